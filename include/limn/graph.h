@@ -1,0 +1,204 @@
+/* graph.h: build a network as a graph, differentiate it, plan it, run it.
+ *
+ * A constructor that is handed a bad shape records ONE error in the graph ("blocks.3.attn, linear qkv: ...") and returns an
+ * error node; every later constructor passes it on, and limn_graph_status() tells once, at the end.  No constructor returns
+ * NULL.  Nodes live in the graph's arena and die with the graph.
+ *
+ * Legend of shapes: B batch, T tokens, D width, H W C image rows, columns, channels, h heads, d head size, K N linear in, out. */
+#ifndef LIMN_GRAPH_H
+#define LIMN_GRAPH_H
+
+#include "limn/limn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { LIMN_MAX_RANK = 6, LIMN_MAX_SRC = 8 };
+
+typedef struct limn_shape {
+    int rank;                     /* 0..LIMN_MAX_RANK; rank 0 is one element */
+    int64_t dim[LIMN_MAX_RANK];   /* outermost first, last fastest; unused entries are 0 */
+} limn_shape;
+
+#define LIMN_SHAPE(...) limn_shape_make((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+limn_shape limn_shape_make(int rank, const int64_t *dim);
+
+typedef struct limn_graph limn_graph;
+typedef struct limn_node limn_node;
+
+typedef enum limn_activation {
+    LIMN_IDENTITY, LIMN_RELU, LIMN_SILU, LIMN_GELU_TANH, LIMN_GELU_ERF, LIMN_GELU_QUICK, LIMN_TANH, LIMN_N_ACTIVATIONS
+} limn_activation;
+
+/* How often an input's value changes.  Nodes run again only when something at or below their rate changed:
+ * weights never, text features once per prompt, latents every step. */
+typedef enum limn_rate { LIMN_CONSTANT, LIMN_PER_PROMPT, LIMN_PER_STEP } limn_rate;
+
+typedef enum limn_kind {
+    LIMN_COMPUTE, /* stored in the precision of the plan (f32, bf16, f64) */
+    LIMN_WIDE,    /* never below f32: losses, weight gradients, statistics */
+    LIMN_INDEX,   /* I32 */
+} limn_kind;
+
+typedef enum limn_init_kind { LIMN_INIT_ZERO, LIMN_INIT_ONE, LIMN_INIT_NORMAL, LIMN_INIT_UNIFORM, LIMN_INIT_SINCOS_2D } limn_init_kind;
+typedef struct limn_init {
+    limn_init_kind kind;
+    float scale;       /* standard deviation, or half width of the uniform interval */
+    bool frozen;       /* a table: never trained */
+    bool decay;        /* weight decay applies */
+    int grid_h, grid_w; /* SINCOS_2D: positions are rows of a grid_h x grid_w grid */
+} limn_init;
+
+/* ---- graph and scopes -------------------------------------------------------------------------------------------- */
+
+/** @return NULL only when memory is out; the graph keeps ctx. Free with limn_graph_free(). */
+limn_graph *limn_graph_new(limn_ctx *ctx);
+void limn_graph_free(limn_graph *g);
+/** LIMN_OK, or the status of the first bad constructor, whose sentence is limn_error_text(). */
+limn_status limn_graph_status(limn_graph *g);
+
+/** Enter / leave a named part of the network.  Scope names joined by "." make the published parameter names; they are also
+ *  the blocks that limn_describe draws and that recompute works on. A name may hold dots. */
+void limn_scope_push(limn_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void limn_scope_pop(limn_graph *g);
+/** A comment drawn behind the current scope ("adaLN-Zero block"). */
+void limn_scope_note(limn_graph *g, const char *text);
+
+limn_shape limn_node_shape(const limn_node *node);
+const char *limn_node_name(const limn_node *node); /* full name of inputs and parameters; scope + op for others */
+
+/* ---- leaves ------------------------------------------------------------------------------------------------------- */
+
+limn_node *limn_input(limn_graph *g, const char *name, limn_kind kind, limn_shape shape, limn_rate rate);
+/** A weight named scope.name.  The same full name twice in one graph is the same node (tied weights; shapes must agree). */
+limn_node *limn_parameter(limn_graph *g, const char *name, limn_shape shape, limn_init init);
+
+/* ---- shape -------------------------------------------------------------------------------------------------------- */
+
+/** Same elements, another shape; one dimension may be -1 and is worked out.  Costs nothing. */
+limn_node *limn_reshape(limn_node *x, limn_shape shape);
+limn_node *limn_permute(limn_node *x, int rank, const int *order); /* y.dim[i] = x.dim[order[i]] */
+limn_node *limn_slice(limn_node *x, int axis, int64_t begin, int64_t count);
+/** Equal slices of the last axis. */
+void limn_chunk(limn_node *x, int n, limn_node **parts);
+limn_node *limn_concat(limn_graph *g, int axis, int n, limn_node **parts);
+/** Zeros before and after along one axis (the gradient of a slice). */
+limn_node *limn_pad(limn_node *x, int axis, int64_t before, int64_t after);
+/** Repeat dimensions of size 1 (numpy broadcasting), or sum back to them. */
+limn_node *limn_expand(limn_node *x, limn_shape shape);
+limn_node *limn_sum_to(limn_node *x, limn_shape shape);
+limn_node *limn_mean(limn_node *x); /* of all elements; rank 0, LIMN_WIDE */
+limn_node *limn_widen(limn_node *x);  /* COMPUTE -> WIDE */
+limn_node *limn_narrow(limn_node *x); /* WIDE -> COMPUTE */
+
+/* ---- elementwise; two operands broadcast as in numpy ------------------------------------------------------------- */
+
+limn_node *limn_add(limn_node *a, limn_node *b);
+limn_node *limn_sub(limn_node *a, limn_node *b);
+limn_node *limn_mul(limn_node *a, limn_node *b);
+limn_node *limn_div(limn_node *a, limn_node *b);
+limn_node *limn_affine(limn_node *x, double scale, double shift); /* scale x + shift */
+limn_node *limn_activate(limn_node *x, limn_activation activation);
+limn_node *limn_silu(limn_node *x);
+limn_node *limn_exp(limn_node *x);
+limn_node *limn_log(limn_node *x);
+limn_node *limn_sqrt(limn_node *x);
+limn_node *limn_square(limn_node *x);
+limn_node *limn_clamp(limn_node *x, double low, double high);
+
+/* ---- layers ------------------------------------------------------------------------------------------------------- */
+
+/** y = x W^T + b.   x [..., K], W [N, K] "name.weight", b [N] "name.bias"  ->  [..., N].   Xavier-uniform W, zero b. */
+limn_node *limn_linear(limn_graph *g, const char *name, limn_node *x, int64_t n);
+typedef struct limn_linear_options {
+    bool no_bias;
+    const limn_init *weight_init; /* NULL: Xavier uniform */
+} limn_linear_options;
+limn_node *limn_linear_with(limn_graph *g, const char *name, limn_node *x, int64_t n, limn_linear_options options);
+/** The op alone, for tied or hand-made weights; b may be NULL. */
+limn_node *limn_matmul(limn_node *x, limn_node *w, limn_node *b);
+
+/** (x - mean) / sqrt(var + eps) over the last axis, times "name.weight" plus "name.bias"; name NULL: neither.  Ba et al. 2016 */
+limn_node *limn_layer_norm(limn_graph *g, const char *name, limn_node *x, double eps);
+/** x (1 + scale) + shift.   x [B,T,D], shift scale [B,D] or [B,1,D] */
+limn_node *limn_modulate(limn_node *x, limn_node *shift, limn_node *scale);
+/** x + gate h.   x h [B,T,D], gate [B,D] or [B,1,D] */
+limn_node *limn_gated(limn_node *x, limn_node *gate, limn_node *h);
+/** x / sqrt(mean(x^2) + eps) w over the last axis; "name.weight", name NULL: none.  Zhang & Sennrich 2019 */
+limn_node *limn_rms_norm(limn_graph *g, const char *name, limn_node *x, double eps);
+limn_node *limn_softmax(limn_node *x); /* last axis */
+/** -log softmax(logits)[target] per row.   logits [N,C], target INDEX [N]  ->  [N] WIDE */
+limn_node *limn_cross_entropy(limn_node *logits, limn_node *target);
+
+/** softmax(q k^T / sqrt(d)) v per head.   q [B,Tq,D], k v [B,Tk,D]  ->  [B,Tq,D];  Vaswani et al. 2017 */
+limn_node *limn_attention(limn_node *q, limn_node *k, limn_node *v, int heads, bool causal);
+/** The same from one packed product: qkv [B,T,3D] (q, k, v side by side). */
+limn_node *limn_attention_qkv(limn_node *qkv, int heads, bool causal);
+/** q [B,Tq,D], kv [B,Tk,2D]. */
+limn_node *limn_attention_kv(limn_node *q, limn_node *kv, int heads);
+
+/** Rows of a table.   table [V, ...], ids INDEX [n...]  ->  [n..., ...];  an id outside 0..V-1 is the caller's mistake and
+ *  is clamped. */
+limn_node *limn_gather(limn_node *table, limn_node *ids);
+/** Gather from the parameter "name.weight" [v, d], N(0, 0.02). */
+limn_node *limn_embedding(limn_graph *g, const char *name, limn_node *ids, int64_t v, int64_t d);
+/** Sinusoids of t.   t [n]  ->  [n, dim];  frequencies exp(-ln(max_period) i / (dim/2)); cos before sin in ADM, DiT, SD,
+ *  sin before cos in DDPM. */
+limn_node *limn_timestep_embedding(limn_node *t, int64_t dim, double max_period, bool cos_first);
+
+/* ---- gradients ---------------------------------------------------------------------------------------------------- */
+
+/** Append the nodes that compute d loss / d of[i] for a rank-0 loss.  Gradients of parameters are WIDE.
+ *  @return LIMN_BAD_ARGUMENT naming the node and the parameter when a path lacks a rule; grads[i] NULL when loss does not
+ *  depend on of[i]. */
+limn_status limn_grad(limn_graph *g, limn_node *loss, int n, limn_node *const *of, limn_node **grads);
+
+/* ---- plan --------------------------------------------------------------------------------------------------------- */
+
+typedef struct limn_plan limn_plan;
+
+typedef struct limn_plan_options {
+    limn_precision precision;   /* default AUTO */
+    const char *backend;        /* "cpu" (default, NULL) or "ref" */
+    bool no_rewrite;            /* keep the graph as built: for tests */
+    bool training;              /* parameters change every step */
+    const char *recompute;      /* scopes of this name pattern ("blocks.*") keep only their inputs until the backward pass */
+    size_t memory_limit;        /* bytes of activations + scratch allowed; 0: what the machine has */
+} limn_plan_options;
+
+/** Decide order, kernels and the offset of every tensor, without allocating the tensors.
+ *  The plan keeps g (which must outlive it) and does not change it.  @param outputs nodes whose values the caller reads
+ *  @return LIMN_OK and *out (free with limn_plan_free); LIMN_NO_MEMORY names bytes needed and found; *out NULL on failure */
+limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options,
+                          limn_plan **out);
+void limn_plan_free(limn_plan *plan);
+
+/** Give an input, a parameter or an output its memory (borrowed, 64-byte aligned is best; dtype: see limn_plan_dtype).
+ *  Inputs and parameters without memory get their own from the plan.  Counts as a change. */
+limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, void *data);
+/** Memory of an input, parameter or output. */
+void *limn_plan_data(limn_plan *plan, limn_node *node);
+limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node);
+/** Say that the value of an input or parameter changed. */
+void limn_plan_touch(limn_plan *plan, limn_node *node);
+/** Run what depends on what changed.  The first run allocates; later ones allocate nothing. */
+limn_status limn_plan_run(limn_plan *plan);
+/** Copy values, converting: whole tensors. */
+limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, const void *data);
+limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void *data);
+
+typedef struct limn_plan_size {
+    size_t activation_bytes, scratch_bytes, packed_bytes; /* their sum is the peak the run keeps to, weights apart */
+    size_t weight_bytes;                                   /* parameters as they are bound */
+    double flops;                                          /* one full run */
+    int n_nodes, n_runs;                                   /* nodes of the plan; nodes the last run executed */
+} limn_plan_size;
+limn_plan_size limn_plan_sizes(const limn_plan *plan);
+/** One line per node: phase, name, shape, kernel and why no faster one.  Caller frees with free(); NULL when out of memory. */
+char *limn_plan_text(const limn_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

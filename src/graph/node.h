@@ -1,0 +1,154 @@
+/* node.h: what a graph is made of; for graph/, plan/ and backend/ (networks use limn/graph.h only). */
+#ifndef LIMN_NODE_H
+#define LIMN_NODE_H
+
+#include "base/base.h"
+#include "limn/graph.h"
+#include "tensor/tensor.h"
+
+typedef enum limn_op {
+    /* leaves */
+    LIMN_OP_ERROR, LIMN_OP_INPUT, LIMN_OP_PARAMETER,
+    LIMN_OP_FILL,               /* attr.scale everywhere */
+    /* shape */
+    LIMN_OP_VIEW,               /* contiguous part of src 0 from element attr.begin on, as attr.shape; never runs */
+    LIMN_OP_PERMUTE,            /* attr.order */
+    LIMN_OP_SLICE,              /* attr.axis, attr.begin; count from shape */
+    LIMN_OP_PAD,                /* attr.axis, attr.begin zeros before; the rest after */
+    LIMN_OP_CONCAT,             /* attr.axis */
+    LIMN_OP_EXPAND, LIMN_OP_SUM_TO, /* attr.shape */
+    LIMN_OP_CAST,               /* to the node's kind */
+    /* elementwise */
+    LIMN_OP_ADD, LIMN_OP_SUB, LIMN_OP_MUL, LIMN_OP_DIV,
+    LIMN_OP_AFFINE,             /* attr.scale x + attr.shift */
+    LIMN_OP_ACTIVATE,           /* attr.activation */
+    LIMN_OP_ACTIVATE_GRAD,      /* (x, dy) -> dy f'(x) */
+    LIMN_OP_EXP, LIMN_OP_LOG, LIMN_OP_SQRT, LIMN_OP_SQUARE,
+    LIMN_OP_CLAMP,              /* to [attr.scale, attr.shift] */
+    LIMN_OP_CLAMP_GRAD,         /* (x, dy) -> dy inside, 0 outside */
+    LIMN_OP_CHAIN,              /* attr.chain: a run of elementwise ops on cache-sized blocks; made by rewrite only */
+    /* layers */
+    LIMN_OP_LINEAR,             /* (x [..,K], W [N,K], b [N]?, gate [B,1,N]?, residual [..,N]?): see attr.flags */
+    LIMN_OP_LINEAR_GRAD_INPUT,  /* (dy [..,N], W [N,K]) -> dy W */
+    LIMN_OP_LINEAR_GRAD_WEIGHT, /* (x [..,K], dy [..,N]) -> dy^T x [N,K], WIDE */
+    LIMN_OP_LAYER_NORM,         /* (x, w?, b?): norm(x) (attr.shift + w) + b; w b [D] or [B,1,D]; attr.eps; see attr.flags */
+    LIMN_OP_LAYER_NORM_GRAD,    /* (x, dy, w?) -> dx */
+    LIMN_OP_LAYER_NORM_GRAD_WEIGHT, /* (x, dy) -> sum over the rows sharing one w of dy norm(x): attr.shape, WIDE */
+    LIMN_OP_RMS_NORM,           /* (x, w?) w [D]; attr.eps */
+    LIMN_OP_RMS_NORM_GRAD,      /* (x, dy, w?) -> dx */
+    LIMN_OP_RMS_NORM_GRAD_WEIGHT, /* (x, dy) -> [D], WIDE */
+    LIMN_OP_SOFTMAX, LIMN_OP_SOFTMAX_GRAD, /* (y, dy) -> dx */
+    LIMN_OP_CROSS_ENTROPY,      /* (logits [N,C], target [N]) -> [N] */
+    LIMN_OP_CROSS_ENTROPY_GRAD, /* (logits, target, dloss [N]) -> dlogits */
+    LIMN_OP_ATTENTION,          /* (q, k, v) | (qkv) | (q, kv): attr.packed; attr.heads, attr.causal */
+    LIMN_OP_ATTENTION_GRAD,     /* (q, k, v, out, dout) -> flat dq, dk, dv | (qkv, out, dout) -> dqkv | (q, kv, out, dout) -> flat dq, dkv */
+    LIMN_OP_GATHER,             /* (table [V,..], ids) */
+    LIMN_OP_GATHER_GRAD,        /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
+    LIMN_OP_TIMESTEP_EMBEDDING, /* attr.scale = max_period, attr.flags LIMN_COS_FIRST */
+    LIMN_N_OPS
+} limn_op;
+
+enum { LIMN_PACKED_NONE, LIMN_PACKED_QKV, LIMN_PACKED_KV };
+
+/* attr.flags: which optional sources are present, in this order after the fixed ones */
+enum {
+    LIMN_HAS_BIAS = 1, LIMN_HAS_GATE = 2, LIMN_HAS_RESIDUAL = 4,  /* LINEAR: y = residual + gate act(x W^T + b) */
+    LIMN_HAS_WEIGHT = 8,                                          /* norms: w (and for LAYER_NORM b) */
+    LIMN_COS_FIRST = 16,
+};
+
+/* CHAIN: registers r[0..n_src-1] hold the sources (broadcast to the shape of the node); instruction i writes r[n_src + i];
+ * the last one is the result. */
+enum { LIMN_MAX_CHAIN = 12 };
+typedef struct limn_chain {
+    int n;
+    struct limn_chain_step {
+        limn_op op; /* ADD..CLAMP_GRAD, CAST */
+        int a, b;   /* registers; b = -1 for one operand */
+        double scale, shift;
+        limn_activation activation;
+    } step[LIMN_MAX_CHAIN];
+} limn_chain;
+
+typedef struct limn_attr {
+    limn_shape shape;
+    int order[LIMN_MAX_RANK];
+    int axis;
+    int64_t begin;
+    int heads, packed;
+    bool causal;
+    unsigned flags;
+    double scale, shift, eps;
+    limn_activation activation;
+    const limn_chain *chain;
+} limn_attr;
+
+typedef struct limn_scope limn_scope;
+struct limn_scope {
+    limn_scope *parent, *first_child, *last_child, *next;
+    const char *name;   /* own part: "attn"; "" for the root */
+    const char *path;   /* "blocks.0.attn"; "" for the root */
+    const char *note;   /* NULL or a comment */
+};
+
+struct limn_node {
+    limn_graph *graph;
+    int id;             /* index in graph->nodes: sources come before */
+    limn_op op;
+    limn_kind kind;
+    limn_rate rate;     /* INPUT only */
+    limn_shape shape;
+    int n_src;
+    limn_node *src[LIMN_MAX_SRC];
+    limn_attr attr;
+    limn_scope *scope;
+    const char *name;   /* full name of inputs and parameters, else NULL */
+    limn_init init;     /* PARAMETER only */
+};
+
+struct limn_graph {
+    limn_ctx *ctx;
+    limn_arena *arena;
+    limn_status status;
+    int n_nodes, capacity;
+    limn_node **nodes;
+    limn_node *error;
+    limn_scope *root, *scope;
+    int n_parameters, parameter_capacity;
+    limn_node **parameters;   /* in order of creation */
+};
+
+/* ---- one row per op ----------------------------------------------------------------------------------------------- */
+
+/** Work out node->shape and node->kind from sources and attr.  @return NULL, or a sentence in text[] saying what is wrong */
+typedef const char *(*limn_shape_rule)(limn_node *node, char *text, size_t text_bytes);
+/** dsrc[i] = gradient with respect to source i, given dy; leave NULL where there is none (index inputs).  want[i] false:
+ *  not needed. */
+typedef void (*limn_grad_rule)(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc);
+typedef double (*limn_flops_rule)(const limn_node *node);
+
+typedef struct limn_op_row {
+    const char *name;
+    limn_shape_rule shape;
+    limn_grad_rule grad;     /* NULL: no gradient; a path from a loss through it is an error */
+    limn_flops_rule flops;   /* NULL: one per element of the result */
+    bool elementwise;        /* may become a step of a CHAIN */
+} limn_op_row;
+
+const limn_op_row *limn_op_find(limn_op op);
+const char *limn_op_name(limn_op op);
+
+/** New node through the op's shape rule; the heart of every constructor.  Any error source makes an error node. */
+limn_node *limn_node_new(limn_graph *g, limn_op op, int n_src, limn_node *const *src, const limn_attr *attr);
+/** The same with a kind other than the rule's. */
+limn_node *limn_node_as(limn_node *node, limn_kind kind);
+/** Record the graph's first error: "<scope>, <op>: sentence". @return the error node */
+limn_node *limn_node_error(limn_graph *g, limn_op op, const char *format, ...) __attribute__((format(printf, 3, 4)));
+double limn_node_flops(const limn_node *node);
+int64_t limn_node_count(const limn_node *node);
+
+/** A private copy of the part of g that outputs need, with the fusions applied (named rules in rewrite.c).
+ *  outputs[] are replaced by their nodes in the copy.  @return NULL when memory is out */
+limn_graph *limn_rewrite(limn_graph *g, int n_outputs, limn_node **outputs, bool fuse);
+
+#endif
