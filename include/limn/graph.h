@@ -102,7 +102,7 @@ limn_node *limn_affine(limn_node *x, double scale, double shift); /* scale x + s
 limn_node *limn_activate(limn_node *x, limn_activation activation);
 limn_node *limn_silu(limn_node *x);
 limn_node *limn_exp(limn_node *x);
-limn_node *limn_log(limn_node *x);
+limn_node *limn_ln(limn_node *x); /* natural logarithm */
 limn_node *limn_sqrt(limn_node *x);
 limn_node *limn_square(limn_node *x);
 limn_node *limn_clamp(limn_node *x, double low, double high);
