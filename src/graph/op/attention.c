@@ -1,0 +1,91 @@
+/* attention.c: softmax(q k^T / sqrt(d)) v, h heads side by side in the last axis. */
+#include "graph/op/rows.h"
+
+/* Width D and token counts of the three packings. */
+typedef struct attention_sizes {
+    int64_t batch, n_query, n_key, width;
+} attention_sizes;
+
+static attention_sizes sizes_of(const limn_node *node)
+{
+    const limn_shape *q = &node->src[0]->shape;
+    const limn_shape *k = node->attr.packed == LIMN_PACKED_QKV ? q : &node->src[1]->shape;
+    int64_t width = node->attr.packed == LIMN_PACKED_QKV ? q->dim[2] / 3 : q->dim[2];
+    return (attention_sizes){q->dim[0], q->dim[1], k->dim[1], width};
+}
+
+static const char *check(limn_node *node, char *text, size_t text_bytes)
+{
+    int packed = node->attr.packed, n = packed == LIMN_PACKED_NONE ? 3 : packed == LIMN_PACKED_KV ? 2 : 1;
+    const limn_shape *q = &node->src[0]->shape;
+    char a[128], b[128];
+    for (int i = 0; i < n; i++)
+        if (node->src[i]->shape.rank != 3 || node->src[i]->shape.dim[0] != q->dim[0]) {
+            snprintf(text, text_bytes, "needs [B,T,D] sources of one batch, found %s and %s", limn_shape_text(q, a),
+                     limn_shape_text(&node->src[i]->shape, b));
+            return text;
+        }
+    attention_sizes s = sizes_of(node);
+    bool fits = node->attr.heads >= 1 && s.width % node->attr.heads == 0;
+    if (packed == LIMN_PACKED_QKV) fits = fits && q->dim[2] % 3 == 0;
+    if (packed == LIMN_PACKED_KV) fits = fits && node->src[1]->shape.dim[2] == 2 * s.width;
+    if (packed == LIMN_PACKED_NONE)
+        fits = fits && limn_shape_equal(&node->src[1]->shape, &node->src[2]->shape) && node->src[1]->shape.dim[2] == s.width;
+    if (node->attr.causal) fits = fits && s.n_query == s.n_key;
+    if (fits) return NULL;
+    snprintf(text, text_bytes, "query %s and key %s do not make %d heads", limn_shape_text(q, a),
+             limn_shape_text(&node->src[n > 1]->shape, b), node->attr.heads);
+    return text;
+}
+
+static const char *shape_attention(limn_node *node, char *text, size_t text_bytes)
+{
+    const char *wrong = check(node, text, text_bytes);
+    if (wrong) return wrong;
+    attention_sizes s = sizes_of(node);
+    node->shape = LIMN_SHAPE(s.batch, s.n_query, s.width);
+    return NULL;
+}
+
+static const char *shape_attention_grad(limn_node *node, char *text, size_t text_bytes)
+{
+    const char *wrong = check(node, text, text_bytes);
+    if (wrong) return wrong;
+    attention_sizes s = sizes_of(node);
+    if (node->attr.packed == LIMN_PACKED_QKV) node->shape = node->src[0]->shape;
+    else node->shape = LIMN_SHAPE(s.batch * s.width * (s.n_query + 2 * s.n_key));
+    return NULL;
+}
+
+static void grad_attention(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc)
+{
+    (void)want;
+    limn_node *src[LIMN_MAX_SRC];
+    int n = node->n_src;
+    for (int i = 0; i < n; i++) src[i] = node->src[i];
+    src[n] = node;
+    src[n + 1] = dy;
+    limn_node *d = limn_node_new(node->graph, LIMN_OP_ATTENTION_GRAD, n + 2, src, &node->attr);
+    if (n == 1) {
+        dsrc[0] = d;
+        return;
+    }
+    int64_t begin = 0;
+    for (int i = 0; i < n; i++) {
+        dsrc[i] = limn_part(d, begin, src[i]->shape);
+        begin += limn_node_count(src[i]);
+    }
+}
+
+/* two products forward; five backward (the scores are recomputed) */
+static double flops_attention(const limn_node *node)
+{
+    attention_sizes s = sizes_of(node);
+    double products = node->op == LIMN_OP_ATTENTION ? 2 : 5;
+    return 2.0 * products * (double)s.batch * (double)s.width * (double)s.n_query * (double)s.n_key * (node->attr.causal ? 0.5 : 1);
+}
+
+const limn_op_row limn_rows_attention[LIMN_N_OPS] = {
+    [LIMN_OP_ATTENTION] = {.name = "attention", .shape = shape_attention, .grad = grad_attention, .flops = flops_attention},
+    [LIMN_OP_ATTENTION_GRAD] = {.name = "attention_grad", .shape = shape_attention_grad, .flops = flops_attention},
+};

@@ -1,0 +1,87 @@
+/* op.c: finding an op's row, and helpers that several families use. */
+#include "graph/op/rows.h"
+
+static const char *no_shape(limn_node *node, char *text, size_t text_bytes)
+{
+    (void)node;
+    snprintf(text, text_bytes, "this op is not made by a constructor");
+    return text;
+}
+
+static const limn_op_row leaves[LIMN_N_OPS] = {
+    [LIMN_OP_ERROR] = {.name = "error", .shape = no_shape},
+    [LIMN_OP_INPUT] = {.name = "input", .shape = no_shape},
+    [LIMN_OP_PARAMETER] = {.name = "parameter", .shape = no_shape},
+};
+
+const limn_op_row *limn_op_find(limn_op op)
+{
+    const limn_op_row *const families[] = {leaves, limn_rows_shape, limn_rows_elementwise, limn_rows_linear, limn_rows_norm,
+                                           limn_rows_softmax, limn_rows_attention, limn_rows_table};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (families[i][op].name) return &families[i][op];
+    return &leaves[LIMN_OP_ERROR];
+}
+
+const char *limn_op_name(limn_op op)
+{
+    return limn_op_find(op)->name;
+}
+
+const char *limn_shape_first(limn_node *node, char *text, size_t text_bytes)
+{
+    (void)text, (void)text_bytes;
+    node->shape = node->src[0]->shape;
+    return NULL;
+}
+
+const char *limn_shape_same(limn_node *node, char *text, size_t text_bytes)
+{
+    node->shape = node->src[0]->shape;
+    for (int i = 1; i < node->n_src; i++)
+        if (!limn_shape_equal(&node->shape, &node->src[i]->shape)) {
+            char a[128], b[128];
+            snprintf(text, text_bytes, "operands differ in shape: %s and %s", limn_shape_text(&node->shape, a),
+                     limn_shape_text(&node->src[i]->shape, b));
+            return text;
+        }
+    return NULL;
+}
+
+bool limn_broadcast(const limn_shape *a, const limn_shape *b, limn_shape *out)
+{
+    *out = (limn_shape){.rank = a->rank > b->rank ? a->rank : b->rank};
+    for (int i = 0; i < out->rank; i++) { /* from the last dimension on */
+        int64_t x = i < a->rank ? a->dim[a->rank - 1 - i] : 1, y = i < b->rank ? b->dim[b->rank - 1 - i] : 1;
+        if (x != y && x != 1 && y != 1) return false;
+        out->dim[out->rank - 1 - i] = x > y ? x : y;
+    }
+    return true;
+}
+
+limn_node *limn_node_1(limn_op op, limn_node *a, const limn_attr *attr)
+{
+    return limn_node_new(a->graph, op, 1, &a, attr);
+}
+
+limn_node *limn_node_2(limn_op op, limn_node *a, limn_node *b, const limn_attr *attr)
+{
+    return limn_node_new(a->graph, op, 2, (limn_node *[]){a, b}, attr);
+}
+
+limn_node *limn_node_3(limn_op op, limn_node *a, limn_node *b, limn_node *c, const limn_attr *attr)
+{
+    return limn_node_new(a->graph, op, 3, (limn_node *[]){a, b, c}, attr);
+}
+
+limn_node *limn_part(limn_node *flat, int64_t begin, limn_shape shape)
+{
+    return limn_node_1(LIMN_OP_VIEW, flat, &(limn_attr){.begin = begin, .shape = shape});
+}
+
+limn_node *limn_reduce_like(limn_node *dy, limn_node *src)
+{
+    limn_kind kind = src->op == LIMN_OP_PARAMETER || src->kind == LIMN_WIDE ? LIMN_WIDE : LIMN_COMPUTE;
+    if (dy->op == LIMN_OP_ERROR || limn_shape_equal(&dy->shape, &src->shape)) return dy;
+    return limn_node_as(limn_sum_to(dy, src->shape), kind);
+}

@@ -1,0 +1,25 @@
+/* rows.h: what the op families share: building gradient nodes, and the families' tables. */
+#ifndef LIMN_OP_ROWS_H
+#define LIMN_OP_ROWS_H
+
+#include "graph/node.h"
+
+extern const limn_op_row limn_rows_shape[LIMN_N_OPS], limn_rows_elementwise[LIMN_N_OPS], limn_rows_linear[LIMN_N_OPS],
+    limn_rows_norm[LIMN_N_OPS], limn_rows_softmax[LIMN_N_OPS], limn_rows_attention[LIMN_N_OPS], limn_rows_table[LIMN_N_OPS];
+
+/** Result has the shape of source 0. */
+const char *limn_shape_first(limn_node *node, char *text, size_t text_bytes);
+/** All sources have one shape. */
+const char *limn_shape_same(limn_node *node, char *text, size_t text_bytes);
+/** Sum dy over the dimensions along which src was repeated; WIDE for parameters and wide sources. */
+limn_node *limn_reduce_like(limn_node *dy, limn_node *src);
+/** numpy broadcasting of two shapes; false when they do not fit. */
+bool limn_broadcast(const limn_shape *a, const limn_shape *b, limn_shape *out);
+
+limn_node *limn_node_1(limn_op op, limn_node *a, const limn_attr *attr);
+limn_node *limn_node_2(limn_op op, limn_node *a, limn_node *b, const limn_attr *attr);
+limn_node *limn_node_3(limn_op op, limn_node *a, limn_node *b, limn_node *c, const limn_attr *attr);
+/** Part of a flat result: elements begin.. as shape. */
+limn_node *limn_part(limn_node *flat, int64_t begin, limn_shape shape);
+
+#endif
