@@ -213,11 +213,11 @@ static bool elementwise_chain(limn_rewriter *r, limn_node *root)
 /* ---- the table ---------------------------------------------------------------------------------------------------- */
 
 const limn_rule limn_rules[] = {
-    {"layer_norm_modulate", layer_norm_modulate, .before_grad = true},
-    {"qkv_as_one_product", qkv_as_one_product},
-    {"hoist_gather", hoist_gather},
-    {"linear_activation", linear_activation},
-    {"linear_gated_residual", linear_gated_residual},
-    {"elementwise_chain", elementwise_chain, .backward = true},
-    {NULL, NULL},
+    {.name = "layer_norm_modulate", .apply = layer_norm_modulate, .before_grad = true},
+    {.name = "qkv_as_one_product", .apply = qkv_as_one_product},
+    {.name = "hoist_gather", .apply = hoist_gather},
+    {.name = "linear_activation", .apply = linear_activation},
+    {.name = "linear_gated_residual", .apply = linear_gated_residual},
+    {.name = "elementwise_chain", .apply = elementwise_chain, .backward = true},
+    {.name = NULL},
 };

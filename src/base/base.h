@@ -1,0 +1,70 @@
+/* base.h: status, log, arena, strings, clock.  Knows nothing of tensors. */
+#ifndef LIMN_BASE_H
+#define LIMN_BASE_H
+
+#include "limn/limn.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { LIMN_ERROR_BYTES = 2048, LIMN_ALIGN = 64 };
+
+struct limn_ctx {
+    char error[LIMN_ERROR_BYTES];
+    int n_threads;
+    limn_log_fn log;
+    void *log_user;
+    limn_progress_fn progress;
+    void *progress_user;
+};
+
+/** Record a sentence and return status, so that callers write `return limn_fail(ctx, LIMN_BAD_FILE, "%s: ...", path)`.
+ *  The text replaces the earlier one; use limn_fail_in() to put a place in front of what a callee said. */
+limn_status limn_fail(limn_ctx *ctx, limn_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** Put "prefix: " in front of the recorded sentence; returns status unchanged. */
+limn_status limn_fail_in(limn_ctx *ctx, limn_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** LIMN_NO_MEMORY with "out of memory: N bytes for WHAT". */
+limn_status limn_fail_memory(limn_ctx *ctx, size_t bytes, const char *what);
+
+void limn_log(limn_ctx *ctx, limn_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** @return false when the caller of the job asked to stop; true when there is no callback. */
+bool limn_progress(limn_ctx *ctx, const char *what, int64_t done, int64_t total);
+
+/** Copy at most 200 bytes of text of unknown origin with control bytes and quotes escaped (\n, \x1b, \"); always
+ *  terminated, "..." appended when cut.  Invalid UTF-8 bytes are escaped too.  @return out. */
+char *limn_escape(const char *bytes, size_t n, char *out, size_t out_bytes);
+
+/** 64-byte aligned, zeroed on request by the caller with memset; NULL when out of memory.  Free with limn_free_aligned. */
+void *limn_alloc_aligned(size_t bytes);
+void limn_free_aligned(void *p);
+
+/** *out = a * b (a + b); false when it does not fit a size_t. */
+bool limn_mul_size(size_t a, size_t b, size_t *out);
+bool limn_add_size(size_t a, size_t b, size_t *out);
+
+/* Bump allocator: many small things with one lifetime (graph nodes, names).  Memory comes zeroed. */
+typedef struct limn_arena limn_arena;
+limn_arena *limn_arena_new(void);
+void limn_arena_free(limn_arena *arena);                     /* NULL is allowed */
+void *limn_arena_alloc(limn_arena *arena, size_t bytes);     /* NULL when out of memory */
+char *limn_arena_strdup(limn_arena *arena, const char *text);
+char *limn_arena_printf(limn_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Growing text buffer, for messages, JSON and drawings.  On a failed allocation `failed` is set and appends do nothing. */
+typedef struct limn_text {
+    char *bytes; /* terminated; NULL while empty */
+    size_t n, capacity;
+    bool failed;
+} limn_text;
+void limn_text_printf(limn_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void limn_text_append(limn_text *text, const char *bytes, size_t n);
+void limn_text_free(limn_text *text);
+
+/** Seconds of a clock that never goes back. */
+double limn_seconds(void);
+/** Flush denormals to zero on every thread of the pool (x86: FTZ and DAZ); called before each run. */
+void limn_flush_denormals(int n_threads);
+/** Bytes of memory the machine could still give (MemAvailable, cgroup limit); 0 when unknown. */
+size_t limn_memory_available(void);
+
+#endif

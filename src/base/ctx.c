@@ -1,0 +1,110 @@
+/* ctx.c: the context: error text, callbacks, threads. */
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int n_cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
+}
+
+limn_ctx *limn_ctx_new(void)
+{
+    limn_ctx *ctx = calloc(1, sizeof *ctx);
+    if (ctx) ctx->n_threads = n_cores();
+    return ctx;
+}
+
+void limn_ctx_free(limn_ctx *ctx)
+{
+    free(ctx);
+}
+
+const char *limn_error_text(const limn_ctx *ctx)
+{
+    return ctx->error;
+}
+
+const char *limn_status_name(limn_status status)
+{
+    static const char *const names[] = {
+        [LIMN_OK] = "ok", [LIMN_BAD_ARGUMENT] = "bad argument", [LIMN_NOT_FOUND] = "not found", [LIMN_BAD_FILE] = "bad file",
+        [LIMN_NO_MEMORY] = "out of memory", [LIMN_IO] = "input/output error", [LIMN_UNSUPPORTED] = "unsupported",
+        [LIMN_DIVERGED] = "diverged", [LIMN_CANCELLED] = "cancelled",
+    };
+    return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown status";
+}
+
+void limn_ctx_set_log(limn_ctx *ctx, limn_log_fn fn, void *user)
+{
+    ctx->log = fn;
+    ctx->log_user = user;
+}
+
+void limn_ctx_set_progress(limn_ctx *ctx, limn_progress_fn fn, void *user)
+{
+    ctx->progress = fn;
+    ctx->progress_user = user;
+}
+
+limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads)
+{
+    if (n_threads < 0 || n_threads > 1024) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "threads must be 0 (one per core) to 1024, found %d", n_threads);
+    ctx->n_threads = n_threads ? n_threads : n_cores();
+    return LIMN_OK;
+}
+
+int limn_ctx_threads(const limn_ctx *ctx)
+{
+    return ctx->n_threads;
+}
+
+const char *limn_version(void)
+{
+    return LIMN_VERSION;
+}
+
+limn_status limn_fail(limn_ctx *ctx, limn_status status, const char *format, ...)
+{
+    char text[LIMN_ERROR_BYTES]; /* the arguments may point into ctx->error */
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    memcpy(ctx->error, text, sizeof text);
+    return status;
+}
+
+limn_status limn_fail_in(limn_ctx *ctx, limn_status status, const char *format, ...)
+{
+    char prefix[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(prefix, sizeof prefix, format, args);
+    va_end(args);
+    return limn_fail(ctx, status, "%s: %s", prefix, ctx->error);
+}
+
+limn_status limn_fail_memory(limn_ctx *ctx, size_t bytes, const char *what)
+{
+    return limn_fail(ctx, LIMN_NO_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
+}
+
+void limn_log(limn_ctx *ctx, limn_log_level level, const char *format, ...)
+{
+    if (!ctx->log) return;
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ctx->log(ctx->log_user, level, text);
+}
+
+bool limn_progress(limn_ctx *ctx, const char *what, int64_t done, int64_t total)
+{
+    return !ctx->progress || ctx->progress(ctx->progress_user, what, done, total);
+}

@@ -1,0 +1,47 @@
+/* tensor.h: element types, shapes and views.  A view borrows its bytes; rows are dense, last dimension fastest. */
+#ifndef LIMN_TENSOR_H
+#define LIMN_TENSOR_H
+
+#include "limn/graph.h"
+#include "limn/limn.h"
+
+typedef struct limn_view {
+    limn_dtype dtype;
+    limn_shape shape;
+    void *data;
+} limn_view;
+
+size_t limn_dtype_bytes(limn_dtype dtype);
+const char *limn_dtype_name(limn_dtype dtype); /* "f32" ... */
+
+int64_t limn_shape_count(const limn_shape *shape);                /* elements; 1 for rank 0 */
+bool limn_shape_equal(const limn_shape *a, const limn_shape *b);
+/** Elements of the last dimension (1 for rank 0) and the number of such rows. */
+int64_t limn_shape_cols(const limn_shape *shape);
+int64_t limn_shape_rows(const limn_shape *shape);
+/** "[2, 77, 512]"; out needs 128 bytes. @return out */
+char *limn_shape_text(const limn_shape *shape, char *out);
+size_t limn_view_bytes(const limn_view *view);
+
+/** Convert n elements; any float type to any float type, I64 to I32 checked by the caller.  bf16 and f16 round to nearest
+ *  even; NaN stays NaN.  src and dst may be unaligned and must not overlap unless they are the same type. */
+void limn_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, size_t n);
+
+static inline float limn_bf16_to_f32(uint16_t h)
+{
+    union { uint32_t u; float f; } v = { .u = (uint32_t)h << 16 };
+    return v.f;
+}
+
+static inline uint16_t limn_f32_to_bf16(float f)
+{
+    union { float f; uint32_t u; } v = { .f = f };
+    if ((v.u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(v.u >> 16 | 0x40); /* keep NaN a NaN */
+    return (uint16_t)((v.u + 0x7fffu + (v.u >> 16 & 1u)) >> 16);
+}
+
+/** Element i as a double, and back (rounded to the type): the reference kernels are written with these two. */
+double limn_get(const limn_view *view, int64_t i);
+void limn_put(const limn_view *view, int64_t i, double value);
+
+#endif
