@@ -163,7 +163,9 @@ typedef struct limn_plan_options {
     const char *backend;        /* "cpu" (default, NULL) or "ref" */
     bool no_rewrite;            /* keep the graph as built: for tests */
     bool training;              /* parameters change every step */
-    const char *recompute;      /* scopes of this name pattern ("blocks.*") keep only their inputs until the backward pass */
+    const char *recompute;      /* top scopes with this prefix ("blocks.") keep only their inputs until the backward pass */
+    limn_dtype parameter_dtype; /* how parameters lie in memory: F32 (default) or BF16 */
+    int first_bound;            /* outputs from this index on (0: none) get their memory by limn_plan_bind() */
     size_t memory_limit;        /* bytes of activations + scratch allowed; 0: what the machine has */
 } limn_plan_options;
 

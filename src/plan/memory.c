@@ -1,0 +1,85 @@
+/* memory.c: from lifetimes to byte offsets in one slab.  Largest tensors first, each at the lowest offset where no tensor that
+ * lives at the same time lies (greedy by size, Pisarchyk & Lee 2020).  The sum is known before anything is allocated. */
+#include "plan/plan.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+static void use(limn_plan *plan, int tensor, int step, limn_rate phase)
+{
+    size_t offset;
+    limn_tensor *root = &plan->tensors[limn_plan_root(plan, tensor, &offset)];
+    if (phase > root->phase) root->dies = INT_MAX; /* kept for the later, more frequent phase */
+    else if (root->dies < step) root->dies = step;
+}
+
+static void lifetimes(limn_plan *plan)
+{
+    for (int i = 0; i < plan->n_steps; i++) {
+        limn_step *step = &plan->steps[i];
+        limn_tensor *dst = &plan->tensors[step->dst];
+        dst->born = i;
+        if (dst->dies < i) dst->dies = i;
+        for (int s = 0; s < step->call.n_src; s++) use(plan, step->src[s], i, step->phase);
+    }
+    for (int i = 0; i < plan->graph->n_nodes; i++) {
+        limn_tensor *t = &plan->tensors[i];
+        if (t->node->op == LIMN_OP_INPUT) t->born = -1, t->dies = INT_MAX;
+    }
+    for (int i = 0; i < plan->n_outputs; i++) {
+        size_t offset;
+        plan->tensors[limn_plan_root(plan, plan->outputs[i]->id, &offset)].dies = INT_MAX;
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const limn_tensor *x = *(limn_tensor *const *)a, *y = *(limn_tensor *const *)b;
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+    return x < y ? -1 : x > y;
+}
+
+static bool together(const limn_tensor *a, const limn_tensor *b)
+{
+    return a->born <= b->dies && b->born <= a->dies;
+}
+
+static size_t padded(size_t bytes)
+{
+    return (bytes + LIMN_ALIGN - 1) / LIMN_ALIGN * LIMN_ALIGN;
+}
+
+/* placed[] is sorted by offset */
+static void place_one(limn_plan *plan, limn_tensor **placed, int n, limn_tensor *t)
+{
+    size_t at = 0;
+    for (int i = 0; i < n; i++) {
+        if (!together(placed[i], t)) continue;
+        if (placed[i]->offset >= at + t->bytes) break;
+        size_t end = padded(placed[i]->offset + placed[i]->bytes);
+        if (end > at) at = end;
+    }
+    t->offset = at;
+    int i = n;
+    for (; i > 0 && placed[i - 1]->offset > at; i--) placed[i] = placed[i - 1];
+    placed[i] = t;
+    if (padded(at + t->bytes) > plan->slab_bytes) plan->slab_bytes = padded(at + t->bytes);
+}
+
+limn_status limn_plan_memory(limn_plan *plan)
+{
+    lifetimes(plan);
+    limn_tensor **order = calloc(2 * (size_t)plan->n_tensors + 1, sizeof(limn_tensor *));
+    if (!order) return limn_fail_memory(plan->ctx, (size_t)plan->n_tensors, "a plan");
+    limn_tensor **placed = order + plan->n_tensors;
+    int n = 0;
+    for (int i = 0; i < plan->n_tensors; i++)
+        if (plan->tensors[i].place == LIMN_PLACE_SLAB && plan->tensors[i].born != INT_MAX) order[n++] = &plan->tensors[i];
+    qsort(order, (size_t)n, sizeof *order, by_size);
+    for (int i = 0; i < n; i++) {
+        place_one(plan, placed, i, order[i]);
+        if (order[i]->packed && order[i]->dies == INT_MAX) plan->packed_bytes += padded(order[i]->bytes);
+    }
+    free(order);
+    return LIMN_OK;
+}

@@ -1,0 +1,146 @@
+/* place.c: a dtype for every tensor, a kernel for every node (with the reasons of those that refused), steps in phase order. */
+#include "graph/rewrite.h"
+#include "plan/plan.h"
+
+#include <limits.h>
+#include <string.h>
+
+static limn_dtype dtype_of(const limn_plan *plan, const limn_node *node)
+{
+    bool wide = plan->precision == LIMN_PRECISION_F64;
+    if (node->kind == LIMN_INDEX) return LIMN_I32;
+    if (node->op == LIMN_OP_PARAMETER) return wide ? LIMN_F64 : plan->options.parameter_dtype;
+    if (node->kind == LIMN_WIDE || node->op == LIMN_OP_INPUT) return wide ? LIMN_F64 : LIMN_F32;
+    return wide ? LIMN_F64 : plan->precision == LIMN_PRECISION_BF16 ? LIMN_BF16 : LIMN_F32;
+}
+
+static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
+{
+    const limn_graph *g = plan->graph;
+    /* room for one packed weight per node */
+    plan->tensors = limn_arena_alloc(plan->arena, 2 * (size_t)g->n_nodes * sizeof *plan->tensors);
+    plan->steps = limn_arena_alloc(plan->arena, 2 * (size_t)g->n_nodes * sizeof *plan->steps);
+    if (!plan->tensors || !plan->steps) return limn_fail_memory(plan->ctx, 2 * (size_t)g->n_nodes * sizeof *plan->steps, "a plan");
+    limn_graph_rates(g, plan->options.training, rates);
+    for (int i = 0; i < g->n_nodes; i++) {
+        limn_node *node = g->nodes[i];
+        limn_tensor *t = &plan->tensors[i];
+        *t = (limn_tensor){.node = node, .view = {.dtype = dtype_of(plan, node), .shape = node->shape}, .born = INT_MAX, .phase = rates[i]};
+        if (node->op == LIMN_OP_VIEW) {
+            t->place = LIMN_PLACE_ALIAS;
+            t->of = node->src[0]->id;
+            t->view.dtype = plan->tensors[t->of].view.dtype;
+            t->offset = (size_t)node->attr.begin * limn_dtype_bytes(t->view.dtype);
+        }
+        if (node->op == LIMN_OP_PARAMETER) {
+            t->place = LIMN_PLACE_BOUND;
+            plan->weight_bytes += limn_view_bytes(&t->view);
+        }
+        t->bytes = limn_view_bytes(&t->view);
+    }
+    plan->n_tensors = g->n_nodes;
+    for (int i = plan->options.first_bound; i && i < plan->n_outputs; i++) {
+        size_t offset;
+        limn_tensor *root = &plan->tensors[limn_plan_root(plan, plan->outputs[i]->id, &offset)];
+        if (offset || root->bytes != plan->tensors[plan->outputs[i]->id].bytes || root->place != LIMN_PLACE_SLAB)
+            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "output %d (%s) cannot lie in the caller's memory", i, limn_node_name(root->node));
+        root->place = LIMN_PLACE_BOUND;
+    }
+    return LIMN_OK;
+}
+
+static limn_status choose_kernel(limn_plan *plan, limn_step *step)
+{
+    bool ref = plan->options.backend && strcmp(plan->options.backend, "ref") == 0;
+    const limn_kernel *const *list = ref ? limn_ref_kernels(step->call.op) : limn_cpu_kernels(step->call.op);
+    step->refusals = "";
+    for (; *list; list++) {
+        const char *why = (*list)->refuse ? (*list)->refuse(&step->call) : NULL;
+        if (!why) {
+            step->kernel = *list;
+            return (*list)->prepare ? (*list)->prepare(plan->ctx, &step->call) : LIMN_OK;
+        }
+        const char *more = limn_arena_printf(plan->arena, "%s%s%s: %s", step->refusals, step->refusals[0] ? "; " : "", (*list)->name, why);
+        if (more) step->refusals = more;
+    }
+    return limn_fail(plan->ctx, LIMN_UNSUPPORTED, "no kernel for %s: %s", limn_op_name(step->call.op), step->refusals);
+}
+
+/* The kernel's own layout of a weight is a tensor of its own, made by a step in the weight's phase. */
+static void add_pack(limn_plan *plan, int user, limn_rate phase)
+{
+    limn_step *use = &plan->steps[user];
+    int at = use->kernel->pack_src;
+    size_t bytes = use->kernel->packed_bytes ? use->kernel->packed_bytes(&use->call) : 0;
+    if (!bytes) return;
+    int t = plan->n_tensors++;
+    limn_view view = {.dtype = LIMN_U8, .shape = LIMN_SHAPE((int64_t)bytes)};
+    plan->tensors[t] = (limn_tensor){.node = plan->tensors[use->dst].node, .view = view, .bytes = bytes, .born = INT_MAX, .phase = phase, .packed = true};
+    limn_step *pack = &plan->steps[plan->n_steps++];
+    *pack = (limn_step){.kernel = use->kernel, .is_pack = true, .pack_user = user, .dst = t, .phase = phase, .refusals = ""};
+    pack->call.n_src = 1;
+    pack->call.src[0] = use->call.src[at];
+    pack->src[0] = use->src[at];
+    use->src[at] = t;
+}
+
+static limn_status add_step(limn_plan *plan, limn_node *node, const limn_rate *rates)
+{
+    int index = plan->n_steps++;
+    limn_step *step = &plan->steps[index];
+    *step = (limn_step){.dst = node->id, .phase = rates[node->id]};
+    step->call = (limn_call){.op = node->op, .attr = &node->attr, .n_src = node->n_src, .dst = plan->tensors[node->id].view,
+                             .n_threads = plan->ctx->n_threads};
+    for (int s = 0; s < node->n_src; s++) {
+        step->src[s] = node->src[s]->id;
+        step->call.src[s] = plan->tensors[node->src[s]->id].view;
+    }
+    limn_status status = choose_kernel(plan, step);
+    if (status != LIMN_OK) return limn_fail_in(plan->ctx, status, "%s", node->scope->path[0] ? node->scope->path : "graph");
+    step->scratch_bytes = step->kernel->scratch_bytes ? step->kernel->scratch_bytes(&step->call) : 0;
+    if (step->scratch_bytes > plan->scratch_bytes) plan->scratch_bytes = step->scratch_bytes;
+    add_pack(plan, index, step->kernel->packed_bytes ? rates[node->src[step->kernel->pack_src]->id] : 0);
+    return LIMN_OK;
+}
+
+/* Stable sort by phase, a pack just before its first possible moment: in its phase, before its user. */
+static limn_status sort_steps(limn_plan *plan)
+{
+    limn_step *sorted = limn_arena_alloc(plan->arena, (size_t)plan->n_steps * sizeof *sorted + 1);
+    int *place = limn_arena_alloc(plan->arena, (size_t)plan->n_steps * sizeof *place + 1);
+    if (!sorted || !place) return limn_fail_memory(plan->ctx, (size_t)plan->n_steps * sizeof *sorted, "a plan");
+    int n = 0;
+    for (limn_rate phase = LIMN_CONSTANT; phase <= LIMN_PER_STEP; phase++)
+        for (int i = 0; i < plan->n_steps; i++) {
+            limn_step *step = &plan->steps[i];
+            bool pack_follows = i + 1 < plan->n_steps && plan->steps[i + 1].is_pack;
+            if (step->is_pack) {
+                if (step->phase == phase && plan->steps[i - 1].phase != phase) place[i] = n, sorted[n++] = *step;
+            } else if (step->phase == phase) {
+                if (pack_follows && plan->steps[i + 1].phase == phase) place[i + 1] = n, sorted[n++] = plan->steps[i + 1];
+                place[i] = n, sorted[n++] = *step;
+            }
+        }
+    for (int i = 0; i < n; i++)
+        if (sorted[i].is_pack) sorted[i].pack_user = place[sorted[i].pack_user];
+    plan->steps = sorted;
+    return LIMN_OK;
+}
+
+int limn_plan_root(const limn_plan *plan, int tensor, size_t *offset)
+{
+    for (*offset = 0; plan->tensors[tensor].place == LIMN_PLACE_ALIAS; tensor = plan->tensors[tensor].of)
+        *offset += plan->tensors[tensor].offset;
+    return tensor;
+}
+
+limn_status limn_plan_place(limn_plan *plan)
+{
+    const limn_graph *g = plan->graph;
+    limn_rate *rates = limn_arena_alloc(plan->arena, (size_t)g->n_nodes * sizeof *rates + 1);
+    if (!rates) return limn_fail_memory(plan->ctx, (size_t)g->n_nodes, "a plan");
+    limn_status status = make_tensors(plan, rates);
+    for (int i = 0; i < g->n_nodes && status == LIMN_OK; i++)
+        if (g->nodes[i]->op > LIMN_OP_PARAMETER && g->nodes[i]->op != LIMN_OP_VIEW) status = add_step(plan, g->nodes[i], rates);
+    return status == LIMN_OK ? sort_steps(plan) : status;
+}

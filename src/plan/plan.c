@@ -1,0 +1,198 @@
+/* plan.c: making and freeing a plan; binding memory. */
+#include "plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static limn_precision resolve_precision(limn_precision wanted)
+{
+    if (wanted != LIMN_PRECISION_AUTO) return wanted;
+#if defined(__x86_64__)
+    /* only where the CPU multiplies bf16 natively is it faster than f32 */
+    if (__builtin_cpu_supports("avx512bf16")) return LIMN_PRECISION_BF16;
+#endif
+    return LIMN_PRECISION_F32;
+}
+
+static limn_status too_large(limn_plan *plan)
+{
+    size_t need = plan->slab_bytes + plan->scratch_bytes;
+    size_t limit = plan->options.memory_limit ? plan->options.memory_limit : limn_memory_available();
+    if (!limit || need <= limit) return LIMN_OK;
+    return limn_fail(plan->ctx, LIMN_NO_MEMORY, "the plan needs %.1f MB for activations, the limit is %.1f MB: use a smaller batch or size",
+                     (double)need / 1e6, (double)limit / 1e6);
+}
+
+limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options, limn_plan **out)
+{
+    *out = NULL;
+    if (g->status != LIMN_OK) return g->status;
+    limn_arena *arena = limn_arena_new();
+    limn_plan *plan = arena ? limn_arena_alloc(arena, sizeof *plan) : NULL;
+    if (!plan) {
+        limn_arena_free(arena);
+        return limn_fail_memory(g->ctx, sizeof *plan, "a plan");
+    }
+    *plan = (limn_plan){.ctx = g->ctx, .arena = arena, .n_outputs = n_outputs, .changed = LIMN_CONSTANT};
+    if (options) plan->options = *options;
+    plan->precision = resolve_precision(plan->options.precision);
+    plan->asked = limn_arena_alloc(arena, (size_t)n_outputs * sizeof(limn_node *));
+    plan->outputs = limn_arena_alloc(arena, (size_t)n_outputs * sizeof(limn_node *));
+    if (plan->asked && plan->outputs) {
+        for (int i = 0; i < n_outputs; i++) plan->asked[i] = plan->outputs[i] = outputs[i];
+        plan->graph = limn_rewrite(g, n_outputs, plan->outputs, !plan->options.no_rewrite);
+    }
+    limn_status status = plan->graph ? LIMN_OK : limn_fail_memory(g->ctx, sizeof *plan, "a plan's graph");
+    if (status == LIMN_OK) status = limn_plan_place(plan);
+    if (status == LIMN_OK) status = limn_plan_memory(plan);
+    if (status == LIMN_OK) status = too_large(plan);
+    if (status == LIMN_OK) *out = plan;
+    else limn_plan_free(plan);
+    return status;
+}
+
+void limn_plan_free(limn_plan *plan)
+{
+    if (!plan) return;
+    for (int i = 0; i < plan->n_steps; i++) {
+        limn_step *step = &plan->steps[i];
+        if (!step->is_pack && step->kernel && step->kernel->release) step->kernel->release(&step->call);
+    }
+    limn_free_aligned(plan->slab);
+    limn_graph_free(plan->graph);
+    limn_arena_free(plan->arena); /* plan lies in it */
+}
+
+/* ---- the caller's nodes -> tensors -------------------------------------------------------------------------------- */
+
+static int find_tensor(const limn_plan *plan, const limn_node *node)
+{
+    for (int i = 0; i < plan->n_outputs; i++)
+        if (plan->asked[i] == node) return plan->outputs[i]->id;
+    for (int i = 0; node->name && i < plan->graph->n_nodes; i++) {
+        const limn_node *own = plan->graph->nodes[i];
+        if (own->op == node->op && own->name && strcmp(own->name, node->name) == 0) return i;
+    }
+    return -1;
+}
+
+limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, void *data)
+{
+    int t = find_tensor(plan, node);
+    if (t < 0) return LIMN_OK; /* nothing in the plan depends on it */
+    size_t offset;
+    t = limn_plan_root(plan, t, &offset);
+    limn_tensor *tensor = &plan->tensors[t];
+    if (tensor->view.dtype != dtype || tensor->place != LIMN_PLACE_BOUND || offset)
+        return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s is planned as %s%s, bound as %s", limn_node_name(node),
+                         limn_dtype_name(tensor->view.dtype), tensor->place == LIMN_PLACE_BOUND ? "" : " in the plan's own memory",
+                         limn_dtype_name(dtype));
+    tensor->view.data = data;
+    limn_plan_touch(plan, node);
+    return LIMN_OK;
+}
+
+static limn_status allocate(limn_plan *plan)
+{
+    if (plan->slab) return LIMN_OK;
+    size_t bytes = plan->slab_bytes + plan->scratch_bytes;
+    plan->slab = limn_alloc_aligned(bytes);
+    return plan->slab ? LIMN_OK : limn_fail_memory(plan->ctx, bytes, "activations");
+}
+
+/* Memory of a tensor, or NULL while it has none. */
+static void *data_of(limn_plan *plan, int t)
+{
+    size_t offset;
+    const limn_tensor *root = &plan->tensors[limn_plan_root(plan, t, &offset)];
+    unsigned char *base = root->place == LIMN_PLACE_BOUND ? root->view.data : plan->slab ? plan->slab + root->offset : NULL;
+    return base ? base + offset : NULL;
+}
+
+void *limn_plan_data(limn_plan *plan, limn_node *node)
+{
+    int t = find_tensor(plan, node);
+    if (t < 0 || allocate(plan) != LIMN_OK) return NULL;
+    return data_of(plan, t);
+}
+
+limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node)
+{
+    int t = find_tensor(plan, node);
+    return t < 0 ? LIMN_F32 : plan->tensors[t].view.dtype;
+}
+
+void limn_plan_touch(limn_plan *plan, limn_node *node)
+{
+    int t = find_tensor(plan, node);
+    if (t >= 0 && plan->tensors[t].phase < plan->changed) plan->changed = plan->tensors[t].phase;
+}
+
+limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, const void *data)
+{
+    int t = find_tensor(plan, node);
+    if (t < 0) return LIMN_OK;
+    limn_status status = allocate(plan);
+    if (status != LIMN_OK) return status;
+    void *to = data_of(plan, t);
+    if (!to) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s is set before its memory is bound", limn_node_name(node));
+    limn_convert(data, from, to, plan->tensors[t].view.dtype, (size_t)limn_node_count(node));
+    limn_plan_touch(plan, node);
+    return LIMN_OK;
+}
+
+limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void *data)
+{
+    int t = find_tensor(plan, node);
+    void *from = t < 0 ? NULL : data_of(plan, t);
+    if (!from) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value yet, or is not an output", limn_node_name(node));
+    limn_convert(from, plan->tensors[t].view.dtype, data, to, (size_t)limn_node_count(node));
+    return LIMN_OK;
+}
+
+/* ---- run ---------------------------------------------------------------------------------------------------------- */
+
+static limn_status connect(limn_plan *plan)
+{
+    for (int i = 0; i < plan->n_tensors; i++) {
+        limn_tensor *tensor = &plan->tensors[i];
+        if (tensor->place == LIMN_PLACE_BOUND && !tensor->view.data && tensor->born != INT32_MAX)
+            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it before the run", limn_node_name(tensor->node));
+    }
+    for (int i = 0; i < plan->n_steps; i++) {
+        limn_step *step = &plan->steps[i];
+        step->call.dst.data = data_of(plan, step->dst);
+        for (int s = 0; s < step->call.n_src; s++) step->call.src[s].data = data_of(plan, step->src[s]);
+        step->call.scratch = plan->slab + plan->slab_bytes;
+        step->call.n_threads = plan->ctx->n_threads;
+    }
+    return LIMN_OK;
+}
+
+limn_status limn_plan_run(limn_plan *plan)
+{
+    limn_status status = allocate(plan);
+    if (status == LIMN_OK && plan->changed <= LIMN_PER_STEP) status = connect(plan);
+    if (status != LIMN_OK) return status;
+    limn_flush_denormals(plan->ctx->n_threads);
+    plan->n_runs = 0;
+    for (int i = 0; i < plan->n_steps; i++) {
+        limn_step *step = &plan->steps[i];
+        if (step->phase < plan->changed) continue;
+        if (step->is_pack) step->kernel->pack(&plan->steps[step->pack_user].call, &step->call.src[0], step->call.dst.data);
+        else step->kernel->run(&step->call);
+        plan->n_runs++;
+    }
+    plan->changed = LIMN_PER_STEP + 1;
+    return LIMN_OK;
+}
+
+limn_plan_size limn_plan_sizes(const limn_plan *plan)
+{
+    limn_plan_size size = {.activation_bytes = plan->slab_bytes - plan->packed_bytes, .scratch_bytes = plan->scratch_bytes,
+                           .packed_bytes = plan->packed_bytes, .weight_bytes = plan->weight_bytes, .n_nodes = plan->n_steps,
+                           .n_runs = plan->n_runs};
+    for (int i = 0; i < plan->graph->n_nodes; i++)
+        if (plan->graph->nodes[i]->op > LIMN_OP_PARAMETER) size.flops += limn_node_flops(plan->graph->nodes[i]);
+    return size;
+}
