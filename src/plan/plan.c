@@ -156,7 +156,7 @@ static limn_status connect(limn_plan *plan)
 {
     for (int i = 0; i < plan->n_tensors; i++) {
         limn_tensor *tensor = &plan->tensors[i];
-        if (tensor->place == LIMN_PLACE_BOUND && !tensor->view.data && tensor->born != INT32_MAX)
+        if (tensor->place == LIMN_PLACE_BOUND && !tensor->view.data)
             return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it before the run", limn_node_name(tensor->node));
     }
     for (int i = 0; i < plan->n_steps; i++) {

@@ -1,0 +1,117 @@
+/* attention.c: p = softmax(q k^T / sqrt(d)) per head, y = p v.   One row of p at a time, computed anew whenever it is needed. */
+#include "backend/ref/ref.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Element (b, t, i) of an operand: view `v`, row length, first column. */
+typedef struct operand {
+    limn_view view;
+    int64_t tokens, row, begin;
+} operand;
+
+typedef struct sizes {
+    int64_t batch, nq, nk, width, d;
+    int heads;
+    double scale;
+    bool causal;
+    operand q, k, v, dq, dk, dv;
+} sizes;
+
+static operand part(const limn_view *view, int64_t tokens, int64_t row, int64_t begin)
+{
+    return (operand){*view, tokens, row, begin};
+}
+
+static sizes sizes_of(const limn_call *c)
+{
+    const limn_view *a = &c->src[0], *b = &c->src[1];
+    int packed = c->attr->packed;
+    sizes s = {.batch = a->shape.dim[0], .nq = a->shape.dim[1], .heads = c->attr->heads, .causal = c->attr->causal};
+    s.width = packed == LIMN_PACKED_QKV ? a->shape.dim[2] / 3 : a->shape.dim[2];
+    s.nk = packed == LIMN_PACKED_QKV ? s.nq : b->shape.dim[1];
+    s.d = s.width / s.heads;
+    s.scale = 1 / sqrt((double)s.d);
+    int64_t w = s.width, n = s.batch * w;
+    if (packed == LIMN_PACKED_QKV) {
+        s.q = part(a, s.nq, 3 * w, 0), s.k = part(a, s.nq, 3 * w, w), s.v = part(a, s.nq, 3 * w, 2 * w);
+        s.dq = part(&c->dst, s.nq, 3 * w, 0), s.dk = part(&c->dst, s.nq, 3 * w, w), s.dv = part(&c->dst, s.nq, 3 * w, 2 * w);
+    } else if (packed == LIMN_PACKED_KV) {
+        s.q = part(a, s.nq, w, 0), s.k = part(b, s.nk, 2 * w, 0), s.v = part(b, s.nk, 2 * w, w);
+        s.dq = part(&c->dst, s.nq, w, 0), s.dk = part(&c->dst, s.nk, 2 * w, n * s.nq), s.dv = part(&c->dst, s.nk, 2 * w, n * s.nq + w);
+    } else {
+        s.q = part(a, s.nq, w, 0), s.k = part(b, s.nk, w, 0), s.v = part(&c->src[2], s.nk, w, 0);
+        s.dq = part(&c->dst, s.nq, w, 0), s.dk = part(&c->dst, s.nk, w, n * s.nq), s.dv = part(&c->dst, s.nk, w, n * (s.nq + s.nk));
+    }
+    return s;
+}
+
+static int64_t at(const operand *o, int64_t b, int64_t t, int64_t i)
+{
+    return o->begin + (b * o->tokens + t) * o->row + i;
+}
+
+/* p[0..nk-1] of query t; i0 is the head's first column */
+static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p)
+{
+    double max = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < s->nk; j++) {
+        p[j] = 0;
+        for (int64_t i = i0; i < i0 + s->d; i++) p[j] += limn_get(&s->q.view, at(&s->q, b, t, i)) * limn_get(&s->k.view, at(&s->k, b, j, i));
+        p[j] = s->causal && j > t ? -INFINITY : p[j] * s->scale;
+        max = fmax(max, p[j]);
+    }
+    for (int64_t j = 0; j < s->nk; j++) sum += p[j] = exp(p[j] - max);
+    for (int64_t j = 0; j < s->nk; j++) p[j] /= sum;
+}
+
+void limn_ref_attention(const limn_call *c)
+{
+    sizes s = sizes_of(c);
+    double *p = malloc((size_t)s.nk * sizeof *p);
+    for (int64_t b = 0; p && b < s.batch; b++)
+        for (int64_t i0 = 0; i0 < s.width; i0 += s.d)
+            for (int64_t t = 0; t < s.nq; t++) {
+                row_of_p(&s, b, t, i0, p);
+                for (int64_t i = i0; i < i0 + s.d; i++) {
+                    double y = 0;
+                    for (int64_t j = 0; j < s.nk; j++) y += p[j] * limn_get(&s.v.view, at(&s.v, b, j, i));
+                    limn_put(&c->dst, (b * s.nq + t) * s.width + i, y);
+                }
+            }
+    free(p);
+}
+
+static void add(const operand *o, int64_t index, double x)
+{
+    limn_put(&o->view, index, limn_get(&o->view, index) + x);
+}
+
+/* dv = p^T dy;  ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk = ds^T q / sqrt(d) */
+void limn_ref_attention_grad(const limn_call *c)
+{
+    sizes s = sizes_of(c);
+    const limn_view *y = &c->src[c->n_src - 2], *dy = &c->src[c->n_src - 1];
+    double *p = malloc((size_t)s.nk * sizeof *p);
+    int64_t n = limn_shape_count(&c->dst.shape);
+    for (int64_t i = 0; i < n; i++) limn_put(&c->dst, i, 0);
+    for (int64_t b = 0; p && b < s.batch; b++)
+        for (int64_t i0 = 0; i0 < s.width; i0 += s.d)
+            for (int64_t t = 0; t < s.nq; t++) {
+                row_of_p(&s, b, t, i0, p);
+                double dot = 0;
+                int64_t row = (b * s.nq + t) * s.width;
+                for (int64_t i = i0; i < i0 + s.d; i++) dot += limn_get(y, row + i) * limn_get(dy, row + i);
+                for (int64_t j = 0; j < s.nk; j++) {
+                    double ds = -dot;
+                    for (int64_t i = i0; i < i0 + s.d; i++) ds += limn_get(dy, row + i) * limn_get(&s.v.view, at(&s.v, b, j, i));
+                    ds *= p[j] * s.scale;
+                    for (int64_t i = i0; i < i0 + s.d; i++) {
+                        add(&s.dv, at(&s.dv, b, j, i), p[j] * limn_get(dy, row + i));
+                        add(&s.dq, at(&s.dq, b, t, i), ds * limn_get(&s.k.view, at(&s.k, b, j, i)));
+                        add(&s.dk, at(&s.dk, b, j, i), ds * limn_get(&s.q.view, at(&s.q, b, t, i)));
+                    }
+                }
+            }
+    free(p);
+}

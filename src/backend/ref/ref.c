@@ -1,0 +1,65 @@
+/* ref.c: the table of reference kernels. */
+#include "backend/ref/ref.h"
+
+#define REF(function) {.name = "ref", .run = function}
+
+static const limn_kernel kernels[LIMN_N_OPS] = {
+    [LIMN_OP_FILL] = REF(limn_ref_shape),
+    [LIMN_OP_PERMUTE] = REF(limn_ref_shape),
+    [LIMN_OP_SLICE] = REF(limn_ref_shape),
+    [LIMN_OP_PAD] = REF(limn_ref_shape),
+    [LIMN_OP_CONCAT] = REF(limn_ref_shape),
+    [LIMN_OP_EXPAND] = REF(limn_ref_shape),
+    [LIMN_OP_SUM_TO] = REF(limn_ref_shape),
+    [LIMN_OP_CAST] = REF(limn_ref_elementwise),
+    [LIMN_OP_ADD] = REF(limn_ref_elementwise),
+    [LIMN_OP_SUB] = REF(limn_ref_elementwise),
+    [LIMN_OP_MUL] = REF(limn_ref_elementwise),
+    [LIMN_OP_DIV] = REF(limn_ref_elementwise),
+    [LIMN_OP_AFFINE] = REF(limn_ref_elementwise),
+    [LIMN_OP_ACTIVATE] = REF(limn_ref_elementwise),
+    [LIMN_OP_ACTIVATE_GRAD] = REF(limn_ref_elementwise),
+    [LIMN_OP_EXP] = REF(limn_ref_elementwise),
+    [LIMN_OP_LOG] = REF(limn_ref_elementwise),
+    [LIMN_OP_SQRT] = REF(limn_ref_elementwise),
+    [LIMN_OP_SQUARE] = REF(limn_ref_elementwise),
+    [LIMN_OP_CLAMP] = REF(limn_ref_elementwise),
+    [LIMN_OP_CLAMP_GRAD] = REF(limn_ref_elementwise),
+    [LIMN_OP_CHAIN] = REF(limn_ref_elementwise),
+    [LIMN_OP_LINEAR] = REF(limn_ref_linear),
+    [LIMN_OP_LINEAR_GRAD_INPUT] = REF(limn_ref_linear_grad_input),
+    [LIMN_OP_LINEAR_GRAD_WEIGHT] = REF(limn_ref_linear_grad_weight),
+    [LIMN_OP_LAYER_NORM] = REF(limn_ref_norm),
+    [LIMN_OP_LAYER_NORM_GRAD] = REF(limn_ref_norm_grad),
+    [LIMN_OP_LAYER_NORM_GRAD_WEIGHT] = REF(limn_ref_norm_grad_weight),
+    [LIMN_OP_RMS_NORM] = REF(limn_ref_norm),
+    [LIMN_OP_RMS_NORM_GRAD] = REF(limn_ref_norm_grad),
+    [LIMN_OP_RMS_NORM_GRAD_WEIGHT] = REF(limn_ref_norm_grad_weight),
+    [LIMN_OP_SOFTMAX] = REF(limn_ref_softmax),
+    [LIMN_OP_SOFTMAX_GRAD] = REF(limn_ref_softmax_grad),
+    [LIMN_OP_CROSS_ENTROPY] = REF(limn_ref_cross_entropy),
+    [LIMN_OP_CROSS_ENTROPY_GRAD] = REF(limn_ref_cross_entropy_grad),
+    [LIMN_OP_ATTENTION] = REF(limn_ref_attention),
+    [LIMN_OP_ATTENTION_GRAD] = REF(limn_ref_attention_grad),
+    [LIMN_OP_GATHER] = REF(limn_ref_gather),
+    [LIMN_OP_GATHER_GRAD] = REF(limn_ref_gather_grad),
+    [LIMN_OP_TIMESTEP_EMBEDDING] = REF(limn_ref_timestep_embedding),
+};
+
+static const limn_kernel *const lists[LIMN_N_OPS][2] = {
+#define ONE(op) [op] = {&kernels[op], NULL}
+    ONE(LIMN_OP_FILL), ONE(LIMN_OP_PERMUTE), ONE(LIMN_OP_SLICE), ONE(LIMN_OP_PAD), ONE(LIMN_OP_CONCAT), ONE(LIMN_OP_EXPAND),
+    ONE(LIMN_OP_SUM_TO), ONE(LIMN_OP_CAST), ONE(LIMN_OP_ADD), ONE(LIMN_OP_SUB), ONE(LIMN_OP_MUL), ONE(LIMN_OP_DIV),
+    ONE(LIMN_OP_AFFINE), ONE(LIMN_OP_ACTIVATE), ONE(LIMN_OP_ACTIVATE_GRAD), ONE(LIMN_OP_EXP), ONE(LIMN_OP_LOG), ONE(LIMN_OP_SQRT),
+    ONE(LIMN_OP_SQUARE), ONE(LIMN_OP_CLAMP), ONE(LIMN_OP_CLAMP_GRAD), ONE(LIMN_OP_CHAIN), ONE(LIMN_OP_LINEAR),
+    ONE(LIMN_OP_LINEAR_GRAD_INPUT), ONE(LIMN_OP_LINEAR_GRAD_WEIGHT), ONE(LIMN_OP_LAYER_NORM), ONE(LIMN_OP_LAYER_NORM_GRAD),
+    ONE(LIMN_OP_LAYER_NORM_GRAD_WEIGHT), ONE(LIMN_OP_RMS_NORM), ONE(LIMN_OP_RMS_NORM_GRAD), ONE(LIMN_OP_RMS_NORM_GRAD_WEIGHT),
+    ONE(LIMN_OP_SOFTMAX), ONE(LIMN_OP_SOFTMAX_GRAD), ONE(LIMN_OP_CROSS_ENTROPY), ONE(LIMN_OP_CROSS_ENTROPY_GRAD),
+    ONE(LIMN_OP_ATTENTION), ONE(LIMN_OP_ATTENTION_GRAD), ONE(LIMN_OP_GATHER), ONE(LIMN_OP_GATHER_GRAD),
+    ONE(LIMN_OP_TIMESTEP_EMBEDDING),
+};
+
+const limn_kernel *const *limn_ref_kernels(limn_op op)
+{
+    return lists[op];
+}

@@ -1,0 +1,32 @@
+/* ref.h: what the reference kernels share.  They are the definition of each op: plain loops, sums in double. */
+#ifndef LIMN_REF_H
+#define LIMN_REF_H
+
+#include "backend/backend.h"
+
+typedef void (*limn_ref_run)(const limn_call *call);
+
+void limn_ref_shape(const limn_call *call);
+void limn_ref_elementwise(const limn_call *call);
+void limn_ref_linear(const limn_call *call);
+void limn_ref_linear_grad_input(const limn_call *call);
+void limn_ref_linear_grad_weight(const limn_call *call);
+void limn_ref_norm(const limn_call *call);
+void limn_ref_norm_grad(const limn_call *call);
+void limn_ref_norm_grad_weight(const limn_call *call);
+void limn_ref_softmax(const limn_call *call);
+void limn_ref_softmax_grad(const limn_call *call);
+void limn_ref_cross_entropy(const limn_call *call);
+void limn_ref_cross_entropy_grad(const limn_call *call);
+void limn_ref_attention(const limn_call *call);
+void limn_ref_attention_grad(const limn_call *call);
+void limn_ref_gather(const limn_call *call);
+void limn_ref_gather_grad(const limn_call *call);
+void limn_ref_timestep_embedding(const limn_call *call);
+
+/** Element number of src that belongs to element `at` of a result of shape `to` (numpy broadcasting). */
+int64_t limn_ref_broadcast_index(int64_t at, const limn_shape *to, const limn_shape *src);
+double limn_ref_activation(limn_activation activation, double x);
+double limn_ref_activation_slope(limn_activation activation, double x);
+
+#endif

@@ -1,0 +1,43 @@
+/* table.c: rows of a table by index, and the sinusoids of a timestep. */
+#include "backend/ref/ref.h"
+
+#include <math.h>
+
+static int64_t id_of(const limn_view *ids, int64_t i, int64_t n)
+{
+    int64_t id = (int64_t)limn_get(ids, i);
+    return id < 0 ? 0 : id >= n ? n - 1 : id;
+}
+
+void limn_ref_gather(const limn_call *c)
+{
+    int64_t v = c->src[0].shape.dim[0], d = limn_shape_count(&c->src[0].shape) / v, n = limn_shape_count(&c->src[1].shape);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < d; j++) limn_put(&c->dst, i * d + j, limn_get(&c->src[0], id_of(&c->src[1], i, v) * d + j));
+}
+
+/* d table[v] = sum of dy[i] over i with ids[i] = v */
+void limn_ref_gather_grad(const limn_call *c)
+{
+    int64_t v = c->dst.shape.dim[0], d = limn_shape_count(&c->dst.shape) / v, n = limn_shape_count(&c->src[1].shape);
+    for (int64_t row = 0; row < v; row++)
+        for (int64_t j = 0; j < d; j++) {
+            double sum = 0;
+            for (int64_t i = 0; i < n; i++)
+                if (id_of(&c->src[1], i, v) == row) sum += limn_get(&c->src[0], i * d + j);
+            limn_put(&c->dst, row * d + j, sum);
+        }
+}
+
+/* angle = t exp(-ln(max_period) i / half) */
+void limn_ref_timestep_embedding(const limn_call *c)
+{
+    int64_t n = c->dst.shape.dim[0], dim = c->dst.shape.dim[1], half = dim / 2;
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < half; i++) {
+            double angle = limn_get(&c->src[0], r) * exp(-log(c->attr->scale) * (double)i / (double)half);
+            bool cos_first = c->attr->flags & LIMN_COS_FIRST;
+            limn_put(&c->dst, r * dim + i, cos_first ? cos(angle) : sin(angle));
+            limn_put(&c->dst, r * dim + half + i, cos_first ? sin(angle) : cos(angle));
+        }
+}
