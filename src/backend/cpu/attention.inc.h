@@ -1,0 +1,198 @@
+/* attention.inc.h: fused attention of one head, four queries at a time, keys in blocks, online softmax (Milakov & Gimelshein
+ * 2018, Dao et al. 2022): never more than 4 x KEYS scores in memory.  Included by rows.inc.h.
+ *
+ * Scratch holds the head in f32, widths padded with zeros to 16: dp = d, np = n_key rounded up.
+ *   Kt [d][np]   V [np][dp]   and for the gradient   Vt [d][np]   K [np][dp]   dK dV [np][dp] */
+
+enum { QUERIES = 4, KEYS = 128 };
+
+static inline int64_t up16(int64_t n)
+{
+    return (n + W - 1) / W * W;
+}
+
+static void load_rows(float *to, int64_t to_row, const void *from, limn_dtype dtype, int64_t row, int64_t n, int64_t padded, int64_t d)
+{
+    size_t bytes = limn_dtype_bytes(dtype);
+    for (int64_t t = 0; t < padded; t++) {
+        memset(to + t * to_row, 0, (size_t)to_row * sizeof *to);
+        if (t < n) load(to + t * to_row, (const char *)from + (size_t)(t * row) * bytes, dtype, d);
+    }
+}
+
+static void store_rows(void *to, limn_dtype dtype, int64_t row, const float *from, int64_t from_row, int64_t n, int64_t d)
+{
+    for (int64_t t = 0; t < n; t++) store((char *)to + (size_t)(t * row) * limn_dtype_bytes(dtype), dtype, from + t * from_row, d);
+}
+
+static void transpose(float *to, const float *from, int64_t rows_from, int64_t d, int64_t from_row)
+{
+    for (int64_t t = 0; t < rows_from; t++)
+        for (int64_t i = 0; i < d; i++) to[i * rows_from + t] = from[t * from_row + i];
+}
+
+/* S [4][n] = A [4][d] Bt [d][b_row], n a multiple of 16 */
+static void scores(float *s, const float *a, int64_t a_row, const float *bt, int64_t b_row, int64_t d, int64_t n)
+{
+    for (int64_t j = 0; j < n; j += 2 * W) {
+        int64_t second = j + W < n ? W : 0; /* an odd last block computes its lanes twice */
+        lanes c[QUERIES][2];
+        for (int r = 0; r < QUERIES; r++) c[r][0] = c[r][1] = all(0);
+        for (int64_t i = 0; i < d; i++) {
+            lanes x = get(bt + i * b_row + j), y = get(bt + i * b_row + j + second);
+            for (int r = 0; r < QUERIES; r++) {
+                lanes q = all(a[r * a_row + i]);
+                c[r][0] += q * x;
+                c[r][1] += q * y;
+            }
+        }
+        for (int r = 0; r < QUERIES; r++) {
+            put(s + r * KEYS + j, c[r][0]);
+            put(s + r * KEYS + j + second, second ? c[r][1] : c[r][0]);
+        }
+    }
+}
+
+/* O [4][dp] += P [4][n] V [n][dp] */
+static void weighted_rows(float *o, int64_t dp, const float *p, const float *v, int64_t n)
+{
+    for (int64_t i = 0; i < dp; i += 2 * W) {
+        int64_t second = i + W < dp ? W : 0;
+        lanes c[QUERIES][2];
+        for (int r = 0; r < QUERIES; r++) c[r][0] = get(o + r * dp + i), c[r][1] = get(o + r * dp + i + second);
+        for (int64_t j = 0; j < n; j++) {
+            lanes x = get(v + j * dp + i), y = get(v + j * dp + i + second);
+            for (int r = 0; r < QUERIES; r++) {
+                lanes w = all(p[r * KEYS + j]);
+                c[r][0] += w * x;
+                c[r][1] += w * y;
+            }
+        }
+        for (int r = 0; r < QUERIES; r++) {
+            put(o + r * dp + i, c[r][0]);
+            if (second) put(o + r * dp + i + second, c[r][1]);
+        }
+    }
+}
+
+/* dB [n][dp] += S [4][n]^T A [4][dp] */
+static void outer_rows(float *db, int64_t dp, const float *s, const float *a, int64_t n)
+{
+    for (int64_t i = 0; i < dp; i += W) {
+        lanes x0 = get(a + i), x1 = get(a + dp + i), x2 = get(a + 2 * dp + i), x3 = get(a + 3 * dp + i);
+        for (int64_t j = 0; j < n; j++)
+            put(db + j * dp + i, get(db + j * dp + i) + all(s[j]) * x0 + all(s[KEYS + j]) * x1 + all(s[2 * KEYS + j]) * x2 + all(s[3 * KEYS + j]) * x3);
+    }
+}
+
+/* Keys that query t sees. */
+static inline int64_t visible(const limn_head *h, int64_t t)
+{
+    return h->causal && t + 1 < h->n_key ? t + 1 : h->n_key;
+}
+
+static void mask(const limn_head *h, float *s, int64_t t, int64_t first_key, int64_t n)
+{
+    for (int r = 0; r < QUERIES; r++)
+        for (int64_t j = 0; j < n; j++) s[r * KEYS + j] = first_key + j < visible(h, t + r) ? s[r * KEYS + j] * h->scale : -INFINITY;
+}
+
+static int64_t block_of_keys(int64_t np, int64_t begin)
+{
+    return np - begin < KEYS ? np - begin : KEYS;
+}
+
+/* Fold a block of scores into the running maximum and sum; s becomes exp(s - max). */
+static void fold(float *s, int64_t n, float *max, float *sum, float *rescale)
+{
+    for (int r = 0; r < QUERIES; r++) {
+        float *row = s + r * KEYS, top = maximum(row, n), old = max[r];
+        max[r] = top > old ? top : old;
+        float shift = max[r] > -INFINITY ? max[r] : 0;
+        for (int64_t j = 0; j < n; j++) row[j] = row[j] > -INFINITY ? exp1(row[j] - shift) : 0;
+        rescale[r] = old > -INFINITY ? exp1(old - shift) : 0;
+        sum[r] = sum[r] * rescale[r] + total(row, n);
+    }
+}
+
+static void attention(const limn_head *h)
+{
+    int64_t dp = up16(h->d), np = up16(h->n_key);
+    float *kt = h->scratch, *v = kt + np * dp, *k = v + np * dp, *q = k + np * dp, *o = q + QUERIES * dp, *s = o + QUERIES * dp;
+    load_rows(k, dp, h->k, h->dtype, h->k_row, h->n_key, np, h->d);
+    transpose(kt, k, np, dp, dp);
+    load_rows(v, dp, h->v, h->dtype, h->v_row, h->n_key, np, h->d);
+    size_t bytes = limn_dtype_bytes(h->dtype);
+    for (int64_t t = 0; t < h->n_query; t += QUERIES) {
+        int64_t n = h->n_query - t < QUERIES ? h->n_query - t : QUERIES;
+        float max[QUERIES], sum[QUERIES], rescale[QUERIES];
+        load_rows(q, dp, (const char *)h->q + (size_t)(t * h->q_row) * bytes, h->dtype, h->q_row, n, QUERIES, h->d);
+        memset(o, 0, (size_t)(QUERIES * dp) * sizeof *o);
+        for (int r = 0; r < QUERIES; r++) max[r] = -INFINITY, sum[r] = 0;
+        int64_t end = up16(visible(h, t + n - 1));
+        for (int64_t j = 0; j < end; j += KEYS) {
+            int64_t m = block_of_keys(end, j);
+            scores(s, q, dp, kt + j, np, h->d, m);
+            mask(h, s, t, j, m);
+            fold(s, m, max, sum, rescale);
+            for (int r = 0; r < QUERIES; r++)
+                for (int64_t i = 0; i < dp; i++) o[r * dp + i] *= rescale[r];
+            weighted_rows(o, dp, s, v + j * dp, m);
+        }
+        for (int r = 0; r < QUERIES; r++)
+            for (int64_t i = 0; i < dp; i++) o[r * dp + i] /= sum[r];
+        store_rows((char *)h->y + (size_t)(t * h->y_row) * bytes, h->dtype, h->y_row, o, dp, n, h->d);
+    }
+}
+
+/* p from scores, max and sum; ds = p (dp - D) scale, with D = sum(dout out) per query */
+static void attention_grad(const limn_head *h)
+{
+    int64_t dp = up16(h->d), np = up16(h->n_key), plane = np * dp;
+    float *kt = h->scratch, *vt = kt + plane, *k = vt + plane, *v = k + plane, *dk = v + plane, *dv = dk + plane;
+    float *q = dv + plane, *dy = q + QUERIES * dp, *y = dy + QUERIES * dp, *dq = y + QUERIES * dp, *s = dq + QUERIES * dp, *ds = s + QUERIES * KEYS;
+    load_rows(k, dp, h->k, h->dtype, h->k_row, h->n_key, np, h->d);
+    load_rows(v, dp, h->v, h->dtype, h->v_row, h->n_key, np, h->d);
+    transpose(kt, k, np, dp, dp);
+    transpose(vt, v, np, dp, dp);
+    memset(dk, 0, (size_t)(2 * plane) * sizeof *dk);
+    size_t bytes = limn_dtype_bytes(h->dtype);
+    for (int64_t t = 0; t < h->n_query; t += QUERIES) {
+        int64_t n = h->n_query - t < QUERIES ? h->n_query - t : QUERIES, end = up16(visible(h, t + n - 1));
+        float max[QUERIES], sum[QUERIES], rescale[QUERIES], dot[QUERIES];
+        load_rows(q, dp, (const char *)h->q + (size_t)(t * h->q_row) * bytes, h->dtype, h->q_row, n, QUERIES, h->d);
+        load_rows(dy, dp, (const char *)h->dout + (size_t)(t * h->dout_row) * bytes, h->dtype, h->dout_row, n, QUERIES, h->d);
+        load_rows(y, dp, (const char *)h->out + (size_t)(t * h->out_row) * bytes, h->dtype, h->out_row, n, QUERIES, h->d);
+        memset(dq, 0, (size_t)(QUERIES * dp) * sizeof *dq);
+        for (int r = 0; r < QUERIES; r++) {
+            max[r] = -INFINITY, sum[r] = 0;
+            for (int64_t i = 0; i < dp; i++) y[r * dp + i] *= dy[r * dp + i];
+            dot[r] = total(y + r * dp, dp);
+        }
+        for (int64_t j = 0; j < end; j += KEYS) {
+            int64_t m = block_of_keys(end, j);
+            scores(s, q, dp, kt + j, np, h->d, m);
+            mask(h, s, t, j, m);
+            fold(s, m, max, sum, rescale);
+        }
+        for (int64_t j = 0; j < end; j += KEYS) {
+            int64_t m = block_of_keys(end, j);
+            scores(s, q, dp, kt + j, np, h->d, m);
+            mask(h, s, t, j, m);
+            scores(ds, dy, dp, vt + j, np, h->d, m);
+            for (int r = 0; r < QUERIES; r++) {
+                float inverse = 1.0f / sum[r];
+                for (int64_t i = r * KEYS; i < r * KEYS + m; i++) {
+                    s[i] = s[i] > -INFINITY ? exp1(s[i] - max[r]) * inverse : 0;
+                    ds[i] = s[i] * (ds[i] - dot[r]) * h->scale;
+                }
+            }
+            outer_rows(dv + j * dp, dp, s, dy, m);
+            outer_rows(dk + j * dp, dp, ds, q, m);
+            weighted_rows(dq, dp, ds, k + j * dp, m);
+        }
+        store_rows((char *)h->dq + (size_t)(t * h->dq_row) * bytes, h->dtype, h->dq_row, dq, dp, n, h->d);
+    }
+    store_rows(h->dk, h->dtype, h->dk_row, dk, dp, h->n_key, h->d);
+    store_rows(h->dv, h->dtype, h->dv_row, dv, dp, h->n_key, h->d);
+}

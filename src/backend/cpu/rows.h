@@ -1,0 +1,54 @@
+/* rows.h: the inner loops of the CPU kernels, once per instruction set.
+ *
+ * rows.inc.h is compiled three times (rows_portable.c, rows_avx2.c, rows_avx512.c); every loop works on f32 blocks and knows
+ * nothing of threads.  limn_rows_best() picks at run time; tests ask for each by name. */
+#ifndef LIMN_ROWS_H
+#define LIMN_ROWS_H
+
+#include "backend/backend.h"
+
+enum { LIMN_BLOCK = 1024 }; /* floats: 4 KB, a few of them fit the first cache */
+
+/* One head of one sample: element (t, i) of q lies at q[t * q_row + i]; rows are in elements of `dtype`. */
+typedef struct limn_head {
+    int64_t n_query, n_key, d;
+    float scale;
+    bool causal;
+    limn_dtype dtype;
+    const void *q, *k, *v, *out, *dout;
+    void *y, *dq, *dk, *dv;
+    int64_t q_row, k_row, v_row, y_row, out_row, dout_row, dq_row, dk_row, dv_row;
+    float *scratch;
+} limn_head;
+
+typedef struct limn_rows {
+    const char *name;
+    void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
+    void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);
+    /** y = op(a, b) on n floats; b NULL for one operand. y may be a or b. */
+    void (*step)(const struct limn_chain_step *step, float *y, const float *a, const float *b, int64_t n);
+    /** mean and 1/sqrt(var + eps); mean is 0 for RMS norm */
+    void (*stats)(const float *x, int64_t d, float eps, bool layer, float *mean, float *rstd);
+    /** y = (x - mean) rstd (c + w) + b; w, b NULL: none */
+    void (*norm)(float *y, const float *x, int64_t d, float mean, float rstd, float c, const float *w, const float *b);
+    void (*norm_grad)(float *dx, const float *x, const float *dy, int64_t d, float mean, float rstd, bool layer, float c, const float *w);
+    /** sum += dy (x - mean) rstd */
+    void (*norm_grad_weight)(float *sum, const float *x, const float *dy, int64_t d, float mean, float rstd);
+    void (*add)(float *sum, const float *x, int64_t n);
+    float (*total)(const float *x, int64_t n);
+    void (*softmax)(float *y, const float *x, int64_t n);
+    /** y = residual + gate y; gate NULL: 1 */
+    void (*gated_residual)(float *y, const float *gate, const float *residual, int64_t n);
+    void (*attention)(const limn_head *head);
+    void (*attention_grad)(const limn_head *head);
+} limn_rows;
+
+const limn_rows *limn_rows_portable(void);
+const limn_rows *limn_rows_avx2(void);   /* NULL where the CPU lacks it */
+const limn_rows *limn_rows_avx512(void);
+const limn_rows *limn_rows_best(void);
+
+/** Floats of scratch that attention (or its gradient) needs per thread. */
+int64_t limn_head_scratch(int64_t n_query, int64_t n_key, int64_t d, bool backward);
+
+#endif

@@ -1,0 +1,248 @@
+/* rows.inc.h: the loops of rows.h, compiled per instruction set.  16 virtual lanes everywhere, so that sums have one order. */
+#include "backend/cpu/rows.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef float lanes __attribute__((vector_size(64)));
+typedef float loose __attribute__((vector_size(64), aligned(4)));
+typedef int32_t ilanes __attribute__((vector_size(64)));
+enum { W = 16 };
+
+static inline lanes get(const float *p)
+{
+    return *(const loose *)p;
+}
+
+static inline void put(float *p, lanes x)
+{
+    *(loose *)p = x;
+}
+
+static inline lanes all(float x)
+{
+    return (lanes){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+static inline float sum_lanes(lanes x)
+{
+    float s[W];
+    put(s, x);
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) s[i] += s[i + half];
+    return s[0];
+}
+
+/* ---- e^x: 2^n (1 + r + ...), r in [-ln2/2, ln2/2], Cephes-style polynomial, about 2 ulp ----------------------------- */
+
+static inline float exp1(float x)
+{
+    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x; /* NaN passes through: both comparisons are false */
+    float shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
+    float r = x - n * 0.693359375f - n * -2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    union { float f; int32_t i; } power, bits = {.f = shifted};
+    power.i = (int32_t)((uint32_t)(bits.i - 0x4b400000 + 127) << 23);
+    return p * power.f;
+}
+
+static inline float sigmoid1(float x)
+{
+    return 1.0f / (1.0f + exp1(-x));
+}
+
+static inline float tanh1(float x)
+{
+    return 1.0f - 2.0f / (exp1(2.0f * x) + 1.0f);
+}
+
+/* Abramowitz & Stegun 7.1.26, |error| < 1.5e-7 */
+static inline float erf1(float x)
+{
+    float a = fabsf(x), t = 1.0f / (1.0f + 0.3275911f * a);
+    float p = ((((1.061405429f * t - 1.453152027f) * t) + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f;
+    return copysignf(1.0f - p * t * exp1(-a * a), x);
+}
+
+static inline float activation1(limn_activation kind, float x)
+{
+    switch (kind) {
+    case LIMN_RELU: return x > 0 ? x : 0;
+    case LIMN_SILU: return x * sigmoid1(x);
+    case LIMN_GELU_TANH: return x * sigmoid1(1.5957691216f * (x + 0.044715f * x * x * x)); /* (1 + tanh z) / 2 = sigmoid(2z) */
+    case LIMN_GELU_ERF: return 0.5f * x * (1.0f + erf1(x * 0.70710678f));
+    case LIMN_GELU_QUICK: return x * sigmoid1(1.702f * x);
+    case LIMN_TANH: return tanh1(x);
+    default: return x;
+    }
+}
+
+static inline float slope1(limn_activation kind, float x)
+{
+    switch (kind) {
+    case LIMN_RELU: return x > 0 ? 1.0f : 0.0f;
+    case LIMN_SILU: { float s = sigmoid1(x); return s * (1.0f + x * (1.0f - s)); }
+    case LIMN_GELU_TANH: {
+        float s = sigmoid1(1.5957691216f * (x + 0.044715f * x * x * x));
+        return s + x * s * (1.0f - s) * 1.5957691216f * (1.0f + 0.134145f * x * x);
+    }
+    case LIMN_GELU_ERF: return 0.5f * (1.0f + erf1(x * 0.70710678f)) + x * 0.39894228f * exp1(-0.5f * x * x);
+    case LIMN_GELU_QUICK: { float s = sigmoid1(1.702f * x); return s * (1.0f + 1.702f * x * (1.0f - s)); }
+    case LIMN_TANH: { float t = tanh1(x); return 1.0f - t * t; }
+    default: return 1.0f;
+    }
+}
+
+/* ---- load, store ------------------------------------------------------------------------------------------------------ */
+
+static void load(float *to, const void *from, limn_dtype dtype, int64_t n)
+{
+    const uint16_t *h = from;
+    if (dtype == LIMN_F32) memcpy(to, from, (size_t)n * sizeof *to);
+    else if (dtype == LIMN_BF16)
+        for (int64_t i = 0; i < n; i++) to[i] = limn_bf16_to_f32(h[i]);
+    else limn_convert(from, dtype, to, LIMN_F32, (size_t)n);
+}
+
+static void store(void *to, limn_dtype dtype, const float *from, int64_t n)
+{
+    uint16_t *h = to;
+    if (dtype == LIMN_F32) memcpy(to, from, (size_t)n * sizeof *from);
+    else if (dtype == LIMN_BF16)
+        for (int64_t i = 0; i < n; i++) {
+            union { float f; uint32_t u; } v = {.f = from[i]};
+            uint32_t rounded = (v.u + 0x7fffu + (v.u >> 16 & 1u)) >> 16, nan = v.u >> 16 | 0x40u;
+            h[i] = (uint16_t)((v.u & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
+        }
+    else limn_convert(from, LIMN_F32, to, dtype, (size_t)n);
+}
+
+/* ---- elementwise ------------------------------------------------------------------------------------------------------ */
+
+#define EACH(expression) for (int64_t i = 0; i < n; i++) y[i] = (expression)
+#define EACH_KIND(function) \
+    switch (s->activation) { \
+    case LIMN_RELU: EACH(function(LIMN_RELU)); break; \
+    case LIMN_SILU: EACH(function(LIMN_SILU)); break; \
+    case LIMN_GELU_TANH: EACH(function(LIMN_GELU_TANH)); break; \
+    case LIMN_GELU_ERF: EACH(function(LIMN_GELU_ERF)); break; \
+    case LIMN_GELU_QUICK: EACH(function(LIMN_GELU_QUICK)); break; \
+    default: EACH(function(LIMN_TANH)); break; \
+    }
+#define FORWARD(kind) activation1(kind, a[i])
+#define BACKWARD(kind) b[i] * slope1(kind, a[i])
+
+static void step(const struct limn_chain_step *s, float *y, const float *a, const float *b, int64_t n)
+{
+    float scale = (float)s->scale, shift = (float)s->shift;
+    switch (s->op) {
+    case LIMN_OP_ADD: EACH(a[i] + b[i]); break;
+    case LIMN_OP_SUB: EACH(a[i] - b[i]); break;
+    case LIMN_OP_MUL: EACH(a[i] * b[i]); break;
+    case LIMN_OP_DIV: EACH(a[i] / b[i]); break;
+    case LIMN_OP_AFFINE: EACH(scale * a[i] + shift); break;
+    case LIMN_OP_ACTIVATE: EACH_KIND(FORWARD); break;
+    case LIMN_OP_ACTIVATE_GRAD: EACH_KIND(BACKWARD); break;
+    case LIMN_OP_EXP: EACH(exp1(a[i])); break;
+    case LIMN_OP_LOG: EACH(logf(a[i])); break;
+    case LIMN_OP_SQRT: EACH(sqrtf(a[i])); break;
+    case LIMN_OP_SQUARE: EACH(a[i] * a[i]); break;
+    case LIMN_OP_CLAMP: EACH(a[i] < scale ? scale : a[i] > shift ? shift : a[i]); break;
+    case LIMN_OP_CLAMP_GRAD: EACH(a[i] < scale || a[i] > shift ? 0.0f : b[i]); break;
+    default: memmove(y, a, (size_t)n * sizeof *y); break;
+    }
+}
+
+static void add(float *sum, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) sum[i] += x[i];
+}
+
+static void gated_residual(float *y, const float *gate, const float *residual, int64_t n)
+{
+    if (gate) EACH(residual[i] + gate[i] * y[i]);
+    else EACH(residual[i] + y[i]);
+}
+
+/* Sum of f(i) in 16 lanes, the tail by lane: one order for every instruction set */
+#define LANE_SUM(result, vector, scalar) do { \
+    lanes sum_ = all(0); \
+    int64_t i = 0; \
+    for (; i + W <= n; i += W) sum_ += (vector); \
+    result = sum_lanes(sum_); \
+    for (; i < n; i++) result += (scalar); \
+} while (0)
+
+static float total(const float *x, int64_t n)
+{
+    float s;
+    LANE_SUM(s, get(x + i), x[i]);
+    return s;
+}
+
+/* ---- norms ------------------------------------------------------------------------------------------------------------ */
+
+static void stats(const float *x, int64_t n, float eps, bool layer, float *mean, float *rstd)
+{
+    float m = layer ? total(x, n) / (float)n : 0.0f, square;
+    LANE_SUM(square, (get(x + i) - m) * (get(x + i) - m), (x[i] - m) * (x[i] - m));
+    *mean = m;
+    *rstd = 1.0f / sqrtf(square / (float)n + eps);
+}
+
+static void norm(float *y, const float *x, int64_t n, float mean, float rstd, float c, const float *w, const float *b)
+{
+    if (w && b) EACH((x[i] - mean) * rstd * (c + w[i]) + b[i]);
+    else if (w) EACH((x[i] - mean) * rstd * (c + w[i]));
+    else EACH((x[i] - mean) * rstd);
+}
+
+static void norm_grad(float *dx, const float *x, const float *dy, int64_t n, float mean, float rstd, bool layer, float c, const float *w)
+{
+    float g[LIMN_BLOCK], mean_g = 0, mean_gn = 0; /* g = dy (c + w), block by block and once more in the second pass */
+    for (int64_t begin = 0; begin < n; begin += LIMN_BLOCK) {
+        int64_t m = n - begin < LIMN_BLOCK ? n - begin : LIMN_BLOCK;
+        const float *xb = x + begin, *db = dy + begin, *wb = w ? w + begin : NULL;
+        for (int64_t i = 0; i < m; i++) g[i] = wb ? db[i] * (c + wb[i]) : db[i];
+        mean_g += total(g, m);
+        for (int64_t i = 0; i < m; i++) g[i] *= (xb[i] - mean) * rstd;
+        mean_gn += total(g, m);
+    }
+    mean_g = layer ? mean_g / (float)n : 0;
+    mean_gn /= (float)n;
+    for (int64_t i = 0; i < n; i++) dx[i] = rstd * ((w ? dy[i] * (c + w[i]) : dy[i]) - mean_g - (x[i] - mean) * rstd * mean_gn);
+}
+
+static void norm_grad_weight(float *sum, const float *x, const float *dy, int64_t n, float mean, float rstd)
+{
+    for (int64_t i = 0; i < n; i++) sum[i] += dy[i] * (x[i] - mean) * rstd;
+}
+
+static float maximum(const float *x, int64_t n)
+{
+    float m = x[0];
+    for (int64_t i = 1; i < n; i++) m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+static void softmax(float *y, const float *x, int64_t n)
+{
+    float max = maximum(x, n);
+    EACH(exp1(x[i] - max));
+    float inverse = 1.0f / total(y, n);
+    EACH(y[i] * inverse);
+}
+
+#include "backend/cpu/attention.inc.h"
+
+static const limn_rows rows = {
+    .name = ROWS_NAME, .load = load, .store = store, .step = step, .stats = stats, .norm = norm, .norm_grad = norm_grad,
+    .norm_grad_weight = norm_grad_weight, .add = add, .total = total, .softmax = softmax, .gated_residual = gated_residual,
+    .attention = attention, .attention_grad = attention_grad,
+};
