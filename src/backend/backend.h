@@ -37,8 +37,8 @@ typedef struct limn_kernel {
     bool in_place;                /* dst may be the memory of a source of the same shape and dtype */
 } limn_kernel;
 
-/** NULL-terminated list, best first; the last one is the reference, which refuses nothing but wrong dtypes. */
-const limn_kernel *const *limn_cpu_kernels(limn_op op);
-const limn_kernel *const *limn_ref_kernels(limn_op op);
+/** Kernel number i of the op's list, best first; NULL past the end.  The last one is the reference. */
+const limn_kernel *limn_cpu_kernel(limn_op op, int i);
+const limn_kernel *limn_ref_kernel(limn_op op, int i);
 
 #endif

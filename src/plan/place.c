@@ -52,15 +52,15 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
 static limn_status choose_kernel(limn_plan *plan, limn_step *step)
 {
     bool ref = plan->options.backend && strcmp(plan->options.backend, "ref") == 0;
-    const limn_kernel *const *list = ref ? limn_ref_kernels(step->call.op) : limn_cpu_kernels(step->call.op);
+    const limn_kernel *kernel;
     step->refusals = "";
-    for (; *list; list++) {
-        const char *why = (*list)->refuse ? (*list)->refuse(&step->call) : NULL;
+    for (int i = 0; (kernel = ref ? limn_ref_kernel(step->call.op, i) : limn_cpu_kernel(step->call.op, i)); i++) {
+        const char *why = kernel->refuse ? kernel->refuse(&step->call) : NULL;
         if (!why) {
-            step->kernel = *list;
-            return (*list)->prepare ? (*list)->prepare(plan->ctx, &step->call) : LIMN_OK;
+            step->kernel = kernel;
+            return kernel->prepare ? kernel->prepare(plan->ctx, &step->call) : LIMN_OK;
         }
-        const char *more = limn_arena_printf(plan->arena, "%s%s%s: %s", step->refusals, step->refusals[0] ? "; " : "", (*list)->name, why);
+        const char *more = limn_arena_printf(plan->arena, "%s%s%s: %s", step->refusals, step->refusals[0] ? "; " : "", kernel->name, why);
         if (more) step->refusals = more;
     }
     return limn_fail(plan->ctx, LIMN_UNSUPPORTED, "no kernel for %s: %s", limn_op_name(step->call.op), step->refusals);

@@ -1,0 +1,101 @@
+/* attention.c: from a call to its heads: operands of the three packings, one head of one sample per task. */
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/rows.h"
+
+#include <math.h>
+#include <omp.h>
+
+typedef struct operand {
+    char *data;
+    int64_t tokens, row, begin; /* element (b, t, i) at begin + (b tokens + t) row + i */
+} operand;
+
+typedef struct sizes {
+    int64_t batch, n_query, n_key, width, d;
+    operand q, k, v, y, out, dout, dq, dk, dv;
+} sizes;
+
+static operand part(const limn_view *v, int64_t tokens, int64_t row, int64_t begin)
+{
+    return (operand){v->data, tokens, row, begin};
+}
+
+static sizes sizes_of(const limn_call *c)
+{
+    const limn_view *a = &c->src[0], *b = &c->src[1], *dst = &c->dst;
+    int packed = c->attr->packed;
+    sizes s = {.batch = a->shape.dim[0], .n_query = a->shape.dim[1]};
+    int64_t w = s.width = packed == LIMN_PACKED_QKV ? a->shape.dim[2] / 3 : a->shape.dim[2], nq = s.n_query;
+    int64_t nk = s.n_key = packed == LIMN_PACKED_QKV ? nq : b->shape.dim[1], all = s.batch * w;
+    s.d = w / c->attr->heads;
+    if (packed == LIMN_PACKED_QKV) {
+        s.q = part(a, nq, 3 * w, 0), s.k = part(a, nq, 3 * w, w), s.v = part(a, nq, 3 * w, 2 * w);
+        s.dq = part(dst, nq, 3 * w, 0), s.dk = part(dst, nq, 3 * w, w), s.dv = part(dst, nq, 3 * w, 2 * w);
+    } else if (packed == LIMN_PACKED_KV) {
+        s.q = part(a, nq, w, 0), s.k = part(b, nk, 2 * w, 0), s.v = part(b, nk, 2 * w, w);
+        s.dq = part(dst, nq, w, 0), s.dk = part(dst, nk, 2 * w, all * nq), s.dv = part(dst, nk, 2 * w, all * nq + w);
+    } else {
+        s.q = part(a, nq, w, 0), s.k = part(b, nk, w, 0), s.v = part(&c->src[2], nk, w, 0);
+        s.dq = part(dst, nq, w, 0), s.dk = part(dst, nk, w, all * nq), s.dv = part(dst, nk, w, all * (nq + nk));
+    }
+    s.y = part(dst, nq, w, 0);
+    if (c->op == LIMN_OP_ATTENTION_GRAD) s.out = part(&c->src[c->n_src - 2], nq, w, 0), s.dout = part(&c->src[c->n_src - 1], nq, w, 0);
+    return s;
+}
+
+static const char *refuse_attention(const limn_call *c)
+{
+    const char *why = limn_cpu_refuse_types(c);
+    for (int i = 0; !why && i < c->n_src; i++)
+        if (c->src[i].dtype != c->dst.dtype) why = "sources and result must be of one type";
+    return why;
+}
+
+static size_t per_thread(const limn_call *c)
+{
+    sizes s = sizes_of(c);
+    size_t floats = (size_t)limn_head_scratch(s.n_query, s.n_key, s.d, c->op == LIMN_OP_ATTENTION_GRAD);
+    return (floats + 15) / 16 * 16;
+}
+
+static size_t scratch_attention(const limn_call *c)
+{
+    return (size_t)c->n_threads * per_thread(c) * sizeof(float);
+}
+
+static char *head_start(const operand *o, int64_t b, int64_t column, size_t bytes)
+{
+    return o->data + (size_t)(o->begin + b * o->tokens * o->row + column) * bytes;
+}
+
+static void run_attention(const limn_call *c)
+{
+    const limn_rows *rows = limn_rows_best();
+    sizes s = sizes_of(c);
+    size_t bytes = limn_dtype_bytes(c->dst.dtype), scratch = per_thread(c);
+    bool backward = c->op == LIMN_OP_ATTENTION_GRAD;
+    int64_t n = s.batch * c->attr->heads;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads)
+    for (int64_t i = 0; i < n; i++) {
+        int64_t b = i / c->attr->heads, at = i % c->attr->heads * s.d;
+        limn_head head = {.n_query = s.n_query, .n_key = s.n_key, .d = s.d, .scale = (float)(1 / sqrt((double)s.d)), .causal = c->attr->causal,
+                          .dtype = c->dst.dtype, .q = head_start(&s.q, b, at, bytes), .k = head_start(&s.k, b, at, bytes),
+                          .v = head_start(&s.v, b, at, bytes), .q_row = s.q.row, .k_row = s.k.row, .v_row = s.v.row,
+                          .scratch = (float *)c->scratch + (size_t)omp_get_thread_num() * scratch};
+        if (!backward) {
+            head.y = head_start(&s.y, b, at, bytes), head.y_row = s.y.row;
+            rows->attention(&head);
+            continue;
+        }
+        head.out = head_start(&s.out, b, at, bytes), head.out_row = s.out.row;
+        head.dout = head_start(&s.dout, b, at, bytes), head.dout_row = s.dout.row;
+        head.dq = head_start(&s.dq, b, at, bytes), head.dq_row = s.dq.row;
+        head.dk = head_start(&s.dk, b, at, bytes), head.dk_row = s.dk.row;
+        head.dv = head_start(&s.dv, b, at, bytes), head.dv_row = s.dv.row;
+        rows->attention_grad(&head);
+    }
+}
+
+const limn_kernel limn_cpu_attention = {.name = "attention", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};
+const limn_kernel limn_cpu_attention_grad = {
+    .name = "attention_grad", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};

@@ -1,0 +1,40 @@
+/* cpu.c: the ordered kernel lists of the CPU backend; every list ends with the reference. */
+#include "backend/cpu/kernels.h"
+
+const char *limn_cpu_refuse_types(const limn_call *call)
+{
+    bool fine = call->dst.dtype == LIMN_F32 || call->dst.dtype == LIMN_BF16;
+    for (int i = 0; i < call->n_src; i++)
+        fine = fine && (call->src[i].dtype == LIMN_F32 || call->src[i].dtype == LIMN_BF16 || call->src[i].dtype == LIMN_I32);
+    return fine ? NULL : "takes f32 and bf16 only";
+}
+
+static const limn_kernel *own_kernel(limn_op op)
+{
+    switch (op) {
+    case LIMN_OP_LINEAR: return &limn_cpu_linear;
+    case LIMN_OP_LINEAR_GRAD_INPUT: return &limn_cpu_linear_grad_input;
+    case LIMN_OP_LINEAR_GRAD_WEIGHT: return &limn_cpu_linear_grad_weight;
+    case LIMN_OP_PERMUTE: return &limn_cpu_permute;
+    case LIMN_OP_SLICE: case LIMN_OP_PAD: case LIMN_OP_CONCAT: return &limn_cpu_blocks;
+    case LIMN_OP_SUM_TO: return &limn_cpu_sum_to;
+    case LIMN_OP_LAYER_NORM: case LIMN_OP_RMS_NORM: return &limn_cpu_norm;
+    case LIMN_OP_LAYER_NORM_GRAD: case LIMN_OP_RMS_NORM_GRAD: return &limn_cpu_norm_grad;
+    case LIMN_OP_LAYER_NORM_GRAD_WEIGHT: case LIMN_OP_RMS_NORM_GRAD_WEIGHT: return &limn_cpu_norm_grad_weight;
+    case LIMN_OP_SOFTMAX: return &limn_cpu_softmax;
+    case LIMN_OP_ATTENTION: return &limn_cpu_attention;
+    case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad;
+    case LIMN_OP_GATHER: return &limn_cpu_gather;
+    case LIMN_OP_GATHER_GRAD: return &limn_cpu_gather_grad;
+    case LIMN_OP_SOFTMAX_GRAD: case LIMN_OP_CROSS_ENTROPY: case LIMN_OP_CROSS_ENTROPY_GRAD: case LIMN_OP_TIMESTEP_EMBEDDING:
+        return NULL; /* small in every network so far: the reference serves */
+    default: return &limn_cpu_elementwise;
+    }
+}
+
+const limn_kernel *limn_cpu_kernel(limn_op op, int i)
+{
+    const limn_kernel *own = own_kernel(op);
+    if (own && i == 0) return own;
+    return limn_ref_kernel(op, i - (own ? 1 : 0));
+}

@@ -1,0 +1,189 @@
+/* elementwise.c: every elementwise op is a chain of one step; a chain runs on blocks that stay in the first cache. */
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/rows.h"
+
+#include <string.h>
+
+/* How a source is read for a row of the result: as it lies, one number per row, or one number for all. */
+typedef struct operand {
+    const char *data;
+    limn_dtype dtype;
+    size_t bytes;
+    bool flat;      /* same shape as the result */
+    bool repeated;  /* last dimension is 1 where the result's is not */
+    limn_shape shape;
+} operand;
+
+typedef struct chain_job {
+    const limn_rows *rows;
+    const struct limn_chain_step *step;
+    int n_steps, n_src;
+    operand src[LIMN_MAX_SRC];
+    char *dst;
+    limn_dtype dtype;
+    float fill;
+    limn_shape shape;
+    bool all_flat;
+    int64_t n_rows, cols;
+} chain_job;
+
+static int64_t first_of_row(int64_t row, const limn_shape *to, const limn_shape *src)
+{
+    int64_t index = 0, stride = limn_shape_cols(src);
+    for (int i = 1; i < src->rank; i++) {
+        int64_t n = to->dim[to->rank - 1 - i], x = row % n, m = src->dim[src->rank - 1 - i];
+        row /= n;
+        if (m > 1) index += x * stride;
+        stride *= m;
+    }
+    return index;
+}
+
+/* Source s for elements begin.. of a row, in a register of n floats */
+static void load_operand(const chain_job *job, const operand *s, int64_t row, int64_t begin, int64_t n, float *to)
+{
+    int64_t at = s->flat ? row * job->cols + begin : first_of_row(row, &job->shape, &s->shape) + (s->repeated ? 0 : begin);
+    job->rows->load(to, s->data + (size_t)at * s->bytes, s->dtype, s->repeated ? 1 : n);
+    for (int64_t i = 1; s->repeated && i < n; i++) to[i] = to[0];
+}
+
+static void run_block(const chain_job *job, int64_t row, int64_t begin, int64_t n, float (*r)[LIMN_BLOCK])
+{
+    for (int s = 0; s < job->n_src; s++) load_operand(job, &job->src[s], row, begin, n, r[s]);
+    for (int k = 0; k < job->n_steps; k++) {
+        const struct limn_chain_step *step = &job->step[k];
+        job->rows->step(step, r[job->n_src + k], r[step->a], step->b < 0 ? NULL : r[step->b], n);
+    }
+    if (job->n_src == 0)
+        for (int64_t i = 0; i < n; i++) r[0][i] = job->fill;
+    const float *result = r[job->n_src ? job->n_src + job->n_steps - 1 : 0];
+    job->rows->store(job->dst + (size_t)(row * job->cols + begin) * limn_dtype_bytes(job->dtype), job->dtype, result, n);
+}
+
+static chain_job make_job(const limn_call *c, struct limn_chain_step *single)
+{
+    bool chain = c->op == LIMN_OP_CHAIN;
+    *single = (struct limn_chain_step){.op = c->op, .a = 0, .b = c->n_src > 1 ? 1 : -1, .scale = c->attr->scale, .shift = c->attr->shift,
+                                       .activation = c->attr->activation};
+    if (c->op == LIMN_OP_EXPAND) single->op = LIMN_OP_CAST;
+    chain_job job = {.rows = limn_rows_best(), .step = chain ? c->attr->chain->step : single, .n_steps = chain ? c->attr->chain->n : 1,
+                     .n_src = c->n_src, .dst = c->dst.data, .dtype = c->dst.dtype, .fill = (float)c->attr->scale, .shape = c->dst.shape,
+                     .all_flat = true, .n_rows = limn_shape_rows(&c->dst.shape), .cols = limn_shape_cols(&c->dst.shape)};
+    for (int s = 0; s < c->n_src; s++) {
+        const limn_view *v = &c->src[s];
+        bool flat = limn_shape_count(&v->shape) == limn_shape_count(&c->dst.shape);
+        job.src[s] = (operand){.data = v->data, .dtype = v->dtype, .bytes = limn_dtype_bytes(v->dtype), .flat = flat, .shape = v->shape,
+                               .repeated = !flat && limn_shape_cols(&v->shape) == 1 && job.cols > 1};
+        job.all_flat = job.all_flat && flat;
+    }
+    if (job.all_flat) { /* one long row, cut into blocks */
+        int64_t n = job.n_rows * job.cols;
+        job.shape = LIMN_SHAPE(n);
+        job.n_rows = 1;
+        job.cols = n;
+    }
+    return job;
+}
+
+static void run_elementwise(const limn_call *c)
+{
+    struct limn_chain_step single;
+    chain_job job = make_job(c, &single);
+    int64_t per_row = (job.cols + LIMN_BLOCK - 1) / LIMN_BLOCK, n = job.n_rows * per_row;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads) if (job.n_rows * job.cols > 16384)
+    for (int64_t i = 0; i < n; i++) {
+        _Alignas(64) float r[LIMN_MAX_SRC + LIMN_MAX_CHAIN][LIMN_BLOCK];
+        int64_t begin = i % per_row * LIMN_BLOCK, left = job.cols - begin;
+        run_block(&job, i / per_row, begin, left < LIMN_BLOCK ? left : LIMN_BLOCK, r);
+    }
+}
+
+const limn_kernel limn_cpu_elementwise = {.name = "chain", .refuse = limn_cpu_refuse_types, .run = run_elementwise};
+
+/* ---- sums ----------------------------------------------------------------------------------------------------------- */
+
+/* The reduced dimensions lie side by side: x [outer, mid, inner] -> y [outer, inner] */
+typedef struct sum_sizes {
+    int64_t outer, mid, inner;
+    bool fits;
+} sum_sizes;
+
+static sum_sizes sizes_of(const limn_call *c)
+{
+    sum_sizes s = {1, 1, 1, true};
+    const limn_shape *x = &c->src[0].shape, *y = &c->dst.shape;
+    int stage = 0; /* 0 outer, 1 mid, 2 inner */
+    for (int i = 0; i < x->rank; i++) {
+        int at = i - (x->rank - y->rank);
+        int64_t n = x->dim[i], m = at < 0 ? 1 : y->dim[at];
+        if (n == 1) continue;
+        bool reduced = m == 1;
+        if (reduced && stage == 2) s.fits = false;
+        if (reduced) stage = 1, s.mid *= n;
+        else if (stage == 0) s.outer *= n;
+        else stage = 2, s.inner *= n;
+    }
+    return s;
+}
+
+static const char *refuse_sum(const limn_call *c)
+{
+    const char *why = limn_cpu_refuse_types(c);
+    return why ? why : sizes_of(c).fits ? NULL : "the reduced dimensions must lie side by side";
+}
+
+enum { SUM_COLS = 64, SUM_CHUNK = 4096 };
+
+static size_t scratch_sum(const limn_call *c)
+{
+    sum_sizes s = sizes_of(c);
+    return s.inner == 1 ? (size_t)(s.outer * ((s.mid + SUM_CHUNK - 1) / SUM_CHUNK)) * sizeof(float) : 0;
+}
+
+static void sum_columns(const limn_call *c, sum_sizes s)
+{
+    const limn_rows *rows = limn_rows_best();
+    const limn_view *x = &c->src[0];
+    size_t bytes = limn_dtype_bytes(x->dtype);
+    int64_t blocks = (s.inner + SUM_COLS - 1) / SUM_COLS, n = s.outer * blocks;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads)
+    for (int64_t i = 0; i < n; i++) {
+        float sum[SUM_COLS] = {0}, row[SUM_COLS];
+        int64_t o = i / blocks, col = i % blocks * SUM_COLS, m = s.inner - col < SUM_COLS ? s.inner - col : SUM_COLS;
+        for (int64_t t = 0; t < s.mid; t++) {
+            rows->load(row, (const char *)x->data + (size_t)((o * s.mid + t) * s.inner + col) * bytes, x->dtype, m);
+            rows->add(sum, row, m);
+        }
+        rows->store((char *)c->dst.data + (size_t)(o * s.inner + col) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, sum, m);
+    }
+}
+
+/* Chunks of fixed size, then their sums in order: the thread count plays no part. */
+static void sum_rows(const limn_call *c, sum_sizes s)
+{
+    const limn_rows *rows = limn_rows_best();
+    const limn_view *x = &c->src[0];
+    float *partial = c->scratch;
+    int64_t chunks = (s.mid + SUM_CHUNK - 1) / SUM_CHUNK, n = s.outer * chunks;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads)
+    for (int64_t i = 0; i < n; i++) {
+        float row[SUM_CHUNK];
+        int64_t begin = i % chunks * SUM_CHUNK, m = s.mid - begin < SUM_CHUNK ? s.mid - begin : SUM_CHUNK;
+        rows->load(row, (const char *)x->data + (size_t)(i / chunks * s.mid + begin) * limn_dtype_bytes(x->dtype), x->dtype, m);
+        partial[i] = rows->total(row, m);
+    }
+    for (int64_t o = 0; o < s.outer; o++) {
+        double sum = 0;
+        for (int64_t k = 0; k < chunks; k++) sum += partial[o * chunks + k];
+        limn_put(&c->dst, o, sum);
+    }
+}
+
+static void run_sum(const limn_call *c)
+{
+    sum_sizes s = sizes_of(c);
+    if (s.inner == 1) sum_rows(c, s);
+    else sum_columns(c, s);
+}
+
+const limn_kernel limn_cpu_sum_to = {.name = "sum", .refuse = refuse_sum, .scratch_bytes = scratch_sum, .run = run_sum};

@@ -1,0 +1,17 @@
+/* kernels.h: the CPU kernels, one file per family of ops; cpu.c orders them. */
+#ifndef LIMN_CPU_KERNELS_H
+#define LIMN_CPU_KERNELS_H
+
+#include "backend/backend.h"
+
+extern const limn_kernel limn_cpu_linear, limn_cpu_linear_grad_input, limn_cpu_linear_grad_weight;
+extern const limn_kernel limn_cpu_elementwise, limn_cpu_sum_to;
+extern const limn_kernel limn_cpu_permute, limn_cpu_blocks; /* slice, pad, concat */
+extern const limn_kernel limn_cpu_norm, limn_cpu_norm_grad, limn_cpu_norm_grad_weight, limn_cpu_softmax;
+extern const limn_kernel limn_cpu_attention, limn_cpu_attention_grad;
+extern const limn_kernel limn_cpu_gather, limn_cpu_gather_grad;
+
+/** "F64 ..." when a source or the result is not of a type these kernels load. */
+const char *limn_cpu_refuse_types(const limn_call *call);
+
+#endif

@@ -1,0 +1,133 @@
+/* linear.c: products on oneDNN, then gate and residual in one pass of our own. */
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/product.h"
+#include "backend/cpu/rows.h"
+
+static limn_dtype compute_type(const limn_call *c)
+{
+    bool half = c->dst.dtype == LIMN_BF16 || c->src[0].dtype == LIMN_BF16;
+    if (c->op == LIMN_OP_LINEAR_GRAD_WEIGHT) half = c->src[0].dtype == LIMN_BF16 || c->src[1].dtype == LIMN_BF16;
+    return half ? LIMN_BF16 : LIMN_F32;
+}
+
+static const char *refuse(const limn_call *c)
+{
+    const char *why = limn_cpu_refuse_types(c);
+#if defined(__x86_64__)
+    if (!why && compute_type(c) == LIMN_BF16 && !__builtin_cpu_supports("avx512bw")) why = "bf16 products need AVX-512";
+#endif
+    if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";
+    return why;
+}
+
+static limn_product_options options_of(const limn_call *c)
+{
+    limn_product_options o = {.compute = compute_type(c), .result = c->dst.dtype, .weight = c->src[1].dtype};
+    if (c->op == LIMN_OP_LINEAR_GRAD_WEIGHT) {
+        o.kind = LIMN_PRODUCT_GRAD_WEIGHT;
+        o.n = c->dst.shape.dim[0], o.k = c->dst.shape.dim[1], o.m = limn_shape_rows(&c->src[0].shape);
+        return o;
+    }
+    o.kind = c->op == LIMN_OP_LINEAR ? LIMN_PRODUCT_FORWARD : LIMN_PRODUCT_GRAD_INPUT;
+    o.n = c->src[1].shape.dim[0], o.k = c->src[1].shape.dim[1], o.m = limn_shape_rows(&c->dst.shape);
+    o.activation = c->op == LIMN_OP_LINEAR ? c->attr->activation : LIMN_IDENTITY;
+    if (c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS) o.bias = true, o.bias_type = c->src[2].dtype;
+    return o;
+}
+
+static limn_status prepare(limn_ctx *ctx, limn_call *c)
+{
+    limn_product_options o = options_of(c);
+    limn_product *p;
+    limn_status status = limn_product_new(ctx, &o, &p);
+    c->state = p;
+    return status;
+}
+
+static void release(limn_call *c)
+{
+    limn_product_free(c->state);
+}
+
+static size_t packed_bytes(const limn_call *c)
+{
+    return limn_product_packed_bytes(c->state);
+}
+
+static void pack(const limn_call *c, const limn_view *from, void *to)
+{
+    limn_product_pack(c->state, from->data, to);
+}
+
+/* Scratch: oneDNN's, then a converted copy of each operand of another type. */
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static size_t converted_bytes(const limn_call *c, int i)
+{
+    bool used = i == 0 || c->op == LIMN_OP_LINEAR_GRAD_WEIGHT;
+    limn_dtype compute = compute_type(c);
+    return used && c->src[i].dtype != compute ? aligned((size_t)limn_shape_count(&c->src[i].shape) * limn_dtype_bytes(compute)) : 0;
+}
+
+static size_t scratch_bytes(const limn_call *c)
+{
+    return aligned(limn_product_scratch_bytes(c->state)) + converted_bytes(c, 0) + (c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted_bytes(c, 1) : 0);
+}
+
+static const void *converted(const limn_call *c, int i, char **scratch)
+{
+    size_t bytes = converted_bytes(c, i);
+    if (!bytes) return c->src[i].data;
+    limn_dtype from = c->src[i].dtype, to = compute_type(c);
+    char *copy = *scratch;
+    const char *data = c->src[i].data;
+    int64_t n = limn_shape_count(&c->src[i].shape);
+    *scratch += bytes;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads)
+    for (int64_t at = 0; at < n; at += 16384) {
+        int64_t m = n - at < 16384 ? n - at : 16384;
+        limn_convert(data + (size_t)at * limn_dtype_bytes(from), from, copy + (size_t)at * limn_dtype_bytes(to), to, (size_t)m);
+    }
+    return copy;
+}
+
+static void gate_and_residual(const limn_call *c)
+{
+    const limn_rows *rows = limn_rows_best();
+    unsigned flags = c->attr->flags;
+    int at = flags & LIMN_HAS_BIAS ? 3 : 2;
+    const limn_view *gate = flags & LIMN_HAS_GATE ? &c->src[at++] : NULL, *residual = &c->src[at];
+    int64_t d = limn_shape_cols(&c->dst.shape), n = limn_shape_rows(&c->dst.shape);
+    int64_t per_gate = gate ? n / (limn_shape_count(&gate->shape) / d) : 1, blocks = (d + LIMN_BLOCK - 1) / LIMN_BLOCK;
+    size_t bytes = limn_dtype_bytes(c->dst.dtype);
+#pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n * d > 16384)
+    for (int64_t i = 0; i < n * blocks; i++) {
+        float y[LIMN_BLOCK], g[LIMN_BLOCK], r[LIMN_BLOCK];
+        int64_t row = i / blocks, col = i % blocks * LIMN_BLOCK, m = d - col < LIMN_BLOCK ? d - col : LIMN_BLOCK;
+        rows->load(y, (char *)c->dst.data + (size_t)(row * d + col) * bytes, c->dst.dtype, m);
+        rows->load(r, (char *)residual->data + (size_t)(row * d + col) * limn_dtype_bytes(residual->dtype), residual->dtype, m);
+        if (gate) rows->load(g, (char *)gate->data + (size_t)(row / per_gate * d + col) * limn_dtype_bytes(gate->dtype), gate->dtype, m);
+        rows->gated_residual(y, gate ? g : NULL, r, m);
+        rows->store((char *)c->dst.data + (size_t)(row * d + col) * bytes, c->dst.dtype, y, m);
+    }
+}
+
+static void run(const limn_call *c)
+{
+    char *scratch = (char *)c->scratch + aligned(limn_product_scratch_bytes(c->state));
+    const void *a = converted(c, 0, &scratch), *w = c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted(c, 1, &scratch) : c->src[1].data;
+    bool linear = c->op == LIMN_OP_LINEAR;
+    const void *bias = linear && c->attr->flags & LIMN_HAS_BIAS ? c->src[2].data : NULL;
+    limn_product_run(c->state, a, w, bias, c->dst.data, c->scratch, c->n_threads);
+    if (linear && c->attr->flags & LIMN_HAS_RESIDUAL) gate_and_residual(c);
+}
+
+const limn_kernel limn_cpu_linear = {.name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes,
+                                     .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run, .release = release};
+const limn_kernel limn_cpu_linear_grad_input = {.name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes,
+                                                .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run, .release = release};
+const limn_kernel limn_cpu_linear_grad_weight = {
+    .name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes, .run = run, .release = release};

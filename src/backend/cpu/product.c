@@ -1,0 +1,232 @@
+/* product.c: oneDNN inner products. */
+#include "backend/cpu/product.h"
+
+#include <oneapi/dnnl/dnnl.h>
+#include <omp.h>
+#include <stdlib.h>
+
+struct limn_product {
+    limn_product_options o;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    dnnl_primitive_t primitive, reorder;
+    dnnl_memory_t a, w, bias, result, scratch, plain; /* handles are set before each run */
+    size_t packed_bytes, scratch_bytes;
+};
+
+/* oneDNN 3 made descriptors opaque and merged the two steps of making a primitive; these few lines hide the difference. */
+#if DNNL_VERSION_MAJOR >= 3
+typedef dnnl_memory_desc_t memory_desc;
+typedef const_dnnl_memory_desc_t const_memory_desc;
+#define DESC(md) (md)
+#else
+typedef dnnl_memory_desc_t memory_desc;
+typedef const dnnl_memory_desc_t *const_memory_desc;
+#define DESC(md) (&(md))
+#endif
+
+static bool desc_2d(memory_desc *md, int64_t rows, int64_t cols, dnnl_data_type_t type, dnnl_format_tag_t tag)
+{
+    dnnl_dims_t dims = {rows, cols};
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_memory_desc_create_with_tag(md, 2, dims, type, tag) == dnnl_success;
+#else
+    return dnnl_memory_desc_init_by_tag(md, 2, dims, type, tag) == dnnl_success;
+#endif
+}
+
+static bool desc_1d(memory_desc *md, int64_t n, dnnl_data_type_t type)
+{
+    dnnl_dims_t dims = {n};
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_memory_desc_create_with_tag(md, 1, dims, type, dnnl_a) == dnnl_success;
+#else
+    return dnnl_memory_desc_init_by_tag(md, 1, dims, type, dnnl_a) == dnnl_success;
+#endif
+}
+
+static dnnl_data_type_t type_of(limn_dtype dtype)
+{
+    return dtype == LIMN_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+static bool add_activation(dnnl_post_ops_t ops, limn_activation activation)
+{
+    dnnl_alg_kind_t kind;
+    float alpha = 0;
+    switch (activation) {
+    case LIMN_RELU: kind = dnnl_eltwise_relu; break;
+    case LIMN_SILU: kind = dnnl_eltwise_swish, alpha = 1; break;
+    case LIMN_GELU_TANH: kind = dnnl_eltwise_gelu_tanh; break;
+    case LIMN_GELU_ERF: kind = dnnl_eltwise_gelu_erf; break;
+    case LIMN_GELU_QUICK: kind = dnnl_eltwise_swish, alpha = 1.702f; break;
+    case LIMN_TANH: kind = dnnl_eltwise_tanh; break;
+    default: return true;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_eltwise(ops, kind, alpha, 0) == dnnl_success;
+#else
+    return dnnl_post_ops_append_eltwise(ops, 1, kind, alpha, 0) == dnnl_success;
+#endif
+}
+
+static bool make_attr(const limn_product_options *o, dnnl_primitive_attr_t *attr)
+{
+    if (dnnl_primitive_attr_create(attr) != dnnl_success) return false;
+    dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
+    if (!o->activation) return true;
+    dnnl_post_ops_t ops;
+    bool fine = dnnl_post_ops_create(&ops) == dnnl_success;
+    fine = fine && add_activation(ops, o->activation) && dnnl_primitive_attr_set_post_ops(*attr, ops) == dnnl_success;
+    dnnl_post_ops_destroy(ops);
+    return fine;
+}
+
+typedef struct descs {
+    memory_desc x, w, b, y;
+} descs;
+
+static dnnl_status_t make_desc(limn_product *p, const descs *d, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
+{
+    const limn_product_options *o = &p->o;
+#if DNNL_VERSION_MAJOR >= 3
+    const_memory_desc bias = o->bias ? d->b : NULL;
+    if (!hint) return dnnl_inner_product_forward_primitive_desc_create(out, p->engine, dnnl_forward_training, d->x, d->w, bias, d->y, attr);
+    if (o->kind == LIMN_PRODUCT_GRAD_INPUT) return dnnl_inner_product_backward_data_primitive_desc_create(out, p->engine, d->x, d->w, d->y, hint, attr);
+    return dnnl_inner_product_backward_weights_primitive_desc_create(out, p->engine, d->x, d->w, NULL, d->y, hint, attr);
+#else
+    dnnl_inner_product_desc_t ip;
+    dnnl_status_t status;
+    if (!hint) status = dnnl_inner_product_forward_desc_init(&ip, dnnl_forward_training, &d->x, &d->w, o->bias ? &d->b : NULL, &d->y);
+    else if (o->kind == LIMN_PRODUCT_GRAD_INPUT) status = dnnl_inner_product_backward_data_desc_init(&ip, &d->x, &d->w, &d->y);
+    else status = dnnl_inner_product_backward_weights_desc_init(&ip, &d->x, &d->w, NULL, &d->y);
+    return status != dnnl_success ? status : dnnl_primitive_desc_create(out, &ip, attr, p->engine, hint);
+#endif
+}
+
+static bool make_memory(limn_product *p, dnnl_memory_t *memory, const_memory_desc md)
+{
+    return dnnl_memory_create(memory, md, p->engine, DNNL_MEMORY_NONE) == dnnl_success;
+}
+
+/* The reorder from plain W to the layout the primitive chose. */
+static bool make_pack(limn_product *p, const_memory_desc packed)
+{
+    memory_desc plain;
+    if (!desc_2d(&plain, p->o.n, p->o.k, type_of(p->o.weight), dnnl_ab)) return false;
+    p->packed_bytes = dnnl_memory_desc_get_size(packed);
+    dnnl_primitive_desc_t pd = NULL;
+    bool fine = dnnl_reorder_primitive_desc_create(&pd, DESC(plain), p->engine, packed, p->engine, NULL) == dnnl_success &&
+                dnnl_primitive_create(&p->reorder, pd) == dnnl_success && make_memory(p, &p->plain, DESC(plain));
+    if (pd) dnnl_primitive_desc_destroy(pd);
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_destroy(plain);
+#endif
+    return fine;
+}
+
+static bool make_primitive(limn_product *p, const descs *d)
+{
+    const limn_product_options *o = &p->o;
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t forward = NULL, pd = NULL;
+    bool fine = make_attr(o, &attr);
+    if (o->kind == LIMN_PRODUCT_FORWARD) fine = fine && make_desc(p, d, attr, NULL, &pd) == dnnl_success;
+    else {
+        /* the backward kernels want the forward one as a hint: the same product in plain compute types */
+        descs h;
+        fine = fine && desc_2d(&h.x, o->m, o->k, type_of(o->compute), dnnl_ab) && desc_2d(&h.w, o->n, o->k, type_of(o->compute), dnnl_format_tag_any) &&
+               desc_2d(&h.y, o->m, o->n, type_of(o->compute), dnnl_ab) && make_desc(p, &h, NULL, NULL, &forward) == dnnl_success;
+        fine = fine && make_desc(p, d, attr, forward, &pd) == dnnl_success;
+    }
+    fine = fine && dnnl_primitive_create(&p->primitive, pd) == dnnl_success;
+    if (fine) {
+        const_memory_desc pad = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+        dnnl_query_t weights = o->kind == LIMN_PRODUCT_GRAD_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
+        const_memory_desc w = dnnl_primitive_desc_query_md(pd, weights, 0);
+        p->scratch_bytes = dnnl_memory_desc_get_size(pad);
+        fine = make_memory(p, &p->scratch, pad) && make_memory(p, &p->w, w) && make_memory(p, &p->a, DESC(d->x)) &&
+               make_memory(p, &p->result, DESC(d->y)) && (!o->bias || make_memory(p, &p->bias, DESC(d->b)));
+        if (fine && o->kind != LIMN_PRODUCT_GRAD_WEIGHT) fine = make_pack(p, w);
+    }
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    if (forward) dnnl_primitive_desc_destroy(forward);
+    if (attr) dnnl_primitive_attr_destroy(attr);
+    return fine;
+}
+
+limn_status limn_product_new(limn_ctx *ctx, const limn_product_options *options, limn_product **out)
+{
+    *out = NULL;
+    limn_product *p = calloc(1, sizeof *p);
+    if (!p) return limn_fail_memory(ctx, sizeof *p, "a product");
+    p->o = *options;
+    const limn_product_options *o = &p->o;
+    descs d;
+    dnnl_data_type_t compute = type_of(o->compute), result = type_of(o->result);
+    bool forward = o->kind == LIMN_PRODUCT_FORWARD, input = o->kind == LIMN_PRODUCT_GRAD_INPUT;
+    bool fine = dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
+                dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success &&
+                desc_2d(&d.x, o->m, o->k, input ? result : compute, dnnl_ab) &&
+                desc_2d(&d.w, o->n, o->k, forward || input ? compute : dnnl_f32, forward || input ? dnnl_format_tag_any : dnnl_ab) &&
+                desc_2d(&d.y, o->m, o->n, forward ? result : compute, dnnl_ab) && desc_1d(&d.b, o->n, type_of(o->bias_type));
+    fine = fine && make_primitive(p, &d);
+    if (fine) {
+        *out = p;
+        return LIMN_OK;
+    }
+    limn_product_free(p);
+    return limn_fail(ctx, LIMN_UNSUPPORTED, "oneDNN has no product for %lld x %lld x %lld", (long long)o->m, (long long)o->n, (long long)o->k);
+}
+
+void limn_product_free(limn_product *p)
+{
+    if (!p) return;
+    dnnl_memory_t memories[] = {p->a, p->w, p->bias, p->result, p->scratch, p->plain};
+    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
+        if (memories[i]) dnnl_memory_destroy(memories[i]);
+    if (p->primitive) dnnl_primitive_destroy(p->primitive);
+    if (p->reorder) dnnl_primitive_destroy(p->reorder);
+    if (p->stream) dnnl_stream_destroy(p->stream);
+    if (p->engine) dnnl_engine_destroy(p->engine);
+    free(p);
+}
+
+size_t limn_product_packed_bytes(const limn_product *p)
+{
+    return p->packed_bytes;
+}
+
+size_t limn_product_scratch_bytes(const limn_product *p)
+{
+    return p->scratch_bytes;
+}
+
+void limn_product_pack(const limn_product *p, const void *plain, void *packed)
+{
+    dnnl_memory_set_data_handle(p->plain, (void *)(uintptr_t)plain);
+    dnnl_memory_set_data_handle(p->w, packed);
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, p->plain}, {DNNL_ARG_TO, p->w}};
+    dnnl_primitive_execute(p->reorder, p->stream, 2, args);
+    dnnl_stream_wait(p->stream);
+}
+
+void limn_product_run(const limn_product *p, const void *a, const void *w, const void *bias, void *result, void *scratch, int n_threads)
+{
+    limn_product_kind kind = p->o.kind;
+    bool weight = kind == LIMN_PRODUCT_GRAD_WEIGHT, input = kind == LIMN_PRODUCT_GRAD_INPUT;
+    omp_set_num_threads(n_threads);
+    /* memory `a` has the layout of x, `result` that of y; the gradients swap roles */
+    dnnl_memory_set_data_handle(p->a, input ? result : (void *)(uintptr_t)a);
+    dnnl_memory_set_data_handle(p->result, input ? (void *)(uintptr_t)a : weight ? (void *)(uintptr_t)w : result);
+    dnnl_memory_set_data_handle(p->w, weight ? result : (void *)(uintptr_t)w);
+    dnnl_memory_set_data_handle(p->scratch, scratch);
+    if (p->bias) dnnl_memory_set_data_handle(p->bias, (void *)(uintptr_t)bias);
+    dnnl_exec_arg_t args[5] = {{input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, p->a},
+                               {weight ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, p->w},
+                               {kind == LIMN_PRODUCT_FORWARD ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, p->result},
+                               {DNNL_ARG_SCRATCHPAD, p->scratch},
+                               {DNNL_ARG_BIAS, p->bias}};
+    dnnl_primitive_execute(p->primitive, p->stream, p->bias ? 5 : 4, args);
+    dnnl_stream_wait(p->stream);
+}
