@@ -1,0 +1,100 @@
+/* blocks.c: see blocks.h. */
+#include "graph/node.h"
+#include "model/blocks.h"
+
+limn_node *limn_patchify(limn_node *image, int patch)
+{
+    limn_shape s = limn_node_shape(image);
+    int64_t p = patch, h = s.dim[1] / p, w = s.dim[2] / p, c = s.dim[3];
+    limn_node *x = limn_reshape(image, LIMN_SHAPE(s.dim[0], h, p, w, p * c));
+    x = limn_permute(x, 5, (int[]){0, 1, 3, 2, 4});                                  /* [B,h,w,p,(p c)] */
+    x = limn_reshape(x, LIMN_SHAPE(s.dim[0], h * w, p * p, c));
+    x = limn_permute(x, 4, (int[]){0, 1, 3, 2});                                     /* [B,T,c,(p p)] */
+    return limn_reshape(x, LIMN_SHAPE(s.dim[0], h * w, c * p * p));
+}
+
+limn_node *limn_unpatchify(limn_node *tokens, int height, int width, int patch, int channels)
+{
+    int64_t b = limn_node_shape(tokens).dim[0], p = patch, h = height / p, w = width / p, c = channels;
+    limn_node *x = limn_reshape(tokens, LIMN_SHAPE(b, h, w, p, p * c));
+    x = limn_permute(x, 5, (int[]){0, 1, 3, 2, 4});                                  /* [B,h,p,w,(p c)] */
+    return limn_reshape(x, LIMN_SHAPE(b, height, width, c));
+}
+
+limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64_t n)
+{
+    limn_init zero = {.kind = LIMN_INIT_ZERO, .decay = true};
+    return limn_linear_with(g, name, x, n, (limn_linear_options){.weight_init = &zero});
+}
+
+limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, int patch, int width)
+{
+    limn_node *x = limn_patchify(image, patch);
+    int64_t c = limn_node_shape(image).dim[3], k = c * patch * patch;
+    limn_scope_push(g, "%s", name);
+    limn_scope_push(g, "proj");
+    limn_init init = {.kind = LIMN_INIT_UNIFORM, .scale = 1.0f / (float)__builtin_sqrt((double)k), .decay = true};
+    limn_node *w = limn_parameter(g, "weight", LIMN_SHAPE(width, c, patch, patch), init);
+    limn_node *b = limn_parameter(g, "bias", LIMN_SHAPE(width), (limn_init){.kind = LIMN_INIT_ZERO});
+    x = limn_matmul(x, limn_reshape(w, LIMN_SHAPE(width, k)), b);
+    limn_scope_pop(g);
+    limn_scope_pop(g);
+    return x;
+}
+
+limn_node *limn_add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w)
+{
+    limn_shape s = limn_node_shape(tokens);
+    limn_init table = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = grid_h, .grid_w = grid_w};
+    return limn_add(tokens, limn_parameter(g, "pos_embed", LIMN_SHAPE(1, s.dim[1], s.dim[2]), table));
+}
+
+limn_node *limn_self_attention(limn_graph *g, const char *name, limn_node *x, int heads)
+{
+    int64_t width = limn_node_shape(x).dim[2];
+    limn_scope_push(g, "%s", name);
+    x = limn_attention_qkv(limn_linear(g, "qkv", x, 3 * width), heads, false);
+    x = limn_linear(g, "proj", x, width);
+    limn_scope_pop(g);
+    return x;
+}
+
+limn_node *limn_cross_attention(limn_graph *g, const char *name, limn_node *x, limn_node *text, int heads)
+{
+    int64_t width = limn_node_shape(x).dim[2];
+    limn_scope_push(g, "%s", name);
+    limn_node *q = limn_linear(g, "q_linear", x, width), *kv = limn_linear(g, "kv_linear", text, 2 * width);
+    x = limn_linear(g, "proj", limn_attention_kv(q, kv, heads), width);
+    limn_scope_pop(g);
+    return x;
+}
+
+limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, limn_activation activation)
+{
+    int64_t width = limn_node_shape(x).dim[2];
+    limn_scope_push(g, "%s", name);
+    x = limn_linear(g, "fc2", limn_activate(limn_linear(g, "fc1", x, hidden), activation), width);
+    limn_scope_pop(g);
+    return x;
+}
+
+limn_node *limn_time_embed(limn_graph *g, limn_node *t, int frequencies, int width)
+{
+    limn_scope_push(g, "t_embedder");
+    limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f, .decay = true};
+    limn_linear_options options = {.weight_init = &normal};
+    limn_node *c = limn_timestep_embedding(t, frequencies, 10000, true);
+    c = limn_linear_with(g, "mlp.2", limn_silu(limn_linear_with(g, "mlp.0", c, width, options)), width, options);
+    limn_scope_pop(g);
+    return c;
+}
+
+limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width)
+{
+    int n = b.n_steps ? b.n_steps : b.batch;
+    ports->timesteps = limn_input(g, "timesteps", LIMN_WIDE, LIMN_SHAPE(n), b.n_steps ? LIMN_PER_PROMPT : LIMN_PER_STEP);
+    limn_node *c = limn_time_embed(g, ports->timesteps, frequencies, width);
+    if (!b.n_steps) return c;
+    ports->step = limn_input(g, "step", LIMN_INDEX, (limn_shape){.rank = 0}, LIMN_PER_STEP);
+    return limn_gather(limn_reshape(c, LIMN_SHAPE(n, 1, width)), ports->step); /* [1, width]: the same for the whole batch */
+}

@@ -1,0 +1,33 @@
+/* blocks.h: parts that several networks share.   B batch, T tokens, D width. */
+#ifndef LIMN_BLOCKS_H
+#define LIMN_BLOCKS_H
+
+#include "model/model.h"
+
+/** [B,H,W,C] -> [B, H/p W/p, C p p]; inside a patch (C, row, column), the order of a convolution's weight [D,C,p,p]. */
+limn_node *limn_patchify(limn_node *image, int patch);
+/** [B, T, p p C] -> [B,H,W,C]; inside a patch (row, column, C), as in DiT's unpatchify. */
+limn_node *limn_unpatchify(limn_node *tokens, int height, int width, int patch, int channels);
+/** Patches through "name.proj.weight" [D,C,p,p] and "name.proj.bias". */
+limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, int patch, int width);
+/** Fixed 2-D sine and cosine positions "pos_embed" [1,T,D], added. */
+limn_node *limn_add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w);
+/** Scope `name`: qkv, attention, proj. */
+limn_node *limn_self_attention(limn_graph *g, const char *name, limn_node *x, int heads);
+/** Scope `name`: q_linear of x, kv_linear of text, attention, proj. */
+limn_node *limn_cross_attention(limn_graph *g, const char *name, limn_node *x, limn_node *text, int heads);
+/** Scope `name`: fc1, activation, fc2. */
+limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, limn_activation activation);
+/** Scope "t_embedder": sinusoids of `frequencies`, mlp.0, SiLU, mlp.2 -> [B,width]. */
+limn_node *limn_time_embed(limn_graph *g, limn_node *t, int frequencies, int width);
+/** Timestep inputs of both modes: fills ports->timesteps and step. @return embedding [B or 1, width] */
+limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width);
+/** A linear layer that starts at zero (adaLN-Zero and output layers). */
+limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64_t n);
+
+/** CLIP text transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
+limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, int batch, int length, int vocab, int width, int depth, int heads);
+
+extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_clip_text;
+
+#endif

@@ -1,0 +1,62 @@
+/* clip.c: the CLIP text transformer (Radford et al. 2021): causal, pre-norm, quick GELU, learned positions.
+ * Names as published: text_model.embeddings.token_embedding.weight ... */
+#include "graph/node.h"
+#include "model/blocks.h"
+
+static limn_node *clip_layer(limn_graph *g, limn_node *x, int heads)
+{
+    int64_t width = limn_node_shape(x).dim[2];
+    limn_node *h = limn_layer_norm(g, "layer_norm1", x, 1e-5);
+    limn_scope_push(g, "self_attn");
+    limn_node *q = limn_linear(g, "q_proj", h, width), *k = limn_linear(g, "k_proj", h, width), *v = limn_linear(g, "v_proj", h, width);
+    h = limn_linear(g, "out_proj", limn_attention(q, k, v, heads, true), width);
+    limn_scope_pop(g);
+    x = limn_add(x, h);
+    return limn_add(x, limn_mlp(g, "mlp", limn_layer_norm(g, "layer_norm2", x, 1e-5), (int)(4 * width), LIMN_GELU_QUICK));
+}
+
+limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, int batch, int length, int vocab, int width, int depth, int heads)
+{
+    ports->ids = limn_input(g, "ids", LIMN_INDEX, LIMN_SHAPE(batch, length), LIMN_PER_PROMPT);
+    ports->text_end = limn_input(g, "text_end", LIMN_INDEX, LIMN_SHAPE(batch), LIMN_PER_PROMPT);
+    limn_scope_push(g, "text_model");
+    limn_scope_push(g, "embeddings");
+    limn_node *x = limn_embedding(g, "token_embedding", ports->ids, vocab, width);
+    limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.01f};
+    x = limn_add(x, limn_parameter(g, "position_embedding.weight", LIMN_SHAPE(length, width), normal));
+    limn_scope_pop(g);
+    for (int i = 0; i < depth; i++) {
+        limn_scope_push(g, "encoder.layers.%d", i);
+        x = clip_layer(g, x, heads);
+        limn_scope_pop(g);
+    }
+    x = limn_layer_norm(g, "final_layer_norm", x, 1e-5);
+    limn_scope_pop(g);
+    ports->pooled_text = limn_gather(limn_reshape(x, LIMN_SHAPE((int64_t)batch * length, width)), ports->text_end);
+    return x;
+}
+
+static const limn_setting settings[] = {
+    {"text_length", 77, 2, 4096, NULL, "tokens"},
+    {"text_width", 512, 8, 8192, NULL, "width of the text features"},
+    {"text_depth", 12, 1, 128, NULL, "layers"},
+    {"text_heads", 8, 1, 128, NULL, "attention heads"},
+    {"text_vocab", 49408, 514, 49408, NULL, "tokens known: 512 bytes + merges + 2"},
+    {NULL, 0, 0, 0, NULL, NULL},
+};
+
+static const char *check(const limn_settings *s)
+{
+    return limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads") ? "text_width must be a multiple of text_heads" : NULL;
+}
+
+static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+{
+    ports->output = limn_clip_text(g, ports, b.batch, limn_settings_get(s, "text_length"), limn_settings_get(s, "text_vocab"),
+                                   limn_settings_get(s, "text_width"), limn_settings_get(s, "text_depth"), limn_settings_get(s, "text_heads"));
+}
+
+const limn_family limn_family_clip_text = {
+    .name = "clip-text", .task = "text to features", .input = "ids [B,77]", .output = "features [B,77,512]", .loss = "contrastive",
+    .settings = settings, .build = build, .check = check,
+};

@@ -1,0 +1,72 @@
+/* model.h: the families of networks, their settings, and building them as graphs. */
+#ifndef LIMN_MODEL_H
+#define LIMN_MODEL_H
+
+#include "base/base.h"
+#include "limn/graph.h"
+
+enum { LIMN_MAX_SETTINGS = 32 };
+
+/* One number of a network; a choice is the index of its word. */
+typedef struct limn_setting {
+    const char *name;
+    int value, min, max;      /* default and range */
+    const char *choices;      /* NULL, or words separated by "|" */
+    const char *help;
+} limn_setting;
+
+typedef struct limn_family limn_family;
+
+typedef struct limn_settings {
+    const limn_family *family;
+    int value[LIMN_MAX_SETTINGS];
+} limn_settings;
+
+/* Where data enters and leaves a network that was built.  Ports a network lacks are NULL. */
+typedef struct limn_ports {
+    limn_node *image;      /* [B,H,W,C], PER_STEP */
+    limn_node *timesteps;  /* 0..1000.  training: [B]; running: a table [S], PER_PROMPT */
+    limn_node *step;       /* running: rank-0 index into the table, PER_STEP */
+    limn_node *ids;        /* text ids [B,T], PER_PROMPT */
+    limn_node *text_end;   /* row of each caption's end token in [B*T, D]: b*T + position, [B] */
+    limn_node *features;   /* text features [B,T,D], where no text encoder is built in */
+    limn_node *label;      /* class [B]; the number of classes means "none" */
+    limn_node *output;     /* prediction [B,H,W,C] (2C with learned variance); text encoder: [B,T,D] */
+    limn_node *pooled_text;/* [B,D] */
+} limn_ports;
+
+typedef struct limn_build {
+    int batch;
+    int n_steps;           /* 0: training, timesteps [B]; else the length of the table */
+} limn_build;
+
+struct limn_family {
+    const char *name, *task, *input, *output, *loss;
+    const limn_setting *settings; /* ends with a NULL name */
+    void (*build)(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
+    /** NULL, or what is wrong with the settings together. */
+    const char *(*check)(const limn_settings *s);
+};
+
+typedef struct limn_preset {
+    const char *name, *family;
+    const char *settings;  /* "depth=24 width=1024" */
+} limn_preset;
+
+extern const limn_family *const limn_families[]; /* ends with NULL */
+extern const limn_preset limn_presets[];         /* ends with a NULL name */
+
+/** Settings of a family or preset by name.  @return LIMN_NOT_FOUND with the names there are */
+limn_status limn_settings_find(limn_ctx *ctx, const char *name, limn_settings *out);
+/** One "name=value".  @return LIMN_BAD_ARGUMENT naming the setting and its range */
+limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assignment);
+/** Value by name; the name must exist. */
+int limn_settings_get(const limn_settings *s, const char *name);
+/** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs 1024 bytes. */
+char *limn_settings_text(const limn_settings *s, char *out);
+limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *out);
+
+/** Build a network into g. */
+limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
+
+#endif

@@ -1,0 +1,20 @@
+/* registry.c: every network there is. */
+#include "model/blocks.h"
+
+const limn_family *const limn_families[] = {&limn_family_dit, &limn_family_mmdit, &limn_family_clip_text, NULL};
+
+#define DIT "size=32 conditioning=modulated norm=pre classes=1000 learn_sigma=1 "
+#define DIT_S DIT "width=384 depth=12 heads=6 mlp=1536 "
+#define DIT_B DIT "width=768 depth=12 heads=12 mlp=3072 "
+#define DIT_L DIT "width=1024 depth=24 heads=16 mlp=4096 "
+#define DIT_XL DIT "width=1152 depth=28 heads=16 mlp=4608 "
+
+const limn_preset limn_presets[] = {
+    {"dit-s/2", "dit", DIT_S "patch=2"}, {"dit-s/4", "dit", DIT_S "patch=4"}, {"dit-s/8", "dit", DIT_S "patch=8"},
+    {"dit-b/2", "dit", DIT_B "patch=2"}, {"dit-b/4", "dit", DIT_B "patch=4"}, {"dit-b/8", "dit", DIT_B "patch=8"},
+    {"dit-l/2", "dit", DIT_L "patch=2"}, {"dit-l/4", "dit", DIT_L "patch=4"}, {"dit-l/8", "dit", DIT_L "patch=8"},
+    {"dit-xl/2", "dit", DIT_XL "patch=2"}, {"dit-xl/4", "dit", DIT_XL "patch=4"}, {"dit-xl/8", "dit", DIT_XL "patch=8"},
+    {"mmdit-emoji", "mmdit", "size=64 channels=4 patch=8 width=256 depth=8 heads=4 mlp=1024 attention=cross conditioning=modulated norm=pre "
+                             "text_encoder=clip text_length=24 text_width=256 text_depth=3 text_heads=4 text_vocab=8192"},
+    {NULL, NULL, NULL},
+};

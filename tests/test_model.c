@@ -1,0 +1,268 @@
+/* test_model.c: sizes of the networks, settings, gradients of a whole network in double, phases of a plan. */
+#include "model/model.h"
+#include "graph/rewrite.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "base/rng.h"
+
+static double parameters_of(limn_ctx *ctx, const char *name)
+{
+    limn_settings s;
+    limn_ports ports;
+    limn_graph *g = limn_graph_new(ctx);
+    assert_int_equal(limn_settings_find(ctx, name, &s), LIMN_OK);
+    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
+    double n = 0;
+    for (int i = 0; i < g->n_parameters; i++) n += (double)limn_node_count(g->parameters[i]);
+    limn_graph_free(g);
+    return n;
+}
+
+static void published_parameter_counts(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    assert_true(fabs(parameters_of(ctx, "dit-s/2") / 1e6 - 32.9) < 0.2);
+    assert_true(fabs(parameters_of(ctx, "dit-b/2") / 1e6 - 130.3) < 0.3);
+    assert_true(fabs(parameters_of(ctx, "dit-l/2") / 1e6 - 457.8) < 0.6);
+    assert_true(fabs(parameters_of(ctx, "dit-xl/2") / 1e6 - 674.8) < 0.6);
+    limn_ctx_free(ctx);
+}
+
+static void a_wrong_setting_is_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_settings s;
+    assert_int_equal(limn_settings_find(ctx, "mmdit", &s), LIMN_OK);
+    assert_int_equal(limn_settings_set(ctx, &s, "depht=3"), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "depht"));
+    assert_int_equal(limn_settings_set(ctx, &s, "depth=0"), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_settings_set(ctx, &s, "attention=crossed"), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_settings_set(ctx, &s, "heads=7"), LIMN_OK);
+    limn_graph *g = limn_graph_new(ctx);
+    limn_ports ports;
+    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_BAD_ARGUMENT);
+    limn_graph_free(g);
+    assert_int_equal(limn_settings_find(ctx, "nothing", &s), LIMN_NOT_FOUND);
+    limn_ctx_free(ctx);
+}
+
+/* ---- a small network with every part -------------------------------------------------------------------------------- */
+
+typedef struct small_net {
+    limn_graph *g;
+    limn_ports ports;
+    limn_node *target, *loss, *grads[256];
+    limn_plan *plan;
+    void **weights;
+} small_net;
+
+static void fill(void *data, limn_dtype dtype, int64_t n, uint64_t sub, float scale)
+{
+    float *f = malloc((size_t)n * sizeof *f);
+    limn_random_normal(7, LIMN_STREAM_TEST, sub, 0, (size_t)n, f);
+    for (int64_t i = 0; i < n; i++) f[i] *= scale;
+    limn_convert(f, LIMN_F32, data, dtype, (size_t)n);
+    free(f);
+}
+
+static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn_precision precision, const char *backend, bool plain)
+{
+    limn_settings s;
+    assert_int_equal(limn_settings_parse(ctx, settings, &s), LIMN_OK);
+    net->g = limn_graph_new(ctx);
+    assert_int_equal(limn_model_build(net->g, &s, (limn_build){.batch = 2}, &net->ports), LIMN_OK);
+    net->target = limn_input(net->g, "target", LIMN_WIDE, limn_node_shape(net->ports.output), LIMN_PER_STEP);
+    net->loss = limn_mean(limn_square(limn_sub(limn_widen(net->ports.output), net->target)));
+    int n = net->g->n_parameters;
+    assert_true(n < 250);
+    assert_int_equal(limn_grad(net->g, net->loss, n, net->g->parameters, net->grads + 1), LIMN_OK);
+    net->grads[0] = net->loss;
+    limn_plan_options options = {.precision = precision, .backend = backend, .training = true, .no_rewrite = plain};
+    limn_status status = limn_plan_new(net->g, n + 1, net->grads, &options, &net->plan);
+    if (status != LIMN_OK) print_error("%s\n", limn_error_text(ctx));
+    assert_int_equal(status, LIMN_OK);
+    limn_dtype wide = precision == LIMN_PRECISION_F64 ? LIMN_F64 : LIMN_F32;
+    net->weights = calloc((size_t)n, sizeof *net->weights);
+    for (int i = 0; i < n; i++) {
+        int64_t count = limn_node_count(net->g->parameters[i]);
+        net->weights[i] = limn_alloc_aligned((size_t)count * limn_dtype_bytes(wide));
+        fill(net->weights[i], wide, count, limn_hash_name(limn_node_name(net->g->parameters[i])), 0.2f);
+        assert_int_equal(limn_plan_bind(net->plan, net->g->parameters[i], wide, net->weights[i]), LIMN_OK);
+    }
+    fill(limn_plan_data(net->plan, net->ports.image), wide, limn_node_count(net->ports.image), 1, 1);
+    fill(limn_plan_data(net->plan, net->target), wide, limn_node_count(net->target), 2, 1);
+    limn_plan_set(net->plan, net->ports.timesteps, LIMN_F32, (float[]){100, 700});
+    if (net->ports.ids) {
+        int32_t ids[64];
+        for (int i = 0; i < 64; i++) ids[i] = (i * 37 + 11) % 514;
+        limn_plan_set(net->plan, net->ports.ids, LIMN_I32, ids);
+        limn_plan_set(net->plan, net->ports.text_end, LIMN_I32, (int32_t[]){2, 7});
+    }
+    if (net->ports.features) fill(limn_plan_data(net->plan, net->ports.features), wide, limn_node_count(net->ports.features), 3, 1);
+    if (net->ports.label) limn_plan_set(net->plan, net->ports.label, LIMN_I32, (int32_t[]){1, 3});
+}
+
+static double small_run(small_net *net)
+{
+    double loss;
+    for (int i = 0; i < net->g->n_parameters; i++) limn_plan_touch(net->plan, net->g->parameters[i]);
+    assert_int_equal(limn_plan_run(net->plan), LIMN_OK);
+    assert_int_equal(limn_plan_get(net->plan, net->loss, LIMN_F64, &loss), LIMN_OK);
+    return loss;
+}
+
+static void small_close(small_net *net)
+{
+    limn_plan_free(net->plan);
+    for (int i = 0; i < net->g->n_parameters; i++) limn_free_aligned(net->weights[i]);
+    free(net->weights);
+    limn_graph_free(net->g);
+}
+
+#define SMALL "size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 "
+#define TEXT "text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 "
+static const char *const networks[] = {
+    "dit " SMALL "time_width=6",
+    "dit " SMALL "conditioning=modulated norm=pre classes=4 learn_sigma=1",
+    "mmdit " SMALL TEXT "time_width=6",
+    "mmdit " SMALL TEXT "norm=pre time_width=6",
+    "mmdit " SMALL TEXT "conditioning=modulated norm=pre text_encoder=clip",
+    "mmdit " SMALL TEXT "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
+    "mmdit " SMALL TEXT "attention=both conditioning=modulated norm=pre text_encoder=clip",
+};
+
+/* Central differences in double, three elements of every parameter. */
+static void gradients_equal_finite_differences(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (size_t k = 0; k < sizeof networks / sizeof *networks; k++) {
+        small_net net = {0};
+        small_open(&net, ctx, networks[k], LIMN_PRECISION_F64, "ref", false);
+        small_run(&net);
+        for (int p = 0; p < net.g->n_parameters; p++) {
+            int64_t count = limn_node_count(net.g->parameters[p]);
+            double *w = net.weights[p], *grad = malloc((size_t)count * sizeof *grad);
+            if (!net.grads[p + 1]) { free(grad); continue; }
+            small_run(&net);
+            assert_int_equal(limn_plan_get(net.plan, net.grads[p + 1], LIMN_F64, grad), LIMN_OK);
+            for (int64_t i = 0; i < count; i += count / 3 + 1) {
+                double old = w[i], h = 1e-5;
+                w[i] = old + h;
+                double up = small_run(&net);
+                w[i] = old - h;
+                double down = small_run(&net);
+                w[i] = old;
+                double numeric = (up - down) / (2 * h);
+                if (fabs(numeric - grad[i]) > 1e-7 + 1e-5 * fabs(numeric))
+                    fail_msg("%s: %s[%d]: finite difference %g, gradient %g", networks[k], limn_node_name(net.g->parameters[p]), (int)i, numeric, grad[i]);
+            }
+            free(grad);
+        }
+        small_close(&net);
+    }
+    limn_ctx_free(ctx);
+}
+
+static double distance(limn_ctx *ctx, const char *network, limn_precision precision, bool plain, int n_threads)
+{
+    small_net a = {0}, b = {0};
+    limn_ctx_set_threads(ctx, n_threads);
+    small_open(&a, ctx, network, LIMN_PRECISION_F64, "ref", true);
+    small_open(&b, ctx, network, precision, "cpu", plain);
+    double la = small_run(&a), lb = small_run(&b), worst = fabs(la - lb) / fabs(la);
+    for (int p = 0; p < a.g->n_parameters; p++) {
+        if (!a.grads[p + 1]) continue;
+        int64_t n = limn_node_count(a.g->parameters[p]);
+        double *x = malloc((size_t)n * 8), *y = malloc((size_t)n * 8), error = 0, norm = 0;
+        limn_plan_get(a.plan, a.grads[p + 1], LIMN_F64, x);
+        limn_plan_get(b.plan, b.grads[p + 1], LIMN_F64, y);
+        for (int64_t i = 0; i < n; i++) error += (x[i] - y[i]) * (x[i] - y[i]), norm += x[i] * x[i];
+        if (sqrt(error) > worst * sqrt(norm) && norm > 1e-12) worst = sqrt(error / norm);
+        free(x);
+        free(y);
+    }
+    small_close(&a);
+    small_close(&b);
+    return worst;
+}
+
+static void cpu_kernels_and_fusions_equal_the_reference(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (size_t k = 0; k < sizeof networks / sizeof *networks; k++) {
+        assert_true(distance(ctx, networks[k], LIMN_PRECISION_F32, true, 2) < 2e-4);
+        assert_true(distance(ctx, networks[k], LIMN_PRECISION_F32, false, 1) < 2e-4);
+        if (__builtin_cpu_supports("avx512bw")) assert_true(distance(ctx, networks[k], LIMN_PRECISION_BF16, false, 2) < 0.12);
+    }
+    limn_ctx_free(ctx);
+}
+
+/* Text and the timestep table run once per prompt, and only the rest once per step. */
+static void only_what_changed_runs_again(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_settings s;
+    limn_ports ports;
+    limn_plan *plan;
+    assert_int_equal(limn_settings_parse(ctx, networks[4], &s), LIMN_OK);
+    limn_graph *g = limn_graph_new(ctx);
+    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 2, .n_steps = 5}, &ports), LIMN_OK);
+    limn_plan_options options = {.precision = LIMN_PRECISION_F32};
+    assert_int_equal(limn_plan_new(g, 1, &ports.output, &options, &plan), LIMN_OK);
+    float *w[256];
+    for (int i = 0; i < g->n_parameters; i++) {
+        int64_t n = limn_node_count(g->parameters[i]);
+        w[i] = limn_alloc_aligned((size_t)n * 4);
+        fill(w[i], LIMN_F32, n, limn_hash_name(limn_node_name(g->parameters[i])), 0.2f);
+        assert_int_equal(limn_plan_bind(plan, g->parameters[i], LIMN_F32, w[i]), LIMN_OK);
+    }
+    fill(limn_plan_data(plan, ports.image), LIMN_F32, limn_node_count(ports.image), 1, 1);
+    limn_plan_set(plan, ports.timesteps, LIMN_F32, (float[]){900, 700, 500, 300, 100});
+    limn_plan_set(plan, ports.ids, LIMN_I32, (int32_t[]){1, 2, 3, 4, 5, 6, 7, 8});
+    limn_plan_set(plan, ports.text_end, LIMN_I32, (int32_t[]){2, 7});
+    limn_plan_set(plan, ports.step, LIMN_I32, (int32_t[]){1});
+    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+    int all = limn_plan_sizes(plan).n_runs;
+    int64_t n = limn_node_count(ports.output);
+    float *first = malloc((size_t)n * 4), *again = malloc((size_t)n * 4);
+    limn_plan_set(plan, ports.step, LIMN_I32, (int32_t[]){3});
+    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+    int some = limn_plan_sizes(plan).n_runs;
+    assert_true(some < all - 10);
+    limn_plan_get(plan, ports.output, LIMN_F32, first);
+    /* the same step, everything computed anew */
+    limn_plan_set(plan, ports.timesteps, LIMN_F32, (float[]){900, 700, 500, 300, 100});
+    for (int i = 0; i < g->n_parameters; i++) limn_plan_touch(plan, g->parameters[i]);
+    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+    assert_int_equal(limn_plan_sizes(plan).n_runs, all);
+    limn_plan_get(plan, ports.output, LIMN_F32, again);
+    assert_memory_equal(first, again, (size_t)n * 4);
+    for (int i = 0; i < g->n_parameters; i++) limn_free_aligned(w[i]);
+    free(first);
+    free(again);
+    limn_plan_free(plan);
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_parameter_counts),
+        cmocka_unit_test(a_wrong_setting_is_named),
+        cmocka_unit_test(gradients_equal_finite_differences),
+        cmocka_unit_test(cpu_kernels_and_fusions_equal_the_reference),
+        cmocka_unit_test(only_what_changed_runs_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
