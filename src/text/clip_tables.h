@@ -1,0 +1,34 @@
+/* clip_tables.h: what a merges file becomes; shared by its parser, its writer and the encoder. */
+#ifndef LIMN_TEXT_CLIP_TABLES_H
+#define LIMN_TEXT_CLIP_TABLES_H
+
+#include "text/clip_bpe.h"
+
+enum {
+    CLIP_BYTES = 256,             /* ids 0..255: bytes; 256..511: the same at the end of a word */
+    CLIP_FIRST_MERGE = 512,
+    CLIP_TOKEN_BYTES = 256,       /* longest token; the published file's longest is 28 bytes */
+    CLIP_MERGES_CAP = 1 << 20,
+    CLIP_FILE_CAP = 64 << 20,
+};
+
+typedef struct clip_token { uint32_t begin; uint16_t n; bool ends_word; } clip_token;
+typedef struct clip_pair { int32_t left, right; } clip_pair;
+
+struct limn_clip_bpe {
+    int n_merges;
+    clip_pair *merges;     /* [n_merges]: merge i makes token 512 + i */
+    clip_token *tokens;    /* [512 + n_merges], text in bytes */
+    uint8_t *bytes;        /* raw bytes of all tokens, one after another */
+    int32_t *by_pair;      /* open addressing over pairs: merge number or -1; a power of two of slots, half of them empty */
+    size_t n_slots;
+    int32_t id_of_byte[CLIP_BYTES];
+};
+
+/* The alphabet of the file: printable Latin-1 stands for itself, the other 68 bytes are U+0100, U+0101 ... in order. */
+int32_t clip_letter_of_byte(int byte);
+
+/* Merge number of (left, right), or -1. */
+int32_t clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right);
+
+#endif
