@@ -72,7 +72,7 @@ static limn_status read_entry(reader *r, limn_entry *e, const json_t *value)
     const json_t *dtype = json_object_get(value, "dtype"), *shape = json_object_get(value, "shape"), *at = json_object_get(value, "data_offsets");
     if (!json_is_object(value) || json_object_size(value) != 3 || !json_is_string(dtype) || !json_is_array(shape) || !json_is_array(at))
         return bad(r, e->name, "expected exactly dtype, shape and data_offsets");
-    size_t bits, count = 1;
+    size_t bits = 0, count = 1;
     limn_status status = read_type(r, e, json_string_value(dtype), &bits);
     if (status != LIMN_OK) return status;
     if (json_array_size(shape) > LIMN_FILE_RANK) return bad(r, e->name, "%zu dimensions, at most %d are supported", json_array_size(shape), LIMN_FILE_RANK);

@@ -1,0 +1,60 @@
+/* optimizer.c: see optimizer.h. */
+#include "train/optimizer.h"
+
+#include <math.h>
+
+enum { CHUNK = 1 << 16, MAX_CHUNKS = 1 << 16 };
+
+static double chunk_square(const float *g, size_t n)
+{
+    double lane[8] = {0}, sum = 0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int k = 0; k < 8; k++) lane[k] += (double)g[i + (size_t)k] * g[i + (size_t)k];
+    for (; i < n; i++) sum += (double)g[i] * g[i];
+    for (int k = 0; k < 8; k++) sum += lane[k];
+    return sum;
+}
+
+double limn_gradient_norm(const float *grad, size_t n, int n_threads)
+{
+    double total = 0;
+    enum { GROUP = 256 };
+    for (size_t begin = 0; begin < n; begin += (size_t)GROUP * CHUNK) {
+        double part[GROUP] = {0};
+#pragma omp parallel for schedule(static) num_threads(n_threads)
+        for (int k = 0; k < GROUP; k++) {
+            size_t at = begin + (size_t)k * CHUNK;
+            if (at < n) part[k] = chunk_square(grad + at, n - at < CHUNK ? n - at : CHUNK);
+        }
+        for (int k = 0; k < GROUP; k++) total += part[k];
+    }
+    return sqrt(total);
+}
+
+void limn_adamw_step(const limn_adamw *o, int64_t t, double norm, size_t n, float *value, const float *grad, float *m, float *v, float *ema,
+                     const uint8_t *decay, int n_threads)
+{
+    float clip = o->clip > 0 && norm > o->clip ? (float)(o->clip / norm) : 1, b1 = (float)o->beta1, b2 = (float)o->beta2;
+    float step = (float)(o->lr / (1 - pow(o->beta1, (double)t))), root = (float)(1 / sqrt(1 - pow(o->beta2, (double)t))), eps = (float)o->eps;
+    float shrink = (float)(1 - o->lr * o->weight_decay);
+    double warm = (1.0 + (double)t) / (10.0 + (double)t);
+    float keep = (float)(o->ema < warm ? o->ema : warm);
+#pragma omp parallel for simd schedule(static) num_threads(n_threads)
+    for (size_t i = 0; i < n; i++) {
+        float g = grad[i] * clip, mi = b1 * m[i] + (1 - b1) * g, vi = b2 * v[i] + (1 - b2) * g * g;
+        m[i] = mi;
+        v[i] = vi;
+        float x = value[i] * (decay[i] ? shrink : 1.0f) - step * mi / (sqrtf(vi) * root + eps);
+        value[i] = x;
+        ema[i] = keep * ema[i] + (1 - keep) * x;
+    }
+}
+
+double limn_learning_rate(double lr, int64_t step, int64_t warmup, int64_t total)
+{
+    if (step < warmup) return lr * (double)(step + 1) / (double)warmup;
+    if (total <= warmup) return lr;
+    double done = (double)(step - warmup) / (double)(total - warmup);
+    return lr * (0.1 + 0.9 * 0.5 * (1 + cos(3.141592653589793 * (done > 1 ? 1 : done))));
+}

@@ -1,0 +1,92 @@
+/* weights.c: see weights.h. */
+#include "train/weights.h"
+
+#include "base/rng.h"
+#include "graph/node.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* MAE's table, as DiT uses it: half of D for columns ("w first"), half for rows; each sin then cos. */
+static void sincos_2d(const limn_node *node, float *to)
+{
+    int64_t d = limn_shape_cols(&node->shape), quarter = d / 4;
+    for (int y = 0; y < node->init.grid_h; y++)
+        for (int x = 0; x < node->init.grid_w; x++, to += d)
+            for (int64_t i = 0; i < quarter; i++) {
+                double omega = pow(10000, -(double)i / (double)quarter);
+                to[i] = (float)sin(x * omega), to[quarter + i] = (float)cos(x * omega);
+                to[2 * quarter + i] = (float)sin(y * omega), to[3 * quarter + i] = (float)cos(y * omega);
+            }
+}
+
+static void start(const limn_node *node, uint64_t seed, float *to)
+{
+    size_t n = (size_t)limn_node_count(node);
+    uint64_t sub = limn_hash_name(node->name);
+    switch (node->init.kind) {
+    case LIMN_INIT_ZERO: memset(to, 0, n * sizeof *to); break;
+    case LIMN_INIT_ONE: for (size_t i = 0; i < n; i++) to[i] = 1; break;
+    case LIMN_INIT_NORMAL:
+        limn_random_normal(seed, LIMN_STREAM_INIT, sub, 0, n, to);
+        for (size_t i = 0; i < n; i++) to[i] *= node->init.scale;
+        break;
+    case LIMN_INIT_UNIFORM:
+        for (size_t i = 0; i < n; i++) to[i] = node->init.scale * (2 * limn_random_uniform(seed, LIMN_STREAM_INIT, sub, i) - 1);
+        break;
+    case LIMN_INIT_SINCOS_2D: sincos_2d(node, to); break;
+    }
+}
+
+limn_status limn_weights_new(limn_ctx *ctx, limn_graph *g, uint64_t seed, limn_weights *w)
+{
+    *w = (limn_weights){.n = g->n_parameters, .node = g->parameters};
+    w->begin = calloc((size_t)w->n + 1, sizeof *w->begin);
+    for (int i = 0; w->begin && i < w->n; i++) {
+        w->begin[i] = w->count;
+        w->count += ((size_t)limn_node_count(w->node[i]) + 15) / 16 * 16;
+    }
+    w->value = w->begin ? limn_alloc_aligned(w->count * sizeof *w->value) : NULL;
+    if (!w->value) {
+        limn_weights_free(w);
+        return limn_fail_memory(ctx, w->count * sizeof(float), "weights");
+    }
+    memset(w->value, 0, w->count * sizeof *w->value);
+    for (int i = 0; i < w->n; i++) start(w->node[i], seed, w->value + w->begin[i]);
+    return LIMN_OK;
+}
+
+void limn_weights_free(limn_weights *w)
+{
+    free(w->begin);
+    limn_free_aligned(w->value);
+    w->begin = NULL;
+    w->value = NULL;
+}
+
+limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_safetensors *st, const char *prefix, float *data)
+{
+    for (int i = 0; i < w->n; i++) {
+        char name[512];
+        snprintf(name, sizeof name, "%s%s", prefix, w->node[i]->name);
+        const limn_entry *e = limn_safetensors_find(st, name);
+        if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
+        limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
+        for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
+        char a[128], b[128];
+        if (!e->usable || !limn_shape_equal(&found, &w->node[i]->shape))
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is %s %s, expected %s", file, name, e->type, limn_shape_text(&found, a),
+                             limn_shape_text(&w->node[i]->shape, b));
+        limn_convert(e->data, e->dtype, data + w->begin[i], LIMN_F32, (size_t)limn_node_count(w->node[i]));
+    }
+    return LIMN_OK;
+}
+
+limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_settings *out)
+{
+    const char *text = limn_safetensors_metadata(st, "limn.settings");
+    if (!text) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: no limn.settings in its metadata; only weights that Limn trained can be run so far", file);
+    limn_status status = limn_settings_parse(ctx, text, out);
+    return status == LIMN_OK ? LIMN_OK : limn_fail_in(ctx, LIMN_BAD_FILE, "%s", file);
+}
