@@ -263,7 +263,7 @@ static limn_status loop(trainer *t)
     int64_t since = t->step;
     limn_status status = LIMN_OK;
     while (t->step < o->steps && status == LIMN_OK) {
-        double loss, norm, lr;
+        double loss = 0, norm = 0, lr = 0;
         status = train_step(t, &loss, &norm, &lr);
         if (status != LIMN_OK) break;
         sum += loss;

@@ -1,0 +1,27 @@
+/* cli.h: what the verbs share.  Exit codes: 0 done, 1 the work failed, 2 a wrong flag, file or size. */
+#ifndef LIMN_CLI_H
+#define LIMN_CLI_H
+
+#include "base/base.h"
+
+/* One flag: "-s", "--seed"; text NULL: it takes no value. */
+typedef struct cli_flag {
+    const char *shorter, *longer;
+    const char **text;  /* where the value goes */
+    bool *on;           /* or: a switch */
+} cli_flag;
+
+/** Read argv[2..]; words without a dash go to words[] (at most max_words).  @return number of words, -1 after a message */
+int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, int max_words);
+/** A whole or real number within a range, or a message and false. */
+bool cli_integer(const char *flag, const char *text, long low, long high, long *out);
+bool cli_real(const char *flag, const char *text, double low, double high, double *out);
+/** Print "limn: sentence" and give the exit code of a status. */
+int cli_fail(limn_ctx *ctx, limn_status status);
+
+int cli_describe(int argc, char **argv);
+int cli_train(int argc, char **argv);
+int cli_generate(int argc, char **argv);
+int cli_inspect(int argc, char **argv);
+
+#endif
