@@ -43,7 +43,7 @@ static int32_t merge_at(const encoder *e, int32_t at)
 {
     const symbol *left = &e->symbols[at];
     if (left->id < 0 || left->after < 0) return -1;
-    return clip_find_pair(e->bpe, left->id, e->symbols[left->after].id);
+    return limn_clip_find_pair(e->bpe, left->id, e->symbols[left->after].id);
 }
 
 static void offer(encoder *e, int32_t at)

@@ -8,7 +8,7 @@
 
 static bool is_shown(int byte) { return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 255 && byte != 173); }
 
-int32_t clip_letter_of_byte(int byte)
+int32_t limn_clip_letter_of_byte(int byte)
 {
     if (is_shown(byte)) return byte;
     int32_t letter = 256;
@@ -58,7 +58,7 @@ static void add_byte_tokens(parser *p)
     for (int hidden = 0; hidden < 2; hidden++)
         for (int b = 0; b < CLIP_BYTES; b++)
             if (is_shown(b) != hidden) {
-                p->byte_of_letter[clip_letter_of_byte(b)] = (int16_t)b;
+                p->byte_of_letter[limn_clip_letter_of_byte(b)] = (int16_t)b;
                 p->bpe->id_of_byte[b] = id++;
             }
     for (int ends = 0; ends < 2; ends++)
@@ -134,7 +134,7 @@ static size_t pair_slot(const limn_clip_bpe *bpe, int32_t left, int32_t right)
     }
 }
 
-int32_t clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right) { return bpe->by_pair[pair_slot(bpe, left, right)]; }
+int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right) { return bpe->by_pair[pair_slot(bpe, left, right)]; }
 
 /* ---- parse ---- */
 
@@ -246,7 +246,7 @@ static limn_status read_all(limn_ctx *ctx, const char *path, gzFile file, int n_
     for (bool more = true; more && (n_merges < 0 || lines <= n_merges);) {
         if (*n == capacity) {
             capacity = capacity ? 2 * capacity : 1 << 18;
-            if (capacity > CLIP_FILE_CAP) return limn_fail(ctx, LIMN_BAD_FILE, "%s: merges are longer than %d bytes", path, CLIP_FILE_CAP / 2);
+            if (capacity > CLIP_FILE_CAP) return limn_fail(ctx, LIMN_BAD_FILE, "%s: merges are longer than %d bytes", path, CLIP_FILE_CAP);
             char *grown = realloc(*bytes, capacity);
             if (!grown) return limn_fail_memory(ctx, capacity, "merges file");
             *bytes = grown;
@@ -283,7 +283,7 @@ static void append_token(limn_text *text, const limn_clip_bpe *bpe, int32_t id)
 {
     const clip_token *token = &bpe->tokens[id];
     for (size_t i = 0; i < token->n; i++) {
-        int32_t letter = clip_letter_of_byte(bpe->bytes[token->begin + i]);
+        int32_t letter = limn_clip_letter_of_byte(bpe->bytes[token->begin + i]);
         char two[2] = {(char)(0xc0 | letter >> 6), (char)(0x80 | (letter & 0x3f))};
         if (letter < 0x80) limn_text_append(text, (char[]){(char)letter}, 1);
         else limn_text_append(text, two, 2);
