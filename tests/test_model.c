@@ -171,8 +171,10 @@ static void gradients_equal_finite_differences(void **state)
     limn_ctx_free(ctx);
 }
 
-static double distance(limn_ctx *ctx, const char *network, limn_precision precision, bool plain, int n_threads)
+/* Relative distance from the reference in double: the loss, and of the gradients the worst parameter (each) or all together. */
+static double distance(limn_ctx *ctx, const char *network, limn_precision precision, bool plain, int n_threads, bool each)
 {
+    double all_error = 0, all_norm = 0;
     small_net a = {0}, b = {0};
     limn_ctx_set_threads(ctx, n_threads);
     small_open(&a, ctx, network, LIMN_PRECISION_F64, "ref", true);
@@ -185,13 +187,14 @@ static double distance(limn_ctx *ctx, const char *network, limn_precision precis
         limn_plan_get(a.plan, a.grads[p + 1], LIMN_F64, x);
         limn_plan_get(b.plan, b.grads[p + 1], LIMN_F64, y);
         for (int64_t i = 0; i < n; i++) error += (x[i] - y[i]) * (x[i] - y[i]), norm += x[i] * x[i];
-        if (sqrt(error) > worst * sqrt(norm) && norm > 1e-12) worst = sqrt(error / norm);
+        if (each && sqrt(error) > worst * sqrt(norm) && norm > 1e-12) worst = sqrt(error / norm);
+        all_error += error, all_norm += norm;
         free(x);
         free(y);
     }
     small_close(&a);
     small_close(&b);
-    return worst;
+    return !each && sqrt(all_error / all_norm) > worst ? sqrt(all_error / all_norm) : worst;
 }
 
 static void cpu_kernels_and_fusions_equal_the_reference(void **state)
@@ -199,12 +202,12 @@ static void cpu_kernels_and_fusions_equal_the_reference(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     for (size_t k = 0; k < sizeof networks / sizeof *networks; k++) {
-        assert_true(distance(ctx, networks[k], LIMN_PRECISION_F32, true, 2) < 2e-4);
-        assert_true(distance(ctx, networks[k], LIMN_PRECISION_F32, false, 1) < 2e-4);
+        assert_true(distance(ctx, networks[k], LIMN_PRECISION_F32, true, 2, true) < 2e-4);
+        assert_true(distance(ctx, networks[k], LIMN_PRECISION_F32, false, 1, true) < 2e-4);
         if (__builtin_cpu_supports("avx512bw")) {
-            double worst = distance(ctx, networks[k], LIMN_PRECISION_BF16, false, 2);
-            print_message("bf16 against double, worst relative gradient distance %.3f: %s\n", worst, networks[k]);
-            assert_true(worst < 0.25); /* tiny widths: single gradients of bf16 runs cancel; the loss itself is checked in test_train */
+            /* bf16 keeps 8 bits: 2^-8 a product, a few of them in a row; single small gradients cancel and may be far off */
+            double apart = distance(ctx, networks[k], LIMN_PRECISION_BF16, false, 2, false);
+            if (apart > 0.04) fail_msg("%s: bf16 gradients are %g away", networks[k], apart);
         }
     }
     limn_ctx_free(ctx);

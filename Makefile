@@ -1,0 +1,28 @@
+# Limn: make            build/limn
+#       make test       build and pass all tests
+#       make install-deps   what Debian 12 lacks for that (needs root or sudo)
+#       make picture    the README's first command: everything up to a picture
+BUILD ?= build
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PACKAGES := build-essential cmake ninja-build pkg-config libdnnl-dev libjansson-dev libpng-dev libjpeg62-turbo-dev \
+            libwebp-dev zlib1g-dev libutf8proc-dev librandom123-dev libcmocka-dev
+
+all: $(BUILD)/build.ninja
+	cmake --build $(BUILD)
+
+$(BUILD)/build.ninja: CMakeLists.txt
+	cmake -S . -B $(BUILD) -G Ninja $(OPTIONS)
+
+install-deps:
+	@dpkg -s $(PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES); }
+
+test: install-deps all
+	ctest --test-dir $(BUILD) --output-on-failure
+
+picture: install-deps all
+	$(BUILD)/limn generate "a cat with heart eyes" -o cat.png
+
+clean:
+	cmake --build $(BUILD) --target clean
+
+.PHONY: all install-deps test picture clean

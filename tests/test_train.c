@@ -1,0 +1,195 @@
+/* test_train.c: a short training learns, resumes with the same bits, survives bad folders; its model makes pictures. */
+#include "file/bytes.h"
+#include "file/safetensors.h"
+#include "pipeline/generate.h"
+#include "train/trainer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+typedef struct losses {
+    int n;
+    double first, last;
+} losses;
+
+static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
+{
+    (void)step, (void)steps, (void)lr, (void)norm, (void)rate;
+    losses *l = user;
+    if (!l->n++) l->first = loss;
+    l->last = loss;
+}
+
+#define NET "mmdit size=16 channels=3 patch=4 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre text_encoder=clip " \
+            "text_length=48 text_width=32 text_depth=1 text_heads=2 text_vocab=514"
+
+static limn_train_options options_for(limn_ctx *ctx, const char *out, losses *l)
+{
+    limn_train_options o = limn_train_defaults();
+    assert_int_equal(limn_settings_parse(ctx, NET, &o.settings), LIMN_OK);
+    o.data = "shapes", o.out = out, o.batch = 8, o.steps = 40, o.save_every = 20, o.warmup = 10, o.lr = 2e-3;
+    o.precision = LIMN_PRECISION_F32, o.report = report, o.user = l;
+    return o;
+}
+
+static limn_status train(limn_ctx *ctx, const limn_train_options *o)
+{
+    limn_status status = limn_train(ctx, o);
+    if (status != LIMN_OK) print_error("%s\n", limn_error_text(ctx));
+    return status;
+}
+
+static void same_files(limn_ctx *ctx, const char *a, const char *b)
+{
+    unsigned char *x, *y;
+    size_t n, m;
+    assert_int_equal(limn_file_read(ctx, a, 1 << 30, &x, &n), LIMN_OK);
+    assert_int_equal(limn_file_read(ctx, b, 1 << 30, &y, &m), LIMN_OK);
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, n);
+    free(x);
+    free(y);
+}
+
+static void resuming_gives_the_bits_of_never_stopping(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    losses l = {0};
+    limn_train_options whole = options_for(ctx, "run-whole", &l), half = options_for(ctx, "run-half", &l);
+    assert_int_equal(train(ctx, &whole), LIMN_OK);
+    assert_true(l.last < l.first);
+    /* stop after 20 steps by asking, with the same learning-rate schedule */
+    half.seconds = 1e-9;
+    for (int i = 0; i < 40; i++) {
+        half.resume = i > 0;
+        assert_int_equal(train(ctx, &half), LIMN_OK);
+    }
+    same_files(ctx, "run-whole/checkpoint.safetensors", "run-half/checkpoint.safetensors");
+    same_files(ctx, "run-whole/model.safetensors", "run-half/model.safetensors");
+    limn_ctx_free(ctx);
+}
+
+static void a_picture_does_not_depend_on_threads_or_batch(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    assert_int_equal(limn_pipeline_open(ctx, "run-whole", &p), LIMN_OK);
+    limn_generate_options o = {.prompt = "a red circle", .n = 1, .steps = 4, .guidance = 2, .seed = 5, .precision = LIMN_PRECISION_F32};
+    limn_image one, two, three[3];
+    limn_ctx_set_threads(ctx, 1);
+    assert_int_equal(limn_generate(p, &o, &one), LIMN_OK);
+    limn_ctx_set_threads(ctx, 3);
+    assert_int_equal(limn_generate(p, &o, &two), LIMN_OK);
+    assert_memory_equal(one.pixels, two.pixels, 16 * 16 * 3);
+    o.n = 3;
+    assert_int_equal(limn_generate(p, &o, three), LIMN_OK);
+    int far = 0;
+    for (int i = 0; i < 16 * 16 * 3; i++) far += abs(one.pixels[i] - three[0].pixels[i]) > 1;
+    assert_int_equal(far, 0);
+    o.steps = 2000;
+    assert_int_equal(limn_generate(p, &o, three), LIMN_BAD_ARGUMENT);
+    limn_image_free(&one);
+    limn_image_free(&two);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void bad_folders_are_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    losses l = {0};
+    limn_train_options o = options_for(ctx, "run-bad", &l);
+    o.data = "no-such-folder";
+    assert_int_equal(limn_train(ctx, &o), LIMN_NOT_FOUND);
+    assert_non_null(strstr(limn_error_text(ctx), "no-such-folder"));
+    o = options_for(ctx, "run-bad", &l);
+    o.resume = true;
+    assert_int_equal(limn_train(ctx, &o), LIMN_NOT_FOUND);
+    o = options_for(ctx, "run-bad", &l);
+    o.lr = 10, o.clip = 0, o.warmup = 0, o.steps = 400;
+    limn_status status = limn_train(ctx, &o); /* may or may not reach infinity; it must say so when it does */
+    assert_true(status == LIMN_OK || status == LIMN_DIVERGED);
+    limn_ctx_free(ctx);
+}
+
+/* ---- safetensors ------------------------------------------------------------------------------------------------------- */
+
+static limn_status parse(limn_ctx *ctx, const char *header, size_t data)
+{
+    size_t n = strlen(header), all = 8 + n + data;
+    unsigned char *bytes = calloc(all + 1, 1);
+    for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(n >> 8 * i);
+    memcpy(bytes + 8, header, n);
+    limn_safetensors *st;
+    limn_status status = limn_safetensors_parse(ctx, "t", bytes, all, &st);
+    limn_safetensors_close(st);
+    free(bytes);
+    return status;
+}
+
+static void every_rule_of_safetensors_is_enforced(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const struct { const char *header; size_t data; bool good; } rows[] = {
+        {"{}", 0, true}, {"{}   ", 0, true}, {"", 0, false}, {" {}", 0, false}, {"{", 0, false}, {"[]", 0, false}, {"{} x", 0, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, true},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, true},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, true},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, false},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, false},
+        {"{\"__metadata__\":{\"a\":\"b\"}}", 0, true}, {"{\"__metadata__\":{\"a\":1}}", 0, false}, {"{\"a\":5}", 0, false},
+        {"{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}", 0, false}, {"{\"\\ud800\":{}}", 0, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if ((parse(ctx, rows[i].header, rows[i].data) == LIMN_OK) != rows[i].good) fail_msg("row %zu: %s", i, rows[i].header);
+    unsigned char small[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    limn_safetensors *st;
+    for (size_t n = 0; n <= 8; n++) assert_int_equal(limn_safetensors_parse(ctx, "t", small, n, &st), LIMN_BAD_FILE);
+    limn_ctx_free(ctx);
+}
+
+static void written_pictures_and_tensors_read_back(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t pixels[5 * 3 * 4];
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37);
+    limn_image image = {.width = 5, .height = 3, .channels = 4, .pixels = pixels}, back;
+    assert_int_equal(limn_png_write(ctx, "back.png", &image, "ein schöner Apfel"), LIMN_OK);
+    assert_int_equal(limn_png_read(ctx, "back.png", 4, &back), LIMN_OK);
+    assert_memory_equal(pixels, back.pixels, sizeof pixels);
+    limn_image_free(&back);
+    assert_int_equal(limn_png_decode(ctx, "x", pixels, sizeof pixels, 3, &back), LIMN_BAD_FILE);
+    assert_int_equal(limn_png_write(ctx, "/dev/full/x.png", &image, NULL), LIMN_IO);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_rule_of_safetensors_is_enforced),
+        cmocka_unit_test(written_pictures_and_tensors_read_back),
+        cmocka_unit_test(resuming_gives_the_bits_of_never_stopping),
+        cmocka_unit_test(a_picture_does_not_depend_on_threads_or_batch),
+        cmocka_unit_test(bad_folders_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
