@@ -91,6 +91,7 @@ static void a_picture_does_not_depend_on_threads_or_batch(void **state)
     int far = 0;
     for (int i = 0; i < 16 * 16 * 3; i++) far += abs(one.pixels[i] - three[0].pixels[i]) > 1;
     assert_int_equal(far, 0);
+    for (int i = 0; i < 3; i++) limn_image_free(&three[i]);
     o.steps = 2000;
     assert_int_equal(limn_generate(p, &o, three), LIMN_BAD_ARGUMENT);
     limn_image_free(&one);
