@@ -1,0 +1,303 @@
+/* sampler.c: plan the calls of a sampler, hold its memory, and run its row on each picture. */
+#include "base/rng.h"
+#include "denoise/sampler_rows.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct limn_sampler {
+    limn_sampler_options options;
+    const sampler_row *row;
+    limn_schedule *schedule;
+    sampler_call *calls;   /* [n_calls] */
+    int n_calls;
+    double init_sigma;
+    int n_pictures;
+    size_t picture_size;
+    limn_picture_seed *seeds;
+    float *memory;         /* kept [n_pictures, n_kept, size]; then prediction, range, noise [size] each */
+};
+
+limn_sampler_options limn_sampler_defaults(void)
+{
+    return (limn_sampler_options){.name = "euler", .schedule = limn_schedule_defaults(), .n_steps = 20, .strength = 1};
+}
+
+const char *limn_sampler_name(int i) { return limn_sampler_row(i) ? limn_sampler_row(i)->name : NULL; }
+
+/* ---- options ---- */
+
+static limn_status find_row(limn_ctx *ctx, const char *name, const sampler_row **out)
+{
+    char list[256] = "", shown[256];
+    for (int i = 0; (*out = limn_sampler_row(i)); i++) {
+        if (!strcmp((*out)->name, name)) return LIMN_OK;
+        snprintf(list + strlen(list), sizeof list - strlen(list), " %s", (*out)->name);
+    }
+    return limn_fail(ctx, LIMN_NOT_FOUND, "no sampler \"%s\"; there are:%s", limn_escape(name, strlen(name), shown, sizeof shown), list);
+}
+
+static limn_status check_options(limn_ctx *ctx, const limn_sampler_options *o, const sampler_row *row)
+{
+    bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
+    bool learned = row->takes_variance && o->variance == LIMN_VARIANCE_LEARNED_RANGE;
+    const char *bad = NULL;
+    if (flow && !row->flow) bad = "does not sample rectified flow";
+    else if (!flow && !row->vp) bad = "samples rectified flow only, and the schedule is another";
+    else if (o->karras && (!row->karras || flow)) bad = "takes no Karras sigmas here";
+    else if ((unsigned)o->prediction >= LIMN_N_PREDICTIONS) bad = "got an unknown kind of prediction";
+    else if ((unsigned)o->spacing >= LIMN_N_SPACINGS || (unsigned)o->variance >= LIMN_N_VARIANCES) bad = "got an unknown spacing or variance";
+    else if (!(o->eta >= 0 && o->eta <= 1)) bad = "needs eta from 0 to 1";
+    else if (!(o->clip >= 0 && o->clip <= 1e6)) bad = "needs clip from 0 (off) to 1e6";
+    else if (!(o->strength >= 0 && o->strength <= 1)) bad = "needs strength from 0 to 1";
+    else if (o->channels < 0 || o->out_channels < o->channels || (o->channels == 0 && o->out_channels != 0)) bad = "needs out_channels of at least channels";
+    else if (learned && (o->channels == 0 || o->out_channels < 2 * o->channels)) bad = "needs out_channels of 2 channels for a learned variance";
+    return bad ? limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s %s", row->name, bad) : LIMN_OK;
+}
+
+/* ---- plan ---- */
+
+typedef struct level { double time, a, b; } level; /* in the frame of x; level n_steps is the end */
+
+/* The network reads z = scale x; in the exploding frame x = x0 + sigma n that is the vp picture. */
+static double scale_at(const limn_sampler *s, const level *at)
+{
+    bool exploding = s->row->exploding && s->options.schedule.kind != LIMN_SCHEDULE_FLOW;
+    return exploding ? 1 / sqrt(1 + at->b * at->b) : 1;
+}
+
+static level level_of_sigma(const limn_sampler *s, double time, double sigma)
+{
+    double root = sqrt(1 + sigma * sigma);
+    return s->row->exploding ? (level){time, 1, sigma} : (level){time, 1 / root, sigma / root};
+}
+
+static limn_status flow_levels(limn_ctx *ctx, const limn_sampler *s, limn_spacing spacing, double *values, level *levels)
+{
+    int n = s->options.n_steps;
+    limn_status status = limn_flow_sigmas(ctx, s->schedule, spacing, n, values);
+    for (int i = 0; i < n && !status; i++) levels[i] = (level){values[i] * s->options.schedule.n_train, 1 - values[i], values[i]};
+    return status;
+}
+
+/* Karras sigmas lie between those of the first and last timestep; dpm++2m takes the whole table's ends and whole timesteps. */
+static void karras_levels(const limn_sampler *s, double *values, level *levels)
+{
+    int n = s->options.n_steps;
+    bool whole = s->row->rounding == LIMN_TIMES_PLUS_ONE;
+    double high = limn_schedule_sigma(s->schedule, whole ? s->options.schedule.n_train - 1 : values[0]);
+    double low = limn_schedule_sigma(s->schedule, whole ? 0 : values[n - 1]);
+    limn_karras_sigmas(high, low, n, values);
+    for (int i = 0; i < n; i++) {
+        double time = limn_schedule_time(s->schedule, values[i]);
+        if (whole) time = s->options.schedule.kind == LIMN_SCHEDULE_COSINE ? floor(time) : rint(time);
+        levels[i] = level_of_sigma(s, time, values[i]);
+    }
+}
+
+static limn_status plan_levels(limn_ctx *ctx, const limn_sampler *s, limn_spacing spacing, double *values, level *levels)
+{
+    const limn_sampler_options *o = &s->options;
+    bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
+    levels[o->n_steps] = (level){0, 1, 0};
+    if (flow) return flow_levels(ctx, s, spacing, values, levels);
+    limn_status status = limn_schedule_times(ctx, s->schedule, spacing, s->row->rounding, o->n_steps, o->steps_offset, values);
+    if (status) return status;
+    if (o->karras) karras_levels(s, values, levels);
+    else if (s->row->rounding == LIMN_TIMES_WHOLE)
+        for (int i = 0; i < o->n_steps; i++) {
+            levels[i].time = values[i];
+            limn_schedule_level(s->schedule, values[i], &levels[i].a, &levels[i].b);
+        }
+    else
+        for (int i = 0; i < o->n_steps; i++) levels[i] = level_of_sigma(s, values[i], limn_schedule_sigma(s->schedule, values[i]));
+    if (o->keep_first_noise && s->row->takes_end) limn_schedule_level(s->schedule, 0, &levels[o->n_steps].a, &levels[o->n_steps].b);
+    return LIMN_OK;
+}
+
+/* Conversion for the network's output at z = scale x, in terms of x. */
+static limn_conversion conversion_at(const limn_sampler *s, const level *at)
+{
+    double scale = scale_at(s, at);
+    limn_conversion c = limn_convert_prediction(s->options.prediction, scale * at->a, scale * at->b);
+    c.x0_x *= scale;
+    c.n_x *= scale;
+    return c;
+}
+
+/* 1 / (2 r) of dpm++2m; first order in the first call and in the one that ends without noise. */
+static double history_weight(const level *levels, int first, int step)
+{
+    const level *before = &levels[step - 1], *from = &levels[step], *to = &levels[step + 1];
+    if (step == first || to->b == 0) return 0;
+    double h = log(to->a / to->b) - log(from->a / from->b), earlier = log(from->a / from->b) - log(before->a / before->b);
+    return 0.5 * h / earlier; /* earlier is infinite after pure noise (a = 0): then 0 */
+}
+
+static void plan_calls(limn_sampler *s, const level *levels, int first)
+{
+    for (int step = first; step < s->options.n_steps; step++) {
+        const level *from = &levels[step], *to = &levels[step + 1];
+        for (int second = 0; second < 1 + (s->row->twice && to->b > 0); second++) {
+            const level *at = second ? to : from;
+            s->calls[s->n_calls++] = (sampler_call){.step = step, .corrects = second, .time = at->time, .scale = scale_at(s, at), .a = from->a, .b = from->b,
+                .to_a = to->a, .to_b = to->b, .convert = conversion_at(s, at),
+                .history = s->row->n_kept == 1 ? history_weight(levels, first, step) : 0};
+        }
+    }
+}
+
+static limn_status plan(limn_ctx *ctx, limn_sampler *s, double *values, level *levels)
+{
+    const limn_sampler_options *o = &s->options;
+    bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
+    limn_spacing spacing = o->spacing != LIMN_SPACING_AUTO ? o->spacing : flow ? LIMN_SPACING_TRAILING : s->row->usual;
+    limn_status status = plan_levels(ctx, s, spacing, values, levels);
+    if (status) return status;
+    int run = (int)(o->n_steps * o->strength), first = o->n_steps - (run > 0 ? run : 1);
+    if (levels[first].a == 0 && o->prediction == LIMN_PREDICT_EPS)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s: predicted noise says nothing about the picture at timestep %g, where the signal is zero", s->row->name, levels[first].time);
+    plan_calls(s, levels, first);
+    double high = levels[first].b;
+    s->init_sigma = flow || !s->row->exploding ? 1 : spacing == LIMN_SPACING_LEADING ? sqrt(high * high + 1) : high;
+    return LIMN_OK;
+}
+
+limn_status limn_sampler_new(limn_ctx *ctx, const limn_sampler_options *options, limn_sampler **out)
+{
+    *out = NULL;
+    const sampler_row *row = NULL;
+    limn_schedule *schedule = NULL;
+    limn_status status = find_row(ctx, options->name, &row);
+    if (!status) status = check_options(ctx, options, row);
+    if (!status) status = limn_schedule_new(ctx, &options->schedule, &schedule);
+    if (!status && (options->n_steps < 1 || options->n_steps > LIMN_TRAIN_STEPS_MAX))
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s: expected 1 to %d steps, found %d", row->name, LIMN_TRAIN_STEPS_MAX, options->n_steps);
+    if (status) return limn_schedule_free(schedule), status;
+    size_t n = (size_t)options->n_steps;
+    limn_sampler *s = calloc(1, sizeof *s);
+    double *values = malloc(n * sizeof *values);
+    level *levels = malloc((n + 1) * sizeof *levels);
+    if (s) *s = (limn_sampler){.options = *options, .row = row, .schedule = schedule, .calls = calloc(2 * n, sizeof *s->calls)};
+    else limn_schedule_free(schedule);
+    if (!s || !values || !levels || !s->calls) status = limn_fail_memory(ctx, n * 2 * sizeof *s->calls, "sampler");
+    else s->options.name = row->name;
+    if (!status) status = plan(ctx, s, values, levels);
+    free(values);
+    free(levels);
+    if (status) limn_sampler_free(s);
+    else *out = s;
+    return status;
+}
+
+void limn_sampler_free(limn_sampler *s)
+{
+    if (!s) return;
+    limn_schedule_free(s->schedule);
+    free(s->calls);
+    free(s->seeds);
+    free(s->memory);
+    free(s);
+}
+
+int limn_sampler_calls(const limn_sampler *s) { return s->n_calls; }
+double limn_sampler_timestep(const limn_sampler *s, int k) { return s->calls[k].time; }
+double limn_sampler_input_scale(const limn_sampler *s, int k) { return s->calls[k].scale; }
+double limn_sampler_init_sigma(const limn_sampler *s) { return s->init_sigma; }
+
+void limn_sampler_level(const limn_sampler *s, int k, double *a, double *b)
+{
+    const sampler_call *c = &s->calls[k < s->n_calls ? k : s->n_calls - 1];
+    bool after = k >= s->n_calls || c->corrects;
+    *a = after ? c->to_a : c->a;
+    *b = after ? c->to_b : c->b;
+}
+
+/* ---- run ---- */
+
+limn_status limn_sampler_begin(limn_ctx *ctx, limn_sampler *s, int n_pictures, size_t picture_size, const limn_picture_seed *seeds)
+{
+    size_t parts, n, bytes;
+    if (n_pictures < 1 || picture_size == 0) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected pictures, found %d of %zu numbers", n_pictures, picture_size);
+    if (s->options.channels && picture_size % (size_t)s->options.channels)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: a picture of %zu numbers is not made of %d channels", picture_size, s->options.channels);
+    bool fits = limn_mul_size((size_t)n_pictures, (size_t)s->row->n_kept, &parts) && limn_add_size(parts, 3, &parts) && limn_mul_size(parts, picture_size, &n) &&
+                limn_mul_size(n, sizeof(float), &bytes);
+    float *memory = fits ? calloc(n, sizeof(float)) : NULL;
+    limn_picture_seed *copy = malloc((size_t)n_pictures * sizeof *copy);
+    if (!memory || !copy) {
+        free(memory);
+        free(copy);
+        return limn_fail_memory(ctx, fits ? bytes : SIZE_MAX, "sampler");
+    }
+    memcpy(copy, seeds, (size_t)n_pictures * sizeof *copy);
+    free(s->memory);
+    free(s->seeds);
+    s->memory = memory;
+    s->seeds = copy;
+    s->n_pictures = n_pictures;
+    s->picture_size = picture_size;
+    return LIMN_OK;
+}
+
+static float *scratch(const limn_sampler *s, int part)
+{
+    return s->memory + ((size_t)s->n_pictures * (size_t)s->row->n_kept + (size_t)part) * s->picture_size;
+}
+
+/* out = a x0 + b (starting noise) of each picture; a = 0 ignores x0 */
+static void mix_start(const limn_sampler *s, double a, double b, const float *x0, float *out)
+{
+    float *noise = scratch(s, 2);
+    for (int p = 0; p < s->n_pictures; p++) {
+        size_t at = (size_t)p * s->picture_size;
+        limn_random_normal(s->seeds[p].seed, LIMN_STREAM_LATENT, s->seeds[p].picture, 0, s->picture_size, noise);
+        for (size_t i = 0; i < s->picture_size; i++) out[at + i] = (float)((a != 0 ? a * x0[at + i] : 0) + b * noise[i]);
+    }
+}
+
+void limn_sampler_noised(const limn_sampler *s, int k, const float *x0, float *out)
+{
+    double a, b;
+    limn_sampler_level(s, k, &a, &b);
+    mix_start(s, a, b, x0, out);
+}
+
+void limn_sampler_start(const limn_sampler *s, const float *x0, float *x)
+{
+    if (x0) limn_sampler_noised(s, 0, x0, x);
+    else mix_start(s, 0, s->init_sigma, NULL, x);
+}
+
+void limn_sampler_input(const limn_sampler *s, int k, const float *x, float *z)
+{
+    double scale = s->calls[k].scale;
+    size_t n = (size_t)s->n_pictures * s->picture_size;
+    for (size_t i = 0; i < n; i++) z[i] = (float)(scale * x[i]);
+}
+
+/* out[pixel, channels] = output[pixel, begin .. begin + channels] */
+static void take_channels(const limn_sampler *s, const float *output, int begin, float *out)
+{
+    size_t c = (size_t)s->options.channels, wide = (size_t)s->options.out_channels;
+    for (size_t pixel = 0; pixel < s->picture_size / c; pixel++) memcpy(out + pixel * c, output + pixel * wide + begin, c * sizeof(float));
+}
+
+void limn_sampler_step(limn_sampler *s, int k, const float *output, float *x)
+{
+    const limn_sampler_options *o = &s->options;
+    const sampler_call *call = &s->calls[k];
+    size_t n = s->picture_size, out_size = o->channels ? n / (size_t)o->channels * (size_t)o->out_channels : n;
+    bool part = o->channels && o->out_channels != o->channels, noisy = s->row->adds_noise && s->row->adds_noise(o, call);
+    bool learned = s->row->takes_variance && o->variance == LIMN_VARIANCE_LEARNED_RANGE;
+    for (int p = 0; p < s->n_pictures; p++) {
+        const float *y = output + (size_t)p * out_size;
+        float *kept = s->memory + (size_t)p * (size_t)s->row->n_kept * n;
+        if (part) take_channels(s, y, 0, scratch(s, 0));
+        if (learned) take_channels(s, y, o->channels, scratch(s, 1));
+        if (noisy) limn_random_normal(s->seeds[p].seed, LIMN_STREAM_ANCESTRAL, s->seeds[p].picture << 32 | (uint32_t)call->step, 0, n, scratch(s, 2));
+        s->row->run(&(sampler_step){.options = o, .call = call, .n = n, .prediction = part ? scratch(s, 0) : y, .range = learned ? scratch(s, 1) : NULL,
+            .noise = noisy ? scratch(s, 2) : NULL, .kept = {kept, s->row->n_kept > 1 ? kept + n : kept}, .x = x + (size_t)p * n});
+    }
+}
