@@ -27,6 +27,12 @@ bool limn_schedule_find(const char *name, limn_schedule_kind *out)
     return false;
 }
 
+const char *limn_schedule_name(limn_schedule_kind kind)
+{
+    static const char *const names[LIMN_N_SCHEDULES] = {"linear", "scaled_linear", "cosine", "flow"};
+    return kind < LIMN_N_SCHEDULES ? names[kind] : "?";
+}
+
 /* ---- tables ---- */
 
 static double cosine_alpha_bar(double u)

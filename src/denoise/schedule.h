@@ -34,6 +34,7 @@ typedef struct limn_schedule {
 limn_schedule_options limn_schedule_defaults(void);
 /** "linear", "scaled_linear", "squaredcos_cap_v2" or "cosine", "flow"; false and *out unchanged for other names. */
 bool limn_schedule_find(const char *name, limn_schedule_kind *out);
+const char *limn_schedule_name(limn_schedule_kind kind);
 
 /** @param out  on LIMN_OK to be freed with limn_schedule_free(); otherwise *out is NULL.  @return LIMN_BAD_ARGUMENT names the option */
 limn_status limn_schedule_new(limn_ctx *ctx, const limn_schedule_options *options, limn_schedule **out);

@@ -47,8 +47,8 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *folder, limn_pipeline 
     limn_status status = limn_safetensors_open(ctx, p->file, &p->st);
     if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
     if (status == LIMN_OK) {
-        const char *objective = limn_safetensors_metadata(p->st, "limn.objective");
-        p->flow = !objective || strcmp(objective, "flow") == 0;
+        const char *schedule = limn_safetensors_metadata(p->st, "limn.schedule");
+        p->flow = !schedule || strcmp(schedule, "flow") == 0;
         bool text = limn_settings_get(&p->settings, "text_encoder") == 1, has = access(merges, R_OK) == 0;
         if (text) status = limn_clip_bpe_open(ctx, has ? merges : NULL, has ? limn_settings_get(&p->settings, "text_vocab") - 514 : 0, &p->bpe);
     }

@@ -22,19 +22,19 @@ typedef struct trainer {
     limn_clip_bpe *bpe;
     limn_graph *g;
     limn_ports ports;
-    limn_node *target, *loss, **outputs;
+    limn_node *target, *weight, *loss, **outputs;
     limn_plan *plan;
     limn_weights weights;
     float *grad, *m, *v, *ema; /* as weights.value */
     uint8_t *decay;
     int64_t step;
-    double alpha_bar[1000];
+    limn_schedule *schedule;
 } trainer;
 
 limn_train_options limn_train_defaults(void)
 {
     return (limn_train_options){.batch = 32, .steps = 1000, .save_every = 500, .warmup = 100, .lr = 5e-4, .weight_decay = 0.01, .clip = 1,
-                                .ema = 0.999, .drop = 0.1, .seed = 42};
+                                .ema = 0.999, .drop = 0.1, .seed = 42, .objective = limn_objective_flow()};
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
@@ -49,7 +49,8 @@ static limn_status build(trainer *t)
     if (!t->ports.image || t->ports.features || limn_settings_get(&o->settings, "learn_sigma"))
         return limn_fail(t->ctx, LIMN_UNSUPPORTED, "training needs a network from pictures to pictures with learn_sigma=0 and, for text, text_encoder=clip");
     t->target = limn_input(t->g, "target", LIMN_WIDE, limn_node_shape(t->ports.output), LIMN_PER_STEP);
-    t->loss = limn_mean(limn_square(limn_sub(limn_widen(t->ports.output), t->target)));
+    t->weight = limn_input(t->g, "loss_weight", LIMN_WIDE, LIMN_SHAPE(o->batch, 1, 1, 1), LIMN_PER_STEP);
+    t->loss = limn_mean(limn_mul(limn_square(limn_sub(limn_widen(t->ports.output), t->target)), t->weight));
     t->outputs = calloc((size_t)t->g->n_parameters + 1, sizeof *t->outputs);
     if (!t->outputs) return limn_fail_memory(t->ctx, (size_t)t->g->n_parameters, "outputs");
     return limn_grad(t->g, t->loss, t->g->n_parameters, t->g->parameters, t->outputs + 1);
@@ -86,9 +87,7 @@ static limn_status make_state(trainer *t)
     memcpy(t->ema, t->weights.value, bytes);
     for (int i = 0; i < t->weights.n; i++)
         if (t->weights.node[i]->init.decay) memset(t->decay + t->weights.begin[i], 1, (size_t)limn_node_count(t->weights.node[i]));
-    double product = 1; /* Ho et al. 2020: betas from 1e-4 to 0.02 */
-    for (int i = 0; i < 1000; i++) t->alpha_bar[i] = product *= 1 - (1e-4 + (0.02 - 1e-4) * i / 999.0);
-    return LIMN_OK;
+    return limn_schedule_new(t->ctx, &t->o->objective.schedule, &t->schedule);
 }
 
 static limn_status open_tokenizer(trainer *t)
@@ -134,7 +133,7 @@ static limn_status save_model(trainer *t, const char *const (*metadata)[2], size
 
 static limn_status save(trainer *t)
 {
-    char path[1100], settings[1024], step[32];
+    char path[1100], settings[1024], step[32], shift[32];
     size_t n = (size_t)t->weights.n;
     limn_named_view *views = calloc(4 * n, sizeof *views);
     char(*names)[300] = calloc(4 * n, sizeof *names);
@@ -147,13 +146,16 @@ static limn_status save(trainer *t)
     const float *states[] = {t->weights.value, t->m, t->v, t->ema};
     for (size_t k = 0; k < 4; k++) name_state(t, prefixes[k], states[k], views + k * n, names + k * n);
     snprintf(step, sizeof step, "%lld", (long long)t->step);
+    snprintf(shift, sizeof shift, "%.9g", t->o->objective.schedule.shift);
     const char *const metadata[][2] = {{"format", "pt"}, {"limn.settings", limn_settings_text(&t->o->settings, settings)}, {"limn.step", step},
-                                       {"limn.objective", t->o->objective == LIMN_FLOW ? "flow" : "noise"}};
+                                       {"limn.prediction", limn_prediction_name(t->o->objective.prediction)},
+                                       {"limn.schedule", limn_schedule_name(t->o->objective.schedule.kind)}, {"limn.shift", shift}};
+    enum { N_METADATA = sizeof metadata / sizeof *metadata };
     snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
-    limn_status status = limn_safetensors_write(t->ctx, path, 4 * n, views, 4, metadata);
+    limn_status status = limn_safetensors_write(t->ctx, path, 4 * n, views, N_METADATA, metadata);
     free(views);
     free(names);
-    return status == LIMN_OK ? save_model(t, metadata, 4) : status;
+    return status == LIMN_OK ? save_model(t, metadata, N_METADATA) : status;
 }
 
 static limn_status resume(trainer *t)
@@ -175,30 +177,6 @@ static limn_status resume(trainer *t)
 
 /* ---- one batch -------------------------------------------------------------------------------------------------------- */
 
-/* Flow: x_s = (1 - s) x + s noise, target noise - x, s = sigmoid(normal)  (Esser et al. 2024, eq. 19)
- * Noise: x_t = sqrt(a) x + sqrt(1 - a) noise, target noise               (Ho et al. 2020, eq. 14) */
-static void noise_sample(trainer *t, uint64_t sample, size_t n, float *x, float *target, float *timestep)
-{
-    float keep, add, z;
-    limn_random_normal(t->o->seed, LIMN_STREAM_NOISE, sample, 0, n, target);
-    if (t->o->objective == LIMN_FLOW) {
-        limn_random_normal(t->o->seed, LIMN_STREAM_TIMESTEP, sample, 0, 1, &z);
-        add = 1 / (1 + expf(-z));
-        keep = 1 - add;
-        *timestep = 1000 * add;
-    } else {
-        uint64_t step = limn_random_below(t->o->seed, LIMN_STREAM_TIMESTEP, sample, 0, 1000);
-        keep = (float)sqrt(t->alpha_bar[step]);
-        add = (float)sqrt(1 - t->alpha_bar[step]);
-        *timestep = (float)step;
-    }
-    for (size_t i = 0; i < n; i++) {
-        float clean = x[i], noise = target[i];
-        x[i] = keep * clean + add * noise;
-        if (t->o->objective == LIMN_FLOW) target[i] = noise - clean;
-    }
-}
-
 static limn_status fill_text(trainer *t, int b, uint64_t sample, int64_t picture)
 {
     if (!t->ports.ids) return LIMN_OK;
@@ -214,7 +192,8 @@ static limn_status fill_text(trainer *t, int b, uint64_t sample, int64_t picture
 static limn_status fill_batch(trainer *t)
 {
     float *x = limn_plan_data(t->plan, t->ports.image), *target = limn_plan_data(t->plan, t->target), *times = limn_plan_data(t->plan, t->ports.timesteps);
-    if (!x || !target || !times) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
+    float *weight = limn_plan_data(t->plan, t->weight);
+    if (!x || !target || !times || !weight) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
     size_t n = (size_t)limn_node_count(t->ports.image) / (size_t)t->o->batch;
     limn_status status = LIMN_OK;
     for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) {
@@ -226,7 +205,8 @@ static limn_status fill_batch(trainer *t)
     }
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
     for (int b = 0; b < t->o->batch; b++)
-        noise_sample(t, (uint64_t)t->step * (uint64_t)t->o->batch + (uint64_t)b, n, x + (size_t)b * n, target + (size_t)b * n, times + b);
+        weight[b] = limn_objective_sample(&t->o->objective, t->schedule, t->o->seed, (uint64_t)t->step * (uint64_t)t->o->batch + (uint64_t)b, n,
+                                          x + (size_t)b * n, target + (size_t)b * n, times + b);
     if (t->ports.label) memset(limn_plan_data(t->plan, t->ports.label), 0, (size_t)t->o->batch * 4);
     for (int p = 0; p < t->weights.n; p++) limn_plan_touch(t->plan, t->weights.node[p]);
     limn_plan_touch(t->plan, t->ports.image);
@@ -289,8 +269,8 @@ static limn_status loop(trainer *t)
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
 {
     trainer t = {.ctx = ctx, .o = o};
-    limn_status status = LIMN_OK;
-    if (mkdir(o->out, 0777) != 0 && errno != EEXIST) status = limn_fail(ctx, LIMN_IO, "%s: %s", o->out, strerror(errno));
+    limn_status status = limn_objective_check(ctx, &o->objective);
+    if (status == LIMN_OK && mkdir(o->out, 0777) != 0 && errno != EEXIST) status = limn_fail(ctx, LIMN_IO, "%s: %s", o->out, strerror(errno));
     if (status == LIMN_OK) status = build(&t);
     if (status == LIMN_OK) status = open_tokenizer(&t);
     if (status == LIMN_OK) status = limn_weights_new(ctx, t.g, o->seed, &t.weights);
@@ -304,6 +284,7 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     limn_plan_free(t.plan);
     limn_graph_free(t.g);
     limn_weights_free(&t.weights);
+    limn_schedule_free(t.schedule);
     limn_clip_bpe_free(t.bpe);
     limn_dataset_free(t.data);
     float *states[] = {t.grad, t.m, t.v, t.ema};

@@ -3,15 +3,14 @@
 #define LIMN_TRAINER_H
 
 #include "model/model.h"
-
-typedef enum limn_objective { LIMN_FLOW, LIMN_NOISE } limn_objective;
+#include "train/objective.h"
 
 typedef struct limn_train_options {
     limn_settings settings;
     const char *data, *where;    /* see data.h */
     const char *out;             /* run folder, made when missing */
     const char *merges;          /* tokenizer merges; NULL: one token per byte */
-    limn_objective objective;    /* FLOW: rectified flow, logit-normal times; NOISE: DDPM, 1000 linear betas */
+    limn_objective objective;
     int batch;
     int64_t steps, save_every, warmup;
     double lr, weight_decay, clip, ema, drop; /* drop: share of captions replaced by "" */
