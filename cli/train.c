@@ -14,7 +14,7 @@ static const char help[] =
     "  --out RUN         run folder: model.safetensors, checkpoint.safetensors, log.csv\n"
     "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET lists them\n"
     "  --merges FILE     merges of CLIP's tokenizer; without it every byte is a token\n"
-    "  --batch 32  --steps 1000  --minutes 0  --lr 5e-4  --warmup 100  --weight-decay 0.01  --clip 1  --ema 0.999  --drop 0.1\n"
+    "  --batch 32  --steps 1000  --minutes 0  --lr 5e-4  --warmup 100  --decay 0 (steps of falling rate at the end; 0: all)  --weight-decay 0.01  --clip 1  --ema 0.999  --drop 0.1\n"
     "  --save-every 500  --precision auto|f32|bf16  --threads 0  -s, --seed 42\n"
     "  --schedule flow|linear|scaled_linear|cosine   rectified flow (default), or the betas of DDPM, Stable Diffusion, Nichol & Dhariwal\n"
     "  --prediction flow|eps|v|x0  what the network outputs (default: flow for the flow schedule, else eps)\n"
@@ -109,12 +109,12 @@ int cli_train(int argc, char **argv)
     const char *net = NULL, *set = NULL;
     train_words words = {0};
     bool asked = false;
-    long batch = o.batch, steps = o.steps, warmup = o.warmup, every = o.save_every, threads = 0, seed = 42;
+    long batch = o.batch, steps = o.steps, warmup = o.warmup, every = o.save_every, decay = 0, threads = 0, seed = 42;
     double minutes = 0;
     train_number numbers[] = {
         {"--batch", 1, 65536, &batch, NULL, NULL}, {"--steps", 1, 1e9, &steps, NULL, NULL}, {"--warmup", 0, 1e9, &warmup, NULL, NULL},
         {"--save-every", 1, 1e9, &every, NULL, NULL}, {"--threads", 0, 1024, &threads, NULL, NULL}, {"--seed", 0, 0x1p62, &seed, NULL, NULL},
-        {"--minutes", 0, 1e6, NULL, &minutes, NULL}, {"--lr", 0, 10, NULL, &o.lr, NULL}, {"--weight-decay", 0, 10, NULL, &o.weight_decay, NULL},
+        {"--decay", 0, 1e9, &decay, NULL, NULL}, {"--minutes", 0, 1e6, NULL, &minutes, NULL}, {"--lr", 0, 10, NULL, &o.lr, NULL}, {"--weight-decay", 0, 10, NULL, &o.weight_decay, NULL},
         {"--clip", 0, 1e6, NULL, &o.clip, NULL}, {"--ema", 0, 1, NULL, &o.ema, NULL}, {"--drop", 0, 1, NULL, &o.drop, NULL},
         {"--gamma", 0, 1e6, NULL, &o.objective.gamma, NULL}, {"--shift", 0.01, 100, NULL, &o.objective.schedule.shift, NULL},
         {"--time-mean", -20, 20, NULL, &o.objective.time_mean, NULL}, {"--time-std", 0, 20, NULL, &o.objective.time_std, NULL},
@@ -137,7 +137,7 @@ int cli_train(int argc, char **argv)
     if (n < 0) return 2;
     if (!net || !o.data || !o.out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), 2;
     if (!read_numbers(numbers, N_NUMBERS) || !read_words(&words, &o)) return 2;
-    o.batch = (int)batch, o.steps = steps, o.warmup = warmup, o.save_every = every, o.seed = (uint64_t)seed, o.seconds = 60 * minutes;
+    o.batch = (int)batch, o.steps = steps, o.warmup = warmup, o.decay = decay, o.save_every = every, o.seed = (uint64_t)seed, o.seconds = 60 * minutes;
 
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;

@@ -51,10 +51,11 @@ void limn_adamw_step(const limn_adamw *o, int64_t t, double norm, size_t n, floa
     }
 }
 
-double limn_learning_rate(double lr, int64_t step, int64_t warmup, int64_t total)
+double limn_learning_rate(double lr, int64_t step, int64_t warmup, int64_t total, int64_t decay)
 {
     if (step < warmup) return lr * (double)(step + 1) / (double)warmup;
-    if (total <= warmup) return lr;
-    double done = (double)(step - warmup) / (double)(total - warmup);
+    int64_t begin = decay > 0 && total - decay > warmup ? total - decay : warmup;
+    if (step < begin || total <= begin) return lr;
+    double done = (double)(step - begin) / (double)(total - begin);
     return lr * (0.1 + 0.9 * 0.5 * (1 + cos(3.141592653589793 * (done > 1 ? 1 : done))));
 }

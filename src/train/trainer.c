@@ -224,7 +224,7 @@ static limn_status train_step(trainer *t, double *loss, double *norm, double *lr
         return limn_fail(t->ctx, LIMN_DIVERGED, "step %lld: the loss is %g and the gradient norm %g; the last checkpoint is kept: try a lower --lr",
                          (long long)t->step, *loss, *norm);
     const limn_train_options *o = t->o;
-    *lr = limn_learning_rate(o->lr, t->step, o->warmup, o->steps);
+    *lr = limn_learning_rate(o->lr, t->step, o->warmup, o->steps, o->decay);
     limn_adamw adamw = {.lr = *lr, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = o->weight_decay, .clip = o->clip, .ema = o->ema};
     limn_adamw_step(&adamw, t->step + 1, *norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay, t->ctx->n_threads);
     t->step++;

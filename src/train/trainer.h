@@ -12,7 +12,7 @@ typedef struct limn_train_options {
     const char *merges;          /* tokenizer merges; NULL: one token per byte */
     limn_objective objective;
     int batch;
-    int64_t steps, save_every, warmup;
+    int64_t steps, save_every, warmup, decay; /* decay: steps of falling rate at the end; 0: all after the warm-up */
     double lr, weight_decay, clip, ema, drop; /* drop: share of captions replaced by "" */
     double seconds;              /* 0, or stop (and save) after this time */
     bool flip, resume;
