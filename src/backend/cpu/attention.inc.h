@@ -31,57 +31,61 @@ static void transpose(float *to, const float *from, int64_t rows_from, int64_t d
         for (int64_t i = 0; i < d; i++) to[i * rows_from + t] = from[t * from_row + i];
 }
 
+/* The three products below work on tiles of 4 rows by 2 vectors of the instruction set's own width: 8 accumulators.  Each element
+ * is summed in the order of i (or j) alone, so the width plays no part in it. */
+
 /* S [4][n] = A [4][d] Bt [d][b_row], n a multiple of 16 */
 static void scores(float *s, const float *a, int64_t a_row, const float *bt, int64_t b_row, int64_t d, int64_t n)
 {
-    for (int64_t j = 0; j < n; j += 2 * W) {
-        int64_t second = j + W < n ? W : 0; /* an odd last block computes its lanes twice */
-        lanes c[QUERIES][2];
-        for (int r = 0; r < QUERIES; r++) c[r][0] = c[r][1] = all(0);
-        for (int64_t i = 0; i < d; i++) {
-            lanes x = get(bt + i * b_row + j), y = get(bt + i * b_row + j + second);
-            for (int r = 0; r < QUERIES; r++) {
-                lanes q = all(a[r * a_row + i]);
-                c[r][0] += q * x;
-                c[r][1] += q * y;
-            }
+    for (int64_t j = 0; j < n; j += 2 * V) {
+        int64_t second = j + V < n ? V : 0; /* an odd last vector is computed twice */
+        const float *b = bt + j;
+        vec c00 = {0}, c01 = {0}, c10 = {0}, c11 = {0}, c20 = {0}, c21 = {0}, c30 = {0}, c31 = {0};
+        for (int64_t i = 0; i < d; i++, b += b_row) {
+            vec x = get_vec(b), y = get_vec(b + second);
+            c00 += a[i] * x, c01 += a[i] * y;
+            c10 += a[a_row + i] * x, c11 += a[a_row + i] * y;
+            c20 += a[2 * a_row + i] * x, c21 += a[2 * a_row + i] * y;
+            c30 += a[3 * a_row + i] * x, c31 += a[3 * a_row + i] * y;
         }
-        for (int r = 0; r < QUERIES; r++) {
-            put(s + r * KEYS + j, c[r][0]);
-            put(s + r * KEYS + j + second, second ? c[r][1] : c[r][0]);
-        }
+        float *r = s + j;
+        put_vec(r + second, c01), put_vec(r, c00);
+        put_vec(r + KEYS + second, c11), put_vec(r + KEYS, c10);
+        put_vec(r + 2 * KEYS + second, c21), put_vec(r + 2 * KEYS, c20);
+        put_vec(r + 3 * KEYS + second, c31), put_vec(r + 3 * KEYS, c30);
     }
 }
 
-/* O [4][dp] += P [4][n] V [n][dp] */
-static void weighted_rows(float *o, int64_t dp, const float *p, const float *v, int64_t n)
+/* O [4][dp] += P [4][n] B [n][dp] */
+static void weighted_rows(float *o, int64_t dp, const float *p, const float *b, int64_t n)
 {
-    for (int64_t i = 0; i < dp; i += 2 * W) {
-        int64_t second = i + W < dp ? W : 0;
-        lanes c[QUERIES][2];
-        for (int r = 0; r < QUERIES; r++) c[r][0] = get(o + r * dp + i), c[r][1] = get(o + r * dp + i + second);
-        for (int64_t j = 0; j < n; j++) {
-            lanes x = get(v + j * dp + i), y = get(v + j * dp + i + second);
-            for (int r = 0; r < QUERIES; r++) {
-                lanes w = all(p[r * KEYS + j]);
-                c[r][0] += w * x;
-                c[r][1] += w * y;
-            }
+    for (int64_t i = 0; i < dp; i += 2 * V) {
+        int64_t second = i + V < dp ? V : 0;
+        float *r = o + i;
+        const float *bj = b + i;
+        vec c00 = get_vec(r), c01 = get_vec(r + second), c10 = get_vec(r + dp), c11 = get_vec(r + dp + second);
+        vec c20 = get_vec(r + 2 * dp), c21 = get_vec(r + 2 * dp + second), c30 = get_vec(r + 3 * dp), c31 = get_vec(r + 3 * dp + second);
+        for (int64_t j = 0; j < n; j++, bj += dp) {
+            vec x = get_vec(bj), y = get_vec(bj + second);
+            c00 += p[j] * x, c01 += p[j] * y;
+            c10 += p[KEYS + j] * x, c11 += p[KEYS + j] * y;
+            c20 += p[2 * KEYS + j] * x, c21 += p[2 * KEYS + j] * y;
+            c30 += p[3 * KEYS + j] * x, c31 += p[3 * KEYS + j] * y;
         }
-        for (int r = 0; r < QUERIES; r++) {
-            put(o + r * dp + i, c[r][0]);
-            if (second) put(o + r * dp + i + second, c[r][1]);
-        }
+        put_vec(r + second, c01), put_vec(r, c00);
+        put_vec(r + dp + second, c11), put_vec(r + dp, c10);
+        put_vec(r + 2 * dp + second, c21), put_vec(r + 2 * dp, c20);
+        put_vec(r + 3 * dp + second, c31), put_vec(r + 3 * dp, c30);
     }
 }
 
 /* dB [n][dp] += S [4][n]^T A [4][dp] */
 static void outer_rows(float *db, int64_t dp, const float *s, const float *a, int64_t n)
 {
-    for (int64_t i = 0; i < dp; i += W) {
-        lanes x0 = get(a + i), x1 = get(a + dp + i), x2 = get(a + 2 * dp + i), x3 = get(a + 3 * dp + i);
+    for (int64_t i = 0; i < dp; i += V) {
+        vec x0 = get_vec(a + i), x1 = get_vec(a + dp + i), x2 = get_vec(a + 2 * dp + i), x3 = get_vec(a + 3 * dp + i);
         for (int64_t j = 0; j < n; j++)
-            put(db + j * dp + i, get(db + j * dp + i) + all(s[j]) * x0 + all(s[KEYS + j]) * x1 + all(s[2 * KEYS + j]) * x2 + all(s[3 * KEYS + j]) * x3);
+            put_vec(db + j * dp + i, get_vec(db + j * dp + i) + s[j] * x0 + s[KEYS + j] * x1 + s[2 * KEYS + j] * x2 + s[3 * KEYS + j] * x3);
     }
 }
 

@@ -39,25 +39,35 @@ static int64_t first_of_row(int64_t row, const limn_shape *to, const limn_shape 
     return index;
 }
 
-/* Source s for elements begin.. of a row, in a register of n floats */
-static void load_operand(const chain_job *job, const operand *s, int64_t row, int64_t begin, int64_t n, float *to)
+/* Elements begin.. of a row of source s: where they lie when they are f32 side by side, else in a register of n floats. */
+static const float *operand_at(const chain_job *job, const operand *s, int64_t row, int64_t begin, int64_t n, float *reg)
 {
     int64_t at = s->flat ? row * job->cols + begin : first_of_row(row, &job->shape, &s->shape) + (s->repeated ? 0 : begin);
-    job->rows->load(to, s->data + (size_t)at * s->bytes, s->dtype, s->repeated ? 1 : n);
-    for (int64_t i = 1; s->repeated && i < n; i++) to[i] = to[0];
+    const char *from = s->data + (size_t)at * s->bytes;
+    if (s->dtype == LIMN_F32 && !s->repeated) return (const float *)(const void *)from;
+    job->rows->load(reg, from, s->dtype, s->repeated ? 1 : n);
+    for (int64_t i = 1; s->repeated && i < n; i++) reg[i] = reg[0];
+    return reg;
 }
 
 static void run_block(const chain_job *job, int64_t row, int64_t begin, int64_t n, float (*r)[LIMN_BLOCK])
 {
-    for (int s = 0; s < job->n_src; s++) load_operand(job, &job->src[s], row, begin, n, r[s]);
+    const float *value[LIMN_MAX_SRC + LIMN_MAX_CHAIN];
+    char *to = job->dst + (size_t)(row * job->cols + begin) * limn_dtype_bytes(job->dtype);
+    if (job->n_src == 0) {
+        for (int64_t i = 0; i < n; i++) r[0][i] = job->fill;
+        job->rows->store(to, job->dtype, r[0], n);
+        return;
+    }
+    bool straight = job->dtype == LIMN_F32;
+    for (int s = 0; s < job->n_src; s++) value[s] = operand_at(job, &job->src[s], row, begin, n, r[s]);
     for (int k = 0; k < job->n_steps; k++) {
         const struct limn_chain_step *step = &job->step[k];
-        job->rows->step(step, r[job->n_src + k], r[step->a], step->b < 0 ? NULL : r[step->b], n);
+        float *out = straight && k == job->n_steps - 1 ? (float *)(void *)to : r[job->n_src + k];
+        job->rows->step(step, out, value[step->a], step->b < 0 ? NULL : value[step->b], n);
+        value[job->n_src + k] = out;
     }
-    if (job->n_src == 0)
-        for (int64_t i = 0; i < n; i++) r[0][i] = job->fill;
-    const float *result = r[job->n_src ? job->n_src + job->n_steps - 1 : 0];
-    job->rows->store(job->dst + (size_t)(row * job->cols + begin) * limn_dtype_bytes(job->dtype), job->dtype, result, n);
+    if (!straight) job->rows->store(to, job->dtype, value[job->n_src + job->n_steps - 1], n);
 }
 
 static chain_job make_job(const limn_call *c, struct limn_chain_step *single)

@@ -94,6 +94,14 @@ static const void *converted(const limn_call *c, int i, char **scratch)
     return copy;
 }
 
+/* n floats of v from element `at`: in place when it is f32, else converted into buffer. */
+static const float *part_of(const limn_rows *rows, const limn_view *v, int64_t at, int64_t n, float *buffer)
+{
+    if (v->dtype == LIMN_F32) return (const float *)v->data + at;
+    rows->load(buffer, (const char *)v->data + (size_t)at * limn_dtype_bytes(v->dtype), v->dtype, n);
+    return buffer;
+}
+
 static void gate_and_residual(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_best();
@@ -107,11 +115,14 @@ static void gate_and_residual(const limn_call *c)
     for (int64_t i = 0; i < n * blocks; i++) {
         float y[LIMN_BLOCK], g[LIMN_BLOCK], r[LIMN_BLOCK];
         int64_t row = i / blocks, col = i % blocks * LIMN_BLOCK, m = d - col < LIMN_BLOCK ? d - col : LIMN_BLOCK;
-        rows->load(y, (char *)c->dst.data + (size_t)(row * d + col) * bytes, c->dst.dtype, m);
-        rows->load(r, (char *)residual->data + (size_t)(row * d + col) * limn_dtype_bytes(residual->dtype), residual->dtype, m);
-        if (gate) rows->load(g, (char *)gate->data + (size_t)(row / per_gate * d + col) * limn_dtype_bytes(gate->dtype), gate->dtype, m);
-        rows->gated_residual(y, gate ? g : NULL, r, m);
-        rows->store((char *)c->dst.data + (size_t)(row * d + col) * bytes, c->dst.dtype, y, m);
+        const float *gr = gate ? part_of(rows, gate, row / per_gate * d + col, m, g) : NULL, *rr = part_of(rows, residual, row * d + col, m, r);
+        char *to = (char *)c->dst.data + (size_t)(row * d + col) * bytes;
+        if (c->dst.dtype == LIMN_F32) rows->gated_residual((float *)(void *)to, gr, rr, m);
+        else {
+            rows->load(y, to, c->dst.dtype, m);
+            rows->gated_residual(y, gr, rr, m);
+            rows->store(to, c->dst.dtype, y, m);
+        }
     }
 }
 

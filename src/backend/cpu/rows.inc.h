@@ -6,8 +6,12 @@
 
 typedef float lanes __attribute__((vector_size(64)));
 typedef float loose __attribute__((vector_size(64), aligned(4)));
-typedef int32_t ilanes __attribute__((vector_size(64)));
 enum { W = 16 };
+
+/* A register of the instruction set: products use it, sums across lanes use the 16 virtual ones. */
+typedef float vec __attribute__((vector_size(ROWS_VECTOR)));
+typedef float loose_vec __attribute__((vector_size(ROWS_VECTOR), aligned(4)));
+enum { V = ROWS_VECTOR / 4 };
 
 static inline lanes get(const float *p)
 {
@@ -17,6 +21,16 @@ static inline lanes get(const float *p)
 static inline void put(float *p, lanes x)
 {
     *(loose *)p = x;
+}
+
+static inline vec get_vec(const float *p)
+{
+    return *(const loose_vec *)p;
+}
+
+static inline void put_vec(float *p, vec x)
+{
+    *(loose_vec *)p = x;
 }
 
 static inline lanes all(float x)

@@ -1,5 +1,6 @@
 /* rows_avx2.c: the loops for AVX2 with FMA. */
 #define ROWS_NAME "avx2"
+#define ROWS_VECTOR 32 /* bytes */
 #include "backend/cpu/rows.inc.h"
 
 const limn_rows *limn_rows_avx2(void)

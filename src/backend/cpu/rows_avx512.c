@@ -1,5 +1,6 @@
 /* rows_avx512.c: the loops for AVX-512. */
 #define ROWS_NAME "avx512"
+#define ROWS_VECTOR 64 /* bytes */
 #include "backend/cpu/rows.inc.h"
 
 const limn_rows *limn_rows_avx512(void)

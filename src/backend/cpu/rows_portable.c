@@ -1,5 +1,6 @@
 /* rows_portable.c: the loops for any CPU, and the choice among them. */
 #define ROWS_NAME "portable"
+#define ROWS_VECTOR 16 /* bytes */
 #include "backend/cpu/rows.inc.h"
 
 const limn_rows *limn_rows_portable(void)
