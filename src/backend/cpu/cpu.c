@@ -32,9 +32,20 @@ static const limn_kernel *own_kernel(limn_op op)
     }
 }
 
+/* Tried before the kernel above. */
+static const limn_kernel *better_kernel(limn_op op)
+{
+    switch (op) {
+    case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: return &limn_cpu_tiles;
+    case LIMN_OP_LINEAR_GRAD_WEIGHT: return &limn_cpu_tiles_grad_weight;
+    default: return NULL;
+    }
+}
+
 const limn_kernel *limn_cpu_kernel(limn_op op, int i)
 {
-    const limn_kernel *own = own_kernel(op);
-    if (own && i == 0) return own;
-    return limn_ref_kernel(op, i - (own ? 1 : 0));
+    const limn_kernel *own[] = {better_kernel(op), own_kernel(op)};
+    for (int k = 0; k < 2; k++)
+        if (own[k] && i-- == 0) return own[k];
+    return limn_ref_kernel(op, i);
 }

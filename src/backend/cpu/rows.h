@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 
+enum { LIMN_TILE_ROWS = 6 };
 enum { LIMN_BLOCK = 1024 }; /* floats: 4 KB, a few of them fit the first cache */
 
 /* One head of one sample: element (t, i) of q lies at q[t * q_row + i]; rows are in elements of `dtype`. */
@@ -23,6 +24,9 @@ typedef struct limn_head {
 
 typedef struct limn_rows {
     const char *name;
+    int vector; /* floats of a register */
+    /** C [rows][cols] (+)= A [rows][n] B [n][2 vector]; rows <= LIMN_TILE_ROWS, see tile.inc.h */
+    void (*tile)(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t n, int rows, int cols, bool add);
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
     void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);
     /** y = op(a, b) on n floats; b NULL for one operand. y may be a or b. */
