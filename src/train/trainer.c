@@ -7,6 +7,7 @@
 #include "text/clip_bpe.h"
 #include "train/data.h"
 #include "train/optimizer.h"
+#include "train/step_graph.h"
 #include "train/weights.h"
 
 #include <errno.h>
@@ -20,9 +21,7 @@ typedef struct trainer {
     const limn_train_options *o;
     limn_dataset *data;
     limn_clip_bpe *bpe;
-    limn_graph *g;
-    limn_ports ports;
-    limn_node *target, *weight, *loss, **outputs;
+    limn_step_graph net;
     limn_plan *plan;
     limn_weights weights;
     float *grad, *m, *v, *ema; /* as weights.value */
@@ -42,33 +41,21 @@ limn_train_options limn_train_defaults(void)
 static limn_status build(trainer *t)
 {
     const limn_train_options *o = t->o;
-    t->g = limn_graph_new(t->ctx);
-    if (!t->g) return LIMN_NO_MEMORY;
-    limn_status status = limn_model_build(t->g, &o->settings, (limn_build){.batch = o->batch}, &t->ports);
-    if (status != LIMN_OK) return status;
-    if (!t->ports.image || t->ports.features || limn_settings_get(&o->settings, "learn_sigma"))
-        return limn_fail(t->ctx, LIMN_UNSUPPORTED, "training needs a network from pictures to pictures with learn_sigma=0 and, for text, text_encoder=clip");
-    t->target = limn_input(t->g, "target", LIMN_WIDE, limn_node_shape(t->ports.output), LIMN_PER_STEP);
-    t->weight = limn_input(t->g, "loss_weight", LIMN_WIDE, LIMN_SHAPE(o->batch, 1, 1, 1), LIMN_PER_STEP);
-    t->loss = limn_mean(limn_mul(limn_square(limn_sub(limn_widen(t->ports.output), t->target)), t->weight));
-    t->outputs = calloc((size_t)t->g->n_parameters + 1, sizeof *t->outputs);
-    if (!t->outputs) return limn_fail_memory(t->ctx, (size_t)t->g->n_parameters, "outputs");
-    return limn_grad(t->g, t->loss, t->g->n_parameters, t->g->parameters, t->outputs + 1);
+    limn_step_options options = {.settings = o->settings, .batch = o->batch};
+    limn_status status = limn_step_graph_build(t->ctx, &options, &t->net);
+    if (status == LIMN_OK && t->net.ports.features)
+        status = limn_fail(t->ctx, LIMN_UNSUPPORTED, "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
+    return status;
 }
 
 /* Frozen tables and parameters the loss does not see keep a zero gradient. */
 static limn_status make_plan(trainer *t)
 {
-    int n = 1;
-    limn_node *outputs[2048], *of[2048];
-    outputs[0] = t->loss;
-    for (int i = 0; i < t->weights.n && n < 2048; i++)
-        if (t->outputs[i + 1] && !t->weights.node[i]->init.frozen) of[n] = t->weights.node[i], outputs[n++] = t->outputs[i + 1];
-    limn_plan_options options = {.precision = t->o->precision, .training = true, .first_bound = 1};
-    limn_status status = limn_plan_new(t->g, n, outputs, &options, &t->plan);
-    for (int i = 1, p = 0; i < n && status == LIMN_OK; i++) {
-        while (t->weights.node[p] != of[i]) p++;
-        status = limn_plan_bind(t->plan, outputs[i], LIMN_F32, t->grad + t->weights.begin[p]);
+    limn_plan_options options = {.precision = t->o->precision};
+    limn_status status = limn_step_graph_plan(&t->net, &options, &t->plan);
+    for (int i = 1, p = 0; i < t->net.n && status == LIMN_OK; i++) {
+        while (t->weights.node[p] != t->net.of[i]) p++;
+        status = limn_plan_bind(t->plan, t->net.outputs[i], LIMN_F32, t->grad + t->weights.begin[p]);
     }
     for (int p = 0; p < t->weights.n && status == LIMN_OK; p++)
         status = limn_plan_bind(t->plan, t->weights.node[p], LIMN_F32, t->weights.value + t->weights.begin[p]);
@@ -92,7 +79,7 @@ static limn_status make_state(trainer *t)
 
 static limn_status open_tokenizer(trainer *t)
 {
-    if (!t->ports.ids) return LIMN_OK;
+    if (!t->net.ports.ids) return LIMN_OK;
     char path[1100];
     int n = limn_settings_get(&t->o->settings, "text_vocab") - 514;
     limn_status status = limn_clip_bpe_open(t->ctx, t->o->merges, t->o->merges ? n : 0, &t->bpe);
@@ -179,9 +166,9 @@ static limn_status resume(trainer *t)
 
 static limn_status fill_text(trainer *t, int b, uint64_t sample, int64_t picture)
 {
-    if (!t->ports.ids) return LIMN_OK;
-    int length = (int)limn_node_shape(t->ports.ids).dim[1], n;
-    int32_t *ids = limn_plan_data(t->plan, t->ports.ids), *end = limn_plan_data(t->plan, t->ports.text_end);
+    if (!t->net.ports.ids) return LIMN_OK;
+    int length = (int)limn_node_shape(t->net.ports.ids).dim[1], n;
+    int32_t *ids = limn_plan_data(t->plan, t->net.ports.ids), *end = limn_plan_data(t->plan, t->net.ports.text_end);
     bool drop = limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, sample, 0) < (float)t->o->drop;
     const char *caption = drop ? "" : limn_dataset_caption(t->data, picture);
     limn_status status = limn_clip_bpe_encode(t->ctx, t->bpe, caption, strlen(caption), length, ids + (ptrdiff_t)b * length, &n, NULL);
@@ -191,10 +178,10 @@ static limn_status fill_text(trainer *t, int b, uint64_t sample, int64_t picture
 
 static limn_status fill_batch(trainer *t)
 {
-    float *x = limn_plan_data(t->plan, t->ports.image), *target = limn_plan_data(t->plan, t->target), *times = limn_plan_data(t->plan, t->ports.timesteps);
-    float *weight = limn_plan_data(t->plan, t->weight);
+    float *x = limn_plan_data(t->plan, t->net.ports.image), *target = limn_plan_data(t->plan, t->net.target), *times = limn_plan_data(t->plan, t->net.ports.timesteps);
+    float *weight = limn_plan_data(t->plan, t->net.weight);
     if (!x || !target || !times || !weight) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
-    size_t n = (size_t)limn_node_count(t->ports.image) / (size_t)t->o->batch;
+    size_t n = (size_t)limn_node_count(t->net.ports.image) / (size_t)t->o->batch;
     limn_status status = LIMN_OK;
     for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) {
         uint64_t sample = (uint64_t)t->step * (uint64_t)t->o->batch + (uint64_t)b;
@@ -207,9 +194,9 @@ static limn_status fill_batch(trainer *t)
     for (int b = 0; b < t->o->batch; b++)
         weight[b] = limn_objective_sample(&t->o->objective, t->schedule, t->o->seed, (uint64_t)t->step * (uint64_t)t->o->batch + (uint64_t)b, n,
                                           x + (size_t)b * n, target + (size_t)b * n, times + b);
-    if (t->ports.label) memset(limn_plan_data(t->plan, t->ports.label), 0, (size_t)t->o->batch * 4);
+    if (t->net.ports.label) memset(limn_plan_data(t->plan, t->net.ports.label), 0, (size_t)t->o->batch * 4);
     for (int p = 0; p < t->weights.n; p++) limn_plan_touch(t->plan, t->weights.node[p]);
-    limn_plan_touch(t->plan, t->ports.image);
+    limn_plan_touch(t->plan, t->net.ports.image);
     return status;
 }
 
@@ -217,7 +204,7 @@ static limn_status train_step(trainer *t, double *loss, double *norm, double *lr
 {
     limn_status status = fill_batch(t);
     if (status == LIMN_OK) status = limn_plan_run(t->plan);
-    if (status == LIMN_OK) status = limn_plan_get(t->plan, t->loss, LIMN_F64, loss);
+    if (status == LIMN_OK) status = limn_plan_get(t->plan, t->net.loss, LIMN_F64, loss);
     if (status != LIMN_OK) return status;
     *norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads);
     if (!isfinite(*loss) || !isfinite(*norm))
@@ -273,7 +260,7 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     if (status == LIMN_OK && mkdir(o->out, 0777) != 0 && errno != EEXIST) status = limn_fail(ctx, LIMN_IO, "%s: %s", o->out, strerror(errno));
     if (status == LIMN_OK) status = build(&t);
     if (status == LIMN_OK) status = open_tokenizer(&t);
-    if (status == LIMN_OK) status = limn_weights_new(ctx, t.g, o->seed, &t.weights);
+    if (status == LIMN_OK) status = limn_weights_new(ctx, t.net.g, o->seed, &t.weights);
     if (status == LIMN_OK) status = make_state(&t);
     if (status == LIMN_OK && o->resume) status = resume(&t);
     if (status == LIMN_OK) status = make_plan(&t);
@@ -282,7 +269,7 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     if (status == LIMN_OK) status = limn_dataset_open(ctx, &data, &t.data);
     if (status == LIMN_OK) status = loop(&t);
     limn_plan_free(t.plan);
-    limn_graph_free(t.g);
+    limn_step_graph_free(&t.net);
     limn_weights_free(&t.weights);
     limn_schedule_free(t.schedule);
     limn_clip_bpe_free(t.bpe);
@@ -290,6 +277,5 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     float *states[] = {t.grad, t.m, t.v, t.ema};
     for (int i = 0; i < 4; i++) limn_free_aligned(states[i]);
     free(t.decay);
-    free(t.outputs);
     return status;
 }

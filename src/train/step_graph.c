@@ -1,0 +1,64 @@
+/* step_graph.c: see step_graph.h. */
+#include "train/step_graph.h"
+
+#include "graph/node.h"
+
+#include <stdlib.h>
+
+/* Mean squared error, each picture with its weight. */
+static limn_node *squared_error(limn_step_graph *s, int batch)
+{
+    s->target = limn_input(s->g, "target", LIMN_WIDE, limn_node_shape(s->ports.output), LIMN_PER_STEP);
+    s->weight = limn_input(s->g, "loss_weight", LIMN_WIDE, LIMN_SHAPE(batch, 1, 1, 1), LIMN_PER_STEP);
+    return limn_mean(limn_mul(limn_square(limn_sub(limn_widen(s->ports.output), s->target)), s->weight));
+}
+
+static limn_status add_gradients(limn_ctx *ctx, limn_step_graph *s)
+{
+    int n = s->g->n_parameters;
+    s->outputs = calloc((size_t)n + 1, sizeof(limn_node *));
+    s->of = calloc((size_t)n + 1, sizeof(limn_node *));
+    limn_node **grads = calloc((size_t)n + 1, sizeof(limn_node *));
+    limn_status status = s->outputs && s->of && grads ? limn_grad(s->g, s->loss, n, s->g->parameters, grads)
+                                                      : limn_fail_memory(ctx, (size_t)n * sizeof(limn_node *), "gradients");
+    if (status == LIMN_OK) {
+        s->outputs[0] = s->loss;
+        s->n = 1;
+        for (int i = 0; i < n; i++)
+            if (grads[i] && !s->g->parameters[i]->init.frozen) s->of[s->n] = s->g->parameters[i], s->outputs[s->n++] = grads[i];
+    }
+    free(grads);
+    return status;
+}
+
+limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *o, limn_step_graph *s)
+{
+    *s = (limn_step_graph){.g = limn_graph_new(ctx)};
+    if (!s->g) return LIMN_NO_MEMORY;
+    limn_status status = limn_model_build(s->g, &o->settings, (limn_build){.batch = o->batch}, &s->ports);
+    s->n_network = s->g->n_parameters;
+    if (status == LIMN_OK && (!s->ports.image || limn_settings_get(&o->settings, "learn_sigma")))
+        status = limn_fail(ctx, LIMN_UNSUPPORTED, "training needs a network from pictures to pictures with learn_sigma=0, %s is another", o->settings.family->name);
+    if (status == LIMN_OK) {
+        s->loss = squared_error(s, o->batch);
+        status = add_gradients(ctx, s);
+    }
+    if (status != LIMN_OK) limn_step_graph_free(s);
+    return status;
+}
+
+void limn_step_graph_free(limn_step_graph *s)
+{
+    limn_graph_free(s->g);
+    free(s->outputs);
+    free(s->of);
+    *s = (limn_step_graph){0};
+}
+
+limn_status limn_step_graph_plan(const limn_step_graph *s, const limn_plan_options *options, limn_plan **out)
+{
+    limn_plan_options o = *options;
+    o.training = true;
+    o.first_bound = 1;
+    return limn_plan_new(s->g, s->n, s->outputs, &o, out);
+}
