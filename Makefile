@@ -1,6 +1,7 @@
 # Limn: make            build/limn
 #       make test       build and pass all tests
 #       make install-deps   what Debian 12 lacks for that (needs root or sudo)
+#       make bench      speed of the standard cases beside the machine's best product (bench/peers/compare.py: beside PyTorch)
 #       make picture    the README's first command: everything up to a picture
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -22,7 +23,10 @@ test: install-deps all
 picture: install-deps all
 	$(BUILD)/limn generate "a cat with heart eyes" -o cat.png
 
+bench: all
+	$(BUILD)/limn-bench
+
 clean:
 	cmake --build $(BUILD) --target clean
 
-.PHONY: all install-deps test picture clean
+.PHONY: all install-deps test picture bench clean

@@ -14,7 +14,7 @@ const limn_preset limn_presets[] = {
     {"dit-b/2", "dit", DIT_B "patch=2"}, {"dit-b/4", "dit", DIT_B "patch=4"}, {"dit-b/8", "dit", DIT_B "patch=8"},
     {"dit-l/2", "dit", DIT_L "patch=2"}, {"dit-l/4", "dit", DIT_L "patch=4"}, {"dit-l/8", "dit", DIT_L "patch=8"},
     {"dit-xl/2", "dit", DIT_XL "patch=2"}, {"dit-xl/4", "dit", DIT_XL "patch=4"}, {"dit-xl/8", "dit", DIT_XL "patch=8"},
-    {"mmdit-emoji", "mmdit", "size=64 channels=4 patch=8 width=256 depth=8 heads=4 mlp=1024 attention=cross conditioning=modulated norm=pre "
-                             "text_encoder=clip text_length=24 text_width=256 text_depth=3 text_heads=4 text_vocab=8192"},
+    {"mmdit-emoji", "mmdit", "size=64 channels=4 patch=16 width=256 depth=6 heads=4 mlp=1024 attention=cross conditioning=modulated norm=pre "
+                             "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},
     {NULL, NULL, NULL},
 };
