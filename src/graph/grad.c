@@ -59,6 +59,7 @@ limn_status limn_grad(limn_graph *g, limn_node *loss, int n, limn_node *const *o
     limn_node **d = calloc((size_t)g->n_nodes, sizeof(limn_node *));
     limn_status status = needs && d ? LIMN_OK : limn_fail_memory(g->ctx, (size_t)g->n_nodes * sizeof *d, "gradients");
     if (status == LIMN_OK) {
+        if (!g->first_gradient) g->first_gradient = g->n_nodes;
         for (int i = 0; i < n; i++) needs[of[i]->id] = true;
         mark_needed(g, n_nodes, needs);
         d[loss->id] = limn_node_as(limn_node_new(g, LIMN_OP_FILL, 0, NULL, &(limn_attr){.scale = 1, .shape = loss->shape}), LIMN_WIDE);

@@ -137,7 +137,7 @@ static limn_node *append(limn_graph *g, const limn_node *value)
     if (!node || !grow((void **)&g->nodes, g->n_nodes, &g->capacity, sizeof *g->nodes)) return out_of_memory(g);
     *node = *value;
     node->graph = g;
-    node->id = g->n_nodes;
+    node->id = node->made = g->n_nodes;
     node->scope = g->scope;
     g->nodes[g->n_nodes++] = node;
     return node;
@@ -168,6 +168,13 @@ limn_node *limn_node_new(limn_graph *g, limn_op op, int n_src, limn_node *const 
     const char *wrong = limn_op_find(op)->shape(&node, text, sizeof text);
     if (wrong) return limn_node_error(g, op, "%s", wrong);
     return append(g, &node);
+}
+
+limn_node *limn_node_copy(limn_graph *g, const limn_node *node)
+{
+    limn_node *copy = append(g, node);
+    if (copy != g->error) copy->scope = node->scope, copy->made = node->made;
+    return copy;
 }
 
 limn_node *limn_node_as(limn_node *node, limn_kind kind)

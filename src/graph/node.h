@@ -6,6 +6,8 @@
 #include "limn/graph.h"
 #include "tensor/tensor.h"
 
+#include <limits.h>
+
 typedef enum limn_op {
     /* leaves */
     LIMN_OP_ERROR, LIMN_OP_INPUT, LIMN_OP_PARAMETER,
@@ -91,9 +93,13 @@ struct limn_scope {
     const char *note;   /* NULL or a comment */
 };
 
+enum { LIMN_MADE_LATE = INT_MAX };
+
 struct limn_node {
     limn_graph *graph;
     int id;             /* index in graph->nodes: sources come before */
+    int made;           /* id in the graph it was made in: survives rewriting, and is the order of running;
+                         * LIMN_MADE_LATE: made by a rewrite, runs just before its first user */
     limn_op op;
     limn_kind kind;
     limn_rate rate;     /* INPUT only */
@@ -112,6 +118,7 @@ struct limn_graph {
     limn_status status;
     int n_nodes, capacity;
     limn_node **nodes;
+    int first_gradient;       /* nodes made from this id on belong to the backward pass; 0: there is none */
     limn_node *error;
     limn_scope *root, *scope;
     int n_parameters, parameter_capacity;
@@ -140,6 +147,8 @@ const char *limn_op_name(limn_op op);
 
 /** New node through the op's shape rule; the heart of every constructor.  Any error source makes an error node. */
 limn_node *limn_node_new(limn_graph *g, limn_op op, int n_src, limn_node *const *src, const limn_attr *attr);
+/** A twin of a node of any graph, with the same sources, scope and names.  @return g's error node when memory is out */
+limn_node *limn_node_copy(limn_graph *g, const limn_node *node);
 /** The same with a kind other than the rule's. */
 limn_node *limn_node_as(limn_node *node, limn_kind kind);
 /** Record the graph's first error: "<scope>, <op>: sentence". @return the error node */

@@ -29,6 +29,10 @@ limn_node *limn_rewriter_insert(limn_rewriter *r, limn_node *before, limn_op op,
 int limn_rule_apply(limn_graph *g, const limn_rule *rule, int n_outputs, limn_node *const *outputs);
 const limn_rule *limn_rule_find(const char *name);
 
+/** Keep what outputs need (all when there are none), sources first, else in the order of making; nodes made late just before their first user.
+ *  @return false when memory is out */
+bool limn_graph_sort(limn_graph *g, int n_outputs, limn_node *const *outputs);
+
 /** Rate of every node: the highest of its sources.  rates has g->n_nodes entries; training: parameters count as PER_STEP. */
 void limn_graph_rates(const limn_graph *g, bool training, limn_rate *rates);
 

@@ -53,6 +53,7 @@ limn_node *limn_rewriter_insert(limn_rewriter *r, limn_node *before, limn_op op,
         r->failed = true;
         return NULL;
     }
+    node->made = LIMN_MADE_LATE;
     node->op = op;
     node->attr = attr;
     node->kind = src[0]->kind;
@@ -72,7 +73,7 @@ limn_node *limn_rewriter_insert(limn_rewriter *r, limn_node *before, limn_op op,
 
 /* ---- sorting -------------------------------------------------------------------------------------------------------- */
 
-/* Depth first from the outputs (all nodes when n_outputs is 0); iterative, since networks are thousands of nodes deep. */
+/* Depth first; iterative, since networks are thousands of nodes deep. */
 typedef struct visit {
     limn_node *node;
     int next_src;
@@ -100,17 +101,26 @@ static int sort_from(limn_node *root, bool *seen, visit *stack, limn_node **orde
     return n;
 }
 
-static bool resort(limn_graph *g, int n_outputs, limn_node *const *outputs)
+static int by_making(const void *a, const void *b)
+{
+    const limn_node *x = *(limn_node *const *)a, *y = *(limn_node *const *)b;
+    return x->made != y->made ? (x->made < y->made ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
+}
+
+bool limn_graph_sort(limn_graph *g, int n_outputs, limn_node *const *outputs)
 {
     size_t n = (size_t)g->n_nodes;
     bool *seen = calloc(n + 1, sizeof *seen);
     visit *stack = calloc(n + 1, sizeof *stack);
-    limn_node **order = calloc(n + 1, sizeof(limn_node *));
-    bool fine = seen && stack && order;
+    limn_node **needed = calloc(n + 1, sizeof(limn_node *)), **order = calloc(n + 1, sizeof(limn_node *));
+    bool fine = seen && stack && needed && order;
     if (fine) {
-        int count = 0;
-        for (int i = 0; i < n_outputs; i++) count = sort_from(outputs[i], seen, stack, order, count);
-        for (int i = 0; n_outputs == 0 && i < g->n_nodes; i++) count = sort_from(g->nodes[i], seen, stack, order, count);
+        int count = 0, placed = 0;
+        for (int i = 0; i < n_outputs; i++) count = sort_from(outputs[i], seen, stack, needed, count);
+        for (int i = 0; n_outputs == 0 && i < g->n_nodes; i++) needed[count++] = g->nodes[i];
+        qsort(needed, (size_t)count, sizeof *needed, by_making);
+        memset(seen, 0, n);
+        for (int i = 0; i < count; i++) placed = sort_from(needed[i], seen, stack, order, placed);
         for (int i = 0; i < count; i++) {
             g->nodes[i] = order[i];
             order[i]->id = i;
@@ -119,6 +129,7 @@ static bool resort(limn_graph *g, int n_outputs, limn_node *const *outputs)
     }
     free(seen);
     free(stack);
+    free(needed);
     free(order);
     return fine;
 }
@@ -142,7 +153,7 @@ int limn_rule_apply(limn_graph *g, const limn_rule *rule, int n_outputs, limn_no
         limn_rewriter r = {.graph = g};
         n = rewriter_fill(&r, n_outputs, outputs) ? apply_once(&r, rule) : 0;
         rewriter_clear(&r);
-        if (!resort(g, n_outputs, outputs)) return total;
+        if (!limn_graph_sort(g, n_outputs, outputs)) return total;
         total += n;
     } while (n);
     return total;
@@ -172,16 +183,14 @@ limn_graph *limn_rewrite(limn_graph *g, int n_outputs, limn_node **outputs, bool
     limn_node **twin = calloc((size_t)g->n_nodes + 1, sizeof(limn_node *));
     bool fine = copy && twin;
     for (int i = 0; fine && i < g->n_nodes; i++) {
-        twin[i] = limn_node_new(copy, LIMN_OP_FILL, 0, NULL, &(limn_attr){.shape = LIMN_SHAPE(1)});
-        fine = twin[i]->op != LIMN_OP_ERROR;
-        if (!fine) break;
-        *twin[i] = *g->nodes[i]; /* scopes and names stay those of g, which outlives the copy */
-        twin[i]->graph = copy;
-        for (int s = 0; s < twin[i]->n_src; s++) twin[i]->src[s] = twin[g->nodes[i]->src[s]->id];
+        twin[i] = limn_node_copy(copy, g->nodes[i]); /* scopes and names stay those of g, which outlives the copy */
+        fine = twin[i] != copy->error;
+        for (int s = 0; fine && s < twin[i]->n_src; s++) twin[i]->src[s] = twin[g->nodes[i]->src[s]->id];
     }
     for (int i = 0; fine && i < n_outputs; i++) outputs[i] = twin[outputs[i]->id];
     free(twin);
-    fine = fine && resort(copy, n_outputs, outputs);
+    if (fine) copy->first_gradient = g->first_gradient;
+    fine = fine && limn_graph_sort(copy, n_outputs, outputs);
     for (const limn_rule *rule = limn_rules; fine && fuse && rule->name; rule++) limn_rule_apply(copy, rule, n_outputs, outputs);
     if (fine) return copy;
     limn_graph_free(copy);
