@@ -2,7 +2,6 @@
 #include "plan/plan.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static limn_precision resolve_precision(limn_precision wanted)
 {
@@ -23,6 +22,21 @@ static limn_status too_large(limn_plan *plan)
                      (double)need / 1e6, (double)limit / 1e6);
 }
 
+/* Inputs, parameters and outputs are the caller's to see; `made` of a leaf is its id in the caller's graph. */
+static limn_status index_nodes(limn_plan *plan, limn_node *const *outputs)
+{
+    plan->n_source = plan->source->n_nodes;
+    plan->tensor_of = limn_arena_alloc(plan->arena, (size_t)plan->n_source * sizeof *plan->tensor_of);
+    if (!plan->tensor_of) return limn_fail_memory(plan->ctx, (size_t)plan->n_source * sizeof *plan->tensor_of, "a plan");
+    for (int i = 0; i < plan->n_source; i++) plan->tensor_of[i] = -1;
+    for (int i = 0; i < plan->graph->n_nodes; i++) {
+        const limn_node *node = plan->graph->nodes[i];
+        if (node->op == LIMN_OP_INPUT || node->op == LIMN_OP_PARAMETER) plan->tensor_of[node->made] = i;
+    }
+    for (int i = 0; i < plan->n_outputs; i++) plan->tensor_of[outputs[i]->id] = plan->outputs[i]->id;
+    return LIMN_OK;
+}
+
 limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options, limn_plan **out)
 {
     *out = NULL;
@@ -33,16 +47,17 @@ limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *output
         limn_arena_free(arena);
         return limn_fail_memory(g->ctx, sizeof *plan, "a plan");
     }
-    *plan = (limn_plan){.ctx = g->ctx, .arena = arena, .n_outputs = n_outputs, .changed = LIMN_CONSTANT};
+    *plan = (limn_plan){.ctx = g->ctx, .arena = arena, .source = g, .n_outputs = n_outputs, .changed = LIMN_CONSTANT};
     if (options) plan->options = *options;
     plan->precision = resolve_precision(plan->options.precision);
-    plan->asked = limn_arena_alloc(arena, (size_t)n_outputs * sizeof(limn_node *));
     plan->outputs = limn_arena_alloc(arena, (size_t)n_outputs * sizeof(limn_node *));
-    if (plan->asked && plan->outputs) {
-        for (int i = 0; i < n_outputs; i++) plan->asked[i] = plan->outputs[i] = outputs[i];
+    if (plan->outputs) {
+        for (int i = 0; i < n_outputs; i++) plan->outputs[i] = outputs[i];
         plan->graph = limn_rewrite(g, n_outputs, plan->outputs, !plan->options.no_rewrite);
     }
     limn_status status = plan->graph ? LIMN_OK : limn_fail_memory(g->ctx, sizeof *plan, "a plan's graph");
+    if (status == LIMN_OK) status = limn_plan_recompute(plan);
+    if (status == LIMN_OK) status = index_nodes(plan, outputs);
     if (status == LIMN_OK) status = limn_plan_place(plan);
     if (status == LIMN_OK) status = limn_plan_memory(plan);
     if (status == LIMN_OK) status = too_large(plan);
@@ -67,13 +82,7 @@ void limn_plan_free(limn_plan *plan)
 
 static int find_tensor(const limn_plan *plan, const limn_node *node)
 {
-    for (int i = 0; i < plan->n_outputs; i++)
-        if (plan->asked[i] == node) return plan->outputs[i]->id;
-    for (int i = 0; node->name && i < plan->graph->n_nodes; i++) {
-        const limn_node *own = plan->graph->nodes[i];
-        if (own->op == node->op && own->name && strcmp(own->name, node->name) == 0) return i;
-    }
-    return -1;
+    return node->graph == plan->source && node->id >= 0 && node->id < plan->n_source ? plan->tensor_of[node->id] : -1;
 }
 
 limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, void *data)
@@ -88,6 +97,7 @@ limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, v
                          limn_dtype_name(tensor->view.dtype), tensor->place == LIMN_PLACE_BOUND ? "" : " in the plan's own memory",
                          limn_dtype_name(dtype));
     tensor->view.data = data;
+    plan->connected = false;
     limn_plan_touch(plan, node);
     return LIMN_OK;
 }
@@ -152,8 +162,10 @@ limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void 
 
 /* ---- run ---------------------------------------------------------------------------------------------------------- */
 
+/* Hand the tensors' addresses to the steps, once after memory was bound. */
 static limn_status connect(limn_plan *plan)
 {
+    if (plan->connected) return LIMN_OK;
     for (int i = 0; i < plan->n_tensors; i++) {
         limn_tensor *tensor = &plan->tensors[i];
         if (tensor->place == LIMN_PLACE_BOUND && !tensor->view.data)
@@ -164,15 +176,15 @@ static limn_status connect(limn_plan *plan)
         step->call.dst.data = data_of(plan, step->dst);
         for (int s = 0; s < step->call.n_src; s++) step->call.src[s].data = data_of(plan, step->src[s]);
         step->call.scratch = plan->slab + plan->slab_bytes;
-        step->call.n_threads = plan->ctx->n_threads;
     }
+    plan->connected = true;
     return LIMN_OK;
 }
 
 limn_status limn_plan_run(limn_plan *plan)
 {
     limn_status status = allocate(plan);
-    if (status == LIMN_OK && plan->changed <= LIMN_PER_STEP) status = connect(plan);
+    if (status == LIMN_OK) status = connect(plan);
     if (status != LIMN_OK) return status;
     limn_flush_denormals(plan->ctx->n_threads);
     plan->n_runs = 0;

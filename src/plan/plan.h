@@ -34,23 +34,26 @@ typedef struct limn_step {
 
 struct limn_plan {
     limn_ctx *ctx;
+    const limn_graph *source; /* the caller's */
     limn_graph *graph;     /* own, rewritten */
     limn_arena *arena;
     limn_plan_options options;
     limn_precision precision;
     int n_outputs;
-    limn_node **asked;     /* the caller's nodes */
-    limn_node **outputs;   /* theirs in graph */
+    limn_node **outputs;   /* the caller's, in graph */
+    int *tensor_of, n_source; /* by id of the caller's node: the tensor of an input, parameter or output; else -1 */
     int n_tensors;
     limn_tensor *tensors;  /* the first graph->n_nodes belong to the nodes, by id */
     int n_steps;
     limn_step *steps;
     size_t slab_bytes, scratch_bytes, packed_bytes, weight_bytes;
     unsigned char *slab;   /* slab, then scratch; allocated by the first run */
+    bool connected;        /* the steps' pointers are those of the tensors */
     limn_rate changed;     /* lowest rate touched since the last run; LIMN_PER_STEP + 1: nothing */
     int n_runs;
 };
 
+limn_status limn_plan_recompute(limn_plan *plan); /* options.recompute: second computations for the backward pass */
 limn_status limn_plan_place(limn_plan *plan);  /* tensors, steps, kernels */
 limn_status limn_plan_memory(limn_plan *plan); /* liveness to offsets */
 /** Root tensor of a chain of aliases, adding the byte offsets on the way. */

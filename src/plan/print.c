@@ -3,6 +3,12 @@
 
 #include <stdlib.h>
 
+/* A second computation, for the backward pass: see recompute.c. */
+static bool is_again(const limn_node *node)
+{
+    return node->made == LIMN_MADE_AGAIN;
+}
+
 char *limn_plan_text(const limn_plan *plan)
 {
     static const char *const phases[] = {"once", "prompt", "step"};
@@ -11,9 +17,9 @@ char *limn_plan_text(const limn_plan *plan)
         const limn_step *step = &plan->steps[i];
         const limn_tensor *t = &plan->tensors[step->dst];
         char shape[128];
-        limn_text_printf(&text, "%-7s %-38s %-20s %-5s %-20s %s%s%s%s\n", phases[step->phase], t->node->scope->path,
+        limn_text_printf(&text, "%-7s %-38s %-20s %-5s %-20s %s%s%s%s%s\n", phases[step->phase], t->node->scope->path,
                          step->is_pack ? "pack" : limn_op_name(step->call.op), limn_dtype_name(t->view.dtype),
-                         limn_shape_text(&t->view.shape, shape), step->kernel->name, step->refusals[0] ? "  (" : "", step->refusals,
+                         limn_shape_text(&t->view.shape, shape), step->kernel->name, is_again(t->node) ? ", again" : "", step->refusals[0] ? "  (" : "", step->refusals,
                          step->refusals[0] ? ")" : "");
     }
     limn_plan_size size = limn_plan_sizes(plan);
