@@ -93,13 +93,13 @@ struct limn_scope {
     const char *note;   /* NULL or a comment */
 };
 
-enum { LIMN_MADE_LATE = INT_MAX };
+enum { LIMN_MADE_LATE = INT_MAX - 1, LIMN_MADE_AGAIN = INT_MAX };
 
 struct limn_node {
     limn_graph *graph;
     int id;             /* index in graph->nodes: sources come before */
     int made;           /* id in the graph it was made in: survives rewriting, and is the order of running;
-                         * LIMN_MADE_LATE: made by a rewrite, runs just before its first user */
+                         * LIMN_MADE_LATE, AGAIN: made by a rewrite, by recompute; runs just before its first user */
     limn_op op;
     limn_kind kind;
     limn_rate rate;     /* INPUT only */
