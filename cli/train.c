@@ -16,6 +16,7 @@ static const char help[] =
     "  --merges FILE     merges of CLIP's tokenizer; without it every byte is a token\n"
     "  --batch 32  --steps 1000  --minutes 0  --lr 5e-4  --warmup 100  --decay 0 (steps of falling rate at the end; 0: all)  --weight-decay 0.01  --clip 1  --ema 0.999  --drop 0.1\n"
     "  --save-every 500  --precision auto|f32|bf16  --threads 0  -s, --seed 42\n"
+    "  --recompute PREFIX  save memory: parts named so (\"blocks.\") are computed a second time in the backward pass\n"
     "  --schedule flow|linear|scaled_linear|cosine   rectified flow (default), or the betas of DDPM, Stable Diffusion, Nichol & Dhariwal\n"
     "  --prediction flow|eps|v|x0  what the network outputs (default: flow for the flow schedule, else eps)\n"
     "  --weighting uniform|min-snr|velocity   --gamma 5 (min-snr)\n"
@@ -124,6 +125,7 @@ int cli_train(int argc, char **argv)
         {NULL, "--data", &o.data, NULL}, {NULL, "--where", &o.where, NULL}, {"-o", "--out", &o.out, NULL}, {NULL, "--set", &set, NULL},
         {NULL, "--merges", &o.merges, NULL}, {NULL, "--schedule", &words.schedule, NULL}, {NULL, "--prediction", &words.prediction, NULL},
         {NULL, "--weighting", &words.weighting, NULL}, {NULL, "--precision", &words.precision, NULL}, {NULL, "--flip", NULL, &o.flip},
+        {NULL, "--recompute", &o.recompute, NULL},
         {NULL, "--resume", NULL, &o.resume}, {"-h", "--help", NULL, &asked},
     };
     int n_flags = 0;

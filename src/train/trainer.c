@@ -51,7 +51,7 @@ static limn_status build(trainer *t)
 /* Frozen tables and parameters the loss does not see keep a zero gradient. */
 static limn_status make_plan(trainer *t)
 {
-    limn_plan_options options = {.precision = t->o->precision};
+    limn_plan_options options = {.precision = t->o->precision, .recompute = t->o->recompute};
     limn_status status = limn_step_graph_plan(&t->net, &options, &t->plan);
     for (int i = 1, p = 0; i < t->net.n && status == LIMN_OK; i++) {
         while (t->weights.node[p] != t->net.of[i]) p++;

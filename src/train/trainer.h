@@ -18,6 +18,7 @@ typedef struct limn_train_options {
     bool flip, resume;
     uint64_t seed;
     limn_precision precision;
+    const char *recompute;       /* NULL, or a prefix of scopes whose inside is computed again in the backward pass ("blocks.") */
     void (*report)(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double images_per_second);
     void *user;
 } limn_train_options;
