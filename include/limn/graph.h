@@ -162,6 +162,7 @@ typedef struct limn_plan_options {
     limn_precision precision;   /* default AUTO */
     const char *backend;        /* "cpu" (default, NULL) or "ref" */
     bool no_rewrite;            /* keep the graph as built: for tests */
+    bool no_reuse;              /* no two tensors share bytes: for tests */
     bool training;              /* parameters change every step */
     const char *recompute;      /* top scopes with this prefix ("blocks.") keep only their inputs until the backward pass */
     limn_dtype parameter_dtype; /* how parameters lie in memory: F32 (default) or BF16 */

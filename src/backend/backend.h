@@ -34,7 +34,9 @@ typedef struct limn_kernel {
     int pack_src;
     void (*run)(const limn_call *call);
     void (*release)(limn_call *call);
-    bool in_place;                /* dst may be the memory of a source of the same shape and dtype */
+    /** dst may be the memory of source src, which has dst's shape and dtype (and of every other source of which this holds too).
+     *  NULL: never. */
+    bool (*in_place)(const limn_call *call, int src);
 } limn_kernel;
 
 /** Kernel number i of the op's list, best first; NULL past the end.  The last one is the reference. */

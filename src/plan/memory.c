@@ -1,4 +1,5 @@
-/* memory.c: from lifetimes to byte offsets in one slab.  Largest tensors first, each at the lowest offset where no tensor that
+/* memory.c: from lifetimes to byte offsets in one slab.  A result takes the bytes of a source that dies with it where the kernel
+ * allows that.  Then largest tensors first, each at the lowest offset where no tensor that
  * lives at the same time lies (greedy by size, Pisarchyk & Lee 2020).  The sum is known before anything is allocated. */
 #include "plan/plan.h"
 
@@ -31,6 +32,50 @@ static void lifetimes(limn_plan *plan)
         plan->tensors[limn_plan_root(plan, plan->outputs[i]->id, &offset)].dies = INT_MAX;
     }
 }
+
+/* ---- in place ------------------------------------------------------------------------------------------------------- */
+
+static bool same_view(const limn_view *a, const limn_view *b)
+{
+    return a->dtype == b->dtype && limn_shape_equal(&a->shape, &b->shape);
+}
+
+static bool may_replace(const limn_step *step, int s)
+{
+    return step->kernel->in_place && same_view(&step->call.src[s], &step->call.dst) && step->kernel->in_place(&step->call, s);
+}
+
+/* The tensor whose bytes the result of step i may take through source s; NULL when there is none.  It dies here, it is no more than this
+ * source, and whatever else the step reads from it may be replaced as well. */
+static limn_tensor *dying_source(limn_plan *plan, int i, int s)
+{
+    const limn_step *step = &plan->steps[i];
+    if (!may_replace(step, s)) return NULL;
+    size_t offset, other_offset;
+    int root = limn_plan_root(plan, step->src[s], &offset);
+    limn_tensor *t = &plan->tensors[root];
+    if (t->place != LIMN_PLACE_SLAB || t->dies != i || offset || t->bytes != plan->tensors[step->dst].bytes) return NULL;
+    for (int k = 0; k < step->call.n_src; k++)
+        if (limn_plan_root(plan, step->src[k], &other_offset) == root && !may_replace(step, k)) return NULL;
+    return t;
+}
+
+static void share_bytes(limn_plan *plan)
+{
+    for (int i = 0; i < plan->n_steps; i++) {
+        limn_step *step = &plan->steps[i];
+        limn_tensor *dst = &plan->tensors[step->dst], *from = NULL;
+        if (step->is_pack || dst->place != LIMN_PLACE_SLAB) continue;
+        for (int s = 0; s < step->call.n_src && !from; s++) from = dying_source(plan, i, s);
+        if (!from) continue;
+        dst->place = LIMN_PLACE_ALIAS;
+        dst->of = (int)(from - plan->tensors);
+        dst->offset = 0;
+        from->dies = dst->dies;
+    }
+}
+
+/* ---- offsets -------------------------------------------------------------------------------------------------------- */
 
 static int by_size(const void *a, const void *b)
 {
@@ -69,6 +114,9 @@ static void place_one(limn_plan *plan, limn_tensor **placed, int n, limn_tensor 
 limn_status limn_plan_memory(limn_plan *plan)
 {
     lifetimes(plan);
+    if (plan->options.no_reuse)
+        for (int i = 0; i < plan->n_tensors; i++) plan->tensors[i].dies = INT_MAX;
+    else share_bytes(plan);
     limn_tensor **order = calloc(2 * (size_t)plan->n_tensors + 1, sizeof(limn_tensor *));
     if (!order) return limn_fail_memory(plan->ctx, (size_t)plan->n_tensors, "a plan");
     limn_tensor **placed = order + plan->n_tensors;
