@@ -108,7 +108,14 @@ static void run_elementwise(const limn_call *c)
     }
 }
 
-const limn_kernel limn_cpu_elementwise = {.name = "chain", .refuse = limn_cpu_refuse_types, .run = run_elementwise};
+/* A block of every source is loaded before the block of the result is stored. */
+static bool in_place(const limn_call *c, int src)
+{
+    (void)c, (void)src;
+    return true;
+}
+
+const limn_kernel limn_cpu_elementwise = {.name = "chain", .refuse = limn_cpu_refuse_types, .run = run_elementwise, .in_place = in_place};
 
 /* ---- sums ----------------------------------------------------------------------------------------------------------- */
 

@@ -146,8 +146,16 @@ static void run_softmax(const limn_call *c)
     }
 }
 
-const limn_kernel limn_cpu_norm = {.name = "norm", .refuse = refuse_weighted, .scratch_bytes = scratch_rows, .run = run_norm};
-const limn_kernel limn_cpu_norm_grad = {.name = "norm_grad", .refuse = refuse_weighted, .scratch_bytes = scratch_rows, .run = run_norm_grad};
+/* A row of x (and dy) is read before the row of the result is stored; weights are read again for every row. */
+static bool in_place(const limn_call *c, int src)
+{
+    return src == 0 || (src == 1 && (c->op == LIMN_OP_LAYER_NORM_GRAD || c->op == LIMN_OP_RMS_NORM_GRAD));
+}
+
+const limn_kernel limn_cpu_norm = {
+    .name = "norm", .refuse = refuse_weighted, .scratch_bytes = scratch_rows, .run = run_norm, .in_place = in_place};
+const limn_kernel limn_cpu_norm_grad = {
+    .name = "norm_grad", .refuse = refuse_weighted, .scratch_bytes = scratch_rows, .run = run_norm_grad, .in_place = in_place};
 const limn_kernel limn_cpu_norm_grad_weight = {
     .name = "norm_grad_weight", .refuse = refuse_norm, .scratch_bytes = scratch_grad_weight, .run = run_norm_grad_weight};
-const limn_kernel limn_cpu_softmax = {.name = "softmax", .refuse = refuse_norm, .scratch_bytes = scratch_rows, .run = run_softmax};
+const limn_kernel limn_cpu_softmax = {.name = "softmax", .refuse = refuse_norm, .scratch_bytes = scratch_rows, .run = run_softmax, .in_place = in_place};
