@@ -3,14 +3,25 @@
 
 #include <stdlib.h>
 
-static limn_precision resolve_precision(limn_precision wanted)
+static bool multiplies_bf16(void)
 {
-    if (wanted != LIMN_PRECISION_AUTO) return wanted;
 #if defined(__x86_64__)
-    /* only where the CPU multiplies bf16 natively is it faster than f32 */
-    if (__builtin_cpu_supports("avx512bf16")) return LIMN_PRECISION_BF16;
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
 #endif
-    return LIMN_PRECISION_F32;
+}
+
+/* Only where the CPU multiplies bf16 natively is it faster than f32. */
+static void resolve_precision(limn_plan *plan)
+{
+    bool native = multiplies_bf16();
+    plan->precision = plan->options.precision;
+    plan->precision_why = "as asked";
+    if (plan->precision == LIMN_PRECISION_BF16 && !native) plan->precision_why = "as asked; f32 is faster, this CPU does not multiply bf16 natively";
+    if (plan->precision != LIMN_PRECISION_AUTO) return;
+    plan->precision = native ? LIMN_PRECISION_BF16 : LIMN_PRECISION_F32;
+    plan->precision_why = native ? "this CPU multiplies bf16 natively" : "this CPU does not multiply bf16 natively";
 }
 
 static limn_status too_large(limn_plan *plan)
@@ -49,7 +60,7 @@ limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *output
     }
     *plan = (limn_plan){.ctx = g->ctx, .arena = arena, .source = g, .n_outputs = n_outputs, .changed = LIMN_CONSTANT};
     if (options) plan->options = *options;
-    plan->precision = resolve_precision(plan->options.precision);
+    resolve_precision(plan);
     plan->outputs = limn_arena_alloc(arena, (size_t)n_outputs * sizeof(limn_node *));
     if (plan->outputs) {
         for (int i = 0; i < n_outputs; i++) plan->outputs[i] = outputs[i];

@@ -38,7 +38,8 @@ struct limn_plan {
     limn_graph *graph;     /* own, rewritten */
     limn_arena *arena;
     limn_plan_options options;
-    limn_precision precision;
+    limn_precision precision;  /* never AUTO */
+    const char *precision_why;
     int n_outputs;
     limn_node **outputs;   /* the caller's, in graph */
     int *tensor_of, n_source; /* by id of the caller's node: the tensor of an input, parameter or output; else -1 */

@@ -12,7 +12,10 @@ static bool is_again(const limn_node *node)
 char *limn_plan_text(const limn_plan *plan)
 {
     static const char *const phases[] = {"once", "prompt", "step"};
+    static const char *const precisions[] = {[LIMN_PRECISION_F32] = "f32", [LIMN_PRECISION_BF16] = "bf16", [LIMN_PRECISION_F64] = "f64"};
     limn_text text = {0};
+    limn_text_printf(&text, "precision %s%s, %s\n", plan->options.precision == LIMN_PRECISION_AUTO ? "auto: " : "", precisions[plan->precision],
+                     plan->precision_why);
     for (int i = 0; i < plan->n_steps; i++) {
         const limn_step *step = &plan->steps[i];
         const limn_tensor *t = &plan->tensors[step->dst];
