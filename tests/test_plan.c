@@ -184,12 +184,154 @@ static void a_prefix_that_fits_no_scope_is_named(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- rates ---------------------------------------------------------------------------------------------------------- */
+
+static int steps_from(const limn_plan *plan, limn_rate lowest)
+{
+    int n = 0;
+    for (int i = 0; i < plan->n_steps; i++) n += plan->steps[i].phase >= lowest;
+    return n;
+}
+
+static int runs(limn_plan *plan)
+{
+    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+    return limn_plan_sizes(plan).n_runs;
+}
+
+static void a_run_starts_at_the_rate_of_what_changed(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_ctx_set_threads(ctx, 1);
+    net n = {0};
+    net_build(&n, ctx, "mmdit depth=2 " SMALL MODULATED "text_encoder=clip text_depth=1 text_heads=2 text_vocab=514", (limn_build){.batch = 2, .n_steps = 4});
+    net_plan(&n, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
+    int all = steps_from(n.plan, LIMN_CONSTANT), prompt = steps_from(n.plan, LIMN_PER_PROMPT), step = steps_from(n.plan, LIMN_PER_STEP);
+    assert_true(0 < step && step < prompt && prompt < all);
+    assert_int_equal(runs(n.plan), all);
+    assert_int_equal(runs(n.plan), 0);
+    limn_plan_touch(n.plan, n.ports.image);
+    assert_int_equal(runs(n.plan), step);
+    limn_plan_set(n.plan, n.ports.step, LIMN_I32, (int32_t[]){2});
+    assert_int_equal(runs(n.plan), step);
+    limn_plan_touch(n.plan, n.ports.ids);
+    assert_int_equal(runs(n.plan), prompt);
+    limn_plan_touch(n.plan, n.ports.timesteps);
+    limn_plan_touch(n.plan, n.ports.image);
+    assert_int_equal(runs(n.plan), prompt);
+    limn_plan_touch(n.plan, n.g->parameters[0]);
+    assert_int_equal(runs(n.plan), all);
+    net_free(&n);
+    limn_ctx_free(ctx);
+}
+
+enum { ON_IMAGE = 1, ON_STEP = 2, ON_PROMPT = 4 };
+
+/* What a node of the plan depends on, by id. */
+static void dependence(const net *n, int *on)
+{
+    for (int i = 0; i < n->plan->graph->n_nodes; i++) {
+        const limn_node *node = n->plan->graph->nodes[i];
+        on[i] = node->op != LIMN_OP_INPUT ? 0 : node->made == n->ports.image->id ? ON_IMAGE : node->made == n->ports.step->id ? ON_STEP : ON_PROMPT;
+        for (int s = 0; s < node->n_src; s++) on[i] |= on[node->src[s]->id];
+    }
+}
+
+/* Of what runs every step all depends on the picture, save two things: picking a row of a table that was made per prompt, and in joint
+ * attention the text side of the first block, whose modulation is another one at each step. */
+static void per_step_work_depends_on_the_picture(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "mmdit depth=3 " SMALL, "mmdit depth=3 " SMALL MODULATED, "mmdit depth=3 " SMALL MODULATED "attention=joint qk_norm=1",
+        "mmdit depth=3 " SMALL MODULATED "attention=both", DIT "depth=3", DIT MODULATED "depth=3 classes=5",
+    };
+    limn_ctx *ctx = limn_ctx_new();
+    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+        net n = {0};
+        net_build(&n, ctx, forms[k], (limn_build){.batch = 2, .n_steps = 4});
+        net_plan(&n, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
+        int on[2048], n_text = 0;
+        assert_true(n.plan->graph->n_nodes < 2048);
+        dependence(&n, on);
+        for (int i = 0; i < n.plan->n_steps; i++) {
+            const limn_step *step = &n.plan->steps[i];
+            const limn_node *node = n.plan->tensors[step->dst].node;
+            bool text_keys = strstr(node->scope->path, "cross_attn") && !(on[node->id] & ON_IMAGE) && node->op == LIMN_OP_LINEAR && !step->is_pack;
+            n_text += text_keys;
+            if (text_keys) assert_int_equal(step->phase, LIMN_PER_PROMPT);
+            if (step->phase != LIMN_PER_STEP || on[node->id] & ON_IMAGE) continue;
+            bool row = node->op == LIMN_OP_GATHER && node->src[1]->made == n.ports.step->id, modulated = on[node->id] & ON_STEP;
+            if (!row && !(modulated && strncmp(node->scope->path, "joint_blocks.0.context_block", 28) == 0))
+                fail_msg("%s: %s of %s runs at every step", forms[k], limn_op_name(node->op), node->scope->path);
+        }
+        assert_int_equal(n_text, k == 2 || k > 3 ? 0 : 3); /* one product of keys and values per block */
+        net_free(&n);
+    }
+    limn_ctx_free(ctx);
+}
+
+/* ---- precision, index ------------------------------------------------------------------------------------------------ */
+
+static void precision_names_its_reason(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    bool native = false;
+#if defined(__x86_64__)
+    native = __builtin_cpu_supports("avx512bf16");
+#endif
+    static const limn_precision asked[] = {LIMN_PRECISION_AUTO, LIMN_PRECISION_F32, LIMN_PRECISION_F64};
+    const char *expected[] = {native ? "precision auto: bf16, this CPU multiplies bf16 natively\n" : "precision auto: f32, this CPU does not multiply bf16 natively\n",
+                              "precision f32, as asked\n", "precision f64, as asked\n"};
+    for (int i = 0; i < 3; i++) {
+        net n = {0};
+        net_build(&n, ctx, DIT "depth=1", (limn_build){.batch = 1});
+        limn_plan_options options = {.precision = asked[i]};
+        assert_int_equal(limn_plan_new(n.g, 1, n.output, &options, &n.plan), LIMN_OK);
+        char *text = limn_plan_text(n.plan);
+        assert_true(strncmp(text, expected[i], strlen(expected[i])) == 0);
+        free(text);
+        limn_plan_free(n.plan);
+        limn_graph_free(n.g);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void only_leaves_and_outputs_of_its_own_graph_have_memory(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    net a = {0}, b = {0};
+    net_build(&a, ctx, DIT "depth=1", (limn_build){.batch = 1});
+    net_build(&b, ctx, DIT "depth=1", (limn_build){.batch = 1});
+    net_plan(&a, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
+    assert_non_null(limn_plan_data(a.plan, a.ports.image));
+    assert_non_null(limn_plan_data(a.plan, a.ports.output));
+    assert_ptr_equal(limn_plan_data(a.plan, a.g->parameters[0]), a.weights[0]);
+    assert_null(limn_plan_data(a.plan, b.ports.image));
+    assert_null(limn_plan_data(a.plan, limn_exp(a.ports.output))); /* made after the plan */
+    for (int i = 0; i < a.g->n_nodes - 1; i++) {
+        const limn_node *node = a.g->nodes[i];
+        bool seen = node->op == LIMN_OP_INPUT || node->op == LIMN_OP_PARAMETER || node == a.ports.output;
+        assert_true(seen == (limn_plan_data(a.plan, a.g->nodes[i]) != NULL));
+    }
+    net_free(&a);
+    net_free(&b);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recompute_changes_no_bit_of_a_gradient),
         cmocka_unit_test(recompute_lowers_the_peak_and_counts_its_work),
         cmocka_unit_test(a_prefix_that_fits_no_scope_is_named),
+        cmocka_unit_test(a_run_starts_at_the_rate_of_what_changed),
+        cmocka_unit_test(per_step_work_depends_on_the_picture),
+        cmocka_unit_test(precision_names_its_reason),
+        cmocka_unit_test(only_leaves_and_outputs_of_its_own_graph_have_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
