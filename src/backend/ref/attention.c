@@ -2,7 +2,6 @@
 #include "backend/ref/ref.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Element (b, t, i) of an operand: view `v`, row length, first column. */
 typedef struct operand {
@@ -65,11 +64,17 @@ static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p
     for (int64_t j = 0; j < s->nk; j++) p[j] /= sum;
 }
 
+/* One row of p. */
+size_t limn_ref_attention_scratch(const limn_call *c)
+{
+    return (size_t)sizes_of(c).nk * sizeof(double);
+}
+
 void limn_ref_attention(const limn_call *c)
 {
     sizes s = sizes_of(c);
-    double *p = malloc((size_t)s.nk * sizeof *p);
-    for (int64_t b = 0; p && b < s.batch; b++)
+    double *p = c->scratch;
+    for (int64_t b = 0; b < s.batch; b++)
         for (int64_t i0 = 0; i0 < s.width; i0 += s.d)
             for (int64_t t = 0; t < s.nq; t++) {
                 row_of_p(&s, b, t, i0, p);
@@ -79,7 +84,6 @@ void limn_ref_attention(const limn_call *c)
                     limn_put(&c->dst, (b * s.nq + t) * s.width + i, y);
                 }
             }
-    free(p);
 }
 
 static void add(const operand *o, int64_t index, double x)
@@ -92,10 +96,10 @@ void limn_ref_attention_grad(const limn_call *c)
 {
     sizes s = sizes_of(c);
     const limn_view *y = &c->src[c->n_src - 2], *dy = &c->src[c->n_src - 1];
-    double *p = malloc((size_t)s.nk * sizeof *p);
+    double *p = c->scratch;
     int64_t n = limn_shape_count(&c->dst.shape);
     for (int64_t i = 0; i < n; i++) limn_put(&c->dst, i, 0);
-    for (int64_t b = 0; p && b < s.batch; b++)
+    for (int64_t b = 0; b < s.batch; b++)
         for (int64_t i0 = 0; i0 < s.width; i0 += s.d)
             for (int64_t t = 0; t < s.nq; t++) {
                 row_of_p(&s, b, t, i0, p);
@@ -113,5 +117,4 @@ void limn_ref_attention_grad(const limn_call *c)
                     }
                 }
             }
-    free(p);
 }

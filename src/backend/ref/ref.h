@@ -18,6 +18,7 @@ void limn_ref_softmax(const limn_call *call);
 void limn_ref_softmax_grad(const limn_call *call);
 void limn_ref_cross_entropy(const limn_call *call);
 void limn_ref_cross_entropy_grad(const limn_call *call);
+size_t limn_ref_attention_scratch(const limn_call *call);
 void limn_ref_attention(const limn_call *call);
 void limn_ref_attention_grad(const limn_call *call);
 void limn_ref_gather(const limn_call *call);
