@@ -1,6 +1,7 @@
 /* test_plan_memory.c: memory that is shared never changes a bit.  Hundreds of random graphs run twice: planned as always, and with
  * every tensor in bytes of its own. */
 #include "graph/op/rows.h"
+#include "model/model.h"
 #include "plan/plan.h"
 
 #include <limits.h>
@@ -298,6 +299,73 @@ static void bytes_that_are_read_in_another_shape_are_not_overwritten(void **stat
     limn_ctx_free(ctx);
 }
 
+/* ---- how good the offsets are ------------------------------------------------------------------------------------------ */
+
+/* The most bytes that are alive at one step: no placement can need fewer. */
+static size_t lower_bound(const limn_plan *plan)
+{
+    size_t most = 0;
+    for (int i = -1; i < plan->n_steps; i++) {
+        size_t sum = 0;
+        for (int k = 0; k < plan->n_tensors; k++) {
+            const limn_tensor *t = &plan->tensors[k];
+            if (t->place == LIMN_PLACE_SLAB && t->born <= i && t->dies >= i) sum += (t->bytes + LIMN_ALIGN - 1) / LIMN_ALIGN * LIMN_ALIGN;
+        }
+        if (sum > most) most = sum;
+    }
+    return most;
+}
+
+static void the_slab_is_within_a_twentieth_of_the_lower_bound(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *network, *settings;
+        int batch;
+        bool training;
+        const char *recompute;
+    } cases[] = {
+        {"dit-b/2", "", 8, false, NULL},
+        {"dit-b/2", "", 8, true, NULL},
+        {"dit-b/2", "", 8, true, "blocks."},
+        {"mmdit-emoji", "", 64, true, NULL},
+        {"mmdit-emoji", "", 64, true, "blocks."},
+        {"mmdit", "attention=joint conditioning=modulated norm=pre qk_norm=1", 16, false, NULL},
+        {"mmdit", "attention=joint conditioning=modulated norm=pre qk_norm=1", 16, true, NULL},
+        {"mmdit", "attention=joint conditioning=modulated norm=pre qk_norm=1", 16, true, "joint_blocks."},
+        {"mmdit", "", 16, true, NULL},
+    };
+    limn_ctx *ctx = one_thread();
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        limn_settings s;
+        limn_ports ports;
+        limn_plan *plan;
+        char text[2048], whole[1024];
+        fine(ctx, limn_settings_find(ctx, cases[k].network, &s));
+        snprintf(text, sizeof text, "%s %s", limn_settings_text(&s, whole), cases[k].settings);
+        fine(ctx, limn_settings_parse(ctx, text, &s));
+        limn_graph *g = limn_graph_new(ctx);
+        fine(ctx, limn_model_build(g, &s, (limn_build){.batch = cases[k].batch, .n_steps = cases[k].training ? 0 : 20}, &ports));
+        limn_node *output[1024] = {ports.output}, *grads[1024];
+        int n = 1, n_parameters = g->n_parameters;
+        assert_true(n_parameters < 1000);
+        if (cases[k].training) {
+            output[0] = limn_mean(limn_square(limn_widen(ports.output)));
+            fine(ctx, limn_grad(g, output[0], n_parameters, g->parameters, grads));
+            for (int i = 0; i < n_parameters; i++)
+                if (grads[i] && !g->parameters[i]->init.frozen) output[n++] = grads[i];
+        }
+        limn_plan_options o = {.precision = LIMN_PRECISION_F32, .training = cases[k].training, .first_bound = cases[k].training, .recompute = cases[k].recompute,
+                               .memory_limit = (size_t)1 << 46};
+        fine(ctx, limn_plan_new(g, n, output, &o, &plan));
+        double bound = (double)lower_bound(plan), bytes = (double)plan->slab_bytes;
+        if (bytes < bound || bytes > 1.05 * bound) fail_msg("%s %s: %.2f MB, lower bound %.2f MB", cases[k].network, cases[k].settings, bytes * 1e-6, bound * 1e-6);
+        limn_plan_free(plan);
+        limn_graph_free(g);
+    }
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +373,7 @@ int main(void)
         cmocka_unit_test(shared_and_recomputed_bytes_change_no_gradient),
         cmocka_unit_test(a_result_takes_the_bytes_of_a_dying_source),
         cmocka_unit_test(bytes_that_are_read_in_another_shape_are_not_overwritten),
+        cmocka_unit_test(the_slab_is_within_a_twentieth_of_the_lower_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
