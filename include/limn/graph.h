@@ -165,6 +165,8 @@ typedef struct limn_plan_options {
     bool no_reuse;              /* no two tensors share bytes: for tests */
     bool training;              /* parameters change every step */
     const char *recompute;      /* top scopes with this prefix ("blocks.") keep only their inputs until the backward pass */
+    bool own_parameters;        /* running only: parameters are given by limn_plan_set() and kept once, in the layout of their kernels;
+                                 * limn_plan_data() and limn_plan_get() do not see those that exist in that layout only */
     limn_dtype parameter_dtype; /* how parameters lie in memory: F32 (default) or BF16 */
     int first_bound;            /* outputs from this index on (0: none) get their memory by limn_plan_bind() */
     size_t memory_limit;        /* bytes of activations + scratch allowed; 0: what the machine has */
@@ -187,13 +189,13 @@ limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node);
 void limn_plan_touch(limn_plan *plan, limn_node *node);
 /** Run what depends on what changed.  The first run allocates; later ones allocate nothing. */
 limn_status limn_plan_run(limn_plan *plan);
-/** Copy values, converting: whole tensors. */
+/** Copy values, converting: whole tensors.  Setting a parameter of a plan with own_parameters packs it at once. */
 limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, const void *data);
 limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void *data);
 
 typedef struct limn_plan_size {
     size_t activation_bytes, scratch_bytes, packed_bytes; /* their sum is the peak the run keeps to, weights apart */
-    size_t weight_bytes;                                   /* parameters as they are bound */
+    size_t weight_bytes;                                   /* parameters as they are bound (own_parameters: that lie in the plan unpacked) */
     double flops;                                          /* one full run */
     int n_nodes, n_runs;                                   /* nodes of the plan; nodes the last run executed */
 } limn_plan_size;

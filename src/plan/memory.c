@@ -23,9 +23,11 @@ static void lifetimes(limn_plan *plan)
         if (dst->dies < i) dst->dies = i;
         for (int s = 0; s < step->call.n_src; s++) use(plan, step->src[s], i, step->phase);
     }
+    for (int i = 0; i < plan->n_steps; i++) /* made before the run, and kept */
+        if (plan->steps[i].given) plan->tensors[plan->steps[i].dst].born = -1, plan->tensors[plan->steps[i].dst].dies = INT_MAX;
     for (int i = 0; i < plan->graph->n_nodes; i++) {
         limn_tensor *t = &plan->tensors[i];
-        if (t->node->op == LIMN_OP_INPUT) t->born = -1, t->dies = INT_MAX;
+        if (t->node->op == LIMN_OP_INPUT || t->node->op == LIMN_OP_PARAMETER) t->born = -1, t->dies = INT_MAX;
     }
     for (int i = 0; i < plan->n_outputs; i++) {
         size_t offset;
@@ -127,6 +129,7 @@ limn_status limn_plan_memory(limn_plan *plan)
     for (int i = 0; i < n; i++) {
         place_one(plan, placed, i, order[i]);
         if (order[i]->packed && order[i]->dies == INT_MAX) plan->packed_bytes += padded(order[i]->bytes);
+        if (order[i]->node->op == LIMN_OP_PARAMETER && !order[i]->packed) plan->own_bytes += padded(order[i]->bytes);
     }
     free(order);
     return LIMN_OK;

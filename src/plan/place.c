@@ -33,7 +33,7 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
             t->offset = (size_t)node->attr.begin * limn_dtype_bytes(t->view.dtype);
         }
         if (node->op == LIMN_OP_PARAMETER) {
-            t->place = LIMN_PLACE_BOUND;
+            t->place = plan->options.own_parameters ? LIMN_PLACE_SLAB : LIMN_PLACE_BOUND;
             plan->weight_bytes += limn_view_bytes(&t->view);
         }
         t->bytes = limn_view_bytes(&t->view);
@@ -134,6 +134,29 @@ int limn_plan_root(const limn_plan *plan, int tensor, size_t *offset)
     return tensor;
 }
 
+/* own_parameters: those that only packs read need no other memory. */
+static void find_given(limn_plan *plan)
+{
+    size_t offset;
+    for (int i = 0; i < plan->graph->n_nodes; i++)
+        if (plan->graph->nodes[i]->op == LIMN_OP_PARAMETER) plan->tensors[i].place = LIMN_PLACE_GIVEN;
+    for (int i = 0; i < plan->n_steps; i++)
+        for (int s = 0; s < plan->steps[i].call.n_src && !plan->steps[i].is_pack; s++) {
+            limn_tensor *t = &plan->tensors[limn_plan_root(plan, plan->steps[i].src[s], &offset)];
+            if (t->place == LIMN_PLACE_GIVEN) t->place = LIMN_PLACE_SLAB;
+        }
+    for (int i = 0; i < plan->n_outputs; i++) {
+        limn_tensor *t = &plan->tensors[limn_plan_root(plan, plan->outputs[i]->id, &offset)];
+        if (t->place == LIMN_PLACE_GIVEN) t->place = LIMN_PLACE_SLAB;
+    }
+    for (int i = 0; i < plan->graph->n_nodes; i++)
+        if (plan->tensors[i].place == LIMN_PLACE_GIVEN) plan->weight_bytes -= plan->tensors[i].bytes;
+    for (int i = 0; i < plan->n_steps; i++) {
+        limn_step *step = &plan->steps[i];
+        step->given = step->is_pack && plan->tensors[limn_plan_root(plan, step->src[0], &offset)].place == LIMN_PLACE_GIVEN;
+    }
+}
+
 limn_status limn_plan_place(limn_plan *plan)
 {
     const limn_graph *g = plan->graph;
@@ -142,5 +165,7 @@ limn_status limn_plan_place(limn_plan *plan)
     limn_status status = make_tensors(plan, rates);
     for (int i = 0; i < g->n_nodes && status == LIMN_OK; i++)
         if (g->nodes[i]->op > LIMN_OP_PARAMETER && g->nodes[i]->op != LIMN_OP_VIEW) status = add_step(plan, g->nodes[i], rates);
-    return status == LIMN_OK ? sort_steps(plan) : status;
+    if (status == LIMN_OK) status = sort_steps(plan);
+    if (status == LIMN_OK && plan->options.own_parameters) find_given(plan);
+    return status;
 }

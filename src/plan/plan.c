@@ -61,6 +61,10 @@ limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *output
     *plan = (limn_plan){.ctx = g->ctx, .arena = arena, .source = g, .n_outputs = n_outputs, .changed = LIMN_CONSTANT};
     if (options) plan->options = *options;
     resolve_precision(plan);
+    if (plan->options.own_parameters && plan->options.training) {
+        limn_plan_free(plan);
+        return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "own_parameters is for running: training changes parameters in the caller's memory");
+    }
     plan->outputs = limn_arena_alloc(arena, (size_t)n_outputs * sizeof(limn_node *));
     if (plan->outputs) {
         for (int i = 0; i < n_outputs; i++) plan->outputs[i] = outputs[i];
@@ -126,7 +130,7 @@ static void *data_of(limn_plan *plan, int t)
 {
     size_t offset;
     const limn_tensor *root = &plan->tensors[limn_plan_root(plan, t, &offset)];
-    unsigned char *base = root->place == LIMN_PLACE_BOUND ? root->view.data : plan->slab ? plan->slab + root->offset : NULL;
+    unsigned char *base = root->place == LIMN_PLACE_BOUND ? root->view.data : plan->slab && root->place == LIMN_PLACE_SLAB ? plan->slab + root->offset : NULL;
     return base ? base + offset : NULL;
 }
 
@@ -146,7 +150,32 @@ limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node)
 void limn_plan_touch(limn_plan *plan, limn_node *node)
 {
     int t = find_tensor(plan, node);
-    if (t >= 0 && plan->tensors[t].phase < plan->changed) plan->changed = plan->tensors[t].phase;
+    if (t < 0) return;
+    if (plan->tensors[t].phase < plan->changed) plan->changed = plan->tensors[t].phase;
+    if (plan->tensors[t].place == LIMN_PLACE_SLAB) plan->tensors[t].given = true;
+}
+
+/* A parameter that exists in the layouts of its kernels only: make those. */
+static limn_status give(limn_plan *plan, int t, limn_dtype from, const void *data)
+{
+    limn_tensor *tensor = &plan->tensors[t];
+    void *copy = NULL;
+    size_t offset;
+    if (from != tensor->view.dtype) {
+        copy = limn_alloc_aligned(tensor->bytes);
+        if (!copy) return limn_fail_memory(plan->ctx, tensor->bytes, limn_node_name(tensor->node));
+        limn_convert(data, from, copy, tensor->view.dtype, (size_t)limn_node_count(tensor->node));
+    }
+    for (int i = 0; i < plan->n_steps; i++) {
+        const limn_step *step = &plan->steps[i];
+        if (!step->is_pack || limn_plan_root(plan, step->src[0], &offset) != t) continue;
+        limn_view view = step->call.src[0];
+        view.data = (unsigned char *)(copy ? copy : (void *)(uintptr_t)data) + offset;
+        step->kernel->pack(&plan->steps[step->pack_user].call, &view, data_of(plan, step->dst));
+    }
+    limn_free_aligned(copy);
+    tensor->given = true;
+    return LIMN_OK;
 }
 
 limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, const void *data)
@@ -155,6 +184,11 @@ limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, con
     if (t < 0) return LIMN_OK;
     limn_status status = allocate(plan);
     if (status != LIMN_OK) return status;
+    if (plan->tensors[t].place == LIMN_PLACE_GIVEN) {
+        status = give(plan, t, from, data);
+        limn_plan_touch(plan, node);
+        return status;
+    }
     void *to = data_of(plan, t);
     if (!to) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s is set before its memory is bound", limn_node_name(node));
     limn_convert(data, from, to, plan->tensors[t].view.dtype, (size_t)limn_node_count(node));
@@ -166,7 +200,8 @@ limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void 
 {
     int t = find_tensor(plan, node);
     void *from = t < 0 ? NULL : data_of(plan, t);
-    if (!from) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value yet, or is not an output", limn_node_name(node));
+    bool computed = t >= 0 && plan->tensors[t].node->op > LIMN_OP_PARAMETER;
+    if (!from || (computed && !plan->ran)) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value yet, or is not an output", limn_node_name(node));
     limn_convert(from, plan->tensors[t].view.dtype, data, to, (size_t)limn_node_count(node));
     return LIMN_OK;
 }
@@ -179,6 +214,8 @@ static limn_status connect(limn_plan *plan)
     if (plan->connected) return LIMN_OK;
     for (int i = 0; i < plan->n_tensors; i++) {
         limn_tensor *tensor = &plan->tensors[i];
+        if (tensor->node->op == LIMN_OP_PARAMETER && tensor->place != LIMN_PLACE_BOUND && !tensor->given)
+            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value: set it before the run", limn_node_name(tensor->node));
         if (tensor->place == LIMN_PLACE_BOUND && !tensor->view.data)
             return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it before the run", limn_node_name(tensor->node));
     }
@@ -201,18 +238,19 @@ limn_status limn_plan_run(limn_plan *plan)
     plan->n_runs = 0;
     for (int i = 0; i < plan->n_steps; i++) {
         limn_step *step = &plan->steps[i];
-        if (step->phase < plan->changed) continue;
+        if (step->phase < plan->changed || step->given) continue;
         if (step->is_pack) step->kernel->pack(&plan->steps[step->pack_user].call, &step->call.src[0], step->call.dst.data);
         else step->kernel->run(&step->call);
         plan->n_runs++;
     }
     plan->changed = LIMN_PER_STEP + 1;
+    plan->ran = true;
     return LIMN_OK;
 }
 
 limn_plan_size limn_plan_sizes(const limn_plan *plan)
 {
-    limn_plan_size size = {.activation_bytes = plan->slab_bytes - plan->packed_bytes, .scratch_bytes = plan->scratch_bytes,
+    limn_plan_size size = {.activation_bytes = plan->slab_bytes - plan->packed_bytes - plan->own_bytes, .scratch_bytes = plan->scratch_bytes,
                            .packed_bytes = plan->packed_bytes, .weight_bytes = plan->weight_bytes, .n_nodes = plan->n_steps,
                            .n_runs = plan->n_runs};
     for (int i = 0; i < plan->graph->n_nodes; i++)

@@ -8,6 +8,7 @@ typedef enum limn_place {
     LIMN_PLACE_SLAB,  /* offset bytes into the slab */
     LIMN_PLACE_BOUND, /* the caller's memory */
     LIMN_PLACE_ALIAS, /* offset bytes into tensor `of` */
+    LIMN_PLACE_GIVEN, /* a parameter that exists packed only: packed when it is set */
 } limn_place;
 
 typedef struct limn_tensor {
@@ -19,6 +20,7 @@ typedef struct limn_tensor {
     int born, dies;        /* steps; dies = INT_MAX: never overwritten */
     limn_rate phase;
     bool packed;
+    bool given;            /* GIVEN, and parameters in the slab: was set */
 } limn_tensor;
 
 typedef struct limn_step {
@@ -27,6 +29,7 @@ typedef struct limn_step {
     int dst, src[LIMN_MAX_SRC]; /* tensors */
     limn_rate phase;
     bool is_pack;          /* call is the user's call; copies src[0] to dst in the kernel's layout */
+    bool given;            /* is_pack of a GIVEN parameter: made when that is set, never by a run */
     int pack_user;         /* is_pack: index of the step that uses it */
     size_t scratch_bytes;
     const char *refusals;  /* "amx: ...; avx512: ..." or "" */
@@ -47,10 +50,11 @@ struct limn_plan {
     limn_tensor *tensors;  /* the first graph->n_nodes belong to the nodes, by id */
     int n_steps;
     limn_step *steps;
-    size_t slab_bytes, scratch_bytes, packed_bytes, weight_bytes;
+    size_t slab_bytes, scratch_bytes, packed_bytes, weight_bytes, own_bytes; /* own: parameters in the slab */
     unsigned char *slab;   /* slab, then scratch; allocated by the first run */
     bool connected;        /* the steps' pointers are those of the tensors */
     limn_rate changed;     /* lowest rate touched since the last run; LIMN_PER_STEP + 1: nothing */
+    bool ran;
     int n_runs;
 };
 
