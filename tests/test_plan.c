@@ -50,16 +50,8 @@ static void net_loss(net *n)
         if (grads[i]) n->output[n->n_outputs++] = grads[i];
 }
 
-/* Weights and inputs by name and by rule, so that two plans of one network see the same numbers. */
-static void net_plan(net *n, const limn_plan_options *options)
+static void net_inputs(net *n)
 {
-    assert_int_equal(limn_plan_new(n->g, n->n_outputs, n->output, options, &n->plan), LIMN_OK);
-    for (int i = 0; i < n->g->n_parameters; i++) {
-        limn_node *p = n->g->parameters[i];
-        n->weights[i] = limn_alloc_aligned((size_t)limn_node_count(p) * sizeof(float));
-        fill(n->weights[i], limn_node_count(p), limn_hash_name(limn_node_name(p)), 0.2f);
-        assert_int_equal(limn_plan_bind(n->plan, p, LIMN_F32, n->weights[i]), LIMN_OK);
-    }
     for (int i = 0; i < n->g->n_nodes; i++) {
         limn_node *node = n->g->nodes[i];
         if (node->op != LIMN_OP_INPUT) continue;
@@ -74,6 +66,19 @@ static void net_plan(net *n, const limn_plan_options *options)
         }
         assert_int_equal(node->kind == LIMN_INDEX ? limn_plan_set(n->plan, node, LIMN_I32, ids) : limn_plan_set(n->plan, node, LIMN_F32, values), LIMN_OK);
     }
+}
+
+/* Weights and inputs by name and by rule, so that two plans of one network see the same numbers. */
+static void net_plan(net *n, const limn_plan_options *options)
+{
+    assert_int_equal(limn_plan_new(n->g, n->n_outputs, n->output, options, &n->plan), LIMN_OK);
+    for (int i = 0; i < n->g->n_parameters; i++) {
+        limn_node *p = n->g->parameters[i];
+        n->weights[i] = limn_alloc_aligned((size_t)limn_node_count(p) * sizeof(float));
+        fill(n->weights[i], limn_node_count(p), limn_hash_name(limn_node_name(p)), 0.2f);
+        assert_int_equal(limn_plan_bind(n->plan, p, LIMN_F32, n->weights[i]), LIMN_OK);
+    }
+    net_inputs(n);
 }
 
 static void net_free(net *n)
@@ -322,6 +327,62 @@ static void only_leaves_and_outputs_of_its_own_graph_have_memory(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- parameters in the plan's own memory ------------------------------------------------------------------------------ */
+
+/* They exist once, in the layout of their kernels, and give the same bits as bound ones: from f32 and from bf16. */
+static void own_parameters_exist_once_and_change_no_bit(void **state)
+{
+    (void)state;
+    static const char settings[] = "mmdit depth=3 " SMALL MODULATED "text_encoder=clip text_depth=2 text_heads=2 text_vocab=514";
+    limn_ctx *ctx = limn_ctx_new();
+    limn_ctx_set_threads(ctx, 1);
+    net bound = {0}, own = {0};
+    net_build(&bound, ctx, settings, (limn_build){.batch = 2, .n_steps = 4});
+    net_build(&own, ctx, settings, (limn_build){.batch = 2, .n_steps = 4});
+    net_plan(&bound, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
+    limn_plan_options options = {.precision = LIMN_PRECISION_F32, .own_parameters = true};
+    assert_int_equal(limn_plan_new(own.g, 1, own.output, &options, &own.plan), LIMN_OK);
+    assert_int_equal(limn_plan_run(own.plan), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "set it before the run"));
+    uint16_t half[65536];
+    for (int i = 0; i < bound.g->n_parameters; i++) {
+        size_t n = (size_t)limn_node_count(bound.g->parameters[i]);
+        assert_true(n <= 65536);
+        limn_convert(bound.weights[i], LIMN_F32, half, LIMN_BF16, n);
+        limn_convert(half, LIMN_BF16, bound.weights[i], LIMN_F32, n);
+        assert_int_equal(i % 2 ? limn_plan_set(own.plan, own.g->parameters[i], LIMN_BF16, half)
+                               : limn_plan_set(own.plan, own.g->parameters[i], LIMN_F32, bound.weights[i]), LIMN_OK);
+    }
+    net_inputs(&own);
+    same_outputs(&bound, &own);
+    limn_plan_size a = limn_plan_sizes(bound.plan), b = limn_plan_sizes(own.plan);
+    assert_true(peak(own.plan) <= peak(bound.plan) && b.weight_bytes < a.weight_bytes / 2); /* what is left: biases, norms, the token table */
+    /* another value of one parameter: that alone is packed again */
+    limn_node *p = own.g->parameters[own.g->n_parameters - 2];
+    int k = own.g->n_parameters - 2;
+    bound.weights[k][0] += 1;
+    limn_plan_touch(bound.plan, bound.g->parameters[k]);
+    assert_int_equal(limn_plan_set(own.plan, p, LIMN_F32, bound.weights[k]), LIMN_OK);
+    same_outputs(&bound, &own);
+    limn_plan_free(own.plan);
+    limn_graph_free(own.g);
+    net_free(&bound);
+    limn_ctx_free(ctx);
+}
+
+static void own_parameters_are_refused_in_training(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    net n = {0};
+    net_build(&n, ctx, DIT "depth=1", (limn_build){.batch = 1});
+    limn_plan_options options = {.training = true, .own_parameters = true};
+    assert_int_equal(limn_plan_new(n.g, 1, n.output, &options, &n.plan), LIMN_BAD_ARGUMENT);
+    assert_null(n.plan);
+    net_free(&n);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +391,8 @@ int main(void)
         cmocka_unit_test(a_prefix_that_fits_no_scope_is_named),
         cmocka_unit_test(a_run_starts_at_the_rate_of_what_changed),
         cmocka_unit_test(per_step_work_depends_on_the_picture),
+        cmocka_unit_test(own_parameters_exist_once_and_change_no_bit),
+        cmocka_unit_test(own_parameters_are_refused_in_training),
         cmocka_unit_test(precision_names_its_reason),
         cmocka_unit_test(only_leaves_and_outputs_of_its_own_graph_have_memory),
     };
