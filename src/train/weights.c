@@ -21,7 +21,7 @@ static void sincos_2d(const limn_node *node, float *to)
             }
 }
 
-static void start(const limn_node *node, uint64_t seed, float *to)
+void limn_weights_start(const limn_node *node, uint64_t seed, float *to)
 {
     size_t n = (size_t)limn_node_count(node);
     uint64_t sub = limn_hash_name(node->name);
@@ -53,7 +53,7 @@ limn_status limn_weights_new(limn_ctx *ctx, limn_graph *g, uint64_t seed, limn_w
         return limn_fail_memory(ctx, w->count * sizeof(float), "weights");
     }
     memset(w->value, 0, w->count * sizeof *w->value);
-    for (int i = 0; i < w->n; i++) start(w->node[i], seed, w->value + w->begin[i]);
+    for (int i = 0; i < w->n; i++) limn_weights_start(w->node[i], seed, w->value + w->begin[i]);
     return LIMN_OK;
 }
 
@@ -65,22 +65,40 @@ void limn_weights_free(limn_weights *w)
     w->value = NULL;
 }
 
+/* The tensor prefix + the parameter's name, of the parameter's shape. */
+static limn_status find(limn_ctx *ctx, const limn_node *node, const char *file, const limn_safetensors *st, const char *prefix, const limn_entry **out)
+{
+    char name[512], a[128], b[128];
+    snprintf(name, sizeof name, "%s%s", prefix, node->name);
+    const limn_entry *e = *out = limn_safetensors_find(st, name);
+    if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
+    limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
+    for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
+    if (e->usable && limn_shape_equal(&found, &node->shape)) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is %s %s, expected %s", file, name, e->type, limn_shape_text(&found, a),
+                     limn_shape_text(&node->shape, b));
+}
+
 limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_safetensors *st, const char *prefix, float *data)
 {
-    for (int i = 0; i < w->n; i++) {
-        char name[512];
-        snprintf(name, sizeof name, "%s%s", prefix, w->node[i]->name);
-        const limn_entry *e = limn_safetensors_find(st, name);
-        if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
-        limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
-        for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
-        char a[128], b[128];
-        if (!e->usable || !limn_shape_equal(&found, &w->node[i]->shape))
-            return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is %s %s, expected %s", file, name, e->type, limn_shape_text(&found, a),
-                             limn_shape_text(&w->node[i]->shape, b));
-        limn_convert(e->data, e->dtype, data + w->begin[i], LIMN_F32, (size_t)limn_node_count(w->node[i]));
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < w->n && status == LIMN_OK; i++) {
+        const limn_entry *e;
+        status = find(ctx, w->node[i], file, st, prefix, &e);
+        if (status == LIMN_OK) limn_convert(e->data, e->dtype, data + w->begin[i], LIMN_F32, (size_t)limn_node_count(w->node[i]));
     }
-    return LIMN_OK;
+    return status;
+}
+
+limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, const char *file, const limn_safetensors *st)
+{
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++) {
+        const limn_entry *e;
+        status = find(ctx, g->parameters[i], file, st, "", &e);
+        if (status == LIMN_OK) status = limn_plan_set(plan, g->parameters[i], e->dtype, e->data);
+    }
+    return status;
 }
 
 limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_settings *out)
