@@ -29,7 +29,6 @@ typedef struct job {
     limn_graph *g;
     limn_ports ports;
     limn_plan *plan;
-    limn_weights weights;
     int batch;     /* rows of the network's batch */
     size_t size;   /* floats of a picture */
     float *x;      /* [n, size] */
@@ -79,12 +78,9 @@ static limn_status open_job(job *j)
     limn_status status = limn_model_build(j->g, &j->p->settings, (limn_build){.batch = j->batch, .n_steps = j->o->steps}, &j->ports);
     if (status != LIMN_OK) return status;
     if (!j->ports.image || j->ports.features) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: this network does not make pictures from text by itself", j->p->file);
-    limn_plan_options options = {.precision = j->o->precision};
+    limn_plan_options options = {.precision = j->o->precision, .own_parameters = true};
     status = limn_plan_new(j->g, 1, &j->ports.output, &options, &j->plan);
-    if (status == LIMN_OK) status = limn_weights_new(ctx, j->g, 0, &j->weights);
-    if (status == LIMN_OK) status = limn_weights_load(ctx, &j->weights, j->p->file, j->p->st, "", j->weights.value);
-    for (int i = 0; i < j->weights.n && status == LIMN_OK; i++)
-        status = limn_plan_bind(j->plan, j->weights.node[i], LIMN_F32, j->weights.value + j->weights.begin[i]);
+    if (status == LIMN_OK) status = limn_weights_give(ctx, j->g, j->plan, j->p->file, j->p->st);
     j->size = (size_t)limn_node_count(j->ports.image) / (size_t)j->batch;
     j->x = malloc((size_t)j->o->n * j->size * sizeof *j->x);
     return status == LIMN_OK && !j->x ? limn_fail_memory(ctx, (size_t)j->o->n * j->size, "pictures") : status;
@@ -189,7 +185,6 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     for (int i = 0; i < o->n && status != LIMN_OK; i++) limn_image_free(&images[i]);
     limn_plan_free(j.plan);
     limn_graph_free(j.g);
-    limn_weights_free(&j.weights);
     free(j.x);
     return status;
 }
