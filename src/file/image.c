@@ -1,10 +1,8 @@
-/* image.c: PNG by libpng's simplified reader and its full writer. */
+/* image.c: which format a file is, limits, channels. */
 #include "file/image.h"
 
 #include "file/bytes.h"
 
-#include <png.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,125 +12,98 @@ void limn_image_free(limn_image *image)
     *image = (limn_image){0};
 }
 
-limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, int channels, limn_image *out)
+limn_status limn_image_check(limn_ctx *ctx, const char *name, uint32_t width, uint32_t height, int channels)
 {
-    static const png_uint_32 formats[] = {0, PNG_FORMAT_GRAY, PNG_FORMAT_GA, PNG_FORMAT_RGB, PNG_FORMAT_RGBA};
-    *out = (limn_image){0};
-    png_image png = {.version = PNG_IMAGE_VERSION};
-    if (!png_image_begin_read_from_memory(&png, bytes, n)) return limn_fail(ctx, LIMN_BAD_FILE, "%s: not a readable PNG: %s", name, png.message);
-    if (png.width > LIMN_MAX_SIDE || png.height > LIMN_MAX_SIDE) {
-        png_image_free(&png);
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %u x %u pixels, at most %d a side are supported", name, png.width, png.height, LIMN_MAX_SIDE);
-    }
-    png.format = formats[channels];
-    size_t size = (size_t)png.width * png.height * (size_t)channels;
-    out->pixels = malloc(size);
-    png_color white = {255, 255, 255};
-    if (!out->pixels) {
-        png_image_free(&png);
-        return limn_fail_memory(ctx, size, name);
-    }
-    if (!png_image_finish_read(&png, &white, out->pixels, 0, NULL)) {
-        limn_image_free(out);
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged PNG: %s", name, png.message);
-    }
-    out->width = (int)png.width, out->height = (int)png.height, out->channels = channels;
+    if (!width || !height || width > LIMN_MAX_SIDE || height > LIMN_MAX_SIDE || (uint64_t)width * height > LIMN_MAX_PIXELS)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %u x %u pixels, expected 1 to %d a side and at most %d in all", name, width, height,
+                         LIMN_MAX_SIDE, LIMN_MAX_PIXELS);
+    size_t bytes = (size_t)width * height * (size_t)channels, large = (size_t)32 << 20;
+    size_t available = bytes > large ? limn_memory_available() : 0;
+    if (available && bytes > available)
+        return limn_fail(ctx, LIMN_NO_MEMORY, "%s: %u x %u pixels need %zu bytes, %zu are available", name, width, height, bytes, available);
     return LIMN_OK;
 }
 
-limn_status limn_png_read(limn_ctx *ctx, const char *path, int channels, limn_image *out)
+limn_status limn_image_new(limn_ctx *ctx, const char *name, uint32_t width, uint32_t height, int channels, limn_image *out)
+{
+    *out = (limn_image){0};
+    limn_status status = limn_image_check(ctx, name, width, height, channels);
+    if (status != LIMN_OK) return status;
+    size_t bytes = (size_t)width * height * (size_t)channels;
+    *out = (limn_image){.width = (int)width, .height = (int)height, .channels = channels, .pixels = malloc(bytes)};
+    if (out->pixels) return LIMN_OK;
+    *out = (limn_image){0};
+    return limn_fail_memory(ctx, bytes, name);
+}
+
+limn_image_kind limn_image_sniff(const uint8_t *bytes, size_t n)
+{
+    if (n >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) return LIMN_IMAGE_PNG;
+    if (n >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) return LIMN_IMAGE_JPEG;
+    if (n >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0) return LIMN_IMAGE_WEBP;
+    return LIMN_IMAGE_UNKNOWN;
+}
+
+limn_status limn_image_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, int channels, limn_image *out)
+{
+    *out = (limn_image){0};
+    if (channels < 0 || channels > 4) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: pictures have 1 to 4 channels, not %d", name, channels);
+    char shown[64];
+    limn_status status;
+    switch (limn_image_sniff(bytes, n)) {
+    case LIMN_IMAGE_PNG: status = limn_png_decode(ctx, name, bytes, n, out); break;
+    case LIMN_IMAGE_JPEG: status = limn_jpeg_decode(ctx, name, bytes, n, out); break;
+    case LIMN_IMAGE_WEBP: status = limn_webp_decode(ctx, name, bytes, n, out); break;
+    default:
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a PNG, JPEG or WebP picture, found %zu bytes that begin with \"%s\"", name, n,
+                         limn_escape((const char *)bytes, n < 12 ? n : 12, shown, sizeof shown));
+    }
+    if (status == LIMN_OK && channels) status = limn_image_convert(ctx, out, channels);
+    if (status != LIMN_OK) limn_image_free(out);
+    return status;
+}
+
+limn_status limn_image_read(limn_ctx *ctx, const char *path, int channels, limn_image *out)
 {
     unsigned char *bytes;
     size_t n;
     *out = (limn_image){0};
-    limn_status status = limn_file_read(ctx, path, (size_t)256 << 20, &bytes, &n);
+    limn_status status = limn_file_read(ctx, path, LIMN_MAX_IMAGE_BYTES, &bytes, &n);
     if (status != LIMN_OK) return status;
-    status = limn_png_decode(ctx, path, bytes, n, channels, out);
+    status = limn_image_decode(ctx, path, bytes, n, channels, out);
     free(bytes);
     return status;
 }
 
-static void png_put(png_structp png, png_bytep bytes, size_t n)
+/* One pixel of `c` channels as RGBA and back; gray stays exactly what it was: 299 + 587 + 114 = 1000. */
+static void widen(const uint8_t *p, int c, uint32_t rgba[4])
 {
-    limn_file_write(png_get_io_ptr(png), bytes, n);
+    for (int k = 0; k < 3; k++) rgba[k] = p[c > 2 ? k : 0];
+    rgba[3] = c == 2 || c == 4 ? p[c - 1] : 255;
 }
 
-static void png_flushed(png_structp png)
+static void narrow(uint32_t rgba[4], int c, uint8_t *p)
 {
-    (void)png;
+    if (c == 1 || c == 3)
+        for (int k = 0; k < 3; k++) rgba[k] = (rgba[k] * rgba[3] + 255 * (255 - rgba[3]) + 127) / 255;
+    if (c < 3) p[0] = (uint8_t)((rgba[0] * 299 + rgba[1] * 587 + rgba[2] * 114 + 500) / 1000);
+    else for (int k = 0; k < 3; k++) p[k] = (uint8_t)rgba[k];
+    if (c == 2 || c == 4) p[c - 1] = (uint8_t)rgba[3];
 }
 
-static void silent(png_structp png, png_const_charp text)
+limn_status limn_image_convert(limn_ctx *ctx, limn_image *image, int channels)
 {
-    (void)png, (void)text;
-}
-
-static void put_text(png_structp png, png_infop info, const char *parameters)
-{
-    bool latin = true;
-    for (const char *p = parameters; *p; p++) latin = latin && (unsigned char)*p < 0x80;
-    char key[] = "parameters";
-    png_text text = {.compression = latin ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE, .key = key, .text = (char *)(uintptr_t)parameters};
-    png_set_text(png, info, &text, 1);
-}
-
-static bool encode(limn_writer *writer, const limn_image *image, const char *parameters)
-{
-    static const int types[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGBA};
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, silent);
-    png_infop info = png ? png_create_info_struct(png) : NULL;
-    if (!info || setjmp(png_jmpbuf(png))) {
-        png_destroy_write_struct(&png, &info);
-        return false;
-    }
-    png_set_write_fn(png, writer, png_put, png_flushed);
-    png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, 8, types[image->channels], PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    if (parameters) put_text(png, info, parameters);
-    png_write_info(png, info);
-    for (int y = 0; y < image->height; y++) png_write_row(png, image->pixels + (size_t)y * (size_t)image->width * (size_t)image->channels);
-    png_write_end(png, info);
-    png_destroy_write_struct(&png, &info);
-    return true;
-}
-
-limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters)
-{
-    limn_writer writer;
-    limn_status status = limn_file_create(ctx, path, &writer);
+    limn_image out;
+    if (image->channels == channels) return LIMN_OK;
+    limn_status status = limn_image_new(ctx, "a picture", (uint32_t)image->width, (uint32_t)image->height, channels, &out);
     if (status != LIMN_OK) return status;
-    if (encode(&writer, image, parameters)) return limn_file_commit(&writer);
-    limn_file_discard(&writer);
-    return limn_fail(ctx, LIMN_IO, "%s: the PNG could not be encoded", path);
-}
-
-/* Area of a source pixel interval covered by target pixel t, for n source pixels and m target pixels. */
-static float resized_sample(const limn_image *im, int c, float x0, float x1, float y0, float y1, bool alpha)
-{
-    float sum = 0, weight = 0;
-    for (int y = (int)y0; y < im->height && (float)y < y1; y++)
-        for (int x = (int)x0; x < im->width && (float)x < x1; x++) {
-            float w = ((float)x + 1 < x1 ? (float)x + 1 : x1) - ((float)x > x0 ? (float)x : x0);
-            w *= ((float)y + 1 < y1 ? (float)y + 1 : y1) - ((float)y > y0 ? (float)y : y0);
-            const uint8_t *p = im->pixels + ((size_t)y * (size_t)im->width + (size_t)x) * (size_t)im->channels;
-            if (alpha && c != im->channels - 1) w *= (float)p[im->channels - 1];
-            sum += w * (float)p[c];
-            weight += w;
-        }
-    return weight > 0 ? sum / weight : 0;
-}
-
-limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, int height, limn_image *out)
-{
-    *out = (limn_image){.width = width, .height = height, .channels = from->channels};
-    out->pixels = malloc((size_t)width * (size_t)height * (size_t)from->channels);
-    if (!out->pixels) return limn_fail_memory(ctx, (size_t)width * (size_t)height, "a picture");
-    float sx = (float)from->width / (float)width, sy = (float)from->height / (float)height;
-    bool alpha = from->channels == 2 || from->channels == 4;
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++)
-            for (int c = 0; c < from->channels; c++)
-                out->pixels[((size_t)y * (size_t)width + (size_t)x) * (size_t)from->channels + (size_t)c] =
-                    (uint8_t)(resized_sample(from, c, (float)x * sx, (float)(x + 1) * sx, (float)y * sy, (float)(y + 1) * sy, alpha) + 0.5f);
+    size_t n = (size_t)image->width * (size_t)image->height;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t rgba[4];
+        widen(image->pixels + i * (size_t)image->channels, image->channels, rgba);
+        narrow(rgba, channels, out.pixels + i * (size_t)channels);
+    }
+    limn_image_free(image);
+    *image = out;
     return LIMN_OK;
 }

@@ -1,23 +1,50 @@
-/* image.h: pictures of 8 bits per channel; PNG in and out. */
+/* image.h: pictures of 8 bits per channel: PNG, JPEG and WebP in, PNG out, channels and sizes changed. */
 #ifndef LIMN_IMAGE_H
 #define LIMN_IMAGE_H
 
 #include "base/base.h"
 
 typedef struct limn_image {
-    int width, height, channels; /* 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA */
+    int width, height, channels; /* 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA; alpha is not multiplied in */
     uint8_t *pixels;             /* [height, width, channels]; owned, limn_image_free() */
 } limn_image;
 
-enum { LIMN_MAX_SIDE = 16384 };
+/* Checked against the header before anything is allocated. */
+enum { LIMN_MAX_SIDE = 16384, LIMN_MAX_PIXELS = 64 << 20, LIMN_MAX_IMAGE_BYTES = 256 << 20 };
 
-/** Read a PNG as `channels` channels (1 to 4; alpha is laid over white when it is dropped). */
-limn_status limn_png_read(limn_ctx *ctx, const char *path, int channels, limn_image *out);
-limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, int channels, limn_image *out);
+typedef enum limn_image_kind { LIMN_IMAGE_UNKNOWN, LIMN_IMAGE_PNG, LIMN_IMAGE_JPEG, LIMN_IMAGE_WEBP } limn_image_kind;
+/** What the first bytes say a file is; names do not count. */
+limn_image_kind limn_image_sniff(const uint8_t *bytes, size_t n);
+
+/** Decode a PNG (any depth, palette, interlaced), a JPEG (gray, colour, CMYK; turned upright as its EXIF says) or a WebP
+ *  (lossy, lossless, alpha).
+ *  @param  name      what messages call the bytes, usually the path
+ *  @param  channels  1 to 4, or 0: as stored (see limn_image_convert)
+ *  @return LIMN_OK: free *out with limn_image_free(); else *out is empty and the sentence begins with name:
+ *          LIMN_BAD_FILE damaged, cut or too large; LIMN_UNSUPPORTED (animation); LIMN_NO_MEMORY */
+limn_status limn_image_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, int channels, limn_image *out);
+/** The same from a file of at most LIMN_MAX_IMAGE_BYTES; also LIMN_NOT_FOUND, LIMN_IO. */
+limn_status limn_image_read(limn_ctx *ctx, const char *path, int channels, limn_image *out);
+void limn_image_free(limn_image *image);
+
+/** Pixels, not cleared, for a picture of this size, or the sentence why not: sides 1..LIMN_MAX_SIDE, LIMN_MAX_PIXELS in all,
+ *  and large ones only when the machine has the memory. */
+limn_status limn_image_new(limn_ctx *ctx, const char *name, uint32_t width, uint32_t height, int channels, limn_image *out);
+/** The check of limn_image_new() alone. */
+limn_status limn_image_check(limn_ctx *ctx, const char *name, uint32_t width, uint32_t height, int channels);
+/** To another number of channels in place: colour to gray by 0.299 R + 0.587 G + 0.114 B; alpha that is dropped lets white
+ *  shine through; alpha that is added is 255.  On failure *image is unchanged. */
+limn_status limn_image_convert(limn_ctx *ctx, limn_image *image, int channels);
+/** To another size, each axis on its own: smaller by the area a pixel covers, larger by interpolation.  With 2 and 4 channels
+ *  colours count by their alpha. */
+limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, int height, limn_image *out);
+
 /** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8). */
 limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters);
-void limn_image_free(limn_image *image);
-/** Average areas (smaller) or interpolate (larger), alpha-weighted for 2 and 4 channels. */
-limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, int height, limn_image *out);
+
+/* One format each, channels as stored; for limn_image_decode(). */
+limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
+limn_status limn_jpeg_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
+limn_status limn_webp_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
 
 #endif
