@@ -88,7 +88,7 @@ static limn_status add_row(limn_ctx *ctx, limn_dataset *d, const char *folder, c
     char path[2048];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     limn_image image, sized = {0};
-    limn_status status = limn_png_read(ctx, path, d->channels, &image);
+    limn_status status = limn_image_read(ctx, path, d->channels, &image);
     if (status != LIMN_OK) return status;
     if (image.width != d->size || image.height != d->size) {
         status = limn_image_resize(ctx, &image, d->size, d->size, &sized);
