@@ -167,27 +167,10 @@ static void every_rule_of_safetensors_is_enforced(void **state)
     limn_ctx_free(ctx);
 }
 
-static void written_pictures_and_tensors_read_back(void **state)
-{
-    (void)state;
-    limn_ctx *ctx = limn_ctx_new();
-    uint8_t pixels[5 * 3 * 4];
-    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37);
-    limn_image image = {.width = 5, .height = 3, .channels = 4, .pixels = pixels}, back;
-    assert_int_equal(limn_png_write(ctx, "back.png", &image, "ein schöner Apfel"), LIMN_OK);
-    assert_int_equal(limn_png_read(ctx, "back.png", 4, &back), LIMN_OK);
-    assert_memory_equal(pixels, back.pixels, sizeof pixels);
-    limn_image_free(&back);
-    assert_int_equal(limn_png_decode(ctx, "x", pixels, sizeof pixels, 3, &back), LIMN_BAD_FILE);
-    assert_int_equal(limn_png_write(ctx, "/dev/full/x.png", &image, NULL), LIMN_IO);
-    limn_ctx_free(ctx);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rule_of_safetensors_is_enforced),
-        cmocka_unit_test(written_pictures_and_tensors_read_back),
         cmocka_unit_test(resuming_gives_the_bits_of_never_stopping),
         cmocka_unit_test(a_picture_does_not_depend_on_threads_or_batch),
         cmocka_unit_test(bad_folders_are_named),
