@@ -13,7 +13,7 @@
 static limn_status open_regular(limn_ctx *ctx, const char *path, int *fd, size_t *n)
 {
     struct stat st;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait */
     if (*fd < 0) return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", path, strerror(errno));
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(*fd);
