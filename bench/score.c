@@ -57,6 +57,7 @@ static int place_of(const limn_dataset *gallery, const float *thumbs, const floa
 }
 
 typedef struct scores {
+    limn_ctx *ctx;
     limn_pipeline *pipeline;
     limn_generate_options options;
     limn_dataset *gallery, *asked;
@@ -69,7 +70,7 @@ static void show(scores *s, const limn_image *made, int64_t i)
 {
     if (!s->sheet.pixels || s->n_shown == SHOWN) return;
     int at = s->n_shown++, row = at / (SHEET_COLUMNS / 2), column = at % (SHEET_COLUMNS / 2) * 2;
-    limn_dataset_picture(s->asked, i, false, s->pixels);
+    if (limn_dataset_picture(s->ctx, s->asked, i, s->pixels) != LIMN_OK) return;
     for (int y = 0; y < s->size; y++) {
         uint8_t *to = s->sheet.pixels + ((size_t)(row * s->size + y) * (size_t)s->sheet.width + (size_t)(column * s->size)) * CHANNELS;
         memcpy(to, made->pixels + (size_t)y * (size_t)s->size * CHANNELS, (size_t)s->size * CHANNELS);
@@ -120,6 +121,7 @@ static limn_status score(limn_ctx *ctx, scores *s, int count)
 
 static limn_status open_all(limn_ctx *ctx, scores *s, char **argv)
 {
+    s->ctx = ctx;
     limn_status status = limn_pipeline_open(ctx, argv[1], &s->pipeline);
     if (status != LIMN_OK) return status;
     s->size = limn_settings_get(limn_pipeline_settings(s->pipeline), "size");
@@ -136,11 +138,11 @@ static limn_status open_all(limn_ctx *ctx, scores *s, char **argv)
     s->sheet = (limn_image){.width = SHEET_COLUMNS * s->size, .height = SHOWN / SHEET_COLUMNS * 2 * s->size, .channels = CHANNELS};
     s->sheet.pixels = calloc((size_t)s->sheet.width * (size_t)s->sheet.height, CHANNELS);
     if (!s->thumbs || !s->pixels || !s->sheet.pixels) return limn_fail_memory(ctx, n * THUMB * sizeof(float), "thumbnails");
-    for (size_t i = 0; i < n; i++) {
-        limn_dataset_picture(s->gallery, (int64_t)i, false, s->pixels);
-        thumbnail(s->pixels, s->size, s->thumbs + i * THUMB);
+    for (size_t i = 0; i < n && status == LIMN_OK; i++) {
+        status = limn_dataset_picture(ctx, s->gallery, (int64_t)i, s->pixels);
+        if (status == LIMN_OK) thumbnail(s->pixels, s->size, s->thumbs + i * THUMB);
     }
-    return LIMN_OK;
+    return status;
 }
 
 int main(int argc, char **argv)

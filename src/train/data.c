@@ -1,206 +1,257 @@
-/* data.c: metadata.jsonl folders, the shapes generator, order. */
+/* data.c: opening a data set, pictures in memory, order, samples. */
 #include "train/data.h"
 
 #include "base/rng.h"
 #include "file/bytes.h"
 #include "file/image.h"
+#include "train/shapes.h"
 
-#include <jansson.h>
 #include <math.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { DEFAULT_SHAPES = 4096, FEW_BAD = 3, MAX_WARNINGS = 20, FLIP = 0, CROP_X = 1, CROP_Y = 2 };
+
 struct limn_dataset {
     int size, channels;
-    int64_t n, capacity;
-    uint8_t *pixels;
-    char **captions;
-    int64_t *order;     /* of epoch `epoch` */
+    limn_data_resize resize;
+    limn_rows rows;
+    limn_image *kept;      /* [n], cut to size but not cropped; NULL: decoded for every sample */
+    int64_t *order;        /* of epoch `epoch`, when ordered */
     uint64_t epoch;
     bool ordered;
+    pthread_mutex_t lock;  /* of what follows */
+    uint8_t *bad;          /* [n] */
+    int64_t n_bad;
+    char first_bad[LIMN_ERROR_BYTES];
+    limn_text warnings;    /* lines */
 };
 
-static size_t picture_bytes(const limn_dataset *d)
+/* ---- pictures that cannot be read ------------------------------------------------------------------------------------- */
+
+/* With the lock held. */
+static limn_status check_bad(limn_ctx *ctx, const limn_dataset *d)
 {
-    return (size_t)d->size * (size_t)d->size * (size_t)d->channels;
+    if (d->n_bad < d->rows.n && (d->n_bad <= FEW_BAD || 100 * d->n_bad <= d->rows.n)) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_FILE, "%lld of %lld pictures cannot be read, expected at most %d or 1 %%; the first: %.1800s", (long long)d->n_bad,
+                     (long long)d->rows.n, FEW_BAD, d->first_bad);
 }
 
-static limn_status add(limn_ctx *ctx, limn_dataset *d, const char *caption, uint8_t **pixels)
+/* What ctx says about picture i is noted.  @return LIMN_OK while few are bad */
+static limn_status note_bad(limn_ctx *ctx, limn_dataset *d, int64_t i)
 {
-    if (d->n == d->capacity) {
-        int64_t capacity = d->capacity ? 2 * d->capacity : 1024;
-        uint8_t *more = realloc(d->pixels, (size_t)capacity * picture_bytes(d));
-        if (more) d->pixels = more;
-        char **names = more ? realloc(d->captions, (size_t)capacity * sizeof *names) : NULL;
-        if (!names) return limn_fail_memory(ctx, (size_t)capacity * picture_bytes(d), "pictures");
-        d->captions = names;
-        d->capacity = capacity;
+    pthread_mutex_lock(&d->lock);
+    if (!d->bad[i]) {
+        d->bad[i] = 1;
+        if (!d->n_bad++) memcpy(d->first_bad, ctx->error, sizeof d->first_bad);
+        if (d->n_bad <= MAX_WARNINGS) limn_text_printf(&d->warnings, "skipped: %s\n", ctx->error);
     }
-    d->captions[d->n] = strdup(caption);
-    if (!d->captions[d->n]) return limn_fail_memory(ctx, strlen(caption), "captions");
-    *pixels = d->pixels + (size_t)d->n++ * picture_bytes(d);
-    return LIMN_OK;
-}
-
-/* ---- metadata.jsonl --------------------------------------------------------------------------------------------------- */
-
-static bool matches(const json_t *row, const char *where)
-{
-    while (where && *where) {
-        char field[64], value[128];
-        int used = 0;
-        if (sscanf(where, "%63[^=,]=%127[^,]%n", field, value, &used) != 2) return false;
-        const char *has = json_string_value(json_object_get(row, field));
-        if (!has || strcmp(has, value) != 0) return false;
-        where += used;
-        if (*where == ',') where++;
-    }
-    return true;
-}
-
-static limn_status check_where(limn_ctx *ctx, const json_t *row, const char *where)
-{
-    while (where && *where) {
-        char field[64];
-        size_t n = strcspn(where, "=");
-        snprintf(field, sizeof field, "%.*s", (int)(n < 63 ? n : 63), where);
-        if (where[n] != '=' || !json_object_get(row, field))
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--where expects field=value[,field=value], and \"%s\" is no field of metadata.jsonl", field);
-        where += strcspn(where, ",");
-        if (*where == ',') where++;
-    }
-    return LIMN_OK;
-}
-
-static bool plain_relative(const char *path)
-{
-    if (path[0] == '/' || !path[0]) return false;
-    for (const char *p = path; (p = strstr(p, "..")); p += 2)
-        if ((p == path || p[-1] == '/') && (p[2] == '/' || !p[2])) return false;
-    return true;
-}
-
-static limn_status add_row(limn_ctx *ctx, limn_dataset *d, const char *folder, const json_t *row)
-{
-    const char *name = json_string_value(json_object_get(row, "file_name")), *text = json_string_value(json_object_get(row, "text"));
-    if (!name || !text) return limn_fail(ctx, LIMN_BAD_FILE, "expected strings file_name and text");
-    if (!plain_relative(name)) return limn_fail(ctx, LIMN_BAD_FILE, "file_name must lie inside the folder");
-    char path[2048];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    limn_image image, sized = {0};
-    limn_status status = limn_image_read(ctx, path, d->channels, &image);
-    if (status != LIMN_OK) return status;
-    if (image.width != d->size || image.height != d->size) {
-        status = limn_image_resize(ctx, &image, d->size, d->size, &sized);
-        limn_image_free(&image);
-        image = sized;
-    }
-    uint8_t *pixels;
-    if (status == LIMN_OK) status = add(ctx, d, text, &pixels);
-    if (status == LIMN_OK) memcpy(pixels, image.pixels, picture_bytes(d));
-    limn_image_free(&image);
+    limn_status status = check_bad(ctx, d);
+    pthread_mutex_unlock(&d->lock);
     return status;
 }
 
-static limn_status read_folder(limn_ctx *ctx, limn_dataset *d, const limn_data_options *o)
+/* The first readable-so-far picture from i on. */
+static limn_status skip_bad(limn_ctx *ctx, limn_dataset *d, int64_t *i)
 {
-    char path[2048];
-    unsigned char *bytes;
-    size_t n;
-    snprintf(path, sizeof path, "%s/metadata.jsonl", o->folder);
-    limn_status status = limn_file_read(ctx, path, (size_t)1 << 30, &bytes, &n);
-    if (status != LIMN_OK) return status;
-    int64_t line = 0;
-    for (size_t begin = 0; begin < n && status == LIMN_OK;) {
-        const unsigned char *newline = memchr(bytes + begin, '\n', n - begin);
-        size_t end = newline ? (size_t)(newline - bytes) : n;
-        line++;
-        if (end > begin) {
-            json_error_t error;
-            json_t *row = json_loadb((const char *)bytes + begin, end - begin, JSON_REJECT_DUPLICATES, &error);
-            char shown[256];
-            if (!row || !json_is_object(row))
-                status = limn_fail(ctx, LIMN_BAD_FILE, "%s", row ? "expected an object" : limn_escape(error.text, strlen(error.text), shown, sizeof shown));
-            else if (line == 1) status = check_where(ctx, row, o->where);
-            if (status == LIMN_OK && matches(row, o->where)) status = add_row(ctx, d, o->folder, row);
-            json_decref(row);
-            if (status != LIMN_OK && status != LIMN_BAD_ARGUMENT) limn_fail_in(ctx, status, "%s line %lld", path, (long long)line);
-        }
-        begin = end + 1;
-    }
-    free(bytes);
+    pthread_mutex_lock(&d->lock);
+    limn_status status = check_bad(ctx, d);
+    while (status == LIMN_OK && d->bad[*i]) *i = (*i + 1) % d->rows.n;
+    pthread_mutex_unlock(&d->lock);
     return status;
 }
 
-/* ---- shapes ----------------------------------------------------------------------------------------------------------- */
-
-static const struct { const char *name; uint8_t rgb[3]; } colours[] = {
-    {"red", {220, 40, 40}}, {"green", {40, 170, 60}}, {"blue", {40, 80, 220}}, {"yellow", {240, 210, 40}},
-    {"purple", {150, 60, 190}}, {"orange", {245, 140, 30}}, {"black", {20, 20, 20}}, {"pink", {250, 150, 190}},
-};
-static const char *const kinds[] = {"circle", "square", "triangle", "diamond"};
-static const char *const relations[] = {"above", "below", "left of", "right of"};
-
-/* x, y in [-1,1] relative to the centre */
-static bool inside(unsigned kind, float x, float y)
+void limn_dataset_warn(limn_ctx *ctx, limn_dataset *d)
 {
-    switch (kind) {
-    case 0: return x * x + y * y < 1;
-    case 1: return fabsf(x) < 0.85f && fabsf(y) < 0.85f;
-    case 2: return y < 0.85f && y > -0.95f && fabsf(x) < 0.55f * (y + 0.95f);
-    default: return fabsf(x) + fabsf(y) < 1;
-    }
+    pthread_mutex_lock(&d->lock);
+    limn_text warnings = d->warnings;
+    d->warnings = (limn_text){0};
+    pthread_mutex_unlock(&d->lock);
+    for (char *line = warnings.bytes, *end; line && (end = strchr(line, '\n')); line = end + 1) limn_log(ctx, LIMN_LOG_WARN, "%.*s", (int)(end - line), line);
+    limn_text_free(&warnings);
 }
 
-static void draw(const limn_dataset *d, uint8_t *pixels, unsigned kind, const uint8_t *rgb, float cx, float cy, float radius)
+/* ---- one picture ------------------------------------------------------------------------------------------------------ */
+
+static limn_status fit(limn_ctx *ctx, const limn_dataset *d, const char *name, limn_image *image)
 {
-    for (int y = 0; y < d->size; y++)
-        for (int x = 0; x < d->size; x++) {
-            int covered = 0;
-            for (int s = 0; s < 16; s++) {
-                float px = ((float)x + ((float)(s % 4) + 0.5f) / 4) / (float)d->size, py = ((float)y + ((float)(s / 4) + 0.5f) / 4) / (float)d->size;
-                covered += inside(kind, (px - cx) / radius, (py - cy) / radius);
-            }
-            uint8_t *p = pixels + ((size_t)y * (size_t)d->size + (size_t)x) * (size_t)d->channels;
-            int old = d->channels == 4 && p[3] == 0 ? 0 : 16 - covered;
-            for (int c = 0; c < 3 && covered; c++) p[c] = (uint8_t)((rgb[c] * (16 - old) + p[c] * old) / 16);
-            if (d->channels == 4 && covered * 255 / 16 > p[3]) p[3] = (uint8_t)(covered * 255 / 16);
+    int shorter = image->width < image->height ? image->width : image->height;
+    double scale = (double)d->size / shorter, width = round(image->width * scale), height = round(image->height * scale);
+    if (d->resize == LIMN_SQUASH) width = height = d->size;
+    if (width > LIMN_MAX_SIDE || height > LIMN_MAX_SIDE)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %d x %d pixels are too long for a crop of %d", name, image->width, image->height, d->size);
+    if (image->width == (int)width && image->height == (int)height) return LIMN_OK;
+    limn_image sized;
+    limn_status status = limn_image_resize(ctx, image, (int)width, (int)height, &sized);
+    if (status != LIMN_OK) return status;
+    limn_image_free(image);
+    *image = sized;
+    return LIMN_OK;
+}
+
+static limn_status load(limn_ctx *ctx, const limn_dataset *d, int64_t i, limn_image *out)
+{
+    const char *file = d->rows.row[i].file;
+    limn_status status = file ? limn_image_read(ctx, file, d->channels, out) : limn_shapes_draw(ctx, i, d->size, d->channels, out);
+    if (status == LIMN_OK && file) status = fit(ctx, d, file, out);
+    if (status != LIMN_OK) limn_image_free(out);
+    return status;
+}
+
+/* The square with its corner at (left, top). */
+static void to_floats(const limn_image *image, int size, int left, int top, bool flip, float *out)
+{
+    int c = image->channels;
+    for (int y = 0; y < size; y++)
+        for (int x = 0; x < size; x++) {
+            size_t at = (size_t)(top + y) * (size_t)image->width + (size_t)(left + (flip ? size - 1 - x : x));
+            const uint8_t *p = image->pixels + at * (size_t)c;
+            float alpha = c == 4 ? (float)p[3] / 255 : 1;
+            for (int k = 0; k < c; k++) *out++ = (float)p[k] * (k < 3 ? alpha : 1) / 127.5f - 1;
         }
 }
 
-static limn_status make_shapes(limn_ctx *ctx, limn_dataset *d, int n)
+static int corner(const limn_dataset *d, uint64_t seed, uint64_t position, int axis, int length)
 {
-    for (int i = 0; i < n; i++) {
-        uint32_t w[4];
-        limn_random_words(0, LIMN_STREAM_SHAPES, (uint64_t)i, 0, w);
-        unsigned c1 = w[0] % 8, c2 = (c1 + 1 + w[1] % 7) % 8, k1 = (w[0] >> 8) % 4, k2 = (w[1] >> 8) % 4, relation = w[2] % 4;
-        char caption[128];
-        snprintf(caption, sizeof caption, "a %s %s %s a %s %s", colours[c1].name, kinds[k1], relations[relation], colours[c2].name, kinds[k2]);
-        uint8_t *pixels;
-        limn_status status = add(ctx, d, caption, &pixels);
+    if (d->resize == LIMN_CROP_RANDOM) return (int)limn_random_below(seed, LIMN_STREAM_AUGMENT, position, (uint64_t)axis, (uint64_t)(length - d->size) + 1);
+    return (length - d->size) / 2;
+}
+
+limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, uint64_t position, int64_t i, bool flip, float *out, int64_t *shown)
+{
+    for (;;) { /* ends: there are as many turns as pictures that turn out bad */
+        limn_image read = {0}, *image = &read;
+        limn_status status = skip_bad(ctx, d, &i);
+        if (status == LIMN_OK && d->kept) image = &d->kept[i];
+        else if (status == LIMN_OK) {
+            status = load(ctx, d, i, image);
+            if (status != LIMN_OK && status != LIMN_NO_MEMORY && (status = note_bad(ctx, d, i)) == LIMN_OK) continue;
+        }
         if (status != LIMN_OK) return status;
-        memset(pixels, d->channels == 4 ? 0 : 255, picture_bytes(d));
-        float side = relation % 2 ? 0.73f : 0.27f, x = relation < 2 ? 0.5f : side, y = relation < 2 ? side : 0.5f;
-        if (relation >= 2) x = relation == 2 ? 0.27f : 0.73f;
-        if (relation < 2) y = relation == 0 ? 0.27f : 0.73f;
-        draw(d, pixels, k1, colours[c1].rgb, x, y, 0.2f);
-        draw(d, pixels, k2, colours[c2].rgb, 1 - x, 1 - y, 0.2f);
+        bool mirrored = flip && limn_random_uniform(seed, LIMN_STREAM_AUGMENT, position, FLIP) < 0.5f;
+        to_floats(image, d->size, corner(d, seed, position, CROP_X, image->width), corner(d, seed, position, CROP_Y, image->height), mirrored, out);
+        limn_image_free(&read);
+        *shown = i;
+        return LIMN_OK;
     }
-    return LIMN_OK;
+}
+
+limn_status limn_dataset_picture(limn_ctx *ctx, const limn_dataset *d, int64_t i, float *out)
+{
+    limn_image read = {0}, *image = &read;
+    limn_status status = LIMN_OK;
+    if (d->kept && d->kept[i].pixels) image = &d->kept[i];
+    else status = load(ctx, d, i, image);
+    if (status == LIMN_OK) to_floats(image, d->size, (image->width - d->size) / 2, (image->height - d->size) / 2, false, out);
+    limn_image_free(&read);
+    return status;
+}
+
+/* ---- keeping all in memory -------------------------------------------------------------------------------------------- */
+
+typedef struct keeping {
+    limn_ctx *ctx;
+    limn_dataset *d;
+    size_t budget;
+    atomic_size_t bytes;
+    atomic_int_fast64_t next;
+    atomic_int status;     /* the first failure; its sentence is in ctx */
+    atomic_bool too_large;
+} keeping;
+
+static void keep_some(keeping *k, limn_ctx *own, bool reports)
+{
+    limn_dataset *d = k->d;
+    for (int64_t i; (i = atomic_fetch_add(&k->next, 1)) < d->rows.n && atomic_load(&k->status) == LIMN_OK && !atomic_load(&k->too_large);) {
+        limn_status status = load(own, d, i, &d->kept[i]);
+        size_t bytes = (size_t)d->kept[i].width * (size_t)d->kept[i].height * (size_t)d->channels;
+        if (status != LIMN_OK && status != LIMN_NO_MEMORY) status = note_bad(own, d, i);
+        if (status == LIMN_OK && atomic_fetch_add(&k->bytes, bytes) + bytes > k->budget) atomic_store(&k->too_large, true);
+        if (status == LIMN_OK && reports && !limn_progress(k->ctx, "picture", i, d->rows.n)) status = limn_fail(own, LIMN_CANCELLED, "stopped while pictures were read");
+        int none = LIMN_OK;
+        if (status != LIMN_OK && atomic_compare_exchange_strong(&k->status, &none, (int)status)) limn_fail(k->ctx, status, "%s", own->error);
+    }
+}
+
+static void forget(limn_dataset *d)
+{
+    for (int64_t i = 0; d->kept && i < d->rows.n; i++) limn_image_free(&d->kept[i]);
+    free(d->kept);
+    d->kept = NULL;
+}
+
+static limn_status keep_all(limn_ctx *ctx, limn_dataset *d, size_t budget)
+{
+    size_t least;
+    if (!budget) {
+        size_t available = limn_memory_available(), most = (size_t)2 << 30;
+        budget = available && available / 10 < most ? available / 10 : most;
+    }
+    if (!limn_mul_size((size_t)d->rows.n, limn_dataset_floats(d), &least) || least > budget) return LIMN_OK;
+    d->kept = calloc((size_t)d->rows.n, sizeof *d->kept);
+    if (!d->kept) return limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->kept, "pictures");
+    keeping k = {.ctx = ctx, .d = d, .budget = budget};
+#pragma omp parallel num_threads(ctx->n_threads)
+    {
+        limn_ctx *own = limn_ctx_new();
+        if (own) keep_some(&k, own, omp_get_thread_num() == 0);
+        limn_ctx_free(own);
+    }
+    limn_status status = (limn_status)atomic_load(&k.status);
+    if (status == LIMN_OK && atomic_load(&k.next) < d->rows.n && !atomic_load(&k.too_large)) status = limn_fail_memory(ctx, sizeof *ctx, "a thread's context");
+    if (status != LIMN_OK || atomic_load(&k.too_large)) forget(d);
+    return status;
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
+static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_rows *rows)
+{
+    char path[4096];
+    unsigned char *bytes;
+    size_t n;
+    if (strcmp(o->folder, "shapes") == 0) return limn_shapes_rows(ctx, o->n_shapes ? o->n_shapes : DEFAULT_SHAPES, rows);
+    if (snprintf(path, sizeof path, "%s/metadata.jsonl", o->folder) >= (int)sizeof path) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the data is too long");
+    limn_status status = limn_file_read(ctx, path, (size_t)1 << 30, &bytes, &n);
+    if (status == LIMN_OK) {
+        status = limn_rows_jsonl(ctx, path, o->folder, (const char *)bytes, n, &(limn_row_fields){o->where, o->caption, o->label}, rows);
+        free(bytes);
+        return status;
+    }
+    if (status != LIMN_NOT_FOUND) return status;
+    status = limn_rows_folder(ctx, o->folder, rows);
+    if (status == LIMN_OK && (o->where || o->caption || o->label))
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--where, --caption and --label choose fields of metadata.jsonl, and %s has none", o->folder);
+    return status;
+}
+
+static limn_status open_rows(limn_ctx *ctx, const limn_data_options *o, limn_dataset *d)
+{
+    limn_status status = limn_rows_new(ctx, &d->rows);
+    if (status == LIMN_OK) status = find_rows(ctx, o, &d->rows);
+    if (status != LIMN_OK) return status;
+    if (!d->rows.n) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture%s%s", o->folder, o->where ? " with " : "", o->where ? o->where : "");
+    limn_rows_label(&d->rows);
+    d->order = malloc((size_t)d->rows.n * sizeof *d->order), d->bad = calloc((size_t)d->rows.n, 1);
+    return d->order && d->bad ? LIMN_OK : limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->order, "an order of pictures");
+}
+
 limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *o, limn_dataset **out)
 {
     *out = NULL;
-    if (o->channels != 3 && o->channels != 4) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 3 or 4 channels, the network %d", o->channels);
+    if (o->channels != 1 && o->channels != 3 && o->channels != 4)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1, 3 or 4 channels, the network %d", o->channels);
+    if (o->size < 1 || o->size > LIMN_MAX_SIDE) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1 to %d pixels a side, the network %d", LIMN_MAX_SIDE, o->size);
     limn_dataset *d = calloc(1, sizeof *d);
     if (!d) return limn_fail_memory(ctx, sizeof *d, "a data set");
-    d->size = o->size, d->channels = o->channels;
-    limn_status status = strcmp(o->folder, "shapes") == 0 ? make_shapes(ctx, d, o->n_shapes ? o->n_shapes : 4096) : read_folder(ctx, d, o);
-    if (status == LIMN_OK && d->n == 0) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture%s%s", o->folder, o->where ? " with " : "", o->where ? o->where : "");
-    if (status == LIMN_OK && !(d->order = malloc((size_t)d->n * sizeof *d->order))) status = limn_fail_memory(ctx, (size_t)d->n, "an order");
+    d->size = o->size, d->channels = o->channels, d->resize = o->resize;
+    pthread_mutex_init(&d->lock, NULL);
+    limn_status status = open_rows(ctx, o, d);
+    if (status == LIMN_OK) status = keep_all(ctx, d, o->memory);
+    if (d->rows.n) limn_dataset_warn(ctx, d);
     if (status == LIMN_OK) *out = d;
     else limn_dataset_free(d);
     return status;
@@ -209,42 +260,59 @@ limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *o, limn_da
 void limn_dataset_free(limn_dataset *d)
 {
     if (!d) return;
-    for (int64_t i = 0; i < d->n; i++) free(d->captions[i]);
-    free(d->captions);
-    free(d->pixels);
+    forget(d);
+    limn_rows_free(&d->rows);
+    limn_text_free(&d->warnings);
+    pthread_mutex_destroy(&d->lock);
     free(d->order);
+    free(d->bad);
     free(d);
 }
 
+/* ---- what is in it ---------------------------------------------------------------------------------------------------- */
+
 int64_t limn_dataset_count(const limn_dataset *d)
 {
-    return d->n;
+    return d->rows.n;
 }
 
 const char *limn_dataset_caption(const limn_dataset *d, int64_t i)
 {
-    return d->captions[i];
+    return d->rows.row[i].caption;
 }
 
-void limn_dataset_picture(const limn_dataset *d, int64_t i, bool flip, float *out)
+int limn_dataset_label(const limn_dataset *d, int64_t i)
 {
-    const uint8_t *pixels = d->pixels + (size_t)i * picture_bytes(d);
-    int c = d->channels, n = d->size;
-    for (int y = 0; y < n; y++)
-        for (int x = 0; x < n; x++) {
-            const uint8_t *p = pixels + ((size_t)y * (size_t)n + (size_t)(flip ? n - 1 - x : x)) * (size_t)c;
-            float alpha = c == 4 ? (float)p[3] / 255 : 1;
-            for (int k = 0; k < c; k++) *out++ = (float)p[k] * (k < 3 ? alpha : 1) / 127.5f - 1;
-        }
+    return d->rows.row[i].label;
+}
+
+int limn_dataset_classes(const limn_dataset *d)
+{
+    return (int)d->rows.n_classes;
+}
+
+const char *limn_dataset_class(const limn_dataset *d, int label)
+{
+    return d->rows.classes[label];
+}
+
+size_t limn_dataset_floats(const limn_dataset *d)
+{
+    return (size_t)d->size * (size_t)d->size * (size_t)d->channels;
+}
+
+bool limn_dataset_is_kept(const limn_dataset *d)
+{
+    return d->kept != NULL;
 }
 
 /* Fisher & Yates with numbers that depend on (seed, epoch, place) only. */
 int64_t limn_dataset_index(limn_dataset *d, uint64_t seed, uint64_t position)
 {
-    uint64_t epoch = position / (uint64_t)d->n;
+    uint64_t epoch = position / (uint64_t)d->rows.n;
     if (!d->ordered || d->epoch != epoch) {
-        for (int64_t i = 0; i < d->n; i++) d->order[i] = i;
-        for (int64_t i = d->n - 1; i > 0; i--) {
+        for (int64_t i = 0; i < d->rows.n; i++) d->order[i] = i;
+        for (int64_t i = d->rows.n - 1; i > 0; i--) {
             int64_t j = (int64_t)limn_random_below(seed, LIMN_STREAM_SHUFFLE, epoch, (uint64_t)i, (uint64_t)i + 1), old = d->order[i];
             d->order[i] = d->order[j];
             d->order[j] = old;
@@ -252,5 +320,5 @@ int64_t limn_dataset_index(limn_dataset *d, uint64_t seed, uint64_t position)
         d->epoch = epoch;
         d->ordered = true;
     }
-    return d->order[position % (uint64_t)d->n];
+    return d->order[position % (uint64_t)d->rows.n];
 }

@@ -1,4 +1,13 @@
-/* data.h: captioned pictures in memory. */
+/* data.h: pictures with captions and classes: what a folder holds, and samples of it.
+ *
+ *   FOLDER/metadata.jsonl   a line a picture: {"file_name": "a/b.png", "text": "a cat", "label": "cat", ...}
+ *   FOLDER/a.png a.txt      the text beside a picture is its caption; without one the caption is ""
+ *   FOLDER/cat/a.png        two or more folders and no picture beside them: their names are classes (sorted) and captions
+ *   shapes                  the built-in generator (shapes.h); "./shapes" is a folder
+ *
+ * PNG, JPEG and WebP, told apart by content.  A sample is a function of (folder, options, seed, position): neither threads nor
+ * resuming nor whether pictures are kept in memory change it.  A picture that cannot be read is skipped with a warning and the
+ * next readable one takes its place; when more than 3 and more than 1 % cannot be read, the data set fails. */
 #ifndef LIMN_DATA_H
 #define LIMN_DATA_H
 
@@ -6,22 +15,50 @@
 
 typedef struct limn_dataset limn_dataset;
 
+/* Crops keep proportions: the shorter side becomes `size`, then a square is cut out. */
+typedef enum limn_data_resize { LIMN_CROP_RANDOM, LIMN_CROP_CENTRE, LIMN_SQUASH } limn_data_resize;
+
 typedef struct limn_data_options {
-    const char *folder;    /* with metadata.jsonl (file_name, text, other fields), or "shapes": the built-in generator */
-    const char *where;     /* NULL, or "split=train,style=noto": rows whose fields have these values */
-    int size, channels;    /* pictures become size x size with 3 or 4 channels */
-    int n_shapes;          /* pictures the generator makes; 0: 4096 */
+    const char *folder;
+    const char *where;         /* NULL, or "split=train,style=noto": rows of metadata.jsonl whose fields have these values */
+    const char *caption;       /* field of metadata.jsonl; NULL: "text" */
+    const char *label;         /* field of metadata.jsonl whose values are classes; NULL: "label", where rows have it */
+    int size, channels;        /* pictures become size x size with 1 (gray), 3 or 4 channels */
+    int n_shapes;              /* pictures the generator makes; 0: 4096 */
+    limn_data_resize resize;
+    size_t memory;             /* decoded pictures are kept in memory up to this many bytes, else decoded for every sample;
+                                  0: 2 GiB or a tenth of what is available, whichever is less */
 } limn_data_options;
 
-/** Read every picture.  @return LIMN_OK: free with limn_dataset_free(); LIMN_BAD_FILE names file and line */
+/** List the pictures, and decode them all (on every thread) if they fit.  Strings of `options` are not kept.
+ *  @return LIMN_OK: free with limn_dataset_free(); LIMN_BAD_ARGUMENT; LIMN_NOT_FOUND; LIMN_BAD_FILE names file and line;
+ *          LIMN_CANCELLED by the progress callback ("picture") */
 limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *options, limn_dataset **out);
 void limn_dataset_free(limn_dataset *data); /* NULL is allowed */
 int64_t limn_dataset_count(const limn_dataset *data);
+/** Caption and class of picture i; the label is -1 for a picture without class.  Borrowed. */
 const char *limn_dataset_caption(const limn_dataset *data, int64_t i);
-/** Picture i as [size,size,channels] in [-1,1]; with 4 channels colours are multiplied by alpha, so that what cannot be seen
- *  does not count.  flip: mirrored left to right. */
-void limn_dataset_picture(const limn_dataset *data, int64_t i, bool flip, float *out);
-/** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone. */
+int limn_dataset_label(const limn_dataset *data, int64_t i);
+/** Number of classes, 0 without any, and their names: whole numbers by value when all names are, else sorted by bytes. */
+int limn_dataset_classes(const limn_dataset *data);
+const char *limn_dataset_class(const limn_dataset *data, int label);
+
+/** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone.  Not for two
+ *  threads at once. */
 int64_t limn_dataset_index(limn_dataset *data, uint64_t seed, uint64_t position);
+/** Picture i as it is seen at a position: [size,size,channels] in [-1,1]; with 4 channels colours are multiplied by alpha, so that
+ *  what cannot be seen does not count.  Any number of threads at once, each with a ctx of its own.
+ *  @param  flip    mirror half of the samples
+ *  @param  shown   which picture it became: i, or the next one that can be read
+ *  @return LIMN_OK; LIMN_BAD_FILE when too many pictures cannot be read; LIMN_NO_MEMORY */
+limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *data, uint64_t seed, uint64_t position, int64_t i, bool flip, float *out, int64_t *shown);
+/** Picture i itself, from its centre, as for limn_dataset_sample().  @return LIMN_OK; what is wrong with it */
+limn_status limn_dataset_picture(limn_ctx *ctx, const limn_dataset *data, int64_t i, float *out);
+/** Log what limn_dataset_sample() skipped since the last call, as warnings. */
+void limn_dataset_warn(limn_ctx *ctx, limn_dataset *data);
+/** Numbers in a sample: size * size * channels. */
+size_t limn_dataset_floats(const limn_dataset *data);
+/** Whether all pictures lie decoded in memory. */
+bool limn_dataset_is_kept(const limn_dataset *data);
 
 #endif

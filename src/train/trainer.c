@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "graph/node.h"
 #include "text/clip_bpe.h"
-#include "train/data.h"
+#include "train/loader.h"
 #include "train/optimizer.h"
 #include "train/step_graph.h"
 #include "train/weights.h"
@@ -20,6 +20,8 @@ typedef struct trainer {
     limn_ctx *ctx;
     const limn_train_options *o;
     limn_dataset *data;
+    limn_loader *loader;
+    int64_t *shown; /* [batch]: pictures of the batch */
     limn_clip_bpe *bpe;
     limn_step_graph net;
     limn_plan *plan;
@@ -164,13 +166,18 @@ static limn_status resume(trainer *t)
 
 /* ---- one batch -------------------------------------------------------------------------------------------------------- */
 
-static limn_status fill_text(trainer *t, int b, uint64_t sample, int64_t picture)
+/* Text and class of one sample; dropped ones are "" and the class past the last. */
+static limn_status fill_condition(trainer *t, int b, uint64_t sample)
 {
+    bool drop = limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, sample, 0) < (float)t->o->drop;
+    if (t->net.ports.label) {
+        int label = limn_dataset_label(t->data, t->shown[b]), none = limn_settings_get(&t->o->settings, "classes");
+        ((int32_t *)limn_plan_data(t->plan, t->net.ports.label))[b] = drop || label < 0 ? none : label;
+    }
     if (!t->net.ports.ids) return LIMN_OK;
     int length = (int)limn_node_shape(t->net.ports.ids).dim[1], n;
     int32_t *ids = limn_plan_data(t->plan, t->net.ports.ids), *end = limn_plan_data(t->plan, t->net.ports.text_end);
-    bool drop = limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, sample, 0) < (float)t->o->drop;
-    const char *caption = drop ? "" : limn_dataset_caption(t->data, picture);
+    const char *caption = drop ? "" : limn_dataset_caption(t->data, t->shown[b]);
     limn_status status = limn_clip_bpe_encode(t->ctx, t->bpe, caption, strlen(caption), length, ids + (ptrdiff_t)b * length, &n, NULL);
     end[b] = b * length + n - 1;
     return status;
@@ -182,19 +189,13 @@ static limn_status fill_batch(trainer *t)
     float *weight = limn_plan_data(t->plan, t->net.weight);
     if (!x || !target || !times || !weight) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
     size_t n = (size_t)limn_node_count(t->net.ports.image) / (size_t)t->o->batch;
-    limn_status status = LIMN_OK;
-    for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) {
-        uint64_t sample = (uint64_t)t->step * (uint64_t)t->o->batch + (uint64_t)b;
-        int64_t picture = limn_dataset_index(t->data, t->o->seed, sample);
-        bool flip = t->o->flip && limn_random_uniform(t->o->seed, LIMN_STREAM_AUGMENT, sample, 0) < 0.5f;
-        limn_dataset_picture(t->data, picture, flip, x + (size_t)b * n);
-        status = fill_text(t, b, sample, picture);
-    }
+    limn_status status = limn_loader_next(t->loader, x, t->shown);
+    for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) status = fill_condition(t, b, (uint64_t)t->step * (uint64_t)t->o->batch + (uint64_t)b);
+    if (status != LIMN_OK) return status;
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
     for (int b = 0; b < t->o->batch; b++)
         weight[b] = limn_objective_sample(&t->o->objective, t->schedule, t->o->seed, (uint64_t)t->step * (uint64_t)t->o->batch + (uint64_t)b, n,
                                           x + (size_t)b * n, target + (size_t)b * n, times + b);
-    if (t->net.ports.label) memset(limn_plan_data(t->plan, t->net.ports.label), 0, (size_t)t->o->batch * 4);
     for (int p = 0; p < t->weights.n; p++) limn_plan_touch(t->plan, t->weights.node[p]);
     limn_plan_touch(t->plan, t->net.ports.image);
     return status;
@@ -253,6 +254,22 @@ static limn_status loop(trainer *t)
     return status;
 }
 
+static limn_status open_data(trainer *t)
+{
+    const limn_train_options *o = t->o;
+    limn_data_options data = {.folder = o->data, .where = o->where, .size = limn_settings_get(&o->settings, "size"),
+                              .channels = limn_settings_get(&o->settings, "channels")};
+    limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
+    if (status != LIMN_OK) return status;
+    int classes = limn_dataset_classes(t->data), known = limn_settings_get(&o->settings, "classes");
+    if (t->net.ports.label && classes > known)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network %d: --set classes=%d", o->data, classes, known, classes);
+    t->shown = calloc((size_t)o->batch, sizeof *t->shown);
+    if (!t->shown) return limn_fail_memory(t->ctx, (size_t)o->batch * sizeof *t->shown, "a batch");
+    limn_loader_options loader = {.seed = o->seed, .first = (uint64_t)t->step * (uint64_t)o->batch, .batch = o->batch, .n_threads = t->ctx->n_threads, .flip = o->flip};
+    return limn_loader_new(t->ctx, t->data, &loader, &t->loader);
+}
+
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
 {
     trainer t = {.ctx = ctx, .o = o};
@@ -264,18 +281,18 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     if (status == LIMN_OK) status = make_state(&t);
     if (status == LIMN_OK && o->resume) status = resume(&t);
     if (status == LIMN_OK) status = make_plan(&t);
-    limn_data_options data = {.folder = o->data, .where = o->where, .size = limn_settings_get(&o->settings, "size"),
-                              .channels = limn_settings_get(&o->settings, "channels")};
-    if (status == LIMN_OK) status = limn_dataset_open(ctx, &data, &t.data);
+    if (status == LIMN_OK) status = open_data(&t);
     if (status == LIMN_OK) status = loop(&t);
     limn_plan_free(t.plan);
     limn_step_graph_free(&t.net);
     limn_weights_free(&t.weights);
     limn_schedule_free(t.schedule);
     limn_clip_bpe_free(t.bpe);
+    limn_loader_free(t.loader);
     limn_dataset_free(t.data);
     float *states[] = {t.grad, t.m, t.v, t.ema};
     for (int i = 0; i < 4; i++) limn_free_aligned(states[i]);
     free(t.decay);
+    free(t.shown);
     return status;
 }
