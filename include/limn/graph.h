@@ -63,10 +63,24 @@ limn_status limn_graph_status(limn_graph *g);
 void limn_scope_push(limn_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void limn_scope_pop(limn_graph *g);
 /** A comment drawn behind the current scope ("adaLN-Zero block"). */
-void limn_scope_note(limn_graph *g, const char *text);
+void limn_scope_note(limn_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 limn_shape limn_node_shape(const limn_node *node);
 const char *limn_node_name(const limn_node *node); /* full name of inputs and parameters; scope + op for others */
+
+/* ---- the drawing --------------------------------------------------------------------------------------------------- */
+
+typedef struct limn_describe_options {
+    int64_t batch;  /* the leading dimension to leave out of every shape; 0: show whole shapes */
+    bool ascii;     /* no signs beyond ASCII; else UTF-8 */
+    bool color;     /* ANSI colours */
+    bool all;       /* draw blocks that are alike one by one instead of once ("blocks.0-11, 12 alike") */
+    int depth;      /* draw no deeper than this many levels; 0: to the bottom */
+} limn_describe_options;
+
+/** The tree of scopes as text: what every part does, the shape after it, its parameters and FLOPs, and the totals.
+ *  options NULL: all zero.  Describe before limn_grad().  Caller frees with free(); NULL when memory is out. */
+char *limn_describe(const limn_graph *g, const limn_describe_options *options);
 
 /* ---- leaves ------------------------------------------------------------------------------------------------------- */
 

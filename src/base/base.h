@@ -34,6 +34,18 @@ bool limn_progress(limn_ctx *ctx, const char *what, int64_t done, int64_t total)
  *  terminated, "..." appended when cut.  Invalid UTF-8 bytes are escaped too.  @return out. */
 char *limn_escape(const char *bytes, size_t n, char *out, size_t out_bytes);
 
+/* "Did you mean": the candidate that differs least from a mistyped word, if one is near at all. */
+typedef struct limn_near {
+    const char *word, *best; /* borrowed; best NULL: none is near */
+    size_t n_word, n_best;
+    int distance;
+    char text[80];
+} limn_near;
+limn_near limn_near_to(const char *word, size_t n);
+void limn_near_try(limn_near *near, const char *candidate, size_t n);
+/** "; did you mean depth?" or "".  Borrowed from near. */
+const char *limn_near_text(limn_near *near);
+
 /** 64-byte aligned, zeroed on request by the caller with memset; NULL when out of memory.  Free with limn_free_aligned. */
 void *limn_alloc_aligned(size_t bytes);
 void limn_free_aligned(void *p);

@@ -1,13 +1,19 @@
-/* describe.h: a graph drawn as text. */
+/* describe.h: the outline of a graph for programs; the drawing itself is limn_describe() of limn/graph.h. */
 #ifndef LIMN_DESCRIBE_H
 #define LIMN_DESCRIBE_H
 
 #include "base/base.h"
 #include "limn/graph.h"
 
-/** The tree of scopes: shape after each block, parameters, FLOPs, totals.  Equal neighbours are folded ("x12").
- *  Caller frees with free(); NULL when out of memory. */
-char *limn_describe_text(const limn_graph *g);
+#include <jansson.h>
+
+/** Array of blocks and lines: name, note, from, shape, parameters, flops, blocks.  The caller owns a reference; NULL when
+ *  memory is out. */
+json_t *limn_describe_json(const limn_graph *g);
 int64_t limn_describe_parameters(const limn_graph *g);
+double limn_describe_flops(const limn_graph *g);
+
+/** 1234567 -> "1.23 M".  out needs 32 bytes.  @return out */
+char *limn_count_text(double n, char *out);
 
 #endif

@@ -82,8 +82,13 @@ void limn_scope_pop(limn_graph *g)
     if (g->scope->parent) g->scope = g->scope->parent;
 }
 
-void limn_scope_note(limn_graph *g, const char *text)
+void limn_scope_note(limn_graph *g, const char *format, ...)
 {
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     g->scope->note = limn_arena_strdup(g->arena, text);
 }
 
