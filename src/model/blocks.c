@@ -6,19 +6,29 @@ limn_node *limn_patchify(limn_node *image, int patch)
 {
     limn_shape s = limn_node_shape(image);
     int64_t p = patch, h = s.dim[1] / p, w = s.dim[2] / p, c = s.dim[3];
+    limn_graph *g = image->graph;
+    limn_scope_push(g, "patchify");
+    limn_scope_note(g, "%lld x %lld patches of %d x %d x %lld", (long long)h, (long long)w, patch, patch, (long long)c);
     limn_node *x = limn_reshape(image, LIMN_SHAPE(s.dim[0], h, p, w, p * c));
     x = limn_permute(x, 5, (int[]){0, 1, 3, 2, 4});                                  /* [B,h,w,p,(p c)] */
     x = limn_reshape(x, LIMN_SHAPE(s.dim[0], h * w, p * p, c));
     x = limn_permute(x, 4, (int[]){0, 1, 3, 2});                                     /* [B,T,c,(p p)] */
-    return limn_reshape(x, LIMN_SHAPE(s.dim[0], h * w, c * p * p));
+    x = limn_reshape(x, LIMN_SHAPE(s.dim[0], h * w, c * p * p));
+    limn_scope_pop(g);
+    return x;
 }
 
 limn_node *limn_unpatchify(limn_node *tokens, int height, int width, int patch, int channels)
 {
     int64_t b = limn_node_shape(tokens).dim[0], p = patch, h = height / p, w = width / p, c = channels;
+    limn_graph *g = tokens->graph;
+    limn_scope_push(g, "unpatchify");
+    limn_scope_note(g, "%lld x %lld patches back to a picture", (long long)h, (long long)w);
     limn_node *x = limn_reshape(tokens, LIMN_SHAPE(b, h, w, p, p * c));
     x = limn_permute(x, 5, (int[]){0, 1, 3, 2, 4});                                  /* [B,h,p,w,(p c)] */
-    return limn_reshape(x, LIMN_SHAPE(b, height, width, c));
+    x = limn_reshape(x, LIMN_SHAPE(b, height, width, c));
+    limn_scope_pop(g);
+    return x;
 }
 
 limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64_t n)
@@ -29,9 +39,10 @@ limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64
 
 limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, int patch, int width)
 {
-    limn_node *x = limn_patchify(image, patch);
     int64_t c = limn_node_shape(image).dim[3], k = c * patch * patch;
     limn_scope_push(g, "%s", name);
+    limn_scope_note(g, "picture to tokens");
+    limn_node *x = limn_patchify(image, patch);
     limn_scope_push(g, "proj");
     limn_init init = {.kind = LIMN_INIT_UNIFORM, .scale = 1.0f / (float)__builtin_sqrt((double)k), .decay = true};
     limn_node *w = limn_parameter(g, "weight", LIMN_SHAPE(width, c, patch, patch), init);
@@ -53,6 +64,7 @@ limn_node *limn_self_attention(limn_graph *g, const char *name, limn_node *x, in
 {
     int64_t width = limn_node_shape(x).dim[2];
     limn_scope_push(g, "%s", name);
+    limn_scope_note(g, "self-attention: tokens look at each other");
     x = limn_attention_qkv(limn_linear(g, "qkv", x, 3 * width), heads, false);
     x = limn_linear(g, "proj", x, width);
     limn_scope_pop(g);
@@ -63,6 +75,7 @@ limn_node *limn_cross_attention(limn_graph *g, const char *name, limn_node *x, l
 {
     int64_t width = limn_node_shape(x).dim[2];
     limn_scope_push(g, "%s", name);
+    limn_scope_note(g, "cross-attention: tokens (q) look at text (k, v)");
     limn_node *q = limn_linear(g, "q_linear", x, width), *kv = limn_linear(g, "kv_linear", text, 2 * width);
     x = limn_linear(g, "proj", limn_attention_kv(q, kv, heads), width);
     limn_scope_pop(g);
@@ -73,6 +86,7 @@ limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, l
 {
     int64_t width = limn_node_shape(x).dim[2];
     limn_scope_push(g, "%s", name);
+    limn_scope_note(g, "MLP: every token by itself");
     x = limn_linear(g, "fc2", limn_activate(limn_linear(g, "fc1", x, hidden), activation), width);
     limn_scope_pop(g);
     return x;
@@ -81,6 +95,7 @@ limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, l
 limn_node *limn_time_embed(limn_graph *g, limn_node *t, int frequencies, int width)
 {
     limn_scope_push(g, "t_embedder");
+    limn_scope_note(g, "timestep to a vector");
     limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f, .decay = true};
     limn_linear_options options = {.weight_init = &normal};
     limn_node *c = limn_timestep_embedding(t, frequencies, 10000, true);

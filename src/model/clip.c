@@ -8,6 +8,7 @@ static limn_node *clip_layer(limn_graph *g, limn_node *x, int heads)
     int64_t width = limn_node_shape(x).dim[2];
     limn_node *h = limn_layer_norm(g, "layer_norm1", x, 1e-5);
     limn_scope_push(g, "self_attn");
+    limn_scope_note(g, "every token looks at those before it");
     limn_node *q = limn_linear(g, "q_proj", h, width), *k = limn_linear(g, "k_proj", h, width), *v = limn_linear(g, "v_proj", h, width);
     h = limn_linear(g, "out_proj", limn_attention(q, k, v, heads, true), width);
     limn_scope_pop(g);
@@ -20,7 +21,9 @@ limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, int batch, int lengt
     ports->ids = limn_input(g, "ids", LIMN_INDEX, LIMN_SHAPE(batch, length), LIMN_PER_PROMPT);
     ports->text_end = limn_input(g, "text_end", LIMN_INDEX, LIMN_SHAPE(batch), LIMN_PER_PROMPT);
     limn_scope_push(g, "text_model");
+    limn_scope_note(g, "CLIP's text transformer");
     limn_scope_push(g, "embeddings");
+    limn_scope_note(g, "words and their places");
     limn_node *x = limn_embedding(g, "token_embedding", ports->ids, vocab, width);
     limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.01f};
     x = limn_add(x, limn_parameter(g, "position_embedding.weight", LIMN_SHAPE(length, width), normal));
@@ -57,6 +60,6 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
 }
 
 const limn_family limn_family_clip_text = {
-    .name = "clip-text", .task = "text to features", .input = "ids [B,77]", .output = "features [B,77,512]", .loss = "contrastive",
+    .name = "clip-text", .task = "text to features", .input = "77 ids", .output = "features 77x512", .loss = "contrastive",
     .settings = settings, .build = build, .check = check,
 };

@@ -43,14 +43,20 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     limn_node *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);
     if (classes) {
         ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
-        c = limn_add(c, limn_embedding(g, "y_embedder.embedding_table", ports->label, classes + 1, time_width));
+        limn_scope_push(g, "y_embedder");
+        limn_scope_note(g, "class to a vector; the last row means no class");
+        limn_node *y = limn_embedding(g, "embedding_table", ports->label, classes + 1, time_width);
+        limn_scope_pop(g);
+        c = limn_add(c, y);
     }
     for (int i = 0; i < limn_settings_get(s, "depth"); i++) {
         limn_scope_push(g, "blocks.%d", i);
+        limn_scope_note(g, modulated ? "DiT block, modulated by time (adaLN-Zero)" : "DiT block, time added");
         x = modulated ? modulated_block(g, s, x, c) : added_block(g, s, x, c);
         limn_scope_pop(g);
     }
     limn_scope_push(g, "final_layer");
+    limn_scope_note(g, "tokens to picture");
     if (modulated) {
         limn_node *m[2];
         limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 2 * width), 2, m);
@@ -77,6 +83,12 @@ static const limn_setting settings[] = {
     {NULL, 0, 0, 0, NULL, NULL},
 };
 
+/* Modulation comes with LayerNorm in front. */
+static void imply(limn_settings *s)
+{
+    limn_settings_default(s, "norm", limn_settings_get(s, "conditioning"));
+}
+
 static const char *check(const limn_settings *s)
 {
     if (limn_settings_get(s, "size") % limn_settings_get(s, "patch")) return "size must be a multiple of patch";
@@ -88,6 +100,6 @@ static const char *check(const limn_settings *s)
 }
 
 const limn_family limn_family_dit = {
-    .name = "dit", .task = "denoise", .input = "latent [B,64,64,4], timestep", .output = "[B,64,64,4]", .loss = "mean squared error of the noise",
-    .settings = settings, .build = build, .check = check,
+    .name = "dit", .task = "denoise", .input = "latent 64x64x4, timestep", .output = "64x64x4", .loss = "squared error",
+    .settings = settings, .build = build, .check = check, .imply = imply,
 };

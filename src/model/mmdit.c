@@ -60,6 +60,7 @@ static void stream_qkv(limn_graph *g, const limn_settings *s, const char *name, 
     int64_t width = limn_node_shape(st->x).dim[2];
     int heads = limn_settings_get(s, "heads");
     limn_scope_push(g, "%s", name);
+    limn_scope_note(g, name[0] == 'x' ? "image stream" : "text stream");
     limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), n_chunks * width), n_chunks, st->m);
     limn_node *h = limn_modulate(limn_layer_norm(g, NULL, st->x, 1e-6), st->m[0], st->m[1]), *qkv[3];
     limn_scope_push(g, "attn");
@@ -110,6 +111,7 @@ static limn_node *text_features(limn_graph *g, const limn_settings *s, limn_buil
         return ports->features;
     }
     limn_scope_push(g, "text_encoder");
+    limn_scope_note(g, "ids to features, trained along");
     limn_node *text = limn_clip_text(g, ports, b.batch, length, limn_settings_get(s, "text_vocab"), width, limn_settings_get(s, "text_depth"),
                                      limn_settings_get(s, "text_heads"));
     limn_scope_pop(g);
@@ -120,6 +122,7 @@ static limn_node *pooled_embed(limn_graph *g, limn_ports *ports, limn_build b, i
 {
     if (!ports->pooled_text) ports->pooled_text = limn_input(g, "pooled", LIMN_COMPUTE, LIMN_SHAPE(b.batch, text_width), LIMN_PER_PROMPT);
     limn_scope_push(g, "y_embedder");
+    limn_scope_note(g, "pooled text to a vector");
     limn_node *y = limn_linear(g, "mlp.2", limn_silu(limn_linear(g, "mlp.0", ports->pooled_text, width)), width);
     limn_scope_pop(g);
     return y;
@@ -132,6 +135,7 @@ static limn_node *run_blocks(limn_graph *g, const limn_settings *s, limn_node *x
     limn_node *text = context;
     for (int i = 0; i < depth; i++) {
         limn_scope_push(g, attention == CROSS ? "blocks.%d" : "joint_blocks.%d", i);
+        limn_scope_note(g, attention == CROSS ? "self-attention, cross-attention, MLP" : "MMDiT block: two streams, one attention");
         if (attention != CROSS) joint_block(g, s, &x, &context, c, attention == BOTH ? text : NULL, i == depth - 1);
         else x = modulated ? modulated_block(g, s, x, text, c) : added_block(g, s, x, text, c);
         limn_scope_pop(g);
@@ -152,6 +156,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     if (modulated) c = limn_add(c, pooled_embed(g, ports, b, limn_settings_get(s, "text_width"), time_width));
     x = run_blocks(g, s, x, limn_linear(g, "context_embedder", text, width), c);
     limn_scope_push(g, "final_layer");
+    limn_scope_note(g, "tokens to picture");
     if (modulated) {
         limn_node *m[2];
         limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 2 * width), 2, m);
@@ -183,6 +188,13 @@ static const limn_setting settings[] = {
     {NULL, 0, 0, 0, NULL, NULL},
 };
 
+/* Two streams are modulated; modulation comes with LayerNorm in front. */
+static void imply(limn_settings *s)
+{
+    limn_settings_default(s, "conditioning", limn_settings_get(s, "attention") != CROSS);
+    limn_settings_default(s, "norm", limn_settings_get(s, "conditioning"));
+}
+
 static const char *check(const limn_settings *s)
 {
     if (limn_settings_get(s, "size") % limn_settings_get(s, "patch")) return "size must be a multiple of patch";
@@ -197,6 +209,5 @@ static const char *check(const limn_settings *s)
 }
 
 const limn_family limn_family_mmdit = {
-    .name = "mmdit", .task = "denoise with text", .input = "latent [B,64,64,4], timestep, text [B,77,512]", .output = "[B,64,64,4]",
-    .loss = "mean squared error of noise or velocity", .settings = settings, .build = build, .check = check,
+    .name = "mmdit", .task = "denoise with text", .input = "latent 64x64x4, timestep, text 77x512", .output = "64x64x4", .loss = "squared error", .settings = settings, .build = build, .check = check, .imply = imply,
 };

@@ -20,6 +20,7 @@ typedef struct limn_family limn_family;
 typedef struct limn_settings {
     const limn_family *family;
     int value[LIMN_MAX_SETTINGS];
+    bool given[LIMN_MAX_SETTINGS]; /* set by name; the others may follow from these (imply) */
 } limn_settings;
 
 /* Where data enters and leaves a network that was built.  Ports a network lacks are NULL. */
@@ -46,6 +47,8 @@ struct limn_family {
     void (*build)(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
     /** NULL, or what is wrong with the settings together. */
     const char *(*check)(const limn_settings *s);
+    /** NULL, or sets what follows from the settings that were given, by limn_settings_default(). */
+    void (*imply)(limn_settings *s);
 };
 
 typedef struct limn_preset {
@@ -58,10 +61,18 @@ extern const limn_preset limn_presets[];         /* ends with a NULL name */
 
 /** Settings of a family or preset by name.  @return LIMN_NOT_FOUND with the names there are */
 limn_status limn_settings_find(limn_ctx *ctx, const char *name, limn_settings *out);
-/** One "name=value".  @return LIMN_BAD_ARGUMENT naming the setting and its range */
+/** One "name=value".  @return LIMN_BAD_ARGUMENT naming the setting and its range, or the nearest name there is */
 limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assignment);
+/** Several, between spaces: "depth=24 attention=joint". */
+limn_status limn_settings_apply(limn_ctx *ctx, limn_settings *s, const char *assignments);
+/** A value for a setting that was not given by name. */
+void limn_settings_default(limn_settings *s, const char *name, int value);
 /** Value by name; the name must exist. */
 int limn_settings_get(const limn_settings *s, const char *name);
+/** All settings of a family at their defaults. */
+void limn_settings_defaults(limn_settings *s, const limn_family *family);
+/** The value of row i as text: a number or a word.  out needs 32 bytes. @return out */
+const char *limn_setting_text(const limn_settings *s, int i, char *out);
 /** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs 1024 bytes. */
 char *limn_settings_text(const limn_settings *s, char *out);
 limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *out);

@@ -12,10 +12,11 @@ static int index_of(const limn_family *family, const char *name, size_t n)
     return -1;
 }
 
-static void defaults(limn_settings *s, const limn_family *family)
+void limn_settings_defaults(limn_settings *s, const limn_family *family)
 {
     *s = (limn_settings){.family = family};
     for (int i = 0; family->settings[i].name; i++) s->value[i] = family->settings[i].value;
+    if (family->imply) family->imply(s);
 }
 
 static const limn_family *family_named(const char *name, size_t n)
@@ -25,8 +26,7 @@ static const limn_family *family_named(const char *name, size_t n)
     return NULL;
 }
 
-/* Apply "a=1 b=2". */
-static limn_status apply(limn_ctx *ctx, limn_settings *s, const char *text)
+limn_status limn_settings_apply(limn_ctx *ctx, limn_settings *s, const char *text)
 {
     while (*(text += strspn(text, " "))) {
         char one[128];
@@ -41,26 +41,39 @@ static limn_status apply(limn_ctx *ctx, limn_settings *s, const char *text)
     return LIMN_OK;
 }
 
+/* The nearest name, or all of them where none is near. */
+static limn_status unknown_network(limn_ctx *ctx, const char *name)
+{
+    limn_text names = {0};
+    limn_near near = limn_near_to(name, strlen(name));
+    for (int i = 0; limn_families[i]; i++) {
+        limn_text_printf(&names, " %s", limn_families[i]->name);
+        limn_near_try(&near, limn_families[i]->name, strlen(limn_families[i]->name));
+    }
+    for (int i = 0; limn_presets[i].name; i++) {
+        limn_text_printf(&names, " %s", limn_presets[i].name);
+        limn_near_try(&near, limn_presets[i].name, strlen(limn_presets[i].name));
+    }
+    char shown[256];
+    limn_fail(ctx, LIMN_NOT_FOUND, "there is no network \"%s\"%s%s", limn_escape(name, strlen(name), shown, sizeof shown),
+              near.best ? limn_near_text(&near) : "; there are:", near.best || !names.bytes ? "" : names.bytes);
+    limn_text_free(&names);
+    return LIMN_NOT_FOUND;
+}
+
 limn_status limn_settings_find(limn_ctx *ctx, const char *name, limn_settings *out)
 {
     const limn_family *family = family_named(name, strlen(name));
     if (family) {
-        defaults(out, family);
+        limn_settings_defaults(out, family);
         return LIMN_OK;
     }
     for (int i = 0; limn_presets[i].name; i++)
         if (strcmp(limn_presets[i].name, name) == 0) {
-            defaults(out, family_named(limn_presets[i].family, strlen(limn_presets[i].family)));
-            return apply(ctx, out, limn_presets[i].settings);
+            limn_settings_defaults(out, family_named(limn_presets[i].family, strlen(limn_presets[i].family)));
+            return limn_settings_apply(ctx, out, limn_presets[i].settings);
         }
-    limn_text names = {0};
-    for (int i = 0; limn_families[i]; i++) limn_text_printf(&names, " %s", limn_families[i]->name);
-    for (int i = 0; limn_presets[i].name; i++) limn_text_printf(&names, " %s", limn_presets[i].name);
-    char shown[256];
-    limn_fail(ctx, LIMN_NOT_FOUND, "there is no network \"%s\"; there are:%s", limn_escape(name, strlen(name), shown, sizeof shown),
-              names.bytes ? names.bytes : "");
-    limn_text_free(&names);
-    return LIMN_NOT_FOUND;
+    return unknown_network(ctx, name);
 }
 
 /* Index of word in "a|b|c", or -1 */
@@ -77,12 +90,43 @@ static int choice_of(const char *choices, const char *word)
 static limn_status unknown(limn_ctx *ctx, const limn_settings *s, const char *assignment)
 {
     limn_text names = {0};
-    for (int i = 0; s->family->settings[i].name; i++) limn_text_printf(&names, " %s", s->family->settings[i].name);
+    size_t n = strcspn(assignment, "=");
+    limn_near near = limn_near_to(assignment, n);
+    for (int i = 0; s->family->settings[i].name; i++) {
+        limn_text_printf(&names, " %s", s->family->settings[i].name);
+        limn_near_try(&near, s->family->settings[i].name, strlen(s->family->settings[i].name));
+    }
     char shown[256];
-    limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s has no setting \"%s\" (expected name=value); there are:%s", s->family->name,
-              limn_escape(assignment, strlen(assignment), shown, sizeof shown), names.bytes ? names.bytes : "");
+    limn_escape(assignment, n, shown, sizeof shown);
+    if (!assignment[n]) limn_fail(ctx, LIMN_BAD_ARGUMENT, "a setting is name=value, as in %s=%d; found \"%s\"", s->family->settings[0].name, s->family->settings[0].value, shown);
+    else limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s has no setting \"%s\"%s%s", s->family->name, shown, near.best ? limn_near_text(&near) : "; there are:",
+                   near.best || !names.bytes ? "" : names.bytes);
     limn_text_free(&names);
     return LIMN_BAD_ARGUMENT;
+}
+
+static limn_status wrong_choice(limn_ctx *ctx, const limn_setting *row, const char *found)
+{
+    limn_near near = limn_near_to(found, strlen(found));
+    for (const char *word = row->choices; *word; word += strcspn(word, "|"), word += *word == '|') limn_near_try(&near, word, strcspn(word, "|"));
+    char shown[256];
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is one of %s, found \"%s\"%s", row->name, row->choices, limn_escape(found, strlen(found), shown, sizeof shown),
+                     limn_near_text(&near));
+}
+
+/* Every change may move what follows from it. */
+static limn_status give(limn_settings *s, int i, int value)
+{
+    s->value[i] = value;
+    s->given[i] = true;
+    if (s->family->imply) s->family->imply(s);
+    return LIMN_OK;
+}
+
+void limn_settings_default(limn_settings *s, const char *name, int value)
+{
+    int i = index_of(s->family, name, strlen(name));
+    if (i >= 0 && !s->given[i]) s->value[i] = value;
 }
 
 limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assignment)
@@ -91,20 +135,16 @@ limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assig
     int i = equals ? index_of(s->family, assignment, (size_t)(equals - assignment)) : -1;
     if (i < 0) return unknown(ctx, s, assignment);
     const limn_setting *row = &s->family->settings[i];
-    char shown[256];
-    limn_escape(equals + 1, strlen(equals + 1), shown, sizeof shown);
     if (row->choices) {
         int choice = choice_of(row->choices, equals + 1);
-        if (choice < 0) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s must be one of %s, found \"%s\"", row->name, row->choices, shown);
-        s->value[i] = choice;
-        return LIMN_OK;
+        return choice < 0 ? wrong_choice(ctx, row, equals + 1) : give(s, i, choice);
     }
-    char *end;
+    char shown[256], *end;
+    limn_escape(equals + 1, strlen(equals + 1), shown, sizeof shown);
     long value = strtol(equals + 1, &end, 10);
     if (end == equals + 1 || *end || value < row->min || value > row->max)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s must be %d to %d, found \"%s\"", row->name, row->min, row->max, shown);
-    s->value[i] = (int)value;
-    return LIMN_OK;
+    return give(s, i, (int)value);
 }
 
 int limn_settings_get(const limn_settings *s, const char *name)
@@ -113,19 +153,23 @@ int limn_settings_get(const limn_settings *s, const char *name)
     return i < 0 ? 0 : s->value[i];
 }
 
+const char *limn_setting_text(const limn_settings *s, int i, char *out)
+{
+    const char *word = s->family->settings[i].choices;
+    if (!word) snprintf(out, 32, "%d", s->value[i]);
+    else {
+        for (int k = 0; k < s->value[i]; k++) word += strcspn(word, "|") + 1;
+        snprintf(out, 32, "%.*s", (int)strcspn(word, "|"), word);
+    }
+    return out;
+}
+
 char *limn_settings_text(const limn_settings *s, char *out)
 {
     int n = snprintf(out, 1024, "%s", s->family->name);
-    for (int i = 0; s->family->settings[i].name && n < 900; i++) {
-        const limn_setting *row = &s->family->settings[i];
-        if (!row->choices) {
-            n += snprintf(out + n, 1024 - (size_t)n, " %s=%d", row->name, s->value[i]);
-            continue;
-        }
-        const char *word = row->choices;
-        for (int k = 0; k < s->value[i]; k++) word += strcspn(word, "|") + 1;
-        n += snprintf(out + n, 1024 - (size_t)n, " %s=%.*s", row->name, (int)strcspn(word, "|"), word);
-    }
+    char value[32];
+    for (int i = 0; s->family->settings[i].name && n < 900; i++)
+        n += snprintf(out + n, 1024 - (size_t)n, " %s=%s", s->family->settings[i].name, limn_setting_text(s, i, value));
     return out;
 }
 
@@ -135,8 +179,8 @@ limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *
     const limn_family *family = family_named(text, n);
     char shown[256];
     if (!family) return limn_fail(ctx, LIMN_BAD_FILE, "the settings name no known network: \"%s\"", limn_escape(text, n, shown, sizeof shown));
-    defaults(out, family);
-    return apply(ctx, out, text + n);
+    limn_settings_defaults(out, family);
+    return limn_settings_apply(ctx, out, text + n);
 }
 
 limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
