@@ -3,6 +3,7 @@
 #define LIMN_CLI_H
 
 #include "base/base.h"
+#include "model/model.h"
 
 /* One flag: "-s", "--seed"; text NULL: it takes no value. */
 typedef struct cli_flag {
@@ -16,6 +17,15 @@ int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, 
 /** A whole or real number within a range, or a message and false. */
 bool cli_integer(const char *flag, const char *text, long low, long high, long *out);
 bool cli_real(const char *flag, const char *text, double low, double high, double *out);
+/** Apply every --set NAME=VALUE of the command line, in order. */
+limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *s);
+
+/** Whether the locale's characters are UTF-8; whether a stream may be coloured (NO_COLOR, TERM, a terminal). */
+bool cli_utf8(void);
+bool cli_color(FILE *stream);
+/** 1234567 -> "1.2 MB".  out needs 32 bytes. @return out */
+const char *cli_bytes(double n, char *out);
+
 /** Print "limn: sentence" and give the exit code of a status. */
 int cli_fail(limn_ctx *ctx, limn_status status);
 

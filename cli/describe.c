@@ -1,7 +1,10 @@
-/* describe.c: limn describe [NET]: the network as text, from the graph itself. */
+/* describe.c: limn describe [NET]: the network as text or JSON, from the graph itself. */
 #include "cli.h"
+#include "describe.h"
+#include "file/safetensors.h"
 #include "graph/describe.h"
-#include "model/model.h"
+#include "train/cost.h"
+#include "train/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,92 +12,159 @@
 static const char help[] =
     "limn describe [NET] [flags]\n"
     "\n"
-    "  --set NAME=VALUE  a setting (several: \"depth=24 attention=joint\")\n"
-    "  --batch 1         pictures at once\n"
-    "  --plan            every step with its kernel, and why no faster one\n"
-    "  --settings        the settings of the network, their ranges and meaning\n"
+    "Draws a network: every block with the shape after it, parameters and FLOPs (two per multiply-add), the totals, and the\n"
+    "memory that running and training it takes.  NET is a family, a preset, or a .safetensors file that limn train wrote.\n"
     "Without NET: the table of all networks.\n"
-    "example: limn describe mmdit --set attention=cross\n";
+    "\n"
+    "  --set NAME=VALUE   change a setting; as often as you like, or several in one: --set \"depth=24 attention=joint\"\n"
+    "  --settings         the settings of NET: value, range, meaning\n"
+    "  -b, --batch 1      pictures at once\n"
+    "  --steps 20         sampling steps, for the memory of inference\n"
+    "  --precision auto   auto, f32 or bf16, for the memory\n"
+    "  --all, --full      draw blocks that are alike one by one\n"
+    "  --depth N          draw only the N outer levels\n"
+    "  --plan             also every kernel of inference, and why no faster one\n"
+    "  --train-plan       the same for a training step\n"
+    "  --json             all of it for programs\n"
+    "  --ascii            no signs beyond ASCII, whatever the locale\n"
+    "\n"
+    "examples:\n"
+    "  limn describe mmdit\n"
+    "  limn describe mmdit --set attention=joint --set depth=24\n"
+    "  limn describe dit-xl/2 --batch 8 --depth 1\n"
+    "  limn describe mmdit-emoji --json | jq .memory.training.peak_bytes\n";
 
-static int list_all(limn_ctx *ctx)
-{
-    printf("%-12s %-18s %-40s %-14s %12s  %s\n", "network", "task", "input", "output", "parameters", "loss");
-    for (int i = 0; limn_families[i]; i++) {
-        const limn_family *f = limn_families[i];
-        limn_settings s;
-        limn_ports ports;
-        limn_graph *g = limn_graph_new(ctx);
-        limn_settings_find(ctx, f->name, &s);
-        if (g && limn_model_build(g, &s, (limn_build){.batch = 1}, &ports) == LIMN_OK)
-            printf("%-12s %-18s %-40s %-14s %12lld  %s\n", f->name, f->task, f->input, f->output, (long long)limn_describe_parameters(g), f->loss);
-        limn_graph_free(g);
-    }
-    printf("presets:");
-    for (int i = 0; limn_presets[i].name; i++) printf(" %s", limn_presets[i].name);
-    printf("\n");
-    return 0;
-}
+typedef struct describe_flags {
+    const char *net, *set, *batch, *steps, *precision, *depth;
+    bool help, settings, plan, train_plan, json, all, ascii;
+} describe_flags;
 
 static void list_settings(const limn_settings *s)
 {
+    printf("%-14s %10s  %-24s %s\n", "setting", "value", "allowed", "meaning");
     for (int i = 0; s->family->settings[i].name; i++) {
         const limn_setting *row = &s->family->settings[i];
-        if (row->choices) printf("%-14s %-24s %s\n", row->name, row->choices, row->help);
-        else printf("%-14s %-8d (%d to %d)  %s\n", row->name, s->value[i], row->min, row->max, row->help);
+        char range[64], value[32];
+        snprintf(range, sizeof range, "%d to %d", row->min, row->max);
+        printf("%-14s %10s  %-24s %s\n", row->name, limn_setting_text(s, i, value), row->choices ? row->choices : range, row->help);
     }
 }
 
-static limn_status describe(limn_ctx *ctx, const limn_settings *s, int batch, bool show_plan)
+/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+
+static void print_cost(const char *what, const limn_cost *c)
+{
+    char text[7][32];
+    printf("%-16s %10s %12s %10s %10s %11s %12s %10s\n", what, cli_bytes((double)c->weight_bytes, text[0]), cli_bytes((double)c->activation_bytes, text[1]),
+           cli_bytes((double)c->scratch_bytes, text[2]), cli_bytes((double)c->packed_bytes, text[3]),
+           c->gradient_bytes ? cli_bytes((double)c->gradient_bytes, text[4]) : "", c->optimizer_bytes ? cli_bytes((double)c->optimizer_bytes, text[5]) : "",
+           cli_bytes((double)c->peak_bytes, text[6]));
+}
+
+static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const limn_cost_options *o)
+{
+    static const char *const precisions[] = {"auto", "f32", "bf16", "f64"};
+    limn_cost run, train;
+    char *plan = NULL, *train_plan = NULL;
+    limn_status status = limn_cost_inference(ctx, o, &run, f->plan ? &plan : NULL);
+    if (status != LIMN_OK) return status;
+    limn_status trained = limn_cost_training(ctx, o, &train, f->train_plan ? &train_plan : NULL);
+    printf("\n%-16s %10s %12s %10s %10s %11s %12s %10s   batch %d, %s\n", "memory", "weights", "activations", "scratch", "packed", "gradients", "AdamW, EMA", "peak",
+           o->batch, precisions[run.precision]);
+    print_cost("inference", &run);
+    if (trained == LIMN_OK) print_cost("training step", &train);
+    else printf("%-16s %s\n", "training step", limn_error_text(ctx));
+    size_t most = trained == LIMN_OK && train.peak_bytes > run.peak_bytes ? train.peak_bytes : run.peak_bytes, have = limn_memory_available();
+    char text[32];
+    if (have && most > have) printf("%-16s %s are free\n", "this machine", cli_bytes((double)have, text));
+    if (plan) printf("\ninference, kernel by kernel\n%s", plan);
+    if (train_plan) printf("\ntraining step, kernel by kernel\n%s", train_plan);
+    free(plan);
+    free(train_plan);
+    return f->train_plan ? trained : LIMN_OK;
+}
+
+/* ---- one network ------------------------------------------------------------------------------------------------------ */
+
+/* What the settings change in the family's defaults. */
+static void print_title(const describe_flags *f, const limn_settings *s, bool color)
+{
+    limn_settings plain;
+    char value[32];
+    printf("%s%s%s: %s, loss: %s\n", color ? "\033[1m" : "", f->net, color ? "\033[0m" : "", s->family->task, s->family->loss);
+    limn_settings_defaults(&plain, s->family);
+    int n = 0;
+    for (int i = 0; s->family->settings[i].name; i++)
+        if (s->value[i] != plain.value[i]) printf("%s %s=%s", n++ ? "" : s->family->name, s->family->settings[i].name, limn_setting_text(s, i, value));
+    printf("%s\n", n ? "\n" : "");
+}
+
+static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_options *o, int depth)
 {
     limn_ports ports;
-    limn_plan *plan = NULL;
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return LIMN_NO_MEMORY;
-    limn_status status = limn_model_build(g, s, (limn_build){.batch = batch}, &ports);
-    char *drawing = status == LIMN_OK ? limn_describe_text(g) : NULL;
-    if (drawing) fputs(drawing, stdout);
-    free(drawing);
-    limn_plan_options options = {.memory_limit = (size_t)1 << 46}; /* a drawing is not refused for want of memory */
-    if (status == LIMN_OK) status = limn_plan_new(g, 1, &ports.output, &options, &plan);
-    if (status == LIMN_OK) {
-        limn_plan_size size = limn_plan_sizes(plan);
-        printf("inference, batch %d: planned peak %.2f MB of activations, scratch and packed weights, beside %.2f MB of weights\n", batch,
-               (double)(size.activation_bytes + size.scratch_bytes + size.packed_bytes) * 1e-6, (double)size.weight_bytes * 1e-6);
-        char *text = show_plan ? limn_plan_text(plan) : NULL;
-        if (text) fputs(text, stdout);
-        free(text);
+    limn_status status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch}, &ports);
+    if (status == LIMN_OK && f->json) status = cli_describe_json(ctx, f->net, o, g, &ports);
+    else if (status == LIMN_OK) {
+        limn_describe_options options = {.batch = o->batch, .ascii = f->ascii || !cli_utf8(), .color = cli_color(stdout), .all = f->all, .depth = depth};
+        char *drawing = limn_describe(g, &options);
+        print_title(f, &o->settings, options.color);
+        if (drawing) fputs(drawing, stdout);
+        else status = limn_fail(ctx, LIMN_NO_MEMORY, "out of memory for a drawing");
+        free(drawing);
+        if (status == LIMN_OK) status = print_memory(ctx, f, o);
     }
-    limn_plan_free(plan);
     limn_graph_free(g);
     return status;
 }
 
+static limn_status find_network(limn_ctx *ctx, const char *name, limn_settings *out)
+{
+    static const char ending[] = ".safetensors";
+    size_t n = strlen(name), m = sizeof ending - 1;
+    if (n <= m || strcmp(name + n - m, ending) != 0) return limn_settings_find(ctx, name, out);
+    limn_safetensors *st;
+    limn_status status = limn_safetensors_open(ctx, name, &st);
+    if (status != LIMN_OK) return status;
+    status = limn_weights_settings(ctx, name, st, out);
+    limn_safetensors_close(st);
+    return status;
+}
+
+static limn_status describe(limn_ctx *ctx, int argc, char **argv, const describe_flags *f, limn_cost_options *o, int depth)
+{
+    if (!f->net) return f->json ? cli_families_json(ctx) : cli_families_print(ctx);
+    limn_status status = find_network(ctx, f->net, &o->settings);
+    if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
+    if (status != LIMN_OK) return status;
+    if (!f->settings) return draw(ctx, f, o, depth);
+    list_settings(&o->settings);
+    return LIMN_OK;
+}
+
 int cli_describe(int argc, char **argv)
 {
-    const char *net = NULL, *set = NULL, *batch = NULL;
-    bool asked = false, plan = false, settings = false;
-    const cli_flag flags[] = {{NULL, "--set", &set, NULL}, {"-b", "--batch", &batch, NULL}, {NULL, "--plan", NULL, &plan}, {NULL, "--settings", NULL, &settings},
-                              {"-h", "--help", NULL, &asked}, {NULL, NULL, NULL, NULL}};
-    int n = cli_parse(argc, argv, flags, &net, 1);
-    if (asked) return fputs(help, stdout), 0;
-    long b = 1;
-    if (n < 0 || !cli_integer("--batch", batch, 1, 65536, &b)) return 2;
+    describe_flags f = {0};
+    const cli_flag flags[] = {
+        {NULL, "--set", &f.set, NULL}, {"-b", "--batch", &f.batch, NULL}, {NULL, "--steps", &f.steps, NULL}, {NULL, "--precision", &f.precision, NULL},
+        {NULL, "--depth", &f.depth, NULL}, {NULL, "--plan", NULL, &f.plan}, {NULL, "--train-plan", NULL, &f.train_plan}, {NULL, "--settings", NULL, &f.settings},
+        {NULL, "--json", NULL, &f.json}, {"-a", "--all", NULL, &f.all}, {NULL, "--full", NULL, &f.all}, {NULL, "--ascii", NULL, &f.ascii},
+        {"-h", "--help", NULL, &f.help}, {NULL, NULL, NULL, NULL}};
+    int n = cli_parse(argc, argv, flags, &f.net, 1);
+    if (f.help) return fputs(help, stdout), 0;
+    long batch = 1, steps = 20, depth = 0;
+    if (n < 0 || !cli_integer("--batch", f.batch, 1, 65536, &batch) || !cli_integer("--steps", f.steps, 1, 1000, &steps) ||
+        !cli_integer("--depth", f.depth, 1, 30, &depth))
+        return 2;
+    limn_cost_options o = {.batch = (int)batch, .n_steps = (int)steps};
+    if (f.precision && strcmp(f.precision, "auto") != 0 && strcmp(f.precision, "f32") != 0 && strcmp(f.precision, "bf16") != 0)
+        return fprintf(stderr, "limn describe: --precision is one of auto, f32, bf16, found \"%.100s\"\n", f.precision), 2;
+    if (f.precision) o.precision = f.precision[0] == 'f' ? LIMN_PRECISION_F32 : f.precision[0] == 'b' ? LIMN_PRECISION_BF16 : LIMN_PRECISION_AUTO;
     limn_ctx *ctx = limn_ctx_new();
-    if (!ctx) return 1;
-    int code = 0;
-    if (!net) code = list_all(ctx);
-    else {
-        limn_settings s;
-        char joined[2048], whole[1024];
-        limn_status status = limn_settings_find(ctx, net, &s);
-        if (status == LIMN_OK && set) {
-            snprintf(joined, sizeof joined, "%s %s", limn_settings_text(&s, whole), set);
-            status = limn_settings_parse(ctx, joined, &s);
-        }
-        if (status == LIMN_OK && settings) list_settings(&s);
-        else if (status == LIMN_OK) status = describe(ctx, &s, (int)b, plan);
-        if (status != LIMN_OK) code = cli_fail(ctx, status);
-    }
+    if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    limn_status status = describe(ctx, argc, argv, &f, &o, (int)depth);
+    int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     limn_ctx_free(ctx);
     return code;
 }

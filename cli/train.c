@@ -50,13 +50,6 @@ static void report(void *user, int64_t step, int64_t steps, double loss, double 
     if (terminal && step == steps) fputc('\n', stderr);
 }
 
-static limn_status set_all(limn_ctx *ctx, limn_settings *s, const char *text)
-{
-    char joined[2048], whole[1024];
-    snprintf(joined, sizeof joined, "%s %s", limn_settings_text(s, whole), text);
-    return limn_settings_parse(ctx, joined, s);
-}
-
 /* Words of --schedule, --prediction, --weighting, --precision. */
 typedef struct train_words {
     const char *schedule, *prediction, *weighting, *precision;
@@ -149,7 +142,7 @@ int cli_train(int argc, char **argv)
     limn_ctx_set_progress(ctx, go_on, NULL);
     limn_status status = limn_ctx_set_threads(ctx, (int)threads);
     if (status == LIMN_OK) status = limn_settings_find(ctx, net, &o.settings);
-    if (status == LIMN_OK && set) status = set_all(ctx, &o.settings, set);
+    if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o.settings);
     if (status == LIMN_OK) status = limn_train(ctx, &o);
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     limn_ctx_free(ctx);

@@ -1,0 +1,68 @@
+/* describe_json.c: limn describe NET --json. */
+#include "cli.h"
+#include "describe.h"
+#include "graph/describe.h"
+#include "graph/node.h"
+
+static json_t *settings_json(const limn_settings *s)
+{
+    json_t *o = json_object();
+    for (int i = 0; o && s->family->settings[i].name; i++) {
+        const limn_setting *row = &s->family->settings[i];
+        char text[32];
+        json_object_set_new(o, row->name, row->choices ? json_string(limn_setting_text(s, i, text)) : json_integer(s->value[i]));
+    }
+    return o;
+}
+
+static json_t *tensor_json(const limn_node *node)
+{
+    static const char *const rates[] = {"constant", "prompt", "step"};
+    limn_shape shape = limn_node_shape(node);
+    json_t *dims = json_array();
+    for (int i = 0; i < shape.rank; i++) json_array_append_new(dims, json_integer(shape.dim[i]));
+    if (node->op != LIMN_OP_INPUT) return dims;
+    return json_pack("{s:s, s:o, s:s}", "name", node->name, "shape", dims, "changes_every", rates[node->rate]);
+}
+
+static json_t *cost_json(const limn_cost *c)
+{
+    static const char *const precisions[] = {"auto", "f32", "bf16", "f64"};
+    json_t *o = json_pack("{s:s, s:f, s:i, s:I, s:I, s:I, s:I}", "precision", precisions[c->precision], "flops", c->flops, "kernels", c->n_kernels,
+                          "weight_bytes", (json_int_t)c->weight_bytes, "activation_bytes", (json_int_t)c->activation_bytes, "scratch_bytes",
+                          (json_int_t)c->scratch_bytes, "packed_bytes", (json_int_t)c->packed_bytes);
+    if (c->gradient_bytes) json_object_set_new(o, "gradient_bytes", json_integer((json_int_t)c->gradient_bytes));
+    if (c->optimizer_bytes) json_object_set_new(o, "optimizer_bytes", json_integer((json_int_t)c->optimizer_bytes));
+    json_object_set_new(o, "peak_bytes", json_integer((json_int_t)c->peak_bytes));
+    return o;
+}
+
+static limn_status add_memory(limn_ctx *ctx, const limn_cost_options *o, json_t *root)
+{
+    limn_cost cost;
+    json_t *memory = json_object();
+    limn_status status = limn_cost_inference(ctx, o, &cost, NULL);
+    if (status == LIMN_OK) json_object_set_new(memory, "inference", cost_json(&cost));
+    limn_status trained = status == LIMN_OK ? limn_cost_training(ctx, o, &cost, NULL) : status;
+    if (trained == LIMN_OK) json_object_set_new(memory, "training", cost_json(&cost));
+    else if (status == LIMN_OK) json_object_set_new(memory, "training_refused", json_string(limn_error_text(ctx)));
+    json_object_set_new(root, "memory", memory);
+    return status;
+}
+
+limn_status cli_describe_json(limn_ctx *ctx, const char *name, const limn_cost_options *o, const limn_graph *g, const limn_ports *ports)
+{
+    const limn_family *family = o->settings.family;
+    json_t *inputs = json_array();
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->op == LIMN_OP_INPUT) json_array_append_new(inputs, tensor_json(g->nodes[i]));
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:I, s:f, s:o}", "network", name, "family", family->name, "task", family->task, "loss",
+                             family->loss, "settings", settings_json(&o->settings), "batch", o->batch, "inputs", inputs, "output",
+                             tensor_json(ports->output), "parameters", (json_int_t)limn_describe_parameters(g), "flops", limn_describe_flops(g), "blocks",
+                             limn_describe_json(g));
+    if (!root) return limn_fail_memory(ctx, sizeof *g, "JSON");
+    limn_status status = add_memory(ctx, o, root);
+    if (status == LIMN_OK && (json_dumpf(root, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF)) status = limn_fail(ctx, LIMN_IO, "stdout: the JSON could not be written");
+    json_decref(root);
+    return status;
+}

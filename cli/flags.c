@@ -1,0 +1,99 @@
+/* flags.c: reading flags and numbers; exit codes. */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cli_fail(limn_ctx *ctx, limn_status status)
+{
+    fprintf(stderr, "limn: %s\n", limn_error_text(ctx));
+    return status == LIMN_BAD_ARGUMENT || status == LIMN_NOT_FOUND || status == LIMN_BAD_FILE || status == LIMN_UNSUPPORTED || status == LIMN_NO_MEMORY ? 2 : 1;
+}
+
+static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t n)
+{
+    for (; flags->longer; flags++)
+        if ((strlen(flags->longer) == n && strncmp(flags->longer, name, n) == 0) ||
+            (flags->shorter && strlen(flags->shorter) == n && strncmp(flags->shorter, name, n) == 0))
+            return flags;
+    return NULL;
+}
+
+static int no_such_flag(const char *verb, const cli_flag *flags, const char *name, size_t n)
+{
+    char shown[256];
+    limn_near near = limn_near_to(name, n);
+    for (; flags->longer; flags++) limn_near_try(&near, flags->longer, strlen(flags->longer));
+    fprintf(stderr, "limn %s: there is no flag %s%s", verb, limn_escape(name, n, shown, sizeof shown), limn_near_text(&near));
+    fprintf(stderr, near.best ? "\n" : "; see limn %s --help\n", verb);
+    return -1;
+}
+
+int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, int max_words)
+{
+    int n = 0;
+    for (int i = 2; i < argc; i++) {
+        const char *arg = argv[i];
+        if (arg[0] != '-' || !arg[1]) { /* "-" is a word */
+            if (n == max_words) {
+                fprintf(stderr, "limn %s: \"%s\" is one word too many; see limn %s --help\n", argv[1], arg, argv[1]);
+                return -1;
+            }
+            words[n++] = arg;
+            continue;
+        }
+        const char *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
+        const cli_flag *flag = find_flag(flags, arg, equals ? (size_t)(equals - arg) : strlen(arg));
+        if (!flag) return no_such_flag(argv[1], flags, arg, equals ? (size_t)(equals - arg) : strlen(arg));
+        if (flag->on && equals) {
+            fprintf(stderr, "limn %s: %s takes no value\n", argv[1], flag->longer);
+            return -1;
+        }
+        if (flag->on) *flag->on = true;
+        else if (equals) *flag->text = equals + 1;
+        else if (i + 1 < argc) *flag->text = argv[++i];
+        else {
+            fprintf(stderr, "limn %s: %s expects a value\n", argv[1], arg);
+            return -1;
+        }
+    }
+    return n;
+}
+
+bool cli_integer(const char *flag, const char *text, long low, long high, long *out)
+{
+    char *end;
+    if (!text) return true;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || errno || value < low || value > high) {
+        fprintf(stderr, "limn: %s expects a whole number from %ld to %ld, found \"%.100s\"\n", flag, low, high, text);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool cli_real(const char *flag, const char *text, double low, double high, double *out)
+{
+    char *end;
+    if (!text) return true;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= low && value <= high)) {
+        fprintf(stderr, "limn: %s expects a number from %g to %g, found \"%.100s\"\n", flag, low, high, text);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *s)
+{
+    limn_status status = LIMN_OK;
+    for (int i = 2; i < argc && status == LIMN_OK; i++) {
+        if (strncmp(argv[i], "--set=", 6) == 0) status = limn_settings_apply(ctx, s, argv[i] + 6);
+        else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) status = limn_settings_apply(ctx, s, argv[++i]);
+    }
+    return status;
+}
