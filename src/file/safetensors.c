@@ -245,3 +245,13 @@ const char *limn_safetensors_metadata(const limn_safetensors *st, const char *ke
 {
     return json_string_value(json_object_get(json_object_get(st->header, "__metadata__"), key));
 }
+
+void *limn_safetensors_metadata_next(const limn_safetensors *st, void *at, const char **key, const char **value)
+{
+    json_t *metadata = json_object_get(st->header, "__metadata__");
+    at = at ? json_object_iter_next(metadata, at) : json_object_iter(metadata);
+    if (!at) return NULL;
+    *key = json_object_iter_key(at);
+    *value = json_string_value(json_object_iter_value(at));
+    return at;
+}

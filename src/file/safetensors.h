@@ -30,6 +30,8 @@ const limn_entry *limn_safetensors_get(const limn_safetensors *st, size_t i); /*
 const limn_entry *limn_safetensors_find(const limn_safetensors *st, const char *name);
 /** Metadata by key, or NULL. */
 const char *limn_safetensors_metadata(const limn_safetensors *st, const char *key);
+/** All metadata in turn: at NULL gives the first pair.  @return what to pass for the next one; NULL: there was none */
+void *limn_safetensors_metadata_next(const limn_safetensors *st, void *at, const char **key, const char **value);
 
 typedef struct limn_named_view {
     const char *name;
