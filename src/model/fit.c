@@ -1,0 +1,65 @@
+/* fit.c: see fit.h. */
+#include "model/fit.h"
+
+#include "graph/node.h"
+
+#include <string.h>
+
+static bool same_shape(const limn_entry *e, const limn_shape *shape)
+{
+    if (e->rank != shape->rank) return false;
+    for (int i = 0; i < e->rank; i++)
+        if (e->dim[i] != shape->dim[i]) return false;
+    return true;
+}
+
+static void compare(const limn_graph *g, const limn_safetensors *st, limn_fit *fit)
+{
+    fit->n_parameters = g->n_parameters;
+    fit->n_found = 0;
+    fit->missing[0] = '\0';
+    for (int i = 0; i < g->n_parameters; i++) {
+        const limn_node *p = g->parameters[i];
+        const limn_entry *e = limn_safetensors_find(st, p->name);
+        char shape[128];
+        if (e && same_shape(e, &p->shape)) fit->n_found++;
+        else if (!e && p->init.frozen) fit->n_found++; /* a table that is made, not learned */
+        else if (!fit->missing[0]) snprintf(fit->missing, sizeof fit->missing, "%s%s %s", e ? "another shape than " : "no ", p->name, limn_shape_text(&p->shape, shape));
+    }
+}
+
+static limn_status try_settings(limn_ctx *ctx, const limn_safetensors *st, limn_fit *fit)
+{
+    limn_ports ports;
+    limn_graph *g = limn_graph_new(ctx);
+    if (!g) return LIMN_NO_MEMORY;
+    limn_status status = limn_model_build(g, &fit->settings, (limn_build){.batch = 1}, &ports);
+    if (status == LIMN_OK) compare(g, st, fit);
+    limn_graph_free(g);
+    return status;
+}
+
+static limn_status try_name(limn_ctx *ctx, const limn_safetensors *st, const char *name, limn_fit *best)
+{
+    limn_fit fit = {.source = LIMN_FIT_PRESET, .preset = name};
+    limn_status status = limn_settings_find(ctx, name, &fit.settings);
+    if (status == LIMN_OK) status = try_settings(ctx, st, &fit);
+    if (status == LIMN_OK && fit.n_found == fit.n_parameters && fit.n_parameters > best->n_parameters) *best = fit;
+    return status;
+}
+
+limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out)
+{
+    *out = (limn_fit){.source = LIMN_FIT_NONE};
+    const char *text = limn_safetensors_metadata(st, "limn.settings");
+    if (text) {
+        out->source = LIMN_FIT_METADATA;
+        limn_status status = limn_settings_parse(ctx, text, &out->settings);
+        if (status == LIMN_OK) status = try_settings(ctx, st, out);
+        return status == LIMN_OK || status == LIMN_NO_MEMORY ? status : limn_fail_in(ctx, LIMN_BAD_FILE, "%s: limn.settings", file);
+    }
+    limn_status status = LIMN_OK;
+    for (int i = 0; limn_families[i] && status == LIMN_OK; i++) status = try_name(ctx, st, limn_families[i]->name, out);
+    for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) status = try_name(ctx, st, limn_presets[i].name, out);
+    return status;
+}

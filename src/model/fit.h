@@ -1,0 +1,25 @@
+/* fit.h: which network a weight file fits. */
+#ifndef LIMN_FIT_H
+#define LIMN_FIT_H
+
+#include "file/safetensors.h"
+#include "model/model.h"
+
+typedef enum limn_fit_source {
+    LIMN_FIT_NONE,     /* no network that is known */
+    LIMN_FIT_METADATA, /* the file says so: limn.settings */
+    LIMN_FIT_PRESET,   /* every parameter of a family or preset is there under its published name */
+} limn_fit_source;
+
+typedef struct limn_fit {
+    limn_fit_source source;
+    const char *preset;      /* LIMN_FIT_PRESET: its name */
+    limn_settings settings;  /* not for LIMN_FIT_NONE */
+    int n_parameters, n_found; /* parameters of the network; those with a tensor of their name and shape */
+    char missing[256];       /* the first one without, and why; "" */
+} limn_fit;
+
+/** @return LIMN_OK, also when nothing fits; LIMN_BAD_FILE when limn.settings cannot be read; LIMN_NO_MEMORY */
+limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out);
+
+#endif
