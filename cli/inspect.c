@@ -1,48 +1,167 @@
-/* inspect.c: limn inspect FILE.safetensors */
+/* inspect.c: limn inspect FILE...: weight files and pictures. */
 #include "cli.h"
-#include "file/safetensors.h"
+#include "file/bytes.h"
+#include "inspect.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
-    "limn inspect FILE.safetensors\n"
+    "limn inspect FILE... [flags]\n"
     "\n"
-    "Lists every tensor (name, type, shape, offset), and the network the file says it fits.\n"
-    "example: limn inspect models/emoji/model.safetensors\n";
+    "A .safetensors file: every tensor (name, type, shape, bytes, offset in the data), totals, metadata, and the network it\n"
+    "fits.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
+    "A PNG that limn generate made: prompt, seed and settings.\n"
+    "\n"
+    "  -a, --all   every tensor on a line of its own\n"
+    "  --json      for programs: one object per file, always with every tensor\n"
+    "\n"
+    "examples:\n"
+    "  limn inspect models/emoji/model.safetensors\n"
+    "  limn inspect cat.png\n"
+    "  limn inspect model.safetensors --json | jq '.tensors[].name'\n";
+
+enum { MOST_FILES = 256, MOST_PNG = 256 << 20, MOST_KINDS = 24, PIECE = 180 };
+
+/* ---- weights --------------------------------------------------------------------------------------------------------- */
+
+static void print_totals(const limn_safetensors *st)
+{
+    struct { const char *type; size_t tensors; double elements, bytes; } kinds[MOST_KINDS] = {{0}};
+    int n = 0;
+    for (size_t i = 0; i < limn_safetensors_count(st); i++) {
+        const limn_entry *e = limn_safetensors_get(st, i);
+        int k = 0;
+        while (k < n && strcmp(kinds[k].type, e->type) != 0) k++;
+        if (k == MOST_KINDS) continue;
+        if (k == n) kinds[n++].type = e->type;
+        double elements = 1;
+        for (int d = 0; d < e->rank; d++) elements *= (double)e->dim[d];
+        kinds[k].tensors++, kinds[k].elements += elements, kinds[k].bytes += (double)e->bytes;
+    }
+    char bytes[32];
+    for (int k = 0; k < n; k++) printf("%-9s %zu tensors, %.0f elements, %s\n", kinds[k].type, kinds[k].tensors, kinds[k].elements, cli_bytes(kinds[k].bytes, bytes));
+    if (!n) printf("no tensors\n");
+}
+
+static void print_metadata(const limn_safetensors *st)
+{
+    const char *key, *value;
+    char a[256], b[1024];
+    for (void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;)
+        if (strcmp(key, "limn.settings") != 0) printf("metadata  %s: %s\n", limn_escape(key, strlen(key), a, sizeof a), limn_escape(value, strlen(value), b, sizeof b));
+}
+
+static void print_fit(const limn_fit *fit)
+{
+    char text[1024];
+    if (fit->source == LIMN_FIT_NONE) printf("network   none that Limn knows by these names and shapes\n");
+    else if (fit->source == LIMN_FIT_PRESET) printf("network   fits %s: all %d parameters are here under its names\n", fit->preset, fit->n_parameters);
+    else if (fit->n_found == fit->n_parameters) printf("network   %s\n          fits: all %d parameters are here\n", limn_settings_text(&fit->settings, text), fit->n_parameters);
+    else printf("network   %s\n          does not fit: %d of %d parameters are here; %s\n", limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
+}
+
+static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, json_t **json)
+{
+    limn_safetensors *st;
+    limn_fit fit;
+    limn_status status = limn_safetensors_open(ctx, file, &st);
+    if (status != LIMN_OK) return status;
+    status = limn_fit_find(ctx, file, st, &fit);
+    if (json && status == LIMN_OK) *json = cli_weights_json(file, st, &fit);
+    else if (!json) {
+        limn_status listed = cli_tensors_print(ctx, st, all); /* also when the metadata is wrong */
+        print_totals(st);
+        print_metadata(st);
+        if (status == LIMN_OK) print_fit(&fit);
+        if (listed != LIMN_OK) status = listed;
+    }
+    limn_safetensors_close(st);
+    return status;
+}
+
+/* ---- pictures --------------------------------------------------------------------------------------------------------- */
+
+/* One line of unknown origin, whole: limn_escape() stops at 200 bytes. */
+static void print_line(const char *line, size_t n)
+{
+    char shown[4 * PIECE + 8];
+    printf("  ");
+    while (n) {
+        size_t piece = n;
+        if (n > PIECE) for (piece = PIECE; piece > PIECE - 4 && ((unsigned char)line[piece] & 0xc0) == 0x80;) piece--;
+        fputs(limn_escape(line, piece, shown, sizeof shown), stdout);
+        line += piece;
+        n -= piece;
+    }
+    putchar('\n');
+}
+
+static void print_picture(const char *file, const limn_png_info *info)
+{
+    char name[256];
+    printf("%s: PNG, %u x %u, %s, %d bits\n", limn_escape(file, strlen(file), name, sizeof name), info->width, info->height, info->color, info->bits);
+    for (int i = 0; i < info->n; i++) {
+        printf("%s\n", limn_escape(info->texts[i].key, strlen(info->texts[i].key), name, sizeof name));
+        for (const char *line = info->texts[i].text; *line;) {
+            size_t n = strcspn(line, "\n");
+            print_line(line, n);
+            line += n + (line[n] == '\n');
+        }
+    }
+    if (!info->n) printf("no text in it\n");
+}
+
+static limn_status inspect_picture(limn_ctx *ctx, const char *file, json_t **json)
+{
+    unsigned char *bytes;
+    size_t n;
+    limn_png_info info;
+    limn_status status = limn_file_read(ctx, file, MOST_PNG, &bytes, &n);
+    if (status != LIMN_OK) return status;
+    status = limn_png_info_read(ctx, file, bytes, n, &info);
+    free(bytes);
+    if (status != LIMN_OK) return status;
+    if (json) *json = cli_picture_json(file, &info);
+    else print_picture(file, &info);
+    limn_png_info_free(&info);
+    return LIMN_OK;
+}
+
+/* ---- the verb --------------------------------------------------------------------------------------------------------- */
+
+static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_json)
+{
+    const unsigned char *bytes;
+    size_t n;
+    json_t *json = NULL;
+    limn_status status = limn_file_map(ctx, file, &bytes, &n);
+    if (status != LIMN_OK) return status;
+    bool picture = limn_png_is(bytes, n), other = !picture && n > 8 && bytes[8] != '{';
+    limn_file_unmap(bytes, n);
+    if (other) return limn_fail(ctx, LIMN_BAD_FILE, "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {)", file);
+    status = picture ? inspect_picture(ctx, file, as_json ? &json : NULL) : inspect_weights(ctx, file, all, as_json ? &json : NULL);
+    if (status != LIMN_OK || !as_json) return status;
+    if (!json || json_dumpf(json, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF) status = limn_fail(ctx, LIMN_IO, "%s: the JSON could not be written", file);
+    json_decref(json);
+    return status;
+}
 
 int cli_inspect(int argc, char **argv)
 {
-    const char *file = NULL;
-    bool asked = false;
-    const cli_flag flags[] = {{"-h", "--help", NULL, &asked}, {NULL, NULL, NULL, NULL}};
-    int n = cli_parse(argc, argv, flags, &file, 1);
+    const char *files[MOST_FILES];
+    bool asked = false, all = false, json = false;
+    const cli_flag flags[] = {{"-a", "--all", NULL, &all}, {NULL, "--json", NULL, &json}, {"-h", "--help", NULL, &asked}, {NULL, NULL, NULL, NULL}};
+    int n = cli_parse(argc, argv, flags, files, MOST_FILES), code = 0;
     if (asked) return fputs(help, stdout), 0;
-    if (n < 1) return fprintf(stderr, n < 0 ? "" : "limn inspect: expected a file\n"), 2;
+    if (n < 1) return fprintf(stderr, n < 0 ? "" : "limn inspect: expected a file, as in: limn inspect models/emoji/model.safetensors\n"), 2;
     limn_ctx *ctx = limn_ctx_new();
-    limn_safetensors *st;
-    if (!ctx) return 1;
-    limn_status status = limn_safetensors_open(ctx, file, &st);
-    if (status != LIMN_OK) {
-        int code = cli_fail(ctx, status);
-        limn_ctx_free(ctx);
-        return code;
+    if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    for (int i = 0; i < n; i++) {
+        if (n > 1 && !json) printf("%s%s\n", i ? "\n" : "", files[i]);
+        limn_status status = inspect(ctx, files[i], all, json);
+        if (status != LIMN_OK) code = cli_fail(ctx, status);
     }
-    size_t bytes = 0;
-    for (size_t i = 0; i < limn_safetensors_count(st); i++) {
-        const limn_entry *e = limn_safetensors_get(st, i);
-        char name[256], shape[160];
-        int used = 0;
-        for (int k = 0; k < e->rank; k++) used += snprintf(shape + used, sizeof shape - (size_t)used, "%s%lld", k ? ", " : "", (long long)e->dim[k]);
-        if (!e->rank) shape[0] = '\0';
-        printf("%-64s %-5s [%s] at %zu\n", limn_escape(e->name, strlen(e->name), name, sizeof name), e->type, shape, e->begin);
-        bytes += e->bytes;
-    }
-    const char *settings = limn_safetensors_metadata(st, "limn.settings"), *step = limn_safetensors_metadata(st, "limn.step");
-    char shown[1024];
-    printf("%zu tensors, %.2f MB\n", limn_safetensors_count(st), (double)bytes * 1e-6);
-    printf("network: %s\n", settings ? limn_escape(settings, strlen(settings), shown, sizeof shown) : "the file does not say");
-    if (step) printf("trained for %s steps\n", limn_escape(step, strlen(step), shown, sizeof shown));
-    limn_safetensors_close(st);
     limn_ctx_free(ctx);
-    return 0;
+    return code;
 }

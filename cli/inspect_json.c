@@ -1,0 +1,50 @@
+/* inspect_json.c: limn inspect FILE --json. */
+#include "cli.h"
+#include "inspect.h"
+
+#include <string.h>
+
+/* Text of unknown origin: what is not UTF-8 is escaped. */
+static json_t *text_json(const char *text)
+{
+    char shown[1024];
+    json_t *json = json_string(text);
+    return json ? json : json_string(limn_escape(text, strlen(text), shown, sizeof shown));
+}
+
+static json_t *tensor_json(const limn_entry *e)
+{
+    json_t *shape = json_array();
+    for (int i = 0; i < e->rank; i++) json_array_append_new(shape, json_integer(e->dim[i]));
+    return json_pack("{s:o, s:s, s:o, s:I, s:I}", "name", text_json(e->name), "dtype", e->type, "shape", shape, "offset", (json_int_t)e->begin, "bytes",
+                     (json_int_t)e->bytes);
+}
+
+static json_t *fit_json(const limn_fit *fit)
+{
+    char settings[1024];
+    if (fit->source == LIMN_FIT_NONE) return json_null();
+    json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:b}", "settings", limn_settings_text(&fit->settings, settings), "known_from",
+                          fit->source == LIMN_FIT_METADATA ? "metadata" : "names", "parameters", fit->n_parameters, "found", fit->n_found, "fits",
+                          fit->n_found == fit->n_parameters);
+    if (fit->preset) json_object_set_new(o, "preset", json_string(fit->preset));
+    if (fit->missing[0]) json_object_set_new(o, "missing", json_string(fit->missing));
+    return o;
+}
+
+json_t *cli_weights_json(const char *file, const limn_safetensors *st, const limn_fit *fit)
+{
+    json_t *tensors = json_array(), *metadata = json_object();
+    for (size_t i = 0; i < limn_safetensors_count(st); i++) json_array_append_new(tensors, tensor_json(limn_safetensors_get(st, i)));
+    const char *key, *value;
+    for (void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;) json_object_set_new(metadata, key, json_string(value));
+    return json_pack("{s:o, s:s, s:o, s:o, s:o}", "file", text_json(file), "kind", "safetensors", "metadata", metadata, "network", fit_json(fit), "tensors", tensors);
+}
+
+json_t *cli_picture_json(const char *file, const limn_png_info *info)
+{
+    json_t *texts = json_object();
+    for (int i = 0; i < info->n; i++) json_object_set_new(texts, info->texts[i].key, text_json(info->texts[i].text));
+    return json_pack("{s:o, s:s, s:I, s:I, s:i, s:s, s:o}", "file", text_json(file), "kind", "png", "width", (json_int_t)info->width, "height",
+                     (json_int_t)info->height, "bits", info->bits, "color", info->color, "text", texts);
+}
