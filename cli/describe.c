@@ -21,6 +21,7 @@ static const char help[] =
     "  -b, --batch 1      pictures at once\n"
     "  --steps 20         sampling steps, for the memory of inference\n"
     "  --precision auto   auto, f32 or bf16, for the memory\n"
+    "  --recompute PREFIX as limn train has it, for the memory of training\n"
     "  --all, --full      draw blocks that are alike one by one\n"
     "  --depth N          draw only the N outer levels\n"
     "  --plan             also every kernel of inference, and why no faster one\n"
@@ -35,7 +36,7 @@ static const char help[] =
     "  limn describe mmdit-emoji --json | jq .memory.training.peak_bytes\n";
 
 typedef struct describe_flags {
-    const char *net, *set, *batch, *steps, *precision, *depth;
+    const char *net, *set, *batch, *steps, *precision, *depth, *recompute;
     bool help, settings, plan, train_plan, json, all, ascii;
 } describe_flags;
 
@@ -148,7 +149,7 @@ int cli_describe(int argc, char **argv)
     describe_flags f = {0};
     const cli_flag flags[] = {
         {NULL, "--set", &f.set, NULL}, {"-b", "--batch", &f.batch, NULL}, {NULL, "--steps", &f.steps, NULL}, {NULL, "--precision", &f.precision, NULL},
-        {NULL, "--depth", &f.depth, NULL}, {NULL, "--plan", NULL, &f.plan}, {NULL, "--train-plan", NULL, &f.train_plan}, {NULL, "--settings", NULL, &f.settings},
+        {NULL, "--depth", &f.depth, NULL}, {NULL, "--recompute", &f.recompute, NULL}, {NULL, "--plan", NULL, &f.plan}, {NULL, "--train-plan", NULL, &f.train_plan}, {NULL, "--settings", NULL, &f.settings},
         {NULL, "--json", NULL, &f.json}, {"-a", "--all", NULL, &f.all}, {NULL, "--full", NULL, &f.all}, {NULL, "--ascii", NULL, &f.ascii},
         {"-h", "--help", NULL, &f.help}, {NULL, NULL, NULL, NULL}};
     int n = cli_parse(argc, argv, flags, &f.net, 1);
@@ -157,7 +158,7 @@ int cli_describe(int argc, char **argv)
     if (n < 0 || !cli_integer("--batch", f.batch, 1, 65536, &batch) || !cli_integer("--steps", f.steps, 1, 1000, &steps) ||
         !cli_integer("--depth", f.depth, 1, 30, &depth))
         return 2;
-    limn_cost_options o = {.batch = (int)batch, .n_steps = (int)steps};
+    limn_cost_options o = {.batch = (int)batch, .n_steps = (int)steps, .recompute = f.recompute};
     if (f.precision && strcmp(f.precision, "auto") != 0 && strcmp(f.precision, "f32") != 0 && strcmp(f.precision, "bf16") != 0)
         return fprintf(stderr, "limn describe: --precision is one of auto, f32, bf16, found \"%.100s\"\n", f.precision), 2;
     if (f.precision) o.precision = f.precision[0] == 'f' ? LIMN_PRECISION_F32 : f.precision[0] == 'b' ? LIMN_PRECISION_BF16 : LIMN_PRECISION_AUTO;

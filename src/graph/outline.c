@@ -110,14 +110,14 @@ static void find_result(const limn_outline *o, limn_item *block)
     }
 }
 
-/* A block of one line without a comment is that line under the block's name ("proj"). */
+/* A block of one line that has no name of its own is that line under the block's name ("proj"). */
 static void finish(const limn_outline *o, limn_item *item)
 {
     if (!item->scope) return;
     find_result(o, item);
     for (limn_item *i = item->first; i; i = i->next) finish(o, i);
     limn_item *only = item->first;
-    if (item == o->root || !only || only != item->last || only->scope || item->note[0] || item->continued) return;
+    if (item == o->root || !only || only != item->last || only->scope || item->note[0] || item->continued || strcmp(only->name, limn_op_name(only->node->op)) != 0) return;
     item->note = only->note;
     item->from = only->from;
     item->first = item->last = NULL;

@@ -125,8 +125,8 @@ static const limn_item *moved_above(const limn_item *line)
     return above && above->scope && !above->first ? above : NULL;
 }
 
-/* "a, b": the sources other than the line above; "" when that line is the only one. */
-static const char *read_from(limn_outline *o, const limn_item *line, bool others_too)
+/* "a, b": the sources other than the line above and, for near false, than lines of the same block; "" where none is left. */
+static const char *read_from(limn_outline *o, const limn_item *line, const limn_item *above, bool near)
 {
     sources found = {.n = 0};
     const limn_item *moved = moved_above(line);
@@ -136,7 +136,7 @@ static const char *read_from(limn_outline *o, const limn_item *line, bool others
     }
     const char *text = "";
     for (int i = 0; i < found.n; i++) {
-        if (found.line[i] == o->newest || (others_too && found.line[i]->parent == line->parent)) continue;
+        if (found.line[i] == above || (!near && found.line[i]->parent == line->parent)) continue;
         const char *name = call(o, found.line[i], line);
         if (!strstr(text, name)) text = text[0] ? say(o, "%s, %s", text, name) : name;
     }
@@ -184,7 +184,7 @@ static void label_linear(limn_outline *o, limn_item *line)
     line->name = own_name(o, line, node->src[1]);
     line->note = say(o, "%s%slinear %lld -> %lld%s%s", first ? first : "", first ? ", " : "", (long long)limn_shape_cols(&node->src[0]->shape),
                      (long long)limn_shape_cols(&node->shape), then ? ", " : "", then ? then : "");
-    line->from = read_from(o, line, false);
+    line->from = read_from(o, line, o->newest, true);
 }
 
 static void label_attention(limn_outline *o, limn_item *line)
@@ -192,9 +192,9 @@ static void label_attention(limn_outline *o, limn_item *line)
     const limn_node *node = line->node, *q = node->src[0];
     line->name = "attention";
     line->note = say(o, "%d heads of %lld%s", node->attr.heads, (long long)limn_shape_cols(&node->shape) / node->attr.heads, node->attr.causal ? ", causal" : "");
-    if (q->op == LIMN_OP_CONCAT && q->n_src == 2 && q->attr.axis == 1)
-        line->note = say(o, "%s, %lld + %lld tokens", line->note, (long long)q->src[0]->shape.dim[1], (long long)q->src[1]->shape.dim[1]);
-    line->from = read_from(o, line, true);
+    bool together = q->op == LIMN_OP_CONCAT && q->n_src == 2 && q->attr.axis == 1;
+    if (together) line->note = say(o, "%s, %lld + %lld tokens", line->note, (long long)q->src[0]->shape.dim[1], (long long)q->src[1]->shape.dim[1]);
+    line->from = read_from(o, line, together ? NULL : o->newest, false);
 }
 
 static void label_add(limn_outline *o, limn_item *line)
@@ -222,7 +222,7 @@ static void label_gather(limn_outline *o, limn_item *line)
     bool learned = table->op == LIMN_OP_PARAMETER;
     line->name = learned ? own_name(o, line, table) : "gather";
     line->note = learned ? say(o, "one of %lld rows for every id", (long long)table->shape.dim[0]) : "the rows an input names";
-    line->from = read_from(o, line, false);
+    line->from = read_from(o, line, o->newest, true);
 }
 
 static void label_input(limn_outline *o, limn_item *line)
@@ -247,7 +247,7 @@ static void label_other(limn_outline *o, limn_item *line)
         line->name = "sinusoids";
         line->note = node->attr.flags & LIMN_COS_FIRST ? "cosines and sines of the timestep" : "sines and cosines of the timestep";
     }
-    line->from = read_from(o, line, false);
+    line->from = read_from(o, line, o->newest, true);
 }
 
 void limn_outline_label(limn_outline *o, limn_item *line)

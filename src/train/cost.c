@@ -26,6 +26,7 @@ limn_status limn_cost_inference(limn_ctx *ctx, const limn_cost_options *o, limn_
     limn_ports ports;
     limn_plan *plan = NULL;
     limn_plan_options options = options_of(o);
+    options.own_parameters = true;
     *out = (limn_cost){0};
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return LIMN_NO_MEMORY;
@@ -45,6 +46,7 @@ limn_status limn_cost_training(limn_ctx *ctx, const limn_cost_options *o, limn_c
     limn_plan *plan = NULL;
     limn_step_graph step;
     limn_plan_options options = options_of(o);
+    options.recompute = o->recompute;
     *out = (limn_cost){0};
     limn_status status = limn_step_graph_build(ctx, &(limn_step_options){.settings = o->settings, .batch = o->batch}, &step);
     if (status != LIMN_OK) return status;

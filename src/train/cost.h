@@ -9,6 +9,7 @@ typedef struct limn_cost_options {
     int batch;
     int n_steps;              /* inference: length of the timestep table */
     limn_precision precision;
+    const char *recompute;    /* training: limn_plan_options.recompute */
 } limn_cost_options;
 
 typedef struct limn_cost {

@@ -1,0 +1,334 @@
+/* test_cli.c: the built program as a person uses it: exit codes, stdout, stderr. */
+#include "file/image.h"
+#include "file/png_text.h"
+#include "file/safetensors.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char folder[64];
+
+typedef struct result {
+    int code;
+    char *out, *err;
+} result;
+
+static char *slurp(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    char *text = calloc(1, 1 << 20);
+    assert_true(fread(text, 1, (1 << 20) - 1, file) < (1 << 20) - 1);
+    fclose(file);
+    return text;
+}
+
+static void write_file(const char *name, const void *bytes, size_t n)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    fclose(file);
+}
+
+/* limn ARGUMENTS; $D is the test's folder. */
+static result limn(const char *environment, const char *arguments)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "D=%s; %s OMP_WAIT_POLICY=passive " LIMN_BINARY_DIR "/limn %s >$D/out 2>$D/err", folder, environment, arguments);
+    int status = system(command);
+    assert_true(WIFEXITED(status));
+    return (result){WEXITSTATUS(status), slurp("out"), slurp("err")};
+}
+
+static void done(result r)
+{
+    free(r.out);
+    free(r.err);
+}
+
+/* Code 0, nothing on stderr, and every one of words on stdout. */
+static void shows(const char *arguments, int n, const char *const *words)
+{
+    result r = limn("", arguments);
+    if (r.code != 0 || r.err[0]) fail_msg("limn %s: code %d, \"%s\"", arguments, r.code, r.err);
+    for (int i = 0; i < n; i++)
+        if (!strstr(r.out, words[i])) fail_msg("limn %s: expected \"%s\" in\n%s", arguments, words[i], r.out);
+    done(r);
+}
+#define SHOWS(arguments, ...) shows(arguments, (int)(sizeof(const char *[]){__VA_ARGS__} / sizeof(char *)), (const char *[]){__VA_ARGS__})
+
+/* Code 2, nothing on stdout, one line on stderr that holds words. */
+static void refuses(const char *arguments, const char *words)
+{
+    result r = limn("", arguments);
+    char *end = strchr(r.err, '\n');
+    if (r.code != 2 || r.out[0] || !strstr(r.err, words) || !end || end[1]) fail_msg("limn %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, words, r.err, r.out);
+    done(r);
+}
+
+static json_t *json_of(const char *arguments)
+{
+    result r = limn("", arguments);
+    json_error_t error;
+    json_t *json = json_loads(r.out, 0, &error);
+    if (r.code != 0 || !json) fail_msg("limn %s: code %d, %s: %s", arguments, r.code, r.err, json ? "" : error.text);
+    done(r);
+    return json;
+}
+
+/* ---- help --------------------------------------------------------------------------------------------------------------- */
+
+static void help_and_version(void **state)
+{
+    (void)state;
+    SHOWS("--help", "limn generate", "limn train", "limn describe", "limn inspect", "Exit codes");
+    SHOWS("help", "limn generate");
+    SHOWS("--version", "limn ");
+    result none = limn("", "");
+    assert_int_equal(none.code, 2);
+    assert_int_equal(none.out[0], 0);
+    assert_non_null(strstr(none.err, "limn describe"));
+    done(none);
+}
+
+static void help_of_a_verb_is_the_same_both_ways(void **state)
+{
+    (void)state;
+    static const char *const verbs[] = {"describe", "inspect", "generate", "train"};
+    for (int i = 0; i < 4; i++) {
+        char a[64], b[64];
+        snprintf(a, sizeof a, "help %s", verbs[i]);
+        snprintf(b, sizeof b, "%s --help", verbs[i]);
+        result x = limn("", a), y = limn("", b);
+        assert_int_equal(x.code, 0);
+        assert_int_equal(y.code, 0);
+        assert_string_equal(x.out, y.out);
+        assert_non_null(strstr(x.out, "example"));
+        done(x);
+        done(y);
+    }
+}
+
+static void mistakes_end_in_a_sentence_and_code_two(void **state)
+{
+    (void)state;
+    refuses("descibe", "did you mean describe?");
+    refuses("qqqqqqqq", "there are generate, train, describe, inspect, help");
+    refuses("help trian", "did you mean train?");
+    refuses("describe mmdti", "did you mean mmdit?");
+    refuses("describe dit --set depht=3", "did you mean depth?");
+    refuses("describe dit --set depth=0", "depth must be 1 to 256, found \"0\"");
+    refuses("describe dit --set heads=7", "width must be a multiple of heads");
+    refuses("describe dit --batc 3", "did you mean --batch?");
+    refuses("describe dit --batch 0", "--batch expects a whole number from 1 to 65536, found \"0\"");
+    refuses("describe dit --batch", "--batch expects a value");
+    refuses("describe dit --json=yes", "--json takes no value");
+    refuses("describe dit mmdit", "one word too many");
+    refuses("describe dit --precision f16", "auto, f32, bf16");
+    refuses("inspect", "expected a file");
+    refuses("inspect $D/none", "No such file");
+}
+
+/* ---- describe ------------------------------------------------------------------------------------------------------------ */
+
+static void describe_draws(void **state)
+{
+    (void)state;
+    SHOWS("describe dit --ascii", "dit: denoise", "|- blocks.0-11", "256x64", "757 k", "inference", "training step", "AdamW, EMA");
+    SHOWS("describe mmdit --set depth=2 --set attention=joint --ascii --depth 1", "mmdit depth=2 attention=joint conditioning=modulated norm=pre", "joint_blocks.0");
+    SHOWS("describe mmdit --settings", "text_length", "cross|joint|both", "1 to 256");
+    SHOWS("describe dit --set depth=1 --plan --ascii", "kernel by kernel", "blocks.0.attn", "layer_norm");
+    SHOWS("describe dit-s/8 --set depth=1 --ascii", "training step", "learn_sigma");
+    SHOWS("describe", "dit-xl/2", "675 M", "clip-text", "text 77x512", "contrastive", "mmdit-emoji");
+}
+
+static void tables_fit_a_terminal(void **state)
+{
+    (void)state;
+    static const char *const arguments[] = {"describe", "describe dit", "describe mmdit", "describe clip-text", "describe dit-xl/2 --set depth=2",
+                                            "describe mmdit --set attention=joint", "describe mmdit-emoji"};
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        char command[128];
+        snprintf(command, sizeof command, "%s --ascii", arguments[i]);
+        result r = limn("", command);
+        assert_int_equal(r.code, 0);
+        char *save = NULL;
+        for (char *line = strtok_r(r.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+            if (strlen(line) > 120 && !strchr(line, '=')) fail_msg("%s: %zu columns: %s", command, strlen(line), line); /* settings are as long as they are */
+        done(r);
+    }
+}
+
+static void signs_follow_the_locale_and_colour_the_terminal(void **state)
+{
+    (void)state;
+    result c = limn("LC_ALL=C", "describe dit --depth 1"), utf8 = limn("LC_ALL=C.UTF-8", "describe dit --depth 1");
+    assert_non_null(strstr(c.out, "64x64x4"));
+    assert_non_null(strstr(utf8.out, "64×64×4"));
+    assert_null(strchr(c.out, '\033'));
+    assert_null(strchr(utf8.out, '\033')); /* a file is no terminal */
+    done(c);
+    done(utf8);
+}
+
+static void describe_json_is_whole(void **state)
+{
+    (void)state;
+    json_t *o = json_of("describe mmdit --set depth=2 --batch 2 --json");
+    assert_string_equal(json_string_value(json_object_get(o, "network")), "mmdit");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "settings"), "depth")), 2);
+    json_t *memory = json_object_get(o, "memory"), *training = json_object_get(memory, "training");
+    json_int_t sum = 0, n = json_integer_value(json_object_get(o, "parameters"));
+    static const char *const parts[] = {"weight_bytes", "activation_bytes", "scratch_bytes", "packed_bytes", "gradient_bytes", "optimizer_bytes"};
+    for (int i = 0; i < 6; i++) sum += json_integer_value(json_object_get(training, parts[i]));
+    assert_int_equal(sum, json_integer_value(json_object_get(training, "peak_bytes")));
+    assert_int_equal(json_integer_value(json_object_get(training, "gradient_bytes")), 4 * n);
+    assert_true(json_integer_value(json_object_get(json_object_get(memory, "inference"), "peak_bytes")) > 0);
+    assert_int_equal(json_array_size(json_object_get(o, "output")), 4);
+    json_decref(o);
+    o = json_of("describe --json");
+    assert_int_equal(json_array_size(json_object_get(o, "families")), 3);
+    json_decref(o);
+}
+
+/* ---- inspect ------------------------------------------------------------------------------------------------------------- */
+
+static void make_weights(limn_ctx *ctx)
+{
+    enum { N = 6 };
+    static const char *const names[N] = {"blocks.0.w", "blocks.1.w", "blocks.2.w", "blocks.5.w", "head.w", "adam_m/head.w"};
+    static float data[12];
+    static const char *const metadata[][2] = {{"limn.step", "7"}, {"odd\033[2J", "a \"quote\"\nand a line"}};
+    limn_named_view views[N];
+    char path[128];
+    for (int i = 0; i < N; i++) views[i] = (limn_named_view){names[i], {LIMN_F32, i == 4 ? LIMN_SHAPE(12) : LIMN_SHAPE(3, 4), data}};
+    snprintf(path, sizeof path, "%s/w.safetensors", folder);
+    assert_int_equal(limn_safetensors_write(ctx, path, N, views, 2, metadata), LIMN_OK);
+}
+
+static void inspect_folds_and_unfolds(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    make_weights(ctx);
+    SHOWS("inspect $D/w.safetensors", "blocks.0-2,5.w", "4 x 48 B", "[3, 4]", "F32", "6 tensors, 72 elements", "limn.step: 7", "adam_m/, adam_v/, ema/: 1 tensors",
+          "none that Limn knows", "odd\\x1b[2J: a \\\"quote\\\"\\nand a line");
+    SHOWS("inspect $D/w.safetensors --all", "blocks.5.w", "blocks.2.w", "adam_m/head.w");
+    json_t *o = json_of("inspect $D/w.safetensors --json");
+    assert_int_equal(json_array_size(json_object_get(o, "tensors")), 6);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(o, "metadata"), "limn.step")), "7");
+    json_decref(o);
+    limn_ctx_free(ctx);
+}
+
+static void inspect_names_what_is_damaged(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    make_weights(ctx);
+    result whole = limn("", "inspect $D/w.safetensors");
+    char path[128];
+    snprintf(path, sizeof path, "%s/w.safetensors", folder);
+    assert_int_equal(truncate(path, 300), 0);
+    refuses("inspect $D/w.safetensors", "w.safetensors: ");
+    write_file("text", "hello, this is no weight file", 29);
+    refuses("inspect $D/text", "neither a PNG nor a safetensors file");
+    write_file("empty", "", 0);
+    refuses("inspect $D/empty", "the file is empty");
+    done(whole);
+    limn_ctx_free(ctx);
+}
+
+static void inspect_reads_the_words_of_a_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t pixels[2 * 3 * 4] = {0};
+    char path[128];
+    snprintf(path, sizeof path, "%s/p.png", folder);
+    limn_image image = {.width = 3, .height = 2, .channels = 4, .pixels = pixels};
+    assert_int_equal(limn_png_write(ctx, path, &image, "ein Käse\nSteps: 20, Seed: 42"), LIMN_OK);
+    SHOWS("inspect $D/p.png", "PNG, 3 x 2, RGBA, 8 bits", "parameters", "  ein Käse\n", "Seed: 42");
+    json_t *o = json_of("inspect $D/p.png --json");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(o, "text"), "parameters")), "ein Käse\nSteps: 20, Seed: 42");
+    json_decref(o);
+    FILE *file = fopen(path, "r+b");
+    fseek(file, 45, SEEK_SET);
+    fputc(0x77, file);
+    fclose(file);
+    refuses("inspect $D/p.png", "p.png: ");
+    limn_ctx_free(ctx);
+}
+
+/* Every cut of a PNG, and every byte of its first 100 changed, is read or refused. */
+static void a_damaged_png_is_refused(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t pixels[12] = {0};
+    char path[128];
+    snprintf(path, sizeof path, "%s/q.png", folder);
+    limn_image image = {.width = 2, .height = 2, .channels = 3, .pixels = pixels};
+    assert_int_equal(limn_png_write(ctx, path, &image, "words"), LIMN_OK);
+    FILE *file = fopen(path, "rb");
+    unsigned char bytes[1024], copy[1024];
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    limn_png_info info;
+    assert_int_equal(limn_png_info_read(ctx, "q", bytes, n, &info), LIMN_OK);
+    assert_int_equal(info.n, 1);
+    assert_string_equal(info.texts[0].text, "words");
+    limn_png_info_free(&info);
+    for (size_t cut = 0; cut < n; cut++) assert_int_equal(limn_png_info_read(ctx, "q", memcpy(copy, bytes, cut), cut, &info), LIMN_BAD_FILE);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(copy, bytes, n);
+        copy[i] ^= 0x41;
+        assert_int_equal(limn_png_info_read(ctx, "q", copy, n, &info), LIMN_BAD_FILE);
+    }
+    limn_ctx_free(ctx);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/limn-cli-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(help_and_version),
+        cmocka_unit_test(help_of_a_verb_is_the_same_both_ways),
+        cmocka_unit_test(mistakes_end_in_a_sentence_and_code_two),
+        cmocka_unit_test(describe_draws),
+        cmocka_unit_test(tables_fit_a_terminal),
+        cmocka_unit_test(signs_follow_the_locale_and_colour_the_terminal),
+        cmocka_unit_test(describe_json_is_whole),
+        cmocka_unit_test(inspect_folds_and_unfolds),
+        cmocka_unit_test(inspect_names_what_is_damaged),
+        cmocka_unit_test(inspect_reads_the_words_of_a_picture),
+        cmocka_unit_test(a_damaged_png_is_refused),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
