@@ -17,6 +17,7 @@ typedef struct limn_call {
     void *scratch;                /* scratch_bytes(), 64-byte aligned, run only */
     void *state;                  /* the kernel's own, made by prepare */
     int n_threads;
+    const struct limn_rows *rows; /* CPU: inner loops to use; NULL, as in every plan: the best of this CPU */
 } limn_call;
 
 typedef struct limn_kernel {

@@ -70,7 +70,7 @@ static char *head_start(const operand *o, int64_t b, int64_t column, size_t byte
 
 static void run_attention(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     sizes s = sizes_of(c);
     size_t bytes = limn_dtype_bytes(c->dst.dtype), scratch = per_thread(c);
     bool backward = c->op == LIMN_OP_ATTENTION_GRAD;

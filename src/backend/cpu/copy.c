@@ -109,7 +109,7 @@ enum { GATHER_COLS = 64 };
 /* Threads own columns, and add the rows in their order. */
 static void run_gather_grad(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     const int32_t *ids = c->src[1].data;
     float *table = c->dst.data;
     int64_t v = c->dst.shape.dim[0], d = limn_shape_count(&c->dst.shape) / v, n = limn_shape_count(&c->src[1].shape);

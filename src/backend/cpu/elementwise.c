@@ -76,7 +76,7 @@ static chain_job make_job(const limn_call *c, struct limn_chain_step *single)
     *single = (struct limn_chain_step){.op = c->op, .a = 0, .b = c->n_src > 1 ? 1 : -1, .scale = c->attr->scale, .shift = c->attr->shift,
                                        .activation = c->attr->activation};
     if (c->op == LIMN_OP_EXPAND) single->op = LIMN_OP_CAST;
-    chain_job job = {.rows = limn_rows_best(), .step = chain ? c->attr->chain->step : single, .n_steps = chain ? c->attr->chain->n : 1,
+    chain_job job = {.rows = limn_rows_of(c), .step = chain ? c->attr->chain->step : single, .n_steps = chain ? c->attr->chain->n : 1,
                      .n_src = c->n_src, .dst = c->dst.data, .dtype = c->dst.dtype, .fill = (float)c->attr->scale, .shape = c->dst.shape,
                      .all_flat = true, .n_rows = limn_shape_rows(&c->dst.shape), .cols = limn_shape_cols(&c->dst.shape)};
     for (int s = 0; s < c->n_src; s++) {
@@ -159,7 +159,7 @@ static size_t scratch_sum(const limn_call *c)
 
 static void sum_columns(const limn_call *c, sum_sizes s)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     const limn_view *x = &c->src[0];
     size_t bytes = limn_dtype_bytes(x->dtype);
     int64_t blocks = (s.inner + SUM_COLS - 1) / SUM_COLS, n = s.outer * blocks;
@@ -178,7 +178,7 @@ static void sum_columns(const limn_call *c, sum_sizes s)
 /* Chunks of fixed size, then their sums in order: the thread count plays no part. */
 static void sum_rows(const limn_call *c, sum_sizes s)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     const limn_view *x = &c->src[0];
     float *partial = c->scratch;
     int64_t chunks = (s.mid + SUM_CHUNK - 1) / SUM_CHUNK, n = s.outer * chunks;

@@ -104,7 +104,7 @@ static const float *part_of(const limn_rows *rows, const limn_view *v, int64_t a
 
 static void gate_and_residual(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     unsigned flags = c->attr->flags;
     int at = flags & LIMN_HAS_BIAS ? 3 : 2;
     const limn_view *gate = flags & LIMN_HAS_GATE ? &c->src[at++] : NULL, *residual = &c->src[at];

@@ -62,7 +62,7 @@ static float *thread_scratch(const limn_call *c)
 
 static void run_norm(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     const limn_view *x = &c->src[0], *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[1] : NULL, *b = w && is_layer(c->op) ? &c->src[2] : NULL;
     int64_t d = limn_shape_cols(&x->shape), n = limn_shape_rows(&x->shape);
     float one = is_layer(c->op) ? (float)c->attr->shift : 0;
@@ -80,7 +80,7 @@ static void run_norm(const limn_call *c)
 
 static void run_norm_grad(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     const limn_view *x = &c->src[0], *dy = &c->src[1], *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[2] : NULL;
     int64_t d = limn_shape_cols(&x->shape), n = limn_shape_rows(&x->shape);
     float one = is_layer(c->op) ? (float)c->attr->shift : 0;
@@ -113,7 +113,7 @@ static size_t scratch_grad_weight(const limn_call *c)
 
 static void run_norm_grad_weight(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     const limn_view *x = &c->src[0], *dy = &c->src[1];
     int64_t per, n = chunks_of(c, &per), d = limn_shape_cols(&x->shape), chunks = (per + WEIGHT_CHUNK - 1) / WEIGHT_CHUNK;
     float *partial = (float *)c->scratch + scratch_rows(c) / sizeof(float);
@@ -136,7 +136,7 @@ static void run_norm_grad_weight(const limn_call *c)
 
 static void run_softmax(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     int64_t d = limn_shape_cols(&c->dst.shape), n = limn_shape_rows(&c->dst.shape);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n * d > 16384)
     for (int64_t r = 0; r < n; r++) {

@@ -51,6 +51,11 @@ const limn_rows *limn_rows_portable(void);
 const limn_rows *limn_rows_avx2(void);   /* NULL where the CPU lacks it */
 const limn_rows *limn_rows_avx512(void);
 const limn_rows *limn_rows_best(void);
+/** Those that the call names, else the best. */
+static inline const limn_rows *limn_rows_of(const limn_call *call)
+{
+    return call->rows ? call->rows : limn_rows_best();
+}
 
 /** Floats of scratch that attention (or its gradient) needs per thread. */
 int64_t limn_head_scratch(int64_t n_query, int64_t n_key, int64_t d, bool backward);
