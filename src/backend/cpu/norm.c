@@ -18,7 +18,7 @@ static bool is_layer(limn_op op)
     return op == LIMN_OP_LAYER_NORM || op == LIMN_OP_LAYER_NORM_GRAD || op == LIMN_OP_LAYER_NORM_GRAD_WEIGHT;
 }
 
-/* First element of the weight row that belongs to row r of x [.., D]: w [D], or [B,1,D] beside [B,T,D]. */
+/* First element of the weight row that belongs to row r of x [.., D]; see serves_runs(). */
 static int64_t weight_row(const limn_view *x, const limn_view *w, int64_t r)
 {
     int64_t d = limn_shape_cols(&x->shape), n = limn_shape_count(&w->shape) / d, rows = limn_shape_rows(&x->shape);
@@ -33,20 +33,36 @@ static const float *row_of(const limn_rows *rows, const limn_view *v, int64_t be
     return buffer;
 }
 
-/* Weights are given per sample or for all rows; any other broadcast is left to the reference. */
+/* Each row of w serves the same number of consecutive rows of x: [D], [B,1,D], [B,T,D], but not [T,D] beside [B,T,D]. */
+static bool serves_runs(const limn_shape *x, const limn_shape *w)
+{
+    bool repeated = false;
+    if (w->rank < 1 || limn_shape_cols(w) != limn_shape_cols(x)) return false;
+    for (int i = 0; i + 1 < x->rank; i++) {
+        int at = i - (x->rank - w->rank);
+        int64_t n = at < 0 ? 1 : w->dim[at];
+        if (repeated && n != 1) return false;
+        repeated = repeated || n != x->dim[i];
+    }
+    return true;
+}
+
+/* Any other broadcast is left to the reference. */
+static const char *const odd_weights = "weights must be [D] or [B,1,D]";
+
 static const char *refuse_weighted(const limn_call *c)
 {
     const char *why = refuse_norm(c);
-    if (why) return why;
-    int64_t d = limn_shape_cols(&c->src[0].shape);
     int first = c->op == LIMN_OP_LAYER_NORM || c->op == LIMN_OP_RMS_NORM ? 1 : 2;
-    for (int i = first; i < c->n_src; i++) {
-        const limn_shape *w = &c->src[i].shape, *x = &c->src[0].shape;
-        int64_t n = limn_shape_count(w);
-        bool per_sample = w->rank == 3 && x->rank == 3 && w->dim[0] == x->dim[0] && w->dim[1] == 1;
-        if (limn_shape_cols(w) != d || (n != d && !per_sample)) return "weights must be [D] or [B,1,D]";
-    }
-    return NULL;
+    for (int i = first; !why && i < c->n_src; i++)
+        if (!serves_runs(&c->src[0].shape, &c->src[i].shape)) why = odd_weights;
+    return why;
+}
+
+static const char *refuse_grad_weight(const limn_call *c)
+{
+    const char *why = refuse_norm(c);
+    return why ? why : serves_runs(&c->src[0].shape, &c->dst.shape) ? NULL : odd_weights;
 }
 
 static size_t scratch_rows(const limn_call *c)
@@ -157,5 +173,5 @@ const limn_kernel limn_cpu_norm = {
 const limn_kernel limn_cpu_norm_grad = {
     .name = "norm_grad", .refuse = refuse_weighted, .scratch_bytes = scratch_rows, .run = run_norm_grad, .in_place = in_place};
 const limn_kernel limn_cpu_norm_grad_weight = {
-    .name = "norm_grad_weight", .refuse = refuse_norm, .scratch_bytes = scratch_grad_weight, .run = run_norm_grad_weight};
+    .name = "norm_grad_weight", .refuse = refuse_grad_weight, .scratch_bytes = scratch_grad_weight, .run = run_norm_grad_weight};
 const limn_kernel limn_cpu_softmax = {.name = "softmax", .refuse = refuse_norm, .scratch_bytes = scratch_rows, .run = run_softmax, .in_place = in_place};

@@ -69,11 +69,12 @@ void limn_ref_norm_grad_weight(const limn_call *c)
     int64_t d = limn_shape_cols(&c->src[0].shape), rows = limn_shape_rows(&c->src[0].shape), m = limn_shape_count(&c->dst.shape);
     for (int64_t j = 0; j < m; j++) {
         double sum = 0;
+        int64_t cols = limn_shape_cols(&c->dst.shape), first = cols == d ? j % d : 0, last = cols == d ? first : d - 1;
         for (int64_t r = 0; r < rows; r++) {
-            int64_t at = r * d + j % d;
-            if (limn_ref_broadcast_index(at, &c->src[0].shape, &c->dst.shape) != j) continue;
+            if (limn_ref_broadcast_index(r * d + first, &c->src[0].shape, &c->dst.shape) != j) continue;
             row_stats s = stats(c, r, d);
-            sum += limn_get(&c->src[1], at) * (limn_get(&c->src[0], at) - s.mean) * s.rstd;
+            for (int64_t at = r * d + first; at <= r * d + last; at++)
+                sum += limn_get(&c->src[1], at) * (limn_get(&c->src[0], at) - s.mean) * s.rstd;
         }
         limn_put(&c->dst, j, sum);
     }
