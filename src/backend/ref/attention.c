@@ -64,10 +64,11 @@ static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p
     for (int64_t j = 0; j < s->nk; j++) p[j] /= sum;
 }
 
-/* One row of p. */
+/* One row of p; for the gradient also its sums. */
 size_t limn_ref_attention_scratch(const limn_call *c)
 {
-    return (size_t)sizes_of(c).nk * sizeof(double);
+    int64_t n = c->op == LIMN_OP_ATTENTION_GRAD ? limn_shape_count(&c->dst.shape) : 0;
+    return (size_t)(sizes_of(c).nk + n) * sizeof(double);
 }
 
 void limn_ref_attention(const limn_call *c)
@@ -86,19 +87,14 @@ void limn_ref_attention(const limn_call *c)
             }
 }
 
-static void add(const operand *o, int64_t index, double x)
-{
-    limn_put(&o->view, index, limn_get(&o->view, index) + x);
-}
-
-/* dv = p^T dy;  ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk = ds^T q / sqrt(d) */
+/* Sums are kept in double and rounded once.   dv = p^T dy;  ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk = ds^T q / sqrt(d) */
 void limn_ref_attention_grad(const limn_call *c)
 {
     sizes s = sizes_of(c);
     const limn_view *y = &c->src[c->n_src - 2], *dy = &c->src[c->n_src - 1];
-    double *p = c->scratch;
     int64_t n = limn_shape_count(&c->dst.shape);
-    for (int64_t i = 0; i < n; i++) limn_put(&c->dst, i, 0);
+    double *p = c->scratch, *sum = p + s.nk;
+    for (int64_t i = 0; i < n; i++) sum[i] = 0;
     for (int64_t b = 0; b < s.batch; b++)
         for (int64_t i0 = 0; i0 < s.width; i0 += s.d)
             for (int64_t t = 0; t < s.nq; t++) {
@@ -111,10 +107,11 @@ void limn_ref_attention_grad(const limn_call *c)
                     for (int64_t i = i0; i < i0 + s.d; i++) ds += limn_get(dy, row + i) * limn_get(&s.v.view, at(&s.v, b, j, i));
                     ds *= p[j] * s.scale;
                     for (int64_t i = i0; i < i0 + s.d; i++) {
-                        add(&s.dv, at(&s.dv, b, j, i), p[j] * limn_get(dy, row + i));
-                        add(&s.dq, at(&s.dq, b, t, i), ds * limn_get(&s.k.view, at(&s.k, b, j, i)));
-                        add(&s.dk, at(&s.dk, b, j, i), ds * limn_get(&s.q.view, at(&s.q, b, t, i)));
+                        sum[at(&s.dv, b, j, i)] += p[j] * limn_get(dy, row + i);
+                        sum[at(&s.dq, b, t, i)] += ds * limn_get(&s.k.view, at(&s.k, b, j, i));
+                        sum[at(&s.dk, b, j, i)] += ds * limn_get(&s.q.view, at(&s.q, b, t, i));
                     }
                 }
             }
+    for (int64_t i = 0; i < n; i++) limn_put(&c->dst, i, sum[i]);
 }
