@@ -113,7 +113,7 @@ static void fold(float *s, int64_t n, float *max, float *sum, float *rescale)
         float *row = s + r * KEYS, top = maximum(row, n), old = max[r];
         max[r] = top > old ? top : old;
         float shift = max[r] > -INFINITY ? max[r] : 0;
-        for (int64_t j = 0; j < n; j++) row[j] = row[j] > -INFINITY ? exp1(row[j] - shift) : 0;
+        for (int64_t j = 0; j < n; j++) row[j] = row[j] == -INFINITY ? 0 : exp1(row[j] - shift); /* NaN is not hidden */
         rescale[r] = old > -INFINITY ? exp1(old - shift) : 0;
         sum[r] = sum[r] * rescale[r] + total(row, n);
     }
@@ -187,7 +187,7 @@ static void attention_grad(const limn_head *h)
             for (int r = 0; r < QUERIES; r++) {
                 float inverse = 1.0f / sum[r];
                 for (int64_t i = r * KEYS; i < r * KEYS + m; i++) {
-                    s[i] = s[i] > -INFINITY ? exp1(s[i] - max[r]) * inverse : 0;
+                    s[i] = s[i] == -INFINITY ? 0 : exp1(s[i] - max[r]) * inverse;
                     ds[i] = s[i] * (ds[i] - dot[r]) * h->scale;
                 }
             }

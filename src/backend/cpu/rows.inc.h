@@ -47,11 +47,12 @@ static inline float sum_lanes(lanes x)
     return s[0];
 }
 
-/* ---- e^x: 2^n (1 + r + ...), r in [-ln2/2, ln2/2], Cephes-style polynomial, about 2 ulp ----------------------------- */
+/* ---- e^x: 2^n (1 + r + ...), r in [-ln2/2, ln2/2], Cephes-style polynomial, about 2 ulp -----------------------------
+ * The bounds make 2^n itself 0 (below -87.7: a denormal would be flushed anyway) and infinity (above 88.376; f32 ends at 88.72). */
 
 static inline float exp1(float x)
 {
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x; /* NaN passes through: both comparisons are false */
+    x = x < -88.0f ? -88.0f : x > 89.0f ? 89.0f : x; /* NaN passes through: both comparisons are false */
     float shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
     float r = x - n * 0.693359375f - n * -2.12194440e-4f;
     float p = 1.9875691500e-4f;
@@ -71,9 +72,16 @@ static inline float sigmoid1(float x)
     return 1.0f / (1.0f + exp1(-x));
 }
 
+/* Below 0.625 a polynomial in x^2 (Cephes), since 1 - 2 / (e^2x + 1) has no digits left near 0. */
 static inline float tanh1(float x)
 {
-    return 1.0f - 2.0f / (exp1(2.0f * x) + 1.0f);
+    float z = x * x, far = 1.0f - 2.0f / (exp1(2.0f * x) + 1.0f);
+    float p = -5.70498872745e-3f;
+    p = p * z + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    return z < 0.390625f ? p * z * x + x : far;
 }
 
 /* Abramowitz & Stegun 7.1.26, |error| < 1.5e-7 */
@@ -87,7 +95,7 @@ static inline float erf1(float x)
 static inline float activation1(limn_activation kind, float x)
 {
     switch (kind) {
-    case LIMN_RELU: return x > 0 ? x : 0;
+    case LIMN_RELU: return x < 0 ? 0 : x; /* NaN is not hidden */
     case LIMN_SILU: return x * sigmoid1(x);
     case LIMN_GELU_TANH: return x * sigmoid1(1.5957691216f * (x + 0.044715f * x * x * x)); /* (1 + tanh z) / 2 = sigmoid(2z) */
     case LIMN_GELU_ERF: return 0.5f * x * (1.0f + erf1(x * 0.70710678f));

@@ -12,7 +12,7 @@ static double sigmoid(double x)
 double limn_ref_activation(limn_activation activation, double x)
 {
     switch (activation) {
-    case LIMN_RELU: return x > 0 ? x : 0;
+    case LIMN_RELU: return x < 0 ? 0 : x; /* NaN is not hidden */
     case LIMN_SILU: return x * sigmoid(x);
     case LIMN_GELU_TANH: return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
     case LIMN_GELU_ERF: return 0.5 * x * (1 + erf(x * 0.7071067811865476));
