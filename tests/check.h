@@ -1,0 +1,96 @@
+/* check.h: the inside of limn-check, the program that proves and times ops.
+ *
+ * A case is one op with shapes and attributes; the same table serves --mode test (every kernel, instruction set, storage type and
+ * thread count against the reference in double) and --mode grad (gradient rules against central differences in double). */
+#ifndef LIMN_CHECK_H
+#define LIMN_CHECK_H
+
+#include "backend/backend.h"
+#include "backend/cpu/rows.h"
+
+typedef enum check_values {
+    VALUES_NORMAL,        /* N(0, 1); log and sqrt: |N| + 1/4, denominators: sign(N) (|N| + 1/4) */
+    VALUES_SPECIAL,       /* NaN, infinities, zeros of both signs, denormals, the ends of f32, in all pairs */
+    VALUES_MASKED,        /* every third element -inf, never the first of a row */
+    VALUES_ALL_MASKED,    /* rows 1, 3, ... are -inf throughout */
+    VALUES_CONSTANT_ROWS, /* source 0: row r holds r + 0.7 everywhere */
+    VALUES_OFFSET,        /* source 0: 1000 + N(0, 1) */
+    VALUES_LARGE,         /* source 0: 80 N(0, 1) */
+    VALUES_NAN_KEY,       /* N(0, 1) with one NaN in the middle of source 1 */
+} check_values;
+
+typedef struct check_case {
+    limn_op op;
+    const char *proves;
+    int n_src;
+    limn_shape src[LIMN_MAX_SRC];
+    limn_attr attr;
+    check_values values;
+} check_case;
+
+extern const check_case check_cases[]; /* ends with proves = NULL */
+
+/* One run of the program. */
+typedef struct check {
+    limn_ctx *ctx;
+    const char *mode, *op, *precision, *backend; /* op, precision, backend: NULL takes all */
+    int n_passed, n_failed;
+    const check_case *last_failed;
+    bool colour;
+} check;
+
+bool check_wanted(const check *c, limn_op op);
+/** One more failure; on stdout one line for the first of a case. */
+void check_fail(check *c, const check_case *k, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- values and tolerances ---------------------------------------------------------------------------------------- */
+
+/** Does source s of op hold indices? */
+bool check_is_index(limn_op op, int s);
+/** Seeded values of source s, as many as its shape holds; free() them. */
+double *check_make_values(const check_case *k, int s);
+
+/** What a comparison needs to know of a case: sources as the kernel saw them, the reference's result. */
+typedef struct check_result {
+    const check_case *k;
+    const double *src[LIMN_MAX_SRC];
+    limn_dtype src_dtype[LIMN_MAX_SRC], dst_dtype;
+    limn_shape shape;
+    const double *wanted;
+    int64_t n;
+} check_result;
+
+/** Index of the first element further away than the tolerance (see check_values.c for the formula), or -1. */
+int64_t check_compare(const check_result *r, const limn_view *found);
+
+/* ---- graphs ------------------------------------------------------------------------------------------------------- */
+
+/* loss = sum(op(sources) dy) with the gradients of all sources that have one, planned as built. */
+typedef struct check_net {
+    limn_graph *g;
+    limn_node *src[LIMN_MAX_SRC], *y, *dy, *loss, *grad[LIMN_MAX_SRC];
+    limn_plan *plan;
+} check_net;
+
+/** The op alone on inputs "s0", "s1" ...; NULL after reporting a failure.  Free g with limn_graph_free(). */
+limn_node *check_build(check *c, const check_case *k, limn_graph **g);
+/** @return false after reporting a failure; then nothing is left to close */
+bool check_net_open(check *c, const check_case *k, limn_precision precision, const char *backend, check_net *net);
+void check_net_set(check_net *net, const check_case *k, int s, const double *values);
+void check_net_close(check_net *net);
+/** Has the op a gradient rule, and is this case of a kind that central differences can follow? */
+bool check_has_grad(const check_case *k);
+
+/* ---- modes -------------------------------------------------------------------------------------------------------- */
+
+/** Inner loops that this CPU can run, from portable to best; NULL ends. */
+const limn_rows *check_rows(int i);
+/** Every kernel of the case in every storage type, instruction set and thread count.  src: values instead of the seeded ones;
+ *  y: what the reference must give in double; each may be NULL. */
+void check_test(check *c, const check_case *k, const double *const *src, const double *y);
+void check_grad(check *c, const check_case *k);
+void check_vectors(check *c);
+int check_n_vectors(limn_op op);
+void check_bench(check *c);
+
+#endif

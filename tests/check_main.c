@@ -1,0 +1,137 @@
+/* check_main.c: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref] */
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool check_wanted(const check *c, limn_op op)
+{
+    return !c->op || strcmp(c->op, limn_op_name(op)) == 0;
+}
+
+void check_fail(check *c, const check_case *k, const char *format, ...)
+{
+    c->n_failed++;
+    if (c->last_failed == k) return; /* one line per case */
+    c->last_failed = k;
+    va_list args;
+    va_start(args, format);
+    printf("%sFAILED%s %s, %s: ", c->colour ? "\033[31m" : "", c->colour ? "\033[0m" : "", limn_op_name(k->op), k->proves);
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+}
+
+/* Ops that need no case. */
+static const char *exempt(limn_op op)
+{
+    switch (op) {
+    case LIMN_OP_ERROR: return "stands for a failed constructor, never runs";
+    case LIMN_OP_INPUT: case LIMN_OP_PARAMETER: return "holds the caller's values, never runs";
+    default: return NULL;
+    }
+}
+
+static int count_cases(limn_op op, bool with_grad)
+{
+    int n = 0;
+    for (const check_case *k = check_cases; k->proves; k++) n += k->op == op && (!with_grad || check_has_grad(k));
+    return n;
+}
+
+/* Every op must be proven: a new one without a row in check_cases.c fails here by its name. */
+static void nothing_is_forgotten(check *c)
+{
+    for (int op = 0; op < LIMN_N_OPS; op++) {
+        bool grad = strcmp(c->mode, "grad") == 0;
+        if (!check_wanted(c, op) || exempt(op) || (grad && !limn_op_find(op)->grad)) continue;
+        check_case missing = {.op = op, .proves = grad ? "has a gradient rule" : "has kernels"};
+        if (count_cases(op, grad) == 0) check_fail(c, &missing, "no case in tests/check_cases.c");
+        else c->n_passed++;
+    }
+}
+
+static void list_kernels(limn_op op)
+{
+    const limn_kernel *kernel;
+    for (int i = 0; (kernel = limn_cpu_kernel(op, i)); i++)
+        printf("%s%s", i ? ", " : "", kernel == limn_ref_kernel(op, 0) ? "ref" : kernel->name);
+}
+
+static void list(const check *c)
+{
+    printf("%-24s %5s %8s %5s  %s\n", "op", "cases", "PyTorch", "grad", "kernels");
+    for (int op = 0; op < LIMN_N_OPS; op++) {
+        if (!check_wanted(c, op)) continue;
+        printf("%-24s %5d %8d %5s  ", limn_op_name(op), count_cases(op, false), check_n_vectors(op), limn_op_find(op)->grad ? "yes" : "-");
+        if (exempt(op)) printf("%s", exempt(op));
+        else if (op == LIMN_OP_VIEW) printf("an alias, never runs");
+        else list_kernels(op);
+        printf("\n");
+    }
+    printf("inner loops:");
+    for (int i = 0; check_rows(i); i++) printf(" %s", check_rows(i)->name);
+    printf("\n");
+}
+
+static void run_cases(check *c)
+{
+    bool grad = strcmp(c->mode, "grad") == 0;
+    nothing_is_forgotten(c);
+    for (const check_case *k = check_cases; k->proves; k++) {
+        if (!check_wanted(c, k->op)) continue;
+        if (!grad) check_test(c, k, NULL, NULL);
+        else if (check_has_grad(k)) check_grad(c, k);
+    }
+    if (!grad) check_vectors(c);
+}
+
+static int usage(const char *wrong)
+{
+    fprintf(stderr, "limn-check: %s\nusage: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref]\n", wrong);
+    return 2;
+}
+
+static bool one_of(const char *text, const char *a, const char *b)
+{
+    return !text || strcmp(text, a) == 0 || strcmp(text, b) == 0;
+}
+
+static const char *parse(check *c, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i += 2) {
+        const char **to = strcmp(argv[i], "--mode") == 0        ? &c->mode
+                          : strcmp(argv[i], "--op") == 0        ? &c->op
+                          : strcmp(argv[i], "--precision") == 0 ? &c->precision
+                          : strcmp(argv[i], "--backend") == 0   ? &c->backend
+                                                                : NULL;
+        if (!to) return "an unknown flag";
+        if (i + 1 == argc) return "a flag lacks its value";
+        *to = argv[i + 1];
+    }
+    if (!c->mode || !(one_of(c->mode, "test", "grad") || one_of(c->mode, "bench", "list"))) return "--mode is test, grad, bench or list";
+    if (!one_of(c->precision, "f32", "bf16")) return "--precision is f32 or bf16";
+    if (!one_of(c->backend, "cpu", "ref")) return "--backend is cpu or ref";
+    for (int op = 0; op < LIMN_N_OPS; op++)
+        if (check_wanted(c, op)) return NULL;
+    return "--op names no op: see --mode list";
+}
+
+int main(int argc, char **argv)
+{
+    check c = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+    const char *wrong = parse(&c, argc, argv);
+    if (wrong) return usage(wrong);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a crash must not take the failures before it along */
+    c.ctx = limn_ctx_new();
+    if (!c.ctx) return 1;
+    if (strcmp(c.mode, "list") == 0) list(&c);
+    else if (strcmp(c.mode, "bench") == 0) check_bench(&c);
+    else {
+        run_cases(&c);
+        printf("%d passed, %d failed\n", c.n_passed, c.n_failed);
+    }
+    limn_ctx_free(c.ctx);
+    return c.n_failed ? 1 : 0;
+}

@@ -1,0 +1,251 @@
+/* check_run.c: one case through every kernel that takes it: storage types, instruction sets, thread counts. */
+#include "check.h"
+
+#include <float.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GUARD = 64, N_THREADS = 2 }; /* bytes before and after each buffer that a kernel writes */
+
+const limn_rows *check_rows(int i)
+{
+    const limn_rows *rows[3] = {limn_rows_portable()};
+    int n = 1;
+#if defined(__x86_64__)
+    if (limn_rows_avx2()) rows[n++] = limn_rows_avx2();
+    if (limn_rows_avx512()) rows[n++] = limn_rows_avx512();
+#endif
+    return i < n ? rows[i] : NULL;
+}
+
+/* ---- guarded memory ------------------------------------------------------------------------------------------------- */
+
+static unsigned char *guarded(size_t bytes)
+{
+    unsigned char *block = limn_alloc_aligned(bytes + 2 * GUARD);
+    if (!block) abort();
+    memset(block, 0xff, bytes + 2 * GUARD); /* NaN in every float type: nobody may count on zeros */
+    return block + GUARD;
+}
+
+static bool guards_whole(const unsigned char *data, size_t bytes)
+{
+    for (int i = 0; i < GUARD; i++)
+        if (data[-1 - i] != 0xff || data[bytes + (size_t)i] != 0xff) return false;
+    return true;
+}
+
+static void guarded_free(unsigned char *data)
+{
+    if (data) limn_free_aligned(data - GUARD);
+}
+
+/* ---- one run -------------------------------------------------------------------------------------------------------- */
+
+/* As a plan does it: prepare, pack, scratch, run, release.  @return NULL, or what went wrong */
+static const char *run_kernel(limn_ctx *ctx, const limn_kernel *kernel, limn_call call)
+{
+    const char *wrong = NULL;
+    omp_set_num_threads(call.n_threads); /* oneDNN decides when it is prepared */
+    if (kernel->prepare && kernel->prepare(ctx, &call) != LIMN_OK) return limn_error_text(ctx);
+    size_t packed_bytes = kernel->packed_bytes ? kernel->packed_bytes(&call) : 0;
+    unsigned char *packed = packed_bytes ? guarded(packed_bytes) : NULL;
+    if (packed) {
+        kernel->pack(&call, &call.src[kernel->pack_src], packed);
+        call.src[kernel->pack_src].data = packed;
+    }
+    size_t scratch_bytes = kernel->scratch_bytes ? kernel->scratch_bytes(&call) : 0;
+    unsigned char *scratch = guarded(scratch_bytes);
+    call.scratch = scratch;
+    kernel->run(&call);
+    if (!guards_whole(call.dst.data, limn_view_bytes(&call.dst))) wrong = "writes outside its result";
+    else if (!guards_whole(scratch, scratch_bytes)) wrong = "writes outside its scratch";
+    else if (packed && !guards_whole(packed, packed_bytes)) wrong = "writes outside its packed weight";
+    if (kernel->release) kernel->release(&call);
+    guarded_free(scratch);
+    guarded_free(packed);
+    return wrong;
+}
+
+/* ---- storage types -------------------------------------------------------------------------------------------------- */
+
+typedef struct storage {
+    const char *name;
+    limn_dtype even, odd, dst; /* of sources 0, 2, ..., of 1, 3, ..., of the result */
+} storage;
+
+static const storage storages[] = {
+    {"f32", LIMN_F32, LIMN_F32, LIMN_F32},
+    {"bf16", LIMN_BF16, LIMN_BF16, LIMN_BF16},
+    {"bf16 to f32", LIMN_BF16, LIMN_BF16, LIMN_F32},
+    {"f32 to bf16", LIMN_F32, LIMN_F32, LIMN_BF16},
+    {"f32 and bf16 to f32", LIMN_F32, LIMN_BF16, LIMN_F32},
+    {"bf16 and f32 to bf16", LIMN_BF16, LIMN_F32, LIMN_BF16},
+};
+enum { N_STORAGES = sizeof storages / sizeof *storages };
+
+/* The sources of a case in one storage, and the same values in double. */
+typedef struct operands {
+    limn_view stored[LIMN_MAX_SRC], wide[LIMN_MAX_SRC];
+    void *block[LIMN_MAX_SRC];
+} operands;
+
+static void operands_make(operands *o, const check_case *k, const double *const *values, const storage *types)
+{
+    memset(o, 0, sizeof *o);
+    for (int s = 0; s < k->n_src; s++) {
+        int64_t n = limn_shape_count(&k->src[s]);
+        limn_dtype dtype = check_is_index(k->op, s) ? LIMN_I32 : s % 2 ? types->odd : types->even;
+        double *wide = malloc((size_t)n * sizeof *wide);
+        o->block[s] = limn_alloc_aligned((size_t)n * limn_dtype_bytes(dtype));
+        if (!wide || !o->block[s]) abort();
+        o->stored[s] = (limn_view){dtype, k->src[s], o->block[s]};
+        o->wide[s] = (limn_view){check_is_index(k->op, s) ? LIMN_I32 : LIMN_F64, k->src[s], wide};
+        for (int64_t i = 0; i < n; i++) {
+            limn_put(&o->stored[s], i, values[s][i]);
+            if (dtype == LIMN_I32) continue;
+            wide[i] = limn_get(&o->stored[s], i);
+            if (fabs(wide[i]) < FLT_MIN) wide[i] = copysign(0, wide[i]); /* a plan flushes denormals */
+        }
+        if (dtype == LIMN_I32) memcpy(wide, o->block[s], (size_t)n * sizeof(int32_t));
+    }
+}
+
+static void operands_free(operands *o)
+{
+    for (int s = 0; s < LIMN_MAX_SRC; s++) {
+        limn_free_aligned(o->block[s]);
+        free(o->wide[s].data);
+    }
+}
+
+/* ---- one storage ---------------------------------------------------------------------------------------------------- */
+
+typedef struct job {
+    check *c;
+    const check_case *k;
+    const storage *types;
+    limn_call call;      /* stored sources */
+    check_result result; /* what the reference gives */
+} job;
+
+static const char *threads_may_differ(const limn_kernel *kernel, limn_op op)
+{
+    if (op == LIMN_OP_LINEAR_GRAD_WEIGHT && strcmp(kernel->name, "onednn") == 0) return "oneDNN sums its weight gradients by threads";
+    return NULL;
+}
+
+/* One kernel with one set of inner loops: right, and the same bits on one thread and on two. */
+static void one_kernel(job *j, const limn_kernel *kernel, const limn_rows *rows)
+{
+    size_t bytes = limn_view_bytes(&j->call.dst);
+    unsigned char *dst[N_THREADS] = {NULL};
+    bool fine = true;
+    int n = kernel == limn_ref_kernel(j->k->op, 0) ? 1 : N_THREADS; /* the reference has one thread */
+    for (int t = 0; t < n; t++) {
+        limn_call call = j->call;
+        call.rows = rows;
+        call.n_threads = t + 1;
+        call.dst.data = dst[t] = guarded(bytes);
+        const char *wrong = run_kernel(j->c->ctx, kernel, call);
+        int64_t at = wrong ? -1 : check_compare(&j->result, &call.dst);
+        if (wrong) check_fail(j->c, j->k, "%s %s, %s, %d threads: %s", kernel->name, rows->name, j->types->name, t + 1, wrong);
+        else if (at >= 0)
+            check_fail(j->c, j->k, "%s %s, %s, %d threads: element %lld is %.9g, expected %.9g", kernel->name, rows->name, j->types->name, t + 1,
+                       (long long)at, limn_get(&call.dst, at), j->result.wanted[at]);
+        fine = fine && !wrong && at < 0;
+    }
+    if (fine && n > 1 && !threads_may_differ(kernel, j->k->op) && memcmp(dst[0], dst[1], bytes) != 0) {
+        check_fail(j->c, j->k, "%s %s, %s: one thread and two give other bits", kernel->name, rows->name, j->types->name);
+        fine = false;
+    }
+    j->c->n_passed += fine;
+    for (int t = 0; t < N_THREADS; t++) guarded_free(dst[t]);
+}
+
+static void all_kernels(job *j)
+{
+    const limn_kernel *kernel, *ref = limn_ref_kernel(j->k->op, 0);
+    const char *backend = j->c->backend;
+    for (int i = 0; (kernel = limn_cpu_kernel(j->k->op, i)); i++) {
+        if (backend && (strcmp(backend, "ref") == 0) != (kernel == ref)) continue;
+        if (kernel->refuse && kernel->refuse(&j->call)) continue;
+        for (int r = 0; check_rows(r); r++)
+            if (kernel != ref || r == 0) one_kernel(j, kernel, check_rows(r));
+    }
+}
+
+/* An elementwise function of NaN is NaN: diverged training must show. */
+static bool hides_nan(const check_result *r)
+{
+    bool gradient = r->k->op == LIMN_OP_ACTIVATE_GRAD || r->k->op == LIMN_OP_CLAMP_GRAD;
+    for (int64_t i = 0; r->k->values == VALUES_SPECIAL && !gradient && i < r->n; i++)
+        for (int s = 0; s < r->k->n_src; s++)
+            if (isnan(r->src[s][i]) && !isnan(r->wanted[i])) return true;
+    return false;
+}
+
+static void one_storage(check *c, const check_case *k, const limn_node *node, const double *const *values, const storage *types)
+{
+    operands o;
+    operands_make(&o, k, values, types);
+    int64_t n = limn_node_count(node);
+    double *wanted = malloc((size_t)n * sizeof *wanted);
+    if (!wanted) abort();
+    job j = {.c = c, .k = k, .types = types};
+    j.call = (limn_call){.op = k->op, .attr = &node->attr, .n_src = k->n_src, .dst = {types->dst, node->shape, NULL}};
+    limn_call reference = j.call;
+    reference.dst = (limn_view){LIMN_F64, node->shape, wanted};
+    j.result = (check_result){.k = k, .dst_dtype = types->dst, .shape = node->shape, .wanted = wanted, .n = n};
+    for (int s = 0; s < k->n_src; s++) {
+        j.call.src[s] = o.stored[s];
+        reference.src[s] = o.wide[s];
+        j.result.src[s] = o.wide[s].data;
+        j.result.src_dtype[s] = o.stored[s].dtype;
+    }
+    limn_ref_kernel(k->op, 0)->run(&reference);
+    if (hides_nan(&j.result)) check_fail(c, k, "the reference makes a number of NaN");
+    all_kernels(&j);
+    free(wanted);
+    operands_free(&o);
+}
+
+/* ---- the reference itself, beside numbers of PyTorch ------------------------------------------------------------------ */
+
+static void reference_in_double(check *c, const check_case *k, const limn_node *node, const double *const *values, const double *y)
+{
+    operands o;
+    operands_make(&o, k, values, &(storage){"f64", LIMN_F64, LIMN_F64, LIMN_F64});
+    int64_t n = limn_node_count(node);
+    double *found = malloc((size_t)n * sizeof *found);
+    if (!found) abort();
+    limn_call call = {.op = k->op, .attr = &node->attr, .n_src = k->n_src, .dst = {LIMN_F64, node->shape, found}};
+    for (int s = 0; s < k->n_src; s++) call.src[s] = o.wide[s];
+    limn_ref_kernel(k->op, 0)->run(&call);
+    int64_t at = -1;
+    for (int64_t i = 0; i < n && at < 0; i++)
+        if (!(fabs(found[i] - y[i]) <= 1e-11 * fmax(1, fabs(y[i])))) at = i; /* vectors have 13 digits */
+    if (at >= 0) check_fail(c, k, "reference: element %lld is %.12g, PyTorch gives %.12g", (long long)at, found[at], y[at]);
+    else c->n_passed++;
+    free(found);
+    operands_free(&o);
+}
+
+void check_test(check *c, const check_case *k, const double *const *src, const double *y)
+{
+    limn_graph *g;
+    limn_node *node = check_build(c, k, &g);
+    if (!node) return;
+    double *made[LIMN_MAX_SRC] = {0};
+    const double *values[LIMN_MAX_SRC] = {0};
+    for (int s = 0; s < k->n_src; s++) values[s] = src ? src[s] : (made[s] = check_make_values(k, s));
+    bool runs = limn_ref_kernel(k->op, 0); /* a VIEW is an alias: --mode grad runs it inside a plan */
+    if (runs && y && (!c->backend || strcmp(c->backend, "ref") == 0)) reference_in_double(c, k, node, values, y);
+    limn_flush_denormals(N_THREADS);
+    for (int t = 0; runs && t < N_STORAGES; t++)
+        if (!c->precision || (strcmp(c->precision, "f32") == 0) == (t == 0)) one_storage(c, k, node, values, &storages[t]);
+    for (int s = 0; s < k->n_src; s++) free(made[s]);
+    limn_graph_free(g);
+}
