@@ -14,7 +14,7 @@ enum { BLOCK = 256, CHUNK = 16 * LIMN_TILE_ROWS }; /* terms of a sum at a time; 
 
 static const char *refuse(const limn_call *c)
 {
-    if (limn_rows_best()->vector != 8) return "own f32 tiles are for AVX2; oneDNN has AVX-512";
+    if (limn_rows_of(c)->vector != 8) return "own f32 tiles are for AVX2; oneDNN has AVX-512";
     for (int i = 0; i < c->n_src; i++) {
         bool weight = i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT;
         if (c->src[i].dtype != LIMN_F32 && !(weight && c->src[i].dtype == LIMN_BF16)) return "own tiles are f32";
@@ -22,9 +22,9 @@ static const char *refuse(const limn_call *c)
     return c->dst.dtype == LIMN_F32 ? NULL : "own tiles are f32";
 }
 
-static int64_t panel(void)
+static int64_t panel(const limn_call *c)
 {
-    return 2 * limn_rows_best()->vector;
+    return 2 * limn_rows_of(c)->vector;
 }
 
 static int64_t up(int64_t n, int64_t to)
@@ -38,13 +38,13 @@ static size_t packed_bytes(const limn_call *c)
 {
     const int64_t *w = c->src[1].shape.dim;
     bool forward = c->op == LIMN_OP_LINEAR;
-    return (size_t)(up(w[forward ? 0 : 1], panel()) * w[forward ? 1 : 0]) * sizeof(float);
+    return (size_t)(up(w[forward ? 0 : 1], panel(c)) * w[forward ? 1 : 0]) * sizeof(float);
 }
 
 /* Panel of columns col.. of B [terms][cols]; element (i, j) of B is w[i i_step + j j_step]. */
-static void pack_panel(const limn_view *w, int64_t i_step, int64_t j_step, int64_t terms, int64_t cols, int64_t col, float *to)
+static void pack_panel(const limn_view *w, int64_t i_step, int64_t j_step, int64_t terms, int64_t cols, int64_t col, int64_t width, float *to)
 {
-    int64_t width = panel(), n = cols - col < width ? cols - col : width;
+    int64_t n = cols - col < width ? cols - col : width;
     for (int64_t i = 0; i < terms; i++, to += width) {
         if (w->dtype == LIMN_F32) {
             const float *from = (const float *)w->data + i * i_step + col * j_step;
@@ -60,10 +60,10 @@ static void pack_panel(const limn_view *w, int64_t i_step, int64_t j_step, int64
 static void pack(const limn_call *c, const limn_view *from, void *to)
 {
     bool forward = c->op == LIMN_OP_LINEAR;
-    int64_t n = from->shape.dim[0], k = from->shape.dim[1], cols = forward ? n : k, terms = forward ? k : n, width = panel();
+    int64_t n = from->shape.dim[0], k = from->shape.dim[1], cols = forward ? n : k, terms = forward ? k : n, width = panel(c);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t col = 0; col < cols; col += width)
-        pack_panel(from, forward ? 1 : k, forward ? k : 1, terms, cols, col, (float *)to + col * terms);
+        pack_panel(from, forward ? 1 : k, forward ? k : 1, terms, cols, col, width, (float *)to + col * terms);
 }
 
 /* ---- y = residual + gate act(x W^T + b);  dx = dy W --------------------------------------------------------------------- */
@@ -88,10 +88,10 @@ static void finish(const limn_call *c, const limn_rows *rows, int64_t first, int
 
 static void run_rows(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     const float *a = c->src[0].data, *b = c->src[1].data;
     float *y = c->dst.data;
-    int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape), terms = limn_shape_cols(&c->src[0].shape), width = panel();
+    int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape), terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t first = 0; first < m; first += CHUNK) {
         int64_t end = first + CHUNK < m ? first + CHUNK : m;
@@ -112,7 +112,7 @@ static void run_rows(const limn_call *c)
 
 static size_t shared_floats(const limn_call *c)
 {
-    return (size_t)(up(c->dst.shape.dim[1], panel()) * BLOCK);
+    return (size_t)(up(c->dst.shape.dim[1], panel(c)) * BLOCK);
 }
 
 static size_t scratch_weight(const limn_call *c)
@@ -130,16 +130,16 @@ static void pack_tiles(const float *dy, int64_t row, int64_t n, int64_t first, i
 
 static void run_weight(const limn_call *c)
 {
-    const limn_rows *rows = limn_rows_best();
+    const limn_rows *rows = limn_rows_of(c);
     const float *x = c->src[0].data, *dy = c->src[1].data;
     float *dw = c->dst.data, *b = c->scratch;
-    int64_t m = limn_shape_rows(&c->src[0].shape), n_out = c->dst.shape.dim[0], k = c->dst.shape.dim[1], width = panel();
+    int64_t m = limn_shape_rows(&c->src[0].shape), n_out = c->dst.shape.dim[0], k = c->dst.shape.dim[1], width = panel(c);
 #pragma omp parallel num_threads(c->n_threads)
     for (int64_t i = 0; i < m; i += BLOCK) {
         int64_t n = m - i < BLOCK ? m - i : BLOCK;
         limn_view block = {LIMN_F32, LIMN_SHAPE(n, k), (void *)(uintptr_t)(x + i * k)};
 #pragma omp for schedule(static)
-        for (int64_t col = 0; col < k; col += width) pack_panel(&block, k, 1, n, k, col, b + col * BLOCK);
+        for (int64_t col = 0; col < k; col += width) pack_panel(&block, k, 1, n, k, col, width, b + col * BLOCK);
         float *tiles = b + shared_floats(c) + (size_t)omp_get_thread_num() * CHUNK * BLOCK;
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < n_out; first += CHUNK) {
