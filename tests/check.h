@@ -86,8 +86,8 @@ bool check_has_grad(const check_case *k);
 /** Inner loops that this CPU can run, from portable to best; NULL ends. */
 const limn_rows *check_rows(int i);
 /** Every kernel of the case in every storage type, instruction set and thread count.  src: values instead of the seeded ones;
- *  y: what the reference must give in double; each may be NULL. */
-void check_test(check *c, const check_case *k, const double *const *src, const double *y);
+ *  y: what the reference must give in double; each may be NULL.  single: y was computed in f32. */
+void check_test(check *c, const check_case *k, const double *const *src, const double *y, bool single);
 void check_grad(check *c, const check_case *k);
 void check_vectors(check *c);
 int check_n_vectors(limn_op op);

@@ -81,7 +81,7 @@ static void run_cases(check *c)
     nothing_is_forgotten(c);
     for (const check_case *k = check_cases; k->proves; k++) {
         if (!check_wanted(c, k->op)) continue;
-        if (!grad) check_test(c, k, NULL, NULL);
+        if (!grad) check_test(c, k, NULL, NULL, false);
         else if (check_has_grad(k)) check_grad(c, k);
     }
     if (!grad) check_vectors(c);

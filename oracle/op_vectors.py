@@ -1,0 +1,133 @@
+"""Writes tests/vectors/ops.h: inputs, outputs and gradients of ops, computed by PyTorch in double.
+
+usage: op_vectors.py > tests/vectors/ops.h
+
+Inputs are multiples of 1/16 below 2.5, which every float type holds exactly.  A vector has the sources of one node of the graph, its
+attributes as C initialisers, the result y, a gradient dy that comes back, and what PyTorch makes of it for each source.
+Timestep embeddings come from diffusers, which computes them in float32.
+"""
+import torch
+import torch.nn.functional as F
+from diffusers.models.embeddings import get_timestep_embedding
+
+random = torch.Generator().manual_seed(20)
+
+
+def values(*shape):
+    return (torch.randint(-40, 41, shape, generator=random).double() / 16).requires_grad_()
+
+
+def positive(*shape):
+    return (torch.randint(4, 41, shape, generator=random).double() / 16).requires_grad_()
+
+
+def ids(n, *shape):
+    return torch.randint(0, n, shape, generator=random)
+
+
+def heads(x, n):
+    return x.unflatten(-1, (n, -1)).transpose(1, 2)
+
+
+def attention(q, k, v, n, causal=False):
+    y = F.scaled_dot_product_attention(heads(q, n), heads(k, n), heads(v, n), is_causal=causal)
+    return y.transpose(1, 2).flatten(2)
+
+
+def number(x):
+    return "%.13g" % x
+
+
+def array(tensor):
+    return "(const double[]){" + ",".join(number(x) for x in tensor.detach().flatten().double().tolist()) + "}"
+
+
+def shape(tensor):
+    return "{" + f"{tensor.dim()}, {{{', '.join(map(str, tensor.shape)) or '0'}}}" + "}"
+
+
+def vector(op, name, function, sources, attr="", with_grad=True, single=False):
+    y = function(*sources)
+    lines = [f"    {{.k = {{.op = LIMN_OP_{op}, .proves = \"PyTorch: {name}\", .n_src = {len(sources)},",
+             f"           .src = {{{', '.join(shape(s) for s in sources)}}}{f', .attr = {{{attr}}}' if attr else ''}}},"]
+    lines += [f"     .src = {{{', '.join(array(s) for s in sources)}}}", f"     .y = {array(y)}"]
+    floats = [s for s in sources if s.requires_grad]
+    if with_grad and floats:
+        dy = values(*y.shape).detach()
+        grads = iter(torch.autograd.grad(y, floats, dy))
+        d = [array(next(grads)) if s.requires_grad else "NULL" for s in sources]
+        lines += [f"     .dy = {array(dy)}", f"     .dsrc = {{{', '.join(d)}}}"]
+    if single:
+        lines.append("     .single = true")
+    print(lines[0] + "\n" + ",\n".join(lines[1:]).replace("},,", "},") + "},")
+
+
+def shapes():
+    vector("VIEW", "reshape", lambda x: x.reshape(2, 6), [values(3, 4)], ".shape = {2, {2, 6}}")
+    vector("PERMUTE", "permute", lambda x: x.permute(2, 0, 1), [values(2, 3, 4)], ".order = {2, 0, 1}")
+    vector("SLICE", "narrow", lambda x: x.narrow(1, 2, 3), [values(2, 6, 2)], ".axis = 1, .begin = 2, .shape = {1, {3}}")
+    vector("PAD", "pad of the last axis", lambda x: F.pad(x, (1, 2)), [values(3, 4)], ".axis = 1, .begin = 1, .shape = {1, {2}}")
+    vector("PAD", "pad of an outer axis", lambda x: F.pad(x, (0, 0, 2, 1)), [values(3, 4)], ".axis = 0, .begin = 2, .shape = {1, {1}}")
+    vector("CONCAT", "cat of three parts", lambda *x: torch.cat(x, 1), [values(2, 1, 3), values(2, 4, 3), values(2, 2, 3)], ".axis = 1")
+    vector("EXPAND", "expand", lambda x: x.expand(2, 3, 4), [values(3, 1)], ".shape = {3, {2, 3, 4}}")
+    vector("SUM_TO", "sum of rows", lambda x: x.sum(0), [values(5, 4)], ".shape = {1, {4}}")
+    vector("SUM_TO", "sum of columns", lambda x: x.sum(2, keepdim=True), [values(2, 3, 4)], ".shape = {3, {2, 3, 1}}")
+    vector("SUM_TO", "sum of everything", lambda x: x.sum(), [values(3, 4)], ".shape = {0}")
+
+
+def elementwise():
+    vector("ADD", "add, broadcast on both sides", torch.add, [values(3, 1), values(1, 4)])
+    vector("SUB", "sub, broadcast right", torch.sub, [values(2, 3, 4), values(4)])
+    vector("MUL", "mul, broadcast left", torch.mul, [values(2, 1, 4), values(2, 3, 4)])
+    vector("DIV", "div", torch.div, [values(3, 4), positive(3, 4)])
+    vector("DIV", "div, broadcast right", torch.div, [values(3, 4), positive(3, 1)])
+    vector("AFFINE", "scale and shift", lambda x: 1.5 * x - 0.25, [values(12)], ".scale = 1.5, .shift = -0.25")
+    for kind, name, f in (("RELU", "relu", F.relu), ("SILU", "silu", F.silu), ("GELU_TANH", "gelu(tanh)", lambda x: F.gelu(x, approximate="tanh")),
+                          ("GELU_ERF", "gelu", F.gelu), ("GELU_QUICK", "x sigmoid(1.702 x)", lambda x: x * torch.sigmoid(1.702 * x)), ("TANH", "tanh", torch.tanh)):
+        vector("ACTIVATE", name, f, [values(24)], f".activation = LIMN_{kind}")
+    vector("EXP", "exp", torch.exp, [values(12)])
+    vector("LOG", "log", torch.log, [positive(12)])
+    vector("SQRT", "sqrt", torch.sqrt, [positive(12)])
+    vector("SQUARE", "square", torch.square, [values(12)])
+    vector("CLAMP", "clamp", lambda x: x.clamp(-0.53, 0.78), [values(24)], ".scale = -0.53, .shift = 0.78")
+
+
+def layers():
+    vector("LINEAR", "linear", F.linear, [values(2, 3, 5), values(4, 5), values(4)], ".flags = LIMN_HAS_BIAS")
+    vector("LINEAR", "linear without bias", F.linear, [values(3, 5), values(4, 5)])
+    for kind, f in (("RELU", F.relu), ("SILU", F.silu), ("GELU_TANH", lambda x: F.gelu(x, approximate="tanh")), ("GELU_ERF", F.gelu), ("TANH", torch.tanh)):
+        vector("LINEAR", f"linear, then {kind.lower()}", lambda x, w, b: f(F.linear(x, w, b)), [values(3, 5), values(4, 5), values(4)],
+               f".flags = LIMN_HAS_BIAS, .activation = LIMN_{kind}", with_grad=False)
+    vector("LINEAR", "residual + gate linear", lambda x, w, b, g, r: r + g * F.linear(x, w, b),
+           [values(2, 3, 5), values(4, 5), values(4), values(2, 1, 4), values(2, 3, 4)], ".flags = LIMN_HAS_BIAS | LIMN_HAS_GATE | LIMN_HAS_RESIDUAL", with_grad=False)
+    vector("LAYER_NORM", "layer_norm without weights", lambda x: F.layer_norm(x, (6,), eps=1e-5), [values(3, 6)], ".eps = 1e-5")
+    vector("LAYER_NORM", "layer_norm", lambda x, w, b: F.layer_norm(x, (6,), w, b, 1e-6), [values(2, 3, 6), values(6), values(6)], ".eps = 1e-6, .flags = LIMN_HAS_WEIGHT")
+    vector("LAYER_NORM", "layer_norm (1 + scale) + shift", lambda x, w, b: F.layer_norm(x, (6,), eps=1e-6) * (1 + w) + b,
+           [values(2, 3, 6), values(2, 1, 6), values(2, 1, 6)], ".eps = 1e-6, .flags = LIMN_HAS_WEIGHT, .shift = 1")
+    vector("RMS_NORM", "rms_norm without weights", lambda x: F.rms_norm(x, (6,), eps=1e-5), [values(3, 6)], ".eps = 1e-5")
+    vector("RMS_NORM", "rms_norm", lambda x, w: F.rms_norm(x, (6,), w, 1e-6), [values(2, 3, 6), values(6)], ".eps = 1e-6, .flags = LIMN_HAS_WEIGHT")
+    vector("SOFTMAX", "softmax", lambda x: x.softmax(-1), [values(3, 5)])
+    vector("CROSS_ENTROPY", "cross_entropy per row", lambda x, t: F.cross_entropy(x, t, reduction="none"), [values(4, 5), ids(5, 4)])
+    vector("GATHER", "embedding with repeated ids", lambda w, i: F.embedding(i, w), [values(4, 3), torch.tensor([[1, 3, 1], [0, 1, 3]])])
+    vector("GATHER", "one row", lambda w, i: w[i], [values(4, 3, 2), torch.tensor(2)])
+    for name, first in (("cos first", True), ("sin first", False)):
+        vector("TIMESTEP_EMBEDDING", f"diffusers, {name}", lambda t: get_timestep_embedding(t, 8, flip_sin_to_cos=first, downscale_freq_shift=0),
+               [torch.tensor([0.0, 1.0, 2.5, 7.0])], ".scale = 10000, .shape = {1, {8}}" + (", .flags = LIMN_COS_FIRST" if first else ""), single=True)
+
+
+def attentions():
+    vector("ATTENTION", "scaled_dot_product_attention, more keys than queries", lambda q, k, v: attention(q, k, v, 2),
+           [values(2, 3, 6), values(2, 5, 6), values(2, 5, 6)], ".heads = 2")
+    vector("ATTENTION", "the same, causal", lambda q, k, v: attention(q, k, v, 1, True), [values(1, 5, 4), values(1, 5, 4), values(1, 5, 4)], ".heads = 1, .causal = true")
+    vector("ATTENTION", "q, k, v packed", lambda x: attention(*x.chunk(3, -1), 2), [values(2, 4, 18)], ".heads = 2, .packed = LIMN_PACKED_QKV")
+    vector("ATTENTION", "q, k, v packed, causal", lambda x: attention(*x.chunk(3, -1), 2, True), [values(1, 4, 12)], ".heads = 2, .packed = LIMN_PACKED_QKV, .causal = true")
+    vector("ATTENTION", "k, v packed", lambda q, x: attention(q, *x.chunk(2, -1), 3), [values(2, 4, 6), values(2, 3, 12)], ".heads = 3, .packed = LIMN_PACKED_KV")
+
+
+print(f"/* Written by oracle/op_vectors.py with PyTorch {torch.__version__.split('+')[0]}; do not edit. */")
+print("static const op_vector vectors[] = {")
+shapes()
+elementwise()
+layers()
+attentions()
+print("};")
