@@ -32,7 +32,7 @@ static bool layer_norm_modulate(limn_rewriter *r, limn_node *add)
     limn_node *mul = source(add, 0, LIMN_OP_MUL), *norm = mul ? source(mul, 0, LIMN_OP_LAYER_NORM) : NULL;
     limn_node *scale1 = mul ? source(mul, 1, LIMN_OP_AFFINE) : NULL, *shift = add->src[1];
     if (!norm || !scale1 || norm->attr.flags & LIMN_HAS_WEIGHT || norm->attr.shift != 1) return false;
-    if (scale1->attr.scale != 1 || scale1->attr.shift != 1) return false;
+    if (scale1->attr.scale != 1 || scale1->attr.shift != 1 || !limn_shape_equal(&norm->shape, &add->shape)) return false;
     limn_node *scale = scale1->src[0];
     if (!only_use(r->n_uses, mul) || !only_use(r->n_uses, norm) || !limn_shape_equal(&scale->shape, &shift->shape)) return false;
     add->op = LIMN_OP_LAYER_NORM;
@@ -65,7 +65,8 @@ static bool linear_gated_residual(limn_rewriter *r, limn_node *add)
         limn_node *residual = add->src[1 - side], *branch = add->src[side], *gate = NULL;
         if (branch->op == LIMN_OP_MUL && only_use(r->n_uses, branch))
             for (int i = 0; i < 2 && !gate; i++)
-                if (branch->src[1 - i]->op == LIMN_OP_LINEAR && branch->src[i]->shape.rank == 3 && branch->src[i]->shape.dim[1] == 1)
+                if (branch->src[1 - i]->op == LIMN_OP_LINEAR && branch->src[i]->shape.rank == 3 && branch->src[i]->shape.dim[1] == 1 &&
+                    branch->src[i]->shape.dim[2] == limn_shape_cols(&branch->shape))
                     gate = branch->src[i];
         limn_node *linear = gate ? (branch->src[0] == gate ? branch->src[1] : branch->src[0]) : branch;
         if (linear->op != LIMN_OP_LINEAR || !only_use(r->n_uses, linear) || linear->attr.activation) continue;
@@ -156,6 +157,7 @@ static bool hoist_gather(limn_rewriter *r, limn_node *f)
 
 typedef struct chain_build {
     limn_chain chain;
+    limn_node *inside[LIMN_MAX_CHAIN]; /* node of each step */
     int n_src;
     limn_node *src[LIMN_MAX_SRC];
 } chain_build;
@@ -187,6 +189,7 @@ static int chain_add(chain_build *c, const limn_rewriter *r, limn_node *node, co
     if (c->chain.n == LIMN_MAX_CHAIN) return -1;
     c->chain.step[c->chain.n] = (struct limn_chain_step){.op = node->op, .a = operand[0], .b = operand[1], .scale = node->attr.scale,
                                                          .shift = node->attr.shift, .activation = node->attr.activation};
+    c->inside[c->chain.n] = node;
     return LIMN_MAX_SRC + c->chain.n++;
 }
 
@@ -203,6 +206,7 @@ static bool elementwise_chain(limn_rewriter *r, limn_node *root)
     limn_chain *chain = limn_arena_alloc(root->graph->arena, sizeof *chain);
     if (!chain) return false;
     *chain = c.chain;
+    for (int i = 0; i + 1 < c.chain.n; i++) r->n_uses[c.inside[i]->id] = 0; /* dead: no root of another chain */
     root->op = LIMN_OP_CHAIN;
     root->attr = (limn_attr){.chain = chain, .shape = root->shape};
     root->n_src = c.n_src;
