@@ -166,11 +166,11 @@ const limn_rule *limn_rule_find(const char *name)
     return NULL;
 }
 
-void limn_fuse_before_grad(limn_graph *g)
+void limn_fuse_before_grad(limn_graph *g, int n_kept, limn_node *const *kept)
 {
     for (const limn_rule *rule = limn_rules; rule->name; rule++) {
         limn_rewriter r = {.graph = g};
-        if (rule->before_grad && rewriter_fill(&r, 0, NULL)) apply_once(&r, rule);
+        if (rule->before_grad && rewriter_fill(&r, n_kept, kept)) apply_once(&r, rule);
         rewriter_clear(&r);
     }
 }
