@@ -3,7 +3,6 @@
 #include "check.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,7 +126,6 @@ static void *memory(size_t bytes)
 static void time_kernel(check *c, const limn_kernel *kernel, limn_call *call, measure *m)
 {
     void *packed = NULL, *scratch = NULL;
-    omp_set_num_threads(call->n_threads);
     if (kernel->prepare && kernel->prepare(c->ctx, call) != LIMN_OK) {
         m->skipped = limn_error_text(c->ctx);
         return;

@@ -3,7 +3,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +47,6 @@ static void guarded_free(unsigned char *data)
 static const char *run_kernel(limn_ctx *ctx, const limn_kernel *kernel, limn_call call)
 {
     const char *wrong = NULL;
-    omp_set_num_threads(call.n_threads); /* oneDNN decides when it is prepared */
     if (kernel->prepare && kernel->prepare(ctx, &call) != LIMN_OK) return limn_error_text(ctx);
     size_t packed_bytes = kernel->packed_bytes ? kernel->packed_bytes(&call) : 0;
     unsigned char *packed = packed_bytes ? guarded(packed_bytes) : NULL;

@@ -3,6 +3,8 @@
 #include "backend/cpu/product.h"
 #include "backend/cpu/rows.h"
 
+#include <omp.h>
+
 static limn_dtype compute_type(const limn_call *c)
 {
     bool half = c->dst.dtype == LIMN_BF16 || c->src[0].dtype == LIMN_BF16;
@@ -39,6 +41,7 @@ static limn_status prepare(limn_ctx *ctx, limn_call *c)
 {
     limn_product_options o = options_of(c);
     limn_product *p;
+    omp_set_num_threads(c->n_threads); /* oneDNN decides now how many a run will take */
     limn_status status = limn_product_new(ctx, &o, &p);
     c->state = p;
     return status;
