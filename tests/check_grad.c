@@ -28,7 +28,7 @@ bool check_has_grad(const check_case *k)
     for (int s = 0; s < k->n_src; s++) n += limn_shape_count(&k->src[s]);
     /* the rewrite makes fused products after the gradients */
     bool fused = k->op == LIMN_OP_LINEAR && (k->attr.activation || k->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL));
-    return limn_op_find(k->op)->grad && smooth && !fused && n <= 3000;
+    return limn_op_find(k->op)->grad && smooth && !fused && n <= 1500;
 }
 
 /* ---- a network of one op -------------------------------------------------------------------------------------------- */
@@ -85,7 +85,7 @@ static double loss_of(check_net *net)
     return loss;
 }
 
-enum { MAX_ELEMENTS = 20 }; /* of one source: every one, or evenly spread */
+enum { MAX_ELEMENTS = 16 }; /* of one source: every one, or evenly spread */
 
 /* (f(x + h) - f(x - h)) / 2h: error h^2 f''' / 6 + u |f| / h */
 static bool source_fits(check *c, const check_case *k, check_net *net, int s, double *x, const double *grad)
@@ -126,6 +126,7 @@ static void source_checked(check *c, const check_case *k, check_net *net, int s,
 void check_grad(check *c, const check_case *k)
 {
     check_net net;
+    limn_ctx_set_threads(c->ctx, 1); /* the reference has one thread */
     if (!check_net_open(c, k, LIMN_PRECISION_F64, "ref", &net)) return;
     double *values[LIMN_MAX_SRC], *dy;
     for (int s = 0; s < k->n_src; s++) {

@@ -66,7 +66,7 @@ double *check_make_values(const check_case *k, int s)
     uint64_t sub = limn_hash_name(k->proves) + (uint64_t)s;
     limn_random_normal(11, LIMN_STREAM_TEST, sub, 0, (size_t)n, random);
     for (int64_t i = 0; i < n; i++) {
-        /* indices: some repeat, some lie outside -1..n and are clamped */
+        /* indices repeat, and some are -1 or n, which are clamped */
         int64_t classes = k->op == LIMN_OP_GATHER_GRAD ? k->attr.shape.dim[0] : k->op == LIMN_OP_GATHER ? k->src[0].dim[0] : limn_shape_cols(&k->src[0]);
         if (check_is_index(k->op, s)) values[i] = (double)limn_random_below(11, LIMN_STREAM_TEST, sub, (uint64_t)i, (uint64_t)classes + 2) - 1;
         else if (k->op == LIMN_OP_TIMESTEP_EMBEDDING) values[i] = (double)(i * 999 % 1000);
