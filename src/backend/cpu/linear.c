@@ -22,6 +22,12 @@ static const char *refuse(const limn_call *c)
     return why;
 }
 
+/* oneDNN takes a bf16 bias in bf16 products only. */
+static limn_dtype bias_type(const limn_call *c)
+{
+    return compute_type(c) == LIMN_F32 ? LIMN_F32 : c->src[2].dtype;
+}
+
 static limn_product_options options_of(const limn_call *c)
 {
     limn_product_options o = {.compute = compute_type(c), .result = c->dst.dtype, .weight = c->src[1].dtype};
@@ -33,7 +39,7 @@ static limn_product_options options_of(const limn_call *c)
     o.kind = c->op == LIMN_OP_LINEAR ? LIMN_PRODUCT_FORWARD : LIMN_PRODUCT_GRAD_INPUT;
     o.n = c->src[1].shape.dim[0], o.k = c->src[1].shape.dim[1], o.m = limn_shape_rows(&c->dst.shape);
     o.activation = c->op == LIMN_OP_LINEAR ? c->attr->activation : LIMN_IDENTITY;
-    if (c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS) o.bias = true, o.bias_type = c->src[2].dtype;
+    if (c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS) o.bias = true, o.bias_type = bias_type(c);
     return o;
 }
 
@@ -75,9 +81,16 @@ static size_t converted_bytes(const limn_call *c, int i)
     return used && c->src[i].dtype != compute ? aligned((size_t)limn_shape_count(&c->src[i].shape) * limn_dtype_bytes(compute)) : 0;
 }
 
+static size_t converted_bias_bytes(const limn_call *c)
+{
+    bool used = c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS;
+    return used && c->src[2].dtype != bias_type(c) ? aligned((size_t)limn_shape_count(&c->src[2].shape) * sizeof(float)) : 0;
+}
+
 static size_t scratch_bytes(const limn_call *c)
 {
-    return aligned(limn_product_scratch_bytes(c->state)) + converted_bytes(c, 0) + (c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted_bytes(c, 1) : 0);
+    return aligned(limn_product_scratch_bytes(c->state)) + converted_bytes(c, 0) + (c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted_bytes(c, 1) : 0) +
+           converted_bias_bytes(c);
 }
 
 static const void *converted(const limn_call *c, int i, char **scratch)
@@ -135,6 +148,10 @@ static void run(const limn_call *c)
     const void *a = converted(c, 0, &scratch), *w = c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted(c, 1, &scratch) : c->src[1].data;
     bool linear = c->op == LIMN_OP_LINEAR;
     const void *bias = linear && c->attr->flags & LIMN_HAS_BIAS ? c->src[2].data : NULL;
+    if (converted_bias_bytes(c)) {
+        limn_convert(bias, c->src[2].dtype, scratch, LIMN_F32, (size_t)limn_shape_count(&c->src[2].shape));
+        bias = scratch;
+    }
     limn_product_run(c->state, a, w, bias, c->dst.data, c->scratch, c->n_threads);
     if (linear && c->attr->flags & LIMN_HAS_RESIDUAL) gate_and_residual(c);
 }

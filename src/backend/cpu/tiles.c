@@ -16,8 +16,8 @@ static const char *refuse(const limn_call *c)
 {
     if (limn_rows_of(c)->vector != 8) return "own f32 tiles are for AVX2; oneDNN has AVX-512";
     for (int i = 0; i < c->n_src; i++) {
-        bool weight = i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT;
-        if (c->src[i].dtype != LIMN_F32 && !(weight && c->src[i].dtype == LIMN_BF16)) return "own tiles are f32";
+        bool parameter = (i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT) || (i == 2 && c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS);
+        if (c->src[i].dtype != LIMN_F32 && !(parameter && c->src[i].dtype == LIMN_BF16)) return "own tiles are f32";
     }
     return c->dst.dtype == LIMN_F32 ? NULL : "own tiles are f32";
 }
@@ -68,12 +68,21 @@ static void pack(const limn_call *c, const limn_view *from, void *to)
 
 /* ---- y = residual + gate act(x W^T + b);  dx = dy W --------------------------------------------------------------------- */
 
+static bool half_bias(const limn_call *c)
+{
+    return c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS && c->src[2].dtype == LIMN_BF16;
+}
+
+static size_t scratch_rows(const limn_call *c)
+{
+    return half_bias(c) ? (size_t)limn_shape_cols(&c->dst.shape) * sizeof(float) : 0;
+}
+
 /* What follows the sums, for rows first..end of y. */
-static void finish(const limn_call *c, const limn_rows *rows, int64_t first, int64_t end)
+static void finish(const limn_call *c, const limn_rows *rows, const float *bias, int64_t first, int64_t end)
 {
     unsigned flags = c->attr->flags;
-    int at = 2;
-    const float *bias = flags & LIMN_HAS_BIAS ? c->src[at++].data : NULL;
+    int at = flags & LIMN_HAS_BIAS ? 3 : 2;
     const limn_view *gate = flags & LIMN_HAS_GATE ? &c->src[at++] : NULL;
     const float *residual = flags & LIMN_HAS_RESIDUAL ? c->src[at].data : NULL;
     int64_t d = limn_shape_cols(&c->dst.shape), per_gate = gate ? limn_shape_count(&c->dst.shape) / limn_shape_count(&gate->shape) : 1;
@@ -92,6 +101,11 @@ static void run_rows(const limn_call *c)
     const float *a = c->src[0].data, *b = c->src[1].data;
     float *y = c->dst.data;
     int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape), terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
+    const float *bias = c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS ? c->src[2].data : NULL;
+    if (half_bias(c)) {
+        limn_convert(bias, LIMN_BF16, c->scratch, LIMN_F32, (size_t)cols);
+        bias = c->scratch;
+    }
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t first = 0; first < m; first += CHUNK) {
         int64_t end = first + CHUNK < m ? first + CHUNK : m;
@@ -104,7 +118,7 @@ static void run_rows(const limn_call *c)
                                (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
             }
         }
-        if (c->op == LIMN_OP_LINEAR) finish(c, rows, first, end);
+        if (c->op == LIMN_OP_LINEAR) finish(c, rows, bias, first, end);
     }
 }
 
@@ -153,5 +167,5 @@ static void run_weight(const limn_call *c)
     }
 }
 
-const limn_kernel limn_cpu_tiles = {.name = "tiles", .refuse = refuse, .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run_rows};
+const limn_kernel limn_cpu_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_rows, .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run_rows};
 const limn_kernel limn_cpu_tiles_grad_weight = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_weight, .run = run_weight};
