@@ -62,9 +62,8 @@ static void output_name(char *name, size_t size, const char *pattern, int i, int
     else snprintf(name, size, "%.*s-%d%s", dot ? (int)(dot - pattern) : (int)strlen(pattern), pattern, i, dot ? dot : "");
 }
 
-static limn_status write_all(limn_ctx *ctx, const generate_flags *f, const limn_generate_options *o, limn_image *images)
+static limn_status write_all(limn_ctx *ctx, const limn_pipeline *p, const generate_flags *f, const limn_generate_options *o, limn_image *images)
 {
-    limn_text text = {0};
     limn_status status = LIMN_OK;
     const char *pattern = f->output ? f->output : "output.png";
     limn_image grid = {0};
@@ -72,16 +71,13 @@ static limn_status write_all(limn_ctx *ctx, const generate_flags *f, const limn_
     int n = grid.pixels ? 1 : o->n;
     for (int i = 0; i < n && status == LIMN_OK; i++) {
         char name[1024];
-        text.n = 0;
-        limn_text_printf(&text, "%s\n", o->prompt);
-        if (o->negative) limn_text_printf(&text, "Negative prompt: %s\n", o->negative);
-        limn_text_printf(&text, "Steps: %d, Sampler: Euler, CFG scale: %g, Seed: %llu, Size: %dx%d, Version: limn %s", o->steps, o->guidance,
-                         (unsigned long long)o->seed, images[0].width, images[0].height, limn_version());
+        char *text = limn_generate_parameters(p, o, i);
+        if (!text) status = limn_fail_memory(ctx, 1024, "a picture's text");
         output_name(name, sizeof name, pattern, i, n);
-        status = limn_png_write(ctx, name, grid.pixels ? &grid : &images[i], text.bytes);
+        if (status == LIMN_OK) status = limn_png_write(ctx, name, grid.pixels ? &grid : &images[i], text);
         if (status == LIMN_OK) printf("%s\n", name);
+        free(text);
     }
-    limn_text_free(&text);
     limn_image_free(&grid);
     return status;
 }
@@ -97,7 +93,7 @@ static limn_status run(limn_ctx *ctx, const generate_flags *f, const limn_genera
     limn_image *images = calloc((size_t)o->n, sizeof *images);
     if (status == LIMN_OK && !images) status = limn_fail_memory(ctx, (size_t)o->n * sizeof *images, "pictures");
     if (status == LIMN_OK) status = limn_generate(p, o, images);
-    if (status == LIMN_OK) status = write_all(ctx, f, o, images);
+    if (status == LIMN_OK) status = write_all(ctx, p, f, o, images);
     for (int i = 0; images && i < o->n; i++) limn_image_free(&images[i]);
     free(images);
     limn_pipeline_free(p);

@@ -60,6 +60,74 @@ int limn_ctx_threads(const limn_ctx *ctx);
 
 const char *limn_version(void);
 
+/* ---- pictures ----------------------------------------------------------------------------------------------------- */
+
+typedef struct limn_image {
+    int width, height, channels; /* 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA; alpha is not multiplied in */
+    uint8_t *pixels;             /* [height, width, channels]; owned, limn_image_free() */
+} limn_image;
+
+/** Free the pixels, not the struct, which becomes empty. */
+void limn_image_free(limn_image *image);
+/** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8).  @return LIMN_OK; LIMN_IO: an older file at path is untouched */
+limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters);
+
+/* ---- pictures from words or class labels --------------------------------------------------------------------------- */
+
+/* A trained network with its tokenizer, opened from a folder.  Used by one thread at a time, with its context. */
+typedef struct limn_pipeline limn_pipeline;
+
+typedef struct limn_pipeline_info {
+    const char *network;         /* "mmdit"; borrowed from the pipeline, as sampler is */
+    const char *sampler;         /* taken when the options name none */
+    int width, height, channels; /* of its pictures; channels other than 1, 3, 4 are a latent, and limn_generate() refuses */
+    int classes;                 /* labels it knows; 0: it takes none */
+    bool reads_text;
+} limn_pipeline_info;
+
+typedef struct limn_generate_options {
+    const char *prompt, *negative; /* UTF-8, any bytes are taken; NULL: "" */
+    int label;                     /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
+    int n;                         /* pictures, 1 or more; they run together as far as memory allows */
+    int steps;                     /* 1..1000 */
+    const char *sampler;           /* NULL: limn_pipeline_info.sampler; see limn_sampler_names() */
+    const char *scheduler;         /* NULL or "discrete": the sampler's custom; "karras", "leading", "linspace", "trailing" */
+    double eta;                    /* ddim: 0 adds no noise, 1 as much as ddpm */
+    double guidance;               /* Ho & Salimans 2022: 1 none */
+    double guidance_rescale;       /* Lin et al. 2024: 0 none, 1 all */
+    uint64_t seed;                 /* picture i is the one that seed + i makes alone */
+    limn_precision precision;
+} limn_generate_options;
+
+/** "": one picture, 20 steps, guidance 2, seed 42, everything else 0 or NULL. */
+limn_generate_options limn_generate_defaults(void);
+/** Samplers by name, separated by spaces. */
+const char *limn_sampler_names(void);
+
+/**
+ * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it.  The weights are mapped, not read: replace the file by
+ * renaming another over it, never by writing into it.
+ *
+ * @param out  on LIMN_OK the caller owns *out and frees it with limn_pipeline_free(); otherwise *out is NULL
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE (the sentence names file, tensor and offset); LIMN_UNSUPPORTED; LIMN_NO_MEMORY
+ */
+limn_status limn_pipeline_open(limn_ctx *ctx, const char *folder, limn_pipeline **out);
+void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
+limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
+
+/**
+ * Make pictures.  Same options, same bytes, on any number of threads.  The plan of a call is kept for the next one of the same size.
+ *
+ * @param images  [options->n]; on LIMN_OK each is the caller's, freed with limn_image_free(); on failure none is left
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT or LIMN_NOT_FOUND (the sentence names the option); LIMN_BAD_FILE (weights that do not fit);
+ *         LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback, which is told of "step"
+ */
+limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *options, limn_image *images);
+
+/** What made picture i, in the form in which picture tools read it from the PNG chunk "parameters" (prompt, negative prompt, then "Steps: 20,
+ *  Sampler: Euler, CFG scale: 2, Seed: 42, ...").  @return the caller's, free(); NULL when memory is out */
+char *limn_generate_parameters(const limn_pipeline *pipeline, const limn_generate_options *options, int i);
+
 #ifdef __cplusplus
 }
 #endif

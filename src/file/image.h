@@ -1,13 +1,8 @@
-/* image.h: pictures of 8 bits per channel: PNG, JPEG and WebP in, PNG out, channels and sizes changed. */
+/* image.h: pictures of 8 bits per channel: PNG, JPEG and WebP in, channels and sizes changed (limn_image itself, limn_image_free and limn_png_write: limn.h). */
 #ifndef LIMN_IMAGE_H
 #define LIMN_IMAGE_H
 
 #include "base/base.h"
-
-typedef struct limn_image {
-    int width, height, channels; /* 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA; alpha is not multiplied in */
-    uint8_t *pixels;             /* [height, width, channels]; owned, limn_image_free() */
-} limn_image;
 
 /* Checked against the header before anything is allocated. */
 enum { LIMN_MAX_SIDE = 16384, LIMN_MAX_PIXELS = 64 << 20, LIMN_MAX_IMAGE_BYTES = 256 << 20 };
@@ -25,7 +20,6 @@ limn_image_kind limn_image_sniff(const uint8_t *bytes, size_t n);
 limn_status limn_image_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, int channels, limn_image *out);
 /** The same from a file of at most LIMN_MAX_IMAGE_BYTES; also LIMN_NOT_FOUND, LIMN_IO. */
 limn_status limn_image_read(limn_ctx *ctx, const char *path, int channels, limn_image *out);
-void limn_image_free(limn_image *image);
 
 /** Pixels, not cleared, for a picture of this size, or the sentence why not: sides 1..LIMN_MAX_SIDE, LIMN_MAX_PIXELS in all,
  *  and large ones only when the machine has the memory. */
@@ -39,8 +33,6 @@ limn_status limn_image_convert(limn_ctx *ctx, limn_image *image, int channels);
  *  colours count by their alpha. */
 limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, int height, limn_image *out);
 
-/** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8). */
-limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters);
 
 /* One format each, channels as stored; for limn_image_decode(). */
 limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);

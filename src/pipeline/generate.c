@@ -1,190 +1,196 @@
-/* generate.c: text -> ids -> network -> sampler -> pictures.  With guidance the batch is doubled: the first half sees the prompt,
- * the second the negative prompt. */
+/* generate.c: text or label -> network -> sampler -> pictures.  With guidance the batch is doubled: the first half sees the prompt,
+ * the second the negative prompt (or no label). */
 #include "pipeline/generate.h"
 
-#include "base/rng.h"
-#include "denoise/flow.h"
+#include "denoise/guidance.h"
 #include "graph/node.h"
-#include "text/clip_bpe.h"
-#include "train/weights.h"
+#include "pipeline/pipeline.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-struct limn_pipeline {
-    limn_ctx *ctx;
-    char file[1100];
-    limn_safetensors *st;
-    limn_settings settings;
-    limn_clip_bpe *bpe;
-    bool flow;
-};
+enum { MAX_STEPS = 1000, MAX_PICTURES = 65536, TOGETHER = 16 };
 
-/* One plan for one batch and number of steps. */
+/* One call of limn_generate(): pictures first .. first + n - 1 are under way. */
 typedef struct job {
     limn_pipeline *p;
     const limn_generate_options *o;
-    limn_graph *g;
-    limn_ports ports;
-    limn_plan *plan;
-    int batch;     /* rows of the network's batch */
-    size_t size;   /* floats of a picture */
-    float *x;      /* [n, size] */
+    limn_sampler *sampler;
+    bool guided;
+    int channels, out_channels, guided_channels;
+    size_t size, out_size; /* floats of a picture, of an output */
+    int n, first;
+    int64_t done, total;   /* calls of the network */
+    float *x, *output;     /* [n, size], [n or 2n, out_size] */
 } job;
 
-limn_status limn_pipeline_open(limn_ctx *ctx, const char *folder, limn_pipeline **out)
+limn_generate_options limn_generate_defaults(void)
 {
-    char merges[1100];
-    *out = NULL;
-    limn_pipeline *p = calloc(1, sizeof *p);
-    if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
-    p->ctx = ctx;
-    snprintf(p->file, sizeof p->file, "%s/model.safetensors", folder);
-    snprintf(merges, sizeof merges, "%s/merges.txt.gz", folder);
-    limn_status status = limn_safetensors_open(ctx, p->file, &p->st);
-    if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
-    if (status == LIMN_OK) {
-        const char *schedule = limn_safetensors_metadata(p->st, "limn.schedule");
-        p->flow = !schedule || strcmp(schedule, "flow") == 0;
-        bool text = limn_settings_get(&p->settings, "text_encoder") == 1, has = access(merges, R_OK) == 0;
-        if (text) status = limn_clip_bpe_open(ctx, has ? merges : NULL, has ? limn_settings_get(&p->settings, "text_vocab") - 514 : 0, &p->bpe);
-    }
-    if (status == LIMN_OK) *out = p;
-    else limn_pipeline_free(p);
-    return status;
+    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 2, .seed = 42};
 }
 
-void limn_pipeline_free(limn_pipeline *p)
-{
-    if (!p) return;
-    limn_safetensors_close(p->st);
-    limn_clip_bpe_free(p->bpe);
-    free(p);
-}
-
-const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
-{
-    return &p->settings;
-}
-
-static limn_status open_job(job *j)
-{
-    limn_ctx *ctx = j->p->ctx;
-    j->batch = j->o->n * (j->o->guidance != 1 && j->p->bpe ? 2 : 1);
-    j->g = limn_graph_new(ctx);
-    if (!j->g) return LIMN_NO_MEMORY;
-    limn_status status = limn_model_build(j->g, &j->p->settings, (limn_build){.batch = j->batch, .n_steps = j->o->steps}, &j->ports);
-    if (status != LIMN_OK) return status;
-    if (!j->ports.image || j->ports.features) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: this network does not make pictures from text by itself", j->p->file);
-    limn_plan_options options = {.precision = j->o->precision, .own_parameters = true};
-    status = limn_plan_new(j->g, 1, &j->ports.output, &options, &j->plan);
-    if (status == LIMN_OK) status = limn_weights_give(ctx, j->g, j->plan, j->p->file, j->p->st);
-    j->size = (size_t)limn_node_count(j->ports.image) / (size_t)j->batch;
-    j->x = malloc((size_t)j->o->n * j->size * sizeof *j->x);
-    return status == LIMN_OK && !j->x ? limn_fail_memory(ctx, (size_t)j->o->n * j->size, "pictures") : status;
-}
+/* ---- text and labels ---------------------------------------------------------------------------------------------------- */
 
 static limn_status set_text(job *j)
 {
-    if (!j->ports.ids) return LIMN_OK;
-    int length = (int)limn_node_shape(j->ports.ids).dim[1], n;
-    int32_t *ids = limn_plan_data(j->plan, j->ports.ids), *end = limn_plan_data(j->plan, j->ports.text_end);
-    if (!ids || !end) return LIMN_NO_MEMORY;
+    const limn_ports *ports = &j->p->network.ports;
+    limn_plan *plan = j->p->network.plan;
+    if (!ports->ids) return LIMN_OK;
+    int length = (int)limn_node_shape(ports->ids).dim[1], n;
+    int32_t *ids = limn_plan_data(plan, ports->ids), *end = limn_plan_data(plan, ports->text_end);
+    if (!ids || !end) return limn_fail_memory(j->p->ctx, limn_plan_sizes(plan).activation_bytes, "activations");
     limn_status status = LIMN_OK;
-    for (int b = 0; b < j->batch && status == LIMN_OK; b++) {
-        const char *text = b < j->o->n ? j->o->prompt : j->o->negative;
+    for (int b = 0; b < j->p->network.batch && status == LIMN_OK; b++) {
+        const char *text = b < j->n ? j->o->prompt : j->o->negative, *name = b < j->n ? "prompt" : "negative prompt";
         bool cut = false;
         status = limn_clip_bpe_encode(j->p->ctx, j->p->bpe, text ? text : "", text ? strlen(text) : 0, length, ids + (ptrdiff_t)b * length, &n, &cut);
         end[b] = b * length + n - 1;
-        if (cut && b == 0) limn_log(j->p->ctx, LIMN_LOG_WARN, "the prompt is longer than %d tokens; its end was cut off", length - 2);
+        if (cut && j->first == 0 && b % j->n == 0) limn_log(j->p->ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", name, length - 2);
     }
-    limn_plan_touch(j->plan, j->ports.ids);
+    limn_plan_touch(plan, ports->ids);
+    limn_plan_touch(plan, ports->text_end);
     return status;
 }
 
-/* v = uncond + guidance (cond - uncond) for picture i */
-static void guided(const job *j, const float *output, int i, float *v)
+static limn_status set_labels(job *j)
 {
-    const float *cond = output + (size_t)i * j->size, *uncond = output + (size_t)(i + j->o->n) * j->size;
-    bool twice = j->batch > j->o->n;
-    float scale = (float)j->o->guidance;
-    for (size_t k = 0; k < j->size; k++) v[k] = twice ? uncond[k] + scale * (cond[k] - uncond[k]) : cond[k];
+    limn_node *label = j->p->network.ports.label;
+    int32_t *to = label ? limn_plan_data(j->p->network.plan, label) : NULL;
+    if (!label) return LIMN_OK;
+    if (!to) return limn_fail_memory(j->p->ctx, limn_plan_sizes(j->p->network.plan).activation_bytes, "activations");
+    for (int b = 0; b < j->p->network.batch; b++) to[b] = b < j->n ? j->o->label : limn_settings_get(&j->p->settings, "classes");
+    limn_plan_touch(j->p->network.plan, label);
+    return LIMN_OK;
 }
 
-static limn_status run_step(job *j, const limn_flow *flow, int k, float *output, float *v)
+static limn_status set_timesteps(job *j)
 {
-    float *image = limn_plan_data(j->plan, j->ports.image);
-    for (int b = 0; b < j->batch; b++) memcpy(image + (size_t)b * j->size, j->x + (size_t)(b % j->o->n) * j->size, j->size * sizeof *image);
-    limn_plan_touch(j->plan, j->ports.image);
+    limn_node *node = j->p->network.ports.timesteps;
+    float *times = limn_plan_data(j->p->network.plan, node);
+    if (!times) return limn_fail_memory(j->p->ctx, limn_plan_sizes(j->p->network.plan).activation_bytes, "activations");
+    for (int k = 0; k < limn_sampler_calls(j->sampler); k++) times[k] = (float)limn_sampler_timestep(j->sampler, k);
+    limn_plan_touch(j->p->network.plan, node);
+    return LIMN_OK;
+}
+
+/* ---- sampling ----------------------------------------------------------------------------------------------------------- */
+
+/* One call of the network, guided; the result lies in the first half of j->output. */
+static limn_status call_network(job *j, int k)
+{
+    const limn_network *net = &j->p->network;
+    float *image = limn_plan_data(net->plan, net->ports.image);
+    size_t half = (size_t)j->n * j->size, pixels = j->size / (size_t)j->channels;
     int32_t step = k;
-    limn_status status = limn_plan_set(j->plan, j->ports.step, LIMN_I32, &step);
-    if (status == LIMN_OK) status = limn_plan_run(j->plan);
-    if (status == LIMN_OK) status = limn_plan_get(j->plan, j->ports.output, LIMN_F32, output);
-    for (int i = 0; i < j->o->n && status == LIMN_OK; i++) {
-        guided(j, output, i, v);
-        limn_flow_step(flow, k, j->size, v, j->x + (size_t)i * j->size);
+    limn_sampler_input(j->sampler, k, j->x, image);
+    if (j->guided) memcpy(image + half, image, half * sizeof *image);
+    limn_plan_touch(net->plan, net->ports.image);
+    limn_status status = limn_plan_set(net->plan, net->ports.step, LIMN_I32, &step);
+    if (status == LIMN_OK) status = limn_plan_run(net->plan);
+    if (status == LIMN_OK) status = limn_plan_get(net->plan, net->ports.output, LIMN_F32, j->output);
+    for (int i = 0; i < j->n && j->guided && status == LIMN_OK; i++) {
+        float *cond = j->output + (size_t)i * j->out_size, *uncond = cond + (size_t)j->n * j->out_size;
+        limn_guidance_combine(cond, uncond, pixels, j->out_channels, j->guided_channels, j->o->guidance, uncond);
+        limn_guidance_rescale(cond, pixels, j->out_channels, j->guided_channels, j->o->guidance_rescale, uncond);
+        memcpy(cond, uncond, j->out_size * sizeof *cond);
     }
+    return status;
+}
+
+/* Starting noise of each picture: that of seed + number, alone or among others. */
+static limn_status begin(job *j)
+{
+    limn_picture_seed seeds[TOGETHER];
+    for (int i = 0; i < j->n; i++) seeds[i] = (limn_picture_seed){.seed = j->o->seed + (uint64_t)(j->first + i)};
+    limn_status status = limn_sampler_begin(j->p->ctx, j->sampler, j->n, j->size, seeds);
+    if (status == LIMN_OK) limn_sampler_start(j->sampler, NULL, j->x);
     return status;
 }
 
 static limn_status sample(job *j)
 {
-    limn_flow flow;
-    limn_ctx *ctx = j->p->ctx;
-    limn_status status = limn_flow_init(ctx, j->o->steps, 1, !j->p->flow, &flow);
-    if (status != LIMN_OK) return status;
-    float *timesteps = limn_plan_data(j->plan, j->ports.timesteps), *output = malloc((size_t)j->batch * j->size * sizeof *output), *v = malloc(j->size * sizeof *v);
-    if (!timesteps || !output || !v) status = limn_fail_memory(ctx, (size_t)j->batch * j->size, "sampling");
-    for (int k = 0; k < j->o->steps && status == LIMN_OK; k++) timesteps[k] = limn_flow_timestep(&flow, k);
-    if (status == LIMN_OK) limn_plan_touch(j->plan, j->ports.timesteps);
-    for (int i = 0; i < j->o->n && status == LIMN_OK; i++)
-        limn_random_normal(j->o->seed, LIMN_STREAM_LATENT, (uint64_t)i, 0, j->size, j->x + (size_t)i * j->size);
-    for (int k = 0; k < j->o->steps && status == LIMN_OK; k++) {
-        if (!limn_progress(ctx, "step", k, j->o->steps)) status = limn_fail(ctx, LIMN_CANCELLED, "stopped");
-        else status = run_step(j, &flow, k, output, v);
+    limn_status status = begin(j);
+    if (status == LIMN_OK) status = set_text(j);
+    if (status == LIMN_OK) status = set_labels(j);
+    if (status == LIMN_OK) status = set_timesteps(j);
+    for (int k = 0; k < limn_sampler_calls(j->sampler) && status == LIMN_OK; k++) {
+        if (!limn_progress(j->p->ctx, "step", j->done, j->total)) return limn_fail(j->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)j->done, (long long)j->total);
+        status = call_network(j, k);
+        if (status == LIMN_OK) limn_sampler_step(j->sampler, k, j->output, j->x);
+        j->done++;
     }
-    if (status == LIMN_OK) limn_progress(ctx, "step", j->o->steps, j->o->steps);
-    free(output);
-    free(v);
     return status;
 }
 
-static uint8_t to_byte(float x)
+/* ---- batches ------------------------------------------------------------------------------------------------------------ */
+
+/* Pictures at a time: as many as fit, TOGETHER at most, in batches of nearly the same size. */
+static limn_status plan_batch(job *j, int n)
 {
-    return !(x > 0) ? 0 : x > 1 ? 255 : (uint8_t)(x * 255 + 0.5f);
+    int rows_each = j->guided ? 2 : 1;
+    for (int most = n < TOGETHER ? n : TOGETHER;; most /= 2) {
+        int batches = (n + most - 1) / most;
+        j->n = (n + batches - 1) / batches;
+        size_t each = (5 * j->size + (size_t)rows_each * j->out_size) * sizeof(float); /* x, what samplers keep, output */
+        limn_status status = limn_network_plan(j->p, j->n * rows_each, limn_sampler_calls(j->sampler), j->o->precision, (size_t)j->n * each);
+        if (status != LIMN_NO_MEMORY || most == 1) return status;
+    }
 }
 
-/* [-1,1] to bytes; four channels are premultiplied (see train/data.h): colour / alpha */
-static limn_status to_image(limn_ctx *ctx, const limn_settings *s, const float *x, limn_image *out)
+static limn_status run_all(job *j, limn_image *images)
 {
-    int size = limn_settings_get(s, "size"), c = limn_settings_get(s, "channels");
-    if (c != 1 && c != 3 && c != 4) return limn_fail(ctx, LIMN_UNSUPPORTED, "%d channels are a latent, not a picture", c);
-    *out = (limn_image){.width = size, .height = size, .channels = c, .pixels = malloc((size_t)size * (size_t)size * (size_t)c)};
-    if (!out->pixels) return limn_fail_memory(ctx, (size_t)size * (size_t)size, "a picture");
-    for (size_t i = 0; i < (size_t)size * (size_t)size; i++) {
-        const float *p = x + i * (size_t)c;
-        float alpha = c == 4 ? p[3] * 0.5f + 0.5f : 1;
-        for (int k = 0; k < c; k++) {
-            float value = p[k] * 0.5f + 0.5f;
-            out->pixels[i * (size_t)c + (size_t)k] = to_byte(k < 3 && alpha > 0.004f ? value / (alpha < 1 ? alpha : 1) : value);
-        }
+    limn_ctx *ctx = j->p->ctx;
+    int n = j->o->n, side = limn_settings_get(&j->p->settings, "size"), calls = limn_sampler_calls(j->sampler);
+    limn_status status = plan_batch(j, n);
+    if (status != LIMN_OK) return status;
+    j->total = (int64_t)calls * ((n + j->n - 1) / j->n);
+    size_t floats = (size_t)j->n * j->size, out_floats = (size_t)j->p->network.batch * j->out_size;
+    j->x = malloc(floats * sizeof *j->x), j->output = malloc(out_floats * sizeof *j->output);
+    if (!j->x || !j->output) return limn_fail_memory(ctx, (floats + out_floats) * sizeof *j->x, "pictures");
+    for (j->first = 0; j->first < n && status == LIMN_OK; j->first += j->n) {
+        status = sample(j);
+        for (int i = 0; i < j->n && j->first + i < n && status == LIMN_OK; i++)
+            status = limn_picture_bytes(ctx, side, side, j->channels, j->x + (size_t)i * j->size, &images[j->first + i]);
     }
+    if (status == LIMN_OK) limn_progress(ctx, "step", j->total, j->total);
+    return status;
+}
+
+static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (o->n < 1 || o->n > MAX_PICTURES) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d pictures, found %d", MAX_PICTURES, o->n);
+    if (o->steps < 1 || o->steps > MAX_STEPS) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d steps, found %d", MAX_STEPS, o->steps);
+    if (!(o->guidance >= 0 && o->guidance <= 1000)) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance scale from 0 to 1000, found %g", o->guidance);
+    if (!(o->guidance_rescale >= 0 && o->guidance_rescale <= 1))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %g", o->guidance_rescale);
+    if (info.classes && (o->label < 0 || o->label > info.classes))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d, or %d for none, found %d", info.classes - 1, info.classes, o->label);
+    if (info.channels != 1 && info.channels != 3 && info.channels != 4)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: %d channels are a latent, not a picture", p->file, info.channels);
     return LIMN_OK;
 }
 
 limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn_image *images)
 {
-    job j = {.p = p, .o = o};
     for (int i = 0; i < o->n; i++) images[i] = (limn_image){0};
-    limn_status status = open_job(&j);
-    if (status == LIMN_OK) status = set_text(&j);
-    if (status == LIMN_OK) status = sample(&j);
-    for (int i = 0; i < o->n && status == LIMN_OK; i++) status = to_image(p->ctx, &p->settings, j.x + (size_t)i * j.size, &images[i]);
+    limn_sampler_options sampling;
+    job j = {.p = p, .o = o};
+    limn_status status = check(p, o);
+    if (status == LIMN_OK) status = limn_generate_sampler(p, o, &sampling);
+    if (status == LIMN_OK) status = limn_sampler_new(p->ctx, &sampling, &j.sampler);
+    if (status == LIMN_OK) {
+        int side = limn_settings_get(&p->settings, "size");
+        j.channels = sampling.channels, j.out_channels = sampling.out_channels;
+        j.size = (size_t)side * (size_t)side * (size_t)j.channels, j.out_size = j.size / (size_t)j.channels * (size_t)j.out_channels;
+        j.guided = o->guidance != 1 && (p->bpe || limn_settings_get(&p->settings, "classes"));
+        /* DiT's published sampling guides the first three channels of a network that also predicts the variance. */
+        j.guided_channels = j.out_channels == j.channels || j.channels < 3 ? j.channels : 3;
+        status = run_all(&j, images);
+    }
     for (int i = 0; i < o->n && status != LIMN_OK; i++) limn_image_free(&images[i]);
-    limn_plan_free(j.plan);
-    limn_graph_free(j.g);
+    limn_sampler_free(j.sampler);
     free(j.x);
+    free(j.output);
     return status;
 }

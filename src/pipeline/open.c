@@ -1,0 +1,116 @@
+/* open.c: a model folder: weights, their metadata, the tokenizer. */
+#include "pipeline/generate.h"
+#include "pipeline/pipeline.h"
+#include "train/weights.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static limn_status unknown_value(const limn_pipeline *p, const char *key, const char *value)
+{
+    char shown[256];
+    return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: metadata %s is \"%s\", which this version does not know", p->file, key,
+                     limn_escape(value, strlen(value), shown, sizeof shown));
+}
+
+/* *out is unchanged when the file does not say. */
+static limn_status read_number(const limn_pipeline *p, const char *key, double low, double high, double *out)
+{
+    const char *text = limn_safetensors_metadata(p->st, key);
+    if (!text) return LIMN_OK;
+    char *end, shown[256];
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= low && value <= high))
+        return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: metadata %s must be a number from %g to %g, found \"%s\"", p->file, key, low, high,
+                         limn_escape(text, strlen(text), shown, sizeof shown));
+    *out = value;
+    return LIMN_OK;
+}
+
+/* Metadata: limn.schedule, limn.shift, limn.beta_start, limn.beta_end, limn.prediction; before them there was limn.objective, "flow" or "noise". */
+static limn_status read_objective(limn_pipeline *p)
+{
+    const char *schedule = limn_safetensors_metadata(p->st, "limn.schedule"), *prediction = limn_safetensors_metadata(p->st, "limn.prediction");
+    const char *objective = limn_safetensors_metadata(p->st, "limn.objective");
+    if (!schedule) schedule = objective && strcmp(objective, "noise") == 0 ? "linear" : "flow";
+    p->schedule = limn_schedule_defaults();
+    if (!limn_schedule_find(schedule, &p->schedule.kind)) return unknown_value(p, "limn.schedule", schedule);
+    if (p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR) p->schedule.beta_start = 0.00085, p->schedule.beta_end = 0.012;
+    p->prediction = p->schedule.kind == LIMN_SCHEDULE_FLOW ? LIMN_PREDICT_FLOW : LIMN_PREDICT_EPS;
+    if (prediction && !limn_prediction_find(prediction, &p->prediction)) return unknown_value(p, "limn.prediction", prediction);
+    limn_status status = read_number(p, "limn.shift", 1e-4, 1e4, &p->schedule.shift);
+    if (status == LIMN_OK) status = read_number(p, "limn.beta_start", 1e-12, 1, &p->schedule.beta_start);
+    if (status == LIMN_OK) status = read_number(p, "limn.beta_end", 1e-12, 1, &p->schedule.beta_end);
+    return status;
+}
+
+static limn_status open_tokenizer(limn_pipeline *p, const char *folder)
+{
+    char merges[1100];
+    if (limn_settings_get(&p->settings, "text_encoder") != 1) return LIMN_OK;
+    snprintf(merges, sizeof merges, "%s/merges.txt.gz", folder);
+    bool has = access(merges, F_OK) == 0;
+    int vocab = limn_settings_get(&p->settings, "text_vocab");
+    if (!has && vocab != 514)
+        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: not there, and the network's vocabulary of %d tokens needs the merges in it", merges, vocab);
+    return limn_clip_bpe_open(p->ctx, has ? merges : NULL, has ? vocab - 514 : 0, &p->bpe);
+}
+
+/* Last part of the folder's name. */
+static void name_model(limn_pipeline *p, const char *folder)
+{
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/') n--;
+    size_t begin = n;
+    while (begin > 0 && folder[begin - 1] != '/') begin--;
+    snprintf(p->name, sizeof p->name, "%.*s", (int)(n - begin < 100 ? n - begin : 100), folder + begin);
+}
+
+limn_status limn_pipeline_open(limn_ctx *ctx, const char *folder, limn_pipeline **out)
+{
+    struct stat there;
+    char shown[256];
+    *out = NULL;
+    limn_escape(folder, strlen(folder), shown, sizeof shown);
+    if (strlen(folder) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a folder name of %zu bytes is too long: \"%s\"", strlen(folder), shown);
+    if (stat(folder, &there) != 0 || !S_ISDIR(there.st_mode))
+        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: expected a model folder with model.safetensors in it, found %s", shown, stat(folder, &there) ? "nothing" : "a file");
+    limn_pipeline *p = calloc(1, sizeof *p);
+    if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
+    p->ctx = ctx;
+    snprintf(p->file, sizeof p->file, "%s/model.safetensors", folder);
+    name_model(p, folder);
+    limn_status status = limn_safetensors_open(ctx, p->file, &p->st);
+    if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
+    if (status == LIMN_OK) status = read_objective(p);
+    if (status == LIMN_OK) status = open_tokenizer(p, folder);
+    if (status == LIMN_OK) *out = p;
+    else limn_pipeline_free(p);
+    return status;
+}
+
+void limn_pipeline_free(limn_pipeline *p)
+{
+    if (!p) return;
+    limn_network_free(&p->network);
+    limn_safetensors_close(p->st);
+    limn_clip_bpe_free(p->bpe);
+    free(p);
+}
+
+const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
+{
+    return &p->settings;
+}
+
+limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
+{
+    int size = limn_settings_get(&p->settings, "size");
+    const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
+    return (limn_pipeline_info){.network = p->settings.family->name, .sampler = sampler, .width = size, .height = size,
+                                .channels = limn_settings_get(&p->settings, "channels"), .classes = limn_settings_get(&p->settings, "classes"),
+                                .reads_text = p->bpe != NULL};
+}

@@ -1,0 +1,90 @@
+/* options.c: from the words of a request to a sampler, and back to the text that is written into the picture. */
+#include "pipeline/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Names as stable-diffusion.cpp has them, and as picture tools show them. */
+static const struct { const char *name, *shown; } samplers[] = {
+    {"euler", "Euler"}, {"euler_a", "Euler a"}, {"heun", "Heun"}, {"dpm++2m", "DPM++ 2M"}, {"ddim", "DDIM"}, {"ddpm", "DDPM"},
+};
+enum { N_SAMPLERS = sizeof samplers / sizeof *samplers };
+
+const char *limn_sampler_names(void)
+{
+    return "euler euler_a heun dpm++2m ddim ddpm";
+}
+
+static int sampler_index(const char *name)
+{
+    for (int i = 0; i < N_SAMPLERS; i++)
+        if (strcmp(samplers[i].name, name) == 0) return i;
+    return -1;
+}
+
+static limn_status bad_name(limn_ctx *ctx, const char *what, const char *name, const char *names)
+{
+    char shown[256];
+    return limn_fail(ctx, LIMN_NOT_FOUND, "no %s \"%s\"; there are: %s", what, limn_escape(name, strlen(name), shown, sizeof shown), names);
+}
+
+limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out)
+{
+    bool flow = p->schedule.kind == LIMN_SCHEDULE_FLOW, learned = limn_settings_get(&p->settings, "learn_sigma") == 1;
+    const char *name = o->sampler ? o->sampler : limn_pipeline_describe(p).sampler, *scheduler = o->scheduler ? o->scheduler : "discrete";
+    *out = limn_sampler_defaults();
+    int i = sampler_index(name);
+    if (i < 0) return bad_name(p->ctx, "sampler", name, limn_sampler_names());
+    if (flow && (!strcmp(name, "euler_a") || !strcmp(name, "ddim") || !strcmp(name, "ddpm")))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take euler, heun or dpm++2m", name, p->name);
+    out->name = samplers[i].name;
+    out->schedule = p->schedule;
+    out->prediction = p->prediction;
+    out->n_steps = o->steps;
+    out->eta = o->eta;
+    out->channels = limn_settings_get(&p->settings, "channels");
+    out->out_channels = out->channels * (learned ? 2 : 1);
+    if (learned) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
+    if (o->eta != 0 && strcmp(name, "ddim")) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for sampler ddim, and the sampler is %s", name);
+    if (!strcmp(scheduler, "karras")) out->karras = true;
+    else if (strcmp(scheduler, "discrete") && (!strcmp(scheduler, "auto") || !limn_spacing_find(scheduler, &out->spacing)))
+        return bad_name(p->ctx, "scheduler", scheduler, "discrete karras leading linspace trailing");
+    return LIMN_OK;
+}
+
+/* JSON-quoted when it holds what separates the pairs. */
+static void put_value(limn_text *text, const char *value)
+{
+    if (!strpbrk(value, ",:\n\"\\")) {
+        limn_text_printf(text, "%s", value);
+        return;
+    }
+    limn_text_append(text, "\"", 1);
+    for (const char *c = value; *c; c++) {
+        if (*c == '"' || *c == '\\') limn_text_append(text, "\\", 1);
+        limn_text_append(text, *c == '\n' ? "\\n" : c, *c == '\n' ? 2 : 1);
+    }
+    limn_text_append(text, "\"", 1);
+}
+
+char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_options *o, int i)
+{
+    limn_text text = {0};
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    int sampler = sampler_index(o->sampler ? o->sampler : info.sampler);
+    if (info.reads_text) limn_text_printf(&text, "%s\n", o->prompt ? o->prompt : "");
+    if (info.reads_text && o->negative && o->negative[0]) limn_text_printf(&text, "Negative prompt: %s\n", o->negative);
+    limn_text_printf(&text, "Steps: %d, Sampler: %s, ", o->steps, sampler < 0 ? "?" : samplers[sampler].shown);
+    if (o->scheduler && strcmp(o->scheduler, "discrete"))
+        limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);
+    limn_text_printf(&text, "CFG scale: %g, ", o->guidance);
+    if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %g, ", o->guidance_rescale);
+    if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %g, ", o->eta);
+    if (info.classes) limn_text_printf(&text, "Class: %d, ", o->label);
+    limn_text_printf(&text, "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (uint64_t)i), info.width, info.height);
+    put_value(&text, p->name);
+    limn_text_printf(&text, ", Version: limn %s", limn_version());
+    if (!text.failed) return text.bytes;
+    limn_text_free(&text);
+    return NULL;
+}

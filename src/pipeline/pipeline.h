@@ -1,0 +1,41 @@
+/* pipeline.h: the inside of a pipeline: an opened model, and the plan of its last call. */
+#ifndef LIMN_PIPELINE_H
+#define LIMN_PIPELINE_H
+
+#include "denoise/sampler.h"
+#include "file/safetensors.h"
+#include "model/model.h"
+#include "text/clip_bpe.h"
+
+/* A network planned for one batch and one number of calls, its weights in the plan. */
+typedef struct limn_network {
+    limn_graph *g;
+    limn_ports ports;
+    limn_plan *plan;
+    int batch, n_calls, n_threads; /* what it was planned for */
+    limn_precision precision;
+} limn_network;
+
+struct limn_pipeline {
+    limn_ctx *ctx;
+    char file[1100], name[128]; /* of the weights; of the model */
+    limn_safetensors *st;
+    limn_settings settings;
+    limn_clip_bpe *bpe;         /* NULL: the network reads no text */
+    limn_schedule_options schedule;
+    limn_prediction prediction;
+    limn_network network;       /* of the last call; network.plan NULL: none */
+};
+
+/** Plan for a batch, unless that is the plan there is.  @param reserve  bytes that the caller will take beside the plan
+ *  @return LIMN_NO_MEMORY before anything large is taken; on failure there is no plan */
+limn_status limn_network_plan(limn_pipeline *p, int batch, int n_calls, limn_precision precision, size_t reserve);
+void limn_network_free(limn_network *n);
+
+/** What the sampler library is asked for.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND naming the option */
+limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out);
+
+/** One picture of the network, [-1,1], as bytes: values [height, width, channels].  Four channels are premultiplied (train/data.h). */
+limn_status limn_picture_bytes(limn_ctx *ctx, int width, int height, int channels, const float *values, limn_image *out);
+
+#endif
