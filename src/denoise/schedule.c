@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define PI 3.14159265358979323846
-#define LEAST_ALPHA_BAR 0x1p-24 /* where a sigma is wanted: keeps it finite at zero SNR */
+#define ZERO_SNR_ALPHA_BAR 0x1p-24 /* in place of 0 where a sigma is wanted */
 
 limn_schedule_options limn_schedule_defaults(void)
 {
@@ -125,7 +125,7 @@ void limn_schedule_level(const limn_schedule *schedule, double t, double *a, dou
 
 static double sigma_at(const limn_schedule *schedule, int t)
 {
-    double alpha_bar = fmax(schedule->alpha_bar[t], LEAST_ALPHA_BAR);
+    double alpha_bar = schedule->alpha_bar[t] > 0 ? schedule->alpha_bar[t] : ZERO_SNR_ALPHA_BAR;
     return sqrt((1 - alpha_bar) / alpha_bar);
 }
 

@@ -44,7 +44,7 @@ void limn_schedule_free(limn_schedule *schedule); /* NULL is allowed */
 void limn_schedule_level(const limn_schedule *schedule, double t, double *a, double *b);
 /** alpha_bar[t]; 1 for t < 0.  Not for flow. */
 double limn_schedule_alpha_bar(const limn_schedule *schedule, int t);
-/** sqrt((1 - alpha_bar) / alpha_bar), linear between whole timesteps; alpha_bar is taken as 2^-24 at least.  Not for flow. */
+/** sqrt((1 - alpha_bar) / alpha_bar), linear between whole timesteps; an alpha_bar of 0 is taken as 2^-24.  Not for flow. */
 double limn_schedule_sigma(const limn_schedule *schedule, double t);
 /** The timestep of a sigma, linear in log(sigma) between whole timesteps.  Not for flow. */
 double limn_schedule_time(const limn_schedule *schedule, double sigma);
