@@ -1,0 +1,323 @@
+/* test_denoise.c: schedules, samplers, weights and guidance against the numbers that diffusers gave (oracle/denoise_vectors.py), and the
+ * promises of sampler.h: a picture is the same alone and in a batch, and bad options are refused by name. */
+#include "base/base.h"
+#include "base/rng.h"
+#include "denoise/guidance.h"
+#include "denoise/noising.h"
+#include "vectors/denoise.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { PICTURE = 4, CHANNELS = 2, SEED = 11 };
+enum { N_CASES = sizeof vector_cases / sizeof *vector_cases };
+
+/* One f32 rounding of x, of the output and of the result, each at most 2^-24 of its size; coefficients of a few units. */
+static void near(double found, double expected, double size, const char *what, int k)
+{
+    double allowed = 8 * 0x1p-24 * (1 + size + fabs(expected));
+    if (!(fabs(found - expected) <= allowed)) fail_msg("%s, call %d: %.9g, expected %.9g (within %.2g)", what, k, found, expected, allowed);
+}
+
+static void same(double found, double expected, const char *what, int k)
+{
+    if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected)))) fail_msg("%s, call %d: %.12g, expected %.12g", what, k, found, expected);
+}
+
+/* A number that the oracle worked out in f32: two square roots, a quotient, a square. */
+static void single(double found, double expected, const char *what, int k)
+{
+    if (!(fabs(found - expected) <= 6 * 0x1p-24 * fabs(expected))) fail_msg("%s, row %d: %.9g, expected %.9g", what, k, found, expected);
+}
+
+/* The network of oracle/denoise_vectors.py: z [2 pixels, 2] -> y [2 pixels, 2 or 4] */
+static void network(const float *z, double t, bool learned, float *y)
+{
+    int wide = learned ? 2 * CHANNELS : CHANNELS;
+    for (int i = 0; i < PICTURE; i++) {
+        float *to = y + i / CHANNELS * wide + i % CHANNELS;
+        *to = (float)(0.5 * sin(1.3 * z[i] + t / 1000) + 0.2 * z[i]);
+        if (learned) to[CHANNELS] = (float)cos(2 * z[i] + 3 * t / 1000);
+    }
+}
+
+/* ---- samplers ------------------------------------------------------------------------------------------------------------ */
+
+/* One call from the oracle's x.  x' = mean + spread z with the noise z of the library's named stream. */
+static void check_call(const vector_case *c, limn_sampler *s, const vector_call *v, int k, int step)
+{
+    float x[PICTURE], z[PICTURE], y[2 * PICTURE], noise[PICTURE];
+    double largest = 0;
+    for (int i = 0; i < PICTURE; i++) x[i] = (float)v->x[i], largest = fmax(largest, fabs(v->x[i]));
+    same(limn_sampler_timestep(s, k), v->time, c->what, k);
+    same(limn_sampler_input_scale(s, k), v->scale, c->what, k);
+    limn_sampler_input(s, k, x, z);
+    network(z, v->time, c->options.variance == LIMN_VARIANCE_LEARNED_RANGE, y);
+    limn_sampler_step(s, k, y, x);
+    limn_random_normal(SEED, LIMN_STREAM_ANCESTRAL, (uint64_t)5 << 32 | (uint32_t)step, 0, PICTURE, noise);
+    for (int i = 0; i < PICTURE; i++) near(x[i], v->mean[i] + v->spread[i] * noise[i], largest, c->what, k);
+}
+
+static void every_sampler_equals_diffusers(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (int n = 0; n < N_CASES; n++) {
+        const vector_case *c = &vector_cases[n];
+        limn_sampler *s;
+        if (limn_sampler_new(ctx, &c->options, &s) != LIMN_OK) fail_msg("%s: %s", c->what, limn_error_text(ctx));
+        assert_int_equal(limn_sampler_calls(s), c->n);
+        same(limn_sampler_init_sigma(s), c->init_sigma, c->what, -1);
+        assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){SEED, 5}), LIMN_OK);
+        for (int k = 0; k < c->n; k++) check_call(c, s, &vector_calls[c->first + k], k, c->n == c->options.n_steps ? k : (k + 1) / 2);
+        limn_sampler_free(s);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void the_vectors_cover_every_sampler_schedule_and_prediction(void **state)
+{
+    (void)state;
+    bool schedules[LIMN_N_SCHEDULES] = {0}, predictions[LIMN_N_PREDICTIONS] = {0};
+    for (int n = 0; n < N_CASES; n++) schedules[vector_cases[n].options.schedule.kind] = predictions[vector_cases[n].options.prediction] = true;
+    for (int i = 0; i < LIMN_N_SCHEDULES; i++) assert_true(schedules[i]);
+    for (int i = 0; i < LIMN_N_PREDICTIONS; i++) assert_true(predictions[i]);
+    for (int i = 0; limn_sampler_name(i); i++) {
+        bool found = false;
+        for (int n = 0; n < N_CASES; n++) found = found || !strcmp(vector_cases[n].options.name, limn_sampler_name(i));
+        if (!found) fail_msg("no vectors for sampler %s", limn_sampler_name(i));
+    }
+}
+
+/* ---- properties ---------------------------------------------------------------------------------------------------------- */
+
+static void run_pictures(limn_ctx *ctx, const limn_sampler_options *o, int n, const limn_picture_seed *seeds, const float *x0, float *x)
+{
+    limn_sampler *s;
+    float z[3 * PICTURE], y[3 * 2 * PICTURE];
+    bool learned = o->variance == LIMN_VARIANCE_LEARNED_RANGE;
+    assert_int_equal(limn_sampler_new(ctx, o, &s), LIMN_OK);
+    assert_int_equal(limn_sampler_begin(ctx, s, n, PICTURE, seeds), LIMN_OK);
+    limn_sampler_start(s, x0, x);
+    for (int k = 0; k < limn_sampler_calls(s); k++) {
+        limn_sampler_input(s, k, x, z);
+        for (int p = 0; p < n; p++) network(z + p * PICTURE, limn_sampler_timestep(s, k), learned, y + p * PICTURE * (learned ? 2 : 1));
+        limn_sampler_step(s, k, y, x);
+    }
+    limn_sampler_free(s);
+}
+
+static void a_picture_is_the_same_alone_and_in_a_batch(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const limn_picture_seed seeds[] = {{1, 0}, {2, 0}, {1, 7}};
+    for (int n = 0; n < N_CASES; n++) {
+        float together[3 * PICTURE], alone[PICTURE];
+        run_pictures(ctx, &vector_cases[n].options, 3, seeds, NULL, together);
+        assert_memory_not_equal(together, together + PICTURE, PICTURE * sizeof(float));
+        assert_memory_not_equal(together, together + 2 * PICTURE, PICTURE * sizeof(float));
+        for (int p = 0; p < 3; p++) {
+            run_pictures(ctx, &vector_cases[n].options, 1, &seeds[p], NULL, alone);
+            assert_memory_equal(alone, together + p * PICTURE, PICTURE * sizeof(float));
+        }
+    }
+    limn_ctx_free(ctx);
+}
+
+/* A network that always answers with the truth about one clean picture brings every deterministic sampler to it. */
+static void a_perfect_network_gives_the_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const float clean[PICTURE] = {0.5f, -0.25f, 0.9f, -0.9f};
+    for (int i = 0; limn_sampler_name(i); i++)
+        for (int flow = 0; flow < 2; flow++)
+            for (int prediction = 0; prediction < LIMN_N_PREDICTIONS; prediction++) {
+                limn_sampler_options o = limn_sampler_defaults();
+                limn_sampler *s;
+                float x[PICTURE], y[PICTURE];
+                o.name = limn_sampler_name(i), o.n_steps = 8, o.prediction = (limn_prediction)prediction;
+                o.schedule.kind = flow ? LIMN_SCHEDULE_FLOW : LIMN_SCHEDULE_LINEAR;
+                if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) continue; /* pairs that do not fit are refused: see below */
+                assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){3, 0}), LIMN_OK);
+                limn_sampler_start(s, NULL, x);
+                for (int k = 0; k < limn_sampler_calls(s); k++) {
+                    double a, b, of_x0, of_n, scale = limn_sampler_input_scale(s, k);
+                    limn_sampler_level(s, k, &a, &b);
+                    limn_prediction_target(o.prediction, scale * a, scale * b, &of_x0, &of_n);
+                    for (int p = 0; p < PICTURE; p++) y[p] = (float)(of_x0 * clean[p] + of_n * (x[p] - a * clean[p]) / b);
+                    limn_sampler_step(s, k, y, x);
+                }
+                for (int p = 0; p < PICTURE; p++)
+                    if (fabs(x[p] - clean[p]) > 2e-4) fail_msg("%s, prediction %d, flow %d: %g, expected %g", o.name, prediction, flow, x[p], clean[p]);
+                limn_sampler_free(s);
+            }
+    limn_ctx_free(ctx);
+}
+
+static void strength_starts_from_the_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_sampler_options o = limn_sampler_defaults();
+    limn_sampler *s;
+    const float x0[PICTURE] = {0.5f, -0.25f, 0.9f, -0.9f};
+    float x[PICTURE], noise[PICTURE];
+    o.name = "ddim", o.n_steps = 10, o.strength = 0.3;
+    assert_int_equal(limn_sampler_new(ctx, &o, &s), LIMN_OK);
+    assert_int_equal(limn_sampler_calls(s), 3);
+    same(limn_sampler_timestep(s, 0), 200, "strength", 0);
+    assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){4, 2}), LIMN_OK);
+    limn_sampler_start(s, x0, x);
+    double a, b;
+    limn_sampler_level(s, 0, &a, &b);
+    limn_random_normal(4, LIMN_STREAM_LATENT, 2, 0, PICTURE, noise);
+    for (int i = 0; i < PICTURE; i++) near(x[i], a * x0[i] + b * noise[i], 2, "strength", 0);
+    same(a * a + b * b, 1, "strength", 0);
+    limn_sampler_noised(s, 3, x0, x);
+    for (int i = 0; i < PICTURE; i++) near(x[i], x0[i], 1, "the end keeps x0", 3);
+    limn_sampler_free(s);
+    limn_ctx_free(ctx);
+}
+
+static void refuses(limn_ctx *ctx, limn_sampler_options o, limn_status expected, const char *word)
+{
+    limn_sampler *s = (limn_sampler *)&o;
+    assert_int_equal(limn_sampler_new(ctx, &o, &s), expected);
+    assert_null(s);
+    if (!strstr(limn_error_text(ctx), word)) fail_msg("\"%s\" does not say \"%s\"", limn_error_text(ctx), word);
+}
+
+static void wrong_options_are_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_sampler_options o = limn_sampler_defaults(), bad;
+#define REFUSED(change, status, word) (bad = o, change, refuses(ctx, bad, status, word))
+    REFUSED(bad.name = "euler_b", LIMN_NOT_FOUND, "euler_a");
+    REFUSED(bad.n_steps = 0, LIMN_BAD_ARGUMENT, "steps");
+    REFUSED(bad.n_steps = 1001, LIMN_BAD_ARGUMENT, "1000");
+    REFUSED(bad.n_steps = 2000000000, LIMN_BAD_ARGUMENT, "steps");
+    REFUSED((bad.name = "ddim", bad.schedule.kind = LIMN_SCHEDULE_FLOW), LIMN_BAD_ARGUMENT, "flow");
+    REFUSED(bad.name = "flow_euler", LIMN_BAD_ARGUMENT, "flow");
+    REFUSED((bad.name = "ddim", bad.eta = 1.5), LIMN_BAD_ARGUMENT, "eta");
+    REFUSED((bad.name = "ddim", bad.eta = NAN), LIMN_BAD_ARGUMENT, "eta");
+    REFUSED((bad.name = "ddpm", bad.karras = true), LIMN_BAD_ARGUMENT, "Karras");
+    REFUSED((bad.name = "ddpm", bad.variance = LIMN_VARIANCE_LEARNED_RANGE), LIMN_BAD_ARGUMENT, "learned");
+    REFUSED(bad.strength = -1, LIMN_BAD_ARGUMENT, "strength");
+    REFUSED(bad.clip = -1, LIMN_BAD_ARGUMENT, "clip");
+    REFUSED((bad.schedule.beta_start = 0.5, bad.schedule.beta_end = 0.1), LIMN_BAD_ARGUMENT, "beta");
+    REFUSED(bad.schedule.n_train = 0, LIMN_BAD_ARGUMENT, "timesteps");
+    REFUSED((bad.schedule.kind = LIMN_SCHEDULE_FLOW, bad.schedule.shift = 0), LIMN_BAD_ARGUMENT, "shift");
+    REFUSED((bad.schedule.kind = LIMN_SCHEDULE_FLOW, bad.prediction = LIMN_PREDICT_EPS), LIMN_BAD_ARGUMENT, "noise");
+    REFUSED((bad.spacing = LIMN_SPACING_LEADING, bad.steps_offset = 1000), LIMN_BAD_ARGUMENT, "outside");
+#undef REFUSED
+    limn_ctx_free(ctx);
+}
+
+/* ---- schedules, noising, weights, guidance -------------------------------------------------------------------------------- */
+
+static void every_schedule_equals_diffusers(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (size_t i = 0; i < sizeof vector_schedules / sizeof *vector_schedules; i++) {
+        limn_schedule *s;
+        assert_int_equal(limn_schedule_new(ctx, &vector_schedules[i].options, &s), LIMN_OK);
+        for (int k = 0; k < 8; k++) same(limn_schedule_alpha_bar(s, vector_times[k]), vector_schedules[i].alpha_bar[k], limn_schedule_name(s->options.kind), k);
+        same(limn_schedule_sigma(s, 1.5), vector_schedules[i].sigma_1_5, "sigma", 0);
+        int end = s->options.zero_snr ? 900 : 1000; /* the sigma that stands for infinity at 999 is not the largest */
+        for (int t = 1; t < end; t += 83) same(limn_schedule_time(s, limn_schedule_sigma(s, t)), t, "time of sigma", t);
+        limn_schedule_free(s);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void noise_and_targets_equal_diffusers(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const float x0[PICTURE] = {0.7f, 0.3f, -1.1f, 1.6f}; /* start() of the oracle as [pixels, channels] */
+    float noise[PICTURE], x_t[PICTURE], target[PICTURE];
+    for (int i = 0; i < PICTURE; i++) noise[i] = (float)sin(3 * (i % 2 * 2 + i / 2) + 1);
+    for (size_t i = 0; i < sizeof vector_noised / sizeof *vector_noised; i++) {
+        limn_schedule_options o = limn_schedule_defaults();
+        limn_schedule *s;
+        o.kind = vector_noised[i].kind;
+        if (o.kind == LIMN_SCHEDULE_SCALED_LINEAR) o.beta_start = 0.00085, o.beta_end = 0.012;
+        limn_prediction prediction = o.kind == LIMN_SCHEDULE_FLOW ? LIMN_PREDICT_FLOW : LIMN_PREDICT_V;
+        assert_int_equal(limn_schedule_new(ctx, &o, &s), LIMN_OK);
+        limn_add_noise(s, prediction, vector_noised[i].t, PICTURE, x0, noise, x_t, target);
+        for (int k = 0; k < PICTURE; k++) {
+            near(x_t[k], vector_noised[i].x_t[k], 2, "x_t", (int)i);
+            near(target[k], vector_noised[i].velocity[k], 2, "velocity", (int)i);
+        }
+        limn_schedule_free(s);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void min_snr_weights_equal_the_published_recipe(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_schedule_options o = limn_schedule_defaults();
+    limn_schedule *s;
+    double a, b;
+    assert_int_equal(limn_schedule_new(ctx, &o, &s), LIMN_OK);
+    for (size_t i = 0; i < sizeof vector_min_snr / sizeof *vector_min_snr; i++) {
+        limn_schedule_level(s, vector_min_snr[i].t, &a, &b);
+        double gamma = vector_min_snr[i].gamma;
+        single(limn_snr(a, b), vector_min_snr[i].snr, "snr", (int)i);
+        single(limn_min_snr_weight(LIMN_PREDICT_EPS, a, b, gamma), vector_min_snr[i].eps, "eps", (int)i);
+        single(limn_min_snr_weight(LIMN_PREDICT_V, a, b, gamma), vector_min_snr[i].v, "v", (int)i);
+        single(limn_min_snr_weight(LIMN_PREDICT_X0, a, b, gamma), fmin(vector_min_snr[i].snr, gamma), "x0", (int)i);
+    }
+    /* a velocity's error is (a + b) / b of x0's */
+    same(limn_min_snr_weight(LIMN_PREDICT_FLOW, 0.25, 0.75, 5), fmin(1 / 9.0, 5) * 0.75 * 0.75, "flow", 0);
+    assert_true(isfinite(limn_min_snr_weight(LIMN_PREDICT_EPS, 0, 1, 5)) && isfinite(limn_min_snr_weight(LIMN_PREDICT_X0, 1, 0, 5)));
+    limn_schedule_free(s);
+    limn_ctx_free(ctx);
+}
+
+static void guidance_equals_diffusers(void **state)
+{
+    (void)state;
+    float cond[PICTURE], uncond[PICTURE], out[PICTURE];
+    for (int i = 0; i < PICTURE; i++) {
+        int at = i % 2 * 2 + i / 2;
+        cond[i] = (float)sin(14 + 3 * at + 1), uncond[i] = (float)sin(21 + 3 * at + 1);
+    }
+    for (size_t n = 0; n < sizeof vector_guidance / sizeof *vector_guidance; n++) {
+        limn_guidance_combine(cond, uncond, 2, 2, 2, vector_guidance[n].scale, out);
+        limn_guidance_rescale(cond, 2, 2, 2, vector_guidance[n].phi, out);
+        for (int i = 0; i < PICTURE; i++) near(out[i], vector_guidance[n].out[i], 10, "guidance", (int)n);
+    }
+    limn_guidance_combine(cond, uncond, 1, 4, 3, 3, out); /* DiT: the last channel is the conditional one */
+    assert_true(out[3] == cond[3] && out[2] != cond[2]);
+    memcpy(out, cond, sizeof out);
+    limn_guidance_combine(out, uncond, 2, 2, 2, 1, out); /* in place; scale 1 is no guidance */
+    for (int i = 0; i < PICTURE; i++) near(out[i], cond[i], 1, "scale 1", i);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_schedule_equals_diffusers),
+        cmocka_unit_test(every_sampler_equals_diffusers),
+        cmocka_unit_test(the_vectors_cover_every_sampler_schedule_and_prediction),
+        cmocka_unit_test(a_picture_is_the_same_alone_and_in_a_batch),
+        cmocka_unit_test(a_perfect_network_gives_the_picture),
+        cmocka_unit_test(strength_starts_from_the_picture),
+        cmocka_unit_test(wrong_options_are_named),
+        cmocka_unit_test(noise_and_targets_equal_diffusers),
+        cmocka_unit_test(min_snr_weights_equal_the_published_recipe),
+        cmocka_unit_test(guidance_equals_diffusers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
