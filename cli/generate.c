@@ -1,99 +1,140 @@
 /* generate.c: limn generate "words" -o picture.png */
 #include "cli.h"
-#include "pipeline/generate.h"
+#include "generate_output.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char help[] =
     "limn generate PROMPT [flags]\n"
     "\n"
-    "  -p, --prompt TEXT           the prompt, if not given as a word\n"
-    "  -n, --negative-prompt TEXT  what the picture should not be\n"
-    "  -m, --model FOLDER          model.safetensors and merges.txt.gz (default models/emoji)\n"
-    "  -o, --output FILE           PNG to write (default output.png); %d is the number of the picture\n"
-    "      --count 1               pictures; several go into one grid with --grid\n"
-    "      --grid                  all pictures in one file\n"
-    "  -W, --width  -H, --height   must be the network's size\n"
-    "      --steps 20  --cfg-scale 2  -s, --seed 42 (negative: by the clock)  --precision auto|f32|bf16  -t, --threads 0\n"
+    "examples:\n"
+    "  limn generate \"a cat with heart eyes\" -o cat.png\n"
+    "  limn generate \"a red apple\" -b 16 --grid -s 7 --show\n"
+    "  limn generate -m runs/digits --class 3 --sampling-method ddpm --steps 250\n"
     "\n"
-    "example: limn generate \"a cat with heart eyes\" -o cat.png\n";
+    "what:\n"
+    "  -p, --prompt TEXT           the prompt, if not given as a word\n"
+    "  -n, --negative-prompt TEXT  what the picture should not be; \"-n 16\", a whole number, is \"-b 16\"\n"
+    "      --class K               a label, for networks that were trained on labels\n"
+    "  -m, --model FOLDER          model.safetensors and merges.txt.gz, as limn train writes them (models/emoji)\n"
+    "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
+    "  -s, --seed N                (42); negative: another one each time\n"
+    "  -W, --width  -H, --height   must be the network's size\n"
+    "how:\n"
+    "      --steps N               (20)\n"
+    "      --cfg-scale X           guidance (2); 1 is none and half the work\n"
+    "      --guidance-rescale X    0 to 1 (0): tames the contrast of strong guidance\n"
+    "      --sampling-method NAME  euler heun dpm++2m; not for rectified flow: euler_a ddim ddpm\n"
+    "                              (euler for rectified flow, else dpm++2m; limn inspect tells what a model is)\n"
+    "      --scheduler NAME        discrete karras leading linspace trailing (discrete)\n"
+    "      --karras                the same as --scheduler karras\n"
+    "      --eta X                 noise that ddim adds, 0 to 1 (0)\n"
+    "      --precision NAME        auto f32 bf16 (auto)\n"
+    "  -t, --threads N             0: one per core (0)\n"
+    "output:\n"
+    "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...\n"
+    "      --grid                  all pictures in one file\n"
+    "      --show                  draw them in the terminal, too\n"
+    "      --disable-image-metadata  leave prompt and settings out of the PNG\n"
+    "  -q, --quiet                 no progress\n"
+    "\n"
+    "File names go to stdout, everything else to stderr.  Exit code 2: a wrong flag, file or size.\n";
 
-typedef struct generate_flags {
-    const char *prompt, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *seed, *precision, *threads;
-    bool grid, help, quiet;
-} generate_flags;
+/* Flags as they were typed. */
+typedef struct generate_words {
+    const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed, *precision, *threads;
+    const char *sampler, *scheduler, *eta, *label;
+    bool grid, help, quiet, karras, show, bare;
+} generate_words;
 
-static bool progress(void *user, const char *what, int64_t done, int64_t total)
+typedef struct generate_numbers {
+    long count, width, height, steps, seed, threads, label;
+} generate_numbers;
+
+static bool is_whole(const char *text)
 {
-    double *begin = user, rate = done ? (double)done / (limn_seconds() - *begin) : 0;
-    if (done == 0) *begin = limn_seconds();
-    fprintf(stderr, "\r%s %lld/%lld  %.1f steps/s\033[K%s", what, (long long)done, (long long)total, rate, done == total ? "\n" : "");
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++)
+        if (!isdigit((unsigned char)text[i])) return false;
+    return n > 0;
+}
+
+static bool wrong(const char *sentence, const char *found)
+{
+    fprintf(stderr, "limn generate: %s, found \"%.100s\"\n", sentence, found);
+    return false;
+}
+
+static bool read_precision(const char *text, limn_precision *out)
+{
+    static const char *const names[] = {"auto", "f32", "bf16"};
+    for (int i = 0; text && i < 3; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (limn_precision)i;
+            return true;
+        }
+    return !text || wrong("--precision is auto, f32 or bf16", text);
+}
+
+static uint64_t seed_of_the_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return ((uint64_t)now.tv_sec * 1000000007 + (uint64_t)now.tv_nsec) & 0xffffffff;
+}
+
+/* Everything that can be said without the model. */
+static bool read_options(generate_words *w, generate_numbers *n, limn_generate_options *o)
+{
+    if (w->minus_n && is_whole(w->minus_n)) {
+        if (w->count) return wrong("-n with a whole number and -b both say how many pictures", w->minus_n);
+        w->count = w->minus_n;
+    } else if (w->minus_n) w->negative = w->minus_n;
+    if (w->karras && w->scheduler && strcmp(w->scheduler, "karras")) return wrong("--karras and --scheduler say different things", w->scheduler);
+    if (w->karras) w->scheduler = "karras";
+    if (!cli_integer("--batch-count", w->count, 1, 65536, &n->count) || !cli_integer("--width", w->width, 1, LIMN_MAX_SIDE, &n->width) ||
+        !cli_integer("--height", w->height, 1, LIMN_MAX_SIDE, &n->height) || !cli_integer("--steps", w->steps, 1, 1000, &n->steps) ||
+        !cli_integer("--seed", w->seed, -0x7fffffffffffffff, 0x7fffffffffffffff, &n->seed) || !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
+        !cli_integer("--class", w->label, 0, 1000000, &n->label) || !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
+        !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) || !cli_real("--eta", w->eta, 0, 1, &o->eta) ||
+        !read_precision(w->precision, &o->precision))
+        return false;
+    o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
+    o->n = (int)n->count, o->steps = (int)n->steps, o->label = (int)n->label;
+    o->seed = n->seed < 0 ? seed_of_the_clock() : (uint64_t)n->seed;
     return true;
 }
 
-static void warn(void *user, limn_log_level level, const char *text)
+/* What the flags ask for and this model cannot do. */
+static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, const generate_numbers *n)
 {
-    (void)user;
-    if (level == LIMN_LOG_WARN) fprintf(stderr, "limn: %s\n", text);
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if ((n->width && n->width != info.width) || (n->height && n->height != info.height))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes %d x %d pictures, asked for %ld x %ld", info.width, info.height, n->width ? n->width : info.width,
+                         n->height ? n->height : info.height);
+    if (info.reads_text && !w->prompt) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"a red apple\" -o apple.png");
+    if (!info.reads_text && (w->prompt || w->negative)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) reads no text: leave the prompt out", info.network);
+    if (!info.classes && w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
+    if (info.classes && !w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d, or %d for none", info.classes - 1, info.classes);
+    return LIMN_OK;
 }
 
-/* Pictures side by side in a nearly square grid. */
-static limn_image grid_of(const limn_image *images, int n)
-{
-    int columns = 1, w = images[0].width, h = images[0].height, c = images[0].channels;
-    while (columns * columns < n) columns++;
-    int rows = (n + columns - 1) / columns;
-    limn_image grid = {.width = columns * w, .height = rows * h, .channels = c};
-    grid.pixels = calloc((size_t)grid.width * (size_t)grid.height, (size_t)c);
-    for (int i = 0; grid.pixels && i < n; i++)
-        for (int y = 0; y < h; y++)
-            memcpy(grid.pixels + ((size_t)(i / columns * h + y) * (size_t)grid.width + (size_t)(i % columns * w)) * (size_t)c,
-                   images[i].pixels + (size_t)y * (size_t)w * (size_t)c, (size_t)w * (size_t)c);
-    return grid;
-}
-
-static void output_name(char *name, size_t size, const char *pattern, int i, int n)
-{
-    const char *mark = strstr(pattern, "%d"), *dot = strrchr(pattern, '.');
-    if (mark) snprintf(name, size, "%.*s%d%s", (int)(mark - pattern), pattern, i, mark + 2);
-    else if (n == 1) snprintf(name, size, "%s", pattern);
-    else snprintf(name, size, "%.*s-%d%s", dot ? (int)(dot - pattern) : (int)strlen(pattern), pattern, i, dot ? dot : "");
-}
-
-static limn_status write_all(limn_ctx *ctx, const limn_pipeline *p, const generate_flags *f, const limn_generate_options *o, limn_image *images)
-{
-    limn_status status = LIMN_OK;
-    const char *pattern = f->output ? f->output : "output.png";
-    limn_image grid = {0};
-    if (f->grid && o->n > 1) grid = grid_of(images, o->n);
-    int n = grid.pixels ? 1 : o->n;
-    for (int i = 0; i < n && status == LIMN_OK; i++) {
-        char name[1024];
-        char *text = limn_generate_parameters(p, o, i);
-        if (!text) status = limn_fail_memory(ctx, 1024, "a picture's text");
-        output_name(name, sizeof name, pattern, i, n);
-        if (status == LIMN_OK) status = limn_png_write(ctx, name, grid.pixels ? &grid : &images[i], text);
-        if (status == LIMN_OK) printf("%s\n", name);
-        free(text);
-    }
-    limn_image_free(&grid);
-    return status;
-}
-
-static limn_status run(limn_ctx *ctx, const generate_flags *f, const limn_generate_options *o, long width, long height)
+static limn_status run(limn_ctx *ctx, const generate_words *w, const generate_numbers *n, const limn_generate_options *o)
 {
     limn_pipeline *p;
-    limn_status status = limn_pipeline_open(ctx, f->model ? f->model : "models/emoji", &p);
+    generate_output out = {.pattern = w->output ? w->output : "output.png", .grid = w->grid, .show = w->show, .bare = w->bare};
+    limn_status status = generate_output_check(ctx, &out);
+    if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : "models/emoji", &p);
     if (status != LIMN_OK) return status;
-    int size = limn_settings_get(limn_pipeline_settings(p), "size");
-    if ((width && width != size) || (height && height != size))
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes %d x %d pictures, asked for %ld x %ld", size, size, width ? width : size, height ? height : size);
+    status = check_model(ctx, p, w, n);
     limn_image *images = calloc((size_t)o->n, sizeof *images);
     if (status == LIMN_OK && !images) status = limn_fail_memory(ctx, (size_t)o->n * sizeof *images, "pictures");
     if (status == LIMN_OK) status = limn_generate(p, o, images);
-    if (status == LIMN_OK) status = write_all(ctx, p, f, o, images);
+    if (status == LIMN_OK) status = generate_output_write(ctx, &out, p, o, images);
     for (int i = 0; images && i < o->n; i++) limn_image_free(&images[i]);
     free(images);
     limn_pipeline_free(p);
@@ -102,37 +143,32 @@ static limn_status run(limn_ctx *ctx, const generate_flags *f, const limn_genera
 
 int cli_generate(int argc, char **argv)
 {
-    generate_flags f = {0};
+    generate_words w = {0};
     const char *word = NULL;
     const cli_flag flags[] = {
-        {"-p", "--prompt", &f.prompt, NULL}, {"-n", "--negative-prompt", &f.negative, NULL}, {"-m", "--model", &f.model, NULL}, {"-o", "--output", &f.output, NULL},
-        {"-b", "--count", &f.count, NULL}, {NULL, "--grid", NULL, &f.grid}, {"-W", "--width", &f.width, NULL}, {"-H", "--height", &f.height, NULL},
-        {NULL, "--steps", &f.steps, NULL}, {NULL, "--cfg-scale", &f.guidance, NULL}, {"-s", "--seed", &f.seed, NULL}, {NULL, "--precision", &f.precision, NULL},
-        {"-t", "--threads", &f.threads, NULL}, {"-q", "--quiet", NULL, &f.quiet}, {"-h", "--help", NULL, &f.help}, {NULL, NULL, NULL, NULL},
+        {"-p", "--prompt", &w.prompt, NULL}, {"-n", "-n", &w.minus_n, NULL}, {NULL, "--negative-prompt", &w.negative, NULL}, {"-m", "--model", &w.model, NULL},
+        {"-o", "--output", &w.output, NULL}, {"-b", "--batch-count", &w.count, NULL}, {NULL, "--count", &w.count, NULL}, {NULL, "--grid", NULL, &w.grid},
+        {"-W", "--width", &w.width, NULL}, {"-H", "--height", &w.height, NULL}, {NULL, "--steps", &w.steps, NULL}, {NULL, "--cfg-scale", &w.guidance, NULL},
+        {NULL, "--guidance-rescale", &w.rescale, NULL}, {NULL, "--sampling-method", &w.sampler, NULL}, {NULL, "--scheduler", &w.scheduler, NULL},
+        {NULL, "--karras", NULL, &w.karras}, {NULL, "--eta", &w.eta, NULL}, {NULL, "--class", &w.label, NULL}, {"-s", "--seed", &w.seed, NULL},
+        {NULL, "--precision", &w.precision, NULL}, {"-t", "--threads", &w.threads, NULL}, {NULL, "--show", NULL, &w.show},
+        {NULL, "--disable-image-metadata", NULL, &w.bare}, {"-q", "--quiet", NULL, &w.quiet}, {"-h", "--help", NULL, &w.help}, {NULL, NULL, NULL, NULL},
     };
-    int n = cli_parse(argc, argv, flags, &word, 1);
-    if (f.help) return fputs(help, stdout), 0;
-    if (n < 0) return 2;
-    if (!f.prompt) f.prompt = word;
-    if (!f.prompt) return fprintf(stderr, "limn generate: expected a prompt, as in: limn generate \"a red apple\" -o apple.png\n"), 2;
-    long count = 1, width = 0, height = 0, steps = 20, seed = 42, threads = 0;
-    double guidance = 2;
-    if (!cli_integer("--count", f.count, 1, 256, &count) || !cli_integer("--width", f.width, 1, 16384, &width) || !cli_integer("--height", f.height, 1, 16384, &height) ||
-        !cli_integer("--steps", f.steps, 1, 1000, &steps) || !cli_integer("--seed", f.seed, -1, 0x7fffffffffffffff, &seed) ||
-        !cli_integer("--threads", f.threads, 0, 1024, &threads) || !cli_real("--cfg-scale", f.guidance, 0, 100, &guidance))
-        return 2;
-    limn_generate_options o = {.prompt = f.prompt, .negative = f.negative, .n = (int)count, .steps = (int)steps, .guidance = guidance,
-                               .seed = seed < 0 ? (uint64_t)(limn_seconds() * 1e6) : (uint64_t)seed};
-    if (f.precision && strcmp(f.precision, "auto") != 0 && strcmp(f.precision, "f32") != 0 && strcmp(f.precision, "bf16") != 0)
-        return fprintf(stderr, "limn generate: --precision is auto, f32 or bf16, found \"%.100s\"\n", f.precision), 2;
-    if (f.precision) o.precision = f.precision[0] == 'f' ? LIMN_PRECISION_F32 : f.precision[0] == 'b' ? LIMN_PRECISION_BF16 : LIMN_PRECISION_AUTO;
+    int words = cli_parse(argc, argv, flags, &word, 1);
+    if (w.help) return fputs(help, stdout), 0;
+    if (words < 0) return 2;
+    if (w.prompt && word) return wrong("-p gives the prompt, and there is a word too", word), 2;
+    if (!w.prompt) w.prompt = word;
+    limn_generate_options o = limn_generate_defaults();
+    generate_numbers n = {.count = 1, .steps = o.steps, .seed = (long)o.seed};
+    if (!read_options(&w, &n, &o)) return 2;
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
-    double begin = limn_seconds();
-    if (isatty(STDERR_FILENO) && !f.quiet) limn_ctx_set_progress(ctx, progress, &begin);
-    limn_ctx_set_log(ctx, warn, NULL);
-    limn_status status = limn_ctx_set_threads(ctx, (int)threads);
-    if (status == LIMN_OK) status = run(ctx, &f, &o, width, height);
+    generate_progress progress = {0};
+    if (isatty(STDERR_FILENO) && !w.quiet) limn_ctx_set_progress(ctx, generate_show_progress, &progress);
+    limn_ctx_set_log(ctx, generate_warn, NULL);
+    limn_status status = limn_ctx_set_threads(ctx, (int)n.threads);
+    if (status == LIMN_OK) status = run(ctx, &w, &n, &o);
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     limn_ctx_free(ctx);
     return code;

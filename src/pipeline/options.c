@@ -1,8 +1,8 @@
 /* options.c: from the words of a request to a sampler, and back to the text that is written into the picture. */
 #include "pipeline/pipeline.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 /* Names as stable-diffusion.cpp has them, and as picture tools show them. */
 static const struct { const char *name, *shown; } samplers[] = {
@@ -52,19 +52,37 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     return LIMN_OK;
 }
 
+/* A text chunk holds UTF-8 without control characters. */
+static void put_utf8(limn_text *text, const char *bytes)
+{
+    for (size_t left = strlen(bytes); left;) {
+        utf8proc_int32_t point;
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)bytes, (utf8proc_ssize_t)left, &point);
+        size_t taken = n < 1 ? 1 : (size_t)n;
+        if (n < 1) limn_text_append(text, "\xef\xbf\xbd", 3); /* U+FFFD */
+        else if ((point < 0x20 && point != '\n') || (point >= 0x7f && point < 0xa0)) limn_text_append(text, " ", 1);
+        else limn_text_append(text, bytes, taken);
+        bytes += taken;
+        left -= taken;
+    }
+}
+
 /* JSON-quoted when it holds what separates the pairs. */
 static void put_value(limn_text *text, const char *value)
 {
-    if (!strpbrk(value, ",:\n\"\\")) {
-        limn_text_printf(text, "%s", value);
-        return;
+    limn_text clean = {0};
+    put_utf8(&clean, value);
+    const char *bytes = clean.bytes ? clean.bytes : "";
+    bool plain = !strpbrk(bytes, ",:\n\"\\");
+    limn_text_append(text, "\"", plain ? 0 : 1);
+    for (const char *c = bytes; *c; c++) {
+        bool line = *c == '\n', marked = !plain && (*c == '"' || *c == '\\');
+        limn_text_append(text, "\\", marked);
+        limn_text_append(text, line ? "\\n" : c, line ? 2 : 1);
     }
-    limn_text_append(text, "\"", 1);
-    for (const char *c = value; *c; c++) {
-        if (*c == '"' || *c == '\\') limn_text_append(text, "\\", 1);
-        limn_text_append(text, *c == '\n' ? "\\n" : c, *c == '\n' ? 2 : 1);
-    }
-    limn_text_append(text, "\"", 1);
+    limn_text_append(text, "\"", plain ? 0 : 1);
+    text->failed = text->failed || clean.failed;
+    limn_text_free(&clean);
 }
 
 char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_options *o, int i)
@@ -72,8 +90,15 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     limn_text text = {0};
     limn_pipeline_info info = limn_pipeline_describe(p);
     int sampler = sampler_index(o->sampler ? o->sampler : info.sampler);
-    if (info.reads_text) limn_text_printf(&text, "%s\n", o->prompt ? o->prompt : "");
-    if (info.reads_text && o->negative && o->negative[0]) limn_text_printf(&text, "Negative prompt: %s\n", o->negative);
+    if (info.reads_text) {
+        put_utf8(&text, o->prompt ? o->prompt : "");
+        limn_text_append(&text, "\n", 1);
+    }
+    if (info.reads_text && o->negative && o->negative[0]) {
+        limn_text_append(&text, "Negative prompt: ", 17);
+        put_utf8(&text, o->negative);
+        limn_text_append(&text, "\n", 1);
+    }
     limn_text_printf(&text, "Steps: %d, Sampler: %s, ", o->steps, sampler < 0 ? "?" : samplers[sampler].shown);
     if (o->scheduler && strcmp(o->scheduler, "discrete"))
         limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);

@@ -1,0 +1,118 @@
+/* generate_output.c: see generate_output.h. */
+#include "generate_output.h"
+
+#include "show.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { NAME = 1024 };
+
+bool generate_show_progress(void *user, const char *what, int64_t done, int64_t total)
+{
+    enum { WIDTH = 30 };
+    generate_progress *p = user;
+    double now = limn_seconds();
+    if (done == 0) p->begin = now;
+    int filled = (int)(done * WIDTH / total);
+    double rate = done ? (double)done / (now - p->begin + 1e-9) : 0, left = done ? (double)(total - done) / rate : 0;
+    fprintf(stderr, "\r|%.*s%*s| %s %lld/%lld", filled, "==============================", WIDTH - filled, "", what, (long long)done, (long long)total);
+    if (done) fprintf(stderr, rate >= 1 ? "  %.1f/s" : "  %.2f s each", rate >= 1 ? rate : 1 / rate);
+    if (done && done < total) fprintf(stderr, "  %d:%02d left", (int)(left / 60), (int)left % 60);
+    fprintf(stderr, "\033[K%s", done == total ? "\n" : "");
+    return true;
+}
+
+void generate_warn(void *user, limn_log_level level, const char *text)
+{
+    (void)user;
+    if (level == LIMN_LOG_WARN) fprintf(stderr, "limn: %s\n", text);
+}
+
+/* ---- names --------------------------------------------------------------------------------------------------------------- */
+
+/* "%d" or "%03d": its place, length and width; NULL: none. */
+static const char *number_mark(const char *pattern, int *length, int *width)
+{
+    for (const char *at = strchr(pattern, '%'); at; at = strchr(at + 1, '%')) {
+        const char *end = at + 1;
+        for (*width = 0; *end >= '0' && *end <= '9' && *width < 10; end++) *width = *width * 10 + (*end - '0');
+        *length = (int)(end - at) + 1;
+        if (*end == 'd') return at;
+    }
+    return NULL;
+}
+
+static void file_name(char *name, const char *pattern, int i, int n)
+{
+    int length, width;
+    const char *mark = number_mark(pattern, &length, &width), *slash = strrchr(pattern, '/'), *dot = strrchr(slash ? slash : pattern, '.');
+    if (mark) snprintf(name, NAME, "%.*s%0*d%s", (int)(mark - pattern), pattern, width, i, mark + length);
+    else if (n == 1) snprintf(name, NAME, "%s", pattern);
+    else snprintf(name, NAME, "%.*s-%d%s", dot ? (int)(dot - pattern) : (int)strlen(pattern), pattern, i, dot ? dot : "");
+}
+
+limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
+{
+    char folder[NAME], shown[256];
+    struct stat there;
+    size_t n = strlen(out->pattern);
+    const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
+    limn_escape(out->pattern, n, shown, sizeof shown);
+    if (n > 900 || !file[0]) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, found \"%s\"", shown);
+    if (dot && strcasecmp(dot, ".png")) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
+    if (stat(out->pattern, &there) == 0 && S_ISDIR(there.st_mode)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
+    if (!slash || slash == out->pattern) return LIMN_OK;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - out->pattern), out->pattern);
+    if (stat(folder, &there) == 0 && S_ISDIR(there.st_mode)) return LIMN_OK;
+    return limn_fail(ctx, LIMN_NOT_FOUND, "--output: there is no folder %s to write into", limn_escape(folder, strlen(folder), shown, sizeof shown));
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------------- */
+
+/* Pictures side by side in a nearly square grid. */
+static limn_status grid_of(limn_ctx *ctx, const limn_image *images, int n, limn_image *grid)
+{
+    int columns = 1, w = images[0].width, h = images[0].height, c = images[0].channels;
+    while (columns * columns < n) columns++;
+    int rows = (n + columns - 1) / columns;
+    if ((int64_t)columns * w > LIMN_MAX_SIDE || (int64_t)rows * h > LIMN_MAX_SIDE)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--grid: %d x %d pictures are more than %d pixels a side: ask for fewer", columns, rows, LIMN_MAX_SIDE);
+    *grid = (limn_image){.width = columns * w, .height = rows * h, .channels = c};
+    grid->pixels = calloc((size_t)grid->width * (size_t)grid->height, (size_t)c);
+    if (!grid->pixels) return limn_fail_memory(ctx, (size_t)grid->width * (size_t)grid->height * (size_t)c, "a grid");
+    for (int i = 0; i < n; i++)
+        for (int y = 0; y < h; y++)
+            memcpy(grid->pixels + ((size_t)(i / columns * h + y) * (size_t)grid->width + (size_t)(i % columns * w)) * (size_t)c,
+                   images[i].pixels + (size_t)y * (size_t)w * (size_t)c, (size_t)w * (size_t)c);
+    return LIMN_OK;
+}
+
+static limn_status write_one(limn_ctx *ctx, const generate_output *out, const char *name, const limn_image *image, char *text)
+{
+    if (!text && !out->bare) return limn_fail_memory(ctx, 1024, "a picture's text");
+    limn_status status = limn_png_write(ctx, name, image, out->bare ? NULL : text);
+    free(text);
+    if (status != LIMN_OK) return status;
+    printf("%s\n", name);
+    fflush(stdout);
+    if (out->show && !cli_show(ctx, image, name)) fprintf(stderr, "limn: --show: there is no terminal to draw in\n");
+    return LIMN_OK;
+}
+
+limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p, const limn_generate_options *o, const limn_image *images)
+{
+    limn_image grid = {0};
+    char name[NAME];
+    limn_status status = LIMN_OK;
+    if (out->grid && o->n > 1) status = grid_of(ctx, images, o->n, &grid);
+    int n = grid.pixels ? 1 : o->n;
+    for (int i = 0; i < n && status == LIMN_OK; i++) {
+        file_name(name, out->pattern, i, n);
+        status = write_one(ctx, out, name, grid.pixels ? &grid : &images[i], out->bare ? NULL : limn_generate_parameters(p, o, i));
+    }
+    limn_image_free(&grid);
+    return status;
+}
