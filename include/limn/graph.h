@@ -92,6 +92,8 @@ limn_node *limn_parameter(limn_graph *g, const char *name, limn_shape shape, lim
 
 /** Same elements, another shape; one dimension may be -1 and is worked out.  Costs nothing. */
 limn_node *limn_reshape(limn_node *x, limn_shape shape);
+/** The same value, which counts as a constant when gradients are made (PyTorch's detach).  Costs nothing. */
+limn_node *limn_detach(limn_node *x);
 limn_node *limn_permute(limn_node *x, int rank, const int *order); /* y.dim[i] = x.dim[order[i]] */
 limn_node *limn_slice(limn_node *x, int axis, int64_t begin, int64_t count);
 /** Equal slices of the last axis. */

@@ -12,6 +12,12 @@ limn_node *limn_reshape(limn_node *x, limn_shape shape)
     return y;
 }
 
+limn_node *limn_detach(limn_node *x)
+{
+    if (x->op == LIMN_OP_ERROR) return x;
+    return limn_node_1(LIMN_OP_VIEW, x, &(limn_attr){.shape = x->shape, .flags = LIMN_DETACHED});
+}
+
 limn_node *limn_permute(limn_node *x, int rank, const int *order)
 {
     if (x->op != LIMN_OP_ERROR && rank != x->shape.rank)

@@ -57,6 +57,7 @@ enum {
     LIMN_HAS_BIAS = 1, LIMN_HAS_GATE = 2, LIMN_HAS_RESIDUAL = 4,  /* LINEAR: y = residual + gate act(x W^T + b) */
     LIMN_HAS_WEIGHT = 8,                                          /* norms: w (and for LAYER_NORM b) */
     LIMN_COS_FIRST = 16,
+    LIMN_DETACHED = 32,                                           /* VIEW: no gradient passes */
 };
 
 /* CHAIN: registers r[0..n_src-1] hold the sources (broadcast to the shape of the node); instruction i writes r[n_src + i];

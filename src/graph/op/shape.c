@@ -41,6 +41,7 @@ static const char *shape_view(limn_node *node, char *text, size_t text_bytes)
 static void grad_view(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc)
 {
     (void)want;
+    if (node->attr.flags & LIMN_DETACHED) return;
     limn_node *src = node->src[0];
     int64_t n = limn_node_count(node), all = limn_node_count(src);
     if (n == all) {
