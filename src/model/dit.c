@@ -55,6 +55,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
         x = modulated ? modulated_block(g, s, x, c) : added_block(g, s, x, c);
         limn_scope_pop(g);
     }
+    ports->tokens = x;
     limn_scope_push(g, "final_layer");
     limn_scope_note(g, "tokens to picture");
     if (modulated) {

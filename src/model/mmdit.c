@@ -155,6 +155,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     limn_node *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);
     if (modulated) c = limn_add(c, pooled_embed(g, ports, b, limn_settings_get(s, "text_width"), time_width));
     x = run_blocks(g, s, x, limn_linear(g, "context_embedder", text, width), c);
+    ports->tokens = x;
     limn_scope_push(g, "final_layer");
     limn_scope_note(g, "tokens to picture");
     if (modulated) {

@@ -32,6 +32,7 @@ typedef struct limn_ports {
     limn_node *text_end;   /* row of each caption's end token in [B*T, D]: b*T + position, [B] */
     limn_node *features;   /* text features [B,T,D], where no text encoder is built in */
     limn_node *label;      /* class [B]; the number of classes means "none" */
+    limn_node *tokens;     /* image tokens [B,T,D] after the last block */
     limn_node *output;     /* prediction [B,H,W,C] (2C with learned variance); text encoder: [B,T,D] */
     limn_node *pooled_text;/* [B,D] */
 } limn_ports;
