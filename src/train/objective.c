@@ -16,11 +16,17 @@ limn_objective limn_objective_noise(void)
     return (limn_objective){.prediction = LIMN_PREDICT_EPS, .schedule = limn_schedule_defaults(), .gamma = 5};
 }
 
+static const char *const weightings[LIMN_N_WEIGHTINGS] = {"uniform", "min-snr", "velocity"};
+
+const char *limn_weighting_name(limn_weighting weighting)
+{
+    return weightings[weighting];
+}
+
 bool limn_weighting_find(const char *name, limn_weighting *out)
 {
-    static const char *const names[LIMN_N_WEIGHTINGS] = {"uniform", "min-snr", "velocity"};
     for (int i = 0; i < LIMN_N_WEIGHTINGS; i++)
-        if (!strcmp(name, names[i])) {
+        if (!strcmp(name, weightings[i])) {
             *out = (limn_weighting)i;
             return true;
         }
@@ -69,4 +75,21 @@ float limn_objective_sample(const limn_objective *o, const limn_schedule *schedu
     }
     if (o->weighting == LIMN_WEIGHT_MIN_SNR) return (float)limn_min_snr_weight(o->prediction, a, b, o->gamma);
     return o->weighting == LIMN_WEIGHT_VELOCITY ? (float)velocity_weight(o->prediction, a, b) : 1.0f;
+}
+
+/* Ho et al. 2020, eq. 7: the posterior's variance, which is 0 at t = 0: there that of t = 1 stands for it. */
+static double log_posterior_variance(const limn_schedule *schedule, int t)
+{
+    double bar = limn_schedule_alpha_bar(schedule, t), before = limn_schedule_alpha_bar(schedule, t - 1);
+    return log((1 - bar / before) * (1 - before) / (1 - bar));
+}
+
+/* x0 - x0 predicted = sqrt((1 - bar) / bar) (eps predicted - eps), times the posterior mean's factor beta sqrt(before) / (1 - bar) */
+limn_bound_terms limn_objective_bound(const limn_schedule *schedule, int t)
+{
+    double bar = limn_schedule_alpha_bar(schedule, t), before = limn_schedule_alpha_bar(schedule, t - 1), beta = 1 - bar / before;
+    limn_bound_terms b = {.log_small = log_posterior_variance(schedule, t > 0 ? t : 1), .first = t == 0};
+    b.log_range = log(beta) - b.log_small;
+    b.mean_scale = beta * sqrt(before) / (1 - bar) * sqrt((1 - bar) / bar);
+    return b;
 }
