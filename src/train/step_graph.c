@@ -5,12 +5,27 @@
 
 #include <stdlib.h>
 
-/* Mean squared error, each picture with its weight. */
-static limn_node *squared_error(limn_step_graph *s, int batch)
+static limn_node *make_loss(limn_step_graph *s, const limn_step_options *o)
 {
-    s->target = limn_input(s->g, "target", LIMN_WIDE, limn_node_shape(s->ports.output), LIMN_PER_STEP);
-    s->weight = limn_input(s->g, "loss_weight", LIMN_WIDE, LIMN_SHAPE(batch, 1, 1, 1), LIMN_PER_STEP);
-    return limn_mean(limn_mul(limn_square(limn_sub(limn_widen(s->ports.output), s->target)), s->weight));
+    limn_node *parts[2] = {limn_widen(s->ports.output), NULL};
+    bool learned = limn_settings_get(&o->settings, "learn_sigma");
+    if (learned) limn_chunk(parts[0], 2, parts);
+    s->target = limn_input(s->g, "target", LIMN_WIDE, limn_node_shape(parts[0]), LIMN_PER_STEP);
+    s->weight = limn_input(s->g, "loss_weight", LIMN_WIDE, LIMN_SHAPE(o->batch, 1, 1, 1), LIMN_PER_STEP);
+    limn_node *error = limn_sub(parts[0], s->target), *loss = limn_mean(limn_mul(limn_square(error), s->weight));
+    if (learned) loss = limn_add(loss, limn_loss_bound(s->g, error, parts[1], &s->bound));
+    if (o->contrastive == 0) return loss;
+    return limn_add(loss, limn_affine(limn_loss_contrastive(s->g, s->ports.tokens, s->ports.pooled_text, &s->contrastive), o->contrastive, 0));
+}
+
+static limn_status check(limn_ctx *ctx, const limn_step_options *o, const limn_step_graph *s)
+{
+    const char *name = o->settings.family->name;
+    if (!s->ports.image) return limn_fail(ctx, LIMN_UNSUPPORTED, "training needs a network from pictures to pictures, %s is another", name);
+    if (o->contrastive != 0 && (!s->ports.pooled_text || !s->ports.tokens))
+        return limn_fail(ctx, LIMN_UNSUPPORTED, "the contrastive term needs a network with a text encoder (text_encoder=clip), %s has none", name);
+    if (o->contrastive != 0 && o->batch < 2) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the contrastive term tells pictures of a batch apart: use --batch 2 or more");
+    return LIMN_OK;
 }
 
 static limn_status add_gradients(limn_ctx *ctx, limn_step_graph *s)
@@ -37,10 +52,9 @@ limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *o, lim
     if (!s->g) return LIMN_NO_MEMORY;
     limn_status status = limn_model_build(s->g, &o->settings, (limn_build){.batch = o->batch}, &s->ports);
     s->n_network = s->g->n_parameters;
-    if (status == LIMN_OK && (!s->ports.image || limn_settings_get(&o->settings, "learn_sigma")))
-        status = limn_fail(ctx, LIMN_UNSUPPORTED, "training needs a network from pictures to pictures with learn_sigma=0, %s is another", o->settings.family->name);
+    if (status == LIMN_OK) status = check(ctx, o, s);
     if (status == LIMN_OK) {
-        s->loss = squared_error(s, o->batch);
+        s->loss = make_loss(s, o);
         status = add_gradients(ctx, s);
     }
     if (status != LIMN_OK) limn_step_graph_free(s);

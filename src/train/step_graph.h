@@ -5,26 +5,30 @@
 #define LIMN_STEP_GRAPH_H
 
 #include "model/model.h"
+#include "train/losses.h"
 
 typedef struct limn_step_options {
     limn_settings settings;
     int batch;
+    double contrastive; /* weight of limn_loss_contrastive(); 0: none */
 } limn_step_options;
 
 typedef struct limn_step_graph {
     limn_graph *g;
     limn_ports ports;
-    limn_node *target; /* [B,H,W,C] WIDE: what the network should output */
+    limn_node *target; /* [B,H,W,C] WIDE: what the network should output; with learn_sigma=1 the first half of it */
     limn_node *weight; /* [B,1,1,1] WIDE: of each picture's squared error */
+    limn_bound_inputs bound;             /* learn_sigma=1 */
+    limn_contrastive_inputs contrastive; /* contrastive != 0 */
     limn_node *loss;   /* rank 0 */
     int n_network;     /* the first parameters of g are the network's own */
     int n;             /* outputs: the loss, then gradients */
     limn_node **outputs, **of; /* outputs[i] is the gradient of parameter of[i], i >= 1; frozen and unseen parameters are left out */
 } limn_step_graph;
 
-/** loss = mean(weight (output - target)^2).
- *  @return LIMN_OK: free with limn_step_graph_free(); LIMN_UNSUPPORTED when the network does not go from pictures to pictures;
- *          on failure *out is empty */
+/** loss = mean(weight (output - target)^2), with learn_sigma=1 + limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().
+ *  @return LIMN_OK: free with limn_step_graph_free(); LIMN_UNSUPPORTED when the network does not go from pictures to pictures, or lacks
+ *          the text that the contrastive term needs; on failure *out is empty */
 limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *options, limn_step_graph *out);
 void limn_step_graph_free(limn_step_graph *step);
 /** Plan all outputs; gradients get their memory by limn_plan_bind().  options->training and first_bound are set here.
