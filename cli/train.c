@@ -9,29 +9,44 @@
 static const char help[] =
     "limn train NET --data FOLDER --out RUN [flags]\n"
     "\n"
-    "  --data FOLDER     folder with metadata.jsonl (file_name, text), or \"shapes\": pictures made on the fly\n"
+    "  --data FOLDER     pictures (PNG, JPEG, WebP) with metadata.jsonl (file_name, text), with a .txt beside each, or in folders named\n"
+    "                    by class; or \"shapes\": pictures made on the fly\n"
     "  --where F=V,...   only rows whose fields have these values (split=train,style=noto)\n"
-    "  --out RUN         run folder: model.safetensors, checkpoint.safetensors, log.csv\n"
+    "  --caption-field text  --label-field label   other fields of metadata.jsonl\n"
+    "  --crop random|centre|squash   how pictures become squares\n"
+    "  --out RUN         run folder: model.safetensors, checkpoint.safetensors, log.csv, TensorBoard events, samples\n"
     "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET lists them\n"
     "  --merges FILE     merges of CLIP's tokenizer; without it every byte is a token\n"
-    "  --batch 32  --steps 1000  --minutes 0  --lr 5e-4  --warmup 100  --decay 0 (steps of falling rate at the end; 0: all)  --weight-decay 0.01  --clip 1  --ema 0.999  --drop 0.1\n"
-    "  --save-every 500  --precision auto|f32|bf16  --threads 0  -s, --seed 42\n"
+    "  --init FILE       start from these weights   --resume  go on from RUN/checkpoint.safetensors\n"
+    "\n"
+    "  --steps 1000      optimizer steps   --minutes 0  stop and save after this time (0: never)\n"
+    "  -b, --batch 32    pictures at once  --accumulate 1  so many batches make one step\n"
+    "  --lr 5e-4  --warmup 100  --decay 0 (steps of falling rate at the end; 0: all)  --weight-decay 0.01  --clip 1  --ema 0.999\n"
+    "  --drop 0.1        share of captions replaced by \"\", of labels by \"none\": what guidance needs\n"
+    "  --flip            mirror half of the pictures\n"
     "  --recompute PREFIX  save memory: parts named so (\"blocks.\") are computed a second time in the backward pass\n"
+    "  --precision auto|f32|bf16  -t, --threads 0  -s, --seed 42\n"
+    "\n"
     "  --schedule flow|linear|scaled_linear|cosine   rectified flow (default), or the betas of DDPM, Stable Diffusion, Nichol & Dhariwal\n"
     "  --prediction flow|eps|v|x0  what the network outputs (default: flow for the flow schedule, else eps)\n"
     "  --weighting uniform|min-snr|velocity   --gamma 5 (min-snr)\n"
     "  --shift 1  --time-mean 0  --time-std 1  flow timesteps: logit-normal, 0 spread is uniform; a mean above 0 sees more noise\n"
-    "  --flip            mirror half of the pictures\n"
-    "  --resume          go on from RUN/checkpoint.safetensors\n"
+    "  --contrastive 0   weight of an InfoNCE term between text and picture; dropped captions take no part,\n"
+    "                    and with --accumulate each part has negatives of its own\n"
     "\n"
+    "  --save-every 500  --log-every 20  --sample-every 0 (0: no samples)\n"
+    "  --sample-prompts \"a cat|a dog\"  what to draw into RUN/samples; default: the first captions of the data\n"
+    "\n"
+    "Interrupted (Ctrl-C, SIGTERM) it finishes the step and saves; the same command with --resume goes on with the same bits.\n"
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
 static volatile sig_atomic_t stopped;
 
-static void stop(int signal)
+/* The second signal ends the program at once. */
+static void stop(int number)
 {
-    (void)signal;
     stopped = 1;
+    signal(number, SIG_DFL);
 }
 
 static bool go_on(void *user, const char *what, int64_t done, int64_t total)
@@ -42,23 +57,44 @@ static bool go_on(void *user, const char *what, int64_t done, int64_t total)
 
 static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
 {
-    int batch = *(int *)user;
-    double left = (double)(steps - step) * batch / rate;
+    double pictures = *(double *)user;
+    long left = rate > 0 ? (long)((double)(steps - step) * pictures / rate) : 0;
     bool terminal = isatty(STDERR_FILENO);
-    fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  gradient %.3f  %.1f images/s  %02d:%02d left%s", terminal ? "\r" : "", (long long)step,
-            (long long)steps, loss, lr, norm, rate, (int)(left / 60), (int)left % 60, terminal ? "\033[K" : "\n");
+    fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  gradient %.3f  %.1f images/s  %ld:%02ld:%02ld left%s", terminal ? "\r" : "", (long long)step,
+            (long long)steps, loss, lr, norm, rate, left / 3600, left / 60 % 60, left % 60, terminal ? "\033[K" : "\n");
     if (terminal && step == steps) fputc('\n', stderr);
 }
 
-/* Words of --schedule, --prediction, --weighting, --precision. */
+/* What the trainer tells, on lines of its own. */
+static void tell(void *user, limn_log_level level, const char *text)
+{
+    (void)user;
+    if (level == LIMN_LOG_DEBUG) return;
+    fprintf(stderr, "%s%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", level == LIMN_LOG_WARN ? "warning: " : "", text);
+}
+
+/* Words of --schedule, --prediction, --weighting, --precision, --crop. */
 typedef struct train_words {
-    const char *schedule, *prediction, *weighting, *precision;
+    const char *schedule, *prediction, *weighting, *precision, *crop;
 } train_words;
 
 static bool wrong_word(const char *flag, const char *expected, const char *found)
 {
     fprintf(stderr, "limn train: %s is one of %s, found \"%.100s\"\n", flag, expected, found);
     return false;
+}
+
+/* Place of word among "a, b, c"; NULL leaves *out. */
+static bool read_choice(const char *flag, const char *words, const char *word, int *out)
+{
+    const char *w = words;
+    for (int i = 0; word; i++) {
+        size_t n = strcspn(w, ",");
+        if (strlen(word) == n && strncmp(w, word, n) == 0) return *out = i, true;
+        if (!w[n]) return wrong_word(flag, words, word);
+        w += n + 2;
+    }
+    return true;
 }
 
 static bool read_words(const train_words *w, limn_train_options *o)
@@ -71,13 +107,10 @@ static bool read_words(const train_words *w, limn_train_options *o)
         return wrong_word("--prediction", "flow, eps, v, x0", w->prediction);
     if (w->weighting && !limn_weighting_find(w->weighting, &o->objective.weighting))
         return wrong_word("--weighting", "uniform, min-snr, velocity", w->weighting);
-    static const char *const precisions[] = {"auto", "f32", "bf16"};
-    for (int i = 0; w->precision && i < 3; i++)
-        if (!strcmp(w->precision, precisions[i])) {
-            o->precision = (limn_precision)i;
-            return true;
-        }
-    return !w->precision || wrong_word("--precision", "auto, f32, bf16", w->precision);
+    int precision = 0, crop = 0;
+    if (!read_choice("--precision", "auto, f32, bf16", w->precision, &precision) || !read_choice("--crop", "random, centre, squash", w->crop, &crop)) return false;
+    o->precision = (limn_precision)precision, o->crop = (limn_data_resize)crop;
+    return true;
 }
 
 typedef struct train_number {
@@ -97,29 +130,39 @@ static bool read_numbers(train_number *numbers, int n)
     return true;
 }
 
-int cli_train(int argc, char **argv)
+/* Everything on the command line. */
+typedef struct train_line {
+    limn_train_options o;
+    const char *net, *set;
+    train_words words;
+    long batch, accumulate, steps, warmup, decay, save_every, log_every, sample_every, threads, seed;
+    double minutes;
+    bool asked;
+} train_line;
+
+/* @return false after a message, or when help was asked for */
+static bool read_line(int argc, char **argv, train_line *l)
 {
-    limn_train_options o = limn_train_defaults();
-    const char *net = NULL, *set = NULL;
-    train_words words = {0};
-    bool asked = false;
-    long batch = o.batch, steps = o.steps, warmup = o.warmup, every = o.save_every, decay = 0, threads = 0, seed = 42;
-    double minutes = 0;
+    limn_train_options *o = &l->o;
     train_number numbers[] = {
-        {"--batch", 1, 65536, &batch, NULL, NULL}, {"--steps", 1, 1e9, &steps, NULL, NULL}, {"--warmup", 0, 1e9, &warmup, NULL, NULL},
-        {"--save-every", 1, 1e9, &every, NULL, NULL}, {"--threads", 0, 1024, &threads, NULL, NULL}, {"--seed", 0, 0x1p62, &seed, NULL, NULL},
-        {"--decay", 0, 1e9, &decay, NULL, NULL}, {"--minutes", 0, 1e6, NULL, &minutes, NULL}, {"--lr", 0, 10, NULL, &o.lr, NULL}, {"--weight-decay", 0, 10, NULL, &o.weight_decay, NULL},
-        {"--clip", 0, 1e6, NULL, &o.clip, NULL}, {"--ema", 0, 1, NULL, &o.ema, NULL}, {"--drop", 0, 1, NULL, &o.drop, NULL},
-        {"--gamma", 0, 1e6, NULL, &o.objective.gamma, NULL}, {"--shift", 0.01, 100, NULL, &o.objective.schedule.shift, NULL},
-        {"--time-mean", -20, 20, NULL, &o.objective.time_mean, NULL}, {"--time-std", 0, 20, NULL, &o.objective.time_std, NULL},
+        {"--batch", 1, 65536, &l->batch, NULL, NULL}, {"--accumulate", 1, 65536, &l->accumulate, NULL, NULL}, {"--steps", 1, 1e9, &l->steps, NULL, NULL},
+        {"--warmup", 0, 1e9, &l->warmup, NULL, NULL}, {"--decay", 0, 1e9, &l->decay, NULL, NULL}, {"--save-every", 1, 1e9, &l->save_every, NULL, NULL},
+        {"--log-every", 1, 1e9, &l->log_every, NULL, NULL}, {"--sample-every", 0, 1e9, &l->sample_every, NULL, NULL},
+        {"--threads", 0, 1024, &l->threads, NULL, NULL}, {"--seed", 0, 0x1p62, &l->seed, NULL, NULL}, {"--minutes", 0, 1e6, NULL, &l->minutes, NULL},
+        {"--lr", 0, 10, NULL, &o->lr, NULL}, {"--weight-decay", 0, 10, NULL, &o->weight_decay, NULL}, {"--clip", 0, 1e6, NULL, &o->clip, NULL},
+        {"--ema", 0, 1, NULL, &o->ema, NULL}, {"--drop", 0, 1, NULL, &o->drop, NULL}, {"--contrastive", 0, 1e3, NULL, &o->contrastive, NULL},
+        {"--gamma", 0, 1e6, NULL, &o->objective.gamma, NULL}, {"--shift", 0.01, 100, NULL, &o->objective.schedule.shift, NULL},
+        {"--time-mean", -20, 20, NULL, &o->objective.time_mean, NULL}, {"--time-std", 0, 20, NULL, &o->objective.time_std, NULL},
     };
     enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
-    cli_flag flags[N_NUMBERS + 16] = {
-        {NULL, "--data", &o.data, NULL}, {NULL, "--where", &o.where, NULL}, {"-o", "--out", &o.out, NULL}, {NULL, "--set", &set, NULL},
-        {NULL, "--merges", &o.merges, NULL}, {NULL, "--schedule", &words.schedule, NULL}, {NULL, "--prediction", &words.prediction, NULL},
-        {NULL, "--weighting", &words.weighting, NULL}, {NULL, "--precision", &words.precision, NULL}, {NULL, "--flip", NULL, &o.flip},
-        {NULL, "--recompute", &o.recompute, NULL},
-        {NULL, "--resume", NULL, &o.resume}, {"-h", "--help", NULL, &asked},
+    cli_flag flags[N_NUMBERS + 24] = {
+        {NULL, "--data", &o->data, NULL}, {NULL, "--where", &o->where, NULL}, {"-o", "--out", &o->out, NULL}, {NULL, "--set", &l->set, NULL},
+        {NULL, "--merges", &o->merges, NULL}, {NULL, "--init", &o->init, NULL}, {NULL, "--sample-prompts", &o->sample_prompts, NULL},
+        {NULL, "--schedule", &l->words.schedule, NULL}, {NULL, "--prediction", &l->words.prediction, NULL},
+        {NULL, "--weighting", &l->words.weighting, NULL}, {NULL, "--precision", &l->words.precision, NULL}, {NULL, "--crop", &l->words.crop, NULL},
+        {NULL, "--caption-field", &o->caption_field, NULL}, {NULL, "--label-field", &o->label_field, NULL}, {NULL, "--flip", NULL, &o->flip},
+        {NULL, "--recompute", &o->recompute, NULL},
+        {NULL, "--resume", NULL, &o->resume}, {"-h", "--help", NULL, &l->asked},
     };
     int n_flags = 0;
     while (flags[n_flags].longer) n_flags++;
@@ -127,24 +170,39 @@ int cli_train(int argc, char **argv)
         const char *f = numbers[i].flag, *shorter = !strcmp(f, "--batch") ? "-b" : !strcmp(f, "--threads") ? "-t" : !strcmp(f, "--seed") ? "-s" : NULL;
         flags[n_flags++] = (cli_flag){shorter, f, &numbers[i].text, NULL};
     }
-    int n = cli_parse(argc, argv, flags, &net, 1);
-    if (asked) return fputs(help, stdout), 0;
-    if (n < 0) return 2;
-    if (!net || !o.data || !o.out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), 2;
-    if (!read_numbers(numbers, N_NUMBERS) || !read_words(&words, &o)) return 2;
-    o.batch = (int)batch, o.steps = steps, o.warmup = warmup, o.decay = decay, o.save_every = every, o.seed = (uint64_t)seed, o.seconds = 60 * minutes;
+    if (cli_parse(argc, argv, flags, &l->net, 1) < 0) return false;
+    if (l->asked) return false;
+    if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
+    if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o)) return false;
+    if (o->sample_prompts && !l->sample_every) return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
+    return true;
+}
+
+int cli_train(int argc, char **argv)
+{
+    train_line l = {.o = limn_train_defaults(), .seed = 42};
+    limn_train_options *o = &l.o;
+    l.batch = o->batch, l.accumulate = o->accumulate, l.steps = o->steps, l.warmup = o->warmup;
+    l.save_every = o->save_every, l.log_every = o->log_every;
+    if (!read_line(argc, argv, &l)) return l.asked ? fputs(help, stdout), 0 : 2;
+    o->batch = (int)l.batch, o->accumulate = (int)l.accumulate, o->steps = l.steps, o->warmup = l.warmup, o->decay = l.decay;
+    o->save_every = l.save_every, o->log_every = l.log_every, o->sample_every = l.sample_every;
+    o->seed = (uint64_t)l.seed, o->seconds = 60 * l.minutes;
 
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
-    o.report = report, o.user = &o.batch;
+    double pictures = (double)o->batch * o->accumulate;
+    o->report = report, o->user = &pictures;
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
+    limn_ctx_set_log(ctx, tell, NULL);
     limn_ctx_set_progress(ctx, go_on, NULL);
-    limn_status status = limn_ctx_set_threads(ctx, (int)threads);
-    if (status == LIMN_OK) status = limn_settings_find(ctx, net, &o.settings);
-    if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o.settings);
-    if (status == LIMN_OK) status = limn_train(ctx, &o);
+    limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
+    if (status == LIMN_OK) status = limn_settings_find(ctx, l.net, &o->settings);
+    if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
+    if (status == LIMN_OK) status = limn_train(ctx, o);
+    if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     limn_ctx_free(ctx);
-    return code;
+    return status == LIMN_CANCELLED ? 0 : code; /* stopped as asked, and saved */
 }

@@ -3,17 +3,24 @@
 #define LIMN_TRAINER_H
 
 #include "model/model.h"
+#include "train/data.h"
 #include "train/objective.h"
 
 typedef struct limn_train_options {
     limn_settings settings;
-    const char *data, *where;    /* see data.h */
+    const char *data, *where, *caption_field, *label_field; /* see data.h */
+    limn_data_resize crop;
+    int n_shapes;                /* of the built-in shapes; 0: 4096 */
     const char *out;             /* run folder, made when missing */
     const char *merges;          /* tokenizer merges; NULL: one token per byte */
+    const char *init;            /* weight file to start from, or NULL */
     limn_objective objective;
-    int batch;
-    int64_t steps, save_every, warmup, decay; /* decay: steps of falling rate at the end; 0: all after the warm-up */
-    double lr, weight_decay, clip, ema, drop; /* drop: share of captions replaced by "" */
+    double contrastive;          /* weight of the InfoNCE term between text and picture, see losses.h; 0: none */
+    int batch, accumulate;       /* a step sees batch x accumulate pictures, batch at a time */
+    int64_t steps, warmup, decay; /* optimizer steps; decay: steps of falling rate at the end, 0: all after the warm-up */
+    int64_t save_every, log_every, sample_every; /* sample_every 0: no samples */
+    const char *sample_prompts;  /* "a|b|c"; NULL: the first captions of the data */
+    double lr, weight_decay, clip, ema, drop; /* drop: share of captions replaced by "", of labels by "none" */
     double seconds;              /* 0, or stop (and save) after this time */
     bool flip, resume;
     uint64_t seed;
@@ -24,8 +31,12 @@ typedef struct limn_train_options {
 } limn_train_options;
 
 limn_train_options limn_train_defaults(void);
-/** Train.  Writes OUT/checkpoint.safetensors (all state), OUT/model.safetensors (EMA weights, bf16), OUT/merges.txt.gz, OUT/log.csv.
- *  @return LIMN_OK; LIMN_DIVERGED with the step, the last good checkpoint kept; LIMN_CANCELLED after saving */
+/** Train.  Writes OUT/checkpoint.safetensors (all state), OUT/model.safetensors (EMA weights, bf16), OUT/merges.txt.gz, OUT/log.csv,
+ *  OUT/events.out.tfevents.* (TensorBoard), OUT/samples/step-000500.png.  What is trained, and every failed save, is told to the log.
+ *
+ *  Resumed, it makes the bits of a run that never stopped (on as many threads); options that would break this are refused.
+ *  @return LIMN_OK; LIMN_BAD_ARGUMENT; LIMN_DIVERGED with the step, the last good checkpoint kept; LIMN_CANCELLED after saving;
+ *          LIMN_IO when three saves in a row failed */
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *options);
 
 #endif

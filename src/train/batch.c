@@ -1,0 +1,118 @@
+/* batch.c: pictures, noise, timesteps and words of one batch.  Every random number is a function of (seed, sample number). */
+#include "train/trainer_parts.h"
+
+#include "base/rng.h"
+#include "graph/node.h"
+
+#include <string.h>
+
+static void describe_rows(limn_trainer *t, int part)
+{
+    uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
+    int32_t none = limn_settings_get(&t->o->settings, "classes");
+    for (int b = 0; b < t->o->batch; b++) {
+        limn_batch_row *row = &t->rows[b];
+        row->sample = first + (uint64_t)b;
+        row->dropped = limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, row->sample, 0) < (float)t->o->drop;
+        row->caption = row->dropped ? "" : limn_dataset_caption(t->data, t->shown[b]);
+        row->label = row->dropped ? -1 : limn_dataset_label(t->data, t->shown[b]);
+        if (row->label < 0) row->label = none;
+    }
+}
+
+static void fill_labels(limn_trainer *t)
+{
+    int32_t *label = t->net.ports.label ? limn_plan_data(t->plan, t->net.ports.label) : NULL;
+    for (int b = 0; label && b < t->o->batch; b++) label[b] = t->rows[b].label;
+}
+
+static limn_status fill_text(limn_trainer *t)
+{
+    if (!t->net.ports.ids) return LIMN_OK;
+    int length = (int)limn_node_shape(t->net.ports.ids).dim[1], used;
+    int32_t *ids = limn_plan_data(t->plan, t->net.ports.ids), *end = limn_plan_data(t->plan, t->net.ports.text_end);
+    limn_status status = LIMN_OK;
+    for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) {
+        const char *caption = t->rows[b].caption;
+        status = limn_clip_bpe_encode(t->ctx, t->bpe, caption, strlen(caption), length, ids + (ptrdiff_t)b * length, &used, NULL);
+        if (end) end[b] = b * length + used - 1;
+    }
+    return status;
+}
+
+/* Which picture may be told from which text: dropped and empty captions take no part, and pictures with the same caption are
+ * not each other's negatives. */
+static void fill_contrastive(limn_trainer *t)
+{
+    if (t->o->contrastive == 0) return;
+    int n = t->o->batch, kept = 0;
+    float *mask = limn_plan_data(t->plan, t->net.contrastive.mask), *weight = limn_plan_data(t->plan, t->net.contrastive.weight);
+    int32_t *target = limn_plan_data(t->plan, t->net.contrastive.target);
+    for (int i = 0; i < n; i++) {
+        weight[i] = t->rows[i].caption[0] != '\0';
+        kept += weight[i] > 0;
+        target[i] = i;
+    }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            bool told = weight[i] > 0 && weight[j] > 0 && (i == j || strcmp(t->rows[i].caption, t->rows[j].caption) != 0);
+            mask[i * n + j] = told ? 0 : LIMN_CONTRASTIVE_HIDDEN;
+        }
+    for (int i = 0; i < n && kept; i++) weight[i] /= (float)kept;
+}
+
+/* x [batch, n] holds clean pictures here. */
+static void fill_edges(limn_trainer *t, size_t n, const float *x)
+{
+    if (!t->net.bound.above) return;
+    float *above = limn_plan_data(t->plan, t->net.bound.above), *below = limn_plan_data(t->plan, t->net.bound.below);
+    for (size_t i = 0; i < (size_t)t->o->batch * n; i++) above[i] = x[i] > 0.999f, below[i] = x[i] < -0.999f;
+}
+
+static void fill_bound(limn_trainer *t, const float *times)
+{
+    const limn_bound_inputs *in = &t->net.bound;
+    if (!in->first) return;
+    float *scale = limn_plan_data(t->plan, in->mean_scale), *small = limn_plan_data(t->plan, in->log_small);
+    float *range = limn_plan_data(t->plan, in->log_range), *first = limn_plan_data(t->plan, in->first);
+    for (int b = 0; b < t->o->batch; b++) {
+        limn_bound_terms terms = limn_objective_bound(t->schedule, (int)times[b]);
+        scale[b] = (float)terms.mean_scale, small[b] = (float)terms.log_small, range[b] = (float)terms.log_range, first[b] = (float)terms.first;
+    }
+}
+
+/* x: clean in, noisy out */
+static void fill_noise(limn_trainer *t, size_t n, float *x)
+{
+    float *target = limn_plan_data(t->plan, t->net.target), *times = limn_plan_data(t->plan, t->net.ports.timesteps);
+    float *weight = limn_plan_data(t->plan, t->net.weight);
+    fill_edges(t, n, x);
+#pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
+    for (int b = 0; b < t->o->batch; b++)
+        weight[b] = limn_objective_sample(&t->o->objective, t->schedule, t->o->seed, t->rows[b].sample, n, x + (size_t)b * n, target + (size_t)b * n, times + b);
+    fill_bound(t, times);
+}
+
+/* Parameters are planned as changing with every step, as the image is: touching it runs all that depends on them. */
+static void touch_all(limn_trainer *t)
+{
+    limn_node *const inputs[] = {t->net.ports.image, t->net.ports.ids, t->net.ports.text_end, t->net.ports.label};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        if (inputs[i]) limn_plan_touch(t->plan, inputs[i]);
+}
+
+limn_status limn_trainer_fill(limn_trainer *t, int part)
+{
+    float *x = limn_plan_data(t->plan, t->net.ports.image);
+    if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
+    size_t n = (size_t)limn_node_count(t->net.ports.image) / (size_t)t->o->batch;
+    limn_status status = limn_loader_next(t->loader, x, t->shown);
+    if (status != LIMN_OK) return status;
+    describe_rows(t, part);
+    status = fill_text(t);
+    fill_labels(t);
+    fill_contrastive(t);
+    fill_noise(t, n, x);
+    touch_all(t);
+    return status;
+}

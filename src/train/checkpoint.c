@@ -1,0 +1,222 @@
+/* checkpoint.c: all state of a training in one file, the model that is used in another. */
+#include "train/trainer_parts.h"
+
+#include "graph/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what a checkpoint says about its run ------------------------------------------------------------------------------ */
+
+enum { MAX_FACTS = 32 };
+
+/* fixed: the option that made it, which must not change on the way; NULL: told only */
+typedef struct run_fact {
+    const char *key, *fixed, *value;
+    char text[1024];
+} run_fact;
+
+typedef struct run_facts {
+    int n;
+    run_fact fact[MAX_FACTS];
+    limn_text classes; /* names of the labels, a line each */
+} run_facts;
+
+static void say(run_facts *f, const char *key, const char *fixed, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void say(run_facts *f, const char *key, const char *fixed, const char *format, ...)
+{
+    run_fact *fact = &f->fact[f->n++];
+    fact->key = key, fact->fixed = fixed, fact->value = fact->text;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(fact->text, sizeof fact->text, format, args);
+    va_end(args);
+}
+
+static void say_classes(const limn_trainer *t, run_facts *f)
+{
+    if (!t->net.ports.label) return;
+    for (int i = 0; i < limn_dataset_classes(t->data); i++) limn_text_printf(&f->classes, "%s\n", limn_dataset_class(t->data, i));
+    say(f, "limn.classes", "the list of classes in --data", "%s", "");
+    if (f->classes.bytes) f->fact[f->n - 1].value = f->classes.bytes;
+}
+
+/* @return what a run is; free with forget().  NULL when memory is out */
+static run_facts *say_all(const limn_trainer *t)
+{
+    static const char *const crops[] = {[LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
+    const limn_train_options *o = t->o;
+    char settings[1024];
+    run_facts *f = calloc(1, sizeof *f);
+    if (!f) return NULL;
+    say(f, "format", NULL, "pt");
+    say(f, "limn.settings", NULL, "%s", limn_settings_text(&o->settings, settings));
+    say(f, "limn.step", NULL, "%lld", (long long)t->step);
+    say(f, "limn.prediction", "--prediction", "%s", limn_prediction_name(o->objective.prediction));
+    say(f, "limn.schedule", "--schedule", "%s", limn_schedule_name(o->objective.schedule.kind));
+    say(f, "limn.shift", "--shift", "%.9g", o->objective.schedule.shift);
+    say(f, "limn.weighting", "--weighting", "%s", limn_weighting_name(o->objective.weighting));
+    say(f, "limn.gamma", "--gamma", "%.9g", o->objective.gamma);
+    say(f, "limn.time_mean", "--time-mean", "%.9g", o->objective.time_mean);
+    say(f, "limn.time_std", "--time-std", "%.9g", o->objective.time_std);
+    say(f, "limn.contrastive", "--contrastive", "%.9g", o->contrastive);
+    say(f, "limn.seed", "--seed", "%llu", (unsigned long long)o->seed);
+    say(f, "limn.batch", "--batch times --accumulate", "%lld", (long long)limn_trainer_pictures(t));
+    say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
+    say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
+    say(f, "limn.drop", "--drop", "%.9g", o->drop);
+    say(f, "limn.flip", "--flip", "%d", o->flip);
+    say(f, "limn.crop", "--crop", "%s", crops[o->crop]);
+    say_classes(t, f);
+    say(f, "limn.lr", NULL, "%.9g", o->lr);
+    say(f, "limn.steps", NULL, "%lld", (long long)o->steps);
+    return f;
+}
+
+static void forget(run_facts *f)
+{
+    if (f) limn_text_free(&f->classes);
+    free(f);
+}
+
+/* A setting's value as the user writes it: a number, or the word of a choice. */
+static const char *setting_word(const limn_setting *row, int value, char out[64])
+{
+    const char *word = row->choices;
+    for (int k = 0; word && k < value; k++) word += strcspn(word, "|") + 1;
+    if (word) snprintf(out, 64, "%.*s", (int)strcspn(word, "|"), word);
+    else snprintf(out, 64, "%d", value);
+    return out;
+}
+
+static limn_status check_settings(limn_trainer *t, const char *path, const limn_safetensors *st)
+{
+    const limn_settings *now = &t->o->settings;
+    limn_settings then;
+    limn_status status = limn_weights_settings(t->ctx, path, st, &then);
+    if (status != LIMN_OK) return status;
+    if (then.family != now->family)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s trains %s, and this command %s", path, then.family->name, now->family->name);
+    for (int i = 0; now->family->settings[i].name; i++) {
+        const limn_setting *row = &now->family->settings[i];
+        char a[64], b[64];
+        if (then.value[i] != now->value[i])
+            return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s was made with %s=%s, and this command says %s: resume with the same settings, or start another run with --init",
+                             path, row->name, setting_word(row, then.value[i], a), setting_word(row, now->value[i], b));
+    }
+    return LIMN_OK;
+}
+
+/* Checkpoints of older versions lack some facts; these are not compared. */
+static limn_status check_facts(limn_trainer *t, const char *path, const limn_safetensors *st)
+{
+    run_facts *f = say_all(t);
+    if (!f) return limn_fail_memory(t->ctx, sizeof *f, "resuming");
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < f->n && status == LIMN_OK; i++) {
+        const run_fact *fact = &f->fact[i];
+        const char *then = limn_safetensors_metadata(st, fact->key);
+        char shown[256], now[256];
+        if (then && fact->fixed && strcmp(then, fact->value) != 0)
+            status = limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s was made where %s was \"%s\", and this command says \"%s\": resume with the same, or start another run with --init",
+                               path, fact->fixed, limn_escape(then, strlen(then), shown, sizeof shown), limn_escape(fact->value, strlen(fact->value), now, sizeof now));
+    }
+    forget(f);
+    return status;
+}
+
+/* ---- saving ------------------------------------------------------------------------------------------------------------ */
+
+typedef const char *metadata_pair[2];
+
+static void name_state(const limn_trainer *t, const char *prefix, const float *data, limn_named_view *views, char (*names)[300])
+{
+    for (int i = 0; i < t->weights.n; i++) {
+        snprintf(names[i], 300, "%s%s", prefix, t->weights.node[i]->name);
+        views[i] = (limn_named_view){names[i], {LIMN_F32, t->weights.node[i]->shape, (void *)(uintptr_t)(data + t->weights.begin[i])}};
+    }
+}
+
+static limn_status save_state(limn_trainer *t, size_t n_metadata, const metadata_pair *metadata)
+{
+    char path[1100];
+    size_t n = (size_t)t->weights.n;
+    limn_named_view *views = calloc(4 * n, sizeof *views);
+    char(*names)[300] = calloc(4 * n, sizeof *names);
+    limn_status status = views && names ? LIMN_OK : limn_fail_memory(t->ctx, 4 * n * sizeof *names, "saving");
+    if (status == LIMN_OK) {
+        const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
+        const float *states[] = {t->weights.value, t->m, t->v, t->ema};
+        for (size_t k = 0; k < 4; k++) name_state(t, prefixes[k], states[k], views + k * n, names + k * n);
+        snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
+        status = limn_safetensors_write(t->ctx, path, 4 * n, views, n_metadata, metadata);
+    }
+    free(views);
+    free(names);
+    return status;
+}
+
+/* The network alone: what else was trained along (the contrastive heads) stays in the checkpoint. */
+static limn_status save_model(limn_trainer *t, size_t n_metadata, const metadata_pair *metadata)
+{
+    char path[1100];
+    size_t n = (size_t)t->net.n_network;
+    uint16_t *half = limn_alloc_aligned(t->weights.count * sizeof *half);
+    limn_named_view *views = calloc(n, sizeof *views);
+    limn_status status = half && views ? LIMN_OK : limn_fail_memory(t->ctx, t->weights.count * 2, "saving");
+    if (status == LIMN_OK) {
+        limn_convert(t->ema, LIMN_F32, half, LIMN_BF16, t->weights.count);
+        for (size_t i = 0; i < n; i++)
+            views[i] = (limn_named_view){t->weights.node[i]->name, {LIMN_BF16, t->weights.node[i]->shape, half + t->weights.begin[i]}};
+        snprintf(path, sizeof path, "%s/model.safetensors", t->o->out);
+        status = limn_safetensors_write(t->ctx, path, n, views, n_metadata, metadata);
+    }
+    limn_free_aligned(half);
+    free(views);
+    return status;
+}
+
+limn_status limn_trainer_save(limn_trainer *t)
+{
+    run_facts *f = say_all(t);
+    if (!f) return limn_fail_memory(t->ctx, sizeof *f, "saving");
+    metadata_pair metadata[MAX_FACTS];
+    for (int i = 0; i < f->n; i++) metadata[i][0] = f->fact[i].key, metadata[i][1] = f->fact[i].value;
+    limn_status status = save_state(t, (size_t)f->n, (const metadata_pair *)metadata);
+    if (status == LIMN_OK) status = save_model(t, (size_t)f->n, (const metadata_pair *)metadata);
+    forget(f);
+    return status;
+}
+
+/* ---- going on ---------------------------------------------------------------------------------------------------------- */
+
+limn_status limn_trainer_resume(limn_trainer *t)
+{
+    char path[1100];
+    limn_safetensors *st;
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
+    limn_status status = limn_safetensors_open(t->ctx, path, &st);
+    if (status != LIMN_OK) return status;
+    const char *step = limn_safetensors_metadata(st, "limn.step");
+    t->step = step ? strtoll(step, NULL, 10) : -1;
+    if (t->step < 0) status = limn_fail(t->ctx, LIMN_BAD_FILE, "%s: no limn.step in its metadata", path);
+    if (status == LIMN_OK) status = check_settings(t, path, st);
+    if (status == LIMN_OK) status = check_facts(t, path, st);
+    const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
+    float *states[] = {t->weights.value, t->m, t->v, t->ema};
+    for (int k = 0; k < 4 && status == LIMN_OK; k++) status = limn_weights_load(t->ctx, &t->weights, path, st, prefixes[k], states[k]);
+    limn_safetensors_close(st);
+    return status;
+}
+
+limn_status limn_trainer_init(limn_trainer *t)
+{
+    limn_safetensors *st;
+    limn_status status = limn_safetensors_open(t->ctx, t->o->init, &st);
+    if (status != LIMN_OK) return status;
+    limn_weights network = t->weights;
+    network.n = t->net.n_network;
+    status = limn_weights_load(t->ctx, &network, t->o->init, st, "", t->weights.value);
+    limn_safetensors_close(st);
+    return status == LIMN_OK ? LIMN_OK : limn_fail_in(t->ctx, status, "--init");
+}

@@ -1,0 +1,99 @@
+/* train_log.c: what is trained, in one line; a row of log.csv and of the events every few steps. */
+#include "train/trainer_parts.h"
+
+#include "file/bytes.h"
+#include "graph/node.h"
+#include "plan/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char csv_head[] = "step,loss,lr,grad_norm,images_per_second\n";
+
+/* ---- what is trained --------------------------------------------------------------------------------------------------- */
+
+static size_t plan_bytes(const limn_trainer *t)
+{
+    limn_plan_size size = limn_plan_sizes(t->plan);
+    return size.activation_bytes + size.scratch_bytes + size.packed_bytes;
+}
+
+/* value, gradient, two moments, EMA, perhaps the sum; and a byte that says whether an element decays */
+static size_t state_bytes(const limn_trainer *t)
+{
+    size_t n = 0;
+    for (int i = 0; i < t->net.g->n_parameters; i++) n += (size_t)(limn_node_count(t->net.g->parameters[i]) + 15) / 16 * 16;
+    return n * (4 * (t->o->accumulate > 1 ? 6 : 5) + 1);
+}
+
+size_t limn_trainer_bytes(const limn_trainer *t)
+{
+    return plan_bytes(t) + state_bytes(t) + (t->samples ? limn_samples_bytes(t->samples) : 0);
+}
+
+void limn_trainer_tell(const limn_trainer *t)
+{
+    const limn_train_options *o = t->o;
+    double n = 0;
+    for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
+    char parts[64] = "";
+    if (o->accumulate > 1) snprintf(parts, sizeof parts, " in %d parts", o->accumulate);
+    limn_log(t->ctx, LIMN_LOG_INFO,
+             "%s, %.3g M parameters, on %lld pictures of %dx%dx%d; a step sees %lld%s; %s (%s); planned peak %.1f MB: %.1f activations, %.1f weights and optimizer, %.1f samples",
+             o->settings.family->name, n * 1e-6, (long long)limn_dataset_count(t->data), limn_settings_get(&o->settings, "size"),
+             limn_settings_get(&o->settings, "size"), limn_settings_get(&o->settings, "channels"), (long long)limn_trainer_pictures(t), parts,
+             t->plan->precision == LIMN_PRECISION_BF16 ? "bf16 with f32 master weights" : "f32", t->plan->precision_why, (double)limn_trainer_bytes(t) * 1e-6, (double)plan_bytes(t) * 1e-6, (double)state_bytes(t) * 1e-6,
+             t->samples ? (double)limn_samples_bytes(t->samples) * 1e-6 : 0.0);
+    if (t->step >= o->steps) limn_log(t->ctx, LIMN_LOG_INFO, "step %lld of %lld is done already: give more --steps to go on", (long long)t->step, (long long)o->steps);
+    else if (t->step > 0) limn_log(t->ctx, LIMN_LOG_INFO, "going on from step %lld of %lld", (long long)t->step, (long long)o->steps);
+}
+
+/* ---- rows -------------------------------------------------------------------------------------------------------------- */
+
+/* A killed run may have logged steps after its checkpoint; they come again. */
+static limn_status drop_later_rows(limn_trainer *t, const char *path)
+{
+    unsigned char *bytes;
+    size_t n;
+    limn_status status = limn_file_read(t->ctx, path, (size_t)1 << 30, &bytes, &n);
+    if (status == LIMN_NOT_FOUND) return LIMN_OK;
+    if (status != LIMN_OK) return status;
+    limn_writer writer;
+    status = limn_file_create(t->ctx, path, &writer);
+    if (status == LIMN_OK) limn_file_write(&writer, csv_head, sizeof csv_head - 1);
+    for (char *row = (char *)bytes, *end; status == LIMN_OK && (end = strchr(row, '\n')); row = end + 1)
+        if (row[0] >= '0' && row[0] <= '9' && strtoll(row, NULL, 10) <= t->step) limn_file_write(&writer, row, (size_t)(end + 1 - row));
+    if (status == LIMN_OK) status = limn_file_commit(&writer);
+    free(bytes);
+    return status;
+}
+
+limn_status limn_trainer_log_open(limn_trainer *t)
+{
+    char path[1100];
+    snprintf(path, sizeof path, "%s/log.csv", t->o->out);
+    limn_status status = t->o->resume ? drop_later_rows(t, path) : LIMN_OK;
+    if (status != LIMN_OK) return status;
+    t->csv = fopen(path, t->o->resume ? "a" : "w");
+    if (!t->csv) return limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
+    if (!t->o->resume || ftell(t->csv) == 0) fputs(csv_head, t->csv);
+    return limn_tensorboard_open(t->ctx, t->o->out, &t->events);
+}
+
+void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, double rate)
+{
+    fprintf(t->csv, "%lld,%.6f,%.3g,%.4f,%.1f\n", (long long)t->step, loss, lr, norm, rate);
+    fflush(t->csv);
+    limn_tensorboard_scalar(t->events, t->step, "loss", loss);
+    limn_tensorboard_scalar(t->events, t->step, "lr", lr);
+    limn_tensorboard_scalar(t->events, t->step, "grad_norm", norm);
+    limn_tensorboard_scalar(t->events, t->step, "images_per_second", rate);
+    if (t->o->report) t->o->report(t->o->user, t->step, t->o->steps, loss, lr, norm, rate);
+}
+
+void limn_trainer_log_close(limn_trainer *t)
+{
+    if (t->csv) fclose(t->csv);
+    limn_tensorboard_close(t->events);
+}
