@@ -30,7 +30,7 @@ static limn_train_options options_for(limn_ctx *ctx, const char *out, losses *l)
 {
     limn_train_options o = limn_train_defaults();
     assert_int_equal(limn_settings_parse(ctx, NET, &o.settings), LIMN_OK);
-    o.data = "shapes", o.out = out, o.batch = 8, o.steps = 40, o.save_every = 20, o.warmup = 10, o.lr = 2e-3;
+    o.data = "shapes", o.n_shapes = 512, o.out = out, o.batch = 8, o.steps = 40, o.save_every = 20, o.warmup = 10, o.lr = 2e-3;
     o.precision = LIMN_PRECISION_F32, o.report = report, o.user = l;
     return o;
 }
@@ -38,8 +38,14 @@ static limn_train_options options_for(limn_ctx *ctx, const char *out, losses *l)
 static limn_status train(limn_ctx *ctx, const limn_train_options *o)
 {
     limn_status status = limn_train(ctx, o);
-    if (status != LIMN_OK) print_error("%s\n", limn_error_text(ctx));
+    if (status != LIMN_OK && status != LIMN_CANCELLED) print_error("%s\n", limn_error_text(ctx));
     return status;
+}
+
+static bool stop_every_nine(void *user, const char *what, int64_t done, int64_t total)
+{
+    (void)user, (void)total;
+    return strcmp(what, "step") != 0 || done % 9 != 0;
 }
 
 static void same_files(limn_ctx *ctx, const char *a, const char *b)
@@ -62,11 +68,10 @@ static void resuming_gives_the_bits_of_never_stopping(void **state)
     limn_train_options whole = options_for(ctx, "run-whole", &l), half = options_for(ctx, "run-half", &l);
     assert_int_equal(train(ctx, &whole), LIMN_OK);
     assert_true(l.last < l.first);
-    /* stop after 20 steps by asking, with the same learning-rate schedule */
-    half.seconds = 1e-9;
-    for (int i = 0; i < 40; i++) {
+    limn_ctx_set_progress(ctx, stop_every_nine, NULL);
+    for (int i = 0; i < 5; i++) {
         half.resume = i > 0;
-        assert_int_equal(train(ctx, &half), LIMN_OK);
+        assert_int_equal(train(ctx, &half), i < 4 ? LIMN_CANCELLED : LIMN_OK);
     }
     same_files(ctx, "run-whole/checkpoint.safetensors", "run-half/checkpoint.safetensors");
     same_files(ctx, "run-whole/model.safetensors", "run-half/model.safetensors");
@@ -112,10 +117,6 @@ static void bad_folders_are_named(void **state)
     o = options_for(ctx, "run-bad", &l);
     o.resume = true;
     assert_int_equal(limn_train(ctx, &o), LIMN_NOT_FOUND);
-    o = options_for(ctx, "run-bad", &l);
-    o.lr = 10, o.clip = 0, o.warmup = 0, o.steps = 400;
-    limn_status status = limn_train(ctx, &o); /* may or may not reach infinity; it must say so when it does */
-    assert_true(status == LIMN_OK || status == LIMN_DIVERGED);
     limn_ctx_free(ctx);
 }
 

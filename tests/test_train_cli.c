@@ -1,0 +1,122 @@
+/* test_train_cli.c: limn train as a person meets it: wrong flags are one sentence and exit code 2, a signal saves, --resume goes on. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define PROGRAM LIMN_BINARY_DIR "/limn"
+#define SMALL "size=8 channels=3 patch=4 width=16 depth=1 heads=2 mlp=16"
+enum { MAX_ARGS = 48 };
+
+/* Start `limn train` with arguments separated by "|"; what it says on stderr goes to cli.err. */
+static pid_t begin(const char *arguments)
+{
+    char *copy = strdup(arguments), *argv[MAX_ARGS] = {(char *)"limn", (char *)"train"};
+    int n = 2;
+    for (char *p = copy, *bar; p && *p && n < MAX_ARGS - 1; p = bar) {
+        bar = strchr(p, '|');
+        if (bar) *bar++ = '\0';
+        argv[n++] = p;
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = open("cli.err", O_WRONLY | O_CREAT | O_TRUNC, 0666), none = open("/dev/null", O_WRONLY);
+        dup2(fd, 2);
+        dup2(none, 1);
+        execv(PROGRAM, argv);
+        _exit(127);
+    }
+    free(copy);
+    assert_true(child > 0);
+    return child;
+}
+
+static int end(pid_t child, char *text, size_t size)
+{
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    FILE *f = fopen("cli.err", "r");
+    size_t n = fread(text, 1, size - 1, f);
+    text[n] = '\0';
+    fclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
+{
+    (void)state;
+    static const struct { const char *arguments, *word; } rows[] = {
+        {"", "--data"}, {"dit|--data|shapes", "--out"}, {"ditt|--data|shapes|--out|run-cli", "ditt"}, {"dit|more|--data|shapes|--out|run-cli", "more"},
+        {"dit|--data|shapes|--out|run-cli|--set|depth=0", "depth"}, {"dit|--data|shapes|--out|run-cli|--set|depht=3", "depht"},
+        {"dit|--data|shapes|--out|run-cli|--batch|0", "--batch"}, {"dit|--data|shapes|--out|run-cli|--batch|x", "--batch"},
+        {"dit|--data|shapes|--out|run-cli|--accumulate|0", "--accumulate"}, {"dit|--data|shapes|--out|run-cli|--steps|1.5", "--steps"},
+        {"dit|--data|shapes|--out|run-cli|--lr|-1", "--lr"}, {"dit|--data|shapes|--out|run-cli|--lr|nan", "--lr"}, {"dit|--data|shapes|--out|run-cli|--lr", "--lr"},
+        {"dit|--data|shapes|--out|run-cli|--drop|2", "--drop"}, {"dit|--data|shapes|--out|run-cli|--ema|1.5", "--ema"},
+        {"dit|--data|shapes|--out|run-cli|--precision|f16", "--precision"}, {"dit|--data|shapes|--out|run-cli|--schedule|sigmoid", "--schedule"},
+        {"dit|--data|shapes|--out|run-cli|--prediction|noise", "--prediction"}, {"dit|--data|shapes|--out|run-cli|--weighting|snr", "--weighting"},
+        {"dit|--data|shapes|--out|run-cli|--schedule|linear|--prediction|flow", "flow"}, {"dit|--data|shapes|--out|run-cli|--seed|-1", "--seed"},
+        {"dit|--data|shapes|--out|run-cli|--threads|99999", "--threads"}, {"dit|--data|shapes|--out|run-cli|--sample-every|-1", "--sample-every"},
+        {"dit|--data|shapes|--out|run-cli|--sample-prompts|a", "--sample-every"}, {"dit|--data|shapes|--out|run-cli|--contrastive|1", "text_encoder=clip"},
+        {"dit|--data|no-such-folder|--out|run-cli", "no-such-folder"}, {"dit|--data|shapes|--out|run-cli|--init|no-such-file|--set|" SMALL, "no-such-file"},
+        {"dit|--data|shapes|--out|run-cli|--resume|--set|" SMALL, "run-cli/checkpoint.safetensors"}, {"dit|--data|shapes|--out|run-cli|--resume|--init|x", "--init"},
+        {"mmdit-emoji|--data|shapes|--out|run-cli|--merges|no-such-file|--set|size=16", "no-such-file"}, {"dit|--data|shapes|--out|/dev/null/run|--set|" SMALL, "/dev/null/run"},
+        {"dit|--data|shapes|--out|run-cli|--set|learn_sigma=1", "--schedule"}, {"mmdit|--data|shapes|--out|run-cli", "text_encoder=clip"},
+        {"clip-text|--data|shapes|--out|run-cli", "clip-text"}, {"dit|--data|shapes|--out|run-cli|--quiet", "--quiet"},
+    };
+    char text[4096];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int code = end(begin(rows[i].arguments), text, sizeof text);
+        const char *newline = strchr(text, '\n');
+        if (code != 2 || !newline || newline[1] || strncmp(text, "limn", 4) || !strstr(text, rows[i].word))
+            fail_msg("%s: exit code %d, expected one sentence with \"%s\": %s", rows[i].arguments, code, rows[i].word, text);
+    }
+    assert_int_equal(access("run-cli", F_OK), -1);
+}
+
+static long last_step(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char line[256];
+    long step = 0;
+    while (f && fgets(line, sizeof line, f)) step = strtol(line, NULL, 10);
+    if (f) fclose(f);
+    return step;
+}
+
+static void a_signal_saves_and_resume_goes_on(void **state)
+{
+    (void)state;
+    char text[4096];
+    unlink("deep/run-signal/log.csv");
+    pid_t child = begin("dit|--data|shapes|--out|deep/run-signal|--steps|100000000|--batch|2|--log-every|1|--threads|1|--set|" SMALL);
+    for (int i = 0; i < 2000 && last_step("deep/run-signal/log.csv") < 3; i++) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    assert_int_equal(kill(child, SIGTERM), 0);
+    assert_int_equal(end(child, text, sizeof text), 0);
+    assert_non_null(strstr(text, "saved"));
+    assert_non_null(strstr(text, "--resume"));
+    long stopped = last_step("deep/run-signal/log.csv");
+    assert_true(stopped >= 3);
+    child = begin("dit|--data|shapes|--out|deep/run-signal|--steps|100000000|--batch|2|--log-every|1|--threads|1|--resume|--minutes|0.0000000001|--set|" SMALL);
+    assert_int_equal(end(child, text, sizeof text), 0);
+    assert_non_null(strstr(text, "going on from step"));
+    assert_int_equal(last_step("deep/run-signal/log.csv"), stopped + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_wrong_value_is_one_sentence_and_exit_code_2),
+        cmocka_unit_test(a_signal_saves_and_resume_goes_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

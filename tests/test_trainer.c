@@ -1,0 +1,490 @@
+/* test_trainer.c: what a run promises: the same bits after a stop, no bad state over a good one, refusals in a sentence, events. */
+#include "file/bytes.h"
+#include "file/image.h"
+#include "file/safetensors.h"
+#include "train/tensorboard.h"
+#include "train/trainer.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define SIZES "size=16 channels=3 patch=4 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre "
+#define MMDIT "mmdit " SIZES "text_encoder=clip text_length=40 text_width=32 text_depth=1 text_heads=2 text_vocab=514"
+#define DIT "dit " SIZES
+
+enum { MAX_ROWS = 64 };
+
+/* What a run told. */
+typedef struct told {
+    int n, warnings;
+    double loss[MAX_ROWS], norm[MAX_ROWS];
+    int64_t stop_after;      /* steps until the progress callback says stop; 0: never */
+    const char *remove;      /* folder to remove after the first warning */
+    char last[1024];
+} told;
+
+static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
+{
+    (void)step, (void)steps, (void)lr, (void)rate;
+    told *t = user;
+    if (t->n < MAX_ROWS) t->loss[t->n] = loss, t->norm[t->n++] = norm;
+}
+
+static void hear(void *user, limn_log_level level, const char *text)
+{
+    told *t = user;
+    snprintf(t->last, sizeof t->last, "%s", text);
+    if (level != LIMN_LOG_WARN) return;
+    t->warnings++;
+    if (t->remove) rmdir(t->remove);
+}
+
+static bool go_on(void *user, const char *what, int64_t done, int64_t total)
+{
+    (void)total;
+    told *t = user;
+    return strcmp(what, "step") != 0 || t->stop_after == 0 || done % t->stop_after != 0;
+}
+
+static limn_ctx *context(told *t)
+{
+    limn_ctx *ctx = limn_ctx_new();
+    *t = (told){0};
+    limn_ctx_set_threads(ctx, 1);
+    limn_ctx_set_log(ctx, hear, t);
+    limn_ctx_set_progress(ctx, go_on, t);
+    return ctx;
+}
+
+static limn_train_options options_for(limn_ctx *ctx, const char *net, const char *out, told *t)
+{
+    limn_train_options o = limn_train_defaults();
+    assert_int_equal(limn_settings_parse(ctx, net, &o.settings), LIMN_OK);
+    o.data = "shapes", o.n_shapes = 64, o.out = out, o.batch = 4, o.steps = 12, o.save_every = 5, o.log_every = 1, o.warmup = 4, o.lr = 2e-3;
+    o.precision = LIMN_PRECISION_F32, o.report = report, o.user = t;
+    return o;
+}
+
+static void expect(limn_ctx *ctx, const limn_train_options *o, limn_status expected)
+{
+    limn_status status = limn_train(ctx, o);
+    if (status != expected) fail_msg("expected \"%s\", found \"%s\": %s", limn_status_name(expected), limn_status_name(status), limn_error_text(ctx));
+}
+
+static unsigned char *bytes_of(limn_ctx *ctx, const char *path, size_t *n)
+{
+    unsigned char *bytes;
+    if (limn_file_read(ctx, path, 1 << 30, &bytes, n) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    return bytes;
+}
+
+static void same_files(limn_ctx *ctx, const char *a, const char *b)
+{
+    size_t n, m;
+    unsigned char *x = bytes_of(ctx, a, &n), *y = bytes_of(ctx, b, &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, n);
+    free(x);
+    free(y);
+}
+
+/* ---- resuming --------------------------------------------------------------------------------------------------------- */
+
+/* Runs o to its end in one go, and again with a stop every 5 steps. */
+static void stop_and_go(limn_ctx *ctx, told *t, limn_train_options o, const char *whole, const char *parts)
+{
+    char a[256], b[256];
+    o.out = whole;
+    expect(ctx, &o, LIMN_OK);
+    o.out = parts;
+    t->stop_after = 5;
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_non_null(strstr(limn_error_text(ctx), "--resume"));
+    o.resume = true;
+    expect(ctx, &o, LIMN_CANCELLED);
+    expect(ctx, &o, LIMN_OK);
+    t->stop_after = 0;
+    for (int i = 0; i < 2; i++) {
+        snprintf(a, sizeof a, "%s/%s.safetensors", whole, i ? "model" : "checkpoint");
+        snprintf(b, sizeof b, "%s/%s.safetensors", parts, i ? "model" : "checkpoint");
+        same_files(ctx, a, b);
+    }
+}
+
+static void accumulation_text_and_samples_resume_with_the_same_bits(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, MMDIT, "", &t);
+    o.accumulate = 2, o.contrastive = 0.5, o.flip = true, o.sample_every = 6, o.sample_prompts = "a red circle|a blue square";
+    stop_and_go(ctx, &t, o, "run-all", "run-all-parts");
+    limn_image grid;
+    assert_int_equal(limn_image_read(ctx, "run-all/samples/step-000012.png", 3, &grid), LIMN_OK);
+    assert_int_equal(grid.width, 32);
+    assert_int_equal(grid.height, 16);
+    limn_image_free(&grid);
+    same_files(ctx, "run-all/samples/step-000006.png", "run-all-parts/samples/step-000006.png");
+    same_files(ctx, "run-all/samples/step-000012.png", "run-all-parts/samples/step-000012.png");
+    limn_ctx_free(ctx);
+}
+
+static void a_learned_variance_resumes_with_the_same_bits(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT "learn_sigma=1", "run-sigma-flow", &t);
+    expect(ctx, &o, LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "--schedule linear"));
+    o.objective = limn_objective_noise();
+    stop_and_go(ctx, &t, o, "run-sigma", "run-sigma-parts");
+    limn_ctx_free(ctx);
+}
+
+static void labels_with_dropout_resume_with_the_same_bits(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT "classes=32", "", &t);
+    o.drop = 0.3, o.accumulate = 2, o.sample_every = 12, o.sample_prompts = "red circle|31";
+    stop_and_go(ctx, &t, o, "run-labels", "run-labels-parts");
+    limn_image grid;
+    assert_int_equal(limn_image_read(ctx, "run-labels/samples/step-000012.png", 3, &grid), LIMN_OK);
+    assert_int_equal(grid.width, 32);
+    limn_image_free(&grid);
+    limn_ctx_free(ctx);
+}
+
+/* Labels reach the loss: rows of "none" and of the classes that were seen learn, those of other classes stay. */
+static void only_classes_that_were_seen_learn(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_safetensors *before, *after;
+    limn_train_options o = options_for(ctx, DIT "classes=40", "run-none", &t);
+    o.steps = 1, o.batch = 8, o.weight_decay = 0, o.lr = 1e-12, o.warmup = 0;
+    expect(ctx, &o, LIMN_OK);
+    o.out = "run-seen", o.steps = 12, o.lr = 1e-2;
+    expect(ctx, &o, LIMN_OK);
+    assert_int_equal(limn_safetensors_open(ctx, "run-none/checkpoint.safetensors", &before), LIMN_OK);
+    assert_int_equal(limn_safetensors_open(ctx, "run-seen/checkpoint.safetensors", &after), LIMN_OK);
+    assert_non_null(strstr(limn_safetensors_metadata(after, "limn.classes"), "red circle\n"));
+    const limn_entry *a = limn_safetensors_find(before, "y_embedder.embedding_table.weight"), *b = limn_safetensors_find(after, "y_embedder.embedding_table.weight");
+    assert_non_null(a);
+    int moved = 0;
+    for (int row = 0; row < 41; row++) {
+        float x[32], y[32], most = 0;
+        memcpy(x, (const char *)a->data + (size_t)row * sizeof x, sizeof x);
+        memcpy(y, (const char *)b->data + (size_t)row * sizeof y, sizeof y);
+        for (int i = 0; i < 32; i++) most = fmaxf(most, fabsf(x[i] - y[i]));
+        if (row >= 32 && row < 40) assert_true(most < 1e-6f); /* the data has 32 classes */
+        else moved += most > 1e-4f;
+        if (row == 40) assert_true(most > 1e-4f);
+    }
+    assert_true(moved > 20);
+    limn_safetensors_close(before);
+    limn_safetensors_close(after);
+    o = options_for(ctx, DIT "classes=8", "run-few", &t);
+    expect(ctx, &o, LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "--set classes=32"));
+    o = options_for(ctx, DIT "classes=32", "run-few", &t);
+    o.sample_every = 1, o.sample_prompts = "red herring";
+    expect(ctx, &o, LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "red herring"));
+    limn_ctx_free(ctx);
+}
+
+static void parts_of_a_batch_add_up_to_the_whole(void **state)
+{
+    (void)state;
+    told one, two;
+    limn_ctx *ctx = context(&one);
+    limn_train_options o = options_for(ctx, MMDIT, "run-whole-batch", &one);
+    o.batch = 8, o.steps = 6;
+    expect(ctx, &o, LIMN_OK);
+    two = (told){0};
+    o.out = "run-parts-of-batch", o.batch = 2, o.accumulate = 4, o.user = &two;
+    expect(ctx, &o, LIMN_OK);
+    assert_int_equal(one.n, 6);
+    assert_int_equal(two.n, 6);
+    for (int i = 0; i < 6; i++) {
+        assert_true(fabs(one.loss[i] - two.loss[i]) < 1e-5 * one.loss[i]);
+        assert_true(fabs(one.norm[i] - two.norm[i]) < 1e-4 * one.norm[i]);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void another_number_of_threads_changes_only_the_rounding(void **state)
+{
+    (void)state;
+    told one, two;
+    limn_ctx *ctx = context(&one);
+    limn_train_options o = options_for(ctx, MMDIT, "run-one-thread", &one);
+    o.steps = 20;
+    expect(ctx, &o, LIMN_OK);
+    two = (told){0};
+    o.out = "run-two-threads", o.user = &two;
+    limn_ctx_set_threads(ctx, 2);
+    expect(ctx, &o, LIMN_OK);
+    assert_int_equal(two.n, 20);
+    for (int i = 0; i < 20; i++)
+        if (!(fabs(one.loss[i] - two.loss[i]) < 1e-5 * one.loss[i])) fail_msg("step %d: %.9g and %.9g", i + 1, one.loss[i], two.loss[i]);
+    limn_ctx_free(ctx);
+}
+
+static void bf16_learns_as_f32_does(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    bool can = __builtin_cpu_supports("avx512bw");
+#else
+    bool can = false;
+#endif
+    if (!can) {
+        print_message("SKIP: bf16 kernels of training need AVX-512, which this CPU lacks\n");
+        skip();
+    }
+    told f32, bf16;
+    limn_ctx *ctx = context(&f32);
+    limn_train_options o = options_for(ctx, MMDIT, "run-f32", &f32);
+    o.steps = 20;
+    expect(ctx, &o, LIMN_OK);
+    bf16 = (told){0};
+    o.out = "run-bf16", o.precision = LIMN_PRECISION_BF16, o.user = &bf16;
+    expect(ctx, &o, LIMN_OK);
+    /* 8 bits of mantissa: single losses within 2 % */
+    for (int i = 0; i < 20; i++) assert_true(fabs(f32.loss[i] - bf16.loss[i]) < 0.02 * f32.loss[i]);
+    limn_ctx_free(ctx);
+}
+
+/* A killed run leaves rows of steps that its checkpoint does not know, perhaps half a line. */
+static void a_resumed_log_has_every_step_once(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-log", &t);
+    o.seconds = 1e-9, o.log_every = 20;
+    expect(ctx, &o, LIMN_OK); /* stops after a step */
+    FILE *f = fopen("run-log/log.csv", "a");
+    fputs("2,9.9,0.1,0.1,5\n3,9.9,0.1", f);
+    fclose(f);
+    o.seconds = 0, o.log_every = 1, o.resume = true;
+    expect(ctx, &o, LIMN_OK);
+    size_t n;
+    char *text = (char *)bytes_of(ctx, "run-log/log.csv", &n);
+    size_t at = strcspn(text, "\n") + 1;
+    for (int step = 1; step <= 12; step++) {
+        assert_int_equal(strtol(text + at, NULL, 10), step);
+        at += strcspn(text + at, "\n") + 1;
+    }
+    assert_int_equal(at, n);
+    assert_null(strstr(text, "9.9,"));
+    free(text);
+    limn_ctx_free(ctx);
+}
+
+/* ---- what goes wrong -------------------------------------------------------------------------------------------------- */
+
+static void a_diverged_run_keeps_the_last_good_checkpoint(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-nan", &t);
+    o.steps = 6;
+    expect(ctx, &o, LIMN_OK);
+    size_t n, m;
+    unsigned char *before = bytes_of(ctx, "run-nan/checkpoint.safetensors", &n);
+    o.resume = true, o.steps = 40, o.save_every = 1, o.lr = 1e30;
+    expect(ctx, &o, LIMN_DIVERGED);
+    assert_non_null(strstr(limn_error_text(ctx), "last good checkpoint is kept"));
+    /* the first resumed step began from good weights, so it may be saved again; nothing later may */
+    unsigned char *after = bytes_of(ctx, "run-nan/checkpoint.safetensors", &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
+    free(before);
+    free(after);
+    o.lr = 1e-4;
+    expect(ctx, &o, LIMN_OK);
+    limn_ctx_free(ctx);
+}
+
+static void a_failed_save_is_a_warning_until_the_third(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-full", &t);
+    mkdir("run-full", 0777);
+    unlink("run-full/checkpoint.safetensors");
+    mkdir("run-full/checkpoint.safetensors", 0777); /* nothing can be renamed over a folder */
+    o.save_every = 2;
+    expect(ctx, &o, LIMN_IO);
+    assert_int_equal(t.warnings, 2);
+    assert_non_null(strstr(limn_error_text(ctx), "3 saves in a row failed"));
+    assert_non_null(strstr(limn_error_text(ctx), "run-full/checkpoint.safetensors"));
+    t = (told){.remove = "run-full/checkpoint.safetensors"};
+    expect(ctx, &o, LIMN_OK);
+    assert_int_equal(t.warnings, 1);
+    size_t n;
+    free(bytes_of(ctx, "run-full/checkpoint.safetensors", &n));
+    limn_ctx_free(ctx);
+}
+
+static void refused(limn_ctx *ctx, const limn_train_options *o, const char *word)
+{
+    if (limn_train(ctx, o) != LIMN_BAD_ARGUMENT) fail_msg("%s was not refused: %s", word, limn_error_text(ctx));
+    if (!strstr(limn_error_text(ctx), word)) fail_msg("expected \"%s\" in: %s", word, limn_error_text(ctx));
+}
+
+static void a_run_is_not_resumed_as_another(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-other", &t), other;
+    o.steps = 4;
+    expect(ctx, &o, LIMN_OK);
+    o.resume = true, o.steps = 6;
+    other = o, limn_settings_set(ctx, &other.settings, "depth=3"), refused(ctx, &other, "depth=2");
+    other = o, limn_settings_parse(ctx, MMDIT, &other.settings), refused(ctx, &other, "trains dit");
+    other = o, other.seed = 7, refused(ctx, &other, "--seed");
+    other = o, other.batch = 3, refused(ctx, &other, "--batch");
+    other = o, other.drop = 0.2, refused(ctx, &other, "--drop");
+    other = o, other.flip = true, refused(ctx, &other, "--flip");
+    other = o, other.objective = limn_objective_noise(), refused(ctx, &other, "--prediction");
+    other = o, other.init = "run-other/model.safetensors", refused(ctx, &other, "--init");
+    other = o, other.batch = 2, other.accumulate = 2; /* the same pictures in a step */
+    expect(ctx, &other, LIMN_OK);
+    limn_ctx_free(ctx);
+}
+
+static void a_run_starts_from_the_weights_of_another(void **state)
+{
+    (void)state;
+    told first, second;
+    limn_ctx *ctx = context(&first);
+    limn_train_options o = options_for(ctx, DIT, "run-base", &first);
+    o.steps = 40, o.ema = 0;
+    expect(ctx, &o, LIMN_OK);
+    second = (told){0};
+    o.out = "run-from-base", o.init = "run-base/model.safetensors", o.steps = 2, o.user = &second;
+    expect(ctx, &o, LIMN_OK);
+    assert_true(second.loss[0] < 0.9 * first.loss[0]); /* the same pictures and noise, better weights */
+    limn_settings_set(ctx, &o.settings, "width=64");
+    expect(ctx, &o, LIMN_BAD_FILE);
+    assert_non_null(strstr(limn_error_text(ctx), "run-base/model.safetensors"));
+    o.init = "no-such-file";
+    expect(ctx, &o, LIMN_NOT_FOUND);
+    limn_ctx_free(ctx);
+}
+
+static void what_is_wrong_leaves_no_run_folder(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-never", &t);
+    o.data = "no-such-folder";
+    expect(ctx, &o, LIMN_NOT_FOUND);
+    o = options_for(ctx, DIT, "run-never", &t);
+    o.accumulate = 0;
+    expect(ctx, &o, LIMN_BAD_ARGUMENT);
+    o = options_for(ctx, "dit size=1024 patch=1 width=2048 depth=200 channels=3 mlp=8192", "run-never", &t);
+    o.batch = 64;
+    expect(ctx, &o, LIMN_NO_MEMORY);
+    assert_int_equal(access("run-never", F_OK), -1);
+    limn_ctx_free(ctx);
+}
+
+/* ---- events ----------------------------------------------------------------------------------------------------------- */
+
+static uint64_t little(const unsigned char *p, int n)
+{
+    uint64_t value = 0;
+    for (int i = n - 1; i >= 0; i--) value = value << 8 | p[i];
+    return value;
+}
+
+/* Records in a file, each with both checksums right; counts those that hold `tag`. */
+static int count_records(limn_ctx *ctx, const char *path, const char *tag, int *n_with_tag)
+{
+    size_t n, at = 0;
+    int records = 0;
+    unsigned char *bytes = bytes_of(ctx, path, &n);
+    *n_with_tag = 0;
+    while (at < n) {
+        assert_true(n - at >= 16);
+        uint64_t length = little(bytes + at, 8);
+        assert_int_equal(little(bytes + at + 8, 4), limn_crc32c_mask(limn_crc32c(bytes + at, 8)));
+        assert_true(length <= n - at - 16);
+        assert_int_equal(little(bytes + at + 12 + length, 4), limn_crc32c_mask(limn_crc32c(bytes + at + 12, length)));
+        for (size_t i = 0; i + strlen(tag) <= length; i++)
+            if (!memcmp(bytes + at + 12 + i, tag, strlen(tag))) {
+                ++*n_with_tag;
+                break;
+            }
+        at += length + 16;
+        records++;
+    }
+    free(bytes);
+    return records;
+}
+
+static void events_are_framed_and_checked(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    assert_int_equal(limn_crc32c("123456789", 9), 0xe3069283u); /* the check value of CRC-32C */
+    limn_train_options o = options_for(ctx, DIT, "run-events", &t);
+    o.steps = 3, o.sample_every = 3;
+    DIR *folder = opendir("run-events"); /* of an earlier run of this test */
+    char path[600] = "";
+    for (struct dirent *e; folder && (e = readdir(folder));)
+        if (!strncmp(e->d_name, "events.", 7)) snprintf(path, sizeof path, "run-events/%s", e->d_name), unlink(path);
+    if (folder) closedir(folder);
+    expect(ctx, &o, LIMN_OK);
+    folder = opendir("run-events");
+    for (struct dirent *e; (e = readdir(folder));)
+        if (!strncmp(e->d_name, "events.out.tfevents.", 20)) snprintf(path, sizeof path, "run-events/%s", e->d_name);
+    closedir(folder);
+    int with_tag;
+    assert_int_equal(count_records(ctx, path, "grad_norm", &with_tag), 1 + 3 * 4 + 1);
+    assert_int_equal(with_tag, 3);
+    count_records(ctx, path, "\x89PNG\r\n\x1a\n", &with_tag);
+    assert_int_equal(with_tag, 1);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accumulation_text_and_samples_resume_with_the_same_bits),
+        cmocka_unit_test(a_learned_variance_resumes_with_the_same_bits),
+        cmocka_unit_test(labels_with_dropout_resume_with_the_same_bits),
+        cmocka_unit_test(only_classes_that_were_seen_learn),
+        cmocka_unit_test(parts_of_a_batch_add_up_to_the_whole),
+        cmocka_unit_test(another_number_of_threads_changes_only_the_rounding),
+        cmocka_unit_test(bf16_learns_as_f32_does),
+        cmocka_unit_test(a_resumed_log_has_every_step_once),
+        cmocka_unit_test(a_diverged_run_keeps_the_last_good_checkpoint),
+        cmocka_unit_test(a_failed_save_is_a_warning_until_the_third),
+        cmocka_unit_test(a_run_is_not_resumed_as_another),
+        cmocka_unit_test(a_run_starts_from_the_weights_of_another),
+        cmocka_unit_test(what_is_wrong_leaves_no_run_folder),
+        cmocka_unit_test(events_are_framed_and_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
