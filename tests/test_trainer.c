@@ -27,7 +27,7 @@ typedef struct told {
     double loss[MAX_ROWS], norm[MAX_ROWS];
     int64_t stop_after;      /* steps until the progress callback says stop; 0: never */
     const char *remove;      /* folder to remove after the first warning */
-    char last[1024];
+    char first[1024];        /* line of the log */
 } told;
 
 static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
@@ -40,7 +40,7 @@ static void report(void *user, int64_t step, int64_t steps, double loss, double 
 static void hear(void *user, limn_log_level level, const char *text)
 {
     told *t = user;
-    snprintf(t->last, sizeof t->last, "%s", text);
+    if (!t->first[0]) snprintf(t->first, sizeof t->first, "%s", text);
     if (level != LIMN_LOG_WARN) return;
     t->warnings++;
     if (t->remove) rmdir(t->remove);
@@ -126,6 +126,9 @@ static void accumulation_text_and_samples_resume_with_the_same_bits(void **state
     limn_train_options o = options_for(ctx, MMDIT, "", &t);
     o.accumulate = 2, o.contrastive = 0.5, o.flip = true, o.sample_every = 6, o.sample_prompts = "a red circle|a blue square";
     stop_and_go(ctx, &t, o, "run-all", "run-all-parts");
+    static const char *const words[] = {"mmdit, 0.08", "M parameters", "64 pictures of 16x16x3", "a step sees 8 in 2 parts", "f32 (as asked)", "planned peak"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strstr(t.first, words[i])) fail_msg("the first line lacks \"%s\": %s", words[i], t.first);
     limn_image grid;
     assert_int_equal(limn_image_read(ctx, "run-all/samples/step-000012.png", 3, &grid), LIMN_OK);
     assert_int_equal(grid.width, 32);

@@ -39,6 +39,8 @@ typedef struct limn_contrastive_inputs {
  * Parameters contrastive.image_projection.weight [P,D], contrastive.text_projection.weight [P,E] and contrastive.log_scale, which
  * counts from CLIP's start ln(1/0.07); exp(s) is at most 100.
  *
+ * In a network whose picture has looked at the text the pairs are easy: the term then mostly keeps captions apart in the text encoder.
+ *
  * @param tokens  [B,T,D];  text [B,E], E = P
  * @return rank 0; fills *in
  */

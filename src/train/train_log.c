@@ -19,12 +19,12 @@ static size_t plan_bytes(const limn_trainer *t)
     return size.activation_bytes + size.scratch_bytes + size.packed_bytes;
 }
 
-/* value, gradient, two moments, EMA, perhaps the sum; and a byte that says whether an element decays */
+/* value, gradient, two moments, EMA, perhaps the sum; a byte that says whether an element decays; a bf16 copy while saving */
 static size_t state_bytes(const limn_trainer *t)
 {
     size_t n = 0;
     for (int i = 0; i < t->net.g->n_parameters; i++) n += (size_t)(limn_node_count(t->net.g->parameters[i]) + 15) / 16 * 16;
-    return n * (4 * (t->o->accumulate > 1 ? 6 : 5) + 1);
+    return n * (4 * (t->o->accumulate > 1 ? 6 : 5) + 1 + 2);
 }
 
 size_t limn_trainer_bytes(const limn_trainer *t)
@@ -39,10 +39,12 @@ void limn_trainer_tell(const limn_trainer *t)
     for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
     char parts[64] = "";
     if (o->accumulate > 1) snprintf(parts, sizeof parts, " in %d parts", o->accumulate);
+    int size = limn_settings_get(&o->settings, "size");
     limn_log(t->ctx, LIMN_LOG_INFO,
-             "%s, %.3g M parameters, on %lld pictures of %dx%dx%d; a step sees %lld%s; %s (%s); planned peak %.1f MB: %.1f activations, %.1f weights and optimizer, %.1f samples",
-             o->settings.family->name, n * 1e-6, (long long)limn_dataset_count(t->data), limn_settings_get(&o->settings, "size"),
-             limn_settings_get(&o->settings, "size"), limn_settings_get(&o->settings, "channels"), (long long)limn_trainer_pictures(t), parts,
+             "%s, %.3g M parameters, on %lld pictures of %dx%dx%d; a step sees %lld%s; %s (%s); "
+             "planned peak %.1f MB beside the pictures: %.1f activations, %.1f weights and optimizer, %.1f samples",
+             o->settings.family->name, n * 1e-6, (long long)limn_dataset_count(t->data), size, size,
+             limn_settings_get(&o->settings, "channels"), (long long)limn_trainer_pictures(t), parts,
              t->plan->precision == LIMN_PRECISION_BF16 ? "bf16 with f32 master weights" : "f32", t->plan->precision_why, (double)limn_trainer_bytes(t) * 1e-6, (double)plan_bytes(t) * 1e-6, (double)state_bytes(t) * 1e-6,
              t->samples ? (double)limn_samples_bytes(t->samples) * 1e-6 : 0.0);
     if (t->step >= o->steps) limn_log(t->ctx, LIMN_LOG_INFO, "step %lld of %lld is done already: give more --steps to go on", (long long)t->step, (long long)o->steps);
