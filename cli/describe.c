@@ -8,12 +8,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "limn describe [NET] [flags]\n"
     "\n"
     "Draws a network: every block with the shape after it, parameters and FLOPs (two per multiply-add), the totals, and the\n"
-    "memory that running and training it takes.  NET is a family, a preset, or a .safetensors file that limn train wrote.\n"
+    "memory that running and training it takes.  NET is a family, a preset, or what limn train wrote: a folder or\n"
+    "its .safetensors file.\n"
     "Without NET: the table of all networks.\n"
     "\n"
     "  --set NAME=VALUE   change a setting; as often as you like, or several in one: --set \"depth=24 attention=joint\"\n"
@@ -120,15 +122,20 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_
     return status;
 }
 
+/* A name, a weight file, or a folder with one. */
 static limn_status find_network(limn_ctx *ctx, const char *name, limn_settings *out)
 {
     static const char ending[] = ".safetensors";
+    char inside[1100];
     size_t n = strlen(name), m = sizeof ending - 1;
-    if (n <= m || strcmp(name + n - m, ending) != 0) return limn_settings_find(ctx, name, out);
+    snprintf(inside, sizeof inside, "%s/model.safetensors", name);
+    bool file = n > m && strcmp(name + n - m, ending) == 0, folder = !file && n < 1024 && access(inside, R_OK) == 0;
+    if (!file && !folder) return limn_settings_find(ctx, name, out);
     limn_safetensors *st;
-    limn_status status = limn_safetensors_open(ctx, name, &st);
+    const char *path = folder ? inside : name;
+    limn_status status = limn_safetensors_open(ctx, path, &st);
     if (status != LIMN_OK) return status;
-    status = limn_weights_settings(ctx, name, st, out);
+    status = limn_weights_settings(ctx, path, st, out);
     limn_safetensors_close(st);
     return status;
 }

@@ -209,7 +209,9 @@ char *limn_describe(const limn_graph *g, const limn_describe_options *options)
     limn_text text = {0};
     drawing d = {.o = limn_outline_new(g), .options = options ? options : &plain};
     if (!d.o) return NULL;
-    add_row(&d, 'h', (const char *const[]){"block", "", "shape", "parameters", "FLOP"});
+    char flops[48] = "FLOP";
+    if (d.options->batch > 1) snprintf(flops, sizeof flops, "FLOP, batch %lld", (long long)d.options->batch);
+    add_row(&d, 'h', (const char *const[]){"block", "", "shape", "parameters", flops});
     draw(&d, d.o->root, NULL, 1);
     rule_row(&d);
     item_row(&d, &(limn_item){.scope = g->root, .name = "total", .note = "", .from = "", .parameters = d.o->root->parameters,
