@@ -1,0 +1,35 @@
+/* fuzz_jsonl.c: the first byte picks the fields that are asked for, the rest is a metadata.jsonl. */
+#include "train/rows.h"
+
+#include <string.h>
+
+static void require(bool holds)
+{
+    if (!holds) __builtin_trap();
+}
+
+static void check_row(limn_ctx *ctx, const limn_rows *rows, const limn_row *row)
+{
+    require(strncmp(row->file, "folder/", 7) == 0 && row->file[7] && row->file[7] != '/' && !strstr(row->file, "/../"));
+    require(limn_text_check(ctx, "caption", row->caption, strlen(row->caption)) == LIMN_OK);
+    require(row->class ? row->label >= 0 && row->label < rows->n_classes && strcmp(rows->classes[row->label], row->class) == 0 : row->label == -1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    static const char *const wheres[] = {NULL, "split=train", "a=b,n=1", "a"};
+    if (!n) return 0;
+    limn_row_fields fields = {.where = wheres[data[0] % 4], .caption = data[0] & 4 ? "caption" : NULL, .label = data[0] & 8 ? "split" : NULL};
+    limn_ctx *ctx = limn_ctx_new();
+    limn_rows rows;
+    require(limn_rows_new(ctx, &rows) == LIMN_OK);
+    limn_status status = limn_rows_jsonl(ctx, "fuzz", "folder", (const char *)data + 1, n - 1, &fields, &rows);
+    require(status == LIMN_OK || status == LIMN_BAD_FILE || status == LIMN_BAD_ARGUMENT);
+    require(status == LIMN_OK || *limn_error_text(ctx));
+    limn_rows_label(&rows);
+    for (int64_t i = 0; i < rows.n; i++) check_row(ctx, &rows, &rows.row[i]);
+    limn_rows_free(&rows);
+    limn_ctx_free(ctx);
+    return 0;
+}
