@@ -305,11 +305,49 @@ static void many_damaged_pictures_stop_with_a_sentence(void **state)
         limn_loader_free(l);
         limn_dataset_free(d);
     }
+    make_many("data-more", 400, (const int[]){0, 1, 2, 399}, 4); /* 1 % */
+    limn_dataset_free(opened(ctx, (limn_data_options){.folder = "data-more", .size = 8, .channels = 3}));
+    assert_int_equal(truncate("data-more/0100.png", 8), 0);
+    refused(ctx, (limn_data_options){.folder = "data-more"}, LIMN_BAD_FILE, "5 of 400 pictures cannot be read");
     fresh("data-none");
     put_text("data-none/metadata.jsonl", "{\"file_name\": \"missing.png\", \"text\": \"x\"}\n");
     refused(ctx, (limn_data_options){.folder = "data-none"}, LIMN_BAD_FILE, "data-none/missing.png");
     refused(ctx, (limn_data_options){.folder = "shapes", .size = 8, .channels = 2}, LIMN_BAD_ARGUMENT, "1, 3 or 4 channels");
     refused(ctx, (limn_data_options){.folder = "shapes", .size = 99999, .channels = 3}, LIMN_BAD_ARGUMENT, "1 to 16384 pixels");
+    limn_ctx_free(ctx);
+}
+
+static bool never(void *user, const char *what, int64_t done, int64_t total)
+{
+    (void)user, (void)what, (void)done, (void)total;
+    return false;
+}
+
+static void pictures_stay_in_memory_only_when_they_fit(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    fresh("data-fit");
+    put_picture("data-fit/a.png", 8, 8, 1);
+    put_picture("data-fit/b.png", 32, 8, 2); /* four squares long */
+    limn_data_options o = {.folder = "data-fit", .size = 8, .channels = 1};
+    static const struct { size_t memory; bool kept; } rows[] = {{0, true}, {320, true}, {319, false}, {127, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        o.memory = rows[i].memory;
+        limn_dataset *d = opened(ctx, o);
+        assert_int_equal(limn_dataset_is_kept(d), rows[i].kept);
+        assert_int_equal(gray_of(ctx, d, 1), 2);
+        limn_dataset_free(d);
+    }
+    fresh("data-fit");
+    put_picture("data-fit/a.png", 4, 16384, 1); /* would be 8 x 32768 */
+    o.memory = 1;
+    limn_dataset_free(opened(ctx, o)); /* listed, not looked at */
+    o.memory = 0;
+    refused(ctx, o, LIMN_BAD_FILE, "data-fit/a.png: 4 x 16384 pixels are too long for a crop of 8");
+    limn_ctx_set_progress(ctx, never, NULL);
+    put_picture("data-fit/a.png", 8, 8, 1);
+    refused(ctx, o, LIMN_CANCELLED, "stopped");
     limn_ctx_free(ctx);
 }
 
@@ -512,6 +550,7 @@ int main(void)
         cmocka_unit_test(every_malformed_line_is_named),
         cmocka_unit_test(a_few_damaged_pictures_are_skipped_and_named),
         cmocka_unit_test(many_damaged_pictures_stop_with_a_sentence),
+        cmocka_unit_test(pictures_stay_in_memory_only_when_they_fit),
         cmocka_unit_test(random_crops_reach_every_place_and_half_are_mirrored),
         cmocka_unit_test(a_sample_depends_on_seed_and_position_alone),
         cmocka_unit_test(an_epoch_shows_every_picture_once_and_differs_from_the_next),

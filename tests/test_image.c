@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <sys/stat.h>
 
 #include "make_image.h"
 
@@ -197,6 +198,10 @@ static void content_decides_not_the_name(void **state)
     refused(ctx, (const uint8_t *)"GIF89a\1\0\1\0", 10, "GIF89a");
     refused(ctx, (const uint8_t *)"", 0, "found 0 bytes");
     remove("really-webp.png");
+    remove("pipe.png");
+    assert_int_equal(mkfifo("pipe.png", 0600), 0);
+    assert_int_equal(limn_image_read(ctx, "pipe.png", 3, &image), LIMN_BAD_FILE); /* at once, although nobody writes */
+    remove("pipe.png");
     free(m.bytes);
     free(pixels);
     limn_ctx_free(ctx);
