@@ -54,7 +54,7 @@ static limn_status note_bad(limn_ctx *ctx, limn_dataset *d, int64_t i)
     return status;
 }
 
-/* The first readable-so-far picture from i on. */
+/* The first picture from i on that is not known to be bad. */
 static limn_status skip_bad(limn_ctx *ctx, limn_dataset *d, int64_t *i)
 {
     pthread_mutex_lock(&d->lock);
@@ -224,7 +224,7 @@ static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_row
     if (status != LIMN_NOT_FOUND) return status;
     status = limn_rows_folder(ctx, o->folder, rows);
     if (status == LIMN_OK && (o->where || o->caption || o->label))
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--where, --caption and --label choose fields of metadata.jsonl, and %s has none", o->folder);
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--where, --caption-field and --label-field choose fields of metadata.jsonl, and %s has none", o->folder);
     return status;
 }
 
