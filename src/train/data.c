@@ -191,6 +191,7 @@ static limn_status keep_all(limn_ctx *ctx, limn_dataset *d, size_t budget)
         budget = available && available / 10 < most ? available / 10 : most;
     }
     if (!limn_mul_size((size_t)d->rows.n, limn_dataset_floats(d), &least) || least > budget) return LIMN_OK;
+    if (!limn_progress(ctx, "picture", 0, d->rows.n)) return limn_fail(ctx, LIMN_CANCELLED, "stopped before pictures were read");
     d->kept = calloc((size_t)d->rows.n, sizeof *d->kept);
     if (!d->kept) return limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->kept, "pictures");
     keeping k = {.ctx = ctx, .d = d, .budget = budget};
