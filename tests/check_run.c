@@ -67,6 +67,18 @@ static const char *run_kernel(limn_ctx *ctx, const limn_kernel *kernel, limn_cal
     return wrong;
 }
 
+/* In double, whose result is not guarded. */
+static void run_reference(limn_call call)
+{
+    const limn_kernel *ref = limn_ref_kernel(call.op, 0);
+    size_t bytes = ref->scratch_bytes ? ref->scratch_bytes(&call) : 0;
+    unsigned char *scratch = guarded(bytes);
+    call.scratch = scratch;
+    ref->run(&call);
+    if (!guards_whole(scratch, bytes)) abort();
+    guarded_free(scratch);
+}
+
 /* ---- storage types -------------------------------------------------------------------------------------------------- */
 
 typedef struct storage {
@@ -163,6 +175,31 @@ static void one_kernel(job *j, const limn_kernel *kernel)
     for (int t = 0; t < N_THREADS; t++) guarded_free(dst[t]);
 }
 
+/* Where a kernel says that its result may be the memory of a source, it gives the same bits there. */
+static void in_place(job *j, const limn_kernel *kernel, int s)
+{
+    size_t bytes = limn_view_bytes(&j->call.dst);
+    limn_call apart = j->call, same = j->call;
+    apart.n_threads = same.n_threads = N_THREADS;
+    unsigned char *dst = guarded(bytes), *both = guarded(bytes);
+    memcpy(both, j->call.src[s].data, bytes);
+    apart.dst.data = dst;
+    same.src[s].data = same.dst.data = both;
+    const char *wrong = run_kernel(j->c->ctx, kernel, apart);
+    if (!wrong) wrong = run_kernel(j->c->ctx, kernel, same);
+    if (!wrong && memcmp(dst, both, bytes) != 0) wrong = "other bits than apart";
+    if (wrong) check_fail(j->c, j->k, "%s %s, %s, in the memory of source %d: %s", kernel->name, j->call.rows->name, j->types->name, s, wrong);
+    else j->c->n_passed++;
+    guarded_free(dst);
+    guarded_free(both);
+}
+
+static bool may_be_in_place(const limn_call *call, const limn_kernel *kernel, int s)
+{
+    return kernel->in_place && call->src[s].dtype == call->dst.dtype && limn_shape_equal(&call->src[s].shape, &call->dst.shape) &&
+           kernel->in_place(call, s);
+}
+
 static void all_kernels(job *j)
 {
     const limn_kernel *kernel, *ref = limn_ref_kernel(j->k->op, 0);
@@ -171,7 +208,10 @@ static void all_kernels(job *j)
         if (backend && (strcmp(backend, "ref") == 0) != (kernel == ref)) continue;
         for (int r = 0; check_rows(r) && (kernel != ref || r == 0); r++) {
             j->call.rows = check_rows(r);
-            if (!kernel->refuse || !kernel->refuse(&j->call)) one_kernel(j, kernel);
+            if (kernel->refuse && kernel->refuse(&j->call)) continue;
+            one_kernel(j, kernel);
+            for (int s = 0; s < j->k->n_src; s++)
+                if (may_be_in_place(&j->call, kernel, s)) in_place(j, kernel, s);
         }
     }
 }
@@ -204,7 +244,7 @@ static void one_storage(check *c, const check_case *k, const limn_node *node, co
         j.result.src[s] = o.wide[s].data;
         j.result.src_dtype[s] = o.stored[s].dtype;
     }
-    limn_ref_kernel(k->op, 0)->run(&reference);
+    run_reference(reference);
     if (hides_nan(&j.result)) check_fail(c, k, "the reference makes a number of NaN");
     all_kernels(&j);
     free(wanted);
@@ -222,7 +262,7 @@ static void reference_in_double(check *c, const check_case *k, const limn_node *
     if (!found) abort();
     limn_call call = {.op = k->op, .attr = &node->attr, .n_src = k->n_src, .dst = {LIMN_F64, node->shape, found}};
     for (int s = 0; s < k->n_src; s++) call.src[s] = o.wide[s];
-    limn_ref_kernel(k->op, 0)->run(&call);
+    run_reference(call);
     int64_t at = -1;
     for (int64_t i = 0; i < n && at < 0; i++)
         if (!(fabs(found[i] - y[i]) <= tolerance * fmax(1, fabs(y[i])))) at = i;
