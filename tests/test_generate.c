@@ -1,0 +1,498 @@
+/* test_generate.c: pictures from small models of random weights: the same bits however they are asked for, every text, every refusal, and
+ * what `limn generate` does with its flags. */
+#include "base/base.h"
+#include "base/rng.h"
+#include "denoise/sampler.h"
+#include "file/bytes.h"
+#include "file/safetensors.h"
+#include "graph/node.h"
+#include "pipeline/generate.h"
+#include "train/weights.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define TEXT_NET "mmdit size=16 channels=4 patch=4 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre text_encoder=clip " \
+                 "text_length=16 text_width=32 text_depth=1 text_heads=2 text_vocab=514"
+#define LABEL_NET "dit size=8 channels=3 patch=2 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre classes=5 learn_sigma=1"
+#define PLAIN_NET "dit size=8 channels=1 patch=4 width=32 depth=1 heads=2 mlp=32"
+
+/* ---- models -------------------------------------------------------------------------------------------------------------- */
+
+typedef struct recipe {
+    const char *folder, *net, *schedule, *prediction, *shift;
+    const float *constant; /* NULL: random weights; else the network answers constant[channel], whatever it sees */
+    bool half;
+} recipe;
+
+static void fill(const recipe *r, const limn_node *node, float *to)
+{
+    size_t n = (size_t)limn_node_count(node);
+    if (strcmp(node->name, "pos_embed") == 0) return;
+    limn_random_normal(7, LIMN_STREAM_TEST, limn_hash_name(node->name), 0, n, to);
+    for (size_t i = 0; i < n; i++) to[i] *= 0.2f;
+    if (!r->constant || strncmp(node->name, "final_layer.linear", 18)) return;
+    bool bias = strstr(node->name, "bias");
+    for (size_t i = 0; i < n; i++) to[i] = bias ? r->constant[i % 6] : 0; /* LABEL_NET's 2 x 3 channels, fastest */
+}
+
+static void write_model(limn_ctx *ctx, const recipe *r)
+{
+    limn_settings s;
+    limn_ports ports;
+    limn_weights w;
+    char path[256];
+    limn_graph *g = limn_graph_new(ctx);
+    assert_int_equal(limn_settings_parse(ctx, r->net, &s), LIMN_OK);
+    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
+    assert_int_equal(limn_weights_new(ctx, g, 0, &w), LIMN_OK);
+    limn_named_view *views = calloc((size_t)w.n, sizeof *views);
+    uint16_t *half = calloc(w.count, sizeof *half);
+    for (int i = 0; i < w.n; i++) {
+        fill(r, w.node[i], w.value + w.begin[i]);
+        limn_convert(w.value + w.begin[i], LIMN_F32, half + w.begin[i], LIMN_BF16, (size_t)limn_node_count(w.node[i]));
+        void *data = r->half ? (void *)(half + w.begin[i]) : (void *)(w.value + w.begin[i]);
+        views[i] = (limn_named_view){w.node[i]->name, {r->half ? LIMN_BF16 : LIMN_F32, w.node[i]->shape, data}};
+    }
+    const char *const metadata[][2] = {{"limn.settings", r->net}, {"limn.schedule", r->schedule}, {"limn.prediction", r->prediction}, {"limn.shift", r->shift ? r->shift : "1"}};
+    mkdir(r->folder, 0777);
+    snprintf(path, sizeof path, "%s/model.safetensors", r->folder);
+    assert_int_equal(limn_safetensors_write(ctx, path, (size_t)w.n, views, 4, metadata), LIMN_OK);
+    free(views);
+    free(half);
+    limn_weights_free(&w);
+    limn_graph_free(g);
+}
+
+static limn_pipeline *open_model(limn_ctx *ctx, const recipe *r)
+{
+    limn_pipeline *p;
+    write_model(ctx, r);
+    if (limn_pipeline_open(ctx, r->folder, &p) != LIMN_OK) fail_msg("%s: %s", r->folder, limn_error_text(ctx));
+    return p;
+}
+
+static const recipe text_model = {.folder = "gen-text", .net = TEXT_NET, .schedule = "flow", .prediction = "x0", .shift = "2", .half = true};
+static const recipe label_model = {.folder = "gen-label", .net = LABEL_NET, .schedule = "cosine", .prediction = "v"};
+
+static size_t bytes_of(const limn_image *image)
+{
+    return (size_t)image->width * (size_t)image->height * (size_t)image->channels;
+}
+
+static void generate(limn_ctx *ctx, limn_pipeline *p, const limn_generate_options *o, limn_image *images)
+{
+    if (limn_generate(p, o, images) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+}
+
+static void assert_same(const limn_image *a, const limn_image *b)
+{
+    assert_int_equal(bytes_of(a), bytes_of(b));
+    assert_memory_equal(a->pixels, b->pixels, bytes_of(a));
+}
+
+/* Our own f32 products sum in an order that the batch plays no part in; oneDNN's, behind AVX-512, may differ in the last bit. */
+static void assert_same_alone(const limn_image *a, const limn_image *b)
+{
+    int allowed = 0;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx2")) allowed = 1;
+#else
+    allowed = 1;
+#endif
+    for (size_t i = 0; i < bytes_of(a); i++) assert_true(abs(a->pixels[i] - b->pixels[i]) <= allowed);
+}
+
+static bool differ(const limn_image *a, const limn_image *b)
+{
+    return memcmp(a->pixels, b->pixels, bytes_of(a)) != 0;
+}
+
+/* ---- the same bits ------------------------------------------------------------------------------------------------------- */
+
+static void same_seed_same_bytes_on_one_and_two_threads_by_every_sampler(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const recipe *models[] = {&text_model, &label_model};
+    for (int m = 0; m < 2; m++) {
+        limn_pipeline *p = open_model(ctx, models[m]);
+        limn_generate_options o = limn_generate_defaults();
+        o.prompt = "a red circle", o.steps = 4, o.guidance = 3, o.label = 2;
+        char names[64], *name, *rest = names;
+        snprintf(names, sizeof names, "%s", m ? limn_sampler_names() : "euler heun dpm++2m");
+        while ((name = strtok_r(rest, " ", &rest))) {
+            limn_image a, b, c;
+            o.sampler = name;
+            limn_ctx_set_threads(ctx, 1);
+            generate(ctx, p, &o, &a);
+            generate(ctx, p, &o, &c); /* by the plan that was kept */
+            limn_ctx_set_threads(ctx, 2);
+            generate(ctx, p, &o, &b);
+            assert_same(&a, &b);
+            assert_same(&a, &c);
+            limn_image_free(&a);
+            limn_image_free(&b);
+            limn_image_free(&c);
+        }
+        limn_pipeline_free(p);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void a_picture_alone_equals_the_same_in_a_batch(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, &text_model);
+    limn_generate_options o = limn_generate_defaults();
+    o.prompt = "a red circle", o.steps = 3, o.precision = LIMN_PRECISION_F32, o.seed = 100;
+    static const int counts[] = {4, 17}; /* 17: two batches of nine */
+    for (int c = 0; c < 2; c++) {
+        limn_image many[17], one;
+        o.n = counts[c], o.seed = 100;
+        generate(ctx, p, &o, many);
+        o.n = 1;
+        for (int i = 0; i < counts[c]; i += 3) {
+            o.seed = 100 + (uint64_t)i;
+            generate(ctx, p, &o, &one);
+            assert_same_alone(&one, &many[i]);
+            if (i) assert_true(differ(&one, &many[0]));
+            limn_image_free(&one);
+        }
+        for (int i = 0; i < counts[c]; i++) limn_image_free(&many[i]);
+    }
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* A network that answers the same in every pixel: what the sampler makes of that is known without the pipeline. */
+static void learned_variance_labels_and_guidance_reach_the_sampler_in_order(void **state)
+{
+    (void)state;
+    enum { SIDE = 8, C = 3, N = SIDE * SIDE * C };
+    limn_ctx *ctx = limn_ctx_new();
+    static const float constant[2 * C] = {0.3f, -0.4f, 0.2f, 1, -1, 0.5f};
+    recipe r = {.folder = "gen-constant", .net = LABEL_NET, .schedule = "linear", .prediction = "eps", .constant = constant};
+    limn_pipeline *p = open_model(ctx, &r);
+    limn_generate_options o = limn_generate_defaults();
+    o.sampler = "ddpm", o.steps = 5, o.seed = 9, o.guidance = 4;
+    limn_image image;
+    generate(ctx, p, &o, &image);
+    limn_sampler_options sampling = limn_sampler_defaults();
+    limn_sampler *s;
+    sampling.name = "ddpm", sampling.n_steps = 5, sampling.variance = LIMN_VARIANCE_LEARNED_RANGE, sampling.channels = C, sampling.out_channels = 2 * C;
+    assert_int_equal(limn_sampler_new(ctx, &sampling, &s), LIMN_OK);
+    assert_int_equal(limn_sampler_begin(ctx, s, 1, N, &(limn_picture_seed){9, 0}), LIMN_OK);
+    float x[N], y[2 * N];
+    for (int i = 0; i < 2 * N; i++) y[i] = constant[i % (2 * C)];
+    limn_sampler_start(s, NULL, x);
+    for (int k = 0; k < limn_sampler_calls(s); k++) limn_sampler_step(s, k, y, x);
+    for (int i = 0; i < N; i++) {
+        float value = x[i] * 0.5f + 0.5f, byte = value < 0 ? 0 : value > 1 ? 255 : value * 255;
+        if (fabs((double)image.pixels[i] - (double)byte) > 0.51) fail_msg("pixel %d: %d, expected %g", i, image.pixels[i], (double)byte);
+    }
+    limn_sampler_free(s);
+    limn_image_free(&image);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void labels_prompts_and_guidance_matter(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, &label_model);
+    limn_generate_options o = limn_generate_defaults();
+    limn_image a, b, c, d;
+    o.steps = 3, o.label = 1;
+    generate(ctx, p, &o, &a);
+    o.label = 2;
+    generate(ctx, p, &o, &b);
+    o.guidance = 1;
+    generate(ctx, p, &o, &c);
+    o.guidance = 4, o.label = 5; /* no label: guidance between two equal halves */
+    generate(ctx, p, &o, &d);
+    assert_true(differ(&a, &b) && differ(&b, &c) && differ(&c, &d));
+    limn_image_free(&a);
+    o.guidance = 1;
+    generate(ctx, p, &o, &a);
+    assert_same(&a, &d);
+    limn_image *all[] = {&a, &b, &c, &d};
+    for (int i = 0; i < 4; i++) limn_image_free(all[i]);
+    o.label = 6;
+    assert_int_equal(limn_generate(p, &o, &a), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "class"));
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* ---- texts --------------------------------------------------------------------------------------------------------------- */
+
+static void count_warnings(void *user, limn_log_level level, const char *text)
+{
+    (void)text;
+    *(int *)user += level == LIMN_LOG_WARN;
+}
+
+static void any_prompt_makes_a_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, &text_model);
+    char *lengthy = malloc(10001);
+    memset(lengthy, 'x', 10000);
+    lengthy[10000] = '\0';
+    int warnings = 0;
+    limn_ctx_set_log(ctx, count_warnings, &warnings);
+    /* a token for each byte, and 14 fit; what is no UTF-8 counts as U+FFFD, three bytes */
+    const struct { const char *text; bool cut; } prompts[] = {
+        {"", false}, {" ", false}, {"a cat", false}, {"😀 日本語 עברית", true}, {"\xff\xfe broken \xc3", true}, {"a\nb\tc\x01", false}, {"<|endoftext|>", false}, {lengthy, true},
+    };
+    for (size_t i = 0; i < sizeof prompts / sizeof *prompts; i++) {
+        limn_generate_options o = limn_generate_defaults();
+        limn_image image;
+        o.steps = 1, o.prompt = o.negative = prompts[i].text;
+        warnings = 0;
+        generate(ctx, p, &o, &image);
+        assert_int_equal(warnings, prompts[i].cut ? 2 : 0);
+        char *text = limn_generate_parameters(p, &o, 0);
+        assert_non_null(text);
+        for (const char *c = text; *c; c++) assert_true((unsigned char)*c >= 0x20 || *c == '\n');
+        assert_int_equal(limn_png_write(ctx, "gen-prompt.png", &image, text), LIMN_OK);
+        free(text);
+        limn_image_free(&image);
+    }
+    free(lengthy);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void parameters_say_what_made_the_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, &text_model), *q = open_model(ctx, &label_model);
+    limn_generate_options o = limn_generate_defaults();
+    char expected[512], *text;
+    o.prompt = "a \xff cat", o.negative = "dog", o.guidance = 7.5, o.seed = 40;
+    snprintf(expected, sizeof expected, "a \xef\xbf\xbd cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler, CFG scale: 7.5, Seed: 42, Size: 16x16, Model: gen-text, Version: limn %s",
+             limn_version());
+    text = limn_generate_parameters(p, &o, 2);
+    assert_string_equal(text, expected);
+    free(text);
+    o.sampler = "dpm++2m", o.scheduler = "karras", o.label = 3;
+    snprintf(expected, sizeof expected, "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Class: 3, Seed: 40, Size: 8x8, Model: gen-label, Version: limn %s", limn_version());
+    text = limn_generate_parameters(q, &o, 0);
+    assert_string_equal(text, expected);
+    free(text);
+    limn_pipeline_free(p);
+    limn_pipeline_free(q);
+    limn_ctx_free(ctx);
+}
+
+/* ---- refusals ------------------------------------------------------------------------------------------------------------ */
+
+static void refused(limn_ctx *ctx, limn_pipeline *p, limn_generate_options o, limn_status expected, const char *word)
+{
+    limn_image images[4];
+    assert_int_equal(limn_generate(p, &o, images), expected);
+    if (!strstr(limn_error_text(ctx), word)) fail_msg("\"%s\" does not say \"%s\"", limn_error_text(ctx), word);
+    for (int i = 0; i < o.n && i < 4; i++) assert_null(images[i].pixels);
+}
+
+static bool stop_at_two(void *user, const char *what, int64_t done, int64_t total)
+{
+    (void)user, (void)what, (void)total;
+    return done < 2;
+}
+
+static void wrong_options_are_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, &text_model);
+    limn_generate_options o = limn_generate_defaults(), bad;
+#define REFUSED(change, status, word) (bad = o, change, refused(ctx, p, bad, status, word))
+    REFUSED(bad.sampler = "eular", LIMN_NOT_FOUND, "euler_a");
+    REFUSED(bad.sampler = "ddim", LIMN_BAD_ARGUMENT, "rectified flow");
+    REFUSED(bad.scheduler = "fast", LIMN_NOT_FOUND, "karras");
+    REFUSED(bad.scheduler = "karras", LIMN_BAD_ARGUMENT, "Karras");
+    REFUSED(bad.eta = 0.5, LIMN_BAD_ARGUMENT, "eta");
+    REFUSED(bad.steps = 0, LIMN_BAD_ARGUMENT, "steps");
+    REFUSED(bad.steps = 1001, LIMN_BAD_ARGUMENT, "1000");
+    REFUSED(bad.n = 0, LIMN_BAD_ARGUMENT, "pictures");
+    REFUSED(bad.guidance = NAN, LIMN_BAD_ARGUMENT, "guidance");
+    REFUSED(bad.guidance_rescale = 2, LIMN_BAD_ARGUMENT, "rescale");
+#undef REFUSED
+    limn_ctx_set_progress(ctx, stop_at_two, NULL);
+    o.n = 2;
+    refused(ctx, p, o, LIMN_CANCELLED, "stopped after 2 of 20");
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void does_not_open(limn_ctx *ctx, const char *folder, limn_status expected, const char *word)
+{
+    limn_pipeline *p = (limn_pipeline *)&p;
+    assert_int_equal(limn_pipeline_open(ctx, folder, &p), expected);
+    assert_null(p);
+    if (!strstr(limn_error_text(ctx), word)) fail_msg("\"%s\" does not say \"%s\"", limn_error_text(ctx), word);
+}
+
+static void missing_and_damaged_models_are_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    recipe r = label_model;
+    r.folder = "gen-bad";
+    mkdir("gen-empty", 0777);
+    does_not_open(ctx, "gen-nothing", LIMN_NOT_FOUND, "gen-nothing");
+    does_not_open(ctx, "gen-empty", LIMN_NOT_FOUND, "model.safetensors");
+    r.schedule = "quadratic";
+    write_model(ctx, &r);
+    does_not_open(ctx, "gen-bad", LIMN_UNSUPPORTED, "quadratic");
+    r = label_model, r.folder = "gen-bad", r.shift = "-1";
+    write_model(ctx, &r);
+    does_not_open(ctx, "gen-bad", LIMN_BAD_FILE, "limn.shift");
+    does_not_open(ctx, "gen-bad/model.safetensors", LIMN_NOT_FOUND, "a file");
+    r = text_model, r.folder = "gen-bad", r.net = TEXT_NET "0"; /* a vocabulary of 5140 needs merges */
+    write_model(ctx, &r);
+    does_not_open(ctx, "gen-bad", LIMN_NOT_FOUND, "merges.txt.gz");
+
+    /* cut at every 1/40 of its length */
+    unsigned char *bytes;
+    size_t n;
+    write_model(ctx, &label_model);
+    assert_int_equal(limn_file_read(ctx, "gen-label/model.safetensors", 1 << 24, &bytes, &n), LIMN_OK);
+    for (size_t part = 0; part < 40; part++) {
+        FILE *f = fopen("gen-bad/model.safetensors", "wb");
+        fwrite(bytes, 1, n * part / 40, f);
+        fclose(f);
+        does_not_open(ctx, "gen-bad", LIMN_BAD_FILE, "gen-bad/model.safetensors");
+    }
+    free(bytes);
+
+    /* settings that the tensors do not fit */
+    const char *const metadata[][2] = {{"limn.settings", PLAIN_NET}};
+    limn_image image;
+    limn_generate_options o = limn_generate_defaults();
+    assert_int_equal(limn_safetensors_write(ctx, "gen-bad/model.safetensors", 0, NULL, 1, metadata), LIMN_OK);
+    assert_int_equal(limn_pipeline_open(ctx, "gen-bad", &p), LIMN_OK);
+    assert_int_equal(limn_generate(p, &o, &image), LIMN_BAD_FILE);
+    assert_non_null(strstr(limn_error_text(ctx), "no tensor"));
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void a_size_beyond_the_memory_is_refused_before_it_is_taken(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    limn_image image;
+    limn_generate_options o = limn_generate_defaults();
+    const char *const metadata[][2] = {{"limn.settings", "dit size=4096 channels=3 patch=1 width=4096 depth=2 heads=4 mlp=16384"}};
+    mkdir("gen-huge", 0777);
+    assert_int_equal(limn_safetensors_write(ctx, "gen-huge/model.safetensors", 0, NULL, 1, metadata), LIMN_OK);
+    assert_int_equal(limn_pipeline_open(ctx, "gen-huge", &p), LIMN_OK);
+    assert_int_equal(limn_generate(p, &o, &image), LIMN_NO_MEMORY);
+    assert_non_null(strstr(limn_error_text(ctx), "MB"));
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* ---- limn generate --------------------------------------------------------------------------------------------------------- */
+
+static int run(const char *flags, char *out, size_t size)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "OMP_WAIT_POLICY=passive timeout 60 %s/limn generate %s 2>gen-stderr.txt", LIMN_BINARY_DIR, flags);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t n = fread(out, 1, size - 1, pipe);
+    out[n] = '\0';
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool file_holds(limn_ctx *ctx, const char *path, const char *text)
+{
+    unsigned char *bytes;
+    size_t n;
+    if (limn_file_read(ctx, path, 1 << 24, &bytes, &n) != LIMN_OK) return false;
+    bool found = memmem(bytes, n, text, strlen(text)) != NULL;
+    free(bytes);
+    return found;
+}
+
+static void the_command_writes_names_to_stdout_and_settings_into_the_picture(void **state)
+{
+    (void)state;
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    char out[512];
+    write_model(ctx, &text_model);
+    assert_int_equal(run("-m gen-text 'a red circle' -o gen-a.png --steps 2 -s 5", out, sizeof out), 0);
+    assert_string_equal(out, "gen-a.png\n");
+    assert_true(file_holds(ctx, "gen-a.png", "a red circle\nSteps: 2, Sampler: Euler, CFG scale: 2, Seed: 5, Size: 16x16, Model: gen-text"));
+    assert_false(file_holds(ctx, "gen-stderr.txt", "\033"));
+    assert_int_equal(run("-m gen-text -p 'a red circle' -b 3 -o gen-%03d.png --steps 2 --show", out, sizeof out), 0);
+    assert_string_equal(out, "gen-000.png\ngen-001.png\ngen-002.png\n");
+    limn_image grid;
+    assert_int_equal(run("-m gen-text 'a red circle' -n 5 --grid -o gen-grid.png --steps 1 --disable-image-metadata", out, sizeof out), 0);
+    assert_string_equal(out, "gen-grid.png\n");
+    assert_false(file_holds(ctx, "gen-grid.png", "parameters"));
+    assert_int_equal(limn_image_read(ctx, "gen-grid.png", 0, &grid), LIMN_OK);
+    assert_true(grid.width == 48 && grid.height == 32);
+    limn_image_free(&grid);
+    limn_ctx_free(ctx);
+}
+
+static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **state)
+{
+    (void)state;
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    static const char *const rows[][2] = {
+        {"", "prompt"}, {"x --steps 0", "--steps"}, {"x --steps 2.5", "--steps"}, {"x -W 63", "63 x 16"}, {"x -H 1000000", "--height"}, {"x --sampling-method eular", "euler_a"},
+        {"x --sampling-method ddpm", "rectified flow"}, {"x --scheduler fast", "karras"}, {"x --eta 2", "--eta"}, {"x --class 1", "labels"}, {"x --cfg-scale -1", "--cfg-scale"},
+        {"x --cfg-scale nan", "--cfg-scale"}, {"x -b 0", "--batch-count"}, {"x -n 2 -b 2", "-b"}, {"x -s many", "--seed"}, {"x --precision f8", "f8"}, {"x y", "y"},
+        {"x -p y", "-p"}, {"x -o gen-nothing/a.png", "gen-nothing"}, {"x -o a.jpg", "a.jpg"}, {"x -o gen-text", "folder"}, {"x --stepz 3", "--stepz"}, {"x -m gen-nothing", "gen-nothing"},
+        {"x --guidance-rescale 7", "--guidance-rescale"}, {"x --karras --scheduler leading", "--karras"}, {"x --steps", "--steps"},
+    };
+    write_model(ctx, &text_model);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char flags[256], out[64];
+        snprintf(flags, sizeof flags, "%s %s", strstr(rows[i][0], " -m ") ? "" : "-m gen-text", rows[i][0]);
+        int code = run(flags, out, sizeof out);
+        if (code != 2 || out[0] || !file_holds(ctx, "gen-stderr.txt", rows[i][1])) fail_msg("limn generate %s: exit code %d, see gen-stderr.txt", flags, code);
+    }
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_seed_same_bytes_on_one_and_two_threads_by_every_sampler),
+        cmocka_unit_test(a_picture_alone_equals_the_same_in_a_batch),
+        cmocka_unit_test(learned_variance_labels_and_guidance_reach_the_sampler_in_order),
+        cmocka_unit_test(labels_prompts_and_guidance_matter),
+        cmocka_unit_test(any_prompt_makes_a_picture),
+        cmocka_unit_test(parameters_say_what_made_the_picture),
+        cmocka_unit_test(wrong_options_are_named),
+        cmocka_unit_test(missing_and_damaged_models_are_named),
+        cmocka_unit_test(a_size_beyond_the_memory_is_refused_before_it_is_taken),
+        cmocka_unit_test(the_command_writes_names_to_stdout_and_settings_into_the_picture),
+        cmocka_unit_test(every_wrong_flag_file_or_size_exits_with_2_and_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
