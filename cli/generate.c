@@ -131,6 +131,7 @@ static limn_status run(limn_ctx *ctx, const generate_words *w, const generate_nu
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : "models/emoji", &p);
     if (status != LIMN_OK) return status;
     status = check_model(ctx, p, w, n);
+    if (status == LIMN_OK && w->grid) status = generate_output_check_grid(ctx, p, o->n);
     limn_image *images = calloc((size_t)o->n, sizeof *images);
     if (status == LIMN_OK && !images) status = limn_fail_memory(ctx, (size_t)o->n * sizeof *images, "pictures");
     if (status == LIMN_OK) status = limn_generate(p, o, images);

@@ -72,14 +72,26 @@ limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
 
 /* ---- files --------------------------------------------------------------------------------------------------------------- */
 
-/* Pictures side by side in a nearly square grid. */
+static void grid_size(int n, int *columns, int *rows)
+{
+    for (*columns = 1; *columns * *columns < n;) ++*columns;
+    *rows = (n + *columns - 1) / *columns;
+}
+
+limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, int n)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    int columns, rows;
+    grid_size(n, &columns, &rows);
+    limn_status status = limn_image_check(ctx, "--grid", (uint32_t)columns * (uint32_t)info.width, (uint32_t)rows * (uint32_t)info.height, info.channels);
+    return status == LIMN_OK ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: ask for fewer than %d pictures", limn_error_text(ctx), n);
+}
+
+/* Pictures side by side, nearly as many rows as columns. */
 static limn_status grid_of(limn_ctx *ctx, const limn_image *images, int n, limn_image *grid)
 {
-    int columns = 1, w = images[0].width, h = images[0].height, c = images[0].channels;
-    while (columns * columns < n) columns++;
-    int rows = (n + columns - 1) / columns;
-    if ((int64_t)columns * w > LIMN_MAX_SIDE || (int64_t)rows * h > LIMN_MAX_SIDE)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--grid: %d x %d pictures are more than %d pixels a side: ask for fewer", columns, rows, LIMN_MAX_SIDE);
+    int columns, rows, w = images[0].width, h = images[0].height, c = images[0].channels;
+    grid_size(n, &columns, &rows);
     *grid = (limn_image){.width = columns * w, .height = rows * h, .channels = c};
     grid->pixels = calloc((size_t)grid->width * (size_t)grid->height, (size_t)c);
     if (!grid->pixels) return limn_fail_memory(ctx, (size_t)grid->width * (size_t)grid->height * (size_t)c, "a grid");

@@ -1,6 +1,7 @@
 /* show.c: see show.h. */
 #include "show.h"
 
+#include "cli.h"
 #include "file/bytes.h"
 
 #include <stdlib.h>
@@ -18,10 +19,10 @@ static bool is(const char *variable, const char *value)
     return found && strcmp(found, value) == 0;
 }
 
-static terminal kind_of_terminal(void)
+static terminal kind_of_terminal(FILE *to)
 {
-    const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
-    if ((none && none[0]) || !term || strcmp(term, "dumb") == 0) return TERMINAL_PLAIN;
+    const char *term = getenv("TERM");
+    if (!cli_color(to) || !term) return TERMINAL_PLAIN;
     if (getenv("TMUX")) return TERMINAL_COLOUR; /* it passes no graphics on */
     if (getenv("KITTY_WINDOW_ID") || strstr(term, "kitty") || is("TERM_PROGRAM", "ghostty")) return TERMINAL_KITTY;
     return is("TERM_PROGRAM", "iTerm.app") || is("LC_TERMINAL", "iTerm2") || is("TERM_PROGRAM", "WezTerm") ? TERMINAL_ITERM : TERMINAL_COLOUR;
@@ -118,7 +119,7 @@ static void put_text(limn_ctx *ctx, FILE *to, const limn_image *image, bool colo
 bool cli_show(limn_ctx *ctx, const limn_image *image, const char *png)
 {
     FILE *to = isatty(STDOUT_FILENO) ? stdout : isatty(STDERR_FILENO) ? stderr : NULL;
-    terminal kind = kind_of_terminal();
+    terminal kind = to ? kind_of_terminal(to) : TERMINAL_PLAIN;
     unsigned char *bytes = NULL;
     size_t n = 0;
     if (!to) return false;
@@ -127,7 +128,7 @@ bool cli_show(limn_ctx *ctx, const limn_image *image, const char *png)
         if (kind == TERMINAL_KITTY) put_kitty(to, bytes, n);
         else put_iterm(to, bytes, n);
     } else {
-        put_text(ctx, to, image, kind != TERMINAL_PLAIN);
+        put_text(ctx, to, image, kind != TERMINAL_PLAIN && cli_utf8());
     }
     free(bytes);
     fflush(to);
