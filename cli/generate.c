@@ -148,7 +148,7 @@ int cli_generate(int argc, char **argv)
     const char *word = NULL;
     const cli_flag flags[] = {
         {"-p", "--prompt", &w.prompt, NULL}, {"-n", "-n", &w.minus_n, NULL}, {NULL, "--negative-prompt", &w.negative, NULL}, {"-m", "--model", &w.model, NULL},
-        {"-o", "--output", &w.output, NULL}, {"-b", "--batch-count", &w.count, NULL}, {NULL, "--count", &w.count, NULL}, {NULL, "--grid", NULL, &w.grid},
+        {"-o", "--output", &w.output, NULL}, {"-b", "--batch-count", &w.count, NULL}, {NULL, "--grid", NULL, &w.grid},
         {"-W", "--width", &w.width, NULL}, {"-H", "--height", &w.height, NULL}, {NULL, "--steps", &w.steps, NULL}, {NULL, "--cfg-scale", &w.guidance, NULL},
         {NULL, "--guidance-rescale", &w.rescale, NULL}, {NULL, "--sampling-method", &w.sampler, NULL}, {NULL, "--scheduler", &w.scheduler, NULL},
         {NULL, "--karras", NULL, &w.karras}, {NULL, "--eta", &w.eta, NULL}, {NULL, "--class", &w.label, NULL}, {"-s", "--seed", &w.seed, NULL},
