@@ -3,6 +3,7 @@
 #include "pipeline/generate.h"
 
 #include "denoise/guidance.h"
+#include "denoise/picture.h"
 #include "graph/node.h"
 #include "pipeline/pipeline.h"
 

@@ -35,7 +35,4 @@ void limn_network_free(limn_network *n);
 /** What the sampler library is asked for.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND naming the option */
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out);
 
-/** One picture of the network, [-1,1], as bytes: values [height, width, channels].  Four channels are premultiplied (train/data.h). */
-limn_status limn_picture_bytes(limn_ctx *ctx, int width, int height, int channels, const float *values, limn_image *out);
-
 #endif

@@ -2,6 +2,7 @@
 #include "train/trainer_parts.h"
 
 #include "denoise/guidance.h"
+#include "denoise/picture.h"
 #include "denoise/sampler.h"
 #include "file/bytes.h"
 #include "file/image.h"
@@ -206,23 +207,23 @@ static limn_status sample(limn_trainer *t, limn_samples *s)
     return status;
 }
 
-static uint8_t to_byte(float x)
+/* Picture i into its place of the grid. */
+static limn_status place(limn_trainer *t, const limn_samples *s, int i, int columns, limn_image *grid)
 {
-    return !(x > 0) ? 0 : x > 1 ? 255 : (uint8_t)(x * 255 + 0.5f);
+    limn_image one;
+    size_t row = (size_t)s->size * (size_t)s->channels;
+    limn_status status = limn_picture_bytes(t->ctx, s->size, s->size, s->channels, s->x + (size_t)i * (size_t)s->size * row, &one);
+    if (status != LIMN_OK) return status;
+    uint8_t *to = grid->pixels + (size_t)(i / columns * s->size) * (size_t)grid->width * (size_t)s->channels + (size_t)(i % columns) * row;
+    for (int y = 0; y < s->size; y++, to += (size_t)grid->width * (size_t)s->channels) memcpy(to, one.pixels + (size_t)y * row, row);
+    limn_image_free(&one);
+    return LIMN_OK;
 }
 
-/* [-1,1] to bytes at (left, top) of the grid; four channels come with colours multiplied by alpha, see data.h */
-static void place(const limn_samples *s, const float *from, int left, int top, limn_image *grid)
+static limn_status make_folder(limn_trainer *t, char path[1200])
 {
-    for (int y = 0; y < s->size; y++)
-        for (int x = 0; x < s->size; x++, from += s->channels) {
-            uint8_t *to = grid->pixels + ((size_t)(top + y) * (size_t)grid->width + (size_t)(left + x)) * (size_t)s->channels;
-            float alpha = s->channels == 4 ? from[3] * 0.5f + 0.5f : 1;
-            for (int c = 0; c < s->channels; c++) {
-                float value = from[c] * 0.5f + 0.5f;
-                to[c] = to_byte(c < 3 && alpha > 0.004f ? value / (alpha < 1 ? alpha : 1) : value);
-            }
-        }
+    snprintf(path, 1200, "%s/samples", t->o->out);
+    return mkdir(path, 0777) == 0 || errno == EEXIST ? LIMN_OK : limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
 }
 
 static limn_status save_grid(limn_trainer *t, const limn_samples *s)
@@ -234,10 +235,8 @@ static limn_status save_grid(limn_trainer *t, const limn_samples *s)
     limn_image grid = {.width = columns * s->size, .height = rows * s->size, .channels = s->channels};
     grid.pixels = calloc((size_t)grid.width * (size_t)grid.height, (size_t)s->channels);
     if (!grid.pixels) return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height, "a grid");
-    size_t size = (size_t)s->size * (size_t)s->size * (size_t)s->channels;
-    for (int i = 0; i < s->n; i++) place(s, s->x + (size_t)i * size, i % columns * s->size, i / columns * s->size, &grid);
-    snprintf(path, sizeof path, "%s/samples", t->o->out);
-    limn_status status = mkdir(path, 0777) == 0 || errno == EEXIST ? LIMN_OK : limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
+    limn_status status = make_folder(t, path);
+    for (int i = 0; i < s->n && status == LIMN_OK; i++) status = place(t, s, i, columns, &grid);
     snprintf(path, sizeof path, "%s/samples/step-%06lld.png", t->o->out, (long long)t->step);
     if (status == LIMN_OK) status = limn_png_write(t->ctx, path, &grid, NULL);
     unsigned char *png;

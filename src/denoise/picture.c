@@ -1,5 +1,5 @@
-/* picture.c: from the network's numbers to bytes. */
-#include "pipeline/pipeline.h"
+/* picture.c: see picture.h. */
+#include "denoise/picture.h"
 
 #include <stdlib.h>
 

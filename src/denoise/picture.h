@@ -1,0 +1,11 @@
+/* picture.h: from the network's numbers to bytes. */
+#ifndef LIMN_DENOISE_PICTURE_H
+#define LIMN_DENOISE_PICTURE_H
+
+#include "base/base.h"
+
+/** One picture of the network, [-1,1], as bytes: values [height, width, channels].  Four channels come with colours multiplied by
+ *  alpha (train/data.h) and are divided again.  @return LIMN_OK: free *out with limn_image_free(); LIMN_NO_MEMORY */
+limn_status limn_picture_bytes(limn_ctx *ctx, int width, int height, int channels, const float *values, limn_image *out);
+
+#endif
