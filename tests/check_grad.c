@@ -10,7 +10,7 @@ limn_node *check_build(check *c, const check_case *k, limn_graph **g)
     if (!*g) abort();
     limn_node *src[LIMN_MAX_SRC];
     for (int s = 0; s < k->n_src; s++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "s%d", s);
         src[s] = limn_input(*g, name, check_is_index(k->op, s) ? LIMN_INDEX : LIMN_COMPUTE, k->src[s], LIMN_PER_STEP);
     }

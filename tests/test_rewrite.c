@@ -613,7 +613,7 @@ static int sixteen_sources(limn_graph *g, limn_node **out)
 {
     limn_node *sum[16];
     for (int i = 0; i < 16; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "v%d", i);
         sum[i] = vector(g, name);
     }
