@@ -25,8 +25,12 @@ limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int f
 /** A linear layer that starts at zero (adaLN-Zero and output layers). */
 limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64_t n);
 
+typedef struct limn_clip_options {
+    int batch, length, vocab, width, depth, heads;
+    limn_activation activation;
+} limn_clip_options;
 /** CLIP text transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
-limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, int batch, int length, int vocab, int width, int depth, int heads);
+limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, const limn_clip_options *o);
 
 extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_clip_text;
 

@@ -112,15 +112,16 @@ static limn_node *text_features(limn_graph *g, const limn_settings *s, limn_buil
     }
     limn_scope_push(g, "text_encoder");
     limn_scope_note(g, "ids to features, trained along");
-    limn_node *text = limn_clip_text(g, ports, b.batch, length, limn_settings_get(s, "text_vocab"), width, limn_settings_get(s, "text_depth"),
-                                     limn_settings_get(s, "text_heads"));
+    limn_clip_options o = {.batch = b.batch, .length = length, .vocab = limn_settings_get(s, "text_vocab"), .width = width,
+                           .depth = limn_settings_get(s, "text_depth"), .heads = limn_settings_get(s, "text_heads"), .activation = LIMN_GELU_QUICK};
+    limn_node *text = limn_clip_text(g, ports, &o);
     limn_scope_pop(g);
     return text;
 }
 
-static limn_node *pooled_embed(limn_graph *g, limn_ports *ports, limn_build b, int text_width, int width)
+static limn_node *pooled_embed(limn_graph *g, limn_ports *ports, limn_build b, int pooled_width, int width)
 {
-    if (!ports->pooled_text) ports->pooled_text = limn_input(g, "pooled", LIMN_COMPUTE, LIMN_SHAPE(b.batch, text_width), LIMN_PER_PROMPT);
+    if (!ports->pooled_text) ports->pooled_text = limn_input(g, "pooled", LIMN_COMPUTE, LIMN_SHAPE(b.batch, pooled_width), LIMN_PER_PROMPT);
     limn_scope_push(g, "y_embedder");
     limn_scope_note(g, "pooled text to a vector");
     limn_node *y = limn_linear(g, "mlp.2", limn_silu(limn_linear(g, "mlp.0", ports->pooled_text, width)), width);
@@ -153,7 +154,8 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", ports->image, patch, width), size / patch, size / patch);
     int time_width = modulated ? width : limn_settings_get(s, "time_width");
     limn_node *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);
-    if (modulated) c = limn_add(c, pooled_embed(g, ports, b, limn_settings_get(s, "text_width"), time_width));
+    int pooled_width = limn_settings_get(s, "pooled_width");
+    if (modulated) c = limn_add(c, pooled_embed(g, ports, b, pooled_width ? pooled_width : limn_settings_get(s, "text_width"), time_width));
     x = run_blocks(g, s, x, limn_linear(g, "context_embedder", text, width), c);
     ports->tokens = x;
     limn_scope_push(g, "final_layer");
@@ -182,6 +184,7 @@ static const limn_setting settings[] = {
     {"qk_norm", 0, 0, 1, NULL, "1: RMS norm of queries and keys (attention=joint, both)"},
     {"text_length", 77, 2, 4096, NULL, "text tokens"},
     {"text_width", 512, 8, 8192, NULL, "width of the text features"},
+    {"pooled_width", 0, 0, 8192, NULL, "width of the pooled text; 0: text_width (conditioning=modulated, text_encoder=none)"},
     {"text_encoder", 0, 0, 1, "none|clip", "clip: ids come in, and the encoder is trained along"},
     {"text_depth", 4, 1, 128, NULL, "layers of the text encoder"},
     {"text_heads", 4, 1, 128, NULL, "attention heads of the text encoder"},
@@ -204,6 +207,9 @@ static const char *check(const limn_settings *s)
     if (limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads")) return "text_width must be a multiple of text_heads";
     if (limn_settings_get(s, "time_width") % 2) return "time_width must be even";
     if (limn_settings_get(s, "conditioning") == 1 && limn_settings_get(s, "norm") == 0) return "conditioning=modulated needs norm=pre";
+    int pooled = limn_settings_get(s, "pooled_width");
+    if (pooled && pooled != limn_settings_get(s, "text_width") && limn_settings_get(s, "text_encoder") == 1)
+        return "pooled_width must be 0 or text_width with text_encoder=clip, whose pooled text it is";
     if (limn_settings_get(s, "attention") != CROSS && limn_settings_get(s, "conditioning") != 1)
         return "attention=joint and both need conditioning=modulated norm=pre";
     return NULL;
