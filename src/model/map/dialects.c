@@ -1,0 +1,73 @@
+/* dialects.c: published names.  Sources: the repositories of DiT and SD3, and the conversion scripts of diffusers
+ * (convert_dit_to_diffusers.py, convert_sd3_to_diffusers.py).
+ *
+ * diffusers' AdaLayerNormContinuous (norm_out, and norm1_context of the last block) takes its chunks as (scale, shift); the originals
+ * and AdaLayerNormZero have (shift, scale).  DiT's diffusers files hold the timestep and label embedders once per block, all equal. */
+#include "model/map/map.h"
+
+static const limn_map_row same[] = {{.name = NULL}};
+
+static const limn_map_row sd3[] = {
+    {"pos_embed", {"pos_embed"}, LIMN_MAP_CROP},
+    {.name = NULL},
+};
+
+#define FIRST "transformer_blocks.0.norm1.emb."
+#define BLOCK "transformer_blocks.*."
+
+static const limn_map_row dit_diffusers[] = {
+    {"x_embedder.proj", {"pos_embed.proj"}, LIMN_MAP_ROWS},
+    {"pos_embed", {NULL}, LIMN_MAP_ABSENT},
+    {"t_embedder.mlp.0", {FIRST "timestep_embedder.linear_1"}, LIMN_MAP_ROWS},
+    {"t_embedder.mlp.2", {FIRST "timestep_embedder.linear_2"}, LIMN_MAP_ROWS},
+    {"y_embedder.embedding_table", {FIRST "class_embedder.embedding_table"}, LIMN_MAP_ROWS},
+    {"blocks.*.adaLN_modulation.1", {BLOCK "norm1.linear"}, LIMN_MAP_ROWS},
+    {"blocks.*.attn.qkv", {BLOCK "attn1.to_q", BLOCK "attn1.to_k", BLOCK "attn1.to_v"}, LIMN_MAP_ROWS},
+    {"blocks.*.attn.proj", {BLOCK "attn1.to_out.0"}, LIMN_MAP_ROWS},
+    {"blocks.*.mlp.fc1", {BLOCK "ff.net.0.proj"}, LIMN_MAP_ROWS},
+    {"blocks.*.mlp.fc2", {BLOCK "ff.net.2"}, LIMN_MAP_ROWS},
+    {"final_layer.adaLN_modulation.1", {"proj_out_1"}, LIMN_MAP_ROWS},
+    {"final_layer.linear", {"proj_out_2"}, LIMN_MAP_ROWS},
+    {.name = NULL},
+};
+
+#define IMAGE "joint_blocks.*.x_block."
+#define CONTEXT "joint_blocks.*.context_block."
+
+static const limn_map_row sd3_diffusers[] = {
+    {"x_embedder.proj", {"pos_embed.proj"}, LIMN_MAP_ROWS},
+    {"pos_embed", {"pos_embed.pos_embed"}, LIMN_MAP_CROP},
+    {"t_embedder.mlp.0", {"time_text_embed.timestep_embedder.linear_1"}, LIMN_MAP_ROWS},
+    {"t_embedder.mlp.2", {"time_text_embed.timestep_embedder.linear_2"}, LIMN_MAP_ROWS},
+    {"y_embedder.mlp.0", {"time_text_embed.text_embedder.linear_1"}, LIMN_MAP_ROWS},
+    {"y_embedder.mlp.2", {"time_text_embed.text_embedder.linear_2"}, LIMN_MAP_ROWS},
+    {IMAGE "adaLN_modulation.1", {BLOCK "norm1.linear"}, LIMN_MAP_ROWS},
+    {IMAGE "attn.qkv", {BLOCK "attn.to_q", BLOCK "attn.to_k", BLOCK "attn.to_v"}, LIMN_MAP_ROWS},
+    {IMAGE "attn.ln_q", {BLOCK "attn.norm_q"}, LIMN_MAP_ROWS},
+    {IMAGE "attn.ln_k", {BLOCK "attn.norm_k"}, LIMN_MAP_ROWS},
+    {IMAGE "attn.proj", {BLOCK "attn.to_out.0"}, LIMN_MAP_ROWS},
+    {IMAGE "mlp.fc1", {BLOCK "ff.net.0.proj"}, LIMN_MAP_ROWS},
+    {IMAGE "mlp.fc2", {BLOCK "ff.net.2"}, LIMN_MAP_ROWS},
+    {CONTEXT "adaLN_modulation.1", {BLOCK "norm1_context.linear"}, LIMN_MAP_SWAP_LAST},
+    {CONTEXT "attn.qkv", {BLOCK "attn.add_q_proj", BLOCK "attn.add_k_proj", BLOCK "attn.add_v_proj"}, LIMN_MAP_ROWS},
+    {CONTEXT "attn.ln_q", {BLOCK "attn.norm_added_q"}, LIMN_MAP_ROWS},
+    {CONTEXT "attn.ln_k", {BLOCK "attn.norm_added_k"}, LIMN_MAP_ROWS},
+    {CONTEXT "attn.proj", {BLOCK "attn.to_add_out"}, LIMN_MAP_ROWS},
+    {CONTEXT "mlp.fc1", {BLOCK "ff_context.net.0.proj"}, LIMN_MAP_ROWS},
+    {CONTEXT "mlp.fc2", {BLOCK "ff_context.net.2"}, LIMN_MAP_ROWS},
+    {"final_layer.adaLN_modulation.1", {"norm_out.linear"}, LIMN_MAP_SWAP},
+    {"final_layer.linear", {"proj_out"}, LIMN_MAP_ROWS},
+    {.name = NULL},
+};
+
+#define ANCHORS(...) (const char *const[]){__VA_ARGS__, NULL}
+
+/* SD3 before CLIP: its single-file releases hold text encoders too. */
+const limn_dialect limn_dialects[] = {
+    {"Stable Diffusion 3 MMDiT", "mmdit", ANCHORS("joint_blocks.0.x_block.attn.qkv.weight", "pos_embed"), sd3},
+    {"Stable Diffusion 3 MMDiT (diffusers)", "mmdit", ANCHORS("transformer_blocks.0.attn.add_q_proj.weight", "pos_embed.pos_embed"), sd3_diffusers},
+    {"DiT", "dit", ANCHORS("blocks.0.adaLN_modulation.1.weight", "y_embedder.embedding_table.weight", "x_embedder.proj.weight"), same},
+    {"DiT (diffusers)", "dit", ANCHORS(FIRST "class_embedder.embedding_table.weight", "pos_embed.proj.weight"), dit_diffusers},
+    {"CLIP text encoder", "clip-text", ANCHORS("text_model.embeddings.token_embedding.weight"), same},
+    {.title = NULL},
+};

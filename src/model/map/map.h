@@ -1,0 +1,70 @@
+/* map.h: open weights under the names they were published with.
+ *
+ * A dialect is a table from our parameter names to the file's: which tensors, and how they become one (rows side by side, halves
+ * swapped, the middle of a table of positions).  Nothing is copied before every shape was compared. */
+#ifndef LIMN_MAP_H
+#define LIMN_MAP_H
+
+#include "file/safetensors.h"
+#include "graph/node.h"
+#include "model/model.h"
+
+enum { LIMN_MAP_SOURCES = 3 };
+
+typedef enum limn_map_how {
+    LIMN_MAP_ROWS,       /* sources under each other along their first dimension; one source: as it is */
+    LIMN_MAP_SWAP,       /* first and second half of the rows change places: (scale, shift) <-> (shift, scale) */
+    LIMN_MAP_SWAP_LAST,  /* the same in the last block only */
+    LIMN_MAP_CROP,       /* the middle g x g of a table of M x M positions [1, M M, D] */
+    LIMN_MAP_ABSENT,     /* not in the file: a fixed table that is worked out */
+} limn_map_how;
+
+/* Names without ".weight" and ".bias"; "*" stands for the number of the block. */
+typedef struct limn_map_row {
+    const char *name, *source[LIMN_MAP_SOURCES];
+    limn_map_how how;
+} limn_map_row;
+
+typedef struct limn_dialect limn_dialect;
+struct limn_dialect {
+    const char *title;         /* "Stable Diffusion 3 (diffusers)" */
+    const char *family;
+    const char *const *anchors; /* ends with NULL: tensors that tell the dialect, all under one prefix */
+    const limn_map_row *rows;  /* ends with a NULL name; a parameter without a row has its own name in the file */
+};
+
+typedef struct limn_map {
+    const limn_dialect *dialect;
+    limn_settings settings;
+    char prefix[128];          /* before every name: "model.diffusion_model." */
+} limn_map;
+
+extern const limn_dialect limn_dialects[]; /* ends with a NULL title */
+
+/**
+ * Which published network a file holds, and its settings.  Numbers that no shape tells (attention heads, the size of latents) come from
+ * config.json in the file's folder, else from the published rule for its width.
+ *
+ * @param file  path of st, for messages and for config.json
+ * @return LIMN_OK; LIMN_NOT_FOUND: no dialect fits; LIMN_BAD_FILE: one fits, but a tensor is missing or has a strange shape, which is named;
+ *         LIMN_UNSUPPORTED: a variant that Limn cannot build.  *out is valid on LIMN_OK only and borrows nothing
+ */
+limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *out);
+
+/**
+ * One parameter's values as f32.  to has room for its elements.
+ *
+ * @param found  false: the file has no such table (LIMN_MAP_ABSENT), and `to` is unchanged
+ * @return LIMN_BAD_FILE naming the tensor, the shape expected and the one found
+ */
+limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_node *parameter, float *to,
+                          bool *found);
+
+/** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/.
+ *  out needs 1100 bytes.  @return LIMN_NOT_FOUND naming what was looked for */
+limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out);
+
+/** Family-specific numbers; see detect.c. */
+limn_status limn_map_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *map);
+
+#endif

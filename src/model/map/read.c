@@ -1,0 +1,154 @@
+/* read.c: one parameter from the tensors that hold it. */
+#include "model/map/map.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* pattern "a.*.b" against name: *block is the number at the star, -1 without one.  The name ends at `end`. */
+static bool matches(const char *pattern, const char *name, const char *end, int *block)
+{
+    *block = -1;
+    for (; *pattern; pattern++) {
+        if (*pattern != '*') {
+            if (name == end || *name++ != *pattern) return false;
+            continue;
+        }
+        if (name == end || *name < '0' || *name > '9') return false;
+        for (*block = 0; name < end && *name >= '0' && *name <= '9' && *block < 100000; name++) *block = *block * 10 + *name - '0';
+    }
+    return name == end;
+}
+
+static const char *suffix_of(const char *name)
+{
+    size_t n = strlen(name);
+    if (n > 7 && !strcmp(name + n - 7, ".weight")) return name + n - 7;
+    return n > 5 && !strcmp(name + n - 5, ".bias") ? name + n - 5 : name + n;
+}
+
+static void source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n)
+{
+    const char *star = strchr(pattern, '*');
+    if (star) snprintf(out, n, "%s%.*s%d%s%s", map->prefix, (int)(star - pattern), pattern, block, star + 1, suffix);
+    else snprintf(out, n, "%s%s%s", map->prefix, pattern, suffix);
+}
+
+static limn_status wrong_shape(limn_ctx *ctx, const char *file, const limn_entry *e, const limn_shape *want)
+{
+    char a[128], b[128];
+    limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : 0};
+    for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is %s %s, expected %s", file, e->name, e->type, limn_shape_text(&found, a),
+                     limn_shape_text(want, b));
+}
+
+static bool has_shape(const limn_entry *e, const limn_shape *want)
+{
+    if (!e->usable || e->rank != want->rank) return false;
+    for (int k = 0; k < want->rank; k++)
+        if (e->dim[k] != want->dim[k]) return false;
+    return true;
+}
+
+/* The tensor of this name, of the shape a part of the parameter has. */
+static limn_status part(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *name, const limn_shape *want, const limn_entry **out)
+{
+    *out = limn_safetensors_find(st, name);
+    if (!*out) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
+    return has_shape(*out, want) ? LIMN_OK : wrong_shape(ctx, file, *out, want);
+}
+
+static void swap_halves(float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n / 2; i++) {
+        float keep = x[i];
+        x[i] = x[n / 2 + i];
+        x[n / 2 + i] = keep;
+    }
+}
+
+static int64_t root(int64_t n)
+{
+    int64_t r = 0;
+    while (r < 65536 && r * r < n) r++;
+    return r * r == n ? r : -1;
+}
+
+/* [1, M M, D] -> [1, g g, D]: rows and columns (M - g) / 2 on. */
+static limn_status crop(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *name, const limn_node *p, float *to)
+{
+    const limn_entry *e = limn_safetensors_find(st, name);
+    if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
+    int64_t g = root(p->shape.dim[1]), width = p->shape.dim[2], m = e->rank == 3 ? root(e->dim[1]) : -1;
+    if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g) return wrong_shape(ctx, file, e, &p->shape);
+    int64_t edge = (m - g) / 2;
+    size_t item = limn_dtype_bytes(e->dtype);
+    for (int64_t y = 0; y < g; y++) {
+        const char *row = (const char *)e->data + (size_t)(((y + edge) * m + edge) * width) * item;
+        limn_convert(row, e->dtype, to + y * g * width, LIMN_F32, (size_t)(g * width));
+    }
+    return LIMN_OK;
+}
+
+static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_map_row *row, int block,
+                             const limn_node *p, float *to)
+{
+    int n = 0;
+    while (n < LIMN_MAP_SOURCES && row->source[n]) n++;
+    limn_shape want = p->shape;
+    want.dim[0] /= n;
+    const limn_entry *e[LIMN_MAP_SOURCES];
+    for (int k = 0; k < n; k++) {
+        char name[512];
+        source_name(map, row->source[k], block, suffix_of(p->name), name, sizeof name);
+        limn_status status = part(ctx, file, st, name, &want, &e[k]);
+        if (status != LIMN_OK) return status;
+    }
+    int64_t count = limn_shape_count(&want);
+    for (int k = 0; k < n; k++) limn_convert(e[k]->data, e[k]->dtype, to + k * count, LIMN_F32, (size_t)count);
+    bool last = block == limn_settings_get(&map->settings, "depth") - 1;
+    if (row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && last)) swap_halves(to, count);
+    return LIMN_OK;
+}
+
+limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_node *p, float *to, bool *found)
+{
+    int block = -1;
+    const char *end = suffix_of(p->name);
+    const limn_map_row *row = map->dialect->rows;
+    while (row->name && !matches(row->name, p->name, end, &block)) row++;
+    *found = row->how != LIMN_MAP_ABSENT || !row->name;
+    if (!*found) return LIMN_OK;
+    char name[512];
+    if (row->name && row->how == LIMN_MAP_CROP) {
+        source_name(map, row->source[0], block, end, name, sizeof name);
+        return crop(ctx, file, st, name, p, to);
+    }
+    if (row->name) return read_rows(ctx, map, file, st, row, block, p, to);
+    const limn_entry *e;
+    snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
+    limn_status status = part(ctx, file, st, name, &p->shape, &e);
+    if (status == LIMN_OK) limn_convert(e->data, e->dtype, to, LIMN_F32, (size_t)limn_node_count(p));
+    return status;
+}
+
+limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)
+{
+    static const char *const names[] = {"model.safetensors", "diffusion_pytorch_model.safetensors", "transformer/diffusion_pytorch_model.safetensors",
+                                        "text_encoder/model.safetensors"};
+    struct stat info;
+    if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path is longer than 1000 bytes");
+    if (stat(source, &info) != 0) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: %s", source, strerror(errno));
+    snprintf(out, 1100, "%s", source);
+    if (!S_ISDIR(info.st_mode)) return LIMN_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(out, 1100, "%s/%s", source, names[i]);
+        if (access(out, R_OK) == 0) return LIMN_OK;
+    }
+    snprintf(out, 1100, "%s/%s.index.json", source, names[1]);
+    bool parts = access(out, R_OK) == 0;
+    return limn_fail(ctx, parts ? LIMN_UNSUPPORTED : LIMN_NOT_FOUND, parts ? "%s: weights in several files are not read; join them into one %s"
+                     : "%s: the folder has neither model.safetensors nor %s", source, names[1]);
+}
