@@ -55,7 +55,8 @@ static void print_metadata(const limn_safetensors *st)
 static void print_fit(const limn_fit *fit)
 {
     char text[1024];
-    if (fit->source == LIMN_FIT_NONE) printf("network   none that Limn knows by these names and shapes\n");
+    if (fit->source == LIMN_FIT_PUBLISHED) printf("published as %s\n", fit->preset);
+    if (fit->source == LIMN_FIT_NONE) printf("network   none that Limn knows by these names and shapes\n          %s\n", fit->missing);
     else if (fit->source == LIMN_FIT_PRESET) printf("network   fits %s: all %d parameters are here under its names\n", fit->preset, fit->n_parameters);
     else if (fit->n_found == fit->n_parameters) printf("network   %s\n          fits: all %d parameters are here\n", limn_settings_text(&fit->settings, text), fit->n_parameters);
     else printf("network   %s\n          does not fit: %d of %d parameters are here; %s\n", limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);

@@ -25,7 +25,7 @@ static json_t *fit_json(const limn_fit *fit)
     char settings[1024];
     if (fit->source == LIMN_FIT_NONE) return json_null();
     json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:b}", "settings", limn_settings_text(&fit->settings, settings), "known_from",
-                          fit->source == LIMN_FIT_METADATA ? "metadata" : "names", "parameters", fit->n_parameters, "found", fit->n_found, "fits",
+                          fit->source == LIMN_FIT_METADATA ? "metadata" : fit->source == LIMN_FIT_PUBLISHED ? "published" : "names", "parameters", fit->n_parameters, "found", fit->n_found, "fits",
                           fit->n_found == fit->n_parameters);
     if (fit->preset) json_object_set_new(o, "preset", json_string(fit->preset));
     if (fit->missing[0]) json_object_set_new(o, "missing", json_string(fit->missing));

@@ -2,6 +2,7 @@
 #include "model/fit.h"
 
 #include "graph/node.h"
+#include "model/map/map.h"
 
 #include <string.h>
 
@@ -48,6 +49,27 @@ static limn_status try_name(limn_ctx *ctx, const limn_safetensors *st, const cha
     return status;
 }
 
+static limn_status try_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out)
+{
+    limn_map map;
+    limn_ports ports;
+    bool found;
+    if (limn_map_detect(ctx, file, st, &map) != LIMN_OK) {
+        snprintf(out->missing, sizeof out->missing, "%s", limn_error_text(ctx));
+        return LIMN_OK;
+    }
+    *out = (limn_fit){.source = LIMN_FIT_PUBLISHED, .preset = map.dialect->title, .settings = map.settings};
+    limn_graph *g = limn_graph_new(ctx);
+    if (!g) return LIMN_NO_MEMORY;
+    limn_status status = limn_model_build(g, &map.settings, (limn_build){.batch = 1}, &ports);
+    out->n_parameters = g->n_parameters;
+    for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++)
+        if (limn_map_read(ctx, &map, file, st, g->parameters[i], NULL, &found) == LIMN_OK) out->n_found++;
+        else if (!out->missing[0]) snprintf(out->missing, sizeof out->missing, "%s", limn_error_text(ctx));
+    limn_graph_free(g);
+    return status;
+}
+
 limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out)
 {
     *out = (limn_fit){.source = LIMN_FIT_NONE};
@@ -61,5 +83,5 @@ limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensor
     limn_status status = LIMN_OK;
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) status = try_name(ctx, st, limn_families[i]->name, out);
     for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) status = try_name(ctx, st, limn_presets[i].name, out);
-    return status;
+    return status == LIMN_OK && out->source == LIMN_FIT_NONE ? try_published(ctx, file, st, out) : status;
 }

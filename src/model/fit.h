@@ -8,12 +8,13 @@
 typedef enum limn_fit_source {
     LIMN_FIT_NONE,     /* no network that is known */
     LIMN_FIT_METADATA, /* the file says so: limn.settings */
+    LIMN_FIT_PUBLISHED, /* a published network of other names or sizes than a preset's: model/map/map.h */
     LIMN_FIT_PRESET,   /* every parameter of a family or preset is there under its published name */
 } limn_fit_source;
 
 typedef struct limn_fit {
     limn_fit_source source;
-    const char *preset;      /* LIMN_FIT_PRESET: its name */
+    const char *preset;      /* LIMN_FIT_PRESET: its name; LIMN_FIT_PUBLISHED: title of the dialect */
     limn_settings settings;  /* not for LIMN_FIT_NONE */
     int n_parameters, n_found; /* parameters of the network; those with a tensor of their name and shape */
     char missing[256];       /* the first one without, and why; "" */

@@ -1,4 +1,5 @@
 /* open.c: a model folder: weights, their metadata, the tokenizer. */
+#include "model/map/map.h"
 #include "pipeline/generate.h"
 #include "pipeline/pipeline.h"
 #include "train/weights.h"
@@ -35,8 +36,11 @@ static limn_status read_objective(limn_pipeline *p)
 {
     const char *schedule = limn_safetensors_metadata(p->st, "limn.schedule"), *prediction = limn_safetensors_metadata(p->st, "limn.prediction");
     const char *objective = limn_safetensors_metadata(p->st, "limn.objective");
+    bool published = !limn_safetensors_metadata(p->st, "limn.settings"), dit = !strcmp(p->settings.family->name, "dit");
+    if (!schedule && published) schedule = dit ? "linear" : "flow";
     if (!schedule) schedule = objective && strcmp(objective, "noise") == 0 ? "linear" : "flow";
     p->schedule = limn_schedule_defaults();
+    if (published && !dit) p->schedule.shift = 3; /* SD3 */
     if (!limn_schedule_find(schedule, &p->schedule.kind)) return unknown_value(p, "limn.schedule", schedule);
     if (p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR) p->schedule.beta_start = 0.00085, p->schedule.beta_end = 0.012;
     p->prediction = p->schedule.kind == LIMN_SCHEDULE_FLOW ? LIMN_PREDICT_FLOW : LIMN_PREDICT_EPS;
@@ -45,6 +49,15 @@ static limn_status read_objective(limn_pipeline *p)
     if (status == LIMN_OK) status = read_number(p, "limn.beta_start", 1e-12, 1, &p->schedule.beta_start);
     if (status == LIMN_OK) status = read_number(p, "limn.beta_end", 1e-12, 1, &p->schedule.beta_end);
     return status;
+}
+
+/* Published networks of 4 or more channels make latents, which only an autoencoder turns into pictures. */
+static limn_status refuse_latents(const limn_pipeline *p)
+{
+    int channels = limn_settings_get(&p->settings, "channels");
+    if (limn_safetensors_metadata(p->st, "limn.settings") || channels == 1 || channels == 3) return LIMN_OK;
+    return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a published %s of %d channels makes latents; Limn has no autoencoder yet that turns them into pictures",
+                     p->file, p->settings.family->name, channels);
 }
 
 static limn_status open_tokenizer(limn_pipeline *p, const char *folder)
@@ -81,10 +94,11 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *folder, limn_pipeline 
     limn_pipeline *p = calloc(1, sizeof *p);
     if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
     p->ctx = ctx;
-    snprintf(p->file, sizeof p->file, "%s/model.safetensors", folder);
     name_model(p, folder);
-    limn_status status = limn_safetensors_open(ctx, p->file, &p->st);
+    limn_status status = limn_map_file(ctx, folder, p->file);
+    if (status == LIMN_OK) status = limn_safetensors_open(ctx, p->file, &p->st);
     if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
+    if (status == LIMN_OK) status = refuse_latents(p);
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = open_tokenizer(p, folder);
     if (status == LIMN_OK) *out = p;

@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "graph/node.h"
+#include "model/map/map.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -79,22 +80,60 @@ static limn_status find(limn_ctx *ctx, const limn_node *node, const char *file, 
                      limn_shape_text(&node->shape, b));
 }
 
+/* Files that do not name their settings may be published ones. */
+static bool is_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *map)
+{
+    return !limn_safetensors_metadata(st, "limn.settings") && limn_map_detect(ctx, file, st, map) == LIMN_OK;
+}
+
+/* A parameter of a published file; tables that it does not hold are worked out. */
+static limn_status read_published(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_node *node, float *to)
+{
+    bool found;
+    limn_status status = limn_map_read(ctx, map, file, st, node, to, &found);
+    if (status == LIMN_OK && !found) limn_weights_start(node, 0, to);
+    return status;
+}
+
 limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_safetensors *st, const char *prefix, float *data)
 {
     limn_status status = LIMN_OK;
+    limn_map map;
+    bool published = !*prefix && is_published(ctx, file, st, &map);
     for (int i = 0; i < w->n && status == LIMN_OK; i++) {
         const limn_entry *e;
+        if (published) {
+            status = read_published(ctx, &map, file, st, w->node[i], data + w->begin[i]);
+            continue;
+        }
         status = find(ctx, w->node[i], file, st, prefix, &e);
         if (status == LIMN_OK) limn_convert(e->data, e->dtype, data + w->begin[i], LIMN_F32, (size_t)limn_node_count(w->node[i]));
     }
     return status;
 }
 
+static limn_status give_published(limn_ctx *ctx, const limn_map *map, limn_node *node, limn_plan *plan, const char *file, const limn_safetensors *st)
+{
+    size_t n = (size_t)limn_node_count(node) * sizeof(float);
+    float *x = limn_alloc_aligned(n);
+    if (!x) return limn_fail_memory(ctx, n, limn_node_name(node));
+    limn_status status = read_published(ctx, map, file, st, node, x);
+    if (status == LIMN_OK) status = limn_plan_set(plan, node, LIMN_F32, x);
+    limn_free_aligned(x);
+    return status;
+}
+
 limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, const char *file, const limn_safetensors *st)
 {
     limn_status status = LIMN_OK;
+    limn_map map;
+    bool published = is_published(ctx, file, st, &map);
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++) {
         const limn_entry *e;
+        if (published) {
+            status = give_published(ctx, &map, g->parameters[i], plan, file, st);
+            continue;
+        }
         status = find(ctx, g->parameters[i], file, st, "", &e);
         if (status == LIMN_OK) status = limn_plan_set(plan, g->parameters[i], e->dtype, e->data);
     }
@@ -104,7 +143,12 @@ limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, con
 limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_settings *out)
 {
     const char *text = limn_safetensors_metadata(st, "limn.settings");
-    if (!text) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: no limn.settings in its metadata; only weights that Limn trained can be run so far", file);
+    if (!text) {
+        limn_map map;
+        limn_status status = limn_map_detect(ctx, file, st, &map);
+        if (status == LIMN_OK) *out = map.settings;
+        return status == LIMN_NOT_FOUND ? LIMN_UNSUPPORTED : status;
+    }
     limn_status status = limn_settings_parse(ctx, text, out);
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(ctx, LIMN_BAD_FILE, "%s", file);
 }

@@ -18,11 +18,13 @@ limn_status limn_weights_new(limn_ctx *ctx, limn_graph *g, uint64_t seed, limn_w
 void limn_weights_free(limn_weights *w);
 /** One parameter's start; to has room for its elements. */
 void limn_weights_start(const limn_node *node, uint64_t seed, float *to);
-/** Read values named prefix + name into data (laid out as w); every tensor must be there with the right shape. */
+/** Read values named prefix + name into data (laid out as w); every tensor must be there with the right shape.
+ *  With an empty prefix the file may also be a published one. */
 limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_safetensors *st, const char *prefix, float *data);
 /** Hand a plan with own_parameters the values of a file: no other copy of them is made. */
 limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, const char *file, const limn_safetensors *st);
-/** Settings in a weight file's metadata. */
+/** Settings in a weight file's metadata; without them, those of the published network it holds (model/map/map.h).
+ *  @return LIMN_UNSUPPORTED when it is neither */
 limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_settings *out);
 
 #endif

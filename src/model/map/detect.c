@@ -108,11 +108,6 @@ static int64_t image_numbers(numbers *q, const char *patches, const char *last)
     return width;
 }
 
-static void set_size(numbers *q, int64_t size)
-{
-    set(q, "size", size);
-}
-
 static void dit_numbers(numbers *q, bool diffusers)
 {
     const char *patches = diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight";
@@ -121,7 +116,7 @@ static void dit_numbers(numbers *q, bool diffusers)
     set(q, "mlp", dim_of(q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "blocks.0.mlp.fc1.weight", 2, 0));
     set(q, "classes", dim_of(q, diffusers ? "transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight" : "y_embedder.embedding_table.weight", 2, 0) - 1);
     int64_t grid = diffusers ? 0 : root(dim_of(q, "pos_embed", 3, 1));
-    set_size(q, diffusers ? configured(q, "sample_size", 32) : grid * patch);
+    set(q, "size", diffusers ? configured(q, "sample_size", 32) : grid * patch);
     int64_t rule = width == 384 ? 6 : width == 768 ? 12 : width == 1024 || width == 1152 ? 16 : 0;
     set_heads(q, "heads", configured(q, "num_attention_heads", rule), width);
 }
@@ -143,7 +138,7 @@ static void sd3_numbers(numbers *q, bool diffusers)
     set(q, "pooled_width", dim_of(q, diffusers ? "time_text_embed.text_embedder.linear_1.weight" : "y_embedder.mlp.0.weight", 2, 1));
     set(q, "text_length", 154); /* 77 of CLIP and 77 of T5 */
     int64_t most = root(dim_of(q, diffusers ? "pos_embed.pos_embed" : "pos_embed", 3, 1)) * patch, size = configured(q, "sample_size", 128);
-    set_size(q, size < most ? size : most);
+    set(q, "size", size < most ? size : most);
     int64_t head = find(q, norm) ? dim_of(q, norm, 1, 0) : 0;
     set(q, "qk_norm", head > 0);
     int64_t rule = head > 0 && width % head == 0 ? width / head : width == 64 * depth ? depth : 0;
@@ -206,7 +201,7 @@ static limn_status open_config(limn_ctx *ctx, const char *file, json_t **out)
     return LIMN_OK;
 }
 
-limn_status limn_map_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *map)
+static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *map)
 {
     numbers q = {.ctx = ctx, .file = file, .st = st, .map = map};
     q.status = limn_settings_find(ctx, map->dialect->family, &map->settings);
@@ -225,7 +220,7 @@ limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetens
 {
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
         *out = (limn_map){.dialect = d};
-        if (fits(st, d, out->prefix, sizeof out->prefix)) return limn_map_settings(ctx, file, st, out);
+        if (fits(st, d, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
     }
     limn_text known = {0};
     for (const limn_dialect *d = limn_dialects; d->title; d++) limn_text_printf(&known, "%s%s", d == limn_dialects ? "" : ", ", d->title);

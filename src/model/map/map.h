@@ -52,7 +52,7 @@ extern const limn_dialect limn_dialects[]; /* ends with a NULL title */
 limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *out);
 
 /**
- * One parameter's values as f32.  to has room for its elements.
+ * One parameter's values as f32.  to has room for its elements; NULL: only compare the shapes.
  *
  * @param found  false: the file has no such table (LIMN_MAP_ABSENT), and `to` is unchanged
  * @return LIMN_BAD_FILE naming the tensor, the shape expected and the one found
@@ -63,8 +63,5 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
 /** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/.
  *  out needs 1100 bytes.  @return LIMN_NOT_FOUND naming what was looked for */
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out);
-
-/** Family-specific numbers; see detect.c. */
-limn_status limn_map_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *map);
 
 #endif

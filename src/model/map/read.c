@@ -83,6 +83,7 @@ static limn_status crop(limn_ctx *ctx, const char *file, const limn_safetensors 
     if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
     int64_t g = root(p->shape.dim[1]), width = p->shape.dim[2], m = e->rank == 3 ? root(e->dim[1]) : -1;
     if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g) return wrong_shape(ctx, file, e, &p->shape);
+    if (!to) return LIMN_OK;
     int64_t edge = (m - g) / 2;
     size_t item = limn_dtype_bytes(e->dtype);
     for (int64_t y = 0; y < g; y++) {
@@ -106,6 +107,7 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
         limn_status status = part(ctx, file, st, name, &want, &e[k]);
         if (status != LIMN_OK) return status;
     }
+    if (!to) return LIMN_OK;
     int64_t count = limn_shape_count(&want);
     for (int k = 0; k < n; k++) limn_convert(e[k]->data, e[k]->dtype, to + k * count, LIMN_F32, (size_t)count);
     bool last = block == limn_settings_get(&map->settings, "depth") - 1;
@@ -130,7 +132,7 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
     const limn_entry *e;
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
     limn_status status = part(ctx, file, st, name, &p->shape, &e);
-    if (status == LIMN_OK) limn_convert(e->data, e->dtype, to, LIMN_F32, (size_t)limn_node_count(p));
+    if (status == LIMN_OK && to) limn_convert(e->data, e->dtype, to, LIMN_F32, (size_t)limn_node_count(p));
     return status;
 }
 
