@@ -185,4 +185,5 @@ def main(path):
     open(path, "w").write("\n".join(lines) + "\n")
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
