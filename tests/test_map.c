@@ -1,0 +1,286 @@
+/* test_map.c: published weight files open as the network they hold.  The files are made here: for diffusers from the tensor lists of
+ * oracle/dialect_vectors.py (diffusers' own names, shapes and row orders), for the originals under our names and their prefixes. */
+#include "formula.h"
+#include "graph/node.h"
+#include "model/fit.h"
+#include "model/map/map.h"
+#include "train/weights.h"
+#include "vectors/dialects.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { MAX_TENSORS = 256 };
+#define COUNT(a) (int)(sizeof(a) / sizeof *(a))
+
+/* A network and its weights in the original layout. */
+typedef struct native {
+    limn_ctx *ctx;
+    limn_graph *g;
+    limn_settings settings;
+    limn_weights weights;
+} native;
+
+/* A file under construction. */
+typedef struct file {
+    char folder[64], path[128], names[MAX_TENSORS][160];
+    limn_named_view views[MAX_TENSORS];
+    float *own[MAX_TENSORS];
+    int n;
+} file;
+
+static void open_native(native *t, const char *settings)
+{
+    limn_ports ports;
+    t->ctx = limn_ctx_new();
+    assert_int_equal(limn_settings_parse(t->ctx, settings, &t->settings), LIMN_OK);
+    t->g = limn_graph_new(t->ctx);
+    assert_int_equal(limn_model_build(t->g, &t->settings, (limn_build){.batch = 1}, &ports), LIMN_OK);
+    assert_int_equal(limn_weights_new(t->ctx, t->g, 0, &t->weights), LIMN_OK);
+    for (int i = 0; i < t->weights.n; i++) {
+        limn_node *p = t->weights.node[i];
+        if (!p->init.frozen) formula_weight(p->name, limn_node_count(p), t->weights.value + t->weights.begin[i]);
+    }
+}
+
+static void close_native(native *t)
+{
+    limn_weights_free(&t->weights);
+    limn_graph_free(t->g);
+    limn_ctx_free(t->ctx);
+}
+
+static int find_parameter(const native *t, const char *name)
+{
+    for (int i = 0; i < t->weights.n; i++)
+        if (!strcmp(t->weights.node[i]->name, name)) return i;
+    fail_msg("no parameter %s", name);
+    return -1;
+}
+
+static float *add(file *f, const char *prefix, const char *name, limn_shape shape)
+{
+    assert_true(f->n < MAX_TENSORS);
+    snprintf(f->names[f->n], sizeof f->names[0], "%s%s", prefix, name);
+    float *x = f->own[f->n] = malloc((size_t)limn_shape_count(&shape) * sizeof *x);
+    f->views[f->n] = (limn_named_view){f->names[f->n], {LIMN_F32, shape, x}};
+    f->n++;
+    return x;
+}
+
+static void add_diffusers(file *f, const native *t, const char *prefix, const dialect_tensor *d, int n)
+{
+    for (int k = 0; k < n; k++) {
+        limn_shape shape = {.rank = d[k].rank};
+        for (int i = 0; i < d[k].rank; i++) shape.dim[i] = d[k].dim[i];
+        int p = find_parameter(t, d[k].from);
+        int64_t row = limn_shape_count(&shape) / shape.dim[0];
+        const float *from = t->weights.value + t->weights.begin[p];
+        float *to = add(f, prefix, d[k].name, shape);
+        for (int r = 0; r < d[k].n; r++) memcpy(to + r * d[k].rows * row, from + d[k].begin[r] * row, (size_t)(d[k].rows * row) * sizeof *to);
+    }
+}
+
+static void add_original(file *f, const native *t, const char *prefix)
+{
+    for (int i = 0; i < t->weights.n; i++) {
+        float *to = add(f, prefix, t->weights.node[i]->name, t->weights.node[i]->shape);
+        memcpy(to, t->weights.value + t->weights.begin[i], (size_t)limn_node_count(t->weights.node[i]) * sizeof *to);
+    }
+}
+
+/* Written to a fresh folder, beside config.json when there is one. */
+static void write_file(file *f, limn_ctx *ctx, const char *config)
+{
+    strcpy(f->folder, "map-test-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->path, sizeof f->path, "%s/model.safetensors", f->folder);
+    assert_int_equal(limn_safetensors_write(ctx, f->path, (size_t)f->n, f->views, 0, NULL), LIMN_OK);
+    if (!config) return;
+    char path[128];
+    snprintf(path, sizeof path, "%s/config.json", f->folder);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(config, out);
+    fclose(out);
+}
+
+static void remove_file(file *f)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/config.json", f->folder);
+    unlink(path);
+    unlink(f->path);
+    rmdir(f->folder);
+    for (int i = 0; i < f->n; i++) free(f->own[i]);
+}
+
+/* Settings, weights and `limn inspect` of the file are those of the network. */
+static void expect_same(native *t, file *f, const char *title)
+{
+    limn_safetensors *st;
+    limn_settings found;
+    limn_fit fit;
+    char a[1024], b[1024];
+    assert_int_equal(limn_safetensors_open(t->ctx, f->path, &st), LIMN_OK);
+    limn_status status = limn_weights_settings(t->ctx, f->path, st, &found);
+    if (status != LIMN_OK) fail_msg("%s", limn_error_text(t->ctx));
+    assert_string_equal(limn_settings_text(&found, a), limn_settings_text(&t->settings, b));
+    float *data = calloc(t->weights.count, sizeof *data);
+    status = limn_weights_load(t->ctx, &t->weights, f->path, st, "", data);
+    if (status != LIMN_OK) fail_msg("%s", limn_error_text(t->ctx));
+    assert_memory_equal(data, t->weights.value, t->weights.count * sizeof *data);
+    assert_int_equal(limn_fit_find(t->ctx, f->path, st, &fit), LIMN_OK);
+    assert_int_equal(fit.source, LIMN_FIT_PUBLISHED);
+    assert_string_equal(fit.preset, title);
+    assert_int_equal(fit.n_found, fit.n_parameters);
+    free(data);
+    limn_safetensors_close(st);
+}
+
+static void diffusers_files_load_bit_for_bit(void **state)
+{
+    (void)state;
+    native t;
+    file f = {.n = 0};
+    open_native(&t, dit_diffusers_settings);
+    add_diffusers(&f, &t, "", dit_diffusers, COUNT(dit_diffusers));
+    write_file(&f, t.ctx, "{\"num_attention_heads\": 4, \"attention_head_dim\": 8, \"sample_size\": 8}");
+    expect_same(&t, &f, "DiT (diffusers)");
+    remove_file(&f);
+    close_native(&t);
+
+    f = (file){.n = 0};
+    open_native(&t, sd3_diffusers_settings); /* its q/k norms tell the heads: no config.json */
+    add_diffusers(&f, &t, "", sd3_diffusers, COUNT(sd3_diffusers));
+    write_file(&f, t.ctx, NULL);
+    expect_same(&t, &f, "Stable Diffusion 3 MMDiT (diffusers)");
+    remove_file(&f);
+    close_native(&t);
+}
+
+static void original_files_load_bit_for_bit(void **state)
+{
+    (void)state;
+    static const struct { const char *settings, *prefix, *config, *title; } cases[] = {
+        {"dit size=12 channels=3 patch=4 width=384 depth=1 heads=6 mlp=32 conditioning=modulated norm=pre classes=7", "", NULL, "DiT"},
+        {"dit size=8 patch=2 width=32 depth=2 heads=4 mlp=48 conditioning=modulated norm=pre classes=7 learn_sigma=1", "module.", "{\"num_attention_heads\": 4}", "DiT"},
+        {"mmdit size=8 patch=2 width=64 depth=1 heads=1 mlp=48 attention=joint conditioning=modulated norm=pre text_length=154 text_width=24 pooled_width=16",
+         "model.diffusion_model.", NULL, "Stable Diffusion 3 MMDiT"},
+        {"clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600", "cond_stage_model.transformer.", NULL, "CLIP text encoder"},
+        {"clip-text text_length=9 text_width=64 text_depth=1 text_heads=2 text_vocab=600 text_activation=gelu", "", "{\"hidden_act\": \"gelu\", \"num_attention_heads\": 2}",
+         "CLIP text encoder"},
+    };
+    for (int k = 0; k < COUNT(cases); k++) {
+        native t;
+        file f = {.n = 0};
+        open_native(&t, cases[k].settings);
+        add_original(&f, &t, cases[k].prefix);
+        add(&f, cases[k].prefix, "text_projection.weight", LIMN_SHAPE(2, 2))[0] = 0; /* tensors that the network does not need are left alone */
+        for (int i = 0; i < 4; i++) f.own[f.n - 1][i] = 0;
+        write_file(&f, t.ctx, cases[k].config);
+        expect_same(&t, &f, cases[k].title);
+        remove_file(&f);
+        close_native(&t);
+    }
+}
+
+/* SD3's table has 192 x 192 positions; a picture takes the middle. */
+static void positions_are_cut_from_the_middle(void **state)
+{
+    (void)state;
+    native t;
+    file f = {.n = 0};
+    open_native(&t, "mmdit size=8 patch=2 width=32 depth=1 heads=4 mlp=48 attention=joint conditioning=modulated norm=pre text_length=154 text_width=24 "
+                    "pooled_width=16 qk_norm=1");
+    add_original(&f, &t, "model.diffusion_model.");
+    int p = find_parameter(&t, "pos_embed");
+    free(f.own[p]);
+    f.own[p] = malloc(7 * 7 * 32 * sizeof(float));
+    f.views[p].view = (limn_view){LIMN_F32, LIMN_SHAPE(1, 49, 32), f.own[p]};
+    formula_fill("table", 7 * 7 * 32, 1, f.own[p]);
+    for (int y = 0; y < 4; y++) memcpy(t.weights.value + t.weights.begin[p] + y * 4 * 32, f.own[p] + ((y + 1) * 7 + 1) * 32, 4 * 32 * sizeof(float));
+    write_file(&f, t.ctx, "{\"sample_size\": 8}");
+    expect_same(&t, &f, "Stable Diffusion 3 MMDiT");
+    remove_file(&f);
+    close_native(&t);
+}
+
+/* A file that is nearly right is refused, with the tensor's name in the sentence. */
+static void refusals_name_the_tensor(void **state)
+{
+    (void)state;
+    static const struct { const char *tensor; limn_shape shape; const char *config, *word; bool settings; } cases[] = {
+        {"transformer_blocks.1.attn1.to_k.weight", {2, {32, 31}}, "{\"num_attention_heads\": 4, \"sample_size\": 8}", "expected [32, 32]", false},
+        {"transformer_blocks.1.ff.net.2.bias", {2, {32, 1}}, "{\"num_attention_heads\": 4, \"sample_size\": 8}", "found", false},
+        {"pos_embed.proj.weight", {3, {32, 4, 4}}, "{\"num_attention_heads\": 4}", "3 dimensions, expected 4", true},
+        {"proj_out_2.weight", {2, {33, 32}}, "{\"num_attention_heads\": 4}", "33 rows", true},
+        {NULL, {0, {0}}, "{\"num_attention_heads\": 5}", "num_attention_heads", true},
+        {NULL, {0, {0}}, NULL, "num_attention_heads", true},
+        {NULL, {0, {0}}, "{\"num_attention_heads\": 4", "config.json", true},
+    };
+    native t;
+    open_native(&t, dit_diffusers_settings);
+    for (int k = 0; k < COUNT(cases); k++) {
+        file f = {.n = 0};
+        limn_safetensors *st;
+        limn_settings found;
+        add_diffusers(&f, &t, "", dit_diffusers, COUNT(dit_diffusers));
+        for (int i = 0; i < f.n && cases[k].tensor; i++) {
+            if (strcmp(f.names[i], cases[k].tensor)) continue;
+            free(f.own[i]);
+            f.own[i] = calloc((size_t)limn_shape_count(&cases[k].shape), sizeof(float));
+            f.views[i].view = (limn_view){LIMN_F32, cases[k].shape, f.own[i]};
+        }
+        write_file(&f, t.ctx, cases[k].config);
+        assert_int_equal(limn_safetensors_open(t.ctx, f.path, &st), LIMN_OK);
+        limn_status status = limn_weights_settings(t.ctx, f.path, st, &found);
+        assert_int_equal(status == LIMN_OK, !cases[k].settings);
+        float *data = calloc(t.weights.count, sizeof *data);
+        if (status == LIMN_OK) assert_int_not_equal(limn_weights_load(t.ctx, &t.weights, f.path, st, "", data), LIMN_OK);
+        if (cases[k].tensor && !strstr(limn_error_text(t.ctx), cases[k].tensor)) fail_msg("case %d: %s", k, limn_error_text(t.ctx));
+        if (strcmp(cases[k].word, "found") && !strstr(limn_error_text(t.ctx), cases[k].word)) fail_msg("case %d: %s", k, limn_error_text(t.ctx));
+        free(data);
+        limn_safetensors_close(st);
+        remove_file(&f);
+    }
+    close_native(&t);
+}
+
+static void other_files_are_told_apart(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    file f = {.n = 0};
+    limn_safetensors *st;
+    limn_map map;
+    char path[1100];
+    add(&f, "", "double_blocks.0.img_attn.qkv.weight", LIMN_SHAPE(2))[0] = 0;
+    f.own[0][1] = 0;
+    write_file(&f, ctx, NULL);
+    assert_int_equal(limn_safetensors_open(ctx, f.path, &st), LIMN_OK);
+    assert_int_equal(limn_map_detect(ctx, f.path, st, &map), LIMN_NOT_FOUND);
+    assert_int_equal(limn_map_file(ctx, f.folder, path), LIMN_OK);
+    assert_string_equal(path, f.path);
+    assert_int_equal(limn_map_file(ctx, "no/such/folder", path), LIMN_NOT_FOUND);
+    limn_safetensors_close(st);
+    remove_file(&f);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(diffusers_files_load_bit_for_bit),
+        cmocka_unit_test(original_files_load_bit_for_bit),
+        cmocka_unit_test(positions_are_cut_from_the_middle),
+        cmocka_unit_test(refusals_name_the_tensor),
+        cmocka_unit_test(other_files_are_told_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
