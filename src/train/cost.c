@@ -4,7 +4,8 @@
 #include "plan/plan.h"
 #include "train/step_graph.h"
 
-enum { F32_BYTES = 4, N_MOMENTS = 2 };
+/* As weights.c lays them out: tensors begin at multiples of 16 elements. */
+enum { F32_BYTES = 4, BF16_BYTES = 2, N_MOMENTS = 2, ALIGNED = 16 };
 
 /* A drawing is not refused for want of memory. */
 static limn_plan_options options_of(const limn_cost_options *o)
@@ -53,10 +54,10 @@ limn_status limn_cost_training(limn_ctx *ctx, const limn_cost_options *o, limn_c
     status = limn_step_graph_plan(&step, &options, &plan);
     if (status == LIMN_OK) {
         size_t n = 0;
-        for (int i = 0; i < step.g->n_parameters; i++) n += (size_t)limn_node_count(step.g->parameters[i]);
+        for (int i = 0; i < step.g->n_parameters; i++) n += ((size_t)limn_node_count(step.g->parameters[i]) + ALIGNED - 1) / ALIGNED * ALIGNED;
         *out = measure(plan);
         out->gradient_bytes = n * F32_BYTES;
-        out->optimizer_bytes = n * ((N_MOMENTS + 1) * F32_BYTES + 1);
+        out->optimizer_bytes = n * ((N_MOMENTS + 1) * F32_BYTES + 1 + BF16_BYTES);
         out->peak_bytes += out->gradient_bytes + out->optimizer_bytes;
         if (text) *text = limn_plan_text(plan);
     }

@@ -19,7 +19,7 @@ typedef struct limn_cost {
     size_t weight_bytes;
     size_t activation_bytes, scratch_bytes, packed_bytes;
     size_t gradient_bytes;    /* training: one flat buffer */
-    size_t optimizer_bytes;   /* training: AdamW's two moments, EMA, and which elements decay */
+    size_t optimizer_bytes;   /* training: AdamW's two moments, EMA, which elements decay, and a save's copy in bf16 */
     size_t peak_bytes;        /* the sum */
 } limn_cost;
 
