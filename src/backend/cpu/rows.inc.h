@@ -1,27 +1,13 @@
 /* rows.inc.h: the loops of rows.h, compiled per instruction set.  16 virtual lanes everywhere, so that sums have one order. */
-#include "backend/cpu/rows.h"
+#include "backend/cpu/lanes.inc.h"
 
 #include <math.h>
 #include <string.h>
-
-typedef float lanes __attribute__((vector_size(64)));
-typedef float loose __attribute__((vector_size(64), aligned(4)));
-enum { W = 16 };
 
 /* A register of the instruction set: products use it, sums across lanes use the 16 virtual ones. */
 typedef float vec __attribute__((vector_size(ROWS_VECTOR)));
 typedef float loose_vec __attribute__((vector_size(ROWS_VECTOR), aligned(4)));
 enum { V = ROWS_VECTOR / 4 };
-
-static inline lanes get(const float *p)
-{
-    return *(const loose *)p;
-}
-
-static inline void put(float *p, lanes x)
-{
-    *(loose *)p = x;
-}
 
 static inline vec get_vec(const float *p)
 {
@@ -31,40 +17,6 @@ static inline vec get_vec(const float *p)
 static inline void put_vec(float *p, vec x)
 {
     *(loose_vec *)p = x;
-}
-
-static inline lanes all(float x)
-{
-    return (lanes){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-}
-
-static inline float sum_lanes(lanes x)
-{
-    float s[W];
-    put(s, x);
-    for (int half = 8; half; half /= 2)
-        for (int i = 0; i < half; i++) s[i] += s[i + half];
-    return s[0];
-}
-
-/* ---- e^x: 2^n (1 + r + ...), r in [-ln2/2, ln2/2], Cephes-style polynomial, about 2 ulp -----------------------------
- * The bounds make 2^n itself 0 (below -87.7: a denormal would be flushed anyway) and infinity (above 88.376; f32 ends at 88.72). */
-
-static inline float exp1(float x)
-{
-    x = x < -88.0f ? -88.0f : x > 89.0f ? 89.0f : x; /* NaN passes through: both comparisons are false */
-    float shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
-    float r = x - n * 0.693359375f - n * -2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    union { float f; int32_t i; } power, bits = {.f = shifted};
-    power.i = (int32_t)((uint32_t)(bits.i - 0x4b400000 + 127) << 23);
-    return p * power.f;
 }
 
 static inline float sigmoid1(float x)
@@ -121,7 +73,7 @@ static inline float slope1(limn_activation kind, float x)
     }
 }
 
-/* ---- load, store ------------------------------------------------------------------------------------------------------ */
+/* ---- load ------------------------------------------------------------------------------------------------------------- */
 
 static void load(float *to, const void *from, limn_dtype dtype, int64_t n)
 {
@@ -130,19 +82,6 @@ static void load(float *to, const void *from, limn_dtype dtype, int64_t n)
     else if (dtype == LIMN_BF16)
         for (int64_t i = 0; i < n; i++) to[i] = limn_bf16_to_f32(h[i]);
     else limn_convert(from, dtype, to, LIMN_F32, (size_t)n);
-}
-
-static void store(void *to, limn_dtype dtype, const float *from, int64_t n)
-{
-    uint16_t *h = to;
-    if (dtype == LIMN_F32) memcpy(to, from, (size_t)n * sizeof *from);
-    else if (dtype == LIMN_BF16)
-        for (int64_t i = 0; i < n; i++) {
-            union { float f; uint32_t u; } v = {.f = from[i]};
-            uint32_t rounded = (v.u + 0x7fffu + (v.u >> 16 & 1u)) >> 16, nan = v.u >> 16 | 0x40u;
-            h[i] = (uint16_t)((v.u & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
-        }
-    else limn_convert(from, LIMN_F32, to, dtype, (size_t)n);
 }
 
 /* ---- elementwise ------------------------------------------------------------------------------------------------------ */
@@ -190,22 +129,6 @@ static void gated_residual(float *y, const float *gate, const float *residual, i
 {
     if (gate) EACH(residual[i] + gate[i] * y[i]);
     else EACH(residual[i] + y[i]);
-}
-
-/* Sum of f(i) in 16 lanes, the tail by lane: one order for every instruction set */
-#define LANE_SUM(result, vector, scalar) do { \
-    lanes sum_ = all(0); \
-    int64_t i = 0; \
-    for (; i + W <= n; i += W) sum_ += (vector); \
-    result = sum_lanes(sum_); \
-    for (; i < n; i++) result += (scalar); \
-} while (0)
-
-static float total(const float *x, int64_t n)
-{
-    float s;
-    LANE_SUM(s, get(x + i), x[i]);
-    return s;
 }
 
 /* ---- norms ------------------------------------------------------------------------------------------------------------ */
