@@ -1,6 +1,6 @@
 /* attention.c: from a call to its heads: operands of the three packings, one head of one sample per task. */
+#include "backend/cpu/heads.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/rows.h"
 
 #include <math.h>
 #include <omp.h>
@@ -51,16 +51,10 @@ static const char *refuse_attention(const limn_call *c)
     return why;
 }
 
-static size_t per_thread(const limn_call *c)
+size_t limn_heads_scratch(const limn_call *c, limn_head_bytes *bytes)
 {
     sizes s = sizes_of(c);
-    size_t floats = (size_t)limn_head_scratch(s.n_query, s.n_key, s.d, c->op == LIMN_OP_ATTENTION_GRAD);
-    return (floats + 15) / 16 * 16;
-}
-
-static size_t scratch_attention(const limn_call *c)
-{
-    return (size_t)c->n_threads * per_thread(c) * sizeof(float);
+    return (bytes(s.n_key, s.d, c->op == LIMN_OP_ATTENTION_GRAD) + 63) / 64 * 64;
 }
 
 static char *head_start(const operand *o, int64_t b, int64_t column, size_t bytes)
@@ -68,11 +62,10 @@ static char *head_start(const operand *o, int64_t b, int64_t column, size_t byte
     return o->data + (size_t)(o->begin + b * o->tokens * o->row + column) * bytes;
 }
 
-static void run_attention(const limn_call *c)
+void limn_heads_run(const limn_call *c, void (*head_run)(const limn_head *head), size_t scratch_bytes)
 {
-    const limn_rows *rows = limn_rows_of(c);
     sizes s = sizes_of(c);
-    size_t bytes = limn_dtype_bytes(c->dst.dtype), scratch = per_thread(c);
+    size_t bytes = limn_dtype_bytes(c->dst.dtype);
     bool backward = c->op == LIMN_OP_ATTENTION_GRAD;
     int64_t n = s.batch * c->attr->heads;
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
@@ -81,10 +74,10 @@ static void run_attention(const limn_call *c)
         limn_head head = {.n_query = s.n_query, .n_key = s.n_key, .d = s.d, .scale = (float)(1 / sqrt((double)s.d)), .causal = c->attr->causal,
                           .dtype = c->dst.dtype, .q = head_start(&s.q, b, at, bytes), .k = head_start(&s.k, b, at, bytes),
                           .v = head_start(&s.v, b, at, bytes), .q_row = s.q.row, .k_row = s.k.row, .v_row = s.v.row,
-                          .scratch = (float *)c->scratch + (size_t)omp_get_thread_num() * scratch};
+                          .scratch = (float *)((char *)c->scratch + (size_t)omp_get_thread_num() * scratch_bytes)};
         if (!backward) {
             head.y = head_start(&s.y, b, at, bytes), head.y_row = s.y.row;
-            rows->attention(&head);
+            head_run(&head);
             continue;
         }
         head.out = head_start(&s.out, b, at, bytes), head.out_row = s.out.row;
@@ -92,8 +85,19 @@ static void run_attention(const limn_call *c)
         head.dq = head_start(&s.dq, b, at, bytes), head.dq_row = s.dq.row;
         head.dk = head_start(&s.dk, b, at, bytes), head.dk_row = s.dk.row;
         head.dv = head_start(&s.dv, b, at, bytes), head.dv_row = s.dv.row;
-        rows->attention_grad(&head);
+        head_run(&head);
     }
+}
+
+static size_t scratch_attention(const limn_call *c)
+{
+    return (size_t)c->n_threads * limn_heads_scratch(c, limn_head_scratch_bytes);
+}
+
+static void run_attention(const limn_call *c)
+{
+    const limn_rows *rows = limn_rows_of(c);
+    limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? rows->attention_grad : rows->attention, limn_heads_scratch(c, limn_head_scratch_bytes));
 }
 
 const limn_kernel limn_cpu_attention = {.name = "attention", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};

@@ -57,7 +57,7 @@ static inline const limn_rows *limn_rows_of(const limn_call *call)
     return call->rows ? call->rows : limn_rows_best();
 }
 
-/** Floats of scratch that attention (or its gradient) needs per thread. */
-int64_t limn_head_scratch(int64_t n_query, int64_t n_key, int64_t d, bool backward);
+/** Bytes of scratch that attention (or its gradient) needs per thread. */
+size_t limn_head_scratch_bytes(int64_t n_key, int64_t d, bool backward);
 
 #endif

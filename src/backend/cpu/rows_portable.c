@@ -17,9 +17,8 @@ const limn_rows *limn_rows_best(void)
     return &rows;
 }
 
-int64_t limn_head_scratch(int64_t n_query, int64_t n_key, int64_t d, bool backward)
+size_t limn_head_scratch_bytes(int64_t n_key, int64_t d, bool backward)
 {
-    (void)n_query;
     int64_t dp = up16(d), np = up16(n_key);
-    return (backward ? 6 : 3) * np * dp + 4 * QUERIES * dp + 2 * QUERIES * KEYS + 64;
+    return (size_t)((backward ? 6 : 3) * np * dp + 4 * QUERIES * dp + 2 * QUERIES * KEYS + 64) * sizeof(float);
 }
