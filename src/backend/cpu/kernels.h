@@ -10,6 +10,7 @@ extern const limn_kernel limn_cpu_elementwise, limn_cpu_sum_to;
 extern const limn_kernel limn_cpu_permute, limn_cpu_blocks; /* slice, pad, concat */
 extern const limn_kernel limn_cpu_norm, limn_cpu_norm_grad, limn_cpu_norm_grad_weight, limn_cpu_softmax;
 extern const limn_kernel limn_cpu_attention, limn_cpu_attention_grad;
+extern const limn_kernel limn_cpu_attention_amx, limn_cpu_attention_grad_amx;
 extern const limn_kernel limn_cpu_gather, limn_cpu_gather_grad;
 
 /** "F64 ..." when a source or the result is not of a type these kernels load. */
