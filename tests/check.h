@@ -58,6 +58,7 @@ typedef struct check_result {
     limn_shape shape;
     const double *wanted;
     int64_t n;
+    const char *kernel; /* its name, for what it rounds on the way */
 } check_result;
 
 /** Index of the first element further away than the tolerance (see check_values.c for the formula), or -1. */

@@ -159,6 +159,7 @@ static void one_kernel(job *j, const limn_kernel *kernel)
         limn_call call = j->call;
         call.n_threads = t + 1;
         call.dst.data = dst[t] = guarded(bytes);
+        j->result.kernel = kernel->name;
         const char *wrong = run_kernel(j->c->ctx, kernel, call);
         int64_t at = wrong ? -1 : check_compare(&j->result, &call.dst);
         if (wrong) check_fail(j->c, j->k, "%s %s, %s, %d threads: %s", kernel->name, loops, j->types->name, t + 1, wrong);
