@@ -1,25 +1,40 @@
-/* bytes.c: reading, mapping, atomic writing. */
+/* bytes.c: reading and atomic writing. */
 #include "file/bytes.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static limn_status open_regular(limn_ctx *ctx, const char *path, int *fd, size_t *n)
+/* ---- in ---------------------------------------------------------------------------------------------------------------- */
+
+limn_status limn_file_open(limn_ctx *ctx, const char *path, int *fd, size_t *n)
 {
     struct stat st;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not waiting for the writer of a pipe */
     if (*fd < 0) return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", path, strerror(errno));
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(*fd);
+        *fd = -1;
         return limn_fail(ctx, LIMN_BAD_FILE, "%s: not a regular file", path);
     }
     *n = (size_t)st.st_size;
+    return LIMN_OK;
+}
+
+limn_status limn_file_read_at(limn_ctx *ctx, const char *path, int fd, size_t offset, size_t n, void *to)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t got = pread(fd, (char *)to + done, n - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return limn_fail(ctx, LIMN_IO, "%s: read stopped at byte %zu: %s", path, offset + done, strerror(errno));
+        if (got == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: ends at byte %zu, it was longer when it was opened", path, offset + done);
+        done += (size_t)got;
+    }
     return LIMN_OK;
 }
 
@@ -27,18 +42,12 @@ limn_status limn_file_read(limn_ctx *ctx, const char *path, size_t limit, unsign
 {
     int fd;
     *out = NULL;
-    limn_status status = open_regular(ctx, path, &fd, n);
+    limn_status status = limn_file_open(ctx, path, &fd, n);
     if (status != LIMN_OK) return status;
     if (*n > limit) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: %zu bytes, at most %zu are expected", path, *n, limit);
     unsigned char *bytes = status == LIMN_OK ? malloc(*n + 1) : NULL;
     if (status == LIMN_OK && !bytes) status = limn_fail_memory(ctx, *n, path);
-    size_t done = 0;
-    while (status == LIMN_OK && done < *n) {
-        ssize_t got = read(fd, bytes + done, *n - done);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) status = limn_fail(ctx, LIMN_IO, "%s: read stopped at byte %zu of %zu: %s", path, done, *n, got ? strerror(errno) : "file was cut");
-        else done += (size_t)got;
-    }
+    if (status == LIMN_OK) status = limn_file_read_at(ctx, path, fd, 0, *n, bytes);
     close(fd);
     if (status != LIMN_OK) {
         free(bytes);
@@ -49,78 +58,137 @@ limn_status limn_file_read(limn_ctx *ctx, const char *path, size_t limit, unsign
     return LIMN_OK;
 }
 
-limn_status limn_file_map(limn_ctx *ctx, const char *path, const unsigned char **out, size_t *n)
+/* ---- out --------------------------------------------------------------------------------------------------------------- */
+
+static limn_status cannot(limn_writer *w, const char *what)
 {
-    int fd;
-    *out = NULL;
-    limn_status status = open_regular(ctx, path, &fd, n);
-    if (status != LIMN_OK) return status;
-    void *bytes = *n ? mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    close(fd);
-    if (bytes == MAP_FAILED) return limn_fail(ctx, *n ? LIMN_IO : LIMN_BAD_FILE, "%s: %s", path, *n ? strerror(errno) : "the file is empty");
-    *out = bytes;
+    return w->status = limn_fail(w->ctx, LIMN_IO, "%s: cannot %s: %s", w->path, what, strerror(errno));
+}
+
+/* Where the bytes go in the end: the file behind links; a device or pipe is told by w->direct. */
+static limn_status find_target(limn_writer *w, const char *path)
+{
+    struct stat st;
+    char *real = realpath(path, NULL); /* NULL: nothing there yet, or a link to nothing, which is then replaced */
+    const char *target = real ? real : path;
+    snprintf(w->path, sizeof w->path, "%s", target);
+    bool fits = strlen(target) + sizeof "/..partial" < sizeof w->path;
+    free(real);
+    if (!fits) return w->status = limn_fail(w->ctx, LIMN_BAD_ARGUMENT, "a path of %zu characters is too long", strlen(path));
+    if (stat(w->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        if (S_ISDIR(st.st_mode)) return w->status = limn_fail(w->ctx, LIMN_IO, "%s: is a folder, expected the name of a file", w->path);
+        w->direct = true;
+    }
+    const char *slash = strrchr(w->path, '/');
+    int folder = slash ? (int)(slash - w->path) + 1 : 0;
+    if (snprintf(w->partial, sizeof w->partial, "%.*s.%s.partial", folder, w->path, w->path + folder) >= (int)sizeof w->partial)
+        return w->status = limn_fail(w->ctx, LIMN_BAD_ARGUMENT, "a path of %zu characters is too long", strlen(path));
     return LIMN_OK;
 }
 
-void limn_file_unmap(const unsigned char *bytes, size_t n)
+/* Open and lock the partial file.  Between the two its writer may have renamed it: then it is not ours, and we try again. */
+static limn_status open_partial(limn_writer *w)
 {
-    if (bytes) munmap((void *)(uintptr_t)bytes, n);
+    for (;;) {
+        struct stat ours, there;
+        w->fd = open(w->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        if (w->fd < 0) return cannot(w, "create");
+        if (flock(w->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            close(w->fd);
+            w->fd = -1;
+            return w->status = limn_fail(w->ctx, LIMN_IO, "%s: another process is writing it", w->path);
+        }
+        bool same = fstat(w->fd, &ours) == 0 && stat(w->partial, &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+        if (same && S_ISREG(ours.st_mode) && ftruncate(w->fd, 0) == 0) return LIMN_OK;
+        close(w->fd);
+        w->fd = -1;
+        if (same) return cannot(w, "create");
+    }
 }
 
-limn_status limn_file_create(limn_ctx *ctx, const char *path, limn_writer *writer)
+limn_status limn_file_create(limn_ctx *ctx, const char *path, limn_writer *w)
 {
-    *writer = (limn_writer){.ctx = ctx, .fd = -1};
-    if (strlen(path) >= sizeof writer->path) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a path of %zu characters is too long", strlen(path));
-    snprintf(writer->path, sizeof writer->path, "%s", path);
-    snprintf(writer->temporary, sizeof writer->temporary, "%s.XXXXXX", path);
-    writer->fd = mkostemp(writer->temporary, O_CLOEXEC);
-    if (writer->fd < 0) return writer->status = limn_fail(ctx, LIMN_IO, "%s: cannot create: %s", path, strerror(errno));
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(writer->fd, 0666 & ~mask);
-    return LIMN_OK;
+    *w = (limn_writer){.ctx = ctx, .fd = -1};
+    if (find_target(w, path) != LIMN_OK) return w->status;
+    if (!w->direct) return open_partial(w);
+    w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
+    return w->fd < 0 ? cannot(w, "open") : LIMN_OK;
+}
+
+/* Beyond `ulimit -f` a write would not fail but end the process (SIGXFSZ). */
+static bool within_limit(limn_writer *w, size_t n)
+{
+    struct rlimit limit;
+    off_t at = w->direct ? 0 : lseek(w->fd, 0, SEEK_CUR);
+    if (w->direct || at < 0 || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+    if ((rlim_t)at <= limit.rlim_cur && n <= limit.rlim_cur - (rlim_t)at) return true;
+    errno = EFBIG;
+    return false;
 }
 
 void limn_file_write(limn_writer *w, const void *bytes, size_t n)
 {
     const char *p = bytes;
     while (n && w->status == LIMN_OK) {
-        ssize_t put = write(w->fd, p, n);
+        ssize_t put = within_limit(w, n) ? write(w->fd, p, n) : -1;
         if (put < 0 && errno == EINTR) continue;
-        if (put < 0) w->status = limn_fail(w->ctx, LIMN_IO, "%s: cannot write: %s", w->path, strerror(errno));
+        if (put < 0) cannot(w, "write");
         else p += put, n -= (size_t)put;
+    }
+}
+
+void limn_file_patch(limn_writer *w, size_t offset, const void *bytes, size_t n)
+{
+    const char *p = bytes;
+    while (n && w->status == LIMN_OK) {
+        ssize_t put = pwrite(w->fd, p, n, (off_t)offset);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) cannot(w, "write");
+        else p += put, n -= (size_t)put, offset += (size_t)put;
     }
 }
 
 void limn_file_discard(limn_writer *w)
 {
     if (w->fd < 0) return;
+    if (!w->direct) unlink(w->partial); /* before the lock goes with the descriptor */
     close(w->fd);
-    unlink(w->temporary);
     w->fd = -1;
 }
 
-static void sync_folder(const char *path)
+/* After a failed fsync the kernel may call the lost pages clean: never tried twice, the file is given up. */
+static void sync_file(limn_writer *w)
 {
-    char copy[1024];
-    snprintf(copy, sizeof copy, "%s", path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    fsync(fd);
+    int code;
+    do code = fsync(w->fd);
+    while (code != 0 && errno == EINTR);
+    if (code != 0) cannot(w, "write");
+}
+
+/* The name in its folder.  Some file systems cannot sync folders and say EINVAL. */
+static void sync_folder(limn_writer *w)
+{
+    const char *slash = strrchr(w->path, '/');
+    char folder[LIMN_PATH_BYTES];
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - w->path) + 1 : 1, slash ? w->path : ".");
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return; /* a folder that may be written but not read */
+    if (fsync(fd) != 0 && errno != EINVAL && errno != EINTR) cannot(w, "sync the folder of");
     close(fd);
 }
 
 limn_status limn_file_commit(limn_writer *w)
 {
-    if (w->status == LIMN_OK && fsync(w->fd) != 0) w->status = limn_fail(w->ctx, LIMN_IO, "%s: cannot write: %s", w->path, strerror(errno));
-    if (w->status == LIMN_OK && rename(w->temporary, w->path) != 0)
-        w->status = limn_fail(w->ctx, LIMN_IO, "%s: cannot rename into place: %s", w->path, strerror(errno));
+    if (w->status == LIMN_OK && !w->direct) {
+        sync_file(w);
+        if (w->status == LIMN_OK && rename(w->partial, w->path) != 0) cannot(w, "rename into place");
+    }
     if (w->status != LIMN_OK) {
         limn_file_discard(w);
         return w->status;
     }
-    close(w->fd);
+    if (close(w->fd) != 0 && errno != EINTR) cannot(w, "write");
     w->fd = -1;
-    sync_folder(w->path);
-    return LIMN_OK;
+    if (!w->direct) sync_folder(w);
+    return w->status;
 }

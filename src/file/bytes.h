@@ -1,4 +1,4 @@
-/* bytes.h: whole files in, whole files out. */
+/* bytes.h: whole files in, parts of files in, whole files out. */
 #ifndef LIMN_BYTES_H
 #define LIMN_BYTES_H
 
@@ -6,22 +6,30 @@
 
 /** Read a file of at most `limit` bytes.  @return LIMN_OK: *out is the caller's (free()), one zero byte follows the data */
 limn_status limn_file_read(limn_ctx *ctx, const char *path, size_t limit, unsigned char **out, size_t *n);
-/** Map a file read-only; unmap with limn_file_unmap().  Whoever cuts the file while it is mapped kills the reader: weights
- *  are replaced by rename, never rewritten in place. */
-limn_status limn_file_map(limn_ctx *ctx, const char *path, const unsigned char **out, size_t *n);
-void limn_file_unmap(const unsigned char *bytes, size_t n);
 
-/* Atomic writing: a temporary file beside `path`, fsync, rename, fsync of the folder.  Until limn_file_commit() succeeds, an
- * older file at `path` is untouched; whatever fails, no temporary file stays. */
+/* Files are read, never mapped: a mapping of a file that somebody cuts kills the reader (SIGBUS), a read says so. */
+/** Open a regular file for limn_file_read_at(); close(*fd) is the caller's.  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_IO */
+limn_status limn_file_open(limn_ctx *ctx, const char *path, int *fd, size_t *n);
+/** n bytes at an offset.  @return LIMN_OK; LIMN_BAD_FILE when the file ends before (it was cut); LIMN_IO */
+limn_status limn_file_read_at(limn_ctx *ctx, const char *path, int fd, size_t offset, size_t n, void *to);
+
+/* Atomic writing: a hidden file ".NAME.partial" beside `path`, fsync, rename, fsync of the folder.  Until limn_file_commit()
+ * succeeds, an older file at `path` is untouched, and whatever fails, no partial file stays.  One that a killed process left is
+ * overwritten by the next write; one that a living process is writing is refused.  A link is followed, not replaced; a device or
+ * pipe ("/dev/stdout") is written directly. */
+enum { LIMN_PATH_BYTES = 4096 };
 typedef struct limn_writer {
     limn_ctx *ctx;
-    char path[1024], temporary[1100];
+    char path[LIMN_PATH_BYTES], partial[LIMN_PATH_BYTES];
     int fd;
+    bool direct;
     limn_status status;
 } limn_writer;
 limn_status limn_file_create(limn_ctx *ctx, const char *path, limn_writer *writer);
 void limn_file_write(limn_writer *writer, const void *bytes, size_t n); /* failures are kept for commit */
+/** Overwrite bytes that were written before; the place for more stays the end. */
+void limn_file_patch(limn_writer *writer, size_t offset, const void *bytes, size_t n);
 limn_status limn_file_commit(limn_writer *writer);
-void limn_file_discard(limn_writer *writer);
+void limn_file_discard(limn_writer *writer); /* after a failed create, commit or discard: does nothing */
 
 #endif
