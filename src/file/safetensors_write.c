@@ -1,68 +1,139 @@
-/* safetensors_write.c: widest types first, then by name, as the format's own writer does. */
+/* safetensors_write.c: widest types first, then by name, as the format's own writer does; a checksum over all of it. */
 #include "file/bytes.h"
-#include "file/safetensors.h"
+#include "file/safetensors_parts.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
+#include <zlib.h>
+
+/* rank: the format's own order of types, by alignment */
+static const struct { const char *name; int rank; } types[LIMN_N_DTYPES] = {
+    [LIMN_I64] = {"I64", 6}, [LIMN_F64] = {"F64", 5}, [LIMN_F32] = {"F32", 4}, [LIMN_I32] = {"I32", 3},
+    [LIMN_BF16] = {"BF16", 2}, [LIMN_F16] = {"F16", 1}, [LIMN_U8] = {"U8", 0},
+};
 
 static int widest_first(const void *a, const void *b)
 {
     const limn_named_view *x = *(const limn_named_view *const *)a, *y = *(const limn_named_view *const *)b;
-    size_t i = limn_dtype_bytes(x->view.dtype), j = limn_dtype_bytes(y->view.dtype);
-    return i != j ? (i < j ? 1 : -1) : strcmp(x->name, y->name);
+    int i = types[x->view.dtype].rank, j = types[y->view.dtype].rank;
+    return i != j ? j - i : strcmp(x->name, y->name);
 }
 
-static json_t *header_of(size_t n, const limn_named_view **order, size_t n_metadata, const char *const (*metadata)[2])
+static int by_name(const void *a, const void *b)
 {
-    static const char *const names[LIMN_N_DTYPES] = {"F32", "BF16", "F16", "F64", "I32", "I64", "U8"};
-    json_t *header = json_object(), *meta = json_object();
-    for (size_t i = 0; i < n_metadata; i++) json_object_set_new(meta, metadata[i][0], json_string(metadata[i][1]));
-    json_object_set_new(header, "__metadata__", meta);
-    json_int_t begin = 0;
+    return strcmp((*(const limn_named_view *const *)a)->name, (*(const limn_named_view *const *)b)->name);
+}
+
+/* ---- the header -------------------------------------------------------------------------------------------------------- */
+
+/* A JSON string.  @return false: not UTF-8 */
+static bool put_string(limn_text *text, const char *bytes)
+{
+    limn_text_append(text, "\"", 1);
+    for (const char *p = bytes; *p;) {
+        utf8proc_int32_t point;
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)p, -1, &point);
+        if (n < 1) return false;
+        if (point < 0x20) limn_text_printf(text, "\\u%04x", (unsigned)point);
+        else {
+            if (*p == '"' || *p == '\\') limn_text_append(text, "\\", 1);
+            limn_text_append(text, p, (size_t)n);
+        }
+        p += n;
+    }
+    limn_text_append(text, "\"", 1);
+    return true;
+}
+
+static limn_status bad_name(limn_ctx *ctx, const char *path, const char *name, const char *why)
+{
+    char shown[256];
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: \"%s\" %s", path, limn_escape(name, strlen(name), shown, sizeof shown), why);
+}
+
+static limn_status check_names(limn_ctx *ctx, const char *path, size_t n, const limn_named_view **order)
+{
+    qsort(order, n, sizeof *order, by_name);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(order[i]->name, "__metadata__") == 0) return bad_name(ctx, path, order[i]->name, "cannot be the name of a tensor");
+        if (i && strcmp(order[i]->name, order[i - 1]->name) == 0) return bad_name(ctx, path, order[i]->name, "would be the name of two tensors");
+    }
+    return LIMN_OK;
+}
+
+/* The checksum comes first in the metadata, at a place that put_all() knows. */
+static const char opening[] = "{\"__metadata__\":{\"limn.crc32\":\"", zeros[] = "00000000";
+
+static limn_status make_header(limn_ctx *ctx, const char *path, size_t n, const limn_named_view **order, size_t n_metadata,
+                               const char *const (*metadata)[2], limn_text *text)
+{
+    limn_text_printf(text, "%s%s\"", opening, zeros);
+    for (size_t i = 0; i < n_metadata; i++) {
+        if (strcmp(metadata[i][0], "limn.crc32") == 0) continue; /* copied from another file */
+        limn_text_append(text, ",", 1);
+        if (!put_string(text, metadata[i][0])) return bad_name(ctx, path, metadata[i][0], "is not UTF-8");
+        limn_text_append(text, ":", 1);
+        if (!put_string(text, metadata[i][1])) return bad_name(ctx, path, metadata[i][1], "is not UTF-8");
+    }
+    limn_text_append(text, "}", 1);
+    size_t begin = 0;
     for (size_t i = 0; i < n; i++) {
         const limn_view *v = &order[i]->view;
-        json_t *shape = json_array();
-        for (int k = 0; k < v->shape.rank; k++) json_array_append_new(shape, json_integer(v->shape.dim[k]));
-        json_int_t end = begin + (json_int_t)limn_view_bytes(v);
-        json_object_set_new(header, order[i]->name,
-                            json_pack("{s:s, s:o, s:[I, I]}", "dtype", names[v->dtype], "shape", shape, "data_offsets", begin, end));
+        size_t end = begin + limn_view_bytes(v);
+        limn_text_append(text, ",", 1);
+        if (!put_string(text, order[i]->name)) return bad_name(ctx, path, order[i]->name, "is not UTF-8");
+        limn_text_printf(text, ":{\"dtype\":\"%s\",\"shape\":[", types[v->dtype].name);
+        for (int k = 0; k < v->shape.rank; k++) limn_text_printf(text, k ? ",%lld" : "%lld", (long long)v->shape.dim[k]);
+        limn_text_printf(text, "],\"data_offsets\":[%zu,%zu]}", begin, end);
         begin = end;
     }
-    return header;
+    limn_text_append(text, "}", 1);
+    while (!text->failed && (text->n + 8) % 64) limn_text_append(text, " ", 1);
+    if (text->failed) return limn_fail_memory(ctx, text->n, path);
+    if (text->n > LIMN_HEADER_CAP) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: a header of %zu bytes, at most %d are allowed", path, text->n, LIMN_HEADER_CAP);
+    return LIMN_OK;
 }
 
-static void put_header(limn_writer *w, const char *text)
+/* ---- the file ---------------------------------------------------------------------------------------------------------- */
+
+static uLong put(limn_writer *w, uLong crc, const void *bytes, size_t n)
+{
+    for (size_t at = 0; at < n; at += 1u << 20) { /* the piece that was just summed is still in the cache when it is written */
+        size_t piece = n - at < 1u << 20 ? n - at : 1u << 20;
+        crc = crc32(crc, (const Bytef *)bytes + at, (uInt)piece);
+        limn_file_write(w, (const char *)bytes + at, piece);
+    }
+    return crc;
+}
+
+static limn_status put_all(limn_writer *w, const limn_text *header, size_t n, const limn_named_view **order)
 {
     unsigned char length[8];
-    size_t n = strlen(text), padded = (n + 8 + 63) / 64 * 64 - 8; /* the data starts at a multiple of 64 */
-    for (int i = 0; i < 8; i++) length[i] = (unsigned char)(padded >> 8 * i);
-    limn_file_write(w, length, 8);
-    limn_file_write(w, text, n);
-    for (size_t i = n; i < padded; i++) limn_file_write(w, " ", 1);
+    char digits[9];
+    for (int i = 0; i < 8; i++) length[i] = (unsigned char)(header->n >> 8 * i);
+    uLong crc = put(w, crc32(0, NULL, 0), length, 8);
+    crc = put(w, crc, header->bytes, header->n);
+    for (size_t i = 0; i < n; i++) crc = put(w, crc, order[i]->view.data, limn_view_bytes(&order[i]->view));
+    snprintf(digits, sizeof digits, "%08lx", crc);
+    limn_file_patch(w, 8 + sizeof opening - 1, digits, 8);
+    return limn_file_commit(w);
 }
 
 limn_status limn_safetensors_write(limn_ctx *ctx, const char *path, size_t n, const limn_named_view *tensors, size_t n_metadata,
                                    const char *const (*metadata)[2])
 {
     limn_writer writer;
-    const limn_named_view **order = calloc(n + 1, sizeof *order);
-    json_t *header = NULL;
-    char *text = NULL;
-    if (order) {
-        for (size_t i = 0; i < n; i++) order[i] = &tensors[i];
-        qsort(order, n, sizeof *order, widest_first);
-        header = header_of(n, order, n_metadata, metadata);
-        text = header ? json_dumps(header, JSON_COMPACT) : NULL;
-    }
-    limn_status status = text ? limn_file_create(ctx, path, &writer) : limn_fail_memory(ctx, n, path);
-    if (status == LIMN_OK) {
-        put_header(&writer, text);
-        for (size_t i = 0; i < n; i++) limn_file_write(&writer, order[i]->view.data, limn_view_bytes(&order[i]->view));
-        status = limn_file_commit(&writer);
-    }
-    free(text);
-    json_decref(header);
+    limn_text header = {0};
+    const limn_named_view **order = malloc((n + 1) * sizeof *order);
+    if (!order) return limn_fail_memory(ctx, n * sizeof *order, path);
+    for (size_t i = 0; i < n; i++) order[i] = &tensors[i];
+    limn_status status = check_names(ctx, path, n, order);
+    qsort(order, n, sizeof *order, widest_first);
+    if (status == LIMN_OK) status = make_header(ctx, path, n, order, n_metadata, metadata, &header);
+    if (status == LIMN_OK) status = limn_file_create(ctx, path, &writer);
+    if (status == LIMN_OK) status = put_all(&writer, &header, n, order);
+    limn_text_free(&header);
     free(order);
     return status;
 }

@@ -107,7 +107,7 @@ limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *
             continue;
         }
         status = find(ctx, w->node[i], file, st, prefix, &e);
-        if (status == LIMN_OK) limn_convert(e->data, e->dtype, data + w->begin[i], LIMN_F32, (size_t)limn_node_count(w->node[i]));
+        if (status == LIMN_OK) status = limn_safetensors_load(ctx, st, e, data + w->begin[i], LIMN_F32);
     }
     return status;
 }
@@ -135,7 +135,11 @@ limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, con
             continue;
         }
         status = find(ctx, g->parameters[i], file, st, "", &e);
-        if (status == LIMN_OK) status = limn_plan_set(plan, g->parameters[i], e->dtype, e->data);
+        void *values = status == LIMN_OK ? malloc(e->bytes + 1) : NULL;
+        if (status == LIMN_OK && !values) status = limn_fail_memory(ctx, e->bytes, e->name);
+        if (status == LIMN_OK) status = limn_safetensors_load(ctx, st, e, values, e->dtype);
+        if (status == LIMN_OK) status = limn_plan_set(plan, g->parameters[i], e->dtype, values);
+        free(values);
     }
     return status;
 }

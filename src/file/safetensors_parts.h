@@ -1,0 +1,43 @@
+/* safetensors_parts.h: what safetensors.c (open, look up, load), safetensors_header.c (parse) and shards.c (several files) share. */
+#ifndef LIMN_SAFETENSORS_PARTS_H
+#define LIMN_SAFETENSORS_PARTS_H
+
+#include "file/safetensors.h"
+
+enum { LIMN_HEADER_CAP = 100000000, LIMN_PARTS_CAP = 512 };
+
+/* One file. */
+typedef struct limn_part {
+    char *file;                  /* for messages, owned */
+    int fd;                      /* -1: memory, which is the caller's */
+    const unsigned char *memory;
+    size_t n_bytes, header_bytes;
+    char *header;                /* owned; names and metadata lie in it */
+    size_t crc_at;               /* where the 8 digits of the checksum lie in the file; 0: none */
+} limn_part;
+
+typedef struct limn_pair {
+    const char *key, *value;
+} limn_pair;
+
+struct limn_safetensors {
+    int n_parts;
+    limn_part *parts;
+    size_t n, n_metadata, capacity, metadata_capacity;
+    limn_entry *entries;         /* by part and offset */
+    limn_entry **by_name;
+    limn_pair *metadata;         /* of the first part, by key */
+};
+
+/** One more part; what is allocated belongs to st.  fd becomes st's also on failure. */
+limn_status limn_safetensors_add(limn_ctx *ctx, limn_safetensors *st, const char *file, int fd, const unsigned char *memory, size_t n);
+/** Parse the header of the newest part into entries and metadata. */
+limn_status limn_header_read(limn_ctx *ctx, limn_safetensors *st, limn_part *part);
+/** Sort names once all parts are there; a name that comes twice is refused. */
+limn_status limn_safetensors_index(limn_ctx *ctx, limn_safetensors *st);
+limn_status limn_part_read(limn_ctx *ctx, const limn_part *part, size_t offset, size_t n, void *to);
+
+/** Every file that an index names. */
+limn_status limn_shards_open(limn_ctx *ctx, const char *path, limn_safetensors *st);
+
+#endif
