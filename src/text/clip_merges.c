@@ -1,4 +1,5 @@
 /* clip_merges.c: the merges file as text: parse, with each count checked against the bytes there are; write. */
+#include "file/bytes.h"
 #include "text/clip_tables.h"
 
 #include <errno.h>
@@ -291,20 +292,34 @@ static void append_token(limn_text *text, const limn_clip_bpe *bpe, int32_t id)
     if (token->ends_word) limn_text_append(text, "</w>", 4);
 }
 
+/* windowBits 15 + 16: gzip; its header holds no time and no name, so that same merges make same bytes. */
+static bool zip(const limn_text *text, limn_text *out)
+{
+    z_stream z = {.next_in = (Bytef *)text->bytes, .avail_in = (uInt)text->n};
+    if (deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return false;
+    int code;
+    do {
+        char piece[4096];
+        z.next_out = (Bytef *)piece, z.avail_out = sizeof piece;
+        code = deflate(&z, Z_FINISH);
+        limn_text_append(out, piece, sizeof piece - z.avail_out);
+    } while (code == Z_OK);
+    return deflateEnd(&z) == Z_OK && code == Z_STREAM_END && !out->failed;
+}
+
 static limn_status write_bytes(limn_ctx *ctx, const char *path, const limn_text *text)
 {
     size_t path_n = strlen(path);
-    bool zipped = path_n > 3 && !strcmp(path + path_n - 3, ".gz");
-    limn_text part = {0};
-    limn_text_printf(&part, "%s.part", path);
-    if (part.failed) return limn_fail_memory(ctx, path_n, "file name");
-    gzFile file = gzopen(part.bytes, zipped ? "wb9" : "wbT");
-    bool good = file && gzwrite(file, text->bytes, (unsigned)text->n) == (int)text->n;
-    if (file) good = gzclose_w(file) == Z_OK && good;
-    good = good && !rename(part.bytes, path);
-    limn_status status = good ? LIMN_OK : limn_fail(ctx, LIMN_IO, "%s: could not be written: %s", path, strerror(errno));
-    if (!good && file) remove(part.bytes);
-    limn_text_free(&part);
+    limn_text zipped = {0};
+    bool wanted = path_n > 3 && !strcmp(path + path_n - 3, ".gz");
+    limn_writer writer;
+    limn_status status = wanted && !zip(text, &zipped) ? limn_fail_memory(ctx, text->n, path) : limn_file_create(ctx, path, &writer);
+    if (!status) {
+        const limn_text *bytes = wanted ? &zipped : text;
+        limn_file_write(&writer, bytes->bytes, bytes->n);
+        status = limn_file_commit(&writer);
+    }
+    limn_text_free(&zipped);
     return status;
 }
 
