@@ -100,9 +100,12 @@ static limn_status open_partial(limn_writer *w)
         }
         bool same = fstat(w->fd, &ours) == 0 && stat(w->partial, &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
         if (same && S_ISREG(ours.st_mode) && ftruncate(w->fd, 0) == 0) return LIMN_OK;
+        if (same) {
+            cannot(w, "create");
+            limn_file_discard(w);
+            return w->status;
+        }
         close(w->fd);
-        w->fd = -1;
-        if (same) return cannot(w, "create");
     }
 }
 
