@@ -52,7 +52,7 @@ limn_status limn_grad(limn_graph *g, limn_node *loss, int n, limn_node *const *o
 {
     if (g->status != LIMN_OK) return g->status;
     if (loss->shape.rank != 0) return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "the loss must be a single number");
-    limn_fuse_before_grad(g, n, of);
+    if (!limn_fuse_before_grad(g, n, of)) return limn_fail_memory(g->ctx, (size_t)g->n_nodes * sizeof(limn_node *), "gradients");
 
     int n_nodes = loss->id + 1;
     bool *needs = calloc((size_t)g->n_nodes, sizeof *needs);

@@ -157,8 +157,9 @@ limn_node *limn_node_error(limn_graph *g, limn_op op, const char *format, ...) _
 double limn_node_flops(const limn_node *node);
 int64_t limn_node_count(const limn_node *node);
 
-/** In place, before gradients are made: fusions that have a gradient rule of their own (layer norm + modulate); not of kept[]. */
-void limn_fuse_before_grad(limn_graph *g, int n_kept, limn_node *const *kept);
+/** In place, before gradients are made: fusions that have a gradient rule of their own (layer norm + modulate); not of kept[].
+ *  @return false when memory is out */
+bool limn_fuse_before_grad(limn_graph *g, int n_kept, limn_node *const *kept);
 /** A private copy of the part of g that outputs need, with the fusions applied (named rules in rewrite.c).
  *  outputs[] are replaced by their nodes in the copy.  @return NULL when memory is out */
 limn_graph *limn_rewrite(limn_graph *g, int n_outputs, limn_node **outputs, bool fuse);

@@ -204,7 +204,7 @@ static bool elementwise_chain(limn_rewriter *r, limn_node *root)
         if (s->b >= LIMN_MAX_SRC) s->b += c.n_src - LIMN_MAX_SRC;
     }
     limn_chain *chain = limn_arena_alloc(root->graph->arena, sizeof *chain);
-    if (!chain) return false;
+    if (!chain) return !(r->failed = true);
     *chain = c.chain;
     for (int i = 0; i + 1 < c.chain.n; i++) r->n_uses[c.inside[i]->id] = 0; /* dead: no root of another chain */
     root->op = LIMN_OP_CHAIN;

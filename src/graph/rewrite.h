@@ -25,7 +25,7 @@ extern const limn_rule limn_rules[]; /* ends with a NULL name */
  *  @return NULL when memory is out */
 limn_node *limn_rewriter_insert(limn_rewriter *r, limn_node *before, limn_op op, int n_src, limn_node *const *src);
 
-/** Apply one rule everywhere in g until nothing changes. @return number of places; counts only, for the tests */
+/** Apply one rule everywhere in g until nothing changes. @return number of places; -1 when memory is out: g is then of no use */
 int limn_rule_apply(limn_graph *g, const limn_rule *rule, int n_outputs, limn_node *const *outputs);
 const limn_rule *limn_rule_find(const char *name);
 

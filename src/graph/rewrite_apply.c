@@ -151,9 +151,10 @@ int limn_rule_apply(limn_graph *g, const limn_rule *rule, int n_outputs, limn_no
     int total = 0, n;
     do {
         limn_rewriter r = {.graph = g};
-        n = rewriter_fill(&r, n_outputs, outputs) ? apply_once(&r, rule) : 0;
+        bool fine = rewriter_fill(&r, n_outputs, outputs);
+        n = fine ? apply_once(&r, rule) : 0;
         rewriter_clear(&r);
-        if (!limn_graph_sort(g, n_outputs, outputs)) return total;
+        if (!fine || r.failed || !limn_graph_sort(g, n_outputs, outputs)) return -1;
         total += n;
     } while (n);
     return total;
@@ -166,13 +167,18 @@ const limn_rule *limn_rule_find(const char *name)
     return NULL;
 }
 
-void limn_fuse_before_grad(limn_graph *g, int n_kept, limn_node *const *kept)
+bool limn_fuse_before_grad(limn_graph *g, int n_kept, limn_node *const *kept)
 {
-    for (const limn_rule *rule = limn_rules; rule->name; rule++) {
+    bool fine = true;
+    for (const limn_rule *rule = limn_rules; rule->name && fine; rule++) {
         limn_rewriter r = {.graph = g};
-        if (rule->before_grad && rewriter_fill(&r, n_kept, kept)) apply_once(&r, rule);
+        if (!rule->before_grad) continue;
+        fine = rewriter_fill(&r, n_kept, kept);
+        if (fine) apply_once(&r, rule);
         rewriter_clear(&r);
+        fine = fine && !r.failed;
     }
+    return fine;
 }
 
 /* ---- copy ----------------------------------------------------------------------------------------------------------- */
@@ -191,7 +197,7 @@ limn_graph *limn_rewrite(limn_graph *g, int n_outputs, limn_node **outputs, bool
     free(twin);
     if (fine) copy->first_gradient = g->first_gradient;
     fine = fine && limn_graph_sort(copy, n_outputs, outputs);
-    for (const limn_rule *rule = limn_rules; fine && fuse && rule->name; rule++) limn_rule_apply(copy, rule, n_outputs, outputs);
+    for (const limn_rule *rule = limn_rules; fine && fuse && rule->name; rule++) fine = limn_rule_apply(copy, rule, n_outputs, outputs) >= 0;
     if (fine) return copy;
     limn_graph_free(copy);
     return NULL;
