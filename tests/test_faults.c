@@ -359,7 +359,7 @@ static limn_train_options options_for(const char *out, int64_t steps, bool resum
 {
     limn_train_options o = limn_train_defaults();
     assert_int_equal(limn_settings_parse(ctx, NET, &o.settings), LIMN_OK);
-    o.data = "shapes", o.out = out, o.batch = 2, o.steps = steps, o.save_every = 2, o.warmup = 10, o.lr = 2e-3, o.resume = resume;
+    o.data = "shapes", o.out = out, o.batch = 2, o.steps = steps, o.save_every = 1, o.warmup = 10, o.lr = 2e-3, o.resume = resume;
     o.precision = LIMN_PRECISION_F32;
     return o;
 }

@@ -1,0 +1,245 @@
+/* test_memory.c: allocation number i fails, for every i: opening, drawing and running a network end with LIMN_NO_MEMORY and a
+ * sentence, and give back all they took. */
+#include "file/bytes.h"
+#include "graph/describe.h"
+#include "graph/node.h"
+#include "pipeline/generate.h"
+#include "train/step_graph.h"
+#include "train/weights.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+/* ---- allocations of Limn's own code (see CMakeLists.txt) ------------------------------------------------------------------ */
+
+static struct {
+    long at, n;   /* allocation number `at` (1 ...) fails; 0: none */
+    bool for_ever; /* and all that follow */
+} fault;
+
+static bool fails(void)
+{
+    long n = __atomic_add_fetch(&fault.n, 1, __ATOMIC_RELAXED);
+    return fault.at && (n == fault.at || (fault.for_ever && n > fault.at));
+}
+
+#define WRAP(name, parameters, ...)                 \
+    void *__real_##name parameters;                 \
+    void *__wrap_##name parameters;                 \
+    void *__wrap_##name parameters                  \
+    {                                               \
+        return fails() ? NULL : __real_##name(__VA_ARGS__); \
+    }
+WRAP(malloc, (size_t n), n)
+WRAP(calloc, (size_t n, size_t size), n, size)
+WRAP(realloc, (void *p, size_t n), p, n)
+WRAP(aligned_alloc, (size_t alignment, size_t n), alignment, n)
+WRAP(strdup, (const char *text), text)
+WRAP(limn_arena_alloc, (limn_arena *arena, size_t n), arena, n)
+
+char *__real_limn_arena_strdup(limn_arena *arena, const char *text);
+char *__wrap_limn_arena_strdup(limn_arena *arena, const char *text);
+char *__wrap_limn_arena_strdup(limn_arena *arena, const char *text)
+{
+    return fails() ? NULL : __real_limn_arena_strdup(arena, text);
+}
+
+/* ---- a small network on the disk ---------------------------------------------------------------------------------------- */
+
+#define NET "mmdit size=8 channels=3 patch=4 width=16 depth=2 heads=2 mlp=32 time_width=16 conditioning=modulated norm=pre text_encoder=clip " \
+            "text_length=16 text_width=16 text_depth=1 text_heads=2 text_vocab=514"
+
+static limn_ctx *ctx;
+
+static int make_model(void **state)
+{
+    (void)state;
+    ctx = limn_ctx_new();
+    if (!ctx) return -1;
+    limn_ctx_set_threads(ctx, 1);
+    limn_settings s;
+    limn_ports ports;
+    limn_weights w;
+    char text[1024];
+    limn_graph *g = limn_graph_new(ctx);
+    assert_int_equal(limn_settings_parse(ctx, NET, &s), LIMN_OK);
+    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
+    assert_int_equal(limn_weights_new(ctx, g, 1, &w), LIMN_OK);
+    limn_named_view *views = calloc((size_t)w.n, sizeof *views);
+    for (int i = 0; i < w.n; i++) views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
+    const char *const metadata[][2] = {{"limn.settings", limn_settings_text(&s, text)}, {"limn.schedule", "flow"}};
+    mkdir("memory", 0777);
+    limn_status status = limn_safetensors_write(ctx, "memory/model.safetensors", (size_t)w.n, views, 2, metadata);
+    if (status != LIMN_OK) print_error("%s\n", limn_error_text(ctx));
+    free(views);
+    limn_weights_free(&w);
+    limn_graph_free(g);
+    return status == LIMN_OK ? 0 : -1;
+}
+
+static int drop_ctx(void **state)
+{
+    (void)state;
+    limn_ctx_free(ctx);
+    return 0;
+}
+
+/* ---- every allocation of a job fails once, and from then on -------------------------------------------------------------- */
+
+static void each_allocation_may_fail(const char *name, limn_status (*job)(void))
+{
+    long n = 0;
+    assert_int_equal(job(), LIMN_OK); /* what libraries keep for ever is there now */
+    for (int for_ever = 0; for_ever < 2; for_ever++)
+        for (long i = 1;; i++) {
+            fault.at = i, fault.n = 0, fault.for_ever = for_ever;
+            memset(ctx->error, 0, sizeof ctx->error);
+            limn_status status = job();
+            bool reached = fault.n >= i;
+            fault.at = 0;
+            if (status != (reached ? LIMN_NO_MEMORY : LIMN_OK)) fail_msg("%s, allocation %ld: %s: %s", name, i, limn_status_name(status), limn_error_text(ctx));
+            if (!reached) break;
+            if (!strstr(limn_error_text(ctx), "out of memory")) fail_msg("%s, allocation %ld: \"%s\"", name, i, limn_error_text(ctx));
+            n = i;
+        }
+    print_message("%s: each of %ld allocations\n", name, n);
+    assert_int_equal(job(), LIMN_OK); /* and the context is as good as new */
+}
+
+static limn_status open_file(void)
+{
+    limn_safetensors *st;
+    bool known;
+    limn_status status = limn_safetensors_open(ctx, "memory/model.safetensors", &st);
+    if (status == LIMN_OK) status = limn_safetensors_check(ctx, st, &known);
+    limn_safetensors_close(st);
+    return status;
+}
+
+static limn_status write_file(void)
+{
+    static float x[4];
+    const limn_named_view views[] = {{"a", {LIMN_F32, {1, {4}}, x}}, {"b", {LIMN_F32, {1, {2}}, x}}};
+    const char *const metadata[][2] = {{"key", "value"}};
+    return limn_safetensors_write(ctx, "memory/small.safetensors", 2, views, 1, metadata);
+}
+
+static limn_status build(void)
+{
+    limn_settings s;
+    limn_ports ports;
+    limn_graph *g = limn_graph_new(ctx);
+    if (!g) return limn_fail_memory(ctx, 0, "a graph");
+    limn_status status = limn_settings_parse(ctx, NET, &s);
+    if (status == LIMN_OK) status = limn_model_build(g, &s, (limn_build){.batch = 1}, &ports);
+    limn_graph_free(g);
+    return status;
+}
+
+static limn_status describe(void)
+{
+    limn_settings s;
+    limn_ports ports;
+    limn_graph *g = limn_graph_new(ctx);
+    if (!g) return limn_fail_memory(ctx, 0, "a graph");
+    limn_status status = limn_settings_parse(ctx, NET, &s);
+    if (status == LIMN_OK) status = limn_model_build(g, &s, (limn_build){.batch = 1}, &ports);
+    char *drawing = status == LIMN_OK ? limn_describe_text(g) : NULL;
+    if (status == LIMN_OK && !drawing) status = limn_fail_memory(ctx, 0, "a drawing");
+    free(drawing);
+    limn_graph_free(g);
+    return status;
+}
+
+static limn_status open_pipeline(void)
+{
+    limn_pipeline *p;
+    limn_status status = limn_pipeline_open(ctx, "memory", &p);
+    limn_pipeline_free(p);
+    return status;
+}
+
+static limn_status generate(void)
+{
+    limn_pipeline *p;
+    limn_image image = {0};
+    limn_status status = limn_pipeline_open(ctx, "memory", &p);
+    limn_generate_options o = {.prompt = "a red circle", .n = 1, .steps = 2, .guidance = 2, .seed = 5, .precision = LIMN_PRECISION_F32};
+    if (status == LIMN_OK) status = limn_generate(p, &o, &image);
+    limn_image_free(&image);
+    limn_pipeline_free(p);
+    return status;
+}
+
+static limn_status training_step(void)
+{
+    limn_step_options options = {.batch = 2};
+    limn_step_graph step = {0};
+    limn_plan *plan = NULL;
+    limn_status status = limn_settings_parse(ctx, NET, &options.settings);
+    if (status == LIMN_OK) status = limn_step_graph_build(ctx, &options, &step);
+    if (status == LIMN_OK) status = limn_step_graph_plan(&step, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan);
+    limn_plan_free(plan);
+    limn_step_graph_free(&step);
+    return status;
+}
+
+static void a_weight_file_opens_or_says_why_not(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("open", open_file);
+}
+
+static void a_weight_file_is_written_or_not_at_all(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("write", write_file);
+}
+
+static void a_graph_is_built_or_says_why_not(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("build", build);
+}
+
+static void a_network_is_drawn_or_says_why_not(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("describe", describe);
+}
+
+static void a_folder_opens_or_says_why_not(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("pipeline", open_pipeline);
+}
+
+static void a_picture_is_made_or_not_at_all(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("generate", generate);
+}
+
+static void a_training_step_is_planned_or_says_why_not(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("training step", training_step);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_weight_file_opens_or_says_why_not),
+        cmocka_unit_test(a_weight_file_is_written_or_not_at_all),
+        cmocka_unit_test(a_graph_is_built_or_says_why_not),
+        cmocka_unit_test(a_network_is_drawn_or_says_why_not),
+        cmocka_unit_test(a_folder_opens_or_says_why_not),
+        cmocka_unit_test(a_picture_is_made_or_not_at_all),
+        cmocka_unit_test(a_training_step_is_planned_or_says_why_not),
+    };
+    return cmocka_run_group_tests(tests, make_model, drop_ctx);
+}
