@@ -5,12 +5,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "limn inspect FILE... [flags]\n"
     "\n"
-    "A .safetensors file: every tensor (name, type, shape, bytes, offset in the data), totals, metadata, and the network it\n"
-    "fits.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
+    "A .safetensors file, or the index of several (.safetensors.index.json): every tensor (name, type, shape,\n"
+    "bytes, offset in the data), totals, metadata, the network it fits, whether it is damaged.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
     "A PNG that limn generate made: prompt, seed and settings.\n"
     "\n"
     "  -a, --all   every tensor on a line of its own\n"
@@ -48,7 +49,7 @@ static void print_metadata(const limn_safetensors *st)
 {
     const char *key, *value;
     char a[256], b[1024];
-    for (void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;)
+    for (const void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;)
         if (strcmp(key, "limn.settings") != 0) printf("metadata  %s: %s\n", limn_escape(key, strlen(key), a, sizeof a), limn_escape(value, strlen(value), b, sizeof b));
 }
 
@@ -60,6 +61,15 @@ static void print_fit(const limn_fit *fit)
     else if (fit->source == LIMN_FIT_PRESET) printf("network   fits %s: all %d parameters are here under its names\n", fit->preset, fit->n_parameters);
     else if (fit->n_found == fit->n_parameters) printf("network   %s\n          fits: all %d parameters are here\n", limn_settings_text(&fit->settings, text), fit->n_parameters);
     else printf("network   %s\n          does not fit: %d of %d parameters are here; %s\n", limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
+}
+
+/* Every byte against the checksum that Limn's files carry. */
+static limn_status print_checksum(limn_ctx *ctx, const limn_safetensors *st)
+{
+    bool known;
+    limn_status status = limn_safetensors_check(ctx, st, &known);
+    if (status == LIMN_OK && known) printf("checksum  right: no byte has changed since it was written\n");
+    return status;
 }
 
 static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, json_t **json)
@@ -75,6 +85,7 @@ static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, js
         print_totals(st);
         print_metadata(st);
         if (status == LIMN_OK) print_fit(&fit);
+        if (status == LIMN_OK) status = print_checksum(ctx, st);
         if (listed != LIMN_OK) status = listed;
     }
     limn_safetensors_close(st);
@@ -133,13 +144,18 @@ static limn_status inspect_picture(limn_ctx *ctx, const char *file, json_t **jso
 
 static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_json)
 {
-    const unsigned char *bytes;
-    size_t n;
+    unsigned char head[16];
+    size_t n, length = strlen(file);
+    int fd;
     json_t *json = NULL;
-    limn_status status = limn_file_map(ctx, file, &bytes, &n);
+    limn_status status = limn_file_open(ctx, file, &fd, &n);
     if (status != LIMN_OK) return status;
-    bool picture = limn_png_is(bytes, n), other = !picture && n > 8 && bytes[8] != '{';
-    limn_file_unmap(bytes, n);
+    if (n > sizeof head) n = sizeof head;
+    status = limn_file_read_at(ctx, file, fd, 0, n, head);
+    close(fd);
+    if (status != LIMN_OK) return status;
+    bool index = length > 5 && strcmp(file + length - 5, ".json") == 0;
+    bool picture = limn_png_is(head, n), other = !picture && !index && n > 8 && head[8] != '{';
     if (other) return limn_fail(ctx, LIMN_BAD_FILE, "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {)", file);
     status = picture ? inspect_picture(ctx, file, as_json ? &json : NULL) : inspect_weights(ctx, file, all, as_json ? &json : NULL);
     if (status != LIMN_OK || !as_json) return status;

@@ -37,7 +37,7 @@ json_t *cli_weights_json(const char *file, const limn_safetensors *st, const lim
     json_t *tensors = json_array(), *metadata = json_object();
     for (size_t i = 0; i < limn_safetensors_count(st); i++) json_array_append_new(tensors, tensor_json(limn_safetensors_get(st, i)));
     const char *key, *value;
-    for (void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;) json_object_set_new(metadata, key, json_string(value));
+    for (const void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;) json_object_set_new(metadata, key, json_string(value));
     return json_pack("{s:o, s:s, s:o, s:o, s:o}", "file", text_json(file), "kind", "safetensors", "metadata", metadata, "network", fit_json(fit), "tensors", tensors);
 }
 

@@ -189,12 +189,11 @@ limn_status limn_safetensors_check(limn_ctx *ctx, const limn_safetensors *st, bo
     return status;
 }
 
-void *limn_safetensors_metadata_next(const limn_safetensors *st, void *at, const char **key, const char **value)
+const void *limn_safetensors_metadata_next(const limn_safetensors *st, const void *at, const char **key, const char **value)
 {
-    json_t *metadata = json_object_get(st->header, "__metadata__");
-    at = at ? json_object_iter_next(metadata, at) : json_object_iter(metadata);
-    if (!at) return NULL;
-    *key = json_object_iter_key(at);
-    *value = json_string_value(json_object_iter_value(at));
-    return at;
+    const limn_pair *pair = at ? (const limn_pair *)at + 1 : st->metadata;
+    if (!st->n_metadata || pair == st->metadata + st->n_metadata) return NULL;
+    *key = pair->key;
+    *value = pair->value;
+    return pair;
 }

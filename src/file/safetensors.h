@@ -30,8 +30,8 @@ const limn_entry *limn_safetensors_get(const limn_safetensors *st, size_t i); /*
 const limn_entry *limn_safetensors_find(const limn_safetensors *st, const char *name);
 /** Metadata by key (of the first file), or NULL. */
 const char *limn_safetensors_metadata(const limn_safetensors *st, const char *key);
-/** All metadata in turn: at NULL gives the first pair.  @return what to pass for the next one; NULL: there was none */
-void *limn_safetensors_metadata_next(const limn_safetensors *st, void *at, const char **key, const char **value);
+/** All metadata in turn, by key: at NULL gives the first pair.  @return what to pass for the next one; NULL: there was none */
+const void *limn_safetensors_metadata_next(const limn_safetensors *st, const void *at, const char **key, const char **value);
 
 /** All values of a usable tensor, converted.  @return LIMN_OK; LIMN_BAD_FILE when the file was cut meanwhile; LIMN_UNSUPPORTED (dtype);
  *  LIMN_IO; LIMN_NO_MEMORY */
