@@ -90,6 +90,7 @@ void limn_scope_note(limn_graph *g, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     g->scope->note = limn_arena_strdup(g->arena, text);
+    if (!g->scope->note) out_of_memory(g);
 }
 
 limn_shape limn_node_shape(const limn_node *node)
