@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         status = limn_model_build(g, &s, (limn_build){.batch = data[0] % 4, .n_steps = data[0] / 4 % 4}, &ports);
         require(status == LIMN_OK ? ports.output != NULL : *limn_error_text(ctx) != '\0');
         if (status == LIMN_OK) {
-            char *drawing = limn_describe_text(g);
+            char *drawing = limn_describe(g, NULL);
             require(drawing && limn_describe_parameters(g) > 0);
             free(drawing);
         }

@@ -1,7 +1,6 @@
 /* test_memory.c: allocation number i fails, for every i: opening, drawing and running a network end with LIMN_NO_MEMORY and a
  * sentence, and give back all they took. */
 #include "file/bytes.h"
-#include "graph/describe.h"
 #include "graph/node.h"
 #include "pipeline/generate.h"
 #include "train/step_graph.h"
@@ -148,7 +147,7 @@ static limn_status describe(void)
     if (!g) return limn_fail_memory(ctx, 0, "a graph");
     limn_status status = limn_settings_parse(ctx, NET, &s);
     if (status == LIMN_OK) status = limn_model_build(g, &s, (limn_build){.batch = 1}, &ports);
-    char *drawing = status == LIMN_OK ? limn_describe_text(g) : NULL;
+    char *drawing = status == LIMN_OK ? limn_describe(g, NULL) : NULL;
     if (status == LIMN_OK && !drawing) status = limn_fail_memory(ctx, 0, "a drawing");
     free(drawing);
     limn_graph_free(g);
