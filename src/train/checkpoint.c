@@ -197,9 +197,12 @@ limn_status limn_trainer_resume(limn_trainer *t)
     snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
     limn_status status = limn_safetensors_open(t->ctx, path, &st);
     if (status != LIMN_OK) return status;
+    bool known;
+    status = limn_safetensors_check(t->ctx, st, &known);
+    if (!known) limn_log(t->ctx, LIMN_LOG_WARN, "%s carries no checksum: damage would not be seen", path);
     const char *step = limn_safetensors_metadata(st, "limn.step");
     t->step = step ? strtoll(step, NULL, 10) : -1;
-    if (t->step < 0) status = limn_fail(t->ctx, LIMN_BAD_FILE, "%s: no limn.step in its metadata", path);
+    if (status == LIMN_OK && t->step < 0) status = limn_fail(t->ctx, LIMN_BAD_FILE, "%s: no limn.step in its metadata", path);
     if (status == LIMN_OK) status = check_settings(t, path, st);
     if (status == LIMN_OK) status = check_facts(t, path, st);
     const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};

@@ -2,6 +2,7 @@
  * Every random number is a function of (seed, sample number), so a resumed run makes the same bits as one that never stopped. */
 #include "train/trainer_parts.h"
 
+#include "file/lock.h"
 #include "graph/node.h"
 #include "train/optimizer.h"
 
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MAX_FAILED_SAVES = 3 };
 
@@ -120,7 +122,10 @@ static limn_status bind(limn_trainer *t)
 
 static limn_status start(limn_trainer *t)
 {
-    if (t->o->resume) return limn_trainer_resume(t);
+    if (t->o->resume) {
+        limn_status status = access(t->o->out, F_OK) == 0 ? limn_lock_take(t->ctx, t->o->out, &t->lock) : LIMN_OK; /* nobody saves while it is read */
+        return status == LIMN_OK ? limn_trainer_resume(t) : status;
+    }
     limn_status status = t->o->init ? limn_trainer_init(t) : LIMN_OK;
     memcpy(t->ema, t->weights.value, t->weights.count * sizeof *t->ema);
     return status;
@@ -139,6 +144,8 @@ static limn_status make_folder(limn_trainer *t)
     }
     if (mkdir(path, 0777) != 0 && (errno != EEXIST || stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--out %s: %s", path, strerror(errno));
+    limn_status status = t->lock < 0 ? limn_lock_take(t->ctx, path, &t->lock) : LIMN_OK;
+    if (status != LIMN_OK) return status;
     snprintf(path, sizeof path, "%s/merges.txt.gz", t->o->out);
     return t->bpe && t->o->merges ? limn_clip_bpe_write(t->ctx, t->bpe, path) : LIMN_OK;
 }
@@ -267,11 +274,12 @@ static void close_all(limn_trainer *t)
     free(t->decay);
     free(t->rows);
     free(t->shown);
+    limn_lock_release(t->lock);
 }
 
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
 {
-    limn_trainer t = {.ctx = ctx, .o = o};
+    limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
     limn_status status = check_options(ctx, o);
     if (status == LIMN_OK) status = build(&t);
     if (status == LIMN_OK) status = open_tokenizer(&t);

@@ -35,6 +35,7 @@ typedef struct limn_trainer {
     float *grad, *m, *v, *ema; /* as weights.value */
     float *sum;                /* as weights.value: gradients of earlier parts of a batch; NULL without accumulation */
     uint8_t *decay;
+    int lock;                  /* of the run folder; -1: not taken yet */
     int64_t step;              /* optimizer steps done */
     FILE *csv;
     limn_tensorboard *events;
