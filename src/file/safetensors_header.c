@@ -226,7 +226,7 @@ static limn_status read_all(reader *r)
     }
     while (s->at < s->n && s->bytes[s->at] == ' ') s->at++;
     if (s->at < s->n) return bad(r, NULL, "header, byte %zu: after the closing brace only spaces may follow", 8 + s->at);
-    return check_order(r, r->st->entries + before, r->st->n - before);
+    return check_order(r, r->st->n > before ? r->st->entries + before : NULL, r->st->n - before);
 }
 
 limn_status limn_header_read(limn_ctx *ctx, limn_safetensors *st, limn_part *part)
