@@ -80,7 +80,7 @@ static void a_file_too_small_for_its_header_is_refused(void **state)
     for (size_t n = 0; n < 8; n++) {
         memset(bytes, 0, sizeof bytes);
         assert_int_equal(limn_safetensors_parse(ctx, "t", bytes, n, &st), LIMN_BAD_FILE);
-        assert_non_null(strstr(limn_error_text(ctx), "too small"));
+        assert_non_null(strstr(limn_error_text(ctx), n ? "too small" : "the file is empty"));
     }
     static const struct { uint64_t length; const char *words; } rows[] = {
         {0, "begin with {"}, {1, "begin with {"}, {57, "in a file of 64"}, {100000001, "at most 100000000"}, {UINT64_C(1) << 63, "at most"}, {UINT64_MAX, "at most"},
@@ -504,7 +504,7 @@ static void things_that_are_not_files_are_refused(void **state)
     assert_int_equal(limn_safetensors_open(ctx, "no-such-file", &st), LIMN_NOT_FOUND);
     put("empty", "", 0);
     assert_int_equal(limn_safetensors_open(ctx, "empty", &st), LIMN_BAD_FILE);
-    assert_non_null(strstr(limn_error_text(ctx), "empty: 0 bytes are too small"));
+    assert_non_null(strstr(limn_error_text(ctx), "empty: the file is empty"));
     unlink("pipe");
     unlink("empty");
 }

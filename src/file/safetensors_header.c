@@ -234,6 +234,7 @@ limn_status limn_header_read(limn_ctx *ctx, limn_safetensors *st, limn_part *par
     reader r = {.ctx = ctx, .st = st, .part = part};
     unsigned char head[9];
     uint64_t length = 0;
+    if (part->n_bytes == 0) return bad(&r, NULL, "the file is empty");
     if (part->n_bytes < 8) return bad(&r, NULL, "%zu bytes are too small for a header", part->n_bytes);
     size_t n = part->n_bytes < 9 ? part->n_bytes : 9;
     limn_status status = limn_part_read(ctx, part, 0, n, head);
