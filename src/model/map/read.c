@@ -2,6 +2,7 @@
 #include "model/map/map.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,12 +86,13 @@ static limn_status crop(limn_ctx *ctx, const char *file, const limn_safetensors 
     if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g) return wrong_shape(ctx, file, e, &p->shape);
     if (!to) return LIMN_OK;
     int64_t edge = (m - g) / 2;
-    size_t item = limn_dtype_bytes(e->dtype);
-    for (int64_t y = 0; y < g; y++) {
-        const char *row = (const char *)e->data + (size_t)(((y + edge) * m + edge) * width) * item;
-        limn_convert(row, e->dtype, to + y * g * width, LIMN_F32, (size_t)(g * width));
-    }
-    return LIMN_OK;
+    float *table = malloc((size_t)(m * m * width) * sizeof *table);
+    if (!table) return limn_fail_memory(ctx, (size_t)(m * m * width) * sizeof *table, "a position table");
+    limn_status status = limn_safetensors_load(ctx, st, e, table, LIMN_F32);
+    for (int64_t y = 0; y < g && status == LIMN_OK; y++)
+        memcpy(to + y * g * width, table + ((y + edge) * m + edge) * width, (size_t)(g * width) * sizeof *to);
+    free(table);
+    return status;
 }
 
 static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_map_row *row, int block,
@@ -109,7 +111,10 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
     }
     if (!to) return LIMN_OK;
     int64_t count = limn_shape_count(&want);
-    for (int k = 0; k < n; k++) limn_convert(e[k]->data, e[k]->dtype, to + k * count, LIMN_F32, (size_t)count);
+    for (int k = 0; k < n; k++) {
+        limn_status status = limn_safetensors_load(ctx, st, e[k], to + k * count, LIMN_F32);
+        if (status != LIMN_OK) return status;
+    }
     bool last = block == limn_settings_get(&map->settings, "depth") - 1;
     if (row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && last)) swap_halves(to, count);
     return LIMN_OK;
@@ -132,8 +137,7 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
     const limn_entry *e;
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
     limn_status status = part(ctx, file, st, name, &p->shape, &e);
-    if (status == LIMN_OK && to) limn_convert(e->data, e->dtype, to, LIMN_F32, (size_t)limn_node_count(p));
-    return status;
+    return status == LIMN_OK && to ? limn_safetensors_load(ctx, st, e, to, LIMN_F32) : status;
 }
 
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)
