@@ -1,0 +1,93 @@
+"""Writes tests/vectors/ten_losses.h: the losses of ten steps of training, in double precision.
+
+The networks are those of oracle/networks.py (layer_vectors.py checks them against diffusers), the text encoder is transformers' CLIPTextModel;
+weights and batches come from the formula of networks.py.  AdamW, lr 1e-2, betas 0.9 and 0.99, decay 0.01 on tensors of two and more
+dimensions, gradient norm limited to 1; flow loss: x = (1 - s) x0 + s n, the network learns n - x0.
+
+    python oracle/ten_losses.py tests/vectors/ten_losses.h
+"""
+import sys
+
+import torch
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from layer_vectors import given
+from networks import Denoiser, settings, weight
+
+TINY = "size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 "
+TEXT = "text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 "
+NETWORKS = [
+    "dit " + TINY + "time_width=6",
+    "dit " + TINY + "conditioning=modulated norm=pre classes=4",
+    "mmdit " + TINY + TEXT + "time_width=6",
+    "mmdit " + TINY + TEXT + "conditioning=modulated norm=pre text_encoder=clip",
+    "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
+    "mmdit " + TINY + TEXT + "attention=both conditioning=modulated norm=pre text_encoder=clip",
+]
+TIMES = torch.tensor([100.0, 700.0])
+
+
+class Model(torch.nn.Module):
+    def __init__(self, s):
+        super().__init__()
+        self.s, self.denoiser, self.clip = s, Denoiser(s), None
+        if s.get("text_encoder") == "clip":
+            config = CLIPTextConfig(vocab_size=s["text_vocab"], hidden_size=s["text_width"], intermediate_size=4 * s["text_width"], hidden_act="quick_gelu",
+                                    num_hidden_layers=s["text_depth"], num_attention_heads=s["text_heads"], max_position_embeddings=s["text_length"],
+                                    attn_implementation="eager")
+            self.clip = CLIPTextModel(config)
+
+    def named(self):
+        """Parameters by Limn's names."""
+        for name, p in self.denoiser.named_parameters():
+            yield name, p
+        if self.clip is not None:
+            for name, p in self.clip.named_parameters():
+                yield "text_encoder.text_model." + name.removeprefix("text_model."), p
+
+    def forward(self, x):
+        s, d = self.s, {}
+        if s.get("classes"):
+            d["label"] = torch.tensor([1, 3])
+        if s["family"] == "mmdit":
+            d["features"] = given("features", 2, s["text_length"], s["text_width"])
+        if self.clip is not None:
+            ids = (torch.arange(2 * s["text_length"]) * 37 + 11).reshape(2, -1) % s["text_vocab"]
+            d["features"] = self.clip(input_ids=ids).last_hidden_state
+            d["pooled"] = d["features"].flatten(0, 1)[torch.tensor([2, 7])]
+        return self.denoiser(image=x, t=TIMES.double(), **d)
+
+
+def ten_losses(network):
+    s = settings(network)
+    model = Model(s)
+    with torch.no_grad():
+        for name, p in model.named():
+            p.copy_(weight(name, p.shape))
+    model = model.double()
+    groups = [[p for _, p in model.named() if (p.dim() > 1) == decays] for decays in (True, False)]
+    optimizer = torch.optim.AdamW([dict(params=groups[0], weight_decay=0.01), dict(params=groups[1], weight_decay=0)], lr=1e-2, betas=(0.9, 0.99))
+    losses, shape = [], (2, s["size"], s["size"], s["channels"])
+    for step in range(10):
+        clean, noise = given(f"clean.{step}", *shape), given(f"noise.{step}", *shape)
+        sigma = (TIMES.double() / 1000).reshape(2, 1, 1, 1)
+        loss = ((model((1 - sigma) * clean + sigma * noise) - (noise - clean)) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for group in groups for p in group if p.grad is not None], 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def main(path):
+    torch.set_num_threads(1)
+    lines = ["/* ten_losses.h: written by oracle/ten_losses.py; do not edit. */",
+             "static const struct ten_losses {", "    const char *settings;", "    double loss[10];", "} ten_losses[] = {"]
+    for network in NETWORKS:
+        lines.append(f'    {{"{network}",\n     {{{", ".join(f"{x:.10g}" for x in ten_losses(network))}}}}},')
+    open(path, "w").write("\n".join([*lines, "};"]) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

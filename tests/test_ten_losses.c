@@ -1,0 +1,137 @@
+/* test_ten_losses.c: ten steps of training lose what the same ten steps lose in PyTorch (oracle/ten_losses.py): the trainer's step graph,
+ * AdamW and clipping on the CPU's kernels, in f32. */
+#include "formula.h"
+#include "graph/node.h"
+#include "train/optimizer.h"
+#include "train/step_graph.h"
+#include "train/weights.h"
+#include "vectors/ten_losses.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+typedef struct run {
+    limn_ctx *ctx;
+    limn_step_graph step;
+    limn_plan *plan;
+    limn_weights weights;
+    float *state[4]; /* gradient, m, v, EMA */
+    uint8_t *decay;
+} run;
+
+static void open_run(run *r, const char *settings, int n_threads)
+{
+    limn_step_options options = {.batch = 2};
+    r->ctx = limn_ctx_new();
+    limn_ctx_set_threads(r->ctx, n_threads);
+    assert_int_equal(limn_settings_parse(r->ctx, settings, &options.settings), LIMN_OK);
+    limn_status status = limn_step_graph_build(r->ctx, &options, &r->step);
+    limn_plan_options plan = {.precision = LIMN_PRECISION_F32};
+    if (status == LIMN_OK) status = limn_step_graph_plan(&r->step, &plan, &r->plan);
+    if (status == LIMN_OK) status = limn_weights_new(r->ctx, r->step.g, 0, &r->weights);
+    if (status != LIMN_OK) fail_msg("%s: %s", settings, limn_error_text(r->ctx));
+    for (int k = 0; k < 4; k++) r->state[k] = calloc(r->weights.count, sizeof(float));
+    r->decay = calloc(r->weights.count, 1);
+    for (int p = 0; p < r->weights.n; p++) {
+        limn_node *node = r->weights.node[p];
+        float *at = r->weights.value + r->weights.begin[p];
+        if (!node->init.frozen) {
+            formula_weight(node->name, limn_node_count(node), at);
+            if (node->shape.rank > 1) memset(r->decay + r->weights.begin[p], 1, (size_t)limn_node_count(node));
+        }
+        assert_int_equal(limn_plan_bind(r->plan, node, LIMN_F32, at), LIMN_OK);
+        for (int i = 1; i < r->step.n; i++)
+            if (r->step.of[i] == node) limn_plan_bind(r->plan, r->step.outputs[i], LIMN_F32, r->state[0] + r->weights.begin[p]);
+    }
+}
+
+static void close_run(run *r)
+{
+    limn_plan_free(r->plan);
+    limn_step_graph_free(&r->step);
+    limn_weights_free(&r->weights);
+    for (int k = 0; k < 4; k++) free(r->state[k]);
+    free(r->decay);
+    limn_ctx_free(r->ctx);
+}
+
+/* x = (1 - s) x0 + s n,  target n - x0,  s = t / 1000 */
+static void give_batch(run *r, int step)
+{
+    static const float times[2] = {100, 700};
+    char clean_name[32], noise_name[32];
+    int64_t n = limn_node_count(r->step.ports.image);
+    float *clean = malloc((size_t)n * sizeof *clean), *noise = malloc((size_t)n * sizeof *noise);
+    snprintf(clean_name, sizeof clean_name, "input.clean.%d", step);
+    snprintf(noise_name, sizeof noise_name, "input.noise.%d", step);
+    formula_fill(clean_name, n, 1, clean);
+    formula_fill(noise_name, n, 1, noise);
+    float *x = limn_plan_data(r->plan, r->step.ports.image), *target = limn_plan_data(r->plan, r->step.target);
+    for (int64_t i = 0; i < n; i++) {
+        float s = times[i / (n / 2)] / 1000;
+        x[i] = (1 - s) * clean[i] + s * noise[i];
+        target[i] = noise[i] - clean[i];
+    }
+    free(clean);
+    free(noise);
+    limn_plan_touch(r->plan, r->step.ports.image);
+    limn_plan_touch(r->plan, r->step.target);
+    limn_plan_set(r->plan, r->step.ports.timesteps, LIMN_F32, times);
+    limn_plan_set(r->plan, r->step.weight, LIMN_F32, (float[]){1, 1});
+}
+
+static void give_conditions(run *r)
+{
+    const limn_ports *ports = &r->step.ports;
+    if (ports->label) limn_plan_set(r->plan, ports->label, LIMN_I32, (int32_t[]){1, 3});
+    if (ports->features) {
+        int64_t n = limn_node_count(ports->features);
+        float *x = malloc((size_t)n * sizeof *x);
+        formula_fill("input.features", n, 1, x);
+        limn_plan_set(r->plan, ports->features, LIMN_F32, x);
+        free(x);
+    }
+    if (!ports->ids) return;
+    int32_t ids[8];
+    for (int i = 0; i < 8; i++) ids[i] = (i * 37 + 11) % 514;
+    limn_plan_set(r->plan, ports->ids, LIMN_I32, ids);
+    limn_plan_set(r->plan, ports->text_end, LIMN_I32, (int32_t[]){2, 7});
+}
+
+static void ten_losses_on(int n_threads)
+{
+    for (size_t k = 0; k < sizeof ten_losses / sizeof *ten_losses; k++) {
+        run r = {0};
+        open_run(&r, ten_losses[k].settings, n_threads);
+        give_conditions(&r);
+        for (int step = 0; step < 10; step++) {
+            double loss, wanted = ten_losses[k].loss[step];
+            give_batch(&r, step);
+            for (int p = 0; p < r.weights.n; p++) limn_plan_touch(r.plan, r.weights.node[p]);
+            assert_int_equal(limn_plan_run(r.plan), LIMN_OK);
+            assert_int_equal(limn_plan_get(r.plan, r.step.loss, LIMN_F64, &loss), LIMN_OK);
+            if (!(fabs(loss - wanted) <= 1e-4 * wanted))
+                fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", ten_losses[k].settings, step, wanted, loss);
+            limn_adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
+            double norm = limn_gradient_norm(r.state[0], r.weights.count, n_threads);
+            limn_adamw_step(&adamw, step + 1, norm, r.weights.count, r.weights.value, r.state[0], r.state[1], r.state[2], r.state[3], r.decay, n_threads);
+        }
+        close_run(&r);
+    }
+}
+
+static void ten_losses_are_pytorchs(void **state)
+{
+    (void)state;
+    ten_losses_on(1);
+    ten_losses_on(2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ten_losses_are_pytorchs)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,18 @@
+/* ten_losses.h: written by oracle/ten_losses.py; do not edit. */
+static const struct ten_losses {
+    const char *settings;
+    double loss[10];
+} ten_losses[] = {
+    {"dit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 time_width=6",
+     {0.7299055135, 0.941943719, 0.8000104268, 0.7426736743, 0.7329695752, 0.8312785256, 0.6957135078, 0.6785389156, 0.7546225345, 0.5877129885}},
+    {"dit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 conditioning=modulated norm=pre classes=4",
+     {0.6794282696, 0.8185619961, 0.8811689505, 0.6835150107, 0.7761395288, 0.8074380739, 0.7010050723, 0.6709560991, 0.7821241479, 0.5999445023}},
+    {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 time_width=6",
+     {0.727777971, 0.9251944765, 0.7980292399, 0.7352213639, 0.7161942162, 0.8381409142, 0.6927179641, 0.677987405, 0.7500653059, 0.5982187791}},
+    {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 conditioning=modulated norm=pre text_encoder=clip",
+     {0.6394385065, 0.8744854791, 0.8277593935, 0.6792401648, 0.7310354064, 0.8099915084, 0.6318607005, 0.6655621561, 0.7693263752, 0.597301687}},
+    {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
+     {0.6823211043, 0.8231754228, 0.8496494928, 0.6806868727, 0.7649263706, 0.8010414152, 0.6405844223, 0.687722878, 0.805115081, 0.6158743705}},
+    {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 attention=both conditioning=modulated norm=pre text_encoder=clip",
+     {0.6978688306, 0.8350547478, 0.8613744879, 0.7346469232, 0.797006271, 0.8047938976, 0.6588408331, 0.6587320779, 0.7920246997, 0.6009870727}},
+};
