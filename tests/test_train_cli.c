@@ -45,7 +45,8 @@ static int end(pid_t child, char *text, size_t size)
 {
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
-    FILE *f = fopen("cli.err", "r");
+    FILE *f = fopen("cli.err", "r"); /* its end: a fast machine prints many steps before a signal arrives */
+    if (fseek(f, -(long)(size - 1), SEEK_END) != 0) rewind(f);
     size_t n = fread(text, 1, size - 1, f);
     text[n] = '\0';
     fclose(f);

@@ -61,7 +61,8 @@ static limn_status choose_kernel(limn_plan *plan, limn_step *step)
             return kernel->prepare ? kernel->prepare(plan->ctx, &step->call) : LIMN_OK;
         }
         const char *more = limn_arena_printf(plan->arena, "%s%s%s: %s", step->refusals, step->refusals[0] ? "; " : "", kernel->name, why);
-        if (more) step->refusals = more;
+        if (!more) return limn_fail_memory(plan->ctx, strlen(step->refusals) + strlen(why), "a kernel's refusal");
+        step->refusals = more;
     }
     return limn_fail(plan->ctx, LIMN_UNSUPPORTED, "no kernel for %s: %s", limn_op_name(step->call.op), step->refusals);
 }
