@@ -21,7 +21,7 @@ test: install-deps all
 	ctest --test-dir $(BUILD) --output-on-failure
 
 picture: install-deps all
-	$(BUILD)/limn generate "a cat with heart eyes" -o cat.png
+	$(BUILD)/limn generate "man farmer, dark skin tone" -o farmer.png
 
 bench: all
 	$(BUILD)/limn-bench

@@ -150,7 +150,7 @@ int main(int argc, char **argv)
     if (argc < 6) return fprintf(stderr, "limn-score MODEL DATA GALLERY ASK COUNT [STEPS CFG SHEET.png]\n"), 2;
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return 1;
-    scores s = {.options = {.n = 1, .steps = argc > 6 ? atoi(argv[6]) : 20, .guidance = argc > 7 ? atof(argv[7]) : 2, .seed = 42}};
+    scores s = {.options = {.n = 1, .steps = argc > 6 ? atoi(argv[6]) : 20, .guidance = argc > 7 ? atof(argv[7]) : 3, .seed = 42}};
     limn_status status = open_all(ctx, &s, argv);
     if (status == LIMN_OK) status = score(ctx, &s, atoi(argv[5]));
     if (status == LIMN_OK && argc > 8) status = limn_png_write(ctx, argv[8], &s.sheet, "generated, original, ...");

@@ -6,7 +6,7 @@
 static const char help[] =
     "limn: describe, train and run denoising networks\n"
     "\n"
-    "  limn generate \"a cat with heart eyes\" -o cat.png     a picture from words\n"
+    "  limn generate \"man farmer\" -o farmer.png             a picture from words\n"
     "  limn train mmdit-emoji --data FOLDER --out RUN       train on a folder of captioned pictures\n"
     "  limn describe mmdit --set attention=joint            a network as text\n"
     "  limn inspect FILE                                    what is in a weight file or a picture\n"

@@ -27,7 +27,7 @@ typedef struct job {
 
 limn_generate_options limn_generate_defaults(void)
 {
-    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 2, .seed = 42};
+    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42};
 }
 
 /* ---- text and labels ---------------------------------------------------------------------------------------------------- */
