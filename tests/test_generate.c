@@ -443,7 +443,7 @@ static void the_command_writes_names_to_stdout_and_settings_into_the_picture(voi
     write_model(ctx, &text_model);
     assert_int_equal(run("-m gen-text 'a red circle' -o gen-a.png --steps 2 -s 5", out, sizeof out), 0);
     assert_string_equal(out, "gen-a.png\n");
-    assert_true(file_holds(ctx, "gen-a.png", "a red circle\nSteps: 2, Sampler: Euler, CFG scale: 2, Seed: 5, Size: 16x16, Model: gen-text"));
+    assert_true(file_holds(ctx, "gen-a.png", "a red circle\nSteps: 2, Sampler: Euler, CFG scale: 3, Seed: 5, Size: 16x16, Model: gen-text"));
     assert_false(file_holds(ctx, "gen-stderr.txt", "\033"));
     assert_int_equal(run("-m gen-text -p 'a red circle' -b 3 -o gen-%03d.png --steps 2 --show", out, sizeof out), 0);
     assert_string_equal(out, "gen-000.png\ngen-001.png\ngen-002.png\n");
