@@ -125,7 +125,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
 limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *options, limn_image *images);
 
 /** What made picture i, in the form in which picture tools read it from the PNG chunk "parameters" (prompt, negative prompt, then "Steps: 20,
- *  Sampler: Euler, CFG scale: 2, Seed: 42, ...").  @return the caller's, free(); NULL when memory is out */
+ *  Sampler: Euler, CFG scale: 3, Seed: 42, ...").  @return the caller's, free(); NULL when memory is out */
 char *limn_generate_parameters(const limn_pipeline *pipeline, const limn_generate_options *options, int i);
 
 #ifdef __cplusplus
