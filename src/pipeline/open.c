@@ -67,7 +67,8 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *folder)
     snprintf(merges, sizeof merges, "%s/merges.txt.gz", folder);
     bool has = access(merges, F_OK) == 0;
     int vocab = limn_settings_get(&p->settings, "text_vocab");
-    if (!has && vocab != 514)
+    const char *tokens = limn_safetensors_metadata(p->st, "limn.tokens"); /* "bytes": trained without merges */
+    if (!has && vocab != 514 && !(tokens && !strcmp(tokens, "bytes")))
         return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: not there, and the network's vocabulary of %d tokens needs the merges in it", merges, vocab);
     return limn_clip_bpe_open(p->ctx, has ? merges : NULL, has ? vocab - 514 : 0, &p->bpe);
 }

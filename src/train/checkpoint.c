@@ -66,6 +66,7 @@ static run_facts *say_all(const limn_trainer *t)
     say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
     say(f, "limn.drop", "--drop", "%.9g", o->drop);
     say(f, "limn.flip", "--flip", "%d", o->flip);
+    if (t->bpe) say(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
     say(f, "limn.crop", "--crop", "%s", crops[o->crop]);
     say_classes(t, f);
     say(f, "limn.lr", NULL, "%.9g", o->lr);
