@@ -9,6 +9,13 @@ const char *limn_cpu_refuse_types(const limn_call *call)
     return fine ? NULL : "takes f32 and bf16 only";
 }
 
+const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t begin, int64_t n, float *buffer)
+{
+    if (v->dtype == LIMN_F32) return (const float *)v->data + begin;
+    rows->load(buffer, (const char *)v->data + (size_t)begin * limn_dtype_bytes(v->dtype), v->dtype, n);
+    return buffer;
+}
+
 static const limn_kernel *own_kernel(limn_op op)
 {
     switch (op) {

@@ -3,6 +3,7 @@
 #define LIMN_CPU_KERNELS_H
 
 #include "backend/backend.h"
+#include "backend/cpu/rows.h"
 
 extern const limn_kernel limn_cpu_linear, limn_cpu_linear_grad_input, limn_cpu_linear_grad_weight;
 extern const limn_kernel limn_cpu_tiles, limn_cpu_tiles_grad_weight;
@@ -15,5 +16,7 @@ extern const limn_kernel limn_cpu_gather, limn_cpu_gather_grad;
 
 /** "F64 ..." when a source or the result is not of a type these kernels load. */
 const char *limn_cpu_refuse_types(const limn_call *call);
+/** n floats of v from element `begin` on: where they lie when v is f32, else converted into buffer. */
+const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t begin, int64_t n, float *buffer);
 
 #endif

@@ -110,14 +110,6 @@ static const void *converted(const limn_call *c, int i, char **scratch)
     return copy;
 }
 
-/* n floats of v from element `at`: in place when it is f32, else converted into buffer. */
-static const float *part_of(const limn_rows *rows, const limn_view *v, int64_t at, int64_t n, float *buffer)
-{
-    if (v->dtype == LIMN_F32) return (const float *)v->data + at;
-    rows->load(buffer, (const char *)v->data + (size_t)at * limn_dtype_bytes(v->dtype), v->dtype, n);
-    return buffer;
-}
-
 static void gate_and_residual(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
@@ -131,7 +123,7 @@ static void gate_and_residual(const limn_call *c)
     for (int64_t i = 0; i < n * blocks; i++) {
         float y[LIMN_BLOCK], g[LIMN_BLOCK], r[LIMN_BLOCK];
         int64_t row = i / blocks, col = i % blocks * LIMN_BLOCK, m = d - col < LIMN_BLOCK ? d - col : LIMN_BLOCK;
-        const float *gr = gate ? part_of(rows, gate, row / per_gate * d + col, m, g) : NULL, *rr = part_of(rows, residual, row * d + col, m, r);
+        const float *gr = gate ? limn_cpu_floats(rows, gate, row / per_gate * d + col, m, g) : NULL, *rr = limn_cpu_floats(rows, residual, row * d + col, m, r);
         char *to = (char *)c->dst.data + (size_t)(row * d + col) * bytes;
         if (c->dst.dtype == LIMN_F32) rows->gated_residual((float *)(void *)to, gr, rr, m);
         else {

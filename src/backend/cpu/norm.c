@@ -25,14 +25,6 @@ static int64_t weight_row(const limn_view *x, const limn_view *w, int64_t r)
     return r / (rows / n) * d;
 }
 
-/* A row of v as floats: in place when it is f32, else converted into buffer. */
-static const float *row_of(const limn_rows *rows, const limn_view *v, int64_t begin, int64_t n, float *buffer)
-{
-    if (v->dtype == LIMN_F32) return (const float *)v->data + begin;
-    rows->load(buffer, (const char *)v->data + (size_t)begin * limn_dtype_bytes(v->dtype), v->dtype, n);
-    return buffer;
-}
-
 /* Each row of w serves the same number of consecutive rows of x: [D], [B,1,D], [B,T,D], but not [T,D] beside [B,T,D]. */
 static bool serves_runs(const limn_shape *x, const limn_shape *w)
 {
@@ -85,9 +77,9 @@ static void run_norm(const limn_call *c)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n * d > 16384)
     for (int64_t r = 0; r < n; r++) {
         float *s = thread_scratch(c), mean, rstd;
-        const float *xr = row_of(rows, x, r * d, d, s);
-        const float *wr = w ? row_of(rows, w, weight_row(x, w, r), d, s + d) : NULL;
-        const float *br = b ? row_of(rows, b, weight_row(x, b, r), d, s + 2 * d) : NULL;
+        const float *xr = limn_cpu_floats(rows, x, r * d, d, s);
+        const float *wr = w ? limn_cpu_floats(rows, w, weight_row(x, w, r), d, s + d) : NULL;
+        const float *br = b ? limn_cpu_floats(rows, b, weight_row(x, b, r), d, s + 2 * d) : NULL;
         rows->stats(xr, d, (float)c->attr->eps, is_layer(c->op), &mean, &rstd);
         rows->norm(s + 3 * d, xr, d, mean, rstd, one, wr, br);
         rows->store((char *)c->dst.data + (size_t)(r * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, s + 3 * d, d);
@@ -103,8 +95,8 @@ static void run_norm_grad(const limn_call *c)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n * d > 16384)
     for (int64_t r = 0; r < n; r++) {
         float *s = thread_scratch(c), mean, rstd;
-        const float *xr = row_of(rows, x, r * d, d, s), *dr = row_of(rows, dy, r * d, d, s + d);
-        const float *wr = w ? row_of(rows, w, weight_row(x, w, r), d, s + 2 * d) : NULL;
+        const float *xr = limn_cpu_floats(rows, x, r * d, d, s), *dr = limn_cpu_floats(rows, dy, r * d, d, s + d);
+        const float *wr = w ? limn_cpu_floats(rows, w, weight_row(x, w, r), d, s + 2 * d) : NULL;
         rows->stats(xr, d, (float)c->attr->eps, is_layer(c->op), &mean, &rstd);
         rows->norm_grad(s + 3 * d, xr, dr, d, mean, rstd, is_layer(c->op), one, wr);
         rows->store((char *)c->dst.data + (size_t)(r * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, s + 3 * d, d);
@@ -139,7 +131,7 @@ static void run_norm_grad_weight(const limn_call *c)
         int64_t first = i / chunks * per + i % chunks * WEIGHT_CHUNK, end = i / chunks * per + per;
         memset(sum, 0, (size_t)d * sizeof *sum);
         for (int64_t r = first; r < end && r < first + WEIGHT_CHUNK; r++) {
-            const float *xr = row_of(rows, x, r * d, d, s), *dr = row_of(rows, dy, r * d, d, s + d);
+            const float *xr = limn_cpu_floats(rows, x, r * d, d, s), *dr = limn_cpu_floats(rows, dy, r * d, d, s + d);
             rows->stats(xr, d, (float)c->attr->eps, is_layer(c->op), &mean, &rstd);
             rows->norm_grad_weight(sum, xr, dr, d, mean, rstd);
         }
@@ -157,7 +149,7 @@ static void run_softmax(const limn_call *c)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n * d > 16384)
     for (int64_t r = 0; r < n; r++) {
         float *s = thread_scratch(c);
-        rows->softmax(s + d, row_of(rows, &c->src[0], r * d, d, s), d);
+        rows->softmax(s + d, limn_cpu_floats(rows, &c->src[0], r * d, d, s), d);
         rows->store((char *)c->dst.data + (size_t)(r * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, s + d, d);
     }
 }
