@@ -66,13 +66,7 @@ float limn_objective_sample(const limn_objective *o, const limn_schedule *schedu
     *timestep = (float)t;
     limn_training_noise(seed, sample, n, target);
     limn_schedule_level(schedule, t, &a, &b);
-    double of_x0, of_noise;
-    limn_prediction_target(o->prediction, a, b, &of_x0, &of_noise);
-    for (size_t i = 0; i < n; i++) {
-        double clean = x[i], noise = target[i];
-        x[i] = (float)(a * clean + b * noise);
-        target[i] = (float)(of_x0 * clean + of_noise * noise);
-    }
+    limn_add_noise(schedule, o->prediction, t, n, x, target, x, target);
     if (o->weighting == LIMN_WEIGHT_MIN_SNR) return (float)limn_min_snr_weight(o->prediction, a, b, o->gamma);
     return o->weighting == LIMN_WEIGHT_VELOCITY ? (float)velocity_weight(o->prediction, a, b) : 1.0f;
 }
