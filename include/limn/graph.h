@@ -163,6 +163,61 @@ limn_node *limn_embedding(limn_graph *g, const char *name, limn_node *ids, int64
  *  sin before cos in DDPM. */
 limn_node *limn_timestep_embedding(limn_node *t, int64_t dim, double max_period, bool cos_first);
 
+/* ---- pictures: x [B,H,W,C] ----------------------------------------------------------------------------------------- */
+
+typedef struct limn_conv_options {
+    int stride;                   /* 0: 1 */
+    bool valid;                   /* no zeros around the picture */
+    const int *pad;               /* zeros above, left, below, right; NULL: (kernel - 1) / 2 on each side, unless valid */
+    bool no_bias;
+    const limn_init *weight_init; /* NULL: Xavier uniform */
+} limn_conv_options;
+
+/** y[i,j] = sum over the window of x W + b.   x [B,H,W,C], W [n,C,k,k] "name.weight", b [n] "name.bias"  ->  [B,h,w,n],
+ *  h = (H + pads - k) / stride + 1.  limn_conv(): stride 1, H and W kept (odd k). */
+limn_node *limn_conv(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel);
+limn_node *limn_conv_with(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel, limn_conv_options options);
+/** A convolution with its sides exchanged: each pixel of x adds x W to a window of y.   W [C,n,k,k]  ->  [B,h,w,n],
+ *  h = (H - 1) stride + k - pads.  NULL pad: none. */
+limn_node *limn_conv_transpose(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel, limn_conv_options options);
+
+/** Largest, mean of windows of size x size, apart; H and W must be multiples. */
+limn_node *limn_max_pool(limn_node *x, int size);
+limn_node *limn_average_pool(limn_node *x, int size);
+
+/** NEAREST: pixel floor(i H / h); BILINEAR: centres of pixels, as PyTorch's align_corners=False; BILINEAR_ALIGNED: corners on corners. */
+typedef enum limn_resize_mode { LIMN_NEAREST, LIMN_BILINEAR, LIMN_BILINEAR_ALIGNED } limn_resize_mode;
+limn_node *limn_resize(limn_node *x, int64_t h, int64_t w, limn_resize_mode mode);
+
+/** (x - mean) / sqrt(var + eps), mean and var over all pixels of C / groups channels, times "name.weight" [C] plus "name.bias" [C]
+ *  (name NULL: neither), then the activation.   x [B,..,C].   Wu & He 2018 */
+limn_node *limn_group_norm(limn_graph *g, const char *name, limn_node *x, int groups, double eps, limn_activation activation);
+/** The same with scale and shift [B,C] per sample behind it: act(norm(x) (1 + scale) + shift), in one pass. */
+limn_node *limn_group_norm_modulated(limn_graph *g, const char *name, limn_node *x, int groups, double eps, limn_node *shift, limn_node *scale,
+                                     limn_activation activation);
+/** Ioffe & Szegedy 2015.  Each channel by its statistics over batch and pixels while the graph trains (limn_graph_train), else by
+ *  "name.running_mean", "name.running_var", in which case it folds into the convolution in front of it. */
+limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double eps);
+
+/** [B,H,W,C] -> [B,H/n,W/n,C n n] and back; channels of a block in the order c n n + row n + column (PyTorch's pixel_shuffle). */
+limn_node *limn_pixel_unshuffle(limn_node *x, int n);
+limn_node *limn_pixel_shuffle(limn_node *x, int n);
+/** Windows of size x size pixels as batches of tokens and back: [B,H,W,C] <-> [B H/size W/size, size size, C].  Liu et al. 2021 */
+limn_node *limn_window_partition(limn_node *x, int size);
+limn_node *limn_window_merge(limn_node *windows, int64_t h, int64_t w);
+/** y[i,j] = x[i + dy mod H, j + dx mod W] */
+limn_node *limn_roll(limn_node *x, int64_t dy, int64_t dx);
+
+/** Build for training from here on: batch norms use the statistics of the batch. */
+void limn_graph_train(limn_graph *g);
+/** Running statistics of a graph that trains: after each step of it   parameter = (1 - momentum) parameter + momentum value. */
+typedef struct limn_running {
+    limn_node *parameter, *value;
+    double momentum;
+} limn_running;
+/** @return how many there are; *out is the graph's. */
+int limn_graph_running(const limn_graph *g, const limn_running **out);
+
 /* ---- gradients ---------------------------------------------------------------------------------------------------- */
 
 /** Append the nodes that compute d loss / d of[i] for a rank-0 loss.  Gradients of parameters are WIDE.

@@ -47,6 +47,17 @@ typedef enum limn_op {
     LIMN_OP_GATHER,             /* (table [V,..], ids) */
     LIMN_OP_GATHER_GRAD,        /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
     LIMN_OP_TIMESTEP_EMBEDDING, /* attr.scale = max_period, attr.flags LIMN_COS_FIRST */
+    /* pictures [B,H,W,C] */
+    LIMN_OP_CONV,               /* (x, W [O,C,kh,kw], b [O]?, residual?) -> act(x * W + b + residual) [B,h,w,O]; attr.stride, attr.pad */
+    LIMN_OP_CONV_TRANSPOSE,     /* (y [B,h,w,O], W [O,C,kh,kw], b [C]?) -> [B,H,W,C], H W = attr.shape: CONV's gradient of x, and a layer of its own */
+    LIMN_OP_CONV_GRAD_WEIGHT,   /* (x, dy) -> attr.shape [O,C,kh,kw], WIDE */
+    LIMN_OP_MAX_POOL, LIMN_OP_MAX_POOL_GRAD,         /* (x), (x, dy): windows of attr.stride, apart; the first of equals has the gradient */
+    LIMN_OP_AVERAGE_POOL, LIMN_OP_AVERAGE_POOL_GRAD, /* (x), (dy): attr.stride; GRAD: H W of x = attr.shape */
+    LIMN_OP_RESIZE, LIMN_OP_RESIZE_GRAD,             /* (x), (dy): H W of the result = attr.shape; attr.resize */
+    LIMN_OP_GROUP_NORM,         /* (x [B,..,C], w?, b?): act(n(x) w + b); w b [C] or one row per sample [B,C]; attr.groups, eps, activation, flags */
+    LIMN_OP_GROUP_NORM_GRAD,    /* (x, dy, w?, b?) -> dx */
+    LIMN_OP_GROUP_NORM_GRAD_WEIGHT, /* (x, dy, w, b) -> [2, elements of w]: dw, db; WIDE */
+    LIMN_OP_MOMENTS,            /* (x [..,C]) -> [2,C]: mean and variance of each channel; WIDE */
     LIMN_N_OPS
 } limn_op;
 
@@ -54,10 +65,11 @@ enum { LIMN_PACKED_NONE, LIMN_PACKED_QKV, LIMN_PACKED_KV };
 
 /* attr.flags: which optional sources are present, in this order after the fixed ones */
 enum {
-    LIMN_HAS_BIAS = 1, LIMN_HAS_GATE = 2, LIMN_HAS_RESIDUAL = 4,  /* LINEAR: y = residual + gate act(x W^T + b) */
-    LIMN_HAS_WEIGHT = 8,                                          /* norms: w (and for LAYER_NORM b) */
+    LIMN_HAS_BIAS = 1, LIMN_HAS_GATE = 2, LIMN_HAS_RESIDUAL = 4,  /* LINEAR: y = residual + gate act(x W^T + b); CONV: act(x * W + b + residual) */
+    LIMN_HAS_WEIGHT = 8,                                          /* norms: w (and for LAYER_NORM, GROUP_NORM b) */
     LIMN_COS_FIRST = 16,
     LIMN_DETACHED = 32,                                           /* VIEW: no gradient passes */
+    LIMN_OVER_BATCH = 64,                                         /* GROUP_NORM: statistics over the batch as well (batch norm) */
 };
 
 /* CHAIN: registers r[0..n_src-1] hold the sources (broadcast to the shape of the node); instruction i writes r[n_src + i];
@@ -84,6 +96,9 @@ typedef struct limn_attr {
     double scale, shift, eps;
     limn_activation activation;
     const limn_chain *chain;
+    int stride, pad[4];         /* pictures: zeros above, left, below, right */
+    int groups;
+    limn_resize_mode resize;
 } limn_attr;
 
 typedef struct limn_scope limn_scope;
@@ -113,6 +128,8 @@ struct limn_node {
     limn_init init;     /* PARAMETER only */
 };
 
+enum { LIMN_MAX_RUNNING = 256 };
+
 struct limn_graph {
     limn_ctx *ctx;
     limn_arena *arena;
@@ -124,6 +141,9 @@ struct limn_graph {
     limn_scope *root, *scope;
     int n_parameters, parameter_capacity;
     limn_node **parameters;   /* in order of creation */
+    bool trains;              /* batch norms use the statistics of the batch */
+    int n_running;
+    limn_running running[LIMN_MAX_RUNNING];
 };
 
 /* ---- one row per op ----------------------------------------------------------------------------------------------- */

@@ -35,6 +35,10 @@ static const limn_kernel *own_kernel(limn_op op)
     case LIMN_OP_GATHER_GRAD: return &limn_cpu_gather_grad;
     case LIMN_OP_SOFTMAX_GRAD: case LIMN_OP_CROSS_ENTROPY: case LIMN_OP_CROSS_ENTROPY_GRAD: case LIMN_OP_TIMESTEP_EMBEDDING:
         return NULL; /* small in every network so far: the reference serves */
+    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: case LIMN_OP_CONV_GRAD_WEIGHT: case LIMN_OP_MAX_POOL: case LIMN_OP_MAX_POOL_GRAD:
+    case LIMN_OP_AVERAGE_POOL: case LIMN_OP_AVERAGE_POOL_GRAD: case LIMN_OP_RESIZE: case LIMN_OP_RESIZE_GRAD: case LIMN_OP_GROUP_NORM:
+    case LIMN_OP_GROUP_NORM_GRAD: case LIMN_OP_GROUP_NORM_GRAD_WEIGHT: case LIMN_OP_MOMENTS:
+        return NULL;
     default: return &limn_cpu_elementwise;
     }
 }

@@ -44,6 +44,19 @@ static const limn_kernel kernels[LIMN_N_OPS] = {
     [LIMN_OP_GATHER] = REF(limn_ref_gather),
     [LIMN_OP_GATHER_GRAD] = REF(limn_ref_gather_grad),
     [LIMN_OP_TIMESTEP_EMBEDDING] = REF(limn_ref_timestep_embedding),
+    [LIMN_OP_CONV] = REF(limn_ref_conv),
+    [LIMN_OP_CONV_TRANSPOSE] = {.name = "ref", .run = limn_ref_conv_transpose, .scratch_bytes = limn_ref_conv_transpose_scratch},
+    [LIMN_OP_CONV_GRAD_WEIGHT] = REF(limn_ref_conv_grad_weight),
+    [LIMN_OP_MAX_POOL] = REF(limn_ref_max_pool),
+    [LIMN_OP_MAX_POOL_GRAD] = REF(limn_ref_max_pool_grad),
+    [LIMN_OP_AVERAGE_POOL] = REF(limn_ref_average_pool),
+    [LIMN_OP_AVERAGE_POOL_GRAD] = REF(limn_ref_average_pool_grad),
+    [LIMN_OP_RESIZE] = REF(limn_ref_resize),
+    [LIMN_OP_RESIZE_GRAD] = REF(limn_ref_resize_grad),
+    [LIMN_OP_GROUP_NORM] = REF(limn_ref_group_norm),
+    [LIMN_OP_GROUP_NORM_GRAD] = REF(limn_ref_group_norm_grad),
+    [LIMN_OP_GROUP_NORM_GRAD_WEIGHT] = {.name = "ref", .run = limn_ref_group_norm_grad_weight, .scratch_bytes = limn_ref_group_norm_grad_weight_scratch},
+    [LIMN_OP_MOMENTS] = REF(limn_ref_moments),
 };
 
 const limn_kernel *limn_ref_kernel(limn_op op, int i)

@@ -3,6 +3,7 @@
 #define LIMN_REF_H
 
 #include "backend/backend.h"
+#include "backend/line.h"
 
 typedef void (*limn_ref_run)(const limn_call *call);
 
@@ -24,6 +25,21 @@ void limn_ref_attention_grad(const limn_call *call);
 void limn_ref_gather(const limn_call *call);
 void limn_ref_gather_grad(const limn_call *call);
 void limn_ref_timestep_embedding(const limn_call *call);
+void limn_ref_conv(const limn_call *call);
+size_t limn_ref_conv_transpose_scratch(const limn_call *call);
+void limn_ref_conv_transpose(const limn_call *call);
+void limn_ref_conv_grad_weight(const limn_call *call);
+void limn_ref_max_pool(const limn_call *call);
+void limn_ref_max_pool_grad(const limn_call *call);
+void limn_ref_average_pool(const limn_call *call);
+void limn_ref_average_pool_grad(const limn_call *call);
+void limn_ref_resize(const limn_call *call);
+void limn_ref_resize_grad(const limn_call *call);
+void limn_ref_group_norm(const limn_call *call);
+void limn_ref_group_norm_grad(const limn_call *call);
+size_t limn_ref_group_norm_grad_weight_scratch(const limn_call *call);
+void limn_ref_group_norm_grad_weight(const limn_call *call);
+void limn_ref_moments(const limn_call *call);
 
 /** Element number of src that belongs to element `at` of a result of shape `to` (numpy broadcasting). */
 int64_t limn_ref_broadcast_index(int64_t at, const limn_shape *to, const limn_shape *src);

@@ -5,7 +5,8 @@
 #include "graph/node.h"
 
 extern const limn_op_row limn_rows_shape[LIMN_N_OPS], limn_rows_elementwise[LIMN_N_OPS], limn_rows_linear[LIMN_N_OPS],
-    limn_rows_norm[LIMN_N_OPS], limn_rows_softmax[LIMN_N_OPS], limn_rows_attention[LIMN_N_OPS], limn_rows_table[LIMN_N_OPS];
+    limn_rows_norm[LIMN_N_OPS], limn_rows_softmax[LIMN_N_OPS], limn_rows_attention[LIMN_N_OPS], limn_rows_table[LIMN_N_OPS],
+    limn_rows_conv[LIMN_N_OPS], limn_rows_pool[LIMN_N_OPS], limn_rows_group_norm[LIMN_N_OPS];
 
 /** Result has the shape of source 0. */
 const char *limn_shape_first(limn_node *node, char *text, size_t text_bytes);
