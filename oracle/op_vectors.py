@@ -124,10 +124,46 @@ def attentions():
     vector("ATTENTION", "k, v packed", lambda q, x: attention(q, *x.chunk(2, -1), 3), [values(2, 4, 6), values(2, 3, 12)], ".heads = 3, .packed = LIMN_PACKED_KV")
 
 
+def nhwc(f):
+    """f of pictures [B,C,H,W], for pictures [B,H,W,C]."""
+    return lambda x, *rest: f(x.movedim(-1, 1), *rest).movedim(1, -1)
+
+
+def pictures():
+    pad = ".stride = {0}, .pad = {{{1}, {2}, {3}, {4}}}"
+    same, bias = pad.format(1, 1, 1, 1, 1), ", .flags = LIMN_HAS_BIAS"
+    vector("CONV", "conv2d 3 x 3", nhwc(lambda x, w, b: F.conv2d(x, w, b, padding=1)), [values(2, 4, 3, 3), values(2, 3, 3, 3), values(2)], same + bias)
+    vector("CONV", "conv2d, stride 2, padded below and right", nhwc(lambda x, w: F.conv2d(F.pad(x, (0, 1, 0, 1)), w, stride=2)),
+           [values(1, 4, 6, 2), values(3, 2, 3, 3)], pad.format(2, 0, 0, 1, 1))
+    vector("CONV", "relu(conv2d + residual)", lambda x, w, b, r: F.relu(nhwc(lambda x, w, b: F.conv2d(x, w, b, padding=1))(x, w, b) + r),
+           [values(1, 3, 4, 2), values(2, 2, 3, 3), values(2), values(1, 3, 4, 2)], same + ", .flags = LIMN_HAS_BIAS | LIMN_HAS_RESIDUAL, .activation = LIMN_RELU", with_grad=False)
+    vector("CONV_TRANSPOSE", "conv_transpose2d 2 x 2", nhwc(lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2)), [values(2, 2, 3, 3), values(3, 2, 2, 2), values(2)],
+           pad.format(2, 0, 0, 0, 0) + ", .flags = LIMN_HAS_BIAS, .shape = {2, {4, 6}}")
+    vector("CONV_TRANSPOSE", "conv_transpose2d 4 x 4, padding 1", nhwc(lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1)), [values(1, 2, 3, 2), values(2, 2, 4, 4)],
+           pad.format(2, 1, 1, 1, 1) + ", .shape = {2, {4, 6}}")
+    distinct = torch.randperm(48, generator=random).double().reshape(1, 4, 6, 2).requires_grad_()
+    vector("MAX_POOL", "max_pool2d", nhwc(lambda x: F.max_pool2d(x, 2)), [distinct], ".stride = 2")
+    vector("AVERAGE_POOL", "avg_pool2d", nhwc(lambda x: F.avg_pool2d(x, 2)), [values(1, 4, 6, 2)], ".stride = 2")
+    for mode, name, options in (("NEAREST", "nearest", {"mode": "nearest"}), ("BILINEAR", "bilinear", {"mode": "bilinear", "align_corners": False}),
+                                ("BILINEAR_ALIGNED", "bilinear, align_corners", {"mode": "bilinear", "align_corners": True})):
+        for size in ((6, 8), (2, 5)):
+            vector("RESIZE", f"interpolate {name} to {size[0]} x {size[1]}", nhwc(lambda x: F.interpolate(x, size=size, **options)), [values(1, 3, 4, 2)],
+                   f".shape = {{2, {{{size[0]}, {size[1]}}}}}, .resize = LIMN_{mode}")
+    groups = ".groups = 2, .eps = 1e-5"
+    vector("GROUP_NORM", "group_norm without weights", nhwc(lambda x: F.group_norm(x, 2)), [values(2, 2, 3, 4)], groups)
+    vector("GROUP_NORM", "group_norm", nhwc(lambda x, w, b: F.group_norm(x, 2, w, b)), [values(2, 2, 3, 4), values(4), values(4)], groups + ", .flags = LIMN_HAS_WEIGHT")
+    vector("GROUP_NORM", "silu(group_norm w + b), per sample", lambda x, w, b: F.silu(nhwc(lambda x: F.group_norm(x, 2))(x) * w[:, None, None] + b[:, None, None]),
+           [values(2, 2, 3, 4), values(2, 4), values(2, 4)], groups + ", .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU")
+    vector("GROUP_NORM", "batch_norm, training", nhwc(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True)), [values(2, 2, 3, 4), values(4), values(4)],
+           ".groups = 4, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT | LIMN_OVER_BATCH")
+    vector("MOMENTS", "var_mean", lambda x: torch.stack((x.mean((0, 1, 2)), x.var((0, 1, 2), correction=0))), [values(2, 2, 3, 4)], with_grad=False)
+
+
 print(f"/* Written by oracle/op_vectors.py with PyTorch {torch.__version__.split('+')[0]}; do not edit. */")
 print("static const op_vector vectors[] = {")
 shapes()
 elementwise()
 layers()
 attentions()
+pictures()
 print("};")

@@ -124,6 +124,12 @@ static double reduction(const check_result *r)
     case LIMN_OP_ATTENTION: case LIMN_OP_ATTENTION_GRAD: /* tokens + head size */
         return (double)(r->k->src[r->k->attr.packed == LIMN_PACKED_QKV ? 0 : 1].dim[1] + limn_shape_cols(x) / r->k->attr.heads);
     case LIMN_OP_GATHER_GRAD: return (double)limn_shape_count(&r->k->src[1]);
+    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: /* terms of a window */
+        return (double)limn_shape_count(&r->k->src[1]) / (double)r->k->src[1].dim[r->k->op == LIMN_OP_CONV ? 0 : 1];
+    case LIMN_OP_CONV_GRAD_WEIGHT: return (double)limn_shape_rows(&r->k->src[1]);
+    case LIMN_OP_GROUP_NORM: case LIMN_OP_GROUP_NORM_GRAD: return all / (double)x->dim[0] / r->k->attr.groups * (r->k->attr.flags & LIMN_OVER_BATCH ? (double)x->dim[0] : 1);
+    case LIMN_OP_GROUP_NORM_GRAD_WEIGHT: case LIMN_OP_MOMENTS: return rows;
+    case LIMN_OP_RESIZE_GRAD: return all / (double)r->n + 4;
     default: return 1;
     }
 }
@@ -144,10 +150,24 @@ static double norm_condition(const check_result *r)
     return 1 + worst;
 }
 
+/* The same over groups of channels: the largest element beside the smallest deviation of a channel. */
+static double group_condition(const check_result *r)
+{
+    int64_t d = limn_shape_cols(&r->k->src[0]), n = limn_shape_rows(&r->k->src[0]);
+    double least = INFINITY;
+    for (int64_t c = 0; c < d; c++) {
+        double mean = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) mean += r->src[0][i * d + c] / (double)n;
+        for (int64_t i = 0; i < n; i++) square += (r->src[0][i * d + c] - mean) * (r->src[0][i * d + c] - mean) / (double)n;
+        least = fmin(least, square);
+    }
+    return 1 + largest(r->src[0], n * d) / sqrt(least + r->k->attr.eps);
+}
+
 /* sqrt(R) a b, times the gate, plus the residual */
 static double product_size(const check_result *r)
 {
-    unsigned flags = r->k->op == LIMN_OP_LINEAR ? r->k->attr.flags : 0;
+    unsigned flags = r->k->op == LIMN_OP_LINEAR || r->k->op == LIMN_OP_CONV ? r->k->attr.flags : 0;
     int gate = flags & LIMN_HAS_BIAS ? 3 : 2;
     double sum = sqrt(reduction(r)) * rms_of(r, 0) * rms_of(r, 1);
     if (flags & LIMN_HAS_GATE) sum *= largest_of(r, gate);
@@ -178,8 +198,14 @@ static double common_size(const check_result *r)
     case LIMN_OP_ATTENTION_GRAD: /* p (dout v - dout out) k: the difference cancels */
         w = rms_of(r, r->k->n_src - 1) * (rms_of(r, r->k->n_src - 3) + rms_of(r, r->k->n_src - 2));
         return (y + w * fmax(rms_of(r, 0), rms_of(r, r->k->n_src > 3 ? 1 : 0))) * score_size(r);
-    case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: case LIMN_OP_LINEAR_GRAD_WEIGHT: return product_size(r);
-    case LIMN_OP_SUM_TO: case LIMN_OP_SOFTMAX_GRAD: case LIMN_OP_GATHER_GRAD: return y;
+    case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: case LIMN_OP_LINEAR_GRAD_WEIGHT: case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE:
+    case LIMN_OP_CONV_GRAD_WEIGHT: return product_size(r);
+    case LIMN_OP_GROUP_NORM: return group_condition(r) * (r->k->n_src > 1 ? largest_of(r, 1) : 1) + largest_of(r, 2);
+    case LIMN_OP_GROUP_NORM_GRAD: return y * group_condition(r) * group_condition(r);
+    case LIMN_OP_GROUP_NORM_GRAD_WEIGHT: return (y + largest_of(r, 1)) * group_condition(r);
+    case LIMN_OP_MOMENTS: return largest_of(r, 0) * (1 + largest_of(r, 0));
+    case LIMN_OP_SUM_TO: case LIMN_OP_SOFTMAX_GRAD: case LIMN_OP_GATHER_GRAD: case LIMN_OP_RESIZE_GRAD: return y;
+    case LIMN_OP_RESIZE: case LIMN_OP_AVERAGE_POOL: return largest_of(r, 0);
     case LIMN_OP_CHAIN: /* steps before the last one may be as large as their operands' product */
         w = 1;
         for (int s = 0; s < r->k->n_src; s++) w *= 1 + rms_of(r, s);
@@ -207,7 +233,8 @@ static double rounded_on_the_way(const check_result *r)
 {
     limn_op op = r->k->op;
     if (r->kernel && strstr(r->kernel, ".amx")) return 0x1p-7 * largest(r->wanted, r->n);
-    bool weight = op == LIMN_OP_LINEAR_GRAD_WEIGHT, product = weight || op == LIMN_OP_LINEAR || op == LIMN_OP_LINEAR_GRAD_INPUT;
+    bool weight = op == LIMN_OP_LINEAR_GRAD_WEIGHT || op == LIMN_OP_CONV_GRAD_WEIGHT, convolution = op == LIMN_OP_CONV || op == LIMN_OP_CONV_TRANSPOSE;
+    bool product = weight || convolution || op == LIMN_OP_LINEAR || op == LIMN_OP_LINEAR_GRAD_INPUT;
     bool half = r->dst_dtype == LIMN_BF16 || r->src_dtype[0] == LIMN_BF16 || (weight && r->src_dtype[1] == LIMN_BF16);
     if (!product || !half) return 0;
     double all = 0;
