@@ -3,6 +3,7 @@
 
 #include "file/bytes.h"
 #include "file/safetensors_parts.h"
+#include "file/torch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,24 @@ limn_status limn_part_read(limn_ctx *ctx, const limn_part *part, size_t offset, 
     return LIMN_OK;
 }
 
+/* What the first bytes say it is. */
+static limn_status read_part(limn_ctx *ctx, limn_safetensors *st, limn_part *part)
+{
+    unsigned char head[16];
+    size_t n = part->n_bytes < sizeof head ? part->n_bytes : sizeof head;
+    limn_status status = limn_part_read(ctx, part, 0, n, head);
+    if (status != LIMN_OK) return status;
+    switch (limn_file_kind_of(head, n)) {
+    case LIMN_KIND_TORCH: return limn_torch_read(ctx, st, part);
+    case LIMN_KIND_TORCH_LEGACY:
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: written by torch before 1.6, or in its old format; open it in torch and save it again with torch.save(), or as safetensors; nothing was executed", part->file);
+    case LIMN_KIND_PICKLE:
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: a bare pickle, expected a safetensors file or the archive that torch.save() writes; nothing was executed", part->file);
+    case LIMN_KIND_GGUF: return limn_fail(ctx, LIMN_BAD_FILE, "%s: a GGUF file; Limn reads safetensors and the files of torch.save()", part->file);
+    default: return limn_header_read(ctx, st, part);
+    }
+}
+
 limn_status limn_safetensors_add(limn_ctx *ctx, limn_safetensors *st, const char *file, int fd, const unsigned char *memory, size_t n)
 {
     limn_part *grown = realloc(st->parts, (size_t)(st->n_parts + 1) * sizeof *grown);
@@ -31,7 +50,7 @@ limn_status limn_safetensors_add(limn_ctx *ctx, limn_safetensors *st, const char
     }
     limn_part *part = &grown[st->n_parts++];
     *part = (limn_part){.file = name, .fd = fd, .memory = memory, .n_bytes = n};
-    return limn_header_read(ctx, st, part);
+    return read_part(ctx, st, part);
 }
 
 static int by_name(const void *a, const void *b)
@@ -98,6 +117,7 @@ void limn_safetensors_close(limn_safetensors *st)
         if (st->parts[i].fd >= 0) close(st->parts[i].fd);
         free(st->parts[i].file);
         free(st->parts[i].header);
+        limn_torch_free(st->parts[i].torch);
     }
     free(st->parts);
     free(st->entries);
@@ -116,6 +136,11 @@ size_t limn_safetensors_count(const limn_safetensors *st)
 const limn_entry *limn_safetensors_get(const limn_safetensors *st, size_t i)
 {
     return &st->entries[i];
+}
+
+const char *limn_safetensors_kind(const limn_safetensors *st)
+{
+    return st->parts[0].torch ? "torch" : "safetensors";
 }
 
 const limn_entry *limn_safetensors_find(const limn_safetensors *st, const char *name)
@@ -141,6 +166,7 @@ limn_status limn_safetensors_load(limn_ctx *ctx, const limn_safetensors *st, con
     if (!e->usable)
         return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: tensor \"%s\" is %s, which Limn does not compute with", part->file,
                          limn_escape(e->name, strlen(e->name), name, sizeof name), e->type);
+    if (part->torch) return limn_torch_load(ctx, part, e, to, dtype);
     size_t width = limn_dtype_bytes(e->dtype), from = 8 + part->header_bytes + e->begin;
     if (e->dtype == dtype) return limn_part_read(ctx, part, from, e->bytes, to);
     void *chunk = malloc(CHUNK);
@@ -182,7 +208,8 @@ limn_status limn_safetensors_check(limn_ctx *ctx, const limn_safetensors *st, bo
     limn_status status = chunk ? LIMN_OK : limn_fail_memory(ctx, CHUNK, "a checksum");
     *known = true;
     for (int i = 0; i < st->n_parts && status == LIMN_OK; i++) {
-        if (st->parts[i].crc_at) status = check_part(ctx, &st->parts[i], chunk);
+        if (st->parts[i].torch) status = limn_torch_check(ctx, &st->parts[i]);
+        else if (st->parts[i].crc_at) status = check_part(ctx, &st->parts[i], chunk);
         else *known = false;
     }
     free(chunk);

@@ -132,14 +132,13 @@ static void *one_more(void *list, size_t n, size_t *capacity, size_t size)
     return grown;
 }
 
-static limn_status add_entry(reader *r, limn_entry **out)
+limn_status limn_safetensors_entry(limn_ctx *ctx, limn_safetensors *st, const limn_part *part, limn_entry **out)
 {
-    limn_safetensors *st = r->st;
     limn_entry *grown = one_more(st->entries, st->n, &st->capacity, sizeof *grown);
-    if (!grown) return limn_fail_memory(r->ctx, st->n * sizeof *grown, r->part->file);
+    if (!grown) return limn_fail_memory(ctx, st->n * sizeof *grown, part->file);
     st->entries = grown;
     *out = &grown[st->n++];
-    **out = (limn_entry){.part = (int)(r->part - st->parts)};
+    **out = (limn_entry){.part = (int16_t)(part - st->parts)};
     return LIMN_OK;
 }
 
@@ -217,7 +216,7 @@ static limn_status read_all(reader *r)
             if (!limn_scan_key(s, &name)) return not_json(r, NULL);
             if (strcmp(name.text, "__metadata__") == 0) status = read_metadata(r);
             else {
-                status = add_entry(r, &e);
+                status = limn_safetensors_entry(r->ctx, r->st, r->part, &e);
                 if (status == LIMN_OK) e->name = name.text, status = read_entry(r, e);
             }
             if (status != LIMN_OK) return status;

@@ -2,6 +2,7 @@
 #ifndef LIMN_SAFETENSORS_PARTS_H
 #define LIMN_SAFETENSORS_PARTS_H
 
+#include "base/base.h"
 #include "file/safetensors.h"
 
 enum { LIMN_HEADER_CAP = 100000000, LIMN_PARTS_CAP = 512 };
@@ -14,6 +15,7 @@ typedef struct limn_part {
     size_t n_bytes, header_bytes;
     char *header;                /* owned; names and metadata lie in it */
     size_t crc_at;               /* where the 8 digits of the checksum lie in the file; 0: none */
+    struct limn_torch *torch;    /* NULL: a safetensors file */
 } limn_part;
 
 typedef struct limn_pair {
@@ -33,6 +35,8 @@ struct limn_safetensors {
 limn_status limn_safetensors_add(limn_ctx *ctx, limn_safetensors *st, const char *file, int fd, const unsigned char *memory, size_t n);
 /** Parse the header of the newest part into entries and metadata. */
 limn_status limn_header_read(limn_ctx *ctx, limn_safetensors *st, limn_part *part);
+/** One more entry, of that part; everything else in it is zero. */
+limn_status limn_safetensors_entry(limn_ctx *ctx, limn_safetensors *st, const limn_part *part, limn_entry **out);
 /** Sort names once all parts are there; a name that comes twice is refused. */
 limn_status limn_safetensors_index(limn_ctx *ctx, limn_safetensors *st);
 limn_status limn_part_read(limn_ctx *ctx, const limn_part *part, size_t offset, size_t n, void *to);
