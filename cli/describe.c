@@ -8,14 +8,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help[] =
     "limn describe [NET] [flags]\n"
     "\n"
     "Draws a network: every block with the shape after it, parameters and FLOPs (two per multiply-add), the totals, and the\n"
-    "memory that running and training it takes.  NET is a family, a preset, or what limn train wrote: a folder or\n"
-    "its .safetensors file.\n"
+    "memory that running and training it takes.  NET is a family, a preset, a weight file, or the folder that limn\n"
+    "train wrote.\n"
     "Without NET: the table of all networks.\n"
     "\n"
     "  --set NAME=VALUE   change a setting; as often as you like, or several in one: --set \"depth=24 attention=joint\"\n"
@@ -125,11 +126,12 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_
 /* A name, a weight file, or a folder with one. */
 static limn_status find_network(limn_ctx *ctx, const char *name, limn_settings *out)
 {
-    static const char ending[] = ".safetensors";
     char inside[1100];
-    size_t n = strlen(name), m = sizeof ending - 1;
+    struct stat there;
+    const char *dot = strrchr(name, '.');
     snprintf(inside, sizeof inside, "%s/model.safetensors", name);
-    bool file = n > m && strcmp(name + n - m, ending) == 0, folder = !file && n < 1024 && access(inside, R_OK) == 0;
+    bool file = (dot && strcmp(dot, ".safetensors") == 0) || (stat(name, &there) == 0 && S_ISREG(there.st_mode) && limn_settings_find(ctx, name, out) != LIMN_OK);
+    bool folder = !file && strlen(name) < 1024 && access(inside, R_OK) == 0;
     if (!file && !folder) return limn_settings_find(ctx, name, out);
     limn_safetensors *st;
     const char *path = folder ? inside : name;

@@ -1,6 +1,7 @@
 /* inspect.c: limn inspect FILE...: weight files and pictures. */
 #include "cli.h"
 #include "file/bytes.h"
+#include "file/torch.h"
 #include "inspect.h"
 
 #include <stdlib.h>
@@ -10,9 +11,9 @@
 static const char help[] =
     "limn inspect FILE... [flags]\n"
     "\n"
-    "A .safetensors file, or the index of several (.safetensors.index.json): every tensor (name, type, shape,\n"
-    "bytes, offset in the data), totals, metadata, the network it fits, whether it is damaged.  Numbered repetitions are\n"
-    "folded: blocks.0-11.attn.qkv.weight.\n"
+    "A weight file: safetensors, the index of several (.safetensors.index.json), or what torch.save() wrote (.pt, .pth,\n"
+    ".ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, the network it\n"
+    "fits, whether it is damaged.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
     "A PNG that limn generate made: prompt, seed and settings.\n"
     "\n"
     "  -a, --all   every tensor on a line of its own\n"
@@ -156,8 +157,8 @@ static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_js
     close(fd);
     if (status != LIMN_OK) return status;
     bool index = length > 5 && strcmp(file + length - 5, ".json") == 0;
-    bool picture = limn_png_is(head, n), other = !picture && !index && n > 8 && head[8] != '{';
-    if (other) return limn_fail(ctx, LIMN_BAD_FILE, "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {)", file);
+    bool picture = limn_png_is(head, n), other = !picture && !index && n > 8 && head[8] != '{' && limn_file_kind_of(head, n) == LIMN_KIND_SAFETENSORS;
+    if (other) return limn_fail(ctx, LIMN_BAD_FILE, "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {) nor one of torch.save()", file);
     status = picture ? inspect_picture(ctx, file, as_json ? &json : NULL) : inspect_weights(ctx, file, all, as_json ? &json : NULL);
     if (status != LIMN_OK || !as_json) return status;
     if (!json || json_dumpf(json, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF) status = limn_fail(ctx, LIMN_IO, "%s: the JSON could not be written", file);

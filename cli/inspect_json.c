@@ -38,7 +38,7 @@ json_t *cli_weights_json(const char *file, const limn_safetensors *st, const lim
     for (size_t i = 0; i < limn_safetensors_count(st); i++) json_array_append_new(tensors, tensor_json(limn_safetensors_get(st, i)));
     const char *key, *value;
     for (const void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;) json_object_set_new(metadata, key, json_string(value));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o}", "file", text_json(file), "kind", "safetensors", "metadata", metadata, "network", fit_json(fit), "tensors", tensors);
+    return json_pack("{s:o, s:s, s:o, s:o, s:o}", "file", text_json(file), "kind", limn_safetensors_kind(st), "metadata", metadata, "network", fit_json(fit), "tensors", tensors);
 }
 
 json_t *cli_picture_json(const char *file, const limn_png_info *info)
