@@ -1,0 +1,53 @@
+/* fuzz_torch.c: first byte even: the rest is a file; odd: it is a pickle in a good archive with storages "0", "1" and "2", so that
+ * mutations need not guess sizes and checksums.  What opens is read in every way. */
+#include "file/safetensors.h"
+#include "make_torch.h"
+
+static void require(bool holds)
+{
+    if (!holds) __builtin_trap();
+}
+
+static void read_everything(limn_ctx *ctx, const limn_safetensors *st, bool whole)
+{
+    bool known;
+    limn_status status = limn_safetensors_check(ctx, st, &known);
+    require(status == LIMN_OK || (status == LIMN_BAD_FILE && !whole));
+    for (size_t i = 0; i < limn_safetensors_count(st); i++) {
+        const limn_entry *e = limn_safetensors_get(st, i);
+        size_t n = 1;
+        require(limn_safetensors_find(st, e->name) == e && e->rank <= LIMN_FILE_RANK);
+        for (int k = 0; k < e->rank; k++) require(e->dim[k] >= 0), n *= (size_t)e->dim[k];
+        if (!e->usable || n > 1 << 16 || i > 1000) continue;
+        require(n * limn_dtype_bytes(e->dtype) == e->bytes);
+        double *values = malloc(n * sizeof *values + 1);
+        void *plain = malloc(e->bytes + 1);
+        limn_status wide = limn_safetensors_load(ctx, st, e, values, LIMN_F64), same = limn_safetensors_load(ctx, st, e, plain, e->dtype);
+        require(wide == same && (wide == LIMN_OK || (wide == LIMN_BAD_FILE && !whole)));
+        free(values);
+        free(plain);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    if (n < 2) return 0;
+    made_zip z = {0};
+    bool pickle = data[0] & 1;
+    if (pickle) torch_file(&z, &(made_bytes){.at = (unsigned char *)(uintptr_t)(data + 1), .n = n - 1}, 3, (const size_t[]){96, 64, 8});
+    else put(&z.file, data + 1, n - 1);
+    uint8_t *exact = malloc(z.file.n); /* exactly as long as it may be read, so that a byte more is seen */
+    memcpy(exact, z.file.at, z.file.n);
+    limn_ctx *ctx = limn_ctx_new();
+    limn_safetensors *st = NULL;
+    limn_status status = limn_safetensors_parse(ctx, "fuzz", exact, z.file.n, &st);
+    require(status == LIMN_OK ? st != NULL : status == LIMN_BAD_FILE && !st && strncmp(limn_error_text(ctx), "fuzz: ", 6) == 0);
+    if (pickle && status != LIMN_OK && !strstr(limn_error_text(ctx), "comes twice")) require(strstr(limn_error_text(ctx), "nothing was executed") != NULL);
+    if (st) read_everything(ctx, st, pickle);
+    limn_safetensors_close(st);
+    limn_ctx_free(ctx);
+    free(exact);
+    zip_free(&z);
+    return 0;
+}
