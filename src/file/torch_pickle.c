@@ -6,7 +6,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-enum { STACK_CAP = 1000000, MEMO_CAP = 1000000, OBJECTS_CAP = 4000000 };
+enum { STACK_CAP = 250000, MEMO_CAP = 1000000, OBJECTS_CAP = 4000000 };
 
 limn_status limn_pickle_bad(limn_pickle *p, const char *format, ...)
 {
@@ -23,11 +23,11 @@ limn_status limn_pickle_room(limn_pickle *p, void *list, size_t n, size_t more, 
     void *old, *grown;
     if (more <= *capacity - n) return LIMN_OK;
     size_t want = n + more + n / 4 + 16, bytes;
-    if (!limn_mul_size(want - *capacity, size, &bytes) || bytes > p->budget) return limn_pickle_bad(p, "its objects need too much memory for a file of this size");
+    if (!limn_mul_size(want, size, &bytes) || bytes > p->budget) return limn_pickle_bad(p, "its objects need too much memory for a file of this size");
     memcpy(&old, list, sizeof old);
-    grown = realloc(old, want * size);
-    if (!grown) return limn_fail_memory(p->ctx, want * size, p->file);
-    p->budget -= bytes;
+    grown = realloc(old, bytes); /* for a moment both may be there */
+    if (!grown) return limn_fail_memory(p->ctx, bytes, p->file);
+    p->budget -= (want - *capacity) * size;
     memcpy(list, &grown, sizeof grown);
     *capacity = want;
     return LIMN_OK;

@@ -177,7 +177,7 @@ static limn_status check_descriptor(limn_ctx *ctx, const limn_part *part, const 
 static limn_status check_local(limn_ctx *ctx, const limn_part *part, limn_zip_member *m, size_t end, unsigned char *buffer)
 {
     const unsigned char *r = buffer;
-    if (end - m->header < LOCAL) return bad(ctx, part, m, "no room for its header at byte %zu", m->header);
+    if (end - m->header < LOCAL) return bad(ctx, part, m, "no room for its header at byte %zu: it overlaps what follows", m->header);
     limn_status status = limn_part_read(ctx, part, m->header, LOCAL, buffer);
     if (status != LIMN_OK) return status;
     size_t n_name = le16(r + 26), n_extra = le16(r + 28), room = end - m->header - LOCAL;
