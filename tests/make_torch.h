@@ -31,7 +31,7 @@ static inline void put_text(made_bytes *b, const char *text)
 /* n bytes, little-endian */
 static inline void put_number(made_bytes *b, uint64_t value, int n)
 {
-    for (int i = 0; i < n; i++) put(b, &(unsigned char){(unsigned char)(value >> 8 * i)}, 1);
+    for (int i = 0; i < n; i++) put(b, &(unsigned char){i < 8 ? (unsigned char)(value >> 8 * i) : 0}, 1);
 }
 
 static inline void set_number(unsigned char *at, uint64_t value, int n)

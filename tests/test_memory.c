@@ -5,6 +5,7 @@
 #include "pipeline/generate.h"
 #include "train/step_graph.h"
 #include "train/weights.h"
+#include "vectors/torch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,6 +120,16 @@ static limn_status open_file(void)
     return status;
 }
 
+static limn_status open_torch(void)
+{
+    limn_safetensors *st;
+    float to[24];
+    limn_status status = limn_safetensors_parse(ctx, "views.pt", torch_views, sizeof torch_views, &st);
+    for (size_t i = 0; status == LIMN_OK && i < limn_safetensors_count(st); i++) status = limn_safetensors_load(ctx, st, limn_safetensors_get(st, i), to, LIMN_F32);
+    limn_safetensors_close(st);
+    return status;
+}
+
 static limn_status write_file(void)
 {
     static float x[4];
@@ -193,6 +204,12 @@ static void a_weight_file_opens_or_says_why_not(void **state)
     each_allocation_may_fail("open", open_file);
 }
 
+static void a_file_of_torch_opens_or_says_why_not(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("torch", open_torch);
+}
+
 static void a_weight_file_is_written_or_not_at_all(void **state)
 {
     (void)state;
@@ -233,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_file_opens_or_says_why_not),
+        cmocka_unit_test(a_file_of_torch_opens_or_says_why_not),
         cmocka_unit_test(a_weight_file_is_written_or_not_at_all),
         cmocka_unit_test(a_graph_is_built_or_says_why_not),
         cmocka_unit_test(a_network_is_drawn_or_says_why_not),
