@@ -363,7 +363,8 @@ static void missing_and_damaged_models_are_named(void **state)
     r = label_model, r.folder = "gen-bad", r.shift = "-1";
     write_model(ctx, &r);
     does_not_open(ctx, "gen-bad", LIMN_BAD_FILE, "limn.shift");
-    does_not_open(ctx, "gen-bad/model.safetensors", LIMN_NOT_FOUND, "a file");
+    does_not_open(ctx, "gen-bad/model.safetensors", LIMN_BAD_FILE, "limn.shift");
+    does_not_open(ctx, "/dev/null", LIMN_NOT_FOUND, "found neither");
     r = text_model, r.folder = "gen-bad", r.net = TEXT_NET "0"; /* a vocabulary of 5140 needs merges */
     write_model(ctx, &r);
     does_not_open(ctx, "gen-bad", LIMN_NOT_FOUND, "merges.txt.gz");

@@ -310,28 +310,73 @@ static void save_torch(const char *path, const limn_weights *w)
     free(whole.at);
 }
 
+static limn_graph *build(limn_settings *s, limn_weights *w)
+{
+    limn_ports ports;
+    limn_graph *g = limn_graph_new(ctx);
+    assert_int_equal(limn_settings_parse(ctx, NET, s), LIMN_OK);
+    assert_int_equal(limn_model_build(g, s, (limn_build){.batch = 1}, &ports), LIMN_OK);
+    assert_int_equal(limn_weights_new(ctx, g, 1, w), LIMN_OK);
+    return g;
+}
+
 static void a_published_network_starts_from_a_file_of_torch(void **state)
 {
     (void)state;
     limn_settings s, read;
-    limn_ports ports;
-    limn_weights w, loaded;
+    limn_weights w;
     limn_safetensors *st;
-    limn_graph *g = limn_graph_new(ctx);
-    assert_int_equal(limn_settings_parse(ctx, NET, &s), LIMN_OK);
-    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
-    assert_int_equal(limn_weights_new(ctx, g, 1, &w), LIMN_OK);
-    assert_int_equal(limn_weights_new(ctx, g, 2, &loaded), LIMN_OK);
+    limn_graph *g = build(&s, &w);
     for (size_t i = 0; i < w.count; i++) w.value[i] = (float)i / 1000;
-    save_torch("dit.pt", &w);
-    if (limn_safetensors_open(ctx, "dit.pt", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    if (limn_weights_settings(ctx, "dit.pt", st, &read) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    save_torch("start.pt", &w);
+    float *loaded = calloc(w.count, sizeof *loaded);
+    if (limn_safetensors_open(ctx, "start.pt", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_weights_settings(ctx, "start.pt", st, &read) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_memory_equal(read.value, s.value, sizeof read.value);
-    if (limn_weights_load(ctx, &loaded, "dit.pt", st, "", loaded.value) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    for (int i = 0; i < w.n; i++) assert_memory_equal(loaded.value + w.begin[i], w.value + w.begin[i], (size_t)limn_node_count(w.node[i]) * sizeof(float));
+    if (limn_weights_load(ctx, &w, "start.pt", st, "", loaded) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    for (int i = 0; i < w.n; i++) assert_memory_equal(loaded + w.begin[i], w.value + w.begin[i], (size_t)limn_node_count(w.node[i]) * sizeof(float));
     limn_safetensors_close(st);
     limn_weights_free(&w);
-    limn_weights_free(&loaded);
+    limn_graph_free(g);
+    free(loaded);
+}
+
+static limn_image picture_of(const char *file)
+{
+    limn_pipeline *p;
+    limn_image image;
+    limn_generate_options o = limn_generate_defaults();
+    if (limn_pipeline_open(ctx, file, &p) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    o.label = 3, o.steps = 2;
+    if (limn_generate(p, &o, &image) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    limn_pipeline_free(p);
+    return image;
+}
+
+static void the_same_weights_make_the_same_picture_from_either_kind_of_file(void **state)
+{
+    (void)state;
+    limn_settings s;
+    limn_weights w;
+    limn_graph *g = build(&s, &w);
+    for (int i = 0; i < w.n; i++) /* adaLN-Zero starts as zeros: then every network makes the same picture */
+        for (int64_t k = 0; k < limn_node_count(w.node[i]); k++) w.value[w.begin[i] + (size_t)k] += 0.02f * (float)sin((double)k + i);
+    limn_named_view views[64];
+    assert_in_range(w.n, 1, COUNT(views));
+    for (int i = 0; i < w.n; i++) views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
+    assert_int_equal(limn_safetensors_write(ctx, "picture.safetensors", (size_t)w.n, views, 0, NULL), LIMN_OK);
+    save_torch("picture.pt", &w);
+    limn_image a = picture_of("picture.safetensors"), b = picture_of("picture.pt");
+    assert_int_equal(a.width, 8);
+    assert_memory_equal(a.pixels, b.pixels, 8 * 8 * 3);
+    w.value[w.begin[w.n - 1]] += 1; /* and another picture from other weights */
+    save_torch("picture.pt", &w);
+    limn_image c = picture_of("picture.pt");
+    assert_memory_not_equal(a.pixels, c.pixels, 8 * 8 * 3);
+    limn_image_free(&a);
+    limn_image_free(&b);
+    limn_image_free(&c);
+    limn_weights_free(&w);
     limn_graph_free(g);
 }
 
@@ -348,6 +393,7 @@ int main(void)
         cmocka_unit_test(an_index_may_name_files_of_torch),
         cmocka_unit_test(a_file_cut_after_opening_is_an_error_not_a_signal),
         cmocka_unit_test(a_published_network_starts_from_a_file_of_torch),
+        cmocka_unit_test(the_same_weights_make_the_same_picture_from_either_kind_of_file),
     };
     return cmocka_run_group_tests(tests, make_ctx, drop_ctx);
 }

@@ -105,13 +105,13 @@ limn_generate_options limn_generate_defaults(void);
 const char *limn_sampler_names(void);
 
 /**
- * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it.  The weights are mapped, not read: replace the file by
- * renaming another over it, never by writing into it.
+ * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it, or a weight file alone: safetensors, or what torch.save()
+ * wrote, of which nothing is executed.  The file stays open: replace it by renaming another over it, never by writing into it.
  *
  * @param out  on LIMN_OK the caller owns *out and frees it with limn_pipeline_free(); otherwise *out is NULL
  * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE (the sentence names file, tensor and offset); LIMN_UNSUPPORTED; LIMN_NO_MEMORY
  */
-limn_status limn_pipeline_open(limn_ctx *ctx, const char *folder, limn_pipeline **out);
+limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
 void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
 

@@ -1,4 +1,4 @@
-/* open.c: a model folder: weights, their metadata, the tokenizer. */
+/* open.c: a model folder, or a weight file alone: weights, their metadata, the tokenizer beside them. */
 #include "model/map/map.h"
 #include "pipeline/generate.h"
 #include "pipeline/pipeline.h"
@@ -60,11 +60,13 @@ static limn_status refuse_latents(const limn_pipeline *p)
                      p->file, p->settings.family->name, channels);
 }
 
-static limn_status open_tokenizer(limn_pipeline *p, const char *folder)
+static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool file)
 {
     char merges[1100];
+    const char *slash = strrchr(source, '/');
     if (limn_settings_get(&p->settings, "text_encoder") != 1) return LIMN_OK;
-    snprintf(merges, sizeof merges, "%s/merges.txt.gz", folder);
+    if (file) snprintf(merges, sizeof merges, "%.*smerges.txt.gz", slash ? (int)(slash - source) + 1 : 0, source);
+    else snprintf(merges, sizeof merges, "%s/merges.txt.gz", source);
     bool has = access(merges, F_OK) == 0;
     int vocab = limn_settings_get(&p->settings, "text_vocab");
     const char *tokens = limn_safetensors_metadata(p->st, "limn.tokens"); /* "bytes": trained without merges */
@@ -73,7 +75,7 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *folder)
     return limn_clip_bpe_open(p->ctx, has ? merges : NULL, has ? vocab - 514 : 0, &p->bpe);
 }
 
-/* Last part of the folder's name. */
+/* Last part of the folder's or file's name. */
 static void name_model(limn_pipeline *p, const char *folder)
 {
     size_t n = strlen(folder);
@@ -83,25 +85,26 @@ static void name_model(limn_pipeline *p, const char *folder)
     snprintf(p->name, sizeof p->name, "%.*s", (int)(n - begin < 100 ? n - begin : 100), folder + begin);
 }
 
-limn_status limn_pipeline_open(limn_ctx *ctx, const char *folder, limn_pipeline **out)
+limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out)
 {
     struct stat there;
     char shown[256];
     *out = NULL;
-    limn_escape(folder, strlen(folder), shown, sizeof shown);
-    if (strlen(folder) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a folder name of %zu bytes is too long: \"%s\"", strlen(folder), shown);
-    if (stat(folder, &there) != 0 || !S_ISDIR(there.st_mode))
-        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: expected a model folder with model.safetensors in it, found %s", shown, stat(folder, &there) ? "nothing" : "a file");
+    limn_escape(source, strlen(source), shown, sizeof shown);
+    if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a folder name of %zu bytes is too long: \"%s\"", strlen(source), shown);
+    bool found = stat(source, &there) == 0, file = found && S_ISREG(there.st_mode);
+    if (!file && (!found || !S_ISDIR(there.st_mode)))
+        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: expected a model folder with model.safetensors in it, or a weight file, found %s", shown, found ? "neither" : "nothing");
     limn_pipeline *p = calloc(1, sizeof *p);
     if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
     p->ctx = ctx;
-    name_model(p, folder);
-    limn_status status = limn_map_file(ctx, folder, p->file);
+    name_model(p, source);
+    limn_status status = limn_map_file(ctx, source, p->file);
     if (status == LIMN_OK) status = limn_safetensors_open(ctx, p->file, &p->st);
     if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
     if (status == LIMN_OK) status = refuse_latents(p);
     if (status == LIMN_OK) status = read_objective(p);
-    if (status == LIMN_OK) status = open_tokenizer(p, folder);
+    if (status == LIMN_OK) status = open_tokenizer(p, source, file);
     if (status == LIMN_OK) *out = p;
     else limn_pipeline_free(p);
     return status;
