@@ -2,6 +2,7 @@
 #include "file/image.h"
 #include "file/png_text.h"
 #include "file/safetensors.h"
+#include "vectors/torch.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -233,6 +234,22 @@ static void inspect_folds_and_unfolds(void **state)
     limn_ctx_free(ctx);
 }
 
+static void inspect_lists_what_torch_saved_and_runs_none_of_it(void **state)
+{
+    (void)state;
+    write_file("views.pt", torch_views, sizeof torch_views);
+    SHOWS("inspect $D/views.pt", "slice", "[4, 2, 3]", "I64       1 tensors", "checksum  right");
+    json_t *o = json_of("inspect $D/views.pt --json");
+    assert_int_equal(json_array_size(json_object_get(o, "tensors")), 8);
+    assert_string_equal(json_string_value(json_object_get(o, "kind")), "torch");
+    json_decref(o);
+    write_file("module.pt", torch_module, sizeof torch_module);
+    refuses("inspect $D/module.pt", "it asks for the Python object \"torch.nn.modules.linear.Linear\"");
+    refuses("describe $D/module.pt", "nothing was executed");
+    refuses("generate -m $D/module.pt -o $D/x.png", "nothing was executed");
+    refuses("train dit --data shapes --out $D/run-torch --init $D/module.pt --steps 1", "nothing was executed");
+}
+
 static void inspect_names_what_is_damaged(void **state)
 {
     (void)state;
@@ -324,6 +341,7 @@ int main(void)
         cmocka_unit_test(signs_follow_the_locale_and_colour_the_terminal),
         cmocka_unit_test(describe_json_is_whole),
         cmocka_unit_test(inspect_folds_and_unfolds),
+        cmocka_unit_test(inspect_lists_what_torch_saved_and_runs_none_of_it),
         cmocka_unit_test(inspect_names_what_is_damaged),
         cmocka_unit_test(inspect_reads_the_words_of_a_picture),
         cmocka_unit_test(a_damaged_png_is_refused),
