@@ -60,7 +60,8 @@ limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetens
 limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_node *parameter, float *to,
                           bool *found);
 
-/** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/.
+/** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/, and
+ *  then the .bin files that torch.save() wrote under these names.
  *  out needs 1100 bytes.  @return LIMN_NOT_FOUND naming what was looked for */
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out);
 

@@ -143,7 +143,8 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)
 {
     static const char *const names[] = {"model.safetensors", "diffusion_pytorch_model.safetensors", "transformer/diffusion_pytorch_model.safetensors",
-                                        "text_encoder/model.safetensors"};
+                                        "text_encoder/model.safetensors", "diffusion_pytorch_model.bin", "transformer/diffusion_pytorch_model.bin",
+                                        "text_encoder/pytorch_model.bin", "pytorch_model.bin"};
     struct stat info;
     if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path is longer than 1000 bytes");
     if (stat(source, &info) != 0) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: %s", source, strerror(errno));
