@@ -295,6 +295,51 @@ static void a_directory_that_lies_is_refused(void **state)
     }
 }
 
+/* torch always writes the 64-bit end record: 98 bytes before the end, its locator 42, the 32-bit record 22. */
+static void numbers_of_64_bits_are_compared_like_others(void **state)
+{
+    (void)state;
+    const uint64_t high = UINT64_C(1) << 63;
+    static const uint64_t all = UINT64_MAX;
+    const struct { size_t back, at; int bytes; uint64_t value; const char *words; } rows[] = {
+        {98, 0, 4, 0, "no zip64 end record"}, {98, 4, 8, 45, "no zip64 end record"}, {98, 4, 8, all, "no zip64 end record"}, {98, 16, 4, 1, "no zip64 end record"}, {98, 24, 8, high, "no zip64 end record"},
+        {98, 32, 8, high, "no zip64 end record"}, {98, 40, 8, high, "differ"}, {98, 48, 8, high, "differ"}, {98, 48, 8, 0, "differ"}, {42, 8, 8, high, "the zip64 locator points to byte 9223372036854775808"},
+        {42, 8, 8, 0, "the zip64 locator points to byte 0"}, {42, 4, 4, 1, "the zip64 locator"}, {42, 16, 4, 2, "the zip64 locator"}, {42, 0, 4, 0, "does not end at"}, {22, 8, 4, 0x70007, "differ"},
+        {22, 12, 4, 7, "differ"}, {22, 16, 4, 7, "differ"}, {22, 8, 4, UINT32_MAX, NULL}, {22, 12, 8, all, NULL}, {22, 12, 4, UINT32_MAX, NULL}, {22, 16, 4, UINT32_MAX, NULL},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        unsigned char bytes[sizeof torch_views];
+        char what[80];
+        memcpy(bytes, torch_views, sizeof bytes);
+        set_number(bytes + sizeof bytes - rows[i].back + rows[i].at, rows[i].value, rows[i].bytes);
+        snprintf(what, sizeof what, "row %zu", i);
+        if (rows[i].words) refuse(what, bytes, sizeof bytes, rows[i].words);
+        else if (parse(bytes, sizeof bytes) != LIMN_OK) fail_msg("%s: %s", what, limn_error_text(ctx));
+    }
+    static const struct { uint64_t size, stored, at; const char *words; } sizes[] = {{4, 4, 0, NULL}, {UINT64_MAX, UINT64_MAX, 0, "reach past"}, {UINT64_C(1) << 63, UINT64_C(1) << 63, 0, "reach past"},
+        {4, 4, UINT64_C(1) << 63, "reach past"}, {4, 4, UINT64_MAX - 3, "reach past"}, {5, 4, 0, "4 bytes make 5"}, {5, 5, 0, "they overlap"}};
+    for (size_t i = 0; i < COUNT(sizes); i++) { /* the last 28 letters of the name become its zip64 field, in both headers */
+        made_zip z = {0};
+        zip_add(&z, "a/data.pkl............................", "\x80\2}.", 4);
+        zip_add(&z, "a/version", "3", 1);
+        zip_end(&z);
+        for (int central = 0; central < 2; central++) {
+            unsigned char *name_size = z.file.at + (central ? z.begin + 28 : 26), *extra = z.file.at + (central ? z.begin + 46 : 30) + 10;
+            set_number(name_size, 10, 2);
+            set_number(name_size + 2, 28, 2);
+            set_number(name_size - 8, UINT64_MAX, 8);
+            if (central) set_number(z.file.at + z.begin + 42, UINT32_MAX, 4);
+            set_number(extra, 24 << 16 | 1, 4);
+            set_number(extra + 4, central ? sizes[i].size : 4, 8);
+            set_number(extra + 12, central ? sizes[i].stored : 4, 8);
+            set_number(extra + 20, sizes[i].at, 8);
+        }
+        if (sizes[i].words) refuse(sizes[i].words, z.file.at, z.file.n, sizes[i].words);
+        else if (parse(z.file.at, z.file.n) != LIMN_OK) fail_msg("sizes in a zip64 field: %s", limn_error_text(ctx));
+        zip_free(&z);
+    }
+}
+
 static void bytes_beside_the_members_are_refused(void **state)
 {
     (void)state;
@@ -540,6 +585,7 @@ int main(void)
         cmocka_unit_test(tensors_may_share_a_storage_that_all_of_them_describe_alike),
         cmocka_unit_test(a_tensor_needs_the_arguments_that_torch_gives_it),
         cmocka_unit_test(a_directory_that_lies_is_refused),
+        cmocka_unit_test(numbers_of_64_bits_are_compared_like_others),
         cmocka_unit_test(bytes_beside_the_members_are_refused),
         cmocka_unit_test(exactly_one_pickle_is_needed),
         cmocka_unit_test(byte_order_and_version_are_respected),
