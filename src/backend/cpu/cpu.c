@@ -49,6 +49,8 @@ static const limn_kernel *better_kernel(limn_op op)
     switch (op) {
     case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: return &limn_cpu_tiles;
     case LIMN_OP_LINEAR_GRAD_WEIGHT: return &limn_cpu_tiles_grad_weight;
+    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: return &limn_cpu_conv_tiles;
+    case LIMN_OP_CONV_GRAD_WEIGHT: return &limn_cpu_conv_tiles_weight;
     case LIMN_OP_ATTENTION: return &limn_cpu_attention_amx;
     case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad_amx;
     default: return NULL;

@@ -1,0 +1,54 @@
+/* window.h: the windows of a convolution as rows of a matrix that is never made.
+ *
+ * Row p of A [pixels][terms] is the window of grid pixel p = (b rows + i) cols + j, terms in the order (u, v, c):
+ *
+ *     A[p, (u kw + v) C + c] = source[b, i step + u - top, j step + v - left, c],   0 outside
+ *
+ * The terms of one u are kw C neighbours in memory: most of A can be read where it lies. */
+#ifndef LIMN_WINDOW_H
+#define LIMN_WINDOW_H
+
+#include "backend/cpu/rows.h"
+
+#include <string.h>
+
+typedef struct limn_windows {
+    const float *source;         /* [batch, h, w, c] */
+    int64_t batch, h, w, c;
+    int64_t rows, cols;          /* grid */
+    int64_t kh, kw, step, top, left;
+} limn_windows;
+
+static inline int64_t limn_windows_pixels(const limn_windows *k)
+{
+    return k->batch * k->rows * k->cols;
+}
+
+static inline int64_t limn_windows_terms(const limn_windows *k)
+{
+    return k->kh * k->kw * k->c;
+}
+
+/** Terms term..term+n of row p, copied. */
+static inline void limn_window_copy(const limn_windows *k, int64_t p, int64_t term, int64_t n, float *to)
+{
+    int64_t j = p % k->cols, i = p / k->cols % k->rows, b = p / k->cols / k->rows;
+    int64_t tap = term / k->c, first = term % k->c;
+    for (int64_t m; n > 0; n -= m, to += m, first = 0, tap++) {
+        int64_t y = i * k->step + tap / k->kw - k->top, x = j * k->step + tap % k->kw - k->left;
+        m = k->c - first < n ? k->c - first : n;
+        if (y < 0 || x < 0 || y >= k->h || x >= k->w) memset(to, 0, (size_t)m * sizeof *to);
+        else memcpy(to, k->source + ((b * k->h + y) * k->w + x) * k->c + first, (size_t)m * sizeof *to);
+    }
+}
+
+/** Where terms of window row u of n pixels from p on lie, `step * c` floats apart; NULL when one is outside or the grid row ends. */
+static inline const float *limn_window_find(const limn_windows *k, int64_t p, int64_t n, int64_t u)
+{
+    int64_t j = p % k->cols, i = p / k->cols % k->rows, b = p / k->cols / k->rows;
+    int64_t y = i * k->step + u - k->top, x = j * k->step - k->left;
+    if (j + n > k->cols || y < 0 || y >= k->h || x < 0 || x + (n - 1) * k->step + k->kw > k->w) return NULL;
+    return k->source + ((b * k->h + y) * k->w + x) * k->c;
+}
+
+#endif
