@@ -44,6 +44,12 @@ static const limn_chain gate_add = {2, {{.op = LIMN_OP_MUL, .a = 0, .b = 1}, {.o
     CASE(PAD, net " one of six chunks", SRC(S(B, T, D)), .attr = {.axis = 2, .begin = 2 * D, .shape = S(3 * D)}), \
     CASE(PERMUTE, net " heads before tokens", SRC(S(B, T, h, D / h)), .attr.order = {0, 2, 1, 3})
 
+/* One 3 x 3 convolution and both gradients: `size` x `size` pixels, C channels to O. */
+#define CONVOLUTION(what, B, size, C, O) \
+    CASE(CONV, what, SRC(S(B, size, size, C), S(O, C, 3, 3), S(O)), .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .flags = LIMN_HAS_BIAS}), \
+    CASE(CONV_TRANSPOSE, what ", gradient", SRC(S(B, size, size, O), S(O, C, 3, 3)), .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .shape = S(size, size)}), \
+    CASE(CONV_GRAD_WEIGHT, what ", gradient", SRC(S(B, size, size, C), S(B, size, size, O)), .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .shape = S(O, C, 3, 3)})
+
 static const check_case cases[] = {
     NETWORK("DiT-S/2", 8, 256, 384, 6),
     NETWORK("DiT-B/2", 8, 256, 768, 12),
@@ -55,6 +61,22 @@ static const check_case cases[] = {
     CASE(GATHER, "8 captions of 77 tokens", SRC(S(8192, 512), S(8, 77))),
     CASE(GATHER_GRAD, "8 captions of 77 tokens", SRC(S(8, 77, 512), S(8, 77)), .attr.shape = S(8192, 512)),
     CASE(TIMESTEP_EMBEDDING, "8 timesteps", SRC(S(8)), .attr = {.scale = 10000, .shape = S(256), .flags = LIMN_COS_FIRST}),
+    CONVOLUTION("U-Net 512 x 512, 64", 1, 512, 64, 64),
+    CONVOLUTION("U-Net 64 x 64, 512", 1, 64, 512, 512),
+    CONVOLUTION("SD 1.5 64 x 64, 320", 2, 64, 320, 320),
+    CONVOLUTION("SD 1.5 16 x 16, 1280", 2, 16, 1280, 1280),
+    CONVOLUTION("SD 1.5 8 x 8, 2560 to 1280", 2, 8, 2560, 1280),
+    CASE(CONV_TRANSPOSE, "U-Net 2 x 2 up to 512 x 512", SRC(S(1, 256, 256, 128), S(128, 64, 2, 2), S(64)), .attr = {.stride = 2, .flags = LIMN_HAS_BIAS, .shape = S(512, 512)}),
+    CASE(MAX_POOL, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64)), .attr.stride = 2),
+    CASE(MAX_POOL_GRAD, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64), S(1, 256, 256, 64)), .attr.stride = 2),
+    CASE(RESIZE, "nearest, VAE 256 to 512, 128", SRC(S(1, 256, 256, 128)), .attr.shape = S(512, 512)),
+    CASE(RESIZE, "bilinear, U-Net 256 to 512, 64", SRC(S(1, 256, 256, 64)), .attr = {.shape = S(512, 512), .resize = LIMN_BILINEAR_ALIGNED}),
+    CASE(GROUP_NORM, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(320), S(320)), .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
+    CASE(GROUP_NORM_GRAD, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64, 64, 320), S(320), S(320)),
+         .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
+    CASE(GROUP_NORM_GRAD_WEIGHT, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64, 64, 320), S(320), S(320)),
+         .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
+    CASE(MOMENTS, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64))),
     {.proves = NULL},
 };
 
@@ -182,7 +204,7 @@ static measure measure_case(check *c, const check_case *k, limn_dtype dtype, con
 static bool is_product(limn_op op)
 {
     return op == LIMN_OP_LINEAR || op == LIMN_OP_LINEAR_GRAD_INPUT || op == LIMN_OP_LINEAR_GRAD_WEIGHT || op == LIMN_OP_ATTENTION ||
-           op == LIMN_OP_ATTENTION_GRAD;
+           op == LIMN_OP_ATTENTION_GRAD || op == LIMN_OP_CONV || op == LIMN_OP_CONV_TRANSPOSE || op == LIMN_OP_CONV_GRAD_WEIGHT;
 }
 
 void check_bench(check *c)
