@@ -102,7 +102,7 @@ typedef struct walk {
     limn_safetensors *st;
     limn_part *part;
     char name[NAME_CAP];
-    size_t visits;
+    size_t visits;       /* objects seen, and one more for each 64 bytes of a key */
 } walk;
 
 /* Rows without gaps, last dimension fastest. */
@@ -152,6 +152,7 @@ static limn_status add_key(walk *w, limn_value key, size_t *n, bool *named)
     if (key.kind == LIMN_PICKLE_INT) length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)key.i), text = digits;
     if (memchr(text, 0, length)) return limn_pickle_bad(w->p, "a NUL in a name");
     if (length + 2 > NAME_CAP - *n) return limn_pickle_bad(w->p, "a name of more than %d bytes", NAME_CAP);
+    w->visits += length / 64;
     if (*n) w->name[(*n)++] = '.';
     memcpy(w->name + *n, text, length);
     w->name[*n += length] = '\0';
@@ -191,7 +192,7 @@ static limn_status visit_tuple(walk *w, limn_value v, size_t n_name, int depth)
 static limn_status visit(walk *w, limn_value v, size_t n_name, int depth)
 {
     if (depth > DEPTH_CAP) return limn_pickle_bad(w->p, "dicts and lists nested more than %d deep, or one that contains itself", DEPTH_CAP);
-    if (++w->visits > VISITS_CAP) return limn_pickle_bad(w->p, "dicts and lists that hold more than %d objects", VISITS_CAP);
+    if (++w->visits > VISITS_CAP) return limn_pickle_bad(w->p, "dicts and lists that hold more than %d objects, or names as long", VISITS_CAP);
     if (v.kind == LIMN_PICKLE_TENSOR) return add_tensor(w, &w->p->tensors[v.i], n_name);
     if (v.kind == LIMN_PICKLE_TUPLE) return visit_tuple(w, v, n_name, depth);
     return v.kind == LIMN_PICKLE_LIST || v.kind == LIMN_PICKLE_DICT ? visit_items(w, v, n_name, depth) : LIMN_OK;
