@@ -156,6 +156,17 @@ static void nesting_doubling_and_piling_up_end_in_a_sentence(void **state)
     put_text(&p, "e");
     refuse_pickle("40 doublings", p.at, p.n, "hold more than 4000000 objects");
     free(p.at);
+    p = (made_bytes){0}; /* a list of 5000 times one dict of 200 keys of 30 000 letters: 30 GB of names */
+    put_text(&p, "X");
+    put_number(&p, 30000, 4);
+    for (int i = 0; i < 30000; i++) put_text(&p, "k");
+    put(&p, "q\0}q\1(", 6);
+    for (int i = 0; i < 200; i++) put(&p, "h\0]", 3);
+    put(&p, "u](", 3);
+    for (int i = 0; i < 5000; i++) put(&p, "h\1", 2);
+    put(&p, "e\x87", 2);
+    refuse_pickle("long names", p.at, p.n, "hold more than 4000000 objects, or names as long");
+    free(p.at);
     p = repeated("", "N", 1, 250001);
     refuse_pickle("a high stack", p.at, p.n, "more than 250000 values on the stack");
     free(p.at);
