@@ -35,10 +35,17 @@ static const limn_kernel *own_kernel(limn_op op)
     case LIMN_OP_GATHER_GRAD: return &limn_cpu_gather_grad;
     case LIMN_OP_SOFTMAX_GRAD: case LIMN_OP_CROSS_ENTROPY: case LIMN_OP_CROSS_ENTROPY_GRAD: case LIMN_OP_TIMESTEP_EMBEDDING:
         return NULL; /* small in every network so far: the reference serves */
-    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: case LIMN_OP_CONV_GRAD_WEIGHT: case LIMN_OP_MAX_POOL: case LIMN_OP_MAX_POOL_GRAD:
-    case LIMN_OP_AVERAGE_POOL: case LIMN_OP_AVERAGE_POOL_GRAD: case LIMN_OP_RESIZE: case LIMN_OP_RESIZE_GRAD: case LIMN_OP_GROUP_NORM:
-    case LIMN_OP_GROUP_NORM_GRAD: case LIMN_OP_GROUP_NORM_GRAD_WEIGHT: case LIMN_OP_MOMENTS:
-        return NULL;
+    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: case LIMN_OP_CONV_GRAD_WEIGHT: return NULL;
+    case LIMN_OP_MAX_POOL: return &limn_cpu_max_pool;
+    case LIMN_OP_MAX_POOL_GRAD: return &limn_cpu_max_pool_grad;
+    case LIMN_OP_AVERAGE_POOL: return &limn_cpu_average_pool;
+    case LIMN_OP_AVERAGE_POOL_GRAD: return &limn_cpu_average_pool_grad;
+    case LIMN_OP_RESIZE: return &limn_cpu_resize;
+    case LIMN_OP_RESIZE_GRAD: return &limn_cpu_resize_grad;
+    case LIMN_OP_GROUP_NORM: return &limn_cpu_group_norm;
+    case LIMN_OP_GROUP_NORM_GRAD: return &limn_cpu_group_norm_grad;
+    case LIMN_OP_GROUP_NORM_GRAD_WEIGHT: return &limn_cpu_group_norm_grad_weight;
+    case LIMN_OP_MOMENTS: return &limn_cpu_moments;
     default: return &limn_cpu_elementwise;
     }
 }
