@@ -137,6 +137,8 @@ def pictures():
            [values(1, 4, 6, 2), values(3, 2, 3, 3)], pad.format(2, 0, 0, 1, 1))
     vector("CONV", "relu(conv2d + residual)", lambda x, w, b, r: F.relu(nhwc(lambda x, w, b: F.conv2d(x, w, b, padding=1))(x, w, b) + r),
            [values(1, 3, 4, 2), values(2, 2, 3, 3), values(2), values(1, 3, 4, 2)], same + ", .flags = LIMN_HAS_BIAS | LIMN_HAS_RESIDUAL, .activation = LIMN_RELU", with_grad=False)
+    vector("CONV", "conv2d of nearest x 2", nhwc(lambda x, w: F.conv2d(F.interpolate(x, scale_factor=2), w, padding=1)), [values(1, 2, 3, 2), values(2, 2, 3, 3)],
+           same + ", .flags = LIMN_UPSAMPLED", with_grad=False)
     vector("CONV_TRANSPOSE", "conv_transpose2d 2 x 2", nhwc(lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2)), [values(2, 2, 3, 3), values(3, 2, 2, 2), values(2)],
            pad.format(2, 0, 0, 0, 0) + ", .flags = LIMN_HAS_BIAS, .shape = {2, {4, 6}}")
     vector("CONV_TRANSPOSE", "conv_transpose2d 4 x 4, padding 1", nhwc(lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1)), [values(1, 2, 3, 2), values(2, 2, 4, 4)],

@@ -263,6 +263,8 @@ const check_case check_cases[] = {
     CASE(CONV, "silu without a bias", SRC(S(2, 5, 7, 8), S(6, 8, 3, 3)), CONV(1, 1, 1, 1, 1), .attr.activation = LIMN_SILU),
     CASE(CONV, "by threads, more channels than a block", SRC(S(2, 17, 19, 65), S(70, 65, 3, 3), S(70)), CONV(1, 1, 1, 1, 1), .attr.flags = LIMN_HAS_BIAS),
     CASE(CONV, "rows wider than 256 pixels", SRC(S(1, 3, 290, 4), S(3, 4, 3, 3)), CONV(1, 1, 1, 1, 1)),
+    CASE(CONV, "of a picture enlarged twice", SRC(S(2, 5, 4, 3), S(5, 3, 3, 3), S(5)), CONV(1, 1, 1, 1, 1), .attr.flags = LIMN_HAS_BIAS | LIMN_UPSAMPLED),
+    CASE(CONV, "of a picture enlarged twice, by threads", SRC(S(2, 13, 17, 20), S(33, 20, 3, 3)), CONV(1, 1, 1, 1, 1), .attr.flags = LIMN_UPSAMPLED),
     CASE(CONV_TRANSPOSE, "2 x 2 windows side by side, as U-Net's way up", SRC(S(2, 3, 4, 5), S(5, 3, 2, 2), S(3)), CONV(2, 0, 0, 0, 0), .attr.flags = LIMN_HAS_BIAS, .attr.shape = S(6, 8)),
     CASE(CONV_TRANSPOSE, "the gradient of a 3 x 3 convolution", SRC(S(2, 5, 7, 5), S(5, 3, 3, 3)), CONV(1, 1, 1, 1, 1), .attr.shape = S(5, 7)),
     CASE(CONV_TRANSPOSE, "the same of one without zeros", SRC(S(1, 4, 7, 9), S(9, 4, 3, 3)), CONV(1, 0, 0, 0, 0), .attr.shape = S(6, 9)),

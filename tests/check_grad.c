@@ -27,7 +27,7 @@ bool check_has_grad(const check_case *k)
     int64_t n = 0;
     for (int s = 0; s < k->n_src; s++) n += limn_shape_count(&k->src[s]);
     /* the rewrite makes fused products after the gradients */
-    bool fused = (k->op == LIMN_OP_LINEAR || k->op == LIMN_OP_CONV) && (k->attr.activation || k->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL));
+    bool fused = (k->op == LIMN_OP_LINEAR || k->op == LIMN_OP_CONV) && (k->attr.activation || k->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL | LIMN_UPSAMPLED));
     return limn_op_find(k->op)->grad && smooth && !fused && n <= 1500;
 }
 

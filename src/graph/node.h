@@ -69,6 +69,7 @@ enum {
     LIMN_HAS_WEIGHT = 8,                                          /* norms: w (and for LAYER_NORM, GROUP_NORM b) */
     LIMN_COS_FIRST = 16,
     LIMN_DETACHED = 32,                                           /* VIEW: no gradient passes */
+    LIMN_UPSAMPLED = 128,                                         /* CONV: of x enlarged to 2 x 2 equal pixels; 3 x 3, a zero around, stride 1 */
     LIMN_OVER_BATCH = 64,                                         /* GROUP_NORM: statistics over the batch as well (batch norm) */
 };
 

@@ -49,15 +49,29 @@ static bool is_gated(const limn_node *node)
     return limn_shape_equal(&node->src[1]->shape, &node->src[0]->shape) && gate->shape.rank == 3 && gate->shape.dim[1] == 1 && gate->op != LIMN_OP_PARAMETER;
 }
 
+/* Layers whose line also says the activation behind them. */
+static bool takes_activation(const limn_node *node)
+{
+    return node->op == LIMN_OP_LINEAR || node->op == LIMN_OP_CONV || node->op == LIMN_OP_CONV_TRANSPOSE || node->op == LIMN_OP_GROUP_NORM;
+}
+
+/* The running statistics that stand in front of a batch norm are part of it. */
+static bool is_statistics(const limn_node *node)
+{
+    while (node->op == LIMN_OP_VIEW || node->op == LIMN_OP_AFFINE) node = node->src[0];
+    return node->op == LIMN_OP_MOMENTS;
+}
+
 void limn_outline_absorb(limn_outline *o)
 {
     for (int i = 0; i < o->g->n_nodes; i++) {
         const limn_node *node = o->g->nodes[i];
         if (is_modulate(node)) o->owner[node->src[0]->id] = o->owner[node->src[0]->src[1]->id] = node;
         else if (is_gated(node)) o->owner[node->src[1]->id] = node;
-        else if (node->op == LIMN_OP_ACTIVATE && node->src[0]->op == LIMN_OP_LINEAR && o->n_uses[node->src[0]->id] == 1) o->owner[i] = node->src[0];
+        else if (node->op == LIMN_OP_ACTIVATE && takes_activation(node->src[0]) && o->n_uses[node->src[0]->id] == 1) o->owner[i] = node->src[0];
         else if (node->op == LIMN_OP_LINEAR && node->src[0]->op == LIMN_OP_ACTIVATE && o->n_uses[node->src[0]->id] == 1 && !o->owner[node->src[0]->id])
             o->owner[node->src[0]->id] = node;
+        for (int j = i - 1; j >= 0 && node->op == LIMN_OP_GROUP_NORM && is_statistics(o->g->nodes[j]); j--) o->owner[j] = node;
         for (int s = 0; s < node->n_src && node->op == LIMN_OP_ATTENTION; s++)
             if (node->src[s]->op == LIMN_OP_CONCAT) o->owner[node->src[s]->id] = node;
     }
@@ -187,6 +201,30 @@ static void label_linear(limn_outline *o, limn_item *line)
     line->from = read_from(o, line, o->newest, true);
 }
 
+static void label_conv(limn_outline *o, limn_item *line)
+{
+    const limn_node *node = line->node;
+    const limn_shape *w = &node->src[1]->shape;
+    const char *then = lone_use(o, node, false), *kind = node->op == LIMN_OP_CONV ? "conv" : "transposed conv";
+    line->name = own_name(o, line, node->src[1]);
+    line->note = say(o, "%lldx%lld %s %lld -> %lld", (long long)w->dim[2], (long long)w->dim[3], kind, (long long)limn_shape_cols(&node->src[0]->shape),
+                     (long long)limn_shape_cols(&node->shape));
+    if (node->attr.stride > 1) line->note = say(o, "%s, stride %d", line->note, node->attr.stride);
+    if (then) line->note = say(o, "%s, %s", line->note, then);
+    line->from = read_from(o, line, o->newest, true);
+}
+
+static void label_group_norm(limn_outline *o, limn_item *line)
+{
+    const limn_node *node = line->node;
+    const char *then = node->attr.activation ? activations[node->attr.activation] : lone_use(o, node, false);
+    line->name = node->n_src > 1 ? own_name(o, line, node->src[1]) : "norm";
+    if (strcmp(line->name, "group_norm") == 0) line->name = "norm";
+    line->note = node->attr.flags & LIMN_OVER_BATCH ? "BatchNorm" : say(o, "GroupNorm of %d", node->attr.groups);
+    if (then) line->note = say(o, "%s, %s", line->note, then);
+    line->from = read_from(o, line, o->newest, true);
+}
+
 static void label_attention(limn_outline *o, limn_item *line)
 {
     const limn_node *node = line->node, *q = node->src[0];
@@ -243,6 +281,9 @@ static void label_other(limn_outline *o, limn_item *line)
         line->name = node->n_src > 1 ? own_name(o, line, node->src[1]) : "norm";
         line->note = node->op == LIMN_OP_LAYER_NORM ? "LayerNorm" : node->shape.rank == 4 ? "RMSNorm of each head" : "RMSNorm";
     }
+    if (node->op == LIMN_OP_MAX_POOL || node->op == LIMN_OP_AVERAGE_POOL)
+        line->name = node->op == LIMN_OP_MAX_POOL ? "max pool" : "average pool", line->note = say(o, "%dx%d", node->attr.stride, node->attr.stride);
+    if (node->op == LIMN_OP_RESIZE) line->note = node->attr.resize == LIMN_NEAREST ? "nearest" : "bilinear";
     if (node->op == LIMN_OP_TIMESTEP_EMBEDDING) {
         line->name = "sinusoids";
         line->note = node->attr.flags & LIMN_COS_FIRST ? "cosines and sines of the timestep" : "sines and cosines of the timestep";
@@ -255,6 +296,8 @@ void limn_outline_label(limn_outline *o, limn_item *line)
     switch (line->node->op) {
     case LIMN_OP_INPUT: label_input(o, line); break;
     case LIMN_OP_LINEAR: label_linear(o, line); break;
+    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: label_conv(o, line); break;
+    case LIMN_OP_GROUP_NORM: label_group_norm(o, line); break;
     case LIMN_OP_ATTENTION: label_attention(o, line); break;
     case LIMN_OP_ADD: label_add(o, line); break;
     case LIMN_OP_GATHER: label_gather(o, line); break;

@@ -4,6 +4,9 @@
  *   layer_norm_modulate     norm(x) (1 + scale) + shift           -> layer_norm(x, scale, shift)       also before gradients
  *   linear_activation       act(x W^T + b)                        -> linear with activation
  *   linear_gated_residual   r + gate (x W^T + b), r + x W^T + b   -> linear with gate and residual
+ *   fold_scale                   (x * W + b) scale + shift, constant    -> x * (W scale) + (b scale + shift): batch norm of a network that runs
+ *   conv_upsampled               nearest x 2, then a 3 x 3 convolution  -> four 2 x 2 convolutions of the small picture
+ *   conv_residual, conv_activation  act(x * W + b + r)                  -> convolution with residual and activation
  *   qkv_as_one_product      three products of one x, one attention -> one product with stacked weights
  *   hoist_gather            f(table[i])                           -> f(table)[i], so that f runs once per prompt
  *   elementwise_chain       a run of elementwise nodes            -> one pass over cache-sized blocks */
@@ -83,6 +86,90 @@ static bool linear_gated_residual(limn_rewriter *r, limn_node *add)
         return true;
     }
     return false;
+}
+
+/* ---- convolutions ------------------------------------------------------------------------------------------------------- */
+
+static bool plain_conv(const limn_rewriter *r, const limn_node *node)
+{
+    return node->op == LIMN_OP_CONV && only_use(r->n_uses, node) && !node->attr.activation && !(node->attr.flags & LIMN_HAS_RESIDUAL);
+}
+
+static bool conv_activation(limn_rewriter *r, limn_node *act)
+{
+    limn_node *conv = act->op == LIMN_OP_ACTIVATE ? source(act, 0, LIMN_OP_CONV) : NULL;
+    if (!conv || !only_use(r->n_uses, conv) || conv->attr.activation) return false;
+    limn_activation activation = act->attr.activation;
+    act->op = LIMN_OP_CONV;
+    act->attr = conv->attr;
+    act->attr.activation = activation;
+    act->n_src = conv->n_src;
+    memcpy(act->src, conv->src, sizeof act->src);
+    return true;
+}
+
+static bool conv_residual(limn_rewriter *r, limn_node *add)
+{
+    if (add->op != LIMN_OP_ADD || add->kind != LIMN_COMPUTE) return false;
+    for (int side = 0; side < 2; side++) {
+        limn_node *conv = add->src[side], *residual = add->src[1 - side];
+        if (conv == residual || !plain_conv(r, conv) || !limn_shape_equal(&residual->shape, &add->shape)) continue;
+        add->op = LIMN_OP_CONV;
+        add->attr = conv->attr;
+        add->attr.flags |= LIMN_HAS_RESIDUAL;
+        add->n_src = conv->n_src;
+        memcpy(add->src, conv->src, sizeof add->src);
+        add->src[add->n_src++] = residual;
+        return true;
+    }
+    return false;
+}
+
+/* nearest x 2 -> 3 x 3 with a zero around: two of three rows of a window lie on one small pixel (Shi et al. 2016 make such phases explicit) */
+static bool conv_upsampled(limn_rewriter *r, limn_node *conv)
+{
+    limn_node *up = conv->op == LIMN_OP_CONV ? source(conv, 0, LIMN_OP_RESIZE) : NULL;
+    if (!up || !only_use(r->n_uses, up) || up->attr.resize != LIMN_NEAREST || conv->attr.stride != 1) return false;
+    const limn_shape *small = &up->src[0]->shape, *w = &conv->src[1]->shape;
+    if (up->shape.dim[1] != 2 * small->dim[1] || up->shape.dim[2] != 2 * small->dim[2] || w->dim[2] != 3 || w->dim[3] != 3) return false;
+    for (int i = 0; i < 4; i++)
+        if (conv->attr.pad[i] != 1) return false;
+    conv->attr.flags |= LIMN_UPSAMPLED;
+    conv->src[0] = up->src[0];
+    return true;
+}
+
+/* ---- a constant scale and shift behind a layer: batch norm ----------------------------------------------------------------- */
+
+static bool per_channel(const limn_rewriter *r, const limn_node *v, int64_t channels)
+{
+    return v->shape.rank == 1 && v->shape.dim[0] == channels && r->rates[v->id] == LIMN_CONSTANT;
+}
+
+static bool fold_scale(limn_rewriter *r, limn_node *add)
+{
+    limn_node *mul = add->op == LIMN_OP_ADD ? source(add, 0, LIMN_OP_MUL) : NULL, *layer = mul ? mul->src[0] : NULL;
+    if (!mul || !only_use(r->n_uses, mul) || !(plain_conv(r, layer) || (layer->op == LIMN_OP_LINEAR && only_use(r->n_uses, layer)))) return false;
+    if (layer->attr.activation || layer->attr.flags & ~(unsigned)LIMN_HAS_BIAS) return false;
+    limn_node *scale = mul->src[1], *shift = add->src[1], *w = layer->src[1];
+    int64_t n = w->shape.dim[0];
+    if (!per_channel(r, scale, n) || !per_channel(r, shift, n) || r->rates[w->id] != LIMN_CONSTANT) return false;
+    limn_node *column = limn_rewriter_insert(r, add, LIMN_OP_VIEW, 1, &scale);
+    if (!column) return false;
+    column->shape = w->shape.rank == 4 ? LIMN_SHAPE(n, 1, 1, 1) : LIMN_SHAPE(n, 1);
+    column->attr.shape = column->shape;
+    limn_node *scaled = limn_rewriter_insert(r, add, LIMN_OP_MUL, 2, (limn_node *[]){w, column}), *bias = shift;
+    if (layer->attr.flags & LIMN_HAS_BIAS) {
+        limn_node *b = limn_rewriter_insert(r, add, LIMN_OP_MUL, 2, (limn_node *[]){layer->src[2], scale});
+        bias = b ? limn_rewriter_insert(r, add, LIMN_OP_ADD, 2, (limn_node *[]){b, shift}) : NULL;
+    }
+    if (!scaled || !bias) return false;
+    add->op = layer->op;
+    add->attr = layer->attr;
+    add->attr.flags |= LIMN_HAS_BIAS;
+    add->n_src = 3;
+    add->src[0] = layer->src[0], add->src[1] = scaled, add->src[2] = bias;
+    return true;
 }
 
 /* ---- q, k, v as one product --------------------------------------------------------------------------------------- */
@@ -220,6 +307,10 @@ const limn_rule limn_rules[] = {
     {.name = "layer_norm_modulate", .apply = layer_norm_modulate, .before_grad = true},
     {.name = "qkv_as_one_product", .apply = qkv_as_one_product},
     {.name = "hoist_gather", .apply = hoist_gather},
+    {.name = "fold_scale", .apply = fold_scale},
+    {.name = "conv_upsampled", .apply = conv_upsampled},
+    {.name = "conv_residual", .apply = conv_residual},
+    {.name = "conv_activation", .apply = conv_activation},
     {.name = "linear_activation", .apply = linear_activation},
     {.name = "linear_gated_residual", .apply = linear_gated_residual},
     {.name = "elementwise_chain", .apply = elementwise_chain, .backward = true},

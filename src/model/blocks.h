@@ -32,6 +32,6 @@ typedef struct limn_clip_options {
 /** CLIP text transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
 limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, const limn_clip_options *o);
 
-extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_clip_text;
+extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_clip_text, limn_family_unet;
 
 #endif

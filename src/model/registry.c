@@ -1,7 +1,7 @@
 /* registry.c: every network there is. */
 #include "model/blocks.h"
 
-const limn_family *const limn_families[] = {&limn_family_dit, &limn_family_mmdit, &limn_family_clip_text, NULL};
+const limn_family *const limn_families[] = {&limn_family_dit, &limn_family_mmdit, &limn_family_clip_text, &limn_family_unet, NULL};
 
 #define DIT "size=32 conditioning=modulated norm=pre classes=1000 learn_sigma=1 "
 #define DIT_S DIT "width=384 depth=12 heads=6 mlp=1536 "
@@ -16,5 +16,7 @@ const limn_preset limn_presets[] = {
     {"dit-xl/2", "dit", DIT_XL "patch=2"}, {"dit-xl/4", "dit", DIT_XL "patch=4"}, {"dit-xl/8", "dit", DIT_XL "patch=8"},
     {"mmdit-emoji", "mmdit", "size=64 channels=4 patch=16 width=256 depth=6 heads=4 mlp=1024 attention=cross conditioning=modulated norm=pre "
                              "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},
+    {"unet-2015", "unet", "size=572 channels=1 levels=5 padding=valid"},
+    {"unet-milesial", "unet", "levels=5 norm=batch"},
     {NULL, NULL, NULL},
 };

@@ -3,7 +3,8 @@
  *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of 2 V columns
  *
  * A transposed convolution with stride s is s x s convolutions of stride 1, one for each place (row, column) of a pixel modulo s, with those
- * elements of the window that meet it; their results interleave.  Bias, residual and activation are applied while the rows are in the cache.
+ * elements of the window that meet it; their results interleave.  So do the four 2 x 2 convolutions of an enlarged picture (LIMN_UPSAMPLED): row
+ * 2 m + r of it sees small rows m - 1 + r and m + r, with the sums of those window rows that fall on each.  Bias, residual and activation are applied while the rows are in the cache.
  * Each sum runs over blocks of terms in order: the thread count plays no part. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/window.h"
@@ -28,7 +29,7 @@ typedef struct phase {
     const float *b;               /* panels */
     int64_t packed, columns;      /* floats of b; channels of the result */
     int64_t first_row, first_col, step; /* grid pixel (i, j) is pixel (first_row + i step, first_col + j step) of the result */
-    int64_t du, dv;               /* CONV_TRANSPOSE: the window elements du, du + s, .. and dv, dv + s, .. */
+    int64_t du, dv;               /* CONV_TRANSPOSE: the window elements du, du + s, .. and dv, dv + s, ..; upsampled: row and column mod 2 */
 } phase;
 
 static int64_t up(int64_t n, int64_t to)
@@ -46,9 +47,14 @@ static bool transposed(const limn_call *c)
     return c->op == LIMN_OP_CONV_TRANSPOSE;
 }
 
+static bool upsampled(const limn_call *c)
+{
+    return c->attr->flags & LIMN_UPSAMPLED;
+}
+
 static int n_phases(const limn_call *c)
 {
-    return transposed(c) ? c->attr->stride * c->attr->stride : 1;
+    return upsampled(c) ? 4 : transposed(c) ? c->attr->stride * c->attr->stride : 1;
 }
 
 /* Pixels r - before, r - before + s, .. below n: where they begin, and how many there are. */
@@ -65,7 +71,10 @@ static phase phase_of(const limn_call *c, int index)
     const int64_t *x = c->src[0].shape.dim, *w = c->src[1].shape.dim, *y = c->dst.shape.dim;
     const limn_attr *attr = c->attr;
     phase p = {.a = {.source = c->src[0].data, .batch = x[0], .h = x[1], .w = x[2], .c = x[3]}, .columns = y[3]};
-    if (!transposed(c)) {
+    if (upsampled(c)) {
+        p.step = 2, p.first_row = p.du = index / 2, p.first_col = p.dv = index % 2;
+        p.a.rows = x[1], p.a.cols = x[2], p.a.kh = p.a.kw = 2, p.a.step = 1, p.a.top = 1 - p.du, p.a.left = 1 - p.dv;
+    } else if (!transposed(c)) {
         p.step = 1;
         p.a.rows = y[1], p.a.cols = y[2], p.a.kh = w[2], p.a.kw = w[3], p.a.step = attr->stride, p.a.top = attr->pad[0], p.a.left = attr->pad[1];
     } else {
@@ -90,6 +99,28 @@ static size_t packed_bytes(const limn_call *c)
     return (size_t)n * sizeof(float);
 }
 
+static float number(const limn_view *w, int64_t at)
+{
+    return w->dtype == LIMN_F32 ? ((const float *)w->data)[at] : limn_bf16_to_f32(((const uint16_t *)w->data)[at]);
+}
+
+/* What rows u, u + 1, .. of a 3 x 3 window that fall on small row `u` of phase r add up to: r = 0: {0}, {1, 2}; r = 1: {0, 1}, {2} */
+static void fallen(int64_t r, int64_t u, int64_t *first, int64_t *n)
+{
+    *n = (r == 0) == (u == 1) ? 2 : 1;
+    *first = u == 0 ? 0 : r == 0 ? 1 : 2;
+}
+
+static float fallen_sum(const limn_view *w, int64_t plane, const phase *p, int64_t u, int64_t v)
+{
+    int64_t y, x, h, l;
+    float sum = 0;
+    fallen(p->du, u, &y, &h);
+    fallen(p->dv, v, &x, &l);
+    for (int64_t i = 0; i < h * l; i++) sum += number(w, plane + (y + i / l) * 3 + x + i % l);
+    return sum;
+}
+
 /* Panel of columns col.. : [terms][width], terms in the order (u, v, channel of the source). */
 static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, int64_t col, int64_t width, float *to)
 {
@@ -102,7 +133,7 @@ static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, i
                 for (int64_t j = 0; j < width; j++) {
                     int64_t in = transposed(c) ? k * d[1] + col + j : (col + j) * d[1] + k;
                     int64_t at = in * plane + row * d[3] + element;
-                    to[j] = j >= n ? 0 : w->dtype == LIMN_F32 ? ((const float *)w->data)[at] : limn_bf16_to_f32(((const uint16_t *)w->data)[at]);
+                    to[j] = j >= n ? 0 : upsampled(c) ? fallen_sum(w, in * plane, p, u, v) : number(w, at);
                 }
         }
 }

@@ -26,7 +26,9 @@ static int64_t pixel(const conv *k, int64_t b, int64_t y, int64_t x)
 
 static int64_t met(const conv *k, int64_t b, int64_t i, int64_t j, int64_t u, int64_t v)
 {
-    return pixel(k, b, i * k->attr->stride + u - k->attr->pad[0], j * k->attr->stride + v - k->attr->pad[1]);
+    int64_t y = i * k->attr->stride + u - k->attr->pad[0], x = j * k->attr->stride + v - k->attr->pad[1];
+    if (k->attr->flags & LIMN_UPSAMPLED) return y < 0 || x < 0 ? -1 : pixel(k, b, y / 2, x / 2);
+    return pixel(k, b, y, x);
 }
 
 static double window_sum(const limn_call *call, const conv *k, int64_t b, int64_t i, int64_t j, int64_t o)

@@ -35,7 +35,8 @@ static const char *shape_conv(limn_node *node, char *text, size_t text_bytes)
                  limn_shape_text(w, b));
         return text;
     }
-    if (!result_size(&node->attr, x->dim + 1, w, size)) {
+    int64_t times = node->attr.flags & LIMN_UPSAMPLED ? 2 : 1;
+    if (!result_size(&node->attr, (int64_t[]){times * x->dim[1], times * x->dim[2]}, w, size)) {
         snprintf(text, text_bytes, "a window of %lld x %lld does not fit into input %s", (long long)w->dim[2], (long long)w->dim[3], limn_shape_text(x, a));
         return text;
     }

@@ -42,10 +42,11 @@ static void grad_affine(limn_node *node, limn_node *dy, const bool *want, limn_n
     dsrc[0] = limn_affine(dy, node->attr.scale, 0);
 }
 
+/* relu(x) > 0 where x > 0: its gradient needs the result only, so that x need not be kept and the layer in front may hold the activation. */
 static void grad_activate(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc)
 {
     (void)want;
-    dsrc[0] = limn_node_2(LIMN_OP_ACTIVATE_GRAD, node->src[0], dy, &node->attr);
+    dsrc[0] = limn_node_2(LIMN_OP_ACTIVATE_GRAD, node->attr.activation == LIMN_RELU ? node : node->src[0], dy, &node->attr);
 }
 
 static void grad_exp(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc)

@@ -39,7 +39,7 @@ static void grad_group_norm(limn_node *node, limn_node *dy, const bool *want, li
     if (n == 2 || !(want[1] || want[2])) return;
     limn_node *both = limn_node_as(limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD_WEIGHT, n, src, &node->attr), LIMN_WIDE);
     for (int i = 0; i < 2; i++)
-        if (want[1 + i] && both->op != LIMN_OP_ERROR) dsrc[1 + i] = limn_part(both, i * limn_node_count(src[2]), node->src[1 + i]->shape);
+        if (want[1 + i]) dsrc[1 + i] = limn_reshape(limn_slice(both, 0, i, 1), node->src[1 + i]->shape); /* a copy each: outputs may lie anywhere */
 }
 
 static const char *shape_moments(limn_node *node, char *text, size_t text_bytes)
