@@ -212,6 +212,8 @@ const check_case check_cases[] = {
     CASE(CROSS_ENTROPY, "wide logits", SRC(S(9, 65), S(9)), .values = VALUES_LARGE),
     CASE(CROSS_ENTROPY, "-inf among the logits", SRC(S(9, 63), S(9)), .values = VALUES_MASKED),
     CASE(CROSS_ENTROPY_GRAD, "targets in and outside of the classes", SRC(S(17, 11), S(17), S(17))),
+    CASE(CROSS_ENTROPY, "pixels of two classes by threads", SRC(S(9001, 2), S(9001))),
+    CASE(CROSS_ENTROPY_GRAD, "pixels of two classes by threads", SRC(S(9001, 2), S(9001), S(9001))),
     CASE(CROSS_ENTROPY_GRAD, "wide logits", SRC(S(9, 65), S(9), S(9)), .values = VALUES_LARGE),
 
     /* ---- attention */

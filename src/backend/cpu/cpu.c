@@ -33,7 +33,10 @@ static const limn_kernel *own_kernel(limn_op op)
     case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad;
     case LIMN_OP_GATHER: return &limn_cpu_gather;
     case LIMN_OP_GATHER_GRAD: return &limn_cpu_gather_grad;
-    case LIMN_OP_SOFTMAX_GRAD: case LIMN_OP_CROSS_ENTROPY: case LIMN_OP_CROSS_ENTROPY_GRAD: case LIMN_OP_TIMESTEP_EMBEDDING:
+    case LIMN_OP_CROSS_ENTROPY: return &limn_cpu_entropy;
+    case LIMN_OP_CROSS_ENTROPY_GRAD: return &limn_cpu_entropy_grad;
+    case LIMN_OP_SOFTMAX_GRAD: return &limn_cpu_softmax_grad;
+    case LIMN_OP_TIMESTEP_EMBEDDING:
         return NULL; /* small in every network so far: the reference serves */
     case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: case LIMN_OP_CONV_GRAD_WEIGHT: return NULL;
     case LIMN_OP_MAX_POOL: return &limn_cpu_max_pool;
