@@ -104,12 +104,21 @@ limn_node *limn_time_embed(limn_graph *g, limn_node *t, int frequencies, int wid
     return c;
 }
 
-limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width)
+limn_node *limn_time_input(limn_graph *g, limn_build b, limn_ports *ports)
 {
     int n = b.n_steps ? b.n_steps : b.batch;
     ports->timesteps = limn_input(g, "timesteps", LIMN_WIDE, LIMN_SHAPE(n), b.n_steps ? LIMN_PER_PROMPT : LIMN_PER_STEP);
-    limn_node *c = limn_time_embed(g, ports->timesteps, frequencies, width);
-    if (!b.n_steps) return c;
-    ports->step = limn_input(g, "step", LIMN_INDEX, (limn_shape){.rank = 0}, LIMN_PER_STEP);
-    return limn_gather(limn_reshape(c, LIMN_SHAPE(n, 1, width)), ports->step); /* [1, width]: the same for the whole batch */
+    if (b.n_steps) ports->step = limn_input(g, "step", LIMN_INDEX, (limn_shape){.rank = 0}, LIMN_PER_STEP);
+    return ports->timesteps;
+}
+
+limn_node *limn_time_of_step(const limn_ports *ports, limn_node *c)
+{
+    limn_shape s = limn_node_shape(c);
+    return ports->step ? limn_gather(limn_reshape(c, LIMN_SHAPE(s.dim[0], 1, s.dim[1])), ports->step) : c;
+}
+
+limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width)
+{
+    return limn_time_of_step(ports, limn_time_embed(g, limn_time_input(g, b, ports), frequencies, width));
 }

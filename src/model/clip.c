@@ -40,6 +40,22 @@ limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, const limn_clip_opti
     return x;
 }
 
+limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+{
+    int length = limn_settings_get(s, "text_length"), width = limn_settings_get(s, "text_width");
+    if (limn_settings_get(s, "text_encoder") == 0) {
+        ports->features = limn_input(g, "features", LIMN_COMPUTE, LIMN_SHAPE(b.batch, length, width), LIMN_PER_PROMPT);
+        return ports->features;
+    }
+    limn_scope_push(g, "text_encoder");
+    limn_scope_note(g, "ids to features, trained along");
+    limn_clip_options o = {.batch = b.batch, .length = length, .vocab = limn_settings_get(s, "text_vocab"), .width = width,
+                           .depth = limn_settings_get(s, "text_depth"), .heads = limn_settings_get(s, "text_heads"), .activation = LIMN_GELU_QUICK};
+    limn_node *text = limn_clip_text(g, ports, &o);
+    limn_scope_pop(g);
+    return text;
+}
+
 static const limn_setting settings[] = {
     {"text_length", 77, 2, 4096, NULL, "tokens"},
     {"text_width", 512, 8, 8192, NULL, "width of the text features"},

@@ -102,23 +102,6 @@ static void joint_block(limn_graph *g, const limn_settings *s, limn_node **x, li
 
 /* ---- the network -------------------------------------------------------------------------------------------------- */
 
-/* Text features [B,L,E] and a pooled vector [B,E] or NULL: from a built-in encoder, or given. */
-static limn_node *text_features(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
-{
-    int length = limn_settings_get(s, "text_length"), width = limn_settings_get(s, "text_width");
-    if (limn_settings_get(s, "text_encoder") == 0) {
-        ports->features = limn_input(g, "features", LIMN_COMPUTE, LIMN_SHAPE(b.batch, length, width), LIMN_PER_PROMPT);
-        return ports->features;
-    }
-    limn_scope_push(g, "text_encoder");
-    limn_scope_note(g, "ids to features, trained along");
-    limn_clip_options o = {.batch = b.batch, .length = length, .vocab = limn_settings_get(s, "text_vocab"), .width = width,
-                           .depth = limn_settings_get(s, "text_depth"), .heads = limn_settings_get(s, "text_heads"), .activation = LIMN_GELU_QUICK};
-    limn_node *text = limn_clip_text(g, ports, &o);
-    limn_scope_pop(g);
-    return text;
-}
-
 static limn_node *pooled_embed(limn_graph *g, limn_ports *ports, limn_build b, int pooled_width, int width)
 {
     if (!ports->pooled_text) ports->pooled_text = limn_input(g, "pooled", LIMN_COMPUTE, LIMN_SHAPE(b.batch, pooled_width), LIMN_PER_PROMPT);
@@ -150,7 +133,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     int width = limn_settings_get(s, "width");
     bool modulated = limn_settings_get(s, "conditioning") == 1;
     ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
-    limn_node *text = text_features(g, s, b, ports);
+    limn_node *text = limn_text_features(g, s, b, ports);
     limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", ports->image, patch, width), size / patch, size / patch);
     int time_width = modulated ? width : limn_settings_get(s, "time_width");
     limn_node *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);

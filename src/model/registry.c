@@ -1,19 +1,34 @@
 /* registry.c: every network there is. */
 #include "model/blocks.h"
 
-const limn_family *const limn_families[] = {&limn_family_dit, &limn_family_mmdit, &limn_family_clip_text, &limn_family_unet, NULL};
+const limn_family *const limn_families[] = {
+    &limn_family_dit,
+    &limn_family_mmdit,
+    &limn_family_uvit,
+    &limn_family_unet,
+    &limn_family_clip_text,
+    NULL,
+};
 
 #define DIT "size=32 conditioning=modulated norm=pre classes=1000 learn_sigma=1 "
 #define DIT_S DIT "width=384 depth=12 heads=6 mlp=1536 "
 #define DIT_B DIT "width=768 depth=12 heads=12 mlp=3072 "
 #define DIT_L DIT "width=1024 depth=24 heads=16 mlp=4096 "
 #define DIT_XL DIT "width=1152 depth=28 heads=16 mlp=4608 "
+#define UVIT_S "width=512 depth=12 heads=8 mlp=2048 "
+#define UVIT_M "width=768 depth=16 heads=12 mlp=3072 "
+#define UVIT_L "width=1024 depth=20 heads=16 mlp=4096 "
+#define UVIT_H "width=1152 depth=28 heads=16 mlp=4608 final_conv=0 "
+#define LATENT "size=32 channels=4 classes=1000 "
 
 const limn_preset limn_presets[] = {
     {"dit-s/2", "dit", DIT_S "patch=2"}, {"dit-s/4", "dit", DIT_S "patch=4"}, {"dit-s/8", "dit", DIT_S "patch=8"},
     {"dit-b/2", "dit", DIT_B "patch=2"}, {"dit-b/4", "dit", DIT_B "patch=4"}, {"dit-b/8", "dit", DIT_B "patch=8"},
     {"dit-l/2", "dit", DIT_L "patch=2"}, {"dit-l/4", "dit", DIT_L "patch=4"}, {"dit-l/8", "dit", DIT_L "patch=8"},
     {"dit-xl/2", "dit", DIT_XL "patch=2"}, {"dit-xl/4", "dit", DIT_XL "patch=4"}, {"dit-xl/8", "dit", DIT_XL "patch=8"},
+    {"uvit-s/2", "uvit", UVIT_S "size=32 patch=2"}, {"uvit-s/4", "uvit", UVIT_S "size=64 patch=4"},
+    {"uvit-m/4", "uvit", UVIT_M "size=64 patch=4 classes=1000"}, {"uvit-l/4", "uvit", UVIT_L "size=64 patch=4 classes=1000"},
+    {"uvit-l/2", "uvit", UVIT_L LATENT "patch=2"}, {"uvit-h/2", "uvit", UVIT_H LATENT "patch=2"},
     {"mmdit-emoji", "mmdit", "size=64 channels=4 patch=16 width=256 depth=6 heads=4 mlp=1024 attention=cross conditioning=modulated norm=pre "
                              "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},
     {"unet-2015", "unet", "size=572 channels=1 levels=5 padding=valid"},

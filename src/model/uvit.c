@@ -1,0 +1,127 @@
+/* uvit.c: U-ViT, Bao et al. 2023, "All are Worth Words": time, class or text, and patches are all tokens of one transformer, whose first
+ * half hands its tokens to the second over long skips, as a U-Net does.  Weights named as in their repository.
+ *
+ *   tokens = [class?, time, text?, patches] + pos_embed          one of class and text
+ *   depth / 2 blocks -> one block -> depth / 2 blocks, each of linear([x, skip]) first, the last skip first
+ *   norm, linear to pixels, 3x3 convolution over the picture
+ *
+ * Here E tokens come before the patches, T = E + (size / patch)^2. */
+#include "model/blocks.h"
+
+/* All linear layers and tables of tokens start so; biases at zero. */
+static const limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f, .decay = true};
+static const limn_linear_options started = {.weight_init = &normal};
+
+/* x + attention(norm1(x)), x + mlp(norm2(x)), of linear([x, skip]) where there is a skip.   x skip [B,T,D] */
+static limn_node *block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *skip)
+{
+    int width = limn_settings_get(s, "width"), hidden = limn_settings_get(s, "mlp");
+    if (skip) x = limn_linear_with(g, "skip_linear", limn_concat(g, 2, 2, (limn_node *[]){x, skip}), width, started);
+    limn_node *h = limn_layer_norm(g, "norm1", x, 1e-5);
+    limn_scope_push(g, "attn");
+    limn_scope_note(g, "self-attention over all tokens");
+    h = limn_linear_with(g, "qkv", h, 3 * width, (limn_linear_options){.no_bias = true, .weight_init = &normal});
+    h = limn_linear_with(g, "proj", limn_attention_qkv(h, limn_settings_get(s, "heads"), false), width, started);
+    limn_scope_pop(g);
+    x = limn_add(x, h);
+    h = limn_layer_norm(g, "norm2", x, 1e-5);
+    limn_scope_push(g, "mlp");
+    h = limn_activate(limn_linear_with(g, "fc1", h, hidden, started), LIMN_GELU_ERF);
+    h = limn_linear_with(g, "fc2", h, width, started);
+    limn_scope_pop(g);
+    return limn_add(x, h);
+}
+
+/* [B or 1, D] -> one token of each sample [B,1,D] */
+static limn_node *as_token(limn_node *v, int batch)
+{
+    int64_t width = limn_node_shape(v).dim[1];
+    return limn_expand(limn_reshape(v, LIMN_SHAPE(-1, 1, width)), LIMN_SHAPE(batch, 1, width));
+}
+
+/* [B,T,D]: what conditions the picture, then the picture */
+static limn_node *tokens_of(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+{
+    int width = limn_settings_get(s, "width"), classes = limn_settings_get(s, "classes"), n = 0;
+    limn_node *part[4];
+    if (classes) {
+        ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
+        part[n++] = as_token(limn_embedding(g, "label_emb", ports->label, classes + 1, width), b.batch);
+    }
+    limn_node *time = limn_timestep_embedding(limn_time_input(g, b, ports), width, 10000, true);
+    if (limn_settings_get(s, "time_mlp")) {
+        limn_scope_push(g, "time_embed");
+        time = limn_linear_with(g, "2", limn_silu(limn_linear_with(g, "0", time, 4 * width, started)), width, started);
+        limn_scope_pop(g);
+    }
+    part[n++] = as_token(limn_time_of_step(ports, time), b.batch);
+    if (limn_settings_get(s, "text")) part[n++] = limn_linear_with(g, "context_embed", limn_text_features(g, s, b, ports), width, started);
+    part[n++] = limn_patch_embed(g, "patch_embed", ports->image, limn_settings_get(s, "patch"), width);
+    limn_node *x = limn_concat(g, 1, n, part);
+    limn_init table = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f};
+    return limn_add(x, limn_parameter(g, "pos_embed", LIMN_SHAPE(1, limn_node_shape(x).dim[1], width), table));
+}
+
+static limn_node *one_block(limn_graph *g, const limn_settings *s, const char *part, int i, limn_node *x, limn_node *skip)
+{
+    if (i < 0) limn_scope_push(g, "%s", part);
+    else limn_scope_push(g, "%s.%d", part, i);
+    limn_scope_note(g, skip ? "transformer block, joined by its skip" : "transformer block");
+    x = block(g, s, x, skip);
+    limn_scope_pop(g);
+    return x;
+}
+
+static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+{
+    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
+    int half = limn_settings_get(s, "depth") / 2;
+    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
+    limn_node *x = tokens_of(g, s, b, ports), *skip[128];
+    for (int i = 0; i < half; i++) skip[i] = x = one_block(g, s, "in_blocks", i, x, NULL);
+    x = one_block(g, s, "mid_block", -1, x, NULL);
+    for (int i = 0; i < half; i++) x = one_block(g, s, "out_blocks", i, x, skip[half - 1 - i]);
+    x = limn_layer_norm(g, "norm", x, 1e-5);
+    int64_t n = (int64_t)(size / patch) * (size / patch);
+    ports->tokens = limn_slice(x, 1, limn_node_shape(x).dim[1] - n, n);
+    x = limn_linear_with(g, "decoder_pred", ports->tokens, (int64_t)patch * patch * channels, started);
+    ports->output = limn_unpatchify(x, size, size, patch, channels);
+    if (limn_settings_get(s, "final_conv")) ports->output = limn_conv(g, "final_layer", ports->output, channels, 3);
+}
+
+static const limn_setting settings[] = {
+    {"size", 32, 1, 4096, NULL, "height and width of the picture or latent"},
+    {"channels", 3, 1, 64, NULL, "channels of the picture or latent"},
+    {"patch", 2, 1, 64, NULL, "pixels along one side of a token"},
+    {"width", 512, 4, 16384, NULL, "width of a token"},
+    {"depth", 12, 2, 256, NULL, "blocks beside the middle one, half of them before it"},
+    {"heads", 8, 1, 256, NULL, "attention heads"},
+    {"mlp", 2048, 1, 65536, NULL, "hidden width of the MLP"},
+    {"time_mlp", 0, 0, 1, NULL, "1: the sinusoids of the timestep pass an MLP before they are a token"},
+    {"final_conv", 1, 0, 1, NULL, "1: a 3x3 convolution over the picture at the end"},
+    {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
+    {"text", 0, 0, 1, NULL, "1: text tokens among the others"},
+    {"text_length", 77, 2, 4096, NULL, "text tokens"},
+    {"text_width", 768, 8, 8192, NULL, "width of the text features"},
+    {"text_encoder", 0, 0, 1, "none|clip", "clip: ids come in, and the encoder is trained along"},
+    {"text_depth", 4, 1, 128, NULL, "layers of the text encoder"},
+    {"text_heads", 4, 1, 128, NULL, "attention heads of the text encoder"},
+    {"text_vocab", 8192, 514, 49408, NULL, "tokens known: 512 bytes + merges + 2"},
+    {NULL, 0, 0, 0, NULL, NULL},
+};
+
+static const char *check(const limn_settings *s)
+{
+    if (limn_settings_get(s, "size") % limn_settings_get(s, "patch")) return "size must be a multiple of patch";
+    if (limn_settings_get(s, "width") % limn_settings_get(s, "heads")) return "width must be a multiple of heads";
+    if (limn_settings_get(s, "width") % 2) return "width must be even";
+    if (limn_settings_get(s, "depth") % 2) return "depth must be even: one half hands its tokens to the other";
+    if (limn_settings_get(s, "text") && limn_settings_get(s, "classes")) return "text and classes exclude each other";
+    if (limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads")) return "text_width must be a multiple of text_heads";
+    return NULL;
+}
+
+const limn_family limn_family_uvit = {
+    .name = "uvit", .task = "denoise", .input = "picture 32x32x3, timestep", .output = "32x32x3", .loss = "squared error",
+    .settings = settings, .build = build, .check = check,
+};
