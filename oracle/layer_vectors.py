@@ -13,7 +13,7 @@ import torch
 from diffusers import DiTTransformer2DModel, SD3Transformer2DModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from networks import Denoiser, fill, formula, settings, timestep_sinusoids, weight
+from networks import fill, formula, network as build, settings, timestep_sinusoids, weight
 
 TINY = "size=8 channels=4 patch=2 width=32 depth=3 heads=4 mlp=128 "
 TEXT = "text_length=6 text_width=24 text_heads=4 "
@@ -27,6 +27,8 @@ NETWORKS = [
     "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre pooled_width=20",
     "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre pooled_width=20 qk_norm=1",
     "mmdit " + TINY + TEXT + "attention=both conditioning=modulated norm=pre qk_norm=1",
+    "uvit " + TINY.replace("depth=3", "depth=4") + "classes=10",
+    "uvit " + TINY.replace("depth=3", "depth=2") + TEXT + "text=1 time_mlp=1 final_conv=0",
     "clip-text text_length=7 text_width=32 text_depth=3 text_heads=4 text_vocab=600",
     "clip-text text_length=7 text_width=32 text_depth=3 text_heads=4 text_vocab=600 text_activation=gelu",
 ]
@@ -49,7 +51,7 @@ def inputs(s):
     d = {"image": given("image", BATCH, s["size"], s["size"], s["channels"]), "t": torch.tensor(TIMES).double()}
     if s.get("classes"):
         d["label"] = torch.tensor([3, s["classes"]])
-    if s["family"] == "mmdit":
+    if s["family"] == "mmdit" or s.get("text"):
         d["features"] = given("features", BATCH, s["text_length"], s["text_width"])
         if s.get("conditioning") == "modulated":
             d["pooled"] = given("pooled", BATCH, s.get("pooled_width") or s["text_width"])
@@ -158,7 +160,7 @@ def rows(network):
     s = settings(network)
     if s["family"] == "clip-text":
         return clip_layers(s)
-    model, d = fill(Denoiser(s)).double().eval(), inputs(s)
+    model, d = fill(build(s)).double().eval(), inputs(s)
     y = model(**d)
     if s.get("conditioning") == "modulated" and (s["family"] == "dit" or s.get("attention") == "joint"):
         check_diffusers(s, model.state_dict(), d, y)

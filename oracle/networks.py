@@ -3,6 +3,7 @@
 DiT       Peebles & Xie 2022, names of their repository
 MMDiT     Esser et al. 2024, names of SD3's repository (joint_blocks)
 cross     DiT's block with cross-attention between its halves (PixArt: Chen et al. 2023); the query is not normalised
+U-ViT     Bao et al. 2023, names of their repository
 added     timestep projected and added to the tokens in every block
 CLIP      transformers' own CLIPTextModel
 
@@ -45,10 +46,11 @@ def weight(name, shape):
 
 
 def fill(module):
-    """Formula weights for every entry of the state dict but the table of positions."""
+    """Formula weights for every entry of the state dict but fixed tables, which are buffers."""
+    fixed = dict(module.named_buffers())
     with torch.no_grad():
         for name, t in module.state_dict().items():
-            if name.split(".")[-1] not in ("pos_embed", "position_ids"):
+            if name not in fixed:
                 t.copy_(weight(name, t.shape))
     return module
 
@@ -311,6 +313,69 @@ class Denoiser(nn.Module):
         x = x.reshape(b, g, g, p, p, self.out).permute(0, 1, 3, 2, 4, 5).reshape(b, g * p, g * p, self.out)
         self.layers["final_layer"] = x
         return x
+
+
+class UVitBlock(nn.Module):
+    def __init__(self, dim, heads, hidden, skip):
+        super().__init__()
+        self.norm1, self.attn, self.norm2, self.mlp = nn.LayerNorm(dim), SelfAttention(dim, heads), nn.LayerNorm(dim), Mlp(dim, hidden)
+        self.attn.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        if skip:
+            self.skip_linear = nn.Linear(2 * dim, dim)
+
+    def forward(self, x, skip=None):
+        if skip is not None:
+            x = self.skip_linear(torch.cat([x, skip], -1))
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp.fc2(F.gelu(self.mlp.fc1(self.norm2(x))))
+
+
+class UVit(nn.Module):
+    def __init__(self, s):
+        super().__init__()
+        self.s = s
+        dim, c, half, extra = s["width"], s["channels"], s["depth"] // 2, 1
+        block = lambda skip: UVitBlock(dim, s["heads"], s["mlp"], skip)
+        self.patch_embed = Patches(c, s["patch"], dim)
+        if s.get("time_mlp"):
+            self.time_embed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+        if s.get("classes"):
+            self.label_emb, extra = nn.Embedding(s["classes"] + 1, dim), 2
+        if s.get("text"):
+            self.context_embed, extra = nn.Linear(s["text_width"], dim), 1 + s["text_length"]
+        self.extra = extra
+        self.pos_embed = nn.Parameter(torch.zeros(1, extra + (s["size"] // s["patch"]) ** 2, dim))
+        self.in_blocks = nn.ModuleList(block(False) for _ in range(half))
+        self.mid_block = block(False)
+        self.out_blocks = nn.ModuleList(block(True) for _ in range(half))
+        self.norm, self.decoder_pred = nn.LayerNorm(dim), nn.Linear(dim, s["patch"] ** 2 * c)
+        if s.get("final_conv", 1):
+            self.final_layer = nn.Conv2d(c, c, 3, padding=1)
+
+    def forward(self, image, t, label=None, features=None, pooled=None):
+        s, self.layers, skips = self.s, {}, []
+        x = self.patch_embed(image.permute(0, 3, 1, 2))
+        time = timestep_sinusoids(t, s["width"]).to(x.dtype)
+        time = self.time_embed(time) if s.get("time_mlp") else time
+        parts = [] if label is None else [self.label_emb(label)[:, None]]
+        parts += [time[:, None]] + ([] if features is None else [self.context_embed(features)]) + [x]
+        x = torch.cat(parts, 1) + self.pos_embed
+        for i, block in enumerate(self.in_blocks):
+            x = self.layers[f"in_blocks.{i}"] = block(x)
+            skips.append(x)
+        x = self.layers["mid_block"] = self.mid_block(x)
+        for i, block in enumerate(self.out_blocks):
+            x = self.layers[f"out_blocks.{i}"] = block(x, skips.pop())
+        x = self.decoder_pred(self.norm(x))[:, self.extra:]
+        b, p, g, c = x.shape[0], s["patch"], s["size"] // s["patch"], s["channels"]
+        x = x.reshape(b, g, g, p, p, c).permute(0, 5, 1, 3, 2, 4).reshape(b, c, g * p, g * p)
+        x = self.final_layer(x) if s.get("final_conv", 1) else x
+        self.layers["final_layer"] = x = x.permute(0, 2, 3, 1)
+        return x
+
+
+def network(s):
+    return UVit(s) if s["family"] == "uvit" else Denoiser(s)
 
 
 def settings(text):

@@ -12,7 +12,7 @@ import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from layer_vectors import given
-from networks import Denoiser, settings, weight
+from networks import network as build, settings, weight
 
 TINY = "size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 "
 TEXT = "text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 "
@@ -23,6 +23,8 @@ NETWORKS = [
     "mmdit " + TINY + TEXT + "conditioning=modulated norm=pre text_encoder=clip",
     "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
     "mmdit " + TINY + TEXT + "attention=both conditioning=modulated norm=pre text_encoder=clip",
+    "uvit " + TINY + "classes=4",
+    "uvit " + TINY + TEXT + "time_mlp=1 text=1 text_encoder=clip",
 ]
 TIMES = torch.tensor([100.0, 700.0])
 
@@ -30,7 +32,7 @@ TIMES = torch.tensor([100.0, 700.0])
 class Model(torch.nn.Module):
     def __init__(self, s):
         super().__init__()
-        self.s, self.denoiser, self.clip = s, Denoiser(s), None
+        self.s, self.denoiser, self.clip = s, build(s), None
         if s.get("text_encoder") == "clip":
             config = CLIPTextConfig(vocab_size=s["text_vocab"], hidden_size=s["text_width"], intermediate_size=4 * s["text_width"], hidden_act="quick_gelu",
                                     num_hidden_layers=s["text_depth"], num_attention_heads=s["text_heads"], max_position_embeddings=s["text_length"],
@@ -49,7 +51,7 @@ class Model(torch.nn.Module):
         s, d = self.s, {}
         if s.get("classes"):
             d["label"] = torch.tensor([1, 3])
-        if s["family"] == "mmdit":
+        if s["family"] == "mmdit" or s.get("text"):
             d["features"] = given("features", 2, s["text_length"], s["text_width"])
         if self.clip is not None:
             ids = (torch.arange(2 * s["text_length"]) * 37 + 11).reshape(2, -1) % s["text_vocab"]

@@ -31,6 +31,9 @@ static void published_parameter_counts(void **state)
     assert_true(fabs(parameters_of(ctx, "dit-b/2") / 1e6 - 130.3) < 0.3);
     assert_true(fabs(parameters_of(ctx, "dit-l/2") / 1e6 - 457.8) < 0.6);
     assert_true(fabs(parameters_of(ctx, "dit-xl/2") / 1e6 - 674.8) < 0.6);
+    assert_true(fabs(parameters_of(ctx, "uvit-s/2") / 1e6 - 44.26) < 0.01);
+    assert_true(fabs(parameters_of(ctx, "uvit-l/2") / 1e6 - 286.8) < 0.1);
+    assert_true(fabs(parameters_of(ctx, "uvit-h/2") / 1e6 - 500.8) < 0.1);
     limn_ctx_free(ctx);
 }
 
@@ -136,6 +139,8 @@ static const char *const networks[] = {
     "mmdit " SMALL TEXT "conditioning=modulated norm=pre text_encoder=clip",
     "mmdit " SMALL TEXT "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
     "mmdit " SMALL TEXT "attention=both conditioning=modulated norm=pre text_encoder=clip",
+    "uvit " SMALL "classes=4",
+    "uvit " SMALL TEXT "time_mlp=1 text=1 text_encoder=clip",
 };
 
 /* Central differences in double, three elements of every parameter. */

@@ -15,4 +15,8 @@ static const struct ten_losses {
      {0.6823211043, 0.8231754228, 0.8496494928, 0.6806868727, 0.7649263706, 0.8010414152, 0.6405844223, 0.687722878, 0.805115081, 0.6158743705}},
     {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 attention=both conditioning=modulated norm=pre text_encoder=clip",
      {0.6978688306, 0.8350547478, 0.8613744879, 0.7346469232, 0.797006271, 0.8047938976, 0.6588408331, 0.6587320779, 0.7920246997, 0.6009870727}},
+    {"uvit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 classes=4",
+     {0.6570712772, 0.7755216669, 0.7614523101, 0.6992313785, 0.734300675, 0.7645888221, 0.6424607271, 0.6574559062, 0.7477068675, 0.6133841489}},
+    {"uvit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 time_mlp=1 text=1 text_encoder=clip",
+     {0.6793757808, 0.782228378, 0.7617741499, 0.6819019484, 0.7505863911, 0.7691436535, 0.6400445515, 0.6486374344, 0.7443087947, 0.6122514165}},
 };
