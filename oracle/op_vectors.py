@@ -29,8 +29,10 @@ def heads(x, n):
     return x.unflatten(-1, (n, -1)).transpose(1, 2)
 
 
-def attention(q, k, v, n, causal=False):
-    y = F.scaled_dot_product_attention(heads(q, n), heads(k, n), heads(v, n), is_causal=causal)
+def attention(q, k, v, n, causal=False, bias=None):
+    """bias [m, n, Tq, Tk]: sample i has bias i mod m."""
+    mask = None if bias is None else bias.repeat(q.shape[0] // bias.shape[0], 1, 1, 1)
+    y = F.scaled_dot_product_attention(heads(q, n), heads(k, n), heads(v, n), attn_mask=mask, is_causal=causal)
     return y.transpose(1, 2).flatten(2)
 
 
@@ -124,6 +126,14 @@ def attentions():
     vector("ATTENTION", "k, v packed", lambda q, x: attention(q, *x.chunk(2, -1), 3), [values(2, 4, 6), values(2, 3, 12)], ".heads = 3, .packed = LIMN_PACKED_KV")
 
 
+def biased_attentions():
+    """Last, so that the values of the others stay."""
+    vector("ATTENTION", "attn_mask, one for each of two windows", lambda x, b: attention(*x.chunk(3, -1), 2, bias=b), [values(4, 3, 12), values(2, 2, 3, 3)],
+           ".heads = 2, .packed = LIMN_PACKED_QKV, .flags = LIMN_HAS_BIAS")
+    vector("ATTENTION", "attn_mask for all samples", lambda q, k, v, b: attention(q, k, v, 1, bias=b), [values(2, 2, 4), values(2, 5, 4), values(2, 5, 4), values(1, 1, 2, 5)],
+           ".heads = 1, .flags = LIMN_HAS_BIAS")
+
+
 def nhwc(f):
     """f of pictures [B,C,H,W], for pictures [B,H,W,C]."""
     return lambda x, *rest: f(x.movedim(-1, 1), *rest).movedim(1, -1)
@@ -168,4 +178,5 @@ elementwise()
 layers()
 attentions()
 pictures()
+biased_attentions()
 print("};")

@@ -15,6 +15,7 @@
 #define CONV(by, above, left, below, right) .attr.stride = by, .attr.pad = {above, left, below, right}
 #define QKV .attr.packed = LIMN_PACKED_QKV
 #define KV .attr.packed = LIMN_PACKED_KV
+#define BIAS .attr.flags = LIMN_HAS_BIAS
 
 /* gelu(a) b + c, as a gated layer has it */
 static const limn_chain gelu_gated = {3, {{.op = LIMN_OP_ACTIVATE, .a = 0, .b = -1, .activation = LIMN_GELU_TANH},
@@ -231,6 +232,17 @@ const check_case check_cases[] = {
     CASE(ATTENTION, "large scores that only the running maximum survives", SRC(S(1, 9, 64), S(1, 300, 64), S(1, 300, 64)), HEADS(2), .values = VALUES_LARGE),
     CASE(ATTENTION, "NaN in a key is not hidden", SRC(S(1, 5, 16), S(1, 9, 16), S(1, 9, 16)), HEADS(1), .values = VALUES_NAN_KEY),
     CASE(ATTENTION, "head size 72, as DiT-XL has", SRC(S(1, 17, 3 * 144)), HEADS(2), QKV),
+    CASE(ATTENTION, "a bias that all samples share", SRC(S(2, 7, 3 * 12), S(1, 2, 7, 7)), HEADS(2), QKV, BIAS),
+    CASE(ATTENTION, "a bias for each window of a picture", SRC(S(6, 5, 3 * 8), S(3, 2, 5, 5)), HEADS(2), QKV, BIAS),
+    CASE(ATTENTION, "a bias beside k, v packed", SRC(S(2, 3, 6), S(2, 5, 12), S(1, 1, 3, 5)), HEADS(1), KV, BIAS),
+    CASE(ATTENTION, "a bias beside q, k, v apart, causal", SRC(S(2, 6, 4), S(2, 6, 4), S(2, 6, 4), S(2, 2, 6, 6)), HEADS(2), BIAS, .attr.causal = true),
+    CASE(ATTENTION, "windows of 8 x 8 with their bias", SRC(S(4, 64, 3 * 32), S(4, 2, 64, 64)), HEADS(2), QKV, BIAS),
+    CASE(ATTENTION, "a bias over more keys than a block of 128", SRC(S(2, 6, 16), S(2, 300, 16), S(2, 300, 16), S(1, 1, 6, 300)), HEADS(1), BIAS),
+    CASE(ATTENTION_GRAD, "a bias for each window of a picture", SRC(S(6, 5, 3 * 8), S(3, 2, 5, 5), S(6, 5, 8), S(6, 5, 8)), HEADS(2), QKV, BIAS),
+    CASE(ATTENTION_GRAD, "a bias beside q, k, v apart", SRC(S(2, 6, 16), S(2, 300, 16), S(2, 300, 16), S(1, 1, 6, 300), S(2, 6, 16), S(2, 6, 16)), HEADS(1), BIAS),
+    CASE(ATTENTION_GRAD_BIAS, "a bias that all samples share", SRC(S(2, 7, 3 * 12), S(1, 2, 7, 7), S(2, 7, 12), S(2, 7, 12)), HEADS(2), QKV, BIAS),
+    CASE(ATTENTION_GRAD_BIAS, "a bias for each window of a picture", SRC(S(8, 64, 3 * 32), S(4, 2, 64, 64), S(8, 64, 32), S(8, 64, 32)), HEADS(2), QKV, BIAS),
+    CASE(ATTENTION_GRAD_BIAS, "a bias over more keys than a block of 128", SRC(S(2, 6, 16), S(2, 300, 32), S(2, 1, 6, 300), S(2, 6, 16), S(2, 6, 16)), HEADS(1), KV, BIAS),
     CASE(ATTENTION_GRAD, "q, k, v apart", SRC(S(2, 17, 48), S(2, 17, 48), S(2, 17, 48), S(2, 17, 48), S(2, 17, 48)), HEADS(3)),
     CASE(ATTENTION_GRAD, "more keys than queries, head size 5", SRC(S(2, 3, 10), S(2, 9, 10), S(2, 9, 10), S(2, 3, 10), S(2, 3, 10)), HEADS(2)),
     CASE(ATTENTION_GRAD, "causal over two blocks", SRC(S(1, 150, 3 * 32), S(1, 150, 32), S(1, 150, 32)), HEADS(1), QKV, .attr.causal = true),

@@ -121,7 +121,7 @@ static double reduction(const check_result *r)
     case LIMN_OP_LAYER_NORM_GRAD: case LIMN_OP_RMS_NORM_GRAD: case LIMN_OP_SOFTMAX: case LIMN_OP_SOFTMAX_GRAD:
     case LIMN_OP_CROSS_ENTROPY: case LIMN_OP_CROSS_ENTROPY_GRAD: return cols;
     case LIMN_OP_LINEAR_GRAD_WEIGHT: case LIMN_OP_LAYER_NORM_GRAD_WEIGHT: case LIMN_OP_RMS_NORM_GRAD_WEIGHT: return rows;
-    case LIMN_OP_ATTENTION: case LIMN_OP_ATTENTION_GRAD: /* tokens + head size */
+    case LIMN_OP_ATTENTION: case LIMN_OP_ATTENTION_GRAD: case LIMN_OP_ATTENTION_GRAD_BIAS: /* tokens + head size */
         return (double)(r->k->src[r->k->attr.packed == LIMN_PACKED_QKV ? 0 : 1].dim[1] + limn_shape_cols(x) / r->k->attr.heads);
     case LIMN_OP_GATHER_GRAD: return (double)limn_shape_count(&r->k->src[1]);
     case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: /* terms of a window */
@@ -174,10 +174,16 @@ static double product_size(const check_result *r)
     return flags & LIMN_HAS_RESIDUAL ? sum + largest_of(r, r->k->n_src - 1) : sum;
 }
 
+static int n_packed(const check_result *r)
+{
+    return r->k->attr.packed == LIMN_PACKED_NONE ? 3 : r->k->attr.packed == LIMN_PACKED_KV ? 2 : 1;
+}
+
 /* The exponents of an attention */
 static double score_size(const check_result *r)
 {
-    return 1 + rms_of(r, 0) * rms_of(r, r->k->attr.packed == LIMN_PACKED_QKV ? 0 : 1);
+    double bias = r->k->attr.flags & LIMN_HAS_BIAS ? largest_of(r, n_packed(r)) : 0;
+    return 1 + rms_of(r, 0) * rms_of(r, r->k->attr.packed == LIMN_PACKED_QKV ? 0 : 1) + bias;
 }
 
 /* The part of S that is the same for all elements. */
@@ -195,9 +201,11 @@ static double common_size(const check_result *r)
     case LIMN_OP_CROSS_ENTROPY: return 1 + largest_of(r, 0);
     case LIMN_OP_CROSS_ENTROPY_GRAD: return y * (1 + largest_of(r, 0));
     case LIMN_OP_ATTENTION: return y * score_size(r);
-    case LIMN_OP_ATTENTION_GRAD: /* p (dout v - dout out) k: the difference cancels */
-        w = rms_of(r, r->k->n_src - 1) * (rms_of(r, r->k->n_src - 3) + rms_of(r, r->k->n_src - 2));
-        return (y + w * fmax(rms_of(r, 0), rms_of(r, r->k->n_src > 3 ? 1 : 0))) * score_size(r);
+    case LIMN_OP_ATTENTION_GRAD: case LIMN_OP_ATTENTION_GRAD_BIAS: /* p (dout v - dout out) k: the difference cancels */
+        w = rms_of(r, r->k->n_src - 1) * (rms_of(r, n_packed(r) - 1) + rms_of(r, r->k->n_src - 2));
+        if (r->k->op == LIMN_OP_ATTENTION_GRAD) w *= fmax(rms_of(r, 0), rms_of(r, n_packed(r) > 1 ? 1 : 0));
+        else w *= sqrt((double)r->k->src[0].dim[0] / (double)r->shape.dim[0]); /* samples that share the bias */
+        return (y + w) * score_size(r);
     case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: case LIMN_OP_LINEAR_GRAD_WEIGHT: case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE:
     case LIMN_OP_CONV_GRAD_WEIGHT: return product_size(r);
     case LIMN_OP_GROUP_NORM: return group_condition(r) * (r->k->n_src > 1 ? largest_of(r, 1) : 1) + largest_of(r, 2);

@@ -436,6 +436,14 @@ static int three_products_causal(limn_graph *g, limn_node **out)
     return 1;
 }
 
+static int three_products_and_a_bias(limn_graph *g, limn_node **out)
+{
+    limn_node *x = tokens(g), *q = limn_linear(g, "q", x, D), *k = limn_linear(g, "k", x, D), *v = limn_linear(g, "v", x, D);
+    limn_attr attr = {.heads = 2, .flags = LIMN_HAS_BIAS};
+    out[0] = limn_node_new(g, LIMN_OP_ATTENTION, 4, (limn_node *[]){q, k, v, input(g, "bias", LIMN_SHAPE(1, 2, T, T))}, &attr);
+    return 1;
+}
+
 static int tied_query_and_key(limn_graph *g, limn_node **out)
 {
     limn_node *x = tokens(g);
@@ -484,6 +492,7 @@ static void qkv_as_one_product_stacks_the_weights(void **state)
     (void)state;
     fires("qkv_as_one_product", three_products, 1, LIMN_OP_LINEAR, 1);
     fires("qkv_as_one_product", three_products_causal, 1, LIMN_OP_LINEAR, 1);
+    fires("qkv_as_one_product", three_products_and_a_bias, 1, LIMN_OP_LINEAR, 1);
     fires("qkv_as_one_product", tied_query_and_key, 1, LIMN_OP_LINEAR, 1);
 }
 

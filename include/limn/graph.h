@@ -153,6 +153,9 @@ limn_node *limn_attention(limn_node *q, limn_node *k, limn_node *v, int heads, b
 limn_node *limn_attention_qkv(limn_node *qkv, int heads, bool causal);
 /** q [B,Tq,D], kv [B,Tk,2D]. */
 limn_node *limn_attention_kv(limn_node *q, limn_node *kv, int heads);
+/** softmax(q k^T / sqrt(d) + bias) v from one packed product.   qkv [B,T,3D], bias [n,h,T,T]; sample i has bias i mod n, B a multiple of n
+ *  (n windows of each picture, or n = 1).  A bias of -inf hides a key. */
+limn_node *limn_attention_biased(limn_node *qkv, limn_node *bias, int heads);
 
 /** Rows of a table.   table [V, ...], ids INDEX [n...]  ->  [n..., ...];  an id outside 0..V-1 is the caller's mistake and
  *  is clamped. */

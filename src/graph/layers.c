@@ -96,6 +96,11 @@ limn_node *limn_attention_kv(limn_node *q, limn_node *kv, int heads)
     return limn_node_2(LIMN_OP_ATTENTION, q, kv, &(limn_attr){.heads = heads, .packed = LIMN_PACKED_KV});
 }
 
+limn_node *limn_attention_biased(limn_node *qkv, limn_node *bias, int heads)
+{
+    return limn_node_2(LIMN_OP_ATTENTION, qkv, bias, &(limn_attr){.heads = heads, .packed = LIMN_PACKED_QKV, .flags = LIMN_HAS_BIAS});
+}
+
 limn_node *limn_gather(limn_node *table, limn_node *ids)
 {
     return limn_node_2(LIMN_OP_GATHER, table, ids, NULL);

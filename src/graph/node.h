@@ -42,8 +42,9 @@ typedef enum limn_op {
     LIMN_OP_SOFTMAX, LIMN_OP_SOFTMAX_GRAD, /* (y, dy) -> dx */
     LIMN_OP_CROSS_ENTROPY,      /* (logits [N,C], target [N]) -> [N] */
     LIMN_OP_CROSS_ENTROPY_GRAD, /* (logits, target, dloss [N]) -> dlogits */
-    LIMN_OP_ATTENTION,          /* (q, k, v) | (qkv) | (q, kv): attr.packed; attr.heads, attr.causal */
-    LIMN_OP_ATTENTION_GRAD,     /* (q, k, v, out, dout) -> flat dq, dk, dv | (qkv, out, dout) -> dqkv | (q, kv, out, dout) -> flat dq, dkv */
+    LIMN_OP_ATTENTION,          /* (q, k, v) | (qkv) | (q, kv): attr.packed; then bias [n,h,Tq,Tk]?: see attr.flags; attr.heads, attr.causal */
+    LIMN_OP_ATTENTION_GRAD,     /* (q, k, v, bias?, out, dout) -> flat dq, dk, dv | (qkv, bias?, out, dout) -> dqkv | (q, kv, bias?, out, dout) -> flat dq, dkv */
+    LIMN_OP_ATTENTION_GRAD_BIAS, /* the same sources -> dbias, summed over the samples that share it; WIDE */
     LIMN_OP_GATHER,             /* (table [V,..], ids) */
     LIMN_OP_GATHER_GRAD,        /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
     LIMN_OP_TIMESTEP_EMBEDDING, /* attr.scale = max_period, attr.flags LIMN_COS_FIRST */
@@ -65,7 +66,8 @@ enum { LIMN_PACKED_NONE, LIMN_PACKED_QKV, LIMN_PACKED_KV };
 
 /* attr.flags: which optional sources are present, in this order after the fixed ones */
 enum {
-    LIMN_HAS_BIAS = 1, LIMN_HAS_GATE = 2, LIMN_HAS_RESIDUAL = 4,  /* LINEAR: y = residual + gate act(x W^T + b); CONV: act(x * W + b + residual) */
+    LIMN_HAS_BIAS = 1, LIMN_HAS_GATE = 2, LIMN_HAS_RESIDUAL = 4,  /* LINEAR: y = residual + gate act(x W^T + b); CONV: act(x * W + b + residual);
+                                                                   * ATTENTION: bias on the scores, sample i has row i mod n */
     LIMN_HAS_WEIGHT = 8,                                          /* norms: w (and for LAYER_NORM, GROUP_NORM b) */
     LIMN_COS_FIRST = 16,
     LIMN_DETACHED = 32,                                           /* VIEW: no gradient passes */

@@ -230,6 +230,7 @@ static void label_attention(limn_outline *o, limn_item *line)
     const limn_node *node = line->node, *q = node->src[0];
     line->name = "attention";
     line->note = say(o, "%d heads of %lld%s", node->attr.heads, (long long)limn_shape_cols(&node->shape) / node->attr.heads, node->attr.causal ? ", causal" : "");
+    if (node->attr.flags & LIMN_HAS_BIAS) line->note = say(o, "%s, scores + bias", line->note);
     bool together = q->op == LIMN_OP_CONCAT && q->n_src == 2 && q->attr.axis == 1;
     if (together) line->note = say(o, "%s, %lld + %lld tokens", line->note, (long long)q->src[0]->shape.dim[1], (long long)q->src[1]->shape.dim[1]);
     line->from = read_from(o, line, together ? NULL : o->newest, false);

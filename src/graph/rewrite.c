@@ -194,8 +194,9 @@ static bool qkv_as_one_product(limn_rewriter *r, limn_node *node)
     one->src[1] = w, one->src[2] = b;
     one->shape.dim[one->shape.rank - 1] *= 3;
     node->attr.packed = LIMN_PACKED_QKV;
-    node->n_src = 1;
     node->src[0] = one;
+    if (node->attr.flags & LIMN_HAS_BIAS) node->src[1] = node->src[3];
+    node->n_src = node->attr.flags & LIMN_HAS_BIAS ? 2 : 1;
     return true;
 }
 

@@ -60,6 +60,7 @@ size_t limn_amx_scratch_bytes(int64_t n_key, int64_t d, bool backward)
 
 static const char *refuse_amx(const limn_call *c)
 {
+    if (c->attr->flags & LIMN_HAS_BIAS) return "there is a bias on the scores";
     for (int i = 0; i < c->n_src; i++)
         if (c->src[i].dtype != LIMN_BF16) return c->src[i].dtype == LIMN_F32 ? "sources are f32" : "sources are not bf16";
     if (c->dst.dtype != LIMN_BF16) return "the result is not bf16";

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 typedef struct operand {
     char *data;
@@ -13,6 +14,7 @@ typedef struct operand {
 typedef struct sizes {
     int64_t batch, n_query, n_key, width, d;
     operand q, k, v, y, out, dout, dq, dk, dv;
+    const limn_view *bias; /* [n_bias, heads, n_query, n_key] or NULL */
 } sizes;
 
 static operand part(const limn_view *v, int64_t tokens, int64_t row, int64_t begin)
@@ -39,7 +41,8 @@ static sizes sizes_of(const limn_call *c)
         s.dq = part(dst, nq, w, 0), s.dk = part(dst, nk, w, all * nq), s.dv = part(dst, nk, w, all * (nq + nk));
     }
     s.y = part(dst, nq, w, 0);
-    if (c->op == LIMN_OP_ATTENTION_GRAD) s.out = part(&c->src[c->n_src - 2], nq, w, 0), s.dout = part(&c->src[c->n_src - 1], nq, w, 0);
+    if (c->attr->flags & LIMN_HAS_BIAS) s.bias = &c->src[packed == LIMN_PACKED_NONE ? 3 : packed == LIMN_PACKED_KV ? 2 : 1];
+    if (c->op != LIMN_OP_ATTENTION) s.out = part(&c->src[c->n_src - 2], nq, w, 0), s.dout = part(&c->src[c->n_src - 1], nq, w, 0);
     return s;
 }
 
@@ -47,14 +50,15 @@ static const char *refuse_attention(const limn_call *c)
 {
     const char *why = limn_cpu_refuse_types(c);
     for (int i = 0; !why && i < c->n_src; i++)
-        if (c->src[i].dtype != c->dst.dtype) why = "sources and result must be of one type";
-    return why;
+        if (c->src[i].dtype != c->src[0].dtype) why = "sources must be of one type";
+    if (!why && c->op == LIMN_OP_ATTENTION_GRAD_BIAS) return c->dst.dtype == LIMN_F32 ? NULL : "the gradient of a bias is f32";
+    return why || c->dst.dtype == c->src[0].dtype ? why : "sources and result must be of one type";
 }
 
 size_t limn_heads_scratch(const limn_call *c, limn_head_bytes *bytes)
 {
     sizes s = sizes_of(c);
-    return (bytes(s.n_key, s.d, c->op == LIMN_OP_ATTENTION_GRAD) + 63) / 64 * 64;
+    return (bytes(s.n_key, s.d, c->op != LIMN_OP_ATTENTION) + 63) / 64 * 64;
 }
 
 static char *head_start(const operand *o, int64_t b, int64_t column, size_t bytes)
@@ -62,29 +66,38 @@ static char *head_start(const operand *o, int64_t b, int64_t column, size_t byte
     return o->data + (size_t)(o->begin + b * o->tokens * o->row + column) * bytes;
 }
 
+/* Head `at` of sample b: where it reads. */
+static limn_head head_of(const limn_call *c, const sizes *s, int64_t b, int64_t at, size_t scratch_bytes)
+{
+    int64_t column = at * s->d;
+    size_t bytes = limn_dtype_bytes(c->src[0].dtype);
+    limn_head head = {.n_query = s->n_query, .n_key = s->n_key, .d = s->d, .scale = (float)(1 / sqrt((double)s->d)), .causal = c->attr->causal,
+                      .dtype = c->src[0].dtype, .q = head_start(&s->q, b, column, bytes), .k = head_start(&s->k, b, column, bytes),
+                      .v = head_start(&s->v, b, column, bytes), .q_row = s->q.row, .k_row = s->k.row, .v_row = s->v.row,
+                      .scratch = (float *)((char *)c->scratch + (size_t)omp_get_thread_num() * scratch_bytes)};
+    if (s->bias) head.bias = (const char *)s->bias->data + (size_t)((b % s->bias->shape.dim[0] * c->attr->heads + at) * s->n_query * s->n_key) * bytes;
+    if (c->op == LIMN_OP_ATTENTION) return head;
+    head.out = head_start(&s->out, b, column, bytes), head.out_row = s->out.row;
+    head.dout = head_start(&s->dout, b, column, bytes), head.dout_row = s->dout.row;
+    return head;
+}
+
 void limn_heads_run(const limn_call *c, void (*head_run)(const limn_head *head), size_t scratch_bytes)
 {
     sizes s = sizes_of(c);
     size_t bytes = limn_dtype_bytes(c->dst.dtype);
-    bool backward = c->op == LIMN_OP_ATTENTION_GRAD;
     int64_t n = s.batch * c->attr->heads;
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t i = 0; i < n; i++) {
-        int64_t b = i / c->attr->heads, at = i % c->attr->heads * s.d;
-        limn_head head = {.n_query = s.n_query, .n_key = s.n_key, .d = s.d, .scale = (float)(1 / sqrt((double)s.d)), .causal = c->attr->causal,
-                          .dtype = c->dst.dtype, .q = head_start(&s.q, b, at, bytes), .k = head_start(&s.k, b, at, bytes),
-                          .v = head_start(&s.v, b, at, bytes), .q_row = s.q.row, .k_row = s.k.row, .v_row = s.v.row,
-                          .scratch = (float *)((char *)c->scratch + (size_t)omp_get_thread_num() * scratch_bytes)};
-        if (!backward) {
-            head.y = head_start(&s.y, b, at, bytes), head.y_row = s.y.row;
-            head_run(&head);
-            continue;
+        int64_t b = i / c->attr->heads, column = i % c->attr->heads * s.d;
+        limn_head head = head_of(c, &s, b, i % c->attr->heads, scratch_bytes);
+        if (c->op == LIMN_OP_ATTENTION) {
+            head.y = head_start(&s.y, b, column, bytes), head.y_row = s.y.row;
+        } else {
+            head.dq = head_start(&s.dq, b, column, bytes), head.dq_row = s.dq.row;
+            head.dk = head_start(&s.dk, b, column, bytes), head.dk_row = s.dk.row;
+            head.dv = head_start(&s.dv, b, column, bytes), head.dv_row = s.dv.row;
         }
-        head.out = head_start(&s.out, b, at, bytes), head.out_row = s.out.row;
-        head.dout = head_start(&s.dout, b, at, bytes), head.dout_row = s.dout.row;
-        head.dq = head_start(&s.dq, b, at, bytes), head.dq_row = s.dq.row;
-        head.dk = head_start(&s.dk, b, at, bytes), head.dk_row = s.dk.row;
-        head.dv = head_start(&s.dv, b, at, bytes), head.dv_row = s.dv.row;
         head_run(&head);
     }
 }
@@ -100,6 +113,26 @@ static void run_attention(const limn_call *c)
     limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? rows->attention_grad : rows->attention, limn_heads_scratch(c, limn_head_scratch_bytes));
 }
 
+/* A thread has whole maps of a bias and adds up its samples in order: the same sums on any number of threads. */
+static void run_attention_grad_bias(const limn_call *c)
+{
+    sizes s = sizes_of(c);
+    int64_t n_bias = s.bias->shape.dim[0], n = n_bias * c->attr->heads, map = s.n_query * s.n_key;
+    size_t scratch_bytes = limn_heads_scratch(c, limn_head_scratch_bytes);
+#pragma omp parallel for schedule(static) num_threads(c->n_threads)
+    for (int64_t i = 0; i < n; i++) {
+        float *dbias = (float *)c->dst.data + i * map;
+        memset(dbias, 0, (size_t)map * sizeof *dbias);
+        for (int64_t b = i / c->attr->heads; b < s.batch; b += n_bias) {
+            limn_head head = head_of(c, &s, b, i % c->attr->heads, scratch_bytes);
+            head.dbias = dbias;
+            limn_rows_of(c)->attention_grad(&head);
+        }
+    }
+}
+
 const limn_kernel limn_cpu_attention = {.name = "attention", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};
 const limn_kernel limn_cpu_attention_grad = {
     .name = "attention_grad", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};
+const limn_kernel limn_cpu_attention_grad_bias = {
+    .name = "attention_grad_bias", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention_grad_bias};

@@ -95,10 +95,28 @@ static inline int64_t visible(const limn_head *h, int64_t t)
     return h->causal && t + 1 < h->n_key ? t + 1 : h->n_key;
 }
 
+static void add_bias(const limn_head *h, float *s, int64_t t, int64_t first_key, int64_t n)
+{
+    float b[KEYS];
+    int64_t rows = h->n_query - t < QUERIES ? h->n_query - t : QUERIES, m = h->n_key - first_key < n ? h->n_key - first_key : n;
+    for (int64_t r = 0; r < rows; r++) {
+        load(b, (const char *)h->bias + (size_t)((t + r) * h->n_key + first_key) * limn_dtype_bytes(h->dtype), h->dtype, m);
+        for (int64_t j = 0; j < m; j++) s[r * KEYS + j] += b[j];
+    }
+}
+
+static void add_to_dbias(const limn_head *h, const float *ds, int64_t t, int64_t first_key, int64_t n)
+{
+    int64_t rows = h->n_query - t < QUERIES ? h->n_query - t : QUERIES, m = h->n_key - first_key < n ? h->n_key - first_key : n;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < m; j++) h->dbias[(t + r) * h->n_key + first_key + j] += ds[r * KEYS + j];
+}
+
 static void mask(const limn_head *h, float *s, int64_t t, int64_t first_key, int64_t n)
 {
     for (int r = 0; r < QUERIES; r++)
         for (int64_t j = 0; j < n; j++) s[r * KEYS + j] = first_key + j < visible(h, t + r) ? s[r * KEYS + j] * h->scale : -INFINITY;
+    if (h->bias) add_bias(h, s, t, first_key, n);
 }
 
 static int64_t block_of_keys(int64_t np, int64_t begin)
@@ -149,7 +167,18 @@ static void attention(const limn_head *h)
     }
 }
 
-/* p from scores, max and sum; ds = p (dp - D) scale, with D = sum(dout out) per query */
+/* s: scores to p;  ds: dp to p (dp - D) scale, with D = sum(dout out) per query */
+static void score_gradient(float *s, float *ds, int64_t n, const float *max, const float *sum, const float *dot, float scale)
+{
+    for (int r = 0; r < QUERIES; r++) {
+        float inverse = 1.0f / sum[r];
+        for (int64_t i = r * KEYS; i < r * KEYS + n; i++) {
+            s[i] = s[i] == -INFINITY ? 0 : exp1(s[i] - max[r]) * inverse;
+            ds[i] = s[i] * (ds[i] - dot[r]) * scale;
+        }
+    }
+}
+
 static void attention_grad(const limn_head *h)
 {
     int64_t dp = up16(h->d), np = up16(h->n_key), plane = np * dp;
@@ -184,19 +213,18 @@ static void attention_grad(const limn_head *h)
             scores(s, q, dp, kt + j, np, h->d, m);
             mask(h, s, t, j, m);
             scores(ds, dy, dp, vt + j, np, h->d, m);
-            for (int r = 0; r < QUERIES; r++) {
-                float inverse = 1.0f / sum[r];
-                for (int64_t i = r * KEYS; i < r * KEYS + m; i++) {
-                    s[i] = s[i] == -INFINITY ? 0 : exp1(s[i] - max[r]) * inverse;
-                    ds[i] = s[i] * (ds[i] - dot[r]) * h->scale;
-                }
+            score_gradient(s, ds, m, max, sum, dot, h->dbias ? 1 : h->scale);
+            if (h->dbias) {
+                add_to_dbias(h, ds, t, j, m);
+                continue;
             }
             outer_rows(dv + j * dp, dp, s, dy, m);
             outer_rows(dk + j * dp, dp, ds, q, m);
             weighted_rows(dq, dp, ds, k + j * dp, m);
         }
-        store_rows((char *)h->dq + (size_t)(t * h->dq_row) * bytes, h->dtype, h->dq_row, dq, dp, n, h->d);
+        if (!h->dbias) store_rows((char *)h->dq + (size_t)(t * h->dq_row) * bytes, h->dtype, h->dq_row, dq, dp, n, h->d);
     }
+    if (h->dbias) return;
     store_rows(h->dk, h->dtype, h->dk_row, dk, dp, h->n_key, h->d);
     store_rows(h->dv, h->dtype, h->dv_row, dv, dp, h->n_key, h->d);
 }

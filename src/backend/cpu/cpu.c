@@ -31,6 +31,7 @@ static const limn_kernel *own_kernel(limn_op op)
     case LIMN_OP_SOFTMAX: return &limn_cpu_softmax;
     case LIMN_OP_ATTENTION: return &limn_cpu_attention;
     case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad;
+    case LIMN_OP_ATTENTION_GRAD_BIAS: return &limn_cpu_attention_grad_bias;
     case LIMN_OP_GATHER: return &limn_cpu_gather;
     case LIMN_OP_GATHER_GRAD: return &limn_cpu_gather_grad;
     case LIMN_OP_CROSS_ENTROPY: return &limn_cpu_entropy;

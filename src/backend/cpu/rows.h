@@ -19,6 +19,8 @@ typedef struct limn_head {
     const void *q, *k, *v, *out, *dout;
     void *y, *dq, *dk, *dv;
     int64_t q_row, k_row, v_row, y_row, out_row, dout_row, dq_row, dk_row, dv_row;
+    const void *bias;    /* element (t, j) on the score of query t and key j, at bias[t * n_key + j]; NULL: none */
+    float *dbias;        /* not NULL: the gradient adds d bias here and makes nothing else */
     float *scratch;
 } limn_head;
 

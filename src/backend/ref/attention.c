@@ -1,4 +1,4 @@
-/* attention.c: p = softmax(q k^T / sqrt(d)) per head, y = p v.   One row of p at a time, computed anew whenever it is needed. */
+/* attention.c: p = softmax(q k^T / sqrt(d) + bias) per head, y = p v.   One row of p at a time, computed anew whenever it is needed. */
 #include "backend/ref/ref.h"
 
 #include <math.h>
@@ -15,6 +15,8 @@ typedef struct sizes {
     double scale;
     bool causal;
     operand q, k, v, dq, dk, dv;
+    const limn_view *bias; /* [n_bias, heads, nq, nk] or NULL */
+    int64_t n_bias;
 } sizes;
 
 static operand part(const limn_view *view, int64_t tokens, int64_t row, int64_t begin)
@@ -42,12 +44,22 @@ static sizes sizes_of(const limn_call *c)
         s.q = part(a, s.nq, w, 0), s.k = part(b, s.nk, w, 0), s.v = part(&c->src[2], s.nk, w, 0);
         s.dq = part(&c->dst, s.nq, w, 0), s.dk = part(&c->dst, s.nk, w, n * s.nq), s.dv = part(&c->dst, s.nk, w, n * (s.nq + s.nk));
     }
+    if (c->attr->flags & LIMN_HAS_BIAS) {
+        s.bias = &c->src[packed == LIMN_PACKED_NONE ? 3 : packed == LIMN_PACKED_KV ? 2 : 1];
+        s.n_bias = s.bias->shape.dim[0];
+    }
     return s;
 }
 
 static int64_t at(const operand *o, int64_t b, int64_t t, int64_t i)
 {
     return o->begin + (b * o->tokens + t) * o->row + i;
+}
+
+/* First element of the bias of query t, in the head whose first column is i0 */
+static int64_t bias_row(const sizes *s, int64_t b, int64_t t, int64_t i0)
+{
+    return ((b % s->n_bias * s->heads + i0 / s->d) * s->nq + t) * s->nk;
 }
 
 /* p[0..nk-1] of query t; i0 is the head's first column */
@@ -57,7 +69,7 @@ static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p
     for (int64_t j = 0; j < s->nk; j++) {
         p[j] = 0;
         for (int64_t i = i0; i < i0 + s->d; i++) p[j] += limn_get(&s->q.view, at(&s->q, b, t, i)) * limn_get(&s->k.view, at(&s->k, b, j, i));
-        p[j] = s->causal && j > t ? -INFINITY : p[j] * s->scale;
+        p[j] = s->causal && j > t ? -INFINITY : p[j] * s->scale + (s->bias ? limn_get(s->bias, bias_row(s, b, t, i0) + j) : 0);
         max = fmax(max, p[j]);
     }
     for (int64_t j = 0; j < s->nk; j++) sum += p[j] = exp(p[j] - max);
@@ -67,7 +79,7 @@ static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p
 /* One row of p; for the gradient also its sums. */
 size_t limn_ref_attention_scratch(const limn_call *c)
 {
-    int64_t n = c->op == LIMN_OP_ATTENTION_GRAD ? limn_shape_count(&c->dst.shape) : 0;
+    int64_t n = c->op != LIMN_OP_ATTENTION ? limn_shape_count(&c->dst.shape) : 0;
     return (size_t)(sizes_of(c).nk + n) * sizeof(double);
 }
 
@@ -87,11 +99,12 @@ void limn_ref_attention(const limn_call *c)
             }
 }
 
-/* Sums are kept in double and rounded once.   dv = p^T dy;  ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk = ds^T q / sqrt(d) */
+/* Sums are kept in double and rounded once.   dv = p^T dy;  dbias = ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk = ds^T q / sqrt(d) */
 void limn_ref_attention_grad(const limn_call *c)
 {
     sizes s = sizes_of(c);
     const limn_view *y = &c->src[c->n_src - 2], *dy = &c->src[c->n_src - 1];
+    bool of_bias = c->op == LIMN_OP_ATTENTION_GRAD_BIAS;
     int64_t n = limn_shape_count(&c->dst.shape);
     double *p = c->scratch, *sum = p + s.nk;
     for (int64_t i = 0; i < n; i++) sum[i] = 0;
@@ -105,7 +118,12 @@ void limn_ref_attention_grad(const limn_call *c)
                 for (int64_t j = 0; j < s.nk; j++) {
                     double ds = -dot;
                     for (int64_t i = i0; i < i0 + s.d; i++) ds += limn_get(dy, row + i) * limn_get(&s.v.view, at(&s.v, b, j, i));
-                    ds *= p[j] * s.scale;
+                    ds *= p[j];
+                    if (of_bias) {
+                        sum[bias_row(&s, b, t, i0) + j] += ds;
+                        continue;
+                    }
+                    ds *= s.scale;
                     for (int64_t i = i0; i < i0 + s.d; i++) {
                         sum[at(&s.dv, b, j, i)] += p[j] * limn_get(dy, row + i);
                         sum[at(&s.dq, b, t, i)] += ds * limn_get(&s.k.view, at(&s.k, b, j, i));

@@ -41,6 +41,7 @@ static const limn_kernel kernels[LIMN_N_OPS] = {
     [LIMN_OP_CROSS_ENTROPY_GRAD] = REF(limn_ref_cross_entropy_grad),
     [LIMN_OP_ATTENTION] = {.name = "ref", .run = limn_ref_attention, .scratch_bytes = limn_ref_attention_scratch},
     [LIMN_OP_ATTENTION_GRAD] = {.name = "ref", .run = limn_ref_attention_grad, .scratch_bytes = limn_ref_attention_scratch},
+    [LIMN_OP_ATTENTION_GRAD_BIAS] = {.name = "ref", .run = limn_ref_attention_grad, .scratch_bytes = limn_ref_attention_scratch},
     [LIMN_OP_GATHER] = REF(limn_ref_gather),
     [LIMN_OP_GATHER_GRAD] = REF(limn_ref_gather_grad),
     [LIMN_OP_TIMESTEP_EMBEDDING] = REF(limn_ref_timestep_embedding),

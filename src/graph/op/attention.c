@@ -1,4 +1,4 @@
-/* attention.c: softmax(q k^T / sqrt(d)) v, h heads side by side in the last axis. */
+/* attention.c: softmax(q k^T / sqrt(d) + bias) v, h heads side by side in the last axis. */
 #include "graph/op/rows.h"
 
 /* Width D and token counts of the three packings. */
@@ -14,9 +14,21 @@ static attention_sizes sizes_of(const limn_node *node)
     return (attention_sizes){q->dim[0], q->dim[1], k->dim[1], width};
 }
 
+static int n_packed(const limn_node *node)
+{
+    return node->attr.packed == LIMN_PACKED_NONE ? 3 : node->attr.packed == LIMN_PACKED_KV ? 2 : 1;
+}
+
+/* bias [n,h,Tq,Tk], the batch a multiple of n */
+static bool bias_fits(const limn_node *node, const limn_shape *bias)
+{
+    attention_sizes s = sizes_of(node);
+    return bias->rank == 4 && s.batch % bias->dim[0] == 0 && bias->dim[1] == node->attr.heads && bias->dim[2] == s.n_query && bias->dim[3] == s.n_key;
+}
+
 static const char *check(limn_node *node, char *text, size_t text_bytes)
 {
-    int packed = node->attr.packed, n = packed == LIMN_PACKED_NONE ? 3 : packed == LIMN_PACKED_KV ? 2 : 1;
+    int packed = node->attr.packed, n = n_packed(node);
     const limn_shape *q = &node->src[0]->shape;
     char a[128], b[128];
     for (int i = 0; i < n; i++)
@@ -32,9 +44,14 @@ static const char *check(limn_node *node, char *text, size_t text_bytes)
     if (packed == LIMN_PACKED_NONE)
         fits = fits && limn_shape_equal(&node->src[1]->shape, &node->src[2]->shape) && node->src[1]->shape.dim[2] == s.width;
     if (node->attr.causal) fits = fits && s.n_query == s.n_key;
-    if (fits) return NULL;
-    snprintf(text, text_bytes, "query %s and key %s do not make %d heads", limn_shape_text(q, a),
-             limn_shape_text(&node->src[n > 1]->shape, b), node->attr.heads);
+    if (!fits) {
+        snprintf(text, text_bytes, "query %s and key %s do not make %d heads", limn_shape_text(q, a),
+                 limn_shape_text(&node->src[n > 1]->shape, b), node->attr.heads);
+        return text;
+    }
+    if (!(node->attr.flags & LIMN_HAS_BIAS) || bias_fits(node, &node->src[n]->shape)) return NULL;
+    snprintf(text, text_bytes, "the bias is [n, %d, %lld, %lld] with n parts of the batch of %lld, found %s", node->attr.heads, (long long)s.n_query,
+             (long long)s.n_key, (long long)s.batch, limn_shape_text(&node->src[n]->shape, a));
     return text;
 }
 
@@ -57,15 +74,27 @@ static const char *shape_attention_grad(limn_node *node, char *text, size_t text
     return NULL;
 }
 
+static const char *shape_attention_grad_bias(limn_node *node, char *text, size_t text_bytes)
+{
+    const char *wrong = check(node, text, text_bytes);
+    if (wrong) return wrong;
+    node->shape = node->src[n_packed(node)]->shape;
+    node->kind = LIMN_WIDE;
+    return NULL;
+}
+
 static void grad_attention(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc)
 {
-    (void)want;
     limn_node *src[LIMN_MAX_SRC];
-    int n = node->n_src;
-    for (int i = 0; i < n; i++) src[i] = node->src[i];
-    src[n] = node;
-    src[n + 1] = dy;
-    limn_node *d = limn_node_new(node->graph, LIMN_OP_ATTENTION_GRAD, n + 2, src, &node->attr);
+    int n = n_packed(node);
+    bool any = false;
+    for (int i = 0; i < node->n_src; i++) src[i] = node->src[i];
+    for (int i = 0; i < n; i++) any |= want[i];
+    src[node->n_src] = node;
+    src[node->n_src + 1] = dy;
+    if (node->n_src > n && want[n]) dsrc[n] = limn_node_new(node->graph, LIMN_OP_ATTENTION_GRAD_BIAS, node->n_src + 2, src, &node->attr);
+    if (!any) return;
+    limn_node *d = limn_node_new(node->graph, LIMN_OP_ATTENTION_GRAD, node->n_src + 2, src, &node->attr);
     if (n == 1) {
         dsrc[0] = d;
         return;
@@ -77,15 +106,16 @@ static void grad_attention(limn_node *node, limn_node *dy, const bool *want, lim
     }
 }
 
-/* two products forward; five backward (the scores are recomputed) */
+/* two products forward; five backward (the scores are recomputed), two for the bias alone */
 static double flops_attention(const limn_node *node)
 {
     attention_sizes s = sizes_of(node);
-    double products = node->op == LIMN_OP_ATTENTION ? 2 : 5;
+    double products = node->op == LIMN_OP_ATTENTION_GRAD ? 5 : 2;
     return 2.0 * products * (double)s.batch * (double)s.width * (double)s.n_query * (double)s.n_key * (node->attr.causal ? 0.5 : 1);
 }
 
 const limn_op_row limn_rows_attention[LIMN_N_OPS] = {
     [LIMN_OP_ATTENTION] = {.name = "attention", .shape = shape_attention, .grad = grad_attention, .flops = flops_attention},
     [LIMN_OP_ATTENTION_GRAD] = {.name = "attention_grad", .shape = shape_attention_grad, .flops = flops_attention},
+    [LIMN_OP_ATTENTION_GRAD_BIAS] = {.name = "attention_grad_bias", .shape = shape_attention_grad_bias, .flops = flops_attention},
 };
