@@ -39,10 +39,22 @@ limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, const limn_clip_opti
  *  pooled_text), else an input (fills features). */
 limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
 
+/** Sides of an autoencoder's picture: those of the build, or the setting "size". */
+static inline int limn_build_height(const limn_settings *s, limn_build b)
+{
+    return b.height ? b.height : limn_settings_get(s, "size");
+}
+static inline int limn_build_width(const limn_settings *s, limn_build b)
+{
+    return b.width ? b.width : limn_settings_get(s, "size");
+}
+
 extern const limn_family limn_family_dit;
 extern const limn_family limn_family_mmdit;
 extern const limn_family limn_family_uvit;
 extern const limn_family limn_family_unet;
 extern const limn_family limn_family_clip_text;
+extern const limn_family limn_family_vae;
+extern const limn_family limn_family_tae;
 
 #endif

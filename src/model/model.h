@@ -35,11 +35,20 @@ typedef struct limn_ports {
     limn_node *tokens;     /* image tokens [B,T,D] after the last block */
     limn_node *output;     /* prediction [B,H,W,C] (2C with learned variance); text encoder: [B,T,D] */
     limn_node *pooled_text;/* [B,D] */
+    limn_node *latent;     /* autoencoders, [B,h,w,c]: what the encoder makes (the mean), what the decoder reads; whole: mean + exp(log_variance / 2) noise */
+    limn_node *mean, *log_variance, *noise; /* [B,h,w,c], where an encoder gives a distribution: vae.  noise: an input, whole networks only */
 } limn_ports;
+
+/* An autoencoder is one description with two doors.  Whole (training, drawing) its output is the picture that went in, come back; built as
+ * a part, only the nodes and parameters of that part exist, under the same names, and output is the latent's mean or the picture.
+ * Pictures are in [-1,1] at every port, whatever range the published weights were trained with. */
+typedef enum limn_model_part { LIMN_PART_WHOLE, LIMN_PART_ENCODER, LIMN_PART_DECODER } limn_model_part;
 
 typedef struct limn_build {
     int batch;
     int n_steps;           /* 0: training, timesteps [B]; else the length of the table */
+    limn_model_part part;  /* autoencoders */
+    int height, width;     /* autoencoders: of the picture, multiples of their factor; 0: the setting "size" */
 } limn_build;
 
 struct limn_family {

@@ -7,6 +7,8 @@ const limn_family *const limn_families[] = {
     &limn_family_uvit,
     &limn_family_unet,
     &limn_family_clip_text,
+    &limn_family_vae,
+    &limn_family_tae,
     NULL,
 };
 
@@ -33,5 +35,7 @@ const limn_preset limn_presets[] = {
                              "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},
     {"unet-2015", "unet", "size=572 channels=1 levels=5 padding=valid"},
     {"unet-milesial", "unet", "levels=5 norm=batch"},
+    {"sd-vae", "vae", ""},
+    {"taesd", "tae", ""}, {"taef2", "tae", "latent=32 pool=1"},
     {NULL, NULL, NULL},
 };
