@@ -61,7 +61,7 @@ static limn_status try_published(limn_ctx *ctx, const char *file, const limn_saf
     *out = (limn_fit){.source = LIMN_FIT_PUBLISHED, .preset = map.dialect->title, .settings = map.settings};
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return LIMN_NO_MEMORY;
-    limn_status status = limn_model_build(g, &map.settings, (limn_build){.batch = 1}, &ports);
+    limn_status status = limn_model_build(g, &map.settings, (limn_build){.batch = 1, .part = map.part}, &ports);
     out->n_parameters = g->n_parameters;
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++)
         if (limn_map_read(ctx, &map, file, st, g->parameters[i], NULL, &found) == LIMN_OK) out->n_found++;

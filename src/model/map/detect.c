@@ -160,6 +160,50 @@ static void clip_numbers(numbers *q)
     set_heads(q, "text_heads", configured(q, "num_attention_heads", width % 64 ? 0 : width / 64), width);
 }
 
+/* A real number of config.json in 1/100000. */
+static int64_t configured_real(const numbers *q, const char *key, int64_t otherwise)
+{
+    const json_t *value = q->config ? json_object_get(q->config, key) : NULL;
+    double x = json_is_number(value) ? json_number_value(value) * 1e5 : 0;
+    return json_is_number(value) && x > -1e7 && x < 1e7 ? (int64_t)(x < 0 ? x - 0.5 : x + 0.5) : otherwise;
+}
+
+static void vae_numbers(numbers *q)
+{
+    int64_t base = dim_of(q, "encoder.conv_in.weight", 4, 0), latent = dim_of(q, "decoder.conv_in.weight", 4, 1);
+    int64_t levels = depth_of(q, "encoder.down_blocks.", ".resnets.0.conv1.weight");
+    set(q, "base", base);
+    set(q, "channels", dim_of(q, "encoder.conv_in.weight", 4, 1));
+    set(q, "latent", latent);
+    set(q, "levels", levels);
+    set(q, "layers", depth_of(q, "encoder.down_blocks.0.resnets.", ".conv1.weight"));
+    for (int64_t i = 0; i < levels && q->status == LIMN_OK; i++) {
+        char name[64], setting[16];
+        snprintf(name, sizeof name, "encoder.down_blocks.%lld.resnets.0.conv2.weight", (long long)i);
+        snprintf(setting, sizeof setting, "mult%lld", (long long)i + 1);
+        set(q, setting, dim_of(q, name, 4, 0) / (base ? base : 1));
+    }
+    set(q, "attention", find(q, "encoder.mid_block.attentions.0.group_norm.weight") != NULL);
+    set(q, "quant", find(q, "quant_conv.weight") != NULL);
+    set(q, "groups", configured(q, "norm_num_groups", 32));
+    set(q, "scaling", configured_real(q, "scaling_factor", latent == 4 ? 18215 : 100000));
+    set(q, "shift", configured_real(q, "shift_factor", 0));
+}
+
+/* Levels and blocks are three each in all that was published. */
+static void tae_numbers(numbers *q)
+{
+    const char *title = q->map->dialect->title;
+    limn_model_part part = !strcmp(title, "TAESD encoder") ? LIMN_PART_ENCODER : !strcmp(title, "TAESD decoder") ? LIMN_PART_DECODER : LIMN_PART_WHOLE;
+    const char *in = part == LIMN_PART_WHOLE ? "encoder.0.weight" : "0.weight", *to = part == LIMN_PART_WHOLE ? "encoder.14.weight" : "14.weight";
+    bool decoder = part == LIMN_PART_DECODER;
+    q->map->part = part;
+    set(q, "width", dim_of(q, decoder ? "1.weight" : in, 4, 0));
+    set(q, "channels", decoder ? dim_of(q, "19.weight", 4, 0) : dim_of(q, in, 4, 1));
+    set(q, "latent", decoder ? dim_of(q, "1.weight", 4, 1) : dim_of(q, to, 4, 0));
+    set(q, "pool", find(q, decoder ? "3.pool.0.weight" : part == LIMN_PART_WHOLE ? "encoder.11.pool.0.weight" : "11.pool.0.weight") != NULL);
+}
+
 /* ---- which dialect ---------------------------------------------------------------------------------------------------- */
 
 /* The prefix under which all anchors are there. */
@@ -210,6 +254,8 @@ static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_saf
     if (q.status != LIMN_OK) return q.status;
     if (!strcmp(map->dialect->family, "dit")) dit_numbers(&q, diffusers);
     else if (!strcmp(map->dialect->family, "mmdit")) sd3_numbers(&q, diffusers);
+    else if (!strcmp(map->dialect->family, "vae")) vae_numbers(&q);
+    else if (!strcmp(map->dialect->family, "tae")) tae_numbers(&q);
     else clip_numbers(&q);
     json_decref(q.config);
     const char *wrong = q.status == LIMN_OK && map->settings.family->check ? map->settings.family->check(&map->settings) : NULL;

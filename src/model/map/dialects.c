@@ -60,6 +60,19 @@ static const limn_map_row sd3_diffusers[] = {
     {.name = NULL},
 };
 
+/* A tiny autoencoder's halves, each in a file of its own. */
+#define TAE_ROWS(part) \
+    {part "*", {"*"}, LIMN_MAP_ROWS}, {part "*.conv.0", {"*.conv.0"}, LIMN_MAP_ROWS}, {part "*.conv.2", {"*.conv.2"}, LIMN_MAP_ROWS}, \
+    {part "*.conv.4", {"*.conv.4"}, LIMN_MAP_ROWS}, {part "*.pool.0", {"*.pool.0"}, LIMN_MAP_ROWS}, {part "*.pool.1", {"*.pool.1"}, LIMN_MAP_ROWS}, \
+    {part "*.pool.3", {"*.pool.3"}, LIMN_MAP_ROWS}, {.name = NULL}
+static const limn_map_row tae_encoder[] = {TAE_ROWS("encoder.")}, tae_decoder[] = {TAE_ROWS("decoder.")};
+
+/* Before diffusers 0.18 the attention in the middle had names of its own. */
+#define OLD_ATTENTION(part) \
+    {part "to_q", {part "query"}, LIMN_MAP_ROWS}, {part "to_k", {part "key"}, LIMN_MAP_ROWS}, {part "to_v", {part "value"}, LIMN_MAP_ROWS}, \
+    {part "to_out.0", {part "proj_attn"}, LIMN_MAP_ROWS}
+static const limn_map_row vae_old[] = {OLD_ATTENTION("encoder.mid_block.attentions.0."), OLD_ATTENTION("decoder.mid_block.attentions.0."), {.name = NULL}};
+
 #define ANCHORS(...) (const char *const[]){__VA_ARGS__, NULL}
 
 /* SD3 before CLIP: its single-file releases hold text encoders too. */
@@ -69,5 +82,10 @@ const limn_dialect limn_dialects[] = {
     {"DiT", "dit", ANCHORS("blocks.0.adaLN_modulation.1.weight", "y_embedder.embedding_table.weight", "x_embedder.proj.weight"), same},
     {"DiT (diffusers)", "dit", ANCHORS(FIRST "class_embedder.embedding_table.weight", "pos_embed.proj.weight"), dit_diffusers},
     {"CLIP text encoder", "clip-text", ANCHORS("text_model.embeddings.token_embedding.weight"), same},
+    {"AutoencoderKL of older diffusers", "vae", ANCHORS("encoder.mid_block.attentions.0.query.weight", "encoder.down_blocks.0.resnets.0.conv1.weight"), vae_old},
+    {"AutoencoderKL (diffusers)", "vae", ANCHORS("encoder.down_blocks.0.resnets.0.conv1.weight", "decoder.up_blocks.0.resnets.0.conv1.weight"), same},
+    {"TAESD", "tae", ANCHORS("encoder.1.conv.0.weight", "encoder.2.weight", "decoder.3.conv.0.weight"), same},
+    {"TAESD encoder", "tae", ANCHORS("1.conv.0.weight", "2.weight", "0.weight"), tae_encoder},
+    {"TAESD decoder", "tae", ANCHORS("3.conv.0.weight", "1.weight", "7.weight"), tae_decoder},
     {.title = NULL},
 };

@@ -36,6 +36,7 @@ struct limn_dialect {
 typedef struct limn_map {
     const limn_dialect *dialect;
     limn_settings settings;
+    limn_model_part part;      /* what of an autoencoder the file holds: some are published in two */
     char prefix[128];          /* before every name: "model.diffusion_model." */
 } limn_map;
 
