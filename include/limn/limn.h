@@ -128,6 +128,54 @@ limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *
  *  Sampler: Euler, CFG scale: 3, Seed: 42, ...").  @return the caller's, free(); NULL when memory is out */
 char *limn_generate_parameters(const limn_pipeline *pipeline, const limn_generate_options *options, int i);
 
+/* ---- latents --------------------------------------------------------------------------------------------------------- */
+
+/* A trained autoencoder.  Used by one thread at a time, with its context. */
+typedef struct limn_autoencoder limn_autoencoder;
+
+typedef struct limn_autoencoder_info {
+    const char *network;         /* "vae", "tae"; borrowed, as settings is */
+    const char *settings;        /* "vae size=512 channels=3 ..." */
+    int channels, latent;        /* of its pictures, of its latents */
+    int factor;                  /* a latent's sides are a picture's divided by this */
+    double scale, shift;         /* published numbers of the latents that diffusion sees: (latent - shift) scale; 1 and 0 where there are none */
+} limn_autoencoder_info;
+
+typedef struct limn_latent {
+    int height, width, channels;
+    int image_height, image_width; /* of the picture; it was padded to multiples of the factor by repeating its last row and column */
+    float *values;                 /* [height, width, channels], as the encoder makes them, not scaled; owned, limn_latent_free() */
+} limn_latent;
+
+/**
+ * Open a weight file, a folder with one (model.safetensors, diffusion_pytorch_model.safetensors, also in vae/), or the encoder of a pair
+ * of files whose names differ in "encoder" and "decoder" only; a folder may hold such a pair.
+ *
+ * @param out  on LIMN_OK the caller owns *out and frees it with limn_autoencoder_free(); otherwise *out is NULL
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_UNSUPPORTED: the weights of another network; LIMN_NO_MEMORY
+ */
+limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoencoder **out);
+void limn_autoencoder_free(limn_autoencoder *autoencoder); /* NULL is allowed */
+limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *autoencoder);
+
+/** A picture of any size and number of channels to the mean of its latent.  What is planned is said to the log before it is taken, and
+ *  kept for the next picture of the size.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_NO_MEMORY; LIMN_BAD_FILE: no encoder
+ *  among the weights, or they do not fit; otherwise *out is empty */
+limn_status limn_encode(limn_autoencoder *autoencoder, const limn_image *image, limn_precision precision, limn_latent *out);
+/** And back, cut to the picture's size.  @return as limn_encode(); LIMN_BAD_ARGUMENT: another number of channels; free *out with limn_image_free() */
+limn_status limn_decode(limn_autoencoder *autoencoder, const limn_latent *latent, limn_precision precision, limn_image *out);
+void limn_latent_free(limn_latent *latent); /* the values, not the struct, which becomes empty */
+
+/** Write atomically: safetensors with one tensor "latent" [channels, height, width] and metadata limn.picture ("640x427") and limn.vae.settings. */
+limn_status limn_latent_write(limn_ctx *ctx, const char *path, const limn_latent *latent, const limn_autoencoder *autoencoder);
+/** @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_FILE names what is wrong (shape, a value that is not finite, size of the picture);
+ *          LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY */
+limn_status limn_latent_read(limn_ctx *ctx, const char *path, limn_latent *out);
+
+/** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference); infinite when they
+ *  are equal.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */
+limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
+
 #ifdef __cplusplus
 }
 #endif
