@@ -1,0 +1,35 @@
+/* latents.h: what encode, decode and interpolate share. */
+#ifndef LIMN_CLI_LATENTS_H
+#define LIMN_CLI_LATENTS_H
+
+#include "cli.h"
+
+/* Flags of all three, as they were typed. */
+typedef struct latent_flags {
+    const char *model, *output, *precision, *threads;
+    bool help, quiet;
+} latent_flags;
+
+#define LATENT_FLAGS(f) \
+    {"-m", "--model", &(f).model, NULL}, {"-o", "--output", &(f).output, NULL}, {NULL, "--precision", &(f).precision, NULL}, \
+    {"-t", "--threads", &(f).threads, NULL}, {"-q", "--quiet", NULL, &(f).quiet}, {"-h", "--help", NULL, &(f).help}
+
+#define LATENT_HELP \
+    "  -m, --model VAE      weights of an autoencoder: a file, a folder, or the encoder of a pair X_encoder.pth, X_decoder.pth\n" \
+    "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
+
+/* A job of one of the verbs. */
+typedef struct latent_job {
+    limn_ctx *ctx;
+    const char *verb;
+    limn_precision precision;
+    bool quiet;
+} latent_job;
+
+/** Flags into a context with its log.  @return 0: end with latent_end(); else an exit code, after a message */
+int latent_begin(latent_job *job, const char *verb, const latent_flags *f);
+int latent_end(latent_job *job, limn_status status);
+/** The folder that a file is written into is there, its name ends in one of "a|b", and it is no folder itself. */
+limn_status latent_output_check(limn_ctx *ctx, const char *path, const char *endings);
+
+#endif
