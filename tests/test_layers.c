@@ -1,10 +1,11 @@
-/* test_layers.c: every layer of tiny networks against PyTorch (oracle/layer_vectors.py), which itself agreed with diffusers and
+/* test_layers.c: every layer of tiny networks against PyTorch (oracle/layer_vectors.py, autoencoder_vectors.py), which itself agreed with diffusers and
  * transformers: the reference in double, the CPU's kernels in f32. */
 #include "formula.h"
 #include "graph/node.h"
 #include "model/model.h"
 #include "train/weights.h"
 #include "vectors/layers.h"
+#include "vectors/autoencoders.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -53,6 +54,7 @@ static void give(net *t, limn_node *node, const char *name)
 static void give_inputs(net *t, const limn_settings *s)
 {
     give(t, t->ports.image, "input.image");
+    give(t, t->ports.noise, "input.noise");
     give(t, t->ports.features, "input.features");
     if (t->ports.features && t->ports.pooled_text) give(t, t->ports.pooled_text, "input.pooled");
     if (t->ports.timesteps) limn_plan_set(t->plan, t->ports.timesteps, LIMN_F32, (float[]){100, 725});
@@ -120,17 +122,23 @@ static void compare(net *t, const network_vectors *v, double tolerance)
     }
 }
 
-static void check_all(const limn_plan_options *options, double tolerance)
+static void check_table(const network_vectors *table, size_t n, const limn_plan_options *options, double tolerance)
 {
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, 2);
-    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
+    for (size_t i = 0; i < n; i++) {
         net t = {0};
-        open_net(&t, ctx, &published[i], options);
-        compare(&t, &published[i], tolerance);
+        open_net(&t, ctx, &table[i], options);
+        compare(&t, &table[i], tolerance);
         close_net(&t);
     }
     limn_ctx_free(ctx);
+}
+
+static void check_all(const limn_plan_options *options, double tolerance)
+{
+    check_table(published, sizeof published / sizeof *published, options, tolerance);
+    check_table(autoencoders, sizeof autoencoders / sizeof *autoencoders, options, tolerance);
 }
 
 static void every_layer_in_double_equals_pytorch(void **state)

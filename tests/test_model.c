@@ -34,6 +34,8 @@ static void published_parameter_counts(void **state)
     assert_true(fabs(parameters_of(ctx, "uvit-s/2") / 1e6 - 44.26) < 0.01);
     assert_true(fabs(parameters_of(ctx, "uvit-l/2") / 1e6 - 286.8) < 0.1);
     assert_true(fabs(parameters_of(ctx, "uvit-h/2") / 1e6 - 500.8) < 0.1);
+    assert_true(parameters_of(ctx, "sd-vae") == 83653863);
+    assert_true(parameters_of(ctx, "taef2") == 1338528 + 1338499);
     limn_ctx_free(ctx);
 }
 
@@ -101,7 +103,8 @@ static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn
     }
     fill(limn_plan_data(net->plan, net->ports.image), wide, limn_node_count(net->ports.image), 1, 1);
     fill(limn_plan_data(net->plan, net->target), wide, limn_node_count(net->target), 2, 1);
-    limn_plan_set(net->plan, net->ports.timesteps, LIMN_F32, (float[]){100, 700});
+    if (net->ports.noise) fill(limn_plan_data(net->plan, net->ports.noise), wide, limn_node_count(net->ports.noise), 4, 1);
+    if (net->ports.timesteps) limn_plan_set(net->plan, net->ports.timesteps, LIMN_F32, (float[]){100, 700});
     if (net->ports.ids) {
         int32_t ids[64];
         for (int i = 0; i < 64; i++) ids[i] = (i * 37 + 11) % 514;
@@ -141,6 +144,8 @@ static const char *const networks[] = {
     "mmdit " SMALL TEXT "attention=both conditioning=modulated norm=pre text_encoder=clip",
     "uvit " SMALL "classes=4",
     "uvit " SMALL TEXT "time_mlp=1 text=1 text_encoder=clip",
+    "vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2",
+    "tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1",
 };
 
 /* Central differences in double, three elements of every parameter. */
