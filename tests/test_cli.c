@@ -126,7 +126,7 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
 {
     (void)state;
     refuses("descibe", "did you mean describe?");
-    refuses("qqqqqqqq", "there are generate, train, describe, inspect, help");
+    refuses("qqqqqqqq", "there are generate, train, describe, inspect");
     refuses("help trian", "did you mean train?");
     refuses("describe mmdti", "did you mean mmdit?");
     refuses("describe dit --set depht=3", "did you mean depth?");
