@@ -166,11 +166,18 @@ limn_status limn_encode(limn_autoencoder *autoencoder, const limn_image *image, 
 limn_status limn_decode(limn_autoencoder *autoencoder, const limn_latent *latent, limn_precision precision, limn_image *out);
 void limn_latent_free(limn_latent *latent); /* the values, not the struct, which becomes empty */
 
-/** Write atomically: safetensors with one tensor "latent" [channels, height, width] and metadata limn.picture ("640x427") and limn.vae.settings. */
-limn_status limn_latent_write(limn_ctx *ctx, const char *path, const limn_latent *latent, const limn_autoencoder *autoencoder);
+/** Write atomically: safetensors with one tensor "latent" [channels, height, width] and metadata limn.picture ("640x427") and limn.vae.settings
+ *  (limn_autoencoder_info.settings). */
+limn_status limn_latent_write(limn_ctx *ctx, const char *path, const limn_latent *latent, const char *settings);
 /** @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_FILE names what is wrong (shape, a value that is not finite, size of the picture);
  *          LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY */
 limn_status limn_latent_read(limn_ctx *ctx, const char *path, limn_latent *out);
+
+/** Pictures between two latents of one shape: picture i of n is decoded from a + (b - a) i / (n - 1), or on the arc between them (spherical).
+ *  @param images  [n], n at least 2; on LIMN_OK each is the caller's, on failure none is left; progress is told of "picture"
+ *  @return as limn_decode(); LIMN_BAD_ARGUMENT: another shape or too few pictures; LIMN_CANCELLED */
+limn_status limn_interpolate(limn_autoencoder *autoencoder, const limn_latent *a, const limn_latent *b, int n, bool spherical, limn_precision precision,
+                             limn_image *images);
 
 /** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference); infinite when they
  *  are equal.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */

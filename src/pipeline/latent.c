@@ -1,17 +1,12 @@
-/* latent.c: pictures to latents and back, and the file a latent lies in. */
+/* latent.c: pictures to latents and back. */
 #include "denoise/picture.h"
 #include "file/image.h"
+#include "file/latent.h"
 #include "pipeline/autoencoder.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-void limn_latent_free(limn_latent *latent)
-{
-    free(latent->values);
-    *latent = (limn_latent){0};
-}
 
 static int padded(int n, int factor)
 {
@@ -29,13 +24,6 @@ static void to_values(const limn_image *image, int height, int width, float *out
             float alpha = c == 4 ? (float)p[3] / 255 : 1;
             for (int k = 0; k < c; k++) out[k] = (float)p[k] * (k < 3 ? alpha : 1) / 127.5f - 1;
         }
-}
-
-static limn_status new_latent(limn_ctx *ctx, int height, int width, int channels, limn_latent *out)
-{
-    size_t n = (size_t)height * (size_t)width * (size_t)channels;
-    *out = (limn_latent){.height = height, .width = width, .channels = channels, .values = malloc(n * sizeof(float))};
-    return out->values ? LIMN_OK : limn_fail_memory(ctx, n * sizeof(float), "a latent");
 }
 
 static limn_status to_channels(limn_ctx *ctx, const limn_image *image, int channels, limn_image *copy)
@@ -56,7 +44,7 @@ limn_status limn_encode(limn_autoencoder *a, const limn_image *image, limn_preci
     *out = (limn_latent){0};
     limn_status status = limn_half_plan(a, LIMN_PART_ENCODER, 1, height, width, precision);
     if (status == LIMN_OK) status = to_channels(a->ctx, image, info.channels, &copy);
-    if (status == LIMN_OK) status = new_latent(a->ctx, height / info.factor, width / info.factor, info.latent, out);
+    if (status == LIMN_OK) status = limn_latent_new(a->ctx, height / info.factor, width / info.factor, info.latent, out);
     if (status == LIMN_OK && !(values = malloc(n * sizeof *values))) status = limn_fail_memory(a->ctx, n * sizeof *values, "a picture");
     if (status == LIMN_OK) {
         to_values(&copy, height, width, values);

@@ -1,0 +1,28 @@
+/* latent.h: what a folder of latents says about all of them: latents.safetensors in it (limn_latent itself: limn.h). */
+#ifndef LIMN_LATENT_H
+#define LIMN_LATENT_H
+
+#include "base/base.h"
+
+enum { LIMN_LATENT_CHANNELS = 256 };
+
+typedef struct limn_latents {
+    int64_t count;
+    int height, width, channels;   /* of each */
+    double scale, shift;           /* (latent - shift) scale has mean 0 and spread 1 over all of them; a network is trained on that */
+    char vae[1100], settings[1024]; /* where the autoencoder's weights lay; its settings */
+    double n, sum[LIMN_LATENT_CHANNELS], square[LIMN_LATENT_CHANNELS]; /* while it is measured */
+} limn_latents;
+
+limn_status limn_latent_new(limn_ctx *ctx, int height, int width, int channels, limn_latent *out);
+
+/** Count one more, of at most LIMN_LATENT_CHANNELS channels. */
+void limn_latents_add(limn_latents *s, const limn_latent *l);
+/** After the last one: work out scale and shift. */
+void limn_latents_finish(limn_latents *s);
+/** FOLDER/latents.safetensors: tensors "mean" and "std" [channels], metadata limn.latent.{count,scale,shape,shift}, limn.vae and limn.vae.settings. */
+limn_status limn_latents_write(limn_ctx *ctx, const char *path, const limn_latents *s);
+/** @return LIMN_OK: all but count and what was measured; LIMN_NOT_FOUND; LIMN_BAD_FILE naming the metadata that is wrong */
+limn_status limn_latents_read(limn_ctx *ctx, const char *path, limn_latents *out);
+
+#endif
