@@ -33,6 +33,9 @@ limn_status limn_image_convert(limn_ctx *ctx, limn_image *image, int channels);
  *  colours count by their alpha. */
 limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, int height, limn_image *out);
 
+/** An animated PNG (APNG), atomically: n pictures of one size and number of channels, shown for `milliseconds` each, forever.  Readers that do
+ *  not know the animation show the first.  @return LIMN_OK; LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY; LIMN_IO: an older file at path is untouched */
+limn_status limn_apng_write(limn_ctx *ctx, const char *path, const limn_image *images, int n, int milliseconds);
 
 /* One format each, channels as stored; for limn_image_decode(). */
 limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
