@@ -277,6 +277,11 @@ int64_t limn_dataset_count(const limn_dataset *d)
     return d->rows.n;
 }
 
+const char *limn_dataset_file(const limn_dataset *d, int64_t i)
+{
+    return d->rows.row[i].file;
+}
+
 const char *limn_dataset_caption(const limn_dataset *d, int64_t i)
 {
     return d->rows.row[i].caption;

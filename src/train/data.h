@@ -37,6 +37,7 @@ limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *options, l
 void limn_dataset_free(limn_dataset *data); /* NULL is allowed */
 int64_t limn_dataset_count(const limn_dataset *data);
 /** Caption and class of picture i; the label is -1 for a picture without class.  Borrowed. */
+const char *limn_dataset_file(const limn_dataset *data, int64_t i); /* its path; NULL for the shapes */
 const char *limn_dataset_caption(const limn_dataset *data, int64_t i);
 int limn_dataset_label(const limn_dataset *data, int64_t i);
 /** Number of classes, 0 without any, and their names: whole numbers by value when all names are, else sorted by bytes. */

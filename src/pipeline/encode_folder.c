@@ -1,0 +1,211 @@
+/* encode_folder.c: see encode_folder.h. */
+#include "pipeline/encode_folder.h"
+
+#include "file/bytes.h"
+#include "file/latent.h"
+#include "pipeline/autoencoder.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FEW_BAD = 3, MAX_LINES = 1 << 30, DATA_BYTES = 1 };
+
+typedef struct folder_job {
+    limn_autoencoder *a;
+    limn_ctx *ctx;
+    const limn_encode_options *o;
+    limn_dataset *data;
+    limn_latents all;
+    limn_latent latent;
+    float *picture;
+    uint8_t *done;    /* [count]: which pictures there are latents of */
+    int64_t n_bad;
+} folder_job;
+
+/* The folder of every part of a path but the last. */
+static limn_status make_folders(limn_ctx *ctx, char *path)
+{
+    for (char *slash = path; (slash = strchr(slash + 1, '/')); *slash = '/') {
+        *slash = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) return limn_fail(ctx, LIMN_IO, "%s: %s", path, strerror(errno));
+    }
+    return LIMN_OK;
+}
+
+/* The picture's path inside its folder. */
+static const char *name_of(const folder_job *j, int64_t i)
+{
+    const char *name = limn_dataset_file(j->data, i) + strlen(j->o->folder);
+    while (*name == '/') name++;
+    return name;
+}
+
+static limn_status write_latent(folder_job *j, int64_t i)
+{
+    char path[LIMN_PATH_BYTES];
+    if (snprintf(path, sizeof path, "%s/%s.safetensors", j->o->out, name_of(j, i)) >= (int)sizeof path)
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "the path of the latent of %s is longer than %d bytes", name_of(j, i), LIMN_PATH_BYTES);
+    limn_status status = make_folders(j->ctx, path);
+    return status == LIMN_OK ? limn_latent_write(j->ctx, path, &j->latent, j->a->text) : status;
+}
+
+static limn_status skip(folder_job *j)
+{
+    int64_t n = limn_dataset_count(j->data);
+    j->n_bad++;
+    if (j->n_bad == n || (j->n_bad > FEW_BAD && 100 * j->n_bad > n)) return limn_fail_in(j->ctx, LIMN_BAD_FILE, "%lld of %lld pictures cannot be read; the last", (long long)j->n_bad, (long long)n);
+    limn_log(j->ctx, LIMN_LOG_WARN, "skipped: %s", limn_error_text(j->ctx));
+    return LIMN_OK;
+}
+
+static limn_status encode_one(folder_job *j, int64_t i)
+{
+    limn_status status = limn_dataset_picture(j->ctx, j->data, i, j->picture);
+    if (status == LIMN_NO_MEMORY) return status;
+    if (status != LIMN_OK) return skip(j);
+    status = limn_encode_values(j->a, 1, j->o->size, j->o->size, j->picture, j->o->precision, j->latent.values);
+    if (status == LIMN_OK) status = write_latent(j, i);
+    if (status != LIMN_OK) return status;
+    limn_latents_add(&j->all, &j->latent);
+    j->done[i] = 1;
+    return LIMN_OK;
+}
+
+static limn_status encode_all(folder_job *j)
+{
+    int64_t n = limn_dataset_count(j->data);
+    limn_status status = LIMN_OK;
+    for (int64_t i = 0; i < n && status == LIMN_OK; i++) {
+        if (!limn_progress(j->ctx, "picture", i, n)) return limn_fail(j->ctx, LIMN_CANCELLED, "stopped after %lld of %lld pictures", (long long)i, (long long)n);
+        status = encode_one(j, i);
+    }
+    if (status == LIMN_OK) limn_progress(j->ctx, "picture", n, n);
+    return status;
+}
+
+/* ---- metadata.jsonl ---------------------------------------------------------------------------------------------------------- */
+
+static limn_status put_row(folder_job *j, limn_writer *writer, json_t *row, int64_t i)
+{
+    char name[LIMN_PATH_BYTES];
+    snprintf(name, sizeof name, "%s.safetensors", name_of(j, i));
+    char *line = json_object_set_new(row, "file_name", json_string(name)) == 0 ? json_dumps(row, JSON_COMPACT) : NULL;
+    if (!line) return limn_fail_memory(j->ctx, sizeof name, "a row of metadata.jsonl");
+    limn_file_write(writer, line, strlen(line));
+    limn_file_write(writer, "\n", 1);
+    free(line);
+    return LIMN_OK;
+}
+
+/* The data set has the rows of the file in its order, less those that --where leaves out. */
+static limn_status put_same_rows(folder_job *j, limn_writer *writer, char *bytes)
+{
+    int64_t i = 0, n = limn_dataset_count(j->data);
+    limn_status status = LIMN_OK;
+    for (char *line = bytes, *next; line && *line && i < n && status == LIMN_OK; line = next) {
+        next = strchr(line, '\n');
+        if (next) *next++ = '\0';
+        json_t *row = json_loads(line, 0, NULL);
+        const char *file = json_string_value(json_object_get(row, "file_name")), *own = limn_dataset_file(j->data, i) + strlen(j->o->folder) + 1;
+        if (file && strcmp(file, own) == 0) {
+            if (j->done[i]) status = put_row(j, writer, row, i);
+            i++;
+        }
+        json_decref(row);
+    }
+    return status;
+}
+
+static limn_status put_new_rows(folder_job *j, limn_writer *writer)
+{
+    limn_status status = LIMN_OK;
+    for (int64_t i = 0; i < limn_dataset_count(j->data) && status == LIMN_OK; i++) {
+        if (!j->done[i]) continue;
+        int label = limn_dataset_label(j->data, i);
+        json_t *row = json_pack("{s:s}", "text", limn_dataset_caption(j->data, i));
+        if (row && label >= 0) json_object_set_new(row, "label", json_string(limn_dataset_class(j->data, label)));
+        status = row ? put_row(j, writer, row, i) : limn_fail_memory(j->ctx, 64, "a row of metadata.jsonl");
+        json_decref(row);
+    }
+    return status;
+}
+
+static limn_status write_rows(folder_job *j)
+{
+    char from[LIMN_PATH_BYTES], to[LIMN_PATH_BYTES];
+    unsigned char *bytes = NULL;
+    size_t n;
+    limn_writer writer;
+    snprintf(from, sizeof from, "%s/metadata.jsonl", j->o->folder);
+    snprintf(to, sizeof to, "%s/metadata.jsonl", j->o->out);
+    limn_status status = limn_file_read(j->ctx, from, MAX_LINES, &bytes, &n);
+    bool there = status == LIMN_OK;
+    if (status != LIMN_OK && status != LIMN_NOT_FOUND) return status;
+    status = limn_file_create(j->ctx, to, &writer);
+    if (status == LIMN_OK) status = there ? put_same_rows(j, &writer, (char *)bytes) : put_new_rows(j, &writer);
+    if (status == LIMN_OK) status = limn_file_commit(&writer);
+    else limn_file_discard(&writer);
+    free(bytes);
+    return status;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------------------------------------- */
+
+static limn_status check(const folder_job *j)
+{
+    const limn_encode_options *o = j->o;
+    struct stat a, b;
+    if (o->size < j->a->factor || o->size % j->a->factor)
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "pictures must have a multiple of %d pixels a side, found %d", j->a->factor, o->size);
+    if (stat(o->folder, &a) == 0 && stat(o->out, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "latents of %s must go to another folder", o->folder);
+    return LIMN_OK;
+}
+
+static limn_status open_job(folder_job *j)
+{
+    const limn_encode_options *o = j->o;
+    limn_autoencoder_info info = limn_autoencoder_describe(j->a);
+    limn_data_options data = {.folder = o->folder, .where = o->where, .size = o->size, .channels = info.channels, .resize = o->crop, .memory = DATA_BYTES};
+    limn_status status = limn_dataset_open(j->ctx, &data, &j->data);
+    if (status == LIMN_OK) status = limn_half_plan(j->a, LIMN_PART_ENCODER, 1, o->size, o->size, o->precision);
+    if (status == LIMN_OK) status = limn_latent_new(j->ctx, o->size / info.factor, o->size / info.factor, info.latent, &j->latent);
+    if (status != LIMN_OK) return status;
+    j->latent.image_height = j->latent.image_width = o->size;
+    size_t bytes = limn_dataset_floats(j->data) * sizeof *j->picture;
+    j->picture = malloc(bytes), j->done = calloc((size_t)limn_dataset_count(j->data), 1);
+    return j->picture && j->done ? LIMN_OK : limn_fail_memory(j->ctx, bytes, "a picture");
+}
+
+static limn_status finish(folder_job *j)
+{
+    char path[LIMN_PATH_BYTES];
+    char *real = realpath(j->o->vae, NULL);
+    snprintf(j->all.vae, sizeof j->all.vae, "%s", real ? real : j->o->vae);
+    free(real);
+    snprintf(j->all.settings, sizeof j->all.settings, "%s", j->a->text);
+    limn_latents_finish(&j->all);
+    snprintf(path, sizeof path, "%s/latents.safetensors", j->o->out);
+    limn_status status = limn_latents_write(j->ctx, path, &j->all);
+    return status == LIMN_OK ? write_rows(j) : status;
+}
+
+limn_status limn_encode_folder(limn_autoencoder *a, const limn_encode_options *o, int64_t *n)
+{
+    folder_job j = {.a = a, .ctx = a->ctx, .o = o};
+    *n = 0;
+    limn_status status = check(&j);
+    if (status == LIMN_OK) status = open_job(&j);
+    if (status == LIMN_OK) status = encode_all(&j);
+    if (status == LIMN_OK) status = finish(&j);
+    if (status == LIMN_OK) *n = j.all.count;
+    limn_dataset_free(j.data);
+    limn_latent_free(&j.latent);
+    free(j.picture);
+    free(j.done);
+    return status;
+}
