@@ -1,16 +1,31 @@
-/* encode.c: limn encode -m VAE IMAGE -o latent.safetensors */
+/* encode.c: limn encode -m VAE IMAGE -o latent.safetensors, or a folder to a folder. */
 #include "file/image.h"
+#include "generate_output.h"
 #include "latents.h"
+#include "pipeline/encode_folder.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char help[] =
     "limn encode -m VAE IMAGE -o latent.safetensors [flags]\n"
+    "limn encode -m VAE FOLDER -o LATENTS --size N [flags]\n"
     "\n"
     "A picture (PNG, JPEG, WebP) to the latent of an autoencoder: safetensors with one tensor \"latent\" [channels, height, width], as the\n"
     "encoder makes it (the mean, where it gives a distribution), not scaled.  limn decode makes a picture of it.\n"
     "Sides that are not multiples of the autoencoder's factor (8) are padded and cut off again when it is decoded.\n"
-    "\n" LATENT_HELP
     "\n"
-    "example: limn encode -m taef2_encoder.pth cat.png -o cat.safetensors\n";
+    "A folder of pictures (as limn train reads one) to a folder of latents for limn train --latents: a file for each, metadata.jsonl with\n"
+    "captions and all other fields kept, and latents.safetensors: mean and spread of all, from which scale and shift for training follow.\n"
+    "\n" LATENT_HELP
+    "  --size N             folder: pictures become N x N\n"
+    "  --crop centre|squash folder: cut a square from the middle, or change the proportions\n"
+    "  --where F=V,...      folder: only rows of metadata.jsonl whose fields have these values\n"
+    "\n"
+    "examples:\n"
+    "  limn encode -m taef2_encoder.pth cat.png -o cat.safetensors\n"
+    "  limn encode -m taef2_encoder.pth photos -o latents --size 256\n";
 
 static limn_status encode(latent_job *job, const latent_flags *f, const char *picture)
 {
@@ -21,7 +36,7 @@ static limn_status encode(latent_job *job, const latent_flags *f, const char *pi
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
     if (status == LIMN_OK) status = limn_image_read(job->ctx, picture, 0, &image);
     if (status == LIMN_OK) status = limn_encode(a, &image, job->precision, &latent);
-    if (status == LIMN_OK) status = limn_latent_write(job->ctx, f->output, &latent, a);
+    if (status == LIMN_OK) status = limn_latent_write(job->ctx, f->output, &latent, limn_autoencoder_describe(a).settings);
     if (status == LIMN_OK) printf("%s\n", f->output);
     limn_latent_free(&latent);
     limn_image_free(&image);
@@ -29,16 +44,44 @@ static limn_status encode(latent_job *job, const latent_flags *f, const char *pi
     return status;
 }
 
+static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_encode_options *o, const char *size, const char *crop)
+{
+    limn_autoencoder *a = NULL;
+    int64_t n = 0;
+    long pixels = 0;
+    generate_progress progress = {0};
+    if (!size) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is a folder: expected --size with the pixels a side of its pictures", o->folder);
+    if (!cli_integer("--size", size, 1, LIMN_MAX_SIDE, &pixels)) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "no latents were made");
+    if (crop && strcmp(crop, "centre") && strcmp(crop, "squash")) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--crop is centre or squash, found \"%.100s\"", crop);
+    o->size = (int)pixels, o->crop = crop && !strcmp(crop, "squash") ? LIMN_SQUASH : LIMN_CROP_CENTRE;
+    o->out = f->output, o->vae = f->model, o->precision = job->precision;
+    if (isatty(STDERR_FILENO) && !f->quiet) limn_ctx_set_progress(job->ctx, generate_show_progress, &progress);
+    limn_status status = limn_autoencoder_open(job->ctx, f->model, &a);
+    if (status == LIMN_OK) status = limn_encode_folder(a, o, &n);
+    if (status == LIMN_OK) printf("%s: %lld latents\n", f->output, (long long)n);
+    limn_autoencoder_free(a);
+    return status;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && S_ISDIR(there.st_mode);
+}
+
 int cli_encode(int argc, char **argv)
 {
     latent_flags f = {0};
     latent_job job;
-    const char *picture = NULL;
-    const cli_flag flags[] = {LATENT_FLAGS(f), {NULL, NULL, NULL, NULL}};
+    const char *picture = NULL, *size = NULL, *crop = NULL;
+    limn_encode_options o = {0};
+    const cli_flag flags[] = {LATENT_FLAGS(f), {NULL, "--size", &size, NULL}, {NULL, "--crop", &crop, NULL}, {NULL, "--where", &o.where, NULL}, {NULL, NULL, NULL, NULL}};
     int n = cli_parse(argc, argv, flags, &picture, 1);
     if (f.help) return fputs(help, stdout), 0;
     if (n < 0) return 2;
     if (!picture) return fprintf(stderr, "limn encode: expected a picture, as in: limn encode -m VAE cat.png -o cat.safetensors\n"), 2;
     int code = latent_begin(&job, argv[1], &f);
-    return code ? code : latent_end(&job, encode(&job, &f, picture));
+    o.folder = picture;
+    if (code) return code;
+    return latent_end(&job, is_folder(picture) ? encode_folder(&job, &f, &o, size, crop) : encode(&job, &f, picture));
 }

@@ -10,6 +10,7 @@ static const char help[] =
     "  limn train mmdit-emoji --data FOLDER --out RUN       train on a folder of captioned pictures\n"
     "  limn describe mmdit --set attention=joint            a network as text\n"
     "  limn encode -m VAE cat.png -o cat.safetensors        a picture to its latent; limn decode: back\n"
+    "  limn interpolate -m VAE a.png b.png -o strip.png     pictures between two pictures\n"
     "  limn inspect FILE                                    what is in a weight file or a picture\n"
     "  limn help VERB                                       all flags of a verb, with examples\n"
     "  limn --version\n"
@@ -21,7 +22,7 @@ static const struct verb {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"generate", cli_generate}, {"train", cli_train}, {"describe", cli_describe}, {"inspect", cli_inspect}, {"encode", cli_encode}, {"decode", cli_decode},
+    {"generate", cli_generate}, {"train", cli_train}, {"describe", cli_describe}, {"inspect", cli_inspect}, {"encode", cli_encode}, {"decode", cli_decode}, {"interpolate", cli_interpolate},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
