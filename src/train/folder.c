@@ -1,77 +1,13 @@
 /* folder.c: folders without metadata.jsonl: .txt sidecars, class folders, plain pictures. */
 #include "file/bytes.h"
+#include "train/listing.h"
 #include "train/rows.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 enum { MAX_CAPTION_BYTES = 1 << 20 };
-
-typedef struct names {
-    char **name;
-    size_t n, capacity;
-} names;
-
-static void names_free(names *list)
-{
-    for (size_t i = 0; i < list->n; i++) free(list->name[i]);
-    free(list->name);
-    *list = (names){0};
-}
-
-static bool names_add(names *list, const char *name)
-{
-    if (list->n == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        char **more = realloc(list->name, capacity * sizeof *more);
-        if (!more) return false;
-        list->name = more, list->capacity = capacity;
-    }
-    return (list->name[list->n] = strdup(name)) && ++list->n;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool is_picture(const char *name)
-{
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0) return true;
-    return false;
-}
-
-static bool is_folder(const char *folder, const char *name)
-{
-    char path[4096];
-    struct stat st;
-    return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* Pictures and (folders not NULL) sub-folders, sorted. */
-static limn_status list(limn_ctx *ctx, const char *folder, names *pictures, names *folders)
-{
-    DIR *d = opendir(folder);
-    if (!d) return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", folder, strerror(errno));
-    bool fits = true;
-    for (struct dirent *e; fits && (e = readdir(d));) {
-        if (e->d_name[0] == '.') continue;
-        if (is_picture(e->d_name)) fits = names_add(pictures, e->d_name);
-        else if (folders && is_folder(folder, e->d_name)) fits = names_add(folders, e->d_name);
-    }
-    closedir(d);
-    if (!fits) return limn_fail_memory(ctx, 4096, folder);
-    if (pictures->n) qsort(pictures->name, pictures->n, sizeof *pictures->name, by_bytes);
-    if (folders && folders->n) qsort(folders->name, folders->n, sizeof *folders->name, by_bytes);
-    return LIMN_OK;
-}
 
 /* Text of NAME.txt beside the picture, blanks at its ends cut; `otherwise` when there is none. */
 static limn_status sidecar(limn_ctx *ctx, limn_rows *rows, const char *picture, const char *otherwise, const char **out)
@@ -103,7 +39,7 @@ static char *caption_of_class(limn_rows *rows, const char *class)
     return text;
 }
 
-static limn_status add_pictures(limn_ctx *ctx, const char *folder, const names *pictures, const char *class, limn_rows *rows)
+static limn_status add_pictures(limn_ctx *ctx, const char *folder, const limn_names *pictures, const char *class, limn_rows *rows)
 {
     limn_status status = LIMN_OK;
     const char *otherwise = class ? caption_of_class(rows, class) : "";
@@ -117,51 +53,51 @@ static limn_status add_pictures(limn_ctx *ctx, const char *folder, const names *
     return status;
 }
 
-static limn_status add_folders(limn_ctx *ctx, const char *folder, const names *folders, bool classes, limn_rows *rows)
+static limn_status add_folders(limn_ctx *ctx, const char *folder, const limn_names *folders, bool classes, limn_rows *rows)
 {
     limn_status status = LIMN_OK;
     for (size_t i = 0; i < folders->n && status == LIMN_OK; i++) {
-        names pictures = {0};
+        limn_names pictures = {0};
         const char *path = limn_arena_printf(rows->arena, "%s/%s", folder, folders->name[i]);
         const char *class = classes ? limn_arena_strdup(rows->arena, folders->name[i]) : NULL;
         if (!path || (classes && !class)) return limn_fail_memory(ctx, strlen(folder), folder);
         if (classes) status = limn_text_check(ctx, path, class, strlen(class));
-        if (status == LIMN_OK) status = list(ctx, path, &pictures, NULL);
+        if (status == LIMN_OK) status = limn_names_list(ctx, path, &pictures, NULL);
         if (status == LIMN_OK && pictures.n) status = add_pictures(ctx, path, &pictures, class, rows);
-        names_free(&pictures);
+        limn_names_free(&pictures);
     }
     return status;
 }
 
 /* A folder of one picture-holding sub-folder ("images") is no set of classes. */
-static limn_status count_filled(limn_ctx *ctx, const char *folder, const names *folders, int *n)
+static limn_status count_filled(limn_ctx *ctx, const char *folder, const limn_names *folders, int *n)
 {
     limn_status status = LIMN_OK;
     *n = 0;
     for (size_t i = 0; i < folders->n && *n < 2 && status == LIMN_OK; i++) {
         char path[4096];
         struct stat st;
-        names pictures = {0};
+        limn_names pictures = {0};
         snprintf(path, sizeof path, "%s/%s/metadata.jsonl", folder, folders->name[i]);
         if (stat(path, &st) == 0)
             return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds folders with a metadata.jsonl of their own: give --data %s/%s", folder, folder, folders->name[i]);
         *strrchr(path, '/') = '\0';
-        status = list(ctx, path, &pictures, NULL);
+        status = limn_names_list(ctx, path, &pictures, NULL);
         *n += pictures.n > 0;
-        names_free(&pictures);
+        limn_names_free(&pictures);
     }
     return status;
 }
 
 limn_status limn_rows_folder(limn_ctx *ctx, const char *folder, limn_rows *rows)
 {
-    names pictures = {0}, folders = {0};
+    limn_names pictures = {0}, folders = {0};
     int n_filled = 0;
-    limn_status status = list(ctx, folder, &pictures, &folders);
+    limn_status status = limn_names_list(ctx, folder, &pictures, &folders);
     if (status == LIMN_OK && !pictures.n) status = count_filled(ctx, folder, &folders, &n_filled);
     if (status == LIMN_OK) status = add_pictures(ctx, folder, &pictures, NULL, rows);
     if (status == LIMN_OK) status = add_folders(ctx, folder, &folders, n_filled >= 2, rows);
-    names_free(&pictures);
-    names_free(&folders);
+    limn_names_free(&pictures);
+    limn_names_free(&folders);
     return status;
 }

@@ -1,0 +1,80 @@
+/* listing.c: see listing.h. */
+#include "train/listing.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+void limn_names_free(limn_names *list)
+{
+    for (size_t i = 0; i < list->n; i++) free(list->name[i]);
+    free(list->name);
+    *list = (limn_names){0};
+}
+
+static bool names_add(limn_names *list, const char *name)
+{
+    if (list->n == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        char **more = realloc(list->name, capacity * sizeof *more);
+        if (!more) return false;
+        list->name = more, list->capacity = capacity;
+    }
+    return (list->name[list->n] = strdup(name)) && ++list->n;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_picture(const char *name)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot, endings[i]) == 0) return true;
+    return false;
+}
+
+bool limn_is_folder(const char *folder, const char *name)
+{
+    char path[4096];
+    struct stat st;
+    return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+limn_status limn_names_list(limn_ctx *ctx, const char *folder, limn_names *pictures, limn_names *folders)
+{
+    DIR *d = opendir(folder);
+    if (!d) return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", folder, strerror(errno));
+    bool fits = true;
+    for (struct dirent *e; fits && (e = readdir(d));) {
+        if (e->d_name[0] == '.') continue;
+        if (is_picture(e->d_name)) fits = names_add(pictures, e->d_name);
+        else if (folders && limn_is_folder(folder, e->d_name)) fits = names_add(folders, e->d_name);
+    }
+    closedir(d);
+    if (!fits) return limn_fail_memory(ctx, 4096, folder);
+    if (pictures->n) qsort(pictures->name, pictures->n, sizeof *pictures->name, by_bytes);
+    if (folders && folders->n) qsort(folders->name, folders->n, sizeof *folders->name, by_bytes);
+    return LIMN_OK;
+}
+
+int limn_names_compare(const char *a, const char *b)
+{
+    while (*a && *b) {
+        if (*a >= '0' && *a <= '9' && *b >= '0' && *b <= '9') {
+            a += strspn(a, "0"), b += strspn(b, "0");
+            size_t n = strspn(a, "0123456789"), m = strspn(b, "0123456789");
+            int order = n != m ? (n > m) - (n < m) : strncmp(a, b, n);
+            if (order) return order;
+            a += n, b += m;
+        } else if (*a != *b) return (unsigned char)*a - (unsigned char)*b;
+        else a++, b++;
+    }
+    return (unsigned char)*a - (unsigned char)*b;
+}

@@ -1,0 +1,20 @@
+/* listing.h: names in a folder. */
+#ifndef LIMN_LISTING_H
+#define LIMN_LISTING_H
+
+#include "base/base.h"
+
+typedef struct limn_names {
+    char **name;
+    size_t n, capacity;
+} limn_names;
+
+/** Pictures (.png .jpg .jpeg .webp) and, folders not NULL, sub-folders; hidden ones left out, sorted by bytes.
+ *  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY; the caller frees both with limn_names_free() in any case */
+limn_status limn_names_list(limn_ctx *ctx, const char *folder, limn_names *pictures, limn_names *folders);
+void limn_names_free(limn_names *names);
+bool limn_is_folder(const char *folder, const char *name);
+/** As strcmp(), but runs of digits count by their value: "2" before "10", "a9b" before "a10b". */
+int limn_names_compare(const char *a, const char *b);
+
+#endif

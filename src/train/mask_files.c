@@ -1,0 +1,149 @@
+/* mask_files.c: which picture has which mask; see masks.h. */
+#include "train/mask_parts.h"
+
+#include "file/bytes.h"
+#include "train/listing.h"
+#include "train/rows.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_JSON_BYTES = 64 << 20 };
+
+static limn_status add(limn_ctx *ctx, limn_masks *m, const char *name, const char *image, const char *mask)
+{
+    if (m->n == m->capacity) {
+        int64_t capacity = m->capacity ? 2 * m->capacity : 64;
+        limn_mask_row *more = realloc(m->row, (size_t)capacity * sizeof *more);
+        if (!more) return limn_fail_memory(ctx, (size_t)capacity * sizeof *more, "a list of masks");
+        m->row = more, m->capacity = capacity;
+    }
+    if (!name || !image || !mask) return limn_fail_memory(ctx, 4096, "the name of a mask");
+    m->row[m->n++] = (limn_mask_row){.name = name, .image = image, .mask = mask};
+    return LIMN_OK;
+}
+
+static size_t stem(const char *name)
+{
+    return (size_t)(strrchr(name, '.') - name);
+}
+
+/* "a_0000" of nnU-Net is case "a"; 0: no such name. */
+static size_t case_of(const char *name)
+{
+    size_t n = stem(name);
+    bool fits = n > 5 && name[n - 5] == '_' && strspn(name + n - 4, "0123456789") >= 4;
+    return fits ? n - 5 : 0;
+}
+
+static const char *find(const limn_names *names, const char *stem_of, size_t n, bool *taken)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (stem(names->name[i]) == n && strncmp(names->name[i], stem_of, n) == 0) return taken[i] = true, names->name[i];
+    return NULL;
+}
+
+static limn_status pair(limn_ctx *ctx, limn_masks *m, const char *images, const limn_names *image, const char *masks, const limn_names *mask, bool *taken)
+{
+    limn_status status = LIMN_OK;
+    for (size_t i = 0; i < image->n && status == LIMN_OK; i++) {
+        const char *name = image->name[i];
+        size_t n = m->per_channel ? case_of(name) : stem(name);
+        if (m->per_channel && n == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s: expected a name like CASE_0000.png in nnU-Net's layout", images, name);
+        if (m->per_channel && strncmp(name + n, "_0000.", 6) != 0) continue;
+        const char *of = find(mask, name, n, taken);
+        if (!of) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s.png", images, name, masks, (int)n, name);
+        status = add(ctx, m, limn_arena_printf(m->arena, "%.*s", (int)n, name), limn_arena_printf(m->arena, "%s/%s", images, name), limn_arena_printf(m->arena, "%s/%s", masks, of));
+    }
+    size_t alone = 0, first = 0;
+    for (size_t i = mask->n; i-- > 0;)
+        if (!taken[i]) alone++, first = i;
+    if (alone && status == LIMN_OK) limn_log(ctx, LIMN_LOG_WARN, "%zu of %zu masks have no picture in %s and are left out, the first: %s", alone, mask->n, images, mask->name[first]);
+    return status;
+}
+
+static limn_status pair_folders(limn_ctx *ctx, limn_masks *m, const char *folder, const char *images, const char *masks)
+{
+    limn_names image = {0}, mask = {0};
+    bool *taken = NULL;
+    const char *a = limn_arena_printf(m->arena, "%s/%s", folder, images), *b = limn_arena_printf(m->arena, "%s/%s", folder, masks);
+    limn_status status = a && b ? limn_names_list(ctx, a, &image, NULL) : limn_fail_memory(ctx, 4096, folder);
+    if (status == LIMN_OK) status = limn_names_list(ctx, b, &mask, NULL);
+    if (status == LIMN_OK && !image.n) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture", a);
+    if (status == LIMN_OK && !(taken = calloc(mask.n + 1, sizeof *taken))) status = limn_fail_memory(ctx, mask.n, b);
+    if (status == LIMN_OK) status = pair(ctx, m, a, &image, b, &mask, taken);
+    free(taken);
+    limn_names_free(&image);
+    limn_names_free(&mask);
+    return status;
+}
+
+/* ---- nnU-Net ------------------------------------------------------------------------------------------------------------ */
+
+/* "labels": {"background": 0, "cell": 1, "ignore": 2} */
+static limn_status read_labels(limn_ctx *ctx, const char *path, json_t *labels, limn_masks *m)
+{
+    const char *name;
+    json_t *value;
+    int most = 0;
+    m->named = true, m->classes = 0;
+    json_object_foreach(labels, name, value) {
+        json_int_t k = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (k < 0 || k >= LIMN_MAX_CLASSES)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: label \"%.100s\": expected a whole number from 0 to %d (regions of several labels are not supported)", path, name, LIMN_MAX_CLASSES - 1);
+        if (m->value_class[k] != -1) return limn_fail(ctx, LIMN_BAD_FILE, "%s: two labels have the value %d", path, (int)k);
+        bool ignored = strcmp(name, "ignore") == 0;
+        m->value_class[k] = ignored ? LIMN_IGNORED : (int)k;
+        if (ignored) continue;
+        m->classes++, m->class_value[k] = (int)k;
+        if (k > most) most = (int)k;
+        if (!(m->class_name[k] = limn_arena_strdup(m->arena, name))) return limn_fail_memory(ctx, strlen(name), path);
+    }
+    if (m->classes != most + 1 || m->classes < 2) return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected labels 0, 1, 2 .. without a gap, found %d up to %d", path, m->classes, most);
+    return LIMN_OK;
+}
+
+static limn_status read_json(limn_ctx *ctx, const char *path, const char *bytes, size_t n, limn_masks *m)
+{
+    json_error_t error;
+    json_t *root = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error), *labels = json_object_get(root, "labels");
+    limn_status status = LIMN_OK;
+    if (!root) status = limn_fail(ctx, LIMN_BAD_FILE, "%s line %d, column %d: %s", path, error.line, error.column, error.text);
+    else if (!json_is_object(labels)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected \"labels\": {\"background\": 0, ..}, as nnU-Net writes it", path);
+    else status = read_labels(ctx, path, labels, m);
+    json_decref(root);
+    return status;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return limn_names_compare(((const limn_mask_row *)a)->name, ((const limn_mask_row *)b)->name);
+}
+
+static limn_status two_folders(limn_ctx *ctx, const char *folder, limn_masks *m)
+{
+    static const char *const images[] = {"images", "image"}, *const masks[] = {"masks", "mask", "labels", "label"};
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 4; k++)
+            if (limn_is_folder(folder, images[i]) && limn_is_folder(folder, masks[k])) return pair_folders(ctx, m, folder, images[i], masks[k]);
+    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: expected the folders images and masks (or image and label), or nnU-Net's dataset.json, imagesTr and labelsTr", folder);
+}
+
+limn_status limn_mask_files(limn_ctx *ctx, const char *folder, limn_masks *m)
+{
+    unsigned char *bytes;
+    size_t n;
+    const char *path = limn_arena_printf(m->arena, "%s/dataset.json", folder);
+    limn_status status = path ? limn_file_read(ctx, path, MAX_JSON_BYTES, &bytes, &n) : limn_fail_memory(ctx, strlen(folder), folder);
+    if (status == LIMN_NOT_FOUND) status = two_folders(ctx, folder, m);
+    else if (status == LIMN_OK) {
+        m->per_channel = true;
+        status = limn_text_check(ctx, path, (char *)bytes, n);
+        if (status == LIMN_OK) status = read_json(ctx, path, (char *)bytes, n, m);
+        free(bytes);
+        if (status == LIMN_OK) status = pair_folders(ctx, m, folder, "imagesTr", "labelsTr");
+    }
+    if (status == LIMN_OK && m->n) qsort(m->row, (size_t)m->n, sizeof *m->row, by_name);
+    return status;
+}

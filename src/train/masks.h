@@ -1,0 +1,52 @@
+/* masks.h: pictures with a class for every pixel.
+ *
+ *   FOLDER/images/a.png  FOLDER/masks/a.png     the same name without its ending; also image/ and label/, images/ and labels/
+ *   FOLDER/dataset.json  imagesTr/a_0000.png  labelsTr/a.png     nnU-Net's layout: a file a channel, or all channels in _0000
+ *
+ * PNG, JPEG and WebP, 8 bits.  A mask has one value a pixel (colours of equal parts count as gray).  Which value is which class: the
+ * option `values`; without it dataset.json; without that 0 and 255 as classes 0 and 1 when the folder has no other values, else 0 .. K-1
+ * as they are.  All is read into memory, one byte a pixel, channel and mask. */
+#ifndef LIMN_MASKS_H
+#define LIMN_MASKS_H
+
+#include "train/augment.h"
+#include "train/segment_losses.h"
+
+#include "base/base.h"
+
+typedef struct limn_masks limn_masks;
+
+typedef struct limn_mask_options {
+    const char *folder;
+    const char *values;   /* NULL, or values of the masks in the order of the classes: "0,255"; behind a semicolon those to ignore: "0,1,2;255" */
+    int classes;          /* 0: as many as found; else values 0 .. classes - 1 when `values` is NULL */
+    int channels;         /* of the pictures: 1 or 3; in nnU-Net's layout as many as there are files of a case */
+    int fold, folds;      /* part `fold` (from 0) of `folds` is held out; folds 0: none.  Names are dealt out in the order of their hashes */
+    const char *hold_out; /* NULL, or names and ranges of names, digits by value: "24..29,case_7"; not with folds */
+    bool held_out;        /* the pictures held out, else the others */
+    size_t memory;        /* all must fit in this many bytes; 0: half of what is available */
+} limn_mask_options;
+
+/** @return LIMN_OK: free with limn_masks_free(); LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: options, an empty part; LIMN_BAD_FILE: a picture without
+ *          mask, sizes that differ, values that are no classes, colours; LIMN_NO_MEMORY says how much all need; LIMN_CANCELLED.
+ *          A mask without picture and a class without pixel are told as warnings. */
+limn_status limn_masks_open(limn_ctx *ctx, const limn_mask_options *options, limn_masks **out);
+void limn_masks_free(limn_masks *masks); /* NULL is allowed */
+int64_t limn_masks_count(const limn_masks *masks);
+int limn_masks_classes(const limn_masks *masks);
+/** Name of a class: dataset.json's, else the value in the mask.  Borrowed, as all that follows. */
+const char *limn_masks_class(const limn_masks *masks, int class);
+/** Pixels of a class in the pictures of this part. */
+int64_t limn_masks_pixels(const limn_masks *masks, int class);
+const char *limn_masks_name(const limn_masks *masks, int64_t i);
+const limn_image *limn_masks_image(const limn_masks *masks, int64_t i);
+/** [height, width] of the picture: classes, LIMN_IGNORED. */
+const uint8_t *limn_masks_labels(const limn_masks *masks, int64_t i);
+
+/** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone. */
+int64_t limn_masks_index(const limn_masks *masks, uint64_t seed, uint64_t position);
+/** Picture i as it is seen at a position: see limn_augment_sample(). */
+limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width,
+                              int height, float *image, uint8_t *labels);
+
+#endif

@@ -1,0 +1,407 @@
+/* test_masks.c: folders of pictures with masks, the mistakes people make in them, parts held out, augmentation. */
+#include "train/masks.h"
+
+#include "file/bytes.h"
+#include "file/image.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+/* ---- folders made for a test --------------------------------------------------------------------------------------------- */
+
+static char folder[256], warning[2048];
+
+static const char *path_of(const char *name)
+{
+    static char path[4][1024];
+    static int next;
+    char *out = path[next++ % 4];
+    snprintf(out, sizeof path[0], "%s/%s", folder, name);
+    return out;
+}
+
+static void note(void *user, limn_log_level level, const char *text)
+{
+    (void)user;
+    if (level == LIMN_LOG_WARN) snprintf(warning, sizeof warning, "%s", text);
+}
+
+static limn_ctx *begin(void)
+{
+    limn_ctx *ctx = limn_ctx_new();
+    limn_ctx_set_log(ctx, note, NULL);
+    snprintf(folder, sizeof folder, "/tmp/limn-masks-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    warning[0] = '\0';
+    return ctx;
+}
+
+static void end(limn_ctx *ctx)
+{
+    char command[300];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    limn_ctx_free(ctx);
+}
+
+static void put(limn_ctx *ctx, const char *name, int w, int h, int c, int modulus, int factor)
+{
+    limn_image image;
+    assert_int_equal(limn_image_new(ctx, name, (uint32_t)w, (uint32_t)h, c, &image), LIMN_OK);
+    for (int i = 0; i < w * h; i++)
+        for (int k = 0; k < c; k++) image.pixels[i * c + k] = (uint8_t)(i * 5 / 3 % modulus * factor + (c > 1 && modulus > 9 ? k : 0));
+    if (limn_png_write(ctx, path_of(name), &image, NULL) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    limn_image_free(&image);
+}
+
+static void put_text(limn_ctx *ctx, const char *name, const char *text)
+{
+    limn_writer w;
+    assert_int_equal(limn_file_create(ctx, path_of(name), &w), LIMN_OK);
+    limn_file_write(&w, text, strlen(text));
+    assert_int_equal(limn_file_commit(&w), LIMN_OK);
+}
+
+static void two_folders(const char *images, const char *masks)
+{
+    assert_int_equal(mkdir(path_of(images), 0777) | mkdir(path_of(masks), 0777), 0);
+}
+
+static limn_mask_options options(void)
+{
+    return (limn_mask_options){.folder = folder, .channels = 1};
+}
+
+static void refused(limn_ctx *ctx, limn_mask_options o, limn_status expected, const char *sentence)
+{
+    limn_masks *m;
+    limn_status status = limn_masks_open(ctx, &o, &m);
+    if (status != expected || !strstr(limn_error_text(ctx), sentence)) fail_msg("expected \"%s\", found %s, \"%s\"", sentence, limn_status_name(status), limn_error_text(ctx));
+    assert_null(m);
+}
+
+static limn_masks *opened(limn_ctx *ctx, limn_mask_options o)
+{
+    limn_masks *m;
+    if (limn_masks_open(ctx, &o, &m) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    return m;
+}
+
+static const int swapped[3] = {1, LIMN_IGNORED, 0}, third_ignored[3] = {0, 1, LIMN_IGNORED};
+
+/* ---- layouts ----------------------------------------------------------------------------------------------------------------- */
+
+static void pictures_find_their_masks_by_name(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    put(ctx, "images/10.png", 8, 6, 3, 255, 1), put(ctx, "masks/10.png", 8, 6, 1, 2, 255);
+    put(ctx, "images/9.png", 5, 4, 1, 255, 1), put(ctx, "masks/9.png", 5, 4, 3, 2, 255);
+    put(ctx, "masks/alone.png", 5, 4, 1, 2, 255);
+    limn_masks *m = opened(ctx, options());
+    assert_int_equal(limn_masks_count(m), 2);
+    assert_string_equal(limn_masks_name(m, 0), "9"); /* digits by value */
+    assert_int_equal(limn_masks_classes(m), 2);
+    assert_string_equal(limn_masks_class(m, 1), "255");
+    assert_int_equal(limn_masks_pixels(m, 0) + limn_masks_pixels(m, 1), 20 + 48);
+    assert_int_equal(limn_masks_image(m, 1)->channels, 1);
+    for (int i = 0; i < 20; i++) assert_int_equal(limn_masks_labels(m, 0)[i], i * 5 / 3 % 2);
+    assert_non_null(strstr(warning, "1 of 3 masks have no picture"));
+    limn_masks_free(m);
+    end(ctx);
+}
+
+static void values_are_classes_as_they_are_or_as_told(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("image", "label");
+    put(ctx, "image/a.png", 6, 6, 1, 255, 1), put(ctx, "label/a.png", 6, 6, 1, 3, 1);
+    limn_masks *m = opened(ctx, options());
+    assert_int_equal(limn_masks_classes(m), 3);
+    limn_masks_free(m);
+    limn_mask_options o = options();
+    o.values = "2,0;1";
+    m = opened(ctx, o);
+    for (int i = 0; i < 36; i++) assert_int_equal(limn_masks_labels(m, 0)[i], swapped[i * 5 / 3 % 3]);
+    limn_masks_free(m);
+    o.values = "0,1,2,7", warning[0] = '\0';
+    m = opened(ctx, o);
+    assert_string_equal(warning, "class 3 (7) has no pixel in any of 1 masks: nothing can be learned about it");
+    limn_masks_free(m);
+    end(ctx);
+}
+
+static void nnunet_folders_are_read(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("imagesTr", "labelsTr");
+    put_text(ctx, "dataset.json", "{\"channel_names\": {\"0\": \"a\", \"1\": \"b\"}, \"labels\": {\"background\": 0, \"cell\": 1, \"ignore\": 2}, \"numTraining\": 1, \"file_ending\": \".png\"}");
+    put(ctx, "imagesTr/c_1_0000.png", 6, 5, 1, 255, 1), put(ctx, "imagesTr/c_1_0001.png", 6, 5, 1, 7, 30), put(ctx, "labelsTr/c_1.png", 6, 5, 1, 3, 1);
+    limn_mask_options o = options();
+    o.channels = 2;
+    limn_masks *m = opened(ctx, o);
+    assert_int_equal(limn_masks_classes(m), 2);
+    assert_string_equal(limn_masks_class(m, 1), "cell");
+    assert_string_equal(limn_masks_name(m, 0), "c_1");
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(limn_masks_image(m, 0)->pixels[2 * i], i * 5 / 3);
+        assert_int_equal(limn_masks_image(m, 0)->pixels[2 * i + 1], i * 5 / 3 % 7 * 30);
+        assert_int_equal(limn_masks_labels(m, 0)[i], third_ignored[i * 5 / 3 % 3]);
+    }
+    limn_masks_free(m);
+    const struct { const char *json, *sentence; } wrong[] = {
+        {"{\"labels\": {\"background\": 0, \"cell\": 2}}", "without a gap"},
+        {"{\"labels\": {\"background\": 0, \"cell\": [1, 2]}}", "regions of several labels"},
+        {"{\"labels\": {\"background\": 0, \"cell\": 0}}", "two labels have the value 0"},
+        {"{\"labels\": [1]}", "expected \"labels\""},
+        {"{\"labels\": ", "dataset.json line 1"},
+    };
+    for (int i = 0; i < 5; i++) put_text(ctx, "dataset.json", wrong[i].json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
+    put_text(ctx, "dataset.json", "{\"labels\": {\"background\": 0, \"cell\": 1}}");
+    refused(ctx, o, LIMN_BAD_FILE, "have the value 2, which is no class: expected 0, 1");
+    put(ctx, "imagesTr/c_1_0001.png", 6, 4, 1, 7, 30);
+    refused(ctx, o, LIMN_BAD_FILE, "has 6 x 4 pixels, channel 0 has 6 x 5");
+    end(ctx);
+}
+
+/* ---- mistakes ---------------------------------------------------------------------------------------------------------------- */
+
+static void every_mistake_is_a_sentence(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    limn_mask_options o = options();
+    refused(ctx, o, LIMN_NOT_FOUND, "expected the folders images and masks");
+    two_folders("images", "masks");
+    refused(ctx, o, LIMN_BAD_ARGUMENT, "holds no picture");
+    put(ctx, "images/a.png", 8, 6, 1, 255, 1);
+    refused(ctx, o, LIMN_BAD_FILE, "images/a.png has no mask: expected");
+    put(ctx, "masks/a.png", 8, 5, 1, 2, 255);
+    refused(ctx, o, LIMN_BAD_FILE, "has 8 x 5 pixels, its picture");
+    put(ctx, "masks/a.png", 8, 6, 3, 40, 1);
+    refused(ctx, o, LIMN_BAD_FILE, "found the colour 0,1,2 at column 0, row 0");
+    put(ctx, "masks/a.png", 8, 6, 1, 1, 0);
+    refused(ctx, o, LIMN_BAD_FILE, "hold the value 0 only");
+    put(ctx, "masks/a.png", 8, 6, 1, 3, 100);
+    refused(ctx, o, LIMN_BAD_FILE, "have 3 different values up to 200: say which are classes");
+    put(ctx, "masks/a.png", 8, 6, 1, 2, 254);
+    o.values = "0,255";
+    refused(ctx, o, LIMN_BAD_FILE, "masks/a.png: 24 of 48 pixels have the value 254, which is no class: expected 0, 255");
+    o.values = "0;3;4", refused(ctx, o, LIMN_BAD_ARGUMENT, "expected values of masks like");
+    o.values = "0,0", refused(ctx, o, LIMN_BAD_ARGUMENT, "the value 0 stands for two classes");
+    o.values = "0,256", refused(ctx, o, LIMN_BAD_ARGUMENT, "values of masks are 0 to 255, found 256");
+    o.values = "0,", refused(ctx, o, LIMN_BAD_ARGUMENT, "expected values of masks like");
+    o.values = "5", refused(ctx, o, LIMN_BAD_ARGUMENT, "two values of masks or more");
+    o.values = "0,254", o.classes = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "the network tells 3 classes apart, the masks 2");
+    o.classes = 0, o.memory = 50, refused(ctx, o, LIMN_NO_MEMORY, "the first 1 of 1 pictures and masks take");
+    o.memory = 0, o.folds = 3, o.fold = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "expected a fold from 0 to 2");
+    o.folds = 0, o.hold_out = "b..c", refused(ctx, o, LIMN_BAD_ARGUMENT, "b..c holds out none of 1 pictures (a to a)");
+    put_text(ctx, "masks/a.png", "no picture");
+    refused(ctx, o, LIMN_BAD_FILE, "masks/a.png");
+    end(ctx);
+}
+
+/* ---- parts ------------------------------------------------------------------------------------------------------------------- */
+
+static void folds_and_ranges_part_the_pictures(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    char name[32];
+    for (int i = 0; i < 11; i++) {
+        snprintf(name, sizeof name, "images/%d.png", i), put(ctx, name, 3, 3, 1, 9, 1);
+        snprintf(name, sizeof name, "masks/%d.png", i), put(ctx, name, 3, 3, 1, 2, 1);
+    }
+    int seen[11] = {0};
+    for (int fold = 0; fold < 4; fold++)
+        for (int held = 0; held < 2; held++) {
+            limn_mask_options o = options();
+            o.fold = fold, o.folds = 4, o.held_out = held;
+            limn_masks *m = opened(ctx, o);
+            assert_int_equal(limn_masks_count(m), held ? (fold < 3 ? 3 : 2) : (fold < 3 ? 8 : 9));
+            for (int64_t i = 0; i < limn_masks_count(m); i++) seen[atoi(limn_masks_name(m, i))] += held ? 1 : 100;
+            limn_masks_free(m);
+        }
+    for (int i = 0; i < 11; i++) assert_int_equal(seen[i], 301);
+    limn_mask_options o = options();
+    o.hold_out = "2,8..10", o.held_out = true;
+    limn_masks *m = opened(ctx, o);
+    assert_int_equal(limn_masks_count(m), 4);
+    assert_string_equal(limn_masks_name(m, 3), "10");
+    limn_masks_free(m);
+    end(ctx);
+}
+
+static void an_epoch_shows_every_picture_once(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    char name[32];
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "images/%d.png", i), put(ctx, name, 3, 3, 1, 9, 1);
+        snprintf(name, sizeof name, "masks/%d.png", i), put(ctx, name, 3, 3, 1, 2, 1);
+    }
+    limn_masks *m = opened(ctx, options());
+    int orders = 0;
+    for (int epoch = 0; epoch < 6; epoch++) {
+        int seen = 0;
+        for (int p = 0; p < 12; p++) {
+            int64_t i = limn_masks_index(m, 5, (uint64_t)(12 * epoch + p));
+            seen |= 1 << i;
+            orders += i != limn_masks_index(m, 5, (uint64_t)p);
+        }
+        assert_int_equal(seen, 4095);
+    }
+    assert_true(orders > 12);
+    limn_masks_free(m);
+    end(ctx);
+}
+
+/* ---- augmentation -------------------------------------------------------------------------------------------------------------- */
+
+enum { SIDE = 64 };
+
+static limn_image made(limn_ctx *ctx, int w, int h, uint8_t *mask)
+{
+    limn_image image;
+    assert_int_equal(limn_image_new(ctx, "test", (uint32_t)w, (uint32_t)h, 1, &image), LIMN_OK);
+    for (int i = 0; i < w * h; i++) mask[i] = (uint8_t)((i % w / 8 + i / w / 8) % 3), image.pixels[i] = (uint8_t)(mask[i] * 100 + i % 11);
+    return image;
+}
+
+static void turns_flips_and_crops_move_pixels_exactly(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t mask[50 * 40], labels[32 * 32];
+    float out[32 * 32];
+    limn_image image = made(ctx, 50, 40, mask);
+    limn_augment a = limn_augment_none();
+    a.flip_x = a.flip_y = a.turn = true;
+    int kinds[8] = {0}, n = 0;
+    for (uint64_t p = 0; p < 64; p++) {
+        assert_int_equal(limn_augment_sample(ctx, &a, 1, p, &image, mask, 32, 32, out, labels), LIMN_OK);
+        int found = -1;
+        for (int kind = 0; kind < 8 && found < 0; kind++)
+            for (int at = 0; at < 19 * 9 && found < 0; at++) {
+                bool same = true;
+                for (int i = 0; i < 32 * 32 && same; i++) {
+                    int x = i % 32, y = i / 32, u = kind & 4 ? y : x, v = kind & 4 ? x : y;
+                    int from = (at / 19 + (kind & 2 ? 31 - v : v)) * 50 + at % 19 + (kind & 1 ? 31 - u : u);
+                    same = out[i] == (float)(image.pixels[from] / 255.0) && labels[i] == mask[from];
+                }
+                if (same) found = kind;
+            }
+        if (found < 0) fail_msg("sample %d is no crop of the picture", (int)p);
+        n += !kinds[found]++;
+    }
+    assert_int_equal(n, 8); /* all ways to lay a square */
+    limn_image_free(&image);
+    limn_ctx_free(ctx);
+}
+
+static void samples_depend_on_seed_and_position_alone(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t mask[SIDE * SIDE], labels[3][SIDE * SIDE];
+    float out[3][SIDE * SIDE];
+    limn_image image = made(ctx, SIDE, SIDE, mask);
+    limn_augment a = limn_augment_defaults();
+    assert_int_equal(limn_augment_check(ctx, &a), LIMN_OK);
+    const uint64_t positions[3] = {7, 8, 7};
+    for (int k = 0; k < 3; k++) limn_augment_sample(ctx, &a, 3, positions[k], &image, mask, SIDE, SIDE, out[k], labels[k]);
+    assert_memory_equal(out[0], out[2], sizeof out[0]);
+    assert_memory_equal(labels[0], labels[2], sizeof labels[0]);
+    assert_true(memcmp(out[0], out[1], sizeof out[0]) != 0);
+    for (int i = 0; i < SIDE * SIDE; i++) assert_true(out[0][i] >= 0 && out[0][i] <= 1 && labels[0][i] < 3);
+    a.scale = NAN;
+    assert_int_equal(limn_augment_check(ctx, &a), LIMN_BAD_ARGUMENT);
+    limn_image_free(&image);
+    limn_ctx_free(ctx);
+}
+
+/* The picture is its mask: wherever it is bent and turned, values away from edges stay those of their class. */
+static void picture_and_mask_are_bent_together(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t mask[SIDE * SIDE], labels[SIDE * SIDE];
+    float out[SIDE * SIDE];
+    limn_image image = made(ctx, SIDE, SIDE, mask);
+    for (int i = 0; i < SIDE * SIDE; i++) image.pixels[i] = (uint8_t)(mask[i] * 100);
+    limn_augment a = {.flip_x = true, .turn = true, .rotate = 40, .scale = 0.3, .elastic = 4, .elastic_grid = 24};
+    int sharp = 0, moved = 0;
+    for (uint64_t p = 0; p < 20; p++) {
+        limn_augment_sample(ctx, &a, 2, p, &image, mask, SIDE, SIDE, out, labels);
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            double value = (double)out[i] * 255 / 100;
+            moved += labels[i] != mask[i];
+            if (fabs(value - round(value)) < 1e-3) sharp += (int)round(value) == labels[i];
+            else if (fabs(value - labels[i]) > 1 + 1e-3 && labels[i] == 1) fail_msg("pixel %d: class 1, value %g", i, value);
+        }
+    }
+    assert_true(sharp > 20 * SIDE * SIDE / 2);
+    assert_true(moved > 20 * SIDE * SIDE / 4);
+    limn_image_free(&image);
+    limn_ctx_free(ctx);
+}
+
+static void larger_samples_mirror_the_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t mask[4 * 3] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, labels[8 * 7];
+    float out[8 * 7];
+    static const int across[8] = {2, 1, 0, 1, 2, 3, 2, 1}, down[7] = {8, 4, 0, 4, 8, 4, 0};
+    limn_image image = {.width = 4, .height = 3, .channels = 1, .pixels = mask};
+    limn_augment a = limn_augment_none();
+    limn_augment_sample(ctx, &a, 0, 0, &image, mask, 8, 7, out, labels);
+    for (int i = 0; i < 8; i++) assert_int_equal(labels[2 * 8 + i], across[i]);
+    for (int i = 0; i < 7; i++) assert_int_equal(labels[i * 8 + 2], down[i]);
+    limn_ctx_free(ctx);
+}
+
+static void the_membranes_open(void **state)
+{
+    (void)state;
+    const char *real = LIMN_SOURCE_DIR "/../shared/data/isbi-membrane/train";
+    if (access(real, F_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    limn_mask_options o = {.folder = real, .channels = 1, .hold_out = "24..29", .held_out = true};
+    limn_masks *m = opened(ctx, o);
+    assert_int_equal(limn_masks_count(m), 6);
+    assert_int_equal(limn_masks_classes(m), 2);
+    assert_int_equal(limn_masks_pixels(m, 0) + limn_masks_pixels(m, 1), 6 * 512 * 512);
+    limn_masks_free(m);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pictures_find_their_masks_by_name),
+        cmocka_unit_test(values_are_classes_as_they_are_or_as_told),
+        cmocka_unit_test(nnunet_folders_are_read),
+        cmocka_unit_test(every_mistake_is_a_sentence),
+        cmocka_unit_test(folds_and_ranges_part_the_pictures),
+        cmocka_unit_test(an_epoch_shows_every_picture_once),
+        cmocka_unit_test(turns_flips_and_crops_move_pixels_exactly),
+        cmocka_unit_test(samples_depend_on_seed_and_position_alone),
+        cmocka_unit_test(picture_and_mask_are_bent_together),
+        cmocka_unit_test(larger_samples_mirror_the_picture),
+        cmocka_unit_test(the_membranes_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
