@@ -4,7 +4,6 @@
 #include "file/latent.h"
 #include "pipeline/autoencoder.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,16 +77,4 @@ limn_status limn_decode(limn_autoencoder *a, const limn_latent *latent, limn_pre
     if (status == LIMN_OK) status = limn_picture_bytes(a->ctx, latent->image_width, latent->image_height, info.channels, values, out);
     free(values);
     return status;
-}
-
-limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out)
-{
-    if (a->width != b->width || a->height != b->height || a->channels != b->channels)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures of %d x %d x %d and %d x %d x %d cannot be compared", a->width, a->height, a->channels, b->width,
-                         b->height, b->channels);
-    size_t n = (size_t)a->width * (size_t)a->height * (size_t)a->channels;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)(a->pixels[i] - b->pixels[i]) * (a->pixels[i] - b->pixels[i]);
-    *out = sum > 0 ? 10 * log10(255.0 * 255.0 * (double)n / sum) : INFINITY;
-    return LIMN_OK;
 }

@@ -7,7 +7,7 @@
 
 enum { WINDOW = 11, MOMENTS = 5 }; /* a, b, a a, b b, a b */
 
-double limn_psnr(size_t n, const float *a, const float *b, double range)
+double limn_psnr_values(size_t n, const float *a, const float *b, double range)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
@@ -61,7 +61,7 @@ static double sum_channel(uint32_t width, uint32_t height, size_t channels, cons
     return sum;
 }
 
-limn_status limn_ssim(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out)
+limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out)
 {
     *out = NAN;
     if (width < WINDOW || height < WINDOW || channels < 1)
@@ -75,17 +75,33 @@ limn_status limn_ssim(limn_ctx *ctx, uint32_t width, uint32_t height, int channe
     return LIMN_OK;
 }
 
-limn_status limn_image_compare(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *psnr, double *ssim)
+static limn_status same_size(limn_ctx *ctx, const limn_image *a, const limn_image *b)
 {
-    if (a->width != b->width || a->height != b->height || a->channels != b->channels)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures to compare: expected %d x %d with %d channels as in the first, found %d x %d with %d", a->width,
-                         a->height, a->channels, b->width, b->height, b->channels);
+    if (a->width == b->width && a->height == b->height && a->channels == b->channels) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures to compare: expected %d x %d with %d channels as in the first, found %d x %d with %d", a->width, a->height,
+                     a->channels, b->width, b->height, b->channels);
+}
+
+limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out)
+{
+    limn_status status = same_size(ctx, a, b);
+    if (status != LIMN_OK) return status;
+    size_t n = (size_t)a->width * (size_t)a->height * (size_t)a->channels;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (uint64_t)((a->pixels[i] - b->pixels[i]) * (a->pixels[i] - b->pixels[i]));
+    *out = 10 * log10(255.0 * 255.0 * (double)n / (double)sum);
+    return LIMN_OK;
+}
+
+limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out)
+{
+    limn_status status = same_size(ctx, a, b);
+    if (status != LIMN_OK) return status;
     size_t n = (size_t)a->width * (size_t)a->height * (size_t)a->channels;
     float *u = limn_metric_new(ctx, n, 2 * sizeof *u, "pictures to compare"), *v = u ? u + n : NULL;
     if (!u) return LIMN_NO_MEMORY;
     for (size_t i = 0; i < n; i++) u[i] = a->pixels[i], v[i] = b->pixels[i];
-    *psnr = limn_psnr(n, u, v, 255);
-    limn_status status = limn_ssim(ctx, (uint32_t)a->width, (uint32_t)a->height, a->channels, u, v, 255, ssim);
+    status = limn_ssim_values(ctx, (uint32_t)a->width, (uint32_t)a->height, a->channels, u, v, 255, out);
     free(u);
     return status;
 }

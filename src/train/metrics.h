@@ -80,15 +80,15 @@ limn_status limn_rand_scan(limn_ctx *ctx, const limn_label_pair *maps, uint8_t c
  *  first out, row after row, and those around a change again: another order may end elsewhere.  @param out  NaN where all is ignored */
 limn_status limn_warping_error(limn_ctx *ctx, const limn_label_pair *maps, uint8_t cell, double *out);
 
-/* ---- pictures ------------------------------------------------------------------------------------------------------------ */
+/* ---- pictures: limn_psnr() in limn.h, and ------------------------------------------------------------------------------- */
 
-/** 10 log10(range^2 / mean (a - b)^2); +infinity for equal pictures.  @param range  greatest minus least value there can be */
-double limn_psnr(size_t n, const float *a, const float *b, double range);
+/** 10 log10(range^2 / mean (a - b)^2); infinite where both are equal.  @param range  greatest minus least value there can be */
+double limn_psnr_values(size_t n, const float *a, const float *b, double range);
 /** Structural similarity, Wang et al. 2004: Gaussian windows of 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03, weighted (population)
  *  variances; mean over windows that lie within the picture, then over channels.  a b [H,W,C].
  *  @return LIMN_OK; LIMN_BAD_ARGUMENT (a side below 11); LIMN_NO_MEMORY */
-limn_status limn_ssim(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out);
-/** Both for two pictures of 8 bits.  @return LIMN_OK; LIMN_BAD_ARGUMENT (sizes or channels differ; a side below 11); LIMN_NO_MEMORY */
-limn_status limn_image_compare(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *psnr, double *ssim);
+limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out);
+/** The same of two pictures.  @return also LIMN_BAD_ARGUMENT when sizes or channels differ */
+limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #endif
