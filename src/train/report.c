@@ -1,0 +1,82 @@
+/* report.c: scores gathered over pictures; see report.h. */
+#include "train/report.h"
+
+#include <math.h>
+
+static void add_mean(limn_score_mean *m, double score)
+{
+    if (!isnan(score)) m->sum += score, m->n++;
+}
+
+static double mean_of(const limn_score_mean *m)
+{
+    return m->n ? m->sum / (double)m->n : (double)NAN;
+}
+
+limn_status limn_report_begin(limn_ctx *ctx, limn_report *r, int n_classes, const char *const *names, int cell)
+{
+    *r = (limn_report){.n_classes = n_classes, .names = names, .cell = cell};
+    if (n_classes < 1 || n_classes > LIMN_MAX_CLASSES)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "classes must be 1 to %d, found %d", LIMN_MAX_CLASSES, n_classes);
+    if (cell < -1 || cell >= n_classes) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the class of cells must be -1 (none) to %d, found %d", n_classes - 1, cell);
+    return LIMN_OK;
+}
+
+static limn_status add_membranes(limn_ctx *ctx, limn_report *r, const limn_label_pair *maps, const float *p_cell)
+{
+    limn_rand rand, scan[LIMN_RAND_STEPS];
+    double warping;
+    limn_status status = limn_rand_error(ctx, maps, (uint8_t)r->cell, &rand);
+    if (status == LIMN_OK) status = limn_warping_error(ctx, maps, (uint8_t)r->cell, &warping);
+    if (status == LIMN_OK && p_cell) status = limn_rand_scan(ctx, maps, (uint8_t)r->cell, p_cell, scan);
+    if (status != LIMN_OK) return status;
+    add_mean(&r->rand, rand.error), add_mean(&r->precision, rand.precision), add_mean(&r->recall, rand.recall);
+    add_mean(&r->warping, warping);
+    for (int i = 0; p_cell && i < LIMN_RAND_STEPS; i++) add_mean(&r->scan[i], scan[i].error);
+    return LIMN_OK;
+}
+
+limn_status limn_report_add(limn_ctx *ctx, limn_report *report, const limn_label_pair *maps, const float *p_cell)
+{
+    limn_report r = *report; /* becomes the caller's when all went well */
+    limn_overlap one[LIMN_MAX_CLASSES] = {0};
+    if (maps->n_classes != r.n_classes)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a report of %d classes got label maps of %d", r.n_classes, maps->n_classes);
+    limn_status status = limn_overlap_add(ctx, maps, one);
+    for (int k = 0; status == LIMN_OK && k < r.n_classes; k++) {
+        double distance;
+        r.overlap[k].truth += one[k].truth, r.overlap[k].predicted += one[k].predicted, r.overlap[k].both += one[k].both;
+        if (!one[k].truth || !one[k].predicted) continue;
+        status = limn_hausdorff95(ctx, maps, k, &distance);
+        if (status == LIMN_OK) add_mean(&r.hausdorff95[k], distance);
+    }
+    if (status == LIMN_OK && r.cell >= 0) status = add_membranes(ctx, &r, maps, p_cell);
+    if (status != LIMN_OK) return status;
+    r.n_pictures++;
+    *report = r;
+    return LIMN_OK;
+}
+
+static double mean_distance(const limn_report *r, int first)
+{
+    limn_score_mean m = {0};
+    for (int k = first; k < r->n_classes; k++) add_mean(&m, mean_of(&r->hausdorff95[k]));
+    return mean_of(&m);
+}
+
+limn_report_scores limn_report_score(const limn_report *r)
+{
+    limn_report_scores s = {
+        .pixel_error = limn_pixel_error(r->n_classes, r->overlap),
+        .dice = limn_class_mean(r->n_classes, 0, r->overlap, limn_dice), .foreground_dice = limn_class_mean(r->n_classes, 1, r->overlap, limn_dice),
+        .iou = limn_class_mean(r->n_classes, 0, r->overlap, limn_iou), .foreground_iou = limn_class_mean(r->n_classes, 1, r->overlap, limn_iou),
+        .hausdorff95 = mean_distance(r, 0), .foreground_hausdorff95 = mean_distance(r, 1),
+        .rand = mean_of(&r->rand), .precision = mean_of(&r->precision), .recall = mean_of(&r->recall), .warping = mean_of(&r->warping),
+        .best_rand = NAN, .best_threshold = NAN,
+    };
+    for (int i = 0; i < LIMN_RAND_STEPS; i++) {
+        double error = mean_of(&r->scan[i]);
+        if (!isnan(error) && !(error >= s.best_rand)) s.best_rand = error, s.best_threshold = limn_rand_threshold(i);
+    }
+    return s;
+}
