@@ -3,6 +3,7 @@
 #include "file/bytes.h"
 #include "graph/node.h"
 #include "pipeline/generate.h"
+#include "train/report.h"
 #include "train/step_graph.h"
 #include "train/weights.h"
 #include "vectors/torch.h"
@@ -198,6 +199,26 @@ static limn_status training_step(void)
     return status;
 }
 
+static limn_status report(void)
+{
+    static const uint8_t truth[16 * 16] = {1, 1, 0, 1}, found[16 * 16] = {0, 1, 1, 1}; /* 16x16: SSIM's windows fit */
+    static const float p_cell[16 * 16] = {0.3f, 0.9f};
+    static limn_report r;
+    const limn_label_pair maps = {16, 16, 2, truth, found};
+    limn_image picture = {16, 16, 1, (uint8_t *)truth}, overlay = {0};
+    limn_text text = {0};
+    double ssim;
+    limn_status status = limn_report_begin(ctx, &r, 2, NULL, 1);
+    if (status == LIMN_OK) status = limn_report_add(ctx, &r, &maps, p_cell);
+    if (status == LIMN_OK) status = limn_report_picture(ctx, &picture, truth, found, &overlay);
+    if (status == LIMN_OK) status = limn_ssim(ctx, &picture, &picture, &ssim);
+    if (status == LIMN_OK) limn_report_text(&r, &text);
+    if (text.failed) status = limn_fail_memory(ctx, 0, "a report");
+    limn_text_free(&text);
+    limn_image_free(&overlay);
+    return status;
+}
+
 static void a_weight_file_opens_or_says_why_not(void **state)
 {
     (void)state;
@@ -246,6 +267,12 @@ static void a_training_step_is_planned_or_says_why_not(void **state)
     each_allocation_may_fail("training step", training_step);
 }
 
+static void a_segmentation_is_measured_or_the_report_says_why_not(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("report", report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_folder_opens_or_says_why_not),
         cmocka_unit_test(a_picture_is_made_or_not_at_all),
         cmocka_unit_test(a_training_step_is_planned_or_says_why_not),
+        cmocka_unit_test(a_segmentation_is_measured_or_the_report_says_why_not),
     };
     return cmocka_run_group_tests(tests, make_model, drop_ctx);
 }
