@@ -85,7 +85,8 @@ static int by_size(const void *a, const void *b)
 }
 
 /* The 95th percentile of the distances from the pixels of `points` (n of them) to those of `to`.   squared [H,W], found [n]: scratch */
-static limn_status directed95(limn_ctx *ctx, const limn_label_pair *m, const uint8_t *points, size_t n, const uint8_t *to, uint32_t *squared, uint32_t *found, double *out)
+static limn_status directed95(limn_ctx *ctx, const limn_label_pair *m, const uint8_t *points, size_t n, const uint8_t *to,
+                              uint32_t *squared, uint32_t *found, double *out)
 {
     limn_status status = limn_distance_squared(ctx, m->width, m->height, to, squared);
     if (status != LIMN_OK) return status;

@@ -107,7 +107,8 @@ void limn_report_notes(const limn_report *r, limn_text *out)
         const limn_overlap *c = &r->overlap[k];
         name_of(r, k, name);
         if (c->predicted == n && c->truth < n) limn_text_printf(out, "every pixel was taken for \"%s\"\n", name);
-        else if (c->truth && !c->predicted) limn_text_printf(out, "\"%s\" was never predicted, though %.2f %% of the truth is\n", name, 100 * (double)c->truth / (double)n);
+        else if (c->truth && !c->predicted)
+            limn_text_printf(out, "\"%s\" was never predicted, though %.2f %% of the truth is\n", name, 100 * (double)c->truth / (double)n);
         else if (!c->truth) limn_text_printf(out, "\"%s\" is nowhere in the truth%s\n", name, c->predicted ? ", but was predicted" : "");
     }
 }
