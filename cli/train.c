@@ -3,6 +3,7 @@
 #include "train/trainer.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,6 +35,13 @@ static const char help[] =
     "  --shift 1  --time-mean 0  --time-std 1  flow timesteps: logit-normal, 0 spread is uniform; a mean above 0 sees more noise\n"
     "  --contrastive 0   weight of an InfoNCE term between text and picture; dropped captions take no part,\n"
     "                    and with --accumulate each part has negatives of its own\n"
+    "\n"
+    "networks of classes (unet): RUN/model.safetensors is for limn segment\n"
+    "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's imagesTr/ and labelsTr/\n"
+    "  --mask-values \"0,255\"  which values of the masks are classes 0, 1, ..; behind a semicolon those to ignore\n"
+    "  --hold-out \"24..29\" or --fold 0/5  pictures that are not trained on; with --sample-every they are scored and drawn\n"
+    "  --loss ce|bce|dice|dice-ce|focal   --class-weights \"1,2\"\n"
+    "  --augment default|none|\"rotate=15 scale=0.15 elastic=10 brightness=0.1 contrast=0.25 gamma=0.25 noise=0.02 flip=1 turn=1\"\n"
     "\n"
     "  --save-every 500  --log-every 20  --sample-every 0 (0: no samples)\n"
     "  --sample-prompts \"a cat|a dog\"  what to draw into RUN/samples; default: the first captions of the data\n"
@@ -74,9 +82,9 @@ static void tell(void *user, limn_log_level level, const char *text)
     fprintf(stderr, "%s%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", level == LIMN_LOG_WARN ? "warning: " : "", text);
 }
 
-/* Words of --schedule, --prediction, --weighting, --precision, --crop. */
+/* Words of --schedule, --prediction, --weighting, --precision, --crop, --loss, --augment, --fold, --class-weights. */
 typedef struct train_words {
-    const char *schedule, *prediction, *weighting, *precision, *crop;
+    const char *schedule, *prediction, *weighting, *precision, *crop, *loss, *augment, *fold, *class_weights;
 } train_words;
 
 static bool wrong_word(const char *flag, const char *expected, const char *found)
@@ -114,6 +122,54 @@ static bool read_words(const train_words *w, limn_train_options *o)
     return true;
 }
 
+/* "rotate=15 noise=0.1": what is not named is off */
+static bool read_augment(const char *text, limn_augment *a)
+{
+    if (strcmp(text, "default") == 0) return true;
+    double flip = 0, turn = 0;
+    *a = limn_augment_none();
+    if (strcmp(text, "none") == 0) return true;
+    struct { const char *name; double *to; } known[] = {{"rotate", &a->rotate}, {"scale", &a->scale}, {"elastic", &a->elastic}, {"brightness", &a->brightness},
+        {"contrast", &a->contrast}, {"gamma", &a->gamma}, {"noise", &a->noise}, {"grid", &a->elastic_grid}, {"flip", &flip}, {"turn", &turn}};
+    for (const char *at = text + strspn(text, " "); *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, "="), found = 0;
+        char *end = NULL;
+        while (found < sizeof known / sizeof *known && (strlen(known[found].name) != n || strncmp(known[found].name, at, n) != 0)) found++;
+        if (found < sizeof known / sizeof *known && at[n]) *known[found].to = strtod(at + n + 1, &end);
+        if (!end || end == at + n + 1 || (*end && *end != ' '))
+            return wrong_word("--augment", "default, none, or name=number of rotate, scale, elastic, grid, brightness, contrast, gamma, noise, flip, turn", at);
+        at = end;
+    }
+    a->flip_x = a->flip_y = flip != 0, a->turn = turn != 0;
+    return true;
+}
+
+enum { MAX_CLASS_WEIGHTS = 256 };
+
+/* "1,2.5" */
+static bool read_class_weights(const char *text, double weights[MAX_CLASS_WEIGHTS], limn_train_options *o)
+{
+    int n = 0;
+    for (const char *at = text; n < MAX_CLASS_WEIGHTS; at++) {
+        char *end;
+        weights[n++] = strtod(at, &end);
+        if (end == at || (*end && *end != ',')) return wrong_word("--class-weights", "numbers with commas between", text);
+        if (!*(at = end)) break;
+    }
+    for (; n < MAX_CLASS_WEIGHTS; n++) weights[n] = 1;
+    o->segment.weight = weights;
+    return true;
+}
+
+static bool read_segment_words(const train_words *w, double weights[MAX_CLASS_WEIGHTS], limn_train_options *o)
+{
+    char rest;
+    if (w->loss && !limn_segment_kind_find(w->loss, &o->segment.kind)) return wrong_word("--loss", "ce, bce, dice, dice-ce, focal", w->loss);
+    if (w->fold && sscanf(w->fold, "%d/%d%c", &o->masks.fold, &o->masks.folds, &rest) != 2) return wrong_word("--fold", "part/parts, as 0/5", w->fold);
+    if (w->class_weights && !read_class_weights(w->class_weights, weights, o)) return false;
+    return !w->augment || read_augment(w->augment, &o->augment);
+}
+
 typedef struct train_number {
     const char *flag;
     double low, high;
@@ -136,6 +192,7 @@ typedef struct train_line {
     limn_train_options o;
     const char *net, *set;
     train_words words;
+    double class_weights[MAX_CLASS_WEIGHTS];
     long batch, accumulate, steps, warmup, decay, save_every, log_every, sample_every, threads, seed;
     double minutes;
     bool asked;
@@ -156,13 +213,15 @@ static bool read_line(int argc, char **argv, train_line *l)
         {"--time-mean", -20, 20, NULL, &o->objective.time_mean, NULL}, {"--time-std", 0, 20, NULL, &o->objective.time_std, NULL},
     };
     enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
-    cli_flag flags[N_NUMBERS + 24] = {
+    cli_flag flags[N_NUMBERS + 32] = {
         {NULL, "--data", &o->data, NULL}, {NULL, "--where", &o->where, NULL}, {"-o", "--out", &o->out, NULL}, {NULL, "--set", &l->set, NULL},
         {NULL, "--merges", &o->merges, NULL}, {NULL, "--init", &o->init, NULL}, {NULL, "--sample-prompts", &o->sample_prompts, NULL},
         {NULL, "--schedule", &l->words.schedule, NULL}, {NULL, "--prediction", &l->words.prediction, NULL},
         {NULL, "--weighting", &l->words.weighting, NULL}, {NULL, "--precision", &l->words.precision, NULL}, {NULL, "--crop", &l->words.crop, NULL},
         {NULL, "--caption-field", &o->caption_field, NULL}, {NULL, "--label-field", &o->label_field, NULL}, {NULL, "--flip", NULL, &o->flip},
-        {NULL, "--recompute", &o->recompute, NULL},
+        {NULL, "--recompute", &o->recompute, NULL}, {NULL, "--loss", &l->words.loss, NULL}, {NULL, "--augment", &l->words.augment, NULL},
+        {NULL, "--mask-values", &o->masks.values, NULL}, {NULL, "--hold-out", &o->masks.hold_out, NULL}, {NULL, "--fold", &l->words.fold, NULL},
+        {NULL, "--class-weights", &l->words.class_weights, NULL},
         {NULL, "--resume", NULL, &o->resume}, {"-h", "--help", NULL, &l->asked},
     };
     int n_flags = 0;
@@ -174,7 +233,7 @@ static bool read_line(int argc, char **argv, train_line *l)
     if (cli_parse(argc, argv, flags, &l->net, 1) < 0) return false;
     if (l->asked) return false;
     if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
-    if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o)) return false;
+    if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) || !read_segment_words(&l->words, l->class_weights, o)) return false;
     if (o->sample_prompts && !l->sample_every) return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
     return true;
 }

@@ -58,7 +58,7 @@ static bool takes_activation(const limn_node *node)
 /* The running statistics that stand in front of a batch norm are part of it. */
 static bool is_statistics(const limn_node *node)
 {
-    while (node->op == LIMN_OP_VIEW || node->op == LIMN_OP_AFFINE) node = node->src[0];
+    while (node->op == LIMN_OP_VIEW || node->op == LIMN_OP_AFFINE || node->op == LIMN_OP_SLICE) node = node->src[0];
     return node->op == LIMN_OP_MOMENTS;
 }
 

@@ -134,8 +134,10 @@ static void follow(limn_graph *g, limn_node *mean, limn_node *var, limn_node *x)
         limn_node_error(g, LIMN_OP_MOMENTS, "more than %d batch norms", LIMN_MAX_RUNNING / 2);
         return;
     }
-    g->running[g->n_running++] = (limn_running){mean, limn_part(moments, 0, LIMN_SHAPE(c)), 0.1};
-    g->running[g->n_running++] = (limn_running){var, limn_affine(limn_part(moments, c, LIMN_SHAPE(c)), n > 1 ? n / (n - 1) : 1, 0), 0.1};
+    limn_node *of_batch[2]; /* a copy each: outputs may lie anywhere */
+    for (int i = 0; i < 2; i++) of_batch[i] = limn_reshape(limn_slice(moments, 0, i, 1), LIMN_SHAPE(c));
+    g->running[g->n_running++] = (limn_running){mean, of_batch[0], 0.1};
+    g->running[g->n_running++] = (limn_running){var, limn_affine(of_batch[1], n > 1 ? n / (n - 1) : 1, 0), 0.1};
 }
 
 limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double eps)

@@ -101,7 +101,7 @@ static void touch_all(limn_trainer *t)
         if (inputs[i]) limn_plan_touch(t->plan, inputs[i]);
 }
 
-limn_status limn_trainer_fill(limn_trainer *t, int part)
+limn_status limn_batch_fill(limn_trainer *t, int part)
 {
     float *x = limn_plan_data(t->plan, t->net.ports.image);
     if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");

@@ -16,15 +16,16 @@ typedef struct run_fact {
     char text[1024];
 } run_fact;
 
-typedef struct run_facts {
+struct limn_run_facts {
     int n;
     run_fact fact[MAX_FACTS];
-    limn_text classes; /* names of the labels, a line each */
-} run_facts;
+    limn_text lines; /* of the one fact that is a list */
+};
+typedef limn_run_facts run_facts;
 
-static void say(run_facts *f, const char *key, const char *fixed, const char *format, ...) __attribute__((format(printf, 4, 5)));
-static void say(run_facts *f, const char *key, const char *fixed, const char *format, ...)
+void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
 {
+    if (f->n == MAX_FACTS) return;
     run_fact *fact = &f->fact[f->n++];
     fact->key = key, fact->fixed = fixed, fact->value = fact->text;
     va_list args;
@@ -33,50 +34,37 @@ static void say(run_facts *f, const char *key, const char *fixed, const char *fo
     va_end(args);
 }
 
-static void say_classes(const limn_trainer *t, run_facts *f)
+void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line)
 {
-    if (!t->net.ports.label) return;
-    for (int i = 0; i < limn_dataset_classes(t->data); i++) limn_text_printf(&f->classes, "%s\n", limn_dataset_class(t->data, i));
-    say(f, "limn.classes", "the list of classes in --data", "%s", "");
-    if (f->classes.bytes) f->fact[f->n - 1].value = f->classes.bytes;
+    if (!line) {
+        limn_run_say(f, key, fixed, "%s", "");
+        return;
+    }
+    limn_text_printf(&f->lines, "%s\n", line);
+    if (f->lines.bytes) f->fact[f->n - 1].value = f->lines.bytes;
 }
 
 /* @return what a run is; free with forget().  NULL when memory is out */
 static run_facts *say_all(const limn_trainer *t)
 {
-    static const char *const crops[] = {[LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
     const limn_train_options *o = t->o;
     char settings[1024];
     run_facts *f = calloc(1, sizeof *f);
     if (!f) return NULL;
-    say(f, "format", NULL, "pt");
-    say(f, "limn.settings", NULL, "%s", limn_settings_text(&o->settings, settings));
-    say(f, "limn.step", NULL, "%lld", (long long)t->step);
-    say(f, "limn.prediction", "--prediction", "%s", limn_prediction_name(o->objective.prediction));
-    say(f, "limn.schedule", "--schedule", "%s", limn_schedule_name(o->objective.schedule.kind));
-    say(f, "limn.shift", "--shift", "%.9g", o->objective.schedule.shift);
-    say(f, "limn.weighting", "--weighting", "%s", limn_weighting_name(o->objective.weighting));
-    say(f, "limn.gamma", "--gamma", "%.9g", o->objective.gamma);
-    say(f, "limn.time_mean", "--time-mean", "%.9g", o->objective.time_mean);
-    say(f, "limn.time_std", "--time-std", "%.9g", o->objective.time_std);
-    say(f, "limn.contrastive", "--contrastive", "%.9g", o->contrastive);
-    say(f, "limn.seed", "--seed", "%llu", (unsigned long long)o->seed);
-    say(f, "limn.batch", "--batch times --accumulate", "%lld", (long long)limn_trainer_pictures(t));
-    say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
-    say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
-    say(f, "limn.drop", "--drop", "%.9g", o->drop);
-    say(f, "limn.flip", "--flip", "%d", o->flip);
-    if (t->bpe) say(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
-    say(f, "limn.crop", "--crop", "%s", crops[o->crop]);
-    say_classes(t, f);
-    say(f, "limn.lr", NULL, "%.9g", o->lr);
-    say(f, "limn.steps", NULL, "%lld", (long long)o->steps);
+    limn_run_say(f, "format", NULL, "pt");
+    limn_run_say(f, "limn.settings", NULL, "%s", limn_settings_text(&o->settings, settings));
+    limn_run_say(f, "limn.step", NULL, "%lld", (long long)t->step);
+    limn_run_say(f, "limn.seed", "--seed", "%llu", (unsigned long long)o->seed);
+    limn_run_say(f, "limn.batch", "--batch times --accumulate", "%lld", (long long)limn_trainer_pictures(t));
+    limn_run_say(f, "limn.lr", NULL, "%.9g", o->lr);
+    limn_run_say(f, "limn.steps", NULL, "%lld", (long long)o->steps);
+    t->task->facts(t, f);
     return f;
 }
 
 static void forget(run_facts *f)
 {
-    if (f) limn_text_free(&f->classes);
+    if (f) limn_text_free(&f->lines);
     free(f);
 }
 

@@ -4,8 +4,9 @@
 #include "graph/node.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-static limn_node *make_loss(limn_step_graph *s, const limn_step_options *o)
+static limn_node *denoising_loss(limn_step_graph *s, const limn_step_options *o)
 {
     limn_node *parts[2] = {limn_widen(s->ports.output), NULL};
     bool learned = limn_settings_get(&o->settings, "learn_sigma");
@@ -16,6 +17,18 @@ static limn_node *make_loss(limn_step_graph *s, const limn_step_options *o)
     if (learned) loss = limn_add(loss, limn_loss_bound(s->g, error, parts[1], &s->bound));
     if (o->contrastive == 0) return loss;
     return limn_add(loss, limn_affine(limn_loss_contrastive(s->g, s->ports.tokens, s->ports.pooled_text, &s->contrastive), o->contrastive, 0));
+}
+
+static limn_node *segmentation_loss(limn_step_graph *s, const limn_step_options *o)
+{
+    limn_segment_loss loss = o->segment.classes ? o->segment : limn_segment_loss_defaults(1);
+    loss.classes = (int)limn_node_shape(s->ports.output).dim[3];
+    return limn_loss_segment(s->g, &loss, s->ports.output, &s->segment);
+}
+
+bool limn_step_segments(const limn_settings *settings)
+{
+    return strcmp(settings->family->task, "segment") == 0;
 }
 
 static limn_status check(limn_ctx *ctx, const limn_step_options *o, const limn_step_graph *s)
@@ -31,7 +44,9 @@ static limn_status check(limn_ctx *ctx, const limn_step_options *o, const limn_s
 static limn_status add_gradients(limn_ctx *ctx, limn_step_graph *s)
 {
     int n = s->g->n_parameters;
-    s->outputs = calloc((size_t)n + 1, sizeof(limn_node *));
+    const limn_running *running;
+    s->n_running = limn_graph_running(s->g, &running);
+    s->outputs = calloc((size_t)(n + 1 + s->n_running), sizeof(limn_node *));
     s->of = calloc((size_t)n + 1, sizeof(limn_node *));
     limn_node **grads = calloc((size_t)n + 1, sizeof(limn_node *));
     limn_status status = s->outputs && s->of && grads ? limn_grad(s->g, s->loss, n, s->g->parameters, grads)
@@ -41,6 +56,7 @@ static limn_status add_gradients(limn_ctx *ctx, limn_step_graph *s)
         s->n = 1;
         for (int i = 0; i < n; i++)
             if (grads[i] && !s->g->parameters[i]->init.frozen) s->of[s->n] = s->g->parameters[i], s->outputs[s->n++] = grads[i];
+        for (int i = 0; i < s->n_running; i++) s->outputs[s->n + i] = running[i].value;
     }
     free(grads);
     return status;
@@ -54,7 +70,7 @@ limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *o, lim
     s->n_network = s->g->n_parameters;
     if (status == LIMN_OK) status = check(ctx, o, s);
     if (status == LIMN_OK) {
-        s->loss = make_loss(s, o);
+        s->loss = limn_step_segments(&o->settings) ? segmentation_loss(s, o) : denoising_loss(s, o);
         status = add_gradients(ctx, s);
     }
     if (status != LIMN_OK) limn_step_graph_free(s);
@@ -74,5 +90,5 @@ limn_status limn_step_graph_plan(const limn_step_graph *s, const limn_plan_optio
     limn_plan_options o = *options;
     o.training = true;
     o.first_bound = 1;
-    return limn_plan_new(s->g, s->n, s->outputs, &o, out);
+    return limn_plan_new(s->g, s->n + s->n_running, s->outputs, &o, out);
 }

@@ -6,11 +6,13 @@
 
 #include "model/model.h"
 #include "train/losses.h"
+#include "train/segment_losses.h"
 
 typedef struct limn_step_options {
     limn_settings settings;
     int batch;
     double contrastive; /* weight of limn_loss_contrastive(); 0: none */
+    limn_segment_loss segment; /* networks from pictures to classes; its `classes` is the network's */
 } limn_step_options;
 
 typedef struct limn_step_graph {
@@ -20,16 +22,21 @@ typedef struct limn_step_graph {
     limn_node *weight; /* [B,1,1,1] WIDE: of each picture's squared error */
     limn_bound_inputs bound;             /* learn_sigma=1 */
     limn_contrastive_inputs contrastive; /* contrastive != 0 */
+    limn_segment_inputs segment;         /* networks from pictures to classes; target and weight above are then NULL */
     limn_node *loss;   /* rank 0 */
     int n_network;     /* the first parameters of g are the network's own */
     int n;             /* outputs: the loss, then gradients */
     limn_node **outputs, **of; /* outputs[i] is the gradient of parameter of[i], i >= 1; frozen and unseen parameters are left out */
+    int n_running;             /* outputs[n + i], i < n_running, is the value of running statistic i: limn_graph_running() */
 } limn_step_graph;
 
-/** loss = mean(weight (output - target)^2), with learn_sigma=1 + limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().
+/** Denoisers: loss = mean(weight (output - target)^2), with learn_sigma=1 + limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().  From pictures to
+ *  classes: limn_loss_segment().
  *  @return LIMN_OK: free with limn_step_graph_free(); LIMN_UNSUPPORTED when the network does not go from pictures to pictures, or lacks
  *          the text that the contrastive term needs; on failure *out is empty */
 limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *options, limn_step_graph *out);
+/** Whether a network maps pictures to classes of pixels. */
+bool limn_step_segments(const limn_settings *settings);
 void limn_step_graph_free(limn_step_graph *step);
 /** Plan all outputs; gradients get their memory by limn_plan_bind().  options->training and first_bound are set here.
  *  The plan must be freed before the step graph. */

@@ -29,7 +29,7 @@ static size_t state_bytes(const limn_trainer *t)
 
 size_t limn_trainer_bytes(const limn_trainer *t)
 {
-    return plan_bytes(t) + state_bytes(t) + (t->samples ? limn_samples_bytes(t->samples) : 0);
+    return plan_bytes(t) + state_bytes(t) + t->task->bytes(t);
 }
 
 void limn_trainer_tell(const limn_trainer *t)
@@ -39,14 +39,14 @@ void limn_trainer_tell(const limn_trainer *t)
     for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
     char parts[64] = "";
     if (o->accumulate > 1) snprintf(parts, sizeof parts, " in %d parts", o->accumulate);
-    int size = limn_settings_get(&o->settings, "size");
+    char data[256];
+    t->task->tell(t, data);
     limn_log(t->ctx, LIMN_LOG_INFO,
-             "%s, %.3g M parameters, on %lld pictures of %dx%dx%d; a step sees %lld%s; %s (%s); "
+             "%s, %.3g M parameters, on %s; a step sees %lld%s; %s (%s); "
              "planned peak %.1f MB beside the pictures: %.1f activations, %.1f weights and optimizer, %.1f samples",
-             o->settings.family->name, n * 1e-6, (long long)limn_dataset_count(t->data), size, size,
-             limn_settings_get(&o->settings, "channels"), (long long)limn_trainer_pictures(t), parts,
+             o->settings.family->name, n * 1e-6, data, (long long)limn_trainer_pictures(t), parts,
              t->plan->precision == LIMN_PRECISION_BF16 ? "bf16 with f32 master weights" : "f32", t->plan->precision_why, (double)limn_trainer_bytes(t) * 1e-6, (double)plan_bytes(t) * 1e-6, (double)state_bytes(t) * 1e-6,
-             t->samples ? (double)limn_samples_bytes(t->samples) * 1e-6 : 0.0);
+             (double)t->task->bytes(t) * 1e-6);
     if (t->step >= o->steps) limn_log(t->ctx, LIMN_LOG_INFO, "step %lld of %lld is done already: give more --steps to go on", (long long)t->step, (long long)o->steps);
     else if (t->step > 0) limn_log(t->ctx, LIMN_LOG_INFO, "going on from step %lld of %lld", (long long)t->step, (long long)o->steps);
 }

@@ -18,20 +18,16 @@ enum { MAX_FAILED_SAVES = 3 };
 limn_train_options limn_train_defaults(void)
 {
     return (limn_train_options){.batch = 32, .accumulate = 1, .steps = 1000, .save_every = 500, .log_every = 20, .warmup = 100, .lr = 5e-4,
-                                .weight_decay = 0.01, .clip = 1, .ema = 0.999, .drop = 0.1, .seed = 42, .objective = limn_objective_flow()};
+                                .weight_decay = 0.01, .clip = 1, .ema = 0.999, .drop = 0.1, .seed = 42, .objective = limn_objective_flow(),
+                                .segment = limn_segment_loss_defaults(1), .augment = limn_augment_defaults()};
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
 static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
 {
-    limn_status status = limn_objective_check(ctx, &o->objective);
-    if (status != LIMN_OK) return status;
     if (o->batch < 1 || o->accumulate < 1 || o->steps < 1 || o->save_every < 1 || o->log_every < 1 || o->sample_every < 0)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "batch, accumulate, steps, save_every and log_every must be at least 1");
-    bool eps = o->objective.prediction == LIMN_PREDICT_EPS && o->objective.schedule.kind != LIMN_SCHEDULE_FLOW;
-    if (limn_settings_get(&o->settings, "learn_sigma") && !eps)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "learn_sigma=1 learns the variance of predicted noise: use --schedule linear (or cosine) and --prediction eps, or learn_sigma=0");
     if (o->resume && o->init)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--resume goes on from the checkpoint of %s, --init starts from other weights: give one of them", o->out);
     return LIMN_OK;
@@ -40,43 +36,11 @@ static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
 static limn_status build(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
-    limn_step_options options = {.settings = o->settings, .batch = o->batch, .contrastive = o->contrastive};
+    limn_step_options options = {.settings = o->settings, .batch = o->batch, .contrastive = o->contrastive, .segment = o->segment};
     limn_status status = limn_step_graph_build(t->ctx, &options, &t->net);
     if (status != LIMN_OK) return status;
-    if (t->net.ports.features)
-        return limn_fail(t->ctx, LIMN_UNSUPPORTED, "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
     limn_plan_options plan = {.precision = o->precision, .recompute = o->recompute};
     return limn_step_graph_plan(&t->net, &plan, &t->plan);
-}
-
-static limn_status open_data(limn_trainer *t)
-{
-    const limn_train_options *o = t->o;
-    limn_data_options data = {.folder = o->data, .where = o->where, .caption = o->caption_field, .label = o->label_field, .resize = o->crop,
-                              .size = limn_settings_get(&o->settings, "size"), .channels = limn_settings_get(&o->settings, "channels"), .n_shapes = o->n_shapes};
-    limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
-    if (status != LIMN_OK || !t->net.ports.label) return status;
-    int classes = limn_dataset_classes(t->data), known = limn_settings_get(&o->settings, "classes");
-    if (classes == 0)
-        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has no classes and the network knows %d: sort the pictures into folders, name a --label-field, or --set classes=0",
-                         o->data, known);
-    if (classes > known) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", o->data, classes, known, classes);
-    return LIMN_OK;
-}
-
-/* Samples from the first one after t->step on. */
-static limn_status open_loader(limn_trainer *t)
-{
-    limn_loader_options loader = {.seed = t->o->seed, .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t), .batch = t->o->batch,
-                                  .n_threads = t->ctx->n_threads, .flip = t->o->flip};
-    return limn_loader_new(t->ctx, t->data, &loader, &t->loader);
-}
-
-static limn_status open_tokenizer(limn_trainer *t)
-{
-    if (!t->net.ports.ids) return LIMN_OK;
-    int n = limn_settings_get(&t->o->settings, "text_vocab") - 514;
-    return limn_clip_bpe_open(t->ctx, t->o->merges, t->o->merges ? n : 0, &t->bpe);
 }
 
 static limn_status check_memory(limn_trainer *t)
@@ -99,12 +63,13 @@ static limn_status make_state(limn_trainer *t)
         memset(*states[i], 0, bytes);
     }
     t->decay = calloc(t->weights.count, 1);
-    t->rows = calloc((size_t)t->o->batch, sizeof *t->rows);
-    t->shown = calloc((size_t)t->o->batch, sizeof *t->shown);
-    if (!t->decay || !t->rows || !t->shown) return limn_fail_memory(t->ctx, t->weights.count, "training state");
+    if (!t->decay) return limn_fail_memory(t->ctx, t->weights.count, "training state");
     for (int i = 0; i < t->weights.n; i++)
         if (t->weights.node[i]->init.decay) memset(t->decay + t->weights.begin[i], 1, (size_t)limn_node_count(t->weights.node[i]));
-    return limn_schedule_new(t->ctx, &t->o->objective.schedule, &t->schedule);
+    size_t statistics = 0;
+    for (int i = 0; i < t->net.n_running; i++) statistics += (size_t)limn_node_count(t->net.outputs[t->net.n + i]);
+    t->running = statistics ? limn_alloc_aligned(statistics * sizeof(float)) : NULL;
+    return statistics && !t->running ? limn_fail_memory(t->ctx, statistics, "running statistics") : LIMN_OK;
 }
 
 /* Frozen tables and parameters the loss does not see keep a zero gradient. */
@@ -117,6 +82,9 @@ static limn_status bind(limn_trainer *t)
     }
     for (int p = 0; p < t->weights.n && status == LIMN_OK; p++)
         status = limn_plan_bind(t->plan, t->weights.node[p], LIMN_F32, t->weights.value + t->weights.begin[p]);
+    float *to = t->running;
+    for (int i = 0; i < t->net.n_running && status == LIMN_OK; i++, to += limn_node_count(t->net.outputs[t->net.n + i - 1]))
+        status = limn_plan_bind(t->plan, t->net.outputs[t->net.n + i], LIMN_F32, to);
     return status;
 }
 
@@ -146,11 +114,23 @@ static limn_status make_folder(limn_trainer *t)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--out %s: %s", path, strerror(errno));
     limn_status status = t->lock < 0 ? limn_lock_take(t->ctx, path, &t->lock) : LIMN_OK;
     if (status != LIMN_OK) return status;
-    snprintf(path, sizeof path, "%s/merges.txt.gz", t->o->out);
-    return t->bpe && t->o->merges ? limn_clip_bpe_write(t->ctx, t->bpe, path) : LIMN_OK;
+    return t->task->write ? t->task->write(t) : LIMN_OK;
 }
 
 /* ---- a step ----------------------------------------------------------------------------------------------------------- */
+
+/* parameter = (1 - momentum) parameter + momentum value, with the batch that was just run */
+static void follow_statistics(limn_trainer *t)
+{
+    const limn_running *running;
+    int n = limn_graph_running(t->net.g, &running);
+    const float *value = t->running;
+    for (int i = 0, p = 0; i < n; i++, p = 0) {
+        while (t->weights.node[p] != running[i].parameter) p++;
+        float *to = t->weights.value + t->weights.begin[p], share = (float)running[i].momentum;
+        for (int64_t k = 0; k < limn_node_count(running[i].parameter); k++) to[k] += share * (*value++ - to[k]);
+    }
+}
 
 /* Loss and gradient of the mean over all parts of a batch. */
 static limn_status gradients(limn_trainer *t, double *loss)
@@ -162,10 +142,11 @@ static limn_status gradients(limn_trainer *t, double *loss)
     *loss = 0;
     for (int part = 0; part < n && status == LIMN_OK; part++) {
         double one = 0;
-        status = limn_trainer_fill(t, part);
+        status = t->task->fill(t, part);
         if (status == LIMN_OK) status = limn_plan_run(t->plan);
         if (status == LIMN_OK) status = limn_plan_get(t->plan, t->net.loss, LIMN_F64, &one);
         *loss += one / n;
+        if (status == LIMN_OK) follow_statistics(t);
         if (n == 1 || status != LIMN_OK) continue;
         float *to = part < n - 1 ? t->sum : t->grad, by = part < n - 1 ? 1 : scale;
         bool first = part == 0;
@@ -220,11 +201,11 @@ static limn_status stop_early(limn_trainer *t, bool late)
 }
 
 /* @return seconds it took: they are not the training's */
-static double draw_samples(limn_trainer *t)
+static double show(limn_trainer *t)
 {
     double begin = limn_seconds();
-    if (limn_samples_draw(t, t->samples) != LIMN_OK)
-        limn_log(t->ctx, LIMN_LOG_WARN, "no samples at step %lld: %s", (long long)t->step, limn_error_text(t->ctx));
+    if (t->task->show(t) != LIMN_OK)
+        limn_log(t->ctx, LIMN_LOG_WARN, "nothing to show at step %lld: %s", (long long)t->step, limn_error_text(t->ctx));
     return limn_seconds() - begin;
 }
 
@@ -250,7 +231,7 @@ static limn_status loop(limn_trainer *t)
             limn_trainer_log_row(t, sum / (double)(t->step - since), lr, norm, rate);
             since = t->step, from = now, sum = 0;
         }
-        if (t->samples && (t->step % o->sample_every == 0 || last)) from += draw_samples(t);
+        if (o->sample_every && (t->step % o->sample_every == 0 || last)) from += show(t);
         due = t->step % o->save_every == 0;
         if (last) return save_last(t);
         if (late || !limn_progress(t->ctx, "step", t->step, o->steps)) return stop_early(t, late);
@@ -261,34 +242,29 @@ static limn_status loop(limn_trainer *t)
 static void close_all(limn_trainer *t)
 {
     limn_trainer_log_close(t);
-    limn_samples_free(t->samples);
     limn_plan_free(t->plan);
     limn_weights_free(&t->weights);
     limn_step_graph_free(&t->net);
-    limn_schedule_free(t->schedule);
-    limn_clip_bpe_free(t->bpe);
-    limn_loader_free(t->loader);
-    limn_dataset_free(t->data);
+    if (t->task) t->task->close(t);
+    limn_free_aligned(t->running);
     float *states[] = {t->grad, t->m, t->v, t->ema, t->sum};
     for (int i = 0; i < 5; i++) limn_free_aligned(states[i]);
     free(t->decay);
-    free(t->rows);
-    free(t->shown);
     limn_lock_release(t->lock);
 }
 
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
 {
     limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
+    t.task = limn_step_segments(&o->settings) ? &limn_task_segment : &limn_task_denoise;
     limn_status status = check_options(ctx, o);
+    if (status == LIMN_OK) status = t.task->check(ctx, o);
     if (status == LIMN_OK) status = build(&t);
-    if (status == LIMN_OK) status = open_tokenizer(&t);
-    if (status == LIMN_OK) status = open_data(&t);
-    if (status == LIMN_OK && o->sample_every) status = limn_samples_new(&t, &t.samples);
+    if (status == LIMN_OK) status = t.task->open(&t);
     if (status == LIMN_OK) status = check_memory(&t);
     if (status == LIMN_OK) status = make_state(&t);
     if (status == LIMN_OK) status = start(&t);
-    if (status == LIMN_OK) status = open_loader(&t);
+    if (status == LIMN_OK) status = t.task->start(&t);
     if (status == LIMN_OK) status = bind(&t);
     if (status == LIMN_OK) status = make_folder(&t);
     if (status == LIMN_OK) status = limn_trainer_log_open(&t);

@@ -1,10 +1,12 @@
-/* trainer.h: training a denoising network on captioned pictures. */
+/* trainer.h: training a network: a denoiser on captioned pictures, a segmentation network on pictures and masks. */
 #ifndef LIMN_TRAINER_H
 #define LIMN_TRAINER_H
 
 #include "model/model.h"
 #include "train/data.h"
+#include "train/masks.h"
 #include "train/objective.h"
+#include "train/segment_losses.h"
 
 typedef struct limn_train_options {
     limn_settings settings;
@@ -15,6 +17,9 @@ typedef struct limn_train_options {
     const char *merges;          /* tokenizer merges; NULL: one token per byte */
     const char *init;            /* weight file to start from, or NULL */
     limn_objective objective;
+    limn_segment_loss segment;   /* segmentation: the loss; classes are the network's */
+    limn_augment augment;        /* segmentation: how pictures and masks are varied */
+    limn_mask_options masks;     /* segmentation: values, hold_out, fold, folds; the rest follows from the network and `data` */
     double contrastive;          /* weight of the InfoNCE term between text and picture, see losses.h; 0: none */
     int batch, accumulate;       /* a step sees batch x accumulate pictures, batch at a time */
     int64_t steps, warmup, decay; /* optimizer steps; decay: steps of falling rate at the end, 0: all after the warm-up */

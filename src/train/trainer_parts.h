@@ -1,5 +1,5 @@
-/* trainer_parts.h: the trainer's state, and its parts: batch.c fills a batch, checkpoint.c saves and goes on, train_log.c tells,
- * samples.c draws; trainer.c is the loop. */
+/* trainer_parts.h: the trainer's state, and its parts: trainer.c is the loop, checkpoint.c saves and goes on, train_log.c tells.  What a network is
+ * taught is a task: task_denoise.c (batch.c fills its batches, samples.c draws) and task_segment.c. */
 #ifndef LIMN_TRAINER_PARTS_H
 #define LIMN_TRAINER_PARTS_H
 
@@ -11,6 +11,25 @@
 #include "train/weights.h"
 
 typedef struct limn_samples limn_samples;
+typedef struct limn_segmenting limn_segmenting; /* task_segment.c */
+typedef struct limn_trainer limn_trainer;
+typedef struct limn_run_facts limn_run_facts;
+
+/* The data a network reads and what is done with it.  The loop, the optimizer, checkpoints and logs know tasks by this table only. */
+typedef struct limn_task {
+    limn_status (*check)(limn_ctx *ctx, const limn_train_options *o);
+    limn_status (*open)(limn_trainer *t);                   /* the data; before anything large is allocated */
+    limn_status (*start)(limn_trainer *t);                  /* what is kept, and the data from t->step on; after t->weights is made */
+    limn_status (*fill)(limn_trainer *t, int part);         /* the plan's inputs with part 0 .. accumulate - 1 of the batch of step t->step */
+    void (*facts)(const limn_trainer *t, limn_run_facts *f);/* what a checkpoint says of it */
+    limn_status (*write)(limn_trainer *t);                  /* files of its own in the run folder, once; NULL: none */
+    limn_status (*show)(limn_trainer *t);                   /* how far the EMA weights are, every o->sample_every steps */
+    void (*tell)(const limn_trainer *t, char text[256]);    /* "400 pictures of 64x64x4" */
+    size_t (*bytes)(const limn_trainer *t);                 /* of what it shows with */
+    void (*close)(limn_trainer *t);
+} limn_task;
+
+extern const limn_task limn_task_denoise, limn_task_segment;
 
 /* A row of the plan's batch. */
 typedef struct limn_batch_row {
@@ -20,9 +39,11 @@ typedef struct limn_batch_row {
     int32_t label;       /* the number of classes, "none", when dropped or unknown */
 } limn_batch_row;
 
-typedef struct limn_trainer {
+struct limn_trainer {
     limn_ctx *ctx;
     const limn_train_options *o;
+    const limn_task *task;
+    limn_segmenting *segmenting; /* the other task's; NULL */
     limn_dataset *data;
     limn_loader *loader;
     limn_clip_bpe *bpe;
@@ -34,13 +55,14 @@ typedef struct limn_trainer {
     limn_weights weights;
     float *grad, *m, *v, *ema; /* as weights.value */
     float *sum;                /* as weights.value: gradients of earlier parts of a batch; NULL without accumulation */
+    float *running;            /* what the batches' statistics are, one after the other as limn_graph_running() lists them; NULL: there are none */
     uint8_t *decay;
     int lock;                  /* of the run folder; -1: not taken yet */
     int64_t step;              /* optimizer steps done */
     FILE *csv;
     limn_tensorboard *events;
     limn_samples *samples;     /* NULL: none wanted */
-} limn_trainer;
+};
 
 /** Pictures of one optimizer step. */
 static inline int64_t limn_trainer_pictures(const limn_trainer *t)
@@ -48,8 +70,13 @@ static inline int64_t limn_trainer_pictures(const limn_trainer *t)
     return (int64_t)t->o->batch * t->o->accumulate;
 }
 
-/** Fill the plan's inputs with part 0 .. accumulate - 1 of the batch of step t->step. */
-limn_status limn_trainer_fill(limn_trainer *t, int part);
+/** limn_task_denoise.fill */
+limn_status limn_batch_fill(limn_trainer *t, int part);
+
+/** One fact a checkpoint holds; fixed: the option that made it, which must not change on the way; NULL: told only. */
+void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/** The same for a text of any length, one line more. */
+void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
 
 /** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all. */
 limn_status limn_trainer_save(limn_trainer *t);

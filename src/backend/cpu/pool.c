@@ -72,25 +72,25 @@ static void max_row(const limn_call *c, int64_t b, int64_t y)
     }
 }
 
-/* Row y of dy: its windows are apart, so each element of dx is written once. */
+/* Row y of dy: its windows are apart, so each element of dx is written once.  First the place of the first largest, then dy there. */
 static void max_grad_row(const limn_call *c, int64_t b, int64_t y)
 {
     int size = c->attr->stride;
     int64_t n = c->dst.shape.dim[3];
-    float *best = buffer(c, 0), *dx = buffer(c, 1);
+    float *best = buffer(c, 0), *top = buffer(c, 1), *room = buffer(c, 2);
     for (int64_t x = 0; x < c->src[1].shape.dim[2]; x++) {
-        memset(best, 0, (size_t)n * sizeof *best); /* place of the first largest */
-        for (int64_t k = 0; k < n; k++) {
-            float top = (float)limn_get(&c->src[0], element(&c->src[0], b, y * size, x * size) + k);
-            for (int i = 1; i < size * size; i++) {
-                float v = (float)limn_get(&c->src[0], element(&c->src[0], b, y * size + i / size, x * size + i % size) + k);
-                if (larger(v, top)) top = v, best[k] = (float)i;
+        for (int i = 0; i < size * size; i++) {
+            const float *v = read(c, 0, element(&c->src[0], b, y * size + i / size, x * size + i % size), room);
+            for (int64_t k = 0; k < n; k++) {
+                bool first = i == 0 || larger(v[k], top[k]);
+                best[k] = first ? (float)i : best[k];
+                top[k] = first ? v[k] : top[k];
             }
         }
-        const float *dy = read(c, 1, element(&c->src[1], b, y, x), buffer(c, 2));
+        const float *dy = read(c, 1, element(&c->src[1], b, y, x), room);
         for (int i = 0; i < size * size; i++) {
-            for (int64_t k = 0; k < n; k++) dx[k] = best[k] == (float)i ? dy[k] : 0;
-            write(c, element(&c->dst, b, y * size + i / size, x * size + i % size), dx);
+            for (int64_t k = 0; k < n; k++) top[k] = best[k] == (float)i ? dy[k] : 0;
+            write(c, element(&c->dst, b, y * size + i / size, x * size + i % size), top);
         }
     }
 }

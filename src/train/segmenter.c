@@ -1,0 +1,203 @@
+/* segmenter.c: see segmenter.h. */
+#include "train/segmenter.h"
+
+#include "graph/node.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct limn_segmenter {
+    limn_graph *g;
+    limn_ports ports;
+    limn_plan *plan;
+    int batch, overlap;
+    int width, height, channels;   /* of a tile */
+    int out_w, out_h, logits;      /* of its result; the borders that padding=valid loses are equal on all sides */
+};
+
+static int between(int value, int low, int high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, limn_segmenter **out)
+{
+    limn_segmenter *s = *out = calloc(1, sizeof *s);
+    if (!s) return limn_fail_memory(ctx, sizeof *s, "a segmenter");
+    s->batch = o->batch > 0 ? o->batch : 1;
+    s->g = limn_graph_new(ctx);
+    limn_status status = s->g ? limn_model_build(s->g, &o->settings, (limn_build){.batch = s->batch, .n_steps = 1}, &s->ports) : LIMN_NO_MEMORY;
+    limn_plan_options plan = {.precision = o->precision, .own_parameters = o->own_parameters};
+    if (status == LIMN_OK) status = limn_plan_new(s->g, 1, &s->ports.output, &plan, &s->plan);
+    if (status != LIMN_OK) {
+        limn_segmenter_free(s);
+        *out = NULL;
+        return status;
+    }
+    limn_shape x = limn_node_shape(s->ports.image), y = limn_node_shape(s->ports.output);
+    s->height = (int)x.dim[1], s->width = (int)x.dim[2], s->channels = (int)x.dim[3];
+    s->out_h = (int)y.dim[1], s->out_w = (int)y.dim[2], s->logits = (int)y.dim[3];
+    int smaller = s->out_h < s->out_w ? s->out_h : s->out_w;
+    s->overlap = between(o->overlap ? o->overlap : smaller / 4, 0, smaller - 1);
+    return LIMN_OK;
+}
+
+void limn_segmenter_free(limn_segmenter *s)
+{
+    if (!s) return;
+    limn_plan_free(s->plan);
+    limn_graph_free(s->g);
+    free(s);
+}
+
+limn_graph *limn_segmenter_graph(limn_segmenter *s)
+{
+    return s->g;
+}
+
+limn_plan *limn_segmenter_plan(limn_segmenter *s)
+{
+    return s->plan;
+}
+
+int limn_segmenter_channels(const limn_segmenter *s)
+{
+    return s->channels;
+}
+
+int limn_segmenter_classes(const limn_segmenter *s)
+{
+    return s->logits == 1 ? 2 : s->logits;
+}
+
+size_t limn_segmenter_bytes(const limn_segmenter *s, int width, int height)
+{
+    limn_plan_size size = limn_plan_sizes(s->plan);
+    return size.activation_bytes + size.scratch_bytes + size.packed_bytes + size.weight_bytes + (size_t)width * (size_t)height * sizeof(float);
+}
+
+/* ---- tiles ----------------------------------------------------------------------------------------------------------------- */
+
+/* Tiles along one axis of n pixels, each of `tile`, neighbours sharing `overlap` at least. */
+static int count(int n, int tile, int overlap)
+{
+    return n <= tile ? 1 : (n - tile + tile - overlap - 1) / (tile - overlap) + 1;
+}
+
+/* First pixel of tile i: evenly spread, the last one ends with the picture; a picture smaller than a tile lies in its middle. */
+static int begin(int i, int tiles, int n, int tile)
+{
+    return tiles == 1 ? (n - tile) / 2 : (int)((int64_t)i * (n - tile) / (tiles - 1));
+}
+
+/* Pixel i of a line of n pixels that goes on as its mirror image. */
+static int mirrored(int i, int n)
+{
+    int period = 2 * n;
+    i = (i % period + period) % period;
+    return i < n ? i : period - 1 - i;
+}
+
+/* The weight of pixel i of `tile`: 1 in the middle, falling in a line over the overlap. */
+static float ramp(int i, int tile, int overlap)
+{
+    int inside = i < tile - 1 - i ? i : tile - 1 - i;
+    return inside >= overlap ? 1 : (float)(inside + 1) / (float)(overlap + 1);
+}
+
+static void read_tile(const limn_segmenter *s, int x0, int y0, int width, int height, const float *image, float *to)
+{
+    size_t c = (size_t)s->channels;
+    int left = x0 - (s->width - s->out_w) / 2, top = y0 - (s->height - s->out_h) / 2;
+    for (int y = 0; y < s->height; y++)
+        for (int x = 0; x < s->width; x++, to += c)
+            memcpy(to, image + ((size_t)mirrored(top + y, height) * (size_t)width + (size_t)mirrored(left + x, width)) * c, c * sizeof *to);
+}
+
+/* softmax of one pixel's logits, added with a weight */
+static void add_pixel(const limn_segmenter *s, const float *logit, float weight, float *to)
+{
+    if (s->logits == 1) {
+        float yes = 1 / (1 + expf(-logit[0]));
+        to[0] += weight * (1 - yes), to[1] += weight * yes;
+        return;
+    }
+    float top = logit[0], sum = 0;
+    for (int k = 1; k < s->logits; k++) top = logit[k] > top ? logit[k] : top;
+    for (int k = 0; k < s->logits; k++) sum += expf(logit[k] - top);
+    for (int k = 0; k < s->logits; k++) to[k] += weight * expf(logit[k] - top) / sum;
+}
+
+static void add_tile(const limn_segmenter *s, int x0, int y0, int width, int height, const float *logits, float *out, float *weight)
+{
+    size_t k = (size_t)limn_segmenter_classes(s);
+    for (int y = 0; y < s->out_h; y++)
+        for (int x = 0; x < s->out_w; x++) {
+            int px = x0 + x, py = y0 + y;
+            if (px < 0 || py < 0 || px >= width || py >= height) continue;
+            size_t at = (size_t)py * (size_t)width + (size_t)px;
+            float w = ramp(x, s->out_w, s->overlap) * ramp(y, s->out_h, s->overlap);
+            add_pixel(s, logits + ((size_t)y * (size_t)s->out_w + (size_t)x) * (size_t)s->logits, w, out + at * k);
+            weight[at] += w;
+        }
+}
+
+typedef struct grid {
+    int columns, rows, width, height;
+} grid;
+
+static void place(const limn_segmenter *s, const grid *g, int tile, int *x, int *y)
+{
+    *x = begin(tile % g->columns, g->columns, g->width, s->out_w);
+    *y = begin(tile / g->columns, g->rows, g->height, s->out_h);
+}
+
+/* Tiles first .. first + batch - 1; the last batch repeats its last tile. */
+static limn_status run_batch(limn_segmenter *s, const grid *g, int first, const float *image, float *out, float *weight, float *logits)
+{
+    int n = g->columns * g->rows, x, y;
+    size_t in = (size_t)s->width * (size_t)s->height * (size_t)s->channels, result = (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
+    float *to = limn_plan_data(s->plan, s->ports.image);
+    for (int b = 0; b < s->batch; b++) {
+        place(s, g, first + b < n ? first + b : n - 1, &x, &y);
+        read_tile(s, x, y, g->width, g->height, image, to + (size_t)b * in);
+    }
+    limn_plan_touch(s->plan, s->ports.image);
+    limn_status status = limn_plan_run(s->plan);
+    if (status == LIMN_OK) status = limn_plan_get(s->plan, s->ports.output, LIMN_F32, logits);
+    for (int b = 0; b < s->batch && first + b < n && status == LIMN_OK; b++) {
+        place(s, g, first + b, &x, &y);
+        add_tile(s, x, y, g->width, g->height, logits + (size_t)b * result, out, weight);
+    }
+    return status;
+}
+
+limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int height, const float *image, float *out)
+{
+    size_t pixels = (size_t)width * (size_t)height, k = (size_t)limn_segmenter_classes(s);
+    size_t result = (size_t)s->batch * (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
+    grid g = {count(width, s->out_w, s->overlap), count(height, s->out_h, s->overlap), width, height};
+    float *weight = calloc(pixels, sizeof *weight), *logits = malloc(result * sizeof *logits);
+    bool fits = weight && logits && limn_plan_data(s->plan, s->ports.image);
+    limn_status status = fits ? LIMN_OK : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
+    memset(out, 0, pixels * k * sizeof *out);
+    for (int i = 0; i < g.columns * g.rows && status == LIMN_OK; i += s->batch) {
+        status = run_batch(s, &g, i, image, out, weight, logits);
+        if (status == LIMN_OK && !limn_progress(ctx, "tile", i + s->batch, g.columns * g.rows)) status = limn_fail(ctx, LIMN_CANCELLED, "stopped");
+    }
+    for (size_t i = 0; i < pixels * k && status == LIMN_OK; i++) out[i] /= weight[i / k];
+    free(weight);
+    free(logits);
+    return status;
+}
+
+void limn_segmenter_classify(size_t n, int classes, const float *probability, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++, probability += classes) {
+        int best = 0;
+        for (int k = 1; k < classes; k++)
+            if (probability[k] > probability[best]) best = k;
+        out[i] = (uint8_t)best;
+    }
+}

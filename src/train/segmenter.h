@@ -1,0 +1,41 @@
+/* segmenter.h: a segmentation network over pictures of any size: in tiles that overlap, blended. */
+#ifndef LIMN_SEGMENTER_H
+#define LIMN_SEGMENTER_H
+
+#include "model/model.h"
+
+typedef struct limn_segmenter limn_segmenter;
+
+typedef struct limn_segmenter_options {
+    limn_settings settings;     /* `size` (and `height`) are those of a tile */
+    int batch;                  /* tiles at once; 0: 1 */
+    int overlap;                /* pixels two neighbours share; 0: a quarter of a tile */
+    bool own_parameters;        /* see limn_plan_options */
+    limn_precision precision;
+} limn_segmenter_options;
+
+/** Plan the network; nothing large is allocated before weights are given or bound.
+ *  @return LIMN_OK: free with limn_segmenter_free(), before what is bound to its plan; LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY */
+limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *options, limn_segmenter **out);
+void limn_segmenter_free(limn_segmenter *s); /* NULL is allowed */
+limn_graph *limn_segmenter_graph(limn_segmenter *s);
+limn_plan *limn_segmenter_plan(limn_segmenter *s);
+int limn_segmenter_channels(const limn_segmenter *s);
+/** Classes of the result: 2 where the network has one logit. */
+int limn_segmenter_classes(const limn_segmenter *s);
+/** Bytes the plan needs, and run() for a picture of this size beside it. */
+size_t limn_segmenter_bytes(const limn_segmenter *s, int width, int height);
+
+/**
+ * Probabilities of every pixel: softmax of the logits (one logit x: sigmoid(x) is the second class), averaged where tiles overlap with weights
+ * that fall towards their borders.  What lies outside of the picture is its mirror image, so all sizes from 1 x 1 on work.
+ *
+ * @param image   [height, width, C] in 0..1
+ * @param out     [height, width, K]
+ * @return LIMN_OK; LIMN_NO_MEMORY; LIMN_CANCELLED by the progress callback ("tile")
+ */
+limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int height, const float *image, float *out);
+/** The class of the largest probability (the first of equals).  out [n] */
+void limn_segmenter_classify(size_t n, int classes, const float *probability, uint8_t *out);
+
+#endif

@@ -1,0 +1,130 @@
+/* task_denoise.c: a denoiser learns from pictures with captions and classes. */
+#include "train/trainer_parts.h"
+
+#include "graph/node.h"
+
+#include <stdlib.h>
+
+static limn_status check(limn_ctx *ctx, const limn_train_options *o)
+{
+    limn_status status = limn_objective_check(ctx, &o->objective);
+    if (status != LIMN_OK) return status;
+    bool eps = o->objective.prediction == LIMN_PREDICT_EPS && o->objective.schedule.kind != LIMN_SCHEDULE_FLOW;
+    if (limn_settings_get(&o->settings, "learn_sigma") && !eps)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "learn_sigma=1 learns the variance of predicted noise: use --schedule linear (or cosine) and --prediction eps, or learn_sigma=0");
+    return LIMN_OK;
+}
+
+static limn_status open_data(limn_trainer *t)
+{
+    const limn_train_options *o = t->o;
+    limn_data_options data = {.folder = o->data, .where = o->where, .caption = o->caption_field, .label = o->label_field, .resize = o->crop,
+                              .size = limn_settings_get(&o->settings, "size"), .channels = limn_settings_get(&o->settings, "channels"), .n_shapes = o->n_shapes};
+    limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
+    if (status != LIMN_OK || !t->net.ports.label) return status;
+    int classes = limn_dataset_classes(t->data), known = limn_settings_get(&o->settings, "classes");
+    if (classes == 0)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has no classes and the network knows %d: sort the pictures into folders, name a --label-field, or --set classes=0",
+                         o->data, known);
+    if (classes > known) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", o->data, classes, known, classes);
+    return LIMN_OK;
+}
+
+/* Samples from the first one after t->step on. */
+static limn_status open_loader(limn_trainer *t)
+{
+    limn_loader_options loader = {.seed = t->o->seed, .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t), .batch = t->o->batch,
+                                  .n_threads = t->ctx->n_threads, .flip = t->o->flip};
+    return limn_loader_new(t->ctx, t->data, &loader, &t->loader);
+}
+
+static limn_status open_tokenizer(limn_trainer *t)
+{
+    if (!t->net.ports.ids) return LIMN_OK;
+    int n = limn_settings_get(&t->o->settings, "text_vocab") - 514;
+    return limn_clip_bpe_open(t->ctx, t->o->merges, t->o->merges ? n : 0, &t->bpe);
+}
+
+static limn_status open(limn_trainer *t)
+{
+    if (t->net.ports.features)
+        return limn_fail(t->ctx, LIMN_UNSUPPORTED, "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
+    limn_status status = open_tokenizer(t);
+    if (status == LIMN_OK) status = open_data(t);
+    return status == LIMN_OK && t->o->sample_every ? limn_samples_new(t, &t->samples) : status;
+}
+
+static limn_status start(limn_trainer *t)
+{
+    t->rows = calloc((size_t)t->o->batch, sizeof *t->rows);
+    t->shown = calloc((size_t)t->o->batch, sizeof *t->shown);
+    if (!t->rows || !t->shown) return limn_fail_memory(t->ctx, (size_t)t->o->batch * sizeof *t->rows, "a batch");
+    limn_status status = limn_schedule_new(t->ctx, &t->o->objective.schedule, &t->schedule);
+    return status == LIMN_OK ? open_loader(t) : status;
+}
+
+static void say_classes(const limn_trainer *t, limn_run_facts *f)
+{
+    if (!t->net.ports.label) return;
+    limn_run_say_line(f, "limn.classes", "the list of classes in --data", NULL);
+    for (int i = 0; i < limn_dataset_classes(t->data); i++) limn_run_say_line(f, "limn.classes", NULL, limn_dataset_class(t->data, i));
+}
+
+static void facts(const limn_trainer *t, limn_run_facts *f)
+{
+    static const char *const crops[] = {[LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
+    const limn_train_options *o = t->o;
+    limn_run_say(f, "limn.prediction", "--prediction", "%s", limn_prediction_name(o->objective.prediction));
+    limn_run_say(f, "limn.schedule", "--schedule", "%s", limn_schedule_name(o->objective.schedule.kind));
+    limn_run_say(f, "limn.shift", "--shift", "%.9g", o->objective.schedule.shift);
+    limn_run_say(f, "limn.weighting", "--weighting", "%s", limn_weighting_name(o->objective.weighting));
+    limn_run_say(f, "limn.gamma", "--gamma", "%.9g", o->objective.gamma);
+    limn_run_say(f, "limn.time_mean", "--time-mean", "%.9g", o->objective.time_mean);
+    limn_run_say(f, "limn.time_std", "--time-std", "%.9g", o->objective.time_std);
+    limn_run_say(f, "limn.contrastive", "--contrastive", "%.9g", o->contrastive);
+    limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
+    limn_run_say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
+    limn_run_say(f, "limn.drop", "--drop", "%.9g", o->drop);
+    limn_run_say(f, "limn.flip", "--flip", "%d", o->flip);
+    if (t->bpe) limn_run_say(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
+    limn_run_say(f, "limn.crop", "--crop", "%s", crops[o->crop]);
+    say_classes(t, f);
+}
+
+/* The tokenizer, without which the weights are of no use. */
+static limn_status write(limn_trainer *t)
+{
+    char path[1100];
+    snprintf(path, sizeof path, "%s/merges.txt.gz", t->o->out);
+    return t->bpe && t->o->merges ? limn_clip_bpe_write(t->ctx, t->bpe, path) : LIMN_OK;
+}
+
+static limn_status show(limn_trainer *t)
+{
+    return limn_samples_draw(t, t->samples);
+}
+
+static void tell(const limn_trainer *t, char text[256])
+{
+    int size = limn_settings_get(&t->o->settings, "size");
+    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), size, size, limn_settings_get(&t->o->settings, "channels"));
+}
+
+static size_t bytes(const limn_trainer *t)
+{
+    return t->samples ? limn_samples_bytes(t->samples) : 0;
+}
+
+static void close(limn_trainer *t)
+{
+    limn_samples_free(t->samples);
+    limn_schedule_free(t->schedule);
+    limn_clip_bpe_free(t->bpe);
+    limn_loader_free(t->loader);
+    limn_dataset_free(t->data);
+    free(t->rows);
+    free(t->shown);
+}
+
+const limn_task limn_task_denoise = {.check = check, .open = open, .start = start, .fill = limn_batch_fill, .facts = facts, .write = write, .show = show,
+                                     .tell = tell, .bytes = bytes, .close = close};

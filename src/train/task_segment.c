@@ -1,0 +1,232 @@
+/* task_segment.c: a segmentation network learns from pictures and masks; what is held out says how good it is. */
+#include "train/trainer_parts.h"
+
+#include "file/image.h"
+#include "graph/node.h"
+#include "train/report.h"
+#include "train/segmenter.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct limn_segmenting {
+    limn_segment_loss loss;
+    limn_masks *masks, *held;      /* held NULL: nothing is held out */
+    limn_segmenter *segmenter;     /* of the EMA weights; NULL: nothing to show */
+    bool bound;
+    int width, height, out_w, out_h, channels;
+    uint8_t *labels, *cut;         /* [batch, height, width]; [batch, out_h, out_w] */
+};
+
+static limn_status check(limn_ctx *ctx, const limn_train_options *o)
+{
+    limn_status status = limn_augment_check(ctx, &o->augment);
+    if (status != LIMN_OK) return status;
+    limn_segment_loss loss = o->segment;
+    loss.classes = limn_settings_get(&o->settings, "classes");
+    return limn_segment_loss_check(ctx, &loss);
+}
+
+/* ---- data ------------------------------------------------------------------------------------------------------------------ */
+
+static bool holds_out(const limn_mask_options *m)
+{
+    return m->hold_out || m->folds > 0;
+}
+
+static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
+{
+    limn_mask_options m = t->o->masks;
+    int classes = s->loss.classes == 1 ? 2 : s->loss.classes;
+    m.folder = t->o->data, m.channels = s->channels, m.classes = classes, m.held_out = false;
+    limn_status status = limn_masks_open(t->ctx, &m, &s->masks);
+    if (status != LIMN_OK) return status;
+    if (limn_masks_classes(s->masks) > classes)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", t->o->data, limn_masks_classes(s->masks),
+                         classes, limn_masks_classes(s->masks));
+    m.held_out = true;
+    return holds_out(&m) ? limn_masks_open(t->ctx, &m, &s->held) : LIMN_OK;
+}
+
+static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
+{
+    limn_segmenter_options o = {.settings = t->o->settings, .precision = t->o->precision};
+    if (!t->o->sample_every) return LIMN_OK;
+    if (!s->held) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
+    return limn_segmenter_new(t->ctx, &o, &s->segmenter);
+}
+
+static limn_status open(limn_trainer *t)
+{
+    limn_segmenting *s = t->segmenting = calloc(1, sizeof *s);
+    if (!s) return limn_fail_memory(t->ctx, sizeof *s, "a task");
+    limn_shape x = limn_node_shape(t->net.ports.image), y = limn_node_shape(t->net.ports.output);
+    s->loss = t->o->segment;
+    s->loss.classes = (int)y.dim[3];
+    s->height = (int)x.dim[1], s->width = (int)x.dim[2], s->channels = (int)x.dim[3], s->out_h = (int)y.dim[1], s->out_w = (int)y.dim[2];
+    size_t n = (size_t)t->o->batch * (size_t)s->width * (size_t)s->height;
+    s->labels = malloc(n);
+    s->cut = malloc(n);
+    if (!s->labels || !s->cut) return limn_fail_memory(t->ctx, 2 * n, "a batch");
+    limn_status status = open_masks(t, s);
+    return status == LIMN_OK ? plan_segmenter(t, s) : status;
+}
+
+static limn_status start(limn_trainer *t)
+{
+    (void)t; /* samples are functions of their position */
+    return LIMN_OK;
+}
+
+/* The middle of labels [h,w], as large as the network's result. */
+static void cut_labels(const limn_segmenting *s, const uint8_t *labels, uint8_t *to)
+{
+    int left = (s->width - s->out_w) / 2, top = (s->height - s->out_h) / 2;
+    for (int y = 0; y < s->out_h; y++) memcpy(to + (size_t)y * (size_t)s->out_w, labels + (size_t)(top + y) * (size_t)s->width + left, (size_t)s->out_w);
+}
+
+static limn_status fill(limn_trainer *t, int part)
+{
+    limn_segmenting *s = t->segmenting;
+    float *x = limn_plan_data(t->plan, t->net.ports.image);
+    if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
+    size_t pixels = (size_t)s->width * (size_t)s->height, result = (size_t)s->out_w * (size_t)s->out_h;
+    uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
+    limn_status status = limn_segment_constants(t->plan, &s->loss, &t->net.segment);
+#pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
+    for (int b = 0; b < t->o->batch; b++) {
+        uint64_t position = first + (uint64_t)b;
+        limn_status one = limn_masks_sample(t->ctx, s->masks, &t->o->augment, t->o->seed, position, limn_masks_index(s->masks, t->o->seed, position), s->width,
+                                            s->height, x + (size_t)b * pixels * (size_t)s->channels, s->labels + (size_t)b * pixels);
+        cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
+#pragma omp critical(limn_segment_fill)
+        if (one != LIMN_OK) status = one;
+    }
+    if (status != LIMN_OK) return status;
+    limn_segment_targets(&s->loss, (size_t)t->o->batch * result, s->cut, limn_plan_data(t->plan, t->net.segment.target));
+    limn_plan_touch(t->plan, t->net.segment.target);
+    limn_plan_touch(t->plan, t->net.ports.image);
+    return LIMN_OK;
+}
+
+/* ---- what it is, what it shows --------------------------------------------------------------------------------------------- */
+
+static void facts(const limn_trainer *t, limn_run_facts *f)
+{
+    const limn_train_options *o = t->o;
+    const limn_segmenting *s = t->segmenting;
+    limn_run_say(f, "limn.loss", "--loss", "%s", limn_segment_kind_name(s->loss.kind));
+    limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_masks_count(s->masks));
+    limn_run_say(f, "limn.hold_out", "--hold-out", "%s", o->masks.hold_out ? o->masks.hold_out : "");
+    limn_run_say(f, "limn.fold", "--fold", "%d/%d", o->masks.fold, o->masks.folds);
+    limn_run_say(f, "limn.augment", "--augment", "%d %d %d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g", o->augment.flip_x, o->augment.flip_y, o->augment.turn,
+                 o->augment.rotate, o->augment.scale, o->augment.elastic, o->augment.elastic_grid, o->augment.brightness, o->augment.contrast, o->augment.gamma,
+                 o->augment.noise);
+    limn_run_say_line(f, "limn.classes", NULL, NULL);
+    for (int i = 0; i < limn_masks_classes(s->masks); i++) limn_run_say_line(f, "limn.classes", NULL, limn_masks_class(s->masks, i));
+}
+
+static limn_status bind(limn_trainer *t, limn_segmenting *s)
+{
+    limn_status status = LIMN_OK;
+    limn_graph *g = limn_segmenter_graph(s->segmenter);
+    for (int p = 0, q = 0; p < g->n_parameters && status == LIMN_OK; p++, q = 0) {
+        while (strcmp(t->weights.node[q]->name, g->parameters[p]->name) != 0) q++;
+        status = limn_plan_bind(limn_segmenter_plan(s->segmenter), g->parameters[p], LIMN_F32, t->ema + t->weights.begin[q]);
+    }
+    s->bound = status == LIMN_OK;
+    return status;
+}
+
+static limn_status save_picture(limn_trainer *t, const limn_image *image, const uint8_t *truth, const uint8_t *found)
+{
+    char path[1200];
+    limn_image picture;
+    snprintf(path, sizeof path, "%s/samples", t->o->out);
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) return limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
+    snprintf(path, sizeof path, "%s/samples/step-%06lld.png", t->o->out, (long long)t->step);
+    limn_status status = limn_report_picture(t->ctx, image, truth, found, &picture);
+    if (status == LIMN_OK) status = limn_png_write(t->ctx, path, &picture, NULL);
+    limn_image_free(&picture);
+    return status;
+}
+
+/* One held-out picture: its classes into the report, the first one into a file. */
+static limn_status score_one(limn_trainer *t, int64_t i, limn_report *report)
+{
+    limn_segmenting *s = t->segmenting;
+    const limn_image *image = limn_masks_image(s->held, i);
+    size_t n = (size_t)image->width * (size_t)image->height, k = (size_t)limn_segmenter_classes(s->segmenter), values = n * (size_t)image->channels;
+    float *x = malloc(values * sizeof *x), *p = malloc(n * k * sizeof *p);
+    uint8_t *found = malloc(n);
+    limn_status status = x && p && found ? LIMN_OK : limn_fail_memory(t->ctx, n * (k + 2) * sizeof *x, "a held-out picture");
+    for (size_t j = 0; j < values && status == LIMN_OK; j++) x[j] = (float)image->pixels[j] / 255;
+    if (status == LIMN_OK) status = limn_segmenter_run(t->ctx, s->segmenter, image->width, image->height, x, p);
+    if (status == LIMN_OK) {
+        limn_segmenter_classify(n, (int)k, p, found);
+        limn_label_pair maps = {.width = image->width, .height = image->height, .n_classes = (int)k, .truth = limn_masks_labels(s->held, i), .prediction = found};
+        status = limn_report_add(t->ctx, report, &maps, NULL);
+    }
+    if (status == LIMN_OK && i == 0) status = save_picture(t, image, limn_masks_labels(s->held, i), found);
+    free(x);
+    free(p);
+    free(found);
+    return status;
+}
+
+static limn_status show(limn_trainer *t)
+{
+    limn_segmenting *s = t->segmenting;
+    limn_graph *g = limn_segmenter_graph(s->segmenter);
+    limn_status status = s->bound ? LIMN_OK : bind(t, s);
+    for (int p = 0; p < g->n_parameters; p++) limn_plan_touch(limn_segmenter_plan(s->segmenter), g->parameters[p]); /* the EMA moved on */
+    limn_report *report = calloc(1, sizeof *report);
+    if (!report) return limn_fail_memory(t->ctx, sizeof *report, "a report");
+    if (status == LIMN_OK) status = limn_report_begin(t->ctx, report, limn_segmenter_classes(s->segmenter), NULL, -1);
+    for (int64_t i = 0; i < limn_masks_count(s->held) && status == LIMN_OK; i++) status = score_one(t, i, report);
+    if (status == LIMN_OK) {
+        limn_report_scores scores = limn_report_score(report);
+        limn_text notes = {0};
+        limn_report_notes(report, &notes);
+        limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %lld pictures held out: pixel error %.4f, Dice %.4f, IoU %.4f", (long long)t->step,
+                 (long long)limn_masks_count(s->held), scores.pixel_error, scores.dice, scores.iou);
+        if (notes.bytes && notes.bytes[0]) limn_log(t->ctx, LIMN_LOG_WARN, "%s", notes.bytes);
+        limn_text_free(&notes);
+        limn_tensorboard_scalar(t->events, t->step, "held_out/pixel_error", scores.pixel_error);
+        limn_tensorboard_scalar(t->events, t->step, "held_out/dice", scores.dice);
+        limn_tensorboard_scalar(t->events, t->step, "held_out/iou", scores.iou);
+    }
+    free(report);
+    return status;
+}
+
+static void tell(const limn_trainer *t, char text[256])
+{
+    const limn_segmenting *s = t->segmenting;
+    int n = snprintf(text, 256, "%lld pictures with masks of %d classes, %dx%dx%d at a time", (long long)limn_masks_count(s->masks),
+                     limn_masks_classes(s->masks), s->width, s->height, s->channels);
+    if (s->held && n > 0 && n < 256) snprintf(text + n, (size_t)(256 - n), ", %lld held out", (long long)limn_masks_count(s->held));
+}
+
+static size_t bytes(const limn_trainer *t)
+{
+    return t->segmenting->segmenter ? limn_segmenter_bytes(t->segmenting->segmenter, 0, 0) : 0;
+}
+
+static void close(limn_trainer *t)
+{
+    limn_segmenting *s = t->segmenting;
+    if (!s) return;
+    limn_segmenter_free(s->segmenter);
+    limn_masks_free(s->masks);
+    limn_masks_free(s->held);
+    free(s->labels);
+    free(s->cut);
+    free(s);
+}
+
+const limn_task limn_task_segment = {.check = check, .open = open, .start = start, .fill = fill, .facts = facts, .show = show, .tell = tell, .bytes = bytes,
+                                     .close = close};
