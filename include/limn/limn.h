@@ -97,9 +97,16 @@ typedef struct limn_generate_options {
     double guidance_rescale;       /* Lin et al. 2024: 0 none, 1 all */
     uint64_t seed;                 /* picture i is the one that seed + i makes alone */
     limn_precision precision;
+    const limn_image *init;        /* a picture to start from, brought to the network's size; NULL: from noise */
+    double strength;               /* init: 0..1, how much of the way from noise is gone once more; 0 keeps nearly all of it, 1 nothing */
+    const limn_image *mask;        /* init: of its size; where it is white (above half) the picture is made anew, the rest is kept */
+    int resample;                  /* mask: times each step is done, from 1 (Lugmayr et al. 2022: 10); what is made fits better to what is kept */
+    double noise, noise_left;      /* init holds noise of this standard deviation, of 255: denoise it, down to noise_left; 0: it holds none */
+    bool between;                  /* picture i of n starts from slerp(noise of seed, noise of to_seed, i / (n - 1)) */
+    uint64_t to_seed;
 } limn_generate_options;
 
-/** "": one picture, 20 steps, guidance 2, seed 42, everything else 0 or NULL. */
+/** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, resample 5, everything else 0 or NULL. */
 limn_generate_options limn_generate_defaults(void);
 /** Samplers by name, separated by spaces. */
 const char *limn_sampler_names(void);

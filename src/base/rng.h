@@ -19,6 +19,7 @@ typedef enum limn_stream {
     LIMN_STREAM_DROP,       /* conditioning dropout; sub = sample number since the start of training */
     LIMN_STREAM_SHAPES,     /* the built-in shapes data set; sub = picture number */
     LIMN_STREAM_TEST,
+    LIMN_STREAM_AGAIN,      /* noise that takes a picture back a level (inpainting); sub = call << 8 | repetition */
 } limn_stream;
 
 /** Four 32-bit words at position `index` of (seed, stream, sub). */

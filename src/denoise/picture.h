@@ -1,4 +1,4 @@
-/* picture.h: from the network's numbers to bytes. */
+/* picture.h: from the network's numbers to bytes and back. */
 #ifndef LIMN_DENOISE_PICTURE_H
 #define LIMN_DENOISE_PICTURE_H
 
@@ -7,5 +7,8 @@
 /** One picture of the network, [-1,1], as bytes: values [height, width, channels].  Four channels come with colours multiplied by
  *  alpha (train/data.h) and are divided again.  @return LIMN_OK: free *out with limn_image_free(); LIMN_NO_MEMORY */
 limn_status limn_picture_bytes(limn_ctx *ctx, int width, int height, int channels, const float *values, limn_image *out);
+
+/** The other way: image [height, width, channels] as numbers of the network; of four channels, colours are multiplied by alpha. */
+void limn_picture_values(const limn_image *image, float *values);
 
 #endif

@@ -50,6 +50,8 @@ static limn_status check_options(limn_ctx *ctx, const limn_sampler_options *o, c
     else if ((unsigned)o->spacing >= LIMN_N_SPACINGS || (unsigned)o->variance >= LIMN_N_VARIANCES) bad = "got an unknown spacing or variance";
     else if (!(o->eta >= 0 && o->eta <= 1)) bad = "needs eta from 0 to 1";
     else if (!(o->clip >= 0 && o->clip <= 1e6)) bad = "needs clip from 0 (off) to 1e6";
+    else if (!(o->from_sigma >= 0 && o->from_sigma < 1e4 && o->to_sigma >= 0 && (o->to_sigma < o->from_sigma || o->to_sigma == 0))) bad = "needs to_sigma below from_sigma";
+    else if (o->from_sigma > 0 && (o->karras || o->strength != 1)) bad = "takes neither Karras sigmas nor a strength together with a level to start from";
     else if (!(o->strength >= 0 && o->strength <= 1)) bad = "needs strength from 0 to 1";
     else if (o->channels < 0 || o->out_channels < o->channels || (o->channels == 0 && o->out_channels != 0)) bad = "needs out_channels of at least channels";
     else if (learned && (o->channels == 0 || o->out_channels < 2 * o->channels)) bad = "needs out_channels of 2 channels for a learned variance";
@@ -96,11 +98,27 @@ static void karras_levels(const limn_sampler *s, double *values, level *levels)
     }
 }
 
+/* From one level to another, evenly in time: x may come from elsewhere, with its own noise in it. */
+static void levels_between(const limn_sampler *s, level *levels)
+{
+    const limn_sampler_options *o = &s->options;
+    int n = o->n_steps;
+    bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW, whole = s->row->rounding == LIMN_TIMES_WHOLE;
+    double from = flow ? o->from_sigma / (1 + o->from_sigma) : limn_schedule_time(s->schedule, o->from_sigma);
+    double to = flow ? o->to_sigma / (1 + o->to_sigma) : o->to_sigma > 0 ? limn_schedule_time(s->schedule, o->to_sigma) : 0;
+    for (int i = 0; i <= n; i++) {
+        double t = from + (to - from) * i / n, sigma = i == 0 ? o->from_sigma : i == n ? o->to_sigma : flow ? 0 : limn_schedule_sigma(s->schedule, t);
+        if (flow) levels[i] = (level){t * o->schedule.n_train, 1 - t, t};
+        else levels[i] = level_of_sigma(s, whole ? rint(t) : t, sigma);
+    }
+}
+
 static limn_status plan_levels(limn_ctx *ctx, const limn_sampler *s, limn_spacing spacing, double *values, level *levels)
 {
     const limn_sampler_options *o = &s->options;
     bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
     levels[o->n_steps] = (level){0, 1, 0};
+    if (o->from_sigma > 0) return levels_between(s, levels), LIMN_OK;
     if (flow) return flow_levels(ctx, s, spacing, values, levels);
     limn_status status = limn_schedule_times(ctx, s->schedule, spacing, s->row->rounding, o->n_steps, o->steps_offset, values);
     if (status) return status;

@@ -37,6 +37,8 @@ typedef struct limn_sampler_options {
     limn_variance variance;  /* ddpm */
     double clip;             /* above 0: x0 is limited to -clip..clip in each step ("clip_sample"); ddim keeps the unlimited noise */
     double strength;         /* 0..1: part of the steps that run, for a start from a picture; 1 is all, and one runs at least */
+    double from_sigma;       /* above 0: the first call is at the level where b / a is this, the others fall evenly in time to ... */
+    double to_sigma;         /* ... this one, below from_sigma; 0: to no noise.  For pictures that hold noise already */
     int channels;            /* of x, the last dimension; 0: the network's output has the shape of x */
     int out_channels;        /* of the output, >= channels: the prediction first; learned range reads the next `channels` */
 } limn_sampler_options;

@@ -5,7 +5,7 @@
 #include "denoise/guidance.h"
 #include "denoise/picture.h"
 #include "graph/node.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/start.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ typedef struct job {
     bool guided;
     int channels, out_channels, guided_channels;
     size_t size, out_size; /* floats of a picture, of an output */
+    limn_start start;
     int n, first;
     int64_t done, total;   /* calls of the network */
     float *x, *output;     /* [n, size], [n or 2n, out_size] */
@@ -27,7 +28,7 @@ typedef struct job {
 
 limn_generate_options limn_generate_defaults(void)
 {
-    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42};
+    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42, .strength = 0.75, .resample = 5};
 }
 
 /* ---- text and labels ---------------------------------------------------------------------------------------------------- */
@@ -102,9 +103,22 @@ static limn_status call_network(job *j, int k)
 static limn_status begin(job *j)
 {
     limn_picture_seed seeds[TOGETHER];
-    for (int i = 0; i < j->n; i++) seeds[i] = (limn_picture_seed){.seed = j->o->seed + (uint64_t)(j->first + i)};
+    j->start.first = j->first;
+    for (int i = 0; i < j->n; i++) seeds[i] = limn_start_seed(&j->start, i);
     limn_status status = limn_sampler_begin(j->p->ctx, j->sampler, j->n, j->size, seeds);
-    if (status == LIMN_OK) limn_sampler_start(j->sampler, NULL, j->x);
+    if (status == LIMN_OK) limn_start_first(&j->start, j->sampler, j->x);
+    return status;
+}
+
+/* Call k for the (repeat + 1)-th time; again: then back to where it began. */
+static limn_status step(job *j, int k, int repeat, bool again)
+{
+    if (!limn_progress(j->p->ctx, "step", j->done, j->total)) return limn_fail(j->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)j->done, (long long)j->total);
+    limn_start_keep(&j->start, j->sampler, k, j->x);
+    limn_status status = call_network(j, k);
+    if (status == LIMN_OK) limn_sampler_step(j->sampler, k, j->output, j->x);
+    if (status == LIMN_OK && again) limn_start_again(&j->start, j->sampler, k, repeat, j->x);
+    j->done++;
     return status;
 }
 
@@ -115,12 +129,14 @@ static limn_status sample(job *j)
     if (status == LIMN_OK) status = set_labels(j);
     if (status == LIMN_OK) status = set_timesteps(j);
     for (int k = 0; k < limn_sampler_calls(j->sampler) && status == LIMN_OK; k++) {
-        if (!limn_progress(j->p->ctx, "step", j->done, j->total)) return limn_fail(j->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)j->done, (long long)j->total);
-        status = call_network(j, k);
-        if (status == LIMN_OK) limn_sampler_step(j->sampler, k, j->output, j->x);
-        j->done++;
+        int repeats = limn_start_repeats(&j->start, j->sampler, k);
+        for (int i = 0; i < repeats && status == LIMN_OK; i++) status = step(j, k, i, i + 1 < repeats);
     }
-    return status;
+    if (status != LIMN_OK) return status;
+    int calls = limn_sampler_calls(j->sampler);
+    limn_start_keep(&j->start, j->sampler, calls, j->x);
+    limn_start_last(&j->start, j->sampler, j->x);
+    return LIMN_OK;
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------------------------ */
@@ -132,7 +148,7 @@ static limn_status plan_batch(job *j, int n)
     for (int most = n < TOGETHER ? n : TOGETHER;; most /= 2) {
         int batches = (n + most - 1) / most;
         j->n = (n + batches - 1) / batches;
-        size_t each = (5 * j->size + (size_t)rows_each * j->out_size) * sizeof(float); /* x, what samplers keep, output */
+        size_t each = (7 * j->size + (size_t)rows_each * j->out_size) * sizeof(float); /* x, what samplers keep, what it starts from, output */
         limn_status status = limn_network_plan(j->p, j->n * rows_each, limn_sampler_calls(j->sampler), j->o->precision, (size_t)j->n * each);
         if (status != LIMN_NO_MEMORY || most == 1) return status;
     }
@@ -144,7 +160,10 @@ static limn_status run_all(job *j, limn_image *images)
     int n = j->o->n, side = limn_settings_get(&j->p->settings, "size"), calls = limn_sampler_calls(j->sampler);
     limn_status status = plan_batch(j, n);
     if (status != LIMN_OK) return status;
-    j->total = (int64_t)calls * ((n + j->n - 1) / j->n);
+    status = limn_start_new(j->p, j->o, j->n, side, j->channels, &j->start);
+    if (status != LIMN_OK) return status;
+    for (int k = 0; k < calls; k++) j->total += limn_start_repeats(&j->start, j->sampler, k);
+    j->total *= (n + j->n - 1) / j->n;
     size_t floats = (size_t)j->n * j->size, out_floats = (size_t)j->p->network.batch * j->out_size;
     j->x = malloc(floats * sizeof *j->x), j->output = malloc(out_floats * sizeof *j->output);
     if (!j->x || !j->output) return limn_fail_memory(ctx, (floats + out_floats) * sizeof *j->x, "pictures");
@@ -191,6 +210,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     }
     for (int i = 0; i < o->n && status != LIMN_OK; i++) limn_image_free(&images[i]);
     limn_sampler_free(j.sampler);
+    limn_start_free(&j.start);
     free(j.x);
     free(j.output);
     return status;

@@ -28,10 +28,16 @@ static limn_status bad_name(limn_ctx *ctx, const char *what, const char *name, c
     return limn_fail(ctx, LIMN_NOT_FOUND, "no %s \"%s\"; there are: %s", what, limn_escape(name, strlen(name), shown, sizeof shown), names);
 }
 
+static const char *sampler_of(const limn_pipeline *p, const limn_generate_options *o)
+{
+    if (o->sampler) return o->sampler;
+    return o->mask && p->schedule.kind != LIMN_SCHEDULE_FLOW ? "ddpm" : limn_pipeline_describe(p).sampler;
+}
+
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out)
 {
     bool flow = p->schedule.kind == LIMN_SCHEDULE_FLOW, learned = limn_settings_get(&p->settings, "learn_sigma") == 1;
-    const char *name = o->sampler ? o->sampler : limn_pipeline_describe(p).sampler, *scheduler = o->scheduler ? o->scheduler : "discrete";
+    const char *name = sampler_of(p, o), *scheduler = o->scheduler ? o->scheduler : "discrete";
     *out = limn_sampler_defaults();
     int i = sampler_index(name);
     if (i < 0) return bad_name(p->ctx, "sampler", name, limn_sampler_names());
@@ -42,6 +48,10 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     out->prediction = p->prediction;
     out->n_steps = o->steps;
     out->eta = o->eta;
+    bool steady = strcmp(name, "heun") && strcmp(name, "dpm++2m");
+    if (o->mask && !steady) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, cannot: take euler%s", name, flow ? "" : ", euler_a, ddim or ddpm");
+    if (o->init && !(o->noise > 0)) out->strength = o->strength;
+    if (o->init) out->from_sigma = o->noise / 127.5, out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
     out->channels = limn_settings_get(&p->settings, "channels");
     out->out_channels = out->channels * (learned ? 2 : 1);
     if (learned) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
@@ -89,7 +99,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
 {
     limn_text text = {0};
     limn_pipeline_info info = limn_pipeline_describe(p);
-    int sampler = sampler_index(o->sampler ? o->sampler : info.sampler);
+    int sampler = sampler_index(sampler_of(p, o));
     if (info.reads_text) {
         put_utf8(&text, o->prompt ? o->prompt : "");
         limn_text_append(&text, "\n", 1);
@@ -105,8 +115,11 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     limn_text_printf(&text, "CFG scale: %g, ", o->guidance);
     if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %g, ", o->guidance_rescale);
     if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %g, ", o->eta);
+    if (o->init && o->noise > 0) limn_text_printf(&text, "Noise: %g to %g, ", o->noise, o->noise_left);
+    else if (o->init) limn_text_printf(&text, "Denoising strength: %g, ", o->strength);
+    if (o->between) limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %g, ", (unsigned long long)o->to_seed, o->n > 1 ? (double)i / (o->n - 1) : 0);
     if (info.classes) limn_text_printf(&text, "Class: %d, ", o->label);
-    limn_text_printf(&text, "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (uint64_t)i), info.width, info.height);
+    limn_text_printf(&text, "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)), info.width, info.height);
     put_value(&text, p->name);
     limn_text_printf(&text, ", Version: limn %s", limn_version());
     if (!text.failed) return text.bytes;

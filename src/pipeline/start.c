@@ -1,0 +1,171 @@
+/* start.c: see start.h. */
+#include "pipeline/start.h"
+
+#include "base/rng.h"
+#include "denoise/picture.h"
+#include "file/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- pictures --------------------------------------------------------------------------------------------------------------- */
+
+/* A copy of a picture, with `channels` and of `side` x `side` pixels. */
+static limn_status fitted(limn_ctx *ctx, const limn_image *from, int side, int channels, limn_image *out)
+{
+    limn_image copy;
+    limn_status status = limn_image_new(ctx, "a picture", (uint32_t)from->width, (uint32_t)from->height, from->channels, &copy);
+    if (status != LIMN_OK) return status;
+    memcpy(copy.pixels, from->pixels, (size_t)from->width * (size_t)from->height * (size_t)from->channels);
+    status = limn_image_convert(ctx, &copy, channels);
+    if (status == LIMN_OK && (copy.width != side || copy.height != side)) {
+        status = limn_image_resize(ctx, &copy, side, side, out);
+        limn_image_free(&copy);
+    } else if (status == LIMN_OK) *out = copy;
+    else limn_image_free(&copy);
+    return status;
+}
+
+static limn_status read_picture(limn_ctx *ctx, const limn_image *from, int side, limn_start *s)
+{
+    limn_image image = {0};
+    limn_status status = fitted(ctx, from, side, s->channels, &image);
+    if (status != LIMN_OK) return status;
+    limn_picture_values(&image, s->picture);
+    for (int i = 1; i < s->n; i++) memcpy(s->picture + (size_t)i * s->size, s->picture, s->size * sizeof(float));
+    limn_image_free(&image);
+    return LIMN_OK;
+}
+
+static limn_status read_mask(limn_ctx *ctx, const limn_image *from, int side, limn_start *s)
+{
+    limn_image image = {0};
+    limn_status status = fitted(ctx, from, side, 1, &image);
+    if (status != LIMN_OK) return status;
+    for (int i = 0; i < side * side; i++) s->mask[i] = image.pixels[i] >= 128;
+    limn_image_free(&image);
+    return LIMN_OK;
+}
+
+/* ---- begin and end ---------------------------------------------------------------------------------------------------------- */
+
+static limn_status check(limn_ctx *ctx, const limn_generate_options *o)
+{
+    const limn_image *init = o->init, *mask = o->mask;
+    if (mask && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a mask says what of a picture is kept, and there is no picture to start from");
+    if (o->between && init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures between two seeds start from noise, not from a picture");
+    if (!(o->noise >= 0 && o->noise <= 10000)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected noise from 0 to 10000, found %g", o->noise);
+    if (!(o->noise_left >= 0 && (o->noise_left < o->noise || o->noise_left == 0)))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the noise that is left must be less than the noise there is, %g; found %g", o->noise, o->noise_left);
+    if (o->noise > 0 && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a picture that holds the noise");
+    if (o->noise > 0 && mask) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a mask and a noisy picture do not go together: what is kept would keep its noise");
+    if (!init) return LIMN_OK;
+    if (!(o->strength >= 0 && o->strength <= 1)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a strength from 0 to 1, found %g", o->strength);
+    if (mask && (o->resample < 1 || o->resample > 100)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected each step to be done 1 to 100 times, found %d", o->resample);
+    if (mask && (mask->width != init->width || mask->height != init->height))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the mask must have the size of the picture, %d x %d, found %d x %d", init->width, init->height, mask->width, mask->height);
+    return LIMN_OK;
+}
+
+limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels, limn_start *out)
+{
+    size_t size = (size_t)side * (size_t)side * (size_t)channels;
+    *out = (limn_start){.o = o, .n = n, .channels = channels, .size = size};
+    limn_status status = check(p->ctx, o);
+    if (status != LIMN_OK || (!o->init && !o->between)) return status;
+    out->spare = malloc((size_t)n * size * sizeof(float));
+    if (o->init) out->picture = malloc((size_t)n * size * sizeof(float));
+    if (o->mask) out->mask = malloc(size / (size_t)channels * sizeof(float));
+    if (!out->spare || (o->init && !out->picture) || (o->mask && !out->mask)) status = limn_fail_memory(p->ctx, 2 * (size_t)n * size * sizeof(float), "pictures to start from");
+    if (status == LIMN_OK && o->init) status = read_picture(p->ctx, o->init, side, out);
+    if (status == LIMN_OK && o->mask) status = read_mask(p->ctx, o->mask, side, out);
+    if (status != LIMN_OK) limn_start_free(out);
+    return status;
+}
+
+void limn_start_free(limn_start *s)
+{
+    free(s->picture);
+    free(s->mask);
+    free(s->spare);
+    *s = (limn_start){0};
+}
+
+limn_picture_seed limn_start_seed(const limn_start *s, int i)
+{
+    return (limn_picture_seed){.seed = s->o->seed + (s->o->between ? 0 : (uint64_t)(s->first + i))};
+}
+
+/* ---- between two noises ------------------------------------------------------------------------------------------------------- */
+
+/* out = on the arc from a to b, t = 0: a, 1: b.  Shoemake 1985; normal noise stays as long as it was. */
+static void slerp(double t, size_t n, const float *a, const float *b, float *out)
+{
+    double aa = 0, bb = 0, ab = 0;
+    for (size_t i = 0; i < n; i++) aa += (double)a[i] * a[i], bb += (double)b[i] * b[i], ab += (double)a[i] * b[i];
+    double cosine = aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 1, angle = acos(cosine > 1 ? 1 : cosine < -1 ? -1 : cosine);
+    double wa = angle > 1e-6 ? sin((1 - t) * angle) / sin(angle) : 1 - t, wb = angle > 1e-6 ? sin(t * angle) / sin(angle) : t;
+    for (size_t i = 0; i < n; i++) out[i] = (float)(wa * a[i] + wb * b[i]);
+}
+
+static void first_between(const limn_start *s, double init_sigma, float *x)
+{
+    float *b = s->spare;
+    for (int i = 0; i < s->n; i++) {
+        float *a = x + (size_t)i * s->size;
+        double t = s->o->n > 1 ? (double)(s->first + i) / (s->o->n - 1) : 0;
+        limn_random_normal(s->o->seed, LIMN_STREAM_LATENT, 0, 0, s->size, a);
+        limn_random_normal(s->o->to_seed, LIMN_STREAM_LATENT, 0, 0, s->size, b);
+        slerp(t > 1 ? 1 : t, s->size, a, b, a);
+        for (size_t k = 0; k < s->size; k++) a[k] = (float)(init_sigma * a[k]);
+    }
+}
+
+/* ---- along the way ------------------------------------------------------------------------------------------------------------ */
+
+void limn_start_first(const limn_start *s, const limn_sampler *sampler, float *x)
+{
+    double a, b;
+    limn_sampler_level(sampler, 0, &a, &b);
+    if (s->o->between) first_between(s, limn_sampler_init_sigma(sampler), x);
+    else if (s->o->noise > 0)
+        for (size_t i = 0; i < (size_t)s->n * s->size; i++) x[i] = (float)(a * s->picture[i]); /* its noise is a (b / a) n */
+    else limn_sampler_start(sampler, s->picture, x);
+}
+
+int limn_start_repeats(const limn_start *s, const limn_sampler *sampler, int k)
+{
+    return s->mask && k + 1 < limn_sampler_calls(sampler) ? s->o->resample : 1;
+}
+
+void limn_start_keep(const limn_start *s, const limn_sampler *sampler, int k, float *x)
+{
+    if (!s->mask) return;
+    limn_sampler_noised(sampler, k, s->picture, s->spare);
+    size_t n = (size_t)s->n * s->size, c = (size_t)s->channels;
+    for (size_t i = 0; i < n; i++)
+        if (s->mask[i % s->size / c] == 0) x[i] = s->spare[i];
+}
+
+/* x_k = (a_k / a) x + sqrt(b_k^2 - (b a_k / a)^2) n,  from a x0 + b n to a_k x0 + b_k n */
+void limn_start_again(const limn_start *s, const limn_sampler *sampler, int k, int repeat, float *x)
+{
+    double a_k, b_k, a, b;
+    limn_sampler_level(sampler, k, &a_k, &b_k);
+    limn_sampler_level(sampler, k + 1, &a, &b);
+    double scale = a_k / a, more = b_k * b_k - b * b * scale * scale, w = more > 0 ? sqrt(more) : 0;
+    for (int i = 0; i < s->n; i++) {
+        uint64_t number = (uint64_t)k << 8 | (uint64_t)repeat;
+        float *noise = s->spare + (size_t)i * s->size, *at = x + (size_t)i * s->size;
+        limn_random_normal(limn_start_seed(s, i).seed, LIMN_STREAM_AGAIN, number, 0, s->size, noise);
+        for (size_t m = 0; m < s->size; m++) at[m] = (float)(scale * at[m] + w * noise[m]);
+    }
+}
+
+void limn_start_last(const limn_start *s, const limn_sampler *sampler, float *x)
+{
+    double a, b;
+    limn_sampler_level(sampler, limn_sampler_calls(sampler), &a, &b);
+    for (size_t i = 0; i < (size_t)s->n * s->size && a != 1 && s->o->noise > 0; i++) x[i] = (float)(x[i] / a);
+}

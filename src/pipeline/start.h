@@ -1,0 +1,35 @@
+/* start.h: where a picture starts from: noise, noise between two seeds, another picture; and what of that picture is kept. */
+#ifndef LIMN_START_H
+#define LIMN_START_H
+
+#include "pipeline/pipeline.h"
+
+typedef struct limn_start {
+    const limn_generate_options *o;
+    int n, first;     /* pictures first .. first + n - 1 are under way */
+    int channels;
+    size_t size;      /* numbers of a picture */
+    float *picture;   /* [n, size] the same picture n times; NULL: the start is noise */
+    float *mask;      /* [size / channels] 1: made anew, 0: kept; NULL: all is made */
+    float *spare;     /* [n, size] */
+} limn_start;
+
+/** Read options->init and mask into memory for n pictures of side x side x channels.  @param out  empty on failure, else limn_start_free()
+ *  @return LIMN_BAD_ARGUMENT naming the option; LIMN_NO_MEMORY */
+limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels, limn_start *out);
+void limn_start_free(limn_start *s);
+
+/** Seed of picture i of those under way. */
+limn_picture_seed limn_start_seed(const limn_start *s, int i);
+/** x before the first call. */
+void limn_start_first(const limn_start *s, const limn_sampler *sampler, float *x);
+/** How often call k is done: 1, or more where a part of the picture is kept. */
+int limn_start_repeats(const limn_start *s, const limn_sampler *sampler, int k);
+/** x at level k: outside the mask, the picture that is kept, as noisy as that level. */
+void limn_start_keep(const limn_start *s, const limn_sampler *sampler, int k, float *x);
+/** x of level k + 1 back to level k: new noise, as much as lies between them.  Lugmayr et al. 2022, algorithm 1 */
+void limn_start_again(const limn_start *s, const limn_sampler *sampler, int k, int repeat, float *x);
+/** x after the last call, which may have been told to leave noise: a x0 + b n to x0 + (b / a) n. */
+void limn_start_last(const limn_start *s, const limn_sampler *sampler, float *x);
+
+#endif
