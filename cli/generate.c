@@ -1,6 +1,7 @@
 /* generate.c: limn generate "words" -o picture.png */
 #include "cli.h"
 #include "generate_output.h"
+#include "generate_verb.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@ static const char help[] =
     "examples:\n"
     "  limn generate \"man farmer, dark skin tone\" -o farmer.png\n"
     "  limn generate \"a red apple\" -b 16 --grid -s 7 --show\n"
+    "  limn generate \"a bear\" -i cat.png --strength 0.6 -o bear.png\n"
+    "  limn generate \"man farmer, medium skin tone\" -i farmer.png --mask face.png -o other.png\n"
     "  limn generate -m runs/digits --class 3 --sampling-method ddpm --steps 250\n"
     "\n"
     "what:\n"
@@ -25,6 +28,11 @@ static const char help[] =
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
     "  -W, --width  -H, --height   must be the network's size\n"
+    "from a picture:\n"
+    "  -i, --init-img FILE         start from this picture, brought to the network's size\n"
+    "      --strength X            0 to 1 (0.75): how much of the way from noise is gone once more; 1 keeps nothing of it\n"
+    "      --mask FILE             of the same size: white is made anew, black is kept; then --strength is 1 unless given\n"
+    "      --resample N            with --mask: each step N times (5), so that what is made fits to what is kept\n"
     "how:\n"
     "      --steps N               (20)\n"
     "      --cfg-scale X           guidance (3); 1 is none and half the work\n"
@@ -48,12 +56,12 @@ static const char help[] =
 /* Flags as they were typed. */
 typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed, *precision, *threads;
-    const char *sampler, *scheduler, *eta, *label;
+    const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds;
     bool grid, help, quiet, karras, show, bare;
 } generate_words;
 
 typedef struct generate_numbers {
-    long count, width, height, steps, seed, threads, label;
+    long count, width, height, steps, seed, threads, label, resample;
 } generate_numbers;
 
 static bool is_whole(const char *text)
@@ -66,7 +74,13 @@ static bool is_whole(const char *text)
 
 static bool wrong(const char *sentence, const char *found)
 {
-    fprintf(stderr, "limn generate: %s, found \"%.100s\"\n", sentence, found);
+    fprintf(stderr, "limn: %s, found \"%.100s\"\n", sentence, found);
+    return false;
+}
+
+static bool lacks(const char *sentence)
+{
+    fprintf(stderr, "limn: %s\n", sentence);
     return false;
 }
 
@@ -86,6 +100,33 @@ static uint64_t seed_of_the_clock(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return ((uint64_t)now.tv_sec * 1000000007 + (uint64_t)now.tv_nsec) & 0xffffffff;
+}
+
+/* "1,2": seed and to_seed */
+static bool read_seeds(const char *text, limn_generate_options *o)
+{
+    char *comma, *end;
+    unsigned long long a = strtoull(text, &comma, 10), b = *comma == ',' ? strtoull(comma + 1, &end, 10) : 0;
+    if (!isdigit((unsigned char)text[0]) || *comma != ',' || !isdigit((unsigned char)comma[1]) || *end) return wrong("--seeds expects two whole numbers, as in --seeds 1,2", text);
+    o->between = true, o->seed = a, o->to_seed = b;
+    return true;
+}
+
+/* What starts from a picture or from two seeds. */
+static bool read_start(const generate_verb *verb, generate_words *w, generate_numbers *n, limn_generate_options *o)
+{
+    if (verb->reads_picture && !w->init) return lacks("expected a picture, as in: limn denoise noisy.png --noise 40 -o clean.png");
+    if (verb->denoises && !w->noise) return lacks("expected --noise, the standard deviation of the noise in the picture, of 255");
+    if (verb->between && !w->seeds) return lacks("expected --seeds, as in --seeds 1,2");
+    if (!w->init && w->mask) return lacks("--mask expects --init-img too, the picture of which a part is kept");
+    if (!w->init && w->strength) return lacks("--strength expects --init-img too, the picture to start from");
+    if (!w->mask && w->resample) return lacks("--resample expects --mask too");
+    if (w->mask) o->strength = 1;
+    if (!cli_real("--strength", w->strength, 0, 1, &o->strength) || !cli_integer("--resample", w->resample, 1, 100, &n->resample) ||
+        !cli_real("--noise", w->noise, 0.001, 10000, &o->noise) || !cli_real("--noise-left", w->left, 0, 10000, &o->noise_left))
+        return false;
+    o->resample = (int)n->resample;
+    return !w->seeds || read_seeds(w->seeds, o);
 }
 
 /* Everything that can be said without the model. */
@@ -111,39 +152,55 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
 }
 
 /* What the flags ask for and this model cannot do. */
-static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, const generate_numbers *n)
+static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w, const generate_numbers *n)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
     if ((n->width && n->width != info.width) || (n->height && n->height != info.height))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes %d x %d pictures, asked for %ld x %ld", info.width, info.height, n->width ? n->width : info.width,
                          n->height ? n->height : info.height);
-    if (info.reads_text && !w->prompt) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"a red apple\" -o apple.png");
+    if (info.reads_text && !w->prompt && !verb->reads_picture) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"a red apple\" -o apple.png");
     if (!info.reads_text && (w->prompt || w->negative)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) reads no text: leave the prompt out", info.network);
     if (!info.classes && w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
     if (info.classes && !w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d, or %d for none", info.classes - 1, info.classes);
     return LIMN_OK;
 }
 
-static limn_status run(limn_ctx *ctx, const generate_words *w, const generate_numbers *n, const limn_generate_options *o)
+static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *out, const limn_generate_options *o)
 {
-    limn_pipeline *p;
-    generate_output out = {.pattern = w->output ? w->output : "output.png", .grid = w->grid, .show = w->show, .bare = w->bare};
-    limn_status status = generate_output_check(ctx, &out);
-    if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : "models/emoji", &p);
-    if (status != LIMN_OK) return status;
-    status = check_model(ctx, p, w, n);
-    if (status == LIMN_OK && w->grid) status = generate_output_check_grid(ctx, p, o->n);
     limn_image *images = calloc((size_t)o->n, sizeof *images);
-    if (status == LIMN_OK && !images) status = limn_fail_memory(ctx, (size_t)o->n * sizeof *images, "pictures");
-    if (status == LIMN_OK) status = limn_generate(p, o, images);
-    if (status == LIMN_OK) status = generate_output_write(ctx, &out, p, o, images);
+    limn_status status = images ? limn_generate(p, o, images) : limn_fail_memory(ctx, (size_t)o->n * sizeof *images, "pictures");
+    if (status == LIMN_OK) status = generate_output_write(ctx, out, p, o, images);
     for (int i = 0; images && i < o->n; i++) limn_image_free(&images[i]);
     free(images);
+    return status;
+}
+
+static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const generate_numbers *n, limn_generate_options *o)
+{
+    limn_pipeline *p = NULL;
+    limn_image init = {0}, mask = {0};
+    generate_output out = {.pattern = w->output ? w->output : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
+    limn_status status = generate_output_check(ctx, &out);
+    if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
+    if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 1, &mask);
+    if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : "models/emoji", &p);
+    if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n);
+    if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);
+    if (w->init) o->init = &init;
+    if (w->mask) o->mask = &mask;
+    if (status == LIMN_OK) status = make(ctx, p, &out, o);
+    limn_image_free(&init);
+    limn_image_free(&mask);
     limn_pipeline_free(p);
     return status;
 }
 
 int cli_generate(int argc, char **argv)
+{
+    return generate_run(argc, argv, &(generate_verb){.name = "generate", .help = help});
+}
+
+int generate_run(int argc, char **argv, const generate_verb *verb)
 {
     generate_words w = {0};
     const char *word = NULL;
@@ -154,23 +211,28 @@ int cli_generate(int argc, char **argv)
         {NULL, "--guidance-rescale", &w.rescale, NULL}, {NULL, "--sampling-method", &w.sampler, NULL}, {NULL, "--scheduler", &w.scheduler, NULL},
         {NULL, "--karras", NULL, &w.karras}, {NULL, "--eta", &w.eta, NULL}, {NULL, "--class", &w.label, NULL}, {"-s", "--seed", &w.seed, NULL},
         {NULL, "--precision", &w.precision, NULL}, {"-t", "--threads", &w.threads, NULL}, {NULL, "--show", NULL, &w.show},
-        {NULL, "--disable-image-metadata", NULL, &w.bare}, {"-q", "--quiet", NULL, &w.quiet}, {"-h", "--help", NULL, &w.help}, {NULL, NULL, NULL, NULL},
+        {NULL, "--disable-image-metadata", NULL, &w.bare}, {"-q", "--quiet", NULL, &w.quiet}, {"-h", "--help", NULL, &w.help},
+        {"-i", "--init-img", &w.init, NULL}, {NULL, "--strength", &w.strength, NULL}, {NULL, "--mask", &w.mask, NULL}, {NULL, "--resample", &w.resample, NULL},
+        verb->denoises ? (cli_flag){NULL, "--noise", &w.noise, NULL} : (cli_flag){NULL, verb->between ? "--seeds" : NULL, &w.seeds, NULL},
+        {NULL, verb->denoises ? "--noise-left" : NULL, &w.left, NULL},
+        {NULL, NULL, NULL, NULL},
     };
     int words = cli_parse(argc, argv, flags, &word, 1);
-    if (w.help) return fputs(help, stdout), 0;
+    if (w.help) return fputs(verb->help, stdout), 0;
     if (words < 0) return 2;
-    if (w.prompt && word) return wrong("-p gives the prompt, and there is a word too", word), 2;
-    if (!w.prompt) w.prompt = word;
+    const char **of_word = verb->reads_picture ? &w.init : &w.prompt;
+    if (*of_word && word) return wrong(verb->reads_picture ? "-i gives the picture, and there is a word too" : "-p gives the prompt, and there is a word too", word), 2;
+    if (!*of_word) *of_word = word;
     limn_generate_options o = limn_generate_defaults();
-    generate_numbers n = {.count = 1, .steps = o.steps, .seed = (long)o.seed};
-    if (!read_options(&w, &n, &o)) return 2;
+    generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .seed = (long)o.seed, .resample = o.resample};
+    if (!read_options(&w, &n, &o) || !read_start(verb, &w, &n, &o)) return 2;
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
     generate_progress progress = {0};
     if (isatty(STDERR_FILENO) && !w.quiet) limn_ctx_set_progress(ctx, generate_show_progress, &progress);
     limn_ctx_set_log(ctx, generate_warn, NULL);
     limn_status status = limn_ctx_set_threads(ctx, (int)n.threads);
-    if (status == LIMN_OK) status = run(ctx, &w, &n, &o);
+    if (status == LIMN_OK) status = run(ctx, verb, &w, &n, &o);
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     limn_ctx_free(ctx);
     return code;

@@ -54,6 +54,12 @@ static void file_name(char *name, const char *pattern, int i, int n)
     else snprintf(name, NAME, "%.*s-%d%s", dot ? (int)(dot - pattern) : (int)strlen(pattern), pattern, i, dot ? dot : "");
 }
 
+static bool is_animation(const generate_output *out)
+{
+    size_t n = strlen(out->pattern);
+    return n > 5 && strcasecmp(out->pattern + n - 5, ".apng") == 0;
+}
+
 limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
 {
     char folder[NAME], shown[256];
@@ -62,7 +68,7 @@ limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
     const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
     limn_escape(out->pattern, n, shown, sizeof shown);
     if (n > 900 || !file[0]) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, found \"%s\"", shown);
-    if (dot && strcasecmp(dot, ".png")) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
+    if (dot && strcasecmp(dot, ".png") && !(out->strip && is_animation(out))) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
     if (stat(out->pattern, &there) == 0 && S_ISDIR(there.st_mode)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
     if (!slash || slash == out->pattern) return LIMN_OK;
     snprintf(folder, sizeof folder, "%.*s", (int)(slash - out->pattern), out->pattern);
@@ -72,26 +78,26 @@ limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
 
 /* ---- files --------------------------------------------------------------------------------------------------------------- */
 
-static void grid_size(int n, int *columns, int *rows)
+static void grid_size(const generate_output *out, int n, int *columns, int *rows)
 {
-    for (*columns = 1; *columns * *columns < n;) ++*columns;
+    for (*columns = out->strip ? n : 1; *columns * *columns < n;) ++*columns;
     *rows = (n + *columns - 1) / *columns;
 }
 
-limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, int n)
+limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out, int n)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
     int columns, rows;
-    grid_size(n, &columns, &rows);
-    limn_status status = limn_image_check(ctx, "--grid", (uint32_t)columns * (uint32_t)info.width, (uint32_t)rows * (uint32_t)info.height, info.channels);
+    grid_size(out, n, &columns, &rows);
+    limn_status status = limn_image_check(ctx, out->strip ? out->pattern : "--grid", (uint32_t)columns * (uint32_t)info.width, (uint32_t)rows * (uint32_t)info.height, info.channels);
     return status == LIMN_OK ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: ask for fewer than %d pictures", limn_error_text(ctx), n);
 }
 
 /* Pictures side by side, nearly as many rows as columns. */
-static limn_status grid_of(limn_ctx *ctx, const limn_image *images, int n, limn_image *grid)
+static limn_status grid_of(limn_ctx *ctx, const generate_output *out, const limn_image *images, int n, limn_image *grid)
 {
     int columns, rows, w = images[0].width, h = images[0].height, c = images[0].channels;
-    grid_size(n, &columns, &rows);
+    grid_size(out, n, &columns, &rows);
     *grid = (limn_image){.width = columns * w, .height = rows * h, .channels = c};
     grid->pixels = calloc((size_t)grid->width * (size_t)grid->height, (size_t)c);
     if (!grid->pixels) return limn_fail_memory(ctx, (size_t)grid->width * (size_t)grid->height * (size_t)c, "a grid");
@@ -114,12 +120,21 @@ static limn_status write_one(limn_ctx *ctx, const generate_output *out, const ch
     return LIMN_OK;
 }
 
+static limn_status write_animation(limn_ctx *ctx, const generate_output *out, const limn_generate_options *o, const limn_image *images)
+{
+    enum { MILLISECONDS = 120 };
+    limn_status status = limn_apng_write(ctx, out->pattern, images, o->n, MILLISECONDS);
+    if (status == LIMN_OK) printf("%s\n", out->pattern);
+    return status;
+}
+
 limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p, const limn_generate_options *o, const limn_image *images)
 {
     limn_image grid = {0};
     char name[NAME];
     limn_status status = LIMN_OK;
-    if (out->grid && o->n > 1) status = grid_of(ctx, images, o->n, &grid);
+    if (out->strip && is_animation(out)) return write_animation(ctx, out, o, images);
+    if ((out->grid || out->strip) && o->n > 1) status = grid_of(ctx, out, images, o->n, &grid);
     int n = grid.pixels ? 1 : o->n;
     for (int i = 0; i < n && status == LIMN_OK; i++) {
         file_name(name, out->pattern, i, n);

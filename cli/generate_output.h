@@ -7,12 +7,13 @@
 typedef struct generate_output {
     const char *pattern;       /* of the file names: "cat.png", "cat-%03d.png" */
     bool grid, show, bare;     /* one file; draw in the terminal; no "parameters" in the PNG */
+    bool strip;                /* one file, all pictures side by side; with the ending .apng one after the other */
 } generate_output;
 
 /** Before any work: a PNG, in a folder that is there. */
 limn_status generate_output_check(limn_ctx *ctx, const generate_output *out);
 /** A grid of n pictures that could not be written. */
-limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, int n);
+limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out, int n);
 /** Write images[options->n] and print the names of the files on stdout. */
 limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p, const limn_generate_options *o, const limn_image *images);
 

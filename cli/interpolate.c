@@ -16,6 +16,8 @@ static const char help[] =
     "  --slerp              on the arc between the latents, not on the line\n"
     "  --delay 120          .apng: milliseconds for each picture\n"
     "\n"
+    "  --seeds A,B          instead of two pictures: see limn interpolate --seeds 1,2 --help\n"
+    "\n"
     "example: limn interpolate -m taef2_encoder.pth cat.png dog.png -n 8 -o strip.png\n";
 
 enum { MOST = 256 };
@@ -84,6 +86,8 @@ static limn_status interpolate(latent_job *job, const interpolate_flags *f)
 
 int cli_interpolate(int argc, char **argv)
 {
+    for (int i = 2; i < argc; i++)
+        if (!strncmp(argv[i], "--seeds", 7)) return cli_interpolate_seeds(argc, argv);
     interpolate_flags f = {.n = 8, .milliseconds = 120};
     latent_job job;
     const cli_flag flags[] = {LATENT_FLAGS(f.shared), {"-n", "-n", &f.count, NULL}, {NULL, "--slerp", NULL, &f.slerp}, {NULL, "--delay", &f.delay, NULL},

@@ -7,10 +7,12 @@ static const char help[] =
     "limn: describe, train and run denoising networks\n"
     "\n"
     "  limn generate \"man farmer\" -o farmer.png             a picture from words\n"
+    "  limn generate \"a bear\" -i cat.png --strength 0.6    a picture from words and a picture; --mask: only a part of it\n"
+    "  limn denoise noisy.png --noise 40 -o clean.png       noise out of a picture\n"
     "  limn train mmdit-emoji --data FOLDER --out RUN       train on a folder of captioned pictures\n"
     "  limn describe mmdit --set attention=joint            a network as text\n"
     "  limn encode -m VAE cat.png -o cat.safetensors        a picture to its latent; limn decode: back\n"
-    "  limn interpolate -m VAE a.png b.png -o strip.png     pictures between two pictures\n"
+    "  limn interpolate -m VAE a.png b.png -o strip.png     pictures between two pictures; --seeds 1,2: between two seeds\n"
     "  limn inspect FILE                                    what is in a weight file or a picture\n"
     "  limn help VERB                                       all flags of a verb, with examples\n"
     "  limn --version\n"
@@ -23,6 +25,7 @@ static const struct verb {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"generate", cli_generate}, {"train", cli_train}, {"describe", cli_describe}, {"inspect", cli_inspect}, {"encode", cli_encode}, {"decode", cli_decode}, {"interpolate", cli_interpolate},
+    {"denoise", cli_denoise},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

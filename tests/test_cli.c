@@ -138,6 +138,13 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("describe dit --json=yes", "--json takes no value");
     refuses("describe dit mmdit", "one word too many");
     refuses("describe dit --precision f16", "auto, f32, bf16");
+    refuses("generate x -i $D/none.png", "none.png: No such file");
+    refuses("generate x -i $D/none.png --strength 1.2", "--strength expects a number from 0 to 1, found \"1.2\"");
+    refuses("generate x --mask $D/none.png", "--mask expects --init-img too");
+    refuses("denoise $D/none.png", "expected --noise");
+    refuses("denoise --noise 4", "expected a picture");
+    refuses("denoise $D/none.png --noise 4", "none.png: No such file");
+    refuses("interpolate --seeds 1 x", "two whole numbers");
     refuses("inspect", "expected a file");
     refuses("inspect $D/none", "No such file");
 }

@@ -197,6 +197,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     limn_sampler_options sampling;
     job j = {.p = p, .o = o};
     limn_status status = check(p, o);
+    if (status == LIMN_OK) status = limn_start_check(p->ctx, o);
     if (status == LIMN_OK) status = limn_generate_sampler(p, o, &sampling);
     if (status == LIMN_OK) status = limn_sampler_new(p->ctx, &sampling, &j.sampler);
     if (status == LIMN_OK) {

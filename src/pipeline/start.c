@@ -50,7 +50,7 @@ static limn_status read_mask(limn_ctx *ctx, const limn_image *from, int side, li
 
 /* ---- begin and end ---------------------------------------------------------------------------------------------------------- */
 
-static limn_status check(limn_ctx *ctx, const limn_generate_options *o)
+limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o)
 {
     const limn_image *init = o->init, *mask = o->mask;
     if (mask && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a mask says what of a picture is kept, and there is no picture to start from");
@@ -72,8 +72,8 @@ limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *
 {
     size_t size = (size_t)side * (size_t)side * (size_t)channels;
     *out = (limn_start){.o = o, .n = n, .channels = channels, .size = size};
-    limn_status status = check(p->ctx, o);
-    if (status != LIMN_OK || (!o->init && !o->between)) return status;
+    limn_status status = LIMN_OK;
+    if (!o->init && !o->between) return LIMN_OK;
     out->spare = malloc((size_t)n * size * sizeof(float));
     if (o->init) out->picture = malloc((size_t)n * size * sizeof(float));
     if (o->mask) out->mask = malloc(size / (size_t)channels * sizeof(float));

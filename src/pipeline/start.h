@@ -14,8 +14,11 @@ typedef struct limn_start {
     float *spare;     /* [n, size] */
 } limn_start;
 
+/** What is wrong with the options for a start.  @return LIMN_BAD_ARGUMENT naming the option */
+limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o);
 /** Read options->init and mask into memory for n pictures of side x side x channels.  @param out  empty on failure, else limn_start_free()
- *  @return LIMN_BAD_ARGUMENT naming the option; LIMN_NO_MEMORY */
+ *  The options were checked.
+ *  @return LIMN_NO_MEMORY */
 limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels, limn_start *out);
 void limn_start_free(limn_start *s);
 

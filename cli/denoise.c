@@ -1,0 +1,23 @@
+/* denoise.c: limn denoise noisy.png --noise 40 -o clean.png */
+#include "cli.h"
+#include "generate_verb.h"
+
+static const char help[] =
+    "limn denoise PICTURE --noise S [flags]\n"
+    "\n"
+    "Takes noise out of a picture with a model that knows such pictures: it sets out at the level where the model has met as much noise.\n"
+    "\n"
+    "examples:\n"
+    "  limn denoise noisy.png --noise 40 -o clean.png\n"
+    "  limn denoise noisy.png --noise 40 --noise-left 10 -p \"a red apple\" -o better.png\n"
+    "\n"
+    "      --noise S               standard deviation of the noise in the picture, grey levels of 0 to 255\n"
+    "      --noise-left S          how much of it to leave (0)\n"
+    GENERATE_HELP
+    "\n"
+    "The picture is brought to the size of the model's pictures.  Exit code 2: a wrong flag, file or size.\n";
+
+int cli_denoise(int argc, char **argv)
+{
+    return generate_run(argc, argv, &(generate_verb){.name = "denoise", .help = help, .reads_picture = true, .denoises = true});
+}

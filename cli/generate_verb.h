@@ -1,0 +1,24 @@
+/* generate_verb.h: the verbs that run a denoising network share their flags; each has its help and its word. */
+#ifndef LIMN_CLI_GENERATE_VERB_H
+#define LIMN_CLI_GENERATE_VERB_H
+
+#include <stdbool.h>
+
+typedef struct generate_verb {
+    const char *name, *help;
+    bool reads_picture;   /* its word is a picture, and the prompt comes with -p if at all */
+    bool denoises;        /* --noise is needed */
+    bool between;         /* --seeds A,B is needed, and the result is one strip */
+} generate_verb;
+
+/** Flags, model, pictures, files.  @return the exit code */
+int generate_run(int argc, char **argv, const generate_verb *verb);
+
+/* What all of them say about the network and the way to the picture. */
+#define GENERATE_HELP \
+    "  -m, --model FOLDER          model.safetensors and merges.txt.gz, as limn train writes them (models/emoji), or a\n" \
+    "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n" \
+    "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale 3   --sampling-method NAME\n" \
+    "  --scheduler NAME   --precision auto|f32|bf16   -t, --threads 0   -o, --output FILE   --show   -q, --quiet: see limn generate --help\n"
+
+#endif

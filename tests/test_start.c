@@ -1,0 +1,219 @@
+/* test_start.c: pictures that start from pictures, from a part of one, or between two seeds, with the model that ships. */
+#include "denoise/picture.h"
+#include "denoise/sampler.h"
+#include "base/rng.h"
+#include "file/image.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { SIDE = 64, PIXELS = SIDE * SIDE };
+
+typedef struct fixture {
+    limn_ctx *ctx;
+    limn_pipeline *p;
+    limn_generate_options o;
+    limn_image farmer; /* of seed 5 */
+} fixture;
+
+static limn_image make(fixture *f, const limn_generate_options *o)
+{
+    limn_image image;
+    if (limn_generate(f->p, o, &image) != LIMN_OK) fail_msg("%s", limn_error_text(f->ctx));
+    return image;
+}
+
+static int open_model(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    f->ctx = limn_ctx_new();
+    limn_ctx_set_threads(f->ctx, 2);
+    if (limn_pipeline_open(f->ctx, LIMN_SOURCE_DIR "/models/emoji", &f->p) != LIMN_OK) fail_msg("%s", limn_error_text(f->ctx));
+    f->o = limn_generate_defaults();
+    f->o.prompt = "man farmer, dark skin tone", f->o.steps = 8, f->o.seed = 5, f->o.precision = LIMN_PRECISION_F32;
+    f->farmer = make(f, &f->o);
+    *state = f;
+    return 0;
+}
+
+static int close_model(void **state)
+{
+    fixture *f = *state;
+    limn_image_free(&f->farmer);
+    limn_pipeline_free(f->p);
+    limn_ctx_free(f->ctx);
+    free(f);
+    return 0;
+}
+
+/* Root mean square of the distance, in the network's numbers (colours times alpha). */
+static double distance(const limn_image *a, const limn_image *b)
+{
+    float *x = malloc(4 * PIXELS * sizeof *x), *y = malloc(4 * PIXELS * sizeof *y);
+    double sum = 0;
+    limn_picture_values(a, x);
+    limn_picture_values(b, y);
+    for (int i = 0; i < 4 * PIXELS; i++) sum += (x[i] - y[i]) * (x[i] - y[i]);
+    free(x);
+    free(y);
+    return sqrt(sum / (4 * PIXELS));
+}
+
+static void strength_says_how_much_is_new(void **state)
+{
+    fixture *f = *state;
+    limn_generate_options o = f->o;
+    o.prompt = "woman farmer, light skin tone", o.init = &f->farmer;
+    double before = 0, far[] = {0.1, 0.6, 1};
+    for (int i = 0; i < 3; i++) {
+        o.strength = far[i];
+        limn_image image = make(f, &o);
+        double moved = distance(&image, &f->farmer);
+        assert_true(moved > before);
+        before = moved;
+        if (i == 0) assert_true(moved < 0.1);
+        if (i == 2) { /* rectified flow begins with noise alone: the picture plays no part */
+            o.init = NULL;
+            limn_image fresh = make(f, &o);
+            assert_memory_equal(fresh.pixels, image.pixels, 4 * PIXELS);
+            limn_image_free(&fresh);
+        }
+        limn_image_free(&image);
+    }
+}
+
+static void outside_the_mask_the_picture_is_kept(void **state)
+{
+    fixture *f = *state;
+    uint8_t white[PIXELS] = {0};
+    limn_image mask = {SIDE, SIDE, 1, white};
+    limn_generate_options o = f->o;
+    o.prompt = "woman farmer, light skin tone", o.init = &f->farmer, o.mask = &mask, o.strength = 1, o.resample = 2, o.seed = 6;
+    limn_image same = make(f, &o);
+    assert_true(distance(&same, &f->farmer) < 0.005);
+    limn_image_free(&same);
+    for (int i = 0; i < 30 * SIDE; i++) white[i] = 255; /* the upper part anew */
+    limn_image image = make(f, &o);
+    int moved = 0;
+    for (int i = 0; i < PIXELS; i++) {
+        const uint8_t *a = image.pixels + 4 * i, *b = f->farmer.pixels + 4 * i;
+        if (white[i]) moved += abs(a[1] - b[1]) > 20;
+        else for (int c = 0; c < 4; c++) assert_true(c < 3 && b[3] < 250 ? true : abs(a[c] - b[c]) <= 1);
+    }
+    assert_true(moved > 100);
+    o.resample = 1;
+    limn_image once = make(f, &o);
+    assert_memory_not_equal(once.pixels, image.pixels, 4 * PIXELS);
+    limn_image_free(&once);
+    limn_image_free(&image);
+}
+
+static void between_two_seeds_the_ends_are_the_pictures_of_the_seeds(void **state)
+{
+    fixture *f = *state;
+    limn_generate_options o = f->o;
+    o.prompt = "", o.guidance = 1;
+    limn_image images[3], first = make(f, &o), last;
+    o.seed = 9;
+    last = make(f, &o);
+    o.seed = 5, o.to_seed = 9, o.n = 3, o.between = true;
+    assert_int_equal(limn_generate(f->p, &o, images), LIMN_OK);
+    assert_true(distance(&images[0], &first) < 0.005);
+    assert_true(distance(&images[2], &last) < 0.005);
+    assert_true(distance(&images[1], &last) > 0.05 && distance(&images[1], &first) > 0.05);
+    limn_image_free(&first);
+    for (int i = 0; i < 3; i++) limn_image_free(&images[i]);
+    limn_image_free(&last);
+}
+
+static void noise_is_taken_out(void **state)
+{
+    fixture *f = *state;
+    float *x = malloc(4 * PIXELS * sizeof *x), *n = malloc(4 * PIXELS * sizeof *n);
+    limn_image noisy;
+    limn_picture_values(&f->farmer, x);
+    limn_random_normal(1, LIMN_STREAM_TEST, 1, 0, 4 * PIXELS, n);
+    for (int i = 0; i < 4 * PIXELS; i++) x[i] += n[i] * 40 / 127.5f;
+    assert_int_equal(limn_picture_bytes(f->ctx, SIDE, SIDE, 4, x, &noisy), LIMN_OK);
+    limn_generate_options o = f->o;
+    o.init = &noisy, o.noise = 40;
+    limn_image clean = make(f, &o);
+    o.noise_left = 20;
+    limn_image half = make(f, &o);
+    double before = distance(&noisy, &f->farmer), left = distance(&half, &f->farmer), after = distance(&clean, &f->farmer);
+    assert_true(after < 0.4 * before);
+    assert_true(left > after && left < before);
+    limn_image_free(&clean);
+    limn_image_free(&half);
+    limn_image_free(&noisy);
+    free(x);
+    free(n);
+}
+
+/* Levels are told apart by b / a, whatever the frame of x. */
+static void a_sampler_sets_out_at_the_level_that_was_asked_for(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const char *const names[] = {"euler", "ddim", "ddpm", "dpm++2m", "euler_a", "flow_euler"};
+    for (int i = 0; i < 6; i++) {
+        limn_sampler *s;
+        limn_sampler_options o = limn_sampler_defaults();
+        o.name = names[i], o.n_steps = 7, o.from_sigma = 0.6, o.to_sigma = 0.1;
+        if (i == 5) o.schedule.kind = LIMN_SCHEDULE_FLOW;
+        if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+        double a, b, before = 0.6 + 1e-9;
+        for (int k = 0; k <= 7; k++, before = b / a) {
+            limn_sampler_level(s, k, &a, &b);
+            assert_true(b / a < before);
+            if (k == 0) assert_true(fabs(b / a - 0.6) < 1e-9);
+        }
+        assert_true(fabs(b / a - 0.1) < 1e-9);
+        assert_true(fabs(limn_sampler_timestep(s, 0) - (i == 5 ? 375 : 0)) < (i == 5 ? 1e-6 : 400));
+        limn_sampler_free(s);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void refused(fixture *f, const limn_generate_options *o, const char *words)
+{
+    limn_image image;
+    assert_int_equal(limn_generate(f->p, o, &image), LIMN_BAD_ARGUMENT);
+    if (!strstr(limn_error_text(f->ctx), words)) fail_msg("\"%s\" does not say \"%s\"", limn_error_text(f->ctx), words);
+}
+
+#define REFUSED(change, words) do { limn_generate_options o = f->o; o.init = &f->farmer; change; refused(f, &o, words); } while (0)
+
+static void what_does_not_go_together_is_refused(void **state)
+{
+    fixture *f = *state;
+    uint8_t few[16] = {0}, many[PIXELS] = {0};
+    limn_image small = {4, 4, 1, few}, mask = {SIDE, SIDE, 1, many};
+    REFUSED(o.strength = 1.5, "strength from 0 to 1, found 1.5");
+    REFUSED(o.strength = NAN, "strength from 0 to 1");
+    REFUSED(o.mask = &small, "the size of the picture, 64 x 64, found 4 x 4");
+    REFUSED((o.mask = &mask, o.init = NULL), "no picture to start from");
+    REFUSED((o.mask = &mask, o.resample = 0), "1 to 100 times, found 0");
+    REFUSED((o.mask = &mask, o.sampler = "heun"), "take euler");
+    REFUSED((o.mask = &mask, o.noise = 4), "keep its noise");
+    REFUSED(o.between = true, "start from noise");
+    REFUSED((o.noise = 10, o.noise_left = 10), "less than the noise there is");
+    REFUSED((o.noise = 10, o.init = NULL), "a picture that holds the noise");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strength_says_how_much_is_new),
+        cmocka_unit_test(outside_the_mask_the_picture_is_kept),
+        cmocka_unit_test(between_two_seeds_the_ends_are_the_pictures_of_the_seeds),
+        cmocka_unit_test(noise_is_taken_out),
+        cmocka_unit_test(a_sampler_sets_out_at_the_level_that_was_asked_for),
+        cmocka_unit_test(what_does_not_go_together_is_refused),
+    };
+    return cmocka_run_group_tests(tests, open_model, close_model);
+}
