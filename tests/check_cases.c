@@ -63,6 +63,8 @@ const check_case check_cases[] = {
     CASE(EXPAND, "a middle axis", SRC(S(3, 1, 5)), .attr.shape = S(3, 4, 5)),
     CASE(EXPAND, "two axes apart", SRC(S(1, 3, 1, 2)), .attr.shape = S(2, 3, 4, 2)),
     CASE(EXPAND, "by threads", SRC(S(2, 1, 130)), .attr.shape = S(2, 130, 130)),
+    CASE(SUM_TO, "pixels of a few classes, the last chunk shorter", SRC(S(2, 5003, 3)), .attr.shape = S(2, 1, 3)),
+    CASE(SUM_TO, "pixels of 63 classes, fewer than fill a chunk", SRC(S(3, 41, 63)), .attr.shape = S(3, 1, 63)),
     CASE(SUM_TO, "everything to one number", SRC(S(7, 65)), .attr.shape = NUMBER),
     CASE(SUM_TO, "rows to a bias", SRC(S(63, 65)), .attr.shape = S(65)),
     CASE(SUM_TO, "columns", SRC(S(17, 130)), .attr.shape = S(17, 1)),
@@ -215,6 +217,11 @@ const check_case check_cases[] = {
     CASE(CROSS_ENTROPY_GRAD, "targets in and outside of the classes", SRC(S(17, 11), S(17), S(17))),
     CASE(CROSS_ENTROPY, "pixels of two classes by threads", SRC(S(9001, 2), S(9001))),
     CASE(CROSS_ENTROPY_GRAD, "pixels of two classes by threads", SRC(S(9001, 2), S(9001), S(9001))),
+    CASE(CROSS_ENTROPY, "more classes than a tile of 64 rows is for", SRC(S(21, 300), S(21))),
+    CASE(CROSS_ENTROPY_GRAD, "more classes than a tile of 64 rows is for", SRC(S(21, 300), S(21), S(21))),
+    CASE(CROSS_ENTROPY_GRAD, "-inf among the logits", SRC(S(90, 21), S(90), S(90)), .values = VALUES_MASKED),
+    CASE(SOFTMAX, "pixels of two classes by threads", SRC(S(9001, 2))),
+    CASE(SOFTMAX_GRAD, "pixels of two classes by threads", SRC(S(9001, 2), S(9001, 2))),
     CASE(CROSS_ENTROPY_GRAD, "wide logits", SRC(S(9, 65), S(9), S(9)), .values = VALUES_LARGE),
 
     /* ---- attention */

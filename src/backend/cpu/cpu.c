@@ -64,6 +64,7 @@ static const limn_kernel *better_kernel(limn_op op)
     case LIMN_OP_CONV_GRAD_WEIGHT: return &limn_cpu_conv_tiles_weight;
     case LIMN_OP_ATTENTION: return &limn_cpu_attention_amx;
     case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad_amx;
+    case LIMN_OP_SOFTMAX: return &limn_cpu_softmax_narrow;
     default: return NULL;
     }
 }

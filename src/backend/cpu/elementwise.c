@@ -149,12 +149,60 @@ static const char *refuse_sum(const limn_call *c)
     return why ? why : sizes_of(c).fits ? NULL : "the reduced dimensions must lie side by side";
 }
 
-enum { SUM_COLS = 64, SUM_CHUNK = 4096 };
+enum { SUM_COLS = 64, SUM_CHUNK = 4096, SUM_WIDE = 512, SUM_TIMES = 16 };
+
+static bool is_narrow(sum_sizes s)
+{
+    return s.inner > 1 && s.inner <= SUM_COLS && s.mid * s.inner >= 4 * SUM_WIDE;
+}
+
+/* Rows that sum_narrow() adds before their sum is put down. */
+static int64_t narrow_chunk(sum_sizes s)
+{
+    return SUM_TIMES * (SUM_WIDE / s.inner);
+}
 
 static size_t scratch_sum(const limn_call *c)
 {
     sum_sizes s = sizes_of(c);
-    return s.inner == 1 ? (size_t)(s.outer * ((s.mid + SUM_CHUNK - 1) / SUM_CHUNK)) * sizeof(float) : 0;
+    int64_t chunk = s.inner == 1 ? SUM_CHUNK : is_narrow(s) ? narrow_chunk(s) : 0;
+    return chunk ? (size_t)(s.outer * ((s.mid + chunk - 1) / chunk) * s.inner) * sizeof(float) : 0;
+}
+
+/* The sum of n <= narrow_chunk() rows that lie side by side: as many as fill SUM_WIDE are one long row. */
+static void sum_chunk(const limn_rows *rows, const char *x, limn_dtype dtype, int64_t n, int64_t inner, float *out)
+{
+    float sum[SUM_WIDE] = {0}, part[SUM_WIDE];
+    int64_t wide = SUM_WIDE / inner * inner;
+    for (int64_t begin = 0; begin < n * inner; begin += wide) {
+        int64_t m = n * inner - begin < wide ? n * inner - begin : wide;
+        rows->load(part, x + (size_t)begin * limn_dtype_bytes(dtype), dtype, m);
+        rows->add(sum, part, m);
+    }
+    for (int64_t i = 0; i < inner; i++) {
+        out[i] = 0;
+        for (int64_t k = i; k < wide; k += inner) out[i] += sum[k];
+    }
+}
+
+/* A few columns, as the classes of many pixels: chunks of rows of fixed size, then their sums in order. */
+static void sum_narrow(const limn_call *c, sum_sizes s)
+{
+    const limn_rows *rows = limn_rows_of(c);
+    const limn_view *x = &c->src[0];
+    float *partial = c->scratch;
+    int64_t chunk = narrow_chunk(s), chunks = (s.mid + chunk - 1) / chunk, n = s.outer * chunks;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n > 1)
+    for (int64_t i = 0; i < n; i++) {
+        int64_t begin = i % chunks * chunk, m = s.mid - begin < chunk ? s.mid - begin : chunk;
+        sum_chunk(rows, (const char *)x->data + (size_t)((i / chunks * s.mid + begin) * s.inner) * limn_dtype_bytes(x->dtype), x->dtype, m, s.inner, partial + i * s.inner);
+    }
+    for (int64_t o = 0; o < s.outer; o++)
+        for (int64_t j = 0; j < s.inner; j++) {
+            double sum = 0;
+            for (int64_t k = 0; k < chunks; k++) sum += (double)partial[(o * chunks + k) * s.inner + j];
+            limn_put(&c->dst, o * s.inner + j, sum);
+        }
 }
 
 static void sum_columns(const limn_call *c, sum_sizes s)
@@ -200,6 +248,7 @@ static void run_sum(const limn_call *c)
 {
     sum_sizes s = sizes_of(c);
     if (s.inner == 1) sum_rows(c, s);
+    else if (is_narrow(s)) sum_narrow(c, s);
     else sum_columns(c, s);
 }
 

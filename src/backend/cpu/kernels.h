@@ -15,7 +15,7 @@ extern const limn_kernel limn_cpu_attention, limn_cpu_attention_grad, limn_cpu_a
 extern const limn_kernel limn_cpu_attention_amx, limn_cpu_attention_grad_amx;
 extern const limn_kernel limn_cpu_group_norm, limn_cpu_group_norm_grad, limn_cpu_group_norm_grad_weight, limn_cpu_moments;
 extern const limn_kernel limn_cpu_max_pool, limn_cpu_max_pool_grad, limn_cpu_average_pool, limn_cpu_average_pool_grad, limn_cpu_resize, limn_cpu_resize_grad;
-extern const limn_kernel limn_cpu_entropy, limn_cpu_entropy_grad, limn_cpu_softmax_grad;
+extern const limn_kernel limn_cpu_entropy, limn_cpu_entropy_grad, limn_cpu_softmax_narrow, limn_cpu_softmax_grad;
 extern const limn_kernel limn_cpu_gather, limn_cpu_gather_grad;
 
 /** "F64 ..." when a source or the result is not of a type these kernels load. */
