@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "make_image.h"
+
 /* ---- folders made for a test --------------------------------------------------------------------------------------------- */
 
 static char folder[256], warning[2048];
@@ -202,11 +204,107 @@ static void every_mistake_is_a_sentence(void **state)
     o.values = "0,", refused(ctx, o, LIMN_BAD_ARGUMENT, "expected values of masks like");
     o.values = "5", refused(ctx, o, LIMN_BAD_ARGUMENT, "two values of masks or more");
     o.values = "0,254", o.classes = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "the network tells 3 classes apart, the masks 2");
-    o.classes = 0, o.memory = 50, refused(ctx, o, LIMN_NO_MEMORY, "the first 1 of 1 pictures and masks take");
-    o.memory = 0, o.folds = 3, o.fold = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "expected a fold from 0 to 2");
+    o.classes = 0, o.folds = 3, o.fold = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "expected a fold from 0 to 2");
     o.folds = 0, o.hold_out = "b..c", refused(ctx, o, LIMN_BAD_ARGUMENT, "b..c holds out none of 1 pictures (a to a)");
     put_text(ctx, "masks/a.png", "no picture");
     refused(ctx, o, LIMN_BAD_FILE, "masks/a.png");
+    end(ctx);
+}
+
+static void put_made(limn_ctx *ctx, const char *name, made m)
+{
+    limn_writer w;
+    assert_int_equal(limn_file_create(ctx, path_of(name), &w), LIMN_OK);
+    limn_file_write(&w, m.bytes, m.n);
+    assert_int_equal(limn_file_commit(&w), LIMN_OK);
+    free(m.bytes);
+}
+
+/* Decoded to 8 bits, 16-bit classes 0 1 2 would all be 0, 4-bit ones 0 17 34, and those of a palette colours. */
+static void masks_that_decoding_would_change_are_refused(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    put(ctx, "images/a.png", 2, 2, 1, 4, 60);
+    static const uint8_t deep[] = {0, 1, 0, 2, 0, 0, 0, 1}, half[] = {0x12, 0x01}, indices[] = {0, 1, 1, 0}, bits[] = {0x40, 0x80};
+    static const png_color palette[2] = {{0, 0, 0}, {128, 0, 0}};
+    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 2, 2, deep, 4));
+    refused(ctx, options(), LIMN_BAD_FILE, "masks/a.png: expected a mask of 8 bits a pixel, found 16");
+    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 4}, 2, 2, half, 1));
+    refused(ctx, options(), LIMN_BAD_FILE, "masks/a.png: expected a mask of 8 bits a pixel, found 4");
+    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .palette = palette, .n_palette = 2}, 2, 2, indices, 2));
+    refused(ctx, options(), LIMN_BAD_FILE, "masks/a.png: expected a mask with one value a pixel, found a palette of colours");
+    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 1}, 2, 2, bits, 1));
+    limn_masks *m = opened(ctx, options()); /* black and white: 0 and 255 */
+    static const uint8_t labels[] = {0, 1, 1, 0};
+    assert_memory_equal(limn_masks_labels(m, 0), labels, 4);
+    limn_masks_free(m);
+    end(ctx);
+}
+
+static void a_value_of_255_behind_the_classes_is_ignored(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    static const uint8_t values[] = {0, 1, 2, 255}, gap[] = {0, 2, 3, 255};
+    put(ctx, "images/a.png", 2, 2, 1, 4, 60);
+    put_made(ctx, "masks/a.png", make_plain_png(2, 2, 1, values));
+    limn_masks *m = opened(ctx, options());
+    assert_int_equal(limn_masks_classes(m), 3);
+    assert_memory_equal(limn_masks_labels(m, 0), values, 4);
+    limn_masks_free(m);
+    put_made(ctx, "masks/a.png", make_plain_png(2, 2, 1, gap));
+    refused(ctx, options(), LIMN_BAD_FILE, "have 4 different values up to 255: say which are classes");
+    end(ctx);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------------------ */
+
+enum { CROP = 12, BATCH = 5, CROPS = BATCH * CROP * CROP };
+
+static void batch_of(limn_ctx *ctx, limn_mask_options o, float *images, int32_t *targets)
+{
+    limn_masks *m = opened(ctx, o);
+    limn_augment a = limn_augment_defaults();
+    a.elastic = 2;
+    assert_int_equal(limn_masks_kept(m), o.memory == 0);
+    assert_int_equal(limn_masks_bytes(m), 4 * 2 * (20 * 16 + 17 * 13));
+    if (limn_masks_batch(ctx, m, &a, 3, 7, BATCH, CROP, images, targets) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    float *image;
+    uint8_t *labels;
+    int h, w;
+    assert_int_equal(limn_masks_whole(ctx, m, 1, &image, &labels, &h, &w), LIMN_OK);
+    assert_int_equal(h, 13), assert_int_equal(w, 17);
+    for (int i = 0; i < h * w; i++) assert_true(labels[i] == i * 5 / 3 % 2 && image[i] == (float)(i * 5 / 3 % 200) / 255);
+    free(image), free(labels);
+    limn_masks_free(m);
+}
+
+static void samples_are_the_same_kept_or_read_and_on_any_threads(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    char name[32];
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof name, "images/%d.png", i), put(ctx, name, i % 2 ? 17 : 20, i % 2 ? 13 : 16, 1, 200, 1);
+        snprintf(name, sizeof name, "masks/%d.png", i), put(ctx, name, i % 2 ? 17 : 20, i % 2 ? 13 : 16, 1, 2, 255);
+    }
+    static float images[3][CROPS];
+    static int32_t targets[3][CROPS];
+    limn_mask_options o = options();
+    limn_ctx_set_threads(ctx, 1), batch_of(ctx, o, images[0], targets[0]);
+    limn_ctx_set_threads(ctx, 3), batch_of(ctx, o, images[1], targets[1]);
+    o.memory = 1000, batch_of(ctx, o, images[2], targets[2]);
+    for (int k = 1; k < 3; k++) assert_memory_equal(images[0], images[k], sizeof images[0]), assert_memory_equal(targets[0], targets[k], sizeof targets[0]);
+    limn_masks *m = opened(ctx, o);
+    limn_augment none = limn_augment_none();
+    for (int i = 0; i < 8; i++) snprintf(name, sizeof name, "masks/%d.png", i), put(ctx, name, i % 2 ? 17 : 20, i % 2 ? 13 : 16, 1, 2, 254);
+    assert_int_equal(limn_masks_batch(ctx, m, &none, 0, 0, BATCH, CROP, images[0], targets[0]), LIMN_BAD_FILE);
+    assert_non_null(strstr(limn_error_text(ctx), "the value 254 is no class; the file has changed"));
+    limn_masks_free(m);
     end(ctx);
 }
 
@@ -272,7 +370,7 @@ static void an_epoch_shows_every_picture_once(void **state)
 
 enum { SIDE = 64 };
 
-static limn_image made(limn_ctx *ctx, int w, int h, uint8_t *mask)
+static limn_image chequered(limn_ctx *ctx, int w, int h, uint8_t *mask)
 {
     limn_image image;
     assert_int_equal(limn_image_new(ctx, "test", (uint32_t)w, (uint32_t)h, 1, &image), LIMN_OK);
@@ -286,7 +384,7 @@ static void turns_flips_and_crops_move_pixels_exactly(void **state)
     limn_ctx *ctx = limn_ctx_new();
     uint8_t mask[50 * 40], labels[32 * 32];
     float out[32 * 32];
-    limn_image image = made(ctx, 50, 40, mask);
+    limn_image image = chequered(ctx, 50, 40, mask);
     limn_augment a = limn_augment_none();
     a.flip_x = a.flip_y = a.turn = true;
     int kinds[8] = {0}, n = 0;
@@ -317,7 +415,7 @@ static void samples_depend_on_seed_and_position_alone(void **state)
     limn_ctx *ctx = limn_ctx_new();
     uint8_t mask[SIDE * SIDE], labels[3][SIDE * SIDE];
     float out[3][SIDE * SIDE];
-    limn_image image = made(ctx, SIDE, SIDE, mask);
+    limn_image image = chequered(ctx, SIDE, SIDE, mask);
     limn_augment a = limn_augment_defaults();
     assert_int_equal(limn_augment_check(ctx, &a), LIMN_OK);
     const uint64_t positions[3] = {7, 8, 7};
@@ -339,7 +437,7 @@ static void picture_and_mask_are_bent_together(void **state)
     limn_ctx *ctx = limn_ctx_new();
     uint8_t mask[SIDE * SIDE], labels[SIDE * SIDE];
     float out[SIDE * SIDE];
-    limn_image image = made(ctx, SIDE, SIDE, mask);
+    limn_image image = chequered(ctx, SIDE, SIDE, mask);
     for (int i = 0; i < SIDE * SIDE; i++) image.pixels[i] = (uint8_t)(mask[i] * 100);
     limn_augment a = {.flip_x = true, .turn = true, .rotate = 40, .scale = 0.3, .elastic = 4, .elastic_grid = 24};
     int sharp = 0, moved = 0;
@@ -395,6 +493,9 @@ int main(void)
         cmocka_unit_test(values_are_classes_as_they_are_or_as_told),
         cmocka_unit_test(nnunet_folders_are_read),
         cmocka_unit_test(every_mistake_is_a_sentence),
+        cmocka_unit_test(masks_that_decoding_would_change_are_refused),
+        cmocka_unit_test(a_value_of_255_behind_the_classes_is_ignored),
+        cmocka_unit_test(samples_are_the_same_kept_or_read_and_on_any_threads),
         cmocka_unit_test(folds_and_ranges_part_the_pictures),
         cmocka_unit_test(an_epoch_shows_every_picture_once),
         cmocka_unit_test(turns_flips_and_crops_move_pixels_exactly),

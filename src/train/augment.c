@@ -16,7 +16,7 @@ limn_augment limn_augment_none(void)
 
 limn_augment limn_augment_defaults(void)
 {
-    return (limn_augment){.flip_x = true, .flip_y = true, .turn = true, .rotate = 15, .scale = 0.15, .elastic = 10, .elastic_grid = 64, .brightness = 0.1,
+    return (limn_augment){.flip_x = true, .flip_y = true, .turn = true, .rotate = 15, .scale = 0.15, .elastic = 10, .elastic_grid = 128, .brightness = 0.1,
                           .contrast = 0.25, .gamma = 0.25, .noise = 0.03};
 }
 

@@ -19,7 +19,7 @@ typedef struct limn_augment {
 
 /** Everything off: a crop at a random place. */
 limn_augment limn_augment_none(void);
-/** What suits micrographs: all flips and turns, 15 degrees, a factor of 1.15, 10 pixels at every 64th, light by a tenth to a quarter. */
+/** What suits micrographs: all flips and turns, 15 degrees, a factor of 1.15, 10 pixels at every 128th, light by a tenth to a quarter. */
 limn_augment limn_augment_defaults(void);
 /** LIMN_OK, or LIMN_BAD_ARGUMENT with what is out of range. */
 limn_status limn_augment_check(limn_ctx *ctx, const limn_augment *augment);

@@ -43,6 +43,15 @@ static void free_row(limn_mask_row *row)
 {
     limn_image_free(&row->picture);
     free(row->labels);
+    free(row->count);
+}
+
+/* Sides stay known. */
+static void forget_pixels(limn_mask_row *row)
+{
+    free(row->picture.pixels);
+    free(row->labels);
+    row->picture.pixels = row->labels = NULL;
 }
 
 static limn_status keep_part(limn_ctx *ctx, const limn_mask_options *o, limn_masks *m)
@@ -67,7 +76,7 @@ static limn_status keep_part(limn_ctx *ctx, const limn_mask_options *o, limn_mas
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
 /* Channel k of nnU-Net's case, from a file of its own. */
-static limn_status read_channel(limn_ctx *ctx, limn_masks *m, limn_mask_row *row, int k)
+static limn_status read_channel(limn_ctx *ctx, const limn_masks *m, limn_mask_row *row, int k)
 {
     limn_image one;
     size_t n = strlen(row->image), digits = (size_t)(strrchr(row->image, '.') - row->image) - 4;
@@ -90,7 +99,7 @@ static bool has_more_channels(const limn_mask_row *row)
     return snprintf(path, sizeof path, "%.*s0001%s", (int)digits, row->image, row->image + digits + 4) < (int)sizeof path && access(path, F_OK) == 0;
 }
 
-static limn_status read_row(limn_ctx *ctx, limn_masks *m, limn_mask_row *row)
+static limn_status read_row(limn_ctx *ctx, const limn_masks *m, limn_mask_row *row)
 {
     limn_image mask = {0};
     limn_status status = limn_image_read(ctx, row->image, m->channels, &row->picture);
@@ -103,28 +112,39 @@ static limn_status read_row(limn_ctx *ctx, limn_masks *m, limn_mask_row *row)
                      row->picture.height);
 }
 
+static limn_status count_values(limn_ctx *ctx, limn_mask_row *row)
+{
+    size_t n = (size_t)row->picture.width * (size_t)row->picture.height;
+    row->count = calloc(256, sizeof *row->count);
+    if (!row->count) return limn_fail_memory(ctx, 256 * sizeof *row->count, "the values of a mask");
+    for (size_t i = 0; i < n; i++) row->count[row->labels[i]]++;
+    return LIMN_OK;
+}
+
 static limn_status read_all(limn_ctx *ctx, limn_masks *m, size_t budget)
 {
-    size_t bytes = 0;
     if (!budget) budget = limn_memory_available() / 2;
+    m->kept = true;
     for (int64_t i = 0; i < m->n; i++) {
         if (!limn_progress(ctx, "mask", i, m->n)) return limn_fail(ctx, LIMN_CANCELLED, "stopped while masks were read");
-        limn_status status = read_row(ctx, m, &m->row[i]);
+        limn_mask_row *row = &m->row[i];
+        limn_status status = read_row(ctx, m, row);
+        if (status == LIMN_OK) status = count_values(ctx, row);
         if (status != LIMN_OK) return status;
-        bytes += (size_t)m->row[i].picture.width * (size_t)m->row[i].picture.height * (size_t)(m->channels + 1);
-        if (budget && bytes > budget)
-            return limn_fail(ctx, LIMN_NO_MEMORY, "the first %lld of %lld pictures and masks take %zu MB, about %.0f MB in all, and may take %zu MB", (long long)i + 1, (long long)m->n,
-                             bytes >> 20, (double)bytes / (double)(i + 1) * (double)m->n / (1 << 20), budget >> 20);
+        m->bytes += (size_t)row->picture.width * (size_t)row->picture.height * (size_t)(m->channels + 1);
+        bool fits = !budget || m->bytes <= budget;
+        for (int64_t k = 0; m->kept && !fits && k < i; k++) forget_pixels(&m->row[k]);
+        m->kept = m->kept && fits;
+        if (!m->kept) forget_pixels(row);
     }
     return LIMN_OK;
 }
 
 static void count_classes(limn_ctx *ctx, limn_masks *m)
 {
-    for (int64_t i = 0; i < m->n; i++) {
-        size_t n = (size_t)m->row[i].picture.width * (size_t)m->row[i].picture.height;
-        for (size_t k = 0; k < n; k++) m->pixels[m->row[i].labels[k]]++;
-    }
+    for (int64_t i = 0; i < m->n; i++)
+        for (int v = 0; v < 256; v++)
+            if (m->row[i].count[v]) m->pixels[m->value_class[v]] += m->row[i].count[v];
     for (int k = 0; k < m->classes; k++)
         if (!m->pixels[k])
             limn_log(ctx, LIMN_LOG_WARN, "class %d (%s) has no pixel in any of %lld masks: nothing can be learned about it", k, m->class_name[k], (long long)m->n);
@@ -198,9 +218,19 @@ const char *limn_masks_name(const limn_masks *m, int64_t i)
     return m->row[i].name;
 }
 
+bool limn_masks_kept(const limn_masks *m)
+{
+    return m->kept;
+}
+
+size_t limn_masks_bytes(const limn_masks *m)
+{
+    return m->bytes;
+}
+
 const limn_image *limn_masks_image(const limn_masks *m, int64_t i)
 {
-    return &m->row[i].picture;
+    return m->kept ? &m->row[i].picture : NULL;
 }
 
 const uint8_t *limn_masks_labels(const limn_masks *m, int64_t i)
@@ -208,27 +238,94 @@ const uint8_t *limn_masks_labels(const limn_masks *m, int64_t i)
     return m->row[i].labels;
 }
 
-/* Place p of an epoch: an affine walk i = a p + b mod n, a without a factor of n, so that any place is found without the others. */
-static int64_t coprime(int64_t a, int64_t n)
+/* ---- samples ------------------------------------------------------------------------------------------------------------ */
+
+enum { ROUNDS = 6 };
+
+/* A permutation of 0 .. 4^bits - 1: each round changes one half of x by a random function of the other (Luby & Rackoff 1988). */
+static uint64_t mixed(uint64_t seed, uint64_t epoch, int bits, uint64_t x)
 {
-    for (int64_t x = a, y = n;; a = a % n + 1, x = a, y = n) {
-        while (y) {
-            int64_t r = x % y;
-            x = y, y = r;
-        }
-        if (x == 1) return a;
+    uint64_t half = (UINT64_C(1) << bits) - 1, left = x >> bits, right = x & half;
+    for (uint64_t r = 0; r < ROUNDS; r++) {
+        uint32_t word[4];
+        limn_random_words(seed, LIMN_STREAM_SHUFFLE, epoch, r << 40 | right, word);
+        uint64_t next = left ^ (word[0] & half);
+        left = right, right = next;
     }
+    return left << bits | right;
 }
 
+/* Any place is found without the others: what falls outside of 0 .. n - 1 is mixed again, and so comes back inside. */
 int64_t limn_masks_index(const limn_masks *m, uint64_t seed, uint64_t position)
 {
-    uint64_t n = (uint64_t)m->n, epoch = position / n;
-    uint64_t a = (uint64_t)coprime((int64_t)limn_random_below(seed, LIMN_STREAM_SHUFFLE, epoch, 0, n) + 1, m->n);
-    return (int64_t)((a * (position % n) + limn_random_below(seed, LIMN_STREAM_SHUFFLE, epoch, 1, n)) % n);
+    uint64_t n = (uint64_t)m->n, at = position % n;
+    int bits = 1;
+    while (UINT64_C(1) << 2 * bits < n) bits++;
+    do at = mixed(seed, position / n, bits, at);
+    while (at >= n);
+    return (int64_t)at;
+}
+
+/* Row i as it is kept, else read into *own. */
+static limn_status row_of(limn_ctx *ctx, const limn_masks *m, int64_t i, limn_mask_row *own, const limn_mask_row **row)
+{
+    *own = (limn_mask_row){.name = m->row[i].name, .image = m->row[i].image, .mask = m->row[i].mask};
+    *row = m->kept ? &m->row[i] : own;
+    if (m->kept) return LIMN_OK;
+    limn_status status = read_row(ctx, m, own);
+    return status == LIMN_OK ? limn_mask_classes(ctx, m, own) : status;
 }
 
 limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width, int height,
                               float *image, uint8_t *labels)
 {
-    return limn_augment_sample(ctx, augment, seed, position, &m->row[i].picture, m->row[i].labels, width, height, image, labels);
+    limn_mask_row own;
+    const limn_mask_row *row;
+    limn_status status = row_of(ctx, m, i, &own, &row);
+    if (status == LIMN_OK) status = limn_augment_sample(ctx, augment, seed, position, &row->picture, row->labels, width, height, image, labels);
+    free_row(&own);
+    return status;
+}
+
+limn_status limn_masks_whole(limn_ctx *ctx, const limn_masks *m, int64_t i, float **image, uint8_t **labels, int *height, int *width)
+{
+    limn_mask_row own;
+    const limn_mask_row *row;
+    *image = NULL, *labels = NULL;
+    limn_status status = row_of(ctx, m, i, &own, &row);
+    size_t n = status == LIMN_OK ? (size_t)row->picture.width * (size_t)row->picture.height : 0, c = (size_t)m->channels;
+    if (status == LIMN_OK) {
+        *image = malloc(n * c * sizeof **image), *labels = malloc(n);
+        if (!*image || !*labels) status = limn_fail_memory(ctx, n * (c * sizeof **image + 1), row->image);
+    }
+    for (size_t k = 0; status == LIMN_OK && k < n * c; k++) (*image)[k] = (float)row->picture.pixels[k] / 255;
+    if (status == LIMN_OK) memcpy(*labels, row->labels, n), *height = row->picture.height, *width = row->picture.width;
+    else free(*image), free(*labels), *image = NULL, *labels = NULL;
+    free_row(&own);
+    return status;
+}
+
+limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, int64_t step, int batch, int size, float *images,
+                             int32_t *targets)
+{
+    limn_status status = LIMN_OK;
+    size_t n = (size_t)size * (size_t)size;
+#pragma omp parallel num_threads(ctx->n_threads)
+    {
+        limn_ctx *own = limn_ctx_new();
+        uint8_t *labels = malloc(n);
+        limn_status mine = own && labels ? LIMN_OK : LIMN_NO_MEMORY;
+#pragma omp for schedule(dynamic, 1)
+        for (int b = 0; b < batch; b++) {
+            uint64_t position = (uint64_t)step * (uint64_t)batch + (uint64_t)b;
+            if (mine == LIMN_OK)
+                mine = limn_masks_sample(own, m, augment, seed, position, limn_masks_index(m, seed, position), size, size, images + (size_t)b * n * (size_t)m->channels, labels);
+            for (size_t i = 0; mine == LIMN_OK && i < n; i++) targets[(size_t)b * n + i] = labels[i];
+        }
+#pragma omp critical(limn_masks_batch)
+        if (mine != LIMN_OK && status == LIMN_OK) status = own && labels ? limn_fail(ctx, mine, "%s", own->error) : limn_fail_memory(ctx, n, "a sample");
+        free(labels);
+        limn_ctx_free(own);
+    }
+    return status;
 }

@@ -5,7 +5,8 @@
  *
  * PNG, JPEG and WebP, 8 bits.  A mask has one value a pixel (colours of equal parts count as gray).  Which value is which class: the
  * option `values`; without it dataset.json; without that 0 and 255 as classes 0 and 1 when the folder has no other values, else 0 .. K-1
- * as they are.  All is read into memory, one byte a pixel, channel and mask. */
+ * as they are, and 255 ignored beside them.  All is read and checked when the folder is opened, and kept (one byte a pixel, channel and
+ * mask) when it fits. */
 #ifndef LIMN_MASKS_H
 #define LIMN_MASKS_H
 
@@ -24,11 +25,11 @@ typedef struct limn_mask_options {
     int fold, folds;      /* part `fold` (from 0) of `folds` is held out; folds 0: none.  Names are dealt out in the order of their hashes */
     const char *hold_out; /* NULL, or names and ranges of names, digits by value: "24..29,case_7"; not with folds */
     bool held_out;        /* the pictures held out, else the others */
-    size_t memory;        /* all must fit in this many bytes; 0: half of what is available */
+    size_t memory;        /* pictures are kept up to this many bytes in all, else read for every sample; 0: half of what is available */
 } limn_mask_options;
 
 /** @return LIMN_OK: free with limn_masks_free(); LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: options, an empty part; LIMN_BAD_FILE: a picture without
- *          mask, sizes that differ, values that are no classes, colours; LIMN_NO_MEMORY says how much all need; LIMN_CANCELLED.
+ *          mask, sizes that differ, values that are no classes, colours; LIMN_NO_MEMORY; LIMN_CANCELLED.
  *          A mask without picture and a class without pixel are told as warnings. */
 limn_status limn_masks_open(limn_ctx *ctx, const limn_mask_options *options, limn_masks **out);
 void limn_masks_free(limn_masks *masks); /* NULL is allowed */
@@ -39,14 +40,25 @@ const char *limn_masks_class(const limn_masks *masks, int class);
 /** Pixels of a class in the pictures of this part. */
 int64_t limn_masks_pixels(const limn_masks *masks, int class);
 const char *limn_masks_name(const limn_masks *masks, int64_t i);
+/** Whether all lie in memory, and how many bytes they are. */
+bool limn_masks_kept(const limn_masks *masks);
+size_t limn_masks_bytes(const limn_masks *masks);
+/** What is kept; NULL where it is not.  Labels [height, width] of the picture: classes, LIMN_IGNORED. */
 const limn_image *limn_masks_image(const limn_masks *masks, int64_t i);
-/** [height, width] of the picture: classes, LIMN_IGNORED. */
 const uint8_t *limn_masks_labels(const limn_masks *masks, int64_t i);
+/** Sample i as it is, kept or not.
+ *  @param  image  [height,width,C] in 0..1;  labels [height,width]; on LIMN_OK both are the caller's (free()), else NULL */
+limn_status limn_masks_whole(limn_ctx *ctx, const limn_masks *masks, int64_t i, float **image, uint8_t **labels, int *height, int *width);
 
 /** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone. */
 int64_t limn_masks_index(const limn_masks *masks, uint64_t seed, uint64_t position);
-/** Picture i as it is seen at a position: see limn_augment_sample(). */
+/** Picture i as it is seen at a position: see limn_augment_sample().  Any number of threads at once, each with a ctx of its own.
+ *  @return LIMN_OK; LIMN_BAD_FILE, LIMN_IO, LIMN_NOT_FOUND when a file that is not kept has changed; LIMN_NO_MEMORY */
 limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width,
                               int height, float *image, uint8_t *labels);
+/** The samples at positions step * batch .., on every thread of ctx.   B batch, S size, C channels
+ *  @param  images  [B,S,S,C] in 0..1;  targets [B,S,S]: classes, LIMN_IGNORED (limn_loss_segment() takes them as they are, BINARY of several classes apart) */
+limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, int64_t step, int batch, int size, float *images,
+                             int32_t *targets);
 
 #endif
