@@ -119,19 +119,6 @@ static limn_status make_folder(limn_trainer *t)
 
 /* ---- a step ----------------------------------------------------------------------------------------------------------- */
 
-/* parameter = (1 - momentum) parameter + momentum value, with the batch that was just run */
-static void follow_statistics(limn_trainer *t)
-{
-    const limn_running *running;
-    int n = limn_graph_running(t->net.g, &running);
-    const float *value = t->running;
-    for (int i = 0, p = 0; i < n; i++, p = 0) {
-        while (t->weights.node[p] != running[i].parameter) p++;
-        float *to = t->weights.value + t->weights.begin[p], share = (float)running[i].momentum;
-        for (int64_t k = 0; k < limn_node_count(running[i].parameter); k++) to[k] += share * (*value++ - to[k]);
-    }
-}
-
 /* Loss and gradient of the mean over all parts of a batch. */
 static limn_status gradients(limn_trainer *t, double *loss)
 {
@@ -146,7 +133,7 @@ static limn_status gradients(limn_trainer *t, double *loss)
         if (status == LIMN_OK) status = limn_plan_run(t->plan);
         if (status == LIMN_OK) status = limn_plan_get(t->plan, t->net.loss, LIMN_F64, &one);
         *loss += one / n;
-        if (status == LIMN_OK) follow_statistics(t);
+        if (status == LIMN_OK) limn_weights_follow(&t->weights, t->net.g, t->running);
         if (n == 1 || status != LIMN_OK) continue;
         float *to = part < n - 1 ? t->sum : t->grad, by = part < n - 1 ? 1 : scale;
         bool first = part == 0;

@@ -58,6 +58,17 @@ limn_status limn_weights_new(limn_ctx *ctx, limn_graph *g, uint64_t seed, limn_w
     return LIMN_OK;
 }
 
+void limn_weights_follow(const limn_weights *w, const limn_graph *g, const float *values)
+{
+    const limn_running *running;
+    int n = limn_graph_running(g, &running);
+    for (int i = 0, p = 0; i < n; i++, p = 0) {
+        while (w->node[p] != running[i].parameter) p++;
+        float *to = w->value + w->begin[p], share = (float)running[i].momentum;
+        for (int64_t k = 0; k < limn_node_count(running[i].parameter); k++) to[k] += share * (*values++ - to[k]);
+    }
+}
+
 void limn_weights_free(limn_weights *w)
 {
     free(w->begin);

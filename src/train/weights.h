@@ -15,6 +15,9 @@ typedef struct limn_weights {
 
 /** Lay out and start every parameter from its init, by name: order and other parameters play no part. */
 limn_status limn_weights_new(limn_ctx *ctx, limn_graph *g, uint64_t seed, limn_weights *out);
+/** Running statistics after a batch: parameter = (1 - momentum) parameter + momentum value; values: one after the other, in the order of
+ *  limn_graph_running(). */
+void limn_weights_follow(const limn_weights *w, const limn_graph *g, const float *values);
 void limn_weights_free(limn_weights *w);
 /** One parameter's start; to has room for its elements. */
 void limn_weights_start(const limn_node *node, uint64_t seed, float *to);
