@@ -27,7 +27,8 @@ static void put_chunk(apng *a, const char *type, const unsigned char *bytes, siz
     unsigned char head[8], tail[4];
     put_u32(head, (uint32_t)n);
     memcpy(head + 4, type, 4);
-    uLong crc = crc32(crc32(0, head + 4, 4), bytes, (uInt)n);
+    uLong crc = crc32(0, head + 4, 4);
+    if (n) crc = crc32(crc, bytes, (uInt)n); /* crc32() of NULL begins anew */
     put_u32(tail, (uint32_t)crc);
     limn_file_write(&a->writer, head, sizeof head);
     if (n) limn_file_write(&a->writer, bytes, n);
