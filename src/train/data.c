@@ -15,11 +15,18 @@
 
 enum { DEFAULT_SHAPES = 4096, FEW_BAD = 3, MAX_WARNINGS = 20, FLIP = 0, CROP_X = 1, CROP_Y = 2 };
 
+/* A picture, brought to size but not cropped, or a latent as it is trained on. */
+typedef struct item {
+    limn_image image;
+    float *latent;         /* [size, size, channels] */
+} item;
+
 struct limn_dataset {
     int size, channels;
     limn_data_resize resize;
+    limn_latents *latents; /* NULL: pictures */
     limn_rows rows;
-    limn_image *kept;      /* [n], cut to size but not cropped; NULL: decoded for every sample */
+    item *kept;            /* [n]; NULL: decoded for every sample */
     int64_t *order;        /* of epoch `epoch`, when ordered */
     uint64_t epoch;
     bool ordered;
@@ -92,12 +99,35 @@ static limn_status fit(limn_ctx *ctx, const limn_dataset *d, const char *name, l
     return LIMN_OK;
 }
 
-static limn_status load(limn_ctx *ctx, const limn_dataset *d, int64_t i, limn_image *out)
+static void item_free(item *it)
+{
+    limn_image_free(&it->image);
+    free(it->latent);
+    it->latent = NULL;
+}
+
+static limn_status load_latent(limn_ctx *ctx, const limn_dataset *d, const char *file, item *out)
+{
+    limn_latent l;
+    limn_status status = limn_latent_read(ctx, file, &l);
+    if (status != LIMN_OK) return status;
+    if (l.height != d->size || l.width != d->size || l.channels != d->channels) {
+        status = limn_fail(ctx, LIMN_BAD_FILE, "%s: a latent of %d x %d x %d, expected %d x %d x %d", file, l.width, l.height, l.channels, d->size, d->size, d->channels);
+        limn_latent_free(&l);
+        return status;
+    }
+    for (size_t i = 0, n = limn_dataset_floats(d); i < n; i++) l.values[i] = (float)((l.values[i] - d->latents->shift) * d->latents->scale);
+    out->latent = l.values;
+    return LIMN_OK;
+}
+
+static limn_status load(limn_ctx *ctx, const limn_dataset *d, int64_t i, item *out)
 {
     const char *file = d->rows.row[i].file;
-    limn_status status = file ? limn_image_read(ctx, file, d->channels, out) : limn_shapes_draw(ctx, i, d->size, d->channels, out);
-    if (status == LIMN_OK && file) status = fit(ctx, d, file, out);
-    if (status != LIMN_OK) limn_image_free(out);
+    if (d->latents) return load_latent(ctx, d, file, out);
+    limn_status status = file ? limn_image_read(ctx, file, d->channels, &out->image) : limn_shapes_draw(ctx, i, d->size, d->channels, &out->image);
+    if (status == LIMN_OK && file) status = fit(ctx, d, file, &out->image);
+    if (status != LIMN_OK) item_free(out);
     return status;
 }
 
@@ -114,26 +144,34 @@ static void to_floats(const limn_image *image, int size, int left, int top, bool
         }
 }
 
+static void values_of(const limn_dataset *d, const item *it, int left, int top, bool flip, float *out)
+{
+    if (d->latents) memcpy(out, it->latent, limn_dataset_floats(d) * sizeof *out);
+    else to_floats(&it->image, d->size, left, top, flip, out);
+}
+
 static int corner(const limn_dataset *d, uint64_t seed, uint64_t position, int axis, int length)
 {
-    if (d->resize == LIMN_CROP_RANDOM) return (int)limn_random_below(seed, LIMN_STREAM_AUGMENT, position, (uint64_t)axis, (uint64_t)(length - d->size) + 1);
+    if (d->resize == LIMN_CROP_RANDOM && !d->latents) return (int)limn_random_below(seed, LIMN_STREAM_AUGMENT, position, (uint64_t)axis, (uint64_t)(length - d->size) + 1);
     return (length - d->size) / 2;
 }
 
 limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, uint64_t position, int64_t i, bool flip, float *out, int64_t *shown)
 {
     for (;;) { /* ends: there are as many turns as pictures that turn out bad */
-        limn_image read = {0}, *image = &read;
+        item read = {0};
+        const item *it = &read;
         limn_status status = skip_bad(ctx, d, &i);
-        if (status == LIMN_OK && d->kept) image = &d->kept[i];
+        if (status == LIMN_OK && d->kept) it = &d->kept[i];
         else if (status == LIMN_OK) {
-            status = load(ctx, d, i, image);
+            status = load(ctx, d, i, &read);
             if (status != LIMN_OK && status != LIMN_NO_MEMORY && (status = note_bad(ctx, d, i)) == LIMN_OK) continue;
         }
         if (status != LIMN_OK) return status;
         bool mirrored = flip && limn_random_uniform(seed, LIMN_STREAM_AUGMENT, position, FLIP) < 0.5f;
-        to_floats(image, d->size, corner(d, seed, position, CROP_X, image->width), corner(d, seed, position, CROP_Y, image->height), mirrored, out);
-        limn_image_free(&read);
+        int left = corner(d, seed, position, CROP_X, it->image.width), top = corner(d, seed, position, CROP_Y, it->image.height);
+        values_of(d, it, left, top, mirrored, out);
+        item_free(&read);
         *shown = i;
         return LIMN_OK;
     }
@@ -141,12 +179,13 @@ limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, u
 
 limn_status limn_dataset_picture(limn_ctx *ctx, const limn_dataset *d, int64_t i, float *out)
 {
-    limn_image read = {0}, *image = &read;
+    item read = {0};
+    const item *it = &read;
     limn_status status = LIMN_OK;
-    if (d->kept && d->kept[i].pixels) image = &d->kept[i];
-    else status = load(ctx, d, i, image);
-    if (status == LIMN_OK) to_floats(image, d->size, (image->width - d->size) / 2, (image->height - d->size) / 2, false, out);
-    limn_image_free(&read);
+    if (d->kept && (d->kept[i].image.pixels || d->kept[i].latent)) it = &d->kept[i];
+    else status = load(ctx, d, i, &read);
+    if (status == LIMN_OK) values_of(d, it, (it->image.width - d->size) / 2, (it->image.height - d->size) / 2, false, out);
+    item_free(&read);
     return status;
 }
 
@@ -167,7 +206,8 @@ static void keep_some(keeping *k, limn_ctx *own, bool reports)
     limn_dataset *d = k->d;
     for (int64_t i; (i = atomic_fetch_add(&k->next, 1)) < d->rows.n && atomic_load(&k->status) == LIMN_OK && !atomic_load(&k->too_large);) {
         limn_status status = load(own, d, i, &d->kept[i]);
-        size_t bytes = (size_t)d->kept[i].width * (size_t)d->kept[i].height * (size_t)d->channels;
+        const limn_image *image = &d->kept[i].image;
+        size_t bytes = d->latents ? limn_dataset_floats(d) * sizeof(float) : (size_t)image->width * (size_t)image->height * (size_t)d->channels;
         if (status != LIMN_OK && status != LIMN_NO_MEMORY) status = note_bad(own, d, i);
         if (status == LIMN_OK && atomic_fetch_add(&k->bytes, bytes) + bytes > k->budget) atomic_store(&k->too_large, true);
         if (status == LIMN_OK && reports && !limn_progress(k->ctx, "picture", i, d->rows.n)) status = limn_fail(own, LIMN_CANCELLED, "stopped while pictures were read");
@@ -178,7 +218,7 @@ static void keep_some(keeping *k, limn_ctx *own, bool reports)
 
 static void forget(limn_dataset *d)
 {
-    for (int64_t i = 0; d->kept && i < d->rows.n; i++) limn_image_free(&d->kept[i]);
+    for (int64_t i = 0; d->kept && i < d->rows.n; i++) item_free(&d->kept[i]);
     free(d->kept);
     d->kept = NULL;
 }
@@ -190,7 +230,7 @@ static limn_status keep_all(limn_ctx *ctx, limn_dataset *d, size_t budget)
         size_t available = limn_memory_available(), most = (size_t)2 << 30;
         budget = available && available / 10 < most ? available / 10 : most;
     }
-    if (!limn_mul_size((size_t)d->rows.n, limn_dataset_floats(d), &least) || least > budget) return LIMN_OK;
+    if (!limn_mul_size((size_t)d->rows.n, limn_dataset_floats(d) * (d->latents ? sizeof(float) : 1), &least) || least > budget) return LIMN_OK;
     if (!limn_progress(ctx, "picture", 0, d->rows.n)) return limn_fail(ctx, LIMN_CANCELLED, "stopped before pictures were read");
     d->kept = calloc((size_t)d->rows.n, sizeof *d->kept);
     if (!d->kept) return limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->kept, "pictures");
@@ -223,6 +263,7 @@ static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_row
         return status;
     }
     if (status != LIMN_NOT_FOUND) return status;
+    if (o->latents) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: not there, expected the folder that limn encode made, to its end", path);
     status = limn_rows_folder(ctx, o->folder, rows);
     if (status == LIMN_OK && (o->where || o->caption || o->label))
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--where, --caption-field and --label-field choose fields of metadata.jsonl, and %s has none", o->folder);
@@ -240,17 +281,32 @@ static limn_status open_rows(limn_ctx *ctx, const limn_data_options *o, limn_dat
     return d->order && d->bad ? LIMN_OK : limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->order, "an order of pictures");
 }
 
+static limn_status open_latents(limn_ctx *ctx, const limn_data_options *o, limn_dataset *d)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/latents.safetensors", o->folder) >= (int)sizeof path) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the data is too long");
+    d->latents = malloc(sizeof *d->latents);
+    if (!d->latents) return limn_fail_memory(ctx, sizeof *d->latents, "latents");
+    limn_status status = limn_latents_read(ctx, path, d->latents);
+    if (status != LIMN_OK) return status;
+    const limn_latents *l = d->latents;
+    if (l->height == o->size && l->width == o->size && l->channels == o->channels) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds latents of %d x %d x %d, and the network takes %d x %d x %d: --set size=%d --set channels=%d", o->folder, l->width,
+                     l->height, l->channels, o->size, o->size, o->channels, l->width, l->channels);
+}
+
 limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *o, limn_dataset **out)
 {
     *out = NULL;
-    if (o->channels != 1 && o->channels != 3 && o->channels != 4)
+    if (!o->latents && o->channels != 1 && o->channels != 3 && o->channels != 4)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1, 3 or 4 channels, the network %d", o->channels);
     if (o->size < 1 || o->size > LIMN_MAX_SIDE) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1 to %d pixels a side, the network %d", LIMN_MAX_SIDE, o->size);
     limn_dataset *d = calloc(1, sizeof *d);
     if (!d) return limn_fail_memory(ctx, sizeof *d, "a data set");
     d->size = o->size, d->channels = o->channels, d->resize = o->resize;
     pthread_mutex_init(&d->lock, NULL);
-    limn_status status = open_rows(ctx, o, d);
+    limn_status status = o->latents ? open_latents(ctx, o, d) : LIMN_OK;
+    if (status == LIMN_OK) status = open_rows(ctx, o, d);
     if (status == LIMN_OK) status = keep_all(ctx, d, o->memory);
     if (d->rows.n) limn_dataset_warn(ctx, d);
     if (status == LIMN_OK) *out = d;
@@ -265,12 +321,18 @@ void limn_dataset_free(limn_dataset *d)
     limn_rows_free(&d->rows);
     limn_text_free(&d->warnings);
     pthread_mutex_destroy(&d->lock);
+    free(d->latents);
     free(d->order);
     free(d->bad);
     free(d);
 }
 
 /* ---- what is in it ---------------------------------------------------------------------------------------------------- */
+
+const limn_latents *limn_dataset_latents(const limn_dataset *d)
+{
+    return d->latents;
+}
 
 int64_t limn_dataset_count(const limn_dataset *d)
 {

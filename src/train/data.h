@@ -3,6 +3,7 @@
  *   FOLDER/metadata.jsonl   a line a picture: {"file_name": "a/b.png", "text": "a cat", "label": "cat", ...}
  *   FOLDER/a.png a.txt      the text beside a picture is its caption; without one the caption is ""
  *   FOLDER/cat/a.png        two or more folders and no picture beside them: their names are classes (sorted) and captions
+ *   latents                 what limn encode made of a folder: metadata.jsonl, a latent for each row, latents.safetensors (option `latents`)
  *   shapes                  the built-in generator (shapes.h); "./shapes" is a folder
  *
  * PNG, JPEG and WebP, told apart by content.  A sample is a function of (folder, options, seed, position): neither threads nor
@@ -11,7 +12,7 @@
 #ifndef LIMN_DATA_H
 #define LIMN_DATA_H
 
-#include "base/base.h"
+#include "file/latent.h"
 
 typedef struct limn_dataset limn_dataset;
 
@@ -26,6 +27,7 @@ typedef struct limn_data_options {
     int size, channels;        /* pictures become size x size with 1 (gray), 3 or 4 channels */
     int n_shapes;              /* pictures the generator makes; 0: 4096 */
     limn_data_resize resize;
+    bool latents;              /* the folder holds latents of size x size x channels, any number of them; a sample is (latent - shift) scale */
     size_t memory;             /* decoded pictures are kept in memory up to this many bytes, else decoded for every sample;
                                   0: 2 GiB or a tenth of what is available, whichever is less */
 } limn_data_options;
@@ -35,6 +37,8 @@ typedef struct limn_data_options {
  *          LIMN_CANCELLED by the progress callback ("picture") */
 limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *options, limn_dataset **out);
 void limn_dataset_free(limn_dataset *data); /* NULL is allowed */
+/** What latents.safetensors says; NULL: these are pictures. */
+const limn_latents *limn_dataset_latents(const limn_dataset *data);
 int64_t limn_dataset_count(const limn_dataset *data);
 /** Caption and class of picture i; the label is -1 for a picture without class.  Borrowed. */
 const char *limn_dataset_file(const limn_dataset *data, int64_t i); /* its path; NULL for the shapes */

@@ -12,6 +12,9 @@ static limn_status check(limn_ctx *ctx, const limn_train_options *o)
     bool eps = o->objective.prediction == LIMN_PREDICT_EPS && o->objective.schedule.kind != LIMN_SCHEDULE_FLOW;
     if (limn_settings_get(&o->settings, "learn_sigma") && !eps)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "learn_sigma=1 learns the variance of predicted noise: use --schedule linear (or cosine) and --prediction eps, or learn_sigma=0");
+    if (o->latents && (o->flip || o->sample_every))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s", o->flip ? "a mirrored latent is not the latent of the mirrored picture: leave --flip out, or encode mirrored pictures, too"
+                                                               : "--sample-every draws pictures, and latents become pictures in limn generate --vae: leave it out");
     return LIMN_OK;
 }
 
@@ -19,7 +22,8 @@ static limn_status open_data(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
     limn_data_options data = {.folder = o->data, .where = o->where, .caption = o->caption_field, .label = o->label_field, .resize = o->crop,
-                              .size = limn_settings_get(&o->settings, "size"), .channels = limn_settings_get(&o->settings, "channels"), .n_shapes = o->n_shapes};
+                              .size = limn_settings_get(&o->settings, "size"), .channels = limn_settings_get(&o->settings, "channels"), .n_shapes = o->n_shapes,
+                              .latents = o->latents};
     limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
     if (status != LIMN_OK || !t->net.ports.label) return status;
     int classes = limn_dataset_classes(t->data), known = limn_settings_get(&o->settings, "classes");
@@ -70,6 +74,17 @@ static void say_classes(const limn_trainer *t, limn_run_facts *f)
     for (int i = 0; i < limn_dataset_classes(t->data); i++) limn_run_say_line(f, "limn.classes", NULL, limn_dataset_class(t->data, i));
 }
 
+/* What turns samples of the network into pictures. */
+static void say_latents(const limn_trainer *t, limn_run_facts *f)
+{
+    const limn_latents *l = limn_dataset_latents(t->data);
+    if (!l) return;
+    limn_run_say(f, "limn.latent.scale", "the scale of --latents", "%.9g", l->scale);
+    limn_run_say(f, "limn.latent.shift", "the shift of --latents", "%.9g", l->shift);
+    limn_run_say(f, "limn.vae", NULL, "%.1000s", l->vae);
+    limn_run_say(f, "limn.vae.settings", "the autoencoder of --latents", "%s", l->settings);
+}
+
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     static const char *const crops[] = {[LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
@@ -88,6 +103,7 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_run_say(f, "limn.flip", "--flip", "%d", o->flip);
     if (t->bpe) limn_run_say(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
     limn_run_say(f, "limn.crop", "--crop", "%s", crops[o->crop]);
+    say_latents(t, f);
     say_classes(t, f);
 }
 
