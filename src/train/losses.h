@@ -46,4 +46,32 @@ typedef struct limn_contrastive_inputs {
  */
 limn_node *limn_loss_contrastive(limn_graph *g, limn_node *tokens, limn_node *text, limn_contrastive_inputs *in);
 
+/* ---- autoencoders (Rombach et al. 2022, section 3.1 and appendix G) --------------------------------------------------------- */
+
+/** mean of weight |x - target|.   x target [B,H,W,C] WIDE, weight [B,1,1,1] */
+limn_node *limn_loss_absolute(limn_node *x, limn_node *target, limn_node *weight);
+
+/** KL(N(mean, exp(log_variance)), N(0, 1)) = sum (mean^2 + exp(log_variance) - 1 - log_variance) / 2, of a whole batch, over the number of
+ *  values in its pictures: so that it stands beside limn_loss_absolute() as the published sums stand beside each other. */
+limn_node *limn_loss_kl(limn_node *mean, limn_node *log_variance, int64_t n_values);
+
+typedef struct limn_adversary {
+    limn_node *gate;   /* rank 0, an input: 0 before the discriminator counts, then 1 */
+    limn_node *loss;   /* of the discriminator, rank 0: (mean max(0, 1 - D(picture)) + mean max(0, 1 + D(x))) / 2, times the gate */
+    limn_node *term;   /* what x adds to its own loss: - weight a mean D(x), times the gate */
+} limn_adversary;
+
+/**
+ * A discriminator of patches (Isola et al. 2017: 4x4 convolutions of stride 2 to channels 64, 128, 256, then 512 and 1 of stride 1, leaky ReLU
+ * of slope 0.2; group norm where theirs has batch norm) with the hinge loss, and the adaptive weight of Esser et al. 2021, eq. 7:
+ *   a = |d fit / d last| / (|d term / d last| + 1e-4), at most 1e4, a constant when gradients are made.
+ * Parameters "discriminator.main.0.weight" ... as in their repository.
+ *
+ * @param x     [B,H,W,C]: pictures the autoencoder made of `real`, both at least 24 pixels a side
+ * @param fit   rank 0: the other losses of x
+ * @param last  the weight that both losses reach first
+ * @return LIMN_OK; what limn_grad() says.  Fills *out
+ */
+limn_status limn_loss_adversary(limn_graph *g, limn_node *x, limn_node *real, limn_node *fit, limn_node *last, double weight, limn_adversary *out);
+
 #endif

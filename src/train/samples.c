@@ -226,26 +226,32 @@ static limn_status make_folder(limn_trainer *t, char path[1200])
     return mkdir(path, 0777) == 0 || errno == EEXIST ? LIMN_OK : limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
 }
 
-static limn_status save_grid(limn_trainer *t, const limn_samples *s)
+limn_status limn_samples_save(limn_trainer *t, const limn_image *grid)
 {
     char path[1200];
+    unsigned char *png;
+    size_t n;
+    limn_status status = make_folder(t, path);
+    snprintf(path, sizeof path, "%s/samples/step-%06lld.png", t->o->out, (long long)t->step);
+    if (status == LIMN_OK) status = limn_png_write(t->ctx, path, grid, NULL);
+    if (status == LIMN_OK) status = limn_file_read(t->ctx, path, (size_t)1 << 30, &png, &n);
+    if (status != LIMN_OK) return status;
+    limn_tensorboard_image(t->events, t->step, "samples", grid->width, grid->height, grid->channels, png, n);
+    free(png);
+    return LIMN_OK;
+}
+
+static limn_status save_grid(limn_trainer *t, const limn_samples *s)
+{
     int columns = 1;
     while (columns * columns < s->n) columns++;
     int rows = (s->n + columns - 1) / columns;
     limn_image grid = {.width = columns * s->size, .height = rows * s->size, .channels = s->channels};
     grid.pixels = calloc((size_t)grid.width * (size_t)grid.height, (size_t)s->channels);
     if (!grid.pixels) return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height, "a grid");
-    limn_status status = make_folder(t, path);
+    limn_status status = LIMN_OK;
     for (int i = 0; i < s->n && status == LIMN_OK; i++) status = place(t, s, i, columns, &grid);
-    snprintf(path, sizeof path, "%s/samples/step-%06lld.png", t->o->out, (long long)t->step);
-    if (status == LIMN_OK) status = limn_png_write(t->ctx, path, &grid, NULL);
-    unsigned char *png;
-    size_t n;
-    if (status == LIMN_OK) status = limn_file_read(t->ctx, path, (size_t)1 << 30, &png, &n);
-    if (status == LIMN_OK) {
-        limn_tensorboard_image(t->events, t->step, "samples", grid.width, grid.height, grid.channels, png, n);
-        free(png);
-    }
+    if (status == LIMN_OK) status = limn_samples_save(t, &grid);
     limn_image_free(&grid);
     return status;
 }

@@ -6,6 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The picture that went in is what should come out. */
+static limn_status autoencoder_loss(limn_step_graph *s, const limn_step_options *o)
+{
+    limn_node *x = limn_widen(s->ports.output);
+    s->target = limn_input(s->g, "target", LIMN_WIDE, limn_node_shape(x), LIMN_PER_STEP);
+    s->weight = limn_input(s->g, "loss_weight", LIMN_WIDE, LIMN_SHAPE(o->batch, 1, 1, 1), LIMN_PER_STEP);
+    s->loss = limn_loss_absolute(x, s->target, s->weight);
+    if (s->ports.log_variance) {
+        limn_node *kl = limn_loss_kl(limn_widen(s->ports.mean), limn_widen(s->ports.log_variance), limn_node_count(x));
+        s->loss = limn_add(s->loss, limn_affine(kl, o->kl, 0));
+    }
+    if (o->adversary == 0 || s->g->status != LIMN_OK) return s->g->status;
+    limn_node *last = NULL;
+    for (int i = 0; i < s->n_network; i++)
+        if (s->g->parameters[i]->shape.rank == 4) last = s->g->parameters[i];
+    limn_status status = limn_loss_adversary(s->g, s->ports.output, s->ports.image, s->loss, last, o->adversary, &s->adversary);
+    if (status == LIMN_OK) s->loss = limn_add(s->loss, s->adversary.term);
+    return status;
+}
+
 static limn_node *denoising_loss(limn_step_graph *s, const limn_step_options *o)
 {
     limn_node *parts[2] = {limn_widen(s->ports.output), NULL};
@@ -31,10 +51,23 @@ bool limn_step_segments(const limn_settings *settings)
     return strcmp(settings->family->task, "segment") == 0;
 }
 
+bool limn_step_reconstructs(const limn_settings *settings)
+{
+    return strcmp(settings->family->task, "picture to latent") == 0;
+}
+
+static limn_status add_loss(limn_step_graph *s, const limn_step_options *o)
+{
+    if (limn_step_reconstructs(&o->settings)) return autoencoder_loss(s, o);
+    s->loss = limn_step_segments(&o->settings) ? segmentation_loss(s, o) : denoising_loss(s, o);
+    return s->g->status;
+}
+
 static limn_status check(limn_ctx *ctx, const limn_step_options *o, const limn_step_graph *s)
 {
     const char *name = o->settings.family->name;
     if (!s->ports.image) return limn_fail(ctx, LIMN_UNSUPPORTED, "training needs a network from pictures to pictures, %s is another", name);
+    if (o->adversary != 0 && !s->ports.latent) return limn_fail(ctx, LIMN_UNSUPPORTED, "a discriminator judges what an autoencoder makes, %s is none", name);
     if (o->contrastive != 0 && (!s->ports.pooled_text || !s->ports.tokens))
         return limn_fail(ctx, LIMN_UNSUPPORTED, "the contrastive term needs a network with a text encoder (text_encoder=clip), %s has none", name);
     if (o->contrastive != 0 && o->batch < 2) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the contrastive term tells pictures of a batch apart: use --batch 2 or more");
@@ -49,8 +82,10 @@ static limn_status add_gradients(limn_ctx *ctx, limn_step_graph *s)
     s->outputs = calloc((size_t)(n + 1 + s->n_running), sizeof(limn_node *));
     s->of = calloc((size_t)n + 1, sizeof(limn_node *));
     limn_node **grads = calloc((size_t)n + 1, sizeof(limn_node *));
-    limn_status status = s->outputs && s->of && grads ? limn_grad(s->g, s->loss, n, s->g->parameters, grads)
-                                                      : limn_fail_memory(ctx, (size_t)n * sizeof(limn_node *), "gradients");
+    limn_status status = s->outputs && s->of && grads ? LIMN_OK : limn_fail_memory(ctx, (size_t)n * sizeof(limn_node *), "gradients");
+    int judged = s->adversary.loss ? s->n_network : n; /* the discriminator's parameters learn from its own loss */
+    if (status == LIMN_OK) status = limn_grad(s->g, s->loss, judged, s->g->parameters, grads);
+    if (status == LIMN_OK && judged < n) status = limn_grad(s->g, s->adversary.loss, n - judged, s->g->parameters + judged, grads + judged);
     if (status == LIMN_OK) {
         s->outputs[0] = s->loss;
         s->n = 1;
@@ -69,10 +104,8 @@ limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *o, lim
     limn_status status = limn_model_build(s->g, &o->settings, (limn_build){.batch = o->batch}, &s->ports);
     s->n_network = s->g->n_parameters;
     if (status == LIMN_OK) status = check(ctx, o, s);
-    if (status == LIMN_OK) {
-        s->loss = limn_step_segments(&o->settings) ? segmentation_loss(s, o) : denoising_loss(s, o);
-        status = add_gradients(ctx, s);
-    }
+    if (status == LIMN_OK) status = add_loss(s, o);
+    if (status == LIMN_OK) status = add_gradients(ctx, s);
     if (status != LIMN_OK) limn_step_graph_free(s);
     return status;
 }

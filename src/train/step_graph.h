@@ -13,6 +13,8 @@ typedef struct limn_step_options {
     int batch;
     double contrastive; /* weight of limn_loss_contrastive(); 0: none */
     limn_segment_loss segment; /* networks from pictures to classes; its `classes` is the network's */
+    double kl;          /* autoencoders that give a distribution: weight of limn_loss_kl() */
+    double adversary;   /* autoencoders: weight of limn_loss_adversary(); 0: none */
 } limn_step_options;
 
 typedef struct limn_step_graph {
@@ -23,6 +25,7 @@ typedef struct limn_step_graph {
     limn_bound_inputs bound;             /* learn_sigma=1 */
     limn_contrastive_inputs contrastive; /* contrastive != 0 */
     limn_segment_inputs segment;         /* networks from pictures to classes; target and weight above are then NULL */
+    limn_adversary adversary;            /* adversary != 0 */
     limn_node *loss;   /* rank 0 */
     int n_network;     /* the first parameters of g are the network's own */
     int n;             /* outputs: the loss, then gradients */
@@ -30,13 +33,16 @@ typedef struct limn_step_graph {
     int n_running;             /* outputs[n + i], i < n_running, is the value of running statistic i: limn_graph_running() */
 } limn_step_graph;
 
-/** Denoisers: loss = mean(weight (output - target)^2), with learn_sigma=1 + limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().  From pictures to
+/** Autoencoders: loss = limn_loss_absolute() + kl limn_loss_kl() + limn_loss_adversary()'s term; the discriminator's parameters have the gradient
+ *  of its own loss.  Denoisers: loss = mean(weight (output - target)^2), with learn_sigma=1 + limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().  From pictures to
  *  classes: limn_loss_segment().
  *  @return LIMN_OK: free with limn_step_graph_free(); LIMN_UNSUPPORTED when the network does not go from pictures to pictures, or lacks
  *          the text that the contrastive term needs; on failure *out is empty */
 limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *options, limn_step_graph *out);
 /** Whether a network maps pictures to classes of pixels. */
 bool limn_step_segments(const limn_settings *settings);
+/** Whether it gives back the pictures that go in. */
+bool limn_step_reconstructs(const limn_settings *settings);
 void limn_step_graph_free(limn_step_graph *step);
 /** Plan all outputs; gradients get their memory by limn_plan_bind().  options->training and first_bound are set here.
  *  The plan must be freed before the step graph. */

@@ -19,6 +19,7 @@ limn_train_options limn_train_defaults(void)
 {
     return (limn_train_options){.batch = 32, .accumulate = 1, .steps = 1000, .save_every = 500, .log_every = 20, .warmup = 100, .lr = 5e-4,
                                 .weight_decay = 0.01, .clip = 1, .ema = 0.999, .drop = 0.1, .seed = 42, .objective = limn_objective_flow(),
+                                .kl = 1e-6, .adversary_start = 2000,
                                 .segment = limn_segment_loss_defaults(1), .augment = limn_augment_defaults()};
 }
 
@@ -36,7 +37,8 @@ static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
 static limn_status build(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
-    limn_step_options options = {.settings = o->settings, .batch = o->batch, .contrastive = o->contrastive, .segment = o->segment};
+    limn_step_options options = {.settings = o->settings, .batch = o->batch, .contrastive = o->contrastive, .segment = o->segment,
+                                 .kl = o->kl, .adversary = o->adversary};
     limn_status status = limn_step_graph_build(t->ctx, &options, &t->net);
     if (status != LIMN_OK) return status;
     limn_plan_options plan = {.precision = o->precision, .recompute = o->recompute};
@@ -243,7 +245,7 @@ static void close_all(limn_trainer *t)
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
 {
     limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
-    t.task = limn_step_segments(&o->settings) ? &limn_task_segment : &limn_task_denoise;
+    t.task = limn_step_segments(&o->settings) ? &limn_task_segment : limn_step_reconstructs(&o->settings) ? &limn_task_reconstruct : &limn_task_denoise;
     limn_status status = check_options(ctx, o);
     if (status == LIMN_OK) status = t.task->check(ctx, o);
     if (status == LIMN_OK) status = build(&t);

@@ -1,4 +1,5 @@
-/* trainer.h: training a network: a denoiser on captioned pictures, a segmentation network on pictures and masks. */
+/* trainer.h: training a network: a denoiser on captioned pictures, a segmentation network on pictures and masks, an autoencoder on
+ * pictures. */
 #ifndef LIMN_TRAINER_H
 #define LIMN_TRAINER_H
 
@@ -12,6 +13,7 @@ typedef struct limn_train_options {
     limn_settings settings;
     const char *data, *where, *caption_field, *label_field; /* see data.h */
     limn_data_resize crop;
+    bool latents;                /* data is a folder of latents, made by limn encode */
     int n_shapes;                /* of the built-in shapes; 0: 4096 */
     const char *out;             /* run folder, made when missing */
     const char *merges;          /* tokenizer merges; NULL: one token per byte */
@@ -21,6 +23,8 @@ typedef struct limn_train_options {
     limn_augment augment;        /* segmentation: how pictures and masks are varied */
     limn_mask_options masks;     /* segmentation: values, hold_out, fold, folds; the rest follows from the network and `data` */
     double contrastive;          /* weight of the InfoNCE term between text and picture, see losses.h; 0: none */
+    double kl, adversary;        /* autoencoders: weights of the KL term and of the discriminator (0: none), see losses.h */
+    int64_t adversary_start;     /* step from which the discriminator counts */
     int batch, accumulate;       /* a step sees batch x accumulate pictures, batch at a time */
     int64_t steps, warmup, decay; /* optimizer steps; decay: steps of falling rate at the end, 0: all after the warm-up */
     int64_t save_every, log_every, sample_every; /* sample_every 0: no samples */

@@ -1,5 +1,6 @@
 /* trainer_parts.h: the trainer's state, and its parts: trainer.c is the loop, checkpoint.c saves and goes on, train_log.c tells.  What a network is
- * taught is a task: task_denoise.c (batch.c fills its batches, samples.c draws) and task_segment.c. */
+ * taught is a task: task_denoise.c (batch.c fills its batches, samples.c draws), task_segment.c and
+ * task_reconstruct.c. */
 #ifndef LIMN_TRAINER_PARTS_H
 #define LIMN_TRAINER_PARTS_H
 
@@ -12,6 +13,7 @@
 
 typedef struct limn_samples limn_samples;
 typedef struct limn_segmenting limn_segmenting; /* task_segment.c */
+typedef struct limn_reconstructing limn_reconstructing; /* task_reconstruct.c */
 typedef struct limn_trainer limn_trainer;
 typedef struct limn_run_facts limn_run_facts;
 
@@ -29,7 +31,7 @@ typedef struct limn_task {
     void (*close)(limn_trainer *t);
 } limn_task;
 
-extern const limn_task limn_task_denoise, limn_task_segment;
+extern const limn_task limn_task_denoise, limn_task_segment, limn_task_reconstruct;
 
 /* A row of the plan's batch. */
 typedef struct limn_batch_row {
@@ -43,7 +45,8 @@ struct limn_trainer {
     limn_ctx *ctx;
     const limn_train_options *o;
     const limn_task *task;
-    limn_segmenting *segmenting; /* the other task's; NULL */
+    limn_segmenting *segmenting; /* other tasks'; NULL */
+    limn_reconstructing *reconstructing;
     limn_dataset *data;
     limn_loader *loader;
     limn_clip_bpe *bpe;
@@ -100,5 +103,7 @@ void limn_samples_free(limn_samples *s); /* NULL is allowed */
 size_t limn_samples_bytes(const limn_samples *s);
 /** OUT/samples/step-NNNNNN.png, and the same picture into the events. */
 limn_status limn_samples_draw(limn_trainer *t, limn_samples *s);
+/** A picture as OUT/samples/step-NNNNNN.png and in the events. */
+limn_status limn_samples_save(limn_trainer *t, const limn_image *grid);
 
 #endif
