@@ -25,6 +25,7 @@ static const char help[] =
     "      --class K               a label, for networks that were trained on labels\n"
     "  -m, --model FOLDER          model.safetensors and merges.txt.gz, as limn train writes them (models/emoji), or a\n"
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
+    "      --vae VAE               the autoencoder, for networks that make latents; default: the one limn train --latents noted\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
     "  -W, --width  -H, --height   must be the network's size\n"
@@ -56,7 +57,7 @@ static const char help[] =
 /* Flags as they were typed. */
 typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed, *precision, *threads;
-    const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds;
+    const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *vae;
     bool grid, help, quiet, karras, show, bare;
 } generate_words;
 
@@ -184,6 +185,7 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 1, &mask);
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : "models/emoji", &p);
+    if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);
     if (w->init) o->init = &init;
@@ -206,7 +208,7 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     const char *word = NULL;
     const cli_flag flags[] = {
         {"-p", "--prompt", &w.prompt, NULL}, {"-n", "-n", &w.minus_n, NULL}, {NULL, "--negative-prompt", &w.negative, NULL}, {"-m", "--model", &w.model, NULL},
-        {"-o", "--output", &w.output, NULL}, {"-b", "--batch-count", &w.count, NULL}, {NULL, "--grid", NULL, &w.grid},
+        {NULL, "--vae", &w.vae, NULL}, {"-o", "--output", &w.output, NULL}, {"-b", "--batch-count", &w.count, NULL}, {NULL, "--grid", NULL, &w.grid},
         {"-W", "--width", &w.width, NULL}, {"-H", "--height", &w.height, NULL}, {NULL, "--steps", &w.steps, NULL}, {NULL, "--cfg-scale", &w.guidance, NULL},
         {NULL, "--guidance-rescale", &w.rescale, NULL}, {NULL, "--sampling-method", &w.sampler, NULL}, {NULL, "--scheduler", &w.scheduler, NULL},
         {NULL, "--karras", NULL, &w.karras}, {NULL, "--eta", &w.eta, NULL}, {NULL, "--class", &w.label, NULL}, {"-s", "--seed", &w.seed, NULL},

@@ -80,7 +80,8 @@ typedef struct limn_pipeline limn_pipeline;
 typedef struct limn_pipeline_info {
     const char *network;         /* "mmdit"; borrowed from the pipeline, as sampler is */
     const char *sampler;         /* taken when the options name none */
-    int width, height, channels; /* of its pictures; channels other than 1, 3, 4 are a latent, and limn_generate() refuses */
+    int width, height, channels; /* of its pictures, or of its latents as long as it lacks the autoencoder that makes pictures of them */
+    bool makes_latents;          /* limn_generate() needs limn_pipeline_set_autoencoder() first */
     int classes;                 /* labels it knows; 0: it takes none */
     bool reads_text;
 } limn_pipeline_info;
@@ -121,6 +122,11 @@ const char *limn_sampler_names(void);
 limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
 void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
+
+/** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: the one that the model's metadata
+ *  names.  @return LIMN_OK, also when source is NULL and the network makes pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other latents; what
+ *  limn_autoencoder_open() says.  On failure the pipeline is unchanged */
+limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
 /**
  * Make pictures.  Same options, same bytes, on any number of threads.  The plan of a call is kept for the next one of the same size.

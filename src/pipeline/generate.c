@@ -5,6 +5,7 @@
 #include "denoise/guidance.h"
 #include "denoise/picture.h"
 #include "graph/node.h"
+#include "pipeline/autoencoder.h"
 #include "pipeline/start.h"
 
 #include <stdlib.h>
@@ -154,6 +155,22 @@ static limn_status plan_batch(job *j, int n)
     }
 }
 
+/* The network's numbers as a picture, through the autoencoder where there is one. */
+static limn_status to_picture(job *j, float *x, limn_image *out)
+{
+    const limn_pipeline *p = j->p;
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (!p->vae) return limn_picture_bytes(p->ctx, info.width, info.height, j->channels, x, out);
+    size_t n = (size_t)info.width * (size_t)info.height * (size_t)info.channels;
+    float *values = malloc(n * sizeof *values);
+    if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture");
+    for (size_t i = 0; i < j->size; i++) x[i] = (float)(x[i] / p->latent_scale + p->latent_shift);
+    limn_status status = limn_decode_values(p->vae, 1, info.height, info.width, x, j->o->precision, values);
+    if (status == LIMN_OK) status = limn_picture_bytes(p->ctx, info.width, info.height, info.channels, values, out);
+    free(values);
+    return status;
+}
+
 static limn_status run_all(job *j, limn_image *images)
 {
     limn_ctx *ctx = j->p->ctx;
@@ -170,7 +187,7 @@ static limn_status run_all(job *j, limn_image *images)
     for (j->first = 0; j->first < n && status == LIMN_OK; j->first += j->n) {
         status = sample(j);
         for (int i = 0; i < j->n && j->first + i < n && status == LIMN_OK; i++)
-            status = limn_picture_bytes(ctx, side, side, j->channels, j->x + (size_t)i * j->size, &images[j->first + i]);
+            status = to_picture(j, j->x + (size_t)i * j->size, &images[j->first + i]);
     }
     if (status == LIMN_OK) limn_progress(ctx, "step", j->total, j->total);
     return status;
@@ -186,8 +203,11 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %g", o->guidance_rescale);
     if (info.classes && (o->label < 0 || o->label > info.classes))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d, or %d for none, found %d", info.classes - 1, info.classes, o->label);
+    if (info.makes_latents && !p->vae)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: its %d channels are a latent: an autoencoder must make pictures of it", p->file, info.channels);
+    if (p->vae && o->noise > 0) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
     if (info.channels != 1 && info.channels != 3 && info.channels != 4)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: %d channels are a latent, not a picture", p->file, info.channels);
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: %d channels are no picture", p->file, info.channels);
     return LIMN_OK;
 }
 

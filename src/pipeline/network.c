@@ -32,6 +32,7 @@ static limn_status build(limn_pipeline *p, limn_network *n, size_t reserve)
     if (!n->g) return limn_fail_memory(p->ctx, sizeof *n, "a graph");
     limn_status status = limn_model_build(n->g, &p->settings, (limn_build){.batch = n->batch, .n_steps = n->n_calls}, &n->ports);
     if (status != LIMN_OK) return status;
+    if (n->ports.latent) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s makes pictures of latents only: limn encode, limn decode, or --vae beside a network that makes latents", p->file, p->settings.family->name);
     if (!n->ports.image || n->ports.features)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s of these settings does not make pictures by itself%s", p->file, p->settings.family->name,
                          n->ports.features ? ": its text features come from elsewhere (text_encoder=none)" : "");

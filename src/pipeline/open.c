@@ -51,13 +51,16 @@ static limn_status read_objective(limn_pipeline *p)
     return status;
 }
 
-/* Published networks of 4 or more channels make latents, which only an autoencoder turns into pictures. */
-static limn_status refuse_latents(const limn_pipeline *p)
+/* Networks trained on latents say their scale; published ones of 4 and more channels are known to make latents. */
+static limn_status read_latent(limn_pipeline *p)
 {
     int channels = limn_settings_get(&p->settings, "channels");
-    if (limn_safetensors_metadata(p->st, "limn.settings") || channels == 1 || channels == 3) return LIMN_OK;
-    return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a published %s of %d channels makes latents; Limn has no autoencoder yet that turns them into pictures",
-                     p->file, p->settings.family->name, channels);
+    bool published = !limn_safetensors_metadata(p->st, "limn.settings"), picture = channels == 1 || channels == 3 || (channels == 4 && !published);
+    p->latent_known = limn_safetensors_metadata(p->st, "limn.latent.scale") != NULL;
+    p->makes_latents = p->latent_known || !picture;
+    p->latent_scale = 1;
+    limn_status status = read_number(p, "limn.latent.scale", 1e-9, 1e9, &p->latent_scale);
+    return status == LIMN_OK ? read_number(p, "limn.latent.shift", -1e9, 1e9, &p->latent_shift) : status;
 }
 
 static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool file)
@@ -102,7 +105,7 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     limn_status status = limn_map_file(ctx, source, p->file);
     if (status == LIMN_OK) status = limn_safetensors_open(ctx, p->file, &p->st);
     if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
-    if (status == LIMN_OK) status = refuse_latents(p);
+    if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = open_tokenizer(p, source, file);
     if (status == LIMN_OK) *out = p;
@@ -114,9 +117,34 @@ void limn_pipeline_free(limn_pipeline *p)
 {
     if (!p) return;
     limn_network_free(&p->network);
+    limn_autoencoder_free(p->vae);
     limn_safetensors_close(p->st);
     limn_clip_bpe_free(p->bpe);
     free(p);
+}
+
+limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
+{
+    int channels = limn_settings_get(&p->settings, "channels");
+    limn_autoencoder *vae;
+    if (!source && !p->makes_latents) return LIMN_OK;
+    bool named = !source;
+    if (named) source = limn_safetensors_metadata(p->st, "limn.vae");
+    if (!source || !*source)
+        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)", p->file, channels);
+    limn_status status = limn_autoencoder_open(p->ctx, source, &vae);
+    if (status != LIMN_OK) return named ? limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file) : status;
+    limn_autoencoder_info info = limn_autoencoder_describe(vae);
+    const char *trained = limn_safetensors_metadata(p->st, "limn.vae.settings");
+    if (info.latent != channels || (trained && strcmp(trained, info.settings) != 0)) {
+        status = limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s is %s", p->file, channels, trained ? " for " : "", trained ? trained : "", source, info.settings);
+        limn_autoencoder_free(vae);
+        return status;
+    }
+    limn_autoencoder_free(p->vae);
+    p->vae = vae;
+    if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
+    return LIMN_OK;
 }
 
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
@@ -126,9 +154,11 @@ const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
 
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
 {
-    int size = limn_settings_get(&p->settings, "size");
+    limn_autoencoder_info vae = p->vae ? limn_autoencoder_describe(p->vae) : (limn_autoencoder_info){.factor = 1};
+    int size = limn_settings_get(&p->settings, "size") * vae.factor;
     const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name, .sampler = sampler, .width = size, .height = size,
-                                .channels = limn_settings_get(&p->settings, "channels"), .classes = limn_settings_get(&p->settings, "classes"),
+                                .channels = p->vae ? vae.channels : limn_settings_get(&p->settings, "channels"),
+                                .makes_latents = p->makes_latents, .classes = limn_settings_get(&p->settings, "classes"),
                                 .reads_text = p->bpe != NULL};
 }

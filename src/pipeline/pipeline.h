@@ -24,6 +24,10 @@ struct limn_pipeline {
     limn_clip_bpe *bpe;         /* NULL: the network reads no text */
     limn_schedule_options schedule;
     limn_prediction prediction;
+    bool makes_latents;         /* pictures come out of vae only: latent / latent_scale + latent_shift */
+    double latent_scale, latent_shift;
+    bool latent_known;          /* the model's metadata says these two */
+    limn_autoencoder *vae;      /* NULL: none was given */
     limn_network network;       /* of the last call; network.plan NULL: none */
 };
 

@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "denoise/picture.h"
 #include "file/image.h"
+#include "pipeline/autoencoder.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -27,15 +28,30 @@ static limn_status fitted(limn_ctx *ctx, const limn_image *from, int side, int c
     return status;
 }
 
-static limn_status read_picture(limn_ctx *ctx, const limn_image *from, int side, limn_start *s)
+/* The picture's latent, as the network knows latents. */
+static limn_status to_latent(const limn_pipeline *p, const limn_image *image, limn_start *s)
+{
+    size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
+    float *values = malloc(n * sizeof *values);
+    if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture to start from");
+    limn_picture_values(image, values);
+    limn_status status = limn_encode_values(p->vae, 1, image->height, image->width, values, s->o->precision, s->picture);
+    for (size_t i = 0; i < s->size; i++) s->picture[i] = (float)((s->picture[i] - p->latent_shift) * p->latent_scale);
+    free(values);
+    return status;
+}
+
+static limn_status read_picture(const limn_pipeline *p, const limn_image *from, int side, limn_start *s)
 {
     limn_image image = {0};
-    limn_status status = fitted(ctx, from, side, s->channels, &image);
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    limn_status status = fitted(p->ctx, from, p->vae ? info.width : side, p->vae ? info.channels : s->channels, &image);
     if (status != LIMN_OK) return status;
-    limn_picture_values(&image, s->picture);
+    if (p->vae) status = to_latent(p, &image, s);
+    else limn_picture_values(&image, s->picture);
     for (int i = 1; i < s->n; i++) memcpy(s->picture + (size_t)i * s->size, s->picture, s->size * sizeof(float));
     limn_image_free(&image);
-    return LIMN_OK;
+    return status;
 }
 
 static limn_status read_mask(limn_ctx *ctx, const limn_image *from, int side, limn_start *s)
@@ -78,7 +94,7 @@ limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *
     if (o->init) out->picture = malloc((size_t)n * size * sizeof(float));
     if (o->mask) out->mask = malloc(size / (size_t)channels * sizeof(float));
     if (!out->spare || (o->init && !out->picture) || (o->mask && !out->mask)) status = limn_fail_memory(p->ctx, 2 * (size_t)n * size * sizeof(float), "pictures to start from");
-    if (status == LIMN_OK && o->init) status = read_picture(p->ctx, o->init, side, out);
+    if (status == LIMN_OK && o->init) status = read_picture(p, o->init, side, out);
     if (status == LIMN_OK && o->mask) status = read_mask(p->ctx, o->mask, side, out);
     if (status != LIMN_OK) limn_start_free(out);
     return status;
