@@ -12,6 +12,7 @@ static const char help[] =
     "\n"
     "  --data FOLDER     pictures (PNG, JPEG, WebP) with metadata.jsonl (file_name, text), with a .txt beside each, or in folders named\n"
     "                    by class; or \"shapes\": pictures made on the fly\n"
+    "  --latents FOLDER  instead of --data: latents that limn encode made; limn generate turns what the network makes into pictures\n"
     "  --where F=V,...   only rows whose fields have these values (split=train,style=noto)\n"
     "  --caption-field text  --label-field label   other fields of metadata.jsonl\n"
     "  --crop random|centre|squash   how pictures become squares\n"
@@ -35,6 +36,8 @@ static const char help[] =
     "  --shift 1  --time-mean 0  --time-std 1  flow timesteps: logit-normal, 0 spread is uniform; a mean above 0 sees more noise\n"
     "  --contrastive 0   weight of an InfoNCE term between text and picture; dropped captions take no part,\n"
     "                    and with --accumulate each part has negatives of its own\n"
+    "  --kl 1e-6         autoencoders: weight of the KL term   --discriminator 0  weight of a patch discriminator (0: none), from step\n"
+    "  --discriminator-start 2000 on\n"
     "\n"
     "networks of classes (unet): RUN/model.safetensors is for limn segment\n"
     "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's imagesTr/ and labelsTr/\n"
@@ -190,9 +193,10 @@ static bool read_numbers(train_number *numbers, int n)
 /* Everything on the command line. */
 typedef struct train_line {
     limn_train_options o;
-    const char *net, *set;
+    const char *net, *set, *latents;
     train_words words;
     double class_weights[MAX_CLASS_WEIGHTS];
+    long adversary_start;
     long batch, accumulate, steps, warmup, decay, save_every, log_every, sample_every, threads, seed;
     double minutes;
     bool asked;
@@ -209,6 +213,8 @@ static bool read_line(int argc, char **argv, train_line *l)
         {"--threads", 0, 1024, &l->threads, NULL, NULL}, {"--seed", 0, 0x1p62, &l->seed, NULL, NULL}, {"--minutes", 0, 1e6, NULL, &l->minutes, NULL},
         {"--lr", 0, 10, NULL, &o->lr, NULL}, {"--weight-decay", 0, 10, NULL, &o->weight_decay, NULL}, {"--clip", 0, 1e6, NULL, &o->clip, NULL},
         {"--ema", 0, 1, NULL, &o->ema, NULL}, {"--drop", 0, 1, NULL, &o->drop, NULL}, {"--contrastive", 0, 1e3, NULL, &o->contrastive, NULL},
+        {"--kl", 0, 1e3, NULL, &o->kl, NULL}, {"--discriminator", 0, 1e3, NULL, &o->adversary, NULL},
+        {"--discriminator-start", 0, 1e9, &l->adversary_start, NULL, NULL},
         {"--gamma", 0, 1e6, NULL, &o->objective.gamma, NULL}, {"--shift", 0.01, 100, NULL, &o->objective.schedule.shift, NULL},
         {"--time-mean", -20, 20, NULL, &o->objective.time_mean, NULL}, {"--time-std", 0, 20, NULL, &o->objective.time_std, NULL},
     };
@@ -222,6 +228,7 @@ static bool read_line(int argc, char **argv, train_line *l)
         {NULL, "--recompute", &o->recompute, NULL}, {NULL, "--loss", &l->words.loss, NULL}, {NULL, "--augment", &l->words.augment, NULL},
         {NULL, "--mask-values", &o->masks.values, NULL}, {NULL, "--hold-out", &o->masks.hold_out, NULL}, {NULL, "--fold", &l->words.fold, NULL},
         {NULL, "--class-weights", &l->words.class_weights, NULL},
+        {NULL, "--recompute", &o->recompute, NULL}, {NULL, "--latents", &l->latents, NULL},
         {NULL, "--resume", NULL, &o->resume}, {"-h", "--help", NULL, &l->asked},
     };
     int n_flags = 0;
@@ -232,10 +239,25 @@ static bool read_line(int argc, char **argv, train_line *l)
     }
     if (cli_parse(argc, argv, flags, &l->net, 1) < 0) return false;
     if (l->asked) return false;
+    if (l->latents && o->data) return fprintf(stderr, "limn train: --data gives pictures, --latents what was made of them: give one of them\n"), false;
+    if (l->latents) o->data = l->latents, o->latents = true;
     if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
     if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) || !read_segment_words(&l->words, l->class_weights, o)) return false;
     if (o->sample_prompts && !l->sample_every) return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
     return true;
+}
+
+/* A network whose size nobody gave takes that of the latents. */
+static limn_status fit_latents(limn_ctx *ctx, limn_train_options *o)
+{
+    char path[1100];
+    limn_latents all;
+    snprintf(path, sizeof path, "%.1000s/latents.safetensors", o->data);
+    limn_status status = limn_latents_read(ctx, path, &all);
+    if (status != LIMN_OK) return status;
+    limn_settings_default(&o->settings, "size", all.width);
+    limn_settings_default(&o->settings, "channels", all.channels);
+    return LIMN_OK;
 }
 
 int cli_train(int argc, char **argv)
@@ -243,9 +265,11 @@ int cli_train(int argc, char **argv)
     train_line l = {.o = limn_train_defaults(), .seed = 42};
     limn_train_options *o = &l.o;
     l.batch = o->batch, l.accumulate = o->accumulate, l.steps = o->steps, l.warmup = o->warmup;
+    l.adversary_start = o->adversary_start;
     l.save_every = o->save_every, l.log_every = o->log_every;
     if (!read_line(argc, argv, &l)) return l.asked ? fputs(help, stdout), 0 : 2;
     o->batch = (int)l.batch, o->accumulate = (int)l.accumulate, o->steps = l.steps, o->warmup = l.warmup, o->decay = l.decay;
+    o->adversary_start = l.adversary_start;
     o->save_every = l.save_every, o->log_every = l.log_every, o->sample_every = l.sample_every;
     o->seed = (uint64_t)l.seed, o->seconds = 60 * l.minutes;
 
@@ -260,6 +284,7 @@ int cli_train(int argc, char **argv)
     limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
     if (status == LIMN_OK) status = limn_settings_find(ctx, l.net, &o->settings);
     if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
+    if (status == LIMN_OK && o->latents) status = fit_latents(ctx, o);
     if (status == LIMN_OK) status = limn_train(ctx, o);
     if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
