@@ -147,6 +147,14 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("interpolate --seeds 1 x", "two whole numbers");
     refuses("inspect", "expected a file");
     refuses("inspect $D/none", "No such file");
+    refuses("encode", "expected a picture");
+    refuses("encode cat.png -o cat.safetensors", "expected -m");
+    refuses("encode -m none cat.png -o $D/cat.png", "must end in .safetensors");
+    refuses("encode -m none cat.png -o $D/no/cat.safetensors", "there is no folder");
+    refuses("encode -m $D/none cat.png -o $D/cat.safetensors", "No such file");
+    refuses("decode -m none cat.safetensors", "expected -o");
+    refuses("decode -m none cat.safetensors -o $D/cat.jpg", "must end in .png");
+    refuses("interpolate -m none a.png -o $D/x.png", "expected two pictures");
 }
 
 /* ---- describe ------------------------------------------------------------------------------------------------------------ */

@@ -1,10 +1,11 @@
-/* test_ten_losses.c: ten steps of training lose what the same ten steps lose in PyTorch (oracle/ten_losses.py): the trainer's step graph,
+/* test_ten_losses.c: ten steps of training lose what the same ten steps lose in PyTorch (oracle/ten_losses.py, autoencoder_vectors.py): the trainer's step graph,
  * AdamW and clipping on the CPU's kernels, in f32. */
 #include "formula.h"
 #include "graph/node.h"
 #include "train/optimizer.h"
 #include "train/step_graph.h"
 #include "train/weights.h"
+#include "vectors/autoencoder_losses.h"
 #include "vectors/ten_losses.h"
 
 #include <math.h>
@@ -22,9 +23,9 @@ typedef struct run {
     uint8_t *decay;
 } run;
 
-static void open_run(run *r, const char *settings, int n_threads)
+static void open_run(run *r, const char *settings, limn_step_options options, int n_threads)
 {
-    limn_step_options options = {.batch = 2};
+    options.batch = 2;
     r->ctx = limn_ctx_new();
     limn_ctx_set_threads(r->ctx, n_threads);
     assert_int_equal(limn_settings_parse(r->ctx, settings, &options.settings), LIMN_OK);
@@ -101,23 +102,29 @@ static void give_conditions(run *r)
     limn_plan_set(r->plan, ports->text_end, LIMN_I32, (int32_t[]){2, 7});
 }
 
+/* One step: its loss, compared with PyTorch's, and AdamW. */
+static void step_of(run *r, const char *settings, int step, double wanted, double tolerance)
+{
+    double loss;
+    int n_threads = limn_ctx_threads(r->ctx);
+    for (int p = 0; p < r->weights.n; p++) limn_plan_touch(r->plan, r->weights.node[p]);
+    assert_int_equal(limn_plan_run(r->plan), LIMN_OK);
+    assert_int_equal(limn_plan_get(r->plan, r->step.loss, LIMN_F64, &loss), LIMN_OK);
+    if (!(fabs(loss - wanted) <= tolerance)) fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", settings, step, wanted, loss);
+    limn_adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
+    double norm = limn_gradient_norm(r->state[0], r->weights.count, n_threads);
+    limn_adamw_step(&adamw, step + 1, norm, r->weights.count, r->weights.value, r->state[0], r->state[1], r->state[2], r->state[3], r->decay, n_threads);
+}
+
 static void ten_losses_on(int n_threads)
 {
     for (size_t k = 0; k < sizeof ten_losses / sizeof *ten_losses; k++) {
         run r = {0};
-        open_run(&r, ten_losses[k].settings, n_threads);
+        open_run(&r, ten_losses[k].settings, (limn_step_options){0}, n_threads);
         give_conditions(&r);
         for (int step = 0; step < 10; step++) {
-            double loss, wanted = ten_losses[k].loss[step];
             give_batch(&r, step);
-            for (int p = 0; p < r.weights.n; p++) limn_plan_touch(r.plan, r.weights.node[p]);
-            assert_int_equal(limn_plan_run(r.plan), LIMN_OK);
-            assert_int_equal(limn_plan_get(r.plan, r.step.loss, LIMN_F64, &loss), LIMN_OK);
-            if (!(fabs(loss - wanted) <= 1e-4 * wanted))
-                fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", ten_losses[k].settings, step, wanted, loss);
-            limn_adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
-            double norm = limn_gradient_norm(r.state[0], r.weights.count, n_threads);
-            limn_adamw_step(&adamw, step + 1, norm, r.weights.count, r.weights.value, r.state[0], r.state[1], r.state[2], r.state[3], r.decay, n_threads);
+            step_of(&r, ten_losses[k].settings, step, ten_losses[k].loss[step], 1e-4 * ten_losses[k].loss[step]);
         }
         close_run(&r);
     }
@@ -130,8 +137,42 @@ static void ten_losses_are_pytorchs(void **state)
     ten_losses_on(2);
 }
 
+/* What goes into an autoencoder should come out. */
+static void give_pictures(run *r, int step, bool judged)
+{
+    const limn_ports *ports = &r->step.ports;
+    char name[32];
+    snprintf(name, sizeof name, "input.clean.%d", step);
+    formula_fill(name, limn_node_count(ports->image), 1, limn_plan_data(r->plan, ports->image));
+    formula_fill(name, limn_node_count(ports->image), 1, limn_plan_data(r->plan, r->step.target));
+    limn_plan_touch(r->plan, ports->image);
+    limn_plan_touch(r->plan, r->step.target);
+    limn_plan_set(r->plan, r->step.weight, LIMN_F32, (float[]){1, 1});
+    if (r->step.adversary.gate) limn_plan_set(r->plan, r->step.adversary.gate, LIMN_F32, (float[]){judged});
+    if (!ports->noise) return;
+    snprintf(name, sizeof name, "input.noise.%d", step);
+    formula_fill(name, limn_node_count(ports->noise), 1, limn_plan_data(r->plan, ports->noise));
+    limn_plan_touch(r->plan, ports->noise);
+}
+
+/* The loss with a discriminator goes through 0 as the two fight: distances are measured against its terms, which are of size 1. */
+static void ten_losses_of_autoencoders_are_pytorchs(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof autoencoder_training / sizeof *autoencoder_training; k++) {
+        const autoencoder_losses *v = &autoencoder_training[k];
+        run r = {0};
+        open_run(&r, v->settings, (limn_step_options){.kl = v->kl, .adversary = v->adversary}, 2);
+        for (int step = 0; step < 10; step++) {
+            give_pictures(&r, step, step >= v->start);
+            step_of(&r, v->settings, step, v->loss[step], 1e-4 * fmax(v->adversary != 0, fabs(v->loss[step])));
+        }
+        close_run(&r);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ten_losses_are_pytorchs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ten_losses_are_pytorchs), cmocka_unit_test(ten_losses_of_autoencoders_are_pytorchs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
