@@ -52,6 +52,7 @@ static inline int limn_build_width(const limn_settings *s, limn_build b)
 extern const limn_family limn_family_dit;
 extern const limn_family limn_family_mmdit;
 extern const limn_family limn_family_uvit;
+extern const limn_family limn_family_hdit;
 extern const limn_family limn_family_unet;
 extern const limn_family limn_family_clip_text;
 extern const limn_family limn_family_vae;

@@ -5,6 +5,7 @@ const limn_family *const limn_families[] = {
     &limn_family_dit,
     &limn_family_mmdit,
     &limn_family_uvit,
+    &limn_family_hdit,
     &limn_family_unet,
     &limn_family_clip_text,
     &limn_family_vae,

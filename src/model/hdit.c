@@ -1,0 +1,151 @@
+/* hdit.c: a hierarchical DiT: the hourglass of Crowson et al. 2024 built of adaLN-Zero blocks (Peebles & Xie 2022).
+ *
+ *   patches -> levels of tokens, each with half the side and twice the width of the one before; attention in windows that move by half in every
+ *   second block (Liu et al. 2021), over all tokens on the innermost level -> back up, joined with what came down -> pixels
+ *
+ * Down: 2 x 2 tokens side by side (pixel unshuffle), linear.  Up: linear, pixel shuffle, then linear([x, skip]) as U-ViT joins its skips.  Not of the
+ * paper: it has neighbourhood attention with rotary positions, RMS norms and GEGLU, and mixes the skip by one learned number; its weights do not fit. */
+#include "model/window.h"
+
+enum { MAX_LEVELS = 8 };
+
+/* One level: tokens [B, side side, width]. */
+typedef struct stage {
+    int level, side, width, heads, depth, window; /* window 0: all tokens */
+} stage;
+
+static stage stage_of(const limn_settings *s, int level)
+{
+    bool inner = level == limn_settings_get(s, "levels") - 1;
+    int width = limn_settings_get(s, "width") << level;
+    return (stage){.level = level, .side = limn_settings_get(s, "size") / limn_settings_get(s, "patch") >> level, .width = width,
+                   .heads = width / limn_settings_get(s, "head_width"), .depth = limn_settings_get(s, inner ? "depth_inner" : "depth"),
+                   .window = inner ? 0 : limn_settings_get(s, "window")};
+}
+
+/* adaLN-Zero, see dit.c.   x [B,T,D], c [B,E] */
+static limn_node *block(limn_graph *g, const limn_settings *s, const stage *at, int i, limn_node *x, limn_node *c)
+{
+    limn_shape tokens = limn_node_shape(x);
+    limn_node *m[6]; /* shift, scale, gate: attention, then MLP */
+    limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 6 * at->width), 6, m);
+    limn_node *h = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
+    if (at->window) {
+        h = limn_reshape(h, LIMN_SHAPE(tokens.dim[0], at->side, at->side, at->width));
+        h = limn_reshape(limn_window_attention(g, "attn", h, limn_window_of(at->window, at->side, at->heads, i)), tokens);
+    } else h = limn_self_attention(g, "attn", h, at->heads);
+    x = limn_gated(x, m[2], h);
+    h = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[3], m[4]);
+    return limn_gated(x, m[5], limn_mlp(g, "mlp", h, limn_settings_get(s, "mlp_ratio") * at->width, LIMN_GELU_TANH));
+}
+
+static limn_node *blocks(limn_graph *g, const limn_settings *s, const stage *at, const char *name, limn_node *x, limn_node *c)
+{
+    for (int i = 0; i < at->depth; i++) {
+        limn_scope_push(g, "%s.%d.blocks.%d", name, at->level, i);
+        limn_scope_note(g, "DiT block on %d x %d tokens", at->side, at->side);
+        x = block(g, s, at, i, x, c);
+        limn_scope_pop(g);
+    }
+    return x;
+}
+
+/* 2 x 2 tokens become one of twice the width. */
+static limn_node *merge(limn_graph *g, const stage *at, limn_node *x)
+{
+    int64_t b = limn_node_shape(x).dim[0], half = at->side / 2;
+    limn_scope_push(g, "merge.%d", at->level);
+    limn_scope_note(g, "2 x 2 tokens become one");
+    x = limn_pixel_unshuffle(limn_reshape(x, LIMN_SHAPE(b, at->side, at->side, at->width)), 2);
+    x = limn_linear(g, "proj", limn_reshape(x, LIMN_SHAPE(b, half * half, 4 * at->width)), 2 * at->width);
+    limn_scope_pop(g);
+    return x;
+}
+
+/* One token becomes 2 x 2, beside which the skip is put. */
+static limn_node *split(limn_graph *g, const stage *at, limn_node *x, limn_node *skip)
+{
+    limn_shape tokens = limn_node_shape(skip);
+    int64_t half = at->side / 2;
+    limn_scope_push(g, "split.%d", at->level);
+    limn_scope_note(g, "one token becomes 2 x 2, joined by what came down");
+    x = limn_reshape(limn_linear(g, "proj", x, 4 * at->width), LIMN_SHAPE(tokens.dim[0], half, half, 4 * at->width));
+    x = limn_reshape(limn_pixel_shuffle(x, 2), tokens);
+    x = limn_linear(g, "skip_linear", limn_concat(g, 2, 2, (limn_node *[]){x, skip}), at->width);
+    limn_scope_pop(g);
+    return x;
+}
+
+static limn_node *condition(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+{
+    int width = limn_settings_get(s, "width") << (limn_settings_get(s, "levels") - 1), classes = limn_settings_get(s, "classes");
+    limn_node *c = limn_time_ports(g, b, ports, 256, width);
+    if (!classes) return c;
+    ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
+    limn_scope_push(g, "y_embedder");
+    limn_scope_note(g, "class to a vector; the last row means no class");
+    c = limn_add(c, limn_embedding(g, "embedding_table", ports->label, classes + 1, width));
+    limn_scope_pop(g);
+    return c;
+}
+
+static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+{
+    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
+    int inner = limn_settings_get(s, "levels") - 1, out = channels * (1 + limn_settings_get(s, "learn_sigma"));
+    stage at[MAX_LEVELS];
+    limn_node *skip[MAX_LEVELS];
+    for (int i = 0; i <= inner; i++) at[i] = stage_of(s, i);
+    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
+    limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", ports->image, patch, at[0].width), at[0].side, at[0].side);
+    limn_node *c = condition(g, s, b, ports);
+    for (int i = 0; i < inner; i++) {
+        skip[i] = x = blocks(g, s, &at[i], "down", x, c);
+        x = merge(g, &at[i], x);
+    }
+    x = blocks(g, s, &at[inner], "mid", x, c);
+    for (int i = inner - 1; i >= 0; i--) x = blocks(g, s, &at[i], "up", split(g, &at[i], x, skip[i]), c);
+    ports->tokens = x;
+    limn_scope_push(g, "final_layer");
+    limn_scope_note(g, "tokens to picture");
+    limn_node *m[2];
+    limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 2 * at[0].width), 2, m);
+    x = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
+    ports->output = limn_unpatchify(limn_linear_zero(g, "linear", x, (int64_t)patch * patch * out), size, size, patch, out);
+    limn_scope_pop(g);
+}
+
+static const limn_setting settings[] = {
+    {"size", 64, 1, 4096, NULL, "height and width of the picture or latent"},
+    {"channels", 3, 1, 64, NULL, "channels of the picture or latent"},
+    {"patch", 2, 1, 64, NULL, "pixels along one side of a token of the first level"},
+    {"width", 128, 4, 8192, NULL, "width of a token of the first level; doubled at each"},
+    {"levels", 3, 2, MAX_LEVELS, NULL, "levels of tokens; the innermost has attention over all of them"},
+    {"depth", 2, 1, 64, NULL, "blocks of an outer level, on the way down and again on the way up"},
+    {"depth_inner", 8, 1, 256, NULL, "blocks of the innermost level"},
+    {"window", 8, 2, 64, NULL, "tokens along one side of a window (outer levels)"},
+    {"head_width", 64, 1, 4096, NULL, "width of an attention head"},
+    {"mlp_ratio", 4, 1, 16, NULL, "hidden width of the MLP in widths of its level"},
+    {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
+    {"learn_sigma", 0, 0, 1, NULL, "1: the network also predicts the variance"},
+    {NULL, 0, 0, 0, NULL, NULL},
+};
+
+static const char *check(const limn_settings *s)
+{
+    int levels = limn_settings_get(s, "levels"), window = limn_settings_get(s, "window");
+    if (limn_settings_get(s, "size") % (limn_settings_get(s, "patch") << (levels - 1))) return "size must be a multiple of patch times 2^(levels-1)";
+    if (limn_settings_get(s, "width") % limn_settings_get(s, "head_width")) return "width must be a multiple of head_width";
+    if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";
+    if ((int64_t)limn_settings_get(s, "width") << levels > 65536) return "the innermost level would be wider than 32768";
+    for (int i = 0; i < levels - 1; i++) {
+        int side = stage_of(s, i).side;
+        if (side > window && side % window) return "the tokens along a side of an outer level (size / patch, halved at each) must be a multiple of window, or fit in one";
+    }
+    return NULL;
+}
+
+const limn_family limn_family_hdit = {
+    .name = "hdit", .task = "denoise", .input = "picture 64x64x3, timestep", .output = "64x64x3", .loss = "squared error",
+    .settings = settings, .build = build, .check = check,
+};

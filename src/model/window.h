@@ -1,0 +1,22 @@
+/* window.h: attention inside windows of pixels, Liu et al. 2021 (Swin).   x [B,H,W,C], H and W multiples of the window's side. */
+#ifndef LIMN_WINDOW_H
+#define LIMN_WINDOW_H
+
+#include "model/blocks.h"
+
+typedef struct limn_window {
+    int side;     /* pixels; as large as the picture: one window, which is attention over everything */
+    int shift;    /* pixels by which the windows are moved, 0 .. side - 1; what comes round the edge is masked */
+    int heads;
+} limn_window;
+
+/** The same window, no larger than a picture of this side; every second block (odd i) moves it by half, if there is more than one. */
+limn_window limn_window_of(int side, int picture, int heads, int i);
+/** What a query learns to expect at each place around it: "relative_position_bias_table" [(2s-1)^2, heads]  ->  [1, heads, s s, s s] */
+limn_node *limn_relative_positions(limn_graph *g, int side, int heads);
+/** Scope `name`: qkv, attention in windows with relative positions, proj. */
+limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, limn_window window);
+/** Swin's block: x + attn(norm1(x)), x + mlp(norm2(x)); named as published. */
+limn_node *limn_swin_block(limn_graph *g, limn_node *x, limn_window window, int hidden);
+
+#endif
