@@ -146,7 +146,7 @@ static const char *const networks[] = {
     "mmdit " SMALL TEXT "conditioning=modulated norm=pre text_encoder=clip",
     "mmdit " SMALL TEXT "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
     "mmdit " SMALL TEXT "attention=both conditioning=modulated norm=pre text_encoder=clip",
-    "hdit size=8 channels=2 patch=1 width=4 levels=2 depth=2 depth_inner=1 window=4 head_width=4 mlp_ratio=1 classes=4",
+    "hdit size=4 channels=1 patch=1 width=4 levels=2 depth=2 depth_inner=1 window=2 head_width=4 mlp_ratio=1 classes=4",
     "uvit " SMALL "classes=4",
     "uvit " SMALL TEXT "time_mlp=1 text=1 text_encoder=clip",
     "unet size=8 channels=2 classes=3 width=2 levels=3",
