@@ -101,15 +101,15 @@ static limn_status guess_values(limn_ctx *ctx, limn_masks *m, int classes)
     if (black_white && classes <= 2) return limn_mask_values_parse(ctx, "0,255", m);
     int gap = 0;
     while (gap < 255 && count[gap]) gap++;
-    bool unsure = last == 255 && gap > 1 && gap == n - 1; /* 0 .. gap-1 and 255 */
-    if (unsure) last = gap - 1, n--;
+    bool ignored = last == 255 && (classes ? !black_white : gap > 1 && gap == n - 1); /* 0 .. gap-1 and 255 */
+    if (ignored) last = gap - 1, n--;
     if (!classes && n < last + 1 - last / 4)
         return limn_fail(ctx, LIMN_BAD_FILE, "%s and the other masks have %lld different values up to %d: say which are classes, in their order (as 0,255)", m->row[0].mask,
                          (long long)n, last);
     m->classes = classes ? classes : last + 1;
     if (m->classes > LIMN_MAX_CLASSES) m->classes = LIMN_MAX_CLASSES;
     for (int v = 0; v < 256; v++) m->value_class[v] = v < m->classes ? v : -1, m->class_value[v] = v;
-    if (unsure && m->classes <= 255) m->value_class[255] = LIMN_IGNORED;
+    if (ignored) m->value_class[255] = LIMN_IGNORED;
     return m->classes >= 2 ? LIMN_OK : limn_fail(ctx, LIMN_BAD_FILE, "%s and all other masks hold the value 0 only: there is nothing to learn", m->row[0].mask);
 }
 

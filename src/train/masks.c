@@ -228,16 +228,6 @@ size_t limn_masks_bytes(const limn_masks *m)
     return m->bytes;
 }
 
-const limn_image *limn_masks_image(const limn_masks *m, int64_t i)
-{
-    return m->kept ? &m->row[i].picture : NULL;
-}
-
-const uint8_t *limn_masks_labels(const limn_masks *m, int64_t i)
-{
-    return m->row[i].labels;
-}
-
 /* ---- samples ------------------------------------------------------------------------------------------------------------ */
 
 enum { ROUNDS = 6 };
@@ -287,44 +277,42 @@ limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *m, const limn_aug
     return status;
 }
 
-limn_status limn_masks_whole(limn_ctx *ctx, const limn_masks *m, int64_t i, float **image, uint8_t **labels, int *height, int *width)
+limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *m, int64_t i, limn_image *picture, uint8_t **labels)
 {
     limn_mask_row own;
     const limn_mask_row *row;
-    *image = NULL, *labels = NULL;
     limn_status status = row_of(ctx, m, i, &own, &row);
-    size_t n = status == LIMN_OK ? (size_t)row->picture.width * (size_t)row->picture.height : 0, c = (size_t)m->channels;
-    if (status == LIMN_OK) {
-        *image = malloc(n * c * sizeof **image), *labels = malloc(n);
-        if (!*image || !*labels) status = limn_fail_memory(ctx, n * (c * sizeof **image + 1), row->image);
+    if (status == LIMN_OK && m->kept) {
+        const limn_image *from = &row->picture;
+        size_t n = (size_t)from->width * (size_t)from->height;
+        status = limn_image_new(ctx, row->image, (uint32_t)from->width, (uint32_t)from->height, from->channels, &own.picture);
+        if (status == LIMN_OK && !(own.labels = malloc(n))) status = limn_fail_memory(ctx, n, row->mask);
+        if (status == LIMN_OK) memcpy(own.picture.pixels, from->pixels, n * (size_t)from->channels), memcpy(own.labels, row->labels, n);
     }
-    for (size_t k = 0; status == LIMN_OK && k < n * c; k++) (*image)[k] = (float)row->picture.pixels[k] / 255;
-    if (status == LIMN_OK) memcpy(*labels, row->labels, n), *height = row->picture.height, *width = row->picture.width;
-    else free(*image), free(*labels), *image = NULL, *labels = NULL;
-    free_row(&own);
+    *picture = status == LIMN_OK ? own.picture : (limn_image){0};
+    *labels = status == LIMN_OK ? own.labels : NULL;
+    if (status != LIMN_OK) free_row(&own);
     return status;
 }
 
-limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, int64_t step, int batch, int size, float *images,
-                             int32_t *targets)
+limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t first, int batch, int width, int height,
+                             float *images, uint8_t *labels)
 {
     limn_status status = LIMN_OK;
-    size_t n = (size_t)size * (size_t)size;
+    size_t n = (size_t)width * (size_t)height;
 #pragma omp parallel num_threads(ctx->n_threads)
     {
         limn_ctx *own = limn_ctx_new();
-        uint8_t *labels = malloc(n);
-        limn_status mine = own && labels ? LIMN_OK : LIMN_NO_MEMORY;
+        limn_status mine = own ? LIMN_OK : LIMN_NO_MEMORY;
 #pragma omp for schedule(dynamic, 1)
         for (int b = 0; b < batch; b++) {
-            uint64_t position = (uint64_t)step * (uint64_t)batch + (uint64_t)b;
+            uint64_t position = first + (uint64_t)b;
             if (mine == LIMN_OK)
-                mine = limn_masks_sample(own, m, augment, seed, position, limn_masks_index(m, seed, position), size, size, images + (size_t)b * n * (size_t)m->channels, labels);
-            for (size_t i = 0; mine == LIMN_OK && i < n; i++) targets[(size_t)b * n + i] = labels[i];
+                mine = limn_masks_sample(own, m, augment, seed, position, limn_masks_index(m, seed, position), width, height, images + (size_t)b * n * (size_t)m->channels,
+                                         labels + (size_t)b * n);
         }
 #pragma omp critical(limn_masks_batch)
-        if (mine != LIMN_OK && status == LIMN_OK) status = own && labels ? limn_fail(ctx, mine, "%s", own->error) : limn_fail_memory(ctx, n, "a sample");
-        free(labels);
+        if (mine != LIMN_OK && status == LIMN_OK) status = own ? limn_fail(ctx, mine, "%s", own->error) : limn_fail_memory(ctx, sizeof *own, "a thread's context");
         limn_ctx_free(own);
     }
     return status;

@@ -43,12 +43,9 @@ const char *limn_masks_name(const limn_masks *masks, int64_t i);
 /** Whether all lie in memory, and how many bytes they are. */
 bool limn_masks_kept(const limn_masks *masks);
 size_t limn_masks_bytes(const limn_masks *masks);
-/** What is kept; NULL where it is not.  Labels [height, width] of the picture: classes, LIMN_IGNORED. */
-const limn_image *limn_masks_image(const limn_masks *masks, int64_t i);
-const uint8_t *limn_masks_labels(const limn_masks *masks, int64_t i);
-/** Sample i as it is, kept or not.
- *  @param  image  [height,width,C] in 0..1;  labels [height,width]; on LIMN_OK both are the caller's (free()), else NULL */
-limn_status limn_masks_whole(limn_ctx *ctx, const limn_masks *masks, int64_t i, float **image, uint8_t **labels, int *height, int *width);
+/** Picture i as it is, kept or not, and its labels [height,width]: classes, LIMN_IGNORED.
+ *  @return LIMN_OK: both are the caller's (limn_image_free(), free()); as limn_masks_sample(), both empty */
+limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *masks, int64_t i, limn_image *picture, uint8_t **labels);
 
 /** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone. */
 int64_t limn_masks_index(const limn_masks *masks, uint64_t seed, uint64_t position);
@@ -56,9 +53,9 @@ int64_t limn_masks_index(const limn_masks *masks, uint64_t seed, uint64_t positi
  *  @return LIMN_OK; LIMN_BAD_FILE, LIMN_IO, LIMN_NOT_FOUND when a file that is not kept has changed; LIMN_NO_MEMORY */
 limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width,
                               int height, float *image, uint8_t *labels);
-/** The samples at positions step * batch .., on every thread of ctx.   B batch, S size, C channels
- *  @param  images  [B,S,S,C] in 0..1;  targets [B,S,S]: classes, LIMN_IGNORED (limn_loss_segment() takes them as they are, BINARY of several classes apart) */
-limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, int64_t step, int batch, int size, float *images,
-                             int32_t *targets);
+/** The samples at positions first .. first + batch - 1, on every thread of ctx.
+ *  @param  images  [batch,height,width,C] in 0..1;  labels [batch,height,width] */
+limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, uint64_t first, int batch, int width, int height,
+                             float *images, uint8_t *labels);
 
 #endif

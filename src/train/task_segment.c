@@ -96,15 +96,8 @@ static limn_status fill(limn_trainer *t, int part)
     size_t pixels = (size_t)s->width * (size_t)s->height, result = (size_t)s->out_w * (size_t)s->out_h;
     uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
     limn_status status = limn_segment_constants(t->plan, &s->loss, &t->net.segment);
-#pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
-    for (int b = 0; b < t->o->batch; b++) {
-        uint64_t position = first + (uint64_t)b;
-        limn_status one = limn_masks_sample(t->ctx, s->masks, &t->o->augment, t->o->seed, position, limn_masks_index(s->masks, t->o->seed, position), s->width,
-                                            s->height, x + (size_t)b * pixels * (size_t)s->channels, s->labels + (size_t)b * pixels);
-        cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
-#pragma omp critical(limn_segment_fill)
-        if (one != LIMN_OK) status = one;
-    }
+    if (status == LIMN_OK) status = limn_masks_batch(t->ctx, s->masks, &t->o->augment, t->o->seed, first, t->o->batch, s->width, s->height, x, s->labels);
+    for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
     if (status != LIMN_OK) return status;
     limn_segment_targets(&s->loss, (size_t)t->o->batch * result, s->cut, limn_plan_data(t->plan, t->net.segment.target));
     limn_plan_touch(t->plan, t->net.segment.target);
@@ -158,19 +151,24 @@ static limn_status save_picture(limn_trainer *t, const limn_image *image, const 
 static limn_status score_one(limn_trainer *t, int64_t i, limn_report *report)
 {
     limn_segmenting *s = t->segmenting;
-    const limn_image *image = limn_masks_image(s->held, i);
-    size_t n = (size_t)image->width * (size_t)image->height, k = (size_t)limn_segmenter_classes(s->segmenter), values = n * (size_t)image->channels;
+    limn_image image;
+    uint8_t *truth;
+    limn_status status = limn_masks_load(t->ctx, s->held, i, &image, &truth);
+    if (status != LIMN_OK) return status;
+    size_t n = (size_t)image.width * (size_t)image.height, k = (size_t)limn_segmenter_classes(s->segmenter), values = n * (size_t)image.channels;
     float *x = malloc(values * sizeof *x), *p = malloc(n * k * sizeof *p);
     uint8_t *found = malloc(n);
-    limn_status status = x && p && found ? LIMN_OK : limn_fail_memory(t->ctx, n * (k + 2) * sizeof *x, "a held-out picture");
-    for (size_t j = 0; j < values && status == LIMN_OK; j++) x[j] = (float)image->pixels[j] / 255;
-    if (status == LIMN_OK) status = limn_segmenter_run(t->ctx, s->segmenter, image->width, image->height, x, p);
+    if (!x || !p || !found) status = limn_fail_memory(t->ctx, n * (k + 2) * sizeof *x, "a held-out picture");
+    for (size_t j = 0; j < values && status == LIMN_OK; j++) x[j] = (float)image.pixels[j] / 255;
+    if (status == LIMN_OK) status = limn_segmenter_run(t->ctx, s->segmenter, image.width, image.height, x, p);
     if (status == LIMN_OK) {
         limn_segmenter_classify(n, (int)k, p, found);
-        limn_label_pair maps = {.width = image->width, .height = image->height, .n_classes = (int)k, .truth = limn_masks_labels(s->held, i), .prediction = found};
+        limn_label_pair maps = {.width = image.width, .height = image.height, .n_classes = (int)k, .truth = truth, .prediction = found};
         status = limn_report_add(t->ctx, report, &maps, NULL);
     }
-    if (status == LIMN_OK && i == 0) status = save_picture(t, image, limn_masks_labels(s->held, i), found);
+    if (status == LIMN_OK && i == 0) status = save_picture(t, &image, truth, found);
+    limn_image_free(&image);
+    free(truth);
     free(x);
     free(p);
     free(found);
