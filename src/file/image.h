@@ -37,6 +37,9 @@ limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, 
  *  not know the animation show the first.  @return LIMN_OK; LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY; LIMN_IO: an older file at path is untouched */
 limn_status limn_apng_write(limn_ctx *ctx, const char *path, const limn_image *images, int n, int milliseconds);
 
+/** A gray PNG of 16 bits, atomically, as limn_png_write() does.  pixels [height, width] */
+limn_status limn_png_write_wide(limn_ctx *ctx, const char *path, int width, int height, const uint16_t *pixels);
+
 /* One format each, channels as stored; for limn_image_decode(). */
 limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
 limn_status limn_jpeg_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);

@@ -135,7 +135,8 @@ static void put_text(png_structp png, png_infop info, const char *parameters)
     png_set_text(png, info, &text, 1);
 }
 
-static bool encode(limn_writer *writer, const limn_image *image, const char *parameters)
+/* depth 16: pixels are uint16_t */
+static bool encode(limn_writer *writer, const limn_image *image, int depth, const char *parameters)
 {
     static const int types[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGBA};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, silent);
@@ -145,22 +146,34 @@ static bool encode(limn_writer *writer, const limn_image *image, const char *par
         return false;
     }
     png_set_write_fn(png, writer, png_put, png_flushed);
-    png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, 8, types[image->channels], PNG_INTERLACE_NONE,
+    png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, depth, types[image->channels], PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     if (parameters) put_text(png, info, parameters);
     png_write_info(png, info);
-    for (int y = 0; y < image->height; y++) png_write_row(png, image->pixels + (size_t)y * (size_t)image->width * (size_t)image->channels);
+    if (depth == 16) png_set_swap(png); /* from the machine's order to big-endian; Limn is built for little-endian machines */
+    size_t row = (size_t)image->width * (size_t)image->channels * (size_t)(depth / 8);
+    for (int y = 0; y < image->height; y++) png_write_row(png, image->pixels + (size_t)y * row);
     png_write_end(png, info);
     png_destroy_write_struct(&png, &info);
     return true;
 }
 
-limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters)
+static limn_status write(limn_ctx *ctx, const char *path, const limn_image *image, int depth, const char *parameters)
 {
     limn_writer writer;
     limn_status status = limn_file_create(ctx, path, &writer);
     if (status != LIMN_OK) return status;
-    if (encode(&writer, image, parameters)) return limn_file_commit(&writer);
+    if (encode(&writer, image, depth, parameters)) return limn_file_commit(&writer);
     limn_file_discard(&writer);
     return limn_fail(ctx, LIMN_IO, "%s: the PNG could not be encoded", path);
+}
+
+limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters)
+{
+    return write(ctx, path, image, 8, parameters);
+}
+
+limn_status limn_png_write_wide(limn_ctx *ctx, const char *path, int width, int height, const uint16_t *pixels)
+{
+    return write(ctx, path, &(limn_image){width, height, 1, (uint8_t *)(uintptr_t)pixels}, 16, NULL);
 }

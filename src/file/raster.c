@@ -1,0 +1,170 @@
+/* raster.c: which format a file is, and its values to the range that networks read; see raster.h. */
+#include "file/raster.h"
+
+#include "file/bytes.h"
+#include "file/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void limn_raster_free(limn_raster *r)
+{
+    free(r->values);
+    *r = (limn_raster){0};
+}
+
+limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int64_t height, int64_t slices, int channels, size_t file_bytes, limn_raster *out)
+{
+    enum { MAX_DEFLATE_RATIO = 1032 };
+    limn_raster_free(out);
+    if (width < 1 || height < 1 || width > LIMN_MAX_SIDE || height > LIMN_MAX_SIDE || width * height > LIMN_MAX_PIXELS)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %lld x %lld pixels, expected 1 to %d a side and at most %d in all", name, (long long)width, (long long)height,
+                         LIMN_MAX_SIDE, LIMN_MAX_PIXELS);
+    if (slices < 1 || slices > LIMN_MAX_SLICES || width * height * slices * channels > LIMN_MAX_VOXELS)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %lld slices of %lld x %lld x %d, expected 1 to %d and at most %d values in all", name, (long long)slices,
+                         (long long)width, (long long)height, channels, LIMN_MAX_SLICES, LIMN_MAX_VOXELS);
+    size_t n = (size_t)(width * height * slices) * (size_t)channels, bytes = n * sizeof(float), has = limn_memory_available();
+    if (file_bytes && n / MAX_DEFLATE_RATIO > file_bytes)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %lld x %lld x %lld pixels cannot come out of %zu bytes", name, (long long)width, (long long)height, (long long)slices, file_bytes);
+    if (has && bytes > has) return limn_fail(ctx, LIMN_NO_MEMORY, "%s: its values need %zu bytes, %zu are available", name, bytes, has);
+    *out = (limn_raster){.width = (int)width, .height = (int)height, .slices = (int)slices, .channels = channels, .values = malloc(bytes)};
+    if (out->values) return LIMN_OK;
+    *out = (limn_raster){0};
+    return limn_fail_memory(ctx, bytes, name);
+}
+
+static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
+{
+    limn_image image;
+    limn_status status = limn_image_decode(ctx, name, bytes, n, 0, &image);
+    if (status == LIMN_OK) status = limn_raster_new(ctx, name, image.width, image.height, 1, image.channels, 0, out);
+    size_t values = (size_t)image.width * (size_t)image.height * (size_t)image.channels;
+    for (size_t i = 0; status == LIMN_OK && i < values; i++) out->values[i] = image.pixels[i];
+    if (status == LIMN_OK) out->limit = 255;
+    limn_image_free(&image);
+    return status;
+}
+
+limn_status limn_raster_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
+{
+    *out = (limn_raster){0};
+    return decode_picture(ctx, name, bytes, n, out);
+}
+
+limn_status limn_raster_read(limn_ctx *ctx, const char *path, limn_raster *out)
+{
+    unsigned char *bytes;
+    size_t n;
+    *out = (limn_raster){0};
+    limn_status status = limn_file_read(ctx, path, LIMN_MAX_RASTER_BYTES, &bytes, &n);
+    if (status != LIMN_OK) return status;
+    status = limn_raster_decode(ctx, path, bytes, n, out);
+    free(bytes);
+    return status;
+}
+
+/* ---- ranges ---------------------------------------------------------------------------------------------------------------- */
+
+static bool is_alpha(const limn_raster *r, size_t i)
+{
+    return (r->channels == 2 || r->channels == 4) && i % (size_t)r->channels == (size_t)r->channels - 1;
+}
+
+static size_t count_values(const limn_raster *r)
+{
+    return (size_t)r->slices * (size_t)r->height * (size_t)r->width * (size_t)r->channels;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Low and high of the finite values. */
+static void find_limits(const limn_raster *r, limn_range *range)
+{
+    size_t n = count_values(r);
+    range->low = INFINITY, range->high = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(r->values[i]) || is_alpha(r, i)) continue;
+        range->low = fmin(range->low, r->values[i]), range->high = fmax(range->high, r->values[i]);
+    }
+}
+
+static limn_status find_percentiles(limn_ctx *ctx, const limn_raster *r, limn_range *range)
+{
+    enum { MOST = 1 << 20 };
+    size_t n = count_values(r), kept = 0, taken = n < MOST ? n : MOST;
+    float *some = malloc(taken * sizeof *some);
+    if (!some) return limn_fail_memory(ctx, taken * sizeof *some, "percentiles");
+    for (size_t i = 0; i < taken; i++) {
+        size_t at = (size_t)((double)i * ((double)n / (double)taken));
+        if (isfinite(r->values[at]) && !is_alpha(r, at)) some[kept++] = r->values[at];
+    }
+    qsort(some, kept, sizeof *some, by_value);
+    if (kept) range->low = some[(size_t)(0.005 * (double)(kept - 1) + 0.5)], range->high = some[(size_t)(0.995 * (double)(kept - 1) + 0.5)];
+    bool flat = !kept || range->high <= range->low;
+    free(some);
+    if (flat) find_limits(r, range);
+    return LIMN_OK;
+}
+
+static limn_status find_range(limn_ctx *ctx, const limn_raster *r, limn_range *range)
+{
+    if (range->kind == LIMN_RANGE_GIVEN) return LIMN_OK;
+    if (range->kind == LIMN_RANGE_MINMAX) return find_limits(r, range), LIMN_OK;
+    if (r->limit != 255) return find_percentiles(ctx, r, range);
+    range->low = 0, range->high = 255;
+    return LIMN_OK;
+}
+
+limn_status limn_raster_scale(limn_ctx *ctx, const char *name, limn_raster *r, limn_range *range)
+{
+    limn_status status = find_range(ctx, r, range);
+    if (status != LIMN_OK) return status;
+    size_t n = count_values(r), lost = 0;
+    double spread = range->high - range->low, scale = spread > 0 && isfinite(spread) ? 1 / spread : 0, alpha = r->limit > 0 ? 1 / (double)r->limit : 1;
+    for (size_t i = 0; i < n; i++) {
+        double v = is_alpha(r, i) ? r->values[i] * alpha : (r->values[i] - range->low) * scale;
+        bool finite = isfinite(r->values[i]);
+        lost += !finite;
+        r->values[i] = !finite || v < 0 ? 0 : v > 1 ? 1 : (float)v;
+    }
+    if (lost) limn_log(ctx, LIMN_LOG_WARN, "%s: %zu of %zu values are no finite numbers and become 0", name, lost, n);
+    if (scale == 0) limn_log(ctx, LIMN_LOG_WARN, "%s: all values are the same", name);
+    return LIMN_OK;
+}
+
+limn_status limn_raster_image(limn_ctx *ctx, const char *name, const limn_raster *r, int slice, limn_image *out)
+{
+    size_t n = (size_t)r->width * (size_t)r->height, c = (size_t)r->channels;
+    int channels = r->channels <= 4 ? r->channels : 1;
+    const float *from = r->values + (size_t)slice * n * c;
+    limn_status status = limn_image_new(ctx, name, (uint32_t)r->width, (uint32_t)r->height, channels, out);
+    for (size_t i = 0; status == LIMN_OK && i < n; i++)
+        for (int k = 0; k < channels; k++) out->pixels[i * (size_t)channels + (size_t)k] = (uint8_t)(from[i * c + (size_t)k] * 255 + 0.5f);
+    return status;
+}
+
+limn_status limn_raster_bytes(limn_ctx *ctx, const char *name, const limn_raster *r, uint8_t **out)
+{
+    size_t n = (size_t)r->slices * (size_t)r->height * (size_t)r->width, c = (size_t)r->channels;
+    *out = malloc(n);
+    if (!*out) return limn_fail_memory(ctx, n, name);
+    limn_status status = LIMN_OK;
+    for (size_t i = 0; i < n && status == LIMN_OK; i++) {
+        float v = r->values[i * c];
+        bool gray = true;
+        for (size_t k = 1; k < c; k++) gray = gray && (r->values[i * c + k] == v || is_alpha(r, k));
+        if (!gray || !(v >= 0 && v <= 255 && v == (float)(int)v))
+            status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a mask of whole numbers 0 to 255, found %s%g at column %zu, row %zu", name, gray ? "" : "a colour with red ", (double)v,
+                               i % (size_t)r->width, i / (size_t)r->width % (size_t)r->height);
+        else (*out)[i] = (uint8_t)v;
+    }
+    if (status == LIMN_OK) return LIMN_OK;
+    free(*out);
+    *out = NULL;
+    return status;
+}

@@ -1,0 +1,42 @@
+/* raster.h: pictures and volumes with the values they were stored with: what image.h reads, 16 bits a channel, TIFF, NIfTI-1.   S slices */
+#ifndef LIMN_RASTER_H
+#define LIMN_RASTER_H
+
+#include "base/base.h"
+
+#define LIMN_MAX_RASTER_BYTES ((size_t)2 << 30) /* of a file */
+enum { LIMN_MAX_SLICES = 16384, LIMN_MAX_VOXELS = 1 << 30, LIMN_NIFTI_HEADER = 348 };
+
+typedef enum limn_raster_kind { LIMN_RASTER_PICTURE, LIMN_RASTER_TIFF, LIMN_RASTER_NIFTI } limn_raster_kind;
+
+typedef struct limn_raster {
+    limn_raster_kind kind;
+    int width, height, slices, channels;     /* channels as in limn_image: 2 and 4 end with alpha */
+    float limit;                             /* integers 0 .. limit: 255 or 65535; 0: any values */
+    float *values;                           /* [S,H,W,C], owned */
+    unsigned char header[LIMN_NIFTI_HEADER]; /* NIFTI: as it was in the file */
+} limn_raster;
+
+/** Read a file of any of the formats; its first bytes say which.
+ *  @return LIMN_OK: free *out with limn_raster_free(); else *out is empty and the sentence begins with the name: LIMN_NOT_FOUND; LIMN_BAD_FILE damaged,
+ *          cut, lying or too large; LIMN_UNSUPPORTED; LIMN_NO_MEMORY, said before it is taken; LIMN_IO */
+limn_status limn_raster_read(limn_ctx *ctx, const char *path, limn_raster *out);
+limn_status limn_raster_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out);
+void limn_raster_free(limn_raster *raster); /* the values, not the struct, which becomes empty */
+/** Values, not cleared, or the sentence why not.  @param file_bytes  0, or those that hold all values: fewer than a 1/1032 of them is a lie */
+limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int64_t height, int64_t slices, int channels, size_t file_bytes, limn_raster *out);
+
+/* What becomes 0 and 1. */
+typedef enum limn_range_kind { LIMN_RANGE_AUTO, LIMN_RANGE_MINMAX, LIMN_RANGE_GIVEN } limn_range_kind;
+typedef struct limn_range {
+    limn_range_kind kind; /* AUTO: bytes 0 and 255; of all other values the percentiles 0.5 and 99.5 (of 2^20 values, evenly spread) */
+    double low, high;     /* GIVEN, and what was taken */
+} limn_range;
+/** Values to 0..1 in place: (v - low) / (high - low), clamped; what is not finite becomes 0 and is told as a warning.  Alpha is brought from its own range. */
+limn_status limn_raster_scale(limn_ctx *ctx, const char *name, limn_raster *raster, limn_range *range);
+/** A slice of values in 0..1 as a picture of 8 bits; other than 1 to 4 channels: the first.  @return as limn_image_new() */
+limn_status limn_raster_image(limn_ctx *ctx, const char *name, const limn_raster *raster, int slice, limn_image *out);
+/** Values [S,H,W] as bytes.  @return LIMN_OK: *out is the caller's (free()); LIMN_BAD_FILE: colours, or a value that is no whole number 0..255 */
+limn_status limn_raster_bytes(limn_ctx *ctx, const char *name, const limn_raster *raster, uint8_t **out);
+
+#endif
