@@ -192,6 +192,48 @@ limn_status limn_latent_read(limn_ctx *ctx, const char *path, limn_latent *out);
 limn_status limn_interpolate(limn_autoencoder *autoencoder, const limn_latent *a, const limn_latent *b, int n, bool spherical, limn_precision precision,
                              limn_image *images);
 
+/* ---- a class for every pixel ------------------------------------------------------------------------------------------- */
+
+/* A trained segmentation network.  Used by one thread at a time, with its context. */
+typedef struct limn_segmentation limn_segmentation;
+
+typedef struct limn_segmentation_options {
+    int tile;                    /* pixels a side of a tile; 0: those the network was trained with */
+    int overlap;                 /* pixels two neighbours share; 0: a quarter of a tile */
+    limn_precision precision;
+} limn_segmentation_options;
+
+typedef struct limn_segmentation_info {
+    const char *network;         /* "unet"; borrowed, as class_name is */
+    int tile_width, tile_height; /* of a tile */
+    int channels, classes;
+    const char *const *class_name; /* [classes], or NULL: the file names none */
+} limn_segmentation_info;
+
+/**
+ * Open a folder with model.safetensors, as `limn train unet` writes it, or a weight file alone.
+ *
+ * @param options  NULL: all 0
+ * @param out      on LIMN_OK the caller owns *out and frees it with limn_segmentation_free(); otherwise *out is NULL
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT: a tile that the network cannot halve often enough;
+ *         LIMN_UNSUPPORTED: the weights of another network; LIMN_NO_MEMORY
+ */
+limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn_segmentation_options *options, limn_segmentation **out);
+void limn_segmentation_free(limn_segmentation *segmentation); /* NULL is allowed */
+limn_segmentation_info limn_segmentation_describe(const limn_segmentation *segmentation);
+
+/**
+ * The classes of a picture of any size, in tiles that overlap.  Gray, colour and transparency (white shines through) become what the network
+ * reads, 1 or 3 channels; a network of another number takes pictures of that number.
+ *
+ * @param classes      one channel, 0 .. classes - 1; on LIMN_OK the caller's (limn_image_free()), else empty
+ * @param probability  [height, width, classes], or NULL
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT (channels); LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback, which is told of "tile"
+ */
+limn_status limn_segment(limn_segmentation *segmentation, const limn_image *image, limn_image *classes, float *probability);
+
+/* ---- comparing --------------------------------------------------------------------------------------------------------- */
+
 /** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference); infinite when they
  *  are equal.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */
 limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);

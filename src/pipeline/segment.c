@@ -1,0 +1,177 @@
+/* segment.c: a segmentation network opened, and pictures through it. */
+#include "pipeline/segment.h"
+
+#include "file/image.h"
+#include "model/map/map.h"
+#include "train/segmenter.h"
+#include "train/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct limn_segmentation {
+    limn_ctx *ctx;
+    char file[1100];
+    limn_settings settings;
+    limn_segmenter *segmenter;
+    limn_arena *arena;
+    const char **class_name;   /* [classes]; NULL: the file names none */
+};
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------------- */
+
+/* Metadata limn.classes: a name per line. */
+static limn_status read_names(limn_segmentation *s, const limn_safetensors *st)
+{
+    const char *text = limn_safetensors_metadata(st, "limn.classes");
+    int n = limn_segmenter_classes(s->segmenter), found = 0;
+    if (!text || !*text) return LIMN_OK;
+    s->class_name = limn_arena_alloc(s->arena, (size_t)n * sizeof *s->class_name);
+    if (!s->class_name) return limn_fail_memory(s->ctx, (size_t)n * sizeof *s->class_name, "names of classes");
+    for (const char *at = text, *end; *at; at = *end ? end + 1 : end, found++) {
+        end = at + strcspn(at, "\n");
+        if (found < n && !(s->class_name[found] = limn_arena_printf(s->arena, "%.*s", (int)(end - at < 200 ? end - at : 200), at)))
+            return limn_fail_memory(s->ctx, (size_t)(end - at), "the name of a class");
+    }
+    if (found == n) return LIMN_OK;
+    return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.classes names %d classes, the network tells %d apart", s->file, found, n);
+}
+
+static limn_status set_tile(limn_segmentation *s, int tile)
+{
+    char size[32];
+    if (!tile) return LIMN_OK;
+    snprintf(size, sizeof size, "size=%d height=0", tile);
+    return limn_settings_apply(s->ctx, &s->settings, size);
+}
+
+static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o, const limn_safetensors *st)
+{
+    if (strcmp(s->settings.family->task, "segment") != 0)
+        return limn_fail(s->ctx, LIMN_UNSUPPORTED, "%s: holds a %s (%s), expected a network that tells classes of pixels apart (unet)", s->file,
+                         s->settings.family->name, s->settings.family->task);
+    limn_status status = set_tile(s, o->tile);
+    limn_segmenter_options options = {.settings = s->settings, .overlap = o->overlap, .own_parameters = true, .precision = o->precision};
+    if (status == LIMN_OK) status = limn_segmenter_new(s->ctx, &options, &s->segmenter);
+    if (status == LIMN_BAD_ARGUMENT && o->tile) status = limn_fail_in(s->ctx, status, "a tile of %d pixels", o->tile);
+    if (status == LIMN_OK && limn_segmenter_classes(s->segmenter) > LIMN_MAX_CLASSES)
+        status = limn_fail(s->ctx, LIMN_UNSUPPORTED, "%s: tells %d classes apart, at most %d fit a mask", s->file, limn_segmenter_classes(s->segmenter), LIMN_MAX_CLASSES);
+    if (status == LIMN_OK) status = read_names(s, st);
+    return status == LIMN_OK ? limn_weights_give(s->ctx, limn_segmenter_graph(s->segmenter), limn_segmenter_plan(s->segmenter), s->file, st) : status;
+}
+
+limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn_segmentation_options *options, limn_segmentation **out)
+{
+    static const limn_segmentation_options none;
+    limn_safetensors *st = NULL;
+    *out = NULL;
+    if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the model is longer than 1000 bytes");
+    limn_segmentation *s = calloc(1, sizeof *s);
+    if (!s || !(s->arena = limn_arena_new())) {
+        free(s);
+        return limn_fail_memory(ctx, sizeof *s, "a segmentation");
+    }
+    s->ctx = ctx;
+    limn_status status = limn_map_file(ctx, source, s->file);
+    if (status == LIMN_OK) status = limn_safetensors_open(ctx, s->file, &st);
+    if (status == LIMN_OK) status = limn_weights_settings(ctx, s->file, st, &s->settings);
+    if (status == LIMN_OK) status = plan(s, options ? options : &none, st);
+    limn_safetensors_close(st);
+    if (status == LIMN_OK) *out = s;
+    else limn_segmentation_free(s);
+    return status;
+}
+
+void limn_segmentation_free(limn_segmentation *s)
+{
+    if (!s) return;
+    limn_segmenter_free(s->segmenter);
+    limn_arena_free(s->arena);
+    free(s);
+}
+
+limn_segmentation_info limn_segmentation_describe(const limn_segmentation *s)
+{
+    int size = limn_settings_get(&s->settings, "size"), height = limn_settings_get(&s->settings, "height");
+    return (limn_segmentation_info){.network = s->settings.family->name, .tile_width = size, .tile_height = height ? height : size,
+                                    .channels = limn_segmenter_channels(s->segmenter), .classes = limn_segmenter_classes(s->segmenter),
+                                    .class_name = s->class_name};
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------------------- */
+
+/* One pixel of `from` channels as `to`: as limn_image_convert(). */
+static void convert(int from, const float *p, int to, float *out)
+{
+    bool alpha = from == 2 || from == 4;
+    float rgb[3];
+    if (to == from) {
+        memcpy(out, p, (size_t)to * sizeof *out);
+        return;
+    }
+    for (int k = 0; k < 3; k++) {
+        rgb[k] = p[from > 2 ? k : 0];
+        if (alpha) rgb[k] = rgb[k] * p[from - 1] + 1 - p[from - 1];
+    }
+    if (to == 3) memcpy(out, rgb, sizeof rgb);
+    else out[0] = from < 3 ? rgb[0] : 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
+}
+
+static limn_status check(const limn_segmentation *s, int width, int height, int channels, bool probability)
+{
+    int wanted = limn_segmenter_channels(s->segmenter), k = limn_segmenter_classes(s->segmenter);
+    if (channels != wanted && wanted != 1 && wanted != 3)
+        return limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "the network reads pictures of %d channels, found %d", wanted, channels);
+    limn_status status = limn_image_check(s->ctx, "a picture", (uint32_t)width, (uint32_t)height, 1);
+    size_t n = (size_t)width * (size_t)height * sizeof(float), need = n * (size_t)(wanted + (probability ? 0 : k) + 1), has = limn_memory_available();
+    if (status == LIMN_OK && has && need > has)
+        return limn_fail(s->ctx, LIMN_NO_MEMORY, "%d classes of %d x %d pixels need %.0f MB, %.0f are available", k, width, height, (double)need * 1e-6, (double)has * 1e-6);
+    return status;
+}
+
+limn_status limn_segment_values(limn_segmentation *s, int width, int height, int channels, const float *values, uint8_t *classes, float *probability)
+{
+    int wanted = limn_segmenter_channels(s->segmenter), k = limn_segmenter_classes(s->segmenter);
+    limn_status status = check(s, width, height, channels, probability != NULL);
+    if (status != LIMN_OK) return status;
+    size_t n = (size_t)width * (size_t)height;
+    float *image = malloc(n * (size_t)wanted * sizeof *image), *own = probability ? NULL : malloc(n * (size_t)k * sizeof *own), *p = own ? own : probability;
+    if (!image || !p) status = limn_fail_memory(s->ctx, n * (size_t)(wanted + k) * sizeof *image, "a picture");
+    for (size_t i = 0; status == LIMN_OK && i < n; i++) convert(channels, values + i * (size_t)channels, wanted, image + i * (size_t)wanted);
+    if (status == LIMN_OK) status = limn_segmenter_run(s->ctx, s->segmenter, width, height, image, p);
+    if (status == LIMN_OK) limn_segmenter_classify(n, k, p, classes);
+    free(image);
+    free(own);
+    return status;
+}
+
+limn_status limn_segment(limn_segmentation *s, const limn_image *image, limn_image *classes, float *probability)
+{
+    size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
+    limn_status status = limn_image_new(s->ctx, "a mask", (uint32_t)image->width, (uint32_t)image->height, 1, classes);
+    if (status != LIMN_OK) return status;
+    float *values = malloc(n * sizeof *values);
+    if (!values) status = limn_fail_memory(s->ctx, n * sizeof *values, "a picture");
+    for (size_t i = 0; status == LIMN_OK && i < n; i++) values[i] = (float)image->pixels[i] / 255;
+    if (status == LIMN_OK) status = limn_segment_values(s, image->width, image->height, image->channels, values, classes->pixels, probability);
+    free(values);
+    if (status != LIMN_OK) limn_image_free(classes);
+    return status;
+}
+
+limn_status limn_segment_raster(limn_segmentation *s, const limn_raster *r, uint8_t *classes, int n_kept, const limn_kept_class *kept)
+{
+    size_t n = (size_t)r->width * (size_t)r->height, k = (size_t)limn_segmenter_classes(s->segmenter);
+    float *p = n_kept ? malloc(n * k * sizeof *p) : NULL;
+    if (n_kept && !p) return limn_fail_memory(s->ctx, n * k * sizeof *p, "probabilities");
+    limn_status status = LIMN_OK;
+    for (int z = 0; z < r->slices && status == LIMN_OK; z++) {
+        size_t at = (size_t)z * n;
+        status = limn_segment_values(s, r->width, r->height, r->channels, r->values + at * (size_t)r->channels, classes + at, p);
+        for (int j = 0; j < n_kept && status == LIMN_OK; j++)
+            for (size_t i = 0; i < n; i++) kept[j].p[at + i] = p[i * k + (size_t)kept[j].k];
+        if (status == LIMN_OK && r->slices > 1 && !limn_progress(s->ctx, "slice", z + 1, r->slices)) status = limn_fail(s->ctx, LIMN_CANCELLED, "stopped");
+    }
+    free(p);
+    return status;
+}

@@ -1,0 +1,47 @@
+/* segment_values.c: values of masks that are read and written, and the classes they stand for. */
+#include "pipeline/segment.h"
+
+#include "train/mask_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The syntax is that of the trainer's --mask-values. */
+static limn_status parse(limn_ctx *ctx, const char *text, int n_classes, limn_class_values *out)
+{
+    limn_masks *m = calloc(1, sizeof *m);
+    if (!m) return limn_fail_memory(ctx, sizeof *m, "values of masks");
+    limn_status status = limn_mask_values_parse(ctx, text, m);
+    if (status == LIMN_OK && m->classes != n_classes)
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "the network tells %d classes apart, found %d values in \"%.100s\"", n_classes, m->classes, text);
+    for (int k = 0; status == LIMN_OK && k < n_classes; k++) out->value_of[k] = (uint8_t)m->class_value[k];
+    if (status == LIMN_OK) memcpy(out->class_of, m->value_class, sizeof out->class_of);
+    free(m);
+    return status;
+}
+
+limn_status limn_class_values_parse(limn_ctx *ctx, const char *text, int n_classes, bool black_white, limn_class_values *out)
+{
+    *out = (limn_class_values){.given = text != NULL};
+    if (text) return parse(ctx, text, n_classes, out);
+    for (int v = 0; v < 256; v++) out->class_of[v] = v < n_classes ? v : -1;
+    if (n_classes < 256) out->class_of[255] = LIMN_IGNORED;
+    for (int k = 0; k < n_classes && k < LIMN_MAX_CLASSES; k++) out->value_of[k] = (uint8_t)(n_classes == 2 && black_white ? 255 * k : k);
+    return LIMN_OK;
+}
+
+limn_status limn_class_values_apply(limn_ctx *ctx, const char *name, const limn_class_values *values, int n_classes, int width, size_t n, uint8_t *mask)
+{
+    int class_of[256];
+    bool black_white = !values->given && n_classes == 2;
+    memcpy(class_of, values->class_of, sizeof class_of);
+    for (size_t i = 0; i < n && black_white; i++) black_white = mask[i] == 0 || mask[i] == 255;
+    if (black_white) class_of[255] = 1;
+    for (size_t i = 0; i < n; i++) {
+        if (class_of[mask[i]] < 0)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: the value %d at column %zu, row %zu is none of the %d classes: name their values, as in --values 0,255", name, mask[i],
+                             i % (size_t)width, i / (size_t)width, n_classes);
+        mask[i] = (uint8_t)class_of[mask[i]];
+    }
+    return LIMN_OK;
+}
