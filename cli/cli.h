@@ -38,5 +38,6 @@ int cli_inspect(int argc, char **argv);
 int cli_encode(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_interpolate(int argc, char **argv);
+int cli_segment(int argc, char **argv);
 
 #endif

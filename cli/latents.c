@@ -53,17 +53,22 @@ static bool ends_in(const char *path, const char *endings)
     return false;
 }
 
-limn_status latent_output_check(limn_ctx *ctx, const char *path, const char *endings)
+limn_status latent_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings)
 {
     char folder[1024], shown[256];
     struct stat there;
     const char *slash = strrchr(path, '/');
     limn_escape(path, strlen(path), shown, sizeof shown);
-    if (strlen(path) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: the path is longer than 1000 bytes");
-    if (stat(path, &there) == 0 && S_ISDIR(there.st_mode)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
-    if (!ends_in(path, endings)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: the name must end in %s, found \"%s\"", endings, shown);
+    if (strlen(path) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the path is longer than 1000 bytes", flag);
+    if (stat(path, &there) == 0 && S_ISDIR(there.st_mode)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s is a folder, expected a file", flag, shown);
+    if (!ends_in(path, endings)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the name must end in %s, found \"%s\"", flag, endings, shown);
     if (!slash || slash == path) return LIMN_OK;
     snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
     if (stat(folder, &there) == 0 && S_ISDIR(there.st_mode)) return LIMN_OK;
-    return limn_fail(ctx, LIMN_NOT_FOUND, "--output: there is no folder %s to write into", limn_escape(folder, strlen(folder), shown, sizeof shown));
+    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: there is no folder %s to write into", flag, limn_escape(folder, strlen(folder), shown, sizeof shown));
+}
+
+limn_status latent_output_check(limn_ctx *ctx, const char *path, const char *endings)
+{
+    return latent_file_check(ctx, "--output", path, endings);
 }

@@ -13,6 +13,7 @@ static const char help[] =
     "  limn describe mmdit --set attention=joint            a network as text\n"
     "  limn encode -m VAE cat.png -o cat.safetensors        a picture to its latent; limn decode: back\n"
     "  limn interpolate -m VAE a.png b.png -o strip.png     pictures between two pictures; --seeds 1,2: between two seeds\n"
+    "  limn segment -m MODEL cell.png -o mask.png           a class for every pixel, by a U-Net\n"
     "  limn inspect FILE                                    what is in a weight file or a picture\n"
     "  limn help VERB                                       all flags of a verb, with examples\n"
     "  limn --version\n"
@@ -25,7 +26,7 @@ static const struct verb {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"generate", cli_generate}, {"train", cli_train}, {"describe", cli_describe}, {"inspect", cli_inspect}, {"encode", cli_encode}, {"decode", cli_decode}, {"interpolate", cli_interpolate},
-    {"denoise", cli_denoise},
+    {"denoise", cli_denoise}, {"segment", cli_segment},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

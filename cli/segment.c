@@ -1,0 +1,277 @@
+/* segment.c: limn segment -m MODEL IMAGE.. -o MASK: a class for every pixel. */
+#include "segment_job.h"
+
+#include "cli.h"
+#include "file/image.h"
+#include "generate_output.h"
+#include "train/mask_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "limn segment -m MODEL IMAGE -o MASK.png [flags]\n"
+    "limn segment -m MODEL IMAGE... -o FOLDER [flags]\n"
+    "\n"
+    "The class of every pixel, by a network that limn train unet trained.  Pictures of any size (PNG, JPEG, WebP), in tiles that overlap.\n"
+    "\n"
+    "  -m, --model MODEL    a folder with model.safetensors, or a weight file\n"
+    "  -o, --output MASK    one gray value a class: 0 and 255 for two classes, else 0, 1, 2 ..\n"
+    "  --values \"0,255\"     the value of each class, in the mask and in --truth; there, values behind a semicolon are ignored (0,1,2;255)\n"
+    "  --probability P.png  how probable one class is, gray: --class N (1) says which, --bits 16 makes it finer\n"
+    "  --overlay O.png      picture | classes, or with --truth picture | truth | classes: errors in red, orange and yellow\n"
+    "                       of several pictures -o, --probability and --overlay are folders\n"
+    "  --truth MASK         how good the result is, class by class; of several pictures a folder with masks of the same names\n"
+    "  --cell N             class N is cell, the rest membrane: Rand and warping errors as well\n"
+    "  --json               the numbers for programs\n"
+    "  --range A,B          values that are 0 and 1 to the network; \"minmax\": the least and the greatest (bytes: 0,255)\n"
+    "  --tile N             pixels a side of a tile (as trained); larger ones are faster and need more memory\n"
+    "  --overlap N          pixels that neighbours share (a quarter of a tile)\n"
+    "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
+    "\n"
+    "examples:\n"
+    "  limn segment -m run micrograph.png -o membranes.png --overlay look.png\n"
+    "  limn segment -m run test/*.png -o masks --probability maps --class 1\n"
+    "  limn segment -m run a.png --truth a-mask.png --cell 1 --json\n";
+
+typedef struct words {
+    const char *model, *class, *cell, *tile, *overlap, *range, *bits, *precision, *threads;
+    bool help;
+} words;
+
+static void tell(void *user, limn_log_level level, const char *text)
+{
+    if (level == LIMN_LOG_WARN) fprintf(stderr, "warning: %s\n", text);
+    else if (level == LIMN_LOG_INFO && !((const segment_job *)user)->quiet) fprintf(stderr, "%s\n", text);
+}
+
+/* ---- one picture ------------------------------------------------------------------------------------------------------------ */
+
+/* Masks that image.h reads are held to what limn train asks of them. */
+static limn_status read_mask(limn_ctx *ctx, const char *path, limn_raster *out, uint8_t **values)
+{
+    limn_image mask = {0};
+    limn_status status = limn_raster_read(ctx, path, out);
+    if (status != LIMN_OK) return status;
+    if (out->kind != LIMN_RASTER_PICTURE) return limn_raster_bytes(ctx, path, out, values);
+    status = limn_mask_read(ctx, &(limn_mask_row){.mask = path}, &mask);
+    *values = mask.pixels;
+    return status;
+}
+
+static limn_status read_truth(const segment_job *job, segment_result *r)
+{
+    char path[SEGMENT_PATH];
+    limn_raster mask = {0};
+    limn_class_values values;
+    const limn_raster *image = &r->raster;
+    limn_status status = segment_truth_path(job, r->path, path);
+    if (status == LIMN_OK) status = read_mask(job->ctx, path, &mask, &r->truth);
+    if (status == LIMN_OK && (mask.width != image->width || mask.height != image->height || mask.slices != image->slices))
+        status = limn_fail(job->ctx, LIMN_BAD_FILE, "%s is %d x %d x %d, but its picture %s %d x %d x %d", path, mask.width, mask.height, mask.slices, r->path, image->width,
+                           image->height, image->slices);
+    limn_raster_free(&mask);
+    size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->slices;
+    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
+    return status == LIMN_OK ? limn_class_values_apply(job->ctx, path, &values, job->info.classes, image->width, n, r->truth) : status;
+}
+
+static limn_status read_picture(const segment_job *job, segment_result *r)
+{
+    limn_range range = job->range;
+    limn_status status = limn_raster_read(job->ctx, r->path, &r->raster);
+    bool bytes = r->raster.limit == 255;
+    if (status == LIMN_OK) status = limn_raster_scale(job->ctx, r->path, &r->raster, &range);
+    if (status == LIMN_OK && !(bytes && range.kind == LIMN_RANGE_AUTO))
+        limn_log(job->ctx, LIMN_LOG_INFO, "%s: %g is 0 and %g is 1 to the network (%s)", r->path, range.low, range.high,
+                 range.kind == LIMN_RANGE_GIVEN ? "--range" : range.kind == LIMN_RANGE_MINMAX ? "least and greatest" : "percentiles 0.5 and 99.5");
+    return status;
+}
+
+/* Classes and the probabilities that somebody needs. */
+static limn_status run(const segment_job *job, segment_result *r)
+{
+    size_t n = (size_t)r->raster.width * (size_t)r->raster.height * (size_t)r->raster.slices;
+    bool probability = job->probability != NULL, cell = job->report && job->cell >= 0;
+    size_t need = n * (1 + sizeof(float) * ((size_t)probability + (size_t)cell)), has = limn_memory_available();
+    if (has && need > has) return limn_fail(job->ctx, LIMN_NO_MEMORY, "%s: results need %zu bytes, %zu are available", r->path, need, has);
+    limn_kept_class kept[2];
+    int n_kept = 0;
+    r->classes = malloc(n);
+    if (probability) kept[n_kept++] = (limn_kept_class){job->kept_class, r->probability = malloc(n * sizeof(float))};
+    if (cell) kept[n_kept++] = (limn_kept_class){job->cell, r->cell = malloc(n * sizeof(float))};
+    if (!r->classes || (probability && !r->probability) || (cell && !r->cell)) return limn_fail_memory(job->ctx, need, r->path);
+    return limn_segment_raster(job->segmentation, &r->raster, r->classes, n_kept, kept);
+}
+
+static limn_status score(const segment_job *job, const segment_result *r)
+{
+    size_t n = (size_t)r->raster.width * (size_t)r->raster.height;
+    limn_status status = LIMN_OK;
+    for (int z = 0; z < r->raster.slices && status == LIMN_OK; z++) {
+        limn_label_pair maps = {.width = (uint32_t)r->raster.width, .height = (uint32_t)r->raster.height, .n_classes = job->info.classes,
+                                .truth = r->truth + (size_t)z * n, .prediction = r->classes + (size_t)z * n};
+        status = limn_report_add(job->ctx, job->report, &maps, r->cell ? r->cell + (size_t)z * n : NULL);
+    }
+    return status;
+}
+
+static limn_status segment_one(const segment_job *job, const char *path)
+{
+    segment_result r = {.path = path};
+    limn_status status = read_picture(job, &r);
+    if (status == LIMN_OK) status = segment_targets_check(job, &r);
+    if (status == LIMN_OK && job->report) status = read_truth(job, &r);
+    if (status == LIMN_OK) status = run(job, &r);
+    if (status == LIMN_OK && job->report) status = score(job, &r);
+    if (status == LIMN_OK) status = segment_write(job, &r);
+    limn_raster_free(&r.raster);
+    free(r.classes);
+    free(r.truth);
+    free(r.probability);
+    free(r.cell);
+    return status;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------------------ */
+
+static limn_status print_report(const segment_job *job)
+{
+    limn_text text = {0};
+    limn_status status = LIMN_OK;
+    if (job->json) {
+        json_t *json = limn_report_json(job->report);
+        char *bytes = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+        if (bytes) printf("%s\n", bytes);
+        else status = limn_fail_memory(job->ctx, 4096, "a report");
+        free(bytes);
+        json_decref(json);
+        return status;
+    }
+    limn_report_text(job->report, &text);
+    if (text.failed) status = limn_fail_memory(job->ctx, text.n, "a report");
+    else printf("%s%s", job->output || job->probability || job->overlay ? "\n" : "", text.bytes);
+    limn_text_free(&text);
+    return status;
+}
+
+/* Bars for tiles of a picture, slices of a volume. */
+typedef struct progress {
+    generate_progress bar;
+    bool slices;
+} progress;
+
+static bool show(void *user, const char *what, int64_t done, int64_t total)
+{
+    progress *p = user;
+    bool slice = strcmp(what, "slice") == 0;
+    if (slice && done == 1) p->slices = true;
+    bool shown = slice || (!p->slices && total > 1);
+    if (shown) generate_show_progress(&p->bar, what, done < total ? done : total, total);
+    if (slice && done == total) p->slices = false;
+    return true;
+}
+
+static limn_status segment_all(segment_job *job, const limn_segmentation_options *o, const char *model, int n, const char **pictures)
+{
+    progress p = {.bar = {.begin = limn_seconds()}};
+    limn_class_values values;
+    limn_status status = segment_paths_check(job, n, pictures);
+    if (status == LIMN_OK) status = limn_segmentation_open(job->ctx, model, o, &job->segmentation);
+    if (status != LIMN_OK) return status;
+    job->info = limn_segmentation_describe(job->segmentation);
+    if (job->kept_class >= job->info.classes || job->cell >= job->info.classes)
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: classes are 0 to %d, found %d", job->cell >= job->info.classes ? "--cell" : "--class", job->info.classes - 1,
+                         job->cell >= job->info.classes ? job->cell : job->kept_class);
+    status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
+    if (status == LIMN_OK && job->truth) {
+        job->report = calloc(1, sizeof *job->report);
+        if (!job->report) return limn_fail_memory(job->ctx, sizeof *job->report, "a report");
+        status = limn_report_begin(job->ctx, job->report, job->info.classes, job->info.class_name, job->cell);
+    }
+    if (isatty(STDERR_FILENO) && !job->quiet) limn_ctx_set_progress(job->ctx, show, &p);
+    for (int i = 0; i < n && status == LIMN_OK; i++) status = segment_one(job, pictures[i]);
+    return status == LIMN_OK && job->report ? print_report(job) : status;
+}
+
+static int wrong(const char *sentence, const char *found)
+{
+    return fprintf(stderr, "limn segment: %s, found \"%.100s\"\n", sentence, found), 2;
+}
+
+static bool read_range(const char *text, limn_range *out)
+{
+    char *end;
+    if (!text || !strcmp(text, "auto")) return true;
+    *out = (limn_range){.kind = LIMN_RANGE_MINMAX};
+    if (!strcmp(text, "minmax")) return true;
+    *out = (limn_range){.kind = LIMN_RANGE_GIVEN, .low = strtod(text, &end)};
+    if (end == text || *end != ',') return false;
+    text = end + 1;
+    out->high = strtod(text, &end);
+    return end != text && !*end && out->high - out->low > 0 && out->high - out->low < 1e300;
+}
+
+static int read_words(segment_job *job, const words *w, limn_segmentation_options *o, long *threads)
+{
+    static const char *const precisions[] = {"auto", "f32", "bf16"};
+    long class = 1, cell = -1, tile = 0, overlap = 0, bits = 8;
+    int precision = 0;
+    while (w->precision && precision < 3 && strcmp(w->precision, precisions[precision]) != 0) precision++;
+    if (precision == 3) return wrong("--precision is auto, f32 or bf16", w->precision);
+    if (!cli_integer("--class", w->class, 0, LIMN_MAX_CLASSES - 1, &class) || !cli_integer("--cell", w->cell, 0, LIMN_MAX_CLASSES - 1, &cell) ||
+        !cli_integer("--tile", w->tile, 1, LIMN_MAX_SIDE, &tile) || !cli_integer("--overlap", w->overlap, 1, LIMN_MAX_SIDE, &overlap) ||
+        !cli_integer("--bits", w->bits, 8, 16, &bits) || !cli_integer("--threads", w->threads, 0, 1024, threads))
+        return 2;
+    if (bits != 8 && bits != 16) return wrong("--bits is 8 or 16", w->bits);
+    if (!read_range(w->range, &job->range)) return wrong("--range is \"minmax\" or two numbers, the lesser first, as in --range 0,4095", w->range);
+    if (w->cell && !job->truth) return fprintf(stderr, "limn segment: --cell compares with a truth: give --truth as well\n"), 2;
+    if (job->json && !job->truth) return fprintf(stderr, "limn segment: --json prints how good the result is: give --truth as well\n"), 2;
+    job->kept_class = (int)class, job->cell = (int)cell, job->wide = bits == 16;
+    *o = (limn_segmentation_options){.tile = (int)tile, .overlap = (int)overlap, .precision = (limn_precision)precision};
+    return 0;
+}
+
+static int run_words(segment_job *job, const words *w, int n, const char **pictures)
+{
+    limn_segmentation_options o;
+    long threads = 0;
+    int code = read_words(job, w, &o, &threads);
+    if (code) return code;
+    job->many = n > 1, job->ctx = limn_ctx_new();
+    if (!job->ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    limn_ctx_set_log(job->ctx, tell, job);
+    limn_status status = limn_ctx_set_threads(job->ctx, (int)threads);
+    if (status == LIMN_OK) status = segment_all(job, &o, w->model, n, pictures);
+    if (status != LIMN_OK) code = cli_fail(job->ctx, status);
+    limn_segmentation_free(job->segmentation);
+    free(job->report);
+    limn_ctx_free(job->ctx);
+    return code;
+}
+
+int cli_segment(int argc, char **argv)
+{
+    segment_job job = {.cell = -1};
+    words w = {0};
+    const cli_flag flags[] = {
+        {"-m", "--model", &w.model, NULL}, {"-o", "--output", &job.output, NULL}, {NULL, "--values", &job.values, NULL}, {NULL, "--probability", &job.probability, NULL},
+        {NULL, "--class", &w.class, NULL}, {NULL, "--bits", &w.bits, NULL}, {NULL, "--overlay", &job.overlay, NULL}, {NULL, "--truth", &job.truth, NULL},
+        {NULL, "--cell", &w.cell, NULL}, {NULL, "--json", NULL, &job.json}, {NULL, "--range", &w.range, NULL}, {NULL, "--tile", &w.tile, NULL},
+        {NULL, "--overlap", &w.overlap, NULL}, {NULL, "--precision", &w.precision, NULL}, {"-t", "--threads", &w.threads, NULL}, {"-q", "--quiet", NULL, &job.quiet},
+        {"-h", "--help", NULL, &w.help}, {NULL, NULL, NULL, NULL},
+    };
+    const char **pictures = calloc((size_t)argc + 1, sizeof *pictures);
+    if (!pictures) return fprintf(stderr, "limn: out of memory\n"), 1;
+    int n = cli_parse(argc, argv, flags, pictures, argc), code = 0;
+    if (w.help) fputs(help, stdout);
+    else if (n < 0) code = 2;
+    else if (!w.model) code = (fprintf(stderr, "limn segment: expected -m with a trained network; see limn segment --help\n"), 2);
+    else if (!n) code = (fprintf(stderr, "limn segment: expected a picture, as in: limn segment -m MODEL cell.png -o mask.png\n"), 2);
+    else if (!job.output && !job.probability && !job.overlay && !job.truth)
+        code = (fprintf(stderr, "limn segment: expected -o with the mask to write, or --overlay, --probability, --truth\n"), 2);
+    else code = run_words(&job, &w, n, pictures);
+    free(pictures);
+    return code;
+}

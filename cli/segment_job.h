@@ -1,0 +1,40 @@
+/* segment_job.h: limn segment between its files: what was asked for, where results of a picture go, writing them. */
+#ifndef LIMN_CLI_SEGMENT_JOB_H
+#define LIMN_CLI_SEGMENT_JOB_H
+
+#include "pipeline/segment.h"
+
+enum { SEGMENT_PATH = 1200 };
+
+typedef struct segment_job {
+    limn_ctx *ctx;
+    limn_segmentation *segmentation;
+    limn_segmentation_info info;
+    const char *output, *probability, *overlay, *truth; /* as typed, NULL where not asked for; of several pictures folders */
+    const char *values;
+    int kept_class, cell;    /* of the probability map; of --cell, -1: none */
+    bool wide;               /* probabilities of 16 bits */
+    bool many, quiet, json;
+    limn_range range;        /* kind, and GIVEN's numbers */
+    limn_report *report;     /* NULL: no truth */
+} segment_job;
+
+/* One picture and what became of it. */
+typedef struct segment_result {
+    const char *path;
+    limn_raster raster;      /* in 0..1 */
+    uint8_t *classes, *truth;/* [S,H,W] */
+    float *probability, *cell;
+} segment_result;
+
+/** Every place that a result of one of the pictures goes to: endings, folders (made when there are several pictures), no file twice, none over a
+ *  picture.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND, LIMN_IO naming the flag */
+limn_status segment_paths_check(const segment_job *job, int n, const char *const *pictures);
+/** The mask that belongs to a picture: --truth itself, or the file of the picture's name in it.  out: SEGMENT_PATH bytes */
+limn_status segment_truth_path(const segment_job *job, const char *picture, char *out);
+/** No result of a picture that was read would overwrite it. */
+limn_status segment_targets_check(const segment_job *job, const segment_result *result);
+/** Mask, probability, overlay: those that were asked for, each atomically; their names go to stdout. */
+limn_status segment_write(const segment_job *job, const segment_result *result);
+
+#endif
