@@ -1,0 +1,265 @@
+/* test_segment.c: opening a segmentation network, tiles against one large tile, values of masks, rasters to the range 0..1. */
+#include "make_unet.h"
+
+#include "file/image.h"
+#include "pipeline/segment.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define GRAY "unet size=64 channels=1 classes=3 width=4 levels=2"
+static char path[] = "test-segment.safetensors";
+
+static limn_segmentation *opened(limn_ctx *ctx, const char *settings, const char *classes, int tile, int overlap)
+{
+    limn_segmentation *s;
+    assert_true(make_network(ctx, path, settings, classes));
+    limn_status status = limn_segmentation_open(ctx, path, &(limn_segmentation_options){.tile = tile, .overlap = overlap}, &s);
+    if (status != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    unlink(path);
+    return s;
+}
+
+static float *noise(size_t n)
+{
+    float *x = malloc(n * sizeof *x);
+    uint32_t state = 12345;
+    for (size_t i = 0; i < n; i++) state = state * 1664525u + 1013904223u, x[i] = (float)(state >> 8) / (1 << 24);
+    return x;
+}
+
+/* Pixels that every tile of 64 at 0, 32 and 64 sees at least FIELD pixels away from borders that are not the picture's. */
+enum { SIDE = 128, FIELD = 12 };
+static bool is_inner(int i)
+{
+    return i < 32 || (i >= 32 + FIELD && i < 64 - FIELD) || (i >= 64 + FIELD && i < 96 - FIELD) || i >= 96;
+}
+
+static void tiles_are_one_large_tile_away_from_their_borders(void **state)
+{
+    enum { K = 3 };
+    limn_segmentation *small = opened(*state, GRAY, NULL, 0, 16), *large = opened(*state, GRAY, NULL, SIDE, 0);
+    float *x = noise(SIDE * SIDE), *a = malloc(SIDE * SIDE * K * sizeof *a), *b = malloc(SIDE * SIDE * K * sizeof *b), worst = 0, border = 0, low = 1, high = 0;
+    uint8_t *classes = malloc(SIDE * SIDE);
+    assert_int_equal(limn_segment_values(small, SIDE, SIDE, 1, x, classes, a), LIMN_OK);
+    assert_int_equal(limn_segment_values(large, SIDE, SIDE, 1, x, classes, b), LIMN_OK);
+    for (int i = 0; i < SIDE * SIDE * K; i++) {
+        float difference = fabsf(a[i] - b[i]);
+        bool inner = is_inner(i / K % SIDE) && is_inner(i / K / SIDE);
+        if (inner) worst = fmaxf(worst, difference);
+        else border = fmaxf(border, difference);
+        low = fminf(low, b[i]), high = fmaxf(high, b[i]);
+    }
+    assert_true(worst < 1e-5f);
+    assert_true(border > 1e-3f);      /* so that the comparison could have failed */
+    assert_true(high - low > 0.1f);
+    free(x);
+    free(a);
+    free(b);
+    free(classes);
+    limn_segmentation_free(small);
+    limn_segmentation_free(large);
+}
+
+static void every_size_from_one_pixel_on_has_probabilities(void **state)
+{
+    static const int sizes[][2] = {{1, 1}, {1, 5}, {7, 3}, {16, 16}, {17, 33}, {65, 2}};
+    limn_segmentation *s = opened(*state, "unet size=16 channels=1 classes=3 width=4 levels=3", NULL, 0, 0);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int w = sizes[i][0], h = sizes[i][1], n = w * h;
+        float *x = noise((size_t)n), *p = malloc((size_t)n * 3 * sizeof *p);
+        uint8_t *classes = malloc((size_t)n);
+        assert_int_equal(limn_segment_values(s, w, h, 1, x, classes, p), LIMN_OK);
+        for (int j = 0; j < n; j++) {
+            const float *q = p + 3 * j;
+            assert_true(fabsf(q[0] + q[1] + q[2] - 1) < 1e-5f);
+            for (int k = 0; k < 3; k++) assert_true(q[classes[j]] >= q[k]);
+        }
+        free(x);
+        free(p);
+        free(classes);
+    }
+    limn_segmentation_free(s);
+}
+
+static void colour_transparency_and_gray_become_what_the_network_reads(void **state)
+{
+    limn_segmentation *s = opened(*state, GRAY, NULL, 0, 0);
+    float *gray = noise(64), rgba[64 * 4], a[64 * 3], b[64 * 3];
+    uint8_t classes[64];
+    for (int i = 0; i < 64; i++) {
+        float alpha = 0.5f + 0.5f * gray[i]; /* over white: alpha v + 1 - alpha = gray */
+        for (int c = 0; c < 3; c++) rgba[4 * i + c] = (gray[i] + alpha - 1) / alpha;
+        rgba[4 * i + 3] = alpha;
+    }
+    assert_int_equal(limn_segment_values(s, 8, 8, 1, gray, classes, a), LIMN_OK);
+    assert_int_equal(limn_segment_values(s, 8, 8, 4, rgba, classes, b), LIMN_OK);
+    for (int i = 0; i < 64 * 3; i++) assert_true(fabsf(a[i] - b[i]) < 1e-5f);
+    limn_segmentation_free(s);
+    s = opened(*state, "unet size=16 channels=5 classes=2 width=4 levels=2", NULL, 0, 0);
+    assert_int_equal(limn_segment_values(s, 8, 8, 4, rgba, classes, NULL), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(*state), "5 channels, found 4"));
+    limn_segmentation_free(s);
+    free(gray);
+}
+
+static void a_picture_is_its_values(void **state)
+{
+    limn_segmentation *s = opened(*state, "unet size=16 channels=3 classes=1 width=4 levels=2", "no\nyes\n", 0, 0);
+    limn_segmentation_info info = limn_segmentation_describe(s);
+    uint8_t pixels[9 * 3], classes[9];
+    float values[27], a[18], b[18];
+    limn_image mask;
+    for (int i = 0; i < 27; i++) pixels[i] = (uint8_t)(i * 37), values[i] = (float)pixels[i] / 255;
+    assert_int_equal(info.classes, 2); /* one logit is two classes */
+    assert_string_equal(info.class_name[1], "yes");
+    assert_int_equal(limn_segment(s, &(limn_image){3, 3, 3, pixels}, &mask, a), LIMN_OK);
+    assert_int_equal(limn_segment_values(s, 3, 3, 3, values, classes, b), LIMN_OK);
+    assert_memory_equal(mask.pixels, classes, 9);
+    assert_memory_equal(a, b, sizeof a);
+    limn_image_free(&mask);
+    limn_segmentation_free(s);
+}
+
+static void refused(limn_ctx *ctx, const char *settings, const char *classes, int tile, limn_status expected, const char *words)
+{
+    limn_segmentation *s = (void *)1;
+    assert_true(make_network(ctx, path, settings, classes));
+    assert_int_equal(limn_segmentation_open(ctx, path, &(limn_segmentation_options){.tile = tile}, &s), expected);
+    assert_null(s);
+    if (!strstr(limn_error_text(ctx), words)) fail_msg("expected \"%s\" in: %s", words, limn_error_text(ctx));
+    unlink(path);
+}
+
+static void other_networks_names_and_tiles_are_refused(void **state)
+{
+    limn_segmentation *s;
+    refused(*state, "tae size=16 width=8 levels=2", NULL, 0, LIMN_UNSUPPORTED, "expected a network that tells classes of pixels apart");
+    refused(*state, GRAY, "cell\nmembrane\n", 0, LIMN_BAD_FILE, "names 2 classes, the network tells 3 apart");
+    refused(*state, GRAY, "a\nb\nc\nd\n", 0, LIMN_BAD_FILE, "names 4 classes");
+    refused(*state, GRAY, NULL, 33, LIMN_BAD_ARGUMENT, "a tile of 33 pixels");
+    assert_int_equal(limn_segmentation_open(*state, "no-such-model", NULL, &s), LIMN_NOT_FOUND);
+}
+
+/* ---- values of masks -------------------------------------------------------------------------------------------------------- */
+
+static void apply(limn_ctx *ctx, const char *text, int k, const char *mask, const char *expected)
+{
+    limn_class_values values;
+    uint8_t map[8];
+    size_t n = strlen(mask);
+    memcpy(map, mask, n);
+    for (size_t i = 0; i < n; i++) map[i] = mask[i] == 'w' ? 255 : (uint8_t)(mask[i] - '0');
+    assert_int_equal(limn_class_values_parse(ctx, text, k, true, &values), LIMN_OK);
+    assert_int_equal(limn_class_values_apply(ctx, "m", &values, k, 4, n, map), LIMN_OK);
+    for (size_t i = 0; i < n; i++) assert_int_equal(map[i], expected[i] == 'i' ? LIMN_IGNORED : expected[i] - '0');
+}
+
+static void values_of_masks_become_classes(void **state)
+{
+    limn_class_values values;
+    uint8_t map[] = {0, 0, 0, 0, 0, 3};
+    apply(*state, NULL, 2, "0w0w", "0101");
+    apply(*state, NULL, 2, "01w0", "01i0");
+    apply(*state, NULL, 3, "02w1", "02i1");
+    apply(*state, "5,7;0", 2, "0570", "i01i");
+    assert_int_equal(limn_class_values_parse(*state, NULL, 2, true, &values), LIMN_OK);
+    assert_int_equal(values.value_of[1], 255);
+    assert_int_equal(limn_class_values_apply(*state, "m", &values, 2, 4, 6, map), LIMN_BAD_FILE);
+    assert_non_null(strstr(limn_error_text(*state), "m: the value 3 at column 1, row 1"));
+    assert_int_equal(limn_class_values_parse(*state, NULL, 2, false, &values), LIMN_OK);
+    assert_int_equal(values.value_of[1], 1);
+    assert_int_equal(limn_class_values_parse(*state, "0,1,2", 2, true, &values), LIMN_BAD_ARGUMENT);
+}
+
+/* ---- rasters ---------------------------------------------------------------------------------------------------------------- */
+
+static limn_raster raster_of(limn_ctx *ctx, int n, int channels, float limit, const float *values)
+{
+    limn_raster r = {0};
+    assert_int_equal(limn_raster_new(ctx, "r", n, 1, 1, channels, 0, &r), LIMN_OK);
+    memcpy(r.values, values, (size_t)(n * channels) * sizeof *values);
+    r.limit = limit;
+    return r;
+}
+
+static void ranges_become_0_to_1(void **state)
+{
+    static const float bytes[] = {0, 51, 255, 255}, wide[] = {100, 300, 200, NAN}, gray_alpha[] = {0, 65535, 10, 0};
+    limn_range range = {0};
+    limn_raster r = raster_of(*state, 4, 1, 255, bytes);
+    assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);
+    assert_true(r.values[1] == 0.2f && r.values[2] == 1);
+    limn_raster_free(&r);
+    r = raster_of(*state, 4, 1, 0, wide), range = (limn_range){LIMN_RANGE_MINMAX, 0, 0};
+    assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);
+    assert_true(range.low == 100 && range.high == 300 && r.values[2] == 0.5f && r.values[3] == 0);
+    limn_raster_free(&r);
+    r = raster_of(*state, 4, 1, 255, bytes), range = (limn_range){LIMN_RANGE_GIVEN, 51, 102};
+    assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);
+    assert_true(r.values[0] == 0 && r.values[1] == 0 && r.values[2] == 1);
+    limn_raster_free(&r);
+    r = raster_of(*state, 2, 2, 65535, gray_alpha), range = (limn_range){LIMN_RANGE_MINMAX, 0, 0};
+    assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);
+    assert_true(r.values[0] == 0 && r.values[1] == 1 && r.values[2] == 1 && r.values[3] == 0);
+    limn_raster_free(&r);
+}
+
+static void percentiles_leave_outliers_out(void **state)
+{
+    limn_raster r = {0};
+    limn_range range = {0};
+    assert_int_equal(limn_raster_new(*state, "r", 1001, 1, 1, 1, 0, &r), LIMN_OK);
+    for (int i = 0; i <= 1000; i++) r.values[i] = (float)i;
+    r.values[1000] = 1e30f;
+    assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);
+    assert_true(range.low == 5 && range.high == 995 && r.values[1000] == 1 && fabsf(r.values[500] - 0.5f) < 1e-6f);
+    limn_raster_free(&r);
+}
+
+static void masks_are_whole_numbers(void **state)
+{
+    static const float good[] = {0, 255, 7, 7}, half[] = {0, 0.5f, 0, 0};
+    limn_raster r = raster_of(*state, 4, 1, 0, good);
+    uint8_t *mask;
+    assert_int_equal(limn_raster_bytes(*state, "r", &r, &mask), LIMN_OK);
+    assert_int_equal(mask[1], 255);
+    free(mask);
+    limn_raster_free(&r);
+    r = raster_of(*state, 4, 1, 0, half);
+    assert_int_equal(limn_raster_bytes(*state, "r", &r, &mask), LIMN_BAD_FILE);
+    assert_non_null(strstr(limn_error_text(*state), "0.5 at column 1, row 0"));
+    limn_raster_free(&r);
+}
+
+static int begin(void **state)
+{
+    *state = limn_ctx_new();
+    return *state ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    limn_ctx_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tiles_are_one_large_tile_away_from_their_borders),
+        cmocka_unit_test(every_size_from_one_pixel_on_has_probabilities),
+        cmocka_unit_test(colour_transparency_and_gray_become_what_the_network_reads),
+        cmocka_unit_test(a_picture_is_its_values),
+        cmocka_unit_test(other_networks_names_and_tiles_are_refused),
+        cmocka_unit_test(values_of_masks_become_classes),
+        cmocka_unit_test(ranges_become_0_to_1),
+        cmocka_unit_test(percentiles_leave_outliers_out),
+        cmocka_unit_test(masks_are_whole_numbers),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
