@@ -1,0 +1,170 @@
+/* unet_blocks.c: see unet_blocks.h. */
+#include "model/unet_blocks.h"
+
+#include "graph/node.h"
+
+const limn_res_names limn_res_diffusers = {"norm1", "conv1", "time_emb_proj", "norm2", "conv2", "conv_shortcut"};
+const limn_res_names limn_res_openai = {"in_layers.0", "in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3", "skip_connection"};
+const int limn_pad_after[4] = {0, 0, 1, 1}, limn_pad_around[4] = {1, 1, 1, 1};
+
+/* ---- settings ------------------------------------------------------------------------------------------------------------- */
+
+/* A digit a level: 1222 has four levels, the first one 1 wide.  @return how many */
+static int digits(int number, int *out)
+{
+    int n = 0;
+    for (int left = number; left; left /= 10) n++;
+    for (int i = n - 1; i >= 0; i--, number /= 10) out[i] = number % 10;
+    return n;
+}
+
+limn_unet limn_unet_from(const limn_settings *s, const limn_res_names *names, double eps)
+{
+    limn_unet u = {.s = s, .names = names, .eps = eps, .blocks = limn_settings_get(s, "blocks"), .groups = limn_settings_get(s, "groups"),
+                   .heads = limn_settings_get(s, "heads"), .head_width = limn_settings_get(s, "head_width"),
+                   .attention = limn_settings_get(s, "attention"), .attention_least = limn_settings_get(s, "attention_least"),
+                   .scale_shift = limn_settings_get(s, "scale_shift"), .down_pad = limn_pad_around};
+    u.n_levels = digits(limn_settings_get(s, "multipliers"), u.width);
+    for (int i = 0; i < u.n_levels; i++) u.width[i] *= limn_settings_get(s, "width"), u.side[i] = limn_settings_get(s, "size") >> i;
+    return u;
+}
+
+bool limn_unet_attends(const limn_unet *u, int level)
+{
+    return u->side[level] <= u->attention && u->side[level] >= u->attention_least;
+}
+
+int limn_unet_heads(const limn_unet *u, int64_t width)
+{
+    return u->head_width > 0 ? (int)(width / u->head_width) : u->heads;
+}
+
+const char *limn_unet_check(const limn_settings *s)
+{
+    limn_unet u = limn_unet_from(s, NULL, 0);
+    if (limn_settings_get(s, "size") % (1 << (u.n_levels - 1))) return "size must halve at every level but the last: a multiple of 2^(digits of multipliers - 1)";
+    if (limn_settings_get(s, "width") % 2) return "width must be even";
+    for (int i = 0; i < u.n_levels; i++) {
+        if (u.width[i] == 0) return "a digit of multipliers is 0: a level needs channels";
+        if (u.width[i] % u.groups) return "the width of a level (width times its digit of multipliers) must be a multiple of groups";
+        if (u.head_width > 0 ? u.width[i] % u.head_width : u.width[i] % u.heads) return "the width of a level must split into its attention heads";
+        if ((u.width[i] + u.width[i ? i - 1 : 0]) % u.groups) return "neighbouring levels together must be a multiple of groups";
+    }
+    return NULL;
+}
+
+/* ---- layers --------------------------------------------------------------------------------------------------------------- */
+
+limn_node *limn_conv_zero(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel)
+{
+    limn_init zero = {.kind = LIMN_INIT_ZERO, .decay = true};
+    return limn_conv_with(g, name, x, n, kernel, (limn_conv_options){.weight_init = &zero});
+}
+
+limn_node *limn_unet_down(limn_graph *g, const limn_unet *u, const char *name, limn_node *x)
+{
+    return limn_conv_with(g, name, x, limn_node_shape(x).dim[3], 3, (limn_conv_options){.stride = 2, .pad = u->down_pad});
+}
+
+static limn_node *doubled(limn_node *x)
+{
+    limn_shape s = limn_node_shape(x);
+    return limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST);
+}
+
+limn_node *limn_unet_up(limn_graph *g, const char *name, limn_node *x)
+{
+    return limn_conv(g, name, doubled(x), limn_node_shape(x).dim[3], 3);
+}
+
+static limn_node *resampled(limn_node *x, limn_resample resample)
+{
+    if (resample == LIMN_RESAMPLE_NONE) return x;
+    return resample == LIMN_RESAMPLE_DOWN ? limn_average_pool(x, 2) : doubled(x);
+}
+
+limn_node *limn_res_block(limn_graph *g, const limn_unet *u, limn_node *x, int64_t n, limn_resample resample)
+{
+    int64_t c = limn_node_shape(x).dim[3];
+    limn_node *h = limn_group_norm(g, u->names->norm1, x, u->groups, u->eps, LIMN_SILU);
+    h = limn_conv(g, u->names->conv1, resampled(h, resample), n, 3);
+    limn_node *t = limn_linear(g, u->names->time, u->t, u->scale_shift ? 2 * n : n);
+    if (u->scale_shift) {
+        limn_node *m[2]; /* scale, shift */
+        limn_chunk(t, 2, m);
+        h = limn_group_norm_modulated(g, u->names->norm2, h, u->groups, u->eps, m[1], m[0], LIMN_SILU);
+    } else {
+        h = limn_add(h, limn_reshape(t, LIMN_SHAPE(limn_node_shape(t).dim[0], 1, 1, n)));
+        h = limn_group_norm(g, u->names->norm2, h, u->groups, u->eps, LIMN_SILU);
+    }
+    h = limn_conv_zero(g, u->names->conv2, h, n, 3);
+    x = resampled(x, resample);
+    return limn_add(c == n ? x : limn_conv(g, u->names->shortcut, x, n, 1), h);
+}
+
+/* ---- the whole, as diffusers names it --------------------------------------------------------------------------------------- */
+
+typedef struct skips {
+    limn_node *x[LIMN_UNET_SKIPS];
+    int n;
+} skips;
+
+static limn_node *res_at(limn_graph *g, const limn_unet *u, limn_node *x, int j, int64_t n)
+{
+    limn_scope_push(g, "resnets.%d", j);
+    limn_scope_note(g, "residual block, told the time");
+    x = limn_res_block(g, u, x, n, LIMN_RESAMPLE_NONE);
+    limn_scope_pop(g);
+    return x;
+}
+
+static limn_node *attend_at(limn_graph *g, const limn_unet *u, limn_node *x, int j, int level)
+{
+    limn_scope_push(g, "attentions.%d", j);
+    x = u->attend(g, u, x, level);
+    limn_scope_pop(g);
+    return x;
+}
+
+static limn_node *down_block(limn_graph *g, const limn_unet *u, limn_node *x, int level, skips *k)
+{
+    limn_scope_push(g, "down_blocks.%d", level);
+    limn_scope_note(g, "%d x %d, down", u->side[level], u->side[level]);
+    for (int j = 0; j < u->blocks; j++) {
+        x = res_at(g, u, x, j, u->width[level]);
+        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, j, level);
+        k->x[k->n++] = x;
+    }
+    if (level < u->n_levels - 1) k->x[k->n++] = x = limn_unet_down(g, u, "downsamplers.0.conv", x);
+    limn_scope_pop(g);
+    return x;
+}
+
+static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int level, skips *k)
+{
+    limn_scope_push(g, "up_blocks.%d", u->n_levels - 1 - level);
+    limn_scope_note(g, "%d x %d, up, beside what came down", u->side[level], u->side[level]);
+    for (int j = 0; j <= u->blocks; j++) {
+        x = res_at(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, k->x[--k->n]}), j, u->width[level]);
+        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, j, level);
+    }
+    if (level > 0) x = limn_unet_up(g, "upsamplers.0.conv", x);
+    limn_scope_pop(g);
+    return x;
+}
+
+limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, int64_t n_out)
+{
+    int last = u->n_levels - 1;
+    limn_node *x = limn_conv(g, "conv_in", image, limn_settings_get(u->s, "width"), 3);
+    skips k = {.x = {x}, .n = 1};
+    for (int i = 0; i <= last; i++) x = down_block(g, u, x, i, &k);
+    limn_scope_push(g, "mid_block");
+    x = res_at(g, u, x, 0, u->width[last]);
+    x = attend_at(g, u, x, 0, last);
+    x = res_at(g, u, x, 1, u->width[last]);
+    limn_scope_pop(g);
+    for (int i = last; i >= 0; i--) x = up_block(g, u, x, i, &k);
+    x = limn_group_norm(g, "conv_norm_out", x, u->groups, u->eps, LIMN_SILU);
+    return limn_conv_zero(g, "conv_out", x, n_out, 3);
+}
