@@ -36,6 +36,7 @@ static void published_parameter_counts(void **state)
     assert_true(fabs(parameters_of(ctx, "uvit-h/2") / 1e6 - 500.8) < 0.1);
     assert_true(parameters_of(ctx, "sd-vae") == 83653863);
     assert_true(parameters_of(ctx, "taef2") == 1338528 + 1338499);
+    assert_true(parameters_of(ctx, "ddpm-cifar10") == 35746307);
     limn_ctx_free(ctx);
 }
 
@@ -138,6 +139,7 @@ static void small_close(small_net *net)
 
 #define SMALL "size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 "
 #define TEXT "text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 "
+#define UNET "size=4 channels=2 width=2 multipliers=12 blocks=1 groups=1 attention=2 attention_least=1 "
 static const char *const networks[] = {
     "dit " SMALL "time_width=6",
     "dit " SMALL "conditioning=modulated norm=pre classes=4 learn_sigma=1",
@@ -154,6 +156,8 @@ static const char *const networks[] = {
     "unet size=20 channels=1 classes=2 width=2 levels=2 norm=group groups=2 padding=valid",
     "vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2",
     "tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1",
+    "ddpm " UNET,
+    "ddpm " UNET "scale_shift=1 heads=2 padding=around classes=4 learn_sigma=1",
 };
 
 /* Central differences in double, three elements of every parameter. */

@@ -10,6 +10,7 @@ const limn_family *const limn_families[] = {
     &limn_family_clip_text,
     &limn_family_vae,
     &limn_family_tae,
+    &limn_family_ddpm,
     NULL,
 };
 
@@ -38,5 +39,6 @@ const limn_preset limn_presets[] = {
     {"unet-milesial", "unet", "levels=5 norm=batch"},
     {"sd-vae", "vae", ""},
     {"taesd", "tae", ""}, {"taef2", "tae", "latent=32 pool=1"},
+    {"ddpm-cifar10", "ddpm", "size=32 channels=3 width=128 multipliers=1222 attention=16 attention_least=16"},
     {NULL, NULL, NULL},
 };
