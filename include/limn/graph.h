@@ -157,7 +157,7 @@ limn_node *limn_attention_kv(limn_node *q, limn_node *kv, int heads);
  *  (n windows of each picture, or n = 1).  A bias of -inf hides a key. */
 limn_node *limn_attention_biased(limn_node *qkv, limn_node *bias, int heads);
 
-/** Rows of a table.   table [V, ...], ids INDEX [n...]  ->  [n..., ...];  an id outside 0..V-1 is the caller's mistake and
+/** Rows of a table.   table [V, ...], ids INDEX (or WIDE: timesteps, rounded) [n...]  ->  [n..., ...];  an id outside 0..V-1 is the caller's mistake and
  *  is clamped. */
 limn_node *limn_gather(limn_node *table, limn_node *ids);
 /** Gather from the parameter "name.weight" [v, d], N(0, 0.02). */

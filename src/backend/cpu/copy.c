@@ -2,6 +2,7 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/rows.h"
 
+#include <math.h>
 #include <string.h>
 
 static char *element(const limn_view *view, int64_t i)
@@ -89,17 +90,17 @@ const limn_kernel limn_cpu_blocks = {.name = "blocks", .refuse = limn_cpu_refuse
 
 /* ---- gather --------------------------------------------------------------------------------------------------------- */
 
-static int64_t clamp_id(int64_t id, int64_t n)
+static int64_t id_at(const limn_view *ids, int64_t i, int64_t n)
 {
+    int64_t id = ids->dtype == LIMN_I32 ? ((const int32_t *)ids->data)[i] : llrint(limn_get(ids, i));
     return id < 0 ? 0 : id >= n ? n - 1 : id;
 }
 
 static void run_gather(const limn_call *c)
 {
-    const int32_t *ids = c->src[1].data;
     int64_t v = c->src[0].shape.dim[0], d = limn_shape_count(&c->src[0].shape) / v, n = limn_shape_count(&c->src[1].shape);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n * d > 16384)
-    for (int64_t i = 0; i < n; i++) copy(&c->dst, i * d, &c->src[0], clamp_id(ids[i], v) * d, d);
+    for (int64_t i = 0; i < n; i++) copy(&c->dst, i * d, &c->src[0], id_at(&c->src[1], i, v) * d, d);
 }
 
 const limn_kernel limn_cpu_gather = {.name = "gather", .refuse = limn_cpu_refuse_types, .run = run_gather};
@@ -110,7 +111,6 @@ enum { GATHER_COLS = 64 };
 static void run_gather_grad(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
-    const int32_t *ids = c->src[1].data;
     float *table = c->dst.data;
     int64_t v = c->dst.shape.dim[0], d = limn_shape_count(&c->dst.shape) / v, n = limn_shape_count(&c->src[1].shape);
     memset(table, 0, limn_view_bytes(&c->dst));
@@ -120,7 +120,7 @@ static void run_gather_grad(const limn_call *c)
         float row[GATHER_COLS];
         for (int64_t i = 0; i < n; i++) {
             rows->load(row, element(&c->src[0], i * d + col), c->src[0].dtype, m);
-            rows->add(table + clamp_id(ids[i], v) * d + col, row, m);
+            rows->add(table + id_at(&c->src[1], i, v) * d + col, row, m);
         }
     }
 }

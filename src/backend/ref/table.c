@@ -5,7 +5,7 @@
 
 static int64_t id_of(const limn_view *ids, int64_t i, int64_t n)
 {
-    int64_t id = (int64_t)limn_get(ids, i);
+    int64_t id = llrint(limn_get(ids, i));
     return id < 0 ? 0 : id >= n ? n - 1 : id;
 }
 

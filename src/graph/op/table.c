@@ -4,8 +4,8 @@
 static const char *shape_gather(limn_node *node, char *text, size_t text_bytes)
 {
     const limn_shape *table = &node->src[0]->shape, *ids = &node->src[1]->shape;
-    if (table->rank < 1 || node->src[1]->kind != LIMN_INDEX || ids->rank + table->rank - 1 > LIMN_MAX_RANK) {
-        snprintf(text, text_bytes, "needs a table of at least one dimension and an index input");
+    if (table->rank < 1 || node->src[1]->kind == LIMN_COMPUTE || ids->rank + table->rank - 1 > LIMN_MAX_RANK) {
+        snprintf(text, text_bytes, "needs a table of at least one dimension and ids that are whole numbers or kept wide");
         return text;
     }
     node->kind = node->src[0]->kind;
