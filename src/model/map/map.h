@@ -26,6 +26,7 @@ typedef struct limn_map_row {
 } limn_map_row;
 
 typedef struct limn_dialect limn_dialect;
+typedef struct limn_map limn_map;
 struct limn_dialect {
     const char *title;         /* "Stable Diffusion 3 (diffusers)" */
     const char *family;
@@ -33,12 +34,14 @@ struct limn_dialect {
     const limn_map_row *rows;  /* ends with a NULL name; a parameter without a row has its own name in the file */
 };
 
-typedef struct limn_map {
+struct limn_map {
     const limn_dialect *dialect;
     limn_settings settings;
     limn_model_part part;      /* what of an autoencoder the file holds: some are published in two */
     char prefix[128];          /* before every name: "model.diffusion_model." */
-} limn_map;
+    /** NULL, or instead of the dialect's rows: the name in the file, behind the prefix, of the parameter called `name`. */
+    void (*rename)(const limn_map *map, const char *name, char *out, size_t out_bytes);
+};
 
 extern const limn_dialect limn_dialects[]; /* ends with a NULL title */
 

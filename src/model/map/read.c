@@ -45,11 +45,12 @@ static limn_status wrong_shape(limn_ctx *ctx, const char *file, const limn_entry
                      limn_shape_text(want, b));
 }
 
+/* A linear layer may have been a convolution of one pixel: [N,K] and [N,K,1,1] are alike. */
 static bool has_shape(const limn_entry *e, const limn_shape *want)
 {
-    if (!e->usable || e->rank != want->rank) return false;
-    for (int k = 0; k < want->rank; k++)
-        if (e->dim[k] != want->dim[k]) return false;
+    if (!e->usable) return false;
+    for (int k = 0; k < want->rank || k < e->rank; k++)
+        if ((k < e->rank ? e->dim[k] : 1) != (k < want->rank ? want->dim[k] : 1)) return false;
     return true;
 }
 
@@ -124,17 +125,25 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
 {
     int block = -1;
     const char *end = suffix_of(p->name);
+    char name[512];
+    const limn_entry *e;
+    if (map->rename) {
+        char inside[256];
+        *found = true;
+        map->rename(map, p->name, inside, sizeof inside);
+        snprintf(name, sizeof name, "%s%s", map->prefix, inside);
+        limn_status status = part(ctx, file, st, name, &p->shape, &e);
+        return status == LIMN_OK && to ? limn_safetensors_load(ctx, st, e, to, LIMN_F32) : status;
+    }
     const limn_map_row *row = map->dialect->rows;
     while (row->name && !matches(row->name, p->name, end, &block)) row++;
     *found = row->how != LIMN_MAP_ABSENT || !row->name;
     if (!*found) return LIMN_OK;
-    char name[512];
     if (row->name && row->how == LIMN_MAP_CROP) {
         source_name(map, row->source[0], block, end, name, sizeof name);
         return crop(ctx, file, st, name, p, to);
     }
     if (row->name) return read_rows(ctx, map, file, st, row, block, p, to);
-    const limn_entry *e;
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
     limn_status status = part(ctx, file, st, name, &p->shape, &e);
     return status == LIMN_OK && to ? limn_safetensors_load(ctx, st, e, to, LIMN_F32) : status;

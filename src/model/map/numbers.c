@@ -1,0 +1,63 @@
+/* numbers.c: see numbers.h. */
+#include "model/map/numbers.h"
+
+#include <string.h>
+
+const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name)
+{
+    char full[512], renamed[256];
+    if (q->map->rename) q->map->rename(q->map, name, renamed, sizeof renamed);
+    snprintf(full, sizeof full, "%s%s", q->map->prefix, q->map->rename ? renamed : name);
+    return limn_safetensors_find(q->st, full);
+}
+
+int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k)
+{
+    if (q->status != LIMN_OK) return 0;
+    const limn_entry *e = limn_numbers_find(q, name);
+    if (!e) {
+        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: looks like %s, but has no tensor \"%s%s\"", q->file, q->map->dialect->title, q->map->prefix, name);
+        return 0;
+    }
+    if (e->rank == rank) return e->dim[k];
+    q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" has %d dimensions, expected %d", q->file, e->name, e->rank, rank);
+    return 0;
+}
+
+void limn_numbers_set(limn_numbers *q, const char *name, int64_t value)
+{
+    char text[96];
+    if (q->status != LIMN_OK) return;
+    snprintf(text, sizeof text, "%s=%lld", name, (long long)value);
+    q->status = limn_settings_set(q->ctx, &q->map->settings, text);
+    if (q->status != LIMN_OK) limn_fail_in(q->ctx, q->status = LIMN_BAD_FILE, "%s (%s)", q->file, q->map->dialect->title);
+}
+
+void limn_numbers_choose(limn_numbers *q, const char *assignment)
+{
+    if (q->status == LIMN_OK) q->status = limn_settings_set(q->ctx, &q->map->settings, assignment);
+}
+
+int64_t limn_numbers_depth(const limn_numbers *q, const char *before, const char *after)
+{
+    int64_t n = 0;
+    char name[256];
+    do snprintf(name, sizeof name, "%s%lld%s", before, (long long)n, after);
+    while (limn_numbers_find(q, name) && ++n < 4096);
+    return n;
+}
+
+int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t otherwise)
+{
+    const json_t *value = q->config ? json_object_get(q->config, key) : NULL;
+    return json_is_integer(value) ? (int64_t)json_integer_value(value) : otherwise;
+}
+
+void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int64_t width)
+{
+    if (q->status != LIMN_OK) return;
+    if (heads < 1 || width % heads)
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: %s of width %lld: the number of heads is not in the tensors, and no published rule "
+                              "gives it; put a config.json with num_attention_heads beside the file", q->file, q->map->dialect->title, (long long)width);
+    else limn_numbers_set(q, setting, heads);
+}

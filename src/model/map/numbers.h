@@ -1,0 +1,35 @@
+/* numbers.h: the settings of a published network from the shapes of its tensors and its config.json. */
+#ifndef LIMN_NUMBERS_H
+#define LIMN_NUMBERS_H
+
+#include "model/map/map.h"
+
+#include <jansson.h>
+
+typedef struct limn_numbers {
+    limn_ctx *ctx;
+    const char *file;
+    const limn_safetensors *st;
+    limn_map *map;
+    json_t *config;       /* NULL: there is none */
+    limn_status status;   /* of the first failure; later calls do nothing */
+} limn_numbers;
+
+/** The tensor of this name, behind the prefix and renamed where the map renames; NULL: there is none. */
+const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name);
+/** Dimension k of a tensor of this rank; 0 and a failure when it is not there. */
+int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k);
+/** A setting of the network. */
+void limn_numbers_set(limn_numbers *q, const char *name, int64_t value);
+void limn_numbers_choose(limn_numbers *q, const char *assignment);
+/** Blocks 0, 1, ... that have the tensor before%dafter. */
+int64_t limn_numbers_depth(const limn_numbers *q, const char *before, const char *after);
+/** A whole number of config.json, or otherwise when it has none. */
+int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t otherwise);
+/** The number of attention heads, which must divide width. */
+void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int64_t width);
+
+/** ddpm, ddpm-mnist, adm and ldm-unet. */
+void limn_numbers_of_unet(limn_numbers *q);
+
+#endif

@@ -1,0 +1,118 @@
+/* numbers_unet.c: the settings of published U-Nets.  What no shape tells (side of the picture, groups, heads) is in config.json, or is that
+ * of the network that made the names known: DDPM for CIFAR-10, Stable Diffusion 1. */
+#include "model/map/numbers.h"
+
+#include <string.h>
+
+static const json_t *config_of(const limn_numbers *q, const char *key)
+{
+    return q->config ? json_object_get(q->config, key) : NULL;
+}
+
+/* An integer of config.json; when it is there without the key, the published class's own default; without a config.json, `rule`. */
+static int64_t whole(const limn_numbers *q, const char *key, int64_t missing, int64_t rule)
+{
+    return q->config ? limn_numbers_whole(q, key, missing) : rule;
+}
+
+static bool truth(const limn_numbers *q, const char *key, bool missing, bool rule)
+{
+    const json_t *value = config_of(q, key);
+    return !q->config ? rule : json_is_boolean(value) ? json_is_true(value) : missing;
+}
+
+/* ---- named as diffusers names them ------------------------------------------------------------------------------------------ */
+
+static int64_t level_dim(limn_numbers *q, int64_t level)
+{
+    char name[96];
+    snprintf(name, sizeof name, "down_blocks.%lld.resnets.0.conv1.weight", (long long)level);
+    return limn_numbers_dim(q, name, 4, 0);
+}
+
+/* The width of each level as a digit. @return levels */
+static int64_t multipliers(limn_numbers *q, int64_t width)
+{
+    int64_t n = limn_numbers_depth(q, "down_blocks.", ".resnets.0.conv1.weight"), number = 0;
+    for (int64_t i = 0; i < n && q->status == LIMN_OK; i++) {
+        int64_t wide = level_dim(q, i), digit = width > 0 ? wide / width : 0;
+        if (q->status == LIMN_OK && (n > 9 || digit < 1 || digit > 9 || digit * width != wide))
+            q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: level %lld is %lld wide, which is not 1 to 9 times the first convolution's %lld", q->file,
+                                  (long long)i, (long long)wide, (long long)width);
+        number = number * 10 + digit;
+    }
+    limn_numbers_set(q, "multipliers", number);
+    return n;
+}
+
+/* Levels with attention, largest and smallest side. */
+static void attention(limn_numbers *q, int64_t levels, int64_t size, const char *norm)
+{
+    int64_t first = 0, last = 0;
+    for (int64_t i = 0; i < levels; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "down_blocks.%lld.attentions.0.%s.weight", (long long)i, norm);
+        if (!limn_numbers_find(q, name)) continue;
+        last = size >> i;
+        if (!first) first = last;
+    }
+    limn_numbers_set(q, "attention", first);
+    limn_numbers_set(q, "attention_least", first ? last : 0);
+}
+
+static int64_t shared(limn_numbers *q, int64_t size, const char *norm)
+{
+    int64_t width = limn_numbers_dim(q, "conv_in.weight", 4, 0);
+    limn_numbers_set(q, "size", size);
+    limn_numbers_set(q, "channels", limn_numbers_dim(q, "conv_in.weight", 4, 1));
+    limn_numbers_set(q, "width", width);
+    attention(q, multipliers(q, width), size, norm);
+    limn_numbers_set(q, "blocks", limn_numbers_depth(q, "down_blocks.0.resnets.", ".conv1.weight"));
+    limn_numbers_set(q, "groups", limn_numbers_whole(q, "norm_num_groups", 32));
+    return width;
+}
+
+/* Attention layers of older files: query, key, value, proj_attn. */
+static void rename_old(const limn_map *map, const char *name, char *out, size_t out_bytes)
+{
+    static const char *const names[][2] = {{"to_q.", "query."}, {"to_k.", "key."}, {"to_v.", "value."}, {"to_out.0.", "proj_attn."}};
+    (void)map;
+    snprintf(out, out_bytes, "%s", name);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *at = strstr(name, names[i][0]);
+        if (at) snprintf(out, out_bytes, "%.*s%s%s", (int)(at - name), name, names[i][1], at + strlen(names[i][0]));
+    }
+}
+
+static void ddpm_numbers(limn_numbers *q)
+{
+    int64_t width = shared(q, limn_numbers_whole(q, "sample_size", 32), "group_norm");
+    if (limn_numbers_find(q, "mid_block.attentions.0.query.weight")) q->map->rename = rename_old;
+    limn_numbers_set(q, "learn_sigma", limn_numbers_dim(q, "conv_out.weight", 4, 0) == 2 * limn_numbers_dim(q, "conv_in.weight", 4, 1));
+    limn_numbers_set(q, "scale_shift", limn_numbers_dim(q, "down_blocks.0.resnets.0.time_emb_proj.weight", 2, 0) == 2 * width);
+    if (limn_numbers_find(q, "class_embedding.weight")) limn_numbers_set(q, "classes", limn_numbers_dim(q, "class_embedding.weight", 2, 0) - 1);
+    const json_t *heads = config_of(q, "attention_head_dim");
+    limn_numbers_set(q, "head_width", !q->config || json_is_null(heads) ? 0 : limn_numbers_whole(q, "attention_head_dim", 8));
+    limn_numbers_choose(q, whole(q, "downsample_padding", 1, 0) ? "padding=around" : "padding=after");
+    bool cos_first = truth(q, "flip_sin_to_cos", true, false);
+    if (q->status == LIMN_OK && whole(q, "freq_shift", 0, 1) != !cos_first)
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: freq_shift 1 with cosines first, or 0 with sines first, is no known U-Net's", q->file);
+    limn_numbers_choose(q, cos_first ? "time=cos" : "time=sin");
+    const json_t *eps = config_of(q, "norm_eps");
+    limn_numbers_choose(q, !q->config || (json_is_number(eps) && json_number_value(eps) < 5e-6) ? "norm_eps=1e-6" : "norm_eps=1e-5");
+}
+
+static void mnist_numbers(limn_numbers *q)
+{
+    limn_numbers_set(q, "size", limn_numbers_dim(q, "b1.0.ln.weight", 3, 1));
+    limn_numbers_set(q, "channels", limn_numbers_dim(q, "b1.0.ln.weight", 3, 0));
+    limn_numbers_set(q, "width", limn_numbers_dim(q, "b1.0.conv1.weight", 4, 0));
+    limn_numbers_set(q, "time_width", limn_numbers_dim(q, "time_embed.weight", 2, 1));
+}
+
+void limn_numbers_of_unet(limn_numbers *q)
+{
+    const char *family = q->map->dialect->family;
+    if (!strcmp(family, "ddpm-mnist")) mnist_numbers(q);
+    else ddpm_numbers(q);
+}
