@@ -24,6 +24,11 @@ limn_sampler_options limn_sampler_defaults(void)
     return (limn_sampler_options){.name = "euler", .schedule = limn_schedule_defaults(), .n_steps = 20, .strength = 1};
 }
 
+double limn_sampler_clip(const limn_schedule_options *schedule, int channels)
+{
+    return schedule->kind != LIMN_SCHEDULE_FLOW && (channels == 1 || channels == 3) ? 1 : 0;
+}
+
 const char *limn_sampler_name(int i) { return limn_sampler_row(i) ? limn_sampler_row(i)->name : NULL; }
 
 /* ---- options ---- */

@@ -49,6 +49,8 @@ typedef struct limn_sampler limn_sampler;
 
 /** euler, 20 steps of limn_schedule_defaults(), eps, strength 1. */
 limn_sampler_options limn_sampler_defaults(void);
+/** The clip of pictures of one or three channels in diffusion: their values end at -1 and 1.  0 for latents, colours with alpha, and flow. */
+double limn_sampler_clip(const limn_schedule_options *schedule, int channels);
 /** Name of sampler i, NULL past the last. */
 const char *limn_sampler_name(int i);
 

@@ -31,16 +31,22 @@ static limn_status read_number(const limn_pipeline *p, const char *key, double l
     return LIMN_OK;
 }
 
+/* SD3 was trained on rectified flow; diffusion in latents of Stable Diffusion has betas of its own. */
+static const char *published_schedule(const char *family)
+{
+    return !strcmp(family, "ldm-unet") ? "scaled_linear" : "linear";
+}
+
 /* Metadata: limn.schedule, limn.shift, limn.beta_start, limn.beta_end, limn.prediction; before them there was limn.objective, "flow" or "noise". */
 static limn_status read_objective(limn_pipeline *p)
 {
     const char *schedule = limn_safetensors_metadata(p->st, "limn.schedule"), *prediction = limn_safetensors_metadata(p->st, "limn.prediction");
     const char *objective = limn_safetensors_metadata(p->st, "limn.objective");
-    bool published = !limn_safetensors_metadata(p->st, "limn.settings"), dit = !strcmp(p->settings.family->name, "dit");
-    if (!schedule && published) schedule = dit ? "linear" : "flow";
+    bool published = !limn_safetensors_metadata(p->st, "limn.settings"), flow = !strcmp(p->settings.family->name, "mmdit");
+    if (!schedule && published) schedule = flow ? "flow" : published_schedule(p->settings.family->name);
     if (!schedule) schedule = objective && strcmp(objective, "noise") == 0 ? "linear" : "flow";
     p->schedule = limn_schedule_defaults();
-    if (published && !dit) p->schedule.shift = 3; /* SD3 */
+    if (published && flow) p->schedule.shift = 3; /* SD3 */
     if (!limn_schedule_find(schedule, &p->schedule.kind)) return unknown_value(p, "limn.schedule", schedule);
     if (p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR) p->schedule.beta_start = 0.00085, p->schedule.beta_end = 0.012;
     p->prediction = p->schedule.kind == LIMN_SCHEDULE_FLOW ? LIMN_PREDICT_FLOW : LIMN_PREDICT_EPS;

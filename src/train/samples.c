@@ -80,6 +80,7 @@ static limn_status make_sampler(limn_trainer *t, limn_samples *s)
     options.name = flow ? "euler" : "ddim";
     options.schedule = o->schedule, options.prediction = o->prediction, options.n_steps = STEPS;
     options.channels = s->channels, options.out_channels = s->out_channels;
+    options.clip = limn_sampler_clip(&o->schedule, s->channels);
     return limn_sampler_new(t->ctx, &options, &s->sampler);
 }
 
