@@ -57,5 +57,7 @@ extern const limn_family limn_family_unet;
 extern const limn_family limn_family_clip_text;
 extern const limn_family limn_family_vae;
 extern const limn_family limn_family_tae;
+extern const limn_family limn_family_ddpm;
+extern const limn_family limn_family_ddpm_mnist;
 
 #endif

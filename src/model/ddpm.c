@@ -18,15 +18,18 @@ static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int le
     return limn_reshape(limn_add(x, h), s);
 }
 
-/* Sines before cosines; frequencies 10000^(-i / (half - 1)), which is a period of 10000^(half / (half - 1)) for -i / half. */
-static limn_node *time_embedding(limn_graph *g, limn_build b, limn_ports *ports, int width)
+/* Sines come with frequencies 10000^(-i / (half - 1)), which are those of a period 10000^(half / (half - 1)) for -i / half. */
+static limn_node *time_embedding(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
+    int width = limn_settings_get(s, "width");
+    bool cos_first = limn_settings_get(s, "time") == 1;
+    double half = width / 2.0, period = cos_first || half <= 1 ? 10000 : pow(10000, half / (half - 1));
     limn_scope_push(g, "time_embedding");
     limn_scope_note(g, "timestep to a vector");
-    limn_node *t = limn_timestep_embedding(limn_time_input(g, b, ports), width, width > 2 ? pow(10000, width / 2.0 / (width / 2.0 - 1)) : 10000, false);
+    limn_node *t = limn_timestep_embedding(limn_time_input(g, b, ports), width, period, cos_first);
     t = limn_linear(g, "linear_2", limn_silu(limn_linear(g, "linear_1", t, 4 * width)), 4 * width);
     limn_scope_pop(g);
-    return limn_time_at_step(g, b, ports, t);
+    return limn_time_of_step(ports, t);
 }
 
 static limn_node *label_embedding(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
@@ -38,11 +41,11 @@ static limn_node *label_embedding(limn_graph *g, const limn_settings *s, limn_bu
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
     int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels");
-    limn_unet u = limn_unet_from(s, &limn_res_diffusers, 1e-6);
+    limn_unet u = limn_unet_from(s, &limn_res_diffusers, limn_settings_get(s, "norm_eps") ? 1e-5 : 1e-6);
     u.attend = attend;
     if (limn_settings_get(s, "padding") == 0) u.down_pad = limn_pad_after;
     ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
-    limn_node *t = time_embedding(g, b, ports, limn_settings_get(s, "width"));
+    limn_node *t = time_embedding(g, s, b, ports);
     if (limn_settings_get(s, "classes")) t = limn_add(t, label_embedding(g, s, b, ports));
     u.t = limn_silu(t);
     ports->output = limn_unet_body(g, &u, ports->image, channels * (1 + limn_settings_get(s, "learn_sigma")));
@@ -60,6 +63,8 @@ static const limn_setting settings[] = {
     {"head_width", 0, 0, 4096, NULL, "channels of a head, instead of heads; 0: see heads"},
     {"scale_shift", 0, 0, 1, NULL, "1: time scales and shifts the second norm of a block; 0: it is added"},
     {"padding", 0, 0, 1, "after|around", "zeros beside a picture that is halved: right and below only, or on all sides"},
+    {"time", 0, 0, 1, "sin|cos", "what comes first in the embedding of the timestep: sines (Ho et al.) or cosines (ADM)"},
+    {"norm_eps", 0, 0, 1, "1e-6|1e-5", "added to the variance in group norms"},
     {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
     {"learn_sigma", 0, 0, 1, NULL, "1: the network also predicts the variance"},
     {NULL, 0, 0, 0, NULL, NULL},

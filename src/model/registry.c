@@ -11,6 +11,7 @@ const limn_family *const limn_families[] = {
     &limn_family_vae,
     &limn_family_tae,
     &limn_family_ddpm,
+    &limn_family_ddpm_mnist,
     NULL,
 };
 
