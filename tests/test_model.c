@@ -38,6 +38,9 @@ static void published_parameter_counts(void **state)
     assert_true(parameters_of(ctx, "taef2") == 1338528 + 1338499);
     assert_true(parameters_of(ctx, "ddpm-cifar10") == 35746307);
     assert_true(parameters_of(ctx, "ddpm-mnist") == 606852);
+    assert_true(parameters_of(ctx, "sd15-unet") == 859520964);
+    assert_true(fabs(parameters_of(ctx, "adm-64") / 1e6 - 295.9) < 0.1);
+    assert_true(fabs(parameters_of(ctx, "adm-256") / 1e6 - 553.8) < 0.1);
     limn_ctx_free(ctx);
 }
 
@@ -159,6 +162,10 @@ static const char *const networks[] = {
     "tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1",
     "ddpm-mnist size=12 width=1 time_width=4",
     "ddpm " UNET,
+    "adm " UNET "classes=4 head_width=1",
+    "adm " UNET "resize=conv scale_shift=0 head_width=0 heads=2 learn_sigma=0",
+    "ldm-unet " UNET TEXT "heads=2",
+    "ldm-unet " UNET TEXT "heads=2 projection=linear text_encoder=clip",
     "ddpm " UNET "scale_shift=1 heads=2 padding=around classes=4 learn_sigma=1",
 };
 

@@ -59,5 +59,7 @@ extern const limn_family limn_family_vae;
 extern const limn_family limn_family_tae;
 extern const limn_family limn_family_ddpm;
 extern const limn_family limn_family_ddpm_mnist;
+extern const limn_family limn_family_adm;
+extern const limn_family limn_family_ldm_unet;
 
 #endif

@@ -6,9 +6,8 @@
 #include <math.h>
 
 /* Pixels look at each other: one group norm, q, k, v, attention, projection, + x.   x [B,H,W,C] */
-static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level)
+static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x)
 {
-    (void)level;
     limn_shape s = limn_node_shape(x);
     limn_scope_note(g, "self-attention: pixels look at each other");
     x = limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));

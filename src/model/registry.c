@@ -12,6 +12,8 @@ const limn_family *const limn_families[] = {
     &limn_family_tae,
     &limn_family_ddpm,
     &limn_family_ddpm_mnist,
+    &limn_family_adm,
+    &limn_family_ldm_unet,
     NULL,
 };
 
@@ -41,5 +43,11 @@ const limn_preset limn_presets[] = {
     {"sd-vae", "vae", ""},
     {"taesd", "tae", ""}, {"taef2", "tae", "latent=32 pool=1"},
     {"ddpm-cifar10", "ddpm", "size=32 channels=3 width=128 multipliers=1222 attention=16 attention_least=16"},
+    {"ddpm-digits", "ddpm", "size=28 channels=1 width=32 multipliers=122 blocks=1 groups=8 attention=7 attention_least=7 classes=10"},
+    {"adm-64", "adm", "classes=1000 always_labelled=1"},
+    {"adm-256", "adm", "size=256 width=256 multipliers=112244 blocks=2 classes=1000 always_labelled=1"},
+    {"sd15-unet", "ldm-unet", "size=64 channels=4 width=320 multipliers=1244 blocks=2 heads=8 text_width=768"},
+    {"ldm-unet-small", "ldm-unet", "size=32 channels=4 width=64 multipliers=124 blocks=1 groups=16 attention=16 attention_least=8 heads=4 "
+                                   "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},
     {NULL, NULL, NULL},
 };

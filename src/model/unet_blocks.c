@@ -118,10 +118,10 @@ static limn_node *res_at(limn_graph *g, const limn_unet *u, limn_node *x, int j,
     return x;
 }
 
-static limn_node *attend_at(limn_graph *g, const limn_unet *u, limn_node *x, int j, int level)
+static limn_node *attend_at(limn_graph *g, const limn_unet *u, limn_node *x, int j)
 {
     limn_scope_push(g, "attentions.%d", j);
-    x = u->attend(g, u, x, level);
+    x = u->attend(g, u, x);
     limn_scope_pop(g);
     return x;
 }
@@ -132,7 +132,7 @@ static limn_node *down_block(limn_graph *g, const limn_unet *u, limn_node *x, in
     limn_scope_note(g, "%d x %d, down", u->side[level], u->side[level]);
     for (int j = 0; j < u->blocks; j++) {
         x = res_at(g, u, x, j, u->width[level]);
-        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, j, level);
+        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, j);
         k->x[k->n++] = x;
     }
     if (level < u->n_levels - 1) k->x[k->n++] = x = limn_unet_down(g, u, "downsamplers.0.conv", x);
@@ -146,7 +146,7 @@ static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int 
     limn_scope_note(g, "%d x %d, up, beside what came down", u->side[level], u->side[level]);
     for (int j = 0; j <= u->blocks; j++) {
         x = res_at(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, k->x[--k->n]}), j, u->width[level]);
-        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, j, level);
+        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, j);
     }
     if (level > 0) x = limn_unet_up(g, "upsamplers.0.conv", x);
     limn_scope_pop(g);
@@ -161,7 +161,7 @@ limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, i
     for (int i = 0; i <= last; i++) x = down_block(g, u, x, i, &k);
     limn_scope_push(g, "mid_block");
     x = res_at(g, u, x, 0, u->width[last]);
-    x = attend_at(g, u, x, 0, last);
+    x = attend_at(g, u, x, 0);
     x = res_at(g, u, x, 1, u->width[last]);
     limn_scope_pop(g);
     for (int i = last; i >= 0; i--) x = up_block(g, u, x, i, &k);

@@ -26,7 +26,7 @@ typedef struct limn_unet {
     limn_node *t, *text;
     const int *down_pad;                   /* zeros above, left, below, right of the picture that is halved */
     /** Attention after a residual block, in the scope of its name. */
-    limn_node *(*attend)(limn_graph *g, const struct limn_unet *u, limn_node *x, int level);
+    limn_node *(*attend)(limn_graph *g, const struct limn_unet *u, limn_node *x);
 } limn_unet;
 
 extern const int limn_pad_after[4], limn_pad_around[4];
