@@ -84,6 +84,8 @@ const limn_dialect limn_dialects[] = {
     {"CLIP text encoder", "clip-text", ANCHORS("text_model.embeddings.token_embedding.weight"), same},
     {"AutoencoderKL of older diffusers", "vae", ANCHORS("encoder.mid_block.attentions.0.query.weight", "encoder.down_blocks.0.resnets.0.conv1.weight"), vae_old},
     {"AutoencoderKL (diffusers)", "vae", ANCHORS("encoder.down_blocks.0.resnets.0.conv1.weight", "decoder.up_blocks.0.resnets.0.conv1.weight"), same},
+    {"Stable Diffusion U-Net", "ldm-unet", ANCHORS("input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", "middle_block.1.transformer_blocks.0.attn2.to_k.weight"), same},
+    {"Stable Diffusion U-Net (diffusers)", "ldm-unet", ANCHORS("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"), same},
     {"DDPM U-Net of older diffusers", "ddpm", ANCHORS("mid_block.attentions.0.query.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"), same},
     {"DDPM U-Net (diffusers)", "ddpm", ANCHORS("mid_block.attentions.0.to_q.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"), same},
     {"DDPM U-Net for digits", "ddpm-mnist", ANCHORS("b_mid.0.ln.weight", "time_embed.weight", "te_out.2.weight"), same},

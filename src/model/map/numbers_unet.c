@@ -110,9 +110,99 @@ static void mnist_numbers(limn_numbers *q)
     limn_numbers_set(q, "time_width", limn_numbers_dim(q, "time_embed.weight", 2, 1));
 }
 
+/* ---- Stable Diffusion's latent U-Net ----------------------------------------------------------------------------------------- */
+
+static const char *const res_names[][2] = {{"norm1", "in_layers.0"}, {"conv1", "in_layers.2"}, {"time_emb_proj", "emb_layers.1"},
+                                           {"norm2", "out_layers.0"}, {"conv2", "out_layers.3"}, {"conv_shortcut", "skip_connection"}};
+
+/* "norm1.weight" -> "in_layers.0.weight"; other names stay */
+static void put_res(const char *head, const char *rest, char *out, size_t out_bytes)
+{
+    size_t n = strcspn(rest, ".");
+    for (size_t i = 0; i < sizeof res_names / sizeof *res_names; i++)
+        if (strlen(res_names[i][0]) == n && !strncmp(rest, res_names[i][0], n)) {
+            snprintf(out, out_bytes, "%s%s%s", head, res_names[i][1], rest + n);
+            return;
+        }
+    snprintf(out, out_bytes, "%s%s", head, rest);
+}
+
+/* Blocks are counted through in CompVis's files: level L has entries L (n + 1) + 1 .. of input_blocks, the last of which halves the sides. */
+static void rename_level(const limn_map *map, const char *side, int level, const char *part, int j, const char *rest, char *out, size_t out_bytes)
+{
+    int n = limn_settings_get(&map->settings, "blocks"), levels = 0;
+    for (int m = limn_settings_get(&map->settings, "multipliers"); m; m /= 10) levels++;
+    bool down = side[0] == 'd', res = !strcmp(part, "resnets");
+    int size = limn_settings_get(&map->settings, "size") >> (levels - 1 - level);
+    bool attends = size <= limn_settings_get(&map->settings, "attention") && size >= limn_settings_get(&map->settings, "attention_least");
+    char head[96];
+    if (!strcmp(part, "downsamplers")) snprintf(out, out_bytes, "input_blocks.%d.0.op%s", (level + 1) * (n + 1), rest + strlen("conv"));
+    else if (!strcmp(part, "upsamplers")) snprintf(out, out_bytes, "output_blocks.%d.%d.%s", level * (n + 1) + n, attends ? 2 : 1, rest);
+    else {
+        snprintf(head, sizeof head, "%s.%d.%d.", down ? "input_blocks" : "output_blocks", level * (n + 1) + j + (down ? 1 : 0), res ? 0 : 1);
+        if (res) put_res(head, rest, out, out_bytes);
+        else snprintf(out, out_bytes, "%s%s", head, rest);
+    }
+}
+
+/* diffusers' names -> CompVis's and openai's */
+static void rename_compvis(const limn_map *map, const char *name, char *out, size_t out_bytes)
+{
+    static const char *const whole_names[][2] = {{"conv_in.", "input_blocks.0.0."}, {"time_embedding.linear_1.", "time_embed.0."},
+        {"time_embedding.linear_2.", "time_embed.2."}, {"conv_norm_out.", "out.0."}, {"conv_out.", "out.2."}};
+    char side[32], part[32];
+    int level, j, n = 0;
+    for (size_t i = 0; i < sizeof whole_names / sizeof *whole_names; i++)
+        if (!strncmp(name, whole_names[i][0], strlen(whole_names[i][0]))) {
+            snprintf(out, out_bytes, "%s%s", whole_names[i][1], name + strlen(whole_names[i][0]));
+            return;
+        }
+    if (sscanf(name, "mid_block.%31[a-z].%d.%n", part, &j, &n) == 2 && n) {
+        char head[32];
+        bool res = !strcmp(part, "resnets");
+        snprintf(head, sizeof head, "middle_block.%d.", res ? 2 * (j & 1) : 1);
+        if (res) put_res(head, name + n, out, out_bytes);
+        else snprintf(out, out_bytes, "%s%s", head, name + n);
+    } else if (sscanf(name, "%31[a-z]_blocks.%d.%31[a-z].%d.%n", side, &level, part, &j, &n) == 4 && n)
+        rename_level(map, side, level & 15, part, j & 15, name + n, out, out_bytes);
+    else snprintf(out, out_bytes, "%s", name);
+}
+
+/* How many levels, and blocks in each: the entries of input_blocks that halve the sides. */
+static void count_compvis(limn_numbers *q)
+{
+    int64_t levels = 1, first = 0, number = 1;
+    for (int k = 1; k < 100; k++) {
+        char name[64];
+        snprintf(name, sizeof name, "input_blocks.%d.0.op.weight", k);
+        if (!limn_numbers_find(q, name)) continue;
+        levels++, number = levels < 10 ? number * 10 + 1 : number;
+        if (!first) first = k;
+    }
+    limn_numbers_set(q, "blocks", first > 1 ? first - 1 : 1);
+    limn_numbers_set(q, "multipliers", number);
+    q->map->rename = rename_compvis;
+}
+
+static void ldm_numbers(limn_numbers *q)
+{
+    if (limn_numbers_find(q, "input_blocks.0.0.weight")) count_compvis(q);
+    const char *attn = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", *in = "mid_block.attentions.0.proj_in.weight";
+    shared(q, limn_numbers_whole(q, "sample_size", 64), "norm");
+    int64_t text = limn_numbers_dim(q, attn, 2, 1);
+    limn_numbers_set(q, "text_width", text);
+    limn_numbers_set(q, "depth", limn_numbers_depth(q, "mid_block.attentions.0.transformer_blocks.", ".attn2.to_k.weight"));
+    bool linear = q->status == LIMN_OK && limn_numbers_find(q, in) && limn_numbers_find(q, in)->rank == 2;
+    limn_numbers_choose(q, linear ? "projection=linear" : "projection=conv");
+    const json_t *heads = config_of(q, "attention_head_dim"); /* of diffusers, and in spite of its name: how many heads */
+    if (json_is_integer(heads)) limn_numbers_set(q, "heads", json_integer_value(heads));
+    else limn_numbers_set(q, "head_width", json_is_array(heads) || text == 1024 ? 64 : 0);
+}
+
 void limn_numbers_of_unet(limn_numbers *q)
 {
     const char *family = q->map->dialect->family;
     if (!strcmp(family, "ddpm-mnist")) mnist_numbers(q);
+    else if (!strcmp(family, "ldm-unet")) ldm_numbers(q);
     else ddpm_numbers(q);
 }
