@@ -57,7 +57,9 @@ static limn_node *resize(limn_graph *g, const limn_unet *u, limn_node *x, int at
 static int go_down(limn_graph *g, const limn_unet *u, limn_node **x, limn_node **skip)
 {
     int k = 0, last = u->n_levels - 1;
-    *x = skip[k++] = limn_conv(g, "input_blocks.0.0", *x, u->width[0], 3);
+    limn_scope_push(g, "input_blocks.0");
+    *x = skip[k++] = limn_conv(g, "0", *x, u->width[0], 3);
+    limn_scope_pop(g);
     for (int level = 0; level <= last; level++)
         for (int j = 0; j < u->blocks + (level < last); j++, k++) {
             limn_scope_push(g, "input_blocks.%d", k);

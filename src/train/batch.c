@@ -9,11 +9,12 @@
 static void describe_rows(limn_trainer *t, int part)
 {
     uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
+    bool always = limn_settings_get(&t->o->settings, "always_labelled");
     int32_t none = limn_settings_get(&t->o->settings, "classes");
     for (int b = 0; b < t->o->batch; b++) {
         limn_batch_row *row = &t->rows[b];
         row->sample = first + (uint64_t)b;
-        row->dropped = limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, row->sample, 0) < (float)t->o->drop;
+        row->dropped = !always && limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, row->sample, 0) < (float)t->o->drop;
         row->caption = row->dropped ? "" : limn_dataset_caption(t->data, t->shown[b]);
         row->label = row->dropped ? -1 : limn_dataset_label(t->data, t->shown[b]);
         if (row->label < 0) row->label = none;

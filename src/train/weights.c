@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "graph/node.h"
+#include "model/fit.h"
 #include "model/map/map.h"
 
 #include <math.h>
@@ -160,8 +161,13 @@ limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_sa
     const char *text = limn_safetensors_metadata(st, "limn.settings");
     if (!text) {
         limn_map map;
+        limn_fit fit;
         limn_status status = limn_map_detect(ctx, file, st, &map);
         if (status == LIMN_OK) *out = map.settings;
+        else if (status == LIMN_NOT_FOUND && limn_fit_find(ctx, file, st, &fit) == LIMN_OK && fit.source == LIMN_FIT_PRESET) {
+            *out = fit.settings; /* under the names of a preset, which no shape tells from its neighbours */
+            return LIMN_OK;
+        } else if (status == LIMN_NOT_FOUND) limn_map_detect(ctx, file, st, &map); /* its sentence */
         return status == LIMN_NOT_FOUND ? LIMN_UNSUPPORTED : status;
     }
     limn_status status = limn_settings_parse(ctx, text, out);
