@@ -375,6 +375,9 @@ class UVit(nn.Module):
 
 
 def network(s):
+    if s["family"] in ("ddpm", "adm", "ldm-unet"):
+        from diffusion_unets import unet
+        return unet(s)
     return UVit(s) if s["family"] == "uvit" else Denoiser(s)
 
 

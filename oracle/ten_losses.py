@@ -16,6 +16,7 @@ from networks import network as build, settings, weight
 
 TINY = "size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 "
 TEXT = "text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 "
+UNET = "size=4 channels=3 width=4 multipliers=12 blocks=1 groups=2 attention=2 attention_least=2 "
 NETWORKS = [
     "dit " + TINY + "time_width=6",
     "dit " + TINY + "conditioning=modulated norm=pre classes=4",
@@ -24,6 +25,10 @@ NETWORKS = [
     "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
     "mmdit " + TINY + TEXT + "attention=both conditioning=modulated norm=pre text_encoder=clip",
     "uvit " + TINY + "classes=4",
+    "ddpm " + UNET,
+    "adm " + UNET + "head_width=2 learn_sigma=0 classes=4",
+    "ldm-unet " + UNET + TEXT + "heads=2",
+    "ldm-unet " + UNET + TEXT + "heads=2 text_encoder=clip",
     "uvit " + TINY + TEXT + "time_mlp=1 text=1 text_encoder=clip",
 ]
 TIMES = torch.tensor([100.0, 700.0])
@@ -51,7 +56,7 @@ class Model(torch.nn.Module):
         s, d = self.s, {}
         if s.get("classes"):
             d["label"] = torch.tensor([1, 3])
-        if s["family"] == "mmdit" or s.get("text"):
+        if s["family"] in ("mmdit", "ldm-unet") or s.get("text"):
             d["features"] = given("features", 2, s["text_length"], s["text_width"])
         if self.clip is not None:
             ids = (torch.arange(2 * s["text_length"]) * 37 + 11).reshape(2, -1) % s["text_vocab"]

@@ -5,6 +5,7 @@
 #include "model/model.h"
 #include "train/weights.h"
 #include "vectors/layers.h"
+#include "vectors/diffusion_unets.h"
 #include "vectors/autoencoders.h"
 
 #include <math.h>
@@ -34,7 +35,7 @@ static bool inside(const limn_scope *scope, const char *path)
 static limn_node *last_of(const net *t, const char *path)
 {
     if (!strcmp(path, "pooled")) return t->ports.pooled_text;
-    if (!strcmp(path, "final_layer") || !strcmp(path, "text_model.final_layer_norm")) return t->ports.output;
+    if (!strcmp(path, "output") || !strcmp(path, "final_layer") || !strcmp(path, "text_model.final_layer_norm")) return t->ports.output;
     for (int i = t->g->n_nodes - 1; i >= 0; i--)
         if (inside(t->g->nodes[i]->scope, path)) return t->g->nodes[i];
     fail_msg("no scope \"%s\"", path);
@@ -138,6 +139,7 @@ static void check_table(const network_vectors *table, size_t n, const limn_plan_
 static void check_all(const limn_plan_options *options, double tolerance)
 {
     check_table(published, sizeof published / sizeof *published, options, tolerance);
+    check_table(unets, sizeof unets / sizeof *unets, options, tolerance);
     check_table(autoencoders, sizeof autoencoders / sizeof *autoencoders, options, tolerance);
 }
 
