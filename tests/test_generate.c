@@ -188,7 +188,7 @@ static void learned_variance_labels_and_guidance_reach_the_sampler_in_order(void
     generate(ctx, p, &o, &image);
     limn_sampler_options sampling = limn_sampler_defaults();
     limn_sampler *s;
-    sampling.name = "ddpm", sampling.n_steps = 5, sampling.variance = LIMN_VARIANCE_LEARNED_RANGE, sampling.channels = C, sampling.out_channels = 2 * C;
+    sampling.name = "ddpm", sampling.n_steps = 5, sampling.variance = LIMN_VARIANCE_LEARNED_RANGE, sampling.channels = C, sampling.out_channels = 2 * C, sampling.clip = 1;
     assert_int_equal(limn_sampler_new(ctx, &sampling, &s), LIMN_OK);
     assert_int_equal(limn_sampler_begin(ctx, s, 1, N, &(limn_picture_seed){9, 0}), LIMN_OK);
     float x[N], y[2 * N];

@@ -21,7 +21,7 @@ typedef struct net {
     limn_ports ports;
     limn_node *layer[MAX_LAYERS];
     limn_plan *plan;
-    void *weight[256]; /* NULL where the plan keeps its own */
+    void *weight[512]; /* NULL where the plan keeps its own */
 } net;
 
 static bool inside(const limn_scope *scope, const char *path)
@@ -101,7 +101,7 @@ static void open_net(net *t, limn_ctx *ctx, const network_vectors *v, const limn
     for (int k = 0; k < v->n && status == LIMN_OK; k++) t->layer[k] = last_of(t, v->layer[k].scope);
     if (status == LIMN_OK) status = limn_plan_new(t->g, v->n, t->layer, options, &t->plan);
     if (status != LIMN_OK) fail_msg("%s: %s", v->settings, limn_error_text(ctx));
-    assert_true(t->g->n_parameters <= 256);
+    assert_true(t->g->n_parameters <= 512);
     for (int i = 0; i < t->g->n_parameters; i++) give_weight(t, i, options);
     give_inputs(t, &s);
     assert_int_equal(limn_plan_run(t->plan), LIMN_OK);

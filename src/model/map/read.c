@@ -48,7 +48,7 @@ static limn_status wrong_shape(limn_ctx *ctx, const char *file, const limn_entry
 /* A linear layer may have been a convolution of one pixel: [N,K] and [N,K,1,1] are alike. */
 static bool has_shape(const limn_entry *e, const limn_shape *want)
 {
-    if (!e->usable) return false;
+    if (!e->usable || (e->rank != want->rank && (e->rank < 2 || want->rank < 2))) return false;
     for (int k = 0; k < want->rank || k < e->rank; k++)
         if ((k < e->rank ? e->dim[k] : 1) != (k < want->rank ? want->dim[k] : 1)) return false;
     return true;
