@@ -33,6 +33,7 @@ int cli_describe(int argc, char **argv);
 int cli_train(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 int cli_denoise(int argc, char **argv);
+int cli_upscale(int argc, char **argv);
 int cli_interpolate_seeds(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_encode(int argc, char **argv);

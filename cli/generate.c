@@ -57,7 +57,7 @@ static const char help[] =
 /* Flags as they were typed. */
 typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed, *precision, *threads;
-    const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *vae;
+    const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small, *vae;
     bool grid, help, quiet, karras, show, bare;
 } generate_words;
 
@@ -116,7 +116,8 @@ static bool read_seeds(const char *text, limn_generate_options *o)
 /* What starts from a picture or from two seeds. */
 static bool read_start(const generate_verb *verb, generate_words *w, generate_numbers *n, limn_generate_options *o)
 {
-    if (verb->reads_picture && !w->init) return lacks("expected a picture, as in: limn denoise noisy.png --noise 40 -o clean.png");
+    if (verb->enlarges && !w->small) return lacks("expected a picture, as in: limn upscale -m runs/sr small.png -o large.png");
+    if (verb->reads_picture && !verb->enlarges && !w->init) return lacks("expected a picture, as in: limn denoise noisy.png --noise 40 -o clean.png");
     if (verb->denoises && !w->noise) return lacks("expected --noise, the standard deviation of the noise in the picture, of 255");
     if (verb->between && !w->seeds) return lacks("expected --seeds, as in --seeds 1,2");
     if (!w->init && w->mask) return lacks("--mask expects --init-img too, the picture of which a part is kept");
@@ -179,20 +180,23 @@ static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *
 static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const generate_numbers *n, limn_generate_options *o)
 {
     limn_pipeline *p = NULL;
-    limn_image init = {0}, mask = {0};
+    limn_image init = {0}, mask = {0}, small = {0};
     generate_output out = {.pattern = w->output ? w->output : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
     limn_status status = generate_output_check(ctx, &out);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 1, &mask);
+    if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : "models/emoji", &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);
     if (w->init) o->init = &init;
     if (w->mask) o->mask = &mask;
+    if (w->small) o->small = &small;
     if (status == LIMN_OK) status = make(ctx, p, &out, o);
     limn_image_free(&init);
     limn_image_free(&mask);
+    limn_image_free(&small);
     limn_pipeline_free(p);
     return status;
 }
@@ -222,7 +226,7 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     int words = cli_parse(argc, argv, flags, &word, 1);
     if (w.help) return fputs(verb->help, stdout), 0;
     if (words < 0) return 2;
-    const char **of_word = verb->reads_picture ? &w.init : &w.prompt;
+    const char **of_word = verb->enlarges ? &w.small : verb->reads_picture ? &w.init : &w.prompt;
     if (*of_word && word) return wrong(verb->reads_picture ? "-i gives the picture, and there is a word too" : "-p gives the prompt, and there is a word too", word), 2;
     if (!*of_word) *of_word = word;
     limn_generate_options o = limn_generate_defaults();

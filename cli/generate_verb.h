@@ -7,6 +7,7 @@
 typedef struct generate_verb {
     const char *name, *help;
     bool reads_picture;   /* its word is a picture, and the prompt comes with -p if at all */
+    bool enlarges;        /* that picture is the small one of a network that enlarges */
     bool denoises;        /* --noise is needed */
     bool between;         /* --seeds A,B is needed, and the result is one strip */
 } generate_verb;

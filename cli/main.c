@@ -9,6 +9,7 @@ static const char help[] =
     "  limn generate \"man farmer\" -o farmer.png             a picture from words\n"
     "  limn generate \"a bear\" -i cat.png --strength 0.6    a picture from words and a picture; --mask: only a part of it\n"
     "  limn denoise noisy.png --noise 40 -o clean.png       noise out of a picture\n"
+    "  limn upscale -m runs/sr small.png -o large.png       a larger picture\n"
     "  limn train mmdit-emoji --data FOLDER --out RUN       train on a folder of captioned pictures\n"
     "  limn describe mmdit --set attention=joint            a network as text\n"
     "  limn encode -m VAE cat.png -o cat.safetensors        a picture to its latent; limn decode: back\n"
@@ -26,7 +27,7 @@ static const struct verb {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"generate", cli_generate}, {"train", cli_train}, {"describe", cli_describe}, {"inspect", cli_inspect}, {"encode", cli_encode}, {"decode", cli_decode}, {"interpolate", cli_interpolate},
-    {"denoise", cli_denoise}, {"segment", cli_segment},
+    {"denoise", cli_denoise}, {"upscale", cli_upscale}, {"segment", cli_segment},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

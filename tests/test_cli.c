@@ -144,6 +144,9 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("denoise $D/none.png", "expected --noise");
     refuses("denoise --noise 4", "expected a picture");
     refuses("denoise $D/none.png --noise 4", "none.png: No such file");
+    refuses("upscale", "expected a picture");
+    refuses("upscale $D/none.png", "none.png: No such file");
+    refuses("describe hdit --set enlarge=5", "a factor of size");
     refuses("interpolate --seeds 1 x", "two whole numbers");
     refuses("inspect", "expected a file");
     refuses("inspect $D/none", "No such file");
@@ -345,6 +348,48 @@ static int remove_folder(void **state)
     return system(command);
 }
 
+static void write_square(const char *name, int side, uint8_t value)
+{
+    char path[128];
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t *pixels = malloc((size_t)(3 * side * side));
+    memset(pixels, value, (size_t)(3 * side * side));
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(limn_png_write(ctx, path, &(limn_image){side, side, 3, pixels}, NULL), LIMN_OK);
+    free(pixels);
+    limn_ctx_free(ctx);
+}
+
+/* Two steps teach nothing, but the small picture must arrive. */
+static void a_network_that_enlarges_is_trained_and_looks_at_the_small_picture(void **state)
+{
+    (void)state;
+    result r = limn("", "train hdit --data shapes --out $D/sr --steps 2 --batch 2 --lr 0.05 --warmup 0 --ema 0 "
+                        "--set 'size=16 patch=2 width=16 levels=2 depth=1 depth_inner=1 head_width=8 window=4 enlarge=2'");
+    if (r.code) fail_msg("%s", r.err);
+    done(r);
+    write_square("dark.png", 8, 30), write_square("light.png", 8, 220), write_square("wide.png", 16, 220);
+    for (int i = 0; i < 2; i++) {
+        r = limn("", i ? "upscale -m $D/sr $D/light.png -o $D/large1.png --steps 2" : "upscale -m $D/sr $D/dark.png -o $D/large0.png --steps 2");
+        if (r.code) fail_msg("%s", r.err);
+        done(r);
+    }
+    limn_image images[2];
+    limn_ctx *ctx = limn_ctx_new();
+    for (int i = 0; i < 2; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/large%d.png", folder, i);
+        assert_int_equal(limn_image_read(ctx, path, 3, &images[i]), LIMN_OK);
+        assert_int_equal(images[i].width, 16);
+    }
+    assert_memory_not_equal(images[0].pixels, images[1].pixels, 16 * 16 * 3);
+    for (int i = 0; i < 2; i++) limn_image_free(&images[i]);
+    limn_ctx_free(ctx);
+    refuses("upscale -m $D/sr $D/wide.png -o $D/x.png", "enlarges pictures of 8 x 8 to 16 x 16, found one of 16 x 16");
+    refuses("generate -m $D/sr -o $D/x.png", "limn upscale does that");
+    refuses("upscale -m " LIMN_SOURCE_DIR "/models/emoji $D/wide.png -o $D/x.png", "does not enlarge pictures");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +405,7 @@ int main(void)
         cmocka_unit_test(inspect_names_what_is_damaged),
         cmocka_unit_test(inspect_reads_the_words_of_a_picture),
         cmocka_unit_test(a_damaged_png_is_refused),
+        cmocka_unit_test(a_network_that_enlarges_is_trained_and_looks_at_the_small_picture),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

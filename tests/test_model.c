@@ -120,6 +120,7 @@ static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn
         limn_plan_set(net->plan, net->ports.ids, LIMN_I32, ids);
         limn_plan_set(net->plan, net->ports.text_end, LIMN_I32, (int32_t[]){2, 7});
     }
+    if (net->ports.condition) fill(limn_plan_data(net->plan, net->ports.condition), wide, limn_node_count(net->ports.condition), 4, 1);
     if (net->ports.features) fill(limn_plan_data(net->plan, net->ports.features), wide, limn_node_count(net->ports.features), 3, 1);
     if (net->ports.label) limn_plan_set(net->plan, net->ports.label, LIMN_I32, (int32_t[]){1, 3});
 }
@@ -152,7 +153,7 @@ static const char *const networks[] = {
     "mmdit " SMALL TEXT "conditioning=modulated norm=pre text_encoder=clip",
     "mmdit " SMALL TEXT "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
     "mmdit " SMALL TEXT "attention=both conditioning=modulated norm=pre text_encoder=clip",
-    "hdit size=4 channels=1 patch=1 width=4 levels=2 depth=2 depth_inner=1 window=2 head_width=4 mlp_ratio=1 classes=4",
+    "hdit size=4 channels=1 patch=1 width=4 levels=2 depth=2 depth_inner=1 window=2 head_width=4 mlp_ratio=1 enlarge=2",
     "uvit " SMALL "classes=4",
     "uvit " SMALL TEXT "time_mlp=1 text=1 text_encoder=clip",
     "unet size=8 channels=2 classes=3 width=2 levels=3",

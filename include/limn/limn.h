@@ -82,6 +82,7 @@ typedef struct limn_pipeline_info {
     const char *sampler;         /* taken when the options name none */
     int width, height, channels; /* of its pictures, or of its latents as long as it lacks the autoencoder that makes pictures of them */
     bool makes_latents;          /* limn_generate() needs limn_pipeline_set_autoencoder() first */
+    int enlarges;                /* above 0: its pictures are made of pictures so many times smaller, limn_generate_options.small */
     int classes;                 /* labels it knows; 0: it takes none */
     bool reads_text;
 } limn_pipeline_info;
@@ -103,6 +104,7 @@ typedef struct limn_generate_options {
     const limn_image *mask;        /* init: of its size; where it is white (above half) the picture is made anew, the rest is kept */
     int resample;                  /* mask: times each step is done, from 1 (Lugmayr et al. 2022: 10); what is made fits better to what is kept */
     double noise, noise_left;      /* init holds noise of this standard deviation, of 255: denoise it, down to noise_left; 0: it holds none */
+    const limn_image *small;       /* what a network that enlarges makes large: its size / limn_pipeline_info.enlarges; NULL for other networks */
     bool between;                  /* picture i of n starts from slerp(noise of seed, noise of to_seed, i / (n - 1)) */
     uint64_t to_seed;
 } limn_generate_options;

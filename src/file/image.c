@@ -107,3 +107,13 @@ limn_status limn_image_convert(limn_ctx *ctx, limn_image *image, int channels)
     *image = out;
     return LIMN_OK;
 }
+
+limn_status limn_image_copy(limn_ctx *ctx, const limn_image *from, int channels, limn_image *out)
+{
+    limn_status status = limn_image_new(ctx, "a copy of a picture", (uint32_t)from->width, (uint32_t)from->height, from->channels, out);
+    if (status != LIMN_OK) return status;
+    memcpy(out->pixels, from->pixels, (size_t)from->width * (size_t)from->height * (size_t)from->channels);
+    status = channels ? limn_image_convert(ctx, out, channels) : LIMN_OK;
+    if (status != LIMN_OK) limn_image_free(out);
+    return status;
+}

@@ -29,6 +29,8 @@ limn_status limn_image_check(limn_ctx *ctx, const char *name, uint32_t width, ui
 /** To another number of channels in place: colour to gray by 0.299 R + 0.587 G + 0.114 B; alpha that is dropped lets white
  *  shine through; alpha that is added is 255.  On failure *image is unchanged. */
 limn_status limn_image_convert(limn_ctx *ctx, limn_image *image, int channels);
+/** A copy with another number of channels; 0: the same. */
+limn_status limn_image_copy(limn_ctx *ctx, const limn_image *from, int channels, limn_image *out);
 /** To another size, each axis on its own: smaller by the area a pixel covers, larger by interpolation.  With 2 and 4 channels
  *  colours count by their alpha. */
 limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, int height, limn_image *out);

@@ -2,6 +2,16 @@
 #include "graph/node.h"
 #include "model/blocks.h"
 
+/* Saharia et al. 2021 (SR3): what is enlarged is told to the network as more channels. */
+limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+{
+    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels");
+    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
+    if (!limn_settings_get(s, "enlarge")) return ports->image;
+    ports->condition = limn_input(g, "condition", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_PROMPT);
+    return limn_concat(g, 3, 2, (limn_node *[]){ports->image, ports->condition});
+}
+
 limn_node *limn_patchify(limn_node *image, int patch)
 {
     limn_shape s = limn_node_shape(image);

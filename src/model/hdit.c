@@ -3,6 +3,7 @@
  *   patches -> levels of tokens, each with half the side and twice the width of the one before; attention in windows that move by half in every
  *   second block (Liu et al. 2021), over all tokens on the innermost level -> back up, joined with what came down -> pixels
  *
+ * enlarge > 0: a smaller picture is the condition, enlarged and put beside the noisy one (super-resolution, Saharia et al. 2021).
  * Down: 2 x 2 tokens side by side (pixel unshuffle), linear.  Up: linear, pixel shuffle, then linear([x, skip]) as U-ViT joins its skips.  Not of the
  * paper: it has neighbourhood attention with rotary positions, RMS norms and GEGLU, and mixes the skip by one learned number; its weights do not fit. */
 #include "model/window.h"
@@ -96,8 +97,8 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     stage at[MAX_LEVELS];
     limn_node *skip[MAX_LEVELS];
     for (int i = 0; i <= inner; i++) at[i] = stage_of(s, i);
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
-    limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", ports->image, patch, at[0].width), at[0].side, at[0].side);
+    limn_node *picture = limn_picture_input(g, s, b, ports);
+    limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", picture, patch, at[0].width), at[0].side, at[0].side);
     limn_node *c = condition(g, s, b, ports);
     for (int i = 0; i < inner; i++) {
         skip[i] = x = blocks(g, s, &at[i], "down", x, c);
@@ -126,6 +127,7 @@ static const limn_setting settings[] = {
     {"window", 8, 2, 64, NULL, "tokens along one side of a window (outer levels)"},
     {"head_width", 64, 1, 4096, NULL, "width of an attention head"},
     {"mlp_ratio", 4, 1, 16, NULL, "hidden width of the MLP in widths of its level"},
+    {"enlarge", 0, 0, 16, NULL, "a picture so many times smaller is the condition (super-resolution); 0: none"},
     {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
     {"learn_sigma", 0, 0, 1, NULL, "1: the network also predicts the variance"},
     {NULL, 0, 0, 0, NULL, NULL},
@@ -133,7 +135,8 @@ static const limn_setting settings[] = {
 
 static const char *check(const limn_settings *s)
 {
-    int levels = limn_settings_get(s, "levels"), window = limn_settings_get(s, "window");
+    int levels = limn_settings_get(s, "levels"), window = limn_settings_get(s, "window"), enlarge = limn_settings_get(s, "enlarge");
+    if (enlarge == 1 || (enlarge && limn_settings_get(s, "size") % enlarge)) return "enlarge must be 0 or a factor of size from 2 on";
     if (limn_settings_get(s, "size") % (limn_settings_get(s, "patch") << (levels - 1))) return "size must be a multiple of patch times 2^(levels-1)";
     if (limn_settings_get(s, "width") % limn_settings_get(s, "head_width")) return "width must be a multiple of head_width";
     if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";

@@ -26,6 +26,7 @@ typedef struct limn_settings {
 /* Where data enters and leaves a network that was built.  Ports a network lacks are NULL. */
 typedef struct limn_ports {
     limn_node *image;      /* [B,H,W,C], PER_STEP */
+    limn_node *condition;  /* [B,H,W,C] beside image: a small picture, enlarged `enlarge` times; PER_PROMPT */
     limn_node *timesteps;  /* 0..1000.  training: [B]; running: a table [S], PER_PROMPT */
     limn_node *step;       /* running: rank-0 index into the table, PER_STEP */
     limn_node *ids;        /* text ids [B,T], PER_PROMPT */

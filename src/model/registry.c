@@ -36,6 +36,7 @@ const limn_preset limn_presets[] = {
     {"uvit-s/2", "uvit", UVIT_S "size=32 patch=2"}, {"uvit-s/4", "uvit", UVIT_S "size=64 patch=4"},
     {"uvit-m/4", "uvit", UVIT_M "size=64 patch=4 classes=1000"}, {"uvit-l/4", "uvit", UVIT_L "size=64 patch=4 classes=1000"},
     {"uvit-l/2", "uvit", UVIT_L LATENT "patch=2"}, {"uvit-h/2", "uvit", UVIT_H LATENT "patch=2"},
+    {"hdit-sr", "hdit", "size=64 channels=3 patch=2 width=64 levels=3 depth=2 depth_inner=4 head_width=32 enlarge=4"},
     {"mmdit-emoji", "mmdit", "size=64 channels=4 patch=16 width=256 depth=6 heads=4 mlp=1024 attention=cross conditioning=modulated norm=pre "
                              "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},
     {"unet-2015", "unet", "size=572 channels=1 levels=5 padding=valid"},

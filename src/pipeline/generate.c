@@ -2,6 +2,7 @@
  * the second the negative prompt (or no label). */
 #include "pipeline/generate.h"
 
+#include "denoise/enlarge.h"
 #include "denoise/guidance.h"
 #include "denoise/picture.h"
 #include "graph/node.h"
@@ -66,6 +67,25 @@ static limn_status set_labels(job *j)
     return LIMN_OK;
 }
 
+/* The small picture, enlarged, for every row of the batch. */
+static limn_status set_condition(job *j)
+{
+    limn_node *node = j->p->network.ports.condition;
+    if (!node) return LIMN_OK;
+    limn_pipeline_info info = limn_pipeline_describe(j->p);
+    limn_image small = {0};
+    float *to = limn_plan_data(j->p->network.plan, node), *values = malloc(j->size * sizeof *values);
+    limn_status status = to && values ? limn_image_copy(j->p->ctx, j->o->small, j->channels, &small) : limn_fail_memory(j->p->ctx, j->size * sizeof *values, "a small picture");
+    if (status == LIMN_OK) {
+        limn_picture_values(&small, values);
+        for (int b = 0; b < j->p->network.batch; b++) limn_enlarged(values, 1, small.width, j->channels, info.enlarges, to + (size_t)b * j->size);
+        limn_plan_touch(j->p->network.plan, node);
+    }
+    limn_image_free(&small);
+    free(values);
+    return status;
+}
+
 static limn_status set_timesteps(job *j)
 {
     limn_node *node = j->p->network.ports.timesteps;
@@ -128,6 +148,7 @@ static limn_status sample(job *j)
     limn_status status = begin(j);
     if (status == LIMN_OK) status = set_text(j);
     if (status == LIMN_OK) status = set_labels(j);
+    if (status == LIMN_OK) status = set_condition(j);
     if (status == LIMN_OK) status = set_timesteps(j);
     for (int k = 0; k < limn_sampler_calls(j->sampler) && status == LIMN_OK; k++) {
         int repeats = limn_start_repeats(&j->start, j->sampler, k);
@@ -193,6 +214,17 @@ static limn_status run_all(job *j, limn_image *images)
     return status;
 }
 
+static limn_status check_small(const limn_pipeline *p, const limn_image *small)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (small && !info.enlarges) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s does not enlarge pictures: it was trained without the setting enlarge", p->name);
+    if (!small && info.enlarges) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s enlarges pictures, and there is none to enlarge: limn upscale does that", p->name);
+    if (small && info.makes_latents) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: it enlarges latents, of which small pictures are none", p->file);
+    if (!small || (small->width * info.enlarges == info.width && small->height * info.enlarges == info.height)) return LIMN_OK;
+    return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s enlarges pictures of %d x %d to %d x %d, found one of %d x %d", p->name, info.width / info.enlarges,
+                     info.height / info.enlarges, info.width, info.height, small->width, small->height);
+}
+
 static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
@@ -217,6 +249,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     limn_sampler_options sampling;
     job j = {.p = p, .o = o};
     limn_status status = check(p, o);
+    if (status == LIMN_OK) status = check_small(p, o->small);
     if (status == LIMN_OK) status = limn_start_check(p->ctx, o);
     if (status == LIMN_OK) status = limn_generate_sampler(p, o, &sampling);
     if (status == LIMN_OK) status = limn_sampler_new(p->ctx, &sampling, &j.sampler);

@@ -165,6 +165,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
     const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name, .sampler = sampler, .width = size, .height = size,
                                 .channels = p->vae ? vae.channels : limn_settings_get(&p->settings, "channels"),
+                                .enlarges = limn_settings_get(&p->settings, "enlarge"),
                                 .makes_latents = p->makes_latents, .classes = limn_settings_get(&p->settings, "classes"),
                                 .reads_text = p->bpe != NULL};
 }

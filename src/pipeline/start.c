@@ -16,15 +16,11 @@
 static limn_status fitted(limn_ctx *ctx, const limn_image *from, int side, int channels, limn_image *out)
 {
     limn_image copy;
-    limn_status status = limn_image_new(ctx, "a picture", (uint32_t)from->width, (uint32_t)from->height, from->channels, &copy);
+    limn_status status = limn_image_copy(ctx, from, channels, &copy);
     if (status != LIMN_OK) return status;
-    memcpy(copy.pixels, from->pixels, (size_t)from->width * (size_t)from->height * (size_t)from->channels);
-    status = limn_image_convert(ctx, &copy, channels);
-    if (status == LIMN_OK && (copy.width != side || copy.height != side)) {
-        status = limn_image_resize(ctx, &copy, side, side, out);
-        limn_image_free(&copy);
-    } else if (status == LIMN_OK) *out = copy;
-    else limn_image_free(&copy);
+    if (copy.width == side && copy.height == side) return *out = copy, LIMN_OK;
+    status = limn_image_resize(ctx, &copy, side, side, out);
+    limn_image_free(&copy);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "train/trainer_parts.h"
 
 #include "base/rng.h"
+#include "denoise/enlarge.h"
 #include "graph/node.h"
 
 #include <string.h>
@@ -82,6 +83,17 @@ static void fill_bound(limn_trainer *t, const float *times)
     }
 }
 
+/* What a network that enlarges is told: x [batch, n], clean here, made small and large again. */
+static void fill_condition(limn_trainer *t, size_t n, const float *x)
+{
+    if (!t->net.ports.condition) return;
+    float *out = limn_plan_data(t->plan, t->net.ports.condition);
+    int size = limn_settings_get(&t->o->settings, "size"), channels = limn_settings_get(&t->o->settings, "channels");
+    int factor = limn_settings_get(&t->o->settings, "enlarge");
+#pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
+    for (int b = 0; b < t->o->batch; b++) limn_enlarged(x + (size_t)b * n, factor, size / factor, channels, factor, out + (size_t)b * n);
+}
+
 /* x: clean in, noisy out */
 static void fill_noise(limn_trainer *t, size_t n, float *x)
 {
@@ -97,7 +109,7 @@ static void fill_noise(limn_trainer *t, size_t n, float *x)
 /* Parameters are planned as changing with every step, as the image is: touching it runs all that depends on them. */
 static void touch_all(limn_trainer *t)
 {
-    limn_node *const inputs[] = {t->net.ports.image, t->net.ports.ids, t->net.ports.text_end, t->net.ports.label};
+    limn_node *const inputs[] = {t->net.ports.image, t->net.ports.ids, t->net.ports.text_end, t->net.ports.label, t->net.ports.condition};
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
         if (inputs[i]) limn_plan_touch(t->plan, inputs[i]);
 }
@@ -113,6 +125,7 @@ limn_status limn_batch_fill(limn_trainer *t, int part)
     status = fill_text(t);
     fill_labels(t);
     fill_contrastive(t);
+    fill_condition(t, n, x);
     fill_noise(t, n, x);
     touch_all(t);
     return status;

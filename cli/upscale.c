@@ -1,0 +1,21 @@
+/* upscale.c: limn upscale -m runs/sr small.png -o large.png */
+#include "cli.h"
+#include "generate_verb.h"
+
+static const char help[] =
+    "limn upscale -m MODEL PICTURE -o LARGE [flags]\n"
+    "\n"
+    "Enlarges a picture with a network that was trained to (setting enlarge): from noise, with the small picture as its condition.\n"
+    "\n"
+    "examples:\n"
+    "  limn train hdit-sr --data FOLDER --out runs/sr\n"
+    "  limn upscale -m runs/sr small.png -o large.png\n"
+    "\n"
+    GENERATE_HELP
+    "\n"
+    "The picture must have the model's small size, which the message tells.  Exit code 2: a wrong flag, file or size.\n";
+
+int cli_upscale(int argc, char **argv)
+{
+    return generate_run(argc, argv, &(generate_verb){.name = "upscale", .help = help, .reads_picture = true, .enlarges = true});
+}
