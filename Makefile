@@ -6,7 +6,7 @@
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := build-essential cmake ninja-build pkg-config libdnnl-dev libjansson-dev libpng-dev libjpeg62-turbo-dev \
-            libwebp-dev zlib1g-dev libutf8proc-dev librandom123-dev libcmocka-dev
+            libtiff-dev libwebp-dev zlib1g-dev libutf8proc-dev librandom123-dev libcmocka-dev
 
 all: $(BUILD)/build.ninja
 	cmake --build $(BUILD)

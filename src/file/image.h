@@ -44,6 +44,8 @@ limn_status limn_png_write_wide(limn_ctx *ctx, const char *path, int width, int 
 
 /* One format each, channels as stored; for limn_image_decode(). */
 limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
+/** The same, but values of 16 bits stay what they are: then *wide [H,W,C] is the caller's (free()) and out->pixels is NULL; else *wide is NULL. */
+limn_status limn_png_decode_wide(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out, uint16_t **wide);
 limn_status limn_jpeg_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
 limn_status limn_webp_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
 

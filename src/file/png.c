@@ -4,6 +4,7 @@
 
 #include <png.h>
 #include <setjmp.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_CHUNK_BYTES = 8 << 20, MAX_DEFLATE_RATIO = 1032 };
@@ -14,6 +15,7 @@ typedef struct png_job {
     const uint8_t *bytes;
     size_t n, at;
     limn_image *out;
+    uint16_t **wide;  /* NULL: 16 bits become 8 */
     limn_status status;
     char why[200];
 } png_job;
@@ -44,12 +46,21 @@ static limn_status open_pixels(png_job *job, png_structp png, png_infop info)
     uint32_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
     if (png_get_rowbytes(png, info) * height / MAX_DEFLATE_RATIO > job->n)
         return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: %u x %u pixels cannot come out of %zu bytes", job->name, width, height, job->n);
-    png_set_scale_16(png);
+    bool wide = job->wide && png_get_bit_depth(png, info) == 16;
+    if (wide) png_set_swap(png); /* from big-endian to the machine's order */
+    else png_set_scale_16(png);
     if (png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE) png_set_packing(png);
     else png_set_expand(png);
     png_set_interlace_handling(png);
     png_read_update_info(png, info);
-    return limn_image_new(job->ctx, job->name, width, height, png_get_channels(png, info), job->out);
+    int channels = png_get_channels(png, info);
+    if (!wide) return limn_image_new(job->ctx, job->name, width, height, channels, job->out);
+    limn_status status = limn_image_check(job->ctx, job->name, width, height, 2 * channels);
+    if (status != LIMN_OK) return status;
+    size_t n = (size_t)width * height * (size_t)channels;
+    if (!(*job->wide = malloc(n * sizeof **job->wide))) return limn_fail_memory(job->ctx, n * sizeof **job->wide, job->name);
+    *job->out = (limn_image){.width = (int)width, .height = (int)height, .channels = channels};
+    return LIMN_OK;
 }
 
 static limn_status expand_palette(png_job *job, png_structp png, png_infop info)
@@ -83,8 +94,9 @@ static bool decode(png_job *job, png_structp png, png_infop info)
     png_read_info(png, info);
     if ((job->status = open_pixels(job, png, info)) != LIMN_OK) return true;
     size_t row = png_get_rowbytes(png, info);
+    uint8_t *to = job->wide && *job->wide ? (uint8_t *)*job->wide : job->out->pixels;
     for (int pass = 0; pass < (png_get_interlace_type(png, info) == PNG_INTERLACE_ADAM7 ? 7 : 1); pass++)
-        for (int y = 0; y < job->out->height; y++) png_read_row(png, job->out->pixels + (size_t)y * row, NULL);
+        for (int y = 0; y < job->out->height; y++) png_read_row(png, to + (size_t)y * row, NULL);
     png_read_end(png, NULL);
     job->status = expand_palette(job, png, info);
     return true;
@@ -95,10 +107,11 @@ static uint32_t big_endian(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out)
+limn_status limn_png_decode_wide(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out, uint16_t **wide)
 {
     char shown[256];
-    png_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n, .out = out};
+    png_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n, .out = out, .wide = wide};
+    if (wide) *wide = NULL;
     *out = (limn_image){0};
     if (n < 33 || memcmp(bytes + 12, "IHDR", 4) != 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged PNG: no header in its %zu bytes", name, n);
     limn_status status = limn_image_check(ctx, name, big_endian(bytes + 16), big_endian(bytes + 20), 4);
@@ -110,8 +123,15 @@ limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *byte
         job.status = limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged PNG at byte %zu of %zu: %s", name, job.at, n,
                                limn_escape(job.why, strlen(job.why), shown, sizeof shown));
     png_destroy_read_struct(&png, &info, NULL);
-    if (job.status != LIMN_OK) limn_image_free(out);
+    if (job.status == LIMN_OK) return LIMN_OK;
+    limn_image_free(out);
+    if (wide) free(*wide), *wide = NULL;
     return job.status;
+}
+
+limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out)
+{
+    return limn_png_decode_wide(ctx, name, bytes, n, out, NULL);
 }
 
 /* ---- writing ---------------------------------------------------------------------------------------------------------- */

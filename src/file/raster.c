@@ -3,6 +3,8 @@
 
 #include "file/bytes.h"
 #include "file/image.h"
+#include "file/nifti.h"
+#include "file/tiff.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,18 +39,23 @@ limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int6
 static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
 {
     limn_image image;
-    limn_status status = limn_image_decode(ctx, name, bytes, n, 0, &image);
+    uint16_t *wide = NULL;
+    bool png = limn_image_sniff(bytes, n) == LIMN_IMAGE_PNG;
+    limn_status status = png ? limn_png_decode_wide(ctx, name, bytes, n, &image, &wide) : limn_image_decode(ctx, name, bytes, n, 0, &image);
     if (status == LIMN_OK) status = limn_raster_new(ctx, name, image.width, image.height, 1, image.channels, 0, out);
-    size_t values = (size_t)image.width * (size_t)image.height * (size_t)image.channels;
-    for (size_t i = 0; status == LIMN_OK && i < values; i++) out->values[i] = image.pixels[i];
-    if (status == LIMN_OK) out->limit = 255;
+    size_t values = status == LIMN_OK ? (size_t)image.width * (size_t)image.height * (size_t)image.channels : 0;
+    for (size_t i = 0; i < values; i++) out->values[i] = wide ? wide[i] : image.pixels[i];
+    if (status == LIMN_OK) out->limit = wide ? 65535 : 255;
     limn_image_free(&image);
+    free(wide);
     return status;
 }
 
 limn_status limn_raster_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
 {
     *out = (limn_raster){0};
+    if (limn_tiff_sniff(bytes, n)) return limn_tiff_decode(ctx, name, bytes, n, out);
+    if (limn_nifti_sniff(bytes, n)) return limn_nifti_decode(ctx, name, bytes, n, out);
     return decode_picture(ctx, name, bytes, n, out);
 }
 
