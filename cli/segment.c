@@ -11,21 +11,24 @@
 #include <unistd.h>
 
 static const char help[] =
-    "limn segment -m MODEL IMAGE -o MASK.png [flags]\n"
+    "limn segment -m MODEL IMAGE -o MASK [flags]\n"
     "limn segment -m MODEL IMAGE... -o FOLDER [flags]\n"
     "\n"
-    "The class of every pixel, by a network that limn train unet trained.  Pictures of any size (PNG, JPEG, WebP), in tiles that overlap.\n"
+    "The class of every pixel, by a network that limn train unet trained.  Pictures of any size, in tiles that overlap: PNG, JPEG, WebP, TIFF (16 bits and\n"
+    "floats as well) and NIfTI volumes (.nii, .nii.gz), slice by slice along their last axis; the pages of a TIFF are slices.\n"
     "\n"
     "  -m, --model MODEL    a folder with model.safetensors, or a weight file\n"
-    "  -o, --output MASK    one gray value a class: 0 and 255 for two classes, else 0, 1, 2 ..\n"
+    "  -o, --output MASK    .png; .tif: all slices; .nii, .nii.gz: in the place of the volume it was made from.  One gray value a class: 0 and 255 for two\n"
+    "                       classes, else (and in NIfTI) 0, 1, 2 ..\n"
     "  --values \"0,255\"     the value of each class, in the mask and in --truth; there, values behind a semicolon are ignored (0,1,2;255)\n"
     "  --probability P.png  how probable one class is, gray: --class N (1) says which, --bits 16 makes it finer\n"
-    "  --overlay O.png      picture | classes, or with --truth picture | truth | classes: errors in red, orange and yellow\n"
+    "  --overlay O.png      picture | classes, or with --truth picture | truth | classes: errors in red, orange and yellow; of a volume the middle\n"
     "                       of several pictures -o, --probability and --overlay are folders\n"
     "  --truth MASK         how good the result is, class by class; of several pictures a folder with masks of the same names\n"
     "  --cell N             class N is cell, the rest membrane: Rand and warping errors as well\n"
     "  --json               the numbers for programs\n"
-    "  --range A,B          values that are 0 and 1 to the network; \"minmax\": the least and the greatest (bytes: 0,255)\n"
+    "  --range A,B          the values that are 0 and 1 to the network, or minmax: the least and the greatest.  Without it 0,255 where values are bytes,\n"
+    "                       else the percentiles 0.5 and 99.5 of the file\n"
     "  --tile N             pixels a side of a tile (as trained); larger ones are faster and need more memory\n"
     "  --overlap N          pixels that neighbours share (a quarter of a tile)\n"
     "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
@@ -33,7 +36,8 @@ static const char help[] =
     "examples:\n"
     "  limn segment -m run micrograph.png -o membranes.png --overlay look.png\n"
     "  limn segment -m run test/*.png -o masks --probability maps --class 1\n"
-    "  limn segment -m run a.png --truth a-mask.png --cell 1 --json\n";
+    "  limn segment -m run a.png --truth a-mask.png --cell 1 --json\n"
+    "  limn segment -m run brain.nii.gz -o brain-mask.nii.gz --range minmax\n";
 
 typedef struct words {
     const char *model, *class, *cell, *tile, *overlap, *range, *bits, *precision, *threads;

@@ -2,6 +2,8 @@
 #include "segment_job.h"
 
 #include "file/image.h"
+#include "file/nifti.h"
+#include "file/tiff.h"
 #include "latents.h"
 
 #include <errno.h>
@@ -11,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char mask_endings[] = ".png", picture_endings[] = ".png";
+static const char mask_endings[] = ".png|.tif|.tiff|.nii|.nii.gz", picture_endings[] = ".png";
+typedef enum mask_kind { MASK_PNG, MASK_TIFF, MASK_NIFTI } mask_kind;
 
 static bool is_folder(const char *path)
 {
@@ -24,6 +27,7 @@ static const char *stem(const char *path, int *n)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
     *n = dot && dot > name ? (int)(dot - name) : (int)strlen(name);
+    if (*n > 4 && strcasecmp(name + *n, ".gz") == 0 && strncasecmp(name + *n - 4, ".nii", 4) == 0) *n -= 4;
     return name;
 }
 
@@ -50,19 +54,19 @@ static limn_status check_twins(const segment_job *job, int n, const char *const 
 
 limn_status segment_paths_check(const segment_job *job, int n, const char *const *pictures)
 {
-    limn_status status = check_target(job, "--output", job->output, mask_endings);
-    if (status == LIMN_OK) status = check_target(job, "--probability", job->probability, mask_endings);
-    if (status == LIMN_OK) status = check_target(job, "--overlay", job->overlay, picture_endings);
     const char *const targets[] = {job->output, job->probability, job->overlay};
-    for (int i = 0; i < 3 && status == LIMN_OK; i++)
+    limn_status status = check_twins(job, n, pictures);
+    for (int i = 0; i < 3; i++)
         for (int j = 0; j < i && status == LIMN_OK; j++)
             if (targets[i] && targets[j] && strcmp(targets[i], targets[j]) == 0) status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is named for two results", targets[i]);
-    return status == LIMN_OK ? check_twins(job, n, pictures) : status;
+    if (status == LIMN_OK) status = check_target(job, "--output", job->output, mask_endings);
+    if (status == LIMN_OK) status = check_target(job, "--probability", job->probability, mask_endings);
+    return status == LIMN_OK ? check_target(job, "--overlay", job->overlay, picture_endings) : status;
 }
 
 limn_status segment_truth_path(const segment_job *job, const char *picture, char *out)
 {
-    static const char *const endings[] = {".png", ".webp", ".jpg", ".jpeg"};
+    static const char *const endings[] = {".png", ".nii.gz", ".nii", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"};
     int n;
     const char *name = stem(picture, &n);
     if (!is_folder(job->truth)) {
@@ -83,17 +87,35 @@ static const char *ending_of(const segment_result *r)
     return r->raster.kind == LIMN_RASTER_NIFTI ? ".nii.gz" : r->raster.kind == LIMN_RASTER_TIFF && r->raster.slices > 1 ? ".tif" : ".png";
 }
 
-/* Where a result goes; refused where the picture lies. */
-static limn_status target_of(const segment_job *job, const char *target, const char *picture, const char *ending, char *out)
+static bool ends_in(const char *path, const char *ending)
+{
+    size_t n = strlen(path), m = strlen(ending);
+    return n > m && strcasecmp(path + n - m, ending) == 0;
+}
+
+static mask_kind kind_of(const char *path)
+{
+    if (ends_in(path, ".nii") || ends_in(path, ".gz")) return MASK_NIFTI;
+    return ends_in(path, ".tif") || ends_in(path, ".tiff") ? MASK_TIFF : MASK_PNG;
+}
+
+/* Where a result goes; refused where the picture lies, and in a file that cannot hold it. */
+static limn_status target_of(const segment_job *job, const char *target, const segment_result *r, const char *ending, char *out)
 {
     int n;
-    const char *name = stem(picture, &n);
+    const char *name = stem(r->path, &n);
     struct stat a, b;
     if (!job->many) snprintf(out, SEGMENT_PATH, "%s", target);
     else if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", target, n, name, ending) >= SEGMENT_PATH)
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: the path of a result is too long", picture);
-    if (stat(out, &a) == 0 && stat(picture, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: the path of a result is too long", r->path);
+    if (stat(out, &a) == 0 && stat(r->path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: the result would overwrite the picture", out);
+    if (target == job->overlay) return LIMN_OK;
+    if (kind_of(out) == MASK_NIFTI && r->raster.kind != LIMN_RASTER_NIFTI)
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: only of a NIfTI volume comes a NIfTI volume, and %s is none: expected .png or .tif", out, r->path);
+    if (kind_of(out) == MASK_PNG && r->raster.slices > 1)
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: %s has %d slices, a PNG holds one: expected .tif%s", out, r->path, r->raster.slices,
+                         r->raster.kind == LIMN_RASTER_NIFTI ? ", .nii or .nii.gz" : "");
     return LIMN_OK;
 }
 
@@ -103,7 +125,7 @@ limn_status segment_targets_check(const segment_job *job, const segment_result *
     const char *const targets[] = {job->output, job->probability, job->overlay};
     limn_status status = LIMN_OK;
     for (int i = 0; i < 3 && status == LIMN_OK; i++)
-        if (targets[i]) status = target_of(job, targets[i], r->path, i == 2 ? ".png" : ending_of(r), path);
+        if (targets[i]) status = target_of(job, targets[i], r, i == 2 ? ".png" : ending_of(r), path);
     return status;
 }
 
@@ -112,36 +134,44 @@ static void said(const segment_job *job, const char *path)
     if (!job->json) printf("%s\n", path);
 }
 
+static limn_status write_gray(limn_ctx *ctx, const char *path, const limn_raster *r, uint8_t *bytes, const uint16_t *wide)
+{
+    if (kind_of(path) == MASK_TIFF) return limn_tiff_write(ctx, path, r->width, r->height, r->slices, bytes, wide);
+    if (kind_of(path) == MASK_NIFTI) return limn_nifti_write(ctx, path, r, bytes, NULL);
+    return wide ? limn_png_write_wide(ctx, path, r->width, r->height, wide) : limn_png_write(ctx, path, &(limn_image){r->width, r->height, 1, bytes}, NULL);
+}
+
 static limn_status write_mask(const segment_job *job, const segment_result *r)
 {
     char path[SEGMENT_PATH];
     limn_class_values values;
     size_t n = (size_t)r->raster.width * (size_t)r->raster.height * (size_t)r->raster.slices;
-    limn_status status = target_of(job, job->output, r->path, ending_of(r), path);
-    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
+    limn_status status = target_of(job, job->output, r, ending_of(r), path);
+    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, kind_of(path) != MASK_NIFTI, &values);
     if (status != LIMN_OK) return status;
     uint8_t *mask = malloc(n);
     if (!mask) return limn_fail_memory(job->ctx, n, "a mask");
     for (size_t i = 0; i < n; i++) mask[i] = values.value_of[r->classes[i]];
-    status = limn_png_write(job->ctx, path, &(limn_image){r->raster.width, r->raster.height, 1, mask}, NULL);
+    status = write_gray(job->ctx, path, &r->raster, mask, NULL);
     free(mask);
     if (status == LIMN_OK) said(job, path);
     return status;
 }
 
+/* 255 or 65535 is certain; in NIfTI the probability itself. */
 static limn_status write_probability(const segment_job *job, const segment_result *r)
 {
     char path[SEGMENT_PATH];
     size_t n = (size_t)r->raster.width * (size_t)r->raster.height * (size_t)r->raster.slices;
-    limn_status status = target_of(job, job->probability, r->path, ending_of(r), path);
+    limn_status status = target_of(job, job->probability, r, ending_of(r), path);
     if (status != LIMN_OK) return status;
     uint16_t *p = malloc(n * sizeof *p);
     if (!p) return limn_fail_memory(job->ctx, n * sizeof *p, "a probability map");
     for (size_t i = 0; i < n; i++)
         if (job->wide) p[i] = (uint16_t)(r->probability[i] * 65535 + 0.5f);
         else ((uint8_t *)p)[i] = (uint8_t)(r->probability[i] * 255 + 0.5f);
-    if (job->wide) status = limn_png_write_wide(job->ctx, path, r->raster.width, r->raster.height, p);
-    else status = limn_png_write(job->ctx, path, &(limn_image){r->raster.width, r->raster.height, 1, (uint8_t *)p}, NULL);
+    if (kind_of(path) == MASK_NIFTI) status = limn_nifti_write(job->ctx, path, &r->raster, NULL, r->probability);
+    else status = write_gray(job->ctx, path, &r->raster, job->wide ? NULL : (uint8_t *)p, job->wide ? p : NULL);
     free(p);
     if (status == LIMN_OK) said(job, path);
     return status;
@@ -154,7 +184,7 @@ static limn_status write_overlay(const segment_job *job, const segment_result *r
     int z = r->raster.slices / 2;
     size_t at = (size_t)z * (size_t)r->raster.width * (size_t)r->raster.height;
     limn_image image = {0}, picture = {0};
-    limn_status status = target_of(job, job->overlay, r->path, ".png", path);
+    limn_status status = target_of(job, job->overlay, r, ".png", path);
     if (status == LIMN_OK) status = limn_raster_image(job->ctx, r->path, &r->raster, z, &image);
     if (status == LIMN_OK) status = limn_report_picture(job->ctx, &image, r->truth ? r->truth + at : NULL, r->classes + at, &picture);
     if (status == LIMN_OK) status = limn_png_write(job->ctx, path, &picture, NULL);
