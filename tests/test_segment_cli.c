@@ -1,0 +1,252 @@
+/* test_segment_cli.c: limn segment as a person meets it: files of every kind in and out, numbers, and one sentence for every mistake. */
+#include "make_unet.h"
+
+#include "file/image.h"
+#include "file/nifti.h"
+#include "file/nifti_header.h"
+#include "file/tiff.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { W = 20, H = 12, S = 3 };
+static char folder[] = "/tmp/limn-segment-XXXXXX";
+
+typedef struct result {
+    int code;
+    char out[8192], err[8192];
+} result;
+
+static void slurp(const char *name, char text[8192])
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    text[fread(text, 1, 8191, file)] = '\0';
+    fclose(file);
+}
+
+/* In the test's folder: limn segment -m m ARGUMENTS */
+static result segment(const char *arguments)
+{
+    char command[1024];
+    result r;
+    snprintf(command, sizeof command, "cd %s && OMP_WAIT_POLICY=passive " LIMN_BINARY_DIR "/limn segment -m m.safetensors %s >out 2>err", folder, arguments);
+    int status = system(command);
+    assert_true(WIFEXITED(status));
+    r.code = WEXITSTATUS(status);
+    slurp("out", r.out);
+    slurp("err", r.err);
+    return r;
+}
+
+static void works(const char *arguments, const char *out)
+{
+    result r = segment(arguments);
+    if (r.code != 0 || !strstr(r.out, out)) fail_msg("limn segment %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, out, r.err, r.out);
+}
+
+static bool exists(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+/* Code 2, one sentence with words, and no file. */
+static void refuses(const char *arguments, const char *words)
+{
+    result r = segment(arguments);
+    char *end = strchr(r.err, '\n');
+    if (r.code != 2 || r.out[0] || strncmp(r.err, "limn", 4) || !strstr(r.err, words) || !end || end[1])
+        fail_msg("limn segment %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, words, r.err, r.out);
+    if (exists("no.png") || exists("no.nii")) fail_msg("limn segment %s: left a file", arguments);
+}
+
+static limn_raster read_raster(limn_ctx *ctx, const char *name)
+{
+    char path[128];
+    limn_raster r;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (limn_raster_read(ctx, path, &r) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    return r;
+}
+
+static const char *in_folder(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* ---- what lies in the folder ------------------------------------------------------------------------------------------------ */
+
+static void make_volume(limn_ctx *ctx, const uint8_t *bytes)
+{
+    limn_raster like = {.kind = LIMN_RASTER_NIFTI, .width = W, .height = H, .slices = S, .channels = 1};
+    uint32_t size = LIMN_NIFTI_HEADER;
+    const int16_t dim[4] = {3, W, H, S};
+    memcpy(like.header, &size, 4);
+    memcpy(like.header + NIFTI_DIM, dim, sizeof dim);
+    memcpy(like.header + NIFTI_MAGIC, "n+1", 4);
+    limn_nifti_put_f32(like.header + 80, false, 0.25f); /* pixdim[1] */
+    assert_int_equal(limn_nifti_write(ctx, in_folder("v.nii.gz"), &like, bytes, NULL), LIMN_OK);
+}
+
+static int begin(void **state)
+{
+    limn_ctx *ctx = *state = limn_ctx_new();
+    uint8_t bytes[W * H * S], truth[W * H], other[W * H];
+    uint16_t wide[W * H];
+    if (!ctx || !mkdtemp(folder)) return -1;
+    for (int i = 0; i < W * H * S; i++) bytes[i] = (uint8_t)(i * 167 >> 2);
+    for (int i = 0; i < W * H; i++) wide[i] = (uint16_t)(bytes[i] * 16), truth[i] = i % 2 ? 255 : 0, other[i] = i == 25 ? 3 : 0;
+    bool made = make_network(ctx, in_folder("m.safetensors"), "unet size=16 channels=1 classes=2 width=4 levels=2", "membrane\ncell\n");
+    made = made && make_network(ctx, in_folder("tae.safetensors"), "tae size=16 width=8 levels=2", NULL);
+    make_volume(ctx, bytes);
+    made = made && limn_tiff_write(ctx, in_folder("t.tif"), W, H, S, bytes, NULL) == LIMN_OK;
+    made = made && limn_png_write(ctx, in_folder("a.png"), &(limn_image){W, H, 1, bytes}, NULL) == LIMN_OK;
+    made = made && limn_png_write(ctx, in_folder("b.png"), &(limn_image){W, H, 1, bytes + 50}, NULL) == LIMN_OK;
+    made = made && limn_png_write_wide(ctx, in_folder("wide.png"), W, H, wide) == LIMN_OK;
+    made = made && mkdir(in_folder("truth"), 0777) == 0;
+    made = made && limn_png_write(ctx, in_folder("truth/a.png"), &(limn_image){W, H, 1, truth}, NULL) == LIMN_OK;
+    made = made && limn_png_write(ctx, in_folder("truth/b.png"), &(limn_image){W, H, 1, truth}, NULL) == LIMN_OK;
+    made = made && limn_png_write(ctx, in_folder("small.png"), &(limn_image){W, H - 1, 1, truth}, NULL) == LIMN_OK;
+    made = made && limn_png_write(ctx, in_folder("other.png"), &(limn_image){W, H, 1, other}, NULL) == LIMN_OK;
+    return made ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    char command[64];
+    limn_ctx_free(*state);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+/* ---- pictures --------------------------------------------------------------------------------------------------------------- */
+
+static void one_picture_has_mask_probability_and_overlay(void **state)
+{
+    works("a.png -o mask.png --probability p.png --bits 16 --overlay look.png", "mask.png\np.png\nlook.png\n");
+    limn_raster mask = read_raster(*state, "mask.png"), p = read_raster(*state, "p.png"), look = read_raster(*state, "look.png");
+    assert_true(mask.width == W && mask.height == H && mask.channels == 1 && p.limit == 65535);
+    int n_cell = 0;
+    for (int i = 0; i < W * H; i++) {
+        n_cell += mask.values[i] == 255;
+        if (p.values[i] < 32767 || p.values[i] > 32768) assert_true(mask.values[i] == (p.values[i] > 32768 ? 255 : 0));
+    }
+    assert_true(n_cell > 0 && n_cell < W * H);
+    assert_true(look.width == 2 * W + 4 && look.channels == 3);
+    limn_raster_free(&look);
+    works("a.png --overlay look.png --truth truth/a.png", "look.png\n\n1 picture, 240 pixels");
+    look = read_raster(*state, "look.png");
+    assert_int_equal(look.width, 3 * W + 8);
+    limn_raster_free(&look);
+    works("a.png -o other-mask.png --values 3,9", "other-mask.png");
+    limn_raster other = read_raster(*state, "other-mask.png");
+    for (int i = 0; i < W * H; i++) assert_true(other.values[i] == (mask.values[i] > 0 ? 9 : 3));
+    limn_raster_free(&mask);
+    limn_raster_free(&p);
+    limn_raster_free(&other);
+}
+
+static void several_pictures_go_to_folders_with_one_report(void **state)
+{
+    (void)state;
+    json_error_t error;
+    works("a.png b.png -o masks --truth truth --cell 1", "masks/a.png\nmasks/b.png\n\n2 pictures, 480 pixels");
+    assert_true(exists("masks/a.png") && exists("masks/b.png"));
+    result r = segment("a.png b.png --truth truth --json");
+    assert_int_equal(r.code, 0);
+    json_t *json = json_loads(r.out, 0, &error);
+    assert_int_equal(json_integer_value(json_object_get(json, "pictures")), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "classes"), 1), "name")), "cell");
+    json_decref(json);
+}
+
+static void values_of_16_bits_are_brought_to_the_range_that_was_asked_for(void **state)
+{
+    works("a.png -o bytes.png --probability bytes-p.png", "bytes.png");
+    works("wide.png -o wide-mask.png --probability wide-p.png --range 0,4080", "wide-mask.png");
+    limn_raster a = read_raster(*state, "bytes-p.png"), b = read_raster(*state, "wide-p.png");
+    assert_memory_equal(a.values, b.values, W * H * sizeof(float));
+    limn_raster_free(&a);
+    limn_raster_free(&b);
+    result r = segment("wide.png -o wide-mask.png");
+    assert_non_null(strstr(r.err, "percentiles 0.5 and 99.5"));
+}
+
+/* ---- volumes ---------------------------------------------------------------------------------------------------------------- */
+
+static void slices_of_a_volume_are_pictures_and_its_place_is_kept(void **state)
+{
+    works("v.nii.gz -o v-mask.nii.gz --probability v-p.nii --overlay v-look.png", "v-mask.nii.gz\nv-p.nii\nv-look.png\n");
+    works("t.tif -o t-mask.tif", "t-mask.tif");
+    works("a.png -o a-mask.png", "a-mask.png");
+    limn_raster v = read_raster(*state, "v-mask.nii.gz"), t = read_raster(*state, "t-mask.tif"), a = read_raster(*state, "a-mask.png"), p = read_raster(*state, "v-p.nii");
+    assert_true(v.slices == S && t.slices == S && p.slices == S);
+    for (int i = 0; i < W * H * S; i++) assert_true(t.values[i] == 255 * v.values[i] && v.values[i] == (p.values[i] > 0.5f));
+    assert_memory_equal(a.values, t.values, W * H * sizeof(float));
+    assert_true(limn_nifti_f32(v.header + 80, false) == 0.25f);
+    limn_raster_free(&v);
+    limn_raster_free(&t);
+    limn_raster_free(&a);
+    limn_raster_free(&p);
+    works("v.nii.gz --truth v-mask.nii.gz", "pixel error 0.0000"); /* three slices are three pictures */
+    works("v.nii.gz --truth v-mask.nii.gz", "3 pictures, 720 pixels");
+    works("v.nii.gz t.tif -o volumes", "volumes/v.nii.gz\nvolumes/t.tif\n");
+}
+
+/* ---- mistakes --------------------------------------------------------------------------------------------------------------- */
+
+static void every_mistake_is_one_sentence_and_no_file(void **state)
+{
+    (void)state;
+    static const struct { const char *arguments, *words; } rows[] = {
+        {"", "expected a picture"}, {"a.png", "expected -o"}, {"none.png -o no.png", "none.png"}, {"m.safetensors -o no.png", "expected a PNG"},
+        {"a.png -o no.gif", "--output: the name must end in"}, {"a.png -o nowhere/no.png", "no folder nowhere"}, {"a.png -o truth", "truth is a folder"},
+        {"a.png -o a.png", "would overwrite the picture"}, {"a.png -o no.png --overlay no.png", "no.png is named for two results"},
+        {"a.png truth/a.png -o no.png", "have the same name"}, {"a.png b.png -o other.png", "other.png"}, {"a.png b.png --truth other.png", "other.png is no folder"},
+        {"a.png -o no.png --truth small.png", "small.png is 20 x 11 x 1, but its picture a.png 20 x 12 x 1"},
+        {"a.png -o no.png --truth other.png", "other.png: the value 3 at column 5, row 1"}, {"small.png -o no.png --truth truth", "holds no mask named small.png"},
+        {"v.nii.gz -o no.png", "has 3 slices, a PNG holds one"}, {"a.png -o no.nii", "only of a NIfTI volume"}, {"v.nii.gz -o no.nii --truth truth/a.png", "20 x 12 x 1, but"},
+        {"a.png -o no.png --tile 15", "a tile of 15 pixels"}, {"a.png -o no.png --tile 0", "--tile"}, {"a.png -o no.png --overlap x", "--overlap"},
+        {"a.png -o no.png --class 2", "--class: classes are 0 to 1, found 2"}, {"a.png -o no.png --cell 1", "give --truth"}, {"a.png -o no.png --json", "give --truth"},
+        {"a.png --truth truth --cell 2", "--cell: classes are 0 to 1"}, {"a.png -o no.png --values 0,1,2", "2 classes"}, {"a.png -o no.png --values 0,x", "0,x"},
+        {"a.png -o no.png --range 5,5", "--range"}, {"a.png -o no.png --range 5", "--range"}, {"a.png -o no.png --bits 12", "--bits"},
+        {"a.png -o no.png --precision f16", "--precision"}, {"a.png -o no.png -m tae.safetensors", "holds a tae"}, {"a.png -o no.png -m none", "none"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuses(rows[i].arguments, rows[i].words);
+}
+
+static void a_picture_that_is_cut_is_a_sentence(void **state)
+{
+    (void)state;
+    char command[256];
+    snprintf(command, sizeof command, "cd %s && for f in a.png t.tif v.nii.gz; do head -c $(($(wc -c <$f) / 2)) $f >cut-$f; done", folder);
+    assert_int_equal(system(command), 0);
+    refuses("cut-a.png -o no.png", "cut-a.png");
+    refuses("cut-t.tif -o no.png", "cut-t.tif");
+    refuses("cut-v.nii.gz -o no.nii", "cut-v.nii.gz");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_picture_has_mask_probability_and_overlay),
+        cmocka_unit_test(several_pictures_go_to_folders_with_one_report),
+        cmocka_unit_test(values_of_16_bits_are_brought_to_the_range_that_was_asked_for),
+        cmocka_unit_test(slices_of_a_volume_are_pictures_and_its_place_is_kept),
+        cmocka_unit_test(every_mistake_is_one_sentence_and_no_file),
+        cmocka_unit_test(a_picture_that_is_cut_is_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
