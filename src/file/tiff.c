@@ -9,7 +9,7 @@
 #include <tiffio.h>
 
 /* LZW and Zstandard pack more than deflate, for which limn_raster_new() looks. */
-enum { MORE_PACKED = 8, MOST_BYTES = 512 << 20 };
+enum { MORE_PACKED = 2, MOST_BYTES = 512 << 20 };
 
 typedef struct tiff_job {
     limn_ctx *ctx;
