@@ -42,13 +42,13 @@ static limn_status set_text(job *j)
     if (!ports->ids) return LIMN_OK;
     int length = (int)limn_node_shape(ports->ids).dim[1], n;
     int32_t *ids = limn_plan_data(plan, ports->ids), *end = limn_plan_data(plan, ports->text_end);
-    if (!ids || !end) return limn_fail_memory(j->p->ctx, limn_plan_sizes(plan).activation_bytes, "activations");
+    if (!ids) return limn_fail_memory(j->p->ctx, limn_plan_sizes(plan).activation_bytes, "activations");
     limn_status status = LIMN_OK;
     for (int b = 0; b < j->p->network.batch && status == LIMN_OK; b++) {
         const char *text = b < j->n ? j->o->prompt : j->o->negative, *name = b < j->n ? "prompt" : "negative prompt";
         bool cut = false;
         status = limn_clip_bpe_encode(j->p->ctx, j->p->bpe, text ? text : "", text ? strlen(text) : 0, length, ids + (ptrdiff_t)b * length, &n, &cut);
-        end[b] = b * length + n - 1;
+        if (end) end[b] = b * length + n - 1; /* only networks that pool the text have it in their plan */
         if (cut && j->first == 0 && b % j->n == 0) limn_log(j->p->ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", name, length - 2);
     }
     limn_plan_touch(plan, ports->ids);
