@@ -115,7 +115,7 @@ limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
         status = limn_fail(t->ctx, LIMN_UNSUPPORTED, "--sample-every: %d channels are a latent, not a picture", s->channels);
     if (status == LIMN_OK && t->net.ports.condition)
         status = limn_fail(t->ctx, LIMN_UNSUPPORTED, "--sample-every: a network that enlarges draws nothing without small pictures; try it with limn upscale");
-    bool guided = (t->net.ports.ids || t->net.ports.label) && t->o->drop > 0; /* without dropout the network never saw "no condition" */
+    bool guided = (t->net.ports.ids || t->net.ports.label) && t->o->drop > 0 && !limn_settings_get(set, "always_labelled"); /* without dropout the network never saw "no condition" */
     s->batch = s->n * (guided ? 2 : 1);
     if (status == LIMN_OK) status = make_sampler(t, s);
     if (status == LIMN_OK) status = make_plan(t, s);
