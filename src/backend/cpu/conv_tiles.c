@@ -1,4 +1,4 @@
-/* conv_tiles.c: f32 convolutions in tiles of our own, for CPUs with AVX2 and without AVX-512.
+/* conv_tiles.c: convolutions in f32 tiles of our own.  Pictures of another type are converted as a whole.
  *
  *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of 2 V columns
  *
@@ -15,12 +15,7 @@ enum { BLOCK = 256, TILES = 16, FEW = 64 }; /* terms of a sum at a time; tiles o
 
 static const char *refuse(const limn_call *c)
 {
-    if (limn_rows_of(c)->vector != 8) return "own f32 tiles are for AVX2; oneDNN has AVX-512";
-    for (int i = 0; i < c->n_src; i++) {
-        bool parameter = i == 1 || (i == 2 && c->attr->flags & LIMN_HAS_BIAS);
-        if (c->src[i].dtype != LIMN_F32 && !(parameter && c->src[i].dtype == LIMN_BF16)) return "own tiles are f32";
-    }
-    return c->dst.dtype == LIMN_F32 ? NULL : "own tiles are f32";
+    return limn_cpu_refuse_types(c);
 }
 
 /* One convolution: all of CONV, or one of the s x s of CONV_TRANSPOSE. */
@@ -158,9 +153,36 @@ static size_t thread_floats(const limn_call *c)
     return (size_t)(TILES * LIMN_TILE_ROWS * BLOCK) + (size_t)up(c->dst.shape.dim[3], 16);
 }
 
+/* Floats of a converted copy; 0 where the picture is f32. */
+static size_t copy_floats(const limn_view *v)
+{
+    return v->dtype == LIMN_F32 ? 0 : (size_t)up(limn_shape_count(&v->shape), 16);
+}
+
+static const limn_view *residual_of(const limn_call *c)
+{
+    return c->attr->flags & LIMN_HAS_RESIDUAL ? &c->src[c->n_src - 1] : NULL;
+}
+
 static size_t scratch_bytes(const limn_call *c)
 {
-    return (size_t)c->n_threads * thread_floats(c) * sizeof(float);
+    size_t copies = copy_floats(&c->src[0]) + copy_floats(&c->dst) + (residual_of(c) ? copy_floats(residual_of(c)) : 0);
+    return ((size_t)c->n_threads * thread_floats(c) + copies) * sizeof(float);
+}
+
+/* v as f32: itself, or a copy at *room, which then moves on; values false: room only */
+static void to_floats(const limn_call *c, limn_view *v, float **room, bool values)
+{
+    size_t n = copy_floats(v);
+    int64_t count = limn_shape_count(&v->shape);
+    if (!n) return;
+    float *to = *room;
+    const char *from = v->data;
+    *room += n;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads)
+    for (int64_t at = 0; at < (values ? count : 0); at += 16384)
+        limn_convert(from + (size_t)at * limn_dtype_bytes(v->dtype), v->dtype, to + at, LIMN_F32, (size_t)(count - at < 16384 ? count - at : 16384));
+    *v = (limn_view){LIMN_F32, v->shape, to};
 }
 
 /* Where grid pixel q lies in the result. */
@@ -248,7 +270,7 @@ static void run_tiles(const limn_call *c, const phase *p, int64_t first, int64_t
     }
 }
 
-static void run(const limn_call *c)
+static void run_floats(const limn_call *c)
 {
     const float *b = c->src[1].data;
     for (int i = 0; i < n_phases(c); i++) {
@@ -265,6 +287,22 @@ static void run(const limn_call *c)
             run_tiles(c, &p, first, n - first < TILES ? n - first : TILES, bias, room);
         }
     }
+}
+
+static void run(const limn_call *c)
+{
+    limn_call f = *c;
+    float *room = (float *)c->scratch + (size_t)c->n_threads * thread_floats(c);
+    to_floats(c, &f.src[0], &room, true);
+    if (residual_of(c)) to_floats(c, &f.src[c->n_src - 1], &room, true);
+    to_floats(c, &f.dst, &room, false);
+    run_floats(&f);
+    int64_t count = limn_shape_count(&c->dst.shape);
+    size_t bytes = limn_dtype_bytes(c->dst.dtype);
+    const float *from = f.dst.data;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads)
+    for (int64_t at = 0; at < (c->dst.dtype == LIMN_F32 ? 0 : count); at += 16384)
+        limn_convert(from + at, LIMN_F32, (char *)c->dst.data + (size_t)at * bytes, c->dst.dtype, (size_t)(count - at < 16384 ? count - at : 16384));
 }
 
 const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack,

@@ -1,4 +1,4 @@
-/* conv_tiles_weight.c: the gradient of a convolution's weight in f32 tiles of our own, for CPUs with AVX2 and without AVX-512.
+/* conv_tiles_weight.c: the gradient of a convolution's weight in f32 tiles of our own.  Pictures of another type are converted as a whole.
  *
  *   dW [O][terms] = dy [pixels][O]^T A [pixels][terms]        A: the windows of window.h
  *
@@ -13,8 +13,8 @@ enum { BLOCK = 256 };
 
 static const char *refuse(const limn_call *c)
 {
-    if (limn_rows_of(c)->vector != 8) return "own f32 tiles are for AVX2; oneDNN has AVX-512";
-    return c->src[0].dtype == LIMN_F32 && c->src[1].dtype == LIMN_F32 && c->dst.dtype == LIMN_F32 ? NULL : "own tiles are f32";
+    const char *why = limn_cpu_refuse_types(c);
+    return why ? why : c->dst.dtype == LIMN_F32 ? NULL : "weight gradients are f32";
 }
 
 static limn_windows windows_of(const limn_call *c)
@@ -35,9 +35,31 @@ static size_t thread_floats(const limn_call *c)
     return (size_t)(BLOCK * (up(c->dst.shape.dim[0], LIMN_TILE_ROWS) + 2 * limn_rows_of(c)->vector));
 }
 
+/* Floats of a converted copy of source i; 0 where it is f32. */
+static size_t copy_floats(const limn_call *c, int i)
+{
+    return c->src[i].dtype == LIMN_F32 ? 0 : (size_t)up(limn_shape_count(&c->src[i].shape), 16);
+}
+
+static size_t own_floats(const limn_call *c)
+{
+    return (size_t)up(limn_shape_count(&c->dst.shape), 16) + (size_t)c->n_threads * thread_floats(c);
+}
+
 static size_t scratch_bytes(const limn_call *c)
 {
-    return ((size_t)up(limn_shape_count(&c->dst.shape), 16) + (size_t)c->n_threads * thread_floats(c)) * sizeof(float);
+    return (own_floats(c) + copy_floats(c, 0) + copy_floats(c, 1)) * sizeof(float);
+}
+
+static const float *floats_of(const limn_call *c, int i, float *room)
+{
+    const limn_view *v = &c->src[i];
+    int64_t count = limn_shape_count(&v->shape);
+    if (v->dtype == LIMN_F32) return v->data;
+#pragma omp parallel for schedule(static) num_threads(c->n_threads)
+    for (int64_t at = 0; at < count; at += 16384)
+        limn_convert((const char *)v->data + (size_t)at * limn_dtype_bytes(v->dtype), v->dtype, room + at, LIMN_F32, (size_t)(count - at < 16384 ? count - at : 16384));
+    return room;
 }
 
 /* Rows of dy -> tiles [6 columns] of [BLOCK][6] */
@@ -81,6 +103,9 @@ static void run(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     limn_windows k = windows_of(c);
+    float *copies = (float *)c->scratch + own_floats(c);
+    k.source = floats_of(c, 0, copies);
+    const float *gradient = floats_of(c, 1, copies + copy_floats(c, 0));
     int64_t pixels = limn_windows_pixels(&k), terms = limn_windows_terms(&k), channels = c->dst.shape.dim[0], width = 2 * rows->vector;
     int64_t n_panels = (terms + width - 1) / width;
     float *sum = c->scratch, *threads = sum + up(limn_shape_count(&c->dst.shape), 16);
@@ -89,7 +114,7 @@ static void run(const limn_call *c)
         float *dy = threads + (size_t)omp_get_thread_num() * thread_floats(c), *a = dy + BLOCK * up(channels, LIMN_TILE_ROWS);
         for (int64_t i = 0; i < pixels; i += BLOCK) {
             int64_t n = pixels - i < BLOCK ? pixels - i : BLOCK;
-            pack_tiles((const float *)c->src[1].data + i * channels, n, channels, dy);
+            pack_tiles(gradient + i * channels, n, channels, dy);
 #pragma omp for schedule(static) nowait
             for (int64_t j = 0; j < n_panels; j++) {
                 int64_t term = j * width, m = terms - term < width ? terms - term : width;
