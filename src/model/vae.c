@@ -101,7 +101,7 @@ static vae from_settings(limn_graph *g, const limn_settings *s)
     vae v = {.g = g, .groups = limn_settings_get(s, "groups"), .levels = limn_settings_get(s, "levels"), .layers = limn_settings_get(s, "layers"),
              .attention = limn_settings_get(s, "attention"), .latent = limn_settings_get(s, "latent")};
     for (int i = 0; i < v.levels; i++) {
-        char name[8];
+        char name[24];
         snprintf(name, sizeof name, "mult%d", i + 1);
         v.width[i] = limn_settings_get(s, "base") * limn_settings_get(s, name);
     }
