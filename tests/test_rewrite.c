@@ -682,9 +682,143 @@ static void elementwise_chain_leaves_values_that_are_needed(void **state)
     fires("elementwise_chain", other_rate, 0, LIMN_OP_CHAIN, 0);
 }
 
+/* ---- convolutions -------------------------------------------------------------------------------------------------------- */
+
+static limn_node *picture(limn_graph *g)
+{
+    return input(g, "picture", LIMN_SHAPE(2, 4, 5, 3));
+}
+
+static int conv_then_silu(limn_graph *g, limn_node **out)
+{
+    out[0] = limn_silu(limn_conv(g, "c", picture(g), 4, 3));
+    return 1;
+}
+
+static int conv_used_twice(limn_graph *g, limn_node **out)
+{
+    limn_node *y = limn_conv(g, "c", picture(g), 4, 3);
+    out[0] = limn_add(limn_silu(y), y);
+    return 1;
+}
+
+static int conv_is_output(limn_graph *g, limn_node **out)
+{
+    out[1] = limn_conv(g, "c", picture(g), 4, 3);
+    out[0] = limn_silu(out[1]);
+    return 2;
+}
+
+static int conv_and_residual(limn_graph *g, limn_node **out)
+{
+    limn_node *x = picture(g);
+    out[0] = limn_add(x, limn_conv(g, "c", x, 3, 3));
+    return 1;
+}
+
+/* the smaller term is repeated: no residual */
+static int conv_and_row(limn_graph *g, limn_node **out)
+{
+    out[0] = limn_add(limn_conv(g, "c", picture(g), 3, 3), input(g, "row", LIMN_SHAPE(2, 1, 1, 3)));
+    return 1;
+}
+
+static int enlarged(limn_graph *g, limn_node **out, int64_t h, int64_t w, limn_resize_mode mode, int kernel)
+{
+    out[0] = limn_conv(g, "c", limn_resize(picture(g), h, w, mode), 4, kernel);
+    return 1;
+}
+
+static int enlarged_twice(limn_graph *g, limn_node **out)
+{
+    return enlarged(g, out, 8, 10, LIMN_NEAREST, 3);
+}
+
+static int enlarged_thrice(limn_graph *g, limn_node **out)
+{
+    return enlarged(g, out, 12, 15, LIMN_NEAREST, 3);
+}
+
+static int enlarged_smoothly(limn_graph *g, limn_node **out)
+{
+    return enlarged(g, out, 8, 10, LIMN_BILINEAR, 3);
+}
+
+static int enlarged_for_a_large_window(limn_graph *g, limn_node **out)
+{
+    return enlarged(g, out, 8, 10, LIMN_NEAREST, 5);
+}
+
+static int scaled(limn_graph *g, limn_node **out, limn_node *layer)
+{
+    int64_t n = limn_shape_cols(&layer->shape);
+    out[0] = limn_add(limn_mul(layer, parameter(g, "scale", LIMN_SHAPE(n))), parameter(g, "shift", LIMN_SHAPE(n)));
+    return 1;
+}
+
+static int conv_scaled(limn_graph *g, limn_node **out)
+{
+    return scaled(g, out, limn_conv(g, "c", picture(g), 4, 3));
+}
+
+static int conv_without_bias_scaled(limn_graph *g, limn_node **out)
+{
+    return scaled(g, out, limn_conv_with(g, "c", picture(g), 4, 3, (limn_conv_options){.no_bias = true}));
+}
+
+static int product_scaled(limn_graph *g, limn_node **out)
+{
+    return scaled(g, out, limn_conv(g, "c", picture(g), 4, 1));
+}
+
+static int scale_changes_every_step(limn_graph *g, limn_node **out)
+{
+    limn_node *y = limn_conv(g, "c", picture(g), 4, 3);
+    out[0] = limn_add(limn_mul(y, input(g, "scale", LIMN_SHAPE(4))), input(g, "shift", LIMN_SHAPE(4)));
+    return 1;
+}
+
+static void conv_activation_joins_what_is_used_once(void **state)
+{
+    (void)state;
+    fires("conv_activation", conv_then_silu, 1, LIMN_OP_ACTIVATE, 0);
+    fires("conv_activation", conv_used_twice, 0, LIMN_OP_ACTIVATE, 1);
+    fires("conv_activation", conv_is_output, 0, LIMN_OP_ACTIVATE, 1);
+}
+
+static void conv_residual_joins_terms_of_one_shape(void **state)
+{
+    (void)state;
+    fires("conv_residual", conv_and_residual, 1, LIMN_OP_ADD, 0);
+    fires("conv_residual", conv_and_row, 0, LIMN_OP_ADD, 1);
+    fires("conv_residual", conv_used_twice, 0, LIMN_OP_ADD, 1);
+}
+
+static void conv_upsampled_takes_nearest_times_two_only(void **state)
+{
+    (void)state;
+    fires("conv_upsampled", enlarged_twice, 1, LIMN_OP_RESIZE, 0);
+    fires("conv_upsampled", enlarged_thrice, 0, LIMN_OP_RESIZE, 1);
+    fires("conv_upsampled", enlarged_smoothly, 0, LIMN_OP_RESIZE, 1);
+    fires("conv_upsampled", enlarged_for_a_large_window, 0, LIMN_OP_RESIZE, 1);
+}
+
+static void fold_scale_changes_the_weights_once(void **state)
+{
+    (void)state;
+    fires("fold_scale", conv_scaled, 1, LIMN_OP_CONV, 1);
+    fires("fold_scale", conv_without_bias_scaled, 1, LIMN_OP_ADD, 0);
+    fires("fold_scale", product_scaled, 1, LIMN_OP_LINEAR, 1);
+    fires("fold_scale", scale_changes_every_step, 0, LIMN_OP_MUL, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conv_activation_joins_what_is_used_once),
+        cmocka_unit_test(conv_residual_joins_terms_of_one_shape),
+        cmocka_unit_test(conv_upsampled_takes_nearest_times_two_only),
+        cmocka_unit_test(fold_scale_changes_the_weights_once),
         cmocka_unit_test(layer_norm_modulate_joins_norm_scale_and_shift),
         cmocka_unit_test(layer_norm_modulate_leaves_values_that_are_needed),
         cmocka_unit_test(layer_norm_modulate_leaves_other_forms),
