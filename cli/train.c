@@ -11,7 +11,7 @@ static const char help[] =
     "limn train NET --data FOLDER --out RUN [flags]\n"
     "\n"
     "  --data FOLDER     pictures (PNG, JPEG, WebP) with metadata.jsonl (file_name, text), with a .txt beside each, or in folders named\n"
-    "                    by class; or \"shapes\": pictures made on the fly\n"
+    "                    by class; or MNIST as published (train-images-idx3-ubyte.gz); or \"shapes\": pictures made on the fly\n"
     "  --latents FOLDER  instead of --data: latents that limn encode made; limn generate turns what the network makes into pictures\n"
     "  --where F=V,...   only rows whose fields have these values (split=train,style=noto)\n"
     "  --caption-field text  --label-field label   other fields of metadata.jsonl\n"

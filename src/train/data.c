@@ -121,11 +121,23 @@ static limn_status load_latent(limn_ctx *ctx, const limn_dataset *d, const char 
     return LIMN_OK;
 }
 
+/* Picture i of rows.pixels, gray in every channel, opaque. */
+static limn_status gray_picture(limn_ctx *ctx, const limn_dataset *d, int64_t i, limn_image *out)
+{
+    size_t n = (size_t)d->rows.width * (size_t)d->rows.height, c = (size_t)d->channels;
+    const uint8_t *from = d->rows.pixels + (size_t)i * n;
+    *out = (limn_image){.width = d->rows.width, .height = d->rows.height, .channels = d->channels, .pixels = malloc(n * c)};
+    if (!out->pixels) return limn_fail_memory(ctx, n * c, "a picture");
+    for (size_t k = 0; k < n * c; k++) out->pixels[k] = k % c == 3 ? 255 : from[k / c];
+    return LIMN_OK;
+}
+
 static limn_status load(limn_ctx *ctx, const limn_dataset *d, int64_t i, item *out)
 {
     const char *file = d->rows.row[i].file;
     if (d->latents) return load_latent(ctx, d, file, out);
-    limn_status status = file ? limn_image_read(ctx, file, d->channels, &out->image) : limn_shapes_draw(ctx, i, d->size, d->channels, &out->image);
+    limn_status status = d->rows.pixels ? gray_picture(ctx, d, i, &out->image) : file ? limn_image_read(ctx, file, d->channels, &out->image)
+                                                                                : limn_shapes_draw(ctx, i, d->size, d->channels, &out->image);
     if (status == LIMN_OK && file) status = fit(ctx, d, file, &out->image);
     if (status != LIMN_OK) item_free(out);
     return status;
@@ -264,7 +276,8 @@ static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_row
     }
     if (status != LIMN_NOT_FOUND) return status;
     if (o->latents) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: not there, expected the folder that limn encode made, to its end", path);
-    status = limn_rows_folder(ctx, o->folder, rows);
+    status = limn_rows_idx(ctx, o->folder, rows);
+    if (status == LIMN_NOT_FOUND) status = limn_rows_folder(ctx, o->folder, rows);
     if (status == LIMN_OK && (o->where || o->caption || o->label))
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--where, --caption-field and --label-field choose fields of metadata.jsonl, and %s has none", o->folder);
     return status;

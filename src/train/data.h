@@ -3,6 +3,7 @@
  *   FOLDER/metadata.jsonl   a line a picture: {"file_name": "a/b.png", "text": "a cat", "label": "cat", ...}
  *   FOLDER/a.png a.txt      the text beside a picture is its caption; without one the caption is ""
  *   FOLDER/cat/a.png        two or more folders and no picture beside them: their names are classes (sorted) and captions
+ *   FOLDER/train-images-idx3-ubyte train-labels-idx1-ubyte   MNIST as it is published, also gzip (.gz): the digit is class and caption
  *   latents                 what limn encode made of a folder: metadata.jsonl, a latent for each row, latents.safetensors (option `latents`)
  *   shapes                  the built-in generator (shapes.h); "./shapes" is a folder
  *

@@ -17,6 +17,8 @@ typedef struct limn_rows {
     int64_t n, capacity;
     const char **classes;  /* distinct, sorted: whole numbers by value when all are, else by bytes */
     int64_t n_classes, class_capacity;
+    const uint8_t *pixels; /* [n,height,width] gray, in the arena, when no row is a file of its own; NULL: files or shapes */
+    int width, height;
 } limn_rows;
 
 typedef struct limn_row_fields {
@@ -43,6 +45,10 @@ limn_status limn_rows_jsonl(limn_ctx *ctx, const char *name, const char *folder,
  *  pictures in two or more sub-folders and none beside them: class folders, whose names are classes and captions;
  *  else the pictures of the folder and of its sub-folders.  NAME.txt beside a picture is its caption in either. */
 limn_status limn_rows_folder(limn_ctx *ctx, const char *folder, limn_rows *rows);
+
+/** Rows of train-images-idx3-ubyte and train-labels-idx1-ubyte in a folder, either with .gz: classes and captions are 0 to 9.
+ *  @return LIMN_OK; LIMN_NOT_FOUND: no such pictures there; LIMN_BAD_FILE: damaged, or the two do not agree; LIMN_NO_MEMORY */
+limn_status limn_rows_idx(limn_ctx *ctx, const char *folder, limn_rows *rows);
 
 /** LIMN_OK, or a sentence "NAME line L: byte B is not UTF-8" or about a zero byte. */
 limn_status limn_text_check(limn_ctx *ctx, const char *name, const char *bytes, size_t n);
