@@ -137,7 +137,7 @@ limn_status limn_raster_scale(limn_ctx *ctx, const char *name, limn_raster *r, l
         double v = is_alpha(r, i) ? r->values[i] * alpha : (r->values[i] - range->low) * scale;
         bool finite = isfinite(r->values[i]);
         lost += !finite;
-        r->values[i] = !finite || v < 0 ? 0 : v > 1 ? 1 : (float)v;
+        r->values[i] = !finite || !(v > 0) ? 0 : v > 1 ? 1 : (float)v; /* never -0, which a file would not give back */
     }
     if (lost) limn_log(ctx, LIMN_LOG_WARN, "%s: %zu of %zu values are no finite numbers and become 0", name, lost, n);
     if (scale == 0) limn_log(ctx, LIMN_LOG_WARN, "%s: all values are the same", name);
