@@ -113,8 +113,12 @@ static void set_inputs(bench *b)
             int32_t *ids = limn_plan_data(b->plan, indices[k]);
             for (int64_t i = 0; i < limn_node_count(indices[k]); i++) ids[i] = (int32_t)(i * 37 % 500);
         }
-    float *t = limn_plan_data(b->plan, b->ports.timesteps);
-    for (int64_t i = 0; i < limn_node_count(b->ports.timesteps); i++) t[i] = (float)(i * 131 % 1000);
+    if (b->step.segment.target) {
+        limn_segment_loss loss = limn_segment_loss_defaults((int)limn_node_shape(b->ports.output).dim[3]);
+        limn_segment_constants(b->plan, &loss, &b->step.segment);
+    }
+    float *t = b->ports.timesteps ? limn_plan_data(b->plan, b->ports.timesteps) : NULL; /* networks of pictures alone have none */
+    for (int64_t i = 0; t && i < limn_node_count(b->ports.timesteps); i++) t[i] = (float)(i * 131 % 1000);
 }
 
 static limn_status bind_weights(bench *b)
