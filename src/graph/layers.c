@@ -5,8 +5,7 @@
 
 static const limn_init zero = {.kind = LIMN_INIT_ZERO}, one = {.kind = LIMN_INIT_ONE};
 
-/* The parameter "name.part", without a scope of its own. */
-static limn_node *parameter_of(limn_graph *g, const char *name, const char *part, limn_shape shape, limn_init init)
+limn_node *limn_parameter_of(limn_graph *g, const char *name, const char *part, limn_shape shape, limn_init init)
 {
     char full[192];
     snprintf(full, sizeof full, "%s.%s", name, part);
@@ -25,8 +24,8 @@ limn_node *limn_linear_with(limn_graph *g, const char *name, limn_node *x, int64
     int64_t k = limn_shape_cols(&x->shape);
     /* Glorot & Bengio 2010, eq. 16 */
     limn_init xavier = {.kind = LIMN_INIT_UNIFORM, .scale = (float)sqrt(6.0 / (double)(k + n)), .decay = true};
-    limn_node *w = parameter_of(g, name, "weight", LIMN_SHAPE(n, k), options.weight_init ? *options.weight_init : xavier);
-    limn_node *b = options.no_bias ? NULL : parameter_of(g, name, "bias", LIMN_SHAPE(n), zero);
+    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(n, k), options.weight_init ? *options.weight_init : xavier);
+    limn_node *b = options.no_bias ? NULL : limn_parameter_of(g, name, "bias", LIMN_SHAPE(n), zero);
     return limn_matmul(x, w, b);
 }
 
@@ -42,7 +41,7 @@ limn_node *limn_layer_norm(limn_graph *g, const char *name, limn_node *x, double
     if (!name) return limn_node_1(LIMN_OP_LAYER_NORM, x, &attr);
     limn_shape cols = LIMN_SHAPE(limn_shape_cols(&x->shape));
     attr.flags = LIMN_HAS_WEIGHT;
-    return limn_node_3(LIMN_OP_LAYER_NORM, x, parameter_of(g, name, "weight", cols, one), parameter_of(g, name, "bias", cols, zero), &attr);
+    return limn_node_3(LIMN_OP_LAYER_NORM, x, limn_parameter_of(g, name, "weight", cols, one), limn_parameter_of(g, name, "bias", cols, zero), &attr);
 }
 
 /* [B,D] -> [B,1,D] beside x [B,T,D] */
@@ -68,7 +67,7 @@ limn_node *limn_rms_norm(limn_graph *g, const char *name, limn_node *x, double e
     limn_attr attr = {.eps = eps};
     if (!name) return limn_node_1(LIMN_OP_RMS_NORM, x, &attr);
     attr.flags = LIMN_HAS_WEIGHT;
-    return limn_node_2(LIMN_OP_RMS_NORM, x, parameter_of(g, name, "weight", LIMN_SHAPE(limn_shape_cols(&x->shape)), one), &attr);
+    return limn_node_2(LIMN_OP_RMS_NORM, x, limn_parameter_of(g, name, "weight", LIMN_SHAPE(limn_shape_cols(&x->shape)), one), &attr);
 }
 
 limn_node *limn_softmax(limn_node *x)
@@ -109,7 +108,7 @@ limn_node *limn_gather(limn_node *table, limn_node *ids)
 limn_node *limn_embedding(limn_graph *g, const char *name, limn_node *ids, int64_t v, int64_t d)
 {
     limn_init init = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f};
-    return limn_gather(parameter_of(g, name, "weight", LIMN_SHAPE(v, d), init), ids);
+    return limn_gather(limn_parameter_of(g, name, "weight", LIMN_SHAPE(v, d), init), ids);
 }
 
 limn_node *limn_timestep_embedding(limn_node *t, int64_t dim, double max_period, bool cos_first)

@@ -5,13 +5,6 @@
 
 static const limn_init zero = {.kind = LIMN_INIT_ZERO}, one = {.kind = LIMN_INIT_ONE};
 
-static limn_node *parameter_of(limn_graph *g, const char *name, const char *part, limn_shape shape, limn_init init)
-{
-    char full[192];
-    snprintf(full, sizeof full, "%s.%s", name, part);
-    return limn_parameter(g, full, shape, init);
-}
-
 /* ---- convolutions -------------------------------------------------------------------------------------------------------- */
 
 /* Glorot & Bengio 2010, eq. 16, with the window in both fans */
@@ -39,8 +32,8 @@ limn_node *limn_conv_with(limn_graph *g, const char *name, limn_node *x, int64_t
     if (x->shape.rank != 4) return limn_node_error(g, LIMN_OP_CONV, "%s takes [B,H,W,C], not %d dimensions", name, x->shape.rank);
     int64_t c = x->shape.dim[3];
     limn_attr attr = attr_of(kernel, &options, !options.valid);
-    limn_node *w = parameter_of(g, name, "weight", LIMN_SHAPE(n, c, kernel, kernel), options.weight_init ? *options.weight_init : xavier(c, n, kernel));
-    limn_node *b = options.no_bias ? NULL : parameter_of(g, name, "bias", LIMN_SHAPE(n), zero);
+    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(n, c, kernel, kernel), options.weight_init ? *options.weight_init : xavier(c, n, kernel));
+    limn_node *b = options.no_bias ? NULL : limn_parameter_of(g, name, "bias", LIMN_SHAPE(n), zero);
     if (is_product(kernel, &attr)) return limn_matmul(x, limn_reshape(w, LIMN_SHAPE(n, c)), b);
     return b ? limn_node_3(LIMN_OP_CONV, x, w, b, &attr) : limn_node_2(LIMN_OP_CONV, x, w, &attr);
 }
@@ -58,9 +51,9 @@ limn_node *limn_conv_transpose(limn_graph *g, const char *name, limn_node *x, in
     limn_attr attr = attr_of(kernel, &options, false);
     attr.shape = LIMN_SHAPE((x->shape.dim[1] - 1) * attr.stride + kernel - attr.pad[0] - attr.pad[2],
                             (x->shape.dim[2] - 1) * attr.stride + kernel - attr.pad[1] - attr.pad[3]);
-    limn_node *w = parameter_of(g, name, "weight", LIMN_SHAPE(c, n, kernel, kernel), options.weight_init ? *options.weight_init : xavier(c, n, kernel));
+    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(c, n, kernel, kernel), options.weight_init ? *options.weight_init : xavier(c, n, kernel));
     if (options.no_bias) return limn_node_2(LIMN_OP_CONV_TRANSPOSE, x, w, &attr);
-    return limn_node_3(LIMN_OP_CONV_TRANSPOSE, x, w, parameter_of(g, name, "bias", LIMN_SHAPE(n), zero), &attr);
+    return limn_node_3(LIMN_OP_CONV_TRANSPOSE, x, w, limn_parameter_of(g, name, "bias", LIMN_SHAPE(n), zero), &attr);
 }
 
 /* ---- pooling and resizing ------------------------------------------------------------------------------------------------ */
@@ -95,7 +88,7 @@ limn_node *limn_group_norm(limn_graph *g, const char *name, limn_node *x, int gr
     limn_shape cols = LIMN_SHAPE(limn_shape_cols(&x->shape));
     limn_attr attr = {.groups = groups, .eps = eps, .activation = activation};
     if (!name) return weighted_norm(x, NULL, NULL, attr);
-    return weighted_norm(x, parameter_of(g, name, "weight", cols, one), parameter_of(g, name, "bias", cols, zero), attr);
+    return weighted_norm(x, limn_parameter_of(g, name, "weight", cols, one), limn_parameter_of(g, name, "bias", cols, zero), attr);
 }
 
 /* (n w + b) (1 + s) + t = n w (1 + s) + (b (1 + s) + t): weights per sample, made on [B,C] */
@@ -106,8 +99,8 @@ limn_node *limn_group_norm_modulated(limn_graph *g, const char *name, limn_node 
     limn_shape cols = LIMN_SHAPE(limn_shape_cols(&x->shape));
     limn_node *w = limn_affine(scale, 1, 1), *b = shift;
     if (name) {
-        b = limn_add(limn_mul(w, parameter_of(g, name, "bias", cols, zero)), shift);
-        w = limn_mul(w, parameter_of(g, name, "weight", cols, one));
+        b = limn_add(limn_mul(w, limn_parameter_of(g, name, "bias", cols, zero)), shift);
+        w = limn_mul(w, limn_parameter_of(g, name, "weight", cols, one));
     }
     return weighted_norm(x, w, b, (limn_attr){.groups = groups, .eps = eps, .activation = activation});
 }
@@ -144,11 +137,11 @@ limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double
 {
     if (x->op == LIMN_OP_ERROR) return x;
     int64_t c = limn_shape_cols(&x->shape);
-    limn_node *w = parameter_of(g, name, "weight", LIMN_SHAPE(c), one), *b = parameter_of(g, name, "bias", LIMN_SHAPE(c), zero);
+    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(c), one), *b = limn_parameter_of(g, name, "bias", LIMN_SHAPE(c), zero);
     limn_init still = {.kind = LIMN_INIT_ZERO, .frozen = true};
-    limn_node *mean = parameter_of(g, name, "running_mean", LIMN_SHAPE(c), still);
+    limn_node *mean = limn_parameter_of(g, name, "running_mean", LIMN_SHAPE(c), still);
     still.kind = LIMN_INIT_ONE;
-    limn_node *var = parameter_of(g, name, "running_var", LIMN_SHAPE(c), still);
+    limn_node *var = limn_parameter_of(g, name, "running_var", LIMN_SHAPE(c), still);
     if (var->op == LIMN_OP_ERROR) return var;
     if (g->trains) {
         follow(g, mean, var, x);

@@ -27,11 +27,6 @@ typedef struct phase {
     int64_t du, dv;               /* CONV_TRANSPOSE: the window elements du, du + s, .. and dv, dv + s, ..; upsampled: row and column mod 2 */
 } phase;
 
-static int64_t up(int64_t n, int64_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
 static int64_t panel(const limn_call *c)
 {
     return 2 * limn_rows_of(c)->vector;
@@ -81,7 +76,7 @@ static phase phase_of(const limn_call *c, int index)
         p.a.top = p.a.kh - 1 - (p.first_row + attr->pad[0] - p.du) / s;
         p.a.left = p.a.kw - 1 - (p.first_col + attr->pad[1] - p.dv) / s;
     }
-    p.packed = limn_windows_terms(&p.a) * up(p.columns, panel(c));
+    p.packed = limn_windows_terms(&p.a) * limn_round_up(p.columns, panel(c));
     return p;
 }
 
@@ -150,13 +145,13 @@ static void pack(const limn_call *c, const limn_view *from, void *to)
 
 static size_t thread_floats(const limn_call *c)
 {
-    return (size_t)(TILES * LIMN_TILE_ROWS * BLOCK) + (size_t)up(c->dst.shape.dim[3], 16);
+    return (size_t)(TILES * LIMN_TILE_ROWS * BLOCK) + (size_t)limn_round_up(c->dst.shape.dim[3], 16);
 }
 
 /* Floats of a converted copy; 0 where the picture is f32. */
 static size_t copy_floats(const limn_view *v)
 {
-    return v->dtype == LIMN_F32 ? 0 : (size_t)up(limn_shape_count(&v->shape), 16);
+    return v->dtype == LIMN_F32 ? 0 : (size_t)limn_round_up(limn_shape_count(&v->shape), 16);
 }
 
 static const limn_view *residual_of(const limn_call *c)
@@ -174,14 +169,10 @@ static size_t scratch_bytes(const limn_call *c)
 static void to_floats(const limn_call *c, limn_view *v, float **room, bool values)
 {
     size_t n = copy_floats(v);
-    int64_t count = limn_shape_count(&v->shape);
     if (!n) return;
     float *to = *room;
-    const char *from = v->data;
     *room += n;
-#pragma omp parallel for schedule(static) num_threads(c->n_threads)
-    for (int64_t at = 0; at < (values ? count : 0); at += 16384)
-        limn_convert(from + (size_t)at * limn_dtype_bytes(v->dtype), v->dtype, to + at, LIMN_F32, (size_t)(count - at < 16384 ? count - at : 16384));
+    if (values) limn_cpu_convert(v->data, v->dtype, to, LIMN_F32, limn_shape_count(&v->shape), c->n_threads);
     *v = (limn_view){LIMN_F32, v->shape, to};
 }
 
@@ -297,12 +288,7 @@ static void run(const limn_call *c)
     if (residual_of(c)) to_floats(c, &f.src[c->n_src - 1], &room, true);
     to_floats(c, &f.dst, &room, false);
     run_floats(&f);
-    int64_t count = limn_shape_count(&c->dst.shape);
-    size_t bytes = limn_dtype_bytes(c->dst.dtype);
-    const float *from = f.dst.data;
-#pragma omp parallel for schedule(static) num_threads(c->n_threads)
-    for (int64_t at = 0; at < (c->dst.dtype == LIMN_F32 ? 0 : count); at += 16384)
-        limn_convert(from + at, LIMN_F32, (char *)c->dst.data + (size_t)at * bytes, c->dst.dtype, (size_t)(count - at < 16384 ? count - at : 16384));
+    if (c->dst.dtype != LIMN_F32) limn_cpu_convert(f.dst.data, LIMN_F32, c->dst.data, c->dst.dtype, limn_shape_count(&c->dst.shape), c->n_threads);
 }
 
 const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack,

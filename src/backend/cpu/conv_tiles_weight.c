@@ -24,26 +24,21 @@ static limn_windows windows_of(const limn_call *c)
                           .kh = w[2], .kw = w[3], .step = c->attr->stride, .top = c->attr->pad[0], .left = c->attr->pad[1]};
 }
 
-static int64_t up(int64_t n, int64_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
 /* Scratch: dW in the order of terms, then for each thread the tiles of dy and one panel of A. */
 static size_t thread_floats(const limn_call *c)
 {
-    return (size_t)(BLOCK * (up(c->dst.shape.dim[0], LIMN_TILE_ROWS) + 2 * limn_rows_of(c)->vector));
+    return (size_t)(BLOCK * (limn_round_up(c->dst.shape.dim[0], LIMN_TILE_ROWS) + 2 * limn_rows_of(c)->vector));
 }
 
 /* Floats of a converted copy of source i; 0 where it is f32. */
 static size_t copy_floats(const limn_call *c, int i)
 {
-    return c->src[i].dtype == LIMN_F32 ? 0 : (size_t)up(limn_shape_count(&c->src[i].shape), 16);
+    return c->src[i].dtype == LIMN_F32 ? 0 : (size_t)limn_round_up(limn_shape_count(&c->src[i].shape), 16);
 }
 
 static size_t own_floats(const limn_call *c)
 {
-    return (size_t)up(limn_shape_count(&c->dst.shape), 16) + (size_t)c->n_threads * thread_floats(c);
+    return (size_t)limn_round_up(limn_shape_count(&c->dst.shape), 16) + (size_t)c->n_threads * thread_floats(c);
 }
 
 static size_t scratch_bytes(const limn_call *c)
@@ -54,11 +49,8 @@ static size_t scratch_bytes(const limn_call *c)
 static const float *floats_of(const limn_call *c, int i, float *room)
 {
     const limn_view *v = &c->src[i];
-    int64_t count = limn_shape_count(&v->shape);
     if (v->dtype == LIMN_F32) return v->data;
-#pragma omp parallel for schedule(static) num_threads(c->n_threads)
-    for (int64_t at = 0; at < count; at += 16384)
-        limn_convert((const char *)v->data + (size_t)at * limn_dtype_bytes(v->dtype), v->dtype, room + at, LIMN_F32, (size_t)(count - at < 16384 ? count - at : 16384));
+    limn_cpu_convert(v->data, v->dtype, room, LIMN_F32, limn_shape_count(&v->shape), c->n_threads);
     return room;
 }
 
@@ -108,10 +100,10 @@ static void run(const limn_call *c)
     const float *gradient = floats_of(c, 1, copies + copy_floats(c, 0));
     int64_t pixels = limn_windows_pixels(&k), terms = limn_windows_terms(&k), channels = c->dst.shape.dim[0], width = 2 * rows->vector;
     int64_t n_panels = (terms + width - 1) / width;
-    float *sum = c->scratch, *threads = sum + up(limn_shape_count(&c->dst.shape), 16);
+    float *sum = c->scratch, *threads = sum + limn_round_up(limn_shape_count(&c->dst.shape), 16);
 #pragma omp parallel num_threads(c->n_threads)
     {
-        float *dy = threads + (size_t)omp_get_thread_num() * thread_floats(c), *a = dy + BLOCK * up(channels, LIMN_TILE_ROWS);
+        float *dy = threads + (size_t)omp_get_thread_num() * thread_floats(c), *a = dy + BLOCK * limn_round_up(channels, LIMN_TILE_ROWS);
         for (int64_t i = 0; i < pixels; i += BLOCK) {
             int64_t n = pixels - i < BLOCK ? pixels - i : BLOCK;
             pack_tiles(gradient + i * channels, n, channels, dy);

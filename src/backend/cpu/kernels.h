@@ -20,6 +20,8 @@ extern const limn_kernel limn_cpu_gather, limn_cpu_gather_grad;
 
 /** "F64 ..." when a source or the result is not of a type these kernels load. */
 const char *limn_cpu_refuse_types(const limn_call *call);
+/** limn_convert() of n elements by threads. */
+void limn_cpu_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, int64_t n, int n_threads);
 /** n floats of v from element `begin` on: where they lie when v is f32, else converted into buffer. */
 const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t begin, int64_t n, float *buffer);
 

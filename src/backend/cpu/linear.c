@@ -99,14 +99,8 @@ static const void *converted(const limn_call *c, int i, char **scratch)
     if (!bytes) return c->src[i].data;
     limn_dtype from = c->src[i].dtype, to = compute_type(c);
     char *copy = *scratch;
-    const char *data = c->src[i].data;
-    int64_t n = limn_shape_count(&c->src[i].shape);
     *scratch += bytes;
-#pragma omp parallel for schedule(static) num_threads(c->n_threads)
-    for (int64_t at = 0; at < n; at += 16384) {
-        int64_t m = n - at < 16384 ? n - at : 16384;
-        limn_convert(data + (size_t)at * limn_dtype_bytes(from), from, copy + (size_t)at * limn_dtype_bytes(to), to, (size_t)m);
-    }
+    limn_cpu_convert(c->src[i].data, from, copy, to, limn_shape_count(&c->src[i].shape), c->n_threads);
     return copy;
 }
 

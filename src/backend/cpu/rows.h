@@ -59,6 +59,12 @@ static inline const limn_rows *limn_rows_of(const limn_call *call)
     return call->rows ? call->rows : limn_rows_best();
 }
 
+/** The least multiple of `to` that is at least n. */
+static inline int64_t limn_round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
 /** Bytes of scratch that attention (or its gradient) needs per thread. */
 size_t limn_head_scratch_bytes(int64_t n_key, int64_t d, bool backward);
 

@@ -27,18 +27,13 @@ static int64_t panel(const limn_call *c)
     return 2 * limn_rows_of(c)->vector;
 }
 
-static int64_t up(int64_t n, int64_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
 /* ---- W [N,K] to panels: forward B [K][N], gradient of the input B [N][K] ------------------------------------------------ */
 
 static size_t packed_bytes(const limn_call *c)
 {
     const int64_t *w = c->src[1].shape.dim;
     bool forward = c->op == LIMN_OP_LINEAR;
-    return (size_t)(up(w[forward ? 0 : 1], panel(c)) * w[forward ? 1 : 0]) * sizeof(float);
+    return (size_t)(limn_round_up(w[forward ? 0 : 1], panel(c)) * w[forward ? 1 : 0]) * sizeof(float);
 }
 
 /* Panel of columns col.. of B [terms][cols]; element (i, j) of B is w[i i_step + j j_step]. */
@@ -126,7 +121,7 @@ static void run_rows(const limn_call *c)
 
 static size_t shared_floats(const limn_call *c)
 {
-    return (size_t)(up(c->dst.shape.dim[1], panel(c)) * BLOCK);
+    return (size_t)(limn_round_up(c->dst.shape.dim[1], panel(c)) * BLOCK);
 }
 
 static size_t scratch_weight(const limn_call *c)

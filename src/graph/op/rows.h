@@ -20,6 +20,8 @@ bool limn_broadcast(const limn_shape *a, const limn_shape *b, limn_shape *out);
 limn_node *limn_node_1(limn_op op, limn_node *a, const limn_attr *attr);
 limn_node *limn_node_2(limn_op op, limn_node *a, limn_node *b, const limn_attr *attr);
 limn_node *limn_node_3(limn_op op, limn_node *a, limn_node *b, limn_node *c, const limn_attr *attr);
+/** The parameter "name.part", without a scope of its own. */
+limn_node *limn_parameter_of(limn_graph *g, const char *name, const char *part, limn_shape shape, limn_init init);
 /** Part of a flat result: elements begin.. as shape. */
 limn_node *limn_part(limn_node *flat, int64_t begin, limn_shape shape);
 
