@@ -10,11 +10,12 @@ enum { GUARD = 64, N_THREADS = 2 }; /* bytes before and after each buffer that a
 
 const limn_rows *check_rows(int i)
 {
-    const limn_rows *rows[3] = {limn_rows_portable()};
+    const limn_rows *rows[4] = {limn_rows_portable()};
     int n = 1;
 #if defined(__x86_64__)
     if (limn_rows_avx2()) rows[n++] = limn_rows_avx2();
     if (limn_rows_avx512()) rows[n++] = limn_rows_avx512();
+    if (limn_rows_avx512bf16()) rows[n++] = limn_rows_avx512bf16();
 #endif
     return i < n ? rows[i] : NULL;
 }

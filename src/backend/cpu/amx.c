@@ -3,8 +3,6 @@
 #include "backend/cpu/heads.h"
 #include "backend/cpu/kernels.h"
 
-#include <string.h>
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -64,7 +62,7 @@ static const char *refuse_amx(const limn_call *c)
     for (int i = 0; i < c->n_src; i++)
         if (c->src[i].dtype != LIMN_BF16) return c->src[i].dtype == LIMN_F32 ? "sources are f32" : "sources are not bf16";
     if (c->dst.dtype != LIMN_BF16) return "the result is not bf16";
-    if (c->rows && strcmp(c->rows->name, "avx512") != 0) return "the call asks for other loops";
+    if (c->rows && c->rows->vector != 16) return "the call asks for other loops";
     return limn_amx_refuse();
 }
 

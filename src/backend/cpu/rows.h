@@ -1,7 +1,7 @@
 /* rows.h: the inner loops of the CPU kernels, once per instruction set.
  *
- * rows.inc.h is compiled three times (rows_portable.c, rows_avx2.c, rows_avx512.c); every loop works on f32 blocks and knows
- * nothing of threads.  limn_rows_best() picks at run time; tests ask for each by name. */
+ * rows.inc.h is compiled four times (rows_portable.c, rows_avx2.c, rows_avx512.c, rows_avx512bf16.c); every loop works on f32 blocks
+ * and knows nothing of threads.  limn_rows_best() picks at run time; tests ask for each by name. */
 #ifndef LIMN_ROWS_H
 #define LIMN_ROWS_H
 
@@ -24,11 +24,16 @@ typedef struct limn_head {
     float *scratch;
 } limn_head;
 
+typedef void limn_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t n, int rows, int cols, bool add);
+
 typedef struct limn_rows {
     const char *name;
     int vector; /* floats of a register */
     /** C [rows][cols] (+)= A [rows][n] B [n][2 vector]; rows <= LIMN_TILE_ROWS, see tile.inc.h */
-    void (*tile)(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t n, int rows, int cols, bool add);
+    limn_tile *tile;
+    /** The same of words of two bf16 each, n of them; rows <= pair_rows */
+    limn_tile *pair_tile;
+    int pair_rows;
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
     void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);
     /** y = op(a, b) on n floats; b NULL for one operand. y may be a or b. */
@@ -52,6 +57,7 @@ typedef struct limn_rows {
 const limn_rows *limn_rows_portable(void);
 const limn_rows *limn_rows_avx2(void);   /* NULL where the CPU lacks it */
 const limn_rows *limn_rows_avx512(void);
+const limn_rows *limn_rows_avx512bf16(void);
 const limn_rows *limn_rows_best(void);
 /** Those that the call names, else the best. */
 static inline const limn_rows *limn_rows_of(const limn_call *call)

@@ -1,6 +1,7 @@
 /* rows_avx2.c: the loops for AVX2 with FMA. */
 #define ROWS_NAME "avx2"
 #define ROWS_VECTOR 32 /* bytes */
+#define ROWS_PAIR_ROWS 6
 #include "backend/cpu/rows.inc.h"
 
 const limn_rows *limn_rows_avx2(void)

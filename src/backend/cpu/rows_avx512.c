@@ -1,6 +1,7 @@
 /* rows_avx512.c: the loops for AVX-512. */
 #define ROWS_NAME "avx512"
 #define ROWS_VECTOR 64 /* bytes */
+#define ROWS_PAIR_ROWS 8
 #include "backend/cpu/rows.inc.h"
 
 const limn_rows *limn_rows_avx512(void)
