@@ -1,6 +1,9 @@
-/* conv_tiles.c: convolutions in f32 tiles of our own.  Pictures of another type are converted as a whole.
+/* conv_tiles.c: convolutions in tiles of our own, f32 or bf16.
  *
  *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of 2 V columns
+ *
+ * A and W' are words: floats, or where the picture is bf16 with an even number of channels, pairs of neighbouring channels (C is then half as
+ * many), and the weights are rounded to bf16.  Sums are f32.  A bf16 picture of odd channels (the first layer's) is converted as a whole.
  *
  * A transposed convolution with stride s is s x s convolutions of stride 1, one for each place (row, column) of a pixel modulo s, with those
  * elements of the window that meet it; their results interleave.  So do the four 2 x 2 convolutions of an enlarged picture (LIMN_UPSAMPLED): row
@@ -11,7 +14,7 @@
 
 #include <omp.h>
 
-enum { BLOCK = 256, TILES = 16, FEW = 64 }; /* terms of a sum at a time; tiles of pixels a thread takes; terms of a window row not worth a tile */
+enum { BLOCK = 256, TILES = 16, FEW = 64 }; /* words of a sum at a time; tiles of pixels a thread takes; words of a window row not worth a tile */
 
 static const char *refuse(const limn_call *c)
 {
@@ -22,7 +25,7 @@ static const char *refuse(const limn_call *c)
 typedef struct phase {
     limn_windows a;
     const float *b;               /* panels */
-    int64_t packed, columns;      /* floats of b; channels of the result */
+    int64_t packed, columns;      /* words of b; channels of the result */
     int64_t first_row, first_col, step; /* grid pixel (i, j) is pixel (first_row + i step, first_col + j step) of the result */
     int64_t du, dv;               /* CONV_TRANSPOSE: the window elements du, du + s, .. and dv, dv + s, ..; upsampled: row and column mod 2 */
 } phase;
@@ -30,6 +33,18 @@ typedef struct phase {
 static int64_t panel(const limn_call *c)
 {
     return 2 * limn_rows_of(c)->vector;
+}
+
+/* Are words pairs of bf16 channels? */
+static bool in_pairs(const limn_call *c)
+{
+    return c->src[0].dtype == LIMN_BF16 && c->src[0].shape.dim[3] % 2 == 0;
+}
+
+/* Pixels of a tile. */
+static int64_t tile_rows(const limn_call *c)
+{
+    return in_pairs(c) ? limn_rows_of(c)->pair_rows : LIMN_TILE_ROWS;
 }
 
 static bool transposed(const limn_call *c)
@@ -60,7 +75,7 @@ static phase phase_of(const limn_call *c, int index)
 {
     const int64_t *x = c->src[0].shape.dim, *w = c->src[1].shape.dim, *y = c->dst.shape.dim;
     const limn_attr *attr = c->attr;
-    phase p = {.a = {.source = c->src[0].data, .batch = x[0], .h = x[1], .w = x[2], .c = x[3]}, .columns = y[3]};
+    phase p = {.a = {.source = c->src[0].data, .batch = x[0], .h = x[1], .w = x[2], .c = in_pairs(c) ? x[3] / 2 : x[3]}, .columns = y[3]};
     if (upsampled(c)) {
         p.step = 2, p.first_row = p.du = index / 2, p.first_col = p.dv = index % 2;
         p.a.rows = x[1], p.a.cols = x[2], p.a.kh = p.a.kw = 2, p.a.step = 1, p.a.top = 1 - p.du, p.a.left = 1 - p.dv;
@@ -76,6 +91,8 @@ static phase phase_of(const limn_call *c, int index)
         p.a.top = p.a.kh - 1 - (p.first_row + attr->pad[0] - p.du) / s;
         p.a.left = p.a.kw - 1 - (p.first_col + attr->pad[1] - p.dv) / s;
     }
+    if (p.a.kh * p.a.kw * p.a.step * p.step == 1 && p.a.rows == x[1] && p.a.cols == x[2]) /* windows of one pixel: all pixels are one row */
+        p.a.w = p.a.cols = x[0] * x[1] * x[2], p.a.batch = p.a.h = p.a.rows = 1;
     p.packed = limn_windows_terms(&p.a) * limn_round_up(p.columns, panel(c));
     return p;
 }
@@ -111,21 +128,36 @@ static float fallen_sum(const limn_view *w, int64_t plane, const phase *p, int64
     return sum;
 }
 
-/* Panel of columns col.. : [terms][width], terms in the order (u, v, channel of the source). */
-static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, int64_t col, int64_t width, float *to)
+/* The weight between channel k of the source, at element (u, v) of the phase's window, and column `col`. */
+static float weight_at(const limn_call *c, const limn_view *w, const phase *p, int64_t u, int64_t v, int64_t k, int64_t col)
 {
     const int64_t *d = w->shape.dim;
-    int64_t s = p->step, n = p->columns - col < width ? p->columns - col : width, plane = d[2] * d[3];
-    for (int64_t u = 0; u < p->a.kh; u++)
-        for (int64_t v = 0; v < p->a.kw; v++) {
-            int64_t row = transposed(c) ? p->du + s * (p->a.kh - 1 - u) : u, element = transposed(c) ? p->dv + s * (p->a.kw - 1 - v) : v;
-            for (int64_t k = 0; k < p->a.c; k++, to += width)
-                for (int64_t j = 0; j < width; j++) {
-                    int64_t in = transposed(c) ? k * d[1] + col + j : (col + j) * d[1] + k;
-                    int64_t at = in * plane + row * d[3] + element;
-                    to[j] = j >= n ? 0 : upsampled(c) ? fallen_sum(w, in * plane, p, u, v) : number(w, at);
-                }
-        }
+    int64_t plane = (transposed(c) ? k * d[1] + col : col * d[1] + k) * d[2] * d[3];
+    if (upsampled(c)) return fallen_sum(w, plane, p, u, v);
+    if (!transposed(c)) return number(w, plane + u * d[3] + v);
+    return number(w, plane + (p->du + p->step * (p->a.kh - 1 - u)) * d[3] + p->dv + p->step * (p->a.kw - 1 - v));
+}
+
+static float pair(float first, float second)
+{
+    union { uint32_t u; float f; } word = {.u = limn_f32_to_bf16(first) | (uint32_t)limn_f32_to_bf16(second) << 16};
+    return word.f;
+}
+
+/* Panel of columns col.. : [terms][width], terms in the order (u, v, channel of the source); the weights of one channel are neighbours. */
+static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, int64_t col, int64_t width, float *to)
+{
+    int64_t n = p->columns - col < width ? p->columns - col : width, taps = p->a.kh * p->a.kw;
+    bool pairs = in_pairs(c);
+    for (int64_t k = 0; k < p->a.c; k++)
+        for (int64_t j = 0; j < width; j++)
+            for (int64_t tap = 0; tap < taps; tap++) {
+                int64_t u = tap / p->a.kw, v = tap % p->a.kw;
+                float *word = &to[(tap * p->a.c + k) * width + j];
+                if (j >= n) *word = 0;
+                else if (pairs) *word = pair(weight_at(c, w, p, u, v, 2 * k, col + j), weight_at(c, w, p, u, v, 2 * k + 1, col + j));
+                else *word = weight_at(c, w, p, u, v, k, col + j);
+            }
 }
 
 static void pack(const limn_call *c, const limn_view *from, void *to)
@@ -143,37 +175,22 @@ static void pack(const limn_call *c, const limn_view *from, void *to)
 
 /* ---- running -------------------------------------------------------------------------------------------------------------- */
 
+/* Scratch of a thread: bias, windows that had to be copied, and where the result is not f32 its sums. */
 static size_t thread_floats(const limn_call *c)
 {
-    return (size_t)(TILES * LIMN_TILE_ROWS * BLOCK) + (size_t)limn_round_up(c->dst.shape.dim[3], 16);
+    size_t columns = (size_t)limn_round_up(c->dst.shape.dim[3], 16), pixels = (size_t)(TILES * tile_rows(c));
+    return columns + pixels * BLOCK + (c->dst.dtype == LIMN_F32 ? 0 : pixels * columns);
 }
 
-/* Floats of a converted copy; 0 where the picture is f32. */
-static size_t copy_floats(const limn_view *v)
+/* Floats of the picture converted; 0 where its words serve as they are. */
+static size_t copy_floats(const limn_call *c)
 {
-    return v->dtype == LIMN_F32 ? 0 : (size_t)limn_round_up(limn_shape_count(&v->shape), 16);
-}
-
-static const limn_view *residual_of(const limn_call *c)
-{
-    return c->attr->flags & LIMN_HAS_RESIDUAL ? &c->src[c->n_src - 1] : NULL;
+    return c->src[0].dtype == LIMN_F32 || in_pairs(c) ? 0 : (size_t)limn_round_up(limn_shape_count(&c->src[0].shape), 16);
 }
 
 static size_t scratch_bytes(const limn_call *c)
 {
-    size_t copies = copy_floats(&c->src[0]) + copy_floats(&c->dst) + (residual_of(c) ? copy_floats(residual_of(c)) : 0);
-    return ((size_t)c->n_threads * thread_floats(c) + copies) * sizeof(float);
-}
-
-/* v as f32: itself, or a copy at *room, which then moves on; values false: room only */
-static void to_floats(const limn_call *c, limn_view *v, float **room, bool values)
-{
-    size_t n = copy_floats(v);
-    if (!n) return;
-    float *to = *room;
-    *room += n;
-    if (values) limn_cpu_convert(v->data, v->dtype, to, LIMN_F32, limn_shape_count(&v->shape), c->n_threads);
-    *v = (limn_view){LIMN_F32, v->shape, to};
+    return ((size_t)c->n_threads * thread_floats(c) + copy_floats(c)) * sizeof(float);
 }
 
 /* Where grid pixel q lies in the result. */
@@ -185,29 +202,32 @@ static int64_t place(const limn_call *c, const phase *p, int64_t q)
 
 typedef struct tile {
     int64_t pixel, n;     /* grid pixels */
-    const float *a;       /* their terms, a_row apart */
+    const float *a;       /* their words, a_row apart */
     int64_t a_row;
-    float *y;
+    int64_t at, y_row;    /* element of the result; from pixel to pixel */
+    float *sum;           /* the result, or sums on their way to it */
+    int64_t sum_row;
 } tile;
 
 /* Tile t: when results interleave, a tile ends with its grid row, so that its results are evenly apart. */
-static tile tile_of(const limn_call *c, const phase *p, int64_t t)
+static tile tile_of(const limn_call *c, const phase *p, int64_t t, float *sums)
 {
-    enum { R = LIMN_TILE_ROWS };
-    int64_t all = limn_windows_pixels(&p->a), cols = p->a.cols, per_row = (cols + R - 1) / R;
-    tile one = {.pixel = t * R, .n = all - t * R < R ? all - t * R : R};
-    if (p->step > 1) one.pixel = t / per_row * cols + t % per_row * R, one.n = cols - t % per_row * R < R ? cols - t % per_row * R : R;
-    one.y = (float *)c->dst.data + place(c, p, one.pixel);
+    int64_t most = tile_rows(c), all = limn_windows_pixels(&p->a), cols = p->a.cols, per_row = (cols + most - 1) / most;
+    tile one = {.pixel = t * most, .n = all - t * most < most ? all - t * most : most, .y_row = p->step * p->columns};
+    if (p->step > 1) one.pixel = t / per_row * cols + t % per_row * most, one.n = cols - t % per_row * most < most ? cols - t % per_row * most : most;
+    one.at = place(c, p, one.pixel);
+    bool apart = c->dst.dtype != LIMN_F32;
+    one.sum = apart ? sums : (float *)c->dst.data + one.at, one.sum_row = apart ? p->columns : one.y_row;
     return one;
 }
 
-static int64_t n_tiles(const phase *p)
+static int64_t n_tiles(const limn_call *c, const phase *p)
 {
-    enum { R = LIMN_TILE_ROWS };
-    return p->step > 1 ? p->a.batch * p->a.rows * ((p->a.cols + R - 1) / R) : (limn_windows_pixels(&p->a) + R - 1) / R;
+    int64_t most = tile_rows(c), pixels = limn_windows_pixels(&p->a);
+    return pixels == 0 ? 0 : p->step > 1 ? p->a.batch * p->a.rows * ((p->a.cols + most - 1) / most) : (pixels + most - 1) / most;
 }
 
-/* Terms term..term+n of a tile's pixels: in the picture where all lie inside, else copied to `room`. */
+/* Words term..term+n of a tile's pixels: in the picture where all lie inside, else copied to `room`. */
 static void find_terms(const phase *p, tile *t, int64_t term, int64_t n, float *room)
 {
     int64_t run = p->a.kw * p->a.c;
@@ -220,19 +240,29 @@ static void find_terms(const phase *p, tile *t, int64_t term, int64_t n, float *
     t->a = room, t->a_row = n;
 }
 
-static void finish(const limn_call *c, const limn_rows *rows, const phase *p, const tile *t, const float *bias)
+/* Residual and activation for n sums that follow each other, and the result where it is not f32. */
+static void finish_run(const limn_call *c, const limn_rows *rows, float *sum, int64_t at, int64_t n)
 {
-    const float *residual = c->attr->flags & LIMN_HAS_RESIDUAL ? c->src[c->n_src - 1].data : NULL;
+    const limn_view *residual = c->attr->flags & LIMN_HAS_RESIDUAL ? &c->src[c->n_src - 1] : NULL;
     struct limn_chain_step act = {.op = LIMN_OP_ACTIVATE, .activation = c->attr->activation};
-    for (int64_t r = 0; r < t->n; r++) {
-        float *y = t->y + r * p->step * p->columns;
-        if (bias) rows->add(y, bias, p->columns);
-        if (residual) rows->add(y, residual + (y - (float *)c->dst.data), p->columns);
-        if (c->attr->activation) rows->step(&act, y, y, NULL, p->columns);
+    float part[LIMN_BLOCK];
+    for (int64_t m; n > 0; n -= m, sum += m, at += m) {
+        m = n < LIMN_BLOCK ? n : LIMN_BLOCK;
+        if (residual) rows->add(sum, limn_cpu_floats(rows, residual, at, m, part), m);
+        if (c->attr->activation) rows->step(&act, sum, sum, NULL, m);
+        if (c->dst.dtype != LIMN_F32) rows->store((char *)c->dst.data + (size_t)at * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, sum, m);
     }
 }
 
-/* Terms of the next block: even parts of a window row, or several short rows together. */
+static void finish(const limn_call *c, const limn_rows *rows, const phase *p, const tile *t, const float *bias)
+{
+    for (int64_t r = 0; bias && r < t->n; r++) rows->add(t->sum + r * t->sum_row, bias, p->columns);
+    if (p->step == 1) finish_run(c, rows, t->sum, t->at, t->n * p->columns);
+    else
+        for (int64_t r = 0; r < t->n; r++) finish_run(c, rows, t->sum + r * t->sum_row, t->at + r * t->y_row, p->columns);
+}
+
+/* Words of the next block: even parts of a window row, or several short rows together. */
 static int64_t block_of(const phase *p, int64_t term)
 {
     int64_t all = limn_windows_terms(&p->a), run = p->a.kw * p->a.c;
@@ -244,51 +274,57 @@ static int64_t block_of(const phase *p, int64_t term)
 static void run_tiles(const limn_call *c, const phase *p, int64_t first, int64_t count, const float *bias, float *room)
 {
     const limn_rows *rows = limn_rows_of(c);
-    int64_t terms = limn_windows_terms(&p->a), width = panel(c);
+    limn_tile *multiply = in_pairs(c) ? rows->pair_tile : rows->tile;
+    int64_t terms = limn_windows_terms(&p->a), width = panel(c), most = tile_rows(c);
     tile tiles[TILES];
-    for (int64_t t = 0; t < count; t++) tiles[t] = tile_of(c, p, first + t);
+    for (int64_t t = 0; t < count; t++) tiles[t] = tile_of(c, p, first + t, room + TILES * most * BLOCK + t * most * p->columns);
     for (int64_t i = 0, n; i < terms; i += n) {
         n = block_of(p, i);
-        for (int64_t t = 0; t < count; t++) find_terms(p, &tiles[t], i, n, room + t * LIMN_TILE_ROWS * n);
+        for (int64_t t = 0; t < count; t++) find_terms(p, &tiles[t], i, n, room + t * most * n);
         for (int64_t col = 0; col < p->columns; col += width)
             for (int64_t t = 0; t < count; t++)
-                rows->tile(tiles[t].y + col, p->step * p->columns, tiles[t].a, tiles[t].a_row, 1, p->b + col * terms + i * width, n, (int)tiles[t].n,
-                           (int)(p->columns - col < width ? p->columns - col : width), i > 0);
+                multiply(tiles[t].sum + col, tiles[t].sum_row, tiles[t].a, tiles[t].a_row, 1, p->b + col * terms + i * width, n, (int)tiles[t].n,
+                         (int)(p->columns - col < width ? p->columns - col : width), i > 0);
     }
     for (int64_t t = 0; t < count; t++) {
-        for (int64_t r = 0; terms == 0 && r < tiles[t].n; r++) memset(tiles[t].y + r * p->step * p->columns, 0, (size_t)p->columns * sizeof(float));
+        for (int64_t r = 0; terms == 0 && r < tiles[t].n; r++) memset(tiles[t].sum + r * tiles[t].sum_row, 0, (size_t)p->columns * sizeof(float));
         finish(c, rows, p, &tiles[t], bias);
     }
 }
 
-static void run_floats(const limn_call *c)
+/* Tiles that a thread takes at a time: as many as the weights of a block are worth, and the same number of times for each thread. */
+static int64_t group_of(int64_t n, int n_threads)
 {
-    const float *b = c->src[1].data;
-    for (int i = 0; i < n_phases(c); i++) {
-        phase p = phase_of(c, i);
-        p.b = b;
-        b += p.packed;
-        int64_t n = limn_windows_pixels(&p.a) ? n_tiles(&p) : 0;
+    int64_t groups = limn_round_up((n + TILES - 1) / TILES, n_threads);
+    return (n + groups - 1) / groups;
+}
+
+static void run_phase(const limn_call *c, const phase *p)
+{
+    int64_t n = n_tiles(c, p), group = group_of(n, c->n_threads), columns = limn_round_up(p->columns, 16);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
-        for (int64_t first = 0; first < n; first += TILES) {
-            float *room = (float *)c->scratch + (size_t)omp_get_thread_num() * thread_floats(c);
-            const float *bias = NULL;
-            if (c->attr->flags & LIMN_HAS_BIAS)
-                bias = limn_cpu_floats(limn_rows_of(c), &c->src[2], 0, p.columns, room + TILES * LIMN_TILE_ROWS * BLOCK);
-            run_tiles(c, &p, first, n - first < TILES ? n - first : TILES, bias, room);
-        }
+    for (int64_t first = 0; first < n; first += group) {
+        float *room = (float *)c->scratch + (size_t)omp_get_thread_num() * thread_floats(c);
+        const float *bias = c->attr->flags & LIMN_HAS_BIAS ? limn_cpu_floats(limn_rows_of(c), &c->src[2], 0, p->columns, room) : NULL;
+        run_tiles(c, p, first, n - first < group ? n - first : group, bias, room + columns);
     }
 }
 
 static void run(const limn_call *c)
 {
     limn_call f = *c;
-    float *room = (float *)c->scratch + (size_t)c->n_threads * thread_floats(c);
-    to_floats(c, &f.src[0], &room, true);
-    if (residual_of(c)) to_floats(c, &f.src[c->n_src - 1], &room, true);
-    to_floats(c, &f.dst, &room, false);
-    run_floats(&f);
-    if (c->dst.dtype != LIMN_F32) limn_cpu_convert(f.dst.data, LIMN_F32, c->dst.data, c->dst.dtype, limn_shape_count(&c->dst.shape), c->n_threads);
+    const float *b = c->src[1].data;
+    if (copy_floats(c)) {
+        float *copy = (float *)c->scratch + (size_t)c->n_threads * thread_floats(c);
+        limn_cpu_convert(c->src[0].data, c->src[0].dtype, copy, LIMN_F32, limn_shape_count(&c->src[0].shape), c->n_threads);
+        f.src[0] = (limn_view){LIMN_F32, c->src[0].shape, copy};
+    }
+    for (int i = 0; i < n_phases(&f); i++) {
+        phase p = phase_of(&f, i);
+        p.b = b;
+        b += p.packed;
+        if (limn_windows_pixels(&p.a)) run_phase(&f, &p);
+    }
 }
 
 const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack,

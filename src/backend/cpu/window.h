@@ -13,7 +13,7 @@
 #include <string.h>
 
 typedef struct limn_windows {
-    const float *source;         /* [batch, h, w, c] */
+    const float *source;         /* [batch, h, w, c] words: floats, or pairs of bf16 channels, c of them */
     int64_t batch, h, w, c;
     int64_t rows, cols;          /* grid */
     int64_t kh, kw, step, top, left;
@@ -42,7 +42,7 @@ static inline void limn_window_copy(const limn_windows *k, int64_t p, int64_t te
     }
 }
 
-/** Where terms of window row u of n pixels from p on lie, `step * c` floats apart; NULL when one is outside or the grid row ends. */
+/** Where terms of window row u of n pixels from p on lie, `step * c` words apart; NULL when one is outside or the grid row ends. */
 static inline const float *limn_window_find(const limn_windows *k, int64_t p, int64_t n, int64_t u)
 {
     int64_t j = p % k->cols, i = p / k->cols % k->rows, b = p / k->cols / k->rows;
