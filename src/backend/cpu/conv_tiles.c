@@ -14,7 +14,8 @@
 
 #include <omp.h>
 
-enum { BLOCK = 256, TILES = 16, FEW = 64 }; /* words of a sum at a time; tiles of pixels a thread takes; words of a window row not worth a tile */
+/* Words of a sum at a time: floats (longer sums lose digits), pairs; tiles of pixels a thread takes. */
+enum { BLOCK = 256, PAIR_BLOCK = 768, TILES = 16 };
 
 static const char *refuse(const limn_call *c)
 {
@@ -45,6 +46,11 @@ static bool in_pairs(const limn_call *c)
 static int64_t tile_rows(const limn_call *c)
 {
     return in_pairs(c) ? limn_rows_of(c)->pair_rows : LIMN_TILE_ROWS;
+}
+
+static int64_t block_words(const limn_call *c)
+{
+    return in_pairs(c) ? PAIR_BLOCK : BLOCK;
 }
 
 static bool transposed(const limn_call *c)
@@ -128,36 +134,39 @@ static float fallen_sum(const limn_view *w, int64_t plane, const phase *p, int64
     return sum;
 }
 
-/* The weight between channel k of the source, at element (u, v) of the phase's window, and column `col`. */
-static float weight_at(const limn_call *c, const limn_view *w, const phase *p, int64_t u, int64_t v, int64_t k, int64_t col)
+/* Element (u, v) of the phase's window in one plane of W. */
+static inline float element(const limn_call *c, const limn_view *w, const phase *p, int64_t plane, int64_t u, int64_t v)
 {
     const int64_t *d = w->shape.dim;
-    int64_t plane = (transposed(c) ? k * d[1] + col : col * d[1] + k) * d[2] * d[3];
     if (upsampled(c)) return fallen_sum(w, plane, p, u, v);
     if (!transposed(c)) return number(w, plane + u * d[3] + v);
     return number(w, plane + (p->du + p->step * (p->a.kh - 1 - u)) * d[3] + p->dv + p->step * (p->a.kw - 1 - v));
 }
 
-static float pair(float first, float second)
+static inline float pair(float first, float second)
 {
     union { uint32_t u; float f; } word = {.u = limn_f32_to_bf16(first) | (uint32_t)limn_f32_to_bf16(second) << 16};
     return word.f;
 }
 
-/* Panel of columns col.. : [terms][width], terms in the order (u, v, channel of the source); the weights of one channel are neighbours. */
+/* Panel of columns col.. : [terms][width], terms in the order (u, v, channel of the source).  Planes of W are read one after the other. */
 static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, int64_t col, int64_t width, float *to)
 {
-    int64_t n = p->columns - col < width ? p->columns - col : width, taps = p->a.kh * p->a.kw;
+    const int64_t *d = w->shape.dim;
+    int64_t n = p->columns - col < width ? p->columns - col : width, kh = p->a.kh, kw = p->a.kw;
+    int64_t plane = d[2] * d[3], of_channel = transposed(c) ? d[1] * plane : plane, of_column = transposed(c) ? plane : d[1] * plane;
     bool pairs = in_pairs(c);
     for (int64_t k = 0; k < p->a.c; k++)
-        for (int64_t j = 0; j < width; j++)
-            for (int64_t tap = 0; tap < taps; tap++) {
-                int64_t u = tap / p->a.kw, v = tap % p->a.kw;
-                float *word = &to[(tap * p->a.c + k) * width + j];
-                if (j >= n) *word = 0;
-                else if (pairs) *word = pair(weight_at(c, w, p, u, v, 2 * k, col + j), weight_at(c, w, p, u, v, 2 * k + 1, col + j));
-                else *word = weight_at(c, w, p, u, v, k, col + j);
-            }
+        for (int64_t j = 0; j < width; j++) {
+            float *word = to + k * width + j;
+            int64_t first = (pairs ? 2 * k : k) * of_channel + (col + j) * of_column;
+            for (int64_t u = 0; u < kh; u++)
+                for (int64_t v = 0; v < kw; v++, word += p->a.c * width) {
+                    if (j >= n) *word = 0;
+                    else if (pairs) *word = pair(element(c, w, p, first, u, v), element(c, w, p, first + of_channel, u, v));
+                    else *word = element(c, w, p, first, u, v);
+                }
+        }
 }
 
 static void pack(const limn_call *c, const limn_view *from, void *to)
@@ -179,7 +188,7 @@ static void pack(const limn_call *c, const limn_view *from, void *to)
 static size_t thread_floats(const limn_call *c)
 {
     size_t columns = (size_t)limn_round_up(c->dst.shape.dim[3], 16), pixels = (size_t)(TILES * tile_rows(c));
-    return columns + pixels * BLOCK + (c->dst.dtype == LIMN_F32 ? 0 : pixels * columns);
+    return columns + pixels * (size_t)block_words(c) + (c->dst.dtype == LIMN_F32 ? 0 : pixels * columns);
 }
 
 /* Floats of the picture converted; 0 where its words serve as they are. */
@@ -202,8 +211,8 @@ static int64_t place(const limn_call *c, const phase *p, int64_t q)
 
 typedef struct tile {
     int64_t pixel, n;     /* grid pixels */
-    const float *a;       /* their words, a_row apart */
-    int64_t a_row;
+    const float *a;       /* their words, a_row apart, in runs that are a_run apart */
+    int64_t a_row, a_run, n_runs;
     int64_t at, y_row;    /* element of the result; from pixel to pixel */
     float *sum;           /* the result, or sums on their way to it */
     int64_t sum_row;
@@ -227,17 +236,17 @@ static int64_t n_tiles(const limn_call *c, const phase *p)
     return pixels == 0 ? 0 : p->step > 1 ? p->a.batch * p->a.rows * ((p->a.cols + most - 1) / most) : (pixels + most - 1) / most;
 }
 
-/* Words term..term+n of a tile's pixels: in the picture where all lie inside, else copied to `room`. */
+/* Words term..term+n of a tile's pixels, of one window row or of whole ones: in the picture where all lie inside, else copied to `room`. */
 static void find_terms(const phase *p, tile *t, int64_t term, int64_t n, float *room)
 {
-    int64_t run = p->a.kw * p->a.c;
-    const float *inside = term / run == (term + n - 1) / run ? limn_window_find(&p->a, t->pixel, t->n, term / run) : NULL;
-    if (inside) {
-        t->a = inside + term % run, t->a_row = p->a.step * p->a.c;
+    int64_t run = p->a.kw * p->a.c, u = term / run, last = (term + n - 1) / run;
+    const float *inside = limn_window_find(&p->a, t->pixel, t->n, u);
+    if (inside && (last == u || limn_window_find(&p->a, t->pixel, t->n, last))) {
+        t->a = inside + term % run, t->a_row = p->a.step * p->a.c, t->a_run = p->a.w * p->a.c, t->n_runs = last - u + 1;
         return;
     }
     for (int64_t r = 0; r < t->n; r++) limn_window_copy(&p->a, t->pixel + r, term, n, room + r * n);
-    t->a = room, t->a_row = n;
+    t->a = room, t->a_row = n, t->n_runs = 1;
 }
 
 /* Residual and activation for n sums that follow each other, and the result where it is not f32. */
@@ -262,12 +271,12 @@ static void finish(const limn_call *c, const limn_rows *rows, const phase *p, co
         for (int64_t r = 0; r < t->n; r++) finish_run(c, rows, t->sum + r * t->sum_row, t->at + r * t->y_row, p->columns);
 }
 
-/* Words of the next block: even parts of a window row, or several short rows together. */
-static int64_t block_of(const phase *p, int64_t term)
+/* Words of the next block: even parts of a window row, or several whole rows. */
+static int64_t block_of(const phase *p, int64_t term, int64_t words)
 {
-    int64_t all = limn_windows_terms(&p->a), run = p->a.kw * p->a.c;
-    if (run < FEW) return all - term < BLOCK ? all - term : BLOCK;
-    int64_t parts = (run + BLOCK - 1) / BLOCK, part = (run + parts - 1) / parts, left = run - term % run;
+    int64_t run = p->a.kw * p->a.c, all = run <= words ? p->a.kh : run, most = run <= words ? words / run : words;
+    int64_t parts = (all + most - 1) / most, part = (all + parts - 1) / parts * (run <= words ? run : 1);
+    int64_t left = run <= words ? limn_windows_terms(&p->a) - term : run - term % run;
     return left < part ? left : part;
 }
 
@@ -275,16 +284,16 @@ static void run_tiles(const limn_call *c, const phase *p, int64_t first, int64_t
 {
     const limn_rows *rows = limn_rows_of(c);
     limn_tile *multiply = in_pairs(c) ? rows->pair_tile : rows->tile;
-    int64_t terms = limn_windows_terms(&p->a), width = panel(c), most = tile_rows(c);
+    int64_t terms = limn_windows_terms(&p->a), width = panel(c), most = tile_rows(c), words = block_words(c);
     tile tiles[TILES];
-    for (int64_t t = 0; t < count; t++) tiles[t] = tile_of(c, p, first + t, room + TILES * most * BLOCK + t * most * p->columns);
+    for (int64_t t = 0; t < count; t++) tiles[t] = tile_of(c, p, first + t, room + TILES * most * words + t * most * p->columns);
     for (int64_t i = 0, n; i < terms; i += n) {
-        n = block_of(p, i);
+        n = block_of(p, i, words);
         for (int64_t t = 0; t < count; t++) find_terms(p, &tiles[t], i, n, room + t * most * n);
         for (int64_t col = 0; col < p->columns; col += width)
             for (int64_t t = 0; t < count; t++)
-                multiply(tiles[t].sum + col, tiles[t].sum_row, tiles[t].a, tiles[t].a_row, 1, p->b + col * terms + i * width, n, (int)tiles[t].n,
-                         (int)(p->columns - col < width ? p->columns - col : width), i > 0);
+                multiply(tiles[t].sum + col, tiles[t].sum_row, tiles[t].a, tiles[t].a_row, 1, tiles[t].a_run, p->b + col * terms + i * width,
+                         n / tiles[t].n_runs, tiles[t].n_runs, (int)tiles[t].n, (int)(p->columns - col < width ? p->columns - col : width), i > 0);
     }
     for (int64_t t = 0; t < count; t++) {
         for (int64_t r = 0; terms == 0 && r < tiles[t].n; r++) memset(tiles[t].sum + r * tiles[t].sum_row, 0, (size_t)p->columns * sizeof(float));

@@ -112,7 +112,7 @@ static void run(const limn_call *c)
                 int64_t term = j * width, m = terms - term < width ? terms - term : width;
                 pack_panel(&k, i, n, term, m, width, a);
                 for (int64_t o = 0; o < channels; o += LIMN_TILE_ROWS)
-                    rows->tile(sum + o * terms + term, terms, dy + o * BLOCK, 1, LIMN_TILE_ROWS, a, n,
+                    rows->tile(sum + o * terms + term, terms, dy + o * BLOCK, 1, LIMN_TILE_ROWS, 0, a, n, 1,
                                (int)(channels - o < LIMN_TILE_ROWS ? channels - o : LIMN_TILE_ROWS), (int)m, i > 0);
             }
         }

@@ -24,14 +24,15 @@ typedef struct limn_head {
     float *scratch;
 } limn_head;
 
-typedef void limn_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t n, int rows, int cols, bool add);
+typedef void limn_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
+                       int rows, int cols, bool add);
 
 typedef struct limn_rows {
     const char *name;
     int vector; /* floats of a register */
-    /** C [rows][cols] (+)= A [rows][n] B [n][2 vector]; rows <= LIMN_TILE_ROWS, see tile.inc.h */
+    /** C [rows][cols] (+)= A [rows][runs n] B [runs n][2 vector]; rows <= LIMN_TILE_ROWS, see tile.inc.h */
     limn_tile *tile;
-    /** The same of words of two bf16 each, n of them; rows <= pair_rows */
+    /** The same of words of two bf16 each; rows <= pair_rows */
     limn_tile *pair_tile;
     int pair_rows;
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);

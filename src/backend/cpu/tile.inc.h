@@ -1,6 +1,6 @@
 /* tile.inc.h: the heart of a product: a few rows by 2 vectors of C in registers.  Included by rows.inc.h.
  *
- *   C [rows][cols] (+)= A [rows][n] B [n][2 V],   element (r, i) of A at a[r a_row + i a_step],   B packed: rows of 2 V
+ *   C [rows][cols] (+)= A [rows][runs n] B [runs n][2 V],   element (r, u n + i) of A at a[r a_row + u a_run + i a_step],   B packed: rows of 2 V
  *
  * An element of A and B is one word of 32 bits: a float, or in `pair_tile` two bf16 terms that follow each other, the first in the low half.
  * C is f32.  Each element is summed in the order of i.  Rows past the last are computed from the last one and dropped (Goto & van de Geijn 2008). */
@@ -22,22 +22,23 @@ static inline __attribute__((always_inline)) vec multiply_add(bool pairs, vec c,
 }
 
 static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, float *c, int64_t c_row, const word *a, int64_t a_row, int64_t a_step,
-                                                            const float *b, int64_t n, int rows, int cols, bool add)
+                                                            int64_t a_run, const float *b, int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     enum { R = LIMN_TILE_ROWS > ROWS_PAIR_ROWS ? LIMN_TILE_ROWS : ROWS_PAIR_ROWS };
     const word *row[R];
     vec sum[R][2];
 #pragma GCC unroll 8
     for (int r = 0; r < max_rows; r++) row[r] = a + (r < rows ? r : rows - 1) * a_row, sum[r][0] = sum[r][1] = (vec){0};
-    for (int64_t i = 0, at = 0; i < n; i++, at += a_step, b += 2 * V) {
-        vec x = get_vec(b), y = get_vec(b + V);
+    for (int64_t u = 0; u < runs; u++)
+        for (int64_t i = 0, at = u * a_run; i < n; i++, at += a_step, b += 2 * V) {
+            vec x = get_vec(b), y = get_vec(b + V);
 #pragma GCC unroll 8
-        for (int r = 0; r < max_rows; r++) {
-            word w = row[r][at];
-            sum[r][0] = multiply_add(pairs, sum[r][0], w, x);
-            sum[r][1] = multiply_add(pairs, sum[r][1], w, y);
+            for (int r = 0; r < max_rows; r++) {
+                word w = row[r][at];
+                sum[r][0] = multiply_add(pairs, sum[r][0], w, x);
+                sum[r][1] = multiply_add(pairs, sum[r][1], w, y);
+            }
         }
-    }
 #pragma GCC unroll 8
     for (int r = 0; r < max_rows; r++, c += c_row) {
         if (r >= rows) return;
@@ -53,12 +54,14 @@ static inline __attribute__((always_inline)) void some_tile(bool pairs, const in
     }
 }
 
-static void tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t n, int rows, int cols, bool add)
+static void tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
+                 int rows, int cols, bool add)
 {
-    some_tile(false, LIMN_TILE_ROWS, c, c_row, (const word *)a, a_row, a_step, b, n, rows, cols, add);
+    some_tile(false, LIMN_TILE_ROWS, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
 
-static void pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t n, int rows, int cols, bool add)
+static void pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
+                      int rows, int cols, bool add)
 {
-    some_tile(true, ROWS_PAIR_ROWS, c, c_row, (const word *)a, a_row, a_step, b, n, rows, cols, add);
+    some_tile(true, ROWS_PAIR_ROWS, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
