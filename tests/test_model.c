@@ -63,12 +63,30 @@ static void a_wrong_setting_is_named(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Files written before attention became a choice say attention=7. */
+static void a_number_for_a_choice_is_its_most(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_settings old, now;
+    char text[1024];
+    assert_int_equal(limn_settings_parse(ctx, "ddpm size=28 attention=7 attention_least=4 window=6", &old), LIMN_OK);
+    assert_int_equal(limn_settings_get(&old, "attention"), 0);
+    assert_int_equal(limn_settings_get(&old, "attention_most"), 7);
+    assert_int_equal(limn_settings_get(&old, "shift"), 3); /* follows from window */
+    assert_int_equal(limn_settings_parse(ctx, limn_settings_text(&old, text), &now), LIMN_OK);
+    assert_memory_equal(old.value, now.value, sizeof old.value);
+    limn_ctx_free(ctx);
+}
+
 /* ---- a small network with every part -------------------------------------------------------------------------------- */
+
+enum { MAX_PARAMETERS = 384 };
 
 typedef struct small_net {
     limn_graph *g;
     limn_ports ports;
-    limn_node *target, *loss, *grads[256];
+    limn_node *target, *loss, *grads[MAX_PARAMETERS];
     limn_plan *plan;
     void **weights;
 } small_net;
@@ -91,11 +109,11 @@ static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn
     net->target = limn_input(net->g, "target", LIMN_WIDE, limn_node_shape(net->ports.output), LIMN_PER_STEP);
     net->loss = limn_mean(limn_square(limn_sub(limn_widen(net->ports.output), net->target)));
     int n = net->g->n_parameters;
-    assert_true(n < 250);
+    assert_true(n < MAX_PARAMETERS - 1);
     assert_int_equal(limn_grad(net->g, net->loss, n, net->g->parameters, net->grads + 1), LIMN_OK);
     net->grads[0] = net->loss;
     limn_plan_options options = {.precision = precision, .backend = backend, .training = true, .no_rewrite = plain};
-    limn_node *outputs[256];
+    limn_node *outputs[MAX_PARAMETERS];
     int n_outputs = 0;
     for (int i = 0; i <= n; i++)
         if (net->grads[i]) outputs[n_outputs++] = net->grads[i]; /* running statistics have none */
@@ -167,6 +185,9 @@ static const char *const networks[] = {
     "adm " UNET "resize=conv scale_shift=0 head_width=0 heads=2 learn_sigma=0",
     "ldm-unet " UNET TEXT "heads=2",
     "ldm-unet " UNET TEXT "heads=2 projection=linear text_encoder=clip",
+    "ddpm " UNET "attention=window window=2 enlarge=2",
+    "adm " UNET "attention=window window=2 head_width=1",
+    "ldm-unet " UNET TEXT "attention=window window=2 heads=2",
     "ddpm " UNET "scale_shift=1 heads=2 padding=around classes=4 learn_sigma=1",
 };
 
@@ -299,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_parameter_counts),
         cmocka_unit_test(a_wrong_setting_is_named),
+        cmocka_unit_test(a_number_for_a_choice_is_its_most),
         cmocka_unit_test(gradients_equal_finite_differences),
         cmocka_unit_test(cpu_kernels_and_fusions_equal_the_reference),
         cmocka_unit_test(only_what_changed_runs_again),

@@ -63,10 +63,10 @@ static void a_swin_block_is_that_of_transformers(void **state)
 static void one_window_is_never_moved(void **state)
 {
     (void)state;
-    assert_int_equal(limn_window_of(8, 8, 2, 1).shift, 0);
-    assert_int_equal(limn_window_of(8, 4, 2, 1).side, 4);
-    assert_int_equal(limn_window_of(8, 16, 2, 1).shift, 4);
-    assert_int_equal(limn_window_of(8, 16, 2, 2).shift, 0);
+    assert_int_equal(limn_window_of(8, 4, 8, 2, 1).shift, 0);
+    assert_int_equal(limn_window_of(8, 4, 4, 2, 1).side, 4);
+    assert_int_equal(limn_window_of(8, 4, 16, 2, 1).shift, 4);
+    assert_int_equal(limn_window_of(8, 4, 16, 2, 2).shift, 0);
 }
 
 static void a_picture_that_windows_do_not_tile_is_refused(void **state)

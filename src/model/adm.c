@@ -11,8 +11,10 @@ static limn_node *heads_inside(limn_node *w, int heads, int64_t c, int64_t k)
     return limn_reshape(split, k == 1 ? LIMN_SHAPE(3 * c) : LIMN_SHAPE(3 * c, k));
 }
 
-static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x)
+static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
+    limn_window window = limn_unet_window(u, level, j);
+    if (window.side) return limn_unet_attend_in_windows(g, u, "norm", x, window);
     limn_shape s = limn_node_shape(x);
     int64_t c = s.dim[3];
     int heads = limn_unet_heads(u, c);
@@ -28,8 +30,8 @@ static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x)
     return limn_reshape(limn_add(x, h), s);
 }
 
-/* One numbered entry of input_blocks or output_blocks: a residual block "0", attention "1" where the level has it. */
-static limn_node *entry(limn_graph *g, const limn_unet *u, limn_node *x, int level)
+/* One numbered entry of input_blocks or output_blocks, j of its level: a residual block "0", attention "1" where the level has it. */
+static limn_node *entry(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
     limn_scope_push(g, "0");
     limn_scope_note(g, "residual block, told the time");
@@ -37,7 +39,7 @@ static limn_node *entry(limn_graph *g, const limn_unet *u, limn_node *x, int lev
     limn_scope_pop(g);
     if (!limn_unet_attends(u, level)) return x;
     limn_scope_push(g, "1");
-    x = attend(g, u, x);
+    x = attend(g, u, x, level, j);
     limn_scope_pop(g);
     return x;
 }
@@ -63,7 +65,7 @@ static int go_down(limn_graph *g, const limn_unet *u, limn_node **x, limn_node *
     for (int level = 0; level <= last; level++)
         for (int j = 0; j < u->blocks + (level < last); j++, k++) {
             limn_scope_push(g, "input_blocks.%d", k);
-            *x = skip[k] = j < u->blocks ? entry(g, u, *x, level) : resize(g, u, *x, 0, LIMN_RESAMPLE_DOWN);
+            *x = skip[k] = j < u->blocks ? entry(g, u, *x, level, j) : resize(g, u, *x, 0, LIMN_RESAMPLE_DOWN);
             limn_scope_pop(g);
         }
     return k;
@@ -74,7 +76,7 @@ static limn_node *middle(limn_graph *g, const limn_unet *u, limn_node *x)
     limn_scope_push(g, "middle_block");
     for (int i = 0; i < 3; i++) {
         limn_scope_push(g, "%d", i);
-        x = i == 1 ? attend(g, u, x) : limn_res_block(g, u, x, u->width[u->n_levels - 1], LIMN_RESAMPLE_NONE);
+        x = i == 1 ? attend(g, u, x, LIMN_UNET_MIDDLE, 0) : limn_res_block(g, u, x, u->width[u->n_levels - 1], LIMN_RESAMPLE_NONE);
         limn_scope_pop(g);
     }
     limn_scope_pop(g);
@@ -86,7 +88,7 @@ static limn_node *go_up(limn_graph *g, const limn_unet *u, limn_node *x, limn_no
     for (int level = u->n_levels - 1, at = 0; level >= 0; level--)
         for (int j = 0; j <= u->blocks; j++) {
             limn_scope_push(g, "output_blocks.%d", at++);
-            x = entry(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, skip[--k]}), level);
+            x = entry(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, skip[--k]}), level, j);
             if (level > 0 && j == u->blocks) x = resize(g, u, x, limn_unet_attends(u, level) ? 2 : 1, LIMN_RESAMPLE_UP);
             limn_scope_pop(g);
         }
@@ -110,9 +112,9 @@ static limn_node *embedding(limn_graph *g, const limn_settings *s, limn_build b,
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels");
+    int channels = limn_settings_get(s, "channels");
     limn_unet u = limn_unet_from(s, &limn_res_openai, 1e-5);
-    limn_node *x = ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP), *skip[LIMN_UNET_SKIPS];
+    limn_node *x = limn_picture_input(g, s, b, ports), *skip[LIMN_UNET_SKIPS];
     u.t = limn_silu(embedding(g, s, b, ports));
     int k = go_down(g, &u, &x, skip);
     x = go_up(g, &u, middle(g, &u, x), skip, k);
@@ -127,12 +129,12 @@ static const limn_setting settings[] = {
     {"multipliers", 1234, 1, 999999999, NULL, "a digit for each level, largest picture first: its width in units of width"},
     {"blocks", 3, 1, 8, NULL, "residual blocks of a level"},
     {"groups", 32, 1, 256, NULL, "groups of channels that are normalised together"},
-    {"attention", 32, 0, 4096, NULL, "largest side of a level with attention; 0: only in the middle"},
-    {"attention_least", 8, 0, 4096, NULL, "smallest side of a level with attention"},
+    LIMN_UNET_ATTENTION(32, 8),
     {"heads", 4, 1, 256, NULL, "attention heads"},
     {"head_width", 64, 0, 4096, NULL, "channels of a head, instead of heads; 0: see heads"},
     {"scale_shift", 1, 0, 1, NULL, "1: time scales and shifts the second norm of a block; 0: it is added"},
     {"resize", 1, 0, 1, "conv|block", "pictures are halved and doubled by a convolution, or inside a residual block"},
+    LIMN_UNET_ENLARGE,
     {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
     {"always_labelled", 0, 0, 1, NULL, "1: no row means \"no class\", as in published ADM: no guidance without a classifier"},
     {"learn_sigma", 1, 0, 1, NULL, "1: the network also predicts the variance"},
@@ -141,5 +143,5 @@ static const limn_setting settings[] = {
 
 const limn_family limn_family_adm = {
     .name = "adm", .task = "denoise", .input = "picture 64x64x3, timestep", .output = "64x64x6", .loss = "squared error, bound",
-    .settings = settings, .build = build, .check = limn_unet_check,
+    .settings = settings, .build = build, .check = limn_unet_check, .imply = limn_unet_imply,
 };

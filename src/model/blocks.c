@@ -12,6 +12,12 @@ limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build 
     return limn_concat(g, 3, 2, (limn_node *[]){ports->image, ports->condition});
 }
 
+bool limn_can_enlarge(const limn_settings *s)
+{
+    int enlarge = limn_settings_get(s, "enlarge");
+    return enlarge == 0 || (enlarge > 1 && limn_settings_get(s, "size") % enlarge == 0);
+}
+
 limn_node *limn_patchify(limn_node *image, int patch)
 {
     limn_shape s = limn_node_shape(image);

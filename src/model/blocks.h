@@ -6,6 +6,8 @@
 
 /** The picture of a denoiser: fills ports->image; with the setting enlarge > 0 also ports->condition, and both lie side by side: [B,S,S,2C]. */
 limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
+/** Is the setting enlarge 0, or a factor of size from 2 on? */
+bool limn_can_enlarge(const limn_settings *s);
 /** [B,H,W,C] -> [B, H/p W/p, C p p]; inside a patch (C, row, column), the order of a convolution's weight [D,C,p,p]. */
 limn_node *limn_patchify(limn_node *image, int patch);
 /** [B, T, p p C] -> [B,H,W,C]; inside a patch (row, column, C), as in DiT's unpatchify. */

@@ -6,8 +6,10 @@
 #include <math.h>
 
 /* Pixels look at each other: one group norm, q, k, v, attention, projection, + x.   x [B,H,W,C] */
-static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x)
+static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
+    limn_window window = limn_unet_window(u, level, j);
+    if (window.side) return limn_unet_attend_in_windows(g, u, "group_norm", x, window);
     limn_shape s = limn_node_shape(x);
     limn_scope_note(g, "self-attention: pixels look at each other");
     x = limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
@@ -39,15 +41,15 @@ static limn_node *label_embedding(limn_graph *g, const limn_settings *s, limn_bu
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels");
+    int channels = limn_settings_get(s, "channels");
     limn_unet u = limn_unet_from(s, &limn_res_diffusers, limn_settings_get(s, "norm_eps") ? 1e-5 : 1e-6);
     u.attend = attend;
     if (limn_settings_get(s, "padding") == 0) u.down_pad = limn_pad_after;
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
+    limn_node *x = limn_picture_input(g, s, b, ports);
     limn_node *t = time_embedding(g, s, b, ports);
     if (limn_settings_get(s, "classes")) t = limn_add(t, label_embedding(g, s, b, ports));
     u.t = limn_silu(t);
-    ports->output = limn_unet_body(g, &u, ports->image, channels * (1 + limn_settings_get(s, "learn_sigma")));
+    ports->output = limn_unet_body(g, &u, x, channels * (1 + limn_settings_get(s, "learn_sigma")));
 }
 
 static const limn_setting settings[] = {
@@ -56,14 +58,14 @@ static const limn_setting settings[] = {
     {"width", 128, 2, 4096, NULL, "channels that a multiplier of 1 stands for"},
     {"multipliers", 1222, 1, 999999999, NULL, "a digit for each level, largest picture first: its width in units of width"},
     LIMN_UNET_SETTINGS,
-    {"attention", 16, 0, 4096, NULL, "largest side of a level with attention; 0: only in the middle"},
-    {"attention_least", 16, 0, 4096, NULL, "smallest side of a level with attention"},
+    LIMN_UNET_ATTENTION(16, 16),
     {"heads", 1, 1, 256, NULL, "attention heads"},
     {"head_width", 0, 0, 4096, NULL, "channels of a head, instead of heads; 0: see heads"},
     {"scale_shift", 0, 0, 1, NULL, "1: time scales and shifts the second norm of a block; 0: it is added"},
     {"padding", 0, 0, 1, "after|around", "zeros beside a picture that is halved: right and below only, or on all sides"},
     {"time", 0, 0, 1, "sin|cos", "what comes first in the embedding of the timestep: sines (Ho et al.) or cosines (ADM)"},
     {"norm_eps", 0, 0, 1, "1e-6|1e-5", "added to the variance in group norms"},
+    LIMN_UNET_ENLARGE,
     {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
     {"learn_sigma", 0, 0, 1, NULL, "1: the network also predicts the variance"},
     {NULL, 0, 0, 0, NULL, NULL},
@@ -71,5 +73,5 @@ static const limn_setting settings[] = {
 
 const limn_family limn_family_ddpm = {
     .name = "ddpm", .task = "denoise", .input = "picture 32x32x3, timestep", .output = "32x32x3", .loss = "squared error",
-    .settings = settings, .build = build, .check = limn_unet_check,
+    .settings = settings, .build = build, .check = limn_unet_check, .imply = limn_unet_imply,
 };

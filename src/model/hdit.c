@@ -33,7 +33,7 @@ static limn_node *block(limn_graph *g, const limn_settings *s, const stage *at, 
     limn_node *h = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
     if (at->window) {
         h = limn_reshape(h, LIMN_SHAPE(tokens.dim[0], at->side, at->side, at->width));
-        h = limn_reshape(limn_window_attention(g, "attn", h, limn_window_of(at->window, at->side, at->heads, i)), tokens);
+        h = limn_reshape(limn_window_attention(g, "attn", h, limn_window_of(at->window, at->window / 2, at->side, at->heads, i)), tokens);
     } else h = limn_self_attention(g, "attn", h, at->heads);
     x = limn_gated(x, m[2], h);
     h = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[3], m[4]);
@@ -135,8 +135,8 @@ static const limn_setting settings[] = {
 
 static const char *check(const limn_settings *s)
 {
-    int levels = limn_settings_get(s, "levels"), window = limn_settings_get(s, "window"), enlarge = limn_settings_get(s, "enlarge");
-    if (enlarge == 1 || (enlarge && limn_settings_get(s, "size") % enlarge)) return "enlarge must be 0 or a factor of size from 2 on";
+    int levels = limn_settings_get(s, "levels"), window = limn_settings_get(s, "window");
+    if (!limn_can_enlarge(s)) return "enlarge must be 0 or a factor of size from 2 on";
     if (limn_settings_get(s, "size") % (limn_settings_get(s, "patch") << (levels - 1))) return "size must be a multiple of patch times 2^(levels-1)";
     if (limn_settings_get(s, "width") % limn_settings_get(s, "head_width")) return "width must be a multiple of head_width";
     if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";

@@ -8,6 +8,14 @@ static limn_node *without_bias(limn_graph *g, const char *name, limn_node *x, in
     return limn_linear_with(g, name, x, n, (limn_linear_options){.no_bias = true});
 }
 
+/* + attention in windows.   x [B,T,C] of side x side pixels */
+static limn_node *windows(limn_graph *g, const char *name, const char *norm, limn_node *x, limn_window window, int64_t side)
+{
+    limn_shape s = limn_node_shape(x);
+    limn_node *h = limn_reshape(limn_layer_norm(g, norm, x, 1e-5), LIMN_SHAPE(s.dim[0], side, side, s.dim[2]));
+    return limn_add(x, limn_reshape(limn_window_attention(g, name, h, window), s));
+}
+
 /* + attention from x to text, or to itself (text NULL).   x [B,T,C] */
 static limn_node *attention(limn_graph *g, const limn_unet *u, const char *name, const char *norm, limn_node *x, limn_node *text)
 {
@@ -29,25 +37,25 @@ static limn_node *geglu(limn_graph *g, const char *name, limn_node *x, int64_t n
     return limn_mul(half[0], limn_activate(half[1], LIMN_GELU_ERF));
 }
 
-static limn_node *transformer_block(limn_graph *g, const limn_unet *u, limn_node *x)
+static limn_node *transformer_block(limn_graph *g, const limn_unet *u, limn_node *x, limn_window window, int64_t side)
 {
     int64_t c = limn_node_shape(x).dim[2];
-    x = attention(g, u, "attn1", "norm1", x, NULL);
+    x = window.side ? windows(g, "attn1", "norm1", x, window, side) : attention(g, u, "attn1", "norm1", x, NULL);
     x = attention(g, u, "attn2", "norm2", x, u->text);
     return limn_add(x, limn_linear(g, "ff.net.2", geglu(g, "ff.net.0.proj", limn_layer_norm(g, "norm3", x, 1e-5), 4 * c), c));
 }
 
 /* Norm, projection, transformer blocks, projection, + x.   x [B,H,W,C] */
-static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x)
+static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
     limn_shape s = limn_node_shape(x), tokens = LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]);
     bool linear = limn_settings_get(u->s, "projection") == 1;
     limn_scope_note(g, "transformer over pixels, with text");
     limn_node *h = limn_group_norm(g, "norm", x, u->groups, 1e-6, LIMN_IDENTITY);
     h = linear ? limn_linear(g, "proj_in", limn_reshape(h, tokens), s.dim[3]) : limn_reshape(limn_conv(g, "proj_in", h, s.dim[3], 1), tokens);
-    for (int i = 0; i < limn_settings_get(u->s, "depth"); i++) {
+    for (int i = 0, depth = limn_settings_get(u->s, "depth"); i < depth; i++) {
         limn_scope_push(g, "transformer_blocks.%d", i);
-        h = transformer_block(g, u, h);
+        h = transformer_block(g, u, h, limn_unet_window(u, level, j * depth + i), s.dim[1]);
         limn_scope_pop(g);
     }
     if (linear) return limn_add(x, limn_reshape(limn_linear_zero(g, "proj_out", h, s.dim[3]), s));
@@ -82,8 +90,7 @@ static const limn_setting settings[] = {
     {"width", 320, 2, 4096, NULL, "channels that a multiplier of 1 stands for"},
     {"multipliers", 1244, 1, 999999999, NULL, "a digit for each level, largest picture first: its width in units of width"},
     LIMN_UNET_SETTINGS,
-    {"attention", 64, 0, 4096, NULL, "largest side of a level with transformers; 0: only in the middle"},
-    {"attention_least", 16, 0, 4096, NULL, "smallest side of a level with transformers"},
+    LIMN_UNET_ATTENTION(64, 16),
     {"depth", 1, 1, 32, NULL, "blocks of a transformer"},
     {"heads", 8, 1, 256, NULL, "attention heads"},
     {"head_width", 0, 0, 4096, NULL, "channels of a head, instead of heads; 0: see heads"},
@@ -106,5 +113,5 @@ static const char *check(const limn_settings *s)
 
 const limn_family limn_family_ldm_unet = {
     .name = "ldm-unet", .task = "denoise", .input = "latent 64x64x4, timestep, text 77x768", .output = "64x64x4", .loss = "squared error",
-    .settings = settings, .build = build, .check = check,
+    .settings = settings, .build = build, .check = check, .imply = limn_unet_imply,
 };

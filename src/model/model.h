@@ -7,7 +7,7 @@
 
 enum { LIMN_MAX_SETTINGS = 32 };
 
-/* One number of a network; a choice is the index of its word. */
+/* One number of a network; a choice is the index of its word.  Beside a choice NAME may lie a number NAME_most: NAME=16 is NAME_most=16. */
 typedef struct limn_setting {
     const char *name;
     int value, min, max;      /* default and range */

@@ -129,10 +129,21 @@ void limn_settings_default(limn_settings *s, const char *name, int value)
     if (i >= 0 && !s->given[i]) s->value[i] = value;
 }
 
+/* The row that "name=value" is meant for: a number given to a choice (attention=16) goes to the setting name_most, where there is one. */
+static int meant_by(const limn_family *family, const char *assignment, const char *equals)
+{
+    char most[64];
+    int i = index_of(family, assignment, (size_t)(equals - assignment));
+    if (i < 0 || !family->settings[i].choices || equals[1] < '0' || equals[1] > '9') return i;
+    snprintf(most, sizeof most, "%s_most", family->settings[i].name);
+    int k = index_of(family, most, strlen(most));
+    return k < 0 ? i : k;
+}
+
 limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
-    int i = equals ? index_of(s->family, assignment, (size_t)(equals - assignment)) : -1;
+    int i = equals ? meant_by(s->family, assignment, equals) : -1;
     if (i < 0) return unknown(ctx, s, assignment);
     const limn_setting *row = &s->family->settings[i];
     if (row->choices) {

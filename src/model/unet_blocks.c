@@ -22,7 +22,8 @@ limn_unet limn_unet_from(const limn_settings *s, const limn_res_names *names, do
 {
     limn_unet u = {.s = s, .names = names, .eps = eps, .blocks = limn_settings_get(s, "blocks"), .groups = limn_settings_get(s, "groups"),
                    .heads = limn_settings_get(s, "heads"), .head_width = limn_settings_get(s, "head_width"),
-                   .attention = limn_settings_get(s, "attention"), .attention_least = limn_settings_get(s, "attention_least"),
+                   .attention_most = limn_settings_get(s, "attention_most"), .attention_least = limn_settings_get(s, "attention_least"),
+                   .window = limn_settings_get(s, "attention") ? limn_settings_get(s, "window") : 0, .shift = limn_settings_get(s, "shift"),
                    .scale_shift = limn_settings_get(s, "scale_shift"), .down_pad = limn_pad_around};
     u.n_levels = digits(limn_settings_get(s, "multipliers"), u.width);
     for (int i = 0; i < u.n_levels; i++) u.width[i] *= limn_settings_get(s, "width"), u.side[i] = limn_settings_get(s, "size") >> i;
@@ -31,7 +32,21 @@ limn_unet limn_unet_from(const limn_settings *s, const limn_res_names *names, do
 
 bool limn_unet_attends(const limn_unet *u, int level)
 {
-    return u->side[level] <= u->attention && u->side[level] >= u->attention_least;
+    if (u->side[level] > u->attention_most) return u->window > 0;
+    return u->side[level] >= u->attention_least;
+}
+
+limn_window limn_unet_window(const limn_unet *u, int level, int j)
+{
+    if (level == LIMN_UNET_MIDDLE || u->side[level] <= u->attention_most) return (limn_window){0};
+    limn_window window = limn_window_of(u->window, u->shift, u->side[level], limn_unet_heads(u, u->width[level]), j);
+    window.starts_at_zero = true;
+    return window;
+}
+
+void limn_unet_imply(limn_settings *s)
+{
+    limn_settings_default(s, "shift", limn_settings_get(s, "window") / 2);
 }
 
 int limn_unet_heads(const limn_unet *u, int64_t width)
@@ -49,8 +64,12 @@ const char *limn_unet_check(const limn_settings *s)
         if (u.width[i] % u.groups) return "the width of a level (width times its digit of multipliers) must be a multiple of groups";
         if (u.head_width > 0 ? u.width[i] % u.head_width : u.width[i] % u.heads) return "the width of a level must split into its attention heads";
         if ((u.width[i] + u.width[i ? i - 1 : 0]) % u.groups) return "neighbouring levels together must be a multiple of groups";
+        if (u.window && u.side[i] > u.attention_most && u.side[i] > u.window && u.side[i] % u.window)
+            return "window must divide the side of each level with windows (larger than attention_most: size, halved at each level), or cover it";
     }
-    return NULL;
+    if (u.window && u.side[0] <= u.attention_most) return "attention=window needs a level that is larger than attention_most";
+    if (u.window && u.shift >= u.window) return "shift must be less than window";
+    return limn_can_enlarge(s) ? NULL : "enlarge must be 0 or a factor of size from 2 on";
 }
 
 /* ---- layers --------------------------------------------------------------------------------------------------------------- */
@@ -102,6 +121,13 @@ limn_node *limn_res_block(limn_graph *g, const limn_unet *u, limn_node *x, int64
     return limn_add(c == n ? x : limn_conv(g, u->names->shortcut, x, n, 1), h);
 }
 
+limn_node *limn_unet_attend_in_windows(limn_graph *g, const limn_unet *u, const char *norm, limn_node *x, limn_window window)
+{
+    limn_scope_note(g, "pixels look at each other in windows");
+    limn_node *h = limn_group_norm(g, norm, x, u->groups, u->eps, LIMN_IDENTITY);
+    return limn_add(x, limn_window_attention(g, "attn", h, window));
+}
+
 /* ---- the whole, as diffusers names it --------------------------------------------------------------------------------------- */
 
 typedef struct skips {
@@ -118,10 +144,10 @@ static limn_node *res_at(limn_graph *g, const limn_unet *u, limn_node *x, int j,
     return x;
 }
 
-static limn_node *attend_at(limn_graph *g, const limn_unet *u, limn_node *x, int j)
+static limn_node *attend_at(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
     limn_scope_push(g, "attentions.%d", j);
-    x = u->attend(g, u, x);
+    x = u->attend(g, u, x, level, j);
     limn_scope_pop(g);
     return x;
 }
@@ -132,7 +158,7 @@ static limn_node *down_block(limn_graph *g, const limn_unet *u, limn_node *x, in
     limn_scope_note(g, "%d x %d, down", u->side[level], u->side[level]);
     for (int j = 0; j < u->blocks; j++) {
         x = res_at(g, u, x, j, u->width[level]);
-        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, j);
+        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);
         k->x[k->n++] = x;
     }
     if (level < u->n_levels - 1) k->x[k->n++] = x = limn_unet_down(g, u, "downsamplers.0.conv", x);
@@ -146,7 +172,7 @@ static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int 
     limn_scope_note(g, "%d x %d, up, beside what came down", u->side[level], u->side[level]);
     for (int j = 0; j <= u->blocks; j++) {
         x = res_at(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, k->x[--k->n]}), j, u->width[level]);
-        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, j);
+        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);
     }
     if (level > 0) x = limn_unet_up(g, "upsamplers.0.conv", x);
     limn_scope_pop(g);
@@ -161,7 +187,7 @@ limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, i
     for (int i = 0; i <= last; i++) x = down_block(g, u, x, i, &k);
     limn_scope_push(g, "mid_block");
     x = res_at(g, u, x, 0, u->width[last]);
-    x = attend_at(g, u, x, 0);
+    x = attend_at(g, u, x, LIMN_UNET_MIDDLE, 0);
     x = res_at(g, u, x, 1, u->width[last]);
     limn_scope_pop(g);
     for (int i = last; i >= 0; i--) x = up_block(g, u, x, i, &k);

@@ -2,9 +2,9 @@
 #ifndef LIMN_UNET_BLOCKS_H
 #define LIMN_UNET_BLOCKS_H
 
-#include "model/blocks.h"
+#include "model/window.h"
 
-enum { LIMN_UNET_LEVELS = 9, LIMN_UNET_SKIPS = 128 };
+enum { LIMN_UNET_LEVELS = 9, LIMN_UNET_SKIPS = 128, LIMN_UNET_MIDDLE = -1 };
 
 /* One layer has another name in each published repository. */
 typedef struct limn_res_names {
@@ -22,21 +22,28 @@ typedef struct limn_unet {
     int blocks, groups, heads, head_width; /* head_width > 0: heads = C / head_width */
     double eps;
     bool scale_shift;                      /* t scales and shifts the second norm instead of being added */
-    int attention, attention_least;        /* levels of a side from least to attention have attention */
+    int attention_most, attention_least;   /* levels of a side from least to most have attention over all their pixels */
+    int window, shift;                     /* window > 0: larger levels have it in windows, moved in every second block */
     limn_node *t, *text;
     const int *down_pad;                   /* zeros above, left, below, right of the picture that is halved */
-    /** Attention after a residual block, in the scope of its name. */
-    limn_node *(*attend)(limn_graph *g, const struct limn_unet *u, limn_node *x);
+    /** Attention after residual block j of a level (or in LIMN_UNET_MIDDLE), in the scope of its name. */
+    limn_node *(*attend)(limn_graph *g, const struct limn_unet *u, limn_node *x, int level, int j);
 } limn_unet;
 
 extern const int limn_pad_after[4], limn_pad_around[4];
 
-/** The settings width, multipliers, blocks, groups, attention, attention_least, heads, head_width and size. */
+/** The settings of all diffusion U-Nets: size, width, multipliers, blocks, groups, attention and what follows it, heads, head_width. */
 limn_unet limn_unet_from(const limn_settings *s, const limn_res_names *names, double eps);
 /** NULL, or what is wrong with them together. */
 const char *limn_unet_check(const limn_settings *s);
 bool limn_unet_attends(const limn_unet *u, int level);
 int limn_unet_heads(const limn_unet *u, int64_t width);
+/** What the j-th attention of a level looks through; side 0: through all pixels. */
+limn_window limn_unet_window(const limn_unet *u, int level, int j);
+/** norm, attention in windows "attn" that starts at zero, + x.   x [B,H,W,C] */
+limn_node *limn_unet_attend_in_windows(limn_graph *g, const limn_unet *u, const char *norm, limn_node *x, limn_window window);
+/** Windows of half their side are moved unless told otherwise. */
+void limn_unet_imply(limn_settings *s);
 
 /** norm, SiLU, 3x3 conv, + t, norm, SiLU, 3x3 conv, + x (through a 1x1 conv when the width changes): [B,H,W,n]; resampled after the
  *  first SiLU and on the way around.  Ho et al. 2020, app. B; Dhariwal & Nichol 2021, section 3 */
@@ -52,5 +59,14 @@ limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, i
 #define LIMN_UNET_SETTINGS \
     {"blocks", 2, 1, 8, NULL, "residual blocks of a level"}, \
     {"groups", 32, 1, 256, NULL, "groups of channels that are normalised together"}
+
+#define LIMN_UNET_ENLARGE {"enlarge", 0, 0, 16, NULL, "a picture so many times smaller is the condition (super-resolution); 0: none"}
+
+#define LIMN_UNET_ATTENTION(most, least) \
+    {"attention", 0, 0, 1, "full|window", "full: over all pixels, where the picture is small; window: also in windows, where it is larger"}, \
+    {"attention_most", most, 0, 4096, NULL, "largest side of a level with attention over all pixels; 0: only in the middle (attention=16 sets it too)"}, \
+    {"attention_least", least, 0, 4096, NULL, "smallest side of such a level"}, \
+    {"window", 8, 2, 64, NULL, "pixels along one side of a window"}, \
+    {"shift", 4, 0, 63, NULL, "pixels by which the windows of every second block are moved (default: half a window)"}
 
 #endif

@@ -62,10 +62,10 @@ static limn_node *edge_mask(limn_graph *g, int64_t rows, int64_t columns, int64_
 
 /* ---- attention ---------------------------------------------------------------------------------------------------------------- */
 
-limn_window limn_window_of(int side, int picture, int heads, int i)
+limn_window limn_window_of(int side, int shift, int picture, int heads, int i)
 {
     if (side >= picture) return (limn_window){.side = picture, .heads = heads};
-    return (limn_window){.side = side, .shift = i % 2 ? side / 2 : 0, .heads = heads};
+    return (limn_window){.side = side, .shift = i % 2 ? shift : 0, .heads = heads};
 }
 
 limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, limn_window window)
@@ -73,12 +73,13 @@ limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, 
     limn_shape d = limn_node_shape(x);
     int64_t s = window.side, width = d.dim[3];
     limn_scope_push(g, "%s", name);
-    limn_scope_note(g, "attention in windows of %d x %d%s", window.side, window.side, window.shift ? ", moved by half" : "");
+    if (window.shift) limn_scope_note(g, "attention in windows of %d x %d, moved by %d", window.side, window.side, window.shift);
+    else limn_scope_note(g, "attention in windows of %d x %d", window.side, window.side);
     limn_node *bias = limn_relative_positions(g, window.side, window.heads);
     if (window.shift) bias = limn_add(bias, edge_mask(g, d.dim[1] / s, d.dim[2] / s, s, window.shift));
     x = limn_window_partition(limn_roll(x, window.shift, window.shift), window.side);
     x = limn_attention_biased(limn_linear(g, "qkv", x, 3 * width), bias, window.heads);
-    x = limn_linear(g, "proj", x, width);
+    x = window.starts_at_zero ? limn_linear_zero(g, "proj", x, width) : limn_linear(g, "proj", x, width);
     x = limn_roll(limn_window_merge(x, d.dim[1], d.dim[2]), -window.shift, -window.shift);
     limn_scope_pop(g);
     return x;

@@ -8,10 +8,11 @@ typedef struct limn_window {
     int side;     /* pixels; as large as the picture: one window, which is attention over everything */
     int shift;    /* pixels by which the windows are moved, 0 .. side - 1; what comes round the edge is masked */
     int heads;
+    bool starts_at_zero; /* proj: what the attention is added to is unchanged at first */
 } limn_window;
 
-/** The same window, no larger than a picture of this side; every second block (odd i) moves it by half, if there is more than one. */
-limn_window limn_window_of(int side, int picture, int heads, int i);
+/** A window no larger than a picture of this side; every second block (odd i) moves it, if there is more than one. */
+limn_window limn_window_of(int side, int shift, int picture, int heads, int i);
 /** What a query learns to expect at each place around it: "relative_position_bias_table" [(2s-1)^2, heads]  ->  [1, heads, s s, s s] */
 limn_node *limn_relative_positions(limn_graph *g, int side, int heads);
 /** Scope `name`: qkv, attention in windows with relative positions, proj. */

@@ -56,7 +56,7 @@ static void attention(limn_numbers *q, int64_t levels, int64_t size, const char 
         last = size >> i;
         if (!first) first = last;
     }
-    limn_numbers_set(q, "attention", first);
+    limn_numbers_set(q, "attention_most", first);
     limn_numbers_set(q, "attention_least", first ? last : 0);
 }
 
@@ -134,7 +134,7 @@ static void rename_level(const limn_map *map, const char *side, int level, const
     for (int m = limn_settings_get(&map->settings, "multipliers"); m; m /= 10) levels++;
     bool down = side[0] == 'd', res = !strcmp(part, "resnets");
     int size = limn_settings_get(&map->settings, "size") >> (levels - 1 - level);
-    bool attends = size <= limn_settings_get(&map->settings, "attention") && size >= limn_settings_get(&map->settings, "attention_least");
+    bool attends = size <= limn_settings_get(&map->settings, "attention_most") && size >= limn_settings_get(&map->settings, "attention_least");
     char head[96];
     if (!strcmp(part, "downsamplers")) snprintf(out, out_bytes, "input_blocks.%d.0.op%s", (level + 1) * (n + 1), rest + strlen("conv"));
     else if (!strcmp(part, "upsamplers")) snprintf(out, out_bytes, "output_blocks.%d.%d.%s", level * (n + 1) + n, attends ? 2 : 1, rest);
