@@ -8,7 +8,7 @@ static const char help[] =
     "Enlarges a picture with a network that was trained to (setting enlarge): from noise, with the small picture as its condition.\n"
     "\n"
     "examples:\n"
-    "  limn train hdit-sr --data FOLDER --out runs/sr\n"
+    "  limn train ddpm-sr --data FOLDER --out runs/sr\n"
     "  limn upscale -m runs/sr small.png -o large.png\n"
     "\n"
     GENERATE_HELP

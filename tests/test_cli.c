@@ -147,6 +147,12 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("upscale", "expected a picture");
     refuses("upscale $D/none.png", "none.png: No such file");
     refuses("describe hdit --set enlarge=5", "a factor of size");
+    refuses("describe ddpm --set enlarge=5", "a factor of size");
+    refuses("describe ddpm --set attention=window --set window=5", "window must divide the side of each level with windows");
+    refuses("describe adm --set attention=window --set shift=8", "shift must be less than window");
+    refuses("describe ldm-unet --set attention=window", "attention=window needs a level that is larger than attention_most");
+    refuses("describe ddpm --set attention=windos", "did you mean window?");
+    refuses("describe ddpm --set attention=5000", "attention_most must be 0 to 4096, found \"5000\"");
     refuses("interpolate --seeds 1 x", "two whole numbers");
     refuses("inspect", "expected a file");
     refuses("inspect $D/none", "No such file");
@@ -170,7 +176,10 @@ static void describe_draws(void **state)
     SHOWS("describe mmdit --settings", "text_length", "cross|joint|both", "1 to 256");
     SHOWS("describe dit --set depth=1 --plan --ascii", "kernel by kernel", "blocks.0.attn", "layer_norm");
     SHOWS("describe dit-s/8 --set depth=1 --ascii", "training step", "learn_sigma");
-    SHOWS("describe", "dit-xl/2", "675 M", "clip-text", "text 77x512", "contrastive", "mmdit-emoji");
+    SHOWS("describe", "dit-xl/2", "675 M", "clip-text", "text 77x512", "contrastive", "mmdit-emoji", "ddpm-sr");
+    SHOWS("describe ddpm --set attention=window --ascii", "32 x 32, down", "attention in windows of 8 x 8 ", "attention in windows of 8 x 8, moved by 4", "16x64x384",
+          "16 x 16, down", "self-attention: pixels look at each other", "scores + bias");
+    SHOWS("describe ddpm-sr --ascii", "condition", "64x64x6", "attention in windows of 8 x 8, moved by 4", "64x64x3");
 }
 
 static void tables_fit_a_terminal(void **state)
@@ -361,16 +370,17 @@ static void write_square(const char *name, int side, uint8_t value)
 }
 
 /* Two steps teach nothing, but the small picture must arrive. */
-static void a_network_that_enlarges_is_trained_and_looks_at_the_small_picture(void **state)
+static void enlarges(const char *network, const char *settings)
 {
-    (void)state;
-    result r = limn("", "train hdit --data shapes --out $D/sr --steps 2 --batch 2 --lr 0.05 --warmup 0 --ema 0 "
-                        "--set 'size=16 patch=2 width=16 levels=2 depth=1 depth_inner=1 head_width=8 window=4 enlarge=2'");
+    char command[512];
+    snprintf(command, sizeof command, "train %s --data shapes --out $D/%s --steps 2 --batch 2 --lr 0.05 --warmup 0 --ema 0 --set '%s'", network, network, settings);
+    result r = limn("", command);
     if (r.code) fail_msg("%s", r.err);
     done(r);
     write_square("dark.png", 8, 30), write_square("light.png", 8, 220), write_square("wide.png", 16, 220);
     for (int i = 0; i < 2; i++) {
-        r = limn("", i ? "upscale -m $D/sr $D/light.png -o $D/large1.png --steps 2" : "upscale -m $D/sr $D/dark.png -o $D/large0.png --steps 2");
+        snprintf(command, sizeof command, "upscale -m $D/%s $D/%s.png -o $D/large%d.png --steps 2", network, i ? "light" : "dark", i);
+        r = limn("", command);
         if (r.code) fail_msg("%s", r.err);
         done(r);
     }
@@ -385,8 +395,15 @@ static void a_network_that_enlarges_is_trained_and_looks_at_the_small_picture(vo
     assert_memory_not_equal(images[0].pixels, images[1].pixels, 16 * 16 * 3);
     for (int i = 0; i < 2; i++) limn_image_free(&images[i]);
     limn_ctx_free(ctx);
-    refuses("upscale -m $D/sr $D/wide.png -o $D/x.png", "enlarges pictures of 8 x 8 to 16 x 16, found one of 16 x 16");
-    refuses("generate -m $D/sr -o $D/x.png", "limn upscale does that");
+}
+
+static void networks_that_enlarge_are_trained_and_look_at_the_small_picture(void **state)
+{
+    (void)state;
+    enlarges("hdit-sr", "size=16 width=16 levels=2 depth=1 depth_inner=1 head_width=8 window=4 enlarge=2");
+    enlarges("ddpm-sr", "size=16 width=8 multipliers=12 groups=4 head_width=8 window=4 attention_most=8 attention_least=8 enlarge=2");
+    refuses("upscale -m $D/ddpm-sr $D/wide.png -o $D/x.png", "enlarges pictures of 8 x 8 to 16 x 16, found one of 16 x 16");
+    refuses("generate -m $D/ddpm-sr -o $D/x.png", "limn upscale does that");
     refuses("upscale -m " LIMN_SOURCE_DIR "/models/emoji $D/wide.png -o $D/x.png", "does not enlarge pictures");
 }
 
@@ -405,7 +422,7 @@ int main(void)
         cmocka_unit_test(inspect_names_what_is_damaged),
         cmocka_unit_test(inspect_reads_the_words_of_a_picture),
         cmocka_unit_test(a_damaged_png_is_refused),
-        cmocka_unit_test(a_network_that_enlarges_is_trained_and_looks_at_the_small_picture),
+        cmocka_unit_test(networks_that_enlarge_are_trained_and_look_at_the_small_picture),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
