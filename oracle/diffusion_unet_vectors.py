@@ -15,8 +15,12 @@ NETWORKS = [
     "ddpm " + SIZE + "head_width=4 padding=around time=cos norm_eps=1e-5 classes=5 learn_sigma=1",
     "adm " + SIZE + "head_width=4 classes=5",
     "adm " + SIZE + "head_width=0 heads=2 resize=conv scale_shift=0 learn_sigma=0",
+    "ddpm " + SIZE + "attention=window attention_most=4 window=4 head_width=4 scale_shift=1 enlarge=2",
+    "ddpm size=16 channels=1 width=4 multipliers=112 blocks=2 groups=2 attention=window attention_most=4 attention_least=4 window=4 shift=1",
+    "adm " + SIZE + "attention=window attention_most=4 window=4 head_width=4 enlarge=4",
     "ldm-unet " + SIZE + "heads=2 text_length=6 text_width=12",
     "ldm-unet " + SIZE + "heads=4 depth=2 projection=linear text_length=6 text_width=12",
+    "ldm-unet " + SIZE + "attention=window attention_most=4 window=2 heads=2 depth=2 text_length=6 text_width=12",
 ]
 
 
@@ -30,6 +34,8 @@ def main(path):
             d = dict(image=given("image", 2, s["size"], s["size"], s["channels"]), t=torch.tensor([100.0, 725.0], dtype=torch.float64))
             if s.get("classes"):
                 d["label"] = torch.tensor([3, s["classes"]])
+            if s.get("enlarge"):
+                d["condition"] = given("condition", 2, s["size"], s["size"], s["channels"])
             if s["family"] == "ldm-unet":
                 d["features"] = given("features", 2, s["text_length"], s["text_width"])
             model(**d)

@@ -29,6 +29,8 @@ NETWORKS = [
     "mmdit " + TINY + TEXT + "attention=both conditioning=modulated norm=pre qk_norm=1",
     "uvit " + TINY.replace("depth=3", "depth=4") + "classes=10",
     "uvit " + TINY.replace("depth=3", "depth=2") + TEXT + "text=1 time_mlp=1 final_conv=0",
+    "hdit size=16 channels=3 patch=2 width=16 levels=2 depth=2 depth_inner=1 window=4 head_width=8 mlp_ratio=2 enlarge=4",
+    "hdit size=16 channels=1 patch=1 width=8 levels=3 depth=2 depth_inner=1 window=4 head_width=4 mlp_ratio=1 classes=10 learn_sigma=1",
     "clip-text text_length=7 text_width=32 text_depth=3 text_heads=4 text_vocab=600",
     "clip-text text_length=7 text_width=32 text_depth=3 text_heads=4 text_vocab=600 text_activation=gelu",
 ]
@@ -51,6 +53,8 @@ def inputs(s):
     d = {"image": given("image", BATCH, s["size"], s["size"], s["channels"]), "t": torch.tensor(TIMES).double()}
     if s.get("classes"):
         d["label"] = torch.tensor([3, s["classes"]])
+    if s.get("enlarge"):
+        d["condition"] = given("condition", BATCH, s["size"], s["size"], s["channels"])
     if s["family"] == "mmdit" or s.get("text"):
         d["features"] = given("features", BATCH, s["text_length"], s["text_width"])
         if s.get("conditioning") == "modulated":
@@ -171,7 +175,7 @@ def main(path):
     torch.set_num_threads(1)
     lines = ["/* layers.h: written by oracle/layer_vectors.py; do not edit.  Per layer: mean, Euclidean norm, and 16 values at i (n - 1) / 15. */",
              "typedef struct network_layer {", "    const char *scope;", "    double mean, norm, value[16];", "} network_layer;", "",
-             "typedef struct network_vectors {", "    const char *settings;", "    int n;", "    network_layer layer[12];", "} network_vectors;", "",
+             "typedef struct network_vectors {", "    const char *settings;", "    int n;", "    network_layer layer[16];", "} network_vectors;", "",
              "static const network_vectors published[] = {"]
     with torch.no_grad():
         for network in NETWORKS:

@@ -378,6 +378,9 @@ def network(s):
     if s["family"] in ("ddpm", "adm", "ldm-unet"):
         from diffusion_unets import unet
         return unet(s)
+    if s["family"] == "hdit":
+        from hybrids import Hourglass
+        return Hourglass(s)
     return UVit(s) if s["family"] == "uvit" else Denoiser(s)
 
 

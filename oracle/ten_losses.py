@@ -2,13 +2,14 @@
 
 The networks are those of oracle/networks.py (layer_vectors.py checks them against diffusers), the text encoder is transformers' CLIPTextModel;
 weights and batches come from the formula of networks.py.  AdamW, lr 1e-2, betas 0.9 and 0.99, decay 0.01 on tensors of two and more
-dimensions, gradient norm limited to 1; flow loss: x = (1 - s) x0 + s n, the network learns n - x0.
+dimensions, gradient norm limited to 1; flow loss: x = (1 - s) x0 + s n, the network learns n - x0.  Networks that enlarge are told the clean picture, made small and large again.
 
     python oracle/ten_losses.py tests/vectors/ten_losses.h
 """
 import sys
 
 import torch
+import torch.nn.functional as F
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from layer_vectors import given
@@ -27,7 +28,13 @@ NETWORKS = [
     "uvit " + TINY + "classes=4",
     "ddpm " + UNET,
     "adm " + UNET + "head_width=2 learn_sigma=0 classes=4",
+    "ddpm " + UNET + "attention=window attention_most=2 window=2 scale_shift=1 enlarge=2",
+    "ddpm size=8 channels=3 width=4 multipliers=12 blocks=2 groups=2 attention=window attention_most=4 attention_least=4 window=4 head_width=2",
+    "adm " + UNET + "attention=window attention_most=2 window=2 head_width=2 learn_sigma=0 enlarge=2",
+    "hdit size=8 channels=3 patch=1 width=8 levels=2 depth=2 depth_inner=1 window=4 head_width=4 mlp_ratio=2 enlarge=2",
+    "hdit size=8 channels=3 patch=1 width=4 levels=3 depth=2 depth_inner=1 window=2 head_width=4 mlp_ratio=2 classes=4",
     "ldm-unet " + UNET + TEXT + "heads=2",
+    "ldm-unet " + UNET + TEXT + "attention=window attention_most=2 window=2 heads=1",
     "ldm-unet " + UNET + TEXT + "heads=2 text_encoder=clip",
     "uvit " + TINY + TEXT + "time_mlp=1 text=1 text_encoder=clip",
 ]
@@ -52,8 +59,11 @@ class Model(torch.nn.Module):
             for name, p in self.clip.named_parameters():
                 yield "text_encoder.text_model." + name.removeprefix("text_model."), p
 
-    def forward(self, x):
+    def forward(self, x, clean):
         s, d = self.s, {}
+        if s.get("enlarge"):
+            small = F.avg_pool2d(clean.permute(0, 3, 1, 2), s["enlarge"])
+            d["condition"] = F.interpolate(small, scale_factor=s["enlarge"], mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
         if s.get("classes"):
             d["label"] = torch.tensor([1, 3])
         if s["family"] in ("mmdit", "ldm-unet") or s.get("text"):
@@ -78,7 +88,7 @@ def ten_losses(network):
     for step in range(10):
         clean, noise = given(f"clean.{step}", *shape), given(f"noise.{step}", *shape)
         sigma = (TIMES.double() / 1000).reshape(2, 1, 1, 1)
-        loss = ((model((1 - sigma) * clean + sigma * noise) - (noise - clean)) ** 2).mean()
+        loss = ((model((1 - sigma) * clean + sigma * noise, clean) - (noise - clean)) ** 2).mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for group in groups for p in group if p.grad is not None], 1.0)

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-enum { MAX_LAYERS = 12 };
+enum { MAX_LAYERS = 16 };
 
 typedef struct net {
     limn_graph *g;
@@ -56,6 +56,7 @@ static void give_inputs(net *t, const limn_settings *s)
 {
     give(t, t->ports.image, "input.image");
     give(t, t->ports.noise, "input.noise");
+    give(t, t->ports.condition, "input.condition");
     give(t, t->ports.features, "input.features");
     if (t->ports.features && t->ports.pooled_text) give(t, t->ports.pooled_text, "input.pooled");
     if (t->ports.timesteps) limn_plan_set(t->plan, t->ports.timesteps, LIMN_F32, (float[]){100, 725});

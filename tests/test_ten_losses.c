@@ -1,6 +1,7 @@
 /* test_ten_losses.c: ten steps of training lose what the same ten steps lose in PyTorch (oracle/ten_losses.py, autoencoder_vectors.py): the trainer's step graph,
  * AdamW and clipping on the CPU's kernels, in f32. */
 #include "formula.h"
+#include "denoise/enlarge.h"
 #include "graph/node.h"
 #include "train/optimizer.h"
 #include "train/step_graph.h"
@@ -21,6 +22,7 @@ typedef struct run {
     limn_weights weights;
     float *state[4]; /* gradient, m, v, EMA */
     uint8_t *decay;
+    int enlarge;
 } run;
 
 static void open_run(run *r, const char *settings, limn_step_options options, int n_threads)
@@ -29,6 +31,7 @@ static void open_run(run *r, const char *settings, limn_step_options options, in
     r->ctx = limn_ctx_new();
     limn_ctx_set_threads(r->ctx, n_threads);
     assert_int_equal(limn_settings_parse(r->ctx, settings, &options.settings), LIMN_OK);
+    r->enlarge = limn_settings_get(&options.settings, "enlarge");
     limn_status status = limn_step_graph_build(r->ctx, &options, &r->step);
     limn_plan_options plan = {.precision = LIMN_PRECISION_F32};
     if (status == LIMN_OK) status = limn_step_graph_plan(&r->step, &plan, &r->plan);
@@ -75,6 +78,13 @@ static void give_batch(run *r, int step)
         float s = times[i / (n / 2)] / 1000;
         x[i] = (1 - s) * clean[i] + s * noise[i];
         target[i] = noise[i] - clean[i];
+    }
+    if (r->step.ports.condition) {
+        limn_shape s = limn_node_shape(r->step.ports.image);
+        int side = (int)s.dim[1], channels = (int)s.dim[3], factor = r->enlarge;
+        float *condition = limn_plan_data(r->plan, r->step.ports.condition);
+        for (int b = 0; b < 2; b++) limn_enlarged(clean + b * n / 2, factor, side / factor, channels, factor, condition + b * n / 2);
+        limn_plan_touch(r->plan, r->step.ports.condition);
     }
     free(clean);
     free(noise);
