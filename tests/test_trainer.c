@@ -167,6 +167,59 @@ static void labels_with_dropout_resume_with_the_same_bits(void **state)
     limn_ctx_free(ctx);
 }
 
+static void copy_file(limn_ctx *ctx, const char *from, const char *to)
+{
+    limn_writer w;
+    size_t n;
+    unsigned char *bytes = bytes_of(ctx, from, &n);
+    assert_int_equal(limn_file_create(ctx, to, &w), LIMN_OK);
+    limn_file_write(&w, bytes, n);
+    assert_int_equal(limn_file_commit(&w), LIMN_OK);
+    free(bytes);
+}
+
+/* Four pictures of noise; the mask is where it is bright. */
+static void noise_with_masks(limn_ctx *ctx, const char *folder)
+{
+    enum { SIDE = 16 };
+    uint8_t pixels[SIDE * SIDE], mask[SIDE * SIDE];
+    char path[256];
+    uint32_t noise = 1;
+    mkdir(folder, 0777);
+    for (int i = 0; i < 2; i++) snprintf(path, sizeof path, "%s/%s", folder, i ? "masks" : "images"), mkdir(path, 0777);
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < SIDE * SIDE; k++) noise = noise * 1664525u + 1013904223u, pixels[k] = (uint8_t)(noise >> 24), mask[k] = pixels[k] > 127 ? 255 : 0;
+        snprintf(path, sizeof path, "%s/images/%d.png", folder, i);
+        assert_int_equal(limn_png_write(ctx, path, &(limn_image){SIDE, SIDE, 1, pixels}, NULL), LIMN_OK);
+        snprintf(path, sizeof path, "%s/masks/%d.png", folder, i);
+        assert_int_equal(limn_png_write(ctx, path, &(limn_image){SIDE, SIDE, 1, mask}, NULL), LIMN_OK);
+    }
+}
+
+static void keep_checkpoint(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
+{
+    (void)steps, (void)loss, (void)lr, (void)norm, (void)rate;
+    if (step == 6) copy_file(user, "run-norm/checkpoint.safetensors", "run-norm-killed/checkpoint.safetensors"); /* that of step 5 */
+}
+
+/* What a killed run leaves is the state between two steps: no statistic of the next batch is in it yet. */
+static void running_statistics_of_a_killed_run_resume_with_the_same_bits(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, "unet size=16 channels=1 classes=2 width=4 levels=2 convs=1 norm=batch", "run-norm", &t);
+    noise_with_masks(ctx, "run-norm-data");
+    mkdir("run-norm-killed", 0777);
+    o.data = "run-norm-data", o.accumulate = 2, o.batch = 2, o.report = keep_checkpoint, o.user = ctx;
+    expect(ctx, &o, LIMN_OK);
+    o.out = "run-norm-killed", o.resume = true, o.report = report, o.user = &t;
+    expect(ctx, &o, LIMN_OK);
+    same_files(ctx, "run-norm/checkpoint.safetensors", "run-norm-killed/checkpoint.safetensors");
+    same_files(ctx, "run-norm/model.safetensors", "run-norm-killed/model.safetensors");
+    limn_ctx_free(ctx);
+}
+
 /* Labels reach the loss: rows of "none" and of the classes that were seen learn, those of other classes stay. */
 static void only_classes_that_were_seen_learn(void **state)
 {
@@ -479,6 +532,7 @@ int main(void)
         cmocka_unit_test(accumulation_text_and_samples_resume_with_the_same_bits),
         cmocka_unit_test(a_learned_variance_resumes_with_the_same_bits),
         cmocka_unit_test(labels_with_dropout_resume_with_the_same_bits),
+        cmocka_unit_test(running_statistics_of_a_killed_run_resume_with_the_same_bits),
         cmocka_unit_test(only_classes_that_were_seen_learn),
         cmocka_unit_test(parts_of_a_batch_add_up_to_the_whole),
         cmocka_unit_test(another_number_of_threads_changes_only_the_rounding),

@@ -70,8 +70,9 @@ static limn_status make_state(limn_trainer *t)
         if (t->weights.node[i]->init.decay) memset(t->decay + t->weights.begin[i], 1, (size_t)limn_node_count(t->weights.node[i]));
     size_t statistics = 0;
     for (int i = 0; i < t->net.n_running; i++) statistics += (size_t)limn_node_count(t->net.outputs[t->net.n + i]);
-    t->running = statistics ? limn_alloc_aligned(statistics * sizeof(float)) : NULL;
-    return statistics && !t->running ? limn_fail_memory(t->ctx, statistics, "running statistics") : LIMN_OK;
+    t->n_statistics = statistics;
+    t->running = statistics ? limn_alloc_aligned((size_t)t->o->accumulate * statistics * sizeof(float)) : NULL;
+    return statistics && !t->running ? limn_fail_memory(t->ctx, (size_t)t->o->accumulate * statistics * sizeof(float), "running statistics") : LIMN_OK;
 }
 
 /* Frozen tables and parameters the loss does not see keep a zero gradient. */
@@ -84,7 +85,7 @@ static limn_status bind(limn_trainer *t)
     }
     for (int p = 0; p < t->weights.n && status == LIMN_OK; p++)
         status = limn_plan_bind(t->plan, t->weights.node[p], LIMN_F32, t->weights.value + t->weights.begin[p]);
-    float *to = t->running;
+    float *to = t->running ? t->running + (size_t)(t->o->accumulate - 1) * t->n_statistics : NULL;
     for (int i = 0; i < t->net.n_running && status == LIMN_OK; i++, to += limn_node_count(t->net.outputs[t->net.n + i - 1]))
         status = limn_plan_bind(t->plan, t->net.outputs[t->net.n + i], LIMN_F32, to);
     return status;
@@ -121,7 +122,15 @@ static limn_status make_folder(limn_trainer *t)
 
 /* ---- a step ----------------------------------------------------------------------------------------------------------- */
 
-/* Loss and gradient of the mean over all parts of a batch. */
+/* The plan writes them where those of the last part lie. */
+static void keep_statistics(limn_trainer *t, int part)
+{
+    int last = t->o->accumulate - 1;
+    if (t->running && part < last)
+        memcpy(t->running + (size_t)part * t->n_statistics, t->running + (size_t)last * t->n_statistics, t->n_statistics * sizeof *t->running);
+}
+
+/* Loss and gradient of the mean over all parts of a batch; no weight changes: a save may still come. */
 static limn_status gradients(limn_trainer *t, double *loss)
 {
     int n = t->o->accumulate;
@@ -135,8 +144,8 @@ static limn_status gradients(limn_trainer *t, double *loss)
         if (status == LIMN_OK) status = limn_plan_run(t->plan);
         if (status == LIMN_OK) status = limn_plan_get(t->plan, t->net.loss, LIMN_F64, &one);
         *loss += one / n;
-        if (status == LIMN_OK) limn_weights_follow(&t->weights, t->net.g, t->running);
         if (n == 1 || status != LIMN_OK) continue;
+        keep_statistics(t, part);
         float *to = part < n - 1 ? t->sum : t->grad, by = part < n - 1 ? 1 : scale;
         bool first = part == 0;
 #pragma omp parallel for simd schedule(static) num_threads(t->ctx->n_threads)
@@ -157,6 +166,7 @@ static void optimize(limn_trainer *t, double norm, double *lr)
     const limn_train_options *o = t->o;
     *lr = limn_learning_rate(o->lr, t->step, o->warmup, o->steps, o->decay);
     limn_adamw adamw = {.lr = *lr, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = o->weight_decay, .clip = o->clip, .ema = o->ema};
+    for (int part = 0; t->running && part < o->accumulate; part++) limn_weights_follow(&t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
     limn_adamw_step(&adamw, t->step + 1, norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay, t->ctx->n_threads);
     t->step++;
 }

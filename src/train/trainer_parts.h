@@ -58,7 +58,8 @@ struct limn_trainer {
     limn_weights weights;
     float *grad, *m, *v, *ema; /* as weights.value */
     float *sum;                /* as weights.value: gradients of earlier parts of a batch; NULL without accumulation */
-    float *running;            /* what the batches' statistics are, one after the other as limn_graph_running() lists them; NULL: there are none */
+    float *running;            /* [accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running(); NULL: there are none */
+    size_t n_statistics;
     uint8_t *decay;
     int lock;                  /* of the run folder; -1: not taken yet */
     int64_t step;              /* optimizer steps done */
