@@ -3,12 +3,13 @@
  * The tolerance, in one place.  u is the unit roundoff of the arithmetic (f32: 2^-24), u_out that of the result's storage
  * (f32: 2^-24, bf16: 2^-8), R the length of the op's sums, S the size of what is added up:
  *
- *     |found - wanted|  <=  u_out |wanted|  +  u (4 + 2 sqrt(R)) S  +  u_in  +  2^-126
+ *     |found - wanted|  <=  u_out |wanted|  +  u (4 + 2 sqrt(R)) S  +  u_way  +  2^-126
  *
  * R roundings of a growing sum add up to u sqrt(R / 6) of its size as a standard deviation; 2 is five of them.  4 is for the few
  * roundings of an element (the exponential has 2 ulp).  S has
- * the condition of the op in it: a norm of values far from zero loses |x| / sigma, a softmax the size of its exponents.  u_in is
- * 0 but where a product's operands are rounded to bf16.  NaN and infinities must be the same. */
+ * the condition of the op in it: a norm of values far from zero loses |x| / sigma, a softmax the size of its exponents.  u_way is
+ * 0 but where something is rounded to bf16 on the way to the result.  Where a product rounds its operands to bf16, `wanted` is
+ * computed from rounded operands (check_run.c).  NaN and infinities must be the same. */
 #include "check.h"
 #include "base/rng.h"
 
@@ -234,23 +235,17 @@ static double size_at(const check_result *r, double common, int64_t i)
     }
 }
 
-/* u_in.  Products in bf16 round operands of other types first: 2^-9 each, four standard deviations of their sum.  The weights that meet the
- * same pixel of an enlarged picture are added up, then rounded, also where each was bf16: few weights for many results, which err together (5.4
- * deviations were seen in 58,000 results), hence six.  A fused residual is added to a product that was stored once already.  Attention on AMX
- * tiles rounds p and ds; its sums have from one term (the first row of a causal mask) to all, so the largest stands for them. */
+/* u_way.  A fused residual is added to a product that oneDNN stored in bf16 once already.  The weights that meet the same pixel of an enlarged
+ * picture are added up, then rounded, also where each was bf16: few weights for many results, which err together (5.4 deviations were seen in
+ * 58,000 results), hence six of 2^-9 each.  Attention on AMX tiles rounds p and ds; its sums have from one term (the first row of a causal mask)
+ * to all, so the largest stands for them. */
 static double rounded_on_the_way(const check_result *r)
 {
-    limn_op op = r->k->op;
+    unsigned flags = r->k->op == LIMN_OP_LINEAR || r->k->op == LIMN_OP_CONV ? r->k->attr.flags : 0;
     if (r->kernel && strstr(r->kernel, ".amx")) return 0x1p-7 * largest(r->wanted, r->n);
-    bool weight = op == LIMN_OP_LINEAR_GRAD_WEIGHT || op == LIMN_OP_CONV_GRAD_WEIGHT, convolution = op == LIMN_OP_CONV || op == LIMN_OP_CONV_TRANSPOSE;
-    bool product = weight || convolution || op == LIMN_OP_LINEAR || op == LIMN_OP_LINEAR_GRAD_INPUT;
-    bool half = r->dst_dtype == LIMN_BF16 || r->src_dtype[0] == LIMN_BF16 || (weight && r->src_dtype[1] == LIMN_BF16);
-    if (!product || !half) return 0;
-    double all = 0;
-    if (convolution && r->k->attr.flags & LIMN_UPSAMPLED) all += 0x1.8p-7 * rms(r->wanted, r->n);
-    else if (r->src_dtype[0] != LIMN_BF16 || r->src_dtype[1] != LIMN_BF16) all += 0x1p-7 * rms(r->wanted, r->n);
-    if (r->k->attr.flags & LIMN_HAS_RESIDUAL) all += 0x1p-8 * (largest(r->wanted, r->n) + largest_of(r, r->k->n_src - 1));
-    return all;
+    if (flags & LIMN_UPSAMPLED && r->src_dtype[0] == LIMN_BF16) return 0x1.8p-7 * rms(r->wanted, r->n);
+    if (r->k->op == LIMN_OP_LINEAR && flags & LIMN_HAS_RESIDUAL && r->dst_dtype == LIMN_BF16) return 0x1p-8 * (largest(r->wanted, r->n) + largest_of(r, r->k->n_src - 1));
+    return 0;
 }
 
 int64_t check_compare(const check_result *r, const limn_view *found)
