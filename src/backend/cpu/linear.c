@@ -19,6 +19,8 @@ static const char *refuse(const limn_call *c)
     if (!why && compute_type(c) == LIMN_BF16 && !__builtin_cpu_supports("avx512bw")) why = "bf16 products need AVX-512";
 #endif
     if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";
+    if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 && limn_shape_cols(&c->src[0].shape) > 1024)
+        why = "oneDNN splits f32 sums of more than 1024 terms among threads";
     return why;
 }
 

@@ -1,7 +1,7 @@
-/* tiles.c: f32 products in tiles of our own, for CPUs with AVX2 and without AVX-512.
+/* tiles.c: f32 products in tiles of our own.
  *
- * oneDNN's own AVX2 products reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB
- * (docs/speed.md).  Here B lies in panels of 2 V columns, packed by the plan for weights and in scratch for weight gradients; bias, activation,
+ * oneDNN splits long f32 sums among threads where there is AVX-512, so that another thread count gives other bits; its AVX2 products
+ * reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB (docs/speed.md).  Here B lies in panels of 2 V columns, packed by the plan for weights and in scratch for weight gradients; bias, activation,
  * gate and residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK terms in order: the thread count plays
  * no part. */
 #include "backend/cpu/kernels.h"
@@ -14,7 +14,6 @@ enum { BLOCK = 256, CHUNK = 16 * LIMN_TILE_ROWS }; /* terms of a sum at a time; 
 
 static const char *refuse(const limn_call *c)
 {
-    if (limn_rows_of(c)->vector != 8) return "own f32 tiles are for AVX2; oneDNN has AVX-512";
     for (int i = 0; i < c->n_src; i++) {
         bool parameter = (i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT) || (i == 2 && c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS);
         if (c->src[i].dtype != LIMN_F32 && !(parameter && c->src[i].dtype == LIMN_BF16)) return "own tiles are f32";
