@@ -98,18 +98,6 @@ static void assert_same(const limn_image *a, const limn_image *b)
     assert_memory_equal(a->pixels, b->pixels, bytes_of(a));
 }
 
-/* Our own f32 products sum in an order that the batch plays no part in; oneDNN's, behind AVX-512, may differ in the last bit. */
-static void assert_same_alone(const limn_image *a, const limn_image *b)
-{
-    int allowed = 0;
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx2")) allowed = 1;
-#else
-    allowed = 1;
-#endif
-    for (size_t i = 0; i < bytes_of(a); i++) assert_true(abs(a->pixels[i] - b->pixels[i]) <= allowed);
-}
-
 static bool differ(const limn_image *a, const limn_image *b)
 {
     return memcmp(a->pixels, b->pixels, bytes_of(a)) != 0;
@@ -163,7 +151,7 @@ static void a_picture_alone_equals_the_same_in_a_batch(void **state)
         for (int i = 0; i < counts[c]; i += 3) {
             o.seed = 100 + (uint64_t)i;
             generate(ctx, p, &o, &one);
-            assert_same_alone(&one, &many[i]);
+            assert_same(&one, &many[i]);
             if (i) assert_true(differ(&one, &many[0]));
             limn_image_free(&one);
         }
@@ -179,7 +167,7 @@ static void learned_variance_labels_and_guidance_reach_the_sampler_in_order(void
     (void)state;
     enum { SIDE = 8, C = 3, N = SIDE * SIDE * C };
     limn_ctx *ctx = limn_ctx_new();
-    static const float constant[2 * C] = {0.3f, -0.4f, 0.2f, 1, -1, 0.5f};
+    static const float constant[2 * C] = {0.3125f, -0.40625f, 0.203125f, 1, -1, 0.5f}; /* bf16 holds them: auto may choose either precision */
     recipe r = {.folder = "gen-constant", .net = LABEL_NET, .schedule = "linear", .prediction = "eps", .constant = constant};
     limn_pipeline *p = open_model(ctx, &r);
     limn_generate_options o = limn_generate_defaults();
