@@ -26,6 +26,7 @@ typedef struct limn_head {
 
 typedef void limn_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
                        int rows, int cols, bool add);
+typedef void limn_lay(float *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols);
 
 typedef struct limn_rows {
     const char *name;
@@ -35,6 +36,8 @@ typedef struct limn_rows {
     /** The same of words of two bf16 each; rows <= pair_rows */
     limn_tile *pair_tile;
     int pair_rows;
+    /** Words to [n][width] of floats, a[i row + j], or of pairs (a[i row + j], b[i row + j]) of bf16; zeros from column `cols` on */
+    limn_lay *lay, *lay_pairs;
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
     void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);
     /** y = op(a, b) on n floats; b NULL for one operand. y may be a or b. */

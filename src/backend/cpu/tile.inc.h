@@ -65,3 +65,34 @@ static void pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, in
 {
     some_tile(true, ROWS_PAIR_ROWS, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
+
+/* ---- operands of tiles: words [n][width] from rows of memory, `row` elements from step to step; columns past `cols` are zeros ---------------- */
+
+static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to, const int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
+{
+    for (int64_t i = 0; i < n; i++, to += width) {
+        const word *f = (const word *)a + i * row;
+        const uint16_t *first = (const uint16_t *)a + i * row, *second = (const uint16_t *)b + i * row;
+        for (int64_t j = 0; j < cols; j++) to[j] = pairs ? first[j] | (uint32_t)second[j] << 16 : f[j];
+        for (int64_t j = cols; j < width; j++) to[j] = 0;
+    }
+}
+
+/* The widths of tiles as constants: then a row is a few vectors and no loop. */
+static inline __attribute__((always_inline)) void lay_some(bool pairs, word *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
+{
+    if (width == 2 * V && cols == width) lay_words(pairs, to, 2 * V, a, b, row, n, 2 * V);
+    else if (width == ROWS_PAIR_ROWS && cols == width) lay_words(pairs, to, ROWS_PAIR_ROWS, a, b, row, n, ROWS_PAIR_ROWS);
+    else if (width == LIMN_TILE_ROWS && cols == width) lay_words(pairs, to, LIMN_TILE_ROWS, a, b, row, n, LIMN_TILE_ROWS);
+    else lay_words(pairs, to, width, a, b, row, n, cols);
+}
+
+static void lay(float *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
+{
+    lay_some(false, (word *)to, width, a, b, row, n, cols);
+}
+
+static void lay_pairs(float *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
+{
+    lay_some(true, (word *)to, width, a, b, row, n, cols);
+}
