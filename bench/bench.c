@@ -3,8 +3,9 @@
  *   limn-bench                      the table of the standard cases
  *   limn-bench product f32          TFLOP/s of the best of a few square products
  *   limn-bench forward NET BATCH f32
+ *   limn-bench decode NET BATCH f32 the decoder of an autoencoder alone
  *   limn-bench train NET BATCH f32  loss, gradients, clipping, AdamW and EMA; no data
- * Each case prints one line of JSON; bench/peers/compare.py runs them in turn with PyTorch. */
+ * NET is a family or preset, with settings if they differ: "unet levels=5".  Each case prints one line of JSON; bench/peers/compare.py runs them in turn with PyTorch. */
 #include "backend/cpu/product.h"
 #include "base/rng.h"
 #include "graph/node.h"
@@ -15,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNS = 7 };
+enum { RUNS = 7, LEAST_RUNS = 3 };
+static const double ENOUGH = 15; /* seconds of runs; slow cases then have fewer than RUNS */
 
 static int by_value(const void *a, const void *b)
 {
@@ -26,7 +28,7 @@ static int by_value(const void *a, const void *b)
 static double median(double *x, int n)
 {
     qsort(x, (size_t)n, sizeof *x, by_value);
-    return x[n / 2];
+    return (x[n / 2] + x[(n - 1) / 2]) / 2;
 }
 
 /* High-water mark of resident memory, MB. */
@@ -98,7 +100,7 @@ typedef struct bench {
 
 static void set_inputs(bench *b)
 {
-    limn_node *inputs[] = {b->ports.image, b->ports.features, b->ports.pooled_text, b->step.target, b->step.weight};
+    limn_node *inputs[] = {b->ports.image ? b->ports.image : b->ports.latent, b->ports.features, b->ports.pooled_text, b->step.target, b->step.weight};
     for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) {
         if (!inputs[k] || (inputs[k] == b->ports.pooled_text && b->ports.ids)) continue;
         size_t n = (size_t)limn_node_count(inputs[k]);
@@ -114,8 +116,11 @@ static void set_inputs(bench *b)
             for (int64_t i = 0; i < limn_node_count(indices[k]); i++) ids[i] = (int32_t)(i * 37 % 500);
         }
     if (b->step.segment.target) {
-        limn_segment_loss loss = limn_segment_loss_defaults((int)limn_node_shape(b->ports.output).dim[3]);
+        int classes = (int)limn_node_shape(b->ports.output).dim[3];
+        limn_segment_loss loss = limn_segment_loss_defaults(classes);
         limn_segment_constants(b->plan, &loss, &b->step.segment);
+        int32_t *target = limn_plan_data(b->plan, b->step.segment.target);
+        for (int64_t i = 0; i < limn_node_count(b->step.segment.target); i++) target[i] = (int32_t)(i * 37 / 11 % classes);
     }
     float *t = b->ports.timesteps ? limn_plan_data(b->plan, b->ports.timesteps) : NULL; /* networks of pictures alone have none */
     for (int64_t i = 0; t && i < limn_node_count(b->ports.timesteps); i++) t[i] = (float)(i * 131 % 1000);
@@ -144,11 +149,11 @@ static limn_status give_weights(bench *b)
     return status;
 }
 
-static limn_status open_forward(bench *b, int batch, limn_precision precision)
+static limn_status open_forward(bench *b, int batch, limn_model_part part, limn_precision precision)
 {
     b->g = limn_graph_new(b->ctx);
     limn_plan_options options = {.precision = precision, .own_parameters = true};
-    limn_status status = limn_model_build(b->g, &b->settings, (limn_build){.batch = batch}, &b->ports);
+    limn_status status = limn_model_build(b->g, &b->settings, (limn_build){.batch = batch, .part = part}, &b->ports);
     if (status == LIMN_OK) status = limn_plan_new(b->g, 1, &b->ports.output, &options, &b->plan);
     return status == LIMN_OK ? give_weights(b) : status;
 }
@@ -182,7 +187,7 @@ static limn_status open_train(bench *b, int batch, limn_precision precision)
 
 static limn_status run_once(bench *b)
 {
-    limn_plan_touch(b->plan, b->ports.image);
+    limn_plan_touch(b->plan, b->ports.image ? b->ports.image : b->ports.latent);
     if (!b->step.g) return limn_plan_run(b->plan);
     for (int p = 0; p < b->weights.n; p++) limn_plan_touch(b->plan, b->weights.node[p]);
     limn_status status = limn_plan_run(b->plan);
@@ -205,22 +210,51 @@ static void print_case(const bench *b, const char *mode, const char *net, int ba
            mode, net, batch, precision, seconds * 1e3, batch / seconds, speed, best, speed / best, planned, b->step.g ? weights : (double)size.weight_bytes * 1e-6, resident);
 }
 
+/* "unet" or "unet levels=5 classes=3" */
+static limn_status find_network(limn_ctx *ctx, const char *net, limn_settings *out)
+{
+    char name[64];
+    size_t n = strcspn(net, " ");
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), net);
+    limn_status status = limn_settings_find(ctx, name, out);
+    return status == LIMN_OK ? limn_settings_apply(ctx, out, net + n) : status;
+}
+
+/* One run that is not counted, then RUNS of them, fewer where they are slow.  @param seconds  the median */
+static limn_status time_runs(bench *b, double *seconds)
+{
+    double each[RUNS], all = 0;
+    int n = 0;
+    limn_status status = run_once(b);
+    while (status == LIMN_OK && n < RUNS && (n < LEAST_RUNS || all < ENOUGH)) {
+        double begin = limn_seconds();
+        status = run_once(b);
+        all += each[n++] = limn_seconds() - begin;
+    }
+    if (status == LIMN_OK) *seconds = median(each, n);
+    return status;
+}
+
+static limn_status open_case(bench *b, const char *mode, int batch, limn_precision p)
+{
+    if (!strcmp(mode, "train")) return open_train(b, batch, p);
+    if (!strcmp(mode, "forward")) return open_forward(b, batch, LIMN_PART_WHOLE, p);
+    if (!strcmp(mode, "decode")) return open_forward(b, batch, LIMN_PART_DECODER, p);
+    return limn_fail(b->ctx, LIMN_BAD_ARGUMENT, "the modes are forward, decode and train, found \"%s\"", mode);
+}
+
 static int run_case(limn_ctx *ctx, const char *mode, const char *net, int batch, const char *precision)
 {
     bench b = {.ctx = ctx};
     bool half = !strcmp(precision, "bf16");
     limn_precision p = half ? LIMN_PRECISION_BF16 : LIMN_PRECISION_F32;
-    double seconds[RUNS];
-    limn_status status = limn_settings_find(ctx, net, &b.settings);
-    if (status == LIMN_OK) status = strcmp(mode, "train") ? open_forward(&b, batch, p) : open_train(&b, batch, p);
+    double seconds = 0;
+    limn_status status = find_network(ctx, net, &b.settings);
+    if (status == LIMN_OK) status = open_case(&b, mode, batch, p);
     if (status == LIMN_OK) set_inputs(&b);
-    for (int i = -2; i < RUNS && status == LIMN_OK; i++) {
-        double begin = limn_seconds();
-        status = run_once(&b);
-        if (i >= 0) seconds[i] = limn_seconds() - begin;
-    }
+    if (status == LIMN_OK) status = time_runs(&b, &seconds);
     double resident = resident_peak(); /* before the products below take memory of their own */
-    if (status == LIMN_OK) print_case(&b, mode, net, batch, precision, median(seconds, RUNS), best_product(ctx, half ? LIMN_BF16 : LIMN_F32), resident);
+    if (status == LIMN_OK) print_case(&b, mode, net, batch, precision, seconds, best_product(ctx, half ? LIMN_BF16 : LIMN_F32), resident);
     limn_plan_free(b.plan);
     limn_weights_free(&b.weights);
     for (int k = 0; k < 4; k++) limn_free_aligned(b.state[k]);
@@ -241,7 +275,8 @@ static bool has_bf16(void)
 
 static int standard_cases(limn_ctx *ctx)
 {
-    static const struct { const char *mode, *net; int batch; } cases[] = {{"forward", "dit-b/2", 8}, {"train", "mmdit-emoji", 64}};
+    static const struct { const char *mode, *net; int batch; } cases[] = {{"forward", "dit-b/2", 8}, {"train", "mmdit-emoji", 64},
+        {"forward", "unet", 1}, {"train", "unet levels=5", 2}, {"forward", "ldm-unet", 2}, {"decode", "vae", 1}};
     int code = 0;
     for (int half = 0; half < 2; half++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -260,7 +295,7 @@ int main(int argc, char **argv)
     else if (argc == 3 && !strcmp(argv[1], "product"))
         code = printf("%.4f TFLOP/s\n", best_product(ctx, strcmp(argv[2], "bf16") ? LIMN_F32 : LIMN_BF16)) < 0;
     else if (argc == 5 && atoi(argv[3]) > 0) code = run_case(ctx, argv[1], argv[2], atoi(argv[3]), argv[4]);
-    else fprintf(stderr, "limn-bench [product f32|bf16]  |  limn-bench forward|train NET BATCH f32|bf16\n");
+    else fprintf(stderr, "limn-bench [product f32|bf16]  |  limn-bench forward|decode|train NET BATCH f32|bf16\n");
     limn_ctx_free(ctx);
     return code;
 }
