@@ -53,6 +53,10 @@ static const limn_chain gate_add = {2, {{.op = LIMN_OP_MUL, .a = 0, .b = 1}, {.o
 static const check_case cases[] = {
     NETWORK("DiT-S/2", 8, 256, 384, 6),
     NETWORK("DiT-B/2", 8, 256, 768, 12),
+    CASE(ATTENTION, "SD U-Net, 64x64 pixels", SRC(S(2, 4096, 320), S(2, 4096, 320), S(2, 4096, 320)), .attr.heads = 8),
+    CASE(ATTENTION, "SD U-Net, 32x32 pixels", SRC(S(2, 1024, 640), S(2, 1024, 640), S(2, 1024, 640)), .attr.heads = 8),
+    CASE(ATTENTION, "SD U-Net, 64x64 pixels on 77 text tokens", SRC(S(2, 4096, 320), S(2, 77, 320), S(2, 77, 320)), .attr.heads = 8),
+    CASE(ATTENTION, "VAE, one head", SRC(S(1, 4096, 512), S(1, 4096, 512), S(1, 4096, 512)), .attr.heads = 1),
     CASE(PERMUTE, "8 latents of 32x32x4 to patches of 2", SRC(S(8, 16, 2, 16, 2, 4)), .attr.order = {0, 1, 3, 5, 2, 4}),
     CASE(SOFTMAX, "rows of 256", SRC(S(8, 256, 256))),
     CASE(SOFTMAX_GRAD, "InfoNCE of 256 pairs", SRC(S(256, 256), S(256, 256))),

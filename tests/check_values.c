@@ -237,12 +237,12 @@ static double size_at(const check_result *r, double common, int64_t i)
 
 /* u_way.  A fused residual is added to a product that oneDNN stored in bf16 once already.  The weights that meet the same pixel of an enlarged
  * picture are added up, then rounded, also where each was bf16: few weights for many results, which err together (5.4 deviations were seen in
- * 58,000 results), hence six of 2^-9 each.  Attention on AMX tiles rounds p and ds; its sums have from one term (the first row of a causal mask)
+ * 58,000 results), hence six of 2^-9 each.  Attention on bf16 rounds p and ds; its sums have from one term (the first row of a causal mask)
  * to all, so the largest stands for them. */
 static double rounded_on_the_way(const check_result *r)
 {
     unsigned flags = r->k->op == LIMN_OP_LINEAR || r->k->op == LIMN_OP_CONV ? r->k->attr.flags : 0;
-    if (r->kernel && strstr(r->kernel, ".amx")) return 0x1p-7 * largest(r->wanted, r->n);
+    if (r->kernel && (strstr(r->kernel, ".amx") || strstr(r->kernel, ".avx512bf16"))) return 0x1p-7 * largest(r->wanted, r->n);
     if (flags & LIMN_UPSAMPLED && r->src_dtype[0] == LIMN_BF16) return 0x1.8p-7 * rms(r->wanted, r->n);
     if (r->k->op == LIMN_OP_LINEAR && flags & LIMN_HAS_RESIDUAL && r->dst_dtype == LIMN_BF16) return 0x1p-8 * (largest(r->wanted, r->n) + largest_of(r, r->k->n_src - 1));
     return 0;

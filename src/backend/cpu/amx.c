@@ -1,7 +1,9 @@
-/* amx.c: may this process use AMX, and the kernels "attention.amx". */
+/* amx.c: may this process use AMX, and the kernels of attention on bf16: "attention.amx" and "attention.avx512bf16". */
 #include "backend/cpu/amx.h"
 #include "backend/cpu/heads.h"
 #include "backend/cpu/kernels.h"
+
+#include <string.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -56,17 +58,29 @@ size_t limn_amx_scratch_bytes(int64_t n_key, int64_t d, bool backward)
                     : plane * (2 * 2) + block * (2 + 4) + scores * (2 + 4);
 }
 
-static const char *refuse_amx(const limn_call *c)
+static const char *refuse_operands(const limn_call *c)
 {
     if (c->attr->flags & LIMN_HAS_BIAS) return "there is a bias on the scores";
     for (int i = 0; i < c->n_src; i++)
         if (c->src[i].dtype != LIMN_BF16) return c->src[i].dtype == LIMN_F32 ? "sources are f32" : "sources are not bf16";
-    if (c->dst.dtype != LIMN_BF16) return "the result is not bf16";
-    if (c->rows && c->rows->vector != 16) return "the call asks for other loops";
-    return limn_amx_refuse();
+    return c->dst.dtype == LIMN_BF16 ? NULL : "the result is not bf16";
 }
 
-static size_t scratch_amx(const limn_call *c)
+static const char *refuse_amx(const limn_call *c)
+{
+    const char *why = refuse_operands(c);
+    if (!why && c->rows && strncmp(c->rows->name, "avx512", 6) != 0) why = "the call asks for other loops";
+    return why ? why : limn_amx_refuse();
+}
+
+static const char *refuse_pairs(const limn_call *c)
+{
+    const char *why = refuse_operands(c);
+    if (!why && c->rows && strcmp(c->rows->name, "avx512bf16") != 0) why = "the call asks for other loops";
+    return why || limn_rows_avx512bf16() ? why : "this CPU has no AVX512_BF16";
+}
+
+static size_t scratch_bf16(const limn_call *c)
 {
     return (size_t)c->n_threads * limn_heads_scratch(c, limn_amx_scratch_bytes);
 }
@@ -80,5 +94,16 @@ static void run_amx(const limn_call *c)
 #endif
 }
 
-const limn_kernel limn_cpu_attention_amx = {.name = "attention.amx", .refuse = refuse_amx, .scratch_bytes = scratch_amx, .run = run_amx};
-const limn_kernel limn_cpu_attention_grad_amx = {.name = "attention_grad.amx", .refuse = refuse_amx, .scratch_bytes = scratch_amx, .run = run_amx};
+static void run_pairs(const limn_call *c)
+{
+#if defined(__x86_64__)
+    limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? limn_pairs_attention_grad : limn_pairs_attention, limn_heads_scratch(c, limn_amx_scratch_bytes));
+#else
+    (void)c; /* refused */
+#endif
+}
+
+const limn_kernel limn_cpu_attention_amx = {.name = "attention.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
+const limn_kernel limn_cpu_attention_grad_amx = {.name = "attention_grad.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
+const limn_kernel limn_cpu_attention_pairs = {.name = "attention.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};
+const limn_kernel limn_cpu_attention_grad_pairs = {.name = "attention_grad.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};

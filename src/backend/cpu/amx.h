@@ -1,4 +1,4 @@
-/* amx.h: bf16 attention on AMX tiles: may it run here, and the sizes both sides of the template agree on. */
+/* amx.h: attention on bf16, on AMX tiles or in pairs (AVX512_BF16): may it run here, and the sizes both sides of the template agree on. */
 #ifndef LIMN_AMX_H
 #define LIMN_AMX_H
 
@@ -29,5 +29,8 @@ size_t limn_amx_scratch_bytes(int64_t n_key, int64_t d, bool backward);
 /* As limn_rows.attention, every operand bf16; only where limn_amx_refuse() is NULL (x86-64). */
 void limn_amx_attention(const limn_head *head);
 void limn_amx_attention_grad(const limn_head *head);
+/* The same with VDPBF16PS; only where limn_rows_avx512bf16() is not NULL (x86-64). */
+void limn_pairs_attention(const limn_head *head);
+void limn_pairs_attention_grad(const limn_head *head);
 
 #endif

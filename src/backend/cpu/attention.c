@@ -1,10 +1,12 @@
-/* attention.c: from a call to its heads: operands of the three packings, one head of one sample per task. */
+/* attention.c: from a call to its heads: operands of the three packings, one head of one sample per task, or a part of its queries. */
 #include "backend/cpu/heads.h"
 #include "backend/cpu/kernels.h"
 
 #include <math.h>
 #include <omp.h>
 #include <string.h>
+
+enum { QUERIES_OF_PART = 32 }; /* least, a multiple of the queries a kernel takes at a time */
 
 typedef struct operand {
     char *data;
@@ -82,24 +84,48 @@ static limn_head head_of(const limn_call *c, const sizes *s, int64_t b, int64_t 
     return head;
 }
 
+/* Into how many parts a head's queries go, so that few heads still feed all threads; each query's sums are its own, so no bit depends on it. */
+static int64_t parts_of_head(const limn_call *c, const sizes *s)
+{
+    int64_t parts = 1, heads = s->batch * c->attr->heads;
+    if (c->op != LIMN_OP_ATTENTION || c->attr->causal || s->bias) return 1;
+    while (heads * parts % c->n_threads && heads * parts < 8 * c->n_threads && s->n_query >= (parts + 1) * QUERIES_OF_PART) parts++;
+    return parts;
+}
+
+/* Queries [begin, end) of a head. */
+static void narrow(limn_head *head, int64_t begin, int64_t end)
+{
+    size_t bytes = limn_dtype_bytes(head->dtype);
+    head->q = (const char *)head->q + (size_t)(begin * head->q_row) * bytes;
+    head->y = (char *)head->y + (size_t)(begin * head->y_row) * bytes;
+    head->n_query = end - begin;
+}
+
+static void run_part(const limn_call *c, const sizes *s, int64_t i, int64_t part, int64_t parts, void (*head_run)(const limn_head *head), size_t scratch_bytes)
+{
+    size_t bytes = limn_dtype_bytes(c->dst.dtype);
+    int64_t b = i / c->attr->heads, column = i % c->attr->heads * s->d;
+    limn_head head = head_of(c, s, b, i % c->attr->heads, scratch_bytes);
+    if (c->op == LIMN_OP_ATTENTION) {
+        int64_t each = limn_round_up((s->n_query + parts - 1) / parts, QUERIES_OF_PART), begin = part * each, end = begin + each;
+        head.y = head_start(&s->y, b, column, bytes), head.y_row = s->y.row;
+        if (begin >= s->n_query) return;
+        narrow(&head, begin, end < s->n_query ? end : s->n_query);
+    } else {
+        head.dq = head_start(&s->dq, b, column, bytes), head.dq_row = s->dq.row;
+        head.dk = head_start(&s->dk, b, column, bytes), head.dk_row = s->dk.row;
+        head.dv = head_start(&s->dv, b, column, bytes), head.dv_row = s->dv.row;
+    }
+    head_run(&head);
+}
+
 void limn_heads_run(const limn_call *c, void (*head_run)(const limn_head *head), size_t scratch_bytes)
 {
     sizes s = sizes_of(c);
-    size_t bytes = limn_dtype_bytes(c->dst.dtype);
-    int64_t n = s.batch * c->attr->heads;
+    int64_t parts = parts_of_head(c, &s), n = s.batch * c->attr->heads * parts;
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
-    for (int64_t i = 0; i < n; i++) {
-        int64_t b = i / c->attr->heads, column = i % c->attr->heads * s.d;
-        limn_head head = head_of(c, &s, b, i % c->attr->heads, scratch_bytes);
-        if (c->op == LIMN_OP_ATTENTION) {
-            head.y = head_start(&s.y, b, column, bytes), head.y_row = s.y.row;
-        } else {
-            head.dq = head_start(&s.dq, b, column, bytes), head.dq_row = s.dq.row;
-            head.dk = head_start(&s.dk, b, column, bytes), head.dk_row = s.dk.row;
-            head.dv = head_start(&s.dv, b, column, bytes), head.dv_row = s.dv.row;
-        }
-        head_run(&head);
-    }
+    for (int64_t i = 0; i < n; i++) run_part(c, &s, i / parts, i % parts, parts, head_run, scratch_bytes);
 }
 
 static size_t scratch_attention(const limn_call *c)

@@ -62,7 +62,12 @@ static const limn_kernel *own_kernel(limn_op op)
     }
 }
 
-/* Tried before the kernel above. */
+/* Tried before the kernel above: best_kernel(), then better_kernel(). */
+static const limn_kernel *best_kernel(limn_op op)
+{
+    return op == LIMN_OP_ATTENTION ? &limn_cpu_attention_amx : op == LIMN_OP_ATTENTION_GRAD ? &limn_cpu_attention_grad_amx : NULL;
+}
+
 static const limn_kernel *better_kernel(limn_op op)
 {
     switch (op) {
@@ -70,8 +75,8 @@ static const limn_kernel *better_kernel(limn_op op)
     case LIMN_OP_LINEAR_GRAD_WEIGHT: return &limn_cpu_tiles_grad_weight;
     case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: return &limn_cpu_conv_tiles;
     case LIMN_OP_CONV_GRAD_WEIGHT: return &limn_cpu_conv_tiles_weight;
-    case LIMN_OP_ATTENTION: return &limn_cpu_attention_amx;
-    case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad_amx;
+    case LIMN_OP_ATTENTION: return &limn_cpu_attention_pairs;
+    case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad_pairs;
     case LIMN_OP_SOFTMAX: return &limn_cpu_softmax_narrow;
     default: return NULL;
     }
@@ -79,8 +84,8 @@ static const limn_kernel *better_kernel(limn_op op)
 
 const limn_kernel *limn_cpu_kernel(limn_op op, int i)
 {
-    const limn_kernel *own[] = {better_kernel(op), own_kernel(op)};
-    for (int k = 0; k < 2; k++)
+    const limn_kernel *own[] = {best_kernel(op), better_kernel(op), own_kernel(op)};
+    for (int k = 0; k < 3; k++)
         if (own[k] && i-- == 0) return own[k];
     return limn_ref_kernel(op, i);
 }

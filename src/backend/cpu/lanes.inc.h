@@ -1,8 +1,11 @@
 /* lanes.inc.h: what every file of inner loops shares: 16 virtual lanes, sums in their one order, e^x, storing.
- * Included by rows.inc.h and attention_amx.inc.h, compiled per instruction set. */
+ * Included by rows.inc.h and attention_bf16.inc.h, compiled per instruction set. */
 #include "backend/cpu/rows.h"
 
 #include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 typedef float lanes __attribute__((vector_size(64)));
 typedef float loose __attribute__((vector_size(64), aligned(4)));
@@ -35,9 +38,8 @@ static inline float sum_lanes(lanes x)
 /* ---- e^x: 2^n (1 + r + ...), r in [-ln2/2, ln2/2], Cephes-style polynomial, about 2 ulp -----------------------------
  * The bounds make 2^n itself 0 (below -87.7: a denormal would be flushed anyway) and infinity (above 88.376; f32 ends at 88.72). */
 
-static inline float exp1(float x)
+static inline float exp_inside(float x)
 {
-    x = x < -88.0f ? -88.0f : x > 89.0f ? 89.0f : x; /* NaN passes through: both comparisons are false */
     float shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
     float r = x - n * 0.693359375f - n * -2.12194440e-4f;
     float p = 1.9875691500e-4f;
@@ -52,16 +54,38 @@ static inline float exp1(float x)
     return p * power.f;
 }
 
+static inline float exp1(float x)
+{
+    return exp_inside(x < -88.0f ? -88.0f : x > 89.0f ? 89.0f : x); /* NaN passes through: both comparisons are false */
+}
+
+/* The same for x <= 0 or NaN, with one comparison */
+static inline float exp_below(float x)
+{
+    return exp_inside(-88.0f > x ? -88.0f : x);
+}
+
+/* To bf16, the nearest, ties to even; NaN stays NaN */
+static inline void store_bf16(uint16_t *to, const float *from, int64_t n)
+{
+    int64_t i = 0;
+#ifdef __AVX512BF16__
+    for (; i + W <= n; i += W) {
+        __m256bh half = _mm512_cvtneps_pbh(_mm512_loadu_ps(from + i));
+        memcpy(to + i, &half, sizeof half);
+    }
+#endif
+    for (; i < n; i++) {
+        union { float f; uint32_t u; } v = {.f = from[i]};
+        uint32_t rounded = (v.u + 0x7fffu + (v.u >> 16 & 1u)) >> 16, nan = v.u >> 16 | 0x40u;
+        to[i] = (uint16_t)((v.u & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
+    }
+}
+
 static inline void store(void *to, limn_dtype dtype, const float *from, int64_t n)
 {
-    uint16_t *h = to;
     if (dtype == LIMN_F32) memcpy(to, from, (size_t)n * sizeof *from);
-    else if (dtype == LIMN_BF16)
-        for (int64_t i = 0; i < n; i++) {
-            union { float f; uint32_t u; } v = {.f = from[i]};
-            uint32_t rounded = (v.u + 0x7fffu + (v.u >> 16 & 1u)) >> 16, nan = v.u >> 16 | 0x40u;
-            h[i] = (uint16_t)((v.u & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
-        }
+    else if (dtype == LIMN_BF16) store_bf16(to, from, n);
     else limn_convert(from, LIMN_F32, to, dtype, (size_t)n);
 }
 

@@ -169,10 +169,23 @@ static void norm_grad_weight(float *sum, const float *x, const float *dy, int64_
     for (int64_t i = 0; i < n; i++) sum[i] += dy[i] * (x[i] - mean) * rstd;
 }
 
+typedef int32_t vec_bits __attribute__((vector_size(ROWS_VECTOR)));
+
 static float maximum(const float *x, int64_t n)
 {
-    float m = x[0];
-    for (int64_t i = 1; i < n; i++) m = x[i] > m ? x[i] : m;
+    float m = x[0], each[V];
+    int64_t i = 1;
+    if (n >= V) {
+        vec most = get_vec(x);
+        for (i = V; i + V <= n; i += V) {
+            vec next = get_vec(x + i);
+            vec_bits is = next > most;
+            most = (vec)((is & (vec_bits)next) | (~is & (vec_bits)most));
+        }
+        put_vec(each, most);
+        for (int k = 0; k < V; k++) m = each[k] > m ? each[k] : m;
+    }
+    for (; i < n; i++) m = x[i] > m ? x[i] : m;
     return m;
 }
 
