@@ -5,6 +5,7 @@
 #include "vectors/torch.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -407,6 +408,32 @@ static void networks_that_enlarge_are_trained_and_look_at_the_small_picture(void
     refuses("upscale -m " LIMN_SOURCE_DIR "/models/emoji $D/wide.png -o $D/x.png", "does not enlarge pictures");
 }
 
+/* The means of what the shipped weights draw are the small picture they were told. */
+static void the_weights_that_ship_enlarge_a_digit(void **state)
+{
+    (void)state;
+    limn_image small, large;
+    char path[128];
+    result r = limn("", "upscale -m " LIMN_SOURCE_DIR "/models/upscale " LIMN_SOURCE_DIR "/models/upscale/small.png -o $D/digit.png --precision f32");
+    if (r.code) fail_msg("%s", r.err);
+    done(r);
+    limn_ctx *ctx = limn_ctx_new();
+    snprintf(path, sizeof path, "%s/digit.png", folder);
+    assert_int_equal(limn_image_read(ctx, path, 1, &large), LIMN_OK);
+    assert_int_equal(limn_image_read(ctx, LIMN_SOURCE_DIR "/models/upscale/small.png", 1, &small), LIMN_OK);
+    assert_true(small.width == 7 && large.width == 28 && large.height == 28);
+    double apart = 0, level = 0;
+    for (int i = 0; i < 49; i++) {
+        double mean = 0;
+        for (int k = 0; k < 16; k++) mean += large.pixels[(i / 7 * 4 + k / 4) * 28 + i % 7 * 4 + k % 4] / 16.0;
+        apart += fabs(mean - small.pixels[i]) / 49, level += small.pixels[i] / 49.0;
+    }
+    if (!(apart < level / 4)) fail_msg("the means are %g away from a picture of mean %g", apart, level);
+    limn_image_free(&small);
+    limn_image_free(&large);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +450,7 @@ int main(void)
         cmocka_unit_test(inspect_reads_the_words_of_a_picture),
         cmocka_unit_test(a_damaged_png_is_refused),
         cmocka_unit_test(networks_that_enlarge_are_trained_and_look_at_the_small_picture),
+        cmocka_unit_test(the_weights_that_ship_enlarge_a_digit),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
