@@ -161,6 +161,15 @@ static limn_kind kind_of_sources(const limn_node *node)
     return wide && !compute ? LIMN_WIDE : LIMN_COMPUTE;
 }
 
+static bool shape_is_sound(limn_shape shape)
+{
+    if (shape.rank < 0 || shape.rank > LIMN_MAX_RANK) return false;
+    int64_t n = 1;
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.dim[i] < 1 || __builtin_mul_overflow(n, shape.dim[i], &n) || n > LIMN_MAX_COUNT) return false;
+    return true;
+}
+
 limn_node *limn_node_new(limn_graph *g, limn_op op, int n_src, limn_node *const *src, const limn_attr *attr)
 {
     limn_node node = {.graph = g, .op = op, .n_src = n_src};
@@ -173,6 +182,7 @@ limn_node *limn_node_new(limn_graph *g, limn_op op, int n_src, limn_node *const 
     char text[512] = "";
     const char *wrong = limn_op_find(op)->shape(&node, text, sizeof text);
     if (wrong) return limn_node_error(g, op, "%s", wrong);
+    if (!shape_is_sound(node.shape)) return limn_node_error(g, op, "the result has a dimension below 1, or too many elements");
     return append(g, &node);
 }
 
@@ -187,15 +197,6 @@ limn_node *limn_node_as(limn_node *node, limn_kind kind)
 {
     if (node->op != LIMN_OP_ERROR) node->kind = kind;
     return node;
-}
-
-static bool shape_is_sound(limn_shape shape)
-{
-    if (shape.rank < 0 || shape.rank > LIMN_MAX_RANK) return false;
-    int64_t n = 1;
-    for (int i = 0; i < shape.rank; i++)
-        if (shape.dim[i] < 1 || __builtin_mul_overflow(n, shape.dim[i], &n) || n > INT64_C(1) << 46) return false;
-    return true;
 }
 
 limn_node *limn_input(limn_graph *g, const char *name, limn_kind kind, limn_shape shape, limn_rate rate)

@@ -174,7 +174,7 @@ limn_node *limn_pixel_shuffle(limn_node *x, int n)
 {
     if (x->op == LIMN_OP_ERROR) return x;
     const int64_t *d = x->shape.dim;
-    if (x->shape.rank != 4 || n < 1 || d[3] % (n * n))
+    if (x->shape.rank != 4 || n < 1 || n > d[3] || d[3] % ((int64_t)n * n))
         return limn_node_error(x->graph, LIMN_OP_PERMUTE, "channels do not split into blocks of %d x %d pixels", n, n);
     limn_node *blocks = limn_permute(limn_reshape(x, LIMN_SHAPE(d[0], d[1], d[2], d[3] / (n * n), n, n)), 6, (int[]){0, 1, 4, 2, 5, 3});
     return limn_reshape(blocks, LIMN_SHAPE(d[0], d[1] * n, d[2] * n, d[3] / (n * n)));
@@ -193,7 +193,7 @@ limn_node *limn_window_merge(limn_node *windows, int64_t h, int64_t w)
     if (windows->op == LIMN_OP_ERROR) return windows;
     const int64_t *d = windows->shape.dim;
     int64_t size = windows->shape.rank == 3 ? (int64_t)sqrt((double)d[1]) : 0;
-    if (size < 1 || size * size != d[1] || h % size || w % size || d[0] % (h / size * (w / size)))
+    if (size < 1 || size * size != d[1] || h < 1 || w < 1 || h % size || w % size || d[0] % (h / size * (w / size)))
         return limn_node_error(windows->graph, LIMN_OP_PERMUTE, "windows do not tile %lld x %lld pixels", (long long)h, (long long)w);
     int64_t batch = d[0] / (h / size * (w / size));
     limn_node *rows = limn_permute(limn_reshape(windows, LIMN_SHAPE(batch, h / size, w / size, size, size, d[2])), 6, (int[]){0, 1, 3, 2, 4, 5});
@@ -211,5 +211,6 @@ static limn_node *roll_axis(limn_node *x, int axis, int64_t by)
 
 limn_node *limn_roll(limn_node *x, int64_t dy, int64_t dx)
 {
+    if (x->op != LIMN_OP_ERROR && x->shape.rank != 4) return limn_node_error(x->graph, LIMN_OP_SLICE, "roll takes [B,H,W,C], not %d dimensions", x->shape.rank);
     return roll_axis(roll_axis(x, 1, dy), 2, dx);
 }

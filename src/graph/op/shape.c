@@ -20,14 +20,15 @@ static const char *shape_view(limn_node *node, char *text, size_t text_bytes)
 {
     limn_shape want = node->attr.shape;
     int64_t have = limn_node_count(node->src[0]), known = 1;
+    bool sound = want.rank >= 0;
     int open = -1;
     for (int i = 0; i < want.rank; i++) {
         if (want.dim[i] == -1 && open < 0) open = i;
-        else known *= want.dim[i];
+        else sound = sound && want.dim[i] > 0 && !__builtin_mul_overflow(known, want.dim[i], &known);
     }
-    if (open >= 0) want.dim[open] = known > 0 ? have / known : 0;
-    int64_t count = limn_shape_count(&want);
-    if (want.rank < 0 || count < 1 || node->attr.begin < 0 || node->attr.begin + count > have ||
+    if (open >= 0) want.dim[open] = sound ? have / known : 0;
+    int64_t count = open >= 0 ? known * want.dim[open] : known; /* known have / known at most */
+    if (!sound || count < 1 || count > have || node->attr.begin < 0 || node->attr.begin > have - count ||
         (node->attr.begin == 0 && open >= 0 && count != have)) {
         char a[128], b[128];
         snprintf(text, text_bytes, "%s does not fit into %s", limn_shape_text(&node->attr.shape, a),
@@ -86,10 +87,10 @@ static const char *shape_slice(limn_node *node, char *text, size_t text_bytes)
     limn_shape x = node->src[0]->shape;
     int axis = node->attr.axis;
     int64_t count = node->attr.shape.dim[0];
-    if (axis < 0 || axis >= x.rank || node->attr.begin < 0 || count < 1 || node->attr.begin + count > x.dim[axis]) {
+    if (axis < 0 || axis >= x.rank || node->attr.begin < 0 || count < 1 || count > x.dim[axis] || node->attr.begin > x.dim[axis] - count) {
         char a[128];
-        snprintf(text, text_bytes, "elements %lld..%lld of axis %d are not inside %s", (long long)node->attr.begin,
-                 (long long)(node->attr.begin + count), axis, limn_shape_text(&x, a));
+        snprintf(text, text_bytes, "%lld elements from %lld of axis %d are not inside %s", (long long)count, (long long)node->attr.begin, axis,
+                 limn_shape_text(&x, a));
         return text;
     }
     x.dim[axis] = count;
@@ -109,8 +110,8 @@ static const char *shape_pad(limn_node *node, char *text, size_t text_bytes)
 {
     limn_shape x = node->src[0]->shape;
     int axis = node->attr.axis;
-    if (axis < 0 || axis >= x.rank || node->attr.begin < 0 || node->attr.shape.dim[0] < 0) {
-        snprintf(text, text_bytes, "axis %d is not one of %d, or a padding is negative", axis, x.rank);
+    if (axis < 0 || axis >= x.rank || node->attr.begin < 0 || node->attr.shape.dim[0] < 0 || node->attr.begin > LIMN_MAX_COUNT || node->attr.shape.dim[0] > LIMN_MAX_COUNT) {
+        snprintf(text, text_bytes, "axis %d is not one of %d, or a padding is negative or endless", axis, x.rank);
         return text;
     }
     x.dim[axis] += node->attr.begin + node->attr.shape.dim[0];
