@@ -266,9 +266,10 @@ static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_row
     char path[4096];
     unsigned char *bytes;
     size_t n;
-    if (strcmp(o->folder, "shapes") == 0) return limn_shapes_rows(ctx, o->n_shapes ? o->n_shapes : DEFAULT_SHAPES, rows);
+    limn_status status = LIMN_NOT_FOUND;
+    bool shapes = strcmp(o->folder, "shapes") == 0;
     if (snprintf(path, sizeof path, "%s/metadata.jsonl", o->folder) >= (int)sizeof path) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the data is too long");
-    limn_status status = limn_file_read(ctx, path, (size_t)1 << 30, &bytes, &n);
+    if (!shapes) status = limn_file_read(ctx, path, (size_t)1 << 30, &bytes, &n);
     if (status == LIMN_OK) {
         status = limn_rows_jsonl(ctx, path, o->folder, (const char *)bytes, n, &(limn_row_fields){o->where, o->caption, o->label}, rows);
         free(bytes);
@@ -276,7 +277,7 @@ static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_row
     }
     if (status != LIMN_NOT_FOUND) return status;
     if (o->latents) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: not there, expected the folder that limn encode made, to its end", path);
-    status = limn_rows_idx(ctx, o->folder, rows);
+    status = shapes ? limn_shapes_rows(ctx, o->n_shapes ? o->n_shapes : DEFAULT_SHAPES, rows) : limn_rows_idx(ctx, o->folder, rows);
     if (status == LIMN_NOT_FOUND) status = limn_rows_folder(ctx, o->folder, rows);
     if (status == LIMN_OK && (o->where || o->caption || o->label))
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--where, --caption-field and --label-field choose fields of metadata.jsonl, and %s has none", o->folder);
