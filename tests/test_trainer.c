@@ -27,7 +27,7 @@ typedef struct told {
     double loss[MAX_ROWS], norm[MAX_ROWS];
     int64_t stop_after;      /* steps until the progress callback says stop; 0: never */
     const char *remove;      /* folder to remove after the first warning */
-    char first[1024];        /* line of the log */
+    char first[1024], last[1024]; /* lines of the log */
 } told;
 
 static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
@@ -41,6 +41,7 @@ static void hear(void *user, limn_log_level level, const char *text)
 {
     told *t = user;
     if (!t->first[0]) snprintf(t->first, sizeof t->first, "%s", text);
+    snprintf(t->last, sizeof t->last, "%s", text);
     if (level != LIMN_LOG_WARN) return;
     t->warnings++;
     if (t->remove) rmdir(t->remove);
@@ -400,6 +401,27 @@ static void a_failed_save_is_a_warning_until_the_third(void **state)
     limn_ctx_free(ctx);
 }
 
+static void a_new_run_keeps_the_checkpoint_of_an_older_one(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-older", &t);
+    size_t n, m;
+    unlink("run-older/checkpoint.safetensors");
+    expect(ctx, &o, LIMN_OK);
+    unsigned char *before = bytes_of(ctx, "run-older/checkpoint.safetensors", &n);
+    o.seed = 7, o.steps = 2;
+    expect(ctx, &o, LIMN_OK);
+    assert_non_null(strstr(t.last, "checkpoint.old.safetensors"));
+    unsigned char *after = bytes_of(ctx, "run-older/checkpoint.old.safetensors", &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
+    free(before);
+    free(after);
+    limn_ctx_free(ctx);
+}
+
 static void refused(limn_ctx *ctx, const limn_train_options *o, const char *word)
 {
     if (limn_train(ctx, o) != LIMN_BAD_ARGUMENT) fail_msg("%s was not refused: %s", word, limn_error_text(ctx));
@@ -540,6 +562,7 @@ int main(void)
         cmocka_unit_test(a_resumed_log_has_every_step_once),
         cmocka_unit_test(a_diverged_run_keeps_the_last_good_checkpoint),
         cmocka_unit_test(a_failed_save_is_a_warning_until_the_third),
+        cmocka_unit_test(a_new_run_keeps_the_checkpoint_of_an_older_one),
         cmocka_unit_test(a_run_is_not_resumed_as_another),
         cmocka_unit_test(a_run_starts_from_the_weights_of_another),
         cmocka_unit_test(what_is_wrong_leaves_no_run_folder),
