@@ -4,6 +4,7 @@
 #include "generate_verb.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -107,8 +108,9 @@ static uint64_t seed_of_the_clock(void)
 static bool read_seeds(const char *text, limn_generate_options *o)
 {
     char *comma, *end;
+    errno = 0;
     unsigned long long a = strtoull(text, &comma, 10), b = *comma == ',' ? strtoull(comma + 1, &end, 10) : 0;
-    if (!isdigit((unsigned char)text[0]) || *comma != ',' || !isdigit((unsigned char)comma[1]) || *end) return wrong("--seeds expects two whole numbers, as in --seeds 1,2", text);
+    if (!isdigit((unsigned char)text[0]) || *comma != ',' || !isdigit((unsigned char)comma[1]) || *end || errno) return wrong("--seeds expects two whole numbers, as in --seeds 1,2", text);
     o->between = true, o->seed = a, o->to_seed = b;
     return true;
 }
@@ -157,6 +159,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
 static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w, const generate_numbers *n)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
+    if (verb->enlarges && !info.enlarges) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) does not enlarge pictures: it was trained without the setting enlarge", info.network);
     if ((n->width && n->width != info.width) || (n->height && n->height != info.height))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes %d x %d pictures, asked for %ld x %ld", info.width, info.height, n->width ? n->width : info.width,
                          n->height ? n->height : info.height);

@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { NAME = 1024 };
+enum { NAME = 1024, LONGEST = 230 }; /* 255 bytes of a file's name, less a number's and those of the partial file */
 
 bool generate_show_progress(void *user, const char *what, int64_t done, int64_t total)
 {
@@ -67,7 +67,7 @@ limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
     size_t n = strlen(out->pattern);
     const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
     limn_escape(out->pattern, n, shown, sizeof shown);
-    if (n > 900 || !file[0]) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, found \"%s\"", shown);
+    if (n > 900 || !file[0] || strlen(file) > LONGEST) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, %d bytes at most, found \"%s\"", LONGEST, shown);
     if (dot && strcasecmp(dot, ".png") && !(out->strip && is_animation(out))) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
     if (stat(out->pattern, &there) == 0 && S_ISDIR(there.st_mode)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
     if (!slash || slash == out->pattern) return LIMN_OK;

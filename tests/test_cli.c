@@ -155,7 +155,12 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("describe ddpm --set attention=windos", "did you mean window?");
     refuses("describe ddpm --set attention=5000", "attention_most must be 0 to 4096, found \"5000\"");
     refuses("interpolate --seeds 1 x", "two whole numbers");
+    refuses("interpolate -m " LIMN_SOURCE_DIR "/models/digits --class 1 --steps 1 -o $D/x.png --seeds 1,99999999999999999999999", "two whole numbers");
+    char long_name[600];
+    snprintf(long_name, sizeof long_name, "generate -m " LIMN_SOURCE_DIR "/models/digits --class 1 --steps 1 -o $D/%0300d.png", 7);
+    refuses(long_name, "--output expects the name of a file");
     refuses("inspect", "expected a file");
+    refuses("inspect " LIMN_SOURCE_DIR, "is a folder, expected a file");
     refuses("inspect $D/none", "No such file");
     refuses("encode", "expected a picture");
     refuses("encode cat.png -o cat.safetensors", "expected -m");
@@ -406,6 +411,7 @@ static void networks_that_enlarge_are_trained_and_look_at_the_small_picture(void
     refuses("upscale -m $D/ddpm-sr $D/wide.png -o $D/x.png", "enlarges pictures of 8 x 8 to 16 x 16, found one of 16 x 16");
     refuses("generate -m $D/ddpm-sr -o $D/x.png", "limn upscale does that");
     refuses("upscale -m " LIMN_SOURCE_DIR "/models/emoji $D/wide.png -o $D/x.png", "does not enlarge pictures");
+    refuses("upscale -m " LIMN_SOURCE_DIR "/models/digits $D/wide.png -o $D/x.png", "does not enlarge pictures");
 }
 
 /* The means of what the shipped weights draw are the small picture they were told. */

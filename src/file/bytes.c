@@ -17,10 +17,11 @@ limn_status limn_file_open(limn_ctx *ctx, const char *path, int *fd, size_t *n)
     struct stat st;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not waiting for the writer of a pipe */
     if (*fd < 0) return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", path, strerror(errno));
+    st.st_mode = 0;
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(*fd);
         *fd = -1;
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: not a regular file", path);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s", path, S_ISDIR(st.st_mode) ? "is a folder, expected a file" : "not a regular file");
     }
     *n = (size_t)st.st_size;
     return LIMN_OK;
