@@ -224,10 +224,8 @@ int limn_graph_running(const limn_graph *g, const limn_running **out);
 /* ---- gradients ---------------------------------------------------------------------------------------------------- */
 
 /** Append the nodes that compute d loss / d of[i] for a rank-0 loss.  Gradients of parameters are WIDE.
- *  It may be called again on the same graph; nodes inside the network whose gradient is wanted belong into the first call, which fuses
- *  what lies around the others.
  *  @return LIMN_BAD_ARGUMENT naming the node and the parameter when a path lacks a rule; grads[i] NULL when loss does not
- *  depend on of[i]. */
+ *  depend on of[i], or when of[i] is a node inside the network that an earlier call, which did not name it, has fused away. */
 limn_status limn_grad(limn_graph *g, limn_node *loss, int n, limn_node *const *of, limn_node **grads);
 
 /* ---- plan --------------------------------------------------------------------------------------------------------- */
@@ -263,8 +261,7 @@ void *limn_plan_data(limn_plan *plan, limn_node *node);
 limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node);
 /** Say that the value of an input or parameter changed. */
 void limn_plan_touch(limn_plan *plan, limn_node *node);
-/** Run what depends on what changed.  The first run allocates; later ones allocate nothing.  An input that was never set holds anything.
- *  @return LIMN_OK; LIMN_BAD_ARGUMENT: a parameter has no value, an output no memory; LIMN_NO_MEMORY */
+/** Run what depends on what changed.  The first run allocates; later ones allocate nothing.  An input that was never set holds anything. */
 limn_status limn_plan_run(limn_plan *plan);
 /** Copy values, converting: whole tensors.  Setting a parameter of a plan with own_parameters packs it at once. */
 limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, const void *data);

@@ -1,5 +1,5 @@
 /* graph.c: the graph itself: arena, scopes, leaves, and the one way a node is made. */
-#include "graph/node.h"
+#include "graph/op/rows.h"
 
 #include <stdlib.h>
 #include <string.h>

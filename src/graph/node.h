@@ -8,8 +8,6 @@
 
 #include <limits.h>
 
-#define LIMN_MAX_COUNT (INT64_C(1) << 46) /* elements of a tensor: their bytes, and sums of them, are far from overflow */
-
 typedef enum limn_op {
     /* leaves */
     LIMN_OP_ERROR, LIMN_OP_INPUT, LIMN_OP_PARAMETER,

@@ -4,6 +4,8 @@
 
 #include "graph/node.h"
 
+#define LIMN_MAX_COUNT (INT64_C(1) << 46) /* elements of a tensor: their bytes, and sums of them, are far from overflow */
+
 extern const limn_op_row limn_rows_shape[LIMN_N_OPS], limn_rows_elementwise[LIMN_N_OPS], limn_rows_linear[LIMN_N_OPS],
     limn_rows_norm[LIMN_N_OPS], limn_rows_softmax[LIMN_N_OPS], limn_rows_attention[LIMN_N_OPS], limn_rows_table[LIMN_N_OPS],
     limn_rows_conv[LIMN_N_OPS], limn_rows_pool[LIMN_N_OPS], limn_rows_group_norm[LIMN_N_OPS];
