@@ -382,6 +382,35 @@ static void a_folder_of_latents_has_mean_0_and_spread_1(void **state)
     limn_ctx_free(ctx);
 }
 
+/* A picture with two rows, of which --where leaves one out: the latent has the words of the other. */
+static void a_latent_keeps_the_row_that_was_chosen(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_autoencoder *a = opened(ctx, VAE);
+    limn_image image = gradient(ctx, 16, 16, 3);
+    char from[160], to[160], vae[160], text[4096] = "";
+    int64_t n;
+    snprintf(from, sizeof from, "%s", at("twice"));
+    snprintf(to, sizeof to, "%s", at("twice-latents"));
+    snprintf(vae, sizeof vae, "%s", at("vae.safetensors"));
+    mkdir(from, 0777);
+    assert_int_equal(limn_png_write(ctx, at("twice/p.png"), &image, NULL), LIMN_OK);
+    FILE *file = fopen(at("twice/metadata.jsonl"), "w");
+    fputs("{\"file_name\": \"p.png\", \"text\": \"wrong\", \"style\": \"b\"}\n{\"file_name\": \"p.png\", \"text\": \"right\", \"style\": \"a\"}\n", file);
+    fclose(file);
+    limn_encode_options o = {.folder = from, .out = to, .vae = vae, .where = "style=a", .size = 16, .crop = LIMN_CROP_CENTRE, .precision = LIMN_PRECISION_F32};
+    assert_int_equal(limn_encode_folder(a, &o, &n), LIMN_OK);
+    assert_int_equal(n, 1);
+    file = fopen(at("twice-latents/metadata.jsonl"), "r");
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_string_equal(text, "{\"file_name\":\"p.png.safetensors\",\"text\":\"right\",\"style\":\"a\"}\n");
+    limn_image_free(&image);
+    limn_autoencoder_free(a);
+    limn_ctx_free(ctx);
+}
+
 /* Goes on from the latents above. */
 static void a_network_trained_on_latents_makes_pictures(void **state)
 {
@@ -474,6 +503,7 @@ int main(void)
         cmocka_unit_test(the_ends_of_an_interpolation_are_its_pictures),
         cmocka_unit_test(an_animation_is_a_png_with_frames_in_order),
         cmocka_unit_test(a_folder_of_latents_has_mean_0_and_spread_1),
+        cmocka_unit_test(a_latent_keeps_the_row_that_was_chosen),
         cmocka_unit_test(a_network_trained_on_latents_makes_pictures),
         cmocka_unit_test(training_a_vae_resumes_with_the_same_bits),
     };

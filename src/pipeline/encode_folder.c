@@ -101,7 +101,7 @@ static limn_status put_row(folder_job *j, limn_writer *writer, json_t *row, int6
     return LIMN_OK;
 }
 
-/* The data set has the rows of the file in its order, less those that --where leaves out. */
+/* The data set has the rows of the file in its order, less those that --where leaves out, which may be of the same pictures. */
 static limn_status put_same_rows(folder_job *j, limn_writer *writer, char *bytes)
 {
     int64_t i = 0, n = limn_dataset_count(j->data);
@@ -111,7 +111,8 @@ static limn_status put_same_rows(folder_job *j, limn_writer *writer, char *bytes
         if (next) *next++ = '\0';
         json_t *row = json_loads(line, 0, NULL);
         const char *file = json_string_value(json_object_get(row, "file_name")), *own = limn_dataset_file(j->data, i) + strlen(j->o->folder) + 1;
-        if (file && strcmp(file, own) == 0) {
+        const char *text = json_string_value(json_object_get(row, "text"));
+        if (file && strcmp(file, own) == 0 && strcmp(text ? text : "", limn_dataset_caption(j->data, i)) == 0) {
             if (j->done[i]) status = put_row(j, writer, row, i);
             i++;
         }
