@@ -233,6 +233,7 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     if (*of_word && word) return wrong(verb->reads_picture ? "-i gives the picture, and there is a word too" : "-p gives the prompt, and there is a word too", word), 2;
     if (!*of_word) *of_word = word;
     limn_generate_options o = limn_generate_defaults();
+    if (verb->denoises) o.guidance = 1;
     generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .seed = (long)o.seed, .resample = o.resample};
     if (!read_options(&w, &n, &o) || !read_start(verb, &w, &n, &o)) return 2;
     limn_ctx *ctx = limn_ctx_new();

@@ -8,18 +8,18 @@ typedef struct generate_verb {
     const char *name, *help;
     bool reads_picture;   /* its word is a picture, and the prompt comes with -p if at all */
     bool enlarges;        /* that picture is the small one of a network that enlarges */
-    bool denoises;        /* --noise is needed */
+    bool denoises;        /* --noise is needed; guidance is 1 unless given: more adds to a picture what the prompt says and it does not hold */
     bool between;         /* --seeds A,B is needed, and the result is one strip */
 } generate_verb;
 
 /** Flags, model, pictures, files.  @return the exit code */
 int generate_run(int argc, char **argv, const generate_verb *verb);
 
-/* What all of them say about the network and the way to the picture. */
-#define GENERATE_HELP \
+/* What all of them say about the network and the way to the picture; CFG: the guidance they take if none is given. */
+#define GENERATE_HELP(CFG) \
     "  -m, --model FOLDER          model.safetensors and merges.txt.gz, as limn train writes them (models/emoji), or a\n" \
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n" \
-    "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale 3   --sampling-method NAME\n" \
+    "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale " CFG "   --sampling-method NAME\n" \
     "  --scheduler NAME   --precision auto|f32|bf16   -t, --threads 0   -o, --output FILE   --show   -q, --quiet: see limn generate --help\n"
 
 #endif

@@ -11,7 +11,7 @@ static const char help[] =
     "  limn train ddpm-sr --data FOLDER --out runs/sr\n"
     "  limn upscale -m runs/sr small.png -o large.png\n"
     "\n"
-    GENERATE_HELP
+    GENERATE_HELP("3")
     "\n"
     "The picture must have the model's small size, which the message tells.  Exit code 2: a wrong flag, file or size.\n";
 
