@@ -179,6 +179,30 @@ static void a_sampler_sets_out_at_the_level_that_was_asked_for(void **state)
     limn_ctx_free(ctx);
 }
 
+static void count_warnings(void *user, limn_log_level level, const char *text)
+{
+    if (level == LIMN_LOG_WARN && strstr(text, "no transparency")) ++*(int *)user;
+}
+
+static void a_picture_without_transparency_is_warned_of_once(void **state)
+{
+    fixture *f = *state;
+    uint8_t pixels[3 * PIXELS] = {0};
+    limn_image opaque = {SIDE, SIDE, 3, pixels}, images[2];
+    limn_generate_options o = f->o;
+    int warnings = 0;
+    o.strength = 0.1, o.n = 2;
+    limn_ctx_set_log(f->ctx, count_warnings, &warnings);
+    for (int i = 0; i < 2; i++) {
+        o.init = i ? &opaque : &f->farmer;
+        assert_int_equal(limn_generate(f->p, &o, images), LIMN_OK);
+        assert_int_equal(warnings, i);
+        limn_image_free(&images[0]);
+        limn_image_free(&images[1]);
+    }
+    limn_ctx_set_log(f->ctx, NULL, NULL);
+}
+
 static void refused(fixture *f, const limn_generate_options *o, const char *words)
 {
     limn_image image;
@@ -212,6 +236,7 @@ int main(void)
         cmocka_unit_test(outside_the_mask_the_picture_is_kept),
         cmocka_unit_test(between_two_seeds_the_ends_are_the_pictures_of_the_seeds),
         cmocka_unit_test(noise_is_taken_out),
+        cmocka_unit_test(a_picture_without_transparency_is_warned_of_once),
         cmocka_unit_test(a_sampler_sets_out_at_the_level_that_was_asked_for),
         cmocka_unit_test(what_does_not_go_together_is_refused),
     };

@@ -243,6 +243,13 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
     return LIMN_OK;
 }
 
+/* A model of cut-out figures has never seen one on paper: the paper would be taken for a part of the figure. */
+static void warn_of_ground(const limn_pipeline *p, const limn_image *init)
+{
+    if (!init || init->channels % 2 == 0 || limn_pipeline_describe(p).channels != 4) return;
+    limn_log(p->ctx, LIMN_LOG_WARN, "the picture has no transparency, and %s draws figures that stand on nothing: cut out what the picture shows, or little of it will be recognised", p->name);
+}
+
 limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn_image *images)
 {
     for (int i = 0; i < o->n; i++) images[i] = (limn_image){0};
@@ -251,6 +258,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     limn_status status = check(p, o);
     if (status == LIMN_OK) status = check_small(p, o->small);
     if (status == LIMN_OK) status = limn_start_check(p->ctx, o);
+    if (status == LIMN_OK) warn_of_ground(p, o->init);
     if (status == LIMN_OK) status = limn_generate_sampler(p, o, &sampling);
     if (status == LIMN_OK) status = limn_sampler_new(p->ctx, &sampling, &j.sampler);
     if (status == LIMN_OK) {
