@@ -9,7 +9,7 @@ static const char help[] =
     "\n"
     "examples:\n"
     "  limn denoise noisy.png --noise 40 -o clean.png\n"
-    "  limn denoise noisy.png --noise 40 --noise-left 10 -p \"a red apple\" -o better.png\n"
+    "  limn denoise noisy.png --noise 60 --noise-left 30 -p \"woman firefighter, medium skin tone\" -o better.png\n"
     "\n"
     "      --noise S               standard deviation of the noise in the picture, grey levels of 0 to 255\n"
     "      --noise-left S          how much of it to leave (0)\n"

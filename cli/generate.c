@@ -15,10 +15,10 @@ static const char help[] =
     "\n"
     "examples:\n"
     "  limn generate \"man farmer, dark skin tone\" -o farmer.png\n"
-    "  limn generate \"a red apple\" -b 16 --grid -s 7 --show\n"
-    "  limn generate \"a bear\" -i cat.png --strength 0.6 -o bear.png\n"
-    "  limn generate \"man farmer, medium skin tone\" -i farmer.png --mask face.png -o other.png\n"
-    "  limn generate -m runs/digits --class 3 --sampling-method ddpm --steps 250\n"
+    "  limn generate \"astronaut, medium skin tone\" -b 16 --grid -s 7 --show\n"
+    "  limn generate \"woman mechanic, medium skin tone\" -i farmer.png --strength 0.7 -o mechanic.png\n"
+    "  limn generate \"man farmer, light skin tone\" -i farmer.png --mask docs/pictures/mask.png -o face.png\n"
+    "  limn generate -m models/digits --class 3 --cfg-scale 2 -o three.png\n"
     "\n"
     "what:\n"
     "  -p, --prompt TEXT           the prompt, if not given as a word\n"
@@ -163,7 +163,7 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
     if ((n->width && n->width != info.width) || (n->height && n->height != info.height))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes %d x %d pictures, asked for %ld x %ld", info.width, info.height, n->width ? n->width : info.width,
                          n->height ? n->height : info.height);
-    if (info.reads_text && !w->prompt && !verb->reads_picture) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"a red apple\" -o apple.png");
+    if (info.reads_text && !w->prompt && !verb->reads_picture) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"man farmer\" -o farmer.png");
     if (!info.reads_text && (w->prompt || w->negative)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) reads no text: leave the prompt out", info.network);
     if (!info.classes && w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
     if (info.classes && !w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d, or %d for none", info.classes - 1, info.classes);

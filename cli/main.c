@@ -7,7 +7,7 @@ static const char help[] =
     "limn: describe, train and run denoising networks\n"
     "\n"
     "  limn generate \"man farmer\" -o farmer.png             a picture from words\n"
-    "  limn generate \"a bear\" -i cat.png --strength 0.6    a picture from words and a picture; --mask: only a part of it\n"
+    "  limn generate \"woman mechanic\" -i farmer.png        a picture from words and a picture; --mask: only a part of it\n"
     "  limn denoise noisy.png --noise 40 -o clean.png       noise out of a picture\n"
     "  limn upscale -m runs/sr small.png -o large.png       a larger picture\n"
     "  limn train mmdit-emoji --data FOLDER --out RUN       train on a folder of captioned pictures\n"
