@@ -144,6 +144,7 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("generate x --mask $D/none.png", "--mask expects --init-img too");
     refuses("denoise $D/none.png", "expected --noise");
     refuses("denoise --noise 4", "expected a picture");
+    refuses("generate -m " LIMN_SOURCE_DIR "/models/membrane", "makes none: limn segment");
     refuses("denoise $D/none.png --noise 4", "none.png: No such file");
     refuses("upscale", "expected a picture");
     refuses("upscale $D/none.png", "none.png: No such file");

@@ -239,7 +239,7 @@ limn_status limn_header_read(limn_ctx *ctx, limn_safetensors *st, limn_part *par
     limn_status status = limn_part_read(ctx, part, 0, n, head);
     if (status != LIMN_OK) return status;
     for (int i = 7; i >= 0; i--) length = length << 8 | head[i];
-    if (length > LIMN_HEADER_CAP) return bad(&r, NULL, "a header of %llu bytes, at most %d are allowed", (unsigned long long)length, LIMN_HEADER_CAP);
+    if (length > LIMN_HEADER_CAP) return bad(&r, NULL, "not a safetensors file, or a damaged one: a header of %llu bytes, at most %d are allowed", (unsigned long long)length, LIMN_HEADER_CAP);
     if (length > part->n_bytes - 8) return bad(&r, NULL, "a header of %llu bytes in a file of %zu", (unsigned long long)length, part->n_bytes);
     if (length < 2 || head[8] != '{') return bad(&r, NULL, "the header must begin with { at byte 8");
     part->header_bytes = (size_t)length;

@@ -111,6 +111,8 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     limn_status status = limn_map_file(ctx, source, p->file);
     if (status == LIMN_OK) status = limn_safetensors_open(ctx, p->file, &p->st);
     if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
+    if (status == LIMN_OK && strcmp(p->settings.family->task, "segment") == 0)
+        status = limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment", p->file, p->settings.family->name);
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = open_tokenizer(p, source, file);
