@@ -20,7 +20,7 @@ static const char help[] =
     "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET lists them\n"
     "  --merges FILE     merges of CLIP's tokenizer; without it every byte is a token\n"
     "  --init FILE       start from these weights (safetensors, or .pt, .pth, .ckpt of torch.save())\n"
-    "  --resume  go on from RUN/checkpoint.safetensors\n"
+    "  --resume  go on from RUN/checkpoint.safetensors; a new run there keeps that of an older one as checkpoint.old.safetensors\n"
     "\n"
     "  --steps 1000      optimizer steps   --minutes 0  stop and save after this time (0: never)\n"
     "  -b, --batch 32    pictures at once  --accumulate 1  so many batches make one step\n"
