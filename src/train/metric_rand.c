@@ -130,6 +130,47 @@ limn_status limn_rand_error(limn_ctx *ctx, const limn_label_pair *m, uint8_t cel
     return status;
 }
 
+/* From cells[], as measure(); n pixels that are each a segment of their own add n squares of 1. */
+static void add_squares(rand_job *j, limn_rand_sums *sums)
+{
+    uint32_t n_predicted = label_components(j->w, j->h, j->cells, j->parent, j->label);
+    memset(j->all, 0, ((size_t)n_predicted + 1) * sizeof *j->all);
+    for (uint32_t s = 1; s <= j->n_segments; s++) {
+        uint32_t first = j->start[s - 1], end = j->start[s];
+        sums->truth += (double)(end - first) * (double)(end - first);
+        for (uint32_t i = first; i < end; i++) j->here[j->label[j->order[i]]]++, j->all[j->label[j->order[i]]]++;
+        sums->both += j->here[0], j->here[0] = 0;
+        for (uint32_t i = first; i < end; i++) {
+            uint32_t *count = &j->here[j->label[j->order[i]]];
+            sums->both += (double)*count * (double)*count;
+            *count = 0;
+        }
+    }
+    sums->predicted += j->all[0];
+    for (uint32_t k = 1; k <= n_predicted; k++) sums->predicted += (double)j->all[k] * (double)j->all[k];
+}
+
+double limn_rand_sums_error(const limn_rand_sums *s)
+{
+    double mean = 0.5 * s->truth + 0.5 * s->predicted;
+    return mean > 0 ? 1 - s->both / mean : (double)NAN;
+}
+
+limn_status limn_rand_thinned(limn_ctx *ctx, const limn_label_pair *m, uint8_t cell, const float *p_cell, limn_rand_sums sums[LIMN_RAND_STEPS])
+{
+    rand_job j;
+    limn_status status = job_open(ctx, m, cell, &j);
+    for (int step = 0; status == LIMN_OK && step < LIMN_RAND_STEPS; step++) {
+        float t = (float)limn_rand_threshold(step);
+        for (uint32_t i = 0; i < j.n; i++) j.cells[i] = !(p_cell[i] > t);
+        status = limn_thin(ctx, j.w, j.h, j.cells);
+        for (uint32_t i = 0; i < j.n; i++) j.cells[i] = !j.cells[i];
+        if (status == LIMN_OK) add_squares(&j, &sums[step]);
+    }
+    job_free(&j);
+    return status;
+}
+
 double limn_rand_threshold(int step)
 {
     return (step + 1) / (double)(LIMN_RAND_STEPS + 1);

@@ -59,7 +59,7 @@ limn_status limn_components(limn_ctx *ctx, uint32_t width, uint32_t height, cons
  * membrane are one more segment.  With n_ij such pixels in truth segment i and predicted segment j,
  *     S = sum n_ij (n_ij - 1),  T = sum_i n_i. (n_i. - 1),  P = sum_j n_.j (n_.j - 1),
  *     precision = S / P, recall = S / T, error = 1 - S / ((T + P) / 2) = 1 - their F-score.
- * Borders are not thinned first, which the contest's server later did: its numbers are lower.  NaN where a sum is 0. */
+ * Borders are not thinned first: see limn_rand_thinned().  NaN where a sum is 0. */
 typedef struct limn_rand {
     double error, precision, recall;
     uint32_t n_truth, n_predicted; /* segments in the whole picture */
@@ -72,6 +72,24 @@ double limn_rand_threshold(int step);
 /** The same for every threshold: a pixel is cell where p_cell > t (as float).  The best of a set of pictures is the least mean error over
  *  all pictures at one threshold.  @param p_cell  [H,W] probability of `cell`; maps->prediction is not read */
 limn_status limn_rand_scan(limn_ctx *ctx, const limn_label_pair *maps, uint8_t cell, const float *p_cell, limn_rand out[LIMN_RAND_STEPS]);
+
+/** Lines of one pixel in the middle of what is not 0, Zhang & Suen 1984: what they separate (4-connected) stays apart.  Beyond the picture is line too, so
+ *  that a line which leaves the picture still does.  @param map  [H,W], in place, then 0 and 1   @return LIMN_OK; LIMN_NO_MEMORY */
+limn_status limn_thin(limn_ctx *ctx, uint32_t width, uint32_t height, uint8_t *map);
+
+/* V^Rand after thinning, by which ISBI 2012 ranks (Arganda-Carreras et al. 2015, eq. 3 with alpha = 1/2): membranes of the prediction become lines of one
+ * pixel first.  With p_ij the share of pixels in truth segment i and predicted segment j, of those whose truth is cell (the truth is not thinned: its
+ * membranes count nowhere),
+ *     V = sum p_ij^2 / (1/2 sum_i p_i.^2 + 1/2 sum_j p_.j^2),  error = 1 - V,
+ * where each pixel that the prediction still calls membrane is a segment of its own.  Sums run over all pictures. */
+typedef struct limn_rand_sums {
+    double both, truth, predicted; /* of squared numbers of pixels */
+} limn_rand_sums;
+
+/** Add a picture at every threshold; p_cell as above.  @return LIMN_OK; LIMN_NO_MEMORY, and sums may hold a part of the picture */
+limn_status limn_rand_thinned(limn_ctx *ctx, const limn_label_pair *maps, uint8_t cell, const float *p_cell, limn_rand_sums sums[LIMN_RAND_STEPS]);
+/** 1 - V; NaN where both sums are 0. */
+double limn_rand_sums_error(const limn_rand_sums *sums);
 
 /** Warping error after Jain et al. 2010: the truth is bent towards the prediction by changing simple points only, pixels whose
  *  change neither joins, splits, makes nor ends a cell (4-connected) or a membrane (8-connected, as is all beyond the picture).
