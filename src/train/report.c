@@ -22,6 +22,15 @@ limn_status limn_report_begin(limn_ctx *ctx, limn_report *r, int n_classes, cons
     return LIMN_OK;
 }
 
+static void add_wrong(limn_report *r, const limn_label_pair *maps, const float *p_cell)
+{
+    size_t n = (size_t)maps->width * maps->height;
+    for (int step = 0; step < LIMN_RAND_STEPS; step++) {
+        float t = (float)limn_rand_threshold(step);
+        for (size_t i = 0; i < n; i++) r->wrong[step] += maps->truth[i] != LIMN_IGNORED && (maps->truth[i] == r->cell) != (p_cell[i] > t);
+    }
+}
+
 static limn_status add_membranes(limn_ctx *ctx, limn_report *r, const limn_label_pair *maps, const float *p_cell)
 {
     limn_rand rand, scan[LIMN_RAND_STEPS];
@@ -29,10 +38,12 @@ static limn_status add_membranes(limn_ctx *ctx, limn_report *r, const limn_label
     limn_status status = limn_rand_error(ctx, maps, (uint8_t)r->cell, &rand);
     if (status == LIMN_OK) status = limn_warping_error(ctx, maps, (uint8_t)r->cell, &warping);
     if (status == LIMN_OK && p_cell) status = limn_rand_scan(ctx, maps, (uint8_t)r->cell, p_cell, scan);
+    if (status == LIMN_OK && p_cell) status = limn_rand_thinned(ctx, maps, (uint8_t)r->cell, p_cell, r->thinned);
     if (status != LIMN_OK) return status;
     add_mean(&r->rand, rand.error), add_mean(&r->precision, rand.precision), add_mean(&r->recall, rand.recall);
     add_mean(&r->warping, warping);
     for (int i = 0; p_cell && i < LIMN_RAND_STEPS; i++) add_mean(&r->scan[i], scan[i].error);
+    if (p_cell && r->n_classes == 2) add_wrong(r, maps, p_cell);
     return LIMN_OK;
 }
 
@@ -64,6 +75,18 @@ static double mean_distance(const limn_report *r, int first)
     return mean_of(&m);
 }
 
+uint64_t limn_report_pixels(const limn_report *r)
+{
+    uint64_t n = 0;
+    for (int k = 0; k < r->n_classes; k++) n += r->overlap[k].truth;
+    return n;
+}
+
+static void least(double error, int step, double *best, double *threshold)
+{
+    if (!isnan(error) && !(error >= *best)) *best = error, *threshold = limn_rand_threshold(step);
+}
+
 limn_report_scores limn_report_score(const limn_report *r)
 {
     limn_report_scores s = {
@@ -72,11 +95,15 @@ limn_report_scores limn_report_score(const limn_report *r)
         .iou = limn_class_mean(r->n_classes, 0, r->overlap, limn_iou), .foreground_iou = limn_class_mean(r->n_classes, 1, r->overlap, limn_iou),
         .hausdorff95 = mean_distance(r, 0), .foreground_hausdorff95 = mean_distance(r, 1),
         .rand = mean_of(&r->rand), .precision = mean_of(&r->precision), .recall = mean_of(&r->recall), .warping = mean_of(&r->warping),
-        .best_rand = NAN, .best_threshold = NAN,
+        .best_rand = NAN, .best_threshold = NAN, .best_thinned = NAN, .best_thinned_threshold = NAN, .best_pixel_error = NAN, .best_pixel_threshold = NAN,
+        .thinned = limn_rand_sums_error(&r->thinned[LIMN_RAND_STEPS / 2]),
     };
+    double n = (double)limn_report_pixels(r);
+    bool scanned = n > 0 && r->n_classes == 2 && r->scan[0].n;
     for (int i = 0; i < LIMN_RAND_STEPS; i++) {
-        double error = mean_of(&r->scan[i]);
-        if (!isnan(error) && !(error >= s.best_rand)) s.best_rand = error, s.best_threshold = limn_rand_threshold(i);
+        least(mean_of(&r->scan[i]), i, &s.best_rand, &s.best_threshold);
+        least(limn_rand_sums_error(&r->thinned[i]), i, &s.best_thinned, &s.best_thinned_threshold);
+        if (scanned) least((double)r->wrong[i] / n, i, &s.best_pixel_error, &s.best_pixel_threshold);
     }
     return s;
 }

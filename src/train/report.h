@@ -19,6 +19,8 @@ typedef struct limn_report {
     limn_overlap overlap[LIMN_MAX_CLASSES];
     limn_score_mean hausdorff95[LIMN_MAX_CLASSES];
     limn_score_mean rand, precision, recall, warping, scan[LIMN_RAND_STEPS];
+    limn_rand_sums thinned[LIMN_RAND_STEPS];
+    uint64_t wrong[LIMN_RAND_STEPS]; /* pixels, of two classes, at each threshold */
 } limn_report;
 
 /* NaN: there is nothing to say. */
@@ -28,6 +30,8 @@ typedef struct limn_report_scores {
     double foreground_dice, foreground_iou, foreground_hausdorff95; /* the same without class 0 */
     double rand, precision, recall, warping;
     double best_rand, best_threshold;                               /* least mean Rand error at one threshold of the probability */
+    double thinned, best_thinned, best_thinned_threshold;           /* 1 - V^Rand after thinning at 1/2, its least */
+    double best_pixel_error, best_pixel_threshold;                  /* of two classes */
 } limn_report_scores;
 
 /** An empty report.  names [n_classes] stay the caller's and live as long as the report.
@@ -37,13 +41,16 @@ limn_status limn_report_begin(limn_ctx *ctx, limn_report *report, int n_classes,
  *  @return LIMN_OK; as limn_overlap_add(), also for maps of another n_classes; LIMN_NO_MEMORY.  On failure the report is unchanged. */
 limn_status limn_report_add(limn_ctx *ctx, limn_report *report, const limn_label_pair *maps, const float *p_cell);
 limn_report_scores limn_report_score(const limn_report *report);
+/** Pixels with a class. */
+uint64_t limn_report_pixels(const limn_report *report);
 
 /** A table of classes, the errors, and the notes; a class that is nowhere is "absent". */
 void limn_report_text(const limn_report *report, limn_text *out);
 /** What looks like a failure of training, a line each: one class predicted everywhere, a class that is never predicted or never in the truth. */
 void limn_report_notes(const limn_report *report, limn_text *out);
 /** {pictures, pixels, pixel_error, mean {dice, iou, hausdorff95}, foreground_mean {..}, classes [{name, truth, predicted, both, dice, iou,
- *  hausdorff95}], membrane {rand_error, rand_precision, rand_recall, best_rand_error, best_threshold, warping_error}}; null where a number is NaN.
+ *  hausdorff95}], membrane {rand_error, rand_precision, rand_recall, best_rand_error, best_threshold, thinned_rand_error,
+ *  best_thinned_rand_error, best_thinned_threshold, best_pixel_error, best_pixel_threshold, warping_error}}; null where a number is NaN.
  *  @return the caller's (json_decref()); NULL: out of memory */
 json_t *limn_report_json(const limn_report *report);
 

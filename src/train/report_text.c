@@ -18,13 +18,6 @@ static double distance_of(const limn_report *r, int k)
     return r->hausdorff95[k].n ? r->hausdorff95[k].sum / (double)r->hausdorff95[k].n : (double)NAN;
 }
 
-static uint64_t count_pixels(const limn_report *r)
-{
-    uint64_t n = 0;
-    for (int k = 0; k < r->n_classes; k++) n += r->overlap[k].truth;
-    return n;
-}
-
 /* ---- text -------------------------------------------------------------------------------------------------------------- */
 
 static void number(limn_text *out, int width, int digits, double v, const char *none)
@@ -56,7 +49,7 @@ static void table(const limn_report *r, const limn_report_scores *s, limn_text *
 {
     char name[NAME_BYTES];
     int width = name_width(r);
-    double all = (double)count_pixels(r);
+    double all = (double)limn_report_pixels(r);
     padded(out, "class", width);
     limn_text_printf(out, "  %9s  %11s  %8s  %8s  %12s\n", "truth %", "predicted %", "Dice", "IoU", "Hausdorff 95");
     for (int k = 0; k < r->n_classes; k++) {
@@ -80,13 +73,16 @@ static void membranes(const limn_report_scores *s, limn_text *out)
     if (isnan(s->rand)) limn_text_printf(out, "Rand error: no pixels of cells to compare\n");
     else limn_text_printf(out, "Rand error %.4f (precision %.4f, recall %.4f)\n", s->rand, s->precision, s->recall);
     if (!isnan(s->best_rand)) limn_text_printf(out, "best Rand error %.4f, at probability > %.2f\n", s->best_rand, s->best_threshold);
+    if (!isnan(s->thinned))
+        limn_text_printf(out, "1 - V Rand after thinning %.4f, best %.4f, at probability > %.2f\n", s->thinned, s->best_thinned, s->best_thinned_threshold);
+    if (!isnan(s->best_pixel_error)) limn_text_printf(out, "best pixel error %.4f, at probability > %.2f\n", s->best_pixel_error, s->best_pixel_threshold);
     if (!isnan(s->warping)) limn_text_printf(out, "warping error %.6f\n", s->warping);
 }
 
 void limn_report_text(const limn_report *r, limn_text *out)
 {
     limn_report_scores s = limn_report_score(r);
-    uint64_t n = count_pixels(r);
+    uint64_t n = limn_report_pixels(r);
     limn_text_printf(out, "%lld picture%s, %llu pixels with a class", (long long)r->n_pictures, r->n_pictures == 1 ? "" : "s", (unsigned long long)n);
     if (n) limn_text_printf(out, ", pixel error %.4f", s.pixel_error);
     limn_text_printf(out, "\n\n");
@@ -102,7 +98,7 @@ void limn_report_text(const limn_report *r, limn_text *out)
 void limn_report_notes(const limn_report *r, limn_text *out)
 {
     char name[NAME_BYTES];
-    uint64_t n = count_pixels(r);
+    uint64_t n = limn_report_pixels(r);
     for (int k = 0; n && k < r->n_classes; k++) {
         const limn_overlap *c = &r->overlap[k];
         name_of(r, k, name);
@@ -152,12 +148,14 @@ static json_t *classes_json(const limn_report *r)
 json_t *limn_report_json(const limn_report *r)
 {
     limn_report_scores s = limn_report_score(r);
-    json_t *o = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "pictures", (json_int_t)r->n_pictures, "pixels", (json_int_t)count_pixels(r), "pixel_error",
+    json_t *o = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "pictures", (json_int_t)r->n_pictures, "pixels", (json_int_t)limn_report_pixels(r), "pixel_error",
                           real(s.pixel_error), "mean", means_json(s.dice, s.iou, s.hausdorff95), "foreground_mean",
                           means_json(s.foreground_dice, s.foreground_iou, s.foreground_hausdorff95), "classes", classes_json(r));
     if (!o || r->cell < 0) return o;
-    json_t *m = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "rand_error", real(s.rand), "rand_precision", real(s.precision), "rand_recall", real(s.recall),
-                          "best_rand_error", real(s.best_rand), "best_threshold", real(s.best_threshold), "warping_error", real(s.warping));
+    json_t *m = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rand_error", real(s.rand), "rand_precision", real(s.precision),
+                          "rand_recall", real(s.recall), "best_rand_error", real(s.best_rand), "best_threshold", real(s.best_threshold), "thinned_rand_error", real(s.thinned),
+                          "best_thinned_rand_error", real(s.best_thinned), "best_thinned_threshold", real(s.best_thinned_threshold), "best_pixel_error",
+                          real(s.best_pixel_error), "best_pixel_threshold", real(s.best_pixel_threshold), "warping_error", real(s.warping));
     if (m && json_object_set_new(o, "membrane", m) == 0) return o;
     json_decref(o);
     return NULL;
