@@ -4,7 +4,8 @@ usage: metric_vectors.py > tests/vectors/metrics.h
 
 Dice and IoU are counted with numpy; Hausdorff distances come from scipy's erosion and distance transform and numpy's percentile; Rand errors from
 scikit-image, whose "precision" divides by the pairs of the truth (its table has the truth in rows): they are exchanged here. The warping of
-Jain et al. 2010 is written out from the definition of a simple point, components of the 3x3 neighbourhood counted by scipy.
+Jain et al. 2010 is written out from the definition of a simple point, components of the 3x3 neighbourhood counted by scipy. Thin lines are
+Zhang & Suen 1984 written out for whole pictures at once (scikit-image's skeletonize() removes stairs as well, and is another set of lines).
 """
 from collections import deque
 
@@ -122,6 +123,32 @@ def warping(t, goal):
     return (now != goal).sum() / known.sum()
 
 
+def thin(lines):
+    """What lies beyond the picture is line and stays."""
+    now = np.pad(lines.astype(bool), 1, constant_values=True)
+    inside = np.pad(np.ones_like(lines, bool), 1)
+    while True:
+        before = now.copy()
+        for a, b in (((0, 2, 4), (2, 4, 6)), ((0, 2, 6), (0, 4, 6))):
+            p = [np.roll(now, (-dy, -dx), (0, 1)) for dy, dx in ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))]
+            count = sum(q.astype(int) for q in p)
+            rises = sum((~p[k] & p[(k + 1) % 8]).astype(int) for k in range(8))
+            stays = p[a[0]] & p[a[1]] & p[a[2]] | p[b[0]] & p[b[1]] & p[b[2]]
+            now = now & ~(inside & (count >= 2) & (count <= 6) & (rises == 1) & ~stays)
+        if (now == before).all():
+            return now[1:-1, 1:-1]
+
+
+def thinned(t, p, threshold):
+    """Sums of V^Rand, Arganda-Carreras et al. 2015: (both, truth, predicted), pixels of remaining lines one by one."""
+    a, b = segments(t == 1), segments(~thin(p <= np.float32(threshold)))
+    b[b == 0] = b.max() + 1 + np.arange((b == 0).sum())
+    table = np.zeros((a.max() + 1, b.max() + 1))
+    np.add.at(table, (a, b), 1)
+    table = table[1:]
+    return (table ** 2).sum(), (table.sum(1) ** 2).sum(), (table.sum(0) ** 2).sum()
+
+
 # ---- pictures
 
 PH, PW = 14, 17
@@ -166,6 +193,14 @@ def main():
         *map(number, rand(cell_true_ignored, p_cell > 0.5)[:3]), *rand(cell_true_ignored, p_cell > 0.5)[3:]))
     for name, t in (("membrane_warping", cell_true), ("membrane_warping_ignored", cell_true_ignored)):
         print(f"static const double {name} = {number(warping(t, p_cell > 0.5))};")
+    print("static const struct membrane_sums {\n    double both, truth, predicted;\n} membrane_thinned[19] = {")
+    for step in range(1, 20):
+        print("    {%s, %s, %s}," % tuple(map(number, thinned(cell_true, p_cell, step / 20))))
+    print("};")
+    lines = p_true < 0.55
+    lines |= ndimage.binary_dilation(np.random.default_rng(8).uniform(0, 1, lines.shape) < 0.03, ALL)
+    array("unsigned char", "lines_thick", lines.astype(int))
+    array("unsigned char", "lines_thin", thin(lines).astype(int))
     array("unsigned char", "picture_clean", picture)
     array("unsigned char", "picture_noisy", noisy)
     print(f"static const double picture_psnr = {number(peak_signal_noise_ratio(picture, noisy))};")

@@ -113,6 +113,66 @@ static void rand_errors_equal_scikit_image(void **state)
     same_rand("Rand error beside ignored pixels", &one, &membrane_rand_ignored);
 }
 
+static void thin_lines_equal_their_definition(void **state)
+{
+    uint8_t lines[MEMBRANE_H * MEMBRANE_W];
+    memcpy(lines, lines_thick, sizeof lines);
+    assert_int_equal(limn_thin(*state, MEMBRANE_W, MEMBRANE_H, lines), LIMN_OK);
+    assert_memory_equal(lines, lines_thin, sizeof lines);
+}
+
+/* Cells of a random map, 4-connected, keep their number and are never joined: each holds pixels of one cell of before. */
+static void thinning_joins_no_cells(void **state)
+{
+    enum { W = 41, H = 29, N = W * H };
+    uint8_t map[N], thin[N];
+    uint32_t before[N], after[N], n_before, n_after, n_lost = 0, old[N + 1];
+    for (uint32_t round = 0; round < 100; round++) {
+        for (uint32_t i = 0; i < N; i++) map[i] = limn_random_below(11, LIMN_STREAM_TEST, round, i, 100) < 40 + round / 2;
+        memcpy(thin, map, N);
+        assert_int_equal(limn_thin(*state, W, H, thin), LIMN_OK);
+        assert_int_equal(limn_components(*state, W, H, map, 0, before, &n_before), LIMN_OK);
+        assert_int_equal(limn_components(*state, W, H, thin, 0, after, &n_after), LIMN_OK);
+        memset(old, 0, sizeof old);
+        assert_int_equal(n_before, n_after);
+        for (uint32_t i = 0; i < N; i++) {
+            assert_true(map[i] || !thin[i]);
+            n_lost += map[i] && !thin[i];
+            if (!before[i]) continue;
+            if (old[after[i]] && old[after[i]] != before[i]) fail_msg("round %u: cells %u and %u became one", round, old[after[i]], before[i]);
+            old[after[i]] = before[i];
+        }
+    }
+    assert_true(n_lost > 1000);
+}
+
+/* A thick wall has the error of a thin one once both are thin; a gap joins two cells. */
+static void v_rand_after_thinning_equals_its_definition(void **state)
+{
+    enum { W = 16, H = 10, A = 5 * H, B = 9 * H };
+    uint8_t truth[W * H];
+    float thick[W * H];
+    limn_label_pair maps = {MEMBRANE_W, MEMBRANE_H, 2, membrane_truth, membrane_truth};
+    limn_rand_sums sums[LIMN_RAND_STEPS] = {0};
+    assert_int_equal(limn_rand_thinned(*state, &maps, 1, membrane_p, sums), LIMN_OK);
+    for (int i = 0; i < LIMN_RAND_STEPS; i++) {
+        const struct membrane_sums *e = &membrane_thinned[i];
+        near("both", sums[i].both, e->both), near("truth", sums[i].truth, e->truth), near("predicted", sums[i].predicted, e->predicted);
+        near("1 - V", limn_rand_sums_error(&sums[i]), 1 - 2 * e->both / (e->truth + e->predicted));
+    }
+    for (int i = 0; i < W * H; i++) truth[i] = i % W < 5 || i % W > 6, thick[i] = i % W < 3 || i % W > 8 ? 0.9f : 0.1f;
+    maps = (limn_label_pair){W, H, 2, truth, truth};
+    memset(sums, 0, sizeof sums);
+    assert_int_equal(limn_rand_thinned(*state, &maps, 1, thick, sums), LIMN_OK);
+    near("a thick wall", limn_rand_sums_error(&sums[9]), 0);
+    for (int x = 0; x < W; x++) thick[4 * W + x] = 0.9f;
+    memset(sums, 0, sizeof sums);
+    assert_int_equal(limn_rand_thinned(*state, &maps, 1, thick, sums), LIMN_OK);
+    assert_true(limn_rand_sums_error(&sums[9]) > 0.2);
+    memset(sums, 0, sizeof sums);
+    assert_true(isnan(limn_rand_sums_error(&sums[9])));
+}
+
 static void warping_errors_equal_the_definition_of_simple_points(void **state)
 {
     uint8_t cells[MEMBRANE_H * MEMBRANE_W];
@@ -232,6 +292,9 @@ int main(void)
         cmocka_unit_test(distances_equal_a_search_of_all_pixels),
         cmocka_unit_test(components_equal_scipy),
         cmocka_unit_test(rand_errors_equal_scikit_image),
+        cmocka_unit_test(thin_lines_equal_their_definition),
+        cmocka_unit_test(thinning_joins_no_cells),
+        cmocka_unit_test(v_rand_after_thinning_equals_its_definition),
         cmocka_unit_test(warping_errors_equal_the_definition_of_simple_points),
         cmocka_unit_test(a_moved_wall_is_no_error_of_topology_and_a_gap_is),
         cmocka_unit_test(psnr_and_ssim_equal_scikit_image),

@@ -88,6 +88,40 @@ static void the_best_threshold_is_one_for_all_pictures(void **state)
     free(r);
 }
 
+static double thinned_error(int step, double n)
+{
+    const struct membrane_sums *m = &membrane_thinned[step];
+    return 1 - 2 * n * m->both / (n * m->truth + n * m->predicted);
+}
+
+static void thinned_errors_and_pixel_errors_are_of_all_pictures_together(void **state)
+{
+    limn_report *r = malloc(sizeof *r);
+    uint8_t cells[MEMBRANE_N];
+    for (int i = 0; i < MEMBRANE_N; i++) cells[i] = membrane_p[i] > 0.5f;
+    limn_label_pair maps = {MEMBRANE_W, MEMBRANE_H, 2, membrane_truth, cells};
+    assert_int_equal(limn_report_begin(*state, r, 2, NULL, 1), LIMN_OK);
+    for (int picture = 0; picture < 2; picture++) assert_int_equal(limn_report_add(*state, r, &maps, membrane_p), LIMN_OK);
+    limn_report_scores s = limn_report_score(r);
+    int best = 0, fewest = 0, wrong[LIMN_RAND_STEPS] = {0};
+    for (int k = 0; k < LIMN_RAND_STEPS; k++) {
+        for (int i = 0; i < MEMBRANE_N; i++) wrong[k] += (membrane_p[i] > (float)limn_rand_threshold(k)) != membrane_truth[i];
+        if (thinned_error(k, 2) < thinned_error(best, 2)) best = k;
+        if (wrong[k] < wrong[fewest]) fewest = k;
+    }
+    near("thinned at 1/2", s.thinned, thinned_error(9, 2));
+    near("best thinned", s.best_thinned, thinned_error(best, 2));
+    near("its threshold", s.best_thinned_threshold, limn_rand_threshold(best));
+    near("pixel error", s.pixel_error, wrong[9] / (double)MEMBRANE_N);
+    near("best pixel error", s.best_pixel_error, wrong[fewest] / (double)MEMBRANE_N);
+    near("its threshold", s.best_pixel_threshold, limn_rand_threshold(fewest));
+    json_t *o = limn_report_json(r), *m = json_object_get(o, "membrane");
+    near("in JSON", json_real_value(json_object_get(m, "best_thinned_rand_error")), s.best_thinned);
+    near("in JSON", json_real_value(json_object_get(m, "best_pixel_error")), s.best_pixel_error);
+    json_decref(o);
+    free(r);
+}
+
 static void has(const limn_text *text, const char *part)
 {
     assert_false(text->failed);
@@ -230,6 +264,7 @@ int main(void)
         cmocka_unit_test(classes_nowhere_are_left_out_of_means),
         cmocka_unit_test(pixels_of_pictures_are_summed_and_distances_averaged),
         cmocka_unit_test(the_best_threshold_is_one_for_all_pictures),
+        cmocka_unit_test(thinned_errors_and_pixel_errors_are_of_all_pictures_together),
         cmocka_unit_test(the_table_is_aligned_and_says_what_is_absent),
         cmocka_unit_test(failures_of_training_are_named),
         cmocka_unit_test(json_holds_the_numbers_and_null_for_none),
