@@ -11,10 +11,18 @@ struct limn_segmenter {
     limn_graph *g;
     limn_ports ports;
     limn_plan *plan;
-    int batch, overlap;
+    int batch, overlap, turns, grid;
     int width, height, channels;   /* of a tile */
     int out_w, out_h, logits;      /* of its result; the borders that padding=valid loses are equal on all sides */
 };
+
+/* Pixels along one side that the last level sees as one. */
+static int grid_of(const limn_settings *settings, int tile)
+{
+    int grid = 1 << (limn_settings_get(settings, "levels") - 1);
+    while (grid > tile) grid /= 2;
+    return grid;
+}
 
 static int between(int value, int low, int high)
 {
@@ -40,6 +48,8 @@ limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, l
     s->out_h = (int)y.dim[1], s->out_w = (int)y.dim[2], s->logits = (int)y.dim[3];
     int smaller = s->out_h < s->out_w ? s->out_h : s->out_w;
     s->overlap = between(o->overlap ? o->overlap : smaller / 4, 0, smaller - 1);
+    s->turns = !o->average_turns ? 1 : s->width == s->height ? 8 : 4;
+    s->grid = grid_of(&o->settings, smaller);
     return LIMN_OK;
 }
 
@@ -79,16 +89,30 @@ size_t limn_segmenter_bytes(const limn_segmenter *s, int width, int height)
 
 /* ---- tiles ----------------------------------------------------------------------------------------------------------------- */
 
-/* Tiles along one axis of n pixels, each of `tile`, neighbours sharing `overlap` at least. */
-static int count(int n, int tile, int overlap)
+static int quotient_up(int a, int b)
 {
-    return n <= tile ? 1 : (n - tile + tile - overlap - 1) / (tile - overlap) + 1;
+    return (a + b - 1) / b;
 }
 
-/* First pixel of tile i: evenly spread, the last one ends with the picture; a picture smaller than a tile lies in its middle. */
-static int begin(int i, int tiles, int n, int tile)
+/* Tiles along one axis of n pixels, each of `tile`, neighbours sharing `overlap` at least (less where a step would be shorter than the grid). */
+static int count(int n, int tile, int overlap, int grid)
 {
-    return tiles == 1 ? (n - tile) / 2 : (int)((int64_t)i * (n - tile) / (tiles - 1));
+    int step = tile - overlap < grid ? 1 : (tile - overlap) / grid;
+    return n <= tile ? 1 : quotient_up(quotient_up(n - tile, grid), step) + 1;
+}
+
+/* First pixel of tile i, on the grid: evenly spread, the last one ends with the picture or just beyond; a picture smaller than a tile lies in its middle. */
+static int begin(int i, int tiles, int n, int tile, int grid)
+{
+    if (tiles == 1) return -((tile - n) / 2 / grid * grid);
+    return (int)((int64_t)i * quotient_up(n - tile, grid) / (tiles - 1)) * grid;
+}
+
+/* Where pixel (x, y) of a view lies in a tile of w x h: bit 0 flips columns, bit 1 rows, bit 2 exchanges them. */
+static void turned(int view, int w, int h, int *x, int *y)
+{
+    int u = view & 4 ? *y : *x, v = view & 4 ? *x : *y;
+    *x = view & 1 ? w - 1 - u : u, *y = view & 2 ? h - 1 - v : v;
 }
 
 /* Pixel i of a line of n pixels that goes on as its mirror image. */
@@ -106,13 +130,32 @@ static float ramp(int i, int tile, int overlap)
     return inside >= overlap ? 1 : (float)(inside + 1) / (float)(overlap + 1);
 }
 
-static void read_tile(const limn_segmenter *s, int x0, int y0, int width, int height, const float *image, float *to)
+typedef struct grid {
+    int columns, rows, width, height;
+} grid;
+
+/* One tile, seen one way. */
+typedef struct view {
+    int x, y, turn; /* of its result */
+} view;
+
+static view view_of(const limn_segmenter *s, const grid *g, int i)
+{
+    int tile = i / s->turns;
+    return (view){.x = begin(tile % g->columns, g->columns, g->width, s->out_w, s->grid), .y = begin(tile / g->columns, g->rows, g->height, s->out_h, s->grid),
+                  .turn = i % s->turns};
+}
+
+static void read_view(const limn_segmenter *s, view at, const grid *g, const float *image, float *to)
 {
     size_t c = (size_t)s->channels;
-    int left = x0 - (s->width - s->out_w) / 2, top = y0 - (s->height - s->out_h) / 2;
+    int left = at.x - (s->width - s->out_w) / 2, top = at.y - (s->height - s->out_h) / 2;
     for (int y = 0; y < s->height; y++)
-        for (int x = 0; x < s->width; x++, to += c)
-            memcpy(to, image + ((size_t)mirrored(top + y, height) * (size_t)width + (size_t)mirrored(left + x, width)) * c, c * sizeof *to);
+        for (int x = 0; x < s->width; x++, to += c) {
+            int px = x, py = y;
+            turned(at.turn, s->width, s->height, &px, &py);
+            memcpy(to, image + ((size_t)mirrored(top + py, g->height) * (size_t)g->width + (size_t)mirrored(left + px, g->width)) * c, c * sizeof *to);
+        }
 }
 
 /* softmax of one pixel's logits, added with a weight */
@@ -129,47 +172,34 @@ static void add_pixel(const limn_segmenter *s, const float *logit, float weight,
     for (int k = 0; k < s->logits; k++) to[k] += weight * expf(logit[k] - top) / sum;
 }
 
-static void add_tile(const limn_segmenter *s, int x0, int y0, int width, int height, const float *logits, float *out, float *weight)
+static void add_view(const limn_segmenter *s, view from, const grid *g, const float *logits, float *out, float *weight)
 {
     size_t k = (size_t)limn_segmenter_classes(s);
     for (int y = 0; y < s->out_h; y++)
         for (int x = 0; x < s->out_w; x++) {
-            int px = x0 + x, py = y0 + y;
-            if (px < 0 || py < 0 || px >= width || py >= height) continue;
-            size_t at = (size_t)py * (size_t)width + (size_t)px;
+            int px = x, py = y;
+            turned(from.turn, s->out_w, s->out_h, &px, &py);
+            px += from.x, py += from.y;
+            if (px < 0 || py < 0 || px >= g->width || py >= g->height) continue;
+            size_t at = (size_t)py * (size_t)g->width + (size_t)px;
             float w = ramp(x, s->out_w, s->overlap) * ramp(y, s->out_h, s->overlap);
             add_pixel(s, logits + ((size_t)y * (size_t)s->out_w + (size_t)x) * (size_t)s->logits, w, out + at * k);
             weight[at] += w;
         }
 }
 
-typedef struct grid {
-    int columns, rows, width, height;
-} grid;
-
-static void place(const limn_segmenter *s, const grid *g, int tile, int *x, int *y)
-{
-    *x = begin(tile % g->columns, g->columns, g->width, s->out_w);
-    *y = begin(tile / g->columns, g->rows, g->height, s->out_h);
-}
-
-/* Tiles first .. first + batch - 1; the last batch repeats its last tile. */
+/* Views first .. first + batch - 1 of n; the last batch repeats its last one. */
 static limn_status run_batch(limn_segmenter *s, const grid *g, int first, const float *image, float *out, float *weight, float *logits)
 {
-    int n = g->columns * g->rows, x, y;
+    int n = g->columns * g->rows * s->turns;
     size_t in = (size_t)s->width * (size_t)s->height * (size_t)s->channels, result = (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
     float *to = limn_plan_data(s->plan, s->ports.image);
-    for (int b = 0; b < s->batch; b++) {
-        place(s, g, first + b < n ? first + b : n - 1, &x, &y);
-        read_tile(s, x, y, g->width, g->height, image, to + (size_t)b * in);
-    }
+    for (int b = 0; b < s->batch; b++) read_view(s, view_of(s, g, first + b < n ? first + b : n - 1), g, image, to + (size_t)b * in);
     limn_plan_touch(s->plan, s->ports.image);
     limn_status status = limn_plan_run(s->plan);
     if (status == LIMN_OK) status = limn_plan_get(s->plan, s->ports.output, LIMN_F32, logits);
-    for (int b = 0; b < s->batch && first + b < n && status == LIMN_OK; b++) {
-        place(s, g, first + b, &x, &y);
-        add_tile(s, x, y, g->width, g->height, logits + (size_t)b * result, out, weight);
-    }
+    for (int b = 0; b < s->batch && first + b < n && status == LIMN_OK; b++)
+        add_view(s, view_of(s, g, first + b), g, logits + (size_t)b * result, out, weight);
     return status;
 }
 
@@ -177,14 +207,15 @@ limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int 
 {
     size_t pixels = (size_t)width * (size_t)height, k = (size_t)limn_segmenter_classes(s);
     size_t result = (size_t)s->batch * (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
-    grid g = {count(width, s->out_w, s->overlap), count(height, s->out_h, s->overlap), width, height};
+    grid g = {count(width, s->out_w, s->overlap, s->grid), count(height, s->out_h, s->overlap, s->grid), width, height};
+    int n = g.columns * g.rows * s->turns;
     float *weight = calloc(pixels, sizeof *weight), *logits = malloc(result * sizeof *logits);
     bool fits = weight && logits && limn_plan_data(s->plan, s->ports.image);
     limn_status status = fits ? LIMN_OK : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
     memset(out, 0, pixels * k * sizeof *out);
-    for (int i = 0; i < g.columns * g.rows && status == LIMN_OK; i += s->batch) {
+    for (int i = 0; i < n && status == LIMN_OK; i += s->batch) {
         status = run_batch(s, &g, i, image, out, weight, logits);
-        if (status == LIMN_OK && !limn_progress(ctx, "tile", i + s->batch, g.columns * g.rows)) status = limn_fail(ctx, LIMN_CANCELLED, "stopped");
+        if (status == LIMN_OK && !limn_progress(ctx, "tile", i + s->batch, n)) status = limn_fail(ctx, LIMN_CANCELLED, "stopped");
     }
     for (size_t i = 0; i < pixels * k && status == LIMN_OK; i++) out[i] /= weight[i / k];
     free(weight);

@@ -9,7 +9,8 @@ typedef struct limn_segmenter limn_segmenter;
 typedef struct limn_segmenter_options {
     limn_settings settings;     /* `size` (and `height`) are those of a tile */
     int batch;                  /* tiles at once; 0: 1 */
-    int overlap;                /* pixels two neighbours share; 0: a quarter of a tile */
+    int overlap;                /* pixels two neighbours share at least; 0: a quarter of a tile */
+    bool average_turns;         /* each tile is also seen flipped and turned, 8 times in all (4 where it is not square), which takes no more memory */
     bool own_parameters;        /* see limn_plan_options */
     limn_precision precision;
 } limn_segmenter_options;
@@ -28,7 +29,8 @@ size_t limn_segmenter_bytes(const limn_segmenter *s, int width, int height);
 
 /**
  * Probabilities of every pixel: softmax of the logits (one logit x: sigmoid(x) is the second class), averaged where tiles overlap with weights
- * that fall towards their borders.  What lies outside of the picture is its mirror image, so all sizes from 1 x 1 on work.
+ * that fall towards their borders.  What lies outside of the picture is its mirror image, so all sizes from 1 x 1 on work.  Tiles begin where the
+ * poolings do (multiples of 2^(levels - 1)), so that a pixel far from borders has the value it has in one large tile.
  *
  * @param image   [height, width, C] in 0..1
  * @param out     [height, width, K]
