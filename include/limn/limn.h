@@ -201,7 +201,8 @@ typedef struct limn_segmentation limn_segmentation;
 
 typedef struct limn_segmentation_options {
     int tile;                    /* pixels a side of a tile; 0: those the network was trained with */
-    int overlap;                 /* pixels two neighbours share; 0: a quarter of a tile */
+    int overlap;                 /* pixels two neighbours share at least; 0: a quarter of a tile */
+    bool average_turns;          /* mean of what is found in 8 flips and turns (4 where tiles are not square): better, 8 times slower, no more memory */
     limn_precision precision;
 } limn_segmentation_options;
 
