@@ -14,14 +14,19 @@
 #define GRAY "unet size=64 channels=1 classes=3 width=4 levels=2"
 static char path[] = "test-segment.safetensors";
 
-static limn_segmentation *opened(limn_ctx *ctx, const char *settings, const char *classes, int tile, int overlap)
+static limn_segmentation *opened_with(limn_ctx *ctx, const char *settings, const char *classes, limn_segmentation_options options)
 {
     limn_segmentation *s;
     assert_true(make_network(ctx, path, settings, classes));
-    limn_status status = limn_segmentation_open(ctx, path, &(limn_segmentation_options){.tile = tile, .overlap = overlap}, &s);
+    limn_status status = limn_segmentation_open(ctx, path, &options, &s);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     unlink(path);
     return s;
+}
+
+static limn_segmentation *opened(limn_ctx *ctx, const char *settings, const char *classes, int tile, int overlap)
+{
+    return opened_with(ctx, settings, classes, (limn_segmentation_options){.tile = tile, .overlap = overlap});
 }
 
 static float *noise(size_t n)
@@ -63,6 +68,66 @@ static void tiles_are_one_large_tile_away_from_their_borders(void **state)
     free(classes);
     limn_segmentation_free(small);
     limn_segmentation_free(large);
+}
+
+/* 97 pixels in tiles of 64 that begin at 0 and 36, for a grid of 4 pixels; 33 would end with the picture and pool other pixels together. */
+static void tiles_begin_where_the_poolings_do(void **state)
+{
+    enum { N = 97, REACH = 14, K = 3 };
+    const char *settings = "unet size=64 channels=1 classes=3 width=4 levels=3 convs=1";
+    limn_segmentation *small = opened(*state, settings, NULL, 0, 0), *large = opened(*state, settings, NULL, 128, 0);
+    float *x = noise(N * N), *a = malloc(N * N * K * sizeof *a), *b = malloc(N * N * K * sizeof *b), worst = 0, border = 0;
+    uint8_t *classes = malloc(N * N);
+    bool inner[N]; /* seen by one tile, far from its borders */
+    for (int i = 0; i < N; i++) inner[i] = (i >= REACH && i < 36) || (i >= 64 && i < 100 - REACH);
+    assert_int_equal(limn_segment_values(small, N, N, 1, x, classes, a), LIMN_OK);
+    assert_int_equal(limn_segment_values(large, N, N, 1, x, classes, b), LIMN_OK);
+    for (int i = 0; i < N * N * K; i++) {
+        float difference = fabsf(a[i] - b[i]);
+        if (inner[i / K % N] && inner[i / K / N]) worst = fmaxf(worst, difference);
+        else border = fmaxf(border, difference);
+    }
+    assert_true(worst < 1e-5f);
+    assert_true(border > 1e-3f);
+    free(x), free(a), free(b), free(classes);
+    limn_segmentation_free(small);
+    limn_segmentation_free(large);
+}
+
+/* p(x turned) = p(x) turned, which a network of random weights does not know by itself.  view: as in segmenter.c, here over the whole picture */
+static float worst_of_turns(limn_ctx *ctx, const char *settings, int w, int h, int views, bool average)
+{
+    enum { K = 3 };
+    int n = w * h;
+    limn_segmentation *s = opened_with(ctx, settings, NULL, (limn_segmentation_options){.average_turns = average});
+    float *x = noise((size_t)n), *y = malloc((size_t)n * sizeof *y), *a = malloc((size_t)n * K * sizeof *a), *b = malloc((size_t)n * K * sizeof *b), worst = 0;
+    uint8_t *classes = malloc((size_t)n);
+    assert_int_equal(limn_segment_values(s, w, h, 1, x, classes, a), LIMN_OK);
+    for (int view = 1; view < views; view++) {
+        int *from = malloc((size_t)n * sizeof *from);
+        for (int i = 0; i < n; i++) {
+            int u = view & 4 ? i / w : i % w, v = view & 4 ? i % w : i / w;
+            from[i] = (view & 2 ? h - 1 - v : v) * w + (view & 1 ? w - 1 - u : u);
+            y[i] = x[from[i]];
+        }
+        assert_int_equal(limn_segment_values(s, w, h, 1, y, classes, b), LIMN_OK);
+        for (int i = 0; i < n * K; i++) worst = fmaxf(worst, fabsf(b[i] - a[from[i / K] * K + i % K]));
+        free(from);
+    }
+    free(x), free(y), free(a), free(b), free(classes);
+    limn_segmentation_free(s);
+    return worst;
+}
+
+static void averaged_turns_know_no_direction(void **state)
+{
+    const char *square = "unet size=32 channels=1 classes=3 width=4 levels=3", *wide = "unet size=32 height=16 channels=1 classes=3 width=4 levels=3";
+    assert_true(worst_of_turns(*state, square, 32, 32, 8, true) < 1e-5f);
+    assert_true(worst_of_turns(*state, square, 32, 32, 8, false) > 1e-3f);
+    assert_true(worst_of_turns(*state, square, 56, 56, 8, true) < 1e-5f); /* tiles at 0 and 24 */
+    assert_true(worst_of_turns(*state, wide, 32, 16, 4, true) < 1e-5f);
+    assert_true(worst_of_turns(*state, wide, 32, 16, 4, false) > 1e-3f);
+    assert_true(worst_of_turns(*state, "unet size=44 channels=1 classes=3 width=4 levels=3 padding=valid", 4, 4, 8, true) < 1e-5f);
 }
 
 static void every_size_from_one_pixel_on_has_probabilities(void **state)
@@ -252,6 +317,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_are_one_large_tile_away_from_their_borders),
+        cmocka_unit_test(tiles_begin_where_the_poolings_do),
+        cmocka_unit_test(averaged_turns_know_no_direction),
         cmocka_unit_test(every_size_from_one_pixel_on_has_probabilities),
         cmocka_unit_test(colour_transparency_and_gray_become_what_the_network_reads),
         cmocka_unit_test(a_picture_is_its_values),

@@ -153,6 +153,12 @@ static void one_picture_has_mask_probability_and_overlay(void **state)
     works("a.png -o other-mask.png --values 3,9", "other-mask.png");
     limn_raster other = read_raster(*state, "other-mask.png");
     for (int i = 0; i < W * H; i++) assert_true(other.values[i] == (mask.values[i] > 0 ? 9 : 3));
+    works("a.png --probability turns.png --bits 16 --average-turns", "turns.png");
+    limn_raster turns = read_raster(*state, "turns.png");
+    int n_moved = 0;
+    for (int i = 0; i < W * H; i++) n_moved += turns.values[i] != p.values[i];
+    assert_true(n_moved > W * H / 2);
+    limn_raster_free(&turns);
     limn_raster_free(&mask);
     limn_raster_free(&p);
     limn_raster_free(&other);
