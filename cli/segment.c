@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "file/image.h"
 #include "generate_output.h"
+#include "train/case.h"
 #include "train/mask_parts.h"
 
 #include <stdlib.h>
@@ -15,7 +16,8 @@ static const char help[] =
     "limn segment -m MODEL IMAGE... -o FOLDER [flags]\n"
     "\n"
     "The class of every pixel, by a network that limn train unet trained.  Pictures of any size, in tiles that overlap: PNG, JPEG, WebP, TIFF (16 bits and\n"
-    "floats as well) and NIfTI volumes (.nii, .nii.gz), slice by slice along their last axis; the pages of a TIFF are slices.\n"
+    "floats as well) and NIfTI volumes (.nii, .nii.gz), slice by slice along their last axis; the pages of a TIFF are slices.  A network of several channels reads CASE_0000.nii.gz with\n"
+    "CASE_0001.nii.gz .. beside it (nnU-Net's names).\n"
     "\n"
     "  -m, --model MODEL    a folder with model.safetensors, or a weight file\n"
     "  -o, --output MASK    .png; .tif: all slices; .nii, .nii.gz: in the place of the volume it was made from.  One gray value a class: 0 and 255 for two\n"
@@ -27,8 +29,8 @@ static const char help[] =
     "  --truth MASK         how good the result is, class by class; of several pictures a folder with masks of the same names\n"
     "  --cell N             class N is cell, the rest membrane: Rand and warping errors as well\n"
     "  --json               the numbers for programs\n"
-    "  --range A,B          the values that are 0 and 1 to the network, or minmax: the least and the greatest.  Without it 0,255 where values are bytes,\n"
-    "                       else the percentiles 0.5 and 99.5 of the file\n"
+    "  --range A,B          the values that are 0 and 1 to the network, or minmax: the least and the greatest.  Without it what the model was\n"
+    "                       trained with; auto: 0,255 where values are bytes, else the percentiles 0.5 and 99.5 of the file\n"
     "  --tile N             pixels a side of a tile (as trained); larger ones are faster and need more memory\n"
     "  --overlap N          pixels that neighbours share (a quarter of a tile)\n"
     "  --average-turns      what is found in 8 flips and turns of each tile, averaged: better, 8 times slower, no more memory\n"
@@ -53,44 +55,34 @@ static void tell(void *user, limn_log_level level, const char *text)
 
 /* ---- one picture ------------------------------------------------------------------------------------------------------------ */
 
-/* Masks that image.h reads are held to what limn train asks of them. */
-static limn_status read_mask(limn_ctx *ctx, const char *path, limn_raster *out, uint8_t **values)
-{
-    limn_image mask = {0};
-    limn_status status = limn_raster_read(ctx, path, out);
-    if (status != LIMN_OK) return status;
-    if (out->kind != LIMN_RASTER_PICTURE) return limn_raster_bytes(ctx, path, out, values);
-    status = limn_mask_read(ctx, &(limn_mask_row){.mask = path}, &mask);
-    *values = mask.pixels;
-    return status;
-}
-
 static limn_status read_truth(const segment_job *job, segment_result *r)
 {
     char path[SEGMENT_PATH];
-    limn_raster mask = {0};
+    limn_label_map mask = {0};
     limn_class_values values;
     const limn_raster *image = &r->raster;
-    limn_status status = segment_truth_path(job, r->path, path);
-    if (status == LIMN_OK) status = read_mask(job->ctx, path, &mask, &r->truth);
-    if (status == LIMN_OK && (mask.width != image->width || mask.height != image->height || mask.slices != image->slices))
-        status = limn_fail(job->ctx, LIMN_BAD_FILE, "%s is %d x %d x %d, but its picture %s %d x %d x %d", path, mask.width, mask.height, mask.slices, r->path, image->width,
-                           image->height, image->slices);
-    limn_raster_free(&mask);
     size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->slices;
+    limn_status status = segment_truth_path(job, r->path, path);
+    if (status == LIMN_OK) status = limn_mask_read(job->ctx, path, &mask);
+    if (status == LIMN_OK) status = limn_mask_fits(job->ctx, path, &mask, r->path, image);
     if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
-    return status == LIMN_OK ? limn_class_values_apply(job->ctx, path, &values, job->info.classes, image->width, n, r->truth) : status;
+    if (status == LIMN_OK && !(r->truth = malloc(n))) status = limn_fail_memory(job->ctx, n, path);
+    if (status == LIMN_OK) status = limn_class_values_apply(job->ctx, path, &values, job->info.classes, image->width, n, mask.value, r->truth);
+    free(mask.value);
+    return status;
 }
 
 static limn_status read_picture(const segment_job *job, segment_result *r)
 {
-    limn_range range = job->range;
-    limn_status status = limn_raster_read(job->ctx, r->path, &r->raster);
+    limn_range range = job->ranged ? job->range : limn_segmentation_range(job->segmentation);
+    int files = job->info.channels > 1 ? limn_case_files(r->path) : 1;
+    if (files > 1 && files != job->info.channels)
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is the first of %d channels, the network reads %d", r->path, files, job->info.channels);
+    limn_status status = limn_case_read(job->ctx, r->path, files, &range, &r->raster);
     bool bytes = r->raster.limit == 255;
-    if (status == LIMN_OK) status = limn_raster_scale(job->ctx, r->path, &r->raster, &range);
     if (status == LIMN_OK && !(bytes && range.kind == LIMN_RANGE_AUTO))
         limn_log(job->ctx, LIMN_LOG_INFO, "%s: %g is 0 and %g is 1 to the network (%s)", r->path, range.low, range.high,
-                 range.kind == LIMN_RANGE_GIVEN ? "--range" : range.kind == LIMN_RANGE_MINMAX ? "least and greatest" : "percentiles 0.5 and 99.5");
+                 range.kind == LIMN_RANGE_GIVEN ? job->ranged ? "--range" : "as trained" : range.kind == LIMN_RANGE_MINMAX ? "least and greatest" : "percentiles 0.5 and 99.5");
     return status;
 }
 
@@ -205,19 +197,6 @@ static int wrong(const char *sentence, const char *found)
     return fprintf(stderr, "limn segment: %s, found \"%.100s\"\n", sentence, found), 2;
 }
 
-static bool read_range(const char *text, limn_range *out)
-{
-    char *end;
-    if (!text || !strcmp(text, "auto")) return true;
-    *out = (limn_range){.kind = LIMN_RANGE_MINMAX};
-    if (!strcmp(text, "minmax")) return true;
-    *out = (limn_range){.kind = LIMN_RANGE_GIVEN, .low = strtod(text, &end)};
-    if (end == text || *end != ',') return false;
-    text = end + 1;
-    out->high = strtod(text, &end);
-    return end != text && !*end && out->high - out->low > 0 && out->high - out->low < 1e300;
-}
-
 static int read_words(segment_job *job, const words *w, limn_segmentation_options *o, long *threads)
 {
     static const char *const precisions[] = {"auto", "f32", "bf16"};
@@ -230,7 +209,8 @@ static int read_words(segment_job *job, const words *w, limn_segmentation_option
         !cli_integer("--bits", w->bits, 8, 16, &bits) || !cli_integer("--threads", w->threads, 0, 1024, threads))
         return 2;
     if (bits != 8 && bits != 16) return wrong("--bits is 8 or 16", w->bits);
-    if (!read_range(w->range, &job->range)) return wrong("--range is \"minmax\" or two numbers, the lesser first, as in --range 0,4095", w->range);
+    job->ranged = w->range != NULL;
+    if (w->range && !limn_range_parse(w->range, &job->range)) return wrong("--range is \"auto\", \"minmax\" or two numbers, the lesser first, as in --range 0,4095", w->range);
     if (w->cell && !job->truth) return fprintf(stderr, "limn segment: --cell compares with a truth: give --truth as well\n"), 2;
     if (job->json && !job->truth) return fprintf(stderr, "limn segment: --json prints how good the result is: give --truth as well\n"), 2;
     job->kept_class = (int)class, job->cell = (int)cell, job->wide = bits == 16;

@@ -15,6 +15,7 @@ typedef struct segment_job {
     int kept_class, cell;    /* of the probability map; of --cell, -1: none */
     bool wide;               /* probabilities of 16 bits */
     bool many, quiet, json;
+    bool ranged;             /* --range was given; else the model's */
     limn_range range;        /* kind, and GIVEN's numbers */
     limn_report *report;     /* NULL: no truth */
 } segment_job;

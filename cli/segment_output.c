@@ -5,6 +5,7 @@
 #include "file/nifti.h"
 #include "file/tiff.h"
 #include "latents.h"
+#include "train/listing.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,9 +26,8 @@ static bool is_folder(const char *path)
 /* The name of a picture without folder and ending. */
 static const char *stem(const char *path, int *n)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    *n = dot && dot > name ? (int)(dot - name) : (int)strlen(name);
-    if (*n > 4 && strcasecmp(name + *n, ".gz") == 0 && strncasecmp(name + *n - 4, ".nii", 4) == 0) *n -= 4;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    *n = (int)limn_stem(name);
     return name;
 }
 
@@ -74,8 +74,10 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
         snprintf(out, SEGMENT_PATH, "%s", job->truth);
         return LIMN_OK;
     }
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", job->truth, n, name, endings[i]) < SEGMENT_PATH && access(out, F_OK) == 0) return LIMN_OK;
+    bool channel = n > 5 && strncmp(name + n - 5, "_0000", 5) == 0; /* nnU-Net's masks are named by case */
+    for (int cut = 0; cut <= (channel ? 5 : 0); cut += 5)
+        for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+            if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", job->truth, n - cut, name, endings[i]) < SEGMENT_PATH && access(out, F_OK) == 0) return LIMN_OK;
     return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s.png for %s", job->truth, n, name, picture);
 }
 
@@ -141,19 +143,34 @@ static limn_status write_gray(limn_ctx *ctx, const char *path, const limn_raster
     return wide ? limn_png_write_wide(ctx, path, r->width, r->height, wide) : limn_png_write(ctx, path, &(limn_image){r->width, r->height, 1, bytes}, NULL);
 }
 
+/* Values above 255 take 16 bits, and floats in NIfTI. */
+static limn_status write_values(limn_ctx *ctx, const char *path, const limn_raster *r, size_t n, const uint8_t *classes, const limn_class_values *values, bool wide)
+{
+    bool reals = wide && kind_of(path) == MASK_NIFTI;
+    void *mask = malloc(n * (reals ? sizeof(float) : wide ? 2 : 1));
+    if (!mask) return limn_fail_memory(ctx, n * sizeof(float), "a mask");
+    for (size_t i = 0; i < n; i++) {
+        uint16_t v = values->value_of[classes[i]];
+        if (reals) ((float *)mask)[i] = v;
+        else if (wide) ((uint16_t *)mask)[i] = v;
+        else ((uint8_t *)mask)[i] = (uint8_t)v;
+    }
+    limn_status status = reals ? limn_nifti_write(ctx, path, r, NULL, mask) : write_gray(ctx, path, r, wide ? NULL : mask, wide ? mask : NULL);
+    free(mask);
+    return status;
+}
+
 static limn_status write_mask(const segment_job *job, const segment_result *r)
 {
     char path[SEGMENT_PATH];
     limn_class_values values;
+    bool wide = false;
     size_t n = (size_t)r->raster.width * (size_t)r->raster.height * (size_t)r->raster.slices;
     limn_status status = target_of(job, job->output, r, ending_of(r), path);
     if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, kind_of(path) != MASK_NIFTI, &values);
     if (status != LIMN_OK) return status;
-    uint8_t *mask = malloc(n);
-    if (!mask) return limn_fail_memory(job->ctx, n, "a mask");
-    for (size_t i = 0; i < n; i++) mask[i] = values.value_of[r->classes[i]];
-    status = write_gray(job->ctx, path, &r->raster, mask, NULL);
-    free(mask);
+    for (int k = 0; k < job->info.classes; k++) wide = wide || values.value_of[k] > 255;
+    status = write_values(job->ctx, path, &r->raster, n, r->classes, &values, wide);
     if (status == LIMN_OK) said(job, path);
     return status;
 }

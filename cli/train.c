@@ -40,9 +40,13 @@ static const char help[] =
     "  --discriminator-start 2000 on\n"
     "\n"
     "networks of classes (unet): RUN/model.safetensors is for limn segment\n"
-    "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's imagesTr/ and labelsTr/\n"
-    "  --mask-values \"0,255\"  which values of the masks are classes 0, 1, ..; behind a semicolon those to ignore\n"
-    "  --hold-out \"24..29\" or --fold 0/5  pictures that are not trained on; with --sample-every they are scored and drawn\n"
+    "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's dataset.json, imagesTr/ and labelsTr/ (CASE_0000, a\n"
+    "                    file a channel): PNG, JPEG, WebP, TIFF (8, 16 bits, floats; pages are slices), NIfTI (.nii, .nii.gz; slices along the last axis)\n"
+    "  --mask-values \"0,255\"  which values of the masks (whole numbers to 65535; of a palette its indices) are classes 0, 1, ..; behind a semicolon\n"
+    "                    those to ignore\n"
+    "  --range auto      what becomes 0 and 1: minmax, or A,B as 0,4095; auto: 0,255 where values are bytes, else the percentiles 0.5 and 99.5 of each\n"
+    "                    file.  The model keeps it for limn segment\n"
+    "  --hold-out \"24..29\" or --fold 0/5  pictures, whole volumes, that are not trained on; with --sample-every they are scored and drawn\n"
     "  --loss ce|bce|dice|dice-ce|focal (ce)   --class-weights \"1,2\"\n"
     "  --augment default|none|\"rotate=15 scale=0.15 elastic=10 grid=128 brightness=0.1 contrast=0.25 gamma=0.25 noise=0.03 flip=1 turn=1\"\n"
     "                    (the default; grid: pixels between the nodes that elastic moves)\n"
@@ -88,7 +92,7 @@ static void tell(void *user, limn_log_level level, const char *text)
 
 /* Words of --schedule, --prediction, --weighting, --precision, --crop, --loss, --augment, --fold, --class-weights. */
 typedef struct train_words {
-    const char *schedule, *prediction, *weighting, *precision, *crop, *loss, *augment, *fold, *class_weights;
+    const char *schedule, *prediction, *weighting, *precision, *crop, *loss, *augment, *fold, *class_weights, *range;
 } train_words;
 
 static bool wrong_word(const char *flag, const char *expected, const char *found)
@@ -170,6 +174,7 @@ static bool read_segment_words(const train_words *w, double weights[MAX_CLASS_WE
     char rest;
     if (w->loss && !limn_segment_kind_find(w->loss, &o->segment.kind)) return wrong_word("--loss", "ce, bce, dice, dice-ce, focal", w->loss);
     if (w->fold && sscanf(w->fold, "%d/%d%c", &o->masks.fold, &o->masks.folds, &rest) != 2) return wrong_word("--fold", "part/parts, as 0/5", w->fold);
+    if (w->range && !limn_range_parse(w->range, &o->masks.range)) return wrong_word("--range", "auto, minmax, LOW,HIGH as 0,4095", w->range);
     if (w->class_weights && !read_class_weights(w->class_weights, weights, o)) return false;
     return !w->augment || read_augment(w->augment, &o->augment);
 }
@@ -228,8 +233,8 @@ static bool read_line(int argc, char **argv, train_line *l)
         {NULL, "--caption-field", &o->caption_field, NULL}, {NULL, "--label-field", &o->label_field, NULL}, {NULL, "--flip", NULL, &o->flip},
         {NULL, "--recompute", &o->recompute, NULL}, {NULL, "--loss", &l->words.loss, NULL}, {NULL, "--augment", &l->words.augment, NULL},
         {NULL, "--mask-values", &o->masks.values, NULL}, {NULL, "--hold-out", &o->masks.hold_out, NULL}, {NULL, "--fold", &l->words.fold, NULL},
-        {NULL, "--class-weights", &l->words.class_weights, NULL},
-        {NULL, "--recompute", &o->recompute, NULL}, {NULL, "--latents", &l->latents, NULL},
+        {NULL, "--class-weights", &l->words.class_weights, NULL}, {NULL, "--range", &l->words.range, NULL},
+        {NULL, "--latents", &l->latents, NULL},
         {NULL, "--resume", NULL, &o->resume}, {"-h", "--help", NULL, &l->asked},
     };
     int n_flags = 0;

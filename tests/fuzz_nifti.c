@@ -1,7 +1,8 @@
-/* fuzz_nifti.c: any bytes as a volume, a TIFF or a picture; what decodes is scaled and, a NIfTI volume, written and read again. */
+/* fuzz_nifti.c: any bytes as a volume, a TIFF or a picture; what decodes is a mask or a sentence, is scaled and, a NIfTI volume, written and read again. */
 #include "file/nifti.h"
 #include "file/raster.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,21 @@ static void write_again(limn_ctx *ctx, const limn_raster *r)
     unlink(path);
 }
 
+/* As a mask: whole numbers, or a sentence. */
+static void read_labels(limn_ctx *ctx, const uint8_t *data, size_t n)
+{
+    limn_raster r;
+    uint16_t *labels = NULL, sum = 0;
+    limn_status status = limn_raster_decode_labels(ctx, "fuzz", data, n, &r);
+    if (status == LIMN_OK) status = limn_raster_labels(ctx, "fuzz", &r, &labels);
+    require((status == LIMN_OK) == (labels != NULL));
+    if (!labels) require(strncmp(limn_error_text(ctx), "fuzz", 4) == 0);
+    for (size_t i = 0; labels && i < count(&r) / (size_t)r.channels; i++) sum ^= labels[i]; /* every one is there and was written */
+    if (sum == 1) limn_log(ctx, LIMN_LOG_DEBUG, "%d", sum);
+    limn_raster_free(&r);
+    free(labels);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -39,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (r.kind == LIMN_RASTER_NIFTI && r.channels == 1 && count(&r) < 1000) write_again(ctx, &r);
     } else require(!r.values && strncmp(limn_error_text(ctx), "fuzz", 4) == 0);
     limn_raster_free(&r);
+    read_labels(ctx, data, n);
     limn_ctx_free(ctx);
     return 0;
 }

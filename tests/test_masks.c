@@ -83,7 +83,7 @@ static limn_mask_options options(void)
 static void refused(limn_ctx *ctx, limn_mask_options o, limn_status expected, const char *sentence)
 {
     limn_masks *m;
-    limn_status status = limn_masks_open(ctx, &o, &m);
+    limn_status status = limn_masks_open(ctx, &o, &m, NULL);
     if (status != expected || !strstr(limn_error_text(ctx), sentence)) fail_msg("expected \"%s\", found %s, \"%s\"", sentence, limn_status_name(status), limn_error_text(ctx));
     assert_null(m);
 }
@@ -91,22 +91,30 @@ static void refused(limn_ctx *ctx, limn_mask_options o, limn_status expected, co
 static limn_masks *opened(limn_ctx *ctx, limn_mask_options o)
 {
     limn_masks *m;
-    if (limn_masks_open(ctx, &o, &m) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_masks_open(ctx, &o, &m, NULL) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     return m;
+}
+
+/* The part that is held out, which borrows from *rest. */
+static limn_masks *held_out(limn_ctx *ctx, limn_mask_options o, limn_masks **rest)
+{
+    limn_masks *held;
+    if (limn_masks_open(ctx, &o, rest, &held) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    return held;
 }
 
 /* Of a small one; valid until the next call. */
 static const uint8_t *labels_of(limn_ctx *ctx, const limn_masks *m, int64_t i)
 {
     static uint8_t out[256];
-    limn_image picture;
+    limn_raster picture;
     uint8_t *labels;
     if (limn_masks_load(ctx, m, i, &picture, &labels) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     size_t n = (size_t)picture.width * (size_t)picture.height;
     assert_int_equal(picture.channels, 1);
     assert_true(n <= sizeof out);
     memcpy(out, labels, n);
-    limn_image_free(&picture);
+    limn_raster_free(&picture);
     free(labels);
     return out;
 }
@@ -169,15 +177,15 @@ static void nnunet_folders_are_read(void **state)
     assert_int_equal(limn_masks_classes(m), 2);
     assert_string_equal(limn_masks_class(m, 1), "cell");
     assert_string_equal(limn_masks_name(m, 0), "c_1");
-    limn_image picture;
+    limn_raster picture;
     uint8_t *labels;
     assert_int_equal(limn_masks_load(ctx, m, 0, &picture, &labels), LIMN_OK);
     for (int i = 0; i < 30; i++) {
-        assert_int_equal(picture.pixels[2 * i], i * 5 / 3);
-        assert_int_equal(picture.pixels[2 * i + 1], i * 5 / 3 % 7 * 30);
+        assert_true(picture.values[2 * i] == (float)(i * 5 / 3) / 255);
+        assert_true(picture.values[2 * i + 1] == (float)(i * 5 / 3 % 7 * 30) / 255);
         assert_int_equal(labels[i], third_ignored[i * 5 / 3 % 3]);
     }
-    limn_image_free(&picture), free(labels);
+    limn_raster_free(&picture), free(labels);
     limn_masks_free(m);
     const struct { const char *json, *sentence; } wrong[] = {
         {"{\"labels\": {\"background\": 0, \"cell\": 2}}", "without a gap"},
@@ -219,7 +227,7 @@ static void every_mistake_is_a_sentence(void **state)
     refused(ctx, o, LIMN_BAD_FILE, "masks/a.png: 24 of 48 pixels have the value 254, which is no class: expected 0, 255");
     o.values = "0;3;4", refused(ctx, o, LIMN_BAD_ARGUMENT, "expected values of masks like");
     o.values = "0,0", refused(ctx, o, LIMN_BAD_ARGUMENT, "the value 0 stands for two classes");
-    o.values = "0,256", refused(ctx, o, LIMN_BAD_ARGUMENT, "values of masks are 0 to 255, found 256");
+    o.values = "0,65536", refused(ctx, o, LIMN_BAD_ARGUMENT, "values of masks are 0 to 65535, found 65536");
     o.values = "0,", refused(ctx, o, LIMN_BAD_ARGUMENT, "expected values of masks like");
     o.values = "5", refused(ctx, o, LIMN_BAD_ARGUMENT, "two values of masks or more");
     o.values = "0,254", o.classes = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "the network tells 3 classes apart, the masks 2");
@@ -239,26 +247,52 @@ static void put_made(limn_ctx *ctx, const char *name, made m)
     free(m.bytes);
 }
 
-/* Decoded to 8 bits, 16-bit classes 0 1 2 would all be 0, 4-bit ones 0 17 34, and those of a palette colours. */
-static void masks_that_decoding_would_change_are_refused(void **state)
+/* Decoded as pictures are, 16-bit classes 0 1 2 would all be 0, 4-bit ones 0 17 34, and those of a palette colours. */
+static void masks_keep_the_values_they_were_stored_with(void **state)
 {
     (void)state;
     limn_ctx *ctx = begin();
     two_folders("images", "masks");
     put(ctx, "images/a.png", 2, 2, 1, 4, 60);
-    static const uint8_t deep[] = {0, 1, 0, 2, 0, 0, 0, 1}, half[] = {0x12, 0x01}, indices[] = {0, 1, 1, 0}, bits[] = {0x40, 0x80};
-    static const png_color palette[2] = {{0, 0, 0}, {128, 0, 0}};
-    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 2, 2, deep, 4));
-    refused(ctx, options(), LIMN_BAD_FILE, "masks/a.png: expected a mask of 8 bits a pixel, found 16");
-    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 4}, 2, 2, half, 1));
-    refused(ctx, options(), LIMN_BAD_FILE, "masks/a.png: expected a mask of 8 bits a pixel, found 4");
-    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .palette = palette, .n_palette = 2}, 2, 2, indices, 2));
-    refused(ctx, options(), LIMN_BAD_FILE, "masks/a.png: expected a mask with one value a pixel, found a palette of colours");
-    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 1}, 2, 2, bits, 1));
-    limn_masks *m = opened(ctx, options()); /* black and white: 0 and 255 */
-    static const uint8_t labels[] = {0, 1, 1, 0};
-    assert_memory_equal(labels_of(ctx, m, 0), labels, 4);
+    static const uint8_t deep[] = {0, 1, 0, 2, 0, 0, 0, 1}, half[] = {0x12, 0x01}, quarter[] = {0x60, 0x10}, indices[] = {0, 1, 1, 255}, bits[] = {0x40, 0x80};
+    static const uint8_t tall[] = {0, 0, 3, 232, 7, 208, 0, 0}, white[] = {0, 0, 255, 255, 255, 255, 0, 0};
+    static png_color palette[256] = {{0, 0, 0}, {128, 0, 0}};
+    static const uint8_t classes[][4] = {{1, 2, 0, 1}, {1, 2, 0, 1}, {1, 2, 0, 1}, {0, 1, 1, LIMN_IGNORED}, {0, 1, 1, 0}, {0, 1, 1, 0}};
+    const made masks[] = {
+        make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 2, 2, deep, 4),
+        make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 4}, 2, 2, half, 1),
+        make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 2}, 2, 2, quarter, 1),
+        make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .palette = palette, .n_palette = 256}, 2, 2, indices, 2), /* PASCAL VOC */
+        make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 1}, 2, 2, bits, 1),     /* black and white: 0 and 255 */
+        make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 2, 2, white, 4),
+    };
+    for (int i = 0; i < 6; i++) {
+        put_made(ctx, "masks/a.png", masks[i]);
+        limn_masks *m = opened(ctx, options());
+        assert_memory_equal(labels_of(ctx, m, 0), classes[i], 4);
+        limn_masks_free(m);
+    }
+    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 2, 2, tall, 4));
+    refused(ctx, options(), LIMN_BAD_FILE, "have 3 different values up to 2000: say which are classes");
+    limn_mask_options o = options();
+    o.values = "0,2000,1000";
+    limn_masks *m = opened(ctx, o);
+    assert_memory_equal(labels_of(ctx, m, 0), ((uint8_t[]){0, 2, 1, 0}), 4);
+    assert_string_equal(limn_masks_class(m, 1), "2000");
     limn_masks_free(m);
+    end(ctx);
+}
+
+static void more_values_than_classes_can_be_are_things_not_classes(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    uint8_t rows[2 * 300];
+    for (int i = 0; i < 300; i++) rows[2 * i] = (uint8_t)(i >> 8), rows[2 * i + 1] = (uint8_t)i;
+    put(ctx, "images/a.png", 20, 15, 1, 4, 60);
+    put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 20, 15, rows, 40));
+    refused(ctx, options(), LIMN_BAD_FILE, "masks/a.png: its value 256 is the 257th that masks have");
     end(ctx);
 }
 
@@ -297,12 +331,12 @@ static void batch_of(limn_ctx *ctx, limn_mask_options o, float *images, uint8_t 
     assert_int_equal(limn_masks_kept(m), o.memory == 0);
     assert_int_equal(limn_masks_bytes(m), 4 * 2 * (20 * 16 + 17 * 13));
     if (limn_masks_batch(ctx, m, &a, 3, 35, BATCH, CROP, CROP, images, targets) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    limn_image picture;
+    limn_raster picture;
     uint8_t *labels;
     assert_int_equal(limn_masks_load(ctx, m, 1, &picture, &labels), LIMN_OK);
     assert_int_equal(picture.height, 13), assert_int_equal(picture.width, 17);
-    for (int i = 0; i < 13 * 17; i++) assert_true(labels[i] == i * 5 / 3 % 2 && picture.pixels[i] == i * 5 / 3 % 200);
-    limn_image_free(&picture), free(labels);
+    for (int i = 0; i < 13 * 17; i++) assert_true(labels[i] == i * 5 / 3 % 2 && picture.values[i] == (float)(i * 5 / 3 % 200) / 255);
+    limn_raster_free(&picture), free(labels);
     limn_masks_free(m);
 }
 
@@ -345,22 +379,24 @@ static void folds_and_ranges_part_the_pictures(void **state)
         snprintf(name, sizeof name, "masks/%d.png", i), put(ctx, name, 3, 3, 1, 2, 1);
     }
     int seen[11] = {0};
-    for (int fold = 0; fold < 4; fold++)
-        for (int held = 0; held < 2; held++) {
-            limn_mask_options o = options();
-            o.fold = fold, o.folds = 4, o.held_out = held;
-            limn_masks *m = opened(ctx, o);
-            assert_int_equal(limn_masks_count(m), held ? (fold < 3 ? 3 : 2) : (fold < 3 ? 8 : 9));
-            for (int64_t i = 0; i < limn_masks_count(m); i++) seen[atoi(limn_masks_name(m, i))] += held ? 1 : 100;
-            limn_masks_free(m);
-        }
+    limn_masks *m, *held;
+    for (int fold = 0; fold < 4; fold++) {
+        limn_mask_options o = options();
+        o.fold = fold, o.folds = 4;
+        held = held_out(ctx, o, &m);
+        assert_int_equal(limn_masks_count(held), fold < 3 ? 3 : 2);
+        assert_int_equal(limn_masks_count(m), fold < 3 ? 8 : 9);
+        for (int64_t i = 0; i < limn_masks_count(held); i++) seen[atoi(limn_masks_name(held, i))]++;
+        for (int64_t i = 0; i < limn_masks_count(m); i++) seen[atoi(limn_masks_name(m, i))] += 100;
+        limn_masks_free(held), limn_masks_free(m);
+    }
     for (int i = 0; i < 11; i++) assert_int_equal(seen[i], 301);
     limn_mask_options o = options();
-    o.hold_out = "2,8..10", o.held_out = true;
-    limn_masks *m = opened(ctx, o);
-    assert_int_equal(limn_masks_count(m), 4);
-    assert_string_equal(limn_masks_name(m, 3), "10");
-    limn_masks_free(m);
+    o.hold_out = "2,8..10";
+    held = held_out(ctx, o, &m);
+    assert_int_equal(limn_masks_count(held), 4);
+    assert_string_equal(limn_masks_name(held, 3), "10");
+    limn_masks_free(held), limn_masks_free(m);
     end(ctx);
 }
 
@@ -394,6 +430,11 @@ static void an_epoch_shows_every_picture_once(void **state)
 
 enum { SIDE = 64 };
 
+static limn_pixels pixels(const limn_image *image)
+{
+    return (limn_pixels){image->width, image->height, image->channels, image->pixels, NULL};
+}
+
 static limn_image chequered(limn_ctx *ctx, int w, int h, uint8_t *mask)
 {
     limn_image image;
@@ -409,19 +450,20 @@ static void turns_flips_and_crops_move_pixels_exactly(void **state)
     uint8_t mask[50 * 40], labels[32 * 32];
     float out[32 * 32];
     limn_image image = chequered(ctx, 50, 40, mask);
+    limn_pixels from = pixels(&image);
     limn_augment a = limn_augment_none();
     a.flip_x = a.flip_y = a.turn = true;
     int kinds[8] = {0}, n = 0;
     for (uint64_t p = 0; p < 64; p++) {
-        assert_int_equal(limn_augment_sample(ctx, &a, 1, p, &image, mask, 32, 32, out, labels), LIMN_OK);
+        assert_int_equal(limn_augment_sample(ctx, &a, 1, p, &from, mask, 32, 32, out, labels), LIMN_OK);
         int found = -1;
         for (int kind = 0; kind < 8 && found < 0; kind++)
             for (int at = 0; at < 19 * 9 && found < 0; at++) {
                 bool same = true;
                 for (int i = 0; i < 32 * 32 && same; i++) {
                     int x = i % 32, y = i / 32, u = kind & 4 ? y : x, v = kind & 4 ? x : y;
-                    int from = (at / 19 + (kind & 2 ? 31 - v : v)) * 50 + at % 19 + (kind & 1 ? 31 - u : u);
-                    same = out[i] == (float)(image.pixels[from] / 255.0) && labels[i] == mask[from];
+                    int source = (at / 19 + (kind & 2 ? 31 - v : v)) * 50 + at % 19 + (kind & 1 ? 31 - u : u);
+                    same = out[i] == (float)(image.pixels[source] / 255.0) && labels[i] == mask[source];
                 }
                 if (same) found = kind;
             }
@@ -440,10 +482,11 @@ static void samples_depend_on_seed_and_position_alone(void **state)
     uint8_t mask[SIDE * SIDE], labels[3][SIDE * SIDE];
     float out[3][SIDE * SIDE];
     limn_image image = chequered(ctx, SIDE, SIDE, mask);
+    limn_pixels from = pixels(&image);
     limn_augment a = limn_augment_defaults();
     assert_int_equal(limn_augment_check(ctx, &a), LIMN_OK);
     const uint64_t positions[3] = {7, 8, 7};
-    for (int k = 0; k < 3; k++) limn_augment_sample(ctx, &a, 3, positions[k], &image, mask, SIDE, SIDE, out[k], labels[k]);
+    for (int k = 0; k < 3; k++) limn_augment_sample(ctx, &a, 3, positions[k], &from, mask, SIDE, SIDE, out[k], labels[k]);
     assert_memory_equal(out[0], out[2], sizeof out[0]);
     assert_memory_equal(labels[0], labels[2], sizeof labels[0]);
     assert_true(memcmp(out[0], out[1], sizeof out[0]) != 0);
@@ -462,11 +505,12 @@ static void picture_and_mask_are_bent_together(void **state)
     uint8_t mask[SIDE * SIDE], labels[SIDE * SIDE];
     float out[SIDE * SIDE];
     limn_image image = chequered(ctx, SIDE, SIDE, mask);
+    limn_pixels from = pixels(&image);
     for (int i = 0; i < SIDE * SIDE; i++) image.pixels[i] = (uint8_t)(mask[i] * 100);
     limn_augment a = {.flip_x = true, .turn = true, .rotate = 40, .scale = 0.3, .elastic = 4, .elastic_grid = 24};
     int sharp = 0, moved = 0;
     for (uint64_t p = 0; p < 20; p++) {
-        limn_augment_sample(ctx, &a, 2, p, &image, mask, SIDE, SIDE, out, labels);
+        limn_augment_sample(ctx, &a, 2, p, &from, mask, SIDE, SIDE, out, labels);
         for (int i = 0; i < SIDE * SIDE; i++) {
             double value = (double)out[i] * 255 / 100;
             moved += labels[i] != mask[i];
@@ -487,9 +531,9 @@ static void larger_samples_mirror_the_picture(void **state)
     uint8_t mask[4 * 3] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, labels[8 * 7];
     float out[8 * 7];
     static const int across[8] = {2, 1, 0, 1, 2, 3, 2, 1}, down[7] = {8, 4, 0, 4, 8, 4, 0};
-    limn_image image = {.width = 4, .height = 3, .channels = 1, .pixels = mask};
+    limn_pixels from = {.width = 4, .height = 3, .channels = 1, .bytes = mask};
     limn_augment a = limn_augment_none();
-    limn_augment_sample(ctx, &a, 0, 0, &image, mask, 8, 7, out, labels);
+    limn_augment_sample(ctx, &a, 0, 0, &from, mask, 8, 7, out, labels);
     for (int i = 0; i < 8; i++) assert_int_equal(labels[2 * 8 + i], across[i]);
     for (int i = 0; i < 7; i++) assert_int_equal(labels[i * 8 + 2], down[i]);
     limn_ctx_free(ctx);
@@ -501,12 +545,12 @@ static void the_membranes_open(void **state)
     const char *real = LIMN_SOURCE_DIR "/../shared/data/isbi-membrane/train";
     if (access(real, F_OK)) skip();
     limn_ctx *ctx = limn_ctx_new();
-    limn_mask_options o = {.folder = real, .channels = 1, .hold_out = "24..29", .held_out = true};
-    limn_masks *m = opened(ctx, o);
+    limn_mask_options o = {.folder = real, .channels = 1, .hold_out = "24..29"};
+    limn_masks *rest, *m = held_out(ctx, o, &rest);
     assert_int_equal(limn_masks_count(m), 6);
     assert_int_equal(limn_masks_classes(m), 2);
     assert_int_equal(limn_masks_pixels(m, 0) + limn_masks_pixels(m, 1), 6 * 512 * 512);
-    limn_masks_free(m);
+    limn_masks_free(m), limn_masks_free(rest);
     limn_ctx_free(ctx);
 }
 
@@ -517,7 +561,8 @@ int main(void)
         cmocka_unit_test(values_are_classes_as_they_are_or_as_told),
         cmocka_unit_test(nnunet_folders_are_read),
         cmocka_unit_test(every_mistake_is_a_sentence),
-        cmocka_unit_test(masks_that_decoding_would_change_are_refused),
+        cmocka_unit_test(masks_keep_the_values_they_were_stored_with),
+        cmocka_unit_test(more_values_than_classes_can_be_are_things_not_classes),
         cmocka_unit_test(a_value_of_255_behind_the_classes_is_ignored),
         cmocka_unit_test(samples_are_the_same_kept_or_read_and_on_any_threads),
         cmocka_unit_test(folds_and_ranges_part_the_pictures),

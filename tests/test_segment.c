@@ -215,26 +215,28 @@ static void other_networks_names_and_tiles_are_refused(void **state)
 static void apply(limn_ctx *ctx, const char *text, int k, const char *mask, const char *expected)
 {
     limn_class_values values;
-    uint8_t map[8];
+    uint16_t map[8];
+    uint8_t classes[8];
     size_t n = strlen(mask);
-    memcpy(map, mask, n);
-    for (size_t i = 0; i < n; i++) map[i] = mask[i] == 'w' ? 255 : (uint8_t)(mask[i] - '0');
+    for (size_t i = 0; i < n; i++) map[i] = mask[i] == 'w' ? 255 : mask[i] == 'W' ? 65535 : (uint16_t)(mask[i] - '0');
     assert_int_equal(limn_class_values_parse(ctx, text, k, true, &values), LIMN_OK);
-    assert_int_equal(limn_class_values_apply(ctx, "m", &values, k, 4, n, map), LIMN_OK);
-    for (size_t i = 0; i < n; i++) assert_int_equal(map[i], expected[i] == 'i' ? LIMN_IGNORED : expected[i] - '0');
+    assert_int_equal(limn_class_values_apply(ctx, "m", &values, k, 4, n, map, classes), LIMN_OK);
+    for (size_t i = 0; i < n; i++) assert_int_equal(classes[i], expected[i] == 'i' ? LIMN_IGNORED : expected[i] - '0');
 }
 
 static void values_of_masks_become_classes(void **state)
 {
     limn_class_values values;
-    uint8_t map[] = {0, 0, 0, 0, 0, 3};
+    uint16_t map[] = {0, 0, 0, 0, 0, 3};
+    uint8_t classes[6];
     apply(*state, NULL, 2, "0w0w", "0101");
+    apply(*state, NULL, 2, "0W0W", "0101");
     apply(*state, NULL, 2, "01w0", "01i0");
     apply(*state, NULL, 3, "02w1", "02i1");
     apply(*state, "5,7;0", 2, "0570", "i01i");
     assert_int_equal(limn_class_values_parse(*state, NULL, 2, true, &values), LIMN_OK);
     assert_int_equal(values.value_of[1], 255);
-    assert_int_equal(limn_class_values_apply(*state, "m", &values, 2, 4, 6, map), LIMN_BAD_FILE);
+    assert_int_equal(limn_class_values_apply(*state, "m", &values, 2, 4, 6, map, classes), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(*state), "m: the value 3 at column 1, row 1"));
     assert_int_equal(limn_class_values_parse(*state, NULL, 2, false, &values), LIMN_OK);
     assert_int_equal(values.value_of[1], 1);
@@ -286,17 +288,30 @@ static void percentiles_leave_outliers_out(void **state)
     limn_raster_free(&r);
 }
 
+static void ranges_are_words_or_two_numbers(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "5", "5,5", "6,5", "1,", "1,nan", "0,inf", "auto ", "minmax,1", "0,1x"};
+    limn_range range;
+    char text[64];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(limn_range_parse(wrong[i], &range));
+    assert_true(limn_range_parse("-1000,400.1", &range) && range.kind == LIMN_RANGE_GIVEN && range.low == -1000 && range.high == 400.1);
+    assert_true(limn_range_parse(limn_range_text(&range, text), &range) && range.high == 400.1);
+    assert_true(limn_range_parse("minmax", &range) && strcmp(limn_range_text(&range, text), "minmax") == 0);
+    assert_true(limn_range_parse("auto", &range) && strcmp(limn_range_text(&range, text), "auto") == 0);
+}
+
 static void masks_are_whole_numbers(void **state)
 {
-    static const float good[] = {0, 255, 7, 7}, half[] = {0, 0.5f, 0, 0};
+    static const float good[] = {0, 255, 65535, 7}, half[] = {0, 0.5f, 0, 0};
     limn_raster r = raster_of(*state, 4, 1, 0, good);
-    uint8_t *mask;
-    assert_int_equal(limn_raster_bytes(*state, "r", &r, &mask), LIMN_OK);
-    assert_int_equal(mask[1], 255);
+    uint16_t *mask;
+    assert_int_equal(limn_raster_labels(*state, "r", &r, &mask), LIMN_OK);
+    assert_int_equal(mask[1], 255), assert_int_equal(mask[2], 65535);
     free(mask);
     limn_raster_free(&r);
     r = raster_of(*state, 4, 1, 0, half);
-    assert_int_equal(limn_raster_bytes(*state, "r", &r, &mask), LIMN_BAD_FILE);
+    assert_int_equal(limn_raster_labels(*state, "r", &r, &mask), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(*state), "0.5 at column 1, row 0"));
     limn_raster_free(&r);
 }
@@ -326,6 +341,7 @@ int main(void)
         cmocka_unit_test(values_of_masks_become_classes),
         cmocka_unit_test(ranges_become_0_to_1),
         cmocka_unit_test(percentiles_leave_outliers_out),
+        cmocka_unit_test(ranges_are_words_or_two_numbers),
         cmocka_unit_test(masks_are_whole_numbers),
     };
     return cmocka_run_group_tests(tests, begin, end);

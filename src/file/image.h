@@ -46,6 +46,8 @@ limn_status limn_png_write_wide(limn_ctx *ctx, const char *path, int width, int 
 limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
 /** The same, but values of 16 bits stay what they are: then *wide [H,W,C] is the caller's (free()) and out->pixels is NULL; else *wide is NULL. */
 limn_status limn_png_decode_wide(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out, uint16_t **wide);
+/** A palette's indices and gray values as they are stored, not as colours and not spread to 0..255; for gray and palettes of up to 8 bits. */
+limn_status limn_png_decode_indices(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
 limn_status limn_jpeg_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
 limn_status limn_webp_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out);
 

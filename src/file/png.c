@@ -16,6 +16,7 @@ typedef struct png_job {
     size_t n, at;
     limn_image *out;
     uint16_t **wide;  /* NULL: 16 bits become 8 */
+    bool stored;      /* indices of a palette, and gray of 2 and 4 bits, as they are */
     limn_status status;
     char why[200];
 } png_job;
@@ -49,7 +50,7 @@ static limn_status open_pixels(png_job *job, png_structp png, png_infop info)
     bool wide = job->wide && png_get_bit_depth(png, info) == 16;
     if (wide) png_set_swap(png); /* from big-endian to the machine's order */
     else png_set_scale_16(png);
-    if (png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE) png_set_packing(png);
+    if (job->stored || png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE) png_set_packing(png);
     else png_set_expand(png);
     png_set_interlace_handling(png);
     png_read_update_info(png, info);
@@ -68,7 +69,7 @@ static limn_status expand_palette(png_job *job, png_structp png, png_infop info)
     png_colorp palette = NULL;
     png_bytep trans = NULL;
     int n_palette = 0, n_trans = 0;
-    if (png_get_color_type(png, info) != PNG_COLOR_TYPE_PALETTE) return LIMN_OK;
+    if (job->stored || png_get_color_type(png, info) != PNG_COLOR_TYPE_PALETTE) return LIMN_OK;
     png_get_PLTE(png, info, &palette, &n_palette);
     png_get_tRNS(png, info, &trans, &n_trans, NULL);
     limn_image index = *job->out;
@@ -107,10 +108,10 @@ static uint32_t big_endian(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-limn_status limn_png_decode_wide(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out, uint16_t **wide)
+static limn_status decode_as(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool stored, limn_image *out, uint16_t **wide)
 {
     char shown[256];
-    png_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n, .out = out, .wide = wide};
+    png_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n, .out = out, .wide = wide, .stored = stored};
     if (wide) *wide = NULL;
     *out = (limn_image){0};
     if (n < 33 || memcmp(bytes + 12, "IHDR", 4) != 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged PNG: no header in its %zu bytes", name, n);
@@ -129,9 +130,19 @@ limn_status limn_png_decode_wide(limn_ctx *ctx, const char *name, const uint8_t 
     return job.status;
 }
 
+limn_status limn_png_decode_wide(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out, uint16_t **wide)
+{
+    return decode_as(ctx, name, bytes, n, false, out, wide);
+}
+
 limn_status limn_png_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out)
 {
-    return limn_png_decode_wide(ctx, name, bytes, n, out, NULL);
+    return decode_as(ctx, name, bytes, n, false, out, NULL);
+}
+
+limn_status limn_png_decode_indices(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out)
+{
+    return decode_as(ctx, name, bytes, n, true, out, NULL);
 }
 
 /* ---- writing ---------------------------------------------------------------------------------------------------------- */

@@ -36,12 +36,21 @@ limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int6
     return limn_fail_memory(ctx, bytes, name);
 }
 
-static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
+enum { PNG_DEPTH = 24, PNG_TYPE = 25, PNG_PALETTE = 3 }; /* bytes of a PNG's first chunk */
+
+/* A PNG whose decoding would change names of things: those of a palette to colours, 1 of 4 bits to 17.  Gray of 1 bit is black and white. */
+static bool has_indices(const uint8_t *bytes, size_t n)
+{
+    return n > PNG_TYPE && (bytes[PNG_TYPE] == PNG_PALETTE || bytes[PNG_DEPTH] == 2 || bytes[PNG_DEPTH] == 4);
+}
+
+static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels, limn_raster *out)
 {
     limn_image image;
     uint16_t *wide = NULL;
     bool png = limn_image_sniff(bytes, n) == LIMN_IMAGE_PNG;
-    limn_status status = png ? limn_png_decode_wide(ctx, name, bytes, n, &image, &wide) : limn_image_decode(ctx, name, bytes, n, 0, &image);
+    limn_status status = png && labels && has_indices(bytes, n) ? limn_png_decode_indices(ctx, name, bytes, n, &image)
+                         : png ? limn_png_decode_wide(ctx, name, bytes, n, &image, &wide) : limn_image_decode(ctx, name, bytes, n, 0, &image);
     if (status == LIMN_OK) status = limn_raster_new(ctx, name, image.width, image.height, 1, image.channels, 0, out);
     size_t values = status == LIMN_OK ? (size_t)image.width * (size_t)image.height * (size_t)image.channels : 0;
     for (size_t i = 0; i < values; i++) out->values[i] = wide ? wide[i] : image.pixels[i];
@@ -51,12 +60,22 @@ static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t
     return status;
 }
 
-limn_status limn_raster_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
+static limn_status decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels, limn_raster *out)
 {
     *out = (limn_raster){0};
     if (limn_tiff_sniff(bytes, n)) return limn_tiff_decode(ctx, name, bytes, n, out);
     if (limn_nifti_sniff(bytes, n)) return limn_nifti_decode(ctx, name, bytes, n, out);
-    return decode_picture(ctx, name, bytes, n, out);
+    return decode_picture(ctx, name, bytes, n, labels, out);
+}
+
+limn_status limn_raster_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
+{
+    return decode(ctx, name, bytes, n, false, out);
+}
+
+limn_status limn_raster_decode_labels(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
+{
+    return decode(ctx, name, bytes, n, true, out);
 }
 
 limn_status limn_raster_read(limn_ctx *ctx, const char *path, limn_raster *out)
@@ -75,7 +94,29 @@ limn_status limn_raster_read(limn_ctx *ctx, const char *path, limn_raster *out)
 
 static bool is_alpha(const limn_raster *r, size_t i)
 {
-    return (r->channels == 2 || r->channels == 4) && i % (size_t)r->channels == (size_t)r->channels - 1;
+    return !r->separate && (r->channels == 2 || r->channels == 4) && i % (size_t)r->channels == (size_t)r->channels - 1;
+}
+
+bool limn_range_parse(const char *text, limn_range *out)
+{
+    char *end;
+    *out = (limn_range){LIMN_RANGE_AUTO, 0, 0};
+    if (strcmp(text, "auto") == 0) return true;
+    if (strcmp(text, "minmax") == 0) return out->kind = LIMN_RANGE_MINMAX, true;
+    double low = strtod(text, &end);
+    if (end == text || *end != ',') return false;
+    text = end + 1;
+    double high = strtod(text, &end);
+    if (end == text || *end || !(high - low > 0 && high - low < 1e300)) return false;
+    *out = (limn_range){LIMN_RANGE_GIVEN, low, high};
+    return true;
+}
+
+const char *limn_range_text(const limn_range *range, char out[64])
+{
+    if (range->kind == LIMN_RANGE_GIVEN) snprintf(out, 64, "%.17g,%.17g", range->low, range->high);
+    else snprintf(out, 64, "%s", range->kind == LIMN_RANGE_MINMAX ? "minmax" : "auto");
+    return out;
 }
 
 static size_t count_values(const limn_raster *r)
@@ -147,7 +188,7 @@ limn_status limn_raster_scale(limn_ctx *ctx, const char *name, limn_raster *r, l
 limn_status limn_raster_image(limn_ctx *ctx, const char *name, const limn_raster *r, int slice, limn_image *out)
 {
     size_t n = (size_t)r->width * (size_t)r->height, c = (size_t)r->channels;
-    int channels = r->channels <= 4 ? r->channels : 1;
+    int channels = r->separate ? 1 : r->channels;
     const float *from = r->values + (size_t)slice * n * c;
     limn_status status = limn_image_new(ctx, name, (uint32_t)r->width, (uint32_t)r->height, channels, out);
     for (size_t i = 0; status == LIMN_OK && i < n; i++)
@@ -155,23 +196,60 @@ limn_status limn_raster_image(limn_ctx *ctx, const char *name, const limn_raster
     return status;
 }
 
-limn_status limn_raster_bytes(limn_ctx *ctx, const char *name, const limn_raster *r, uint8_t **out)
+void limn_raster_pixel(int from, const float *p, int to, float *out)
+{
+    bool alpha = from == 2 || from == 4;
+    float rgb[3];
+    if (to == from) {
+        memcpy(out, p, (size_t)to * sizeof *out);
+        return;
+    }
+    for (int k = 0; k < 3; k++) {
+        rgb[k] = p[from > 2 ? k : 0];
+        if (alpha) rgb[k] = rgb[k] * p[from - 1] + 1 - p[from - 1];
+    }
+    if (to == 3) memcpy(out, rgb, sizeof rgb);
+    else out[0] = from < 3 ? rgb[0] : 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
+}
+
+/* ---- names of things ---------------------------------------------------------------------------------------------------------- */
+
+const char *limn_raster_size(int width, int height, int slices, char out[48])
+{
+    if (slices > 1) snprintf(out, 48, "%d x %d x %d", width, height, slices);
+    else snprintf(out, 48, "%d x %d", width, height);
+    return out;
+}
+
+/* Pixel i of a mask is no whole number: where, and what it is. */
+static limn_status no_label(limn_ctx *ctx, const char *name, const limn_raster *r, size_t i)
+{
+    const float *p = r->values + i * (size_t)r->channels;
+    size_t pixels = (size_t)r->width * (size_t)r->height;
+    char what[64], slice[32] = "";
+    if (r->slices > 1) snprintf(slice, sizeof slice, ", slice %zu", i / pixels);
+    if (r->channels > 2 && (p[0] != p[1] || p[1] != p[2])) snprintf(what, sizeof what, "the colour %g,%g,%g", (double)p[0], (double)p[1], (double)p[2]);
+    else if (p[0] >= 0 && p[0] <= 65535 && p[0] == (float)(int)p[0]) snprintf(what, sizeof what, "transparency");
+    else snprintf(what, sizeof what, "%g", (double)p[0]);
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a mask with one whole number 0 to 65535 a pixel, found %s at column %zu, row %zu%s", name, what, i % (size_t)r->width,
+                     i % pixels / (size_t)r->width, slice);
+}
+
+limn_status limn_raster_labels(limn_ctx *ctx, const char *name, const limn_raster *r, uint16_t **out)
 {
     size_t n = (size_t)r->slices * (size_t)r->height * (size_t)r->width, c = (size_t)r->channels;
-    *out = malloc(n);
-    if (!*out) return limn_fail_memory(ctx, n, name);
-    limn_status status = LIMN_OK;
-    for (size_t i = 0; i < n && status == LIMN_OK; i++) {
-        float v = r->values[i * c];
-        bool gray = true;
-        for (size_t k = 1; k < c; k++) gray = gray && (r->values[i * c + k] == v || is_alpha(r, k));
-        if (!gray || !(v >= 0 && v <= 255 && v == (float)(int)v))
-            status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a mask of whole numbers 0 to 255, found %s%g at column %zu, row %zu", name, gray ? "" : "a colour with red ", (double)v,
-                               i % (size_t)r->width, i / (size_t)r->width % (size_t)r->height);
-        else (*out)[i] = (uint8_t)v;
+    *out = malloc(n * sizeof **out);
+    if (!*out) return limn_fail_memory(ctx, n * sizeof **out, name);
+    for (size_t i = 0; i < n; i++) {
+        const float *p = r->values + i * c;
+        bool fits = p[0] >= 0 && p[0] <= 65535 && p[0] == (float)(int)p[0];
+        for (size_t k = 1; k < c; k++) fits = fits && p[k] == (is_alpha(r, k) ? r->limit : p[0]);
+        if (!fits) {
+            free(*out);
+            *out = NULL;
+            return no_label(ctx, name, r, i);
+        }
+        (*out)[i] = (uint16_t)p[0];
     }
-    if (status == LIMN_OK) return LIMN_OK;
-    free(*out);
-    *out = NULL;
-    return status;
+    return LIMN_OK;
 }

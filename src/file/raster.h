@@ -12,6 +12,7 @@ typedef enum limn_raster_kind { LIMN_RASTER_PICTURE, LIMN_RASTER_TIFF, LIMN_RAST
 typedef struct limn_raster {
     limn_raster_kind kind;
     int width, height, slices, channels;     /* channels as in limn_image: 2 and 4 end with alpha */
+    bool separate;                           /* channels are no colours and no alpha, but pictures of their own */
     float limit;                             /* integers 0 .. limit: 255 or 65535; 0: any values */
     float *values;                           /* [S,H,W,C], owned */
     unsigned char header[LIMN_NIFTI_HEADER]; /* NIFTI: as it was in the file */
@@ -22,6 +23,8 @@ typedef struct limn_raster {
  *          cut, lying or too large; LIMN_UNSUPPORTED; LIMN_NO_MEMORY, said before it is taken; LIMN_IO */
 limn_status limn_raster_read(limn_ctx *ctx, const char *path, limn_raster *out);
 limn_status limn_raster_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out);
+/** The same of a picture whose values are names of things: of a PNG the indices of its palette, and gray of 2 and 4 bits as it is stored. */
+limn_status limn_raster_decode_labels(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out);
 void limn_raster_free(limn_raster *raster); /* the values, not the struct, which becomes empty */
 /** Values, not cleared, or the sentence why not.  @param file_bytes  0, or those that hold all values: fewer than a 1/1032 of them is a lie */
 limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int64_t height, int64_t slices, int channels, size_t file_bytes, limn_raster *out);
@@ -32,11 +35,20 @@ typedef struct limn_range {
     limn_range_kind kind; /* AUTO: bytes 0 and 255; of all other values the percentiles 0.5 and 99.5 (of 2^20 values, evenly spread) */
     double low, high;     /* GIVEN, and what was taken */
 } limn_range;
+/** "auto", "minmax" or "LOW,HIGH" with HIGH above LOW.  @return false: it is none of these, and *out is AUTO */
+bool limn_range_parse(const char *text, limn_range *out);
+/** The same backwards.  @return out */
+const char *limn_range_text(const limn_range *range, char out[64]);
 /** Values to 0..1 in place: (v - low) / (high - low), clamped; what is not finite becomes 0 and is told as a warning.  Alpha is brought from its own range. */
 limn_status limn_raster_scale(limn_ctx *ctx, const char *name, limn_raster *raster, limn_range *range);
-/** A slice of values in 0..1 as a picture of 8 bits; other than 1 to 4 channels: the first.  @return as limn_image_new() */
+/** A slice of values in 0..1 as a picture of 8 bits; separate channels: the first.  @return as limn_image_new() */
 limn_status limn_raster_image(limn_ctx *ctx, const char *name, const limn_raster *raster, int slice, limn_image *out);
-/** Values [S,H,W] as bytes.  @return LIMN_OK: *out is the caller's (free()); LIMN_BAD_FILE: colours, or a value that is no whole number 0..255 */
-limn_status limn_raster_bytes(limn_ctx *ctx, const char *name, const limn_raster *raster, uint8_t **out);
+/** A pixel of `from` channels, values in 0..1, as one of 1, 3 or the same number of channels, as limn_image_convert() does it. */
+void limn_raster_pixel(int from, const float *p, int to, float *out);
+/** "512 x 512", of a volume "512 x 512 x 30".  @return out */
+const char *limn_raster_size(int width, int height, int slices, char out[48]);
+/** Values [S,H,W] as whole numbers.  @return LIMN_OK: *out is the caller's (free()); LIMN_BAD_FILE: colours, transparency, or a value that is no whole
+ *          number 0..65535, with its place; LIMN_NO_MEMORY */
+limn_status limn_raster_labels(limn_ctx *ctx, const char *name, const limn_raster *raster, uint16_t **out);
 
 #endif

@@ -16,6 +16,7 @@ struct limn_segmentation {
     limn_segmenter *segmenter;
     limn_arena *arena;
     const char **class_name;   /* [classes]; NULL: the file names none */
+    limn_range range;          /* as trained */
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------- */
@@ -35,6 +36,15 @@ static limn_status read_names(limn_segmentation *s, const limn_safetensors *st)
     }
     if (found == n) return LIMN_OK;
     return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.classes names %d classes, the network tells %d apart", s->file, found, n);
+}
+
+/* Metadata limn.range; models of older versions have none. */
+static limn_status read_range(limn_segmentation *s, const limn_safetensors *st)
+{
+    const char *text = limn_safetensors_metadata(st, "limn.range");
+    char shown[256];
+    if (!text || limn_range_parse(text, &s->range)) return LIMN_OK;
+    return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.range is \"%s\", expected auto, minmax or two numbers", s->file, limn_escape(text, strlen(text), shown, sizeof shown));
 }
 
 static limn_status set_tile(limn_segmentation *s, int tile)
@@ -58,6 +68,7 @@ static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o
     if (status == LIMN_OK && limn_segmenter_classes(s->segmenter) > LIMN_MAX_CLASSES)
         status = limn_fail(s->ctx, LIMN_UNSUPPORTED, "%s: tells %d classes apart, at most %d fit a mask", s->file, limn_segmenter_classes(s->segmenter), LIMN_MAX_CLASSES);
     if (status == LIMN_OK) status = read_names(s, st);
+    if (status == LIMN_OK) status = read_range(s, st);
     return status == LIMN_OK ? limn_weights_give(s->ctx, limn_segmenter_graph(s->segmenter), limn_segmenter_plan(s->segmenter), s->file, st) : status;
 }
 
@@ -99,24 +110,12 @@ limn_segmentation_info limn_segmentation_describe(const limn_segmentation *s)
                                     .class_name = s->class_name};
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------------------------- */
-
-/* One pixel of `from` channels as `to`: as limn_image_convert(). */
-static void convert(int from, const float *p, int to, float *out)
+limn_range limn_segmentation_range(const limn_segmentation *s)
 {
-    bool alpha = from == 2 || from == 4;
-    float rgb[3];
-    if (to == from) {
-        memcpy(out, p, (size_t)to * sizeof *out);
-        return;
-    }
-    for (int k = 0; k < 3; k++) {
-        rgb[k] = p[from > 2 ? k : 0];
-        if (alpha) rgb[k] = rgb[k] * p[from - 1] + 1 - p[from - 1];
-    }
-    if (to == 3) memcpy(out, rgb, sizeof rgb);
-    else out[0] = from < 3 ? rgb[0] : 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
+    return s->range;
 }
+
+/* ---- running ---------------------------------------------------------------------------------------------------------------- */
 
 static limn_status check(const limn_segmentation *s, int width, int height, int channels, bool probability)
 {
@@ -138,7 +137,7 @@ limn_status limn_segment_values(limn_segmentation *s, int width, int height, int
     size_t n = (size_t)width * (size_t)height;
     float *image = malloc(n * (size_t)wanted * sizeof *image), *own = probability ? NULL : malloc(n * (size_t)k * sizeof *own), *p = own ? own : probability;
     if (!image || !p) status = limn_fail_memory(s->ctx, n * (size_t)(wanted + k) * sizeof *image, "a picture");
-    for (size_t i = 0; status == LIMN_OK && i < n; i++) convert(channels, values + i * (size_t)channels, wanted, image + i * (size_t)wanted);
+    for (size_t i = 0; status == LIMN_OK && i < n; i++) limn_raster_pixel(channels, values + i * (size_t)channels, wanted, image + i * (size_t)wanted);
     if (status == LIMN_OK) status = limn_segmenter_run(s->ctx, s->segmenter, width, height, image, p);
     if (status == LIMN_OK) limn_segmenter_classify(n, k, p, classes);
     free(image);
@@ -151,11 +150,14 @@ limn_status limn_segment(limn_segmentation *s, const limn_image *image, limn_ima
     size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
     limn_status status = limn_image_new(s->ctx, "a mask", (uint32_t)image->width, (uint32_t)image->height, 1, classes);
     if (status != LIMN_OK) return status;
-    float *values = malloc(n * sizeof *values);
-    if (!values) status = limn_fail_memory(s->ctx, n * sizeof *values, "a picture");
-    for (size_t i = 0; status == LIMN_OK && i < n; i++) values[i] = (float)image->pixels[i] / 255;
-    if (status == LIMN_OK) status = limn_segment_values(s, image->width, image->height, image->channels, values, classes->pixels, probability);
-    free(values);
+    limn_raster r = {0};
+    limn_range range = s->range;
+    status = limn_raster_new(s->ctx, "a picture", image->width, image->height, 1, image->channels, 0, &r);
+    for (size_t i = 0; status == LIMN_OK && i < n; i++) r.values[i] = (float)image->pixels[i];
+    r.limit = 255;
+    if (status == LIMN_OK) status = limn_raster_scale(s->ctx, "a picture", &r, &range);
+    if (status == LIMN_OK) status = limn_segment_values(s, image->width, image->height, image->channels, r.values, classes->pixels, probability);
+    limn_raster_free(&r);
     if (status != LIMN_OK) limn_image_free(classes);
     return status;
 }

@@ -5,6 +5,8 @@
 #include "file/raster.h"
 #include "train/report.h"
 
+/** What becomes 0 and 1 to the network, as it was trained. */
+limn_range limn_segmentation_range(const limn_segmentation *s);
 /** limn_segment() of values in 0..1.   H W pixels, c channels of the picture, K classes
  *  @param values       [H,W,c]
  *  @param classes      [H,W]
@@ -21,16 +23,16 @@ limn_status limn_segment_raster(limn_segmentation *s, const limn_raster *raster,
 
 /* Which value of a mask is which class.  Read: -1 none, LIMN_IGNORED; written: of each class. */
 typedef struct limn_class_values {
-    int class_of[256];
-    uint8_t value_of[LIMN_MAX_CLASSES];
+    int16_t class_of[65536];
+    uint16_t value_of[LIMN_MAX_CLASSES];
     bool given; /* by an option, else limn_class_values_guess() may change class_of */
 } limn_class_values;
 
 /** @param text  "0,255", behind a semicolon values to ignore ("0,1,2;255"); NULL: classes as they are, but 0 and 255 for two classes where
  *               black_white.  @return LIMN_BAD_ARGUMENT: no such list, or not of n_classes values */
 limn_status limn_class_values_parse(limn_ctx *ctx, const char *text, int n_classes, bool black_white, limn_class_values *out);
-/** Values of a mask [n] to classes, in place.  Where no option said what they are: 0 and 255 for two classes where there are no others, else
+/** Values of a mask [n] to classes [n].  Where no option said what they are: 0 and 255 for two classes where there are no others, else
  *  the classes themselves and 255 ignored.  @return LIMN_BAD_FILE: a value that is no class, with its row and column */
-limn_status limn_class_values_apply(limn_ctx *ctx, const char *name, const limn_class_values *values, int n_classes, int width, size_t n, uint8_t *mask);
+limn_status limn_class_values_apply(limn_ctx *ctx, const char *name, const limn_class_values *values, int n_classes, int width, size_t n, const uint16_t *mask, uint8_t *classes);
 
 #endif

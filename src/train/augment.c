@@ -79,7 +79,7 @@ static int crop(const dice *d, int place, int from, int to)
     return (int)limn_random_below(d->seed, LIMN_STREAM_AUGMENT, d->position, (uint64_t)place, (uint64_t)(from - to) + 1);
 }
 
-static limn_status make_field(limn_ctx *ctx, const limn_augment *o, const dice *d, const limn_image *from, int width, int height, field *f)
+static limn_status make_field(limn_ctx *ctx, const limn_augment *o, const dice *d, const limn_pixels *from, int width, int height, field *f)
 {
     *f = (field){.width = from->width, .height = from->height, .step = o->elastic_grid, .centre = {(width - 1) / 2.0, (height - 1) / 2.0}};
     f->middle[0] = crop(d, CROP_X, from->width, width) + f->centre[0];
@@ -134,13 +134,20 @@ static void source(const field *f, int x, int y, double at[2])
 
 /* ---- pixels ------------------------------------------------------------------------------------------------------------- */
 
-static void bilinear(const limn_image *from, const double at[2], float *out)
+static double mixed(double a, double b, double c, double d, double u, double v)
 {
-    int c = from->channels, x = (int)at[0], y = (int)at[1], right = x + 1 < from->width ? c : 0;
-    double u = at[0] - x, v = at[1] - y;
-    const uint8_t *p = from->pixels + ((size_t)y * (size_t)from->width + (size_t)x) * (size_t)c, *q = y + 1 < from->height ? p + (size_t)from->width * (size_t)c : p;
-    for (int k = 0; k < c; k++)
-        out[k] = (float)(((1 - v) * ((1 - u) * p[k] + u * p[k + right]) + v * ((1 - u) * q[k] + u * q[k + right])) / 255);
+    return (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * c + u * d);
+}
+
+static void bilinear(const limn_pixels *from, const double at[2], float *out)
+{
+    size_t c = (size_t)from->channels, x = (size_t)at[0], y = (size_t)at[1], right = x + 1 < (size_t)from->width ? c : 0;
+    double u = at[0] - (double)x, v = at[1] - (double)y;
+    size_t p = (y * (size_t)from->width + x) * c, q = y + 1 < (size_t)from->height ? p + (size_t)from->width * c : p;
+    const uint8_t *b = from->bytes;
+    const uint16_t *w = from->wide;
+    for (size_t k = 0; k < c; k++, p++, q++)
+        out[k] = (float)(b ? mixed(b[p], b[p + right], b[q], b[q + right], u, v) / 255 : mixed(w[p], w[p + right], w[q], w[q + right], u, v) / 65535);
 }
 
 static void light(const limn_augment *o, const dice *d, size_t n, float *x)
@@ -162,7 +169,7 @@ static void light(const limn_augment *o, const dice *d, size_t n, float *x)
     }
 }
 
-limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *o, uint64_t seed, uint64_t position, const limn_image *from, const uint8_t *mask, int width,
+limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *o, uint64_t seed, uint64_t position, const limn_pixels *from, const uint8_t *mask, int width,
                                 int height, float *image, uint8_t *labels)
 {
     field f;

@@ -17,6 +17,13 @@ typedef struct limn_augment {
     double noise;         /* Gaussian, of a standard deviation uniform in 0 .. noise */
 } limn_augment;
 
+/* A picture in 0..1. */
+typedef struct limn_pixels {
+    int width, height, channels;
+    const uint8_t *bytes; /* [H,W,C], 255 is 1; or */
+    const uint16_t *wide; /* 65535 is 1; the other is NULL */
+} limn_pixels;
+
 /** Everything off: a crop at a random place. */
 limn_augment limn_augment_none(void);
 /** What suits micrographs: all flips and turns, 15 degrees, a factor of 1.15, 10 pixels at every 128th, light by a tenth to a quarter. */
@@ -28,11 +35,11 @@ limn_status limn_augment_check(limn_ctx *ctx, const limn_augment *augment);
  * A sample of width x height.  Smaller than the picture: a crop at a random place; larger: the picture is mirrored at its borders, as it is where
  * turned or bent crops look outside.  Pictures bilinear, masks nearest.  A pure crop copies pixels.
  *
- * @param  from    the picture, [H,W,C] bytes;  mask [H,W]
+ * @param  from    the picture;  mask [H,W]
  * @param  image   [height,width,C] in 0..1;  labels [height,width], values of mask
  * @return LIMN_OK; LIMN_NO_MEMORY
  */
-limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *augment, uint64_t seed, uint64_t position, const limn_image *from, const uint8_t *mask,
+limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *augment, uint64_t seed, uint64_t position, const limn_pixels *from, const uint8_t *mask,
                                 int width, int height, float *image, uint8_t *labels);
 
 #endif

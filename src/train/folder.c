@@ -62,7 +62,7 @@ static limn_status add_folders(limn_ctx *ctx, const char *folder, const limn_nam
         const char *class = classes ? limn_arena_strdup(rows->arena, folders->name[i]) : NULL;
         if (!path || (classes && !class)) return limn_fail_memory(ctx, strlen(folder), folder);
         if (classes) status = limn_text_check(ctx, path, class, strlen(class));
-        if (status == LIMN_OK) status = limn_names_list(ctx, path, &pictures, NULL);
+        if (status == LIMN_OK) status = limn_names_list(ctx, path, false, &pictures, NULL);
         if (status == LIMN_OK && pictures.n) status = add_pictures(ctx, path, &pictures, class, rows);
         limn_names_free(&pictures);
     }
@@ -82,7 +82,7 @@ static limn_status count_filled(limn_ctx *ctx, const char *folder, const limn_na
         if (stat(path, &st) == 0)
             return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds folders with a metadata.jsonl of their own: give --data %s/%s", folder, folder, folders->name[i]);
         *strrchr(path, '/') = '\0';
-        status = limn_names_list(ctx, path, &pictures, NULL);
+        status = limn_names_list(ctx, path, false, &pictures, NULL);
         *n += pictures.n > 0;
         limn_names_free(&pictures);
     }
@@ -93,7 +93,7 @@ limn_status limn_rows_folder(limn_ctx *ctx, const char *folder, limn_rows *rows)
 {
     limn_names pictures = {0}, folders = {0};
     int n_filled = 0;
-    limn_status status = limn_names_list(ctx, folder, &pictures, &folders);
+    limn_status status = limn_names_list(ctx, folder, false, &pictures, &folders);
     if (status == LIMN_OK && !pictures.n) status = count_filled(ctx, folder, &folders, &n_filled);
     if (status == LIMN_OK) status = add_pictures(ctx, folder, &pictures, NULL, rows);
     if (status == LIMN_OK) status = add_folders(ctx, folder, &folders, n_filled >= 2, rows);

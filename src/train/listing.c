@@ -31,12 +31,19 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool is_picture(const char *name)
+size_t limn_stem(const char *name)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp"};
     const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0) return true;
+    size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    return n > 4 && strcasecmp(name + n, ".gz") == 0 && strncasecmp(name + n - 4, ".nii", 4) == 0 ? n - 4 : n;
+}
+
+static bool is_picture(const char *name, bool rasters)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".nii", ".nii.gz"};
+    const char *ending = name + limn_stem(name);
+    for (size_t i = 0; i < (rasters ? 8 : 4); i++)
+        if (strcasecmp(ending, endings[i]) == 0) return true;
     return false;
 }
 
@@ -47,14 +54,14 @@ bool limn_is_folder(const char *folder, const char *name)
     return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-limn_status limn_names_list(limn_ctx *ctx, const char *folder, limn_names *pictures, limn_names *folders)
+limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, limn_names *pictures, limn_names *folders)
 {
     DIR *d = opendir(folder);
     if (!d) return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", folder, strerror(errno));
     bool fits = true;
     for (struct dirent *e; fits && (e = readdir(d));) {
         if (e->d_name[0] == '.') continue;
-        if (is_picture(e->d_name)) fits = names_add(pictures, e->d_name);
+        if (is_picture(e->d_name, rasters)) fits = names_add(pictures, e->d_name);
         else if (folders && limn_is_folder(folder, e->d_name)) fits = names_add(folders, e->d_name);
     }
     closedir(d);

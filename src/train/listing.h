@@ -9,10 +9,12 @@ typedef struct limn_names {
     size_t n, capacity;
 } limn_names;
 
-/** Pictures (.png .jpg .jpeg .webp) and, folders not NULL, sub-folders; hidden ones left out, sorted by bytes.
+/** Pictures (.png .jpg .jpeg .webp; with rasters .tif .tiff .nii .nii.gz too) and, folders not NULL, sub-folders; hidden ones left out, sorted by bytes.
  *  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY; the caller frees both with limn_names_free() in any case */
-limn_status limn_names_list(limn_ctx *ctx, const char *folder, limn_names *pictures, limn_names *folders);
+limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, limn_names *pictures, limn_names *folders);
 void limn_names_free(limn_names *names);
+/** Bytes of a name before its ending: of "a.png" and "a.nii.gz" 1. */
+size_t limn_stem(const char *name);
 bool limn_is_folder(const char *folder, const char *name);
 /** As strcmp(), but runs of digits count by their value: "2" before "10", "a9b" before "a10b". */
 int limn_names_compare(const char *a, const char *b);

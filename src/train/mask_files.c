@@ -24,15 +24,10 @@ static limn_status add(limn_ctx *ctx, limn_masks *m, const char *name, const cha
     return LIMN_OK;
 }
 
-static size_t stem(const char *name)
-{
-    return (size_t)(strrchr(name, '.') - name);
-}
-
 /* "a_0000" of nnU-Net is case "a"; 0: no such name. */
 static size_t case_of(const char *name)
 {
-    size_t n = stem(name);
+    size_t n = limn_stem(name);
     bool fits = n > 5 && name[n - 5] == '_' && strspn(name + n - 4, "0123456789") >= 4;
     return fits ? n - 5 : 0;
 }
@@ -40,7 +35,7 @@ static size_t case_of(const char *name)
 static const char *find(const limn_names *names, const char *stem_of, size_t n, bool *taken)
 {
     for (size_t i = 0; i < names->n; i++)
-        if (stem(names->name[i]) == n && strncmp(names->name[i], stem_of, n) == 0) return taken[i] = true, names->name[i];
+        if (limn_stem(names->name[i]) == n && strncmp(names->name[i], stem_of, n) == 0) return taken[i] = true, names->name[i];
     return NULL;
 }
 
@@ -49,11 +44,11 @@ static limn_status pair(limn_ctx *ctx, limn_masks *m, const char *images, const 
     limn_status status = LIMN_OK;
     for (size_t i = 0; i < image->n && status == LIMN_OK; i++) {
         const char *name = image->name[i];
-        size_t n = m->per_channel ? case_of(name) : stem(name);
+        size_t n = m->per_channel ? case_of(name) : limn_stem(name);
         if (m->per_channel && n == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s: expected a name like CASE_0000.png in nnU-Net's layout", images, name);
         if (m->per_channel && strncmp(name + n, "_0000.", 6) != 0) continue;
         const char *of = find(mask, name, n, taken);
-        if (!of) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s.png", images, name, masks, (int)n, name);
+        if (!of) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s%s", images, name, masks, (int)n, name, name + limn_stem(name));
         status = add(ctx, m, limn_arena_printf(m->arena, "%.*s", (int)n, name), limn_arena_printf(m->arena, "%s/%s", images, name), limn_arena_printf(m->arena, "%s/%s", masks, of));
     }
     size_t alone = 0, first = 0;
@@ -68,8 +63,8 @@ static limn_status pair_folders(limn_ctx *ctx, limn_masks *m, const char *folder
     limn_names image = {0}, mask = {0};
     bool *taken = NULL;
     const char *a = limn_arena_printf(m->arena, "%s/%s", folder, images), *b = limn_arena_printf(m->arena, "%s/%s", folder, masks);
-    limn_status status = a && b ? limn_names_list(ctx, a, &image, NULL) : limn_fail_memory(ctx, 4096, folder);
-    if (status == LIMN_OK) status = limn_names_list(ctx, b, &mask, NULL);
+    limn_status status = a && b ? limn_names_list(ctx, a, true, &image, NULL) : limn_fail_memory(ctx, 4096, folder);
+    if (status == LIMN_OK) status = limn_names_list(ctx, b, true, &mask, NULL);
     if (status == LIMN_OK && !image.n) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture", a);
     if (status == LIMN_OK && !(taken = calloc(mask.n + 1, sizeof *taken))) status = limn_fail_memory(ctx, mask.n, b);
     if (status == LIMN_OK) status = pair(ctx, m, a, &image, b, &mask, taken);
@@ -94,7 +89,7 @@ static limn_status read_labels(limn_ctx *ctx, const char *path, json_t *labels, 
             return limn_fail(ctx, LIMN_BAD_FILE, "%s: label \"%.100s\": expected a whole number from 0 to %d (regions of several labels are not supported)", path, name, LIMN_MAX_CLASSES - 1);
         if (m->value_class[k] != -1) return limn_fail(ctx, LIMN_BAD_FILE, "%s: two labels have the value %d", path, (int)k);
         bool ignored = strcmp(name, "ignore") == 0;
-        m->value_class[k] = ignored ? LIMN_IGNORED : (int)k;
+        m->value_class[k] = (int16_t)(ignored ? LIMN_IGNORED : k);
         if (ignored) continue;
         m->classes++, m->class_value[k] = (int)k;
         if (k > most) most = (int)k;

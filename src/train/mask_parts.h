@@ -4,24 +4,32 @@
 
 #include "train/masks.h"
 
+enum { LIMN_MASK_VALUES = 65536 };
+
 typedef struct limn_mask_row {
     const char *name;   /* without folder and ending */
     const char *image;  /* path; of nnU-Net's cases that of channel 0 */
     const char *mask;
-    limn_image picture; /* [H,W,channels]; without pixels where it is not kept */
-    uint8_t *labels;    /* [H,W]: values of the mask, then classes; NULL where it is not kept */
-    uint32_t *count;    /* [256]: pixels of each value of the mask */
+    int width, height, slices;
+    int64_t first;      /* of its slices among all */
+    uint8_t *bytes;     /* [S,H,W,channels], 255 is 1; or */
+    uint16_t *wide;     /* 65535 is 1; both NULL where it is not kept */
+    uint8_t *labels;    /* [S,H,W]: places in limn_masks.value, then classes; NULL where it is not kept */
+    uint32_t *count;    /* [256]: pixels of each value, by the value's place */
 } limn_mask_row;
 
 struct limn_masks {
     limn_arena *arena;              /* strings */
     limn_mask_row *row;
-    int64_t n, capacity;
+    int64_t n, capacity, slices;
     int channels, classes;
+    limn_range range;
     bool per_channel;               /* nnU-Net: a file a channel */
     const char *class_name[256];    /* NULL: its value */
-    int value_class[256];           /* class of a value of the masks, LIMN_IGNORED, or -1: none */
+    int16_t value_class[LIMN_MASK_VALUES]; /* class of a value of the masks, LIMN_IGNORED, or -1: none */
     int class_value[256];
+    int16_t place[LIMN_MASK_VALUES];       /* of a value in `value`, or -1: no mask has it */
+    int value[256], n_values;              /* values that masks have, as they were met */
     bool named;                     /* values are known: from dataset.json or the option */
     int64_t pixels[256];            /* of each class, LIMN_IGNORED; in this part */
     bool kept;                      /* all lie in memory */
@@ -32,11 +40,22 @@ struct limn_masks {
 limn_status limn_mask_files(limn_ctx *ctx, const char *folder, limn_masks *masks);
 /** Classes from an option like "0,255" or "0,1,2;255". */
 limn_status limn_mask_values_parse(limn_ctx *ctx, const char *text, limn_masks *masks);
-/** A mask as one value a pixel, or the sentence why it is none. */
-limn_status limn_mask_read(limn_ctx *ctx, const limn_mask_row *row, limn_image *out);
+/* A mask as it is in its file. */
+typedef struct limn_label_map {
+    int width, height, slices;
+    uint16_t *value; /* [S,H,W], owned */
+} limn_label_map;
+/** One value a pixel, or the sentence why it has none.  @return LIMN_OK: free out->value; else it is NULL */
+limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out);
+/** A mask [S,H,W] of another size than its picture: LIMN_BAD_FILE with both. */
+limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path, const limn_raster *picture);
+/** Values that were not met before get a place. */
+limn_status limn_mask_places(limn_ctx *ctx, limn_masks *masks, const char *path, const limn_label_map *mask);
+/** Values to places.  out [S,H,W] */
+limn_status limn_mask_labels(limn_ctx *ctx, const limn_masks *masks, const char *path, const limn_label_map *mask, uint8_t *out);
 /** Which values are which classes (see masks.h), from the counts of all rows; then the labels that are kept.  @param classes  expected, or 0 */
 limn_status limn_mask_values_apply(limn_ctx *ctx, limn_masks *masks, int classes);
-/** Values of one row to classes. */
+/** Labels of one row, places, to classes. */
 limn_status limn_mask_classes(limn_ctx *ctx, const limn_masks *masks, limn_mask_row *row);
 
 #endif

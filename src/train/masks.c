@@ -2,12 +2,11 @@
 #include "train/mask_parts.h"
 
 #include "base/rng.h"
-#include "file/image.h"
+#include "train/case.h"
 #include "train/listing.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- what is held out --------------------------------------------------------------------------------------------------- */
 
@@ -39,112 +38,148 @@ static int64_t rank(const limn_masks *m, int64_t i)
     return before;
 }
 
+static size_t pixels_of(const limn_mask_row *row)
+{
+    return (size_t)row->width * (size_t)row->height * (size_t)row->slices;
+}
+
+/* Sizes and counts stay known. */
+static void forget_pixels(limn_mask_row *row)
+{
+    free(row->bytes);
+    free(row->wide);
+    free(row->labels);
+    row->bytes = row->labels = NULL, row->wide = NULL;
+}
+
 static void free_row(limn_mask_row *row)
 {
-    limn_image_free(&row->picture);
-    free(row->labels);
+    forget_pixels(row);
     free(row->count);
 }
 
-/* Sides stay known. */
-static void forget_pixels(limn_mask_row *row)
+/* Slices are numbered through the pictures and volumes of a part. */
+static void number_slices(limn_masks *m)
 {
-    free(row->picture.pixels);
-    free(row->labels);
-    row->picture.pixels = row->labels = NULL;
+    m->slices = 0;
+    for (int64_t i = 0; i < m->n; i++) m->row[i].first = m->slices, m->slices += m->row[i].slices;
 }
 
-static limn_status keep_part(limn_ctx *ctx, const limn_mask_options *o, limn_masks *m)
+/* m keeps the part that is trained on; held NULL: the rest is forgotten. */
+static limn_status part(limn_ctx *ctx, const limn_mask_options *o, limn_masks *m, limn_masks **held)
 {
     if (!o->folds && !o->hold_out) return LIMN_OK;
-    int64_t n = 0, held = 0;
+    int64_t n = 0, n_out = 0;
     bool *out = calloc((size_t)m->n, sizeof *out);
-    if (!out) return limn_fail_memory(ctx, (size_t)m->n, "a part of the masks");
-    for (int64_t i = 0; i < m->n; i++) held += out[i] = o->hold_out ? in_ranges(m->row[i].name, o->hold_out) : rank(m, i) % o->folds == o->fold;
-    limn_status status = LIMN_OK;
-    if (!held || held == m->n)
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds out %s of %lld pictures (%s to %s)", o->hold_out ? o->hold_out : "this fold", held ? "all" : "none", (long long)m->n,
+    limn_masks *other = malloc(sizeof *other);
+    limn_mask_row *rows = malloc((size_t)m->n * sizeof *rows);
+    limn_status status = out && other && rows ? LIMN_OK : limn_fail_memory(ctx, (size_t)m->n * sizeof *rows, "a part of the masks");
+    for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) n_out += out[i] = o->hold_out ? in_ranges(m->row[i].name, o->hold_out) : rank(m, i) % o->folds == o->fold;
+    if (status == LIMN_OK && (!n_out || n_out == m->n))
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds out %s of %lld pictures (%s to %s)", o->hold_out ? o->hold_out : "this fold", n_out ? "all" : "none", (long long)m->n,
                            m->row[0].name, m->row[m->n - 1].name);
-    for (int64_t i = 0; i < m->n && status == LIMN_OK; i++)
-        if (out[i] == o->held_out) m->row[n++] = m->row[i];
-        else free_row(&m->row[i]);
+    if (status == LIMN_OK) {
+        n_out = 0;
+        for (int64_t i = 0; i < m->n; i++) *(out[i] ? &rows[n_out++] : &m->row[n++]) = m->row[i];
+        m->n = n;
+        *other = *m, other->arena = NULL, other->row = rows, other->n = other->capacity = n_out;
+        number_slices(other);
+        if (held) *held = other;
+        else limn_masks_free(other);
+    } else free(rows), free(other);
     free(out);
-    if (status == LIMN_OK) m->n = n;
     return status;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
-/* Channel k of nnU-Net's case, from a file of its own. */
-static limn_status read_channel(limn_ctx *ctx, const limn_masks *m, limn_mask_row *row, int k)
+/* Values in 0..1 to the network's channels, as bytes where they were bytes. */
+static limn_status pack(limn_ctx *ctx, const limn_masks *m, const limn_raster *r, limn_mask_row *row)
 {
-    limn_image one;
-    size_t n = strlen(row->image), digits = (size_t)(strrchr(row->image, '.') - row->image) - 4;
-    char path[4096];
-    if (n >= sizeof path) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%.100s: the path is too long", row->image);
-    snprintf(path, sizeof path, "%.*s%04d%s", (int)digits, row->image, k, row->image + digits + 4);
-    limn_status status = limn_image_read(ctx, path, 1, &one);
-    if (status != LIMN_OK) return status;
-    if (one.width != row->picture.width || one.height != row->picture.height)
-        status = limn_fail(ctx, LIMN_BAD_FILE, "%s has %d x %d pixels, channel 0 has %d x %d", path, one.width, one.height, row->picture.width, row->picture.height);
-    for (size_t i = 0; status == LIMN_OK && i < (size_t)one.width * (size_t)one.height; i++) row->picture.pixels[i * (size_t)m->channels + (size_t)k] = one.pixels[i];
-    limn_image_free(&one);
+    int c = m->channels;
+    if (r->channels != c && (r->separate || (c != 1 && c != 3)))
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s has %d channels, the network reads %d", row->image, r->channels, c);
+    row->width = r->width, row->height = r->height, row->slices = r->slices;
+    size_t n = pixels_of(row), size = r->limit == 255 && m->range.kind == LIMN_RANGE_AUTO ? 1 : 2, bytes = n * (size_t)c * size, has = limn_memory_available();
+    if (has && bytes > has) return limn_fail(ctx, LIMN_NO_MEMORY, "%s: its values need %zu bytes more, %zu are available", row->image, bytes, has);
+    if (size == 1) row->bytes = malloc(bytes);
+    else row->wide = malloc(bytes);
+    if (!row->bytes && !row->wide) return limn_fail_memory(ctx, bytes, row->image);
+    for (size_t i = 0; i < n; i++) {
+        float v[4];
+        limn_raster_pixel(r->channels, r->values + i * (size_t)r->channels, c, v);
+        for (size_t k = 0; k < (size_t)c; k++)
+            if (size == 1) row->bytes[i * (size_t)c + k] = (uint8_t)(v[k] * 255 + 0.5f);
+            else row->wide[i * (size_t)c + k] = (uint16_t)(v[k] * 65535 + 0.5f);
+    }
+    return LIMN_OK;
+}
+
+/* The picture into row, its mask as it is in its file. */
+static limn_status read_row(limn_ctx *ctx, const limn_masks *m, limn_mask_row *row, limn_label_map *mask)
+{
+    limn_raster picture;
+    limn_range range = m->range;
+    int files = m->per_channel ? limn_case_files(row->image) : 1;
+    *mask = (limn_label_map){0};
+    if (files > 1 && files != m->channels)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is the first of %d channels, and the network reads %d: --set channels=%d", row->image, files, m->channels, files);
+    limn_status status = limn_case_read(ctx, row->image, files, &range, &picture);
+    if (status == LIMN_OK) status = limn_mask_read(ctx, row->mask, mask);
+    if (status == LIMN_OK) status = limn_mask_fits(ctx, row->mask, mask, row->image, &picture);
+    if (status == LIMN_OK) status = pack(ctx, m, &picture, row);
+    limn_raster_free(&picture);
+    if (status == LIMN_OK && !(row->labels = malloc(pixels_of(row)))) status = limn_fail_memory(ctx, pixels_of(row), row->mask);
     return status;
-}
-
-static bool has_more_channels(const limn_mask_row *row)
-{
-    char path[4096];
-    size_t digits = (size_t)(strrchr(row->image, '.') - row->image) - 4;
-    return snprintf(path, sizeof path, "%.*s0001%s", (int)digits, row->image, row->image + digits + 4) < (int)sizeof path && access(path, F_OK) == 0;
-}
-
-static limn_status read_row(limn_ctx *ctx, const limn_masks *m, limn_mask_row *row)
-{
-    limn_image mask = {0};
-    limn_status status = limn_image_read(ctx, row->image, m->channels, &row->picture);
-    for (int k = 0; m->per_channel && has_more_channels(row) && k < m->channels && status == LIMN_OK; k++) status = read_channel(ctx, m, row, k);
-    if (status == LIMN_OK) status = limn_mask_read(ctx, row, &mask);
-    if (status != LIMN_OK) return status;
-    row->labels = mask.pixels;
-    if (mask.width == row->picture.width && mask.height == row->picture.height) return LIMN_OK;
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s has %d x %d pixels, its picture %s has %d x %d: expected the same size", row->mask, mask.width, mask.height, row->image, row->picture.width,
-                     row->picture.height);
 }
 
 static limn_status count_values(limn_ctx *ctx, limn_mask_row *row)
 {
-    size_t n = (size_t)row->picture.width * (size_t)row->picture.height;
+    size_t n = pixels_of(row);
     row->count = calloc(256, sizeof *row->count);
     if (!row->count) return limn_fail_memory(ctx, 256 * sizeof *row->count, "the values of a mask");
     for (size_t i = 0; i < n; i++) row->count[row->labels[i]]++;
     return LIMN_OK;
 }
 
+static limn_status read_first(limn_ctx *ctx, limn_masks *m, limn_mask_row *row)
+{
+    limn_label_map mask;
+    limn_status status = read_row(ctx, m, row, &mask);
+    if (status == LIMN_OK) status = limn_mask_places(ctx, m, row->mask, &mask);
+    if (status == LIMN_OK) status = limn_mask_labels(ctx, m, row->mask, &mask, row->labels);
+    free(mask.value);
+    return status == LIMN_OK ? count_values(ctx, row) : status;
+}
+
 static limn_status read_all(limn_ctx *ctx, limn_masks *m, size_t budget)
 {
     if (!budget) budget = limn_memory_available() / 2;
+    bool volumes = false;
     m->kept = true;
     for (int64_t i = 0; i < m->n; i++) {
         if (!limn_progress(ctx, "mask", i, m->n)) return limn_fail(ctx, LIMN_CANCELLED, "stopped while masks were read");
         limn_mask_row *row = &m->row[i];
-        limn_status status = read_row(ctx, m, row);
-        if (status == LIMN_OK) status = count_values(ctx, row);
+        limn_status status = read_first(ctx, m, row);
         if (status != LIMN_OK) return status;
-        m->bytes += (size_t)row->picture.width * (size_t)row->picture.height * (size_t)(m->channels + 1);
+        m->bytes += pixels_of(row) * (1 + (size_t)m->channels * (row->wide ? 2 : 1));
+        volumes = volumes || row->slices > 1;
         bool fits = !budget || m->bytes <= budget;
         for (int64_t k = 0; m->kept && !fits && k < i; k++) forget_pixels(&m->row[k]);
         m->kept = m->kept && fits;
         if (!m->kept) forget_pixels(row);
     }
+    if (!m->kept && volumes)
+        limn_log(ctx, LIMN_LOG_WARN, "%zu MB of volumes do not fit into %zu MB: a whole volume is read for every slice that is learned", m->bytes >> 20, budget >> 20);
+    number_slices(m);
     return LIMN_OK;
 }
 
 static void count_classes(limn_ctx *ctx, limn_masks *m)
 {
     for (int64_t i = 0; i < m->n; i++)
-        for (int v = 0; v < 256; v++)
-            if (m->row[i].count[v]) m->pixels[m->value_class[v]] += m->row[i].count[v];
+        for (int k = 0; k < m->n_values; k++)
+            if (m->row[i].count[k]) m->pixels[m->value_class[m->value[k]]] += m->row[i].count[k];
     for (int k = 0; k < m->classes; k++)
         if (!m->pixels[k])
             limn_log(ctx, LIMN_LOG_WARN, "class %d (%s) has no pixel in any of %lld masks: nothing can be learned about it", k, m->class_name[k], (long long)m->n);
@@ -162,21 +197,24 @@ static limn_status check(limn_ctx *ctx, const limn_mask_options *o)
     return LIMN_OK;
 }
 
-limn_status limn_masks_open(limn_ctx *ctx, const limn_mask_options *o, limn_masks **out)
+limn_status limn_masks_open(limn_ctx *ctx, const limn_mask_options *o, limn_masks **out, limn_masks **held)
 {
     *out = NULL;
+    if (held) *held = NULL;
     limn_status status = check(ctx, o);
     if (status != LIMN_OK) return status;
     limn_masks *m = calloc(1, sizeof *m);
     if (!m || !(m->arena = limn_arena_new())) return free(m), limn_fail_memory(ctx, sizeof *m, "masks");
-    m->channels = o->channels;
-    for (int i = 0; i < 256; i++) m->value_class[i] = -1;
+    m->channels = o->channels, m->range = o->range;
+    for (int i = 0; i < LIMN_MASK_VALUES; i++) m->value_class[i] = m->place[i] = -1;
     status = limn_mask_files(ctx, o->folder, m);
     if (status == LIMN_OK && o->values) status = limn_mask_values_parse(ctx, o->values, m);
     if (status == LIMN_OK) status = read_all(ctx, m, o->memory);
     if (status == LIMN_OK) status = limn_mask_values_apply(ctx, m, o->classes);
-    if (status == LIMN_OK) status = keep_part(ctx, o, m);
+    if (status == LIMN_OK) status = part(ctx, o, m, held);
+    number_slices(m);
     if (status == LIMN_OK) count_classes(ctx, m);
+    if (status == LIMN_OK && held && *held) count_classes(ctx, *held);
     if (status == LIMN_OK) *out = m;
     else limn_masks_free(m);
     return status;
@@ -194,6 +232,11 @@ void limn_masks_free(limn_masks *m)
 /* ---- what is in it ------------------------------------------------------------------------------------------------------ */
 
 int64_t limn_masks_count(const limn_masks *m)
+{
+    return m->slices;
+}
+
+int64_t limn_masks_cases(const limn_masks *m)
 {
     return m->n;
 }
@@ -213,9 +256,21 @@ int64_t limn_masks_pixels(const limn_masks *m, int class)
     return m->pixels[class];
 }
 
+/* The row that slice i belongs to. */
+static const limn_mask_row *row_with(const limn_masks *m, int64_t i)
+{
+    int64_t low = 0, high = m->n - 1;
+    while (low < high) {
+        int64_t middle = (low + high + 1) / 2;
+        if (m->row[middle].first <= i) low = middle;
+        else high = middle - 1;
+    }
+    return &m->row[low];
+}
+
 const char *limn_masks_name(const limn_masks *m, int64_t i)
 {
-    return m->row[i].name;
+    return row_with(m, i)->name;
 }
 
 bool limn_masks_kept(const limn_masks *m)
@@ -248,7 +303,7 @@ static uint64_t mixed(uint64_t seed, uint64_t epoch, int bits, uint64_t x)
 /* Any place is found without the others: what falls outside of 0 .. n - 1 is mixed again, and so comes back inside. */
 int64_t limn_masks_index(const limn_masks *m, uint64_t seed, uint64_t position)
 {
-    uint64_t n = (uint64_t)m->n, at = position % n;
+    uint64_t n = (uint64_t)m->slices, at = position % n;
     int bits = 1;
     while (UINT64_C(1) << 2 * bits < n) bits++;
     do at = mixed(seed, position / n, bits, at);
@@ -256,42 +311,57 @@ int64_t limn_masks_index(const limn_masks *m, uint64_t seed, uint64_t position)
     return (int64_t)at;
 }
 
-/* Row i as it is kept, else read into *own. */
-static limn_status row_of(limn_ctx *ctx, const limn_masks *m, int64_t i, limn_mask_row *own, const limn_mask_row **row)
+/* A slice as it is kept, else read into *own, which the caller frees. */
+typedef struct slice {
+    limn_mask_row own;
+    limn_pixels picture;
+    const uint8_t *labels;
+} slice;
+
+static limn_status open_slice(limn_ctx *ctx, const limn_masks *m, int64_t i, slice *s)
 {
-    *own = (limn_mask_row){.name = m->row[i].name, .image = m->row[i].image, .mask = m->row[i].mask};
-    *row = m->kept ? &m->row[i] : own;
-    if (m->kept) return LIMN_OK;
-    limn_status status = read_row(ctx, m, own);
-    return status == LIMN_OK ? limn_mask_classes(ctx, m, own) : status;
+    const limn_mask_row *there = row_with(m, i), *row = m->kept ? there : &s->own;
+    *s = (slice){.own = {.name = there->name, .image = there->image, .mask = there->mask}};
+    limn_status status = LIMN_OK;
+    if (!m->kept) {
+        limn_label_map mask;
+        status = read_row(ctx, m, &s->own, &mask);
+        if (status == LIMN_OK && (row->slices != there->slices || row->width != there->width || row->height != there->height))
+            status = limn_fail(ctx, LIMN_BAD_FILE, "%s: the file has changed since it was checked", row->image);
+        if (status == LIMN_OK) status = limn_mask_labels(ctx, m, row->mask, &mask, s->own.labels);
+        if (status == LIMN_OK) status = limn_mask_classes(ctx, m, &s->own);
+        free(mask.value);
+    }
+    size_t n = (size_t)row->width * (size_t)row->height, at = (size_t)(i - there->first) * n, c = (size_t)m->channels;
+    if (status != LIMN_OK) return status;
+    s->picture = (limn_pixels){row->width, row->height, m->channels, row->bytes ? row->bytes + at * c : NULL, row->wide ? row->wide + at * c : NULL};
+    s->labels = row->labels + at;
+    return LIMN_OK;
 }
 
 limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width, int height,
                               float *image, uint8_t *labels)
 {
-    limn_mask_row own;
-    const limn_mask_row *row;
-    limn_status status = row_of(ctx, m, i, &own, &row);
-    if (status == LIMN_OK) status = limn_augment_sample(ctx, augment, seed, position, &row->picture, row->labels, width, height, image, labels);
-    free_row(&own);
+    slice s;
+    limn_status status = open_slice(ctx, m, i, &s);
+    if (status == LIMN_OK) status = limn_augment_sample(ctx, augment, seed, position, &s.picture, s.labels, width, height, image, labels);
+    free_row(&s.own);
     return status;
 }
 
-limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *m, int64_t i, limn_image *picture, uint8_t **labels)
+limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *m, int64_t i, limn_raster *picture, uint8_t **labels)
 {
-    limn_mask_row own;
-    const limn_mask_row *row;
-    limn_status status = row_of(ctx, m, i, &own, &row);
-    if (status == LIMN_OK && m->kept) {
-        const limn_image *from = &row->picture;
-        size_t n = (size_t)from->width * (size_t)from->height;
-        status = limn_image_new(ctx, row->image, (uint32_t)from->width, (uint32_t)from->height, from->channels, &own.picture);
-        if (status == LIMN_OK && !(own.labels = malloc(n))) status = limn_fail_memory(ctx, n, row->mask);
-        if (status == LIMN_OK) memcpy(own.picture.pixels, from->pixels, n * (size_t)from->channels), memcpy(own.labels, row->labels, n);
-    }
-    *picture = status == LIMN_OK ? own.picture : (limn_image){0};
-    *labels = status == LIMN_OK ? own.labels : NULL;
-    if (status != LIMN_OK) free_row(&own);
+    slice s;
+    *picture = (limn_raster){0}, *labels = NULL;
+    limn_status status = open_slice(ctx, m, i, &s);
+    const limn_pixels *p = &s.picture;
+    size_t n = (size_t)p->width * (size_t)p->height, values = n * (size_t)p->channels;
+    if (status == LIMN_OK) status = limn_raster_new(ctx, s.own.image, p->width, p->height, 1, p->channels, 0, picture);
+    if (status == LIMN_OK && !(*labels = malloc(n))) status = limn_fail_memory(ctx, n, s.own.mask);
+    for (size_t k = 0; status == LIMN_OK && k < values; k++) picture->values[k] = p->bytes ? (float)p->bytes[k] / 255 : (float)p->wide[k] / 65535;
+    if (status == LIMN_OK) memcpy(*labels, s.labels, n), picture->separate = p->channels == 2 || (m->per_channel && p->channels > 1);
+    else limn_raster_free(picture);
+    free_row(&s.own);
     return status;
 }
 

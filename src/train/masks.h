@@ -1,19 +1,21 @@
 /* masks.h: pictures with a class for every pixel.
  *
  *   FOLDER/images/a.png  FOLDER/masks/a.png     the same name without its ending; also image/ and label/, images/ and labels/
- *   FOLDER/dataset.json  imagesTr/a_0000.png  labelsTr/a.png     nnU-Net's layout: a file a channel, or all channels in _0000
+ *   FOLDER/dataset.json  imagesTr/a_0000.nii.gz  labelsTr/a.nii.gz   nnU-Net's layout: a file a channel, or all channels in _0000
  *
- * PNG, JPEG and WebP, 8 bits.  A mask has one value a pixel (colours of equal parts count as gray).  Which value is which class: the
- * option `values`; without it dataset.json; without that 0 and 255 as classes 0 and 1 when the folder has no other values, else 0 .. K-1
- * as they are, and 255 ignored beside them.  All is read and checked when the folder is opened, and kept (one byte a pixel, channel and
- * mask) when it fits. */
+ * What raster.h reads: pictures of 8 and 16 bits, TIFF, NIfTI.  A volume, or the pages of a TIFF, is learned slice by slice, and is held out as a whole.
+ * Values of pictures become 0..1 as `range` says, file by file: `limn segment` does the same.  A mask has one whole number 0..65535 a pixel (colours of
+ * equal parts count as gray, a PNG's palette by its indices), at most 256 different ones.  Which value is which class: the option `values`; without it
+ * dataset.json; without that 0 and 255 (or 65535) as classes 0 and 1 when the folder has no other values, else 0 .. K-1 as they are, and 255 ignored
+ * beside them.  All is read and checked when the folder is opened, and kept when it fits: a byte a value where files hold bytes that are not scaled,
+ * else two, and a byte a pixel of the mask. */
 #ifndef LIMN_MASKS_H
 #define LIMN_MASKS_H
 
 #include "train/augment.h"
 #include "train/segment_losses.h"
 
-#include "base/base.h"
+#include "file/raster.h"
 
 typedef struct limn_masks limn_masks;
 
@@ -22,34 +24,39 @@ typedef struct limn_mask_options {
     const char *values;   /* NULL, or values of the masks in the order of the classes: "0,255"; behind a semicolon those to ignore: "0,1,2;255" */
     int classes;          /* 0: as many as found; else values 0 .. classes - 1 when `values` is NULL */
     int channels;         /* of the pictures: 1 or 3; in nnU-Net's layout as many as there are files of a case */
-    int fold, folds;      /* part `fold` (from 0) of `folds` is held out; folds 0: none.  Names are dealt out in the order of their hashes */
+    limn_range range;     /* of the pictures' values */
+    int fold, folds;      /* part `fold` (from 0) of `folds` is held out; folds 0: none.  Names (volumes, never slices) are dealt out in the order of their hashes */
     const char *hold_out; /* NULL, or names and ranges of names, digits by value: "24..29,case_7"; not with folds */
-    bool held_out;        /* the pictures held out, else the others */
     size_t memory;        /* pictures are kept up to this many bytes in all, else read for every sample; 0: half of what is available */
 } limn_mask_options;
 
-/** @return LIMN_OK: free with limn_masks_free(); LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: options, an empty part; LIMN_BAD_FILE: a picture without
+/** @param held  NULL, or where the part that is held out goes; NULL when there is none.  Freed before *out, whose names it borrows.
+ *  @return LIMN_OK: free with limn_masks_free(); LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: options, an empty part; LIMN_BAD_FILE: a picture without
  *          mask, sizes that differ, values that are no classes, colours; LIMN_NO_MEMORY; LIMN_CANCELLED.
  *          A mask without picture and a class without pixel are told as warnings. */
-limn_status limn_masks_open(limn_ctx *ctx, const limn_mask_options *options, limn_masks **out);
+limn_status limn_masks_open(limn_ctx *ctx, const limn_mask_options *options, limn_masks **out, limn_masks **held);
 void limn_masks_free(limn_masks *masks); /* NULL is allowed */
+/** Slices: a picture is one. */
 int64_t limn_masks_count(const limn_masks *masks);
+/** Pictures and volumes. */
+int64_t limn_masks_cases(const limn_masks *masks);
 int limn_masks_classes(const limn_masks *masks);
 /** Name of a class: dataset.json's, else the value in the mask.  Borrowed, as all that follows. */
 const char *limn_masks_class(const limn_masks *masks, int class);
 /** Pixels of a class in the pictures of this part. */
 int64_t limn_masks_pixels(const limn_masks *masks, int class);
+/** Of the picture or volume of slice i. */
 const char *limn_masks_name(const limn_masks *masks, int64_t i);
 /** Whether all lie in memory, and how many bytes they are. */
 bool limn_masks_kept(const limn_masks *masks);
 size_t limn_masks_bytes(const limn_masks *masks);
-/** Picture i as it is, kept or not, and its labels [height,width]: classes, LIMN_IGNORED.
- *  @return LIMN_OK: both are the caller's (limn_image_free(), free()); as limn_masks_sample(), both empty */
-limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *masks, int64_t i, limn_image *picture, uint8_t **labels);
+/** Slice i as it is in 0..1, kept or not, and its labels [height,width]: classes, LIMN_IGNORED.
+ *  @return LIMN_OK: both are the caller's (limn_raster_free(), free()); as limn_masks_sample(), both empty */
+limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *masks, int64_t i, limn_raster *picture, uint8_t **labels);
 
-/** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone. */
+/** Which slice comes at a position of training: every epoch another order, a function of (seed, position) alone. */
 int64_t limn_masks_index(const limn_masks *masks, uint64_t seed, uint64_t position);
-/** Picture i as it is seen at a position: see limn_augment_sample().  Any number of threads at once, each with a ctx of its own.
+/** Slice i as it is seen at a position: see limn_augment_sample().  Any number of threads at once, each with a ctx of its own.
  *  @return LIMN_OK; LIMN_BAD_FILE, LIMN_IO, LIMN_NOT_FOUND when a file that is not kept has changed; LIMN_NO_MEMORY */
 limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width,
                               int height, float *image, uint8_t *labels);

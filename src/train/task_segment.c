@@ -32,23 +32,17 @@ static limn_status check(limn_ctx *ctx, const limn_train_options *o)
 
 /* ---- data ------------------------------------------------------------------------------------------------------------------ */
 
-static bool holds_out(const limn_mask_options *m)
-{
-    return m->hold_out || m->folds > 0;
-}
-
 static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
 {
     limn_mask_options m = t->o->masks;
     int classes = s->loss.classes == 1 ? 2 : s->loss.classes;
-    m.folder = t->o->data, m.channels = s->channels, m.classes = classes, m.held_out = false;
-    limn_status status = limn_masks_open(t->ctx, &m, &s->masks);
+    m.folder = t->o->data, m.channels = s->channels, m.classes = classes;
+    limn_status status = limn_masks_open(t->ctx, &m, &s->masks, &s->held);
     if (status != LIMN_OK) return status;
     if (limn_masks_classes(s->masks) > classes)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", t->o->data, limn_masks_classes(s->masks),
                          classes, limn_masks_classes(s->masks));
-    m.held_out = true;
-    return holds_out(&m) ? limn_masks_open(t->ctx, &m, &s->held) : LIMN_OK;
+    return LIMN_OK;
 }
 
 static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
@@ -111,8 +105,10 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
     const limn_segmenting *s = t->segmenting;
+    char range[64];
     limn_run_say(f, "limn.loss", "--loss", "%s", limn_segment_kind_name(s->loss.kind));
     limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_masks_count(s->masks));
+    limn_run_say(f, "limn.range", "--range", "%s", limn_range_text(&o->masks.range, range));
     limn_run_say(f, "limn.hold_out", "--hold-out", "%s", o->masks.hold_out ? o->masks.hold_out : "");
     limn_run_say(f, "limn.fold", "--fold", "%d/%d", o->masks.fold, o->masks.folds);
     limn_run_say(f, "limn.augment", "--augment", "%d %d %d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g", o->augment.flip_x, o->augment.flip_y, o->augment.turn,
@@ -134,42 +130,42 @@ static limn_status bind(limn_trainer *t, limn_segmenting *s)
     return status;
 }
 
-static limn_status save_picture(limn_trainer *t, const limn_image *image, const uint8_t *truth, const uint8_t *found)
+static limn_status save_picture(limn_trainer *t, const limn_raster *shown, const uint8_t *truth, const uint8_t *found)
 {
     char path[1200];
-    limn_image picture;
+    limn_image image, picture = {0};
     snprintf(path, sizeof path, "%s/samples", t->o->out);
     if (mkdir(path, 0777) != 0 && errno != EEXIST) return limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
     snprintf(path, sizeof path, "%s/samples/step-%06lld.png", t->o->out, (long long)t->step);
-    limn_status status = limn_report_picture(t->ctx, image, truth, found, &picture);
+    limn_status status = limn_raster_image(t->ctx, path, shown, 0, &image);
+    if (status == LIMN_OK) status = limn_report_picture(t->ctx, &image, truth, found, &picture);
     if (status == LIMN_OK) status = limn_png_write(t->ctx, path, &picture, NULL);
+    limn_image_free(&image);
     limn_image_free(&picture);
     return status;
 }
 
-/* One held-out picture: its classes into the report, the first one into a file. */
+/* One held-out slice: its classes into the report, the middle one into a file. */
 static limn_status score_one(limn_trainer *t, int64_t i, limn_report *report)
 {
     limn_segmenting *s = t->segmenting;
-    limn_image image;
+    limn_raster image;
     uint8_t *truth;
     limn_status status = limn_masks_load(t->ctx, s->held, i, &image, &truth);
     if (status != LIMN_OK) return status;
-    size_t n = (size_t)image.width * (size_t)image.height, k = (size_t)limn_segmenter_classes(s->segmenter), values = n * (size_t)image.channels;
-    float *x = malloc(values * sizeof *x), *p = malloc(n * k * sizeof *p);
+    size_t n = (size_t)image.width * (size_t)image.height, k = (size_t)limn_segmenter_classes(s->segmenter);
+    float *p = malloc(n * k * sizeof *p);
     uint8_t *found = malloc(n);
-    if (!x || !p || !found) status = limn_fail_memory(t->ctx, n * (k + 2) * sizeof *x, "a held-out picture");
-    for (size_t j = 0; j < values && status == LIMN_OK; j++) x[j] = (float)image.pixels[j] / 255;
-    if (status == LIMN_OK) status = limn_segmenter_run(t->ctx, s->segmenter, image.width, image.height, x, p);
+    if (!p || !found) status = limn_fail_memory(t->ctx, n * (k + 1) * sizeof *p, "a held-out picture");
+    if (status == LIMN_OK) status = limn_segmenter_run(t->ctx, s->segmenter, image.width, image.height, image.values, p);
     if (status == LIMN_OK) {
         limn_segmenter_classify(n, (int)k, p, found);
-        limn_label_pair maps = {.width = image.width, .height = image.height, .n_classes = (int)k, .truth = truth, .prediction = found};
+        limn_label_pair maps = {.width = (uint32_t)image.width, .height = (uint32_t)image.height, .n_classes = (int)k, .truth = truth, .prediction = found};
         status = limn_report_add(t->ctx, report, &maps, NULL);
     }
-    if (status == LIMN_OK && i == 0) status = save_picture(t, &image, truth, found);
-    limn_image_free(&image);
+    if (status == LIMN_OK && i == limn_masks_count(s->held) / 2) status = save_picture(t, &image, truth, found);
+    limn_raster_free(&image);
     free(truth);
-    free(x);
     free(p);
     free(found);
     return status;
@@ -190,7 +186,7 @@ static limn_status show(limn_trainer *t)
         limn_text notes = {0};
         limn_report_notes(report, &notes);
         limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %lld pictures held out: pixel error %.4f, Dice %.4f, IoU %.4f", (long long)t->step,
-                 (long long)limn_masks_count(s->held), scores.pixel_error, scores.dice, scores.iou);
+                 (long long)limn_masks_cases(s->held), scores.pixel_error, scores.dice, scores.iou);
         if (notes.bytes && notes.bytes[0]) limn_log(t->ctx, LIMN_LOG_WARN, "%s", notes.bytes);
         limn_text_free(&notes);
         limn_tensorboard_scalar(t->events, t->step, "held_out/pixel_error", scores.pixel_error);
@@ -204,9 +200,10 @@ static limn_status show(limn_trainer *t)
 static void tell(const limn_trainer *t, char text[256])
 {
     const limn_segmenting *s = t->segmenting;
-    int n = snprintf(text, 256, "%lld pictures with masks of %d classes, %dx%dx%d at a time", (long long)limn_masks_count(s->masks),
-                     limn_masks_classes(s->masks), s->width, s->height, s->channels);
-    if (s->held && n > 0 && n < 256) snprintf(text + n, (size_t)(256 - n), ", %lld held out", (long long)limn_masks_count(s->held));
+    int64_t cases = limn_masks_cases(s->masks), slices = limn_masks_count(s->masks);
+    int n = slices > cases ? snprintf(text, 256, "%lld slices of %lld volumes", (long long)slices, (long long)cases) : snprintf(text, 256, "%lld pictures", (long long)cases);
+    n += snprintf(text + n, (size_t)(256 - n), " with masks of %d classes, %dx%dx%d at a time", limn_masks_classes(s->masks), s->width, s->height, s->channels);
+    if (s->held && n < 256) snprintf(text + n, (size_t)(256 - n), ", %lld held out", (long long)limn_masks_cases(s->held));
 }
 
 static size_t bytes(const limn_trainer *t)
@@ -219,8 +216,8 @@ static void close(limn_trainer *t)
     limn_segmenting *s = t->segmenting;
     if (!s) return;
     limn_segmenter_free(s->segmenter);
-    limn_masks_free(s->masks);
     limn_masks_free(s->held);
+    limn_masks_free(s->masks);
     free(s->labels);
     free(s->cut);
     free(s);

@@ -21,7 +21,7 @@ typedef struct limn_train_options {
     limn_objective objective;
     limn_segment_loss segment;   /* segmentation: the loss; classes are the network's */
     limn_augment augment;        /* segmentation: how pictures and masks are varied */
-    limn_mask_options masks;     /* segmentation: values, hold_out, fold, folds; the rest follows from the network and `data` */
+    limn_mask_options masks;     /* segmentation: values, range, hold_out, fold, folds; the rest follows from the network and `data` */
     double contrastive;          /* weight of the InfoNCE term between text and picture, see losses.h; 0: none */
     double kl, adversary;        /* autoencoders: weights of the KL term and of the discriminator (0: none), see losses.h */
     int64_t adversary_start;     /* step from which the discriminator counts */

@@ -1,0 +1,75 @@
+/* case.c: see case.h. */
+#include "train/case.h"
+
+#include "train/listing.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096, MOST_FILES = 256, NUMBER = 4 }; /* NUMBER: digits of a channel */
+
+/* CASE_0000.ending with another number; false: path is no such name, or too long. */
+static bool channel_path(const char *path, int k, char out[PATH_BYTES])
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t n = limn_stem(name), before = (size_t)(name - path) + n;
+    if (n <= NUMBER + 1 || strncmp(name + n - NUMBER - 1, "_0000", NUMBER + 1) != 0) return false;
+    return snprintf(out, PATH_BYTES, "%.*s%04d%s", (int)(before - NUMBER), path, k, path + before) < PATH_BYTES;
+}
+
+int limn_case_files(const char *path)
+{
+    char next[PATH_BYTES];
+    int n = 1;
+    while (n < MOST_FILES && channel_path(path, n, next) && access(next, F_OK) == 0) n++;
+    return n;
+}
+
+static limn_status read_scaled(limn_ctx *ctx, const char *path, limn_range *range, limn_raster *out)
+{
+    limn_status status = limn_raster_read(ctx, path, out);
+    if (status == LIMN_OK) status = limn_raster_scale(ctx, path, out, range);
+    if (status != LIMN_OK) limn_raster_free(out);
+    return status;
+}
+
+/* Channel k of `all`, from a file of its own. */
+static limn_status put_channel(limn_ctx *ctx, const char *path, int k, const limn_raster *one, limn_raster *all)
+{
+    char a[48], b[48];
+    if (one->channels != 1) return limn_fail(ctx, LIMN_BAD_FILE, "%s has %d channels, expected one in each file of a case", path, one->channels);
+    if (one->width != all->width || one->height != all->height || one->slices != all->slices)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s has %s pixels, channel 0 has %s", path, limn_raster_size(one->width, one->height, one->slices, a),
+                         limn_raster_size(all->width, all->height, all->slices, b));
+    size_t n = (size_t)all->width * (size_t)all->height * (size_t)all->slices, c = (size_t)all->channels;
+    for (size_t i = 0; i < n; i++) all->values[i * c + (size_t)k] = one->values[i];
+    if (one->limit != all->limit) all->limit = 0;
+    return LIMN_OK;
+}
+
+limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_range *range, limn_raster *out)
+{
+    char file[PATH_BYTES];
+    limn_range wanted = *range;
+    limn_raster first;
+    limn_status status = read_scaled(ctx, path, range, &first);
+    *out = channels == 1 ? first : (limn_raster){0};
+    if (channels == 1 || status != LIMN_OK) return status;
+    status = limn_raster_new(ctx, path, first.width, first.height, first.slices, channels, 0, out);
+    if (status == LIMN_OK) {
+        out->kind = first.kind, out->limit = first.limit, out->separate = true;
+        memcpy(out->header, first.header, sizeof out->header);
+        status = put_channel(ctx, path, 0, &first, out);
+    }
+    limn_raster_free(&first);
+    for (int k = 1; k < channels && status == LIMN_OK; k++) {
+        limn_range of = wanted;
+        limn_raster one = {0};
+        if (!channel_path(path, k, file)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a name like CASE_0000.png, or a shorter path", path);
+        else status = read_scaled(ctx, file, &of, &one);
+        if (status == LIMN_OK) status = put_channel(ctx, file, k, &one, out);
+        limn_raster_free(&one);
+    }
+    if (status != LIMN_OK) limn_raster_free(out);
+    return status;
+}

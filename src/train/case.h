@@ -1,0 +1,19 @@
+/* case.h: a picture or volume as a segmentation network reads it: values in 0..1, all channels. */
+#ifndef LIMN_CASE_H
+#define LIMN_CASE_H
+
+#include "file/raster.h"
+
+/** Files of a case in nnU-Net's layout: of CASE_0000.nii.gz as many as CASE_0000, CASE_0001 .. without a gap; 1 for any other name. */
+int limn_case_files(const char *path);
+/**
+ * Read a picture and scale it.
+ *
+ * @param path      one file with all channels, or channel 0 of a case
+ * @param channels  files of the case that are put together, each scaled for itself; 1: path alone, with the channels it has
+ * @param range     what becomes 0 and 1; what was taken of path is written to it
+ * @return LIMN_OK: free with limn_raster_free(); LIMN_BAD_FILE: also files of different sizes, or colours in a case; as limn_raster_read()
+ */
+limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_range *range, limn_raster *out);
+
+#endif
