@@ -7,6 +7,7 @@
 #include "train/weights.h"
 #include "vectors/dialects.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { MAX_TENSORS = 256 };
+enum { MAX_TENSORS = 512 };
 #define COUNT(a) (int)(sizeof(a) / sizeof *(a))
 
 /* A network and its weights in the original layout. */
@@ -190,6 +191,134 @@ static void original_files_load_bit_for_bit(void **state)
     }
 }
 
+/* ---- Stable Diffusion 1, under the names of CompVis: block by block as its yaml and modules give them, no arithmetic -------------------- */
+
+typedef struct renamed { const char *ours, *theirs; } renamed; /* beginnings of names, ends of names */
+
+/* Three levels, one block each (two on the way up); transformers in the first two. */
+static const renamed unet_blocks[] = {
+    {"conv_in.", "input_blocks.0.0."}, {"down_blocks.0.resnets.0.", "input_blocks.1.0."}, {"down_blocks.0.attentions.0.", "input_blocks.1.1."},
+    {"down_blocks.0.downsamplers.0.conv.", "input_blocks.2.0.op."}, {"down_blocks.1.resnets.0.", "input_blocks.3.0."}, {"down_blocks.1.attentions.0.", "input_blocks.3.1."},
+    {"down_blocks.1.downsamplers.0.conv.", "input_blocks.4.0.op."}, {"down_blocks.2.resnets.0.", "input_blocks.5.0."}, {"mid_block.resnets.0.", "middle_block.0."},
+    {"mid_block.attentions.0.", "middle_block.1."}, {"mid_block.resnets.1.", "middle_block.2."}, {"up_blocks.0.resnets.0.", "output_blocks.0.0."},
+    {"up_blocks.0.resnets.1.", "output_blocks.1.0."}, {"up_blocks.0.upsamplers.0.conv.", "output_blocks.1.1.conv."}, {"up_blocks.1.resnets.0.", "output_blocks.2.0."},
+    {"up_blocks.1.attentions.0.", "output_blocks.2.1."}, {"up_blocks.1.resnets.1.", "output_blocks.3.0."}, {"up_blocks.1.attentions.1.", "output_blocks.3.1."},
+    {"up_blocks.1.upsamplers.0.conv.", "output_blocks.3.2.conv."}, {"up_blocks.2.resnets.0.", "output_blocks.4.0."}, {"up_blocks.2.attentions.0.", "output_blocks.4.1."},
+    {"up_blocks.2.resnets.1.", "output_blocks.5.0."}, {"up_blocks.2.attentions.1.", "output_blocks.5.1."}, {"time_embedding.linear_1.", "time_embed.0."},
+    {"time_embedding.linear_2.", "time_embed.2."}, {"conv_norm_out.", "out.0."}, {"conv_out.", "out.2."},
+};
+static const renamed unet_parts[] = {{"norm1.", "in_layers.0."}, {"conv1.", "in_layers.2."}, {"time_emb_proj.", "emb_layers.1."}, {"norm2.", "out_layers.0."},
+                                     {"conv2.", "out_layers.3."}, {"conv_shortcut.", "skip_connection."}};
+/* Three levels; the decoder's are counted from the finest. */
+static const renamed vae_blocks[] = {
+    {"encoder.down_blocks.0.resnets.0.", "encoder.down.0.block.0."}, {"encoder.down_blocks.0.downsamplers.0.", "encoder.down.0.downsample."},
+    {"encoder.down_blocks.1.resnets.0.", "encoder.down.1.block.0."}, {"encoder.down_blocks.1.downsamplers.0.", "encoder.down.1.downsample."},
+    {"encoder.down_blocks.2.resnets.0.", "encoder.down.2.block.0."}, {"encoder.mid_block.resnets.0.", "encoder.mid.block_1."},
+    {"encoder.mid_block.attentions.0.", "encoder.mid.attn_1."}, {"encoder.mid_block.resnets.1.", "encoder.mid.block_2."}, {"encoder.conv_norm_out.", "encoder.norm_out."},
+    {"decoder.mid_block.resnets.0.", "decoder.mid.block_1."}, {"decoder.mid_block.attentions.0.", "decoder.mid.attn_1."}, {"decoder.mid_block.resnets.1.", "decoder.mid.block_2."},
+    {"decoder.up_blocks.0.resnets.0.", "decoder.up.2.block.0."}, {"decoder.up_blocks.0.resnets.1.", "decoder.up.2.block.1."}, {"decoder.up_blocks.0.upsamplers.0.", "decoder.up.2.upsample."},
+    {"decoder.up_blocks.1.resnets.0.", "decoder.up.1.block.0."}, {"decoder.up_blocks.1.resnets.1.", "decoder.up.1.block.1."}, {"decoder.up_blocks.1.upsamplers.0.", "decoder.up.1.upsample."},
+    {"decoder.up_blocks.2.resnets.0.", "decoder.up.0.block.0."}, {"decoder.up_blocks.2.resnets.1.", "decoder.up.0.block.1."}, {"decoder.conv_norm_out.", "decoder.norm_out."},
+    {"encoder.conv_in.", "encoder.conv_in."}, {"encoder.conv_out.", "encoder.conv_out."}, {"decoder.conv_in.", "decoder.conv_in."}, {"decoder.conv_out.", "decoder.conv_out."},
+    {"quant_conv.", "quant_conv."}, {"post_quant_conv.", "post_quant_conv."},
+};
+static const renamed vae_parts[] = {{"conv_shortcut.", "nin_shortcut."}, {"group_norm.", "norm."}, {"to_q.", "q."}, {"to_k.", "k."}, {"to_v.", "v."}, {"to_out.0.", "proj_out."}};
+
+static const renamed *begins(const renamed *rows, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (!strncmp(name, rows[i].ours, strlen(rows[i].ours))) return &rows[i];
+    return NULL;
+}
+
+/* The network's weights in a file of the other names; a block without a row fails the test.  Attention of the autoencoder is 1x1 convolutions there. */
+static void add_compvis(file *f, const native *t, const char *prefix, const renamed *blocks, int n_blocks, const renamed *parts, int n_parts, bool transformers)
+{
+    for (int i = 0; i < t->weights.n; i++) {
+        const limn_node *p = t->weights.node[i];
+        char name[128];
+        const renamed *block = begins(blocks, n_blocks, p->name);
+        if (!block) fail_msg("the table has no row for %s", p->name);
+        const char *rest = p->name + strlen(block->ours);
+        const renamed *part = transformers && strstr(block->ours, "attentions") ? NULL : begins(parts, n_parts, rest);
+        snprintf(name, sizeof name, "%s%s%s", block->theirs, part ? part->theirs : "", part ? rest + strlen(part->ours) : rest);
+        limn_shape shape = p->shape;
+        if (strstr(block->theirs, "attn_1") && shape.rank == 2) shape = LIMN_SHAPE(shape.dim[0], shape.dim[1], 1, 1);
+        memcpy(add(f, prefix, name, shape), t->weights.value + t->weights.begin[i], (size_t)limn_node_count(p) * sizeof(float));
+    }
+}
+
+/* The settings and weights of a file, run on inputs of a formula. @return its output, to free() */
+static float *forward(limn_ctx *ctx, const char *path, const limn_settings *settings, limn_build b, int64_t *count)
+{
+    limn_safetensors *st;
+    limn_ports ports;
+    limn_plan *plan;
+    limn_graph *g = limn_graph_new(ctx);
+    assert_int_equal(limn_safetensors_open(ctx, path, &st), LIMN_OK);
+    assert_int_equal(limn_model_build(g, settings, b, &ports), LIMN_OK);
+    limn_plan_options o = {.precision = LIMN_PRECISION_F32, .own_parameters = true};
+    assert_int_equal(limn_plan_new(g, 1, &ports.output, &o, &plan), LIMN_OK);
+    if (limn_weights_give(ctx, g, plan, path, st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    limn_node *const inputs[] = {ports.image, ports.features, b.part == LIMN_PART_DECODER ? ports.latent : NULL};
+    for (int i = 0; i < COUNT(inputs); i++)
+        if (inputs[i]) formula_fill(i == 1 ? "features" : "image", limn_node_count(inputs[i]), 1, limn_plan_data(plan, inputs[i]));
+    if (ports.timesteps) ((float *)limn_plan_data(plan, ports.timesteps))[0] = 300;
+    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+    *count = limn_node_count(ports.output);
+    float *out = malloc((size_t)*count * sizeof *out);
+    assert_int_equal(limn_plan_get(plan, ports.output, LIMN_F32, out), LIMN_OK);
+    limn_plan_free(plan);
+    limn_graph_free(g);
+    limn_safetensors_close(st);
+    return out;
+}
+
+/* `own` holds the same weights under our names. */
+static void expect_same_forward(native *t, const file *theirs, limn_build b)
+{
+    file own = {.n = 0};
+    int64_t n, m;
+    add_original(&own, t, "");
+    write_file(&own, t->ctx, NULL);
+    float *a = forward(t->ctx, theirs->path, &t->settings, b, &n), *c = forward(t->ctx, own.path, &t->settings, b, &m);
+    double most = 0;
+    assert_int_equal(n, m);
+    for (int64_t i = 0; i < n; i++) most = fabs((double)c[i]) > most ? fabs((double)c[i]) : most;
+    assert_true(most > 1e-3);
+    assert_memory_equal(a, c, (size_t)n * sizeof *a);
+    free(a);
+    free(c);
+    remove_file(&own);
+}
+
+static void stable_diffusion_under_the_names_of_compvis(void **state)
+{
+    (void)state;
+    native t;
+    file f = {.n = 0};
+    open_native(&t, "ldm-unet size=64 width=32 multipliers=112 blocks=1 attention_most=64 attention_least=32 text_width=16 heads=8");
+    add_compvis(&f, &t, "model.diffusion_model.", unet_blocks, COUNT(unet_blocks), unet_parts, COUNT(unet_parts), true);
+    write_file(&f, t.ctx, NULL);
+    expect_same(&t, &f, "Stable Diffusion U-Net");
+    expect_same_forward(&t, &f, (limn_build){.batch = 1, .n_steps = 1});
+    remove_file(&f);
+    close_native(&t);
+
+    static const char *const prefixes[] = {"first_stage_model.", ""};
+    for (int k = 0; k < 2; k++) {
+        f = (file){.n = 0};
+        open_native(&t, "vae base=32 levels=3 mult1=1 mult2=2 mult3=2 layers=1");
+        add_compvis(&f, &t, prefixes[k], vae_blocks, COUNT(vae_blocks), vae_parts, COUNT(vae_parts), false);
+        write_file(&f, t.ctx, NULL);
+        expect_same(&t, &f, "Stable Diffusion autoencoder");
+        if (!k) expect_same_forward(&t, &f, (limn_build){.batch = 1, .part = LIMN_PART_ENCODER, .height = 32, .width = 32});
+        if (!k) expect_same_forward(&t, &f, (limn_build){.batch = 1, .part = LIMN_PART_DECODER, .height = 32, .width = 32});
+        remove_file(&f);
+        close_native(&t);
+    }
+}
+
 /* SD3's table has 192 x 192 positions; a picture takes the middle. */
 static void positions_are_cut_from_the_middle(void **state)
 {
@@ -278,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(diffusers_files_load_bit_for_bit),
         cmocka_unit_test(original_files_load_bit_for_bit),
+        cmocka_unit_test(stable_diffusion_under_the_names_of_compvis),
         cmocka_unit_test(positions_are_cut_from_the_middle),
         cmocka_unit_test(refusals_name_the_tensor),
         cmocka_unit_test(other_files_are_told_apart),

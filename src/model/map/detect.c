@@ -88,36 +88,6 @@ static void clip_numbers(limn_numbers *q)
     limn_numbers_heads(q, "text_heads", limn_numbers_whole(q, "num_attention_heads", width % 64 ? 0 : width / 64), width);
 }
 
-/* A real number of config.json in 1/100000. */
-static int64_t configured_real(const limn_numbers *q, const char *key, int64_t otherwise)
-{
-    const json_t *value = q->config ? json_object_get(q->config, key) : NULL;
-    double x = json_is_number(value) ? json_number_value(value) * 1e5 : 0;
-    return json_is_number(value) && x > -1e7 && x < 1e7 ? (int64_t)(x < 0 ? x - 0.5 : x + 0.5) : otherwise;
-}
-
-static void vae_numbers(limn_numbers *q)
-{
-    int64_t base = limn_numbers_dim(q, "encoder.conv_in.weight", 4, 0), latent = limn_numbers_dim(q, "decoder.conv_in.weight", 4, 1);
-    int64_t levels = limn_numbers_depth(q, "encoder.down_blocks.", ".resnets.0.conv1.weight");
-    limn_numbers_set(q, "base", base);
-    limn_numbers_set(q, "channels", limn_numbers_dim(q, "encoder.conv_in.weight", 4, 1));
-    limn_numbers_set(q, "latent", latent);
-    limn_numbers_set(q, "levels", levels);
-    limn_numbers_set(q, "layers", limn_numbers_depth(q, "encoder.down_blocks.0.resnets.", ".conv1.weight"));
-    for (int64_t i = 0; i < levels && q->status == LIMN_OK; i++) {
-        char name[64], setting[32];
-        snprintf(name, sizeof name, "encoder.down_blocks.%lld.resnets.0.conv2.weight", (long long)i);
-        snprintf(setting, sizeof setting, "mult%lld", (long long)i + 1);
-        limn_numbers_set(q, setting, limn_numbers_dim(q, name, 4, 0) / (base ? base : 1));
-    }
-    limn_numbers_set(q, "attention", limn_numbers_find(q, "encoder.mid_block.attentions.0.group_norm.weight") != NULL);
-    limn_numbers_set(q, "quant", limn_numbers_find(q, "quant_conv.weight") != NULL);
-    limn_numbers_set(q, "groups", limn_numbers_whole(q, "norm_num_groups", 32));
-    limn_numbers_set(q, "scaling", configured_real(q, "scaling_factor", latent == 4 ? 18215 : 100000));
-    limn_numbers_set(q, "shift", configured_real(q, "shift_factor", 0));
-}
-
 /* Levels and blocks are three each in all that was published. */
 static void tae_numbers(limn_numbers *q)
 {
@@ -182,7 +152,7 @@ static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_saf
     if (q.status != LIMN_OK) return q.status;
     if (!strcmp(map->dialect->family, "dit")) dit_numbers(&q, diffusers);
     else if (!strcmp(map->dialect->family, "mmdit")) sd3_numbers(&q, diffusers);
-    else if (!strcmp(map->dialect->family, "vae")) vae_numbers(&q);
+    else if (!strcmp(map->dialect->family, "vae")) limn_numbers_of_vae(&q);
     else if (!strcmp(map->dialect->family, "tae")) tae_numbers(&q);
     else if (!strcmp(map->dialect->family, "clip-text")) clip_numbers(&q);
     else limn_numbers_of_unet(&q);

@@ -83,6 +83,7 @@ const limn_dialect limn_dialects[] = {
     {"DiT (diffusers)", "dit", ANCHORS(FIRST "class_embedder.embedding_table.weight", "pos_embed.proj.weight"), dit_diffusers},
     {"CLIP text encoder", "clip-text", ANCHORS("text_model.embeddings.token_embedding.weight"), same},
     {"AutoencoderKL of older diffusers", "vae", ANCHORS("encoder.mid_block.attentions.0.query.weight", "encoder.down_blocks.0.resnets.0.conv1.weight"), vae_old},
+    {"Stable Diffusion autoencoder", "vae", ANCHORS("encoder.down.0.block.0.conv1.weight", "decoder.up.0.block.0.conv1.weight"), same},
     {"AutoencoderKL (diffusers)", "vae", ANCHORS("encoder.down_blocks.0.resnets.0.conv1.weight", "decoder.up_blocks.0.resnets.0.conv1.weight"), same},
     {"Stable Diffusion U-Net", "ldm-unet", ANCHORS("input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", "middle_block.1.transformer_blocks.0.attn2.to_k.weight"), same},
     {"Stable Diffusion U-Net (diffusers)", "ldm-unet", ANCHORS("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"), same},

@@ -29,6 +29,7 @@ int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t other
 /** The number of attention heads, which must divide width. */
 void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int64_t width);
 
+void limn_numbers_of_vae(limn_numbers *q);
 /** ddpm, ddpm-mnist, adm and ldm-unet. */
 void limn_numbers_of_unet(limn_numbers *q);
 
