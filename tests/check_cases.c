@@ -89,6 +89,8 @@ const check_case check_cases[] = {
     CASE(SUB, "the right one is taken from the left one", SRC(S(3, 65), S(3, 65))),
     CASE(SUB, "broadcast on both sides", SRC(S(3, 1), S(1, 5))),
     CASE(SUB, "special values in all pairs", SRC(PAIRS, PAIRS), SPECIAL),
+    CASE(MUL, "a number per sample, two axes of which one is repeated", SRC(S(3, 4, 130, 5), S(3, 1, 1, 1))),
+    CASE(SUB, "a number per row of pixels, from the broadcast side", SRC(S(3, 1, 1, 5), S(3, 4, 130, 5))),
     CASE(MUL, "an odd length", SRC(S(3, 63), S(3, 63))),
     CASE(MUL, "a gate per sample", SRC(S(2, 1, 17), S(2, 5, 17))),
     CASE(MUL, "broadcast over the last axis", SRC(S(3, 17), S(3, 1))),

@@ -28,25 +28,40 @@ static int64_t kept_run(const limn_call *c, int *n_outer)
     return run;
 }
 
+/* n elements of src, `stride` apart, to a row of dst. */
+static void copy_apart(const limn_view *dst, int64_t to, const limn_view *src, int64_t from, int64_t n, int64_t stride)
+{
+    const void *x = element(src, from);
+    void *y = element(dst, to);
+    if (src->dtype == LIMN_F32 && dst->dtype == LIMN_F32)
+        for (int64_t i = 0; i < n; i++) ((float *)y)[i] = ((const float *)x)[i * stride];
+    else if (src->dtype == LIMN_BF16 && dst->dtype == LIMN_BF16)
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)y)[i] = ((const uint16_t *)x)[i * stride];
+    else
+        for (int64_t i = 0; i < n; i++) copy(dst, to + i, src, from + i * stride, 1);
+}
+
+/* Runs, or where nothing keeps its place single elements, one after the other along the dimension in front of them. */
 static void run_permute(const limn_call *c)
 {
     int n_outer;
-    int64_t run = kept_run(c, &n_outer), rows = limn_shape_count(&c->dst.shape) / run;
-    int64_t stride[LIMN_MAX_RANK], src_stride = 1;
-    int64_t of_src[LIMN_MAX_RANK];
+    int64_t run = kept_run(c, &n_outer), stride[LIMN_MAX_RANK], of_src[LIMN_MAX_RANK], src_stride = 1;
     for (int i = c->dst.shape.rank - 1; i >= 0; i--) {
         of_src[i] = src_stride;
         src_stride *= c->src[0].shape.dim[i];
     }
     for (int i = 0; i < n_outer; i++) stride[i] = of_src[c->attr->order[i]];
-#pragma omp parallel for schedule(static) num_threads(c->n_threads) if (rows * run > 16384)
+    int64_t n = n_outer ? c->dst.shape.dim[n_outer - 1] : 1, step = n_outer ? stride[n_outer - 1] : 0, rows = limn_shape_count(&c->dst.shape) / (run * n);
+#pragma omp parallel for schedule(static) num_threads(c->n_threads) if (rows * n * run > 16384)
     for (int64_t r = 0; r < rows; r++) {
         int64_t from = 0, rest = r;
-        for (int i = n_outer - 1; i >= 0; i--) {
+        for (int i = n_outer - 2; i >= 0; i--) {
             from += rest % c->dst.shape.dim[i] * stride[i];
             rest /= c->dst.shape.dim[i];
         }
-        copy(&c->dst, r * run, &c->src[0], from, run);
+        if (run == 1) copy_apart(&c->dst, r * n, &c->src[0], from, n, step);
+        else
+            for (int64_t j = 0; j < n; j++) copy(&c->dst, (r * n + j) * run, &c->src[0], from + j * step, run);
     }
 }
 

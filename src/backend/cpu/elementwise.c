@@ -23,7 +23,6 @@ typedef struct chain_job {
     limn_dtype dtype;
     float fill;
     limn_shape shape;
-    bool all_flat;
     int64_t n_rows, cols;
 } chain_job;
 
@@ -48,6 +47,26 @@ static const float *operand_at(const chain_job *job, const operand *s, int64_t r
     job->rows->load(reg, from, s->dtype, s->repeated ? 1 : n);
     for (int64_t i = 1; s->repeated && i < n; i++) reg[i] = reg[0];
     return reg;
+}
+
+/* The last two dimensions become one while every source lies whole along both or is one number along both: longer rows. */
+static void merge_dimensions(chain_job *job)
+{
+    limn_shape *y = &job->shape;
+    for (int s = 0; s < job->n_src; s++) { /* as many dimensions as the result */
+        limn_shape *x = &job->src[s].shape, wide = {.rank = y->rank};
+        for (int i = 0; i < y->rank; i++) wide.dim[i] = i < y->rank - x->rank ? 1 : x->dim[i - (y->rank - x->rank)];
+        *x = wide;
+    }
+    for (int last = y->rank - 1; last > 0; last--) {
+        for (int s = 0; s < job->n_src; s++) {
+            const int64_t *x = job->src[s].shape.dim;
+            bool whole = x[last] == y->dim[last] && x[last - 1] == y->dim[last - 1], one = x[last] == 1 && x[last - 1] == 1;
+            if (!whole && !one) return;
+        }
+        for (int s = 0; s < job->n_src; s++) job->src[s].shape.dim[last - 1] *= job->src[s].shape.dim[last], job->src[s].shape.rank--;
+        y->dim[last - 1] *= y->dim[last], y->rank--;
+    }
 }
 
 static void run_block(const chain_job *job, int64_t row, int64_t begin, int64_t n, float (*r)[LIMN_BLOCK])
@@ -77,21 +96,15 @@ static chain_job make_job(const limn_call *c, struct limn_chain_step *single)
                                        .activation = c->attr->activation};
     if (c->op == LIMN_OP_EXPAND) single->op = LIMN_OP_CAST;
     chain_job job = {.rows = limn_rows_of(c), .step = chain ? c->attr->chain->step : single, .n_steps = chain ? c->attr->chain->n : 1,
-                     .n_src = c->n_src, .dst = c->dst.data, .dtype = c->dst.dtype, .fill = (float)c->attr->scale, .shape = c->dst.shape,
-                     .all_flat = true, .n_rows = limn_shape_rows(&c->dst.shape), .cols = limn_shape_cols(&c->dst.shape)};
+                     .n_src = c->n_src, .dst = c->dst.data, .dtype = c->dst.dtype, .fill = (float)c->attr->scale, .shape = c->dst.shape};
     for (int s = 0; s < c->n_src; s++) {
         const limn_view *v = &c->src[s];
-        bool flat = limn_shape_count(&v->shape) == limn_shape_count(&c->dst.shape);
-        job.src[s] = (operand){.data = v->data, .dtype = v->dtype, .bytes = limn_dtype_bytes(v->dtype), .flat = flat, .shape = v->shape,
-                               .repeated = !flat && limn_shape_cols(&v->shape) == 1 && job.cols > 1};
-        job.all_flat = job.all_flat && flat;
+        job.src[s] = (operand){.data = v->data, .dtype = v->dtype, .bytes = limn_dtype_bytes(v->dtype), .shape = v->shape,
+                               .flat = limn_shape_count(&v->shape) == limn_shape_count(&c->dst.shape)};
     }
-    if (job.all_flat) { /* one long row, cut into blocks */
-        int64_t n = job.n_rows * job.cols;
-        job.shape = LIMN_SHAPE(n);
-        job.n_rows = 1;
-        job.cols = n;
-    }
+    merge_dimensions(&job);
+    job.n_rows = limn_shape_rows(&job.shape), job.cols = limn_shape_cols(&job.shape);
+    for (int s = 0; s < c->n_src; s++) job.src[s].repeated = !job.src[s].flat && limn_shape_cols(&job.src[s].shape) == 1 && job.cols > 1;
     return job;
 }
 
