@@ -14,10 +14,11 @@ static inline int64_t up16(int64_t n)
 static void load_rows(float *to, int64_t to_row, const void *from, limn_dtype dtype, int64_t row, int64_t n, int64_t padded, int64_t d)
 {
     size_t bytes = limn_dtype_bytes(dtype);
-    for (int64_t t = 0; t < padded; t++) {
-        memset(to + t * to_row, 0, (size_t)to_row * sizeof *to);
-        if (t < n) load(to + t * to_row, (const char *)from + (size_t)(t * row) * bytes, dtype, d);
+    for (int64_t t = 0; t < n; t++) {
+        load(to + t * to_row, (const char *)from + (size_t)(t * row) * bytes, dtype, d);
+        for (int64_t i = d; i < to_row; i++) to[t * to_row + i] = 0;
     }
+    memset(to + n * to_row, 0, (size_t)((padded - n) * to_row) * sizeof *to);
 }
 
 static void store_rows(void *to, limn_dtype dtype, int64_t row, const float *from, int64_t from_row, int64_t n, int64_t d)
@@ -25,10 +26,38 @@ static void store_rows(void *to, limn_dtype dtype, int64_t row, const float *fro
     for (int64_t t = 0; t < n; t++) store((char *)to + (size_t)(t * row) * limn_dtype_bytes(dtype), dtype, from + t * from_row, d);
 }
 
+/* 16 x 16: after step s = 8, 4, 2, 1 the blocks of s x s elements lie as in the transposed matrix. */
+static inline void transpose16(float *to, int64_t to_row, const float *from, int64_t from_row)
+{
+    typedef int32_t places __attribute__((vector_size(64)));
+    static const places low[4] = {{0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30}, {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29},
+                                  {0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27}, {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23}};
+    lanes x[W];
+    for (int r = 0; r < W; r++) x[r] = get(from + r * from_row);
+#pragma GCC unroll 4
+    for (int k = 3; k >= 0; k--) {
+        int s = 1 << k;
+#pragma GCC unroll 16
+        for (int r = 0; r < W; r++) {
+            if (r & s) continue;
+            lanes a = x[r], b = x[r + s];
+            x[r] = __builtin_shuffle(a, b, low[k]);
+            x[r + s] = __builtin_shuffle(a, b, low[k] + s);
+        }
+    }
+    for (int r = 0; r < W; r++) put(to + r * to_row, x[r]);
+}
+
+/* rows_from and d are multiples of 16.  Where registers are shorter, shuffles of 16 lanes cost more than single stores. */
 static void transpose(float *to, const float *from, int64_t rows_from, int64_t d, int64_t from_row)
 {
-    for (int64_t t = 0; t < rows_from; t++)
-        for (int64_t i = 0; i < d; i++) to[i * rows_from + t] = from[t * from_row + i];
+    if ((int)V < (int)W) {
+        for (int64_t t = 0; t < rows_from; t++)
+            for (int64_t i = 0; i < d; i++) to[i * rows_from + t] = from[t * from_row + i];
+        return;
+    }
+    for (int64_t t = 0; t < rows_from; t += W)
+        for (int64_t i = 0; i < d; i += W) transpose16(to + i * rows_from + t, rows_from, from + t * from_row + i, from_row);
 }
 
 /* The three products below work on tiles of 4 rows by 2 vectors of the instruction set's own width: 8 accumulators.  Each element
@@ -167,13 +196,14 @@ static void attention(const limn_head *h)
     }
 }
 
-/* s: scores to p;  ds: dp to p (dp - D) scale, with D = sum(dout out) per query */
-static void score_gradient(float *s, float *ds, int64_t n, const float *max, const float *sum, const float *dot, float scale)
+/* s: scores, or what fold() made of them, to p;  ds: dp to p (dp - D) scale, with D = sum(dout out) per query */
+static void score_gradient(float *s, float *ds, bool folded, int64_t n, const float *max, const float *sum, const float *dot, float scale)
 {
     for (int r = 0; r < QUERIES; r++) {
         float inverse = 1.0f / sum[r];
         for (int64_t i = r * KEYS; i < r * KEYS + n; i++) {
-            s[i] = s[i] == -INFINITY ? 0 : exp1(s[i] - max[r]) * inverse;
+            float e = folded ? s[i] : s[i] == -INFINITY ? 0 : exp1(s[i] - max[r]);
+            s[i] = e * inverse;
             ds[i] = s[i] * (ds[i] - dot[r]) * scale;
         }
     }
@@ -210,10 +240,13 @@ static void attention_grad(const limn_head *h)
         }
         for (int64_t j = 0; j < end; j += KEYS) {
             int64_t m = block_of_keys(end, j);
-            scores(s, q, dp, kt + j, np, h->d, m);
-            mask(h, s, t, j, m);
+            bool folded = end <= KEYS; /* one block: s still holds exp(score - max) */
+            if (!folded) {
+                scores(s, q, dp, kt + j, np, h->d, m);
+                mask(h, s, t, j, m);
+            }
             scores(ds, dy, dp, vt + j, np, h->d, m);
-            score_gradient(s, ds, m, max, sum, dot, h->dbias ? 1 : h->scale);
+            score_gradient(s, ds, folded, m, max, sum, dot, h->dbias ? 1 : h->scale);
             if (h->dbias) {
                 add_to_dbias(h, ds, t, j, m);
                 continue;
