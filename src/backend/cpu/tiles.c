@@ -35,29 +35,46 @@ static size_t packed_bytes(const limn_call *c)
     return (size_t)(limn_round_up(w[forward ? 0 : 1], panel(c)) * w[forward ? 1 : 0]) * sizeof(float);
 }
 
-/* Panel of columns col.. of B [terms][cols]; element (i, j) of B is w[i i_step + j j_step]. */
-static void pack_panel(const limn_view *w, int64_t i_step, int64_t j_step, int64_t terms, int64_t cols, int64_t col, int64_t width, float *to)
+/* n elements of v from `at` on. */
+static inline void copy_floats(float *to, const limn_view *v, int64_t at, int64_t n)
 {
-    int64_t n = cols - col < width ? cols - col : width;
-    for (int64_t i = 0; i < terms; i++, to += width) {
-        if (w->dtype == LIMN_F32) {
-            const float *from = (const float *)w->data + i * i_step + col * j_step;
-            for (int64_t j = 0; j < n; j++) to[j] = from[j * j_step];
-        } else {
-            const uint16_t *from = (const uint16_t *)w->data + i * i_step + col * j_step;
-            for (int64_t j = 0; j < n; j++) to[j] = limn_bf16_to_f32(from[j * j_step]);
+    if (v->dtype == LIMN_F32) memcpy(to, (const float *)v->data + at, (size_t)n * sizeof *to);
+    else limn_convert((const uint16_t *)v->data + at, LIMN_BF16, to, LIMN_F32, (size_t)n);
+}
+
+/* Panel of columns col.. of B [K][N] = W^T.  LINE terms at a time: a line of each row of W, and a part of the panel that the first cache holds. */
+static void pack_forward(const limn_view *w, int64_t col, int64_t width, float *to)
+{
+    enum { LINE = 16 };
+    int64_t n_out = w->shape.dim[0], k = w->shape.dim[1], cols = n_out - col < width ? n_out - col : width;
+    for (int64_t i = 0; i < k; i += LINE) {
+        int64_t n = k - i < LINE ? k - i : LINE;
+        for (int64_t j = 0; j < width; j++) {
+            float line[LINE] = {0};
+            if (j < cols && n == LINE) copy_floats(line, w, (col + j) * k + i, LINE);
+            else if (j < cols) copy_floats(line, w, (col + j) * k + i, n);
+            for (int64_t t = 0; t < n; t++) to[(i + t) * width + j] = line[t];
         }
-        for (int64_t j = n; j < width; j++) to[j] = 0;
     }
+}
+
+/* Columns col.. of row `row` of v [rows][k], zeros behind the last. */
+static void pack_row(const limn_view *v, int64_t row, int64_t k, int64_t col, int64_t width, float *to)
+{
+    int64_t n = k - col < width ? k - col : width;
+    copy_floats(to, v, row * k + col, n);
+    for (int64_t j = n; j < width; j++) to[j] = 0;
 }
 
 static void pack(const limn_call *c, const limn_view *from, void *to)
 {
-    bool forward = c->op == LIMN_OP_LINEAR;
-    int64_t n = from->shape.dim[0], k = from->shape.dim[1], cols = forward ? n : k, terms = forward ? k : n, width = panel(c);
+    int64_t n = from->shape.dim[0], k = from->shape.dim[1], width = panel(c), cols = c->op == LIMN_OP_LINEAR ? n : k;
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
-    for (int64_t col = 0; col < cols; col += width)
-        pack_panel(from, forward ? 1 : k, forward ? k : 1, terms, cols, col, width, (float *)to + col * terms);
+    for (int64_t col = 0; col < cols; col += width) {
+        if (c->op == LIMN_OP_LINEAR) pack_forward(from, col, width, (float *)to + col * k);
+        else
+            for (int64_t i = 0; i < n; i++) pack_row(from, i, k, col, width, (float *)to + col * n + i * width);
+    }
 }
 
 /* ---- y = residual + gate act(x W^T + b);  dx = dy W --------------------------------------------------------------------- */
@@ -131,23 +148,26 @@ static size_t scratch_weight(const limn_call *c)
 /* dy rows m..m+n, columns first.. -> tiles [n][6] */
 static void pack_tiles(const float *dy, int64_t row, int64_t n, int64_t first, int64_t end, float *to)
 {
-    for (int64_t r = first; r < end; r += LIMN_TILE_ROWS, to += BLOCK * LIMN_TILE_ROWS)
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t k = 0; k < LIMN_TILE_ROWS; k++) to[i * LIMN_TILE_ROWS + k] = r + k < end ? dy[i * row + r + k] : 0;
+    enum { R = LIMN_TILE_ROWS };
+    for (int64_t i = 0; i < n; i++, dy += row, to += R) {
+        int64_t r = first;
+        for (; r + R <= end; r += R) memcpy(to + (r - first) * BLOCK, dy + r, R * sizeof *to);
+        for (int64_t k = 0; r < end && k < R; k++) to[(r - first) * BLOCK + k] = r + k < end ? dy[r + k] : 0;
+    }
 }
 
 static void run_weight(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
-    const float *x = c->src[0].data, *dy = c->src[1].data;
+    const float *dy = c->src[1].data;
     float *dw = c->dst.data, *b = c->scratch;
     int64_t m = limn_shape_rows(&c->src[0].shape), n_out = c->dst.shape.dim[0], k = c->dst.shape.dim[1], width = panel(c);
 #pragma omp parallel num_threads(c->n_threads)
     for (int64_t i = 0; i < m; i += BLOCK) {
         int64_t n = m - i < BLOCK ? m - i : BLOCK;
-        limn_view block = {LIMN_F32, LIMN_SHAPE(n, k), (void *)(uintptr_t)(x + i * k)};
 #pragma omp for schedule(static)
-        for (int64_t col = 0; col < k; col += width) pack_panel(&block, k, 1, n, k, col, width, b + col * BLOCK);
+        for (int64_t r = 0; r < n; r++)
+            for (int64_t col = 0; col < k; col += width) pack_row(&c->src[0], i + r, k, col, width, b + col * BLOCK + r * width);
         float *tiles = b + shared_floats(c) + (size_t)omp_get_thread_num() * CHUNK * BLOCK;
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < n_out; first += CHUNK) {
