@@ -1,4 +1,4 @@
-/* test_attention_amx.c: attention on AMX tiles.  The kernel is a template over eight-tile operations; here it runs on the emulated
+/* test_attention_amx.c: attention on bf16, on AMX tiles and in pairs.  The kernel is a template over eight-tile operations; here it runs on the emulated
  * ones (tiles_emulated.h) against double, on any machine.  Where AMX is, the instructions must say what the emulation says.
  *
  * Tolerance, u = 2^-8 (rounding to bf16), e = 2^-12 (f32 sums of up to 300 terms and the exponential, 2^-24 each):
@@ -306,13 +306,14 @@ static limn_call call_of(limn_attr *attr, limn_dtype dtype, bf16 *qkv, bf16 *y)
 {
     *attr = (limn_attr){.heads = 3, .packed = LIMN_PACKED_QKV};
     return (limn_call){.op = LIMN_OP_ATTENTION, .attr = attr, .n_src = 1, .n_threads = 1,
-                       .src = {{dtype, {.rank = 3, .dim = {2, 50, 3 * 72}}, qkv}}, .dst = {dtype, {.rank = 3, .dim = {2, 50, 72}}, y}};
+                       .src = {{dtype, {.rank = 3, .dim = {2, 70, 3 * 72}}, qkv}}, .dst = {dtype, {.rank = 3, .dim = {2, 70, 72}}, y}};
 }
 
+/* Six heads for four threads: their queries are cut in two. */
 static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
-    enum { N = 2 * 50 * 72, THREADS = 3 };
+    enum { N = 2 * 70 * 72, THREADS = 4 };
     bf16 *qkv = malloc(3 * N * sizeof *qkv), *y[2];
     for (int i = 0; i < 3 * N; i++) qkv[i] = limn_f32_to_bf16((float)(i * 37 % 101 - 50) / 40);
     limn_attr attr;
@@ -396,6 +397,14 @@ static void instructions_of_the_gradient_are_right(void **state)
     (void)state;
     instructions_are_the_emulation(true, limn_amx_attention_grad, emulated_attention_grad);
 }
+
+static void pairs_are_right(void **state)
+{
+    (void)state;
+    if (!limn_rows_avx512bf16()) skip();
+    all_sizes(false, limn_pairs_attention);
+    all_sizes(true, limn_pairs_attention_grad);
+}
 #endif
 
 int main(void)
@@ -406,7 +415,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_change_a_bit), cmocka_unit_test(kernel_is_first_and_says_why_not),
         cmocka_unit_test(scratch_grows_with_keys_alone),
 #if defined(__x86_64__)
-        cmocka_unit_test(instructions_are_right), cmocka_unit_test(instructions_of_the_gradient_are_right),
+        cmocka_unit_test(instructions_are_right), cmocka_unit_test(instructions_of_the_gradient_are_right), cmocka_unit_test(pairs_are_right),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
