@@ -1,9 +1,11 @@
 """Trains the U-Net of models/membrane in PyTorch, with the settings of `limn train unet`, so that both can be scored by `limn segment --truth`.
 
-    python oracle/membrane_peer.py isbi-membrane/train peer.safetensors --set "size=192 channels=1 classes=2 width=16 levels=4 norm=batch" --steps 400
+    python oracle/membrane_peer.py isbi-membrane/train peer.safetensors --set "size=192 channels=1 classes=2 width=16 levels=4 norm=batch" \\
+        --steps 400
 
 The network is that of unet_vectors.py.  Samples, loss, AdamW, learning rate, clipping and EMA (of running statistics as well) follow src/train; only the random
-numbers and the order of sums differ.  The file is one that limn opens.  --maps FOLDER: the probability of cell in the pictures held out, found here, 16 bits.
+numbers and the order of sums differ.  The file is one that limn opens, written at the end and as peer-N.safetensors every --save-every N steps.
+--maps FOLDER: the probability of cell in the pictures held out, found here, 16 bits.
 """
 import argparse
 import math
@@ -99,6 +101,10 @@ def rate(o, step):
     return o.lr * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
 
 
+def save(o, ema, path):
+    save_file({k: v.contiguous() for k, v in ema.items()}, path, {"limn.settings": "unet " + o.set, "limn.classes": "0\n255\n"})
+
+
 def train(o, s, model, images, labels):
     rng = np.random.default_rng(o.seed)
     groups = [{"params": [p for p in model.parameters() if (p.dim() > 1) == decays], "weight_decay": o.weight_decay * decays} for decays in (True, False)]
@@ -125,6 +131,8 @@ def train(o, s, model, images, labels):
         seen.append(loss.item())
         if (step + 1) % 20 == 0:
             print(f"step {step + 1}/{o.steps}  loss {np.mean(seen[-20:]):.4f}  {time.time() - begin:.0f} s", flush=True)
+        if o.save_every and (step + 1) % o.save_every == 0:
+            save(o, ema, Path(o.out).with_stem(f"{Path(o.out).stem}-{step + 1}"))
     return ema
 
 
@@ -146,7 +154,7 @@ def main():
     parser.add_argument("--init")
     parser.add_argument("--maps")
     parser.add_argument("--precision", default="f32")
-    for name, value in (("batch", 2), ("steps", 400), ("warmup", 20), ("decay", 0), ("seed", 42), ("threads", 1)):
+    for name, value in (("batch", 2), ("steps", 400), ("warmup", 20), ("decay", 0), ("seed", 42), ("threads", 1), ("save-every", 0)):
         parser.add_argument("--" + name, type=int, default=value)
     for name, value in (("lr", 1e-3), ("weight-decay", 0.01), ("ema", 0.99)):
         parser.add_argument("--" + name, type=float, default=value)
@@ -161,7 +169,7 @@ def main():
         missing = model.load_state_dict({k: v.float() for k, v in load_file(o.init).items()}, strict=False)
         assert not missing.unexpected_keys and all(k.endswith("num_batches_tracked") for k in missing.missing_keys), missing
     ema = train(o, s, model, *read(o.data, range(24)))
-    save_file({k: v.contiguous() for k, v in ema.items()}, o.out, {"limn.settings": "unet " + o.set, "limn.classes": "0\n255\n"})
+    save(o, ema, o.out)
     if o.maps:
         model.load_state_dict(ema, strict=False)
         write_maps(o, model, read(o.data, range(24, 30))[0], range(24, 30))
