@@ -1,4 +1,4 @@
-/* amx.c: may this process use AMX, and the kernels of attention on bf16: "attention.amx" and "attention.avx512bf16". */
+/* amx.c: may this process use AMX, the kernels of attention on bf16 ("attention.amx" and "attention.avx512bf16"), and what convolutions on AMX share. */
 #include "backend/cpu/amx.h"
 #include "backend/cpu/heads.h"
 #include "backend/cpu/kernels.h"
@@ -56,6 +56,20 @@ size_t limn_amx_scratch_bytes(int64_t n_key, int64_t d, bool backward)
     size_t block = LIMN_AMX_QUERIES * dp, scores = LIMN_AMX_QUERIES * LIMN_AMX_KEYS;
     return backward ? plane * (3 * 2 + 2 * 4) + block * (4 * 2 + 4) + scores * (3 * 2 + 2 * 4)
                     : plane * (2 * 2) + block * (2 + 4) + scores * (2 + 4);
+}
+
+const char *limn_amx_refuse_pairs(const limn_call *call)
+{
+    return call->rows && call->rows->vector != 16 ? "the call asks for other loops" : limn_amx_refuse();
+}
+
+limn_status limn_amx_prepare_pairs(limn_ctx *ctx, limn_call *call)
+{
+    (void)ctx;
+#if defined(__x86_64__)
+    call->state = (void *)(uintptr_t)&limn_amx_pairs;
+#endif
+    return LIMN_OK;
 }
 
 static const char *refuse_operands(const limn_call *c)

@@ -1,4 +1,5 @@
-/* amx.h: attention on bf16, on AMX tiles or in pairs (AVX512_BF16): may it run here, and the sizes both sides of the template agree on. */
+/* amx.h: attention on bf16, on AMX tiles or in pairs (AVX512_BF16), and products on AMX tiles: may they run here, and the sizes both sides of a
+ * template agree on. */
 #ifndef LIMN_AMX_H
 #define LIMN_AMX_H
 
@@ -32,5 +33,10 @@ void limn_amx_attention_grad(const limn_head *head);
 /* The same with VDPBF16PS; only where limn_rows_avx512bf16() is not NULL (x86-64). */
 void limn_pairs_attention(const limn_head *head);
 void limn_pairs_attention_grad(const limn_head *head);
+/* Products of pairs on AMX tiles; only where limn_amx_refuse() is NULL (x86-64). */
+extern const limn_tiles limn_amx_pairs;
+/** Refuses and prepares a convolution of pairs: sets its state to limn_amx_pairs. */
+const char *limn_amx_refuse_pairs(const limn_call *call);
+limn_status limn_amx_prepare_pairs(limn_ctx *ctx, limn_call *call);
 
 #endif

@@ -1,9 +1,7 @@
 /* attention_amx.inc.h: attention_bf16.inc.h with its product on AMX tiles.
  *
- * Included after the operations on tiles: by attention_amx.c after the instructions, by tests/test_attention_amx.c after the same
- * operations in plain C.  Both give
- *   tile_configure(t)  tile_release(t)  tile_zero(t, i)  tile_load(t, i, from, row_bytes)  tile_store(t, i, to, row_bytes)
- *   tile_dot(t, c, a, b)   C [16][16] f32 += A [16][32] bf16 B [32][16] bf16, B as pairs of rows: [16][16][2]    (TDPBF16PS) */
+ * Included after the operations on tiles (tiles_amx.h): by attention_amx.c after the instructions, by tests/test_attention_amx.c after
+ * the same operations in plain C. */
 #include "backend/cpu/attention_bf16.inc.h"
 
 /* C [32][32] (+)= A [32][32 steps] B; tiles: 0 1 2 3 are C, 4 5 its rows of A, 6 7 its columns of B */

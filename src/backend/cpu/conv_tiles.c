@@ -9,18 +9,15 @@
  * elements of the window that meet it; their results interleave.  So do the four 2 x 2 convolutions of an enlarged picture (LIMN_UPSAMPLED): row
  * 2 m + r of it sees small rows m - 1 + r and m + r, with the sums of those window rows that fall on each.  Bias, residual and activation are applied while the rows are in the cache.
  * Each sum runs over blocks of terms in order: the thread count plays no part. */
+#include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/window.h"
 
 #include <omp.h>
 
-/* Words of a sum at a time: floats (longer sums lose digits), pairs; tiles of pixels a thread takes. */
-enum { BLOCK = 256, PAIR_BLOCK = 768, TILES = 16 };
+/* Words of a sum at a time: floats (longer sums lose digits), pairs; pixels that a thread takes at a time, and their tiles. */
+enum { BLOCK = 256, PAIR_BLOCK = 768, PIXELS = 128, MOST_TILES = PIXELS / LIMN_TILE_ROWS };
 
-static const char *refuse(const limn_call *c)
-{
-    return limn_cpu_refuse_types(c);
-}
 
 /* One convolution: all of CONV, or one of the s x s of CONV_TRANSPOSE. */
 typedef struct phase {
@@ -42,10 +39,21 @@ static bool in_pairs(const limn_call *c)
     return c->src[0].dtype == LIMN_BF16 && c->src[0].shape.dim[3] % 2 == 0;
 }
 
+static const limn_tiles *tiles_of(const limn_call *c)
+{
+    const limn_rows *rows = limn_rows_of(c);
+    return c->state ? c->state : in_pairs(c) ? &rows->pairs : &rows->floats;
+}
+
 /* Pixels of a tile. */
 static int64_t tile_rows(const limn_call *c)
 {
-    return in_pairs(c) ? limn_rows_of(c)->pair_rows : LIMN_TILE_ROWS;
+    return tiles_of(c)->rows;
+}
+
+static int64_t group_tiles(const limn_call *c)
+{
+    return PIXELS / tile_rows(c);
 }
 
 static int64_t block_words(const limn_call *c)
@@ -187,7 +195,7 @@ static void pack(const limn_call *c, const limn_view *from, void *to)
 /* Scratch of a thread: bias, windows that had to be copied, and where the result is not f32 its sums. */
 static size_t thread_floats(const limn_call *c)
 {
-    size_t columns = (size_t)limn_round_up(c->dst.shape.dim[3], 16), pixels = (size_t)(TILES * tile_rows(c));
+    size_t columns = (size_t)limn_round_up(c->dst.shape.dim[3], 16), pixels = (size_t)(group_tiles(c) * tile_rows(c));
     return columns + pixels * (size_t)block_words(c) + (c->dst.dtype == LIMN_F32 ? 0 : pixels * columns);
 }
 
@@ -275,7 +283,7 @@ static void finish(const limn_call *c, const limn_rows *rows, const phase *p, co
 static int64_t block_of(const phase *p, int64_t term, int64_t words)
 {
     int64_t run = p->a.kw * p->a.c, all = run <= words ? p->a.kh : run, most = run <= words ? words / run : words;
-    int64_t parts = (all + most - 1) / most, part = (all + parts - 1) / parts * (run <= words ? run : 1);
+    int64_t parts = (all + most - 1) / most, part = run <= words ? (all + parts - 1) / parts * run : limn_round_up((all + parts - 1) / parts, 16);
     int64_t left = run <= words ? limn_windows_terms(&p->a) - term : run - term % run;
     return left < part ? left : part;
 }
@@ -283,10 +291,10 @@ static int64_t block_of(const phase *p, int64_t term, int64_t words)
 static void run_tiles(const limn_call *c, const phase *p, int64_t first, int64_t count, const float *bias, float *room)
 {
     const limn_rows *rows = limn_rows_of(c);
-    limn_tile *multiply = in_pairs(c) ? rows->pair_tile : rows->tile;
+    limn_tile *multiply = tiles_of(c)->multiply;
     int64_t terms = limn_windows_terms(&p->a), width = panel(c), most = tile_rows(c), words = block_words(c);
-    tile tiles[TILES];
-    for (int64_t t = 0; t < count; t++) tiles[t] = tile_of(c, p, first + t, room + TILES * most * words + t * most * p->columns);
+    tile tiles[MOST_TILES];
+    for (int64_t t = 0; t < count; t++) tiles[t] = tile_of(c, p, first + t, room + group_tiles(c) * most * words + t * most * p->columns);
     for (int64_t i = 0, n; i < terms; i += n) {
         n = block_of(p, i, words);
         for (int64_t t = 0; t < count; t++) find_terms(p, &tiles[t], i, n, room + t * most * n);
@@ -302,20 +310,23 @@ static void run_tiles(const limn_call *c, const phase *p, int64_t first, int64_t
 }
 
 /* Tiles that a thread takes at a time: as many as the weights of a block are worth, and the same number of times for each thread. */
-static int64_t group_of(int64_t n, int n_threads)
+static int64_t group_of(int64_t n, int64_t most, int n_threads)
 {
-    int64_t groups = limn_round_up((n + TILES - 1) / TILES, n_threads);
+    int64_t groups = limn_round_up((n + most - 1) / most, n_threads);
     return (n + groups - 1) / groups;
 }
 
 static void run_phase(const limn_call *c, const phase *p)
 {
-    int64_t n = n_tiles(c, p), group = group_of(n, c->n_threads), columns = limn_round_up(p->columns, 16);
+    const limn_tiles *tiles = tiles_of(c);
+    int64_t n = n_tiles(c, p), group = group_of(n, group_tiles(c), c->n_threads), columns = limn_round_up(p->columns, 16);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t first = 0; first < n; first += group) {
         float *room = (float *)c->scratch + (size_t)omp_get_thread_num() * thread_floats(c);
         const float *bias = c->attr->flags & LIMN_HAS_BIAS ? limn_cpu_floats(limn_rows_of(c), &c->src[2], 0, p->columns, room) : NULL;
+        if (tiles->begin) tiles->begin();
         run_tiles(c, p, first, n - first < group ? n - first : group, bias, room + columns);
+        if (tiles->end) tiles->end();
     }
 }
 
@@ -336,5 +347,14 @@ static void run(const limn_call *c)
     }
 }
 
-const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack,
-                                         .pack_src = 1, .run = run};
+static const char *refuse_amx(const limn_call *c)
+{
+    const char *why = limn_cpu_refuse_types(c);
+    if (!why && !in_pairs(c)) why = c->src[0].dtype == LIMN_F32 ? "sources are f32" : "the number of channels is odd";
+    return why ? why : limn_amx_refuse_pairs(c);
+}
+
+const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = limn_cpu_refuse_types, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes,
+                                         .pack = pack, .pack_src = 1, .run = run};
+const limn_kernel limn_cpu_conv_amx = {.name = "amx", .refuse = refuse_amx, .prepare = limn_amx_prepare_pairs, .scratch_bytes = scratch_bytes,
+                                       .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run};

@@ -6,6 +6,7 @@
  * channels of dy and, for every tap, of x are laid out a few at a time: one of the two in strips [steps][rows of a tile], the other in panels
  * [steps][2 V], whichever leaves fewer columns empty.  A strip times a panel is a tile of dW.  A thread owns units (strips or panels) of x and of dy
  * from the first pixel to the last, so the thread count plays no part.  After the last block the tiles go to dW. */
+#include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/window.h"
 
@@ -38,8 +39,7 @@ typedef struct work {
     int64_t pixels, taps, n_blocks, together;  /* pixels of a word */
     int64_t rows, width, parts;                /* of a tile; threads side by side over x, the others over dy */
     size_t bytes;                              /* of an element */
-    limn_tile *multiply;
-    limn_lay *lay;
+    const limn_tiles *tiles;
 } work;
 
 static int64_t parts_of(int64_t n, int64_t size)
@@ -66,9 +66,9 @@ static work work_of(const limn_call *c)
     work k = {.grid = {.batch = x[0], .h = x[1], .w = x[2], .c = x[3], .rows = dy[1], .cols = dy[2], .kh = w[2], .kw = w[3], .step = c->attr->stride,
                        .top = c->attr->pad[0], .left = c->attr->pad[1]},
               .x = {.data = c->src[0].data, .channels = x[3]}, .dy = {.data = c->src[1].data, .channels = dy[3]}, .taps = w[2] * w[3],
-              .together = pairs ? 2 : 1, .rows = pairs ? rows->pair_rows : LIMN_TILE_ROWS, .width = 2 * rows->vector,
-              .bytes = limn_dtype_bytes(pairs ? LIMN_BF16 : LIMN_F32), .multiply = pairs ? rows->pair_tile : rows->tile,
-              .lay = pairs ? rows->lay_pairs : rows->lay};
+              .together = pairs ? 2 : 1, .width = 2 * rows->vector, .bytes = limn_dtype_bytes(pairs ? LIMN_BF16 : LIMN_F32),
+              .tiles = c->state ? c->state : pairs ? &rows->pairs : &rows->floats};
+    k.rows = k.tiles->rows;
     k.pixels = limn_windows_pixels(&k.grid), k.n_blocks = parts_of(k.pixels, BLOCK);
     /* strips leave room in the second cache where few pixels meet many weights; panels are laid out faster */
     k.x_in_panels = k.n_blocks > 1 && limn_round_up(x[3], k.width) * limn_round_up(dy[3], k.rows) <= limn_round_up(x[3], k.rows) * limn_round_up(dy[3], k.width);
@@ -144,6 +144,13 @@ static int64_t channels_of(const side *s, int64_t unit)
     return left < s->width ? left : s->width;
 }
 
+/* After `n` steps of a unit: zeros up to the steps of a product; a strip as the product takes it. */
+static void complete(const work *k, const side *s, float *unit, int64_t n, int64_t steps)
+{
+    if (n < steps) k->tiles->lay(unit + n * s->width, s->width, nothing, nothing, 0, steps - n, 0);
+    if (k->tiles->turn && (s == &k->x) != k->x_in_panels) k->tiles->turn(unit, steps);
+}
+
 /* A unit of what tap (u, v) of pixels p..end meets. */
 static void lay_x(const work *k, int64_t p, int64_t end, int64_t u, int64_t v, int64_t unit, float *to)
 {
@@ -151,9 +158,9 @@ static void lay_x(const work *k, int64_t p, int64_t end, int64_t u, int64_t v, i
     for (int64_t n; p < end; p += n * k->together, to += n * k->x.width) {
         n = even_words(k, p, end, u, v);
         const char *a = met(k, p, end, u, v, first);
-        if (n == 0) k->lay(to, k->x.width, a, met(k, p + 1, end, u, v, first), 0, n = 1, channels);
-        else if (a == (const char *)nothing) k->lay(to, k->x.width, a, a, 0, n, channels);
-        else k->lay(to, k->x.width, a, a + (size_t)next * k->bytes, k->together * next, n, channels);
+        if (n == 0) k->tiles->lay(to, k->x.width, a, met(k, p + 1, end, u, v, first), 0, n = 1, channels);
+        else if (a == (const char *)nothing) k->tiles->lay(to, k->x.width, a, a, 0, n, channels);
+        else k->tiles->lay(to, k->x.width, a, a + (size_t)next * k->bytes, k->together * next, n, channels);
     }
 }
 
@@ -162,8 +169,8 @@ static void lay_dy(const work *k, int64_t p, int64_t end, int64_t unit, float *t
     int64_t channels = channels_of(&k->dy, unit), n = (end - p) / k->together;
     const char *from = k->dy.data + (size_t)(p * k->dy.channels + unit * k->dy.width) * k->bytes;
     size_t next = (size_t)k->dy.channels * k->bytes;
-    k->lay(to, k->dy.width, from, from + next, k->together * k->dy.channels, n, channels);
-    if (n * k->together < end - p) k->lay(to + n * k->dy.width, k->dy.width, from + (size_t)(n * k->together) * next, nothing, 0, 1, channels);
+    k->tiles->lay(to, k->dy.width, from, from + next, k->together * k->dy.channels, n, channels);
+    if (n * k->together < end - p) k->tiles->lay(to + n * k->dy.width, k->dy.width, from + (size_t)(n * k->together) * next, nothing, 0, 1, channels);
 }
 
 /* ---- running -------------------------------------------------------------------------------------------------------------- */
@@ -193,16 +200,22 @@ static void publish(const work *k, const float *tiles, int64_t i, int64_t j, flo
 static void run_block(const work *k, int64_t p, int64_t end, int64_t x, int64_t dy, float *room, float *sums, float *dw)
 {
     int64_t last_x = x + k->x.own < k->x.units ? x + k->x.own : k->x.units, last_dy = dy + k->dy.own < k->dy.units ? dy + k->dy.own : k->dy.units;
-    int64_t steps = parts_of(end - p, k->together), of_x = unit_floats(k, &k->x), of_dy = unit_floats(k, &k->dy), of_tiles = k->taps * tile_floats(k);
+    int64_t n = parts_of(end - p, k->together), steps = limn_round_up(n, k->tiles->steps), of_x = unit_floats(k, &k->x), of_dy = unit_floats(k, &k->dy), of_tiles = k->taps * tile_floats(k);
     float *laid_dy = room + k->taps * of_x;
-    for (int64_t j = dy; j < last_dy; j++) lay_dy(k, p, end, j, laid_dy + (j - dy) * of_dy);
+    for (int64_t j = dy; j < last_dy; j++) {
+        lay_dy(k, p, end, j, laid_dy + (j - dy) * of_dy);
+        complete(k, &k->dy, laid_dy + (j - dy) * of_dy, n, steps);
+    }
     for (int64_t i = x; i < last_x; i++) {
-        for (int64_t tap = 0; tap < k->taps; tap++) lay_x(k, p, end, tap / k->grid.kw, tap % k->grid.kw, i, room + tap * of_x);
+        for (int64_t tap = 0; tap < k->taps; tap++) {
+            lay_x(k, p, end, tap / k->grid.kw, tap % k->grid.kw, i, room + tap * of_x);
+            complete(k, &k->x, room + tap * of_x, n, steps);
+        }
         for (int64_t j = dy; j < last_dy; j++) {
             float *tiles = sums + (k->n_blocks > 1 ? i * k->dy.units + j : omp_get_thread_num()) * of_tiles;
             for (int64_t tap = 0; tap < k->taps; tap++) {
                 const float *a = room + tap * of_x, *b = laid_dy + (j - dy) * of_dy;
-                k->multiply(tiles + tap * tile_floats(k), k->width, k->x_in_panels ? b : a, 1, k->rows, 0, k->x_in_panels ? a : b, steps, 1,
+                k->tiles->multiply(tiles + tap * tile_floats(k), k->width, k->x_in_panels ? b : a, 1, k->rows, 0, k->x_in_panels ? a : b, steps, 1,
                             (int)k->rows, (int)k->width, p > 0);
             }
             if (end == k->pixels) publish(k, tiles, i, j, dw);
@@ -224,9 +237,18 @@ static void run(const limn_call *c)
     for (int64_t part = 0; part < c->n_threads; part++) {
         int64_t x = part % k.parts * k.x.own, dy = part / k.parts * k.dy.own;
         float *room = (float *)c->scratch + omp_get_thread_num() * thread_floats(&k);
+        if (k.tiles->begin) k.tiles->begin();
         for (int64_t p = 0; p < k.pixels && x < k.x.units && dy < k.dy.units; p += BLOCK)
             run_block(&k, p, p + BLOCK < k.pixels ? p + BLOCK : k.pixels, x, dy, room, sums, c->dst.data);
+        if (k.tiles->end) k.tiles->end();
     }
 }
 
+static const char *refuse_amx(const limn_call *c)
+{
+    const char *why = refuse(c);
+    return why ? why : in_pairs(c) ? limn_amx_refuse_pairs(c) : "sources are f32";
+}
+
 const limn_kernel limn_cpu_conv_tiles_weight = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run};
+const limn_kernel limn_cpu_conv_amx_weight = {.name = "amx", .refuse = refuse_amx, .prepare = limn_amx_prepare_pairs, .scratch_bytes = scratch_bytes, .run = run};

@@ -47,7 +47,8 @@ static const limn_kernel *own_kernel(limn_op op)
     case LIMN_OP_SOFTMAX_GRAD: return &limn_cpu_softmax_grad;
     case LIMN_OP_TIMESTEP_EMBEDDING:
         return NULL; /* small in every network so far: the reference serves */
-    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: case LIMN_OP_CONV_GRAD_WEIGHT: return NULL;
+    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: return &limn_cpu_conv_tiles;
+    case LIMN_OP_CONV_GRAD_WEIGHT: return &limn_cpu_conv_tiles_weight;
     case LIMN_OP_MAX_POOL: return &limn_cpu_max_pool;
     case LIMN_OP_MAX_POOL_GRAD: return &limn_cpu_max_pool_grad;
     case LIMN_OP_AVERAGE_POOL: return &limn_cpu_average_pool;
@@ -73,8 +74,8 @@ static const limn_kernel *better_kernel(limn_op op)
     switch (op) {
     case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: return &limn_cpu_tiles;
     case LIMN_OP_LINEAR_GRAD_WEIGHT: return &limn_cpu_tiles_grad_weight;
-    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: return &limn_cpu_conv_tiles;
-    case LIMN_OP_CONV_GRAD_WEIGHT: return &limn_cpu_conv_tiles_weight;
+    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: return &limn_cpu_conv_amx;
+    case LIMN_OP_CONV_GRAD_WEIGHT: return &limn_cpu_conv_amx_weight;
     case LIMN_OP_ATTENTION: return &limn_cpu_attention_pairs;
     case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad_pairs;
     case LIMN_OP_SOFTMAX: return &limn_cpu_softmax_narrow;

@@ -24,20 +24,25 @@ typedef struct limn_head {
     float *scratch;
 } limn_head;
 
+/** C [rows][cols] (+)= A [rows][runs n] B [runs n][2 vector], see tile.inc.h */
 typedef void limn_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
                        int rows, int cols, bool add);
+/** Words to [n][width] of floats, a[i row + j], or of pairs (a[i row + j], b[i row + j]) of bf16; zeros from column `cols` on */
 typedef void limn_lay(float *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols);
+
+/* Products of one kind of words: floats, or pairs of bf16. */
+typedef struct limn_tiles {
+    int rows, steps;                            /* most rows of a tile; a strip's steps are a multiple of `steps` */
+    limn_tile *multiply;
+    limn_lay *lay;
+    void (*turn)(float *strip, int64_t steps);  /* makes of a strip [steps][rows] what multiply takes as A; NULL: it takes it as it is */
+    void (*begin)(void), (*end)(void);          /* around the products of one thread; NULL: nothing to do */
+} limn_tiles;
 
 typedef struct limn_rows {
     const char *name;
     int vector; /* floats of a register */
-    /** C [rows][cols] (+)= A [rows][runs n] B [runs n][2 vector]; rows <= LIMN_TILE_ROWS, see tile.inc.h */
-    limn_tile *tile;
-    /** The same of words of two bf16 each; rows <= pair_rows */
-    limn_tile *pair_tile;
-    int pair_rows;
-    /** Words to [n][width] of floats, a[i row + j], or of pairs (a[i row + j], b[i row + j]) of bf16; zeros from column `cols` on */
-    limn_lay *lay, *lay_pairs;
+    limn_tiles floats, pairs;
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
     void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);
     /** y = op(a, b) on n floats; b NULL for one operand. y may be a or b. */

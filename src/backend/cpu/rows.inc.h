@@ -201,7 +201,8 @@ static void softmax(float *y, const float *x, int64_t n)
 #include "backend/cpu/tile.inc.h"
 
 static const limn_rows rows = {
-    .name = ROWS_NAME, .vector = V, .tile = tile, .pair_tile = pair_tile, .pair_rows = ROWS_PAIR_ROWS, .lay = lay, .lay_pairs = lay_pairs, .load = load, .store = store, .step = step, .stats = stats, .norm = norm, .norm_grad = norm_grad,
+    .name = ROWS_NAME, .vector = V, .floats = {.rows = LIMN_TILE_ROWS, .steps = 1, .multiply = tile, .lay = lay},
+    .pairs = {.rows = ROWS_PAIR_ROWS, .steps = 1, .multiply = pair_tile, .lay = lay_pairs}, .load = load, .store = store, .step = step, .stats = stats, .norm = norm, .norm_grad = norm_grad,
     .norm_grad_weight = norm_grad_weight, .add = add, .total = total, .softmax = softmax, .gated_residual = gated_residual,
     .attention = attention, .attention_grad = attention_grad,
 };

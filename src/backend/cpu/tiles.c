@@ -125,7 +125,7 @@ static void run_rows(const limn_call *c)
             for (int64_t col = 0; col < cols; col += width) {
                 int some = (int)(cols - col < width ? cols - col : width);
                 for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                    rows->tile(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b + col * terms + i * width, n, 1,
+                    rows->floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b + col * terms + i * width, n, 1,
                                (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
             }
         }
@@ -175,7 +175,7 @@ static void run_weight(const limn_call *c)
             pack_tiles(dy + i * n_out, n_out, n, first, end, tiles);
             for (int64_t col = 0; col < k; col += width)
                 for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                    rows->tile(dw + r * k + col, k, tiles + (r - first) * BLOCK, 1, LIMN_TILE_ROWS, 0, b + col * BLOCK, n, 1,
+                    rows->floats.multiply(dw + r * k + col, k, tiles + (r - first) * BLOCK, 1, LIMN_TILE_ROWS, 0, b + col * BLOCK, n, 1,
                                (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), (int)(k - col < width ? k - col : width), i > 0);
         }
     }
