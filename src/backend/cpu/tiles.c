@@ -1,8 +1,9 @@
 /* tiles.c: f32 products in tiles of our own.
  *
  * oneDNN splits long f32 sums among threads where there is AVX-512, so that another thread count gives other bits; its AVX2 products
- * reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB (docs/speed.md).  Here B lies in panels of 2 V columns, packed by the plan for weights and in scratch for weight gradients; bias, activation,
- * gate and residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK terms in order: the thread count plays
+ * reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB (docs/speed.md).
+ * Here B lies in panels of 2 V columns, packed by the plan for weights and in scratch for weight gradients; bias, activation, gate and
+ * residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK terms in order: the thread count plays
  * no part. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/rows.h"
