@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum { RUNS = 7, LEAST_RUNS = 3 };
-static const double ENOUGH = 15; /* seconds of runs; slow cases then have fewer than RUNS */
+static const double ENOUGH = 10; /* seconds of runs; slow cases then have fewer than RUNS */
 
 static int by_value(const void *a, const void *b)
 {

@@ -13,7 +13,7 @@ import torch
 import networks
 import pictures
 
-RUNS, LEAST_RUNS, ENOUGH = 7, 3, 15  # as limn-bench: at most, at least, seconds after which it is enough
+RUNS, LEAST_RUNS, ENOUGH = 7, 3, 10  # as limn-bench: at most, at least, seconds after which it is enough
 
 
 def squared_error(net, batch):
