@@ -51,9 +51,37 @@ static void for_rows(const limn_call *c, const limn_view *of, void (*row)(const 
 /* ---- pooling --------------------------------------------------------------------------------------------------------------- */
 
 /* A NaN is larger than any number, and stays. */
-static bool larger(float a, float b)
+static inline bool larger(float a, float b)
 {
-    return a > b || (a != a && b == b);
+    return (a > b) | ((a != a) & (b == b)); /* without branches: vectors */
+}
+
+static void take_larger(float *restrict top, const float *restrict v, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++) {
+        float old = top[k], new = v[k];
+        top[k] = larger(new, old) ? new : old;
+    }
+}
+
+/* The same; place becomes i where v is larger */
+static void keep_larger(float *restrict top, float *restrict place, const float *restrict v, float i, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++) {
+        float old = top[k], was = place[k], new = v[k];
+        bool is = larger(new, old);
+        top[k] = is ? new : old;
+        place[k] = is ? i : was;
+    }
+}
+
+/* dx = dy where the place is i, else 0 */
+static void give_to(float *restrict dx, const float *restrict place, const float *restrict dy, float i, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++) {
+        float y = dy[k];
+        dx[k] = place[k] == i ? y : 0;
+    }
 }
 
 static void max_row(const limn_call *c, int64_t b, int64_t y)
@@ -65,8 +93,7 @@ static void max_row(const limn_call *c, int64_t b, int64_t y)
         for (int i = 0; i < size * size; i++) {
             const float *v = read(c, 0, element(&c->src[0], b, y * size + i / size, x * size + i % size), buffer(c, 1));
             if (i == 0) memcpy(best, v, (size_t)n * sizeof *best);
-            else
-                for (int64_t k = 0; k < n; k++) best[k] = larger(v[k], best[k]) ? v[k] : best[k];
+            else take_larger(best, v, n);
         }
         write(c, element(&c->dst, b, y, x), best);
     }
@@ -77,19 +104,16 @@ static void max_grad_row(const limn_call *c, int64_t b, int64_t y)
 {
     int size = c->attr->stride;
     int64_t n = c->dst.shape.dim[3];
-    float *best = buffer(c, 0), *top = buffer(c, 1), *room = buffer(c, 2);
+    float *place = buffer(c, 0), *top = buffer(c, 1), *room = buffer(c, 2);
     for (int64_t x = 0; x < c->src[1].shape.dim[2]; x++) {
         for (int i = 0; i < size * size; i++) {
             const float *v = read(c, 0, element(&c->src[0], b, y * size + i / size, x * size + i % size), room);
-            for (int64_t k = 0; k < n; k++) {
-                bool first = i == 0 || larger(v[k], top[k]);
-                best[k] = first ? (float)i : best[k];
-                top[k] = first ? v[k] : top[k];
-            }
+            if (i == 0) memcpy(top, v, (size_t)n * sizeof *top), memset(place, 0, (size_t)n * sizeof *place);
+            else keep_larger(top, place, v, (float)i, n);
         }
         const float *dy = read(c, 1, element(&c->src[1], b, y, x), room);
         for (int i = 0; i < size * size; i++) {
-            for (int64_t k = 0; k < n; k++) top[k] = best[k] == (float)i ? dy[k] : 0;
+            give_to(top, place, dy, (float)i, n);
             write(c, element(&c->dst, b, y * size + i / size, x * size + i % size), top);
         }
     }
