@@ -105,7 +105,7 @@ class Transformer(nn.Module):
         n = s // p
         x = image.view(b, n, p, n, p, -1).permute(0, 1, 3, 5, 2, 4).reshape(b, n * n, -1)
         x = self.embed(x) + self.pos
-        c = self.time2(F.silu(self.time1(sinusoids(t, 256))))
+        c = self.time2(F.silu(self.time1(sinusoids(t, 256).to(self.time1.weight.dtype))))
         text = None
         if self.label is not None:
             c = c + self.label(label)
