@@ -319,6 +319,39 @@ static void stable_diffusion_under_the_names_of_compvis(void **state)
     }
 }
 
+/* Text encoder, U-Net and autoencoder in one file: each is found by who asks for its family, and its weights by its own names. */
+static void a_checkpoint_holds_several_networks(void **state)
+{
+    (void)state;
+    native t[3];
+    file f = {.n = 0};
+    open_native(&t[0], "clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600 text_activation=quick_gelu");
+    open_native(&t[1], "ldm-unet size=64 width=32 multipliers=112 blocks=1 attention_most=64 attention_least=32 text_width=16 heads=8");
+    open_native(&t[2], "vae base=32 levels=3 mult1=1 mult2=2 mult3=2 layers=1");
+    add_original(&f, &t[0], "cond_stage_model.transformer.");
+    add_compvis(&f, &t[1], "model.diffusion_model.", unet_blocks, COUNT(unet_blocks), unet_parts, COUNT(unet_parts), true);
+    add_compvis(&f, &t[2], "first_stage_model.", vae_blocks, COUNT(vae_blocks), vae_parts, COUNT(vae_parts), false);
+    write_file(&f, t[0].ctx, NULL);
+    static const char *const families[] = {"clip-text", "ldm-unet", "vae tae"};
+    for (int k = 0; k < 3; k++) {
+        limn_safetensors *st;
+        limn_settings found;
+        char a[1024], b[1024];
+        assert_int_equal(limn_safetensors_open(t[k].ctx, f.path, &st), LIMN_OK);
+        limn_status status = limn_weights_settings_among(t[k].ctx, f.path, st, families[k], &found);
+        if (status != LIMN_OK) fail_msg("%s", limn_error_text(t[k].ctx));
+        assert_string_equal(limn_settings_text(&found, a), limn_settings_text(&t[k].settings, b));
+        float *data = calloc(t[k].weights.count, sizeof *data);
+        status = limn_weights_load(t[k].ctx, &t[k].weights, f.path, st, "", data);
+        if (status != LIMN_OK) fail_msg("%s", limn_error_text(t[k].ctx));
+        assert_memory_equal(data, t[k].weights.value, t[k].weights.count * sizeof *data);
+        free(data);
+        limn_safetensors_close(st);
+    }
+    remove_file(&f);
+    for (int k = 0; k < 3; k++) close_native(&t[k]);
+}
+
 /* SD3's table has 192 x 192 positions; a picture takes the middle. */
 static void positions_are_cut_from_the_middle(void **state)
 {
@@ -407,7 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(diffusers_files_load_bit_for_bit),
         cmocka_unit_test(original_files_load_bit_for_bit),
-        cmocka_unit_test(stable_diffusion_under_the_names_of_compvis),
+        cmocka_unit_test(stable_diffusion_under_the_names_of_compvis), cmocka_unit_test(a_checkpoint_holds_several_networks),
         cmocka_unit_test(positions_are_cut_from_the_middle),
         cmocka_unit_test(refusals_name_the_tensor),
         cmocka_unit_test(other_files_are_told_apart),

@@ -62,7 +62,7 @@ static limn_status open_files(limn_autoencoder *a)
 {
     limn_half *in = &a->encoder, *back = &a->decoder;
     limn_status status = limn_safetensors_open(a->ctx, in->file, &in->st);
-    if (status == LIMN_OK) status = limn_weights_settings(a->ctx, in->file, in->st, &a->settings);
+    if (status == LIMN_OK) status = limn_weights_settings_among(a->ctx, in->file, in->st, "vae tae", &a->settings);
     if (status != LIMN_OK) return status;
     if (!is_autoencoder(&a->settings))
         return limn_fail(a->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected an autoencoder (vae or tae)", in->file, a->settings.family->name);
@@ -73,7 +73,7 @@ static limn_status open_files(limn_autoencoder *a)
     char text[1024];
     back->st = NULL;
     status = limn_safetensors_open(a->ctx, back->file, &back->st);
-    if (status == LIMN_OK) status = limn_weights_settings(a->ctx, back->file, back->st, &other);
+    if (status == LIMN_OK) status = limn_weights_settings_among(a->ctx, back->file, back->st, "vae tae", &other);
     if (status == LIMN_OK && strcmp(limn_settings_text(&other, text), a->text) != 0)
         status = limn_fail(a->ctx, LIMN_BAD_FILE, "%s and %s do not belong together: %s, and %s", in->file, back->file, a->text, text);
     return status;

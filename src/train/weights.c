@@ -92,10 +92,10 @@ static limn_status find(limn_ctx *ctx, const limn_node *node, const char *file, 
                      limn_shape_text(&node->shape, b));
 }
 
-/* Files that do not name their settings may be published ones. */
-static bool is_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *map)
+/* Files that do not name their settings may be published ones; of several networks the one with this parameter. */
+static bool is_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_node *parameter, limn_map *map)
 {
-    return !limn_safetensors_metadata(st, "limn.settings") && limn_map_detect(ctx, file, st, map) == LIMN_OK;
+    return !limn_safetensors_metadata(st, "limn.settings") && limn_map_detect_with(ctx, file, st, parameter, map) == LIMN_OK;
 }
 
 /* A parameter of a published file; tables that it does not hold are worked out. */
@@ -111,7 +111,7 @@ limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *
 {
     limn_status status = LIMN_OK;
     limn_map map;
-    bool published = !*prefix && is_published(ctx, file, st, &map);
+    bool published = !*prefix && w->n > 0 && is_published(ctx, file, st, w->node[0], &map);
     for (int i = 0; i < w->n && status == LIMN_OK; i++) {
         const limn_entry *e;
         if (published) {
@@ -139,7 +139,7 @@ limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, con
 {
     limn_status status = LIMN_OK;
     limn_map map;
-    bool published = is_published(ctx, file, st, &map);
+    bool published = g->n_parameters > 0 && is_published(ctx, file, st, g->parameters[0], &map);
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++) {
         const limn_entry *e;
         if (published) {
@@ -158,11 +158,17 @@ limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, con
 
 limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_settings *out)
 {
+    return limn_weights_settings_among(ctx, file, st, NULL, out);
+}
+
+limn_status limn_weights_settings_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_settings *out)
+{
     const char *text = limn_safetensors_metadata(st, "limn.settings");
     if (!text) {
         limn_map map;
         limn_fit fit;
-        limn_status status = limn_map_detect(ctx, file, st, &map);
+        limn_status status = limn_map_detect_among(ctx, file, st, families, &map);
+        if (status == LIMN_NOT_FOUND && families) status = limn_map_detect(ctx, file, st, &map);
         if (status == LIMN_OK) *out = map.settings;
         else if (status == LIMN_NOT_FOUND && limn_fit_find(ctx, file, st, &fit) == LIMN_OK && fit.source == LIMN_FIT_PRESET) {
             *out = fit.settings; /* under the names of a preset, which no shape tells from its neighbours */

@@ -29,5 +29,7 @@ limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, con
 /** Settings in a weight file's metadata; without them, those of the published network it holds (model/map/map.h).
  *  @return LIMN_UNSUPPORTED when it is neither */
 limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_settings *out);
+/** The same; of a published file with several networks the first of these families ("vae tae"), of another file what it holds. */
+limn_status limn_weights_settings_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_settings *out);
 
 #endif

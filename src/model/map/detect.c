@@ -161,15 +161,41 @@ static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_saf
     return wrong ? limn_fail(ctx, LIMN_BAD_FILE, "%s (%s): %s", file, map->dialect->title, wrong) : q.status;
 }
 
-limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *out)
+/* Whether `name` is one of the words of `families`; NULL: any. */
+static bool wanted(const char *families, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *word = families; word && *word; word += strcspn(word, " "), word += strspn(word, " "))
+        if (strcspn(word, " ") == n && strncmp(word, name, n) == 0) return true;
+    return !families;
+}
+
+limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_map *out)
 {
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
         *out = (limn_map){.dialect = d};
-        if (fits(st, d, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
+        if (wanted(families, d->family) && fits(st, d, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
     }
     limn_text known = {0};
-    for (const limn_dialect *d = limn_dialects; d->title; d++) limn_text_printf(&known, "%s%s", d == limn_dialects ? "" : ", ", d->title);
+    for (const limn_dialect *d = limn_dialects; d->title; d++)
+        if (wanted(families, d->family)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
     limn_fail(ctx, LIMN_NOT_FOUND, "%s: its tensor names fit no network Limn knows (%s)", file, known.bytes ? known.bytes : "");
     limn_text_free(&known);
     return LIMN_NOT_FOUND;
+}
+
+limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *out)
+{
+    return limn_map_detect_among(ctx, file, st, NULL, out);
+}
+
+limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_node *parameter, limn_map *out)
+{
+    bool found;
+    for (const limn_dialect *d = limn_dialects; d->title; d++) {
+        *out = (limn_map){.dialect = d};
+        if (!fits(st, d, out->prefix, sizeof out->prefix) || find_settings(ctx, file, st, out) != LIMN_OK) continue;
+        if (limn_map_read(ctx, out, file, st, parameter, NULL, &found) == LIMN_OK) return LIMN_OK;
+    }
+    return limn_map_detect(ctx, file, st, out); /* its tensor will be missed, with a sentence */
 }

@@ -55,6 +55,11 @@ extern const limn_dialect limn_dialects[]; /* ends with a NULL title */
  */
 limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *out);
 
+/** The same where a file holds several networks, as a checkpoint of Stable Diffusion does: of one of these families ("vae tae"; NULL: of any). */
+limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_map *out);
+/** The same: one that has this parameter. */
+limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_node *parameter, limn_map *out);
+
 /**
  * One parameter's values as f32.  to has room for its elements; NULL: only compare the shapes.
  *
