@@ -23,7 +23,7 @@ limn_node *limn_linear_with(limn_graph *g, const char *name, limn_node *x, int64
     if (x->op == LIMN_OP_ERROR) return x;
     int64_t k = limn_shape_cols(&x->shape);
     /* Glorot & Bengio 2010, eq. 16 */
-    limn_init xavier = {.kind = LIMN_INIT_UNIFORM, .scale = (float)sqrt(6.0 / (double)(k + n)), .decay = true};
+    limn_init xavier = {.kind = LIMN_INIT_UNIFORM, .scale = (float)sqrt(6.0 / ((double)k + (double)n)), .decay = true};
     limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(n, k), options.weight_init ? *options.weight_init : xavier);
     limn_node *b = options.no_bias ? NULL : limn_parameter_of(g, name, "bias", LIMN_SHAPE(n), zero);
     return limn_matmul(x, w, b);

@@ -133,7 +133,8 @@ static void rename_level(const limn_map *map, const char *side, int level, const
     int n = limn_settings_get(&map->settings, "blocks"), levels = 0;
     for (int m = limn_settings_get(&map->settings, "multipliers"); m; m /= 10) levels++;
     bool down = side[0] == 'd', res = !strcmp(part, "resnets");
-    int size = limn_settings_get(&map->settings, "size") >> (levels - 1 - level);
+    int up = levels - 1 - level; /* level of an up block; a name may lie */
+    int size = up >= 0 ? limn_settings_get(&map->settings, "size") >> up : 0;
     bool attends = size <= limn_settings_get(&map->settings, "attention_most") && size >= limn_settings_get(&map->settings, "attention_least");
     char head[96];
     if (!strcmp(part, "downsamplers")) snprintf(out, out_bytes, "input_blocks.%d.0.op%s", (level + 1) * (n + 1), rest + strlen("conv"));
