@@ -5,7 +5,8 @@
  *   limn-bench forward NET BATCH f32
  *   limn-bench decode NET BATCH f32 the decoder of an autoencoder alone
  *   limn-bench train NET BATCH f32  loss, gradients, clipping, AdamW and EMA; no data
- * NET is a family or preset, with settings if they differ: "unet levels=5".  Each case prints one line of JSON; bench/peers/compare.py runs them in turn with PyTorch. */
+ * NET is a family or preset, with settings if they differ: "unet levels=5".
+ * Each case prints one line of JSON; bench/peers/compare.py runs them in turn with PyTorch. */
 #include "backend/cpu/product.h"
 #include "base/rng.h"
 #include "graph/node.h"
