@@ -26,23 +26,41 @@ static void store_rows(void *to, limn_dtype dtype, int64_t row, const float *fro
     for (int64_t t = 0; t < n; t++) store((char *)to + (size_t)(t * row) * limn_dtype_bytes(dtype), dtype, from + t * from_row, d);
 }
 
+/* Blocks of s x s elements of two rows, s apart, change places (shuffles want constants). */
+static inline void exchange(lanes *a, lanes *b, int s)
+{
+    lanes p = *a, q = *b;
+    switch (s) {
+    case 8:
+        *a = __builtin_shufflevector(p, q, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+        *b = __builtin_shufflevector(p, q, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+        break;
+    case 4:
+        *a = __builtin_shufflevector(p, q, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
+        *b = __builtin_shufflevector(p, q, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+        break;
+    case 2:
+        *a = __builtin_shufflevector(p, q, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+        *b = __builtin_shufflevector(p, q, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+        break;
+    default:
+        *a = __builtin_shufflevector(p, q, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);
+        *b = __builtin_shufflevector(p, q, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+    }
+}
+
 /* 16 x 16: after step s = 8, 4, 2, 1 the blocks of s x s elements lie as in the transposed matrix. */
 static inline void transpose16(float *to, int64_t to_row, const float *from, int64_t from_row)
 {
-    typedef int32_t places __attribute__((vector_size(64)));
-    static const places low[4] = {{0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30}, {0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29},
-                                  {0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27}, {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23}};
     lanes x[W];
     for (int r = 0; r < W; r++) x[r] = get(from + r * from_row);
 #pragma GCC unroll 4
     for (int k = 3; k >= 0; k--) {
-        int s = 1 << k;
-#pragma GCC unroll 16
-        for (int r = 0; r < W; r++) {
-            if (r & s) continue;
-            lanes a = x[r], b = x[r + s];
-            x[r] = __builtin_shuffle(a, b, low[k]);
-            x[r + s] = __builtin_shuffle(a, b, low[k] + s);
+        int s = 1 << k, below = s - 1;
+#pragma GCC unroll 8
+        for (int j = 0; j < W / 2; j++) { /* row r of those without bit s */
+            int r = ((j & ~below) << 1 | (j & below)) % W;
+            exchange(&x[r], &x[(r + s) % W], s);
         }
     }
     for (int r = 0; r < W; r++) put(to + r * to_row, x[r]);
