@@ -148,7 +148,7 @@ static float value_in(const char *path)
 {
     static float data[10000];
     limn_safetensors *st;
-    bool known;
+    bool known = false;
     if (limn_safetensors_open(ctx, path, &st) != LIMN_OK || limn_safetensors_check(ctx, st, &known) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_true(known);
     assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "x"), data, LIMN_F32), LIMN_OK);
@@ -389,7 +389,7 @@ static int train(void *user)
 static long step_of(const char *path)
 {
     limn_safetensors *st;
-    bool known;
+    bool known = false;
     limn_status status = limn_safetensors_open(ctx, path, &st);
     if (status == LIMN_NOT_FOUND) return -1;
     if (status == LIMN_OK) status = limn_safetensors_check(ctx, st, &known);
