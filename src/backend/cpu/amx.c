@@ -99,23 +99,28 @@ static size_t scratch_bf16(const limn_call *c)
     return (size_t)c->n_threads * limn_heads_scratch(c, limn_amx_scratch_bytes);
 }
 
+#if defined(__x86_64__)
+static void run_heads(const limn_call *c, void (*forward)(const limn_head *), void (*backward)(const limn_head *))
+{
+    limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? backward : forward, limn_heads_scratch(c, limn_amx_scratch_bytes));
+}
+
 static void run_amx(const limn_call *c)
 {
-#if defined(__x86_64__)
-    limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? limn_amx_attention_grad : limn_amx_attention, limn_heads_scratch(c, limn_amx_scratch_bytes));
-#else
-    (void)c; /* refused */
-#endif
+    run_heads(c, limn_amx_attention, limn_amx_attention_grad);
 }
 
 static void run_pairs(const limn_call *c)
 {
-#if defined(__x86_64__)
-    limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? limn_pairs_attention_grad : limn_pairs_attention, limn_heads_scratch(c, limn_amx_scratch_bytes));
-#else
-    (void)c; /* refused */
-#endif
+    run_heads(c, limn_pairs_attention, limn_pairs_attention_grad);
 }
+#else
+static void run_amx(const limn_call *c)
+{
+    (void)c; /* refused */
+}
+#define run_pairs run_amx
+#endif
 
 const limn_kernel limn_cpu_attention_amx = {.name = "attention.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
 const limn_kernel limn_cpu_attention_grad_amx = {.name = "attention_grad.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};

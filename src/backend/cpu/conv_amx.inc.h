@@ -3,6 +3,7 @@
  * Included after the operations on tiles: by conv_amx.c after the instructions, by tests/test_conv_amx.c after the same operations in plain C.
  * A tile of A is 16 rows of 16 words where they lie (a_step 1), or a part of a strip that turn_strip() turned (a_step 32). */
 #include "backend/cpu/amx.h"
+#include "backend/cpu/square_amx.inc.h"
 
 #include <string.h>
 
@@ -29,38 +30,18 @@ static void multiply_rest(const limn_tiles *rest, float *c, int64_t c_row, const
                            add || u > 0);
 }
 
-/* C [32][32] (+)= A B of `whole` words a run; tiles: 0 1 2 3 are C, 4 5 its rows of A, 6 7 its columns of B */
+/* C [32][32] (+)= A B of `whole` words a run */
 static void multiply_whole(tiles *t, float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n,
                            int64_t whole, int64_t runs, bool add)
 {
-    int64_t c_bytes = c_row * 4, a_bytes = a_step == 1 ? a_row * 4 : 64, below = a_step == 1 ? 16 * a_row : 16 * AMX_STEPS;
-    if (add) {
-        tile_load(t, 0, c, c_bytes);
-        tile_load(t, 1, c + 16, c_bytes);
-        tile_load(t, 2, c + 16 * c_row, c_bytes);
-        tile_load(t, 3, c + 16 * c_row + 16, c_bytes);
-    } else {
-        tile_zero(t, 0);
-        tile_zero(t, 1);
-        tile_zero(t, 2);
-        tile_zero(t, 3);
-    }
+    int64_t a_bytes = a_step == 1 ? a_row * 4 : 64, below = a_step == 1 ? 16 * a_row : 16 * AMX_STEPS;
+    square_begin(t, c, c_row, add);
     for (int64_t u = 0; u < runs; u++)
         for (int64_t i = 0; i < whole; i += AMX_STEPS) {
             const float *from = a + u * a_run + i * a_step, *columns = b + (u * n + i) * AMX_SIDE;
-            tile_load(t, 4, from, a_bytes);
-            tile_load(t, 5, from + below, a_bytes);
-            tile_load(t, 6, columns, AMX_SIDE * 4);
-            tile_load(t, 7, columns + 16, AMX_SIDE * 4);
-            tile_dot(t, 0, 4, 6);
-            tile_dot(t, 1, 4, 7);
-            tile_dot(t, 2, 5, 6);
-            tile_dot(t, 3, 5, 7);
+            square_step(t, from, from + below, a_bytes, columns, columns + 16, AMX_SIDE * 4);
         }
-    tile_store(t, 0, c, c_bytes);
-    tile_store(t, 1, c + 16, c_bytes);
-    tile_store(t, 2, c + 16 * c_row, c_bytes);
-    tile_store(t, 3, c + 16 * c_row + 16, c_bytes);
+    square_end(t, c, c_row);
 }
 
 /* As limn_tile.  Panels are padded to 32 columns: a narrow C is made beside its place. */
