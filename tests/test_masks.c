@@ -13,42 +13,21 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "make_folder.h"
 #include "make_image.h"
 
 /* ---- folders made for a test --------------------------------------------------------------------------------------------- */
 
-static char folder[256], warning[2048];
-
-static const char *path_of(const char *name)
-{
-    static char path[4][1024];
-    static int next;
-    char *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", folder, name);
-    return out;
-}
-
-static void note(void *user, limn_log_level level, const char *text)
-{
-    (void)user;
-    if (level == LIMN_LOG_WARN) snprintf(warning, sizeof warning, "%s", text);
-}
-
 static limn_ctx *begin(void)
 {
     limn_ctx *ctx = limn_ctx_new();
-    limn_ctx_set_log(ctx, note, NULL);
-    snprintf(folder, sizeof folder, "/tmp/limn-masks-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    warning[0] = '\0';
+    assert_true(make_folder(ctx, "masks"));
     return ctx;
 }
 
 static void end(limn_ctx *ctx)
 {
-    char command[300];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(remove_folder(), 0);
     limn_ctx_free(ctx);
 }
 
@@ -58,21 +37,21 @@ static void put(limn_ctx *ctx, const char *name, int w, int h, int c, int modulu
     assert_int_equal(limn_image_new(ctx, name, (uint32_t)w, (uint32_t)h, c, &image), LIMN_OK);
     for (int i = 0; i < w * h; i++)
         for (int k = 0; k < c; k++) image.pixels[i * c + k] = (uint8_t)(i * 5 / 3 % modulus * factor + (c > 1 && modulus > 9 ? k : 0));
-    if (limn_png_write(ctx, path_of(name), &image, NULL) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_png_write(ctx, in(name), &image, NULL) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     limn_image_free(&image);
 }
 
 static void put_text(limn_ctx *ctx, const char *name, const char *text)
 {
     limn_writer w;
-    assert_int_equal(limn_file_create(ctx, path_of(name), &w), LIMN_OK);
+    assert_int_equal(limn_file_create(ctx, in(name), &w), LIMN_OK);
     limn_file_write(&w, text, strlen(text));
     assert_int_equal(limn_file_commit(&w), LIMN_OK);
 }
 
 static void two_folders(const char *images, const char *masks)
 {
-    assert_int_equal(mkdir(path_of(images), 0777) | mkdir(path_of(masks), 0777), 0);
+    assert_int_equal(mkdir(in(images), 0777) | mkdir(in(masks), 0777), 0);
 }
 
 static limn_mask_options options(void)
@@ -241,7 +220,7 @@ static void every_mistake_is_a_sentence(void **state)
 static void put_made(limn_ctx *ctx, const char *name, made m)
 {
     limn_writer w;
-    assert_int_equal(limn_file_create(ctx, path_of(name), &w), LIMN_OK);
+    assert_int_equal(limn_file_create(ctx, in(name), &w), LIMN_OK);
     limn_file_write(&w, m.bytes, m.n);
     assert_int_equal(limn_file_commit(&w), LIMN_OK);
     free(m.bytes);

@@ -15,40 +15,20 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "make_folder.h"
+
 /* ---- folders made for a test ------------------------------------------------------------------------------------------------ */
-
-static char folder[256], warning[2048];
-
-static const char *in(const char *name)
-{
-    static char path[4][512];
-    static int next;
-    char *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", folder, name);
-    return out;
-}
-
-static void note(void *user, limn_log_level level, const char *text)
-{
-    (void)user;
-    if (level == LIMN_LOG_WARN) snprintf(warning, sizeof warning, "%s", text);
-}
 
 static int begin(void **state)
 {
     *state = limn_ctx_new();
-    limn_ctx_set_log(*state, note, NULL);
-    snprintf(folder, sizeof folder, "/tmp/limn-volumes-XXXXXX");
-    warning[0] = '\0';
-    return *state && mkdtemp(folder) ? 0 : -1;
+    return *state && make_folder(*state, "volumes") ? 0 : -1;
 }
 
 static int end(void **state)
 {
-    char command[300];
     limn_ctx_free(*state);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return remove_folder();
 }
 
 static void put_text(const char *name, const char *text)
