@@ -134,20 +134,23 @@ static void source(const field *f, int x, int y, double at[2])
 
 /* ---- pixels ------------------------------------------------------------------------------------------------------------- */
 
-static double mixed(double a, double b, double c, double d, double u, double v)
+/* Catmull & Rom's weights as between nodes: bilinear ones would take more than half of the variance out of grain, and a network that saw only blurred
+ * pictures errs on sharp ones.  They undershoot beside edges: cut to 0..1. */
+static void bicubic(const limn_pixels *from, const double at[2], float *out)
 {
-    return (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * c + u * d);
-}
-
-static void bilinear(const limn_pixels *from, const double at[2], float *out)
-{
-    size_t c = (size_t)from->channels, x = (size_t)at[0], y = (size_t)at[1], right = x + 1 < (size_t)from->width ? c : 0;
-    double u = at[0] - (double)x, v = at[1] - (double)y;
-    size_t p = (y * (size_t)from->width + x) * c, q = y + 1 < (size_t)from->height ? p + (size_t)from->width * c : p;
-    const uint8_t *b = from->bytes;
-    const uint16_t *w = from->wide;
-    for (size_t k = 0; k < c; k++, p++, q++)
-        out[k] = (float)(b ? mixed(b[p], b[p + right], b[q], b[q + right], u, v) / 255 : mixed(w[p], w[p + right], w[q], w[q + right], u, v) / 65535);
+    int column[4], row[4];
+    double wx[4], wy[4], u = at[0] - floor(at[0]), v = at[1] - floor(at[1]);
+    cubic(u, wx), cubic(v, wy);
+    for (int k = 0; k < 4; k++) column[k] = (int)mirror(floor(at[0]) + k - 1, from->width), row[k] = (int)mirror(floor(at[1]) + k - 1, from->height);
+    for (int c = 0; c < from->channels; c++) {
+        double sum = 0;
+        for (int r = 0; r < 4; r++)
+            for (int k = 0; k < 4; k++) {
+                size_t p = ((size_t)row[r] * (size_t)from->width + (size_t)column[k]) * (size_t)from->channels + (size_t)c;
+                sum += wx[k] * wy[r] * (from->bytes ? from->bytes[p] : from->wide[p]);
+            }
+        out[c] = (float)fmin(fmax(sum / (from->bytes ? 255 : 65535), 0), 1);
+    }
 }
 
 static void light(const limn_augment *o, const dice *d, size_t n, float *x)
@@ -181,7 +184,7 @@ limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *o, uint64_t s
             double at[2];
             size_t i = (size_t)y * (size_t)width + (size_t)x;
             source(&f, x, y, at);
-            bilinear(from, at, image + i * (size_t)from->channels);
+            bicubic(from, at, image + i * (size_t)from->channels);
             labels[i] = mask[(size_t)(at[1] + 0.5) * (size_t)from->width + (size_t)(at[0] + 0.5)];
         }
     free(f.node);

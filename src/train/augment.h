@@ -33,7 +33,7 @@ limn_status limn_augment_check(limn_ctx *ctx, const limn_augment *augment);
 
 /**
  * A sample of width x height.  Smaller than the picture: a crop at a random place; larger: the picture is mirrored at its borders, as it is where
- * turned or bent crops look outside.  Pictures bilinear, masks nearest.  A pure crop copies pixels.
+ * turned or bent crops look outside.  Pictures bicubic (Catmull & Rom 1974), masks nearest.  A pure crop copies pixels.
  *
  * @param  from    the picture;  mask [H,W]
  * @param  image   [height,width,C] in 0..1;  labels [height,width], values of mask
