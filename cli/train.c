@@ -49,7 +49,7 @@ static const char help[] =
     "  --hold-out \"24..29\" or --fold 0/5  pictures, whole volumes, that are not trained on; with --sample-every they are scored and drawn\n"
     "  --loss ce|bce|dice|dice-ce|focal (ce)   --class-weights \"1,2\"\n"
     "  --augment default|none|\"rotate=15 scale=0.15 elastic=10 grid=128 brightness=0.1 contrast=0.25 gamma=0.25 noise=0.03 flip=1 turn=1\"\n"
-    "                    (the default; grid: pixels between the nodes that elastic moves)\n"
+    "                    (the default; grid: pixels between the nodes that elastic moves; mirror=1: left and right only)\n"
     "\n"
     "  --save-every 500  --log-every 20  --sample-every 0 (0: no samples)\n"
     "  --sample-prompts \"a cat|a dog\"  what to draw into RUN/samples; default: the first captions of the data\n"
@@ -134,21 +134,22 @@ static bool read_words(const train_words *w, limn_train_options *o)
 static bool read_augment(const char *text, limn_augment *a)
 {
     if (strcmp(text, "default") == 0) return true;
-    double flip = 0, turn = 0;
+    double flip = 0, mirror = 0, turn = 0;
     *a = limn_augment_none();
     if (strcmp(text, "none") == 0) return true;
     struct { const char *name; double *to; } known[] = {{"rotate", &a->rotate}, {"scale", &a->scale}, {"elastic", &a->elastic}, {"brightness", &a->brightness},
-        {"contrast", &a->contrast}, {"gamma", &a->gamma}, {"noise", &a->noise}, {"grid", &a->elastic_grid}, {"flip", &flip}, {"turn", &turn}};
+        {"contrast", &a->contrast}, {"gamma", &a->gamma}, {"noise", &a->noise}, {"grid", &a->elastic_grid}, {"flip", &flip}, {"mirror", &mirror},
+        {"turn", &turn}};
     for (const char *at = text + strspn(text, " "); *at; at += strspn(at, " ")) {
         size_t n = strcspn(at, "="), found = 0;
         char *end = NULL;
         while (found < sizeof known / sizeof *known && (strlen(known[found].name) != n || strncmp(known[found].name, at, n) != 0)) found++;
         if (found < sizeof known / sizeof *known && at[n]) *known[found].to = strtod(at + n + 1, &end);
         if (!end || end == at + n + 1 || (*end && *end != ' '))
-            return wrong_word("--augment", "default, none, or name=number of rotate, scale, elastic, grid, brightness, contrast, gamma, noise, flip, turn", at);
+            return wrong_word("--augment", "default, none, or name=number of rotate, scale, elastic, grid, brightness, contrast, gamma, noise, flip, mirror, turn", at);
         at = end;
     }
-    a->flip_x = a->flip_y = flip != 0, a->turn = turn != 0;
+    a->flip_x = flip != 0 || mirror != 0, a->flip_y = flip != 0, a->turn = turn != 0;
     return true;
 }
 
