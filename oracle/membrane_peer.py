@@ -22,7 +22,7 @@ from scipy.ndimage import map_coordinates
 from networks import settings
 from unet_vectors import DEFAULTS, UNet
 
-AUGMENT = {"flip": 0, "turn": 0, "rotate": 0, "scale": 0, "elastic": 0, "grid": 64, "brightness": 0, "contrast": 0, "gamma": 0, "noise": 0}
+AUGMENT = {"flip": 0, "mirror": 0, "turn": 0, "rotate": 0, "scale": 0, "elastic": 0, "grid": 64, "brightness": 0, "contrast": 0, "gamma": 0, "noise": 0}
 
 
 def read(folder, names):
@@ -31,17 +31,33 @@ def read(folder, names):
     return images, labels
 
 
+def cubic(t):
+    """Catmull & Rom 1974: weights of the four nodes around."""
+    return (-t**3 + 2 * t**2 - t) / 2, (3 * t**3 - 5 * t**2 + 2) / 2, (-3 * t**3 + 4 * t**2 + t) / 2, (t**3 - t**2) / 2
+
+
 def displacement(rng, a, size):
     """Catmull-Rom through normal numbers at every grid-th pixel: [2, size, size]."""
     n = int(size / a["grid"]) + 4
     node = rng.normal(0, a["elastic"], (2, n, n))
     at = np.arange(size) / a["grid"]
-    i, t = at.astype(int), at % 1
-    w = np.stack([(-t**3 + 2 * t**2 - t) / 2, (3 * t**3 - 5 * t**2 + 2) / 2, (-3 * t**3 + 4 * t**2 + t) / 2, (t**3 - t**2) / 2])
+    i, w = at.astype(int), cubic(at % 1)
     along = np.zeros((size, n))
     for k in range(4):
         along[np.arange(size), i + k] += w[k]
     return np.einsum("yj,cji,xi->cyx", along, node, along)
+
+
+def mirrored(i, n):
+    i = np.abs(i) % (2 * n - 2)
+    return np.where(i < n, i, 2 * n - 2 - i)
+
+
+def bicubic(image, y, x):
+    i, j = np.floor(y).astype(int), np.floor(x).astype(int)
+    wy, wx = cubic(y - i), cubic(x - j)
+    rows, columns = ([mirrored(at + k - 1, n) for k in range(4)] for at, n in zip((i, j), image.shape))
+    return np.clip(sum(wy[r] * wx[c] * image[rows[r], columns[c]] for r in range(4) for c in range(4)), 0, 1)
 
 
 def light(rng, a, x):
@@ -62,14 +78,15 @@ def sample(rng, a, image, label, size):
     x, y = (math.cos(angle) * x - math.sin(angle) * y) / zoom, (math.sin(angle) * x + math.cos(angle) * y) / zoom
     for _ in range(rng.integers(0, 4) if a["turn"] else 0):
         x, y = -y, x
+    if a["flip"] or a["mirror"]:
+        x = x * rng.choice((-1, 1))
     if a["flip"]:
-        x, y = x * rng.choice((-1, 1)), y * rng.choice((-1, 1))
+        y = y * rng.choice((-1, 1))
     x, y = x + left + c, y + top + c
     if a["elastic"]:
         d = displacement(rng, a, size)
         x, y = x + d[0], y + d[1]
-    picture = map_coordinates(image, (y, x), order=1, mode="mirror")
-    return light(rng, a, picture), map_coordinates(label, (y, x), order=0, mode="mirror")
+    return light(rng, a, bicubic(image, y, x)), map_coordinates(label, (y, x), order=0, mode="mirror")
 
 
 def batches(rng, a, images, labels, batch, size):
