@@ -33,7 +33,8 @@ static const char help[] =
     "                       trained with; auto: 0,255 where values are bytes, else the percentiles 0.5 and 99.5 of the file\n"
     "  --tile N             pixels a side of a tile (as trained); larger ones are faster and need more memory\n"
     "  --overlap N          pixels that neighbours share (a quarter of a tile)\n"
-    "  --average-turns      what is found in 8 flips and turns of each tile, averaged: better, 8 times slower, no more memory\n"
+    "  --views N            averages what is found in N views of each tile: 2: also mirrored, left and right; 4: all flips; 8: turned as well.  Better, N\n"
+    "                       times slower, no more memory; choose what the model was trained with\n"
     "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
     "\n"
     "examples:\n"
@@ -43,8 +44,8 @@ static const char help[] =
     "  limn segment -m run brain.nii.gz -o brain-mask.nii.gz --range minmax\n";
 
 typedef struct words {
-    const char *model, *class, *cell, *tile, *overlap, *range, *bits, *precision, *threads;
-    bool average_turns, help;
+    const char *model, *class, *cell, *tile, *overlap, *range, *bits, *precision, *threads, *views;
+    bool help;
 } words;
 
 static void tell(void *user, limn_log_level level, const char *text)
@@ -200,22 +201,23 @@ static int wrong(const char *sentence, const char *found)
 static int read_words(segment_job *job, const words *w, limn_segmentation_options *o, long *threads)
 {
     static const char *const precisions[] = {"auto", "f32", "bf16"};
-    long class = 1, cell = -1, tile = 0, overlap = 0, bits = 8;
+    long class = 1, cell = -1, tile = 0, overlap = 0, bits = 8, views = 1;
     int precision = 0;
     while (w->precision && precision < 3 && strcmp(w->precision, precisions[precision]) != 0) precision++;
     if (precision == 3) return wrong("--precision is auto, f32 or bf16", w->precision);
     if (!cli_integer("--class", w->class, 0, LIMN_MAX_CLASSES - 1, &class) || !cli_integer("--cell", w->cell, 0, LIMN_MAX_CLASSES - 1, &cell) ||
         !cli_integer("--tile", w->tile, 1, LIMN_MAX_SIDE, &tile) || !cli_integer("--overlap", w->overlap, 1, LIMN_MAX_SIDE, &overlap) ||
-        !cli_integer("--bits", w->bits, 8, 16, &bits) || !cli_integer("--threads", w->threads, 0, 1024, threads))
+        !cli_integer("--bits", w->bits, 8, 16, &bits) || !cli_integer("--views", w->views, 1, 8, &views) ||
+        !cli_integer("--threads", w->threads, 0, 1024, threads))
         return 2;
+    if (views & (views - 1)) return wrong("--views is 1, 2, 4 or 8", w->views);
     if (bits != 8 && bits != 16) return wrong("--bits is 8 or 16", w->bits);
     job->ranged = w->range != NULL;
     if (w->range && !limn_range_parse(w->range, &job->range)) return wrong("--range is \"auto\", \"minmax\" or two numbers, the lesser first, as in --range 0,4095", w->range);
     if (w->cell && !job->truth) return fprintf(stderr, "limn segment: --cell compares with a truth: give --truth as well\n"), 2;
     if (job->json && !job->truth) return fprintf(stderr, "limn segment: --json prints how good the result is: give --truth as well\n"), 2;
     job->kept_class = (int)class, job->cell = (int)cell, job->wide = bits == 16;
-    *o = (limn_segmentation_options){.tile = (int)tile, .overlap = (int)overlap, .average_turns = w->average_turns,
-                                       .precision = (limn_precision)precision};
+    *o = (limn_segmentation_options){.tile = (int)tile, .overlap = (int)overlap, .views = (int)views, .precision = (limn_precision)precision};
     return 0;
 }
 
@@ -245,7 +247,8 @@ int cli_segment(int argc, char **argv)
         {"-m", "--model", &w.model, NULL}, {"-o", "--output", &job.output, NULL}, {NULL, "--values", &job.values, NULL}, {NULL, "--probability", &job.probability, NULL},
         {NULL, "--class", &w.class, NULL}, {NULL, "--bits", &w.bits, NULL}, {NULL, "--overlay", &job.overlay, NULL}, {NULL, "--truth", &job.truth, NULL},
         {NULL, "--cell", &w.cell, NULL}, {NULL, "--json", NULL, &job.json}, {NULL, "--range", &w.range, NULL}, {NULL, "--tile", &w.tile, NULL},
-        {NULL, "--overlap", &w.overlap, NULL}, {NULL, "--average-turns", NULL, &w.average_turns}, {NULL, "--precision", &w.precision, NULL}, {"-t", "--threads", &w.threads, NULL}, {"-q", "--quiet", NULL, &job.quiet},
+        {NULL, "--overlap", &w.overlap, NULL}, {NULL, "--views", &w.views, NULL}, {NULL, "--precision", &w.precision, NULL},
+        {"-t", "--threads", &w.threads, NULL}, {"-q", "--quiet", NULL, &job.quiet},
         {"-h", "--help", NULL, &w.help}, {NULL, NULL, NULL, NULL},
     };
     const char **pictures = calloc((size_t)argc + 1, sizeof *pictures);

@@ -95,11 +95,11 @@ static void tiles_begin_where_the_poolings_do(void **state)
 }
 
 /* p(x turned) = p(x) turned, which a network of random weights does not know by itself.  view: as in segmenter.c, here over the whole picture */
-static float worst_of_turns(limn_ctx *ctx, const char *settings, int w, int h, int views, bool average)
+static float worst_of_turns(limn_ctx *ctx, const char *settings, int w, int h, int views, int seen)
 {
     enum { K = 3 };
     int n = w * h;
-    limn_segmentation *s = opened_with(ctx, settings, NULL, (limn_segmentation_options){.average_turns = average});
+    limn_segmentation *s = opened_with(ctx, settings, NULL, (limn_segmentation_options){.views = seen});
     float *x = noise((size_t)n), *y = malloc((size_t)n * sizeof *y), *a = malloc((size_t)n * K * sizeof *a), *b = malloc((size_t)n * K * sizeof *b), worst = 0;
     uint8_t *classes = malloc((size_t)n);
     assert_int_equal(limn_segment_values(s, w, h, 1, x, classes, a), LIMN_OK);
@@ -119,15 +119,19 @@ static float worst_of_turns(limn_ctx *ctx, const char *settings, int w, int h, i
     return worst;
 }
 
-static void averaged_turns_know_no_direction(void **state)
+static void averaged_views_know_no_direction(void **state)
 {
     const char *square = "unet size=32 channels=1 classes=3 width=4 levels=3", *wide = "unet size=32 height=16 channels=1 classes=3 width=4 levels=3";
-    assert_true(worst_of_turns(*state, square, 32, 32, 8, true) < 1e-5f);
-    assert_true(worst_of_turns(*state, square, 32, 32, 8, false) > 1e-3f);
-    assert_true(worst_of_turns(*state, square, 56, 56, 8, true) < 1e-5f); /* tiles at 0 and 24 */
-    assert_true(worst_of_turns(*state, wide, 32, 16, 4, true) < 1e-5f);
-    assert_true(worst_of_turns(*state, wide, 32, 16, 4, false) > 1e-3f);
-    assert_true(worst_of_turns(*state, "unet size=44 channels=1 classes=3 width=4 levels=3 padding=valid", 4, 4, 8, true) < 1e-5f);
+    assert_true(worst_of_turns(*state, square, 32, 32, 8, 8) < 1e-5f);
+    assert_true(worst_of_turns(*state, square, 32, 32, 8, 1) > 1e-3f);
+    assert_true(worst_of_turns(*state, square, 56, 56, 8, 8) < 1e-5f); /* tiles at 0 and 24 */
+    assert_true(worst_of_turns(*state, wide, 32, 16, 4, 8) < 1e-5f);
+    assert_true(worst_of_turns(*state, wide, 32, 16, 4, 1) > 1e-3f);
+    assert_true(worst_of_turns(*state, square, 32, 32, 2, 2) < 1e-5f);
+    assert_true(worst_of_turns(*state, square, 32, 32, 4, 2) > 1e-3f);
+    assert_true(worst_of_turns(*state, square, 32, 32, 4, 4) < 1e-5f);
+    assert_true(worst_of_turns(*state, square, 32, 32, 8, 4) > 1e-3f);
+    assert_true(worst_of_turns(*state, "unet size=44 channels=1 classes=3 width=4 levels=3 padding=valid", 4, 4, 8, 8) < 1e-5f);
 }
 
 static void every_size_from_one_pixel_on_has_probabilities(void **state)
@@ -333,7 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_are_one_large_tile_away_from_their_borders),
         cmocka_unit_test(tiles_begin_where_the_poolings_do),
-        cmocka_unit_test(averaged_turns_know_no_direction),
+        cmocka_unit_test(averaged_views_know_no_direction),
         cmocka_unit_test(every_size_from_one_pixel_on_has_probabilities),
         cmocka_unit_test(colour_transparency_and_gray_become_what_the_network_reads),
         cmocka_unit_test(a_picture_is_its_values),

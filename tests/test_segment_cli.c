@@ -153,7 +153,7 @@ static void one_picture_has_mask_probability_and_overlay(void **state)
     works("a.png -o other-mask.png --values 3,9", "other-mask.png");
     limn_raster other = read_raster(*state, "other-mask.png");
     for (int i = 0; i < W * H; i++) assert_true(other.values[i] == (mask.values[i] > 0 ? 9 : 3));
-    works("a.png --probability turns.png --bits 16 --average-turns", "turns.png");
+    works("a.png --probability turns.png --bits 16 --views 8", "turns.png");
     limn_raster turns = read_raster(*state, "turns.png");
     int n_moved = 0;
     for (int i = 0; i < W * H; i++) n_moved += turns.values[i] != p.values[i];
@@ -228,6 +228,7 @@ static void every_mistake_is_one_sentence_and_no_file(void **state)
         {"a.png -o no.png --class 2", "--class: classes are 0 to 1, found 2"}, {"a.png -o no.png --cell 1", "give --truth"}, {"a.png -o no.png --json", "give --truth"},
         {"a.png --truth truth --cell 2", "--cell: classes are 0 to 1"}, {"a.png -o no.png --values 0,1,2", "2 classes"}, {"a.png -o no.png --values 0,x", "0,x"},
         {"a.png -o no.png --range 5,5", "--range"}, {"a.png -o no.png --range 5", "--range"}, {"a.png -o no.png --bits 12", "--bits"},
+        {"a.png -o no.png --views 3", "--views is 1, 2, 4 or 8"},
         {"a.png -o no.png --precision f16", "--precision"}, {"a.png -o no.png -m tae.safetensors", "holds a tae"}, {"a.png -o no.png -m none", "none"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuses(rows[i].arguments, rows[i].words);

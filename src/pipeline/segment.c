@@ -61,7 +61,7 @@ static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o
         return limn_fail(s->ctx, LIMN_UNSUPPORTED, "%s: holds a %s (%s), expected a network that tells classes of pixels apart (unet)", s->file,
                          s->settings.family->name, s->settings.family->task);
     limn_status status = set_tile(s, o->tile);
-    limn_segmenter_options options = {.settings = s->settings, .overlap = o->overlap, .average_turns = o->average_turns, .own_parameters = true,
+    limn_segmenter_options options = {.settings = s->settings, .overlap = o->overlap, .views = o->views, .own_parameters = true,
                                       .precision = o->precision};
     if (status == LIMN_OK) status = limn_segmenter_new(s->ctx, &options, &s->segmenter);
     if (status == LIMN_BAD_ARGUMENT && o->tile) status = limn_fail_in(s->ctx, status, "a tile of %d pixels", o->tile);

@@ -11,7 +11,7 @@ struct limn_segmenter {
     limn_graph *g;
     limn_ports ports;
     limn_plan *plan;
-    int batch, overlap, turns, grid;
+    int batch, overlap, views, grid;
     int width, height, channels;   /* of a tile */
     int out_w, out_h, logits;      /* of its result; the borders that padding=valid loses are equal on all sides */
 };
@@ -31,6 +31,8 @@ static int between(int value, int low, int high)
 
 limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, limn_segmenter **out)
 {
+    *out = NULL;
+    if (o->views < 0 || o->views > 8 || (o->views & (o->views - 1))) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "views must be 1, 2, 4 or 8, found %d", o->views);
     limn_segmenter *s = *out = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(ctx, sizeof *s, "a segmenter");
     s->batch = o->batch > 0 ? o->batch : 1;
@@ -48,7 +50,7 @@ limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, l
     s->out_h = (int)y.dim[1], s->out_w = (int)y.dim[2], s->logits = (int)y.dim[3];
     int smaller = s->out_h < s->out_w ? s->out_h : s->out_w;
     s->overlap = between(o->overlap ? o->overlap : smaller / 4, 0, smaller - 1);
-    s->turns = !o->average_turns ? 1 : s->width == s->height ? 8 : 4;
+    s->views = o->views == 8 && s->width != s->height ? 4 : o->views ? o->views : 1;
     s->grid = grid_of(&o->settings, smaller);
     return LIMN_OK;
 }
@@ -141,9 +143,9 @@ typedef struct view {
 
 static view view_of(const limn_segmenter *s, const grid *g, int i)
 {
-    int tile = i / s->turns;
+    int tile = i / s->views;
     return (view){.x = begin(tile % g->columns, g->columns, g->width, s->out_w, s->grid), .y = begin(tile / g->columns, g->rows, g->height, s->out_h, s->grid),
-                  .turn = i % s->turns};
+                  .turn = i % s->views};
 }
 
 static void read_view(const limn_segmenter *s, view at, const grid *g, const float *image, float *to)
@@ -191,7 +193,7 @@ static void add_view(const limn_segmenter *s, view from, const grid *g, const fl
 /* Views first .. first + batch - 1 of n; the last batch repeats its last one. */
 static limn_status run_batch(limn_segmenter *s, const grid *g, int first, const float *image, float *out, float *weight, float *logits)
 {
-    int n = g->columns * g->rows * s->turns;
+    int n = g->columns * g->rows * s->views;
     size_t in = (size_t)s->width * (size_t)s->height * (size_t)s->channels, result = (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
     float *to = limn_plan_data(s->plan, s->ports.image);
     for (int b = 0; b < s->batch; b++) read_view(s, view_of(s, g, first + b < n ? first + b : n - 1), g, image, to + (size_t)b * in);
@@ -208,7 +210,7 @@ limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int 
     size_t pixels = (size_t)width * (size_t)height, k = (size_t)limn_segmenter_classes(s);
     size_t result = (size_t)s->batch * (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
     grid g = {count(width, s->out_w, s->overlap, s->grid), count(height, s->out_h, s->overlap, s->grid), width, height};
-    int n = g.columns * g.rows * s->turns;
+    int n = g.columns * g.rows * s->views;
     float *weight = calloc(pixels, sizeof *weight), *logits = malloc(result * sizeof *logits);
     bool fits = weight && logits && limn_plan_data(s->plan, s->ports.image);
     limn_status status = fits ? LIMN_OK : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");

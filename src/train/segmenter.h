@@ -10,7 +10,7 @@ typedef struct limn_segmenter_options {
     limn_settings settings;     /* `size` (and `height`) are those of a tile */
     int batch;                  /* tiles at once; 0: 1 */
     int overlap;                /* pixels two neighbours share at least; 0: a quarter of a tile */
-    bool average_turns;         /* each tile is also seen flipped and turned, 8 times in all (4 where it is not square), which takes no more memory */
+    int views;                  /* of each tile, averaged: 1 (0 too); 2: and mirrored, left and right; 4: all flips; 8: and turned (4 where it is not square) */
     bool own_parameters;        /* see limn_plan_options */
     limn_precision precision;
 } limn_segmenter_options;
