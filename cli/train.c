@@ -162,12 +162,10 @@ static bool read_class_weights(const char *text, double weights[MAX_CLASS_WEIGHT
     for (const char *at = text; n < MAX_CLASS_WEIGHTS; at++) {
         char *end;
         weights[n++] = strtod(at, &end);
-        if (end == at || (*end && *end != ',')) return wrong_word("--class-weights", "numbers with commas between", text);
-        if (!*(at = end)) break;
+        if (end == at || (*end && *end != ',')) break;
+        if (!*(at = end)) return o->segment.weight = weights, o->segment.n_weights = n, true;
     }
-    for (; n < MAX_CLASS_WEIGHTS; n++) weights[n] = 1;
-    o->segment.weight = weights;
-    return true;
+    return wrong_word("--class-weights", "numbers with commas between", text);
 }
 
 static bool read_segment_words(const train_words *w, double weights[MAX_CLASS_WEIGHTS], limn_train_options *o)

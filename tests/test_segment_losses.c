@@ -59,7 +59,7 @@ static limn_segment_loss loss_of(const struct segment_case *c)
     limn_segment_loss l = limn_segment_loss_defaults(c->classes);
     assert_true(limn_segment_kind_find(c->kind, &l.kind));
     assert_string_equal(limn_segment_kind_name(l.kind), c->kind);
-    l.weight = c->weighted ? segment_weight : NULL;
+    l.weight = c->weighted ? segment_weight : NULL, l.n_weights = l.classes == 1 || l.kind == LIMN_SEGMENT_BINARY ? 2 : l.classes;
     l.background = c->background, l.per_sample = c->per_sample, l.gamma = c->gamma, l.dice = c->dice, l.entropy = c->entropy;
     return l;
 }
@@ -180,13 +180,18 @@ static void numbers_out_of_range_are_refused(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_segment_loss l = limn_segment_loss_defaults(0), w = limn_segment_loss_defaults(2), s = limn_segment_loss_defaults(2);
-    w.weight = (double[]){0, 0}, s.smooth = -1;
+    w.weight = (double[]){0, 0}, w.n_weights = 2, s.smooth = -1;
     assert_int_equal(limn_segment_loss_check(ctx, &l), LIMN_BAD_ARGUMENT);
     assert_int_equal(limn_segment_loss_check(ctx, &w), LIMN_BAD_ARGUMENT);
     assert_string_equal(limn_error_text(ctx), "the weights of all classes are 0");
     w.weight = (double[]){1, NAN};
     assert_int_equal(limn_segment_loss_check(ctx, &w), LIMN_BAD_ARGUMENT);
     assert_int_equal(limn_segment_loss_check(ctx, &s), LIMN_BAD_ARGUMENT);
+    w.weight = (double[]){1, 2, 3}, w.n_weights = 3;
+    assert_int_equal(limn_segment_loss_check(ctx, &w), LIMN_BAD_ARGUMENT);
+    assert_string_equal(limn_error_text(ctx), "expected 2 weights of classes, found 3");
+    w.kind = LIMN_SEGMENT_DICE, w.n_weights = 2;
+    assert_int_equal(limn_segment_loss_check(ctx, &w), LIMN_BAD_ARGUMENT);
     assert_false(limn_segment_kind_find("hinge", &l.kind));
     limn_ctx_free(ctx);
 }

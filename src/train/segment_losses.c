@@ -45,6 +45,9 @@ limn_status limn_segment_loss_check(limn_ctx *ctx, const limn_segment_loss *l)
     double sum = 0;
     if (l->classes < 1 || l->classes > LIMN_MAX_CLASSES)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a segmentation has 1 to %d classes, found %d", LIMN_MAX_CLASSES, l->classes);
+    if (l->weight && l->kind == LIMN_SEGMENT_DICE) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the Dice loss takes no weights of classes: leave them out, or take dice-ce");
+    if (l->weight && l->n_weights != row_classes(l))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected %d weights of classes, found %d", row_classes(l), l->n_weights);
     for (int k = 0; l->weight && k < row_classes(l); k++) {
         if (!(l->weight[k] >= 0) || isinf(l->weight[k]))
             return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weight of class %d is %g, expected a number of 0 or more", k, l->weight[k]);

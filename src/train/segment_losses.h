@@ -19,7 +19,8 @@ enum { LIMN_MAX_CLASSES = 255, LIMN_IGNORED = 255 };
 typedef struct limn_segment_loss {
     limn_segment_kind kind;
     int classes;          /* channels of the logits, 1..LIMN_MAX_CLASSES */
-    const double *weight; /* of each class (two where classes = 1) in cross entropy, BINARY and FOCAL; NULL: 1.  Dice takes none */
+    const double *weight; /* of each class (two where classes = 1, and in BINARY: no and yes) in cross entropy and FOCAL; NULL: 1.  Dice takes none */
+    int n_weights;        /* how many they are */
     double gamma;         /* FOCAL: 2 */
     double smooth;        /* Dice: 1 */
     bool background;      /* Dice counts class 0 as well */
