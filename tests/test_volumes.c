@@ -294,6 +294,12 @@ static void a_network_finds_what_it_learned_in_a_volume_it_never_saw(void **stat
     o.resume = true, o.steps = 61, o.masks.range.kind = LIMN_RANGE_AUTO;
     assert_int_equal(limn_train(ctx, &o), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "where --range was \"minmax\", and this command says \"auto\""));
+    o.masks.range.kind = LIMN_RANGE_MINMAX, o.masks.values = "1,0";
+    assert_int_equal(limn_train(ctx, &o), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "where --mask-values was \"\", and this command says \"1,0\""));
+    o.masks.values = NULL, o.segment.weight = (double[]){1, 2.5}, o.segment.n_weights = 2;
+    assert_int_equal(limn_train(ctx, &o), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "where --class-weights was \"\", and this command says \"1,2.5\""));
 }
 
 int main(void)

@@ -99,6 +99,8 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_run_say(f, "limn.contrastive", "--contrastive", "%.9g", o->contrastive);
     limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
     limn_run_say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
+    limn_run_say(f, "limn.caption_field", "--caption-field", "%s", o->caption_field ? o->caption_field : "text");
+    limn_run_say(f, "limn.label_field", "--label-field", "%s", o->label_field ? o->label_field : "label");
     limn_run_say(f, "limn.drop", "--drop", "%.9g", o->drop);
     limn_run_say(f, "limn.flip", "--flip", "%d", o->flip);
     if (t->bpe) limn_run_say(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");

@@ -101,12 +101,22 @@ static limn_status fill(limn_trainer *t, int part)
 
 /* ---- what it is, what it shows --------------------------------------------------------------------------------------------- */
 
+static void say_weights(const limn_segment_loss *loss, limn_run_facts *f)
+{
+    char text[1024] = "";
+    for (int k = 0, n = 0; loss->weight && k < loss->n_weights && n < (int)sizeof text; k++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s%.9g", k ? "," : "", loss->weight[k]);
+    limn_run_say(f, "limn.class_weights", "--class-weights", "%s", text);
+}
+
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
     const limn_segmenting *s = t->segmenting;
     char range[64];
     limn_run_say(f, "limn.loss", "--loss", "%s", limn_segment_kind_name(s->loss.kind));
+    say_weights(&s->loss, f);
+    limn_run_say(f, "limn.mask_values", "--mask-values", "%s", o->masks.values ? o->masks.values : "");
     limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_masks_count(s->masks));
     limn_run_say(f, "limn.range", "--range", "%s", limn_range_text(&o->masks.range, range));
     limn_run_say(f, "limn.hold_out", "--hold-out", "%s", o->masks.hold_out ? o->masks.hold_out : "");
