@@ -170,10 +170,12 @@ static void nnunet_folders_are_read(void **state)
         {"{\"labels\": {\"background\": 0, \"cell\": 2}}", "without a gap"},
         {"{\"labels\": {\"background\": 0, \"cell\": [1, 2]}}", "regions of several labels"},
         {"{\"labels\": {\"background\": 0, \"cell\": 0}}", "two labels have the value 0"},
+        {"{\"labels\": {\"background\": 0, \"\": 1}}", "the label of 1 has an empty name"},
+        {"{\"labels\": {\"background\": 0, \"a\\nb\": 1}}", "the label of 1 has a line break"},
         {"{\"labels\": [1]}", "expected \"labels\""},
         {"{\"labels\": ", "dataset.json line 1"},
     };
-    for (int i = 0; i < 5; i++) put_text(ctx, "dataset.json", wrong[i].json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) put_text(ctx, "dataset.json", wrong[i].json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
     put_text(ctx, "dataset.json", "{\"labels\": {\"background\": 0, \"cell\": 1}}");
     refused(ctx, o, LIMN_BAD_FILE, "have the value 2, which is no class: expected 0, 1");
     put(ctx, "imagesTr/c_1_0001.png", 6, 4, 1, 7, 30);
