@@ -11,6 +11,7 @@
 #include "limn/limn.h"
 
 #ifdef __cplusplus
+#include <initializer_list>
 extern "C" {
 #endif
 
@@ -21,8 +22,13 @@ typedef struct limn_shape {
     int64_t dim[LIMN_MAX_RANK];   /* outermost first, last fastest; unused entries are 0 */
 } limn_shape;
 
-#define LIMN_SHAPE(...) limn_shape_make((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 limn_shape limn_shape_make(int rank, const int64_t *dim);
+#ifndef __cplusplus
+#define LIMN_SHAPE(...) limn_shape_make((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+#else /* has no compound literals */
+#define LIMN_SHAPE(...) limn_shape_of({__VA_ARGS__})
+static inline limn_shape limn_shape_of(std::initializer_list<int64_t> dim) { return limn_shape_make((int)dim.size(), dim.begin()); }
+#endif
 
 typedef struct limn_graph limn_graph;
 typedef struct limn_node limn_node;

@@ -1,4 +1,4 @@
-/* limn.h: describe, train and run denoising networks from C.
+/* limn.h: run trained networks from C: pictures from words, latents of pictures, a class for every pixel.  (graph.h: networks of one's own.)
  *
  * Everything starts with a context, which holds what other libraries keep in globals: the last error text, the log and
  * progress callbacks, the number of threads.  A context is used by one thread at a time; two contexts share nothing.
