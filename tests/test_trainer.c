@@ -408,7 +408,7 @@ static void a_new_run_keeps_the_checkpoint_of_an_older_one(void **state)
     limn_ctx *ctx = context(&t);
     limn_train_options o = options_for(ctx, DIT, "run-older", &t);
     size_t n, m;
-    unlink("run-older/checkpoint.safetensors");
+    unlink("run-older/checkpoint.safetensors"), unlink("run-older/checkpoint.old.safetensors");
     expect(ctx, &o, LIMN_OK);
     unsigned char *before = bytes_of(ctx, "run-older/checkpoint.safetensors", &n);
     o.seed = 7, o.steps = 2;
@@ -417,6 +417,12 @@ static void a_new_run_keeps_the_checkpoint_of_an_older_one(void **state)
     unsigned char *after = bytes_of(ctx, "run-older/checkpoint.old.safetensors", &m);
     assert_int_equal(n, m);
     assert_memory_equal(before, after, n);
+    free(after);
+    expect(ctx, &o, LIMN_OK); /* --resume forgotten twice: two steps do not take the place of twelve */
+    after = bytes_of(ctx, "run-older/checkpoint.old.safetensors", &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
+    assert_int_equal(t.warnings, 1);
     free(before);
     free(after);
     limn_ctx_free(ctx);

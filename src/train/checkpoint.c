@@ -3,8 +3,10 @@
 
 #include "graph/node.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- what a checkpoint says about its run ------------------------------------------------------------------------------ */
 
@@ -175,6 +177,33 @@ limn_status limn_trainer_save(limn_trainer *t)
     if (status == LIMN_OK) status = save_model(t, (size_t)f->n, (const metadata_pair *)metadata);
     forget(f);
     return status;
+}
+
+/* Steps of a checkpoint; -1: there is none. */
+static int64_t steps_in(limn_ctx *ctx, const char *path)
+{
+    limn_safetensors *st;
+    if (limn_safetensors_open(ctx, path, &st) != LIMN_OK) return -1;
+    const char *step = limn_safetensors_metadata(st, "limn.step");
+    int64_t n = step ? strtoll(step, NULL, 10) : -1;
+    limn_safetensors_close(st);
+    return n;
+}
+
+limn_status limn_trainer_keep_older(limn_trainer *t)
+{
+    char path[1100], kept[1100];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
+    snprintf(kept, sizeof kept, "%s/checkpoint.old.safetensors", t->o->out);
+    if (t->o->resume || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return LIMN_OK;
+    if (steps_in(t->ctx, kept) > steps_in(t->ctx, path)) {
+        limn_log(t->ctx, LIMN_LOG_WARN, "%s holds two older runs and this is a new one (--resume would go on): of them %s is kept, which has more steps", t->o->out, kept);
+        return LIMN_OK;
+    }
+    if (rename(path, kept) != 0) return limn_fail(t->ctx, LIMN_IO, "%s: cannot be kept as %s: %s", path, kept, strerror(errno));
+    limn_log(t->ctx, LIMN_LOG_INFO, "%s holds an older run and this is a new one (--resume would go on): its checkpoint is now %s", t->o->out, kept);
+    return LIMN_OK;
 }
 
 /* ---- going on ---------------------------------------------------------------------------------------------------------- */

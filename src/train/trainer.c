@@ -102,19 +102,6 @@ static limn_status start(limn_trainer *t)
     return status;
 }
 
-/* A new run in the folder of an older one: hours of work are not lost to a forgotten --resume. */
-static limn_status keep_older(limn_trainer *t)
-{
-    char path[1100], kept[1100];
-    struct stat st;
-    snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
-    snprintf(kept, sizeof kept, "%s/checkpoint.old.safetensors", t->o->out);
-    if (t->o->resume || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return LIMN_OK;
-    if (rename(path, kept) != 0) return limn_fail(t->ctx, LIMN_IO, "%s: cannot be kept as %s: %s", path, kept, strerror(errno));
-    limn_log(t->ctx, LIMN_LOG_INFO, "%s holds an older run and this is a new one (--resume would go on): its checkpoint is now %s", t->o->out, kept);
-    return LIMN_OK;
-}
-
 /* Everything is checked before the run folder is made. */
 static limn_status make_folder(limn_trainer *t)
 {
@@ -281,7 +268,7 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     if (status == LIMN_OK) status = make_folder(&t);
     if (status == LIMN_OK) status = limn_trainer_log_open(&t);
     if (status == LIMN_OK) limn_trainer_tell(&t);
-    if (status == LIMN_OK) status = keep_older(&t);
+    if (status == LIMN_OK) status = limn_trainer_keep_older(&t);
     if (status == LIMN_OK) status = loop(&t);
     close_all(&t);
     return status;

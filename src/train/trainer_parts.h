@@ -84,6 +84,9 @@ void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, co
 
 /** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all. */
 limn_status limn_trainer_save(limn_trainer *t);
+/** A new run in the folder of an older one: its checkpoint becomes OUT/checkpoint.old.safetensors, unless the one of that name has more steps.  Hours of
+ *  work are not lost to a forgotten --resume, nor to a second one.  @return LIMN_IO */
+limn_status limn_trainer_keep_older(limn_trainer *t);
 /** Go on from OUT/checkpoint.safetensors.  @return LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT names an option that was another */
 limn_status limn_trainer_resume(limn_trainer *t);
 /** Start from the network's weights in a file (options->init). */
