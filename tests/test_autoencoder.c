@@ -476,6 +476,29 @@ static void training_a_vae_resumes_with_the_same_bits(void **state)
     limn_ctx_free(ctx);
 }
 
+/* The trainer skips a few pictures that cannot be read; so does what it shows. */
+static void a_damaged_picture_is_not_shown(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    char pictures[160], run[160];
+    make_pictures(ctx);
+    snprintf(pictures, sizeof pictures, "%s", at("pictures"));
+    snprintf(run, sizeof run, "%s", at("shown"));
+    FILE *file = fopen(at("pictures/p0.png"), "wb");
+    fputs("no picture", file);
+    fclose(file);
+    limn_train_options o = limn_train_defaults();
+    assert_int_equal(limn_settings_parse(ctx, "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2", &o.settings), LIMN_OK);
+    o.data = pictures, o.out = run, o.steps = 1, o.batch = 2, o.precision = LIMN_PRECISION_F32, o.sample_every = 1;
+    if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    limn_image grid;
+    assert_int_equal(limn_image_read(ctx, at("shown/samples/step-000001.png"), 3, &grid), LIMN_OK);
+    assert_int_equal(grid.width, 5 * 16);
+    limn_image_free(&grid);
+    limn_ctx_free(ctx);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -506,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_latent_keeps_the_row_that_was_chosen),
         cmocka_unit_test(a_network_trained_on_latents_makes_pictures),
         cmocka_unit_test(training_a_vae_resumes_with_the_same_bits),
+        cmocka_unit_test(a_damaged_picture_is_not_shown),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -17,7 +17,7 @@ struct limn_reconstructing {
     limn_ports ports;
     limn_plan *plan;
     int n, size, channels;
-    float *pictures, *back;    /* [n, size, size, channels] */
+    float *pictures, *back;    /* [SHOWN, size, size, channels], n of them used */
     bool bound;
 };
 
@@ -29,17 +29,26 @@ static limn_status check(limn_ctx *ctx, const limn_train_options *o)
 
 /* ---- data -------------------------------------------------------------------------------------------------------------- */
 
+/* The first SHOWN pictures that can be read. */
+static limn_status choose_shown(limn_trainer *t, limn_reconstructing *r, size_t floats)
+{
+    limn_status status = LIMN_OK;
+    for (int64_t i = 0; r->n < SHOWN && i < limn_dataset_count(t->data) && status != LIMN_NO_MEMORY; i++) {
+        status = limn_dataset_picture(t->ctx, t->data, i, r->pictures + (size_t)r->n * floats);
+        r->n += status == LIMN_OK;
+    }
+    return r->n && status != LIMN_NO_MEMORY ? LIMN_OK : status;
+}
+
 static limn_status plan_shown(limn_trainer *t, limn_reconstructing *r)
 {
     limn_plan_options options = {.precision = t->o->precision};
-    r->n = limn_dataset_count(t->data) < SHOWN ? (int)limn_dataset_count(t->data) : SHOWN;
+    size_t floats = limn_dataset_floats(t->data), bytes = SHOWN * floats * sizeof(float);
     r->size = limn_settings_get(&t->o->settings, "size"), r->channels = limn_settings_get(&t->o->settings, "channels");
-    size_t bytes = (size_t)r->n * limn_dataset_floats(t->data) * sizeof(float);
     r->g = limn_graph_new(t->ctx), r->pictures = malloc(bytes), r->back = malloc(bytes);
     if (!r->g || !r->pictures || !r->back) return limn_fail_memory(t->ctx, 2 * bytes, "samples");
-    limn_status status = limn_model_build(r->g, &t->o->settings, (limn_build){.batch = r->n}, &r->ports);
-    for (int i = 0; i < r->n && status == LIMN_OK; i++)
-        status = limn_dataset_picture(t->ctx, t->data, i, r->pictures + (size_t)i * limn_dataset_floats(t->data));
+    limn_status status = choose_shown(t, r, floats);
+    if (status == LIMN_OK) status = limn_model_build(r->g, &t->o->settings, (limn_build){.batch = r->n}, &r->ports);
     return status == LIMN_OK ? limn_plan_new(r->g, 1, &r->ports.output, &options, &r->plan) : status;
 }
 
@@ -151,7 +160,7 @@ static size_t bytes(const limn_trainer *t)
     const limn_reconstructing *r = t->reconstructing;
     if (!r || !r->plan) return 0;
     limn_plan_size size = limn_plan_sizes(r->plan);
-    return size.activation_bytes + size.scratch_bytes + size.packed_bytes + 2 * (size_t)r->n * limn_dataset_floats(t->data) * sizeof(float);
+    return size.activation_bytes + size.scratch_bytes + size.packed_bytes + 2 * SHOWN * limn_dataset_floats(t->data) * sizeof(float);
 }
 
 static void close(limn_trainer *t)
