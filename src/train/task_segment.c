@@ -6,11 +6,9 @@
 #include "train/report.h"
 #include "train/segmenter.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct limn_segmenting {
     limn_segment_loss loss;
@@ -142,14 +140,10 @@ static limn_status bind(limn_trainer *t, limn_segmenting *s)
 
 static limn_status save_picture(limn_trainer *t, const limn_raster *shown, const uint8_t *truth, const uint8_t *found)
 {
-    char path[1200];
-    limn_image image, picture = {0};
-    snprintf(path, sizeof path, "%s/samples", t->o->out);
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) return limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
-    snprintf(path, sizeof path, "%s/samples/step-%06lld.png", t->o->out, (long long)t->step);
-    limn_status status = limn_raster_image(t->ctx, path, shown, 0, &image);
+    limn_image image = {0}, picture = {0};
+    limn_status status = limn_raster_image(t->ctx, "a held-out picture", shown, 0, &image);
     if (status == LIMN_OK) status = limn_report_picture(t->ctx, &image, truth, found, &picture);
-    if (status == LIMN_OK) status = limn_png_write(t->ctx, path, &picture, NULL);
+    if (status == LIMN_OK) status = limn_samples_save(t, &picture);
     limn_image_free(&image);
     limn_image_free(&picture);
     return status;
@@ -195,8 +189,8 @@ static limn_status show(limn_trainer *t)
         limn_report_scores scores = limn_report_score(report);
         limn_text notes = {0};
         limn_report_notes(report, &notes);
-        limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %lld pictures held out: pixel error %.4f, Dice %.4f, IoU %.4f", (long long)t->step,
-                 (long long)limn_masks_cases(s->held), scores.pixel_error, scores.dice, scores.iou);
+        limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %lld picture%s held out: pixel error %.4f, Dice %.4f, IoU %.4f", (long long)t->step,
+                 (long long)limn_masks_cases(s->held), limn_masks_cases(s->held) == 1 ? "" : "s", scores.pixel_error, scores.dice, scores.iou);
         if (notes.bytes && notes.bytes[0]) limn_log(t->ctx, LIMN_LOG_WARN, "%s", notes.bytes);
         limn_text_free(&notes);
         limn_tensorboard_scalar(t->events, t->step, "held_out/pixel_error", scores.pixel_error);
