@@ -130,7 +130,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Low and high of the finite values. */
+/* Low and high of the finite values; 0 and 0 where none is. */
 static void find_limits(const limn_raster *r, limn_range *range)
 {
     size_t n = count_values(r);
@@ -139,6 +139,7 @@ static void find_limits(const limn_raster *r, limn_range *range)
         if (!isfinite(r->values[i]) || is_alpha(r, i)) continue;
         range->low = fmin(range->low, r->values[i]), range->high = fmax(range->high, r->values[i]);
     }
+    if (range->low > range->high) range->low = range->high = 0;
 }
 
 static limn_status find_percentiles(limn_ctx *ctx, const limn_raster *r, limn_range *range)
