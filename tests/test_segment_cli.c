@@ -224,7 +224,7 @@ static void every_mistake_is_one_sentence_and_no_file(void **state)
         {"a.png -o no.png --truth small.png", "small.png has 20 x 11 pixels, its picture a.png has 20 x 12"},
         {"a.png -o no.png --truth other.png", "other.png: the value 3 at column 5, row 1"}, {"small.png -o no.png --truth truth", "holds no mask named small.png"},
         {"v.nii.gz -o no.png", "has 3 slices, a PNG holds one"}, {"a.png -o no.nii", "only of a NIfTI volume"}, {"v.nii.gz -o no.nii --truth truth/a.png", "has 20 x 12 pixels, its picture v.nii.gz has 20 x 12 x 3"},
-        {"a.png -o no.png --tile 15", "a tile of 15 pixels"}, {"a.png -o no.png --tile 0", "--tile"}, {"a.png -o no.png --overlap x", "--overlap"},
+        {"a.png -o no.png --tile 15", "a tile of 15 pixels"}, {"a.png -o no.png --tile 0", "--tile"}, {"a.png -o no.png --overlap x", "--overlap"}, {"a.png -o no.png --overlap 16", "neighbours cannot share 16 of a tile's 16 pixels"},
         {"a.png -o no.png --class 2", "--class: classes are 0 to 1, found 2"}, {"a.png -o no.png --cell 1", "give --truth"}, {"a.png -o no.png --json", "give --truth"},
         {"a.png --truth truth --cell 2", "--cell: classes are 0 to 1"}, {"a.png -o no.png --values 0,1,2", "2 classes"}, {"a.png -o no.png --values 0,x", "0,x"},
         {"a.png -o no.png --range 5,5", "--range"}, {"a.png -o no.png --range 5", "--range"}, {"a.png -o no.png --bits 12", "--bits"},

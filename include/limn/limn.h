@@ -201,7 +201,7 @@ typedef struct limn_segmentation limn_segmentation;
 
 typedef struct limn_segmentation_options {
     int tile;                    /* pixels a side of a tile; 0: those the network was trained with */
-    int overlap;                 /* pixels two neighbours share at least; 0: a quarter of a tile */
+    int overlap;                 /* pixels two neighbours share at least, less than a tile has (padding=valid: than its result); 0: a quarter */
     int views;                   /* mean of what is found in so many views of each tile: 1 (0 too); 2: also mirrored, left and right; 4: all flips;
                                   * 8: and quarter turns (4 where tiles are not square).  Better, so many times slower, no more memory */
     limn_precision precision;
@@ -219,7 +219,7 @@ typedef struct limn_segmentation_info {
  *
  * @param options  NULL: all 0
  * @param out      on LIMN_OK the caller owns *out and frees it with limn_segmentation_free(); otherwise *out is NULL
- * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT: a tile that the network cannot halve often enough, other views;
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT: a tile that the network cannot halve often enough, an overlap that fills it, other views;
  *         LIMN_UNSUPPORTED: the weights of another network; LIMN_NO_MEMORY
  */
 limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn_segmentation_options *options, limn_segmentation **out);

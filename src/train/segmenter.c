@@ -24,11 +24,6 @@ static int grid_of(const limn_settings *settings, int tile)
     return grid;
 }
 
-static int between(int value, int low, int high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
 limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, limn_segmenter **out)
 {
     *out = NULL;
@@ -49,7 +44,12 @@ limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, l
     s->height = (int)x.dim[1], s->width = (int)x.dim[2], s->channels = (int)x.dim[3];
     s->out_h = (int)y.dim[1], s->out_w = (int)y.dim[2], s->logits = (int)y.dim[3];
     int smaller = s->out_h < s->out_w ? s->out_h : s->out_w;
-    s->overlap = between(o->overlap ? o->overlap : smaller / 4, 0, smaller - 1);
+    if (o->overlap < 0 || o->overlap >= smaller) {
+        limn_segmenter_free(s);
+        *out = NULL;
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "neighbours cannot share %d of a tile's %d pixels: expected fewer", o->overlap, smaller);
+    }
+    s->overlap = o->overlap ? o->overlap : smaller / 4;
     s->views = o->views == 8 && s->width != s->height ? 4 : o->views ? o->views : 1;
     s->grid = grid_of(&o->settings, smaller);
     return LIMN_OK;
@@ -141,11 +141,17 @@ typedef struct view {
     int x, y, turn; /* of its result */
 } view;
 
-static view view_of(const limn_segmenter *s, const grid *g, int i)
+static view view_of(const limn_segmenter *s, const grid *g, int64_t i)
 {
-    int tile = i / s->views;
-    return (view){.x = begin(tile % g->columns, g->columns, g->width, s->out_w, s->grid), .y = begin(tile / g->columns, g->rows, g->height, s->out_h, s->grid),
-                  .turn = i % s->views};
+    int64_t tile = i / s->views;
+    return (view){.x = begin((int)(tile % g->columns), g->columns, g->width, s->out_w, s->grid), .y = begin((int)(tile / g->columns), g->rows, g->height, s->out_h, s->grid),
+                  .turn = (int)(i % s->views)};
+}
+
+/* A tile of one pixel makes more views of the largest picture than an int counts. */
+static int64_t count_views(const limn_segmenter *s, const grid *g)
+{
+    return (int64_t)g->columns * g->rows * s->views;
 }
 
 static void read_view(const limn_segmenter *s, view at, const grid *g, const float *image, float *to)
@@ -191,9 +197,9 @@ static void add_view(const limn_segmenter *s, view from, const grid *g, const fl
 }
 
 /* Views first .. first + batch - 1 of n; the last batch repeats its last one. */
-static limn_status run_batch(limn_segmenter *s, const grid *g, int first, const float *image, float *out, float *weight, float *logits)
+static limn_status run_batch(limn_segmenter *s, const grid *g, int64_t first, const float *image, float *out, float *weight, float *logits)
 {
-    int n = g->columns * g->rows * s->views;
+    int64_t n = count_views(s, g);
     size_t in = (size_t)s->width * (size_t)s->height * (size_t)s->channels, result = (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
     float *to = limn_plan_data(s->plan, s->ports.image);
     for (int b = 0; b < s->batch; b++) read_view(s, view_of(s, g, first + b < n ? first + b : n - 1), g, image, to + (size_t)b * in);
@@ -210,12 +216,12 @@ limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int 
     size_t pixels = (size_t)width * (size_t)height, k = (size_t)limn_segmenter_classes(s);
     size_t result = (size_t)s->batch * (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
     grid g = {count(width, s->out_w, s->overlap, s->grid), count(height, s->out_h, s->overlap, s->grid), width, height};
-    int n = g.columns * g.rows * s->views;
+    int64_t n = count_views(s, &g);
     float *weight = calloc(pixels, sizeof *weight), *logits = malloc(result * sizeof *logits);
     bool fits = weight && logits && limn_plan_data(s->plan, s->ports.image);
     limn_status status = fits ? LIMN_OK : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
     memset(out, 0, pixels * k * sizeof *out);
-    for (int i = 0; i < n && status == LIMN_OK; i += s->batch) {
+    for (int64_t i = 0; i < n && status == LIMN_OK; i += s->batch) {
         status = run_batch(s, &g, i, image, out, weight, logits);
         if (status == LIMN_OK && !limn_progress(ctx, "tile", i + s->batch, n)) status = limn_fail(ctx, LIMN_CANCELLED, "stopped");
     }

@@ -9,7 +9,7 @@ typedef struct limn_segmenter limn_segmenter;
 typedef struct limn_segmenter_options {
     limn_settings settings;     /* `size` (and `height`) are those of a tile */
     int batch;                  /* tiles at once; 0: 1 */
-    int overlap;                /* pixels two neighbours share at least; 0: a quarter of a tile */
+    int overlap;                /* pixels two neighbours share at least, less than a tile's result has a side; 0: a quarter of it */
     int views;                  /* of each tile, averaged: 1 (0 too); 2: and mirrored, left and right; 4: all flips; 8: and turned (4 where it is not square) */
     bool own_parameters;        /* see limn_plan_options */
     limn_precision precision;
