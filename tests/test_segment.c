@@ -191,6 +191,10 @@ static void a_picture_is_its_values(void **state)
     assert_memory_equal(mask.pixels, classes, 9);
     assert_memory_equal(a, b, sizeof a);
     limn_image_free(&mask);
+    for (int channels = 0; channels < 6; channels += 5) {
+        assert_int_equal(limn_segment(s, &(limn_image){3, 1, channels, pixels}, &mask, NULL), LIMN_BAD_ARGUMENT);
+        assert_null(mask.pixels);
+    }
     limn_segmentation_free(s);
 }
 
@@ -212,6 +216,13 @@ static void other_networks_names_and_tiles_are_refused(void **state)
     refused(*state, GRAY, "a\nb\nc\nd\n", 0, LIMN_BAD_FILE, "names 4 classes");
     refused(*state, GRAY, NULL, 33, LIMN_BAD_ARGUMENT, "a tile of 33 pixels");
     assert_int_equal(limn_segmentation_open(*state, "no-such-model", NULL, &s), LIMN_NOT_FOUND);
+    assert_true(make_network(*state, path, GRAY, NULL));
+    for (int overlap = -1; overlap <= 64; overlap += 65) {
+        assert_int_equal(limn_segmentation_open(*state, path, &(limn_segmentation_options){.overlap = overlap}, &s), LIMN_BAD_ARGUMENT);
+        assert_null(s);
+        assert_non_null(strstr(limn_error_text(*state), "of a tile's 64 pixels"));
+    }
+    unlink(path);
 }
 
 /* ---- values of masks -------------------------------------------------------------------------------------------------------- */
@@ -269,6 +280,11 @@ static void ranges_become_0_to_1(void **state)
     r = raster_of(*state, 4, 1, 0, wide), range = (limn_range){LIMN_RANGE_MINMAX, 0, 0};
     assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);
     assert_true(range.low == 100 && range.high == 300 && r.values[2] == 0.5f && r.values[3] == 0);
+    limn_raster_free(&r);
+    static const float none[] = {NAN, INFINITY, -INFINITY, NAN};
+    r = raster_of(*state, 4, 1, 0, none), range = (limn_range){0};
+    assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);
+    assert_true(range.low == 0 && range.high == 0 && r.values[1] == 0);
     limn_raster_free(&r);
     r = raster_of(*state, 4, 1, 255, bytes), range = (limn_range){LIMN_RANGE_GIVEN, 51, 102};
     assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);

@@ -120,7 +120,7 @@ limn_range limn_segmentation_range(const limn_segmentation *s)
 static limn_status check(const limn_segmentation *s, int width, int height, int channels, bool probability)
 {
     int wanted = limn_segmenter_channels(s->segmenter), k = limn_segmenter_classes(s->segmenter);
-    if (channels != wanted && wanted != 1 && wanted != 3)
+    if (channels != wanted && (channels < 1 || channels > 4 || (wanted != 1 && wanted != 3)))
         return limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "the network reads pictures of %d channels, found %d", wanted, channels);
     limn_status status = limn_image_check(s->ctx, "a picture", (uint32_t)width, (uint32_t)height, 1);
     size_t n = (size_t)width * (size_t)height * sizeof(float), need = n * (size_t)(wanted + (probability ? 0 : k) + 1), has = limn_memory_available();
@@ -148,7 +148,9 @@ limn_status limn_segment_values(limn_segmentation *s, int width, int height, int
 limn_status limn_segment(limn_segmentation *s, const limn_image *image, limn_image *classes, float *probability)
 {
     size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
-    limn_status status = limn_image_new(s->ctx, "a mask", (uint32_t)image->width, (uint32_t)image->height, 1, classes);
+    *classes = (limn_image){0};
+    limn_status status = check(s, image->width, image->height, image->channels, probability != NULL);
+    if (status == LIMN_OK) status = limn_image_new(s->ctx, "a mask", (uint32_t)image->width, (uint32_t)image->height, 1, classes);
     if (status != LIMN_OK) return status;
     limn_raster r = {0};
     limn_range range = s->range;
@@ -165,9 +167,10 @@ limn_status limn_segment(limn_segmentation *s, const limn_image *image, limn_ima
 limn_status limn_segment_raster(limn_segmentation *s, const limn_raster *r, uint8_t *classes, int n_kept, const limn_kept_class *kept)
 {
     size_t n = (size_t)r->width * (size_t)r->height, k = (size_t)limn_segmenter_classes(s->segmenter);
+    limn_status status = check(s, r->width, r->height, r->channels, false);
+    if (status != LIMN_OK) return status;
     float *p = n_kept ? malloc(n * k * sizeof *p) : NULL;
     if (n_kept && !p) return limn_fail_memory(s->ctx, n * k * sizeof *p, "probabilities");
-    limn_status status = LIMN_OK;
     for (int z = 0; z < r->slices && status == LIMN_OK; z++) {
         size_t at = (size_t)z * n;
         status = limn_segment_values(s, r->width, r->height, r->channels, r->values + at * (size_t)r->channels, classes + at, p);
