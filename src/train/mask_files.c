@@ -32,14 +32,40 @@ static size_t case_of(const char *name)
     return fits ? n - 5 : 0;
 }
 
-static const char *find(const limn_names *names, const char *stem_of, size_t n, bool *taken)
+typedef struct mask_name {
+    const char *name;
+    size_t stem; /* bytes before its ending */
+    bool taken;
+} mask_name;
+
+static int compare_stems(const char *a, size_t n, const char *b, size_t m)
 {
-    for (size_t i = 0; i < names->n; i++)
-        if (limn_stem(names->name[i]) == n && strncmp(names->name[i], stem_of, n) == 0) return taken[i] = true, names->name[i];
-    return NULL;
+    int order = memcmp(a, b, n < m ? n : m);
+    return order ? order : (n > m) - (n < m);
 }
 
-static limn_status pair(limn_ctx *ctx, limn_masks *m, const char *images, const limn_names *image, const char *masks, const limn_names *mask, bool *taken)
+static int by_stem(const void *a, const void *b)
+{
+    const mask_name *x = a, *y = b;
+    int order = compare_stems(x->name, x->stem, y->name, y->stem);
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* Of sorted names the first one with this stem, which is then taken; NULL: none. */
+static const char *find(mask_name *masks, size_t n, const char *stem, size_t length)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (compare_stems(masks[middle].name, masks[middle].stem, stem, length) < 0) low = middle + 1;
+        else high = middle;
+    }
+    if (low == n || compare_stems(masks[low].name, masks[low].stem, stem, length) != 0) return NULL;
+    masks[low].taken = true;
+    return masks[low].name;
+}
+
+static limn_status pair(limn_ctx *ctx, limn_masks *m, const char *images, const limn_names *image, const char *folder, mask_name *mask, size_t n_masks)
 {
     limn_status status = LIMN_OK;
     for (size_t i = 0; i < image->n && status == LIMN_OK; i++) {
@@ -47,28 +73,31 @@ static limn_status pair(limn_ctx *ctx, limn_masks *m, const char *images, const 
         size_t n = m->per_channel ? case_of(name) : limn_stem(name);
         if (m->per_channel && n == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s: expected a name like CASE_0000.png in nnU-Net's layout", images, name);
         if (m->per_channel && strncmp(name + n, "_0000.", 6) != 0) continue;
-        const char *of = find(mask, name, n, taken);
-        if (!of) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s%s", images, name, masks, (int)n, name, name + limn_stem(name));
-        status = add(ctx, m, limn_arena_printf(m->arena, "%.*s", (int)n, name), limn_arena_printf(m->arena, "%s/%s", images, name), limn_arena_printf(m->arena, "%s/%s", masks, of));
+        const char *of = find(mask, n_masks, name, n);
+        if (!of) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s%s", images, name, folder, (int)n, name, name + limn_stem(name));
+        status = add(ctx, m, limn_arena_printf(m->arena, "%.*s", (int)n, name), limn_arena_printf(m->arena, "%s/%s", images, name), limn_arena_printf(m->arena, "%s/%s", folder, of));
     }
     size_t alone = 0, first = 0;
-    for (size_t i = mask->n; i-- > 0;)
-        if (!taken[i]) alone++, first = i;
-    if (alone && status == LIMN_OK) limn_log(ctx, LIMN_LOG_WARN, "%zu of %zu masks have no picture in %s and are left out, the first: %s", alone, mask->n, images, mask->name[first]);
+    for (size_t i = n_masks; i-- > 0;)
+        if (!mask[i].taken) alone++, first = i;
+    if (alone && status == LIMN_OK)
+        limn_log(ctx, LIMN_LOG_WARN, "%zu of %zu masks have no picture in %s and are left out, the first: %s", alone, n_masks, images, mask[first].name);
     return status;
 }
 
 static limn_status pair_folders(limn_ctx *ctx, limn_masks *m, const char *folder, const char *images, const char *masks)
 {
     limn_names image = {0}, mask = {0};
-    bool *taken = NULL;
+    mask_name *sorted = NULL;
     const char *a = limn_arena_printf(m->arena, "%s/%s", folder, images), *b = limn_arena_printf(m->arena, "%s/%s", folder, masks);
     limn_status status = a && b ? limn_names_list(ctx, a, true, &image, NULL) : limn_fail_memory(ctx, 4096, folder);
     if (status == LIMN_OK) status = limn_names_list(ctx, b, true, &mask, NULL);
     if (status == LIMN_OK && !image.n) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture", a);
-    if (status == LIMN_OK && !(taken = calloc(mask.n + 1, sizeof *taken))) status = limn_fail_memory(ctx, mask.n, b);
-    if (status == LIMN_OK) status = pair(ctx, m, a, &image, b, &mask, taken);
-    free(taken);
+    if (status == LIMN_OK && !(sorted = calloc(mask.n + 1, sizeof *sorted))) status = limn_fail_memory(ctx, mask.n * sizeof *sorted, b);
+    for (size_t i = 0; i < mask.n && status == LIMN_OK; i++) sorted[i] = (mask_name){mask.name[i], limn_stem(mask.name[i]), false};
+    if (status == LIMN_OK) qsort(sorted, mask.n, sizeof *sorted, by_stem);
+    if (status == LIMN_OK) status = pair(ctx, m, a, &image, b, sorted, mask.n);
+    free(sorted);
     limn_names_free(&image);
     limn_names_free(&mask);
     return status;
