@@ -180,6 +180,9 @@ static void nnunet_folders_are_read(void **state)
     refused(ctx, o, LIMN_BAD_FILE, "have the value 2, which is no class: expected 0, 1");
     put(ctx, "imagesTr/c_1_0001.png", 6, 4, 1, 7, 30);
     refused(ctx, o, LIMN_BAD_FILE, "has 6 x 4 pixels, channel 0 has 6 x 5");
+    put(ctx, "imagesTr/c_1_0001.png", 6, 5, 1, 7, 30), put(ctx, "labelsTr/c_1.png", 6, 5, 1, 2, 1);
+    put(ctx, "imagesTr/c_2_0000.png", 6, 5, 1, 7, 30), put(ctx, "labelsTr/c_2.png", 6, 5, 1, 2, 1); /* a second channel is missing */
+    refused(ctx, o, LIMN_BAD_FILE, "c_2_0000.png is the first of 1 file, ");
     end(ctx);
 }
 
@@ -213,7 +216,9 @@ static void every_mistake_is_a_sentence(void **state)
     o.values = "5", refused(ctx, o, LIMN_BAD_ARGUMENT, "two values of masks or more");
     o.values = "0,254", o.classes = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "the network tells 3 classes apart, the masks 2");
     o.classes = 0, o.folds = 3, o.fold = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "expected a fold from 0 to 2");
-    o.folds = 0, o.hold_out = "b..c", refused(ctx, o, LIMN_BAD_ARGUMENT, "b..c holds out none of 1 pictures (a to a)");
+    o.folds = 0, o.hold_out = "b..c", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"b..c\"; there are 1, a to a");
+    o.hold_out = "a,b", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"b\"");
+    o.hold_out = "a", refused(ctx, o, LIMN_BAD_ARGUMENT, "a holds out all of 1 pictures");
     put_text(ctx, "masks/a.png", "no picture");
     refused(ctx, o, LIMN_BAD_FILE, "masks/a.png");
     end(ctx);

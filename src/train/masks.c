@@ -10,32 +10,50 @@
 
 /* ---- what is held out --------------------------------------------------------------------------------------------------- */
 
-/* "24..29,case_7" */
-static bool in_ranges(const char *name, const char *ranges)
+/* "24..29,case_7": out [n]: whether it is named.  A name or a range without a picture is a mistake. */
+static limn_status pick(limn_ctx *ctx, const limn_masks *m, const char *ranges, bool *out)
 {
     for (const char *p = ranges; *p;) {
-        char first[256], last[256];
+        char first[256], last[256], shown[256];
         size_t n = strcspn(p, ",");
+        bool any = false;
         snprintf(first, sizeof first, "%.*s", (int)(n < sizeof first ? n : sizeof first - 1), p);
         char *dots = strstr(first, "..");
         snprintf(last, sizeof last, "%s", dots ? dots + 2 : first);
         if (dots) *dots = '\0';
-        if (limn_names_compare(first, name) <= 0 && limn_names_compare(name, last) <= 0) return true;
+        for (int64_t i = 0; i < m->n; i++) {
+            bool inside = limn_names_compare(first, m->row[i].name) <= 0 && limn_names_compare(m->row[i].name, last) <= 0;
+            any = any || inside, out[i] = out[i] || inside;
+        }
+        if (!any)
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"%s\"; there are %lld, %s to %s", limn_escape(p, n, shown, sizeof shown),
+                             (long long)m->n, m->row[0].name, m->row[m->n - 1].name);
         p += n + (p[n] == ',');
     }
-    return false;
+    return LIMN_OK;
 }
 
-/* How many names come before it in the order of their hashes. */
-static int64_t rank(const limn_masks *m, int64_t i)
+typedef struct card {
+    uint64_t hash; /* of the name */
+    int64_t i;
+} card;
+
+static int by_hash(const void *a, const void *b)
 {
-    uint64_t h = limn_hash_name(m->row[i].name);
-    int64_t before = 0;
-    for (int64_t j = 0; j < m->n; j++) {
-        uint64_t other = limn_hash_name(m->row[j].name);
-        before += other < h || (other == h && j < i);
-    }
-    return before;
+    const card *x = a, *y = b;
+    return x->hash != y->hash ? x->hash < y->hash ? -1 : 1 : (x->i > y->i) - (x->i < y->i);
+}
+
+/* Names are dealt out in the order of their hashes.  out [n]: whether it is in the fold */
+static limn_status deal(limn_ctx *ctx, const limn_masks *m, int fold, int folds, bool *out)
+{
+    card *cards = malloc((size_t)m->n * sizeof *cards);
+    if (!cards) return limn_fail_memory(ctx, (size_t)m->n * sizeof *cards, "folds");
+    for (int64_t i = 0; i < m->n; i++) cards[i] = (card){limn_hash_name(m->row[i].name), i};
+    qsort(cards, (size_t)m->n, sizeof *cards, by_hash);
+    for (int64_t k = 0; k < m->n; k++) out[cards[k].i] = k % folds == fold;
+    free(cards);
+    return LIMN_OK;
 }
 
 static size_t pixels_of(const limn_mask_row *row)
@@ -74,7 +92,8 @@ static limn_status part(limn_ctx *ctx, const limn_mask_options *o, limn_masks *m
     limn_masks *other = malloc(sizeof *other);
     limn_mask_row *rows = malloc((size_t)m->n * sizeof *rows);
     limn_status status = out && other && rows ? LIMN_OK : limn_fail_memory(ctx, (size_t)m->n * sizeof *rows, "a part of the masks");
-    for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) n_out += out[i] = o->hold_out ? in_ranges(m->row[i].name, o->hold_out) : rank(m, i) % o->folds == o->fold;
+    if (status == LIMN_OK) status = o->hold_out ? pick(ctx, m, o->hold_out, out) : deal(ctx, m, o->fold, o->folds, out);
+    for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) n_out += out[i];
     if (status == LIMN_OK && (!n_out || n_out == m->n))
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds out %s of %lld pictures (%s to %s)", o->hold_out ? o->hold_out : "this fold", n_out ? "all" : "none", (long long)m->n,
                            m->row[0].name, m->row[m->n - 1].name);
@@ -122,6 +141,9 @@ static limn_status read_row(limn_ctx *ctx, const limn_masks *m, limn_mask_row *r
     limn_range range = m->range;
     int files = m->per_channel ? limn_case_files(row->image) : 1;
     *mask = (limn_label_map){0};
+    if (m->per_channel && files != limn_case_files(m->row[0].image))
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s is the first of %d file%s, %s of %d: expected as many of each case", row->image, files, files == 1 ? "" : "s",
+                         m->row[0].image, limn_case_files(m->row[0].image));
     if (files > 1 && files != m->channels)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is the first of %d channels, and the network reads %d: --set channels=%d", row->image, files, m->channels, files);
     limn_status status = limn_case_read(ctx, row->image, files, &range, &picture);

@@ -26,7 +26,7 @@ typedef struct limn_mask_options {
     int channels;         /* of the pictures: 1 or 3; in nnU-Net's layout as many as there are files of a case */
     limn_range range;     /* of the pictures' values */
     int fold, folds;      /* part `fold` (from 0) of `folds` is held out; folds 0: none.  Names (volumes, never slices) are dealt out in the order of their hashes */
-    const char *hold_out; /* NULL, or names and ranges of names, digits by value: "24..29,case_7"; not with folds */
+    const char *hold_out; /* NULL, or names and ranges of names, digits by value: "24..29,case_7", each of one picture or more; not with folds */
     size_t memory;        /* pictures are kept up to this many bytes in all, else read for every sample; 0: half of what is available */
 } limn_mask_options;
 
