@@ -45,11 +45,11 @@ static int64_t multipliers(limn_numbers *q, int64_t width)
     return n;
 }
 
-/* Levels with attention, largest and smallest side. */
+/* Levels with attention, largest and smallest side; more than 9 were refused. */
 static void attention(limn_numbers *q, int64_t levels, int64_t size, const char *norm)
 {
     int64_t first = 0, last = 0;
-    for (int64_t i = 0; i < levels; i++) {
+    for (int64_t i = 0; i < levels && q->status == LIMN_OK; i++) {
         char name[96];
         snprintf(name, sizeof name, "down_blocks.%lld.attentions.0.%s.weight", (long long)i, norm);
         if (!limn_numbers_find(q, name)) continue;
