@@ -444,6 +444,8 @@ static void written_pictures_read_back_and_appear_whole(void **state)
         assert_int_equal(distance(&back, image.pixels), 0);
         limn_image_free(&back);
         assert_int_equal(limn_png_write(ctx, "/dev/full/x.png", &image, NULL), LIMN_IO);
+        assert_int_equal(limn_png_write(ctx, "image-none.png", &(limn_image){0}, NULL), LIMN_BAD_ARGUMENT);
+        assert_int_equal(limn_png_write(ctx, "image-none.png", &(limn_image){1, 1, 5, image.pixels}, NULL), LIMN_BAD_ARGUMENT);
         limn_image_free(&image);
     }
     assert_int_equal(files_beside("image-back.png"), 1);

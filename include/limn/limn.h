@@ -69,7 +69,8 @@ typedef struct limn_image {
 
 /** Free the pixels, not the struct, which becomes empty. */
 void limn_image_free(limn_image *image);
-/** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8).  @return LIMN_OK; LIMN_IO: an older file at path is untouched */
+/** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8).  @return LIMN_OK; LIMN_BAD_ARGUMENT: no pixels, or no
+ *  such channels; LIMN_IO: an older file at path is untouched */
 limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters);
 
 /* ---- pictures from words or class labels --------------------------------------------------------------------------- */

@@ -192,6 +192,8 @@ static bool encode(limn_writer *writer, const limn_image *image, int depth, cons
 static limn_status write(limn_ctx *ctx, const char *path, const limn_image *image, int depth, const char *parameters)
 {
     limn_writer writer;
+    if (image->width < 1 || image->height < 1 || image->channels < 1 || image->channels > 4 || !image->pixels) /* libpng would print */
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %d x %d pixels of %d channels are no picture", path, image->width, image->height, image->channels);
     limn_status status = limn_file_create(ctx, path, &writer);
     if (status != LIMN_OK) return status;
     if (encode(&writer, image, depth, parameters)) return limn_file_commit(&writer);
