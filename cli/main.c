@@ -1,6 +1,7 @@
 /* main.c: limn VERB ... */
 #include "cli.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const char help[] =
@@ -58,7 +59,7 @@ static int show_help(int argc, char **argv)
     return verb ? verb->run(3, (char *[]){argv[0], argv[2], (char[]){"--help"}, NULL}) : 2;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2) return fputs(help, stderr), 2;
     if (strcmp(argv[1], "help") == 0) return show_help(argc, argv);
@@ -66,4 +67,13 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) return printf("limn %s\n", limn_version()), 0;
     const struct verb *verb = find_verb(argv[1]);
     return verb ? verb->run(argc, argv) : 2;
+}
+
+/* What is printed may not have arrived: a full disk behind stdout is a failure. */
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    errno = 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || code) return code;
+    return fprintf(stderr, "limn: stdout: cannot write%s%s\n", errno ? ": " : "", errno ? strerror(errno) : ""), 1;
 }

@@ -105,6 +105,20 @@ static void help_and_version(void **state)
     done(none);
 }
 
+static void a_full_disk_behind_stdout_is_a_failure(void **state)
+{
+    (void)state;
+    static const char *const arguments[] = {"--help", "describe dit", "describe dit --json", "inspect " LIMN_SOURCE_DIR "/models/digits/model.safetensors"};
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        char command[1024];
+        snprintf(command, sizeof command, LIMN_BINARY_DIR "/limn %s >/dev/full 2>%s/err", arguments[i], folder);
+        assert_int_equal(WEXITSTATUS(system(command)), 1);
+        char *text = slurp("err");
+        assert_non_null(strstr(text, "limn: stdout: "));
+        free(text);
+    }
+}
+
 static void help_of_a_verb_is_the_same_both_ways(void **state)
 {
     (void)state;
@@ -445,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_and_version),
+        cmocka_unit_test(a_full_disk_behind_stdout_is_a_failure),
         cmocka_unit_test(help_of_a_verb_is_the_same_both_ways),
         cmocka_unit_test(mistakes_end_in_a_sentence_and_code_two),
         cmocka_unit_test(describe_draws),
