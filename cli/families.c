@@ -42,17 +42,17 @@ limn_status cli_families_print(limn_ctx *ctx)
     sizes size = {0};
     char parameters[32], flops[32], changes[74];
     limn_status status = LIMN_OK;
-    printf("%-10s %-18s %-38s %-16s %-14s %10s\n", "network", "task", "input", "output", "loss", "parameters");
+    printf("%-10s %-18s %-38s %-16s %-20s %10s\n", "network", "task", "input", "output", "loss", "parameters");
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) {
         const limn_family *f = limn_families[i];
         status = size_of(ctx, f->name, &s, &size);
-        if (status == LIMN_OK) printf("%-10s %-18s %-38s %-16s %-14s %10s\n", f->name, f->task, f->input, f->output, f->loss, limn_count_text((double)size.parameters, parameters));
+        if (status == LIMN_OK) printf("%-10s %-18s %-38s %-16s %-20s %10s\n", f->name, f->task, f->input, f->output, f->loss, limn_count_text((double)size.parameters, parameters));
     }
-    printf("\n%-14s %-10s %10s %10s  %s\n", "preset", "network", "parameters", "FLOP", "settings");
+    printf("\n%-18s %-10s %10s %10s  %s\n", "preset", "network", "parameters", "FLOP", "settings");
     for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) {
         status = size_of(ctx, limn_presets[i].name, &s, &size);
         changes_text(&s, changes, sizeof changes);
-        if (status == LIMN_OK) printf("%-14s %-10s %10s %10s  %s\n", limn_presets[i].name, limn_presets[i].family, limn_count_text((double)size.parameters, parameters),
+        if (status == LIMN_OK) printf("%-18s %-10s %10s %10s  %s\n", limn_presets[i].name, limn_presets[i].family, limn_count_text((double)size.parameters, parameters),
                                       limn_count_text(size.flops, flops), changes);
     }
     printf("\nlimn describe NAME draws one; --settings lists what can be changed with --set.\n");
