@@ -217,6 +217,7 @@ static void every_mistake_is_a_sentence(void **state)
     o.values = "0,254", o.classes = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "the network tells 3 classes apart, the masks 2");
     o.classes = 0, o.folds = 3, o.fold = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "expected a fold from 0 to 2");
     o.folds = 0, o.hold_out = "b..c", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"b..c\"; there are 1, a to a");
+    o.hold_out = "", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"\"");
     o.hold_out = "a,b", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"b\"");
     o.hold_out = "a", refused(ctx, o, LIMN_BAD_ARGUMENT, "a holds out all of 1 pictures");
     put_text(ctx, "masks/a.png", "no picture");

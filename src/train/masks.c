@@ -13,7 +13,8 @@
 /* "24..29,case_7": out [n]: whether it is named.  A name or a range without a picture is a mistake. */
 static limn_status pick(limn_ctx *ctx, const limn_masks *m, const char *ranges, bool *out)
 {
-    for (const char *p = ranges; *p;) {
+    const char *p = ranges;
+    do {
         char first[256], last[256], shown[256];
         size_t n = strcspn(p, ",");
         bool any = false;
@@ -29,7 +30,7 @@ static limn_status pick(limn_ctx *ctx, const limn_masks *m, const char *ranges, 
             return limn_fail(ctx, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"%s\"; there are %lld, %s to %s", limn_escape(p, n, shown, sizeof shown),
                              (long long)m->n, m->row[0].name, m->row[m->n - 1].name);
         p += n + (p[n] == ',');
-    }
+    } while (*p);
     return LIMN_OK;
 }
 
@@ -211,6 +212,7 @@ static void count_classes(limn_ctx *ctx, limn_masks *m)
 
 static limn_status check(limn_ctx *ctx, const limn_mask_options *o)
 {
+    if (!*o->folder) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the folder of the data has no name");
     if (o->channels < 1 || o->channels > 4) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1 to 4 channels, the network %d", o->channels);
     if (o->classes < 0 || o->classes == 1 || o->classes > LIMN_MAX_CLASSES) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "masks have 2 to %d classes, found %d", LIMN_MAX_CLASSES, o->classes);
     if (o->folds && o->hold_out) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures are held out by folds or by name, not both");
