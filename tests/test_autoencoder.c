@@ -378,6 +378,8 @@ static void a_folder_of_latents_has_mean_0_and_spread_1(void **state)
     assert_int_equal(limn_encode_folder(a, &o, &n), LIMN_BAD_ARGUMENT);
     o.size = 16, o.out = from;
     assert_int_equal(limn_encode_folder(a, &o, &n), LIMN_BAD_ARGUMENT); /* it would replace its own metadata.jsonl */
+    o.out = "";
+    assert_int_equal(limn_encode_folder(a, &o, &n), LIMN_BAD_ARGUMENT); /* not into / */
     limn_autoencoder_free(a);
     limn_ctx_free(ctx);
 }

@@ -73,6 +73,8 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"mmdit-emoji|--data|shapes|--out|run-cli|--merges|no-such-file|--set|size=16", "no-such-file"}, {"dit|--data|shapes|--out|/dev/null/run|--set|" SMALL, "/dev/null/run"},
         {"dit|--data|shapes|--out|run-cli|--set|learn_sigma=1", "--schedule"}, {"mmdit|--data|shapes|--out|run-cli", "text_encoder=clip"},
         {"clip-text|--data|shapes|--out|run-cli", "clip-text"}, {"dit|--data|shapes|--out|run-cli|--quiet", "--quiet"},
+        {"dit|--data=|--out|run-cli", "the folder of the data has no name"}, {"unet|--data=|--out|run-cli", "the folder of the data has no name"},
+        {"dit|--data|shapes|--out=|--set|" SMALL, "(--out) has no name"},
         {"dit|--data|shapes|--out|run-cli|--where|split=train|--set|" SMALL, "--where"},
     };
     char text[4096];

@@ -312,6 +312,7 @@ static limn_status open_latents(limn_ctx *ctx, const limn_data_options *o, limn_
 limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *o, limn_dataset **out)
 {
     *out = NULL;
+    if (!*o->folder) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the folder of the data has no name");
     if (!o->latents && o->channels != 1 && o->channels != 3 && o->channels != 4)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1, 3 or 4 channels, the network %d", o->channels);
     if (o->size < 1 || o->size > LIMN_MAX_SIDE) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1 to %d pixels a side, the network %d", LIMN_MAX_SIDE, o->size);
