@@ -17,6 +17,9 @@ int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, 
 /** A whole or real number within a range, or a message and false. */
 bool cli_integer(const char *flag, const char *text, long low, long high, long *out);
 bool cli_real(const char *flag, const char *text, double low, double high, double *out);
+/** The place of text among "a, b, c", or a message and false; text NULL leaves *out. */
+bool cli_choice(const char *flag, const char *words, const char *text, int *out);
+bool cli_precision(const char *text, limn_precision *out);
 /** Apply every --set NAME=VALUE of the command line, in order. */
 limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *s);
 

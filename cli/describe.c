@@ -168,9 +168,7 @@ int cli_describe(int argc, char **argv)
         !cli_integer("--depth", f.depth, 1, 30, &depth))
         return 2;
     limn_cost_options o = {.batch = (int)batch, .n_steps = (int)steps, .recompute = f.recompute};
-    if (f.precision && strcmp(f.precision, "auto") != 0 && strcmp(f.precision, "f32") != 0 && strcmp(f.precision, "bf16") != 0)
-        return fprintf(stderr, "limn describe: --precision is one of auto, f32, bf16, found \"%.100s\"\n", f.precision), 2;
-    if (f.precision) o.precision = f.precision[0] == 'f' ? LIMN_PRECISION_F32 : f.precision[0] == 'b' ? LIMN_PRECISION_BF16 : LIMN_PRECISION_AUTO;
+    if (!cli_precision(f.precision, &o.precision)) return 2;
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
     limn_status status = describe(ctx, argc, argv, &f, &o, (int)depth);

@@ -52,7 +52,7 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     generate_progress progress = {0};
     if (!size) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is a folder: expected --size with the pixels a side of its pictures", o->folder);
     if (!cli_integer("--size", size, 1, LIMN_MAX_SIDE, &pixels)) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "no latents were made");
-    if (crop && strcmp(crop, "centre") && strcmp(crop, "squash")) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--crop is centre or squash, found \"%.100s\"", crop);
+    if (crop && strcmp(crop, "centre") && strcmp(crop, "squash")) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--crop is one of centre, squash, found \"%.100s\"", crop);
     o->size = (int)pixels, o->crop = crop && !strcmp(crop, "squash") ? LIMN_SQUASH : LIMN_CROP_CENTRE;
     o->out = f->output, o->vae = f->model, o->precision = job->precision;
     if (isatty(STDERR_FILENO) && !f->quiet) limn_ctx_set_progress(job->ctx, generate_show_progress, &progress);

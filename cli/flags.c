@@ -88,6 +88,26 @@ bool cli_real(const char *flag, const char *text, double low, double high, doubl
     return true;
 }
 
+bool cli_choice(const char *flag, const char *words, const char *text, int *out)
+{
+    const char *w = words;
+    for (int i = 0; text; i++) {
+        size_t n = strcspn(w, ",");
+        if (strlen(text) == n && strncmp(w, text, n) == 0) return *out = i, true;
+        if (!w[n]) return fprintf(stderr, "limn: %s is one of %s, found \"%.100s\"\n", flag, words, text), false;
+        w += n + 2;
+    }
+    return true;
+}
+
+bool cli_precision(const char *text, limn_precision *out)
+{
+    int i = *out;
+    bool known = cli_choice("--precision", "auto, f32, bf16", text, &i);
+    *out = (limn_precision)i;
+    return known;
+}
+
 limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *s)
 {
     limn_status status = LIMN_OK;

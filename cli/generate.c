@@ -86,17 +86,6 @@ static bool lacks(const char *sentence)
     return false;
 }
 
-static bool read_precision(const char *text, limn_precision *out)
-{
-    static const char *const names[] = {"auto", "f32", "bf16"};
-    for (int i = 0; text && i < 3; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *out = (limn_precision)i;
-            return true;
-        }
-    return !text || wrong("--precision is auto, f32 or bf16", text);
-}
-
 static uint64_t seed_of_the_clock(void)
 {
     struct timespec now;
@@ -147,7 +136,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_integer("--seed", w->seed, -0x7fffffffffffffff, 0x7fffffffffffffff, &n->seed) || !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
         !cli_integer("--class", w->label, 0, 1000000, &n->label) || !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) || !cli_real("--eta", w->eta, 0, 1, &o->eta) ||
-        !read_precision(w->precision, &o->precision))
+        !cli_precision(w->precision, &o->precision))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
     o->n = (int)n->count, o->steps = (int)n->steps, o->label = (int)n->label;

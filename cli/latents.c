@@ -11,23 +11,14 @@ static void tell(void *user, limn_log_level level, const char *text)
     else if (level == LIMN_LOG_INFO && !((const latent_job *)user)->quiet) fprintf(stderr, "%s\n", text);
 }
 
-static int wrong(const char *verb, const char *sentence, const char *found)
-{
-    return fprintf(stderr, "limn %s: %s, found \"%.100s\"\n", verb, sentence, found), 2;
-}
-
 int latent_begin(latent_job *job, const char *verb, const latent_flags *f)
 {
-    static const char *const precisions[] = {"auto", "f32", "bf16"};
     long threads = 0;
-    int precision = 0;
     *job = (latent_job){.verb = verb, .quiet = f->quiet};
-    while (f->precision && precision < 3 && strcmp(f->precision, precisions[precision]) != 0) precision++;
-    if (precision == 3) return wrong(verb, "--precision is auto, f32 or bf16", f->precision);
+    if (!cli_precision(f->precision, &job->precision)) return 2;
     if (!f->model) return fprintf(stderr, "limn %s: expected -m with the weights of an autoencoder; see limn %s --help\n", verb, verb), 2;
     if (!f->output) return fprintf(stderr, "limn %s: expected -o with the file to write; see limn %s --help\n", verb, verb), 2;
     if (!cli_integer("--threads", f->threads, 0, 1024, &threads)) return 2;
-    job->precision = (limn_precision)precision;
     job->ctx = limn_ctx_new();
     if (!job->ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
     limn_ctx_set_log(job->ctx, tell, job);

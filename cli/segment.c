@@ -203,15 +203,12 @@ static int wrong(const char *sentence, const char *found)
 
 static int read_words(segment_job *job, const words *w, limn_segmentation_options *o, long *threads)
 {
-    static const char *const precisions[] = {"auto", "f32", "bf16"};
     long class = 1, cell = -1, tile = 0, overlap = 0, bits = 8, views = 1;
-    int precision = 0;
-    while (w->precision && precision < 3 && strcmp(w->precision, precisions[precision]) != 0) precision++;
-    if (precision == 3) return wrong("--precision is auto, f32 or bf16", w->precision);
-    if (!cli_integer("--class", w->class, 0, LIMN_MAX_CLASSES - 1, &class) || !cli_integer("--cell", w->cell, 0, LIMN_MAX_CLASSES - 1, &cell) ||
-        !cli_integer("--tile", w->tile, 1, LIMN_MAX_SIDE, &tile) || !cli_integer("--overlap", w->overlap, 1, LIMN_MAX_SIDE, &overlap) ||
-        !cli_integer("--bits", w->bits, 8, 16, &bits) || !cli_integer("--views", w->views, 1, 8, &views) ||
-        !cli_integer("--threads", w->threads, 0, 1024, threads))
+    limn_precision precision = LIMN_PRECISION_AUTO;
+    if (!cli_precision(w->precision, &precision) || !cli_integer("--class", w->class, 0, LIMN_MAX_CLASSES - 1, &class) ||
+        !cli_integer("--cell", w->cell, 0, LIMN_MAX_CLASSES - 1, &cell) || !cli_integer("--tile", w->tile, 1, LIMN_MAX_SIDE, &tile) ||
+        !cli_integer("--overlap", w->overlap, 1, LIMN_MAX_SIDE, &overlap) || !cli_integer("--bits", w->bits, 8, 16, &bits) ||
+        !cli_integer("--views", w->views, 1, 8, &views) || !cli_integer("--threads", w->threads, 0, 1024, threads))
         return 2;
     if (views & (views - 1)) return wrong("--views is 1, 2, 4 or 8", w->views);
     if (bits != 8 && bits != 16) return wrong("--bits is 8 or 16", w->bits);
@@ -220,7 +217,7 @@ static int read_words(segment_job *job, const words *w, limn_segmentation_option
     if (w->cell && !job->truth) return fprintf(stderr, "limn segment: --cell compares with a truth: give --truth as well\n"), 2;
     if (job->json && !job->truth) return fprintf(stderr, "limn segment: --json prints how good the result is: give --truth as well\n"), 2;
     job->kept_class = (int)class, job->cell = (int)cell, job->wide = bits == 16;
-    *o = (limn_segmentation_options){.tile = (int)tile, .overlap = (int)overlap, .views = (int)views, .precision = (limn_precision)precision};
+    *o = (limn_segmentation_options){.tile = (int)tile, .overlap = (int)overlap, .views = (int)views, .precision = precision};
     return 0;
 }
 

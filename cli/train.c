@@ -101,19 +101,6 @@ static bool wrong_word(const char *flag, const char *expected, const char *found
     return false;
 }
 
-/* Place of word among "a, b, c"; NULL leaves *out. */
-static bool read_choice(const char *flag, const char *words, const char *word, int *out)
-{
-    const char *w = words;
-    for (int i = 0; word; i++) {
-        size_t n = strcspn(w, ",");
-        if (strlen(word) == n && strncmp(w, word, n) == 0) return *out = i, true;
-        if (!w[n]) return wrong_word(flag, words, word);
-        w += n + 2;
-    }
-    return true;
-}
-
 static bool read_words(const train_words *w, limn_train_options *o)
 {
     if (w->schedule && !limn_schedule_find(w->schedule, &o->objective.schedule.kind))
@@ -124,9 +111,9 @@ static bool read_words(const train_words *w, limn_train_options *o)
         return wrong_word("--prediction", "flow, eps, v, x0", w->prediction);
     if (w->weighting && !limn_weighting_find(w->weighting, &o->objective.weighting))
         return wrong_word("--weighting", "uniform, min-snr, velocity", w->weighting);
-    int precision = 0, crop = 0;
-    if (!read_choice("--precision", "auto, f32, bf16", w->precision, &precision) || !read_choice("--crop", "random, centre, squash", w->crop, &crop)) return false;
-    o->precision = (limn_precision)precision, o->crop = (limn_data_resize)crop;
+    int crop = 0;
+    if (!cli_precision(w->precision, &o->precision) || !cli_choice("--crop", "random, centre, squash", w->crop, &crop)) return false;
+    o->crop = (limn_data_resize)crop;
     return true;
 }
 
