@@ -45,7 +45,7 @@ static const char help[] =
     "      --karras                the same as --scheduler karras\n"
     "      --eta X                 noise that ddim adds, 0 to 1 (0)\n"
     "      --precision NAME        auto f32 bf16 (auto)\n"
-    "  -t, --threads N             0: one per core (0)\n"
+    "  -t, --threads N             0: one for each core that it may use (0)\n"
     "output:\n"
     "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...\n"
     "      --grid                  all pictures in one file\n"

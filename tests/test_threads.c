@@ -1,6 +1,7 @@
-/* test_threads.c: the context's threads may change between planning and running. */
+/* test_threads.c: how many threads a context has; they may change between planning and running. */
 #include "plan/plan.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -47,10 +48,28 @@ static void threads_added_later_do_not_outgrow_the_scratch(void **state)
     limn_ctx_free(ctx);
 }
 
+static void threads_are_as_many_as_the_cores_that_may_be_used(void **state)
+{
+    (void)state;
+    cpu_set_t all, one;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    for (int k = 0; k < CPU_SETSIZE && !CPU_COUNT(&one); k++)
+        if (CPU_ISSET(k, &all)) CPU_SET(k, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    limn_ctx *ctx = limn_ctx_new();
+    assert_int_equal(limn_ctx_threads(ctx), 1);
+    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+    assert_int_equal(limn_ctx_set_threads(ctx, 0), LIMN_OK);
+    assert_in_range(limn_ctx_threads(ctx), 1, CPU_COUNT(&all));
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_added_later_do_not_outgrow_the_scratch),
+        cmocka_unit_test(threads_are_as_many_as_the_cores_that_may_be_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ typedef void (*limn_log_fn)(void *user, limn_log_level level, const char *text);
 /* done of total units of `what` ("step", "image"); return false to stop the job, which then returns LIMN_CANCELLED. */
 typedef bool (*limn_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
-/** A new context with one thread per core and no callbacks.  @return NULL only when memory is out; free with limn_ctx_free(). */
+/** A new context with a thread for each core that the process may use, and no callbacks.  @return NULL only when memory is out; free with limn_ctx_free(). */
 limn_ctx *limn_ctx_new(void);
 void limn_ctx_free(limn_ctx *ctx); /* NULL is allowed */
 
@@ -54,7 +54,7 @@ const char *limn_status_name(limn_status status);
 
 void limn_ctx_set_log(limn_ctx *ctx, limn_log_fn fn, void *user);
 void limn_ctx_set_progress(limn_ctx *ctx, limn_progress_fn fn, void *user);
-/** @param n_threads 1..1024; 0 means one per core. */
+/** @param n_threads 1..1024; 0 means one for each core that the process may use. */
 limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads);
 int limn_ctx_threads(const limn_ctx *ctx);
 

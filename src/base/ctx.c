@@ -1,13 +1,19 @@
 /* ctx.c: the context: error text, callbacks, threads. */
 #include "base/base.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Cores that this process may use, not those of the machine: more threads would wait for each other, spinning. */
 static int n_cores(void)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t mine; /* taskset, the cpuset of a job or container */
+    long n = sched_getaffinity(0, sizeof mine, &mine) == 0 ? CPU_COUNT(&mine) : sysconf(_SC_NPROCESSORS_ONLN), quota, period;
+    FILE *max = fopen("/sys/fs/cgroup/cpu.max", "r"); /* microseconds of a period, or "max" */
+    if (max && fscanf(max, "%ld %ld", &quota, &period) == 2 && quota > 0 && period > 0 && quota / period < n) n = quota / period + (quota % period > 0);
+    if (max) fclose(max);
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
