@@ -58,6 +58,7 @@ static const char help[] =
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
 static volatile sig_atomic_t stopped;
+static bool stepped; /* what is stopped then is saved */
 
 /* The second signal ends the program at once. */
 static void stop(int number)
@@ -68,7 +69,8 @@ static void stop(int number)
 
 static bool go_on(void *user, const char *what, int64_t done, int64_t total)
 {
-    (void)user, (void)what, (void)done, (void)total;
+    (void)user, (void)done, (void)total;
+    stepped = stepped || strcmp(what, "step") == 0;
     return !stopped;
 }
 
@@ -281,5 +283,5 @@ int cli_train(int argc, char **argv)
     if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     limn_ctx_free(ctx);
-    return status == LIMN_CANCELLED ? 0 : code; /* stopped as asked, and saved */
+    return status == LIMN_CANCELLED && stepped ? 0 : code;
 }
