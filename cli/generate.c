@@ -55,6 +55,8 @@ static const char help[] =
     "\n"
     "File names go to stdout, everything else to stderr.  Exit code 2: a wrong flag, file or size.\n";
 
+static const char own_model[] = "models/emoji";
+
 /* Flags as they were typed. */
 typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed, *precision, *threads;
@@ -178,7 +180,9 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 1, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
-    if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : "models/emoji", &p);
+    if (status == LIMN_OK && !w->model && access(own_model, F_OK) != 0)
+        status = limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is not in this folder: give -m with a model, or go to where Limn was built", own_model);
+    if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : own_model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);

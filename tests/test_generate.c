@@ -465,6 +465,9 @@ static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **sta
         int code = run(flags, out, sizeof out);
         if (code != 2 || out[0] || !file_holds(ctx, "gen-stderr.txt", rows[i][1])) fail_msg("limn generate %s: exit code %d, see gen-stderr.txt", flags, code);
     }
+    char out[64];
+    assert_int_equal(run("x", out, sizeof out), 2); /* not in Limn's own folder */
+    assert_true(file_holds(ctx, "gen-stderr.txt", "the model without -m"));
     limn_ctx_free(ctx);
 }
 
