@@ -23,6 +23,12 @@ bool cli_precision(const char *text, limn_precision *out);
 /** Apply every --set NAME=VALUE of the command line, in order. */
 limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *s);
 
+bool cli_is_folder(const char *path);
+/** Whether a name ends in one of "a|b", capitals or not, and is more than that. */
+bool cli_ends_in(const char *path, const char *endings);
+/** A file may be written: its folder is there, its name ends in one of "a|b", and it is no folder itself.  The sentence begins with the flag. */
+limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings);
+
 /** Whether the locale's characters are UTF-8; whether a stream may be coloured (NO_COLOR, TERM, a terminal). */
 bool cli_utf8(void);
 bool cli_color(FILE *stream);

@@ -17,7 +17,7 @@ static limn_status decode(latent_job *job, const latent_flags *f, const char *fi
     limn_image image = {0}, original = {0};
     limn_latent latent = {0};
     double psnr = 0;
-    limn_status status = latent_output_check(job->ctx, f->output, ".png");
+    limn_status status = cli_file_check(job->ctx, "--output", f->output, ".png");
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
     if (status == LIMN_OK) status = limn_latent_read(job->ctx, file, &latent);
     if (status == LIMN_OK && compare) status = limn_image_read(job->ctx, compare, limn_autoencoder_describe(a).channels, &original);

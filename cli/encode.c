@@ -5,7 +5,6 @@
 #include "pipeline/encode_folder.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -32,7 +31,7 @@ static limn_status encode(latent_job *job, const latent_flags *f, const char *pi
     limn_autoencoder *a = NULL;
     limn_image image = {0};
     limn_latent latent = {0};
-    limn_status status = latent_output_check(job->ctx, f->output, ".safetensors");
+    limn_status status = cli_file_check(job->ctx, "--output", f->output, ".safetensors");
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
     if (status == LIMN_OK) status = limn_image_read(job->ctx, picture, 0, &image);
     if (status == LIMN_OK) status = limn_encode(a, &image, job->precision, &latent);
@@ -63,12 +62,6 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     return status;
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat there;
-    return stat(path, &there) == 0 && S_ISDIR(there.st_mode);
-}
-
 int cli_encode(int argc, char **argv)
 {
     latent_flags f = {0};
@@ -83,5 +76,5 @@ int cli_encode(int argc, char **argv)
     int code = latent_begin(&job, argv[1], &f);
     o.folder = picture;
     if (code) return code;
-    return latent_end(&job, is_folder(picture) ? encode_folder(&job, &f, &o, size, crop) : encode(&job, &f, picture));
+    return latent_end(&job, cli_is_folder(picture) ? encode_folder(&job, &f, &o, size, crop) : encode(&job, &f, picture));
 }

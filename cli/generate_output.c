@@ -1,12 +1,11 @@
 /* generate_output.c: see generate_output.h. */
 #include "generate_output.h"
 
+#include "cli.h"
 #include "show.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
 enum { NAME = 1024, LONGEST = 230 }; /* 255 bytes of a file's name, less a number's and those of the partial file */
 
@@ -28,7 +27,7 @@ bool generate_show_progress(void *user, const char *what, int64_t done, int64_t 
 void generate_warn(void *user, limn_log_level level, const char *text)
 {
     (void)user;
-    if (level == LIMN_LOG_WARN) fprintf(stderr, "limn: %s\n", text);
+    if (level == LIMN_LOG_WARN) fprintf(stderr, "warning: %s\n", text);
 }
 
 /* ---- names --------------------------------------------------------------------------------------------------------------- */
@@ -56,23 +55,21 @@ static void file_name(char *name, const char *pattern, int i, int n)
 
 static bool is_animation(const generate_output *out)
 {
-    size_t n = strlen(out->pattern);
-    return n > 5 && strcasecmp(out->pattern + n - 5, ".apng") == 0;
+    return out->strip && cli_ends_in(out->pattern, ".apng");
 }
 
 limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
 {
     char folder[NAME], shown[256];
-    struct stat there;
     size_t n = strlen(out->pattern);
     const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
     limn_escape(out->pattern, n, shown, sizeof shown);
     if (n > 900 || !file[0] || strlen(file) > LONGEST) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, %d bytes at most, found \"%s\"", LONGEST, shown);
-    if (dot && strcasecmp(dot, ".png") && !(out->strip && is_animation(out))) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
-    if (stat(out->pattern, &there) == 0 && S_ISDIR(there.st_mode)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
+    if (dot && !cli_ends_in(out->pattern, ".png") && !is_animation(out)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
+    if (cli_is_folder(out->pattern)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
     if (!slash || slash == out->pattern) return LIMN_OK;
     snprintf(folder, sizeof folder, "%.*s", (int)(slash - out->pattern), out->pattern);
-    if (stat(folder, &there) == 0 && S_ISDIR(there.st_mode)) return LIMN_OK;
+    if (cli_is_folder(folder)) return LIMN_OK;
     return limn_fail(ctx, LIMN_NOT_FOUND, "--output: there is no folder %s to write into", limn_escape(folder, strlen(folder), shown, sizeof shown));
 }
 
@@ -133,7 +130,7 @@ limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, con
     limn_image grid = {0};
     char name[NAME];
     limn_status status = LIMN_OK;
-    if (out->strip && is_animation(out)) return write_animation(ctx, out, o, images);
+    if (is_animation(out)) return write_animation(ctx, out, o, images);
     if ((out->grid || out->strip) && o->n > 1) status = grid_of(ctx, out, images, o->n, &grid);
     int n = grid.pixels ? 1 : o->n;
     for (int i = 0; i < n && status == LIMN_OK; i++) {

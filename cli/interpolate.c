@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const char help[] =
     "limn interpolate -m VAE A B -o strip.png [flags]\n"
@@ -29,12 +28,6 @@ typedef struct interpolate_flags {
     long n, milliseconds;
 } interpolate_flags;
 
-static bool is_apng(const char *path)
-{
-    size_t n = strlen(path);
-    return n > 5 && strcasecmp(path + n - 5, ".apng") == 0;
-}
-
 static limn_status write_strip(limn_ctx *ctx, const char *path, const limn_image *images, int n)
 {
     limn_image strip;
@@ -52,9 +45,9 @@ static limn_status write_strip(limn_ctx *ctx, const char *path, const limn_image
 /* Both pictures, of one size, and what will be written: everything that may be wrong before the work begins. */
 static limn_status read_pictures(latent_job *job, const interpolate_flags *f, limn_image pictures[2])
 {
-    limn_status status = latent_output_check(job->ctx, f->shared.output, ".png|.apng");
+    limn_status status = cli_file_check(job->ctx, "--output", f->shared.output, ".png|.apng");
     for (int i = 0; i < 2 && status == LIMN_OK; i++) status = limn_image_read(job->ctx, f->words[i], 3, &pictures[i]);
-    if (status == LIMN_OK && !is_apng(f->shared.output))
+    if (status == LIMN_OK && !cli_ends_in(f->shared.output, ".apng"))
         status = limn_image_check(job->ctx, f->shared.output, (uint32_t)(f->n * pictures[0].width), (uint32_t)pictures[0].height, 4);
     if (status != LIMN_OK || (pictures[0].width == pictures[1].width && pictures[0].height == pictures[1].height)) return status;
     limn_image sized;
@@ -75,7 +68,7 @@ static limn_status interpolate(latent_job *job, const interpolate_flags *f)
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->shared.model, &a);
     for (int i = 0; i < 2 && status == LIMN_OK; i++) status = limn_encode(a, &pictures[i], job->precision, &latents[i]);
     if (status == LIMN_OK) status = limn_interpolate(a, &latents[0], &latents[1], n, f->slerp, job->precision, images);
-    if (status == LIMN_OK && is_apng(f->shared.output)) status = limn_apng_write(job->ctx, f->shared.output, images, n, (int)f->milliseconds);
+    if (status == LIMN_OK && cli_ends_in(f->shared.output, ".apng")) status = limn_apng_write(job->ctx, f->shared.output, images, n, (int)f->milliseconds);
     else if (status == LIMN_OK) status = write_strip(job->ctx, f->shared.output, images, n);
     if (status == LIMN_OK) printf("%s\n", f->shared.output);
     for (int i = 0; i < n; i++) limn_image_free(&images[i]);

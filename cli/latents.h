@@ -29,8 +29,5 @@ typedef struct latent_job {
 /** Flags into a context with its log.  @return 0: end with latent_end(); else an exit code, after a message */
 int latent_begin(latent_job *job, const char *verb, const latent_flags *f);
 int latent_end(latent_job *job, limn_status status);
-/** The folder that a file is written into is there, its name ends in one of "a|b", and it is no folder itself. */
-limn_status latent_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings);
-limn_status latent_output_check(limn_ctx *ctx, const char *path, const char *endings);
 
 #endif

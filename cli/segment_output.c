@@ -1,27 +1,20 @@
 /* segment_output.c: see segment_job.h. */
 #include "segment_job.h"
 
+#include "cli.h"
 #include "file/image.h"
 #include "file/nifti.h"
 #include "file/tiff.h"
-#include "latents.h"
 #include "train/listing.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char mask_endings[] = ".png|.tif|.tiff|.nii|.nii.gz", picture_endings[] = ".png";
 typedef enum mask_kind { MASK_PNG, MASK_TIFF, MASK_NIFTI } mask_kind;
-
-static bool is_folder(const char *path)
-{
-    struct stat there;
-    return stat(path, &there) == 0 && S_ISDIR(there.st_mode);
-}
 
 /* The name of a picture without folder and ending. */
 static const char *stem(const char *path, int *n)
@@ -36,8 +29,8 @@ static const char *stem(const char *path, int *n)
 static limn_status check_target(const segment_job *job, const char *flag, const char *target, const char *endings)
 {
     if (!target) return LIMN_OK;
-    if (!job->many) return latent_file_check(job->ctx, flag, target, endings);
-    if (mkdir(target, 0777) == 0 || (errno == EEXIST && is_folder(target))) return LIMN_OK;
+    if (!job->many) return cli_file_check(job->ctx, flag, target, endings);
+    if (mkdir(target, 0777) == 0 || (errno == EEXIST && cli_is_folder(target))) return LIMN_OK;
     return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO, "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
 }
 
@@ -69,7 +62,7 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
     static const char *const endings[] = {".png", ".nii.gz", ".nii", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"};
     int n;
     const char *name = stem(picture, &n);
-    if (!is_folder(job->truth)) {
+    if (!cli_is_folder(job->truth)) {
         if (job->many) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--truth: %s is no folder, which several pictures need", job->truth);
         snprintf(out, SEGMENT_PATH, "%s", job->truth);
         return LIMN_OK;
@@ -89,16 +82,10 @@ static const char *ending_of(const segment_result *r)
     return r->raster.kind == LIMN_RASTER_NIFTI ? ".nii.gz" : r->raster.kind == LIMN_RASTER_TIFF && r->raster.slices > 1 ? ".tif" : ".png";
 }
 
-static bool ends_in(const char *path, const char *ending)
-{
-    size_t n = strlen(path), m = strlen(ending);
-    return n > m && strcasecmp(path + n - m, ending) == 0;
-}
-
 static mask_kind kind_of(const char *path)
 {
-    if (ends_in(path, ".nii") || ends_in(path, ".gz")) return MASK_NIFTI;
-    return ends_in(path, ".tif") || ends_in(path, ".tiff") ? MASK_TIFF : MASK_PNG;
+    if (cli_ends_in(path, ".nii|.gz")) return MASK_NIFTI;
+    return cli_ends_in(path, ".tif|.tiff") ? MASK_TIFF : MASK_PNG;
 }
 
 /* Where a result goes; refused where the picture lies, and in a file that cannot hold it. */
