@@ -26,7 +26,9 @@ limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *
 bool cli_is_folder(const char *path);
 /** Whether a name ends in one of "a|b", capitals or not, and is more than that. */
 bool cli_ends_in(const char *path, const char *endings);
-/** A file may be written: its folder is there, its name ends in one of "a|b", and it is no folder itself.  The sentence begins with the flag. */
+/** The folder of a file that is to be written is there and takes files: said before the work, not after it.  @return LIMN_NOT_FOUND; LIMN_IO */
+limn_status cli_folder_check(limn_ctx *ctx, const char *flag, const char *path);
+/** The same, its name ends in one of "a|b", and it is no folder itself.  The sentence begins with the flag. */
 limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings);
 
 /** Whether the locale's characters are UTF-8; whether a stream may be coloured (NO_COLOR, TERM, a terminal). */

@@ -60,17 +60,14 @@ static bool is_animation(const generate_output *out)
 
 limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
 {
-    char folder[NAME], shown[256];
+    char shown[256];
     size_t n = strlen(out->pattern);
     const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
     limn_escape(out->pattern, n, shown, sizeof shown);
     if (n > 900 || !file[0] || strlen(file) > LONGEST) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, %d bytes at most, found \"%s\"", LONGEST, shown);
     if (dot && !cli_ends_in(out->pattern, ".png") && !is_animation(out)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
     if (cli_is_folder(out->pattern)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
-    if (!slash || slash == out->pattern) return LIMN_OK;
-    snprintf(folder, sizeof folder, "%.*s", (int)(slash - out->pattern), out->pattern);
-    if (cli_is_folder(folder)) return LIMN_OK;
-    return limn_fail(ctx, LIMN_NOT_FOUND, "--output: there is no folder %s to write into", limn_escape(folder, strlen(folder), shown, sizeof shown));
+    return cli_folder_check(ctx, "--output", out->pattern);
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -455,6 +456,23 @@ static void the_weights_that_ship_enlarge_a_digit(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Said before the work: a picture that does not exist is not missed. */
+static void a_folder_that_takes_no_files_is_refused_before_the_work(void **state)
+{
+    (void)state;
+    if (geteuid() == 0) skip(); /* whom no folder refuses */
+    char path[128];
+    snprintf(path, sizeof path, "%s/closed", folder);
+    mkdir(path, 0555);
+    static const char *const arguments[] = {"generate x -i $D/none.png -o $D/closed/x.png", "decode -m none $D/none.safetensors -o $D/closed/x.png"};
+    for (int i = 0; i < 2; i++) {
+        result r = limn("", arguments[i]);
+        assert_int_equal(r.code, 1);
+        assert_non_null(strstr(r.err, "nothing can be written into the folder"));
+        done(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +491,7 @@ int main(void)
         cmocka_unit_test(a_damaged_png_is_refused),
         cmocka_unit_test(networks_that_enlarge_are_trained_and_look_at_the_small_picture),
         cmocka_unit_test(the_weights_that_ship_enlarge_a_digit),
+        cmocka_unit_test(a_folder_that_takes_no_files_is_refused_before_the_work),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
