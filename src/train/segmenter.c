@@ -83,10 +83,10 @@ int limn_segmenter_classes(const limn_segmenter *s)
     return s->logits == 1 ? 2 : s->logits;
 }
 
-size_t limn_segmenter_bytes(const limn_segmenter *s, int width, int height)
+size_t limn_segmenter_bytes(const limn_segmenter *s)
 {
     limn_plan_size size = limn_plan_sizes(s->plan);
-    return size.activation_bytes + size.scratch_bytes + size.packed_bytes + size.weight_bytes + (size_t)width * (size_t)height * sizeof(float);
+    return size.activation_bytes + size.scratch_bytes + size.packed_bytes + size.weight_bytes;
 }
 
 /* ---- tiles ----------------------------------------------------------------------------------------------------------------- */

@@ -24,8 +24,8 @@ limn_plan *limn_segmenter_plan(limn_segmenter *s);
 int limn_segmenter_channels(const limn_segmenter *s);
 /** Classes of the result: 2 where the network has one logit. */
 int limn_segmenter_classes(const limn_segmenter *s);
-/** Bytes the plan needs, and run() for a picture of this size beside it. */
-size_t limn_segmenter_bytes(const limn_segmenter *s, int width, int height);
+/** Bytes the plan needs. */
+size_t limn_segmenter_bytes(const limn_segmenter *s);
 
 /**
  * Probabilities of every pixel: softmax of the logits (one logit x: sigmoid(x) is the second class), averaged where tiles overlap with weights

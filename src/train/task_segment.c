@@ -212,7 +212,7 @@ static void tell(const limn_trainer *t, char text[256])
 
 static size_t bytes(const limn_trainer *t)
 {
-    return t->segmenting->segmenter ? limn_segmenter_bytes(t->segmenting->segmenter, 0, 0) : 0;
+    return t->segmenting->segmenter ? limn_segmenter_bytes(t->segmenting->segmenter) : 0;
 }
 
 static void close(limn_trainer *t)
