@@ -84,11 +84,3 @@ limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, 
     limn_scope_pop(g);
     return x;
 }
-
-limn_node *limn_swin_block(limn_graph *g, limn_node *x, limn_window window, int hidden)
-{
-    x = limn_add(x, limn_window_attention(g, "attn", limn_layer_norm(g, "norm1", x, 1e-5), window));
-    limn_shape d = limn_node_shape(x);
-    limn_node *h = limn_reshape(limn_layer_norm(g, "norm2", x, 1e-5), LIMN_SHAPE(d.dim[0], d.dim[1] * d.dim[2], d.dim[3]));
-    return limn_add(x, limn_reshape(limn_mlp(g, "mlp", h, hidden, LIMN_GELU_ERF), d));
-}

@@ -17,7 +17,5 @@ limn_window limn_window_of(int side, int shift, int picture, int heads, int i);
 limn_node *limn_relative_positions(limn_graph *g, int side, int heads);
 /** Scope `name`: qkv, attention in windows with relative positions, proj. */
 limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, limn_window window);
-/** Swin's block: x + attn(norm1(x)), x + mlp(norm2(x)); named as published. */
-limn_node *limn_swin_block(limn_graph *g, limn_node *x, limn_window window, int hidden);
 
 #endif
