@@ -1,31 +1,46 @@
 /* decode.c: limn decode -m VAE latent.safetensors -o picture.png */
 #include "file/image.h"
 #include "latents.h"
+#include "train/metrics.h"
 
 static const char help[] =
     "limn decode -m VAE latent.safetensors -o picture.png [flags]\n"
     "\n"
     "A latent that limn encode wrote, back to a picture.\n"
     "\n" LATENT_HELP
-    "  --compare IMAGE      print how near the result is to this picture: PSNR in dB, on stdout\n"
+    "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on)\n"
     "\n"
     "example: limn decode -m taef2_decoder.pth cat.safetensors -o back.png --compare cat.png\n";
+
+typedef struct scores {
+    double psnr, ssim;
+    bool has_ssim;
+} scores;
+
+static limn_status compare_pictures(limn_ctx *ctx, const limn_image *a, const limn_image *b, scores *out)
+{
+    enum { WINDOW = 11 }; /* of SSIM */
+    *out = (scores){.has_ssim = a->width >= WINDOW && a->height >= WINDOW};
+    limn_status status = limn_psnr(ctx, a, b, &out->psnr);
+    return status == LIMN_OK && out->has_ssim ? limn_ssim(ctx, a, b, &out->ssim) : status;
+}
 
 static limn_status decode(latent_job *job, const latent_flags *f, const char *file, const char *compare)
 {
     limn_autoencoder *a = NULL;
     limn_image image = {0}, original = {0};
     limn_latent latent = {0};
-    double psnr = 0;
+    scores near;
     limn_status status = cli_file_check(job->ctx, "--output", f->output, ".png");
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
     if (status == LIMN_OK) status = limn_latent_read(job->ctx, file, &latent);
     if (status == LIMN_OK && compare) status = limn_image_read(job->ctx, compare, limn_autoencoder_describe(a).channels, &original);
     if (status == LIMN_OK) status = limn_decode(a, &latent, job->precision, &image);
-    if (status == LIMN_OK && compare) status = limn_psnr(job->ctx, &image, &original, &psnr);
+    if (status == LIMN_OK && compare) status = compare_pictures(job->ctx, &image, &original, &near);
     if (status == LIMN_OK) status = limn_png_write(job->ctx, f->output, &image, NULL);
     if (status == LIMN_OK) printf("%s\n", f->output);
-    if (status == LIMN_OK && compare) printf("PSNR %.2f dB\n", psnr);
+    if (status == LIMN_OK && compare && near.has_ssim) printf("PSNR %.2f dB, SSIM %.4f\n", near.psnr, near.ssim);
+    else if (status == LIMN_OK && compare) printf("PSNR %.2f dB\n", near.psnr);
     limn_latent_free(&latent);
     limn_image_free(&image);
     limn_image_free(&original);

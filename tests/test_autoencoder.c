@@ -478,6 +478,29 @@ static void training_a_vae_resumes_with_the_same_bits(void **state)
     limn_ctx_free(ctx);
 }
 
+/* The program, from a picture and back. */
+static void decode_says_how_near_the_picture_is(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_autoencoder_free(opened(ctx, VAE));
+    char command[1024], text[256] = "";
+    for (int side = 8; side <= 16; side += 8) { /* 8: too small for a window of SSIM */
+        limn_image image = gradient(ctx, side, side, 3);
+        assert_int_equal(limn_png_write(ctx, at("near.png"), &image, NULL), LIMN_OK);
+        limn_image_free(&image);
+        snprintf(command, sizeof command, "cd %s && OMP_WAIT_POLICY=passive && L=" LIMN_BINARY_DIR "/limn && $L encode -q -m vae.safetensors near.png -o near.safetensors >/dev/null && "
+                 "$L decode -q -m vae.safetensors near.safetensors -o back.png --compare near.png >near.txt", folder);
+        assert_int_equal(system(command), 0);
+        FILE *file = fopen(at("near.txt"), "r");
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+        assert_non_null(strstr(text, "back.png\nPSNR "));
+        assert_true((strstr(text, " dB, SSIM ") != NULL) == (side > 8));
+    }
+    limn_ctx_free(ctx);
+}
+
 /* The trainer skips a few pictures that cannot be read; so does what it shows. */
 static void a_damaged_picture_is_not_shown(void **state)
 {
@@ -532,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_network_trained_on_latents_makes_pictures),
         cmocka_unit_test(training_a_vae_resumes_with_the_same_bits),
         cmocka_unit_test(a_damaged_picture_is_not_shown),
+        cmocka_unit_test(decode_says_how_near_the_picture_is),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
