@@ -81,6 +81,12 @@ void limn_dataset_warn(limn_ctx *ctx, limn_dataset *d)
     limn_text_free(&warnings);
 }
 
+const char *limn_data_resize_name(limn_data_resize resize)
+{
+    static const char *const names[] = {[LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
+    return names[resize];
+}
+
 /* ---- one picture ------------------------------------------------------------------------------------------------------ */
 
 static limn_status fit(limn_ctx *ctx, const limn_dataset *d, const char *name, limn_image *image)

@@ -19,6 +19,8 @@ typedef struct limn_dataset limn_dataset;
 
 /* Crops keep proportions: the shorter side becomes `size`, then a square is cut out. */
 typedef enum limn_data_resize { LIMN_CROP_RANDOM, LIMN_CROP_CENTRE, LIMN_SQUASH } limn_data_resize;
+/** "random", "centre", "squash" */
+const char *limn_data_resize_name(limn_data_resize resize);
 
 typedef struct limn_data_options {
     const char *folder;

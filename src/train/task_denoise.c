@@ -87,7 +87,6 @@ static void say_latents(const limn_trainer *t, limn_run_facts *f)
 
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
-    static const char *const crops[] = {[LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
     const limn_train_options *o = t->o;
     limn_run_say(f, "limn.prediction", "--prediction", "%s", limn_prediction_name(o->objective.prediction));
     limn_run_say(f, "limn.schedule", "--schedule", "%s", limn_schedule_name(o->objective.schedule.kind));
@@ -104,7 +103,7 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_run_say(f, "limn.drop", "--drop", "%.9g", o->drop);
     limn_run_say(f, "limn.flip", "--flip", "%d", o->flip);
     if (t->bpe) limn_run_say(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
-    limn_run_say(f, "limn.crop", "--crop", "%s", crops[o->crop]);
+    limn_run_say(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
     say_latents(t, f);
     say_classes(t, f);
 }

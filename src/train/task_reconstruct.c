@@ -95,7 +95,6 @@ static limn_status fill(limn_trainer *t, int part)
 
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
-    static const char *const crops[] = {[LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
     const limn_train_options *o = t->o;
     limn_run_say(f, "limn.kl", "--kl", "%.9g", o->kl);
     limn_run_say(f, "limn.adversary", "--discriminator", "%.9g", o->adversary);
@@ -103,7 +102,7 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
     limn_run_say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
     limn_run_say(f, "limn.flip", "--flip", "%d", o->flip);
-    limn_run_say(f, "limn.crop", "--crop", "%s", crops[o->crop]);
+    limn_run_say(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
 }
 
 /* ---- how far it is ------------------------------------------------------------------------------------------------------ */
