@@ -25,14 +25,6 @@ static void to_values(const limn_image *image, int height, int width, float *out
         }
 }
 
-static limn_status to_channels(limn_ctx *ctx, const limn_image *image, int channels, limn_image *copy)
-{
-    limn_status status = limn_image_new(ctx, "a picture", (uint32_t)image->width, (uint32_t)image->height, image->channels, copy);
-    if (status != LIMN_OK) return status;
-    memcpy(copy->pixels, image->pixels, (size_t)image->width * (size_t)image->height * (size_t)image->channels);
-    return limn_image_convert(ctx, copy, channels);
-}
-
 limn_status limn_encode(limn_autoencoder *a, const limn_image *image, limn_precision precision, limn_latent *out)
 {
     limn_autoencoder_info info = limn_autoencoder_describe(a);
@@ -42,7 +34,7 @@ limn_status limn_encode(limn_autoencoder *a, const limn_image *image, limn_preci
     float *values = NULL;
     *out = (limn_latent){0};
     limn_status status = limn_half_plan(a, LIMN_PART_ENCODER, 1, height, width, precision);
-    if (status == LIMN_OK) status = to_channels(a->ctx, image, info.channels, &copy);
+    if (status == LIMN_OK) status = limn_image_copy(a->ctx, image, info.channels, &copy);
     if (status == LIMN_OK) status = limn_latent_new(a->ctx, height / info.factor, width / info.factor, info.latent, out);
     if (status == LIMN_OK && !(values = malloc(n * sizeof *values))) status = limn_fail_memory(a->ctx, n * sizeof *values, "a picture");
     if (status == LIMN_OK) {

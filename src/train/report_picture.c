@@ -32,21 +32,11 @@ static void paint_prediction(uint8_t *pixel, uint8_t truth, uint8_t k)
     else paint(pixel, !truth ? invented : !k ? missed : mixed, 208);
 }
 
-static limn_status as_rgb(limn_ctx *ctx, const limn_image *image, limn_image *out)
-{
-    limn_status status = limn_image_new(ctx, "an overlay", (uint32_t)image->width, (uint32_t)image->height, image->channels, out);
-    if (status != LIMN_OK) return status;
-    memcpy(out->pixels, image->pixels, (size_t)image->width * (size_t)image->height * (size_t)image->channels);
-    status = limn_image_convert(ctx, out, 3);
-    if (status != LIMN_OK) limn_image_free(out);
-    return status;
-}
-
 limn_status limn_report_picture(limn_ctx *ctx, const limn_image *image, const uint8_t *truth, const uint8_t *prediction, limn_image *out)
 {
     *out = (limn_image){0};
     limn_image rgb;
-    limn_status status = as_rgb(ctx, image, &rgb);
+    limn_status status = limn_image_copy(ctx, image, 3, &rgb);
     if (status != LIMN_OK) return status;
     size_t w = (size_t)rgb.width, h = (size_t)rgb.height, n_panels = truth ? 3 : 2, across = n_panels * w + (n_panels - 1) * GAP;
     status = limn_image_new(ctx, "an overlay", (uint32_t)across, (uint32_t)h, 3, out);
