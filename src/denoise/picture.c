@@ -27,9 +27,5 @@ limn_status limn_picture_bytes(limn_ctx *ctx, int width, int height, int channel
 void limn_picture_values(const limn_image *image, float *values)
 {
     size_t n = (size_t)image->width * (size_t)image->height, c = (size_t)image->channels;
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *p = image->pixels + i * c;
-        float alpha = c == 4 ? (float)p[3] / 255 : 1;
-        for (size_t k = 0; k < c; k++) values[i * c + k] = (float)p[k] * (k < 3 ? alpha : 1) / 127.5f - 1;
-    }
+    for (size_t i = 0; i < n; i++) limn_pixel_values(image->pixels + i * c, image->channels, values + i * c);
 }

@@ -19,9 +19,7 @@ static void to_values(const limn_image *image, int height, int width, float *out
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++, out += c) {
             size_t row = (size_t)(y < image->height ? y : image->height - 1), column = (size_t)(x < image->width ? x : image->width - 1);
-            const uint8_t *p = image->pixels + (row * (size_t)image->width + column) * (size_t)c;
-            float alpha = c == 4 ? (float)p[3] / 255 : 1;
-            for (int k = 0; k < c; k++) out[k] = (float)p[k] * (k < 3 ? alpha : 1) / 127.5f - 1;
+            limn_pixel_values(image->pixels + (row * (size_t)image->width + column) * (size_t)c, c, out);
         }
 }
 

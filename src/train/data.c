@@ -2,6 +2,7 @@
 #include "train/data.h"
 
 #include "base/rng.h"
+#include "denoise/picture.h"
 #include "file/bytes.h"
 #include "file/image.h"
 #include "train/shapes.h"
@@ -154,11 +155,9 @@ static void to_floats(const limn_image *image, int size, int left, int top, bool
 {
     int c = image->channels;
     for (int y = 0; y < size; y++)
-        for (int x = 0; x < size; x++) {
+        for (int x = 0; x < size; x++, out += c) {
             size_t at = (size_t)(top + y) * (size_t)image->width + (size_t)(left + (flip ? size - 1 - x : x));
-            const uint8_t *p = image->pixels + at * (size_t)c;
-            float alpha = c == 4 ? (float)p[3] / 255 : 1;
-            for (int k = 0; k < c; k++) *out++ = (float)p[k] * (k < 3 ? alpha : 1) / 127.5f - 1;
+            limn_pixel_values(image->pixels + at * (size_t)c, c, out);
         }
 }
 
