@@ -435,10 +435,41 @@ static void other_files_are_told_apart(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Half of the tensors in each of two files, as large networks are published. */
+static void weights_in_several_files_are_found_by_their_index(void **state)
+{
+    (void)state;
+    native t;
+    file f = {.n = 0};
+    char path[2][256], found[1100], index[16384] = "{\"metadata\": {}, \"weight_map\": {";
+    open_native(&t, sd3_diffusers_settings);
+    add_diffusers(&f, &t, "", sd3_diffusers, COUNT(sd3_diffusers));
+    strcpy(f.folder, "map-test-XXXXXX");
+    assert_non_null(mkdtemp(f.folder));
+    for (int k = 0; k < 2; k++) {
+        int first = k ? f.n / 2 : 0, n = k ? f.n - f.n / 2 : f.n / 2;
+        snprintf(path[k], sizeof path[k], "%s/part-%d.safetensors", f.folder, k);
+        assert_int_equal(limn_safetensors_write(t.ctx, path[k], (size_t)n, f.views + first, 0, NULL), LIMN_OK);
+        for (int i = first; i < first + n; i++)
+            snprintf(index + strlen(index), sizeof index - strlen(index), "%s\"%s\": \"part-%d.safetensors\"", i ? ", " : "", f.names[i], k);
+    }
+    snprintf(f.path, sizeof f.path, "%s/diffusion_pytorch_model.safetensors.index.json", f.folder);
+    FILE *out = fopen(f.path, "w");
+    assert_non_null(out);
+    fprintf(out, "%s}}", index);
+    fclose(out);
+    assert_int_equal(limn_map_file(t.ctx, f.folder, found), LIMN_OK);
+    assert_string_equal(found, f.path);
+    expect_same(&t, &f, "Stable Diffusion 3 MMDiT (diffusers)");
+    unlink(path[0]), unlink(path[1]);
+    remove_file(&f);
+    close_native(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(diffusers_files_load_bit_for_bit),
+        cmocka_unit_test(diffusers_files_load_bit_for_bit), cmocka_unit_test(weights_in_several_files_are_found_by_their_index),
         cmocka_unit_test(original_files_load_bit_for_bit),
         cmocka_unit_test(stable_diffusion_under_the_names_of_compvis), cmocka_unit_test(a_checkpoint_holds_several_networks),
         cmocka_unit_test(positions_are_cut_from_the_middle),

@@ -70,7 +70,7 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
                           bool *found);
 
 /** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/, and
- *  then the .bin files that torch.save() wrote under these names.
+ *  then the .bin files that torch.save() wrote under these names; of weights in several files their index (NAME.index.json).
  *  out needs 1100 bytes.  @return LIMN_NOT_FOUND naming what was looked for */
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out);
 

@@ -162,9 +162,8 @@ limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(out, 1100, "%s/%s", source, names[i]);
         if (access(out, R_OK) == 0) return LIMN_OK;
+        snprintf(out, 1100, "%s/%s.index.json", source, names[i]);
+        if (access(out, R_OK) == 0) return LIMN_OK;
     }
-    snprintf(out, 1100, "%s/%s.index.json", source, names[1]);
-    bool parts = access(out, R_OK) == 0;
-    return limn_fail(ctx, parts ? LIMN_UNSUPPORTED : LIMN_NOT_FOUND, parts ? "%s: weights in several files are not read; join them into one %s"
-                     : "%s: the folder has neither model.safetensors nor %s", source, names[1]);
+    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: the folder has neither %s nor %s, nor an index of several files", source, names[0], names[1]);
 }
