@@ -1,4 +1,4 @@
-/* network.c: a plan for the network of a pipeline, with its weights in it: packed straight from the mapped file. */
+/* network.c: a plan for the network of a pipeline, with its weights in it: packed as they are read from the file, a tensor at a time. */
 #include "pipeline/pipeline.h"
 #include "train/weights.h"
 
