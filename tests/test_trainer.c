@@ -423,6 +423,14 @@ static void a_new_run_keeps_the_checkpoint_of_an_older_one(void **state)
     assert_int_equal(n, m);
     assert_memory_equal(before, after, n);
     assert_int_equal(t.warnings, 1);
+    free(after);
+    after = bytes_of(ctx, "run-older/checkpoint.safetensors", &n);
+    o.lr = 1e30, o.steps = 12, o.clip = 0; /* a run that ends before its first save moves nothing */
+    expect(ctx, &o, LIMN_DIVERGED);
+    free(before);
+    before = bytes_of(ctx, "run-older/checkpoint.safetensors", &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
     free(before);
     free(after);
     limn_ctx_free(ctx);

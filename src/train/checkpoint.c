@@ -167,16 +167,14 @@ static limn_status save_model(limn_trainer *t, size_t n_metadata, const metadata
     return status;
 }
 
-limn_status limn_trainer_save(limn_trainer *t)
+/* ---- an older run in the folder ------------------------------------------------------------------------------------------- */
+
+bool limn_trainer_has_older(const limn_trainer *t)
 {
-    run_facts *f = say_all(t);
-    if (!f) return limn_fail_memory(t->ctx, sizeof *f, "saving");
-    metadata_pair metadata[MAX_FACTS];
-    for (int i = 0; i < f->n; i++) metadata[i][0] = f->fact[i].key, metadata[i][1] = f->fact[i].value;
-    limn_status status = save_state(t, (size_t)f->n, (const metadata_pair *)metadata);
-    if (status == LIMN_OK) status = save_model(t, (size_t)f->n, (const metadata_pair *)metadata);
-    forget(f);
-    return status;
+    char path[1100];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
+    return !t->o->resume && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* Steps of a checkpoint; -1: there is none. */
@@ -190,20 +188,34 @@ static int64_t steps_in(limn_ctx *ctx, const char *path)
     return n;
 }
 
-limn_status limn_trainer_keep_older(limn_trainer *t)
+/* Before the first save of a new run: hours of work are not lost to a forgotten --resume, nor to a second one. */
+static limn_status keep_older(limn_trainer *t)
 {
     char path[1100], kept[1100];
-    struct stat st;
+    if (!limn_trainer_has_older(t)) return LIMN_OK;
     snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
     snprintf(kept, sizeof kept, "%s/checkpoint.old.safetensors", t->o->out);
-    if (t->o->resume || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return LIMN_OK;
     if (steps_in(t->ctx, kept) > steps_in(t->ctx, path)) {
-        limn_log(t->ctx, LIMN_LOG_WARN, "%s holds two older runs and this is a new one (--resume would go on): of them %s is kept, which has more steps", t->o->out, kept);
+        limn_log(t->ctx, LIMN_LOG_WARN, "of two older runs %s is kept, which has more steps", kept);
         return LIMN_OK;
     }
     if (rename(path, kept) != 0) return limn_fail(t->ctx, LIMN_IO, "%s: cannot be kept as %s: %s", path, kept, strerror(errno));
-    limn_log(t->ctx, LIMN_LOG_INFO, "%s holds an older run and this is a new one (--resume would go on): its checkpoint is now %s", t->o->out, kept);
+    limn_log(t->ctx, LIMN_LOG_INFO, "the checkpoint of the older run is now %s", kept);
     return LIMN_OK;
+}
+
+limn_status limn_trainer_save(limn_trainer *t)
+{
+    run_facts *f = say_all(t);
+    if (!f) return limn_fail_memory(t->ctx, sizeof *f, "saving");
+    metadata_pair metadata[MAX_FACTS];
+    for (int i = 0; i < f->n; i++) metadata[i][0] = f->fact[i].key, metadata[i][1] = f->fact[i].value;
+    limn_status status = t->saved ? LIMN_OK : keep_older(t);
+    if (status == LIMN_OK) status = save_state(t, (size_t)f->n, (const metadata_pair *)metadata);
+    t->saved = t->saved || status == LIMN_OK;
+    if (status == LIMN_OK) status = save_model(t, (size_t)f->n, (const metadata_pair *)metadata);
+    forget(f);
+    return status;
 }
 
 /* ---- going on ---------------------------------------------------------------------------------------------------------- */

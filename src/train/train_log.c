@@ -48,6 +48,8 @@ void limn_trainer_tell(const limn_trainer *t)
              t->plan->precision == LIMN_PRECISION_BF16 ? "bf16 with f32 master weights" : "f32", t->plan->precision_why, (double)limn_trainer_bytes(t) * 1e-6, (double)plan_bytes(t) * 1e-6, (double)state_bytes(t) * 1e-6,
              (double)t->task->bytes(t) * 1e-6);
     if (t->step >= o->steps) limn_log(t->ctx, LIMN_LOG_INFO, "step %lld of %lld is done already: give more --steps to go on", (long long)t->step, (long long)o->steps);
+    else if (limn_trainer_has_older(t))
+        limn_log(t->ctx, LIMN_LOG_INFO, "%s holds an older run and this is a new one (--resume would go on): its checkpoint is kept as checkpoint.old.safetensors", o->out);
     else if (t->step > 0) limn_log(t->ctx, LIMN_LOG_INFO, "going on from step %lld of %lld", (long long)t->step, (long long)o->steps);
 }
 

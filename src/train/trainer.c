@@ -269,7 +269,6 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     if (status == LIMN_OK) status = make_folder(&t);
     if (status == LIMN_OK) status = limn_trainer_log_open(&t);
     if (status == LIMN_OK) limn_trainer_tell(&t);
-    if (status == LIMN_OK) status = limn_trainer_keep_older(&t);
     if (status == LIMN_OK) status = loop(&t);
     close_all(&t);
     return status;

@@ -63,6 +63,7 @@ struct limn_trainer {
     uint8_t *decay;
     int lock;                  /* of the run folder; -1: not taken yet */
     int64_t step;              /* optimizer steps done */
+    bool saved;                /* by this run */
     FILE *csv;
     limn_tensorboard *events;
     limn_samples *samples;     /* NULL: none wanted */
@@ -82,11 +83,11 @@ void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const c
 /** The same for a text of any length, one line more. */
 void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
 
-/** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all. */
+/** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all; with the first save of a new run the checkpoint of an older
+ *  one becomes OUT/checkpoint.old.safetensors, unless the one of that name has more steps. */
 limn_status limn_trainer_save(limn_trainer *t);
-/** A new run in the folder of an older one: its checkpoint becomes OUT/checkpoint.old.safetensors, unless the one of that name has more steps.  Hours of
- *  work are not lost to a forgotten --resume, nor to a second one.  @return LIMN_IO */
-limn_status limn_trainer_keep_older(limn_trainer *t);
+/** A new run, and the checkpoint of an older one in its folder. */
+bool limn_trainer_has_older(const limn_trainer *t);
 /** Go on from OUT/checkpoint.safetensors.  @return LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT names an option that was another */
 limn_status limn_trainer_resume(limn_trainer *t);
 /** Start from the network's weights in a file (options->init). */
