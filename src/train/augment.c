@@ -139,13 +139,15 @@ static void source(const field *f, int x, int y, double at[2])
 static void bicubic(const limn_pixels *from, const double at[2], float *out)
 {
     int column[4], row[4];
-    double wx[4], wy[4], u = at[0] - floor(at[0]), v = at[1] - floor(at[1]);
-    cubic(u, wx), cubic(v, wy);
-    for (int k = 0; k < 4; k++) column[k] = (int)mirror(floor(at[0]) + k - 1, from->width), row[k] = (int)mirror(floor(at[1]) + k - 1, from->height);
+    double wx[4], wy[4], left = floor(at[0]), top = floor(at[1]);
+    bool exact = at[0] == left && at[1] == top; /* crops and turns: one pixel, the other weights are 0 */
+    int first = exact ? 1 : 0, end = exact ? 2 : 4;
+    cubic(at[0] - left, wx), cubic(at[1] - top, wy);
+    for (int k = first; k < end; k++) column[k] = (int)mirror(left + k - 1, from->width), row[k] = (int)mirror(top + k - 1, from->height);
     for (int c = 0; c < from->channels; c++) {
         double sum = 0;
-        for (int r = 0; r < 4; r++)
-            for (int k = 0; k < 4; k++) {
+        for (int r = first; r < end; r++)
+            for (int k = first; k < end; k++) {
                 size_t p = ((size_t)row[r] * (size_t)from->width + (size_t)column[k]) * (size_t)from->channels + (size_t)c;
                 sum += wx[k] * wy[r] * (from->bytes ? from->bytes[p] : from->wide[p]);
             }
