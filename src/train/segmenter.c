@@ -24,35 +24,36 @@ static int grid_of(const limn_settings *settings, int tile)
     return grid;
 }
 
-limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, limn_segmenter **out)
+static limn_status begin_segmenter(limn_ctx *ctx, limn_segmenter *s, const limn_segmenter_options *o)
 {
-    *out = NULL;
-    if (o->views < 0 || o->views > 8 || (o->views & (o->views - 1))) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "views must be 1, 2, 4 or 8, found %d", o->views);
-    limn_segmenter *s = *out = calloc(1, sizeof *s);
-    if (!s) return limn_fail_memory(ctx, sizeof *s, "a segmenter");
     s->batch = o->batch > 0 ? o->batch : 1;
     s->g = limn_graph_new(ctx);
     limn_status status = s->g ? limn_model_build(s->g, &o->settings, (limn_build){.batch = s->batch, .n_steps = 1}, &s->ports) : LIMN_NO_MEMORY;
     limn_plan_options plan = {.precision = o->precision, .own_parameters = o->own_parameters};
     if (status == LIMN_OK) status = limn_plan_new(s->g, 1, &s->ports.output, &plan, &s->plan);
-    if (status != LIMN_OK) {
-        limn_segmenter_free(s);
-        *out = NULL;
-        return status;
-    }
+    if (status != LIMN_OK) return status;
     limn_shape x = limn_node_shape(s->ports.image), y = limn_node_shape(s->ports.output);
     s->height = (int)x.dim[1], s->width = (int)x.dim[2], s->channels = (int)x.dim[3];
     s->out_h = (int)y.dim[1], s->out_w = (int)y.dim[2], s->logits = (int)y.dim[3];
-    int smaller = s->out_h < s->out_w ? s->out_h : s->out_w;
-    if (o->overlap < 0 || o->overlap >= smaller) {
-        limn_segmenter_free(s);
-        *out = NULL;
+    int smaller = s->out_h < s->out_w ? s->out_h : s->out_w, views = o->views ? o->views : 1;
+    if (o->overlap < 0 || o->overlap >= smaller)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "neighbours cannot share %d of a tile's %d pixels: expected fewer", o->overlap, smaller);
-    }
     s->overlap = o->overlap ? o->overlap : smaller / 4;
-    s->views = o->views == 8 && s->width != s->height ? 4 : o->views ? o->views : 1;
+    s->views = views == 8 && s->width != s->height ? 4 : views;
     s->grid = grid_of(&o->settings, smaller);
     return LIMN_OK;
+}
+
+limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, limn_segmenter **out)
+{
+    *out = NULL;
+    if (o->views < 0 || o->views > 8 || (o->views & (o->views - 1))) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "views must be 1, 2, 4 or 8, found %d", o->views);
+    limn_segmenter *s = calloc(1, sizeof *s);
+    if (!s) return limn_fail_memory(ctx, sizeof *s, "a segmenter");
+    limn_status status = begin_segmenter(ctx, s, o);
+    if (status == LIMN_OK) *out = s;
+    else limn_segmenter_free(s);
+    return status;
 }
 
 void limn_segmenter_free(limn_segmenter *s)
