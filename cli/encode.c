@@ -4,7 +4,6 @@
 #include "latents.h"
 #include "pipeline/encode_folder.h"
 
-#include <string.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -48,11 +47,12 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     limn_autoencoder *a = NULL;
     int64_t n = 0;
     long pixels = 0;
+    int squash = 0;
     generate_progress progress = {0};
     if (!size) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is a folder: expected --size with the pixels a side of its pictures", o->folder);
-    if (!cli_integer("--size", size, 1, LIMN_MAX_SIDE, &pixels)) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "no latents were made");
-    if (crop && strcmp(crop, "centre") && strcmp(crop, "squash")) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--crop is one of centre, squash, found \"%.100s\"", crop);
-    o->size = (int)pixels, o->crop = crop && !strcmp(crop, "squash") ? LIMN_SQUASH : LIMN_CROP_CENTRE;
+    if (!cli_integer("--size", size, 1, LIMN_MAX_SIDE, &pixels) || !cli_choice("--crop", "centre, squash", crop, &squash))
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "no latents were made");
+    o->size = (int)pixels, o->crop = squash ? LIMN_SQUASH : LIMN_CROP_CENTRE;
     o->out = f->output, o->vae = f->model, o->precision = job->precision;
     if (isatty(STDERR_FILENO) && !f->quiet) limn_ctx_set_progress(job->ctx, generate_show_progress, &progress);
     limn_status status = limn_autoencoder_open(job->ctx, f->model, &a);

@@ -1,8 +1,6 @@
 /* latents.c: see latents.h. */
 #include "latents.h"
 
-#include <string.h>
-
 static void tell(void *user, limn_log_level level, const char *text)
 {
     if (level == LIMN_LOG_WARN) fprintf(stderr, "warning: %s\n", text);
