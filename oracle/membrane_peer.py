@@ -1,7 +1,7 @@
 """Trains the U-Net of models/membrane in PyTorch, with the settings of `limn train unet`, so that both can be scored by `limn segment --truth`.
 
-    python oracle/membrane_peer.py isbi-membrane/train peer.safetensors --set "size=192 channels=1 classes=2 width=16 levels=4 norm=batch" \\
-        --steps 400
+    python oracle/membrane_peer.py isbi-membrane/train first.safetensors --steps 2400 --decay 1200 --lr 2e-3 --ema 0.99
+    python oracle/membrane_peer.py isbi-membrane/train peer.safetensors --init first.safetensors --steps 1200 --decay 1 --lr 1e-3 --ema 0.998
 
 The network is that of unet_vectors.py.  Samples, loss, AdamW, learning rate, clipping and EMA (of running statistics as well) follow src/train; only the random
 numbers and the order of sums differ.  The file is one that limn opens, written at the end and as peer-N.safetensors every --save-every N steps.
@@ -166,12 +166,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("out")
-    parser.add_argument("--set", default="size=192 channels=1 classes=2 width=16 levels=4 norm=batch")
-    parser.add_argument("--augment", default="flip=1 turn=1 brightness=0.05 contrast=0.15 gamma=0.1")
+    parser.add_argument("--set", default="size=256 channels=1 classes=2 width=24 levels=5 norm=batch")
+    parser.add_argument("--augment", default="mirror=1 rotate=10 scale=0.1 elastic=5 grid=48 brightness=0.1 contrast=0.25 gamma=0.25")
     parser.add_argument("--init")
     parser.add_argument("--maps")
-    parser.add_argument("--precision", default="f32")
-    for name, value in (("batch", 2), ("steps", 400), ("warmup", 20), ("decay", 0), ("seed", 42), ("threads", 1), ("save-every", 0)):
+    parser.add_argument("--precision", default="bf16")
+    for name, value in (("batch", 2), ("steps", 400), ("warmup", 50), ("decay", 0), ("seed", 42), ("threads", 1), ("save-every", 0)):
         parser.add_argument("--" + name, type=int, default=value)
     for name, value in (("lr", 1e-3), ("weight-decay", 0.01), ("ema", 0.99)):
         parser.add_argument("--" + name, type=float, default=value)
