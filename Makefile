@@ -19,9 +19,11 @@ install-deps:
 
 test: install-deps all
 	ctest --test-dir $(BUILD) --output-on-failure
+	@echo "All tests passed. Next: $(BUILD)/limn --help, or docs/map.md for how the code is laid out."
 
 picture: install-deps all
 	$(BUILD)/limn generate "man farmer, dark skin tone" -o farmer.png
+	@echo "The picture is farmer.png. Next: make test, or other words: $(BUILD)/limn generate \"woman mechanic\" --show"
 
 bench: all
 	$(BUILD)/limn-bench
