@@ -264,6 +264,7 @@ static float *forward(limn_ctx *ctx, const char *path, const limn_settings *sett
     for (int i = 0; i < COUNT(inputs); i++)
         if (inputs[i]) formula_fill(i == 1 ? "features" : "image", limn_node_count(inputs[i]), 1, limn_plan_data(plan, inputs[i]));
     if (ports.timesteps) ((float *)limn_plan_data(plan, ports.timesteps))[0] = 300;
+    if (ports.step) *(int32_t *)limn_plan_data(plan, ports.step) = 0;
     assert_int_equal(limn_plan_run(plan), LIMN_OK);
     *count = limn_node_count(ports.output);
     float *out = malloc((size_t)*count * sizeof *out);

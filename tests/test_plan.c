@@ -50,11 +50,12 @@ static void net_loss(net *n)
         if (grads[i]) n->output[n->n_outputs++] = grads[i];
 }
 
-static void net_inputs(net *n)
+/* All inputs but one; NULL: all. */
+static void net_inputs_but(net *n, const limn_node *left_out)
 {
     for (int i = 0; i < n->g->n_nodes; i++) {
         limn_node *node = n->g->nodes[i];
-        if (node->op != LIMN_OP_INPUT) continue;
+        if (node->op != LIMN_OP_INPUT || node == left_out) continue;
         float values[8192];
         int32_t ids[8192];
         int64_t count = limn_node_count(node);
@@ -68,8 +69,13 @@ static void net_inputs(net *n)
     }
 }
 
+static void net_inputs(net *n)
+{
+    net_inputs_but(n, NULL);
+}
+
 /* Weights and inputs by name and by rule, so that two plans of one network see the same numbers. */
-static void net_plan(net *n, const limn_plan_options *options)
+static void net_plan_weights(net *n, const limn_plan_options *options)
 {
     assert_int_equal(limn_plan_new(n->g, n->n_outputs, n->output, options, &n->plan), LIMN_OK);
     for (int i = 0; i < n->g->n_parameters; i++) {
@@ -78,6 +84,11 @@ static void net_plan(net *n, const limn_plan_options *options)
         fill(n->weights[i], limn_node_count(p), limn_hash_name(limn_node_name(p)), 0.2f);
         assert_int_equal(limn_plan_bind(n->plan, p, LIMN_F32, n->weights[i]), LIMN_OK);
     }
+}
+
+static void net_plan(net *n, const limn_plan_options *options)
+{
+    net_plan_weights(n, options);
     net_inputs(n);
 }
 
@@ -277,6 +288,34 @@ static void per_step_work_depends_on_the_picture(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Each input in turn is left out: the run is refused with its name, and goes through once that is set, too. */
+static void a_run_names_the_input_that_was_never_set(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    int n_inputs = 0;
+    for (bool more = true; more; n_inputs++) {
+        net n = {0};
+        char sentence[64];
+        limn_node *left_out = NULL;
+        net_build(&n, ctx, "mmdit depth=1 " SMALL MODULATED "text_encoder=clip text_depth=1 text_heads=2 text_vocab=514", (limn_build){.batch = 1, .n_steps = 4});
+        net_plan_weights(&n, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
+        for (int i = 0, k = 0; i < n.plan->graph->n_nodes; i++)
+            if (n.plan->graph->nodes[i]->op == LIMN_OP_INPUT && k++ == n_inputs) left_out = n.g->nodes[n.plan->graph->nodes[i]->made];
+        more = left_out != NULL;
+        net_inputs_but(&n, left_out);
+        snprintf(sentence, sizeof sentence, "input %s has no value", more ? limn_node_name(left_out) : "");
+        limn_status status = limn_plan_run(n.plan);
+        if (status != (more ? LIMN_BAD_ARGUMENT : LIMN_OK) || (more && !strstr(limn_error_text(ctx), sentence)))
+            fail_msg("expected \"%s\", found %s: %s", more ? sentence : "a run", limn_status_name(status), limn_error_text(ctx));
+        net_inputs(&n);
+        assert_int_equal(limn_plan_run(n.plan), LIMN_OK);
+        net_free(&n);
+    }
+    assert_true(n_inputs > 4);
+    limn_ctx_free(ctx);
+}
+
 /* ---- precision, index ------------------------------------------------------------------------------------------------ */
 
 static void precision_names_its_reason(void **state)
@@ -391,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_prefix_that_fits_no_scope_is_named),
         cmocka_unit_test(a_run_starts_at_the_rate_of_what_changed),
         cmocka_unit_test(per_step_work_depends_on_the_picture),
+        cmocka_unit_test(a_run_names_the_input_that_was_never_set),
         cmocka_unit_test(own_parameters_exist_once_and_change_no_bit),
         cmocka_unit_test(own_parameters_are_refused_in_training),
         cmocka_unit_test(precision_names_its_reason),

@@ -262,12 +262,13 @@ void limn_plan_free(limn_plan *plan);
 /** Give an input, a parameter or an output its memory (borrowed, 64-byte aligned is best; dtype: see limn_plan_dtype).
  *  Inputs and parameters without memory get their own from the plan.  Counts as a change. */
 limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, void *data);
-/** Memory of an input, parameter or output. */
+/** Memory of an input, parameter or output.  Whoever asks for an input's is taken to fill it: it counts as set; later values are told by limn_plan_touch(). */
 void *limn_plan_data(limn_plan *plan, limn_node *node);
 limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node);
 /** Say that the value of an input or parameter changed. */
 void limn_plan_touch(limn_plan *plan, limn_node *node);
-/** Run what depends on what changed.  The first run allocates; later ones allocate nothing.  An input that was never set holds anything. */
+/** Run what depends on what changed.  The first run allocates; later ones allocate nothing.
+ *  @return LIMN_BAD_ARGUMENT naming the first input or parameter that was never set */
 limn_status limn_plan_run(limn_plan *plan);
 /** Copy values, converting: whole tensors.  Setting a parameter of a plan with own_parameters packs it at once. */
 limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, const void *data);

@@ -138,6 +138,7 @@ void *limn_plan_data(limn_plan *plan, limn_node *node)
 {
     int t = find_tensor(plan, node);
     if (t < 0 || allocate(plan) != LIMN_OK) return NULL;
+    if (plan->tensors[t].node->op == LIMN_OP_INPUT) plan->tensors[t].given = true; /* the caller has it to fill */
     return data_of(plan, t);
 }
 
@@ -214,8 +215,10 @@ static limn_status connect(limn_plan *plan)
     if (plan->connected) return LIMN_OK;
     for (int i = 0; i < plan->n_tensors; i++) {
         limn_tensor *tensor = &plan->tensors[i];
-        if (tensor->node->op == LIMN_OP_PARAMETER && tensor->place != LIMN_PLACE_BOUND && !tensor->given)
-            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value: set it before the run", limn_node_name(tensor->node));
+        bool leaf = tensor->node->op == LIMN_OP_INPUT || tensor->node->op == LIMN_OP_PARAMETER;
+        if (leaf && tensor->place != LIMN_PLACE_BOUND && !tensor->given)
+            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s %s has no value: set it before the run", tensor->node->op == LIMN_OP_INPUT ? "input" : "parameter",
+                             limn_node_name(tensor->node));
         if (tensor->place == LIMN_PLACE_BOUND && !tensor->view.data)
             return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it before the run", limn_node_name(tensor->node));
     }

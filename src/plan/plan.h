@@ -20,7 +20,7 @@ typedef struct limn_tensor {
     int born, dies;        /* steps; dies = INT_MAX: never overwritten */
     limn_rate phase;
     bool packed;
-    bool given;            /* GIVEN, and parameters in the slab: was set */
+    bool given;            /* GIVEN, and inputs and parameters in the slab: was set */
 } limn_tensor;
 
 typedef struct limn_step {
