@@ -101,13 +101,13 @@ typedef struct bench {
 
 static void set_inputs(bench *b)
 {
-    limn_node *inputs[] = {b->ports.image ? b->ports.image : b->ports.latent, b->ports.features, b->ports.pooled_text, b->step.target, b->step.weight};
-    for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) {
-        if (!inputs[k] || (inputs[k] == b->ports.pooled_text && b->ports.ids)) continue;
-        size_t n = (size_t)limn_node_count(inputs[k]);
-        float *x = malloc(n * sizeof *x);
-        limn_random_normal(1, LIMN_STREAM_TEST, k, 0, n, x);
-        limn_plan_set(b->plan, inputs[k], LIMN_F32, x);
+    for (int i = 0; i < b->g->n_nodes; i++) {
+        limn_node *node = b->g->nodes[i];
+        if (node->op != LIMN_OP_INPUT) continue;
+        size_t n = (size_t)limn_node_count(node);
+        float *x = calloc(n, sizeof *x); /* zeros are indices, too */
+        if (node->kind != LIMN_INDEX) limn_random_normal(1, LIMN_STREAM_TEST, (uint64_t)i, 0, n, x);
+        limn_plan_set(b->plan, node, node->kind == LIMN_INDEX ? LIMN_I32 : LIMN_F32, x);
         free(x);
     }
     limn_node *indices[] = {b->ports.ids, b->ports.text_end, b->ports.label};
