@@ -135,7 +135,8 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *s
  * Make pictures.  Same options, same bytes, on any number of threads.  The plan of a call is kept for the next one of the same size.
  *
  * @param images  [options->n]; on LIMN_OK each is the caller's, freed with limn_image_free(); on failure none is left
- * @return LIMN_OK; LIMN_BAD_ARGUMENT or LIMN_NOT_FOUND (the sentence names the option); LIMN_BAD_FILE (weights that do not fit);
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT or LIMN_NOT_FOUND (the sentence names the option); LIMN_BAD_FILE (weights that do not fit, or whose output at a step
+ *         is not finite: which, and the first tensor that holds NaN or infinity);
  *         LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback, which is told of "step"
  */
 limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *options, limn_image *images);
@@ -176,7 +177,7 @@ limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *autoenco
 
 /** A picture of any size and number of channels to the mean of its latent.  What is planned is said to the log before it is taken, and
  *  kept for the next picture of the size.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_NO_MEMORY; LIMN_BAD_FILE: no encoder
- *  among the weights, or they do not fit; otherwise *out is empty */
+ *  among the weights, they do not fit, or what comes out is not finite; otherwise *out is empty */
 limn_status limn_encode(limn_autoencoder *autoencoder, const limn_image *image, limn_precision precision, limn_latent *out);
 /** And back, cut to the picture's size.  @return as limn_encode(); LIMN_BAD_ARGUMENT: another number of channels; free *out with limn_image_free() */
 limn_status limn_decode(limn_autoencoder *autoencoder, const limn_latent *latent, limn_precision precision, limn_image *out);
@@ -233,7 +234,8 @@ limn_segmentation_info limn_segmentation_describe(const limn_segmentation *segme
  *
  * @param classes      one channel, 0 .. classes - 1; on LIMN_OK the caller's (limn_image_free()), else empty
  * @param probability  [height, width, classes], or NULL
- * @return LIMN_OK; LIMN_BAD_ARGUMENT (channels); LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback, which is told of "tile"
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT (channels); LIMN_BAD_FILE: what comes out is not finite; LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by
+ *         the progress callback, which is told of "tile"
  */
 limn_status limn_segment(limn_segmentation *segmentation, const limn_image *image, limn_image *classes, float *probability);
 

@@ -2,6 +2,7 @@
 #include "pipeline/autoencoder.h"
 
 #include "model/map/map.h"
+#include "train/finite.h"
 #include "train/weights.h"
 
 #include <dirent.h>
@@ -151,21 +152,24 @@ limn_status limn_half_plan(limn_autoencoder *a, limn_model_part part, int batch,
     return status;
 }
 
-static limn_status run(limn_half *half, limn_node *input, const float *from, float *to)
+static limn_status run(limn_ctx *ctx, limn_half *half, limn_node *input, const float *from, float *to)
 {
     limn_status status = limn_plan_set(half->plan, input, LIMN_F32, from);
     if (status == LIMN_OK) status = limn_plan_run(half->plan);
-    return status == LIMN_OK ? limn_plan_get(half->plan, half->ports.output, LIMN_F32, to) : status;
+    if (status == LIMN_OK) status = limn_plan_get(half->plan, half->ports.output, LIMN_F32, to);
+    if (status != LIMN_OK) return status;
+    limn_shape shape = limn_node_shape(half->ports.output);
+    return limn_finite_check(ctx, half->file, input == half->ports.image ? "encoder" : "decoder", (size_t)limn_shape_count(&shape), to);
 }
 
 limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures, limn_precision precision, float *latents)
 {
     limn_status status = limn_half_plan(a, LIMN_PART_ENCODER, n, height, width, precision);
-    return status == LIMN_OK ? run(&a->encoder, a->encoder.ports.image, pictures, latents) : status;
+    return status == LIMN_OK ? run(a->ctx, &a->encoder, a->encoder.ports.image, pictures, latents) : status;
 }
 
 limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents, limn_precision precision, float *pictures)
 {
     limn_status status = limn_half_plan(a, LIMN_PART_DECODER, n, height, width, precision);
-    return status == LIMN_OK ? run(&a->decoder, a->decoder.ports.latent, latents, pictures) : status;
+    return status == LIMN_OK ? run(a->ctx, &a->decoder, a->decoder.ports.latent, latents, pictures) : status;
 }

@@ -8,6 +8,7 @@
 #include "graph/node.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/start.h"
+#include "train/finite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -105,12 +106,15 @@ static limn_status call_network(job *j, int k)
     float *image = limn_plan_data(net->plan, net->ports.image);
     size_t half = (size_t)j->n * j->size, pixels = j->size / (size_t)j->channels;
     int32_t step = k;
+    char where[64];
     limn_sampler_input(j->sampler, k, j->x, image);
     if (j->guided) memcpy(image + half, image, half * sizeof *image);
     limn_plan_touch(net->plan, net->ports.image);
     limn_status status = limn_plan_set(net->plan, net->ports.step, LIMN_I32, &step);
     if (status == LIMN_OK) status = limn_plan_run(net->plan);
     if (status == LIMN_OK) status = limn_plan_get(net->plan, net->ports.output, LIMN_F32, j->output);
+    snprintf(where, sizeof where, "step %d of %d", k + 1, limn_sampler_calls(j->sampler));
+    if (status == LIMN_OK) status = limn_finite_check(j->p->ctx, j->p->file, where, (size_t)net->batch * j->out_size, j->output);
     for (int i = 0; i < j->n && j->guided && status == LIMN_OK; i++) {
         float *cond = j->output + (size_t)i * j->out_size, *uncond = cond + (size_t)j->n * j->out_size;
         limn_guidance_combine(cond, uncond, pixels, j->out_channels, j->guided_channels, j->o->guidance, uncond);

@@ -62,7 +62,7 @@ static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o
                          s->settings.family->name, s->settings.family->task);
     limn_status status = set_tile(s, o->tile);
     limn_segmenter_options options = {.settings = s->settings, .overlap = o->overlap, .views = o->views, .own_parameters = true,
-                                      .precision = o->precision};
+                                      .precision = o->precision, .file = s->file};
     if (status == LIMN_OK) status = limn_segmenter_new(s->ctx, &options, &s->segmenter);
     if (status == LIMN_BAD_ARGUMENT && o->tile) status = limn_fail_in(s->ctx, status, "a tile of %d pixels", o->tile);
     if (status == LIMN_OK && limn_segmenter_classes(s->segmenter) > LIMN_MAX_CLASSES)

@@ -2,6 +2,7 @@
 #include "train/segmenter.h"
 
 #include "graph/node.h"
+#include "train/finite.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@ struct limn_segmenter {
     limn_graph *g;
     limn_ports ports;
     limn_plan *plan;
+    const char *file;
     int batch, overlap, views, grid;
     int width, height, channels;   /* of a tile */
     int out_w, out_h, logits;      /* of its result; the borders that padding=valid loses are equal on all sides */
@@ -26,7 +28,7 @@ static int grid_of(const limn_settings *settings, int tile)
 
 static limn_status begin_segmenter(limn_ctx *ctx, limn_segmenter *s, const limn_segmenter_options *o)
 {
-    s->batch = o->batch > 0 ? o->batch : 1;
+    s->batch = o->batch > 0 ? o->batch : 1, s->file = o->file;
     s->g = limn_graph_new(ctx);
     limn_status status = s->g ? limn_model_build(s->g, &o->settings, (limn_build){.batch = s->batch, .n_steps = 1}, &s->ports) : LIMN_NO_MEMORY;
     limn_plan_options plan = {.precision = o->precision, .own_parameters = o->own_parameters};
@@ -198,7 +200,7 @@ static void add_view(const limn_segmenter *s, view from, const grid *g, const fl
 }
 
 /* Views first .. first + batch - 1 of n; the last batch repeats its last one. */
-static limn_status run_batch(limn_segmenter *s, const grid *g, int64_t first, const float *image, float *out, float *weight, float *logits)
+static limn_status run_batch(limn_ctx *ctx, limn_segmenter *s, const grid *g, int64_t first, const float *image, float *out, float *weight, float *logits)
 {
     int64_t n = count_views(s, g);
     size_t in = (size_t)s->width * (size_t)s->height * (size_t)s->channels, result = (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
@@ -207,6 +209,7 @@ static limn_status run_batch(limn_segmenter *s, const grid *g, int64_t first, co
     limn_plan_touch(s->plan, s->ports.image);
     limn_status status = limn_plan_run(s->plan);
     if (status == LIMN_OK) status = limn_plan_get(s->plan, s->ports.output, LIMN_F32, logits);
+    if (status == LIMN_OK) status = limn_finite_check(ctx, s->file, "", (size_t)s->batch * result, logits);
     for (int b = 0; b < s->batch && first + b < n && status == LIMN_OK; b++)
         add_view(s, view_of(s, g, first + b), g, logits + (size_t)b * result, out, weight);
     return status;
@@ -223,7 +226,7 @@ limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int 
     limn_status status = fits ? LIMN_OK : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
     memset(out, 0, pixels * k * sizeof *out);
     for (int64_t i = 0; i < n && status == LIMN_OK; i += s->batch) {
-        status = run_batch(s, &g, i, image, out, weight, logits);
+        status = run_batch(ctx, s, &g, i, image, out, weight, logits);
         if (status == LIMN_OK && !limn_progress(ctx, "tile", i + s->batch, n)) status = limn_fail(ctx, LIMN_CANCELLED, "stopped");
     }
     for (size_t i = 0; i < pixels * k && status == LIMN_OK; i++) out[i] /= weight[i / k];

@@ -13,6 +13,7 @@ typedef struct limn_segmenter_options {
     int views;                  /* of each tile, averaged: 1 (0 too); 2: and mirrored, left and right; 4: all flips; 8: and turned (4 where it is not square) */
     bool own_parameters;        /* see limn_plan_options */
     limn_precision precision;
+    const char *file;           /* that the weights come from, for messages; it outlives the segmenter.  NULL: none */
 } limn_segmenter_options;
 
 /** Plan the network; nothing large is allocated before weights are given or bound.
@@ -34,7 +35,7 @@ size_t limn_segmenter_bytes(const limn_segmenter *s);
  *
  * @param image   [height, width, C] in 0..1
  * @param out     [height, width, K]
- * @return LIMN_OK; LIMN_NO_MEMORY; LIMN_CANCELLED by the progress callback ("tile")
+ * @return LIMN_OK; LIMN_NO_MEMORY; LIMN_CANCELLED by the progress callback ("tile"); what limn_finite_check() says of the logits
  */
 limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int height, const float *image, float *out);
 /** The class of the largest probability (the first of equals).  out [n] */

@@ -1,0 +1,110 @@
+/* test_finite.c: weights of NaN and infinity give a sentence with step, file and tensor, exit code 2 and no file, whatever runs them. */
+#include "file/image.h"
+#include "pipeline/autoencoder.h"
+#include "train/finite.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "make_folder.h"
+#include "make_unet.h"
+
+#define DIT "dit size=8 channels=1 patch=4 width=16 depth=1 heads=2 mlp=16"
+#define CLASSES "dit size=8 channels=1 patch=4 width=16 depth=1 heads=2 mlp=16 classes=3"
+#define TAE "tae size=16 width=8 levels=2"
+#define UNET "unet size=16 channels=1 classes=2 width=4 levels=2"
+
+/* The first value of a tensor becomes `value`. */
+static void poison(limn_ctx *ctx, const char *file, const char *tensor, float value)
+{
+    limn_safetensors *st;
+    uint64_t header; /* little endian, as this machine's */
+    assert_int_equal(limn_safetensors_open(ctx, file, &st), LIMN_OK);
+    const limn_entry *e = limn_safetensors_find(st, tensor);
+    assert_non_null(e);
+    FILE *f = fopen(file, "r+b");
+    assert_int_equal(fread(&header, sizeof header, 1, f), 1);
+    assert_int_equal(fseek(f, (long)(8 + header + e->begin), SEEK_SET), 0);
+    assert_int_equal(fwrite(&value, sizeof value, 1, f), 1);
+    fclose(f);
+    limn_safetensors_close(st);
+}
+
+/* Exit code of limn ARGUMENTS, $D being the folder; what it says on stderr into text. */
+static int limn(const char *arguments, char *text, size_t size)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "D=%s; OMP_WAIT_POLICY=passive %s/limn %s >/dev/null 2>$D/err", folder, LIMN_BINARY_DIR, arguments);
+    int status = system(command);
+    FILE *f = fopen(in("err"), "r");
+    text[fread(text, 1, size - 1, f)] = '\0';
+    fclose(f);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void what_is_not_finite_is_one_sentence_and_no_file(void **state)
+{
+    limn_ctx *ctx = *state;
+    static const struct { const char *net, *tensor; float value; const char *arguments, *words; } rows[] = {
+        {DIT, "blocks.0.attn.qkv.weight", NAN, "generate -m $D/m.safetensors -o $D/no.png --steps 4", "m.safetensors: step 1 of 4: the network's output is not finite: 1 values of tensor \"blocks.0.attn.qkv.weight\""},
+        {DIT, "final_layer.linear.bias", -INFINITY, "generate -m $D/m.safetensors -o $D/no.png --steps 4", "tensor \"final_layer.linear.bias\""},
+        {DIT, "final_layer.linear.bias", INFINITY, "generate -m $D/m.safetensors -o $D/no.png --steps 4 --precision bf16", "tensor \"final_layer.linear.bias\""},
+        {DIT, "final_layer.linear.bias", NAN, "denoise -m $D/m.safetensors $D/p.png --noise 40 -o $D/no.png", "tensor \"final_layer.linear.bias\""},
+        {DIT, "final_layer.linear.bias", 3e38f, "generate -m $D/m.safetensors -o $D/no.png", "though every weight is"},
+        {CLASSES, "y_embedder.embedding_table.weight", NAN, "generate -m $D/m.safetensors -o $D/no.png --class 0", "tensor \"y_embedder.embedding_table.weight\""},
+        {TAE, "encoder.0.weight", NAN, "encode -m $D/m.safetensors $D/p.png -o $D/no.safetensors -q", "m.safetensors: encoder: the network's output is not finite: 1 values of tensor \"encoder.0.weight\""},
+        {TAE, "decoder.1.weight", INFINITY, "interpolate -m $D/m.safetensors $D/p.png $D/p.png -o $D/no.png -q", "decoder: the network's output is not finite: 1 values of tensor \"decoder.1.weight\""},
+        {UNET, "outc.conv.bias", INFINITY, "segment -m $D/m.safetensors $D/p.png -o $D/no.png -q", "m.safetensors: the network's output is not finite: 1 values of tensor \"outc.conv.bias\""},
+    };
+    uint8_t pixels[16 * 16] = {0};
+    assert_int_equal(limn_png_write(ctx, in("p.png"), &(limn_image){16, 16, 1, pixels}, NULL), LIMN_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[4096];
+        assert_true(make_network(ctx, in("m.safetensors"), rows[i].net, NULL));
+        int code = limn(rows[i].arguments, text, sizeof text); /* healthy weights make a file */
+        if (code != 0 || (unlink(in("no.png")) != 0 && unlink(in("no.safetensors")) != 0)) fail_msg("limn %s: code %d: %s", rows[i].arguments, code, text);
+        poison(ctx, in("m.safetensors"), rows[i].tensor, rows[i].value);
+        code = limn(rows[i].arguments, text, sizeof text);
+        char *end = strchr(text, '\n');
+        if (code != 2 || !strstr(text, rows[i].words) || !end || end[1]) fail_msg("limn %s: code %d, expected \"%s\", found \"%s\"", rows[i].arguments, code, rows[i].words, text);
+        if (access(in("no.png"), F_OK) == 0 || access(in("no.safetensors"), F_OK) == 0) fail_msg("limn %s: left a file", rows[i].arguments);
+    }
+}
+
+static void finite_numbers_of_any_size_pass(void **state)
+{
+    limn_ctx *ctx = *state;
+    float x[] = {0, -0.0f, 3.4e38f, -3.4e38f, 1e-45f, 1, NAN};
+    assert_int_equal(limn_finite_check(ctx, NULL, "", 6, x), LIMN_OK);
+    assert_int_equal(limn_finite_check(ctx, NULL, "", 7, x), LIMN_DIVERGED);
+    x[6] = -INFINITY;
+    assert_int_equal(limn_finite_check(ctx, NULL, "", 7, x), LIMN_DIVERGED);
+    assert_int_equal(limn_finite_check(ctx, in("no such file"), "step 2 of 3", 7, x), LIMN_BAD_FILE); /* gone meanwhile */
+    assert_non_null(strstr(limn_error_text(ctx), "no such file: step 2 of 3: the network's output is not finite"));
+}
+
+static int begin(void **state)
+{
+    *state = limn_ctx_new();
+    return *state && make_folder(*state, "finite") ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    limn_ctx_free(*state);
+    return remove_folder();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_finite_is_one_sentence_and_no_file),
+        cmocka_unit_test(finite_numbers_of_any_size_pass),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
