@@ -37,6 +37,12 @@ bool cli_color(FILE *stream);
 /** 1234567 -> "1.2 MB".  out needs 32 bytes. @return out */
 const char *cli_bytes(double n, char *out);
 
+/** A context whose files do not stay half written when SIGINT, SIGTERM or SIGHUP ends the program; one at a time.  NULL after a message */
+limn_ctx *cli_ctx_new(void);
+void cli_ctx_free(limn_ctx *ctx);
+/** What cli_ctx_new() does with these signals: also for a verb that did something else with the first one. */
+void cli_end_by(int signal_number);
+
 /** Print "limn: sentence" and give the exit code of a status. */
 int cli_fail(limn_ctx *ctx, limn_status status);
 

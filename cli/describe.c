@@ -169,10 +169,10 @@ int cli_describe(int argc, char **argv)
         return 2;
     limn_cost_options o = {.batch = (int)batch, .n_steps = (int)steps, .recompute = f.recompute};
     if (!cli_precision(f.precision, &o.precision)) return 2;
-    limn_ctx *ctx = limn_ctx_new();
-    if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    limn_ctx *ctx = cli_ctx_new();
+    if (!ctx) return 1;
     limn_status status = describe(ctx, argc, argv, &f, &o, (int)depth);
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
-    limn_ctx_free(ctx);
+    cli_ctx_free(ctx);
     return code;
 }

@@ -229,14 +229,14 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     if (verb->denoises) o.guidance = 1;
     generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .seed = (long)o.seed, .resample = o.resample};
     if (!read_options(&w, &n, &o) || !read_start(verb, &w, &n, &o)) return 2;
-    limn_ctx *ctx = limn_ctx_new();
-    if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    limn_ctx *ctx = cli_ctx_new();
+    if (!ctx) return 1;
     generate_progress progress = {0};
     if (isatty(STDERR_FILENO) && !w.quiet) limn_ctx_set_progress(ctx, generate_show_progress, &progress);
     limn_ctx_set_log(ctx, generate_warn, NULL);
     limn_status status = limn_ctx_set_threads(ctx, (int)n.threads);
     if (status == LIMN_OK) status = run(ctx, verb, &w, &n, &o);
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
-    limn_ctx_free(ctx);
+    cli_ctx_free(ctx);
     return code;
 }

@@ -174,13 +174,13 @@ int cli_inspect(int argc, char **argv)
     int n = cli_parse(argc, argv, flags, files, MOST_FILES), code = 0;
     if (asked) return fputs(help, stdout), 0;
     if (n < 1) return fprintf(stderr, n < 0 ? "" : "limn inspect: expected a file, as in: limn inspect models/emoji/model.safetensors\n"), 2;
-    limn_ctx *ctx = limn_ctx_new();
-    if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    limn_ctx *ctx = cli_ctx_new();
+    if (!ctx) return 1;
     for (int i = 0; i < n; i++) {
         if (n > 1 && !json) printf("%s%s\n", i ? "\n" : "", files[i]);
         limn_status status = inspect(ctx, files[i], all, json);
         if (status != LIMN_OK) code = cli_fail(ctx, status);
     }
-    limn_ctx_free(ctx);
+    cli_ctx_free(ctx);
     return code;
 }

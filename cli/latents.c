@@ -15,8 +15,8 @@ int latent_begin(latent_job *job, const char *verb, const latent_flags *f)
     if (!f->model) return fprintf(stderr, "limn %s: expected -m with the weights of an autoencoder; see limn %s --help\n", verb, verb), 2;
     if (!f->output) return fprintf(stderr, "limn %s: expected -o with the file to write; see limn %s --help\n", verb, verb), 2;
     if (!cli_integer("--threads", f->threads, 0, 1024, &threads)) return 2;
-    job->ctx = limn_ctx_new();
-    if (!job->ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    job->ctx = cli_ctx_new();
+    if (!job->ctx) return 1;
     limn_ctx_set_log(job->ctx, tell, job);
     limn_status status = limn_ctx_set_threads(job->ctx, (int)threads);
     return status == LIMN_OK ? 0 : latent_end(job, status);
@@ -25,6 +25,6 @@ int latent_begin(latent_job *job, const char *verb, const latent_flags *f)
 int latent_end(latent_job *job, limn_status status)
 {
     int code = status == LIMN_OK ? 0 : cli_fail(job->ctx, status);
-    limn_ctx_free(job->ctx);
+    cli_ctx_free(job->ctx);
     return code;
 }

@@ -227,15 +227,15 @@ static int run_words(segment_job *job, const words *w, int n, const char **pictu
     long threads = 0;
     int code = read_words(job, w, &o, &threads);
     if (code) return code;
-    job->many = n > 1, job->ctx = limn_ctx_new();
-    if (!job->ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    job->many = n > 1, job->ctx = cli_ctx_new();
+    if (!job->ctx) return 1;
     limn_ctx_set_log(job->ctx, tell, job);
     limn_status status = limn_ctx_set_threads(job->ctx, (int)threads);
     if (status == LIMN_OK) status = segment_all(job, &o, w->model, n, pictures);
     if (status != LIMN_OK) code = cli_fail(job->ctx, status);
     limn_segmentation_free(job->segmentation);
     free(job->report);
-    limn_ctx_free(job->ctx);
+    cli_ctx_free(job->ctx);
     return code;
 }
 

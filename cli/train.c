@@ -64,7 +64,7 @@ static bool stepped; /* what is stopped then is saved */
 static void stop(int number)
 {
     stopped = 1;
-    signal(number, SIG_DFL);
+    cli_end_by(number);
 }
 
 static bool go_on(void *user, const char *what, int64_t done, int64_t total)
@@ -267,8 +267,8 @@ int cli_train(int argc, char **argv)
     o->save_every = l.save_every, o->log_every = l.log_every, o->sample_every = l.sample_every;
     o->seed = (uint64_t)l.seed, o->seconds = 60 * l.minutes;
 
-    limn_ctx *ctx = limn_ctx_new();
-    if (!ctx) return fprintf(stderr, "limn: out of memory\n"), 1;
+    limn_ctx *ctx = cli_ctx_new();
+    if (!ctx) return 1;
     double pictures = (double)o->batch * o->accumulate;
     o->report = report, o->user = &pictures;
     signal(SIGINT, stop);
@@ -282,6 +282,6 @@ int cli_train(int argc, char **argv)
     if (status == LIMN_OK) status = limn_train(ctx, o);
     if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
-    limn_ctx_free(ctx);
+    cli_ctx_free(ctx);
     return status == LIMN_CANCELLED && stepped ? 0 : code;
 }

@@ -22,9 +22,9 @@
 
 /* ---- system calls that fail on demand (see CMakeLists.txt) --------------------------------------------------------------- */
 
-enum { DIES = -1, SHORT = -2 };
+enum { DIES = -1, SHORT = -2, INTERRUPTED = -3, INTERRUPTED_AFTER = -4 };
 static struct {
-    int at, what, n; /* call number `at` (1 ...) fails with errno `what`, or is a short write, or kills the process */
+    int at, what, n; /* call number `at` (1 ...) fails with errno `what`, or is a short write, or kills the process, or a signal comes before or after it */
     int synced;      /* calls of fsync */
     bool after_rename;
 } fault;
@@ -33,9 +33,17 @@ static bool fails(void)
 {
     if (!fault.at || ++fault.n != fault.at) return false;
     if (fault.what == DIES) raise(SIGKILL);
-    if (fault.what == SHORT) return false;
+    if (fault.what == INTERRUPTED) raise(SIGTERM);
+    if (fault.what == SHORT || fault.what <= INTERRUPTED) return false;
     errno = fault.what;
     return true;
+}
+
+/* What a call gave, after the signal that comes behind it. */
+static ssize_t after(ssize_t result)
+{
+    if (fault.at && fault.n == fault.at && fault.what == INTERRUPTED_AFTER) raise(SIGTERM);
+    return result;
 }
 
 int __real_open(const char *path, int flags, ...);
@@ -46,7 +54,7 @@ int __wrap_open(const char *path, int flags, ...)
     va_start(args, flags);
     int mode = flags & O_CREAT ? va_arg(args, int) : 0;
     va_end(args);
-    return fails() ? -1 : __real_open(path, flags, mode);
+    return fails() ? -1 : (int)after(__real_open(path, flags, mode));
 }
 
 ssize_t __real_write(int fd, const void *bytes, size_t n);
@@ -55,7 +63,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 {
     if (fails()) return -1;
     bool cut = fault.at && fault.n == fault.at && fault.what == SHORT;
-    return __real_write(fd, bytes, cut ? (n + 1) / 2 : n);
+    return after(__real_write(fd, bytes, cut ? (n + 1) / 2 : n));
 }
 
 ssize_t __real_pwrite(int fd, const void *bytes, size_t n, off_t at);
@@ -64,14 +72,14 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t at)
 {
     if (fails()) return -1;
     bool cut = fault.at && fault.n == fault.at && fault.what == SHORT;
-    return __real_pwrite(fd, bytes, cut ? (n + 1) / 2 : n, at);
+    return after(__real_pwrite(fd, bytes, cut ? (n + 1) / 2 : n, at));
 }
 
 int __real_ftruncate(int fd, off_t n);
 int __wrap_ftruncate(int fd, off_t n);
 int __wrap_ftruncate(int fd, off_t n)
 {
-    return fails() ? -1 : __real_ftruncate(fd, n);
+    return fails() ? -1 : (int)after(__real_ftruncate(fd, n));
 }
 
 /* Counted, not done: what these tests kill is a process, never the machine, and a disk under load takes its time. */
@@ -80,7 +88,7 @@ int __wrap_fsync(int fd)
 {
     (void)fd;
     fault.synced++;
-    return fails() ? -1 : 0;
+    return fails() ? -1 : (int)after(0);
 }
 
 int __real_rename(const char *from, const char *to);
@@ -90,7 +98,7 @@ int __wrap_rename(const char *from, const char *to)
     if (fails()) return -1;
     int code = __real_rename(from, to);
     fault.after_rename |= code == 0;
-    return code;
+    return (int)after(code);
 }
 
 /* ---- helpers ----------------------------------------------------------------------------------------------------------- */
@@ -229,6 +237,54 @@ static void a_process_killed_at_any_call_of_a_save_leaves_the_old_file_or_the_ne
     }
     assert_int_equal(code, 0);
     assert_true(i > 8 && old > 4);
+}
+
+static void end_by(int number)
+{
+    limn_ctx_abandon(ctx);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static int be_interrupted_in_a_save(void *user)
+{
+    ctx = limn_ctx_new(); /* the parent's may be writing */
+    memset(&fault, 0, sizeof fault);
+    fault.at = ((int *)user)[0], fault.what = ((int *)user)[1];
+    signal(SIGTERM, end_by);
+    return save("faults/x.safetensors", 2) == LIMN_OK ? 0 : 1;
+}
+
+/* Before and behind every call, the opening of the partial file included. */
+static void a_signal_at_any_call_of_a_save_leaves_no_partial_file(void **state)
+{
+    (void)state;
+    int signals = 0;
+    for (int what = INTERRUPTED; what >= INTERRUPTED_AFTER; what--)
+        for (int i = 1, code = -SIGTERM; code == -SIGTERM; i++) {
+            fresh("faults");
+            assert_int_equal(save("faults/x.safetensors", 1), LIMN_OK);
+            code = in_child(be_interrupted_in_a_save, (int[]){i, what});
+            float value = value_in("faults/x.safetensors");
+            assert_true(code == -SIGTERM ? value == 1 || value == 2 : code == 0 && value == 2);
+            if (n_files("faults") != 1) fail_msg("a signal %s call %d left a partial file", what == INTERRUPTED ? "before" : "behind", i);
+            signals += code == -SIGTERM;
+        }
+    print_message("%d signals\n", signals);
+    assert_true(signals >= 16);
+}
+
+/* A writer that the signal's handler does not own: another process has the lock, and its partial file stays. */
+static void a_signal_leaves_the_partial_file_of_another_process(void **state)
+{
+    (void)state;
+    limn_writer first;
+    fresh("faults");
+    assert_int_equal(limn_file_create(ctx, "faults/x.safetensors", &first), LIMN_OK);
+    assert_int_equal(in_child(be_interrupted_in_a_save, (int[]){1, INTERRUPTED_AFTER}), -SIGTERM); /* opened, and no lock yet */
+    assert_int_equal(access("faults/.x.safetensors.partial", F_OK), 0);
+    limn_file_discard(&first);
+    assert_int_equal(n_files("faults"), 0);
 }
 
 static int save_under_a_limit(void *user)
@@ -512,6 +568,8 @@ int main(void)
         cmocka_unit_test(a_save_syncs_the_file_and_its_folder),
         cmocka_unit_test(a_save_survives_the_failure_of_each_system_call),
         cmocka_unit_test(a_process_killed_at_any_call_of_a_save_leaves_the_old_file_or_the_new),
+        cmocka_unit_test(a_signal_at_any_call_of_a_save_leaves_no_partial_file),
+        cmocka_unit_test(a_signal_leaves_the_partial_file_of_another_process),
         cmocka_unit_test(a_limit_on_the_size_of_files_is_an_error_not_a_signal),
         cmocka_unit_test(a_folder_that_may_not_be_written_is_named),
         cmocka_unit_test(a_full_disk_keeps_the_old_file_and_no_part_of_the_new),

@@ -47,6 +47,10 @@ typedef bool (*limn_progress_fn)(void *user, const char *what, int64_t done, int
 limn_ctx *limn_ctx_new(void);
 void limn_ctx_free(limn_ctx *ctx); /* NULL is allowed */
 
+/** For a signal's handler that is about to end the process, on the thread that uses ctx: remove the partial files of what is being written.
+ *  Async-signal-safe.  Files that were there stay as they were; ctx is good for nothing afterwards. */
+void limn_ctx_abandon(limn_ctx *ctx);
+
 /** Sentence for the last failure of this context, "" if none.  Borrowed; valid until the next call with ctx. */
 const char *limn_error_text(const limn_ctx *ctx);
 /** Short English name of a status, for logs. */

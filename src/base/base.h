@@ -16,6 +16,7 @@ struct limn_ctx {
     void *log_user;
     limn_progress_fn progress;
     void *progress_user;
+    struct limn_writer *writing; /* files under way (file/bytes.h), the last one begun first; NULL: none */
 };
 
 /** Record a sentence and return status, so that callers write `return limn_fail(ctx, LIMN_BAD_FILE, "%s: ...", path)`.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -87,11 +88,43 @@ static limn_status find_target(limn_writer *w, const char *path)
     return LIMN_OK;
 }
 
+/* ctx->writing is read by a signal's handler, between any two instructions. */
+static void enter(limn_writer *w)
+{
+    w->next = w->ctx->writing;
+    atomic_signal_fence(memory_order_release);
+    w->ctx->writing = w;
+}
+
+static void leave(limn_writer *w)
+{
+    struct limn_writer **at = &w->ctx->writing;
+    while (*at && *at != w) at = &(*at)->next;
+    if (*at) *at = w->next;
+}
+
+/* Whether the file behind a descriptor is the one of this name. */
+static bool same_file(int fd, const char *name, struct stat *ours)
+{
+    struct stat there;
+    return fstat(fd, ours) == 0 && stat(name, &there) == 0 && ours->st_ino == there.st_ino && ours->st_dev == there.st_dev;
+}
+
+/* Only what may be called in a handler.  It may have interrupted open_partial() before the descriptor was known; whoever holds the lock owns the file. */
+void limn_ctx_abandon(limn_ctx *ctx)
+{
+    struct stat ours;
+    for (limn_writer *w = ctx->writing; w; w = w->next) {
+        int fd = w->fd >= 0 ? w->fd : open(w->partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && same_file(fd, w->partial, &ours)) unlink(w->partial);
+    }
+}
+
 /* Open and lock the partial file.  Between the two its writer may have renamed it: then it is not ours, and we try again. */
 static limn_status open_partial(limn_writer *w)
 {
     for (;;) {
-        struct stat ours, there;
+        struct stat ours;
         w->fd = open(w->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
         if (w->fd < 0) return cannot(w, "create");
         if (flock(w->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
@@ -99,7 +132,7 @@ static limn_status open_partial(limn_writer *w)
             w->fd = -1;
             return w->status = limn_fail(w->ctx, LIMN_IO, "%s: another process is writing it", w->path);
         }
-        bool same = fstat(w->fd, &ours) == 0 && stat(w->partial, &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+        bool same = same_file(w->fd, w->partial, &ours);
         if (same && S_ISREG(ours.st_mode) && ftruncate(w->fd, 0) == 0) return LIMN_OK;
         if (same) {
             cannot(w, "create");
@@ -114,7 +147,11 @@ limn_status limn_file_create(limn_ctx *ctx, const char *path, limn_writer *w)
 {
     *w = (limn_writer){.ctx = ctx, .fd = -1};
     if (find_target(w, path) != LIMN_OK) return w->status;
-    if (!w->direct) return open_partial(w);
+    if (!w->direct) {
+        enter(w);
+        if (open_partial(w) != LIMN_OK) leave(w);
+        return w->status;
+    }
     w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
     return w->fd < 0 ? cannot(w, "open") : LIMN_OK;
 }
@@ -156,6 +193,7 @@ void limn_file_discard(limn_writer *w)
 {
     if (w->fd < 0) return;
     if (!w->direct) unlink(w->partial); /* before the lock goes with the descriptor */
+    leave(w);
     close(w->fd);
     w->fd = -1;
 }
@@ -191,6 +229,7 @@ limn_status limn_file_commit(limn_writer *w)
         limn_file_discard(w);
         return w->status;
     }
+    leave(w);
     if (close(w->fd) != 0 && errno != EINTR) cannot(w, "write");
     w->fd = -1;
     if (!w->direct) sync_folder(w);

@@ -14,12 +14,14 @@ limn_status limn_file_open(limn_ctx *ctx, const char *path, int *fd, size_t *n);
 limn_status limn_file_read_at(limn_ctx *ctx, const char *path, int fd, size_t offset, size_t n, void *to);
 
 /* Atomic writing: a hidden file ".NAME.partial" beside `path`, fsync, rename, fsync of the folder.  Until limn_file_commit()
- * succeeds, an older file at `path` is untouched, and whatever fails, no partial file stays.  One that a killed process left is
- * overwritten by the next write; one that a living process is writing is refused.  A link is followed, not replaced; a device or
- * pipe ("/dev/stdout") is written directly. */
+ * succeeds, an older file at `path` is untouched, and whatever fails, no partial file stays; a signal's handler removes it by
+ * limn_ctx_abandon().  One that a killed process left is overwritten by the next write; one that a living process is writing is refused.
+ * A link is followed, not replaced; a device or pipe ("/dev/stdout") is written directly.  A writer stays where it is until commit or discard:
+ * the context knows its address. */
 enum { LIMN_PATH_BYTES = 4096 };
 typedef struct limn_writer {
     limn_ctx *ctx;
+    struct limn_writer *next; /* of ctx->writing */
     char path[LIMN_PATH_BYTES], partial[LIMN_PATH_BYTES];
     int fd;
     bool direct;
