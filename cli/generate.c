@@ -115,6 +115,8 @@ static bool read_start(const generate_verb *verb, generate_words *w, generate_nu
     if (verb->between && !w->seeds) return lacks("expected --seeds, as in --seeds 1,2");
     if (!w->init && w->mask) return lacks("--mask expects --init-img too, the picture of which a part is kept");
     if (!w->init && w->strength) return lacks("--strength expects --init-img too, the picture to start from");
+    if (verb->denoises && w->strength) return lacks("--strength is for limn generate: limn denoise sets out from --noise");
+    if (verb->between && w->grid) return lacks("--grid is for limn generate: limn interpolate makes one strip");
     if (!w->mask && w->resample) return lacks("--resample expects --mask too");
     if (w->mask) o->strength = 1;
     if (!cli_real("--strength", w->strength, 0, 1, &o->strength) || !cli_integer("--resample", w->resample, 1, 100, &n->resample) ||
@@ -146,8 +148,20 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
     return true;
 }
 
+/* Flags of guidance where there is none. */
+static limn_status check_guidance(limn_ctx *ctx, const limn_pipeline_info *info, const generate_words *w, const limn_generate_options *o)
+{
+    const char *flag = w->rescale ? "--guidance-rescale" : w->negative ? "--negative-prompt" : NULL;
+    if (!info->guides && ((w->guidance && o->guidance != 1) || flag))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for networks that read text or a class and know what to make without: this model (%s) is none, leave it out",
+                         flag ? flag : "--cfg-scale", info->network);
+    if (flag && o->guidance == 1) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s changes guidance, and a --cfg-scale of 1 is none", flag);
+    return LIMN_OK;
+}
+
 /* What the flags ask for and this model cannot do. */
-static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w, const generate_numbers *n)
+static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w, const generate_numbers *n,
+                               const limn_generate_options *o)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
     if (verb->enlarges && !info.enlarges) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) does not enlarge pictures: it was trained without the setting enlarge", info.network);
@@ -158,7 +172,7 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
     if (!info.reads_text && (w->prompt || w->negative)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) reads no text: leave the prompt out", info.network);
     if (!info.classes && w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
     if (info.classes && !w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d, or %d for none", info.classes - 1, info.classes);
-    return LIMN_OK;
+    return check_guidance(ctx, &info, w, o);
 }
 
 static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *out, const limn_generate_options *o)
@@ -184,7 +198,7 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
         status = limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is not in this folder: give -m with a model, or go to where Limn was built", own_model);
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : own_model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
-    if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n);
+    if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n, o);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);
     if (w->init) o->init = &init;
     if (w->mask) o->mask = &mask;

@@ -215,6 +215,9 @@ static int read_words(segment_job *job, const words *w, limn_segmentation_option
     job->ranged = w->range != NULL;
     if (w->range && !limn_range_parse(w->range, &job->range)) return wrong("--range is \"auto\", \"minmax\" or two numbers, the lesser first, as in --range 0,4095", w->range);
     if (w->cell && !job->truth) return fprintf(stderr, "limn segment: --cell compares with a truth: give --truth as well\n"), 2;
+    if ((w->class || w->bits) && !job->probability)
+        return fprintf(stderr, "limn segment: %s is for --probability: give that as well\n", w->class ? "--class" : "--bits"), 2;
+    if (job->values && !job->output && !job->truth) return fprintf(stderr, "limn segment: --values is for the mask of -o and for --truth: give one of them\n"), 2;
     if (job->json && !job->truth) return fprintf(stderr, "limn segment: --json prints how good the result is: give --truth as well\n"), 2;
     job->kept_class = (int)class, job->cell = (int)cell, job->wide = bits == 16;
     *o = (limn_segmentation_options){.tile = (int)tile, .overlap = (int)overlap, .views = (int)views, .precision = precision};

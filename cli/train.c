@@ -1,6 +1,6 @@
 /* train.c: limn train NET --data FOLDER --out RUN */
 #include "cli.h"
-#include "train/trainer.h"
+#include "train_flags.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -184,6 +184,8 @@ static bool read_numbers(train_number *numbers, int n)
     return true;
 }
 
+enum { MAX_GIVEN = 64 };
+
 /* Everything on the command line. */
 typedef struct train_line {
     limn_train_options o;
@@ -193,6 +195,7 @@ typedef struct train_line {
     long adversary_start;
     long batch, accumulate, steps, warmup, decay, save_every, log_every, sample_every, threads, seed;
     double minutes;
+    const char *given[MAX_GIVEN + 1]; /* names of the flags that were there; ends with NULL */
     bool asked;
 } train_line;
 
@@ -233,6 +236,8 @@ static bool read_line(int argc, char **argv, train_line *l)
     }
     if (cli_parse(argc, argv, flags, &l->net, 1) < 0) return false;
     if (l->asked) return false;
+    for (int i = 0, n = 0; i < n_flags && n < MAX_GIVEN; i++)
+        if (train_flag_given(&flags[i])) l->given[n++] = flags[i].longer;
     if (l->latents && o->data) return fprintf(stderr, "limn train: --data gives pictures, --latents what was made of them: give one of them\n"), false;
     if (l->latents) o->data = l->latents, o->latents = true;
     if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
@@ -278,6 +283,7 @@ int cli_train(int argc, char **argv)
     limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
     if (status == LIMN_OK) status = limn_settings_find(ctx, l.net, &o->settings);
     if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
+    if (status == LIMN_OK) status = train_flags_check(ctx, o, l.given);
     if (status == LIMN_OK && o->latents) status = fit_latents(ctx, o);
     if (status == LIMN_OK) status = limn_train(ctx, o);
     if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */

@@ -188,6 +188,11 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("decode -m none cat.safetensors", "expected -o");
     refuses("decode -m none cat.safetensors -o $D/cat.jpg", "must end in .png");
     refuses("interpolate -m none a.png -o $D/x.png", "expected two pictures");
+    refuses("interpolate -m none a.png b.png --delay 50 -o $D/x.png", "--delay is for an animation");
+    refuses("interpolate --seeds 1,2 x --grid -o $D/x.png", "--grid is for limn generate");
+    refuses("encode -m none cat.png -o $D/cat.safetensors --size 8", "--size is for a folder of pictures");
+    refuses("encode -m none cat.png -o $D/cat.safetensors --where a=b", "--where is for a folder of pictures");
+    refuses("denoise $D/none.png --noise 4 --strength 0.5", "--strength is for limn generate");
 }
 
 /* ---- describe ------------------------------------------------------------------------------------------------------------ */

@@ -457,8 +457,14 @@ static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **sta
         {"x --cfg-scale nan", "--cfg-scale"}, {"x -b 0", "--batch-count"}, {"x -n 2 -b 2", "-b"}, {"x -s many", "--seed"}, {"x --precision f8", "f8"}, {"x y", "y"},
         {"x -p y", "-p"}, {"x -o gen-nothing/a.png", "gen-nothing"}, {"x -o a.jpg", "a.jpg"}, {"x -o gen-text", "folder"}, {"x --stepz 3", "--stepz"}, {"x -m gen-nothing", "gen-nothing"},
         {"x --guidance-rescale 7", "--guidance-rescale"}, {"x --karras --scheduler leading", "--karras"}, {"x --steps", "--steps"},
+        {"x --negative-prompt y --cfg-scale 1", "--negative-prompt changes guidance"}, {"x --guidance-rescale 0.5 --cfg-scale 1", "--guidance-rescale changes guidance"},
+        {"--cfg-scale 3 -m gen-plain", "--cfg-scale is for networks that read text or a class"}, {"--guidance-rescale 0.5 -m gen-plain", "--guidance-rescale is for"},
+        {"--class 1 --negative-prompt y -m gen-label", "reads no text"}, {"--class 1 -m gen-plain", "knows no labels"}, {"--class 1 --merges m -m gen-label", "no flag --merges"},
     };
+    recipe plain = {.folder = "gen-plain", .net = PLAIN_NET, .schedule = "flow", .prediction = "flow"};
     write_model(ctx, &text_model);
+    write_model(ctx, &label_model);
+    write_model(ctx, &plain);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char flags[256], out[64];
         snprintf(flags, sizeof flags, "%s %s", strstr(rows[i][0], " -m ") ? "" : "-m gen-text", rows[i][0]);

@@ -76,6 +76,18 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"dit|--data=|--out|run-cli", "the folder of the data has no name"}, {"unet|--data=|--out|run-cli", "the folder of the data has no name"},
         {"dit|--data|shapes|--out=|--set|" SMALL, "(--out) has no name"},
         {"dit|--data|shapes|--out|run-cli|--where|split=train|--set|" SMALL, "--where"},
+        {"unet|--data|shapes|--out|run-cli|--discriminator|1", "--discriminator is for autoencoders (vae, tae); this training of unet has no use for it"},
+        {"dit|--data|shapes|--out|run-cli|--merges|m", "--merges is for networks with a text encoder (text_encoder=clip); this training of dit"},
+        {"vae|--data|shapes|--out|run-cli|--merges|m", "--merges is for"}, {"vae|--data|shapes|--out|run-cli|--class-weights|1,2", "--class-weights is for networks of classes"},
+        {"unet|--data|shapes|--out|run-cli|--loss|dice|--class-weights|1,2", "with every --loss but dice"}, {"dit|--data|shapes|--out|run-cli|--loss|ce", "--loss is for"},
+        {"tae|--data|shapes|--out|run-cli|--kl|1e-6", "--kl is for autoencoders whose latents are a distribution"}, {"unet|--data|shapes|--out|run-cli|--crop|centre", "--crop is for"},
+        {"tae|--data|shapes|--out|run-cli|--discriminator-start|5", "with --discriminator above 0"}, {"unet|--data|shapes|--out|run-cli|--where|a=b", "--where is for"},
+        {"dit|--data|shapes|--out|run-cli|--gamma|4", "with --weighting min-snr"}, {"dit|--data|shapes|--out|run-cli|--schedule|linear|--time-std|2", "with --schedule flow"},
+        {"dit|--data|shapes|--out|run-cli|--drop|0.2", "--drop is for networks that are told words"}, {"adm-64|--data|shapes|--out|run-cli|--drop|0.2", "always_labelled=0"},
+        {"unet|--latents|x|--out|run-cli", "--latents is for networks that denoise"}, {"vae|--data|shapes|--out|run-cli|--schedule|flow", "--schedule is for networks that denoise"},
+        {"unet|--data|shapes|--out|run-cli|--flip", "--augment flip=1"}, {"dit|--data|shapes|--out|run-cli|--label-field|a", "--label-field is for"},
+        {"mmdit-emoji|--data|shapes|--out|run-cli|--label-field|a", "--label-field is for"}, {"ddpm-digits|--data|shapes|--out|run-cli|--caption-field|a", "--caption-field is for"},
+        {"mmdit-emoji|--data|shapes|--out|run-cli|--range|0,1", "--range is for"}, {"ddpm|--data|shapes|--out|run-cli|--fold|0/5", "--fold is for"},
     };
     char text[4096];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

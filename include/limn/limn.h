@@ -90,6 +90,7 @@ typedef struct limn_pipeline_info {
     int enlarges;                /* above 0: its pictures are made of pictures so many times smaller, limn_generate_options.small */
     int classes;                 /* labels it knows; 0: it takes none */
     bool reads_text;
+    bool guides;                 /* it knows what to make when it is told nothing: guidance, a negative text */
 } limn_pipeline_info;
 
 typedef struct limn_generate_options {

@@ -269,7 +269,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
         int side = limn_settings_get(&p->settings, "size");
         j.channels = sampling.channels, j.out_channels = sampling.out_channels;
         j.size = (size_t)side * (size_t)side * (size_t)j.channels, j.out_size = j.size / (size_t)j.channels * (size_t)j.out_channels;
-        j.guided = o->guidance != 1 && (p->bpe || limn_settings_get(&p->settings, "classes")) && !limn_settings_get(&p->settings, "always_labelled");
+        j.guided = o->guidance != 1 && limn_pipeline_describe(p).guides;
         /* DiT's published sampling guides the first three channels of a network that also predicts the variance. */
         j.guided_channels = j.out_channels == j.channels || j.channels < 3 ? j.channels : 3;
         status = run_all(&j, images);

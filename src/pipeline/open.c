@@ -163,11 +163,11 @@ const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
 {
     limn_autoencoder_info vae = p->vae ? limn_autoencoder_describe(p->vae) : (limn_autoencoder_info){.factor = 1};
-    int size = limn_settings_get(&p->settings, "size") * vae.factor;
+    int size = limn_settings_get(&p->settings, "size") * vae.factor, classes = limn_settings_get(&p->settings, "classes");
     const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name, .sampler = sampler, .width = size, .height = size,
                                 .channels = p->vae ? vae.channels : limn_settings_get(&p->settings, "channels"),
                                 .enlarges = limn_settings_get(&p->settings, "enlarge"),
-                                .makes_latents = p->makes_latents, .classes = limn_settings_get(&p->settings, "classes"),
-                                .reads_text = p->bpe != NULL};
+                                .makes_latents = p->makes_latents, .classes = classes, .reads_text = p->bpe != NULL,
+                                .guides = (p->bpe || classes) && !limn_settings_get(&p->settings, "always_labelled")};
 }
