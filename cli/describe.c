@@ -3,6 +3,7 @@
 #include "describe.h"
 #include "file/safetensors.h"
 #include "graph/describe.h"
+#include "model/map/map.h"
 #include "train/cost.h"
 #include "train/weights.h"
 
@@ -16,10 +17,11 @@ static const char help[] =
     "\n"
     "Draws a network: every block with the shape after it, parameters and FLOPs (two per multiply-add), the totals, and the\n"
     "memory that running and training it takes.  NET is a family, a preset, a weight file, or the folder that limn\n"
-    "train wrote.\n"
+    "train wrote; of a checkpoint with several networks --network says which.\n"
     "Without NET: the table of all networks.\n"
     "\n"
     "  --set NAME=VALUE   change a setting; as often as you like, or several in one: --set \"depth=24 attention=joint\"\n"
+    "  --network FAMILY   of a file with several networks the one of this family: clip-text, ldm-unet, vae ...\n"
     "  --settings         the settings of NET: value, range, meaning\n"
     "  -b, --batch 1      pictures at once\n"
     "  --steps 20         sampling steps, for the memory of inference\n"
@@ -39,7 +41,7 @@ static const char help[] =
     "  limn describe mmdit-emoji --json | jq .memory.training.peak_bytes\n";
 
 typedef struct describe_flags {
-    const char *net, *set, *batch, *steps, *precision, *depth, *recompute;
+    const char *net, *network, *set, *batch, *steps, *precision, *depth, *recompute;
     bool help, settings, plan, train_plan, json, all, ascii;
 } describe_flags;
 
@@ -123,8 +125,27 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_
     return status;
 }
 
+/* The network of a weight file, or the one of several that was asked for. */
+static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *asked, limn_settings *out)
+{
+    limn_text known = {0};
+    limn_map map;
+    int n = 0;
+    limn_status status = LIMN_OK;
+    for (limn_map_place place = {0}; !limn_safetensors_metadata(st, "limn.settings") && status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY;) {
+        status = limn_map_detect_next(ctx, file, st, &place, &map);
+        if (status == LIMN_OK) limn_text_printf(&known, "%s%s", n++ ? ", " : "", map.dialect->family);
+    }
+    if (n > 1 && !asked) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds %d networks, %s: say which with --network", file, n, known.bytes ? known.bytes : "");
+    else status = limn_weights_settings_among(ctx, file, st, asked, out);
+    if (status == LIMN_OK && asked && strcmp(asked, out->family->name) != 0)
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network: %s holds no \"%.100s\" but %s", file, asked, n > 1 && known.bytes ? known.bytes : out->family->name);
+    limn_text_free(&known);
+    return status;
+}
+
 /* A name, a weight file, or a folder with one. */
-static limn_status find_network(limn_ctx *ctx, const char *name, limn_settings *out)
+static limn_status find_network(limn_ctx *ctx, const char *name, const char *asked, limn_settings *out)
 {
     char inside[1100];
     struct stat there;
@@ -132,12 +153,13 @@ static limn_status find_network(limn_ctx *ctx, const char *name, limn_settings *
     snprintf(inside, sizeof inside, "%s/model.safetensors", name);
     bool file = (dot && strcmp(dot, ".safetensors") == 0) || (stat(name, &there) == 0 && S_ISREG(there.st_mode) && limn_settings_find(ctx, name, out) != LIMN_OK);
     bool folder = !file && strlen(name) < 1024 && access(inside, R_OK) == 0;
+    if (!file && !folder && asked) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network is for a weight file with several networks, and %.200s is none", name);
     if (!file && !folder) return limn_settings_find(ctx, name, out);
     limn_safetensors *st;
     const char *path = folder ? inside : name;
     limn_status status = limn_safetensors_open(ctx, path, &st);
     if (status != LIMN_OK) return status;
-    status = limn_weights_settings(ctx, path, st, out);
+    status = find_in_file(ctx, path, st, asked, out);
     limn_safetensors_close(st);
     return status;
 }
@@ -145,7 +167,7 @@ static limn_status find_network(limn_ctx *ctx, const char *name, limn_settings *
 static limn_status describe(limn_ctx *ctx, int argc, char **argv, const describe_flags *f, limn_cost_options *o, int depth)
 {
     if (!f->net) return f->json ? cli_families_json(ctx) : cli_families_print(ctx);
-    limn_status status = find_network(ctx, f->net, &o->settings);
+    limn_status status = find_network(ctx, f->net, f->network, &o->settings);
     if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
     if (status != LIMN_OK) return status;
     if (!f->settings) return draw(ctx, f, o, depth);
@@ -153,11 +175,23 @@ static limn_status describe(limn_ctx *ctx, int argc, char **argv, const describe
     return LIMN_OK;
 }
 
+/* A flag that changes nothing of what is asked for.  @return false after a message */
+static bool flags_fit(const describe_flags *f)
+{
+    const char *drawn = f->plan ? "--plan" : f->train_plan ? "--train-plan" : f->depth ? "--depth" : f->all ? "--all" : f->ascii ? "--ascii" : NULL;
+    const char *memory = f->batch ? "--batch" : f->steps ? "--steps" : f->precision ? "--precision" : f->recompute ? "--recompute" : NULL;
+    const char *wrong = f->json && drawn ? drawn : f->settings && f->json ? "--json" : f->settings && drawn ? drawn : f->settings ? memory : NULL;
+    if (!f->net && (memory || f->network || f->set || f->settings || (drawn && !f->ascii)))
+        return fprintf(stderr, "limn describe: %s is for one network: name it, as in limn describe mmdit\n", memory ? memory : f->network ? "--network" : f->set ? "--set" : f->settings ? "--settings" : drawn), false;
+    if (wrong) fprintf(stderr, "limn describe: %s changes nothing in %s\n", wrong, f->settings ? "--settings, a table" : "--json, which has every block");
+    return !wrong;
+}
+
 int cli_describe(int argc, char **argv)
 {
     describe_flags f = {0};
     const cli_flag flags[] = {
-        {NULL, "--set", &f.set, NULL}, {"-b", "--batch", &f.batch, NULL}, {NULL, "--steps", &f.steps, NULL}, {NULL, "--precision", &f.precision, NULL},
+        {NULL, "--set", &f.set, NULL}, {NULL, "--network", &f.network, NULL}, {"-b", "--batch", &f.batch, NULL}, {NULL, "--steps", &f.steps, NULL}, {NULL, "--precision", &f.precision, NULL},
         {NULL, "--depth", &f.depth, NULL}, {NULL, "--recompute", &f.recompute, NULL}, {NULL, "--plan", NULL, &f.plan}, {NULL, "--train-plan", NULL, &f.train_plan}, {NULL, "--settings", NULL, &f.settings},
         {NULL, "--json", NULL, &f.json}, {"-a", "--all", NULL, &f.all}, {NULL, "--full", NULL, &f.all}, {NULL, "--ascii", NULL, &f.ascii},
         {"-h", "--help", NULL, &f.help}, {NULL, NULL, NULL, NULL}};
@@ -168,6 +202,7 @@ int cli_describe(int argc, char **argv)
         !cli_integer("--depth", f.depth, 1, 30, &depth))
         return 2;
     limn_cost_options o = {.batch = (int)batch, .n_steps = (int)steps, .recompute = f.recompute};
+    if (!flags_fit(&f)) return 2;
     if (!cli_precision(f.precision, &o.precision)) return 2;
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;

@@ -12,8 +12,9 @@ static const char help[] =
     "limn inspect FILE... [flags]\n"
     "\n"
     "A weight file: safetensors, the index of several (.safetensors.index.json), or what torch.save() wrote (.pt, .pth,\n"
-    ".ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, the network it\n"
-    "fits, whether it is damaged.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
+    ".ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, whether it is\n"
+    "damaged, and the network it fits: all of them where a checkpoint holds several.  Of latents that limn encode made:\n"
+    "how many, shape, scale, spread, autoencoder.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
     "A PNG that limn generate made: prompt, seed and settings.\n"
     "\n"
     "  -a, --all   every tensor on a line of its own\n"
@@ -55,11 +56,14 @@ static void print_metadata(const limn_safetensors *st)
         if (strcmp(key, "limn.settings") != 0) printf("metadata  %s: %s\n", limn_escape(key, strlen(key), a, sizeof a), limn_escape(value, strlen(value), b, sizeof b));
 }
 
-static void print_fit(const limn_fit *fit)
+/* many: of several networks in one file, which are told apart by what their tensors' names begin with */
+static void print_fit(const limn_fit *fit, bool many)
 {
-    char text[1024];
-    if (fit->source == LIMN_FIT_PUBLISHED) printf("published as %s\n", fit->preset);
-    if (fit->source == LIMN_FIT_NONE) printf("network   none that Limn knows by these names and shapes\n          %s\n", fit->missing);
+    char text[1024], prefix[256];
+    if (fit->preset && fit->source != LIMN_FIT_PRESET)
+        printf(many && fit->prefix[0] ? "published as %s, names begin with %s\n" : "published as %s\n", fit->preset, limn_escape(fit->prefix, strlen(fit->prefix), prefix, sizeof prefix));
+    if (fit->source == LIMN_FIT_NONE && fit->preset) printf("network   not one that Limn builds\n          %s\n", fit->missing);
+    else if (fit->source == LIMN_FIT_NONE) printf("network   none that Limn knows by these names and shapes\n          %s\n", fit->missing);
     else if (fit->source == LIMN_FIT_PRESET) printf("network   fits %s: all %d parameters are here under its names\n", fit->preset, fit->n_parameters);
     else if (fit->n_found == fit->n_parameters) printf("network   %s\n          fits: all %d parameters are here\n", limn_settings_text(&fit->settings, text), fit->n_parameters);
     else printf("network   %s\n          does not fit: %d of %d parameters are here; %s\n", limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
@@ -77,16 +81,21 @@ static limn_status print_checksum(limn_ctx *ctx, const limn_safetensors *st)
 static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, json_t **json)
 {
     limn_safetensors *st;
-    limn_fit fit;
+    limn_fit fits[LIMN_MAX_FITS];
+    cli_latents latents;
+    int n = 0;
     limn_status status = limn_safetensors_open(ctx, file, &st);
     if (status != LIMN_OK) return status;
-    status = limn_fit_find(ctx, file, st, &fit);
-    if (json && status == LIMN_OK) *json = cli_weights_json(file, st, &fit);
+    status = cli_latents_find(ctx, file, st, &latents);
+    if (status == LIMN_OK && latents.kind == CLI_NO_LATENTS) status = limn_fit_all(ctx, file, st, fits, &n);
+    if (json && status == LIMN_OK) *json = cli_weights_json(file, st, &latents, n, fits);
     else if (!json) {
         limn_status listed = cli_tensors_print(ctx, st, all); /* also when the metadata is wrong */
         print_totals(st);
         print_metadata(st);
-        if (status == LIMN_OK) print_fit(&fit);
+        if (status == LIMN_OK && latents.kind != CLI_NO_LATENTS) cli_latents_print(&latents);
+        if (n > 1 && status == LIMN_OK) printf("networks  %d\n", n);
+        for (int i = 0; i < n && status == LIMN_OK; i++) print_fit(&fits[i], n > 1);
         if (status == LIMN_OK) status = print_checksum(ctx, st);
         if (listed != LIMN_OK) status = listed;
     }

@@ -23,22 +23,26 @@ static json_t *tensor_json(const limn_entry *e)
 static json_t *fit_json(const limn_fit *fit)
 {
     char settings[1024];
-    if (fit->source == LIMN_FIT_NONE) return json_null();
+    if (fit->source == LIMN_FIT_NONE) return fit->preset ? json_pack("{s:s, s:b, s:s}", "preset", fit->preset, "fits", 0, "missing", fit->missing) : json_null();
     json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:b}", "settings", limn_settings_text(&fit->settings, settings), "known_from",
                           fit->source == LIMN_FIT_METADATA ? "metadata" : fit->source == LIMN_FIT_PUBLISHED ? "published" : "names", "parameters", fit->n_parameters, "found", fit->n_found, "fits",
                           fit->n_found == fit->n_parameters);
     if (fit->preset) json_object_set_new(o, "preset", json_string(fit->preset));
+    if (fit->prefix[0]) json_object_set_new(o, "prefix", text_json(fit->prefix));
     if (fit->missing[0]) json_object_set_new(o, "missing", json_string(fit->missing));
     return o;
 }
 
-json_t *cli_weights_json(const char *file, const limn_safetensors *st, const limn_fit *fit)
+json_t *cli_weights_json(const char *file, const limn_safetensors *st, const cli_latents *latents, int n, const limn_fit *fits)
 {
-    json_t *tensors = json_array(), *metadata = json_object();
+    json_t *tensors = json_array(), *metadata = json_object(), *networks = json_array();
+    for (int i = 0; i < n; i++)
+        if (fits[i].source != LIMN_FIT_NONE || fits[i].preset) json_array_append_new(networks, fit_json(&fits[i]));
     for (size_t i = 0; i < limn_safetensors_count(st); i++) json_array_append_new(tensors, tensor_json(limn_safetensors_get(st, i)));
     const char *key, *value;
     for (const void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;) json_object_set_new(metadata, key, json_string(value));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o}", "file", text_json(file), "kind", limn_safetensors_kind(st), "metadata", metadata, "network", fit_json(fit), "tensors", tensors);
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "file", text_json(file), "kind", limn_safetensors_kind(st), "metadata", metadata, "network",
+                     n ? fit_json(&fits[0]) : json_null(), "networks", networks, "latents", cli_latents_json(latents), "tensors", tensors);
 }
 
 json_t *cli_picture_json(const char *file, const limn_png_info *info)

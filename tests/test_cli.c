@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "make_unet.h"
 
 static char folder[64];
 
@@ -193,6 +194,10 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("encode -m none cat.png -o $D/cat.safetensors --size 8", "--size is for a folder of pictures");
     refuses("encode -m none cat.png -o $D/cat.safetensors --where a=b", "--where is for a folder of pictures");
     refuses("denoise $D/none.png --noise 4 --strength 0.5", "--strength is for limn generate");
+    refuses("describe dit --json --plan", "--plan changes nothing in --json");
+    refuses("describe dit --settings --batch 3", "--batch changes nothing in --settings");
+    refuses("describe --plan", "--plan is for one network");
+    refuses("describe --set depth=3", "--set is for one network");
 }
 
 /* ---- describe ------------------------------------------------------------------------------------------------------------ */
@@ -319,6 +324,49 @@ static void inspect_names_what_is_damaged(void **state)
     refuses("inspect $D/text", "neither a PNG nor a safetensors file");
     write_file("empty", "", 0);
     refuses("inspect $D/empty", "the file is empty");
+    limn_ctx_free(ctx);
+}
+
+static void inspect_knows_the_latents_that_encode_made(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    char path[128];
+    uint8_t pixels[32 * 24 * 3];
+    for (int i = 0; i < 32 * 24 * 3; i++) pixels[i] = (uint8_t)(i * 37 / 5);
+    snprintf(path, sizeof path, "%s/tae.safetensors", folder);
+    assert_true(make_network(ctx, path, "tae size=16 width=8 levels=2", NULL));
+    snprintf(path, sizeof path, "mkdir %s/pictures", folder);
+    assert_int_equal(system(path), 0);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/pictures/%d.png", folder, i);
+        assert_int_equal(limn_png_write(ctx, path, &(limn_image){32, 24 - 8 * i, 3, pixels}, NULL), LIMN_OK);
+    }
+    SHOWS("encode -m $D/tae.safetensors $D/pictures -o $D/latents --size 16 -q", "2 latents");
+    SHOWS("encode -m $D/tae.safetensors $D/pictures/0.png -o $D/one.safetensors -q", "one.safetensors");
+    SHOWS("inspect $D/latents/latents.safetensors", "latents   2 of 4 x 4 x 4, for limn train --latents", "scale ", ", shift ", "channels: means from ", "made by   tae size=16", "/tae.safetensors\n");
+    SHOWS("inspect $D/one.safetensors", "latent    8 x 6 x 4 of a picture of 32 x 24, for limn decode", "made by   tae size=16");
+    result r = limn("", "inspect $D/latents/latents.safetensors $D/one.safetensors");
+    assert_null(strstr(r.out, "none that Limn knows"));
+    done(r);
+    json_t *o = json_of("inspect $D/latents/latents.safetensors --json"), *latents = json_object_get(o, "latents");
+    assert_int_equal(json_integer_value(json_object_get(latents, "count")), 2);
+    assert_int_equal(json_array_size(json_object_get(latents, "spread")), 4);
+    assert_true(json_real_value(json_object_get(latents, "scale")) > 0);
+    json_decref(o);
+    o = json_of("inspect $D/one.safetensors --json");
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(json_object_get(o, "latents"), "picture"), 1)), 24);
+    json_decref(o);
+    /* latents whose header lies */
+    static const char *const metadata[][2] = {{"limn.latent.shape", "4x4x4"}, {"limn.latent.scale", "1"}, {"limn.latent.shift", "0"}};
+    static float x[3];
+    limn_named_view view = {"mean", {LIMN_F32, LIMN_SHAPE(3), x}};
+    snprintf(path, sizeof path, "%s/lies.safetensors", folder);
+    assert_int_equal(limn_safetensors_write(ctx, path, 1, &view, 3, metadata), LIMN_OK);
+    r = limn("", "inspect $D/lies.safetensors");
+    assert_int_equal(r.code, 2);
+    assert_non_null(strstr(r.err, "limn.latent.shape speaks of 4 channels, and tensor \"mean\" is not one number for each"));
+    done(r);
     limn_ctx_free(ctx);
 }
 
@@ -535,6 +583,7 @@ int main(void)
         cmocka_unit_test(inspect_folds_and_unfolds),
         cmocka_unit_test(inspect_lists_what_torch_saved_and_runs_none_of_it),
         cmocka_unit_test(inspect_names_what_is_damaged),
+        cmocka_unit_test(inspect_knows_the_latents_that_encode_made),
         cmocka_unit_test(inspect_reads_the_words_of_a_picture),
         cmocka_unit_test(a_damaged_png_is_refused),
         cmocka_unit_test(networks_that_enlarge_are_trained_and_look_at_the_small_picture),

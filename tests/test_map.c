@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -320,6 +321,31 @@ static void stable_diffusion_under_the_names_of_compvis(void **state)
     }
 }
 
+/* What limn ARGUMENTS says; *code: its exit code. */
+static char *said(const char *arguments, const char *path, int *code)
+{
+    char command[512], *text = calloc(1, 1 << 18);
+    snprintf(command, sizeof command, "OMP_WAIT_POLICY=passive %s/limn %s 2>&1", LIMN_BINARY_DIR, arguments);
+    char *at = strchr(command, '@');
+    if (at) memmove(at + strlen(path), at + 1, strlen(at)), memcpy(at, path, strlen(path));
+    FILE *pipe = popen(command, "r");
+    assert_true(pipe && text && fread(text, 1, (1 << 18) - 1, pipe) < (1 << 18) - 1);
+    int status = pclose(pipe);
+    *code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return text;
+}
+
+static void says(const char *arguments, const char *path, int expected, int n, const char *const *words)
+{
+    int code;
+    char *text = said(arguments, path, &code);
+    if (code != expected) fail_msg("limn %s: code %d: %s", arguments, code, text);
+    for (int i = 0; i < n; i++)
+        if (!strstr(text, words[i])) fail_msg("limn %s: expected \"%s\" in\n%s", arguments, words[i], text);
+    free(text);
+}
+#define SAYS(arguments, code, ...) says(arguments, f.path, code, COUNT(((const char *[]){__VA_ARGS__})), (const char *[]){__VA_ARGS__})
+
 /* Text encoder, U-Net and autoencoder in one file: each is found by who asks for its family, and its weights by its own names. */
 static void a_checkpoint_holds_several_networks(void **state)
 {
@@ -349,6 +375,28 @@ static void a_checkpoint_holds_several_networks(void **state)
         free(data);
         limn_safetensors_close(st);
     }
+    static const char *const prefixes[] = {"cond_stage_model.transformer.", "first_stage_model.", "model.diffusion_model."};
+    static const char *const names[] = {"clip-text", "vae", "ldm-unet"};
+    limn_safetensors *st;
+    limn_fit fits[LIMN_MAX_FITS];
+    int n;
+    assert_int_equal(limn_safetensors_open(t[0].ctx, f.path, &st), LIMN_OK);
+    assert_int_equal(limn_fit_all(t[0].ctx, f.path, st, fits, &n), LIMN_OK);
+    limn_safetensors_close(st);
+    assert_int_equal(n, 3);
+    for (int k = 0; k < 3; k++) {
+        assert_string_equal(fits[k].settings.family->name, names[k]);
+        assert_string_equal(fits[k].prefix, prefixes[k]);
+        assert_true(fits[k].n_parameters > 20 && fits[k].n_found == fits[k].n_parameters);
+    }
+    SAYS("inspect @", 0, "networks  3\n", "published as CLIP text encoder, names begin with cond_stage_model.transformer.\n", "published as Stable Diffusion autoencoder, names",
+         "published as Stable Diffusion U-Net, names begin with model.diffusion_model.\n", "network   ldm-unet ", "network   vae ");
+    SAYS("inspect @ --json", 0, "\"networks\": [", "\"prefix\": \"first_stage_model.\"");
+    SAYS("describe @", 2, "holds 3 networks, clip-text, vae, ldm-unet: say which with --network\n");
+    SAYS("describe @ --network vae --ascii --depth 1", 0, "picture to latent", "decoder");
+    SAYS("describe @ --network ldm-unet --ascii --depth 1", 0, ": denoise", "mid_block");
+    SAYS("describe @ --network dit", 2, "holds no \"dit\" but clip-text, vae, ldm-unet\n");
+    SAYS("describe dit --network vae", 2, "--network is for a weight file");
     remove_file(&f);
     for (int k = 0; k < 3; k++) close_native(&t[k]);
 }

@@ -176,6 +176,8 @@ static limn_status take(limn_ctx *ctx, const char *path, const limn_safetensors 
     if (!scale || *end || !(out->scale > 1e-9 && out->scale < 1e9)) return bad(ctx, path, "limn.latent.scale", "a number above 0", scale);
     out->shift = shift ? strtod(shift, &end) : 0;
     if (!shift || *end || !(fabs(out->shift) < 1e9)) return bad(ctx, path, "limn.latent.shift", "a number", shift);
+    const char *count = limn_safetensors_metadata(st, "limn.latent.count");
+    out->count = count ? strtoll(count, NULL, 10) : 0;
     snprintf(out->vae, sizeof out->vae, "%s", vae ? vae : "");
     snprintf(out->settings, sizeof out->settings, "%s", settings ? settings : "");
     return LIMN_OK;

@@ -22,7 +22,7 @@ void limn_latents_add(limn_latents *s, const limn_latent *l);
 void limn_latents_finish(limn_latents *s);
 /** FOLDER/latents.safetensors: tensors "mean" and "std" [channels], metadata limn.latent.{count,scale,shape,shift}, limn.vae and limn.vae.settings. */
 limn_status limn_latents_write(limn_ctx *ctx, const char *path, const limn_latents *s);
-/** @return LIMN_OK: all but count and what was measured; LIMN_NOT_FOUND; LIMN_BAD_FILE naming the metadata that is wrong */
+/** @return LIMN_OK: all but what was measured; LIMN_NOT_FOUND; LIMN_BAD_FILE naming the metadata that is wrong */
 limn_status limn_latents_read(limn_ctx *ctx, const char *path, limn_latents *out);
 
 #endif

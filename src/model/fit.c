@@ -49,30 +49,53 @@ static limn_status try_name(limn_ctx *ctx, const limn_safetensors *st, const cha
     return status;
 }
 
-static limn_status try_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out)
+/* The parameters of a published network that the file has. */
+static limn_status fit_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_map *map, limn_fit *out)
 {
-    limn_map map;
     limn_ports ports;
     bool found;
-    if (limn_map_detect(ctx, file, st, &map) != LIMN_OK) {
-        snprintf(out->missing, sizeof out->missing, "%s", limn_error_text(ctx));
-        return LIMN_OK;
-    }
-    *out = (limn_fit){.source = LIMN_FIT_PUBLISHED, .preset = map.dialect->title, .settings = map.settings};
+    *out = (limn_fit){.source = LIMN_FIT_PUBLISHED, .preset = map->dialect->title, .settings = map->settings};
+    snprintf(out->prefix, sizeof out->prefix, "%s", map->prefix);
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return LIMN_NO_MEMORY;
-    limn_status status = limn_model_build(g, &map.settings, (limn_build){.batch = 1, .part = map.part}, &ports);
+    limn_status status = limn_model_build(g, &map->settings, (limn_build){.batch = 1, .part = map->part}, &ports);
     out->n_parameters = g->n_parameters;
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++)
-        if (limn_map_read(ctx, &map, file, st, g->parameters[i], NULL, &found) == LIMN_OK) out->n_found++;
+        if (limn_map_read(ctx, map, file, st, g->parameters[i], NULL, &found) == LIMN_OK) out->n_found++;
         else if (!out->missing[0]) snprintf(out->missing, sizeof out->missing, "%s", limn_error_text(ctx));
     limn_graph_free(g);
     return status;
 }
 
-limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out)
+/* At most `most` of them; without any, out[0] says so. */
+static limn_status try_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, int most, limn_fit *out, int *n)
+{
+    limn_map map;
+    limn_map_place place = {0};
+    limn_status found = LIMN_OK, status = LIMN_OK;
+    for (*n = 0; *n < most && status == LIMN_OK; ++*n) {
+        found = limn_map_detect_next(ctx, file, st, &place, &map);
+        if (found == LIMN_NOT_FOUND || found == LIMN_NO_MEMORY) break;
+        if (found == LIMN_OK) {
+            status = fit_published(ctx, file, st, &map, &out[*n]);
+            continue;
+        }
+        out[*n] = (limn_fit){.source = LIMN_FIT_NONE, .preset = map.dialect->title};
+        snprintf(out[*n].missing, sizeof out[*n].missing, "%s", limn_error_text(ctx));
+    }
+    if (found == LIMN_NO_MEMORY || status != LIMN_OK) return status != LIMN_OK ? status : found;
+    if (*n) return LIMN_OK;
+    *out = (limn_fit){.source = LIMN_FIT_NONE};
+    limn_map_detect(ctx, file, st, &map); /* its sentence names what is known */
+    snprintf(out->missing, sizeof out->missing, "%s", limn_error_text(ctx));
+    *n = 1;
+    return LIMN_OK;
+}
+
+static limn_status find(limn_ctx *ctx, const char *file, const limn_safetensors *st, int most, limn_fit *out, int *n)
 {
     *out = (limn_fit){.source = LIMN_FIT_NONE};
+    *n = 1;
     const char *text = limn_safetensors_metadata(st, "limn.settings");
     if (text) {
         out->source = LIMN_FIT_METADATA;
@@ -83,5 +106,16 @@ limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensor
     limn_status status = LIMN_OK;
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) status = try_name(ctx, st, limn_families[i]->name, out);
     for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) status = try_name(ctx, st, limn_presets[i].name, out);
-    return status == LIMN_OK && out->source == LIMN_FIT_NONE ? try_published(ctx, file, st, out) : status;
+    return status == LIMN_OK && out->source == LIMN_FIT_NONE ? try_published(ctx, file, st, most, out, n) : status;
+}
+
+limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out)
+{
+    int n;
+    return find(ctx, file, st, 1, out, &n);
+}
+
+limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit out[LIMN_MAX_FITS], int *n)
+{
+    return find(ctx, file, st, LIMN_MAX_FITS, out, n);
 }

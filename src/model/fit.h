@@ -18,9 +18,15 @@ typedef struct limn_fit {
     limn_settings settings;  /* not for LIMN_FIT_NONE */
     int n_parameters, n_found; /* parameters of the network; those with a tensor of their name and shape */
     char missing[256];       /* the first one without, and why; "" */
+    char prefix[128];        /* LIMN_FIT_PUBLISHED: before every name */
 } limn_fit;
+
+enum { LIMN_MAX_FITS = 8 };
 
 /** @return LIMN_OK, also when nothing fits; LIMN_BAD_FILE when limn.settings cannot be read; LIMN_NO_MEMORY */
 limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out);
+/** All networks of a file, as a published checkpoint holds several; the first is that of limn_fit_find().  One of known names that Limn cannot build
+ *  has source LIMN_FIT_NONE, its title in preset and the reason in missing.  @param n  of out, from 1 on.  @return as limn_fit_find() */
+limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit out[LIMN_MAX_FITS], int *n);
 
 #endif

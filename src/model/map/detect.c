@@ -104,12 +104,12 @@ static void tae_numbers(limn_numbers *q)
 
 /* ---- which dialect ---------------------------------------------------------------------------------------------------- */
 
-/* The prefix under which all anchors are there. */
-static bool fits(const limn_safetensors *st, const limn_dialect *d, char *prefix, size_t prefix_bytes)
+/* The prefix under which all anchors are there, the first one being a tensor from *at on; *at becomes the next tensor. */
+static bool fits(const limn_safetensors *st, const limn_dialect *d, size_t *at, char *prefix, size_t prefix_bytes)
 {
     size_t anchor = strlen(d->anchors[0]);
-    for (size_t i = 0; i < limn_safetensors_count(st); i++) {
-        const char *name = limn_safetensors_get(st, i)->name;
+    while (*at < limn_safetensors_count(st)) {
+        const char *name = limn_safetensors_get(st, (*at)++)->name;
         size_t n = strlen(name);
         if (n < anchor || n - anchor >= prefix_bytes || strcmp(name + n - anchor, d->anchors[0])) continue;
         if (n > anchor && name[n - anchor - 1] != '.') continue;
@@ -173,8 +173,9 @@ static bool wanted(const char *families, const char *name)
 limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_map *out)
 {
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
+        size_t at = 0;
         *out = (limn_map){.dialect = d};
-        if (wanted(families, d->family) && fits(st, d, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
+        if (wanted(families, d->family) && fits(st, d, &at, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
     }
     limn_text known = {0};
     for (const limn_dialect *d = limn_dialects; d->title; d++)
@@ -189,12 +190,34 @@ limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetens
     return limn_map_detect_among(ctx, file, st, NULL, out);
 }
 
+/* Names of one dialect may hold those of another of its family: a tiny autoencoder's those of its encoder. */
+static bool told_before(const limn_safetensors *st, const limn_dialect *d)
+{
+    char prefix[128];
+    for (const limn_dialect *e = limn_dialects; e < d; e++) {
+        size_t at = 0;
+        if (!strcmp(e->family, d->family) && fits(st, e, &at, prefix, sizeof prefix)) return true;
+    }
+    return false;
+}
+
+limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map_place *place, limn_map *out)
+{
+    for (const limn_dialect *d = limn_dialects + place->dialect; d->title; d++, place->dialect++, place->tensor = 0) {
+        *out = (limn_map){.dialect = d};
+        if (!fits(st, d, &place->tensor, out->prefix, sizeof out->prefix) || told_before(st, d)) continue;
+        return find_settings(ctx, file, st, out);
+    }
+    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: it holds no other network that Limn knows", file);
+}
+
 limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_node *parameter, limn_map *out)
 {
     bool found;
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
+        size_t at = 0;
         *out = (limn_map){.dialect = d};
-        if (!fits(st, d, out->prefix, sizeof out->prefix) || find_settings(ctx, file, st, out) != LIMN_OK) continue;
+        if (!fits(st, d, &at, out->prefix, sizeof out->prefix) || find_settings(ctx, file, st, out) != LIMN_OK) continue;
         if (limn_map_read(ctx, out, file, st, parameter, NULL, &found) == LIMN_OK) return LIMN_OK;
     }
     return limn_map_detect(ctx, file, st, out); /* its tensor will be missed, with a sentence */

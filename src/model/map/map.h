@@ -57,6 +57,13 @@ limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetens
 
 /** The same where a file holds several networks, as a checkpoint of Stable Diffusion does: of one of these families ("vae tae"; NULL: of any). */
 limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_map *out);
+/* Where a search for all networks of a file stands; begins as {0}. */
+typedef struct limn_map_place {
+    size_t dialect, tensor;
+} limn_map_place;
+/** The networks of a file in turn, each once.  @return as limn_map_detect(); with LIMN_BAD_FILE and LIMN_UNSUPPORTED *out has dialect and prefix;
+ *  LIMN_NOT_FOUND: there are no more */
+limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map_place *place, limn_map *out);
 /** The same: one that has this parameter. */
 limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_node *parameter, limn_map *out);
 
