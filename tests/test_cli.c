@@ -4,11 +4,9 @@
 #include "file/safetensors.h"
 #include "vectors/torch.h"
 
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -528,47 +526,6 @@ static void a_folder_that_takes_no_files_is_refused_before_the_work(void **state
     }
 }
 
-/* ---- signals -------------------------------------------------------------------------------------------------------------- */
-
-/* Ctrl-C as soon as the partial file is there.  @return whether it ended the program, and not the program itself */
-static bool interrupt_a_write(const char *partial)
-{
-    int status = 0;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        char output[128];
-        snprintf(output, sizeof output, "%s/large.png", folder);
-        int none = open("/dev/null", O_WRONLY);
-        dup2(none, 1);
-        execl(LIMN_BINARY_DIR "/limn", "limn", "generate", "-m", LIMN_SOURCE_DIR "/models/digits", "--class", "3", "--steps", "1", "-b", "256", "--grid", "-o", output, NULL);
-        _exit(127);
-    }
-    while (access(partial, F_OK) != 0)
-        if (waitpid(child, &status, WNOHANG) == child) fail_msg("%s was never there", partial);
-    kill(child, SIGINT);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGINT : WEXITSTATUS(status) == 0);
-    return WIFSIGNALED(status);
-}
-
-static void ctrl_c_in_a_write_leaves_no_partial_file(void **state)
-{
-    (void)state;
-    char partial[128], whole[128];
-    int ended = 0;
-    snprintf(partial, sizeof partial, "%s/.large.png.partial", folder);
-    snprintf(whole, sizeof whole, "%s/large.png", folder);
-    for (int i = 0; i < 8 && ended < 3; i++) {
-        unlink(whole);
-        bool killed = interrupt_a_write(partial);
-        if (access(partial, F_OK) == 0) fail_msg("%s is still there", partial);
-        if (!killed) assert_int_equal(access(whole, F_OK), 0);
-        ended += killed;
-    }
-    assert_true(ended > 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,7 +546,6 @@ int main(void)
         cmocka_unit_test(networks_that_enlarge_are_trained_and_look_at_the_small_picture),
         cmocka_unit_test(the_weights_that_ship_enlarge_a_digit),
         cmocka_unit_test(a_folder_that_takes_no_files_is_refused_before_the_work),
-        cmocka_unit_test(ctrl_c_in_a_write_leaves_no_partial_file),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

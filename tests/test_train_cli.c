@@ -128,11 +128,50 @@ static void a_signal_saves_and_resume_goes_on(void **state)
     assert_int_equal(last_step("deep/run-signal/log.csv"), stopped + 1);
 }
 
+static void snooze(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* A signal as soon as the partial file of a checkpoint of 113 MB is seen, which a busy machine may miss.  twice: Ctrl-C, whose first means "save, then
+ * end".  @return whether the signal ended it */
+static bool interrupt_a_save(bool twice)
+{
+    static const char partial[] = "run-signal/.checkpoint.safetensors.partial";
+    char text[4096];
+    int status;
+    pid_t child = begin("dit|--data|shapes|--out|run-signal|--steps|1|--batch|1|--threads|1|--set|size=4 channels=1 patch=4 width=384 depth=4 heads=2 mlp=1536");
+    while (access(partial, F_OK) != 0) {
+        if (waitpid(child, &status, WNOHANG) == child) return assert_int_equal(status, 0), false;
+        snooze();
+    }
+    kill(child, twice ? SIGINT : SIGHUP);
+    if (twice) snooze(), kill(child, SIGINT);
+    int code = end(child, text, sizeof text);
+    if (access(partial, F_OK) == 0) fail_msg("%s is still there", partial);
+    if (code != 0 && code != (twice ? -SIGINT : -SIGHUP)) fail_msg("code %d: %s", code, text);
+    return code != 0;
+}
+
+static void a_signal_in_a_write_leaves_no_partial_file(void **state)
+{
+    (void)state;
+    for (int twice = 0; twice < 2; twice++) {
+        int ended = 0;
+        for (int i = 0; i < 10 && !ended; i++) ended += interrupt_a_save(twice);
+        assert_true(ended);
+    }
+    unlink("run-signal/checkpoint.safetensors");
+    unlink("run-signal/checkpoint.old.safetensors");
+    unlink("run-signal/model.safetensors");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_wrong_value_is_one_sentence_and_exit_code_2),
         cmocka_unit_test(a_signal_saves_and_resume_goes_on),
+        cmocka_unit_test(a_signal_in_a_write_leaves_no_partial_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
