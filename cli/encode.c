@@ -73,7 +73,7 @@ int cli_encode(int argc, char **argv)
     if (f.help) return fputs(help, stdout), 0;
     if (n < 0) return 2;
     if (!picture) return fprintf(stderr, "limn encode: expected a picture, as in: limn encode -m VAE cat.png -o cat.safetensors\n"), 2;
-    bool folder = is_folder(picture);
+    bool folder = cli_is_folder(picture);
     if (!folder && (size || crop || o.where))
         return fprintf(stderr, "limn encode: %s is for a folder of pictures, and \"%.200s\" is none\n", size ? "--size" : crop ? "--crop" : "--where", picture), 2;
     int code = latent_begin(&job, argv[1], &f);

@@ -90,7 +90,7 @@ int cli_interpolate(int argc, char **argv)
     if (n < 0) return 2;
     if (n < 2) return fprintf(stderr, "limn interpolate: expected two pictures, as in: limn interpolate -m VAE cat.png dog.png -o strip.png\n"), 2;
     if (!cli_integer("-n", f.count, 2, MOST, &f.n) || !cli_integer("--delay", f.delay, 1, 65535, &f.milliseconds)) return 2;
-    if (f.delay && f.shared.output && !is_apng(f.shared.output)) return fprintf(stderr, "limn interpolate: --delay is for an animation, whose name ends in .apng\n"), 2;
+    if (f.delay && f.shared.output && !cli_ends_in(f.shared.output, ".apng")) return fprintf(stderr, "limn interpolate: --delay is for an animation, whose name ends in .apng\n"), 2;
     int code = latent_begin(&job, argv[1], &f.shared);
     return code ? code : latent_end(&job, interpolate(&job, &f));
 }
