@@ -1,7 +1,7 @@
 /* describe.c: limn describe [NET]: the network as text or JSON, from the graph itself. */
 #include "cli.h"
 #include "describe.h"
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "graph/describe.h"
 #include "model/map/map.h"
 #include "train/cost.h"
@@ -126,13 +126,13 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_
 }
 
 /* The network of a weight file, or the one of several that was asked for. */
-static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *asked, limn_settings *out)
+static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *asked, limn_settings *out)
 {
     limn_text known = {0};
     limn_map map;
     int n = 0;
     limn_status status = LIMN_OK;
-    for (limn_map_place place = {0}; !limn_safetensors_metadata(st, "limn.settings") && status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY;) {
+    for (limn_map_place place = {0}; !limn_weight_file_metadata(st, "limn.settings") && status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY;) {
         status = limn_map_detect_next(ctx, file, st, &place, &map);
         if (status == LIMN_OK) limn_text_printf(&known, "%s%s", n++ ? ", " : "", map.dialect->family);
     }
@@ -155,12 +155,12 @@ static limn_status find_network(limn_ctx *ctx, const char *name, const char *ask
     bool folder = !file && strlen(name) < 1024 && access(inside, R_OK) == 0;
     if (!file && !folder && asked) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network is for a weight file with several networks, and %.200s is none", name);
     if (!file && !folder) return limn_settings_find(ctx, name, out);
-    limn_safetensors *st;
+    limn_weight_file *st;
     const char *path = folder ? inside : name;
-    limn_status status = limn_safetensors_open(ctx, path, &st);
+    limn_status status = limn_weight_file_open(ctx, path, &st);
     if (status != LIMN_OK) return status;
     status = find_in_file(ctx, path, st, asked, out);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     return status;
 }
 

@@ -29,12 +29,12 @@ enum { MOST_FILES = 256, MOST_PNG = 256 << 20, MOST_KINDS = 24, PIECE = 180 };
 
 /* ---- weights --------------------------------------------------------------------------------------------------------- */
 
-static void print_totals(const limn_safetensors *st)
+static void print_totals(const limn_weight_file *st)
 {
     struct { const char *type; size_t tensors; double elements, bytes; } kinds[MOST_KINDS] = {{0}};
     int n = 0;
-    for (size_t i = 0; i < limn_safetensors_count(st); i++) {
-        const limn_entry *e = limn_safetensors_get(st, i);
+    for (size_t i = 0; i < limn_weight_file_count(st); i++) {
+        const limn_entry *e = limn_weight_file_get(st, i);
         int k = 0;
         while (k < n && strcmp(kinds[k].type, e->type) != 0) k++;
         if (k == MOST_KINDS) continue;
@@ -48,11 +48,11 @@ static void print_totals(const limn_safetensors *st)
     if (!n) printf("no tensors\n");
 }
 
-static void print_metadata(const limn_safetensors *st)
+static void print_metadata(const limn_weight_file *st)
 {
     const char *key, *value;
     char a[256], b[1024];
-    for (const void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;)
+    for (const void *at = NULL; (at = limn_weight_file_metadata_next(st, at, &key, &value)) != NULL;)
         if (strcmp(key, "limn.settings") != 0) printf("metadata  %s: %s\n", limn_escape(key, strlen(key), a, sizeof a), limn_escape(value, strlen(value), b, sizeof b));
 }
 
@@ -70,21 +70,21 @@ static void print_fit(const limn_fit *fit, bool many)
 }
 
 /* Every byte against the checksum that Limn's files carry. */
-static limn_status print_checksum(limn_ctx *ctx, const limn_safetensors *st)
+static limn_status print_checksum(limn_ctx *ctx, const limn_weight_file *st)
 {
     bool known;
-    limn_status status = limn_safetensors_check(ctx, st, &known);
+    limn_status status = limn_weight_file_check(ctx, st, &known);
     if (status == LIMN_OK && known) printf("checksum  right: no byte has changed since it was written\n");
     return status;
 }
 
 static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, json_t **json)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_fit fits[LIMN_MAX_FITS];
     cli_latents latents;
     int n = 0;
-    limn_status status = limn_safetensors_open(ctx, file, &st);
+    limn_status status = limn_weight_file_open(ctx, file, &st);
     if (status != LIMN_OK) return status;
     status = cli_latents_find(ctx, file, st, &latents);
     if (status == LIMN_OK && latents.kind == CLI_NO_LATENTS) status = limn_fit_all(ctx, file, st, fits, &n);
@@ -99,7 +99,7 @@ static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, js
         if (status == LIMN_OK) status = print_checksum(ctx, st);
         if (listed != LIMN_OK) status = listed;
     }
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     return status;
 }
 

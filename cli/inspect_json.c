@@ -33,15 +33,15 @@ static json_t *fit_json(const limn_fit *fit)
     return o;
 }
 
-json_t *cli_weights_json(const char *file, const limn_safetensors *st, const cli_latents *latents, int n, const limn_fit *fits)
+json_t *cli_weights_json(const char *file, const limn_weight_file *st, const cli_latents *latents, int n, const limn_fit *fits)
 {
     json_t *tensors = json_array(), *metadata = json_object(), *networks = json_array();
     for (int i = 0; i < n; i++)
         if (fits[i].source != LIMN_FIT_NONE || fits[i].preset) json_array_append_new(networks, fit_json(&fits[i]));
-    for (size_t i = 0; i < limn_safetensors_count(st); i++) json_array_append_new(tensors, tensor_json(limn_safetensors_get(st, i)));
+    for (size_t i = 0; i < limn_weight_file_count(st); i++) json_array_append_new(tensors, tensor_json(limn_weight_file_get(st, i)));
     const char *key, *value;
-    for (const void *at = NULL; (at = limn_safetensors_metadata_next(st, at, &key, &value)) != NULL;) json_object_set_new(metadata, key, json_string(value));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "file", text_json(file), "kind", limn_safetensors_kind(st), "metadata", metadata, "network",
+    for (const void *at = NULL; (at = limn_weight_file_metadata_next(st, at, &key, &value)) != NULL;) json_object_set_new(metadata, key, json_string(value));
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "file", text_json(file), "kind", limn_weight_file_kind(st), "metadata", metadata, "network",
                      n ? fit_json(&fits[0]) : json_null(), "networks", networks, "latents", cli_latents_json(latents), "tensors", tensors);
 }
 

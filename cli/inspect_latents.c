@@ -4,25 +4,25 @@
 #include <math.h>
 #include <string.h>
 
-static limn_status read_channels(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *name, int n, float *out)
+static limn_status read_channels(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, int n, float *out)
 {
-    const limn_entry *e = limn_safetensors_find(st, name);
+    const limn_entry *e = limn_weight_file_find(st, name);
     if (!e || !e->usable || e->rank != 1 || e->dim[0] != n)
         return limn_fail(ctx, LIMN_BAD_FILE, "%s: metadata limn.latent.shape speaks of %d channels, and tensor \"%s\" is not one number for each", file, n, name);
-    return limn_safetensors_load(ctx, st, e, out, LIMN_F32);
+    return limn_weight_file_load(ctx, st, e, out, LIMN_F32);
 }
 
-static limn_status find_all(limn_ctx *ctx, const char *file, const limn_safetensors *st, cli_latents *out)
+static limn_status find_all(limn_ctx *ctx, const char *file, const limn_weight_file *st, cli_latents *out)
 {
     limn_status status = limn_latents_read(ctx, file, &out->all);
     if (status == LIMN_OK) status = read_channels(ctx, file, st, "mean", out->all.channels, out->mean);
     return status == LIMN_OK ? read_channels(ctx, file, st, "std", out->all.channels, out->spread) : status;
 }
 
-static limn_status find_one(limn_ctx *ctx, const char *file, const limn_safetensors *st, cli_latents *out)
+static limn_status find_one(limn_ctx *ctx, const char *file, const limn_weight_file *st, cli_latents *out)
 {
     limn_latent l;
-    const char *settings = limn_safetensors_metadata(st, "limn.vae.settings");
+    const char *settings = limn_weight_file_metadata(st, "limn.vae.settings");
     limn_status status = limn_latent_read(ctx, file, &l);
     if (status != LIMN_OK) return status;
     limn_latents_add(&out->all, &l);
@@ -36,10 +36,10 @@ static limn_status find_one(limn_ctx *ctx, const char *file, const limn_safetens
     return LIMN_OK;
 }
 
-limn_status cli_latents_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, cli_latents *out)
+limn_status cli_latents_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, cli_latents *out)
 {
-    *out = (cli_latents){.kind = limn_safetensors_metadata(st, "limn.latent.shape") ? CLI_LATENTS
-                                 : limn_safetensors_metadata(st, "limn.picture") && limn_safetensors_find(st, "latent") ? CLI_LATENT : CLI_NO_LATENTS};
+    *out = (cli_latents){.kind = limn_weight_file_metadata(st, "limn.latent.shape") ? CLI_LATENTS
+                                 : limn_weight_file_metadata(st, "limn.picture") && limn_weight_file_find(st, "latent") ? CLI_LATENT : CLI_NO_LATENTS};
     if (out->kind == CLI_NO_LATENTS) return LIMN_OK;
     return out->kind == CLI_LATENTS ? find_all(ctx, file, st, out) : find_one(ctx, file, st, out);
 }

@@ -126,15 +126,15 @@ static bool optimizer_state(const char *name)
     return strncmp(name, "adam_m/", 7) == 0 || strncmp(name, "adam_v/", 7) == 0 || strncmp(name, "ema/", 4) == 0;
 }
 
-limn_status cli_tensors_print(limn_ctx *ctx, const limn_safetensors *st, bool all)
+limn_status cli_tensors_print(limn_ctx *ctx, const limn_weight_file *st, bool all)
 {
-    size_t count = limn_safetensors_count(st), n = 0, n_state = 0;
+    size_t count = limn_weight_file_count(st), n = 0, n_state = 0;
     entry *entries = calloc(count + 1, sizeof *entries);
     row *rows = calloc(count + 1, sizeof *rows);
     limn_status status = entries && rows ? LIMN_OK : limn_fail_memory(ctx, count * (sizeof *entries + sizeof *rows), "a list of tensors");
     double state_bytes = 0;
     for (size_t i = 0; i < count && status == LIMN_OK; i++) {
-        const limn_entry *e = limn_safetensors_get(st, i);
+        const limn_entry *e = limn_weight_file_get(st, i);
         if (all || !optimizer_state(e->name)) entries[n++] = split(e, i, !all);
         else n_state++, state_bytes += (double)e->bytes;
     }

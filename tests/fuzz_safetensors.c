@@ -1,6 +1,6 @@
 /* fuzz_safetensors.c: first byte even: the rest is a file; odd: the second byte counts data bytes, the rest is a header, so that
  * mutations need not guess its length.  What opens is read in every way. */
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "file/scan.h"
 
 #include <jansson.h>
@@ -12,19 +12,19 @@ static void require(bool holds)
     if (!holds) __builtin_trap();
 }
 
-static void read_everything(limn_ctx *ctx, const limn_safetensors *st)
+static void read_everything(limn_ctx *ctx, const limn_weight_file *st)
 {
     bool known;
-    limn_status status = limn_safetensors_check(ctx, st, &known);
+    limn_status status = limn_weight_file_check(ctx, st, &known);
     require(status == LIMN_OK || (status == LIMN_BAD_FILE && known));
-    limn_safetensors_metadata(st, "limn.settings");
-    for (size_t i = 0; i < limn_safetensors_count(st); i++) {
-        const limn_entry *e = limn_safetensors_get(st, i);
-        require(limn_safetensors_find(st, e->name) == e);
+    limn_weight_file_metadata(st, "limn.settings");
+    for (size_t i = 0; i < limn_weight_file_count(st); i++) {
+        const limn_entry *e = limn_weight_file_get(st, i);
+        require(limn_weight_file_find(st, e->name) == e);
         if (!e->usable) continue;
         size_t n = e->bytes / limn_dtype_bytes(e->dtype);
         double *values = malloc(n * sizeof *values + 1);
-        require(limn_safetensors_load(ctx, st, e, values, LIMN_F64) == LIMN_OK);
+        require(limn_weight_file_load(ctx, st, e, values, LIMN_F64) == LIMN_OK);
         free(values);
     }
 }
@@ -58,12 +58,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     uint8_t *exact = malloc(all ? all : 1);
     memcpy(exact, bytes, all);
     limn_ctx *ctx = limn_ctx_new();
-    limn_safetensors *st = NULL;
-    limn_status status = limn_safetensors_parse(ctx, "fuzz", exact, all, &st);
+    limn_weight_file *st = NULL;
+    limn_status status = limn_weight_file_parse(ctx, "fuzz", exact, all, &st);
     require(status == LIMN_OK ? st != NULL : status == LIMN_BAD_FILE && !st && *limn_error_text(ctx));
-    if (st && strcmp(limn_safetensors_kind(st), "torch") != 0) read_everything(ctx, st); /* fuzz_torch.c reads the others */
+    if (st && strcmp(limn_weight_file_kind(st), "torch") != 0) read_everything(ctx, st); /* fuzz_torch.c reads the others */
     if (header) compare_with_jansson((const char *)data + 2, length);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     limn_ctx_free(ctx);
     free(exact);
     free(bytes);

@@ -1,6 +1,6 @@
 /* fuzz_torch.c: first byte even: the rest is a file; odd: it is a pickle in a good archive with storages "0", "1" and "2", so that
  * mutations need not guess sizes and checksums.  What opens is read in every way. */
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "make_torch.h"
 
 static void require(bool holds)
@@ -8,21 +8,21 @@ static void require(bool holds)
     if (!holds) __builtin_trap();
 }
 
-static void read_everything(limn_ctx *ctx, const limn_safetensors *st, bool whole)
+static void read_everything(limn_ctx *ctx, const limn_weight_file *st, bool whole)
 {
     bool known;
-    limn_status status = limn_safetensors_check(ctx, st, &known);
+    limn_status status = limn_weight_file_check(ctx, st, &known);
     require(status == LIMN_OK || (status == LIMN_BAD_FILE && !whole));
-    for (size_t i = 0; i < limn_safetensors_count(st); i++) {
-        const limn_entry *e = limn_safetensors_get(st, i);
+    for (size_t i = 0; i < limn_weight_file_count(st); i++) {
+        const limn_entry *e = limn_weight_file_get(st, i);
         size_t n = 1;
-        require(limn_safetensors_find(st, e->name) == e && e->rank <= LIMN_FILE_RANK);
+        require(limn_weight_file_find(st, e->name) == e && e->rank <= LIMN_FILE_RANK);
         for (int k = 0; k < e->rank; k++) require(e->dim[k] >= 0), n *= (size_t)e->dim[k];
         if (!e->usable || n > 1 << 16 || i > 1000) continue;
         require(n * limn_dtype_bytes(e->dtype) == e->bytes);
         double *values = malloc(n * sizeof *values + 1);
         void *plain = malloc(e->bytes + 1);
-        limn_status wide = limn_safetensors_load(ctx, st, e, values, LIMN_F64), same = limn_safetensors_load(ctx, st, e, plain, e->dtype);
+        limn_status wide = limn_weight_file_load(ctx, st, e, values, LIMN_F64), same = limn_weight_file_load(ctx, st, e, plain, e->dtype);
         require(wide == same && (wide == LIMN_OK || (wide == LIMN_BAD_FILE && !whole)));
         free(values);
         free(plain);
@@ -40,12 +40,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     uint8_t *exact = malloc(z.file.n); /* exactly as long as it may be read, so that a byte more is seen */
     memcpy(exact, z.file.at, z.file.n);
     limn_ctx *ctx = limn_ctx_new();
-    limn_safetensors *st = NULL;
-    limn_status status = limn_safetensors_parse(ctx, "fuzz", exact, z.file.n, &st);
+    limn_weight_file *st = NULL;
+    limn_status status = limn_weight_file_parse(ctx, "fuzz", exact, z.file.n, &st);
     require(status == LIMN_OK ? st != NULL : status == LIMN_BAD_FILE && !st && strncmp(limn_error_text(ctx), "fuzz: ", 6) == 0);
     if (pickle && status != LIMN_OK && !strstr(limn_error_text(ctx), "comes twice")) require(strstr(limn_error_text(ctx), "nothing was executed") != NULL);
     if (st) read_everything(ctx, st, pickle);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     limn_ctx_free(ctx);
     free(exact);
     zip_free(&z);

@@ -2,6 +2,7 @@
 #ifndef LIMN_MAKE_UNET_H
 #define LIMN_MAKE_UNET_H
 
+#include "file/safetensors.h"
 #include "graph/node.h"
 #include "train/weights.h"
 

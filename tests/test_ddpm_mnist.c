@@ -33,7 +33,7 @@ static bool read_digits(float *x)
 
 typedef struct net {
     limn_ctx *ctx;
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_graph *g;
     limn_ports ports;
     limn_plan *plan;
@@ -43,7 +43,7 @@ static void open_net(net *t, const char *file)
 {
     limn_settings settings;
     t->ctx = limn_ctx_new();
-    assert_int_equal(limn_safetensors_open(t->ctx, file, &t->st), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(t->ctx, file, &t->st), LIMN_OK);
     assert_int_equal(limn_weights_settings(t->ctx, file, t->st, &settings), LIMN_OK);
     assert_string_equal(settings.family->name, "ddpm-mnist");
     t->g = limn_graph_new(t->ctx);
@@ -57,7 +57,7 @@ static void close_net(net *t)
 {
     limn_plan_free(t->plan);
     limn_graph_free(t->g);
-    limn_safetensors_close(t->st);
+    limn_weight_file_close(t->st);
     limn_ctx_free(t->ctx);
 }
 

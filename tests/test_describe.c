@@ -1,5 +1,6 @@
 /* test_describe.c: the drawing of a network: the two seed drawings shape by shape, published sizes, what a line says; settings
  * and their mistakes; what training costs; which network a file fits. */
+#include "file/safetensors.h"
 #include "graph/describe.h"
 #include "graph/node.h"
 #include "model/fit.h"
@@ -355,7 +356,7 @@ static limn_fit fit_of(limn_ctx *ctx, const char *name, const char *settings, co
     limn_graph *g = graph_of(ctx, name, "", 1);
     limn_weights w;
     limn_fit fit;
-    limn_safetensors *st;
+    limn_weight_file *st;
     assert_int_equal(limn_weights_new(ctx, g, 1, &w), LIMN_OK);
     limn_named_view *views = calloc((size_t)w.n, sizeof *views);
     float *larger = calloc(1, 1 << 24);
@@ -365,9 +366,9 @@ static limn_fit fit_of(limn_ctx *ctx, const char *name, const char *settings, co
     }
     const char *const metadata[][2] = {{"limn.settings", settings}};
     assert_int_equal(limn_safetensors_write(ctx, path, (size_t)w.n, views, settings != NULL, metadata), LIMN_OK);
-    assert_int_equal(limn_safetensors_open(ctx, path, &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(ctx, path, &st), LIMN_OK);
     assert_int_equal(limn_fit_find(ctx, path, st, &fit), LIMN_OK);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     close(fd);
     unlink(path);
     free(larger);

@@ -2,6 +2,7 @@
 #include "file/bytes.h"
 #include "file/lock.h"
 #include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "train/trainer.h"
 
 #include <setjmp.h>
@@ -155,12 +156,12 @@ static limn_status save(const char *path, float value)
 static float value_in(const char *path)
 {
     static float data[10000];
-    limn_safetensors *st;
+    limn_weight_file *st;
     bool known = false;
-    if (limn_safetensors_open(ctx, path, &st) != LIMN_OK || limn_safetensors_check(ctx, st, &known) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_weight_file_open(ctx, path, &st) != LIMN_OK || limn_weight_file_check(ctx, st, &known) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_true(known);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "x"), data, LIMN_F32), LIMN_OK);
-    limn_safetensors_close(st);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "x"), data, LIMN_F32), LIMN_OK);
+    limn_weight_file_close(st);
     for (int i = 1; i < 10000; i++) assert_true(data[i] == data[0]);
     return data[0];
 }
@@ -444,15 +445,15 @@ static int train(void *user)
 /* Step of a whole checkpoint, -1 when there is none; a damaged one fails the test. */
 static long step_of(const char *path)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     bool known = false;
-    limn_status status = limn_safetensors_open(ctx, path, &st);
+    limn_status status = limn_weight_file_open(ctx, path, &st);
     if (status == LIMN_NOT_FOUND) return -1;
-    if (status == LIMN_OK) status = limn_safetensors_check(ctx, st, &known);
+    if (status == LIMN_OK) status = limn_weight_file_check(ctx, st, &known);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_true(known);
-    long step = strtol(limn_safetensors_metadata(st, "limn.step"), NULL, 10);
-    limn_safetensors_close(st);
+    long step = strtol(limn_weight_file_metadata(st, "limn.step"), NULL, 10);
+    limn_weight_file_close(st);
     return step;
 }
 

@@ -21,17 +21,17 @@
 /* The first value of a tensor becomes `value`. */
 static void poison(limn_ctx *ctx, const char *file, const char *tensor, float value)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     uint64_t header; /* little endian, as this machine's */
-    assert_int_equal(limn_safetensors_open(ctx, file, &st), LIMN_OK);
-    const limn_entry *e = limn_safetensors_find(st, tensor);
+    assert_int_equal(limn_weight_file_open(ctx, file, &st), LIMN_OK);
+    const limn_entry *e = limn_weight_file_find(st, tensor);
     assert_non_null(e);
     FILE *f = fopen(file, "r+b");
     assert_int_equal(fread(&header, sizeof header, 1, f), 1);
     assert_int_equal(fseek(f, (long)(8 + header + e->begin), SEEK_SET), 0);
     assert_int_equal(fwrite(&value, sizeof value, 1, f), 1);
     fclose(f);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
 }
 
 /* Exit code of limn ARGUMENTS, $D being the folder; what it says on stderr into text. */

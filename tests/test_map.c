@@ -1,6 +1,7 @@
 /* test_map.c: published weight files open as the network they hold.  The files are made here: for diffusers from the tensor lists of
  * oracle/dialect_vectors.py (diffusers' own names, shapes and row orders), for the originals under our names and their prefixes. */
 #include "formula.h"
+#include "file/safetensors.h"
 #include "graph/node.h"
 #include "model/fit.h"
 #include "model/map/map.h"
@@ -125,11 +126,11 @@ static void remove_file(file *f)
 /* Settings, weights and `limn inspect` of the file are those of the network. */
 static void expect_same(native *t, file *f, const char *title)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_settings found;
     limn_fit fit;
     char a[1024], b[1024];
-    assert_int_equal(limn_safetensors_open(t->ctx, f->path, &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(t->ctx, f->path, &st), LIMN_OK);
     limn_status status = limn_weights_settings(t->ctx, f->path, st, &found);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(t->ctx));
     assert_string_equal(limn_settings_text(&found, a), limn_settings_text(&t->settings, b));
@@ -142,7 +143,7 @@ static void expect_same(native *t, file *f, const char *title)
     assert_string_equal(fit.preset, title);
     assert_int_equal(fit.n_found, fit.n_parameters);
     free(data);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
 }
 
 static void diffusers_files_load_bit_for_bit(void **state)
@@ -252,11 +253,11 @@ static void add_compvis(file *f, const native *t, const char *prefix, const rena
 /* The settings and weights of a file, run on inputs of a formula. @return its output, to free() */
 static float *forward(limn_ctx *ctx, const char *path, const limn_settings *settings, limn_build b, int64_t *count)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_ports ports;
     limn_plan *plan;
     limn_graph *g = limn_graph_new(ctx);
-    assert_int_equal(limn_safetensors_open(ctx, path, &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(ctx, path, &st), LIMN_OK);
     assert_int_equal(limn_model_build(g, settings, b, &ports), LIMN_OK);
     limn_plan_options o = {.precision = LIMN_PRECISION_F32, .own_parameters = true};
     assert_int_equal(limn_plan_new(g, 1, &ports.output, &o, &plan), LIMN_OK);
@@ -272,7 +273,7 @@ static float *forward(limn_ctx *ctx, const char *path, const limn_settings *sett
     assert_int_equal(limn_plan_get(plan, ports.output, LIMN_F32, out), LIMN_OK);
     limn_plan_free(plan);
     limn_graph_free(g);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     return out;
 }
 
@@ -361,10 +362,10 @@ static void a_checkpoint_holds_several_networks(void **state)
     write_file(&f, t[0].ctx, NULL);
     static const char *const families[] = {"clip-text", "ldm-unet", "vae tae"};
     for (int k = 0; k < 3; k++) {
-        limn_safetensors *st;
+        limn_weight_file *st;
         limn_settings found;
         char a[1024], b[1024];
-        assert_int_equal(limn_safetensors_open(t[k].ctx, f.path, &st), LIMN_OK);
+        assert_int_equal(limn_weight_file_open(t[k].ctx, f.path, &st), LIMN_OK);
         limn_status status = limn_weights_settings_among(t[k].ctx, f.path, st, families[k], &found);
         if (status != LIMN_OK) fail_msg("%s", limn_error_text(t[k].ctx));
         assert_string_equal(limn_settings_text(&found, a), limn_settings_text(&t[k].settings, b));
@@ -373,16 +374,16 @@ static void a_checkpoint_holds_several_networks(void **state)
         if (status != LIMN_OK) fail_msg("%s", limn_error_text(t[k].ctx));
         assert_memory_equal(data, t[k].weights.value, t[k].weights.count * sizeof *data);
         free(data);
-        limn_safetensors_close(st);
+        limn_weight_file_close(st);
     }
     static const char *const prefixes[] = {"cond_stage_model.transformer.", "first_stage_model.", "model.diffusion_model."};
     static const char *const names[] = {"clip-text", "vae", "ldm-unet"};
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_fit fits[LIMN_MAX_FITS];
     int n;
-    assert_int_equal(limn_safetensors_open(t[0].ctx, f.path, &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(t[0].ctx, f.path, &st), LIMN_OK);
     assert_int_equal(limn_fit_all(t[0].ctx, f.path, st, fits, &n), LIMN_OK);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     assert_int_equal(n, 3);
     for (int k = 0; k < 3; k++) {
         assert_string_equal(fits[k].settings.family->name, names[k]);
@@ -439,7 +440,7 @@ static void refusals_name_the_tensor(void **state)
     open_native(&t, dit_diffusers_settings);
     for (int k = 0; k < COUNT(cases); k++) {
         file f = {.n = 0};
-        limn_safetensors *st;
+        limn_weight_file *st;
         limn_settings found;
         add_diffusers(&f, &t, "", dit_diffusers, COUNT(dit_diffusers));
         for (int i = 0; i < f.n && cases[k].tensor; i++) {
@@ -449,7 +450,7 @@ static void refusals_name_the_tensor(void **state)
             f.views[i].view = (limn_view){LIMN_F32, cases[k].shape, f.own[i]};
         }
         write_file(&f, t.ctx, cases[k].config);
-        assert_int_equal(limn_safetensors_open(t.ctx, f.path, &st), LIMN_OK);
+        assert_int_equal(limn_weight_file_open(t.ctx, f.path, &st), LIMN_OK);
         limn_status status = limn_weights_settings(t.ctx, f.path, st, &found);
         assert_int_equal(status == LIMN_OK, !cases[k].settings);
         float *data = calloc(t.weights.count, sizeof *data);
@@ -457,7 +458,7 @@ static void refusals_name_the_tensor(void **state)
         if (cases[k].tensor && !strstr(limn_error_text(t.ctx), cases[k].tensor)) fail_msg("case %d: %s", k, limn_error_text(t.ctx));
         if (strcmp(cases[k].word, "found") && !strstr(limn_error_text(t.ctx), cases[k].word)) fail_msg("case %d: %s", k, limn_error_text(t.ctx));
         free(data);
-        limn_safetensors_close(st);
+        limn_weight_file_close(st);
         remove_file(&f);
     }
     close_native(&t);
@@ -468,18 +469,18 @@ static void other_files_are_told_apart(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     file f = {.n = 0};
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_map map;
     char path[1100];
     add(&f, "", "double_blocks.0.img_attn.qkv.weight", LIMN_SHAPE(2))[0] = 0;
     f.own[0][1] = 0;
     write_file(&f, ctx, NULL);
-    assert_int_equal(limn_safetensors_open(ctx, f.path, &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(ctx, f.path, &st), LIMN_OK);
     assert_int_equal(limn_map_detect(ctx, f.path, st, &map), LIMN_NOT_FOUND);
     assert_int_equal(limn_map_file(ctx, f.folder, path), LIMN_OK);
     assert_string_equal(path, f.path);
     assert_int_equal(limn_map_file(ctx, "no/such/folder", path), LIMN_NOT_FOUND);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     remove_file(&f);
     limn_ctx_free(ctx);
 }

@@ -1,6 +1,7 @@
 /* test_memory.c: allocation number i fails, for every i: opening, drawing and running a network end with LIMN_NO_MEMORY and a
  * sentence, and give back all they took. */
 #include "file/bytes.h"
+#include "file/safetensors.h"
 #include "graph/node.h"
 #include "pipeline/generate.h"
 #include "train/report.h"
@@ -113,21 +114,21 @@ static void each_allocation_may_fail(const char *name, limn_status (*job)(void))
 
 static limn_status open_file(void)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     bool known;
-    limn_status status = limn_safetensors_open(ctx, "memory/model.safetensors", &st);
-    if (status == LIMN_OK) status = limn_safetensors_check(ctx, st, &known);
-    limn_safetensors_close(st);
+    limn_status status = limn_weight_file_open(ctx, "memory/model.safetensors", &st);
+    if (status == LIMN_OK) status = limn_weight_file_check(ctx, st, &known);
+    limn_weight_file_close(st);
     return status;
 }
 
 static limn_status open_torch(void)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     float to[24];
-    limn_status status = limn_safetensors_parse(ctx, "views.pt", torch_views, sizeof torch_views, &st);
-    for (size_t i = 0; status == LIMN_OK && i < limn_safetensors_count(st); i++) status = limn_safetensors_load(ctx, st, limn_safetensors_get(st, i), to, LIMN_F32);
-    limn_safetensors_close(st);
+    limn_status status = limn_weight_file_parse(ctx, "views.pt", torch_views, sizeof torch_views, &st);
+    for (size_t i = 0; status == LIMN_OK && i < limn_weight_file_count(st); i++) status = limn_weight_file_load(ctx, st, limn_weight_file_get(st, i), to, LIMN_F32);
+    limn_weight_file_close(st);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "file/bytes.h"
 #include "file/safetensors.h"
+#include "file/weight_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,20 +42,20 @@ static unsigned char *file_of(const char *header, size_t n, size_t data, size_t 
     return bytes;
 }
 
-static limn_status parse_n(const char *header, size_t n, size_t data, limn_safetensors **out)
+static limn_status parse_n(const char *header, size_t n, size_t data, limn_weight_file **out)
 {
     size_t all;
     unsigned char *bytes = file_of(header, n, data, &all);
-    limn_status status = limn_safetensors_parse(ctx, "t.safetensors", bytes, all, out);
+    limn_status status = limn_weight_file_parse(ctx, "t.safetensors", bytes, all, out);
     free(bytes); /* names are the reader's own; data is not looked at here */
     return status;
 }
 
 static limn_status parse(const char *header, size_t data)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_status status = parse_n(header, strlen(header), data, &st);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     return status;
 }
 
@@ -76,10 +77,10 @@ static void a_file_too_small_for_its_header_is_refused(void **state)
 {
     (void)state;
     unsigned char bytes[64];
-    limn_safetensors *st;
+    limn_weight_file *st;
     for (size_t n = 0; n < 8; n++) {
         memset(bytes, 0, sizeof bytes);
-        assert_int_equal(limn_safetensors_parse(ctx, "t", bytes, n, &st), LIMN_BAD_FILE);
+        assert_int_equal(limn_weight_file_parse(ctx, "t", bytes, n, &st), LIMN_BAD_FILE);
         assert_non_null(strstr(limn_error_text(ctx), n ? "too small" : "the file is empty"));
     }
     static const struct { uint64_t length; const char *words; } rows[] = {
@@ -89,7 +90,7 @@ static void a_file_too_small_for_its_header_is_refused(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         memset(bytes, '{', sizeof bytes);
         for (int k = 0; k < 8; k++) bytes[k] = (unsigned char)(rows[i].length >> 8 * k);
-        assert_int_equal(limn_safetensors_parse(ctx, "t", bytes, sizeof bytes, &st), LIMN_BAD_FILE);
+        assert_int_equal(limn_weight_file_parse(ctx, "t", bytes, sizeof bytes, &st), LIMN_BAD_FILE);
         assert_null(st);
         if (!strstr(limn_error_text(ctx), rows[i].words)) fail_msg("row %zu: %s", i, limn_error_text(ctx));
     }
@@ -133,7 +134,7 @@ static void a_header_that_is_not_strict_json_is_refused(void **state)
         {"{\"a\":NaN}", "expected {"}, {"{\"a\":{\"shape\":[NaN]}}", "whole number"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuse(rows[i].header, 0, rows[i].words);
-    limn_safetensors *st;
+    limn_weight_file *st;
     assert_int_equal(parse_n("{}\0{}", 5, 0, &st), LIMN_BAD_FILE); /* a second JSON behind a NUL */
     assert_int_equal(parse_n("{\"a\0b\":{}}", 10, 0, &st), LIMN_BAD_FILE);
     for (int close = 0; close < 2; close++) { /* 100 000 brackets cost neither stack nor time */
@@ -184,13 +185,13 @@ static void metadata_holds_strings_only_and_each_key_once(void **state)
     }
     refuse("{\"__metadata__\":{\"a\":\"b\",\"c\":\"d\",\"a\":\"e\"}}", 0, "__metadata__: \"a\" comes twice");
     refuse("{\"__metadata__\":{},\"__metadata__\":{}}", 0, "__metadata__ comes twice");
-    limn_safetensors *st;
+    limn_weight_file *st;
     const char *good = "{\"__metadata__\":{\"b\":\"\\u00e4\\\"\",\"a\":\"\",\"c\":\"d\"}}";
     assert_int_equal(parse_n(good, strlen(good), 0, &st), LIMN_OK);
-    assert_string_equal(limn_safetensors_metadata(st, "b"), "\xc3\xa4\"");
-    assert_string_equal(limn_safetensors_metadata(st, "a"), "");
-    assert_null(limn_safetensors_metadata(st, "d"));
-    limn_safetensors_close(st);
+    assert_string_equal(limn_weight_file_metadata(st, "b"), "\xc3\xa4\"");
+    assert_string_equal(limn_weight_file_metadata(st, "a"), "");
+    assert_null(limn_weight_file_metadata(st, "d"));
+    limn_weight_file_close(st);
 }
 
 static void a_shape_must_fit_its_bytes(void **state)
@@ -279,8 +280,8 @@ static void a_hostile_header_costs_at_most_four_times_its_size(void **state)
         size_t most = pages * 4096 + 4 * n + (16u << 20);
         setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
 #endif
-        limn_safetensors *st;
-        limn_status status = limn_safetensors_open(ctx, "large.safetensors", &st);
+        limn_weight_file *st;
+        limn_status status = limn_weight_file_open(ctx, "large.safetensors", &st);
         if (!strstr(limn_error_text(ctx), "tensor \"end\"")) fprintf(stderr, "%s\n", limn_error_text(ctx));
         _exit(status == LIMN_BAD_FILE && strstr(limn_error_text(ctx), "tensor \"end\"") ? 0 : 1);
     }
@@ -303,26 +304,26 @@ static void write_one(const char *path)
 static void what_is_written_reads_back_in_the_order_of_the_format(void **state)
 {
     (void)state;
-    limn_safetensors *st;
+    limn_weight_file *st;
     bool known;
     write_one("one.safetensors");
-    if (limn_safetensors_open(ctx, "one.safetensors", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    assert_int_equal(limn_safetensors_count(st), 3);
-    assert_string_equal(limn_safetensors_get(st, 0)->name, "a\n\"");
-    assert_string_equal(limn_safetensors_get(st, 1)->name, "z");
-    assert_string_equal(limn_safetensors_get(st, 2)->name, "b");
-    assert_string_equal(limn_safetensors_metadata(st, "limn.step"), "40");
+    if (limn_weight_file_open(ctx, "one.safetensors", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_weight_file_count(st), 3);
+    assert_string_equal(limn_weight_file_get(st, 0)->name, "a\n\"");
+    assert_string_equal(limn_weight_file_get(st, 1)->name, "z");
+    assert_string_equal(limn_weight_file_get(st, 2)->name, "b");
+    assert_string_equal(limn_weight_file_metadata(st, "limn.step"), "40");
     float z[3000], b[5];
     double wide[3000];
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "z"), z, LIMN_F32), LIMN_OK);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "z"), wide, LIMN_F64), LIMN_OK);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "b"), b, LIMN_F32), LIMN_OK);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "z"), z, LIMN_F32), LIMN_OK);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "z"), wide, LIMN_F64), LIMN_OK);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "b"), b, LIMN_F32), LIMN_OK);
     for (int i = 0; i < 3000; i++) assert_true(z[i] == (float)i / 7 && wide[i] == z[i]);
     assert_true(b[0] == 1 && b[3] == -4);
-    assert_null(limn_safetensors_find(st, "y"));
-    assert_int_equal(limn_safetensors_check(ctx, st, &known), LIMN_OK);
+    assert_null(limn_weight_file_find(st, "y"));
+    assert_int_equal(limn_weight_file_check(ctx, st, &known), LIMN_OK);
     assert_true(known);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     const limn_named_view twice[] = {{"a", {LIMN_F32, {0, {0}}, z}}, {"a", {LIMN_F32, {0, {0}}, z}}}, wrong[] = {{"\xff", {LIMN_F32, {0, {0}}, z}}};
     assert_int_equal(limn_safetensors_write(ctx, "two.safetensors", 2, twice, 0, NULL), LIMN_BAD_ARGUMENT);
     assert_int_equal(limn_safetensors_write(ctx, "two.safetensors", 1, wrong, 0, NULL), LIMN_BAD_ARGUMENT);
@@ -336,15 +337,15 @@ static void data_at_odd_places_loads(void **state)
     size_t all;
     unsigned char *bytes = file_of(header, strlen(header), 400003, &all);
     float *f = malloc(200001 * sizeof *f);
-    limn_safetensors *st;
-    assert_int_equal(limn_safetensors_parse(ctx, "t", bytes, all, &st), LIMN_OK);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "f"), f, LIMN_F32), LIMN_OK);
+    limn_weight_file *st;
+    assert_int_equal(limn_weight_file_parse(ctx, "t", bytes, all, &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "f"), f, LIMN_F32), LIMN_OK);
     for (size_t i = 0; i < 200001; i++) {
         uint16_t h = (uint16_t)((2 * i + 2) % 256 | (2 * i + 3) % 256 << 8);
         float expected = limn_bf16_to_f32(h);
         assert_memory_equal(&f[i], &expected, 4);
     }
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     free(bytes);
     free(f);
 }
@@ -353,29 +354,29 @@ static void a_type_that_limn_lacks_is_listed_but_not_loaded(void **state)
 {
     (void)state;
     const char *header = "{" T("i", "I8", "3", "0,3") "," T("f", "U8", "1", "3,4") "}";
-    limn_safetensors *st;
+    limn_weight_file *st;
     char to[4];
     assert_int_equal(parse_n(header, strlen(header), 4, &st), LIMN_OK);
-    assert_string_equal(limn_safetensors_get(st, 0)->type, "I8");
-    assert_false(limn_safetensors_get(st, 0)->usable);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_get(st, 0), to, LIMN_U8), LIMN_UNSUPPORTED);
+    assert_string_equal(limn_weight_file_get(st, 0)->type, "I8");
+    assert_false(limn_weight_file_get(st, 0)->usable);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_get(st, 0), to, LIMN_U8), LIMN_UNSUPPORTED);
     assert_non_null(strstr(limn_error_text(ctx), "I8"));
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
 }
 
 static void a_file_cut_after_opening_is_an_error_not_a_signal(void **state)
 {
     (void)state;
-    limn_safetensors *st;
+    limn_weight_file *st;
     float z[3000];
     bool known;
     write_one("cut.safetensors");
-    assert_int_equal(limn_safetensors_open(ctx, "cut.safetensors", &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(ctx, "cut.safetensors", &st), LIMN_OK);
     assert_int_equal(truncate("cut.safetensors", 700), 0);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "z"), z, LIMN_F32), LIMN_BAD_FILE);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "z"), z, LIMN_F32), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "cut.safetensors: ends at byte 700"));
-    assert_int_equal(limn_safetensors_check(ctx, st, &known), LIMN_BAD_FILE);
-    limn_safetensors_close(st);
+    assert_int_equal(limn_weight_file_check(ctx, st, &known), LIMN_BAD_FILE);
+    limn_weight_file_close(st);
     unlink("cut.safetensors");
 }
 
@@ -384,12 +385,12 @@ static void every_cut_of_a_file_is_refused(void **state)
     (void)state;
     unsigned char *bytes;
     size_t n;
-    limn_safetensors *st;
+    limn_weight_file *st;
     write_one("one.safetensors");
     assert_int_equal(limn_file_read(ctx, "one.safetensors", 1 << 20, &bytes, &n), LIMN_OK);
-    for (size_t i = 0; i < n; i++) assert_int_equal(limn_safetensors_parse(ctx, "t", bytes, i, &st), LIMN_BAD_FILE);
+    for (size_t i = 0; i < n; i++) assert_int_equal(limn_weight_file_parse(ctx, "t", bytes, i, &st), LIMN_BAD_FILE);
     memset(bytes, 0, n); /* as some file systems leave it after a loss of power */
-    assert_int_equal(limn_safetensors_parse(ctx, "t", bytes, n, &st), LIMN_BAD_FILE);
+    assert_int_equal(limn_weight_file_parse(ctx, "t", bytes, n, &st), LIMN_BAD_FILE);
     free(bytes);
 }
 
@@ -403,15 +404,15 @@ static void any_flipped_bit_is_found(void **state)
     assert_int_equal(limn_file_read(ctx, "one.safetensors", 1 << 20, &bytes, &n), LIMN_OK);
     for (size_t i = 0; i < 2000; i++) {
         size_t bit = i < 1000 ? i * 8 + i % 8 : (size_t)(limn_random_uniform(1, 0, i, 0) * (double)(8 * n)); /* the header, then anywhere */
-        limn_safetensors *st;
+        limn_weight_file *st;
         bool known = true;
         if (bit >= 8 * n) continue;
         bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
-        limn_status status = limn_safetensors_parse(ctx, "t", bytes, n, &st);
-        if (status == LIMN_OK) status = limn_safetensors_check(ctx, st, &known);
+        limn_status status = limn_weight_file_parse(ctx, "t", bytes, n, &st);
+        if (status == LIMN_OK) status = limn_weight_file_check(ctx, st, &known);
         if (status == LIMN_OK && !known) hidden++;
         else if (status != LIMN_BAD_FILE) fail_msg("bit %zu: %s", bit, limn_status_name(status));
-        limn_safetensors_close(st);
+        limn_weight_file_close(st);
         bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
     }
     assert_true(hidden <= 10);
@@ -436,9 +437,9 @@ static void put_shards(const char *index)
 
 static void refuse_index(const char *index, limn_status status, const char *words)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     put_shards(index);
-    assert_int_equal(limn_safetensors_open(ctx, "shards/m.safetensors.index.json", &st), status);
+    assert_int_equal(limn_weight_file_open(ctx, "shards/m.safetensors.index.json", &st), status);
     assert_null(st);
     if (!strstr(limn_error_text(ctx), words)) fail_msg("expected \"%s\" in \"%s\"", words, limn_error_text(ctx));
 }
@@ -446,14 +447,14 @@ static void refuse_index(const char *index, limn_status status, const char *word
 static void the_files_of_an_index_are_one(void **state)
 {
     (void)state;
-    limn_safetensors *st;
+    limn_weight_file *st;
     unsigned char value;
     put_shards("{\"metadata\":{\"total_size\":4,\"x\":[1.5e3,{\"y\":[]},true]},\"weight_map\":{\"c\":\"m-2.safetensors\",\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\"}}\n");
-    if (limn_safetensors_open(ctx, "shards/m.safetensors.index.json", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    assert_int_equal(limn_safetensors_count(st), 3);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "c"), &value, LIMN_U8), LIMN_OK);
+    if (limn_weight_file_open(ctx, "shards/m.safetensors.index.json", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_weight_file_count(st), 3);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "c"), &value, LIMN_U8), LIMN_OK);
     assert_int_equal(value, 2);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
 }
 
 static void an_index_may_name_only_files_beside_it_and_tensors_that_are_there(void **state)
@@ -482,28 +483,28 @@ static void an_index_may_name_only_files_beside_it_and_tensors_that_are_there(vo
     refuse_index("{\"metadata\":[1,],\"weight_map\":{}}", LIMN_BAD_FILE, "expected a value");
     refuse_index("{\"metadata\":{\"a\":1]}", LIMN_BAD_FILE, "a comma or }");
     put_shards(MAP("\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\""));
-    limn_safetensors *st;
+    limn_weight_file *st;
     unsigned char *bytes;
     size_t n;
     assert_int_equal(limn_file_read(ctx, "shards/m-2.safetensors", 1000, &bytes, &n), LIMN_OK);
     bytes[8 + strlen("{\"__metadata__\":{\"x\":\"y\"},\"") + strlen(T("b", "U8", "1", "0,1")) + 1] = 'a'; /* c -> a */
     put("shards/m-2.safetensors", bytes, n);
     free(bytes);
-    assert_int_equal(limn_safetensors_open(ctx, "shards/m.safetensors.index.json", &st), LIMN_BAD_FILE);
+    assert_int_equal(limn_weight_file_open(ctx, "shards/m.safetensors.index.json", &st), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "tensor \"a\" is also in shards/m-"));
 }
 
 static void things_that_are_not_files_are_refused(void **state)
 {
     (void)state;
-    limn_safetensors *st;
+    limn_weight_file *st;
     mkfifo("pipe", 0600);
-    assert_int_equal(limn_safetensors_open(ctx, "pipe", &st), LIMN_BAD_FILE); /* and nobody waits for its writer */
-    assert_int_equal(limn_safetensors_open(ctx, "shards", &st), LIMN_BAD_FILE);
-    assert_int_equal(limn_safetensors_open(ctx, "/dev/zero", &st), LIMN_BAD_FILE);
-    assert_int_equal(limn_safetensors_open(ctx, "no-such-file", &st), LIMN_NOT_FOUND);
+    assert_int_equal(limn_weight_file_open(ctx, "pipe", &st), LIMN_BAD_FILE); /* and nobody waits for its writer */
+    assert_int_equal(limn_weight_file_open(ctx, "shards", &st), LIMN_BAD_FILE);
+    assert_int_equal(limn_weight_file_open(ctx, "/dev/zero", &st), LIMN_BAD_FILE);
+    assert_int_equal(limn_weight_file_open(ctx, "no-such-file", &st), LIMN_NOT_FOUND);
     put("empty", "", 0);
-    assert_int_equal(limn_safetensors_open(ctx, "empty", &st), LIMN_BAD_FILE);
+    assert_int_equal(limn_weight_file_open(ctx, "empty", &st), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "empty: the file is empty"));
     unlink("pipe");
     unlink("empty");

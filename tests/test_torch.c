@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "file/bytes.h"
 #include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "graph/node.h"
 #include "make_torch.h"
 #include "train/weights.h"
@@ -32,25 +33,25 @@ static int drop_ctx(void **state)
     return 0;
 }
 
-static limn_safetensors *opened(const void *bytes, size_t n)
+static limn_weight_file *opened(const void *bytes, size_t n)
 {
-    limn_safetensors *st;
-    if (limn_safetensors_parse(ctx, "t.pt", bytes, n, &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    assert_string_equal(limn_safetensors_kind(st), "torch");
+    limn_weight_file *st;
+    if (limn_weight_file_parse(ctx, "t.pt", bytes, n, &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_string_equal(limn_weight_file_kind(st), "torch");
     return st;
 }
 
-static double *values_of(const limn_safetensors *st, const limn_entry *e, size_t n)
+static double *values_of(const limn_weight_file *st, const limn_entry *e, size_t n)
 {
     double *values = malloc(n * sizeof *values + 1);
     assert_int_equal(e->bytes, n * limn_dtype_bytes(e->dtype));
-    if (limn_safetensors_load(ctx, st, e, values, LIMN_F64) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_weight_file_load(ctx, st, e, values, LIMN_F64) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     return values;
 }
 
-static void same_tensor(const limn_safetensors *st, const torch_tensor *want)
+static void same_tensor(const limn_weight_file *st, const torch_tensor *want)
 {
-    const limn_entry *e = limn_safetensors_find(st, want->name);
+    const limn_entry *e = limn_weight_file_find(st, want->name);
     if (!e) fail_msg("no tensor %s", want->name);
     assert_int_equal(e->rank, want->rank);
     for (int k = 0; k < e->rank; k++) assert_int_equal(e->dim[k], want->dim[k]);
@@ -63,16 +64,16 @@ static void same_tensor(const limn_safetensors *st, const torch_tensor *want)
 
 static void same_file(const unsigned char *bytes, size_t n, const torch_tensor *want, size_t n_want)
 {
-    limn_safetensors *st = opened(bytes, n);
+    limn_weight_file *st = opened(bytes, n);
     bool known = false;
-    assert_int_equal(limn_safetensors_count(st), n_want);
+    assert_int_equal(limn_weight_file_count(st), n_want);
     for (size_t i = 0; i < n_want; i++) {
-        assert_string_equal(limn_safetensors_get(st, i)->name, want[i].name); /* in the order of the dicts */
+        assert_string_equal(limn_weight_file_get(st, i)->name, want[i].name); /* in the order of the dicts */
         same_tensor(st, &want[i]);
     }
-    assert_int_equal(limn_safetensors_check(ctx, st, &known), LIMN_OK);
+    assert_int_equal(limn_weight_file_check(ctx, st, &known), LIMN_OK);
     assert_true(known);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
 }
 
 static void views_of_shared_storages_become_dense_tensors(void **state)
@@ -86,11 +87,11 @@ static void every_type_is_listed_and_those_limn_knows_load(void **state)
     (void)state;
     static const char *const names[] = {"F32", "F64", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64", "C128", "U16", "F8_E4M3"};
     same_file(torch_types, sizeof torch_types, torch_types_tensors, COUNT(torch_types_tensors));
-    limn_safetensors *st = opened(torch_types, sizeof torch_types);
+    limn_weight_file *st = opened(torch_types, sizeof torch_types);
     char to[64];
-    for (size_t i = 0; i < COUNT(names); i++) assert_string_equal(limn_safetensors_get(st, i)->type, names[i]);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "bool"), to, LIMN_F32), LIMN_UNSUPPORTED);
-    limn_safetensors_close(st);
+    for (size_t i = 0; i < COUNT(names); i++) assert_string_equal(limn_weight_file_get(st, i)->type, names[i]);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "bool"), to, LIMN_F32), LIMN_UNSUPPORTED);
+    limn_weight_file_close(st);
 }
 
 static void nested_dicts_and_lists_flatten_and_all_else_is_passed_over(void **state)
@@ -105,15 +106,15 @@ static void published_files_hold_what_torch_reads_from_them(void **state)
     size_t found = 0;
     for (size_t i = 0; i < COUNT(published); i++) {
         char path[1100];
-        limn_safetensors *st;
+        limn_weight_file *st;
         bool known;
         snprintf(path, sizeof path, LIMN_SOURCE_DIR "/../shared/data/weights/%s", published[i].path);
         if (access(path, R_OK) != 0) continue;
         found++;
-        if (limn_safetensors_open(ctx, path, &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-        assert_int_equal(limn_safetensors_count(st), published[i].n);
+        if (limn_weight_file_open(ctx, path, &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+        assert_int_equal(limn_weight_file_count(st), published[i].n);
         for (size_t k = 0; k < 3; k++) {
-            const limn_entry *e = limn_safetensors_find(st, published[i].tensors[k].name);
+            const limn_entry *e = limn_weight_file_find(st, published[i].tensors[k].name);
             assert_non_null(e);
             size_t n = published[i].tensors[k].n;
             double *values = values_of(st, e, n), sum = 0, size = 0;
@@ -122,8 +123,8 @@ static void published_files_hold_what_torch_reads_from_them(void **state)
             assert_true(fabs(sum - published[i].tensors[k].sum) <= 1e-12 * size);
             free(values);
         }
-        assert_int_equal(limn_safetensors_check(ctx, st, &known), LIMN_OK);
-        limn_safetensors_close(st);
+        assert_int_equal(limn_weight_file_check(ctx, st, &known), LIMN_OK);
+        limn_weight_file_close(st);
     }
     if (!found) print_message("SKIP: there are no published weights in ../shared/data/weights\n");
     if (!found) skip();
@@ -168,16 +169,16 @@ static void any_strides_give_what_indexing_gives(void **state)
     }
     put_text(&p, "u");
     torch_file(&z, &p, 1, (const size_t[]){BYTES});
-    limn_safetensors *st = opened(z.file.at, z.file.n);
+    limn_weight_file *st = opened(z.file.at, z.file.n);
     for (int i = 0; i < TENSORS; i++) {
-        double *values = values_of(st, limn_safetensors_get(st, (size_t)i), counts[i]);
+        double *values = values_of(st, limn_weight_file_get(st, (size_t)i), counts[i]);
         for (size_t k = 0; k < counts[i]; k++)
             if (values[k] != element(&t[i], k)) fail_msg("tensor %d, element %zu: %g, expected %g", i, k, values[k], element(&t[i], k));
         strided += counts[i] > 1;
         free(values);
     }
     assert_true(strided > TENSORS / 2);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     zip_free(&z);
     free(p.at);
 }
@@ -210,13 +211,13 @@ static void deflated_members_load_like_stored_ones(void **state)
     zip_add_deflated(&z, "x/data.pkl", whole.at, whole.n);
     zip_add_deflated(&z, "x/data/0", data, 400000);
     zip_end(&z);
-    limn_safetensors *st = opened(z.file.at, z.file.n);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "a"), values, LIMN_F32), LIMN_OK);
+    limn_weight_file *st = opened(z.file.at, z.file.n);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "a"), values, LIMN_F32), LIMN_OK);
     assert_memory_equal(values, data, 400000);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "b"), values, LIMN_F32), LIMN_OK);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "b"), values, LIMN_F32), LIMN_OK);
     for (int i = 0; i < 100; i++)
         for (int k = 0; k < 998; k++) assert_true(values[i * 998 + k] == data[200 + i + 100 * k]);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     zip_free(&z);
     free(p.at);
     free(whole.at);
@@ -235,45 +236,45 @@ static void write_file(const char *path, const void *bytes, size_t n)
 static void files_are_told_by_their_bytes_not_by_their_names(void **state)
 {
     (void)state;
-    limn_safetensors *st;
+    limn_weight_file *st;
     write_file("named.safetensors", torch_views, sizeof torch_views);
-    assert_int_equal(limn_safetensors_open(ctx, "named.safetensors", &st), LIMN_OK);
-    assert_string_equal(limn_safetensors_kind(st), "torch");
+    assert_int_equal(limn_weight_file_open(ctx, "named.safetensors", &st), LIMN_OK);
+    assert_string_equal(limn_weight_file_kind(st), "torch");
     same_tensor(st, &torch_views_tensors[0]);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     float x = 3;
     assert_int_equal(limn_safetensors_write(ctx, "named.pt", 1, &(limn_named_view){"a", {LIMN_F32, {1, {1}}, &x}}, 0, NULL), LIMN_OK);
-    assert_int_equal(limn_safetensors_open(ctx, "named.pt", &st), LIMN_OK);
-    assert_string_equal(limn_safetensors_kind(st), "safetensors");
-    limn_safetensors_close(st);
+    assert_int_equal(limn_weight_file_open(ctx, "named.pt", &st), LIMN_OK);
+    assert_string_equal(limn_weight_file_kind(st), "safetensors");
+    limn_weight_file_close(st);
 }
 
 static void an_index_may_name_files_of_torch(void **state)
 {
     (void)state;
     static const char index[] = "{\"weight_map\": {\"t\": \"part-1.bin\", \"float16\": \"part-2.bin\"}}";
-    limn_safetensors *st;
+    limn_weight_file *st;
     write_file("part-1.bin", torch_views, sizeof torch_views);
     write_file("part-2.bin", torch_types, sizeof torch_types);
     write_file("torch.bin.index.json", index, strlen(index));
-    if (limn_safetensors_open(ctx, "torch.bin.index.json", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    assert_int_equal(limn_safetensors_count(st), COUNT(torch_views_tensors) + COUNT(torch_types_tensors));
+    if (limn_weight_file_open(ctx, "torch.bin.index.json", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_weight_file_count(st), COUNT(torch_views_tensors) + COUNT(torch_types_tensors));
     same_tensor(st, &torch_views_tensors[7]);
     same_tensor(st, &torch_types_tensors[2]);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
 }
 
 static void a_file_cut_after_opening_is_an_error_not_a_signal(void **state)
 {
     (void)state;
-    limn_safetensors *st;
+    limn_weight_file *st;
     float to[24];
     write_file("cut.pt", torch_views, sizeof torch_views);
-    assert_int_equal(limn_safetensors_open(ctx, "cut.pt", &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(ctx, "cut.pt", &st), LIMN_OK);
     assert_int_equal(truncate("cut.pt", 1160), 0);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "t"), to, LIMN_F32), LIMN_BAD_FILE);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "t"), to, LIMN_F32), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "cut.pt: ends at byte 1160"));
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     unlink("cut.pt");
 }
 
@@ -325,17 +326,17 @@ static void a_published_network_starts_from_a_file_of_torch(void **state)
     (void)state;
     limn_settings s, read;
     limn_weights w;
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_graph *g = build(&s, &w);
     for (size_t i = 0; i < w.count; i++) w.value[i] = (float)i / 1000;
     save_torch("start.pt", &w);
     float *loaded = calloc(w.count, sizeof *loaded);
-    if (limn_safetensors_open(ctx, "start.pt", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_weight_file_open(ctx, "start.pt", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     if (limn_weights_settings(ctx, "start.pt", st, &read) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_memory_equal(read.value, s.value, sizeof read.value);
     if (limn_weights_load(ctx, &w, "start.pt", st, "", loaded) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     for (int i = 0; i < w.n; i++) assert_memory_equal(loaded + w.begin[i], w.value + w.begin[i], (size_t)limn_node_count(w.node[i]) * sizeof(float));
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     limn_weights_free(&w);
     limn_graph_free(g);
     free(loaded);

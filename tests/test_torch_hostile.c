@@ -1,6 +1,6 @@
 /* test_torch_hostile.c: every way a .pt file can lie has a row: what is refused, with which words, and that nothing was executed. */
 #include "base/rng.h"
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "make_torch.h"
 #include "vectors/torch.h"
 
@@ -31,11 +31,11 @@ static int drop_ctx(void **state)
 
 static limn_status parse(const void *bytes, size_t n)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     unsigned char *exact = malloc(n ? n : 1); /* so that a sanitizer sees a byte too many */
     memcpy(exact, bytes, n);
-    limn_status status = limn_safetensors_parse(ctx, "t.pt", exact, n, &st);
-    limn_safetensors_close(st);
+    limn_status status = limn_weight_file_parse(ctx, "t.pt", exact, n, &st);
+    limn_weight_file_close(st);
     free(exact);
     return status;
 }
@@ -66,10 +66,10 @@ static void refuse_pickle(const char *what, const void *pickle, size_t n, const 
 static void accept_pickle(const char *what, const void *pickle, size_t n, size_t tensors)
 {
     made_zip z = archive_of(pickle, n);
-    limn_safetensors *st;
-    if (limn_safetensors_parse(ctx, "t.pt", z.file.at, z.file.n, &st) != LIMN_OK) fail_msg("%s: %s", what, limn_error_text(ctx));
-    assert_int_equal(limn_safetensors_count(st), tensors);
-    limn_safetensors_close(st);
+    limn_weight_file *st;
+    if (limn_weight_file_parse(ctx, "t.pt", z.file.at, z.file.n, &st) != LIMN_OK) fail_msg("%s: %s", what, limn_error_text(ctx));
+    assert_int_equal(limn_weight_file_count(st), tensors);
+    limn_weight_file_close(st);
     zip_free(&z);
 }
 
@@ -484,18 +484,18 @@ static void every_cut_of_a_file_is_refused(void **state)
 /* All values of a file as one checksum; 0 when something of it is refused. */
 static uint32_t values_of(const unsigned char *bytes, size_t n)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     char to[512];
     uLong crc = crc32(0, NULL, 0);
-    limn_status status = limn_safetensors_parse(ctx, "t.pt", bytes, n, &st);
-    for (size_t i = 0; status == LIMN_OK && i < limn_safetensors_count(st); i++) {
-        const limn_entry *e = limn_safetensors_get(st, i);
+    limn_status status = limn_weight_file_parse(ctx, "t.pt", bytes, n, &st);
+    for (size_t i = 0; status == LIMN_OK && i < limn_weight_file_count(st); i++) {
+        const limn_entry *e = limn_weight_file_get(st, i);
         crc = crc32(crc, (const Bytef *)e->name, (uInt)strlen(e->name));
         crc = crc32(crc, (const Bytef *)e->dim, (uInt)((size_t)e->rank * sizeof *e->dim));
-        status = limn_safetensors_load(ctx, st, e, to, e->dtype);
+        status = limn_weight_file_load(ctx, st, e, to, e->dtype);
         if (status == LIMN_OK) crc = crc32(crc, (const Bytef *)to, (uInt)e->bytes);
     }
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     assert_true(status == LIMN_OK || status == LIMN_BAD_FILE);
     return status == LIMN_OK ? (uint32_t)crc : 0;
 }
@@ -523,7 +523,7 @@ static void a_damaged_storage_is_named_when_its_tensor_loads(void **state)
 {
     (void)state;
     made_bytes p = one_tensor((made_tensor)F(0, 1, {24}, {1}));
-    limn_safetensors *st;
+    limn_weight_file *st;
     float to[24];
     bool known;
     pickle_text(&p, "b");
@@ -531,12 +531,12 @@ static void a_damaged_storage_is_named_when_its_tensor_loads(void **state)
     put_text(&p, "s");
     made_zip z = archive_of(p.at, p.n);
     z.file.at[z.data[1] + 50] ^= 4;
-    assert_int_equal(limn_safetensors_parse(ctx, "t.pt", z.file.at, z.file.n, &st), LIMN_OK); /* only headers are read */
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "b"), to, LIMN_F32), LIMN_OK);
-    assert_int_equal(limn_safetensors_load(ctx, st, limn_safetensors_find(st, "a"), to, LIMN_F32), LIMN_BAD_FILE);
+    assert_int_equal(limn_weight_file_parse(ctx, "t.pt", z.file.at, z.file.n, &st), LIMN_OK); /* only headers are read */
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "b"), to, LIMN_F32), LIMN_OK);
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "a"), to, LIMN_F32), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "zip member \"archive/data/0\": damaged"));
-    assert_int_equal(limn_safetensors_check(ctx, st, &known), LIMN_BAD_FILE);
-    limn_safetensors_close(st);
+    assert_int_equal(limn_weight_file_check(ctx, st, &known), LIMN_BAD_FILE);
+    limn_weight_file_close(st);
     zip_free(&z);
     free(p.at);
 }
@@ -572,8 +572,8 @@ static void a_hostile_pickle_costs_at_most_its_size_and_16_MB(void **state)
             size_t most = pages * 4096 + z.file.n + (17u << 20); /* beside 256 kB to read through */
             setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
 #endif
-            limn_safetensors *st;
-            limn_status status = limn_safetensors_parse(ctx, "t.pt", z.file.at, z.file.n, &st);
+            limn_weight_file *st;
+            limn_status status = limn_weight_file_parse(ctx, "t.pt", z.file.at, z.file.n, &st);
             if (status != LIMN_BAD_FILE) fprintf(stderr, "row %zu: %s: %s\n", i, limn_status_name(status), limn_error_text(ctx));
             _exit(status == LIMN_BAD_FILE ? 0 : 1);
         }

@@ -1,6 +1,6 @@
 /* test_train.c: a short training learns, resumes with the same bits, survives bad folders; its model makes pictures. */
 #include "file/bytes.h"
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "pipeline/generate.h"
 #include "train/trainer.h"
 

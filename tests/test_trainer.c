@@ -1,7 +1,7 @@
 /* test_trainer.c: what a run promises: the same bits after a stop, no bad state over a good one, refusals in a sentence, events. */
 #include "file/bytes.h"
 #include "file/image.h"
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "train/tensorboard.h"
 #include "train/trainer.h"
 
@@ -227,21 +227,21 @@ static void only_classes_that_were_seen_learn(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_safetensors *before, *after;
+    limn_weight_file *before, *after;
     limn_train_options o = options_for(ctx, DIT "classes=40", "run-none", &t);
     o.steps = 1, o.batch = 8, o.weight_decay = 0, o.lr = 1e-12, o.warmup = 0;
     expect(ctx, &o, LIMN_OK);
     o.out = "run-seen", o.steps = 12, o.lr = 1e-2;
     expect(ctx, &o, LIMN_OK);
-    assert_int_equal(limn_safetensors_open(ctx, "run-none/checkpoint.safetensors", &before), LIMN_OK);
-    assert_int_equal(limn_safetensors_open(ctx, "run-seen/checkpoint.safetensors", &after), LIMN_OK);
-    assert_non_null(strstr(limn_safetensors_metadata(after, "limn.classes"), "red circle\n"));
-    const limn_entry *a = limn_safetensors_find(before, "y_embedder.embedding_table.weight"), *b = limn_safetensors_find(after, "y_embedder.embedding_table.weight");
+    assert_int_equal(limn_weight_file_open(ctx, "run-none/checkpoint.safetensors", &before), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(ctx, "run-seen/checkpoint.safetensors", &after), LIMN_OK);
+    assert_non_null(strstr(limn_weight_file_metadata(after, "limn.classes"), "red circle\n"));
+    const limn_entry *a = limn_weight_file_find(before, "y_embedder.embedding_table.weight"), *b = limn_weight_file_find(after, "y_embedder.embedding_table.weight");
     assert_non_null(a);
     float was[41][32], is[41][32];
     assert_int_equal(a->bytes, sizeof was);
-    assert_int_equal(limn_safetensors_load(ctx, before, a, was, LIMN_F32), LIMN_OK);
-    assert_int_equal(limn_safetensors_load(ctx, after, b, is, LIMN_F32), LIMN_OK);
+    assert_int_equal(limn_weight_file_load(ctx, before, a, was, LIMN_F32), LIMN_OK);
+    assert_int_equal(limn_weight_file_load(ctx, after, b, is, LIMN_F32), LIMN_OK);
     int moved = 0;
     for (int row = 0; row < 41; row++) {
         float most = 0;
@@ -251,8 +251,8 @@ static void only_classes_that_were_seen_learn(void **state)
         if (row == 40) assert_true(most > 1e-4f);
     }
     assert_true(moved > 20);
-    limn_safetensors_close(before);
-    limn_safetensors_close(after);
+    limn_weight_file_close(before);
+    limn_weight_file_close(after);
     o = options_for(ctx, DIT "classes=8", "run-few", &t);
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "--set classes=32"));

@@ -3,6 +3,7 @@
 
 #include "file/image.h"
 #include "file/safetensors.h"
+#include "file/weight_file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -52,9 +53,9 @@ limn_status limn_latent_write(limn_ctx *ctx, const char *path, const limn_latent
 }
 
 /* The tensor, its sides, and the picture's size, which must be what the latent gives within a factor. */
-static limn_status check_header(limn_ctx *ctx, const char *path, const limn_safetensors *st, const limn_entry **out, limn_latent *l)
+static limn_status check_header(limn_ctx *ctx, const char *path, const limn_weight_file *st, const limn_entry **out, limn_latent *l)
 {
-    const limn_entry *e = *out = limn_safetensors_find(st, "latent");
+    const limn_entry *e = *out = limn_weight_file_find(st, "latent");
     if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"latent\", expected the file that limn encode writes", path);
     int from = e->rank == 4 && e->dim[0] == 1 ? 1 : 0; /* a batch of one */
     const int64_t *d = e->dim + from;
@@ -68,9 +69,9 @@ static limn_status check_header(limn_ctx *ctx, const char *path, const limn_safe
 }
 
 /* "640x427"; without it the picture is as large as the latent allows, for a factor of 8. */
-static limn_status read_size(limn_ctx *ctx, const char *path, const limn_safetensors *st, limn_latent *l)
+static limn_status read_size(limn_ctx *ctx, const char *path, const limn_weight_file *st, limn_latent *l)
 {
-    const char *text = limn_safetensors_metadata(st, "limn.picture");
+    const char *text = limn_weight_file_metadata(st, "limn.picture");
     char *end = NULL, shown[256];
     l->image_width = 8 * l->width, l->image_height = 8 * l->height;
     if (!text) return LIMN_OK;
@@ -82,12 +83,12 @@ static limn_status read_size(limn_ctx *ctx, const char *path, const limn_safeten
     return LIMN_OK;
 }
 
-static limn_status read_values(limn_ctx *ctx, const char *path, const limn_safetensors *st, const limn_entry *e, limn_latent *l)
+static limn_status read_values(limn_ctx *ctx, const char *path, const limn_weight_file *st, const limn_entry *e, limn_latent *l)
 {
     size_t n = (size_t)l->height * (size_t)l->width * (size_t)l->channels;
     float *values = malloc(n * sizeof *values);
     l->values = malloc(n * sizeof *values);
-    limn_status status = values && l->values ? limn_safetensors_load(ctx, st, e, values, LIMN_F32) : limn_fail_memory(ctx, n * sizeof *values, "a latent");
+    limn_status status = values && l->values ? limn_weight_file_load(ctx, st, e, values, LIMN_F32) : limn_fail_memory(ctx, n * sizeof *values, "a latent");
     for (size_t i = 0; i < n && status == LIMN_OK; i++)
         if (!isfinite(values[i])) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"latent\", element %zu is %g, expected finite numbers", path, i, (double)values[i]);
     if (status == LIMN_OK) channels_last(values, l);
@@ -97,15 +98,15 @@ static limn_status read_values(limn_ctx *ctx, const char *path, const limn_safet
 
 limn_status limn_latent_read(limn_ctx *ctx, const char *path, limn_latent *out)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     const limn_entry *e;
     *out = (limn_latent){0};
-    limn_status status = limn_safetensors_open(ctx, path, &st);
+    limn_status status = limn_weight_file_open(ctx, path, &st);
     if (status != LIMN_OK) return status;
     status = check_header(ctx, path, st, &e, out);
     if (status == LIMN_OK) status = read_size(ctx, path, st, out);
     if (status == LIMN_OK) status = read_values(ctx, path, st, e, out);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     if (status != LIMN_OK) limn_latent_free(out);
     return status;
 }
@@ -163,11 +164,11 @@ static limn_status bad(limn_ctx *ctx, const char *path, const char *key, const c
     return limn_fail(ctx, LIMN_BAD_FILE, "%s: metadata %s is \"%s\", expected %s", path, key, found ? limn_escape(found, strlen(found), shown, sizeof shown) : "missing", expected);
 }
 
-static limn_status take(limn_ctx *ctx, const char *path, const limn_safetensors *st, limn_latents *out)
+static limn_status take(limn_ctx *ctx, const char *path, const limn_weight_file *st, limn_latents *out)
 {
-    const char *shape = limn_safetensors_metadata(st, "limn.latent.shape"), *scale = limn_safetensors_metadata(st, "limn.latent.scale");
-    const char *shift = limn_safetensors_metadata(st, "limn.latent.shift"), *vae = limn_safetensors_metadata(st, "limn.vae");
-    const char *settings = limn_safetensors_metadata(st, "limn.vae.settings");
+    const char *shape = limn_weight_file_metadata(st, "limn.latent.shape"), *scale = limn_weight_file_metadata(st, "limn.latent.scale");
+    const char *shift = limn_weight_file_metadata(st, "limn.latent.shift"), *vae = limn_weight_file_metadata(st, "limn.vae");
+    const char *settings = limn_weight_file_metadata(st, "limn.vae.settings");
     char *end, tail;
     if (!shape || sscanf(shape, "%5dx%5dx%3d%c", &out->width, &out->height, &out->channels, &tail) != 3 || out->width < 1 || out->height < 1 || out->channels < 1 ||
         out->channels > LIMN_LATENT_CHANNELS || out->width > LIMN_MAX_SIDE || out->height > LIMN_MAX_SIDE)
@@ -176,7 +177,7 @@ static limn_status take(limn_ctx *ctx, const char *path, const limn_safetensors 
     if (!scale || *end || !(out->scale > 1e-9 && out->scale < 1e9)) return bad(ctx, path, "limn.latent.scale", "a number above 0", scale);
     out->shift = shift ? strtod(shift, &end) : 0;
     if (!shift || *end || !(fabs(out->shift) < 1e9)) return bad(ctx, path, "limn.latent.shift", "a number", shift);
-    const char *count = limn_safetensors_metadata(st, "limn.latent.count");
+    const char *count = limn_weight_file_metadata(st, "limn.latent.count");
     out->count = count ? strtoll(count, NULL, 10) : 0;
     snprintf(out->vae, sizeof out->vae, "%s", vae ? vae : "");
     snprintf(out->settings, sizeof out->settings, "%s", settings ? settings : "");
@@ -185,11 +186,11 @@ static limn_status take(limn_ctx *ctx, const char *path, const limn_safetensors 
 
 limn_status limn_latents_read(limn_ctx *ctx, const char *path, limn_latents *out)
 {
-    limn_safetensors *st;
+    limn_weight_file *st;
     *out = (limn_latents){0};
-    limn_status status = limn_safetensors_open(ctx, path, &st);
+    limn_status status = limn_weight_file_open(ctx, path, &st);
     if (status != LIMN_OK) return status;
     status = take(ctx, path, st, out);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     return status;
 }

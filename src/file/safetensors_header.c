@@ -1,15 +1,15 @@
 /* safetensors_header.c: the header: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"a": "b"}}.
  * Each rule of the format has its sentence here and its row in tests/test_safetensors.c. */
 #include "file/bytes.h"
-#include "file/safetensors_parts.h"
 #include "file/scan.h"
+#include "file/weight_file_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct reader {
     limn_ctx *ctx;
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_part *part;
     limn_scan scan;
     size_t data_bytes;
@@ -132,7 +132,7 @@ static void *one_more(void *list, size_t n, size_t *capacity, size_t size)
     return grown;
 }
 
-limn_status limn_safetensors_entry(limn_ctx *ctx, limn_safetensors *st, const limn_part *part, limn_entry **out)
+limn_status limn_weight_file_entry(limn_ctx *ctx, limn_weight_file *st, const limn_part *part, limn_entry **out)
 {
     limn_entry *grown = one_more(st->entries, st->n, &st->capacity, sizeof *grown);
     if (!grown) return limn_fail_memory(ctx, st->n * sizeof *grown, part->file);
@@ -149,7 +149,7 @@ static int by_key(const void *a, const void *b)
 
 static limn_status read_pairs(reader *r)
 {
-    limn_safetensors *st = r->st;
+    limn_weight_file *st = r->st;
     limn_scan *s = &r->scan;
     limn_string key, value;
     if (limn_scan_take(s, '}')) return LIMN_OK;
@@ -166,7 +166,7 @@ static limn_status read_pairs(reader *r)
 
 static limn_status read_metadata(reader *r)
 {
-    limn_safetensors *st = r->st;
+    limn_weight_file *st = r->st;
     size_t before = st->n_metadata;
     if (r->has_metadata) return bad(r, NULL, "__metadata__ comes twice");
     r->has_metadata = true;
@@ -216,7 +216,7 @@ static limn_status read_all(reader *r)
             if (!limn_scan_key(s, &name)) return not_json(r, NULL);
             if (strcmp(name.text, "__metadata__") == 0) status = read_metadata(r);
             else {
-                status = limn_safetensors_entry(r->ctx, r->st, r->part, &e);
+                status = limn_weight_file_entry(r->ctx, r->st, r->part, &e);
                 if (status == LIMN_OK) e->name = name.text, status = read_entry(r, e);
             }
             if (status != LIMN_OK) return status;
@@ -228,7 +228,7 @@ static limn_status read_all(reader *r)
     return check_order(r, r->st->n > before ? r->st->entries + before : NULL, r->st->n - before);
 }
 
-limn_status limn_header_read(limn_ctx *ctx, limn_safetensors *st, limn_part *part)
+limn_status limn_header_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part)
 {
     reader r = {.ctx = ctx, .st = st, .part = part};
     unsigned char head[9];

@@ -1,6 +1,7 @@
 /* safetensors_write.c: widest types first, then by name, as the format's own writer does; a checksum over all of it. */
 #include "file/bytes.h"
-#include "file/safetensors_parts.h"
+#include "file/safetensors.h"
+#include "file/weight_file_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

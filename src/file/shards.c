@@ -1,7 +1,7 @@
 /* shards.c: {"metadata": {...}, "weight_map": {"TENSOR": "model-00001-of-00002.safetensors", ...}}: the tensors of several files.
  * A file name is a plain name in the folder of the index.  It may be a link: download caches are made of links. */
 #include "file/bytes.h"
-#include "file/safetensors_parts.h"
+#include "file/weight_file_parts.h"
 #include "file/scan.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 typedef struct shards {
     limn_ctx *ctx;
     const char *path;
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_scan scan;
     size_t n, capacity;
     limn_pair *map;    /* tensor, file; by tensor */
@@ -83,7 +83,7 @@ static limn_status open_shard(shards *s, const char *name)
     if (snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - s->path) + 1 : 0, s->path, name) >= (int)sizeof path)
         return bad(s, "too long is the name", name);
     limn_status status = limn_file_open(s->ctx, path, &fd, &n);
-    return status == LIMN_OK ? limn_safetensors_add(s->ctx, s->st, path, fd, NULL, n) : status;
+    return status == LIMN_OK ? limn_weight_file_add(s->ctx, s->st, path, fd, NULL, n) : status;
 }
 
 /* Files in the order of their names; the tensors promised for each must be in it. */
@@ -97,10 +97,10 @@ static limn_status open_all(shards *s)
         limn_status status = i && strcmp(s->map[i].value, s->map[i - 1].value) == 0 ? LIMN_OK : open_shard(s, s->map[i].value);
         if (status != LIMN_OK) return status;
     }
-    limn_status status = limn_safetensors_index(s->ctx, s->st);
+    limn_status status = limn_weight_file_index(s->ctx, s->st);
     for (size_t i = 0, part = 0; i < s->n && status == LIMN_OK; i++) {
         part += i && strcmp(s->map[i].value, s->map[i - 1].value) != 0;
-        const limn_entry *e = limn_safetensors_find(s->st, s->map[i].key);
+        const limn_entry *e = limn_weight_file_find(s->st, s->map[i].key);
         char name[256];
         if (!e || (size_t)e->part != part)
             status = limn_fail(s->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is not in %s", s->path,
@@ -109,7 +109,7 @@ static limn_status open_all(shards *s)
     return status;
 }
 
-limn_status limn_shards_open(limn_ctx *ctx, const char *path, limn_safetensors *st)
+limn_status limn_shards_open(limn_ctx *ctx, const char *path, limn_weight_file *st)
 {
     unsigned char *bytes;
     size_t n;

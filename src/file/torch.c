@@ -99,7 +99,7 @@ static limn_status check_records(limn_ctx *ctx, const limn_part *part, const cha
 
 typedef struct walk {
     limn_pickle *p;
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_part *part;
     char name[NAME_CAP];
     size_t visits;       /* objects seen, and one more for each 64 bytes of a key */
@@ -124,7 +124,7 @@ static limn_status add_tensor(walk *w, const limn_pickle_tensor *t, size_t n_nam
     if (need > p->budget) return limn_pickle_bad(p, "its tensors need too much memory for a file of this size");
     p->budget -= need;
     limn_entry *e;
-    limn_status status = limn_safetensors_entry(p->ctx, w->st, w->part, &e);
+    limn_status status = limn_weight_file_entry(p->ctx, w->st, w->part, &e);
     if (status != LIMN_OK) return status;
     e->bytes = width;
     for (int i = 0; i < t->rank; i++) e->dim[i] = size[i], e->bytes *= (size_t)size[i];
@@ -198,7 +198,7 @@ static limn_status visit(walk *w, limn_value v, size_t n_name, int depth)
     return v.kind == LIMN_PICKLE_LIST || v.kind == LIMN_PICKLE_DICT ? visit_items(w, v, n_name, depth) : LIMN_OK;
 }
 
-static limn_status read_tensors(limn_ctx *ctx, limn_safetensors *st, limn_part *part, limn_pickle *p)
+static limn_status read_tensors(limn_ctx *ctx, limn_weight_file *st, limn_part *part, limn_pickle *p)
 {
     limn_value root;
     walk *w = malloc(sizeof *w);
@@ -212,7 +212,7 @@ static limn_status read_tensors(limn_ctx *ctx, limn_safetensors *st, limn_part *
 
 /* ---- the whole --------------------------------------------------------------------------------------------------------- */
 
-limn_status limn_torch_read(limn_ctx *ctx, limn_safetensors *st, limn_part *part)
+limn_status limn_torch_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part)
 {
     char root[300];
     limn_zip_member *m;

@@ -1,9 +1,9 @@
 /* torch.h: a file of torch.save(): a zip with a pickle of names and one member per storage (torch 1.6 and later).  It is read, never
- * executed.  Part of safetensors.h, which opens both kinds. */
+ * executed.  Part of weight_file.h, which opens both kinds. */
 #ifndef LIMN_TORCH_H
 #define LIMN_TORCH_H
 
-#include "file/safetensors_parts.h"
+#include "file/weight_file_parts.h"
 
 typedef struct limn_torch limn_torch;
 
@@ -13,9 +13,9 @@ limn_file_kind limn_file_kind_of(const unsigned char *head, size_t n);
 
 /** Read the directory and the pickle of the newest part into entries; the tensors of nested dicts have the names of all keys, joined by
  *  dots ("state_dict.conv.weight").  part->torch is set also on failure. */
-limn_status limn_torch_read(limn_ctx *ctx, limn_safetensors *st, limn_part *part);
+limn_status limn_torch_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part);
 void limn_torch_free(limn_torch *torch); /* NULL is allowed */
-/** As limn_safetensors_load(); the storage is compared with its checksum when it is first needed. */
+/** As limn_weight_file_load(); the storage is compared with its checksum when it is first needed. */
 limn_status limn_torch_load(limn_ctx *ctx, const limn_part *part, const limn_entry *e, void *to, limn_dtype dtype);
 /** Compare every member with its checksum. */
 limn_status limn_torch_check(limn_ctx *ctx, const limn_part *part);

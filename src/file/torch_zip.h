@@ -3,7 +3,7 @@
 #ifndef LIMN_TORCH_ZIP_H
 #define LIMN_TORCH_ZIP_H
 
-#include "file/safetensors_parts.h"
+#include "file/weight_file_parts.h"
 
 #include <zlib.h>
 

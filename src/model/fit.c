@@ -14,14 +14,14 @@ static bool same_shape(const limn_entry *e, const limn_shape *shape)
     return true;
 }
 
-static void compare(const limn_graph *g, const limn_safetensors *st, limn_fit *fit)
+static void compare(const limn_graph *g, const limn_weight_file *st, limn_fit *fit)
 {
     fit->n_parameters = g->n_parameters;
     fit->n_found = 0;
     fit->missing[0] = '\0';
     for (int i = 0; i < g->n_parameters; i++) {
         const limn_node *p = g->parameters[i];
-        const limn_entry *e = limn_safetensors_find(st, p->name);
+        const limn_entry *e = limn_weight_file_find(st, p->name);
         char shape[128];
         if (e && same_shape(e, &p->shape)) fit->n_found++;
         else if (!e && p->init.frozen) fit->n_found++; /* a table that is made, not learned */
@@ -29,7 +29,7 @@ static void compare(const limn_graph *g, const limn_safetensors *st, limn_fit *f
     }
 }
 
-static limn_status try_settings(limn_ctx *ctx, const limn_safetensors *st, limn_fit *fit)
+static limn_status try_settings(limn_ctx *ctx, const limn_weight_file *st, limn_fit *fit)
 {
     limn_ports ports;
     limn_graph *g = limn_graph_new(ctx);
@@ -40,7 +40,7 @@ static limn_status try_settings(limn_ctx *ctx, const limn_safetensors *st, limn_
     return status;
 }
 
-static limn_status try_name(limn_ctx *ctx, const limn_safetensors *st, const char *name, limn_fit *best)
+static limn_status try_name(limn_ctx *ctx, const limn_weight_file *st, const char *name, limn_fit *best)
 {
     limn_fit fit = {.source = LIMN_FIT_PRESET, .preset = name};
     limn_status status = limn_settings_find(ctx, name, &fit.settings);
@@ -50,7 +50,7 @@ static limn_status try_name(limn_ctx *ctx, const limn_safetensors *st, const cha
 }
 
 /* The parameters of a published network that the file has. */
-static limn_status fit_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_map *map, limn_fit *out)
+static limn_status fit_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_map *map, limn_fit *out)
 {
     limn_ports ports;
     bool found;
@@ -68,7 +68,7 @@ static limn_status fit_published(limn_ctx *ctx, const char *file, const limn_saf
 }
 
 /* At most `most` of them; without any, out[0] says so. */
-static limn_status try_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, int most, limn_fit *out, int *n)
+static limn_status try_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out, int *n)
 {
     limn_map map;
     limn_map_place place = {0};
@@ -92,11 +92,11 @@ static limn_status try_published(limn_ctx *ctx, const char *file, const limn_saf
     return LIMN_OK;
 }
 
-static limn_status find(limn_ctx *ctx, const char *file, const limn_safetensors *st, int most, limn_fit *out, int *n)
+static limn_status find(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out, int *n)
 {
     *out = (limn_fit){.source = LIMN_FIT_NONE};
     *n = 1;
-    const char *text = limn_safetensors_metadata(st, "limn.settings");
+    const char *text = limn_weight_file_metadata(st, "limn.settings");
     if (text) {
         out->source = LIMN_FIT_METADATA;
         limn_status status = limn_settings_parse(ctx, text, &out->settings);
@@ -109,13 +109,13 @@ static limn_status find(limn_ctx *ctx, const char *file, const limn_safetensors 
     return status == LIMN_OK && out->source == LIMN_FIT_NONE ? try_published(ctx, file, st, most, out, n) : status;
 }
 
-limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out)
+limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit *out)
 {
     int n;
     return find(ctx, file, st, 1, out, &n);
 }
 
-limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit out[LIMN_MAX_FITS], int *n)
+limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit out[LIMN_MAX_FITS], int *n)
 {
     return find(ctx, file, st, LIMN_MAX_FITS, out, n);
 }

@@ -2,7 +2,7 @@
 #ifndef LIMN_FIT_H
 #define LIMN_FIT_H
 
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "model/model.h"
 
 typedef enum limn_fit_source {
@@ -24,9 +24,9 @@ typedef struct limn_fit {
 enum { LIMN_MAX_FITS = 8 };
 
 /** @return LIMN_OK, also when nothing fits; LIMN_BAD_FILE when limn.settings cannot be read; LIMN_NO_MEMORY */
-limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit *out);
+limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit *out);
 /** All networks of a file, as a published checkpoint holds several; the first is that of limn_fit_find().  One of known names that Limn cannot build
  *  has source LIMN_FIT_NONE, its title in preset and the reason in missing.  @param n  of out, from 1 on.  @return as limn_fit_find() */
-limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_fit out[LIMN_MAX_FITS], int *n);
+limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit out[LIMN_MAX_FITS], int *n);
 
 #endif

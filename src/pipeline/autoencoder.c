@@ -62,7 +62,7 @@ static bool is_autoencoder(const limn_settings *s)
 static limn_status open_files(limn_autoencoder *a)
 {
     limn_half *in = &a->encoder, *back = &a->decoder;
-    limn_status status = limn_safetensors_open(a->ctx, in->file, &in->st);
+    limn_status status = limn_weight_file_open(a->ctx, in->file, &in->st);
     if (status == LIMN_OK) status = limn_weights_settings_among(a->ctx, in->file, in->st, "vae tae", &a->settings);
     if (status != LIMN_OK) return status;
     if (!is_autoencoder(&a->settings))
@@ -73,7 +73,7 @@ static limn_status open_files(limn_autoencoder *a)
     limn_settings other;
     char text[1024];
     back->st = NULL;
-    status = limn_safetensors_open(a->ctx, back->file, &back->st);
+    status = limn_weight_file_open(a->ctx, back->file, &back->st);
     if (status == LIMN_OK) status = limn_weights_settings_among(a->ctx, back->file, back->st, "vae tae", &other);
     if (status == LIMN_OK && strcmp(limn_settings_text(&other, text), a->text) != 0)
         status = limn_fail(a->ctx, LIMN_BAD_FILE, "%s and %s do not belong together: %s, and %s", in->file, back->file, a->text, text);
@@ -108,8 +108,8 @@ void limn_autoencoder_free(limn_autoencoder *a)
     if (!a) return;
     forget(&a->encoder);
     forget(&a->decoder);
-    if (a->decoder.st != a->encoder.st) limn_safetensors_close(a->decoder.st);
-    limn_safetensors_close(a->encoder.st);
+    if (a->decoder.st != a->encoder.st) limn_weight_file_close(a->decoder.st);
+    limn_weight_file_close(a->encoder.st);
     free(a);
 }
 

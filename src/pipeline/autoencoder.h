@@ -2,13 +2,13 @@
 #ifndef LIMN_AUTOENCODER_H
 #define LIMN_AUTOENCODER_H
 
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "model/model.h"
 
 /* The encoder or the decoder, planned for one size of pictures. */
 typedef struct limn_half {
     char file[1100];
-    limn_safetensors *st;       /* both halves may have the same */
+    limn_weight_file *st;       /* both halves may have the same */
     limn_graph *g;
     limn_ports ports;
     limn_plan *plan;            /* NULL: none yet */

@@ -10,10 +10,10 @@ void limn_network_free(limn_network *n)
 }
 
 /* bf16 where every tensor of the file is: then nothing is converted on the way into the plan. */
-static limn_dtype parameter_dtype(const limn_safetensors *st)
+static limn_dtype parameter_dtype(const limn_weight_file *st)
 {
-    for (size_t i = 0; i < limn_safetensors_count(st); i++)
-        if (limn_safetensors_get(st, i)->dtype != LIMN_BF16) return LIMN_F32;
+    for (size_t i = 0; i < limn_weight_file_count(st); i++)
+        if (limn_weight_file_get(st, i)->dtype != LIMN_BF16) return LIMN_F32;
     return LIMN_BF16;
 }
 

@@ -20,7 +20,7 @@ static limn_status unknown_value(const limn_pipeline *p, const char *key, const 
 /* *out is unchanged when the file does not say. */
 static limn_status read_number(const limn_pipeline *p, const char *key, double low, double high, double *out)
 {
-    const char *text = limn_safetensors_metadata(p->st, key);
+    const char *text = limn_weight_file_metadata(p->st, key);
     if (!text) return LIMN_OK;
     char *end, shown[256];
     double value = strtod(text, &end);
@@ -40,9 +40,9 @@ static const char *published_schedule(const char *family)
 /* Metadata: limn.schedule, limn.shift, limn.beta_start, limn.beta_end, limn.prediction; before them there was limn.objective, "flow" or "noise". */
 static limn_status read_objective(limn_pipeline *p)
 {
-    const char *schedule = limn_safetensors_metadata(p->st, "limn.schedule"), *prediction = limn_safetensors_metadata(p->st, "limn.prediction");
-    const char *objective = limn_safetensors_metadata(p->st, "limn.objective");
-    bool published = !limn_safetensors_metadata(p->st, "limn.settings"), flow = !strcmp(p->settings.family->name, "mmdit");
+    const char *schedule = limn_weight_file_metadata(p->st, "limn.schedule"), *prediction = limn_weight_file_metadata(p->st, "limn.prediction");
+    const char *objective = limn_weight_file_metadata(p->st, "limn.objective");
+    bool published = !limn_weight_file_metadata(p->st, "limn.settings"), flow = !strcmp(p->settings.family->name, "mmdit");
     if (!schedule && published) schedule = flow ? "flow" : published_schedule(p->settings.family->name);
     if (!schedule) schedule = objective && strcmp(objective, "noise") == 0 ? "linear" : "flow";
     p->schedule = limn_schedule_defaults();
@@ -61,8 +61,8 @@ static limn_status read_objective(limn_pipeline *p)
 static limn_status read_latent(limn_pipeline *p)
 {
     int channels = limn_settings_get(&p->settings, "channels");
-    bool published = !limn_safetensors_metadata(p->st, "limn.settings"), picture = channels == 1 || channels == 3 || (channels == 4 && !published);
-    p->latent_known = limn_safetensors_metadata(p->st, "limn.latent.scale") != NULL;
+    bool published = !limn_weight_file_metadata(p->st, "limn.settings"), picture = channels == 1 || channels == 3 || (channels == 4 && !published);
+    p->latent_known = limn_weight_file_metadata(p->st, "limn.latent.scale") != NULL;
     p->makes_latents = p->latent_known || !picture;
     p->latent_scale = 1;
     limn_status status = read_number(p, "limn.latent.scale", 1e-9, 1e9, &p->latent_scale);
@@ -78,7 +78,7 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool fil
     else snprintf(merges, sizeof merges, "%s/merges.txt.gz", source);
     bool has = access(merges, F_OK) == 0;
     int vocab = limn_settings_get(&p->settings, "text_vocab");
-    const char *tokens = limn_safetensors_metadata(p->st, "limn.tokens"); /* "bytes": trained without merges */
+    const char *tokens = limn_weight_file_metadata(p->st, "limn.tokens"); /* "bytes": trained without merges */
     if (!has && vocab != 514 && !(tokens && !strcmp(tokens, "bytes")))
         return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: not there, and the network's vocabulary of %d tokens needs the merges in it", merges, vocab);
     return limn_clip_bpe_open(p->ctx, has ? merges : NULL, has ? vocab - 514 : 0, &p->bpe);
@@ -109,7 +109,7 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     p->ctx = ctx;
     name_model(p, source);
     limn_status status = limn_map_file(ctx, source, p->file);
-    if (status == LIMN_OK) status = limn_safetensors_open(ctx, p->file, &p->st);
+    if (status == LIMN_OK) status = limn_weight_file_open(ctx, p->file, &p->st);
     if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
     if (status == LIMN_OK && strcmp(p->settings.family->task, "segment") == 0)
         status = limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment", p->file, p->settings.family->name);
@@ -126,7 +126,7 @@ void limn_pipeline_free(limn_pipeline *p)
     if (!p) return;
     limn_network_free(&p->network);
     limn_autoencoder_free(p->vae);
-    limn_safetensors_close(p->st);
+    limn_weight_file_close(p->st);
     limn_clip_bpe_free(p->bpe);
     free(p);
 }
@@ -137,13 +137,13 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     limn_autoencoder *vae;
     if (!source && !p->makes_latents) return LIMN_OK;
     bool named = !source;
-    if (named) source = limn_safetensors_metadata(p->st, "limn.vae");
+    if (named) source = limn_weight_file_metadata(p->st, "limn.vae");
     if (!source || !*source)
         return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)", p->file, channels);
     limn_status status = limn_autoencoder_open(p->ctx, source, &vae);
     if (status != LIMN_OK) return named ? limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file) : status;
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
-    const char *trained = limn_safetensors_metadata(p->st, "limn.vae.settings");
+    const char *trained = limn_weight_file_metadata(p->st, "limn.vae.settings");
     if (info.latent != channels || (trained && strcmp(trained, info.settings) != 0)) {
         status = limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s is %s", p->file, channels, trained ? " for " : "", trained ? trained : "", source, info.settings);
         limn_autoencoder_free(vae);

@@ -3,7 +3,7 @@
 #define LIMN_PIPELINE_H
 
 #include "denoise/sampler.h"
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "model/model.h"
 #include "text/clip_bpe.h"
 
@@ -19,7 +19,7 @@ typedef struct limn_network {
 struct limn_pipeline {
     limn_ctx *ctx;
     char file[1100], name[128]; /* of the weights; of the model */
-    limn_safetensors *st;
+    limn_weight_file *st;
     limn_settings settings;
     limn_clip_bpe *bpe;         /* NULL: the network reads no text */
     limn_schedule_options schedule;

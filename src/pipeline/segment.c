@@ -22,9 +22,9 @@ struct limn_segmentation {
 /* ---- opening ---------------------------------------------------------------------------------------------------------------- */
 
 /* Metadata limn.classes: a name per line. */
-static limn_status read_names(limn_segmentation *s, const limn_safetensors *st)
+static limn_status read_names(limn_segmentation *s, const limn_weight_file *st)
 {
-    const char *text = limn_safetensors_metadata(st, "limn.classes");
+    const char *text = limn_weight_file_metadata(st, "limn.classes");
     int n = limn_segmenter_classes(s->segmenter), found = 0;
     if (!text || !*text) return LIMN_OK;
     s->class_name = limn_arena_alloc(s->arena, (size_t)n * sizeof *s->class_name);
@@ -39,9 +39,9 @@ static limn_status read_names(limn_segmentation *s, const limn_safetensors *st)
 }
 
 /* Metadata limn.range; models of older versions have none. */
-static limn_status read_range(limn_segmentation *s, const limn_safetensors *st)
+static limn_status read_range(limn_segmentation *s, const limn_weight_file *st)
 {
-    const char *text = limn_safetensors_metadata(st, "limn.range");
+    const char *text = limn_weight_file_metadata(st, "limn.range");
     char shown[256];
     if (!text || limn_range_parse(text, &s->range)) return LIMN_OK;
     return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.range is \"%s\", expected auto, minmax or two numbers", s->file, limn_escape(text, strlen(text), shown, sizeof shown));
@@ -55,7 +55,7 @@ static limn_status set_tile(limn_segmentation *s, int tile)
     return limn_settings_apply(s->ctx, &s->settings, size);
 }
 
-static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o, const limn_safetensors *st)
+static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o, const limn_weight_file *st)
 {
     if (strcmp(s->settings.family->task, "segment") != 0)
         return limn_fail(s->ctx, LIMN_UNSUPPORTED, "%s: holds a %s (%s), expected a network that tells classes of pixels apart (unet)", s->file,
@@ -75,7 +75,7 @@ static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o
 limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn_segmentation_options *options, limn_segmentation **out)
 {
     static const limn_segmentation_options none;
-    limn_safetensors *st = NULL;
+    limn_weight_file *st = NULL;
     *out = NULL;
     if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the model is longer than 1000 bytes");
     limn_segmentation *s = calloc(1, sizeof *s);
@@ -85,10 +85,10 @@ limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn
     }
     s->ctx = ctx;
     limn_status status = limn_map_file(ctx, source, s->file);
-    if (status == LIMN_OK) status = limn_safetensors_open(ctx, s->file, &st);
+    if (status == LIMN_OK) status = limn_weight_file_open(ctx, s->file, &st);
     if (status == LIMN_OK) status = limn_weights_settings(ctx, s->file, st, &s->settings);
     if (status == LIMN_OK) status = plan(s, options ? options : &none, st);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     if (status == LIMN_OK) *out = s;
     else limn_segmentation_free(s);
     return status;

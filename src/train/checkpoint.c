@@ -1,6 +1,7 @@
 /* checkpoint.c: all state of a training in one file, the model that is used in another. */
 #include "train/trainer_parts.h"
 
+#include "file/safetensors.h"
 #include "graph/node.h"
 
 #include <errno.h>
@@ -80,7 +81,7 @@ static const char *setting_word(const limn_setting *row, int value, char out[64]
     return out;
 }
 
-static limn_status check_settings(limn_trainer *t, const char *path, const limn_safetensors *st)
+static limn_status check_settings(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
     const limn_settings *now = &t->o->settings;
     limn_settings then;
@@ -99,14 +100,14 @@ static limn_status check_settings(limn_trainer *t, const char *path, const limn_
 }
 
 /* Checkpoints of older versions lack some facts; these are not compared. */
-static limn_status check_facts(limn_trainer *t, const char *path, const limn_safetensors *st)
+static limn_status check_facts(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
     run_facts *f = say_all(t);
     if (!f) return limn_fail_memory(t->ctx, sizeof *f, "resuming");
     limn_status status = LIMN_OK;
     for (int i = 0; i < f->n && status == LIMN_OK; i++) {
         const run_fact *fact = &f->fact[i];
-        const char *then = limn_safetensors_metadata(st, fact->key);
+        const char *then = limn_weight_file_metadata(st, fact->key);
         char shown[256], now[256];
         if (then && fact->fixed && strcmp(then, fact->value) != 0)
             status = limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s was made where %s was \"%s\", and this command says \"%s\": resume with the same, or start another run with --init",
@@ -180,11 +181,11 @@ bool limn_trainer_has_older(const limn_trainer *t)
 /* Steps of a checkpoint; -1: there is none. */
 static int64_t steps_in(limn_ctx *ctx, const char *path)
 {
-    limn_safetensors *st;
-    if (limn_safetensors_open(ctx, path, &st) != LIMN_OK) return -1;
-    const char *step = limn_safetensors_metadata(st, "limn.step");
+    limn_weight_file *file;
+    if (limn_weight_file_open(ctx, path, &file) != LIMN_OK) return -1;
+    const char *step = limn_weight_file_metadata(file, "limn.step");
     int64_t n = step ? strtoll(step, NULL, 10) : -1;
-    limn_safetensors_close(st);
+    limn_weight_file_close(file);
     return n;
 }
 
@@ -223,14 +224,14 @@ limn_status limn_trainer_save(limn_trainer *t)
 limn_status limn_trainer_resume(limn_trainer *t)
 {
     char path[1100];
-    limn_safetensors *st;
+    limn_weight_file *st;
     snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
-    limn_status status = limn_safetensors_open(t->ctx, path, &st);
+    limn_status status = limn_weight_file_open(t->ctx, path, &st);
     if (status != LIMN_OK) return status;
     bool known;
-    status = limn_safetensors_check(t->ctx, st, &known);
+    status = limn_weight_file_check(t->ctx, st, &known);
     if (!known) limn_log(t->ctx, LIMN_LOG_WARN, "%s carries no checksum: damage would not be seen", path);
-    const char *step = limn_safetensors_metadata(st, "limn.step");
+    const char *step = limn_weight_file_metadata(st, "limn.step");
     t->step = step ? strtoll(step, NULL, 10) : -1;
     if (status == LIMN_OK && t->step < 0) status = limn_fail(t->ctx, LIMN_BAD_FILE, "%s: no limn.step in its metadata", path);
     if (status == LIMN_OK) status = check_settings(t, path, st);
@@ -238,18 +239,18 @@ limn_status limn_trainer_resume(limn_trainer *t)
     const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
     float *states[] = {t->weights.value, t->m, t->v, t->ema};
     for (int k = 0; k < 4 && status == LIMN_OK; k++) status = limn_weights_load(t->ctx, &t->weights, path, st, prefixes[k], states[k]);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     return status;
 }
 
 limn_status limn_trainer_init(limn_trainer *t)
 {
-    limn_safetensors *st;
-    limn_status status = limn_safetensors_open(t->ctx, t->o->init, &st);
+    limn_weight_file *st;
+    limn_status status = limn_weight_file_open(t->ctx, t->o->init, &st);
     if (status != LIMN_OK) return status;
     limn_weights network = t->weights;
     network.n = t->net.n_network;
     status = limn_weights_load(t->ctx, &network, t->o->init, st, "", t->weights.value);
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(t->ctx, status, "--init");
 }

@@ -1,7 +1,7 @@
 /* finite.c: see finite.h. */
 #include "train/finite.h"
 
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +19,12 @@ static size_t count(size_t n, const float *x)
 }
 
 /* Values of a tensor that are not finite; whole numbers always are, and what cannot be read is nothing that can be told here. */
-static size_t count_in(limn_ctx *ctx, const limn_safetensors *st, const limn_entry *e)
+static size_t count_in(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e)
 {
     if (!e->usable || e->dtype == LIMN_I32 || e->dtype == LIMN_I64 || e->dtype == LIMN_U8) return 0;
     size_t n = e->bytes / limn_dtype_bytes(e->dtype), bad = 0;
     float *x = malloc(n * sizeof *x + 1);
-    if (x && limn_safetensors_load(ctx, st, e, x, LIMN_F32) == LIMN_OK) bad = count(n, x);
+    if (x && limn_weight_file_load(ctx, st, e, x, LIMN_F32) == LIMN_OK) bad = count(n, x);
     free(x);
     return bad;
 }
@@ -33,18 +33,18 @@ limn_status limn_finite_check(limn_ctx *ctx, const char *file, const char *where
 {
     static const char says[] = "the network's output is not finite";
     const char *colon = *where ? ": " : "";
-    limn_safetensors *st = NULL;
+    limn_weight_file *st = NULL;
     char name[256] = "";
     size_t bad = 0;
     if (!count(n, x)) return LIMN_OK;
     if (!file) return limn_fail(ctx, LIMN_DIVERGED, "%s%s%s", where, colon, says);
-    if (limn_safetensors_open(ctx, file, &st) != LIMN_OK) return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s%s%s", file, where, colon, says);
-    for (size_t i = 0; i < limn_safetensors_count(st) && !bad; i++) {
-        const limn_entry *e = limn_safetensors_get(st, i);
+    if (limn_weight_file_open(ctx, file, &st) != LIMN_OK) return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s%s%s", file, where, colon, says);
+    for (size_t i = 0; i < limn_weight_file_count(st) && !bad; i++) {
+        const limn_entry *e = limn_weight_file_get(st, i);
         bad = count_in(ctx, st, e);
         if (bad) limn_escape(e->name, strlen(e->name), name, sizeof name);
     }
-    limn_safetensors_close(st);
+    limn_weight_file_close(st);
     if (bad) return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s%s%s: %zu values of tensor \"%s\" are NaN or infinite", file, where, colon, says, bad, name);
     return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s%s%s, though every weight is: numbers grew too large on the way (precision f32 and less guidance are the safest)", file, where,
                      colon, says);

@@ -79,11 +79,11 @@ void limn_weights_free(limn_weights *w)
 }
 
 /* The tensor prefix + the parameter's name, of the parameter's shape. */
-static limn_status find(limn_ctx *ctx, const limn_node *node, const char *file, const limn_safetensors *st, const char *prefix, const limn_entry **out)
+static limn_status find(limn_ctx *ctx, const limn_node *node, const char *file, const limn_weight_file *st, const char *prefix, const limn_entry **out)
 {
     char name[512], a[128], b[128];
     snprintf(name, sizeof name, "%s%s", prefix, node->name);
-    const limn_entry *e = *out = limn_safetensors_find(st, name);
+    const limn_entry *e = *out = limn_weight_file_find(st, name);
     if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
     limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
     for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
@@ -93,13 +93,13 @@ static limn_status find(limn_ctx *ctx, const limn_node *node, const char *file, 
 }
 
 /* Files that do not name their settings may be published ones; of several networks the one with this parameter. */
-static bool is_published(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_node *parameter, limn_map *map)
+static bool is_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter, limn_map *map)
 {
-    return !limn_safetensors_metadata(st, "limn.settings") && limn_map_detect_with(ctx, file, st, parameter, map) == LIMN_OK;
+    return !limn_weight_file_metadata(st, "limn.settings") && limn_map_detect_with(ctx, file, st, parameter, map) == LIMN_OK;
 }
 
 /* A parameter of a published file; tables that it does not hold are worked out. */
-static limn_status read_published(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_node *node, float *to)
+static limn_status read_published(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_node *node, float *to)
 {
     bool found;
     limn_status status = limn_map_read(ctx, map, file, st, node, to, &found);
@@ -107,7 +107,7 @@ static limn_status read_published(limn_ctx *ctx, const limn_map *map, const char
     return status;
 }
 
-limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_safetensors *st, const char *prefix, float *data)
+limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_weight_file *st, const char *prefix, float *data)
 {
     limn_status status = LIMN_OK;
     limn_map map;
@@ -119,12 +119,12 @@ limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *
             continue;
         }
         status = find(ctx, w->node[i], file, st, prefix, &e);
-        if (status == LIMN_OK) status = limn_safetensors_load(ctx, st, e, data + w->begin[i], LIMN_F32);
+        if (status == LIMN_OK) status = limn_weight_file_load(ctx, st, e, data + w->begin[i], LIMN_F32);
     }
     return status;
 }
 
-static limn_status give_published(limn_ctx *ctx, const limn_map *map, limn_node *node, limn_plan *plan, const char *file, const limn_safetensors *st)
+static limn_status give_published(limn_ctx *ctx, const limn_map *map, limn_node *node, limn_plan *plan, const char *file, const limn_weight_file *st)
 {
     size_t n = (size_t)limn_node_count(node) * sizeof(float);
     float *x = limn_alloc_aligned(n);
@@ -135,7 +135,7 @@ static limn_status give_published(limn_ctx *ctx, const limn_map *map, limn_node 
     return status;
 }
 
-limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, const char *file, const limn_safetensors *st)
+limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, const char *file, const limn_weight_file *st)
 {
     limn_status status = LIMN_OK;
     limn_map map;
@@ -149,21 +149,21 @@ limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, con
         status = find(ctx, g->parameters[i], file, st, "", &e);
         void *values = status == LIMN_OK ? malloc(e->bytes + 1) : NULL;
         if (status == LIMN_OK && !values) status = limn_fail_memory(ctx, e->bytes, e->name);
-        if (status == LIMN_OK) status = limn_safetensors_load(ctx, st, e, values, e->dtype);
+        if (status == LIMN_OK) status = limn_weight_file_load(ctx, st, e, values, e->dtype);
         if (status == LIMN_OK) status = limn_plan_set(plan, g->parameters[i], e->dtype, values);
         free(values);
     }
     return status;
 }
 
-limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_settings *out)
+limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out)
 {
     return limn_weights_settings_among(ctx, file, st, NULL, out);
 }
 
-limn_status limn_weights_settings_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_settings *out)
+limn_status limn_weights_settings_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_settings *out)
 {
-    const char *text = limn_safetensors_metadata(st, "limn.settings");
+    const char *text = limn_weight_file_metadata(st, "limn.settings");
     if (!text) {
         limn_map map;
         limn_fit fit;

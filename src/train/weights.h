@@ -2,7 +2,7 @@
 #ifndef LIMN_WEIGHTS_H
 #define LIMN_WEIGHTS_H
 
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "model/model.h"
 
 typedef struct limn_weights {
@@ -23,13 +23,13 @@ void limn_weights_free(limn_weights *w);
 void limn_weights_start(const limn_node *node, uint64_t seed, float *to);
 /** Read values named prefix + name into data (laid out as w); every tensor must be there with the right shape.
  *  With an empty prefix the file may also be a published one. */
-limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_safetensors *st, const char *prefix, float *data);
+limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_weight_file *st, const char *prefix, float *data);
 /** Hand a plan with own_parameters the values of a file: no other copy of them is made. */
-limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, const char *file, const limn_safetensors *st);
+limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, const char *file, const limn_weight_file *st);
 /** Settings in a weight file's metadata; without them, those of the published network it holds (model/map/map.h).
  *  @return LIMN_UNSUPPORTED when it is neither */
-limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_settings *out);
+limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out);
 /** The same; of a published file with several networks the first of these families ("vae tae"), of another file what it holds. */
-limn_status limn_weights_settings_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_settings *out);
+limn_status limn_weights_settings_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_settings *out);
 
 #endif

@@ -105,11 +105,11 @@ static void tae_numbers(limn_numbers *q)
 /* ---- which dialect ---------------------------------------------------------------------------------------------------- */
 
 /* The prefix under which all anchors are there, the first one being a tensor from *at on; *at becomes the next tensor. */
-static bool fits(const limn_safetensors *st, const limn_dialect *d, size_t *at, char *prefix, size_t prefix_bytes)
+static bool fits(const limn_weight_file *st, const limn_dialect *d, size_t *at, char *prefix, size_t prefix_bytes)
 {
     size_t anchor = strlen(d->anchors[0]);
-    while (*at < limn_safetensors_count(st)) {
-        const char *name = limn_safetensors_get(st, (*at)++)->name;
+    while (*at < limn_weight_file_count(st)) {
+        const char *name = limn_weight_file_get(st, (*at)++)->name;
         size_t n = strlen(name);
         if (n < anchor || n - anchor >= prefix_bytes || strcmp(name + n - anchor, d->anchors[0])) continue;
         if (n > anchor && name[n - anchor - 1] != '.') continue;
@@ -118,7 +118,7 @@ static bool fits(const limn_safetensors *st, const limn_dialect *d, size_t *at, 
         for (int k = 1; d->anchors[k] && all; k++) {
             char full[512];
             snprintf(full, sizeof full, "%s%s", prefix, d->anchors[k]);
-            all = limn_safetensors_find(st, full) != NULL;
+            all = limn_weight_file_find(st, full) != NULL;
         }
         if (all) return true;
     }
@@ -143,7 +143,7 @@ static limn_status open_config(limn_ctx *ctx, const char *file, json_t **out)
     return LIMN_OK;
 }
 
-static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *map)
+static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map *map)
 {
     limn_numbers q = {.ctx = ctx, .file = file, .st = st, .map = map};
     q.status = limn_settings_find(ctx, map->dialect->family, &map->settings);
@@ -170,7 +170,7 @@ static bool wanted(const char *families, const char *name)
     return !families;
 }
 
-limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_map *out)
+limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_map *out)
 {
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
         size_t at = 0;
@@ -185,13 +185,13 @@ limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_sa
     return LIMN_NOT_FOUND;
 }
 
-limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *out)
+limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map *out)
 {
     return limn_map_detect_among(ctx, file, st, NULL, out);
 }
 
 /* Names of one dialect may hold those of another of its family: a tiny autoencoder's those of its encoder. */
-static bool told_before(const limn_safetensors *st, const limn_dialect *d)
+static bool told_before(const limn_weight_file *st, const limn_dialect *d)
 {
     char prefix[128];
     for (const limn_dialect *e = limn_dialects; e < d; e++) {
@@ -201,7 +201,7 @@ static bool told_before(const limn_safetensors *st, const limn_dialect *d)
     return false;
 }
 
-limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map_place *place, limn_map *out)
+limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out)
 {
     for (const limn_dialect *d = limn_dialects + place->dialect; d->title; d++, place->dialect++, place->tensor = 0) {
         *out = (limn_map){.dialect = d};
@@ -211,7 +211,7 @@ limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_saf
     return limn_fail(ctx, LIMN_NOT_FOUND, "%s: it holds no other network that Limn knows", file);
 }
 
-limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_node *parameter, limn_map *out)
+limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter, limn_map *out)
 {
     bool found;
     for (const limn_dialect *d = limn_dialects; d->title; d++) {

@@ -5,7 +5,7 @@
 #ifndef LIMN_MAP_H
 #define LIMN_MAP_H
 
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 #include "graph/node.h"
 #include "model/model.h"
 
@@ -53,19 +53,19 @@ extern const limn_dialect limn_dialects[]; /* ends with a NULL title */
  * @return LIMN_OK; LIMN_NOT_FOUND: no dialect fits; LIMN_BAD_FILE: one fits, but a tensor is missing or has a strange shape, which is named;
  *         LIMN_UNSUPPORTED: a variant that Limn cannot build.  *out is valid on LIMN_OK only and borrows nothing
  */
-limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map *out);
+limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map *out);
 
 /** The same where a file holds several networks, as a checkpoint of Stable Diffusion does: of one of these families ("vae tae"; NULL: of any). */
-limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *families, limn_map *out);
+limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_map *out);
 /* Where a search for all networks of a file stands; begins as {0}. */
 typedef struct limn_map_place {
     size_t dialect, tensor;
 } limn_map_place;
 /** The networks of a file in turn, each once.  @return as limn_map_detect(); with LIMN_BAD_FILE and LIMN_UNSUPPORTED *out has dialect and prefix;
  *  LIMN_NOT_FOUND: there are no more */
-limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_safetensors *st, limn_map_place *place, limn_map *out);
+limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out);
 /** The same: one that has this parameter. */
-limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_safetensors *st, const limn_node *parameter, limn_map *out);
+limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter, limn_map *out);
 
 /**
  * One parameter's values as f32.  to has room for its elements; NULL: only compare the shapes.
@@ -73,7 +73,7 @@ limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_saf
  * @param found  false: the file has no such table (LIMN_MAP_ABSENT), and `to` is unchanged
  * @return LIMN_BAD_FILE naming the tensor, the shape expected and the one found
  */
-limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_node *parameter, float *to,
+limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_node *parameter, float *to,
                           bool *found);
 
 /** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/, and

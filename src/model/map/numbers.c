@@ -8,7 +8,7 @@ const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name)
     char full[512], renamed[256];
     if (q->map->rename) q->map->rename(q->map, name, renamed, sizeof renamed);
     snprintf(full, sizeof full, "%s%s", q->map->prefix, q->map->rename ? renamed : name);
-    return limn_safetensors_find(q->st, full);
+    return limn_weight_file_find(q->st, full);
 }
 
 int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k)

@@ -9,7 +9,7 @@
 typedef struct limn_numbers {
     limn_ctx *ctx;
     const char *file;
-    const limn_safetensors *st;
+    const limn_weight_file *st;
     limn_map *map;
     json_t *config;       /* NULL: there is none */
     limn_status status;   /* of the first failure; later calls do nothing */

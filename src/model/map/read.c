@@ -55,9 +55,9 @@ static bool has_shape(const limn_entry *e, const limn_shape *want)
 }
 
 /* The tensor of this name, of the shape a part of the parameter has. */
-static limn_status part(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *name, const limn_shape *want, const limn_entry **out)
+static limn_status part(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_shape *want, const limn_entry **out)
 {
-    *out = limn_safetensors_find(st, name);
+    *out = limn_weight_file_find(st, name);
     if (!*out) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
     return has_shape(*out, want) ? LIMN_OK : wrong_shape(ctx, file, *out, want);
 }
@@ -79,9 +79,9 @@ static int64_t root(int64_t n)
 }
 
 /* [1, M M, D] -> [1, g g, D]: rows and columns (M - g) / 2 on. */
-static limn_status crop(limn_ctx *ctx, const char *file, const limn_safetensors *st, const char *name, const limn_node *p, float *to)
+static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p, float *to)
 {
-    const limn_entry *e = limn_safetensors_find(st, name);
+    const limn_entry *e = limn_weight_file_find(st, name);
     if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
     int64_t g = root(p->shape.dim[1]), width = p->shape.dim[2], m = e->rank == 3 ? root(e->dim[1]) : -1;
     if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g) return wrong_shape(ctx, file, e, &p->shape);
@@ -89,14 +89,14 @@ static limn_status crop(limn_ctx *ctx, const char *file, const limn_safetensors 
     int64_t edge = (m - g) / 2;
     float *table = malloc((size_t)(m * m * width) * sizeof *table);
     if (!table) return limn_fail_memory(ctx, (size_t)(m * m * width) * sizeof *table, "a position table");
-    limn_status status = limn_safetensors_load(ctx, st, e, table, LIMN_F32);
+    limn_status status = limn_weight_file_load(ctx, st, e, table, LIMN_F32);
     for (int64_t y = 0; y < g && status == LIMN_OK; y++)
         memcpy(to + y * g * width, table + ((y + edge) * m + edge) * width, (size_t)(g * width) * sizeof *to);
     free(table);
     return status;
 }
 
-static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_map_row *row, int block,
+static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_map_row *row, int block,
                              const limn_node *p, float *to)
 {
     int n = 0;
@@ -113,7 +113,7 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
     if (!to) return LIMN_OK;
     int64_t count = limn_shape_count(&want);
     for (int k = 0; k < n; k++) {
-        limn_status status = limn_safetensors_load(ctx, st, e[k], to + k * count, LIMN_F32);
+        limn_status status = limn_weight_file_load(ctx, st, e[k], to + k * count, LIMN_F32);
         if (status != LIMN_OK) return status;
     }
     bool last = block == limn_settings_get(&map->settings, "depth") - 1;
@@ -121,7 +121,7 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
     return LIMN_OK;
 }
 
-limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_safetensors *st, const limn_node *p, float *to, bool *found)
+limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_node *p, float *to, bool *found)
 {
     int block = -1;
     const char *end = suffix_of(p->name);
@@ -133,7 +133,7 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
         map->rename(map, p->name, inside, sizeof inside);
         snprintf(name, sizeof name, "%s%s", map->prefix, inside);
         limn_status status = part(ctx, file, st, name, &p->shape, &e);
-        return status == LIMN_OK && to ? limn_safetensors_load(ctx, st, e, to, LIMN_F32) : status;
+        return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, LIMN_F32) : status;
     }
     const limn_map_row *row = map->dialect->rows;
     while (row->name && !matches(row->name, p->name, end, &block)) row++;
@@ -146,7 +146,7 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
     if (row->name) return read_rows(ctx, map, file, st, row, block, p, to);
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
     limn_status status = part(ctx, file, st, name, &p->shape, &e);
-    return status == LIMN_OK && to ? limn_safetensors_load(ctx, st, e, to, LIMN_F32) : status;
+    return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, LIMN_F32) : status;
 }
 
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)

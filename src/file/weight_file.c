@@ -1,9 +1,9 @@
-/* safetensors.c: open, look up, load, compare with the checksum. */
-#include "file/safetensors.h"
+/* weight_file.c: open, look up, load, compare with the checksum. */
+#include "file/weight_file.h"
 
 #include "file/bytes.h"
-#include "file/safetensors_parts.h"
 #include "file/torch.h"
+#include "file/weight_file_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ limn_status limn_part_read(limn_ctx *ctx, const limn_part *part, size_t offset, 
 }
 
 /* What the first bytes say it is. */
-static limn_status read_part(limn_ctx *ctx, limn_safetensors *st, limn_part *part)
+static limn_status read_part(limn_ctx *ctx, limn_weight_file *st, limn_part *part)
 {
     unsigned char head[16];
     size_t n = part->n_bytes < sizeof head ? part->n_bytes : sizeof head;
@@ -39,7 +39,7 @@ static limn_status read_part(limn_ctx *ctx, limn_safetensors *st, limn_part *par
     }
 }
 
-limn_status limn_safetensors_add(limn_ctx *ctx, limn_safetensors *st, const char *file, int fd, const unsigned char *memory, size_t n)
+limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char *file, int fd, const unsigned char *memory, size_t n)
 {
     limn_part *grown = realloc(st->parts, (size_t)(st->n_parts + 1) * sizeof *grown);
     char *name = grown ? strdup(file) : NULL;
@@ -58,7 +58,7 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(limn_entry *const *)a)->name, (*(limn_entry *const *)b)->name);
 }
 
-limn_status limn_safetensors_index(limn_ctx *ctx, limn_safetensors *st)
+limn_status limn_weight_file_index(limn_ctx *ctx, limn_weight_file *st)
 {
     st->by_name = malloc((st->n + 1) * sizeof *st->by_name);
     if (!st->by_name) return limn_fail_memory(ctx, st->n * sizeof *st->by_name, st->parts[0].file);
@@ -82,35 +82,35 @@ static bool is_index(const char *path)
     return n >= sizeof end && strcmp(path + n - (sizeof end - 1), end) == 0;
 }
 
-static limn_status done(limn_ctx *ctx, limn_safetensors *st, limn_status status, limn_safetensors **out)
+static limn_status done(limn_ctx *ctx, limn_weight_file *st, limn_status status, limn_weight_file **out)
 {
-    if (status == LIMN_OK && !st->by_name) status = limn_safetensors_index(ctx, st);
+    if (status == LIMN_OK && !st->by_name) status = limn_weight_file_index(ctx, st);
     if (status == LIMN_OK) *out = st;
-    else limn_safetensors_close(st);
+    else limn_weight_file_close(st);
     return status;
 }
 
-limn_status limn_safetensors_open(limn_ctx *ctx, const char *path, limn_safetensors **out)
+limn_status limn_weight_file_open(limn_ctx *ctx, const char *path, limn_weight_file **out)
 {
     *out = NULL;
-    limn_safetensors *st = calloc(1, sizeof *st);
+    limn_weight_file *st = calloc(1, sizeof *st);
     if (!st) return limn_fail_memory(ctx, sizeof *st, path);
     int fd;
     size_t n;
     limn_status status = is_index(path) ? limn_shards_open(ctx, path, st) : limn_file_open(ctx, path, &fd, &n);
-    if (status == LIMN_OK && !is_index(path)) status = limn_safetensors_add(ctx, st, path, fd, NULL, n);
+    if (status == LIMN_OK && !is_index(path)) status = limn_weight_file_add(ctx, st, path, fd, NULL, n);
     return done(ctx, st, status, out);
 }
 
-limn_status limn_safetensors_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_safetensors **out)
+limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_weight_file **out)
 {
     *out = NULL;
-    limn_safetensors *st = calloc(1, sizeof *st);
+    limn_weight_file *st = calloc(1, sizeof *st);
     if (!st) return limn_fail_memory(ctx, sizeof *st, name);
-    return done(ctx, st, limn_safetensors_add(ctx, st, name, -1, bytes, n), out);
+    return done(ctx, st, limn_weight_file_add(ctx, st, name, -1, bytes, n), out);
 }
 
-void limn_safetensors_close(limn_safetensors *st)
+void limn_weight_file_close(limn_weight_file *st)
 {
     if (!st) return;
     for (int i = 0; i < st->n_parts; i++) {
@@ -128,29 +128,29 @@ void limn_safetensors_close(limn_safetensors *st)
 
 /* ---- look up ----------------------------------------------------------------------------------------------------------- */
 
-size_t limn_safetensors_count(const limn_safetensors *st)
+size_t limn_weight_file_count(const limn_weight_file *st)
 {
     return st->n;
 }
 
-const limn_entry *limn_safetensors_get(const limn_safetensors *st, size_t i)
+const limn_entry *limn_weight_file_get(const limn_weight_file *st, size_t i)
 {
     return &st->entries[i];
 }
 
-const char *limn_safetensors_kind(const limn_safetensors *st)
+const char *limn_weight_file_kind(const limn_weight_file *st)
 {
     return st->parts[0].torch ? "torch" : "safetensors";
 }
 
-const limn_entry *limn_safetensors_find(const limn_safetensors *st, const char *name)
+const limn_entry *limn_weight_file_find(const limn_weight_file *st, const char *name)
 {
     limn_entry key = {.name = name}, *pointer = &key;
     limn_entry **found = st->n ? bsearch(&pointer, st->by_name, st->n, sizeof *st->by_name, by_name) : NULL;
     return found ? *found : NULL;
 }
 
-const char *limn_safetensors_metadata(const limn_safetensors *st, const char *key)
+const char *limn_weight_file_metadata(const limn_weight_file *st, const char *key)
 {
     for (size_t i = 0; i < st->n_metadata; i++)
         if (strcmp(st->metadata[i].key, key) == 0) return st->metadata[i].value;
@@ -159,7 +159,7 @@ const char *limn_safetensors_metadata(const limn_safetensors *st, const char *ke
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------------- */
 
-limn_status limn_safetensors_load(limn_ctx *ctx, const limn_safetensors *st, const limn_entry *e, void *to, limn_dtype dtype)
+limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, void *to, limn_dtype dtype)
 {
     const limn_part *part = &st->parts[e->part];
     char name[256];
@@ -202,7 +202,7 @@ static limn_status check_part(limn_ctx *ctx, const limn_part *part, unsigned cha
     return status;
 }
 
-limn_status limn_safetensors_check(limn_ctx *ctx, const limn_safetensors *st, bool *known)
+limn_status limn_weight_file_check(limn_ctx *ctx, const limn_weight_file *st, bool *known)
 {
     unsigned char *chunk = malloc(CHUNK);
     limn_status status = chunk ? LIMN_OK : limn_fail_memory(ctx, CHUNK, "a checksum");
@@ -216,7 +216,7 @@ limn_status limn_safetensors_check(limn_ctx *ctx, const limn_safetensors *st, bo
     return status;
 }
 
-const void *limn_safetensors_metadata_next(const limn_safetensors *st, const void *at, const char **key, const char **value)
+const void *limn_weight_file_metadata_next(const limn_weight_file *st, const void *at, const char **key, const char **value)
 {
     const limn_pair *pair = at ? (const limn_pair *)at + 1 : st->metadata;
     if (!st->n_metadata || pair == st->metadata + st->n_metadata) return NULL;

@@ -1,9 +1,9 @@
-/* safetensors_parts.h: what safetensors.c (open, look up, load), safetensors_header.c (parse) and shards.c (several files) share. */
-#ifndef LIMN_SAFETENSORS_PARTS_H
-#define LIMN_SAFETENSORS_PARTS_H
+/* weight_file_parts.h: what weight_file.c (open, look up, load), safetensors_header.c (parse), torch*.c and shards.c (several files) share. */
+#ifndef LIMN_WEIGHT_FILE_PARTS_H
+#define LIMN_WEIGHT_FILE_PARTS_H
 
 #include "base/base.h"
-#include "file/safetensors.h"
+#include "file/weight_file.h"
 
 enum { LIMN_HEADER_CAP = 100000000, LIMN_PARTS_CAP = 512 };
 
@@ -22,7 +22,7 @@ typedef struct limn_pair {
     const char *key, *value;
 } limn_pair;
 
-struct limn_safetensors {
+struct limn_weight_file {
     int n_parts;
     limn_part *parts;
     size_t n, n_metadata, capacity, metadata_capacity;
@@ -32,16 +32,16 @@ struct limn_safetensors {
 };
 
 /** One more part; what is allocated belongs to st.  fd becomes st's also on failure. */
-limn_status limn_safetensors_add(limn_ctx *ctx, limn_safetensors *st, const char *file, int fd, const unsigned char *memory, size_t n);
+limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char *file, int fd, const unsigned char *memory, size_t n);
 /** Parse the header of the newest part into entries and metadata. */
-limn_status limn_header_read(limn_ctx *ctx, limn_safetensors *st, limn_part *part);
+limn_status limn_header_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part);
 /** One more entry, of that part; everything else in it is zero. */
-limn_status limn_safetensors_entry(limn_ctx *ctx, limn_safetensors *st, const limn_part *part, limn_entry **out);
+limn_status limn_weight_file_entry(limn_ctx *ctx, limn_weight_file *st, const limn_part *part, limn_entry **out);
 /** Sort names once all parts are there; a name that comes twice is refused. */
-limn_status limn_safetensors_index(limn_ctx *ctx, limn_safetensors *st);
+limn_status limn_weight_file_index(limn_ctx *ctx, limn_weight_file *st);
 limn_status limn_part_read(limn_ctx *ctx, const limn_part *part, size_t offset, size_t n, void *to);
 
 /** Every file that an index names. */
-limn_status limn_shards_open(limn_ctx *ctx, const char *path, limn_safetensors *st);
+limn_status limn_shards_open(limn_ctx *ctx, const char *path, limn_weight_file *st);
 
 #endif
