@@ -45,7 +45,7 @@ limn_status limn_finite_check(limn_ctx *ctx, const char *file, const char *where
         if (bad) limn_escape(e->name, strlen(e->name), name, sizeof name);
     }
     limn_weight_file_close(st);
-    if (bad) return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s%s%s: %zu values of tensor \"%s\" are NaN or infinite", file, where, colon, says, bad, name);
+    if (bad) return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s%s%s: tensor \"%s\" holds NaN or infinity, %zu times", file, where, colon, says, name, bad);
     return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s%s%s, though every weight is: numbers grew too large on the way (precision f32 and less guidance are the safest)", file, where,
                      colon, says);
 }
