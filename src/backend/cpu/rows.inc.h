@@ -169,6 +169,46 @@ static void norm_grad_weight(float *sum, const float *x, const float *dy, int64_
     for (int64_t i = 0; i < n; i++) sum[i] += dy[i] * (x[i] - mean) * rstd;
 }
 
+/* ---- norms over pixels ------------------------------------------------------------------------------------------------ */
+
+static inline __attribute__((always_inline)) float number(const bool half, const void *x, int64_t i)
+{
+    return half ? limn_bf16_to_f32(((const uint16_t *)x)[i]) : ((const float *)x)[i];
+}
+
+/* Every i on its own: what is written may be the memory of what is read, in step. */
+#define PIXELS(body) _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) { float d = number(half, x, i) - mean[i]; body }
+#define PIXELS_OF(dtype, body) do { \
+    if (dtype == LIMN_BF16) { const bool half = true; PIXELS(body) } \
+    else { const bool half = false; PIXELS(body) } \
+} while (0)
+#define DZ number(half_dz, dz, i)
+#define PIXELS_AND_DZ(body) do { \
+    if (dz_dtype == LIMN_BF16) { const bool half_dz = true; PIXELS_OF(dtype, body); } \
+    else { const bool half_dz = false; PIXELS_OF(dtype, body); } \
+} while (0)
+
+static void deviations(float *sum, float *square, const void *x, limn_dtype dtype, const float *mean, int64_t n)
+{
+    PIXELS_OF(dtype, sum[i] += d; square[i] += d * d;);
+}
+
+static void channel_norm(float *y, const void *x, limn_dtype dtype, const float *mean, const float *scale, const float *shift, int64_t n)
+{
+    PIXELS_OF(dtype, y[i] = d * scale[i] + shift[i];);
+}
+
+static void channel_sums(float *along, float *sum, const void *x, limn_dtype dtype, const void *dz, limn_dtype dz_dtype, const float *mean, int64_t n)
+{
+    PIXELS_AND_DZ(along[i] += DZ * d; sum[i] += DZ;);
+}
+
+static void channel_grad(float *dx, const void *x, limn_dtype dtype, const void *dz, limn_dtype dz_dtype, const float *mean, const float *scale,
+                         const float *slope, const float *shift, int64_t n)
+{
+    PIXELS_AND_DZ(dx[i] = DZ * scale[i] + (d * slope[i] + shift[i]););
+}
+
 typedef int32_t vec_bits __attribute__((vector_size(ROWS_VECTOR)));
 
 static float maximum(const float *x, int64_t n)
@@ -203,6 +243,6 @@ static void softmax(float *y, const float *x, int64_t n)
 static const limn_rows rows = {
     .name = ROWS_NAME, .vector = V, .floats = {.rows = LIMN_TILE_ROWS, .steps = 1, .multiply = tile, .lay = lay},
     .pairs = {.rows = ROWS_PAIR_ROWS, .steps = 1, .multiply = pair_tile, .lay = lay_pairs}, .load = load, .store = store, .step = step, .stats = stats, .norm = norm, .norm_grad = norm_grad,
-    .norm_grad_weight = norm_grad_weight, .add = add, .total = total, .softmax = softmax, .gated_residual = gated_residual,
+    .norm_grad_weight = norm_grad_weight, .deviations = deviations, .channel_norm = channel_norm, .channel_sums = channel_sums, .channel_grad = channel_grad, .add = add, .total = total, .softmax = softmax, .gated_residual = gated_residual,
     .attention = attention, .attention_grad = attention_grad,
 };
