@@ -48,6 +48,23 @@ def shape(tensor):
     return "{" + f"{tensor.dim()}, {{{', '.join(map(str, tensor.shape)) or '0'}}}" + "}"
 
 
+def of_channels(x):
+    """Mean and variance of each channel, over pixels and samples."""
+    return torch.stack((x.mean((0, 1, 2)), x.var((0, 1, 2), correction=0)))
+
+
+def of_groups(x):
+    """Of two groups of channels in each sample."""
+    x = x.unflatten(-1, (2, -1))
+    return torch.stack((x.mean((1, 2, 4)), x.var((1, 2, 4), correction=0))).flatten(1)
+
+
+def norm(name, function, sources, attr, moments):
+    """GROUP_NORM is handed x's moments; its gradient counts what x does through them, as PyTorch's does."""
+    x, *weights = sources
+    vector("GROUP_NORM", name, lambda x, _, *w: function(x, *w), [x, moments(x).detach(), *weights], attr)
+
+
 def vector(op, name, function, sources, attr="", with_grad=True, single=False):
     y = function(*sources)
     lines = [f"    {{.k = {{.op = LIMN_OP_{op}, .proves = \"PyTorch: {name}\", .n_src = {len(sources)},",
@@ -162,13 +179,14 @@ def pictures():
             vector("RESIZE", f"interpolate {name} to {size[0]} x {size[1]}", nhwc(lambda x: F.interpolate(x, size=size, **options)), [values(1, 3, 4, 2)],
                    f".shape = {{2, {{{size[0]}, {size[1]}}}}}, .resize = LIMN_{mode}")
     groups = ".groups = 2, .eps = 1e-5"
-    vector("GROUP_NORM", "group_norm without weights", nhwc(lambda x: F.group_norm(x, 2)), [values(2, 2, 3, 4)], groups)
-    vector("GROUP_NORM", "group_norm", nhwc(lambda x, w, b: F.group_norm(x, 2, w, b)), [values(2, 2, 3, 4), values(4), values(4)], groups + ", .flags = LIMN_HAS_WEIGHT")
-    vector("GROUP_NORM", "silu(group_norm w + b), per sample", lambda x, w, b: F.silu(nhwc(lambda x: F.group_norm(x, 2))(x) * w[:, None, None] + b[:, None, None]),
-           [values(2, 2, 3, 4), values(2, 4), values(2, 4)], groups + ", .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU")
-    vector("GROUP_NORM", "batch_norm, training", nhwc(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True)), [values(2, 2, 3, 4), values(4), values(4)],
-           ".groups = 4, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT | LIMN_OVER_BATCH")
-    vector("MOMENTS", "var_mean", lambda x: torch.stack((x.mean((0, 1, 2)), x.var((0, 1, 2), correction=0))), [values(2, 2, 3, 4)], with_grad=False)
+    norm("group_norm without weights", nhwc(lambda x: F.group_norm(x, 2)), [values(2, 2, 3, 4)], groups, of_groups)
+    norm("group_norm", nhwc(lambda x, w, b: F.group_norm(x, 2, w, b)), [values(2, 2, 3, 4), values(4), values(4)], groups + ", .flags = LIMN_HAS_WEIGHT", of_groups)
+    norm("silu(group_norm w + b), per sample", lambda x, w, b: F.silu(nhwc(lambda x: F.group_norm(x, 2))(x) * w[:, None, None] + b[:, None, None]),
+         [values(2, 2, 3, 4), values(2, 4), values(2, 4)], groups + ", .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU", of_groups)
+    norm("batch_norm, training", nhwc(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True)), [values(2, 2, 3, 4), values(4), values(4)],
+         ".groups = 4, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT | LIMN_OVER_BATCH", of_channels)
+    vector("MOMENTS", "var_mean", of_channels, [values(2, 2, 3, 4)], ".groups = 4, .flags = LIMN_OVER_BATCH", with_grad=False)
+    vector("MOMENTS", "var_mean of groups", of_groups, [values(2, 2, 3, 4)], groups, with_grad=False)
 
 
 print(f"/* Written by oracle/op_vectors.py with PyTorch {torch.__version__.split('+')[0]}; do not edit. */")

@@ -47,6 +47,8 @@ void check_fail(check *c, const check_case *k, const char *format, ...) __attrib
 
 /** Does source s of op hold indices? */
 bool check_is_index(limn_op op, int s);
+/** Or moments of source 0?  Those of GROUP_NORM are made of it in a network, as its gradient supposes; elsewhere they are any numbers. */
+bool check_is_moments(limn_op op, int s);
 /** Seeded values of source s, as many as its shape holds; free() them. */
 double *check_make_values(const check_case *k, int s);
 

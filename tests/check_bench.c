@@ -87,12 +87,12 @@ static const check_case cases[] = {
     CASE(MAX_POOL_GRAD, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64), S(1, 256, 256, 64)), .attr.stride = 2),
     CASE(RESIZE, "nearest, VAE 256 to 512, 128", SRC(S(1, 256, 256, 128)), .attr.shape = S(512, 512)),
     CASE(RESIZE, "bilinear, U-Net 256 to 512, 64", SRC(S(1, 256, 256, 64)), .attr = {.shape = S(512, 512), .resize = LIMN_BILINEAR_ALIGNED}),
-    CASE(GROUP_NORM, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(320), S(320)), .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
-    CASE(GROUP_NORM_GRAD, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64, 64, 320), S(320), S(320)),
+    CASE(GROUP_NORM, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64), S(320), S(320)), .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
+    CASE(GROUP_NORM_GRAD, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64), S(2, 64, 64, 320), S(2, 2, 320), S(320), S(320)),
          .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
-    CASE(GROUP_NORM_GRAD_WEIGHT, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64, 64, 320), S(320), S(320)),
+    CASE(GROUP_NORM_GRAD_SUMS, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64), S(2, 64, 64, 320), S(320), S(320)),
          .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
-    CASE(MOMENTS, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64))),
+    CASE(MOMENTS, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64)), .attr = {.groups = 64, .flags = LIMN_OVER_BATCH}),
     {.proves = NULL},
 };
 

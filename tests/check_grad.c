@@ -12,7 +12,8 @@ limn_node *check_build(check *c, const check_case *k, limn_graph **g)
     for (int s = 0; s < k->n_src; s++) {
         char name[16];
         snprintf(name, sizeof name, "s%d", s);
-        src[s] = limn_input(*g, name, check_is_index(k->op, s) ? LIMN_INDEX : LIMN_COMPUTE, k->src[s], LIMN_PER_STEP);
+        if (k->op == LIMN_OP_GROUP_NORM && check_is_moments(k->op, s)) src[s] = limn_node_new(*g, LIMN_OP_MOMENTS, 1, src, &k->attr);
+        else src[s] = limn_input(*g, name, check_is_index(k->op, s) ? LIMN_INDEX : LIMN_COMPUTE, k->src[s], LIMN_PER_STEP);
     }
     limn_node *node = limn_node_new(*g, k->op, k->n_src, src, &k->attr);
     if (limn_graph_status(*g) == LIMN_OK) return node;
@@ -33,6 +34,11 @@ bool check_has_grad(const check_case *k)
 
 /* ---- a network of one op -------------------------------------------------------------------------------------------- */
 
+static bool has_gradient(limn_op op, int s)
+{
+    return !check_is_index(op, s) && !check_is_moments(op, s);
+}
+
 bool check_net_open(check *c, const check_case *k, limn_precision precision, const char *backend, check_net *net)
 {
     *net = (check_net){0};
@@ -44,10 +50,10 @@ bool check_net_open(check *c, const check_case *k, limn_precision precision, con
     limn_node *of[LIMN_MAX_SRC], *grads[LIMN_MAX_SRC], *outputs[2 + LIMN_MAX_SRC] = {net->loss, net->y};
     int n = 0, n_outputs = 2;
     for (int s = 0; s < k->n_src; s++)
-        if (!check_is_index(k->op, s)) of[n++] = net->src[s];
+        if (has_gradient(k->op, s)) of[n++] = net->src[s];
     limn_status status = limn_grad(net->g, net->loss, n, of, grads);
     for (int s = 0, i = 0; status == LIMN_OK && s < k->n_src; s++)
-        if (!check_is_index(k->op, s) && (net->grad[s] = grads[i++])) outputs[n_outputs++] = net->grad[s];
+        if (has_gradient(k->op, s) && (net->grad[s] = grads[i++])) outputs[n_outputs++] = net->grad[s];
     limn_plan_options options = {.precision = precision, .backend = backend, .no_rewrite = true};
     if (status == LIMN_OK) status = limn_plan_new(net->g, n_outputs, outputs, &options, &net->plan);
     if (status == LIMN_OK) return true;
@@ -59,6 +65,7 @@ bool check_net_open(check *c, const check_case *k, limn_precision precision, con
 void check_net_set(check_net *net, const check_case *k, int s, const double *values)
 {
     int64_t n = limn_shape_count(&k->src[s]);
+    if (check_is_moments(k->op, s)) return;
     if (!check_is_index(k->op, s)) {
         limn_plan_set(net->plan, net->src[s], LIMN_F64, values);
         return;
@@ -136,7 +143,7 @@ void check_grad(check *c, const check_case *k)
     dy = check_make_values(&(check_case){.op = LIMN_OP_ADD, .proves = "dy", .n_src = 1, .src = {net.y->shape}}, 0);
     limn_plan_set(net.plan, net.dy, LIMN_F64, dy);
     for (int s = 0; s < k->n_src; s++)
-        if (!check_is_index(k->op, s)) source_checked(c, k, &net, s, values[s]);
+        if (has_gradient(k->op, s)) source_checked(c, k, &net, s, values[s]);
     for (int s = 0; s < k->n_src; s++) free(values[s]);
     free(dy);
     check_net_close(&net);

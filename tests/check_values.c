@@ -23,6 +23,11 @@ bool check_is_index(limn_op op, int s)
     return s == 1 && (op == LIMN_OP_GATHER || op == LIMN_OP_GATHER_GRAD || op == LIMN_OP_CROSS_ENTROPY || op == LIMN_OP_CROSS_ENTROPY_GRAD);
 }
 
+bool check_is_moments(limn_op op, int s)
+{
+    return s == 1 && (op == LIMN_OP_GROUP_NORM || op == LIMN_OP_GROUP_NORM_GRAD || op == LIMN_OP_GROUP_NORM_GRAD_SUMS);
+}
+
 /* ---- values --------------------------------------------------------------------------------------------------------- */
 
 /* Denormals come last but for the end of f32: the logarithm of a flushed denormal is no number to compare, and the slope of the
@@ -42,6 +47,7 @@ static double away_from_zero(double x)
 static double one_value(const check_case *k, int s, int64_t i, double x)
 {
     int64_t d = limn_shape_cols(&k->src[s]), row = i / d;
+    if (check_is_moments(k->op, s)) return row ? fabs(x) + 0.25 : k->values == VALUES_OFFSET ? 1000 + x : x;
     switch (k->values) {
     case VALUES_SPECIAL:
         x = special(k->op, s ? i / 17 : i);
@@ -128,8 +134,8 @@ static double reduction(const check_result *r)
     case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: /* terms of a window */
         return (double)limn_shape_count(&r->k->src[1]) / (double)r->k->src[1].dim[r->k->op == LIMN_OP_CONV ? 0 : 1];
     case LIMN_OP_CONV_GRAD_WEIGHT: return (double)limn_shape_rows(&r->k->src[1]);
-    case LIMN_OP_GROUP_NORM: case LIMN_OP_GROUP_NORM_GRAD: return all / (double)x->dim[0] / r->k->attr.groups * (r->k->attr.flags & LIMN_OVER_BATCH ? (double)x->dim[0] : 1);
-    case LIMN_OP_GROUP_NORM_GRAD_WEIGHT: case LIMN_OP_MOMENTS: return rows;
+    case LIMN_OP_MOMENTS: return all / (double)r->n * 2;
+    case LIMN_OP_GROUP_NORM_GRAD_SUMS: return rows / (double)x->dim[0];
     case LIMN_OP_RESIZE_GRAD: return all / (double)r->n + 4;
     default: return 1;
     }
@@ -151,18 +157,13 @@ static double norm_condition(const check_result *r)
     return 1 + worst;
 }
 
-/* The same over groups of channels: the largest element beside the smallest deviation of a channel. */
+/* The same of a norm that is given its moments. */
 static double group_condition(const check_result *r)
 {
-    int64_t d = limn_shape_cols(&r->k->src[0]), n = limn_shape_rows(&r->k->src[0]);
+    int64_t n = limn_shape_cols(&r->k->src[1]);
     double least = INFINITY;
-    for (int64_t c = 0; c < d; c++) {
-        double mean = 0, square = 0;
-        for (int64_t i = 0; i < n; i++) mean += r->src[0][i * d + c] / (double)n;
-        for (int64_t i = 0; i < n; i++) square += (r->src[0][i * d + c] - mean) * (r->src[0][i * d + c] - mean) / (double)n;
-        least = fmin(least, square);
-    }
-    return 1 + largest(r->src[0], n * d) / sqrt(least + r->k->attr.eps);
+    for (int64_t i = 0; i < n; i++) least = fmin(least, r->src[1][n + i]);
+    return 1 + (largest_of(r, 0) + largest(r->src[1], n)) / sqrt(least + r->k->attr.eps);
 }
 
 /* sqrt(R) a b, times the gate, plus the residual */
@@ -209,9 +210,9 @@ static double common_size(const check_result *r)
         return (y + w) * score_size(r);
     case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: case LIMN_OP_LINEAR_GRAD_WEIGHT: case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE:
     case LIMN_OP_CONV_GRAD_WEIGHT: return product_size(r);
-    case LIMN_OP_GROUP_NORM: return group_condition(r) * (r->k->n_src > 1 ? largest_of(r, 1) : 1) + largest_of(r, 2);
+    case LIMN_OP_GROUP_NORM: return group_condition(r) * (r->k->n_src > 2 ? largest_of(r, 2) : 1) + largest_of(r, 3);
     case LIMN_OP_GROUP_NORM_GRAD: return y * group_condition(r) * group_condition(r);
-    case LIMN_OP_GROUP_NORM_GRAD_WEIGHT: return (y + largest_of(r, 1)) * group_condition(r);
+    case LIMN_OP_GROUP_NORM_GRAD_SUMS: return (y + largest_of(r, 2)) * group_condition(r);
     case LIMN_OP_MOMENTS: return largest_of(r, 0) * (1 + largest_of(r, 0));
     case LIMN_OP_SUM_TO: case LIMN_OP_SOFTMAX_GRAD: case LIMN_OP_GATHER_GRAD: case LIMN_OP_RESIZE_GRAD: return y;
     case LIMN_OP_RESIZE: case LIMN_OP_AVERAGE_POOL: return largest_of(r, 0);

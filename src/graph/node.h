@@ -55,10 +55,10 @@ typedef enum limn_op {
     LIMN_OP_MAX_POOL, LIMN_OP_MAX_POOL_GRAD,         /* (x), (x, dy): windows of attr.stride, apart; the first of equals has the gradient */
     LIMN_OP_AVERAGE_POOL, LIMN_OP_AVERAGE_POOL_GRAD, /* (x), (dy): attr.stride; GRAD: H W of x = attr.shape */
     LIMN_OP_RESIZE, LIMN_OP_RESIZE_GRAD,             /* (x), (dy): H W of the result = attr.shape; attr.resize */
-    LIMN_OP_GROUP_NORM,         /* (x [B,..,C], w?, b?): act(n(x) w + b); w b [C] or one row per sample [B,C]; attr.groups, eps, activation, flags */
-    LIMN_OP_GROUP_NORM_GRAD,    /* (x, dy, w?, b?) -> dx */
-    LIMN_OP_GROUP_NORM_GRAD_WEIGHT, /* (x, dy, w, b) -> [2, elements of w]: dw, db; WIDE */
-    LIMN_OP_MOMENTS,            /* (x [..,C]) -> [2,C]: mean and variance of each channel; WIDE */
+    LIMN_OP_MOMENTS,            /* (x [B,..,C]) -> [2, B groups]: mean and variance of each group of channels; attr.groups, flags; WIDE */
+    LIMN_OP_GROUP_NORM,         /* (x, its moments, w?, b?): act(n(x) w + b); w b [C] or one row per sample [B,C]; attr.groups, eps, activation, flags */
+    LIMN_OP_GROUP_NORM_GRAD_SUMS, /* (x, moments, dy, w?, b?) -> [2,B,C]: sums over pixels of dz n(x) and dz, z = n(x) w + b; WIDE */
+    LIMN_OP_GROUP_NORM_GRAD,    /* (x, moments, dy, those sums, w?, b?) -> dx, with what x does through its moments */
     LIMN_N_OPS
 } limn_op;
 
@@ -72,7 +72,7 @@ enum {
     LIMN_COS_FIRST = 16,
     LIMN_DETACHED = 32,                                           /* VIEW: no gradient passes */
     LIMN_UPSAMPLED = 128,                                         /* CONV: of x enlarged to 2 x 2 equal pixels; 3 x 3, a zero around, stride 1 */
-    LIMN_OVER_BATCH = 64,                                         /* GROUP_NORM: statistics over the batch as well (batch norm) */
+    LIMN_OVER_BATCH = 64,                                         /* MOMENTS, GROUP_NORM: over the batch as well, [2, groups] (batch norm) */
 };
 
 /* CHAIN: registers r[0..n_src-1] hold the sources (broadcast to the shape of the node); instruction i writes r[n_src + i];

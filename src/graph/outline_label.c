@@ -55,7 +55,7 @@ static bool takes_activation(const limn_node *node)
     return node->op == LIMN_OP_LINEAR || node->op == LIMN_OP_CONV || node->op == LIMN_OP_CONV_TRANSPOSE || node->op == LIMN_OP_GROUP_NORM;
 }
 
-/* The running statistics that stand in front of a batch norm are part of it. */
+/* Moments and running statistics, which stand in front of their norm, are part of it. */
 static bool is_statistics(const limn_node *node)
 {
     while (node->op == LIMN_OP_VIEW || node->op == LIMN_OP_AFFINE || node->op == LIMN_OP_SLICE) node = node->src[0];
@@ -218,7 +218,7 @@ static void label_group_norm(limn_outline *o, limn_item *line)
 {
     const limn_node *node = line->node;
     const char *then = node->attr.activation ? activations[node->attr.activation] : lone_use(o, node, false);
-    line->name = node->n_src > 1 ? own_name(o, line, node->src[1]) : "norm";
+    line->name = node->n_src > 2 ? own_name(o, line, node->src[2]) : "norm";
     if (strcmp(line->name, "group_norm") == 0) line->name = "norm";
     line->note = node->attr.flags & LIMN_OVER_BATCH ? "BatchNorm" : say(o, "GroupNorm of %d", node->attr.groups);
     if (then) line->note = say(o, "%s, %s", line->note, then);

@@ -75,11 +75,15 @@ limn_node *limn_resize(limn_node *x, int64_t h, int64_t w, limn_resize_mode mode
 
 /* ---- norms --------------------------------------------------------------------------------------------------------------- */
 
-static limn_node *weighted_norm(limn_node *x, limn_node *w, limn_node *b, limn_attr attr)
+static limn_node *moments_of(limn_node *x, const limn_attr *norm)
 {
-    if (!w) return limn_node_1(LIMN_OP_GROUP_NORM, x, &attr);
-    attr.flags |= LIMN_HAS_WEIGHT;
-    return limn_node_3(LIMN_OP_GROUP_NORM, x, w, b, &attr);
+    return limn_node_1(LIMN_OP_MOMENTS, x, &(limn_attr){.groups = norm->groups, .flags = norm->flags & LIMN_OVER_BATCH});
+}
+
+static limn_node *weighted_norm(limn_node *x, limn_node *moments, limn_node *w, limn_node *b, limn_attr attr)
+{
+    if (w) attr.flags |= LIMN_HAS_WEIGHT;
+    return limn_node_new(x->graph, LIMN_OP_GROUP_NORM, w ? 4 : 2, (limn_node *[]){x, moments, w, b}, &attr);
 }
 
 limn_node *limn_group_norm(limn_graph *g, const char *name, limn_node *x, int groups, double eps, limn_activation activation)
@@ -87,8 +91,8 @@ limn_node *limn_group_norm(limn_graph *g, const char *name, limn_node *x, int gr
     if (x->op == LIMN_OP_ERROR) return x;
     limn_shape cols = LIMN_SHAPE(limn_shape_cols(&x->shape));
     limn_attr attr = {.groups = groups, .eps = eps, .activation = activation};
-    if (!name) return weighted_norm(x, NULL, NULL, attr);
-    return weighted_norm(x, limn_parameter_of(g, name, "weight", cols, one), limn_parameter_of(g, name, "bias", cols, zero), attr);
+    limn_node *w = name ? limn_parameter_of(g, name, "weight", cols, one) : NULL, *b = name ? limn_parameter_of(g, name, "bias", cols, zero) : NULL;
+    return weighted_norm(x, moments_of(x, &attr), w, b, attr);
 }
 
 /* (n w + b) (1 + s) + t = n w (1 + s) + (b (1 + s) + t): weights per sample, made on [B,C] */
@@ -102,7 +106,8 @@ limn_node *limn_group_norm_modulated(limn_graph *g, const char *name, limn_node 
         b = limn_add(limn_mul(w, limn_parameter_of(g, name, "bias", cols, zero)), shift);
         w = limn_mul(w, limn_parameter_of(g, name, "weight", cols, one));
     }
-    return weighted_norm(x, w, b, (limn_attr){.groups = groups, .eps = eps, .activation = activation});
+    limn_attr attr = {.groups = groups, .eps = eps, .activation = activation};
+    return weighted_norm(x, moments_of(x, &attr), w, b, attr);
 }
 
 void limn_graph_train(limn_graph *g)
@@ -117,11 +122,10 @@ int limn_graph_running(const limn_graph *g, const limn_running **out)
 }
 
 /* Statistics are followed as PyTorch does: momentum 0.1, variance with n - 1. */
-static void follow(limn_graph *g, limn_node *mean, limn_node *var, limn_node *x)
+static void follow(limn_graph *g, limn_node *mean, limn_node *var, limn_node *x, limn_node *moments)
 {
     int64_t c = limn_shape_cols(&x->shape);
     double n = (double)(limn_node_count(x) / c);
-    limn_node *moments = limn_node_1(LIMN_OP_MOMENTS, limn_detach(x), NULL);
     if (moments->op == LIMN_OP_ERROR) return;
     if (g->n_running + 2 > LIMN_MAX_RUNNING) {
         limn_node_error(g, LIMN_OP_MOMENTS, "more than %d batch norms", LIMN_MAX_RUNNING / 2);
@@ -144,8 +148,10 @@ limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double
     limn_node *var = limn_parameter_of(g, name, "running_var", LIMN_SHAPE(c), still);
     if (var->op == LIMN_OP_ERROR) return var;
     if (g->trains) {
-        follow(g, mean, var, x);
-        return weighted_norm(x, w, b, (limn_attr){.groups = (int)c, .eps = eps, .flags = LIMN_OVER_BATCH});
+        limn_attr attr = {.groups = (int)c, .eps = eps, .flags = LIMN_OVER_BATCH};
+        limn_node *moments = moments_of(x, &attr);
+        follow(g, mean, var, x, moments);
+        return weighted_norm(x, moments, w, b, attr);
     }
     limn_node *scale = limn_div(w, limn_sqrt(limn_affine(var, 1, eps)));
     return limn_add(limn_mul(x, scale), limn_sub(b, limn_mul(mean, scale)));

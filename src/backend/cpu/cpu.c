@@ -57,7 +57,7 @@ static const limn_kernel *own_kernel(limn_op op)
     case LIMN_OP_RESIZE_GRAD: return &limn_cpu_resize_grad;
     case LIMN_OP_GROUP_NORM: return &limn_cpu_group_norm;
     case LIMN_OP_GROUP_NORM_GRAD: return &limn_cpu_group_norm_grad;
-    case LIMN_OP_GROUP_NORM_GRAD_WEIGHT: return &limn_cpu_group_norm_grad_weight;
+    case LIMN_OP_GROUP_NORM_GRAD_SUMS: return &limn_cpu_group_norm_grad_sums;
     case LIMN_OP_MOMENTS: return &limn_cpu_moments;
     default: return &limn_cpu_elementwise;
     }

@@ -56,7 +56,7 @@ static const limn_kernel kernels[LIMN_N_OPS] = {
     [LIMN_OP_RESIZE_GRAD] = REF(limn_ref_resize_grad),
     [LIMN_OP_GROUP_NORM] = REF(limn_ref_group_norm),
     [LIMN_OP_GROUP_NORM_GRAD] = REF(limn_ref_group_norm_grad),
-    [LIMN_OP_GROUP_NORM_GRAD_WEIGHT] = {.name = "ref", .run = limn_ref_group_norm_grad_weight, .scratch_bytes = limn_ref_group_norm_grad_weight_scratch},
+    [LIMN_OP_GROUP_NORM_GRAD_SUMS] = REF(limn_ref_group_norm_grad_sums),
     [LIMN_OP_MOMENTS] = REF(limn_ref_moments),
 };
 

@@ -36,9 +36,8 @@ void limn_ref_average_pool_grad(const limn_call *call);
 void limn_ref_resize(const limn_call *call);
 void limn_ref_resize_grad(const limn_call *call);
 void limn_ref_group_norm(const limn_call *call);
+void limn_ref_group_norm_grad_sums(const limn_call *call);
 void limn_ref_group_norm_grad(const limn_call *call);
-size_t limn_ref_group_norm_grad_weight_scratch(const limn_call *call);
-void limn_ref_group_norm_grad_weight(const limn_call *call);
 void limn_ref_moments(const limn_call *call);
 
 /** Element number of src that belongs to element `at` of a result of shape `to` (numpy broadcasting). */

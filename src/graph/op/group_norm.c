@@ -2,15 +2,32 @@
  * C / groups channels (Wu & He 2018), with LIMN_OVER_BATCH over all samples as well: batch norm, when groups = C (Ioffe & Szegedy 2015). */
 #include "graph/op/rows.h"
 
-static const char *shape_group_norm(limn_node *node, char *text, size_t text_bytes)
+static int64_t n_moments(const limn_node *node)
+{
+    return node->attr.groups * (node->attr.flags & LIMN_OVER_BATCH ? 1 : node->src[0]->shape.dim[0]);
+}
+
+static const char *shape_moments(limn_node *node, char *text, size_t text_bytes)
+{
+    const limn_shape *x = &node->src[0]->shape;
+    char a[128];
+    if (x->rank < 2 || node->attr.groups < 1 || limn_shape_cols(x) % node->attr.groups) {
+        snprintf(text, text_bytes, "the channels of input %s do not split into %d groups", limn_shape_text(x, a), node->attr.groups);
+        return text;
+    }
+    node->shape = LIMN_SHAPE(2, n_moments(node));
+    node->kind = LIMN_WIDE;
+    return NULL;
+}
+
+/* (x, moments, what the op has besides .., w?, b?), first: index of w */
+static const char *wrong_sources(const limn_node *node, int first, char *text, size_t text_bytes)
 {
     const limn_shape *x = &node->src[0]->shape;
     int64_t c = limn_shape_cols(x);
-    int groups = node->attr.groups, first = node->op == LIMN_OP_GROUP_NORM ? 1 : 2;
     char a[128];
-    node->shape = *x;
-    if (x->rank < 2 || groups < 1 || c % groups) {
-        snprintf(text, text_bytes, "the channels of input %s do not split into %d groups", limn_shape_text(x, a), groups);
+    if (limn_node_count(node->src[1]) != 2 * n_moments(node)) {
+        snprintf(text, text_bytes, "moments %s are not [2, %lld]", limn_shape_text(&node->src[1]->shape, a), (long long)n_moments(node));
         return text;
     }
     for (int i = first; i < node->n_src; i++) {
@@ -23,41 +40,43 @@ static const char *shape_group_norm(limn_node *node, char *text, size_t text_byt
     return NULL;
 }
 
-static const char *shape_grad_weight(limn_node *node, char *text, size_t text_bytes)
+static const char *shape_group_norm(limn_node *node, char *text, size_t text_bytes)
 {
-    (void)text, (void)text_bytes;
-    node->shape = LIMN_SHAPE(2, limn_node_count(node->src[2]));
-    return NULL;
+    node->shape = node->src[0]->shape;
+    return wrong_sources(node, node->op == LIMN_OP_GROUP_NORM ? 2 : 4, text, text_bytes);
 }
 
+static const char *shape_sums(limn_node *node, char *text, size_t text_bytes)
+{
+    const limn_shape *x = &node->src[0]->shape;
+    node->shape = LIMN_SHAPE(2, x->dim[0], limn_shape_cols(x));
+    node->kind = LIMN_WIDE;
+    return wrong_sources(node, 3, text, text_bytes);
+}
+
+/* dw = sum of dz n(x), db = sum of dz;  dx of both ways, so that the moments have no gradient of their own */
 static void grad_group_norm(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc)
 {
-    limn_node *src[] = {node->src[0], dy, NULL, NULL};
-    int n = 2;
-    if (node->attr.flags & LIMN_HAS_WEIGHT) src[2] = node->src[1], src[3] = node->src[2], n = 4;
-    if (want[0]) dsrc[0] = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD, n, src, &node->attr);
-    if (n == 2 || !(want[1] || want[2])) return;
-    limn_node *both = limn_node_as(limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD_WEIGHT, n, src, &node->attr), LIMN_WIDE);
-    for (int i = 0; i < 2; i++)
-        if (want[1 + i]) dsrc[1 + i] = limn_reshape(limn_slice(both, 0, i, 1), node->src[1 + i]->shape); /* a copy each: outputs may lie anywhere */
-}
-
-static const char *shape_moments(limn_node *node, char *text, size_t text_bytes)
-{
-    (void)text, (void)text_bytes;
-    node->shape = LIMN_SHAPE(2, limn_shape_cols(&node->src[0]->shape));
-    node->kind = LIMN_WIDE;
-    return NULL;
+    limn_node *x = node->src[0], *moments = node->src[1], *w = NULL, *b = NULL;
+    bool weighted = node->attr.flags & LIMN_HAS_WEIGHT;
+    if (weighted) w = node->src[2], b = node->src[3];
+    limn_node *sums = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD_SUMS, weighted ? 5 : 3, (limn_node *[]){x, moments, dy, w, b}, &node->attr);
+    if (want[0]) dsrc[0] = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD, weighted ? 6 : 4, (limn_node *[]){x, moments, dy, sums, w, b}, &node->attr);
+    if (!weighted || !(want[2] || want[3])) return;
+    int64_t c = limn_shape_cols(&x->shape);
+    if (limn_node_count(w) == c && x->shape.dim[0] > 1) sums = limn_node_as(limn_sum_to(sums, LIMN_SHAPE(2, 1, c)), LIMN_WIDE);
+    for (int i = 2; i < 4; i++)
+        if (want[i]) dsrc[i] = limn_reshape(limn_slice(sums, 0, i - 2, 1), node->src[i]->shape); /* a copy each: outputs may lie anywhere */
 }
 
 static double flops_norm(const limn_node *node)
 {
-    return 8.0 * (double)limn_node_count(node->src[0]);
+    return 4.0 * (double)limn_node_count(node->src[0]);
 }
 
 const limn_op_row limn_rows_group_norm[LIMN_N_OPS] = {
-    [LIMN_OP_GROUP_NORM] = {.name = "group_norm", .shape = shape_group_norm, .grad = grad_group_norm, .flops = flops_norm},
-    [LIMN_OP_GROUP_NORM_GRAD] = {.name = "group_norm_grad", .shape = shape_group_norm, .flops = flops_norm},
-    [LIMN_OP_GROUP_NORM_GRAD_WEIGHT] = {.name = "group_norm_grad_weight", .shape = shape_grad_weight, .flops = flops_norm},
     [LIMN_OP_MOMENTS] = {.name = "moments", .shape = shape_moments, .flops = flops_norm},
+    [LIMN_OP_GROUP_NORM] = {.name = "group_norm", .shape = shape_group_norm, .grad = grad_group_norm, .flops = flops_norm},
+    [LIMN_OP_GROUP_NORM_GRAD_SUMS] = {.name = "group_norm_grad_sums", .shape = shape_sums, .flops = flops_norm},
+    [LIMN_OP_GROUP_NORM_GRAD] = {.name = "group_norm_grad", .shape = shape_group_norm, .flops = flops_norm},
 };
