@@ -142,38 +142,37 @@ static float fallen_sum(const limn_view *w, int64_t plane, const phase *p, int64
     return sum;
 }
 
-/* Element (u, v) of the phase's window in one plane of W. */
-static inline float element(const limn_call *c, const limn_view *w, const phase *p, int64_t plane, int64_t u, int64_t v)
+/* Element (u, v) of the phase's window in n planes of W, `next` apart. */
+static void elements(const limn_call *c, const limn_view *w, const phase *p, int64_t plane, int64_t next, int64_t u, int64_t v, int64_t n, float *to)
 {
-    const int64_t *d = w->shape.dim;
-    if (upsampled(c)) return fallen_sum(w, plane, p, u, v);
-    if (!transposed(c)) return number(w, plane + u * d[3] + v);
-    return number(w, plane + (p->du + p->step * (p->a.kh - 1 - u)) * d[3] + p->dv + p->step * (p->a.kw - 1 - v));
+    if (upsampled(c)) {
+        for (int64_t j = 0; j < n; j++) to[j] = fallen_sum(w, plane + j * next, p, u, v);
+        return;
+    }
+    if (transposed(c)) u = p->du + p->step * (p->a.kh - 1 - u), v = p->dv + p->step * (p->a.kw - 1 - v);
+    for (int64_t j = 0, at = plane + u * w->shape.dim[3] + v; j < n; j++, at += next) to[j] = number(w, at);
 }
 
-static inline float pair(float first, float second)
-{
-    union { uint32_t u; float f; } word = {.u = limn_f32_to_bf16(first) | (uint32_t)limn_f32_to_bf16(second) << 16};
-    return word.f;
-}
+enum { TOGETHER = 8, MOST_COLUMNS = 32 }; /* words whose lines of W fit the first cache; columns of a panel */
 
-/* Panel of columns col.. : [terms][width], terms in the order (u, v, channel of the source).  Planes of W are read one after the other. */
+/* Panel of columns col.. : [terms][width], terms in the order (u, v, channel of the source). */
 static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, int64_t col, int64_t width, float *to)
 {
+    const limn_rows *rows = limn_rows_of(c);
     const int64_t *d = w->shape.dim;
-    int64_t n = p->columns - col < width ? p->columns - col : width, kh = p->a.kh, kw = p->a.kw;
+    int64_t n = p->columns - col < width ? p->columns - col : width, terms = p->a.c, parts = in_pairs(c) ? 2 : 1;
     int64_t plane = d[2] * d[3], of_channel = transposed(c) ? d[1] * plane : plane, of_column = transposed(c) ? plane : d[1] * plane;
-    bool pairs = in_pairs(c);
-    for (int64_t k = 0; k < p->a.c; k++)
-        for (int64_t j = 0; j < width; j++) {
-            float *word = to + k * width + j;
-            int64_t first = (pairs ? 2 * k : k) * of_channel + (col + j) * of_column;
-            for (int64_t u = 0; u < kh; u++)
-                for (int64_t v = 0; v < kw; v++, word += p->a.c * width) {
-                    if (j >= n) *word = 0;
-                    else if (pairs) *word = pair(element(c, w, p, first, u, v), element(c, w, p, first + of_channel, u, v));
-                    else *word = element(c, w, p, first, u, v);
-                }
+    float numbers[2][TOGETHER * MOST_COLUMNS] = {{0}};
+    uint16_t halves[2][TOGETHER * MOST_COLUMNS];
+    for (int64_t k = 0; k < terms; k += TOGETHER)
+        for (int64_t tap = 0; tap < p->a.kh * p->a.kw; tap++) {
+            int64_t m = terms - k < TOGETHER ? terms - k : TOGETHER;
+            float *word = to + (tap * terms + k) * width;
+            for (int64_t i = 0; i < m * parts; i++)
+                elements(c, w, p, (k * parts + i) * of_channel + col * of_column, of_column, tap / p->a.kw, tap % p->a.kw, n, numbers[i % parts] + i / parts * width);
+            if (parts == 1) memcpy(word, numbers[0], (size_t)(m * width) * sizeof *word);
+            for (int i = 0; parts == 2 && i < 2; i++) rows->store(halves[i], LIMN_BF16, numbers[i], m * width);
+            if (parts == 2) rows->pairs.lay(word, width, halves[0], halves[1], width, m, width);
         }
 }
 
