@@ -15,7 +15,7 @@
  *   dx = rstd (v - mean(v) - n(x) mean(v n(x))) = dz scale + (x - mean) slope + offset,   v = dz w */
 enum { MEAN, SCALE, SHIFT, SLOPE, OFFSET, NUMBERS };
 /* Buffers of a thread: those numbers, repeated, and what a block needs. */
-enum { Z = NUMBERS, DY, FIRST_SUM, SECOND_SUM, BUFFERS };
+enum { X = NUMBERS, DY, FIRST, SECOND, BUFFERS };
 enum { CHUNK_BLOCKS = 16, MAX_CHANNELS = 16384 };
 
 typedef struct norm {
@@ -145,8 +145,8 @@ static int64_t first_values(const norm *k, int64_t sample)
 
 static void around_first(const norm *k, int64_t sample, int64_t first, int64_t end, float *partial)
 {
-    float *origin = buffer(k, MEAN), *sum = buffer(k, FIRST_SUM), *square = buffer(k, SECOND_SUM);
-    repeat(k, origin, limn_cpu_floats(k->rows, k->x, first_values(k, sample), k->c, buffer(k, Z)));
+    float *origin = buffer(k, MEAN), *sum = buffer(k, FIRST), *square = buffer(k, SECOND);
+    repeat(k, origin, limn_cpu_floats(k->rows, k->x, first_values(k, sample), k->c, buffer(k, X)));
     memset(sum, 0, (size_t)k->block * sizeof *sum);
     memset(square, 0, (size_t)k->block * sizeof *square);
     for (int64_t p = first; p < end; p += k->lines)
@@ -226,10 +226,11 @@ static void find_numbers(const norm *k)
 
 /* ---- forward ----------------------------------------------------------------------------------------------------------------- */
 
-static void step(const norm *k, limn_op op, float *y, const float *a, const float *b, int64_t n)
+/* The numbers of a sample, repeated in buffers. */
+static limn_channels channels_of(const norm *k, int64_t sample)
 {
-    struct limn_chain_step s = {.op = op, .activation = k->call->attr->activation};
-    k->rows->step(&s, y, a, b, n);
+    for (int i = 0; i < NUMBERS; i++) repeat(k, buffer(k, i), numbers(k, sample, i));
+    return (limn_channels){k->call->attr->activation, buffer(k, MEAN), buffer(k, SCALE), buffer(k, SHIFT), buffer(k, SLOPE), buffer(k, OFFSET)};
 }
 
 static void store(const norm *k, const float *from, int64_t at, int64_t n)
@@ -240,13 +241,12 @@ static void store(const norm *k, const float *from, int64_t at, int64_t n)
 static void apply(const norm *k, int64_t sample, int64_t first, int64_t end, float *partial)
 {
     (void)partial;
-    float *z = buffer(k, Z);
-    for (int i = MEAN; i <= SHIFT; i++) repeat(k, buffer(k, i), numbers(k, sample, i));
+    limn_channels channels = channels_of(k, sample);
+    float *y = buffer(k, FIRST);
     for (int64_t p = first; p < end; p += k->lines) {
         int64_t n = block_at(k, p, end), at = (sample * k->pixels + p) * k->c;
-        k->rows->channel_norm(z, element(k->x, at), k->x->dtype, buffer(k, MEAN), buffer(k, SCALE), buffer(k, SHIFT), n);
-        if (k->call->attr->activation) step(k, LIMN_OP_ACTIVATE, z, z, NULL, n);
-        store(k, z, at, n);
+        k->rows->channel_norm(y, element(k->x, at), k->x->dtype, &channels, n);
+        store(k, y, at, n);
     }
 }
 
@@ -259,29 +259,27 @@ static void run(const limn_call *c)
 
 /* ---- backward ---------------------------------------------------------------------------------------------------------------- */
 
-/* dz of a block, the gradient in front of the activation: in a buffer, or where dy lies */
-static const void *in_front(const norm *k, int64_t at, int64_t n, limn_dtype *dtype)
+/* x and dy of a block as values of one type: where they lie, or in buffers. */
+static limn_dtype load_both(const norm *k, int64_t at, int64_t n, const void **x, const void **dy)
 {
-    *dtype = k->call->attr->activation ? LIMN_F32 : k->dy->dtype;
-    if (!k->call->attr->activation) return element(k->dy, at);
-    float *z = buffer(k, Z);
-    k->rows->channel_norm(z, element(k->x, at), k->x->dtype, buffer(k, MEAN), buffer(k, SCALE), buffer(k, SHIFT), n);
-    step(k, LIMN_OP_ACTIVATE_GRAD, z, z, limn_cpu_floats(k->rows, k->dy, at, n, buffer(k, DY)), n);
-    return z;
+    *x = element(k->x, at), *dy = element(k->dy, at);
+    if (k->x->dtype == k->dy->dtype) return k->x->dtype;
+    *x = limn_cpu_floats(k->rows, k->x, at, n, buffer(k, X)), *dy = limn_cpu_floats(k->rows, k->dy, at, n, buffer(k, DY));
+    return LIMN_F32;
 }
 
 /* partial: sum of dz (x - mean), sum of dz */
 static void gradient_sums(const norm *k, int64_t sample, int64_t first, int64_t end, float *partial)
 {
-    float *along = buffer(k, FIRST_SUM), *sum = buffer(k, SECOND_SUM);
-    limn_dtype dtype;
-    for (int i = MEAN; i <= SHIFT; i++) repeat(k, buffer(k, i), numbers(k, sample, i));
+    limn_channels channels = channels_of(k, sample);
+    float *along = buffer(k, FIRST), *sum = buffer(k, SECOND);
+    const void *x, *dy;
     memset(along, 0, (size_t)k->block * sizeof *along);
     memset(sum, 0, (size_t)k->block * sizeof *sum);
     for (int64_t p = first; p < end; p += k->lines) {
-        int64_t n = block_at(k, p, end), at = (sample * k->pixels + p) * k->c;
-        const void *dz = in_front(k, at, n, &dtype);
-        k->rows->channel_sums(along, sum, element(k->x, at), k->x->dtype, dz, dtype, buffer(k, MEAN), n);
+        int64_t n = block_at(k, p, end);
+        limn_dtype dtype = load_both(k, (sample * k->pixels + p) * k->c, n, &x, &dy);
+        k->rows->channel_sums(along, sum, x, dy, dtype, &channels, n);
     }
     fold(k, along, partial);
     fold(k, sum, partial + k->c);
@@ -303,13 +301,13 @@ static void run_grad_sums(const limn_call *c)
 static void apply_gradient(const norm *k, int64_t sample, int64_t first, int64_t end, float *partial)
 {
     (void)partial;
-    float *dx = buffer(k, FIRST_SUM);
-    limn_dtype dtype;
-    for (int i = 0; i < NUMBERS; i++) repeat(k, buffer(k, i), numbers(k, sample, i));
+    limn_channels channels = channels_of(k, sample);
+    float *dx = buffer(k, FIRST);
+    const void *x, *dy;
     for (int64_t p = first; p < end; p += k->lines) {
         int64_t n = block_at(k, p, end), at = (sample * k->pixels + p) * k->c;
-        const void *dz = in_front(k, at, n, &dtype);
-        k->rows->channel_grad(dx, element(k->x, at), k->x->dtype, dz, dtype, buffer(k, MEAN), buffer(k, SCALE), buffer(k, SLOPE), buffer(k, OFFSET), n);
+        limn_dtype dtype = load_both(k, at, n, &x, &dy);
+        k->rows->channel_grad(dx, x, dy, dtype, &channels, n);
         store(k, dx, at, n);
     }
 }

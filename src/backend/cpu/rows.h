@@ -39,6 +39,12 @@ typedef struct limn_tiles {
     void (*begin)(void), (*end)(void);          /* around the products of one thread; NULL: nothing to do */
 } limn_tiles;
 
+/* A norm over pixels: beside x lie numbers of its channels, repeated.  d = x - mean;  z = d scale + shift;  dz = dy act'(z) */
+typedef struct limn_channels {
+    limn_activation activation;
+    const float *mean, *scale, *shift, *slope, *offset;
+} limn_channels;
+
 typedef struct limn_rows {
     const char *name;
     int vector; /* floats of a register */
@@ -54,16 +60,14 @@ typedef struct limn_rows {
     void (*norm_grad)(float *dx, const float *x, const float *dy, int64_t d, float mean, float rstd, bool layer, float c, const float *w);
     /** sum += dy (x - mean) rstd */
     void (*norm_grad_weight)(float *sum, const float *x, const float *dy, int64_t d, float mean, float rstd);
-    /* Of pixels: beside x [n], in f32 or bf16, lie the numbers of its channels, repeated; d = x - origin or mean.  Results may be f32 sources. */
-    /** sum += d, square += d^2 */
+    /** sum += d, square += d^2, d = x - origin; x in f32 or bf16 */
     void (*deviations)(float *sum, float *square, const void *x, limn_dtype dtype, const float *origin, int64_t n);
-    /** y = d scale + shift */
-    void (*channel_norm)(float *y, const void *x, limn_dtype dtype, const float *mean, const float *scale, const float *shift, int64_t n);
-    /** along += dz d, sum += dz */
-    void (*channel_sums)(float *along, float *sum, const void *x, limn_dtype dtype, const void *dz, limn_dtype dz_dtype, const float *mean, int64_t n);
-    /** dx = dz scale + d slope + shift */
-    void (*channel_grad)(float *dx, const void *x, limn_dtype dtype, const void *dz, limn_dtype dz_dtype, const float *mean, const float *scale,
-                         const float *slope, const float *shift, int64_t n);
+    /** y = act(z) */
+    void (*channel_norm)(float *y, const void *x, limn_dtype dtype, const limn_channels *c, int64_t n);
+    /** along += dz d, sum += dz;  x and dy of one type */
+    void (*channel_sums)(float *along, float *sum, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n);
+    /** dx = dz scale + d slope + offset; dx may be x or dy */
+    void (*channel_grad)(float *dx, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n);
     void (*add)(float *sum, const float *x, int64_t n);
     float (*total)(const float *x, int64_t n);
     void (*softmax)(float *y, const float *x, int64_t n);

@@ -176,37 +176,70 @@ static inline __attribute__((always_inline)) float number(const bool half, const
     return half ? limn_bf16_to_f32(((const uint16_t *)x)[i]) : ((const float *)x)[i];
 }
 
-/* Every i on its own: what is written may be the memory of what is read, in step. */
-#define PIXELS(body) _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) { float d = number(half, x, i) - mean[i]; body }
-#define PIXELS_OF(dtype, body) do { \
-    if (dtype == LIMN_BF16) { const bool half = true; PIXELS(body) } \
-    else { const bool half = false; PIXELS(body) } \
-} while (0)
-#define DZ number(half_dz, dz, i)
-#define PIXELS_AND_DZ(body) do { \
-    if (dz_dtype == LIMN_BF16) { const bool half_dz = true; PIXELS_OF(dtype, body); } \
-    else { const bool half_dz = false; PIXELS_OF(dtype, body); } \
-} while (0)
+/* d and z of each i on its own: what is written may be the memory of what is read, in step. */
+#define EACH_PIXEL(body) \
+    const float *const mean = c->mean, *const scale = c->scale, *const shift = c->shift; \
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) { \
+        float d = number(half, x, i) - mean[i], z = d * scale[i] + shift[i]; \
+        body \
+    }
+#define BY_TYPE(f, kind, ...) (dtype == LIMN_BF16 ? f(true, kind, __VA_ARGS__) : f(false, kind, __VA_ARGS__))
+#define BY_KIND(f, ...) \
+    switch (c->activation) { \
+    case LIMN_RELU: BY_TYPE(f, LIMN_RELU, __VA_ARGS__); break; \
+    case LIMN_SILU: BY_TYPE(f, LIMN_SILU, __VA_ARGS__); break; \
+    case LIMN_GELU_TANH: BY_TYPE(f, LIMN_GELU_TANH, __VA_ARGS__); break; \
+    case LIMN_GELU_ERF: BY_TYPE(f, LIMN_GELU_ERF, __VA_ARGS__); break; \
+    case LIMN_GELU_QUICK: BY_TYPE(f, LIMN_GELU_QUICK, __VA_ARGS__); break; \
+    case LIMN_TANH: BY_TYPE(f, LIMN_TANH, __VA_ARGS__); break; \
+    default: BY_TYPE(f, LIMN_IDENTITY, __VA_ARGS__); break; \
+    }
 
-static void deviations(float *sum, float *square, const void *x, limn_dtype dtype, const float *mean, int64_t n)
+static inline __attribute__((always_inline)) void deviations_of(const bool half, float *sum, float *square, const void *x, const float *origin, int64_t n)
 {
-    PIXELS_OF(dtype, sum[i] += d; square[i] += d * d;);
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) {
+        float d = number(half, x, i) - origin[i];
+        sum[i] += d, square[i] += d * d;
+    }
 }
 
-static void channel_norm(float *y, const void *x, limn_dtype dtype, const float *mean, const float *scale, const float *shift, int64_t n)
+static void deviations(float *sum, float *square, const void *x, limn_dtype dtype, const float *origin, int64_t n)
 {
-    PIXELS_OF(dtype, y[i] = d * scale[i] + shift[i];);
+    if (dtype == LIMN_BF16) deviations_of(true, sum, square, x, origin, n);
+    else deviations_of(false, sum, square, x, origin, n);
 }
 
-static void channel_sums(float *along, float *sum, const void *x, limn_dtype dtype, const void *dz, limn_dtype dz_dtype, const float *mean, int64_t n)
+static inline __attribute__((always_inline)) void norm_of(const bool half, const limn_activation kind, float *y, const void *x, const limn_channels *c, int64_t n)
 {
-    PIXELS_AND_DZ(along[i] += DZ * d; sum[i] += DZ;);
+    EACH_PIXEL(y[i] = activation1(kind, z);)
 }
 
-static void channel_grad(float *dx, const void *x, limn_dtype dtype, const void *dz, limn_dtype dz_dtype, const float *mean, const float *scale,
-                         const float *slope, const float *shift, int64_t n)
+static void channel_norm(float *y, const void *x, limn_dtype dtype, const limn_channels *c, int64_t n)
 {
-    PIXELS_AND_DZ(dx[i] = DZ * scale[i] + (d * slope[i] + shift[i]););
+    BY_KIND(norm_of, y, x, c, n)
+}
+
+static inline __attribute__((always_inline)) void sums_of(const bool half, const limn_activation kind, float *along, float *sum, const void *x, const void *dy,
+                                                          const limn_channels *c, int64_t n)
+{
+    EACH_PIXEL(float dz = number(half, dy, i) * slope1(kind, z); along[i] += dz * d; sum[i] += dz;)
+}
+
+static void channel_sums(float *along, float *sum, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n)
+{
+    BY_KIND(sums_of, along, sum, x, dy, c, n)
+}
+
+static inline __attribute__((always_inline)) void grad_of(const bool half, const limn_activation kind, float *dx, const void *x, const void *dy,
+                                                          const limn_channels *c, int64_t n)
+{
+    const float *const slope = c->slope, *const offset = c->offset;
+    EACH_PIXEL(float dz = number(half, dy, i) * slope1(kind, z); dx[i] = dz * scale[i] + (d * slope[i] + offset[i]);)
+}
+
+static void channel_grad(float *dx, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n)
+{
+    BY_KIND(grad_of, dx, x, dy, c, n)
 }
 
 typedef int32_t vec_bits __attribute__((vector_size(ROWS_VECTOR)));
