@@ -225,6 +225,48 @@ static void a_value_whose_gradient_is_asked_for_is_not_fused(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- group_norm_activation ------------------------------------------------------------------------------------------ */
+
+static limn_node *normed(limn_graph *g, limn_activation activation)
+{
+    return limn_group_norm(g, "norm", input(g, "x", LIMN_SHAPE(B, 2, 3, D)), 2, 1e-5, activation);
+}
+
+static int norm_and_relu(limn_graph *g, limn_node **out)
+{
+    out[0] = limn_activate(normed(g, LIMN_IDENTITY), LIMN_RELU);
+    return 1;
+}
+
+static int batch_norm_and_silu(limn_graph *g, limn_node **out)
+{
+    limn_graph_train(g);
+    out[0] = limn_silu(limn_batch_norm(g, "norm", input(g, "x", LIMN_SHAPE(B, 2, 3, D)), 1e-5));
+    return 1;
+}
+
+static int norm_with_activation(limn_graph *g, limn_node **out)
+{
+    out[0] = limn_activate(normed(g, LIMN_SILU), LIMN_RELU);
+    return 1;
+}
+
+static int norm_before_relu_is_output(limn_graph *g, limn_node **out)
+{
+    out[1] = normed(g, LIMN_IDENTITY);
+    out[0] = limn_activate(out[1], LIMN_RELU);
+    return 2;
+}
+
+static void group_norm_activation_joins_what_is_used_once(void **state)
+{
+    (void)state;
+    fires("group_norm_activation", norm_and_relu, 1, LIMN_OP_ACTIVATE, 0);
+    fires("group_norm_activation", batch_norm_and_silu, 1, LIMN_OP_ACTIVATE, 0);
+    fires("group_norm_activation", norm_with_activation, 0, LIMN_OP_ACTIVATE, 1);
+    fires("group_norm_activation", norm_before_relu_is_output, 0, LIMN_OP_ACTIVATE, 1);
+}
+
 /* ---- linear_activation ---------------------------------------------------------------------------------------------- */
 
 enum { N = 5 };
@@ -823,6 +865,7 @@ int main(void)
         cmocka_unit_test(layer_norm_modulate_leaves_values_that_are_needed),
         cmocka_unit_test(layer_norm_modulate_leaves_other_forms),
         cmocka_unit_test(a_value_whose_gradient_is_asked_for_is_not_fused),
+        cmocka_unit_test(group_norm_activation_joins_what_is_used_once),
         cmocka_unit_test(linear_activation_joins_each_kind),
         cmocka_unit_test(linear_activation_leaves_values_that_are_needed),
         cmocka_unit_test(linear_gated_residual_joins_gate_and_residual),

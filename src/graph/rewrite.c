@@ -2,6 +2,7 @@
  * place, to an op that does the same work in one pass.  Sources stay earlier than their users, so order is kept.
  *
  *   layer_norm_modulate     norm(x) (1 + scale) + shift           -> layer_norm(x, scale, shift)       also before gradients
+ *   group_norm_activation   act(n(x) w + b)                       -> group norm with activation        also before gradients
  *   linear_activation       act(x W^T + b)                        -> linear with activation
  *   linear_gated_residual   r + gate (x W^T + b), r + x W^T + b   -> linear with gate and residual
  *   fold_scale                   (x * W + b) scale + shift, constant    -> x * (W scale) + (b scale + shift): batch norm of a network that runs
@@ -27,6 +28,19 @@ static bool only_use(const int *n_uses, const limn_node *node)
     return n_uses[node->id] == 1;
 }
 
+/* act becomes the layer in front of it, with the activation. */
+static bool take_activation(limn_node *act, const limn_node *layer)
+{
+    limn_activation activation = act->attr.activation;
+    if (layer->attr.activation) return false;
+    act->op = layer->op;
+    act->attr = layer->attr;
+    act->attr.activation = activation;
+    act->n_src = layer->n_src;
+    memcpy(act->src, layer->src, sizeof act->src);
+    return true;
+}
+
 /* ---- layer norm + modulate ---------------------------------------------------------------------------------------- */
 
 static bool layer_norm_modulate(limn_rewriter *r, limn_node *add)
@@ -45,20 +59,21 @@ static bool layer_norm_modulate(limn_rewriter *r, limn_node *add)
     return true;
 }
 
+/* ---- group norm + activation ---------------------------------------------------------------------------------------- */
+
+static bool group_norm_activation(limn_rewriter *r, limn_node *act)
+{
+    limn_node *norm = act->op == LIMN_OP_ACTIVATE ? source(act, 0, LIMN_OP_GROUP_NORM) : NULL;
+    return norm && only_use(r->n_uses, norm) && take_activation(act, norm);
+}
+
 /* ---- linear + activation, + gated residual ------------------------------------------------------------------------ */
 
 static bool linear_activation(limn_rewriter *r, limn_node *act)
 {
     limn_node *linear = act->op == LIMN_OP_ACTIVATE ? source(act, 0, LIMN_OP_LINEAR) : NULL;
-    if (!linear || !only_use(r->n_uses, linear) || linear->attr.activation) return false;
-    if (linear->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL)) return false;
-    limn_activation activation = act->attr.activation;
-    act->op = LIMN_OP_LINEAR;
-    act->attr = linear->attr;
-    act->attr.activation = activation;
-    act->n_src = linear->n_src;
-    memcpy(act->src, linear->src, sizeof act->src);
-    return true;
+    if (!linear || !only_use(r->n_uses, linear)) return false;
+    return !(linear->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL)) && take_activation(act, linear);
 }
 
 static bool linear_gated_residual(limn_rewriter *r, limn_node *add)
@@ -98,14 +113,7 @@ static bool plain_conv(const limn_rewriter *r, const limn_node *node)
 static bool conv_activation(limn_rewriter *r, limn_node *act)
 {
     limn_node *conv = act->op == LIMN_OP_ACTIVATE ? source(act, 0, LIMN_OP_CONV) : NULL;
-    if (!conv || !only_use(r->n_uses, conv) || conv->attr.activation) return false;
-    limn_activation activation = act->attr.activation;
-    act->op = LIMN_OP_CONV;
-    act->attr = conv->attr;
-    act->attr.activation = activation;
-    act->n_src = conv->n_src;
-    memcpy(act->src, conv->src, sizeof act->src);
-    return true;
+    return conv && only_use(r->n_uses, conv) && take_activation(act, conv);
 }
 
 static bool conv_residual(limn_rewriter *r, limn_node *add)
@@ -306,6 +314,7 @@ static bool elementwise_chain(limn_rewriter *r, limn_node *root)
 
 const limn_rule limn_rules[] = {
     {.name = "layer_norm_modulate", .apply = layer_norm_modulate, .before_grad = true},
+    {.name = "group_norm_activation", .apply = group_norm_activation, .before_grad = true},
     {.name = "qkv_as_one_product", .apply = qkv_as_one_product},
     {.name = "hoist_gather", .apply = hoist_gather},
     {.name = "fold_scale", .apply = fold_scale},
