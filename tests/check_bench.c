@@ -78,6 +78,8 @@ static const check_case cases[] = {
     CASE(GATHER_GRAD, "8 captions of 77 tokens", SRC(S(8, 77, 512), S(8, 77)), .attr.shape = S(8192, 512)),
     CASE(TIMESTEP_EMBEDDING, "8 timesteps", SRC(S(8)), .attr = {.scale = 10000, .shape = S(256), .flags = LIMN_COS_FIRST}),
     CONVOLUTION("U-Net 512 x 512, 64", 1, 512, 64, 64),
+    CONVOLUTION("narrow U-Net 256 x 256, 16", 2, 256, 16, 16),
+    CONVOLUTION("narrow U-Net 128 x 128, 32", 2, 128, 32, 32),
     CONVOLUTION("U-Net 64 x 64, 512", 1, 64, 512, 512),
     CONVOLUTION("SD 1.5 64 x 64, 320", 2, 64, 320, 320),
     CONVOLUTION("SD 1.5 16 x 16, 1280", 2, 16, 1280, 1280),

@@ -56,7 +56,7 @@ static void end(void)
     tile_release(&emulated);
 }
 
-static const limn_tiles emulated_pairs = {.rows = AMX_SIDE, .steps = AMX_STEPS, .multiply = multiply, .lay = lay, .turn = turn_strip, .begin = begin, .end = end};
+static const limn_tiles emulated_pairs = {.rows = AMX_SIDE, .width = AMX_SIDE, .steps = AMX_STEPS, .multiply = multiply, .lay = lay, .turn = turn_strip, .begin = begin, .end = end};
 
 /* Panels of 32 columns need the vectors of AVX-512; only their width is asked for. */
 static limn_rows wide_rows(void)

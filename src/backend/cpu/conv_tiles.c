@@ -1,6 +1,6 @@
 /* conv_tiles.c: convolutions in tiles of our own, f32 or bf16.
  *
- *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of 2 V columns
+ *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of 2 V columns, or of V where there are no more
  *
  * A and W' are words: floats, or where the picture is bf16 with an even number of channels, pairs of neighbouring channels (C is then half as
  * many), and the weights are rounded to bf16.  Sums are f32.  A bf16 picture of odd channels (the first layer's) is converted as a whole.
@@ -28,11 +28,6 @@ typedef struct phase {
     int64_t du, dv;               /* CONV_TRANSPOSE: the window elements du, du + s, .. and dv, dv + s, ..; upsampled: row and column mod 2 */
 } phase;
 
-static int64_t panel(const limn_call *c)
-{
-    return 2 * limn_rows_of(c)->vector;
-}
-
 /* Are words pairs of bf16 channels? */
 static bool in_pairs(const limn_call *c)
 {
@@ -42,7 +37,13 @@ static bool in_pairs(const limn_call *c)
 static const limn_tiles *tiles_of(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
-    return c->state ? c->state : in_pairs(c) ? &rows->pairs : &rows->floats;
+    if (c->state) return c->state;
+    return !in_pairs(c) ? &rows->floats : c->dst.shape.dim[3] <= rows->vector ? &rows->narrow_pairs : &rows->pairs;
+}
+
+static int64_t panel(const limn_call *c)
+{
+    return tiles_of(c)->width;
 }
 
 /* Pixels of a tile. */

@@ -24,7 +24,7 @@ typedef struct limn_head {
     float *scratch;
 } limn_head;
 
-/** C [rows][cols] (+)= A [rows][runs n] B [runs n][2 vector], see tile.inc.h */
+/** C [rows][cols] (+)= A [rows][runs n] B [runs n][width], see tile.inc.h */
 typedef void limn_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
                        int rows, int cols, bool add);
 /** Words to [n][width] of floats, a[i row + j], or of pairs (a[i row + j], b[i row + j]) of bf16; zeros from column `cols` on */
@@ -32,7 +32,7 @@ typedef void limn_lay(float *to, int64_t width, const void *a, const void *b, in
 
 /* Products of one kind of words: floats, or pairs of bf16. */
 typedef struct limn_tiles {
-    int rows, steps;                            /* most rows of a tile; a strip's steps are a multiple of `steps` */
+    int rows, width, steps;                     /* most rows and columns of a tile; a strip's steps are a multiple of `steps` */
     limn_tile *multiply;
     limn_lay *lay;
     void (*turn)(float *strip, int64_t steps);  /* makes of a strip [steps][rows] what multiply takes as A; NULL: it takes it as it is */
@@ -48,7 +48,7 @@ typedef struct limn_channels {
 typedef struct limn_rows {
     const char *name;
     int vector; /* floats of a register */
-    limn_tiles floats, pairs;
+    limn_tiles floats, pairs, narrow_pairs; /* tiles of two vectors, and of one with twice the rows */
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
     void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);
     /** y = op(a, b) on n floats; b NULL for one operand. y may be a or b. */

@@ -1,6 +1,6 @@
-/* tile.inc.h: the heart of a product: a few rows by 2 vectors of C in registers.  Included by rows.inc.h.
+/* tile.inc.h: the heart of a product: a few rows by 2 vectors of C in registers, or twice as many by one.  Included by rows.inc.h.
  *
- *   C [rows][cols] (+)= A [rows][runs n] B [runs n][2 V],   element (r, u n + i) of A at a[r a_row + u a_run + i a_step],   B packed: rows of 2 V
+ *   C [rows][cols] (+)= A [rows][runs n] B [runs n][width],   element (r, u n + i) of A at a[r a_row + u a_run + i a_step],   B packed: rows of 2 V or V
  *
  * An element of A and B is one word of 32 bits: a float, or in `pair_tile` two bf16 terms that follow each other, the first in the low half.
  * C is f32.  Each element is summed in the order of i.  Rows past the last are computed from the last one and dropped (Goto & van de Geijn 2008). */
@@ -21,30 +21,30 @@ static inline __attribute__((always_inline)) vec multiply_add(bool pairs, vec c,
 #endif
 }
 
-static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, float *c, int64_t c_row, const word *a, int64_t a_row, int64_t a_step,
-                                                            int64_t a_run, const float *b, int64_t n, int64_t runs, int rows, int cols, bool add)
+static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, const int vectors, float *c, int64_t c_row, const word *a, int64_t a_row,
+                                                            int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs, int rows, int cols, bool add)
 {
-    enum { R = LIMN_TILE_ROWS > ROWS_PAIR_ROWS ? LIMN_TILE_ROWS : ROWS_PAIR_ROWS };
+    enum { R = 2 * (LIMN_TILE_ROWS > ROWS_PAIR_ROWS ? LIMN_TILE_ROWS : ROWS_PAIR_ROWS) };
     const word *row[R];
     vec sum[R][2];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < max_rows; r++) row[r] = a + (r < rows ? r : rows - 1) * a_row, sum[r][0] = sum[r][1] = (vec){0};
     for (int64_t u = 0; u < runs; u++)
-        for (int64_t i = 0, at = u * a_run; i < n; i++, at += a_step, b += 2 * V) {
-            vec x = get_vec(b), y = get_vec(b + V);
-#pragma GCC unroll 8
+        for (int64_t i = 0, at = u * a_run; i < n; i++, at += a_step, b += vectors * V) {
+            vec x = get_vec(b), y = vectors > 1 ? get_vec(b + V) : x;
+#pragma GCC unroll 16
             for (int r = 0; r < max_rows; r++) {
                 word w = row[r][at];
                 sum[r][0] = multiply_add(pairs, sum[r][0], w, x);
-                sum[r][1] = multiply_add(pairs, sum[r][1], w, y);
+                if (vectors > 1) sum[r][1] = multiply_add(pairs, sum[r][1], w, y);
             }
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < max_rows; r++, c += c_row) {
         if (r >= rows) return;
-        if (cols == 2 * V) {
+        if (cols == vectors * V) {
             put_vec(c, add ? get_vec(c) + sum[r][0] : sum[r][0]);
-            put_vec(c + V, add ? get_vec(c + V) + sum[r][1] : sum[r][1]);
+            if (vectors > 1) put_vec(c + V, add ? get_vec(c + V) + sum[r][1] : sum[r][1]);
             continue;
         }
         float last[2 * V];
@@ -57,13 +57,19 @@ static inline __attribute__((always_inline)) void some_tile(bool pairs, const in
 static void tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
                  int rows, int cols, bool add)
 {
-    some_tile(false, LIMN_TILE_ROWS, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
+    some_tile(false, LIMN_TILE_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
 
 static void pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
                       int rows, int cols, bool add)
 {
-    some_tile(true, ROWS_PAIR_ROWS, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
+    some_tile(true, ROWS_PAIR_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
+}
+
+static void narrow_pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
+                             int rows, int cols, bool add)
+{
+    some_tile(true, 2 * ROWS_PAIR_ROWS, 1, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
 
 /* ---- operands of tiles: words [n][width] from rows of memory, `row` elements from step to step; columns past `cols` are zeros ---------------- */
@@ -82,6 +88,7 @@ static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to
 static inline __attribute__((always_inline)) void lay_some(bool pairs, word *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
 {
     if (width == 2 * V && cols == width) lay_words(pairs, to, 2 * V, a, b, row, n, 2 * V);
+    else if (width == V && cols == width) lay_words(pairs, to, V, a, b, row, n, V);
     else if (width == ROWS_PAIR_ROWS && cols == width) lay_words(pairs, to, ROWS_PAIR_ROWS, a, b, row, n, ROWS_PAIR_ROWS);
     else if (width == LIMN_TILE_ROWS && cols == width) lay_words(pairs, to, LIMN_TILE_ROWS, a, b, row, n, LIMN_TILE_ROWS);
     else lay_words(pairs, to, width, a, b, row, n, cols);
