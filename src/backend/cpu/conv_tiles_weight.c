@@ -4,8 +4,9 @@
  *
  * Words are floats, or where x or dy is bf16 pairs of neighbouring pixels (the other one is rounded to bf16).  Blocks of pixels in order; in each,
  * channels of dy and, for every tap, of x are laid out a few at a time: one of the two in strips [steps][rows of a tile], the other in panels
- * [steps][2 V], whichever leaves fewer columns empty.  A strip times a panel is a tile of dW.  A thread owns units (strips or panels) of x and of dy
- * from the first pixel to the last, so the thread count plays no part.  After the last block the tiles go to dW. */
+ * [steps][columns of a tile], with those tiles and that way round that leave fewer of both empty.  A strip times a panel is a tile of dW.  A thread
+ * owns units (strips or panels) of x and of dy from the first pixel to the last, so the thread count plays no part.  After the last block the tiles
+ * go to dW. */
 #include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/window.h"
@@ -58,20 +59,38 @@ static void share(work *k, int n_threads)
     }
 }
 
+/* Elements of all tiles, those of empty rows and columns with them. */
+static int64_t padded(const limn_tiles *tiles, int64_t in_panels, int64_t in_strips)
+{
+    return limn_round_up(in_panels, tiles->width) * limn_round_up(in_strips, tiles->rows);
+}
+
+static int64_t least_padded(const limn_tiles *tiles, int64_t x, int64_t dy)
+{
+    return padded(tiles, x, dy) < padded(tiles, dy, x) ? padded(tiles, x, dy) : padded(tiles, dy, x);
+}
+
+static const limn_tiles *tiles_of(const limn_call *c, int64_t x, int64_t dy)
+{
+    const limn_rows *rows = limn_rows_of(c);
+    if (c->state) return c->state;
+    if (!in_pairs(c)) return &rows->floats;
+    return least_padded(&rows->narrow_pairs, x, dy) < least_padded(&rows->pairs, x, dy) ? &rows->narrow_pairs : &rows->pairs;
+}
+
 static work work_of(const limn_call *c)
 {
     const int64_t *x = c->src[0].shape.dim, *dy = c->src[1].shape.dim, *w = c->dst.shape.dim;
-    const limn_rows *rows = limn_rows_of(c);
     bool pairs = in_pairs(c);
     work k = {.grid = {.batch = x[0], .h = x[1], .w = x[2], .c = x[3], .rows = dy[1], .cols = dy[2], .kh = w[2], .kw = w[3], .step = c->attr->stride,
                        .top = c->attr->pad[0], .left = c->attr->pad[1]},
               .x = {.data = c->src[0].data, .channels = x[3]}, .dy = {.data = c->src[1].data, .channels = dy[3]}, .taps = w[2] * w[3],
-              .together = pairs ? 2 : 1, .width = 2 * rows->vector, .bytes = limn_dtype_bytes(pairs ? LIMN_BF16 : LIMN_F32),
-              .tiles = c->state ? c->state : pairs ? &rows->pairs : &rows->floats};
-    k.rows = k.tiles->rows;
+              .together = pairs ? 2 : 1, .bytes = limn_dtype_bytes(pairs ? LIMN_BF16 : LIMN_F32),
+              .tiles = tiles_of(c, x[3], dy[3])};
+    k.rows = k.tiles->rows, k.width = k.tiles->width;
     k.pixels = limn_windows_pixels(&k.grid), k.n_blocks = parts_of(k.pixels, BLOCK);
     /* strips leave room in the second cache where few pixels meet many weights; panels are laid out faster */
-    k.x_in_panels = k.n_blocks > 1 && limn_round_up(x[3], k.width) * limn_round_up(dy[3], k.rows) <= limn_round_up(x[3], k.rows) * limn_round_up(dy[3], k.width);
+    k.x_in_panels = k.n_blocks > 1 && padded(k.tiles, x[3], dy[3]) <= padded(k.tiles, dy[3], x[3]);
     k.x.width = k.x_in_panels ? k.width : k.rows, k.dy.width = k.x_in_panels ? k.rows : k.width;
     k.x.units = parts_of(k.x.channels, k.x.width), k.dy.units = parts_of(k.dy.channels, k.dy.width);
     share(&k, c->n_threads);
