@@ -6,7 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
-enum { MAX_CHANNELS = 16384, BUFFERS = 3, MAX_WINDOW = 16 };
+enum { MAX_CHANNELS = 16384, BUFFERS = 4, MAX_WINDOW = 16 };
 
 static const char *refuse(const limn_call *c)
 {
@@ -15,14 +15,21 @@ static const char *refuse(const limn_call *c)
     return why ? why : limn_shape_cols(&c->src[0].shape) <= MAX_CHANNELS ? NULL : "more than 16384 channels";
 }
 
+/* Floats of a buffer: as many whole windows of one line as a block holds, at least one; a pixel. */
+static int64_t buffer_floats(const limn_call *c)
+{
+    int64_t window = limn_shape_cols(&c->dst.shape) * (c->attr->stride > 1 ? c->attr->stride : 1);
+    return limn_round_up(window < LIMN_BLOCK ? LIMN_BLOCK : window, 16);
+}
+
 static size_t scratch_bytes(const limn_call *c)
 {
-    return (size_t)(c->n_threads * BUFFERS * limn_shape_cols(&c->dst.shape)) * sizeof(float);
+    return (size_t)(c->n_threads * BUFFERS * buffer_floats(c)) * sizeof(float);
 }
 
 static float *buffer(const limn_call *c, int i)
 {
-    return (float *)c->scratch + (omp_get_thread_num() * BUFFERS + i) * limn_shape_cols(&c->dst.shape);
+    return (float *)c->scratch + (omp_get_thread_num() * BUFFERS + i) * buffer_floats(c);
 }
 
 static int64_t element(const limn_view *v, int64_t b, int64_t y, int64_t x)
@@ -30,14 +37,25 @@ static int64_t element(const limn_view *v, int64_t b, int64_t y, int64_t x)
     return ((b * v->shape.dim[1] + y) * v->shape.dim[2] + x) * v->shape.dim[3];
 }
 
+static const float *read_some(const limn_call *c, int s, int64_t at, int64_t n, float *room)
+{
+    return limn_cpu_floats(limn_rows_of(c), &c->src[s], at, n, room);
+}
+
+static void write_some(const limn_call *c, int64_t at, const float *from, int64_t n)
+{
+    limn_rows_of(c)->store((char *)c->dst.data + (size_t)at * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, from, n);
+}
+
+/* One pixel */
 static const float *read(const limn_call *c, int s, int64_t at, float *room)
 {
-    return limn_cpu_floats(limn_rows_of(c), &c->src[s], at, limn_shape_cols(&c->dst.shape), room);
+    return read_some(c, s, at, limn_shape_cols(&c->dst.shape), room);
 }
 
 static void write(const limn_call *c, int64_t at, const float *from)
 {
-    limn_rows_of(c)->store((char *)c->dst.data + (size_t)at * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, from, limn_shape_cols(&c->dst.shape));
+    write_some(c, at, from, limn_shape_cols(&c->dst.shape));
 }
 
 /* row(call, sample, row) for all rows of a picture, by threads */
@@ -84,18 +102,29 @@ static void give_to(float *restrict dx, const float *restrict place, const float
     }
 }
 
+/* Windows that are read together. */
+static int64_t windows_together(const limn_call *c, int64_t left)
+{
+    int64_t most = buffer_floats(c) / (c->attr->stride * limn_shape_cols(&c->dst.shape));
+    return left < most ? left : most;
+}
+
 static void max_row(const limn_call *c, int64_t b, int64_t y)
 {
     int size = c->attr->stride;
-    int64_t n = c->dst.shape.dim[3];
+    int64_t n = c->dst.shape.dim[3], width = c->dst.shape.dim[2];
     float *best = buffer(c, 0);
-    for (int64_t x = 0; x < c->dst.shape.dim[2]; x++) {
-        for (int i = 0; i < size * size; i++) {
-            const float *v = read(c, 0, element(&c->src[0], b, y * size + i / size, x * size + i % size), buffer(c, 1));
-            if (i == 0) memcpy(best, v, (size_t)n * sizeof *best);
-            else take_larger(best, v, n);
+    for (int64_t x = 0, m; x < width; x += m) {
+        m = windows_together(c, width - x);
+        for (int i = 0; i < size; i++) {
+            const float *v = read_some(c, 0, element(&c->src[0], b, y * size + i, x * size), m * size * n, buffer(c, 1));
+            for (int64_t k = 0; k < m; k++)
+                for (int j = 0; j < size; j++, v += n) {
+                    if (i + j == 0) memcpy(best + k * n, v, (size_t)n * sizeof *best);
+                    else take_larger(best + k * n, v, n);
+                }
         }
-        write(c, element(&c->dst, b, y, x), best);
+        write_some(c, element(&c->dst, b, y, x), best, m * n);
     }
 }
 
@@ -103,18 +132,23 @@ static void max_row(const limn_call *c, int64_t b, int64_t y)
 static void max_grad_row(const limn_call *c, int64_t b, int64_t y)
 {
     int size = c->attr->stride;
-    int64_t n = c->dst.shape.dim[3];
-    float *place = buffer(c, 0), *top = buffer(c, 1), *room = buffer(c, 2);
-    for (int64_t x = 0; x < c->src[1].shape.dim[2]; x++) {
-        for (int i = 0; i < size * size; i++) {
-            const float *v = read(c, 0, element(&c->src[0], b, y * size + i / size, x * size + i % size), room);
-            if (i == 0) memcpy(top, v, (size_t)n * sizeof *top), memset(place, 0, (size_t)n * sizeof *place);
-            else keep_larger(top, place, v, (float)i, n);
+    int64_t n = c->dst.shape.dim[3], width = c->src[1].shape.dim[2];
+    float *place = buffer(c, 0), *top = buffer(c, 1), *dx = buffer(c, 2), *room = buffer(c, 3);
+    for (int64_t x = 0, m; x < width; x += m) {
+        m = windows_together(c, width - x);
+        for (int i = 0; i < size; i++) {
+            const float *v = read_some(c, 0, element(&c->src[0], b, y * size + i, x * size), m * size * n, room);
+            for (int64_t k = 0; k < m; k++)
+                for (int j = 0; j < size; j++, v += n) {
+                    if (i + j == 0) memcpy(top + k * n, v, (size_t)n * sizeof *top), memset(place + k * n, 0, (size_t)n * sizeof *place);
+                    else keep_larger(top + k * n, place + k * n, v, (float)(i * size + j), n);
+                }
         }
-        const float *dy = read(c, 1, element(&c->src[1], b, y, x), room);
-        for (int i = 0; i < size * size; i++) {
-            give_to(top, place, dy, (float)i, n);
-            write(c, element(&c->dst, b, y * size + i / size, x * size + i % size), top);
+        const float *dy = read_some(c, 1, element(&c->src[1], b, y, x), m * n, room);
+        for (int i = 0; i < size; i++) {
+            for (int64_t k = 0; k < m; k++)
+                for (int j = 0; j < size; j++) give_to(dx + (k * size + j) * n, place + k * n, dy + k * n, (float)(i * size + j), n);
+            write_some(c, element(&c->dst, b, y * size + i, x * size), dx, m * size * n);
         }
     }
 }
