@@ -29,16 +29,24 @@ static inline int64_t limn_windows_terms(const limn_windows *k)
     return k->kh * k->kw * k->c;
 }
 
-/** Terms term..term+n of row p, copied. */
+static inline int64_t limn_between(int64_t low, int64_t x, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/** Terms term..term+n of row p, copied: of each u those inside the source are one run, with zeros on both sides. */
 static inline void limn_window_copy(const limn_windows *k, int64_t p, int64_t term, int64_t n, float *to)
 {
     int64_t j = p % k->cols, i = p / k->cols % k->rows, b = p / k->cols / k->rows;
-    int64_t tap = term / k->c, first = term % k->c;
-    for (int64_t m; n > 0; n -= m, to += m, first = 0, tap++) {
-        int64_t y = i * k->step + tap / k->kw - k->top, x = j * k->step + tap % k->kw - k->left;
-        m = k->c - first < n ? k->c - first : n;
-        if (y < 0 || x < 0 || y >= k->h || x >= k->w) memset(to, 0, (size_t)m * sizeof *to);
-        else memcpy(to, k->source + ((b * k->h + y) * k->w + x) * k->c + first, (size_t)m * sizeof *to);
+    int64_t run = k->kw * k->c, u = term / run, first = term % run, x = j * k->step - k->left;
+    for (int64_t end; n > 0; n -= end - first, to += end - first, first = 0, u++) {
+        int64_t y = i * k->step + u - k->top, from = ((b * k->h + y) * k->w + x) * k->c;
+        bool inside = y >= 0 && y < k->h;
+        end = run - first < n ? run : first + n;
+        int64_t low = limn_between(first, inside ? -x * k->c : end, end), high = limn_between(low, (k->w - x) * k->c, end);
+        if (low > first) memset(to, 0, (size_t)(low - first) * sizeof *to);
+        if (high > low) memcpy(to + low - first, k->source + (from + low), (size_t)(high - low) * sizeof *to);
+        if (end > high) memset(to + high - first, 0, (size_t)(end - high) * sizeof *to);
     }
 }
 
