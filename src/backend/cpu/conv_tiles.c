@@ -210,15 +210,15 @@ static size_t scratch_bytes(const limn_call *c)
     return ((size_t)c->n_threads * thread_floats(c) + copy_floats(c)) * sizeof(float);
 }
 
-/* Where grid pixel q lies in the result. */
-static int64_t place(const limn_call *c, const phase *p, int64_t q)
+/* Where a grid pixel lies in the result. */
+static int64_t element_of(const limn_call *c, const phase *p, limn_place at)
 {
-    int64_t j = q % p->a.cols, i = q / p->a.cols % p->a.rows, b = q / p->a.cols / p->a.rows;
-    return ((b * c->dst.shape.dim[1] + p->first_row + i * p->step) * c->dst.shape.dim[2] + p->first_col + j * p->step) * p->columns;
+    return ((at.b * c->dst.shape.dim[1] + p->first_row + at.i * p->step) * c->dst.shape.dim[2] + p->first_col + at.j * p->step) * p->columns;
 }
 
 typedef struct tile {
-    int64_t pixel, n;     /* grid pixels */
+    limn_place first;     /* grid pixel */
+    int64_t n;            /* grid pixels */
     const float *a;       /* their words, a_row apart, in runs that are a_run apart */
     int64_t a_row, a_run, n_runs;
     int64_t at, y_row;    /* element of the result; from pixel to pixel */
@@ -230,9 +230,10 @@ typedef struct tile {
 static tile tile_of(const limn_call *c, const phase *p, int64_t t, float *sums)
 {
     int64_t most = tile_rows(c), all = limn_windows_pixels(&p->a), cols = p->a.cols, per_row = (cols + most - 1) / most;
-    tile one = {.pixel = t * most, .n = all - t * most < most ? all - t * most : most, .y_row = p->step * p->columns};
-    if (p->step > 1) one.pixel = t / per_row * cols + t % per_row * most, one.n = cols - t % per_row * most < most ? cols - t % per_row * most : most;
-    one.at = place(c, p, one.pixel);
+    tile one = {.n = all - t * most < most ? all - t * most : most, .y_row = p->step * p->columns};
+    if (p->step > 1) one.n = cols - t % per_row * most < most ? cols - t % per_row * most : most;
+    one.first = limn_place_of(&p->a, p->step > 1 ? t / per_row * cols + t % per_row * most : t * most);
+    one.at = element_of(c, p, one.first);
     bool apart = c->dst.dtype != LIMN_F32;
     one.sum = apart ? sums : (float *)c->dst.data + one.at, one.sum_row = apart ? p->columns : one.y_row;
     return one;
@@ -248,12 +249,13 @@ static int64_t n_tiles(const limn_call *c, const phase *p)
 static void find_terms(const phase *p, tile *t, int64_t term, int64_t n, float *room)
 {
     int64_t run = p->a.kw * p->a.c, u = term / run, last = (term + n - 1) / run;
-    const float *inside = limn_window_find(&p->a, t->pixel, t->n, u);
-    if (inside && (last == u || limn_window_find(&p->a, t->pixel, t->n, last))) {
+    const float *inside = limn_window_find(&p->a, t->first, t->n, u);
+    if (inside && (last == u || limn_window_find(&p->a, t->first, t->n, last))) {
         t->a = inside + term % run, t->a_row = p->a.step * p->a.c, t->a_run = p->a.w * p->a.c, t->n_runs = last - u + 1;
         return;
     }
-    for (int64_t r = 0; r < t->n; r++) limn_window_copy(&p->a, t->pixel + r, term, n, room + r * n);
+    limn_place at = t->first;
+    for (int64_t r = 0; r < t->n; r++, at = limn_place_after(&p->a, at)) limn_window_copy(&p->a, at, term, n, room + r * n);
     t->a = room, t->a_row = n, t->n_runs = 1;
 }
 

@@ -29,18 +29,33 @@ static inline int64_t limn_windows_terms(const limn_windows *k)
     return k->kh * k->kw * k->c;
 }
 
+/* Grid pixel (i, j) of picture b. */
+typedef struct limn_place {
+    int64_t b, i, j;
+} limn_place;
+
+static inline limn_place limn_place_of(const limn_windows *k, int64_t p)
+{
+    return (limn_place){p / k->cols / k->rows, p / k->cols % k->rows, p % k->cols};
+}
+
+static inline limn_place limn_place_after(const limn_windows *k, limn_place at)
+{
+    if (++at.j < k->cols) return at;
+    return at.i + 1 < k->rows ? (limn_place){at.b, at.i + 1, 0} : (limn_place){at.b + 1, 0, 0};
+}
+
 static inline int64_t limn_between(int64_t low, int64_t x, int64_t high)
 {
     return x < low ? low : x > high ? high : x;
 }
 
-/** Terms term..term+n of row p, copied: of each u those inside the source are one run, with zeros on both sides. */
-static inline void limn_window_copy(const limn_windows *k, int64_t p, int64_t term, int64_t n, float *to)
+/** Terms term..term+n of a pixel's row, copied: of each u those inside the source are one run, with zeros on both sides. */
+static inline void limn_window_copy(const limn_windows *k, limn_place at, int64_t term, int64_t n, float *to)
 {
-    int64_t j = p % k->cols, i = p / k->cols % k->rows, b = p / k->cols / k->rows;
-    int64_t run = k->kw * k->c, u = term / run, first = term % run, x = j * k->step - k->left;
+    int64_t run = k->kw * k->c, u = term / run, first = term % run, x = at.j * k->step - k->left;
     for (int64_t end; n > 0; n -= end - first, to += end - first, first = 0, u++) {
-        int64_t y = i * k->step + u - k->top, from = ((b * k->h + y) * k->w + x) * k->c;
+        int64_t y = at.i * k->step + u - k->top, from = ((at.b * k->h + y) * k->w + x) * k->c;
         bool inside = y >= 0 && y < k->h;
         end = run - first < n ? run : first + n;
         int64_t low = limn_between(first, inside ? -x * k->c : end, end), high = limn_between(low, (k->w - x) * k->c, end);
@@ -50,13 +65,12 @@ static inline void limn_window_copy(const limn_windows *k, int64_t p, int64_t te
     }
 }
 
-/** Where terms of window row u of n pixels from p on lie, `step * c` words apart; NULL when one is outside or the grid row ends. */
-static inline const float *limn_window_find(const limn_windows *k, int64_t p, int64_t n, int64_t u)
+/** Where terms of window row u of n pixels from `at` on lie, `step * c` words apart; NULL when one is outside or the grid row ends. */
+static inline const float *limn_window_find(const limn_windows *k, limn_place at, int64_t n, int64_t u)
 {
-    int64_t j = p % k->cols, i = p / k->cols % k->rows, b = p / k->cols / k->rows;
-    int64_t y = i * k->step + u - k->top, x = j * k->step - k->left;
-    if (j + n > k->cols || y < 0 || y >= k->h || x < 0 || x + (n - 1) * k->step + k->kw > k->w) return NULL;
-    return k->source + ((b * k->h + y) * k->w + x) * k->c;
+    int64_t y = at.i * k->step + u - k->top, x = at.j * k->step - k->left;
+    if (at.j + n > k->cols || y < 0 || y >= k->h || x < 0 || x + (n - 1) * k->step + k->kw > k->w) return NULL;
+    return k->source + ((at.b * k->h + y) * k->w + x) * k->c;
 }
 
 #endif
