@@ -170,7 +170,8 @@ static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, i
             int64_t m = terms - k < TOGETHER ? terms - k : TOGETHER;
             float *word = to + (tap * terms + k) * width;
             for (int64_t i = 0; i < m * parts; i++)
-                elements(c, w, p, (k * parts + i) * of_channel + col * of_column, of_column, tap / p->a.kw, tap % p->a.kw, n, numbers[i % parts] + i / parts * width);
+                elements(c, w, p, (k * parts + i) * of_channel + col * of_column, of_column, tap / p->a.kw, tap % p->a.kw, n,
+                         numbers[i % parts] + i / parts * width);
             if (parts == 1) memcpy(word, numbers[0], (size_t)(m * width) * sizeof *word);
             for (int i = 0; parts == 2 && i < 2; i++) rows->store(halves[i], LIMN_BF16, numbers[i], m * width);
             if (parts == 2) rows->pairs.lay(word, width, halves[0], halves[1], width, m, width);

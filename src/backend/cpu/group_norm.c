@@ -328,4 +328,5 @@ static bool in_place(const limn_call *c, int src)
 const limn_kernel limn_cpu_moments = {.name = "moments", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_moments};
 const limn_kernel limn_cpu_group_norm = {.name = "group_norm", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run, .in_place = in_place};
 const limn_kernel limn_cpu_group_norm_grad_sums = {.name = "group_norm_grad_sums", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_grad_sums};
-const limn_kernel limn_cpu_group_norm_grad = {.name = "group_norm_grad", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_grad, .in_place = in_place};
+const limn_kernel limn_cpu_group_norm_grad = {.name = "group_norm_grad", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_grad,
+                                              .in_place = in_place};

@@ -60,13 +60,14 @@ typedef struct limn_rows {
     void (*norm_grad)(float *dx, const float *x, const float *dy, int64_t d, float mean, float rstd, bool layer, float c, const float *w);
     /** sum += dy (x - mean) rstd */
     void (*norm_grad_weight)(float *sum, const float *x, const float *dy, int64_t d, float mean, float rstd);
-    /** sum += d, square += d^2, d = x - origin; x in f32 or bf16 */
+    /* Of pixels, x (and dy) in f32 or bf16; results lie apart. */
+    /** sum += d, square += d^2, d = x - origin */
     void (*deviations)(float *sum, float *square, const void *x, limn_dtype dtype, const float *origin, int64_t n);
     /** y = act(z) */
     void (*channel_norm)(float *y, const void *x, limn_dtype dtype, const limn_channels *c, int64_t n);
     /** along += dz d, sum += dz;  x and dy of one type */
     void (*channel_sums)(float *along, float *sum, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n);
-    /** dx = dz scale + d slope + offset; dx may be x or dy */
+    /** dx = dz scale + d slope + offset */
     void (*channel_grad)(float *dx, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n);
     void (*add)(float *sum, const float *x, int64_t n);
     float (*total)(const float *x, int64_t n);

@@ -176,10 +176,10 @@ static inline __attribute__((always_inline)) float number(const bool half, const
     return half ? limn_bf16_to_f32(((const uint16_t *)x)[i]) : ((const float *)x)[i];
 }
 
-/* d and z of each i on its own: what is written may be the memory of what is read, in step. */
+/* d and z of each i */
 #define EACH_PIXEL(body) \
     const float *const mean = c->mean, *const scale = c->scale, *const shift = c->shift; \
-    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) { \
+    for (int64_t i = 0; i < n; i++) { \
         float d = number(half, x, i) - mean[i], z = d * scale[i] + shift[i]; \
         body \
     }
@@ -195,49 +195,51 @@ static inline __attribute__((always_inline)) float number(const bool half, const
     default: BY_TYPE(f, LIMN_IDENTITY, __VA_ARGS__); break; \
     }
 
-static inline __attribute__((always_inline)) void deviations_of(const bool half, float *sum, float *square, const void *x, const float *origin, int64_t n)
+static inline __attribute__((always_inline)) void deviations_of(const bool half, float *restrict sum, float *restrict square, const void *x, const float *origin,
+                                                                int64_t n)
 {
-    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n; i++) {
         float d = number(half, x, i) - origin[i];
         sum[i] += d, square[i] += d * d;
     }
 }
 
-static void deviations(float *sum, float *square, const void *x, limn_dtype dtype, const float *origin, int64_t n)
+static void deviations(float *restrict sum, float *restrict square, const void *x, limn_dtype dtype, const float *origin, int64_t n)
 {
     if (dtype == LIMN_BF16) deviations_of(true, sum, square, x, origin, n);
     else deviations_of(false, sum, square, x, origin, n);
 }
 
-static inline __attribute__((always_inline)) void norm_of(const bool half, const limn_activation kind, float *y, const void *x, const limn_channels *c, int64_t n)
+static inline __attribute__((always_inline)) void norm_of(const bool half, const limn_activation kind, float *restrict y, const void *x, const limn_channels *c,
+                                                          int64_t n)
 {
     EACH_PIXEL(y[i] = activation1(kind, z);)
 }
 
-static void channel_norm(float *y, const void *x, limn_dtype dtype, const limn_channels *c, int64_t n)
+static void channel_norm(float *restrict y, const void *x, limn_dtype dtype, const limn_channels *c, int64_t n)
 {
     BY_KIND(norm_of, y, x, c, n)
 }
 
-static inline __attribute__((always_inline)) void sums_of(const bool half, const limn_activation kind, float *along, float *sum, const void *x, const void *dy,
-                                                          const limn_channels *c, int64_t n)
+static inline __attribute__((always_inline)) void sums_of(const bool half, const limn_activation kind, float *restrict along, float *restrict sum,
+                                                          const void *x, const void *dy, const limn_channels *c, int64_t n)
 {
     EACH_PIXEL(float dz = number(half, dy, i) * slope1(kind, z); along[i] += dz * d; sum[i] += dz;)
 }
 
-static void channel_sums(float *along, float *sum, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n)
+static void channel_sums(float *restrict along, float *restrict sum, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n)
 {
     BY_KIND(sums_of, along, sum, x, dy, c, n)
 }
 
-static inline __attribute__((always_inline)) void grad_of(const bool half, const limn_activation kind, float *dx, const void *x, const void *dy,
+static inline __attribute__((always_inline)) void grad_of(const bool half, const limn_activation kind, float *restrict dx, const void *x, const void *dy,
                                                           const limn_channels *c, int64_t n)
 {
     const float *const slope = c->slope, *const offset = c->offset;
     EACH_PIXEL(float dz = number(half, dy, i) * slope1(kind, z); dx[i] = dz * scale[i] + (d * slope[i] + offset[i]);)
 }
 
-static void channel_grad(float *dx, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n)
+static void channel_grad(float *restrict dx, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n)
 {
     BY_KIND(grad_of, dx, x, dy, c, n)
 }
@@ -276,7 +278,9 @@ static void softmax(float *y, const float *x, int64_t n)
 static const limn_rows rows = {
     .name = ROWS_NAME, .vector = V, .floats = {.rows = LIMN_TILE_ROWS, .width = 2 * V, .steps = 1, .multiply = tile, .lay = lay},
     .pairs = {.rows = ROWS_PAIR_ROWS, .width = 2 * V, .steps = 1, .multiply = pair_tile, .lay = lay_pairs},
-    .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs}, .load = load, .store = store, .step = step, .stats = stats, .norm = norm, .norm_grad = norm_grad,
-    .norm_grad_weight = norm_grad_weight, .deviations = deviations, .channel_norm = channel_norm, .channel_sums = channel_sums, .channel_grad = channel_grad, .add = add, .total = total, .softmax = softmax, .gated_residual = gated_residual,
+    .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},
+    .load = load, .store = store, .step = step, .stats = stats, .norm = norm, .norm_grad = norm_grad,
+    .norm_grad_weight = norm_grad_weight, .deviations = deviations, .channel_norm = channel_norm, .channel_sums = channel_sums,
+    .channel_grad = channel_grad, .add = add, .total = total, .softmax = softmax, .gated_residual = gated_residual,
     .attention = attention, .attention_grad = attention_grad,
 };

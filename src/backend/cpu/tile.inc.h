@@ -21,8 +21,9 @@ static inline __attribute__((always_inline)) vec multiply_add(bool pairs, vec c,
 #endif
 }
 
-static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, const int vectors, float *c, int64_t c_row, const word *a, int64_t a_row,
-                                                            int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs, int rows, int cols, bool add)
+static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, const int vectors, float *c, int64_t c_row, const word *a,
+                                                            int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
+                                                            int rows, int cols, bool add)
 {
     enum { R = 2 * (LIMN_TILE_ROWS > ROWS_PAIR_ROWS ? LIMN_TILE_ROWS : ROWS_PAIR_ROWS) };
     const word *row[R];
