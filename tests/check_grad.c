@@ -9,10 +9,11 @@ limn_node *check_build(check *c, const check_case *k, limn_graph **g)
     *g = limn_graph_new(c->ctx);
     if (!*g) abort();
     limn_node *src[LIMN_MAX_SRC];
+    limn_attr moments = {.groups = k->attr.groups, .flags = k->attr.flags & LIMN_OVER_BATCH};
     for (int s = 0; s < k->n_src; s++) {
         char name[16];
         snprintf(name, sizeof name, "s%d", s);
-        if (k->op == LIMN_OP_GROUP_NORM && check_is_moments(k->op, s)) src[s] = limn_node_new(*g, LIMN_OP_MOMENTS, 1, src, &k->attr);
+        if (k->op == LIMN_OP_GROUP_NORM && check_is_moments(k->op, s)) src[s] = limn_node_new(*g, LIMN_OP_MOMENTS, 1, src, &moments);
         else src[s] = limn_input(*g, name, check_is_index(k->op, s) ? LIMN_INDEX : LIMN_COMPUTE, k->src[s], LIMN_PER_STEP);
     }
     limn_node *node = limn_node_new(*g, k->op, k->n_src, src, &k->attr);
