@@ -13,7 +13,7 @@
 
 static const char help[] =
     "limn segment -m MODEL IMAGE -o MASK [flags]\n"
-    "limn segment -m MODEL IMAGE... -o FOLDER [flags]\n"
+    "limn segment -m MODEL IMAGE|FOLDER... -o FOLDER [flags]\n"
     "\n"
     "The class of every pixel, by a network that limn train unet trained.  Pictures of any size, in tiles that overlap: PNG, JPEG, WebP, TIFF (16 bits and\n"
     "floats as well) and NIfTI volumes (.nii, .nii.gz), slice by slice along their last axis; the pages of a TIFF are slices.  A network of several channels reads CASE_0000.nii.gz with\n"
@@ -25,7 +25,7 @@ static const char help[] =
     "  --values \"0,255\"     the value of each class, in the mask and in --truth; there, values behind a semicolon are ignored (0,1,2;255)\n"
     "  --probability P.png  how probable one class is, gray: --class N (1) says which, --bits 16 makes it finer\n"
     "  --overlay O.png      picture | classes, or with --truth picture | truth | classes: errors in red, orange and yellow; of a volume the middle\n"
-    "                       of several pictures -o, --probability and --overlay are folders\n"
+    "                       of several pictures, or a folder of them, -o, --probability and --overlay are folders\n"
     "  --truth MASK         how good the result is, class by class; of several pictures a folder with masks of the same names\n"
     "  --cell N             class N is cell, the rest membrane: Rand and warping errors as well\n"
     "  --json               the numbers for programs\n"
@@ -39,7 +39,7 @@ static const char help[] =
     "\n"
     "examples:\n"
     "  limn segment -m run micrograph.png -o membranes.png --overlay look.png\n"
-    "  limn segment -m run test/*.png -o masks --probability maps --class 1\n"
+    "  limn segment -m run test -o masks --probability maps --class 1\n"
     "  limn segment -m run a.png --truth a-mask.png --cell 1 --json\n"
     "  limn segment -m run brain.nii.gz -o brain-mask.nii.gz --range minmax\n";
 
@@ -174,14 +174,12 @@ static bool show(void *user, const char *what, int64_t done, int64_t total)
     return true;
 }
 
-static limn_status segment_all(segment_job *job, const limn_segmentation_options *o, const char *model, int n, const char **pictures)
+static limn_status segment_all(segment_job *job, size_t n, char *const *pictures)
 {
     progress p = {.bar = {.begin = limn_seconds()}};
     limn_class_values values;
     limn_status status = segment_paths_check(job, n, pictures);
-    if (status == LIMN_OK) status = limn_segmentation_open(job->ctx, model, o, &job->segmentation);
     if (status != LIMN_OK) return status;
-    job->info = limn_segmentation_describe(job->segmentation);
     if (job->kept_class >= job->info.classes || job->cell >= job->info.classes)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: classes are 0 to %d, found %d", job->cell >= job->info.classes ? "--cell" : "--class", job->info.classes - 1,
                          job->cell >= job->info.classes ? job->cell : job->kept_class);
@@ -192,8 +190,20 @@ static limn_status segment_all(segment_job *job, const limn_segmentation_options
         status = limn_report_begin(job->ctx, job->report, job->info.classes, job->info.class_name, job->cell);
     }
     if (isatty(STDERR_FILENO) && !job->quiet) limn_ctx_set_progress(job->ctx, show, &p);
-    for (int i = 0; i < n && status == LIMN_OK; i++) status = segment_one(job, pictures[i]);
+    for (size_t i = 0; i < n && status == LIMN_OK; i++) status = segment_one(job, pictures[i]);
     return status == LIMN_OK && job->report ? print_report(job) : status;
+}
+
+static limn_status open_and_segment(segment_job *job, const limn_segmentation_options *o, const char *model, int n, const char *const *words)
+{
+    limn_names pictures = {0};
+    limn_status status = limn_segmentation_open(job->ctx, model, o, &job->segmentation);
+    if (status != LIMN_OK) return status;
+    job->info = limn_segmentation_describe(job->segmentation);
+    status = segment_pictures(job, n, words, &pictures);
+    if (status == LIMN_OK) status = segment_all(job, pictures.n, pictures.name);
+    limn_names_free(&pictures);
+    return status;
 }
 
 static int wrong(const char *sentence, const char *found)
@@ -224,17 +234,17 @@ static int read_words(segment_job *job, const words *w, limn_segmentation_option
     return 0;
 }
 
-static int run_words(segment_job *job, const words *w, int n, const char **pictures)
+static int run_words(segment_job *job, const words *w, int n, const char *const *pictures)
 {
     limn_segmentation_options o;
     long threads = 0;
     int code = read_words(job, w, &o, &threads);
     if (code) return code;
-    job->many = n > 1, job->ctx = cli_ctx_new();
+    job->ctx = cli_ctx_new();
     if (!job->ctx) return 1;
     limn_ctx_set_log(job->ctx, tell, job);
     limn_status status = limn_ctx_set_threads(job->ctx, (int)threads);
-    if (status == LIMN_OK) status = segment_all(job, &o, w->model, n, pictures);
+    if (status == LIMN_OK) status = open_and_segment(job, &o, w->model, n, pictures);
     if (status != LIMN_OK) code = cli_fail(job->ctx, status);
     limn_segmentation_free(job->segmentation);
     free(job->report);

@@ -34,10 +34,11 @@ static limn_status check_target(const segment_job *job, const char *flag, const 
     return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO, "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
 }
 
-static limn_status check_twins(const segment_job *job, int n, const char *const *pictures)
+static limn_status check_twins(const segment_job *job, size_t n, char *const *pictures)
 {
-    for (int i = 0; i < n; i++)
-        for (int j = 0, a, b; j < i; j++) {
+    int a, b;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++) {
             const char *x = stem(pictures[i], &a), *y = stem(pictures[j], &b);
             if (a == b && memcmp(x, y, (size_t)a) == 0)
                 return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s and %s have the same name: their results would be one file", pictures[j], pictures[i]);
@@ -45,7 +46,7 @@ static limn_status check_twins(const segment_job *job, int n, const char *const 
     return LIMN_OK;
 }
 
-limn_status segment_paths_check(const segment_job *job, int n, const char *const *pictures)
+limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures)
 {
     const char *const targets[] = {job->output, job->probability, job->overlay};
     limn_status status = check_twins(job, n, pictures);

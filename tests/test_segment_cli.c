@@ -109,6 +109,7 @@ static int begin(void **state)
     for (int i = 0; i < W * H * S; i++) bytes[i] = (uint8_t)(i * 167 >> 2);
     for (int i = 0; i < W * H; i++) wide[i] = (uint16_t)(bytes[i] * 16), truth[i] = i % 2 ? 255 : 0, other[i] = i == 25 ? 3 : 0;
     bool made = make_network(ctx, in_folder("m.safetensors"), "unet size=16 channels=1 classes=2 width=4 levels=2", "membrane\ncell\n");
+    made = made && make_network(ctx, in_folder("m2.safetensors"), "unet size=16 channels=2 classes=2 width=4 levels=2", NULL);
     made = made && make_network(ctx, in_folder("tae.safetensors"), "tae size=16 width=8 levels=2", NULL);
     make_volume(ctx, bytes);
     made = made && limn_tiff_write(ctx, in_folder("t.tif"), W, H, S, bytes, NULL) == LIMN_OK;
@@ -118,6 +119,9 @@ static int begin(void **state)
     made = made && mkdir(in_folder("truth"), 0777) == 0;
     made = made && limn_png_write(ctx, in_folder("truth/a.png"), &(limn_image){W, H, 1, truth}, NULL) == LIMN_OK;
     made = made && limn_png_write(ctx, in_folder("truth/b.png"), &(limn_image){W, H, 1, truth}, NULL) == LIMN_OK;
+    made = made && mkdir(in_folder("empty"), 0777) == 0 && mkdir(in_folder("cases"), 0777) == 0;
+    made = made && limn_png_write(ctx, in_folder("cases/c_0000.png"), &(limn_image){W, H, 1, bytes}, NULL) == LIMN_OK;
+    made = made && limn_png_write(ctx, in_folder("cases/c_0001.png"), &(limn_image){W, H, 1, bytes + 9}, NULL) == LIMN_OK;
     made = made && limn_png_write(ctx, in_folder("small.png"), &(limn_image){W, H - 1, 1, truth}, NULL) == LIMN_OK;
     made = made && limn_png_write(ctx, in_folder("other.png"), &(limn_image){W, H, 1, other}, NULL) == LIMN_OK;
     return made ? 0 : -1;
@@ -176,6 +180,21 @@ static void several_pictures_go_to_folders_with_one_report(void **state)
     assert_int_equal(json_integer_value(json_object_get(json, "pictures")), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "classes"), 1), "name")), "cell");
     json_decref(json);
+}
+
+static void a_folder_is_its_pictures(void **state)
+{
+    (void)state;
+    works("cases/ -o one", "one/c_0000.png\none/c_0001.png\n");
+    works("a.png cases -o mixed --overlay looks", "mixed/a.png\nlooks/a.png\nmixed/c_0000.png");
+    refuses("empty -o no.png", "empty: this folder holds no picture");
+}
+
+static void of_a_case_in_a_folder_the_first_file_stands_for_all(void **state)
+{
+    (void)state;
+    works("-m m2.safetensors cases -o two", "two/c_0000.png\n");
+    assert_false(exists("two/c_0001.png"));
 }
 
 static void values_of_16_bits_are_brought_to_the_range_that_was_asked_for(void **state)
@@ -251,6 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_picture_has_mask_probability_and_overlay),
         cmocka_unit_test(several_pictures_go_to_folders_with_one_report),
+        cmocka_unit_test(a_folder_is_its_pictures),
+        cmocka_unit_test(of_a_case_in_a_folder_the_first_file_stands_for_all),
         cmocka_unit_test(values_of_16_bits_are_brought_to_the_range_that_was_asked_for),
         cmocka_unit_test(slices_of_a_volume_are_pictures_and_its_place_is_kept),
         cmocka_unit_test(every_mistake_is_one_sentence_and_no_file),

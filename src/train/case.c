@@ -3,6 +3,7 @@
 
 #include "train/listing.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,17 @@ int limn_case_files(const char *path)
     int n = 1;
     while (n < MOST_FILES && channel_path(path, n, next) && access(next, F_OK) == 0) n++;
     return n;
+}
+
+bool limn_case_has(const char *path)
+{
+    char first[PATH_BYTES];
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t n = limn_stem(name), before = (size_t)(name - path) + n;
+    const char *digits = path + before - NUMBER;
+    if (n <= NUMBER + 1 || digits[-1] != '_' || strspn(digits, "0123456789") < NUMBER) return false;
+    int k = atoi(digits);
+    return k > 0 && snprintf(first, PATH_BYTES, "%.*s0000%s", (int)(before - NUMBER), path, path + before) < PATH_BYTES && access(first, F_OK) == 0 && limn_case_files(first) > k;
 }
 
 static limn_status read_scaled(limn_ctx *ctx, const char *path, limn_range *range, limn_raster *out)

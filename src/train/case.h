@@ -6,6 +6,8 @@
 
 /** Files of a case in nnU-Net's layout: of CASE_0000.nii.gz as many as CASE_0000, CASE_0001 .. without a gap; 1 for any other name. */
 int limn_case_files(const char *path);
+/** Is it CASE_0001, CASE_0002 .. of a case whose files before it, from CASE_0000 on, are all there? */
+bool limn_case_has(const char *path);
 /**
  * Read a picture and scale it.
  *

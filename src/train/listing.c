@@ -15,7 +15,7 @@ void limn_names_free(limn_names *list)
     *list = (limn_names){0};
 }
 
-static bool names_add(limn_names *list, const char *name)
+bool limn_names_add(limn_names *list, const char *name)
 {
     if (list->n == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
@@ -61,8 +61,8 @@ limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, lim
     bool fits = true;
     for (struct dirent *e; fits && (e = readdir(d));) {
         if (e->d_name[0] == '.') continue;
-        if (is_picture(e->d_name, rasters)) fits = names_add(pictures, e->d_name);
-        else if (folders && limn_is_folder(folder, e->d_name)) fits = names_add(folders, e->d_name);
+        if (is_picture(e->d_name, rasters)) fits = limn_names_add(pictures, e->d_name);
+        else if (folders && limn_is_folder(folder, e->d_name)) fits = limn_names_add(folders, e->d_name);
     }
     closedir(d);
     if (!fits) return limn_fail_memory(ctx, 4096, folder);

@@ -12,6 +12,8 @@ typedef struct limn_names {
 /** Pictures (.png .jpg .jpeg .webp; with rasters .tif .tiff .nii .nii.gz too) and, folders not NULL, sub-folders; hidden ones left out, sorted by bytes.
  *  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY; the caller frees both with limn_names_free() in any case */
 limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, limn_names *pictures, limn_names *folders);
+/** A copy of name at the end.  @return false: out of memory */
+bool limn_names_add(limn_names *names, const char *name);
 void limn_names_free(limn_names *names);
 /** Bytes of a name before its ending: of "a.png" and "a.nii.gz" 1. */
 size_t limn_stem(const char *name);

@@ -1,0 +1,44 @@
+/* segment_pictures.c: the pictures of limn segment; see segment_job.h. */
+#include "segment_job.h"
+
+#include "cli.h"
+#include "train/case.h"
+#include "train/listing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static limn_status take(const segment_job *job, limn_names *all, const char *path)
+{
+    if (strlen(path) >= SEGMENT_PATH) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%.100s..: the path of a picture is longer than %d bytes", path, SEGMENT_PATH - 1);
+    return limn_names_add(all, path) ? LIMN_OK : limn_fail_memory(job->ctx, strlen(path) + 1, "the pictures");
+}
+
+/* Of a case in several files the first stands for all, where the network reads several channels. */
+static limn_status take_folder(const segment_job *job, limn_names *all, const char *folder)
+{
+    char path[SEGMENT_PATH + 8];
+    limn_names found = {0};
+    size_t before = all->n, n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/') n--;
+    limn_status status = limn_names_list(job->ctx, folder, true, &found, NULL);
+    for (size_t i = 0; i < found.n && status == LIMN_OK; i++) {
+        snprintf(path, sizeof path, "%.*s/%s", (int)n, folder, found.name[i]);
+        if (job->info.channels == 1 || !limn_case_has(path)) status = take(job, all, path);
+    }
+    if (status == LIMN_OK && all->n == before) status = limn_fail(job->ctx, LIMN_NOT_FOUND, "%s: this folder holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", folder);
+    limn_names_free(&found);
+    return status;
+}
+
+limn_status segment_pictures(segment_job *job, int n, const char *const *words, limn_names *out)
+{
+    limn_status status = LIMN_OK;
+    job->many = n > 1;
+    for (int i = 0; i < n && status == LIMN_OK; i++) {
+        bool folder = cli_is_folder(words[i]);
+        job->many = job->many || folder;
+        status = folder ? take_folder(job, out, words[i]) : take(job, out, words[i]);
+    }
+    return status;
+}
