@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char csv_head[] = "step,loss,lr,grad_norm,images_per_second\n";
 
@@ -49,7 +50,7 @@ void limn_trainer_tell(const limn_trainer *t)
              (double)t->task->bytes(t) * 1e-6);
     if (t->step >= o->steps) limn_log(t->ctx, LIMN_LOG_INFO, "step %lld of %lld is done already: give more --steps to go on", (long long)t->step, (long long)o->steps);
     else if (limn_trainer_has_older(t))
-        limn_log(t->ctx, LIMN_LOG_INFO, "%s holds an older run and this is a new one (--resume would go on): its checkpoint is kept as checkpoint.old.safetensors", o->out);
+        limn_log(t->ctx, LIMN_LOG_INFO, "%s holds an older run and this is a new one (--resume would go on): its checkpoint is kept as checkpoint.old.safetensors, its rows as log.old.csv", o->out);
     else if (t->step > 0) limn_log(t->ctx, LIMN_LOG_INFO, "going on from step %lld of %lld", (long long)t->step, (long long)o->steps);
 }
 
@@ -73,11 +74,26 @@ static limn_status drop_later_rows(limn_trainer *t, const char *path)
     return status;
 }
 
+static int64_t bytes_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+/* The rows of an older run in the folder, as its checkpoint: of two older ones the longer stays. */
+static limn_status keep_older_rows(limn_trainer *t, const char *path)
+{
+    char kept[1100];
+    snprintf(kept, sizeof kept, "%s/log.old.csv", t->o->out);
+    if (bytes_of(path) < (int64_t)sizeof csv_head || bytes_of(kept) > bytes_of(path) || rename(path, kept) == 0) return LIMN_OK;
+    return limn_fail(t->ctx, LIMN_IO, "%s: cannot be kept as %s: %s", path, kept, strerror(errno));
+}
+
 limn_status limn_trainer_log_open(limn_trainer *t)
 {
     char path[1100];
     snprintf(path, sizeof path, "%s/log.csv", t->o->out);
-    limn_status status = t->o->resume ? drop_later_rows(t, path) : LIMN_OK;
+    limn_status status = t->o->resume ? drop_later_rows(t, path) : keep_older_rows(t, path);
     if (status != LIMN_OK) return status;
     t->csv = fopen(path, t->o->resume ? "a" : "w");
     if (!t->csv) return limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));

@@ -42,7 +42,7 @@ typedef struct limn_train_options {
 limn_train_options limn_train_defaults(void);
 /** Train.  Writes OUT/checkpoint.safetensors (all state), OUT/model.safetensors (EMA weights, bf16), OUT/merges.txt.gz, OUT/log.csv,
  *  OUT/events.out.tfevents.* (TensorBoard), OUT/samples/step-000500.png.  What is trained, and every failed save, is told to the log.
- *  Not resumed, it keeps the checkpoint of an older run as OUT/checkpoint.old.safetensors, of several the one with most steps.
+ *  Not resumed, it keeps the checkpoint of an older run as OUT/checkpoint.old.safetensors, its rows as OUT/log.old.csv, of several the one with most steps.
  *
  *  Resumed, it makes the bits of a run that never stopped (on as many threads); options that would break this are refused.
  *  @return LIMN_OK; LIMN_BAD_ARGUMENT; LIMN_DIVERGED with the step, the last good checkpoint kept; LIMN_CANCELLED after saving;

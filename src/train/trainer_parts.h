@@ -97,7 +97,7 @@ limn_status limn_trainer_init(limn_trainer *t);
 void limn_trainer_tell(const limn_trainer *t);
 /** Bytes the plans and the state need, beside the pictures. */
 size_t limn_trainer_bytes(const limn_trainer *t);
-/** Open OUT/log.csv (resumed: rows after t->step are dropped) and the events. */
+/** Open OUT/log.csv (resumed: rows after t->step are dropped; else that of an older run becomes log.old.csv) and the events. */
 limn_status limn_trainer_log_open(limn_trainer *t);
 void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, double images_per_second);
 void limn_trainer_log_close(limn_trainer *t);
