@@ -401,7 +401,16 @@ static void a_failed_save_is_a_warning_until_the_third(void **state)
     limn_ctx_free(ctx);
 }
 
-static void a_new_run_keeps_the_checkpoint_of_an_older_one(void **state)
+/* The rows of a run of 12 steps, whatever came after it. */
+static void rows_are_kept(limn_ctx *ctx)
+{
+    size_t n;
+    char *rows = (char *)bytes_of(ctx, "run-older/log.old.csv", &n);
+    assert_non_null(memmem(rows, n, "\n12,", 4));
+    free(rows);
+}
+
+static void a_new_run_keeps_the_checkpoint_and_rows_of_an_older_one(void **state)
 {
     (void)state;
     told t;
@@ -409,6 +418,7 @@ static void a_new_run_keeps_the_checkpoint_of_an_older_one(void **state)
     limn_train_options o = options_for(ctx, DIT, "run-older", &t);
     size_t n, m;
     unlink("run-older/checkpoint.safetensors"), unlink("run-older/checkpoint.old.safetensors");
+    unlink("run-older/log.csv"), unlink("run-older/log.old.csv");
     expect(ctx, &o, LIMN_OK);
     unsigned char *before = bytes_of(ctx, "run-older/checkpoint.safetensors", &n);
     o.seed = 7, o.steps = 2;
@@ -418,12 +428,14 @@ static void a_new_run_keeps_the_checkpoint_of_an_older_one(void **state)
     assert_int_equal(n, m);
     assert_memory_equal(before, after, n);
     free(after);
+    rows_are_kept(ctx);
     expect(ctx, &o, LIMN_OK); /* --resume forgotten twice: two steps do not take the place of twelve */
     after = bytes_of(ctx, "run-older/checkpoint.old.safetensors", &m);
     assert_int_equal(n, m);
     assert_memory_equal(before, after, n);
     assert_int_equal(t.warnings, 1);
     free(after);
+    rows_are_kept(ctx);
     after = bytes_of(ctx, "run-older/checkpoint.safetensors", &n);
     o.lr = 1e30, o.steps = 12, o.clip = 0; /* a run that ends before its first save moves nothing */
     expect(ctx, &o, LIMN_DIVERGED);
@@ -461,6 +473,30 @@ static void a_run_is_not_resumed_as_another(void **state)
     other = o, other.init = "run-other/model.safetensors", refused(ctx, &other, "--init");
     other = o, other.batch = 2, other.accumulate = 2; /* the same pictures in a step */
     expect(ctx, &other, LIMN_OK);
+    limn_ctx_free(ctx);
+}
+
+/* Two fields whose names of 2000 bytes differ in the last one. */
+static void what_a_run_is_is_compared_to_its_end(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-long", &t);
+    char field[2][2001];
+    uint8_t gray[16 * 16 * 3] = {0};
+    for (int i = 0; i < 2; i++) memset(field[i], 'x', 2000), field[i][1999] = (char)('x' + i), field[i][2000] = '\0';
+    mkdir("data-long", 0777);
+    assert_int_equal(limn_png_write(ctx, "data-long/a.png", &(limn_image){16, 16, 3, gray}, NULL), LIMN_OK);
+    FILE *file = fopen("data-long/metadata.jsonl", "w");
+    for (int k = 0; k < 4; k++) fprintf(file, "{\"file_name\": \"a.png\", \"%s\": \"one\", \"%s\": \"other\"}\n", field[0], field[1]);
+    fclose(file);
+    o.data = "data-long", o.steps = 2, o.caption_field = field[0];
+    expect(ctx, &o, LIMN_OK);
+    o.resume = true, o.steps = 3, o.caption_field = field[1];
+    refused(ctx, &o, "--caption-field");
+    o.caption_field = field[0];
+    expect(ctx, &o, LIMN_OK);
     limn_ctx_free(ctx);
 }
 
@@ -576,8 +612,9 @@ int main(void)
         cmocka_unit_test(a_resumed_log_has_every_step_once),
         cmocka_unit_test(a_diverged_run_keeps_the_last_good_checkpoint),
         cmocka_unit_test(a_failed_save_is_a_warning_until_the_third),
-        cmocka_unit_test(a_new_run_keeps_the_checkpoint_of_an_older_one),
+        cmocka_unit_test(a_new_run_keeps_the_checkpoint_and_rows_of_an_older_one),
         cmocka_unit_test(a_run_is_not_resumed_as_another),
+        cmocka_unit_test(what_a_run_is_is_compared_to_its_end),
         cmocka_unit_test(a_run_starts_from_the_weights_of_another),
         cmocka_unit_test(what_is_wrong_leaves_no_run_folder),
         cmocka_unit_test(events_are_framed_and_checked),

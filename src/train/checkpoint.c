@@ -16,25 +16,30 @@ enum { MAX_FACTS = 32 };
 /* fixed: the option that made it, which must not change on the way; NULL: told only */
 typedef struct run_fact {
     const char *key, *fixed, *value;
-    char text[1024];
 } run_fact;
 
 struct limn_run_facts {
     int n;
     run_fact fact[MAX_FACTS];
-    limn_text lines; /* of the one fact that is a list */
+    limn_arena *arena; /* of their values */
+    bool failed;       /* out of memory */
+    limn_text lines;   /* of the one fact that is a list */
 };
 typedef limn_run_facts run_facts;
 
 void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
 {
     if (f->n == MAX_FACTS) return;
-    run_fact *fact = &f->fact[f->n++];
-    fact->key = key, fact->fixed = fixed, fact->value = fact->text;
-    va_list args;
+    va_list args, again;
     va_start(args, format);
-    vsnprintf(fact->text, sizeof fact->text, format, args);
+    va_copy(again, args);
+    size_t n = (size_t)vsnprintf(NULL, 0, format, args) + 1;
+    char *text = limn_arena_alloc(f->arena, n);
+    if (text) vsnprintf(text, n, format, again);
+    va_end(again);
     va_end(args);
+    f->failed = f->failed || !text;
+    f->fact[f->n++] = (run_fact){key, fixed, text ? text : ""};
 }
 
 void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line)
@@ -44,7 +49,16 @@ void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, co
         return;
     }
     limn_text_printf(&f->lines, "%s\n", line);
+    f->failed = f->failed || f->lines.failed;
     if (f->lines.bytes) f->fact[f->n - 1].value = f->lines.bytes;
+}
+
+static void forget(run_facts *f)
+{
+    if (!f) return;
+    limn_text_free(&f->lines);
+    limn_arena_free(f->arena);
+    free(f);
 }
 
 /* @return what a run is; free with forget().  NULL when memory is out */
@@ -53,7 +67,7 @@ static run_facts *say_all(const limn_trainer *t)
     const limn_train_options *o = t->o;
     char settings[1024];
     run_facts *f = calloc(1, sizeof *f);
-    if (!f) return NULL;
+    if (!f || !(f->arena = limn_arena_new())) return free(f), NULL;
     limn_run_say(f, "format", NULL, "pt");
     limn_run_say(f, "limn.settings", NULL, "%s", limn_settings_text(&o->settings, settings));
     limn_run_say(f, "limn.step", NULL, "%lld", (long long)t->step);
@@ -62,13 +76,9 @@ static run_facts *say_all(const limn_trainer *t)
     limn_run_say(f, "limn.lr", NULL, "%.9g", o->lr);
     limn_run_say(f, "limn.steps", NULL, "%lld", (long long)o->steps);
     t->task->facts(t, f);
-    return f;
-}
-
-static void forget(run_facts *f)
-{
-    if (f) limn_text_free(&f->lines);
-    free(f);
+    if (!f->failed) return f;
+    forget(f);
+    return NULL;
 }
 
 /* A setting's value as the user writes it: a number, or the word of a choice. */

@@ -101,10 +101,10 @@ static limn_status fill(limn_trainer *t, int part)
 
 static void say_weights(const limn_segment_loss *loss, limn_run_facts *f)
 {
-    char text[1024] = "";
-    for (int k = 0, n = 0; loss->weight && k < loss->n_weights && n < (int)sizeof text; k++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s%.9g", k ? "," : "", loss->weight[k]);
-    limn_run_say(f, "limn.class_weights", "--class-weights", "%s", text);
+    limn_text text = {0};
+    for (int k = 0; loss->weight && k < loss->n_weights; k++) limn_text_printf(&text, "%s%.9g", k ? "," : "", loss->weight[k]);
+    limn_run_say(f, "limn.class_weights", "--class-weights", "%s", text.bytes ? text.bytes : "");
+    limn_text_free(&text);
 }
 
 static void facts(const limn_trainer *t, limn_run_facts *f)
