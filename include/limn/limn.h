@@ -71,6 +71,14 @@ typedef struct limn_image {
     uint8_t *pixels;             /* [height, width, channels]; owned, limn_image_free() */
 } limn_image;
 
+/**
+ * Read a PNG, JPEG (turned as its EXIF says) or WebP; which, its bytes say.  More than 8 bits are rounded to 8.
+ *
+ * @param channels  1 to 4; 0: as stored.  Of colour, gray is 0.299 R + 0.587 G + 0.114 B; without alpha, white shines through
+ * @param out       on LIMN_OK the caller's (limn_image_free()), else empty
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_BAD_FILE: damaged, cut or too large; LIMN_UNSUPPORTED: an animation; LIMN_NO_MEMORY
+ */
+limn_status limn_image_read(limn_ctx *ctx, const char *path, int channels, limn_image *out);
 /** Free the pixels, not the struct, which becomes empty. */
 void limn_image_free(limn_image *image);
 /** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8).  @return LIMN_OK; LIMN_BAD_ARGUMENT: no pixels, or no

@@ -1,4 +1,5 @@
-/* image.h: pictures of 8 bits per channel: PNG, JPEG and WebP in, channels and sizes changed (limn_image itself, limn_image_free and limn_png_write: limn.h). */
+/* image.h: pictures of 8 bits per channel: PNG, JPEG and WebP in, channels and sizes changed (limn_image itself, limn_image_read, from files of
+ * at most LIMN_MAX_IMAGE_BYTES, limn_image_free and limn_png_write: limn.h). */
 #ifndef LIMN_IMAGE_H
 #define LIMN_IMAGE_H
 
@@ -18,8 +19,6 @@ limn_image_kind limn_image_sniff(const uint8_t *bytes, size_t n);
  *  @return LIMN_OK: free *out with limn_image_free(); else *out is empty and the sentence begins with name:
  *          LIMN_BAD_FILE damaged, cut or too large; LIMN_UNSUPPORTED (animation); LIMN_NO_MEMORY */
 limn_status limn_image_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, int channels, limn_image *out);
-/** The same from a file of at most LIMN_MAX_IMAGE_BYTES; also LIMN_NOT_FOUND, LIMN_IO. */
-limn_status limn_image_read(limn_ctx *ctx, const char *path, int channels, limn_image *out);
 
 /** Pixels, not cleared, for a picture of this size, or the sentence why not: sides 1..LIMN_MAX_SIDE, LIMN_MAX_PIXELS in all,
  *  and large ones only when the machine has the memory. */
