@@ -509,6 +509,20 @@ static void the_weights_that_ship_enlarge_a_digit(void **state)
     limn_ctx_free(ctx);
 }
 
+static void the_weights_that_ship_give_a_picture_back(void **state)
+{
+    (void)state;
+    result r = limn("", "encode -m " LIMN_SOURCE_DIR "/models/vae " LIMN_SOURCE_DIR "/docs/pictures/farmer.png -o $D/farmer.safetensors");
+    if (r.code) fail_msg("%s", r.err);
+    done(r);
+    r = limn("", "decode -m " LIMN_SOURCE_DIR "/models/vae $D/farmer.safetensors -o $D/back.png --compare " LIMN_SOURCE_DIR "/docs/pictures/farmer.png");
+    if (r.code) fail_msg("%s", r.err);
+    const char *psnr = strstr(r.out, "PSNR ");
+    assert_non_null(psnr);
+    if (!(strtod(psnr + 5, NULL) > 26)) fail_msg("%s", psnr); /* 27.6; the mean colour has 10.9 */
+    done(r);
+}
+
 /* Said before the work: a picture that does not exist is not missed. */
 static void a_folder_that_takes_no_files_is_refused_before_the_work(void **state)
 {
@@ -545,6 +559,7 @@ int main(void)
         cmocka_unit_test(a_damaged_png_is_refused),
         cmocka_unit_test(networks_that_enlarge_are_trained_and_look_at_the_small_picture),
         cmocka_unit_test(the_weights_that_ship_enlarge_a_digit),
+        cmocka_unit_test(the_weights_that_ship_give_a_picture_back),
         cmocka_unit_test(a_folder_that_takes_no_files_is_refused_before_the_work),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
