@@ -366,6 +366,24 @@ static void only_leaves_and_outputs_of_its_own_graph_have_memory(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Rows beyond 32 bits: the reason of the kernel that cannot count them, and no crash. */
+static void a_product_of_too_many_rows_is_told_by_its_kernel(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_graph *g = limn_graph_new(ctx);
+    limn_plan *plan;
+    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE((int64_t)1 << 20, 1 << 14, 8), LIMN_PER_STEP), *y = limn_linear(g, "proj", limn_exp(x), 8);
+    limn_plan_options options = {.precision = LIMN_PRECISION_BF16, .memory_limit = SIZE_MAX};
+    assert_int_equal(limn_plan_new(g, 1, &y, &options, &plan), LIMN_OK);
+    char *text = limn_plan_text(plan);
+    assert_true(strstr(text, "onednn: oneDNN counts rows and columns in 32 bits") || strstr(text, "onednn: bf16 products need AVX-512"));
+    free(text);
+    limn_plan_free(plan);
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
 /* ---- parameters in the plan's own memory ------------------------------------------------------------------------------ */
 
 /* They exist once, in the layout of their kernels, and give the same bits as bound ones: from f32 and from bf16. */
@@ -435,6 +453,7 @@ int main(void)
         cmocka_unit_test(own_parameters_are_refused_in_training),
         cmocka_unit_test(precision_names_its_reason),
         cmocka_unit_test(only_leaves_and_outputs_of_its_own_graph_have_memory),
+        cmocka_unit_test(a_product_of_too_many_rows_is_told_by_its_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

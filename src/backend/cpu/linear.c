@@ -12,18 +12,6 @@ static limn_dtype compute_type(const limn_call *c)
     return half ? LIMN_BF16 : LIMN_F32;
 }
 
-static const char *refuse(const limn_call *c)
-{
-    const char *why = limn_cpu_refuse_types(c);
-#if defined(__x86_64__)
-    if (!why && compute_type(c) == LIMN_BF16 && !__builtin_cpu_supports("avx512bw")) why = "bf16 products need AVX-512";
-#endif
-    if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";
-    if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 && limn_shape_cols(&c->src[0].shape) > 1024)
-        why = "oneDNN splits f32 sums of more than 1024 terms among threads";
-    return why;
-}
-
 /* oneDNN takes a bf16 bias in bf16 products only. */
 static limn_dtype bias_type(const limn_call *c)
 {
@@ -43,6 +31,25 @@ static limn_product_options options_of(const limn_call *c)
     o.activation = c->op == LIMN_OP_LINEAR ? c->attr->activation : LIMN_IDENTITY;
     if (c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS) o.bias = true, o.bias_type = bias_type(c);
     return o;
+}
+
+/* oneDNN 2.6.3 divides by 2^32 rows, which are 0 to it. */
+static bool counted(const limn_call *c)
+{
+    limn_product_options o = options_of(c);
+    return o.m <= INT32_MAX && o.n <= INT32_MAX && o.k <= INT32_MAX;
+}
+
+static const char *refuse(const limn_call *c)
+{
+    const char *why = limn_cpu_refuse_types(c);
+#if defined(__x86_64__)
+    if (!why && compute_type(c) == LIMN_BF16 && !__builtin_cpu_supports("avx512bw")) why = "bf16 products need AVX-512";
+#endif
+    if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";
+    if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 && limn_shape_cols(&c->src[0].shape) > 1024)
+        why = "oneDNN splits f32 sums of more than 1024 terms among threads";
+    return why ? why : counted(c) ? NULL : "oneDNN counts rows and columns in 32 bits";
 }
 
 static limn_status prepare(limn_ctx *ctx, limn_call *c)
