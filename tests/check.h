@@ -14,6 +14,7 @@ typedef enum check_values {
     VALUES_MASKED,        /* every third element -inf, never the first of a row */
     VALUES_ALL_MASKED,    /* rows 1, 3, ... are -inf throughout */
     VALUES_CONSTANT_ROWS, /* source 0: row r holds r + 0.7 everywhere */
+    VALUES_EQUAL,         /* source 0: 0.1 everywhere, whose roundings all go the same way */
     VALUES_OFFSET,        /* source 0: 1000 + N(0, 1) */
     VALUES_LARGE,         /* source 0: 80 N(0, 1) */
     VALUES_NAN_KEY,       /* N(0, 1) with one NaN in the middle of source 1 */

@@ -72,6 +72,7 @@ const check_case check_cases[] = {
     CASE(SUM_TO, "two axes apart, which the fast kernel refuses", SRC(S(3, 4, 5)), .attr.shape = S(4, 1)),
     CASE(SUM_TO, "an outer axis of one element", SRC(S(1, 6, 5)), .attr.shape = S(1, 1, 5)),
     CASE(SUM_TO, "more than a chunk, by threads", SRC(S(3, 9001)), .attr.shape = S(3, 1)),
+    CASE(SUM_TO, "equal numbers of very many rows lose no digits", SRC(S(16411, 65)), .attr.shape = S(65), .values = VALUES_EQUAL),
     CASE(SUM_TO, "a bias of many rows, by threads", SRC(S(2, 65, 63)), .attr.shape = S(63)),
     CASE(CAST, "keeps the value", SRC(S(3, 65))),
     CASE(CAST, "NaN stays NaN, infinities stay", SRC(PAIRS), SPECIAL),

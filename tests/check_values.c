@@ -56,6 +56,7 @@ static double one_value(const check_case *k, int s, int64_t i, double x)
     case VALUES_MASKED: return i % d % 3 == 1 ? -INFINITY : x;
     case VALUES_ALL_MASKED: return row % 2 ? -INFINITY : x;
     case VALUES_CONSTANT_ROWS: return s ? x : (double)row + 0.7;
+    case VALUES_EQUAL: return s ? x : 0.1;
     case VALUES_OFFSET: return s ? x : 1000 + x;
     case VALUES_LARGE: return s ? x : 80 * x;
     case VALUES_NAN_KEY: return s == 1 && i == limn_shape_count(&k->src[1]) / 2 ? NAN : x;

@@ -162,7 +162,7 @@ static const char *refuse_sum(const limn_call *c)
     return why ? why : sizes_of(c).fits ? NULL : "the reduced dimensions must lie side by side";
 }
 
-enum { SUM_COLS = 64, SUM_CHUNK = 4096, SUM_WIDE = 512, SUM_TIMES = 16 };
+enum { SUM_COLS = 64, SUM_ROWS = 256, SUM_CHUNK = 4096, SUM_WIDE = 512, SUM_TIMES = 16 };
 
 static bool is_narrow(sum_sizes s)
 {
@@ -218,6 +218,7 @@ static void sum_narrow(const limn_call *c, sum_sizes s)
         }
 }
 
+/* Long sums of floats lose digits, 0.4 % of 524,288 equal numbers: SUM_ROWS at a time go to a double. */
 static void sum_columns(const limn_call *c, sum_sizes s)
 {
     const limn_rows *rows = limn_rows_of(c);
@@ -227,11 +228,14 @@ static void sum_columns(const limn_call *c, sum_sizes s)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t i = 0; i < n; i++) {
         float sum[SUM_COLS] = {0}, row[SUM_COLS];
+        double all[SUM_COLS] = {0};
         int64_t o = i / blocks, col = i % blocks * SUM_COLS, m = s.inner - col < SUM_COLS ? s.inner - col : SUM_COLS;
-        for (int64_t t = 0; t < s.mid; t++) {
-            rows->load(row, (const char *)x->data + (size_t)((o * s.mid + t) * s.inner + col) * bytes, x->dtype, m);
+        for (int64_t t = 1; t <= s.mid; t++) {
+            rows->load(row, (const char *)x->data + (size_t)((o * s.mid + t - 1) * s.inner + col) * bytes, x->dtype, m);
             rows->add(sum, row, m);
+            for (int64_t j = 0; j < m && (t % SUM_ROWS == 0 || t == s.mid); j++) all[j] += sum[j], sum[j] = 0;
         }
+        for (int64_t j = 0; j < m; j++) sum[j] = (float)all[j];
         rows->store((char *)c->dst.data + (size_t)(o * s.inner + col) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, sum, m);
     }
 }

@@ -10,7 +10,7 @@ static const limn_kernel kernels[LIMN_N_OPS] = {
     [LIMN_OP_PAD] = REF(limn_ref_shape),
     [LIMN_OP_CONCAT] = REF(limn_ref_shape),
     [LIMN_OP_EXPAND] = REF(limn_ref_shape),
-    [LIMN_OP_SUM_TO] = REF(limn_ref_shape),
+    [LIMN_OP_SUM_TO] = {.name = "ref", .run = limn_ref_sum_to, .scratch_bytes = limn_ref_sum_to_scratch},
     [LIMN_OP_CAST] = REF(limn_ref_elementwise),
     [LIMN_OP_ADD] = REF(limn_ref_elementwise),
     [LIMN_OP_SUB] = REF(limn_ref_elementwise),

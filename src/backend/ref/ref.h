@@ -8,6 +8,8 @@
 typedef void (*limn_ref_run)(const limn_call *call);
 
 void limn_ref_shape(const limn_call *call);
+size_t limn_ref_sum_to_scratch(const limn_call *call);
+void limn_ref_sum_to(const limn_call *call);
 void limn_ref_elementwise(const limn_call *call);
 void limn_ref_linear(const limn_call *call);
 void limn_ref_linear_grad_input(const limn_call *call);

@@ -56,24 +56,24 @@ static double moved(const limn_call *c, int64_t at)
     return limn_get(src, join(from, &src->shape));
 }
 
+/* Scratch: the sums in double. */
+size_t limn_ref_sum_to_scratch(const limn_call *c)
+{
+    return (size_t)limn_shape_count(&c->dst.shape) * sizeof(double);
+}
+
 /* y[j] = sum of x[i] over all i that broadcast from j */
-static void sum_to(const limn_call *c)
+void limn_ref_sum_to(const limn_call *c)
 {
     int64_t n = limn_shape_count(&c->src[0].shape), m = limn_shape_count(&c->dst.shape);
-    for (int64_t j = 0; j < m; j++) {
-        double sum = 0;
-        for (int64_t i = 0; i < n; i++)
-            if (m == 1 || limn_ref_broadcast_index(i, &c->src[0].shape, &c->dst.shape) == j) sum += limn_get(&c->src[0], i);
-        limn_put(&c->dst, j, sum);
-    }
+    double *sum = c->scratch;
+    for (int64_t j = 0; j < m; j++) sum[j] = 0;
+    for (int64_t i = 0; i < n; i++) sum[limn_ref_broadcast_index(i, &c->src[0].shape, &c->dst.shape)] += limn_get(&c->src[0], i);
+    for (int64_t j = 0; j < m; j++) limn_put(&c->dst, j, sum[j]);
 }
 
 void limn_ref_shape(const limn_call *c)
 {
-    if (c->op == LIMN_OP_SUM_TO) {
-        sum_to(c);
-        return;
-    }
     int64_t n = limn_shape_count(&c->dst.shape);
     for (int64_t i = 0; i < n; i++) limn_put(&c->dst, i, moved(c, i));
 }
