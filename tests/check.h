@@ -15,6 +15,7 @@ typedef enum check_values {
     VALUES_ALL_MASKED,    /* rows 1, 3, ... are -inf throughout */
     VALUES_CONSTANT_ROWS, /* source 0: row r holds r + 0.7 everywhere */
     VALUES_EQUAL,         /* source 0: 0.1 everywhere, whose roundings all go the same way */
+    VALUES_FAR_FIRST,     /* source 0: N(0, 1), but 3000 in its first row */
     VALUES_OFFSET,        /* source 0: 1000 + N(0, 1) */
     VALUES_LARGE,         /* source 0: 80 N(0, 1) */
     VALUES_NAN_KEY,       /* N(0, 1) with one NaN in the middle of source 1 */

@@ -333,6 +333,8 @@ const check_case check_cases[] = {
     CASE(MOMENTS, "of channels by threads, far from zero", SRC(S(2, 33, 31, 48)), GROUPS(48), .attr.flags = LIMN_OVER_BATCH, .values = VALUES_OFFSET),
     CASE(MOMENTS, "of two channels of each sample: neighbours do not leak", SRC(S(3, 4, 4, 64)), GROUPS(32)),
     CASE(MOMENTS, "of all of a sample, odd channels", SRC(S(2, 3, 5, 15)), GROUPS(1)),
+    CASE(MOMENTS, "one pixel far away", SRC(S(2, 33, 31, 12)), GROUPS(4), .values = VALUES_FAR_FIRST),
+    CASE(MOMENTS, "one pixel far away: batch norm", SRC(S(2, 33, 31, 3)), GROUPS(3), .attr.flags = LIMN_OVER_BATCH, .values = VALUES_FAR_FIRST),
     CASE(MOMENTS, "of groups of samples by threads, far from zero", SRC(S(2, 33, 31, 48)), GROUPS(8), .values = VALUES_OFFSET),
     CASE(GROUP_NORM, "one group is layer norm over H, W, C", SRC(S(2, 5, 7, 32), S(2, 2), S(32), S(32)), GROUPS(1), .attr.flags = LIMN_HAS_WEIGHT),
     CASE(GROUP_NORM, "two channels a group: neighbours do not leak", SRC(S(3, 4, 4, 64), S(2, 96), S(64), S(64)), GROUPS(32), .attr.flags = LIMN_HAS_WEIGHT),

@@ -57,6 +57,7 @@ static double one_value(const check_case *k, int s, int64_t i, double x)
     case VALUES_ALL_MASKED: return row % 2 ? -INFINITY : x;
     case VALUES_CONSTANT_ROWS: return s ? x : (double)row + 0.7;
     case VALUES_EQUAL: return s ? x : 0.1;
+    case VALUES_FAR_FIRST: return s || row ? x : 3000;
     case VALUES_OFFSET: return s ? x : 1000 + x;
     case VALUES_LARGE: return s ? x : 80 * x;
     case VALUES_NAN_KEY: return s == 1 && i == limn_shape_count(&k->src[1]) / 2 ? NAN : x;
@@ -214,7 +215,9 @@ static double common_size(const check_result *r)
     case LIMN_OP_GROUP_NORM: return group_condition(r) * (r->k->n_src > 2 ? largest_of(r, 2) : 1) + largest_of(r, 3);
     case LIMN_OP_GROUP_NORM_GRAD: return y * group_condition(r) * group_condition(r);
     case LIMN_OP_GROUP_NORM_GRAD_SUMS: return (y + largest_of(r, 2)) * group_condition(r);
-    case LIMN_OP_MOMENTS: return largest_of(r, 0) * (1 + largest_of(r, 0));
+    case LIMN_OP_MOMENTS: /* of what is left when the middle is taken away */
+        w = largest(r->wanted + r->n / 2, r->n / 2);
+        return w + sqrt(w);
     case LIMN_OP_SUM_TO: case LIMN_OP_SOFTMAX_GRAD: case LIMN_OP_GATHER_GRAD: case LIMN_OP_RESIZE_GRAD: return y;
     case LIMN_OP_RESIZE: case LIMN_OP_AVERAGE_POOL: return largest_of(r, 0);
     case LIMN_OP_CHAIN: /* steps before the last one may be as large as their operands' product */

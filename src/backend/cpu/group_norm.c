@@ -1,8 +1,8 @@
 /* group_norm.c: group norm and batch norm, and their gradients: moments, norm, sums and gradient, each one pass over x [B,..,C].
  *
  * Pixels are read in blocks of whole rows of C, beside arrays of the channels' numbers repeated to the length of a block.  Sums run over chunks
- * of fixed size and are added in order, in double from there on: the thread count plays no part.  Variances are taken around each channel's
- * first value K:   sum (x - mean)^2 = sum (x - K)^2 + 2 (K - mean) sum (x - K) + n (K - mean)^2,   so that values far from zero lose nothing. */
+ * of fixed size and are added in order, in double from there on: the thread count plays no part.  Variances are taken around a typical value K
+ * of each channel:   sum (x - mean)^2 = sum (x - K)^2 + 2 (K - mean) sum (x - K) + n (K - mean)^2,   so that values far from zero lose nothing. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/rows.h"
 
@@ -137,16 +137,26 @@ static int64_t block_at(const norm *k, int64_t p, int64_t end)
 
 /* ---- moments --------------------------------------------------------------------------------------------------------------- */
 
-/* K: the channel's first value, of the sample or of all */
-static int64_t first_values(const norm *k, int64_t sample)
+/* K, in the place of the mean: of three values of the channel, of the sample or of all, the middle one; one alone may be far from all others */
+static void find_origins(const norm *k)
 {
-    return k->together > 1 ? 0 : sample * k->pixels * k->c;
+    int64_t pixels = k->pixels * k->together;
+    for (int64_t s = 0; s < k->samples; s++) {
+        const float *v[3];
+        float *to = numbers(k, s, MEAN);
+        for (int i = 0; i < 3; i++)
+            v[i] = limn_cpu_floats(k->rows, k->x, ((k->together > 1 ? 0 : s * pixels) + pixels * (2 * i + 1) / 6) * k->c, k->c, buffer(k, X + i));
+        for (int64_t c = 0; c < k->c; c++) {
+            float a = v[0][c], b = v[1][c], low = a < b ? a : b, high = a < b ? b : a, x = v[2][c];
+            to[c] = x < low ? low : x > high ? high : x;
+        }
+    }
 }
 
-static void around_first(const norm *k, int64_t sample, int64_t first, int64_t end, float *partial)
+static void around_origin(const norm *k, int64_t sample, int64_t first, int64_t end, float *partial)
 {
     float *origin = buffer(k, MEAN), *sum = buffer(k, FIRST), *square = buffer(k, SECOND);
-    repeat(k, origin, limn_cpu_floats(k->rows, k->x, first_values(k, sample), k->c, buffer(k, X)));
+    repeat(k, origin, numbers(k, sample, MEAN));
     memset(sum, 0, (size_t)k->block * sizeof *sum);
     memset(square, 0, (size_t)k->block * sizeof *square);
     for (int64_t p = first; p < end; p += k->lines)
@@ -163,8 +173,7 @@ static void group_moments(const norm *k, int64_t s, int64_t channel, double *mea
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = s; i < s + k->together; i++)
             for (int64_t c = channel; c < channel + k->width; c++) {
-                double origin = limn_get(k->x, first_values(k, i) + c);
-                double sum = k->sum[i * 2 * k->c + c], square = k->sum[(i * 2 + 1) * k->c + c], off = origin - *mean;
+                double origin = numbers(k, i, MEAN)[c], sum = k->sum[i * 2 * k->c + c], square = k->sum[(i * 2 + 1) * k->c + c], off = origin - *mean;
                 if (pass == 0) *mean += (sum + n * origin) / all;
                 else *var += (square + 2 * off * sum + n * off * off) / all;
             }
@@ -175,7 +184,8 @@ static void run_moments(const limn_call *c)
 {
     norm k = norm_of(c);
     int64_t n = k.samples / k.together * k.groups;
-    reduce(&k, around_first);
+    find_origins(&k);
+    reduce(&k, around_origin);
     for (int64_t i = 0; i < n; i++) {
         double mean, var;
         group_moments(&k, i / k.groups, i % k.groups * k.width, &mean, &var);
