@@ -308,6 +308,9 @@ static void a_run_names_the_input_that_was_never_set(void **state)
         limn_status status = limn_plan_run(n.plan);
         if (status != (more ? LIMN_BAD_ARGUMENT : LIMN_OK) || (more && !strstr(limn_error_text(ctx), sentence)))
             fail_msg("expected \"%s\", found %s: %s", more ? sentence : "a run", limn_status_name(status), limn_error_text(ctx));
+        float value[4096];
+        assert_true(!more || limn_node_count(left_out) <= 4096);
+        if (more) assert_int_equal(limn_plan_get(n.plan, left_out, LIMN_F32, value), LIMN_BAD_ARGUMENT); /* what it would read is nobody's */
         net_inputs(&n);
         assert_int_equal(limn_plan_run(n.plan), LIMN_OK);
         net_free(&n);

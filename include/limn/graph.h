@@ -259,10 +259,12 @@ limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *output
                           limn_plan **out);
 void limn_plan_free(limn_plan *plan);
 
-/** Give an input, a parameter or an output its memory (borrowed, 64-byte aligned is best; dtype: see limn_plan_dtype).
- *  Inputs and parameters without memory get their own from the plan.  Counts as a change. */
+/** Give a parameter, or an output from options.first_bound on, its memory (borrowed, 64-byte aligned is best; dtype: see limn_plan_dtype).  Inputs,
+ *  other outputs, and parameters under own_parameters lie in the plan's own.  Counts as a change.
+ *  @return LIMN_OK, also when nothing in the plan depends on node; LIMN_BAD_ARGUMENT: memory of another type, or of a node that has its own */
 limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, void *data);
-/** Memory of an input, parameter or output.  Whoever asks for an input's is taken to fill it: it counts as set; later values are told by limn_plan_touch(). */
+/** Memory of an input, parameter or output, the plan's; NULL while it has none.  Whoever asks for an input's is taken to fill it: it counts as set; later values
+ *  are told by limn_plan_touch(). */
 void *limn_plan_data(limn_plan *plan, limn_node *node);
 limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node);
 /** Say that the value of an input or parameter changed. */
@@ -270,7 +272,8 @@ void limn_plan_touch(limn_plan *plan, limn_node *node);
 /** Run what depends on what changed.  The first run allocates; later ones allocate nothing.
  *  @return LIMN_BAD_ARGUMENT naming the first input or parameter that was never set */
 limn_status limn_plan_run(limn_plan *plan);
-/** Copy values, converting: whole tensors.  Setting a parameter of a plan with own_parameters packs it at once. */
+/** Copy values, converting: whole tensors.  Setting a parameter of a plan with own_parameters packs it at once; setting what nothing depends on does nothing.
+ *  @return LIMN_BAD_ARGUMENT naming a node without memory or, for get, without a value; LIMN_NO_MEMORY */
 limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, const void *data);
 limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void *data);
 

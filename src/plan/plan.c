@@ -201,8 +201,8 @@ limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void 
 {
     int t = find_tensor(plan, node);
     void *from = t < 0 ? NULL : data_of(plan, t);
-    bool computed = t >= 0 && plan->tensors[t].node->op > LIMN_OP_PARAMETER;
-    if (!from || (computed && !plan->ran)) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value yet, or is not an output", limn_node_name(node));
+    bool computed = t >= 0 && plan->tensors[t].node->op > LIMN_OP_PARAMETER, known = t >= 0 && (plan->tensors[t].place == LIMN_PLACE_BOUND || plan->tensors[t].given);
+    if (!from || !(computed ? plan->ran : known)) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value yet, or is not an output", limn_node_name(node));
     limn_convert(from, plan->tensors[t].view.dtype, data, to, (size_t)limn_node_count(node));
     return LIMN_OK;
 }
