@@ -103,15 +103,48 @@ static limn_node *moved(dag *d, limn_node *a)
     }
 }
 
+/* Over pixels.  Weights of each sample may be x itself. */
+static limn_node *norm_of(dag *d, limn_node *a)
+{
+    int64_t cols = limn_shape_cols(&a->shape);
+    limn_activation activation = (limn_activation)draw(d, LIMN_N_ACTIVATIONS);
+    int groups = draw(d, 2) ? 1 : (int)cols, kind = (int)draw(d, 4);
+    char name[16];
+    snprintf(name, sizeof name, "pixels%d", d->g->n_parameters);
+    if (a->shape.rank < 2 || cols > 64) return limn_affine(a, 0.5, 0);
+    if (kind == 0 && a->shape.rank == 2) return limn_group_norm_modulated(d->g, NULL, a, groups, 1e-5, a, a, activation);
+    if (kind < 2 || d->g->n_parameters > 12) return limn_group_norm(d->g, NULL, a, groups, 1e-5, activation);
+    if (kind == 2) return limn_group_norm(d->g, name, a, groups, 1e-5, activation);
+    return limn_activate(limn_batch_norm(d->g, name, a, 1e-5), activation);
+}
+
+/* Of two channels */
+static limn_node *picture_of(dag *d, limn_node *a)
+{
+    int64_t n = limn_node_count(a);
+    char name[16];
+    snprintf(name, sizeof name, "conv%d", d->g->n_parameters);
+    if (n % 8) return limn_affine(a, 0.5, 0);
+    limn_node *x = limn_reshape(a, LIMN_SHAPE(1, 2, n / 4, 2));
+    switch (draw(d, 5)) {
+    case 0: return limn_max_pool(x, 2);
+    case 1: return limn_average_pool(x, 2);
+    case 2: return limn_resize(x, 3, n / 4, LIMN_BILINEAR);
+    default: return d->g->n_parameters > 12 ? limn_max_pool(x, 1) : limn_add(x, limn_activate(limn_conv(d->g, name, x, 2, 3), LIMN_RELU));
+    }
+}
+
 static void grow(dag *d, int n)
 {
     for (int i = 0; i < n && d->n_pool < MAX_POOL; i++) {
         limn_scope_push(d->g, "part.%d", 3 * i / n);
         limn_node *a = pick(d), *made;
-        switch (draw(d, 8)) {
+        switch (draw(d, 10)) {
         case 0: case 1: case 2: made = binary(d, a); break;
         case 3: case 4: made = unary(d, a); break;
         case 5: made = by_rows(d, a); break;
+        case 6: made = norm_of(d, a); break;
+        case 7: made = picture_of(d, a); break;
         default: made = moved(d, a); break;
         }
         limn_scope_pop(d->g);
@@ -125,6 +158,7 @@ static void dag_open(dag *d, limn_ctx *ctx, uint64_t seed, bool training)
 {
     static const int64_t sizes[][3] = {{2, 3, 8}, {2, 1, 8}, {2, 3, 1}, {1, 1, 8}};
     *d = (dag){.g = limn_graph_new(ctx), .seed = seed};
+    if (training) limn_graph_train(d->g);
     for (int i = 0; i < 6; i++) {
         char name[16];
         snprintf(name, sizeof name, "in%d", i);
