@@ -42,6 +42,8 @@ limn_ctx *cli_ctx_new(void);
 void cli_ctx_free(limn_ctx *ctx);
 /** What cli_ctx_new() does with these signals: also for a verb that did something else with the first one. */
 void cli_end_by(int signal_number);
+/** Have a signal handled so; one that was ignored from the start (nohup, a script's background) stays ignored. */
+void cli_handle(int signal_number, void (*handler)(int));
 
 /** Print "limn: sentence" and give the exit code of a status. */
 int cli_fail(limn_ctx *ctx, limn_status status);

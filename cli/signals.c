@@ -19,23 +19,26 @@ static void end(int number)
     raise(number);
 }
 
+void cli_handle(int number, void (*handler)(int))
+{
+    struct sigaction now, action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaction(number, &action, NULL);
+}
+
 void cli_end_by(int number)
 {
-    struct sigaction action = {.sa_handler = end, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(number, &action, NULL);
+    cli_handle(number, end);
 }
 
 limn_ctx *cli_ctx_new(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction now;
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return fprintf(stderr, "limn: out of memory\n"), NULL;
     main_thread = pthread_self();
     working = ctx;
-    for (int i = 0; i < 3; i++)
-        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) cli_end_by(numbers[i]); /* nohup stays */
+    for (int i = 0; i < 3; i++) cli_end_by(numbers[i]);
     return ctx;
 }
 

@@ -277,8 +277,8 @@ int cli_train(int argc, char **argv)
     if (!ctx) return 1;
     double pictures = (double)o->batch * o->accumulate;
     o->report = report, o->user = &pictures;
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
+    cli_handle(SIGINT, stop);
+    cli_handle(SIGTERM, stop);
     limn_ctx_set_log(ctx, tell, NULL);
     limn_ctx_set_progress(ctx, go_on, NULL);
     limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
