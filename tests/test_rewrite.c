@@ -854,6 +854,31 @@ static void fold_scale_changes_the_weights_once(void **state)
     fires("fold_scale", scale_changes_every_step, 0, LIMN_OP_MUL, 1);
 }
 
+/* Pixels of 100 around a running mean of 100.3, in bf16: scale and shift that were rounded to it would be off by 0.1. */
+static void a_batch_norm_that_runs_keeps_the_digits_of_its_statistics(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (int folded = 0; folded < 2; folded++) {
+        limn_graph *g = limn_graph_new(ctx);
+        limn_node *x = input(g, "x", LIMN_SHAPE(1, 2, 3, 1)), *y = folded ? limn_conv(g, "c", x, 1, 1) : x;
+        y = limn_batch_norm(g, "norm", y, 0);
+        limn_plan *plan;
+        limn_plan_options options = {.precision = LIMN_PRECISION_BF16};
+        assert_int_equal(limn_plan_new(g, 1, &y, &options, &plan), LIMN_OK);
+        float value[] = {1.1f, 0, 100.3f, 1.7f, 1, 0}, pixels[6] = {100, 100, 100, 100, 100, 100}; /* weight, bias, mean, variance; weight and bias of the convolution */
+        for (int i = 0; i < g->n_parameters; i++)
+            assert_int_equal(limn_plan_bind(plan, g->parameters[i], LIMN_F32, &value[folded ? (i + 4) % 6 : i]), LIMN_OK);
+        assert_int_equal(limn_plan_set(plan, x, LIMN_F32, pixels), LIMN_OK);
+        assert_int_equal(limn_plan_run(plan), LIMN_OK);
+        assert_int_equal(limn_plan_get(plan, y, LIMN_F32, pixels), LIMN_OK);
+        for (int i = 0; i < 6; i++) assert_true(fabs(pixels[i] + 0.25310) < (folded ? 0.02 : 0.002)); /* the folded weight is one number of bf16 */
+        limn_plan_free(plan);
+        limn_graph_free(g);
+    }
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -861,6 +886,7 @@ int main(void)
         cmocka_unit_test(conv_residual_joins_terms_of_one_shape),
         cmocka_unit_test(conv_upsampled_takes_nearest_times_two_only),
         cmocka_unit_test(fold_scale_changes_the_weights_once),
+        cmocka_unit_test(a_batch_norm_that_runs_keeps_the_digits_of_its_statistics),
         cmocka_unit_test(layer_norm_modulate_joins_norm_scale_and_shift),
         cmocka_unit_test(layer_norm_modulate_leaves_values_that_are_needed),
         cmocka_unit_test(layer_norm_modulate_leaves_other_forms),

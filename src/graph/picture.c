@@ -153,7 +153,7 @@ limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double
         follow(g, mean, var, x, moments);
         return weighted_norm(x, moments, w, b, attr);
     }
-    limn_node *scale = limn_div(w, limn_sqrt(limn_affine(var, 1, eps)));
+    limn_node *scale = limn_div(w, limn_sqrt(limn_affine(limn_widen(var), 1, eps))); /* wide, as what is made of it: bf16 would shift whole channels */
     return limn_add(limn_mul(x, scale), limn_sub(b, limn_mul(mean, scale)));
 }
 

@@ -168,7 +168,7 @@ static bool fold_scale(limn_rewriter *r, limn_node *add)
     column->attr.shape = column->shape;
     limn_node *scaled = limn_rewriter_insert(r, add, LIMN_OP_MUL, 2, (limn_node *[]){w, column}), *bias = shift;
     if (layer->attr.flags & LIMN_HAS_BIAS) {
-        limn_node *b = limn_rewriter_insert(r, add, LIMN_OP_MUL, 2, (limn_node *[]){layer->src[2], scale});
+        limn_node *b = limn_rewriter_insert(r, add, LIMN_OP_MUL, 2, (limn_node *[]){scale, layer->src[2]});
         bias = b ? limn_rewriter_insert(r, add, LIMN_OP_ADD, 2, (limn_node *[]){b, shift}) : NULL;
     }
     if (!scaled || !bias) return false;
