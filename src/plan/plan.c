@@ -153,7 +153,6 @@ void limn_plan_touch(limn_plan *plan, limn_node *node)
     int t = find_tensor(plan, node);
     if (t < 0) return;
     if (plan->tensors[t].phase < plan->changed) plan->changed = plan->tensors[t].phase;
-    if (plan->tensors[t].place == LIMN_PLACE_SLAB) plan->tensors[t].given = true;
 }
 
 /* A parameter that exists in the layouts of its kernels only: make those. */
@@ -193,6 +192,7 @@ limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, con
     void *to = data_of(plan, t);
     if (!to) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s is set before its memory is bound", limn_node_name(node));
     limn_convert(data, from, to, plan->tensors[t].view.dtype, (size_t)limn_node_count(node));
+    plan->tensors[t].given = true;
     limn_plan_touch(plan, node);
     return LIMN_OK;
 }
@@ -201,9 +201,10 @@ limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void 
 {
     int t = find_tensor(plan, node);
     void *from = t < 0 ? NULL : data_of(plan, t);
-    bool computed = t >= 0 && plan->tensors[t].node->op > LIMN_OP_PARAMETER, known = t >= 0 && (plan->tensors[t].place == LIMN_PLACE_BOUND || plan->tensors[t].given);
-    if (!from || !(computed ? plan->ran : known)) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value yet, or is not an output", limn_node_name(node));
-    limn_convert(from, plan->tensors[t].view.dtype, data, to, (size_t)limn_node_count(node));
+    const limn_tensor *tensor = from ? &plan->tensors[t] : NULL;
+    if (!tensor || !(tensor->node->op > LIMN_OP_PARAMETER ? plan->ran : tensor->given || tensor->place == LIMN_PLACE_BOUND))
+        return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no value yet, or is not an output", limn_node_name(node));
+    limn_convert(from, tensor->view.dtype, data, to, (size_t)limn_node_count(node));
     return LIMN_OK;
 }
 
@@ -217,8 +218,8 @@ static limn_status connect(limn_plan *plan)
         limn_tensor *tensor = &plan->tensors[i];
         bool leaf = tensor->node->op == LIMN_OP_INPUT || tensor->node->op == LIMN_OP_PARAMETER;
         if (leaf && tensor->place != LIMN_PLACE_BOUND && !tensor->given)
-            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s %s has no value: set it before the run", tensor->node->op == LIMN_OP_INPUT ? "input" : "parameter",
-                             limn_node_name(tensor->node));
+            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s %s has no value: set it before the run",
+                             tensor->node->op == LIMN_OP_INPUT ? "input" : "parameter", limn_node_name(tensor->node));
         if (tensor->place == LIMN_PLACE_BOUND && !tensor->view.data)
             return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it before the run", limn_node_name(tensor->node));
     }
