@@ -43,7 +43,8 @@ typedef enum limn_op {
     LIMN_OP_CROSS_ENTROPY,      /* (logits [N,C], target [N]) -> [N] */
     LIMN_OP_CROSS_ENTROPY_GRAD, /* (logits, target, dloss [N]) -> dlogits */
     LIMN_OP_ATTENTION,          /* (q, k, v) | (qkv) | (q, kv): attr.packed; then bias [n,h,Tq,Tk]?: see attr.flags; attr.heads, attr.causal */
-    LIMN_OP_ATTENTION_GRAD,     /* (q, k, v, bias?, out, dout) -> flat dq, dk, dv | (qkv, bias?, out, dout) -> dqkv | (q, kv, bias?, out, dout) -> flat dq, dkv */
+    LIMN_OP_ATTENTION_GRAD,     /* (q, k, v, bias?, out, dout) -> flat dq, dk, dv | (qkv, bias?, out, dout) -> dqkv |
+                                 * (q, kv, bias?, out, dout) -> flat dq, dkv */
     LIMN_OP_ATTENTION_GRAD_BIAS, /* the same sources -> dbias, summed over the samples that share it; WIDE */
     LIMN_OP_GATHER,             /* (table [V,..], ids) */
     LIMN_OP_GATHER_GRAD,        /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
@@ -71,8 +72,8 @@ enum {
     LIMN_HAS_WEIGHT = 8,                                          /* norms: w (and for LAYER_NORM, GROUP_NORM b) */
     LIMN_COS_FIRST = 16,
     LIMN_DETACHED = 32,                                           /* VIEW: no gradient passes */
-    LIMN_UPSAMPLED = 128,                                         /* CONV: of x enlarged to 2 x 2 equal pixels; 3 x 3, a zero around, stride 1 */
     LIMN_OVER_BATCH = 64,                                         /* MOMENTS, GROUP_NORM: over the batch as well, [2, groups] (batch norm) */
+    LIMN_UPSAMPLED = 128,                                         /* CONV: of x enlarged to 2 x 2 equal pixels; 3 x 3, a zero around, stride 1 */
 };
 
 /* CHAIN: registers r[0..n_src-1] hold the sources (broadcast to the shape of the node); instruction i writes r[n_src + i];

@@ -43,7 +43,8 @@ static limn_item *enter(limn_outline *o, limn_item *current, const limn_scope *s
     while (current->scope != scope && !o->failed) {
         const limn_scope *next = scope;
         while (next->parent != current->scope) next = next->parent;
-        current = add_item(o, current, (limn_item){.scope = next, .name = next->name, .note = next->note ? next->note : "", .from = "", .begin = node, .end = node});
+        current = add_item(o, current, (limn_item){.scope = next, .name = next->name, .note = next->note ? next->note : "", .from = "",
+                                                   .begin = node, .end = node});
     }
     return current;
 }
@@ -117,7 +118,8 @@ static void finish(const limn_outline *o, limn_item *item)
     find_result(o, item);
     for (limn_item *i = item->first; i; i = i->next) finish(o, i);
     limn_item *only = item->first;
-    if (item == o->root || !only || only != item->last || only->scope || item->note[0] || item->continued || strcmp(only->name, limn_op_name(only->node->op)) != 0) return;
+    if (item == o->root || !only || only != item->last || only->scope || item->note[0] || item->continued) return;
+    if (strcmp(only->name, limn_op_name(only->node->op)) != 0) return;
     item->note = only->note;
     item->from = only->from;
     item->first = item->last = NULL;

@@ -229,7 +229,8 @@ static void label_attention(limn_outline *o, limn_item *line)
 {
     const limn_node *node = line->node, *q = node->src[0];
     line->name = "attention";
-    line->note = say(o, "%d heads of %lld%s", node->attr.heads, (long long)limn_shape_cols(&node->shape) / node->attr.heads, node->attr.causal ? ", causal" : "");
+    line->note = say(o, "%d heads of %lld%s", node->attr.heads, (long long)limn_shape_cols(&node->shape) / node->attr.heads,
+                     node->attr.causal ? ", causal" : "");
     if (node->attr.flags & LIMN_HAS_BIAS) line->note = say(o, "%s, scores + bias", line->note);
     bool together = q->op == LIMN_OP_CONCAT && q->n_src == 2 && q->attr.axis == 1;
     if (together) line->note = say(o, "%s, %lld + %lld tokens", line->note, (long long)q->src[0]->shape.dim[1], (long long)q->src[1]->shape.dim[1]);
@@ -244,7 +245,9 @@ static void label_add(limn_outline *o, limn_item *line)
     else if (is_gated(node)) line->note = "residual, gated";
     else if (b->op == LIMN_OP_PARAMETER) {
         line->name = own_name(o, line, b);
-        line->note = b->init.kind == LIMN_INIT_SINCOS_2D ? "added: sines and cosines of row and column" : b->init.frozen ? "added: a fixed table" : "added: a learned table";
+        line->note = b->init.kind == LIMN_INIT_SINCOS_2D ? "added: sines and cosines of row and column"
+                     : b->init.frozen                    ? "added: a fixed table"
+                                                         : "added: a learned table";
     } else if (limn_shape_equal(&a->shape, &b->shape) && (computed_from(o, b, a) || computed_from(o, a, b))) line->note = "residual";
     else {
         const limn_node *added = smaller(b, a) || !smaller(a, b) ? b : a;

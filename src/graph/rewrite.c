@@ -5,11 +5,11 @@
  *   group_norm_activation   act(n(x) w + b)                       -> group norm with activation        also before gradients
  *   linear_activation       act(x W^T + b)                        -> linear with activation
  *   linear_gated_residual   r + gate (x W^T + b), r + x W^T + b   -> linear with gate and residual
- *   fold_scale                   (x * W + b) scale + shift, constant    -> x * (W scale) + (b scale + shift): batch norm of a network that runs
- *   conv_upsampled               nearest x 2, then a 3 x 3 convolution  -> four 2 x 2 convolutions of the small picture
- *   conv_residual, conv_activation  act(x * W + b + r)                  -> convolution with residual and activation
  *   qkv_as_one_product      three products of one x, one attention -> one product with stacked weights
  *   hoist_gather            f(table[i])                           -> f(table)[i], so that f runs once per prompt
+ *   fold_scale              (x * W + b) scale + shift, constant   -> x * (W scale) + (b scale + shift): batch norm of a network that runs
+ *   conv_upsampled          nearest x 2, then a 3 x 3 convolution -> four 2 x 2 convolutions of the small picture
+ *   conv_residual, _activation  act(x * W + b + r)                -> convolution with residual and activation
  *   elementwise_chain       a run of elementwise nodes            -> one pass over cache-sized blocks */
 #include "graph/rewrite.h"
 

@@ -1,6 +1,6 @@
 /* memory.c: from lifetimes to byte offsets in one slab.  A result takes the bytes of a source that dies with it where the kernel
- * allows that.  Then largest tensors first, each at the lowest offset where no tensor that
- * lives at the same time lies (greedy by size, Pisarchyk & Lee 2020).  The sum is known before anything is allocated. */
+ * allows that.  Then largest tensors first, each at the lowest offset where no tensor that lives at the same time lies (greedy by size,
+ * Pisarchyk & Lee 2020).  The sum is known before anything is allocated. */
 #include "plan/plan.h"
 
 #include <limits.h>

@@ -22,8 +22,8 @@ char *limn_plan_text(const limn_plan *plan)
         char shape[128];
         limn_text_printf(&text, "%-7s %-38s %-20s %-5s %-20s %s%s%s%s%s\n", phases[step->phase], t->node->scope->path,
                          step->is_pack ? "pack" : limn_op_name(step->call.op), limn_dtype_name(t->view.dtype),
-                         limn_shape_text(&t->view.shape, shape), step->kernel->name, is_again(t->node) ? ", again" : "", step->refusals[0] ? "  (" : "", step->refusals,
-                         step->refusals[0] ? ")" : "");
+                         limn_shape_text(&t->view.shape, shape), step->kernel->name, is_again(t->node) ? ", again" : "",
+                         step->refusals[0] ? "  (" : "", step->refusals, step->refusals[0] ? ")" : "");
     }
     limn_plan_size size = limn_plan_sizes(plan);
     limn_text_printf(&text, "%d steps, %.3f GFLOP; activations %.2f MB, scratch %.2f MB, packed weights %.2f MB, weights %.2f MB\n",

@@ -125,4 +125,5 @@ static void run_amx(const limn_call *c)
 const limn_kernel limn_cpu_attention_amx = {.name = "attention.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
 const limn_kernel limn_cpu_attention_grad_amx = {.name = "attention_grad.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
 const limn_kernel limn_cpu_attention_pairs = {.name = "attention.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};
-const limn_kernel limn_cpu_attention_grad_pairs = {.name = "attention_grad.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};
+const limn_kernel limn_cpu_attention_grad_pairs = {
+    .name = "attention_grad.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};

@@ -32,4 +32,5 @@ static void end(void)
     tile_release(NULL);
 }
 
-const limn_tiles limn_amx_pairs = {.rows = AMX_SIDE, .width = AMX_SIDE, .steps = AMX_STEPS, .multiply = multiply, .lay = lay, .turn = turn_strip, .begin = begin, .end = end};
+const limn_tiles limn_amx_pairs = {.rows = AMX_SIDE, .width = AMX_SIDE, .steps = AMX_STEPS, .multiply = multiply, .lay = lay, .turn = turn_strip,
+                                   .begin = begin, .end = end};

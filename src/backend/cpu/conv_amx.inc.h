@@ -26,8 +26,8 @@ static void multiply_rest(const limn_tiles *rest, float *c, int64_t c_row, const
 {
     for (int64_t u = 0; u < runs; u++)
         for (int r = 0; r < rows; r += rest->rows)
-            rest->multiply(c + r * c_row, c_row, a + r * a_row + u * a_run, a_row, 1, 0, b + u * b_run, n, 1, rows - r < rest->rows ? rows - r : rest->rows, cols,
-                           add || u > 0);
+            rest->multiply(c + r * c_row, c_row, a + r * a_row + u * a_run, a_row, 1, 0, b + u * b_run, n, 1,
+                           rows - r < rest->rows ? rows - r : rest->rows, cols, add || u > 0);
 }
 
 /* C [32][32] (+)= A B of `whole` words a run */

@@ -7,8 +7,8 @@
  *
  * A transposed convolution with stride s is s x s convolutions of stride 1, one for each place (row, column) of a pixel modulo s, with those
  * elements of the window that meet it; their results interleave.  So do the four 2 x 2 convolutions of an enlarged picture (LIMN_UPSAMPLED): row
- * 2 m + r of it sees small rows m - 1 + r and m + r, with the sums of those window rows that fall on each.  Bias, residual and activation are applied while the rows are in the cache.
- * Each sum runs over blocks of terms in order: the thread count plays no part. */
+ * 2 m + r of it sees small rows m - 1 + r and m + r, with the sums of those window rows that fall on each.  Bias, residual and activation are
+ * applied while the rows are in the cache.  Each sum runs over blocks of terms in order: the thread count plays no part. */
 #include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/window.h"
@@ -17,7 +17,6 @@
 
 /* Words of a sum at a time: floats (longer sums lose digits), pairs; pixels that a thread takes at a time, and their tiles. */
 enum { BLOCK = 256, PAIR_BLOCK = 768, PIXELS = 128, MOST_TILES = PIXELS / LIMN_TILE_ROWS };
-
 
 /* One convolution: all of CONV, or one of the s x s of CONV_TRANSPOSE. */
 typedef struct phase {

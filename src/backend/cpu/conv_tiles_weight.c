@@ -219,7 +219,8 @@ static void publish(const work *k, const float *tiles, int64_t i, int64_t j, flo
 static void run_block(const work *k, int64_t p, int64_t end, int64_t x, int64_t dy, float *room, float *sums, float *dw)
 {
     int64_t last_x = x + k->x.own < k->x.units ? x + k->x.own : k->x.units, last_dy = dy + k->dy.own < k->dy.units ? dy + k->dy.own : k->dy.units;
-    int64_t n = parts_of(end - p, k->together), steps = limn_round_up(n, k->tiles->steps), of_x = unit_floats(k, &k->x), of_dy = unit_floats(k, &k->dy), of_tiles = k->taps * tile_floats(k);
+    int64_t n = parts_of(end - p, k->together), steps = limn_round_up(n, k->tiles->steps);
+    int64_t of_x = unit_floats(k, &k->x), of_dy = unit_floats(k, &k->dy), of_tiles = k->taps * tile_floats(k);
     float *laid_dy = room + k->taps * of_x;
     for (int64_t j = dy; j < last_dy; j++) {
         lay_dy(k, p, end, j, laid_dy + (j - dy) * of_dy);
@@ -270,4 +271,5 @@ static const char *refuse_amx(const limn_call *c)
 }
 
 const limn_kernel limn_cpu_conv_tiles_weight = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run};
-const limn_kernel limn_cpu_conv_amx_weight = {.name = "amx", .refuse = refuse_amx, .prepare = limn_amx_prepare_pairs, .scratch_bytes = scratch_bytes, .run = run};
+const limn_kernel limn_cpu_conv_amx_weight = {
+    .name = "amx", .refuse = refuse_amx, .prepare = limn_amx_prepare_pairs, .scratch_bytes = scratch_bytes, .run = run};

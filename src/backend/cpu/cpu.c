@@ -13,8 +13,10 @@ void limn_cpu_convert(const void *src, limn_dtype from, void *dst, limn_dtype to
 {
     enum { PART = 16384 };
 #pragma omp parallel for schedule(static) num_threads(n_threads)
-    for (int64_t at = 0; at < n; at += PART)
-        limn_convert((const char *)src + (size_t)at * limn_dtype_bytes(from), from, (char *)dst + (size_t)at * limn_dtype_bytes(to), to, (size_t)(n - at < PART ? n - at : PART));
+    for (int64_t at = 0; at < n; at += PART) {
+        const char *a = (const char *)src + (size_t)at * limn_dtype_bytes(from);
+        limn_convert(a, from, (char *)dst + (size_t)at * limn_dtype_bytes(to), to, (size_t)(n - at < PART ? n - at : PART));
+    }
 }
 
 const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t begin, int64_t n, float *buffer)

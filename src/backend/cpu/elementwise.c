@@ -208,7 +208,8 @@ static void sum_narrow(const limn_call *c, sum_sizes s)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n > 1)
     for (int64_t i = 0; i < n; i++) {
         int64_t begin = i % chunks * chunk, m = s.mid - begin < chunk ? s.mid - begin : chunk;
-        sum_chunk(rows, (const char *)x->data + (size_t)((i / chunks * s.mid + begin) * s.inner) * limn_dtype_bytes(x->dtype), x->dtype, m, s.inner, partial + i * s.inner);
+        const char *from = (const char *)x->data + (size_t)((i / chunks * s.mid + begin) * s.inner) * limn_dtype_bytes(x->dtype);
+        sum_chunk(rows, from, x->dtype, m, s.inner, partial + i * s.inner);
     }
     for (int64_t o = 0; o < s.outer; o++)
         for (int64_t j = 0; j < s.inner; j++) {

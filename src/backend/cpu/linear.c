@@ -98,8 +98,7 @@ static size_t converted_bias_bytes(const limn_call *c)
 
 static size_t scratch_bytes(const limn_call *c)
 {
-    return aligned(limn_product_scratch_bytes(c->state)) + converted_bytes(c, 0) + (c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted_bytes(c, 1) : 0) +
-           converted_bias_bytes(c);
+    return aligned(limn_product_scratch_bytes(c->state)) + converted_bytes(c, 0) + converted_bytes(c, 1) + converted_bias_bytes(c);
 }
 
 static const void *converted(const limn_call *c, int i, char **scratch)

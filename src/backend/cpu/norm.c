@@ -62,7 +62,6 @@ static size_t scratch_rows(const limn_call *c)
     return (size_t)c->n_threads * 5 * (size_t)limn_shape_cols(&c->src[0].shape) * sizeof(float);
 }
 
-
 static float *thread_scratch(const limn_call *c)
 {
     return (float *)c->scratch + (size_t)omp_get_thread_num() * 5 * (size_t)limn_shape_cols(&c->src[0].shape);

@@ -176,7 +176,8 @@ limn_status limn_product_new(limn_ctx *ctx, const limn_product_options *options,
         return LIMN_OK;
     }
     limn_product_free(p);
-    return limn_fail(ctx, LIMN_UNSUPPORTED, "oneDNN has no product for %lld x %lld x %lld", (long long)options->m, (long long)options->n, (long long)options->k);
+    return limn_fail(ctx, LIMN_UNSUPPORTED, "oneDNN has no product for %lld x %lld x %lld", (long long)options->m, (long long)options->n,
+                     (long long)options->k);
 }
 
 void limn_product_free(limn_product *p)

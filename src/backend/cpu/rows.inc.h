@@ -195,8 +195,8 @@ static inline __attribute__((always_inline)) float number(const bool half, const
     default: BY_TYPE(f, LIMN_IDENTITY, __VA_ARGS__); break; \
     }
 
-static inline __attribute__((always_inline)) void deviations_of(const bool half, float *restrict sum, float *restrict square, const void *x, const float *origin,
-                                                                int64_t n)
+static inline __attribute__((always_inline)) void deviations_of(const bool half, float *restrict sum, float *restrict square, const void *x,
+                                                                const float *origin, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         float d = number(half, x, i) - origin[i];

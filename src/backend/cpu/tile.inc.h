@@ -75,7 +75,8 @@ static void narrow_pair_tile(float *c, int64_t c_row, const float *a, int64_t a_
 
 /* ---- operands of tiles: words [n][width] from rows of memory, `row` elements from step to step; columns past `cols` are zeros ---------------- */
 
-static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to, const int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
+static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to, const int64_t width, const void *a, const void *b, int64_t row,
+                                                            int64_t n, int64_t cols)
 {
     for (int64_t i = 0; i < n; i++, to += width) {
         const word *f = (const word *)a + i * row;
@@ -86,7 +87,8 @@ static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to
 }
 
 /* The widths of tiles as constants: then a row is a few vectors and no loop. */
-static inline __attribute__((always_inline)) void lay_some(bool pairs, word *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
+static inline __attribute__((always_inline)) void lay_some(bool pairs, word *to, int64_t width, const void *a, const void *b, int64_t row,
+                                                           int64_t n, int64_t cols)
 {
     if (width == 2 * V && cols == width) lay_words(pairs, to, 2 * V, a, b, row, n, 2 * V);
     else if (width == V && cols == width) lay_words(pairs, to, V, a, b, row, n, V);

@@ -182,5 +182,6 @@ static void run_weight(const limn_call *c)
     }
 }
 
-const limn_kernel limn_cpu_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_rows, .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run_rows};
+const limn_kernel limn_cpu_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_rows, .packed_bytes = packed_bytes, .pack = pack,
+                                    .pack_src = 1, .run = run_rows};
 const limn_kernel limn_cpu_tiles_grad_weight = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_weight, .run = run_weight};

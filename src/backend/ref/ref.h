@@ -5,8 +5,6 @@
 #include "backend/backend.h"
 #include "backend/line.h"
 
-typedef void (*limn_ref_run)(const limn_call *call);
-
 void limn_ref_shape(const limn_call *call);
 size_t limn_ref_sum_to_scratch(const limn_call *call);
 void limn_ref_sum_to(const limn_call *call);

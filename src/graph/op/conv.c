@@ -41,8 +41,9 @@ static const char *shape_conv(limn_node *node, char *text, size_t text_bytes)
         return text;
     }
     node->shape = LIMN_SHAPE(x->dim[0], size[0], size[1], w->dim[0]);
-    if (node->attr.flags & LIMN_HAS_RESIDUAL && !limn_shape_equal(&node->src[node->n_src - 1]->shape, &node->shape)) {
-        snprintf(text, text_bytes, "residual %s where the result is %s", limn_shape_text(&node->src[node->n_src - 1]->shape, a), limn_shape_text(&node->shape, b));
+    const limn_shape *residual = &node->src[node->n_src - 1]->shape;
+    if (node->attr.flags & LIMN_HAS_RESIDUAL && !limn_shape_equal(residual, &node->shape)) {
+        snprintf(text, text_bytes, "residual %s where the result is %s", limn_shape_text(residual, a), limn_shape_text(&node->shape, b));
         return text;
     }
     return bad_bias(node, w->dim[0], text, text_bytes);

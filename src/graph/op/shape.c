@@ -110,11 +110,12 @@ static const char *shape_pad(limn_node *node, char *text, size_t text_bytes)
 {
     limn_shape x = node->src[0]->shape;
     int axis = node->attr.axis;
-    if (axis < 0 || axis >= x.rank || node->attr.begin < 0 || node->attr.shape.dim[0] < 0 || node->attr.begin > LIMN_MAX_COUNT || node->attr.shape.dim[0] > LIMN_MAX_COUNT) {
+    int64_t before = node->attr.begin, after = node->attr.shape.dim[0];
+    if (axis < 0 || axis >= x.rank || before < 0 || after < 0 || before > LIMN_MAX_COUNT || after > LIMN_MAX_COUNT) {
         snprintf(text, text_bytes, "axis %d is not one of %d, or a padding is negative or endless", axis, x.rank);
         return text;
     }
-    x.dim[axis] += node->attr.begin + node->attr.shape.dim[0];
+    x.dim[axis] += before + after;
     node->shape = x;
     return NULL;
 }
