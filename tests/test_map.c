@@ -464,6 +464,27 @@ static void refusals_name_the_tensor(void **state)
     close_native(&t);
 }
 
+/* Numbers of tensors without elements, which may be of any size: nothing is multiplied before its range was checked (UBSan sees it). */
+static void sizes_beyond_all_ranges_are_refused(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    file f = {.n = 0};
+    limn_weight_file *st;
+    limn_settings found;
+    add(&f, "", "blocks.0.adaLN_modulation.1.weight", LIMN_SHAPE(6, 0));
+    add(&f, "", "y_embedder.embedding_table.weight", LIMN_SHAPE(2, 0));
+    add(&f, "", "x_embedder.proj.weight", LIMN_SHAPE(384, 4, (int64_t)1 << 31, 0));
+    add(&f, "", "final_layer.linear.weight", LIMN_SHAPE((int64_t)1 << 40, 0));
+    write_file(&f, ctx, NULL);
+    assert_int_equal(limn_weight_file_open(ctx, f.path, &st), LIMN_OK);
+    assert_int_equal(limn_weights_settings(ctx, f.path, st, &found), LIMN_BAD_FILE);
+    assert_non_null(strstr(limn_error_text(ctx), "patch must be 1 to 64, found \"2147483648\""));
+    limn_weight_file_close(st);
+    remove_file(&f);
+    limn_ctx_free(ctx);
+}
+
 static void other_files_are_told_apart(void **state)
 {
     (void)state;
@@ -524,6 +545,7 @@ int main(void)
         cmocka_unit_test(stable_diffusion_under_the_names_of_compvis), cmocka_unit_test(a_checkpoint_holds_several_networks),
         cmocka_unit_test(positions_are_cut_from_the_middle),
         cmocka_unit_test(refusals_name_the_tensor),
+        cmocka_unit_test(sizes_beyond_all_ranges_are_refused),
         cmocka_unit_test(other_files_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

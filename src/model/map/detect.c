@@ -30,7 +30,7 @@ static int64_t image_numbers(limn_numbers *q, const char *patches, const char *l
     if (q->status == LIMN_OK && out != p * p * channels && (out != 2 * p * p * channels || strcmp(q->map->settings.family->name, "dit")))
         q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" has %lld rows, expected %lld for patches of %lld and %lld channels", q->file,
                               q->map->prefix, last, (long long)out, (long long)(p * p * channels), (long long)p, (long long)channels);
-    if (!strcmp(q->map->settings.family->name, "dit")) limn_numbers_set(q, "learn_sigma", channels && out == 2 * p * p * channels);
+    if (q->status == LIMN_OK && !strcmp(q->map->settings.family->name, "dit")) limn_numbers_set(q, "learn_sigma", out == 2 * p * p * channels);
     limn_numbers_choose(q, "conditioning=modulated");
     limn_numbers_choose(q, "norm=pre");
     return width;
