@@ -299,6 +299,7 @@ const check_case check_cases[] = {
     CASE(CONV_TRANSPOSE, "windows of 4 x 4 that overlap", SRC(S(2, 4, 4, 4), S(4, 3, 4, 4)), CONV(2, 1, 1, 1, 1), .attr.shape = S(8, 8)),
     CASE(CONV_TRANSPOSE, "zeros below and right only", SRC(S(2, 4, 3, 3), S(3, 4, 3, 3)), CONV(2, 0, 0, 1, 1), .attr.shape = S(8, 6)),
     CASE(CONV_TRANSPOSE, "pixels that no window meets get the bias", SRC(S(1, 2, 3, 3), S(3, 2, 2, 2), S(2)), CONV(3, 0, 0, 0, 0), .attr.flags = LIMN_HAS_BIAS, .attr.shape = S(7, 9)),
+    CASE(CONV_TRANSPOSE, "one pixel, whose stride squared is beyond 32 bits", SRC(S(1, 1, 1, 2), S(2, 3, 2, 2)), CONV(65536, 0, 0, 0, 0), .attr.shape = S(2, 2)),
     CASE(CONV_TRANSPOSE, "windows of 1 x 1", SRC(S(2, 5, 7, 34), S(34, 40, 1, 1)), CONV(1, 0, 0, 0, 0), .attr.shape = S(5, 7)),
     CASE(CONV_TRANSPOSE, "2 x 2 windows side by side, by threads", SRC(S(2, 17, 13, 40), S(40, 34, 2, 2), S(34)), CONV(2, 0, 0, 0, 0), .attr.flags = LIMN_HAS_BIAS, .attr.shape = S(34, 26)),
     CASE(CONV_TRANSPOSE, "by threads", SRC(S(2, 17, 19, 70), S(70, 65, 3, 3)), CONV(1, 1, 1, 1, 1), .attr.shape = S(17, 19)),

@@ -43,14 +43,20 @@ limn_node *limn_conv(limn_graph *g, const char *name, limn_node *x, int64_t n, i
     return limn_conv_with(g, name, x, n, kernel, (limn_conv_options){0});
 }
 
+/* (n - 1) stride + kernel - pads, or none where that is beyond all tensors */
+static int64_t grown(int64_t n, int kernel, int stride, const int *pad)
+{
+    int64_t y;
+    return __builtin_mul_overflow(n - 1, stride, &y) || y > LIMN_MAX_COUNT ? 0 : y + kernel - pad[0] - pad[2];
+}
+
 limn_node *limn_conv_transpose(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel, limn_conv_options options)
 {
     if (x->op == LIMN_OP_ERROR) return x;
     if (x->shape.rank != 4) return limn_node_error(g, LIMN_OP_CONV_TRANSPOSE, "%s takes [B,H,W,C], not %d dimensions", name, x->shape.rank);
     int64_t c = x->shape.dim[3];
     limn_attr attr = attr_of(kernel, &options, false);
-    attr.shape = LIMN_SHAPE((x->shape.dim[1] - 1) * attr.stride + kernel - attr.pad[0] - attr.pad[2],
-                            (x->shape.dim[2] - 1) * attr.stride + kernel - attr.pad[1] - attr.pad[3]);
+    attr.shape = LIMN_SHAPE(grown(x->shape.dim[1], kernel, attr.stride, attr.pad), grown(x->shape.dim[2], kernel, attr.stride, attr.pad + 1));
     limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(c, n, kernel, kernel), options.weight_init ? *options.weight_init : xavier(c, n, kernel));
     if (options.no_bias) return limn_node_2(LIMN_OP_CONV_TRANSPOSE, x, w, &attr);
     return limn_node_3(LIMN_OP_CONV_TRANSPOSE, x, w, limn_parameter_of(g, name, "bias", LIMN_SHAPE(n), zero), &attr);
@@ -182,8 +188,8 @@ limn_node *limn_pixel_shuffle(limn_node *x, int n)
     const int64_t *d = x->shape.dim;
     if (x->shape.rank != 4 || n < 1 || n > d[3] || d[3] % ((int64_t)n * n))
         return limn_node_error(x->graph, LIMN_OP_PERMUTE, "channels do not split into blocks of %d x %d pixels", n, n);
-    limn_node *blocks = limn_permute(limn_reshape(x, LIMN_SHAPE(d[0], d[1], d[2], d[3] / (n * n), n, n)), 6, (int[]){0, 1, 4, 2, 5, 3});
-    return limn_reshape(blocks, LIMN_SHAPE(d[0], d[1] * n, d[2] * n, d[3] / (n * n)));
+    limn_node *blocks = limn_permute(limn_reshape(x, LIMN_SHAPE(d[0], d[1], d[2], d[3] / n / n, n, n)), 6, (int[]){0, 1, 4, 2, 5, 3});
+    return limn_reshape(blocks, LIMN_SHAPE(d[0], d[1] * n, d[2] * n, d[3] / n / n));
 }
 
 limn_node *limn_window_partition(limn_node *x, int size)
@@ -191,7 +197,7 @@ limn_node *limn_window_partition(limn_node *x, int size)
     if (!splits(x, size, "windows")) return x->graph->error;
     const int64_t *d = x->shape.dim;
     limn_node *rows = limn_reshape(x, LIMN_SHAPE(d[0], d[1] / size, size, d[2] / size, size, d[3]));
-    return limn_reshape(limn_permute(rows, 6, (int[]){0, 1, 3, 2, 4, 5}), LIMN_SHAPE(d[0] * (d[1] / size) * (d[2] / size), size * size, d[3]));
+    return limn_reshape(limn_permute(rows, 6, (int[]){0, 1, 3, 2, 4, 5}), LIMN_SHAPE(d[0] * (d[1] / size) * (d[2] / size), (int64_t)size * size, d[3]));
 }
 
 limn_node *limn_window_merge(limn_node *windows, int64_t h, int64_t w)

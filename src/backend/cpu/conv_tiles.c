@@ -71,6 +71,13 @@ static bool upsampled(const limn_call *c)
     return c->attr->flags & LIMN_UPSAMPLED;
 }
 
+/* A phase for each place modulo the stride: of large ones most would be empty. */
+static const char *refuse(const limn_call *c)
+{
+    const char *why = limn_cpu_refuse_types(c);
+    return why ? why : transposed(c) && c->attr->stride > 64 ? "transposed with a stride of more than 64" : NULL;
+}
+
 static int n_phases(const limn_call *c)
 {
     return upsampled(c) ? 4 : transposed(c) ? c->attr->stride * c->attr->stride : 1;
@@ -351,12 +358,12 @@ static void run(const limn_call *c)
 
 static const char *refuse_amx(const limn_call *c)
 {
-    const char *why = limn_cpu_refuse_types(c);
+    const char *why = refuse(c);
     if (!why && !in_pairs(c)) why = c->src[0].dtype == LIMN_F32 ? "sources are f32" : "the number of channels is odd";
     return why ? why : limn_amx_refuse_pairs(c);
 }
 
-const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = limn_cpu_refuse_types, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes,
+const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes,
                                          .pack = pack, .pack_src = 1, .run = run};
 const limn_kernel limn_cpu_conv_amx = {.name = "amx", .refuse = refuse_amx, .prepare = limn_amx_prepare_pairs, .scratch_bytes = scratch_bytes,
                                        .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run};
