@@ -95,6 +95,7 @@ typedef struct bench {
     limn_plan *plan;
     limn_weights weights;
     float *state[4];       /* gradient, m, v, EMA */
+    float *running;        /* statistics of batch norms */
     uint8_t *decay;
     int64_t n_steps;
 } bench;
@@ -159,6 +160,19 @@ static limn_status open_forward(bench *b, int batch, limn_model_part part, limn_
     return status == LIMN_OK ? give_weights(b) : status;
 }
 
+static limn_status bind_running(bench *b)
+{
+    size_t n = 0, at = 0;
+    limn_status status = LIMN_OK;
+    limn_node **value = b->step.outputs + b->step.n;
+    for (int i = 0; i < b->step.n_running; i++) n += (size_t)limn_node_count(value[i]);
+    b->running = n ? limn_alloc_aligned(n * sizeof(float)) : NULL;
+    if (n && !b->running) return limn_fail_memory(b->ctx, n * sizeof(float), "running statistics");
+    for (int i = 0; i < b->step.n_running && status == LIMN_OK; at += (size_t)limn_node_count(value[i++]))
+        status = limn_plan_bind(b->plan, value[i], LIMN_F32, b->running + at);
+    return status;
+}
+
 /* Gradients lie in one flat buffer laid out as the weights, as in the trainer. */
 static limn_status open_train(bench *b, int batch, limn_precision precision)
 {
@@ -183,6 +197,7 @@ static limn_status open_train(bench *b, int batch, limn_precision precision)
         while (b->weights.node[p] != b->step.of[i]) p++;
         status = limn_plan_bind(b->plan, b->step.outputs[i], LIMN_F32, b->state[0] + b->weights.begin[p]);
     }
+    if (status == LIMN_OK) status = bind_running(b);
     return status == LIMN_OK ? bind_weights(b) : status;
 }
 
@@ -197,6 +212,7 @@ static limn_status run_once(bench *b)
     double norm = limn_gradient_norm(b->state[0], b->weights.count, limn_ctx_threads(b->ctx));
     limn_adamw_step(&adamw, ++b->n_steps, norm, b->weights.count, b->weights.value, b->state[0], b->state[1], b->state[2], b->state[3], b->decay,
                     limn_ctx_threads(b->ctx));
+    if (b->running) limn_weights_follow(&b->weights, b->g, b->running);
     return LIMN_OK;
 }
 
@@ -259,6 +275,7 @@ static int run_case(limn_ctx *ctx, const char *mode, const char *net, int batch,
     limn_plan_free(b.plan);
     limn_weights_free(&b.weights);
     for (int k = 0; k < 4; k++) limn_free_aligned(b.state[k]);
+    limn_free_aligned(b.running);
     free(b.decay);
     if (b.step.g) limn_step_graph_free(&b.step);
     else limn_graph_free(b.g);
