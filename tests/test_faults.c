@@ -288,6 +288,18 @@ static void a_signal_leaves_the_partial_file_of_another_process(void **state)
     assert_int_equal(n_files("faults"), 0);
 }
 
+/* A pipe under the name of the partial file is somebody's: it stays, and the sentence says that it is there. */
+static void what_is_no_file_is_not_written_over(void **state)
+{
+    (void)state;
+    fresh("faults");
+    assert_int_equal(mkfifo("faults/.x.safetensors.partial", 0600), 0);
+    assert_int_equal(save("faults/x.safetensors", 1), LIMN_IO);
+    assert_non_null(strstr(limn_error_text(ctx), strerror(EEXIST)));
+    assert_int_equal(n_files("faults"), 1);
+    assert_int_equal(unlink("faults/.x.safetensors.partial"), 0);
+}
+
 static int save_under_a_limit(void *user)
 {
     (void)user;
@@ -571,6 +583,7 @@ int main(void)
         cmocka_unit_test(a_process_killed_at_any_call_of_a_save_leaves_the_old_file_or_the_new),
         cmocka_unit_test(a_signal_at_any_call_of_a_save_leaves_no_partial_file),
         cmocka_unit_test(a_signal_leaves_the_partial_file_of_another_process),
+        cmocka_unit_test(what_is_no_file_is_not_written_over),
         cmocka_unit_test(a_limit_on_the_size_of_files_is_an_error_not_a_signal),
         cmocka_unit_test(a_folder_that_may_not_be_written_is_named),
         cmocka_unit_test(a_full_disk_keeps_the_old_file_and_no_part_of_the_new),

@@ -116,7 +116,7 @@ void limn_ctx_abandon(limn_ctx *ctx)
     struct stat ours;
     for (limn_writer *w = ctx->writing; w; w = w->next) {
         int fd = w->fd >= 0 ? w->fd : open(w->partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && same_file(fd, w->partial, &ours)) unlink(w->partial);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && same_file(fd, w->partial, &ours) && S_ISREG(ours.st_mode)) unlink(w->partial);
     }
 }
 
@@ -133,13 +133,14 @@ static limn_status open_partial(limn_writer *w)
             return w->status = limn_fail(w->ctx, LIMN_IO, "%s: another process is writing it", w->path);
         }
         bool same = same_file(w->fd, w->partial, &ours);
-        if (same && S_ISREG(ours.st_mode) && ftruncate(w->fd, 0) == 0) return LIMN_OK;
-        if (same) {
-            cannot(w, "create");
-            limn_file_discard(w);
-            return w->status;
-        }
+        bool file = same && S_ISREG(ours.st_mode);
+        if (file && ftruncate(w->fd, 0) == 0) return LIMN_OK;
+        if (same && !file) errno = EEXIST; /* a pipe or device, somebody else's */
+        if (same) cannot(w, "create");
+        if (file) unlink(w->partial);
         close(w->fd);
+        w->fd = -1;
+        if (same) return w->status;
     }
 }
 
