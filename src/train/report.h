@@ -55,12 +55,13 @@ void limn_report_notes(const limn_report *report, limn_text *out);
 json_t *limn_report_json(const limn_report *report);
 
 /** Picture | truth | prediction side by side, 4 white pixels between.  Classes above 0 lie over the picture in greens and blues. In the prediction errors are
- *  red (class 0 taken for another), orange (another taken for class 0) and yellow (other classes mixed up); what is ignored is grey.
+ *  red (class 0 taken for another), orange (another taken for class 0) and yellow (other classes mixed up); what is ignored is grey.  Where the panels
+ *  together would be larger than a picture may be, every second, third .. pixel of a side is drawn.
  *
  *  @param image       1 to 4 channels; its size is the size of the maps
  *  @param truth       [H,W], or NULL: picture | prediction, without errors
  *  @param out         RGB; on LIMN_OK the caller's (limn_image_free()), else empty
- *  @return LIMN_OK; LIMN_BAD_FILE (wider than pictures may be); LIMN_NO_MEMORY */
+ *  @return LIMN_OK; LIMN_NO_MEMORY */
 limn_status limn_report_picture(limn_ctx *ctx, const limn_image *image, const uint8_t *truth, const uint8_t *prediction, limn_image *out);
 
 #endif
