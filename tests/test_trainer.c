@@ -221,6 +221,28 @@ static void running_statistics_of_a_killed_run_resume_with_the_same_bits(void **
     limn_ctx_free(ctx);
 }
 
+/* Without --sample-every after the last step only. */
+static void what_is_held_out_is_scored_into_a_file(void **state)
+{
+    (void)state;
+    told t;
+    size_t n;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, "unet size=16 channels=1 classes=2 width=4 levels=2 convs=1", "run-held", &t);
+    noise_with_masks(ctx, "run-held-data");
+    o.data = "run-held-data", o.batch = 1, o.steps = 2, o.masks.hold_out = "3";
+    expect(ctx, &o, LIMN_OK);
+    o.steps = 6, o.sample_every = 3, o.resume = true;
+    expect(ctx, &o, LIMN_OK);
+    char *rows = (char *)bytes_of(ctx, "run-held/held_out.csv", &n), *row = rows;
+    static const char *const begin[] = {"step,pixel_error,dice,iou,foreground_dice,foreground_iou,dice_0,dice_1\n", "2,0.", "3,0.", "6,0."};
+    for (int i = 0; i < 4; i++, row = strchr(row, '\n') + 1) assert_memory_equal(row, begin[i], strlen(begin[i]));
+    assert_ptr_equal(row, rows + n);
+    free(rows);
+    assert_int_equal(access("run-norm/held_out.csv", F_OK), -1);
+    limn_ctx_free(ctx);
+}
+
 /* Labels reach the loss: rows of "none" and of the classes that were seen learn, those of other classes stay. */
 static void only_classes_that_were_seen_learn(void **state)
 {
@@ -605,6 +627,7 @@ int main(void)
         cmocka_unit_test(a_learned_variance_resumes_with_the_same_bits),
         cmocka_unit_test(labels_with_dropout_resume_with_the_same_bits),
         cmocka_unit_test(running_statistics_of_a_killed_run_resume_with_the_same_bits),
+        cmocka_unit_test(what_is_held_out_is_scored_into_a_file),
         cmocka_unit_test(only_classes_that_were_seen_learn),
         cmocka_unit_test(parts_of_a_batch_add_up_to_the_whole),
         cmocka_unit_test(another_number_of_threads_changes_only_the_rounding),

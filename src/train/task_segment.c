@@ -14,6 +14,7 @@ struct limn_segmenting {
     limn_segment_loss loss;
     limn_masks *masks, *held;      /* held NULL: nothing is held out */
     limn_segmenter *segmenter;     /* of the EMA weights; NULL: nothing to show */
+    char *score_head;              /* columns of held_out.csv */
     bool bound;
     int width, height, out_w, out_h, channels;
     uint8_t *labels, *cut;         /* [batch, height, width]; [batch, out_h, out_w] */
@@ -43,12 +44,23 @@ static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
     return LIMN_OK;
 }
 
+static limn_status name_scores(limn_trainer *t, limn_segmenting *s)
+{
+    limn_text head = {0};
+    limn_text_printf(&head, "step,pixel_error,dice,iou,foreground_dice,foreground_iou");
+    for (int k = 0; k < limn_segmenter_classes(s->segmenter); k++) limn_text_printf(&head, ",dice_%d", k);
+    limn_text_printf(&head, "\n");
+    t->score_head = s->score_head = head.bytes;
+    return head.failed ? limn_fail_memory(t->ctx, head.n, "names of scores") : LIMN_OK;
+}
+
 static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
 {
     limn_segmenter_options o = {.settings = t->o->settings, .precision = t->o->precision};
-    if (!t->o->sample_every) return LIMN_OK;
+    if (!s->held && !t->o->sample_every) return LIMN_OK;
     if (!s->held) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
-    return limn_segmenter_new(t->ctx, &o, &s->segmenter);
+    limn_status status = limn_segmenter_new(t->ctx, &o, &s->segmenter);
+    return status == LIMN_OK ? name_scores(t, s) : status;
 }
 
 static limn_status open(limn_trainer *t)
@@ -175,6 +187,23 @@ static limn_status score_one(limn_trainer *t, int64_t i, limn_report *report)
     return status;
 }
 
+/* To the log a line, and one for each sign of failure; to held_out.csv a row. */
+static void tell_scores(limn_trainer *t, const limn_report *report)
+{
+    enum { MEANS = 5 };
+    limn_report_scores s = limn_report_score(report);
+    double score[MEANS + LIMN_MAX_CLASSES] = {s.pixel_error, s.dice, s.iou, s.foreground_dice, s.foreground_iou};
+    int64_t cases = limn_masks_cases(t->segmenting->held);
+    limn_text notes = {0};
+    for (int k = 0; k < report->n_classes; k++) score[MEANS + k] = limn_dice(&report->overlap[k]);
+    limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %lld picture%s held out: pixel error %.4f, Dice %.4f, IoU %.4f; without class 0: Dice %.4f, IoU %.4f", (long long)t->step,
+             (long long)cases, cases == 1 ? "" : "s", s.pixel_error, s.dice, s.iou, s.foreground_dice, s.foreground_iou);
+    limn_report_notes(report, &notes);
+    for (char *line = notes.bytes; line && *line; line += strcspn(line, "\n") + 1) limn_log(t->ctx, LIMN_LOG_WARN, "%.*s", (int)strcspn(line, "\n"), line);
+    limn_text_free(&notes);
+    limn_trainer_log_scores(t, MEANS + report->n_classes, score);
+}
+
 static limn_status show(limn_trainer *t)
 {
     limn_segmenting *s = t->segmenting;
@@ -185,18 +214,7 @@ static limn_status show(limn_trainer *t)
     if (!report) return limn_fail_memory(t->ctx, sizeof *report, "a report");
     if (status == LIMN_OK) status = limn_report_begin(t->ctx, report, limn_segmenter_classes(s->segmenter), NULL, -1);
     for (int64_t i = 0; i < limn_masks_count(s->held) && status == LIMN_OK; i++) status = score_one(t, i, report);
-    if (status == LIMN_OK) {
-        limn_report_scores scores = limn_report_score(report);
-        limn_text notes = {0};
-        limn_report_notes(report, &notes);
-        limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %lld picture%s held out: pixel error %.4f, Dice %.4f, IoU %.4f", (long long)t->step,
-                 (long long)limn_masks_cases(s->held), limn_masks_cases(s->held) == 1 ? "" : "s", scores.pixel_error, scores.dice, scores.iou);
-        if (notes.bytes && notes.bytes[0]) limn_log(t->ctx, LIMN_LOG_WARN, "%s", notes.bytes);
-        limn_text_free(&notes);
-        limn_tensorboard_scalar(t->events, t->step, "held_out/pixel_error", scores.pixel_error);
-        limn_tensorboard_scalar(t->events, t->step, "held_out/dice", scores.dice);
-        limn_tensorboard_scalar(t->events, t->step, "held_out/iou", scores.iou);
-    }
+    if (status == LIMN_OK) tell_scores(t, report);
     free(report);
     return status;
 }
@@ -222,6 +240,7 @@ static void close(limn_trainer *t)
     limn_segmenter_free(s->segmenter);
     limn_masks_free(s->held);
     limn_masks_free(s->masks);
+    free(s->score_head);
     free(s->labels);
     free(s->cut);
     free(s);

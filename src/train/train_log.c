@@ -1,4 +1,4 @@
-/* train_log.c: what is trained, in one line; a row of log.csv and of the events every few steps. */
+/* train_log.c: what is trained, in one line; a row of log.csv and of the events every few steps, of held_out.csv with every score. */
 #include "train/trainer_parts.h"
 
 #include "file/bytes.h"
@@ -6,11 +6,12 @@
 #include "plan/plan.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static const char csv_head[] = "step,loss,lr,grad_norm,images_per_second\n";
+static const char log_head[] = "step,loss,lr,grad_norm,images_per_second\n";
 
 /* ---- what is trained --------------------------------------------------------------------------------------------------- */
 
@@ -57,7 +58,7 @@ void limn_trainer_tell(const limn_trainer *t)
 /* ---- rows -------------------------------------------------------------------------------------------------------------- */
 
 /* A killed run may have logged steps after its checkpoint; they come again. */
-static limn_status drop_later_rows(limn_trainer *t, const char *path)
+static limn_status drop_later_rows(limn_trainer *t, const char *path, const char *head)
 {
     unsigned char *bytes;
     size_t n;
@@ -66,7 +67,7 @@ static limn_status drop_later_rows(limn_trainer *t, const char *path)
     if (status != LIMN_OK) return status;
     limn_writer writer;
     status = limn_file_create(t->ctx, path, &writer);
-    if (status == LIMN_OK) limn_file_write(&writer, csv_head, sizeof csv_head - 1);
+    if (status == LIMN_OK) limn_file_write(&writer, head, strlen(head));
     for (char *row = (char *)bytes, *end; status == LIMN_OK && (end = strchr(row, '\n')); row = end + 1)
         if (row[0] >= '0' && row[0] <= '9' && strtoll(row, NULL, 10) <= t->step) limn_file_write(&writer, row, (size_t)(end + 1 - row));
     if (status == LIMN_OK) status = limn_file_commit(&writer);
@@ -81,24 +82,32 @@ static int64_t bytes_of(const char *path)
 }
 
 /* The rows of an older run in the folder, as its checkpoint: of two older ones the longer stays. */
-static limn_status keep_older_rows(limn_trainer *t, const char *path)
+static limn_status keep_older_rows(limn_trainer *t, const char *name, const char *path, const char *head)
 {
     char kept[1100];
-    snprintf(kept, sizeof kept, "%s/log.old.csv", t->o->out);
-    if (bytes_of(path) < (int64_t)sizeof csv_head || bytes_of(kept) > bytes_of(path) || rename(path, kept) == 0) return LIMN_OK;
+    snprintf(kept, sizeof kept, "%s/%s.old.csv", t->o->out, name);
+    if (bytes_of(path) <= (int64_t)strlen(head) || bytes_of(kept) > bytes_of(path) || rename(path, kept) == 0) return LIMN_OK;
     return limn_fail(t->ctx, LIMN_IO, "%s: cannot be kept as %s: %s", path, kept, strerror(errno));
+}
+
+/* OUT/NAME.csv, which goes on or begins. */
+static limn_status open_rows(limn_trainer *t, const char *name, const char *head, FILE **out)
+{
+    char path[1100];
+    snprintf(path, sizeof path, "%s/%s.csv", t->o->out, name);
+    limn_status status = t->o->resume ? drop_later_rows(t, path, head) : keep_older_rows(t, name, path, head);
+    if (status != LIMN_OK) return status;
+    *out = fopen(path, t->o->resume ? "a" : "w");
+    if (!*out) return limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
+    if (!t->o->resume || ftell(*out) == 0) fputs(head, *out), fflush(*out);
+    return LIMN_OK;
 }
 
 limn_status limn_trainer_log_open(limn_trainer *t)
 {
-    char path[1100];
-    snprintf(path, sizeof path, "%s/log.csv", t->o->out);
-    limn_status status = t->o->resume ? drop_later_rows(t, path) : keep_older_rows(t, path);
-    if (status != LIMN_OK) return status;
-    t->csv = fopen(path, t->o->resume ? "a" : "w");
-    if (!t->csv) return limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
-    if (!t->o->resume || ftell(t->csv) == 0) fputs(csv_head, t->csv);
-    return limn_tensorboard_open(t->ctx, t->o->out, &t->events);
+    limn_status status = open_rows(t, "log", log_head, &t->csv);
+    if (status == LIMN_OK && t->score_head) status = open_rows(t, "held_out", t->score_head, &t->scores);
+    return status == LIMN_OK ? limn_tensorboard_open(t->ctx, t->o->out, &t->events) : status;
 }
 
 void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, double rate)
@@ -112,8 +121,23 @@ void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, 
     if (t->o->report) t->o->report(t->o->user, t->step, t->o->steps, loss, lr, norm, rate);
 }
 
+void limn_trainer_log_scores(limn_trainer *t, int n, const double *score)
+{
+    const char *name = strchr(t->score_head, ',') + 1; /* behind "step," */
+    fprintf(t->scores, "%lld", (long long)t->step);
+    for (int i = 0; i < n; i++, name += strcspn(name, ",\n") + 1) {
+        char tag[64];
+        snprintf(tag, sizeof tag, "held_out/%.*s", (int)strcspn(name, ",\n"), name);
+        if (isnan(score[i])) fputc(',', t->scores);
+        else fprintf(t->scores, ",%.6f", score[i]), limn_tensorboard_scalar(t->events, t->step, tag, score[i]);
+    }
+    fputc('\n', t->scores);
+    fflush(t->scores);
+}
+
 void limn_trainer_log_close(limn_trainer *t)
 {
     if (t->csv) fclose(t->csv);
+    if (t->scores) fclose(t->scores);
     limn_tensorboard_close(t->events);
 }

@@ -27,7 +27,7 @@ typedef struct limn_train_options {
     int64_t adversary_start;     /* step from which the discriminator counts */
     int batch, accumulate;       /* a step sees batch x accumulate pictures, batch at a time */
     int64_t steps, warmup, decay; /* optimizer steps; decay: steps of falling rate at the end, 0: all after the warm-up */
-    int64_t save_every, log_every, sample_every; /* sample_every 0: no samples */
+    int64_t save_every, log_every, sample_every; /* sample_every 0: no samples, and what is held out is scored after the last step only */
     const char *sample_prompts;  /* "a|b|c"; NULL: the first captions of the data */
     double lr, weight_decay, clip, ema, drop; /* drop: share of captions replaced by "", of labels by "none" */
     double seconds;              /* 0, or stop (and save) after this time */
@@ -40,7 +40,7 @@ typedef struct limn_train_options {
 } limn_train_options;
 
 limn_train_options limn_train_defaults(void);
-/** Train.  Writes OUT/checkpoint.safetensors (all state), OUT/model.safetensors (EMA weights, bf16), OUT/merges.txt.gz, OUT/log.csv,
+/** Train.  Writes OUT/checkpoint.safetensors (all state), OUT/model.safetensors (EMA weights, bf16), OUT/merges.txt.gz, OUT/log.csv, OUT/held_out.csv,
  *  OUT/events.out.tfevents.* (TensorBoard), OUT/samples/step-000500.png.  What is trained, and every failed save, is told to the log.
  *  Not resumed, it keeps the checkpoint of an older run as OUT/checkpoint.old.safetensors, its rows as OUT/log.old.csv, of several the one with most steps.
  *

@@ -25,7 +25,7 @@ typedef struct limn_task {
     limn_status (*fill)(limn_trainer *t, int part);         /* the plan's inputs with part 0 .. accumulate - 1 of the batch of step t->step */
     void (*facts)(const limn_trainer *t, limn_run_facts *f);/* what a checkpoint says of it */
     limn_status (*write)(limn_trainer *t);                  /* files of its own in the run folder, once; NULL: none */
-    limn_status (*show)(limn_trainer *t);                   /* how far the EMA weights are, every o->sample_every steps */
+    limn_status (*show)(limn_trainer *t);                   /* how far the EMA weights are, every o->sample_every steps; with score_head after the last one anyway */
     void (*tell)(const limn_trainer *t, char text[256]);    /* "400 pictures of 64x64x4" */
     size_t (*bytes)(const limn_trainer *t);                 /* of what it shows with */
     void (*close)(limn_trainer *t);
@@ -64,7 +64,8 @@ struct limn_trainer {
     int lock;                  /* of the run folder; -1: not taken yet */
     int64_t step;              /* optimizer steps done */
     bool saved;                /* by this run */
-    FILE *csv;
+    FILE *csv, *scores;        /* log.csv; held_out.csv: NULL without score_head */
+    const char *score_head;    /* the task's, "step,NAME,..\n": what is held out is scored; NULL: nothing is */
     limn_tensorboard *events;
     limn_samples *samples;     /* NULL: none wanted */
 };
@@ -97,9 +98,11 @@ limn_status limn_trainer_init(limn_trainer *t);
 void limn_trainer_tell(const limn_trainer *t);
 /** Bytes the plans and the state need, beside the pictures. */
 size_t limn_trainer_bytes(const limn_trainer *t);
-/** Open OUT/log.csv (resumed: rows after t->step are dropped; else that of an older run becomes log.old.csv) and the events. */
+/** Open OUT/log.csv (resumed: rows after t->step are dropped; else that of an older run becomes log.old.csv), with t->score_head held_out.csv likewise, and the events. */
 limn_status limn_trainer_log_open(limn_trainer *t);
 void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, double images_per_second);
+/** A row of held_out.csv and of the events; NaN: nothing to say.  score [n]: as t->score_head names them */
+void limn_trainer_log_scores(limn_trainer *t, int n, const double *score);
 void limn_trainer_log_close(limn_trainer *t);
 
 /** Plan a grid of samples of t->ema; the plan takes its memory with the first grid and keeps it. */
