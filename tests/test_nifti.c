@@ -189,6 +189,35 @@ static void a_mask_keeps_the_place_of_its_volume(void **state)
 
 /* ---- TIFF and PNG ----------------------------------------------------------------------------------------------------------- */
 
+static limn_raster placed(int16_t qform, int16_t sform, const float *row, const float *quatern)
+{
+    limn_raster r = {.kind = LIMN_RASTER_NIFTI, .width = 11, .height = 6, .slices = 3, .channels = 1};
+    const uint32_t size = LIMN_NIFTI_HEADER;
+    const float pixdim[4] = {1, 2, 3, 4};
+    memcpy(r.header, &size, 4);
+    memcpy(r.header + 252, &qform, 2), memcpy(r.header + 254, &sform, 2);
+    memcpy(r.header + 76, pixdim, sizeof pixdim);
+    if (quatern) memcpy(r.header + 256, quatern, 6 * sizeof *quatern);
+    if (row) memcpy(r.header + 280, row, 12 * sizeof *row);
+    return r;
+}
+
+static void how_far_volumes_lie_apart(void **state)
+{
+    (void)state;
+    const float row[12] = {2, 0, 0, -5, 0, 3, 0, 7, 0, 0, 4, 1}, flipped[12] = {-2, 0, 0, 15, 0, 3, 0, 7, 0, 0, 4, 1}, nan[12] = {NAN};
+    const float turn[6] = {0, 0, 1, 5, 8, 1}, none[6] = {0, 0, 0, -5, 7, 1}; /* half a turn about the third axis; no turn */
+    limn_raster s = placed(0, 1, row, NULL), q = placed(1, 0, NULL, none), half = placed(1, 0, NULL, turn), mirror = placed(0, 2, flipped, NULL);
+    limn_raster nowhere = placed(0, 0, row, none), odd = placed(0, 1, nan, NULL), picture = s;
+    assert_true(limn_nifti_apart(&s, &s) == 0 && limn_nifti_apart(&s, &q) < 1e-6);
+    assert_true(fabs(limn_nifti_apart(&s, &mirror) - 10) < 1e-6);                       /* 20 mm in voxels of 2, 3 and 4 */
+    assert_true(fabs(limn_nifti_apart(&s, &half) - sqrt(30 * 30 + 29 * 29) / 2) < 1e-6); /* corner (10, 5): 15,22 and -15,-7 */
+    limn_nifti_put_f32(q.header + 76, false, -1);                                       /* the third axis the other way round */
+    assert_true(fabs(limn_nifti_apart(&s, &q) - 2 * 2 * 4 / 2) < 1e-6);
+    picture.kind = LIMN_RASTER_PICTURE;
+    assert_true(limn_nifti_apart(&s, &nowhere) == 0 && limn_nifti_apart(&odd, &s) == 0 && limn_nifti_apart(&s, &picture) == 0);
+}
+
 static void pages_of_a_tiff_are_slices(void **state)
 {
     const char *path = "test-nifti.tif";
@@ -272,6 +301,7 @@ int main(void)
         cmocka_unit_test(headers_that_lie_are_refused_with_a_reason),
         cmocka_unit_test(gzip_that_is_cut_damaged_or_too_good_is_refused),
         cmocka_unit_test(a_mask_keeps_the_place_of_its_volume),
+        cmocka_unit_test(how_far_volumes_lie_apart),
         cmocka_unit_test(pages_of_a_tiff_are_slices),
         cmocka_unit_test(a_damaged_tiff_is_a_sentence),
         cmocka_unit_test(png_keeps_its_16_bits),

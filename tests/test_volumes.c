@@ -155,6 +155,37 @@ static void a_mask_of_another_size_is_refused_with_both(void **state)
     refused(ctx, options(1), LIMN_BAD_FILE, "masks/a.nii");
 }
 
+/* A volume whose header says where it lies: voxels of 1 mm from x on, along the first axis or against it. */
+static void put_placed(limn_ctx *ctx, const char *name, const uint8_t *bytes, float x, float along)
+{
+    limn_raster r = like(W, H, S);
+    const int16_t code = 1;
+    memcpy(r.header + 254, &code, sizeof code);
+    limn_nifti_put_f32(r.header + 280, false, along), limn_nifti_put_f32(r.header + 292, false, x);
+    limn_nifti_put_f32(r.header + 300, false, 1), limn_nifti_put_f32(r.header + 320, false, 1);
+    if (limn_nifti_write(ctx, in(name), &r, bytes, NULL) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+}
+
+static void files_that_lie_elsewhere_are_a_warning(void **state)
+{
+    limn_ctx *ctx = *state;
+    uint8_t bytes[N] = {0, 1};
+    make_folders("images", "masks");
+    put_placed(ctx, "images/a.nii", bytes, 0, 1), put_placed(ctx, "masks/a.nii", bytes, 0.25f, 1);
+    warning[0] = '\0';
+    limn_masks_free(opened(ctx, options(1), NULL));
+    assert_string_equal(warning, "");
+    put_placed(ctx, "masks/a.nii", bytes, W - 1, -1);
+    limn_masks_free(opened(ctx, options(1), NULL));
+    assert_non_null(strstr(warning, "masks/a.nii lies elsewhere than"));
+    assert_non_null(strstr(warning, "up to 5 voxels away"));
+    make_folders("imagesTr", "labelsTr");
+    put_text("dataset.json", "{\"labels\": {\"background\": 0, \"lesion\": 1}}");
+    put_placed(ctx, "imagesTr/p_0000.nii", bytes, 0, 1), put_placed(ctx, "imagesTr/p_0001.nii", bytes, 3, 1), put_placed(ctx, "labelsTr/p.nii", bytes, 0, 1);
+    limn_masks_free(opened(ctx, options(2), NULL));
+    assert_non_null(strstr(warning, "p_0001.nii lies elsewhere than"));
+}
+
 /* ---- nnU-Net ---------------------------------------------------------------------------------------------------------------- */
 
 static void channels_of_a_case_are_scaled_each_for_itself(void **state)
@@ -307,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_slice_is_learned_with_its_mask, begin, end),
         cmocka_unit_test_setup_teardown(a_mask_of_another_size_is_refused_with_both, begin, end),
+        cmocka_unit_test_setup_teardown(files_that_lie_elsewhere_are_a_warning, begin, end),
         cmocka_unit_test_setup_teardown(channels_of_a_case_are_scaled_each_for_itself, begin, end),
         cmocka_unit_test_setup_teardown(a_fold_is_made_of_volumes, begin, end),
         cmocka_unit_test_setup_teardown(a_network_finds_what_it_learned_in_a_volume_it_never_saw, begin, end),

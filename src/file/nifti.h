@@ -15,5 +15,8 @@ limn_status limn_nifti_decode(limn_ctx *ctx, const char *name, const uint8_t *by
  * @return LIMN_OK; LIMN_IO: an older file at path is untouched; LIMN_NO_MEMORY
  */
 limn_status limn_nifti_write(limn_ctx *ctx, const char *path, const limn_raster *like, const uint8_t *bytes, const float *reals);
+/** How far the same voxel of two volumes of one size lies apart, by their headers: the most of all corners, in units of the shortest side of a's voxels.
+ *  0 where one of them is no NIfTI, or its header does not say where it lies. */
+double limn_nifti_apart(const limn_raster *a, const limn_raster *b);
 
 #endif

@@ -1,6 +1,7 @@
 /* case.c: see case.h. */
 #include "train/case.h"
 
+#include "file/nifti.h"
 #include "train/listing.h"
 
 #include <stdlib.h>
@@ -37,6 +38,14 @@ bool limn_case_has(const char *path)
     return k > 0 && snprintf(first, PATH_BYTES, "%.*s0000%s", (int)(before - NUMBER), path, path + before) < PATH_BYTES && access(first, F_OK) == 0 && limn_case_files(first) > k;
 }
 
+void limn_case_place(limn_ctx *ctx, const char *path, const limn_raster *file, const char *of_path, const limn_raster *of)
+{
+    double apart = limn_nifti_apart(of, file);
+    if (apart > 0.5)
+        limn_log(ctx, LIMN_LOG_WARN, "%s lies elsewhere than %s: by their headers the same voxel is up to %.4g voxels away; taken as stored: is one of them flipped or cut?", path,
+                 of_path, apart);
+}
+
 static limn_status read_scaled(limn_ctx *ctx, const char *path, limn_range *range, limn_raster *out)
 {
     limn_status status = limn_raster_read(ctx, path, out);
@@ -46,7 +55,7 @@ static limn_status read_scaled(limn_ctx *ctx, const char *path, limn_range *rang
 }
 
 /* Channel k of `all`, from a file of its own. */
-static limn_status put_channel(limn_ctx *ctx, const char *path, int k, const limn_raster *one, limn_raster *all)
+static limn_status put_channel(limn_ctx *ctx, const char *path, int k, const limn_raster *one, const char *first_path, limn_raster *all)
 {
     char a[48], b[48];
     if (one->channels != 1) return limn_fail(ctx, LIMN_BAD_FILE, "%s has %d channels, expected one in each file of a case", path, one->channels);
@@ -56,6 +65,7 @@ static limn_status put_channel(limn_ctx *ctx, const char *path, int k, const lim
     size_t n = (size_t)all->width * (size_t)all->height * (size_t)all->slices, c = (size_t)all->channels;
     for (size_t i = 0; i < n; i++) all->values[i * c + (size_t)k] = one->values[i];
     if (one->limit != all->limit) all->limit = 0;
+    limn_case_place(ctx, path, one, first_path, all);
     return LIMN_OK;
 }
 
@@ -71,7 +81,7 @@ limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_r
     if (status == LIMN_OK) {
         out->kind = first.kind, out->limit = first.limit, out->separate = true;
         memcpy(out->header, first.header, sizeof out->header);
-        status = put_channel(ctx, path, 0, &first, out);
+        status = put_channel(ctx, path, 0, &first, path, out);
     }
     limn_raster_free(&first);
     for (int k = 1; k < channels && status == LIMN_OK; k++) {
@@ -79,7 +89,7 @@ limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_r
         limn_raster one = {0};
         if (!channel_path(path, k, file)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a name like CASE_0000.png, or a shorter path", path);
         else status = read_scaled(ctx, file, &of, &one);
-        if (status == LIMN_OK) status = put_channel(ctx, file, k, &one, out);
+        if (status == LIMN_OK) status = put_channel(ctx, file, k, &one, path, out);
         limn_raster_free(&one);
     }
     if (status != LIMN_OK) limn_raster_free(out);

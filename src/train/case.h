@@ -8,6 +8,8 @@
 int limn_case_files(const char *path);
 /** Is it CASE_0001, CASE_0002 .. of a case whose files before it, from CASE_0000 on, are all there? */
 bool limn_case_has(const char *path);
+/** A warning where `file` lies more than half a voxel elsewhere than `of`, which has as many voxels, by their NIfTI headers. */
+void limn_case_place(limn_ctx *ctx, const char *path, const limn_raster *file, const char *of_path, const limn_raster *of);
 /**
  * Read a picture and scale it.
  *

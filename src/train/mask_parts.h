@@ -42,12 +42,13 @@ limn_status limn_mask_files(limn_ctx *ctx, const char *folder, limn_masks *masks
 limn_status limn_mask_values_parse(limn_ctx *ctx, const char *text, limn_masks *masks);
 /* A mask as it is in its file. */
 typedef struct limn_label_map {
+    limn_raster file; /* without values */
     int width, height, slices;
-    uint16_t *value; /* [S,H,W], owned */
+    uint16_t *value;  /* [S,H,W], owned */
 } limn_label_map;
 /** One value a pixel, or the sentence why it has none.  @return LIMN_OK: free out->value; else it is NULL */
 limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out);
-/** A mask [S,H,W] of another size than its picture: LIMN_BAD_FILE with both. */
+/** A mask [S,H,W] of another size than its picture: LIMN_BAD_FILE with both; of another place in space: a warning. */
 limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path, const limn_raster *picture);
 /** Values that were not met before get a place. */
 limn_status limn_mask_places(limn_ctx *ctx, limn_masks *masks, const char *path, const limn_label_map *mask);

@@ -2,6 +2,7 @@
 #include "train/mask_parts.h"
 
 #include "file/bytes.h"
+#include "train/case.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out)
     status = limn_raster_decode_labels(ctx, path, bytes, n, &r);
     free(bytes);
     if (status == LIMN_OK) status = limn_raster_labels(ctx, path, &r, &out->value);
-    if (status == LIMN_OK) out->width = r.width, out->height = r.height, out->slices = r.slices;
+    if (status == LIMN_OK) out->file = r, out->file.values = NULL, out->width = r.width, out->height = r.height, out->slices = r.slices;
     limn_raster_free(&r);
     return status;
 }
@@ -27,7 +28,10 @@ limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out)
 limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path, const limn_raster *picture)
 {
     char a[48], b[48];
-    if (mask->width == picture->width && mask->height == picture->height && mask->slices == picture->slices) return LIMN_OK;
+    if (mask->width == picture->width && mask->height == picture->height && mask->slices == picture->slices) {
+        limn_case_place(ctx, path, &mask->file, picture_path, picture);
+        return LIMN_OK;
+    }
     return limn_fail(ctx, LIMN_BAD_FILE, "%s has %s pixels, its picture %s has %s: expected the same size", path, limn_raster_size(mask->width, mask->height, mask->slices, a),
                      picture_path, limn_raster_size(picture->width, picture->height, picture->slices, b));
 }
