@@ -26,6 +26,7 @@ static limn_status take_folder(const segment_job *job, limn_names *all, const ch
         snprintf(path, sizeof path, "%.*s/%s", (int)n, folder, found.name[i]);
         if (job->info.channels == 1 || !limn_case_has(path)) status = take(job, all, path);
     }
+    limn_names_tell(job->ctx, folder, true, &found);
     if (status == LIMN_OK && all->n == before) status = limn_fail(job->ctx, LIMN_NOT_FOUND, "%s: this folder holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", folder);
     limn_names_free(&found);
     return status;

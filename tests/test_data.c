@@ -172,6 +172,23 @@ static void sidecars_caption_their_pictures(void **state)
     limn_ctx_free(ctx);
 }
 
+static void pictures_of_other_formats_are_told(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    warnings w = {0};
+    fresh("data-other");
+    put_picture("data-other/a.png", 8, 8, 20);
+    put_text("data-other/a.txt", "a note is no picture"), put_text("data-other/c.tif", "x"), put_text("data-other/b.tif", "x");
+    limn_ctx_set_log(ctx, keep_warning, &w);
+    limn_dataset_free(opened(ctx, (limn_data_options){.folder = "data-other", .size = 8, .channels = 3}));
+    assert_int_equal(w.n, 1);
+    assert_string_equal(w.last, "data-other: 2 files are left out, the first b.tif: pictures are read from PNG, JPEG and WebP");
+    unlink("data-other/a.png");
+    refused(ctx, (limn_data_options){.folder = "data-other"}, LIMN_BAD_ARGUMENT, "data-other holds no picture (PNG, JPEG, WebP)");
+    limn_ctx_free(ctx);
+}
+
 static void folders_of_pictures_are_classes(void **state)
 {
     (void)state;
@@ -546,6 +563,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metadata_gives_captions_fields_and_classes),
         cmocka_unit_test(sidecars_caption_their_pictures),
+        cmocka_unit_test(pictures_of_other_formats_are_told),
         cmocka_unit_test(folders_of_pictures_are_classes),
         cmocka_unit_test(every_malformed_line_is_named),
         cmocka_unit_test(a_few_damaged_pictures_are_skipped_and_named),

@@ -294,7 +294,7 @@ static limn_status open_rows(limn_ctx *ctx, const limn_data_options *o, limn_dat
     limn_status status = limn_rows_new(ctx, &d->rows);
     if (status == LIMN_OK) status = find_rows(ctx, o, &d->rows);
     if (status != LIMN_OK) return status;
-    if (!d->rows.n) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture%s%s", o->folder, o->where ? " with " : "", o->where ? o->where : "");
+    if (!d->rows.n) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture%s%s", o->folder, o->where ? " with " : " (PNG, JPEG, WebP)", o->where ? o->where : "");
     limn_rows_label(&d->rows);
     d->order = malloc((size_t)d->rows.n * sizeof *d->order), d->bad = calloc((size_t)d->rows.n, 1);
     return d->order && d->bad ? LIMN_OK : limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->order, "an order of pictures");

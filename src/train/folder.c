@@ -63,6 +63,7 @@ static limn_status add_folders(limn_ctx *ctx, const char *folder, const limn_nam
         if (!path || (classes && !class)) return limn_fail_memory(ctx, strlen(folder), folder);
         if (classes) status = limn_text_check(ctx, path, class, strlen(class));
         if (status == LIMN_OK) status = limn_names_list(ctx, path, false, &pictures, NULL);
+        limn_names_tell(ctx, path, false, &pictures);
         if (status == LIMN_OK && pictures.n) status = add_pictures(ctx, path, &pictures, class, rows);
         limn_names_free(&pictures);
     }
@@ -94,6 +95,7 @@ limn_status limn_rows_folder(limn_ctx *ctx, const char *folder, limn_rows *rows)
     limn_names pictures = {0}, folders = {0};
     int n_filled = 0;
     limn_status status = limn_names_list(ctx, folder, false, &pictures, &folders);
+    limn_names_tell(ctx, folder, false, &pictures);
     if (status == LIMN_OK && !pictures.n) status = count_filled(ctx, folder, &folders, &n_filled);
     if (status == LIMN_OK) status = add_pictures(ctx, folder, &pictures, NULL, rows);
     if (status == LIMN_OK) status = add_folders(ctx, folder, &folders, n_filled >= 2, rows);

@@ -12,6 +12,7 @@ void limn_names_free(limn_names *list)
 {
     for (size_t i = 0; i < list->n; i++) free(list->name[i]);
     free(list->name);
+    free(list->other);
     *list = (limn_names){0};
 }
 
@@ -38,13 +39,34 @@ size_t limn_stem(const char *name)
     return n > 4 && strcasecmp(name + n, ".gz") == 0 && strncasecmp(name + n - 4, ".nii", 4) == 0 ? n - 4 : n;
 }
 
-static bool is_picture(const char *name, bool rasters)
+/* Endings of pictures: limn_image's, limn_raster's beside them, those of formats that nothing here reads. */
+static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".nii", ".nii.gz", ".bmp", ".gif", ".jp2", ".jxl", ".heic", ".avif", ".pgm",
+                                      ".ppm", ".dcm", ".mha", ".mhd", ".nrrd", ".img", ".mrc", ".czi", ".nd2", ".lif", ".lsm", ".svs", ".npy"};
+enum { N_IMAGES = 4, N_RASTERS = 8, N_ENDINGS = sizeof endings / sizeof *endings };
+
+static bool ends_in(const char *name, size_t from, size_t to)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".nii", ".nii.gz"};
     const char *ending = name + limn_stem(name);
-    for (size_t i = 0; i < (rasters ? 8 : 4); i++)
+    for (size_t i = from; i < to; i++)
         if (strcasecmp(ending, endings[i]) == 0) return true;
     return false;
+}
+
+/* The first by its bytes, in whatever order a folder has them. */
+static bool note_other(limn_names *list, const char *name)
+{
+    list->n_other++;
+    if (list->other && strcmp(list->other, name) <= 0) return true;
+    free(list->other);
+    return (list->other = strdup(name)) != NULL;
+}
+
+void limn_names_tell(limn_ctx *ctx, const char *folder, bool rasters, const limn_names *pictures)
+{
+    size_t n = pictures->n_other;
+    if (n)
+        limn_log(ctx, LIMN_LOG_WARN, "%s: %zu file%s left out, %s%s: pictures are read from PNG, JPEG%s", folder, n, n == 1 ? " is" : "s are", n == 1 ? "" : "the first ",
+                 pictures->other, rasters ? ", WebP, TIFF and NIfTI" : " and WebP");
 }
 
 bool limn_is_folder(const char *folder, const char *name)
@@ -61,7 +83,9 @@ limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, lim
     bool fits = true;
     for (struct dirent *e; fits && (e = readdir(d));) {
         if (e->d_name[0] == '.') continue;
-        if (is_picture(e->d_name, rasters)) fits = limn_names_add(pictures, e->d_name);
+        size_t read = rasters ? N_RASTERS : N_IMAGES;
+        if (ends_in(e->d_name, 0, read)) fits = limn_names_add(pictures, e->d_name);
+        else if (ends_in(e->d_name, read, N_ENDINGS)) fits = note_other(pictures, e->d_name);
         else if (folders && limn_is_folder(folder, e->d_name)) fits = limn_names_add(folders, e->d_name);
     }
     closedir(d);

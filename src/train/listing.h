@@ -7,11 +7,15 @@
 typedef struct limn_names {
     char **name;
     size_t n, capacity;
+    char *other;    /* of pictures in formats that were not asked for the first, and how many there are; not in name; NULL: none */
+    size_t n_other;
 } limn_names;
 
 /** Pictures (.png .jpg .jpeg .webp; with rasters .tif .tiff .nii .nii.gz too) and, folders not NULL, sub-folders; hidden ones left out, sorted by bytes.
  *  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY; the caller frees both with limn_names_free() in any case */
 limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, limn_names *pictures, limn_names *folders);
+/** A warning where limn_names_list() left pictures of a folder out for their format. */
+void limn_names_tell(limn_ctx *ctx, const char *folder, bool rasters, const limn_names *pictures);
 /** A copy of name at the end.  @return false: out of memory */
 bool limn_names_add(limn_names *names, const char *name);
 void limn_names_free(limn_names *names);

@@ -92,7 +92,8 @@ static limn_status pair_folders(limn_ctx *ctx, limn_masks *m, const char *folder
     const char *a = limn_arena_printf(m->arena, "%s/%s", folder, images), *b = limn_arena_printf(m->arena, "%s/%s", folder, masks);
     limn_status status = a && b ? limn_names_list(ctx, a, true, &image, NULL) : limn_fail_memory(ctx, 4096, folder);
     if (status == LIMN_OK) status = limn_names_list(ctx, b, true, &mask, NULL);
-    if (status == LIMN_OK && !image.n) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture", a);
+    if (status == LIMN_OK) limn_names_tell(ctx, a, true, &image);
+    if (status == LIMN_OK && !image.n) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", a);
     if (status == LIMN_OK && !(sorted = calloc(mask.n + 1, sizeof *sorted))) status = limn_fail_memory(ctx, mask.n * sizeof *sorted, b);
     for (size_t i = 0; i < mask.n && status == LIMN_OK; i++) sorted[i] = (mask_name){mask.name[i], limn_stem(mask.name[i]), false};
     if (status == LIMN_OK) qsort(sorted, mask.n, sizeof *sorted, by_stem);
