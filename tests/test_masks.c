@@ -194,6 +194,7 @@ static void every_mistake_is_a_sentence(void **state)
     limn_ctx *ctx = begin();
     limn_mask_options o = options();
     refused(ctx, o, LIMN_NOT_FOUND, "expected the folders images and masks");
+    refused(ctx, (limn_mask_options){.folder = in("nowhere"), .channels = 1}, LIMN_NOT_FOUND, "nowhere: there is no such folder");
     two_folders("images", "masks");
     refused(ctx, o, LIMN_BAD_ARGUMENT, "holds no picture");
     put(ctx, "images/a.png", 8, 6, 1, 255, 1);
@@ -220,6 +221,12 @@ static void every_mistake_is_a_sentence(void **state)
     o.hold_out = "", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"\"");
     o.hold_out = "a,b", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"b\"");
     o.hold_out = "a", refused(ctx, o, LIMN_BAD_ARGUMENT, "a holds out all of 1 pictures");
+    o = options(), o.values = "1,2;0", put(ctx, "masks/a.png", 8, 6, 1, 1, 0);
+    refused(ctx, o, LIMN_BAD_FILE, "every pixel of the 1 mask to train on has a value that is ignored");
+    put(ctx, "images/a.jpg", 8, 6, 1, 255, 1);
+    refused(ctx, o, LIMN_BAD_FILE, "images/a.jpg and ");
+    refused(ctx, o, LIMN_BAD_FILE, "are pictures for one mask, ");
+    unlink(in("images/a.jpg"));
     put_text(ctx, "masks/a.png", "no picture");
     refused(ctx, o, LIMN_BAD_FILE, "masks/a.png");
     end(ctx);

@@ -154,6 +154,7 @@ static limn_status two_folders(limn_ctx *ctx, const char *folder, limn_masks *m)
     for (int i = 0; i < 2; i++)
         for (int k = 0; k < 4; k++)
             if (limn_is_folder(folder, images[i]) && limn_is_folder(folder, masks[k])) return pair_folders(ctx, m, folder, images[i], masks[k]);
+    if (!limn_is_folder(folder, ".")) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: there is no such folder", folder);
     return limn_fail(ctx, LIMN_NOT_FOUND, "%s: expected the folders images and masks (or image and label), or nnU-Net's dataset.json, imagesTr and labelsTr", folder);
 }
 
@@ -172,5 +173,8 @@ limn_status limn_mask_files(limn_ctx *ctx, const char *folder, limn_masks *m)
         if (status == LIMN_OK) status = pair_folders(ctx, m, folder, "imagesTr", "labelsTr");
     }
     if (status == LIMN_OK && m->n) qsort(m->row, (size_t)m->n, sizeof *m->row, by_name);
+    for (int64_t i = 1; i < m->n && status == LIMN_OK; i++)
+        if (strcmp(m->row[i - 1].name, m->row[i].name) == 0)
+            status = limn_fail(ctx, LIMN_BAD_FILE, "%s and %s are pictures for one mask, %s: expected one of them", m->row[i - 1].image, m->row[i].image, m->row[i].mask);
     return status;
 }

@@ -208,6 +208,13 @@ static void count_classes(limn_ctx *ctx, limn_masks *m)
             limn_log(ctx, LIMN_LOG_WARN, "class %d (%s) has no pixel in any of %lld masks: nothing can be learned about it", k, m->class_name[k], (long long)m->n);
 }
 
+static limn_status check_pixels(limn_ctx *ctx, const limn_masks *m)
+{
+    for (int k = 0; k < m->classes; k++)
+        if (m->pixels[k]) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_FILE, "every pixel of the %lld mask%s to train on has a value that is ignored", (long long)m->n, m->n == 1 ? "" : "s");
+}
+
 /* ---- opening ------------------------------------------------------------------------------------------------------------ */
 
 static limn_status check(limn_ctx *ctx, const limn_mask_options *o)
@@ -238,6 +245,7 @@ limn_status limn_masks_open(limn_ctx *ctx, const limn_mask_options *o, limn_mask
     if (status == LIMN_OK) status = part(ctx, o, m, held);
     number_slices(m);
     if (status == LIMN_OK) count_classes(ctx, m);
+    if (status == LIMN_OK) status = check_pixels(ctx, m);
     if (status == LIMN_OK && held && *held) count_classes(ctx, *held);
     if (status == LIMN_OK) *out = m;
     else limn_masks_free(m);
