@@ -18,7 +18,8 @@ typedef struct segment_job {
     bool many, quiet, json;
     bool ranged;             /* --range was given; else the model's */
     limn_range range;        /* kind, and GIVEN's numbers */
-    limn_report *report;     /* NULL: no truth */
+    limn_report *report;     /* of all pictures; NULL: no truth */
+    json_t *each;            /* with --json: of each, in their order */
 } segment_job;
 
 /* One picture and what became of it. */

@@ -67,6 +67,26 @@ static void pixels_of_pictures_are_summed_and_distances_averaged(void **state)
     free(truth), free(exact), free(r);
 }
 
+/* Every number of two pictures, whether they were added to one report or to two. */
+static void reports_are_merged_as_if_they_were_one(void **state)
+{
+    limn_report *one = calloc(1, sizeof *one), *two = calloc(1, sizeof *two), *part = calloc(1, sizeof *part);
+    uint8_t cells[MEMBRANE_N], none[MEMBRANE_N] = {0};
+    for (int i = 0; i < MEMBRANE_N; i++) cells[i] = membrane_p[i] > 0.5f;
+    limn_label_pair maps[2] = {{MEMBRANE_W, MEMBRANE_H, 2, membrane_truth, cells}, {MEMBRANE_W, MEMBRANE_H, 2, membrane_truth, none}};
+    assert_int_equal(limn_report_begin(*state, one, 2, NULL, 1) | limn_report_begin(*state, two, 2, NULL, 1), LIMN_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(limn_report_begin(*state, part, 2, NULL, 1), LIMN_OK);
+        assert_int_equal(limn_report_add(*state, one, &maps[i], membrane_p) | limn_report_add(*state, part, &maps[i], membrane_p), LIMN_OK);
+        limn_report_merge(two, part);
+    }
+    json_t *a = limn_report_json(one), *b = limn_report_json(two);
+    assert_true(json_equal(a, b) && json_integer_value(json_object_get(a, "pictures")) == 2);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(a, "classes"), 1), "hausdorff95_pictures")), 1);
+    json_decref(a), json_decref(b);
+    free(one), free(two), free(part);
+}
+
 static void the_best_threshold_is_one_for_all_pictures(void **state)
 {
     limn_report *r = malloc(sizeof *r);
@@ -134,11 +154,11 @@ static void the_table_is_aligned_and_says_what_is_absent(void **state)
     limn_text text = {0};
     limn_report_text(r, &text);
     has(&text, "1 picture, 485 pixels with a class, pixel error 0.3155\n");
-    has(&text, "class                   truth %  predicted %      Dice       IoU  Hausdorff 95\n");
-    has(&text, "caf\xc3\xa9                      45.57        46.39    0.7489    0.5986          6.12\n");
+    has(&text, "class                   truth %  predicted %      Dice       IoU  Hausdorff 95 px\n");
+    has(&text, "caf\xc3\xa9                      45.57        46.39    0.7489    0.5986             6.12\n");
     has(&text, "a \\\"b\\\"\\n ");
-    has(&text, "d                          0.00         1.24    0.0000    0.0000             -\n");
-    has(&text, "e                          0.00         0.00    absent    absent             -\n");
+    has(&text, "d                          0.00         1.24    0.0000    0.0000                -\n");
+    has(&text, "e                          0.00         0.00    absent    absent                -\n");
     has(&text, "\"d\" is nowhere in the truth, but was predicted\n\"e\" is nowhere in the truth\n");
     assert_null(strstr(text.bytes, "Rand"));
     limn_text_free(&text), free(r);
@@ -268,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_nowhere_are_left_out_of_means),
         cmocka_unit_test(pixels_of_pictures_are_summed_and_distances_averaged),
+        cmocka_unit_test(reports_are_merged_as_if_they_were_one),
         cmocka_unit_test(the_best_threshold_is_one_for_all_pictures),
         cmocka_unit_test(thinned_errors_and_pixel_errors_are_of_all_pictures_together),
         cmocka_unit_test(the_table_is_aligned_and_says_what_is_absent),

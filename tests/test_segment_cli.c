@@ -7,6 +7,7 @@
 #include "file/tiff.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -179,6 +180,13 @@ static void several_pictures_go_to_folders_with_one_report(void **state)
     json_t *json = json_loads(r.out, 0, &error);
     assert_int_equal(json_integer_value(json_object_get(json, "pictures")), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "classes"), 1), "name")), "cell");
+    json_t *each = json_object_get(json, "each"), *b = json_array_get(each, 1), *of_b = json_array_get(json_object_get(b, "classes"), 0);
+    assert_int_equal(json_array_size(each), 2);
+    assert_string_equal(json_string_value(json_object_get(b, "picture")), "b.png");
+    assert_int_equal(json_integer_value(json_object_get(b, "pictures")), 1);
+    assert_int_equal(json_integer_value(json_object_get(of_b, "truth")), W * H / 2);
+    double errors = json_real_value(json_object_get(json_array_get(each, 0), "pixel_error")) + json_real_value(json_object_get(b, "pixel_error"));
+    assert_true(errors > 0 && fabs(errors / 2 - json_real_value(json_object_get(json, "pixel_error"))) < 1e-12);
     json_decref(json);
 }
 

@@ -68,6 +68,27 @@ limn_status limn_report_add(limn_ctx *ctx, limn_report *report, const limn_label
     return LIMN_OK;
 }
 
+static void merge_mean(limn_score_mean *to, const limn_score_mean *from)
+{
+    to->sum += from->sum, to->n += from->n;
+}
+
+void limn_report_merge(limn_report *r, const limn_report *other)
+{
+    r->n_pictures += other->n_pictures;
+    for (int k = 0; k < r->n_classes; k++) {
+        r->overlap[k].truth += other->overlap[k].truth, r->overlap[k].predicted += other->overlap[k].predicted, r->overlap[k].both += other->overlap[k].both;
+        merge_mean(&r->hausdorff95[k], &other->hausdorff95[k]);
+    }
+    merge_mean(&r->rand, &other->rand), merge_mean(&r->precision, &other->precision), merge_mean(&r->recall, &other->recall);
+    merge_mean(&r->warping, &other->warping);
+    for (int i = 0; i < LIMN_RAND_STEPS; i++) {
+        merge_mean(&r->scan[i], &other->scan[i]);
+        r->thinned[i].both += other->thinned[i].both, r->thinned[i].truth += other->thinned[i].truth, r->thinned[i].predicted += other->thinned[i].predicted;
+        r->wrong[i] += other->wrong[i];
+    }
+}
+
 static double mean_distance(const limn_report *r, int first)
 {
     limn_score_mean m = {0};

@@ -11,7 +11,8 @@ typedef struct limn_score_mean {
     int64_t n; /* pictures where there was something to say */
 } limn_score_mean;
 
-/* Dice, IoU and pixel error are of all pixels of all pictures together; the others are means over pictures. */
+/* Dice, IoU and pixel error are of all pixels of all pictures together; the others are means over pictures, Hausdorff distances in pixels, of those
+ * where a class is both in the truth and predicted. */
 typedef struct limn_report {
     int n_classes, cell;      /* class that is cell, for Rand and warping errors; -1: no such errors */
     const char *const *names; /* [n_classes], borrowed; NULL: "class 0", .. */
@@ -40,6 +41,8 @@ limn_status limn_report_begin(limn_ctx *ctx, limn_report *report, int n_classes,
 /** Add a picture.  @param p_cell  [H,W] probability of `cell`, or NULL: no scan of thresholds; not read where cell is -1
  *  @return LIMN_OK; as limn_overlap_add(), also for maps of another n_classes; LIMN_NO_MEMORY.  On failure the report is unchanged. */
 limn_status limn_report_add(limn_ctx *ctx, limn_report *report, const limn_label_pair *maps, const float *p_cell);
+/** Add another report's pictures; both were begun alike. */
+void limn_report_merge(limn_report *report, const limn_report *other);
 limn_report_scores limn_report_score(const limn_report *report);
 /** Pixels with a class. */
 uint64_t limn_report_pixels(const limn_report *report);

@@ -51,20 +51,20 @@ static void table(const limn_report *r, const limn_report_scores *s, limn_text *
     int width = name_width(r);
     double all = (double)limn_report_pixels(r);
     padded(out, "class", width);
-    limn_text_printf(out, "  %9s  %11s  %8s  %8s  %12s\n", "truth %", "predicted %", "Dice", "IoU", "Hausdorff 95");
+    limn_text_printf(out, "  %9s  %11s  %8s  %8s  %15s\n", "truth %", "predicted %", "Dice", "IoU", "Hausdorff 95 px");
     for (int k = 0; k < r->n_classes; k++) {
         const limn_overlap *c = &r->overlap[k];
         padded(out, name_of(r, k, name), width);
         number(out, 9, 2, all > 0 ? 100 * (double)c->truth / all : (double)NAN, "-");
         number(out, 11, 2, all > 0 ? 100 * (double)c->predicted / all : (double)NAN, "-");
-        number(out, 8, 4, limn_dice(c), "absent"), number(out, 8, 4, limn_iou(c), "absent"), number(out, 12, 2, distance_of(r, k), "-");
+        number(out, 8, 4, limn_dice(c), "absent"), number(out, 8, 4, limn_iou(c), "absent"), number(out, 15, 2, distance_of(r, k), "-");
         limn_text_printf(out, "\n");
     }
     padded(out, "mean", width + 24);
-    number(out, 8, 4, s->dice, "-"), number(out, 8, 4, s->iou, "-"), number(out, 12, 2, s->hausdorff95, "-");
+    number(out, 8, 4, s->dice, "-"), number(out, 8, 4, s->iou, "-"), number(out, 15, 2, s->hausdorff95, "-");
     limn_text_printf(out, "\n");
     padded(out, "mean without class 0", width + 24);
-    number(out, 8, 4, s->foreground_dice, "-"), number(out, 8, 4, s->foreground_iou, "-"), number(out, 12, 2, s->foreground_hausdorff95, "-");
+    number(out, 8, 4, s->foreground_dice, "-"), number(out, 8, 4, s->foreground_iou, "-"), number(out, 15, 2, s->foreground_hausdorff95, "-");
     limn_text_printf(out, "\n");
 }
 
@@ -134,9 +134,9 @@ static json_t *classes_json(const limn_report *r)
     json_t *array = json_array();
     for (int k = 0; array && k < r->n_classes; k++) {
         const limn_overlap *c = &r->overlap[k];
-        json_t *o = json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "name", name_json(r, k), "truth", (json_int_t)c->truth, "predicted",
+        json_t *o = json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:I}", "name", name_json(r, k), "truth", (json_int_t)c->truth, "predicted",
                               (json_int_t)c->predicted, "both", (json_int_t)c->both, "dice", real(limn_dice(c)), "iou", real(limn_iou(c)), "hausdorff95",
-                              real(distance_of(r, k)));
+                              real(distance_of(r, k)), "hausdorff95_pictures", (json_int_t)r->hausdorff95[k].n);
         if (!o || json_array_append_new(array, o) != 0) {
             json_decref(array);
             return NULL;
