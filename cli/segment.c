@@ -5,6 +5,7 @@
 #include "file/image.h"
 #include "generate_output.h"
 #include "train/case.h"
+#include "train/listing.h"
 #include "train/mask_parts.h"
 
 #include <stdlib.h>
@@ -83,8 +84,8 @@ static limn_status read_picture(const segment_job *job, segment_result *r)
     limn_status status = limn_case_read(job->ctx, r->path, files, &range, &r->raster);
     bool bytes = r->raster.limit == 255, gray_or_rgb = job->info.channels == 1 || job->info.channels == 3;
     if (status == LIMN_OK && r->raster.channels != job->info.channels && (r->raster.separate || !gray_or_rgb))
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s has %d channel%s, the network reads %d: one file with all, or CASE_0000.png with CASE_0001.png .. beside it", r->path,
-                         r->raster.channels, r->raster.channels == 1 ? "" : "s", job->info.channels);
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s has %d channel%s, the network reads %d: one file with all, or CASE_0000%s with CASE_0001%s .. beside it", r->path,
+                         r->raster.channels, r->raster.channels == 1 ? "" : "s", job->info.channels, r->path + limn_stem(r->path), r->path + limn_stem(r->path));
     if (status == LIMN_OK && !(bytes && range.kind == LIMN_RANGE_AUTO))
         limn_log(job->ctx, LIMN_LOG_INFO, "%s: %g is 0 and %g is 1 to the network (%s)", r->path, range.low, range.high,
                  range.kind == LIMN_RANGE_GIVEN ? job->ranged ? "--range" : "as trained" : range.kind == LIMN_RANGE_MINMAX ? "least and greatest" : "percentiles 0.5 and 99.5");

@@ -15,6 +15,11 @@ static limn_status take(const segment_job *job, limn_names *all, const char *pat
 }
 
 /* Of a case in several files the first stands for all, where the network reads several channels. */
+static bool stands_alone(const segment_job *job, const char *path)
+{
+    return job->info.channels == 1 || !limn_case_has(path);
+}
+
 static limn_status take_folder(const segment_job *job, limn_names *all, const char *folder)
 {
     char path[SEGMENT_PATH + 8];
@@ -24,7 +29,7 @@ static limn_status take_folder(const segment_job *job, limn_names *all, const ch
     limn_status status = limn_names_list(job->ctx, folder, true, &found, NULL);
     for (size_t i = 0; i < found.n && status == LIMN_OK; i++) {
         snprintf(path, sizeof path, "%.*s/%s", (int)n, folder, found.name[i]);
-        if (job->info.channels == 1 || !limn_case_has(path)) status = take(job, all, path);
+        if (stands_alone(job, path)) status = take(job, all, path);
     }
     limn_names_tell(job->ctx, folder, true, &found);
     if (status == LIMN_OK && all->n == before) status = limn_fail(job->ctx, LIMN_NOT_FOUND, "%s: this folder holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", folder);
@@ -39,7 +44,9 @@ limn_status segment_pictures(segment_job *job, int n, const char *const *words, 
     for (int i = 0; i < n && status == LIMN_OK; i++) {
         bool folder = cli_is_folder(words[i]);
         job->many = job->many || folder;
-        status = folder ? take_folder(job, out, words[i]) : take(job, out, words[i]);
+        if (folder) status = take_folder(job, out, words[i]);
+        else if (n == 1 || stands_alone(job, words[i])) status = take(job, out, words[i]); /* "*.nii.gz" means cases, too */
     }
+    if (status == LIMN_OK && !out->n) status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: a case is named by its first file, CASE_0000%s", words[0], words[0] + limn_stem(words[0]));
     return status;
 }
