@@ -207,7 +207,7 @@ static void wrong_options_are_named(void **state)
     REFUSED(bad.name = "flow_euler", LIMN_BAD_ARGUMENT, "flow");
     REFUSED((bad.name = "ddim", bad.eta = 1.5), LIMN_BAD_ARGUMENT, "eta");
     REFUSED((bad.name = "ddim", bad.eta = NAN), LIMN_BAD_ARGUMENT, "eta");
-    REFUSED((bad.name = "ddpm", bad.karras = true), LIMN_BAD_ARGUMENT, "Karras");
+    REFUSED((bad.name = "ddpm", bad.karras = true), LIMN_BAD_ARGUMENT, "takes no Karras sigmas; euler, heun and dpm++2m do");
     REFUSED((bad.name = "ddpm", bad.variance = LIMN_VARIANCE_LEARNED_RANGE), LIMN_BAD_ARGUMENT, "learned");
     REFUSED(bad.strength = -1, LIMN_BAD_ARGUMENT, "strength");
     REFUSED(bad.clip = -1, LIMN_BAD_ARGUMENT, "clip");

@@ -50,7 +50,8 @@ static limn_status check_options(limn_ctx *ctx, const limn_sampler_options *o, c
     const char *bad = NULL;
     if (flow && !row->flow) bad = "does not sample rectified flow";
     else if (!flow && !row->vp) bad = "samples rectified flow only, and the schedule is another";
-    else if (o->karras && (!row->karras || flow)) bad = "takes no Karras sigmas; euler, heun and dpm++2m do, but not for rectified flow";
+    else if (o->karras && flow) bad = "takes no Karras sigmas where a model was trained on rectified flow";
+    else if (o->karras && !row->karras) bad = "takes no Karras sigmas; euler, heun and dpm++2m do";
     else if ((unsigned)o->prediction >= LIMN_N_PREDICTIONS) bad = "got an unknown kind of prediction";
     else if ((unsigned)o->spacing >= LIMN_N_SPACINGS || (unsigned)o->variance >= LIMN_N_VARIANCES) bad = "got an unknown spacing or variance";
     else if (!(o->eta >= 0 && o->eta <= 1)) bad = "needs eta from 0 to 1";
