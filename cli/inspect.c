@@ -3,16 +3,17 @@
 #include "file/bytes.h"
 #include "file/torch.h"
 #include "inspect.h"
+#include "model/map/map.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const char help[] =
-    "limn inspect FILE... [flags]\n"
+    "limn inspect FILE|FOLDER... [flags]\n"
     "\n"
-    "A weight file: safetensors, the index of several (.safetensors.index.json), or what torch.save() wrote (.pt, .pth,\n"
-    ".ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, whether it is\n"
+    "A weight file, or the folder that holds it: safetensors, the index of several (.safetensors.index.json), or what torch.save() wrote\n"
+    "(.pt, .pth, .ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, whether it is\n"
     "damaged, and the network it fits: all of them where a checkpoint holds several.  Of latents that limn encode made:\n"
     "how many, shape, scale, spread, autoencoder.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
     "A PNG that limn generate made: prompt, seed and settings.\n"
@@ -25,7 +26,7 @@ static const char help[] =
     "  limn inspect cat.png\n"
     "  limn inspect model.safetensors --json | jq '.tensors[].name'\n";
 
-enum { MOST_FILES = 256, MOST_PNG = 256 << 20, MOST_KINDS = 24, PIECE = 180 };
+enum { MOST_FILES = 256, MOST_PNG = 256 << 20, MOST_KINDS = 24, PIECE = 180, FOUND_BYTES = 1100 };
 
 /* ---- weights --------------------------------------------------------------------------------------------------------- */
 
@@ -175,6 +176,16 @@ static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_js
     return status;
 }
 
+/* Of a folder its weights, or what limn encode says of its latents. */
+static limn_status find_file(limn_ctx *ctx, const char *source, char found[FOUND_BYTES])
+{
+    if (strlen(source) > FOUND_BYTES - 100) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the file is longer than %d bytes", FOUND_BYTES - 100);
+    snprintf(found, FOUND_BYTES, "%s/latents.safetensors", source);
+    if (access(found, F_OK) == 0) return LIMN_OK;
+    snprintf(found, FOUND_BYTES, "%s", source);
+    return cli_is_folder(source) ? limn_map_file(ctx, source, found) : LIMN_OK;
+}
+
 int cli_inspect(int argc, char **argv)
 {
     const char *files[MOST_FILES];
@@ -186,8 +197,10 @@ int cli_inspect(int argc, char **argv)
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;
     for (int i = 0; i < n; i++) {
+        char found[FOUND_BYTES];
         if (n > 1 && !json) printf("%s%s\n", i ? "\n" : "", files[i]);
-        limn_status status = inspect(ctx, files[i], all, json);
+        limn_status status = find_file(ctx, files[i], found);
+        if (status == LIMN_OK) status = inspect(ctx, found, all, json);
         if (status != LIMN_OK) code = cli_fail(ctx, status);
     }
     cli_ctx_free(ctx);

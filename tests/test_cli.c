@@ -177,7 +177,7 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     snprintf(long_name, sizeof long_name, "generate -m " LIMN_SOURCE_DIR "/models/digits --class 1 --steps 1 -o $D/%0300d.png", 7);
     refuses(long_name, "--output expects the name of a file");
     refuses("inspect", "expected a file");
-    refuses("inspect " LIMN_SOURCE_DIR, "is a folder, expected a file");
+    refuses("inspect " LIMN_SOURCE_DIR "/docs", "the folder has neither model.safetensors nor");
     refuses("inspect $D/none", "No such file");
     refuses("encode", "expected a picture");
     refuses("encode cat.png -o cat.safetensors", "expected -m");
@@ -286,6 +286,7 @@ static void inspect_folds_and_unfolds(void **state)
     SHOWS("inspect $D/w.safetensors", "blocks.0-2,5.w", "4 x 48 B", "[3, 4]", "F32", "6 tensors, 72 elements", "limn.step: 7", "adam_m/, adam_v/, ema/: 1 tensors",
           "none that Limn knows", "odd\\x1b[2J: a \\\"quote\\\"\\nand a line");
     SHOWS("inspect $D/w.safetensors --all", "blocks.5.w", "blocks.2.w", "adam_m/head.w");
+    SHOWS("inspect " LIMN_SOURCE_DIR "/models/digits", "network   ddpm size=28");
     json_t *o = json_of("inspect $D/w.safetensors --json");
     assert_int_equal(json_array_size(json_object_get(o, "tensors")), 6);
     assert_string_equal(json_string_value(json_object_get(json_object_get(o, "metadata"), "limn.step")), "7");
