@@ -46,10 +46,22 @@ static limn_status check_twins(const segment_job *job, size_t n, char *const *pi
     return LIMN_OK;
 }
 
+/* The last of many pictures is looked for before the first one is worked on, and its truth. */
+static limn_status check_sources(const segment_job *job, size_t n, char *const *pictures)
+{
+    char truth[SEGMENT_PATH];
+    limn_status status = LIMN_OK;
+    for (size_t i = 0; i < n && status == LIMN_OK; i++)
+        if (access(pictures[i], R_OK) != 0) status = limn_fail(job->ctx, LIMN_NOT_FOUND, "%s: %s", pictures[i], strerror(errno));
+        else if (job->truth) status = segment_truth_path(job, pictures[i], truth);
+    return status;
+}
+
 limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures)
 {
     const char *const targets[] = {job->output, job->probability, job->overlay};
     limn_status status = check_twins(job, n, pictures);
+    if (status == LIMN_OK) status = check_sources(job, n, pictures);
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < i && status == LIMN_OK; j++)
             if (targets[i] && targets[j] && strcmp(targets[i], targets[j]) == 0) status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is named for two results", targets[i]);

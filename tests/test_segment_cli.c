@@ -190,6 +190,14 @@ static void several_pictures_go_to_folders_with_one_report(void **state)
     json_decref(json);
 }
 
+static void what_a_later_picture_lacks_is_said_before_any_work(void **state)
+{
+    (void)state;
+    refuses("a.png none.png -o lacks", "none.png: No such file or directory");
+    refuses("a.png small.png -o lacks --truth truth", "truth holds no mask named small.png for small.png");
+    assert_false(exists("lacks"));
+}
+
 static void a_folder_is_its_pictures(void **state)
 {
     (void)state;
@@ -282,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_picture_has_mask_probability_and_overlay),
         cmocka_unit_test(several_pictures_go_to_folders_with_one_report),
+        cmocka_unit_test(what_a_later_picture_lacks_is_said_before_any_work),
         cmocka_unit_test(a_folder_is_its_pictures),
         cmocka_unit_test(of_a_case_in_a_folder_the_first_file_stands_for_all),
         cmocka_unit_test(values_of_16_bits_are_brought_to_the_range_that_was_asked_for),
