@@ -34,16 +34,36 @@ static limn_status check_target(const segment_job *job, const char *flag, const 
     return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO, "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
 }
 
+typedef struct named {
+    const char *name; /* without folder; its stem has n bytes */
+    int n;
+    size_t i;
+} named;
+
+static int compare_stems(const named *x, const named *y)
+{
+    int order = memcmp(x->name, y->name, (size_t)(x->n < y->n ? x->n : y->n));
+    return order ? order : x->n - y->n;
+}
+
+static int by_stem(const void *a, const void *b)
+{
+    const named *x = a, *y = b;
+    int order = compare_stems(x, y);
+    return order ? order : (x->i > y->i) - (x->i < y->i);
+}
+
 static limn_status check_twins(const segment_job *job, size_t n, char *const *pictures)
 {
-    int a, b;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++) {
-            const char *x = stem(pictures[i], &a), *y = stem(pictures[j], &b);
-            if (a == b && memcmp(x, y, (size_t)a) == 0)
-                return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s and %s have the same name: their results would be one file", pictures[j], pictures[i]);
-        }
-    return LIMN_OK;
+    named *sorted = malloc((n + 1) * sizeof *sorted);
+    limn_status status = sorted ? LIMN_OK : limn_fail_memory(job->ctx, n * sizeof *sorted, "names of pictures");
+    for (size_t i = 0; i < n && sorted; i++) sorted[i].i = i, sorted[i].name = stem(pictures[i], &sorted[i].n);
+    if (sorted) qsort(sorted, n, sizeof *sorted, by_stem);
+    for (size_t i = 1; i < n && status == LIMN_OK; i++)
+        if (compare_stems(&sorted[i - 1], &sorted[i]) == 0)
+            status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s and %s have the same name: their results would be one file", pictures[sorted[i - 1].i], pictures[sorted[i].i]);
+    free(sorted);
+    return status;
 }
 
 /* The last of many pictures is looked for before the first one is worked on, and its truth. */
