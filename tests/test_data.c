@@ -189,6 +189,31 @@ static void pictures_of_other_formats_are_told(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Values of a camera of 12 bits, and such that fill their 16. */
+static void sixteen_bits_that_are_black_in_eight_are_told(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (int full = 0; full < 2; full++) {
+        uint16_t wide[8 * 8];
+        float x[8 * 8];
+        warnings w = {0};
+        fresh("data-deep");
+        for (int i = 0; i < 8 * 8; i++) wide[i] = (uint16_t)(i * (full ? 1024 : 64));
+        assert_int_equal(limn_png_write_wide(ctx, "data-deep/a.png", 8, 8, wide), LIMN_OK);
+        assert_int_equal(limn_png_write_wide(ctx, "data-deep/b.png", 8, 8, wide), LIMN_OK);
+        limn_ctx_set_log(ctx, keep_warning, &w);
+        limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-deep", .size = 8, .channels = 1});
+        for (int i = 0; i < 2; i++) assert_int_equal(limn_dataset_picture(ctx, d, i, x), LIMN_OK);
+        limn_dataset_warn(ctx, d);
+        assert_int_equal(w.n, !full);
+        if (!full) assert_string_equal(w.last, "data-deep/a.png: of its 16 bits the upper 8 are read, and these go to 16 of 255: scale values so that 65535 is white");
+        limn_dataset_free(d);
+        limn_ctx_set_log(ctx, NULL, NULL);
+    }
+    limn_ctx_free(ctx);
+}
+
 static void folders_of_pictures_are_classes(void **state)
 {
     (void)state;
@@ -564,6 +589,7 @@ int main(void)
         cmocka_unit_test(metadata_gives_captions_fields_and_classes),
         cmocka_unit_test(sidecars_caption_their_pictures),
         cmocka_unit_test(pictures_of_other_formats_are_told),
+        cmocka_unit_test(sixteen_bits_that_are_black_in_eight_are_told),
         cmocka_unit_test(folders_of_pictures_are_classes),
         cmocka_unit_test(every_malformed_line_is_named),
         cmocka_unit_test(a_few_damaged_pictures_are_skipped_and_named),

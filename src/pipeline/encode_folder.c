@@ -65,6 +65,7 @@ static limn_status skip(folder_job *j)
 static limn_status encode_one(folder_job *j, int64_t i)
 {
     limn_status status = limn_dataset_picture(j->ctx, j->data, i, j->picture);
+    limn_dataset_warn(j->ctx, j->data);
     if (status == LIMN_NO_MEMORY) return status;
     if (status != LIMN_OK) return skip(j);
     status = limn_encode_values(j->a, 1, j->o->size, j->o->size, j->picture, j->o->precision, j->latent.values);

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DEFAULT_SHAPES = 4096, FEW_BAD = 3, MAX_WARNINGS = 20, FLIP = 0, CROP_X = 1, CROP_Y = 2 };
 
@@ -34,6 +35,7 @@ struct limn_dataset {
     pthread_mutex_t lock;  /* of what follows */
     uint8_t *bad;          /* [n] */
     int64_t n_bad;
+    atomic_bool dark;      /* a picture of 16 bits that is black in 8 was told */
     char first_bad[LIMN_ERROR_BYTES];
     limn_text warnings;    /* lines */
 };
@@ -139,12 +141,32 @@ static limn_status gray_picture(limn_ctx *ctx, const limn_dataset *d, int64_t i,
     return LIMN_OK;
 }
 
-static limn_status load(limn_ctx *ctx, const limn_dataset *d, int64_t i, item *out)
+/* 12 bits of a camera in a PNG of 16: the upper 8, which are read, leave a black picture.  Told once. */
+static void note_dark(limn_ctx *ctx, limn_dataset *d, const char *file, const limn_image *image)
+{
+    enum { DARK = 16, DEPTH_AT = 24 };
+    uint8_t most = 0, head[DEPTH_AT + 1];
+    size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels, c = (size_t)image->channels, has;
+    int fd;
+    if (d->dark) return;
+    for (size_t i = 0; i < n; i++) most = image->pixels[i] > most && !(c % 2 == 0 && i % c == c - 1) ? image->pixels[i] : most;
+    if (most > DARK || limn_file_open(ctx, file, &fd, &has) != LIMN_OK) return;
+    bool deep = has > sizeof head && limn_file_read_at(ctx, file, fd, 0, sizeof head, head) == LIMN_OK && limn_image_sniff(head, sizeof head) == LIMN_IMAGE_PNG && head[DEPTH_AT] == 16;
+    close(fd);
+    pthread_mutex_lock(&d->lock);
+    if (deep && !d->dark)
+        limn_text_printf(&d->warnings, "%s: of its 16 bits the upper 8 are read, and these go to %d of 255: scale values so that 65535 is white\n", file, most);
+    d->dark = d->dark || deep;
+    pthread_mutex_unlock(&d->lock);
+}
+
+static limn_status load(limn_ctx *ctx, limn_dataset *d, int64_t i, item *out)
 {
     const char *file = d->rows.row[i].file;
     if (d->latents) return load_latent(ctx, d, file, out);
     limn_status status = d->rows.pixels ? gray_picture(ctx, d, i, &out->image) : file ? limn_image_read(ctx, file, d->channels, &out->image)
                                                                                 : limn_shapes_draw(ctx, i, d->size, d->channels, &out->image);
+    if (status == LIMN_OK && file) note_dark(ctx, d, file, &out->image);
     if (status == LIMN_OK && file) status = fit(ctx, d, file, &out->image);
     if (status != LIMN_OK) item_free(out);
     return status;
@@ -194,7 +216,7 @@ limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, u
     }
 }
 
-limn_status limn_dataset_picture(limn_ctx *ctx, const limn_dataset *d, int64_t i, float *out)
+limn_status limn_dataset_picture(limn_ctx *ctx, limn_dataset *d, int64_t i, float *out)
 {
     item read = {0};
     const item *it = &read;

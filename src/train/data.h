@@ -61,8 +61,8 @@ int64_t limn_dataset_index(limn_dataset *data, uint64_t seed, uint64_t position)
  *  @return LIMN_OK; LIMN_BAD_FILE when too many pictures cannot be read; LIMN_NO_MEMORY */
 limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *data, uint64_t seed, uint64_t position, int64_t i, bool flip, float *out, int64_t *shown);
 /** Picture i itself, from its centre, as for limn_dataset_sample().  @return LIMN_OK; what is wrong with it */
-limn_status limn_dataset_picture(limn_ctx *ctx, const limn_dataset *data, int64_t i, float *out);
-/** Log what limn_dataset_sample() skipped since the last call, as warnings. */
+limn_status limn_dataset_picture(limn_ctx *ctx, limn_dataset *data, int64_t i, float *out);
+/** Log as warnings what was skipped or found odd since the last call. */
 void limn_dataset_warn(limn_ctx *ctx, limn_dataset *data);
 /** Numbers in a sample: size * size * channels. */
 size_t limn_dataset_floats(const limn_dataset *data);
