@@ -253,6 +253,9 @@ static void only_classes_that_were_seen_learn(void **state)
     limn_train_options o = options_for(ctx, DIT "classes=40", "run-none", &t);
     o.steps = 1, o.batch = 8, o.weight_decay = 0, o.lr = 1e-12, o.warmup = 0;
     expect(ctx, &o, LIMN_OK);
+    assert_int_equal(t.warnings, 1); /* 8 of them have no picture */
+    assert_memory_equal(t.first, "classes: 0 black circle, 1 ", 27);
+    assert_string_equal(t.first + strlen(t.first) - 4, ", ..");
     o.out = "run-seen", o.steps = 12, o.lr = 1e-2;
     expect(ctx, &o, LIMN_OK);
     assert_int_equal(limn_weight_file_open(ctx, "run-none/checkpoint.safetensors", &before), LIMN_OK);

@@ -4,6 +4,7 @@
 #include "graph/node.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static limn_status check(limn_ctx *ctx, const limn_train_options *o)
 {
@@ -16,6 +17,25 @@ static limn_status check(limn_ctx *ctx, const limn_train_options *o)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s", o->flip ? "a mirrored latent is not the latent of the mirrored picture: leave --flip out, or encode mirrored pictures, too"
                                                                : "--sample-every draws pictures, and latents become pictures in limn generate --vae: leave it out");
     return LIMN_OK;
+}
+
+/* Which number limn generate --class takes for which folder or label; numbers that name themselves need no words. */
+static void tell_classes(const limn_trainer *t, int classes, int known)
+{
+    enum { SHOWN = 12 };
+    limn_text list = {0};
+    bool plain = true;
+    for (int i = 0; i < classes; i++) {
+        char number[16], name[128];
+        const char *class = limn_dataset_class(t->data, i);
+        snprintf(number, sizeof number, "%d", i);
+        plain = plain && strcmp(number, class) == 0;
+        if (i < SHOWN) limn_text_printf(&list, "%s%d %s", i ? ", " : "", i, limn_escape(class, strlen(class), name, sizeof name));
+    }
+    if (!plain && !list.failed) limn_log(t->ctx, LIMN_LOG_INFO, "classes: %s%s", list.bytes, classes > SHOWN ? ", .." : "");
+    if (known > classes)
+        limn_log(t->ctx, LIMN_LOG_WARN, "the network knows %d classes and %s has %d: from %d on they stay untaught (--set classes=%d)", known, t->o->data, classes, classes, classes);
+    limn_text_free(&list);
 }
 
 static limn_status open_data(limn_trainer *t)
@@ -31,6 +51,7 @@ static limn_status open_data(limn_trainer *t)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has no classes and the network knows %d: sort the pictures into folders, name a --label-field, or --set classes=0",
                          o->data, known);
     if (classes > known) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", o->data, classes, known, classes);
+    tell_classes(t, classes, known);
     return LIMN_OK;
 }
 
