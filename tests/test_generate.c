@@ -281,6 +281,12 @@ static void parameters_say_what_made_the_picture(void **state)
     text = limn_generate_parameters(q, &o, 0);
     assert_string_equal(text, expected);
     free(text);
+    limn_pipeline_free(q);
+    const recipe plain = {.folder = "gen-plain", .net = "dit size=8 channels=1 patch=2 width=16 depth=1 heads=2 mlp=32", .schedule = "cosine", .prediction = "v"};
+    q = open_model(ctx, &plain);
+    text = limn_generate_parameters(q, &o, 0);
+    assert_null(strstr(text, "CFG scale")); /* there is none */
+    free(text);
     limn_pipeline_free(p);
     limn_pipeline_free(q);
     limn_ctx_free(ctx);

@@ -113,7 +113,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     limn_text_printf(&text, "Steps: %d, Sampler: %s, ", o->steps, sampler < 0 ? "?" : samplers[sampler].shown);
     if (o->scheduler && strcmp(o->scheduler, "discrete"))
         limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);
-    limn_text_printf(&text, "CFG scale: %g, ", o->guidance);
+    if (info.guides) limn_text_printf(&text, "CFG scale: %g, ", o->guidance);
     if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %g, ", o->guidance_rescale);
     if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %g, ", o->eta);
     if (o->init && o->noise > 0) limn_text_printf(&text, "Noise: %g to %g, ", o->noise, o->noise_left);
