@@ -237,6 +237,29 @@ static void pages_of_a_tiff_are_slices(void **state)
     unlink(path);
 }
 
+/* Where white is 0, pictures are turned round; labels are what was stored. */
+static void labels_of_a_tiff_are_what_was_stored(void **state)
+{
+    const char *path = "test-nifti-white.tif";
+    const unsigned char black[10] = {0x06, 0x01, 3, 0, 1, 0, 0, 0, 1, 0}; /* PhotometricInterpretation, a SHORT: 1 */
+    unsigned char *bytes, *tag;
+    size_t n;
+    limn_raster r;
+    assert_int_equal(limn_tiff_write(*state, path, W, H, 1, (const uint8_t[W * H]){0, 1, 2, 255}, NULL), LIMN_OK);
+    assert_int_equal(limn_file_read(*state, path, 1 << 20, &bytes, &n), LIMN_OK);
+    tag = memmem(bytes, n, black, sizeof black);
+    assert_non_null(tag);
+    tag[8] = 0;
+    assert_int_equal(limn_raster_decode(*state, "t", bytes, n, &r), LIMN_OK);
+    assert_true(r.values[0] == 255 && r.values[1] == 254 && r.values[3] == 0);
+    limn_raster_free(&r);
+    assert_int_equal(limn_raster_decode_labels(*state, "t", bytes, n, &r), LIMN_OK);
+    assert_true(r.values[0] == 0 && r.values[1] == 1 && r.values[2] == 2 && r.values[3] == 255);
+    limn_raster_free(&r);
+    free(bytes);
+    unlink(path);
+}
+
 /* Whatever byte is cut or changed: values, or a sentence, and nothing printed. */
 static void a_damaged_tiff_is_a_sentence(void **state)
 {
@@ -247,13 +270,13 @@ static void a_damaged_tiff_is_a_sentence(void **state)
     assert_int_equal(limn_tiff_write(*state, path, W, H, S, (const uint8_t[N]){1, 2, 3}, NULL), LIMN_OK);
     assert_int_equal(limn_file_read(*state, path, 1 << 20, &bytes, &n), LIMN_OK);
     for (size_t cut = 8; cut < n - 1; cut++) {
-        assert_int_not_equal(limn_tiff_decode(*state, "t", bytes, cut, &r), LIMN_OK);
+        assert_int_not_equal(limn_tiff_decode(*state, "t", bytes, cut, false, &r), LIMN_OK);
         assert_null(r.values);
         assert_true(strncmp(limn_error_text(*state), "t: ", 3) == 0);
     }
     for (size_t i = 4; i < n; i++) {
         bytes[i] ^= 0xff;
-        limn_status status = limn_tiff_decode(*state, "t", bytes, n, &r);
+        limn_status status = limn_tiff_decode(*state, "t", bytes, n, false, &r);
         assert_true((status == LIMN_OK) == (r.values != NULL));
         refusals += status != LIMN_OK;
         limn_raster_free(&r);
@@ -303,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_mask_keeps_the_place_of_its_volume),
         cmocka_unit_test(how_far_volumes_lie_apart),
         cmocka_unit_test(pages_of_a_tiff_are_slices),
+        cmocka_unit_test(labels_of_a_tiff_are_what_was_stored),
         cmocka_unit_test(a_damaged_tiff_is_a_sentence),
         cmocka_unit_test(png_keeps_its_16_bits),
     };

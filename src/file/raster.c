@@ -63,7 +63,7 @@ static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t
 static limn_status decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels, limn_raster *out)
 {
     *out = (limn_raster){0};
-    if (limn_tiff_sniff(bytes, n)) return limn_tiff_decode(ctx, name, bytes, n, out);
+    if (limn_tiff_sniff(bytes, n)) return limn_tiff_decode(ctx, name, bytes, n, labels, out);
     if (limn_nifti_sniff(bytes, n)) return limn_nifti_decode(ctx, name, bytes, n, out);
     return decode_picture(ctx, name, bytes, n, labels, out);
 }

@@ -17,6 +17,7 @@ typedef struct tiff_job {
     const uint8_t *bytes;
     uint64_t n, at;
     TIFF *tiff;
+    bool labels; /* values are names of things, whatever colour they are shown in */
     char why[200];
 } tiff_job;
 
@@ -110,6 +111,7 @@ static limn_status read_page(const tiff_job *job, int number, page *p)
     TIFFGetFieldDefaulted(job->tiff, TIFFTAG_SAMPLEFORMAT, &p->format);
     TIFFGetFieldDefaulted(job->tiff, TIFFTAG_PLANARCONFIG, &p->planar);
     TIFFGetField(job->tiff, TIFFTAG_PHOTOMETRIC, &p->photometric);
+    if (job->labels && p->photometric == PHOTOMETRIC_MINISWHITE) p->photometric = PHOTOMETRIC_MINISBLACK;
     bool rgb = p->photometric == PHOTOMETRIC_RGB, gray = p->photometric == PHOTOMETRIC_MINISBLACK || p->photometric == PHOTOMETRIC_MINISWHITE;
     bool whole = p->format == SAMPLEFORMAT_UINT || p->format == SAMPLEFORMAT_INT || p->format == SAMPLEFORMAT_VOID, real = p->format == SAMPLEFORMAT_IEEEFP;
     p->channels = rgb ? 3 : 1;
@@ -238,9 +240,9 @@ bool limn_tiff_sniff(const uint8_t *bytes, size_t n)
     return n >= 8 && (memcmp(bytes, "II*\0", 4) == 0 || memcmp(bytes, "MM\0*", 4) == 0 || memcmp(bytes, "II+\0", 4) == 0 || memcmp(bytes, "MM\0+", 4) == 0);
 }
 
-limn_status limn_tiff_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
+limn_status limn_tiff_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels, limn_raster *out)
 {
-    tiff_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n};
+    tiff_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n, .labels = labels};
     *out = (limn_raster){0};
     job.tiff = open_memory(&job);
     limn_status status = job.tiff ? read_pages(&job, out) : damaged(&job, 0);
