@@ -84,6 +84,7 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"tae|--data|shapes|--out|run-cli|--discriminator-start|5", "with --discriminator above 0"}, {"unet|--data|shapes|--out|run-cli|--where|a=b", "--where is for"},
         {"dit|--data|shapes|--out|run-cli|--gamma|4", "with --weighting min-snr"}, {"dit|--data|shapes|--out|run-cli|--schedule|linear|--time-std|2", "with --schedule flow"},
         {"dit|--data|shapes|--out|run-cli|--drop|0.2", "--drop is for networks that are told words"}, {"adm-64|--data|shapes|--out|run-cli|--drop|0.2", "always_labelled=0"},
+        {"dit|--latents|x|--out|run-cli", "x/latents.safetensors is not there: expected a folder of latents that limn encode wrote to its end"},
         {"unet|--latents|x|--out|run-cli", "--latents is for networks that denoise"}, {"vae|--data|shapes|--out|run-cli|--schedule|flow", "--schedule is for networks that denoise"},
         {"unet|--data|shapes|--out|run-cli|--flip", "--augment flip=1"}, {"dit|--data|shapes|--out|run-cli|--label-field|a", "--label-field is for"},
         {"mmdit-emoji|--data|shapes|--out|run-cli|--label-field|a", "--label-field is for"}, {"ddpm-digits|--data|shapes|--out|run-cli|--caption-field|a", "--caption-field is for"},

@@ -189,6 +189,7 @@ limn_status limn_latents_read(limn_ctx *ctx, const char *path, limn_latents *out
     limn_weight_file *st;
     *out = (limn_latents){0};
     limn_status status = limn_weight_file_open(ctx, path, &st);
+    if (status == LIMN_NOT_FOUND) return limn_fail(ctx, status, "%s is not there: expected a folder of latents that limn encode wrote to its end", path);
     if (status != LIMN_OK) return status;
     status = take(ctx, path, st, out);
     limn_weight_file_close(st);
