@@ -290,6 +290,12 @@ static void more_values_than_classes_can_be_are_things_not_classes(void **state)
     end(ctx);
 }
 
+static void note_anything(void *user, limn_log_level level, const char *text)
+{
+    (void)user, (void)level;
+    snprintf(warning, sizeof warning, "%s", text);
+}
+
 static void a_value_of_255_behind_the_classes_is_ignored(void **state)
 {
     (void)state;
@@ -302,6 +308,10 @@ static void a_value_of_255_behind_the_classes_is_ignored(void **state)
     assert_int_equal(limn_masks_classes(m), 3);
     assert_memory_equal(labels_of(ctx, m, 0), values, 4);
     limn_masks_free(m);
+    limn_ctx_set_log(ctx, note_anything, NULL);
+    limn_masks_free(opened(ctx, options()));
+    assert_memory_equal(warning, "pixels of value 255 in the masks are ignored, 25 % of all, the first in /tmp/", 77);
+    limn_ctx_set_log(ctx, note_warning, NULL);
     put_made(ctx, "masks/a.png", make_plain_png(2, 2, 1, gap));
     refused(ctx, options(), LIMN_BAD_FILE, "have 4 different values up to 255: say which are classes");
     limn_mask_options o = options();

@@ -118,6 +118,19 @@ static limn_status guess_values(limn_ctx *ctx, limn_masks *m, int classes)
     return m->classes >= 2 ? LIMN_OK : limn_fail(ctx, LIMN_BAD_FILE, "%s and all other masks hold the value 0 only: there is nothing to learn", m->row[0].mask);
 }
 
+/* What was guessed takes pixels away. */
+static void tell_ignored(limn_ctx *ctx, const limn_masks *m)
+{
+    double ignored = 0, all = 0;
+    const char *first = NULL;
+    for (int64_t i = 0; i < m->n; i++) {
+        uint32_t n = m->row[i].count[m->place[255]];
+        if (n && !first) first = m->row[i].mask;
+        ignored += n, all += (double)m->row[i].width * m->row[i].height * m->row[i].slices;
+    }
+    limn_log(ctx, LIMN_LOG_INFO, "pixels of value 255 in the masks are ignored, %.2g %% of all, the first in %s; if they are a class, --mask-values says so", 100 * ignored / all, first);
+}
+
 static bool is_jpeg(const char *path)
 {
     const char *dot = strrchr(path, '.');
@@ -152,6 +165,7 @@ limn_status limn_mask_values_apply(limn_ctx *ctx, limn_masks *m, int classes)
     limn_status status = m->named ? LIMN_OK : guess_values(ctx, m, classes);
     if (status == LIMN_OK && classes && classes != m->classes)
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "the network tells %d classes apart, the masks %d", classes, m->classes);
+    if (status == LIMN_OK && !m->named && m->value_class[255] == LIMN_IGNORED) tell_ignored(ctx, m);
     for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) status = check_values(ctx, m, &m->row[i]);
     for (int64_t i = 0; i < m->n && m->kept && status == LIMN_OK; i++) status = limn_mask_classes(ctx, m, &m->row[i]);
     for (int k = 0; k < m->classes && status == LIMN_OK; k++) {
