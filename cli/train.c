@@ -44,7 +44,7 @@ static const char help[] =
     "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's dataset.json, imagesTr/ and labelsTr/ (CASE_0000, a\n"
     "                    file a channel): PNG, JPEG, WebP, TIFF (8, 16 bits, floats; pages are slices), NIfTI (.nii, .nii.gz; slices along the last axis)\n"
     "  --mask-values \"0,255\"  which values of the masks (whole numbers to 65535; of a palette its indices) are classes 0, 1, ..; behind a semicolon\n"
-    "                    those to ignore\n"
+    "                    those to ignore.  Without it 0,255 where masks hold nothing else, or 0, 1, 2 .. and 255 is ignored\n"
     "  --range auto      what becomes 0 and 1: minmax, or A,B as 0,4095; auto: 0,255 where values are bytes, else the percentiles 0.5 and 99.5 of each\n"
     "                    file.  The model keeps it for limn segment\n"
     "  --hold-out \"24..29\" or --fold 0/5  pictures, whole volumes, that are not trained on; scored after the last step and every --sample-every (one is\n"

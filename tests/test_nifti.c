@@ -237,6 +237,14 @@ static void pages_of_a_tiff_are_slices(void **state)
     unlink(path);
 }
 
+static void what_is_no_picture_is_told_with_all_that_is_read(void **state)
+{
+    limn_raster r;
+    assert_int_equal(limn_raster_decode(*state, "t", (const uint8_t *)"GIF89a", 6, &r), LIMN_BAD_FILE);
+    assert_string_equal(limn_error_text(*state), "t: expected a PNG, JPEG, WebP, TIFF or NIfTI file, found 6 bytes that begin with \"GIF89a\"");
+    assert_null(r.values);
+}
+
 /* Where white is 0, pictures are turned round; labels are what was stored. */
 static void labels_of_a_tiff_are_what_was_stored(void **state)
 {
@@ -326,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_mask_keeps_the_place_of_its_volume),
         cmocka_unit_test(how_far_volumes_lie_apart),
         cmocka_unit_test(pages_of_a_tiff_are_slices),
+        cmocka_unit_test(what_is_no_picture_is_told_with_all_that_is_read),
         cmocka_unit_test(labels_of_a_tiff_are_what_was_stored),
         cmocka_unit_test(a_damaged_tiff_is_a_sentence),
         cmocka_unit_test(png_keeps_its_16_bits),

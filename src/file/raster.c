@@ -65,7 +65,10 @@ static limn_status decode(limn_ctx *ctx, const char *name, const uint8_t *bytes,
     *out = (limn_raster){0};
     if (limn_tiff_sniff(bytes, n)) return limn_tiff_decode(ctx, name, bytes, n, labels, out);
     if (limn_nifti_sniff(bytes, n)) return limn_nifti_decode(ctx, name, bytes, n, out);
-    return decode_picture(ctx, name, bytes, n, labels, out);
+    if (limn_image_sniff(bytes, n) != LIMN_IMAGE_UNKNOWN) return decode_picture(ctx, name, bytes, n, labels, out);
+    char shown[64];
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a PNG, JPEG, WebP, TIFF or NIfTI file, found %zu bytes that begin with \"%s\"", name, n,
+                     limn_escape((const char *)bytes, n < 12 ? n : 12, shown, sizeof shown));
 }
 
 limn_status limn_raster_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out)
