@@ -221,7 +221,7 @@ static void running_statistics_of_a_killed_run_resume_with_the_same_bits(void **
     limn_ctx_free(ctx);
 }
 
-/* Without --sample-every after the last step only. */
+/* Every --sample-every, and when a run ends. */
 static void what_is_held_out_is_scored_into_a_file(void **state)
 {
     (void)state;
@@ -230,13 +230,15 @@ static void what_is_held_out_is_scored_into_a_file(void **state)
     limn_ctx *ctx = context(&t);
     limn_train_options o = options_for(ctx, "unet size=16 channels=1 classes=2 width=4 levels=2 convs=1", "run-held", &t);
     noise_with_masks(ctx, "run-held-data");
-    o.data = "run-held-data", o.batch = 1, o.steps = 2, o.masks.hold_out = "3";
+    o.data = "run-held-data", o.batch = 1, o.steps = 6, o.seconds = 1e-9, o.masks.hold_out = "3";
+    expect(ctx, &o, LIMN_OK); /* time is up after a step */
+    o.seconds = 0, o.sample_every = 4, o.resume = true;
     expect(ctx, &o, LIMN_OK);
-    o.steps = 6, o.sample_every = 3, o.resume = true;
+    o.steps = 7, o.sample_every = 0;
     expect(ctx, &o, LIMN_OK);
     char *rows = (char *)bytes_of(ctx, "run-held/held_out.csv", &n), *row = rows;
-    static const char *const begin[] = {"step,pixel_error,dice,iou,foreground_dice,foreground_iou,dice_0,dice_1\n", "2,0.", "3,0.", "6,0."};
-    for (int i = 0; i < 4; i++, row = strchr(row, '\n') + 1) assert_memory_equal(row, begin[i], strlen(begin[i]));
+    static const char *const begin[] = {"step,pixel_error,dice,iou,foreground_dice,foreground_iou,dice_0,dice_1\n", "1,0.", "4,0.", "6,0.", "7,0."};
+    for (int i = 0; i < 5; i++, row = strchr(row, '\n') + 1) assert_memory_equal(row, begin[i], strlen(begin[i]));
     assert_ptr_equal(row, rows + n);
     free(rows);
     assert_int_equal(access("run-norm/held_out.csv", F_OK), -1);

@@ -231,7 +231,7 @@ static limn_status loop(limn_trainer *t)
             limn_trainer_log_row(t, sum / (double)(t->step - since), lr, norm, rate);
             since = t->step, from = now, sum = 0;
         }
-        if ((o->sample_every && t->step % o->sample_every == 0) || (last && (o->sample_every || t->score_head))) from += show(t);
+        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && (last || late))) from += show(t);
         due = t->step % o->save_every == 0;
         if (last) return save_last(t);
         if (late || !limn_progress(t->ctx, "step", t->step, o->steps)) return stop_early(t, late);
