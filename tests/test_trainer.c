@@ -496,7 +496,7 @@ static void a_run_is_not_resumed_as_another(void **state)
     other = o, other.batch = 3, refused(ctx, &other, "--batch");
     other = o, other.drop = 0.2, refused(ctx, &other, "--drop");
     other = o, other.flip = true, refused(ctx, &other, "--flip");
-    other = o, other.objective = limn_objective_noise(), refused(ctx, &other, "--prediction");
+    other = o, other.objective = limn_objective_noise(), refused(ctx, &other, "--schedule"); /* its prediction follows from that */
     other = o, other.init = "run-other/model.safetensors", refused(ctx, &other, "--init");
     other = o, other.batch = 2, other.accumulate = 2; /* the same pictures in a step */
     expect(ctx, &other, LIMN_OK);

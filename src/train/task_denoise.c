@@ -109,8 +109,8 @@ static void say_latents(const limn_trainer *t, limn_run_facts *f)
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
+    limn_run_say(f, "limn.schedule", "--schedule", "%s", limn_schedule_name(o->objective.schedule.kind)); /* before what follows from it */
     limn_run_say(f, "limn.prediction", "--prediction", "%s", limn_prediction_name(o->objective.prediction));
-    limn_run_say(f, "limn.schedule", "--schedule", "%s", limn_schedule_name(o->objective.schedule.kind));
     limn_run_say(f, "limn.shift", "--shift", "%.9g", o->objective.schedule.shift);
     limn_run_say(f, "limn.weighting", "--weighting", "%s", limn_weighting_name(o->objective.weighting));
     limn_run_say(f, "limn.gamma", "--gamma", "%.9g", o->objective.gamma);
