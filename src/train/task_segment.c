@@ -187,17 +187,26 @@ static limn_status score_one(limn_trainer *t, int64_t i, limn_report *report)
     return status;
 }
 
+/* "2 pictures", "44 slices of 4 volumes" */
+static const char *amount(const limn_masks *m, char text[64])
+{
+    long long cases = limn_masks_cases(m), slices = limn_masks_count(m);
+    if (slices > cases) snprintf(text, 64, "%lld slices of %lld volume%s", slices, cases, cases == 1 ? "" : "s");
+    else snprintf(text, 64, "%lld picture%s", cases, cases == 1 ? "" : "s");
+    return text;
+}
+
 /* To the log a line, and one for each sign of failure; to held_out.csv a row. */
 static void tell_scores(limn_trainer *t, const limn_report *report)
 {
     enum { MEANS = 5 };
     limn_report_scores s = limn_report_score(report);
     double score[MEANS + LIMN_MAX_CLASSES] = {s.pixel_error, s.dice, s.iou, s.foreground_dice, s.foreground_iou};
-    int64_t cases = limn_masks_cases(t->segmenting->held);
+    char held[64];
     limn_text notes = {0};
     for (int k = 0; k < report->n_classes; k++) score[MEANS + k] = limn_dice(&report->overlap[k]);
-    limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %lld picture%s held out: pixel error %.4f, Dice %.4f, IoU %.4f; without class 0: Dice %.4f, IoU %.4f", (long long)t->step,
-             (long long)cases, cases == 1 ? "" : "s", s.pixel_error, s.dice, s.iou, s.foreground_dice, s.foreground_iou);
+    limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %s held out: pixel error %.4f, Dice %.4f, IoU %.4f; without class 0: Dice %.4f, IoU %.4f", (long long)t->step,
+             amount(t->segmenting->held, held), s.pixel_error, s.dice, s.iou, s.foreground_dice, s.foreground_iou);
     limn_report_notes(report, &notes);
     for (char *line = notes.bytes; line && *line; line += strcspn(line, "\n") + 1) limn_log(t->ctx, LIMN_LOG_WARN, "%.*s", (int)strcspn(line, "\n"), line);
     limn_text_free(&notes);
@@ -222,9 +231,8 @@ static limn_status show(limn_trainer *t)
 static void tell(const limn_trainer *t, char text[256])
 {
     const limn_segmenting *s = t->segmenting;
-    int64_t cases = limn_masks_cases(s->masks), slices = limn_masks_count(s->masks);
-    int n = slices > cases ? snprintf(text, 256, "%lld slices of %lld volumes", (long long)slices, (long long)cases) : snprintf(text, 256, "%lld pictures", (long long)cases);
-    n += snprintf(text + n, (size_t)(256 - n), " with masks of %d classes, %dx%dx%d at a time", limn_masks_classes(s->masks), s->width, s->height, s->channels);
+    char learned[64];
+    int n = snprintf(text, 256, "%s with masks of %d classes, %dx%dx%d at a time", amount(s->masks, learned), limn_masks_classes(s->masks), s->width, s->height, s->channels);
     if (s->held && n < 256) snprintf(text + n, (size_t)(256 - n), ", %lld held out", (long long)limn_masks_cases(s->held));
 }
 
