@@ -5,6 +5,7 @@
 #include "graph/describe.h"
 #include "model/map/map.h"
 #include "train/cost.h"
+#include "train/segment_losses.h"
 #include "train/weights.h"
 
 #include <stdlib.h>
@@ -42,6 +43,7 @@ static const char help[] =
 
 typedef struct describe_flags {
     const char *net, *network, *set, *batch, *steps, *precision, *depth, *recompute;
+    const char *loss; /* the one a file of a segmentation network was trained with; NULL: its family's */
     bool help, settings, plan, train_plan, json, all, ascii;
 } describe_flags;
 
@@ -97,7 +99,7 @@ static void print_title(const describe_flags *f, const limn_settings *s, bool co
 {
     limn_settings plain;
     char value[32];
-    printf("%s%s%s: %s, loss: %s\n", color ? "\033[1m" : "", f->net, color ? "\033[0m" : "", s->family->task, s->family->loss);
+    printf("%s%s%s: %s, loss: %s\n", color ? "\033[1m" : "", f->net, color ? "\033[0m" : "", s->family->task, f->loss ? f->loss : s->family->loss);
     limn_settings_defaults(&plain, s->family);
     int n = 0;
     for (int i = 0; s->family->settings[i].name; i++)
@@ -111,7 +113,7 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return LIMN_NO_MEMORY;
     limn_status status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch}, &ports);
-    if (status == LIMN_OK && f->json) status = cli_describe_json(ctx, f->net, o, g, &ports);
+    if (status == LIMN_OK && f->json) status = cli_describe_json(ctx, f->net, f->loss, o, g, &ports);
     else if (status == LIMN_OK) {
         limn_describe_options options = {.batch = o->batch, .ascii = f->ascii || !cli_utf8(), .color = cli_color(stdout), .all = f->all, .depth = depth};
         char *drawing = limn_describe(g, &options);
@@ -144,9 +146,19 @@ static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_weig
     return status;
 }
 
-/* A name, a weight file, or a folder with one. */
-static limn_status find_network(limn_ctx *ctx, const char *name, const char *asked, limn_settings *out)
+/* Metadata limn.loss, which limn train unet writes: a word of --loss. */
+static const char *trained_loss(const limn_weight_file *st, const limn_settings *s)
 {
+    limn_segment_kind kind;
+    const char *text = limn_weight_file_metadata(st, "limn.loss");
+    bool other = text && strcmp(s->family->task, "segment") == 0 && limn_segment_kind_find(text, &kind) && kind != LIMN_SEGMENT_CROSS_ENTROPY;
+    return other ? limn_segment_kind_name(kind) : NULL;
+}
+
+/* A name, a weight file, or a folder with one. */
+static limn_status find_network(limn_ctx *ctx, describe_flags *f, limn_settings *out)
+{
+    const char *name = f->net, *asked = f->network;
     char inside[1100];
     struct stat there;
     const char *dot = strrchr(name, '.');
@@ -160,14 +172,15 @@ static limn_status find_network(limn_ctx *ctx, const char *name, const char *ask
     limn_status status = limn_weight_file_open(ctx, path, &st);
     if (status != LIMN_OK) return status;
     status = find_in_file(ctx, path, st, asked, out);
+    if (status == LIMN_OK) f->loss = trained_loss(st, out);
     limn_weight_file_close(st);
     return status;
 }
 
-static limn_status describe(limn_ctx *ctx, int argc, char **argv, const describe_flags *f, limn_cost_options *o, int depth)
+static limn_status describe(limn_ctx *ctx, int argc, char **argv, describe_flags *f, limn_cost_options *o, int depth)
 {
     if (!f->net) return f->json ? cli_families_json(ctx) : cli_families_print(ctx);
-    limn_status status = find_network(ctx, f->net, f->network, &o->settings);
+    limn_status status = find_network(ctx, f, &o->settings);
     if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
     if (status != LIMN_OK) return status;
     if (!f->settings) return draw(ctx, f, o, depth);

@@ -50,14 +50,14 @@ static limn_status add_memory(limn_ctx *ctx, const limn_cost_options *o, json_t 
     return status;
 }
 
-limn_status cli_describe_json(limn_ctx *ctx, const char *name, const limn_cost_options *o, const limn_graph *g, const limn_ports *ports)
+limn_status cli_describe_json(limn_ctx *ctx, const char *name, const char *loss, const limn_cost_options *o, const limn_graph *g, const limn_ports *ports)
 {
     const limn_family *family = o->settings.family;
     json_t *inputs = json_array();
     for (int i = 0; i < g->n_nodes; i++)
         if (g->nodes[i]->op == LIMN_OP_INPUT) json_array_append_new(inputs, tensor_json(g->nodes[i]));
     json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:I, s:f, s:o}", "network", name, "family", family->name, "task", family->task, "loss",
-                             family->loss, "settings", settings_json(&o->settings), "batch", o->batch, "inputs", inputs, "output",
+                             loss ? loss : family->loss, "settings", settings_json(&o->settings), "batch", o->batch, "inputs", inputs, "output",
                              tensor_json(ports->output), "parameters", (json_int_t)limn_describe_parameters(g), "flops", limn_describe_flops(g), "blocks",
                              limn_describe_json(g));
     if (!root) return limn_fail_memory(ctx, sizeof *g, "JSON");

@@ -318,6 +318,8 @@ static void a_network_finds_what_it_learned_in_a_volume_it_never_saw(void **stat
     assert_true(limn_nifti_f32(mask.header + 80, false) == 0.7f);
     limn_raster_free(&mask);
     limn_raster_free(&truth);
+    snprintf(command, sizeof command, "cd %s && " LIMN_BINARY_DIR "/limn describe run --depth 1 | grep -q 'run: segment, loss: dice-ce'", folder);
+    assert_int_equal(system(command), 0);
     limn_segmentation *s;
     if (limn_segmentation_open(ctx, out, NULL, &s) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_int_equal(limn_segmentation_range(s).kind, LIMN_RANGE_MINMAX); /* as trained */
