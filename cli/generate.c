@@ -23,7 +23,7 @@ static const char help[] =
     "what:\n"
     "  -p, --prompt TEXT           the prompt, if not given as a word\n"
     "  -n, --negative-prompt TEXT  what the picture should not be; \"-n 16\", a whole number, is \"-b 16\"\n"
-    "      --class K               a label, for networks that were trained on labels\n"
+    "      --class K               a label, for networks that were trained on labels: its number, or its name in training\n"
     "  -m, --model FOLDER          model.safetensors and merges.txt.gz, as limn train writes them (models/emoji), or a\n"
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
     "      --vae VAE               the autoencoder, for networks that make latents; default: the one limn train --latents noted\n"
@@ -138,7 +138,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
     if (!cli_integer("--batch-count", w->count, 1, 65536, &n->count) || !cli_integer("--width", w->width, 1, LIMN_MAX_SIDE, &n->width) ||
         !cli_integer("--height", w->height, 1, LIMN_MAX_SIDE, &n->height) || !cli_integer("--steps", w->steps, 1, 1000, &n->steps) ||
         !cli_integer("--seed", w->seed, -0x7fffffffffffffff, 0x7fffffffffffffff, &n->seed) || !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
-        !cli_integer("--class", w->label, 0, 1000000, &n->label) || !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
+        (w->label && is_whole(w->label) && !cli_integer("--class", w->label, 0, 1000000, &n->label)) || !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) || !cli_real("--eta", w->eta, 0, 1, &o->eta) ||
         !cli_precision(w->precision, &o->precision))
         return false;
@@ -157,6 +157,17 @@ static limn_status check_guidance(limn_ctx *ctx, const limn_pipeline_info *info,
                          flag ? flag : "--cfg-scale", info->network);
     if (flag && o->guidance == 1) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s changes guidance, and a --cfg-scale of 1 is none", flag);
     return LIMN_OK;
+}
+
+/* A label by its name. */
+static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, limn_generate_options *o)
+{
+    char shown[256];
+    if (!w->label || is_whole(w->label) || !limn_pipeline_describe(p).classes) return LIMN_OK;
+    o->label = limn_pipeline_class(p, w->label);
+    if (o->label >= 0) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on",
+                     limn_escape(w->label, strlen(w->label), shown, sizeof shown));
 }
 
 /* What the flags ask for and this model cannot do. */
@@ -199,6 +210,7 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : own_model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n, o);
+    if (status == LIMN_OK) status = find_label(ctx, p, w, o);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);
     if (w->init) o->init = &init;
     if (w->mask) o->mask = &mask;

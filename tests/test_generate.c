@@ -61,10 +61,11 @@ static void write_model(limn_ctx *ctx, const recipe *r)
         void *data = r->half ? (void *)(half + w.begin[i]) : (void *)(w.value + w.begin[i]);
         views[i] = (limn_named_view){w.node[i]->name, {r->half ? LIMN_BF16 : LIMN_F32, w.node[i]->shape, data}};
     }
-    const char *const metadata[][2] = {{"limn.settings", r->net}, {"limn.schedule", r->schedule}, {"limn.prediction", r->prediction}, {"limn.shift", r->shift ? r->shift : "1"}};
+    const char *const metadata[][2] = {{"limn.classes", "cell\ncell wall\ndot\n"}, {"limn.settings", r->net}, {"limn.schedule", r->schedule},
+                                       {"limn.prediction", r->prediction}, {"limn.shift", r->shift ? r->shift : "1"}};
     mkdir(r->folder, 0777);
     snprintf(path, sizeof path, "%s/model.safetensors", r->folder);
-    assert_int_equal(limn_safetensors_write(ctx, path, (size_t)w.n, views, 4, metadata), LIMN_OK);
+    assert_int_equal(limn_safetensors_write(ctx, path, (size_t)w.n, views, 5, metadata), LIMN_OK);
     free(views);
     free(half);
     limn_weights_free(&w);
@@ -452,6 +453,26 @@ static void the_command_writes_names_to_stdout_and_settings_into_the_picture(voi
     limn_ctx_free(ctx);
 }
 
+static void a_class_is_found_by_its_name(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, &label_model);
+    assert_int_equal(limn_pipeline_class(p, "cell"), 0);
+    assert_int_equal(limn_pipeline_class(p, "cell wall"), 1);
+    assert_int_equal(limn_pipeline_class(p, "dot"), 2);
+    assert_int_equal(limn_pipeline_class(p, ""), -1);
+    assert_int_equal(limn_pipeline_class(p, "dots"), -1);
+    limn_pipeline_free(p);
+    char out[64], again[64];
+    if (access(LIMN_BINARY_DIR "/limn", X_OK) == 0) {
+        assert_int_equal(run("--class dot -m gen-label --steps 1 -o gen-dot.png", out, sizeof out), 0);
+        assert_int_equal(run("--class 2 -m gen-label --steps 1 -o gen-2.png", again, sizeof again), 0);
+        assert_true(file_holds(ctx, "gen-dot.png", "Class: 2") && file_holds(ctx, "gen-2.png", "Class: 2"));
+    }
+    limn_ctx_free(ctx);
+}
+
 static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **state)
 {
     (void)state;
@@ -465,7 +486,7 @@ static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **sta
         {"x --guidance-rescale 7", "--guidance-rescale"}, {"x --karras --scheduler leading", "--karras"}, {"x --steps", "--steps"},
         {"x --negative-prompt y --cfg-scale 1", "--negative-prompt changes guidance"}, {"x --guidance-rescale 0.5 --cfg-scale 1", "--guidance-rescale changes guidance"},
         {"--cfg-scale 3 -m gen-plain", "--cfg-scale is for networks that read text or a class"}, {"--guidance-rescale 0.5 -m gen-plain", "--guidance-rescale is for"},
-        {"--class 1 --negative-prompt y -m gen-label", "reads no text"}, {"--class 1 -m gen-plain", "knows no labels"}, {"--class 1 --merges m -m gen-label", "no flag --merges"},
+        {"--class 1 --negative-prompt y -m gen-label", "reads no text"}, {"--class 1 -m gen-plain", "knows no labels"}, {"--class wall -m gen-label", "this model has no class \"wall\""}, {"--class -1 -m gen-label", "no class \"-1\""}, {"--class dot -m gen-plain", "knows no labels"}, {"--class 1 --merges m -m gen-label", "no flag --merges"},
     };
     recipe plain = {.folder = "gen-plain", .net = PLAIN_NET, .schedule = "flow", .prediction = "flow"};
     write_model(ctx, &text_model);
@@ -496,6 +517,7 @@ int main(void)
         cmocka_unit_test(missing_and_damaged_models_are_named),
         cmocka_unit_test(a_size_beyond_the_memory_is_refused_before_it_is_taken),
         cmocka_unit_test(the_command_writes_names_to_stdout_and_settings_into_the_picture),
+        cmocka_unit_test(a_class_is_found_by_its_name),
         cmocka_unit_test(every_wrong_flag_file_or_size_exits_with_2_and_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,8 @@ const char *limn_sampler_names(void);
 limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
 void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
+/** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model knows no such name */
+int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
 
 /** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: the one that the model's metadata
  *  names.  @return LIMN_OK, also when source is NULL and the network makes pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other latents; what

@@ -160,6 +160,17 @@ const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
     return &p->settings;
 }
 
+/* Metadata limn.classes: a name a line. */
+int limn_pipeline_class(const limn_pipeline *p, const char *name)
+{
+    const char *line = limn_weight_file_metadata(p->st, "limn.classes");
+    int classes = limn_settings_get(&p->settings, "classes");
+    size_t n = strlen(name);
+    for (int i = 0; line && *line && i < classes; i++, line += strcspn(line, "\n"), line += *line == '\n')
+        if (strcspn(line, "\n") == n && memcmp(line, name, n) == 0) return i;
+    return -1;
+}
+
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
 {
     limn_autoencoder_info vae = p->vae ? limn_autoencoder_describe(p->vae) : (limn_autoencoder_info){.factor = 1};
