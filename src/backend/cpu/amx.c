@@ -36,7 +36,7 @@ static bool system_saves_tiles(void)
 const char *limn_amx_refuse(void)
 {
     if (!cpu_has_tiles()) return "this CPU has no AMX-TILE with AMX-BF16";
-    if (!limn_rows_avx512()) return "this CPU has no AVX-512";
+    if (!limn_rows_avx512bf16()) return "this CPU has no AVX512_BF16"; /* a hypervisor may hide it; the kernels round by it */
     if (!system_saves_tiles()) return "the operating system does not save tile registers";
 #if defined(__linux__)
     if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) == 0) return NULL;

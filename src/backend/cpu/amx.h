@@ -21,7 +21,7 @@ static inline limn_tile_config limn_tile_config_full(void)
     return c;
 }
 
-/** NULL when the CPU has AMX-TILE, AMX-BF16 and AVX-512 and the system lets this process use them, else why not. */
+/** NULL when the CPU has AMX-TILE, AMX-BF16 and AVX512_BF16 and the system lets this process use them, else why not. */
 const char *limn_amx_refuse(void);
 
 /** Bytes of scratch for one head, 64-byte aligned. */

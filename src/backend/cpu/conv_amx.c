@@ -3,7 +3,7 @@
 
 #include "backend/cpu/conv_amx.inc.h"
 
-/* A CPU with AMX has AVX512_BF16. */
+/* Not NULL: limn_amx_refuse() asks for AVX512_BF16. */
 static const limn_tiles *others(void)
 {
     return &limn_rows_avx512bf16()->pairs;
