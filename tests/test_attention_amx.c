@@ -407,8 +407,10 @@ static void pairs_are_right(void **state)
 }
 #endif
 
-int main(void)
+/* test_*_amx [PATTERN]: only the tests of these names, for an emulated machine */
+int main(int argc, char **argv)
 {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(emulated_dot_is_the_instruction), cmocka_unit_test(emulated_is_right), cmocka_unit_test(emulated_gradient_is_right),
         cmocka_unit_test(later_blocks_rescale_earlier_ones), cmocka_unit_test(nan_in_a_key_shows_in_every_query),

@@ -202,8 +202,10 @@ static void kernels_are_first_and_say_why_not(void **state)
     }
 }
 
-int main(void)
+/* test_*_amx [PATTERN]: only the tests of these names, for an emulated machine */
+int main(int argc, char **argv)
 {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forward_is_right), cmocka_unit_test(gradient_of_the_picture_is_right), cmocka_unit_test(gradient_of_the_weight_is_right),
         cmocka_unit_test(kernels_are_first_and_say_why_not),
