@@ -35,7 +35,7 @@ extern const check_case check_cases[]; /* ends with proves = NULL */
 /* One run of the program. */
 typedef struct check {
     limn_ctx *ctx;
-    const char *mode, *op, *precision, *backend; /* op, precision, backend: NULL takes all */
+    const char *mode, *op, *precision, *backend, *kernel; /* all but mode: NULL takes all */
     int n_passed, n_failed;
     const check_case *last_failed;
     bool colour;

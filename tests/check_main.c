@@ -1,4 +1,4 @@
-/* check_main.c: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref] */
+/* check_main.c: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref] [--kernel NAME] */
 #include "check.h"
 
 #include <stdlib.h>
@@ -89,13 +89,23 @@ static void run_cases(check *c)
 
 static int usage(const char *wrong)
 {
-    fprintf(stderr, "limn-check: %s\nusage: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref]\n", wrong);
+    fprintf(stderr, "limn-check: %s\nusage: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref] [--kernel NAME]\n"
+                    "--kernel, with --mode test: only this one\n", wrong);
     return 2;
 }
 
 static bool one_of(const char *text, const char *a, const char *b)
 {
     return !text || strcmp(text, a) == 0 || strcmp(text, b) == 0;
+}
+
+static bool names_a_kernel(const check *c)
+{
+    const limn_kernel *kernel;
+    for (int op = 0; op < LIMN_N_OPS; op++)
+        for (int i = 0; check_wanted(c, op) && !exempt(op) && (kernel = limn_cpu_kernel(op, i)); i++)
+            if (strcmp(c->kernel, kernel == limn_ref_kernel(op, 0) ? "ref" : kernel->name) == 0) return true;
+    return false;
 }
 
 static const char *parse(check *c, int argc, char **argv)
@@ -105,6 +115,7 @@ static const char *parse(check *c, int argc, char **argv)
                           : strcmp(argv[i], "--op") == 0        ? &c->op
                           : strcmp(argv[i], "--precision") == 0 ? &c->precision
                           : strcmp(argv[i], "--backend") == 0   ? &c->backend
+                          : strcmp(argv[i], "--kernel") == 0    ? &c->kernel
                                                                 : NULL;
         if (!to) return "an unknown flag";
         if (i + 1 == argc) return "a flag lacks its value";
@@ -114,7 +125,7 @@ static const char *parse(check *c, int argc, char **argv)
     if (!one_of(c->precision, "f32", "bf16")) return "--precision is f32 or bf16";
     if (!one_of(c->backend, "cpu", "ref")) return "--backend is cpu or ref";
     for (int op = 0; op < LIMN_N_OPS; op++)
-        if (check_wanted(c, op)) return NULL;
+        if (check_wanted(c, op)) return !c->kernel || names_a_kernel(c) ? NULL : "--kernel names no kernel of these ops: see --mode list";
     return "--op names no op: see --mode list";
 }
 

@@ -210,12 +210,30 @@ static bool may_be_in_place(const limn_call *call, const limn_kernel *kernel, in
            kernel->in_place(call, s);
 }
 
+static bool is_wanted(const check *c, const limn_kernel *kernel, const limn_kernel *ref)
+{
+    if (c->kernel && strcmp(c->kernel, kernel == ref ? "ref" : kernel->name) != 0) return false;
+    return !c->backend || (strcmp(c->backend, "ref") == 0) == (kernel == ref);
+}
+
+/* Does a kernel that --kernel names take these types?  Else the reference need not run. */
+static bool is_taken(const job *j)
+{
+    const limn_kernel *kernel, *ref = limn_ref_kernel(j->k->op, 0);
+    for (int i = 0; (kernel = limn_cpu_kernel(j->k->op, i)); i++) {
+        limn_call call = j->call;
+        if (!is_wanted(j->c, kernel, ref)) continue;
+        for (int r = 0; (call.rows = check_rows(r)); r++)
+            if (!kernel->refuse || !kernel->refuse(&call)) return true;
+    }
+    return false;
+}
+
 static void all_kernels(job *j)
 {
     const limn_kernel *kernel, *ref = limn_ref_kernel(j->k->op, 0);
-    const char *backend = j->c->backend;
     for (int i = 0; (kernel = limn_cpu_kernel(j->k->op, i)); i++) {
-        if (backend && (strcmp(backend, "ref") == 0) != (kernel == ref)) continue;
+        if (!is_wanted(j->c, kernel, ref)) continue;
         for (int r = 0; check_rows(r) && (kernel != ref || r == 0); r++) {
             j->call.rows = check_rows(r);
             if (kernel->refuse && kernel->refuse(&j->call)) continue;
@@ -280,6 +298,10 @@ static void one_storage(check *c, const check_case *k, const limn_node *node, co
         j.call.src[s] = o.stored[s];
         j.result.src[s] = o.wide[s].data;
         j.result.src_dtype[s] = o.stored[s].dtype;
+    }
+    if (c->kernel && !is_taken(&j)) {
+        operands_free(&o);
+        return;
     }
     double *wanted = reference_of(&j, &o), *rounded = NULL;
     j.result.wanted = wanted;
