@@ -23,6 +23,11 @@ static bool cpu_has_tiles(void)
     return (d & LEAF7_EDX_AMX_BF16) && (d & LEAF7_EDX_AMX_TILE);
 }
 
+bool limn_amx_lacks_avx512bf16(void)
+{
+    return cpu_has_tiles() && !limn_rows_avx512bf16();
+}
+
 static bool system_saves_tiles(void)
 {
     unsigned a, b, c, d, low, high;
@@ -47,6 +52,11 @@ const char *limn_amx_refuse(void)
 const char *limn_amx_refuse(void)
 {
     return "this is not an x86-64 CPU";
+}
+
+bool limn_amx_lacks_avx512bf16(void)
+{
+    return false;
 }
 #endif
 

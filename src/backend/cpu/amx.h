@@ -23,6 +23,8 @@ static inline limn_tile_config limn_tile_config_full(void)
 
 /** NULL when the CPU has AMX-TILE, AMX-BF16 and AVX512_BF16 and the system lets this process use them, else why not. */
 const char *limn_amx_refuse(void);
+/** Does the CPU have AMX but no AVX512_BF16?  Only where a hypervisor hides it. */
+bool limn_amx_lacks_avx512bf16(void);
 
 /** Bytes of scratch for one head, 64-byte aligned. */
 size_t limn_amx_scratch_bytes(int64_t n_key, int64_t d, bool backward);

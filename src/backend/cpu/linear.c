@@ -1,4 +1,5 @@
 /* linear.c: products on oneDNN, then gate and residual in one pass of our own. */
+#include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/product.h"
 #include "backend/cpu/rows.h"
@@ -45,6 +46,7 @@ static const char *refuse(const limn_call *c)
     const char *why = limn_cpu_refuse_types(c);
 #if defined(__x86_64__)
     if (!why && compute_type(c) == LIMN_BF16 && !__builtin_cpu_supports("avx512bw")) why = "bf16 products need AVX-512";
+    if (!why && compute_type(c) == LIMN_BF16 && limn_amx_lacks_avx512bf16()) why = "oneDNN's bf16 products are wrong on AMX without AVX512_BF16";
 #endif
     if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";
     if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 && limn_shape_cols(&c->src[0].shape) > 1024)
