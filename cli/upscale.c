@@ -10,7 +10,7 @@ static const char help[] =
     "examples:\n"
     "  limn train ddpm-sr --data FOLDER --out runs/sr\n"
     "  limn upscale -m runs/sr small.png -o large.png\n"
-    "  limn upscale -m models/upscale digit.png -o large.png\n"
+    "  limn upscale -m models/upscale models/upscale/small.png -o hero.png\n"
     "\n"
     GENERATE_HELP("3")
     "\n"
