@@ -5,6 +5,7 @@
 #include "file/image.h"
 #include "file/nifti.h"
 #include "file/tiff.h"
+#include "train/case.h"
 #include "train/listing.h"
 
 #include <errno.h>
@@ -21,6 +22,14 @@ static const char *stem(const char *path, int *n)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     *n = (int)limn_stem(name);
+    return name;
+}
+
+/* The name of a picture's results in a folder: its own, or that of the case whose channels lie in several files (CASE of CASE_0000, CASE_0001 ..). */
+static const char *result_name(const segment_job *job, const char *path, int *n)
+{
+    const char *name = stem(path, n);
+    if (job->info.channels > 1 && limn_case_files(path) > 1) *n -= 5;
     return name;
 }
 
@@ -57,7 +66,7 @@ static limn_status check_twins(const segment_job *job, size_t n, char *const *pi
 {
     named *sorted = malloc((n + 1) * sizeof *sorted);
     limn_status status = sorted ? LIMN_OK : limn_fail_memory(job->ctx, n * sizeof *sorted, "names of pictures");
-    for (size_t i = 0; i < n && sorted; i++) sorted[i].i = i, sorted[i].name = stem(pictures[i], &sorted[i].n);
+    for (size_t i = 0; i < n && sorted; i++) sorted[i].i = i, sorted[i].name = result_name(job, pictures[i], &sorted[i].n);
     if (sorted) qsort(sorted, n, sizeof *sorted, by_stem);
     for (size_t i = 1; i < n && status == LIMN_OK; i++)
         if (compare_stems(&sorted[i - 1], &sorted[i]) == 0)
@@ -125,7 +134,7 @@ static mask_kind kind_of(const char *path)
 static limn_status target_of(const segment_job *job, const char *target, const segment_result *r, const char *ending, char *out)
 {
     int n;
-    const char *name = stem(r->path, &n);
+    const char *name = result_name(job, r->path, &n);
     struct stat a, b;
     if (!job->many) snprintf(out, SEGMENT_PATH, "%s", target);
     else if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", target, n, name, ending) >= SEGMENT_PATH)

@@ -209,9 +209,9 @@ static void a_folder_is_its_pictures(void **state)
 static void of_a_case_in_a_folder_the_first_file_stands_for_all(void **state)
 {
     (void)state;
-    works("-m m2.safetensors cases -o two", "two/c_0000.png\n");
+    works("-m m2.safetensors cases -o two", "two/c.png\n");
     assert_false(exists("two/c_0001.png"));
-    works("-m m2.safetensors cases/c_0000.png cases/c_0001.png -o three", "three/c_0000.png\n");
+    works("-m m2.safetensors cases/c_0000.png cases/c_0001.png -o three", "three/c.png\n");
     assert_false(exists("three/c_0001.png"));
     refuses("-m m2.safetensors cases/c_0001.png cases/c_0001.png -o four", "cases/c_0001.png: a case is named by its first file, CASE_0000.png");
     refuses("-m m2.safetensors v.nii.gz -o v2.nii.gz", "has 1 channel, the network reads 2: one file with all, or CASE_0000.nii.gz with CASE_0001.nii.gz .. beside it");
