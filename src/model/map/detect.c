@@ -177,6 +177,8 @@ limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_we
         *out = (limn_map){.dialect = d};
         if (wanted(families, d->family) && fits(st, d, &at, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
     }
+    if (limn_weight_file_metadata(st, "limn.picture") || limn_weight_file_metadata(st, "limn.latent.shape"))
+        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: holds latents of pictures, not a network (limn decode and train --latents read them, limn inspect tells of them)", file);
     limn_text known = {0};
     for (const limn_dialect *d = limn_dialects; d->title; d++)
         if (wanted(families, d->family)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
