@@ -13,7 +13,7 @@ static const char help[] =
     "\n"
     "      --noise S               standard deviation of the noise in the picture, grey levels of 0 to 255\n"
     "      --noise-left S          how much of it to leave (0)\n"
-    GENERATE_HELP("1")
+    GENERATE_HELP("models/emoji", "1", MANY_HELP)
     "\n"
     "The picture is brought to the size of the model's pictures.  Exit code 2: a wrong flag, file or size.\n";
 

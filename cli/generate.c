@@ -24,7 +24,7 @@ static const char help[] =
     "  -p, --prompt TEXT           the prompt, if not given as a word\n"
     "  -n, --negative-prompt TEXT  what the picture should not be; \"-n 16\", a whole number, is \"-b 16\"\n"
     "      --class K               a label, for networks that were trained on labels: its number, or its name in training\n"
-    "  -m, --model FOLDER          model.safetensors and merges.txt.gz, as limn train writes them (models/emoji), or a\n"
+    "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji), or a\n"
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
     "      --vae VAE               the autoencoder, for networks that make latents; default: the one limn train --latents noted\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
@@ -55,7 +55,11 @@ static const char help[] =
     "\n"
     "File names go to stdout, everything else to stderr.  Exit code 2: a wrong flag, file or size.\n";
 
-static const char own_model[] = "models/emoji";
+/* The model without -m. */
+static const char *own_model(const generate_verb *verb)
+{
+    return verb->enlarges ? "models/upscale" : "models/emoji";
+}
 
 /* Flags as they were typed. */
 typedef struct generate_words {
@@ -109,7 +113,7 @@ static bool read_seeds(const char *text, limn_generate_options *o)
 /* What starts from a picture or from two seeds. */
 static bool read_start(const generate_verb *verb, generate_words *w, generate_numbers *n, limn_generate_options *o)
 {
-    if (verb->enlarges && !w->small) return lacks("expected a picture, as in: limn upscale -m runs/sr small.png -o large.png");
+    if (verb->enlarges && !w->small) return lacks("expected a picture, as in: limn upscale small.png -o large.png");
     if (verb->reads_picture && !verb->enlarges && !w->init) return lacks("expected a picture, as in: limn denoise noisy.png --noise 40 -o clean.png");
     if (verb->denoises && !w->noise) return lacks("expected --noise, the standard deviation of the noise in the picture, of 255");
     if (verb->between && !w->seeds) return lacks("expected --seeds, as in --seeds 1,2");
@@ -201,13 +205,14 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
     generate_output out = {.pattern = w->output ? w->output : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
+    const char *model = w->model ? w->model : own_model(verb);
     limn_status status = generate_output_check(ctx, &out);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 1, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
-    if (status == LIMN_OK && !w->model && access(own_model, F_OK) != 0)
-        status = limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is not in this folder: give -m with a model, or go to where Limn was built", own_model);
-    if (status == LIMN_OK) status = limn_pipeline_open(ctx, w->model ? w->model : own_model, &p);
+    if (status == LIMN_OK && !w->model && access(model, F_OK) != 0)
+        status = limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is not in this folder: give -m with a model, or go to where Limn was built", model);
+    if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n, o);
     if (status == LIMN_OK) status = find_label(ctx, p, w, o);

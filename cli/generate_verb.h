@@ -15,11 +15,12 @@ typedef struct generate_verb {
 /** Flags, model, pictures, files.  @return the exit code */
 int generate_run(int argc, char **argv, const generate_verb *verb);
 
-/* What all of them say about the network and the way to the picture; CFG: the guidance they take if none is given. */
-#define GENERATE_HELP(CFG) \
-    "  -m, --model FOLDER          model.safetensors and merges.txt.gz, as limn train writes them (models/emoji), or a\n" \
+/* What all of them say about the network and the way to the picture; MODEL, CFG: what they take if none is given; MANY: MANY_HELP or "". */
+#define GENERATE_HELP(MODEL, CFG, MANY) \
+    "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (" MODEL "), or a\n" \
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n" \
-    "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale " CFG "   --sampling-method NAME\n" \
+    "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale " CFG "   --sampling-method NAME\n" MANY \
     "  --scheduler NAME   --precision auto|f32|bf16   -t, --threads 0   -o, --output FILE   --show   -q, --quiet: see limn generate --help\n"
+#define MANY_HELP "  -s, --seed 42   -b, --batch-count 1 (or -n, a whole number)   --grid\n"
 
 #endif

@@ -10,7 +10,7 @@ static const char help[] =
     "  limn generate \"man farmer\" -o farmer.png             a picture from words\n"
     "  limn generate \"woman mechanic\" -i farmer.png        a picture from words and a picture; --mask: only a part of it\n"
     "  limn denoise noisy.png --noise 40 -o clean.png       noise out of a picture\n"
-    "  limn upscale -m runs/sr small.png -o large.png       a larger picture\n"
+    "  limn upscale small.png -o large.png                  a larger picture\n"
     "  limn train mmdit-emoji --data FOLDER --out RUN       train on a folder of captioned pictures\n"
     "  limn describe mmdit --set attention=joint            a network as text\n"
     "  limn encode -m VAE cat.png -o cat.safetensors        a picture to its latent; limn decode: back\n"

@@ -164,6 +164,7 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("denoise $D/none.png --noise 4", "none.png: No such file");
     refuses("upscale", "expected a picture");
     refuses("upscale $D/none.png", "none.png: No such file");
+    refuses("upscale " LIMN_SOURCE_DIR "/models/upscale/small.png -o $D/x.png", "models/upscale, the model without -m");
     refuses("describe hdit --set enlarge=5", "a factor of size");
     refuses("describe ddpm --set enlarge=5", "a factor of size");
     refuses("describe ddpm --set attention=window --set window=5", "window must divide the side of each level with windows");
