@@ -53,7 +53,7 @@ static const struct verb *find_verb(const char *name)
 /* limn help VERB is limn VERB --help */
 static int show_help(int argc, char **argv)
 {
-    if (argc < 3) return fputs(help, stdout), 0;
+    if (argc < 3 || (argc == 3 && strcmp(argv[2], "help") == 0)) return fputs(help, stdout), 0;
     if (argc > 3) return fprintf(stderr, "limn help: expected one verb, found %d words\n", argc - 2), 2;
     const struct verb *verb = find_verb(argv[2]);
     return verb ? verb->run(3, (char *[]){argv[0], argv[2], (char[]){"--help"}, NULL}) : 2;

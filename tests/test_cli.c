@@ -99,6 +99,7 @@ static void help_and_version(void **state)
     (void)state;
     SHOWS("--help", "limn generate", "limn train", "limn describe", "limn inspect", "Exit codes");
     SHOWS("help", "limn generate");
+    SHOWS("help help", "limn generate");
     SHOWS("--version", "limn ");
     result none = limn("", "");
     assert_int_equal(none.code, 2);
