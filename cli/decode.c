@@ -10,7 +10,7 @@ static const char help[] =
     "\n" LATENT_HELP
     "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on)\n"
     "\n"
-    "example: limn decode -m taef2_decoder.pth cat.safetensors -o back.png --compare cat.png\n";
+    "example: limn decode -m models/vae farmer.safetensors -o back.png --compare farmer.png\n";
 
 typedef struct scores {
     double psnr, ssim;

@@ -12,7 +12,7 @@ static const char help[] =
     "\n"
     "A picture (PNG, JPEG, WebP) to the latent of an autoencoder: safetensors with one tensor \"latent\" [channels, height, width], as the\n"
     "encoder makes it (the mean, where it gives a distribution), not scaled.  limn decode makes a picture of it.\n"
-    "Sides that are not multiples of the autoencoder's factor (8) are padded and cut off again when it is decoded.\n"
+    "Sides that are not multiples of the autoencoder's factor (often 8; models/vae: 4) are padded, and cut again when it is decoded.\n"
     "\n"
     "A folder of pictures (as limn train reads one) to a folder of latents for limn train --latents: a file for each, metadata.jsonl with\n"
     "captions and all other fields kept, and latents.safetensors: mean and spread of all, from which scale and shift for training follow.\n"
@@ -22,7 +22,7 @@ static const char help[] =
     "  --where F=V,...      folder: only rows of metadata.jsonl whose fields have these values\n"
     "\n"
     "examples:\n"
-    "  limn encode -m taef2_encoder.pth cat.png -o cat.safetensors\n"
+    "  limn encode -m models/vae farmer.png -o farmer.safetensors\n"
     "  limn encode -m taef2_encoder.pth photos -o latents --size 256\n";
 
 static limn_status encode(latent_job *job, const latent_flags *f, const char *picture)

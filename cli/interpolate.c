@@ -17,7 +17,7 @@ static const char help[] =
     "\n"
     "  --seeds A,B          instead of two pictures: see limn interpolate --seeds 1,2 --help\n"
     "\n"
-    "example: limn interpolate -m taef2_encoder.pth cat.png dog.png -n 8 -o strip.png\n";
+    "example: limn interpolate -m models/vae farmer.png mechanic.png -n 8 -o strip.png\n";
 
 enum { MOST = 256 };
 

@@ -16,6 +16,7 @@ typedef struct latent_flags {
 
 #define LATENT_HELP \
     "  -m, --model VAE      weights of an autoencoder: a file, a folder, or the encoder of a pair X_encoder.pth, X_decoder.pth\n" \
+    "  -o, --output FILE    what to write\n" \
     "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
 
 /* A job of one of the verbs. */
