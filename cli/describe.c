@@ -28,7 +28,7 @@ static const char help[] =
     "  --steps 20         sampling steps, for the memory of inference\n"
     "  --precision auto   auto, f32 or bf16, for the memory\n"
     "  --recompute PREFIX as limn train has it, for the memory of training\n"
-    "  --all, --full      draw blocks that are alike one by one\n"
+    "  -a, --all, --full  draw blocks that are alike one by one\n"
     "  --depth N          draw only the N outer levels\n"
     "  --plan             also every kernel of inference, and why no faster one\n"
     "  --train-plan       the same for a training step\n"

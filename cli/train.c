@@ -16,7 +16,7 @@ static const char help[] =
     "  --where F=V,...   only rows whose fields have these values (split=train,style=noto)\n"
     "  --caption-field text  --label-field label   other fields of metadata.jsonl\n"
     "  --crop random|centre|squash   how pictures become squares (random)\n"
-    "  --out RUN         run folder: model.safetensors, checkpoint.safetensors, log.csv, TensorBoard events, samples\n"
+    "  -o, --out RUN     run folder: model.safetensors, checkpoint.safetensors, log.csv, TensorBoard events, samples\n"
     "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET lists them\n"
     "  --merges FILE     merges of CLIP's tokenizer; without it every byte is a token\n"
     "  --init FILE       start from these weights (safetensors, or .pt, .pth, .ckpt of torch.save())\n"
