@@ -30,6 +30,7 @@ static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
     if (o->batch < 1 || o->accumulate < 1 || o->steps < 1 || o->save_every < 1 || o->log_every < 1 || o->sample_every < 0)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "batch, accumulate, steps, save_every and log_every must be at least 1");
     if (!*o->out) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the run folder (--out) has no name");
+    if (!*o->data) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the folder of the data has no name");
     if (o->resume && o->init)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--resume goes on from the checkpoint of %s, --init starts from other weights: give one of them", o->out);
     return LIMN_OK;
