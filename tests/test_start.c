@@ -3,6 +3,7 @@
 #include "denoise/sampler.h"
 #include "base/rng.h"
 #include "file/image.h"
+#include "pipeline/start.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -179,6 +180,44 @@ static void a_sampler_sets_out_at_the_level_that_was_asked_for(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Of a black picture the network knows all: eps = x / b.  However often a step is done again, what is left is noise of the level, as
+ * strong as the level says: the noise of each repetition must be another one. */
+static void noise_keeps_its_strength_when_steps_are_repeated(void **state)
+{
+    enum { N = 4096, AGAIN = 5 };
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const char *const names[] = {"ddpm", "ddim"};
+    float *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y), *spare = malloc(N * sizeof *spare);
+    for (int i = 0; i < 2; i++) {
+        limn_sampler *s;
+        limn_sampler_options o = limn_sampler_defaults();
+        limn_generate_options asked = limn_generate_defaults();
+        limn_start start = {.o = &asked, .n = 1, .size = N, .spare = spare};
+        o.name = names[i], o.n_steps = 20, o.eta = i;
+        assert_int_equal(limn_sampler_new(ctx, &o, &s), LIMN_OK);
+        assert_int_equal(limn_sampler_begin(ctx, s, 1, N, &(limn_picture_seed){42, 0}), LIMN_OK);
+        limn_sampler_start(s, NULL, x);
+        for (int k = 0; k + 1 < limn_sampler_calls(s); k++) {
+            double a, b, sum = 0;
+            limn_sampler_level(s, k, &a, &b);
+            for (int repeat = 0; repeat < AGAIN; repeat++) {
+                for (int p = 0; p < N; p++) y[p] = (float)(x[p] / b);
+                limn_sampler_step(s, k, y, x);
+                if (repeat + 1 < AGAIN) limn_start_again(&start, s, k, repeat, x);
+            }
+            limn_sampler_level(s, k + 1, &a, &b);
+            for (int p = 0; p < N; p++) sum += (double)x[p] * x[p];
+            if (fabs(sqrt(sum / N) / b - 1) > 0.05) fail_msg("%s, call %d: noise of %g, expected %g", names[i], k, sqrt(sum / N), b);
+        }
+        limn_sampler_free(s);
+    }
+    free(x);
+    free(y);
+    free(spare);
+    limn_ctx_free(ctx);
+}
+
 static void count_warnings(void *user, limn_log_level level, const char *text)
 {
     if (level == LIMN_LOG_WARN && strstr(text, "no transparency")) ++*(int *)user;
@@ -237,6 +276,7 @@ int main(void)
         cmocka_unit_test(between_two_seeds_the_ends_are_the_pictures_of_the_seeds),
         cmocka_unit_test(noise_is_taken_out),
         cmocka_unit_test(a_picture_without_transparency_is_warned_of_once),
+        cmocka_unit_test(noise_keeps_its_strength_when_steps_are_repeated),
         cmocka_unit_test(a_sampler_sets_out_at_the_level_that_was_asked_for),
         cmocka_unit_test(what_does_not_go_together_is_refused),
     };

@@ -11,7 +11,7 @@
 typedef enum limn_stream {
     LIMN_STREAM_INIT,       /* parameters; sub = hash of the parameter's name */
     LIMN_STREAM_LATENT,     /* starting noise of a picture; sub = picture number */
-    LIMN_STREAM_ANCESTRAL,  /* noise added while sampling; sub = picture number << 32 | step */
+    LIMN_STREAM_ANCESTRAL,  /* noise added while sampling; sub = picture number << 32 | repetition << 24 | step */
     LIMN_STREAM_SHUFFLE,    /* order of samples; sub = epoch */
     LIMN_STREAM_AUGMENT,    /* crop, flip, caption; sub = sample number since the start of training */
     LIMN_STREAM_TIMESTEP,   /* training timesteps; sub = step */

@@ -16,6 +16,7 @@ struct limn_sampler {
     int n_pictures;
     size_t picture_size;
     limn_picture_seed *seeds;
+    int before, again;     /* the call that was made last, and how often it was repeated */
     float *memory;         /* kept [n_pictures, n_kept, size]; then prediction, range, noise [size] each */
 };
 
@@ -262,6 +263,7 @@ limn_status limn_sampler_begin(limn_ctx *ctx, limn_sampler *s, int n_pictures, s
     s->seeds = copy;
     s->n_pictures = n_pictures;
     s->picture_size = picture_size;
+    s->before = -1, s->again = 0;
     return LIMN_OK;
 }
 
@@ -315,12 +317,14 @@ void limn_sampler_step(limn_sampler *s, int k, const float *output, float *x)
     size_t n = s->picture_size, out_size = o->channels ? n / (size_t)o->channels * (size_t)o->out_channels : n;
     bool part = o->channels && o->out_channels != o->channels, noisy = s->row->adds_noise && s->row->adds_noise(o, call);
     bool learned = s->row->takes_variance && o->variance == LIMN_VARIANCE_LEARNED_RANGE;
+    s->again = k == s->before ? s->again + 1 : 0, s->before = k;
+    uint32_t draw = (uint32_t)s->again << 24 | (uint32_t)call->step;
     for (int p = 0; p < s->n_pictures; p++) {
         const float *y = output + (size_t)p * out_size;
         float *kept = s->memory + (size_t)p * (size_t)s->row->n_kept * n;
         if (part) take_channels(s, y, 0, scratch(s, 0));
         if (learned) take_channels(s, y, o->channels, scratch(s, 1));
-        if (noisy) limn_random_normal(s->seeds[p].seed, LIMN_STREAM_ANCESTRAL, s->seeds[p].picture << 32 | (uint32_t)call->step, 0, n, scratch(s, 2));
+        if (noisy) limn_random_normal(s->seeds[p].seed, LIMN_STREAM_ANCESTRAL, s->seeds[p].picture << 32 | draw, 0, n, scratch(s, 2));
         s->row->run(&(sampler_step){.options = o, .call = call, .n = n, .prediction = part ? scratch(s, 0) : y, .range = learned ? scratch(s, 1) : NULL,
             .noise = noisy ? scratch(s, 2) : NULL, .kept = {kept, s->row->n_kept > 1 ? kept + n : kept}, .x = x + (size_t)p * n});
     }

@@ -9,7 +9,7 @@
  *       limn_sampler_step(s, k, y, x);
  *   }
  *
- * x after the last call is the picture.  All noise is a function of (seed, picture, step): a picture is the same alone, in any
+ * x after the last call is the picture.  All noise is a function of (seed, picture, step, repetition): a picture is the same alone, in any
  * batch, and on any number of threads.  The arithmetic is double, rounded once to f32 for each call. */
 #ifndef LIMN_DENOISE_SAMPLER_H
 #define LIMN_DENOISE_SAMPLER_H
@@ -78,7 +78,8 @@ void limn_sampler_noised(const limn_sampler *s, int k, const float *x0, float *o
 
 /** z = input_scale x.  z may be x. */
 void limn_sampler_input(const limn_sampler *s, int k, const float *x, float *z);
-/** x of call k -> x of call k + 1, in place.  Calls go in order k = 0, 1, ... after limn_sampler_begin(); to start again, begin again. */
+/** x of call k -> x of call k + 1, in place.  Calls go in order k = 0, 1, ... after limn_sampler_begin(); to start again, begin again.
+ *  The same k once more (up to 255 times) is a step from an x that was taken back to call k: it draws noise of its own. */
 void limn_sampler_step(limn_sampler *s, int k, const float *output, float *x);
 
 #endif
