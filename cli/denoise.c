@@ -15,7 +15,8 @@ static const char help[] =
     "      --noise-left S          how much of it to leave (0)\n"
     GENERATE_HELP("models/emoji", "1", MANY_HELP)
     "\n"
-    "The picture is brought to the size of the model's pictures.  Exit code 2: a wrong flag, file or size.\n";
+    "The picture is brought to the size of the model's pictures; its noise says where the levels lie, and --scheduler is not for it.\n"
+    "Exit code 2: a wrong flag, file or size.\n";
 
 int cli_denoise(int argc, char **argv)
 {

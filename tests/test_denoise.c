@@ -160,6 +160,32 @@ static void a_perfect_network_gives_the_picture(void **state)
     limn_ctx_free(ctx);
 }
 
+/* As many steps as timesteps; levels to start from below, above and across the ends of the table: x stays finite, and noise only falls. */
+static void levels_fall_at_every_limit(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const struct { int n_steps; double from, to; } limits[] = {{1, 0, 0}, {999, 0, 0}, {1000, 0, 0}, {20, 0.004, 0}, {20, 0.004, 0.002}, {20, 0.4, 0.004}, {20, 400, 300}, {20, 400, 1}};
+    for (int i = 0; limn_sampler_name(i); i++)
+        for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
+            limn_sampler_options o = limn_sampler_defaults();
+            limn_sampler *s;
+            float x[PICTURE];
+            o.name = limn_sampler_name(i), o.n_steps = limits[k].n_steps, o.from_sigma = limits[k].from, o.to_sigma = limits[k].to;
+            if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) continue; /* flow_euler, flow_heun */
+            double a, b, before = INFINITY;
+            for (int call = 0; call <= limn_sampler_calls(s); call++, before = b / a) {
+                limn_sampler_level(s, call, &a, &b);
+                if (!(b / a <= before)) fail_msg("%s, %d steps from %g to %g, call %d: level %g after %g", o.name, o.n_steps, o.from_sigma, o.to_sigma, call, b / a, before);
+            }
+            run_pictures(ctx, &o, 1, &(limn_picture_seed){3, 0}, NULL, x);
+            for (int p = 0; p < PICTURE; p++)
+                if (!isfinite(x[p])) fail_msg("%s, %d steps from %g to %g: %g", o.name, o.n_steps, o.from_sigma, o.to_sigma, x[p]);
+            limn_sampler_free(s);
+        }
+    limn_ctx_free(ctx);
+}
+
 static void strength_starts_from_the_picture(void **state)
 {
     (void)state;
@@ -216,6 +242,9 @@ static void wrong_options_are_named(void **state)
     REFUSED((bad.schedule.kind = LIMN_SCHEDULE_FLOW, bad.schedule.shift = 0), LIMN_BAD_ARGUMENT, "shift");
     REFUSED((bad.schedule.kind = LIMN_SCHEDULE_FLOW, bad.prediction = LIMN_PREDICT_EPS), LIMN_BAD_ARGUMENT, "noise");
     REFUSED((bad.spacing = LIMN_SPACING_LEADING, bad.steps_offset = 1000), LIMN_BAD_ARGUMENT, "outside");
+    REFUSED((bad.name = "dpm++2m", bad.spacing = LIMN_SPACING_LEADING, bad.n_steps = 1000), LIMN_BAD_ARGUMENT, "1 to 999 steps");
+    REFUSED((bad.spacing = LIMN_SPACING_TRAILING, bad.from_sigma = 1), LIMN_BAD_ARGUMENT, "neither a scheduler");
+    REFUSED((bad.karras = true, bad.from_sigma = 1), LIMN_BAD_ARGUMENT, "neither a scheduler");
 #undef REFUSED
     limn_ctx_free(ctx);
 }
@@ -313,6 +342,7 @@ int main(void)
         cmocka_unit_test(the_vectors_cover_every_sampler_schedule_and_prediction),
         cmocka_unit_test(a_picture_is_the_same_alone_and_in_a_batch),
         cmocka_unit_test(a_perfect_network_gives_the_picture),
+        cmocka_unit_test(levels_fall_at_every_limit),
         cmocka_unit_test(strength_starts_from_the_picture),
         cmocka_unit_test(wrong_options_are_named),
         cmocka_unit_test(noise_and_targets_equal_diffusers),

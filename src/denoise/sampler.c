@@ -58,7 +58,8 @@ static limn_status check_options(limn_ctx *ctx, const limn_sampler_options *o, c
     else if (!(o->eta >= 0 && o->eta <= 1)) bad = "needs eta from 0 to 1";
     else if (!(o->clip >= 0 && o->clip <= 1e6)) bad = "needs clip from 0 (off) to 1e6";
     else if (!(o->from_sigma >= 0 && o->from_sigma < 1e4 && o->to_sigma >= 0 && (o->to_sigma < o->from_sigma || o->to_sigma == 0))) bad = "needs to_sigma below from_sigma";
-    else if (o->from_sigma > 0 && (o->karras || o->strength != 1)) bad = "takes neither Karras sigmas nor a strength together with a level to start from";
+    else if (o->from_sigma > 0 && (o->karras || o->spacing != LIMN_SPACING_AUTO || o->strength != 1))
+        bad = "takes neither a scheduler nor a strength together with a level to start from";
     else if (!(o->strength >= 0 && o->strength <= 1)) bad = "needs strength from 0 to 1";
     else if (o->channels < 0 || o->out_channels < o->channels || (o->channels == 0 && o->out_channels != 0)) bad = "needs out_channels of at least channels";
     else if (learned && (o->channels == 0 || o->out_channels < 2 * o->channels)) bad = "needs out_channels of 2 channels for a learned variance";
@@ -105,7 +106,8 @@ static void karras_levels(const limn_sampler *s, double *values, level *levels)
     }
 }
 
-/* From one level to another, evenly in time: x may come from elsewhere, with its own noise in it. */
+/* From one level to another, evenly in time: x may come from elsewhere, with its own noise in it.  Where both lie beside the table, and
+ * are one time: evenly in sigma. */
 static void levels_between(const limn_sampler *s, level *levels)
 {
     const limn_sampler_options *o = &s->options;
@@ -114,7 +116,8 @@ static void levels_between(const limn_sampler *s, level *levels)
     double from = flow ? o->from_sigma / (1 + o->from_sigma) : limn_schedule_time(s->schedule, o->from_sigma);
     double to = flow ? o->to_sigma / (1 + o->to_sigma) : o->to_sigma > 0 ? limn_schedule_time(s->schedule, o->to_sigma) : 0;
     for (int i = 0; i <= n; i++) {
-        double t = from + (to - from) * i / n, sigma = i == 0 ? o->from_sigma : i == n ? o->to_sigma : flow ? 0 : limn_schedule_sigma(s->schedule, t);
+        double t = from + (to - from) * i / n, sigma = o->from_sigma + (o->to_sigma - o->from_sigma) * i / n;
+        if (!flow && i > 0 && i < n && from != to) sigma = limn_schedule_sigma(s->schedule, t);
         if (flow) levels[i] = (level){t * o->schedule.n_train, 1 - t, t};
         else levels[i] = level_of_sigma(s, whole ? rint(t) : t, sigma);
     }
@@ -157,7 +160,7 @@ static double history_weight(const level *levels, int first, int step)
     const level *before = &levels[step - 1], *from = &levels[step], *to = &levels[step + 1];
     if (step == first || to->b == 0) return 0;
     double h = log(to->a / to->b) - log(from->a / from->b), earlier = log(from->a / from->b) - log(before->a / before->b);
-    return 0.5 * h / earlier; /* earlier is infinite after pure noise (a = 0): then 0 */
+    return earlier > 0 ? 0.5 * h / earlier : 0; /* 0: rounding made two timesteps of 1000 one; infinite after pure noise (a = 0): then 0 as well */
 }
 
 static void plan_calls(limn_sampler *s, const level *levels, int first)

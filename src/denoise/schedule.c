@@ -183,7 +183,8 @@ limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, li
                                 int offset, double *t)
 {
     int n_train = schedule->options.n_train;
-    if (n_steps < 1 || n_steps > n_train) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", n_train, n_steps);
+    int most = n_train - (spacing == LIMN_SPACING_LEADING && rounding == LIMN_TIMES_PLUS_ONE); /* which leaves out one point of n_steps + 1 */
+    if (n_steps < 1 || n_steps > most) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", most, n_steps);
     for (int i = 0; i < n_steps; i++) {
         t[i] = time_at(spacing, rounding, n_train, n_steps, offset, i);
         if (t[i] < 0 || t[i] > n_train - 1)
