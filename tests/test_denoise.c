@@ -160,6 +160,31 @@ static void a_perfect_network_gives_the_picture(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Whatever variance a network learned, and however far the last step goes: a picture without noise is the end. */
+static void the_last_step_adds_no_noise(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (int spacing = LIMN_SPACING_LEADING; spacing < LIMN_N_SPACINGS; spacing++) {
+        limn_sampler_options o = limn_sampler_defaults();
+        limn_sampler *s;
+        float x[PICTURE], y[2 * PICTURE];
+        o.name = "ddpm", o.n_steps = 4, o.spacing = (limn_spacing)spacing, o.variance = LIMN_VARIANCE_LEARNED_RANGE, o.channels = 2, o.out_channels = 4;
+        assert_int_equal(limn_sampler_new(ctx, &o, &s), LIMN_OK);
+        assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){3, 0}), LIMN_OK);
+        limn_sampler_start(s, NULL, x);
+        for (int k = 0; k < limn_sampler_calls(s); k++) {
+            double a, b;
+            limn_sampler_level(s, k, &a, &b);
+            for (int p = 0; p < PICTURE; p++) y[p / 2 * 4 + p % 2] = (float)((x[p] - a * 0.5) / b), y[p / 2 * 4 + 2 + p % 2] = 1;
+            limn_sampler_step(s, k, y, x);
+        }
+        for (int p = 0; p < PICTURE; p++) near(x[p], 0.5, 1e3, "the end", spacing);
+        limn_sampler_free(s);
+    }
+    limn_ctx_free(ctx);
+}
+
 /* As many steps as timesteps; levels to start from below, above and across the ends of the table: x stays finite, and noise only falls. */
 static void levels_fall_at_every_limit(void **state)
 {
@@ -342,6 +367,7 @@ int main(void)
         cmocka_unit_test(the_vectors_cover_every_sampler_schedule_and_prediction),
         cmocka_unit_test(a_picture_is_the_same_alone_and_in_a_batch),
         cmocka_unit_test(a_perfect_network_gives_the_picture),
+        cmocka_unit_test(the_last_step_adds_no_noise),
         cmocka_unit_test(levels_fall_at_every_limit),
         cmocka_unit_test(strength_starts_from_the_picture),
         cmocka_unit_test(wrong_options_are_named),

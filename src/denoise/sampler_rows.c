@@ -31,10 +31,11 @@ static void run_ddpm(const sampler_step *s)
     }
 }
 
-static bool ddpm_adds_noise(const limn_sampler_options *options, const sampler_call *call)
+/* The last step adds none: with trailing timesteps it ends far from timestep 0, and a learned variance there is no small one. */
+static bool adds_noise_before_the_end(const limn_sampler_options *options, const sampler_call *call)
 {
     (void)options;
-    return call->time > 0;
+    return call->to_b > 0;
 }
 
 /* Song et al. 2021, eq. 12 and 16:   std = eta b'/b sqrt(beta),   x' = a' x0 + sqrt(b'^2 - std^2) n + std z */
@@ -63,12 +64,6 @@ static void run_euler_ancestral(const sampler_step *s)
     double b = s->call->b, to = s->call->to_b, up = to * sqrt(fmax(b * b - to * to, 0)) / b, keep = to * to / (b * b);
     for (size_t i = 0; i < s->n; i++)
         s->x[i] = (float)(keep * s->x[i] + (1 - keep) * guess_at(s, i).x0 + (s->noise ? up * s->noise[i] : 0));
-}
-
-static bool ancestral_adds_noise(const limn_sampler_options *options, const sampler_call *call)
-{
-    (void)options;
-    return call->to_b > 0;
 }
 
 /* Karras et al. 2022, alg. 1:   d = (x - x0) / b;   Euler to x';   d' there;   x' = x + (b' - b) (d + d') / 2 */
@@ -104,12 +99,12 @@ static void run_dpmpp_2m(const sampler_step *s)
 }
 
 static const sampler_row rows[] = {
-    {.name = "ddpm", .vp = true, .takes_variance = true, .rounding = LIMN_TIMES_WHOLE, .usual = LIMN_SPACING_LEADING, .adds_noise = ddpm_adds_noise, .run = run_ddpm},
+    {.name = "ddpm", .vp = true, .takes_variance = true, .rounding = LIMN_TIMES_WHOLE, .usual = LIMN_SPACING_LEADING, .adds_noise = adds_noise_before_the_end, .run = run_ddpm},
     {.name = "ddim", .vp = true, .takes_end = true, .rounding = LIMN_TIMES_WHOLE, .usual = LIMN_SPACING_LEADING, .adds_noise = ddim_adds_noise, .run = run_ddim},
     {.name = "euler", .vp = true, .flow = true, .exploding = true, .karras = true,
      .rounding = LIMN_TIMES_REAL, .usual = LIMN_SPACING_LINSPACE, .run = run_euler},
     {.name = "euler_a", .vp = true, .exploding = true,
-     .rounding = LIMN_TIMES_REAL, .usual = LIMN_SPACING_LINSPACE, .adds_noise = ancestral_adds_noise, .run = run_euler_ancestral},
+     .rounding = LIMN_TIMES_REAL, .usual = LIMN_SPACING_LINSPACE, .adds_noise = adds_noise_before_the_end, .run = run_euler_ancestral},
     {.name = "heun", .vp = true, .flow = true, .exploding = true, .karras = true, .twice = true, .n_kept = 2,
      .rounding = LIMN_TIMES_REAL, .usual = LIMN_SPACING_LINSPACE, .run = run_heun},
     {.name = "dpm++2m", .vp = true, .flow = true, .karras = true, .n_kept = 1,
