@@ -1,12 +1,13 @@
 /* decode.c: limn decode -m VAE latent.safetensors -o picture.png */
 #include "file/image.h"
+#include "file/latent.h"
 #include "latents.h"
 #include "train/metrics.h"
 
 static const char help[] =
     "limn decode -m VAE latent.safetensors -o picture.png [flags]\n"
     "\n"
-    "A latent that limn encode wrote, back to a picture.\n"
+    "A latent that limn encode wrote with the same autoencoder, back to a picture.\n"
     "\n" LATENT_HELP
     "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on)\n"
     "\n"
@@ -34,6 +35,7 @@ static limn_status decode(latent_job *job, const latent_flags *f, const char *fi
     limn_status status = cli_file_check(job->ctx, "--output", f->output, ".png");
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
     if (status == LIMN_OK) status = limn_latent_read(job->ctx, file, &latent);
+    if (status == LIMN_OK) status = limn_latent_check_maker(job->ctx, file, limn_autoencoder_describe(a).settings);
     if (status == LIMN_OK && compare) status = limn_image_read(job->ctx, compare, limn_autoencoder_describe(a).channels, &original);
     if (status == LIMN_OK) status = limn_decode(a, &latent, job->precision, &image);
     if (status == LIMN_OK && compare) status = compare_pictures(job->ctx, &image, &original, &near);

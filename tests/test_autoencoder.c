@@ -251,6 +251,18 @@ static void another_autoencoders_latent_is_refused(void **state)
     limn_latent other = {.height = 4, .width = 4, .channels = 3, .image_height = 32, .image_width = 32, .values = x};
     assert_int_equal(limn_decode(a, &other, LIMN_PRECISION_F32, &image), LIMN_BAD_ARGUMENT);
     assert_null(image.pixels);
+    /* of the same shape: the file says whose it is */
+    other.image_height = other.image_width = 16;
+    assert_int_equal(limn_latent_write(ctx, at("own.safetensors"), &other, limn_autoencoder_describe(a).settings), LIMN_OK);
+    assert_int_equal(limn_latent_check_maker(ctx, at("own.safetensors"), limn_autoencoder_describe(a).settings), LIMN_OK);
+    write_weights(ctx, "vae size=16 latent=3 base=8 levels=3 mult3=2 layers=1 groups=2", at("wider.safetensors"), NULL);
+    char command[1024], text[512] = "";
+    snprintf(command, sizeof command, "cd %s && " LIMN_BINARY_DIR "/limn decode -q -m wider.safetensors own.safetensors -o foreign.png 2>foreign.txt", folder);
+    assert_int_equal(WEXITSTATUS(system(command)), 2);
+    FILE *file = fopen(at("foreign.txt"), "r");
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    assert_non_null(strstr(text, "limn: own.safetensors: the latent was made by vae size=16"));
     limn_autoencoder_free(a);
     write_weights(ctx, "dit size=8 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", at("dit.safetensors"), NULL);
     assert_int_equal(limn_autoencoder_open(ctx, at("dit.safetensors"), &a), LIMN_UNSUPPORTED);

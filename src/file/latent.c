@@ -111,6 +111,19 @@ limn_status limn_latent_read(limn_ctx *ctx, const char *path, limn_latent *out)
     return status;
 }
 
+limn_status limn_latent_check_maker(limn_ctx *ctx, const char *path, const char *settings)
+{
+    limn_weight_file *st;
+    char shown[1024];
+    limn_status status = limn_weight_file_open(ctx, path, &st);
+    if (status != LIMN_OK) return status;
+    const char *maker = limn_weight_file_metadata(st, "limn.vae.settings");
+    if (maker && strcmp(maker, settings) != 0)
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the latent was made by %s, and the autoencoder is %s", path, limn_escape(maker, strlen(maker), shown, sizeof shown), settings);
+    limn_weight_file_close(st);
+    return status;
+}
+
 /* ---- a folder of latents --------------------------------------------------------------------------------------------------- */
 
 static void put_statistics(const limn_latents *s, float *mean, float *std)

@@ -16,6 +16,10 @@ typedef struct limn_latents {
 
 limn_status limn_latent_new(limn_ctx *ctx, int height, int width, int channels, limn_latent *out);
 
+/** Whether the autoencoder that made the latent in a file is one of these settings.  @return LIMN_OK, also where the file does not say;
+ *  LIMN_BAD_ARGUMENT: it was another one; what reading says */
+limn_status limn_latent_check_maker(limn_ctx *ctx, const char *path, const char *settings);
+
 /** Count one more, of at most LIMN_LATENT_CHANNELS channels. */
 void limn_latents_add(limn_latents *s, const limn_latent *l);
 /** After the last one: work out scale and shift. */
