@@ -455,6 +455,11 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     write_weights(ctx, TAE, at("other.safetensors"), NULL);
     assert_int_equal(limn_pipeline_set_autoencoder(p, at("other.safetensors")), LIMN_BAD_ARGUMENT);
     limn_pipeline_free(p);
+    write_weights(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", at("pictures.safetensors"), NULL); /* its 3 channels are colours */
+    assert_int_equal(limn_pipeline_open(ctx, at("pictures.safetensors"), &p), LIMN_OK);
+    assert_int_equal(limn_pipeline_set_autoencoder(p, at("vae.safetensors")), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "trained as pictures"));
+    limn_pipeline_free(p);
     limn_ctx_free(ctx);
 }
 

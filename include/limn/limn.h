@@ -142,8 +142,8 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
 int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
 
 /** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: the one that the model's metadata
- *  names.  @return LIMN_OK, also when source is NULL and the network makes pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other latents; what
- *  limn_autoencoder_open() says.  On failure the pipeline is unchanged */
+ *  names.  @return LIMN_OK, also when source is NULL and the network makes pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other latents, or
+ *  the network was trained on pictures; what limn_autoencoder_open() says.  On failure the pipeline is unchanged */
 limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
 /**

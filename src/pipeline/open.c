@@ -136,6 +136,9 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     int channels = limn_settings_get(&p->settings, "channels");
     limn_autoencoder *vae;
     if (!source && !p->makes_latents) return LIMN_OK;
+    if (!p->makes_latents && limn_weight_file_metadata(p->st, "limn.settings"))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: its %d channels were trained as pictures, and an autoencoder (--vae) makes pictures of latents: leave it out",
+                         p->file, channels);
     bool named = !source;
     if (named) source = limn_weight_file_metadata(p->st, "limn.vae");
     if (!source || !*source)
