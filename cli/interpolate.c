@@ -46,7 +46,7 @@ static limn_status write_strip(limn_ctx *ctx, const char *path, const limn_image
 static limn_status read_pictures(latent_job *job, const interpolate_flags *f, limn_image pictures[2])
 {
     limn_status status = cli_file_check(job->ctx, "--output", f->shared.output, ".png|.apng");
-    for (int i = 0; i < 2 && status == LIMN_OK; i++) status = limn_image_read(job->ctx, f->words[i], 3, &pictures[i]);
+    for (int i = 0; i < 2 && status == LIMN_OK; i++) status = limn_image_read(job->ctx, f->words[i], 0, &pictures[i]);
     if (status == LIMN_OK && !cli_ends_in(f->shared.output, ".apng"))
         status = limn_image_check(job->ctx, f->shared.output, (uint32_t)(f->n * pictures[0].width), (uint32_t)pictures[0].height, 4);
     if (status != LIMN_OK || (pictures[0].width == pictures[1].width && pictures[0].height == pictures[1].height)) return status;

@@ -303,6 +303,34 @@ static uint32_t u32(const unsigned char *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* The program leaves transparency to an autoencoder that knows it, as limn encode does; B is gray and of another size. */
+static void the_program_keeps_transparency_between_pictures(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    char command[1024];
+    limn_image strip, back, image = gradient(ctx, 16, 16, 4);
+    write_weights(ctx, "vae size=16 channels=4 latent=3 base=4 levels=3 mult3=2 layers=1 groups=2", at("alpha.safetensors"), NULL);
+    assert_int_equal(limn_png_write(ctx, at("a.png"), &image, NULL), LIMN_OK);
+    limn_image_free(&image);
+    image = gradient(ctx, 9, 21, 1);
+    assert_int_equal(limn_png_write(ctx, at("b.png"), &image, NULL), LIMN_OK);
+    limn_image_free(&image);
+    snprintf(command, sizeof command, "cd %s && export OMP_WAIT_POLICY=passive && L='" LIMN_BINARY_DIR "/limn' && "
+             "$L encode -q --precision f32 -m alpha.safetensors a.png -o a.safetensors >/dev/null && "
+             "$L decode -q --precision f32 -m alpha.safetensors a.safetensors -o back.png >/dev/null && "
+             "$L interpolate -q --precision f32 -m alpha.safetensors a.png b.png -n 2 -o strip.png >/dev/null", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(limn_image_read(ctx, at("strip.png"), 0, &strip), LIMN_OK);
+    assert_int_equal(limn_image_read(ctx, at("back.png"), 0, &back), LIMN_OK);
+    assert_int_equal(strip.channels, 4);
+    assert_int_equal(strip.width, 32);
+    for (int y = 0; y < 16; y++) assert_memory_equal(strip.pixels + y * 32 * 4, back.pixels + y * 16 * 4, 16 * 4);
+    limn_image_free(&strip);
+    limn_image_free(&back);
+    limn_ctx_free(ctx);
+}
+
 static void an_animation_is_a_png_with_frames_in_order(void **state)
 {
     (void)state;
@@ -566,6 +594,7 @@ int main(void)
         cmocka_unit_test(a_latent_that_lies_is_one_sentence),
         cmocka_unit_test(another_autoencoders_latent_is_refused),
         cmocka_unit_test(the_ends_of_an_interpolation_are_its_pictures),
+        cmocka_unit_test(the_program_keeps_transparency_between_pictures),
         cmocka_unit_test(an_animation_is_a_png_with_frames_in_order),
         cmocka_unit_test(a_folder_of_latents_has_mean_0_and_spread_1),
         cmocka_unit_test(a_latent_keeps_the_row_that_was_chosen),
