@@ -69,7 +69,7 @@ typedef struct generate_words {
 } generate_words;
 
 typedef struct generate_numbers {
-    long count, width, height, steps, seed, threads, label, resample;
+    long count, width, height, steps, threads, label, resample;
 } generate_numbers;
 
 static bool is_whole(const char *text)
@@ -99,6 +99,17 @@ static uint64_t seed_of_the_clock(void)
     return ((uint64_t)now.tv_sec * 1000000007 + (uint64_t)now.tv_nsec) & 0xffffffff;
 }
 
+/* Below 0: one of the clock. */
+static bool read_seed(const char *text, uint64_t *out)
+{
+    if (!text) return true;
+    errno = 0;
+    unsigned long long seed = strtoull(text + (*text == '-'), NULL, 10);
+    if (!is_whole(text + (*text == '-')) || (errno && *text != '-')) return wrong("--seed expects a whole number, 18446744073709551615 at most", text);
+    *out = *text == '-' && seed > 0 ? seed_of_the_clock() : seed;
+    return true;
+}
+
 /* "1,2": seed and to_seed */
 static bool read_seeds(const char *text, limn_generate_options *o)
 {
@@ -120,6 +131,7 @@ static bool read_start(const generate_verb *verb, generate_words *w, generate_nu
     if (!w->init && w->mask) return lacks("--mask expects --init-img too, the picture of which a part is kept");
     if (!w->init && w->strength) return lacks("--strength expects --init-img too, the picture to start from");
     if (verb->denoises && w->strength) return lacks("--strength is for limn generate: limn denoise sets out from --noise");
+    if (verb->between && w->seed) return lacks("--seed is for one seed: --seeds gives both");
     if (verb->between && w->grid) return lacks("--grid is for limn generate: limn interpolate makes one strip");
     if (!w->mask && w->resample) return lacks("--resample expects --mask too");
     if (w->mask) o->strength = 1;
@@ -141,14 +153,13 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
     if (w->karras) w->scheduler = "karras";
     if (!cli_integer("--batch-count", w->count, 1, 65536, &n->count) || !cli_integer("--width", w->width, 1, LIMN_MAX_SIDE, &n->width) ||
         !cli_integer("--height", w->height, 1, LIMN_MAX_SIDE, &n->height) || !cli_integer("--steps", w->steps, 1, 1000, &n->steps) ||
-        !cli_integer("--seed", w->seed, -0x7fffffffffffffff, 0x7fffffffffffffff, &n->seed) || !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
+        !read_seed(w->seed, &o->seed) || !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
         (w->label && is_whole(w->label) && !cli_integer("--class", w->label, 0, 1000000, &n->label)) || !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) || !cli_real("--eta", w->eta, 0, 1, &o->eta) ||
         !cli_precision(w->precision, &o->precision))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
     o->n = (int)n->count, o->steps = (int)n->steps, o->label = (int)n->label;
-    o->seed = n->seed < 0 ? seed_of_the_clock() : (uint64_t)n->seed;
     return true;
 }
 
@@ -258,7 +269,7 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     if (!*of_word) *of_word = word;
     limn_generate_options o = limn_generate_defaults();
     if (verb->denoises) o.guidance = 1;
-    generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .seed = (long)o.seed, .resample = o.resample};
+    generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .resample = o.resample};
     if (!read_options(&w, &n, &o) || !read_start(verb, &w, &n, &o)) return 2;
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;

@@ -174,6 +174,10 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("describe ddpm --set attention=windos", "did you mean window?");
     refuses("describe ddpm --set attention=5000", "attention_most must be 0 to 4096, found \"5000\"");
     refuses("interpolate --seeds 1 x", "two whole numbers");
+    refuses("interpolate --seeds 1,2 --seed 3 x -o $D/x.png", "--seeds gives both");
+    refuses("generate x --seed 18446744073709551616 -o $D/x.png", "18446744073709551615 at most, found \"18446744073709551616\"");
+    refuses("generate x --seed 1.5 -o $D/x.png", "expects a whole number");
+    refuses("generate x --seed -- -o $D/x.png", "expects a whole number");
     refuses("interpolate -m " LIMN_SOURCE_DIR "/models/digits --class 1 --steps 1 -o $D/x.png --seeds 1,99999999999999999999999", "two whole numbers");
     char long_name[600];
     snprintf(long_name, sizeof long_name, "generate -m " LIMN_SOURCE_DIR "/models/digits --class 1 --steps 1 -o $D/%0300d.png", 7);
