@@ -5,6 +5,7 @@
 #include "graph/node.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/encode_folder.h"
+#include "pipeline/pipeline.h"
 #include "train/trainer.h"
 #include "train/weights.h"
 #include "vectors/photos.h"
@@ -480,6 +481,10 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     assert_int_equal(image.width, 16);
     assert_int_equal(image.channels, 3);
     limn_image_free(&image);
+    limn_sampler_options sampling;
+    p->schedule.kind = LIMN_SCHEDULE_LINEAR; /* a latent of three channels has no ends at -1 and 1 */
+    assert_int_equal(limn_generate_sampler(p, &g, &sampling), LIMN_OK);
+    assert_true(sampling.clip == 0);
     write_weights(ctx, TAE, at("other.safetensors"), NULL);
     assert_int_equal(limn_pipeline_set_autoencoder(p, at("other.safetensors")), LIMN_BAD_ARGUMENT);
     limn_pipeline_free(p);
@@ -487,6 +492,9 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     assert_int_equal(limn_pipeline_open(ctx, at("pictures.safetensors"), &p), LIMN_OK);
     assert_int_equal(limn_pipeline_set_autoencoder(p, at("vae.safetensors")), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "trained as pictures"));
+    p->schedule.kind = LIMN_SCHEDULE_LINEAR;
+    assert_int_equal(limn_generate_sampler(p, &g, &sampling), LIMN_OK);
+    assert_true(sampling.clip == 1);
     limn_pipeline_free(p);
     limn_ctx_free(ctx);
 }

@@ -54,7 +54,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     if (o->init) out->from_sigma = o->noise / 127.5, out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
     out->channels = limn_settings_get(&p->settings, "channels");
     out->out_channels = out->channels * (learned ? 2 : 1);
-    out->clip = limn_sampler_clip(&p->schedule, out->channels);
+    out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);
     if (learned) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
     if (o->eta != 0 && strcmp(name, "ddim")) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for sampler ddim, and the sampler is %s", name);
     if (!strcmp(scheduler, "karras")) out->karras = true;
