@@ -270,8 +270,9 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
         j.channels = sampling.channels, j.out_channels = sampling.out_channels;
         j.size = (size_t)side * (size_t)side * (size_t)j.channels, j.out_size = j.size / (size_t)j.channels * (size_t)j.out_channels;
         j.guided = o->guidance != 1 && limn_pipeline_describe(p).guides;
-        /* DiT's published sampling guides the first three channels of a network that also predicts the variance. */
-        j.guided_channels = j.out_channels == j.channels || j.channels < 3 ? j.channels : 3;
+        /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a whole. */
+        bool published = !limn_weight_file_metadata(p->st, "limn.settings");
+        j.guided_channels = published && j.out_channels != j.channels && j.channels > 3 ? 3 : j.channels;
         status = run_all(&j, images);
     }
     for (int i = 0; i < o->n && status != LIMN_OK; i++) limn_image_free(&images[i]);
