@@ -207,7 +207,7 @@ static void sixteen_bits_that_are_black_in_eight_are_told(void **state)
         for (int i = 0; i < 2; i++) assert_int_equal(limn_dataset_picture(ctx, d, i, x), LIMN_OK);
         limn_dataset_warn(ctx, d);
         assert_int_equal(w.n, !full);
-        if (!full) assert_string_equal(w.last, "data-deep/a.png: of its 16 bits the upper 8 are read, and these go to 16 of 255: scale values so that 65535 is white");
+        if (!full) assert_non_null(strstr(w.last, ".png: of its 16 bits the upper 8 are read, and these go to 16 of 255: scale values so that 65535 is white")); /* the one that a thread read first */
         limn_dataset_free(d);
         limn_ctx_set_log(ctx, NULL, NULL);
     }
