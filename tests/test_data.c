@@ -203,11 +203,12 @@ static void sixteen_bits_that_are_black_in_eight_are_told(void **state)
         assert_int_equal(limn_png_write_wide(ctx, "data-deep/a.png", 8, 8, wide), LIMN_OK);
         assert_int_equal(limn_png_write_wide(ctx, "data-deep/b.png", 8, 8, wide), LIMN_OK);
         limn_ctx_set_log(ctx, keep_warning, &w);
+        limn_ctx_set_threads(ctx, 1); /* of several the first to read tells its picture */
         limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-deep", .size = 8, .channels = 1});
         for (int i = 0; i < 2; i++) assert_int_equal(limn_dataset_picture(ctx, d, i, x), LIMN_OK);
         limn_dataset_warn(ctx, d);
         assert_int_equal(w.n, !full);
-        if (!full) assert_non_null(strstr(w.last, ".png: of its 16 bits the upper 8 are read, and these go to 16 of 255: scale values so that 65535 is white")); /* the one that a thread read first */
+        if (!full) assert_string_equal(w.last, "data-deep/a.png: of its 16 bits the upper 8 are read, and these go to 16 of 255: scale values so that 65535 is white");
         limn_dataset_free(d);
         limn_ctx_set_log(ctx, NULL, NULL);
     }
@@ -307,17 +308,17 @@ static void a_few_damaged_pictures_are_skipped_and_named(void **state)
             limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-few", .size = 8, .channels = 1, .memory = (size_t)memory});
             assert_int_equal(limn_dataset_is_kept(d), !memory);
             limn_loader *l;
-            assert_int_equal(limn_loader_new(ctx, d, &(limn_loader_options){.seed = 3, .batch = 20, .n_threads = threads}, &l), LIMN_OK);
             float x[20 * 64];
-            int64_t shown[20];
+            int64_t shown[20], asked[3 * 20]; /* now: the order of the data set belongs to the loader's threads, which run ahead into the next epoch */
+            for (int i = 0; i < 3 * 20; i++) asked[i] = limn_dataset_index(d, 3, (uint64_t)i);
+            assert_int_equal(limn_loader_new(ctx, d, &(limn_loader_options){.seed = 3, .batch = 20, .n_threads = threads}, &l), LIMN_OK);
             for (int epoch = 0; epoch < 3; epoch++) {
                 assert_int_equal(limn_loader_next(l, x, shown), LIMN_OK);
                 for (int b = 0; b < 20; b++) {
-                    int64_t asked = limn_dataset_index(d, 3, (uint64_t)(epoch * 20 + b)), expected = asked == 4 || asked == 5 ? 6 : asked == 19 ? 0 : asked;
+                    int64_t i = asked[epoch * 20 + b], expected = i == 4 || i == 5 ? 6 : i == 19 ? 0 : i;
                     assert_int_equal(shown[b], expected);
                     assert_int_equal((int)((x[b * 64] + 1) * 127.5f + 0.5f), expected);
                 }
-                if (threads) break; /* the order of the data set belongs to the loader's threads */
             }
             limn_loader_free(l);
             limn_dataset_warn(ctx, d);
