@@ -29,7 +29,7 @@ static const char *stem(const char *path, int *n)
 static const char *result_name(const segment_job *job, const char *path, int *n)
 {
     const char *name = stem(path, n);
-    if (job->info.channels > 1 && limn_case_files(path) > 1) *n -= 5;
+    if (job->info.channels > 1 && limn_case_files(path) > 1) *n = (int)limn_case_stem(name);
     return name;
 }
 
@@ -51,8 +51,7 @@ typedef struct named {
 
 static int compare_stems(const named *x, const named *y)
 {
-    int order = memcmp(x->name, y->name, (size_t)(x->n < y->n ? x->n : y->n));
-    return order ? order : x->n - y->n;
+    return limn_stems_compare(x->name, (size_t)x->n, y->name, (size_t)y->n);
 }
 
 static int by_stem(const void *a, const void *b)
@@ -109,10 +108,10 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
         snprintf(out, SEGMENT_PATH, "%s", job->truth);
         return LIMN_OK;
     }
-    bool channel = n > 5 && strncmp(name + n - 5, "_0000", 5) == 0; /* nnU-Net's masks are named by case */
-    for (int cut = 0; cut <= (channel ? 5 : 0); cut += 5)
+    int of_case = (int)limn_case_stem(name), lengths[2] = {n, of_case && strncmp(name + of_case, "_0000", 5) == 0 ? of_case : 0}; /* nnU-Net's masks are named by case */
+    for (int k = 0; k < 2 && lengths[k]; k++)
         for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-            if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", job->truth, n - cut, name, endings[i]) < SEGMENT_PATH && access(out, F_OK) == 0) return LIMN_OK;
+            if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", job->truth, lengths[k], name, endings[i]) < SEGMENT_PATH && access(out, F_OK) == 0) return LIMN_OK;
     return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s.png for %s", job->truth, n, name, picture);
 }
 

@@ -10,19 +10,32 @@
 
 enum { PATH_BYTES = 4096, MOST_FILES = 256, NUMBER = 4 }; /* NUMBER: digits of a channel */
 
-/* CASE_0000.ending with another number; false: path is no such name, or too long. */
-static bool channel_path(const char *path, int k, char out[PATH_BYTES])
+size_t limn_case_stem(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    size_t n = limn_stem(name), before = (size_t)(name - path) + n;
-    if (n <= NUMBER + 1 || strncmp(name + n - NUMBER - 1, "_0000", NUMBER + 1) != 0) return false;
-    return snprintf(out, PATH_BYTES, "%.*s%04d%s", (int)(before - NUMBER), path, k, path + before) < PATH_BYTES;
+    size_t n = limn_stem(name);
+    bool fits = n > NUMBER + 1 && name[n - NUMBER - 1] == '_' && strspn(name + n - NUMBER, "0123456789") >= NUMBER;
+    return fits ? (size_t)(name - path) + n - NUMBER - 1 : 0;
+}
+
+/* Channel k of the case of path, which is one of its channels; false: path is no such name, or too long. */
+static bool channel_path(const char *path, int k, char out[PATH_BYTES])
+{
+    size_t n = limn_case_stem(path);
+    return n && snprintf(out, PATH_BYTES, "%.*s_%04d%s", (int)n, path, k, path + n + 1 + NUMBER) < PATH_BYTES;
+}
+
+static int channel_of(const char *path)
+{
+    size_t n = limn_case_stem(path);
+    return n ? atoi(path + n + 1) : -1;
 }
 
 int limn_case_files(const char *path)
 {
     char next[PATH_BYTES];
     int n = 1;
+    if (channel_of(path) != 0) return n;
     while (n < MOST_FILES && channel_path(path, n, next) && access(next, F_OK) == 0) n++;
     return n;
 }
@@ -30,12 +43,8 @@ int limn_case_files(const char *path)
 bool limn_case_has(const char *path)
 {
     char first[PATH_BYTES];
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    size_t n = limn_stem(name), before = (size_t)(name - path) + n;
-    const char *digits = path + before - NUMBER;
-    if (n <= NUMBER + 1 || digits[-1] != '_' || strspn(digits, "0123456789") < NUMBER) return false;
-    int k = atoi(digits);
-    return k > 0 && snprintf(first, PATH_BYTES, "%.*s0000%s", (int)(before - NUMBER), path, path + before) < PATH_BYTES && access(first, F_OK) == 0 && limn_case_files(first) > k;
+    int k = channel_of(path);
+    return k > 0 && channel_path(path, 0, first) && access(first, F_OK) == 0 && limn_case_files(first) > k;
 }
 
 void limn_case_place(limn_ctx *ctx, const char *path, const limn_raster *file, const char *of_path, const limn_raster *of)
@@ -87,7 +96,7 @@ limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_r
     for (int k = 1; k < channels && status == LIMN_OK; k++) {
         limn_range of = wanted;
         limn_raster one = {0};
-        if (!channel_path(path, k, file)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a name like CASE_0000.png, or a shorter path", path);
+        if (channel_of(path) != 0 || !channel_path(path, k, file)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a name like CASE_0000.png, or a shorter path", path);
         else status = read_scaled(ctx, file, &of, &one);
         if (status == LIMN_OK) status = put_channel(ctx, file, k, &one, path, out);
         limn_raster_free(&one);

@@ -39,6 +39,12 @@ size_t limn_stem(const char *name)
     return n > 4 && strcasecmp(name + n, ".gz") == 0 && strncasecmp(name + n - 4, ".nii", 4) == 0 ? n - 4 : n;
 }
 
+int limn_stems_compare(const char *a, size_t n, const char *b, size_t m)
+{
+    int order = memcmp(a, b, n < m ? n : m);
+    return order ? order : (n > m) - (n < m);
+}
+
 /* Endings of pictures: limn_image's, limn_raster's beside them, those of formats that nothing here reads. */
 static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".nii", ".nii.gz", ".bmp", ".gif", ".jp2", ".jxl", ".heic", ".avif", ".pgm",
                                       ".ppm", ".dcm", ".mha", ".mhd", ".nrrd", ".img", ".mrc", ".czi", ".nd2", ".lif", ".lsm", ".svs", ".npy"};

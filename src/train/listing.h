@@ -21,6 +21,8 @@ bool limn_names_add(limn_names *names, const char *name);
 void limn_names_free(limn_names *names);
 /** Bytes of a name before its ending: of "a.png" and "a.nii.gz" 1. */
 size_t limn_stem(const char *name);
+/** Two stems of n and m bytes, as strcmp(). */
+int limn_stems_compare(const char *a, size_t n, const char *b, size_t m);
 bool limn_is_folder(const char *folder, const char *name);
 /** As strcmp(), but runs of digits count by their value: "2" before "10", "a9b" before "a10b". */
 int limn_names_compare(const char *a, const char *b);

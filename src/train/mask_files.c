@@ -2,6 +2,7 @@
 #include "train/mask_parts.h"
 
 #include "file/bytes.h"
+#include "train/case.h"
 #include "train/listing.h"
 #include "train/rows.h"
 
@@ -24,30 +25,16 @@ static limn_status add(limn_ctx *ctx, limn_masks *m, const char *name, const cha
     return LIMN_OK;
 }
 
-/* "a_0000" of nnU-Net is case "a"; 0: no such name. */
-static size_t case_of(const char *name)
-{
-    size_t n = limn_stem(name);
-    bool fits = n > 5 && name[n - 5] == '_' && strspn(name + n - 4, "0123456789") >= 4;
-    return fits ? n - 5 : 0;
-}
-
 typedef struct mask_name {
     const char *name;
     size_t stem; /* bytes before its ending */
     bool taken;
 } mask_name;
 
-static int compare_stems(const char *a, size_t n, const char *b, size_t m)
-{
-    int order = memcmp(a, b, n < m ? n : m);
-    return order ? order : (n > m) - (n < m);
-}
-
 static int by_stem(const void *a, const void *b)
 {
     const mask_name *x = a, *y = b;
-    int order = compare_stems(x->name, x->stem, y->name, y->stem);
+    int order = limn_stems_compare(x->name, x->stem, y->name, y->stem);
     return order ? order : strcmp(x->name, y->name);
 }
 
@@ -57,10 +44,10 @@ static const char *find(mask_name *masks, size_t n, const char *stem, size_t len
     size_t low = 0, high = n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (compare_stems(masks[middle].name, masks[middle].stem, stem, length) < 0) low = middle + 1;
+        if (limn_stems_compare(masks[middle].name, masks[middle].stem, stem, length) < 0) low = middle + 1;
         else high = middle;
     }
-    if (low == n || compare_stems(masks[low].name, masks[low].stem, stem, length) != 0) return NULL;
+    if (low == n || limn_stems_compare(masks[low].name, masks[low].stem, stem, length) != 0) return NULL;
     masks[low].taken = true;
     return masks[low].name;
 }
@@ -70,7 +57,7 @@ static limn_status pair(limn_ctx *ctx, limn_masks *m, const char *images, const 
     limn_status status = LIMN_OK;
     for (size_t i = 0; i < image->n && status == LIMN_OK; i++) {
         const char *name = image->name[i];
-        size_t n = m->per_channel ? case_of(name) : limn_stem(name);
+        size_t n = m->per_channel ? limn_case_stem(name) : limn_stem(name);
         if (m->per_channel && n == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s: expected a name like CASE_0000.png in nnU-Net's layout", images, name);
         if (m->per_channel && strncmp(name + n, "_0000.", 6) != 0) continue;
         const char *of = find(mask, n_masks, name, n);
