@@ -1,0 +1,124 @@
+/* test_golden.c: the drawings and plans of a dozen tiny networks, line by line, so that a change shows what it moved.
+ *
+ * The texts lie in tests/golden.  Plans are those of the reference backend, which are alike on every processor.  After a change that is meant,
+ * LIMN_GOLDEN=write makes them anew, and the commit says what moved. */
+#include "file/bytes.h"
+#include "graph/node.h"
+#include "train/step_graph.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+typedef struct golden {
+    const char *name, *settings;
+    limn_model_part part;
+    bool trains; /* its training step is compared, too */
+} golden;
+
+static const golden networks[] = {
+    {.name = "dit", .trains = true, .settings = "dit size=8 channels=4 patch=2 width=16 depth=2 heads=2 mlp=32 classes=3 conditioning=modulated norm=pre learn_sigma=1"},
+    {.name = "mmdit-joint", .trains = true, .settings = "mmdit size=8 channels=4 patch=2 width=16 depth=2 heads=2 mlp=32 attention=joint conditioning=modulated norm=pre "
+                                        "text_encoder=clip text_length=6 text_width=16 text_depth=1 text_heads=2 text_vocab=514"},
+    {.name = "mmdit-cross", .settings = "mmdit size=8 channels=4 patch=2 width=16 depth=1 heads=2 mlp=32 attention=cross conditioning=modulated norm=pre "
+                                        "text_encoder=clip text_length=6 text_width=16 text_depth=1 text_heads=2 text_vocab=514"},
+    {.name = "uvit", .settings = "uvit size=8 channels=4 patch=2 width=16 depth=2 heads=2 mlp=32 classes=3"},
+    {.name = "hdit", .settings = "hdit size=16 channels=3 patch=2 width=16 levels=2 depth=1 depth_inner=1 head_width=8"},
+    {.name = "unet", .trains = true, .settings = "unet size=16 channels=1 levels=2 width=4 norm=batch"},
+    {.name = "vae", .trains = true, .settings = "vae size=16 channels=3 base=32 mult1=1 mult2=2 levels=2 latent=4"},
+    {.name = "vae-decoder", .settings = "vae size=16 channels=3 base=32 mult1=1 mult2=2 levels=2 latent=4", .part = LIMN_PART_DECODER},
+    {.name = "tae", .settings = "tae size=16 channels=3 width=8 levels=2 latent=4"},
+    {.name = "ddpm", .trains = true, .settings = "ddpm size=8 channels=1 width=8 multipliers=12 blocks=1 groups=4 attention=4 attention_least=4"},
+    {.name = "adm", .settings = "adm size=16 channels=3 width=16 multipliers=12 blocks=1 groups=8 heads=2 head_width=0 classes=3"},
+    {.name = "ldm-unet", .settings = "ldm-unet size=8 channels=4 width=16 multipliers=12 blocks=1 groups=8 attention=8 attention_least=4 heads=2 text_width=16"},
+};
+
+static void compare(limn_ctx *ctx, const char *network, const char *kind, const char *text)
+{
+    char path[512];
+    unsigned char *stored;
+    size_t n;
+    snprintf(path, sizeof path, "%s/tests/golden/%s-%s.txt", LIMN_SOURCE_DIR, network, kind);
+    if (getenv("LIMN_GOLDEN")) {
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        fputs(text, f);
+        fclose(f);
+        return;
+    }
+    if (limn_file_read(ctx, path, 1 << 20, &stored, &n) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    size_t same = 0, line = 1;
+    while (same < n && text[same] && text[same] == (char)stored[same]) line += text[same++] == '\n';
+    if (same != n || text[same]) {
+        while (same > 0 && text[same - 1] != '\n') same--;
+        fail_msg("%s differs from line %zu on, which is now: %.*s", path, line, (int)strcspn(text + same, "\n"), text + same);
+    }
+    free(stored);
+}
+
+static limn_settings settings_of(limn_ctx *ctx, const golden *k)
+{
+    limn_settings s;
+    if (limn_settings_parse(ctx, k->settings, &s) != LIMN_OK) fail_msg("%s: %s", k->name, limn_error_text(ctx));
+    return s;
+}
+
+static void test_running(void **state)
+{
+    static const struct { const char *name; limn_precision precision; } precisions[] = {{"f32", LIMN_PRECISION_F32}, {"bf16", LIMN_PRECISION_BF16}};
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_ctx_set_threads(ctx, 1);
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++)
+        for (int p = 0; p < 2; p++) {
+            limn_settings s = settings_of(ctx, &networks[i]);
+            limn_graph *g = limn_graph_new(ctx);
+            limn_ports ports;
+            limn_plan *plan;
+            char kind[32];
+            if (limn_model_build(g, &s, (limn_build){.batch = 2, .n_steps = 8, .part = networks[i].part}, &ports) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+            char *drawing = limn_describe(g, &(limn_describe_options){.batch = 2, .ascii = true});
+            if (p == 0) compare(ctx, networks[i].name, "drawing", drawing);
+            free(drawing);
+            if (limn_plan_new(g, 1, &ports.output, &(limn_plan_options){.precision = precisions[p].precision, .backend = "ref"}, &plan) != LIMN_OK)
+                fail_msg("%s: %s", networks[i].name, limn_error_text(ctx));
+            char *text = limn_plan_text(plan);
+            snprintf(kind, sizeof kind, "run-%s", precisions[p].name);
+            compare(ctx, networks[i].name, kind, text);
+            free(text);
+            limn_plan_free(plan);
+            limn_graph_free(g);
+        }
+    limn_ctx_free(ctx);
+}
+
+static void test_training(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_ctx_set_threads(ctx, 1);
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+        limn_settings s = settings_of(ctx, &networks[i]);
+        if (!networks[i].trains) continue;
+        limn_step_options options = {.settings = s, .batch = 2, .segment = limn_segment_loss_defaults(2), .kl = 1e-6};
+        limn_step_graph step;
+        limn_plan *plan;
+        if (limn_step_graph_build(ctx, &options, &step) != LIMN_OK) fail_msg("%s: %s", networks[i].name, limn_error_text(ctx));
+        if (limn_step_graph_plan(&step, &(limn_plan_options){.precision = LIMN_PRECISION_BF16, .backend = "ref"}, &plan) != LIMN_OK)
+            fail_msg("%s: %s", networks[i].name, limn_error_text(ctx));
+        char *text = limn_plan_text(plan);
+        compare(ctx, networks[i].name, "train-bf16", text);
+        free(text);
+        limn_plan_free(plan);
+        limn_step_graph_free(&step);
+    }
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_running), cmocka_unit_test(test_training)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
