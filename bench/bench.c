@@ -10,6 +10,7 @@
 #include "backend/cpu/product.h"
 #include "base/rng.h"
 #include "graph/node.h"
+#include "plan/plan.h"
 #include "train/optimizer.h"
 #include "train/step_graph.h"
 #include "train/weights.h"
@@ -62,14 +63,17 @@ static double product_speed(limn_ctx *ctx, int64_t n, limn_dtype type)
     double seconds[RUNS];
     for (int64_t i = 0; i < n * n; i++) limn_convert(&(float){(float)(i % 7) - 3}, LIMN_F32, x + (size_t)i * limn_dtype_bytes(type), type, 1);
     memcpy(w, x, bytes);
+    limn_product_memories *memories;
     limn_product_pack(p, w, packed);
+    if (limn_product_open(ctx, p, &memories) != LIMN_OK) return 0;
     for (int i = -2; i < RUNS; i++) {
         double begin = limn_seconds();
-        limn_product_run(p, x, packed, NULL, y, scratch, limn_ctx_threads(ctx));
+        limn_product_run(p, memories, x, packed, NULL, y, scratch, limn_ctx_threads(ctx));
         if (i >= 0) seconds[i] = limn_seconds() - begin;
     }
     char *all[] = {x, y, w, packed, scratch};
     for (int i = 0; i < 5; i++) limn_free_aligned(all[i]);
+    limn_product_close(memories);
     limn_product_free(p);
     return 2.0 * (double)(n * n * n) / median(seconds, RUNS) * 1e-12;
 }
@@ -93,12 +97,27 @@ typedef struct bench {
     limn_graph *g;
     limn_ports ports;
     limn_plan *plan;
+    limn_run *run;
+    limn_source *source;   /* forward */
+    limn_store *store;
     limn_weights weights;
     float *state[4];       /* gradient, m, v, EMA */
     float *running;        /* statistics of batch norms */
     uint8_t *decay;
     int64_t n_steps;
 } bench;
+
+/* Whole numbers below `most`, as indices or timesteps. */
+static void set_indices(bench *b, const limn_node *node, int64_t each, int64_t most)
+{
+    int64_t n = limn_node_count(node);
+    int32_t *x = malloc((size_t)n * sizeof *x);
+    float *f = malloc((size_t)n * sizeof *f);
+    for (int64_t i = 0; x && f && i < n; i++) f[i] = (float)(x[i] = (int32_t)(i * 37 / each % most));
+    if (x && f && limn_run_write(b->run, node, node->kind == LIMN_INDEX ? LIMN_I32 : LIMN_F32, node->kind == LIMN_INDEX ? (void *)x : f) != LIMN_OK) exit(1);
+    free(x);
+    free(f);
+}
 
 static void set_inputs(bench *b)
 {
@@ -108,56 +127,40 @@ static void set_inputs(bench *b)
         size_t n = (size_t)limn_node_count(node);
         float *x = calloc(n, sizeof *x); /* zeros are indices, too */
         if (node->kind != LIMN_INDEX) limn_random_normal(1, LIMN_STREAM_TEST, (uint64_t)i, 0, n, x);
-        limn_plan_set(b->plan, node, node->kind == LIMN_INDEX ? LIMN_I32 : LIMN_F32, x);
+        limn_run_write(b->run, node, node->kind == LIMN_INDEX ? LIMN_I32 : LIMN_F32, x);
         free(x);
     }
     limn_node *indices[] = {b->ports.ids, b->ports.text_end, b->ports.label};
     for (int k = 0; k < 3; k++)
-        if (indices[k]) {
-            int32_t *ids = limn_plan_data(b->plan, indices[k]);
-            for (int64_t i = 0; i < limn_node_count(indices[k]); i++) ids[i] = (int32_t)(i * 37 % 500);
-        }
+        if (indices[k]) set_indices(b, indices[k], 1, 500);
     if (b->step.segment.target) {
         int classes = (int)limn_node_shape(b->ports.output).dim[3];
         limn_segment_loss loss = limn_segment_loss_defaults(classes);
-        limn_segment_constants(b->plan, &loss, &b->step.segment);
-        int32_t *target = limn_plan_data(b->plan, b->step.segment.target);
-        for (int64_t i = 0; i < limn_node_count(b->step.segment.target); i++) target[i] = (int32_t)(i * 37 / 11 % classes);
+        limn_segment_constants(b->run, &loss, &b->step.segment);
+        set_indices(b, b->step.segment.target, 11, classes);
     }
-    float *t = b->ports.timesteps ? limn_plan_data(b->plan, b->ports.timesteps) : NULL; /* networks of pictures alone have none */
-    for (int64_t i = 0; t && i < limn_node_count(b->ports.timesteps); i++) t[i] = (float)(i * 131 % 1000);
+    if (b->ports.timesteps) set_indices(b, b->ports.timesteps, 1, 1000); /* networks of pictures alone have none */
 }
 
 static limn_status bind_weights(bench *b)
 {
     limn_status status = LIMN_OK;
     for (int p = 0; p < b->weights.n && status == LIMN_OK; p++)
-        status = limn_plan_bind(b->plan, b->weights.node[p], LIMN_F32, b->weights.value + b->weights.begin[p]);
+        status = limn_run_bind(b->run, b->weights.node[p], LIMN_F32, b->weights.value + b->weights.begin[p]);
     return status;
 }
 
-/* As a program that loads weights does it: one at a time, straight into the plan. */
-static limn_status give_weights(bench *b)
-{
-    limn_status status = LIMN_OK;
-    for (int p = 0; p < b->g->n_parameters && status == LIMN_OK; p++) {
-        limn_node *node = b->g->parameters[p];
-        float *w = malloc((size_t)limn_node_count(node) * sizeof *w);
-        if (!w) return limn_fail_memory(b->ctx, (size_t)limn_node_count(node) * sizeof *w, "weights");
-        limn_weights_start(node, 1, w);
-        status = limn_plan_set(b->plan, node, LIMN_F32, w);
-        free(w);
-    }
-    return status;
-}
-
+/* As a program that loads weights does it. */
 static limn_status open_forward(bench *b, int batch, limn_model_part part, limn_precision precision)
 {
     b->g = limn_graph_new(b->ctx);
-    limn_plan_options options = {.precision = precision, .own_parameters = true};
-    limn_status status = limn_model_build(b->g, &b->settings, (limn_build){.batch = batch, .part = part}, &b->ports);
-    if (status == LIMN_OK) status = limn_plan_new(b->g, 1, &b->ports.output, &options, &b->plan);
-    return status == LIMN_OK ? give_weights(b) : status;
+    limn_plan_options options = {.precision = precision};
+    limn_status status = limn_source_started(b->ctx, LIMN_F32, 1, &b->source);
+    if (status == LIMN_OK) status = limn_store_new(b->ctx, limn_alloc_aligned, limn_free_aligned, &b->store);
+    if (status == LIMN_OK) status = limn_model_build(b->g, &b->settings, (limn_build){.batch = batch, .part = part}, &b->ports);
+    if (status == LIMN_OK) status = limn_plan_new_from(b->ctx, b->g, 1, &b->ports.output, &options, b->source, &b->plan);
+    if (status == LIMN_OK) status = limn_plan_make_constants(b->ctx, b->plan, b->store);
+    return status == LIMN_OK ? limn_run_new_with(b->ctx, b->plan, b->store, &b->run) : status;
 }
 
 static limn_status bind_running(bench *b)
@@ -169,7 +172,7 @@ static limn_status bind_running(bench *b)
     b->running = n ? limn_alloc_aligned(n * sizeof(float)) : NULL;
     if (n && !b->running) return limn_fail_memory(b->ctx, n * sizeof(float), "running statistics");
     for (int i = 0; i < b->step.n_running && status == LIMN_OK; at += (size_t)limn_node_count(value[i++]))
-        status = limn_plan_bind(b->plan, value[i], LIMN_F32, b->running + at);
+        status = limn_run_bind(b->run, value[i], LIMN_F32, b->running + at);
     return status;
 }
 
@@ -183,6 +186,7 @@ static limn_status open_train(bench *b, int batch, limn_precision precision)
     b->g = b->step.g;
     b->ports = b->step.ports;
     status = limn_step_graph_plan(&b->step, &options, &b->plan);
+    if (status == LIMN_OK) status = limn_run_new(b->plan, &b->run);
     if (status == LIMN_OK) status = limn_weights_new(b->ctx, b->g, 1, &b->weights);
     if (status != LIMN_OK) return status;
     size_t bytes = b->weights.count * sizeof(float);
@@ -195,7 +199,7 @@ static limn_status open_train(bench *b, int batch, limn_precision precision)
     for (int i = 1; i < b->step.n && status == LIMN_OK; i++) {
         int p = 0;
         while (b->weights.node[p] != b->step.of[i]) p++;
-        status = limn_plan_bind(b->plan, b->step.outputs[i], LIMN_F32, b->state[0] + b->weights.begin[p]);
+        status = limn_run_bind(b->run, b->step.outputs[i], LIMN_F32, b->state[0] + b->weights.begin[p]);
     }
     if (status == LIMN_OK) status = bind_running(b);
     return status == LIMN_OK ? bind_weights(b) : status;
@@ -203,10 +207,10 @@ static limn_status open_train(bench *b, int batch, limn_precision precision)
 
 static limn_status run_once(bench *b)
 {
-    limn_plan_touch(b->plan, b->ports.image ? b->ports.image : b->ports.latent);
-    if (!b->step.g) return limn_plan_run(b->plan);
-    for (int p = 0; p < b->weights.n; p++) limn_plan_touch(b->plan, b->weights.node[p]);
-    limn_status status = limn_plan_run(b->plan);
+    limn_run_touch(b->run, b->ports.image ? b->ports.image : b->ports.latent);
+    if (!b->step.g) return limn_run_execute(b->run);
+    for (int p = 0; p < b->weights.n; p++) limn_run_touch(b->run, b->weights.node[p]);
+    limn_status status = limn_run_execute(b->run);
     if (status != LIMN_OK) return status;
     limn_adamw adamw = {.lr = 1e-4, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1, .ema = 0.999};
     double norm = limn_gradient_norm(b->state[0], b->weights.count, limn_ctx_threads(b->ctx));
@@ -272,7 +276,10 @@ static int run_case(limn_ctx *ctx, const char *mode, const char *net, int batch,
     if (status == LIMN_OK) status = time_runs(&b, &seconds);
     double resident = resident_peak(); /* before the products below take memory of their own */
     if (status == LIMN_OK) print_case(&b, mode, net, batch, precision, seconds, best_product(ctx, half ? LIMN_BF16 : LIMN_F32), resident);
+    limn_run_free(b.run);
     limn_plan_free(b.plan);
+    limn_store_free(b.store);
+    limn_source_free(b.source);
     limn_weights_free(&b.weights);
     for (int k = 0; k < 4; k++) limn_free_aligned(b.state[k]);
     limn_free_aligned(b.running);

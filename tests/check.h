@@ -75,6 +75,7 @@ typedef struct check_net {
     limn_graph *g;
     limn_node *src[LIMN_MAX_SRC], *y, *dy, *loss, *grad[LIMN_MAX_SRC];
     limn_plan *plan;
+    limn_run *run;
 } check_net;
 
 /** The op alone on inputs "s0", "s1" ...; NULL after reporting a failure.  Free g with limn_graph_free(). */

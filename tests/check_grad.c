@@ -57,8 +57,10 @@ bool check_net_open(check *c, const check_case *k, limn_precision precision, con
         if (has_gradient(k->op, s) && (net->grad[s] = grads[i++])) outputs[n_outputs++] = net->grad[s];
     limn_plan_options options = {.precision = precision, .backend = backend, .no_rewrite = true};
     if (status == LIMN_OK) status = limn_plan_new(net->g, n_outputs, outputs, &options, &net->plan);
+    if (status == LIMN_OK) status = limn_run_new(net->plan, &net->run);
     if (status == LIMN_OK) return true;
     check_fail(c, k, "%s", limn_error_text(c->ctx));
+    limn_plan_free(net->plan);
     limn_graph_free(net->g);
     return false;
 }
@@ -68,18 +70,19 @@ void check_net_set(check_net *net, const check_case *k, int s, const double *val
     int64_t n = limn_shape_count(&k->src[s]);
     if (check_is_moments(k->op, s)) return;
     if (!check_is_index(k->op, s)) {
-        limn_plan_set(net->plan, net->src[s], LIMN_F64, values);
+        limn_run_write(net->run, net->src[s], LIMN_F64, values);
         return;
     }
     int32_t *ids = malloc((size_t)n * sizeof *ids);
     if (!ids) abort();
     for (int64_t i = 0; i < n; i++) ids[i] = (int32_t)values[i];
-    limn_plan_set(net->plan, net->src[s], LIMN_I32, ids);
+    limn_run_write(net->run, net->src[s], LIMN_I32, ids);
     free(ids);
 }
 
 void check_net_close(check_net *net)
 {
+    limn_run_free(net->run);
     limn_plan_free(net->plan);
     limn_graph_free(net->g);
 }
@@ -89,7 +92,7 @@ void check_net_close(check_net *net)
 static double loss_of(check_net *net)
 {
     double loss = NAN;
-    if (limn_plan_run(net->plan) == LIMN_OK) limn_plan_get(net->plan, net->loss, LIMN_F64, &loss);
+    if (limn_run_execute(net->run) == LIMN_OK) limn_run_read(net->run, net->loss, LIMN_F64, &loss);
     return loss;
 }
 
@@ -126,7 +129,7 @@ static void source_checked(check *c, const check_case *k, check_net *net, int s,
     loss_of(net);
     if (!net->grad[s]) check_fail(c, k, "source %d has no gradient", s);
     else if (!limn_shape_equal(&net->grad[s]->shape, &k->src[s])) check_fail(c, k, "the gradient of source %d has another shape", s);
-    else if (limn_plan_get(net->plan, net->grad[s], LIMN_F64, grad) != LIMN_OK) check_fail(c, k, "%s", limn_error_text(c->ctx));
+    else if (limn_run_read(net->run, net->grad[s], LIMN_F64, grad) != LIMN_OK) check_fail(c, k, "%s", limn_error_text(c->ctx));
     else if (source_fits(c, k, net, s, x, grad)) c->n_passed++;
     free(grad);
 }
@@ -142,7 +145,7 @@ void check_grad(check *c, const check_case *k)
         check_net_set(&net, k, s, values[s]);
     }
     dy = check_make_values(&(check_case){.op = LIMN_OP_ADD, .proves = "dy", .n_src = 1, .src = {net.y->shape}}, 0);
-    limn_plan_set(net.plan, net.dy, LIMN_F64, dy);
+    limn_run_write(net.run, net.dy, LIMN_F64, dy);
     for (int s = 0; s < k->n_src; s++)
         if (has_gradient(k->op, s)) source_checked(c, k, &net, s, values[s]);
     for (int s = 0; s < k->n_src; s++) free(values[s]);

@@ -52,16 +52,18 @@ static const char *run_kernel(limn_ctx *ctx, const limn_kernel *kernel, limn_cal
     size_t packed_bytes = kernel->packed_bytes ? kernel->packed_bytes(&call) : 0;
     unsigned char *packed = packed_bytes ? guarded(packed_bytes) : NULL;
     if (packed) {
-        kernel->pack(&call, &call.src[kernel->pack_src], packed);
+        if (kernel->pack(&call, &call.src[kernel->pack_src], packed) != LIMN_OK) wrong = "fails to pack";
         call.src[kernel->pack_src].data = packed;
     }
     size_t scratch_bytes = kernel->scratch_bytes ? kernel->scratch_bytes(&call) : 0;
     unsigned char *scratch = guarded(scratch_bytes);
     call.scratch = scratch;
-    kernel->run(&call);
-    if (!guards_whole(call.dst.data, limn_view_bytes(&call.dst))) wrong = "writes outside its result";
-    else if (!guards_whole(scratch, scratch_bytes)) wrong = "writes outside its scratch";
-    else if (packed && !guards_whole(packed, packed_bytes)) wrong = "writes outside its packed weight";
+    if (!wrong && kernel->open && kernel->open(ctx, &call) != LIMN_OK) wrong = "fails to open";
+    if (!wrong && kernel->run(&call) != LIMN_OK) wrong = "fails";
+    if (kernel->close) kernel->close(&call);
+    if (!wrong && !guards_whole(call.dst.data, limn_view_bytes(&call.dst))) wrong = "writes outside its result";
+    if (!wrong && !guards_whole(scratch, scratch_bytes)) wrong = "writes outside its scratch";
+    if (!wrong && packed && !guards_whole(packed, packed_bytes)) wrong = "writes outside its packed weight";
     if (kernel->release) kernel->release(&call);
     guarded_free(scratch);
     guarded_free(packed);
@@ -351,7 +353,8 @@ void check_test(check *c, const check_case *k, const double *const *src, const d
     for (int s = 0; s < k->n_src; s++) values[s] = src ? src[s] : (made[s] = check_make_values(k, s));
     bool runs = limn_ref_kernel(k->op, 0); /* a VIEW is an alias: --mode grad runs it inside a plan */
     if (runs && y && (!c->backend || strcmp(c->backend, "ref") == 0)) reference_in_double(c, k, node, values, y, single ? 0x1p-21 : 1e-11); /* vectors have 13 digits */
-    limn_flush_denormals(N_THREADS);
+    limn_working before; /* of the process, whose threads are ours alone */
+    limn_working_begin(N_THREADS, &before);
     for (int t = 0; runs && t < N_STORAGES; t++)
         if (!c->precision || (strcmp(c->precision, "f32") == 0) == (t == 0)) one_storage(c, k, node, values, &storages[t]);
     for (int s = 0; s < k->n_src; s++) free(made[s]);

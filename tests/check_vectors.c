@@ -39,7 +39,7 @@ static void one_gradient(check *c, const op_vector *v, check_net *net, int s, li
     double *found = malloc((size_t)n * sizeof *found), largest = 0;
     if (!found) abort();
     for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(v->dsrc[s][i]));
-    if (!net->grad[s] || limn_plan_get(net->plan, net->grad[s], LIMN_F64, found) != LIMN_OK) {
+    if (!net->grad[s] || limn_run_read(net->run, net->grad[s], LIMN_F64, found) != LIMN_OK) {
         check_fail(c, &v->k, "source %d has no gradient", s);
         free(found);
         return;
@@ -56,8 +56,8 @@ static void gradients(check *c, const op_vector *v, limn_precision precision, co
     check_net net;
     if (!check_net_open(c, &v->k, precision, backend, &net)) return;
     for (int s = 0; s < v->k.n_src; s++) check_net_set(&net, &v->k, s, v->src[s]);
-    limn_plan_set(net.plan, net.dy, LIMN_F64, v->dy);
-    limn_status status = limn_plan_run(net.plan);
+    limn_run_write(net.run, net.dy, LIMN_F64, v->dy);
+    limn_status status = limn_run_execute(net.run);
     if (status != LIMN_OK) check_fail(c, &v->k, "%s", limn_error_text(c->ctx));
     for (int s = 0; status == LIMN_OK && s < v->k.n_src; s++)
         if (v->dsrc[s]) one_gradient(c, v, &net, s, precision, backend);

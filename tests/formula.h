@@ -5,8 +5,11 @@
 #ifndef LIMN_TEST_FORMULA_H
 #define LIMN_TEST_FORMULA_H
 
+#include "limn/graph.h"
+
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 static inline uint32_t formula_mix(uint32_t x)
@@ -44,6 +47,19 @@ static inline void formula_weight(const char *name, int64_t n, float *to)
 {
     formula_fill(name, n, 0.25f, to);
     for (int64_t i = 0; i < n && formula_is_norm(name); i++) to[i] = 1.0f + to[i];
+}
+
+/* The value `name` of the formula, scale 1, into an input. */
+static inline void formula_write(limn_run *run, const limn_node *node, const char *name)
+{
+    limn_shape shape = limn_node_shape(node);
+    int64_t n = 1;
+    for (int i = 0; i < shape.rank; i++) n *= shape.dim[i];
+    float *x = malloc((size_t)n * sizeof *x);
+    if (!x) abort();
+    formula_fill(name, n, 1, x);
+    if (limn_run_write(run, node, LIMN_F32, x) != LIMN_OK) abort();
+    free(x);
 }
 
 #endif

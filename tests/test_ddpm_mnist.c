@@ -2,7 +2,9 @@
  * PyTorch.  Skipped where the data is not there. */
 #include "denoise/noising.h"
 #include "graph/node.h"
+#include "model/map/map.h"
 #include "model/model.h"
+#include "plan/plan.h"
 #include "train/weights.h"
 
 #include <math.h>
@@ -37,6 +39,9 @@ typedef struct net {
     limn_graph *g;
     limn_ports ports;
     limn_plan *plan;
+    limn_run *run;
+    limn_source *source;
+    limn_store *store;
 } net;
 
 static void open_net(net *t, const char *file)
@@ -48,15 +53,21 @@ static void open_net(net *t, const char *file)
     assert_string_equal(settings.family->name, "ddpm-mnist");
     t->g = limn_graph_new(t->ctx);
     assert_int_equal(limn_model_build(t->g, &settings, (limn_build){.batch = DIGITS}, &t->ports), LIMN_OK);
-    limn_plan_options options = {.precision = LIMN_PRECISION_F32, .own_parameters = true};
-    assert_int_equal(limn_plan_new(t->g, 1, &t->ports.output, &options, &t->plan), LIMN_OK);
-    assert_int_equal(limn_weights_give(t->ctx, t->g, t->plan, file, t->st), LIMN_OK);
+    limn_plan_options options = {.precision = LIMN_PRECISION_F32};
+    assert_int_equal(limn_map_source(t->ctx, file, t->st, &t->source), LIMN_OK);
+    assert_int_equal(limn_store_new(t->ctx, limn_alloc_aligned, limn_free_aligned, &t->store), LIMN_OK);
+    assert_int_equal(limn_plan_new_from(t->ctx, t->g, 1, &t->ports.output, &options, t->source, &t->plan), LIMN_OK);
+    assert_int_equal(limn_plan_make_constants(t->ctx, t->plan, t->store), LIMN_OK);
+    assert_int_equal(limn_run_new_with(t->ctx, t->plan, t->store, &t->run), LIMN_OK);
 }
 
 static void close_net(net *t)
 {
+    limn_run_free(t->run);
     limn_plan_free(t->plan);
     limn_graph_free(t->g);
+    limn_store_free(t->store);
+    limn_source_free(t->source);
     limn_weight_file_close(t->st);
     limn_ctx_free(t->ctx);
 }
@@ -68,10 +79,10 @@ static double error_at(net *t, const limn_schedule *schedule, int time, const fl
     limn_training_noise(7, (uint64_t)time, DIGITS * PIXELS, noise);
     limn_add_noise(schedule, LIMN_PREDICT_EPS, time, DIGITS * PIXELS, clean, noise, x, NULL);
     for (int i = 0; i < DIGITS; i++) times[i] = (float)time;
-    assert_int_equal(limn_plan_set(t->plan, t->ports.image, LIMN_F32, x), LIMN_OK);
-    assert_int_equal(limn_plan_set(t->plan, t->ports.timesteps, LIMN_F32, times), LIMN_OK);
-    assert_int_equal(limn_plan_run(t->plan), LIMN_OK);
-    assert_int_equal(limn_plan_get(t->plan, t->ports.output, LIMN_F32, x), LIMN_OK);
+    assert_int_equal(limn_run_write(t->run, t->ports.image, LIMN_F32, x), LIMN_OK);
+    assert_int_equal(limn_run_write(t->run, t->ports.timesteps, LIMN_F32, times), LIMN_OK);
+    assert_int_equal(limn_run_execute(t->run), LIMN_OK);
+    assert_int_equal(limn_run_read(t->run, t->ports.output, LIMN_F32, x), LIMN_OK);
     for (int i = 0; i < DIGITS * PIXELS; i++) sum += (x[i] - noise[i]) * (x[i] - noise[i]);
     free(x);
     free(noise);

@@ -1,7 +1,7 @@
 /* test_finite.c: weights of NaN and infinity give a sentence with step, file and tensor, exit code 2 and no file, whatever runs them. */
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
-#include "train/finite.h"
+#include "net/finite.h"
 
 #include <math.h>
 #include <setjmp.h>

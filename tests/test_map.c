@@ -5,6 +5,7 @@
 #include "graph/node.h"
 #include "model/fit.h"
 #include "model/map/map.h"
+#include "plan/plan.h"
 #include "train/weights.h"
 #include "vectors/dialects.h"
 
@@ -256,23 +257,34 @@ static float *forward(limn_ctx *ctx, const char *path, const limn_settings *sett
     limn_weight_file *st;
     limn_ports ports;
     limn_plan *plan;
+    limn_run *run;
     limn_graph *g = limn_graph_new(ctx);
     assert_int_equal(limn_weight_file_open(ctx, path, &st), LIMN_OK);
     assert_int_equal(limn_model_build(g, settings, b, &ports), LIMN_OK);
-    limn_plan_options o = {.precision = LIMN_PRECISION_F32, .own_parameters = true};
-    assert_int_equal(limn_plan_new(g, 1, &ports.output, &o, &plan), LIMN_OK);
-    if (limn_weights_give(ctx, g, plan, path, st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    limn_plan_options o = {.precision = LIMN_PRECISION_F32};
+    limn_source *source;
+    limn_store *store;
+    assert_int_equal(limn_map_source(ctx, path, st, &source), LIMN_OK);
+    if (limn_plan_new_from(ctx, g, 1, &ports.output, &o, source, &plan) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &store), LIMN_OK);
+    if (limn_plan_make_constants(ctx, plan, store) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_run_new_with(ctx, plan, store, &run), LIMN_OK);
     limn_node *const inputs[] = {ports.image, ports.features, b.part == LIMN_PART_DECODER ? ports.latent : NULL};
     for (int i = 0; i < COUNT(inputs); i++)
-        if (inputs[i]) formula_fill(i == 1 ? "features" : "image", limn_node_count(inputs[i]), 1, limn_plan_data(plan, inputs[i]));
-    if (ports.timesteps) ((float *)limn_plan_data(plan, ports.timesteps))[0] = 300;
-    if (ports.step) *(int32_t *)limn_plan_data(plan, ports.step) = 0;
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+        if (inputs[i]) formula_write(run, inputs[i], i == 1 ? "features" : "image");
+    float times[64] = {300};
+    if (ports.timesteps) assert_true(limn_node_count(ports.timesteps) <= 64);
+    if (ports.timesteps) limn_run_write(run, ports.timesteps, LIMN_F32, times);
+    if (ports.step) limn_run_write(run, ports.step, LIMN_I32, &(int32_t){0});
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
     *count = limn_node_count(ports.output);
     float *out = malloc((size_t)*count * sizeof *out);
-    assert_int_equal(limn_plan_get(plan, ports.output, LIMN_F32, out), LIMN_OK);
+    assert_int_equal(limn_run_read(run, ports.output, LIMN_F32, out), LIMN_OK);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
+    limn_store_free(store);
+    limn_source_free(source);
     limn_weight_file_close(st);
     return out;
 }

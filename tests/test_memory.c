@@ -192,9 +192,11 @@ static limn_status training_step(void)
     limn_step_options options = {.batch = 2};
     limn_step_graph step = {0};
     limn_plan *plan = NULL;
+    limn_run *run = NULL;
     limn_status status = limn_settings_parse(ctx, NET, &options.settings);
     if (status == LIMN_OK) status = limn_step_graph_build(ctx, &options, &step);
     if (status == LIMN_OK) status = limn_step_graph_plan(&step, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_step_graph_free(&step);
     return status;

@@ -88,6 +88,7 @@ typedef struct small_net {
     limn_ports ports;
     limn_node *target, *loss, *grads[MAX_PARAMETERS];
     limn_plan *plan;
+    limn_run *run;
     void **weights;
 } small_net;
 
@@ -101,6 +102,15 @@ static void fill(void *data, limn_dtype dtype, int64_t n, uint64_t sub, float sc
 }
 
 /* learns: the plan makes gradients too. */
+static void fill_input(limn_run *run, const limn_node *node, uint64_t sub)
+{
+    int64_t n = limn_node_count(node);
+    float *x = malloc((size_t)n * sizeof *x);
+    fill(x, LIMN_F32, n, sub, 1);
+    assert_int_equal(limn_run_write(run, node, LIMN_F32, x), LIMN_OK);
+    free(x);
+}
+
 static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn_precision precision, const char *backend, bool plain, bool learns)
 {
     limn_settings s;
@@ -119,6 +129,7 @@ static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn
     for (int i = 0; i <= (learns ? n : 0); i++)
         if (net->grads[i]) outputs[n_outputs++] = net->grads[i]; /* running statistics have none */
     limn_status status = limn_plan_new(net->g, n_outputs, outputs, &options, &net->plan);
+    if (status == LIMN_OK) status = limn_run_new(net->plan, &net->run);
     if (status != LIMN_OK) print_error("%s\n", limn_error_text(ctx));
     assert_int_equal(status, LIMN_OK);
     limn_dtype wide = precision == LIMN_PRECISION_F64 ? LIMN_F64 : LIMN_F32;
@@ -127,34 +138,35 @@ static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn
         int64_t count = limn_node_count(net->g->parameters[i]);
         net->weights[i] = limn_alloc_aligned((size_t)count * limn_dtype_bytes(wide));
         fill(net->weights[i], wide, count, limn_hash_name(limn_node_name(net->g->parameters[i])), 0.2f);
-        assert_int_equal(limn_plan_bind(net->plan, net->g->parameters[i], wide, net->weights[i]), LIMN_OK);
+        assert_int_equal(limn_run_bind(net->run, net->g->parameters[i], wide, net->weights[i]), LIMN_OK);
     }
-    fill(limn_plan_data(net->plan, net->ports.image), wide, limn_node_count(net->ports.image), 1, 1);
-    fill(limn_plan_data(net->plan, net->target), wide, limn_node_count(net->target), 2, 1);
-    if (net->ports.noise) fill(limn_plan_data(net->plan, net->ports.noise), wide, limn_node_count(net->ports.noise), 4, 1);
-    if (net->ports.timesteps) limn_plan_set(net->plan, net->ports.timesteps, LIMN_F32, (float[]){100, 700});
+    fill_input(net->run, net->ports.image, 1);
+    fill_input(net->run, net->target, 2);
+    if (net->ports.noise) fill_input(net->run, net->ports.noise, 4);
+    if (net->ports.timesteps) limn_run_write(net->run, net->ports.timesteps, LIMN_F32, (float[]){100, 700});
     if (net->ports.ids) {
         int32_t ids[64];
         for (int i = 0; i < 64; i++) ids[i] = (i * 37 + 11) % 514;
-        limn_plan_set(net->plan, net->ports.ids, LIMN_I32, ids);
-        limn_plan_set(net->plan, net->ports.text_end, LIMN_I32, (int32_t[]){2, 7});
+        limn_run_write(net->run, net->ports.ids, LIMN_I32, ids);
+        limn_run_write(net->run, net->ports.text_end, LIMN_I32, (int32_t[]){2, 7});
     }
-    if (net->ports.condition) fill(limn_plan_data(net->plan, net->ports.condition), wide, limn_node_count(net->ports.condition), 4, 1);
-    if (net->ports.features) fill(limn_plan_data(net->plan, net->ports.features), wide, limn_node_count(net->ports.features), 3, 1);
-    if (net->ports.label) limn_plan_set(net->plan, net->ports.label, LIMN_I32, (int32_t[]){1, 3});
+    if (net->ports.condition) fill_input(net->run, net->ports.condition, 4);
+    if (net->ports.features) fill_input(net->run, net->ports.features, 3);
+    if (net->ports.label) limn_run_write(net->run, net->ports.label, LIMN_I32, (int32_t[]){1, 3});
 }
 
 static double small_run(small_net *net)
 {
     double loss;
-    for (int i = 0; i < net->g->n_parameters; i++) limn_plan_touch(net->plan, net->g->parameters[i]);
-    assert_int_equal(limn_plan_run(net->plan), LIMN_OK);
-    assert_int_equal(limn_plan_get(net->plan, net->loss, LIMN_F64, &loss), LIMN_OK);
+    for (int i = 0; i < net->g->n_parameters; i++) limn_run_touch(net->run, net->g->parameters[i]);
+    assert_int_equal(limn_run_execute(net->run), LIMN_OK);
+    assert_int_equal(limn_run_read(net->run, net->loss, LIMN_F64, &loss), LIMN_OK);
     return loss;
 }
 
 static void small_close(small_net *net)
 {
+    limn_run_free(net->run);
     limn_plan_free(net->plan);
     for (int i = 0; i < net->g->n_parameters; i++) limn_free_aligned(net->weights[i]);
     free(net->weights);
@@ -207,7 +219,7 @@ static void gradients_equal_finite_differences(void **state)
             int64_t count = limn_node_count(net.g->parameters[p]);
             double *w = loss.weights[p], *grad = malloc((size_t)count * sizeof *grad);
             if (!net.grads[p + 1]) { free(grad); continue; }
-            assert_int_equal(limn_plan_get(net.plan, net.grads[p + 1], LIMN_F64, grad), LIMN_OK);
+            assert_int_equal(limn_run_read(net.run, net.grads[p + 1], LIMN_F64, grad), LIMN_OK);
             for (int64_t i = 0; i < count; i += count / 3 + 1) {
                 double old = w[i], h = 1e-5;
                 w[i] = old + h;
@@ -240,8 +252,8 @@ static double distance(limn_ctx *ctx, const char *network, limn_precision precis
         if (!a.grads[p + 1]) continue;
         int64_t n = limn_node_count(a.g->parameters[p]);
         double *x = malloc((size_t)n * 8), *y = malloc((size_t)n * 8), error = 0, norm = 0;
-        limn_plan_get(a.plan, a.grads[p + 1], LIMN_F64, x);
-        limn_plan_get(b.plan, b.grads[p + 1], LIMN_F64, y);
+        limn_run_read(a.run, a.grads[p + 1], LIMN_F64, x);
+        limn_run_read(b.run, b.grads[p + 1], LIMN_F64, y);
         for (int64_t i = 0; i < n; i++) error += (x[i] - y[i]) * (x[i] - y[i]), norm += x[i] * x[i];
         if (each && sqrt(error) > worst * sqrt(norm) && norm > 1e-12) worst = sqrt(error / norm);
         all_error += error, all_norm += norm;
@@ -277,42 +289,45 @@ static void only_what_changed_runs_again(void **state)
     limn_settings s;
     limn_ports ports;
     limn_plan *plan;
+    limn_run *run;
     assert_int_equal(limn_settings_parse(ctx, networks[4], &s), LIMN_OK);
     limn_graph *g = limn_graph_new(ctx);
     assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 2, .n_steps = 5}, &ports), LIMN_OK);
     limn_plan_options options = {.precision = LIMN_PRECISION_F32};
     assert_int_equal(limn_plan_new(g, 1, &ports.output, &options, &plan), LIMN_OK);
+    assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
     float *w[256];
     for (int i = 0; i < g->n_parameters; i++) {
         int64_t n = limn_node_count(g->parameters[i]);
         w[i] = limn_alloc_aligned((size_t)n * 4);
         fill(w[i], LIMN_F32, n, limn_hash_name(limn_node_name(g->parameters[i])), 0.2f);
-        assert_int_equal(limn_plan_bind(plan, g->parameters[i], LIMN_F32, w[i]), LIMN_OK);
+        assert_int_equal(limn_run_bind(run, g->parameters[i], LIMN_F32, w[i]), LIMN_OK);
     }
-    fill(limn_plan_data(plan, ports.image), LIMN_F32, limn_node_count(ports.image), 1, 1);
-    limn_plan_set(plan, ports.timesteps, LIMN_F32, (float[]){900, 700, 500, 300, 100});
-    limn_plan_set(plan, ports.ids, LIMN_I32, (int32_t[]){1, 2, 3, 4, 5, 6, 7, 8});
-    limn_plan_set(plan, ports.text_end, LIMN_I32, (int32_t[]){2, 7});
-    limn_plan_set(plan, ports.step, LIMN_I32, (int32_t[]){1});
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    int all = limn_plan_sizes(plan).n_runs;
+    fill_input(run, ports.image, 1);
+    limn_run_write(run, ports.timesteps, LIMN_F32, (float[]){900, 700, 500, 300, 100});
+    limn_run_write(run, ports.ids, LIMN_I32, (int32_t[]){1, 2, 3, 4, 5, 6, 7, 8});
+    limn_run_write(run, ports.text_end, LIMN_I32, (int32_t[]){2, 7});
+    limn_run_write(run, ports.step, LIMN_I32, (int32_t[]){1});
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    int all = limn_run_executed(run);
     int64_t n = limn_node_count(ports.output);
     float *first = malloc((size_t)n * 4), *again = malloc((size_t)n * 4);
-    limn_plan_set(plan, ports.step, LIMN_I32, (int32_t[]){3});
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    int some = limn_plan_sizes(plan).n_runs;
+    limn_run_write(run, ports.step, LIMN_I32, (int32_t[]){3});
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    int some = limn_run_executed(run);
     assert_true(some < all - 10);
-    limn_plan_get(plan, ports.output, LIMN_F32, first);
+    limn_run_read(run, ports.output, LIMN_F32, first);
     /* the same step, everything computed anew */
-    limn_plan_set(plan, ports.timesteps, LIMN_F32, (float[]){900, 700, 500, 300, 100});
-    for (int i = 0; i < g->n_parameters; i++) limn_plan_touch(plan, g->parameters[i]);
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    assert_int_equal(limn_plan_sizes(plan).n_runs, all);
-    limn_plan_get(plan, ports.output, LIMN_F32, again);
+    limn_run_write(run, ports.timesteps, LIMN_F32, (float[]){900, 700, 500, 300, 100});
+    for (int i = 0; i < g->n_parameters; i++) limn_run_touch(run, g->parameters[i]);
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    assert_int_equal(limn_run_executed(run), all);
+    limn_run_read(run, ports.output, LIMN_F32, again);
     assert_memory_equal(first, again, (size_t)n * 4);
     for (int i = 0; i < g->n_parameters; i++) limn_free_aligned(w[i]);
     free(first);
     free(again);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
     limn_ctx_free(ctx);

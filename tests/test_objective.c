@@ -23,11 +23,12 @@ static void close_to(const char *what, const double *found, const double *expect
         if (!(fabs(found[i] - expected[i]) <= tolerance * scale)) fail_msg("%s[%d]: expected %.12g, found %.12g", what, i, expected[i], found[i]);
 }
 
-static limn_plan *plan_of(limn_graph *g, int n, limn_node **outputs, bool exact)
+static limn_plan *plan_of(limn_graph *g, int n, limn_node **outputs, bool exact, limn_run **run)
 {
     limn_plan *plan;
     limn_plan_options options = {.precision = exact ? LIMN_PRECISION_F64 : LIMN_PRECISION_F32, .backend = exact ? "ref" : "cpu"};
     limn_status status = limn_plan_new(g, n, outputs, &options, &plan);
+    if (status == LIMN_OK) status = limn_run_new(plan, run);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(g->ctx));
     return plan;
 }
@@ -36,7 +37,7 @@ static limn_plan *plan_of(limn_graph *g, int n, limn_node **outputs, bool exact)
 
 enum { PIXELS = VLB_H * VLB_W * VLB_C };
 
-static void set_bound(limn_plan *plan, const limn_bound_inputs *in, const limn_schedule *schedule)
+static void set_bound(limn_run *run, const limn_bound_inputs *in, const limn_schedule *schedule)
 {
     double terms[4][VLB_B], above[VLB_B * PIXELS], below[VLB_B * PIXELS];
     for (int b = 0; b < VLB_B; b++) {
@@ -45,9 +46,9 @@ static void set_bound(limn_plan *plan, const limn_bound_inputs *in, const limn_s
     }
     for (int i = 0; i < VLB_B * PIXELS; i++) above[i] = vlb_x0[i] > 0.999, below[i] = vlb_x0[i] < -0.999;
     limn_node *inputs[] = {in->mean_scale, in->log_small, in->log_range, in->first};
-    for (int k = 0; k < 4; k++) limn_plan_set(plan, inputs[k], LIMN_F64, terms[k]);
-    limn_plan_set(plan, in->above, LIMN_F64, above);
-    limn_plan_set(plan, in->below, LIMN_F64, below);
+    for (int k = 0; k < 4; k++) limn_run_write(run, inputs[k], LIMN_F64, terms[k]);
+    limn_run_write(run, in->above, LIMN_F64, above);
+    limn_run_write(run, in->below, LIMN_F64, below);
 }
 
 static void learned_variance(limn_ctx *ctx, bool exact, double tolerance)
@@ -63,19 +64,21 @@ static void learned_variance(limn_ctx *ctx, bool exact, double tolerance)
     limn_node *error = limn_sub(parts[0], noise), *bound = limn_loss_bound(g, error, parts[1], &in);
     limn_node *outputs[3] = {limn_add(limn_mean(limn_square(error)), bound), bound, NULL};
     assert_int_equal(limn_grad(g, outputs[0], 1, &output, &outputs[2]), LIMN_OK);
-    limn_plan *plan = plan_of(g, 3, outputs, exact);
-    limn_plan_set(plan, output, LIMN_F64, vlb_output);
-    limn_plan_set(plan, noise, LIMN_F64, vlb_noise);
-    set_bound(plan, &in, schedule);
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+    limn_run *run;
+    limn_plan *plan = plan_of(g, 3, outputs, exact, &run);
+    limn_run_write(run, output, LIMN_F64, vlb_output);
+    limn_run_write(run, noise, LIMN_F64, vlb_noise);
+    set_bound(run, &in, schedule);
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
     double loss, mean, expected = 0, gradient[2 * VLB_B * PIXELS];
     for (int b = 0; b < VLB_B; b++) expected += vlb_bound[b] / VLB_B;
-    limn_plan_get(plan, outputs[0], LIMN_F64, &loss);
-    limn_plan_get(plan, outputs[1], LIMN_F64, &mean);
-    limn_plan_get(plan, outputs[2], LIMN_F64, gradient);
+    limn_run_read(run, outputs[0], LIMN_F64, &loss);
+    limn_run_read(run, outputs[1], LIMN_F64, &mean);
+    limn_run_read(run, outputs[2], LIMN_F64, gradient);
     close_to("bound", &mean, &expected, 1, tolerance);
     close_to("loss", &loss, &vlb_loss, 1, tolerance);
     close_to("gradient", gradient, vlb_gradient, 2 * VLB_B * PIXELS, tolerance);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
     limn_schedule_free(schedule);
@@ -94,7 +97,7 @@ static void hybrid_loss_and_gradient_equal_pytorch(void **state)
 
 enum { B = CONTRASTIVE_B };
 
-static void set_pairs(limn_plan *plan, const limn_contrastive_inputs *in)
+static void set_pairs(limn_run *run, const limn_contrastive_inputs *in)
 {
     double mask[B * B] = {0}, weight[B];
     int32_t target[B];
@@ -104,9 +107,9 @@ static void set_pairs(limn_plan *plan, const limn_contrastive_inputs *in)
         target[i] = i;
     }
     mask[0 * B + 3] = mask[3 * B + 0] = LIMN_CONTRASTIVE_HIDDEN;
-    limn_plan_set(plan, in->mask, LIMN_F64, mask);
-    limn_plan_set(plan, in->weight, LIMN_F64, weight);
-    limn_plan_set(plan, in->target, LIMN_I32, target);
+    limn_run_write(run, in->mask, LIMN_F64, mask);
+    limn_run_write(run, in->weight, LIMN_F64, weight);
+    limn_run_write(run, in->target, LIMN_I32, target);
 }
 
 static void contrastive(limn_ctx *ctx, bool exact, double tolerance)
@@ -119,24 +122,26 @@ static void contrastive(limn_ctx *ctx, bool exact, double tolerance)
     assert_int_equal(g->n_parameters, 3);
     limn_node *of[] = {tokens, text, g->parameters[0], g->parameters[1], g->parameters[2]}, *outputs[6] = {loss};
     assert_int_equal(limn_grad(g, loss, 5, of, outputs + 1), LIMN_OK);
-    limn_plan *plan = plan_of(g, 6, outputs, exact);
+    limn_run *run;
+    limn_plan *plan = plan_of(g, 6, outputs, exact, &run);
     const double *values[] = {contrastive_tokens, contrastive_text, contrastive_image_projection, contrastive_text_projection, contrastive_log_scale};
     const double *gradients[] = {contrastive_tokens_gradient, contrastive_text_gradient, contrastive_image_projection_gradient,
                                  contrastive_text_projection_gradient, contrastive_log_scale_gradient};
     double memory[3][64], found[256], value;
     for (int k = 0; k < 5; k++) {
         limn_dtype dtype = exact ? LIMN_F64 : LIMN_F32;
-        if (k >= 2) assert_int_equal(limn_plan_bind(plan, of[k], dtype, memory[k - 2]), LIMN_OK);
-        limn_plan_set(plan, of[k], LIMN_F64, values[k]);
+        if (k >= 2) assert_int_equal(limn_run_bind(run, of[k], dtype, memory[k - 2]), LIMN_OK);
+        limn_run_write(run, of[k], LIMN_F64, values[k]);
     }
-    set_pairs(plan, &in);
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    limn_plan_get(plan, loss, LIMN_F64, &value);
+    set_pairs(run, &in);
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    limn_run_read(run, loss, LIMN_F64, &value);
     close_to("loss", &value, &contrastive_loss, 1, tolerance);
     for (int k = 0; k < 5; k++) {
-        limn_plan_get(plan, outputs[k + 1], LIMN_F64, found);
+        limn_run_read(run, outputs[k + 1], LIMN_F64, found);
         close_to(limn_node_name(of[k]), found, gradients[k], (int)limn_node_count(of[k]), tolerance);
     }
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
 }
@@ -155,39 +160,40 @@ static void info_nce_and_its_gradients_equal_pytorch(void **state)
 typedef struct step {
     limn_step_graph s;
     limn_plan *plan;
+    limn_run *run;
     double *weights[128], *grads[128];
 } step;
 
-static void random_input(limn_plan *plan, limn_node *node, uint64_t sub)
+static void random_input(limn_run *run, limn_node *node, uint64_t sub)
 {
     size_t n = (size_t)limn_node_count(node);
     float *x = malloc(n * sizeof *x);
     limn_random_normal(3, LIMN_STREAM_TEST, sub, 0, n, x);
-    limn_plan_set(plan, node, LIMN_F32, x);
+    limn_run_write(run, node, LIMN_F32, x);
     free(x);
 }
 
 static void fill_step(step *t)
 {
     const limn_ports *p = &t->s.ports;
-    random_input(t->plan, p->image, 1);
-    random_input(t->plan, t->s.target, 2);
-    limn_plan_set(t->plan, t->s.weight, LIMN_F32, (float[]){1, 0.5f, 2});
-    limn_plan_set(t->plan, p->timesteps, LIMN_F32, (float[]){100, 700, 300});
-    limn_plan_set(t->plan, p->ids, LIMN_I32, (int32_t[]){1, 2, 3, 4, 9, 8, 7, 6, 5, 5, 6, 7});
-    limn_plan_set(t->plan, p->text_end, LIMN_I32, (int32_t[]){3, 6, 11});
+    random_input(t->run, p->image, 1);
+    random_input(t->run, t->s.target, 2);
+    limn_run_write(t->run, t->s.weight, LIMN_F32, (float[]){1, 0.5f, 2});
+    limn_run_write(t->run, p->timesteps, LIMN_F32, (float[]){100, 700, 300});
+    limn_run_write(t->run, p->ids, LIMN_I32, (int32_t[]){1, 2, 3, 4, 9, 8, 7, 6, 5, 5, 6, 7});
+    limn_run_write(t->run, p->text_end, LIMN_I32, (int32_t[]){3, 6, 11});
     float mask[9] = {0};
-    limn_plan_set(t->plan, t->s.contrastive.mask, LIMN_F32, mask);
-    limn_plan_set(t->plan, t->s.contrastive.weight, LIMN_F32, (float[]){0.25f, 0.25f, 0.5f});
-    limn_plan_set(t->plan, t->s.contrastive.target, LIMN_I32, (int32_t[]){0, 1, 2});
+    limn_run_write(t->run, t->s.contrastive.mask, LIMN_F32, mask);
+    limn_run_write(t->run, t->s.contrastive.weight, LIMN_F32, (float[]){0.25f, 0.25f, 0.5f});
+    limn_run_write(t->run, t->s.contrastive.target, LIMN_I32, (int32_t[]){0, 1, 2});
 }
 
 static double run_step(step *t)
 {
     double loss;
-    limn_plan_touch(t->plan, t->s.ports.image);
-    assert_int_equal(limn_plan_run(t->plan), LIMN_OK);
-    limn_plan_get(t->plan, t->s.loss, LIMN_F64, &loss);
+    limn_run_touch(t->run, t->s.ports.image);
+    assert_int_equal(limn_run_execute(t->run), LIMN_OK);
+    limn_run_read(t->run, t->s.loss, LIMN_F64, &loss);
     return loss;
 }
 
@@ -202,17 +208,18 @@ static void contrastive_gradients_of_a_network_equal_finite_differences(void **s
     assert_int_equal(limn_step_graph_build(ctx, &o, &t.s), LIMN_OK);
     limn_plan_options options = {.precision = LIMN_PRECISION_F64, .backend = "ref"};
     assert_int_equal(limn_step_graph_plan(&t.s, &options, &t.plan), LIMN_OK);
+    assert_int_equal(limn_run_new(t.plan, &t.run), LIMN_OK);
     assert_int_equal(t.s.n_network, t.s.g->n_parameters - 3);
     for (int i = 0; i < t.s.g->n_parameters; i++) {
         limn_node *node = t.s.g->parameters[i];
         t.weights[i] = malloc((size_t)limn_node_count(node) * sizeof(double));
-        assert_int_equal(limn_plan_bind(t.plan, node, LIMN_F64, t.weights[i]), LIMN_OK);
-        random_input(t.plan, node, limn_hash_name(node->name));
+        assert_int_equal(limn_run_bind(t.run, node, LIMN_F64, t.weights[i]), LIMN_OK);
+        random_input(t.run, node, limn_hash_name(node->name));
         for (int64_t k = 0; k < limn_node_count(node); k++) t.weights[i][k] *= 0.2;
     }
     for (int i = 1; i < t.s.n; i++) {
         t.grads[i] = malloc((size_t)limn_node_count(t.s.of[i]) * sizeof(double));
-        assert_int_equal(limn_plan_bind(t.plan, t.s.outputs[i], LIMN_F64, t.grads[i]), LIMN_OK);
+        assert_int_equal(limn_run_bind(t.run, t.s.outputs[i], LIMN_F64, t.grads[i]), LIMN_OK);
     }
     fill_step(&t);
     for (int i = 1; i < t.s.n; i++) {
@@ -228,6 +235,7 @@ static void contrastive_gradients_of_a_network_equal_finite_differences(void **s
             if (fabs(numeric - grad) > 1e-7 + 1e-5 * fabs(numeric)) fail_msg("%s[%d]: %g and %g", t.s.of[i]->name, (int)k, numeric, grad);
         }
     }
+    limn_run_free(t.run);
     limn_plan_free(t.plan);
     for (int i = 0; i < 128; i++) free(t.weights[i]), free(t.grads[i]);
     limn_step_graph_free(&t.s);

@@ -1,4 +1,5 @@
 /* test_plan.c: what a plan promises: recompute, phases, precision, a direct index, no allocation in a run. */
+#include "make_source.h"
 #include "model/model.h"
 #include "plan/plan.h"
 
@@ -20,6 +21,7 @@ typedef struct net {
     limn_node *target, *output[MAX_OUTPUTS];
     int n_outputs;
     limn_plan *plan;
+    limn_run *run;
     float *weights[MAX_OUTPUTS];
 } net;
 
@@ -65,7 +67,7 @@ static void net_inputs_but(net *n, const limn_node *left_out)
             ids[k] = (int32_t)(k % 3);
             if (node == n->ports.timesteps) values[k] = 900.0f / (float)(k + 1);
         }
-        assert_int_equal(node->kind == LIMN_INDEX ? limn_plan_set(n->plan, node, LIMN_I32, ids) : limn_plan_set(n->plan, node, LIMN_F32, values), LIMN_OK);
+        assert_int_equal(node->kind == LIMN_INDEX ? limn_run_write(n->run, node, LIMN_I32, ids) : limn_run_write(n->run, node, LIMN_F32, values), LIMN_OK);
     }
 }
 
@@ -78,11 +80,12 @@ static void net_inputs(net *n)
 static void net_plan_weights(net *n, const limn_plan_options *options)
 {
     assert_int_equal(limn_plan_new(n->g, n->n_outputs, n->output, options, &n->plan), LIMN_OK);
+    assert_int_equal(limn_run_new(n->plan, &n->run), LIMN_OK);
     for (int i = 0; i < n->g->n_parameters; i++) {
         limn_node *p = n->g->parameters[i];
         n->weights[i] = limn_alloc_aligned((size_t)limn_node_count(p) * sizeof(float));
         fill(n->weights[i], limn_node_count(p), limn_hash_name(limn_node_name(p)), 0.2f);
-        assert_int_equal(limn_plan_bind(n->plan, p, LIMN_F32, n->weights[i]), LIMN_OK);
+        assert_int_equal(limn_run_bind(n->run, p, LIMN_F32, n->weights[i]), LIMN_OK);
     }
 }
 
@@ -94,6 +97,7 @@ static void net_plan(net *n, const limn_plan_options *options)
 
 static void net_free(net *n)
 {
+    limn_run_free(n->run);
     limn_plan_free(n->plan);
     for (int i = 0; n->plan && i < n->g->n_parameters; i++) limn_free_aligned(n->weights[i]);
     limn_graph_free(n->g);
@@ -113,13 +117,13 @@ static size_t peak(const limn_plan *plan)
 
 static void same_outputs(net *a, net *b)
 {
-    assert_int_equal(limn_plan_run(a->plan), LIMN_OK);
-    assert_int_equal(limn_plan_run(b->plan), LIMN_OK);
+    assert_int_equal(limn_run_execute(a->run), LIMN_OK);
+    assert_int_equal(limn_run_execute(b->run), LIMN_OK);
     for (int i = 0; i < a->n_outputs; i++) {
         size_t n = (size_t)limn_node_count(a->output[i]);
         float *x = calloc(n, sizeof *x), *y = calloc(n, sizeof *y);
-        assert_int_equal(limn_plan_get(a->plan, a->output[i], LIMN_F32, x), LIMN_OK);
-        assert_int_equal(limn_plan_get(b->plan, b->output[i], LIMN_F32, y), LIMN_OK);
+        assert_int_equal(limn_run_read(a->run, a->output[i], LIMN_F32, x), LIMN_OK);
+        assert_int_equal(limn_run_read(b->run, b->output[i], LIMN_F32, y), LIMN_OK);
         assert_memory_equal(x, y, n * sizeof *x);
         free(x);
         free(y);
@@ -209,10 +213,10 @@ static int steps_from(const limn_plan *plan, limn_rate lowest)
     return n;
 }
 
-static int runs(limn_plan *plan)
+static int runs(limn_run *run)
 {
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    return limn_plan_sizes(plan).n_runs;
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    return limn_run_executed(run);
 }
 
 static void a_run_starts_at_the_rate_of_what_changed(void **state)
@@ -225,19 +229,26 @@ static void a_run_starts_at_the_rate_of_what_changed(void **state)
     net_plan(&n, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
     int all = steps_from(n.plan, LIMN_CONSTANT), prompt = steps_from(n.plan, LIMN_PER_PROMPT), step = steps_from(n.plan, LIMN_PER_STEP);
     assert_true(0 < step && step < prompt && prompt < all);
-    assert_int_equal(runs(n.plan), all);
-    assert_int_equal(runs(n.plan), 0);
-    limn_plan_touch(n.plan, n.ports.image);
-    assert_int_equal(runs(n.plan), step);
-    limn_plan_set(n.plan, n.ports.step, LIMN_I32, (int32_t[]){2});
-    assert_int_equal(runs(n.plan), step);
-    limn_plan_touch(n.plan, n.ports.ids);
-    assert_int_equal(runs(n.plan), prompt);
-    limn_plan_touch(n.plan, n.ports.timesteps);
-    limn_plan_touch(n.plan, n.ports.image);
-    assert_int_equal(runs(n.plan), prompt);
-    limn_plan_touch(n.plan, n.g->parameters[0]);
-    assert_int_equal(runs(n.plan), all);
+    assert_int_equal(runs(n.run), all);
+    assert_int_equal(runs(n.run), 0);
+    limn_run_touch(n.run, n.ports.image);
+    assert_int_equal(runs(n.run), step);
+    limn_run_write(n.run, n.ports.step, LIMN_I32, (int32_t[]){2});
+    assert_int_equal(runs(n.run), step);
+    /* of what is made once per prompt only what the changed input leads to */
+    limn_run_touch(n.run, n.ports.ids);
+    int text = runs(n.run);
+    assert_true(step < text && text < prompt);
+    limn_run_touch(n.run, n.ports.timesteps);
+    limn_run_touch(n.run, n.ports.image);
+    int times = runs(n.run);
+    assert_true(step < times && times < prompt);
+    limn_run_touch(n.run, n.ports.ids);
+    limn_run_touch(n.run, n.ports.text_end);
+    limn_run_touch(n.run, n.ports.timesteps);
+    assert_int_equal(runs(n.run), prompt);
+    limn_run_touch(n.run, n.g->parameters[0]);
+    assert_int_equal(runs(n.run), all - 1); /* but for the sinusoids of the timesteps, in which no parameter plays a part */
     net_free(&n);
     limn_ctx_free(ctx);
 }
@@ -304,16 +315,16 @@ static void a_run_names_the_input_that_was_never_set(void **state)
             if (n.plan->graph->nodes[i]->op == LIMN_OP_INPUT && k++ == n_inputs) left_out = n.g->nodes[n.plan->graph->nodes[i]->made];
         more = left_out != NULL;
         net_inputs_but(&n, left_out);
-        if (more) limn_plan_touch(n.plan, left_out); /* of a value that nobody gave */
+        if (more) limn_run_touch(n.run, left_out); /* of a value that nobody gave */
         snprintf(sentence, sizeof sentence, "input %s has no value", more ? limn_node_name(left_out) : "");
-        limn_status status = limn_plan_run(n.plan);
+        limn_status status = limn_run_execute(n.run);
         if (status != (more ? LIMN_BAD_ARGUMENT : LIMN_OK) || (more && !strstr(limn_error_text(ctx), sentence)))
             fail_msg("expected \"%s\", found %s: %s", more ? sentence : "a run", limn_status_name(status), limn_error_text(ctx));
         float value[4096];
         assert_true(!more || limn_node_count(left_out) <= 4096);
-        if (more) assert_int_equal(limn_plan_get(n.plan, left_out, LIMN_F32, value), LIMN_BAD_ARGUMENT); /* what it would read is nobody's */
+        if (more) assert_int_equal(limn_run_read(n.run, left_out, LIMN_F32, value), LIMN_BAD_ARGUMENT); /* what it would read is nobody's */
         net_inputs(&n);
-        assert_int_equal(limn_plan_run(n.plan), LIMN_OK);
+        assert_int_equal(limn_run_execute(n.run), LIMN_OK);
         net_free(&n);
     }
     assert_true(n_inputs > 4);
@@ -338,9 +349,11 @@ static void precision_names_its_reason(void **state)
         net_build(&n, ctx, DIT "depth=1", (limn_build){.batch = 1});
         limn_plan_options options = {.precision = asked[i]};
         assert_int_equal(limn_plan_new(n.g, 1, n.output, &options, &n.plan), LIMN_OK);
+        assert_int_equal(limn_run_new(n.plan, &n.run), LIMN_OK);
         char *text = limn_plan_text(n.plan);
         assert_true(strncmp(text, expected[i], strlen(expected[i])) == 0);
         free(text);
+        limn_run_free(n.run);
         limn_plan_free(n.plan);
         limn_graph_free(n.g);
     }
@@ -355,15 +368,17 @@ static void only_leaves_and_outputs_of_its_own_graph_have_memory(void **state)
     net_build(&a, ctx, DIT "depth=1", (limn_build){.batch = 1});
     net_build(&b, ctx, DIT "depth=1", (limn_build){.batch = 1});
     net_plan(&a, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
-    assert_non_null(limn_plan_data(a.plan, a.ports.image));
-    assert_non_null(limn_plan_data(a.plan, a.ports.output));
-    assert_ptr_equal(limn_plan_data(a.plan, a.g->parameters[0]), a.weights[0]);
-    assert_null(limn_plan_data(a.plan, b.ports.image));
-    assert_null(limn_plan_data(a.plan, limn_exp(a.ports.output))); /* made after the plan */
+    static float x[65536];
+    assert_int_equal(limn_run_execute(a.run), LIMN_OK);
+    assert_int_equal(limn_run_read(a.run, a.g->parameters[0], LIMN_F32, x), LIMN_OK);
+    assert_memory_equal(x, a.weights[0], (size_t)limn_node_count(a.g->parameters[0]) * sizeof *x);
+    assert_int_equal(limn_run_read(a.run, b.ports.image, LIMN_F32, x), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_run_read(a.run, limn_exp(a.ports.output), LIMN_F32, x), LIMN_BAD_ARGUMENT); /* made after the plan */
     for (int i = 0; i < a.g->n_nodes - 1; i++) {
         const limn_node *node = a.g->nodes[i];
         bool seen = node->op == LIMN_OP_INPUT || node->op == LIMN_OP_PARAMETER || node == a.ports.output;
-        assert_true(seen == (limn_plan_data(a.plan, a.g->nodes[i]) != NULL));
+        assert_true(limn_node_count(node) <= 65536);
+        assert_true(seen == (limn_run_read(a.run, node, LIMN_F32, x) == LIMN_OK));
     }
     net_free(&a);
     net_free(&b);
@@ -377,68 +392,110 @@ static void a_product_of_too_many_rows_is_told_by_its_kernel(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_graph *g = limn_graph_new(ctx);
     limn_plan *plan;
+    limn_run *run;
     limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE((int64_t)1 << 20, 1 << 14, 8), LIMN_PER_STEP), *y = limn_linear(g, "proj", limn_exp(x), 8);
     limn_plan_options options = {.precision = LIMN_PRECISION_BF16, .memory_limit = SIZE_MAX};
     assert_int_equal(limn_plan_new(g, 1, &y, &options, &plan), LIMN_OK);
+    assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
     char *text = limn_plan_text(plan);
     assert_true(strstr(text, "onednn: oneDNN counts rows and columns in 32 bits") || strstr(text, "onednn: bf16 products need AVX-512"));
     free(text);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
     limn_ctx_free(ctx);
 }
 
-/* ---- parameters in the plan's own memory ------------------------------------------------------------------------------ */
+/* ---- weights in a store ------------------------------------------------------------------------------------------------- */
 
-/* They exist once, in the layout of their kernels, and give the same bits as bound ones: from f32 and from bf16. */
-static void own_parameters_exist_once_and_change_no_bit(void **state)
+static const char stored_settings[] = "mmdit depth=3 " SMALL MODULATED "text_encoder=clip text_depth=2 text_heads=2 text_vocab=514";
+
+/* A network whose weights are those of `bound`, every other one as bf16. */
+static void make_halves(made_source *source, net *bound, uint16_t **half)
+{
+    made_begin(source);
+    for (int i = 0; i < bound->g->n_parameters; i++) {
+        const limn_node *p = bound->g->parameters[i];
+        size_t n = (size_t)limn_node_count(p);
+        half[i] = malloc(n * sizeof **half);
+        limn_convert(bound->weights[i], LIMN_F32, half[i], LIMN_BF16, n);
+        limn_convert(half[i], LIMN_BF16, bound->weights[i], LIMN_F32, n);
+        if (i % 2) made_add(source, limn_node_name(p), LIMN_BF16, half[i]);
+        else made_add(source, limn_node_name(p), LIMN_F32, bound->weights[i]);
+    }
+}
+
+static void net_stored(net *n, limn_ctx *ctx, int batch, const made_source *source, limn_store *store)
+{
+    limn_plan_options options = {.precision = LIMN_PRECISION_F32};
+    net_build(n, ctx, stored_settings, (limn_build){.batch = batch, .n_steps = 4});
+    assert_int_equal(limn_plan_new_from(ctx, n->g, 1, n->output, &options, &source->base, &n->plan), LIMN_OK);
+    assert_int_equal(limn_run_new_with(ctx, n->plan, store, &n->run), LIMN_OK);
+    net_inputs(n);
+}
+
+static void stored_free(net *n)
+{
+    limn_run_free(n->run);
+    limn_plan_free(n->plan);
+    limn_graph_free(n->g);
+}
+
+/* They exist once, in the layout of their kernels, and give the same bits as bound ones: from f32 and from bf16.  Another batch finds them there. */
+static void stored_weights_exist_once_and_change_no_bit(void **state)
 {
     (void)state;
-    static const char settings[] = "mmdit depth=3 " SMALL MODULATED "text_encoder=clip text_depth=2 text_heads=2 text_vocab=514";
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, 1);
-    net bound = {0}, own = {0};
-    net_build(&bound, ctx, settings, (limn_build){.batch = 2, .n_steps = 4});
-    net_build(&own, ctx, settings, (limn_build){.batch = 2, .n_steps = 4});
+    net bound = {0}, own = {0}, wide = {0}, wide_bound = {0};
+    static made_source source;
+    limn_store *store;
+    uint16_t *half[MADE_TENSORS];
+    net_build(&bound, ctx, stored_settings, (limn_build){.batch = 2, .n_steps = 4});
     net_plan(&bound, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
-    limn_plan_options options = {.precision = LIMN_PRECISION_F32, .own_parameters = true};
-    assert_int_equal(limn_plan_new(own.g, 1, own.output, &options, &own.plan), LIMN_OK);
-    assert_int_equal(limn_plan_run(own.plan), LIMN_BAD_ARGUMENT);
-    assert_non_null(strstr(limn_error_text(ctx), "set it before the run"));
-    uint16_t half[65536];
-    for (int i = 0; i < bound.g->n_parameters; i++) {
-        size_t n = (size_t)limn_node_count(bound.g->parameters[i]);
-        assert_true(n <= 65536);
-        limn_convert(bound.weights[i], LIMN_F32, half, LIMN_BF16, n);
-        limn_convert(half, LIMN_BF16, bound.weights[i], LIMN_F32, n);
-        assert_int_equal(i % 2 ? limn_plan_set(own.plan, own.g->parameters[i], LIMN_BF16, half)
-                               : limn_plan_set(own.plan, own.g->parameters[i], LIMN_F32, bound.weights[i]), LIMN_OK);
-    }
-    net_inputs(&own);
+    make_halves(&source, &bound, half);
+    assert_int_equal(limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &store), LIMN_OK);
+    net_stored(&own, ctx, 2, &source, store);
+    assert_int_equal(limn_run_execute(own.run), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "the store does not hold"));
+    assert_int_equal(limn_plan_make_constants(ctx, own.plan, store), LIMN_OK);
     same_outputs(&bound, &own);
     limn_plan_size a = limn_plan_sizes(bound.plan), b = limn_plan_sizes(own.plan);
     assert_true(peak(own.plan) <= peak(bound.plan) && b.weight_bytes < a.weight_bytes / 2); /* what is left: biases, norms, the token table */
-    /* another value of one parameter: that alone is packed again */
-    limn_node *p = own.g->parameters[own.g->n_parameters - 2];
-    int k = own.g->n_parameters - 2;
-    bound.weights[k][0] += 1;
-    limn_plan_touch(bound.plan, bound.g->parameters[k]);
-    assert_int_equal(limn_plan_set(own.plan, p, LIMN_F32, bound.weights[k]), LIMN_OK);
-    same_outputs(&bound, &own);
-    limn_plan_free(own.plan);
-    limn_graph_free(own.g);
+    size_t bytes = limn_store_bytes(store), packed = limn_ctx_counters(ctx).bytes_packed;
+    int reads = source.n_reads;
+    assert_true(reads > 20 && packed > 0);
+    assert_true(bytes <= b.packed_bytes + b.weight_bytes && bytes >= (b.packed_bytes + b.weight_bytes) * 9 / 10);
+    net_stored(&wide, ctx, 5, &source, store);
+    assert_int_equal(limn_plan_make_constants(ctx, wide.plan, store), LIMN_OK);
+    net_build(&wide_bound, ctx, stored_settings, (limn_build){.batch = 5, .n_steps = 4});
+    assert_int_equal(limn_plan_new(wide_bound.g, 1, wide_bound.output, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &wide_bound.plan), LIMN_OK);
+    assert_int_equal(limn_run_new(wide_bound.plan, &wide_bound.run), LIMN_OK);
+    for (int i = 0; i < bound.g->n_parameters; i++) limn_run_bind(wide_bound.run, wide_bound.g->parameters[i], LIMN_F32, bound.weights[i]);
+    net_inputs(&wide_bound);
+    same_outputs(&wide_bound, &wide);
+    assert_int_equal(limn_store_bytes(store), bytes);
+    assert_int_equal(limn_ctx_counters(ctx).bytes_packed, packed);
+    assert_int_equal(source.n_reads, reads);
+    assert_int_equal(limn_run_write(own.run, own.g->parameters[0], LIMN_F32, bound.weights[0]), LIMN_BAD_ARGUMENT);
+    stored_free(&own);
+    stored_free(&wide);
+    stored_free(&wide_bound);
+    limn_store_free(store);
+    for (int i = 0; i < bound.g->n_parameters; i++) free(half[i]);
     net_free(&bound);
     limn_ctx_free(ctx);
 }
 
-static void own_parameters_are_refused_in_training(void **state)
+static void stored_weights_are_refused_in_training(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     net n = {0};
+    static made_source source;
+    made_begin(&source);
     net_build(&n, ctx, DIT "depth=1", (limn_build){.batch = 1});
-    limn_plan_options options = {.training = true, .own_parameters = true};
-    assert_int_equal(limn_plan_new(n.g, 1, n.output, &options, &n.plan), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_plan_new_from(ctx, n.g, 1, n.output, &(limn_plan_options){.training = true}, &source.base, &n.plan), LIMN_BAD_ARGUMENT);
     assert_null(n.plan);
     net_free(&n);
     limn_ctx_free(ctx);
@@ -453,8 +510,8 @@ int main(void)
         cmocka_unit_test(a_run_starts_at_the_rate_of_what_changed),
         cmocka_unit_test(per_step_work_depends_on_the_picture),
         cmocka_unit_test(a_run_names_the_input_that_was_never_set),
-        cmocka_unit_test(own_parameters_exist_once_and_change_no_bit),
-        cmocka_unit_test(own_parameters_are_refused_in_training),
+        cmocka_unit_test(stored_weights_exist_once_and_change_no_bit),
+        cmocka_unit_test(stored_weights_are_refused_in_training),
         cmocka_unit_test(precision_names_its_reason),
         cmocka_unit_test(only_leaves_and_outputs_of_its_own_graph_have_memory),
         cmocka_unit_test(a_product_of_too_many_rows_is_told_by_its_kernel),

@@ -2,6 +2,7 @@
  * every tensor in bytes of its own. */
 #include "graph/op/rows.h"
 #include "model/model.h"
+#include "make_source.h"
 #include "plan/plan.h"
 
 #include <limits.h>
@@ -179,46 +180,57 @@ static void dag_open(dag *d, limn_ctx *ctx, uint64_t seed, bool training)
         if (grads[i]) d->output[d->n_outputs++] = grads[i];
 }
 
-static void set(limn_plan *plan, limn_node *node, uint64_t sub)
+static void set(limn_run *run, limn_node *node, uint64_t sub)
 {
     float values[MAX_COUNT];
     limn_random_normal(5, LIMN_STREAM_TEST, sub, 0, (size_t)limn_node_count(node), values);
-    assert_int_equal(limn_plan_set(plan, node, LIMN_F32, values), LIMN_OK);
+    assert_int_equal(limn_run_write(run, node, LIMN_F32, values), LIMN_OK);
 }
 
-typedef struct run {
+typedef struct job {
     limn_plan *plan;
+    limn_run *run;
+    made_source source;
+    limn_store *store;
     float *weights[MAX_TOLD];
-} run;
+} job;
 
-static void run_open(run *r, dag *d, const limn_plan_options *options)
+static void job_open(job *r, dag *d, const limn_plan_options *options, bool stored)
 {
-    fine(d->g->ctx, limn_plan_new(d->g, d->n_outputs, d->output, options, &r->plan));
+    limn_ctx *ctx = d->g->ctx;
+    made_begin(&r->source);
     for (int i = 0; i < d->g->n_parameters; i++) {
         limn_node *p = d->g->parameters[i];
         r->weights[i] = limn_alloc_aligned((size_t)limn_node_count(p) * sizeof(float));
         limn_random_normal(6, LIMN_STREAM_TEST, (uint64_t)i, 0, (size_t)limn_node_count(p), r->weights[i]);
-        fine(d->g->ctx, options->own_parameters ? limn_plan_set(r->plan, p, LIMN_F32, r->weights[i]) : limn_plan_bind(r->plan, p, LIMN_F32, r->weights[i]));
+        made_add(&r->source, limn_node_name(p), LIMN_F32, r->weights[i]);
     }
-    for (int i = 0; i < d->n_inputs; i++) set(r->plan, d->input[i], (uint64_t)i);
+    fine(ctx, limn_plan_new_from(ctx, d->g, d->n_outputs, d->output, options, stored ? &r->source.base : NULL, &r->plan));
+    if (stored) fine(ctx, limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &r->store));
+    if (stored) fine(ctx, limn_plan_make_constants(ctx, r->plan, r->store));
+    fine(ctx, limn_run_new_with(ctx, r->plan, r->store, &r->run));
+    for (int i = 0; i < d->g->n_parameters && !stored; i++) fine(ctx, limn_run_bind(r->run, d->g->parameters[i], LIMN_F32, r->weights[i]));
+    for (int i = 0; i < d->n_inputs; i++) set(r->run, d->input[i], (uint64_t)i);
 }
 
-static void run_close(run *r, const dag *d)
+static void job_close(job *r, const dag *d)
 {
+    limn_run_free(r->run);
     limn_plan_free(r->plan);
+    limn_store_free(r->store);
     for (int i = 0; i < d->g->n_parameters; i++) limn_free_aligned(r->weights[i]);
 }
 
-static void assert_same(dag *d, run *a, run *b, const char *when)
+static void assert_same(dag *d, job *a, job *b, const char *when)
 {
-    assert_int_equal(limn_plan_run(a->plan), LIMN_OK);
-    assert_int_equal(limn_plan_run(b->plan), LIMN_OK);
+    assert_int_equal(limn_run_execute(a->run), LIMN_OK);
+    assert_int_equal(limn_run_execute(b->run), LIMN_OK);
     for (int i = 0; i < d->n_outputs; i++) {
         float x[2 * MAX_COUNT], y[2 * MAX_COUNT];
         size_t n = (size_t)limn_node_count(d->output[i]);
         assert_true(n <= 2 * MAX_COUNT);
-        assert_int_equal(limn_plan_get(a->plan, d->output[i], LIMN_F32, x), LIMN_OK);
-        assert_int_equal(limn_plan_get(b->plan, d->output[i], LIMN_F32, y), LIMN_OK);
+        assert_int_equal(limn_run_read(a->run, d->output[i], LIMN_F32, x), LIMN_OK);
+        assert_int_equal(limn_run_read(b->run, d->output[i], LIMN_F32, y), LIMN_OK);
         if (memcmp(x, y, n * sizeof *x) == 0) continue;
         char *text = limn_plan_text(a->plan);
         print_error("%s\n", text);
@@ -228,19 +240,19 @@ static void assert_same(dag *d, run *a, run *b, const char *when)
 }
 
 /* All anew, then with one input changed per rate: what was not computed again must still be there. */
-static void compare(dag *d, const limn_plan_options *always, const limn_plan_options *apart)
+static void compare(dag *d, const limn_plan_options *always, const limn_plan_options *apart, bool stored)
 {
-    run a = {0}, b = {0};
-    run_open(&a, d, always);
-    run_open(&b, d, apart);
+    job a = {0}, b = {0};
+    job_open(&a, d, always, stored);
+    job_open(&b, d, apart, false);
     assert_same(d, &a, &b, "all");
     for (int i = 2; i >= 0; i--) {
-        set(a.plan, d->input[i], (uint64_t)(i + 50));
-        set(b.plan, d->input[i], (uint64_t)(i + 50));
+        set(a.run, d->input[i], (uint64_t)(i + 50));
+        set(b.run, d->input[i], (uint64_t)(i + 50));
         assert_same(d, &a, &b, i == 2 ? "new step" : i == 1 ? "new prompt" : "new constant");
     }
-    run_close(&a, d);
-    run_close(&b, d);
+    job_close(&a, d);
+    job_close(&b, d);
 }
 
 static limn_ctx *one_thread(void)
@@ -259,8 +271,7 @@ static void shared_bytes_change_no_bit(void **state)
         dag_open(&d, ctx, seed, false);
         limn_plan_options o = {.precision = seed % 3 ? LIMN_PRECISION_F32 : LIMN_PRECISION_BF16, .no_rewrite = seed % 5 == 0}, apart = o;
         apart.no_reuse = true;
-        o.own_parameters = seed % 2;
-        compare(&d, &o, &apart);
+        compare(&d, &o, &apart, seed % 2);
         limn_graph_free(d.g);
     }
     limn_ctx_free(ctx);
@@ -276,7 +287,7 @@ static void shared_and_recomputed_bytes_change_no_gradient(void **state)
         limn_plan_options o = {.precision = seed % 3 ? LIMN_PRECISION_F32 : LIMN_PRECISION_BF16, .training = true, .no_rewrite = seed % 5 == 0}, apart = o;
         apart.no_reuse = true;
         if (seed % 2) o.recompute = "part.";
-        compare(&d, &o, &apart);
+        compare(&d, &o, &apart, false);
         limn_graph_free(d.g);
     }
     limn_ctx_free(ctx);
@@ -321,14 +332,17 @@ static void bytes_that_are_read_in_another_shape_are_not_overwritten(void **stat
     limn_node *in = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(3, 8), LIMN_PER_STEP), *x = limn_affine(in, 2, 0);
     limn_node *y = limn_add(x, limn_part(x, 0, LIMN_SHAPE(8)));
     limn_plan *plan;
+    limn_run *run;
     limn_plan_options o = {.precision = LIMN_PRECISION_F32, .no_rewrite = true};
     fine(ctx, limn_plan_new(g, 1, &y, &o, &plan));
+    fine(ctx, limn_run_new(plan, &run));
     float values[24], sums[24];
     for (int i = 0; i < 24; i++) values[i] = (float)(i + 1);
-    fine(ctx, limn_plan_set(plan, in, LIMN_F32, values));
-    fine(ctx, limn_plan_run(plan));
-    fine(ctx, limn_plan_get(plan, y, LIMN_F32, sums));
+    fine(ctx, limn_run_write(run, in, LIMN_F32, values));
+    fine(ctx, limn_run_execute(run));
+    fine(ctx, limn_run_read(run, y, LIMN_F32, sums));
     for (int i = 0; i < 24; i++) assert_true(sums[i] == 2 * values[i] + 2 * values[i % 8]);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
     limn_ctx_free(ctx);

@@ -55,7 +55,8 @@ typedef struct job {
     limn_node *output[512];
     int n_outputs;
     limn_plan *plan;
-    float *weights[512];
+    limn_run *run;
+    float *image, *weights[512];
 } job;
 
 static limn_status job_open(job *j, limn_ctx *ctx, const char *text, int batch, bool training, const limn_plan_options *options)
@@ -72,30 +73,36 @@ static limn_status job_open(job *j, limn_ctx *ctx, const char *text, int batch, 
     for (int i = 0; i < n && training && status == LIMN_OK; i++)
         if (grads[i]) j->output[j->n_outputs++] = grads[i];
     if (status == LIMN_OK) status = limn_plan_new(j->g, j->n_outputs, j->output, options, &j->plan);
+    if (status == LIMN_OK) status = limn_run_new(j->plan, &j->run);
+    j->image = malloc((size_t)limn_node_count(j->ports.image) * sizeof *j->image);
+    limn_random_normal(4, LIMN_STREAM_TEST, 0, 0, (size_t)limn_node_count(j->ports.image), j->image);
     for (int i = 0; i < n && status == LIMN_OK; i++) {
         size_t count = (size_t)limn_node_count(j->g->parameters[i]);
         j->weights[i] = limn_alloc_aligned(count * sizeof(float));
         limn_random_normal(3, LIMN_STREAM_TEST, (uint64_t)i, 0, count, j->weights[i]);
-        status = limn_plan_bind(j->plan, j->g->parameters[i], LIMN_F32, j->weights[i]);
+        status = limn_run_bind(j->run, j->g->parameters[i], LIMN_F32, j->weights[i]);
     }
     return status;
 }
 
 static limn_status job_run(job *j)
 {
-    float *image = limn_plan_data(j->plan, j->ports.image), *times = limn_plan_data(j->plan, j->ports.timesteps);
-    if (!image || !times) return LIMN_NO_MEMORY;
-    limn_random_normal(4, LIMN_STREAM_TEST, 0, 0, (size_t)limn_node_count(j->ports.image), image);
-    for (int64_t i = 0; i < limn_node_count(j->ports.timesteps); i++) times[i] = (float)(i * 10);
-    if (j->ports.step) *(int32_t *)limn_plan_data(j->plan, j->ports.step) = 1;
-    limn_plan_touch(j->plan, j->ports.image);
-    for (int i = 0; i < j->g->n_parameters; i++) limn_plan_touch(j->plan, j->g->parameters[i]);
-    return limn_plan_run(j->plan);
+    float times[256];
+    if (limn_node_count(j->ports.timesteps) > 256) return LIMN_NO_MEMORY;
+    for (int i = 0; i < 256; i++) times[i] = (float)(i * 10);
+    limn_status status = limn_run_write(j->run, j->ports.image, LIMN_F32, j->image);
+    if (status == LIMN_OK) status = limn_run_write(j->run, j->ports.timesteps, LIMN_F32, times);
+    if (status == LIMN_OK && j->ports.step) status = limn_run_write(j->run, j->ports.step, LIMN_I32, &(int32_t){1});
+    if (status != LIMN_OK) return status;
+    for (int i = 0; i < j->g->n_parameters; i++) limn_run_touch(j->run, j->g->parameters[i]);
+    return limn_run_execute(j->run);
 }
 
 static void job_close(job *j)
 {
+    limn_run_free(j->run);
     limn_plan_free(j->plan);
+    free(j->image);
     for (int i = 0; i < j->g->n_parameters; i++) limn_free_aligned(j->weights[i]);
     limn_graph_free(j->g);
 }

@@ -37,19 +37,20 @@ static double *values_of(const limn_node *leaf)
     return values;
 }
 
-static void set_leaf(limn_plan *plan, limn_node *leaf, double *values)
+static void set_leaf(limn_run *run, limn_node *leaf, double *values)
 {
-    if (leaf->kind == LIMN_INDEX) assert_int_equal(limn_plan_set(plan, leaf, LIMN_I32, (int32_t[]){1, 0, 2, 1}), LIMN_OK);
-    else if (leaf->op == LIMN_OP_PARAMETER) assert_int_equal(limn_plan_bind(plan, leaf, LIMN_F64, values), LIMN_OK);
-    else assert_int_equal(limn_plan_set(plan, leaf, LIMN_F64, values), LIMN_OK);
+    if (leaf->kind == LIMN_INDEX) assert_int_equal(limn_run_write(run, leaf, LIMN_I32, (int32_t[]){1, 0, 2, 1}), LIMN_OK);
+    else if (leaf->op == LIMN_OP_PARAMETER) assert_int_equal(limn_run_bind(run, leaf, LIMN_F64, values), LIMN_OK);
+    else assert_int_equal(limn_run_write(run, leaf, LIMN_F64, values), LIMN_OK);
 }
 
 /* The outputs of g as it is, in double on the reference. */
 static double *run(limn_graph *g, int n, limn_node **outputs, int64_t *count)
 {
     limn_plan *plan;
+    limn_run *run;
     limn_plan_options options = {.precision = LIMN_PRECISION_F64, .backend = "ref", .no_rewrite = true};
-    if (limn_plan_new(g, n, outputs, &options, &plan) != LIMN_OK) fail_msg("%s", limn_error_text(g->ctx));
+    if (limn_plan_new(g, n, outputs, &options, &plan) != LIMN_OK || limn_run_new(plan, &run) != LIMN_OK) fail_msg("%s", limn_error_text(g->ctx));
     double *leaves[MAX_LEAVES];
     int n_leaves = 0;
     for (int i = 0; i < g->n_nodes; i++) {
@@ -57,16 +58,17 @@ static double *run(limn_graph *g, int n, limn_node **outputs, int64_t *count)
         if (leaf->op != LIMN_OP_INPUT && leaf->op != LIMN_OP_PARAMETER) continue;
         assert_true(n_leaves < MAX_LEAVES);
         leaves[n_leaves] = values_of(leaf);
-        set_leaf(plan, leaf, leaves[n_leaves++]);
+        set_leaf(run, leaf, leaves[n_leaves++]);
     }
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
     *count = 0;
     for (int i = 0; i < n; i++) *count += limn_node_count(outputs[i]);
     double *all = malloc((size_t)*count * sizeof *all), *to = all;
     for (int i = 0; i < n; i++) {
-        assert_int_equal(limn_plan_get(plan, outputs[i], LIMN_F64, to), LIMN_OK);
+        assert_int_equal(limn_run_read(run, outputs[i], LIMN_F64, to), LIMN_OK);
         to += limn_node_count(outputs[i]);
     }
+    limn_run_free(run);
     limn_plan_free(plan);
     for (int i = 0; i < n_leaves; i++) free(leaves[i]);
     return all;
@@ -864,15 +866,18 @@ static void a_batch_norm_that_runs_keeps_the_digits_of_its_statistics(void **sta
         limn_node *x = input(g, "x", LIMN_SHAPE(1, 2, 3, 1)), *y = folded ? limn_conv(g, "c", x, 1, 1) : x;
         y = limn_batch_norm(g, "norm", y, 0);
         limn_plan *plan;
+        limn_run *run;
         limn_plan_options options = {.precision = LIMN_PRECISION_BF16};
         assert_int_equal(limn_plan_new(g, 1, &y, &options, &plan), LIMN_OK);
+        assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
         float value[] = {1.1f, 0, 100.3f, 1.7f, 1, 0}, pixels[6] = {100, 100, 100, 100, 100, 100}; /* weight, bias, mean, variance; weight and bias of the convolution */
         for (int i = 0; i < g->n_parameters; i++)
-            assert_int_equal(limn_plan_bind(plan, g->parameters[i], LIMN_F32, &value[folded ? (i + 4) % 6 : i]), LIMN_OK);
-        assert_int_equal(limn_plan_set(plan, x, LIMN_F32, pixels), LIMN_OK);
-        assert_int_equal(limn_plan_run(plan), LIMN_OK);
-        assert_int_equal(limn_plan_get(plan, y, LIMN_F32, pixels), LIMN_OK);
+            assert_int_equal(limn_run_bind(run, g->parameters[i], LIMN_F32, &value[folded ? (i + 4) % 6 : i]), LIMN_OK);
+        assert_int_equal(limn_run_write(run, x, LIMN_F32, pixels), LIMN_OK);
+        assert_int_equal(limn_run_execute(run), LIMN_OK);
+        assert_int_equal(limn_run_read(run, y, LIMN_F32, pixels), LIMN_OK);
         for (int i = 0; i < 6; i++) assert_true(fabs(pixels[i] + 0.25310) < (folded ? 0.02 : 0.002)); /* the folded weight is one number of bf16 */
+        limn_run_free(run);
         limn_plan_free(plan);
         limn_graph_free(g);
     }

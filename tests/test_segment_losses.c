@@ -17,6 +17,7 @@ enum { PIXELS = SEGMENT_B * SEGMENT_H * SEGMENT_W, VALUES = PIXELS * SEGMENT_K }
 typedef struct taught {
     limn_graph *g;
     limn_plan *plan;
+    limn_run *run;
     limn_node *logits, *outputs[2];
 } taught;
 
@@ -29,11 +30,12 @@ static taught teach(limn_ctx *ctx, const limn_segment_loss *loss, limn_shape sha
     t.outputs[0] = limn_loss_segment(t.g, loss, t.logits, &in);
     if (limn_grad(t.g, t.outputs[0], 1, &t.logits, &t.outputs[1]) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     limn_plan_options options = {.precision = exact ? LIMN_PRECISION_F64 : LIMN_PRECISION_F32, .backend = exact ? "ref" : "cpu"};
-    if (limn_plan_new(t.g, 2, t.outputs, &options, &t.plan) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_plan_new(t.g, 2, t.outputs, &options, &t.plan) != LIMN_OK || limn_run_new(t.plan, &t.run) != LIMN_OK)
+        fail_msg("%s", limn_error_text(ctx));
     int32_t *targets = malloc(n * (size_t)loss->classes * sizeof *targets);
     limn_segment_targets(loss, n, labels, targets);
-    assert_int_equal(limn_plan_set(t.plan, in.target, LIMN_I32, targets), LIMN_OK);
-    assert_int_equal(limn_segment_constants(t.plan, loss, &in), LIMN_OK);
+    assert_int_equal(limn_run_write(t.run, in.target, LIMN_I32, targets), LIMN_OK);
+    assert_int_equal(limn_segment_constants(t.run, loss, &in), LIMN_OK);
     free(targets);
     return t;
 }
@@ -41,15 +43,16 @@ static taught teach(limn_ctx *ctx, const limn_segment_loss *loss, limn_shape sha
 static double loss_at(taught *t, const double *logits, double *gradient)
 {
     double loss;
-    limn_plan_set(t->plan, t->logits, LIMN_F64, logits);
-    assert_int_equal(limn_plan_run(t->plan), LIMN_OK);
-    limn_plan_get(t->plan, t->outputs[0], LIMN_F64, &loss);
-    if (gradient) limn_plan_get(t->plan, t->outputs[1], LIMN_F64, gradient);
+    limn_run_write(t->run, t->logits, LIMN_F64, logits);
+    assert_int_equal(limn_run_execute(t->run), LIMN_OK);
+    limn_run_read(t->run, t->outputs[0], LIMN_F64, &loss);
+    if (gradient) limn_run_read(t->run, t->outputs[1], LIMN_F64, gradient);
     return loss;
 }
 
 static void forget(taught *t)
 {
+    limn_run_free(t->run);
     limn_plan_free(t->plan);
     limn_graph_free(t->g);
 }

@@ -19,6 +19,7 @@ typedef struct run {
     limn_ctx *ctx;
     limn_step_graph step;
     limn_plan *plan;
+    limn_run *run;
     limn_weights weights;
     float *state[4]; /* gradient, m, v, EMA */
     uint8_t *decay;
@@ -35,6 +36,7 @@ static void open_run(run *r, const char *settings, limn_step_options options, in
     limn_status status = limn_step_graph_build(r->ctx, &options, &r->step);
     limn_plan_options plan = {.precision = LIMN_PRECISION_F32};
     if (status == LIMN_OK) status = limn_step_graph_plan(&r->step, &plan, &r->plan);
+    if (status == LIMN_OK) status = limn_run_new(r->plan, &r->run);
     if (status == LIMN_OK) status = limn_weights_new(r->ctx, r->step.g, 0, &r->weights);
     if (status != LIMN_OK) fail_msg("%s: %s", settings, limn_error_text(r->ctx));
     for (int k = 0; k < 4; k++) r->state[k] = calloc(r->weights.count, sizeof(float));
@@ -46,14 +48,15 @@ static void open_run(run *r, const char *settings, limn_step_options options, in
             formula_weight(node->name, limn_node_count(node), at);
             if (node->shape.rank > 1) memset(r->decay + r->weights.begin[p], 1, (size_t)limn_node_count(node));
         }
-        assert_int_equal(limn_plan_bind(r->plan, node, LIMN_F32, at), LIMN_OK);
+        assert_int_equal(limn_run_bind(r->run, node, LIMN_F32, at), LIMN_OK);
         for (int i = 1; i < r->step.n; i++)
-            if (r->step.of[i] == node) limn_plan_bind(r->plan, r->step.outputs[i], LIMN_F32, r->state[0] + r->weights.begin[p]);
+            if (r->step.of[i] == node) limn_run_bind(r->run, r->step.outputs[i], LIMN_F32, r->state[0] + r->weights.begin[p]);
     }
 }
 
 static void close_run(run *r)
 {
+    limn_run_free(r->run);
     limn_plan_free(r->plan);
     limn_step_graph_free(&r->step);
     limn_weights_free(&r->weights);
@@ -73,7 +76,7 @@ static void give_batch(run *r, int step)
     snprintf(noise_name, sizeof noise_name, "input.noise.%d", step);
     formula_fill(clean_name, n, 1, clean);
     formula_fill(noise_name, n, 1, noise);
-    float *x = limn_plan_data(r->plan, r->step.ports.image), *target = limn_plan_data(r->plan, r->step.target);
+    float *x = malloc((size_t)n * sizeof *x), *target = malloc((size_t)n * sizeof *target), *condition = malloc((size_t)n * sizeof *condition);
     for (int64_t i = 0; i < n; i++) {
         float s = times[i / (n / 2)] / 1000;
         x[i] = (1 - s) * clean[i] + s * noise[i];
@@ -82,34 +85,33 @@ static void give_batch(run *r, int step)
     if (r->step.ports.condition) {
         limn_shape s = limn_node_shape(r->step.ports.image);
         int side = (int)s.dim[1], channels = (int)s.dim[3], factor = r->enlarge;
-        float *condition = limn_plan_data(r->plan, r->step.ports.condition);
         for (int b = 0; b < 2; b++) limn_enlarged(clean + b * n / 2, factor, side / factor, channels, factor, condition + b * n / 2);
-        limn_plan_touch(r->plan, r->step.ports.condition);
+        limn_run_write(r->run, r->step.ports.condition, LIMN_F32, condition);
     }
-    free(clean);
-    free(noise);
-    limn_plan_touch(r->plan, r->step.ports.image);
-    limn_plan_touch(r->plan, r->step.target);
-    limn_plan_set(r->plan, r->step.ports.timesteps, LIMN_F32, times);
-    limn_plan_set(r->plan, r->step.weight, LIMN_F32, (float[]){1, 1});
+    limn_run_write(r->run, r->step.ports.image, LIMN_F32, x);
+    limn_run_write(r->run, r->step.target, LIMN_F32, target);
+    float *all[] = {clean, noise, x, target, condition};
+    for (int i = 0; i < 5; i++) free(all[i]);
+    limn_run_write(r->run, r->step.ports.timesteps, LIMN_F32, times);
+    limn_run_write(r->run, r->step.weight, LIMN_F32, (float[]){1, 1});
 }
 
 static void give_conditions(run *r)
 {
     const limn_ports *ports = &r->step.ports;
-    if (ports->label) limn_plan_set(r->plan, ports->label, LIMN_I32, (int32_t[]){1, 3});
+    if (ports->label) limn_run_write(r->run, ports->label, LIMN_I32, (int32_t[]){1, 3});
     if (ports->features) {
         int64_t n = limn_node_count(ports->features);
         float *x = malloc((size_t)n * sizeof *x);
         formula_fill("input.features", n, 1, x);
-        limn_plan_set(r->plan, ports->features, LIMN_F32, x);
+        limn_run_write(r->run, ports->features, LIMN_F32, x);
         free(x);
     }
     if (!ports->ids) return;
     int32_t ids[8];
     for (int i = 0; i < 8; i++) ids[i] = (i * 37 + 11) % 514;
-    limn_plan_set(r->plan, ports->ids, LIMN_I32, ids);
-    limn_plan_set(r->plan, ports->text_end, LIMN_I32, (int32_t[]){2, 7});
+    limn_run_write(r->run, ports->ids, LIMN_I32, ids);
+    limn_run_write(r->run, ports->text_end, LIMN_I32, (int32_t[]){2, 7});
 }
 
 /* One step: its loss, compared with PyTorch's, and AdamW. */
@@ -117,9 +119,9 @@ static void step_of(run *r, const char *settings, int step, double wanted, doubl
 {
     double loss;
     int n_threads = limn_ctx_threads(r->ctx);
-    for (int p = 0; p < r->weights.n; p++) limn_plan_touch(r->plan, r->weights.node[p]);
-    assert_int_equal(limn_plan_run(r->plan), LIMN_OK);
-    assert_int_equal(limn_plan_get(r->plan, r->step.loss, LIMN_F64, &loss), LIMN_OK);
+    for (int p = 0; p < r->weights.n; p++) limn_run_touch(r->run, r->weights.node[p]);
+    assert_int_equal(limn_run_execute(r->run), LIMN_OK);
+    assert_int_equal(limn_run_read(r->run, r->step.loss, LIMN_F64, &loss), LIMN_OK);
     if (!(fabs(loss - wanted) <= tolerance)) fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", settings, step, wanted, loss);
     limn_adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
     double norm = limn_gradient_norm(r->state[0], r->weights.count, n_threads);
@@ -153,16 +155,13 @@ static void give_pictures(run *r, int step, bool judged)
     const limn_ports *ports = &r->step.ports;
     char name[32];
     snprintf(name, sizeof name, "input.clean.%d", step);
-    formula_fill(name, limn_node_count(ports->image), 1, limn_plan_data(r->plan, ports->image));
-    formula_fill(name, limn_node_count(ports->image), 1, limn_plan_data(r->plan, r->step.target));
-    limn_plan_touch(r->plan, ports->image);
-    limn_plan_touch(r->plan, r->step.target);
-    limn_plan_set(r->plan, r->step.weight, LIMN_F32, (float[]){1, 1});
-    if (r->step.adversary.gate) limn_plan_set(r->plan, r->step.adversary.gate, LIMN_F32, (float[]){judged});
+    formula_write(r->run, ports->image, name);
+    formula_write(r->run, r->step.target, name);
+    limn_run_write(r->run, r->step.weight, LIMN_F32, (float[]){1, 1});
+    if (r->step.adversary.gate) limn_run_write(r->run, r->step.adversary.gate, LIMN_F32, (float[]){judged});
     if (!ports->noise) return;
     snprintf(name, sizeof name, "input.noise.%d", step);
-    formula_fill(name, limn_node_count(ports->noise), 1, limn_plan_data(r->plan, ports->noise));
-    limn_plan_touch(r->plan, ports->noise);
+    formula_write(r->run, ports->noise, name);
 }
 
 /* The loss with a discriminator goes through 0 as the two fight: distances are measured against its terms, which are of size 1. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-static limn_plan *plan_of_attention(limn_ctx *ctx, limn_graph **g, limn_node **x, limn_node **y)
+static limn_plan *plan_of_attention(limn_ctx *ctx, limn_graph **g, limn_node **x, limn_node **y, limn_run **run)
 {
     limn_plan *plan;
     *g = limn_graph_new(ctx);
@@ -16,16 +16,17 @@ static limn_plan *plan_of_attention(limn_ctx *ctx, limn_graph **g, limn_node **x
     *y = limn_attention_qkv(*x, 4, false);
     limn_plan_options options = {.precision = LIMN_PRECISION_F32};
     assert_int_equal(limn_plan_new(*g, 1, y, &options, &plan), LIMN_OK);
+    assert_int_equal(limn_run_new(plan, run), LIMN_OK);
     return plan;
 }
 
-static void run(limn_plan *plan, limn_node *x, limn_node *y, float *result)
+static void attend(limn_run *run, limn_node *x, limn_node *y, float *result)
 {
     float values[2 * 9 * 48];
     for (int i = 0; i < 2 * 9 * 48; i++) values[i] = (float)(i * 37 % 101) / 50 - 1;
-    assert_int_equal(limn_plan_set(plan, x, LIMN_F32, values), LIMN_OK);
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    assert_int_equal(limn_plan_get(plan, y, LIMN_F32, result), LIMN_OK);
+    assert_int_equal(limn_run_write(run, x, LIMN_F32, values), LIMN_OK);
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    assert_int_equal(limn_run_read(run, y, LIMN_F32, result), LIMN_OK);
 }
 
 /* Scratch is made per thread when the plan is made. */
@@ -37,12 +38,14 @@ static void threads_added_later_do_not_outgrow_the_scratch(void **state)
     limn_node *x, *y;
     float one[2 * 9 * 16], later[2 * 9 * 16];
     limn_ctx_set_threads(ctx, 1);
-    limn_plan *plan = plan_of_attention(ctx, &g, &x, &y);
-    run(plan, x, y, one);
+    limn_run *run;
+    limn_plan *plan = plan_of_attention(ctx, &g, &x, &y, &run);
+    attend(run, x, y, one);
     limn_ctx_set_threads(ctx, 8);
-    run(plan, x, y, later);
+    attend(run, x, y, later);
     for (int i = 0; i < plan->n_steps; i++) assert_int_equal(plan->steps[i].call.n_threads, 1);
     assert_memory_equal(one, later, sizeof one);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
     limn_ctx_free(ctx);

@@ -20,11 +20,11 @@ static void give_weights(const limn_weights *w)
         if (!w->node[p]->init.frozen) formula_weight(w->node[p]->name, limn_node_count(w->node[p]), w->value + w->begin[p]);
 }
 
-static void bind_weights(limn_plan *plan, const limn_weights *w, const limn_weights *of)
+static void bind_weights(limn_run *run, const limn_weights *w, const limn_weights *of)
 {
     for (int p = 0, q = 0; p < w->n; p++, q = 0) {
         while (strcmp(of->node[q]->name, w->node[p]->name)) q++;
-        assert_int_equal(limn_plan_bind(plan, w->node[p], LIMN_F32, of->value + of->begin[q]), LIMN_OK);
+        assert_int_equal(limn_run_bind(run, w->node[p], LIMN_F32, of->value + of->begin[q]), LIMN_OK);
     }
 }
 
@@ -37,11 +37,11 @@ static limn_node *last_of(const limn_graph *g, const char *path)
     return NULL;
 }
 
-static void compare(limn_plan *plan, limn_node *node, const double *want, const char *what, const char *name)
+static void compare(limn_run *run, limn_node *node, const double *want, const char *what, const char *name)
 {
     int64_t n = limn_node_count(node);
     double *x = malloc((size_t)n * sizeof *x), size = 0, worst = 0;
-    assert_int_equal(limn_plan_get(plan, node, LIMN_F64, x), LIMN_OK);
+    assert_int_equal(limn_run_read(run, node, LIMN_F64, x), LIMN_OK);
     for (int64_t i = 0; i < n; i++) size = fmax(size, fabs(x[i]));
     for (int i = 0; i < 16; i++) worst = fmax(worst, fabs(x[i * (n - 1) / 15] - want[i]));
     free(x);
@@ -55,6 +55,7 @@ static void run_network(limn_ctx *ctx, const unet_vectors *v, const limn_weights
     limn_settings s;
     limn_ports ports;
     limn_plan *plan;
+    limn_run *run;
     limn_node *outputs[8];
     limn_graph *g = limn_graph_new(ctx);
     assert_int_equal(limn_settings_parse(ctx, v->settings, &s), LIMN_OK);
@@ -62,25 +63,26 @@ static void run_network(limn_ctx *ctx, const unet_vectors *v, const limn_weights
     int n = afterwards ? 1 : v->n;
     for (int i = 0; i < n; i++) outputs[i] = afterwards ? ports.output : last_of(g, v->block[i].scope);
     limn_plan_options options = {.precision = LIMN_PRECISION_F32};
-    if (limn_plan_new(g, n, outputs, &options, &plan) != LIMN_OK) fail_msg("%s: %s", v->settings, limn_error_text(ctx));
-    bind_weights(plan, &(limn_weights){.n = g->n_parameters, .node = g->parameters}, weights);
-    formula_fill("input.image", limn_node_count(ports.image), 1, limn_plan_data(plan, ports.image));
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    for (int i = 0; i < n; i++) compare(plan, outputs[i], afterwards ? afterwards : v->block[i].value, v->settings, afterwards ? "the network after training" : v->block[i].scope);
+    if (limn_plan_new(g, n, outputs, &options, &plan) != LIMN_OK || limn_run_new(plan, &run) != LIMN_OK) fail_msg("%s: %s", v->settings, limn_error_text(ctx));
+    bind_weights(run, &(limn_weights){.n = g->n_parameters, .node = g->parameters}, weights);
+    formula_write(run, ports.image, "input.image");
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    for (int i = 0; i < n; i++) compare(run, outputs[i], afterwards ? afterwards : v->block[i].value, v->settings, afterwards ? "the network after training" : v->block[i].scope);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
 }
 
-static void give_batch(limn_plan *plan, const limn_step_graph *net, int step)
+static void give_batch(limn_run *run, const limn_step_graph *net, int step)
 {
     char name[32];
     snprintf(name, sizeof name, "input.image.%d", step);
-    formula_fill(name, limn_node_count(net->ports.image), 1, limn_plan_data(plan, net->ports.image));
-    int32_t *target = limn_plan_data(plan, net->segment.target);
+    formula_write(run, net->ports.image, name);
     int64_t n = limn_node_count(net->segment.target), k = limn_node_shape(net->ports.output).dim[3];
+    int32_t *target = malloc((size_t)n * sizeof *target);
     for (int64_t i = 0; i < n; i++) target[i] = (int32_t)((7 * i + step) % k);
-    limn_plan_touch(plan, net->ports.image);
-    limn_plan_touch(plan, net->segment.target);
+    limn_run_write(run, net->segment.target, LIMN_I32, target);
+    free(target);
 }
 
 static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
@@ -88,11 +90,13 @@ static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
     limn_step_options o = {.batch = 2, .segment = limn_segment_loss_defaults(2)};
     limn_step_graph net;
     limn_plan *plan;
+    limn_run *run;
     limn_weights w;
     assert_int_equal(limn_settings_parse(ctx, v->settings, &o.settings), LIMN_OK);
     o.segment.classes = limn_settings_get(&o.settings, "classes");
     if (limn_step_graph_build(ctx, &o, &net) != LIMN_OK) fail_msg("%s: %s", v->settings, limn_error_text(ctx));
     assert_int_equal(limn_step_graph_plan(&net, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan), LIMN_OK);
+    assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
     assert_int_equal(limn_weights_new(ctx, net.g, 0, &w), LIMN_OK);
     give_weights(&w);
     float *state[5];
@@ -101,20 +105,20 @@ static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
     for (int p = 0; p < w.n; p++) {
         if (w.node[p]->shape.rank > 1) memset(decay + w.begin[p], 1, (size_t)limn_node_count(w.node[p]));
         for (int i = 1; i < net.n; i++)
-            if (net.of[i] == w.node[p]) limn_plan_bind(plan, net.outputs[i], LIMN_F32, state[0] + w.begin[p]);
+            if (net.of[i] == w.node[p]) limn_run_bind(run, net.outputs[i], LIMN_F32, state[0] + w.begin[p]);
     }
-    bind_weights(plan, &w, &w);
+    bind_weights(run, &w, &w);
     float *statistics = state[4];
     for (int i = 0; i < net.n_running; statistics += limn_node_count(net.outputs[net.n + i++]))
-        assert_int_equal(limn_plan_bind(plan, net.outputs[net.n + i], LIMN_F32, statistics), LIMN_OK);
+        assert_int_equal(limn_run_bind(run, net.outputs[net.n + i], LIMN_F32, statistics), LIMN_OK);
     run_network(ctx, v, &w, NULL);
-    assert_int_equal(limn_segment_constants(plan, &o.segment, &net.segment), LIMN_OK);
+    assert_int_equal(limn_segment_constants(run, &o.segment, &net.segment), LIMN_OK);
     for (int step = 0; step < 10; step++) {
         double loss;
-        give_batch(plan, &net, step);
-        for (int p = 0; p < w.n; p++) limn_plan_touch(plan, w.node[p]);
-        assert_int_equal(limn_plan_run(plan), LIMN_OK);
-        assert_int_equal(limn_plan_get(plan, net.loss, LIMN_F64, &loss), LIMN_OK);
+        give_batch(run, &net, step);
+        for (int p = 0; p < w.n; p++) limn_run_touch(run, w.node[p]);
+        assert_int_equal(limn_run_execute(run), LIMN_OK);
+        assert_int_equal(limn_run_read(run, net.loss, LIMN_F64, &loss), LIMN_OK);
         if (!(fabs(loss - v->loss[step]) <= 1e-4 * v->loss[step])) fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", v->settings, step, v->loss[step], loss);
         limn_weights_follow(&w, net.g, state[4]);
         limn_adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
@@ -122,6 +126,7 @@ static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
     }
     bool running = net.n_running > 0;
     if (running) run_network(ctx, v, &w, v->after);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_step_graph_free(&net);
     limn_weights_free(&w);

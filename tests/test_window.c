@@ -23,10 +23,12 @@ static void run(limn_ctx *ctx, const struct swin_vectors *v, const limn_plan_opt
 {
     limn_graph *g = limn_graph_new(ctx);
     limn_plan *plan;
+    limn_run *run;
     void *weight[32];
     limn_node *image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(2, v->height, v->width, WIDTH), LIMN_PER_STEP);
     limn_node *y = swin_block(g, image, (limn_window){.side = v->window, .shift = v->shift, .heads = HEADS}, HIDDEN);
     limn_status status = limn_plan_new(g, 1, &y, options, &plan);
+    if (status == LIMN_OK) status = limn_run_new(plan, &run);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     limn_dtype dtype = options->precision == LIMN_PRECISION_F64 ? LIMN_F64 : LIMN_F32;
     assert_true(g->n_parameters <= 32);
@@ -36,16 +38,16 @@ static void run(limn_ctx *ctx, const struct swin_vectors *v, const limn_plan_opt
         formula_weight(limn_node_name(g->parameters[i]), n, x);
         weight[i] = limn_alloc_aligned((size_t)n * limn_dtype_bytes(dtype));
         limn_convert(x, LIMN_F32, weight[i], dtype, (size_t)n);
-        assert_int_equal(limn_plan_bind(plan, g->parameters[i], dtype, weight[i]), LIMN_OK);
+        assert_int_equal(limn_run_bind(run, g->parameters[i], dtype, weight[i]), LIMN_OK);
         free(x);
     }
     int64_t n = limn_node_count(y);
     float *x = malloc((size_t)n * sizeof *x);
     double *found = malloc((size_t)n * sizeof *found), sum = 0, square = 0, size = v->norm / sqrt((double)n);
     formula_fill("input.image", n, 1, x);
-    assert_int_equal(limn_plan_set(plan, image, LIMN_F32, x), LIMN_OK);
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    assert_int_equal(limn_plan_get(plan, y, LIMN_F64, found), LIMN_OK);
+    assert_int_equal(limn_run_write(run, image, LIMN_F32, x), LIMN_OK);
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    assert_int_equal(limn_run_read(run, y, LIMN_F64, found), LIMN_OK);
     for (int64_t i = 0; i < n; i++) sum += found[i], square += found[i] * found[i];
     double worst = fmax(fabs(sum / (double)n - v->mean), fabs(sqrt(square) - v->norm) / sqrt((double)n));
     for (int i = 0; i < 16; i++) worst = fmax(worst, fabs(found[i * (n - 1) / 15] - v->value[i]));
@@ -53,6 +55,7 @@ static void run(limn_ctx *ctx, const struct swin_vectors *v, const limn_plan_opt
     for (int i = 0; i < g->n_parameters; i++) limn_free_aligned(weight[i]);
     free(x);
     free(found);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
 }

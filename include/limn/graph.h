@@ -245,47 +245,54 @@ typedef struct limn_plan_options {
     bool no_reuse;              /* no two tensors share bytes: for tests */
     bool training;              /* parameters change every step */
     const char *recompute;      /* top scopes with this prefix ("blocks.") keep only their inputs until the backward pass */
-    bool own_parameters;        /* running only: parameters are given by limn_plan_set() and kept once, in the layout of their kernels;
-                                 * limn_plan_data() and limn_plan_get() do not see those that exist in that layout only */
-    limn_dtype parameter_dtype; /* how parameters lie in memory: F32 (default) or BF16 */
-    int first_bound;            /* outputs from this index on (0: none) get their memory by limn_plan_bind() */
+    limn_dtype parameter_dtype; /* how parameters are bound: F32 (default) or BF16 */
+    int first_bound;            /* outputs from this index on (0: none) get their memory by limn_run_bind() */
     size_t memory_limit;        /* bytes of activations + scratch allowed; 0: what the machine has */
 } limn_plan_options;
 
-/** Decide order, kernels and the offset of every tensor, without allocating the tensors.
- *  The plan keeps g (which must outlive it) and does not change it.  @param outputs nodes whose values the caller reads
- *  @return LIMN_OK and *out (free with limn_plan_free); LIMN_NO_MEMORY names bytes needed and found; *out NULL on failure */
+/** Decide order, kernels and the offset of every tensor.  A plan holds no numbers and never changes: several runs, in several threads, may share it.
+ *  It keeps g (which must outlive it) and does not change it.  @param outputs nodes whose values the caller reads
+ *  @return LIMN_OK and *out (free with limn_plan_free, after its runs); LIMN_NOT_FOUND: no such backend; LIMN_NO_MEMORY names bytes needed and
+ *  found; *out NULL on failure */
 limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options,
                           limn_plan **out);
 void limn_plan_free(limn_plan *plan);
 
-/** Give a parameter, or an output from options.first_bound on, its memory (borrowed, 64-byte aligned is best; dtype: see limn_plan_dtype).  Inputs,
- *  other outputs, and parameters under own_parameters lie in the plan's own.  Counts as a change.
- *  @return LIMN_OK, also when nothing in the plan depends on node; LIMN_BAD_ARGUMENT: memory of another type, or of a node that has its own */
-limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, void *data);
-/** Memory of an input, parameter or output, the plan's; NULL while it has none.  Whoever asks for an input's is taken to fill it: it counts as set; later values
- *  are told by limn_plan_touch(). */
-void *limn_plan_data(limn_plan *plan, limn_node *node);
-limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node);
-/** Say that the value of an input or parameter changed. */
-void limn_plan_touch(limn_plan *plan, limn_node *node);
-/** Run what depends on what changed.  The first run allocates; later ones allocate nothing.
- *  @return LIMN_BAD_ARGUMENT naming the first input or parameter that was never set */
-limn_status limn_plan_run(limn_plan *plan);
-/** Copy values, converting: whole tensors.  Setting a parameter of a plan with own_parameters packs it at once; setting what nothing depends on does nothing.
- *  @return LIMN_BAD_ARGUMENT naming a node without memory or, for get, without a value; LIMN_NO_MEMORY */
-limn_status limn_plan_set(limn_plan *plan, limn_node *node, limn_dtype from, const void *data);
-limn_status limn_plan_get(limn_plan *plan, limn_node *node, limn_dtype to, void *data);
-
 typedef struct limn_plan_size {
-    size_t activation_bytes, scratch_bytes, packed_bytes; /* their sum is the peak the run keeps to, weights apart */
-    size_t weight_bytes;                                   /* parameters as they are bound (own_parameters: that lie in the plan unpacked) */
+    size_t activation_bytes, scratch_bytes, packed_bytes; /* their sum is the peak a run keeps to, weights apart */
+    size_t weight_bytes;                                   /* parameters as they are bound, or as a store keeps them unpacked */
     double flops;                                          /* one full run */
-    int n_nodes, n_runs;                                   /* nodes of the plan; nodes the last run executed */
+    int n_nodes;                                           /* nodes of the plan */
 } limn_plan_size;
 limn_plan_size limn_plan_sizes(const limn_plan *plan);
 /** One line per node: phase, name, shape, kernel and why no faster one.  Caller frees with free(); NULL when out of memory. */
 char *limn_plan_text(const limn_plan *plan);
+
+/* ---- run ---------------------------------------------------------------------------------------------------------- */
+
+/* One job of a plan: the memory of its activations, the values of its inputs.  Used by one thread at a time. */
+typedef struct limn_run limn_run;
+
+/** @return LIMN_OK and *out (free with limn_run_free, before the plan); LIMN_NO_MEMORY.  Activations are allocated by the first write or execution */
+limn_status limn_run_new(const limn_plan *plan, limn_run **out);
+void limn_run_free(limn_run *run); /* NULL is allowed */
+
+/** Give a parameter, or an output from options.first_bound on, its memory (borrowed, 64-byte aligned is best).  Counts as a change.
+ *  @return LIMN_OK, also when nothing in the plan depends on node; LIMN_BAD_ARGUMENT: memory of another type, or of a node that has its own */
+limn_status limn_run_bind(limn_run *run, const limn_node *node, limn_dtype dtype, void *data);
+/** Say that bound memory holds other values now. */
+void limn_run_touch(limn_run *run, const limn_node *node);
+/** The value of an input, or of a bound parameter: copied as a whole and converted.  Writing what nothing depends on does nothing.
+ *  @return LIMN_BAD_ARGUMENT naming a node without memory; LIMN_NO_MEMORY */
+limn_status limn_run_write(limn_run *run, const limn_node *node, limn_dtype from, const void *data);
+/** The value of an output, an input or a parameter.  @return LIMN_BAD_ARGUMENT naming a node without a value; LIMN_NO_MEMORY */
+limn_status limn_run_read(limn_run *run, const limn_node *node, limn_dtype to, void *data);
+/** Run what depends on what changed: all nodes at PER_STEP, of the others those that an input written since then leads to.  The first execution
+ *  allocates; later ones allocate nothing.
+ *  @return LIMN_BAD_ARGUMENT naming the first input or parameter without a value; LIMN_CANCELLED (limn_ctx_cancel()); what a kernel said */
+limn_status limn_run_execute(limn_run *run);
+/** Nodes that the last execution ran. */
+int limn_run_executed(const limn_run *run);
 
 #ifdef __cplusplus
 }

@@ -51,6 +51,16 @@ void limn_ctx_free(limn_ctx *ctx); /* NULL is allowed */
  *  Async-signal-safe.  Files that were there stay as they were; ctx is good for nothing afterwards. */
 void limn_ctx_abandon(limn_ctx *ctx);
 
+/** Stop what runs with ctx: from any thread, or a signal's handler.  Reading, encoding, sampling and decoding look at it between their steps; the first that
+ *  sees it returns LIMN_CANCELLED, and ctx is as before. */
+void limn_ctx_cancel(limn_ctx *ctx);
+/* What was done with a context since it was made. */
+typedef struct limn_counters {
+    size_t bytes_read;   /* of weights, from files */
+    size_t bytes_packed; /* of weights, into the layouts of their kernels */
+} limn_counters;
+limn_counters limn_ctx_counters(const limn_ctx *ctx);
+
 /** Sentence for the last failure of this context, "" if none.  Borrowed; valid until the next call with ctx. */
 const char *limn_error_text(const limn_ctx *ctx);
 /** Short English name of a status, for logs. */
@@ -137,6 +147,9 @@ const char *limn_sampler_names(void);
  */
 limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
 void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
+/** A second pipeline on the same weights, for another thread, which has ctx: the weights are in memory once, each pipeline has activations of its own.
+ *  @return LIMN_OK: *out is freed before the pipeline that it shares; LIMN_NO_MEMORY */
+limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *pipeline, limn_pipeline **out);
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
 /** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model knows no such name */
 int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
@@ -147,7 +160,7 @@ int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
 limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
 /**
- * Make pictures.  Same options, same bytes, on any number of threads.  The plan of a call is kept for the next one of the same size.
+ * Make pictures.  Same options, same bytes, on any number of threads.  The memory of a call is kept for the next one of the same size; any other size reads and packs no weight again.
  *
  * @param images  [options->n]; on LIMN_OK each is the caller's, freed with limn_image_free(); on failure none is left
  * @return LIMN_OK; LIMN_BAD_ARGUMENT or LIMN_NOT_FOUND (the sentence names the option); LIMN_BAD_FILE (weights that do not fit, or whose output at a step

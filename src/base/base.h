@@ -5,6 +5,7 @@
 #include "limn/limn.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { LIMN_ERROR_BYTES = 2048, LIMN_ALIGN = 64 };
@@ -16,6 +17,8 @@ struct limn_ctx {
     void *log_user;
     limn_progress_fn progress;
     void *progress_user;
+    limn_counters counters;
+    atomic_bool cancel;
     struct limn_writer *writing; /* files under way (file/bytes.h), the last one begun first; NULL: none */
 };
 
@@ -30,6 +33,9 @@ limn_status limn_fail_memory(limn_ctx *ctx, size_t bytes, const char *what);
 void limn_log(limn_ctx *ctx, limn_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** @return false when the caller of the job asked to stop; true when there is no callback. */
 bool limn_progress(limn_ctx *ctx, const char *what, int64_t done, int64_t total);
+
+/** LIMN_CANCELLED once after limn_ctx_cancel(), else LIMN_OK. */
+limn_status limn_cancelled(limn_ctx *ctx);
 
 /** Copy at most 200 bytes of text of unknown origin with control bytes and quotes escaped (\n, \x1b, \"); always
  *  terminated, "..." appended when cut.  Invalid UTF-8 bytes are escaped too.  @return out. */
@@ -75,8 +81,15 @@ void limn_text_free(limn_text *text);
 
 /** Seconds of a clock that never goes back. */
 double limn_seconds(void);
-/** Flush denormals to zero on every thread of the pool (x86: FTZ and DAZ); called before each run. */
-void limn_flush_denormals(int n_threads);
+/* What the library needs of the process while it works, and how it was before. */
+typedef struct limn_working {
+    int pool, n_threads;    /* OpenMP's number of threads before; those that work */
+    unsigned control[64];   /* floating-point control words before, of the first threads */
+} limn_working;
+/** Flush denormals to zero on every thread of the pool (x86: FTZ and DAZ; products of tiny numbers run 10 to 40 times slower otherwise).
+ *  Pairs with limn_working_end() on the same thread, which puts back what was. */
+void limn_working_begin(int n_threads, limn_working *out);
+void limn_working_end(const limn_working *before);
 /** Bytes of memory the machine could still give (MemAvailable, cgroup limit); 0 when unknown. */
 size_t limn_memory_available(void);
 

@@ -68,6 +68,22 @@ int limn_ctx_threads(const limn_ctx *ctx)
     return ctx->n_threads;
 }
 
+void limn_ctx_cancel(limn_ctx *ctx)
+{
+    atomic_store(&ctx->cancel, true);
+}
+
+limn_status limn_cancelled(limn_ctx *ctx)
+{
+    if (!atomic_load_explicit(&ctx->cancel, memory_order_relaxed) || !atomic_exchange(&ctx->cancel, false)) return LIMN_OK;
+    return limn_fail(ctx, LIMN_CANCELLED, "stopped");
+}
+
+limn_counters limn_ctx_counters(const limn_ctx *ctx)
+{
+    return ctx->counters;
+}
+
 const char *limn_version(void)
 {
     return LIMN_VERSION;

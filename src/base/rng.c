@@ -3,6 +3,7 @@
 
 #include <Random123/philox.h>
 #include <math.h>
+#include <string.h>
 
 void limn_random_words(uint64_t seed, limn_stream stream, uint64_t sub, uint64_t index, uint32_t out[4])
 {
@@ -51,9 +52,13 @@ void limn_random_normal(uint64_t seed, limn_stream stream, uint64_t sub, uint64_
     }
 }
 
+uint64_t limn_hash_bytes(uint64_t hash, const void *bytes, size_t n)
+{
+    for (const unsigned char *p = bytes; n--; p++) hash = (hash ^ *p) * UINT64_C(1099511628211);
+    return hash;
+}
+
 uint64_t limn_hash_name(const char *name)
 {
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(1099511628211);
-    return h;
+    return limn_hash_bytes(LIMN_HASH, name, strlen(name));
 }

@@ -32,5 +32,8 @@ uint64_t limn_random_below(uint64_t seed, limn_stream stream, uint64_t sub, uint
 void limn_random_normal(uint64_t seed, limn_stream stream, uint64_t sub, uint64_t begin, size_t n, float *out);
 /** FNV-1a of a name, for `sub`. */
 uint64_t limn_hash_name(const char *name);
+/** FNV-1a of more bytes behind those of `hash`; begins with LIMN_HASH. */
+#define LIMN_HASH UINT64_C(14695981039346656037)
+uint64_t limn_hash_bytes(uint64_t hash, const void *bytes, size_t n);
 
 #endif

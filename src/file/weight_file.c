@@ -166,6 +166,7 @@ limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, con
     if (!e->usable)
         return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: tensor \"%s\" is %s, which Limn does not compute with", part->file,
                          limn_escape(e->name, strlen(e->name), name, sizeof name), e->type);
+    ctx->counters.bytes_read += e->bytes;
     if (part->torch) return limn_torch_load(ctx, part, e, to, dtype);
     size_t width = limn_dtype_bytes(e->dtype), from = 8 + part->header_bytes + e->begin;
     if (e->dtype == dtype) return limn_part_read(ctx, part, from, e->bytes, to);

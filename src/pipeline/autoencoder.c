@@ -2,7 +2,6 @@
 #include "pipeline/autoencoder.h"
 
 #include "model/map/map.h"
-#include "train/finite.h"
 #include "train/weights.h"
 
 #include <dirent.h>
@@ -80,6 +79,13 @@ static limn_status open_files(limn_autoencoder *a)
     return status;
 }
 
+static limn_status open_net(limn_autoencoder *a, limn_half *half)
+{
+    limn_source *weights;
+    limn_status status = limn_map_source(a->ctx, half->file, half->st, &weights);
+    return status == LIMN_OK ? limn_net_new(a->ctx, &a->settings, weights, half->file, &half->net) : status;
+}
+
 limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoencoder **out)
 {
     *out = NULL;
@@ -87,7 +93,10 @@ limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoen
     if (!a) return limn_fail_memory(ctx, sizeof *a, "an autoencoder");
     a->ctx = ctx;
     limn_status status = find_files(ctx, source, a->encoder.file, a->decoder.file, sizeof a->encoder.file);
+    a->encoder.part = LIMN_PART_ENCODER, a->decoder.part = LIMN_PART_DECODER;
     if (status == LIMN_OK) status = open_files(a);
+    if (status == LIMN_OK) status = open_net(a, &a->encoder);
+    if (status == LIMN_OK) status = open_net(a, &a->decoder);
     if (status == LIMN_OK) {
         int levels = limn_settings_get(&a->settings, "levels");
         a->factor = 1 << (strcmp(a->settings.family->name, "vae") == 0 ? levels - 1 : levels);
@@ -96,21 +105,31 @@ limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoen
     return status;
 }
 
-static void forget(limn_half *half)
+static void close_half(limn_half *half)
 {
-    limn_plan_free(half->plan);
-    limn_graph_free(half->g);
-    half->plan = NULL, half->g = NULL;
+    limn_job_end(&half->job);
+    limn_net_free(half->net);
 }
 
 void limn_autoencoder_free(limn_autoencoder *a)
 {
     if (!a) return;
-    forget(&a->encoder);
-    forget(&a->decoder);
-    if (a->decoder.st != a->encoder.st) limn_weight_file_close(a->decoder.st);
-    limn_weight_file_close(a->encoder.st);
+    close_half(&a->encoder);
+    close_half(&a->decoder);
+    if (!a->shares && a->decoder.st != a->encoder.st) limn_weight_file_close(a->decoder.st);
+    if (!a->shares) limn_weight_file_close(a->encoder.st);
     free(a);
+}
+
+limn_status limn_autoencoder_share(limn_ctx *ctx, const limn_autoencoder *a, limn_autoencoder **out)
+{
+    limn_autoencoder *b = *out = malloc(sizeof *b);
+    if (!b) return limn_fail_memory(ctx, sizeof *b, "an autoencoder");
+    *b = *a;
+    b->ctx = ctx, b->shares = true, b->encoder.job = b->decoder.job = (limn_job){0};
+    limn_net_share(b->encoder.net);
+    limn_net_share(b->decoder.net);
+    return LIMN_OK;
 }
 
 limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *a)
@@ -124,52 +143,35 @@ limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *a)
 
 /* ---- running -------------------------------------------------------------------------------------------------------------- */
 
-static limn_status plan_now(limn_autoencoder *a, limn_half *half, limn_model_part part)
+limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width, limn_precision precision)
 {
-    half->g = limn_graph_new(a->ctx);
-    if (!half->g) return limn_fail_memory(a->ctx, sizeof *half, "a graph");
-    limn_build build = {.batch = half->batch, .part = part, .height = half->height, .width = half->width};
-    limn_plan_options options = {.precision = half->precision, .own_parameters = true};
-    limn_status status = limn_model_build(half->g, &a->settings, build, &half->ports);
-    if (status == LIMN_OK) status = limn_plan_new(half->g, 1, &half->ports.output, &options, &half->plan);
-    if (status != LIMN_OK) return status;
-    limn_plan_size size = limn_plan_sizes(half->plan);
-    limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d: %.0f MB planned", part == LIMN_PART_ENCODER ? "encoding" : "decoding", half->width, half->height,
-             (double)(size.activation_bytes + size.scratch_bytes + size.packed_bytes + size.weight_bytes) * 1e-6);
-    return limn_weights_give(a->ctx, half->g, half->plan, half->file, half->st);
-}
-
-limn_status limn_half_plan(limn_autoencoder *a, limn_model_part part, int batch, int height, int width, limn_precision precision)
-{
-    limn_half *half = part == LIMN_PART_ENCODER ? &a->encoder : &a->decoder;
-    int n_threads = limn_ctx_threads(a->ctx); /* scratch is planned per thread */
-    if (half->plan && half->batch == batch && half->height == height && half->width == width && half->precision == precision && half->n_threads == n_threads)
-        return LIMN_OK;
-    forget(half);
-    half->batch = batch, half->height = height, half->width = width, half->precision = precision, half->n_threads = n_threads;
-    limn_status status = plan_now(a, half, part);
-    if (status != LIMN_OK) forget(half);
+    limn_net_shape shape = {.batch = batch, .height = height, .width = width, .part = half->part, .precision = precision};
+    limn_run *before = half->job.run;
+    limn_net_size size;
+    limn_status status = limn_job_begin(a->ctx, half->net, &shape, 0, &half->job);
+    if (status != LIMN_OK || half->job.run == before) return status;
+    status = limn_net_measure(a->ctx, half->net, &shape, &size);
+    if (status == LIMN_OK) limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d: %.0f MB planned", half->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
+                                    (double)(size.activations + size.weights) * 1e-6);
     return status;
 }
 
-static limn_status run(limn_ctx *ctx, limn_half *half, limn_node *input, const float *from, float *to)
+static limn_status run(limn_ctx *ctx, limn_half *half, const limn_node *input, const float *from, float *to)
 {
-    limn_status status = limn_plan_set(half->plan, input, LIMN_F32, from);
-    if (status == LIMN_OK) status = limn_plan_run(half->plan);
-    if (status == LIMN_OK) status = limn_plan_get(half->plan, half->ports.output, LIMN_F32, to);
-    if (status != LIMN_OK) return status;
-    limn_shape shape = limn_node_shape(half->ports.output);
-    return limn_finite_check(ctx, half->file, input == half->ports.image ? "encoder" : "decoder", (size_t)limn_shape_count(&shape), to);
+    const limn_job *job = &half->job;
+    limn_status status = limn_run_write(job->run, input, LIMN_F32, from);
+    if (status == LIMN_OK) status = limn_run_execute(job->run);
+    return status == LIMN_OK ? limn_job_output(ctx, job, job->ports->output, half->part == LIMN_PART_ENCODER ? "encoder" : "decoder", to) : status;
 }
 
 limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures, limn_precision precision, float *latents)
 {
-    limn_status status = limn_half_plan(a, LIMN_PART_ENCODER, n, height, width, precision);
-    return status == LIMN_OK ? run(a->ctx, &a->encoder, a->encoder.ports.image, pictures, latents) : status;
+    limn_status status = limn_half_begin(a, &a->encoder, n, height, width, precision);
+    return status == LIMN_OK ? run(a->ctx, &a->encoder, a->encoder.job.ports->image, pictures, latents) : status;
 }
 
 limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents, limn_precision precision, float *pictures)
 {
-    limn_status status = limn_half_plan(a, LIMN_PART_DECODER, n, height, width, precision);
-    return status == LIMN_OK ? run(a->ctx, &a->decoder, a->decoder.ports.latent, latents, pictures) : status;
+    limn_status status = limn_half_begin(a, &a->decoder, n, height, width, precision);
+    return status == LIMN_OK ? run(a->ctx, &a->decoder, a->decoder.job.ports->latent, latents, pictures) : status;
 }

@@ -1,19 +1,17 @@
-/* autoencoder.h: the inside of an autoencoder that was opened: its files, and a plan for each of its two parts. */
+/* autoencoder.h: the inside of an autoencoder that was opened: its files, and a network for each of its two parts. */
 #ifndef LIMN_AUTOENCODER_H
 #define LIMN_AUTOENCODER_H
 
 #include "file/weight_file.h"
-#include "model/model.h"
+#include "net/net.h"
 
-/* The encoder or the decoder, planned for one size of pictures. */
+/* The encoder or the decoder. */
 typedef struct limn_half {
+    limn_model_part part;
     char file[1100];
     limn_weight_file *st;       /* both halves may have the same */
-    limn_graph *g;
-    limn_ports ports;
-    limn_plan *plan;            /* NULL: none yet */
-    int batch, height, width, n_threads;
-    limn_precision precision;
+    limn_net *net;
+    limn_job job;               /* of the last call */
 } limn_half;
 
 struct limn_autoencoder {
@@ -22,10 +20,14 @@ struct limn_autoencoder {
     char text[1024];            /* of the settings */
     int factor;
     limn_half encoder, decoder;
+    bool shares;                /* the files are another's, which outlives this one */
 };
 
-/** Plan a half for pictures of this size, unless that is the plan there is.  @return LIMN_NO_MEMORY before anything large is taken */
-limn_status limn_half_plan(limn_autoencoder *a, limn_model_part part, int batch, int height, int width, limn_precision precision);
+/** The same weights for another thread, which has ctx.  *out is freed before a. */
+limn_status limn_autoencoder_share(limn_ctx *ctx, const limn_autoencoder *a, limn_autoencoder **out);
+
+/** Be ready for pictures of this size.  @return LIMN_NO_MEMORY before anything large is taken */
+limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width, limn_precision precision);
 
 /** latent [n, h, w, c] of pictures [n, H, W, C] in [-1,1]; H and W are multiples of the factor; and back. */
 limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures, limn_precision precision, float *latents);

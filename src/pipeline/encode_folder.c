@@ -175,7 +175,7 @@ static limn_status open_job(folder_job *j)
     limn_autoencoder_info info = limn_autoencoder_describe(j->a);
     limn_data_options data = {.folder = o->folder, .where = o->where, .size = o->size, .channels = info.channels, .resize = o->crop, .memory = DATA_BYTES};
     limn_status status = limn_dataset_open(j->ctx, &data, &j->data);
-    if (status == LIMN_OK) status = limn_half_plan(j->a, LIMN_PART_ENCODER, 1, o->size, o->size, o->precision);
+    if (status == LIMN_OK) status = limn_half_begin(j->a, &j->a->encoder, 1, o->size, o->size, o->precision);
     if (status == LIMN_OK) status = limn_latent_new(j->ctx, o->size / info.factor, o->size / info.factor, info.latent, &j->latent);
     if (status != LIMN_OK) return status;
     j->latent.image_height = j->latent.image_width = o->size;

@@ -8,7 +8,6 @@
 #include "graph/node.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/start.h"
-#include "train/finite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,7 @@ typedef struct job {
     limn_start start;
     int n, first;
     int64_t done, total;   /* calls of the network */
-    float *x, *output;     /* [n, size], [n or 2n, out_size] */
+    float *x, *input, *output; /* [n, size], [n or 2n, size], [n or 2n, out_size] */
 } job;
 
 limn_generate_options limn_generate_defaults(void)
@@ -38,63 +37,70 @@ limn_generate_options limn_generate_defaults(void)
 
 static limn_status set_text(job *j)
 {
-    const limn_ports *ports = &j->p->network.ports;
-    limn_plan *plan = j->p->network.plan;
+    const limn_job *net = &j->p->job;
+    const limn_ports *ports = net->ports;
     if (!ports->ids) return LIMN_OK;
-    int length = (int)limn_node_shape(ports->ids).dim[1], n;
-    int32_t *ids = limn_plan_data(plan, ports->ids), *end = limn_plan_data(plan, ports->text_end);
-    if (!ids) return limn_fail_memory(j->p->ctx, limn_plan_sizes(plan).activation_bytes, "activations");
+    int length = (int)limn_node_shape(ports->ids).dim[1], batch = net->shape.batch, n;
+    int32_t *ids = malloc((size_t)batch * (size_t)(length + 1) * sizeof *ids), *end = ids + (ptrdiff_t)batch * length;
+    if (!ids) return limn_fail_memory(j->p->ctx, (size_t)batch * (size_t)(length + 1) * sizeof *ids, "a prompt");
     limn_status status = LIMN_OK;
-    for (int b = 0; b < j->p->network.batch && status == LIMN_OK; b++) {
+    for (int b = 0; b < batch && status == LIMN_OK; b++) {
         const char *text = b < j->n ? j->o->prompt : j->o->negative, *name = b < j->n ? "prompt" : "negative prompt";
         bool cut = false;
         status = limn_clip_bpe_encode(j->p->ctx, j->p->bpe, text ? text : "", text ? strlen(text) : 0, length, ids + (ptrdiff_t)b * length, &n, &cut);
-        if (end) end[b] = b * length + n - 1; /* only networks that pool the text have it in their plan */
+        end[b] = b * length + n - 1;
         if (cut && j->first == 0 && b % j->n == 0) limn_log(j->p->ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", name, length - 2);
     }
-    limn_plan_touch(plan, ports->ids);
-    limn_plan_touch(plan, ports->text_end);
+    if (status == LIMN_OK) status = limn_run_write(net->run, ports->ids, LIMN_I32, ids);
+    if (status == LIMN_OK && ports->text_end) status = limn_run_write(net->run, ports->text_end, LIMN_I32, end); /* only networks that pool the text read it */
+    free(ids);
     return status;
 }
 
 static limn_status set_labels(job *j)
 {
-    limn_node *label = j->p->network.ports.label;
-    int32_t *to = label ? limn_plan_data(j->p->network.plan, label) : NULL;
-    if (!label) return LIMN_OK;
-    if (!to) return limn_fail_memory(j->p->ctx, limn_plan_sizes(j->p->network.plan).activation_bytes, "activations");
-    for (int b = 0; b < j->p->network.batch; b++) to[b] = b < j->n ? j->o->label : limn_settings_get(&j->p->settings, "classes");
-    limn_plan_touch(j->p->network.plan, label);
-    return LIMN_OK;
+    const limn_job *net = &j->p->job;
+    int batch = net->shape.batch;
+    if (!net->ports->label) return LIMN_OK;
+    int32_t *to = malloc((size_t)batch * sizeof *to);
+    if (!to) return limn_fail_memory(j->p->ctx, (size_t)batch * sizeof *to, "labels");
+    for (int b = 0; b < batch; b++) to[b] = b < j->n ? j->o->label : limn_settings_get(&j->p->settings, "classes");
+    limn_status status = limn_run_write(net->run, net->ports->label, LIMN_I32, to);
+    free(to);
+    return status;
 }
 
 /* The small picture, enlarged, for every row of the batch. */
 static limn_status set_condition(job *j)
 {
-    limn_node *node = j->p->network.ports.condition;
-    if (!node) return LIMN_OK;
+    const limn_job *net = &j->p->job;
+    if (!net->ports->condition) return LIMN_OK;
     limn_pipeline_info info = limn_pipeline_describe(j->p);
     limn_image small = {0};
-    float *to = limn_plan_data(j->p->network.plan, node), *values = malloc(j->size * sizeof *values);
-    limn_status status = to && values ? limn_image_copy(j->p->ctx, j->o->small, j->channels, &small) : limn_fail_memory(j->p->ctx, j->size * sizeof *values, "a small picture");
+    size_t batch = (size_t)net->shape.batch;
+    float *to = malloc(batch * j->size * sizeof *to), *values = malloc(j->size * sizeof *values);
+    limn_status status = to && values ? limn_image_copy(j->p->ctx, j->o->small, j->channels, &small) : limn_fail_memory(j->p->ctx, (batch + 1) * j->size * sizeof *to, "a small picture");
     if (status == LIMN_OK) {
         limn_picture_values(&small, values);
-        for (int b = 0; b < j->p->network.batch; b++) limn_enlarged(values, 1, small.width, j->channels, info.enlarges, to + (size_t)b * j->size);
-        limn_plan_touch(j->p->network.plan, node);
+        for (size_t b = 0; b < batch; b++) limn_enlarged(values, 1, small.width, j->channels, info.enlarges, to + b * j->size);
+        status = limn_run_write(net->run, net->ports->condition, LIMN_F32, to);
     }
     limn_image_free(&small);
     free(values);
+    free(to);
     return status;
 }
 
+/* Rows that the sampler has no use for are those of timestep 0. */
 static limn_status set_timesteps(job *j)
 {
-    limn_node *node = j->p->network.ports.timesteps;
-    float *times = limn_plan_data(j->p->network.plan, node);
-    if (!times) return limn_fail_memory(j->p->ctx, limn_plan_sizes(j->p->network.plan).activation_bytes, "activations");
+    const limn_job *net = &j->p->job;
+    float *times = calloc((size_t)net->n_times, sizeof *times);
+    if (!times) return limn_fail_memory(j->p->ctx, (size_t)net->n_times * sizeof *times, "timesteps");
     for (int k = 0; k < limn_sampler_calls(j->sampler); k++) times[k] = (float)limn_sampler_timestep(j->sampler, k);
-    limn_plan_touch(j->p->network.plan, node);
-    return LIMN_OK;
+    limn_status status = limn_run_write(net->run, net->ports->timesteps, LIMN_F32, times);
+    free(times);
+    return status;
 }
 
 /* ---- sampling ----------------------------------------------------------------------------------------------------------- */
@@ -102,19 +108,17 @@ static limn_status set_timesteps(job *j)
 /* One call of the network, guided; the result lies in the first half of j->output. */
 static limn_status call_network(job *j, int k)
 {
-    const limn_network *net = &j->p->network;
-    float *image = limn_plan_data(net->plan, net->ports.image);
+    const limn_job *net = &j->p->job;
     size_t half = (size_t)j->n * j->size, pixels = j->size / (size_t)j->channels;
     int32_t step = k;
     char where[64];
-    limn_sampler_input(j->sampler, k, j->x, image);
-    if (j->guided) memcpy(image + half, image, half * sizeof *image);
-    limn_plan_touch(net->plan, net->ports.image);
-    limn_status status = limn_plan_set(net->plan, net->ports.step, LIMN_I32, &step);
-    if (status == LIMN_OK) status = limn_plan_run(net->plan);
-    if (status == LIMN_OK) status = limn_plan_get(net->plan, net->ports.output, LIMN_F32, j->output);
+    limn_sampler_input(j->sampler, k, j->x, j->input);
+    if (j->guided) memcpy(j->input + half, j->input, half * sizeof *j->input);
+    limn_status status = limn_run_write(net->run, net->ports->image, LIMN_F32, j->input);
+    if (status == LIMN_OK) status = limn_run_write(net->run, net->ports->step, LIMN_I32, &step);
+    if (status == LIMN_OK) status = limn_run_execute(net->run);
     snprintf(where, sizeof where, "step %d of %d", k + 1, limn_sampler_calls(j->sampler));
-    if (status == LIMN_OK) status = limn_finite_check(j->p->ctx, j->p->file, where, (size_t)net->batch * j->out_size, j->output);
+    if (status == LIMN_OK) status = limn_job_output(j->p->ctx, net, net->ports->output, where, j->output);
     for (int i = 0; i < j->n && j->guided && status == LIMN_OK; i++) {
         float *cond = j->output + (size_t)i * j->out_size, *uncond = cond + (size_t)j->n * j->out_size;
         limn_guidance_combine(cond, uncond, pixels, j->out_channels, j->guided_channels, j->o->guidance, uncond);
@@ -167,17 +171,61 @@ static limn_status sample(job *j)
 
 /* ---- batches ------------------------------------------------------------------------------------------------------------ */
 
+/* What is left for activations beside the caller's own memory. */
+static limn_status memory_left(limn_ctx *ctx, size_t reserve, size_t *limit)
+{
+    size_t have = limn_memory_available();
+    *limit = have > reserve ? have - reserve : 0; /* 0: the plan asks for itself */
+    if (!have || reserve < have) return LIMN_OK;
+    return limn_fail(ctx, LIMN_NO_MEMORY, "the pictures need %.1f MB, the machine has %.1f MB: make fewer at a time", (double)reserve * 1e-6, (double)have * 1e-6);
+}
+
+/* Decoding is planned before the first step, so that it cannot fail for want of memory after the last one. */
+static limn_status measure_decoder(job *j, size_t *need)
+{
+    limn_net_size size;
+    int side = limn_settings_get(&j->p->settings, "size") * (j->p->vae ? j->p->vae->factor : 1);
+    limn_net_shape shape = {.batch = 1, .part = LIMN_PART_DECODER, .height = side, .width = side, .precision = j->o->precision};
+    *need = 0;
+    if (!j->p->vae) return LIMN_OK;
+    limn_status status = limn_net_measure(j->p->ctx, j->p->vae->decoder.net, &shape, &size);
+    *need = size.activations + size.weights + (size_t)side * (size_t)side * 4 * sizeof(float);
+    return status;
+}
+
+static limn_status check_ports(const limn_pipeline *p, const limn_ports *ports)
+{
+    if (ports->latent)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s makes pictures of latents only: limn encode, limn decode, or --vae beside a network that makes latents",
+                         p->file, p->settings.family->name);
+    if (ports->image && !ports->features) return LIMN_OK;
+    return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s of these settings does not make pictures by itself%s", p->file, p->settings.family->name,
+                     ports->features ? ": its text features come from elsewhere (text_encoder=none)" : "");
+}
+
+static limn_status plan_network(job *j, int rows, size_t reserve)
+{
+    limn_net_shape shape = {.batch = rows, .n_times = limn_sampler_calls(j->sampler), .precision = j->o->precision};
+    size_t limit;
+    limn_status status = memory_left(j->p->ctx, reserve, &limit);
+    if (status == LIMN_OK) status = limn_job_begin(j->p->ctx, j->p->net, &shape, limit, &j->p->job);
+    return status == LIMN_OK ? check_ports(j->p, j->p->job.ports) : status;
+}
+
 /* Pictures at a time: as many as fit, TOGETHER at most, in batches of nearly the same size. */
 static limn_status plan_batch(job *j, int n)
 {
-    int rows_each = j->guided ? 2 : 1;
-    for (int most = n < TOGETHER ? n : TOGETHER;; most /= 2) {
+    size_t decoder, rows_each = j->guided ? 2 : 1;
+    limn_status status = measure_decoder(j, &decoder);
+    for (int most = n < TOGETHER ? n : TOGETHER; status == LIMN_OK;) {
         int batches = (n + most - 1) / most;
         j->n = (n + batches - 1) / batches;
-        size_t each = (7 * j->size + (size_t)rows_each * j->out_size) * sizeof(float); /* x, what samplers keep, what it starts from, output */
-        limn_status status = limn_network_plan(j->p, j->n * rows_each, limn_sampler_calls(j->sampler), j->o->precision, (size_t)j->n * each);
-        if (status != LIMN_NO_MEMORY || most == 1) return status;
+        size_t each = ((7 + rows_each) * j->size + rows_each * j->out_size) * sizeof(float); /* x, what samplers keep, what it starts from, input, output */
+        status = plan_network(j, j->n * (int)rows_each, (size_t)j->n * each + decoder);
+        if (status != LIMN_NO_MEMORY || most == 1) break;
+        most /= 2, status = LIMN_OK;
     }
+    return status;
 }
 
 /* The network's numbers as a picture, through the autoencoder where there is one. */
@@ -206,9 +254,9 @@ static limn_status run_all(job *j, limn_image *images)
     if (status != LIMN_OK) return status;
     for (int k = 0; k < calls; k++) j->total += limn_start_repeats(&j->start, j->sampler, k);
     j->total *= (n + j->n - 1) / j->n;
-    size_t floats = (size_t)j->n * j->size, out_floats = (size_t)j->p->network.batch * j->out_size;
-    j->x = malloc(floats * sizeof *j->x), j->output = malloc(out_floats * sizeof *j->output);
-    if (!j->x || !j->output) return limn_fail_memory(ctx, (floats + out_floats) * sizeof *j->x, "pictures");
+    size_t rows = (size_t)j->p->job.shape.batch, floats = (size_t)j->n * j->size, in_floats = rows * j->size, out_floats = rows * j->out_size;
+    j->x = malloc(floats * sizeof *j->x), j->input = malloc(in_floats * sizeof *j->input), j->output = malloc(out_floats * sizeof *j->output);
+    if (!j->x || !j->input || !j->output) return limn_fail_memory(ctx, (floats + in_floats + out_floats) * sizeof *j->x, "pictures");
     for (j->first = 0; j->first < n && status == LIMN_OK; j->first += j->n) {
         status = sample(j);
         for (int i = 0; i < j->n && j->first + i < n && status == LIMN_OK; i++)
@@ -279,6 +327,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     limn_sampler_free(j.sampler);
     limn_start_free(&j.start);
     free(j.x);
+    free(j.input);
     free(j.output);
     return status;
 }

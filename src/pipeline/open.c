@@ -1,5 +1,6 @@
 /* open.c: a model folder, or a weight file alone: weights, their metadata, the tokenizer beside them. */
 #include "model/map/map.h"
+#include "pipeline/autoencoder.h"
 #include "pipeline/generate.h"
 #include "pipeline/pipeline.h"
 #include "train/weights.h"
@@ -94,6 +95,13 @@ static void name_model(limn_pipeline *p, const char *folder)
     snprintf(p->name, sizeof p->name, "%.*s", (int)(n - begin < 100 ? n - begin : 100), folder + begin);
 }
 
+static limn_status open_net(limn_pipeline *p)
+{
+    limn_source *weights;
+    limn_status status = limn_map_source(p->ctx, p->file, p->st, &weights);
+    return status == LIMN_OK ? limn_net_new(p->ctx, &p->settings, weights, p->file, &p->net) : status;
+}
+
 limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out)
 {
     struct stat there;
@@ -116,6 +124,7 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = open_tokenizer(p, source, file);
+    if (status == LIMN_OK) status = open_net(p);
     if (status == LIMN_OK) *out = p;
     else limn_pipeline_free(p);
     return status;
@@ -124,11 +133,24 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
 void limn_pipeline_free(limn_pipeline *p)
 {
     if (!p) return;
-    limn_network_free(&p->network);
+    limn_job_end(&p->job);
+    limn_net_free(p->net);
     limn_autoencoder_free(p->vae);
-    limn_weight_file_close(p->st);
-    limn_clip_bpe_free(p->bpe);
+    if (!p->shares) limn_weight_file_close(p->st), limn_clip_bpe_free(p->bpe);
     free(p);
+}
+
+limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *p, limn_pipeline **out)
+{
+    *out = NULL;
+    limn_pipeline *q = malloc(sizeof *q);
+    if (!q) return limn_fail_memory(ctx, sizeof *q, "a pipeline");
+    *q = *p;
+    q->ctx = ctx, q->shares = true, q->net = limn_net_share(p->net), q->job = (limn_job){0}, q->vae = NULL;
+    limn_status status = p->vae ? limn_autoencoder_share(ctx, p->vae, &q->vae) : LIMN_OK;
+    if (status == LIMN_OK) *out = q;
+    else limn_pipeline_free(q);
+    return status;
 }
 
 limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)

@@ -3,7 +3,7 @@
 
 #include "file/image.h"
 #include "model/map/map.h"
-#include "train/segmenter.h"
+#include "net/segmenter.h"
 #include "train/weights.h"
 
 #include <stdlib.h>
@@ -13,6 +13,7 @@ struct limn_segmentation {
     limn_ctx *ctx;
     char file[1100];
     limn_settings settings;
+    limn_weight_file *st;
     limn_segmenter *segmenter;
     limn_arena *arena;
     const char **class_name;   /* [classes]; NULL: the file names none */
@@ -22,9 +23,9 @@ struct limn_segmentation {
 /* ---- opening ---------------------------------------------------------------------------------------------------------------- */
 
 /* Metadata limn.classes: a name per line. */
-static limn_status read_names(limn_segmentation *s, const limn_weight_file *st)
+static limn_status read_names(limn_segmentation *s)
 {
-    const char *text = limn_weight_file_metadata(st, "limn.classes");
+    const char *text = limn_weight_file_metadata(s->st, "limn.classes");
     int n = limn_segmenter_classes(s->segmenter), found = 0;
     if (!text || !*text) return LIMN_OK;
     s->class_name = limn_arena_alloc(s->arena, (size_t)n * sizeof *s->class_name);
@@ -39,9 +40,9 @@ static limn_status read_names(limn_segmentation *s, const limn_weight_file *st)
 }
 
 /* Metadata limn.range; models of older versions have none. */
-static limn_status read_range(limn_segmentation *s, const limn_weight_file *st)
+static limn_status read_range(limn_segmentation *s)
 {
-    const char *text = limn_weight_file_metadata(st, "limn.range");
+    const char *text = limn_weight_file_metadata(s->st, "limn.range");
     char shown[256];
     if (!text || limn_range_parse(text, &s->range)) return LIMN_OK;
     return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.range is \"%s\", expected auto, minmax or two numbers", s->file, limn_escape(text, strlen(text), shown, sizeof shown));
@@ -55,27 +56,30 @@ static limn_status set_tile(limn_segmentation *s, int tile)
     return limn_settings_apply(s->ctx, &s->settings, size);
 }
 
-static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o, const limn_weight_file *st)
+static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o)
 {
     if (strcmp(s->settings.family->task, "segment") != 0)
         return limn_fail(s->ctx, LIMN_UNSUPPORTED, "%s: holds a %s (%s), expected a network that tells classes of pixels apart (unet)", s->file,
                          s->settings.family->name, s->settings.family->task);
     limn_status status = set_tile(s, o->tile);
-    limn_segmenter_options options = {.settings = s->settings, .overlap = o->overlap, .views = o->views, .own_parameters = true,
-                                      .precision = o->precision, .file = s->file};
-    if (status == LIMN_OK) status = limn_segmenter_new(s->ctx, &options, &s->segmenter);
+    limn_segmenter_options options = {.overlap = o->overlap, .views = o->views, .precision = o->precision};
+    limn_source *weights;
+    limn_net *net = NULL;
+    if (status == LIMN_OK) status = limn_map_source(s->ctx, s->file, s->st, &weights);
+    if (status == LIMN_OK) status = limn_net_new(s->ctx, &s->settings, weights, s->file, &net);
+    if (status == LIMN_OK) status = limn_segmenter_new(s->ctx, net, &options, &s->segmenter);
+    if (!s->segmenter) limn_net_free(net);
     if (status == LIMN_BAD_ARGUMENT && o->tile) status = limn_fail_in(s->ctx, status, "a tile of %d pixels", o->tile);
     if (status == LIMN_OK && limn_segmenter_classes(s->segmenter) > LIMN_MAX_CLASSES)
         status = limn_fail(s->ctx, LIMN_UNSUPPORTED, "%s: tells %d classes apart, at most %d fit a mask", s->file, limn_segmenter_classes(s->segmenter), LIMN_MAX_CLASSES);
-    if (status == LIMN_OK) status = read_names(s, st);
-    if (status == LIMN_OK) status = read_range(s, st);
-    return status == LIMN_OK ? limn_weights_give(s->ctx, limn_segmenter_graph(s->segmenter), limn_segmenter_plan(s->segmenter), s->file, st) : status;
+    if (status == LIMN_OK) status = read_names(s);
+    if (status == LIMN_OK) status = read_range(s);
+    return status == LIMN_OK ? limn_segmenter_begin(s->ctx, s->segmenter) : status;
 }
 
 limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn_segmentation_options *options, limn_segmentation **out)
 {
     static const limn_segmentation_options none;
-    limn_weight_file *st = NULL;
     *out = NULL;
     if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the model is longer than 1000 bytes");
     limn_segmentation *s = calloc(1, sizeof *s);
@@ -85,10 +89,9 @@ limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn
     }
     s->ctx = ctx;
     limn_status status = limn_map_file(ctx, source, s->file);
-    if (status == LIMN_OK) status = limn_weight_file_open(ctx, s->file, &st);
-    if (status == LIMN_OK) status = limn_weights_settings(ctx, s->file, st, &s->settings);
-    if (status == LIMN_OK) status = plan(s, options ? options : &none, st);
-    limn_weight_file_close(st);
+    if (status == LIMN_OK) status = limn_weight_file_open(ctx, s->file, &s->st);
+    if (status == LIMN_OK) status = limn_weights_settings(ctx, s->file, s->st, &s->settings);
+    if (status == LIMN_OK) status = plan(s, options ? options : &none);
     if (status == LIMN_OK) *out = s;
     else limn_segmentation_free(s);
     return status;
@@ -98,6 +101,7 @@ void limn_segmentation_free(limn_segmentation *s)
 {
     if (!s) return;
     limn_segmenter_free(s->segmenter);
+    limn_weight_file_close(s->st);
     limn_arena_free(s->arena);
     free(s);
 }

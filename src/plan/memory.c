@@ -6,25 +6,25 @@
 #include <limits.h>
 #include <stdlib.h>
 
-static void use(limn_plan *plan, int tensor, int step, limn_rate phase)
+/* A value is kept for steps of a later, more frequent phase; and within the phases that are not run as a whole, for steps that also depend on
+ * an input which may change alone. */
+static void use(limn_plan *plan, int tensor, int i, const limn_step *step)
 {
     size_t offset;
     limn_tensor *root = &plan->tensors[limn_plan_root(plan, tensor, &offset)];
-    if (phase > root->phase) root->dies = INT_MAX; /* kept for the later, more frequent phase */
-    else if (root->dies < step) root->dies = step;
+    if (step->phase > root->phase || (step->phase < LIMN_PER_STEP && step->depends != root->depends)) root->dies = INT_MAX;
+    else if (root->dies < i) root->dies = i;
 }
 
 static void lifetimes(limn_plan *plan)
 {
-    for (int i = 0; i < plan->n_steps; i++) {
+    for (int i = plan->n_constant; i < plan->n_steps; i++) {
         limn_step *step = &plan->steps[i];
         limn_tensor *dst = &plan->tensors[step->dst];
         dst->born = i;
         if (dst->dies < i) dst->dies = i;
-        for (int s = 0; s < step->call.n_src; s++) use(plan, step->src[s], i, step->phase);
+        for (int s = 0; s < step->call.n_src; s++) use(plan, step->src[s], i, step);
     }
-    for (int i = 0; i < plan->n_steps; i++) /* made before the run, and kept */
-        if (plan->steps[i].given) plan->tensors[plan->steps[i].dst].born = -1, plan->tensors[plan->steps[i].dst].dies = INT_MAX;
     for (int i = 0; i < plan->graph->n_nodes; i++) {
         limn_tensor *t = &plan->tensors[i];
         if (t->node->op == LIMN_OP_INPUT || t->node->op == LIMN_OP_PARAMETER) t->born = -1, t->dies = INT_MAX;
@@ -62,9 +62,18 @@ static limn_tensor *dying_source(limn_plan *plan, int i, int s)
     return t;
 }
 
+/* What the phases before the last keep lies apart from all that they make: of it only a part may run again, in which the kept is not made anew. */
+static void keep_apart(limn_plan *plan)
+{
+    for (int i = 0; i < plan->n_tensors; i++) {
+        limn_tensor *t = &plan->tensors[i];
+        if (t->phase < LIMN_PER_STEP && t->dies == INT_MAX && t->born != INT_MAX && t->born > plan->n_constant) t->born = plan->n_constant;
+    }
+}
+
 static void share_bytes(limn_plan *plan)
 {
-    for (int i = 0; i < plan->n_steps; i++) {
+    for (int i = plan->n_constant; i < plan->n_steps; i++) {
         limn_step *step = &plan->steps[i];
         limn_tensor *dst = &plan->tensors[step->dst], *from = NULL;
         if (step->is_pack || dst->place != LIMN_PLACE_SLAB) continue;
@@ -113,14 +122,26 @@ static void place_one(limn_plan *plan, limn_tensor **placed, int n, limn_tensor 
     if (padded(at + t->bytes) > plan->slab_bytes) plan->slab_bytes = padded(at + t->bytes);
 }
 
+static void count_weights(limn_plan *plan)
+{
+    plan->packed_bytes = plan->slab_packed_bytes;
+    for (int i = 0; i < plan->n_tensors; i++) {
+        const limn_tensor *t = &plan->tensors[i];
+        bool weight = t->node->op == LIMN_OP_PARAMETER && !t->packed;
+        if (t->place == LIMN_PLACE_STORE && !weight) plan->packed_bytes += padded(t->bytes);
+        if (weight && (t->place == LIMN_PLACE_STORE || t->place == LIMN_PLACE_BOUND)) plan->weight_bytes += t->bytes;
+    }
+}
+
 limn_status limn_plan_memory(limn_plan *plan)
 {
     lifetimes(plan);
     if (plan->options.no_reuse)
         for (int i = 0; i < plan->n_tensors; i++) plan->tensors[i].dies = INT_MAX;
     else share_bytes(plan);
+    keep_apart(plan);
     limn_tensor **order = calloc(2 * (size_t)plan->n_tensors + 1, sizeof(limn_tensor *));
-    if (!order) return limn_fail_memory(plan->ctx, (size_t)plan->n_tensors, "a plan");
+    if (!order) return limn_fail_memory(plan->ctx, (2 * (size_t)plan->n_tensors + 1) * sizeof *order, "a plan");
     limn_tensor **placed = order + plan->n_tensors;
     int n = 0;
     for (int i = 0; i < plan->n_tensors; i++)
@@ -128,9 +149,9 @@ limn_status limn_plan_memory(limn_plan *plan)
     qsort(order, (size_t)n, sizeof *order, by_size);
     for (int i = 0; i < n; i++) {
         place_one(plan, placed, i, order[i]);
-        if (order[i]->packed && order[i]->dies == INT_MAX) plan->packed_bytes += padded(order[i]->bytes);
-        if (order[i]->node->op == LIMN_OP_PARAMETER && !order[i]->packed) plan->own_bytes += padded(order[i]->bytes);
+        if (order[i]->packed && order[i]->dies == INT_MAX) plan->slab_packed_bytes += padded(order[i]->bytes);
     }
     free(order);
+    count_weights(plan);
     return LIMN_OK;
 }

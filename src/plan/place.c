@@ -9,9 +9,30 @@ static limn_dtype dtype_of(const limn_plan *plan, const limn_node *node)
 {
     bool wide = plan->precision == LIMN_PRECISION_F64;
     if (node->kind == LIMN_INDEX) return LIMN_I32;
-    if (node->op == LIMN_OP_PARAMETER) return wide ? LIMN_F64 : plan->options.parameter_dtype;
+    if (node->op == LIMN_OP_PARAMETER && !plan->source) return wide ? LIMN_F64 : plan->options.parameter_dtype;
     if (node->kind == LIMN_WIDE || node->op == LIMN_OP_INPUT) return wide ? LIMN_F64 : LIMN_F32;
     return wide ? LIMN_F64 : plan->precision == LIMN_PRECISION_BF16 ? LIMN_BF16 : LIMN_F32;
+}
+
+/* Parameters lie in the store as the source has them, where kernels load that type. */
+static limn_status find_parameter(limn_plan *plan, limn_tensor *t)
+{
+    limn_found found;
+    limn_wanted w = {.name = t->node->name, .shape = t->node->shape, .init = &t->node->init};
+    limn_status status = plan->source->find(plan->ctx, plan->source, &w, &found);
+    if (status == LIMN_OK) t->view.dtype = plan->precision == LIMN_PRECISION_F64 ? LIMN_F64 : found.dtype == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
+    return status;
+}
+
+/* Inputs in the order they were made; what follows from inputs has their bits. */
+static uint64_t depends_of(const limn_plan *plan, const limn_node *node, int *n_inputs)
+{
+    uint64_t bits = 0;
+    if (node->op == LIMN_OP_PARAMETER) return plan->source ? LIMN_DEPENDS_NONE : LIMN_DEPENDS_BOUND;
+    if (node->op == LIMN_OP_INPUT) return *n_inputs < 61 ? UINT64_C(1) << (*n_inputs)++ : LIMN_DEPENDS_MORE;
+    for (int s = 0; s < node->n_src; s++) bits |= plan->tensors[node->src[s]->id].depends;
+    bits &= ~LIMN_DEPENDS_NONE;
+    return bits ? bits : LIMN_DEPENDS_NONE;
 }
 
 static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
@@ -22,23 +43,25 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
     plan->steps = limn_arena_alloc(plan->arena, 2 * (size_t)g->n_nodes * sizeof *plan->steps);
     if (!plan->tensors || !plan->steps) return limn_fail_memory(plan->ctx, 2 * (size_t)g->n_nodes * sizeof *plan->steps, "a plan");
     limn_graph_rates(g, plan->options.training, rates);
-    for (int i = 0; i < g->n_nodes; i++) {
+    int n_inputs = 0;
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < g->n_nodes && status == LIMN_OK; i++) {
         limn_node *node = g->nodes[i];
         limn_tensor *t = &plan->tensors[i];
-        *t = (limn_tensor){.node = node, .view = {.dtype = dtype_of(plan, node), .shape = node->shape}, .born = INT_MAX, .phase = rates[i]};
+        *t = (limn_tensor){.node = node, .view = {.dtype = dtype_of(plan, node), .shape = node->shape}, .born = INT_MAX, .phase = rates[i],
+                           .depends = depends_of(plan, node, &n_inputs)};
         if (node->op == LIMN_OP_VIEW) {
             t->place = LIMN_PLACE_ALIAS;
             t->of = node->src[0]->id;
             t->view.dtype = plan->tensors[t->of].view.dtype;
             t->offset = (size_t)node->attr.begin * limn_dtype_bytes(t->view.dtype);
         }
-        if (node->op == LIMN_OP_PARAMETER) {
-            t->place = plan->options.own_parameters ? LIMN_PLACE_SLAB : LIMN_PLACE_BOUND;
-            plan->weight_bytes += limn_view_bytes(&t->view);
-        }
+        if (node->op == LIMN_OP_PARAMETER && plan->source) status = find_parameter(plan, t);
+        else if (node->op == LIMN_OP_PARAMETER) t->place = LIMN_PLACE_BOUND;
         t->bytes = limn_view_bytes(&t->view);
     }
     plan->n_tensors = g->n_nodes;
+    if (status != LIMN_OK) return status;
     for (int i = plan->options.first_bound; i && i < plan->n_outputs; i++) {
         size_t offset;
         limn_tensor *root = &plan->tensors[limn_plan_root(plan, plan->outputs[i]->id, &offset)];
@@ -51,10 +74,9 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
 
 static limn_status choose_kernel(limn_plan *plan, limn_step *step)
 {
-    bool ref = plan->options.backend && strcmp(plan->options.backend, "ref") == 0;
     const limn_kernel *kernel;
     step->refusals = "";
-    for (int i = 0; (kernel = ref ? limn_ref_kernel(step->call.op, i) : limn_cpu_kernel(step->call.op, i)); i++) {
+    for (int i = 0; (kernel = plan->backend->kernel(step->call.op, i)); i++) {
         const char *why = kernel->refuse ? kernel->refuse(&step->call) : NULL;
         if (!why) {
             step->kernel = kernel;
@@ -76,9 +98,10 @@ static void add_pack(limn_plan *plan, int user, limn_rate phase)
     if (!bytes) return;
     int t = plan->n_tensors++;
     limn_view view = {.dtype = LIMN_U8, .shape = LIMN_SHAPE((int64_t)bytes)};
-    plan->tensors[t] = (limn_tensor){.node = plan->tensors[use->dst].node, .view = view, .bytes = bytes, .born = INT_MAX, .phase = phase, .packed = true};
+    plan->tensors[t] = (limn_tensor){.node = plan->tensors[use->dst].node, .view = view, .bytes = bytes, .born = INT_MAX, .phase = phase, .depends = plan->tensors[use->src[at]].depends, .packed = true};
     limn_step *pack = &plan->steps[plan->n_steps++];
-    *pack = (limn_step){.kernel = use->kernel, .is_pack = true, .pack_user = user, .dst = t, .phase = phase, .refusals = ""};
+    *pack = (limn_step){.kernel = use->kernel, .is_pack = true, .pack_user = user, .dst = t, .phase = phase,
+                        .depends = plan->tensors[use->src[at]].depends, .refusals = ""};
     pack->call.n_src = 1;
     pack->call.src[0] = use->call.src[at];
     pack->src[0] = use->src[at];
@@ -89,9 +112,9 @@ static limn_status add_step(limn_plan *plan, limn_node *node, const limn_rate *r
 {
     int index = plan->n_steps++;
     limn_step *step = &plan->steps[index];
-    *step = (limn_step){.dst = node->id, .phase = rates[node->id]};
+    *step = (limn_step){.dst = node->id, .phase = rates[node->id], .depends = plan->tensors[node->id].depends};
     step->call = (limn_call){.op = node->op, .attr = &node->attr, .n_src = node->n_src, .dst = plan->tensors[node->id].view,
-                             .n_threads = plan->ctx->n_threads};
+                             .n_threads = plan->n_threads};
     for (int s = 0; s < node->n_src; s++) {
         step->src[s] = node->src[s]->id;
         step->call.src[s] = plan->tensors[node->src[s]->id].view;
@@ -104,58 +127,35 @@ static limn_status add_step(limn_plan *plan, limn_node *node, const limn_rate *r
     return LIMN_OK;
 }
 
-/* Stable sort by phase, a pack just before its first possible moment: in its phase, before its user. */
+/* What follows from weights alone comes first, then phase by phase. */
+static int rank_of(const limn_plan *plan, const limn_step *step)
+{
+    return plan->source && step->depends == LIMN_DEPENDS_NONE ? 0 : 1 + (int)step->phase;
+}
+
+/* Stable sort by rank, a pack just before its first possible moment: in its rank, before its user. */
 static limn_status sort_steps(limn_plan *plan)
 {
     limn_step *sorted = limn_arena_alloc(plan->arena, (size_t)plan->n_steps * sizeof *sorted + 1);
     int *place = limn_arena_alloc(plan->arena, (size_t)plan->n_steps * sizeof *place + 1);
     if (!sorted || !place) return limn_fail_memory(plan->ctx, (size_t)plan->n_steps * sizeof *sorted, "a plan");
     int n = 0;
-    for (limn_rate phase = LIMN_CONSTANT; phase <= LIMN_PER_STEP; phase++)
+    for (int rank = 0; rank <= 1 + LIMN_PER_STEP; rank++)
         for (int i = 0; i < plan->n_steps; i++) {
             limn_step *step = &plan->steps[i];
             bool pack_follows = i + 1 < plan->n_steps && plan->steps[i + 1].is_pack;
             if (step->is_pack) {
-                if (step->phase == phase && plan->steps[i - 1].phase != phase) place[i] = n, sorted[n++] = *step;
-            } else if (step->phase == phase) {
-                if (pack_follows && plan->steps[i + 1].phase == phase) place[i + 1] = n, sorted[n++] = plan->steps[i + 1];
+                if (rank_of(plan, step) == rank && rank_of(plan, step - 1) != rank) place[i] = n, sorted[n++] = *step;
+            } else if (rank_of(plan, step) == rank) {
+                if (pack_follows && rank_of(plan, step + 1) == rank) place[i + 1] = n, sorted[n++] = plan->steps[i + 1];
                 place[i] = n, sorted[n++] = *step;
             }
         }
+    while (plan->source && plan->n_constant < n && rank_of(plan, &sorted[plan->n_constant]) == 0) plan->n_constant++;
     for (int i = 0; i < n; i++)
         if (sorted[i].is_pack) sorted[i].pack_user = place[sorted[i].pack_user];
     plan->steps = sorted;
     return LIMN_OK;
-}
-
-int limn_plan_root(const limn_plan *plan, int tensor, size_t *offset)
-{
-    for (*offset = 0; plan->tensors[tensor].place == LIMN_PLACE_ALIAS; tensor = plan->tensors[tensor].of)
-        *offset += plan->tensors[tensor].offset;
-    return tensor;
-}
-
-/* own_parameters: those that only packs read need no other memory. */
-static void find_given(limn_plan *plan)
-{
-    size_t offset;
-    for (int i = 0; i < plan->graph->n_nodes; i++)
-        if (plan->graph->nodes[i]->op == LIMN_OP_PARAMETER) plan->tensors[i].place = LIMN_PLACE_GIVEN;
-    for (int i = 0; i < plan->n_steps; i++)
-        for (int s = 0; s < plan->steps[i].call.n_src && !plan->steps[i].is_pack; s++) {
-            limn_tensor *t = &plan->tensors[limn_plan_root(plan, plan->steps[i].src[s], &offset)];
-            if (t->place == LIMN_PLACE_GIVEN) t->place = LIMN_PLACE_SLAB;
-        }
-    for (int i = 0; i < plan->n_outputs; i++) {
-        limn_tensor *t = &plan->tensors[limn_plan_root(plan, plan->outputs[i]->id, &offset)];
-        if (t->place == LIMN_PLACE_GIVEN) t->place = LIMN_PLACE_SLAB;
-    }
-    for (int i = 0; i < plan->graph->n_nodes; i++)
-        if (plan->tensors[i].place == LIMN_PLACE_GIVEN) plan->weight_bytes -= plan->tensors[i].bytes;
-    for (int i = 0; i < plan->n_steps; i++) {
-        limn_step *step = &plan->steps[i];
-        step->given = step->is_pack && plan->tensors[limn_plan_root(plan, step->src[0], &offset)].place == LIMN_PLACE_GIVEN;
-    }
 }
 
 limn_status limn_plan_place(limn_plan *plan)
@@ -166,7 +166,5 @@ limn_status limn_plan_place(limn_plan *plan)
     limn_status status = make_tensors(plan, rates);
     for (int i = 0; i < g->n_nodes && status == LIMN_OK; i++)
         if (g->nodes[i]->op > LIMN_OP_PARAMETER && g->nodes[i]->op != LIMN_OP_VIEW) status = add_step(plan, g->nodes[i], rates);
-    if (status == LIMN_OK) status = sort_steps(plan);
-    if (status == LIMN_OK && plan->options.own_parameters) find_given(plan);
-    return status;
+    return status == LIMN_OK ? sort_steps(plan) : status;
 }

@@ -96,7 +96,7 @@ static limn_status no_scope(limn_plan *plan)
 {
     char names[256] = "";
     size_t n = 0;
-    for (const limn_scope *s = plan->source->root->first_child; s && n + 64 < sizeof names; s = s->next)
+    for (const limn_scope *s = plan->drawn->root->first_child; s && n + 64 < sizeof names; s = s->next)
         n += (size_t)snprintf(names + n, sizeof names - n, "%s%.48s", n ? ", " : "", s->name);
     return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "no scope to recompute begins with \"%.100s\"; the network has %s", plan->options.recompute, names);
 }

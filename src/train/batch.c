@@ -24,7 +24,7 @@ static void describe_rows(limn_trainer *t, int part)
 
 static void fill_labels(limn_trainer *t)
 {
-    int32_t *label = t->net.ports.label ? limn_plan_data(t->plan, t->net.ports.label) : NULL;
+    int32_t *label = limn_stage(t, t->net.ports.label);
     for (int b = 0; label && b < t->o->batch; b++) label[b] = t->rows[b].label;
 }
 
@@ -32,7 +32,7 @@ static limn_status fill_text(limn_trainer *t)
 {
     if (!t->net.ports.ids) return LIMN_OK;
     int length = (int)limn_node_shape(t->net.ports.ids).dim[1], used;
-    int32_t *ids = limn_plan_data(t->plan, t->net.ports.ids), *end = limn_plan_data(t->plan, t->net.ports.text_end);
+    int32_t *ids = limn_stage(t, t->net.ports.ids), *end = limn_stage(t, t->net.ports.text_end);
     limn_status status = LIMN_OK;
     for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) {
         const char *caption = t->rows[b].caption;
@@ -48,8 +48,8 @@ static void fill_contrastive(limn_trainer *t)
 {
     if (t->o->contrastive == 0) return;
     int n = t->o->batch, kept = 0;
-    float *mask = limn_plan_data(t->plan, t->net.contrastive.mask), *weight = limn_plan_data(t->plan, t->net.contrastive.weight);
-    int32_t *target = limn_plan_data(t->plan, t->net.contrastive.target);
+    float *mask = limn_stage(t, t->net.contrastive.mask), *weight = limn_stage(t, t->net.contrastive.weight);
+    int32_t *target = limn_stage(t, t->net.contrastive.target);
     for (int i = 0; i < n; i++) {
         weight[i] = t->rows[i].caption[0] != '\0';
         kept += weight[i] > 0;
@@ -67,7 +67,7 @@ static void fill_contrastive(limn_trainer *t)
 static void fill_edges(limn_trainer *t, size_t n, const float *x)
 {
     if (!t->net.bound.above) return;
-    float *above = limn_plan_data(t->plan, t->net.bound.above), *below = limn_plan_data(t->plan, t->net.bound.below);
+    float *above = limn_stage(t, t->net.bound.above), *below = limn_stage(t, t->net.bound.below);
     for (size_t i = 0; i < (size_t)t->o->batch * n; i++) above[i] = x[i] > 0.999f, below[i] = x[i] < -0.999f;
 }
 
@@ -75,8 +75,8 @@ static void fill_bound(limn_trainer *t, const float *times)
 {
     const limn_bound_inputs *in = &t->net.bound;
     if (!in->first) return;
-    float *scale = limn_plan_data(t->plan, in->mean_scale), *small = limn_plan_data(t->plan, in->log_small);
-    float *range = limn_plan_data(t->plan, in->log_range), *first = limn_plan_data(t->plan, in->first);
+    float *scale = limn_stage(t, in->mean_scale), *small = limn_stage(t, in->log_small);
+    float *range = limn_stage(t, in->log_range), *first = limn_stage(t, in->first);
     for (int b = 0; b < t->o->batch; b++) {
         limn_bound_terms terms = limn_objective_bound(t->schedule, (int)times[b]);
         scale[b] = (float)terms.mean_scale, small[b] = (float)terms.log_small, range[b] = (float)terms.log_range, first[b] = (float)terms.first;
@@ -87,7 +87,7 @@ static void fill_bound(limn_trainer *t, const float *times)
 static void fill_condition(limn_trainer *t, size_t n, const float *x)
 {
     if (!t->net.ports.condition) return;
-    float *out = limn_plan_data(t->plan, t->net.ports.condition);
+    float *out = limn_stage(t, t->net.ports.condition);
     int size = limn_settings_get(&t->o->settings, "size"), channels = limn_settings_get(&t->o->settings, "channels");
     int factor = limn_settings_get(&t->o->settings, "enlarge");
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
@@ -97,8 +97,8 @@ static void fill_condition(limn_trainer *t, size_t n, const float *x)
 /* x: clean in, noisy out */
 static void fill_noise(limn_trainer *t, size_t n, float *x)
 {
-    float *target = limn_plan_data(t->plan, t->net.target), *times = limn_plan_data(t->plan, t->net.ports.timesteps);
-    float *weight = limn_plan_data(t->plan, t->net.weight);
+    float *target = limn_stage(t, t->net.target), *times = limn_stage(t, t->net.ports.timesteps);
+    float *weight = limn_stage(t, t->net.weight);
     fill_edges(t, n, x);
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
     for (int b = 0; b < t->o->batch; b++)
@@ -106,18 +106,9 @@ static void fill_noise(limn_trainer *t, size_t n, float *x)
     fill_bound(t, times);
 }
 
-/* Parameters are planned as changing with every step, as the image is: touching it runs all that depends on them. */
-static void touch_all(limn_trainer *t)
-{
-    limn_node *const inputs[] = {t->net.ports.image, t->net.ports.ids, t->net.ports.text_end, t->net.ports.label, t->net.ports.condition};
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        if (inputs[i]) limn_plan_touch(t->plan, inputs[i]);
-}
-
 limn_status limn_batch_fill(limn_trainer *t, int part)
 {
-    float *x = limn_plan_data(t->plan, t->net.ports.image);
-    if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
+    float *x = limn_stage(t, t->net.ports.image);
     size_t n = (size_t)limn_node_count(t->net.ports.image) / (size_t)t->o->batch;
     limn_status status = limn_loader_next(t->loader, x, t->shown);
     if (status != LIMN_OK) return status;
@@ -127,6 +118,5 @@ limn_status limn_batch_fill(limn_trainer *t, int part)
     fill_contrastive(t);
     fill_condition(t, n, x);
     fill_noise(t, n, x);
-    touch_all(t);
     return status;
 }

@@ -27,18 +27,20 @@ limn_status limn_cost_inference(limn_ctx *ctx, const limn_cost_options *o, limn_
     limn_ports ports;
     limn_plan *plan = NULL;
     limn_plan_options options = options_of(o);
-    options.own_parameters = true;
+    limn_source *weights;
     *out = (limn_cost){0};
     limn_graph *g = limn_graph_new(ctx);
-    if (!g) return LIMN_NO_MEMORY;
-    limn_status status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch, .n_steps = o->n_steps}, &ports);
-    if (status == LIMN_OK) status = limn_plan_new(g, 1, &ports.output, &options, &plan);
+    if (!g) return limn_fail_memory(ctx, sizeof *g, "a graph");
+    limn_status status = limn_source_started(ctx, LIMN_F32, 0, &weights);
+    if (status == LIMN_OK) status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch, .n_steps = o->n_steps}, &ports);
+    if (status == LIMN_OK) status = limn_plan_new_from(ctx, g, 1, &ports.output, &options, weights, &plan);
     if (status == LIMN_OK) {
         *out = measure(plan);
         if (text) *text = limn_plan_text(plan);
     }
     limn_plan_free(plan);
     limn_graph_free(g);
+    limn_source_free(weights);
     return status;
 }
 

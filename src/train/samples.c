@@ -1,4 +1,4 @@
-/* samples.c: a grid of pictures drawn with the EMA weights while training goes on: a second plan of the same network. */
+/* samples.c: a grid of pictures drawn with the EMA weights while training goes on: a second network of the same settings. */
 #include "train/trainer_parts.h"
 
 #include "denoise/guidance.h"
@@ -17,17 +17,17 @@ enum { STEPS = 20, DEFAULT_COUNT = 8, MAX_COUNT = 64 };
 static const double guidance_scale = 3;
 
 struct limn_samples {
-    limn_graph *g;
-    limn_ports ports;
-    limn_plan *plan;
+    limn_net *net;             /* with the EMA weights */
+    limn_net_shape shape;
+    limn_job job;
+    size_t plan_bytes;
     limn_sampler *sampler;
     int n, batch;              /* pictures; rows of the plan: twice as many with guidance, the second half without condition */
     int size, channels, out_channels;
     char *prompts;             /* "a|b|c" cut at the bars, or NULL */
     const char *prompt[MAX_COUNT];
     int32_t label[MAX_COUNT];
-    float *x, *output;         /* [n, size, size, channels], [batch, size, size, out_channels] */
-    bool bound;
+    float *x, *input, *output; /* [n, size, size, channels], [batch, size, size, channels], [batch, size, size, out_channels] */
 };
 
 /* ---- planning ---------------------------------------------------------------------------------------------------------- */
@@ -86,20 +86,23 @@ static limn_status make_sampler(limn_trainer *t, limn_samples *s)
 
 static limn_status make_plan(limn_trainer *t, limn_samples *s)
 {
-    s->g = limn_graph_new(t->ctx);
-    if (!s->g) return LIMN_NO_MEMORY;
-    limn_build build = {.batch = s->batch, .n_steps = limn_sampler_calls(s->sampler)};
-    limn_status status = limn_model_build(s->g, &t->o->settings, build, &s->ports);
-    limn_plan_options options = {.precision = t->o->precision};
-    return status == LIMN_OK ? limn_plan_new(s->g, 1, &s->ports.output, &options, &s->plan) : status;
+    limn_source *ema;
+    limn_net_size size;
+    s->shape = (limn_net_shape){.batch = s->batch, .n_times = limn_sampler_calls(s->sampler), .precision = t->o->precision};
+    limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
+    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->o->settings, ema, NULL, &s->net);
+    if (status == LIMN_OK) status = limn_net_measure(t->ctx, s->net, &s->shape, &size);
+    if (status == LIMN_OK) s->plan_bytes = size.activations + size.weights;
+    return status;
 }
 
 static limn_status make_buffers(limn_trainer *t, limn_samples *s)
 {
-    size_t pixels = (size_t)s->size * (size_t)s->size;
+    size_t pixels = (size_t)s->size * (size_t)s->size, rows = (size_t)s->batch;
     s->x = malloc((size_t)s->n * pixels * (size_t)s->channels * sizeof *s->x);
-    s->output = malloc((size_t)s->batch * pixels * (size_t)s->out_channels * sizeof *s->output);
-    return s->x && s->output ? LIMN_OK : limn_fail_memory(t->ctx, (size_t)s->batch * pixels * 4, "samples");
+    s->input = malloc(rows * pixels * (size_t)s->channels * sizeof *s->input);
+    s->output = malloc(rows * pixels * (size_t)s->out_channels * sizeof *s->output);
+    return s->x && s->input && s->output ? LIMN_OK : limn_fail_memory(t->ctx, rows * pixels * (size_t)(2 * s->channels + s->out_channels) * sizeof *s->x, "samples");
 }
 
 limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
@@ -128,53 +131,67 @@ limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
 void limn_samples_free(limn_samples *s)
 {
     if (!s) return;
-    limn_plan_free(s->plan);
-    limn_graph_free(s->g);
+    limn_job_end(&s->job);
+    limn_net_free(s->net);
     limn_sampler_free(s->sampler);
     free(s->prompts);
     free(s->x);
+    free(s->input);
     free(s->output);
     free(s);
 }
 
 size_t limn_samples_bytes(const limn_samples *s)
 {
-    limn_plan_size size = limn_plan_sizes(s->plan);
     size_t pixels = (size_t)s->size * (size_t)s->size;
-    return size.activation_bytes + size.scratch_bytes + size.packed_bytes +
-           pixels * 4 * ((size_t)s->n * (size_t)s->channels + (size_t)s->batch * (size_t)s->out_channels);
+    return s->plan_bytes + pixels * sizeof(float) * ((size_t)(s->n + s->batch) * (size_t)s->channels + (size_t)s->batch * (size_t)s->out_channels);
 }
 
 /* ---- what does not change from one grid to the next -------------------------------------------------------------------- */
 
-static limn_status set_conditions(limn_trainer *t, limn_samples *s)
+static limn_status set_text(limn_trainer *t, limn_samples *s)
 {
-    int32_t *ids = s->ports.ids ? limn_plan_data(s->plan, s->ports.ids) : NULL, *end = ids ? limn_plan_data(s->plan, s->ports.text_end) : NULL;
-    int32_t *label = s->ports.label ? limn_plan_data(s->plan, s->ports.label) : NULL;
-    int length = ids ? (int)limn_node_shape(s->ports.ids).dim[1] : 0, classes = limn_settings_get(&t->o->settings, "classes"), used;
-    limn_status status = LIMN_OK;
+    const limn_ports *ports = s->job.ports;
+    int length = (int)limn_node_shape(ports->ids).dim[1], used;
+    int32_t *ids = malloc((size_t)s->batch * (size_t)(length + 1) * sizeof *ids), *end = ids + (ptrdiff_t)s->batch * length;
+    limn_status status = ids ? LIMN_OK : limn_fail_memory(t->ctx, (size_t)s->batch * (size_t)(length + 1) * sizeof *ids, "prompts");
     for (int b = 0; b < s->batch && status == LIMN_OK; b++) {
         const char *prompt = b < s->n ? s->prompt[b] : "";
-        if (label) label[b] = b < s->n ? s->label[b] : classes;
-        if (!ids) continue;
         status = limn_clip_bpe_encode(t->ctx, t->bpe, prompt, strlen(prompt), length, ids + (ptrdiff_t)b * length, &used, NULL);
-        if (end) end[b] = b * length + used - 1;
+        end[b] = b * length + used - 1;
     }
+    if (status == LIMN_OK) status = limn_run_write(s->job.run, ports->ids, LIMN_I32, ids);
+    if (status == LIMN_OK && ports->text_end) status = limn_run_write(s->job.run, ports->text_end, LIMN_I32, end);
+    free(ids);
     return status;
 }
 
-static limn_status bind(limn_trainer *t, limn_samples *s)
+static limn_status set_labels(limn_trainer *t, limn_samples *s)
 {
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < s->g->n_parameters && status == LIMN_OK; i++)
-        for (int p = 0; p < t->weights.n; p++)
-            if (!strcmp(s->g->parameters[i]->name, t->weights.node[p]->name))
-                status = limn_plan_bind(s->plan, s->g->parameters[i], LIMN_F32, t->ema + t->weights.begin[p]);
-    float *times = limn_plan_data(s->plan, s->ports.timesteps);
-    if (!times) return limn_fail_memory(t->ctx, limn_samples_bytes(s), "samples");
+    int32_t label[2 * MAX_COUNT];
+    for (int b = 0; b < s->batch; b++) label[b] = b < s->n ? s->label[b] : limn_settings_get(&t->o->settings, "classes");
+    return limn_run_write(s->job.run, s->job.ports->label, LIMN_I32, label);
+}
+
+static limn_status set_timesteps(limn_trainer *t, limn_samples *s)
+{
+    float *times = calloc((size_t)s->job.n_times, sizeof *times);
+    if (!times) return limn_fail_memory(t->ctx, (size_t)s->job.n_times * sizeof *times, "timesteps");
     for (int k = 0; k < limn_sampler_calls(s->sampler); k++) times[k] = (float)limn_sampler_timestep(s->sampler, k);
-    if (status == LIMN_OK) status = set_conditions(t, s);
-    s->bound = status == LIMN_OK;
+    limn_status status = limn_run_write(s->job.run, s->job.ports->timesteps, LIMN_F32, times);
+    free(times);
+    return status;
+}
+
+/* The first time all of it; later the EMA has moved on, and no more. */
+static limn_status begin(limn_trainer *t, limn_samples *s)
+{
+    if (s->job.run) return limn_net_refresh(t->ctx, &s->job);
+    limn_status status = limn_job_begin(t->ctx, s->net, &s->shape, 0, &s->job);
+    if (status == LIMN_OK) status = set_timesteps(t, s);
+    if (status == LIMN_OK && s->job.ports->ids) status = set_text(t, s);
+    if (status == LIMN_OK && s->job.ports->label) status = set_labels(t, s);
+    if (status != LIMN_OK) limn_job_end(&s->job);
     return status;
 }
 
@@ -182,15 +199,15 @@ static limn_status bind(limn_trainer *t, limn_samples *s)
 
 static limn_status call(limn_samples *s, int k)
 {
+    const limn_job *job = &s->job;
     size_t pixels = (size_t)s->size * (size_t)s->size, size = pixels * (size_t)s->channels, out_size = pixels * (size_t)s->out_channels;
-    float *image = limn_plan_data(s->plan, s->ports.image);
     int32_t step = k;
-    limn_sampler_input(s->sampler, k, s->x, image);
-    if (s->batch > s->n) memcpy(image + (size_t)s->n * size, image, (size_t)s->n * size * sizeof *image);
-    limn_plan_touch(s->plan, s->ports.image);
-    limn_status status = limn_plan_set(s->plan, s->ports.step, LIMN_I32, &step);
-    if (status == LIMN_OK) status = limn_plan_run(s->plan);
-    if (status == LIMN_OK) status = limn_plan_get(s->plan, s->ports.output, LIMN_F32, s->output);
+    limn_sampler_input(s->sampler, k, s->x, s->input);
+    if (s->batch > s->n) memcpy(s->input + (size_t)s->n * size, s->input, (size_t)s->n * size * sizeof *s->input);
+    limn_status status = limn_run_write(job->run, job->ports->image, LIMN_F32, s->input);
+    if (status == LIMN_OK) status = limn_run_write(job->run, job->ports->step, LIMN_I32, &step);
+    if (status == LIMN_OK) status = limn_run_execute(job->run);
+    if (status == LIMN_OK) status = limn_run_read(job->run, job->ports->output, LIMN_F32, s->output);
     if (status != LIMN_OK) return status;
     if (s->batch > s->n)
         limn_guidance_combine(s->output, s->output + (size_t)s->n * out_size, (size_t)s->n * pixels, s->out_channels, s->channels, guidance_scale, s->output);
@@ -205,7 +222,6 @@ static limn_status sample(limn_trainer *t, limn_samples *s)
     limn_status status = limn_sampler_begin(t->ctx, s->sampler, s->n, (size_t)s->size * (size_t)s->size * (size_t)s->channels, seeds);
     if (status != LIMN_OK) return status;
     limn_sampler_start(s->sampler, NULL, s->x);
-    for (int p = 0; p < s->g->n_parameters; p++) limn_plan_touch(s->plan, s->g->parameters[p]); /* the EMA moved on */
     for (int k = 0; k < limn_sampler_calls(s->sampler) && status == LIMN_OK; k++) status = call(s, k);
     return status;
 }
@@ -261,7 +277,7 @@ static limn_status save_grid(limn_trainer *t, const limn_samples *s)
 
 limn_status limn_samples_draw(limn_trainer *t, limn_samples *s)
 {
-    limn_status status = s->bound ? LIMN_OK : bind(t, s);
+    limn_status status = begin(t, s);
     if (status == LIMN_OK) status = sample(t, s);
     return status == LIMN_OK ? save_grid(t, s) : status;
 }

@@ -123,13 +123,13 @@ limn_node *limn_loss_segment(limn_graph *g, const limn_segment_loss *loss, limn_
 
 /* ---- values of the inputs ---------------------------------------------------------------------------------------------- */
 
-limn_status limn_segment_constants(limn_plan *plan, const limn_segment_loss *loss, const limn_segment_inputs *in)
+limn_status limn_segment_constants(limn_run *run, const limn_segment_loss *loss, const limn_segment_inputs *in)
 {
     int k = row_classes(loss);
     float weight[LIMN_MAX_CLASSES + 1] = {0}, onehot[(LIMN_MAX_CLASSES + 1) * LIMN_MAX_CLASSES] = {0};
     for (int i = 0; i < k; i++) weight[i] = loss->weight ? (float)loss->weight[i] : 1, onehot[i * k + i] = 1;
-    limn_status status = in->weight ? limn_plan_set(plan, in->weight, LIMN_F32, weight) : LIMN_OK;
-    return status == LIMN_OK && in->onehot ? limn_plan_set(plan, in->onehot, LIMN_F32, onehot) : status;
+    limn_status status = in->weight ? limn_run_write(run, in->weight, LIMN_F32, weight) : LIMN_OK;
+    return status == LIMN_OK && in->onehot ? limn_run_write(run, in->onehot, LIMN_F32, onehot) : status;
 }
 
 void limn_segment_targets(const limn_segment_loss *loss, size_t n, const uint8_t *labels, int32_t *out)

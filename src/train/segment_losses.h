@@ -51,7 +51,7 @@ typedef struct limn_segment_inputs {
  */
 limn_node *limn_loss_segment(limn_graph *g, const limn_segment_loss *loss, limn_node *logits, limn_segment_inputs *in);
 /** Give the constant inputs (weight, onehot) their values; once per plan. */
-limn_status limn_segment_constants(limn_plan *plan, const limn_segment_loss *loss, const limn_segment_inputs *in);
+limn_status limn_segment_constants(limn_run *run, const limn_segment_loss *loss, const limn_segment_inputs *in);
 /** Classes of n pixels (0 .. K-1, LIMN_IGNORED) as the loss takes them.  @param out  [n], or [n K] for BINARY with K > 1 */
 void limn_segment_targets(const limn_segment_loss *loss, size_t n, const uint8_t *labels, int32_t *out);
 

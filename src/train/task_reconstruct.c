@@ -11,14 +11,14 @@
 
 enum { SHOWN = 8 };
 
-/* A second plan of the network, with the EMA weights: pictures of the data above, what comes back below. */
+/* A second network, with the EMA weights: pictures of the data above, what comes back below. */
 struct limn_reconstructing {
-    limn_graph *g;
-    limn_ports ports;
-    limn_plan *plan;
+    limn_net *net;
+    limn_net_shape shape;
+    limn_job job;
+    size_t plan_bytes;
     int n, size, channels;
     float *pictures, *back;    /* [SHOWN, size, size, channels], n of them used */
-    bool bound;
 };
 
 static limn_status check(limn_ctx *ctx, const limn_train_options *o)
@@ -42,14 +42,19 @@ static limn_status choose_shown(limn_trainer *t, limn_reconstructing *r, size_t 
 
 static limn_status plan_shown(limn_trainer *t, limn_reconstructing *r)
 {
-    limn_plan_options options = {.precision = t->o->precision};
     size_t floats = limn_dataset_floats(t->data), bytes = SHOWN * floats * sizeof(float);
+    limn_net_size size;
+    limn_source *ema;
     r->size = limn_settings_get(&t->o->settings, "size"), r->channels = limn_settings_get(&t->o->settings, "channels");
-    r->g = limn_graph_new(t->ctx), r->pictures = malloc(bytes), r->back = malloc(bytes);
-    if (!r->g || !r->pictures || !r->back) return limn_fail_memory(t->ctx, 2 * bytes, "samples");
+    r->pictures = malloc(bytes), r->back = malloc(bytes);
+    if (!r->pictures || !r->back) return limn_fail_memory(t->ctx, 2 * bytes, "samples");
     limn_status status = choose_shown(t, r, floats);
-    if (status == LIMN_OK) status = limn_model_build(r->g, &t->o->settings, (limn_build){.batch = r->n}, &r->ports);
-    return status == LIMN_OK ? limn_plan_new(r->g, 1, &r->ports.output, &options, &r->plan) : status;
+    r->shape = (limn_net_shape){.batch = r->n, .precision = t->o->precision};
+    if (status == LIMN_OK) status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
+    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->o->settings, ema, NULL, &r->net);
+    if (status == LIMN_OK) status = limn_net_measure(t->ctx, r->net, &r->shape, &size);
+    if (status == LIMN_OK) r->plan_bytes = size.activations + size.weights;
+    return status;
 }
 
 static limn_status open(limn_trainer *t)
@@ -76,20 +81,18 @@ static limn_status fill(limn_trainer *t, int part)
 {
     const limn_ports *ports = &t->net.ports;
     int batch = t->o->batch;
-    float *x = limn_plan_data(t->plan, ports->image);
-    if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
+    float *x = limn_stage(t, ports->image), *weight = limn_stage(t, t->net.weight), *noise = limn_stage(t, ports->noise);
+    float *gate = limn_stage(t, t->net.adversary.gate);
     limn_status status = limn_loader_next(t->loader, x, t->shown);
     if (status != LIMN_OK) return status;
-    float *weight = limn_plan_data(t->plan, t->net.weight), *noise = ports->noise ? limn_plan_data(t->plan, ports->noise) : NULL;
     size_t n_noise = noise ? (size_t)limn_node_count(ports->noise) / (size_t)batch : 0;
     uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)batch;
-    memcpy(limn_plan_data(t->plan, t->net.target), x, (size_t)limn_node_count(ports->image) * sizeof *x);
+    memcpy(limn_stage(t, t->net.target), x, (size_t)limn_node_count(ports->image) * sizeof *x);
     for (int b = 0; b < batch; b++) {
         weight[b] = 1;
         if (noise) limn_training_noise(t->o->seed, first + (uint64_t)b, n_noise, noise + (size_t)b * n_noise);
     }
-    if (t->net.adversary.gate) *(float *)limn_plan_data(t->plan, t->net.adversary.gate) = t->step >= t->o->adversary_start ? 1 : 0;
-    limn_plan_touch(t->plan, ports->image); /* parameters are planned as changing with every step: all that depends on them runs */
+    if (gate) *gate = t->step >= t->o->adversary_start ? 1 : 0;
     return LIMN_OK;
 }
 
@@ -107,18 +110,19 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
 
 /* ---- how far it is ------------------------------------------------------------------------------------------------------ */
 
-/* Its weights are the EMA's; the latent is the mean: noise stays 0. */
-static limn_status bind(limn_trainer *t, limn_reconstructing *r)
+/* The first time all of it; later the EMA has moved on, and no more. */
+static limn_status begin(limn_trainer *t, limn_reconstructing *r)
 {
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < r->g->n_parameters && status == LIMN_OK; i++)
-        for (int p = 0; p < t->weights.n; p++)
-            if (!strcmp(r->g->parameters[i]->name, t->weights.node[p]->name))
-                status = limn_plan_bind(r->plan, r->g->parameters[i], LIMN_F32, t->ema + t->weights.begin[p]);
-    float *noise = r->ports.noise && status == LIMN_OK ? limn_plan_data(r->plan, r->ports.noise) : NULL;
-    if (noise) memset(noise, 0, (size_t)limn_node_count(r->ports.noise) * sizeof *noise);
-    if (status == LIMN_OK) status = limn_plan_set(r->plan, r->ports.image, LIMN_F32, r->pictures);
-    r->bound = status == LIMN_OK;
+    if (r->job.run) return limn_net_refresh(t->ctx, &r->job);
+    limn_status status = limn_job_begin(t->ctx, r->net, &r->shape, 0, &r->job);
+    if (status == LIMN_OK) status = limn_run_write(r->job.run, r->job.ports->image, LIMN_F32, r->pictures);
+    if (status == LIMN_OK && r->job.ports->noise) {
+        size_t n = (size_t)limn_node_count(r->job.ports->noise);
+        float *zeros = calloc(n, sizeof *zeros); /* the latent is the mean */
+        status = zeros ? limn_run_write(r->job.run, r->job.ports->noise, LIMN_F32, zeros) : limn_fail_memory(t->ctx, n * sizeof *zeros, "samples");
+        free(zeros);
+    }
+    if (status != LIMN_OK) limn_job_end(&r->job);
     return status;
 }
 
@@ -137,10 +141,9 @@ static limn_status show(limn_trainer *t)
 {
     limn_reconstructing *r = t->reconstructing;
     limn_image grid = {0};
-    limn_status status = r->bound ? LIMN_OK : bind(t, r);
-    for (int p = 0; p < r->g->n_parameters; p++) limn_plan_touch(r->plan, r->g->parameters[p]); /* the EMA moved on */
-    if (status == LIMN_OK) status = limn_plan_run(r->plan);
-    if (status == LIMN_OK) status = limn_plan_get(r->plan, r->ports.output, LIMN_F32, r->back);
+    limn_status status = begin(t, r);
+    if (status == LIMN_OK) status = limn_run_execute(r->job.run);
+    if (status == LIMN_OK) status = limn_run_read(r->job.run, r->job.ports->output, LIMN_F32, r->back);
     if (status == LIMN_OK) status = limn_image_new(t->ctx, "samples", (uint32_t)(r->n * r->size), (uint32_t)(2 * r->size), r->channels, &grid);
     for (int i = 0; i < 2 * r->n && status == LIMN_OK; i++) status = place(t, r, i < r->n ? r->pictures : r->back, i % r->n, i / r->n, &grid);
     if (status == LIMN_OK) status = limn_samples_save(t, &grid);
@@ -157,17 +160,16 @@ static void tell(const limn_trainer *t, char text[256])
 static size_t bytes(const limn_trainer *t)
 {
     const limn_reconstructing *r = t->reconstructing;
-    if (!r || !r->plan) return 0;
-    limn_plan_size size = limn_plan_sizes(r->plan);
-    return size.activation_bytes + size.scratch_bytes + size.packed_bytes + 2 * SHOWN * limn_dataset_floats(t->data) * sizeof(float);
+    if (!r || !r->net) return 0;
+    return r->plan_bytes + 2 * SHOWN * limn_dataset_floats(t->data) * sizeof(float);
 }
 
 static void close(limn_trainer *t)
 {
     limn_reconstructing *r = t->reconstructing;
     if (r) {
-        limn_plan_free(r->plan);
-        limn_graph_free(r->g);
+        limn_job_end(&r->job);
+        limn_net_free(r->net);
         free(r->pictures);
         free(r->back);
     }

@@ -4,7 +4,7 @@
 #include "file/image.h"
 #include "graph/node.h"
 #include "train/report.h"
-#include "train/segmenter.h"
+#include "net/segmenter.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +15,6 @@ struct limn_segmenting {
     limn_masks *masks, *held;      /* held NULL: nothing is held out */
     limn_segmenter *segmenter;     /* of the EMA weights; NULL: nothing to show */
     char *score_head;              /* columns of held_out.csv */
-    bool bound;
     int width, height, out_w, out_h, channels;
     uint8_t *labels, *cut;         /* [batch, height, width]; [batch, out_h, out_w] */
 };
@@ -56,10 +55,15 @@ static limn_status name_scores(limn_trainer *t, limn_segmenting *s)
 
 static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
 {
-    limn_segmenter_options o = {.settings = t->o->settings, .precision = t->o->precision};
+    limn_segmenter_options o = {.precision = t->o->precision};
+    limn_source *ema;
+    limn_net *net = NULL;
     if (!s->held && !t->o->sample_every) return LIMN_OK;
     if (!s->held) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
-    limn_status status = limn_segmenter_new(t->ctx, &o, &s->segmenter);
+    limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
+    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->o->settings, ema, NULL, &net);
+    if (status == LIMN_OK) status = limn_segmenter_new(t->ctx, net, &o, &s->segmenter);
+    if (!s->segmenter) limn_net_free(net);
     return status == LIMN_OK ? name_scores(t, s) : status;
 }
 
@@ -95,17 +99,14 @@ static void cut_labels(const limn_segmenting *s, const uint8_t *labels, uint8_t 
 static limn_status fill(limn_trainer *t, int part)
 {
     limn_segmenting *s = t->segmenting;
-    float *x = limn_plan_data(t->plan, t->net.ports.image);
-    if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
+    float *x = limn_stage(t, t->net.ports.image);
     size_t pixels = (size_t)s->width * (size_t)s->height, result = (size_t)s->out_w * (size_t)s->out_h;
     uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
-    limn_status status = limn_segment_constants(t->plan, &s->loss, &t->net.segment);
+    limn_status status = limn_segment_constants(t->run, &s->loss, &t->net.segment);
     if (status == LIMN_OK) status = limn_masks_batch(t->ctx, s->masks, &t->o->augment, t->o->seed, first, t->o->batch, s->width, s->height, x, s->labels);
     for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
     if (status != LIMN_OK) return status;
-    limn_segment_targets(&s->loss, (size_t)t->o->batch * result, s->cut, limn_plan_data(t->plan, t->net.segment.target));
-    limn_plan_touch(t->plan, t->net.segment.target);
-    limn_plan_touch(t->plan, t->net.ports.image);
+    limn_segment_targets(&s->loss, (size_t)t->o->batch * result, s->cut, limn_stage(t, t->net.segment.target));
     return LIMN_OK;
 }
 
@@ -136,18 +137,6 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
                  o->augment.noise);
     limn_run_say_line(f, "limn.classes", NULL, NULL);
     for (int i = 0; i < limn_masks_classes(s->masks); i++) limn_run_say_line(f, "limn.classes", NULL, limn_masks_class(s->masks, i));
-}
-
-static limn_status bind(limn_trainer *t, limn_segmenting *s)
-{
-    limn_status status = LIMN_OK;
-    limn_graph *g = limn_segmenter_graph(s->segmenter);
-    for (int p = 0, q = 0; p < g->n_parameters && status == LIMN_OK; p++, q = 0) {
-        while (strcmp(t->weights.node[q]->name, g->parameters[p]->name) != 0) q++;
-        status = limn_plan_bind(limn_segmenter_plan(s->segmenter), g->parameters[p], LIMN_F32, t->ema + t->weights.begin[q]);
-    }
-    s->bound = status == LIMN_OK;
-    return status;
 }
 
 static limn_status save_picture(limn_trainer *t, const limn_raster *shown, const uint8_t *truth, const uint8_t *found)
@@ -216,9 +205,7 @@ static void tell_scores(limn_trainer *t, const limn_report *report)
 static limn_status show(limn_trainer *t)
 {
     limn_segmenting *s = t->segmenting;
-    limn_graph *g = limn_segmenter_graph(s->segmenter);
-    limn_status status = s->bound ? LIMN_OK : bind(t, s);
-    for (int p = 0; p < g->n_parameters; p++) limn_plan_touch(limn_segmenter_plan(s->segmenter), g->parameters[p]); /* the EMA moved on */
+    limn_status status = limn_segmenter_refresh(t->ctx, s->segmenter); /* the EMA moved on */
     limn_report *report = calloc(1, sizeof *report);
     if (!report) return limn_fail_memory(t->ctx, sizeof *report, "a report");
     if (status == LIMN_OK) status = limn_report_begin(t->ctx, report, limn_segmenter_classes(s->segmenter), NULL, -1);

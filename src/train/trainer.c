@@ -44,7 +44,8 @@ static limn_status build(limn_trainer *t)
     limn_status status = limn_step_graph_build(t->ctx, &options, &t->net);
     if (status != LIMN_OK) return status;
     limn_plan_options plan = {.precision = o->precision, .recompute = o->recompute};
-    return limn_step_graph_plan(&t->net, &plan, &t->plan);
+    status = limn_step_graph_plan(&t->net, &plan, &t->plan);
+    return status == LIMN_OK ? limn_run_new(t->plan, &t->run) : status;
 }
 
 static limn_status check_memory(limn_trainer *t)
@@ -83,13 +84,13 @@ static limn_status bind(limn_trainer *t)
     limn_status status = LIMN_OK;
     for (int i = 1, p = 0; i < t->net.n && status == LIMN_OK; i++) {
         while (t->weights.node[p] != t->net.of[i]) p++;
-        status = limn_plan_bind(t->plan, t->net.outputs[i], LIMN_F32, t->grad + t->weights.begin[p]);
+        status = limn_run_bind(t->run, t->net.outputs[i], LIMN_F32, t->grad + t->weights.begin[p]);
     }
     for (int p = 0; p < t->weights.n && status == LIMN_OK; p++)
-        status = limn_plan_bind(t->plan, t->weights.node[p], LIMN_F32, t->weights.value + t->weights.begin[p]);
+        status = limn_run_bind(t->run, t->weights.node[p], LIMN_F32, t->weights.value + t->weights.begin[p]);
     float *to = t->running ? t->running + (size_t)(t->o->accumulate - 1) * t->n_statistics : NULL;
     for (int i = 0; i < t->net.n_running && status == LIMN_OK; i++, to += limn_node_count(t->net.outputs[t->net.n + i - 1]))
-        status = limn_plan_bind(t->plan, t->net.outputs[t->net.n + i], LIMN_F32, to);
+        status = limn_run_bind(t->run, t->net.outputs[t->net.n + i], LIMN_F32, to);
     return status;
 }
 
@@ -143,8 +144,9 @@ static limn_status gradients(limn_trainer *t, double *loss)
     for (int part = 0; part < n && status == LIMN_OK; part++) {
         double one = 0;
         status = t->task->fill(t, part);
-        if (status == LIMN_OK) status = limn_plan_run(t->plan);
-        if (status == LIMN_OK) status = limn_plan_get(t->plan, t->net.loss, LIMN_F64, &one);
+        if (status == LIMN_OK) status = limn_stage_write(t);
+        if (status == LIMN_OK) status = limn_run_execute(t->run);
+        if (status == LIMN_OK) status = limn_run_read(t->run, t->net.loss, LIMN_F64, &one);
         *loss += one / n;
         if (n == 1 || status != LIMN_OK) continue;
         keep_statistics(t, part);
@@ -243,10 +245,12 @@ static limn_status loop(limn_trainer *t)
 static void close_all(limn_trainer *t)
 {
     limn_trainer_log_close(t);
+    if (t->task) t->task->close(t);
+    limn_stage_free(t);
+    limn_run_free(t->run);
     limn_plan_free(t->plan);
     limn_weights_free(&t->weights);
     limn_step_graph_free(&t->net);
-    if (t->task) t->task->close(t);
     limn_free_aligned(t->running);
     float *states[] = {t->grad, t->m, t->v, t->ema, t->sum};
     for (int i = 0; i < 5; i++) limn_free_aligned(states[i]);
@@ -267,10 +271,14 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     if (status == LIMN_OK) status = start(&t);
     if (status == LIMN_OK) status = t.task->start(&t);
     if (status == LIMN_OK) status = bind(&t);
+    if (status == LIMN_OK) status = limn_stage_new(&t);
     if (status == LIMN_OK) status = make_folder(&t);
     if (status == LIMN_OK) status = limn_trainer_log_open(&t);
     if (status == LIMN_OK) limn_trainer_tell(&t);
+    limn_working before;
+    limn_working_begin(ctx->n_threads, &before); /* the optimizer meets tiny numbers, too */
     if (status == LIMN_OK) status = loop(&t);
+    limn_working_end(&before);
     close_all(&t);
     return status;
 }

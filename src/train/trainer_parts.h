@@ -9,6 +9,7 @@
 #include "train/step_graph.h"
 #include "train/tensorboard.h"
 #include "train/trainer.h"
+#include "net/net.h"
 #include "train/weights.h"
 
 typedef struct limn_samples limn_samples;
@@ -22,7 +23,7 @@ typedef struct limn_task {
     limn_status (*check)(limn_ctx *ctx, const limn_train_options *o);
     limn_status (*open)(limn_trainer *t);                   /* the data; before anything large is allocated */
     limn_status (*start)(limn_trainer *t);                  /* what is kept, and the data from t->step on; after t->weights is made */
-    limn_status (*fill)(limn_trainer *t, int part);         /* the plan's inputs with part 0 .. accumulate - 1 of the batch of step t->step */
+    limn_status (*fill)(limn_trainer *t, int part);         /* limn_stage(): the run's inputs with part 0 .. accumulate - 1 of the batch of step t->step */
     void (*facts)(const limn_trainer *t, limn_run_facts *f);/* what a checkpoint says of it */
     limn_status (*write)(limn_trainer *t);                  /* files of its own in the run folder, once; NULL: none */
     limn_status (*show)(limn_trainer *t);                   /* how far the EMA weights are, every o->sample_every steps; with score_head after the last one anyway */
@@ -53,6 +54,8 @@ struct limn_trainer {
     limn_schedule *schedule;
     limn_step_graph net;
     limn_plan *plan;
+    limn_run *run;
+    void **staged;             /* by id of t->net.g's nodes: inputs of the next execution, 4 bytes an element; NULL: not an input */
     limn_batch_row *rows;      /* [batch] */
     int64_t *shown;            /* [batch]: pictures of the data */
     limn_weights weights;
@@ -75,6 +78,12 @@ static inline int64_t limn_trainer_pictures(const limn_trainer *t)
 {
     return (int64_t)t->o->batch * t->o->accumulate;
 }
+
+/** Where a task fills in an input of the step graph; NULL where nothing depends on it.  limn_stage_write(): all of them, to the run. */
+void *limn_stage(limn_trainer *t, const limn_node *node);
+limn_status limn_stage_write(limn_trainer *t);
+limn_status limn_stage_new(limn_trainer *t); /* after t->plan; not staged: 0 in every element */
+void limn_stage_free(limn_trainer *t);
 
 /** limn_task_denoise.fill */
 limn_status limn_batch_fill(limn_trainer *t, int part);

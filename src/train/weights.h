@@ -4,6 +4,7 @@
 
 #include "file/weight_file.h"
 #include "model/model.h"
+#include "weights/source.h"
 
 typedef struct limn_weights {
     int n;                 /* parameters, in the graph's order */
@@ -19,13 +20,12 @@ limn_status limn_weights_new(limn_ctx *ctx, limn_graph *g, uint64_t seed, limn_w
  *  limn_graph_running(). */
 void limn_weights_follow(const limn_weights *w, const limn_graph *g, const float *values);
 void limn_weights_free(limn_weights *w);
-/** One parameter's start; to has room for its elements. */
-void limn_weights_start(const limn_node *node, uint64_t seed, float *to);
+/** A source of values laid out as w (its own, or the EMA of them), for networks that draw while others learn.  All borrowed; a plan may be made before w
+ *  is laid out and *data is there.  @return LIMN_OK: free with limn_source_free(); LIMN_NO_MEMORY */
+limn_status limn_weights_source(limn_ctx *ctx, const limn_weights *w, float *const *data, limn_source **out);
 /** Read values named prefix + name into data (laid out as w); every tensor must be there with the right shape.
  *  With an empty prefix the file may also be a published one. */
 limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_weight_file *st, const char *prefix, float *data);
-/** Hand a plan with own_parameters the values of a file: no other copy of them is made. */
-limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, const char *file, const limn_weight_file *st);
 /** Settings in a weight file's metadata; without them, those of the published network it holds (model/map/map.h).
  *  @return LIMN_UNSUPPORTED when it is neither */
 limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out);

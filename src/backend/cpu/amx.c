@@ -115,14 +115,16 @@ static void run_heads(const limn_call *c, void (*forward)(const limn_head *), vo
     limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? backward : forward, limn_heads_scratch(c, limn_amx_scratch_bytes));
 }
 
-static void run_amx(const limn_call *c)
+static limn_status run_amx(const limn_call *c)
 {
     run_heads(c, limn_amx_attention, limn_amx_attention_grad);
+    return LIMN_OK;
 }
 
-static void run_pairs(const limn_call *c)
+static limn_status run_pairs(const limn_call *c)
 {
     run_heads(c, limn_pairs_attention, limn_pairs_attention_grad);
+    return LIMN_OK;
 }
 #else
 static void run_amx(const limn_call *c)

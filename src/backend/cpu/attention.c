@@ -133,14 +133,15 @@ static size_t scratch_attention(const limn_call *c)
     return (size_t)c->n_threads * limn_heads_scratch(c, limn_head_scratch_bytes);
 }
 
-static void run_attention(const limn_call *c)
+static limn_status run_attention(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? rows->attention_grad : rows->attention, limn_heads_scratch(c, limn_head_scratch_bytes));
+    return LIMN_OK;
 }
 
 /* A thread has whole maps of a bias and adds up its samples in order: the same sums on any number of threads. */
-static void run_attention_grad_bias(const limn_call *c)
+static limn_status run_attention_grad_bias(const limn_call *c)
 {
     sizes s = sizes_of(c);
     int64_t n_bias = s.bias->shape.dim[0], n = n_bias * c->attr->heads, map = s.n_query * s.n_key;
@@ -155,6 +156,7 @@ static void run_attention_grad_bias(const limn_call *c)
             limn_rows_of(c)->attention_grad(&head);
         }
     }
+    return LIMN_OK;
 }
 
 const limn_kernel limn_cpu_attention = {.name = "attention", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};

@@ -12,6 +12,7 @@
 #include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/window.h"
+#include "base/rng.h"
 
 #include <omp.h>
 
@@ -127,6 +128,13 @@ static size_t packed_bytes(const limn_call *c)
     return (size_t)n * sizeof(float);
 }
 
+/* What tells one layout of a W from another: the size of the picture plays no part. */
+static uint64_t layout(const limn_call *c)
+{
+    int64_t what[] = {c->op, panel(c), in_pairs(c), upsampled(c), transposed(c) ? c->attr->stride : 1};
+    return limn_hash_bytes(LIMN_HASH, what, sizeof what);
+}
+
 static float number(const limn_view *w, int64_t at)
 {
     return w->dtype == LIMN_F32 ? ((const float *)w->data)[at] : limn_bf16_to_f32(((const uint16_t *)w->data)[at]);
@@ -184,7 +192,7 @@ static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, i
         }
 }
 
-static void pack(const limn_call *c, const limn_view *from, void *to)
+static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 {
     float *b = to;
     int64_t width = panel(c);
@@ -195,6 +203,7 @@ static void pack(const limn_call *c, const limn_view *from, void *to)
         for (int64_t col = 0; col < p.columns; col += width) pack_panel(c, from, &p, col, width, b + col * terms);
         b += p.packed;
     }
+    return LIMN_OK;
 }
 
 /* ---- running -------------------------------------------------------------------------------------------------------------- */
@@ -339,7 +348,7 @@ static void run_phase(const limn_call *c, const phase *p)
     }
 }
 
-static void run(const limn_call *c)
+static limn_status run(const limn_call *c)
 {
     limn_call f = *c;
     const float *b = c->src[1].data;
@@ -354,6 +363,7 @@ static void run(const limn_call *c)
         b += p.packed;
         if (limn_windows_pixels(&p.a)) run_phase(&f, &p);
     }
+    return LIMN_OK;
 }
 
 static const char *refuse_amx(const limn_call *c)
@@ -363,7 +373,7 @@ static const char *refuse_amx(const limn_call *c)
     return why ? why : limn_amx_refuse_pairs(c);
 }
 
-const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes,
+const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .layout = layout,
                                          .pack = pack, .pack_src = 1, .run = run};
 const limn_kernel limn_cpu_conv_amx = {.name = "amx", .refuse = refuse_amx, .prepare = limn_amx_prepare_pairs, .scratch_bytes = scratch_bytes,
-                                       .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run};
+                                       .packed_bytes = packed_bytes, .layout = layout, .pack = pack, .pack_src = 1, .run = run};

@@ -243,7 +243,7 @@ static void run_block(const work *k, int64_t p, int64_t end, int64_t x, int64_t 
     }
 }
 
-static void run(const limn_call *c)
+static limn_status run(const limn_call *c)
 {
     work k = work_of(c);
     float *sums = (float *)c->scratch + c->n_threads * thread_floats(&k);
@@ -262,6 +262,7 @@ static void run(const limn_call *c)
             run_block(&k, p, p + BLOCK < k.pixels ? p + BLOCK : k.pixels, x, dy, room, sums, c->dst.data);
         if (k.tiles->end) k.tiles->end();
     }
+    return LIMN_OK;
 }
 
 static const char *refuse_amx(const limn_call *c)

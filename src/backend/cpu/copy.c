@@ -42,7 +42,7 @@ static void copy_apart(const limn_view *dst, int64_t to, const limn_view *src, i
 }
 
 /* Runs, or where nothing keeps its place single elements, one after the other along the dimension in front of them. */
-static void run_permute(const limn_call *c)
+static limn_status run_permute(const limn_call *c)
 {
     int n_outer;
     int64_t run = kept_run(c, &n_outer), stride[LIMN_MAX_RANK], of_src[LIMN_MAX_RANK], src_stride = 1;
@@ -63,6 +63,7 @@ static void run_permute(const limn_call *c)
         else
             for (int64_t j = 0; j < n; j++) copy(&c->dst, (r * n + j) * run, &c->src[0], from + j * step, run);
     }
+    return LIMN_OK;
 }
 
 const limn_kernel limn_cpu_permute = {.name = "permute", .refuse = limn_cpu_refuse_types, .run = run_permute};
@@ -86,7 +87,7 @@ static void move_rows(const limn_call *c, const limn_view *src, int64_t from, in
     for (int64_t o = 0; o < outer; o++) copy(&c->dst, (o * in_dst + to) * inner, src, (o * in_src + from) * inner, count * inner);
 }
 
-static void run_blocks(const limn_call *c)
+static limn_status run_blocks(const limn_call *c)
 {
     int axis = c->attr->axis;
     if (c->op == LIMN_OP_SLICE) move_rows(c, &c->src[0], c->attr->begin, 0, c->dst.shape.dim[axis]);
@@ -99,6 +100,7 @@ static void run_blocks(const limn_call *c)
         move_rows(c, &c->src[i], 0, to, c->src[i].shape.dim[axis]);
         to += c->src[i].shape.dim[axis];
     }
+    return LIMN_OK;
 }
 
 const limn_kernel limn_cpu_blocks = {.name = "blocks", .refuse = limn_cpu_refuse_types, .run = run_blocks};
@@ -111,11 +113,12 @@ static int64_t id_at(const limn_view *ids, int64_t i, int64_t n)
     return id < 0 ? 0 : id >= n ? n - 1 : id;
 }
 
-static void run_gather(const limn_call *c)
+static limn_status run_gather(const limn_call *c)
 {
     int64_t v = c->src[0].shape.dim[0], d = limn_shape_count(&c->src[0].shape) / v, n = limn_shape_count(&c->src[1].shape);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n * d > 16384)
     for (int64_t i = 0; i < n; i++) copy(&c->dst, i * d, &c->src[0], id_at(&c->src[1], i, v) * d, d);
+    return LIMN_OK;
 }
 
 const limn_kernel limn_cpu_gather = {.name = "gather", .refuse = limn_cpu_refuse_types, .run = run_gather};
@@ -123,7 +126,7 @@ const limn_kernel limn_cpu_gather = {.name = "gather", .refuse = limn_cpu_refuse
 enum { GATHER_COLS = 64 };
 
 /* Threads own columns, and add the rows in their order. */
-static void run_gather_grad(const limn_call *c)
+static limn_status run_gather_grad(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     float *table = c->dst.data;
@@ -138,6 +141,7 @@ static void run_gather_grad(const limn_call *c)
             rows->add(table + id_at(&c->src[1], i, v) * d + col, row, m);
         }
     }
+    return LIMN_OK;
 }
 
 static const char *refuse_gather_grad(const limn_call *c)

@@ -108,7 +108,7 @@ static chain_job make_job(const limn_call *c, struct limn_chain_step *single)
     return job;
 }
 
-static void run_elementwise(const limn_call *c)
+static limn_status run_elementwise(const limn_call *c)
 {
     struct limn_chain_step single;
     chain_job job = make_job(c, &single);
@@ -119,6 +119,7 @@ static void run_elementwise(const limn_call *c)
         int64_t begin = i % per_row * LIMN_BLOCK, left = job.cols - begin;
         run_block(&job, i / per_row, begin, left < LIMN_BLOCK ? left : LIMN_BLOCK, r);
     }
+    return LIMN_OK;
 }
 
 /* A block of every source is loaded before the block of the result is stored. */
@@ -262,12 +263,13 @@ static void sum_rows(const limn_call *c, sum_sizes s)
     }
 }
 
-static void run_sum(const limn_call *c)
+static limn_status run_sum(const limn_call *c)
 {
     sum_sizes s = sizes_of(c);
     if (s.inner == 1) sum_rows(c, s);
     else if (is_narrow(s)) sum_narrow(c, s);
     else sum_columns(c, s);
+    return LIMN_OK;
 }
 
 const limn_kernel limn_cpu_sum_to = {.name = "sum", .refuse = refuse_sum, .scratch_bytes = scratch_sum, .run = run_sum};

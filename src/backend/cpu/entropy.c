@@ -94,7 +94,7 @@ static float log_one_and(float x)
 }
 
 /* max - x[target] + log(sum);  where the target is the largest, the sum is 1 + that of the others, which may be tiny */
-static void run_entropy(const limn_call *c)
+static limn_status run_entropy(const limn_call *c)
 {
     int64_t n = tiles_of(c);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (limn_shape_count(&c->src[0].shape) > SMALL)
@@ -111,10 +111,11 @@ static void run_entropy(const limn_call *c)
         for (int64_t j = 0; j < t.m; j++) y[j] = y[j] == 0 ? log_one_and(t.sum[j]) : y[j] + logf(t.sum[j]);
         t.rows->store((char *)c->dst.data + (size_t)t.first * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, y, t.m);
     }
+    return LIMN_OK;
 }
 
 /* dlogits = dloss (softmax - onehot);  softmax - 1 of the target is -(the others) / sum, without a difference */
-static void run_entropy_grad(const limn_call *c)
+static limn_status run_entropy_grad(const limn_call *c)
 {
     int64_t n = tiles_of(c);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (limn_shape_count(&c->src[0].shape) > SMALL)
@@ -136,6 +137,7 @@ static void run_entropy_grad(const limn_call *c)
             for (int64_t j = 0; j < t.m; j++) t.e[k * t.r + j] *= dloss[j];
         store(&t, &c->dst);
     }
+    return LIMN_OK;
 }
 
 static const char *refuse_wide(const limn_call *c)
@@ -143,7 +145,7 @@ static const char *refuse_wide(const limn_call *c)
     return limn_shape_cols(&c->dst.shape) > NARROW ? "is for rows of at most 64" : limn_cpu_refuse_types(c);
 }
 
-static void run_softmax(const limn_call *c)
+static limn_status run_softmax(const limn_call *c)
 {
     int64_t n = tiles_of(c);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (limn_shape_count(&c->src[0].shape) > SMALL)
@@ -156,10 +158,11 @@ static void run_softmax(const limn_call *c)
             for (int64_t j = 0; j < t.r; j++) t.e[k * t.r + j] *= t.sum[j];
         store(&t, &c->dst);
     }
+    return LIMN_OK;
 }
 
 /* dx = y (dy - sum(dy y)) */
-static void run_softmax_grad(const limn_call *c)
+static limn_status run_softmax_grad(const limn_call *c)
 {
     int64_t n = tiles_of(c);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (limn_shape_count(&c->src[0].shape) > SMALL)
@@ -175,6 +178,7 @@ static void run_softmax_grad(const limn_call *c)
         }
         if (dx == t.buffer) t.rows->store((char *)c->dst.data + (size_t)(t.first * t.d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, dx, t.m * t.d);
     }
+    return LIMN_OK;
 }
 
 /* A tile of every source is loaded before that of the result is stored. */

@@ -180,7 +180,7 @@ static void group_moments(const norm *k, int64_t s, int64_t channel, double *mea
     if (*var < 0) *var = 0;
 }
 
-static void run_moments(const limn_call *c)
+static limn_status run_moments(const limn_call *c)
 {
     norm k = norm_of(c);
     int64_t n = k.samples / k.together * k.groups;
@@ -192,6 +192,7 @@ static void run_moments(const limn_call *c)
         limn_put(&c->dst, i, mean);
         limn_put(&c->dst, n + i, var);
     }
+    return LIMN_OK;
 }
 
 /* ---- the numbers of a channel ------------------------------------------------------------------------------------------------ */
@@ -260,11 +261,12 @@ static void apply(const norm *k, int64_t sample, int64_t first, int64_t end, flo
     }
 }
 
-static void run(const limn_call *c)
+static limn_status run(const limn_call *c)
 {
     norm k = norm_of(c);
     find_numbers(&k);
     for_chunks(&k, apply);
+    return LIMN_OK;
 }
 
 /* ---- backward ---------------------------------------------------------------------------------------------------------------- */
@@ -295,7 +297,7 @@ static void gradient_sums(const norm *k, int64_t sample, int64_t first, int64_t 
     fold(k, sum, partial + k->c);
 }
 
-static void run_grad_sums(const limn_call *c)
+static limn_status run_grad_sums(const limn_call *c)
 {
     norm k = norm_of(c);
     find_numbers(&k);
@@ -306,6 +308,7 @@ static void run_grad_sums(const limn_call *c)
             limn_put(&c->dst, s * k.c + j, k.sum[s * 2 * k.c + j] * rstd);
             limn_put(&c->dst, (k.samples + s) * k.c + j, k.sum[(s * 2 + 1) * k.c + j]);
         }
+    return LIMN_OK;
 }
 
 static void apply_gradient(const norm *k, int64_t sample, int64_t first, int64_t end, float *partial)
@@ -322,11 +325,12 @@ static void apply_gradient(const norm *k, int64_t sample, int64_t first, int64_t
     }
 }
 
-static void run_grad(const limn_call *c)
+static limn_status run_grad(const limn_call *c)
 {
     norm k = norm_of(c);
     find_numbers(&k);
     for_chunks(&k, apply_gradient);
+    return LIMN_OK;
 }
 
 /* A block is read before it is stored: x, and in the gradient dy, may make room for the result. */

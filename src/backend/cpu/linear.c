@@ -69,14 +69,32 @@ static void release(limn_call *c)
     limn_product_free(c->state);
 }
 
+static limn_status open_run(limn_ctx *ctx, limn_call *c)
+{
+    limn_product_memories *memories;
+    limn_status status = limn_product_open(ctx, c->state, &memories);
+    c->own = memories;
+    return status;
+}
+
+static void close_run(limn_call *c)
+{
+    limn_product_close(c->own);
+}
+
+static uint64_t layout(const limn_call *c)
+{
+    return limn_product_layout(c->state);
+}
+
 static size_t packed_bytes(const limn_call *c)
 {
     return limn_product_packed_bytes(c->state);
 }
 
-static void pack(const limn_call *c, const limn_view *from, void *to)
+static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 {
-    limn_product_pack(c->state, from->data, to);
+    return limn_product_pack(c->state, from->data, to);
 }
 
 /* Scratch: oneDNN's, then a converted copy of each operand of another type. */
@@ -138,7 +156,7 @@ static void gate_and_residual(const limn_call *c)
     }
 }
 
-static void run(const limn_call *c)
+static limn_status run(const limn_call *c)
 {
     char *scratch = (char *)c->scratch + aligned(limn_product_scratch_bytes(c->state));
     const void *a = converted(c, 0, &scratch), *w = c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted(c, 1, &scratch) : c->src[1].data;
@@ -148,13 +166,16 @@ static void run(const limn_call *c)
         limn_convert(bias, c->src[2].dtype, scratch, LIMN_F32, (size_t)limn_shape_count(&c->src[2].shape));
         bias = scratch;
     }
-    limn_product_run(c->state, a, w, bias, c->dst.data, c->scratch, c->n_threads);
-    if (linear && c->attr->flags & LIMN_HAS_RESIDUAL) gate_and_residual(c);
+    limn_status status = limn_product_run(c->state, c->own, a, w, bias, c->dst.data, c->scratch, c->n_threads);
+    if (status == LIMN_OK && linear && c->attr->flags & LIMN_HAS_RESIDUAL) gate_and_residual(c);
+    return status;
 }
 
 const limn_kernel limn_cpu_linear = {.name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes,
-                                     .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run, .release = release};
+                                     .packed_bytes = packed_bytes, .layout = layout, .pack = pack, .pack_src = 1,
+                                     .open = open_run, .run = run, .close = close_run, .release = release};
 const limn_kernel limn_cpu_linear_grad_input = {.name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes,
-                                                .packed_bytes = packed_bytes, .pack = pack, .pack_src = 1, .run = run, .release = release};
-const limn_kernel limn_cpu_linear_grad_weight = {
-    .name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes, .run = run, .release = release};
+                                                .packed_bytes = packed_bytes, .layout = layout, .pack = pack, .pack_src = 1,
+                                                .open = open_run, .run = run, .close = close_run, .release = release};
+const limn_kernel limn_cpu_linear_grad_weight = {.name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes,
+                                                 .open = open_run, .run = run, .close = close_run, .release = release};

@@ -67,7 +67,7 @@ static float *thread_scratch(const limn_call *c)
     return (float *)c->scratch + (size_t)omp_get_thread_num() * 5 * (size_t)limn_shape_cols(&c->src[0].shape);
 }
 
-static void run_norm(const limn_call *c)
+static limn_status run_norm(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     const limn_view *x = &c->src[0], *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[1] : NULL, *b = w && is_layer(c->op) ? &c->src[2] : NULL;
@@ -83,9 +83,10 @@ static void run_norm(const limn_call *c)
         rows->norm(s + 3 * d, xr, d, mean, rstd, one, wr, br);
         rows->store((char *)c->dst.data + (size_t)(r * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, s + 3 * d, d);
     }
+    return LIMN_OK;
 }
 
-static void run_norm_grad(const limn_call *c)
+static limn_status run_norm_grad(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     const limn_view *x = &c->src[0], *dy = &c->src[1], *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[2] : NULL;
@@ -100,6 +101,7 @@ static void run_norm_grad(const limn_call *c)
         rows->norm_grad(s + 3 * d, xr, dr, d, mean, rstd, is_layer(c->op), one, wr);
         rows->store((char *)c->dst.data + (size_t)(r * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, s + 3 * d, d);
     }
+    return LIMN_OK;
 }
 
 /* Rows are cut into chunks of fixed size; a chunk never crosses a sample; chunk sums are added in order. */
@@ -118,7 +120,7 @@ static size_t scratch_grad_weight(const limn_call *c)
     return scratch_rows(c) + (size_t)(chunks_of(c, &per) * limn_shape_cols(&c->src[0].shape)) * sizeof(float);
 }
 
-static void run_norm_grad_weight(const limn_call *c)
+static limn_status run_norm_grad_weight(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     const limn_view *x = &c->src[0], *dy = &c->src[1];
@@ -139,9 +141,10 @@ static void run_norm_grad_weight(const limn_call *c)
         for (int64_t k = 1; k < chunks; k++) rows->add(partial + w * chunks * d, partial + (w * chunks + k) * d, d);
         rows->store((char *)c->dst.data + (size_t)(w * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, partial + w * chunks * d, d);
     }
+    return LIMN_OK;
 }
 
-static void run_softmax(const limn_call *c)
+static limn_status run_softmax(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     int64_t d = limn_shape_cols(&c->dst.shape), n = limn_shape_rows(&c->dst.shape);
@@ -151,6 +154,7 @@ static void run_softmax(const limn_call *c)
         rows->softmax(s + d, limn_cpu_floats(rows, &c->src[0], r * d, d, s), d);
         rows->store((char *)c->dst.data + (size_t)(r * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, s + d, d);
     }
+    return LIMN_OK;
 }
 
 /* A row of x (and dy) is read before the row of the result is stored; weights are read again for every row. */

@@ -179,24 +179,28 @@ static void average_grad_row(const limn_call *c, int64_t b, int64_t y)
     }
 }
 
-static void run_max(const limn_call *c)
+static limn_status run_max(const limn_call *c)
 {
     for_rows(c, &c->dst, max_row);
+    return LIMN_OK;
 }
 
-static void run_max_grad(const limn_call *c)
+static limn_status run_max_grad(const limn_call *c)
 {
     for_rows(c, &c->src[1], max_grad_row);
+    return LIMN_OK;
 }
 
-static void run_average(const limn_call *c)
+static limn_status run_average(const limn_call *c)
 {
     for_rows(c, &c->dst, average_row);
+    return LIMN_OK;
 }
 
-static void run_average_grad(const limn_call *c)
+static limn_status run_average_grad(const limn_call *c)
 {
     for_rows(c, &c->dst, average_grad_row);
+    return LIMN_OK;
 }
 
 /* ---- resizing -------------------------------------------------------------------------------------------------------------- */
@@ -256,14 +260,16 @@ static void resize_grad_row(const limn_call *c, int64_t b, int64_t y)
     }
 }
 
-static void run_resize(const limn_call *c)
+static limn_status run_resize(const limn_call *c)
 {
     for_rows(c, &c->dst, resize_row);
+    return LIMN_OK;
 }
 
-static void run_resize_grad(const limn_call *c)
+static limn_status run_resize_grad(const limn_call *c)
 {
     for_rows(c, &c->dst, resize_grad_row);
+    return LIMN_OK;
 }
 
 #define ROWS(function) {.name = "rows", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = function}

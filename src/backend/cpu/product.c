@@ -1,29 +1,44 @@
 /* product.c: oneDNN inner products. */
 #include "backend/cpu/product.h"
 
+#include "base/rng.h"
+
 #include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
 #include <stdlib.h>
-
-struct limn_product {
-    limn_product_options o;
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-    dnnl_primitive_t primitive, reorder;
-    dnnl_memory_t a, w, bias, result, scratch, plain; /* handles are set before each run */
-    size_t packed_bytes, scratch_bytes;
-};
 
 /* oneDNN 3 made descriptors opaque and merged the two steps of making a primitive; these few lines hide the difference. */
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t memory_desc;
 typedef const_dnnl_memory_desc_t const_memory_desc;
 #define DESC(md) (md)
+static void keep_desc(memory_desc *to, const_memory_desc from) { if (dnnl_memory_desc_clone(to, from) != dnnl_success) *to = NULL; }
+static void drop_desc(memory_desc *md) { if (*md) dnnl_memory_desc_destroy(*md); }
 #else
 typedef dnnl_memory_desc_t memory_desc;
 typedef const dnnl_memory_desc_t *const_memory_desc;
 #define DESC(md) (&(md))
+static void keep_desc(memory_desc *to, const_memory_desc from) { *to = *from; }
+static void drop_desc(memory_desc *md) { (void)md; }
 #endif
+
+enum { OF_A, OF_W, OF_BIAS, OF_RESULT, OF_SCRATCH, OF_PLAIN, N_MEMORIES };
+
+struct limn_product {
+    limn_product_options o;
+    dnnl_engine_t engine;
+    dnnl_primitive_t primitive, reorder;
+    memory_desc desc[N_MEMORIES];
+    bool has[N_MEMORIES];
+    size_t packed_bytes, scratch_bytes;
+    uint64_t layout;
+};
+
+/* What a run sets before each product: the addresses. */
+struct limn_product_memories {
+    dnnl_stream_t stream;
+    dnnl_memory_t of[N_MEMORIES];
+};
 
 static bool desc_2d(memory_desc *md, int64_t rows, int64_t cols, dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
@@ -104,10 +119,36 @@ static dnnl_status_t make_desc(limn_product *p, const descs *d, dnnl_primitive_a
 #endif
 }
 
-static bool make_memory(limn_product *p, dnnl_memory_t *memory, const_memory_desc md)
+static bool keep(limn_product *p, int which, const_memory_desc md)
 {
-    return dnnl_memory_create(memory, md, p->engine, DNNL_MEMORY_NONE) == dnnl_success;
+    keep_desc(&p->desc[which], md);
+    return p->has[which] = true;
 }
+
+/* Equal layouts of one W have equal numbers. */
+#if DNNL_VERSION_MAJOR >= 3
+static uint64_t layout_of(const_memory_desc md)
+{
+    int n_blocks = 0, rank = 0;
+    const dnnl_dim_t *strides = NULL, *blocks = NULL, *of = NULL;
+    dnnl_memory_desc_query(md, dnnl_query_ndims_s32, &rank);
+    dnnl_memory_desc_query(md, dnnl_query_strides, &strides);
+    dnnl_memory_desc_query(md, dnnl_query_inner_nblks_s32, &n_blocks);
+    dnnl_memory_desc_query(md, dnnl_query_inner_blks, &blocks);
+    dnnl_memory_desc_query(md, dnnl_query_inner_idxs, &of);
+    uint64_t hash = limn_hash_bytes(LIMN_HASH, strides, (size_t)rank * sizeof *strides);
+    hash = limn_hash_bytes(hash, blocks, (size_t)n_blocks * sizeof *blocks);
+    return limn_hash_bytes(hash, of, (size_t)n_blocks * sizeof *of);
+}
+#else
+static uint64_t layout_of(const_memory_desc md)
+{
+    const dnnl_blocking_desc_t *b = &md->format_desc.blocking;
+    uint64_t hash = limn_hash_bytes(LIMN_HASH, b->strides, (size_t)md->ndims * sizeof *b->strides);
+    hash = limn_hash_bytes(hash, b->inner_blks, (size_t)b->inner_nblks * sizeof *b->inner_blks);
+    return limn_hash_bytes(hash, b->inner_idxs, (size_t)b->inner_nblks * sizeof *b->inner_idxs);
+}
+#endif
 
 /* The reorder from plain W to the layout the primitive chose. */
 static bool make_pack(limn_product *p, const_memory_desc packed)
@@ -115,13 +156,12 @@ static bool make_pack(limn_product *p, const_memory_desc packed)
     memory_desc plain;
     if (!desc_2d(&plain, p->o.n, p->o.k, type_of(p->o.weight), dnnl_ab)) return false;
     p->packed_bytes = dnnl_memory_desc_get_size(packed);
+    p->layout = layout_of(packed);
     dnnl_primitive_desc_t pd = NULL;
     bool fine = dnnl_reorder_primitive_desc_create(&pd, DESC(plain), p->engine, packed, p->engine, NULL) == dnnl_success &&
-                dnnl_primitive_create(&p->reorder, pd) == dnnl_success && make_memory(p, &p->plain, DESC(plain));
+                dnnl_primitive_create(&p->reorder, pd) == dnnl_success && keep(p, OF_PLAIN, DESC(plain));
     if (pd) dnnl_primitive_desc_destroy(pd);
-#if DNNL_VERSION_MAJOR >= 3
-    dnnl_memory_desc_destroy(plain);
-#endif
+    drop_desc(&plain);
     return fine;
 }
 
@@ -145,8 +185,8 @@ static bool make_primitive(limn_product *p, const descs *d)
         dnnl_query_t weights = o->kind == LIMN_PRODUCT_GRAD_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
         const_memory_desc w = dnnl_primitive_desc_query_md(pd, weights, 0);
         p->scratch_bytes = dnnl_memory_desc_get_size(pad);
-        fine = make_memory(p, &p->scratch, pad) && make_memory(p, &p->w, w) && make_memory(p, &p->a, DESC(d->x)) &&
-               make_memory(p, &p->result, DESC(d->y)) && (!o->bias || make_memory(p, &p->bias, DESC(d->b)));
+        fine = keep(p, OF_SCRATCH, pad) && keep(p, OF_W, w) && keep(p, OF_A, DESC(d->x)) && keep(p, OF_RESULT, DESC(d->y)) &&
+               (!o->bias || keep(p, OF_BIAS, DESC(d->b)));
         if (fine && o->kind != LIMN_PRODUCT_GRAD_WEIGHT) fine = make_pack(p, w);
     }
     if (pd) dnnl_primitive_desc_destroy(pd);
@@ -166,7 +206,6 @@ limn_status limn_product_new(limn_ctx *ctx, const limn_product_options *options,
     dnnl_data_type_t compute = type_of(o->compute), result = type_of(o->result);
     bool forward = o->kind == LIMN_PRODUCT_FORWARD, input = o->kind == LIMN_PRODUCT_GRAD_INPUT;
     bool fine = dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
-                dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success &&
                 desc_2d(&d.x, o->m, o->k, input ? result : compute, dnnl_ab) &&
                 desc_2d(&d.w, o->n, o->k, forward || input ? compute : dnnl_f32, forward || input ? dnnl_format_tag_any : dnnl_ab) &&
                 desc_2d(&d.y, o->m, o->n, forward ? result : compute, dnnl_ab) && desc_1d(&d.b, o->n, type_of(o->bias_type));
@@ -183,12 +222,10 @@ limn_status limn_product_new(limn_ctx *ctx, const limn_product_options *options,
 void limn_product_free(limn_product *p)
 {
     if (!p) return;
-    dnnl_memory_t memories[] = {p->a, p->w, p->bias, p->result, p->scratch, p->plain};
-    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
-        if (memories[i]) dnnl_memory_destroy(memories[i]);
+    for (int i = 0; i < N_MEMORIES; i++)
+        if (p->has[i]) drop_desc(&p->desc[i]);
     if (p->primitive) dnnl_primitive_destroy(p->primitive);
     if (p->reorder) dnnl_primitive_destroy(p->reorder);
-    if (p->stream) dnnl_stream_destroy(p->stream);
     if (p->engine) dnnl_engine_destroy(p->engine);
     free(p);
 }
@@ -198,36 +235,99 @@ size_t limn_product_packed_bytes(const limn_product *p)
     return p->packed_bytes;
 }
 
+uint64_t limn_product_layout(const limn_product *p)
+{
+    return p->layout;
+}
+
 size_t limn_product_scratch_bytes(const limn_product *p)
 {
     return p->scratch_bytes;
 }
 
-void limn_product_pack(const limn_product *p, const void *plain, void *packed)
+/* ---- running ---------------------------------------------------------------------------------------------------------------- */
+
+static limn_status status_of(dnnl_status_t status)
 {
-    dnnl_memory_set_data_handle(p->plain, (void *)(uintptr_t)plain);
-    dnnl_memory_set_data_handle(p->w, packed);
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, p->plain}, {DNNL_ARG_TO, p->w}};
-    dnnl_primitive_execute(p->reorder, p->stream, 2, args);
-    dnnl_stream_wait(p->stream);
+    return status == dnnl_success ? LIMN_OK : status == dnnl_out_of_memory ? LIMN_NO_MEMORY : LIMN_UNSUPPORTED;
 }
 
-void limn_product_run(const limn_product *p, const void *a, const void *w, const void *bias, void *result, void *scratch, int n_threads)
+/* Memories without addresses. */
+static limn_status open_memories(const limn_product *p, const bool *wanted, limn_product_memories *m)
+{
+    dnnl_status_t status = dnnl_stream_create(&m->stream, p->engine, dnnl_stream_default_flags);
+    for (int i = 0; i < N_MEMORIES && status == dnnl_success; i++)
+        if (p->has[i] && wanted[i]) status = dnnl_memory_create(&m->of[i], DESC(p->desc[i]), p->engine, DNNL_MEMORY_NONE);
+    return status_of(status);
+}
+
+static void close_memories(limn_product_memories *m)
+{
+    for (int i = 0; i < N_MEMORIES; i++)
+        if (m->of[i]) dnnl_memory_destroy(m->of[i]);
+    if (m->stream) dnnl_stream_destroy(m->stream);
+}
+
+limn_status limn_product_open(limn_ctx *ctx, const limn_product *p, limn_product_memories **out)
+{
+    static const bool wanted[N_MEMORIES] = {[OF_A] = true, [OF_W] = true, [OF_BIAS] = true, [OF_RESULT] = true, [OF_SCRATCH] = true};
+    limn_product_memories *m = *out = calloc(1, sizeof *m);
+    limn_status status = m ? open_memories(p, wanted, m) : LIMN_NO_MEMORY;
+    if (status == LIMN_OK) return LIMN_OK;
+    limn_product_close(m);
+    *out = NULL;
+    return limn_fail(ctx, status, "oneDNN could not make the operands of a product");
+}
+
+void limn_product_close(limn_product_memories *m)
+{
+    if (!m) return;
+    close_memories(m);
+    free(m);
+}
+
+static dnnl_status_t point(const limn_product_memories *m, int which, const void *to)
+{
+    return m->of[which] ? dnnl_memory_set_data_handle(m->of[which], (void *)(uintptr_t)to) : dnnl_success;
+}
+
+static limn_status execute(const_dnnl_primitive_t primitive, const limn_product_memories *m, int n, const dnnl_exec_arg_t *args)
+{
+    dnnl_status_t status = dnnl_primitive_execute(primitive, m->stream, n, args);
+    if (status == dnnl_success) status = dnnl_stream_wait(m->stream);
+    return status_of(status);
+}
+
+limn_status limn_product_pack(const limn_product *p, const void *plain, void *packed)
+{
+    static const bool wanted[N_MEMORIES] = {[OF_W] = true, [OF_PLAIN] = true};
+    limn_product_memories m = {0};
+    limn_status status = open_memories(p, wanted, &m);
+    if (status == LIMN_OK) status = status_of(point(&m, OF_PLAIN, plain));
+    if (status == LIMN_OK) status = status_of(point(&m, OF_W, packed));
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, m.of[OF_PLAIN]}, {DNNL_ARG_TO, m.of[OF_W]}};
+    if (status == LIMN_OK) status = execute(p->reorder, &m, 2, args);
+    close_memories(&m);
+    return status;
+}
+
+limn_status limn_product_run(const limn_product *p, const limn_product_memories *m, const void *a, const void *w, const void *bias, void *result, void *scratch,
+                             int n_threads)
 {
     limn_product_kind kind = p->o.kind;
     bool weight = kind == LIMN_PRODUCT_GRAD_WEIGHT, input = kind == LIMN_PRODUCT_GRAD_INPUT;
-    omp_set_num_threads(n_threads);
+    omp_set_num_threads(n_threads); /* the backend's end() puts back the caller's */
     /* memory `a` has the layout of x, `result` that of y; the gradients swap roles */
-    dnnl_memory_set_data_handle(p->a, input ? result : (void *)(uintptr_t)a);
-    dnnl_memory_set_data_handle(p->result, input ? (void *)(uintptr_t)a : weight ? (void *)(uintptr_t)w : result);
-    dnnl_memory_set_data_handle(p->w, weight ? result : (void *)(uintptr_t)w);
-    dnnl_memory_set_data_handle(p->scratch, scratch);
-    if (p->bias) dnnl_memory_set_data_handle(p->bias, (void *)(uintptr_t)bias);
-    dnnl_exec_arg_t args[5] = {{input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, p->a},
-                               {weight ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, p->w},
-                               {kind == LIMN_PRODUCT_FORWARD ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, p->result},
-                               {DNNL_ARG_SCRATCHPAD, p->scratch},
-                               {DNNL_ARG_BIAS, p->bias}};
-    dnnl_primitive_execute(p->primitive, p->stream, p->bias ? 5 : 4, args);
-    dnnl_stream_wait(p->stream);
+    dnnl_status_t status = point(m, OF_A, input ? result : a);
+    if (status == dnnl_success) status = point(m, OF_RESULT, input ? a : weight ? w : result);
+    if (status == dnnl_success) status = point(m, OF_W, weight ? result : w);
+    if (status == dnnl_success) status = point(m, OF_SCRATCH, scratch);
+    if (status == dnnl_success) status = point(m, OF_BIAS, bias);
+    if (status != dnnl_success) return status_of(status);
+    dnnl_exec_arg_t args[5] = {{input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, m->of[OF_A]},
+                               {weight ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, m->of[OF_W]},
+                               {kind == LIMN_PRODUCT_FORWARD ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, m->of[OF_RESULT]},
+                               {DNNL_ARG_SCRATCHPAD, m->of[OF_SCRATCH]},
+                               {DNNL_ARG_BIAS, m->of[OF_BIAS]}};
+    return execute(p->primitive, m, m->of[OF_BIAS] ? 5 : 4, args);
 }

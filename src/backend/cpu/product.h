@@ -30,9 +30,17 @@ limn_status limn_product_new(limn_ctx *ctx, const limn_product_options *options,
 void limn_product_free(limn_product *product);
 size_t limn_product_packed_bytes(const limn_product *product); /* 0 for GRAD_WEIGHT */
 size_t limn_product_scratch_bytes(const limn_product *product);
-/** Plain W [N,K] to oneDNN's own layout. */
-void limn_product_pack(const limn_product *product, const void *plain, void *packed);
-/** a: x or dy; w: packed W (FORWARD, GRAD_INPUT) or dy (GRAD_WEIGHT, where a is x). */
-void limn_product_run(const limn_product *product, const void *a, const void *w, const void *bias, void *result, void *scratch, int n_threads);
+/** Tells oneDNN's layouts of W apart: equal ones hold the same bytes for the same W, whatever M is. */
+uint64_t limn_product_layout(const limn_product *product);
+/** Plain W [N,K] to oneDNN's own layout.  @return LIMN_NO_MEMORY; LIMN_UNSUPPORTED, which oneDNN does not explain */
+limn_status limn_product_pack(const limn_product *product, const void *plain, void *packed);
+
+/* What changes while a product runs: each run that shares a product has its own.  Free with limn_product_close(), before the product. */
+typedef struct limn_product_memories limn_product_memories;
+limn_status limn_product_open(limn_ctx *ctx, const limn_product *product, limn_product_memories **out);
+void limn_product_close(limn_product_memories *memories); /* NULL is allowed */
+/** a: x or dy; w: packed W (FORWARD, GRAD_INPUT) or dy (GRAD_WEIGHT, where a is x).  @return as limn_product_pack() */
+limn_status limn_product_run(const limn_product *product, const limn_product_memories *memories, const void *a, const void *w, const void *bias, void *result,
+                             void *scratch, int n_threads);
 
 #endif

@@ -7,6 +7,7 @@
  * no part. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/rows.h"
+#include "base/rng.h"
 
 #include <omp.h>
 #include <string.h>
@@ -34,6 +35,12 @@ static size_t packed_bytes(const limn_call *c)
     const int64_t *w = c->src[1].shape.dim;
     bool forward = c->op == LIMN_OP_LINEAR;
     return (size_t)(limn_round_up(w[forward ? 0 : 1], panel(c)) * w[forward ? 1 : 0]) * sizeof(float);
+}
+
+static uint64_t layout(const limn_call *c)
+{
+    int64_t what[] = {c->op, panel(c)};
+    return limn_hash_bytes(LIMN_HASH, what, sizeof what);
 }
 
 /* n elements of v from `at` on. */
@@ -67,7 +74,7 @@ static void pack_row(const limn_view *v, int64_t row, int64_t k, int64_t col, in
     for (int64_t j = n; j < width; j++) to[j] = 0;
 }
 
-static void pack(const limn_call *c, const limn_view *from, void *to)
+static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 {
     int64_t n = from->shape.dim[0], k = from->shape.dim[1], width = panel(c), cols = c->op == LIMN_OP_LINEAR ? n : k;
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
@@ -76,6 +83,7 @@ static void pack(const limn_call *c, const limn_view *from, void *to)
         else
             for (int64_t i = 0; i < n; i++) pack_row(from, i, k, col, width, (float *)to + col * n + i * width);
     }
+    return LIMN_OK;
 }
 
 /* ---- y = residual + gate act(x W^T + b);  dx = dy W --------------------------------------------------------------------- */
@@ -107,7 +115,7 @@ static void finish(const limn_call *c, const limn_rows *rows, const float *bias,
     }
 }
 
-static void run_rows(const limn_call *c)
+static limn_status run_rows(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     const float *a = c->src[0].data, *b = c->src[1].data;
@@ -132,6 +140,7 @@ static void run_rows(const limn_call *c)
         }
         if (c->op == LIMN_OP_LINEAR) finish(c, rows, bias, first, end);
     }
+    return LIMN_OK;
 }
 
 /* ---- dW [N,K] = dy [M,N]^T x [M,K] --------------------------------------------------------------------------------------- */
@@ -157,7 +166,7 @@ static void pack_tiles(const float *dy, int64_t row, int64_t n, int64_t first, i
     }
 }
 
-static void run_weight(const limn_call *c)
+static limn_status run_weight(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
     const float *dy = c->src[1].data;
@@ -180,8 +189,9 @@ static void run_weight(const limn_call *c)
                                (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), (int)(k - col < width ? k - col : width), i > 0);
         }
     }
+    return LIMN_OK;
 }
 
-const limn_kernel limn_cpu_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_rows, .packed_bytes = packed_bytes, .pack = pack,
-                                    .pack_src = 1, .run = run_rows};
+const limn_kernel limn_cpu_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_rows, .packed_bytes = packed_bytes, .layout = layout,
+                                    .pack = pack, .pack_src = 1, .run = run_rows};
 const limn_kernel limn_cpu_tiles_grad_weight = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_weight, .run = run_weight};

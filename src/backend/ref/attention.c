@@ -83,7 +83,7 @@ size_t limn_ref_attention_scratch(const limn_call *c)
     return (size_t)(sizes_of(c).nk + n) * sizeof(double);
 }
 
-void limn_ref_attention(const limn_call *c)
+limn_status limn_ref_attention(const limn_call *c)
 {
     sizes s = sizes_of(c);
     double *p = c->scratch;
@@ -97,10 +97,11 @@ void limn_ref_attention(const limn_call *c)
                     limn_put(&c->dst, (b * s.nq + t) * s.width + i, y);
                 }
             }
+    return LIMN_OK;
 }
 
 /* Sums are kept in double and rounded once.   dv = p^T dy;  dbias = ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk = ds^T q / sqrt(d) */
-void limn_ref_attention_grad(const limn_call *c)
+limn_status limn_ref_attention_grad(const limn_call *c)
 {
     sizes s = sizes_of(c);
     const limn_view *y = &c->src[c->n_src - 2], *dy = &c->src[c->n_src - 1];
@@ -132,4 +133,5 @@ void limn_ref_attention_grad(const limn_call *c)
                 }
             }
     for (int64_t i = 0; i < n; i++) limn_put(&c->dst, i, sum[i]);
+    return LIMN_OK;
 }

@@ -43,7 +43,7 @@ static double window_sum(const limn_call *call, const conv *k, int64_t b, int64_
     return sum;
 }
 
-void limn_ref_conv(const limn_call *call)
+limn_status limn_ref_conv(const limn_call *call)
 {
     conv k = conv_of(call, &call->src[0].shape, &call->dst.shape, &call->src[1].shape);
     const limn_view *bias = call->attr->flags & LIMN_HAS_BIAS ? &call->src[2] : NULL;
@@ -55,6 +55,7 @@ void limn_ref_conv(const limn_call *call)
         if (residual) y += limn_get(residual, at);
         limn_put(&call->dst, at, limn_ref_activation(call->attr->activation, y));
     }
+    return LIMN_OK;
 }
 
 /* Scratch: the sums in double, one row of a picture of one sample at a time. */
@@ -79,7 +80,7 @@ static void transposed_row(const limn_call *call, const conv *k, int64_t b, int6
     }
 }
 
-void limn_ref_conv_transpose(const limn_call *call)
+limn_status limn_ref_conv_transpose(const limn_call *call)
 {
     conv k = conv_of(call, &call->dst.shape, &call->src[0].shape, &call->src[1].shape);
     double *sum = call->scratch;
@@ -89,10 +90,11 @@ void limn_ref_conv_transpose(const limn_call *call)
         transposed_row(call, &k, row / k.h, row % k.h, sum);
         for (int64_t i = 0; i < n; i++) limn_put(&call->dst, row * n + i, sum[i]);
     }
+    return LIMN_OK;
 }
 
 /* dW[o,c,u,v] = sum over b, i, j of x[b, i s + u - top, j s + v - left, c] dy[b,i,j,o] */
-void limn_ref_conv_grad_weight(const limn_call *call)
+limn_status limn_ref_conv_grad_weight(const limn_call *call)
 {
     conv k = conv_of(call, &call->src[0].shape, &call->src[1].shape, &call->dst.shape);
     for (int64_t at = 0; at < limn_shape_count(&call->dst.shape); at++) {
@@ -104,4 +106,5 @@ void limn_ref_conv_grad_weight(const limn_call *call)
         }
         limn_put(&call->dst, at, sum);
     }
+    return LIMN_OK;
 }

@@ -61,7 +61,7 @@ static double apply(limn_op op, limn_activation activation, double scale, double
     }
 }
 
-void limn_ref_elementwise(const limn_call *c)
+limn_status limn_ref_elementwise(const limn_call *c)
 {
     struct limn_chain_step single = {.op = c->op, .a = 0, .b = c->n_src > 1 ? 1 : -1, .scale = c->attr->scale, .shift = c->attr->shift,
                                      .activation = c->attr->activation};
@@ -75,4 +75,5 @@ void limn_ref_elementwise(const limn_call *c)
             r[c->n_src + k] = apply(step[k].op, step[k].activation, step[k].scale, step[k].shift, r[step[k].a], step[k].b < 0 ? 0 : r[step[k].b]);
         limn_put(&c->dst, i, r[c->n_src + n_steps - 1]);
     }
+    return LIMN_OK;
 }

@@ -30,7 +30,7 @@ static group group_of(const limn_call *c, int64_t index)
     return g;
 }
 
-void limn_ref_moments(const limn_call *c)
+limn_status limn_ref_moments(const limn_call *c)
 {
     for (int64_t index = 0; index < n_groups(c); index++) {
         group g = group_of(c, index);
@@ -43,6 +43,7 @@ void limn_ref_moments(const limn_call *c)
         limn_put(&c->dst, index, mean);
         limn_put(&c->dst, n_groups(c) + index, var);
     }
+    return LIMN_OK;
 }
 
 static double rstd(const limn_call *c, int64_t index)
@@ -65,7 +66,7 @@ static double weight(const limn_call *c, int s, int64_t at)
     return limn_get(w, limn_shape_count(&w->shape) == channels ? at % channels : at / per * channels + at % channels);
 }
 
-void limn_ref_group_norm(const limn_call *c)
+limn_status limn_ref_group_norm(const limn_call *c)
 {
     for (int64_t index = 0; index < n_groups(c); index++) {
         group g = group_of(c, index);
@@ -74,6 +75,7 @@ void limn_ref_group_norm(const limn_call *c)
             limn_put(&c->dst, at, limn_ref_activation(c->attr->activation, normal(c, index, at) * weight(c, 0, at) + weight(c, 1, at)));
         }
     }
+    return LIMN_OK;
 }
 
 /* dz: the gradient in front of the activation */
@@ -85,7 +87,7 @@ static double inner(const limn_call *c, int64_t index, int64_t at)
 }
 
 /* sum over pixels of dz n(x), and of dz */
-void limn_ref_group_norm_grad_sums(const limn_call *c)
+limn_status limn_ref_group_norm_grad_sums(const limn_call *c)
 {
     int64_t samples = c->src[0].shape.dim[0], channels = limn_shape_cols(&c->src[0].shape), pixels = limn_shape_rows(&c->src[0].shape) / samples;
     int64_t groups = c->attr->groups, n = samples * channels;
@@ -100,10 +102,11 @@ void limn_ref_group_norm_grad_sums(const limn_call *c)
         limn_put(&c->dst, j, along);
         limn_put(&c->dst, n + j, sum);
     }
+    return LIMN_OK;
 }
 
 /* v = dz w;  dx = rstd (v - mean(v) - n mean(v n)), the means from the sums (source 3) */
-void limn_ref_group_norm_grad(const limn_call *c)
+limn_status limn_ref_group_norm_grad(const limn_call *c)
 {
     for (int64_t index = 0; index < n_groups(c); index++) {
         group g = group_of(c, index);
@@ -119,4 +122,5 @@ void limn_ref_group_norm_grad(const limn_call *c)
             limn_put(&c->dst, at, rstd(c, index) * (inner(c, index, at) * weight(c, 0, at) - mean - normal(c, index, at) * along));
         }
     }
+    return LIMN_OK;
 }

@@ -1,7 +1,7 @@
 /* linear.c: y = residual + gate act(x W^T + b) and its two products backwards.   x [M,K]  W [N,K]  y [M,N] */
 #include "backend/ref/ref.h"
 
-void limn_ref_linear(const limn_call *c)
+limn_status limn_ref_linear(const limn_call *c)
 {
     int64_t k = c->src[1].shape.dim[1], n = c->src[1].shape.dim[0], m = limn_shape_rows(&c->dst.shape);
     unsigned flags = c->attr->flags;
@@ -17,10 +17,11 @@ void limn_ref_linear(const limn_call *c)
             if (residual) y += limn_get(residual, i * n + j);
             limn_put(&c->dst, i * n + j, y);
         }
+    return LIMN_OK;
 }
 
 /* dx [M,K] = dy [M,N] W [N,K] */
-void limn_ref_linear_grad_input(const limn_call *c)
+limn_status limn_ref_linear_grad_input(const limn_call *c)
 {
     int64_t k = c->src[1].shape.dim[1], n = c->src[1].shape.dim[0], m = limn_shape_rows(&c->dst.shape);
     for (int64_t i = 0; i < m; i++)
@@ -29,10 +30,11 @@ void limn_ref_linear_grad_input(const limn_call *c)
             for (int64_t j = 0; j < n; j++) sum += limn_get(&c->src[0], i * n + j) * limn_get(&c->src[1], j * k + q);
             limn_put(&c->dst, i * k + q, sum);
         }
+    return LIMN_OK;
 }
 
 /* dW [N,K] = dy^T [N,M] x [M,K] */
-void limn_ref_linear_grad_weight(const limn_call *c)
+limn_status limn_ref_linear_grad_weight(const limn_call *c)
 {
     int64_t k = c->dst.shape.dim[1], n = c->dst.shape.dim[0], m = limn_shape_rows(&c->src[0].shape);
     for (int64_t j = 0; j < n; j++)
@@ -41,4 +43,5 @@ void limn_ref_linear_grad_weight(const limn_call *c)
             for (int64_t i = 0; i < m; i++) sum += limn_get(&c->src[1], i * n + j) * limn_get(&c->src[0], i * k + q);
             limn_put(&c->dst, j * k + q, sum);
         }
+    return LIMN_OK;
 }

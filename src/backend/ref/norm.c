@@ -30,7 +30,7 @@ static double factor(const limn_call *c, const limn_view *w, int64_t at)
     return (is_layer(c->op) ? c->attr->shift : 0) + limn_get(w, limn_ref_broadcast_index(at, &c->src[0].shape, &w->shape));
 }
 
-void limn_ref_norm(const limn_call *c)
+limn_status limn_ref_norm(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     const limn_view *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[1] : NULL, *b = w && is_layer(c->op) ? &c->src[2] : NULL;
@@ -41,10 +41,11 @@ void limn_ref_norm(const limn_call *c)
             limn_put(&c->dst, at, n * factor(c, w, at) + (b ? limn_get(b, limn_ref_broadcast_index(at, &c->dst.shape, &b->shape)) : 0));
         }
     }
+    return LIMN_OK;
 }
 
 /* g = dy (c + w);  dx = rstd (g - mean(g) - n mean(g n)); RMS norm without the middle term */
-void limn_ref_norm_grad(const limn_call *c)
+limn_status limn_ref_norm_grad(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     const limn_view *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[2] : NULL;
@@ -61,10 +62,11 @@ void limn_ref_norm_grad(const limn_call *c)
             limn_put(&c->dst, at, s.rstd * (g - mean_g - n * mean_gn));
         }
     }
+    return LIMN_OK;
 }
 
 /* dw[j] = sum of dy n(x) over all elements that use w[j] */
-void limn_ref_norm_grad_weight(const limn_call *c)
+limn_status limn_ref_norm_grad_weight(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->src[0].shape), rows = limn_shape_rows(&c->src[0].shape), m = limn_shape_count(&c->dst.shape);
     for (int64_t j = 0; j < m; j++) {
@@ -78,4 +80,5 @@ void limn_ref_norm_grad_weight(const limn_call *c)
         }
         limn_put(&c->dst, j, sum);
     }
+    return LIMN_OK;
 }

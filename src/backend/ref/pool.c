@@ -31,20 +31,22 @@ static int64_t largest(const limn_view *x, place p, int size)
     return best;
 }
 
-void limn_ref_max_pool(const limn_call *c)
+limn_status limn_ref_max_pool(const limn_call *c)
 {
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++)
         limn_put(&c->dst, at, limn_get(&c->src[0], largest(&c->src[0], place_of(&c->dst.shape, at), c->attr->stride)));
+    return LIMN_OK;
 }
 
-void limn_ref_max_pool_grad(const limn_call *c)
+limn_status limn_ref_max_pool_grad(const limn_call *c)
 {
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++) limn_put(&c->dst, at, 0);
     for (int64_t at = 0; at < limn_shape_count(&c->src[1].shape); at++)
         limn_put(&c->dst, largest(&c->src[0], place_of(&c->src[1].shape, at), c->attr->stride), limn_get(&c->src[1], at));
+    return LIMN_OK;
 }
 
-void limn_ref_average_pool(const limn_call *c)
+limn_status limn_ref_average_pool(const limn_call *c)
 {
     int size = c->attr->stride;
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++) {
@@ -54,18 +56,20 @@ void limn_ref_average_pool(const limn_call *c)
             sum += limn_get(&c->src[0], element(&c->src[0].shape, p.b, p.y * size + i / size, p.x * size + i % size, p.c));
         limn_put(&c->dst, at, sum / (size * size));
     }
+    return LIMN_OK;
 }
 
-void limn_ref_average_pool_grad(const limn_call *c)
+limn_status limn_ref_average_pool_grad(const limn_call *c)
 {
     int size = c->attr->stride;
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++) {
         place p = place_of(&c->dst.shape, at);
         limn_put(&c->dst, at, limn_get(&c->src[0], element(&c->src[0].shape, p.b, p.y / size, p.x / size, p.c)) / (size * size));
     }
+    return LIMN_OK;
 }
 
-void limn_ref_resize(const limn_call *c)
+limn_status limn_ref_resize(const limn_call *c)
 {
     const limn_shape *from = &c->src[0].shape, *to = &c->dst.shape;
     for (int64_t at = 0; at < limn_shape_count(to); at++) {
@@ -76,10 +80,11 @@ void limn_ref_resize(const limn_call *c)
             sum += y.weight[i / 2] * x.weight[i % 2] * limn_get(&c->src[0], element(from, p.b, y.at[i / 2], x.at[i % 2], p.c));
         limn_put(&c->dst, at, sum);
     }
+    return LIMN_OK;
 }
 
 /* Every pixel of dy is handed back to those it was made of. */
-void limn_ref_resize_grad(const limn_call *c)
+limn_status limn_ref_resize_grad(const limn_call *c)
 {
     const limn_shape *small = &c->dst.shape, *large = &c->src[0].shape;
     for (int64_t at = 0; at < limn_shape_count(small); at++) {
@@ -94,4 +99,5 @@ void limn_ref_resize_grad(const limn_call *c)
         }
         limn_put(&c->dst, at, sum);
     }
+    return LIMN_OK;
 }

@@ -12,17 +12,18 @@ static double log_sum_exp(const limn_view *x, int64_t row, int64_t d)
     return max + log(sum);
 }
 
-void limn_ref_softmax(const limn_call *c)
+limn_status limn_ref_softmax(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     for (int64_t r = 0; r < rows; r++) {
         double lse = log_sum_exp(&c->src[0], r, d);
         for (int64_t i = r * d; i < (r + 1) * d; i++) limn_put(&c->dst, i, exp(limn_get(&c->src[0], i) - lse));
     }
+    return LIMN_OK;
 }
 
 /* dx = y (dy - sum(dy y)) */
-void limn_ref_softmax_grad(const limn_call *c)
+limn_status limn_ref_softmax_grad(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     for (int64_t r = 0; r < rows; r++) {
@@ -30,6 +31,7 @@ void limn_ref_softmax_grad(const limn_call *c)
         for (int64_t i = r * d; i < (r + 1) * d; i++) dot += limn_get(&c->src[0], i) * limn_get(&c->src[1], i);
         for (int64_t i = r * d; i < (r + 1) * d; i++) limn_put(&c->dst, i, limn_get(&c->src[0], i) * (limn_get(&c->src[1], i) - dot));
     }
+    return LIMN_OK;
 }
 
 static int64_t target_of(const limn_call *c, int64_t row, int64_t d)
@@ -38,15 +40,16 @@ static int64_t target_of(const limn_call *c, int64_t row, int64_t d)
     return t < 0 ? 0 : t >= d ? d - 1 : t;
 }
 
-void limn_ref_cross_entropy(const limn_call *c)
+limn_status limn_ref_cross_entropy(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->src[0].shape), rows = limn_shape_rows(&c->src[0].shape);
     for (int64_t r = 0; r < rows; r++)
         limn_put(&c->dst, r, log_sum_exp(&c->src[0], r, d) - limn_get(&c->src[0], r * d + target_of(c, r, d)));
+    return LIMN_OK;
 }
 
 /* dlogits = dloss (softmax - onehot) */
-void limn_ref_cross_entropy_grad(const limn_call *c)
+limn_status limn_ref_cross_entropy_grad(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     for (int64_t r = 0; r < rows; r++) {
@@ -55,4 +58,5 @@ void limn_ref_cross_entropy_grad(const limn_call *c)
         for (int64_t i = 0; i < d; i++)
             limn_put(&c->dst, r * d + i, dloss * (exp(limn_get(&c->src[0], r * d + i) - lse) - (i == target)));
     }
+    return LIMN_OK;
 }

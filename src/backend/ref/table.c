@@ -9,15 +9,16 @@ static int64_t id_of(const limn_view *ids, int64_t i, int64_t n)
     return id < 0 ? 0 : id >= n ? n - 1 : id;
 }
 
-void limn_ref_gather(const limn_call *c)
+limn_status limn_ref_gather(const limn_call *c)
 {
     int64_t v = c->src[0].shape.dim[0], d = limn_shape_count(&c->src[0].shape) / v, n = limn_shape_count(&c->src[1].shape);
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < d; j++) limn_put(&c->dst, i * d + j, limn_get(&c->src[0], id_of(&c->src[1], i, v) * d + j));
+    return LIMN_OK;
 }
 
 /* d table[v] = sum of dy[i] over i with ids[i] = v */
-void limn_ref_gather_grad(const limn_call *c)
+limn_status limn_ref_gather_grad(const limn_call *c)
 {
     int64_t v = c->dst.shape.dim[0], d = limn_shape_count(&c->dst.shape) / v, n = limn_shape_count(&c->src[1].shape);
     for (int64_t row = 0; row < v; row++)
@@ -27,10 +28,11 @@ void limn_ref_gather_grad(const limn_call *c)
                 if (id_of(&c->src[1], i, v) == row) sum += limn_get(&c->src[0], i * d + j);
             limn_put(&c->dst, row * d + j, sum);
         }
+    return LIMN_OK;
 }
 
 /* angle = t exp(-ln(max_period) i / half) */
-void limn_ref_timestep_embedding(const limn_call *c)
+limn_status limn_ref_timestep_embedding(const limn_call *c)
 {
     int64_t n = c->dst.shape.dim[0], dim = c->dst.shape.dim[1], half = dim / 2;
     for (int64_t r = 0; r < n; r++)
@@ -40,4 +42,5 @@ void limn_ref_timestep_embedding(const limn_call *c)
             limn_put(&c->dst, r * dim + i, cos_first ? cos(angle) : sin(angle));
             limn_put(&c->dst, r * dim + half + i, cos_first ? sin(angle) : cos(angle));
         }
+    return LIMN_OK;
 }

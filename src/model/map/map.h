@@ -8,6 +8,7 @@
 #include "file/weight_file.h"
 #include "graph/node.h"
 #include "model/model.h"
+#include "weights/source.h"
 
 enum { LIMN_MAP_SOURCES = 3 };
 
@@ -75,6 +76,10 @@ limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_wei
  */
 limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_node *parameter, float *to,
                           bool *found);
+
+/** A source of all parameters of one network that a file holds, under our own names or published ones: which, is found with the first parameter and kept.
+ *  file: path for messages and for config.json.  st is borrowed: close it after the source.  @return LIMN_OK: free with limn_source_free(); LIMN_NO_MEMORY */
+limn_status limn_map_source(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_source **out);
 
 /** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/, and
  *  then the .bin files that torch.save() wrote under these names; of weights in several files their index (NAME.index.json).

@@ -2,30 +2,29 @@
 #ifndef LIMN_SEGMENTER_H
 #define LIMN_SEGMENTER_H
 
-#include "model/model.h"
+#include "net/net.h"
 
 typedef struct limn_segmenter limn_segmenter;
 
 typedef struct limn_segmenter_options {
-    limn_settings settings;     /* `size` (and `height`) are those of a tile */
     int batch;                  /* tiles at once; 0: 1 */
     int overlap;                /* pixels two neighbours share at least, less than a tile's result has a side; 0: a quarter of it */
     int views;                  /* of each tile, averaged: 1 (0 too); 2: and mirrored, left and right; 4: all flips; 8: and turned (4 where it is not square) */
-    bool own_parameters;        /* see limn_plan_options */
     limn_precision precision;
-    const char *file;           /* that the weights come from, for messages; it outlives the segmenter.  NULL: none */
 } limn_segmenter_options;
 
-/** Plan the network; nothing large is allocated before weights are given or bound.
- *  @return LIMN_OK: free with limn_segmenter_free(), before what is bound to its plan; LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY */
-limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *options, limn_segmenter **out);
+/** Plan a network, whose settings `size` and `height` are those of a tile; weights are read by the first run.
+ *  @return LIMN_OK: free with limn_segmenter_free(), which lets the net go; LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY; on failure net is the caller's */
+limn_status limn_segmenter_new(limn_ctx *ctx, limn_net *net, const limn_segmenter_options *options, limn_segmenter **out);
 void limn_segmenter_free(limn_segmenter *s); /* NULL is allowed */
-limn_graph *limn_segmenter_graph(limn_segmenter *s);
-limn_plan *limn_segmenter_plan(limn_segmenter *s);
+/** Read the weights now. */
+limn_status limn_segmenter_begin(limn_ctx *ctx, limn_segmenter *s);
+/** The net's numbers changed (limn_net_refresh()). */
+limn_status limn_segmenter_refresh(limn_ctx *ctx, limn_segmenter *s);
 int limn_segmenter_channels(const limn_segmenter *s);
 /** Classes of the result: 2 where the network has one logit. */
 int limn_segmenter_classes(const limn_segmenter *s);
-/** Bytes the plan needs. */
+/** Bytes it needs, weights too. */
 size_t limn_segmenter_bytes(const limn_segmenter *s);
 
 /**

@@ -1,21 +1,20 @@
 /* segmenter.c: see segmenter.h. */
-#include "train/segmenter.h"
+#include "net/segmenter.h"
 
-#include "graph/node.h"
-#include "train/finite.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct limn_segmenter {
-    limn_graph *g;
-    limn_ports ports;
-    limn_plan *plan;
-    const char *file;
+    limn_net *net;
+    limn_net_shape shape;
+    limn_job job;
+    size_t bytes;
     int batch, overlap, views, grid;
     int width, height, channels;   /* of a tile */
     int out_w, out_h, logits;      /* of its result; the borders that padding=valid loses are equal on all sides */
+    float *tiles;                  /* [batch, height, width, channels], of the first run on */
 };
 
 /* Pixels along one side that the last level sees as one. */
@@ -28,52 +27,55 @@ static int grid_of(const limn_settings *settings, int tile)
 
 static limn_status begin_segmenter(limn_ctx *ctx, limn_segmenter *s, const limn_segmenter_options *o)
 {
-    s->batch = o->batch > 0 ? o->batch : 1, s->file = o->file;
-    s->g = limn_graph_new(ctx);
-    limn_status status = s->g ? limn_model_build(s->g, &o->settings, (limn_build){.batch = s->batch, .n_steps = 1}, &s->ports) : LIMN_NO_MEMORY;
-    limn_plan_options plan = {.precision = o->precision, .own_parameters = o->own_parameters};
-    if (status == LIMN_OK) status = limn_plan_new(s->g, 1, &s->ports.output, &plan, &s->plan);
+    limn_net_size size;
+    s->batch = o->batch > 0 ? o->batch : 1;
+    s->shape = (limn_net_shape){.batch = s->batch, .precision = o->precision};
+    limn_status status = limn_net_measure(ctx, s->net, &s->shape, &size);
     if (status != LIMN_OK) return status;
-    limn_shape x = limn_node_shape(s->ports.image), y = limn_node_shape(s->ports.output);
-    s->height = (int)x.dim[1], s->width = (int)x.dim[2], s->channels = (int)x.dim[3];
-    s->out_h = (int)y.dim[1], s->out_w = (int)y.dim[2], s->logits = (int)y.dim[3];
+    s->bytes = size.activations + size.weights;
+    s->height = (int)size.image.dim[1], s->width = (int)size.image.dim[2], s->channels = (int)size.image.dim[3];
+    s->out_h = (int)size.output.dim[1], s->out_w = (int)size.output.dim[2], s->logits = (int)size.output.dim[3];
     int smaller = s->out_h < s->out_w ? s->out_h : s->out_w, views = o->views ? o->views : 1;
     if (o->overlap < 0 || o->overlap >= smaller)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "neighbours cannot share %d of a tile's %d pixels: expected fewer", o->overlap, smaller);
     s->overlap = o->overlap ? o->overlap : smaller / 4;
     s->views = views == 8 && s->width != s->height ? 4 : views;
-    s->grid = grid_of(&o->settings, smaller);
+    s->grid = grid_of(limn_net_settings(s->net), smaller);
     return LIMN_OK;
 }
 
-limn_status limn_segmenter_new(limn_ctx *ctx, const limn_segmenter_options *o, limn_segmenter **out)
+limn_status limn_segmenter_new(limn_ctx *ctx, limn_net *net, const limn_segmenter_options *o, limn_segmenter **out)
 {
     *out = NULL;
     if (o->views < 0 || o->views > 8 || (o->views & (o->views - 1))) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "views must be 1, 2, 4 or 8, found %d", o->views);
     limn_segmenter *s = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(ctx, sizeof *s, "a segmenter");
+    s->net = net;
     limn_status status = begin_segmenter(ctx, s, o);
     if (status == LIMN_OK) *out = s;
-    else limn_segmenter_free(s);
+    else free(s);
     return status;
 }
 
 void limn_segmenter_free(limn_segmenter *s)
 {
     if (!s) return;
-    limn_plan_free(s->plan);
-    limn_graph_free(s->g);
+    limn_job_end(&s->job);
+    limn_net_free(s->net);
+    free(s->tiles);
     free(s);
 }
 
-limn_graph *limn_segmenter_graph(limn_segmenter *s)
+limn_status limn_segmenter_begin(limn_ctx *ctx, limn_segmenter *s)
 {
-    return s->g;
+    size_t bytes = (size_t)s->batch * (size_t)s->width * (size_t)s->height * (size_t)s->channels * sizeof *s->tiles;
+    if (!s->tiles && !(s->tiles = malloc(bytes))) return limn_fail_memory(ctx, bytes, "a segmentation");
+    return limn_job_begin(ctx, s->net, &s->shape, 0, &s->job);
 }
 
-limn_plan *limn_segmenter_plan(limn_segmenter *s)
+limn_status limn_segmenter_refresh(limn_ctx *ctx, limn_segmenter *s)
 {
-    return s->plan;
+    return s->job.run ? limn_net_refresh(ctx, &s->job) : LIMN_OK;
 }
 
 int limn_segmenter_channels(const limn_segmenter *s)
@@ -88,8 +90,7 @@ int limn_segmenter_classes(const limn_segmenter *s)
 
 size_t limn_segmenter_bytes(const limn_segmenter *s)
 {
-    limn_plan_size size = limn_plan_sizes(s->plan);
-    return size.activation_bytes + size.scratch_bytes + size.packed_bytes + size.weight_bytes;
+    return s->bytes;
 }
 
 /* ---- tiles ----------------------------------------------------------------------------------------------------------------- */
@@ -204,12 +205,10 @@ static limn_status run_batch(limn_ctx *ctx, limn_segmenter *s, const grid *g, in
 {
     int64_t n = count_views(s, g);
     size_t in = (size_t)s->width * (size_t)s->height * (size_t)s->channels, result = (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
-    float *to = limn_plan_data(s->plan, s->ports.image);
-    for (int b = 0; b < s->batch; b++) read_view(s, view_of(s, g, first + b < n ? first + b : n - 1), g, image, to + (size_t)b * in);
-    limn_plan_touch(s->plan, s->ports.image);
-    limn_status status = limn_plan_run(s->plan);
-    if (status == LIMN_OK) status = limn_plan_get(s->plan, s->ports.output, LIMN_F32, logits);
-    if (status == LIMN_OK) status = limn_finite_check(ctx, s->file, "", (size_t)s->batch * result, logits);
+    for (int b = 0; b < s->batch; b++) read_view(s, view_of(s, g, first + b < n ? first + b : n - 1), g, image, s->tiles + (size_t)b * in);
+    limn_status status = limn_run_write(s->job.run, s->job.ports->image, LIMN_F32, s->tiles);
+    if (status == LIMN_OK) status = limn_run_execute(s->job.run);
+    if (status == LIMN_OK) status = limn_job_output(ctx, &s->job, s->job.ports->output, "", logits);
     for (int b = 0; b < s->batch && first + b < n && status == LIMN_OK; b++)
         add_view(s, view_of(s, g, first + b), g, logits + (size_t)b * result, out, weight);
     return status;
@@ -222,8 +221,7 @@ limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int 
     grid g = {count(width, s->out_w, s->overlap, s->grid), count(height, s->out_h, s->overlap, s->grid), width, height};
     int64_t n = count_views(s, &g);
     float *weight = calloc(pixels, sizeof *weight), *logits = malloc(result * sizeof *logits);
-    bool fits = weight && logits && limn_plan_data(s->plan, s->ports.image);
-    limn_status status = fits ? LIMN_OK : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
+    limn_status status = weight && logits ? limn_segmenter_begin(ctx, s) : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
     memset(out, 0, pixels * k * sizeof *out);
     for (int64_t i = 0; i < n && status == LIMN_OK; i += s->batch) {
         status = run_batch(ctx, s, &g, i, image, out, weight, logits);

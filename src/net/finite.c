@@ -1,5 +1,5 @@
 /* finite.c: see finite.h. */
-#include "train/finite.h"
+#include "net/finite.h"
 
 #include "file/weight_file.h"
 

@@ -1,0 +1,150 @@
+/* constants.c: the values of a store, made in the order of the plan's constant steps, one tensor at a time. */
+#include "plan/plan.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+typedef struct maker {
+    limn_ctx *ctx;
+    const limn_plan *plan;
+    limn_store *store;
+    void **data;       /* by root tensor: in the store, or for now */
+    bool *wanted;      /* by root tensor */
+    int *last;         /* by root tensor: the constant step after which it is of no use */
+    void *scratch;
+} maker;
+
+static int root_of(const limn_plan *plan, int tensor)
+{
+    size_t offset;
+    return limn_plan_root(plan, tensor, &offset);
+}
+
+static void *address(const maker *m, int tensor)
+{
+    size_t offset;
+    unsigned char *base = m->data[limn_plan_root(m->plan, tensor, &offset)];
+    return base ? base + offset : NULL;
+}
+
+/* What the store lacks, and all that this is made of.  @return whether there is anything to do */
+static bool find_wanted(maker *m)
+{
+    const limn_plan *plan = m->plan;
+    bool any = false;
+    for (int t = 0; t < plan->n_tensors; t++) {
+        if (plan->tensors[t].place != LIMN_PLACE_STORE) continue;
+        m->data[t] = limn_store_find(m->store, &plan->tensors[t].key);
+        m->wanted[t] = !m->data[t];
+        any |= m->wanted[t];
+    }
+    for (int i = plan->n_constant - 1; i >= 0; i--) {
+        const limn_step *step = &plan->steps[i];
+        if (!m->wanted[step->dst]) continue;
+        for (int s = 0; s < step->call.n_src; s++) {
+            int t = root_of(plan, step->src[s]);
+            if (!m->data[t]) m->wanted[t] = true;
+            if (m->last[t] < i) m->last[t] = i;
+        }
+    }
+    return any;
+}
+
+static limn_status room_for(maker *m, int t)
+{
+    const limn_tensor *tensor = &m->plan->tensors[t];
+    if (m->data[t]) return LIMN_OK;
+    m->data[t] = tensor->place == LIMN_PLACE_STORE ? limn_store_add(m->store, &tensor->key) : m->plan->backend->allocate(tensor->bytes);
+    return m->data[t] ? LIMN_OK : limn_fail_memory(m->ctx, tensor->bytes, limn_node_name(tensor->node));
+}
+
+/* A parameter, from its source. */
+static limn_status bring(maker *m, int t)
+{
+    const limn_tensor *tensor = &m->plan->tensors[t];
+    if (m->data[t] || tensor->node->op != LIMN_OP_PARAMETER || tensor->packed) return LIMN_OK;
+    limn_wanted w = {.name = tensor->node->name, .shape = tensor->node->shape, .init = &tensor->node->init};
+    limn_status status = room_for(m, t);
+    if (status != LIMN_OK) return status;
+    void *host = m->plan->backend == &limn_backend_cpu || m->plan->backend == &limn_backend_ref ? m->data[t] : limn_alloc_aligned(tensor->bytes);
+    if (!host) return limn_fail_memory(m->ctx, tensor->bytes, w.name);
+    status = limn_source_read(m->ctx, m->plan->source, &w, tensor->view.dtype, host);
+    if (host == m->data[t]) return status;
+    if (status == LIMN_OK) m->plan->backend->upload(m->data[t], host, tensor->bytes);
+    limn_free_aligned(host);
+    return status;
+}
+
+static void let_go(maker *m, int t)
+{
+    if (m->plan->tensors[t].place == LIMN_PLACE_MADE && m->data[t]) m->plan->backend->release(m->data[t]), m->data[t] = NULL;
+}
+
+static limn_status make_one(maker *m, int i)
+{
+    const limn_step *step = &m->plan->steps[i];
+    limn_status status = LIMN_OK;
+    for (int s = 0; s < step->call.n_src && status == LIMN_OK; s++) status = bring(m, root_of(m->plan, step->src[s]));
+    if (status == LIMN_OK) status = room_for(m, step->dst);
+    if (status != LIMN_OK) return status;
+    limn_call call = step->call;
+    for (int s = 0; s < call.n_src; s++) call.src[s].data = address(m, step->src[s]);
+    call.dst.data = m->data[step->dst];
+    call.scratch = m->scratch;
+    if (step->is_pack) {
+        status = step->kernel->pack(&m->plan->steps[step->pack_user].call, &call.src[0], call.dst.data);
+        m->ctx->counters.bytes_packed += m->plan->tensors[step->dst].bytes;
+    } else {
+        status = step->kernel->open ? step->kernel->open(m->ctx, &call) : LIMN_OK;
+        if (status == LIMN_OK) status = step->kernel->run(&call);
+        if (step->kernel->close) step->kernel->close(&call);
+    }
+    if (status != LIMN_OK) return limn_step_failed(m->ctx, m->plan, step, status);
+    for (int s = 0; s < call.n_src; s++)
+        if (m->last[root_of(m->plan, step->src[s])] == i) let_go(m, root_of(m->plan, step->src[s]));
+    return LIMN_OK;
+}
+
+static limn_status make_all(maker *m)
+{
+    const limn_plan *plan = m->plan;
+    size_t scratch = 0;
+    for (int i = 0; i < plan->n_constant; i++)
+        if (plan->steps[i].scratch_bytes > scratch) scratch = plan->steps[i].scratch_bytes;
+    m->scratch = scratch ? plan->backend->allocate(scratch) : NULL;
+    if (scratch && !m->scratch) return limn_fail_memory(m->ctx, scratch, "constants");
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < plan->n_constant && status == LIMN_OK; i++) {
+        if (m->wanted[plan->steps[i].dst]) status = make_one(m, i);
+        if (status == LIMN_OK) status = limn_cancelled(m->ctx);
+    }
+    for (int t = 0; t < plan->n_tensors && status == LIMN_OK; t++)
+        if (m->wanted[t] && plan->tensors[t].place == LIMN_PLACE_STORE) status = bring(m, t);
+    for (int t = 0; t < plan->n_tensors; t++) let_go(m, t);
+    if (m->scratch) plan->backend->release(m->scratch);
+    return status;
+}
+
+limn_status limn_plan_make_constants(limn_ctx *ctx, const limn_plan *plan, limn_store *store)
+{
+    size_t n = (size_t)plan->n_tensors;
+    maker m = {.ctx = ctx, .plan = plan, .store = store, .data = calloc(n, sizeof *m.data), .wanted = calloc(n, sizeof *m.wanted),
+               .last = calloc(n, sizeof *m.last)};
+    limn_status status = m.data && m.wanted && m.last ? LIMN_OK : limn_fail_memory(ctx, n * sizeof *m.data, "constants");
+    if (status == LIMN_OK) {
+        limn_working before;
+        limn_store_hold(store);
+        int had = limn_store_count(store);
+        if (find_wanted(&m)) {
+            plan->backend->begin(ctx->n_threads, &before);
+            status = make_all(&m);
+            plan->backend->end(&before);
+        }
+        if (status != LIMN_OK) limn_store_cut(store, had);
+        limn_store_let_go(store);
+    }
+    free(m.data);
+    free(m.wanted);
+    free(m.last);
+    return status;
+}

@@ -1,0 +1,137 @@
+/* source.c: see source.h. */
+#include "weights/source.h"
+
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void limn_source_free(limn_source *s)
+{
+    if (s) s->free(s);
+}
+
+limn_status limn_source_read(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_dtype dtype, void *to)
+{
+    limn_found found;
+    size_t n = (size_t)limn_shape_count(&w->shape);
+    limn_status status = s->find(ctx, s, w, &found);
+    if (status != LIMN_OK) return status;
+    if (found.data) {
+        limn_convert(found.data, found.dtype, to, dtype, n);
+        return LIMN_OK;
+    }
+    if (found.dtype == dtype) return s->read(ctx, s, w, to);
+    void *as_found = limn_alloc_aligned(n * limn_dtype_bytes(found.dtype));
+    if (!as_found) return limn_fail_memory(ctx, n * limn_dtype_bytes(found.dtype), w->name);
+    status = s->read(ctx, s, w, as_found);
+    if (status == LIMN_OK) limn_convert(as_found, found.dtype, to, dtype, n);
+    limn_free_aligned(as_found);
+    return status;
+}
+
+/* ---- a file under our own names ----------------------------------------------------------------------------------------- */
+
+typedef struct file_source {
+    limn_source base;
+    const limn_weight_file *st;
+    char *file, *prefix;
+} file_source;
+
+static limn_status find_entry(limn_ctx *ctx, const file_source *s, const limn_wanted *w, const limn_entry **out)
+{
+    char name[512], shown[256], a[128], b[128];
+    if (snprintf(name, sizeof name, "%s%s", s->prefix, w->name) >= (int)sizeof name)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: the name of a parameter is longer than %zu bytes", s->file, sizeof name - 1);
+    const limn_entry *e = *out = limn_weight_file_find(s->st, name);
+    limn_escape(name, strlen(name), shown, sizeof shown);
+    if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", s->file, shown);
+    limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
+    for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
+    if (e->usable && limn_shape_equal(&found, &w->shape)) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is %s %s, expected %s", s->file, shown, e->type, limn_shape_text(&found, a),
+                     limn_shape_text(&w->shape, b));
+}
+
+static limn_status file_find(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_found *out)
+{
+    const limn_entry *e;
+    limn_status status = find_entry(ctx, (const file_source *)base, w, &e);
+    *out = (limn_found){.dtype = status == LIMN_OK ? e->dtype : LIMN_F32};
+    return status;
+}
+
+static limn_status file_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, void *to)
+{
+    const file_source *s = (const file_source *)base;
+    const limn_entry *e;
+    limn_status status = find_entry(ctx, s, w, &e);
+    return status == LIMN_OK ? limn_weight_file_load(ctx, s->st, e, to, e->dtype) : status;
+}
+
+static void file_free(limn_source *base)
+{
+    file_source *s = (file_source *)base;
+    free(s->file);
+    free(s->prefix);
+    free(s);
+}
+
+limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *prefix, limn_source **out)
+{
+    file_source *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (s) *s = (file_source){.base = {file_find, file_read, file_free}, .st = st, .file = strdup(file), .prefix = strdup(prefix)};
+    if (!s || !s->file || !s->prefix) {
+        if (s) file_free(&s->base);
+        return limn_fail_memory(ctx, sizeof *s, "a source of weights");
+    }
+    *out = &s->base;
+    return LIMN_OK;
+}
+
+/* ---- no file at all ------------------------------------------------------------------------------------------------------ */
+
+typedef struct started_source {
+    limn_source base;
+    limn_dtype dtype;
+    uint64_t seed;
+} started_source;
+
+static limn_status started_find(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_found *out)
+{
+    (void)ctx, (void)w;
+    *out = (limn_found){.dtype = ((const started_source *)base)->dtype};
+    return LIMN_OK;
+}
+
+static limn_status started_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, void *to)
+{
+    const started_source *s = (const started_source *)base;
+    size_t n = (size_t)limn_shape_count(&w->shape);
+    if (s->dtype == LIMN_F32) {
+        limn_init_fill(w, s->seed, to);
+        return LIMN_OK;
+    }
+    float *x = limn_alloc_aligned(n * sizeof *x);
+    if (!x) return limn_fail_memory(ctx, n * sizeof *x, w->name);
+    limn_init_fill(w, s->seed, x);
+    limn_convert(x, LIMN_F32, to, s->dtype, n);
+    limn_free_aligned(x);
+    return LIMN_OK;
+}
+
+static void started_free(limn_source *base)
+{
+    free(base);
+}
+
+limn_status limn_source_started(limn_ctx *ctx, limn_dtype dtype, uint64_t seed, limn_source **out)
+{
+    started_source *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s) return limn_fail_memory(ctx, sizeof *s, "a source of weights");
+    *s = (started_source){.base = {started_find, started_read, started_free}, .dtype = dtype, .seed = seed};
+    *out = &s->base;
+    return LIMN_OK;
+}

@@ -1,0 +1,47 @@
+/* source.h: where the tensor of a parameter comes from: a part of a file, a trainer's flat array
+ * (train/weights.c), a published file under other names (model/map/source.c).  A source hands out typed views and never converts: who reads a tensor takes it as it lies there.
+ *
+ * Overlays (a base and low-rank differences) and block types are sources as well: find() tells the type, read() makes one tensor at a time. */
+#ifndef LIMN_SOURCE_H
+#define LIMN_SOURCE_H
+
+#include "file/weight_file.h"
+#include "tensor/tensor.h"
+
+/* What a network asks for. */
+typedef struct limn_wanted {
+    const char *name;      /* "blocks.0.attn.qkv.weight" */
+    limn_shape shape;
+    const limn_init *init; /* for tables that a published file leaves out */
+} limn_wanted;
+
+/* What a source has. */
+typedef struct limn_found {
+    limn_dtype dtype;
+    const void *data;      /* in memory already, borrowed from the source; NULL: read() brings it */
+} limn_found;
+
+typedef struct limn_source limn_source;
+struct limn_source {
+    /** Look a tensor up and compare its shape; reads no numbers.  @return LIMN_BAD_FILE naming file, tensor, and both shapes */
+    limn_status (*find)(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_found *out);
+    /** All elements, of the type that find() told.  @return LIMN_IO, LIMN_BAD_FILE, LIMN_NO_MEMORY */
+    limn_status (*read)(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, void *to);
+    void (*free)(limn_source *s);
+};
+
+void limn_source_free(limn_source *s); /* NULL is allowed */
+/** find() and read(), converted to dtype. */
+limn_status limn_source_read(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_dtype dtype, void *to);
+
+/** Tensors named prefix + the parameter's name.  file: path for messages, copied.  st is borrowed: close it after the source.
+ *  @return LIMN_OK: free *out with limn_source_free(); LIMN_NO_MEMORY */
+limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *prefix, limn_source **out);
+
+/** Every tensor is there, of this type, and reading it gives its start (limn_init_fill(), by seed): what something costs, how fast it is. */
+limn_status limn_source_started(limn_ctx *ctx, limn_dtype dtype, uint64_t seed, limn_source **out);
+
+/** A parameter's start, by its name: order and other parameters play no part.  to has room for its elements. */
+void limn_init_fill(const limn_wanted *w, uint64_t seed, float *to);
+
+#endif
