@@ -1,0 +1,290 @@
+/* test_net.c: a network that is ready to run: another batch, size, number of steps or a second job reads and packs no weight again; two threads share
+ * one store; a job can be stopped from outside; the caller's thread is left as it was. */
+#include "net/net.h"
+#include "file/safetensors.h"
+#include "graph/node.h"
+#include "plan/plan.h"
+#include "train/weights.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#define NET "dit size=16 channels=3 patch=4 width=64 depth=3 heads=2 mlp=128 classes=3 conditioning=modulated norm=pre"
+
+/* A folder with random weights of a network. */
+static void write_model(limn_ctx *ctx, const char *folder, const char *net)
+{
+    limn_settings s;
+    limn_ports ports;
+    limn_weights w;
+    char path[256];
+    limn_graph *g = limn_graph_new(ctx);
+    assert_int_equal(limn_settings_parse(ctx, net, &s), LIMN_OK);
+    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
+    assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
+    limn_named_view *views = calloc((size_t)w.n, sizeof *views);
+    for (int i = 0; i < w.n; i++) views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
+    const char *const metadata[][2] = {{"limn.settings", net}, {"limn.schedule", "flow"}, {"limn.prediction", "flow"}};
+    mkdir(folder, 0777);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    assert_int_equal(limn_safetensors_write(ctx, path, (size_t)w.n, views, 3, metadata), LIMN_OK);
+    free(views);
+    limn_weights_free(&w);
+    limn_graph_free(g);
+}
+
+static limn_pipeline *open_model(limn_ctx *ctx)
+{
+    limn_pipeline *p;
+    write_model(ctx, "net-dit", NET);
+    if (limn_pipeline_open(ctx, "net-dit", &p) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    return p;
+}
+
+static limn_generate_options options_of(int n, int steps, double guidance)
+{
+    limn_generate_options o = limn_generate_defaults();
+    o.n = n, o.steps = steps, o.guidance = guidance, o.label = 1, o.precision = LIMN_PRECISION_F32;
+    return o;
+}
+
+static limn_image draw(limn_ctx *ctx, limn_pipeline *p, limn_generate_options o)
+{
+    limn_image images[8];
+    if (limn_generate(p, &o, images) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    for (int i = 1; i < o.n; i++) limn_image_free(&images[i]);
+    return images[0];
+}
+
+static size_t work_of(const limn_ctx *ctx)
+{
+    limn_counters c = limn_ctx_counters(ctx);
+    return c.bytes_read + c.bytes_packed;
+}
+
+static void check_counters(limn_precision precision)
+{
+    limn_ctx *ctx = limn_ctx_new(), *other = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx), *q;
+    static const struct { int n, steps; double guidance; } calls[] = {{1, 21, 3}, {1, 60, 3}, {3, 20, 3}, {1, 20, 1}, {2, 4, 1}, {5, 20, 3}, {7, 20, 3}, {1, 20, 3}};
+    limn_generate_options o = options_of(1, 20, 3);
+    o.precision = precision;
+    limn_image first = draw(ctx, p, o);
+    size_t once = work_of(ctx);
+    assert_true(once > 100000);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) { /* more shapes than are kept: the last one's plan was forgotten */
+        o.n = calls[i].n, o.steps = calls[i].steps, o.guidance = calls[i].guidance;
+        limn_image again = draw(ctx, p, o);
+        if (calls[i].n == 1 && calls[i].steps == 20 && calls[i].guidance == 3) assert_memory_equal(first.pixels, again.pixels, 16 * 16 * 3);
+        limn_image_free(&again);
+        assert_int_equal(work_of(ctx), once);
+    }
+    assert_int_equal(limn_pipeline_share(other, p, &q), LIMN_OK);
+    limn_image shared = draw(other, q, o);
+    assert_memory_equal(first.pixels, shared.pixels, 16 * 16 * 3);
+    assert_int_equal(work_of(other), 0);
+    limn_image_free(&first);
+    limn_image_free(&shared);
+    limn_pipeline_free(q);
+    limn_pipeline_free(p);
+    limn_ctx_free(other);
+    limn_ctx_free(ctx);
+}
+
+static void another_shape_reads_and_packs_nothing(void **state)
+{
+    (void)state;
+    check_counters(LIMN_PRECISION_F32);
+    check_counters(LIMN_PRECISION_BF16);
+}
+
+/* ---- two threads ------------------------------------------------------------------------------------------------------ */
+
+enum { ROUNDS = 6 };
+
+typedef struct thread_job {
+    const limn_pipeline *p;
+    int id;
+    limn_image images[ROUNDS];
+    limn_status status;
+} thread_job;
+
+static void *draw_on_a_thread(void *user)
+{
+    thread_job *j = user;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    limn_ctx_set_threads(ctx, 1);
+    j->status = limn_pipeline_share(ctx, j->p, &p);
+    for (int i = 0; i < ROUNDS && j->status == LIMN_OK; i++) { /* both change batch and steps, at their own pace */
+        limn_generate_options o = options_of(1 + (i + j->id) % 3, 4 + 9 * ((i + j->id) % 2), 3);
+        limn_image made[3];
+        o.seed = 100;
+        j->status = limn_generate(p, &o, made);
+        if (j->status != LIMN_OK) break;
+        for (int k = 1; k < o.n; k++) limn_image_free(&made[k]);
+        j->images[i] = made[0];
+    }
+    if (p) limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+    return NULL;
+}
+
+static void two_threads_share_one_store(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_ctx_set_threads(ctx, 1);
+    limn_pipeline *p = open_model(ctx);
+    thread_job jobs[2] = {{.p = p, .id = 0}, {.p = p, .id = 1}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&threads[i], NULL, draw_on_a_thread, &jobs[i]), 0);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < ROUNDS; k++) {
+            assert_int_equal(jobs[i].status, LIMN_OK);
+            limn_generate_options o = options_of(1 + (k + i) % 3, 4 + 9 * ((k + i) % 2), 3);
+            o.seed = 100;
+            limn_image alone = draw(ctx, p, o);
+            assert_memory_equal(alone.pixels, jobs[i].images[k].pixels, 16 * 16 * 3);
+            limn_image_free(&alone);
+            limn_image_free(&jobs[i].images[k]);
+        }
+    assert_int_equal(work_of(ctx), 0); /* the threads had brought all there is */
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* ---- memory of nets ------------------------------------------------------------------------------------------------------ */
+
+static limn_net *net_of(limn_ctx *ctx, const char *text, limn_dtype dtype)
+{
+    limn_settings s;
+    limn_source *source;
+    limn_net *net;
+    assert_int_equal(limn_settings_parse(ctx, text, &s), LIMN_OK);
+    assert_int_equal(limn_source_started(ctx, dtype, 3, &source), LIMN_OK);
+    assert_int_equal(limn_net_new(ctx, &s, source, NULL, &net), LIMN_OK);
+    return net;
+}
+
+/* What is measured is what is taken; another precision does not keep the weights of the one before. */
+static void weights_are_kept_once_and_as_measured(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_net *net = net_of(ctx, NET, LIMN_F32);
+    limn_net_shape shape = {.batch = 2, .n_times = 20, .precision = LIMN_PRECISION_F32};
+    limn_net_size size;
+    limn_job job = {0}, wide = {0};
+    assert_int_equal(limn_net_measure(ctx, net, &shape, &size), LIMN_OK);
+    assert_int_equal(limn_net_bytes(net), 0); /* only planned */
+    assert_int_equal(limn_job_begin(ctx, net, &shape, 0, &job), LIMN_OK);
+    size_t bytes = limn_net_bytes(net);
+    assert_true(bytes <= size.weights && bytes > size.weights * 9 / 10);
+    shape.batch = 8;
+    assert_int_equal(limn_job_begin(ctx, net, &shape, 0, &wide), LIMN_OK);
+    assert_int_equal(limn_net_bytes(net), bytes);
+    limn_job_end(&job);
+    limn_job_end(&wide);
+    shape.precision = LIMN_PRECISION_BF16;
+    assert_int_equal(limn_net_measure(ctx, net, &shape, &size), LIMN_OK);
+    assert_int_equal(limn_job_begin(ctx, net, &shape, 0, &job), LIMN_OK);
+    assert_true(limn_net_bytes(net) <= size.weights);
+    limn_job_end(&job);
+    limn_net_free(net);
+    limn_ctx_free(ctx);
+}
+
+/* ---- stopping ------------------------------------------------------------------------------------------------------------ */
+
+static void *cancel_soon(void *user)
+{
+    usleep(20000);
+    limn_ctx_cancel(user);
+    return NULL;
+}
+
+static void a_job_is_stopped_between_its_steps(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx);
+    limn_generate_options o = options_of(1, 1000, 3);
+    limn_image image;
+    pthread_t thread;
+    limn_ctx_cancel(ctx); /* while weights are made */
+    assert_int_equal(limn_generate(p, &o, &image), LIMN_CANCELLED);
+    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, ctx), 0);
+    o.n = 8;
+    limn_image images[8];
+    assert_int_equal(limn_generate(p, &o, images), LIMN_CANCELLED);
+    pthread_join(thread, NULL);
+    image = draw(ctx, p, options_of(1, 4, 3)); /* and goes on as if nothing had been */
+    limn_image_free(&image);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* ---- the caller's thread ------------------------------------------------------------------------------------------------- */
+
+static void the_process_is_left_as_it_was(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx);
+    omp_set_num_threads(3);
+    limn_ctx_set_threads(ctx, 2);
+#if defined(__x86_64__)
+    unsigned before = _mm_getcsr() & ~0x3fu, within = 0; /* but for the flags of what happened */
+    limn_image image = draw(ctx, p, options_of(1, 4, 3));
+    assert_int_equal(_mm_getcsr() & ~0x3fu, before);
+#pragma omp parallel num_threads(2) reduction(| : within)
+    within |= _mm_getcsr() & 0x8040u;
+    assert_int_equal(within, 0);
+#else
+    limn_image image = draw(ctx, p, options_of(1, 4, 3));
+#endif
+    assert_int_equal(omp_get_max_threads(), 3);
+    limn_image_free(&image);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void an_unknown_backend_is_refused_with_the_names_there_are(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_graph *g = limn_graph_new(ctx);
+    limn_plan *plan;
+    limn_node *y = limn_exp(limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(4), LIMN_PER_STEP));
+    assert_int_equal(limn_plan_new(g, 1, &y, &(limn_plan_options){.backend = "cuda\x1b"}, &plan), LIMN_NOT_FOUND);
+    assert_non_null(strstr(limn_error_text(ctx), "cpu, ref"));
+    assert_non_null(strstr(limn_error_text(ctx), "cuda\\x1b"));
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(another_shape_reads_and_packs_nothing),
+        cmocka_unit_test(two_threads_share_one_store),
+        cmocka_unit_test(weights_are_kept_once_and_as_measured),
+        cmocka_unit_test(a_job_is_stopped_between_its_steps),
+        cmocka_unit_test(the_process_is_left_as_it_was),
+        cmocka_unit_test(an_unknown_backend_is_refused_with_the_names_there_are),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
