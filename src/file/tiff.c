@@ -93,6 +93,13 @@ typedef struct page {
     int channels;
 } page;
 
+static const char *type_of(const page *p)
+{
+    if (p->format == SAMPLEFORMAT_IEEEFP) return "f32";
+    if (p->format == SAMPLEFORMAT_INT) return p->bits == 8 ? "i8" : p->bits == 16 ? "i16" : "i32";
+    return p->bits == 8 ? "u8" : p->bits == 16 ? "u16" : "u32";
+}
+
 static bool is_alpha(TIFF *tiff, const page *p)
 {
     uint16_t n = 0, *kinds = NULL;
@@ -223,7 +230,7 @@ static limn_status read_pages(tiff_job *job, limn_raster *out)
     if (status != LIMN_OK) return status;
     size_t values = (size_t)p.width * p.height * (size_t)p.channels;
     bool natural = p.format == SAMPLEFORMAT_UINT || p.format == SAMPLEFORMAT_VOID;
-    out->kind = LIMN_RASTER_TIFF, out->limit = natural && p.bits == 8 ? 255 : natural && p.bits == 16 ? 65535 : 0;
+    out->kind = LIMN_RASTER_TIFF, out->type = type_of(&p), out->limit = natural && p.bits == 8 ? 255 : natural && p.bits == 16 ? 65535 : 0;
     do {
         uint8_t *block = NULL;
         if (is_reduced(job->tiff)) continue;
