@@ -89,7 +89,7 @@ static void tell_bytes(const segment_job *job, const segment_result *r, limn_ran
         if (alpha && i % (size_t)image->channels == (size_t)image->channels - 1) continue;
         least = image->values[i] < least ? image->values[i] : least, greatest = image->values[i] > greatest ? image->values[i] : greatest;
     }
-    bool dark = greatest < 0.25f, whole = image->limit != 255;
+    bool dark = greatest < 0.25f && least < greatest, whole = image->limit != 255;
     if (unknown && (dark || image->kind == LIMN_RASTER_NIFTI))
         limn_log(job->ctx, LIMN_LOG_WARN, "%s: its values are bytes, %.0f to %.0f, and 0 is 0 and 255 is 1 to the network; a model that learned other types of values by their "
                  "percentiles wants --range percentiles", r->path, (double)least * 255, (double)greatest * 255);
@@ -113,18 +113,18 @@ static void tell_range(const segment_job *job, const segment_result *r, const li
     limn_log(job->ctx, LIMN_LOG_INFO, "%s: %.9g is 0 and %.9g is 1 to the network (%s%s)", r->path, taken->low, taken->high, why, beside);
 }
 
-static limn_status read_picture(const segment_job *job, segment_result *r)
+/* What was taken as 0 and 1 is written to *taken. */
+static limn_status read_picture(const segment_job *job, segment_result *r, limn_range *taken)
 {
-    limn_range range = job->ranged ? job->range : limn_segmentation_range(job->segmentation);
+    *taken = job->ranged ? job->range : limn_segmentation_range(job->segmentation);
     int files = job->info.channels > 1 ? limn_case_files(r->path) : 1;
     if (files > 1 && files != job->info.channels)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is the first of %d channels, the network reads %d", r->path, files, job->info.channels);
-    limn_status status = limn_case_read(job->ctx, r->path, files, &range, &r->raster);
+    limn_status status = limn_case_read(job->ctx, r->path, files, taken, &r->raster);
     bool gray_or_rgb = job->info.channels == 1 || job->info.channels == 3;
     if (status == LIMN_OK && r->raster.channels != job->info.channels && (r->raster.separate || !gray_or_rgb))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s has %d channel%s, the network reads %d: one file with all, or CASE_0000%s with CASE_0001%s .. beside it", r->path,
                          r->raster.channels, r->raster.channels == 1 ? "" : "s", job->info.channels, r->path + limn_stem(r->path), r->path + limn_stem(r->path));
-    if (status == LIMN_OK) tell_range(job, r, &range);
     return status;
 }
 
@@ -174,9 +174,11 @@ static limn_status score_picture(const segment_job *job, const segment_result *r
 static limn_status segment_one(const segment_job *job, const char *path)
 {
     segment_result r = {.path = path};
-    limn_status status = read_picture(job, &r);
+    limn_range taken;
+    limn_status status = read_picture(job, &r, &taken);
     if (status == LIMN_OK) status = segment_targets_check(job, &r);
     if (status == LIMN_OK && job->report) status = read_truth(job, &r);
+    if (status == LIMN_OK) tell_range(job, &r, &taken);
     if (status == LIMN_OK) status = run(job, &r);
     if (status == LIMN_OK && job->report) status = score_picture(job, &r);
     if (status == LIMN_OK) status = segment_write(job, &r);
