@@ -58,7 +58,7 @@ void cli_latents_print(const cli_latents *l)
     if (l->kind == CLI_LATENT) printf("latent    %d x %d x %d of a picture of %d x %d, for limn decode\n", all->width, all->height, all->channels, l->image_width, l->image_height);
     else {
         printf("latents   %lld of %d x %d x %d, for limn train --latents\n", (long long)all->count, all->width, all->height, all->channels);
-        printf("          scale %g, shift %g: (latent - shift) scale has mean 0 and spread 1\n", all->scale, all->shift);
+        printf("          scale %.9g, shift %.9g: (latent - shift) scale has mean 0 and spread 1\n", all->scale, all->shift);
     }
     range(all->channels, l->mean, &low, &high);
     range(all->channels, l->spread, &least, &most);

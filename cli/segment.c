@@ -32,8 +32,8 @@ static const char help[] =
     "                       pixels together; Hausdorff 95 in pixels, the mean of the pictures or slices where a class is found and in the truth\n"
     "  --cell N             class N is cell, the rest membrane: Rand and warping errors as well\n"
     "  --json               the numbers for programs, of all pictures and of each\n"
-    "  --range A,B          the values that are 0 and 1 to the network, or minmax: the least and the greatest.  Without it what the model was\n"
-    "                       trained with; auto: 0,255 where values are bytes, else the percentiles 0.5 and 99.5 of the file\n"
+    "  --range A,B          the values that are 0 and 1 to the network, or minmax: the least and the greatest, or percentiles: 0.5 and 99.5 of the file.\n"
+    "                       Without it what the model was trained with; auto: 0,255 where values are stored as bytes, else percentiles\n"
     "  --tile N             pixels a side of a tile (as trained); larger ones are faster and need more memory\n"
     "  --overlap N          pixels that neighbours share (a quarter of a tile)\n"
     "  --views N            averages what is found in N views of each tile: 2: also mirrored, left and right; 4: all flips; 8: turned as well.  Better, N\n"
@@ -71,25 +71,60 @@ static limn_status read_truth(const segment_job *job, segment_result *r)
     if (status == LIMN_OK) status = limn_mask_fits(job->ctx, path, &mask, r->path, image);
     if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
     if (status == LIMN_OK && !(r->truth = malloc(n))) status = limn_fail_memory(job->ctx, n, path);
+    if (status == LIMN_OK && mask.near.n)
+        limn_log(job->ctx, LIMN_LOG_INFO, "%s: %zu values are not quite whole numbers, the first %.9g: taken as the number they are within 1e-4 of", path, mask.near.n, (double)mask.near.first);
     if (status == LIMN_OK) status = limn_class_values_apply(job->ctx, path, &values, job->info.classes, image->width, n, mask.value, r->truth);
     free(mask.value);
     return status;
 }
 
-static limn_status read_picture(const segment_job *job, segment_result *r)
+/* Bytes read as 0 .. 255 go without saying, unless the model may have learned by another rule (models of older versions do not tell: AUTO). */
+static void tell_bytes(const segment_job *job, const segment_result *r, limn_range_kind learned)
 {
-    limn_range range = job->ranged ? job->range : limn_segmentation_range(job->segmentation);
+    const limn_raster *image = &r->raster;
+    size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->slices * (size_t)image->channels;
+    bool alpha = !image->separate && image->channels % 2 == 0, unknown = !job->ranged && learned == LIMN_RANGE_AUTO;
+    float least = 1, greatest = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (alpha && i % (size_t)image->channels == (size_t)image->channels - 1) continue;
+        least = image->values[i] < least ? image->values[i] : least, greatest = image->values[i] > greatest ? image->values[i] : greatest;
+    }
+    bool dark = greatest < 0.25f && least < greatest, whole = image->limit != 255;
+    if (unknown && (dark || image->kind == LIMN_RASTER_NIFTI))
+        limn_log(job->ctx, LIMN_LOG_WARN, "%s: its values are bytes, %.0f to %.0f, and 0 is 0 and 255 is 1 to the network; a model that learned other types of values by their "
+                 "percentiles wants --range percentiles", r->path, (double)least * 255, (double)greatest * 255);
+    else if (whole || (job->ranged && learned == LIMN_RANGE_PERCENTILES))
+        limn_log(job->ctx, LIMN_LOG_INFO, "%s: 0 is 0 and 255 is 1 to the network (%s; its values are whole numbers %.0f to %.0f)", r->path,
+                 whole ? "it learned bytes" : "auto: bytes", (double)least * 255, (double)greatest * 255);
+}
+
+static void tell_range(const segment_job *job, const segment_result *r, const limn_range *taken)
+{
+    char beside[96] = "";
+    const limn_raster *image = &r->raster;
+    limn_range_kind learned = limn_segmentation_range(job->segmentation).kind;
+    const char *why = taken->kind == LIMN_RANGE_GIVEN ? job->ranged ? "--range" : "as trained" : taken->kind == LIMN_RANGE_MINMAX ? "least and greatest" : "percentiles 0.5 and 99.5";
+    if (taken->kind == LIMN_RANGE_BYTES) {
+        tell_bytes(job, r, learned);
+        return;
+    }
+    if (image->below || image->above) snprintf(beside, sizeof beside, "; %zu values are less and become 0, %zu are greater and become 1", image->below, image->above);
+    else if (taken->kind == LIMN_RANGE_PERCENTILES && learned == LIMN_RANGE_BYTES && !job->ranged) snprintf(beside, sizeof beside, "; the model learned bytes, 0 as 0 and 255 as 1");
+    limn_log(job->ctx, LIMN_LOG_INFO, "%s: %.9g is 0 and %.9g is 1 to the network (%s%s)", r->path, taken->low, taken->high, why, beside);
+}
+
+/* What was taken as 0 and 1 is written to *taken. */
+static limn_status read_picture(const segment_job *job, segment_result *r, limn_range *taken)
+{
+    *taken = job->ranged ? job->range : limn_segmentation_range(job->segmentation);
     int files = job->info.channels > 1 ? limn_case_files(r->path) : 1;
     if (files > 1 && files != job->info.channels)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is the first of %d channels, the network reads %d", r->path, files, job->info.channels);
-    limn_status status = limn_case_read(job->ctx, r->path, files, &range, &r->raster);
-    bool bytes = r->raster.limit == 255, gray_or_rgb = job->info.channels == 1 || job->info.channels == 3;
+    limn_status status = limn_case_read(job->ctx, r->path, files, taken, &r->raster);
+    bool gray_or_rgb = job->info.channels == 1 || job->info.channels == 3;
     if (status == LIMN_OK && r->raster.channels != job->info.channels && (r->raster.separate || !gray_or_rgb))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s has %d channel%s, the network reads %d: one file with all, or CASE_0000%s with CASE_0001%s .. beside it", r->path,
                          r->raster.channels, r->raster.channels == 1 ? "" : "s", job->info.channels, r->path + limn_stem(r->path), r->path + limn_stem(r->path));
-    if (status == LIMN_OK && !(bytes && range.kind == LIMN_RANGE_AUTO))
-        limn_log(job->ctx, LIMN_LOG_INFO, "%s: %g is 0 and %g is 1 to the network (%s)", r->path, range.low, range.high,
-                 range.kind == LIMN_RANGE_GIVEN ? job->ranged ? "--range" : "as trained" : range.kind == LIMN_RANGE_MINMAX ? "least and greatest" : "percentiles 0.5 and 99.5");
     return status;
 }
 
@@ -139,9 +174,11 @@ static limn_status score_picture(const segment_job *job, const segment_result *r
 static limn_status segment_one(const segment_job *job, const char *path)
 {
     segment_result r = {.path = path};
-    limn_status status = read_picture(job, &r);
+    limn_range taken;
+    limn_status status = read_picture(job, &r, &taken);
     if (status == LIMN_OK) status = segment_targets_check(job, &r);
     if (status == LIMN_OK && job->report) status = read_truth(job, &r);
+    if (status == LIMN_OK) tell_range(job, &r, &taken);
     if (status == LIMN_OK) status = run(job, &r);
     if (status == LIMN_OK && job->report) status = score_picture(job, &r);
     if (status == LIMN_OK) status = segment_write(job, &r);
@@ -243,7 +280,7 @@ static int read_words(segment_job *job, const words *w, limn_segmentation_option
     if (views & (views - 1)) return wrong("--views is 1, 2, 4 or 8", w->views);
     if (bits != 8 && bits != 16) return wrong("--bits is 8 or 16", w->bits);
     job->ranged = w->range != NULL;
-    if (w->range && !limn_range_parse(w->range, &job->range)) return wrong("--range is \"auto\", \"minmax\" or two numbers, the lesser first, as in --range 0,4095", w->range);
+    if (w->range && !limn_range_parse(w->range, &job->range)) return wrong("--range is \"auto\", \"minmax\", \"percentiles\" or two numbers, the lesser first, as in --range 0,4095", w->range);
     if (w->cell && !job->truth) return fprintf(stderr, "limn segment: --cell compares with a truth: give --truth as well\n"), 2;
     if ((w->class || w->bits) && !job->probability)
         return fprintf(stderr, "limn segment: %s is for --probability: give that as well\n", w->class ? "--class" : "--bits"), 2;

@@ -45,8 +45,8 @@ static const char help[] =
     "                    file a channel): PNG, JPEG, WebP, TIFF (8, 16 bits, floats; pages are slices), NIfTI (.nii, .nii.gz; slices along the last axis)\n"
     "  --mask-values \"0,255\"  which values of the masks (whole numbers to 65535; of a palette its indices) are classes 0, 1, ..; behind a semicolon\n"
     "                    those to ignore.  Without it 0,255 where masks hold nothing else, or 0, 1, 2 .. and 255 is ignored\n"
-    "  --range auto      what becomes 0 and 1: minmax, or A,B as 0,4095; auto: 0,255 where values are bytes, else the percentiles 0.5 and 99.5 of each\n"
-    "                    file.  The model keeps it for limn segment\n"
+    "  --range auto      what becomes 0 and 1: minmax, percentiles (0.5 and 99.5 of each file), or A,B as 0,4095; auto: 0,255 where all files hold bytes,\n"
+    "                    else percentiles, of all files.  The model keeps it for limn segment\n"
     "  --hold-out \"24..29\" or --fold 0/5  pictures, whole volumes, that are not trained on; scored after the last step and every --sample-every (one is\n"
     "                    drawn): RUN/held_out.csv\n"
     "  --loss ce|bce|dice|dice-ce|focal (ce)   --class-weights \"1,2\"\n"
@@ -164,7 +164,7 @@ static bool read_segment_words(const train_words *w, double weights[MAX_CLASS_WE
     char rest;
     if (w->loss && !limn_segment_kind_find(w->loss, &o->segment.kind)) return wrong_word("--loss", "ce, bce, dice, dice-ce, focal", w->loss);
     if (w->fold && sscanf(w->fold, "%d/%d%c", &o->masks.fold, &o->masks.folds, &rest) != 2) return wrong_word("--fold", "part/parts, as 0/5", w->fold);
-    if (w->range && !limn_range_parse(w->range, &o->masks.range)) return wrong_word("--range", "auto, minmax, LOW,HIGH as 0,4095", w->range);
+    if (w->range && !limn_range_parse(w->range, &o->masks.range)) return wrong_word("--range", "auto, minmax, percentiles, LOW,HIGH as 0,4095", w->range);
     if (w->class_weights && !read_class_weights(w->class_weights, weights, o)) return false;
     return !w->augment || read_augment(w->augment, &o->augment);
 }

@@ -32,8 +32,9 @@ static void read_labels(limn_ctx *ctx, const uint8_t *data, size_t n)
 {
     limn_raster r;
     uint16_t *labels = NULL, sum = 0;
+    limn_near_labels near;
     limn_status status = limn_raster_decode_labels(ctx, "fuzz", data, n, &r);
-    if (status == LIMN_OK) status = limn_raster_labels(ctx, "fuzz", &r, &labels);
+    if (status == LIMN_OK) status = limn_raster_labels(ctx, "fuzz", &r, &labels, &near);
     require((status == LIMN_OK) == (labels != NULL));
     if (!labels) require(strncmp(limn_error_text(ctx), "fuzz", 4) == 0);
     for (size_t i = 0; labels && i < count(&r) / (size_t)r.channels; i++) sum ^= labels[i]; /* every one is there and was written */

@@ -1,4 +1,4 @@
-/* make_folder.h: a folder under /tmp for one test, paths in it, and the last warning that the context logged. */
+/* make_folder.h: a folder under /tmp for one test, paths in it, and the last warning and note that the context logged. */
 #ifndef LIMN_MAKE_FOLDER_H
 #define LIMN_MAKE_FOLDER_H
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static char folder[256], warning[2048];
+static char folder[256], warning[2048], note[2048];
 
 /* Good for the next three calls. */
 static const char *in(const char *name)
@@ -23,13 +23,14 @@ static void note_warning(void *user, limn_log_level level, const char *text)
 {
     (void)user;
     if (level == LIMN_LOG_WARN) snprintf(warning, sizeof warning, "%s", text);
+    if (level == LIMN_LOG_INFO) snprintf(note, sizeof note, "%s", text);
 }
 
 static bool make_folder(limn_ctx *ctx, const char *label)
 {
     limn_ctx_set_log(ctx, note_warning, NULL);
     snprintf(folder, sizeof folder, "/tmp/limn-%s-XXXXXX", label);
-    warning[0] = '\0';
+    warning[0] = note[0] = '\0';
     return mkdtemp(folder);
 }
 

@@ -9,6 +9,7 @@
 #include <jpeglib.h>
 #include <png.h>
 #include <webp/encode.h>
+#include <zlib.h>
 
 typedef struct made {
     uint8_t *bytes;
@@ -97,6 +98,51 @@ static inline made make_webp(int width, int height, int channels, const uint8_t 
     made m = {malloc(n), n};
     memcpy(m.bytes, bytes, n);
     WebPFree(bytes);
+    return m;
+}
+
+/* ---- EXIF ------------------------------------------------------------------------------------------------------------------ */
+
+enum { EXIF_BYTES = 26 };
+
+/* A TIFF header and a directory of one entry, tag 0x0112. */
+static inline void make_exif(bool little, int orientation, uint8_t exif[EXIF_BYTES])
+{
+    static const uint8_t ii[EXIF_BYTES] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1}, mm[EXIF_BYTES] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1};
+    memcpy(exif, little ? ii : mm, EXIF_BYTES);
+    exif[little ? 18 : 19] = (uint8_t)orientation;
+}
+
+/* A chunk with its CRC behind IHDR.  png is freed. */
+static inline made with_chunk(made png, const char *type, const uint8_t *data, size_t n)
+{
+    enum { IHDR_END = 33 };
+    made m = {malloc(png.n + n + 12), png.n + n + 12};
+    uint8_t *p = m.bytes + IHDR_END;
+    memcpy(m.bytes, png.bytes, IHDR_END);
+    p[0] = (uint8_t)(n >> 24), p[1] = (uint8_t)(n >> 16), p[2] = (uint8_t)(n >> 8), p[3] = (uint8_t)n;
+    memcpy(p + 4, type, 4);
+    if (n) memcpy(p + 8, data, n);
+    uint32_t crc = (uint32_t)crc32(0, p + 4, (uInt)(n + 4));
+    for (int i = 0; i < 4; i++) p[8 + n + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
+    memcpy(p + 12 + n, png.bytes + IHDR_END, png.n - IHDR_END);
+    free(png.bytes);
+    return m;
+}
+
+/* A simple WebP in VP8X, with EXIF behind its pixels.  webp is freed. */
+static inline made with_webp_exif(made webp, int width, int height, uint8_t flags, const uint8_t *exif, size_t n)
+{
+    size_t pixels = webp.n - 12, size = 12 + 18 + pixels + 8 + n + n % 2;
+    made m = {calloc(1, size), size};
+    uint8_t *p = m.bytes;
+    memcpy(p, "RIFF", 4), memcpy(p + 8, "WEBPVP8X\12\0\0\0", 12);
+    for (int i = 0; i < 4; i++) p[4 + i] = (uint8_t)((size - 8) >> 8 * i), p[12 + 18 + pixels + 4 + (size_t)i] = (uint8_t)(n >> 8 * i);
+    p[20] = flags, p[24] = (uint8_t)(width - 1), p[27] = (uint8_t)(height - 1);
+    memcpy(p + 30, webp.bytes + 12, pixels);
+    memcpy(p + 30 + pixels, "EXIF", 4);
+    memcpy(p + 30 + pixels + 8, exif, n);
+    free(webp.bytes);
     return m;
 }
 

@@ -1,6 +1,7 @@
 /* test_image.c: every kind of PNG, JPEG and WebP gives its pixels; cut, lying and hostile ones give a sentence; sizes and channels. */
 #include "file/bytes.h"
 #include "file/image.h"
+#include "file/raster.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -160,6 +161,125 @@ static void exif_orientation_turns_a_jpeg_upright(void **state)
     limn_ctx_free(ctx);
 }
 
+/* 3x2 pixels 0 .. 5, stored with an orientation, as PIL.ImageOps.exif_transpose() shows them. */
+static const uint8_t upright[9][6] = {
+    [1] = {0, 1, 2, 3, 4, 5}, [2] = {2, 1, 0, 5, 4, 3}, [3] = {5, 4, 3, 2, 1, 0}, [4] = {3, 4, 5, 0, 1, 2},
+    [5] = {0, 3, 1, 4, 2, 5}, [6] = {3, 0, 4, 1, 5, 2}, [7] = {5, 2, 4, 1, 3, 0}, [8] = {2, 5, 1, 4, 0, 3},
+};
+
+/* The bytes, freed, as 8 bits, with all bits and as labels: all turned alike.  step: between neighbouring values, in 8 bits and in all */
+static void is_turned(limn_ctx *ctx, made m, int orientation, int step, float wide_step)
+{
+    limn_image image;
+    limn_raster r, labels;
+    if (limn_image_decode(ctx, "t", m.bytes, m.n, 1, &image) != LIMN_OK || limn_raster_decode(ctx, "t", m.bytes, m.n, &r) != LIMN_OK ||
+        limn_raster_decode_labels(ctx, "t", m.bytes, m.n, &labels) != LIMN_OK)
+        fail_msg("%s", limn_error_text(ctx));
+    bool swap = orientation >= 5;
+    assert_true(image.width == (swap ? 2 : 3) && image.height == (swap ? 3 : 2) && r.width == image.width && r.height == image.height);
+    assert_true(labels.width == r.width && labels.height == r.height);
+    for (int i = 0; i < 6; i++) {
+        int v = upright[orientation][i];
+        if (abs(image.pixels[i] - v * step) > 1) fail_msg("orientation %d, pixel %d is %d, expected %d", orientation, i, image.pixels[i], v * step);
+        assert_true(r.values[i * r.channels] == (float)v * wide_step);
+        assert_true(labels.values[i * labels.channels] == (float)v * wide_step);
+    }
+    limn_image_free(&image);
+    limn_raster_free(&r);
+    limn_raster_free(&labels);
+    free(m.bytes);
+}
+
+static made gray_png(void)
+{
+    static const uint8_t gray[6] = {0, 40, 80, 120, 160, 200};
+    return make_plain_png(3, 2, 1, gray);
+}
+
+/* Text "Raw profile type exif" of a PNG, as ImageMagick writes it. */
+static size_t raw_profile(const char *type, int orientation, uint8_t out[512])
+{
+    uint8_t exif[EXIF_BYTES];
+    char text[256];
+    int n = snprintf(text, sizeof text, "\nexif\n%8d\n", EXIF_BYTES + 6);
+    make_exif(true, orientation, exif);
+    n += snprintf(text + n, sizeof text - (size_t)n, "457869660000\n");
+    for (int i = 0; i < EXIF_BYTES; i++) n += snprintf(text + n, sizeof text - (size_t)n, i == 11 ? "%02X\n" : "%02x", exif[i]);
+    size_t at = (size_t)snprintf((char *)out, 64, "Raw profile type exif") + 1;
+    uLongf packed = 256;
+    if (type[0] == 'i') memset(out + at, 0, 4), at += 4;
+    if (type[0] == 'z') out[at++] = 0;
+    if (type[0] != 'z') return memcpy(out + at, text, (size_t)n), at + (size_t)n;
+    assert_int_equal(compress(out + at, &packed, (Bytef *)text, (uLong)n), Z_OK);
+    return at + packed;
+}
+
+static void every_format_is_turned_upright(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const uint8_t wide[12] = {0, 0, 40, 40, 80, 80, 120, 120, 160, 160, 200, 200}, index[6] = {0, 1, 2, 3, 4, 5};
+    static const png_color palette[6] = {{0, 0, 0}, {40, 40, 40}, {80, 80, 80}, {120, 120, 120}, {160, 160, 160}, {200, 200, 200}};
+    static const char *const texts[] = {"tEXt", "zTXt", "iTXt"};
+    uint8_t rgb[18], exif[EXIF_BYTES], text[512];
+    for (int i = 0; i < 18; i++) rgb[i] = (uint8_t)(i / 3 * 40);
+    for (int o = 1; o <= 8; o++)
+        for (int little = 0; little < 2; little++) {
+            make_exif(little, o, exif);
+            is_turned(ctx, with_chunk(gray_png(), "eXIf", exif, EXIF_BYTES), o, 40, 40);
+            is_turned(ctx, with_chunk(make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 3, 2, wide, 6), "eXIf", exif, EXIF_BYTES), o, 40, 40 * 257);
+            is_turned(ctx, with_webp_exif(make_webp(3, 2, 3, rgb, true), 3, 2, 8, exif, EXIF_BYTES), o, 40, 40);
+            for (int k = 0; k < 3; k++) is_turned(ctx, with_chunk(gray_png(), texts[k], text, raw_profile(texts[k], o, text)), o, 40, 40);
+            made m = with_chunk(make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .n_palette = 6, .palette = palette}, 3, 2, index, 3), "eXIf", exif, EXIF_BYTES);
+            limn_raster labels;
+            assert_int_equal(limn_raster_decode_labels(ctx, "t", m.bytes, m.n, &labels), LIMN_OK);
+            for (int i = 0; i < 6; i++) assert_true(labels.values[i] == upright[o][i]);
+            limn_raster_free(&labels);
+            free(m.bytes);
+        }
+    make_exif(true, 6, exif);
+    is_turned(ctx, with_webp_exif(make_webp(3, 2, 3, rgb, true), 3, 2, 0, exif, EXIF_BYTES), 1, 40, 40); /* VP8X says there is none */
+    made both = with_chunk(gray_png(), "tEXt", text, raw_profile("tEXt", 3, text));
+    is_turned(ctx, with_chunk(both, "eXIf", exif, EXIF_BYTES), 6, 40, 40); /* the chunk is believed, not the text */
+    made m = with_chunk(gray_png(), "eXIf", exif, EXIF_BYTES);
+    m.bytes[33 + 8 + EXIF_BYTES] ^= 1; /* its CRC */
+    is_turned(ctx, m, 1, 40, 40);
+    limn_ctx_free(ctx);
+}
+
+/* Whatever EXIF says, the picture is there; every byte changed, every length. */
+static void hostile_exif_is_no_exif(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t exif[EXIF_BYTES], rgb[18] = {0}, text[512];
+    static const uint8_t values[] = {0, 1, 0x7f, 0x80, 0xff};
+    limn_image image;
+    for (int little = 0; little < 2; little++)
+        for (size_t i = 0; i < EXIF_BYTES * sizeof values; i++) {
+            make_exif(little, 6, exif);
+            exif[i % EXIF_BYTES] = values[i / EXIF_BYTES];
+            image = decoded(ctx, with_chunk(gray_png(), "eXIf", exif, EXIF_BYTES), 0);
+            limn_image_free(&image);
+            image = decoded(ctx, with_chunk(gray_png(), "eXIf", exif, i % EXIF_BYTES), 0);
+            limn_image_free(&image);
+            image = decoded(ctx, with_webp_exif(make_webp(3, 2, 3, rgb, true), 3, 2, 8, exif, i % EXIF_BYTES), 0);
+            limn_image_free(&image);
+        }
+    for (int k = 0; k < 2; k++)
+        for (size_t n = raw_profile(k ? "zTXt" : "tEXt", 6, text), cut = 0; cut < n; cut++) {
+            image = decoded(ctx, with_chunk(gray_png(), k ? "zTXt" : "tEXt", text, cut), 0);
+            limn_image_free(&image);
+        }
+    static const struct { int at; uint8_t v; } lies[] = {{18, 0}, {18, 9}, {12, 2}, {14, 2}, {19, 1}}; /* values 0, 9 and 262; another type; two of them */
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        make_exif(true, 6, exif);
+        exif[lies[i].at] = lies[i].v;
+        is_turned(ctx, with_chunk(gray_png(), "eXIf", exif, EXIF_BYTES), 1, 40, 40);
+    }
+    limn_ctx_free(ctx);
+}
+
 static void webp_lossless_is_exact_and_lossy_close(void **state)
 {
     (void)state;
@@ -296,19 +416,6 @@ static void sizes_are_refused_from_the_header(void **state)
     free(m.bytes);
     free(pixels);
     limn_ctx_free(ctx);
-}
-
-static made with_chunk(made m, const char *type, const uint8_t *data, size_t n)
-{
-    made out = {malloc(m.n + n + 12), m.n + n + 12};
-    memcpy(out.bytes, m.bytes, 33);
-    put_big_endian(out.bytes + 33, (uint32_t)n, 4);
-    memcpy(out.bytes + 37, type, 4);
-    if (n) memcpy(out.bytes + 41, data, n);
-    put_big_endian(out.bytes + 41 + n, (uint32_t)crc32(0, out.bytes + 37, (unsigned)n + 4), 4);
-    memcpy(out.bytes + 45 + n, m.bytes + 33, m.n - 33);
-    free(m.bytes);
-    return out;
 }
 
 static void hostile_png_chunks_are_skipped_or_refused(void **state)
@@ -460,6 +567,8 @@ int main(void)
         cmocka_unit_test(a_palette_gives_colours_and_transparency),
         cmocka_unit_test(jpeg_gray_colour_cmyk_progressive_come_close),
         cmocka_unit_test(exif_orientation_turns_a_jpeg_upright),
+        cmocka_unit_test(every_format_is_turned_upright),
+        cmocka_unit_test(hostile_exif_is_no_exif),
         cmocka_unit_test(webp_lossless_is_exact_and_lossy_close),
         cmocka_unit_test(content_decides_not_the_name),
         cmocka_unit_test(every_prefix_is_refused),

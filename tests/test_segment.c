@@ -308,16 +308,102 @@ static void percentiles_leave_outliers_out(void **state)
     limn_raster_free(&r);
 }
 
+static void has_percentiles(limn_ctx *ctx, limn_raster *r, double low, double high)
+{
+    limn_range range = {0};
+    assert_int_equal(limn_raster_scale(ctx, "r", r, &range), LIMN_OK);
+    if (range.low != low || range.high != high) fail_msg("%.9g to %.9g, expected %.9g to %.9g", range.low, range.high, low, high);
+    assert_int_equal(range.kind, LIMN_RANGE_PERCENTILES);
+    limn_raster_free(r);
+}
+
+/* Right values: numpy.percentile(a, [0.5, 99.5], method="nearest"). */
+static void percentiles_count_every_value(void **state)
+{
+    enum { SIDE = 1024 };
+    limn_raster r = {0};
+    assert_int_equal(limn_raster_new(*state, "r", SIDE, SIDE, 1, 3, 0, &r), LIMN_OK);
+    for (int i = 0; i < SIDE * SIDE; i++) { /* a ball; every 3rd value, as every n/2^20-th is, would be red: 300 to 700 */
+        int x = i % SIDE - SIDE / 2, y = i / SIDE - SIDE / 2;
+        bool ball = x * x + y * y < SIDE * SIDE / 25;
+        float *p = r.values + 3 * i;
+        p[0] = x < 0 ? 300 : 700, p[1] = ball ? 29000 : 9000, p[2] = ball ? 60000 : 5000;
+    }
+    r.limit = 65535;
+    has_percentiles(*state, &r, 300, 60000);
+    static const int rows[][3] = {{101, 0, 100}, {301, 2, 298}, {303, 2, 300}}; /* 0.5 and 1.5 go to the even one */
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(limn_raster_new(*state, "r", rows[k][0], 1, 1, 1, 0, &r), LIMN_OK);
+        for (int i = 0; i < rows[k][0]; i++) r.values[i] = (float)i;
+        has_percentiles(*state, &r, rows[k][1], rows[k][2]);
+    }
+    assert_int_equal(limn_raster_new(*state, "r", 2000, 1, 1, 1, 0, &r), LIMN_OK); /* shuffled, also below 0 */
+    for (int i = 0; i < 2000; i++) r.values[i] = (float)(i * 7919 % 2000 - 1000) * 0.37f;
+    has_percentiles(*state, &r, (double)(-990 * 0.37f), (double)(989 * 0.37f));
+}
+
+static void bytes_are_bytes_in_any_type_to_a_network_that_learned_them(void **state)
+{
+    static const float words[] = {2, 10, 30, 33}, more[] = {2, 10, 30, 256}, parts[] = {2, 10, 30.5f, 33};
+    const struct { const float *values; float limit; limn_range_kind wanted, taken; double low, high; } rows[] = {
+        {words, 0, LIMN_RANGE_BYTES, LIMN_RANGE_BYTES, 0, 255},             {words, 65535, LIMN_RANGE_BYTES, LIMN_RANGE_BYTES, 0, 255},
+        {words, 0, LIMN_RANGE_AUTO, LIMN_RANGE_PERCENTILES, 2, 33},         {words, 255, LIMN_RANGE_AUTO, LIMN_RANGE_BYTES, 0, 255},
+        {words, 255, LIMN_RANGE_PERCENTILES, LIMN_RANGE_PERCENTILES, 2, 33}, {words, 0, LIMN_RANGE_PERCENTILES, LIMN_RANGE_PERCENTILES, 2, 33},
+        {more, 0, LIMN_RANGE_BYTES, LIMN_RANGE_PERCENTILES, 2, 256},        {parts, 0, LIMN_RANGE_BYTES, LIMN_RANGE_PERCENTILES, 2, 33},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        limn_raster r = raster_of(*state, 4, 1, rows[i].limit, rows[i].values);
+        limn_range range = {.kind = rows[i].wanted};
+        assert_int_equal(limn_raster_scale(*state, "r", &r, &range), LIMN_OK);
+        if (range.kind != rows[i].taken || range.low != rows[i].low || range.high != rows[i].high)
+            fail_msg("row %zu: rule %d, %g to %g", i, (int)range.kind, range.low, range.high);
+        limn_raster_free(&r);
+    }
+}
+
+static char heard[512];
+
+static void hear(void *user, limn_log_level level, const char *text)
+{
+    (void)user, (void)level;
+    snprintf(heard, sizeof heard, "%s", text);
+}
+
+static void a_range_beside_all_values_is_told(void **state)
+{
+    static const float values[] = {300, 400, 60000, NAN}, same[] = {7, 7, 7, 7};
+    const struct { const float *values; double low, high; limn_status status; const char *sentence; } rows[] = {
+        {values, 0, 299, LIMN_BAD_ARGUMENT, "r: all 3 values lie above the range 0 to 299, they are 300 to 60000"},
+        {values, 60000.5, 60001, LIMN_BAD_ARGUMENT, "r: all 3 values lie below the range 60000.5 to 60001, they are 300 to 60000"},
+        {values, 500, 1000, LIMN_OK, "no value lies within the range 500 to 1000: 2 are below, 1 above (300 to 60000)"},
+        {same, 0, 1, LIMN_OK, "no value lies within the range 0 to 1: 0 are below, 4 above (7 to 7)"},
+        {values, 300, 400, LIMN_OK, ""},
+    };
+    limn_ctx_set_log(*state, hear, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        limn_raster r = raster_of(*state, rows[i].values == same ? 4 : 3, 1, 0, rows[i].values);
+        limn_range range = {LIMN_RANGE_GIVEN, rows[i].low, rows[i].high};
+        heard[0] = '\0';
+        assert_int_equal(limn_raster_scale(*state, "r", &r, &range), rows[i].status);
+        const char *text = rows[i].status == LIMN_OK ? heard : limn_error_text(*state);
+        if (!strstr(text, rows[i].sentence) || (!*rows[i].sentence && *text)) fail_msg("expected \"%s\", found \"%s\"", rows[i].sentence, text);
+        if (!*rows[i].sentence) assert_true(r.below == 0 && r.above == 1);
+        limn_raster_free(&r);
+    }
+    limn_ctx_set_log(*state, NULL, NULL);
+}
+
 static void ranges_are_words_or_two_numbers(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "5", "5,5", "6,5", "1,", "1,nan", "0,inf", "auto ", "minmax,1", "0,1x"};
+    static const char *const wrong[] = {"", "5", "5,5", "6,5", "1,", "1,nan", "0,inf", "auto ", "minmax,1", "0,1x", "bytes"};
     limn_range range;
     char text[64];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(limn_range_parse(wrong[i], &range));
     assert_true(limn_range_parse("-1000,400.1", &range) && range.kind == LIMN_RANGE_GIVEN && range.low == -1000 && range.high == 400.1);
     assert_true(limn_range_parse(limn_range_text(&range, text), &range) && range.high == 400.1);
     assert_true(limn_range_parse("minmax", &range) && strcmp(limn_range_text(&range, text), "minmax") == 0);
+    assert_true(limn_range_parse("percentiles", &range) && strcmp(limn_range_text(&range, text), "percentiles") == 0);
     assert_true(limn_range_parse("auto", &range) && strcmp(limn_range_text(&range, text), "auto") == 0);
 }
 
@@ -325,14 +411,25 @@ static void masks_are_whole_numbers(void **state)
 {
     static const float good[] = {0, 255, 65535, 7}, half[] = {0, 0.5f, 0, 0};
     limn_raster r = raster_of(*state, 4, 1, 0, good);
+    limn_near_labels near;
     uint16_t *mask;
-    assert_int_equal(limn_raster_labels(*state, "r", &r, &mask), LIMN_OK);
+    assert_int_equal(limn_raster_labels(*state, "r", &r, &mask, &near), LIMN_OK);
     assert_int_equal(mask[1], 255), assert_int_equal(mask[2], 65535);
     free(mask);
     limn_raster_free(&r);
     r = raster_of(*state, 4, 1, 0, half);
-    assert_int_equal(limn_raster_labels(*state, "r", &r, &mask), LIMN_BAD_FILE);
+    assert_int_equal(limn_raster_labels(*state, "r", &r, &mask, &near), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(*state), "0.5 at column 1, row 0"));
+    limn_raster_free(&r);
+    static const float nearly[] = {1.00000012f, -5e-5f, 2.9999f, 65535}, off[] = {0, 1.0002f, 0, 0};
+    r = raster_of(*state, 4, 1, 0, nearly);
+    assert_int_equal(limn_raster_labels(*state, "r", &r, &mask, &near), LIMN_OK);
+    assert_true(mask[0] == 1 && mask[1] == 0 && mask[2] == 3 && mask[3] == 65535 && near.n == 3 && near.first == 1.00000012f);
+    free(mask);
+    limn_raster_free(&r);
+    r = raster_of(*state, 4, 1, 0, off);
+    assert_int_equal(limn_raster_labels(*state, "r", &r, &mask, &near), LIMN_BAD_FILE);
+    assert_non_null(strstr(limn_error_text(*state), "found 1.00020003 at column 1, row 0"));
     limn_raster_free(&r);
 }
 
@@ -361,6 +458,9 @@ int main(void)
         cmocka_unit_test(values_of_masks_become_classes),
         cmocka_unit_test(ranges_become_0_to_1),
         cmocka_unit_test(percentiles_leave_outliers_out),
+        cmocka_unit_test(percentiles_count_every_value),
+        cmocka_unit_test(bytes_are_bytes_in_any_type_to_a_network_that_learned_them),
+        cmocka_unit_test(a_range_beside_all_values_is_told),
         cmocka_unit_test(ranges_are_words_or_two_numbers),
         cmocka_unit_test(masks_are_whole_numbers),
     };

@@ -138,6 +138,80 @@ static void every_slice_is_learned_with_its_mask(void **state)
     limn_masks_free(m);
 }
 
+/* The same voxels as bytes and as floats: one rule for both, and the same values to learn from. */
+static void types_of_files_do_not_decide(void **state)
+{
+    limn_ctx *ctx = *state;
+    uint8_t bytes[N], labels[N];
+    float reals[N];
+    double expected[N];
+    for (int i = 0; i < N; i++) bytes[i] = (uint8_t)(2 + i / 4), reals[i] = bytes[i], labels[i] = i % 2; /* 2 to 31, 4 of each: the percentiles are 2 and 31 */
+    for (int i = 0; i < N; i++) expected[i] = (reals[i] - 2.0) / 29;
+    make_folders("images", "masks");
+    put_nifti(ctx, "images/a.nii", W, H, S, bytes, NULL), put_nifti(ctx, "masks/a.nii", W, H, S, labels, NULL);
+    limn_masks *m = opened(ctx, options(1), NULL);
+    assert_int_equal(limn_masks_range(m).kind, LIMN_RANGE_BYTES);
+    assert_int_equal(limn_masks_bytes(m), 2 * N);
+    limn_masks_free(m);
+    put_nifti(ctx, "images/b.nii", W, H, S, NULL, reals), put_nifti(ctx, "masks/b.nii", W, H, S, labels, NULL);
+    for (int kept = 1; kept >= 0; kept--) {
+        limn_mask_options o = options(1);
+        o.memory = kept ? 0 : 100;
+        note[0] = '\0';
+        m = opened(ctx, o, NULL);
+        assert_int_equal(limn_masks_range(m).kind, LIMN_RANGE_PERCENTILES);
+        assert_int_equal(limn_masks_bytes(m), 2 * 3 * N);
+        assert_string_equal(note, "values are stored as several types (1 of u8 and 1 of f32): all are read by the percentiles 0.5 and 99.5 of each file");
+        for (int z = 0; z < S; z++) is_slice(ctx, m, z, z, expected, labels), is_slice(ctx, m, S + z, z, expected, labels);
+        assert_int_equal(limn_masks_pixels(m, 1), N);
+        limn_masks_free(m);
+    }
+    remove(in("images/a.nii")), remove(in("masks/a.nii"));
+    m = opened(ctx, options(1), NULL);
+    assert_int_equal(limn_masks_range(m).kind, LIMN_RANGE_PERCENTILES);
+    limn_masks_free(m);
+    limn_mask_options o = options(1);
+    o.range = (limn_range){LIMN_RANGE_GIVEN, 100, 200};
+    refused(ctx, o, LIMN_BAD_ARGUMENT, "images/b.nii: all 120 values lie below the range 100 to 200, they are 2 to 31");
+}
+
+/* Channels of a case may have types of their own. */
+static void types_of_channels_do_not_decide(void **state)
+{
+    limn_ctx *ctx = *state;
+    uint8_t bytes[N];
+    float reals[N];
+    for (int i = 0; i < N; i++) bytes[i] = (uint8_t)(2 + i / 4), reals[i] = bytes[i];
+    make_folders("imagesTr", "labelsTr");
+    put_text("dataset.json", "{\"labels\": {\"background\": 0, \"lesion\": 1}}");
+    put_nifti(ctx, "imagesTr/p_0000.nii", W, H, S, bytes, NULL), put_nifti(ctx, "imagesTr/p_0001.nii", W, H, S, NULL, reals);
+    for (int i = 0; i < N; i++) bytes[i] %= 2;
+    put_nifti(ctx, "labelsTr/p.nii", W, H, S, bytes, NULL);
+    limn_masks *m = opened(ctx, options(2), NULL);
+    limn_raster picture;
+    uint8_t *labels;
+    assert_int_equal(limn_masks_load(ctx, m, 1, &picture, &labels), LIMN_OK);
+    for (int i = 0; i < W * H; i++) assert_true(picture.values[2 * i] == picture.values[2 * i + 1]);
+    limn_raster_free(&picture), free(labels);
+    limn_masks_free(m);
+}
+
+static void masks_that_are_nearly_whole_are_told_once(void **state)
+{
+    limn_ctx *ctx = *state;
+    uint8_t bytes[N] = {0};
+    float nearly[N] = {0, 1.00000012f, 1, 0.99999994f};
+    make_folders("images", "masks");
+    put_nifti(ctx, "images/a.nii", W, H, S, bytes, NULL), put_nifti(ctx, "masks/a.nii", W, H, S, NULL, nearly);
+    put_nifti(ctx, "images/b.nii", W, H, S, bytes, NULL), put_nifti(ctx, "masks/b.nii", W, H, S, NULL, nearly);
+    limn_masks *m = opened(ctx, options(1), NULL);
+    assert_int_equal(limn_masks_pixels(m, 1), 6);
+    assert_non_null(strstr(note, "4 values in 2 of 2 masks are not quite whole numbers, the first 1.00000012 in"));
+    limn_masks_free(m);
+    nearly[5] = 1.001f, put_nifti(ctx, "masks/b.nii", W, H, S, NULL, nearly);
+    refused(ctx, options(1), LIMN_BAD_FILE, "found 1.00100005 at column 5, row 0, slice 0");
+}
+
 static void a_mask_of_another_size_is_refused_with_both(void **state)
 {
     limn_ctx *ctx = *state;
@@ -335,15 +409,50 @@ static void a_network_finds_what_it_learned_in_a_volume_it_never_saw(void **stat
     assert_non_null(strstr(limn_error_text(ctx), "where --class-weights was \"\", and this command says \"1,2.5\""));
 }
 
+/* What auto meant belongs to the model: bytes are read as the floats were that it learned. */
+static void a_model_reads_every_type_by_the_rule_it_learned(void **state)
+{
+    limn_ctx *ctx = *state;
+    static float ct[VOXELS], second[VOXELS];
+    static uint8_t bytes[VOXELS], labels[VOXELS];
+    char command[1024], out[300];
+    make_sphere(1, ct, second, labels);
+    for (int i = 0; i < VOXELS; i++) bytes[i] = (uint8_t)((ct[i] + 800) / 40), ct[i] = bytes[i]; /* 0 to 27 */
+    make_folders("images", "masks");
+    put_nifti(ctx, "images/a.nii", SIDE, SIDE, DEPTH, NULL, ct), put_nifti(ctx, "masks/a.nii", SIDE, SIDE, DEPTH, labels, NULL);
+    put_nifti(ctx, "bytes.nii", SIDE, SIDE, DEPTH, bytes, NULL);
+    for (int k = 0; k < 2; k++) {
+        limn_train_options o = limn_train_defaults();
+        if (limn_settings_parse(ctx, "unet size=32 channels=1 classes=2 width=4 levels=2", &o.settings) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+        snprintf(out, sizeof out, "%s/run%d", folder, k);
+        o.data = folder, o.out = out, o.batch = 2, o.steps = 2, o.precision = LIMN_PRECISION_F32;
+        if (k) put_nifti(ctx, "images/a.nii", SIDE, SIDE, DEPTH, bytes, NULL);
+        if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+        limn_segmentation *s;
+        if (limn_segmentation_open(ctx, out, NULL, &s) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+        assert_int_equal(limn_segmentation_range(s).kind, k ? LIMN_RANGE_BYTES : LIMN_RANGE_PERCENTILES);
+        limn_segmentation_free(s);
+        put_nifti(ctx, "floats.nii", SIDE, SIDE, DEPTH, NULL, ct);
+        snprintf(command, sizeof command, "cd %s && export OMP_WAIT_POLICY=passive && for f in bytes floats; do " LIMN_BINARY_DIR "/limn segment -m run%d $f.nii --probability $f-p.nii 2>err-$f "
+                 "|| exit 1; done && tail -c +353 bytes-p.nii >a && tail -c +353 floats-p.nii >b && cmp a b && grep -q '%s' err-floats", folder, k,
+                 k ? "0 is 0 and 255 is 1 to the network (it learned bytes" : "0 is 0 and 2[0-9] is 1 to the network (percentiles 0.5 and 99.5)");
+        assert_int_equal(system(command), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_slice_is_learned_with_its_mask, begin, end),
+        cmocka_unit_test_setup_teardown(types_of_files_do_not_decide, begin, end),
+        cmocka_unit_test_setup_teardown(types_of_channels_do_not_decide, begin, end),
+        cmocka_unit_test_setup_teardown(masks_that_are_nearly_whole_are_told_once, begin, end),
         cmocka_unit_test_setup_teardown(a_mask_of_another_size_is_refused_with_both, begin, end),
         cmocka_unit_test_setup_teardown(files_that_lie_elsewhere_are_a_warning, begin, end),
         cmocka_unit_test_setup_teardown(channels_of_a_case_are_scaled_each_for_itself, begin, end),
         cmocka_unit_test_setup_teardown(a_fold_is_made_of_volumes, begin, end),
         cmocka_unit_test_setup_teardown(a_network_finds_what_it_learned_in_a_volume_it_never_saw, begin, end),
+        cmocka_unit_test_setup_teardown(a_model_reads_every_type_by_the_rule_it_learned, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

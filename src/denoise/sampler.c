@@ -185,7 +185,7 @@ static limn_status plan(limn_ctx *ctx, limn_sampler *s, double *values, level *l
     if (status) return status;
     int run = (int)(o->n_steps * o->strength), first = o->n_steps - (run > 0 ? run : 1);
     if (levels[first].a == 0 && o->prediction == LIMN_PREDICT_EPS)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s: predicted noise says nothing about the picture at timestep %g, where the signal is zero", s->row->name, levels[first].time);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s: predicted noise says nothing about the picture at timestep %.9g, where the signal is zero", s->row->name, levels[first].time);
     plan_calls(s, levels, first);
     double high = levels[first].b;
     s->init_sigma = flow || !s->row->exploding ? 1 : spacing == LIMN_SPACING_LEADING ? sqrt(high * high + 1) : high;

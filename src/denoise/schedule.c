@@ -68,10 +68,10 @@ static limn_status check_options(limn_ctx *ctx, const limn_schedule_options *o)
     if (o->n_train < 1 || o->n_train > LIMN_TRAIN_STEPS_MAX)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected 1 to %d training timesteps, found %d", LIMN_TRAIN_STEPS_MAX, o->n_train);
     if (o->kind == LIMN_SCHEDULE_FLOW)
-        return o->shift > 0 && o->shift <= 1e4 ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected a shift above 0, 10000 at most, found %g", o->shift);
+        return o->shift > 0 && o->shift <= 1e4 ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected a shift above 0, 10000 at most, found %.9g", o->shift);
     bool uses_betas = o->kind != LIMN_SCHEDULE_COSINE;
     if (uses_betas && !(o->beta_start > 0 && o->beta_start <= o->beta_end && o->beta_end < 1))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected 0 < beta_start <= beta_end < 1, found %g and %g", o->beta_start, o->beta_end);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected 0 < beta_start <= beta_end < 1, found %.9g and %.9g", o->beta_start, o->beta_end);
     if (o->zero_snr && o->n_train < 2) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: zero SNR needs two timesteps, found %d", o->n_train);
     return LIMN_OK;
 }
@@ -188,7 +188,7 @@ limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, li
     for (int i = 0; i < n_steps; i++) {
         t[i] = time_at(spacing, rounding, n_train, n_steps, offset, i);
         if (t[i] < 0 || t[i] > n_train - 1)
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: timestep %g of step %d lies outside 0 to %d (%d steps, offset %d)", t[i], i, n_train - 1, n_steps, offset);
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: timestep %.9g of step %d lies outside 0 to %d (%d steps, offset %d)", t[i], i, n_train - 1, n_steps, offset);
     }
     return LIMN_OK;
 }

@@ -2,6 +2,7 @@
 #include "file/image.h"
 
 #include "file/bytes.h"
+#include "file/exif.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,5 +116,13 @@ limn_status limn_image_copy(limn_ctx *ctx, const limn_image *from, int channels,
     memcpy(out->pixels, from->pixels, (size_t)from->width * (size_t)from->height * (size_t)from->channels);
     status = channels ? limn_image_convert(ctx, out, channels) : LIMN_OK;
     if (status != LIMN_OK) limn_image_free(out);
+    return status;
+}
+
+limn_status limn_image_turn(limn_ctx *ctx, const char *name, int orientation, limn_image *image)
+{
+    void *pixels = image->pixels;
+    limn_status status = limn_turn_upright(ctx, name, orientation, (size_t)image->channels, &image->width, &image->height, &pixels);
+    image->pixels = pixels;
     return status;
 }

@@ -12,8 +12,8 @@ typedef enum limn_image_kind { LIMN_IMAGE_UNKNOWN, LIMN_IMAGE_PNG, LIMN_IMAGE_JP
 /** What the first bytes say a file is; names do not count. */
 limn_image_kind limn_image_sniff(const uint8_t *bytes, size_t n);
 
-/** Decode a PNG (any depth, palette, interlaced), a JPEG (gray, colour, CMYK; turned upright as its EXIF says) or a WebP
- *  (lossy, lossless, alpha).
+/** Decode a PNG (any depth, palette, interlaced), a JPEG (gray, colour, CMYK) or a WebP (lossy, lossless, alpha), turned
+ *  upright as its EXIF says.
  *  @param  name      what messages call the bytes, usually the path
  *  @param  channels  1 to 4, or 0: as stored (see limn_image_convert)
  *  @return LIMN_OK: free *out with limn_image_free(); else *out is empty and the sentence begins with name:
@@ -33,6 +33,9 @@ limn_status limn_image_copy(limn_ctx *ctx, const limn_image *from, int channels,
 /** To another size, each axis on its own: smaller by the area a pixel covers, larger by interpolation.  With 2 and 4 channels
  *  colours count by their alpha. */
 limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, int height, limn_image *out);
+
+/** Upright in place, by an orientation of exif.h.  On failure *image is unchanged. */
+limn_status limn_image_turn(limn_ctx *ctx, const char *name, int orientation, limn_image *image);
 
 /** An animated PNG (APNG), atomically: n pictures of one size and number of channels, shown for `milliseconds` each, forever.  Readers that do
  *  not know the animation show the first.  @return LIMN_OK; LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY; LIMN_IO: an older file at path is untouched */

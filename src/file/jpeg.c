@@ -1,4 +1,5 @@
 /* jpeg.c: JPEG by libjpeg-turbo.  Its errors arrive by longjmp: what must survive one lives in struct jpeg_job, never in locals. */
+#include "file/exif.h"
 #include "file/image.h"
 
 #include <stdio.h>
@@ -52,30 +53,6 @@ static void watch_scans(j_common_ptr jpeg)
     if (job->jpeg.input_scan_number <= MAX_SCANS) return;
     snprintf(job->why, sizeof job->why, "more than %d scans", MAX_SCANS);
     longjmp(job->escape, 1);
-}
-
-static unsigned number(const uint8_t *p, int n, bool little)
-{
-    unsigned v = 0;
-    for (int i = 0; i < n; i++) v |= (unsigned)p[i] << 8 * (little ? i : n - 1 - i);
-    return v;
-}
-
-/* Tag 0x0112 of the first directory of "Exif\0\0" + TIFF; 1 (upright) when there is none. */
-static int exif_orientation(const uint8_t *p, size_t n)
-{
-    if (n < 14 || memcmp(p, "Exif\0\0", 6) != 0) return 1;
-    p += 6, n -= 6;
-    bool little = p[0] == 'I';
-    size_t at = number(p + 4, 4, little);
-    if (at > n - 2) return 1;
-    unsigned entries = number(p + at, 2, little);
-    for (at += 2; entries-- && at + 12 <= n; at += 12)
-        if (number(p + at, 2, little) == 0x0112) {
-            unsigned value = number(p + at + 8, 2, little);
-            return value >= 1 && value <= 8 ? (int)value : 1;
-        }
-    return 1;
 }
 
 static int stored_channels(struct jpeg_decompress_struct *jpeg)
@@ -134,37 +111,14 @@ static bool decode(jpeg_job *job)
     jpeg_mem_src(jpeg, job->bytes, job->n);
     jpeg_read_header(jpeg, TRUE);
     for (jpeg_saved_marker_ptr m = jpeg->marker_list; m; m = m->next)
-        if (job->orientation == 1) job->orientation = exif_orientation(m->data, m->data_length);
+        if (job->orientation == 1 && m->data_length > 6 && memcmp(m->data, "Exif\0\0", 6) == 0) /* APP1 is also XMP */
+            job->orientation = limn_exif_orientation(m->data, m->data_length);
     if ((job->status = open_pixels(job)) != LIMN_OK) return true;
     jpeg->dct_method = JDCT_ISLOW;
     jpeg_start_decompress(jpeg);
     read_rows(job);
     jpeg_finish_decompress(jpeg);
     return true;
-}
-
-/* EXIF 2.3, 4.6.4: 2 mirrored, 3 turned by 180, 4 flipped, 5 transposed, 6 to be turned right, 7 transversed, 8 to be turned left. */
-static limn_status turn_upright(limn_ctx *ctx, const char *name, limn_image *image, int orientation)
-{
-    if (orientation == 1) return LIMN_OK;
-    limn_image out;
-    int w = image->width, h = image->height, c = image->channels;
-    bool swap = orientation >= 5;
-    limn_status status = limn_image_new(ctx, name, (uint32_t)(swap ? h : w), (uint32_t)(swap ? w : h), c, &out);
-    if (status != LIMN_OK) return status;
-    bool mirror_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    bool mirror_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    for (int y = 0; y < out.height; y++)
-        for (int x = 0; x < out.width; x++) {
-            int from_x = swap ? y : x, from_y = swap ? x : y;
-            if (mirror_x) from_x = w - 1 - from_x;
-            if (mirror_y) from_y = h - 1 - from_y;
-            memcpy(out.pixels + ((size_t)y * (size_t)out.width + (size_t)x) * (size_t)c,
-                   image->pixels + ((size_t)from_y * (size_t)w + (size_t)from_x) * (size_t)c, (size_t)c);
-        }
-    limn_image_free(image);
-    *image = out;
-    return LIMN_OK;
 }
 
 limn_status limn_jpeg_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out)
@@ -181,7 +135,7 @@ limn_status limn_jpeg_decode(limn_ctx *ctx, const char *name, const uint8_t *byt
     if (!decode(&job))
         job.status = limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged JPEG: %s", name, limn_escape(job.why, strlen(job.why), shown, sizeof shown));
     jpeg_destroy_decompress(&job.jpeg);
-    if (job.status == LIMN_OK) job.status = turn_upright(ctx, name, out, job.orientation);
+    if (job.status == LIMN_OK) job.status = limn_image_turn(ctx, name, job.orientation, out);
     if (job.status != LIMN_OK) limn_image_free(out);
     return job.status;
 }

@@ -90,7 +90,7 @@ static limn_status read_values(limn_ctx *ctx, const char *path, const limn_weigh
     l->values = malloc(n * sizeof *values);
     limn_status status = values && l->values ? limn_weight_file_load(ctx, st, e, values, LIMN_F32) : limn_fail_memory(ctx, n * sizeof *values, "a latent");
     for (size_t i = 0; i < n && status == LIMN_OK; i++)
-        if (!isfinite(values[i])) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"latent\", element %zu is %g, expected finite numbers", path, i, (double)values[i]);
+        if (!isfinite(values[i])) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"latent\", element %zu is %.9g, expected finite numbers", path, i, (double)values[i]);
     if (status == LIMN_OK) channels_last(values, l);
     free(values);
     return status;

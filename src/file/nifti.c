@@ -122,7 +122,7 @@ static limn_status read_type(volume *v)
         return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: bitpix is %d, expected %d of datatype %d (%s)", v->name, bits, 8 * v->type->bytes * v->type->channels, code, v->type->name);
     v->slope = (double)limn_nifti_f32(v->header + NIFTI_SLOPE, v->swap), v->inter = (double)limn_nifti_f32(v->header + NIFTI_INTER, v->swap);
     if (v->slope == 0 || !isfinite(v->slope) || v->type->channels == 3) v->slope = 1, v->inter = 0;
-    if (!isfinite(v->inter)) return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: scl_inter is %g, expected a number", v->name, v->inter);
+    if (!isfinite(v->inter)) return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: scl_inter is %.9g, expected a number", v->name, v->inter);
     return LIMN_OK;
 }
 
@@ -132,7 +132,7 @@ static limn_status check_bytes(volume *v, const source *s)
     double offset = (double)limn_nifti_f32(v->header + NIFTI_OFFSET, v->swap);
     if (offset == 0) offset = NIFTI_FIRST;
     if (!(offset >= NIFTI_FIRST && offset <= MAX_OFFSET) || offset != floor(offset))
-        return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: vox_offset is %g, expected %d to %d", v->name, offset, NIFTI_FIRST, MAX_OFFSET);
+        return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: vox_offset is %.9g, expected %d to %d", v->name, offset, NIFTI_FIRST, MAX_OFFSET);
     v->offset = (size_t)offset;
     size_t need = (size_t)v->type->bytes * (size_t)v->type->channels; /* 2^45 * 8 at most */
     need = need * (size_t)v->width * (size_t)v->height * (size_t)v->slices;
@@ -195,6 +195,7 @@ static limn_status decode(limn_ctx *ctx, const char *name, source *s, limn_raste
     memcpy(out->header, header, sizeof header);
     bool plain = v.slope == 1 && v.inter == 0 && v.type->kind == 'u';
     out->limit = plain && v.type->bytes == 1 ? 255 : plain && v.type->bytes == 2 ? 65535 : 0;
+    out->type = v.slope == 1 && v.inter == 0 ? v.type->name : "numbers with a slope";
     if (skip(s, v.offset - LIMN_NIFTI_HEADER)) return read_values(&v, s, out);
     return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged or cut before its values at byte %zu", name, v.offset);
 }

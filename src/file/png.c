@@ -1,5 +1,6 @@
 /* png.c: PNG by libpng.  Its errors arrive by longjmp: what must survive one lives in a struct behind a pointer, never in locals. */
 #include "file/bytes.h"
+#include "file/exif.h"
 #include "file/image.h"
 
 #include <png.h>
@@ -108,6 +109,17 @@ static uint32_t big_endian(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* Either of bytes and wide pixels. */
+static limn_status turn_upright(png_job *job)
+{
+    int orientation = limn_png_orientation(job->bytes, job->n);
+    if (!job->wide || !*job->wide) return limn_image_turn(job->ctx, job->name, orientation, job->out);
+    void *pixels = *job->wide;
+    limn_status status = limn_turn_upright(job->ctx, job->name, orientation, (size_t)job->out->channels * sizeof **job->wide, &job->out->width, &job->out->height, &pixels);
+    *job->wide = pixels;
+    return status;
+}
+
 static limn_status decode_as(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool stored, limn_image *out, uint16_t **wide)
 {
     char shown[256];
@@ -124,6 +136,7 @@ static limn_status decode_as(limn_ctx *ctx, const char *name, const uint8_t *byt
         job.status = limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged PNG at byte %zu of %zu: %s", name, job.at, n,
                                limn_escape(job.why, strlen(job.why), shown, sizeof shown));
     png_destroy_read_struct(&png, &info, NULL);
+    if (job.status == LIMN_OK) job.status = turn_upright(&job);
     if (job.status == LIMN_OK) return LIMN_OK;
     limn_image_free(out);
     if (wide) free(*wide), *wide = NULL;

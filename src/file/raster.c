@@ -54,7 +54,7 @@ static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t
     if (status == LIMN_OK) status = limn_raster_new(ctx, name, image.width, image.height, 1, image.channels, 0, out);
     size_t values = status == LIMN_OK ? (size_t)image.width * (size_t)image.height * (size_t)image.channels : 0;
     for (size_t i = 0; i < values; i++) out->values[i] = wide ? wide[i] : image.pixels[i];
-    if (status == LIMN_OK) out->limit = wide ? 65535 : 255;
+    if (status == LIMN_OK) out->limit = wide ? 65535 : 255, out->type = wide ? "u16" : "u8";
     limn_image_free(&image);
     free(wide);
     return status;
@@ -106,6 +106,7 @@ bool limn_range_parse(const char *text, limn_range *out)
     *out = (limn_range){LIMN_RANGE_AUTO, 0, 0};
     if (strcmp(text, "auto") == 0) return true;
     if (strcmp(text, "minmax") == 0) return out->kind = LIMN_RANGE_MINMAX, true;
+    if (strcmp(text, "percentiles") == 0) return out->kind = LIMN_RANGE_PERCENTILES, true;
     double low = strtod(text, &end);
     if (end == text || *end != ',') return false;
     text = end + 1;
@@ -117,8 +118,9 @@ bool limn_range_parse(const char *text, limn_range *out)
 
 const char *limn_range_text(const limn_range *range, char out[64])
 {
+    static const char *const words[] = {[LIMN_RANGE_AUTO] = "auto", [LIMN_RANGE_MINMAX] = "minmax", [LIMN_RANGE_PERCENTILES] = "percentiles", [LIMN_RANGE_BYTES] = "bytes"};
     if (range->kind == LIMN_RANGE_GIVEN) snprintf(out, 64, "%.17g,%.17g", range->low, range->high);
-    else snprintf(out, 64, "%s", range->kind == LIMN_RANGE_MINMAX ? "minmax" : "auto");
+    else snprintf(out, 64, "%s", words[range->kind]);
     return out;
 }
 
@@ -127,10 +129,9 @@ static size_t count_values(const limn_raster *r)
     return (size_t)r->slices * (size_t)r->height * (size_t)r->width * (size_t)r->channels;
 }
 
-static int by_value(const void *a, const void *b)
+static bool counts(const limn_raster *r, size_t i)
 {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
+    return isfinite(r->values[i]) && !is_alpha(r, i);
 }
 
 /* Low and high of the finite values; 0 and 0 where none is. */
@@ -138,43 +139,109 @@ static void find_limits(const limn_raster *r, limn_range *range)
 {
     size_t n = count_values(r);
     range->low = INFINITY, range->high = -INFINITY;
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(r->values[i]) || is_alpha(r, i)) continue;
-        range->low = fmin(range->low, r->values[i]), range->high = fmax(range->high, r->values[i]);
-    }
+    for (size_t i = 0; i < n; i++)
+        if (counts(r, i)) range->low = fmin(range->low, r->values[i]), range->high = fmax(range->high, r->values[i]);
     if (range->low > range->high) range->low = range->high = 0;
 }
 
+/* The bits of floats, so turned that they have the order of their values: negative ones all the other way round, and before the others. */
+static uint32_t ordered_bits(float v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits >> 31 ? ~bits : bits | UINT32_C(1) << 31;
+}
+
+static float value_of_bits(uint32_t bits)
+{
+    float v;
+    bits = bits >> 31 ? bits ^ UINT32_C(1) << 31 : ~bits;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+enum { HALVES = 1 << 16 };
+
+/* Half of the bits of the value that has *rank among the finite ones: the upper half (upper -1), then the lower, among those with that upper half alone.
+ * count [HALVES]: scratch */
+static uint32_t half_of_rank(const limn_raster *r, int64_t upper, uint64_t *rank, uint64_t *count)
+{
+    size_t n = count_values(r);
+    uint32_t half = 0;
+    memset(count, 0, HALVES * sizeof *count);
+    for (size_t i = 0; i < n; i++) {
+        if (!counts(r, i)) continue;
+        uint32_t bits = ordered_bits(r->values[i]);
+        if (upper < 0) count[bits >> 16]++;
+        else if (bits >> 16 == upper) count[bits & (HALVES - 1)]++;
+    }
+    for (; *rank >= count[half]; half++) *rank -= count[half];
+    return half;
+}
+
+static float value_of_rank(const limn_raster *r, double rank, uint64_t *count)
+{
+    uint64_t left = (uint64_t)nearbyint(rank);
+    uint32_t upper = half_of_rank(r, -1, &left, count);
+    return value_of_bits(upper << 16 | half_of_rank(r, upper, &left, count));
+}
+
+/* Of all values, those nearest to the ranks 0.005 (n - 1) and 0.995 (n - 1), as numpy.percentile(.., method="nearest") has them: never of every so-many-th,
+ * which in a picture of three channels may all be red. */
 static limn_status find_percentiles(limn_ctx *ctx, const limn_raster *r, limn_range *range)
 {
-    enum { MOST = 1 << 20 };
-    size_t n = count_values(r), kept = 0, taken = n < MOST ? n : MOST;
-    float *some = malloc(taken * sizeof *some);
-    if (!some) return limn_fail_memory(ctx, taken * sizeof *some, "percentiles");
-    for (size_t i = 0; i < taken; i++) {
-        size_t at = (size_t)((double)i * ((double)n / (double)taken));
-        if (isfinite(r->values[at]) && !is_alpha(r, at)) some[kept++] = r->values[at];
+    size_t n = count_values(r), kept = 0;
+    uint64_t *count = malloc(HALVES * sizeof *count);
+    if (!count) return limn_fail_memory(ctx, HALVES * sizeof *count, "percentiles");
+    for (size_t i = 0; i < n; i++) kept += counts(r, i);
+    if (kept) {
+        range->low = value_of_rank(r, 0.005 * (double)(kept - 1), count);
+        range->high = value_of_rank(r, 0.995 * (double)(kept - 1), count);
     }
-    qsort(some, kept, sizeof *some, by_value);
-    if (kept) range->low = some[(size_t)(0.005 * (double)(kept - 1) + 0.5)], range->high = some[(size_t)(0.995 * (double)(kept - 1) + 0.5)];
-    bool flat = !kept || range->high <= range->low;
-    free(some);
-    if (flat) find_limits(r, range);
+    free(count);
+    if (!kept || range->high <= range->low) find_limits(r, range);
     return LIMN_OK;
 }
 
-static limn_status find_range(limn_ctx *ctx, const limn_raster *r, limn_range *range)
+/* Are they bytes, whatever type they are stored in? */
+static bool all_bytes(const limn_raster *r)
 {
-    if (range->kind == LIMN_RANGE_GIVEN) return LIMN_OK;
-    if (range->kind == LIMN_RANGE_MINMAX) return find_limits(r, range), LIMN_OK;
-    if (r->limit != 255) return find_percentiles(ctx, r, range);
-    range->low = 0, range->high = 255;
+    size_t n = count_values(r);
+    for (size_t i = 0; i < n; i++)
+        if (!is_alpha(r, i) && !(r->values[i] >= 0 && r->values[i] <= 255 && r->values[i] == floorf(r->values[i]))) return false;
+    return true;
+}
+
+/* A range beside which all values lie makes a flat picture of one that is not. */
+static limn_status check_outside(limn_ctx *ctx, const char *name, limn_raster *r, const limn_range *range)
+{
+    size_t n = count_values(r), all = 0;
+    limn_range found;
+    r->below = r->above = 0;
+    for (size_t i = 0; i < n; i++)
+        if (counts(r, i)) all++, r->below += r->values[i] < range->low, r->above += r->values[i] > range->high;
+    if (!all || r->below + r->above < all) return LIMN_OK;
+    find_limits(r, &found);
+    if ((r->below == all || r->above == all) && found.low < found.high)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: all %zu values lie %s the range %.9g to %.9g, they are %.9g to %.9g: nothing of them would be seen", name, all,
+                         r->above ? "above" : "below", range->low, range->high, found.low, found.high);
+    limn_log(ctx, LIMN_LOG_WARN, "%s: no value lies within the range %.9g to %.9g: %zu are below, %zu above (%.9g to %.9g)", name, range->low, range->high, r->below, r->above,
+             found.low, found.high);
     return LIMN_OK;
+}
+
+static limn_status find_range(limn_ctx *ctx, const char *name, limn_raster *r, limn_range *range)
+{
+    if (range->kind == LIMN_RANGE_GIVEN) return check_outside(ctx, name, r, range);
+    if (range->kind == LIMN_RANGE_MINMAX) return find_limits(r, range), LIMN_OK;
+    bool bytes = range->kind != LIMN_RANGE_PERCENTILES && (r->limit == 255 || (range->kind == LIMN_RANGE_BYTES && all_bytes(r)));
+    *range = (limn_range){bytes ? LIMN_RANGE_BYTES : LIMN_RANGE_PERCENTILES, 0, 255};
+    return bytes ? LIMN_OK : find_percentiles(ctx, r, range);
 }
 
 limn_status limn_raster_scale(limn_ctx *ctx, const char *name, limn_raster *r, limn_range *range)
 {
-    limn_status status = find_range(ctx, r, range);
+    limn_status status = find_range(ctx, name, r, range);
     if (status != LIMN_OK) return status;
     size_t n = count_values(r), lost = 0;
     double spread = range->high - range->low, scale = spread > 0 && isfinite(spread) ? 1 / spread : 0, alpha = r->limit > 0 ? 1 / (double)r->limit : 1;
@@ -225,6 +292,14 @@ const char *limn_raster_size(int width, int height, int slices, char out[48])
     return out;
 }
 
+/* The whole number 0..65535 that v is, or by resampling nearly is; -1: none. */
+static int whole_number(float v)
+{
+    const float near = 1e-4f;
+    float whole = v > -1 && v < 65536 ? rintf(v) : -1;
+    return whole >= 0 && whole <= 65535 && fabsf(v - whole) <= near ? (int)whole : -1;
+}
+
 /* Pixel i of a mask is no whole number: where, and what it is. */
 static limn_status no_label(limn_ctx *ctx, const char *name, const limn_raster *r, size_t i)
 {
@@ -232,28 +307,31 @@ static limn_status no_label(limn_ctx *ctx, const char *name, const limn_raster *
     size_t pixels = (size_t)r->width * (size_t)r->height;
     char what[64], slice[32] = "";
     if (r->slices > 1) snprintf(slice, sizeof slice, ", slice %zu", i / pixels);
-    if (r->channels > 2 && (p[0] != p[1] || p[1] != p[2])) snprintf(what, sizeof what, "the colour %g,%g,%g", (double)p[0], (double)p[1], (double)p[2]);
-    else if (p[0] >= 0 && p[0] <= 65535 && p[0] == (float)(int)p[0]) snprintf(what, sizeof what, "transparency");
-    else snprintf(what, sizeof what, "%g", (double)p[0]);
+    if (r->channels > 2 && (p[0] != p[1] || p[1] != p[2])) snprintf(what, sizeof what, "the colour %.9g,%.9g,%.9g", (double)p[0], (double)p[1], (double)p[2]);
+    else if (whole_number(p[0]) >= 0) snprintf(what, sizeof what, "transparency");
+    else snprintf(what, sizeof what, "%.9g", (double)p[0]);
     return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a mask with one whole number 0 to 65535 a pixel, found %s at column %zu, row %zu%s", name, what, i % (size_t)r->width,
                      i % pixels / (size_t)r->width, slice);
 }
 
-limn_status limn_raster_labels(limn_ctx *ctx, const char *name, const limn_raster *r, uint16_t **out)
+limn_status limn_raster_labels(limn_ctx *ctx, const char *name, const limn_raster *r, uint16_t **out, limn_near_labels *near)
 {
     size_t n = (size_t)r->slices * (size_t)r->height * (size_t)r->width, c = (size_t)r->channels;
+    *near = (limn_near_labels){0};
     *out = malloc(n * sizeof **out);
     if (!*out) return limn_fail_memory(ctx, n * sizeof **out, name);
     for (size_t i = 0; i < n; i++) {
         const float *p = r->values + i * c;
-        bool fits = p[0] >= 0 && p[0] <= 65535 && p[0] == (float)(int)p[0];
+        int label = whole_number(p[0]);
+        bool fits = label >= 0;
         for (size_t k = 1; k < c; k++) fits = fits && p[k] == (is_alpha(r, k) ? r->limit : p[0]);
         if (!fits) {
             free(*out);
             *out = NULL;
             return no_label(ctx, name, r, i);
         }
-        (*out)[i] = (uint16_t)p[0];
+        if (p[0] != (float)label && !near->n++) near->first = p[0];
+        (*out)[i] = (uint16_t)label;
     }
     return LIMN_OK;
 }

@@ -14,6 +14,8 @@ typedef struct limn_raster {
     int width, height, slices, channels;     /* channels as in limn_image: 2 and 4 end with alpha */
     bool separate;                           /* channels are no colours and no alpha, but pictures of their own */
     float limit;                             /* integers 0 .. limit: 255 or 65535; 0: any values */
+    const char *type;                        /* as the values were stored, for messages: "u8", "f32" .. */
+    size_t below, above;                     /* of a range that was given; see limn_raster_scale() */
     float *values;                           /* [S,H,W,C], owned */
     unsigned char header[LIMN_NIFTI_HEADER]; /* NIFTI: as it was in the file */
 } limn_raster;
@@ -29,17 +31,20 @@ void limn_raster_free(limn_raster *raster); /* the values, not the struct, which
 /** Values, not cleared, or the sentence why not.  @param file_bytes  0, or those that hold all values: fewer than a 1/1032 of them is a lie */
 limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int64_t height, int64_t slices, int channels, size_t file_bytes, limn_raster *out);
 
-/* What becomes 0 and 1. */
-typedef enum limn_range_kind { LIMN_RANGE_AUTO, LIMN_RANGE_MINMAX, LIMN_RANGE_GIVEN } limn_range_kind;
+/* What becomes 0 and 1.  PERCENTILES: 0.5 and 99.5 of all values of the file, the nearest that there are.  AUTO: 0 and 255 where values are stored as
+ * bytes, else percentiles.  BYTES, of a network that learned bytes: the same, but 0 and 255 also of bytes that are stored in a wider type. */
+typedef enum limn_range_kind { LIMN_RANGE_AUTO, LIMN_RANGE_MINMAX, LIMN_RANGE_GIVEN, LIMN_RANGE_PERCENTILES, LIMN_RANGE_BYTES } limn_range_kind;
 typedef struct limn_range {
-    limn_range_kind kind; /* AUTO: bytes 0 and 255; of all other values the percentiles 0.5 and 99.5 (of 2^20 values, evenly spread) */
+    limn_range_kind kind;
     double low, high;     /* GIVEN, and what was taken */
 } limn_range;
-/** "auto", "minmax" or "LOW,HIGH" with HIGH above LOW.  @return false: it is none of these, and *out is AUTO */
+/** "auto", "minmax", "percentiles" or "LOW,HIGH" with HIGH above LOW.  @return false: it is none of these, and *out is AUTO */
 bool limn_range_parse(const char *text, limn_range *out);
-/** The same backwards.  @return out */
+/** The same backwards; BYTES, which nobody asks for, is "bytes".  @return out */
 const char *limn_range_text(const limn_range *range, char out[64]);
-/** Values to 0..1 in place: (v - low) / (high - low), clamped; what is not finite becomes 0 and is told as a warning.  Alpha is brought from its own range. */
+/** Values to 0..1 in place: (v - low) / (high - low), clamped; what is not finite becomes 0 and is told as a warning.  Alpha is brought from its own range.
+ *  What was taken is written to *range: AUTO and BYTES become BYTES or PERCENTILES; values beside a range that was given are counted in raster.
+ *  @return LIMN_OK; LIMN_BAD_ARGUMENT: all values lie on one side of a range that was given, and are not all the same; LIMN_NO_MEMORY */
 limn_status limn_raster_scale(limn_ctx *ctx, const char *name, limn_raster *raster, limn_range *range);
 /** A slice of values in 0..1 as a picture of 8 bits; separate channels: the first.  @return as limn_image_new() */
 limn_status limn_raster_image(limn_ctx *ctx, const char *name, const limn_raster *raster, int slice, limn_image *out);
@@ -47,8 +52,13 @@ limn_status limn_raster_image(limn_ctx *ctx, const char *name, const limn_raster
 void limn_raster_pixel(int from, const float *p, int to, float *out);
 /** "512 x 512", of a volume "512 x 512 x 30".  @return out */
 const char *limn_raster_size(int width, int height, int slices, char out[48]);
+/* Values within 1e-4 of a whole number, as resampling leaves them, that were taken as that number. */
+typedef struct limn_near_labels {
+    size_t n;
+    float first;
+} limn_near_labels;
 /** Values [S,H,W] as whole numbers.  @return LIMN_OK: *out is the caller's (free()); LIMN_BAD_FILE: colours, transparency, or a value that is no whole
  *          number 0..65535, with its place; LIMN_NO_MEMORY */
-limn_status limn_raster_labels(limn_ctx *ctx, const char *name, const limn_raster *raster, uint16_t **out);
+limn_status limn_raster_labels(limn_ctx *ctx, const char *name, const limn_raster *raster, uint16_t **out, limn_near_labels *near);
 
 #endif

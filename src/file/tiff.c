@@ -2,7 +2,9 @@
 #include "file/tiff.h"
 
 #include "file/bytes.h"
+#include "file/exif.h"
 #include "file/image.h"
+#include "file/tiff_stack.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,10 +69,20 @@ static int keep_reason(TIFF *tiff, void *user, const char *module, const char *f
     return 1;
 }
 
-static int silent(TIFF *tiff, void *user, const char *module, const char *format, va_list list)
+/* libjpeg goes on with made-up pixels after a warning; see jpeg.c for those that leave the pixels whole. */
+static int on_warning(TIFF *tiff, void *user, const char *module, const char *format, va_list list)
 {
-    (void)tiff, (void)user, (void)module, (void)format, (void)list;
-    return 1;
+    static const char *const harmless[] = {"extraneous", "JFIF", "Adobe", "ICC"};
+    tiff_job *job = user;
+    char text[150];
+    if (!module || strcmp(module, "JPEGLib") != 0 || job->why[0]) return 1;
+    va_list again;
+    va_copy(again, list);
+    vsnprintf(text, sizeof text, format, again);
+    va_end(again);
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        if (strstr(text, harmless[i])) return 1;
+    return keep_reason(tiff, user, module, format, list);
 }
 
 static TIFF *open_memory(tiff_job *job)
@@ -78,7 +90,7 @@ static TIFF *open_memory(tiff_job *job)
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
     if (!options) return NULL;
     TIFFOpenOptionsSetErrorHandlerExtR(options, keep_reason, job);
-    TIFFOpenOptionsSetWarningHandlerExtR(options, silent, job);
+    TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, job);
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, MOST_BYTES);
     TIFF *tiff = TIFFClientOpenExt("memory", "rm", (thandle_t)job, take, no_write, seek, no_close, size_of, NULL, NULL, options);
     TIFFOpenOptionsFree(options);
@@ -89,9 +101,16 @@ static TIFF *open_memory(tiff_job *job)
 
 typedef struct page {
     uint32_t width, height;
-    uint16_t bits, samples, format, photometric, planar;
+    uint16_t bits, samples, format, photometric, planar, compression, orientation;
     int channels;
 } page;
+
+static const char *type_of(const page *p)
+{
+    if (p->format == SAMPLEFORMAT_IEEEFP) return "f32";
+    if (p->format == SAMPLEFORMAT_INT) return p->bits == 8 ? "i8" : p->bits == 16 ? "i16" : "i32";
+    return p->bits == 8 ? "u8" : p->bits == 16 ? "u16" : "u32";
+}
 
 static bool is_alpha(TIFF *tiff, const page *p)
 {
@@ -101,24 +120,80 @@ static bool is_alpha(TIFF *tiff, const page *p)
     return p->samples == p->channels + 1 && n == 1 && (kinds[0] == EXTRASAMPLE_ASSOCALPHA || kinds[0] == EXTRASAMPLE_UNASSALPHA);
 }
 
+static const char *compression_name(int compression)
+{
+    static const struct { int code; const char *name; } rows[] = {
+        {COMPRESSION_CCITTRLE, "CCITT RLE"}, {COMPRESSION_CCITTFAX3, "CCITT fax 3"}, {COMPRESSION_CCITTFAX4, "CCITT fax 4"}, {COMPRESSION_OJPEG, "old-style JPEG"},
+        {COMPRESSION_JPEG, "JPEG"}, {COMPRESSION_JBIG, "JBIG"}, {COMPRESSION_THUNDERSCAN, "ThunderScan"}, {33003, "JPEG 2000 of Aperio"}, {33005, "JPEG 2000 of Aperio"},
+        {34713, "Nikon NEF"}, {COMPRESSION_JP2000, "JPEG 2000"}, {34887, "LERC"}, {34892, "lossy JPEG"}, {COMPRESSION_LZMA, "LZMA"}, {34934, "JPEG XR"}, {22610, "JPEG XR"},
+        {50000, "Zstandard"}, {50001, "WebP"}, {50002, "JPEG XL"}, {52546, "JPEG XL"}, {COMPRESSION_LZW, "LZW"}, {COMPRESSION_ADOBE_DEFLATE, "deflate"},
+        {COMPRESSION_DEFLATE, "deflate"}, {COMPRESSION_PACKBITS, "PackBits"}, {COMPRESSION_NONE, "none"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].code == compression) return rows[i].name;
+    return "a way without a name here";
+}
+
+static const char *colour_name(int photometric)
+{
+    switch (photometric) {
+    case PHOTOMETRIC_MINISWHITE: case PHOTOMETRIC_MINISBLACK: return "gray";
+    case PHOTOMETRIC_RGB: return "RGB";
+    case PHOTOMETRIC_PALETTE: return "a palette";
+    case PHOTOMETRIC_MASK: return "a mask of transparency";
+    case PHOTOMETRIC_SEPARATED: return "CMYK";
+    case PHOTOMETRIC_YCBCR: return "YCbCr";
+    case PHOTOMETRIC_CIELAB: case PHOTOMETRIC_ICCLAB: case PHOTOMETRIC_ITULAB: return "Lab";
+    case PHOTOMETRIC_CFA: return "a colour filter array";
+    case PHOTOMETRIC_LOGL: case PHOTOMETRIC_LOGLUV: return "logarithms";
+    default: return "an unknown colour model";
+    }
+}
+
+static limn_status check_colours(const tiff_job *job, int number, const page *p)
+{
+    bool rgb = p->photometric == PHOTOMETRIC_RGB, gray = p->photometric == PHOTOMETRIC_MINISBLACK || p->photometric == PHOTOMETRIC_MINISWHITE;
+    if ((rgb || gray) && is_alpha(job->tiff, p)) return LIMN_OK;
+    if (p->photometric == PHOTOMETRIC_YCBCR)
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d is YCbCr with %d samples a pixel%s (compression: %s); YCbCr is read with 3 samples side by side, compressed as JPEG",
+                         job->name, number, p->samples, p->planar == PLANARCONFIG_SEPARATE ? " in planes" : "", compression_name(p->compression));
+    return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d has %d samples a pixel of %s (%d); expected gray or RGB, with or without alpha", job->name, number, p->samples,
+                     colour_name(p->photometric), p->photometric);
+}
+
+static void read_fields(const tiff_job *job, page *p)
+{
+    TIFF *t = job->tiff;
+    *p = (page){.photometric = UINT16_MAX};
+    TIFFGetField(t, TIFFTAG_IMAGEWIDTH, &p->width);
+    TIFFGetField(t, TIFFTAG_IMAGELENGTH, &p->height);
+    TIFFGetFieldDefaulted(t, TIFFTAG_BITSPERSAMPLE, &p->bits);
+    TIFFGetFieldDefaulted(t, TIFFTAG_SAMPLESPERPIXEL, &p->samples);
+    TIFFGetFieldDefaulted(t, TIFFTAG_SAMPLEFORMAT, &p->format);
+    TIFFGetFieldDefaulted(t, TIFFTAG_PLANARCONFIG, &p->planar);
+    TIFFGetFieldDefaulted(t, TIFFTAG_COMPRESSION, &p->compression);
+    TIFFGetFieldDefaulted(t, TIFFTAG_ORIENTATION, &p->orientation);
+    TIFFGetField(t, TIFFTAG_PHOTOMETRIC, &p->photometric);
+    if (job->labels && p->photometric == PHOTOMETRIC_MINISWHITE) p->photometric = PHOTOMETRIC_MINISBLACK;
+    bool jpeg = p->compression == COMPRESSION_JPEG && p->photometric == PHOTOMETRIC_YCBCR && p->samples == 3 && p->planar == PLANARCONFIG_CONTIG;
+    if (jpeg && TIFFSetField(t, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB)) p->photometric = PHOTOMETRIC_RGB; /* also of another sampling */
+    p->channels = p->photometric == PHOTOMETRIC_RGB ? 3 : 1;
+}
+
 static limn_status read_page(const tiff_job *job, int number, page *p)
 {
-    *p = (page){.photometric = UINT16_MAX};
-    TIFFGetField(job->tiff, TIFFTAG_IMAGEWIDTH, &p->width);
-    TIFFGetField(job->tiff, TIFFTAG_IMAGELENGTH, &p->height);
-    TIFFGetFieldDefaulted(job->tiff, TIFFTAG_BITSPERSAMPLE, &p->bits);
-    TIFFGetFieldDefaulted(job->tiff, TIFFTAG_SAMPLESPERPIXEL, &p->samples);
-    TIFFGetFieldDefaulted(job->tiff, TIFFTAG_SAMPLEFORMAT, &p->format);
-    TIFFGetFieldDefaulted(job->tiff, TIFFTAG_PLANARCONFIG, &p->planar);
-    TIFFGetField(job->tiff, TIFFTAG_PHOTOMETRIC, &p->photometric);
-    if (job->labels && p->photometric == PHOTOMETRIC_MINISWHITE) p->photometric = PHOTOMETRIC_MINISBLACK;
-    bool rgb = p->photometric == PHOTOMETRIC_RGB, gray = p->photometric == PHOTOMETRIC_MINISBLACK || p->photometric == PHOTOMETRIC_MINISWHITE;
+    uint32_t depth = 1, tile_depth = 1;
+    read_fields(job, p);
+    TIFFGetFieldDefaulted(job->tiff, TIFFTAG_IMAGEDEPTH, &depth);
+    TIFFGetFieldDefaulted(job->tiff, TIFFTAG_TILEDEPTH, &tile_depth);
     bool whole = p->format == SAMPLEFORMAT_UINT || p->format == SAMPLEFORMAT_INT || p->format == SAMPLEFORMAT_VOID, real = p->format == SAMPLEFORMAT_IEEEFP;
-    p->channels = rgb ? 3 : 1;
-    if ((!rgb && !gray) || !is_alpha(job->tiff, p))
-        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d has %d samples a pixel of colour model %d; expected gray or RGB, with or without alpha", job->name, number,
-                         p->samples, p->photometric);
-    if ((whole && (p->bits == 8 || p->bits == 16 || p->bits == 32)) || (real && p->bits == 32)) return LIMN_OK;
+    if (!TIFFIsCODECConfigured(p->compression))
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d is compressed as %s (%d); expected no compression, LZW, deflate, PackBits, JPEG or another that libtiff was built with",
+                         job->name, number, compression_name(p->compression), p->compression);
+    if (depth > 1 || tile_depth > 1)
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d is %u slices deep (ImageDepth); expected a page a slice", job->name, number, depth > 1 ? depth : tile_depth);
+    limn_status status = check_colours(job, number, p);
+    if (status != LIMN_OK || (whole && (p->bits == 8 || p->bits == 16 || p->bits == 32)) || (real && p->bits == 32)) return status;
     return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d has %d bits a sample of format %d; expected whole numbers of 8, 16 or 32 bits, or floats of 32", job->name, number,
                      p->bits, p->format);
 }
@@ -180,26 +255,66 @@ static limn_status damaged(const tiff_job *job, int number)
     return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: damaged TIFF, page %d: %s", job->name, number, job->why[0] ? job->why : "its strips or tiles do not fit its size");
 }
 
-static bool is_reduced(TIFF *tiff)
+/* A smaller copy of another page, or where one is transparent. */
+static bool is_aside(TIFF *tiff)
 {
     uint32_t kind = 0;
     TIFFGetFieldDefaulted(tiff, TIFFTAG_SUBFILETYPE, &kind);
-    return kind & FILETYPE_REDUCEDIMAGE;
+    return kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK);
 }
 
 static bool alike(const page *a, const page *b)
 {
-    return a->width == b->width && a->height == b->height && a->bits == b->bits && a->format == b->format && a->channels == b->channels;
+    return a->width == b->width && a->height == b->height && a->bits == b->bits && a->format == b->format && a->channels == b->channels && a->orientation == b->orientation;
 }
 
-/* How many pages there are, and that all are alike. */
-static limn_status count_pages(const tiff_job *job, page *first, int *n)
+/* Where the values of one page lie behind each other, not compressed; 0: they do not.  size: their bytes */
+static uint64_t find_plain(TIFF *tiff, const page *p, uint64_t *size)
+{
+    *size = (uint64_t)p->width * p->height * p->samples * (p->bits / 8u);
+    if (p->compression != COMPRESSION_NONE || TIFFIsTiled(tiff) || (p->planar == PLANARCONFIG_SEPARATE && p->samples > 1)) return 0;
+    uint64_t first = TIFFGetStrileOffset(tiff, 0), end = first;
+    for (uint32_t i = 0, n = TIFFNumberOfStrips(tiff); i < n; i++) {
+        if (TIFFGetStrileOffset(tiff, i) != end) return 0;
+        end += TIFFGetStrileByteCount(tiff, i);
+    }
+    return end - first == *size ? first : 0;
+}
+
+/* All that a file says of its slices but by its pages; *n pages, of which one may stand for all images of a stack that follow it. */
+static limn_status check_stack(const tiff_job *job, const page *p, int *n)
+{
+    enum { METAMORPH_PLANES = 33629 };
+    uint32_t planes = 0;
+    void *unused = NULL;
+    char *description = NULL;
+    if (TIFFFindField(job->tiff, METAMORPH_PLANES, TIFF_ANY) && TIFFGetField(job->tiff, METAMORPH_PLANES, &planes, &unused) && planes > 1 && planes != (uint32_t)*n)
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: a MetaMorph stack of %u planes in %d page%s; expected a page a slice", job->name, planes, *n, *n == 1 ? "" : "s");
+    if (!TIFFGetField(job->tiff, TIFFTAG_IMAGEDESCRIPTION, &description) || !description) return LIMN_OK;
+    limn_tiff_stack s = limn_tiff_stack_parse(description, (int64_t)p->width * p->height, p->samples);
+    if (!s.by) return LIMN_OK;
+    if (s.images < *n)
+        limn_log(job->ctx, LIMN_LOG_WARN, "%s: its description (%s) tells of %lld image%s, %d pages are found, and all are slices", job->name, s.by, (long long)s.images,
+                 s.images == 1 ? "" : "s", *n);
+    else if (s.channels > 1 || (s.slices > 1 && s.frames > 1))
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: its pages are %lld slices of %lld channels at %lld times (%s); expected one channel at one time: a file each, as CASE_0000.tif and "
+                         "CASE_0001.tif", job->name, (long long)s.slices, (long long)s.channels, (long long)s.frames, s.by);
+    uint64_t size, at = s.images > *n && *n == 1 ? find_plain(job->tiff, p, &size) : 0;
+    if (s.images <= *n) return LIMN_OK;
+    if (!at || at > job->n || (uint64_t)s.images > (job->n - at) / size)
+        return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: its description (%s) tells of %lld images, found %d page%s: cut, or the others are in other files", job->name, s.by,
+                         (long long)s.images, *n, *n == 1 ? "" : "s");
+    return *n = (int)s.images, LIMN_OK;
+}
+
+/* How many slices there are, and that all are alike; *pages hold them. */
+static limn_status count_slices(const tiff_job *job, page *first, int *n, int *pages)
 {
     page p;
     int number = 0;
     *n = 0;
     do {
-        if (is_reduced(job->tiff)) continue;
+        if (is_aside(job->tiff)) continue;
         limn_status status = read_page(job, number, &p);
         if (status != LIMN_OK) return status;
         if (!*n) *first = p;
@@ -210,29 +325,77 @@ static limn_status count_pages(const tiff_job *job, page *first, int *n)
     } while (++number < LIMN_MAX_SLICES && TIFFReadDirectory(job->tiff));
     if (job->why[0]) return damaged(job, number);
     if (number == LIMN_MAX_SLICES || !*n) return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: %d pages, expected 1 to %d", job->name, *n, LIMN_MAX_SLICES - 1);
-    return TIFFSetDirectory(job->tiff, 0) ? LIMN_OK : damaged(job, 0);
+    *pages = *n;
+    if (!TIFFSetDirectory(job->tiff, 0)) return damaged(job, 0);
+    while (is_aside(job->tiff) && TIFFReadDirectory(job->tiff)) {}
+    limn_status status = check_stack(job, first, n);
+    if (status == LIMN_OK && !TIFFSetDirectory(job->tiff, 0)) status = damaged(job, 0);
+    return status;
 }
 
-static limn_status read_pages(tiff_job *job, limn_raster *out)
+/* Slices of one page, behind each other; see find_plain(). */
+static limn_status read_plain(const tiff_job *job, const page *p, limn_raster *out)
+{
+    uint64_t size, at = find_plain(job->tiff, p, &size);
+    uint8_t *block = malloc((size_t)size);
+    if (!block) return limn_fail_memory(job->ctx, (size_t)size, job->name);
+    size_t values = (size_t)p->width * p->height * (size_t)p->channels;
+    for (int z = 0; z < out->slices; z++) {
+        memcpy(block, job->bytes + at + (uint64_t)z * size, (size_t)size);
+        if (TIFFIsByteSwapped(job->tiff) && p->bits == 16) TIFFSwabArrayOfShort((uint16_t *)(void *)block, (tmsize_t)(size / 2));
+        if (TIFFIsByteSwapped(job->tiff) && p->bits == 32) TIFFSwabArrayOfLong((uint32_t *)(void *)block, (tmsize_t)(size / 4));
+        put_block(p, block, 0, 0, p->width, p->height, 0, out->values + (size_t)z * values);
+    }
+    free(block);
+    return LIMN_OK;
+}
+
+static limn_status read_pages(tiff_job *job, int pages, limn_raster *out)
 {
     page p;
-    int n, done = 0, number = 0;
-    limn_status status = count_pages(job, &p, &n);
-    size_t packed = (size_t)job->n * MORE_PACKED;
-    if (status == LIMN_OK) status = limn_raster_new(job->ctx, job->name, p.width, p.height, n, p.channels, packed, out);
-    if (status != LIMN_OK) return status;
-    size_t values = (size_t)p.width * p.height * (size_t)p.channels;
-    bool natural = p.format == SAMPLEFORMAT_UINT || p.format == SAMPLEFORMAT_VOID;
-    out->kind = LIMN_RASTER_TIFF, out->limit = natural && p.bits == 8 ? 255 : natural && p.bits == 16 ? 65535 : 0;
+    int done = 0, number = 0;
+    limn_status status = LIMN_OK;
     do {
         uint8_t *block = NULL;
-        if (is_reduced(job->tiff)) continue;
+        if (is_aside(job->tiff)) continue;
         status = read_page(job, number, &p);
-        if (status == LIMN_OK && !read_blocks(job, &p, out->values + (size_t)done * values, &block)) status = damaged(job, number);
+        size_t values = (size_t)p.width * p.height * (size_t)p.channels;
+        if (status == LIMN_OK && pages < out->slices) return read_plain(job, &p, out);
+        if (status == LIMN_OK && (!read_blocks(job, &p, out->values + (size_t)done * values, &block) || job->why[0])) status = damaged(job, number);
         free(block);
         done++;
-    } while (status == LIMN_OK && done < n && (++number, TIFFReadDirectory(job->tiff)));
-    return status == LIMN_OK && done < n ? damaged(job, number) : status;
+    } while (status == LIMN_OK && done < pages && (++number, TIFFReadDirectory(job->tiff)));
+    return status == LIMN_OK && done < pages ? damaged(job, number) : status;
+}
+
+/* All slices alike. */
+static limn_status turn_upright(const tiff_job *job, int orientation, limn_raster *r)
+{
+    size_t pixel = (size_t)r->channels * sizeof *r->values, values = (size_t)r->width * (size_t)r->height * (size_t)r->channels;
+    if (orientation == ORIENTATION_TOPLEFT) return LIMN_OK;
+    float *slice = malloc(values * sizeof *slice);
+    if (!slice) return limn_fail_memory(job->ctx, values * sizeof *slice, job->name);
+    for (int z = 0; z < r->slices; z++) {
+        memcpy(slice, r->values + (size_t)z * values, values * sizeof *slice);
+        limn_turn(orientation, r->width, r->height, pixel, slice, r->values + (size_t)z * values);
+    }
+    free(slice);
+    int width = r->width;
+    if (orientation >= ORIENTATION_LEFTTOP) r->width = r->height, r->height = width;
+    return LIMN_OK;
+}
+
+static limn_status read_all(tiff_job *job, limn_raster *out)
+{
+    page p;
+    int n = 0, pages = 0;
+    limn_status status = count_slices(job, &p, &n, &pages);
+    if (status == LIMN_OK) status = limn_raster_new(job->ctx, job->name, p.width, p.height, n, p.channels, (size_t)job->n * MORE_PACKED, out);
+    if (status != LIMN_OK) return status;
+    bool natural = p.format == SAMPLEFORMAT_UINT || p.format == SAMPLEFORMAT_VOID;
+    out->kind = LIMN_RASTER_TIFF, out->type = type_of(&p), out->limit = natural && p.bits == 8 ? 255 : natural && p.bits == 16 ? 65535 : 0;
+    status = read_pages(job, pages, out);
+    return status == LIMN_OK ? turn_upright(job, p.orientation, out) : status;
 }
 
 bool limn_tiff_sniff(const uint8_t *bytes, size_t n)
@@ -245,7 +408,7 @@ limn_status limn_tiff_decode(limn_ctx *ctx, const char *name, const uint8_t *byt
     tiff_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n, .labels = labels};
     *out = (limn_raster){0};
     job.tiff = open_memory(&job);
-    limn_status status = job.tiff ? read_pages(&job, out) : damaged(&job, 0);
+    limn_status status = job.tiff ? read_all(&job, out) : damaged(&job, 0);
     if (job.tiff) TIFFClose(job.tiff);
     if (status != LIMN_OK) limn_raster_free(out);
     return status;

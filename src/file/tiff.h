@@ -1,4 +1,4 @@
-/* tiff.h: TIFF by libtiff: gray and RGB, strips and tiles; the pages of a file are slices. */
+/* tiff.h: TIFF by libtiff: gray, RGB and YCbCr of JPEG, strips and tiles; the pages of a file are slices, upright as tag 274 (orientation) says. */
 #ifndef LIMN_TIFF_H
 #define LIMN_TIFF_H
 
@@ -6,6 +6,7 @@
 
 bool limn_tiff_sniff(const uint8_t *bytes, size_t n);
 /** Whole numbers of 8, 16 and 32 bits, f32; black is 0 or, MINISWHITE, the greatest, unless values are labels; alpha is left out, so are reduced copies.  All pages are alike.
+ *  ImageJ's and tifffile's stacks of one page are read whole; several channels, or slices at several times, are refused.
  *  @return as limn_raster_decode() */
 limn_status limn_tiff_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels, limn_raster *out);
 /** Gray pages [S,H,W], not compressed, atomically; one of bytes and wide, the other NULL.

@@ -1,4 +1,5 @@
 /* webp.c: WebP (lossy, lossless, alpha) by libwebp. */
+#include "file/exif.h"
 #include "file/image.h"
 
 #include <webp/decode.h>
@@ -38,7 +39,9 @@ limn_status limn_webp_decode(limn_ctx *ctx, const char *name, const uint8_t *byt
     config.output.is_external_memory = 1;
     config.output.u.RGBA = (WebPRGBABuffer){.rgba = out->pixels, .stride = (int)row, .size = row * (size_t)out->height};
     code = WebPDecode(bytes, n, &config);
-    if (code == VP8_STATUS_OK) return LIMN_OK;
+    status = code == VP8_STATUS_OK ? limn_image_turn(ctx, name, limn_webp_orientation(bytes, n), out) : LIMN_OK;
+    if (code == VP8_STATUS_OK && status == LIMN_OK) return LIMN_OK;
     limn_image_free(out);
+    if (status != LIMN_OK) return status;
     return limn_fail(ctx, code == VP8_STATUS_OUT_OF_MEMORY ? LIMN_NO_MEMORY : LIMN_BAD_FILE, "%s: damaged WebP: %s (%zu bytes)", name, reason(code), n);
 }

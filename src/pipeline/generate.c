@@ -282,9 +282,9 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
     limn_pipeline_info info = limn_pipeline_describe(p);
     if (o->n < 1 || o->n > MAX_PICTURES) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d pictures, found %d", MAX_PICTURES, o->n);
     if (o->steps < 1 || o->steps > MAX_STEPS) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d steps, found %d", MAX_STEPS, o->steps);
-    if (!(o->guidance >= 0 && o->guidance <= 1000)) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance scale from 0 to 1000, found %g", o->guidance);
+    if (!(o->guidance >= 0 && o->guidance <= 1000)) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance scale from 0 to 1000, found %.9g", o->guidance);
     if (!(o->guidance_rescale >= 0 && o->guidance_rescale <= 1))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %g", o->guidance_rescale);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %.9g", o->guidance_rescale);
     if (info.classes && (o->label < 0 || o->label > info.classes))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d, or %d for none, found %d", info.classes - 1, info.classes, o->label);
     if (info.makes_latents && !p->vae)

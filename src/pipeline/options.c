@@ -113,12 +113,12 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     limn_text_printf(&text, "Steps: %d, Sampler: %s, ", o->steps, sampler < 0 ? "?" : samplers[sampler].shown);
     if (o->scheduler && strcmp(o->scheduler, "discrete"))
         limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);
-    if (info.guides) limn_text_printf(&text, "CFG scale: %g, ", o->guidance);
-    if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %g, ", o->guidance_rescale);
-    if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %g, ", o->eta);
-    if (o->init && o->noise > 0) limn_text_printf(&text, "Noise: %g to %g, ", o->noise, o->noise_left);
-    else if (o->init) limn_text_printf(&text, "Denoising strength: %g, ", o->strength);
-    if (o->between) limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %g, ", (unsigned long long)o->to_seed, o->n > 1 ? (double)i / (o->n - 1) : 0);
+    if (info.guides) limn_text_printf(&text, "CFG scale: %.9g, ", o->guidance);
+    if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
+    if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %.9g, ", o->eta);
+    if (o->init && o->noise > 0) limn_text_printf(&text, "Noise: %.9g to %.9g, ", o->noise, o->noise_left);
+    else if (o->init) limn_text_printf(&text, "Denoising strength: %.9g, ", o->strength);
+    if (o->between) limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %.9g, ", (unsigned long long)o->to_seed, o->n > 1 ? (double)i / (o->n - 1) : 0);
     if (info.classes) limn_text_printf(&text, "Class: %d, ", o->label);
     limn_text_printf(&text, "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)), info.width, info.height);
     put_value(&text, p->name);

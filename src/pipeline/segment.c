@@ -39,13 +39,20 @@ static limn_status read_names(limn_segmentation *s)
     return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.classes names %d classes, the network tells %d apart", s->file, found, n);
 }
 
-/* Metadata limn.range; models of older versions have none. */
+/* Metadata limn.range, and where that is auto limn.range_rule, what it meant for the files learned from.  Models of older versions lack one or both. */
 static limn_status read_range(limn_segmentation *s)
 {
-    const char *text = limn_weight_file_metadata(s->st, "limn.range");
+    const char *text = limn_weight_file_metadata(s->st, "limn.range"), *rule = limn_weight_file_metadata(s->st, "limn.range_rule");
     char shown[256];
-    if (!text || limn_range_parse(text, &s->range)) return LIMN_OK;
-    return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.range is \"%s\", expected auto, minmax or two numbers", s->file, limn_escape(text, strlen(text), shown, sizeof shown));
+    if (text && !limn_range_parse(text, &s->range))
+        return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.range is \"%s\", expected auto, minmax, percentiles or two numbers", s->file,
+                         limn_escape(text, strlen(text), shown, sizeof shown));
+    if (!rule || s->range.kind != LIMN_RANGE_AUTO) return LIMN_OK;
+    if (strcmp(rule, "bytes") != 0 && strcmp(rule, "percentiles") != 0)
+        return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.range_rule is \"%s\", expected bytes or percentiles", s->file,
+                         limn_escape(rule, strlen(rule), shown, sizeof shown));
+    s->range.kind = strcmp(rule, "bytes") == 0 ? LIMN_RANGE_BYTES : LIMN_RANGE_PERCENTILES;
+    return LIMN_OK;
 }
 
 static limn_status set_tile(limn_segmentation *s, int tile)

@@ -67,13 +67,13 @@ limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o)
     const limn_image *init = o->init, *mask = o->mask;
     if (mask && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a mask says what of a picture is kept, and there is no picture to start from");
     if (o->between && init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures between two seeds start from noise, not from a picture");
-    if (!(o->noise >= 0 && o->noise <= 10000)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected noise from 0 to 10000, found %g", o->noise);
+    if (!(o->noise >= 0 && o->noise <= 10000)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected noise from 0 to 10000, found %.9g", o->noise);
     if (!(o->noise_left >= 0 && (o->noise_left < o->noise || o->noise_left == 0)))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the noise that is left must be less than the noise there is, %g; found %g", o->noise, o->noise_left);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the noise that is left must be less than the noise there is, %.9g; found %.9g", o->noise, o->noise_left);
     if (o->noise > 0 && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a picture that holds the noise");
     if (o->noise > 0 && mask) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a mask and a noisy picture do not go together: what is kept would keep its noise");
     if (!init) return LIMN_OK;
-    if (!(o->strength >= 0 && o->strength <= 1)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a strength from 0 to 1, found %g", o->strength);
+    if (!(o->strength >= 0 && o->strength <= 1)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a strength from 0 to 1, found %.9g", o->strength);
     if (mask && (o->resample < 1 || o->resample > 100)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected each step to be done 1 to 100 times, found %d", o->resample);
     if (mask && (mask->width != init->width || mask->height != init->height))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the mask must have the size of the picture, %d x %d, found %d x %d", init->width, init->height, mask->width, mask->height);

@@ -28,7 +28,7 @@ limn_status limn_augment_check(limn_ctx *ctx, const limn_augment *a)
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].least) || !(ranges[i].value <= ranges[i].most))
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "augmentation %s is %g, expected %g to %g", ranges[i].name, ranges[i].value, ranges[i].least, ranges[i].most);
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "augmentation %s is %.9g, expected %.9g to %.9g", ranges[i].name, ranges[i].value, ranges[i].least, ranges[i].most);
     return LIMN_OK;
 }
 

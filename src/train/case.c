@@ -74,6 +74,7 @@ static limn_status put_channel(limn_ctx *ctx, const char *path, int k, const lim
     size_t n = (size_t)all->width * (size_t)all->height * (size_t)all->slices, c = (size_t)all->channels;
     for (size_t i = 0; i < n; i++) all->values[i * c + (size_t)k] = one->values[i];
     if (one->limit != all->limit) all->limit = 0;
+    if (strcmp(one->type, all->type) != 0) all->type = LIMN_SEVERAL_TYPES;
     limn_case_place(ctx, path, one, first_path, all);
     return LIMN_OK;
 }
@@ -88,7 +89,7 @@ limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_r
     if (channels == 1 || status != LIMN_OK) return status;
     status = limn_raster_new(ctx, path, first.width, first.height, first.slices, channels, 0, out);
     if (status == LIMN_OK) {
-        out->kind = first.kind, out->limit = first.limit, out->separate = true;
+        out->kind = first.kind, out->limit = first.limit, out->type = first.type, out->below = first.below, out->above = first.above, out->separate = true;
         memcpy(out->header, first.header, sizeof out->header);
         status = put_channel(ctx, path, 0, &first, path, out);
     }

@@ -4,6 +4,8 @@
 
 #include "file/raster.h"
 
+#define LIMN_SEVERAL_TYPES "several types" /* limn_raster.type where files of a case differ */
+
 /** Bytes of path before "_0012" and the ending: CASE of CASE_0012.nii.gz; 0: no such name. */
 size_t limn_case_stem(const char *path);
 /** Files of a case in nnU-Net's layout: of CASE_0000.nii.gz as many as CASE_0000, CASE_0001 .. without a gap; 1 for any other name. */

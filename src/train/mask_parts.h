@@ -16,6 +16,10 @@ typedef struct limn_mask_row {
     uint16_t *wide;     /* 65535 is 1; both NULL where it is not kept */
     uint8_t *labels;    /* [S,H,W]: places in limn_masks.value, then classes; NULL where it is not kept */
     uint32_t *count;    /* [256]: pixels of each value, by the value's place */
+    const char *type;   /* that the picture's values are stored in; see limn_raster */
+    bool holds_bytes;   /* 0 .. 255, in all channels */
+    size_t size;        /* bytes of values and labels, kept or not */
+    limn_near_labels near;
 } limn_mask_row;
 
 struct limn_masks {
@@ -45,6 +49,7 @@ typedef struct limn_label_map {
     limn_raster file; /* without values */
     int width, height, slices;
     uint16_t *value;  /* [S,H,W], owned */
+    limn_near_labels near;
 } limn_label_map;
 /** One value a pixel, or the sentence why it has none.  @return LIMN_OK: free out->value; else it is NULL */
 limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out);

@@ -19,7 +19,7 @@ limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out)
     if (status != LIMN_OK) return status;
     status = limn_raster_decode_labels(ctx, path, bytes, n, &r);
     free(bytes);
-    if (status == LIMN_OK) status = limn_raster_labels(ctx, path, &r, &out->value);
+    if (status == LIMN_OK) status = limn_raster_labels(ctx, path, &r, &out->value, &out->near);
     if (status == LIMN_OK) out->file = r, out->file.values = NULL, out->width = r.width, out->height = r.height, out->slices = r.slices;
     limn_raster_free(&r);
     return status;

@@ -113,14 +113,19 @@ static limn_status part(limn_ctx *ctx, const limn_mask_options *o, limn_masks *m
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
+static bool takes_bytes(const limn_masks *m)
+{
+    return m->range.kind == LIMN_RANGE_AUTO || m->range.kind == LIMN_RANGE_BYTES;
+}
+
 /* Values in 0..1 to the network's channels, as bytes where they were bytes. */
 static limn_status pack(limn_ctx *ctx, const limn_masks *m, const limn_raster *r, limn_mask_row *row)
 {
     int c = m->channels;
     if (r->channels != c && (r->separate || (c != 1 && c != 3)))
         return limn_fail(ctx, LIMN_BAD_FILE, "%s has %d channels, the network reads %d", row->image, r->channels, c);
-    row->width = r->width, row->height = r->height, row->slices = r->slices;
-    size_t n = pixels_of(row), size = r->limit == 255 && m->range.kind == LIMN_RANGE_AUTO ? 1 : 2, bytes = n * (size_t)c * size, has = limn_memory_available();
+    row->width = r->width, row->height = r->height, row->slices = r->slices, row->type = r->type, row->holds_bytes = r->limit == 255;
+    size_t n = pixels_of(row), size = r->limit == 255 && takes_bytes(m) ? 1 : 2, bytes = n * (size_t)c * size, has = limn_memory_available();
     if (has && bytes > has) return limn_fail(ctx, LIMN_NO_MEMORY, "%s: its values need %zu bytes more, %zu are available", row->image, bytes, has);
     if (size == 1) row->bytes = malloc(bytes);
     else row->wide = malloc(bytes);
@@ -171,27 +176,92 @@ static limn_status read_first(limn_ctx *ctx, limn_masks *m, limn_mask_row *row)
     limn_status status = read_row(ctx, m, row, &mask);
     if (status == LIMN_OK) status = limn_mask_places(ctx, m, row->mask, &mask);
     if (status == LIMN_OK) status = limn_mask_labels(ctx, m, row->mask, &mask, row->labels);
+    row->near = mask.near;
     free(mask.value);
     return status == LIMN_OK ? count_values(ctx, row) : status;
+}
+
+/* Row i for the first time, and whether all that were read until then still fit. */
+static limn_status keep_row(limn_ctx *ctx, limn_masks *m, int64_t i, size_t budget)
+{
+    limn_mask_row *row = &m->row[i];
+    limn_status status = read_first(ctx, m, row);
+    if (status != LIMN_OK) return status;
+    m->bytes += row->size = pixels_of(row) * (1 + (size_t)m->channels * (row->wide ? 2 : 1));
+    bool fits = !budget || m->bytes <= budget;
+    for (int64_t k = 0; m->kept && !fits && k < m->n; k++)
+        if (k != i) forget_pixels(&m->row[k]);
+    m->kept = m->kept && fits;
+    if (!m->kept) forget_pixels(row);
+    return LIMN_OK;
+}
+
+/* "6 of i16 and 2 of u8"; types in the order in which they are met, up to MOST */
+static void name_types(const limn_masks *m, limn_text *text)
+{
+    enum { MOST = 16 };
+    const char *type[MOST];
+    int64_t n[MOST];
+    int types = 0;
+    for (int64_t i = 0; i < m->n; i++) {
+        int k = 0;
+        while (k < types && strcmp(type[k], m->row[i].type) != 0) k++;
+        if (k == MOST) continue;
+        if (k == types) type[types] = m->row[i].type, n[types++] = 0;
+        n[k]++;
+    }
+    for (int k = 0; k < types; k++) limn_text_printf(text, "%s%lld of %s", !k ? "" : k + 1 < types ? ", " : " and ", (long long)n[k], type[k]);
+}
+
+/* AUTO is one rule for all files, whatever type each is stored in: where bytes lie among others, files with bytes are read again. */
+static limn_status one_range(limn_ctx *ctx, limn_masks *m, size_t budget)
+{
+    int64_t bytes = 0, some = 0;
+    limn_text types = {0};
+    limn_status status = LIMN_OK;
+    if (m->range.kind != LIMN_RANGE_AUTO) return LIMN_OK;
+    for (int64_t i = 0; i < m->n; i++) bytes += m->row[i].holds_bytes, some += m->row[i].holds_bytes || strcmp(m->row[i].type, LIMN_SEVERAL_TYPES) == 0;
+    m->range.kind = bytes == m->n ? LIMN_RANGE_BYTES : LIMN_RANGE_PERCENTILES;
+    if (!some || bytes == m->n) return LIMN_OK;
+    name_types(m, &types);
+    if (!types.failed) limn_log(ctx, LIMN_LOG_INFO, "values are stored as several types (%s): all are read by the percentiles 0.5 and 99.5 of each file", types.bytes);
+    limn_text_free(&types);
+    for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) {
+        limn_mask_row *row = &m->row[i];
+        if (!row->holds_bytes && strcmp(row->type, LIMN_SEVERAL_TYPES) != 0) continue;
+        m->bytes -= row->size;
+        free_row(row);
+        row->count = NULL;
+        status = keep_row(ctx, m, i, budget);
+    }
+    return status;
+}
+
+static void tell_near(limn_ctx *ctx, const limn_masks *m)
+{
+    size_t n = 0, files = 0;
+    const limn_mask_row *first = NULL;
+    for (int64_t i = 0; i < m->n; i++)
+        if (m->row[i].near.n) n += m->row[i].near.n, files++, first = first ? first : &m->row[i];
+    if (n)
+        limn_log(ctx, LIMN_LOG_INFO, "%zu values in %zu of %lld masks are not quite whole numbers, the first %.9g in %s: taken as the number they are within 1e-4 of", n, files,
+                 (long long)m->n, (double)first->near.first, first->mask);
 }
 
 static limn_status read_all(limn_ctx *ctx, limn_masks *m, size_t budget)
 {
     if (!budget) budget = limn_memory_available() / 2;
     bool volumes = false;
+    limn_status status = LIMN_OK;
     m->kept = true;
-    for (int64_t i = 0; i < m->n; i++) {
+    for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) {
         if (!limn_progress(ctx, "mask", i, m->n)) return limn_fail(ctx, LIMN_CANCELLED, "stopped while masks were read");
-        limn_mask_row *row = &m->row[i];
-        limn_status status = read_first(ctx, m, row);
-        if (status != LIMN_OK) return status;
-        m->bytes += pixels_of(row) * (1 + (size_t)m->channels * (row->wide ? 2 : 1));
-        volumes = volumes || row->slices > 1;
-        bool fits = !budget || m->bytes <= budget;
-        for (int64_t k = 0; m->kept && !fits && k < i; k++) forget_pixels(&m->row[k]);
-        m->kept = m->kept && fits;
-        if (!m->kept) forget_pixels(row);
+        status = keep_row(ctx, m, i, budget);
+        volumes = volumes || m->row[i].slices > 1;
     }
+    if (status == LIMN_OK) status = one_range(ctx, m, budget);
+    if (status != LIMN_OK) return status;
+    tell_near(ctx, m);
     if (!m->kept && volumes)
         limn_log(ctx, LIMN_LOG_WARN, "%zu MB of volumes do not fit into %zu MB: a whole volume is read for every slice that is learned", m->bytes >> 20, budget >> 20);
     number_slices(m);
@@ -313,6 +383,11 @@ bool limn_masks_kept(const limn_masks *m)
 size_t limn_masks_bytes(const limn_masks *m)
 {
     return m->bytes;
+}
+
+limn_range limn_masks_range(const limn_masks *m)
+{
+    return m->range;
 }
 
 /* ---- samples ------------------------------------------------------------------------------------------------------------ */

@@ -4,7 +4,7 @@
  *   FOLDER/dataset.json  imagesTr/a_0000.nii.gz  labelsTr/a.nii.gz   nnU-Net's layout: a file a channel, or all channels in _0000
  *
  * What raster.h reads: pictures of 8 and 16 bits, TIFF, NIfTI.  A volume, or the pages of a TIFF, is learned slice by slice, and is held out as a whole.
- * Values of pictures become 0..1 as `range` says, file by file: `limn segment` does the same.  A mask has one whole number 0..65535 a pixel (colours of
+ * Values of pictures become 0..1 as `range` says, file by file, by one rule for all of them: `limn segment` does the same.  A mask has one whole number 0..65535 a pixel (colours of
  * equal parts count as gray, a PNG's palette by its indices), at most 256 different ones.  Which value is which class: the option `values`; without it
  * dataset.json; without that 0 and 255 (or 65535) as classes 0 and 1 when the folder has no other values, else 0 .. K-1 as they are, and 255 ignored
  * beside them.  All is read and checked when the folder is opened, and kept when it fits: a byte a value where files hold bytes that are not scaled,
@@ -50,6 +50,8 @@ const char *limn_masks_name(const limn_masks *masks, int64_t i);
 /** Whether all lie in memory, and how many bytes they are. */
 bool limn_masks_kept(const limn_masks *masks);
 size_t limn_masks_bytes(const limn_masks *masks);
+/** What became 0 and 1: the option, but AUTO as it was decided for all files together: BYTES where all hold bytes, else PERCENTILES. */
+limn_range limn_masks_range(const limn_masks *masks);
 /** Slice i as it is in 0..1, kept or not, and its labels [height,width]: classes, LIMN_IGNORED.
  *  @return LIMN_OK: both are the caller's (limn_raster_free(), free()); as limn_masks_sample(), both empty */
 limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *masks, int64_t i, limn_raster *picture, uint8_t **labels);

@@ -40,9 +40,9 @@ limn_status limn_objective_check(limn_ctx *ctx, const limn_objective *o)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "prediction flow needs the flow schedule; a variance-preserving one takes eps, v or x0");
     if (o->weighting == LIMN_WEIGHT_VELOCITY && !flow) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "weighting velocity needs the flow schedule");
     if (!(o->gamma > 0) || !(o->time_std >= 0) || !isfinite(o->time_mean))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected gamma above 0 and timesteps with a spread of 0 or more, found %g and %g", o->gamma, o->time_std);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected gamma above 0 and timesteps with a spread of 0 or more, found %.9g and %.9g", o->gamma, o->time_std);
     if (o->time_std == 0 && o->time_mean != 0)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "timesteps without a spread are uniform and have no mean, found %g", o->time_mean);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "timesteps without a spread are uniform and have no mean, found %.9g", o->time_mean);
     return LIMN_OK;
 }
 

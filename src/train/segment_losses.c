@@ -50,12 +50,12 @@ limn_status limn_segment_loss_check(limn_ctx *ctx, const limn_segment_loss *l)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected %d weights of classes, found %d", row_classes(l), l->n_weights);
     for (int k = 0; l->weight && k < row_classes(l); k++) {
         if (!(l->weight[k] >= 0) || isinf(l->weight[k]))
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weight of class %d is %g, expected a number of 0 or more", k, l->weight[k]);
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weight of class %d is %.9g, expected a number of 0 or more", k, l->weight[k]);
         sum += l->weight[k];
     }
     if (l->weight && !(sum > 0)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weights of all classes are 0");
     if (!(l->gamma >= 0) || !(l->smooth >= 0) || !(l->dice >= 0) || !(l->entropy >= 0) || isinf(l->gamma + l->smooth + l->dice + l->entropy))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected gamma, smooth and the weights of Dice and cross entropy of 0 or more, found %g, %g, %g and %g",
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected gamma, smooth and the weights of Dice and cross entropy of 0 or more, found %.9g, %.9g, %.9g and %.9g",
                          l->gamma, l->smooth, l->dice, l->entropy);
     return LIMN_OK;
 }

@@ -124,12 +124,15 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
     const limn_segmenting *s = t->segmenting;
-    char range[64];
+    char range[64], rule[64];
+    limn_range taken = limn_masks_range(s->masks);
     limn_run_say(f, "limn.loss", "--loss", "%s", limn_segment_kind_name(s->loss.kind));
     say_weights(&s->loss, f);
     limn_run_say(f, "limn.mask_values", "--mask-values", "%s", o->masks.values ? o->masks.values : "");
     limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_masks_count(s->masks));
     limn_run_say(f, "limn.range", "--range", "%s", limn_range_text(&o->masks.range, range));
+    if (o->masks.range.kind == LIMN_RANGE_AUTO) /* what auto meant, which limn segment goes by */
+        limn_run_say(f, "limn.range_rule", "what the types of the pictures' values make of --range auto", "%s", limn_range_text(&taken, rule));
     limn_run_say(f, "limn.hold_out", "--hold-out", "%s", o->masks.hold_out ? o->masks.hold_out : "");
     limn_run_say(f, "limn.fold", "--fold", "%d/%d", o->masks.fold, o->masks.folds);
     limn_run_say(f, "limn.augment", "--augment", "%d %d %d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g", o->augment.flip_x, o->augment.flip_y, o->augment.turn,
