@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "generate_output.h"
 #include "generate_verb.h"
+#include "pipeline/pipeline.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -47,13 +48,14 @@ static const char help[] =
     "      --precision NAME        auto f32 bf16 (auto)\n"
     "  -t, --threads N             0: one for each core that it may use (0)\n"
     "output:\n"
-    "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...\n"
+    "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...;\n"
+    "                              - is stdout\n"
     "      --grid                  all pictures in one file\n"
     "      --show                  draw them in the terminal, too\n"
     "      --disable-image-metadata  leave prompt and settings out of the PNG\n"
     "  -q, --quiet                 no progress\n"
     "\n"
-    "File names go to stdout, everything else to stderr.  Exit code 2: a wrong flag, file or size.\n";
+    "File names go to stdout, everything else to stderr.  A prompt that begins with a dash goes behind --.  Exit code 2: a wrong flag, file or size.\n";
 
 /* The model without -m. */
 static const char *own_model(const generate_verb *verb)
@@ -201,6 +203,18 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
     return check_guidance(ctx, &info, w, o);
 }
 
+/* Before the first picture: none goes over what is read, nor over another. */
+static limn_status check_files(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, const generate_output *out, int n)
+{
+    limn_job_files files = {0};
+    limn_job_reads(&files, "the picture", w->init);
+    limn_job_reads(&files, "the mask", w->mask);
+    limn_job_reads(&files, "the picture", w->small);
+    limn_pipeline_reads(p, &files);
+    generate_output_writes(out, n, &files);
+    return limn_job_files_check(ctx, &files);
+}
+
 static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *out, const limn_generate_options *o)
 {
     limn_image *images = calloc((size_t)o->n, sizeof *images);
@@ -215,9 +229,9 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
 {
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
-    generate_output out = {.pattern = w->output ? w->output : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
+    generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
     const char *model = w->model ? w->model : own_model(verb);
-    limn_status status = generate_output_check(ctx, &out);
+    limn_status status = generate_output_check(ctx, &out, o->n);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 1, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
@@ -227,6 +241,7 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n, o);
     if (status == LIMN_OK) status = find_label(ctx, p, w, o);
+    if (status == LIMN_OK) status = check_files(ctx, p, w, &out, o->n);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);
     if (w->init) o->init = &init;
     if (w->mask) o->mask = &mask;

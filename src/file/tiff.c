@@ -250,3 +250,15 @@ limn_status limn_tiff_decode(limn_ctx *ctx, const char *name, const uint8_t *byt
     if (status != LIMN_OK) limn_raster_free(out);
     return status;
 }
+
+bool limn_tiff_pages(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n)
+{
+    tiff_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n};
+    int pages = 0, number = 0;
+    job.tiff = open_memory(&job);
+    if (!job.tiff) return false;
+    do pages += !is_reduced(job.tiff);
+    while (pages < 2 && ++number < LIMN_MAX_SLICES && TIFFReadDirectory(job.tiff));
+    TIFFClose(job.tiff);
+    return pages > 1;
+}

@@ -2,6 +2,7 @@
 #ifndef LIMN_AUTOENCODER_H
 #define LIMN_AUTOENCODER_H
 
+#include "file/job_files.h"
 #include "file/weight_file.h"
 #include "model/model.h"
 
@@ -24,6 +25,8 @@ struct limn_autoencoder {
     limn_half encoder, decoder;
 };
 
+/** The files of its weights are read. */
+void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files);
 /** Plan a half for pictures of this size, unless that is the plan there is.  @return LIMN_NO_MEMORY before anything large is taken */
 limn_status limn_half_plan(limn_autoencoder *a, limn_model_part part, int batch, int height, int width, limn_precision precision);
 

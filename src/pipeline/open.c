@@ -1,5 +1,6 @@
 /* open.c: a model folder, or a weight file alone: weights, their metadata, the tokenizer beside them. */
 #include "model/map/map.h"
+#include "pipeline/autoencoder.h"
 #include "pipeline/generate.h"
 #include "pipeline/pipeline.h"
 #include "train/weights.h"
@@ -156,6 +157,13 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     p->vae = vae;
     if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
     return LIMN_OK;
+}
+
+void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
+{
+    limn_job_reads(files, "the model", p->file); /* perhaps an index of several */
+    limn_weight_file_reads(p->st, "the model", files);
+    if (p->vae) limn_autoencoder_reads(p->vae, files);
 }
 
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)

@@ -36,6 +36,9 @@ struct limn_pipeline {
 limn_status limn_network_plan(limn_pipeline *p, int batch, int n_calls, limn_precision precision, size_t reserve);
 void limn_network_free(limn_network *n);
 
+/** The files of the model and its autoencoder are read. */
+void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files);
+
 /** What the sampler library is asked for.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND naming the option */
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out);
 
