@@ -262,10 +262,12 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     limn_status status = check(p, o);
     if (status == LIMN_OK) status = check_small(p, o->small);
     if (status == LIMN_OK) status = limn_start_check(p->ctx, o);
-    if (status == LIMN_OK) warn_of_ground(p, o->init);
+    bool stays = status == LIMN_OK && limn_start_stays(o);
+    if (status == LIMN_OK && !stays) warn_of_ground(p, o->init);
     if (status == LIMN_OK) status = limn_generate_sampler(p, o, &sampling);
     if (status == LIMN_OK) status = limn_sampler_new(p->ctx, &sampling, &j.sampler);
-    if (status == LIMN_OK) {
+    if (status == LIMN_OK && stays) status = limn_start_copy(p, o, images);
+    else if (status == LIMN_OK) {
         int side = limn_settings_get(&p->settings, "size");
         j.channels = sampling.channels, j.out_channels = sampling.out_channels;
         j.size = (size_t)side * (size_t)side * (size_t)j.channels, j.out_size = j.size / (size_t)j.channels * (size_t)j.out_channels;
