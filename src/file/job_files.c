@@ -14,6 +14,8 @@ typedef struct limn_job_file {
     ino_t number;
     char *path, *rest;   /* as it was named; NULL: the file is there */
     const char *what;    /* NULL: it is written */
+    dev_t from_device;
+    ino_t from_number;   /* of what alone it is made; 0: of more */
     size_t i;            /* order of telling */
 } job_file;
 
@@ -52,7 +54,7 @@ static bool find_place(job_file *f)
     return f->rest != NULL;
 }
 
-static void add(limn_job_files *files, const char *what, const char *path, const struct stat *st)
+static void add(limn_job_files *files, const char *what, const char *path, const struct stat *st, const struct stat *from)
 {
     if (files->n == files->capacity) {
         size_t more = files->capacity ? 2 * files->capacity : 16;
@@ -66,6 +68,7 @@ static void add(limn_job_files *files, const char *what, const char *path, const
     job_file *f = &files->file[files->n];
     *f = (job_file){.path = strdup(path), .what = what, .i = files->n};
     if (st) f->device = st->st_dev, f->number = st->st_ino;
+    if (from) f->from_device = from->st_dev, f->from_number = from->st_ino;
     if (f->path && (st || find_place(f))) files->n++;
     else free(f->path), files->failed = true;
 }
@@ -73,14 +76,20 @@ static void add(limn_job_files *files, const char *what, const char *path, const
 void limn_job_reads(limn_job_files *files, const char *what, const char *path)
 {
     struct stat st;
-    if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode)) add(files, what, path, &st);
+    if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode)) add(files, what, path, &st, NULL);
 }
 
 void limn_job_writes(limn_job_files *files, const char *path)
 {
-    struct stat st;
+    limn_job_makes(files, path, NULL);
+}
+
+void limn_job_makes(limn_job_files *files, const char *path, const char *from)
+{
+    struct stat st, source;
+    bool known = from && stat(from, &source) == 0;
     bool there = stat(path, &st) == 0, device = there && S_ISCHR(st.st_mode) && limn_file_descriptor(path) < 0;
-    if (!device) add(files, NULL, path, there ? &st : NULL);
+    if (!device) add(files, NULL, path, there ? &st : NULL, known ? &source : NULL);
 }
 
 static int by_file(const void *a, const void *b)
@@ -96,6 +105,11 @@ static int by_file(const void *a, const void *b)
 static bool one_file(const job_file *x, const job_file *y)
 {
     return x->device == y->device && x->number == y->number && (x->rest && y->rest ? strcmp(x->rest, y->rest) == 0 : x->rest == y->rest);
+}
+
+static bool made_of_one(const job_file *x, const job_file *y)
+{
+    return !x->what && x->from_number && x->from_number == y->from_number && x->from_device == y->from_device;
 }
 
 /* y is written, and x is the same file. */
@@ -115,7 +129,7 @@ limn_status limn_job_files_check(limn_ctx *ctx, limn_job_files *files)
     for (size_t i = 1, begin = 0; i < files->n; i++) { /* of a file: from begin on */
         const job_file *f = &files->file[i];
         if (!one_file(&files->file[begin], f)) begin = i;
-        else if (!f->what && (!bad || f->i < bad->i)) first = &files->file[begin], bad = f;
+        else if (!f->what && !made_of_one(&files->file[begin], f) && (!bad || f->i < bad->i)) first = &files->file[begin], bad = f;
     }
     if (status == LIMN_OK && bad) status = refuse(ctx, first, bad);
     limn_job_files_free(files);

@@ -14,6 +14,8 @@ typedef struct limn_job_files {
 void limn_job_reads(limn_job_files *files, const char *what, const char *path);
 /** A file that will be written; devices take more than one. */
 void limn_job_writes(limn_job_files *files, const char *path);
+/** The same, made of nothing but one file: made twice it is the same, and no second result. */
+void limn_job_makes(limn_job_files *files, const char *path, const char *from);
 /** Before the first is written.  Empties files, whatever comes out.
  *  @return LIMN_OK; LIMN_BAD_ARGUMENT: a result is what the job reads, or two results are one file; LIMN_NO_MEMORY */
 limn_status limn_job_files_check(limn_ctx *ctx, limn_job_files *files);
