@@ -188,6 +188,13 @@ static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const gener
                      limn_escape(w->label, strlen(w->label), shown, sizeof shown));
 }
 
+static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)
+{
+    char none[48] = "";
+    if (info->guides) snprintf(none, sizeof none, ", or %d for none", info->classes);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d%s", info->classes - 1, none);
+}
+
 /* What the flags ask for and this model cannot do. */
 static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w, const generate_numbers *n,
                                const limn_generate_options *o)
@@ -200,7 +207,7 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
     if (info.reads_text && !w->prompt && !verb->reads_picture) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"man farmer\" -o farmer.png");
     if (!info.reads_text && (w->prompt || w->negative)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) reads no text: leave the prompt out", info.network);
     if (!info.classes && w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
-    if (info.classes && !w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d, or %d for none", info.classes - 1, info.classes);
+    if (info.classes && !w->label) return lacks_class(ctx, &info);
     return check_guidance(ctx, &info, w, o);
 }
 

@@ -93,6 +93,14 @@ static limn_status check_sources(const segment_job *job, size_t n, char *const *
     return status;
 }
 
+/* ---- where results go --------------------------------------------------------------------------------------------------------- */
+
+/* Of masks and probabilities in a folder. */
+static const char *ending_of(limn_raster_kind kind, bool slices)
+{
+    return kind == LIMN_RASTER_NIFTI ? ".nii.gz" : kind == LIMN_RASTER_TIFF && slices ? ".tif" : ".png";
+}
+
 limn_status segment_truth_path(const segment_job *job, const char *picture, char *out)
 {
     static const char *const endings[] = {".png", ".nii.gz", ".nii", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"};
@@ -107,15 +115,10 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
     for (int k = 0; k < 2 && lengths[k]; k++)
         for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
             if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", job->truth, lengths[k], name, endings[i]) < SEGMENT_PATH && access(out, F_OK) == 0) return LIMN_OK;
-    return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s.png for %s", job->truth, n, name, picture);
-}
-
-/* ---- where results go --------------------------------------------------------------------------------------------------------- */
-
-/* Of masks and probabilities in a folder. */
-static const char *ending_of(limn_raster_kind kind, bool slices)
-{
-    return kind == LIMN_RASTER_NIFTI ? ".nii.gz" : kind == LIMN_RASTER_TIFF && slices ? ".tif" : ".png";
+    limn_raster_kind kind;
+    bool pages;
+    limn_raster_look(job->ctx, picture, &kind, &pages);
+    return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s%s for %s", job->truth, n, name, ending_of(kind, pages), picture);
 }
 
 static mask_kind kind_of(const char *path)

@@ -629,6 +629,27 @@ static void stdout_takes_the_bytes_of_one_file_and_nothing_else(void **state)
     refuses("interpolate -m $D/tae.safetensors $D/p.png $D/q.png -n 2 -o - --delay 9", "whose name ends in .apng");
 }
 
+/* A table of classes without a row for "none" has none to offer. */
+static void a_class_that_is_none_is_offered_only_where_there_is_one(void **state)
+{
+    (void)state;
+    char path[128];
+    limn_ctx *ctx = limn_ctx_new();
+    const char *const settings[] = {"adm size=8 width=8 multipliers=1 blocks=1 groups=4 heads=1 head_width=0 classes=3 learn_sigma=0 always_labelled=1",
+                                    "adm size=8 width=8 multipliers=1 blocks=1 groups=4 heads=1 head_width=0 classes=3 learn_sigma=0"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/classes-%d.safetensors", folder, i);
+        assert_true(make_network(ctx, path, settings[i], NULL));
+    }
+    limn_ctx_free(ctx);
+    refuses("generate -m $D/classes-0.safetensors -o $D/x.png", "add --class K, K from 0 to 2\n");
+    refuses("generate -m $D/classes-0.safetensors --class 3 -o $D/x.png", "expected a class from 0 to 2, found 3\n");
+    refuses("generate -m $D/classes-1.safetensors -o $D/x.png", "add --class K, K from 0 to 2, or 3 for none\n");
+    refuses("generate -m $D/classes-1.safetensors --class 4 -o $D/x.png", "expected a class from 0 to 2, or 3 for none, found 4\n");
+    SHOWS("generate -q -m $D/classes-0.safetensors --class 2 --steps 1 -o $D/x.png", "x.png");
+    SHOWS("generate -q -m $D/classes-1.safetensors --class 3 --steps 1 -o $D/x.png", "x.png");
+}
+
 /* A terminal is shown a sentence, not a picture's bytes. */
 static void a_terminal_gets_no_bytes_of_a_file(void **state)
 {
@@ -704,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_folder_that_takes_no_files_is_refused_before_the_work),
         cmocka_unit_test(no_verb_writes_over_what_it_reads),
         cmocka_unit_test(stdout_takes_the_bytes_of_one_file_and_nothing_else),
+        cmocka_unit_test(a_class_that_is_none_is_offered_only_where_there_is_one),
         cmocka_unit_test(a_terminal_gets_no_bytes_of_a_file),
         cmocka_unit_test(words_behind_two_dashes_are_words),
         cmocka_unit_test(a_result_that_is_made_anew_keeps_its_permissions),
