@@ -2,6 +2,7 @@
 #include "file/image.h"
 #include "file/latent.h"
 #include "latents.h"
+#include "pipeline/autoencoder.h"
 #include "train/metrics.h"
 
 static const char help[] =
@@ -9,7 +10,7 @@ static const char help[] =
     "\n"
     "A latent that limn encode wrote with the same autoencoder, back to a picture.\n"
     "\n" LATENT_HELP
-    "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on)\n"
+    "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on); not with -o -\n"
     "\n"
     "example: limn decode -m models/vae farmer.safetensors -o back.png --compare farmer.png\n";
 
@@ -26,6 +27,19 @@ static limn_status compare_pictures(limn_ctx *ctx, const limn_image *a, const li
     return status == LIMN_OK && out->has_ssim ? limn_ssim(ctx, a, b, &out->ssim) : status;
 }
 
+/* Nothing that is read is written over, and stdout is not for the picture and the numbers both. */
+static limn_status check_files(const latent_job *job, const limn_autoencoder *a, const char *latent, const char *compare, const char *output)
+{
+    limn_job_files files = {0};
+    if (compare && cli_is_stdout(output))
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--output: the picture goes to stdout, where the numbers of --compare go: name a file for it");
+    limn_job_reads(&files, "the latent", latent);
+    limn_job_reads(&files, "the picture of --compare", compare);
+    limn_autoencoder_reads(a, &files);
+    limn_job_writes(&files, output);
+    return limn_job_files_check(job->ctx, &files);
+}
+
 static limn_status decode(latent_job *job, const latent_flags *f, const char *file, const char *compare)
 {
     limn_autoencoder *a = NULL;
@@ -34,13 +48,14 @@ static limn_status decode(latent_job *job, const latent_flags *f, const char *fi
     scores near;
     limn_status status = cli_file_check(job->ctx, "--output", f->output, ".png");
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
+    if (status == LIMN_OK) status = check_files(job, a, file, compare, f->output);
     if (status == LIMN_OK) status = limn_latent_read(job->ctx, file, &latent);
     if (status == LIMN_OK) status = limn_latent_check_maker(job->ctx, file, limn_autoencoder_describe(a).settings);
     if (status == LIMN_OK && compare) status = limn_image_read(job->ctx, compare, limn_autoencoder_describe(a).channels, &original);
     if (status == LIMN_OK) status = limn_decode(a, &latent, job->precision, &image);
     if (status == LIMN_OK && compare) status = compare_pictures(job->ctx, &image, &original, &near);
     if (status == LIMN_OK) status = limn_png_write(job->ctx, f->output, &image, NULL);
-    if (status == LIMN_OK) printf("%s\n", f->output);
+    if (status == LIMN_OK) cli_tell_written(f->output);
     if (status == LIMN_OK && compare && near.has_ssim) printf("PSNR %.2f dB, SSIM %.4f\n", near.psnr, near.ssim);
     else if (status == LIMN_OK && compare) printf("PSNR %.2f dB\n", near.psnr);
     limn_latent_free(&latent);

@@ -2,6 +2,7 @@
 #include "file/image.h"
 #include "generate_output.h"
 #include "latents.h"
+#include "pipeline/autoencoder.h"
 #include "pipeline/encode_folder.h"
 
 #include <unistd.h>
@@ -25,6 +26,15 @@ static const char help[] =
     "  limn encode -m models/vae farmer.png -o farmer.safetensors\n"
     "  limn encode -m taef2_encoder.pth photos -o latents --size 256\n";
 
+static limn_status check_files(const latent_job *job, const limn_autoencoder *a, const char *picture, const char *output)
+{
+    limn_job_files files = {0};
+    limn_job_reads(&files, "the picture", picture);
+    limn_autoencoder_reads(a, &files);
+    limn_job_writes(&files, output);
+    return limn_job_files_check(job->ctx, &files);
+}
+
 static limn_status encode(latent_job *job, const latent_flags *f, const char *picture)
 {
     limn_autoencoder *a = NULL;
@@ -32,10 +42,11 @@ static limn_status encode(latent_job *job, const latent_flags *f, const char *pi
     limn_latent latent = {0};
     limn_status status = cli_file_check(job->ctx, "--output", f->output, ".safetensors");
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
+    if (status == LIMN_OK) status = check_files(job, a, picture, f->output);
     if (status == LIMN_OK) status = limn_image_read(job->ctx, picture, 0, &image);
     if (status == LIMN_OK) status = limn_encode(a, &image, job->precision, &latent);
     if (status == LIMN_OK) status = limn_latent_write(job->ctx, f->output, &latent, limn_autoencoder_describe(a).settings);
-    if (status == LIMN_OK) printf("%s\n", f->output);
+    if (status == LIMN_OK) cli_tell_written(f->output);
     limn_latent_free(&latent);
     limn_image_free(&image);
     limn_autoencoder_free(a);
@@ -49,6 +60,7 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     long pixels = 0;
     int squash = 0;
     generate_progress progress = {0};
+    if (cli_is_stdout(f->output)) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--output: the latents of a folder are files in a folder, and stdout is none");
     if (!size) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is a folder: expected --size with the pixels a side of its pictures", o->folder);
     if (!cli_integer("--size", size, 1, LIMN_MAX_SIDE, &pixels) || !cli_choice("--crop", "centre, squash", crop, &squash))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "no latents were made");

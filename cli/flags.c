@@ -26,16 +26,22 @@ static int no_such_flag(const char *verb, const cli_flag *flags, const char *nam
     limn_near near = limn_near_to(name, n);
     for (; flags->longer; flags++) limn_near_try(&near, flags->longer, strlen(flags->longer));
     fprintf(stderr, "limn %s: there is no flag %s%s", verb, limn_escape(name, n, shown, sizeof shown), limn_near_text(&near));
-    fprintf(stderr, near.best ? "\n" : "; see limn %s --help\n", verb);
+    if (memchr(name, ' ', n)) fprintf(stderr, "; words that begin with a dash go behind --\n");
+    else fprintf(stderr, near.best ? "\n" : "; see limn %s --help\n", verb);
     return -1;
 }
 
 int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, int max_words)
 {
     int n = 0;
+    bool ended = false; /* by "--" */
     for (int i = 2; i < argc; i++) {
         const char *arg = argv[i];
-        if (arg[0] != '-' || !arg[1]) { /* "-" is a word */
+        if (!ended && strcmp(arg, "--") == 0) {
+            ended = true;
+            continue;
+        }
+        if (ended || arg[0] != '-' || !arg[1]) { /* "-" is a word */
             if (n == max_words) {
                 fprintf(stderr, "limn %s: \"%s\" is one word too many; see limn %s --help\n", argv[1], arg, argv[1]);
                 return -1;
@@ -111,7 +117,7 @@ bool cli_precision(const char *text, limn_precision *out)
 limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *s)
 {
     limn_status status = LIMN_OK;
-    for (int i = 2; i < argc && status == LIMN_OK; i++) {
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0 && status == LIMN_OK; i++) {
         if (strncmp(argv[i], "--set=", 6) == 0) status = limn_settings_apply(ctx, s, argv[i] + 6);
         else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) status = limn_settings_apply(ctx, s, argv[++i]);
     }

@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "generate_output.h"
 #include "generate_verb.h"
+#include "pipeline/pipeline.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -32,7 +33,8 @@ static const char help[] =
     "  -W, --width  -H, --height   must be the network's size\n"
     "from a picture:\n"
     "  -i, --init-img FILE         start from this picture, brought to the network's size\n"
-    "      --strength X            0 to 1 (0.75): how much of the way from noise is gone once more; 1 keeps nothing of it\n"
+    "      --strength X            0 to 1 (0.75): how much of the way from noise is gone once more: --steps times X of the\n"
+    "                              steps, rounded down; 1 keeps nothing of it, and where no step is left the picture comes back\n"
     "      --mask FILE             of the same size: white is made anew, black is kept; then --strength is 1 unless given\n"
     "      --resample N            with --mask: each step N times (5), so that what is made fits to what is kept\n"
     "how:\n"
@@ -47,13 +49,14 @@ static const char help[] =
     "      --precision NAME        auto f32 bf16 (auto)\n"
     "  -t, --threads N             0: one for each core that it may use (0)\n"
     "output:\n"
-    "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...\n"
+    "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...;\n"
+    "                              - is stdout\n"
     "      --grid                  all pictures in one file\n"
     "      --show                  draw them in the terminal, too\n"
     "      --disable-image-metadata  leave prompt and settings out of the PNG\n"
     "  -q, --quiet                 no progress\n"
     "\n"
-    "File names go to stdout, everything else to stderr.  Exit code 2: a wrong flag, file or size.\n";
+    "File names go to stdout, everything else to stderr.  A prompt that begins with a dash goes behind --.  Exit code 2: a wrong flag, file or size.\n";
 
 /* The model without -m. */
 static const char *own_model(const generate_verb *verb)
@@ -185,6 +188,13 @@ static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const gener
                      limn_escape(w->label, strlen(w->label), shown, sizeof shown));
 }
 
+static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)
+{
+    char none[48] = "";
+    if (info->guides) snprintf(none, sizeof none, ", or %d for none", info->classes);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d%s", info->classes - 1, none);
+}
+
 /* What the flags ask for and this model cannot do. */
 static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w, const generate_numbers *n,
                                const limn_generate_options *o)
@@ -197,8 +207,20 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
     if (info.reads_text && !w->prompt && !verb->reads_picture) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"man farmer\" -o farmer.png");
     if (!info.reads_text && (w->prompt || w->negative)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) reads no text: leave the prompt out", info.network);
     if (!info.classes && w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
-    if (info.classes && !w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d, or %d for none", info.classes - 1, info.classes);
+    if (info.classes && !w->label) return lacks_class(ctx, &info);
     return check_guidance(ctx, &info, w, o);
+}
+
+/* Before the first picture: none goes over what is read, nor over another. */
+static limn_status check_files(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, const generate_output *out, int n)
+{
+    limn_job_files files = {0};
+    limn_job_reads(&files, "the picture", w->init);
+    limn_job_reads(&files, "the mask", w->mask);
+    limn_job_reads(&files, "the picture", w->small);
+    limn_pipeline_reads(p, &files);
+    generate_output_writes(out, n, &files);
+    return limn_job_files_check(ctx, &files);
 }
 
 static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *out, const limn_generate_options *o)
@@ -215,9 +237,9 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
 {
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
-    generate_output out = {.pattern = w->output ? w->output : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
+    generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
     const char *model = w->model ? w->model : own_model(verb);
-    limn_status status = generate_output_check(ctx, &out);
+    limn_status status = generate_output_check(ctx, &out, o->n);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 1, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
@@ -227,6 +249,7 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n, o);
     if (status == LIMN_OK) status = find_label(ctx, p, w, o);
+    if (status == LIMN_OK) status = check_files(ctx, p, w, &out, o->n);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);
     if (w->init) o->init = &init;
     if (w->mask) o->mask = &mask;

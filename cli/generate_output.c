@@ -58,16 +58,34 @@ static bool is_animation(const generate_output *out)
     return out->strip && cli_ends_in(out->pattern, ".apng");
 }
 
-limn_status generate_output_check(limn_ctx *ctx, const generate_output *out)
+static bool is_one_file(const generate_output *out, int n)
+{
+    return n == 1 || out->grid || out->strip;
+}
+
+limn_status generate_output_check(limn_ctx *ctx, const generate_output *out, int n_pictures)
 {
     char shown[256];
     size_t n = strlen(out->pattern);
     const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
+    if (cli_is_stdout(out->pattern) && !is_one_file(out, n_pictures))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: stdout takes one file, and there are %d pictures: add --grid, or name files", n_pictures);
+    if (cli_is_stdout(out->pattern)) return cli_folder_check(ctx, "--output", out->pattern);
     limn_escape(out->pattern, n, shown, sizeof shown);
     if (n > 900 || !file[0] || strlen(file) > LONGEST) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, %d bytes at most, found \"%s\"", LONGEST, shown);
     if (dot && !cli_ends_in(out->pattern, ".png") && !is_animation(out)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
     if (cli_is_folder(out->pattern)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
     return cli_folder_check(ctx, "--output", out->pattern);
+}
+
+void generate_output_writes(const generate_output *out, int n, limn_job_files *files)
+{
+    char name[NAME];
+    int n_files = is_one_file(out, n) ? 1 : n;
+    for (int i = 0; i < n_files; i++) {
+        file_name(name, out->pattern, i, n_files);
+        limn_job_writes(files, is_animation(out) ? out->pattern : name);
+    }
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------------------- */
@@ -108,7 +126,7 @@ static limn_status write_one(limn_ctx *ctx, const generate_output *out, const ch
     limn_status status = limn_png_write(ctx, name, image, out->bare ? NULL : text);
     free(text);
     if (status != LIMN_OK) return status;
-    printf("%s\n", name);
+    cli_tell_written(name);
     fflush(stdout);
     if (out->show && !cli_show(ctx, image, name)) fprintf(stderr, "limn: --show: there is no terminal to draw in\n");
     return LIMN_OK;
@@ -118,7 +136,7 @@ static limn_status write_animation(limn_ctx *ctx, const generate_output *out, co
 {
     enum { MILLISECONDS = 120 };
     limn_status status = limn_apng_write(ctx, out->pattern, images, o->n, MILLISECONDS);
-    if (status == LIMN_OK) printf("%s\n", out->pattern);
+    if (status == LIMN_OK) cli_tell_written(out->pattern);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #define LIMN_CLI_GENERATE_OUTPUT_H
 
 #include "file/image.h"
+#include "file/job_files.h"
 
 typedef struct generate_output {
     const char *pattern;       /* of the file names: "cat.png", "cat-%03d.png" */
@@ -10,8 +11,10 @@ typedef struct generate_output {
     bool strip;                /* one file, all pictures side by side; with the ending .apng one after the other */
 } generate_output;
 
-/** Before any work: a PNG, in a folder that is there. */
-limn_status generate_output_check(limn_ctx *ctx, const generate_output *out);
+/** Before any work: a PNG, in a folder that is there; of n pictures only one goes to stdout. */
+limn_status generate_output_check(limn_ctx *ctx, const generate_output *out, int n);
+/** The names of the files of n pictures. */
+void generate_output_writes(const generate_output *out, int n, limn_job_files *files);
 /** A grid of n pictures that could not be written. */
 limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out, int n);
 /** Write images[options->n] and print the names of the files on stdout. */

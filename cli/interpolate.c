@@ -1,6 +1,7 @@
 /* interpolate.c: limn interpolate -m VAE A.png B.png -o strip.png */
 #include "file/image.h"
 #include "latents.h"
+#include "pipeline/autoencoder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,15 @@ static limn_status read_pictures(latent_job *job, const interpolate_flags *f, li
     return LIMN_OK;
 }
 
+static limn_status check_files(const latent_job *job, const limn_autoencoder *a, const interpolate_flags *f)
+{
+    limn_job_files files = {0};
+    for (int i = 0; i < 2; i++) limn_job_reads(&files, "the picture", f->words[i]);
+    limn_autoencoder_reads(a, &files);
+    limn_job_writes(&files, f->shared.output);
+    return limn_job_files_check(job->ctx, &files);
+}
+
 static limn_status interpolate(latent_job *job, const interpolate_flags *f)
 {
     limn_autoencoder *a = NULL;
@@ -66,11 +76,12 @@ static limn_status interpolate(latent_job *job, const interpolate_flags *f)
     int n = (int)f->n;
     limn_status status = read_pictures(job, f, pictures);
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->shared.model, &a);
+    if (status == LIMN_OK) status = check_files(job, a, f);
     for (int i = 0; i < 2 && status == LIMN_OK; i++) status = limn_encode(a, &pictures[i], job->precision, &latents[i]);
     if (status == LIMN_OK) status = limn_interpolate(a, &latents[0], &latents[1], n, f->slerp, job->precision, images);
     if (status == LIMN_OK && cli_ends_in(f->shared.output, ".apng")) status = limn_apng_write(job->ctx, f->shared.output, images, n, (int)f->milliseconds);
     else if (status == LIMN_OK) status = write_strip(job->ctx, f->shared.output, images, n);
-    if (status == LIMN_OK) printf("%s\n", f->shared.output);
+    if (status == LIMN_OK) cli_tell_written(f->shared.output);
     for (int i = 0; i < n; i++) limn_image_free(&images[i]);
     for (int i = 0; i < 2; i++) limn_image_free(&pictures[i]), limn_latent_free(&latents[i]);
     limn_autoencoder_free(a);
@@ -79,7 +90,7 @@ static limn_status interpolate(latent_job *job, const interpolate_flags *f)
 
 int cli_interpolate(int argc, char **argv)
 {
-    for (int i = 2; i < argc; i++)
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (!strncmp(argv[i], "--seeds", 7)) return cli_interpolate_seeds(argc, argv);
     interpolate_flags f = {.n = 8, .milliseconds = 120};
     latent_job job;

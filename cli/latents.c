@@ -7,10 +7,11 @@ static void tell(void *user, limn_log_level level, const char *text)
     else if (level == LIMN_LOG_INFO && !((const latent_job *)user)->quiet) fprintf(stderr, "%s\n", text);
 }
 
-int latent_begin(latent_job *job, const char *verb, const latent_flags *f)
+int latent_begin(latent_job *job, const char *verb, latent_flags *f)
 {
     long threads = 0;
     *job = (latent_job){.verb = verb, .quiet = f->quiet};
+    f->output = cli_output(f->output);
     if (!cli_precision(f->precision, &job->precision)) return 2;
     if (!f->model) return fprintf(stderr, "limn %s: expected -m with the weights of an autoencoder; see limn %s --help\n", verb, verb), 2;
     if (!f->output) return fprintf(stderr, "limn %s: expected -o with the file to write; see limn %s --help\n", verb, verb), 2;

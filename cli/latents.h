@@ -16,7 +16,7 @@ typedef struct latent_flags {
 
 #define LATENT_HELP \
     "  -m, --model VAE      weights of an autoencoder: a file, a folder, or the encoder of a pair X_encoder.pth, X_decoder.pth\n" \
-    "  -o, --output FILE    what to write\n" \
+    "  -o, --output FILE    what to write; - is stdout\n" \
     "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
 
 /* A job of one of the verbs. */
@@ -28,7 +28,7 @@ typedef struct latent_job {
 } latent_job;
 
 /** Flags into a context with its log.  @return 0: end with latent_end(); else an exit code, after a message */
-int latent_begin(latent_job *job, const char *verb, const latent_flags *f);
+int latent_begin(latent_job *job, const char *verb, latent_flags *f);
 int latent_end(latent_job *job, limn_status status);
 
 #endif

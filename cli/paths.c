@@ -26,24 +26,43 @@ bool cli_ends_in(const char *path, const char *endings)
     return false;
 }
 
+const char *cli_output(const char *path)
+{
+    return path && strcmp(path, "-") == 0 ? "/dev/stdout" : path;
+}
+
+bool cli_is_stdout(const char *path)
+{
+    return path && limn_file_descriptor(path) == STDOUT_FILENO;
+}
+
+void cli_tell_written(const char *path)
+{
+    if (!cli_is_stdout(path)) printf("%s\n", path);
+}
+
 limn_status cli_folder_check(limn_ctx *ctx, const char *flag, const char *path)
 {
-    char folder[LIMN_PATH_BYTES], shown[256];
+    char file[LIMN_PATH_BYTES], folder[LIMN_PATH_BYTES], shown[256];
     struct stat there;
-    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) return LIMN_OK; /* a device or a pipe */
-    char *real = realpath(path, NULL); /* behind links; NULL: nothing there yet */
-    const char *file = real ? real : path, *slash = strrchr(file, '/');
+    if (cli_is_stdout(path) && isatty(STDOUT_FILENO))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the bytes of a file are nothing for a terminal, and stdout is one: add >FILE or |PROGRAM", flag);
+    bool found = stat(path, &there) == 0;
+    if (cli_is_stdout(path) || (found && !S_ISREG(there.st_mode))) return LIMN_OK; /* a device or a pipe */
+    if (!limn_file_behind(path, file)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the path is too long, or a link in a circle", flag);
+    const char *slash = strrchr(file, '/');
     snprintf(folder, sizeof folder, "%.*s", slash && slash > file ? (int)(slash - file) : 1, slash ? file : ".");
-    free(real);
     limn_escape(folder, strlen(folder), shown, sizeof shown);
     if (!cli_is_folder(folder)) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: there is no folder %s to write into", flag, shown);
-    if (access(folder, W_OK) == 0) return LIMN_OK;
-    return limn_fail(ctx, LIMN_IO, "%s: nothing can be written into the folder %s: %s", flag, shown, strerror(errno));
+    if (access(folder, W_OK) != 0) return limn_fail(ctx, LIMN_IO, "%s: nothing can be written into the folder %s: %s", flag, shown, strerror(errno));
+    if (!found || access(file, W_OK) == 0) return LIMN_OK;
+    return limn_fail(ctx, LIMN_IO, "%s: %s is there and may not be written over: %s", flag, limn_escape(file, strlen(file), shown, sizeof shown), strerror(errno));
 }
 
 limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings)
 {
     char shown[256];
+    if (cli_is_stdout(path)) return cli_folder_check(ctx, flag, path);
     limn_escape(path, strlen(path), shown, sizeof shown);
     if (strlen(path) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the path is longer than 1000 bytes", flag);
     if (cli_is_folder(path)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s is a folder, expected a file", flag, shown);

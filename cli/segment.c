@@ -23,7 +23,7 @@ static const char help[] =
     "\n"
     "  -m, --model MODEL    a folder with model.safetensors, or a weight file\n"
     "  -o, --output MASK    .png; .tif: all slices; .nii, .nii.gz: in the place of the volume it was made from.  One gray value a class: 0 and 255 for two\n"
-    "                       classes, else (and in NIfTI) 0, 1, 2 ..\n"
+    "                       classes, else (and in NIfTI) 0, 1, 2 ..; - is stdout (PNG), also for the next two\n"
     "  --values \"0,255\"     the value of each class, in the mask and in --truth; there, values behind a semicolon are ignored (0,1,2;255)\n"
     "  --probability P.png  how probable one class is, gray: --class N (1) says which, --bits 16 makes it finer\n"
     "  --overlay O.png      picture | classes, or with --truth picture | truth | classes: errors in red, orange and yellow; of a volume the middle\n"
@@ -325,6 +325,7 @@ int cli_segment(int argc, char **argv)
     const char **pictures = calloc((size_t)argc + 1, sizeof *pictures);
     if (!pictures) return fprintf(stderr, "limn: out of memory\n"), 1;
     int n = cli_parse(argc, argv, flags, pictures, argc), code = 0;
+    job.output = cli_output(job.output), job.probability = cli_output(job.probability), job.overlay = cli_output(job.overlay);
     if (w.help) fputs(help, stdout);
     else if (n < 0) code = 2;
     else if (!w.model) code = (fprintf(stderr, "limn segment: expected -m with a trained network; see limn segment --help\n"), 2);

@@ -3,6 +3,7 @@
 
 #include "cli.h"
 #include "file/image.h"
+#include "file/job_files.h"
 #include "file/nifti.h"
 #include "file/tiff.h"
 #include "train/case.h"
@@ -37,9 +38,16 @@ static const char *result_name(const segment_job *job, const char *path, int *n)
 
 static limn_status check_target(const segment_job *job, const char *flag, const char *target, const char *endings)
 {
+    struct stat there;
     if (!target) return LIMN_OK;
     if (!job->many) return cli_file_check(job->ctx, flag, target, endings);
-    if (mkdir(target, 0777) == 0 || (errno == EEXIST && cli_is_folder(target))) return LIMN_OK;
+    if (!cli_is_stdout(target) && (stat(target, &there) != 0 || S_ISDIR(there.st_mode))) return LIMN_OK;
+    return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: %s is no folder; of several pictures it is one", flag, target);
+}
+
+static limn_status make_folder(const segment_job *job, const char *flag, const char *target)
+{
+    if (!target || !job->many || mkdir(target, 0777) == 0 || (errno == EEXIST && cli_is_folder(target))) return LIMN_OK;
     return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO, "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
 }
 
@@ -85,17 +93,12 @@ static limn_status check_sources(const segment_job *job, size_t n, char *const *
     return status;
 }
 
-limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures)
+/* ---- where results go --------------------------------------------------------------------------------------------------------- */
+
+/* Of masks and probabilities in a folder. */
+static const char *ending_of(limn_raster_kind kind, bool slices)
 {
-    const char *const targets[] = {job->output, job->probability, job->overlay};
-    limn_status status = check_twins(job, n, pictures);
-    if (status == LIMN_OK) status = check_sources(job, n, pictures);
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < i && status == LIMN_OK; j++)
-            if (targets[i] && targets[j] && strcmp(targets[i], targets[j]) == 0) status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is named for two results", targets[i]);
-    if (status == LIMN_OK) status = check_target(job, "--output", job->output, mask_endings);
-    if (status == LIMN_OK) status = check_target(job, "--probability", job->probability, mask_endings);
-    return status == LIMN_OK ? check_target(job, "--overlay", job->overlay, picture_endings) : status;
+    return kind == LIMN_RASTER_NIFTI ? ".nii.gz" : kind == LIMN_RASTER_TIFF && slices ? ".tif" : ".png";
 }
 
 limn_status segment_truth_path(const segment_job *job, const char *picture, char *out)
@@ -112,15 +115,10 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
     for (int k = 0; k < 2 && lengths[k]; k++)
         for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
             if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", job->truth, lengths[k], name, endings[i]) < SEGMENT_PATH && access(out, F_OK) == 0) return LIMN_OK;
-    return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s.png for %s", job->truth, n, name, picture);
-}
-
-/* ---- writing ---------------------------------------------------------------------------------------------------------------- */
-
-/* Of masks and probabilities in a folder. */
-static const char *ending_of(const segment_result *r)
-{
-    return r->raster.kind == LIMN_RASTER_NIFTI ? ".nii.gz" : r->raster.kind == LIMN_RASTER_TIFF && r->raster.slices > 1 ? ".tif" : ".png";
+    limn_raster_kind kind;
+    bool pages;
+    limn_raster_look(job->ctx, picture, &kind, &pages);
+    return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s%s for %s", job->truth, n, name, ending_of(kind, pages), picture);
 }
 
 static mask_kind kind_of(const char *path)
@@ -129,20 +127,95 @@ static mask_kind kind_of(const char *path)
     return cli_ends_in(path, ".tif|.tiff") ? MASK_TIFF : MASK_PNG;
 }
 
-/* Where a result goes; refused where the picture lies, and in a file that cannot hold it. */
-static limn_status target_of(const segment_job *job, const char *target, const segment_result *r, const char *ending, char *out)
+static limn_status result_path(const segment_job *job, const char *target, const char *picture, const char *ending, char *out)
 {
     int n;
-    const char *name = result_name(job, r->path, &n);
-    struct stat a, b;
+    const char *name = result_name(job, picture, &n);
     if (!job->many) snprintf(out, SEGMENT_PATH, "%s", target);
     else if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", target, n, name, ending) >= SEGMENT_PATH)
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: the path of a result is too long", r->path);
-    if (stat(out, &a) == 0 && stat(r->path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: the result would overwrite the picture", out);
-    if (target == job->overlay) return LIMN_OK;
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: the path of a result is too long", picture);
+    return LIMN_OK;
+}
+
+/* All files of a picture: of a case its channels. */
+static void reads_picture(const segment_job *job, const char *picture, limn_job_files *files)
+{
+    char path[SEGMENT_PATH + 16];
+    int n = job->info.channels > 1 ? limn_case_files(picture) : 1;
+    size_t stem = n > 1 ? limn_case_stem(picture) : 0;
+    limn_job_reads(files, "the picture", picture);
+    for (int k = 1; k < n; k++) {
+        snprintf(path, sizeof path, "%.*s_%04d%s", (int)stem, picture, k, picture + stem + strlen("_0000"));
+        limn_job_reads(files, "the picture", path);
+    }
+}
+
+static limn_status writes_results(const segment_job *job, const char *picture, limn_job_files *files)
+{
+    const char *const targets[] = {job->output, job->probability, job->overlay};
+    char path[SEGMENT_PATH];
+    limn_raster_kind kind;
+    bool pages;
+    limn_status status = LIMN_OK;
+    limn_raster_look(job->ctx, picture, &kind, &pages); /* what is wrong with it, reading it will tell */
+    for (int i = 0; i < 3 && status == LIMN_OK; i++) {
+        if (targets[i]) status = result_path(job, targets[i], picture, i == 2 ? ".png" : ending_of(kind, pages), path);
+        if (targets[i] && status == LIMN_OK) limn_job_writes(files, path);
+    }
+    return status;
+}
+
+/* No result goes where another goes, nor over what any picture's work reads. */
+static limn_status check_files(const segment_job *job, size_t n, char *const *pictures)
+{
+    char truth[SEGMENT_PATH];
+    limn_job_files files = {0};
+    limn_status status = LIMN_OK;
+    limn_job_reads(&files, "the model", limn_segmentation_file(job->segmentation));
+    for (size_t i = 0; i < n && status == LIMN_OK; i++) {
+        reads_picture(job, pictures[i], &files);
+        if (job->truth) status = segment_truth_path(job, pictures[i], truth);
+        if (job->truth && status == LIMN_OK) limn_job_reads(&files, "the truth", truth);
+        if (status == LIMN_OK) status = writes_results(job, pictures[i], &files);
+    }
+    if (status == LIMN_OK) return limn_job_files_check(job->ctx, &files);
+    limn_job_files_free(&files);
+    return status;
+}
+
+/* What is said of the results goes to stdout as well. */
+static limn_status check_stdout(const segment_job *job)
+{
+    const char *flag = cli_is_stdout(job->output) ? "--output" : cli_is_stdout(job->probability) ? "--probability" : cli_is_stdout(job->overlay) ? "--overlay" : NULL;
+    if (!flag || !job->truth) return LIMN_OK;
+    return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: a picture goes to stdout, where the numbers of --truth go: name a file for it", flag);
+}
+
+limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures)
+{
+    limn_status status = check_twins(job, n, pictures);
+    if (status == LIMN_OK) status = check_sources(job, n, pictures);
+    if (status == LIMN_OK) status = check_target(job, "--output", job->output, mask_endings);
+    if (status == LIMN_OK) status = check_target(job, "--probability", job->probability, mask_endings);
+    if (status == LIMN_OK) status = check_target(job, "--overlay", job->overlay, picture_endings);
+    if (status == LIMN_OK) status = check_stdout(job);
+    if (status == LIMN_OK) status = check_files(job, n, pictures);
+    if (status == LIMN_OK) status = make_folder(job, "--output", job->output);
+    if (status == LIMN_OK) status = make_folder(job, "--probability", job->probability);
+    return status == LIMN_OK ? make_folder(job, "--overlay", job->overlay) : status;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------------------------------------- */
+
+/* Where a result goes; refused in a file that cannot hold it. */
+static limn_status target_of(const segment_job *job, const char *target, const segment_result *r, char *out)
+{
+    bool overlay = target == job->overlay;
+    limn_status status = result_path(job, target, r->path, overlay ? ".png" : ending_of(r->raster.kind, r->raster.slices > 1), out);
+    if (overlay || status != LIMN_OK) return status;
     if (kind_of(out) == MASK_NIFTI && r->raster.kind != LIMN_RASTER_NIFTI)
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: only of a NIfTI volume comes a NIfTI volume, and %s is none: expected .png or .tif", out, r->path);
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: only of a NIfTI volume comes a NIfTI volume, and %s is none: expected %s.tif", out, r->path,
+                         r->raster.slices > 1 ? "" : ".png or ");
     if (kind_of(out) == MASK_PNG && r->raster.slices > 1)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: %s has %d slices, a PNG holds one: expected .tif%s", out, r->path, r->raster.slices,
                          r->raster.kind == LIMN_RASTER_NIFTI ? ", .nii or .nii.gz" : "");
@@ -155,13 +228,16 @@ limn_status segment_targets_check(const segment_job *job, const segment_result *
     const char *const targets[] = {job->output, job->probability, job->overlay};
     limn_status status = LIMN_OK;
     for (int i = 0; i < 3 && status == LIMN_OK; i++)
-        if (targets[i]) status = target_of(job, targets[i], r, i == 2 ? ".png" : ending_of(r), path);
+        if (targets[i]) status = target_of(job, targets[i], r, path);
     return status;
 }
 
+/* Beside a picture on stdout names are no part of it. */
 static void said(const segment_job *job, const char *path)
 {
-    if (!job->json) printf("%s\n", path);
+    bool busy = cli_is_stdout(job->output) || cli_is_stdout(job->probability) || cli_is_stdout(job->overlay);
+    if (busy && !cli_is_stdout(path)) fprintf(stderr, "%s\n", path);
+    else if (!job->json) cli_tell_written(path);
 }
 
 static limn_status write_gray(limn_ctx *ctx, const char *path, const limn_raster *r, uint8_t *bytes, const uint16_t *wide)
@@ -194,7 +270,7 @@ static limn_status write_mask(const segment_job *job, const segment_result *r)
     limn_class_values values;
     bool wide = false;
     size_t n = (size_t)r->raster.width * (size_t)r->raster.height * (size_t)r->raster.slices;
-    limn_status status = target_of(job, job->output, r, ending_of(r), path);
+    limn_status status = target_of(job, job->output, r, path);
     if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, kind_of(path) != MASK_NIFTI, &values);
     if (status != LIMN_OK) return status;
     for (int k = 0; k < job->info.classes; k++) wide = wide || values.value_of[k] > 255;
@@ -208,7 +284,7 @@ static limn_status write_probability(const segment_job *job, const segment_resul
 {
     char path[SEGMENT_PATH];
     size_t n = (size_t)r->raster.width * (size_t)r->raster.height * (size_t)r->raster.slices;
-    limn_status status = target_of(job, job->probability, r, ending_of(r), path);
+    limn_status status = target_of(job, job->probability, r, path);
     if (status != LIMN_OK) return status;
     uint16_t *p = malloc(n * sizeof *p);
     if (!p) return limn_fail_memory(job->ctx, n * sizeof *p, "a probability map");
@@ -229,7 +305,7 @@ static limn_status write_overlay(const segment_job *job, const segment_result *r
     int z = r->raster.slices / 2;
     size_t at = (size_t)z * (size_t)r->raster.width * (size_t)r->raster.height;
     limn_image image = {0}, picture = {0};
-    limn_status status = target_of(job, job->overlay, r, ".png", path);
+    limn_status status = target_of(job, job->overlay, r, path);
     if (status == LIMN_OK) status = limn_raster_image(job->ctx, r->path, &r->raster, z, &image);
     if (status == LIMN_OK) status = limn_report_picture(job->ctx, &image, r->truth ? r->truth + at : NULL, r->classes + at, &picture);
     if (status == LIMN_OK) status = limn_png_write(job->ctx, path, &picture, NULL);

@@ -425,6 +425,54 @@ static void a_folder_of_latents_has_mean_0_and_spread_1(void **state)
     limn_ctx_free(ctx);
 }
 
+static void says(limn_ctx *ctx, limn_status status, const char *words)
+{
+    assert_int_equal(status, LIMN_BAD_ARGUMENT);
+    if (!strstr(limn_error_text(ctx), words)) fail_msg("expected \"%s\", found \"%s\"", words, limn_error_text(ctx));
+}
+
+/* What is read in hours is not written over at their end: links lead to the rows, to the weights, from one latent to another. */
+static void no_latent_goes_over_what_is_read_or_over_another(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_autoencoder *a = opened(ctx, VAE);
+    limn_image image = gradient(ctx, 16, 16, 3);
+    char command[1024], from[160], to[160], vae[160];
+    int64_t n;
+    snprintf(from, sizeof from, "%s", at("guarded"));
+    snprintf(to, sizeof to, "%s", at("guarded-latents"));
+    snprintf(vae, sizeof vae, "%s", at("vae.safetensors"));
+    mkdir(from, 0777);
+    assert_int_equal(limn_png_write(ctx, at("guarded/p.png"), &image, NULL), LIMN_OK);
+    assert_int_equal(limn_png_write(ctx, at("guarded/latents"), &image, NULL), LIMN_OK);
+    FILE *file = fopen(at("guarded/metadata.jsonl"), "w");
+    fputs("{\"file_name\": \"p.png\", \"text\": \"one\"}\n{\"file_name\": \"./p.png\", \"text\": \"two\"}\n{\"file_name\": \"p.png\", \"text\": \"three\"}\n", file);
+    fclose(file);
+    limn_encode_options o = {.folder = from, .out = to, .vae = vae, .size = 16, .crop = LIMN_CROP_CENTRE, .precision = LIMN_PRECISION_F32};
+    static const struct { const char *command, *words; } rows[] = {
+        {"ln -sf ../guarded/metadata.jsonl guarded-latents/metadata.jsonl", "would overwrite the rows of the pictures"},
+        {"ln -f vae.safetensors guarded-latents/latents.safetensors", "would overwrite the autoencoder"},
+        {"ln -sf ../guarded/p.png guarded-latents/p.png.safetensors", "would overwrite the picture"},
+        {"echo '{\"file_name\": \"latents\", \"text\": \"four\"}' >>guarded/metadata.jsonl", "latents.safetensors is named for two results"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(command, sizeof command, "cd %s && rm -rf guarded-latents && mkdir guarded-latents && md5sum guarded/p.png vae.safetensors >sums && %s", folder, rows[i].command);
+        assert_int_equal(system(command), 0);
+        says(ctx, limn_encode_folder(a, &o, &n), rows[i].words);
+        snprintf(command, sizeof command, "cd %s && md5sum --quiet -c sums && grep -q three guarded/metadata.jsonl && test $(ls guarded-latents | wc -l) -le 1", folder);
+        assert_int_equal(system(command), 0);
+    }
+    snprintf(command, sizeof command, "cd %s && rm -rf guarded-latents && sed -i '$d' guarded/metadata.jsonl", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(limn_encode_folder(a, &o, &n), LIMN_OK); /* one picture in three rows is no second result */
+    o.folder = "shapes";
+    says(ctx, limn_encode_folder(a, &o, &n), "the folder of this name is ./shapes");
+    limn_image_free(&image);
+    limn_autoencoder_free(a);
+    limn_ctx_free(ctx);
+}
+
 /* A picture with two rows, of which --where leaves one out: the latent has the words of the other. */
 static void a_latent_keeps_the_row_that_was_chosen(void **state)
 {
@@ -481,6 +529,14 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     assert_int_equal(image.width, 16);
     assert_int_equal(image.channels, 3);
     limn_image_free(&image);
+    limn_image init = gradient(ctx, 16, 16, 3); /* no step, no way through the autoencoder */
+    g.init = &init, g.strength = 0;
+    assert_int_equal(limn_generate(p, &g, &image), LIMN_OK);
+    assert_true(image.width == 16 && image.height == 16 && image.channels == 3);
+    assert_memory_equal(image.pixels, init.pixels, 16 * 16 * 3);
+    limn_image_free(&image);
+    limn_image_free(&init);
+    g.init = NULL;
     limn_sampler_options sampling;
     p->schedule.kind = LIMN_SCHEDULE_LINEAR; /* a latent of three channels has no ends at -1 and 1 */
     assert_int_equal(limn_generate_sampler(p, &g, &sampling), LIMN_OK);
@@ -605,6 +661,7 @@ int main(void)
         cmocka_unit_test(the_program_keeps_transparency_between_pictures),
         cmocka_unit_test(an_animation_is_a_png_with_frames_in_order),
         cmocka_unit_test(a_folder_of_latents_has_mean_0_and_spread_1),
+        cmocka_unit_test(no_latent_goes_over_what_is_read_or_over_another),
         cmocka_unit_test(a_latent_keeps_the_row_that_was_chosen),
         cmocka_unit_test(a_network_trained_on_latents_makes_pictures),
         cmocka_unit_test(training_a_vae_resumes_with_the_same_bits),

@@ -4,6 +4,7 @@
 #include "file/safetensors.h"
 #include "vectors/torch.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
@@ -551,6 +552,156 @@ static void a_folder_that_takes_no_files_is_refused_before_the_work(void **state
     }
 }
 
+/* ---- what results go over, and stdout ---------------------------------------------------------------------------------------- */
+
+static int shell(const char *command)
+{
+    char line[1024];
+    snprintf(line, sizeof line, "D=%s; cd $D && L='" LIMN_BINARY_DIR "/limn'; export OMP_WAIT_POLICY=passive; %s", folder, command);
+    return system(line);
+}
+
+/* net.safetensors draws 8 x 8 pixels, tae.safetensors encodes; p.png, q.png; l.safetensors: the latent of p.png. */
+static void make_job(void)
+{
+    limn_ctx *ctx = limn_ctx_new();
+    char path[128];
+    uint8_t pixels[16 * 16 * 3];
+    for (int i = 0; i < 16 * 16 * 3; i++) pixels[i] = (uint8_t)(i * 37 / 5);
+    snprintf(path, sizeof path, "%s/net.safetensors", folder);
+    assert_true(make_network(ctx, path, "dit size=8 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", NULL));
+    snprintf(path, sizeof path, "%s/tae.safetensors", folder);
+    assert_true(make_network(ctx, path, "tae size=16 width=8 levels=2", NULL));
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%c.png", folder, 'p' + i);
+        assert_int_equal(limn_png_write(ctx, path, &(limn_image){16, 16, 3, pixels + i}, NULL), LIMN_OK);
+    }
+    limn_ctx_free(ctx);
+    assert_int_equal(shell("$L encode -q -m tae.safetensors p.png -o l.safetensors >/dev/null && mkdir -p links && ln -sf ../p.png links/p.png && ln -f q.png links/hard.png && ln -sf net.safetensors n.png && "
+                           "ln -sf p-1.png p-0.png"), 0);
+}
+
+static void no_verb_writes_over_what_it_reads(void **state)
+{
+    (void)state;
+    make_job();
+    assert_int_equal(shell("md5sum p.png q.png *.safetensors links/* >sums"), 0);
+    static const char *const rows[][2] = {
+        {"generate -m $D/net.safetensors -i $D/p.png -o $D/p.png --steps 1", "p.png: the result would overwrite the picture\n"},
+        {"generate -m $D/net.safetensors -i $D/p.png -o $D/./links/p.png --steps 1", "links/p.png: the result would overwrite the picture, "},
+        {"generate -m $D/net.safetensors -i $D/p.png --mask $D/q.png -o $D/links/hard.png --steps 1", "links/hard.png: the result would overwrite the mask, "},
+        {"generate -m $D/net.safetensors -o $D/n.png --steps 1", "n.png: the result would overwrite the model, "},
+        {"generate -m $D/net.safetensors -b 2 -o $D/p.png --steps 1", "p-1.png is named for two results, here and as "},
+        {"denoise -m $D/net.safetensors $D/p.png --noise 9 --steps 1 -o $D//p.png", "would overwrite the picture"},
+        {"upscale -m " LIMN_SOURCE_DIR "/models/upscale $D/q.png -o $D/links/hard.png --steps 1", "would overwrite the picture"},
+        {"encode -m $D/tae.safetensors $D/p.png -o $D/./tae.safetensors", "would overwrite the autoencoder"},
+        {"decode -m $D/tae.safetensors $D/l.safetensors --compare $D/q.png -o $D/q.png", "would overwrite the picture of --compare"},
+        {"interpolate -m $D/tae.safetensors $D/p.png $D/q.png -n 2 -o $D/links/hard.png", "would overwrite the picture"},
+        {"interpolate -m $D/tae.safetensors $D/p.png $D/q.png -n 2 -o $D/links/../p.png", "would overwrite the picture"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuses(rows[i][0], rows[i][1]);
+    assert_int_equal(shell("md5sum --quiet -c sums && cp tae.safetensors my-encoder.safetensors && cp tae.safetensors my-decoder.safetensors"), 0);
+    refuses("encode -m $D/my-encoder.safetensors $D/p.png -o $D/my-decoder.safetensors", "would overwrite the autoencoder"); /* the other half */
+    shell("rm my-*.safetensors p-0.png");
+}
+
+static void stdout_takes_the_bytes_of_one_file_and_nothing_else(void **state)
+{
+    (void)state;
+    make_job();
+    static const char *const rows[] = {
+        "$L generate -q -m net.safetensors --steps 1 -s 3 -o f.png >/dev/null && $L generate -m net.safetensors --steps 1 -s 3 -o - 2>/dev/null | cmp - f.png",
+        "$L generate -q -m net.safetensors --steps 1 -b 2 --grid -o f.png >/dev/null && $L generate -m net.safetensors --steps 1 -b 2 --grid -o - 2>/dev/null | cmp - f.png",
+        "$L interpolate -q -m net.safetensors --steps 1 --seeds 1,2 -n 2 -o f.png >/dev/null && $L interpolate -m net.safetensors --steps 1 --seeds 1,2 -n 2 -o - 2>/dev/null | cmp - f.png",
+        "$L denoise -q -m net.safetensors --steps 1 --noise 9 p.png -o f.png >/dev/null && $L denoise -m net.safetensors --steps 1 --noise 9 p.png -o - 2>/dev/null | cmp - f.png",
+        "$L encode -m tae.safetensors p.png -o - 2>/dev/null | cmp - l.safetensors",
+        "$L encode -m tae.safetensors p.png -o - 2>/dev/null >f && cmp f l.safetensors",
+        "$L decode -q -m tae.safetensors l.safetensors -o f.png >/dev/null && $L decode -m tae.safetensors l.safetensors -o - 2>/dev/null | cmp - f.png",
+        "$L interpolate -q -m tae.safetensors p.png q.png -n 2 -o f.png >/dev/null && $L interpolate -m tae.safetensors p.png q.png -n 2 -o - 2>/dev/null | cmp - f.png",
+        "(printf before; $L decode -q -m tae.safetensors l.safetensors -o - && printf after) >f && $L decode -q -m tae.safetensors l.safetensors -o f.png >/dev/null && "
+        "(printf before; cat f.png; printf after) | cmp - f",
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (shell(rows[i]) != 0) fail_msg("%s", rows[i]);
+    refuses("generate -m $D/net.safetensors --steps 1 -b 2 -o -", "stdout takes one file, and there are 2 pictures: add --grid");
+    refuses("decode -m $D/tae.safetensors $D/l.safetensors -o - --compare $D/p.png", "where the numbers of --compare go");
+    refuses("encode -m $D/tae.safetensors $D/links --size 16 -o -", "stdout is none");
+    refuses("interpolate -m $D/tae.safetensors $D/p.png $D/q.png -n 2 -o - --delay 9", "whose name ends in .apng");
+}
+
+/* A table of classes without a row for "none" has none to offer. */
+static void a_class_that_is_none_is_offered_only_where_there_is_one(void **state)
+{
+    (void)state;
+    char path[128];
+    limn_ctx *ctx = limn_ctx_new();
+    const char *const settings[] = {"adm size=8 width=8 multipliers=1 blocks=1 groups=4 heads=1 head_width=0 classes=3 learn_sigma=0 always_labelled=1",
+                                    "adm size=8 width=8 multipliers=1 blocks=1 groups=4 heads=1 head_width=0 classes=3 learn_sigma=0"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/classes-%d.safetensors", folder, i);
+        assert_true(make_network(ctx, path, settings[i], NULL));
+    }
+    limn_ctx_free(ctx);
+    refuses("generate -m $D/classes-0.safetensors -o $D/x.png", "add --class K, K from 0 to 2\n");
+    refuses("generate -m $D/classes-0.safetensors --class 3 -o $D/x.png", "expected a class from 0 to 2, found 3\n");
+    refuses("generate -m $D/classes-1.safetensors -o $D/x.png", "add --class K, K from 0 to 2, or 3 for none\n");
+    refuses("generate -m $D/classes-1.safetensors --class 4 -o $D/x.png", "expected a class from 0 to 2, or 3 for none, found 4\n");
+    SHOWS("generate -q -m $D/classes-0.safetensors --class 2 --steps 1 -o $D/x.png", "x.png");
+    SHOWS("generate -q -m $D/classes-1.safetensors --class 3 --steps 1 -o $D/x.png", "x.png");
+}
+
+/* A terminal is shown a sentence, not a picture's bytes. */
+static void a_terminal_gets_no_bytes_of_a_file(void **state)
+{
+    (void)state;
+    make_job();
+    char path[128], text[512] = "";
+    snprintf(path, sizeof path, "%s/err", folder);
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY), status;
+    if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) skip();
+    int other = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+    if (other < 0) skip();
+    pid_t child = fork();
+    if (child == 0) {
+        int err = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        dup2(other, STDOUT_FILENO), dup2(err, STDERR_FILENO);
+        execl(LIMN_BINARY_DIR "/limn", "limn", "decode", "-m", "none", "none.safetensors", "-o", "-", (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 2);
+    char *err = slurp("err");
+    assert_string_equal(err, "limn: --output: the bytes of a file are nothing for a terminal, and stdout is one: add >FILE or |PROGRAM\n");
+    free(err);
+    fcntl(terminal, F_SETFL, O_NONBLOCK);
+    assert_true(read(terminal, text, sizeof text) <= 0);
+    close(other), close(terminal);
+}
+
+static void words_behind_two_dashes_are_words(void **state)
+{
+    (void)state;
+    make_job();
+    refuses("generate -m $D/net.safetensors -o $D/x.png -- \"-- a cat\"", "reads no text: leave the prompt out"); /* it is taken as a prompt */
+    refuses("generate -m $D/net.safetensors -o $D/x.png -- --steps", "reads no text");
+    refuses("generate \"-- a cat\"", "there is no flag -- a cat; words that begin with a dash go behind --");
+    refuses("generate -- a b", "\"b\" is one word too many");
+    refuses("describe -- --json", "--json");
+    refuses("describe dit -- --set depth=1", "one word too many");
+    refuses("interpolate -m $D/none -o $D/x.png -- --seeds b.png", "--seeds: No such file"); /* two pictures, not two seeds */
+    assert_int_equal(shell("cp p.png ./-p.png && $L encode -q -m tae.safetensors -o dash.safetensors -- -p.png >/dev/null && cmp dash.safetensors l.safetensors && $L inspect -- -p.png >/dev/null && "
+                           "$L interpolate -q -m tae.safetensors -n 2 -o dash.png -- -p.png -p.png >/dev/null && $L decode -q -m tae.safetensors -o dash.png -- ./l.safetensors >/dev/null && rm ./-p.png"), 0);
+}
+
+/* What others may not read stays so. */
+static void a_result_that_is_made_anew_keeps_its_permissions(void **state)
+{
+    (void)state;
+    make_job();
+    assert_int_equal(shell("umask 022 && $L encode -q -m tae.safetensors p.png -o private.safetensors >/dev/null && test $(stat -c %a private.safetensors) = 644 && chmod 600 private.safetensors && "
+                           "$L encode -q -m tae.safetensors p.png -o private.safetensors >/dev/null && test $(stat -c %a private.safetensors) = 600"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +723,12 @@ int main(void)
         cmocka_unit_test(the_weights_that_ship_enlarge_a_picture),
         cmocka_unit_test(the_weights_that_ship_give_a_picture_back),
         cmocka_unit_test(a_folder_that_takes_no_files_is_refused_before_the_work),
+        cmocka_unit_test(no_verb_writes_over_what_it_reads),
+        cmocka_unit_test(stdout_takes_the_bytes_of_one_file_and_nothing_else),
+        cmocka_unit_test(a_class_that_is_none_is_offered_only_where_there_is_one),
+        cmocka_unit_test(a_terminal_gets_no_bytes_of_a_file),
+        cmocka_unit_test(words_behind_two_dashes_are_words),
+        cmocka_unit_test(a_result_that_is_made_anew_keeps_its_permissions),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -229,6 +229,88 @@ static void values_of_16_bits_are_brought_to_the_range_that_was_asked_for(void *
     assert_non_null(strstr(r.err, "percentiles 0.5 and 99.5"));
 }
 
+/* ---- what results go over --------------------------------------------------------------------------------------------------- */
+
+static int shell(const char *command)
+{
+    char line[1024];
+    snprintf(line, sizeof line, "cd %s && %s", folder, command);
+    return system(line);
+}
+
+static void a_truth_is_never_written_over_and_no_file_of_a_folder_job_before_all_are_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("cp -r truth drawn && ln -s drawn way && ln drawn/b.png hard.png && mkdir mixed-up && ln -s ../drawn/b.png mixed-up/b.png && md5sum drawn/* >sums"), 0);
+    refuses("a.png b.png -o drawn --truth drawn", "drawn/a.png: the result would overwrite the truth\n");
+    refuses("a.png b.png -o ./drawn --truth drawn", "./drawn/a.png: the result would overwrite the truth, drawn/a.png\n");
+    refuses("a.png b.png --overlay way --truth drawn", "way/a.png: the result would overwrite the truth, drawn/a.png\n");
+    refuses("a.png b.png --probability truth/../drawn --truth way", "overwrite the truth, way/a.png\n");
+    refuses("a.png b.png -o mixed-up --truth drawn", "mixed-up/b.png: the result would overwrite the truth, drawn/b.png\n");
+    assert_false(exists("mixed-up/a.png"));
+    refuses("b.png -o drawn/b.png --truth drawn/b.png", "would overwrite the truth");
+    refuses("b.png -o drawn/b.png --truth drawn", "would overwrite the truth");
+    refuses("b.png --overlay hard.png --truth drawn/b.png", "hard.png: the result would overwrite the truth, drawn/b.png\n");
+    assert_int_equal(shell("md5sum --quiet -c sums"), 0);
+}
+
+static void no_picture_of_the_job_and_no_weights_are_written_over(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir in && cp a.png in/a.png && cp b.png in/b.png && ln -s in there && mkdir linked && ln -s ../in/a.png linked/b.png && cp m.safetensors w.png && "
+                           "md5sum in/* cases/* w.png >sums-in"), 0);
+    refuses("in -o in", "in/a.png: the result would overwrite the picture\n");
+    refuses("in -o there", "there/a.png: the result would overwrite the picture, in/a.png\n");
+    refuses("in --overlay in/../in/.", "would overwrite the picture, in/a.png\n");
+    refuses("in -o linked", "linked/b.png: the result would overwrite the picture, in/a.png\n"); /* of another picture than its own */
+    assert_false(exists("linked/a.png"));
+    refuses("-m m2.safetensors cases/c_0000.png -o cases/c_0001.png", "cases/c_0001.png: the result would overwrite the picture\n");
+    refuses("-m w.png a.png -o ./w.png", "./w.png: the result would overwrite the model, w.png\n");
+    assert_int_equal(shell("md5sum --quiet -c sums-in"), 0);
+}
+
+static void two_results_are_never_one_file(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir x && ln -s x y && ln -s to-be.png x/soft.png"), 0);
+    refuses("a.png -o x/m.png --overlay x/m.png", "x/m.png is named for two results\n");
+    refuses("a.png -o x/m.png --overlay x/./m.png", "x/./m.png is named for two results, here and as x/m.png\n");
+    refuses("a.png -o x/m.png --probability x//../x/m.png", "is named for two results");
+    refuses("a.png -o x/m.png --overlay y/m.png", "is named for two results");
+    refuses("a.png --probability x/to-be.png --overlay y/soft.png", "is named for two results");
+    refuses("a.png b.png -o both --overlay ./both", "./both/a.png is named for two results, here and as both/a.png\n");
+    refuses("a.png -o - --overlay -", "is named for two results");
+    assert_false(exists("both") || exists("x/m.png") || exists("x/to-be.png"));
+    works("v.nii.gz t.tif -o sorts --probability maps --overlay sorts2", "sorts/v.nii.gz");
+    refuses("a.png t.tif -o sorts3 --overlay sorts3", "sorts3/a.png is named for two results");
+}
+
+/* Of one page a mask is a PNG, of several a TIFF: known before the first is written. */
+static void the_pages_of_a_tiff_say_where_its_result_goes(void **state)
+{
+    limn_ctx *ctx = *state;
+    uint8_t bytes[W * H] = {0};
+    assert_int_equal(shell("mkdir tiffs && cp t.tif tiffs/t.tif && cp a.png tiffs/a.png"), 0);
+    assert_int_equal(limn_tiff_write(ctx, in_folder("tiffs/one.tif"), W, H, 1, bytes, NULL), LIMN_OK);
+    refuses("tiffs/a.png tiffs/t.tif -o tiffs", "tiffs/a.png: the result would overwrite the picture");
+    refuses("b.png tiffs/t.tif -o tiffs", "tiffs/t.tif: the result would overwrite the picture");
+    assert_false(exists("tiffs/b.png"));
+    works("b.png tiffs/one.tif -o tiffs", "tiffs/b.png\ntiffs/one.png\n");
+}
+
+static void one_result_goes_to_stdout_as_it_would_go_to_a_file(void **state)
+{
+    (void)state;
+    works("a.png -o as-file.png --overlay as-overlay.png", "as-overlay.png");
+    result r = segment("a.png -q -o - | cmp - as-file.png");
+    assert_true(r.code == 0 && !r.err[0] && !r.out[0]);
+    assert_int_equal(segment("a.png --overlay - -o beside.png | cmp - as-overlay.png").code, 0);
+    assert_true(exists("beside.png"));
+    refuses("a.png b.png -o -", "of several pictures it is one");
+    refuses("a.png -o - --truth truth/a.png", "where the numbers of --truth go");
+    refuses("v.nii.gz -o -", "has 3 slices, a PNG holds one");
+}
+
 /* ---- volumes ---------------------------------------------------------------------------------------------------------------- */
 
 static void slices_of_a_volume_are_pictures_and_its_place_is_kept(void **state)
@@ -262,7 +344,8 @@ static void every_mistake_is_one_sentence_and_no_file(void **state)
         {"a.png truth/a.png -o no.png", "have the same name"}, {"a.png b.png -o other.png", "other.png"}, {"a.png b.png --truth other.png", "other.png is no folder"},
         {"a.png -o no.png --truth small.png", "small.png has 20 x 11 pixels, its picture a.png has 20 x 12"},
         {"a.png -o no.png --truth other.png", "other.png: the value 3 at column 5, row 1"}, {"small.png -o no.png --truth truth", "holds no mask named small.png"},
-        {"v.nii.gz -o no.png", "has 3 slices, a PNG holds one"}, {"a.png -o no.nii", "only of a NIfTI volume"}, {"v.nii.gz -o no.nii --truth truth/a.png", "has 20 x 12 pixels, its picture v.nii.gz has 20 x 12 x 3"},
+        {"v.nii.gz -o no.png", "has 3 slices, a PNG holds one"}, {"t.tif -o no.nii", "t.tif is none: expected .tif\n"}, {"a.png -o no.nii", "a.png is none: expected .png or .tif\n"},
+        {"v.nii.gz --truth empty", "no mask named v.nii.gz for v.nii.gz"}, {"t.tif --truth empty", "no mask named t.tif for t.tif"}, {"a.png --truth empty", "no mask named a.png for a.png"}, {"a.png -o no.nii", "only of a NIfTI volume"}, {"v.nii.gz -o no.nii --truth truth/a.png", "has 20 x 12 pixels, its picture v.nii.gz has 20 x 12 x 3"},
         {"a.png -o no.png --tile 15", "a tile of 15 pixels"}, {"a.png -o no.png --tile 0", "--tile"}, {"a.png -o no.png --overlap x", "--overlap"}, {"a.png -o no.png --overlap 16", "neighbours cannot share 16 of a tile's 16 pixels"},
         {"a.png --probability no.png --class 2", "--class: classes are 0 to 1, found 2"}, {"a.png -o no.png --class 1", "--class is for --probability"},
         {"a.png -o no.png --bits 16", "--bits is for --probability"}, {"a.png --overlay no.png --values 0,1", "--values is for the mask"}, {"a.png -o no.png --cell 1", "give --truth"}, {"a.png -o no.png --json", "give --truth"},
@@ -297,6 +380,11 @@ int main(void)
         cmocka_unit_test(slices_of_a_volume_are_pictures_and_its_place_is_kept),
         cmocka_unit_test(every_mistake_is_one_sentence_and_no_file),
         cmocka_unit_test(a_picture_that_is_cut_is_a_sentence),
+        cmocka_unit_test(a_truth_is_never_written_over_and_no_file_of_a_folder_job_before_all_are_checked),
+        cmocka_unit_test(no_picture_of_the_job_and_no_weights_are_written_over),
+        cmocka_unit_test(two_results_are_never_one_file),
+        cmocka_unit_test(the_pages_of_a_tiff_say_where_its_result_goes),
+        cmocka_unit_test(one_result_goes_to_stdout_as_it_would_go_to_a_file),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

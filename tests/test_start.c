@@ -69,7 +69,7 @@ static void strength_says_how_much_is_new(void **state)
     fixture *f = *state;
     limn_generate_options o = f->o;
     o.prompt = "woman farmer, light skin tone", o.init = &f->farmer;
-    double before = 0, far[] = {0.1, 0.6, 1};
+    double before = 0, far[] = {0.125, 0.6, 1};
     for (int i = 0; i < 3; i++) {
         o.strength = far[i];
         limn_image image = make(f, &o);
@@ -85,6 +85,52 @@ static void strength_says_how_much_is_new(void **state)
         }
         limn_image_free(&image);
     }
+}
+
+static void count_all_warnings(void *user, limn_log_level level, const char *text)
+{
+    if (level == LIMN_LOG_WARN && strstr(text, "is no step: the picture comes back as it was")) ++*(int *)user;
+    else if (level == LIMN_LOG_WARN) *(int *)user += 100;
+}
+
+/* No step is made where steps * strength is below 1: byte for byte the picture, of any kind, also with a mask that wants all anew. */
+static void without_a_step_the_picture_itself_comes_back(void **state)
+{
+    fixture *f = *state;
+    enum { SMALL = SIDE / 2 };
+    uint8_t white[PIXELS], gray[SMALL * SMALL];
+    memset(white, 255, sizeof white);
+    for (int i = 0; i < SMALL * SMALL; i++) gray[i] = (uint8_t)(i * 37);
+    limn_image mask = {SIDE, SIDE, 1, white}, opaque = {SMALL, SMALL, 1, gray}, images[3];
+    static const struct { double strength; const char *sampler; int steps, warnings; bool masked; } rows[] = {
+        {0, NULL, 8, 0, false}, {0, "heun", 1, 0, false}, {0, NULL, 1, 0, true}, {0, "dpm++2m", 8, 0, false}, {0.124, NULL, 8, 1, false}, {0.001, NULL, 20, 1, true}, {0.5, NULL, 1, 1, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        limn_generate_options o = f->o;
+        int warnings = 0;
+        limn_ctx_set_log(f->ctx, count_all_warnings, &warnings);
+        o.init = &f->farmer, o.strength = rows[i].strength, o.sampler = rows[i].sampler, o.steps = rows[i].steps, o.n = 3, o.mask = rows[i].masked ? &mask : NULL;
+        assert_int_equal(limn_generate(f->p, &o, images), LIMN_OK);
+        assert_int_equal(warnings, rows[i].warnings);
+        for (int k = 0; k < 3; k++) {
+            assert_true(images[k].width == SIDE && images[k].height == SIDE && images[k].channels == 4);
+            assert_memory_equal(images[k].pixels, f->farmer.pixels, 4 * PIXELS);
+            limn_image_free(&images[k]);
+        }
+        limn_ctx_set_log(f->ctx, NULL, NULL);
+    }
+    limn_generate_options o = f->o;
+    limn_image large;
+    o.init = &opaque, o.strength = 0;
+    limn_image image = make(f, &o);
+    assert_int_equal(limn_image_convert(f->ctx, &opaque, 1), LIMN_OK);
+    assert_int_equal(limn_image_resize(f->ctx, &opaque, SIDE, SIDE, &large), LIMN_OK);
+    for (int i = 0; i < PIXELS; i++)
+        for (int c = 0; c < 4; c++) assert_int_equal(image.pixels[4 * i + c], c < 3 ? large.pixels[i] : 255);
+    limn_image_free(&image);
+    limn_image_free(&large);
+    o.init = &f->farmer, o.strength = 0, o.sampler = "none";
+    assert_int_equal(limn_generate(f->p, &o, &image), LIMN_NOT_FOUND); /* what is wrong stays wrong */
 }
 
 static void outside_the_mask_the_picture_is_kept(void **state)
@@ -230,7 +276,7 @@ static void a_picture_without_transparency_is_warned_of_once(void **state)
     limn_image opaque = {SIDE, SIDE, 3, pixels}, images[2];
     limn_generate_options o = f->o;
     int warnings = 0;
-    o.strength = 0.1, o.n = 2;
+    o.strength = 0.125, o.n = 2;
     limn_ctx_set_log(f->ctx, count_warnings, &warnings);
     for (int i = 0; i < 2; i++) {
         o.init = i ? &opaque : &f->farmer;
@@ -262,6 +308,10 @@ static void what_does_not_go_together_is_refused(void **state)
     REFUSED((o.mask = &mask, o.init = NULL), "no picture to start from");
     REFUSED((o.mask = &mask, o.resample = 0), "1 to 100 times, found 0");
     REFUSED((o.mask = &mask, o.sampler = "heun"), "take euler");
+    REFUSED((o.mask = &mask, o.sampler = "ddim"), "rectified flow: take euler"); /* what is advised works */
+    assert_null(strstr(limn_error_text(f->ctx), "heun"));
+    REFUSED((o.sampler = "ddim"), "take euler, heun or dpm++2m");
+    REFUSED(o.eta = 0.5, "eta is for sampler ddim, and the sampler is euler, as for all that was trained on rectified flow: leave it out");
     REFUSED((o.mask = &mask, o.noise = 4), "keep its noise");
     REFUSED(o.between = true, "start from noise");
     REFUSED((o.noise = 10, o.noise_left = 10), "less than the noise there is");
@@ -272,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strength_says_how_much_is_new),
+        cmocka_unit_test(without_a_step_the_picture_itself_comes_back),
         cmocka_unit_test(outside_the_mask_the_picture_is_kept),
         cmocka_unit_test(between_two_seeds_the_ends_are_the_pictures_of_the_seeds),
         cmocka_unit_test(noise_is_taken_out),

@@ -74,7 +74,7 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"dit|--data|shapes|--out|run-cli|--set|learn_sigma=1", "--schedule"}, {"mmdit|--data|shapes|--out|run-cli", "text_encoder=clip"},
         {"clip-text|--data|shapes|--out|run-cli", "clip-text"}, {"dit|--data|shapes|--out|run-cli|--quiet", "--quiet"},
         {"dit|--data|shapes|--out|run-cli|--time-std|0|--time-mean|1", "timesteps without a spread are uniform and have no mean, found 1"},
-        {"dit|--data=|--out|run-cli", "the folder of the data has no name"}, {"unet|--data=|--out|run-cli|--set|size=32", "the folder of the data has no name"},
+        {"dit|--data|shapes|--out|-", "./- is a folder of that name"}, {"dit|--data=|--out|run-cli", "the folder of the data has no name"}, {"unet|--data=|--out|run-cli|--set|size=32", "the folder of the data has no name"},
         {"dit|--data|shapes|--out=|--set|" SMALL, "(--out) has no name"},
         {"dit|--data|shapes|--out|run-cli|--where|split=train|--set|" SMALL, "--where"},
         {"unet|--data|shapes|--out|run-cli|--discriminator|1", "--discriminator is for autoencoders (vae, tae); this training of unet has no use for it"},

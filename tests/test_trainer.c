@@ -547,6 +547,37 @@ static void a_run_starts_from_the_weights_of_another(void **state)
     limn_ctx_free(ctx);
 }
 
+/* The weights that a run starts from, its data, a file of the data: whatever name leads there. */
+static void a_run_writes_over_nothing_that_it_reads(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-own", &t), other;
+    uint8_t gray[16 * 16 * 3] = {0};
+    size_t n, m;
+    o.steps = 2;
+    assert_int_equal(system("rm -rf run-own run-linked data-own run-samples"), 0);
+    expect(ctx, &o, LIMN_OK);
+    unsigned char *before = bytes_of(ctx, "run-own/model.safetensors", &n);
+    other = o, other.init = "run-own/model.safetensors", refused(ctx, &other, "run-own/model.safetensors: the result would overwrite the weights of --init");
+    other = o, other.init = "./run-own/../run-own/checkpoint.safetensors", refused(ctx, &other, "would overwrite the weights of --init");
+    assert_int_equal(system("mkdir run-linked data-own run-samples && ln -s ../run-own/model.safetensors run-linked/model.safetensors && ln -s ../data-own run-samples/samples"), 0);
+    other = o, other.out = "run-linked", other.init = "run-own/model.safetensors", refused(ctx, &other, "would overwrite the weights of --init, run-own/model.safetensors");
+    assert_int_equal(limn_png_write(ctx, "data-own/a.png", &(limn_image){16, 16, 3, gray}, NULL), LIMN_OK);
+    other = o, other.data = "data-own", other.batch = 1;
+    other.out = "data-own/../data-own/", refused(ctx, &other, "is the folder of the data");
+    other.out = "run-samples", refused(ctx, &other, "which samples would go over");
+    assert_int_equal(access("run-own/checkpoint.old.safetensors", F_OK), -1);
+    unsigned char *after = bytes_of(ctx, "run-own/model.safetensors", &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
+    free(before);
+    free(after);
+    other.out = "data-own/run", expect(ctx, &other, LIMN_OK); /* inside it nothing is in the way */
+    limn_ctx_free(ctx);
+}
+
 static void what_is_wrong_leaves_no_run_folder(void **state)
 {
     (void)state;
@@ -644,6 +675,7 @@ int main(void)
         cmocka_unit_test(a_run_is_not_resumed_as_another),
         cmocka_unit_test(what_a_run_is_is_compared_to_its_end),
         cmocka_unit_test(a_run_starts_from_the_weights_of_another),
+        cmocka_unit_test(a_run_writes_over_nothing_that_it_reads),
         cmocka_unit_test(what_is_wrong_leaves_no_run_folder),
         cmocka_unit_test(events_are_framed_and_checked),
     };

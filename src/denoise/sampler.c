@@ -183,7 +183,7 @@ static limn_status plan(limn_ctx *ctx, limn_sampler *s, double *values, level *l
     limn_spacing spacing = o->spacing != LIMN_SPACING_AUTO ? o->spacing : flow ? LIMN_SPACING_TRAILING : s->row->usual;
     limn_status status = plan_levels(ctx, s, spacing, values, levels);
     if (status) return status;
-    int run = (int)(o->n_steps * o->strength), first = o->n_steps - (run > 0 ? run : 1);
+    int run = limn_sampler_steps(o->n_steps, o->strength), first = o->n_steps - (run > 0 ? run : 1);
     if (levels[first].a == 0 && o->prediction == LIMN_PREDICT_EPS)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s: predicted noise says nothing about the picture at timestep %.9g, where the signal is zero", s->row->name, levels[first].time);
     plan_calls(s, levels, first);
@@ -229,6 +229,7 @@ void limn_sampler_free(limn_sampler *s)
     free(s);
 }
 
+int limn_sampler_steps(int n_steps, double strength) { return (int)(n_steps * strength); }
 int limn_sampler_calls(const limn_sampler *s) { return s->n_calls; }
 double limn_sampler_timestep(const limn_sampler *s, int k) { return s->calls[k].time; }
 double limn_sampler_input_scale(const limn_sampler *s, int k) { return s->calls[k].scale; }

@@ -36,7 +36,7 @@ typedef struct limn_sampler_options {
     double eta;              /* ddim: 0 adds no noise, 1 as much as ddpm */
     limn_variance variance;  /* ddpm */
     double clip;             /* above 0: x0 is limited to -clip..clip in each step ("clip_sample"); ddim keeps the unlimited noise */
-    double strength;         /* 0..1: part of the steps that run, for a start from a picture; 1 is all, and one runs at least */
+    double strength;         /* 0..1: part of the steps that run, for a start from a picture; 1 is all; a sampler has one at least (limn_sampler_steps()) */
     double from_sigma;       /* above 0: the first call is at the level where b / a is this, the others fall evenly in time to ... */
     double to_sigma;         /* ... this one, below from_sigma; 0: to no noise.  For pictures that hold noise already */
     int channels;            /* of x, the last dimension; 0: the network's output has the shape of x */
@@ -60,6 +60,8 @@ const char *limn_sampler_name(int i);
 limn_status limn_sampler_new(limn_ctx *ctx, const limn_sampler_options *options, limn_sampler **out);
 void limn_sampler_free(limn_sampler *s); /* NULL is allowed */
 
+/** Of n_steps those that a strength lets run, rounded down, as diffusers rounds it: 0 where there is nothing to do. */
+int limn_sampler_steps(int n_steps, double strength);
 int limn_sampler_calls(const limn_sampler *s); /* network calls: n_steps, or 2 n_steps - 1 for heun; fewer with strength < 1 */
 double limn_sampler_timestep(const limn_sampler *s, int k);    /* what the network is told */
 double limn_sampler_input_scale(const limn_sampler *s, int k); /* z = scale x */

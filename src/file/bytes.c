@@ -67,24 +67,48 @@ static limn_status cannot(limn_writer *w, const char *what)
     return w->status = limn_fail(w->ctx, LIMN_IO, "%s: cannot %s: %s", w->path, what, strerror(errno));
 }
 
+bool limn_file_behind(const char *path, char out[LIMN_PATH_BYTES])
+{
+    enum { MOST_LINKS = 40 }; /* Linux follows as many */
+    char link[LIMN_PATH_BYTES];
+    if (snprintf(out, LIMN_PATH_BYTES, "%s", path) >= LIMN_PATH_BYTES) return false;
+    for (int i = 0; i <= MOST_LINKS; i++) {
+        ssize_t n = readlink(out, link, sizeof link - 1);
+        if (n < 0) return true;
+        char *slash = strrchr(out, '/');
+        size_t folder = link[0] == '/' || !slash ? 0 : (size_t)(slash - out) + 1;
+        if (folder + (size_t)n >= LIMN_PATH_BYTES) return false;
+        memcpy(out + folder, link, (size_t)n);
+        out[folder + (size_t)n] = '\0';
+    }
+    return false;
+}
+
+int limn_file_descriptor(const char *path)
+{
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+    for (int i = 0; i < 2; i++) {
+        size_t n = strlen(folders[i]), digits = strncmp(path, folders[i], n) == 0 ? strspn(path + n, "0123456789") : 0;
+        if (digits && digits < 9 && !path[n + digits]) return atoi(path + n);
+    }
+    return -1;
+}
+
 /* Where the bytes go in the end: the file behind links; a device or pipe is told by w->direct. */
 static limn_status find_target(limn_writer *w, const char *path)
 {
     struct stat st;
-    char *real = realpath(path, NULL); /* NULL: nothing there yet, or a link to nothing, which is then replaced */
-    const char *target = real ? real : path;
-    snprintf(w->path, sizeof w->path, "%s", target);
-    bool fits = strlen(target) + sizeof "/..partial" < sizeof w->path;
-    free(real);
-    if (!fits) return w->status = limn_fail(w->ctx, LIMN_BAD_ARGUMENT, "a path of %zu characters is too long", strlen(path));
-    if (stat(w->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        if (S_ISDIR(st.st_mode)) return w->status = limn_fail(w->ctx, LIMN_IO, "%s: is a folder, expected the name of a file", w->path);
-        w->direct = true;
-    }
-    const char *slash = strrchr(w->path, '/');
+    bool there = stat(path, &st) == 0, file = there && S_ISREG(st.st_mode);
+    if (there && S_ISDIR(st.st_mode)) return w->status = limn_fail(w->ctx, LIMN_IO, "%s: is a folder, expected the name of a file", path);
+    w->direct = limn_file_descriptor(path) >= 0 || (there && !file);
+    bool fits = w->direct ? snprintf(w->path, sizeof w->path, "%s", path) < (int)sizeof w->path : limn_file_behind(path, w->path);
+    const char *slash = fits ? strrchr(w->path, '/') : NULL;
     int folder = slash ? (int)(slash - w->path) + 1 : 0;
-    if (snprintf(w->partial, sizeof w->partial, "%.*s.%s.partial", folder, w->path, w->path + folder) >= (int)sizeof w->partial)
-        return w->status = limn_fail(w->ctx, LIMN_BAD_ARGUMENT, "a path of %zu characters is too long", strlen(path));
+    if (fits) fits = snprintf(w->partial, sizeof w->partial, "%.*s.%s.partial", folder, w->path, w->path + folder) < (int)sizeof w->partial;
+    if (!fits) return w->status = limn_fail(w->ctx, LIMN_BAD_ARGUMENT, "a path of %zu characters is too long, or a link in a circle", strlen(path));
+    if (file && faccessat(AT_FDCWD, w->path, W_OK, AT_EACCESS) != 0) return cannot(w, "write over it");
     return LIMN_OK;
 }
 
@@ -120,12 +144,28 @@ void limn_ctx_abandon(limn_ctx *ctx)
     }
 }
 
-/* Open and lock the partial file.  Between the two its writer may have renamed it: then it is not ours, and we try again. */
+/* The new file belongs to whom the older one belonged, as far as we may give it away, and keeps its permissions; to a group that is not the older one's, those
+ * of everybody. */
+static void take_after_older(limn_writer *w)
+{
+    struct stat older, ours;
+    if (stat(w->path, &older) != 0 || fstat(w->fd, &ours) != 0) return;
+    mode_t mode = older.st_mode & 0777;
+    bool given = fchown(w->fd, older.st_uid, older.st_gid) == 0 || ours.st_gid == older.st_gid || fchown(w->fd, (uid_t)-1, older.st_gid) == 0;
+    if (!given) mode = (mode & 0707) | (mode & 070 & (mode & 07) << 3);
+    if (fchmod(w->fd, mode) != 0) limn_log(w->ctx, LIMN_LOG_WARN, "%s: its permissions could not be kept: %s", w->path, strerror(errno));
+}
+
+/* A partial file of our own: made and locked.  One that is there already, of a process that was killed, has bytes and permissions of its own, and goes.  Between opening
+ * and locking its writer may have renamed it, or somebody removed it: then it is not ours, and we try again.  Until take_after_older() nobody else may open it. */
 static limn_status open_partial(limn_writer *w)
 {
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     for (;;) {
         struct stat ours;
-        w->fd = open(w->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        bool made = (w->fd = open(w->partial, flags | O_CREAT | O_EXCL, access(w->path, F_OK) == 0 ? 0600 : 0666)) >= 0;
+        bool older = !made && errno == EEXIST;
+        if (older && (w->fd = open(w->partial, flags)) < 0 && errno == ENOENT) continue;
         if (w->fd < 0) return cannot(w, "create");
         if (flock(w->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
             close(w->fd);
@@ -134,13 +174,12 @@ static limn_status open_partial(limn_writer *w)
         }
         bool same = same_file(w->fd, w->partial, &ours);
         bool file = same && S_ISREG(ours.st_mode);
-        if (file && ftruncate(w->fd, 0) == 0) return LIMN_OK;
+        if (file && made) return take_after_older(w), LIMN_OK;
         if (same && !file) errno = EEXIST; /* a pipe or device, somebody else's */
-        if (same) cannot(w, "create");
-        if (file) unlink(w->partial);
+        if (same && (!file || unlink(w->partial) != 0)) cannot(w, "create");
         close(w->fd);
         w->fd = -1;
-        if (same) return w->status;
+        if (w->status != LIMN_OK) return w->status;
     }
 }
 
@@ -153,16 +192,18 @@ limn_status limn_file_create(limn_ctx *ctx, const char *path, limn_writer *w)
         if (open_partial(w) != LIMN_OK) leave(w);
         return w->status;
     }
-    w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
+    int fd = limn_file_descriptor(w->path);
+    w->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : open(w->path, O_WRONLY | O_CLOEXEC);
     return w->fd < 0 ? cannot(w, "open") : LIMN_OK;
 }
 
-/* Beyond `ulimit -f` a write would not fail but end the process (SIGXFSZ). */
+/* Beyond `ulimit -f` a write to a file would not fail but end the process (SIGXFSZ). */
 static bool within_limit(limn_writer *w, size_t n)
 {
     struct rlimit limit;
-    off_t at = w->direct ? 0 : lseek(w->fd, 0, SEEK_CUR);
-    if (w->direct || at < 0 || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+    struct stat st;
+    off_t at = !w->direct || (fstat(w->fd, &st) == 0 && S_ISREG(st.st_mode)) ? lseek(w->fd, 0, SEEK_CUR) : -1;
+    if (at < 0 || getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
     if ((rlim_t)at <= limit.rlim_cur && n <= limit.rlim_cur - (rlim_t)at) return true;
     errno = EFBIG;
     return false;

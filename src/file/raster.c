@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void limn_raster_free(limn_raster *r)
 {
@@ -89,6 +90,27 @@ limn_status limn_raster_read(limn_ctx *ctx, const char *path, limn_raster *out)
     limn_status status = limn_file_read(ctx, path, LIMN_MAX_RASTER_BYTES, &bytes, &n);
     if (status != LIMN_OK) return status;
     status = limn_raster_decode(ctx, path, bytes, n, out);
+    free(bytes);
+    return status;
+}
+
+limn_status limn_raster_look(limn_ctx *ctx, const char *path, limn_raster_kind *kind, bool *pages)
+{
+    unsigned char first[16], *bytes = NULL;
+    size_t n;
+    int fd;
+    *kind = LIMN_RASTER_PICTURE, *pages = false;
+    limn_status status = limn_file_open(ctx, path, &fd, &n);
+    if (status != LIMN_OK) return status;
+    size_t head = n < sizeof first ? n : sizeof first;
+    status = limn_file_read_at(ctx, path, fd, 0, head, first);
+    close(fd);
+    if (status != LIMN_OK) return status;
+    if (limn_nifti_sniff(first, head)) *kind = LIMN_RASTER_NIFTI;
+    if (!limn_tiff_sniff(first, head)) return LIMN_OK;
+    *kind = LIMN_RASTER_TIFF;
+    status = limn_file_read(ctx, path, LIMN_MAX_RASTER_BYTES, &bytes, &n);
+    if (status == LIMN_OK) *pages = limn_tiff_pages(ctx, path, bytes, n);
     free(bytes);
     return status;
 }

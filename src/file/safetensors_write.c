@@ -98,26 +98,37 @@ static limn_status make_header(limn_ctx *ctx, const char *path, size_t n, const 
 
 /* ---- the file ---------------------------------------------------------------------------------------------------------- */
 
+/* w NULL: only summed. */
 static uLong put(limn_writer *w, uLong crc, const void *bytes, size_t n)
 {
     for (size_t at = 0; at < n; at += 1u << 20) { /* the piece that was just summed is still in the cache when it is written */
         size_t piece = n - at < 1u << 20 ? n - at : 1u << 20;
         crc = crc32(crc, (const Bytef *)bytes + at, (uInt)piece);
-        limn_file_write(w, (const char *)bytes + at, piece);
+        if (w) limn_file_write(w, (const char *)bytes + at, piece);
     }
     return crc;
 }
 
-static limn_status put_all(limn_writer *w, const limn_text *header, size_t n, const limn_named_view **order)
+static uLong put_parts(limn_writer *w, const limn_text *header, size_t n, const limn_named_view **order)
 {
     unsigned char length[8];
-    char digits[9];
     for (int i = 0; i < 8; i++) length[i] = (unsigned char)(header->n >> 8 * i);
     uLong crc = put(w, crc32(0, NULL, 0), length, 8);
     crc = put(w, crc, header->bytes, header->n);
     for (size_t i = 0; i < n; i++) crc = put(w, crc, order[i]->view.data, limn_view_bytes(&order[i]->view));
-    snprintf(digits, sizeof digits, "%08lx", crc);
-    limn_file_patch(w, 8 + sizeof opening - 1, digits, 8);
+    return crc;
+}
+
+/* The checksum stands in the header, of whose zeros it is the sum: put there at last, or in a pipe, where nothing is changed any more, at first. */
+static limn_status put_all(limn_writer *w, const limn_text *header, size_t n, const limn_named_view **order)
+{
+    char digits[9];
+    snprintf(digits, sizeof digits, "%08lx", put_parts(w->direct ? NULL : w, header, n, order));
+    if (!w->direct) limn_file_patch(w, 8 + sizeof opening - 1, digits, 8);
+    else {
+        memcpy(header->bytes + sizeof opening - 1, digits, 8);
+        put_parts(w, header, n, order);
+    }
     return limn_file_commit(w);
 }
 

@@ -413,3 +413,15 @@ limn_status limn_tiff_decode(limn_ctx *ctx, const char *name, const uint8_t *byt
     if (status != LIMN_OK) limn_raster_free(out);
     return status;
 }
+
+bool limn_tiff_pages(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n)
+{
+    tiff_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n};
+    page first;
+    int slices = 0, pages;
+    job.tiff = open_memory(&job);
+    if (!job.tiff) return false;
+    if (count_slices(&job, &first, &slices, &pages) != LIMN_OK) slices = 0; /* told when it is read */
+    TIFFClose(job.tiff);
+    return slices > 1;
+}

@@ -9,6 +9,8 @@ bool limn_tiff_sniff(const uint8_t *bytes, size_t n);
  *  ImageJ's and tifffile's stacks of one page are read whole; several channels, or slices at several times, are refused.
  *  @return as limn_raster_decode() */
 limn_status limn_tiff_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels, limn_raster *out);
+/** Whether there is more than one page, reduced copies aside. */
+bool limn_tiff_pages(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n);
 /** Gray pages [S,H,W], not compressed, atomically; one of bytes and wide, the other NULL.
  *  @return LIMN_OK; LIMN_UNSUPPORTED: more than 4 GB; LIMN_IO: an older file at path is untouched */
 limn_status limn_tiff_write(limn_ctx *ctx, const char *path, int width, int height, int slices, const uint8_t *bytes, const uint16_t *wide);

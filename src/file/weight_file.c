@@ -128,6 +128,11 @@ void limn_weight_file_close(limn_weight_file *st)
 
 /* ---- look up ----------------------------------------------------------------------------------------------------------- */
 
+void limn_weight_file_reads(const limn_weight_file *st, const char *what, limn_job_files *files)
+{
+    for (int i = 0; i < st->n_parts; i++) limn_job_reads(files, what, st->parts[i].file);
+}
+
 size_t limn_weight_file_count(const limn_weight_file *st)
 {
     return st->n;

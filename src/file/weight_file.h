@@ -4,6 +4,7 @@
 #ifndef LIMN_WEIGHT_FILE_H
 #define LIMN_WEIGHT_FILE_H
 
+#include "file/job_files.h"
 #include "tensor/tensor.h"
 
 enum { LIMN_FILE_RANK = 8 };
@@ -29,6 +30,8 @@ limn_status limn_weight_file_open(limn_ctx *ctx, const char *path, limn_weight_f
 limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_weight_file **out);
 void limn_weight_file_close(limn_weight_file *st); /* NULL is allowed */
 
+/** All its files, an index aside, are read, and what they are to the job. */
+void limn_weight_file_reads(const limn_weight_file *st, const char *what, limn_job_files *files);
 size_t limn_weight_file_count(const limn_weight_file *st);
 const limn_entry *limn_weight_file_get(const limn_weight_file *st, size_t i); /* by file and offset; torch: in the order of its dicts */
 const char *limn_weight_file_kind(const limn_weight_file *st); /* "safetensors" or "torch" (of the first file) */

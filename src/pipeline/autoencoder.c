@@ -141,6 +141,15 @@ limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *a)
     return info;
 }
 
+void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files)
+{
+    const limn_half *halves[] = {&a->encoder, &a->decoder};
+    for (int i = 0; i < 2; i++) {
+        limn_job_reads(files, "the autoencoder", halves[i]->file); /* perhaps an index of several */
+        limn_weight_file_reads(halves[i]->st, "the autoencoder", files);
+    }
+}
+
 /* ---- running -------------------------------------------------------------------------------------------------------------- */
 
 limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width, limn_precision precision)

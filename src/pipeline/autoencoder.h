@@ -2,6 +2,7 @@
 #ifndef LIMN_AUTOENCODER_H
 #define LIMN_AUTOENCODER_H
 
+#include "file/job_files.h"
 #include "file/weight_file.h"
 #include "net/net.h"
 
@@ -28,6 +29,8 @@ limn_status limn_autoencoder_share(limn_ctx *ctx, const limn_autoencoder *a, lim
 
 /** Be ready for pictures of this size.  @return LIMN_NO_MEMORY before anything large is taken */
 limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width, limn_precision precision);
+/** The files of its weights are read. */
+void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files);
 
 /** latent [n, h, w, c] of pictures [n, H, W, C] in [-1,1]; H and W are multiples of the factor; and back. */
 limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures, limn_precision precision, float *latents);

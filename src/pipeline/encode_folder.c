@@ -162,11 +162,37 @@ static limn_status check(const folder_job *j)
     const limn_encode_options *o = j->o;
     struct stat a, b;
     if (!*o->out) return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "the folder of the latents has no name"); /* they would go to / */
+    if (strcmp(o->folder, "shapes") == 0) return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "shapes are drawn while a training runs; the folder of this name is ./shapes");
     if (o->size < j->a->factor || o->size % j->a->factor)
         return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "pictures must have a multiple of %d pixels a side, found %d", j->a->factor, o->size);
     if (stat(o->folder, &a) == 0 && stat(o->out, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
         return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "latents of %s must go to another folder", o->folder);
     return LIMN_OK;
+}
+
+static void add_path(const char *folder, const char *name, const char *ending, char path[LIMN_PATH_BYTES + 32])
+{
+    snprintf(path, LIMN_PATH_BYTES + 32, "%s/%s%s", folder, name, ending);
+}
+
+/* Before the first latent: none goes over what is read, nor over another. */
+static limn_status check_files(const folder_job *j)
+{
+    char path[LIMN_PATH_BYTES + 32];
+    limn_job_files files = {0};
+    add_path(j->o->folder, "metadata", ".jsonl", path);
+    limn_job_reads(&files, "the rows of the pictures", path);
+    limn_autoencoder_reads(j->a, &files);
+    for (int64_t i = 0; i < limn_dataset_count(j->data); i++) {
+        limn_job_reads(&files, "the picture", limn_dataset_file(j->data, i));
+        add_path(j->o->out, name_of(j, i), ".safetensors", path);
+        limn_job_makes(&files, path, limn_dataset_file(j->data, i));
+    }
+    add_path(j->o->out, "latents", ".safetensors", path);
+    limn_job_writes(&files, path);
+    add_path(j->o->out, "metadata", ".jsonl", path);
+    limn_job_writes(&files, path);
+    return limn_job_files_check(j->ctx, &files);
 }
 
 static limn_status open_job(folder_job *j)
@@ -175,6 +201,7 @@ static limn_status open_job(folder_job *j)
     limn_autoencoder_info info = limn_autoencoder_describe(j->a);
     limn_data_options data = {.folder = o->folder, .where = o->where, .size = o->size, .channels = info.channels, .resize = o->crop, .memory = DATA_BYTES};
     limn_status status = limn_dataset_open(j->ctx, &data, &j->data);
+    if (status == LIMN_OK) status = check_files(j);
     if (status == LIMN_OK) status = limn_half_begin(j->a, &j->a->encoder, 1, o->size, o->size, o->precision);
     if (status == LIMN_OK) status = limn_latent_new(j->ctx, o->size / info.factor, o->size / info.factor, info.latent, &j->latent);
     if (status != LIMN_OK) return status;

@@ -285,8 +285,12 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
     if (!(o->guidance >= 0 && o->guidance <= 1000)) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance scale from 0 to 1000, found %.9g", o->guidance);
     if (!(o->guidance_rescale >= 0 && o->guidance_rescale <= 1))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %.9g", o->guidance_rescale);
-    if (info.classes && (o->label < 0 || o->label > info.classes))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d, or %d for none, found %d", info.classes - 1, info.classes, o->label);
+    bool none = info.classes && !limn_settings_get(&p->settings, "always_labelled"); /* a row of the table for it */
+    if (info.classes && (o->label < 0 || o->label >= info.classes + none)) {
+        char last[48] = "";
+        if (none) snprintf(last, sizeof last, ", or %d for none", info.classes);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d%s, found %d", info.classes - 1, last, o->label);
+    }
     if (info.makes_latents && !p->vae)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: its %d channels are a latent: an autoencoder must make pictures of it", p->file, info.channels);
     if (p->vae && o->noise > 0) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
@@ -310,10 +314,12 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     limn_status status = check(p, o);
     if (status == LIMN_OK) status = check_small(p, o->small);
     if (status == LIMN_OK) status = limn_start_check(p->ctx, o);
-    if (status == LIMN_OK) warn_of_ground(p, o->init);
+    bool stays = status == LIMN_OK && limn_start_stays(o);
+    if (status == LIMN_OK && !stays) warn_of_ground(p, o->init);
     if (status == LIMN_OK) status = limn_generate_sampler(p, o, &sampling);
     if (status == LIMN_OK) status = limn_sampler_new(p->ctx, &sampling, &j.sampler);
-    if (status == LIMN_OK) {
+    if (status == LIMN_OK && stays) status = limn_start_copy(p, o, images);
+    else if (status == LIMN_OK) {
         int side = limn_settings_get(&p->settings, "size");
         j.channels = sampling.channels, j.out_channels = sampling.out_channels;
         j.size = (size_t)side * (size_t)side * (size_t)j.channels, j.out_size = j.size / (size_t)j.channels * (size_t)j.out_channels;

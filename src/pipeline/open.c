@@ -180,6 +180,13 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     return LIMN_OK;
 }
 
+void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
+{
+    limn_job_reads(files, "the model", p->file); /* perhaps an index of several */
+    limn_weight_file_reads(p->st, "the model", files);
+    if (p->vae) limn_autoencoder_reads(p->vae, files);
+}
+
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
 {
     return &p->settings;

@@ -24,6 +24,9 @@ struct limn_pipeline {
     bool shares;                /* file, tokenizer and autoencoder's files are another pipeline's, which outlives this one */
 };
 
+/** The files of the model and its autoencoder are read. */
+void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files);
+
 /** What the sampler library is asked for.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND naming the option */
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out);
 

@@ -121,6 +121,11 @@ limn_segmentation_info limn_segmentation_describe(const limn_segmentation *s)
                                     .class_name = s->class_name};
 }
 
+const char *limn_segmentation_file(const limn_segmentation *s)
+{
+    return s->file;
+}
+
 limn_range limn_segmentation_range(const limn_segmentation *s)
 {
     return s->range;

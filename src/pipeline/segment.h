@@ -7,6 +7,8 @@
 
 /** What becomes 0 and 1 to the network, as it was trained. */
 limn_range limn_segmentation_range(const limn_segmentation *s);
+/** The file of its weights. */
+const char *limn_segmentation_file(const limn_segmentation *s);
 /** limn_segment() of values in 0..1.   H W pixels, c channels of the picture, K classes
  *  @param values       [H,W,c]
  *  @param classes      [H,W]

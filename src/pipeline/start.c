@@ -80,6 +80,21 @@ limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o)
     return LIMN_OK;
 }
 
+bool limn_start_stays(const limn_generate_options *o)
+{
+    return o->init && !(o->noise > 0) && limn_sampler_steps(o->steps, o->strength) == 0;
+}
+
+/* Also of a network that makes latents: what an autoencoder gives back is not the picture. */
+limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options *o, limn_image *images)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    limn_status status = LIMN_OK;
+    if (o->strength > 0) limn_log(p->ctx, LIMN_LOG_WARN, "a strength of %g of %d steps is no step: the picture comes back as it was", o->strength, o->steps);
+    for (int i = 0; i < o->n && status == LIMN_OK; i++) status = fitted(p->ctx, o->init, info.width, info.channels, &images[i]);
+    return status;
+}
+
 limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels, limn_start *out)
 {
     size_t size = (size_t)side * (size_t)side * (size_t)channels;

@@ -16,6 +16,10 @@ typedef struct limn_start {
 
 /** What is wrong with the options for a start.  @return LIMN_BAD_ARGUMENT naming the option */
 limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o);
+/** A start from a picture of whose way nothing is gone: no step is made. */
+bool limn_start_stays(const limn_generate_options *o);
+/** Then the pictures: options->init itself, in the size and with the channels of the model's.  @return LIMN_NO_MEMORY; *images is freed by whoever calls */
+limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options *o, limn_image *images);
 /** Read options->init and mask into memory for n pictures of side x side x channels.  @param out  empty on failure, else limn_start_free()
  *  The options were checked.
  *  @return LIMN_NO_MEMORY */

@@ -263,6 +263,7 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
     t.task = limn_step_segments(&o->settings) ? &limn_task_segment : limn_step_reconstructs(&o->settings) ? &limn_task_reconstruct : &limn_task_denoise;
     limn_status status = check_options(ctx, o);
+    if (status == LIMN_OK) status = limn_run_files_check(ctx, o);
     if (status == LIMN_OK) status = t.task->check(ctx, o);
     if (status == LIMN_OK) status = build(&t);
     if (status == LIMN_OK) status = t.task->open(&t);
