@@ -174,6 +174,32 @@ static void sidecars_caption_their_pictures(void **state)
 }
 
 /* Code points of "é": U+00E9, or U+0065 U+0301; of "각": U+AC01, or three letters of the alphabet; "ﬁ" (a ligature) is another name than "fi". */
+/* As PowerShell 5 and Windows' editors write: EF BB BF and CR LF, or UTF-16; the row behind the mark is row 1, a byte's place is that in the file. */
+static void byte_order_marks_are_passed_over_or_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_data_options o = {.folder = "data-mark", .size = 8, .channels = 1};
+    fresh("data-mark");
+    put_picture("data-mark/a.png", 8, 8, 10), put_picture("data-mark/b.png", 8, 8, 20);
+    put_text("data-mark/metadata.jsonl", "\xef\xbb\xbf{\"file_name\": \"a.png\", \"text\": \"first\"}\r\n{\"file_name\": \"b.png\", \"text\": \"second\"}\r\n");
+    limn_dataset *d = opened(ctx, o);
+    assert_int_equal(limn_dataset_count(d), 2);
+    assert_string_equal(limn_dataset_caption(d, 0), "first");
+    assert_string_equal(limn_dataset_caption(d, 1), "second");
+    limn_dataset_free(d);
+    put_text("data-mark/metadata.jsonl", "\xef\xbb\xbf{]\r\n");
+    refused(ctx, o, LIMN_BAD_FILE, "data-mark/metadata.jsonl line 1, column 2 (byte 5)");
+    put("data-mark/metadata.jsonl", "\xff\xfe{\0}\0\r\0\n\0", 10);
+    refused(ctx, o, LIMN_BAD_FILE, "data-mark/metadata.jsonl begins with the byte order mark of UTF-16, little end first: expected UTF-8");
+    put("data-mark/metadata.jsonl", "\xff\xfe\0\0{\0\0\0", 8);
+    refused(ctx, o, LIMN_BAD_FILE, "UTF-32, little end first");
+    unlink("data-mark/metadata.jsonl");
+    put("data-mark/b.txt", "\xfe\xff\0a", 4);
+    refused(ctx, o, LIMN_BAD_FILE, "data-mark/b.txt begins with the byte order mark of UTF-16, big end first");
+    limn_ctx_free(ctx);
+}
+
 static void names_are_the_same_composed_or_decomposed(void **state)
 {
     (void)state;
@@ -276,7 +302,7 @@ static void every_malformed_line_is_named(void **state)
         {"{\"file_name\": \"b/..\"}", "must lie inside the folder"}, {"{\"file_name\": \"\"}", "must lie inside the folder"},
         {"{\"file_name\": \"a\\u0000b\"}", "line 3, column"}, {"{\"file_name\": \"a\", \"text\": \"\xff\"}", "line 3, column 28 (byte 57): unable to decode byte 0xff"},
         {"{\"file_name\": \"a\", \"text\": \"\\ud800\"}", "line 3"}, {"{\"file_name\": \"a\", \"n\": 1e999}", "line 3, column"}, {"{\"file_name\": \"a\", \"n\": 0123}", "line 3, column"},
-        {"{\"file_name\": \"a\", \"n\": NaN}", "line 3, column"}, {"{\"file_name\": \"a\", \"n\": 99999999999999999999}", "line 3, column"}, {"\xef\xbb\xbf{}", "line 3, column"},
+        {"{\"file_name\": \"a\", \"n\": NaN}", "line 3, column"}, {"{\"file_name\": \"a\", \"n\": 99999999999999999999}", "line 3, column"}, {"\xef\xbb\xbf{}", "line 3, column"}, /* a mark in the middle is none */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         limn_rows list;
@@ -606,6 +632,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metadata_gives_captions_fields_and_classes),
         cmocka_unit_test(sidecars_caption_their_pictures),
+        cmocka_unit_test(byte_order_marks_are_passed_over_or_named),
         cmocka_unit_test(names_are_the_same_composed_or_decomposed),
         cmocka_unit_test(pictures_of_other_formats_are_told),
         cmocka_unit_test(sixteen_bits_that_are_black_in_eight_are_told),

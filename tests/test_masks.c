@@ -174,6 +174,8 @@ static void nnunet_folders_are_read(void **state)
         {"{\"labels\": {\"background\": 0, \"a\\nb\": 1}}", "the label of 1 has a line break"},
         {"{\"labels\": [1]}", "expected \"labels\""},
         {"{\"labels\": ", "dataset.json line 1"},
+        {"\xff\xfe{", "dataset.json begins with the byte order mark of UTF-16"},
+        {"\xef\xbb\xbf{\"labels\": 1}\r\n", "expected \"labels\": {"}, /* read behind its mark */
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) put_text(ctx, "dataset.json", wrong[i].json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
     put_text(ctx, "dataset.json", "{\"labels\": {\"background\": 0, \"cell\": 1}}");

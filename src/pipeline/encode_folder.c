@@ -107,7 +107,7 @@ static limn_status put_same_rows(folder_job *j, limn_writer *writer, char *bytes
 {
     int64_t i = 0, n = limn_dataset_count(j->data);
     limn_status status = LIMN_OK;
-    for (char *line = bytes, *next; line && *line && i < n && status == LIMN_OK; line = next) {
+    for (char *line = bytes + (strncmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0), *next; line && *line && i < n && status == LIMN_OK; line = next) {
         next = strchr(line, '\n');
         if (next) *next++ = '\0';
         json_t *row = json_loads(line, 0, NULL);

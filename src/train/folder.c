@@ -19,10 +19,11 @@ static limn_status sidecar(limn_ctx *ctx, limn_rows *rows, const char *picture, 
     *out = otherwise;
     limn_status status = limn_file_read(ctx, path, MAX_CAPTION_BYTES, &bytes, &n);
     if (status == LIMN_NOT_FOUND) return LIMN_OK;
+    size_t begin = 0;
+    if (status == LIMN_OK) status = limn_text_begin(ctx, path, bytes, n, &begin);
     if (status == LIMN_OK) status = limn_text_check(ctx, path, (char *)bytes, n);
     if (status != LIMN_OK) return free(bytes), status;
-    char *text = (char *)bytes;
-    if (strncmp(text, "\xef\xbb\xbf", 3) == 0) text += 3; /* byte order mark */
+    char *text = (char *)bytes + begin;
     text += strspn(text, " \t\r\n");
     for (n = strlen(text); n && strchr(" \t\r\n", text[n - 1]); n--) text[n - 1] = '\0';
     *out = limn_arena_strdup(rows->arena, text);

@@ -1,6 +1,8 @@
 /* jsonl.c: metadata.jsonl: {"file_name": "a.png", "text": "a cat", ...} a line. */
 #include "train/rows.h"
 
+#include "file/bytes.h"
+
 #include <jansson.h>
 #include <string.h>
 
@@ -136,11 +138,13 @@ limn_status limn_rows_jsonl(limn_ctx *ctx, const char *name, const char *folder,
     jsonl_reader r = {.ctx = ctx, .name = name, .folder = folder, .fields = *fields, .rows = rows};
     if (!r.fields.caption) r.fields.caption = "text";
     if (!r.fields.label) r.fields.label = "label";
-    limn_status status = parse_where(&r);
+    size_t at;
+    limn_status status = limn_text_begin(ctx, name, bytes, n, &at);
+    if (status == LIMN_OK) status = parse_where(&r);
     if (status != LIMN_OK) return status;
     char first[LIMN_ERROR_BYTES] = "";
     long line = 0, n_bad = 0;
-    for (size_t begin = 0, end; begin < n; begin = end + 1) {
+    for (size_t begin = at, end; begin < n; begin = end + 1) {
         const char *newline = memchr(bytes + begin, '\n', n - begin);
         end = newline ? (size_t)(newline - bytes) : n;
         line++;

@@ -121,7 +121,9 @@ static limn_status read_labels(limn_ctx *ctx, const char *path, json_t *labels, 
 static limn_status read_json(limn_ctx *ctx, const char *path, const char *bytes, size_t n, limn_masks *m)
 {
     json_error_t error;
-    json_t *root = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error), *labels = json_object_get(root, "labels");
+    size_t begin;
+    if (limn_text_begin(ctx, path, bytes, n, &begin) != LIMN_OK || limn_text_check(ctx, path, bytes, n) != LIMN_OK) return LIMN_BAD_FILE;
+    json_t *root = json_loadb(bytes + begin, n - begin, JSON_REJECT_DUPLICATES, &error), *labels = json_object_get(root, "labels");
     limn_status status = LIMN_OK;
     if (!root) status = limn_fail(ctx, LIMN_BAD_FILE, "%s line %d, column %d: %s", path, error.line, error.column, error.text);
     else if (!json_is_object(labels)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected \"labels\": {\"background\": 0, ..}, as nnU-Net writes it", path);
@@ -154,8 +156,7 @@ limn_status limn_mask_files(limn_ctx *ctx, const char *folder, limn_masks *m)
     if (status == LIMN_NOT_FOUND) status = two_folders(ctx, folder, m);
     else if (status == LIMN_OK) {
         m->per_channel = true;
-        status = limn_text_check(ctx, path, (char *)bytes, n);
-        if (status == LIMN_OK) status = read_json(ctx, path, (char *)bytes, n, m);
+        status = read_json(ctx, path, (char *)bytes, n, m);
         free(bytes);
         if (status == LIMN_OK) status = pair_folders(ctx, m, folder, "imagesTr", "labelsTr");
     }
