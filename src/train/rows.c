@@ -46,6 +46,7 @@ limn_status limn_rows_note_class(limn_ctx *ctx, limn_rows *rows, const char *cla
 
 static bool is_whole(const char *text)
 {
+    text += *text == '-';
     size_t n = strspn(text, "0123456789");
     return n && n < 19 && !text[n];
 }

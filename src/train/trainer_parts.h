@@ -81,7 +81,7 @@ limn_status limn_batch_fill(limn_trainer *t, int part);
 
 /** One fact a checkpoint holds; fixed: the option that made it, which must not change on the way; NULL: told only. */
 void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/** The same for a text of any length, one line more. */
+/** The same for the name of a class, one line more (limn_class_name_write()). */
 void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
 
 /** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all; with the first save of a new run the checkpoint of an older
