@@ -175,6 +175,27 @@ static void sidecars_caption_their_pictures(void **state)
 
 /* Code points of "é": U+00E9, or U+0065 U+0301; of "각": U+AC01, or three letters of the alphabet; "ﬁ" (a ligature) is another name than "fi". */
 /* As PowerShell 5 and Windows' editors write: EF BB BF and CR LF, or UTF-16; the row behind the mark is row 1, a byte's place is that in the file. */
+/* Whole numbers go by value, below 0, too; a name with a comma or a quote is one name. */
+static void names_of_classes_keep_their_order(void **state)
+{
+    (void)state;
+    static const char *const labels[2][3] = {{"10", "-2", "3"}, {"b,\\\"c\\\"", "", "a"}}, *const sorted[2][3] = {{"-2", "3", "10"}, {"", "a", "b,\"c\""}};
+    limn_ctx *ctx = limn_ctx_new();
+    fresh("data-names");
+    put_picture("data-names/a.png", 8, 8, 10);
+    for (int k = 0; k < 2; k++) {
+        char text[512] = "";
+        for (int i = 0; i < 3; i++) snprintf(text + strlen(text), sizeof text - strlen(text), "{\"file_name\": \"a.png\", \"label\": \"%s\"}\n", labels[k][i]);
+        put_text("data-names/metadata.jsonl", text);
+        limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-names", .size = 8, .channels = 1});
+        assert_int_equal(limn_dataset_classes(d), 3);
+        for (int i = 0; i < 3; i++) assert_string_equal(limn_dataset_class(d, i), sorted[k][i]);
+        for (int i = 0; i < 3; i++) assert_int_equal(limn_dataset_label(d, i), (i + 2) % 3);
+        limn_dataset_free(d);
+    }
+    limn_ctx_free(ctx);
+}
+
 static void byte_order_marks_are_passed_over_or_named(void **state)
 {
     (void)state;
@@ -632,6 +653,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metadata_gives_captions_fields_and_classes),
         cmocka_unit_test(sidecars_caption_their_pictures),
+        cmocka_unit_test(names_of_classes_keep_their_order),
         cmocka_unit_test(byte_order_marks_are_passed_over_or_named),
         cmocka_unit_test(names_are_the_same_composed_or_decomposed),
         cmocka_unit_test(pictures_of_other_formats_are_told),

@@ -406,6 +406,11 @@ const char *limn_dataset_class(const limn_dataset *d, int label)
     return d->rows.classes[label];
 }
 
+const char *const *limn_dataset_class_names(const limn_dataset *d)
+{
+    return d->rows.classes;
+}
+
 size_t limn_dataset_floats(const limn_dataset *d)
 {
     return (size_t)d->size * (size_t)d->size * (size_t)d->channels;

@@ -50,6 +50,7 @@ int limn_dataset_label(const limn_dataset *data, int64_t i);
 /** Number of classes, 0 without any, and their names: whole numbers by value when all names are, else sorted by bytes. */
 int limn_dataset_classes(const limn_dataset *data);
 const char *limn_dataset_class(const limn_dataset *data, int label);
+const char *const *limn_dataset_class_names(const limn_dataset *data);
 
 /** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone.  Not for two
  *  threads at once. */

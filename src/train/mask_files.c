@@ -104,8 +104,7 @@ static limn_status read_labels(limn_ctx *ctx, const char *path, json_t *labels, 
         json_int_t k = json_is_integer(value) ? json_integer_value(value) : -1;
         if (k < 0 || k >= LIMN_MAX_CLASSES)
             return limn_fail(ctx, LIMN_BAD_FILE, "%s: label \"%.100s\": expected a whole number from 0 to %d (regions of several labels are not supported)", path, name, LIMN_MAX_CLASSES - 1);
-        if (!*name || strpbrk(name, "\n\r")) /* the model keeps them a line each */
-            return limn_fail(ctx, LIMN_BAD_FILE, "%s: the label of %d has %s: expected a name on one line", path, (int)k, *name ? "a line break" : "an empty name");
+        if (!*name) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the label of %d has an empty name", path, (int)k);
         if (m->value_class[k] != -1) return limn_fail(ctx, LIMN_BAD_FILE, "%s: two labels have the value %d", path, (int)k);
         bool ignored = strcmp(name, "ignore") == 0;
         m->value_class[k] = (int16_t)(ignored ? LIMN_IGNORED : k);

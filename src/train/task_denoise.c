@@ -30,7 +30,8 @@ static void tell_classes(const limn_trainer *t, int classes, int known)
         const char *class = limn_dataset_class(t->data, i);
         snprintf(number, sizeof number, "%d", i);
         plain = plain && strcmp(number, class) == 0;
-        if (i < SHOWN) limn_text_printf(&list, "%s%d %s", i ? ", " : "", i, limn_escape(class, strlen(class), name, sizeof name));
+        const char *quote = *class && !strchr(class, ',') && *class != ' ' ? "" : "\"";
+        if (i < SHOWN) limn_text_printf(&list, "%s%d %s%s%s", i ? ", " : "", i, quote, limn_escape(class, strlen(class), name, sizeof name), quote);
     }
     if (!plain && !list.failed) limn_log(t->ctx, LIMN_LOG_INFO, "classes: %s%s", list.bytes, classes > SHOWN ? ", .." : "");
     if (known > classes)
