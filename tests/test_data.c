@@ -317,7 +317,7 @@ static void every_malformed_line_is_named(void **state)
         {"{\"file_name\": \"a.png\", \"text\": \"b\"", "m line 3, column 34 (byte 63): '}' expected"}, {"{\"file_name\": \"a.png\",}", "m line 3, column 23"},
         {"[1]", "m line 3 (byte 29): expected an object"}, {"7", "line 3"}, {"null", "line 3"}, {"{} {}", "line 3, column 4"}, {"{'file_name': 1}", "line 3, column 2"},
         {"{\"file_name\": \"a\", \"file_name\": \"b\"}", "line 3, column 30 (byte 59): duplicate object key"}, {"{\"text\": \"x\"}", "expected a string file_name"},
-        {"{\"file_name\": 7}", "expected a string file_name"}, {"{\"file_name\": \"a\", \"text\": [\"x\"]}", "expected text to be a string"},
+        {"{\"file_name\": 7}", "expected a string file_name"}, {"{\"file_name\": \"a\", \"text\": [7]}", "expected text to be a string or a list of strings"},
         {"{\"file_name\": \"a\", \"label\": 1.5}", "expected label to be a string or a whole number"}, {"{\"file_name\": \"/etc/passwd\"}", "must lie inside the folder"},
         {"{\"file_name\": \"../a.png\"}", "must lie inside the folder"}, {"{\"file_name\": \"b/../../a.png\"}", "must lie inside the folder"},
         {"{\"file_name\": \"b/..\"}", "must lie inside the folder"}, {"{\"file_name\": \"\"}", "must lie inside the folder"},

@@ -245,7 +245,7 @@ static void lists_and_names_of_nnunet_1_are_read(void **state)
         {"\"training\": 3}", "expected \"training\": [{"}, {"\"training\": [{\"image\": \"a\"}]}", "training: entry 0 has no \"label\""},
         {"\"training\": [\"./labelsTr/h_001.png\"]}", "training: entry 0 has no \"label\""},
         {"\"training\": [{\"label\": \"./labelsTr/h_009.png\"}]}", "training lists the mask \"./labelsTr/h_009.png\", and there is no picture with it"},
-        {"\"training\": [{\"label\": \"./labelsTr/h_001.png\"}, {\"label\": \"h_001.png\"}]}", "training lists \""},
+        {"\"training\": [{\"label\": \"./labelsTr/h_001.png\"}, {\"label\": \"h_001.png\"}]}", "h_001.png\" twice"},
     };
     limn_ctx *ctx = begin();
     limn_mask_options o = options();
