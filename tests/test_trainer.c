@@ -186,6 +186,7 @@ static void captions_and_labels_that_are_missing_are_counted(void **state)
     limn_ctx *ctx = context(&t);
     limn_train_options o = options_for(ctx, MMDIT, "run-none-said", &t);
     put_rows(ctx, "data-none", none);
+    assert_int_equal(system("rm -rf run-none-said run-labels-said"), 0);
     o.data = "data-none", o.steps = 1;
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "data-none: 4 of 4 pictures have no caption"));
