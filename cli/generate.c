@@ -4,6 +4,8 @@
 #include "generate_verb.h"
 #include "pipeline/pipeline.h"
 
+#include "train/classes.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@ static const char help[] =
     "what:\n"
     "  -p, --prompt TEXT           the prompt, if not given as a word\n"
     "  -n, --negative-prompt TEXT  what the picture should not be; \"-n 16\", a whole number, is \"-b 16\"\n"
-    "      --class K               a label, for networks that were trained on labels: its number, or its name in training\n"
+    "      --class K               a label, for networks that were trained on labels: its name in training, else its number; @K: the number\n"
     "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji), or a\n"
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
     "      --vae VAE               the autoencoder, for networks that make latents; default: the one limn train --latents noted\n"
@@ -72,7 +74,7 @@ typedef struct generate_words {
 } generate_words;
 
 typedef struct generate_numbers {
-    long count, width, height, steps, threads, label, resample;
+    long count, width, height, steps, threads, resample;
 } generate_numbers;
 
 static bool is_whole(const char *text)
@@ -157,12 +159,12 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
     if (!cli_integer("--batch-count", w->count, 1, 65536, &n->count) || !cli_integer("--width", w->width, 1, LIMN_MAX_SIDE, &n->width) ||
         !cli_integer("--height", w->height, 1, LIMN_MAX_SIDE, &n->height) || !cli_integer("--steps", w->steps, 1, 1000, &n->steps) ||
         !read_seed(w->seed, &o->seed) || !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
-        (w->label && is_whole(w->label) && !cli_integer("--class", w->label, 0, 1000000, &n->label)) || !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
+        !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) || !cli_real("--eta", w->eta, 0, 1, &o->eta) ||
         !cli_precision(w->precision, &o->precision))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
-    o->n = (int)n->count, o->steps = (int)n->steps, o->label = (int)n->label;
+    o->n = (int)n->count, o->steps = (int)n->steps;
     return true;
 }
 
@@ -177,15 +179,24 @@ static limn_status check_guidance(limn_ctx *ctx, const limn_pipeline_info *info,
     return LIMN_OK;
 }
 
-/* A label by its name. */
+/* A label by its name in training, or by its number; classes: none. */
 static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, limn_generate_options *o)
 {
-    char shown[256];
-    if (!w->label || is_whole(w->label) || !limn_pipeline_describe(p).classes) return LIMN_OK;
-    o->label = limn_pipeline_class(p, w->label);
-    if (o->label >= 0) return LIMN_OK;
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on",
-                     limn_escape(w->label, strlen(w->label), shown, sizeof shown));
+    char shown[256], name[256];
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (!w->label || !info.classes) return LIMN_OK;
+    limn_class_word found = limn_class_find(info.class_name, info.n_class_names, info.classes, w->label);
+    limn_escape(w->label, strlen(w->label), shown, sizeof shown);
+    o->label = found.class;
+    limn_class_tell(ctx, "--class", w->label, found);
+    if (found.class < 0 && is_whole(w->label))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: expected a class from 0 to %d, or %d for none, or its name in training, found %s", info.classes - 1, info.classes, shown);
+    if (found.class < 0)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on", shown);
+    const char *is = found.class < info.n_class_names ? info.class_name[found.class] : NULL;
+    if (is && is_whole(is) && is_whole(w->label) && strcmp(is, w->label)) /* names are numbers, and this one was none of them */
+        limn_log(ctx, LIMN_LOG_WARN, "--class %s: no class had this name in training, its number is that of \"%s\"", shown, limn_escape(is, strlen(is), name, sizeof name));
+    return LIMN_OK;
 }
 
 static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)

@@ -5,6 +5,7 @@
 #include "file/image.h"
 #include "generate_output.h"
 #include "train/case.h"
+#include "train/classes.h"
 #include "train/listing.h"
 #include "train/mask_parts.h"
 
@@ -25,7 +26,7 @@ static const char help[] =
     "  -o, --output MASK    .png; .tif: all slices; .nii, .nii.gz: in the place of the volume it was made from.  One gray value a class: 0 and 255 for two\n"
     "                       classes, else (and in NIfTI) 0, 1, 2 ..; - is stdout (PNG), also for the next two\n"
     "  --values \"0,255\"     the value of each class, in the mask and in --truth; there, values behind a semicolon are ignored (0,1,2;255)\n"
-    "  --probability P.png  how probable one class is, gray: --class N (1) says which, --bits 16 makes it finer\n"
+    "  --probability P.png  how probable one class is, gray: --class N (1), a name or a number, says which, --bits 16 makes it finer\n"
     "  --overlay O.png      picture | classes, or with --truth picture | truth | classes: errors in red, orange and yellow; of a volume the middle\n"
     "                       of several pictures, or a folder of them, -o, --probability and --overlay are folders\n"
     "  --truth MASK         how good the result is, class by class; of several pictures a folder with masks of the same names.  Dice and IoU of all\n"
@@ -230,16 +231,28 @@ static bool show(void *user, const char *what, int64_t done, int64_t total)
     return true;
 }
 
+/* A class by its name or its number; *out stays where the flag was not given. */
+static limn_status find_class(segment_job *job, const char *flag, const char *word, int *out)
+{
+    char shown[256];
+    if (!word) return LIMN_OK;
+    limn_class_word found = limn_class_find(job->info.class_name, job->info.class_name ? job->info.classes : 0, job->info.classes - 1, word);
+    *out = found.class;
+    limn_class_tell(job->ctx, flag, word, found);
+    if (found.class >= 0) return LIMN_OK;
+    return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: classes are 0 to %d%s, found %s", flag, job->info.classes - 1, job->info.class_name ? ", or their names in training" : "",
+                     limn_escape(word, strlen(word), shown, sizeof shown));
+}
+
 static limn_status segment_all(segment_job *job, size_t n, char *const *pictures)
 {
     progress p = {.bar = {.begin = limn_seconds()}};
     limn_class_values values;
     limn_status status = segment_paths_check(job, n, pictures);
     if (status != LIMN_OK) return status;
-    if (job->kept_class >= job->info.classes || job->cell >= job->info.classes)
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: classes are 0 to %d, found %d", job->cell >= job->info.classes ? "--cell" : "--class", job->info.classes - 1,
-                         job->cell >= job->info.classes ? job->cell : job->kept_class);
-    status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
+    status = find_class(job, "--class", job->class_word, &job->kept_class);
+    if (status == LIMN_OK) status = find_class(job, "--cell", job->cell_word, &job->cell);
+    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
     if (status == LIMN_OK && job->truth) {
         job->report = calloc(1, sizeof *job->report);
         if (!job->report) return limn_fail_memory(job->ctx, sizeof *job->report, "a report");
@@ -270,10 +283,9 @@ static int wrong(const char *sentence, const char *found)
 
 static int read_words(segment_job *job, const words *w, limn_segmentation_options *o, long *threads)
 {
-    long class = 1, cell = -1, tile = 0, overlap = 0, bits = 8, views = 1;
+    long tile = 0, overlap = 0, bits = 8, views = 1;
     limn_precision precision = LIMN_PRECISION_AUTO;
-    if (!cli_precision(w->precision, &precision) || !cli_integer("--class", w->class, 0, LIMN_MAX_CLASSES - 1, &class) ||
-        !cli_integer("--cell", w->cell, 0, LIMN_MAX_CLASSES - 1, &cell) || !cli_integer("--tile", w->tile, 1, LIMN_MAX_SIDE, &tile) ||
+    if (!cli_precision(w->precision, &precision) || !cli_integer("--tile", w->tile, 1, LIMN_MAX_SIDE, &tile) ||
         !cli_integer("--overlap", w->overlap, 1, LIMN_MAX_SIDE, &overlap) || !cli_integer("--bits", w->bits, 8, 16, &bits) ||
         !cli_integer("--views", w->views, 1, 8, &views) || !cli_integer("--threads", w->threads, 0, 1024, threads))
         return 2;
@@ -286,7 +298,7 @@ static int read_words(segment_job *job, const words *w, limn_segmentation_option
         return fprintf(stderr, "limn segment: %s is for --probability: give that as well\n", w->class ? "--class" : "--bits"), 2;
     if (job->values && !job->output && !job->truth) return fprintf(stderr, "limn segment: --values is for the mask of -o and for --truth: give one of them\n"), 2;
     if (job->json && !job->truth) return fprintf(stderr, "limn segment: --json prints how good the result is: give --truth as well\n"), 2;
-    job->kept_class = (int)class, job->cell = (int)cell, job->wide = bits == 16;
+    job->class_word = w->class, job->cell_word = w->cell, job->kept_class = 1, job->cell = -1, job->wide = bits == 16;
     *o = (limn_segmentation_options){.tile = (int)tile, .overlap = (int)overlap, .views = (int)views, .precision = precision};
     return 0;
 }

@@ -13,6 +13,7 @@ typedef struct segment_job {
     limn_segmentation_info info;
     const char *output, *probability, *overlay, *truth; /* as typed, NULL where not asked for; of several pictures folders */
     const char *values;
+    const char *class_word, *cell_word; /* as typed: a name in training or a number */
     int kept_class, cell;    /* of the probability map; of --cell, -1: none */
     bool wide;               /* probabilities of 16 bits */
     bool many, quiet, json;

@@ -10,11 +10,14 @@
 static const char help[] =
     "limn train NET --data FOLDER --out RUN [flags]\n"
     "\n"
-    "  --data FOLDER     pictures (PNG, JPEG, WebP) with metadata.jsonl (file_name, text), with a .txt beside each, or in folders named\n"
+    "  --data FOLDER     pictures (PNG, JPEG, WebP) with metadata.jsonl (file_name, text), with a .txt or .caption beside each, or in folders named\n"
     "                    by class; or MNIST as published (train-images-idx3-ubyte.gz); or \"shapes\": pictures made on the fly\n"
     "  --latents FOLDER  instead of --data: latents that limn encode made; limn generate turns what the network makes into pictures\n"
     "  --where F=V,...   only rows whose fields have these values (split=train,style=noto)\n"
-    "  --caption-field text  --label-field label   other fields of metadata.jsonl\n"
+    "  --caption-field text  --label-field label   other fields of metadata.jsonl; without the first \"text\", else \"caption\" or \"prompt\".\n"
+    "                    Several captions a picture: \"text,keywords\" or \"text:0.7,keywords:0.3\" (weights; 1 without), and a field may be a list of\n"
+    "                    texts: every sample draws a field, then one of its texts\n"
+    "  --no-captions     train a network that reads text though no picture has a caption\n"
     "  --crop random|centre|squash   how pictures become squares (random)\n"
     "  -o, --out RUN     run folder: model.safetensors, checkpoint.safetensors, log.csv, TensorBoard events, samples\n"
     "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET lists them\n"
@@ -42,7 +45,8 @@ static const char help[] =
     "\n"
     "networks of classes (unet): RUN/model.safetensors is for limn segment\n"
     "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's dataset.json, imagesTr/ and labelsTr/ (CASE_0000, a\n"
-    "                    file a channel): PNG, JPEG, WebP, TIFF (8, 16 bits, floats; pages are slices), NIfTI (.nii, .nii.gz; slices along the last axis)\n"
+    "                    file a channel; version 1 and the Medical Segmentation Decathlon, too): PNG, JPEG, WebP, TIFF (8, 16 bits, floats;\n"
+    "                    pages are slices), NIfTI (.nii, .nii.gz; slices along the last axis)\n"
     "  --mask-values \"0,255\"  which values of the masks (whole numbers to 65535; of a palette its indices) are classes 0, 1, ..; behind a semicolon\n"
     "                    those to ignore.  Without it 0,255 where masks hold nothing else, or 0, 1, 2 .. and 255 is ignored\n"
     "  --range auto      what becomes 0 and 1: minmax, percentiles (0.5 and 99.5 of each file), or A,B as 0,4095; auto: 0,255 where all files hold bytes,\n"
@@ -223,7 +227,7 @@ static bool read_line(int argc, char **argv, train_line *l)
         {NULL, "--merges", &o->merges, NULL}, {NULL, "--init", &o->init, NULL}, {NULL, "--sample-prompts", &o->sample_prompts, NULL},
         {NULL, "--schedule", &l->words.schedule, NULL}, {NULL, "--prediction", &l->words.prediction, NULL},
         {NULL, "--weighting", &l->words.weighting, NULL}, {NULL, "--precision", &l->words.precision, NULL}, {NULL, "--crop", &l->words.crop, NULL},
-        {NULL, "--caption-field", &o->caption_field, NULL}, {NULL, "--label-field", &o->label_field, NULL}, {NULL, "--flip", NULL, &o->flip},
+        {NULL, "--caption-field", &o->caption_field, NULL}, {NULL, "--label-field", &o->label_field, NULL}, {NULL, "--no-captions", NULL, &o->no_captions}, {NULL, "--flip", NULL, &o->flip},
         {NULL, "--recompute", &o->recompute, NULL}, {NULL, "--loss", &l->words.loss, NULL}, {NULL, "--augment", &l->words.augment, NULL},
         {NULL, "--mask-values", &o->masks.values, NULL}, {NULL, "--hold-out", &o->masks.hold_out, NULL}, {NULL, "--fold", &l->words.fold, NULL},
         {NULL, "--class-weights", &l->words.class_weights, NULL}, {NULL, "--range", &l->words.range, NULL},

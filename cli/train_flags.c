@@ -97,6 +97,7 @@ static const struct { const char *flag, *whose; bool (*has)(const limn_train_opt
     {"--time-std", "networks that denoise, with --schedule flow", flows},
     {"--merges", TEXT, reads_text},
     {"--caption-field", TEXT, reads_text},
+    {"--no-captions", TEXT, reads_text},
     {"--contrastive", TEXT, reads_text},
     {"--label-field", "networks that are told a class (classes=N)", reads_labels},
     {"--sample-prompts", "networks that are told words (text_encoder=clip) or a class (classes=N)", is_told},

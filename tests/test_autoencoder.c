@@ -497,6 +497,20 @@ static void a_latent_keeps_the_row_that_was_chosen(void **state)
     assert_true(fread(text, 1, sizeof text - 1, file) > 0);
     fclose(file);
     assert_string_equal(text, "{\"file_name\":\"p.png.safetensors\",\"text\":\"right\",\"style\":\"a\"}\n");
+    /* a list stays one, a caption beside the picture comes along, a byte order mark and blank lines stay behind */
+    file = fopen(at("twice/metadata.jsonl"), "w");
+    fputs("\xef\xbb\xbf{\"file_name\": \"p.png\", \"caption\": [\"a\", \"b\"]}\r\n\r\n{\"file_name\": \"p.png\"}\r\n", file);
+    fclose(file);
+    file = fopen(at("twice/p.caption"), "w");
+    fputs("beside", file);
+    fclose(file);
+    o.where = NULL, memset(text, 0, sizeof text);
+    assert_int_equal(limn_encode_folder(a, &o, &n), LIMN_OK);
+    assert_int_equal(n, 2);
+    file = fopen(at("twice-latents/metadata.jsonl"), "r");
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_string_equal(text, "{\"file_name\":\"p.png.safetensors\",\"caption\":[\"a\",\"b\"]}\n{\"file_name\":\"p.png.safetensors\",\"caption\":\"beside\"}\n");
     limn_image_free(&image);
     limn_autoencoder_free(a);
     limn_ctx_free(ctx);

@@ -2,6 +2,7 @@
  * with a folder is said with file and line. */
 #include "file/bytes.h"
 #include "file/image.h"
+#include "train/listing.h"
 #include "train/loader.h"
 #include "train/rows.h"
 
@@ -172,6 +173,69 @@ static void sidecars_caption_their_pictures(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Code points of "é": U+00E9, or U+0065 U+0301; of "각": U+AC01, or three letters of the alphabet; "ﬁ" (a ligature) is another name than "fi". */
+/* As PowerShell 5 and Windows' editors write: EF BB BF and CR LF, or UTF-16; the row behind the mark is row 1, a byte's place is that in the file. */
+/* Whole numbers go by value, below 0, too; a name with a comma or a quote is one name. */
+static void names_of_classes_keep_their_order(void **state)
+{
+    (void)state;
+    static const char *const labels[2][3] = {{"10", "-2", "3"}, {"b,\\\"c\\\"", "", "a"}}, *const sorted[2][3] = {{"-2", "3", "10"}, {"", "a", "b,\"c\""}};
+    limn_ctx *ctx = limn_ctx_new();
+    fresh("data-names");
+    put_picture("data-names/a.png", 8, 8, 10);
+    for (int k = 0; k < 2; k++) {
+        char text[512] = "";
+        for (int i = 0; i < 3; i++) snprintf(text + strlen(text), sizeof text - strlen(text), "{\"file_name\": \"a.png\", \"label\": \"%s\"}\n", labels[k][i]);
+        put_text("data-names/metadata.jsonl", text);
+        limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-names", .size = 8, .channels = 1});
+        assert_int_equal(limn_dataset_classes(d), 3);
+        for (int i = 0; i < 3; i++) assert_string_equal(limn_dataset_class(d, i), sorted[k][i]);
+        for (int i = 0; i < 3; i++) assert_int_equal(limn_dataset_label(d, i), (i + 2) % 3);
+        limn_dataset_free(d);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void byte_order_marks_are_passed_over_or_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_data_options o = {.folder = "data-mark", .size = 8, .channels = 1};
+    fresh("data-mark");
+    put_picture("data-mark/a.png", 8, 8, 10), put_picture("data-mark/b.png", 8, 8, 20);
+    put_text("data-mark/metadata.jsonl", "\xef\xbb\xbf{\"file_name\": \"a.png\", \"text\": \"first\"}\r\n{\"file_name\": \"b.png\", \"text\": \"second\"}\r\n");
+    limn_dataset *d = opened(ctx, o);
+    assert_int_equal(limn_dataset_count(d), 2);
+    assert_string_equal(limn_dataset_caption(d, 0), "first");
+    assert_string_equal(limn_dataset_caption(d, 1), "second");
+    limn_dataset_free(d);
+    put_text("data-mark/metadata.jsonl", "\xef\xbb\xbf{]\r\n");
+    refused(ctx, o, LIMN_BAD_FILE, "data-mark/metadata.jsonl line 1, column 2 (byte 5)");
+    put("data-mark/metadata.jsonl", "\xff\xfe{\0}\0\r\0\n\0", 10);
+    refused(ctx, o, LIMN_BAD_FILE, "data-mark/metadata.jsonl begins with the byte order mark of UTF-16, little end first: expected UTF-8");
+    put("data-mark/metadata.jsonl", "\xff\xfe\0\0{\0\0\0", 8);
+    refused(ctx, o, LIMN_BAD_FILE, "UTF-32, little end first");
+    unlink("data-mark/metadata.jsonl");
+    put("data-mark/b.txt", "\xfe\xff\0a", 4);
+    refused(ctx, o, LIMN_BAD_FILE, "data-mark/b.txt begins with the byte order mark of UTF-16, big end first");
+    limn_ctx_free(ctx);
+}
+
+static void names_are_the_same_composed_or_decomposed(void **state)
+{
+    (void)state;
+    static const struct { const char *a, *b; bool same; } rows[] = {
+        {"caf\xc3\xa9", "cafe\xcc\x81", true}, {"\xea\xb0\x81", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", true}, {"cafe", "cafe", true}, {"", "", true},
+        {"caf\xc3\xa9", "cafe", false}, {"\xef\xac\x81", "fi", false}, {"a\xff", "a\xff", true}, {"a\xff", "a\xfe", false}, {"Caf\xc3\xa9", "caf\xc3\xa9", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (limn_names_same(rows[i].a, strlen(rows[i].a), rows[i].b, strlen(rows[i].b)) != rows[i].same) fail_msg("row %zu", i);
+        char *composed = limn_name_composed(rows[i].b, strlen(rows[i].b));
+        assert_string_equal(composed, i < 2 ? rows[i].a : rows[i].b);
+        free(composed);
+    }
+}
+
 static void pictures_of_other_formats_are_told(void **state)
 {
     (void)state;
@@ -253,13 +317,13 @@ static void every_malformed_line_is_named(void **state)
         {"{\"file_name\": \"a.png\", \"text\": \"b\"", "m line 3, column 34 (byte 63): '}' expected"}, {"{\"file_name\": \"a.png\",}", "m line 3, column 23"},
         {"[1]", "m line 3 (byte 29): expected an object"}, {"7", "line 3"}, {"null", "line 3"}, {"{} {}", "line 3, column 4"}, {"{'file_name': 1}", "line 3, column 2"},
         {"{\"file_name\": \"a\", \"file_name\": \"b\"}", "line 3, column 30 (byte 59): duplicate object key"}, {"{\"text\": \"x\"}", "expected a string file_name"},
-        {"{\"file_name\": 7}", "expected a string file_name"}, {"{\"file_name\": \"a\", \"text\": [\"x\"]}", "expected text to be a string"},
+        {"{\"file_name\": 7}", "expected a string file_name"}, {"{\"file_name\": \"a\", \"text\": [7]}", "expected text to be a string or a list of strings"},
         {"{\"file_name\": \"a\", \"label\": 1.5}", "expected label to be a string or a whole number"}, {"{\"file_name\": \"/etc/passwd\"}", "must lie inside the folder"},
         {"{\"file_name\": \"../a.png\"}", "must lie inside the folder"}, {"{\"file_name\": \"b/../../a.png\"}", "must lie inside the folder"},
         {"{\"file_name\": \"b/..\"}", "must lie inside the folder"}, {"{\"file_name\": \"\"}", "must lie inside the folder"},
         {"{\"file_name\": \"a\\u0000b\"}", "line 3, column"}, {"{\"file_name\": \"a\", \"text\": \"\xff\"}", "line 3, column 28 (byte 57): unable to decode byte 0xff"},
         {"{\"file_name\": \"a\", \"text\": \"\\ud800\"}", "line 3"}, {"{\"file_name\": \"a\", \"n\": 1e999}", "line 3, column"}, {"{\"file_name\": \"a\", \"n\": 0123}", "line 3, column"},
-        {"{\"file_name\": \"a\", \"n\": NaN}", "line 3, column"}, {"{\"file_name\": \"a\", \"n\": 99999999999999999999}", "line 3, column"}, {"\xef\xbb\xbf{}", "line 3, column"},
+        {"{\"file_name\": \"a\", \"n\": NaN}", "line 3, column"}, {"{\"file_name\": \"a\", \"n\": 99999999999999999999}", "line 3, column"}, {"\xef\xbb\xbf{}", "line 3, column"}, /* a mark in the middle is none */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         limn_rows list;
@@ -589,6 +653,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metadata_gives_captions_fields_and_classes),
         cmocka_unit_test(sidecars_caption_their_pictures),
+        cmocka_unit_test(names_of_classes_keep_their_order),
+        cmocka_unit_test(byte_order_marks_are_passed_over_or_named),
+        cmocka_unit_test(names_are_the_same_composed_or_decomposed),
         cmocka_unit_test(pictures_of_other_formats_are_told),
         cmocka_unit_test(sixteen_bits_that_are_black_in_eight_are_told),
         cmocka_unit_test(folders_of_pictures_are_classes),

@@ -30,6 +30,7 @@ typedef struct recipe {
     const char *folder, *net, *schedule, *prediction, *shift;
     const float *constant; /* NULL: random weights; else the network answers constant[channel], whatever it sees */
     bool half;
+    const char *classes;   /* limn.classes; NULL: three names */
 } recipe;
 
 static void fill(const recipe *r, const limn_node *node, float *to)
@@ -61,7 +62,7 @@ static void write_model(limn_ctx *ctx, const recipe *r)
         void *data = r->half ? (void *)(half + w.begin[i]) : (void *)(w.value + w.begin[i]);
         views[i] = (limn_named_view){w.node[i]->name, {r->half ? LIMN_BF16 : LIMN_F32, w.node[i]->shape, data}};
     }
-    const char *const metadata[][2] = {{"limn.classes", "cell\ncell wall\ndot\n"}, {"limn.settings", r->net}, {"limn.schedule", r->schedule},
+    const char *const metadata[][2] = {{"limn.classes", r->classes ? r->classes : "cell\ncell wall\ndot\n"}, {"limn.settings", r->net}, {"limn.schedule", r->schedule},
                                        {"limn.prediction", r->prediction}, {"limn.shift", r->shift ? r->shift : "1"}};
     mkdir(r->folder, 0777);
     snprintf(path, sizeof path, "%s/model.safetensors", r->folder);
@@ -497,6 +498,33 @@ static void a_class_is_found_by_its_name(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Folders were named 1, 2 and one with a line break; the network knows 5 classes. */
+static void a_class_named_by_a_number_is_found_by_its_name(void **state)
+{
+    (void)state;
+    static const struct { const char *class, *number, *said; } rows[] = {
+        {"1", "Class: 0", "the class that was named \"1\" in training, its number is 0; @1 is the class number 1"}, {"2", "Class: 2", NULL}, {"0", "Class: 0", NULL},
+        {"@1", "Class: 1", NULL}, {"'a\nb'", "Class: 1", NULL}, {"3", "Class: 3", NULL}, {"5", "Class: 5", NULL},
+    };
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    recipe r = label_model;
+    r.folder = "gen-numbers", r.classes = "1\na\\nb\n2\n";
+    write_model(ctx, &r);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char out[64], flags[128];
+        snprintf(flags, sizeof flags, "--class %s -m gen-numbers --steps 1 -o gen-number.png", rows[i].class);
+        assert_int_equal(run(flags, out, sizeof out), 0);
+        if (!file_holds(ctx, "gen-number.png", rows[i].number)) fail_msg("%s is not %s", rows[i].class, rows[i].number);
+        if (rows[i].said && !file_holds(ctx, "gen-stderr.txt", rows[i].said)) fail_msg("%s: see gen-stderr.txt", rows[i].class);
+        if (!rows[i].said && i != 2) assert_false(file_holds(ctx, "gen-stderr.txt", "warning"));
+    }
+    char out[64];
+    assert_int_equal(run("--class 6 -m gen-numbers --steps 1 -o gen-number.png", out, sizeof out), 2);
+    assert_true(file_holds(ctx, "gen-stderr.txt", "expected a class from 0 to 4, or 5 for none, or its name in training, found 6"));
+    limn_ctx_free(ctx);
+}
+
 static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **state)
 {
     (void)state;
@@ -543,6 +571,7 @@ int main(void)
         cmocka_unit_test(a_size_beyond_the_memory_is_refused_before_it_is_taken),
         cmocka_unit_test(the_command_writes_names_to_stdout_and_settings_into_the_picture),
         cmocka_unit_test(a_class_is_found_by_its_name),
+        cmocka_unit_test(a_class_named_by_a_number_is_found_by_its_name),
         cmocka_unit_test(every_wrong_flag_file_or_size_exits_with_2_and_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -447,6 +447,8 @@ static void refusals_name_the_tensor(void **state)
         {NULL, {0, {0}}, "{\"num_attention_heads\": 5}", "num_attention_heads", true},
         {NULL, {0, {0}}, NULL, "num_attention_heads", true},
         {NULL, {0, {0}}, "{\"num_attention_heads\": 4", "config.json", true},
+        {NULL, {0, {0}}, "\xff\xfe{", "config.json begins with the byte order mark of UTF-16", true},
+        {NULL, {0, {0}}, "\xef\xbb\xbf{\"num_attention_heads\": 5}\r\n", "num_attention_heads", true}, /* read: what is wrong is the number */
     };
     native t;
     open_native(&t, dit_diffusers_settings);

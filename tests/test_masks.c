@@ -171,9 +171,10 @@ static void nnunet_folders_are_read(void **state)
         {"{\"labels\": {\"background\": 0, \"cell\": [1, 2]}}", "regions of several labels"},
         {"{\"labels\": {\"background\": 0, \"cell\": 0}}", "two labels have the value 0"},
         {"{\"labels\": {\"background\": 0, \"\": 1}}", "the label of 1 has an empty name"},
-        {"{\"labels\": {\"background\": 0, \"a\\nb\": 1}}", "the label of 1 has a line break"},
         {"{\"labels\": [1]}", "expected \"labels\""},
         {"{\"labels\": ", "dataset.json line 1"},
+        {"\xff\xfe{", "dataset.json begins with the byte order mark of UTF-16"},
+        {"\xef\xbb\xbf{\"labels\": 1}\r\n", "expected \"labels\": {"}, /* read behind its mark */
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) put_text(ctx, "dataset.json", wrong[i].json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
     put_text(ctx, "dataset.json", "{\"labels\": {\"background\": 0, \"cell\": 1}}");
@@ -183,6 +184,94 @@ static void nnunet_folders_are_read(void **state)
     put(ctx, "imagesTr/c_1_0001.png", 6, 5, 1, 7, 30), put(ctx, "labelsTr/c_1.png", 6, 5, 1, 2, 1);
     put(ctx, "imagesTr/c_2_0000.png", 6, 5, 1, 7, 30), put(ctx, "labelsTr/c_2.png", 6, 5, 1, 2, 1); /* a second channel is missing */
     refused(ctx, o, LIMN_BAD_FILE, "c_2_0000.png is the first of 1 file, ");
+    end(ctx);
+}
+
+static char *last_line;
+
+static void keep_line(void *user, limn_log_level level, const char *text)
+{
+    (void)user, (void)level;
+    snprintf(last_line, 1024, "%s", text);
+}
+
+/* The forms of "labels" that are read: nnU-Net 2's, version 1's and the Decathlon's (turned round), numbers in quotes or with a fraction of 0. */
+static void labels_of_nnunet_1_are_turned_round(void **state)
+{
+    (void)state;
+    static const struct { const char *labels, *name[3]; } rows[] = {
+        {"{\"0\": \"background\", \"2\": \"edge\", \"1\": \"ball\"}", {"background", "ball", "edge"}}, {"{\"background\": 0, \"ball\": 1.0, \"edge\": 2}", {"background", "ball", "edge"}},
+        {"{\"background\": \"0\", \"ball\": \"1\", \"edge\": \"2\"}", {"background", "ball", "edge"}}, {"{\"10\": 0, \"1\": 2, \"30\": 1}", {"10", "30", "1"}},
+        {"{\"0\": \"10\", \"1\": \"b\", \"2\": \"30\"}", {"10", "b", "30"}}, {"{\"0\": \"0\", \"1\": \"1\", \"2\": \"2\"}", {"0", "1", "2"}},
+        {"{\"a,\\\"b\\\"\": 0, \"two\\nlines\": 1, \"-1\": 2}", {"a,\"b\"", "two\nlines", "-1"}},
+    }, wrong[] = {
+        {"{\"0\": \"background\", \"ball\": 1, \"edge\": 2}", {"1 of 3 labels are names: expected {\"background\": 0, \"cell\": 1}, or all of them turned round"}},
+        {"{\"0\": \"background\", \"1\": \"ball\", \"2\": 2}", {"2 of 3 labels are names"}}, {"{\"0\": \"1\", \"1\": \"0\"}", {"numbers in quotes on both sides"}},
+        {"{\"0\": \"a\", \"1\": \"a\"}", {"labels 0 and 1 have one name, \"a\""}}, {"{\"0\": \"a\", \"00\": \"b\"}", {"two labels have the value 0"}},
+        {"{\"0\": \"a\", \"2\": \"b\"}", {"without a gap"}}, {"{\"-1\": \"a\", \"0\": \"b\"}", {"2 of 2 labels are names"}}, {"{\"a\": -1, \"b\": 0}", {"expected a whole number from 0"}},
+        {"{\"a\": 0, \"b\": 1.5}", {"label \"b\": expected a whole number"}}, {"{\"a\": 0, \"b\": 1e30}", {"label \"b\": expected a whole number"}}, {"{\"a\": 0, \"b\": true}", {"label \"b\""}},
+        {"{\"0\": \"a\", \"1\": \"\"}", {"the label of 1 has an empty name"}}, {"{}", {"without a gap"}}, {"{\"0\": \"a\", \"1\": [1, 2]}", {"1 of 2 labels are names"}},
+    };
+    limn_ctx *ctx = begin();
+    limn_mask_options o = options();
+    char json[512], line[1024] = "";
+    two_folders("imagesTr", "labelsTr");
+    put(ctx, "imagesTr/c_1_0000.png", 6, 5, 1, 255, 1), put(ctx, "labelsTr/c_1.png", 6, 5, 1, 3, 1);
+    last_line = line;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(json, sizeof json, "{\"labels\": %s, \"modality\": {\"0\": \"MRI\"}}", rows[i].labels);
+        put_text(ctx, "dataset.json", json);
+        limn_ctx_set_log(ctx, keep_line, NULL);
+        line[0] = '\0';
+        limn_masks *m = opened(ctx, o);
+        assert_int_equal(limn_masks_classes(m), 3);
+        for (int k = 0; k < 3; k++) assert_string_equal(limn_masks_class(m, k), rows[i].name[k]);
+        assert_int_equal(strstr(line, "from number to name") != NULL, i == 0 || i == 4);
+        limn_masks_free(m);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(json, sizeof json, "{\"labels\": %s}", wrong[i].labels);
+        put_text(ctx, "dataset.json", json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].name[0]);
+    }
+    end(ctx);
+}
+
+/* The Decathlon's pictures have no _0000; version 1 names its modalities and lists what is trained on. */
+static void lists_and_names_of_nnunet_1_are_read(void **state)
+{
+    (void)state;
+    static const char *const start = "{\"labels\": {\"0\": \"background\", \"1\": \"ball\", \"2\": \"edge\"}, ";
+    static const struct { const char *rest, *sentence; } wrong[] = {
+        {"\"training\": 3}", "expected \"training\": [{"}, {"\"training\": [{\"image\": \"a\"}]}", "training: entry 0 has no \"label\""},
+        {"\"training\": [\"./labelsTr/h_001.png\"]}", "training: entry 0 has no \"label\""},
+        {"\"training\": [{\"label\": \"./labelsTr/h_009.png\"}]}", "training lists the mask \"./labelsTr/h_009.png\", and there is no picture with it"},
+        {"\"training\": [{\"label\": \"./labelsTr/h_001.png\"}, {\"label\": \"h_001.png\"}]}", "h_001.png\" twice"},
+    };
+    limn_ctx *ctx = begin();
+    limn_mask_options o = options();
+    char json[1024];
+    two_folders("imagesTr", "labelsTr");
+    for (int i = 1; i <= 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "imagesTr/h_%03d.png", i), put(ctx, name, 6, 5, 1, 255, 1);
+        snprintf(name, sizeof name, "labelsTr/h_%03d.png", i), put(ctx, name, 6, 5, 1, 3, 1);
+    }
+    snprintf(json, sizeof json, "%s\"modality\": {\"0\": \"CT\", \"1\": \"PET\"}, \"training\": [{\"image\": \"./imagesTr/h_003.png\", \"label\": \"./labelsTr/h_003.png\"}, "
+             "{\"image\": \"./imagesTr/h_001.png\", \"label\": \"./labelsTr/h_001.png\"}]}", start);
+    put_text(ctx, "dataset.json", json);
+    limn_masks *m = opened(ctx, o);
+    assert_int_equal(limn_masks_cases(m), 2);
+    assert_string_equal(limn_masks_name(m, 0), "h_001");
+    assert_string_equal(limn_masks_name(m, 1), "h_003");
+    assert_non_null(strstr(warning, "1 of 3 pictures are not in its list \"training\" and are left out"));
+    limn_masks_free(m);
+    snprintf(json, sizeof json, "%s\"modality\": [\"CT\", \"PET\"]}", start), put_text(ctx, "dataset.json", json);
+    m = opened(ctx, o);
+    assert_int_equal(limn_masks_cases(m), 3);
+    assert_non_null(strstr(warning, "modality names 2 channels, the network reads 1"));
+    limn_masks_free(m);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        snprintf(json, sizeof json, "%s%s", start, wrong[i].rest), put_text(ctx, "dataset.json", json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
     end(ctx);
 }
 
@@ -564,6 +653,8 @@ int main(void)
         cmocka_unit_test(pictures_find_their_masks_by_name),
         cmocka_unit_test(values_are_classes_as_they_are_or_as_told),
         cmocka_unit_test(nnunet_folders_are_read),
+        cmocka_unit_test(labels_of_nnunet_1_are_turned_round),
+        cmocka_unit_test(lists_and_names_of_nnunet_1_are_read),
         cmocka_unit_test(every_mistake_is_a_sentence),
         cmocka_unit_test(masks_keep_the_values_they_were_stored_with),
         cmocka_unit_test(more_values_than_classes_can_be_are_things_not_classes),

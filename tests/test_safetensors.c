@@ -455,6 +455,11 @@ static void the_files_of_an_index_are_one(void **state)
     assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "c"), &value, LIMN_U8), LIMN_OK);
     assert_int_equal(value, 2);
     limn_weight_file_close(st);
+    put_shards("\xef\xbb\xbf{\"weight_map\":{\"a\":\"m-1.safetensors\"}}\r\n"); /* as Windows' editors write */
+    if (limn_weight_file_open(ctx, "shards/m.safetensors.index.json", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_weight_file_count(st), 1);
+    limn_weight_file_close(st);
+    refuse_index("\xff\xfe{}", LIMN_BAD_FILE, "byte order mark of UTF-16");
 }
 
 static void an_index_may_name_only_files_beside_it_and_tensors_that_are_there(void **state)

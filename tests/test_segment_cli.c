@@ -158,6 +158,10 @@ static void one_picture_has_mask_probability_and_overlay(void **state)
     works("a.png -o other-mask.png --values 3,9", "other-mask.png");
     limn_raster other = read_raster(*state, "other-mask.png");
     for (int i = 0; i < W * H; i++) assert_true(other.values[i] == (mask.values[i] > 0 ? 9 : 3));
+    works("a.png --probability named.png --bits 16 --class membrane", "named.png");
+    limn_raster named = read_raster(*state, "named.png"); /* the other one of two: they sum to 1 */
+    for (int i = 0; i < W * H; i++) assert_true(named.values[i] + p.values[i] >= 65534 && named.values[i] + p.values[i] <= 65536);
+    limn_raster_free(&named);
     works("a.png --probability turns.png --bits 16 --views 8", "turns.png");
     limn_raster turns = read_raster(*state, "turns.png");
     int n_moved = 0;
@@ -347,7 +351,7 @@ static void every_mistake_is_one_sentence_and_no_file(void **state)
         {"v.nii.gz -o no.png", "has 3 slices, a PNG holds one"}, {"t.tif -o no.nii", "t.tif is none: expected .tif\n"}, {"a.png -o no.nii", "a.png is none: expected .png or .tif\n"},
         {"v.nii.gz --truth empty", "no mask named v.nii.gz for v.nii.gz"}, {"t.tif --truth empty", "no mask named t.tif for t.tif"}, {"a.png --truth empty", "no mask named a.png for a.png"}, {"a.png -o no.nii", "only of a NIfTI volume"}, {"v.nii.gz -o no.nii --truth truth/a.png", "has 20 x 12 pixels, its picture v.nii.gz has 20 x 12 x 3"},
         {"a.png -o no.png --tile 15", "a tile of 15 pixels"}, {"a.png -o no.png --tile 0", "--tile"}, {"a.png -o no.png --overlap x", "--overlap"}, {"a.png -o no.png --overlap 16", "neighbours cannot share 16 of a tile's 16 pixels"},
-        {"a.png --probability no.png --class 2", "--class: classes are 0 to 1, found 2"}, {"a.png -o no.png --class 1", "--class is for --probability"},
+        {"a.png --probability no.png --class 2", "--class: classes are 0 to 1, or their names in training, found 2"}, {"a.png --probability no.png --class cel", "found cel"}, {"a.png -o no.png --class 1", "--class is for --probability"},
         {"a.png -o no.png --bits 16", "--bits is for --probability"}, {"a.png --overlay no.png --values 0,1", "--values is for the mask"}, {"a.png -o no.png --cell 1", "give --truth"}, {"a.png -o no.png --json", "give --truth"},
         {"a.png --truth truth --cell 2", "--cell: classes are 0 to 1"}, {"a.png -o no.png --values 0,1,2", "2 classes"}, {"a.png -o no.png --values 0,x", "0,x"},
         {"a.png -o no.png --range 5,5", "--range"}, {"a.png -o no.png --range 5", "--range"}, {"a.png -o no.png --bits 12", "--bits"},

@@ -190,6 +190,21 @@ static void a_bad_line_is_refused_by_its_number(void **state)
     expect_refusal("", 0, 1, LIMN_BAD_FILE, "found 0");
 }
 
+/* As Windows' editors write: a mark of UTF-8 and CR LF; PowerShell's > is UTF-16. */
+static void a_byte_order_mark_is_passed_over_or_named(void **state)
+{
+    (void)state;
+    limn_clip_bpe *bpe = NULL;
+    const char *const merges[] = {"\xef\xbb\xbf" "a b\r\nb c\r\n", "\xef\xbb\xbf#version: 0.2\r\na b\r\nb c\r\n"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(limn_clip_bpe_parse(ctx, "m", merges[i], strlen(merges[i]), -1, &bpe), LIMN_OK);
+        assert_int_equal(limn_clip_bpe_vocab(bpe), 516);
+        limn_clip_bpe_free(bpe);
+    }
+    expect_refusal("\xff\xfe" "a\0 \0b\0\n\0", 10, -1, LIMN_BAD_FILE, "m.txt begins with the byte order mark of UTF-16, little end first: expected UTF-8");
+    expect_refusal("\xfe\xff\0a", 4, -1, LIMN_BAD_FILE, "UTF-16, big end first");
+}
+
 static void lines_past_the_count_asked_for_are_not_read(void **state)
 {
     (void)state;
@@ -305,6 +320,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_not_utf8_become_one_replacement_for_each_maximal_part),
         cmocka_unit_test(references_resolve_twice_and_never_grow),
         cmocka_unit_test(a_bad_line_is_refused_by_its_number),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over_or_named),
         cmocka_unit_test(lines_past_the_count_asked_for_are_not_read),
         cmocka_unit_test(a_token_longer_than_256_bytes_is_refused),
         cmocka_unit_test(ten_million_lines_are_refused_soon),

@@ -89,6 +89,7 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"unet|--latents|x|--out|run-cli", "--latents is for networks that denoise"}, {"vae|--data|shapes|--out|run-cli|--schedule|flow", "--schedule is for networks that denoise"},
         {"unet|--data|shapes|--out|run-cli|--flip", "--augment flip=1"}, {"dit|--data|shapes|--out|run-cli|--label-field|a", "--label-field is for"},
         {"mmdit-emoji|--data|shapes|--out|run-cli|--label-field|a", "--label-field is for"}, {"ddpm-digits|--data|shapes|--out|run-cli|--caption-field|a", "--caption-field is for"},
+        {"dit|--data|shapes|--out|run-cli|--no-captions", "--no-captions is for networks with a text encoder"},
         {"mmdit-emoji|--data|shapes|--out|run-cli|--range|0,1", "--range is for"}, {"ddpm|--data|shapes|--out|run-cli|--fold|0/5", "--fold is for"},
     };
     char text[4096];

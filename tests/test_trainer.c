@@ -140,6 +140,75 @@ static void accumulation_text_and_samples_resume_with_the_same_bits(void **state
     limn_ctx_free(ctx);
 }
 
+/* A folder of four gray pictures, a line of metadata.jsonl each. */
+static void put_rows(limn_ctx *ctx, const char *folder, const char *const rows[4])
+{
+    char path[128];
+    mkdir(folder, 0777);
+    snprintf(path, sizeof path, "%s/metadata.jsonl", folder);
+    FILE *file = fopen(path, "w");
+    for (int i = 0; i < 4; i++) {
+        uint8_t gray[16 * 16 * 3];
+        memset(gray, 60 * i, sizeof gray);
+        snprintf(path, sizeof path, "%s/%d.png", folder, i);
+        assert_int_equal(limn_png_write(ctx, path, &(limn_image){16, 16, 3, gray}, NULL), LIMN_OK);
+        fprintf(file, "{\"file_name\": \"%d.png\"%s}\n", i, rows[i]);
+    }
+    fclose(file);
+}
+
+static void captions_that_are_drawn_resume_with_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {", \"text\": [\"black\", \"a dark one\", \"night\"], \"kind\": \"x\"", ", \"text\": \"gray\", \"kind\": [\"y\", \"z\"]", ", \"text\": \"light\"", ""};
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, MMDIT, "run-first", &t);
+    put_rows(ctx, "data-drawn", rows);
+    o.data = "data-drawn", o.drop = 0, o.steps = 12, o.caption_field = "text:2,kind";
+    stop_and_go(ctx, &t, o, "run-drawn", "run-drawn-parts");
+    double drawn = t.loss[0];
+    t.first[0] = '\0', t.n = t.warnings = 0, o.out = "run-first", o.steps = 4;
+    expect(ctx, &o, LIMN_OK);
+    assert_true(t.loss[0] == drawn && t.warnings == 1);
+    assert_non_null(strstr(t.first, "captions: 3 from the fields \"text:2,kind\" of metadata.jsonl; 2 have several, of which every sample draws one; 1 of 4 pictures have no caption"));
+    o.seed++, t.n = 0;
+    expect(ctx, &o, LIMN_OK);
+    assert_true(t.loss[0] != drawn);
+    limn_ctx_free(ctx);
+}
+
+static void captions_and_labels_that_are_missing_are_counted(void **state)
+{
+    (void)state;
+    static const char *const none[] = {", \"label\": 1, \"split\": \"a\"", ", \"label\": 0, \"split\": \"a\"", ", \"split\": \"b\"", ", \"label\": null, \"text\": \"\", \"split\": \"a\""};
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, MMDIT, "run-none-said", &t);
+    put_rows(ctx, "data-none", none);
+    assert_int_equal(system("rm -rf run-none-said run-labels-said"), 0);
+    o.data = "data-none", o.steps = 1;
+    expect(ctx, &o, LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "data-none: 4 of 4 pictures have no caption"));
+    assert_int_equal(access("run-none-said", F_OK), -1);
+    o.no_captions = true;
+    expect(ctx, &o, LIMN_OK);
+    assert_int_equal(t.warnings, 1);
+    o = options_for(ctx, DIT "classes=2", "run-labels-said", &t), t.warnings = 0;
+    o.data = "data-none", o.steps = 1;
+    expect(ctx, &o, LIMN_OK);
+    assert_int_equal(t.warnings, 1);
+    assert_non_null(strstr(t.first, "pictures have no caption")); /* of the run before; this one says: */
+    t.first[0] = '\0';
+    expect(ctx, &o, LIMN_OK);
+    assert_string_equal(t.first, "2 of 4 pictures have no label (field \"label\") and are taught as \"none\"");
+    o.where = "split=b", t.first[0] = '\0';
+    expect(ctx, &o, LIMN_BAD_ARGUMENT);
+    assert_string_equal(t.first, "data-none: 1 of 4 rows have split=b");
+    assert_non_null(strstr(limn_error_text(ctx), "data-none: none of the 1 pictures with split=b has a label (field \"label\"), and the network learns classes"));
+    limn_ctx_free(ctx);
+}
+
 static void a_learned_variance_resumes_with_the_same_bits(void **state)
 {
     (void)state;
@@ -660,6 +729,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accumulation_text_and_samples_resume_with_the_same_bits),
+        cmocka_unit_test(captions_that_are_drawn_resume_with_the_same_bits),
+        cmocka_unit_test(captions_and_labels_that_are_missing_are_counted),
         cmocka_unit_test(a_learned_variance_resumes_with_the_same_bits),
         cmocka_unit_test(labels_with_dropout_resume_with_the_same_bits),
         cmocka_unit_test(running_statistics_of_a_killed_run_resume_with_the_same_bits),

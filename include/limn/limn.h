@@ -107,6 +107,8 @@ typedef struct limn_pipeline_info {
     bool makes_latents;          /* limn_generate() needs limn_pipeline_set_autoencoder() first */
     int enlarges;                /* above 0: its pictures are made of pictures so many times smaller, limn_generate_options.small */
     int classes;                 /* labels it knows; 0: it takes none */
+    const char *const *class_name; /* [n_class_names], borrowed: what labels 0, 1 .. were called in training; fewer than classes: the others are unnamed */
+    int n_class_names;
     bool reads_text;
     bool guides;                 /* it knows what to make when it is told nothing: guidance, a negative text */
 } limn_pipeline_info;

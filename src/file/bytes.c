@@ -60,6 +60,19 @@ limn_status limn_file_read(limn_ctx *ctx, const char *path, size_t limit, unsign
     return LIMN_OK;
 }
 
+limn_status limn_text_begin(limn_ctx *ctx, const char *name, const void *bytes, size_t n, size_t *begin)
+{
+    static const struct { const char *mark; size_t n; const char *what; } others[] = { /* UTF-32's begins with UTF-16's */
+        {"\xff\xfe\0\0", 4, "UTF-32, little end first"}, {"\0\0\xfe\xff", 4, "UTF-32, big end first"},
+        {"\xff\xfe", 2, "UTF-16, little end first"}, {"\xfe\xff", 2, "UTF-16, big end first"},
+    };
+    *begin = n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (n >= others[i].n && memcmp(bytes, others[i].mark, others[i].n) == 0)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s begins with the byte order mark of %s: expected UTF-8, save it as such", name, others[i].what);
+    return LIMN_OK;
+}
+
 /* ---- out --------------------------------------------------------------------------------------------------------------- */
 
 static limn_status cannot(limn_writer *w, const char *what)

@@ -7,6 +7,10 @@
 /** Read a file of at most `limit` bytes.  @return LIMN_OK: *out is the caller's (free()), one zero byte follows the data */
 limn_status limn_file_read(limn_ctx *ctx, const char *path, size_t limit, unsigned char **out, size_t *n);
 
+/** Where the text of a file begins: behind the byte order mark EF BB BF that Windows' editors write, else at byte 0.
+ *  @return LIMN_OK; LIMN_BAD_FILE: the marks of UTF-16 and UTF-32, a sentence that names them */
+limn_status limn_text_begin(limn_ctx *ctx, const char *name, const void *bytes, size_t n, size_t *begin);
+
 /* Files are read, never mapped: a mapping of a file that somebody cuts kills the reader (SIGBUS), a read says so. */
 /** Open a regular file for limn_file_read_at(); close(*fd) is the caller's.  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_IO */
 limn_status limn_file_open(limn_ctx *ctx, const char *path, int *fd, size_t *n);

@@ -116,7 +116,8 @@ limn_status limn_shards_open(limn_ctx *ctx, const char *path, limn_weight_file *
     limn_status status = limn_file_read(ctx, path, LIMN_HEADER_CAP, &bytes, &n);
     if (status != LIMN_OK) return status;
     shards s = {.ctx = ctx, .path = path, .st = st, .scan = {.bytes = (char *)bytes, .n = n}};
-    status = read_index(&s);
+    status = limn_text_begin(ctx, path, bytes, n, &s.scan.at);
+    if (status == LIMN_OK) status = read_index(&s);
     if (status == LIMN_OK) status = open_all(&s);
     free(s.map);
     free(bytes);

@@ -102,22 +102,28 @@ static limn_status put_row(folder_job *j, limn_writer *writer, json_t *row, int6
     return LIMN_OK;
 }
 
-/* The data set has the rows of the file in its order, less those that --where leaves out, which may be of the same pictures. */
-static limn_status put_same_rows(folder_job *j, limn_writer *writer, char *bytes)
+/* A row as it was, with the caption that was beside the picture when it had none. */
+static limn_status put_same_row(folder_job *j, limn_writer *writer, const char *line, size_t n, int64_t i)
 {
-    int64_t i = 0, n = limn_dataset_count(j->data);
+    const char *field = limn_dataset_caption_field(j->data), *beside = limn_dataset_caption_beside(j->data, i);
+    json_t *row = json_loadb(line, n, 0, NULL);
+    bool fits = row && (!beside || json_object_set_new(row, field ? field : "text", json_string(beside)) == 0);
+    limn_status status = fits ? put_row(j, writer, row, i) : limn_fail_memory(j->ctx, n, "a row of metadata.jsonl");
+    json_decref(row);
+    return status;
+}
+
+/* The data set has the rows of the file in its order, less those that --where leaves out. */
+static limn_status put_same_rows(folder_job *j, limn_writer *writer, const char *bytes, size_t begin, size_t n)
+{
+    int64_t i = 0, all = limn_dataset_count(j->data), line = 1;
     limn_status status = LIMN_OK;
-    for (char *line = bytes, *next; line && *line && i < n && status == LIMN_OK; line = next) {
-        next = strchr(line, '\n');
-        if (next) *next++ = '\0';
-        json_t *row = json_loads(line, 0, NULL);
-        const char *file = json_string_value(json_object_get(row, "file_name")), *own = limn_dataset_file(j->data, i) + strlen(j->o->folder) + 1;
-        const char *text = json_string_value(json_object_get(row, "text"));
-        if (file && strcmp(file, own) == 0 && strcmp(text ? text : "", limn_dataset_caption(j->data, i)) == 0) {
-            if (j->done[i]) status = put_row(j, writer, row, i);
-            i++;
-        }
-        json_decref(row);
+    for (size_t at = begin, end; at < n && i < all && status == LIMN_OK; at = end + 1, line++) {
+        const char *newline = memchr(bytes + at, '\n', n - at);
+        end = newline ? (size_t)(newline - bytes) : n;
+        if (limn_dataset_line(j->data, i) != line) continue;
+        if (j->done[i]) status = put_same_row(j, writer, bytes + at, end - at, i);
+        i++;
     }
     return status;
 }
@@ -140,15 +146,16 @@ static limn_status write_rows(folder_job *j)
 {
     char from[LIMN_PATH_BYTES], to[LIMN_PATH_BYTES];
     unsigned char *bytes = NULL;
-    size_t n;
+    size_t n, begin = 0;
     limn_writer writer;
     snprintf(from, sizeof from, "%s/metadata.jsonl", j->o->folder);
     snprintf(to, sizeof to, "%s/metadata.jsonl", j->o->out);
     limn_status status = limn_file_read(j->ctx, from, MAX_LINES, &bytes, &n);
     bool there = status == LIMN_OK;
-    if (status != LIMN_OK && status != LIMN_NOT_FOUND) return status;
+    if (there) status = limn_text_begin(j->ctx, from, bytes, n, &begin);
+    if (status != LIMN_OK && status != LIMN_NOT_FOUND) return free(bytes), status;
     status = limn_file_create(j->ctx, to, &writer);
-    if (status == LIMN_OK) status = there ? put_same_rows(j, &writer, (char *)bytes) : put_new_rows(j, &writer);
+    if (status == LIMN_OK) status = there ? put_same_rows(j, &writer, (char *)bytes, begin, n) : put_new_rows(j, &writer);
     if (status == LIMN_OK) status = limn_file_commit(&writer);
     else limn_file_discard(&writer);
     free(bytes);
@@ -199,7 +206,7 @@ static limn_status open_job(folder_job *j)
 {
     const limn_encode_options *o = j->o;
     limn_autoencoder_info info = limn_autoencoder_describe(j->a);
-    limn_data_options data = {.folder = o->folder, .where = o->where, .size = o->size, .channels = info.channels, .resize = o->crop, .memory = DATA_BYTES};
+    limn_data_options data = {.folder = o->folder, .where = o->where, .size = o->size, .channels = info.channels, .resize = o->crop, .texts = true, .memory = DATA_BYTES};
     limn_status status = limn_dataset_open(j->ctx, &data, &j->data);
     if (status == LIMN_OK) status = check_files(j);
     if (status == LIMN_OK) status = limn_half_begin(j->a, &j->a->encoder, 1, o->size, o->size, o->precision);

@@ -3,6 +3,7 @@
 #include "pipeline/autoencoder.h"
 #include "pipeline/generate.h"
 #include "pipeline/pipeline.h"
+#include "train/classes.h"
 #include "train/weights.h"
 
 #include <math.h>
@@ -70,6 +71,18 @@ static limn_status read_latent(limn_pipeline *p)
     return status == LIMN_OK ? read_number(p, "limn.latent.shift", -1e9, 1e9, &p->latent_shift) : status;
 }
 
+/* Metadata limn.classes; published networks have none, and a text may name more than the network knows. */
+static limn_status read_classes(limn_pipeline *p)
+{
+    const char *text = limn_weight_file_metadata(p->st, "limn.classes");
+    int classes = limn_settings_get(&p->settings, "classes");
+    if (!text || !classes) return LIMN_OK;
+    if (!(p->arena = limn_arena_new())) return limn_fail_memory(p->ctx, strlen(text), "names of classes");
+    limn_status status = limn_class_names_read(p->ctx, p->arena, text, &p->class_name, &p->n_class_names);
+    if (p->n_class_names > classes) p->n_class_names = classes;
+    return status;
+}
+
 static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool file)
 {
     char merges[1100];
@@ -125,6 +138,7 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = open_tokenizer(p, source, file);
     if (status == LIMN_OK) status = open_net(p);
+    if (status == LIMN_OK) status = read_classes(p);
     if (status == LIMN_OK) *out = p;
     else limn_pipeline_free(p);
     return status;
@@ -136,7 +150,11 @@ void limn_pipeline_free(limn_pipeline *p)
     limn_job_end(&p->job);
     limn_net_free(p->net);
     limn_autoencoder_free(p->vae);
-    if (!p->shares) limn_weight_file_close(p->st), limn_clip_bpe_free(p->bpe);
+    if (!p->shares) {
+        limn_weight_file_close(p->st);
+        limn_clip_bpe_free(p->bpe);
+        limn_arena_free(p->arena);
+    }
     free(p);
 }
 
@@ -192,15 +210,9 @@ const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
     return &p->settings;
 }
 
-/* Metadata limn.classes: a name a line. */
 int limn_pipeline_class(const limn_pipeline *p, const char *name)
 {
-    const char *line = limn_weight_file_metadata(p->st, "limn.classes");
-    int classes = limn_settings_get(&p->settings, "classes");
-    size_t n = strlen(name);
-    for (int i = 0; line && *line && i < classes; i++, line += strcspn(line, "\n"), line += *line == '\n')
-        if (strcspn(line, "\n") == n && memcmp(line, name, n) == 0) return i;
-    return -1;
+    return limn_class_find(p->class_name, p->n_class_names, -1, name).class;
 }
 
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
@@ -211,6 +223,6 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
     return (limn_pipeline_info){.network = p->settings.family->name, .sampler = sampler, .width = size, .height = size,
                                 .channels = p->vae ? vae.channels : limn_settings_get(&p->settings, "channels"),
                                 .enlarges = limn_settings_get(&p->settings, "enlarge"),
-                                .makes_latents = p->makes_latents, .classes = classes, .reads_text = p->bpe != NULL,
+                                .makes_latents = p->makes_latents, .classes = classes, .class_name = p->class_name, .n_class_names = p->n_class_names, .reads_text = p->bpe != NULL,
                                 .guides = (p->bpe || classes) && !limn_settings_get(&p->settings, "always_labelled")};
 }

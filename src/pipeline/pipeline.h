@@ -18,6 +18,9 @@ struct limn_pipeline {
     bool makes_latents;         /* pictures come out of vae only: latent / latent_scale + latent_shift */
     double latent_scale, latent_shift;
     bool latent_known;          /* the model's metadata says these two */
+    limn_arena *arena;          /* of class_name */
+    const char *const *class_name; /* as in training; [n_class_names] */
+    int n_class_names;
     limn_autoencoder *vae;      /* NULL: none was given */
     limn_net *net;
     limn_job job;               /* of the last call */

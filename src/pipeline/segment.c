@@ -4,6 +4,7 @@
 #include "file/image.h"
 #include "model/map/map.h"
 #include "net/segmenter.h"
+#include "train/classes.h"
 #include "train/weights.h"
 
 #include <stdlib.h>
@@ -16,26 +17,20 @@ struct limn_segmentation {
     limn_weight_file *st;
     limn_segmenter *segmenter;
     limn_arena *arena;
-    const char **class_name;   /* [classes]; NULL: the file names none */
+    const char *const *class_name; /* [classes]; NULL: the file names none */
     limn_range range;          /* as trained */
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------- */
 
-/* Metadata limn.classes: a name per line. */
+/* Metadata limn.classes. */
 static limn_status read_names(limn_segmentation *s)
 {
     const char *text = limn_weight_file_metadata(s->st, "limn.classes");
-    int n = limn_segmenter_classes(s->segmenter), found = 0;
+    int n = limn_segmenter_classes(s->segmenter), found;
     if (!text || !*text) return LIMN_OK;
-    s->class_name = limn_arena_alloc(s->arena, (size_t)n * sizeof *s->class_name);
-    if (!s->class_name) return limn_fail_memory(s->ctx, (size_t)n * sizeof *s->class_name, "names of classes");
-    for (const char *at = text, *end; *at; at = *end ? end + 1 : end, found++) {
-        end = at + strcspn(at, "\n");
-        if (found < n && !(s->class_name[found] = limn_arena_printf(s->arena, "%.*s", (int)(end - at < 200 ? end - at : 200), at)))
-            return limn_fail_memory(s->ctx, (size_t)(end - at), "the name of a class");
-    }
-    if (found == n) return LIMN_OK;
+    limn_status status = limn_class_names_read(s->ctx, s->arena, text, &s->class_name, &found);
+    if (status != LIMN_OK || found == n) return status;
     return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: metadata limn.classes names %d classes, the network tells %d apart", s->file, found, n);
 }
 

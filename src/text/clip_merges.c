@@ -198,6 +198,9 @@ limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *byt
     if (n_merges < -1 || n_merges > CLIP_MERGES_CAP)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: expected -1 to %d merges, asked for %d", name, CLIP_MERGES_CAP, n_merges);
     parser p = {.ctx = ctx, .name = name};
+    size_t begin;
+    if (limn_text_begin(ctx, name, bytes, n_bytes, &begin) != LIMN_OK) return LIMN_BAD_FILE;
+    bytes += begin, n_bytes -= begin;
     size_t first = n_bytes ? line_length(bytes, n_bytes) : 0;
     if (first && memmem(bytes, first, "#version", 8)) {
         size_t skip = first < n_bytes ? first + 1 : first;

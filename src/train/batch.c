@@ -16,7 +16,7 @@ static void describe_rows(limn_trainer *t, int part)
         limn_batch_row *row = &t->rows[b];
         row->sample = first + (uint64_t)b;
         row->dropped = !always && limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, row->sample, 0) < (float)t->o->drop;
-        row->caption = row->dropped ? "" : limn_dataset_caption(t->data, t->shown[b]);
+        row->caption = row->dropped ? "" : limn_dataset_caption_at(t->data, t->shown[b], t->o->seed, row->sample);
         row->label = row->dropped ? -1 : limn_dataset_label(t->data, t->shown[b]);
         if (row->label < 0) row->label = none;
     }

@@ -3,6 +3,7 @@
 
 #include "file/safetensors.h"
 #include "graph/node.h"
+#include "train/classes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, co
         limn_run_say(f, key, fixed, "%s", "");
         return;
     }
-    limn_text_printf(&f->lines, "%s\n", line);
+    limn_class_name_write(&f->lines, line);
     f->failed = f->failed || f->lines.failed;
     if (f->lines.bytes) f->fact[f->n - 1].value = f->lines.bytes;
 }

@@ -5,6 +5,7 @@
 #include "denoise/picture.h"
 #include "file/bytes.h"
 #include "file/image.h"
+#include "train/listing.h"
 #include "train/shapes.h"
 
 #include <math.h>
@@ -300,7 +301,7 @@ static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_row
     if (status == LIMN_OK) {
         status = limn_rows_jsonl(ctx, path, o->folder, (const char *)bytes, n, &(limn_row_fields){o->where, o->caption, o->label}, rows);
         free(bytes);
-        return status;
+        return status == LIMN_OK && o->texts && !o->latents ? limn_rows_sidecars(ctx, rows) : status;
     }
     if (status != LIMN_NOT_FOUND) return status;
     if (o->latents) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: not there, expected the folder that limn encode made, to its end", path);
@@ -311,6 +312,15 @@ static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_row
     return status;
 }
 
+/* What the eye cannot tell apart, or did not ask for. */
+static void tell_rows(limn_ctx *ctx, const limn_data_options *o, const limn_rows *rows)
+{
+    const char *a, *b;
+    if (limn_names_twins(rows->classes, (size_t)rows->n_classes, &a, &b))
+        limn_log(ctx, LIMN_LOG_WARN, "%s: two classes are named \"%s\" and \"%s\", one with accents composed and one with accents apart: they stay two", o->folder, a, b);
+    if (rows->n_left_out) limn_log(ctx, LIMN_LOG_INFO, "%s: %lld of %lld rows have %s", o->folder, (long long)rows->n, (long long)(rows->n + rows->n_left_out), o->where);
+}
+
 static limn_status open_rows(limn_ctx *ctx, const limn_data_options *o, limn_dataset *d)
 {
     limn_status status = limn_rows_new(ctx, &d->rows);
@@ -318,6 +328,7 @@ static limn_status open_rows(limn_ctx *ctx, const limn_data_options *o, limn_dat
     if (status != LIMN_OK) return status;
     if (!d->rows.n) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture%s%s", o->folder, o->where ? " with " : " (PNG, JPEG, WebP)", o->where ? o->where : "");
     limn_rows_label(&d->rows);
+    tell_rows(ctx, o, &d->rows);
     d->order = malloc((size_t)d->rows.n * sizeof *d->order), d->bad = calloc((size_t)d->rows.n, 1);
     return d->order && d->bad ? LIMN_OK : limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->order, "an order of pictures");
 }
@@ -391,6 +402,32 @@ const char *limn_dataset_caption(const limn_dataset *d, int64_t i)
     return d->rows.row[i].caption;
 }
 
+const char *limn_dataset_caption_at(const limn_dataset *d, int64_t i, uint64_t seed, uint64_t position)
+{
+    return limn_row_caption(&d->rows, i, seed, position);
+}
+
+const char *limn_dataset_caption_field(const limn_dataset *d)
+{
+    return d->rows.captions.field;
+}
+
+limn_status limn_dataset_tell_captions(limn_ctx *ctx, const limn_dataset *d, const char *folder, bool none_is_fine)
+{
+    return limn_captions_tell(ctx, folder, &d->rows, none_is_fine);
+}
+
+const char *limn_dataset_caption_beside(const limn_dataset *d, int64_t i)
+{
+    const limn_row *row = &d->rows.row[i];
+    return row->beside ? row->caption : NULL;
+}
+
+int64_t limn_dataset_line(const limn_dataset *d, int64_t i)
+{
+    return d->rows.row[i].line;
+}
+
 int limn_dataset_label(const limn_dataset *d, int64_t i)
 {
     return d->rows.row[i].label;
@@ -404,6 +441,11 @@ int limn_dataset_classes(const limn_dataset *d)
 const char *limn_dataset_class(const limn_dataset *d, int label)
 {
     return d->rows.classes[label];
+}
+
+const char *const *limn_dataset_class_names(const limn_dataset *d)
+{
+    return d->rows.classes;
 }
 
 size_t limn_dataset_floats(const limn_dataset *d)

@@ -1,7 +1,7 @@
 /* data.h: pictures with captions and classes: what a folder holds, and samples of it.
  *
  *   FOLDER/metadata.jsonl   a line a picture: {"file_name": "a/b.png", "text": "a cat", "label": "cat", ...}
- *   FOLDER/a.png a.txt      the text beside a picture is its caption; without one the caption is ""
+ *   FOLDER/a.png a.txt      the text beside a picture (or a.caption, when a.txt is not there or empty) is its caption; without one the caption is ""
  *   FOLDER/cat/a.png        two or more folders and no picture beside them: their names are classes (sorted) and captions
  *   FOLDER/train-images-idx3-ubyte train-labels-idx1-ubyte   MNIST as it is published, also gzip (.gz): the digit is class and caption
  *   latents                 what limn encode made of a folder: metadata.jsonl, a latent for each row, latents.safetensors (option `latents`)
@@ -25,11 +25,12 @@ const char *limn_data_resize_name(limn_data_resize resize);
 typedef struct limn_data_options {
     const char *folder;
     const char *where;         /* NULL, or "split=train,style=noto": rows of metadata.jsonl whose fields have these values */
-    const char *caption;       /* field of metadata.jsonl; NULL: "text" */
+    const char *caption;       /* field of metadata.jsonl, or several with weights; NULL: "text", else "caption" or "prompt": limn_row_fields */
     const char *label;         /* field of metadata.jsonl whose values are classes; NULL: "label", where rows have it */
     int size, channels;        /* pictures become size x size with 1 (gray), 3 or 4 channels */
     int n_shapes;              /* pictures the generator makes; 0: 4096 */
     limn_data_resize resize;
+    bool texts;                /* captions are wanted: rows of metadata.jsonl without one look for NAME.txt and NAME.caption */
     bool latents;              /* the folder holds latents of size x size x channels, any number of them; a sample is (latent - shift) scale */
     size_t memory;             /* decoded pictures are kept in memory up to this many bytes, else decoded for every sample;
                                   0: 2 GiB or a tenth of what is available, whichever is less */
@@ -45,11 +46,22 @@ const limn_latents *limn_dataset_latents(const limn_dataset *data);
 int64_t limn_dataset_count(const limn_dataset *data);
 /** Caption and class of picture i; the label is -1 for a picture without class.  Borrowed. */
 const char *limn_dataset_file(const limn_dataset *data, int64_t i); /* its path; NULL for the shapes */
-const char *limn_dataset_caption(const limn_dataset *data, int64_t i);
+const char *limn_dataset_caption(const limn_dataset *data, int64_t i); /* of several the first */
+/** The caption of picture i at a position of training: of several one is drawn, a function of (seed, position) alone. */
+const char *limn_dataset_caption_at(const limn_dataset *data, int64_t i, uint64_t seed, uint64_t position);
+/** The field of metadata.jsonl that they are from, as --caption-field says it; NULL: none. */
+const char *limn_dataset_caption_field(const limn_dataset *data);
+/** One line with counts before the first step; see limn_captions_tell(). */
+limn_status limn_dataset_tell_captions(limn_ctx *ctx, const limn_dataset *data, const char *folder, bool none_is_fine);
+/** The caption that a row of metadata.jsonl has from a text beside its picture; NULL: none. */
+const char *limn_dataset_caption_beside(const limn_dataset *data, int64_t i);
+/** Line of metadata.jsonl, from 1; 0: none. */
+int64_t limn_dataset_line(const limn_dataset *data, int64_t i);
 int limn_dataset_label(const limn_dataset *data, int64_t i);
 /** Number of classes, 0 without any, and their names: whole numbers by value when all names are, else sorted by bytes. */
 int limn_dataset_classes(const limn_dataset *data);
 const char *limn_dataset_class(const limn_dataset *data, int label);
+const char *const *limn_dataset_class_names(const limn_dataset *data);
 
 /** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone.  Not for two
  *  threads at once. */

@@ -1,7 +1,8 @@
 /* masks.h: pictures with a class for every pixel.
  *
  *   FOLDER/images/a.png  FOLDER/masks/a.png     the same name without its ending; also image/ and label/, images/ and labels/
- *   FOLDER/dataset.json  imagesTr/a_0000.nii.gz  labelsTr/a.nii.gz   nnU-Net's layout: a file a channel, or all channels in _0000
+ *   FOLDER/dataset.json  imagesTr/a_0000.nii.gz  labelsTr/a.nii.gz   nnU-Net's layout, 2 or 1: a file a channel, or all channels in _0000
+ *   FOLDER/dataset.json  imagesTr/a.nii.gz  labelsTr/a.nii.gz        the Medical Segmentation Decathlon's
  *
  * What raster.h reads: pictures of 8 and 16 bits, TIFF, NIfTI.  A volume, or the pages of a TIFF, is learned slice by slice, and is held out as a whole.
  * Values of pictures become 0..1 as `range` says, file by file, by one rule for all of them: `limn segment` does the same.  A mask has one whole number 0..65535 a pixel (colours of

@@ -27,7 +27,7 @@ limn_status limn_rows_add(limn_ctx *ctx, limn_rows *rows, const char *file, cons
         if (!more) return limn_fail_memory(ctx, (size_t)capacity * sizeof *more, "a list of pictures");
         rows->row = more, rows->capacity = capacity;
     }
-    rows->row[rows->n++] = (limn_row){file, caption, class, -1};
+    rows->row[rows->n++] = (limn_row){.file = file, .caption = caption, .class = class, .label = -1};
     return class ? limn_rows_note_class(ctx, rows, class) : LIMN_OK;
 }
 
@@ -46,6 +46,7 @@ limn_status limn_rows_note_class(limn_ctx *ctx, limn_rows *rows, const char *cla
 
 static bool is_whole(const char *text)
 {
+    text += *text == '-';
     size_t n = strspn(text, "0123456789");
     return n && n < 19 && !text[n];
 }

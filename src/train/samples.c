@@ -7,6 +7,7 @@
 #include "file/bytes.h"
 #include "file/image.h"
 #include "graph/node.h"
+#include "train/classes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,16 +46,14 @@ static limn_status split_prompts(limn_trainer *t, limn_samples *s)
     return LIMN_OK;
 }
 
-/* A class by its name or its number. */
 static limn_status find_label(limn_trainer *t, const char *word, int32_t *label)
 {
     int classes = limn_settings_get(&t->o->settings, "classes");
-    char *end, shown[256];
-    for (*label = 0; *label < limn_dataset_classes(t->data); ++*label)
-        if (!strcmp(limn_dataset_class(t->data, *label), word)) return LIMN_OK;
-    long number = strtol(word, &end, 10);
-    *label = (int32_t)number;
-    if (end != word && !*end && number >= 0 && number < classes) return LIMN_OK;
+    char shown[256];
+    limn_class_word found = limn_class_find(limn_dataset_class_names(t->data), limn_dataset_classes(t->data), classes - 1, word);
+    *label = found.class;
+    limn_class_tell(t->ctx, "--sample-prompts", word, found);
+    if (found.class >= 0) return LIMN_OK;
     return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--sample-prompts: \"%s\" is neither a class of the data nor a number from 0 to %d",
                      limn_escape(word, strlen(word), shown, sizeof shown), classes - 1);
 }
@@ -63,11 +62,13 @@ static limn_status find_label(limn_trainer *t, const char *word, int32_t *label)
 static limn_status choose_prompts(limn_trainer *t, limn_samples *s)
 {
     limn_status status = t->o->sample_prompts ? split_prompts(t, s) : LIMN_OK;
+    bool asked = t->o->sample_prompts != NULL;
     int64_t has = t->net.ports.label ? limn_dataset_classes(t->data) : limn_dataset_count(t->data);
-    if (!t->o->sample_prompts) s->n = has < DEFAULT_COUNT ? (int)has : DEFAULT_COUNT;
+    if (!asked) s->n = has < DEFAULT_COUNT ? (int)has : DEFAULT_COUNT;
     for (int i = 0; i < s->n && status == LIMN_OK; i++) {
-        if (!t->o->sample_prompts) s->prompt[i] = t->net.ports.label ? limn_dataset_class(t->data, i) : limn_dataset_caption(t->data, i);
-        if (t->net.ports.label) status = find_label(t, s->prompt[i], &s->label[i]);
+        s->label[i] = i;
+        if (!asked) s->prompt[i] = t->net.ports.label ? limn_dataset_class(t->data, i) : limn_dataset_caption(t->data, i);
+        else if (t->net.ports.label) status = find_label(t, s->prompt[i], &s->label[i]);
     }
     return status;
 }

@@ -30,7 +30,8 @@ static void tell_classes(const limn_trainer *t, int classes, int known)
         const char *class = limn_dataset_class(t->data, i);
         snprintf(number, sizeof number, "%d", i);
         plain = plain && strcmp(number, class) == 0;
-        if (i < SHOWN) limn_text_printf(&list, "%s%d %s", i ? ", " : "", i, limn_escape(class, strlen(class), name, sizeof name));
+        const char *quote = *class && !strchr(class, ',') && *class != ' ' ? "" : "\"";
+        if (i < SHOWN) limn_text_printf(&list, "%s%d %s%s%s", i ? ", " : "", i, quote, limn_escape(class, strlen(class), name, sizeof name), quote);
     }
     if (!plain && !list.failed) limn_log(t->ctx, LIMN_LOG_INFO, "classes: %s%s", list.bytes, classes > SHOWN ? ", .." : "");
     if (known > classes)
@@ -38,13 +39,30 @@ static void tell_classes(const limn_trainer *t, int classes, int known)
     limn_text_free(&list);
 }
 
+/* Pictures without a label, which are taught as "none". */
+static limn_status check_labels(const limn_trainer *t)
+{
+    int64_t n = limn_dataset_count(t->data), missing = 0;
+    const char *field = t->o->label_field ? t->o->label_field : "label";
+    for (int64_t i = 0; i < n; i++) missing += limn_dataset_label(t->data, i) < 0;
+    if (missing == n)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s: none of the %lld pictures%s%s has a label (field \"%s\"), and the network learns classes", t->o->data, (long long)n,
+                         t->o->where ? " with " : "", t->o->where ? t->o->where : "", field);
+    if (missing && limn_settings_get(&t->o->settings, "always_labelled"))
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s: %lld of %lld pictures have no label (field \"%s\"), and with always_labelled=1 every picture needs one", t->o->data,
+                         (long long)missing, (long long)n, field);
+    if (missing) limn_log(t->ctx, LIMN_LOG_WARN, "%lld of %lld pictures have no label (field \"%s\") and are taught as \"none\"", (long long)missing, (long long)n, field);
+    return LIMN_OK;
+}
+
 static limn_status open_data(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
     limn_data_options data = {.folder = o->data, .where = o->where, .caption = o->caption_field, .label = o->label_field, .resize = o->crop,
                               .size = limn_settings_get(&o->settings, "size"), .channels = limn_settings_get(&o->settings, "channels"), .n_shapes = o->n_shapes,
-                              .latents = o->latents};
+                              .texts = t->net.ports.ids != NULL, .latents = o->latents};
     limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
+    if (status == LIMN_OK && t->net.ports.ids) status = limn_dataset_tell_captions(t->ctx, t->data, o->data, o->no_captions);
     if (status != LIMN_OK || !t->net.ports.label) return status;
     int classes = limn_dataset_classes(t->data), known = limn_settings_get(&o->settings, "classes");
     if (classes == 0)
@@ -52,7 +70,7 @@ static limn_status open_data(limn_trainer *t)
                          o->data, known);
     if (classes > known) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", o->data, classes, known, classes);
     tell_classes(t, classes, known);
-    return LIMN_OK;
+    return check_labels(t);
 }
 
 /* Samples from the first one after t->step on. */
@@ -119,7 +137,8 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_run_say(f, "limn.contrastive", "--contrastive", "%.9g", o->contrastive);
     limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
     limn_run_say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
-    limn_run_say(f, "limn.caption_field", "--caption-field", "%s", o->caption_field ? o->caption_field : "text");
+    const char *field = limn_dataset_caption_field(t->data);
+    limn_run_say(f, "limn.caption_field", "--caption-field", "%s", field ? field : "text");
     limn_run_say(f, "limn.label_field", "--label-field", "%s", o->label_field ? o->label_field : "label");
     limn_run_say(f, "limn.drop", "--drop", "%.9g", o->drop);
     limn_run_say(f, "limn.flip", "--flip", "%d", o->flip);

@@ -13,6 +13,7 @@ typedef struct limn_train_options {
     limn_settings settings;
     const char *data, *where, *caption_field, *label_field; /* see data.h */
     limn_data_resize crop;
+    bool no_captions;            /* train a network that reads text though no picture has a caption */
     bool latents;                /* data is a folder of latents, made by limn encode */
     int n_shapes;                /* of the built-in shapes; 0: 4096 */
     const char *out;             /* run folder, made when missing */

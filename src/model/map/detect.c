@@ -137,8 +137,11 @@ static limn_status open_config(limn_ctx *ctx, const char *file, json_t **out)
     snprintf(path, sizeof path, "%.*sconfig.json", slash ? (int)(slash - file) + 1 : 0, file);
     limn_status status = limn_file_read(ctx, path, CONFIG_LIMIT, &bytes, &n);
     if (status != LIMN_OK) return status == LIMN_NOT_FOUND ? LIMN_OK : status;
-    *out = json_loadb((const char *)bytes, n, JSON_REJECT_DUPLICATES, &error);
+    size_t begin;
+    status = limn_text_begin(ctx, path, bytes, n, &begin);
+    if (status == LIMN_OK) *out = json_loadb((const char *)bytes + begin, n - begin, JSON_REJECT_DUPLICATES, &error);
     free(bytes);
+    if (status != LIMN_OK) return status;
     if (!*out) return limn_fail(ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
     return LIMN_OK;
 }
