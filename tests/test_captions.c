@@ -176,6 +176,11 @@ static void fields_are_drawn_by_weight_and_their_texts_alike(void **state)
                                "{\"file_name\": \"1.png\", \"text\": [], \"keywords\": [\"k1\", \"k2\"]}\n{\"file_name\": \"2.png\", \"text\": \"t\", \"keywords\": \"\"}\n");
     limn_dataset *d = opened(ctx, "text:0.7,keywords:0.3", LIMN_OK, LIMN_LOG_INFO,
                              "captions: 3 from the fields \"text:0.7,keywords:0.3\" of metadata.jsonl; 2 have several, of which every sample draws one; 3 empty ones are skipped");
+    for (int k = 0; k < 4; k++) assert_string_equal(limn_dataset_caption_text(d, 0, k), words[k]);
+    assert_null(limn_dataset_caption_text(d, 0, 4));
+    assert_string_equal(limn_dataset_caption_text(d, 1, 1), "k2");
+    assert_string_equal(limn_dataset_caption_text(d, 2, 0), "t");
+    assert_null(limn_dataset_caption_text(d, 2, 1));
     count_draws(d, 0, 42, N, 4, words, counts);
     assert_share(counts[0], N, 0.7);
     for (int w = 1; w < 4; w++) assert_share(counts[w], N, 0.1);

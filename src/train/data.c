@@ -407,6 +407,15 @@ const char *limn_dataset_caption_at(const limn_dataset *d, int64_t i, uint64_t s
     return limn_row_caption(&d->rows, i, seed, position);
 }
 
+const char *limn_dataset_caption_text(const limn_dataset *d, int64_t i, int k)
+{
+    const limn_row *row = &d->rows.row[i];
+    if (!row->texts) return k ? NULL : row->caption;
+    for (int f = 0; f < d->rows.n_fields; k -= row->texts[f++].n)
+        if (k < row->texts[f].n) return row->texts[f].text[k];
+    return NULL;
+}
+
 const char *limn_dataset_caption_field(const limn_dataset *d)
 {
     return d->rows.captions.field;

@@ -49,6 +49,8 @@ const char *limn_dataset_file(const limn_dataset *data, int64_t i); /* its path;
 const char *limn_dataset_caption(const limn_dataset *data, int64_t i); /* of several the first */
 /** The caption of picture i at a position of training: of several one is drawn, a function of (seed, position) alone. */
 const char *limn_dataset_caption_at(const limn_dataset *data, int64_t i, uint64_t seed, uint64_t position);
+/** Text k of all that may be drawn for picture i, field by field; NULL: there are not so many.  A run is another one where any of them is. */
+const char *limn_dataset_caption_text(const limn_dataset *data, int64_t i, int k);
 /** The field of metadata.jsonl that they are from, as --caption-field says it; NULL: none. */
 const char *limn_dataset_caption_field(const limn_dataset *data);
 /** One line with counts before the first step; see limn_captions_tell(). */
