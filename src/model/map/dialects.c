@@ -90,6 +90,7 @@ const limn_dialect limn_dialects[] = {
     {"DDPM U-Net of older diffusers", "ddpm", ANCHORS("mid_block.attentions.0.query.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"), same},
     {"DDPM U-Net (diffusers)", "ddpm", ANCHORS("mid_block.attentions.0.to_q.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"), same},
     {"DDPM U-Net for digits", "ddpm-mnist", ANCHORS("b_mid.0.ln.weight", "time_embed.weight", "te_out.2.weight"), same},
+    {"U-Net", "unet", ANCHORS("inc.double_conv.0.weight", "outc.conv.weight", "down1.maxpool_conv.1.double_conv.0.weight"), same},
     {"TAESD", "tae", ANCHORS("encoder.1.conv.0.weight", "encoder.2.weight", "decoder.3.conv.0.weight"), same},
     {"TAESD encoder", "tae", ANCHORS("1.conv.0.weight", "2.weight", "0.weight"), tae_encoder},
     {"TAESD decoder", "tae", ANCHORS("3.conv.0.weight", "1.weight", "7.weight"), tae_decoder},
