@@ -85,8 +85,7 @@ limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn
     }
     s->ctx = ctx;
     limn_status status = limn_map_file(ctx, source, s->file);
-    if (status == LIMN_OK) status = limn_weight_file_open(ctx, s->file, &st);
-    if (status == LIMN_OK) status = limn_weights_settings(ctx, s->file, st, &s->settings);
+    if (status == LIMN_OK) status = limn_weights_open(ctx, s->file, NULL, &st, &s->settings);
     if (status == LIMN_OK) status = plan(s, options ? options : &none, st);
     limn_weight_file_close(st);
     if (status == LIMN_OK) *out = s;
