@@ -7,6 +7,9 @@
 /** Read a file of at most `limit` bytes.  @return LIMN_OK: *out is the caller's (free()), one zero byte follows the data */
 limn_status limn_file_read(limn_ctx *ctx, const char *path, size_t limit, unsigned char **out, size_t *n);
 
+/** The last part of a path, without slashes behind it: "/a/vae/" -> "vae"; "" for ".", ".." and "/": no name that says anything elsewhere.  @return out */
+char *limn_path_last(const char *path, char *out, size_t out_bytes);
+
 /* Files are read, never mapped: a mapping of a file that somebody cuts kills the reader (SIGBUS), a read says so. */
 /** Open a regular file for limn_file_read_at(); close(*fd) is the caller's.  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_IO */
 limn_status limn_file_open(limn_ctx *ctx, const char *path, int *fd, size_t *n);
