@@ -349,7 +349,7 @@ static void inspect_knows_the_latents_that_encode_made(void **state)
     }
     SHOWS("encode -m $D/tae.safetensors $D/pictures -o $D/latents --size 16 -q", "2 latents");
     SHOWS("encode -m $D/tae.safetensors $D/pictures/0.png -o $D/one.safetensors -q", "one.safetensors");
-    SHOWS("inspect $D/latents/latents.safetensors", "latents   2 of 4 x 4 x 4, for limn train --latents", "scale ", ", shift ", "channels: means from ", "made by   tae size=16", "/tae.safetensors\n");
+    SHOWS("inspect $D/latents/latents.safetensors", "latents   2 of 4 x 4 x 4, for limn train --latents", "scale ", ", shift ", "channels: means from ", "made by   tae size=16", "          tae.safetensors\n");
     SHOWS("inspect $D/one.safetensors", "latent    8 x 6 x 4 of a picture of 32 x 24, for limn decode", "made by   tae size=16");
     refuses("describe $D/one.safetensors", "one.safetensors: holds latents of pictures, not a network");
     refuses("generate -m $D/latents/latents.safetensors -o $D/x.png", "holds latents of pictures, not a network");
