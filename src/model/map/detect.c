@@ -152,6 +152,8 @@ static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_wei
     else if (!strcmp(map->dialect->family, "vae")) limn_numbers_of_vae(&q);
     else if (!strcmp(map->dialect->family, "tae")) tae_numbers(&q);
     else if (!strcmp(map->dialect->family, "clip-text")) clip_numbers(&q);
+    else if (!strcmp(map->dialect->family, "adm")) limn_numbers_of_adm(&q);
+    else if (!strcmp(map->dialect->family, "uvit")) limn_numbers_of_uvit(&q);
     else if (!strcmp(map->dialect->family, "unet")) limn_numbers_of_segmenter(&q);
     else limn_numbers_of_unet(&q);
     json_decref(q.config);

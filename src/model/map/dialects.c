@@ -90,6 +90,8 @@ const limn_dialect limn_dialects[] = {
     {"DDPM U-Net of older diffusers", "ddpm", ANCHORS("mid_block.attentions.0.query.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"), same},
     {"DDPM U-Net (diffusers)", "ddpm", ANCHORS("mid_block.attentions.0.to_q.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"), same},
     {"DDPM U-Net for digits", "ddpm-mnist", ANCHORS("b_mid.0.ln.weight", "time_embed.weight", "te_out.2.weight"), same},
+    {"ADM", "adm", ANCHORS("middle_block.1.qkv.weight", "input_blocks.0.0.weight", "output_blocks.0.0.in_layers.2.weight", "time_embed.0.weight"), same},
+    {"U-ViT", "uvit", ANCHORS("mid_block.attn.qkv.weight", "in_blocks.0.norm1.weight", "pos_embed", "decoder_pred.weight"), same},
     {"U-Net", "unet", ANCHORS("inc.double_conv.0.weight", "outc.conv.weight", "down1.maxpool_conv.1.double_conv.0.weight"), same},
     {"TAESD", "tae", ANCHORS("encoder.1.conv.0.weight", "encoder.2.weight", "decoder.3.conv.0.weight"), same},
     {"TAESD encoder", "tae", ANCHORS("1.conv.0.weight", "2.weight", "0.weight"), tae_encoder},
