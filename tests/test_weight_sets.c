@@ -292,6 +292,26 @@ static void own_checkpoints_are_told_apart(void **state)
     end(b);
 }
 
+/* torch_ema keeps a list of tensors. */
+static void an_ema_without_names_is_a_warning(void **state)
+{
+    (void)state;
+    bench *b = begin(UNET);
+    add_set(b, "model.", NULL, 0);
+    for (int i = 0; i < 3; i++) {
+        char name[NAME];
+        snprintf(name, sizeof name, "ema.shadow_params.%d", i);
+        add(b, name, b->weights.node[i]->shape);
+    }
+    write_file(b, 0, NULL);
+    expect(b, "run", to_run(b, "outc.conv.bias"), 0);
+    if (!strstr(b->log, "warning: ") || !strstr(b->log, "an EMA without names (ema.shadow_params.0 and 2 more)")) fail_msg("%s", b->log);
+    b->log[0] = '\0';
+    expect(b, "train", to_train(b, "outc.conv.bias"), 0);
+    assert_string_equal(b->log, "");
+    end(b);
+}
+
 static void what_cannot_be_told_apart_is_refused(void **state)
 {
     (void)state;
@@ -543,6 +563,7 @@ int main(void)
         cmocka_unit_test(an_ema_of_some_tensors_is_completed),
         cmocka_unit_test(names_without_dots_are_an_ema_too),
         cmocka_unit_test(own_checkpoints_are_told_apart),
+        cmocka_unit_test(an_ema_without_names_is_a_warning),
         cmocka_unit_test(what_cannot_be_told_apart_is_refused),
         cmocka_unit_test(any_prefix_is_found),
         cmocka_unit_test(prefixes_of_presets_and_of_own_settings),

@@ -220,6 +220,21 @@ int limn_weight_sets(const limn_weight_file *st, const char *prefix, limn_weight
     return n;
 }
 
+size_t limn_weight_nameless(const limn_weight_file *st, const char **first)
+{
+    size_t n = 0;
+    *first = NULL;
+    for (size_t i = 0; i < st->n; i++) {
+        const char *name = st->entries[i].name, *dot = strrchr(name, '.');
+        char prefix[LIMN_PREFIX_BYTES];
+        if (!dot || !dot[1] || dot[1 + strspn(dot + 1, "0123456789")] || dot - name >= (ptrdiff_t)sizeof prefix) continue;
+        snprintf(prefix, sizeof prefix, "%.*s", (int)(dot - name), name);
+        if (limn_set_kind_of(prefix) != LIMN_SET_EMA) continue;
+        if (!n++) *first = name;
+    }
+    return n;
+}
+
 /* ---- taking one ---------------------------------------------------------------------------------------------------------- */
 
 limn_status limn_weight_file_take(limn_ctx *ctx, limn_weight_file *st, int n, const limn_weight_set *sets, int set)

@@ -38,6 +38,9 @@ const limn_entry *limn_weight_file_find_under(const limn_weight_file *st, const 
  *  @return how many; at least 1 */
 int limn_weight_sets(const limn_weight_file *st, const char *prefix, limn_weight_set out[LIMN_MAX_SETS]);
 
+/** Tensors of an EMA that has no names, as torch_ema and diffusers keep it: ema.shadow_params.0, 1 ..  first: one of them, or NULL.  @return how many */
+size_t limn_weight_nameless(const limn_weight_file *st, const char **first);
+
 /** Keep one set of a file, under its network's names: base is the set that has all of them, set the one whose values are wanted (base itself, too).
  *  Tensors that set lacks stay those of base.  prefix() tells sentences where the set was. */
 limn_status limn_weight_file_take(limn_ctx *ctx, limn_weight_file *st, int n, const limn_weight_set *sets, int set);

@@ -263,6 +263,16 @@ static void tell(limn_ctx *ctx, const char *file, int n, const limn_weight_set *
     limn_text_free(&rest);
 }
 
+/* An EMA that no name ties to the network is not taken, and that is no secret. */
+static void tell_nameless(limn_ctx *ctx, const char *file, const limn_weight_file *st)
+{
+    const char *first;
+    char name[256];
+    size_t n = limn_weight_nameless(st, &first);
+    if (n) limn_log(ctx, LIMN_LOG_WARN, "%s: holds an EMA without names (%s and %zu more), which Limn cannot tell apart: the raw weights are taken", file,
+                    limn_escape(first, strlen(first), name, sizeof name), n - 1);
+}
+
 static limn_status take(limn_ctx *ctx, const char *file, limn_weight_file *st, const char *prefix, limn_set_kind kind)
 {
     limn_weight_set sets[LIMN_MAX_SETS];
@@ -270,6 +280,7 @@ static limn_status take(limn_ctx *ctx, const char *file, limn_weight_file *st, c
     limn_status status = choose(ctx, file, n, sets, kind, &at);
     if (status != LIMN_OK) return status;
     tell(ctx, file, n, sets, at);
+    if (kind == LIMN_SET_EMA && sets[at].kind != LIMN_SET_EMA) tell_nameless(ctx, file, st);
     return limn_weight_file_take(ctx, st, n, sets, at);
 }
 
