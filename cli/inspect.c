@@ -74,13 +74,14 @@ static void print_fit(const limn_fit *fit, bool many)
 /* State dicts of one network beside each other, before the list of their tensors. */
 static void print_sets(const limn_fit *fit, bool many)
 {
-    static const char *const words[] = {[LIMN_SET_RAW] = "raw", [LIMN_SET_ONLINE] = "raw, kept by the EMA", [LIMN_SET_EMA] = "EMA", [LIMN_SET_STATE] = "optimizer"};
+    static const char *const words[] = {[LIMN_SET_RAW] = "raw", [LIMN_SET_ONLINE] = "raw, kept by the EMA",
+                                        [LIMN_SET_EMA] = "EMA", [LIMN_SET_STATE] = "optimizer"};
     char prefix[256];
     for (int i = 0; i < fit->n_sets && (fit->n_sets > 1 || (fit->prefix[0] && !many)); i++) {
         const limn_weight_set *set = &fit->sets[i];
         printf("%-9s %s: %zu tensors, ", i ? "" : "weights", words[set->kind], set->n);
-        if (set->prefix[0]) printf("names begin with %s\n", limn_escape(set->prefix, strlen(set->prefix), prefix, sizeof prefix));
-        else printf("without a prefix\n");
+        limn_escape(set->prefix, strlen(set->prefix), prefix, sizeof prefix);
+        printf("%s%s\n", *prefix ? "names begin with " : "without a prefix", prefix);
     }
 }
 

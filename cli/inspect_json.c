@@ -22,10 +22,12 @@ static json_t *tensor_json(const limn_entry *e)
 
 static json_t *sets_json(const limn_fit *fit)
 {
-    static const char *const words[] = {[LIMN_SET_RAW] = "raw", [LIMN_SET_ONLINE] = "online", [LIMN_SET_EMA] = "ema", [LIMN_SET_STATE] = "optimizer"};
+    static const char *const words[] = {[LIMN_SET_RAW] = "raw", [LIMN_SET_ONLINE] = "online", [LIMN_SET_EMA] = "ema",
+                                        [LIMN_SET_STATE] = "optimizer"};
     json_t *all = json_array();
     for (int i = 0; i < fit->n_sets; i++)
-        json_array_append_new(all, json_pack("{s:s, s:o, s:I}", "kind", words[fit->sets[i].kind], "prefix", text_json(fit->sets[i].prefix), "tensors", (json_int_t)fit->sets[i].n));
+        json_array_append_new(all, json_pack("{s:s, s:o, s:I}", "kind", words[fit->sets[i].kind], "prefix",
+                                             text_json(fit->sets[i].prefix), "tensors", (json_int_t)fit->sets[i].n));
     return all;
 }
 

@@ -280,7 +280,8 @@ int cli_segment(int argc, char **argv)
     segment_job job = {.cell = -1};
     words w = {0};
     const cli_flag flags[] = {
-        {"-m", "--model", &w.model, NULL}, {NULL, "--weights", &w.weights, NULL}, {"-o", "--output", &job.output, NULL}, {NULL, "--values", &job.values, NULL}, {NULL, "--probability", &job.probability, NULL},
+        {"-m", "--model", &w.model, NULL}, {NULL, "--weights", &w.weights, NULL}, {"-o", "--output", &job.output, NULL},
+        {NULL, "--values", &job.values, NULL}, {NULL, "--probability", &job.probability, NULL},
         {NULL, "--class", &w.class, NULL}, {NULL, "--bits", &w.bits, NULL}, {NULL, "--overlay", &job.overlay, NULL}, {NULL, "--truth", &job.truth, NULL},
         {NULL, "--cell", &w.cell, NULL}, {NULL, "--json", NULL, &job.json}, {NULL, "--range", &w.range, NULL}, {NULL, "--tile", &w.tile, NULL},
         {NULL, "--overlap", &w.overlap, NULL}, {NULL, "--views", &w.views, NULL}, {NULL, "--precision", &w.precision, NULL},

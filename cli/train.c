@@ -221,7 +221,8 @@ static bool read_line(int argc, char **argv, train_line *l)
     enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
     cli_flag flags[N_NUMBERS + 32] = {
         {NULL, "--data", &o->data, NULL}, {NULL, "--where", &o->where, NULL}, {"-o", "--out", &o->out, NULL}, {NULL, "--set", &l->set, NULL},
-        {NULL, "--merges", &o->merges, NULL}, {NULL, "--init", &o->init, NULL}, {NULL, "--weights", &l->weights, NULL}, {NULL, "--sample-prompts", &o->sample_prompts, NULL},
+        {NULL, "--merges", &o->merges, NULL}, {NULL, "--init", &o->init, NULL}, {NULL, "--weights", &l->weights, NULL},
+        {NULL, "--sample-prompts", &o->sample_prompts, NULL},
         {NULL, "--schedule", &l->words.schedule, NULL}, {NULL, "--prediction", &l->words.prediction, NULL},
         {NULL, "--weighting", &l->words.weighting, NULL}, {NULL, "--precision", &l->words.precision, NULL}, {NULL, "--crop", &l->words.crop, NULL},
         {NULL, "--caption-field", &o->caption_field, NULL}, {NULL, "--label-field", &o->label_field, NULL}, {NULL, "--flip", NULL, &o->flip},
@@ -245,7 +246,8 @@ static bool read_line(int argc, char **argv, train_line *l)
     if (l->latents) o->data = l->latents, o->latents = true;
     if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
     if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) || !read_segment_words(&l->words, l->class_weights, o)) return false;
-    if (l->weights && !o->init) return fprintf(stderr, "limn train: --weights says which weights of a checkpoint to start from: give --init as well\n"), false;
+    if (l->weights && !o->init)
+        return fprintf(stderr, "limn train: --weights says which weights --init takes of a checkpoint: give it as well\n"), false;
     if (o->sample_prompts && !l->sample_every) return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
     return true;
 }

@@ -1,5 +1,6 @@
-/* test_weight_sets.c: which weights of a file are taken: raw or EMA, behind whatever prefix, of any network; what cannot be told is refused with names; and what
- * text of a file a terminal gets.  The networks are tiny; the values of a tensor are a formula of its name (formula.h), those of an EMA one more. */
+/* test_weight_sets.c: which weights of a file are taken: raw or EMA, behind whatever prefix, of any network; what cannot be
+ * told is refused with names; and what text of a file a terminal gets.  The networks are tiny; the values of a tensor are a
+ * formula of its name (formula.h), those of an EMA one more. */
 #include "formula.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
@@ -34,7 +35,8 @@ typedef struct bench {
 static void listen(void *user, limn_log_level level, const char *text)
 {
     bench *b = user;
-    if (level != LIMN_LOG_DEBUG) snprintf(b->log + strlen(b->log), sizeof b->log - strlen(b->log), "%s%s\n", level == LIMN_LOG_WARN ? "warning: " : "", text);
+    if (level != LIMN_LOG_DEBUG) snprintf(b->log + strlen(b->log), sizeof b->log - strlen(b->log), "%s%s\n",
+                                          level == LIMN_LOG_WARN ? "warning: " : "", text);
 }
 
 static bench *begin(const char *settings)
@@ -94,7 +96,8 @@ static void add_set(bench *b, const char *prefix, const char *without, float mor
 
 static void write_file(bench *b, size_t n_metadata, const char *const (*metadata)[2])
 {
-    if (limn_safetensors_write(b->ctx, FILE_NAME, (size_t)b->n, b->views, n_metadata, metadata) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
+    if (limn_safetensors_write(b->ctx, FILE_NAME, (size_t)b->n, b->views, n_metadata, metadata) != LIMN_OK)
+        fail_msg("%s", limn_error_text(b->ctx));
 }
 
 static int find(const bench *b, const char *name)
@@ -125,7 +128,8 @@ static double to_run(bench *b, const char *name)
     char text[1024];
     if (limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
     limn_settings_text(&found, text);
-    if (strncmp(text, b->settings, strcspn(text, " "))) fail_msg("%s", text); /* the family; a size that no shape tells may be another */
+    /* the family: a size that no shape tells may be another */
+    if (strncmp(text, b->settings, strcspn(text, " "))) fail_msg("%s", text);
     double more = more_of(b, st, name);
     limn_weight_file_close(st);
     return more;
@@ -142,18 +146,22 @@ static double to_train(bench *b, const char *name)
 
 static void expect(bench *b, const char *what, double found, double expected)
 {
-    if (found < expected - 1e-3 || found > expected + 1e-3) fail_msg("%s: %g instead of %g; %s", what, found, expected, b->log);
+    if (found < expected - 1e-3 || found > expected + 1e-3)
+        fail_msg("%s: %g instead of %g; %s", what, found, expected, b->log);
 }
 
-/* ---- raw and EMA ----------------------------------------------------------------------------------------------------------- */
+/* ---- raw and EMA ------------------------------------------------------------------------------------------------------ */
 
 static void a_prefix_says_what_it_is(void **state)
 {
     (void)state;
     static const struct { const char *prefix; limn_set_kind kind; } cases[] = {
-        {"", LIMN_SET_RAW}, {"model.", LIMN_SET_RAW}, {"ema.", LIMN_SET_EMA}, {"ema/", LIMN_SET_EMA}, {"state_dict_ema.", LIMN_SET_EMA}, {"params_ema.", LIMN_SET_EMA},
-        {"g_ema.", LIMN_SET_EMA}, {"model_ema.", LIMN_SET_EMA}, {"ema_model.module.", LIMN_SET_EMA}, {"ema.ema_model.", LIMN_SET_EMA}, {"ema_0.9999.", LIMN_SET_EMA},
-        {"ema.online_model.", LIMN_SET_ONLINE}, {"adam_m/", LIMN_SET_STATE}, {"adam_v/", LIMN_SET_STATE}, {"schema.", LIMN_SET_RAW}, {"emaciated.", LIMN_SET_RAW},
+        {"", LIMN_SET_RAW}, {"model.", LIMN_SET_RAW}, {"ema.", LIMN_SET_EMA}, {"ema/", LIMN_SET_EMA},
+        {"state_dict_ema.", LIMN_SET_EMA}, {"params_ema.", LIMN_SET_EMA},
+        {"g_ema.", LIMN_SET_EMA}, {"model_ema.", LIMN_SET_EMA}, {"ema_model.module.", LIMN_SET_EMA},
+        {"ema.ema_model.", LIMN_SET_EMA}, {"ema_0.9999.", LIMN_SET_EMA},
+        {"ema.online_model.", LIMN_SET_ONLINE}, {"adam_m/", LIMN_SET_STATE}, {"adam_v/", LIMN_SET_STATE},
+        {"schema.", LIMN_SET_RAW}, {"emaciated.", LIMN_SET_RAW},
         {"swa_model.module.", LIMN_SET_EMA},
     };
     for (int k = 0; k < COUNT(cases); k++)
@@ -165,8 +173,10 @@ static void ema_is_run_and_raw_weights_are_trained(void **state)
 {
     (void)state;
     static const struct { const char *raw, *ema; } cases[] = {
-        {"model.", "ema."}, {"state_dict.", "state_dict_ema."}, {"params.", "params_ema."}, {"net.", "ema_model."}, {"generator.", "g_ema."}, {"", "ema/"},
-        {"", "ema."}, {"model.", "model_ema."}, {"model.module.", "ema.module."}, {"model._orig_mod.", "ema."}, {"state_dict.model.", "state_dict.ema_model.module."},
+        {"model.", "ema."}, {"state_dict.", "state_dict_ema."}, {"params.", "params_ema."}, {"net.", "ema_model."},
+        {"generator.", "g_ema."}, {"", "ema/"},
+        {"", "ema."}, {"model.", "model_ema."}, {"model.module.", "ema.module."}, {"model._orig_mod.", "ema."},
+        {"state_dict.model.", "state_dict.ema_model.module."},
     };
     bench *b = begin(UNET);
     char taken[100], left[100];
@@ -178,7 +188,8 @@ static void ema_is_run_and_raw_weights_are_trained(void **state)
             write_file(b, 0, NULL);
             expect(b, cases[k].ema, to_run(b, "outc.conv.bias"), 1);
             snprintf(taken, sizeof taken, "weights taken: EMA (%s, 34 tensors)", cases[k].ema);
-            snprintf(left, sizeof left, "not taken: raw (%s, 34 tensors)", *cases[k].raw ? cases[k].raw : "without a prefix");
+            snprintf(left, sizeof left, "not taken: raw (%s, 34 tensors)",
+                     *cases[k].raw ? cases[k].raw : "without a prefix");
             if (!strstr(b->log, taken) || !strstr(b->log, left) || strstr(b->log, "warning")) fail_msg("%s", b->log);
             b->log[0] = '\0';
             expect(b, cases[k].raw, to_train(b, "outc.conv.bias"), 0);
@@ -191,7 +202,8 @@ static void ema_is_run_and_raw_weights_are_trained(void **state)
 static void the_choice_can_be_said(void **state)
 {
     (void)state;
-    static const struct { const char *which; double run, train; } cases[] = {{"raw", 0, 0}, {"ema", 1, 1}, {"model", 0, 0}, {"ema.", 1, 1}, {NULL, 1, 0}};
+    static const struct { const char *which; double run, train; } cases[] = {{"raw", 0, 0}, {"ema", 1, 1}, {"model", 0, 0},
+                                                                             {"ema.", 1, 1}, {NULL, 1, 0}};
     limn_weight_file *st;
     limn_settings found;
     bench *b = begin(UNET);
@@ -206,7 +218,8 @@ static void the_choice_can_be_said(void **state)
     limn_ctx_set_weights(b->ctx, "teacher");
     assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_BAD_ARGUMENT);
     assert_null(st);
-    if (!strstr(limn_error_text(b->ctx), "raw (model., 34 tensors), EMA (ema., 34 tensors)")) fail_msg("%s", limn_error_text(b->ctx));
+    if (!strstr(limn_error_text(b->ctx), "raw (model., 34 tensors), EMA (ema., 34 tensors)"))
+        fail_msg("%s", limn_error_text(b->ctx));
     forget(b);
     add_set(b, "", NULL, 0); /* one set without a word may be either */
     write_file(b, 0, NULL);
@@ -234,7 +247,9 @@ static void an_ema_of_some_tensors_is_completed(void **state)
     add_set(b, "ema.", "running_", 1);
     write_file(b, 0, NULL);
     expect(b, "EMA", to_run(b, "outc.conv.bias"), 1);
-    if (!strstr(b->log, "warning: ") || !strstr(b->log, "EMA (ema., 22 tensors); the other 12 tensors, which it lacks, from raw (model., 34 tensors)")) fail_msg("%s", b->log);
+    if (!strstr(b->log, "warning: ") ||
+        !strstr(b->log, "EMA (ema., 22 tensors); the other 12 tensors, which it lacks, from raw (model., 34 tensors)"))
+        fail_msg("%s", b->log);
     expect(b, "statistics", to_run(b, "inc.double_conv.1.running_mean"), 0);
     forget(b);
     add_set(b, "ema.", "outc", 1); /* first in the file, and what tells the network is not in it */
@@ -244,11 +259,13 @@ static void an_ema_of_some_tensors_is_completed(void **state)
     end(b);
 }
 
-/* CompVis's LitEma leaves the dots out: "model_ema.diffusion_modelincdouble_conv0weight" of "model.diffusion_model.inc.double_conv.0.weight". */
+/* CompVis's LitEma leaves the dots out: "model_ema.diffusion_modelincdouble_conv0weight" of
+ * "model.diffusion_model.inc.double_conv.0.weight". */
 static void names_without_dots_are_an_ema_too(void **state)
 {
     (void)state;
-    static const char *const raw[] = {"state_dict.model.", "state_dict.model.diffusion_model."}, *const inside[] = {"", "diffusion_model"};
+    static const char *const raw[] = {"state_dict.model.", "state_dict.model.diffusion_model."};
+    static const char *const inside[] = {"", "diffusion_model"};
     bench *b = begin(UNET);
     for (int k = 0; k < 2; k++) {
         forget(b);
@@ -305,7 +322,8 @@ static void an_ema_without_names_is_a_warning(void **state)
     }
     write_file(b, 0, NULL);
     expect(b, "run", to_run(b, "outc.conv.bias"), 0);
-    if (!strstr(b->log, "warning: ") || !strstr(b->log, "an EMA without names (ema.shadow_params.0 and 2 more)")) fail_msg("%s", b->log);
+    if (!strstr(b->log, "warning: ") || !strstr(b->log, "an EMA without names (ema.shadow_params.0 and 2 more)"))
+        fail_msg("%s", b->log);
     b->log[0] = '\0';
     expect(b, "train", to_train(b, "outc.conv.bias"), 0);
     assert_string_equal(b->log, "");
@@ -316,7 +334,8 @@ static void what_cannot_be_told_apart_is_refused(void **state)
 {
     (void)state;
     static const struct { const char *a, *b, *c; bool run, train; } cases[] = {
-        {"ema_0.999.", "ema_0.9999.", "model.", false, true}, {"net.", "net2.", NULL, false, false}, {"model.", "ema.online_model.", "ema.ema_model.", true, true}};
+        {"ema_0.999.", "ema_0.9999.", "model.", false, true}, {"net.", "net2.", NULL, false, false},
+        {"model.", "ema.online_model.", "ema.ema_model.", true, true}};
     limn_weight_file *st;
     limn_settings found;
     bench *b = begin(UNET);
@@ -326,10 +345,13 @@ static void what_cannot_be_told_apart_is_refused(void **state)
         add_set(b, cases[k].b, NULL, 2);
         if (cases[k].c) add_set(b, cases[k].c, NULL, 3);
         write_file(b, 0, NULL);
-        assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found), cases[k].run ? LIMN_OK : LIMN_BAD_ARGUMENT);
-        if (!cases[k].run && (!strstr(limn_error_text(b->ctx), cases[k].a) || !strstr(limn_error_text(b->ctx), cases[k].b))) fail_msg("%s", limn_error_text(b->ctx));
+        assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found),
+                         cases[k].run ? LIMN_OK : LIMN_BAD_ARGUMENT);
+        if (!cases[k].run && (!strstr(limn_error_text(b->ctx), cases[k].a) || !strstr(limn_error_text(b->ctx), cases[k].b)))
+            fail_msg("%s", limn_error_text(b->ctx));
         limn_weight_file_close(st);
-        assert_int_equal(limn_weights_open_start(b->ctx, FILE_NAME, b->g, &st), cases[k].train ? LIMN_OK : LIMN_BAD_ARGUMENT);
+        assert_int_equal(limn_weights_open_start(b->ctx, FILE_NAME, b->g, &st),
+                         cases[k].train ? LIMN_OK : LIMN_BAD_ARGUMENT);
         limn_weight_file_close(st);
     }
     expect(b, "online", to_train(b, "outc.conv.bias"), 1); /* of the last: "model." */
@@ -337,7 +359,7 @@ static void what_cannot_be_told_apart_is_refused(void **state)
     end(b);
 }
 
-/* ---- prefixes ----------------------------------------------------------------------------------------------------------------- */
+/* ---- prefixes --------------------------------------------------------------------------------------------------------- */
 
 /* Every family, also those without a table of published names, behind prefixes alone and together. */
 static void any_prefix_is_found(void **state)
@@ -349,7 +371,8 @@ static void any_prefix_is_found(void **state)
         "clip-text text_length=9 text_width=64 text_depth=1 text_heads=1 text_vocab=600", "vae size=16 base=32 levels=2 layers=1", "tae size=16 width=8",
         "ddpm size=32 width=32 multipliers=12 blocks=1 attention=16 attention_least=16",
     };
-    static const char *const prefixes[] = {"module.", "_orig_mod.", "module._orig_mod.", "model.", "net.", "unet.", "diffusion_model.", "state_dict.", "model_state_dict.",
+    static const char *const prefixes[] = {"module.", "_orig_mod.", "module._orig_mod.", "model.", "net.", "unet.",
+                                           "diffusion_model.", "state_dict.", "model_state_dict.",
                                            "network_weights.", "state_dict.module.", "state_dict.model.diffusion_model.", "weights/"};
     for (int n = 0; n < COUNT(networks); n++) {
         bench *b = begin(networks[n]);
@@ -396,7 +419,7 @@ static void prefixes_of_presets_and_of_own_settings(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- sentences ------------------------------------------------------------------------------------------------------------------ */
+/* ---- sentences -------------------------------------------------------------------------------------------------------- */
 
 static limn_status load(bench *b)
 {
@@ -417,17 +440,20 @@ static void a_near_miss_is_named(void **state)
     add(b, "net.last.outc.conv.weight", LIMN_SHAPE(3, 8, 1, 1));
     write_file(b, 0, NULL);
     assert_int_equal(load(b), LIMN_BAD_FILE);
-    if (!strstr(limn_error_text(b->ctx), "no tensor \"net.outc.conv.weight\", which the network needs; \"net.last.outc.conv.weight\" is there")) fail_msg("%s", limn_error_text(b->ctx));
+    if (!strstr(limn_error_text(b->ctx),
+                "no tensor \"net.outc.conv.weight\", which the network needs; \"net.last.outc.conv.weight\" is there")) fail_msg("%s", limn_error_text(b->ctx));
     forget(b);
     add(b, "module!inc.double_conv.0.weight", LIMN_SHAPE(8, 1, 3, 3)); /* no end of a name */
     add(b, "other", LIMN_SHAPE(1));
     write_file(b, 0, NULL);
     assert_int_equal(load(b), LIMN_BAD_FILE);
-    if (!strstr(limn_error_text(b->ctx), "no tensor \"inc.double_conv.0.weight\", which the network needs; \"module!inc.double_conv.0.weight\" is there")) fail_msg("%s", limn_error_text(b->ctx));
+    if (!strstr(limn_error_text(b->ctx),
+                "no tensor \"inc.double_conv.0.weight\", which the network needs; \"module!inc.double_conv.0.weight\" is there")) fail_msg("%s", limn_error_text(b->ctx));
     limn_weight_file *st;
     limn_settings found;
     assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_UNSUPPORTED);
-    if (!strstr(limn_error_text(b->ctx), "U-Net") || !strstr(limn_error_text(b->ctx), "the first is \"module!inc")) fail_msg("%s", limn_error_text(b->ctx));
+    if (!strstr(limn_error_text(b->ctx), "U-Net") || !strstr(limn_error_text(b->ctx), "the first is \"module!inc"))
+        fail_msg("%s", limn_error_text(b->ctx));
     end(b);
 }
 
@@ -436,7 +462,8 @@ static void other_counts_are_said_with_both_shapes(void **state)
 {
     (void)state;
     static const struct { const char *trained, *now, *sentence; } cases[] = {
-        {"unet size=16 channels=1 classes=3 width=8 levels=2", "unet size=16 channels=1 classes=2 width=8 levels=2", "tensor \"module.outc.conv.weight\" is F32 [3, 8, 1, 1], expected [2, 8, 1, 1]"},
+        {"unet size=16 channels=1 classes=3 width=8 levels=2", "unet size=16 channels=1 classes=2 width=8 levels=2",
+         "tensor \"module.outc.conv.weight\" is F32 [3, 8, 1, 1], expected [2, 8, 1, 1]"},
         {"unet size=16 channels=1 classes=2 width=8 levels=2", "unet size=16 channels=3 classes=2 width=8 levels=2",
          "tensor \"module.inc.double_conv.0.weight\" is F32 [8, 1, 3, 3], expected [8, 3, 3, 3]"},
         {"dit size=12 channels=3 patch=4 width=384 depth=1 heads=6 mlp=8 conditioning=modulated norm=pre classes=3",
@@ -488,7 +515,8 @@ static void names_never_steer_a_terminal(void **state)
         assert_int_equal(load(b) == LIMN_OK, k == 2);
         expect_plain(limn_error_text(b->ctx));
         expect_plain(b->log);
-        if (k == 0 && !strstr(limn_error_text(b->ctx), "\\x1b]0;owned\\x07\\x7f\\xc2")) fail_msg("%s", limn_error_text(b->ctx));
+        if (k == 0 && !strstr(limn_error_text(b->ctx), "\\x1b]0;owned\\x07\\x7f\\xc2"))
+            fail_msg("%s", limn_error_text(b->ctx));
         if (k == 2 && !strstr(b->log, "ema\\x1b[2J.")) fail_msg("%s", b->log);
     }
     limn_fail(b->ctx, LIMN_BAD_FILE, "%s: a \"%s\" \\x1b \303\244 \377", "a\tb\n", "\033"); /* whoever forgets to escape */
@@ -501,7 +529,7 @@ static void names_never_steer_a_terminal(void **state)
     end(b);
 }
 
-/* ---- a U-Net from its shapes ------------------------------------------------------------------------------------------------------ */
+/* ---- a U-Net from its shapes ------------------------------------------------------------------------------------------ */
 
 static void a_unet_is_known_by_its_shapes(void **state)
 {
@@ -517,7 +545,8 @@ static void a_unet_is_known_by_its_shapes(void **state)
         char text[1024];
         bench *b = begin(cases[k]);
         add_set(b, "", NULL, 0);
-        add(b, "inc.double_conv.1.num_batches_tracked", (limn_shape){.rank = 0}); /* torch's, which nobody needs; "mask_values" is no tensor */
+        /* torch's, which nobody needs; "mask_values" is no tensor */
+        add(b, "inc.double_conv.1.num_batches_tracked", (limn_shape){.rank = 0});
         if (!strstr(cases[k], "batch")) b->n--, free(b->values[b->n]);
         write_file(b, 0, NULL);
         if (limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));

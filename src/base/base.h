@@ -35,8 +35,9 @@ bool limn_progress(limn_ctx *ctx, const char *what, int64_t done, int64_t total)
 /** Copy at most 200 bytes of text of unknown origin with control bytes and quotes escaped (\n, \x1b, \"); always
  *  terminated, "..." appended when cut.  Invalid UTF-8 bytes are escaped too.  @return out. */
 char *limn_escape(const char *bytes, size_t n, char *out, size_t out_bytes);
-/** A whole sentence in which text of unknown origin may lie: control bytes and invalid UTF-8 escaped, nothing else, so that what limn_escape() made
- *  stays as it is.  Every text of limn_fail() and limn_log() passes here: nothing in a file reaches a terminal raw through them.  @return out. */
+/** A whole sentence in which text of unknown origin may lie: control bytes and invalid UTF-8 escaped, nothing else, so that
+ *  what limn_escape() made stays as it is.  Every text of limn_fail() and limn_log() passes here: nothing in a file reaches
+ *  a terminal raw through them.  @return out. */
 char *limn_sentence(const char *text, char *out, size_t out_bytes);
 
 /* "Did you mean": the candidate that differs least from a mistyped word, if one is near at all. */

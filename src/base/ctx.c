@@ -66,7 +66,9 @@ limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads)
 limn_status limn_ctx_set_weights(limn_ctx *ctx, const char *which)
 {
     size_t n = which ? strlen(which) : 0;
-    if (n >= sizeof ctx->weights) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the name of the weights to take has %zu bytes, at most %zu are read", n, sizeof ctx->weights - 1);
+    if (n >= sizeof ctx->weights)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the name of the weights to take has %zu bytes, at most %zu are read", n,
+                         sizeof ctx->weights - 1);
     snprintf(ctx->weights, sizeof ctx->weights, "%s", which ? which : "");
     return LIMN_OK;
 }

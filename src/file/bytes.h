@@ -7,7 +7,8 @@
 /** Read a file of at most `limit` bytes.  @return LIMN_OK: *out is the caller's (free()), one zero byte follows the data */
 limn_status limn_file_read(limn_ctx *ctx, const char *path, size_t limit, unsigned char **out, size_t *n);
 
-/** The last part of a path, without slashes behind it: "/a/vae/" -> "vae"; "" for ".", ".." and "/": no name that says anything elsewhere.  @return out */
+/** The last part of a path, without slashes behind it: "/a/vae/" -> "vae"; "" for ".", ".." and "/": no name that says
+ *  anything elsewhere.  @return out */
 char *limn_path_last(const char *path, char *out, size_t out_bytes);
 
 /* Files are read, never mapped: a mapping of a file that somebody cuts kills the reader (SIGBUS), a read says so. */

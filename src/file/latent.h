@@ -25,7 +25,8 @@ limn_status limn_latent_check_maker(limn_ctx *ctx, const char *path, const char 
 void limn_latents_add(limn_latents *s, const limn_latent *l);
 /** After the last one: work out scale and shift. */
 void limn_latents_finish(limn_latents *s);
-/** FOLDER/latents.safetensors: tensors "mean" and "std" [channels], metadata limn.latent.{count,scale,shape,shift}, limn.vae, limn.vae.settings and limn.vae.crc32. */
+/** FOLDER/latents.safetensors: tensors "mean" and "std" [channels], metadata limn.latent.{count,scale,shape,shift},
+ *  limn.vae, limn.vae.settings and limn.vae.crc32. */
 limn_status limn_latents_write(limn_ctx *ctx, const char *path, const limn_latents *s);
 /** @return LIMN_OK: all but what was measured; LIMN_NOT_FOUND; LIMN_BAD_FILE naming the metadata that is wrong */
 limn_status limn_latents_read(limn_ctx *ctx, const char *path, limn_latents *out);

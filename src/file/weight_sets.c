@@ -9,7 +9,7 @@
 
 enum { NAME_BYTES = 1024, TAILS = 8, MOST_CANDIDATES = 128 };
 
-/* ---- words ------------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------------ */
 
 static bool word_is(const char *word, size_t n, const char *const *words)
 {
@@ -21,7 +21,8 @@ static bool word_is(const char *word, size_t n, const char *const *words)
 /* The last word that tells decides: in ema.online_model. the weights are those that are trained. */
 limn_set_kind limn_set_kind_of(const char *prefix)
 {
-    static const char *const ema[] = {"ema", "EMA", "averaged", "average", "avg", "swa", "shadow", NULL}, *const online[] = {"online", NULL};
+    static const char *const ema[] = {"ema", "EMA", "averaged", "average", "avg", "swa", "shadow", NULL};
+    static const char *const online[] = {"online", NULL};
     limn_set_kind kind = LIMN_SET_RAW;
     if (!strncmp(prefix, "adam_m/", 7) || !strncmp(prefix, "adam_v/", 7)) return LIMN_SET_STATE;
     for (const char *word = prefix; *word;) {
@@ -55,7 +56,7 @@ const limn_entry *limn_weight_file_find_under(const limn_weight_file *st, const 
     return snprintf(full, sizeof full, "%s%s", prefix, name) < (int)sizeof full ? limn_weight_file_find(st, full) : NULL;
 }
 
-/* ---- where a name stands ----------------------------------------------------------------------------------------------- */
+/* ---- where a name stands ---------------------------------------------------------------------------------------------- */
 
 int limn_weight_prefixes(const limn_weight_file *st, const char *name, char out[LIMN_MAX_SETS][LIMN_PREFIX_BYTES])
 {
@@ -97,7 +98,7 @@ const limn_entry *limn_weight_file_near(const limn_weight_file *st, const char *
     return best;
 }
 
-/* ---- sets of one network ------------------------------------------------------------------------------------------------ */
+/* ---- sets of one network ---------------------------------------------------------------------------------------------- */
 
 typedef struct candidate {
     limn_weight_set set;
@@ -133,8 +134,10 @@ static void count(const limn_weight_file *st, const char *base, const limn_entry
 static bool belongs(const char *name, const char *prefix, int n, const limn_weight_set *sets)
 {
     if (!begins_with(name, prefix)) return false;
-    for (int k = 0; k < n; k++)
-        if (strlen(sets[k].prefix) > strlen(prefix) && begins_with(sets[k].prefix, prefix) && begins_with(name, sets[k].prefix)) return false;
+    for (int k = 0; k < n; k++) {
+        bool inside = strlen(sets[k].prefix) > strlen(prefix) && begins_with(sets[k].prefix, prefix);
+        if (inside && begins_with(name, sets[k].prefix)) return false;
+    }
     return true;
 }
 
@@ -158,7 +161,7 @@ static const limn_entry *find_glued(const limn_weight_file *st, const limn_weigh
     return limn_weight_file_find(st, full);
 }
 
-/* LitEma's names may begin with a part of what stands before the network's: model.diffusion_model. is diffusion_model there. */
+/* LitEma's names may begin with a part of what stands before the network's: model.diffusion_model. is diffusion_model. */
 static void count_glued(const limn_weight_file *st, const char *base, limn_weight_set *set)
 {
     const char *tail = base;
@@ -168,7 +171,8 @@ static void count_glued(const limn_weight_file *st, const char *base, limn_weigh
         memcpy(tried.prefix, set->prefix, sizeof tried.prefix);
         snprintf(tried.inside, sizeof tried.inside, "%s", tail);
         for (size_t i = 0; i < st->n; i++) {
-            const limn_entry *e = &st->entries[i], *found = begins_with(e->name, base) ? find_glued(st, &tried, e->name + own) : NULL;
+            const limn_entry *e = &st->entries[i];
+            const limn_entry *found = begins_with(e->name, base) ? find_glued(st, &tried, e->name + own) : NULL;
             tried.n += found && found != e && same_shape(found, e);
         }
         if (tried.n > set->n) *set = tried;
@@ -185,7 +189,8 @@ static int add_glued(const limn_weight_file *st, const char *base, limn_weight_s
     for (size_t i = 0; i < st->n && tried < TAILS && n < LIMN_MAX_SETS; i++) {
         const char *name = st->entries[i].name, *dot = strrchr(name, '.');
         size_t length = dot ? (size_t)(dot + 1 - name) : 0;
-        if (!length || length >= sizeof last || !strncmp(base, name, length) || (strlen(last) == length && !strncmp(last, name, length))) continue;
+        if (!length || length >= sizeof last || !strncmp(base, name, length)) continue;
+        if (strlen(last) == length && !strncmp(last, name, length)) continue;
         snprintf(last, sizeof last, "%.*s", (int)length, name);
         bool known = limn_set_kind_of(last) != LIMN_SET_EMA;
         for (int k = 1; k < n; k++) known = known || begins_with(last, out[k].prefix);
@@ -207,7 +212,8 @@ int limn_weight_sets(const limn_weight_file *st, const char *prefix, limn_weight
     snprintf(out[0].prefix, sizeof out[0].prefix, "%s", prefix);
     for (size_t i = 0; i < st->n; i++) count(st, prefix, &st->entries[i], all, &n_all);
     for (int k = 0; k < n_all && n < LIMN_MAX_SETS; k++)
-        if (all[k].set.n && !all[k].n_other && (all[k].set.kind == LIMN_SET_EMA || all[k].set.kind == LIMN_SET_STATE)) out[n++] = all[k].set;
+        if (all[k].set.n && !all[k].n_other && (all[k].set.kind == LIMN_SET_EMA || all[k].set.kind == LIMN_SET_STATE))
+            out[n++] = all[k].set;
     n = add_glued(st, prefix, out, n);
     out[0].n = count_own(st, prefix, n, out);
     for (int k = 0; k < n_all && n < LIMN_MAX_SETS; k++) { /* without a word only a whole copy is one */
@@ -235,7 +241,7 @@ size_t limn_weight_nameless(const limn_weight_file *st, const char **first)
     return n;
 }
 
-/* ---- taking one ---------------------------------------------------------------------------------------------------------- */
+/* ---- taking one ------------------------------------------------------------------------------------------------------- */
 
 limn_status limn_weight_file_take(limn_ctx *ctx, limn_weight_file *st, int n, const limn_weight_set *sets, int set)
 {
@@ -246,9 +252,10 @@ limn_status limn_weight_file_take(limn_ctx *ctx, limn_weight_file *st, int n, co
     for (size_t i = 0; i < st->n && kept < base->n; i++) {
         const limn_entry *e = &st->entries[i], *other = NULL;
         if (!belongs(e->name, base->prefix, n, sets)) continue;
-        if (set) other = from->glued ? find_glued(st, from, e->name + skip) : limn_weight_file_find_under(st, from->prefix, e->name + skip);
+        const char *name = e->name + skip;
+        if (set) other = from->glued ? find_glued(st, from, name) : limn_weight_file_find_under(st, from->prefix, name);
         entries[kept] = other && same_shape(other, e) ? *other : *e;
-        entries[kept++].name = e->name + skip;
+        entries[kept++].name = name;
     }
     free(st->entries);
     free(st->by_name);

@@ -51,7 +51,9 @@ static void compare(const limn_graph *g, const limn_weight_file *st, limn_fit *f
         char shape[128];
         if (e && same_shape(e, &p->shape)) fit->n_found++;
         else if (!e && p->init.frozen) fit->n_found++; /* a table that is made, not learned */
-        else if (!fit->missing[0]) snprintf(fit->missing, sizeof fit->missing, "%s%s%s %s", e ? "another shape than " : "no ", fit->prefix, p->name, limn_shape_text(&p->shape, shape));
+        else if (!fit->missing[0])
+            snprintf(fit->missing, sizeof fit->missing, "%s%s%s %s", e ? "another shape than " : "no ", fit->prefix, p->name,
+                     limn_shape_text(&p->shape, shape));
     }
 }
 
@@ -120,7 +122,8 @@ static limn_status try_published(limn_ctx *ctx, const char *file, const limn_wei
     return LIMN_OK;
 }
 
-static limn_status find_networks(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out, int *n)
+static limn_status find_networks(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out,
+                                 int *n)
 {
     *out = (limn_fit){.source = LIMN_FIT_NONE};
     *n = 1;
@@ -141,7 +144,8 @@ static limn_status find(limn_ctx *ctx, const char *file, const limn_weight_file 
 {
     limn_status status = find_networks(ctx, file, st, most, out, n);
     for (int i = 0; i < *n && status == LIMN_OK; i++)
-        if (out[i].source != LIMN_FIT_NONE || out[i].preset) out[i].n_sets = limn_weight_sets(st, out[i].prefix, out[i].sets);
+        if (out[i].source != LIMN_FIT_NONE || out[i].preset)
+            out[i].n_sets = limn_weight_sets(st, out[i].prefix, out[i].sets);
     return status;
 }
 

@@ -32,7 +32,8 @@ limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_weight_fil
  *  has source LIMN_FIT_NONE, its title in preset and the reason in missing.  @param n  of out, from 1 on.  @return as limn_fit_find() */
 limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit out[LIMN_MAX_FITS], int *n);
 
-/** The prefix under which most of a graph's parameters stand in a file, more than half of them; of two as good, the raw weights'.
+/** The prefix under which most of a graph's parameters stand in a file, more than half of them; of two as good, the raw
+ *  weights'.
  *  @return false: there is none */
 bool limn_fit_prefix(const limn_graph *g, const limn_weight_file *st, char out[LIMN_PREFIX_BYTES]);
 

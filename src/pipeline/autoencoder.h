@@ -27,7 +27,8 @@ struct limn_autoencoder {
 /** Plan a half for pictures of this size, unless that is the plan there is.  @return LIMN_NO_MEMORY before anything large is taken */
 limn_status limn_half_plan(limn_autoencoder *a, limn_model_part part, int batch, int height, int width, limn_precision precision);
 
-/** CRC-32 of its files, the encoder's and then the decoder's where they are two, as 8 digits.  out needs 9 bytes.  @return LIMN_IO */
+/** CRC-32 of its files, the encoder's and then the decoder's where they are two, as 8 digits.  out needs 9 bytes.  @return
+ *  LIMN_IO */
 limn_status limn_autoencoder_checksum(limn_autoencoder *a, char *out);
 
 /** latent [n, h, w, c] of pictures [n, H, W, C] in [-1,1]; H and W are multiples of the factor; and back. */

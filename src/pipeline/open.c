@@ -123,37 +123,42 @@ void limn_pipeline_free(limn_pipeline *p)
     free(p);
 }
 
-/* What metadata limn.vae names, beside the weights or beside the folder of the model.  Only a name is taken of it, whatever path it holds: opening
- * somebody's model opens nothing elsewhere.  out: 1500 bytes */
+/* What metadata limn.vae names, beside the weights or beside the folder of the model.  Only a name is taken of it, whatever
+ * path it holds: opening somebody's model opens nothing elsewhere.  out: 1500 bytes */
 static limn_status find_named(limn_pipeline *p, char *out)
 {
-    const char *said = limn_weight_file_metadata(p->st, "limn.vae"), *made = limn_weight_file_metadata(p->st, "limn.vae.settings"), *slash = strrchr(p->file, '/');
+    const char *said = limn_weight_file_metadata(p->st, "limn.vae"), *slash = strrchr(p->file, '/');
+    const char *made = limn_weight_file_metadata(p->st, "limn.vae.settings");
     char name[256], shown[256], settings[1024] = "";
     int channels = limn_settings_get(&p->settings, "channels"), folder = slash ? (int)(slash - p->file) + 1 : 0;
     if (!*limn_path_last(said ? said : "", name, sizeof name))
-        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)", p->file, channels);
+        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)",
+                         p->file, channels);
     for (int up = 0; up <= p->folder; up++) {
         snprintf(out, 1500, "%.*s%s%s", folder, p->file, up ? "../" : "", name);
         if (access(out, R_OK) == 0 && strcmp(out, p->file) != 0) return LIMN_OK;
     }
     if (made) limn_escape(made, strlen(made), settings, sizeof settings);
-    return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent, and the autoencoder that it was trained with, \"%s\"%s%s%s, is not beside it: give it (--vae)", p->file,
-                     channels, limn_escape(name, strlen(name), shown, sizeof shown), made ? " (" : "", settings, made ? ")" : "");
+    limn_escape(name, strlen(name), shown, sizeof shown);
+    return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent, and the autoencoder it was trained with, \"%s\"%s%s%s, is not "
+                     "beside it: give it (--vae)", p->file, channels, shown, made ? " (" : "", settings, made ? ")" : "");
 }
 
 /* Of the right latents, and the very one, as far as the model says. */
 static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, const char *source)
 {
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
-    const char *trained = limn_weight_file_metadata(p->st, "limn.vae.settings"), *crc = limn_weight_file_metadata(p->st, "limn.vae.crc32");
+    const char *trained = limn_weight_file_metadata(p->st, "limn.vae.settings");
+    const char *crc = limn_weight_file_metadata(p->st, "limn.vae.crc32");
     int channels = limn_settings_get(&p->settings, "channels");
     char found[16], shown[256];
     if (info.latent != channels || (trained && strcmp(trained, info.settings) != 0))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s is %s", p->file, channels, trained ? " for " : "", trained ? trained : "", source, info.settings);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s is %s", p->file, channels,
+                         trained ? " for " : "", trained ? trained : "", source, info.settings);
     limn_status status = crc ? limn_autoencoder_checksum(vae, found) : LIMN_OK;
     if (status == LIMN_OK && crc && strcmp(crc, found) != 0)
-        limn_log(p->ctx, LIMN_LOG_WARN, "%s: its files have the checksum %s, and those of the autoencoder that %s was trained with \"%s\": other weights", source, found, p->file,
-                 limn_escape(crc, strlen(crc), shown, sizeof shown));
+        limn_log(p->ctx, LIMN_LOG_WARN, "%s has the checksum %s, and the autoencoder that %s was trained with \"%s\": other weights", source,
+                 found, p->file, limn_escape(crc, strlen(crc), shown, sizeof shown));
     return status;
 }
 
@@ -179,7 +184,8 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     limn_status status = source ? LIMN_OK : find_named(p, beside);
     if (status != LIMN_OK) return status;
     status = open_autoencoder(p->ctx, source ? source : beside, &vae);
-    if (status != LIMN_OK) return source ? status : limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file);
+    if (status != LIMN_OK && !source) limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file);
+    if (status != LIMN_OK) return status;
     status = check_autoencoder(p, vae, source ? source : beside);
     if (status != LIMN_OK) {
         limn_autoencoder_free(vae);

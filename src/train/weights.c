@@ -87,7 +87,8 @@ static limn_status find(limn_ctx *ctx, const limn_node *node, const char *file, 
     if (!e) return limn_map_missing(ctx, file, st, name);
     limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
     for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
-    return e->usable && limn_shape_equal(&found, &node->shape) ? LIMN_OK : limn_map_wrong_shape(ctx, file, st, e, &node->shape);
+    if (e->usable && limn_shape_equal(&found, &node->shape)) return LIMN_OK;
+    return limn_map_wrong_shape(ctx, file, st, e, &node->shape);
 }
 
 /* Files that do not name their settings may be published ones; of several networks the one with this parameter. */
@@ -154,10 +155,11 @@ limn_status limn_weights_give(limn_ctx *ctx, limn_graph *g, limn_plan *plan, con
     return status;
 }
 
-/* ---- which network, and which of its weights ----------------------------------------------------------------------------- */
+/* ---- which network, and which of its weights -------------------------------------------------------------------------- */
 
 /* prefix: what its names begin with. */
-static limn_status find_network(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_settings *out, char prefix[LIMN_PREFIX_BYTES])
+static limn_status find_network(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
+                                limn_settings *out, char prefix[LIMN_PREFIX_BYTES])
 {
     limn_map map;
     limn_fit fit;
@@ -170,7 +172,7 @@ static limn_status find_network(limn_ctx *ctx, const char *file, const limn_weig
         memcpy(prefix, map.prefix, sizeof map.prefix);
     }
     if (status != LIMN_NOT_FOUND) return status;
-    status = limn_fit_find(ctx, file, st, &fit); /* its own settings, or those of a preset, which no shape tells from its neighbours */
+    status = limn_fit_find(ctx, file, st, &fit); /* its own settings, or a preset's, which no shape tells from its neighbours */
     if (status != LIMN_OK) return status;
     if (fit.source == LIMN_FIT_NONE) return limn_map_detect(ctx, file, st, &map), LIMN_UNSUPPORTED; /* its sentence */
     *out = fit.settings;
@@ -209,7 +211,8 @@ static limn_status cannot_choose(limn_ctx *ctx, const char *file, int n, const l
     char one[300];
     for (int i = 0; i < n; i++)
         if (sets[i].kind != LIMN_SET_STATE) limn_text_printf(&all, "%s%s", all.n ? ", " : "", set_text(&sets[i], one));
-    limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s; its weights are: %s; say which with --weights ema, raw, or what their names begin with", file, why, all.bytes ? all.bytes : "");
+    limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s; its weights are: %s; say which with --weights ema, raw, or what their names begin with",
+              file, why, all.bytes ? all.bytes : "");
     limn_text_free(&all);
     return LIMN_BAD_ARGUMENT;
 }
@@ -240,11 +243,14 @@ static limn_status choose(limn_ctx *ctx, const char *file, int n, const limn_wei
     bool asked = !strcmp(which, "ema") || !strcmp(which, "raw");
     for (int i = 0; i < n && *which && !asked; i++)
         if (sets[i].kind != LIMN_SET_STATE && is_called(&sets[i], which)) return *at = i, LIMN_OK;
-    if (*which && !asked) return cannot_choose(ctx, file, n, sets, "no weights of the network have the name that --weights gives");
+    if (*which && !asked)
+        return cannot_choose(ctx, file, n, sets, "no weights of the network have the name that --weights gives");
     if (asked) kind = strcmp(which, "ema") ? LIMN_SET_RAW : LIMN_SET_EMA;
     int found = count_kind(n, sets, kind, at);
-    if (found > 1) return cannot_choose(ctx, file, n, sets, kind == LIMN_SET_EMA ? "several EMA of one network" : "several sets of weights of one network");
-    if (found || (weights == 1 && (!asked || sets[0].kind == LIMN_SET_RAW))) return LIMN_OK; /* one set without a word may be either */
+    const char *many = kind == LIMN_SET_EMA ? "several EMA of one network" : "several sets of weights of one network";
+    if (found > 1) return cannot_choose(ctx, file, n, sets, many);
+    bool either = weights == 1 && (!asked || sets[0].kind == LIMN_SET_RAW); /* no word says what it is */
+    if (found || either) return LIMN_OK;
     if (asked) return cannot_choose(ctx, file, n, sets, kind == LIMN_SET_EMA ? "no EMA weights" : "no raw weights");
     found = count_kind(n, sets, kind == LIMN_SET_EMA ? LIMN_SET_RAW : LIMN_SET_EMA, at);
     return found > 1 ? cannot_choose(ctx, file, n, sets, "several sets of weights of one network") : LIMN_OK;
@@ -256,10 +262,14 @@ static void tell(limn_ctx *ctx, const char *file, int n, const limn_weight_set *
     char taken[300], one[300];
     limn_text rest = {0};
     for (int i = 0; i < n; i++)
-        if (i != at && sets[i].kind != LIMN_SET_STATE) limn_text_printf(&rest, "%s%s", rest.n ? ", " : "", set_text(&sets[i], one));
+        if (i != at && sets[i].kind != LIMN_SET_STATE)
+            limn_text_printf(&rest, "%s%s", rest.n ? ", " : "", set_text(&sets[i], one));
     size_t lacks = sets[at].n < sets[0].n ? sets[0].n - sets[at].n : 0;
-    if (lacks) limn_log(ctx, LIMN_LOG_WARN, "%s: weights taken: %s; the other %zu tensors, which it lacks, from %s", file, set_text(&sets[at], taken), lacks, rest.bytes ? rest.bytes : "");
-    else if (rest.n) limn_log(ctx, LIMN_LOG_INFO, "%s: weights taken: %s; not taken: %s (--weights)", file, set_text(&sets[at], taken), rest.bytes);
+    set_text(&sets[at], taken);
+    if (lacks)
+        limn_log(ctx, LIMN_LOG_WARN, "%s: weights taken: %s; the other %zu tensors, which it lacks, from %s", file, taken, lacks,
+                 rest.bytes ? rest.bytes : "");
+    else if (rest.n) limn_log(ctx, LIMN_LOG_INFO, "%s: weights taken: %s; not taken: %s (--weights)", file, taken, rest.bytes);
     limn_text_free(&rest);
 }
 
@@ -269,8 +279,9 @@ static void tell_nameless(limn_ctx *ctx, const char *file, const limn_weight_fil
     const char *first;
     char name[256];
     size_t n = limn_weight_nameless(st, &first);
-    if (n) limn_log(ctx, LIMN_LOG_WARN, "%s: holds an EMA without names (%s and %zu more), which Limn cannot tell apart: the raw weights are taken", file,
-                    limn_escape(first, strlen(first), name, sizeof name), n - 1);
+    if (n) limn_escape(first, strlen(first), name, sizeof name);
+    if (n) limn_log(ctx, LIMN_LOG_WARN, "%s: holds an EMA without names (%s and %zu more), which Limn cannot tell apart: the raw "
+                    "weights are taken", file, name, n - 1);
 }
 
 static limn_status take(limn_ctx *ctx, const char *file, limn_weight_file *st, const char *prefix, limn_set_kind kind)
@@ -292,7 +303,8 @@ static limn_status opened(limn_status status, limn_weight_file **st)
     return status;
 }
 
-limn_status limn_weights_open(limn_ctx *ctx, const char *file, const char *families, limn_weight_file **st, limn_settings *out)
+limn_status limn_weights_open(limn_ctx *ctx, const char *file, const char *families, limn_weight_file **st,
+                              limn_settings *out)
 {
     char prefix[LIMN_PREFIX_BYTES];
     limn_status status = limn_weight_file_open(ctx, file, st);

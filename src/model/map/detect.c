@@ -104,7 +104,8 @@ static void tae_numbers(limn_numbers *q)
 
 /* ---- which dialect ---------------------------------------------------------------------------------------------------- */
 
-/* The prefix under which all anchors are there, the first one being a tensor from *at on; *at moves behind it.  Sets of raw weights come first. */
+/* The prefix under which all anchors are there, the first one being a tensor from *at on; *at moves behind it.  Sets of raw
+ * weights come first. */
 static bool fits(const limn_weight_file *st, const limn_dialect *d, size_t *at, char *prefix, size_t prefix_bytes)
 {
     size_t anchor = strlen(d->anchors[0]), count = limn_weight_file_count(st);
@@ -182,9 +183,11 @@ limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_we
     limn_text known = {0};
     for (const limn_dialect *d = limn_dialects; d->title; d++)
         if (wanted(families, d->family)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
+    const char *first = limn_weight_file_count(st) ? limn_weight_file_get(st, 0)->name : NULL;
+    char shown[256] = "";
+    if (first) limn_escape(first, strlen(first), shown, sizeof shown);
     limn_fail(ctx, LIMN_NOT_FOUND, "%s: its tensor names fit no network Limn knows (%s)%s%s%s", file, known.bytes ? known.bytes : "",
-              limn_weight_file_count(st) ? "; the first is \"" : ": it has none", limn_weight_file_count(st) ? limn_weight_file_get(st, 0)->name : "",
-              limn_weight_file_count(st) ? "\"" : "");
+              first ? "; the first is \"" : ": it has none", shown, first ? "\"" : "");
     limn_text_free(&known);
     return LIMN_NOT_FOUND;
 }
@@ -217,7 +220,8 @@ static void see(const limn_weight_file *st, limn_map_place *place, const char *p
 {
     limn_weight_set sets[LIMN_MAX_SETS];
     int n = limn_weight_sets(st, prefix, sets);
-    for (int i = 1; i < n && place->n_seen < 2 * LIMN_MAX_SETS; i++) memcpy(place->seen[place->n_seen++], sets[i].prefix, LIMN_PREFIX_BYTES);
+    for (int i = 1; i < n && place->n_seen < 2 * LIMN_MAX_SETS; i++)
+        memcpy(place->seen[place->n_seen++], sets[i].prefix, LIMN_PREFIX_BYTES);
 }
 
 limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out)
@@ -239,8 +243,11 @@ limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_wei
     bool found;
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
         *out = (limn_map){.dialect = d};
-        for (size_t at = 0; fits(st, d, &at, out->prefix, sizeof out->prefix); *out = (limn_map){.dialect = d})
-            if (find_settings(ctx, file, st, out) == LIMN_OK && limn_map_read(ctx, out, file, st, parameter, NULL, &found) == LIMN_OK) return LIMN_OK;
+        for (size_t at = 0; fits(st, d, &at, out->prefix, sizeof out->prefix); *out = (limn_map){.dialect = d}) {
+            limn_status status = find_settings(ctx, file, st, out);
+            if (status == LIMN_OK) status = limn_map_read(ctx, out, file, st, parameter, NULL, &found);
+            if (status == LIMN_OK) return LIMN_OK;
+        }
     }
     return limn_map_detect(ctx, file, st, out); /* its tensor will be missed, with a sentence */
 }

@@ -64,8 +64,8 @@ typedef struct limn_map_place {
     int n_seen;
     char seen[2 * LIMN_MAX_SETS][LIMN_PREFIX_BYTES]; /* sets of the networks before */
 } limn_map_place;
-/** The networks of a file in turn, each once, however many sets of its weights there are (file/weight_sets.h).  @return as limn_map_detect(); with LIMN_BAD_FILE and LIMN_UNSUPPORTED *out has dialect and prefix;
- *  LIMN_NOT_FOUND: there are no more */
+/** The networks of a file in turn, each once, however many sets of its weights there are (file/weight_sets.h).  @return as
+ *  limn_map_detect(); with LIMN_BAD_FILE and LIMN_UNSUPPORTED *out has dialect and prefix; LIMN_NOT_FOUND: no more */
 limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out);
 /** The same: one that has this parameter. */
 limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter, limn_map *out);
@@ -79,8 +79,10 @@ limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_wei
 limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_node *parameter, float *to,
                           bool *found);
 
-/** LIMN_BAD_FILE with a sentence: a tensor of another shape (both are named); one that is not there (the nearest that is, is named). */
-limn_status limn_map_wrong_shape(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e, const limn_shape *want);
+/** LIMN_BAD_FILE with a sentence: a tensor of another shape (both are named); one that is not there (the nearest that is, is
+ *  named). */
+limn_status limn_map_wrong_shape(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e,
+                                 const limn_shape *want);
 limn_status limn_map_missing(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name);
 
 /** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/, and

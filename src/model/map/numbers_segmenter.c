@@ -1,5 +1,6 @@
-/* numbers_segmenter.c: the settings of a U-Net for a class of every pixel, named as in milesial/Pytorch-UNet, whose checkpoints hold "mask_values" beside.
- * No shape tells padding (same, as there) nor the groups of a group norm (8, as limn train has it). */
+/* numbers_segmenter.c: the settings of a U-Net for a class of every pixel, named as in milesial/Pytorch-UNet, whose
+ * checkpoints hold "mask_values" beside.  No shape tells padding (same, as there) nor the groups of a group norm (8, as limn
+ * train has it). */
 #include "model/map/numbers.h"
 
 #include <stdio.h>

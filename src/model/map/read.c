@@ -36,13 +36,15 @@ static void source_name(const limn_map *map, const char *pattern, int block, con
     else snprintf(out, n, "%s%s%s", map->prefix, pattern, suffix);
 }
 
-limn_status limn_map_wrong_shape(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e, const limn_shape *want)
+limn_status limn_map_wrong_shape(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e,
+                                 const limn_shape *want)
 {
     char a[128], b[128], name[256];
     limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : 0};
     for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
     return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" is %s %s, expected %s", file, limn_weight_file_prefix(st),
-                     limn_escape(e->name, strlen(e->name), name, sizeof name), e->type, limn_shape_text(&found, a), limn_shape_text(want, b));
+                     limn_escape(e->name, strlen(e->name), name, sizeof name), e->type, limn_shape_text(&found, a),
+                     limn_shape_text(want, b));
 }
 
 limn_status limn_map_missing(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name)
@@ -51,7 +53,8 @@ limn_status limn_map_missing(limn_ctx *ctx, const char *file, const limn_weight_
     char shown[256], other[256] = "";
     const char *prefix = limn_weight_file_prefix(st);
     if (near) limn_escape(near->name, strlen(near->name), other, sizeof other);
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s%s\", which the network needs%s%s%s%s", file, prefix, limn_escape(name, strlen(name), shown, sizeof shown),
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s%s\", which the network needs%s%s%s%s", file, prefix,
+                     limn_escape(name, strlen(name), shown, sizeof shown),
                      near ? "; \"" : "", near ? prefix : "", other, near ? "\" is there" : "");
 }
 
@@ -94,7 +97,8 @@ static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file 
     const limn_entry *e = limn_weight_file_find(st, name);
     if (!e) return limn_map_missing(ctx, file, st, name);
     int64_t g = root(p->shape.dim[1]), width = p->shape.dim[2], m = e->rank == 3 ? root(e->dim[1]) : -1;
-    if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g) return limn_map_wrong_shape(ctx, file, st, e, &p->shape);
+    if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g)
+        return limn_map_wrong_shape(ctx, file, st, e, &p->shape);
     if (!to) return LIMN_OK;
     int64_t edge = (m - g) / 2;
     float *table = malloc((size_t)(m * m * width) * sizeof *table);
