@@ -29,7 +29,10 @@ static const char help[] =
     "      --class K               a label, for networks that were trained on labels: its name in training, else its number; @K: the number\n"
     "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji), or a\n"
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
-    "      --vae VAE               the autoencoder, for networks that make latents; default: the one limn train --latents noted\n"
+    "      --weights ema|raw|NAME  of a checkpoint with several sets of weights: which (EMA where it has them); NAME is what\n"
+    "                              their tensors begin with\n"
+    "      --vae VAE               the autoencoder, for networks that make latents; default: the one limn train --latents noted,\n"
+    "                              where it lies beside the model\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
     "  -W, --width  -H, --height   must be the network's size\n"
@@ -69,7 +72,8 @@ static const char *own_model(const generate_verb *verb)
 /* Flags as they were typed. */
 typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed, *precision, *threads;
-    const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small, *vae;
+    const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
+    const char *vae, *weights;
     bool grid, help, quiet, karras, show, bare;
 } generate_words;
 
@@ -284,7 +288,8 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     const char *word = NULL;
     const cli_flag flags[] = {
         {"-p", "--prompt", &w.prompt, NULL}, {"-n", "-n", &w.minus_n, NULL}, {NULL, "--negative-prompt", &w.negative, NULL}, {"-m", "--model", &w.model, NULL},
-        {NULL, "--vae", &w.vae, NULL}, {"-o", "--output", &w.output, NULL}, {"-b", "--batch-count", &w.count, NULL}, {NULL, "--grid", NULL, &w.grid},
+        {NULL, "--vae", &w.vae, NULL}, {NULL, "--weights", &w.weights, NULL}, {"-o", "--output", &w.output, NULL},
+        {"-b", "--batch-count", &w.count, NULL}, {NULL, "--grid", NULL, &w.grid},
         {"-W", "--width", &w.width, NULL}, {"-H", "--height", &w.height, NULL}, {NULL, "--steps", &w.steps, NULL}, {NULL, "--cfg-scale", &w.guidance, NULL},
         {NULL, "--guidance-rescale", &w.rescale, NULL}, {NULL, "--sampling-method", &w.sampler, NULL}, {NULL, "--scheduler", &w.scheduler, NULL},
         {NULL, "--karras", NULL, &w.karras}, {NULL, "--eta", &w.eta, NULL}, {NULL, "--class", &w.label, NULL}, {"-s", "--seed", &w.seed, NULL},
@@ -309,8 +314,9 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     if (!ctx) return 1;
     generate_progress progress = {0};
     if (isatty(STDERR_FILENO) && !w.quiet) limn_ctx_set_progress(ctx, generate_show_progress, &progress);
-    limn_ctx_set_log(ctx, generate_warn, NULL);
+    limn_ctx_set_log(ctx, generate_tell, &w.quiet);
     limn_status status = limn_ctx_set_threads(ctx, (int)n.threads);
+    if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, w.weights);
     if (status == LIMN_OK) status = run(ctx, verb, &w, &n, &o);
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     cli_ctx_free(ctx);

@@ -24,10 +24,10 @@ bool generate_show_progress(void *user, const char *what, int64_t done, int64_t 
     return true;
 }
 
-void generate_warn(void *user, limn_log_level level, const char *text)
+void generate_tell(void *user, limn_log_level level, const char *text)
 {
-    (void)user;
     if (level == LIMN_LOG_WARN) fprintf(stderr, "warning: %s\n", text);
+    else if (level == LIMN_LOG_INFO && !*(const bool *)user) fprintf(stderr, "%s\n", text);
 }
 
 /* ---- names --------------------------------------------------------------------------------------------------------------- */

@@ -24,6 +24,6 @@ typedef struct generate_progress { double begin; } generate_progress;
 /** A bar with rate and time left on stderr; user: generate_progress. */
 bool generate_show_progress(void *user, const char *what, int64_t done, int64_t total);
 /** Warnings on stderr. */
-void generate_warn(void *user, limn_log_level level, const char *text);
+void generate_tell(void *user, limn_log_level level, const char *text);
 
 #endif

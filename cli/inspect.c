@@ -14,7 +14,8 @@ static const char help[] =
     "\n"
     "A weight file, or the folder that holds it: safetensors, the index of several (.safetensors.index.json), or what torch.save() wrote\n"
     "(.pt, .pth, .ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, whether it is\n"
-    "damaged, and the network it fits: all of them where a checkpoint holds several.  Of latents that limn encode made:\n"
+    "damaged, and the network it fits: all of them where a checkpoint holds several, and first which sets of its weights\n"
+    "there are (raw, EMA) and what their names begin with.  Of latents that limn encode made:\n"
     "how many, shape, scale, spread, autoencoder.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
     "A PNG that limn generate made: prompt, seed and settings.\n"
     "\n"
@@ -70,6 +71,20 @@ static void print_fit(const limn_fit *fit, bool many)
     else printf("network   %s\n          does not fit: %d of %d parameters are here; %s\n", limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
 }
 
+/* State dicts of one network beside each other, before the list of their tensors. */
+static void print_sets(const limn_fit *fit, bool many)
+{
+    static const char *const words[] = {[LIMN_SET_RAW] = "raw", [LIMN_SET_ONLINE] = "raw, kept by the EMA",
+                                        [LIMN_SET_EMA] = "EMA", [LIMN_SET_STATE] = "optimizer"};
+    char prefix[256];
+    for (int i = 0; i < fit->n_sets && (fit->n_sets > 1 || (fit->prefix[0] && !many)); i++) {
+        const limn_weight_set *set = &fit->sets[i];
+        printf("%-9s %s: %zu tensors, ", i ? "" : "weights", words[set->kind], set->n);
+        limn_escape(set->prefix, strlen(set->prefix), prefix, sizeof prefix);
+        printf("%s%s\n", *prefix ? "names begin with " : "without a prefix", prefix);
+    }
+}
+
 /* Every byte against the checksum that Limn's files carry. */
 static limn_status print_checksum(limn_ctx *ctx, const limn_weight_file *st)
 {
@@ -91,6 +106,7 @@ static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, js
     if (status == LIMN_OK && latents.kind == CLI_NO_LATENTS) status = limn_fit_all(ctx, file, st, fits, &n);
     if (json && status == LIMN_OK) *json = cli_weights_json(file, st, &latents, n, fits);
     else if (!json) {
+        for (int i = 0; i < n; i++) print_sets(&fits[i], n > 1);
         limn_status listed = cli_tensors_print(ctx, st, all); /* also when the metadata is wrong */
         print_totals(st);
         print_metadata(st);
@@ -198,7 +214,8 @@ int cli_inspect(int argc, char **argv)
     if (!ctx) return 1;
     for (int i = 0; i < n; i++) {
         char found[FOUND_BYTES];
-        if (n > 1 && !json) printf("%s%s\n", i ? "\n" : "", files[i]);
+        char shown[256];
+        if (n > 1 && !json) printf("%s%s\n", i ? "\n" : "", limn_escape(files[i], strlen(files[i]), shown, sizeof shown));
         limn_status status = find_file(ctx, files[i], found);
         if (status == LIMN_OK) status = inspect(ctx, found, all, json);
         if (status != LIMN_OK) code = cli_fail(ctx, status);

@@ -20,6 +20,17 @@ static json_t *tensor_json(const limn_entry *e)
                      (json_int_t)e->bytes);
 }
 
+static json_t *sets_json(const limn_fit *fit)
+{
+    static const char *const words[] = {[LIMN_SET_RAW] = "raw", [LIMN_SET_ONLINE] = "online", [LIMN_SET_EMA] = "ema",
+                                        [LIMN_SET_STATE] = "optimizer"};
+    json_t *all = json_array();
+    for (int i = 0; i < fit->n_sets; i++)
+        json_array_append_new(all, json_pack("{s:s, s:o, s:I}", "kind", words[fit->sets[i].kind], "prefix",
+                                             text_json(fit->sets[i].prefix), "tensors", (json_int_t)fit->sets[i].n));
+    return all;
+}
+
 static json_t *fit_json(const limn_fit *fit)
 {
     char settings[1024];
@@ -29,6 +40,7 @@ static json_t *fit_json(const limn_fit *fit)
                           fit->n_found == fit->n_parameters);
     if (fit->preset) json_object_set_new(o, "preset", json_string(fit->preset));
     if (fit->prefix[0]) json_object_set_new(o, "prefix", text_json(fit->prefix));
+    if (fit->n_sets) json_object_set_new(o, "weights", sets_json(fit));
     if (fit->missing[0]) json_object_set_new(o, "missing", json_string(fit->missing));
     return o;
 }

@@ -20,6 +20,7 @@ int latent_begin(latent_job *job, const char *verb, latent_flags *f)
     if (!job->ctx) return 1;
     limn_ctx_set_log(job->ctx, tell, job);
     limn_status status = limn_ctx_set_threads(job->ctx, (int)threads);
+    if (status == LIMN_OK) status = limn_ctx_set_weights(job->ctx, f->weights);
     return status == LIMN_OK ? 0 : latent_end(job, status);
 }
 

@@ -23,6 +23,7 @@ static const char help[] =
     "(nnU-Net's names); in a folder the result is CASE.nii.gz.\n"
     "\n"
     "  -m, --model MODEL    a folder with model.safetensors, or a weight file\n"
+    "  --weights ema|raw    of a checkpoint with several sets of weights: which (EMA where it has them)\n"
     "  -o, --output MASK    .png; .tif: all slices; .nii, .nii.gz: in the place of the volume it was made from.  One gray value a class: 0 and 255 for two\n"
     "                       classes, else (and in NIfTI) 0, 1, 2 ..; - is stdout (PNG), also for the next two\n"
     "  --values \"0,255\"     the value of each class, in the mask and in --truth; there, values behind a semicolon are ignored (0,1,2;255)\n"
@@ -48,7 +49,7 @@ static const char help[] =
     "  limn segment -m run brain.nii.gz -o brain-mask.nii.gz --range minmax\n";
 
 typedef struct words {
-    const char *model, *class, *cell, *tile, *overlap, *range, *bits, *precision, *threads, *views;
+    const char *model, *class, *cell, *tile, *overlap, *range, *bits, *precision, *threads, *views, *weights;
     bool help;
 } words;
 
@@ -313,6 +314,7 @@ static int run_words(segment_job *job, const words *w, int n, const char *const 
     if (!job->ctx) return 1;
     limn_ctx_set_log(job->ctx, tell, job);
     limn_status status = limn_ctx_set_threads(job->ctx, (int)threads);
+    if (status == LIMN_OK) status = limn_ctx_set_weights(job->ctx, w->weights);
     if (status == LIMN_OK) status = open_and_segment(job, &o, w->model, n, pictures);
     if (status != LIMN_OK) code = cli_fail(job->ctx, status);
     limn_segmentation_free(job->segmentation);
@@ -327,7 +329,8 @@ int cli_segment(int argc, char **argv)
     segment_job job = {.cell = -1};
     words w = {0};
     const cli_flag flags[] = {
-        {"-m", "--model", &w.model, NULL}, {"-o", "--output", &job.output, NULL}, {NULL, "--values", &job.values, NULL}, {NULL, "--probability", &job.probability, NULL},
+        {"-m", "--model", &w.model, NULL}, {NULL, "--weights", &w.weights, NULL}, {"-o", "--output", &job.output, NULL},
+        {NULL, "--values", &job.values, NULL}, {NULL, "--probability", &job.probability, NULL},
         {NULL, "--class", &w.class, NULL}, {NULL, "--bits", &w.bits, NULL}, {NULL, "--overlay", &job.overlay, NULL}, {NULL, "--truth", &job.truth, NULL},
         {NULL, "--cell", &w.cell, NULL}, {NULL, "--json", NULL, &job.json}, {NULL, "--range", &w.range, NULL}, {NULL, "--tile", &w.tile, NULL},
         {NULL, "--overlap", &w.overlap, NULL}, {NULL, "--views", &w.views, NULL}, {NULL, "--precision", &w.precision, NULL},

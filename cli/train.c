@@ -22,7 +22,8 @@ static const char help[] =
     "  -o, --out RUN     run folder: model.safetensors, checkpoint.safetensors, log.csv, TensorBoard events, samples\n"
     "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET lists them\n"
     "  --merges FILE     merges of CLIP's tokenizer; without it every byte is a token\n"
-    "  --init FILE       start from these weights (safetensors, or .pt, .pth, .ckpt of torch.save())\n"
+    "  --init FILE       start from these weights (safetensors, or .pt, .pth, .ckpt of torch.save()); of several sets in it the raw ones,\n"
+    "                    --weights ema|raw|NAME another; NAME is what their tensors begin with\n"
     "  --resume  go on from RUN/checkpoint.safetensors; a new run there keeps those of an older one as\n"
     "            checkpoint.old.safetensors and log.old.csv\n"
     "\n"
@@ -195,7 +196,7 @@ enum { MAX_GIVEN = 64 };
 /* Everything on the command line. */
 typedef struct train_line {
     limn_train_options o;
-    const char *net, *set, *latents;
+    const char *net, *set, *latents, *weights;
     train_words words;
     double class_weights[MAX_CLASS_WEIGHTS];
     long adversary_start;
@@ -224,7 +225,8 @@ static bool read_line(int argc, char **argv, train_line *l)
     enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
     cli_flag flags[N_NUMBERS + 32] = {
         {NULL, "--data", &o->data, NULL}, {NULL, "--where", &o->where, NULL}, {"-o", "--out", &o->out, NULL}, {NULL, "--set", &l->set, NULL},
-        {NULL, "--merges", &o->merges, NULL}, {NULL, "--init", &o->init, NULL}, {NULL, "--sample-prompts", &o->sample_prompts, NULL},
+        {NULL, "--merges", &o->merges, NULL}, {NULL, "--init", &o->init, NULL}, {NULL, "--weights", &l->weights, NULL},
+        {NULL, "--sample-prompts", &o->sample_prompts, NULL},
         {NULL, "--schedule", &l->words.schedule, NULL}, {NULL, "--prediction", &l->words.prediction, NULL},
         {NULL, "--weighting", &l->words.weighting, NULL}, {NULL, "--precision", &l->words.precision, NULL}, {NULL, "--crop", &l->words.crop, NULL},
         {NULL, "--caption-field", &o->caption_field, NULL}, {NULL, "--label-field", &o->label_field, NULL}, {NULL, "--no-captions", NULL, &o->no_captions}, {NULL, "--flip", NULL, &o->flip},
@@ -249,6 +251,8 @@ static bool read_line(int argc, char **argv, train_line *l)
     if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
     if (!strcmp(o->out, "-")) return fprintf(stderr, "limn train: --out is a folder of files, and - is stdout: ./- is a folder of that name\n"), false;
     if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) || !read_segment_words(&l->words, l->class_weights, o)) return false;
+    if (l->weights && !o->init)
+        return fprintf(stderr, "limn train: --weights says which weights --init takes of a checkpoint: give it as well\n"), false;
     if (o->sample_prompts && !l->sample_every) return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
     return true;
 }
@@ -288,6 +292,7 @@ int cli_train(int argc, char **argv)
     limn_ctx_set_log(ctx, tell, NULL);
     limn_ctx_set_progress(ctx, go_on, NULL);
     limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
+    if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, l.weights);
     if (status == LIMN_OK) status = limn_settings_find(ctx, l.net, &o->settings);
     if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
     if (status == LIMN_OK) status = train_flags_check(ctx, o, l.given);

@@ -516,6 +516,101 @@ static void a_latent_keeps_the_row_that_was_chosen(void **state)
     limn_ctx_free(ctx);
 }
 
+/* A model of latents whose metadata names its autoencoder; the settings are VAE's. */
+static void write_model(limn_ctx *ctx, const char *file, const char *vae, const char *crc)
+{
+    limn_settings s;
+    limn_ports ports;
+    limn_weights w;
+    limn_named_view views[64];
+    limn_autoencoder *a = opened(ctx, VAE);
+    const char *const metadata[][2] = {{"limn.settings", "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8"},
+                                       {"limn.latent.scale", "1"},
+                                       {"limn.vae.settings", limn_autoencoder_describe(a).settings}, {"limn.vae", vae},
+                                       {"limn.vae.crc32", crc}};
+    limn_graph *g = limn_graph_new(ctx);
+    assert_int_equal(limn_settings_parse(ctx, metadata[0][1], &s), LIMN_OK);
+    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
+    assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
+    assert_true(w.n < 64);
+    for (int i = 0; i < w.n; i++)
+        views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
+    assert_int_equal(limn_safetensors_write(ctx, file, (size_t)w.n, views, crc ? 5 : 4, metadata), LIMN_OK);
+    limn_weights_free(&w);
+    limn_graph_free(g);
+    limn_autoencoder_free(a);
+}
+
+static int warnings;
+
+static void count_warnings(void *user, limn_log_level level, const char *text)
+{
+    (void)user, (void)text;
+    warnings += level == LIMN_LOG_WARN;
+}
+
+/* Somebody's model may name any path: what counts is the last name, and it must lie beside the weights or beside the model's
+ * folder. */
+static void a_model_opens_its_autoencoder_beside_it_only(void **state)
+{
+    (void)state;
+    static const struct { const char *said, *crc; limn_status status; int warnings; } cases[] = {
+        {"/home/somebody/runs/near.safetensors", NULL, LIMN_OK, 0}, {"near.safetensors", NULL, LIMN_OK, 0},
+        {"next.safetensors", NULL, LIMN_OK, 0},
+        {"../../../near.safetensors/", NULL, LIMN_OK, 0}, {"near.safetensors", "00000000", LIMN_OK, 1},
+        {"/etc/..", NULL, LIMN_NOT_FOUND, 0}, {"", NULL, LIMN_NOT_FOUND, 0},
+        {"/", NULL, LIMN_NOT_FOUND, 0}, {"model.safetensors", NULL, LIMN_NOT_FOUND, 0},
+        {"far/away.safetensors", NULL, LIMN_NOT_FOUND, 0},
+        {NULL, NULL, LIMN_NOT_FOUND, 0}, /* an absolute path of a file that is there, elsewhere */
+    };
+    limn_ctx *ctx = limn_ctx_new();
+    limn_ctx_set_log(ctx, count_warnings, NULL);
+    char away[1200], here[1000];
+    assert_non_null(getcwd(here, sizeof here));
+    snprintf(away, sizeof away, "%s%s%s", *folder == '/' ? "" : here, *folder == '/' ? "" : "/",
+             at("stolen/far/away.safetensors"));
+    mkdir(at("stolen"), 0777);
+    mkdir(at("stolen/far"), 0777);
+    mkdir(at("stolen/model"), 0777);
+    write_weights(ctx, VAE, at("stolen/model/near.safetensors"), NULL);
+    write_weights(ctx, VAE, at("stolen/next.safetensors"), NULL);
+    write_weights(ctx, VAE, away, NULL);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        limn_pipeline *p;
+        warnings = 0;
+        write_model(ctx, at("stolen/model/model.safetensors"), cases[k].said ? cases[k].said : away, cases[k].crc);
+        assert_int_equal(limn_pipeline_open(ctx, at("stolen/model"), &p), LIMN_OK);
+        if (limn_pipeline_set_autoencoder(p, NULL) != cases[k].status) fail_msg("%zu: %s", k, limn_error_text(ctx));
+        if (cases[k].status != LIMN_OK && !strstr(limn_error_text(ctx), "--vae"))
+            fail_msg("%zu: %s", k, limn_error_text(ctx));
+        assert_int_equal(warnings, cases[k].warnings);
+        limn_pipeline_free(p);
+    }
+    limn_ctx_free(ctx);
+}
+
+/* What limn encode writes says which autoencoder it was without saying where; older files said where. */
+static void latents_name_no_path(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_autoencoder *a = opened(ctx, VAE);
+    limn_latents all;
+    char crc[9];
+    assert_int_equal(limn_autoencoder_checksum(a, crc), LIMN_OK);
+    assert_int_equal(limn_latents_read(ctx, at("latents/latents.safetensors"), &all), LIMN_OK);
+    assert_string_equal(all.vae, "vae.safetensors");
+    assert_string_equal(all.vae_crc, crc);
+    const char *const metadata[][2] = {{"limn.latent.scale", "1"}, {"limn.latent.shape", "4x4x3"},
+                                       {"limn.latent.shift", "0"}, {"limn.vae", "/home/me/runs/old/"}};
+    assert_int_equal(limn_safetensors_write(ctx, at("old.safetensors"), 0, NULL, 4, metadata), LIMN_OK);
+    assert_int_equal(limn_latents_read(ctx, at("old.safetensors"), &all), LIMN_OK);
+    assert_string_equal(all.vae, "old");
+    assert_string_equal(all.vae_crc, "");
+    limn_autoencoder_free(a);
+    limn_ctx_free(ctx);
+}
+
 /* Goes on from the latents above. */
 static void a_network_trained_on_latents_makes_pictures(void **state)
 {
@@ -677,6 +772,8 @@ int main(void)
         cmocka_unit_test(a_folder_of_latents_has_mean_0_and_spread_1),
         cmocka_unit_test(no_latent_goes_over_what_is_read_or_over_another),
         cmocka_unit_test(a_latent_keeps_the_row_that_was_chosen),
+        cmocka_unit_test(a_model_opens_its_autoencoder_beside_it_only),
+        cmocka_unit_test(latents_name_no_path),
         cmocka_unit_test(a_network_trained_on_latents_makes_pictures),
         cmocka_unit_test(training_a_vae_resumes_with_the_same_bits),
         cmocka_unit_test(a_damaged_picture_is_not_shown),

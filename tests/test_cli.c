@@ -317,6 +317,33 @@ static void inspect_lists_what_torch_saved_and_runs_none_of_it(void **state)
     refuses("train dit --data shapes --out $D/run-torch --init $D/module.pt --steps 1", "nothing was executed");
 }
 
+/* A training's own checkpoint: raw weights, their EMA, the optimizer's moments. */
+static void the_weights_of_a_checkpoint_are_told_and_chosen(void **state)
+{
+    (void)state;
+    done(limn("", "train dit --data shapes --set \"size=16 patch=4 width=8 depth=1 heads=2 mlp=8\" --steps 2 --warmup 0 --batch 2 --lr 0.1 --ema 0.5 --out $D/run-sets"));
+    SHOWS("inspect $D/run-sets/checkpoint.safetensors", "weights   raw: ", " tensors, without a prefix\n          ", "EMA: ",
+          " tensors, names begin with ema/\n", "optimizer: ", "adam_m/\n");
+    json_t *o = json_of("inspect $D/run-sets/checkpoint.safetensors --json");
+    assert_int_equal(json_array_size(json_object_get(json_object_get(o, "network"), "weights")), 4);
+    json_decref(o);
+    result r = limn("", "generate -m $D/run-sets/checkpoint.safetensors --steps 1 -o $D/ema.png");
+    if (r.code || !strstr(r.err, "checkpoint.safetensors: weights taken: EMA (ema/, ") ||
+        !strstr(r.err, "not taken: raw (without a prefix, ")) fail_msg("%s", r.err);
+    done(r);
+    r = limn("", "generate -m $D/run-sets/checkpoint.safetensors --weights raw --steps 1 -q -o $D/raw.png");
+    if (r.code || r.err[0]) fail_msg("%s", r.err);
+    done(r);
+    r = limn("", "train dit --data shapes --set \"size=16 patch=4 width=8 depth=1 heads=2 mlp=8\" --steps 1 --batch 2 --init $D/run-sets/checkpoint.safetensors --out $D/run-init");
+    if (r.code || !strstr(r.err, "weights taken: raw (without a prefix, ") || !strstr(r.err, "not taken: EMA (ema/, "))
+        fail_msg("%s", r.err);
+    done(r);
+    refuses("generate -m $D/run-sets/checkpoint.safetensors --weights teacher -o $D/x.png",
+            "no weights of the network have the name that --weights gives; its weights are: raw (");
+    refuses("train dit --data shapes --out $D/run-init --weights ema",
+            "--weights says which weights --init takes of a checkpoint: give it as well");
+}
+
 static void inspect_names_what_is_damaged(void **state)
 {
     (void)state;
@@ -350,7 +377,8 @@ static void inspect_knows_the_latents_that_encode_made(void **state)
     }
     SHOWS("encode -m $D/tae.safetensors $D/pictures -o $D/latents --size 16 -q", "2 latents");
     SHOWS("encode -m $D/tae.safetensors $D/pictures/0.png -o $D/one.safetensors -q", "one.safetensors");
-    SHOWS("inspect $D/latents/latents.safetensors", "latents   2 of 4 x 4 x 4, for limn train --latents", "scale ", ", shift ", "channels: means from ", "made by   tae size=16", "/tae.safetensors\n");
+    SHOWS("inspect $D/latents/latents.safetensors", "latents   2 of 4 x 4 x 4, for limn train --latents", "scale ",
+          ", shift ", "channels: means from ", "made by   tae size=16", "          tae.safetensors\n");
     SHOWS("inspect $D/one.safetensors", "latent    8 x 6 x 4 of a picture of 32 x 24, for limn decode", "made by   tae size=16");
     refuses("describe $D/one.safetensors", "one.safetensors: holds latents of pictures, not a network");
     refuses("generate -m $D/latents/latents.safetensors -o $D/x.png", "holds latents of pictures, not a network");
@@ -715,6 +743,7 @@ int main(void)
         cmocka_unit_test(describe_json_is_whole),
         cmocka_unit_test(inspect_folds_and_unfolds),
         cmocka_unit_test(inspect_lists_what_torch_saved_and_runs_none_of_it),
+        cmocka_unit_test(the_weights_of_a_checkpoint_are_told_and_chosen),
         cmocka_unit_test(inspect_names_what_is_damaged),
         cmocka_unit_test(inspect_knows_the_latents_that_encode_made),
         cmocka_unit_test(inspect_reads_the_words_of_a_picture),

@@ -40,6 +40,7 @@ static void published_parameter_counts(void **state)
     assert_true(parameters_of(ctx, "ddpm-mnist") == 606852);
     assert_true(parameters_of(ctx, "sd15-unet") == 859520964);
     assert_true(fabs(parameters_of(ctx, "adm-64") / 1e6 - 295.9) < 0.1);
+    assert_true(fabs(parameters_of(ctx, "adm-128") / 1e6 - 421.5) < 0.1);
     assert_true(fabs(parameters_of(ctx, "adm-256") / 1e6 - 553.8) < 0.1);
     limn_ctx_free(ctx);
 }

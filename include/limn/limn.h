@@ -71,6 +71,11 @@ void limn_ctx_set_progress(limn_ctx *ctx, limn_progress_fn fn, void *user);
 /** @param n_threads 1..1024; 0 means one for each core that the process may use. */
 limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads);
 int limn_ctx_threads(const limn_ctx *ctx);
+/** Of a weight file with several sets of one network, as checkpoints have "model" and "ema": which to open.  NULL: EMA,
+ *  where a file has them, to run a network, and the raw weights to go on training them; "ema"; "raw"; or what the tensors'
+ *  names begin with ("net_ema").  Of the autoencoder of a pipeline the choice is always the first.  The log is told which of
+ *  which. */
+limn_status limn_ctx_set_weights(limn_ctx *ctx, const char *which);
 
 const char *limn_version(void);
 
@@ -157,9 +162,11 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
 /** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model knows no such name */
 int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
 
-/** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: the one that the model's metadata
- *  names.  @return LIMN_OK, also when source is NULL and the network makes pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other latents, or
- *  the network was trained on pictures; what limn_autoencoder_open() says.  On failure the pipeline is unchanged */
+/** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: the one that
+ *  the model's metadata names, which must lie beside the weights or beside the model's folder: only the name in it counts,
+ *  never a path.  @return LIMN_OK, also when source is NULL and the network makes pictures; LIMN_NOT_FOUND;
+ *  LIMN_BAD_ARGUMENT: it has other latents, or the network was trained on pictures; what limn_autoencoder_open() says.  On
+ *  failure the pipeline is unchanged */
 limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
 /**

@@ -19,6 +19,7 @@ struct limn_ctx {
     void *progress_user;
     limn_counters counters;
     atomic_bool cancel;
+    char weights[160];           /* "": each job's own; see limn_ctx_set_weights() */
     struct limn_writer *writing; /* files under way (file/bytes.h), the last one begun first; NULL: none */
 };
 
@@ -40,6 +41,10 @@ limn_status limn_cancelled(limn_ctx *ctx);
 /** Copy at most 200 bytes of text of unknown origin with control bytes and quotes escaped (\n, \x1b, \"); always
  *  terminated, "..." appended when cut.  Invalid UTF-8 bytes are escaped too.  @return out. */
 char *limn_escape(const char *bytes, size_t n, char *out, size_t out_bytes);
+/** A whole sentence in which text of unknown origin may lie: control bytes and invalid UTF-8 escaped, nothing else, so that
+ *  what limn_escape() made stays as it is.  Every text of limn_fail() and limn_log() passes here: nothing in a file reaches
+ *  a terminal raw through them.  @return out. */
+char *limn_sentence(const char *text, char *out, size_t out_bytes);
 
 /* "Did you mean": the candidate that differs least from a mistyped word, if one is near at all. */
 typedef struct limn_near {

@@ -63,6 +63,16 @@ limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads)
     return LIMN_OK;
 }
 
+limn_status limn_ctx_set_weights(limn_ctx *ctx, const char *which)
+{
+    size_t n = which ? strlen(which) : 0;
+    if (n >= sizeof ctx->weights)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the name of the weights to take has %zu bytes, at most %zu are read", n,
+                         sizeof ctx->weights - 1);
+    snprintf(ctx->weights, sizeof ctx->weights, "%s", which ? which : "");
+    return LIMN_OK;
+}
+
 int limn_ctx_threads(const limn_ctx *ctx)
 {
     return ctx->n_threads;
@@ -96,7 +106,7 @@ limn_status limn_fail(limn_ctx *ctx, limn_status status, const char *format, ...
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    memcpy(ctx->error, text, sizeof text);
+    limn_sentence(text, ctx->error, sizeof ctx->error);
     return status;
 }
 
@@ -118,12 +128,12 @@ limn_status limn_fail_memory(limn_ctx *ctx, size_t bytes, const char *what)
 void limn_log(limn_ctx *ctx, limn_log_level level, const char *format, ...)
 {
     if (!ctx->log) return;
-    char text[1024];
+    char text[1024], shown[1100];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    ctx->log(ctx->log_user, level, text);
+    ctx->log(ctx->log_user, level, limn_sentence(text, shown, sizeof shown));
 }
 
 bool limn_progress(limn_ctx *ctx, const char *what, int64_t done, int64_t total)

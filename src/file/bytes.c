@@ -262,6 +262,17 @@ static void sync_file(limn_writer *w)
     if (code != 0) cannot(w, "write");
 }
 
+char *limn_path_last(const char *path, char *out, size_t out_bytes)
+{
+    size_t end = strlen(path);
+    while (end && path[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin && path[begin - 1] != '/') begin--;
+    snprintf(out, out_bytes, "%.*s", (int)(end - begin), path + begin);
+    if (!strcmp(out, ".") || !strcmp(out, "..")) *out = '\0';
+    return out;
+}
+
 /* The name in its folder.  Some file systems cannot sync folders and say EINVAL. */
 static void sync_folder(limn_writer *w)
 {

@@ -10,6 +10,9 @@ limn_status limn_file_read(limn_ctx *ctx, const char *path, size_t limit, unsign
 /** Where the text of a file begins: behind the byte order mark EF BB BF that Windows' editors write, else at byte 0.
  *  @return LIMN_OK; LIMN_BAD_FILE: the marks of UTF-16 and UTF-32, a sentence that names them */
 limn_status limn_text_begin(limn_ctx *ctx, const char *name, const void *bytes, size_t n, size_t *begin);
+/** The last part of a path, without slashes behind it: "/a/vae/" -> "vae"; "" for ".", ".." and "/": no name that says
+ *  anything elsewhere.  @return out */
+char *limn_path_last(const char *path, char *out, size_t out_bytes);
 
 /* Files are read, never mapped: a mapping of a file that somebody cuts kills the reader (SIGBUS), a read says so. */
 /** Open a regular file for limn_file_read_at(); close(*fd) is the caller's.  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_IO */

@@ -1,6 +1,7 @@
 /* latent.c: a latent as a safetensors file: "latent" [C,h,w], as PyTorch orders it; what a folder of them says about all. */
 #include "file/latent.h"
 
+#include "file/bytes.h"
 #include "file/image.h"
 #include "file/safetensors.h"
 #include "file/weight_file.h"
@@ -166,7 +167,8 @@ limn_status limn_latents_write(limn_ctx *ctx, const char *path, const limn_laten
     snprintf(shift, sizeof shift, "%.9g", s->shift);
     snprintf(shape, sizeof shape, "%dx%dx%d", s->width, s->height, s->channels);
     const char *const metadata[][2] = {{"limn.latent.count", count}, {"limn.latent.scale", scale}, {"limn.latent.shape", shape}, {"limn.latent.shift", shift},
-                                       {"limn.vae", s->vae}, {"limn.vae.settings", s->settings}};
+                                       {"limn.vae", s->vae}, {"limn.vae.settings", s->settings},
+                                       {"limn.vae.crc32", s->vae_crc}};
     limn_named_view views[] = {{"mean", {LIMN_F32, LIMN_SHAPE(s->channels), mean}}, {"std", {LIMN_F32, LIMN_SHAPE(s->channels), std}}};
     return limn_safetensors_write(ctx, path, 2, views, sizeof metadata / sizeof *metadata, metadata);
 }
@@ -182,6 +184,7 @@ static limn_status take(limn_ctx *ctx, const char *path, const limn_weight_file 
     const char *shape = limn_weight_file_metadata(st, "limn.latent.shape"), *scale = limn_weight_file_metadata(st, "limn.latent.scale");
     const char *shift = limn_weight_file_metadata(st, "limn.latent.shift"), *vae = limn_weight_file_metadata(st, "limn.vae");
     const char *settings = limn_weight_file_metadata(st, "limn.vae.settings");
+    const char *crc = limn_weight_file_metadata(st, "limn.vae.crc32");
     char *end, tail;
     if (!shape || sscanf(shape, "%5dx%5dx%3d%c", &out->width, &out->height, &out->channels, &tail) != 3 || out->width < 1 || out->height < 1 || out->channels < 1 ||
         out->channels > LIMN_LATENT_CHANNELS || out->width > LIMN_MAX_SIDE || out->height > LIMN_MAX_SIDE)
@@ -192,7 +195,8 @@ static limn_status take(limn_ctx *ctx, const char *path, const limn_weight_file 
     if (!shift || *end || !(fabs(out->shift) < 1e9)) return bad(ctx, path, "limn.latent.shift", "a number", shift);
     const char *count = limn_weight_file_metadata(st, "limn.latent.count");
     out->count = count ? strtoll(count, NULL, 10) : 0;
-    snprintf(out->vae, sizeof out->vae, "%s", vae ? vae : "");
+    limn_path_last(vae ? vae : "", out->vae, sizeof out->vae); /* older versions wrote the whole path */
+    snprintf(out->vae_crc, sizeof out->vae_crc, "%.8s", crc ? crc : "");
     snprintf(out->settings, sizeof out->settings, "%s", settings ? settings : "");
     return LIMN_OK;
 }

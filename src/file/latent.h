@@ -10,7 +10,8 @@ typedef struct limn_latents {
     int64_t count;
     int height, width, channels;   /* of each */
     double scale, shift;           /* (latent - shift) scale has mean 0 and spread 1 over all of them; a network is trained on that */
-    char vae[1100], settings[1024]; /* where the autoencoder's weights lay; its settings */
+    char vae[256], settings[1024]; /* name of the autoencoder's file or folder, never where it lay; its settings */
+    char vae_crc[16];              /* CRC-32 of its files, hexadecimal; "": not known */
     double n, sum[LIMN_LATENT_CHANNELS], square[LIMN_LATENT_CHANNELS]; /* while it is measured */
 } limn_latents;
 
@@ -24,7 +25,8 @@ limn_status limn_latent_check_maker(limn_ctx *ctx, const char *path, const char 
 void limn_latents_add(limn_latents *s, const limn_latent *l);
 /** After the last one: work out scale and shift. */
 void limn_latents_finish(limn_latents *s);
-/** FOLDER/latents.safetensors: tensors "mean" and "std" [channels], metadata limn.latent.{count,scale,shape,shift}, limn.vae and limn.vae.settings. */
+/** FOLDER/latents.safetensors: tensors "mean" and "std" [channels], metadata limn.latent.{count,scale,shape,shift},
+ *  limn.vae, limn.vae.settings and limn.vae.crc32. */
 limn_status limn_latents_write(limn_ctx *ctx, const char *path, const limn_latents *s);
 /** @return LIMN_OK: all but what was measured; LIMN_NOT_FOUND; LIMN_BAD_FILE naming the metadata that is wrong */
 limn_status limn_latents_read(limn_ctx *ctx, const char *path, limn_latents *out);

@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "file/weight_file.h"
+#include "file/weight_sets.h"
 
 enum { LIMN_HEADER_CAP = 100000000, LIMN_PARTS_CAP = 512 };
 
@@ -29,6 +30,7 @@ struct limn_weight_file {
     limn_entry *entries;         /* by part and offset */
     limn_entry **by_name;
     limn_pair *metadata;         /* of the first part, by key */
+    char prefix[LIMN_PREFIX_BYTES]; /* of the set that was taken */
 };
 
 /** One more part; what is allocated belongs to st.  fd becomes st's also on failure. */

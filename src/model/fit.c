@@ -14,6 +14,32 @@ static bool same_shape(const limn_entry *e, const limn_shape *shape)
     return true;
 }
 
+enum { FIRST_TRIED = 8 };
+
+static int count_names(const limn_graph *g, const limn_weight_file *st, const char *prefix)
+{
+    int n = 0;
+    for (int i = 0; i < g->n_parameters; i++) n += limn_weight_file_find_under(st, prefix, g->parameters[i]->name) != NULL;
+    return n;
+}
+
+bool limn_fit_prefix(const limn_graph *g, const limn_weight_file *st, char out[LIMN_PREFIX_BYTES])
+{
+    char prefix[LIMN_MAX_SETS][LIMN_PREFIX_BYTES];
+    int most = g->n_parameters / 2;
+    bool found = false;
+    for (int i = 0; i < g->n_parameters && i < FIRST_TRIED && !found; i++) {
+        int n = limn_weight_prefixes(st, g->parameters[i]->name, prefix);
+        for (int k = 0; k < n; k++) {
+            int here = count_names(g, st, prefix[k]);
+            if (here <= most) continue;
+            most = here, found = true;
+            memcpy(out, prefix[k], LIMN_PREFIX_BYTES);
+        }
+    }
+    return found;
+}
+
 static void compare(const limn_graph *g, const limn_weight_file *st, limn_fit *fit)
 {
     fit->n_parameters = g->n_parameters;
@@ -21,11 +47,13 @@ static void compare(const limn_graph *g, const limn_weight_file *st, limn_fit *f
     fit->missing[0] = '\0';
     for (int i = 0; i < g->n_parameters; i++) {
         const limn_node *p = g->parameters[i];
-        const limn_entry *e = limn_weight_file_find(st, p->name);
+        const limn_entry *e = limn_weight_file_find_under(st, fit->prefix, p->name);
         char shape[128];
         if (e && same_shape(e, &p->shape)) fit->n_found++;
         else if (!e && p->init.frozen) fit->n_found++; /* a table that is made, not learned */
-        else if (!fit->missing[0]) snprintf(fit->missing, sizeof fit->missing, "%s%s %s", e ? "another shape than " : "no ", p->name, limn_shape_text(&p->shape, shape));
+        else if (!fit->missing[0])
+            snprintf(fit->missing, sizeof fit->missing, "%s%s%s %s", e ? "another shape than " : "no ", fit->prefix, p->name,
+                     limn_shape_text(&p->shape, shape));
     }
 }
 
@@ -35,6 +63,7 @@ static limn_status try_settings(limn_ctx *ctx, const limn_weight_file *st, limn_
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return LIMN_NO_MEMORY;
     limn_status status = limn_model_build(g, &fit->settings, (limn_build){.batch = 1}, &ports);
+    if (status == LIMN_OK) limn_fit_prefix(g, st, fit->prefix);
     if (status == LIMN_OK) compare(g, st, fit);
     limn_graph_free(g);
     return status;
@@ -81,6 +110,7 @@ static limn_status try_published(limn_ctx *ctx, const char *file, const limn_wei
             continue;
         }
         out[*n] = (limn_fit){.source = LIMN_FIT_NONE, .preset = map.dialect->title};
+        memcpy(out[*n].prefix, map.prefix, sizeof map.prefix);
         snprintf(out[*n].missing, sizeof out[*n].missing, "%s", limn_error_text(ctx));
     }
     if (found == LIMN_NO_MEMORY || status != LIMN_OK) return status != LIMN_OK ? status : found;
@@ -92,7 +122,8 @@ static limn_status try_published(limn_ctx *ctx, const char *file, const limn_wei
     return LIMN_OK;
 }
 
-static limn_status find(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out, int *n)
+static limn_status find_networks(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out,
+                                 int *n)
 {
     *out = (limn_fit){.source = LIMN_FIT_NONE};
     *n = 1;
@@ -107,6 +138,15 @@ static limn_status find(limn_ctx *ctx, const char *file, const limn_weight_file 
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) status = try_name(ctx, st, limn_families[i]->name, out);
     for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) status = try_name(ctx, st, limn_presets[i].name, out);
     return status == LIMN_OK && out->source == LIMN_FIT_NONE ? try_published(ctx, file, st, most, out, n) : status;
+}
+
+static limn_status find(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out, int *n)
+{
+    limn_status status = find_networks(ctx, file, st, most, out, n);
+    for (int i = 0; i < *n && status == LIMN_OK; i++)
+        if (out[i].source != LIMN_FIT_NONE || out[i].preset)
+            out[i].n_sets = limn_weight_sets(st, out[i].prefix, out[i].sets);
+    return status;
 }
 
 limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit *out)

@@ -3,6 +3,7 @@
 #define LIMN_FIT_H
 
 #include "file/weight_file.h"
+#include "file/weight_sets.h"
 #include "model/model.h"
 
 typedef enum limn_fit_source {
@@ -17,8 +18,10 @@ typedef struct limn_fit {
     const char *preset;      /* LIMN_FIT_PRESET: its name; LIMN_FIT_PUBLISHED: title of the dialect */
     limn_settings settings;  /* not for LIMN_FIT_NONE */
     int n_parameters, n_found; /* parameters of the network; those with a tensor of their name and shape */
-    char missing[256];       /* the first one without, and why; "" */
-    char prefix[128];        /* LIMN_FIT_PUBLISHED: before every name */
+    char missing[1024];      /* the first one without, and why; "" */
+    char prefix[LIMN_PREFIX_BYTES]; /* before every name */
+    int n_sets;              /* of its weights; 0 for LIMN_FIT_NONE without a name */
+    limn_weight_set sets[LIMN_MAX_SETS];
 } limn_fit;
 
 enum { LIMN_MAX_FITS = 8 };
@@ -28,5 +31,10 @@ limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_weight_fil
 /** All networks of a file, as a published checkpoint holds several; the first is that of limn_fit_find().  One of known names that Limn cannot build
  *  has source LIMN_FIT_NONE, its title in preset and the reason in missing.  @param n  of out, from 1 on.  @return as limn_fit_find() */
 limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit out[LIMN_MAX_FITS], int *n);
+
+/** The prefix under which most of a graph's parameters stand in a file, more than half of them; of two as good, the raw
+ *  weights'.
+ *  @return false: there is none */
+bool limn_fit_prefix(const limn_graph *g, const limn_weight_file *st, char out[LIMN_PREFIX_BYTES]);
 
 #endif

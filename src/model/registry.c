@@ -47,7 +47,7 @@ const limn_preset limn_presets[] = {
     {"ddpm-digits", "ddpm", "size=28 channels=1 width=32 multipliers=122 blocks=1 groups=8 attention=7 attention_least=7 classes=10"},
     {"ddpm-sr", "ddpm", "size=64 channels=3 width=32 multipliers=124 blocks=1 groups=8 attention=window attention_most=16 head_width=32 scale_shift=1 enlarge=4"},
     {"adm-64", "adm", "classes=1000 always_labelled=1"},
-    {"adm-128", "adm", "size=128 width=256 multipliers=112344 blocks=2 heads=4 head_width=0 classes=1000 always_labelled=1"},
+    {"adm-128", "adm", "size=128 width=256 multipliers=11234 blocks=2 heads=4 head_width=0 classes=1000 always_labelled=1"},
     {"adm-256-unlabelled", "adm", "size=256 width=256 multipliers=112244 blocks=2"},
     {"adm-256", "adm", "size=256 width=256 multipliers=112244 blocks=2 classes=1000 always_labelled=1"},
     {"sd15-unet", "ldm-unet", "size=64 channels=4 width=320 multipliers=1244 blocks=2 heads=8 text_width=768"},

@@ -1,6 +1,7 @@
 /* autoencoder.c: opening an autoencoder, and running its halves. */
 #include "pipeline/autoencoder.h"
 
+#include "file/bytes.h"
 #include "model/map/map.h"
 #include "train/weights.h"
 
@@ -9,6 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
+
+enum { CHUNK = 1 << 18 };
 
 /* ---- files ---------------------------------------------------------------------------------------------------------------- */
 
@@ -61,8 +65,7 @@ static bool is_autoencoder(const limn_settings *s)
 static limn_status open_files(limn_autoencoder *a)
 {
     limn_half *in = &a->encoder, *back = &a->decoder;
-    limn_status status = limn_weight_file_open(a->ctx, in->file, &in->st);
-    if (status == LIMN_OK) status = limn_weights_settings_among(a->ctx, in->file, in->st, "vae tae", &a->settings);
+    limn_status status = limn_weights_open(a->ctx, in->file, "vae tae", &in->st, &a->settings);
     if (status != LIMN_OK) return status;
     if (!is_autoencoder(&a->settings))
         return limn_fail(a->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected an autoencoder (vae or tae)", in->file, a->settings.family->name);
@@ -72,8 +75,7 @@ static limn_status open_files(limn_autoencoder *a)
     limn_settings other;
     char text[1024];
     back->st = NULL;
-    status = limn_weight_file_open(a->ctx, back->file, &back->st);
-    if (status == LIMN_OK) status = limn_weights_settings_among(a->ctx, back->file, back->st, "vae tae", &other);
+    status = limn_weights_open(a->ctx, back->file, "vae tae", &back->st, &other);
     if (status == LIMN_OK && strcmp(limn_settings_text(&other, text), a->text) != 0)
         status = limn_fail(a->ctx, LIMN_BAD_FILE, "%s and %s do not belong together: %s, and %s", in->file, back->file, a->text, text);
     return status;
@@ -139,6 +141,33 @@ limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *a)
                                   .latent = limn_settings_get(s, "latent"), .factor = a->factor, .scale = 1};
     if (strcmp(info.network, "vae") == 0) info.scale = limn_settings_get(s, "scaling") * 1e-5, info.shift = limn_settings_get(s, "shift") * 1e-5;
     return info;
+}
+
+static limn_status add_checksum(limn_ctx *ctx, const char *path, unsigned char *chunk, uLong *crc)
+{
+    int fd;
+    size_t bytes;
+    limn_status status = limn_file_open(ctx, path, &fd, &bytes);
+    if (status != LIMN_OK) return status;
+    for (size_t at = 0, n; at < bytes && status == LIMN_OK; at += n) {
+        n = bytes - at < CHUNK ? bytes - at : CHUNK;
+        status = limn_file_read_at(ctx, path, fd, at, n, chunk);
+        if (status == LIMN_OK) *crc = crc32(*crc, chunk, (uInt)n);
+    }
+    close(fd);
+    return status;
+}
+
+limn_status limn_autoencoder_checksum(limn_autoencoder *a, char *out)
+{
+    uLong crc = crc32(0, NULL, 0);
+    unsigned char *chunk = malloc(CHUNK);
+    if (!chunk) return limn_fail_memory(a->ctx, CHUNK, "a checksum");
+    limn_status status = add_checksum(a->ctx, a->encoder.file, chunk, &crc);
+    if (status == LIMN_OK && a->decoder.st != a->encoder.st) status = add_checksum(a->ctx, a->decoder.file, chunk, &crc);
+    free(chunk);
+    snprintf(out, 9, "%08lx", crc & 0xffffffffUL);
+    return status;
 }
 
 void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files)

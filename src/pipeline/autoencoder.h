@@ -32,6 +32,10 @@ limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int
 /** The files of its weights are read. */
 void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files);
 
+/** CRC-32 of its files, the encoder's and then the decoder's where they are two, as 8 digits.  out needs 9 bytes.  @return
+ *  LIMN_IO */
+limn_status limn_autoencoder_checksum(limn_autoencoder *a, char *out);
+
 /** latent [n, h, w, c] of pictures [n, H, W, C] in [-1,1]; H and W are multiples of the factor; and back. */
 limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures, limn_precision precision, float *latents);
 limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents, limn_precision precision, float *pictures);

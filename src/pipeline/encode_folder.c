@@ -221,13 +221,15 @@ static limn_status open_job(folder_job *j)
 static limn_status finish(folder_job *j)
 {
     char path[LIMN_PATH_BYTES];
-    char *real = realpath(j->o->vae, NULL);
-    snprintf(j->all.vae, sizeof j->all.vae, "%s", real ? real : j->o->vae);
+    char *real = realpath(j->o->vae, NULL); /* "." has a name, too */
+    limn_path_last(real ? real : j->o->vae, j->all.vae, sizeof j->all.vae);
     free(real);
+    limn_status status = limn_autoencoder_checksum(j->a, j->all.vae_crc);
+    if (status != LIMN_OK) return status;
     snprintf(j->all.settings, sizeof j->all.settings, "%s", j->a->text);
     limn_latents_finish(&j->all);
     snprintf(path, sizeof path, "%s/latents.safetensors", j->o->out);
-    limn_status status = limn_latents_write(j->ctx, path, &j->all);
+    status = limn_latents_write(j->ctx, path, &j->all);
     return status == LIMN_OK ? write_rows(j) : status;
 }
 

@@ -7,7 +7,7 @@
 
 typedef struct limn_encode_options {
     const char *folder, *out;    /* see train/data.h; out is made when missing, and must be another folder */
-    const char *vae;             /* where the autoencoder lies: written into OUT/latents.safetensors */
+    const char *vae;             /* where the autoencoder lies: its name is written into OUT/latents.safetensors, beside its settings and checksum */
     const char *where;           /* NULL, or rows of metadata.jsonl, as limn_data_options has it */
     int size;                    /* pictures become size x size, a multiple of the factor */
     limn_data_resize crop;       /* CENTRE or SQUASH */

@@ -1,4 +1,5 @@
 /* open.c: a model folder, or a weight file alone: weights, their metadata, the tokenizer beside them. */
+#include "file/bytes.h"
 #include "model/map/map.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/generate.h"
@@ -98,16 +99,6 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool fil
     return limn_clip_bpe_open(p->ctx, has ? merges : NULL, has ? vocab - 514 : 0, &p->bpe);
 }
 
-/* Last part of the folder's or file's name. */
-static void name_model(limn_pipeline *p, const char *folder)
-{
-    size_t n = strlen(folder);
-    while (n > 1 && folder[n - 1] == '/') n--;
-    size_t begin = n;
-    while (begin > 0 && folder[begin - 1] != '/') begin--;
-    snprintf(p->name, sizeof p->name, "%.*s", (int)(n - begin < 100 ? n - begin : 100), folder + begin);
-}
-
 static limn_status open_net(limn_pipeline *p)
 {
     limn_source *weights;
@@ -128,10 +119,10 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     limn_pipeline *p = calloc(1, sizeof *p);
     if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
     p->ctx = ctx;
-    name_model(p, source);
+    if (!*limn_path_last(source, p->name, sizeof p->name)) snprintf(p->name, sizeof p->name, "%.100s", source);
+    p->folder = !file;
     limn_status status = limn_map_file(ctx, source, p->file);
-    if (status == LIMN_OK) status = limn_weight_file_open(ctx, p->file, &p->st);
-    if (status == LIMN_OK) status = limn_weights_settings(ctx, p->file, p->st, &p->settings);
+    if (status == LIMN_OK) status = limn_weights_open(ctx, p->file, NULL, &p->st, &p->settings);
     if (status == LIMN_OK && strcmp(p->settings.family->task, "segment") == 0)
         status = limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment", p->file, p->settings.family->name);
     if (status == LIMN_OK) status = read_latent(p);
@@ -171,29 +162,77 @@ limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *p, limn_pipe
     return status;
 }
 
+/* What metadata limn.vae names, beside the weights or beside the folder of the model.  Only a name is taken of it, whatever
+ * path it holds: opening somebody's model opens nothing elsewhere.  out: 1500 bytes */
+static limn_status find_named(limn_pipeline *p, char *out)
+{
+    const char *said = limn_weight_file_metadata(p->st, "limn.vae"), *slash = strrchr(p->file, '/');
+    const char *made = limn_weight_file_metadata(p->st, "limn.vae.settings");
+    char name[256], shown[256], settings[1024] = "";
+    int channels = limn_settings_get(&p->settings, "channels"), folder = slash ? (int)(slash - p->file) + 1 : 0;
+    if (!*limn_path_last(said ? said : "", name, sizeof name))
+        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)",
+                         p->file, channels);
+    for (int up = 0; up <= p->folder; up++) {
+        snprintf(out, 1500, "%.*s%s%s", folder, p->file, up ? "../" : "", name);
+        if (access(out, R_OK) == 0 && strcmp(out, p->file) != 0) return LIMN_OK;
+    }
+    if (made) limn_escape(made, strlen(made), settings, sizeof settings);
+    limn_escape(name, strlen(name), shown, sizeof shown);
+    return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent, and the autoencoder it was trained with, \"%s\"%s%s%s, is not "
+                     "beside it: give it (--vae)", p->file, channels, shown, made ? " (" : "", settings, made ? ")" : "");
+}
+
+/* Of the right latents, and the very one, as far as the model says. */
+static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, const char *source)
+{
+    limn_autoencoder_info info = limn_autoencoder_describe(vae);
+    const char *trained = limn_weight_file_metadata(p->st, "limn.vae.settings");
+    const char *crc = limn_weight_file_metadata(p->st, "limn.vae.crc32");
+    int channels = limn_settings_get(&p->settings, "channels");
+    char found[16], shown[256];
+    if (info.latent != channels || (trained && strcmp(trained, info.settings) != 0))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s is %s", p->file, channels,
+                         trained ? " for " : "", trained ? trained : "", source, info.settings);
+    limn_status status = crc ? limn_autoencoder_checksum(vae, found) : LIMN_OK;
+    if (status == LIMN_OK && crc && strcmp(crc, found) != 0)
+        limn_log(p->ctx, LIMN_LOG_WARN, "%s has the checksum %s, and the autoencoder that %s was trained with \"%s\": other weights", source,
+                 found, p->file, limn_escape(crc, strlen(crc), shown, sizeof shown));
+    return status;
+}
+
+/* limn_ctx_set_weights() is about the model. */
+static limn_status open_autoencoder(limn_ctx *ctx, const char *source, limn_autoencoder **out)
+{
+    char kept[sizeof ctx->weights];
+    memcpy(kept, ctx->weights, sizeof kept);
+    ctx->weights[0] = '\0';
+    limn_status status = limn_autoencoder_open(ctx, source, out);
+    memcpy(ctx->weights, kept, sizeof kept);
+    return status;
+}
+
 limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
 {
-    int channels = limn_settings_get(&p->settings, "channels");
+    char beside[1500];
     limn_autoencoder *vae;
     if (!source && !p->makes_latents) return LIMN_OK;
     if (!p->makes_latents && limn_weight_file_metadata(p->st, "limn.settings"))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: its %d channels were trained as pictures, and an autoencoder (--vae) makes pictures of latents: leave it out",
-                         p->file, channels);
-    bool named = !source;
-    if (named) source = limn_weight_file_metadata(p->st, "limn.vae");
-    if (!source || !*source)
-        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)", p->file, channels);
-    limn_status status = limn_autoencoder_open(p->ctx, source, &vae);
-    if (status != LIMN_OK) return named ? limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file) : status;
-    limn_autoencoder_info info = limn_autoencoder_describe(vae);
-    const char *trained = limn_weight_file_metadata(p->st, "limn.vae.settings");
-    if (info.latent != channels || (trained && strcmp(trained, info.settings) != 0)) {
-        status = limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s is %s", p->file, channels, trained ? " for " : "", trained ? trained : "", source, info.settings);
+                         p->file, limn_settings_get(&p->settings, "channels"));
+    limn_status status = source ? LIMN_OK : find_named(p, beside);
+    if (status != LIMN_OK) return status;
+    status = open_autoencoder(p->ctx, source ? source : beside, &vae);
+    if (status != LIMN_OK && !source) limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file);
+    if (status != LIMN_OK) return status;
+    status = check_autoencoder(p, vae, source ? source : beside);
+    if (status != LIMN_OK) {
         limn_autoencoder_free(vae);
         return status;
     }
     limn_autoencoder_free(p->vae);
     p->vae = vae;
+    limn_autoencoder_info info = limn_autoencoder_describe(vae);
     if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
     return LIMN_OK;
 }

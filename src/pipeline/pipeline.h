@@ -10,6 +10,7 @@
 struct limn_pipeline {
     limn_ctx *ctx;
     char file[1100], name[128]; /* of the weights; of the model */
+    bool folder;                /* the model was opened as one */
     limn_weight_file *st;
     limn_settings settings;
     limn_clip_bpe *bpe;         /* NULL: the network reads no text */

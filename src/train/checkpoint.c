@@ -257,8 +257,8 @@ limn_status limn_trainer_resume(limn_trainer *t)
 limn_status limn_trainer_init(limn_trainer *t)
 {
     limn_weight_file *st;
-    limn_status status = limn_weight_file_open(t->ctx, t->o->init, &st);
-    if (status != LIMN_OK) return status;
+    limn_status status = limn_weights_open_start(t->ctx, t->o->init, t->net.g, &st);
+    if (status != LIMN_OK) return limn_fail_in(t->ctx, status, "--init");
     limn_weights network = t->weights;
     network.n = t->net.n_network;
     status = limn_weights_load(t->ctx, &network, t->o->init, st, "", t->weights.value);

@@ -120,8 +120,9 @@ static void say_latents(const limn_trainer *t, limn_run_facts *f)
     if (!l) return;
     limn_run_say(f, "limn.latent.scale", "the scale of --latents", "%.9g", l->scale);
     limn_run_say(f, "limn.latent.shift", "the shift of --latents", "%.9g", l->shift);
-    limn_run_say(f, "limn.vae", NULL, "%.1000s", l->vae);
+    limn_run_say(f, "limn.vae", NULL, "%s", l->vae);
     limn_run_say(f, "limn.vae.settings", "the autoencoder of --latents", "%s", l->settings);
+    if (l->vae_crc[0]) limn_run_say(f, "limn.vae.crc32", "the checksum of the autoencoder of --latents", "%s", l->vae_crc);
 }
 
 static void facts(const limn_trainer *t, limn_run_facts *f)

@@ -40,17 +40,14 @@ typedef struct file_source {
 
 static limn_status find_entry(limn_ctx *ctx, const file_source *s, const limn_wanted *w, const limn_entry **out)
 {
-    char name[512], shown[256], a[128], b[128];
+    char name[512];
     if (snprintf(name, sizeof name, "%s%s", s->prefix, w->name) >= (int)sizeof name)
         return limn_fail(ctx, LIMN_BAD_FILE, "%s: the name of a parameter is longer than %zu bytes", s->file, sizeof name - 1);
     const limn_entry *e = *out = limn_weight_file_find(s->st, name);
-    limn_escape(name, strlen(name), shown, sizeof shown);
-    if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", s->file, shown);
+    if (!e) return limn_source_missing(ctx, s->file, s->st, name);
     limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
     for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
-    if (e->usable && limn_shape_equal(&found, &w->shape)) return LIMN_OK;
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is %s %s, expected %s", s->file, shown, e->type, limn_shape_text(&found, a),
-                     limn_shape_text(&w->shape, b));
+    return e->usable && limn_shape_equal(&found, &w->shape) ? LIMN_OK : limn_source_wrong_shape(ctx, s->file, s->st, e, &w->shape);
 }
 
 static limn_status file_find(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_found *out)

@@ -41,6 +41,12 @@ limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_
 /** Every tensor is there, of this type, and reading it gives its start (limn_init_fill(), by seed): what something costs, how fast it is. */
 limn_status limn_source_started(limn_ctx *ctx, limn_dtype dtype, uint64_t seed, limn_source **out);
 
+/** LIMN_BAD_FILE with a sentence: a tensor of another shape (both are named); one that is not there (the nearest that is, is
+ *  named). */
+limn_status limn_source_wrong_shape(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e,
+                                 const limn_shape *want);
+limn_status limn_source_missing(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name);
+
 /** A parameter's start, by its name: order and other parameters play no part.  to has room for its elements. */
 void limn_init_fill(const limn_wanted *w, uint64_t seed, float *to);
 

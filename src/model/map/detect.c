@@ -104,22 +104,20 @@ static void tae_numbers(limn_numbers *q)
 
 /* ---- which dialect ---------------------------------------------------------------------------------------------------- */
 
-/* The prefix under which all anchors are there, the first one being a tensor from *at on; *at becomes the next tensor. */
+/* The prefix under which all anchors are there, the first one being a tensor from *at on; *at moves behind it.  Sets of raw
+ * weights come first. */
 static bool fits(const limn_weight_file *st, const limn_dialect *d, size_t *at, char *prefix, size_t prefix_bytes)
 {
-    size_t anchor = strlen(d->anchors[0]);
-    while (*at < limn_weight_file_count(st)) {
-        const char *name = limn_weight_file_get(st, (*at)++)->name;
+    size_t anchor = strlen(d->anchors[0]), count = limn_weight_file_count(st);
+    while (*at < 2 * count) {
+        bool raw = *at < count;
+        const char *name = limn_weight_file_get(st, (*at)++ % count)->name;
         size_t n = strlen(name);
         if (n < anchor || n - anchor >= prefix_bytes || strcmp(name + n - anchor, d->anchors[0])) continue;
-        if (n > anchor && name[n - anchor - 1] != '.') continue;
+        if (n > anchor && name[n - anchor - 1] != '.' && name[n - anchor - 1] != '/') continue;
         snprintf(prefix, prefix_bytes, "%.*s", (int)(n - anchor), name);
-        bool all = true;
-        for (int k = 1; d->anchors[k] && all; k++) {
-            char full[512];
-            snprintf(full, sizeof full, "%s%s", prefix, d->anchors[k]);
-            all = limn_weight_file_find(st, full) != NULL;
-        }
+        bool all = raw == (limn_set_kind_of(prefix) == LIMN_SET_RAW);
+        for (int k = 1; d->anchors[k] && all; k++) all = limn_weight_file_find_under(st, prefix, d->anchors[k]) != NULL;
         if (all) return true;
     }
     return false;
@@ -158,6 +156,9 @@ static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_wei
     else if (!strcmp(map->dialect->family, "vae")) limn_numbers_of_vae(&q);
     else if (!strcmp(map->dialect->family, "tae")) tae_numbers(&q);
     else if (!strcmp(map->dialect->family, "clip-text")) clip_numbers(&q);
+    else if (!strcmp(map->dialect->family, "adm")) limn_numbers_of_adm(&q);
+    else if (!strcmp(map->dialect->family, "uvit")) limn_numbers_of_uvit(&q);
+    else if (!strcmp(map->dialect->family, "unet")) limn_numbers_of_segmenter(&q);
     else limn_numbers_of_unet(&q);
     json_decref(q.config);
     const char *wrong = q.status == LIMN_OK && map->settings.family->check ? map->settings.family->check(&map->settings) : NULL;
@@ -185,7 +186,11 @@ limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_we
     limn_text known = {0};
     for (const limn_dialect *d = limn_dialects; d->title; d++)
         if (wanted(families, d->family)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
-    limn_fail(ctx, LIMN_NOT_FOUND, "%s: its tensor names fit no network Limn knows (%s)", file, known.bytes ? known.bytes : "");
+    const char *first = limn_weight_file_count(st) ? limn_weight_file_get(st, 0)->name : NULL;
+    char shown[256] = "";
+    if (first) limn_escape(first, strlen(first), shown, sizeof shown);
+    limn_fail(ctx, LIMN_NOT_FOUND, "%s: its tensor names fit no network Limn knows (%s)%s%s%s", file, known.bytes ? known.bytes : "",
+              first ? "; the first is \"" : ": it has none", shown, first ? "\"" : "");
     limn_text_free(&known);
     return LIMN_NOT_FOUND;
 }
@@ -206,12 +211,32 @@ static bool told_before(const limn_weight_file *st, const limn_dialect *d)
     return false;
 }
 
+/* A set that was told of as one of an earlier network. */
+static bool seen_before(const limn_map_place *place, const char *prefix)
+{
+    for (int i = 0; i < place->n_seen; i++)
+        if (!strcmp(place->seen[i], prefix)) return true;
+    return false;
+}
+
+static void see(const limn_weight_file *st, limn_map_place *place, const char *prefix)
+{
+    limn_weight_set sets[LIMN_MAX_SETS];
+    int n = limn_weight_sets(st, prefix, sets);
+    for (int i = 1; i < n && place->n_seen < 2 * LIMN_MAX_SETS; i++)
+        memcpy(place->seen[place->n_seen++], sets[i].prefix, LIMN_PREFIX_BYTES);
+}
+
 limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out)
 {
     for (const limn_dialect *d = limn_dialects + place->dialect; d->title; d++, place->dialect++, place->tensor = 0) {
         *out = (limn_map){.dialect = d};
-        if (!fits(st, d, &place->tensor, out->prefix, sizeof out->prefix) || told_before(st, d)) continue;
-        return find_settings(ctx, file, st, out);
+        while (fits(st, d, &place->tensor, out->prefix, sizeof out->prefix)) {
+            if (seen_before(place, out->prefix)) continue;
+            if (told_before(st, d)) break;
+            see(st, place, out->prefix);
+            return find_settings(ctx, file, st, out);
+        }
     }
     return limn_fail(ctx, LIMN_NOT_FOUND, "%s: it holds no other network that Limn knows", file);
 }
@@ -220,10 +245,12 @@ limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_wei
 {
     bool found;
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
-        size_t at = 0;
         *out = (limn_map){.dialect = d};
-        if (!fits(st, d, &at, out->prefix, sizeof out->prefix) || find_settings(ctx, file, st, out) != LIMN_OK) continue;
-        if (limn_map_read(ctx, out, file, st, parameter, NULL, &found) == LIMN_OK) return LIMN_OK;
+        for (size_t at = 0; fits(st, d, &at, out->prefix, sizeof out->prefix); *out = (limn_map){.dialect = d}) {
+            limn_status status = find_settings(ctx, file, st, out);
+            if (status == LIMN_OK) status = limn_map_read(ctx, out, file, st, parameter, NULL, &found);
+            if (status == LIMN_OK) return LIMN_OK;
+        }
     }
     return limn_map_detect(ctx, file, st, out); /* its tensor will be missed, with a sentence */
 }

@@ -6,6 +6,7 @@
 #define LIMN_MAP_H
 
 #include "file/weight_file.h"
+#include "file/weight_sets.h"
 #include "graph/node.h"
 #include "model/model.h"
 #include "weights/source.h"
@@ -39,7 +40,7 @@ struct limn_map {
     const limn_dialect *dialect;
     limn_settings settings;
     limn_model_part part;      /* what of an autoencoder the file holds: some are published in two */
-    char prefix[128];          /* before every name: "model.diffusion_model." */
+    char prefix[LIMN_PREFIX_BYTES]; /* before every name: "model.diffusion_model." */
     /** NULL, or instead of the dialect's rows: the name in the file, behind the prefix, of the parameter called `name`. */
     void (*rename)(const limn_map *map, const char *name, char *out, size_t out_bytes);
 };
@@ -61,9 +62,11 @@ limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_we
 /* Where a search for all networks of a file stands; begins as {0}. */
 typedef struct limn_map_place {
     size_t dialect, tensor;
+    int n_seen;
+    char seen[2 * LIMN_MAX_SETS][LIMN_PREFIX_BYTES]; /* sets of the networks before */
 } limn_map_place;
-/** The networks of a file in turn, each once.  @return as limn_map_detect(); with LIMN_BAD_FILE and LIMN_UNSUPPORTED *out has dialect and prefix;
- *  LIMN_NOT_FOUND: there are no more */
+/** The networks of a file in turn, each once, however many sets of its weights there are (file/weight_sets.h).  @return as
+ *  limn_map_detect(); with LIMN_BAD_FILE and LIMN_UNSUPPORTED *out has dialect and prefix; LIMN_NOT_FOUND: no more */
 limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out);
 /** The same: one that has this parameter. */
 limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter, limn_map *out);
@@ -80,7 +83,6 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
 /** A source of all parameters of one network that a file holds, under our own names or published ones: which, is found with the first parameter and kept.
  *  file: path for messages and for config.json.  st is borrowed: close it after the source.  @return LIMN_OK: free with limn_source_free(); LIMN_NO_MEMORY */
 limn_status limn_map_source(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_source **out);
-
 /** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/, and
  *  then the .bin files that torch.save() wrote under these names; of weights in several files their index (NAME.index.json).
  *  out needs 1100 bytes.  @return LIMN_NOT_FOUND naming what was looked for */

@@ -16,11 +16,13 @@ int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k)
     if (q->status != LIMN_OK) return 0;
     const limn_entry *e = limn_numbers_find(q, name);
     if (!e) {
-        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: looks like %s, but has no tensor \"%s%s\"", q->file, q->map->dialect->title, q->map->prefix, name);
+        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: looks like %s, but has no tensor \"%s%s%s\"", q->file,
+                              q->map->dialect->title, limn_weight_file_prefix(q->st), q->map->prefix, name);
         return 0;
     }
     if (e->rank == rank) return e->dim[k];
-    q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" has %d dimensions, expected %d", q->file, e->name, e->rank, rank);
+    q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" has %d dimensions, expected %d", q->file,
+                          limn_weight_file_prefix(q->st), e->name, e->rank, rank);
     return 0;
 }
 

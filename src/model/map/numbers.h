@@ -32,5 +32,10 @@ void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int
 void limn_numbers_of_vae(limn_numbers *q);
 /** ddpm, ddpm-mnist, adm and ldm-unet. */
 void limn_numbers_of_unet(limn_numbers *q);
+/** adm, uvit. */
+void limn_numbers_of_adm(limn_numbers *q);
+void limn_numbers_of_uvit(limn_numbers *q);
+/** unet: for a class of every pixel. */
+void limn_numbers_of_segmenter(limn_numbers *q);
 
 #endif

@@ -36,15 +36,6 @@ static void source_name(const limn_map *map, const char *pattern, int block, con
     else snprintf(out, n, "%s%s%s", map->prefix, pattern, suffix);
 }
 
-static limn_status wrong_shape(limn_ctx *ctx, const char *file, const limn_entry *e, const limn_shape *want)
-{
-    char a[128], b[128];
-    limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : 0};
-    for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is %s %s, expected %s", file, e->name, e->type, limn_shape_text(&found, a),
-                     limn_shape_text(want, b));
-}
-
 /* A linear layer may have been a convolution of one pixel: [N,K] and [N,K,1,1] are alike. */
 static bool has_shape(const limn_entry *e, const limn_shape *want)
 {
@@ -58,8 +49,8 @@ static bool has_shape(const limn_entry *e, const limn_shape *want)
 static limn_status part(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_shape *want, const limn_entry **out)
 {
     *out = limn_weight_file_find(st, name);
-    if (!*out) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
-    return has_shape(*out, want) ? LIMN_OK : wrong_shape(ctx, file, *out, want);
+    if (!*out) return limn_source_missing(ctx, file, st, name);
+    return has_shape(*out, want) ? LIMN_OK : limn_source_wrong_shape(ctx, file, st, *out, want);
 }
 
 static void swap_halves(float *x, int64_t n)
@@ -82,9 +73,10 @@ static int64_t root(int64_t n)
 static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p, float *to)
 {
     const limn_entry *e = limn_weight_file_find(st, name);
-    if (!e) return limn_fail(ctx, LIMN_BAD_FILE, "%s: no tensor \"%s\", which the network needs", file, name);
+    if (!e) return limn_source_missing(ctx, file, st, name);
     int64_t g = root(p->shape.dim[1]), width = p->shape.dim[2], m = e->rank == 3 ? root(e->dim[1]) : -1;
-    if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g) return wrong_shape(ctx, file, e, &p->shape);
+    if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g)
+        return limn_source_wrong_shape(ctx, file, st, e, &p->shape);
     if (!to) return LIMN_OK;
     int64_t edge = (m - g) / 2;
     float *table = malloc((size_t)(m * m * width) * sizeof *table);
