@@ -2,6 +2,7 @@
  * with a folder is said with file and line. */
 #include "file/bytes.h"
 #include "file/image.h"
+#include "train/listing.h"
 #include "train/loader.h"
 #include "train/rows.h"
 
@@ -170,6 +171,22 @@ static void sidecars_caption_their_pictures(void **state)
     refused(ctx, (limn_data_options){.folder = "data-side/nowhere"}, LIMN_NOT_FOUND, "data-side/nowhere");
     free(lengthy);
     limn_ctx_free(ctx);
+}
+
+/* Code points of "é": U+00E9, or U+0065 U+0301; of "각": U+AC01, or three letters of the alphabet; "ﬁ" (a ligature) is another name than "fi". */
+static void names_are_the_same_composed_or_decomposed(void **state)
+{
+    (void)state;
+    static const struct { const char *a, *b; bool same; } rows[] = {
+        {"caf\xc3\xa9", "cafe\xcc\x81", true}, {"\xea\xb0\x81", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", true}, {"cafe", "cafe", true}, {"", "", true},
+        {"caf\xc3\xa9", "cafe", false}, {"\xef\xac\x81", "fi", false}, {"a\xff", "a\xff", true}, {"a\xff", "a\xfe", false}, {"Caf\xc3\xa9", "caf\xc3\xa9", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (limn_names_same(rows[i].a, strlen(rows[i].a), rows[i].b, strlen(rows[i].b)) != rows[i].same) fail_msg("row %zu", i);
+        char *composed = limn_name_composed(rows[i].b, strlen(rows[i].b));
+        assert_string_equal(composed, i < 2 ? rows[i].a : rows[i].b);
+        free(composed);
+    }
 }
 
 static void pictures_of_other_formats_are_told(void **state)
@@ -589,6 +606,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metadata_gives_captions_fields_and_classes),
         cmocka_unit_test(sidecars_caption_their_pictures),
+        cmocka_unit_test(names_are_the_same_composed_or_decomposed),
         cmocka_unit_test(pictures_of_other_formats_are_told),
         cmocka_unit_test(sixteen_bits_that_are_black_in_eight_are_told),
         cmocka_unit_test(folders_of_pictures_are_classes),

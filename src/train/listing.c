@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <utf8proc.h>
 
 void limn_names_free(limn_names *list)
 {
@@ -43,6 +44,33 @@ int limn_stems_compare(const char *a, size_t n, const char *b, size_t m)
 {
     int order = memcmp(a, b, n < m ? n : m);
     return order ? order : (n > m) - (n < m);
+}
+
+static bool is_ascii(const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (name[i] & 0x80) return false;
+    return true;
+}
+
+char *limn_name_composed(const char *name, size_t n)
+{
+    utf8proc_uint8_t *out = NULL;
+    utf8proc_ssize_t got = UTF8PROC_ERROR_INVALIDUTF8;
+    if (!is_ascii(name, n)) got = utf8proc_map((const utf8proc_uint8_t *)name, (utf8proc_ssize_t)n, &out, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (got >= 0 || got == UTF8PROC_ERROR_NOMEM) return (char *)out;
+    return strndup(name, n);
+}
+
+bool limn_names_same(const char *a, size_t n, const char *b, size_t m)
+{
+    if (n == m && memcmp(a, b, n) == 0) return true;
+    if (is_ascii(a, n) && is_ascii(b, m)) return false;
+    char *x = limn_name_composed(a, n), *y = limn_name_composed(b, m);
+    bool same = x && y && strcmp(x, y) == 0;
+    free(x);
+    free(y);
+    return same;
 }
 
 /* Endings of pictures: limn_image's, limn_raster's beside them, those of formats that nothing here reads. */

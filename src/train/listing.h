@@ -23,6 +23,11 @@ void limn_names_free(limn_names *names);
 size_t limn_stem(const char *name);
 /** Two stems of n and m bytes, as strcmp(). */
 int limn_stems_compare(const char *a, size_t n, const char *b, size_t m);
+/** A name of n bytes in Unicode's composed form (NFC): macOS stores an accented letter as two code points, most others as one.  Bytes that are not UTF-8
+ *  stay as they are.  @return the caller's (free()); NULL: out of memory */
+char *limn_name_composed(const char *name, size_t n);
+/** Whether two names of n and m bytes are the same to a reader: by their bytes, or composed.  Exact equality goes first where both are there. */
+bool limn_names_same(const char *a, size_t n, const char *b, size_t m);
 bool limn_is_folder(const char *folder, const char *name);
 /** As strcmp(), but runs of digits count by their value: "2" before "10", "a9b" before "a10b". */
 int limn_names_compare(const char *a, const char *b);
