@@ -17,8 +17,8 @@ typedef struct limn_start {
 /** What is wrong with the options for a start.  @return LIMN_BAD_ARGUMENT naming the option */
 limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o);
 /** Read options->init and mask into memory for n pictures of side x side x channels.  @param out  empty on failure, else limn_start_free()
- *  The options were checked.
- *  @return LIMN_NO_MEMORY */
+ *  The options were checked.  How much a mask makes anew is said.
+ *  @return LIMN_NO_MEMORY; LIMN_BAD_ARGUMENT: a mask of colours, or one that makes nothing anew */
 limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels, limn_start *out);
 void limn_start_free(limn_start *s);
 
