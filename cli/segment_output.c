@@ -7,6 +7,7 @@
 #include "file/tiff.h"
 #include "train/case.h"
 #include "train/listing.h"
+#include "train/stems.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,8 +18,7 @@
 static const char mask_endings[] = ".png|.tif|.tiff|.nii|.nii.gz", picture_endings[] = ".png";
 typedef enum mask_kind { MASK_PNG, MASK_TIFF, MASK_NIFTI } mask_kind;
 
-/* The name of a picture without folder and ending. */
-static const char *stem(const char *path, int *n)
+const char *segment_stem(const char *path, int *n)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     *n = (int)limn_stem(name);
@@ -28,7 +28,7 @@ static const char *stem(const char *path, int *n)
 /* The name of a picture's results in a folder: its own, or that of the case whose channels lie in several files (CASE of CASE_0000, CASE_0001 ..). */
 static const char *result_name(const segment_job *job, const char *path, int *n)
 {
-    const char *name = stem(path, n);
+    const char *name = segment_stem(path, n);
     if (job->info.channels > 1 && limn_case_files(path) > 1) *n = (int)limn_case_stem(name);
     return name;
 }
@@ -43,34 +43,25 @@ static limn_status check_target(const segment_job *job, const char *flag, const 
     return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO, "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
 }
 
-typedef struct named {
-    const char *name; /* without folder; its stem has n bytes */
-    int n;
-    size_t i;
-} named;
-
-static int compare_stems(const named *x, const named *y)
-{
-    return limn_stems_compare(x->name, (size_t)x->n, y->name, (size_t)y->n);
-}
-
-static int by_stem(const void *a, const void *b)
-{
-    const named *x = a, *y = b;
-    int order = compare_stems(x, y);
-    return order ? order : (x->i > y->i) - (x->i < y->i);
-}
-
 static limn_status check_twins(const segment_job *job, size_t n, char *const *pictures)
 {
-    named *sorted = malloc((n + 1) * sizeof *sorted);
-    limn_status status = sorted ? LIMN_OK : limn_fail_memory(job->ctx, n * sizeof *sorted, "names of pictures");
-    for (size_t i = 0; i < n && sorted; i++) sorted[i].i = i, sorted[i].name = result_name(job, pictures[i], &sorted[i].n);
-    if (sorted) qsort(sorted, n, sizeof *sorted, by_stem);
-    for (size_t i = 1; i < n && status == LIMN_OK; i++)
-        if (compare_stems(&sorted[i - 1], &sorted[i]) == 0)
-            status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s and %s have the same name: their results would be one file", pictures[sorted[i - 1].i], pictures[sorted[i].i]);
-    free(sorted);
+    limn_stems stems = {0};
+    const limn_stem_entry *twin = NULL;
+    char **name = malloc((n + 1) * sizeof *name);
+    size_t *length = malloc((n + 1) * sizeof *length);
+    limn_status status = name && length ? LIMN_OK : limn_fail_memory(job->ctx, n * sizeof *name, "names of pictures");
+    for (size_t i = 0; i < n && status == LIMN_OK; i++) {
+        int bytes;
+        name[i] = pictures[i] + (result_name(job, pictures[i], &bytes) - pictures[i]);
+        length[i] = (size_t)bytes;
+    }
+    if (status == LIMN_OK) status = limn_stems_new(job->ctx, name, length, n, &stems);
+    if (status == LIMN_OK && (twin = limn_stems_twin(&stems)))
+        status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s and %s have the same name: their results would be one file",
+                           pictures[twin[0].i], pictures[twin[1].i]);
+    limn_stems_free(&stems);
+    free(name);
+    free(length);
     return status;
 }
 
@@ -90,29 +81,13 @@ limn_status segment_paths_check(const segment_job *job, size_t n, char *const *p
     const char *const targets[] = {job->output, job->probability, job->overlay};
     limn_status status = check_twins(job, n, pictures);
     if (status == LIMN_OK) status = check_sources(job, n, pictures);
+    if (status == LIMN_OK && job->truth) status = segment_truths_check(job, n, pictures);
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < i && status == LIMN_OK; j++)
             if (targets[i] && targets[j] && strcmp(targets[i], targets[j]) == 0) status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is named for two results", targets[i]);
     if (status == LIMN_OK) status = check_target(job, "--output", job->output, mask_endings);
     if (status == LIMN_OK) status = check_target(job, "--probability", job->probability, mask_endings);
     return status == LIMN_OK ? check_target(job, "--overlay", job->overlay, picture_endings) : status;
-}
-
-limn_status segment_truth_path(const segment_job *job, const char *picture, char *out)
-{
-    static const char *const endings[] = {".png", ".nii.gz", ".nii", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"};
-    int n;
-    const char *name = stem(picture, &n);
-    if (!cli_is_folder(job->truth)) {
-        if (job->many) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--truth: %s is no folder, which several pictures need", job->truth);
-        snprintf(out, SEGMENT_PATH, "%s", job->truth);
-        return LIMN_OK;
-    }
-    int of_case = (int)limn_case_stem(name), lengths[2] = {n, of_case && strncmp(name + of_case, "_0000", 5) == 0 ? of_case : 0}; /* nnU-Net's masks are named by case */
-    for (int k = 0; k < 2 && lengths[k]; k++)
-        for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-            if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", job->truth, lengths[k], name, endings[i]) < SEGMENT_PATH && access(out, F_OK) == 0) return LIMN_OK;
-    return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s.png for %s", job->truth, n, name, picture);
 }
 
 /* ---- writing ---------------------------------------------------------------------------------------------------------------- */

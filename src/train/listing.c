@@ -40,12 +40,6 @@ size_t limn_stem(const char *name)
     return n > 4 && strcasecmp(name + n, ".gz") == 0 && strncasecmp(name + n - 4, ".nii", 4) == 0 ? n - 4 : n;
 }
 
-int limn_stems_compare(const char *a, size_t n, const char *b, size_t m)
-{
-    int order = memcmp(a, b, n < m ? n : m);
-    return order ? order : (n > m) - (n < m);
-}
-
 static bool is_ascii(const char *name, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -57,7 +51,8 @@ char *limn_name_composed(const char *name, size_t n)
 {
     utf8proc_uint8_t *out = NULL;
     utf8proc_ssize_t got = UTF8PROC_ERROR_INVALIDUTF8;
-    if (!is_ascii(name, n)) got = utf8proc_map((const utf8proc_uint8_t *)name, (utf8proc_ssize_t)n, &out, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (!is_ascii(name, n)) got = utf8proc_map((const utf8proc_uint8_t *)name, (utf8proc_ssize_t)n, &out,
+                                               UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (got >= 0 || got == UTF8PROC_ERROR_NOMEM) return (char *)out;
     return strndup(name, n);
 }
