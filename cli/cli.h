@@ -37,6 +37,10 @@ limn_status cli_folder_check(limn_ctx *ctx, const char *flag, const char *path);
 /** The same, its name ends in one of "a|b" (stdout has no ending), and it is no folder itself.  The sentence begins with the flag. */
 limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings);
 
+/** The model that -m gave, or without it one that ships, as a path from where Limn was built.
+ *  @return LIMN_NOT_FOUND: that is not here */
+limn_status cli_model(limn_ctx *ctx, const char *given, const char *own, const char **out);
+
 /** Whether the locale's characters are UTF-8; whether a stream may be coloured (NO_COLOR, TERM, a terminal). */
 bool cli_utf8(void);
 bool cli_color(FILE *stream);

@@ -40,7 +40,8 @@ static const char help[] =
     "  -i, --init-img FILE         start from this picture, brought to the network's size\n"
     "      --strength X            0 to 1 (0.75): how much of the way from noise is gone once more: --steps times X of the\n"
     "                              steps, rounded down; 1 keeps nothing of it, and where no step is left the picture comes back\n"
-    "      --mask FILE             of the same size: white is made anew, black is kept; then --strength is 1 unless given\n"
+    "      --mask FILE             of the same size: white is made anew, what is black or transparent is kept (half counts as\n"
+    "                              white); then --strength is 1 unless given\n"
     "      --resample N            with --mask: each step N times (5), so that what is made fits to what is kept\n"
     "how:\n"
     "      --steps N               (20)\n"
@@ -253,13 +254,12 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
     generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
-    const char *model = w->model ? w->model : own_model(verb);
+    const char *model;
     limn_status status = generate_output_check(ctx, &out, o->n);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
-    if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 1, &mask);
+    if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 0, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
-    if (status == LIMN_OK && !w->model && access(model, F_OK) != 0)
-        status = limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is not in this folder: give -m with a model, or go to where Limn was built", model);
+    if (status == LIMN_OK) status = cli_model(ctx, w->model, own_model(verb), &model);
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n, o);

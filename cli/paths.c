@@ -69,3 +69,11 @@ limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, co
     if (!cli_ends_in(path, endings)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the name must end in %s, found \"%s\"", flag, endings, shown);
     return cli_folder_check(ctx, flag, path);
 }
+
+limn_status cli_model(limn_ctx *ctx, const char *given, const char *own, const char **out)
+{
+    *out = given ? given : own;
+    if (given || access(own, F_OK) == 0) return LIMN_OK;
+    return limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is not in this folder: give -m with a model, or go to "
+                     "where Limn was built", own);
+}

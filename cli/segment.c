@@ -1,4 +1,4 @@
-/* segment.c: limn segment -m MODEL IMAGE.. -o MASK: a class for every pixel. */
+/* segment.c: limn segment IMAGE.. -o MASK: a class for every pixel. */
 #include "segment_job.h"
 
 #include "cli.h"
@@ -7,26 +7,29 @@
 #include "train/case.h"
 #include "train/classes.h"
 #include "train/listing.h"
-#include "train/mask_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const char help[] =
-    "limn segment -m MODEL IMAGE -o MASK [flags]\n"
-    "limn segment -m MODEL IMAGE|FOLDER... -o FOLDER [flags]\n"
+    "limn segment [-m MODEL] IMAGE -o MASK [flags]\n"
+    "limn segment [-m MODEL] IMAGE|FOLDER... -o FOLDER [flags]\n"
     "\n"
     "The class of every pixel, by a network that limn train unet trained.  Pictures of any size (to 16384 a side, 64 million pixels), in tiles that\n"
     "overlap: PNG, JPEG, WebP, TIFF (16 bits and floats as well) and NIfTI volumes (.nii, .nii.gz), slice by slice along their last axis; the pages of a TIFF\n"
     "are slices.  A network of several channels reads CASE_0000.nii.gz with CASE_0001.nii.gz .. beside it\n"
     "(nnU-Net's names); in a folder the result is CASE.nii.gz.\n"
     "\n"
-    "  -m, --model MODEL    a folder with model.safetensors, or a weight file\n"
+    "  -m, --model MODEL    a folder with model.safetensors, or a weight file (models/membrane: cells and their membranes in\n"
+    "                       electron micrographs)\n"
     "  --weights ema|raw    of a checkpoint with several sets of weights: which (EMA where it has them)\n"
-    "  -o, --output MASK    .png; .tif: all slices; .nii, .nii.gz: in the place of the volume it was made from.  One gray value a class: 0 and 255 for two\n"
-    "                       classes, else (and in NIfTI) 0, 1, 2 ..; - is stdout (PNG), also for the next two\n"
-    "  --values \"0,255\"     the value of each class, in the mask and in --truth; there, values behind a semicolon are ignored (0,1,2;255)\n"
+    "  -o, --output MASK    .png; .tif: all slices; .nii, .nii.gz: in the place of the volume it was made from.  One gray value a\n"
+    "                       class: 0 and 255 for two classes, else (and in NIfTI) 0, 1, 2 ..; - is stdout (PNG), also for the\n"
+    "                       next two\n"
+    "  --values \"0,255\"     the value of each class, in the mask and in --truth; there, values behind a semicolon are ignored\n"
+    "                       (0,1,2;255).  half: 0,255, where the truth's soft edges become black or white.  Without it a truth's\n"
+    "                       0,255 are two classes, or 0, 1, 2 .. and 255 is ignored; what was taken is said\n"
     "  --probability P.png  how probable one class is, gray: --class N (1), a name or a number, says which, --bits 16 makes it finer\n"
     "  --overlay O.png      picture | classes, or with --truth picture | truth | classes: errors in red, orange and yellow; of a volume the middle\n"
     "                       of several pictures, or a folder of them, -o, --probability and --overlay are folders\n"
@@ -43,7 +46,7 @@ static const char help[] =
     "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
     "\n"
     "examples:\n"
-    "  limn segment -m run micrograph.png -o membranes.png --overlay look.png\n"
+    "  limn segment micrograph.png -o membranes.png --overlay look.png\n"
     "  limn segment -m run test -o masks --probability maps --class 1\n"
     "  limn segment -m run a.png --truth a-mask.png --cell 1 --json\n"
     "  limn segment -m run brain.nii.gz -o brain-mask.nii.gz --range minmax\n";
@@ -60,25 +63,6 @@ static void tell(void *user, limn_log_level level, const char *text)
 }
 
 /* ---- one picture ------------------------------------------------------------------------------------------------------------ */
-
-static limn_status read_truth(const segment_job *job, segment_result *r)
-{
-    char path[SEGMENT_PATH];
-    limn_label_map mask = {0};
-    limn_class_values values;
-    const limn_raster *image = &r->raster;
-    size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->slices;
-    limn_status status = segment_truth_path(job, r->path, path);
-    if (status == LIMN_OK) status = limn_mask_read(job->ctx, path, &mask);
-    if (status == LIMN_OK) status = limn_mask_fits(job->ctx, path, &mask, r->path, image);
-    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
-    if (status == LIMN_OK && !(r->truth = malloc(n))) status = limn_fail_memory(job->ctx, n, path);
-    if (status == LIMN_OK && mask.near.n)
-        limn_log(job->ctx, LIMN_LOG_INFO, "%s: %zu values are not quite whole numbers, the first %.9g: taken as the number they are within 1e-4 of", path, mask.near.n, (double)mask.near.first);
-    if (status == LIMN_OK) status = limn_class_values_apply(job->ctx, path, &values, job->info.classes, image->width, n, mask.value, r->truth);
-    free(mask.value);
-    return status;
-}
 
 /* Bytes read as 0 .. 255 go without saying, unless the model may have learned by another rule (models of older versions do not tell: AUTO). */
 static void tell_bytes(const segment_job *job, const segment_result *r, limn_range_kind learned)
@@ -179,7 +163,7 @@ static limn_status segment_one(const segment_job *job, const char *path)
     limn_range taken;
     limn_status status = read_picture(job, &r, &taken);
     if (status == LIMN_OK) status = segment_targets_check(job, &r);
-    if (status == LIMN_OK && job->report) status = read_truth(job, &r);
+    if (status == LIMN_OK && job->report) status = segment_truth_read(job, &r);
     if (status == LIMN_OK) tell_range(job, &r, &taken);
     if (status == LIMN_OK) status = run(job, &r);
     if (status == LIMN_OK && job->report) status = score_picture(job, &r);
@@ -268,12 +252,15 @@ static limn_status segment_all(segment_job *job, size_t n, char *const *pictures
 static limn_status open_and_segment(segment_job *job, const limn_segmentation_options *o, const char *model, int n, const char *const *words)
 {
     limn_names pictures = {0};
-    limn_status status = limn_segmentation_open(job->ctx, model, o, &job->segmentation);
+    limn_status status = cli_model(job->ctx, model, "models/membrane", &model);
+    if (status == LIMN_OK) status = limn_segmentation_open(job->ctx, model, o, &job->segmentation);
     if (status != LIMN_OK) return status;
     job->info = limn_segmentation_describe(job->segmentation);
     status = segment_pictures(job, n, words, &pictures);
+    if (status == LIMN_OK && job->truth) status = segment_truths_open(job);
     if (status == LIMN_OK) status = segment_all(job, pictures.n, pictures.name);
     limn_names_free(&pictures);
+    segment_truths_close(job);
     return status;
 }
 
@@ -343,8 +330,7 @@ int cli_segment(int argc, char **argv)
     job.output = cli_output(job.output), job.probability = cli_output(job.probability), job.overlay = cli_output(job.overlay);
     if (w.help) fputs(help, stdout);
     else if (n < 0) code = 2;
-    else if (!w.model) code = (fprintf(stderr, "limn segment: expected -m with a trained network; see limn segment --help\n"), 2);
-    else if (!n) code = (fprintf(stderr, "limn segment: expected a picture, as in: limn segment -m MODEL cell.png -o mask.png\n"), 2);
+    else if (!n) code = (fprintf(stderr, "limn segment: expected a picture, as in: limn segment cell.png -o mask.png\n"), 2);
     else if (!job.output && !job.probability && !job.overlay && !job.truth)
         code = (fprintf(stderr, "limn segment: expected -o with the mask to write, or --overlay, --probability, --truth\n"), 2);
     else code = run_words(&job, &w, n, pictures);

@@ -4,6 +4,7 @@
 
 #include "pipeline/segment.h"
 #include "train/listing.h"
+#include "train/stems.h"
 
 enum { SEGMENT_PATH = 1200 };
 
@@ -21,6 +22,8 @@ typedef struct segment_job {
     limn_range range;        /* kind, and GIVEN's numbers */
     limn_report *report;     /* of all pictures; NULL: no truth */
     json_t *each;            /* with --json: of each, in their order */
+    limn_names truth_names;  /* where --truth is a folder: its pictures, and those by their stems */
+    limn_stems truths;
 } segment_job;
 
 /* One picture and what became of it. */
@@ -37,8 +40,21 @@ limn_status segment_pictures(segment_job *job, int n, const char *const *words, 
 /** Every picture and its truth are there; every place that a result of one of them goes to: endings, folders (made for several pictures), no file twice, none over what
  *  the job reads.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND, LIMN_IO naming the flag */
 limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures);
-/** The mask that belongs to a picture: --truth itself, or the file of the picture's name in it.  out: SEGMENT_PATH bytes */
+/** The name of a picture without folder; n: bytes before its ending. */
+const char *segment_stem(const char *path, int *n);
+
+/** What --truth names: a mask, or a folder, whose masks are listed.  Freed by segment_truths_close() in any case. */
+limn_status segment_truths_open(segment_job *job);
+void segment_truths_close(segment_job *job);
+/** The mask that belongs to a picture: --truth itself, or the file of the picture's name in it, which must be one.
+ *  out: SEGMENT_PATH bytes */
 limn_status segment_truth_path(const segment_job *job, const char *picture, char *out);
+/** Before any work: all truths are masks of classes; what their values were taken for together is said.
+ *  @return LIMN_BAD_FILE also where they mean different things */
+limn_status segment_truths_check(const segment_job *job, size_t n, char *const *pictures);
+/** The truth of a picture that was read. */
+limn_status segment_truth_read(const segment_job *job, segment_result *result);
+
 /** The files that were named can hold the results of a picture that was read: slices, a volume's place. */
 limn_status segment_targets_check(const segment_job *job, const segment_result *result);
 /** Mask, probability, overlay: those that were asked for, each atomically; their names go to stdout. */

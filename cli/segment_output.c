@@ -18,8 +18,7 @@
 static const char mask_endings[] = ".png|.tif|.tiff|.nii|.nii.gz", picture_endings[] = ".png";
 typedef enum mask_kind { MASK_PNG, MASK_TIFF, MASK_NIFTI } mask_kind;
 
-/* The name of a picture without folder and ending. */
-static const char *stem(const char *path, int *n)
+const char *segment_stem(const char *path, int *n)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     *n = (int)limn_stem(name);
@@ -29,7 +28,7 @@ static const char *stem(const char *path, int *n)
 /* The name of a picture's results in a folder: its own, or that of the case whose channels lie in several files (CASE of CASE_0000, CASE_0001 ..). */
 static const char *result_name(const segment_job *job, const char *path, int *n)
 {
-    const char *name = stem(path, n);
+    const char *name = segment_stem(path, n);
     if (job->info.channels > 1 && limn_case_files(path) > 1) *n = (int)limn_case_stem(name);
     return name;
 }
@@ -51,34 +50,25 @@ static limn_status make_folder(const segment_job *job, const char *flag, const c
     return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO, "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
 }
 
-typedef struct named {
-    const char *name; /* without folder; its stem has n bytes */
-    int n;
-    size_t i;
-} named;
-
-static int compare_stems(const named *x, const named *y)
-{
-    return limn_stems_compare(x->name, (size_t)x->n, y->name, (size_t)y->n);
-}
-
-static int by_stem(const void *a, const void *b)
-{
-    const named *x = a, *y = b;
-    int order = compare_stems(x, y);
-    return order ? order : (x->i > y->i) - (x->i < y->i);
-}
-
 static limn_status check_twins(const segment_job *job, size_t n, char *const *pictures)
 {
-    named *sorted = malloc((n + 1) * sizeof *sorted);
-    limn_status status = sorted ? LIMN_OK : limn_fail_memory(job->ctx, n * sizeof *sorted, "names of pictures");
-    for (size_t i = 0; i < n && sorted; i++) sorted[i].i = i, sorted[i].name = result_name(job, pictures[i], &sorted[i].n);
-    if (sorted) qsort(sorted, n, sizeof *sorted, by_stem);
-    for (size_t i = 1; i < n && status == LIMN_OK; i++)
-        if (compare_stems(&sorted[i - 1], &sorted[i]) == 0)
-            status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s and %s have the same name: their results would be one file", pictures[sorted[i - 1].i], pictures[sorted[i].i]);
-    free(sorted);
+    limn_stems stems = {0};
+    const limn_stem_entry *twin = NULL;
+    char **name = malloc((n + 1) * sizeof *name);
+    size_t *length = malloc((n + 1) * sizeof *length);
+    limn_status status = name && length ? LIMN_OK : limn_fail_memory(job->ctx, n * sizeof *name, "names of pictures");
+    for (size_t i = 0; i < n && status == LIMN_OK; i++) {
+        int bytes;
+        name[i] = pictures[i] + (result_name(job, pictures[i], &bytes) - pictures[i]);
+        length[i] = (size_t)bytes;
+    }
+    if (status == LIMN_OK) status = limn_stems_new(job->ctx, name, length, n, &stems);
+    if (status == LIMN_OK && (twin = limn_stems_twin(&stems)))
+        status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s and %s have the same name: their results would be one file",
+                           pictures[twin[0].i], pictures[twin[1].i]);
+    limn_stems_free(&stems);
+    free(name);
+    free(length);
     return status;
 }
 
@@ -101,33 +91,14 @@ static const char *ending_of(limn_raster_kind kind, bool slices)
     return kind == LIMN_RASTER_NIFTI ? ".nii.gz" : kind == LIMN_RASTER_TIFF && slices ? ".tif" : ".png";
 }
 
-limn_status segment_truth_path(const segment_job *job, const char *picture, char *out)
-{
-    static const char *const endings[] = {".png", ".nii.gz", ".nii", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"};
-    int n;
-    const char *name = stem(picture, &n);
-    if (!cli_is_folder(job->truth)) {
-        if (job->many) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--truth: %s is no folder, which several pictures need", job->truth);
-        snprintf(out, SEGMENT_PATH, "%s", job->truth);
-        return LIMN_OK;
-    }
-    int of_case = (int)limn_case_stem(name), lengths[2] = {n, of_case && strncmp(name + of_case, "_0000", 5) == 0 ? of_case : 0}; /* nnU-Net's masks are named by case */
-    for (int k = 0; k < 2 && lengths[k]; k++)
-        for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-            if (snprintf(out, SEGMENT_PATH, "%s/%.*s%s", job->truth, lengths[k], name, endings[i]) < SEGMENT_PATH && access(out, F_OK) == 0) return LIMN_OK;
-    limn_raster_kind kind;
-    bool pages;
-    limn_raster_look(job->ctx, picture, &kind, &pages);
-    return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s%s for %s", job->truth, n, name, ending_of(kind, pages), picture);
-}
-
 static mask_kind kind_of(const char *path)
 {
     if (cli_ends_in(path, ".nii|.gz")) return MASK_NIFTI;
     return cli_ends_in(path, ".tif|.tiff") ? MASK_TIFF : MASK_PNG;
 }
 
-static limn_status result_path(const segment_job *job, const char *target, const char *picture, const char *ending, char *out)
+static limn_status result_path(const segment_job *job, const char *target, const char *picture, const char *ending,
+                               char *out)
 {
     int n;
     const char *name = result_name(job, picture, &n);
@@ -186,9 +157,11 @@ static limn_status check_files(const segment_job *job, size_t n, char *const *pi
 /* What is said of the results goes to stdout as well. */
 static limn_status check_stdout(const segment_job *job)
 {
-    const char *flag = cli_is_stdout(job->output) ? "--output" : cli_is_stdout(job->probability) ? "--probability" : cli_is_stdout(job->overlay) ? "--overlay" : NULL;
+    const char *flag = cli_is_stdout(job->output) ? "--output" : cli_is_stdout(job->probability) ? "--probability"
+                       : cli_is_stdout(job->overlay) ? "--overlay" : NULL;
     if (!flag || !job->truth) return LIMN_OK;
-    return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: a picture goes to stdout, where the numbers of --truth go: name a file for it", flag);
+    return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
+                     "%s: a picture goes to stdout, where the numbers of --truth go: name a file for it", flag);
 }
 
 limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures)
@@ -200,6 +173,7 @@ limn_status segment_paths_check(const segment_job *job, size_t n, char *const *p
     if (status == LIMN_OK) status = check_target(job, "--overlay", job->overlay, picture_endings);
     if (status == LIMN_OK) status = check_stdout(job);
     if (status == LIMN_OK) status = check_files(job, n, pictures);
+    if (status == LIMN_OK && job->truth) status = segment_truths_check(job, n, pictures);
     if (status == LIMN_OK) status = make_folder(job, "--output", job->output);
     if (status == LIMN_OK) status = make_folder(job, "--probability", job->probability);
     return status == LIMN_OK ? make_folder(job, "--overlay", job->overlay) : status;
@@ -211,10 +185,12 @@ limn_status segment_paths_check(const segment_job *job, size_t n, char *const *p
 static limn_status target_of(const segment_job *job, const char *target, const segment_result *r, char *out)
 {
     bool overlay = target == job->overlay;
-    limn_status status = result_path(job, target, r->path, overlay ? ".png" : ending_of(r->raster.kind, r->raster.slices > 1), out);
+    const char *ending = overlay ? ".png" : ending_of(r->raster.kind, r->raster.slices > 1);
+    limn_status status = result_path(job, target, r->path, ending, out);
     if (overlay || status != LIMN_OK) return status;
     if (kind_of(out) == MASK_NIFTI && r->raster.kind != LIMN_RASTER_NIFTI)
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: only of a NIfTI volume comes a NIfTI volume, and %s is none: expected %s.tif", out, r->path,
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
+                         "%s: only of a NIfTI volume comes a NIfTI volume, and %s is none: expected %s.tif", out, r->path,
                          r->raster.slices > 1 ? "" : ".png or ");
     if (kind_of(out) == MASK_PNG && r->raster.slices > 1)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: %s has %d slices, a PNG holds one: expected .tif%s", out, r->path, r->raster.slices,

@@ -16,7 +16,7 @@
 #include "make_folder.h"
 #include "make_image.h"
 
-/* ---- folders made for a test --------------------------------------------------------------------------------------------- */
+/* ---- folders made for a test ------------------------------------------------------------------------------------------ */
 
 static limn_ctx *begin(void)
 {
@@ -100,7 +100,7 @@ static const uint8_t *labels_of(limn_ctx *ctx, const limn_masks *m, int64_t i)
 
 static const int swapped[3] = {1, LIMN_IGNORED, 0}, third_ignored[3] = {0, 1, LIMN_IGNORED};
 
-/* ---- layouts ----------------------------------------------------------------------------------------------------------------- */
+/* ---- layouts ---------------------------------------------------------------------------------------------------------- */
 
 static void pictures_find_their_masks_by_name(void **state)
 {
@@ -379,10 +379,17 @@ static void more_values_than_classes_can_be_are_things_not_classes(void **state)
     end(ctx);
 }
 
+/* Every line, of whatever level. */
 static void note_anything(void *user, limn_log_level level, const char *text)
 {
+    size_t n = strlen(warning);
     (void)user, (void)level;
-    snprintf(warning, sizeof warning, "%s", text);
+    snprintf(warning + n, sizeof warning - n, "%s\n", text);
+}
+
+static void told(const char *words)
+{
+    if (!strstr(warning, words)) fail_msg("expected \"%s\", found \"%s\"", words, warning);
 }
 
 static void a_value_of_255_behind_the_classes_is_ignored(void **state)
@@ -399,7 +406,8 @@ static void a_value_of_255_behind_the_classes_is_ignored(void **state)
     limn_masks_free(m);
     limn_ctx_set_log(ctx, note_anything, NULL);
     limn_masks_free(opened(ctx, options()));
-    assert_memory_equal(warning, "pixels of value 255 in the masks are ignored, 25 % of all, the first in /tmp/", 77);
+    told("pixels of value 255 in 1 of 1 masks are ignored, 25 % of all, the first in /tmp/");
+    told("pixels of the classes: 0 (0) 25 %, 1 (1) 25 %, 2 (2) 25 %, ignored 25 %\n");
     limn_ctx_set_log(ctx, note_warning, NULL);
     put_made(ctx, "masks/a.png", make_plain_png(2, 2, 1, gap));
     refused(ctx, options(), LIMN_BAD_FILE, "have 4 different values up to 255: say which are classes");
@@ -412,7 +420,221 @@ static void a_value_of_255_behind_the_classes_is_ignored(void **state)
     end(ctx);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------------ */
+/* ---- conventions ------------------------------------------------------------------------------------------------------ */
+
+/* Mask `name` and a picture for it, 4 x 4: the values, which are repeated. */
+static void put_values(limn_ctx *ctx, const char *name, int n, const uint8_t *values)
+{
+    char path[64];
+    uint8_t pixels[16];
+    for (int i = 0; i < 16; i++) pixels[i] = values[i % n];
+    snprintf(path, sizeof path, "images/%s.png", name), put(ctx, path, 4, 4, 1, 16, 9);
+    snprintf(path, sizeof path, "masks/%s.png", name), put_made(ctx, path, make_plain_png(4, 4, 1, pixels));
+}
+
+static void masks_that_call_a_class_differently_are_told_or_refused(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    limn_mask_options o = options();
+    two_folders("images", "masks");
+    put_values(ctx, "a", 2, (uint8_t[]){0, 255}), put_values(ctx, "b", 4, (uint8_t[]){0, 1, 0, 0}), put_values(ctx, "c", 2,
+            (uint8_t[]){1, 0}), put_values(ctx, "d", 1, (uint8_t[]){0});
+    o.classes = 2;
+    limn_masks *m = opened(ctx, o);
+    assert_int_equal(limn_masks_pixels(m, 1), 8 + 4 + 8);
+    assert_int_equal(labels_of(ctx, m, 0)[1], 1), assert_int_equal(labels_of(ctx, m, 2)[0], 1);
+    told("class 1 is called differently in these 4 masks, and is taken as one: 1 in 2 (the first "), told("masks/b.png), "
+            "255 in 1 (the first "), told("masks/a.png); if a value");
+    limn_masks_free(m);
+    o.classes = 3; /* 0 and 255 beside 0 1 2: nothing tells what 255 is */
+    put_values(ctx, "c", 3, (uint8_t[]){0, 1, 2});
+    refused(ctx, o, LIMN_BAD_FILE, "1 of 4 masks hold 0 and 255 only (the first ");
+    refused(ctx, o, LIMN_BAD_FILE, "masks/a.png), 2 classes above 0 (the first ");
+    put_values(ctx, "b", 4, (uint8_t[]){0, 1, 2, 255}); /* now it does */
+    limn_ctx_set_log(ctx, note_anything, NULL), warning[0] = '\0';
+    m = opened(ctx, o);
+    assert_int_equal(labels_of(ctx, m, 0)[1], LIMN_IGNORED);
+    told("pixels of value 255 in 2 of 4 masks are ignored, 19 % of all"), told("also in 1 masks that hold no class but 0 "
+            "beside it, the first ");
+    told("; 2 of 4 masks hold class 0 only");
+    limn_masks_free(m);
+    put_values(ctx, "c", 2, (uint8_t[]){0, 255});
+    refused(ctx, o, LIMN_BAD_FILE, "2 of 4 masks hold 0 and 255 only");
+    o.values = "0,1,2;255", warning[0] = '\0';
+    limn_masks_free(opened(ctx, o));
+    end(ctx);
+}
+
+static void soft_edges_are_refused_or_halved(void **state)
+{
+    (void)state;
+    static const uint8_t soft[] = {0, 3, 127, 128, 252, 255, 255, 0}, hard[] = {0, 0, 0, 1, 1, 1, 1, 0};
+    limn_ctx *ctx = begin();
+    limn_mask_options o = options();
+    two_folders("images", "masks");
+    put_values(ctx, "a", 8, soft), put_values(ctx, "b", 2, (uint8_t[]){0, 255}), o.classes = 2;
+    refused(ctx, o, LIMN_BAD_FILE, "masks/a.png: 2 of 16 pixels have the value 3, which is no class: expected 0, 1 (in all "
+            "1 of 2 masks hold 4 such values, 3 to 252); if they are edges");
+    put_made(ctx, "masks/b.jpg", make_jpeg(4, 4, 1, soft, false, NULL, 0)), unlink(in("masks/b.png"));
+    refused(ctx, o, LIMN_BAD_FILE, "\"half\" for the values makes more than half of white class 1");
+    put_values(ctx, "b", 2, (uint8_t[]){0, 255}), unlink(in("masks/b.jpg"));
+    put_values(ctx, "c", 2, (uint8_t[]){0, 1});
+    o.values = "half";
+    limn_ctx_set_log(ctx, note_anything, NULL), warning[0] = '\0';
+    for (o.memory = 0; o.memory < 2; o.memory++) { /* kept, and read anew */
+        limn_masks *m = opened(ctx, o);
+        assert_memory_equal(labels_of(ctx, m, 0), hard, 8);
+        assert_int_equal(limn_masks_pixels(m, 1), 16);
+        limn_masks_free(m);
+    }
+    told("16 of 48 pixels in 2 of 3 masks lie between black and white (the first in "), told("in 1 of 3 masks nothing is "
+            "more than half of white, and all becomes class 0, the first ");
+    static const uint8_t deep[] = {0, 0, 0x7f, 0xff, 0x80, 0, 0xff, 0xff};
+    put(ctx, "images/a.png", 2, 2, 1, 4, 60), put_made(ctx, "masks/a.png", make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY,
+            .depth = 16}, 2, 2, deep, 4));
+    limn_masks *m = opened(ctx, o);
+    assert_memory_equal(labels_of(ctx, m, 0), ((uint8_t[]){0, 0, 1, 1}), 4);
+    limn_masks_free(m);
+    o.classes = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "the network tells 3 classes apart, the masks 2");
+    end(ctx);
+}
+
+static void nothing_to_learn_and_classes_beyond_the_network_are_refused(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    limn_mask_options o = options();
+    two_folders("images", "masks");
+    put_values(ctx, "a", 1, (uint8_t[]){0}), put_values(ctx, "b", 1, (uint8_t[]){0}), o.classes = 2;
+    refused(ctx, o, LIMN_BAD_FILE, "every pixel of the 2 masks to train on is class 0 (0): there is nothing to learn");
+    put_values(ctx, "a", 1, (uint8_t[]){255}), put_values(ctx, "b", 1, (uint8_t[]){255});
+    refused(ctx, o, LIMN_BAD_FILE, "every pixel of the 2 masks to train on is class 1 (255)");
+    put_values(ctx, "b", 4, (uint8_t[]){0, 1, 2, 3}), put_values(ctx, "a", 2, (uint8_t[]){0, 3}), o.classes = 3;
+    refused(ctx, o, LIMN_BAD_FILE, "masks/a.png: 8 of 16 pixels have the value 3, which is no class: expected 0, 1, 2 (in "
+            "all 2 of 2 masks hold 1 such values, 3 to 3); a network of 4 classes "
+                                   "knows it: --set classes=4");
+    put_values(ctx, "a", 3, (uint8_t[]){0, 127, 255});
+    refused(ctx, o, LIMN_BAD_FILE, "the value 127, which is no class: expected 0, 1, 2");
+    end(ctx);
+}
+
+static void masks_that_mean_the_opposite_of_the_others_are_told(void **state)
+{
+    (void)state;
+    static const uint8_t few[] = {255, 0, 0, 0, 0, 0, 0, 0}, many[] = {0, 255, 255, 255, 255, 255, 255, 255}, half[] = {0,
+            255};
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    put_values(ctx, "a", 8, few), put_values(ctx, "b", 8, few), put_values(ctx, "c", 8, many), put_values(ctx, "d", 8, few);
+    limn_masks_free(opened(ctx, options()));
+    told("class 1 is 12 % of 3 masks and 88 % of 1 (the first "), told("masks/c.png), nothing lies between: are those "
+            "inverted?");
+    put_values(ctx, "d", 2, half), warning[0] = '\0';
+    limn_masks_free(opened(ctx, options()));
+    assert_string_equal(warning, "");
+    end(ctx);
+}
+
+static void alpha_of_a_mask_is_opaque_or_a_sentence(void **state)
+{
+    (void)state;
+    static const uint8_t opaque[] = {0, 255, 255, 255, 255, 255, 0, 255}, layer[] = {0, 0, 255, 255, 255, 255, 0, 0};
+    static const uint8_t rgba[] = {0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 255};
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    put(ctx, "images/a.png", 2, 2, 1, 4, 60);
+    for (int i = 0; i < 2; i++) {
+        put_made(ctx, "masks/a.png", make_plain_png(2, 2, i ? 4 : 2, i ? rgba : opaque));
+        limn_masks *m = opened(ctx, options());
+        assert_memory_equal(labels_of(ctx, m, 0), ((uint8_t[]){0, 1, 1, 0}), 4);
+        limn_masks_free(m);
+    }
+    put_made(ctx, "masks/a.png", make_plain_png(2, 2, 2, layer));
+    refused(ctx, options(), LIMN_BAD_FILE, "found transparency at column 0, row 0");
+    end(ctx);
+}
+
+/* ---- two for one ------------------------------------------------------------------------------------------------------ */
+
+static void two_masks_or_pictures_for_one_are_named(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"masks/a.jpg", "masks/a.TIF", "masks/a.nii.gz", "masks/a.NII"};
+    limn_ctx *ctx = begin();
+    two_folders("images", "masks");
+    put(ctx, "images/a.png", 8, 6, 1, 255, 1), put(ctx, "masks/a.png", 8, 6, 1, 2, 255);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        put(ctx, rows[i], 8, 6, 1, 2, 255);
+        refused(ctx, options(), LIMN_BAD_FILE, "are masks for one picture, ");
+        refused(ctx, options(), LIMN_BAD_FILE, rows[i]), refused(ctx, options(), LIMN_BAD_FILE, "masks/a.png");
+        unlink(in(rows[i]));
+    }
+    put(ctx, "masks/b.png", 8, 6, 1, 2, 255), put(ctx, "masks/b.tif", 8, 6, 1, 2, 255); /* two of no picture */
+    limn_masks_free(opened(ctx, options()));
+    told("2 of 3 masks have no picture");
+    put(ctx, "images/a.nii", 8, 6, 1, 255, 1);
+    refused(ctx, options(), LIMN_BAD_FILE, "are pictures for one mask, ");
+    unlink(in("images/a.nii"));
+    put(ctx, "images/1.png", 8, 6, 1, 255, 1), put(ctx, "images/01.png", 8, 6, 1, 255, 1), put(ctx, "images/01.jpg", 8, 6, 1,
+            255, 1); /* alike as numbers */
+    put(ctx, "masks/1.png", 8, 6, 1, 2, 255), put(ctx, "masks/01.png", 8, 6, 1, 2, 255);
+    refused(ctx, options(), LIMN_BAD_FILE, "images/01.jpg and ");
+    end(ctx);
+}
+
+/* "é" in one code point and in two: U+00E9, U+0065 U+0301. */
+static void names_pair_composed_or_decomposed(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    limn_mask_options o = options();
+    two_folders("images", "masks");
+    put(ctx, "images/e\xcc\x81t.png", 8, 6, 1, 255, 1), put(ctx, "masks/\xc3\xa9t.png", 8, 6, 1, 2, 255);
+    put(ctx, "images/x.PNG", 8, 6, 1, 255, 1), put(ctx, "masks/x.Tif", 8, 6, 1, 2, 255);
+    limn_masks *m = opened(ctx, o);
+    assert_int_equal(limn_masks_count(m), 2);
+    assert_string_equal(limn_masks_name(m, 1), "\xc3\xa9t");
+    assert_string_equal(warning, "");
+    limn_masks_free(m);
+    for (int i = 0; i < 2; i++) {
+        o.hold_out = i ? "e\xcc\x81t" : "\xc3\xa9t";
+        limn_masks *held = held_out(ctx, o, &m);
+        assert_int_equal(limn_masks_count(held), 1);
+        limn_masks_free(held), limn_masks_free(m);
+    }
+    o = options();
+    put(ctx, "masks/e\xcc\x81t.png", 8, 6, 1, 2, 255);
+    refused(ctx, o, LIMN_BAD_FILE, "are masks for one picture, ");
+    unlink(in("masks/e\xcc\x81t.png"));
+    put(ctx, "images/\xc3\xa9t.png", 8, 6, 1, 2, 255);
+    refused(ctx, o, LIMN_BAD_FILE, "are pictures for one mask, ");
+    end(ctx);
+}
+
+static void a_channel_that_no_case_reads_is_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = begin();
+    limn_mask_options o = options();
+    o.channels = 2;
+    two_folders("imagesTr", "labelsTr");
+    put_text(ctx, "dataset.json", "{\"labels\": {\"background\": 0, \"cell\": 1}}");
+    put(ctx, "imagesTr/c_0000.png", 6, 5, 1, 255, 1), put(ctx, "imagesTr/c_0001.png", 6, 5, 1, 7, 30), put(ctx,
+            "labelsTr/c.png", 6, 5, 1, 2, 1);
+    limn_masks_free(opened(ctx, o));
+    static const char *const lost[] = {"imagesTr/c_0001.tif", "imagesTr/c_0003.png", "imagesTr/d_0001.png"};
+    for (int i = 0; i < 3; i++) {
+        put(ctx, lost[i], 6, 5, 1, 7, 30);
+        refused(ctx, o, LIMN_BAD_FILE, lost[i]), refused(ctx, o, LIMN_BAD_FILE, ": no case reads this channel: expected ");
+        unlink(in(lost[i]));
+    }
+    put(ctx, "labelsTr/c.tif", 6, 5, 1, 2, 1);
+    refused(ctx, o, LIMN_BAD_FILE, "are masks for one picture, ");
+    end(ctx);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------------- */
 
 enum { CROP = 12, BATCH = 5, CROPS = BATCH * CROP * CROP };
 
@@ -459,7 +681,7 @@ static void samples_are_the_same_kept_or_read_and_on_any_threads(void **state)
     end(ctx);
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------------------------------------ */
 
 static void folds_and_ranges_part_the_pictures(void **state)
 {
@@ -519,7 +741,7 @@ static void an_epoch_shows_every_picture_once(void **state)
     end(ctx);
 }
 
-/* ---- augmentation -------------------------------------------------------------------------------------------------------------- */
+/* ---- augmentation ----------------------------------------------------------------------------------------------------- */
 
 enum { SIDE = 64 };
 
@@ -659,6 +881,14 @@ int main(void)
         cmocka_unit_test(masks_keep_the_values_they_were_stored_with),
         cmocka_unit_test(more_values_than_classes_can_be_are_things_not_classes),
         cmocka_unit_test(a_value_of_255_behind_the_classes_is_ignored),
+        cmocka_unit_test(masks_that_call_a_class_differently_are_told_or_refused),
+        cmocka_unit_test(soft_edges_are_refused_or_halved),
+        cmocka_unit_test(nothing_to_learn_and_classes_beyond_the_network_are_refused),
+        cmocka_unit_test(masks_that_mean_the_opposite_of_the_others_are_told),
+        cmocka_unit_test(alpha_of_a_mask_is_opaque_or_a_sentence),
+        cmocka_unit_test(two_masks_or_pictures_for_one_are_named),
+        cmocka_unit_test(names_pair_composed_or_decomposed),
+        cmocka_unit_test(a_channel_that_no_case_reads_is_named),
         cmocka_unit_test(samples_are_the_same_kept_or_read_and_on_any_threads),
         cmocka_unit_test(folds_and_ranges_part_the_pictures),
         cmocka_unit_test(an_epoch_shows_every_picture_once),

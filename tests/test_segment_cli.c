@@ -34,18 +34,26 @@ static void slurp(const char *name, char text[8192])
     fclose(file);
 }
 
-/* In the test's folder: limn segment -m m ARGUMENTS */
-static result segment(const char *arguments)
+/* In the test's folder: limn segment ARGUMENTS */
+static result bare_segment(const char *arguments)
 {
     char command[1024];
     result r;
-    snprintf(command, sizeof command, "cd %s && OMP_WAIT_POLICY=passive " LIMN_BINARY_DIR "/limn segment -m m.safetensors %s >out 2>err", folder, arguments);
+    snprintf(command, sizeof command, "cd %s && OMP_WAIT_POLICY=passive " LIMN_BINARY_DIR "/limn segment %s >out 2>err",
+             folder, arguments);
     int status = system(command);
     assert_true(WIFEXITED(status));
     r.code = WEXITSTATUS(status);
     slurp("out", r.out);
     slurp("err", r.err);
     return r;
+}
+
+static result segment(const char *arguments)
+{
+    char all[512];
+    snprintf(all, sizeof all, "-m m.safetensors %s", arguments);
+    return bare_segment(all);
 }
 
 static void works(const char *arguments, const char *out)
@@ -87,7 +95,7 @@ static const char *in_folder(const char *name)
     return path;
 }
 
-/* ---- what lies in the folder ------------------------------------------------------------------------------------------------ */
+/* ---- what lies in the folder ------------------------------------------------------------------------------------------ */
 
 static void make_volume(limn_ctx *ctx, const uint8_t *bytes)
 {
@@ -111,6 +119,8 @@ static int begin(void **state)
     for (int i = 0; i < W * H; i++) wide[i] = (uint16_t)(bytes[i] * 16), truth[i] = i % 2 ? 255 : 0, other[i] = i == 25 ? 3 : 0;
     bool made = make_network(ctx, in_folder("m.safetensors"), "unet size=16 channels=1 classes=2 width=4 levels=2", "membrane\ncell\n");
     made = made && make_network(ctx, in_folder("m2.safetensors"), "unet size=16 channels=2 classes=2 width=4 levels=2", NULL);
+    made = made && make_network(ctx, in_folder("m3.safetensors"), "unet size=16 channels=1 classes=3 width=4 levels=2",
+                                NULL);
     made = made && make_network(ctx, in_folder("tae.safetensors"), "tae size=16 width=8 levels=2", NULL);
     make_volume(ctx, bytes);
     made = made && limn_tiff_write(ctx, in_folder("t.tif"), W, H, S, bytes, NULL) == LIMN_OK;
@@ -136,7 +146,7 @@ static int end(void **state)
     return system(command);
 }
 
-/* ---- pictures --------------------------------------------------------------------------------------------------------------- */
+/* ---- pictures --------------------------------------------------------------------------------------------------------- */
 
 static void one_picture_has_mask_probability_and_overlay(void **state)
 {
@@ -315,7 +325,98 @@ static void one_result_goes_to_stdout_as_it_would_go_to_a_file(void **state)
     refuses("v.nii.gz -o -", "has 3 slices, a PNG holds one");
 }
 
-/* ---- volumes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- truths ----------------------------------------------------------------------------------------------------------- */
+
+/* A mask [H,W]: the values, which are repeated. */
+static void put_truth(limn_ctx *ctx, const char *name, int n, const uint8_t *values)
+{
+    uint8_t mask[W * H];
+    for (int i = 0; i < W * H; i++) mask[i] = values[i % n];
+    assert_int_equal(limn_png_write(ctx, in_folder(name), &(limn_image){W, H, 1, mask}, NULL), LIMN_OK);
+}
+
+static void warns(const char *arguments, const char *words)
+{
+    result r = segment(arguments);
+    if (r.code != 0 || !strstr(r.err, words)) fail_msg("limn segment %s: code %d, expected \"%s\", found \"%s\"", arguments,
+                                                       r.code, words, r.err);
+}
+
+/* The same truth as 0 and 255, as 0 and 1, and soft: the numbers of all are the same. */
+static void truths_of_any_convention_are_right_or_said(void **state)
+{
+    limn_ctx *ctx = *state;
+    assert_int_equal(mkdir(in_folder("ways"), 0777) | mkdir(in_folder("unlike"), 0777), 0);
+    put_truth(ctx, "ways/a.png", 4, (uint8_t[]){0, 1, 0, 1}), put_truth(ctx, "ways/b.png", 2, (uint8_t[]){0, 255});
+    result white = segment("a.png --truth truth/a.png"), one = segment("a.png --truth ways/a.png");
+    assert_int_equal(one.code, 0);
+    assert_string_equal(white.out, one.out);
+    assert_string_equal(one.err, "");
+    warns("a.png b.png --truth ways", "truth: class 1 is 255 in 1 of 2 masks (the first ways/b.png) and 1 in 1 (the first "
+          "ways/a.png): taken as one");
+    put_truth(ctx, "soft.png", 4, (uint8_t[]){20, 200, 0, 128});
+    refuses("a.png -o no.png --truth soft.png", "soft.png: the value 20 at column 0, row 0 is none of the 2 classes");
+    result half = segment("a.png --truth soft.png --values half");
+    assert_string_equal(white.out, half.out);
+    assert_non_null(strstr(half.err, "truth: 180 of 240 pixels in 1 of 1 masks lie between black and white (the first in "
+                           "soft.png): more than half is class 1"));
+    put_truth(ctx, "unlike/a.png", 4, (uint8_t[]){0, 1, 255, 0}), put_truth(ctx, "unlike/b.png", 2, (uint8_t[]){0, 1});
+    warns("a.png b.png --truth unlike", "truth: pixels of value 255 in 1 of 2 masks are ignored, 12 % of all, the first in "
+          "unlike/a.png");
+    put_truth(ctx, "unlike/b.png", 2, (uint8_t[]){0, 255}); /* a class there, ignored in the other? */
+    refuses("a.png b.png -o no --truth unlike", "unlike/b.png holds 0 and 255 only, and in other masks 255 stands beside "
+            "classes, the first unlike/a.png: say with --values");
+    assert_false(exists("no"));
+    refuses("-m m3.safetensors a.png -o no.png --truth truth/a.png",
+            "truth/a.png holds 0 and 255 only: say with --values which values are the 3 classes");
+    put_truth(ctx, "unlike/b.png", 2, (uint8_t[]){0, 9});
+    refuses("a.png b.png -o no --truth unlike", "unlike/b.png: the value 9 at column 1, row "
+            "0"); /* of the last truth, before the first picture */
+    assert_false(exists("no"));
+}
+
+static void two_truths_or_pictures_for_one_are_named(void **state)
+{
+    limn_ctx *ctx = *state;
+    static const uint8_t values[] = {0, 255};
+    assert_int_equal(mkdir(in_folder("twice"), 0777), 0);
+    put_truth(ctx, "twice/a.PNG", 2, values);
+    works("a.png --truth twice", "1 picture");
+    put_truth(ctx, "twice/a.tif", 2, values);
+    refuses("a.png -o no.png --truth twice", "--truth: twice/a.PNG and twice/a.tif are masks for one picture, a.png: "
+            "expected one of them");
+    put_truth(ctx, "twice/c.png", 2, values);
+    works("cases/c_0000.png --truth twice", "1 picture");
+    put_truth(ctx, "c.png", 2, values);
+    refuses("c.png cases/c_0000.png -o no --truth twice",
+            "--truth: c.png and cases/c_0000.png are pictures for one mask, twice/c.png: expected one of them");
+    put_truth(ctx, "twice/c_0000.png", 2, values);
+    refuses("cases/c_0000.png -o no.png --truth twice",
+            "twice/c_0000.png and twice/c.png are masks for one picture, cases/c_0000.png");
+    put_truth(ctx, "twice/e\xcc\x81.png", 2, values), put_truth(ctx, "\xc3\xa9.png", 2, values), put_truth(ctx,
+            "e\xcc\x81.png", 2, values);
+    works("\xc3\xa9.png --truth twice", "1 picture");
+    refuses("\xc3\xa9.png e\xcc\x81.png -o no", "have the same name: their results would be one file");
+    assert_false(exists("no"));
+}
+
+static void without_a_model_it_takes_the_one_that_ships(void **state)
+{
+    limn_ctx *ctx = *state;
+    result r = bare_segment("a.png -o no.png");
+    assert_int_equal(r.code, 2);
+    assert_string_equal(r.err, "limn: models/membrane, the model without -m, is not in this folder: give -m with a model, "
+                        "or go to where Limn was built\n");
+    assert_false(exists("no.png"));
+    assert_int_equal(mkdir(in_folder("models"), 0777) | mkdir(in_folder("models/membrane"), 0777), 0);
+    assert_true(make_network(ctx, in_folder("models/membrane/model.safetensors"),
+                             "unet size=16 channels=1 classes=2 width=4 levels=2", "membrane\ncell\n"));
+    r = bare_segment("a.png -o shipped.png");
+    assert_int_equal(r.code, 0);
+    assert_string_equal(r.out, "shipped.png\n");
+}
+
+/* ---- volumes ---------------------------------------------------------------------------------------------------------- */
 
 static void slices_of_a_volume_are_pictures_and_its_place_is_kept(void **state)
 {
@@ -336,7 +437,7 @@ static void slices_of_a_volume_are_pictures_and_its_place_is_kept(void **state)
     works("v.nii.gz t.tif -o volumes", "volumes/v.nii.gz\nvolumes/t.tif\n");
 }
 
-/* ---- mistakes --------------------------------------------------------------------------------------------------------------- */
+/* ---- mistakes --------------------------------------------------------------------------------------------------------- */
 
 static void every_mistake_is_one_sentence_and_no_file(void **state)
 {
@@ -381,6 +482,9 @@ int main(void)
         cmocka_unit_test(a_folder_is_its_pictures),
         cmocka_unit_test(of_a_case_in_a_folder_the_first_file_stands_for_all),
         cmocka_unit_test(values_of_16_bits_are_brought_to_the_range_that_was_asked_for),
+        cmocka_unit_test(truths_of_any_convention_are_right_or_said),
+        cmocka_unit_test(two_truths_or_pictures_for_one_are_named),
+        cmocka_unit_test(without_a_model_it_takes_the_one_that_ships),
         cmocka_unit_test(slices_of_a_volume_are_pictures_and_its_place_is_kept),
         cmocka_unit_test(every_mistake_is_one_sentence_and_no_file),
         cmocka_unit_test(a_picture_that_is_cut_is_a_sentence),

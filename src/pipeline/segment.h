@@ -27,10 +27,11 @@ limn_status limn_segment_raster(limn_segmentation *s, const limn_raster *raster,
 typedef struct limn_class_values {
     int16_t class_of[65536];
     uint16_t value_of[LIMN_MAX_CLASSES];
-    bool given; /* by an option, else limn_class_values_guess() may change class_of */
+    bool given;  /* by an option */
+    bool halved; /* the option is "half": limn_mask_halve() comes before limn_class_values_apply() */
 } limn_class_values;
 
-/** @param text  "0,255", behind a semicolon values to ignore ("0,1,2;255"); NULL: classes as they are, but 0 and 255 for two classes where
+/** @param text  "0,255", behind a semicolon values to ignore ("0,1,2;255"); "half"; NULL: classes as they are, but 0 and 255 for two classes where
  *               black_white.  @return LIMN_BAD_ARGUMENT: no such list, or not of n_classes values */
 limn_status limn_class_values_parse(limn_ctx *ctx, const char *text, int n_classes, bool black_white, limn_class_values *out);
 /** Values of a mask [n] to classes [n].  Where no option said what they are: 0 and 255 for two classes where there are no others, else

@@ -15,6 +15,7 @@ static limn_status parse(limn_ctx *ctx, const char *text, int n_classes, limn_cl
     if (status == LIMN_OK && m->classes != n_classes)
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "the network tells %d classes apart, found %d values in \"%.100s\"", n_classes, m->classes, text);
     for (int k = 0; status == LIMN_OK && k < n_classes; k++) out->value_of[k] = (uint16_t)m->class_value[k];
+    out->halved = m->halved;
     if (status == LIMN_OK) memcpy(out->class_of, m->value_class, sizeof out->class_of);
     free(m);
     return status;

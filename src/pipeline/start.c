@@ -50,14 +50,60 @@ static limn_status read_picture(const limn_pipeline *p, const limn_image *from, 
     return status;
 }
 
+/* A mask as gray over black: transparent, which nobody painted, is as black. */
+static limn_status mask_to_gray(limn_ctx *ctx, const limn_image *from, limn_image *gray)
+{
+    const int spread = 64; /* between the parts of a colour, of 255 */
+    size_t n = (size_t)from->width * (size_t)from->height, c = (size_t)from->channels;
+    limn_status status = limn_image_new(ctx, "a mask", (uint32_t)from->width, (uint32_t)from->height, 1, gray);
+    for (size_t i = 0; i < n && status == LIMN_OK; i++) {
+        const uint8_t *p = from->pixels + i * c;
+        int alpha = c == 2 || c == 4 ? p[c - 1] : 255, r = p[0], g = p[c > 2 ? 1 : 0], b = p[c > 2 ? 2 : 0];
+        int most = r > g ? r > b ? r : b : g > b ? g : b, least = r < g ? r < b ? r : b : g < b ? g : b;
+        gray->pixels[i] = (uint8_t)(((299 * r + 587 * g + 114 * b + 500) / 1000 * alpha + 127) / 255);
+        if ((most - least) * alpha > spread * 255)
+            status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a mask of black, gray and white, found the colour %d,%d,%d "
+                               "at column %zu, row %zu", r, g, b, i % (size_t)from->width,
+                               i / (size_t)from->width);
+    }
+    if (status != LIMN_OK) limn_image_free(gray);
+    return status;
+}
+
+static limn_status tell_mask(limn_ctx *ctx, const limn_image *gray, int side, const float *mask)
+{
+    size_t n = (size_t)gray->width * (size_t)gray->height, white = 0, soft = 0, anew = 0;
+    int most = 0;
+    char edges[100] = "";
+    for (size_t i = 0; i < n; i++) {
+        int v = gray->pixels[i];
+        white += v >= 128, soft += v > 0 && v < 255, most = v > most ? v : most;
+    }
+    for (int i = 0; i < side * side; i++) anew += mask[i] > 0;
+    if (!white)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the mask has no white, the brightest of its %d x %d pixels is %d of 255: "
+                         "nothing would be made anew", gray->width, gray->height, most);
+    if (!anew)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%zu of %d x %d pixels of the mask are white, too thin for half of one of "
+                         "the network's %d x %d: nothing would be made anew", white,
+                         gray->width, gray->height, side, side);
+    if (soft) snprintf(edges, sizeof edges, "; %zu are gray or half transparent, and white from 128 of 255 on", soft);
+    if (white == n) limn_log(ctx, LIMN_LOG_WARN, "the mask is white everywhere: all of the picture is made anew%s", edges);
+    else limn_log(ctx, LIMN_LOG_INFO, "mask: %zu of %zu pixels (%.2g %%) are white and made anew, the others are kept%s",
+                  white, n, 100 * (double)white / (double)n, edges);
+    return LIMN_OK;
+}
+
 static limn_status read_mask(limn_ctx *ctx, const limn_image *from, int side, limn_start *s)
 {
-    limn_image image = {0};
-    limn_status status = fitted(ctx, from, side, 1, &image);
-    if (status != LIMN_OK) return status;
-    for (int i = 0; i < side * side; i++) s->mask[i] = image.pixels[i] >= 128;
+    limn_image gray = {0}, image = {0};
+    limn_status status = mask_to_gray(ctx, from, &gray);
+    if (status == LIMN_OK) status = fitted(ctx, &gray, side, 1, &image);
+    for (int i = 0; i < side * side && status == LIMN_OK; i++) s->mask[i] = image.pixels[i] >= 128;
+    if (status == LIMN_OK) status = tell_mask(ctx, &gray, side, s->mask);
+    limn_image_free(&gray);
     limn_image_free(&image);
-    return LIMN_OK;
+    return status;
 }
 
 /* ---- begin and end ---------------------------------------------------------------------------------------------------------- */

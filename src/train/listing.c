@@ -40,12 +40,6 @@ size_t limn_stem(const char *name)
     return n > 4 && strcasecmp(name + n, ".gz") == 0 && strncasecmp(name + n - 4, ".nii", 4) == 0 ? n - 4 : n;
 }
 
-int limn_stems_compare(const char *a, size_t n, const char *b, size_t m)
-{
-    int order = memcmp(a, b, n < m ? n : m);
-    return order ? order : (n > m) - (n < m);
-}
-
 static bool is_ascii(const char *name, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -21,8 +21,6 @@ bool limn_names_add(limn_names *names, const char *name);
 void limn_names_free(limn_names *names);
 /** Bytes of a name before its ending: of "a.png" and "a.nii.gz" 1. */
 size_t limn_stem(const char *name);
-/** Two stems of n and m bytes, as strcmp(). */
-int limn_stems_compare(const char *a, size_t n, const char *b, size_t m);
 /** A name of n bytes in Unicode's composed form (NFC): macOS stores an accented letter as two code points, most others as one.  Bytes that are not UTF-8
  *  stay as they are.  @return the caller's (free()); NULL: out of memory */
 char *limn_name_composed(const char *name, size_t n);

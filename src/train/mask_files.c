@@ -5,8 +5,10 @@
 #include "train/case.h"
 #include "train/listing.h"
 #include "train/rows.h"
+#include "train/stems.h"
 
 #include <jansson.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,31 +27,23 @@ static limn_status add(limn_ctx *ctx, limn_masks *m, const char *name, const cha
     return LIMN_OK;
 }
 
-typedef struct mask_name {
-    const char *name;
-    size_t stem; /* bytes before its ending */
-    bool taken;
-} mask_name;
+/* images/ or masks/ */
+typedef struct side {
+    const char *folder;
+    limn_names name;
+    limn_stems stems; /* of masks */
+} side;
 
-static int by_stem(const void *a, const void *b)
+static limn_status list(limn_ctx *ctx, const char *folder, side *out)
 {
-    const mask_name *x = a, *y = b;
-    int order = limn_stems_compare(x->name, x->stem, y->name, y->stem);
-    return order ? order : strcmp(x->name, y->name);
+    if (!(out->folder = folder)) return limn_fail_memory(ctx, 4096, "the name of a folder");
+    return limn_names_list(ctx, folder, true, &out->name, NULL);
 }
 
-/* Of sorted names the first one with this stem, which is then taken; NULL: none. */
-static const char *find(mask_name *masks, size_t n, const char *stem, size_t length)
+static void free_side(side *s)
 {
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (limn_stems_compare(masks[middle].name, masks[middle].stem, stem, length) < 0) low = middle + 1;
-        else high = middle;
-    }
-    if (low == n || limn_stems_compare(masks[low].name, masks[low].stem, stem, length) != 0) return NULL;
-    masks[low].taken = true;
-    return masks[low].name;
+    limn_stems_free(&s->stems);
+    limn_names_free(&s->name);
 }
 
 /* What a mask that is missing is to end in: as its picture, but not in a format that may change its values. */
@@ -59,42 +53,73 @@ static const char *mask_ending(const char *picture)
     return ending[0] && strchr("jJwW", ending[1]) ? ".png" : ending; /* JPEG, WebP */
 }
 
-static limn_status pair(limn_ctx *ctx, limn_masks *m, const char *images, const limn_names *image, const char *folder, mask_name *mask, size_t n_masks)
+/* A channel that no case reads would be lost without a word. */
+static limn_status check_channel(limn_ctx *ctx, const char *folder, const char *name, size_t n)
+{
+    char path[4096];
+    if (n == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s: expected a name like CASE_0000.png in nnU-Net's layout", folder,
+                                 name);
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && limn_case_has(path)) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: no case reads this channel: expected %.*s_0000%s and all channels between, "
+                     "with the same ending", path, (int)n, name,
+                     name + limn_stem(name));
+}
+
+/* Two of one side belong to one of the other. */
+static limn_status twins(limn_ctx *ctx, const char *what, const side *s, const char *a, const char *b, const side *other,
+                         const char *of)
+{
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s and %s/%s are %s, %s/%s: expected one of them", s->folder, a, s->folder, b,
+                     what, other->folder, of);
+}
+
+/* The mask of the picture whose stem has n bytes. */
+static limn_status pair_one(limn_ctx *ctx, limn_masks *m, const side *images, const side *masks, const char *name, size_t n)
+{
+    limn_stem_entry *mask;
+    size_t found = limn_stems_find(&masks->stems, name, n, &mask);
+    if (found == SIZE_MAX) return limn_fail_memory(ctx, n, "the name of a mask");
+    if (!found) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s%s", images->folder, name,
+                                 masks->folder, (int)n, name, mask_ending(name));
+    if (found > 1) return twins(ctx, "masks for one picture", masks, mask[0].name, mask[1].name, images, name);
+    if (mask->taken_by) return twins(ctx, "pictures for one mask", images, mask->taken_by, name, masks, mask->name);
+    mask->taken_by = name;
+    return add(ctx, m, limn_arena_strdup(m->arena, mask->stem), limn_arena_printf(m->arena, "%s/%s", images->folder, name),
+               limn_arena_printf(m->arena, "%s/%s", masks->folder, mask->name));
+}
+
+static limn_status pair(limn_ctx *ctx, limn_masks *m, const side *images, const side *masks)
 {
     limn_status status = LIMN_OK;
-    for (size_t i = 0; i < image->n && status == LIMN_OK; i++) {
-        const char *name = image->name[i];
+    for (size_t i = 0; i < images->name.n && status == LIMN_OK; i++) {
+        const char *name = images->name.name[i];
         size_t n = m->per_channel ? limn_case_stem(name) : limn_stem(name);
-        if (m->per_channel && n == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s: expected a name like CASE_0000.png in nnU-Net's layout", images, name);
-        if (m->per_channel && strncmp(name + n, "_0000.", 6) != 0) continue;
-        const char *of = find(mask, n_masks, name, n);
-        if (!of) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s%s", images, name, folder, (int)n, name, mask_ending(name));
-        status = add(ctx, m, limn_arena_printf(m->arena, "%.*s", (int)n, name), limn_arena_printf(m->arena, "%s/%s", images, name), limn_arena_printf(m->arena, "%s/%s", folder, of));
+        if (m->per_channel && (n == 0 || strncmp(name + n, "_0000.", 6) != 0)) status = check_channel(ctx, images->folder,
+                name, n);
+        else status = pair_one(ctx, m, images, masks, name, n);
     }
-    size_t alone = 0, first = 0;
-    for (size_t i = n_masks; i-- > 0;)
-        if (!mask[i].taken) alone++, first = i;
+    size_t alone = 0;
+    const char *first = NULL;
+    for (size_t i = masks->stems.n; i-- > 0;)
+        if (!masks->stems.entry[i].taken_by) alone++, first = masks->stems.entry[i].name;
     if (alone && status == LIMN_OK)
-        limn_log(ctx, LIMN_LOG_WARN, "%zu of %zu masks have no picture in %s and are left out, the first: %s", alone, n_masks, images, mask[first].name);
+        limn_log(ctx, LIMN_LOG_WARN, "%zu of %zu masks have no picture in %s and are left out, the first: %s", alone,
+                 masks->stems.n, images->folder, first);
     return status;
 }
 
 static limn_status pair_folders(limn_ctx *ctx, limn_masks *m, const char *folder, const char *images, const char *masks)
 {
-    limn_names image = {0}, mask = {0};
-    mask_name *sorted = NULL;
-    const char *a = limn_arena_printf(m->arena, "%s/%s", folder, images), *b = limn_arena_printf(m->arena, "%s/%s", folder, masks);
-    limn_status status = a && b ? limn_names_list(ctx, a, true, &image, NULL) : limn_fail_memory(ctx, 4096, folder);
-    if (status == LIMN_OK) status = limn_names_list(ctx, b, true, &mask, NULL);
-    if (status == LIMN_OK) limn_names_tell(ctx, a, true, &image);
-    if (status == LIMN_OK && !image.n) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", a);
-    if (status == LIMN_OK && !(sorted = calloc(mask.n + 1, sizeof *sorted))) status = limn_fail_memory(ctx, mask.n * sizeof *sorted, b);
-    for (size_t i = 0; i < mask.n && status == LIMN_OK; i++) sorted[i] = (mask_name){mask.name[i], limn_stem(mask.name[i]), false};
-    if (status == LIMN_OK) qsort(sorted, mask.n, sizeof *sorted, by_stem);
-    if (status == LIMN_OK) status = pair(ctx, m, a, &image, b, sorted, mask.n);
-    free(sorted);
-    limn_names_free(&image);
-    limn_names_free(&mask);
+    side image = {0}, mask = {0};
+    limn_status status = list(ctx, limn_arena_printf(m->arena, "%s/%s", folder, images), &image);
+    if (status == LIMN_OK) status = list(ctx, limn_arena_printf(m->arena, "%s/%s", folder, masks), &mask);
+    if (status == LIMN_OK) status = limn_stems_new(ctx, mask.name.name, NULL, mask.name.n, &mask.stems);
+    if (status == LIMN_OK) limn_names_tell(ctx, image.folder, true, &image.name);
+    if (status == LIMN_OK && !image.name.n) status = limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                                                               "%s holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", image.folder);
+    if (status == LIMN_OK) status = pair(ctx, m, &image, &mask);
+    free_side(&image);
+    free_side(&mask);
     return status;
 }
 
@@ -281,7 +306,9 @@ static void compare_channels(limn_ctx *ctx, const char *path, json_t *root, cons
 
 static int by_name(const void *a, const void *b)
 {
-    return limn_names_compare(((const limn_mask_row *)a)->name, ((const limn_mask_row *)b)->name);
+    const limn_mask_row *x = a, *y = b;
+    int order = limn_names_compare(x->name, y->name);
+    return order ? order : strcmp(x->name, y->name); /* "01" and "1" */
 }
 
 static limn_status two_folders(limn_ctx *ctx, const char *folder, limn_masks *m)
@@ -316,8 +343,5 @@ limn_status limn_mask_files(limn_ctx *ctx, const char *folder, limn_masks *m)
     else if (status == LIMN_OK) status = nnunet(ctx, folder, path, (char *)bytes, n, m);
     free(bytes);
     if (status == LIMN_OK && m->n) qsort(m->row, (size_t)m->n, sizeof *m->row, by_name);
-    for (int64_t i = 1; i < m->n && status == LIMN_OK; i++)
-        if (strcmp(m->row[i - 1].name, m->row[i].name) == 0)
-            status = limn_fail(ctx, LIMN_BAD_FILE, "%s and %s are pictures for one mask, %s: expected one of them", m->row[i - 1].image, m->row[i].image, m->row[i].mask);
     return status;
 }

@@ -47,7 +47,8 @@ limn_status limn_mask_places(limn_ctx *ctx, limn_masks *m, const char *path, con
         int v = mask->value[i];
         if (m->place[v] >= 0) continue;
         if (m->n_values == 256)
-            return limn_fail(ctx, LIMN_BAD_FILE, "%s: its value %d is the 257th that masks have: expected a value a class, not one a thing", path, v);
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: its value %d is the 257th that masks have: expected a value a class, "
+                             "not one a thing (\"half\" for the values: soft edges)", path, v);
         m->place[v] = (int16_t)m->n_values;
         m->value[m->n_values++] = v;
     }
@@ -61,6 +62,21 @@ limn_status limn_mask_labels(limn_ctx *ctx, const limn_masks *m, const char *pat
         if (place < 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the value %d is no class; the file has changed since it was checked", path, mask->value[i]);
         out[i] = (uint8_t)place;
     }
+    return LIMN_OK;
+}
+
+limn_status limn_mask_halve(limn_ctx *ctx, const char *path, limn_label_map *mask)
+{
+    int white = (int)mask->file.limit;
+    if (!white) return limn_fail(ctx, LIMN_BAD_FILE,
+                                 "%s: half is between black and white of 8 or 16 bits, and its values are of another type", path);
+    for (size_t i = 0, n = pixels_of(mask); i < n; i++) {
+        int v = mask->value[i];
+        mask->n_soft += v > 0 && v < white;
+        if (v > mask->most) mask->most = v;
+        mask->value[i] = 2 * v > white ? 255 : 0;
+    }
+    mask->faint = mask->most > 0 && 2 * mask->most <= white;
     return LIMN_OK;
 }
 
@@ -82,6 +98,8 @@ limn_status limn_mask_values_parse(limn_ctx *ctx, const char *text, limn_masks *
     memset(m->class_name, 0, sizeof m->class_name);
     for (int i = 0; i < LIMN_MASK_VALUES; i++) m->value_class[i] = -1;
     m->classes = 0, m->named = true;
+    m->halved = strcmp(text, "half") == 0;
+    if (m->halved) text = "0,255";
     for (const char *p = text; status == LIMN_OK;) {
         char *end;
         long value = strtol(p, &end, 10);
@@ -97,55 +115,73 @@ limn_status limn_mask_values_parse(limn_ctx *ctx, const char *text, limn_masks *
     return status;
 }
 
-/* Nobody said what the values are: 0 and 255 (or 65535) alone are classes 0 and 1, else each is its own class, but 255 behind 0 .. K-1 is ignored. */
-static limn_status guess_values(limn_ctx *ctx, limn_masks *m, int classes)
-{
-    int last = 0, n = m->n_values, gap = 0;
-    for (int i = 0; i < n; i++)
-        if (m->value[i] > last) last = m->value[i];
-    bool black_white = (last == 255 || last == 65535) && (n == 1 || (n == 2 && m->place[0] >= 0));
-    if (black_white && classes <= 2) return limn_mask_values_parse(ctx, last == 255 ? "0,255" : "0,65535", m);
-    while (gap < 255 && m->place[gap] >= 0) gap++;
-    bool ignored = last == 255 && (classes ? !black_white : gap > 1 && gap == n - 1); /* 0 .. gap-1 and 255 */
-    if (ignored) last = gap - 1, n--;
-    if (!classes && n < last + 1 - last / 4)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s and the other masks have %d different values up to %d: say which are classes, in their order (as 0,255)", m->row[0].mask, n, last);
-    m->classes = classes ? classes : last + 1;
-    if (m->classes > LIMN_MAX_CLASSES) m->classes = LIMN_MAX_CLASSES;
-    for (int v = 0; v < LIMN_MASK_VALUES; v++) m->value_class[v] = (int16_t)(v < m->classes ? v : -1);
-    for (int k = 0; k < m->classes; k++) m->class_value[k] = k;
-    if (ignored) m->value_class[255] = LIMN_IGNORED;
-    return m->classes >= 2 ? LIMN_OK : limn_fail(ctx, LIMN_BAD_FILE, "%s and all other masks hold the value 0 only: there is nothing to learn", m->row[0].mask);
-}
-
-/* What was guessed takes pixels away. */
-static void tell_ignored(limn_ctx *ctx, const limn_masks *m)
-{
-    double ignored = 0, all = 0;
-    const char *first = NULL;
-    for (int64_t i = 0; i < m->n; i++) {
-        uint32_t n = m->row[i].count[m->place[255]];
-        if (n && !first) first = m->row[i].mask;
-        ignored += n, all += (double)m->row[i].width * m->row[i].height * m->row[i].slices;
-    }
-    limn_log(ctx, LIMN_LOG_INFO, "pixels of value 255 in the masks are ignored, %.2g %% of all, the first in %s; if they are a class, --mask-values says so", 100 * ignored / all, first);
-}
-
 static bool is_jpeg(const char *path)
 {
     const char *dot = strrchr(path, '.');
     return dot && (dot[1] == 'j' || dot[1] == 'J');
 }
 
+/* What masks hold that is no class. */
+typedef struct stray {
+    int64_t masks;
+    int values, least, most;
+} stray;
+
+static stray strays(const limn_masks *m)
+{
+    bool seen[256] = {false};
+    stray s = {.least = LIMN_MASK_VALUES};
+    for (int64_t i = 0; i < m->n; i++) {
+        bool any = false;
+        for (int k = 0; k < m->n_values; k++)
+            if (m->row[i].count[k] && m->value_class[m->value[k]] < 0) any = seen[k] = true;
+        s.masks += any;
+    }
+    for (int k = 0; k < m->n_values; k++) {
+        if (!seen[k]) continue;
+        s.values++;
+        if (m->value[k] < s.least) s.least = m->value[k];
+        if (m->value[k] > s.most) s.most = m->value[k];
+    }
+    return s;
+}
+
+/* What people mean by them: edges between black and white, as antialiasing and JPEG make them; more classes; values that want
+ * names. */
+static void advise(const limn_masks *m, const limn_mask_row *row, const stray *s, char out[200])
+{
+    enum { MANY = 3 };
+    bool white = m->place[255] >= 0 || m->place[65535] >= 0 || s->most > 127, jpeg = is_jpeg(row->mask);
+    bool dense = s->most < 2 * m->n_values && s->most < LIMN_MAX_CLASSES;
+    *out = '\0';
+    if (m->classes == 2 && white && (s->values >= MANY || jpeg))
+        snprintf(out, 200, "; if they are edges between black and white%s, \"half\" for the values makes more than half of "
+                 "white class 1", jpeg ? ", which JPEG blurs" : "");
+    else if (jpeg) snprintf(out, 200, "; JPEG changes values: store masks as PNG");
+    else if (!m->named && dense) snprintf(out, 200, "; a network of %d classes knows it: --set classes=%d", s->most + 1,
+                                          s->most + 1);
+    else if (!m->named) snprintf(out, 200, "; --mask-values says which values are classes");
+}
+
+static limn_status no_class(limn_ctx *ctx, const limn_masks *m, const limn_mask_row *row, int value, uint32_t pixels)
+{
+    char known[200] = "", others[120] = "", advice[200];
+    stray s = strays(m);
+    for (int k = 0, at = 0; k < m->classes && at < (int)sizeof known - 8; k++) at += snprintf(known + at,
+            sizeof known - (size_t)at, "%s%d", k ? ", " : "", m->class_value[k]);
+    if (s.masks > 1 || s.values > 1)
+        snprintf(others, sizeof others, " (in all %lld of %lld masks hold %d such values, %d to %d)", (long long)s.masks,
+                 (long long)m->n, s.values, s.least, s.most);
+    advise(m, row, &s, advice);
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: %u of %lld pixels have the value %d, which is no class: expected %s%s%s",
+                     row->mask, pixels,
+                     (long long)row->width * row->height * row->slices, value, known, others, advice);
+}
+
 static limn_status check_values(limn_ctx *ctx, const limn_masks *m, const limn_mask_row *row)
 {
     for (int i = 0; i < m->n_values; i++)
-        if (row->count[i] && m->value_class[m->value[i]] < 0) {
-            char known[200] = "";
-            for (int k = 0, at = 0; k < m->classes && at < (int)sizeof known - 8; k++) at += snprintf(known + at, sizeof known - (size_t)at, "%s%d", k ? ", " : "", m->class_value[k]);
-            return limn_fail(ctx, LIMN_BAD_FILE, "%s: %u of %lld pixels have the value %d, which is no class: expected %s%s", row->mask, row->count[i],
-                             (long long)row->width * row->height * row->slices, m->value[i], known, is_jpeg(row->mask) ? " (JPEG changes values: store masks as PNG)" : "");
-        }
+        if (row->count[i] && m->value_class[m->value[i]] < 0) return no_class(ctx, m, row, m->value[i], row->count[i]);
     return LIMN_OK;
 }
 
@@ -162,10 +198,10 @@ limn_status limn_mask_classes(limn_ctx *ctx, const limn_masks *m, limn_mask_row 
 
 limn_status limn_mask_values_apply(limn_ctx *ctx, limn_masks *m, int classes)
 {
-    limn_status status = m->named ? LIMN_OK : guess_values(ctx, m, classes);
+    limn_status status = m->named ? LIMN_OK : limn_mask_values_guess(ctx, m, classes);
     if (status == LIMN_OK && classes && classes != m->classes)
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "the network tells %d classes apart, the masks %d", classes, m->classes);
-    if (status == LIMN_OK && !m->named && m->value_class[255] == LIMN_IGNORED) tell_ignored(ctx, m);
+    if (status == LIMN_OK && m->halved) limn_mask_tell_halved(ctx, m);
     for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) status = check_values(ctx, m, &m->row[i]);
     for (int64_t i = 0; i < m->n && m->kept && status == LIMN_OK; i++) status = limn_mask_classes(ctx, m, &m->row[i]);
     for (int k = 0; k < m->classes && status == LIMN_OK; k++) {

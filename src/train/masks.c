@@ -18,7 +18,10 @@ static limn_status pick(limn_ctx *ctx, const limn_masks *m, const char *ranges, 
         char first[256], last[256], shown[256];
         size_t n = strcspn(p, ",");
         bool any = false;
-        snprintf(first, sizeof first, "%.*s", (int)(n < sizeof first ? n : sizeof first - 1), p);
+        char *composed = limn_name_composed(p, n);
+        if (!composed) return limn_fail_memory(ctx, n, "a name");
+        snprintf(first, sizeof first, "%s", composed);
+        free(composed);
         char *dots = strstr(first, "..");
         snprintf(last, sizeof last, "%s", dots ? dots + 2 : first);
         if (dots) *dots = '\0';
@@ -154,6 +157,7 @@ static limn_status read_row(limn_ctx *ctx, const limn_masks *m, limn_mask_row *r
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is the first of %d channels, and the network reads %d: --set channels=%d", row->image, files, m->channels, files);
     limn_status status = limn_case_read(ctx, row->image, files, &range, &picture);
     if (status == LIMN_OK) status = limn_mask_read(ctx, row->mask, mask);
+    if (status == LIMN_OK && m->halved) status = limn_mask_halve(ctx, row->mask, mask);
     if (status == LIMN_OK) status = limn_mask_fits(ctx, row->mask, mask, row->image, &picture);
     if (status == LIMN_OK) status = pack(ctx, m, &picture, row);
     limn_raster_free(&picture);
@@ -174,6 +178,7 @@ static limn_status read_first(limn_ctx *ctx, limn_masks *m, limn_mask_row *row)
 {
     limn_label_map mask;
     limn_status status = read_row(ctx, m, row, &mask);
+    row->n_soft = mask.n_soft, row->faint = mask.faint;
     if (status == LIMN_OK) status = limn_mask_places(ctx, m, row->mask, &mask);
     if (status == LIMN_OK) status = limn_mask_labels(ctx, m, row->mask, &mask, row->labels);
     row->near = mask.near;
@@ -268,11 +273,15 @@ static limn_status read_all(limn_ctx *ctx, limn_masks *m, size_t budget)
     return LIMN_OK;
 }
 
-static void count_classes(limn_ctx *ctx, limn_masks *m)
+static void count_pixels(limn_masks *m)
 {
     for (int64_t i = 0; i < m->n; i++)
         for (int k = 0; k < m->n_values; k++)
             if (m->row[i].count[k]) m->pixels[m->value_class[m->value[k]]] += m->row[i].count[k];
+}
+
+static void tell_missing(limn_ctx *ctx, const limn_masks *m)
+{
     for (int k = 0; k < m->classes; k++)
         if (!m->pixels[k])
             limn_log(ctx, LIMN_LOG_WARN, "class %d (%s) has no pixel in any of %lld masks: nothing can be learned about it", k, m->class_name[k], (long long)m->n);
@@ -280,9 +289,15 @@ static void count_classes(limn_ctx *ctx, limn_masks *m)
 
 static limn_status check_pixels(limn_ctx *ctx, const limn_masks *m)
 {
+    int classes = 0, last = 0;
     for (int k = 0; k < m->classes; k++)
-        if (m->pixels[k]) return LIMN_OK;
-    return limn_fail(ctx, LIMN_BAD_FILE, "every pixel of the %lld mask%s to train on has a value that is ignored", (long long)m->n, m->n == 1 ? "" : "s");
+        if (m->pixels[k]) classes++, last = k;
+    if (classes > 1) return LIMN_OK;
+    if (!classes) return limn_fail(ctx, LIMN_BAD_FILE,
+                                   "every pixel of the %lld mask%s to train on has a value that is ignored", (long long)m->n, m->n == 1 ? "" : "s");
+    return limn_fail(ctx, LIMN_BAD_FILE, "every pixel of the %lld mask%s to train on is class %d (%s): there is nothing to "
+                     "learn", (long long)m->n, m->n == 1 ? "" : "s", last,
+                     m->class_name[last]);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------ */
@@ -314,9 +329,10 @@ limn_status limn_masks_open(limn_ctx *ctx, const limn_mask_options *o, limn_mask
     if (status == LIMN_OK) status = limn_mask_values_apply(ctx, m, o->classes);
     if (status == LIMN_OK) status = part(ctx, o, m, held);
     number_slices(m);
-    if (status == LIMN_OK) count_classes(ctx, m);
+    if (status == LIMN_OK) count_pixels(m);
     if (status == LIMN_OK) status = check_pixels(ctx, m);
-    if (status == LIMN_OK && held && *held) count_classes(ctx, *held);
+    if (status == LIMN_OK) limn_mask_tell_classes(ctx, m), tell_missing(ctx, m);
+    if (status == LIMN_OK && held && *held) count_pixels(*held), tell_missing(ctx, *held);
     if (status == LIMN_OK) *out = m;
     else limn_masks_free(m);
     return status;
