@@ -118,7 +118,8 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
     limn_raster_kind kind;
     bool pages;
     limn_raster_look(job->ctx, picture, &kind, &pages);
-    return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s%s for %s", job->truth, n, name, ending_of(kind, pages), picture);
+    return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s%s for %s", job->truth, n, name,
+                     ending_of(kind, pages), picture);
 }
 
 static mask_kind kind_of(const char *path)
@@ -127,7 +128,8 @@ static mask_kind kind_of(const char *path)
     return cli_ends_in(path, ".tif|.tiff") ? MASK_TIFF : MASK_PNG;
 }
 
-static limn_status result_path(const segment_job *job, const char *target, const char *picture, const char *ending, char *out)
+static limn_status result_path(const segment_job *job, const char *target, const char *picture, const char *ending,
+                               char *out)
 {
     int n;
     const char *name = result_name(job, picture, &n);
@@ -186,9 +188,11 @@ static limn_status check_files(const segment_job *job, size_t n, char *const *pi
 /* What is said of the results goes to stdout as well. */
 static limn_status check_stdout(const segment_job *job)
 {
-    const char *flag = cli_is_stdout(job->output) ? "--output" : cli_is_stdout(job->probability) ? "--probability" : cli_is_stdout(job->overlay) ? "--overlay" : NULL;
+    const char *flag = cli_is_stdout(job->output) ? "--output" : cli_is_stdout(job->probability) ? "--probability"
+                       : cli_is_stdout(job->overlay) ? "--overlay" : NULL;
     if (!flag || !job->truth) return LIMN_OK;
-    return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: a picture goes to stdout, where the numbers of --truth go: name a file for it", flag);
+    return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
+                     "%s: a picture goes to stdout, where the numbers of --truth go: name a file for it", flag);
 }
 
 limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures)
@@ -211,10 +215,12 @@ limn_status segment_paths_check(const segment_job *job, size_t n, char *const *p
 static limn_status target_of(const segment_job *job, const char *target, const segment_result *r, char *out)
 {
     bool overlay = target == job->overlay;
-    limn_status status = result_path(job, target, r->path, overlay ? ".png" : ending_of(r->raster.kind, r->raster.slices > 1), out);
+    const char *ending = overlay ? ".png" : ending_of(r->raster.kind, r->raster.slices > 1);
+    limn_status status = result_path(job, target, r->path, ending, out);
     if (overlay || status != LIMN_OK) return status;
     if (kind_of(out) == MASK_NIFTI && r->raster.kind != LIMN_RASTER_NIFTI)
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: only of a NIfTI volume comes a NIfTI volume, and %s is none: expected %s.tif", out, r->path,
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
+                         "%s: only of a NIfTI volume comes a NIfTI volume, and %s is none: expected %s.tif", out, r->path,
                          r->raster.slices > 1 ? "" : ".png or ");
     if (kind_of(out) == MASK_PNG && r->raster.slices > 1)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: %s has %d slices, a PNG holds one: expected .tif%s", out, r->path, r->raster.slices,

@@ -243,7 +243,9 @@ static bool read_line(int argc, char **argv, train_line *l)
     if (l->latents && o->data) return fprintf(stderr, "limn train: --data gives pictures, --latents what was made of them: give one of them\n"), false;
     if (l->latents) o->data = l->latents, o->latents = true;
     if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
-    if (!strcmp(o->out, "-")) return fprintf(stderr, "limn train: --out is a folder of files, and - is stdout: ./- is a folder of that name\n"), false;
+    if (!strcmp(o->out, "-"))
+        return fprintf(stderr,
+                       "limn train: --out is a folder of files, and - is stdout: ./- is a folder of that name\n"), false;
     if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) || !read_segment_words(&l->words, l->class_weights, o)) return false;
     if (o->sample_prompts && !l->sample_every) return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
     return true;

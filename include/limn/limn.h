@@ -114,8 +114,9 @@ typedef struct limn_generate_options {
     uint64_t seed;                 /* picture i is the one that seed + i makes alone */
     limn_precision precision;
     const limn_image *init;        /* a picture to start from, brought to the network's size; NULL: from noise */
-    double strength;               /* init: 0..1, how much of the way from noise is gone once more: the last steps * strength of the steps, rounded down;
-                                    * 1 keeps nothing of it; where that is no step, 0, the picture itself comes back */
+    double strength;               /* init: 0..1, how much of the way from noise is gone once more: the last
+                                    * steps * strength of the steps, rounded down; 1 keeps nothing of it; where that is no
+                                    * step, 0, the picture itself comes back */
     const limn_image *mask;        /* init: of its size; where it is white (above half) the picture is made anew, the rest is kept */
     int resample;                  /* mask: times each step is done, from 1 (Lugmayr et al. 2022: 10); what is made fits better to what is kept */
     double noise, noise_left;      /* init holds noise of this standard deviation, of 255: denoise it, down to noise_left; 0: it holds none */

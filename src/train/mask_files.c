@@ -68,7 +68,9 @@ static limn_status pair(limn_ctx *ctx, limn_masks *m, const char *images, const 
         if (m->per_channel && n == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s: expected a name like CASE_0000.png in nnU-Net's layout", images, name);
         if (m->per_channel && strncmp(name + n, "_0000.", 6) != 0) continue;
         const char *of = find(mask, n_masks, name, n);
-        if (!of) return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s%s", images, name, folder, (int)n, name, mask_ending(name));
+        if (!of)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s/%s has no mask: expected %s/%.*s%s", images, name, folder, (int)n, name,
+                             mask_ending(name));
         status = add(ctx, m, limn_arena_printf(m->arena, "%.*s", (int)n, name), limn_arena_printf(m->arena, "%s/%s", images, name), limn_arena_printf(m->arena, "%s/%s", folder, of));
     }
     size_t alone = 0, first = 0;
