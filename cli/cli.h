@@ -12,7 +12,8 @@ typedef struct cli_flag {
     bool *on;           /* or: a switch */
 } cli_flag;
 
-/** Read argv[2..]; words without a dash, and all behind "--", go to words[] (at most max_words).  @return number of words, -1 after a message */
+/** Read argv[2..]; words without a dash, and all behind "--", go to words[] (at most max_words).
+ *  @return number of words, -1 after a message */
 int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, int max_words);
 /** A whole or real number within a range, or a message and false. */
 bool cli_integer(const char *flag, const char *text, long low, long high, long *out);
@@ -31,10 +32,11 @@ bool cli_is_stdout(const char *path);
 void cli_tell_written(const char *path);
 /** Whether a name ends in one of "a|b", capitals or not, and is more than that. */
 bool cli_ends_in(const char *path, const char *endings);
-/** A file can be written: its folder is there and takes files, the file itself, where there is one, may be replaced, stdout is no terminal: said before the work,
- *  not after it.  @return LIMN_NOT_FOUND; LIMN_IO; LIMN_BAD_ARGUMENT: a terminal */
+/** A file can be written: its folder is there and takes files, the file itself, where there is one, may be replaced, stdout
+ *  is no terminal: said before the work, not after it.  @return LIMN_NOT_FOUND; LIMN_IO; LIMN_BAD_ARGUMENT: a terminal */
 limn_status cli_folder_check(limn_ctx *ctx, const char *flag, const char *path);
-/** The same, its name ends in one of "a|b" (stdout has no ending), and it is no folder itself.  The sentence begins with the flag. */
+/** The same, its name ends in one of "a|b" (stdout has no ending), and it is no folder itself.  The sentence begins with
+ *  the flag. */
 limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings);
 
 /** The model that -m gave, or without it one that ships, as a path from where Limn was built.

@@ -28,11 +28,13 @@ static limn_status compare_pictures(limn_ctx *ctx, const limn_image *a, const li
 }
 
 /* Nothing that is read is written over, and stdout is not for the picture and the numbers both. */
-static limn_status check_files(const latent_job *job, const limn_autoencoder *a, const char *latent, const char *compare, const char *output)
+static limn_status check_files(const latent_job *job, const limn_autoencoder *a, const char *latent, const char *compare,
+                               const char *output)
 {
     limn_job_files files = {0};
     if (compare && cli_is_stdout(output))
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--output: the picture goes to stdout, where the numbers of --compare go: name a file for it");
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
+                         "--output: the picture goes to stdout, where the numbers of --compare go: name a file for it");
     limn_job_reads(&files, "the latent", latent);
     limn_job_reads(&files, "the picture of --compare", compare);
     limn_autoencoder_reads(a, &files);

@@ -60,7 +60,9 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     long pixels = 0;
     int squash = 0;
     generate_progress progress = {0};
-    if (cli_is_stdout(f->output)) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--output: the latents of a folder are files in a folder, and stdout is none");
+    if (cli_is_stdout(f->output))
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
+                         "--output: the latents of a folder are files in a folder, and stdout is none");
     if (!size) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is a folder: expected --size with the pixels a side of its pictures", o->folder);
     if (!cli_integer("--size", size, 1, LIMN_MAX_SIDE, &pixels) || !cli_choice("--crop", "centre, squash", crop, &squash))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "no latents were made");

@@ -62,7 +62,8 @@ static const char help[] =
     "      --disable-image-metadata  leave prompt and settings out of the PNG\n"
     "  -q, --quiet                 no progress\n"
     "\n"
-    "File names go to stdout, everything else to stderr.  A prompt that begins with a dash goes behind --.  Exit code 2: a wrong flag, file or size.\n";
+    "File names go to stdout, everything else to stderr.  A prompt that begins with a dash goes behind --.\n"
+    "Exit code 2: a wrong flag, file or size.\n";
 
 /* The model without -m. */
 static const char *own_model(const generate_verb *verb)
@@ -208,7 +209,8 @@ static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)
 {
     char none[48] = "";
     if (info->guides) snprintf(none, sizeof none, ", or %d for none", info->classes);
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d%s", info->classes - 1, none);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d%s",
+                     info->classes - 1, none);
 }
 
 /* What the flags ask for and this model cannot do. */
@@ -228,7 +230,8 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
 }
 
 /* Before the first picture: none goes over what is read, nor over another. */
-static limn_status check_files(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, const generate_output *out, int n)
+static limn_status check_files(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, const generate_output *out,
+                               int n)
 {
     limn_job_files files = {0};
     limn_job_reads(&files, "the picture", w->init);
@@ -253,7 +256,8 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
 {
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
-    generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid, .strip = verb->between, .show = w->show, .bare = w->bare};
+    generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid,
+                           .strip = verb->between, .show = w->show, .bare = w->bare};
     const char *model;
     limn_status status = generate_output_check(ctx, &out, o->n);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);

@@ -69,7 +69,8 @@ limn_status generate_output_check(limn_ctx *ctx, const generate_output *out, int
     size_t n = strlen(out->pattern);
     const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
     if (cli_is_stdout(out->pattern) && !is_one_file(out, n_pictures))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: stdout takes one file, and there are %d pictures: add --grid, or name files", n_pictures);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "--output: stdout takes one file, and there are %d pictures: add --grid, or name files", n_pictures);
     if (cli_is_stdout(out->pattern)) return cli_folder_check(ctx, "--output", out->pattern);
     limn_escape(out->pattern, n, shown, sizeof shown);
     if (n > 900 || !file[0] || strlen(file) > LONGEST) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, %d bytes at most, found \"%s\"", LONGEST, shown);

@@ -20,7 +20,8 @@ static const char help[] =
     "  limn help VERB                                       all flags of a verb, with examples\n"
     "  limn --version\n"
     "\n"
-    "Pictures and text go to files and stdout, messages and progress to stderr.\n"
+    "Pictures and text go to files and stdout (-o -: one file on stdout), messages and progress to stderr.\n"
+    "No result goes over what a job reads, nor over another result.  Words that begin with a dash go behind --.\n"
     "Exit codes: 0 done; 1 the work failed; 2 a wrong flag, name, file or size, and a sentence that says which.\n";
 
 static const struct verb {

@@ -46,17 +46,22 @@ limn_status cli_folder_check(limn_ctx *ctx, const char *flag, const char *path)
     char file[LIMN_PATH_BYTES], folder[LIMN_PATH_BYTES], shown[256];
     struct stat there;
     if (cli_is_stdout(path) && isatty(STDOUT_FILENO))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the bytes of a file are nothing for a terminal, and stdout is one: add >FILE or |PROGRAM", flag);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "%s: the bytes of a file are nothing for a terminal, and stdout is one: add "
+                         ">FILE or |PROGRAM", flag);
     bool found = stat(path, &there) == 0;
     if (cli_is_stdout(path) || (found && !S_ISREG(there.st_mode))) return LIMN_OK; /* a device or a pipe */
-    if (!limn_file_behind(path, file)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the path is too long, or a link in a circle", flag);
+    if (!limn_file_behind(path, file))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the path is too long, or a link in a circle", flag);
     const char *slash = strrchr(file, '/');
     snprintf(folder, sizeof folder, "%.*s", slash && slash > file ? (int)(slash - file) : 1, slash ? file : ".");
     limn_escape(folder, strlen(folder), shown, sizeof shown);
     if (!cli_is_folder(folder)) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: there is no folder %s to write into", flag, shown);
-    if (access(folder, W_OK) != 0) return limn_fail(ctx, LIMN_IO, "%s: nothing can be written into the folder %s: %s", flag, shown, strerror(errno));
+    if (access(folder, W_OK) != 0)
+        return limn_fail(ctx, LIMN_IO, "%s: nothing can be written into the folder %s: %s", flag, shown, strerror(errno));
     if (!found || access(file, W_OK) == 0) return LIMN_OK;
-    return limn_fail(ctx, LIMN_IO, "%s: %s is there and may not be written over: %s", flag, limn_escape(file, strlen(file), shown, sizeof shown), strerror(errno));
+    limn_escape(file, strlen(file), shown, sizeof shown);
+    return limn_fail(ctx, LIMN_IO, "%s: %s is there and may not be written over: %s", flag, shown, strerror(errno));
 }
 
 limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings)

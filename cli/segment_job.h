@@ -37,8 +37,8 @@ typedef struct segment_result {
 /** What the words name, a folder's pictures one by one; after job->info is known.  Sets job->many: results go to folders.  The caller frees out.
  *  @return LIMN_NOT_FOUND: a folder without pictures; LIMN_BAD_ARGUMENT, LIMN_IO, LIMN_NO_MEMORY */
 limn_status segment_pictures(segment_job *job, int n, const char *const *words, limn_names *out);
-/** Every picture and its truth are there; every place that a result of one of them goes to: endings, folders (made for several pictures), no file twice, none over what
- *  the job reads.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND, LIMN_IO naming the flag */
+/** Every picture and its truth are there; every place that a result of one of them goes to: endings, folders (made for
+ *  several pictures), no file twice, none over what the job reads.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND, LIMN_IO naming the flag */
 limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures);
 /** The name of a picture without folder; n: bytes before its ending. */
 const char *segment_stem(const char *path, int *n);

@@ -250,7 +250,9 @@ static bool read_line(int argc, char **argv, train_line *l)
     if (l->latents && o->data) return fprintf(stderr, "limn train: --data gives pictures, --latents what was made of them: give one of them\n"), false;
     if (l->latents) o->data = l->latents, o->latents = true;
     if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
-    if (!strcmp(o->out, "-")) return fprintf(stderr, "limn train: --out is a folder of files, and - is stdout: ./- is a folder of that name\n"), false;
+    if (!strcmp(o->out, "-"))
+        return fprintf(stderr,
+                       "limn train: --out is a folder of files, and - is stdout: ./- is a folder of that name\n"), false;
     if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) || !read_segment_words(&l->words, l->class_weights, o)) return false;
     if (l->weights && !o->init)
         return fprintf(stderr, "limn train: --weights says which weights --init takes of a checkpoint: give it as well\n"), false;

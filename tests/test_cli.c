@@ -594,8 +594,8 @@ static void make_job(void)
 {
     limn_ctx *ctx = limn_ctx_new();
     char path[128];
-    uint8_t pixels[16 * 16 * 3];
-    for (int i = 0; i < 16 * 16 * 3; i++) pixels[i] = (uint8_t)(i * 37 / 5);
+    uint8_t pixels[16 * 16 * 3 + 1];
+    for (int i = 0; i < 16 * 16 * 3 + 1; i++) pixels[i] = (uint8_t)(i * 37 / 5);
     snprintf(path, sizeof path, "%s/net.safetensors", folder);
     assert_true(make_network(ctx, path, "dit size=8 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", NULL));
     snprintf(path, sizeof path, "%s/tae.safetensors", folder);

@@ -36,7 +36,7 @@ typedef struct limn_sampler_options {
     double eta;              /* ddim: 0 adds no noise, 1 as much as ddpm */
     limn_variance variance;  /* ddpm */
     double clip;             /* above 0: x0 is limited to -clip..clip in each step ("clip_sample"); ddim keeps the unlimited noise */
-    double strength;         /* 0..1: part of the steps that run, for a start from a picture; 1 is all; a sampler has one at least (limn_sampler_steps()) */
+    double strength;         /* 0..1: part of the steps that run, for a start from a picture; 1 is all; one runs at least */
     double from_sigma;       /* above 0: the first call is at the level where b / a is this, the others fall evenly in time to ... */
     double to_sigma;         /* ... this one, below from_sigma; 0: to no noise.  For pictures that hold noise already */
     int channels;            /* of x, the last dimension; 0: the network's output has the shape of x */

@@ -114,13 +114,17 @@ static limn_status find_target(limn_writer *w, const char *path)
 {
     struct stat st;
     bool there = stat(path, &st) == 0, file = there && S_ISREG(st.st_mode);
-    if (there && S_ISDIR(st.st_mode)) return w->status = limn_fail(w->ctx, LIMN_IO, "%s: is a folder, expected the name of a file", path);
+    if (there && S_ISDIR(st.st_mode))
+        return w->status = limn_fail(w->ctx, LIMN_IO, "%s: is a folder, expected the name of a file", path);
     w->direct = limn_file_descriptor(path) >= 0 || (there && !file);
-    bool fits = w->direct ? snprintf(w->path, sizeof w->path, "%s", path) < (int)sizeof w->path : limn_file_behind(path, w->path);
+    bool fits = w->direct ? snprintf(w->path, sizeof w->path, "%s", path) < (int)sizeof w->path
+                          : limn_file_behind(path, w->path);
     const char *slash = fits ? strrchr(w->path, '/') : NULL;
     int folder = slash ? (int)(slash - w->path) + 1 : 0;
-    if (fits) fits = snprintf(w->partial, sizeof w->partial, "%.*s.%s.partial", folder, w->path, w->path + folder) < (int)sizeof w->partial;
-    if (!fits) return w->status = limn_fail(w->ctx, LIMN_BAD_ARGUMENT, "a path of %zu characters is too long, or a link in a circle", strlen(path));
+    int n = fits ? snprintf(w->partial, sizeof w->partial, "%.*s.%s.partial", folder, w->path, w->path + folder) : 0;
+    if (!fits || n >= (int)sizeof w->partial)
+        return w->status = limn_fail(w->ctx, LIMN_BAD_ARGUMENT,
+                                     "a path of %zu characters is too long, or a link in a circle", strlen(path));
     if (file && faccessat(AT_FDCWD, w->path, W_OK, AT_EACCESS) != 0) return cannot(w, "write over it");
     return LIMN_OK;
 }
@@ -157,20 +161,23 @@ void limn_ctx_abandon(limn_ctx *ctx)
     }
 }
 
-/* The new file belongs to whom the older one belonged, as far as we may give it away, and keeps its permissions; to a group that is not the older one's, those
- * of everybody. */
+/* The new file belongs to whom the older one belonged, as far as we may give it away, and keeps its permissions; to a group
+ * that is not the older one's, those of everybody. */
 static void take_after_older(limn_writer *w)
 {
     struct stat older, ours;
     if (stat(w->path, &older) != 0 || fstat(w->fd, &ours) != 0) return;
     mode_t mode = older.st_mode & 0777;
-    bool given = fchown(w->fd, older.st_uid, older.st_gid) == 0 || ours.st_gid == older.st_gid || fchown(w->fd, (uid_t)-1, older.st_gid) == 0;
+    bool given = fchown(w->fd, older.st_uid, older.st_gid) == 0 || ours.st_gid == older.st_gid ||
+                 fchown(w->fd, (uid_t)-1, older.st_gid) == 0;
     if (!given) mode = (mode & 0707) | (mode & 070 & (mode & 07) << 3);
-    if (fchmod(w->fd, mode) != 0) limn_log(w->ctx, LIMN_LOG_WARN, "%s: its permissions could not be kept: %s", w->path, strerror(errno));
+    if (fchmod(w->fd, mode) != 0)
+        limn_log(w->ctx, LIMN_LOG_WARN, "%s: its permissions could not be kept: %s", w->path, strerror(errno));
 }
 
-/* A partial file of our own: made and locked.  One that is there already, of a process that was killed, has bytes and permissions of its own, and goes.  Between opening
- * and locking its writer may have renamed it, or somebody removed it: then it is not ours, and we try again.  Until take_after_older() nobody else may open it. */
+/* A partial file of our own: made and locked.  One that is there already, of a process that was killed, has bytes and
+ * permissions of its own, and goes.  Between opening and locking its writer may have renamed it, or somebody removed it: then
+ * it is not ours, and we try again.  Until take_after_older() nobody else may open one that takes an older file's place. */
 static limn_status open_partial(limn_writer *w)
 {
     const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;

@@ -22,11 +22,12 @@ limn_status limn_file_read_at(limn_ctx *ctx, const char *path, int fd, size_t of
 
 /* Atomic writing: a hidden file ".NAME.partial" beside `path`, fsync, rename, fsync of the folder.  Until limn_file_commit()
  * succeeds, an older file at `path` is untouched, and whatever fails, no partial file stays; a signal's handler removes it by
- * limn_ctx_abandon().  One that a killed process left goes with the next write; one that a living process is writing is refused.
- * As if the file were opened and written: a link stays, and the file that it names is replaced or, not there yet, made; the new file has the older one's
- * permissions, and its owner and group where we may give them; one that was not there has what the umask leaves; one that may not be written is refused.
- * A device or pipe is written directly; so is a descriptor of this process ("/dev/stdout", "/dev/fd/3"), from where it stands, whatever is behind it.
- * A writer stays where it is until commit or discard: the context knows its address. */
+ * limn_ctx_abandon().  One that a killed process left goes with the next write; one that a living process is writing is
+ * refused.  All else is as if the file were opened and written: a link stays, and the file that it names is replaced or, not
+ * there yet, made; the new file has the older one's permissions, and its owner and group where we may give them; one that was
+ * not there has what the umask leaves; one that may not be written is refused.  A device or pipe is written directly; so is a
+ * descriptor of this process ("/dev/stdout", "/dev/fd/3"), from where it stands, whatever is behind it.  A writer stays where
+ * it is until commit or discard: the context knows its address. */
 enum { LIMN_PATH_BYTES = 4096 };
 typedef struct limn_writer {
     limn_ctx *ctx;
@@ -36,7 +37,8 @@ typedef struct limn_writer {
     bool direct;
     limn_status status;
 } limn_writer;
-/** What a path leads to: links of its last part followed, also where the last of them names what is not there yet.  @return false: too long, or a circle */
+/** What a path leads to: links of its last part followed, also where the last of them names what is not there yet.
+ *  @return false: too long, or a circle */
 bool limn_file_behind(const char *path, char out[LIMN_PATH_BYTES]);
 /** N of "/dev/fd/N", "/dev/stdout", "/dev/stderr"; -1: the path is another. */
 int limn_file_descriptor(const char *path);

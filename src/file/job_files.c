@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A file is its device and number; one that is not there yet, those of the nearest folder above it that is, and the way from there. */
+/* A file is its device and number; one that is not there yet, those of the nearest folder above it that is, and the
+ * way from there. */
 typedef struct limn_job_file {
     dev_t device;
     ino_t number;
@@ -104,7 +105,8 @@ static int by_file(const void *a, const void *b)
 
 static bool one_file(const job_file *x, const job_file *y)
 {
-    return x->device == y->device && x->number == y->number && (x->rest && y->rest ? strcmp(x->rest, y->rest) == 0 : x->rest == y->rest);
+    bool same_way = x->rest && y->rest ? strcmp(x->rest, y->rest) == 0 : x->rest == y->rest;
+    return x->device == y->device && x->number == y->number && same_way;
 }
 
 static bool made_of_one(const job_file *x, const job_file *y)
@@ -117,7 +119,8 @@ static limn_status refuse(limn_ctx *ctx, const job_file *x, const job_file *y)
 {
     bool alike = strcmp(x->path, y->path) == 0;
     const char *between = alike ? "" : x->what ? ", " : ", here and as ", *other = alike ? "" : x->path;
-    if (x->what) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the result would overwrite %s%s%s", y->path, x->what, between, other);
+    if (x->what)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the result would overwrite %s%s%s", y->path, x->what, between, other);
     return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is named for two results%s%s", y->path, between, other);
 }
 
@@ -129,7 +132,8 @@ limn_status limn_job_files_check(limn_ctx *ctx, limn_job_files *files)
     for (size_t i = 1, begin = 0; i < files->n; i++) { /* of a file: from begin on */
         const job_file *f = &files->file[i];
         if (!one_file(&files->file[begin], f)) begin = i;
-        else if (!f->what && !made_of_one(&files->file[begin], f) && (!bad || f->i < bad->i)) first = &files->file[begin], bad = f;
+        bool clash = i > begin && !f->what && !made_of_one(&files->file[begin], f);
+        if (clash && (!bad || f->i < bad->i)) first = &files->file[begin], bad = f;
     }
     if (status == LIMN_OK && bad) status = refuse(ctx, first, bad);
     limn_job_files_free(files);

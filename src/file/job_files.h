@@ -1,4 +1,5 @@
-/* job_files.h: what a job reads and what it will write, told apart by the files, not by their names: links, "./" and "..", and files that are not there yet. */
+/* job_files.h: what a job reads and what it will write, told apart by the files, not by their names: links, "./" and
+ * "..", and files that are not there yet. */
 #ifndef LIMN_JOB_FILES_H
 #define LIMN_JOB_FILES_H
 
@@ -10,7 +11,8 @@ typedef struct limn_job_files {
     bool failed; /* out of memory: kept for the check */
 } limn_job_files; /* {0} is empty */
 
-/** A file that is read, and what it is to the job ("the picture"; not copied).  NULL, and what is not there, is passed over. */
+/** A file that is read, and what it is to the job ("the picture"; not copied).  NULL, and what is not there, is passed
+ *  over. */
 void limn_job_reads(limn_job_files *files, const char *what, const char *path);
 /** A file that will be written; devices take more than one. */
 void limn_job_writes(limn_job_files *files, const char *path);

@@ -24,7 +24,8 @@ typedef struct limn_raster {
  *  @return LIMN_OK: free *out with limn_raster_free(); else *out is empty and the sentence begins with the name: LIMN_NOT_FOUND; LIMN_BAD_FILE damaged,
  *          cut, lying or too large; LIMN_UNSUPPORTED; LIMN_NO_MEMORY, said before it is taken; LIMN_IO */
 limn_status limn_raster_read(limn_ctx *ctx, const char *path, limn_raster *out);
-/** What kind of file it is, and whether it has several pages, without its values.  @return as limn_raster_read(), but damage behind the first bytes is not seen */
+/** What kind of file it is, and whether it has several pages, without its values.  @return as limn_raster_read(), but damage
+ *  behind the first bytes is not seen */
 limn_status limn_raster_look(limn_ctx *ctx, const char *path, limn_raster_kind *kind, bool *pages);
 limn_status limn_raster_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_raster *out);
 /** The same of a picture whose values are names of things: of a PNG the indices of its palette, and gray of 2 and 4 bits as it is stored. */

@@ -119,7 +119,8 @@ static uLong put_parts(limn_writer *w, const limn_text *header, size_t n, const 
     return crc;
 }
 
-/* The checksum stands in the header, of whose zeros it is the sum: put there at last, or in a pipe, where nothing is changed any more, at first. */
+/* The checksum stands in the header, of whose zeros it is the sum: put there at last, or in a pipe, where nothing is changed
+ * any more, at first. */
 static limn_status put_all(limn_writer *w, const limn_text *header, size_t n, const limn_named_view **order)
 {
     char digits[9];

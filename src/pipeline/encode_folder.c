@@ -169,7 +169,9 @@ static limn_status check(const folder_job *j)
     const limn_encode_options *o = j->o;
     struct stat a, b;
     if (!*o->out) return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "the folder of the latents has no name"); /* they would go to / */
-    if (strcmp(o->folder, "shapes") == 0) return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "shapes are drawn while a training runs; the folder of this name is ./shapes");
+    if (strcmp(o->folder, "shapes") == 0)
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT,
+                         "shapes are drawn while a training runs; the folder of this name is ./shapes");
     if (o->size < j->a->factor || o->size % j->a->factor)
         return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "pictures must have a multiple of %d pixels a side, found %d", j->a->factor, o->size);
     if (stat(o->folder, &a) == 0 && stat(o->out, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)

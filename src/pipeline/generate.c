@@ -289,7 +289,8 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
     if (info.classes && (o->label < 0 || o->label >= info.classes + none)) {
         char last[48] = "";
         if (none) snprintf(last, sizeof last, ", or %d for none", info.classes);
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d%s, found %d", info.classes - 1, last, o->label);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d%s, found %d", info.classes - 1, last,
+                         o->label);
     }
     if (info.makes_latents && !p->vae)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: its %d channels are a latent: an autoencoder must make pictures of it", p->file, info.channels);

@@ -42,7 +42,8 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     int i = sampler_index(name);
     if (i < 0) return bad_name(p->ctx, "sampler", name, limn_sampler_names());
     if (flow && (!strcmp(name, "euler_a") || !strcmp(name, "ddim") || !strcmp(name, "ddpm")))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take euler%s", name, p->name,
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take euler%s", name, p->name,
                          o->mask ? "" : ", heun or dpm++2m");
     out->name = samplers[i].name;
     out->schedule = p->schedule;
@@ -58,7 +59,8 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);
     if (learned) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
     if (o->eta != 0 && strcmp(name, "ddim"))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for sampler ddim, and the sampler is %s%s", name, flow ? ", as for all that was trained on rectified flow: leave it out" : "");
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for sampler ddim, and the sampler is %s%s", name,
+                         flow ? ", as for all that was trained on rectified flow: leave it out" : "");
     if (!strcmp(scheduler, "karras")) out->karras = true;
     else if (strcmp(scheduler, "discrete") && (!strcmp(scheduler, "auto") || !limn_spacing_find(scheduler, &out->spacing)))
         return bad_name(p->ctx, "scheduler", scheduler, "discrete karras leading linspace trailing");

@@ -136,8 +136,11 @@ limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options 
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
     limn_status status = LIMN_OK;
-    if (o->strength > 0) limn_log(p->ctx, LIMN_LOG_WARN, "a strength of %g of %d steps is no step: the picture comes back as it was", o->strength, o->steps);
-    for (int i = 0; i < o->n && status == LIMN_OK; i++) status = fitted(p->ctx, o->init, info.width, info.channels, &images[i]);
+    if (o->strength > 0)
+        limn_log(p->ctx, LIMN_LOG_WARN, "a strength of %g of %d steps is no step: the picture comes back as it was",
+                 o->strength, o->steps);
+    for (int i = 0; i < o->n && status == LIMN_OK; i++)
+        status = fitted(p->ctx, o->init, info.width, info.channels, &images[i]);
     return status;
 }
 

@@ -18,7 +18,8 @@ typedef struct limn_start {
 limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o);
 /** A start from a picture of whose way nothing is gone: no step is made. */
 bool limn_start_stays(const limn_generate_options *o);
-/** Then the pictures: options->init itself, in the size and with the channels of the model's.  @return LIMN_NO_MEMORY; *images is freed by whoever calls */
+/** Then the pictures: options->init itself, in the size and with the channels of the model's.
+ *  @return LIMN_NO_MEMORY; images [n] are the caller's also then */
 limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options *o, limn_image *images);
 /** Read options->init and mask into memory for n pictures of side x side x channels.  @param out  empty on failure, else limn_start_free()
  *  The options were checked.  How much a mask makes anew is said.

@@ -19,16 +19,21 @@ static limn_status check_data(limn_ctx *ctx, const limn_train_options *o)
     snprintf(samples, sizeof samples, "%.1000s/samples", o->out);
     if (strcmp(o->data, "shapes") == 0) return LIMN_OK;
     if (same_folder(o->out, o->data))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--out %s is the folder of the data, where samples and logs would lie among what is learned: give another folder", o->out);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "--out %s is the folder of the data, where samples and logs would lie among "
+                         "what is learned: give another folder", o->out);
     if (same_folder(samples, o->data))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--out %s: its folder samples is the folder of the data, which samples would go over: give another folder", o->out);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "--out %s: its folder samples is the folder of the data, which samples would "
+                         "go over: give another folder", o->out);
     return LIMN_OK;
 }
 
 limn_status limn_run_files_check(limn_ctx *ctx, const limn_train_options *o)
 {
     static const char *const read[] = {"metadata.jsonl", "dataset.json", "latents.safetensors"};
-    static const char *const written[] = {"model.safetensors", "checkpoint.safetensors", "checkpoint.old.safetensors", "log.csv", "log.old.csv", "held_out.csv", "held_out.old.csv", "merges.txt.gz"};
+    static const char *const written[] = {"model.safetensors", "checkpoint.safetensors", "checkpoint.old.safetensors",
+                                          "log.csv", "log.old.csv", "held_out.csv", "held_out.old.csv", "merges.txt.gz"};
     char path[2100];
     limn_job_files files = {0};
     if (o->resume) return LIMN_OK; /* what is there is the run's own */

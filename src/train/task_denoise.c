@@ -12,7 +12,8 @@ static limn_status check(limn_ctx *ctx, const limn_train_options *o)
     if (status != LIMN_OK) return status;
     bool eps = o->objective.prediction == LIMN_PREDICT_EPS && o->objective.schedule.kind != LIMN_SCHEDULE_FLOW;
     if (limn_settings_get(&o->settings, "learn_sigma") && !eps)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "learn_sigma=1 learns the variance of predicted noise: use --schedule linear (or cosine) and --prediction eps, or --set learn_sigma=0");
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "learn_sigma=1 learns the variance of predicted noise: use --schedule linear (or cosine) and --prediction eps, or --set learn_sigma=0");
     if (o->latents && (o->flip || o->sample_every))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s", o->flip ? "a mirrored latent is not the latent of the mirrored picture: leave --flip out, or encode mirrored pictures, too"
                                                                : "--sample-every draws pictures, and latents become pictures in limn generate --vae: leave it out");

@@ -93,7 +93,8 @@ void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const c
 /** The same for the name of a class, one line more (limn_class_name_write()). */
 void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
 
-/** Nothing that a new run reads is written over: --init, files of the data, the data by its samples.  @return LIMN_BAD_ARGUMENT */
+/** Nothing that a new run reads is written over: --init, files of the data, the data by its samples.
+ *  @return LIMN_BAD_ARGUMENT */
 limn_status limn_run_files_check(limn_ctx *ctx, const limn_train_options *o);
 /** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all; with the first save of a new run the checkpoint of an older
  *  one becomes OUT/checkpoint.old.safetensors, unless the one of that name has more steps. */
