@@ -63,16 +63,17 @@ static limn_status read_truth(const segment_job *job, segment_result *r)
 {
     char path[SEGMENT_PATH];
     limn_label_map mask = {0};
-    limn_class_values values;
+    limn_class_values *values = NULL;
     const limn_raster *image = &r->raster;
     size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->slices;
     limn_status status = segment_truth_path(job, r->path, path);
     if (status == LIMN_OK) status = limn_mask_read(job->ctx, path, &mask);
     if (status == LIMN_OK) status = limn_mask_fits(job->ctx, path, &mask, r->path, image);
-    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
+    if (status == LIMN_OK) status = segment_values(job, true, &values);
     if (status == LIMN_OK && !(r->truth = malloc(n))) status = limn_fail_memory(job->ctx, n, path);
-    if (status == LIMN_OK) status = limn_class_values_apply(job->ctx, path, &values, job->info.classes, image->width, n, mask.value, r->truth);
+    if (status == LIMN_OK) status = limn_class_values_apply(job->ctx, path, values, job->info.classes, image->width, n, mask.value, r->truth);
     free(mask.value);
+    free(values);
     return status;
 }
 
@@ -196,13 +197,14 @@ static bool show(void *user, const char *what, int64_t done, int64_t total)
 static limn_status segment_all(segment_job *job, size_t n, char *const *pictures)
 {
     progress p = {.bar = {.begin = limn_seconds()}};
-    limn_class_values values;
+    limn_class_values *values;
     limn_status status = segment_paths_check(job, n, pictures);
     if (status != LIMN_OK) return status;
     if (job->kept_class >= job->info.classes || job->cell >= job->info.classes)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: classes are 0 to %d, found %d", job->cell >= job->info.classes ? "--cell" : "--class", job->info.classes - 1,
                          job->cell >= job->info.classes ? job->cell : job->kept_class);
-    status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
+    status = segment_values(job, true, &values);
+    free(values); /* only checked */
     if (status == LIMN_OK && job->truth) {
         job->report = calloc(1, sizeof *job->report);
         if (!job->report) return limn_fail_memory(job->ctx, sizeof *job->report, "a report");

@@ -40,6 +40,8 @@ limn_status segment_paths_check(const segment_job *job, size_t n, char *const *p
 limn_status segment_truth_path(const segment_job *job, const char *picture, char *out);
 /** No result of a picture that was read would overwrite it. */
 limn_status segment_targets_check(const segment_job *job, const segment_result *result);
+/** What --values says, or the network's classes; the caller frees *out, NULL on failure.  black_white: see limn_class_values_parse() */
+limn_status segment_values(const segment_job *job, bool black_white, limn_class_values **out);
 /** Mask, probability, overlay: those that were asked for, each atomically; their names go to stdout. */
 limn_status segment_write(const segment_job *job, const segment_result *result);
 
