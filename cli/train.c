@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "train_flags.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,24 +57,45 @@ static const char help[] =
     "  --save-every 500  --log-every 20  --sample-every 0 (0: no samples)\n"
     "  --sample-prompts \"a cat|a dog\"  what to draw into RUN/samples; default: the first captions of the data\n"
     "\n"
-    "Interrupted (Ctrl-C, SIGTERM) it finishes the step and saves; the same command with --resume goes on with the same bits.\n"
+    "Interrupted (Ctrl-C, SIGTERM, SIGHUP; exit code 128 + n) or told that time is up (SIGUSR1; exit code 0) it finishes the step and saves; the same\n"
+    "command with --resume goes on with the same bits.  Ctrl-C again ends at once: the last checkpoint stays.\n"
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
-static volatile sig_atomic_t stopped;
-static bool stepped; /* what is stopped then is saved */
+/* ---- signals: SIGHUP, SIGINT, SIGTERM, SIGUSR1 finish the step, and save -------------------------------------------------------- */
 
-/* The second signal ends the program at once. */
+static volatile sig_atomic_t stopped; /* by this signal */
+static bool training;                 /* there is something to save */
+
+/* Only Ctrl-C that is pressed again ends at once: terminals, shells and timeout(1) send one signal twice by themselves. */
 static void stop(int number)
 {
-    stopped = 1;
-    cli_end_by(number);
+    static const double again = 0.25;
+    static volatile double pressed;
+    double now = limn_seconds();
+    if (number == SIGINT && pressed && now - pressed >= again) cli_end_by(number);
+    if (number == SIGINT && !pressed) pressed = now;
+    if (!stopped) stopped = number;
 }
 
+/* Before the first step there is nothing to save: signals end the program at once, but for SIGUSR1, which waits for that step. */
 static bool go_on(void *user, const char *what, int64_t done, int64_t total)
 {
     (void)user, (void)done, (void)total;
-    stepped = stepped || strcmp(what, "step") == 0;
-    return !stopped;
+    if (training) return !stopped;
+    training = strcmp(what, "start") == 0;
+    if (training) cli_handle(SIGHUP, stop), cli_handle(SIGINT, stop), cli_handle(SIGTERM, stop);
+    return true;
+}
+
+/* ---- what is told ----------------------------------------------------------------------------------------------------------------- */
+
+/* A closed pipe or terminal, a full disk: told once, on stdout. */
+static void check_heard(void)
+{
+    static bool told;
+    if (told || !ferror(stderr)) return;
+    told = true;
+    dprintf(STDOUT_FILENO, "limn train: messages can no longer be written to stderr (%s); training goes on, and log.csv in its folder tells how far it is\n", strerror(errno));
 }
 
 static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
@@ -84,6 +106,7 @@ static void report(void *user, int64_t step, int64_t steps, double loss, double 
     fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  gradient %.3f  %.1f images/s  %ld:%02ld:%02ld left%s", terminal ? "\r" : "", (long long)step,
             (long long)steps, loss, lr, norm, rate, left / 3600, left / 60 % 60, left % 60, terminal ? "\033[K" : "\n");
     if (terminal && step == steps) fputc('\n', stderr);
+    check_heard();
 }
 
 /* What the trainer tells, on lines of its own. */
@@ -92,6 +115,7 @@ static void tell(void *user, limn_log_level level, const char *text)
     (void)user;
     if (level == LIMN_LOG_DEBUG) return;
     fprintf(stderr, "%s%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", level == LIMN_LOG_WARN ? "warning: " : "", text);
+    check_heard();
 }
 
 /* Words of --schedule, --prediction, --weighting, --precision, --crop, --loss, --augment, --fold, --class-weights. */
@@ -278,8 +302,7 @@ int cli_train(int argc, char **argv)
     if (!ctx) return 1;
     double pictures = (double)o->batch * o->accumulate;
     o->report = report, o->user = &pictures;
-    cli_handle(SIGINT, stop);
-    cli_handle(SIGTERM, stop);
+    cli_handle(SIGUSR1, stop);
     limn_ctx_set_log(ctx, tell, NULL);
     limn_ctx_set_progress(ctx, go_on, NULL);
     limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
@@ -291,5 +314,6 @@ int cli_train(int argc, char **argv)
     if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     cli_ctx_free(ctx);
-    return status == LIMN_CANCELLED && stepped ? 0 : code;
+    if (!stopped || (status != LIMN_OK && status != LIMN_CANCELLED)) return code;
+    return stopped == SIGUSR1 ? 0 : cli_die(stopped);
 }

@@ -26,6 +26,7 @@ typedef struct told {
     int n, warnings;
     double loss[MAX_ROWS], norm[MAX_ROWS];
     int64_t stop_after;      /* steps until the progress callback says stop; 0: never */
+    const char *stop_at;     /* what the progress callback refuses; NULL: nothing */
     const char *remove;      /* folder to remove after the first warning */
     char first[1024], last[1024]; /* lines of the log */
 } told;
@@ -51,6 +52,7 @@ static bool go_on(void *user, const char *what, int64_t done, int64_t total)
 {
     (void)total;
     told *t = user;
+    if (t->stop_at && strcmp(what, t->stop_at) == 0) return false;
     return strcmp(what, "step") != 0 || t->stop_after == 0 || done % t->stop_after != 0;
 }
 
@@ -97,6 +99,41 @@ static void same_files(limn_ctx *ctx, const char *a, const char *b)
 }
 
 /* ---- resuming --------------------------------------------------------------------------------------------------------- */
+
+static int64_t step_of(limn_ctx *ctx, const char *path)
+{
+    limn_weight_file *file;
+    if (limn_weight_file_open(ctx, path, &file) != LIMN_OK) return -1;
+    int64_t step = strtoll(limn_weight_file_metadata(file, "limn.step"), NULL, 10);
+    limn_weight_file_close(file);
+    return step;
+}
+
+/* Before the first step nothing is left; while samples are drawn or pictures scored they are given up, and the step is saved. */
+static void a_stop_is_heard_outside_of_steps(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-heard", &t);
+    o.sample_every = 3;
+    assert_int_equal(system("rm -rf run-heard"), 0);
+    t.stop_at = "picture";
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_int_equal(access("run-heard", F_OK), -1);
+    t.stop_at = "start";
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_int_equal(step_of(ctx, "run-heard/checkpoint.safetensors"), -1);
+    t.stop_at = "sample";
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_int_equal(step_of(ctx, "run-heard/checkpoint.safetensors"), 3);
+    assert_int_equal(t.warnings, 0);
+    assert_int_equal(access("run-heard/samples", F_OK), -1);
+    o.steps = 3; /* the last one, too */
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_non_null(strstr(limn_error_text(ctx), "samples and scores are missing"));
+    limn_ctx_free(ctx);
+}
 
 /* Runs o to its end in one go, and again with a stop every 5 steps. */
 static void stop_and_go(limn_ctx *ctx, told *t, limn_train_options o, const char *whole, const char *parts)
@@ -628,6 +665,7 @@ static void events_are_framed_and_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stop_is_heard_outside_of_steps),
         cmocka_unit_test(accumulation_text_and_samples_resume_with_the_same_bits),
         cmocka_unit_test(a_learned_variance_resumes_with_the_same_bits),
         cmocka_unit_test(labels_with_dropout_resume_with_the_same_bits),

@@ -206,7 +206,8 @@ static limn_status sample(limn_trainer *t, limn_samples *s)
     if (status != LIMN_OK) return status;
     limn_sampler_start(s->sampler, NULL, s->x);
     for (int p = 0; p < s->g->n_parameters; p++) limn_plan_touch(s->plan, s->g->parameters[p]); /* the EMA moved on */
-    for (int k = 0; k < limn_sampler_calls(s->sampler) && status == LIMN_OK; k++) status = call(s, k);
+    for (int k = 0; k < limn_sampler_calls(s->sampler) && status == LIMN_OK; k++)
+        status = limn_progress(t->ctx, "sample", k, limn_sampler_calls(s->sampler)) ? call(s, k) : limn_fail(t->ctx, LIMN_CANCELLED, "stopped while samples were drawn");
     return status;
 }
 
