@@ -45,6 +45,8 @@ const limn_latents *limn_dataset_latents(const limn_dataset *data);
 int64_t limn_dataset_count(const limn_dataset *data);
 /** Caption and class of picture i; the label is -1 for a picture without class.  Borrowed. */
 const char *limn_dataset_file(const limn_dataset *data, int64_t i); /* its path; NULL for the shapes */
+/** Pixels of all pictures where these have no files of their own (MNIST's), else NULL.  Borrowed. */
+const uint8_t *limn_dataset_bytes(const limn_dataset *data, size_t *n);
 const char *limn_dataset_caption(const limn_dataset *data, int64_t i);
 int limn_dataset_label(const limn_dataset *data, int64_t i);
 /** Number of classes, 0 without any, and their names: whole numbers by value when all names are, else sorted by bytes. */
