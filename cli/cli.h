@@ -19,6 +19,10 @@ int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, 
 /** A whole or real number within a range, or a message and false. */
 bool cli_integer(const char *flag, const char *text, long low, long high, long *out);
 bool cli_real(const char *flag, const char *text, double low, double high, double *out);
+/** What was expected where text up to end, read as value, is no decimal number or one that a 32-bit float does not hold (1e-50 would become 0); else NULL. */
+const char *cli_not_float(const char *text, const char *end, double value);
+/** low < high also as 32-bit floats, or a message and false. */
+bool cli_interval(const char *flag, double low, double high);
 /** The place of text among "a, b, c", or a message and false; text NULL leaves *out. */
 bool cli_choice(const char *flag, const char *words, const char *text, int *out);
 bool cli_precision(const char *text, limn_precision *out);

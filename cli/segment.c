@@ -249,6 +249,7 @@ static int read_words(segment_job *job, const words *w, limn_segmentation_option
     if (w->cell && !job->truth) return fprintf(stderr, "limn segment: --cell compares with a truth: give --truth as well\n"), 2;
     if ((w->class || w->bits) && !job->probability)
         return fprintf(stderr, "limn segment: %s is for --probability: give that as well\n", w->class ? "--class" : "--bits"), 2;
+    if (job->ranged && job->range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", job->range.low, job->range.high)) return 2;
     if (job->values && !job->output && !job->truth) return fprintf(stderr, "limn segment: --values is for the mask of -o and for --truth: give one of them\n"), 2;
     if (job->json && !job->truth) return fprintf(stderr, "limn segment: --json prints how good the result is: give --truth as well\n"), 2;
     job->kept_class = (int)class, job->cell = (int)cell, job->wide = bits == 16;
