@@ -733,6 +733,10 @@ static void a_run_starts_from_the_weights_of_another(void **state)
     o.out = "run-from-base", o.init = "run-base/model.safetensors", o.steps = 2, o.user = &second;
     expect(ctx, &o, LIMN_OK);
     assert_true(second.loss[0] < 0.9 * first.loss[0]); /* the same pictures and noise, better weights */
+    first.stop_after = 1, o.steps = 3;
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_non_null(strstr(limn_error_text(ctx), "--resume in place of --init goes on"));
+    first.stop_after = 0;
     limn_settings_set(ctx, &o.settings, "width=64");
     expect(ctx, &o, LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "run-base/model.safetensors"));

@@ -194,11 +194,12 @@ static limn_status save_last(limn_trainer *t)
 
 static limn_status stop_early(limn_trainer *t, bool late)
 {
+    const char *by = t->o->init ? "--resume in place of --init" : "--resume";
     limn_status status = save_last(t);
     if (status != LIMN_OK) return status;
     if (!late && t->step == t->o->steps) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped after the last step, which is saved; its samples and scores are missing");
-    if (!late) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with --resume goes on", (long long)t->step);
-    limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with --resume goes on", (long long)t->step);
+    if (!late) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with %s goes on", (long long)t->step, by);
+    limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with %s goes on", (long long)t->step, by);
     return LIMN_OK;
 }
 
