@@ -78,8 +78,7 @@ limn_status cli_families_json(limn_ctx *ctx)
                                                  (json_int_t)size.parameters, "flops", size.flops, "settings", limn_settings_text(&s, settings)));
     }
     json_t *root = json_pack("{s:o, s:o}", "families", families, "presets", presets);
-    if (status == LIMN_OK && (!root || json_dumpf(root, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF))
-        status = limn_fail(ctx, LIMN_IO, "stdout: the JSON could not be written");
+    if (status == LIMN_OK) status = cli_print_json(ctx, root);
     json_decref(root);
     return status;
 }

@@ -1,7 +1,10 @@
 /* flags.c: reading flags and numbers; exit codes. */
 #include "cli.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,13 +70,31 @@ int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, 
     return n;
 }
 
+const char *cli_not_float(const char *text, const char *end, double value)
+{
+    const char *digit = text + (*text == '-' || *text == '+');
+    bool decimal = (isdigit((unsigned char)digit[0]) || digit[0] == '.') && !(digit[0] == '0' && (digit[1] == 'x' || digit[1] == 'X'));
+    if (!decimal) return "a number in decimal digits";
+    size_t nonzero = strcspn(text, "123456789"), exponent = strcspn(text, "eE"), n = (size_t)(end - text);
+    bool zero = nonzero >= (exponent < n ? exponent : n);
+    bool holds = zero || (fabs(value) >= FLT_MIN && fabs(value) <= FLT_MAX);
+    return holds ? NULL : "0 or a number from 1.2e-38 to 3.4e+38, which 32-bit floats hold";
+}
+
+bool cli_interval(const char *flag, double low, double high)
+{
+    if ((float)low < (float)high && isfinite((float)low) && isfinite((float)high)) return true;
+    fprintf(stderr, "limn: %s expects two numbers that differ as 32-bit floats, found %.9g and %.9g\n", flag, low, high);
+    return false;
+}
+
 bool cli_integer(const char *flag, const char *text, long low, long high, long *out)
 {
     char *end;
     if (!text) return true;
     errno = 0;
     long value = strtol(text, &end, 10);
-    if (end == text || *end || errno || value < low || value > high) {
+    if (end == text || isspace((unsigned char)*text) || *end || errno || value < low || value > high) {
         fprintf(stderr, "limn: %s expects a whole number from %ld to %ld, found \"%.100s\"\n", flag, low, high, text);
         return false;
     }
@@ -90,6 +111,8 @@ bool cli_real(const char *flag, const char *text, double low, double high, doubl
         fprintf(stderr, "limn: %s expects a number from %g to %g, found \"%.100s\"\n", flag, low, high, text);
         return false;
     }
+    const char *expected = cli_not_float(text, end, value);
+    if (expected) return fprintf(stderr, "limn: %s expects %s, found \"%.100s\"\n", flag, expected, text), false;
     *out = value;
     return true;
 }

@@ -27,7 +27,7 @@ static const char help[] =
     "  limn inspect cat.png\n"
     "  limn inspect model.safetensors --json | jq '.tensors[].name'\n";
 
-enum { MOST_FILES = 256, MOST_PNG = 256 << 20, MOST_KINDS = 24, PIECE = 180, FOUND_BYTES = 1100 };
+enum { MOST_PNG = 256 << 20, MOST_KINDS = 24, PIECE = 180, FOUND_BYTES = 1100 };
 
 /* ---- weights --------------------------------------------------------------------------------------------------------- */
 
@@ -97,11 +97,15 @@ static limn_status print_checksum(limn_ctx *ctx, const limn_weight_file *st)
 static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, json_t **json)
 {
     limn_weight_file *st;
-    limn_fit fits[LIMN_MAX_FITS];
+    limn_fit *fits = calloc(LIMN_MAX_FITS, sizeof *fits); /* 60 KB: not on the stack */
     cli_latents latents;
     int n = 0;
+    if (!fits) return limn_fail_memory(ctx, LIMN_MAX_FITS * sizeof *fits, file);
     limn_status status = limn_weight_file_open(ctx, file, &st);
-    if (status != LIMN_OK) return status;
+    if (status != LIMN_OK) {
+        free(fits);
+        return status;
+    }
     status = cli_latents_find(ctx, file, st, &latents);
     if (status == LIMN_OK && latents.kind == CLI_NO_LATENTS) status = limn_fit_all(ctx, file, st, fits, &n);
     if (json && status == LIMN_OK) *json = cli_weights_json(file, st, &latents, n, fits);
@@ -117,6 +121,7 @@ static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, js
         if (listed != LIMN_OK) status = listed;
     }
     limn_weight_file_close(st);
+    free(fits);
     return status;
 }
 
@@ -187,7 +192,7 @@ static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_js
     if (other) return limn_fail(ctx, LIMN_BAD_FILE, "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {) nor one of torch.save()", file);
     status = picture ? inspect_picture(ctx, file, as_json ? &json : NULL) : inspect_weights(ctx, file, all, as_json ? &json : NULL);
     if (status != LIMN_OK || !as_json) return status;
-    if (!json || json_dumpf(json, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF) status = limn_fail(ctx, LIMN_IO, "%s: the JSON could not be written", file);
+    status = cli_print_json(ctx, json);
     json_decref(json);
     return status;
 }
@@ -202,24 +207,38 @@ static limn_status find_file(limn_ctx *ctx, const char *source, char found[FOUND
     return cli_is_folder(source) ? limn_map_file(ctx, source, found) : LIMN_OK;
 }
 
-int cli_inspect(int argc, char **argv)
+static limn_status find_and_inspect(limn_ctx *ctx, const char *source, bool all, bool json)
 {
-    const char *files[MOST_FILES];
-    bool asked = false, all = false, json = false;
-    const cli_flag flags[] = {{"-a", "--all", NULL, &all}, {NULL, "--json", NULL, &json}, {"-h", "--help", NULL, &asked}, {NULL, NULL, NULL, NULL}};
-    int n = cli_parse(argc, argv, flags, files, MOST_FILES), code = 0;
-    if (asked) return fputs(help, stdout), 0;
-    if (n < 1) return fprintf(stderr, n < 0 ? "" : "limn inspect: expected a file, as in: limn inspect models/emoji/model.safetensors\n"), 2;
+    char found[FOUND_BYTES];
+    limn_status status = find_file(ctx, source, found);
+    return status == LIMN_OK ? inspect(ctx, found, all, json) : status;
+}
+
+static int inspect_files(int n, const char *const *files, bool all, bool json)
+{
+    int code = 0;
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;
     for (int i = 0; i < n; i++) {
-        char found[FOUND_BYTES];
         char shown[256];
         if (n > 1 && !json) printf("%s%s\n", i ? "\n" : "", limn_escape(files[i], strlen(files[i]), shown, sizeof shown));
-        limn_status status = find_file(ctx, files[i], found);
-        if (status == LIMN_OK) status = inspect(ctx, found, all, json);
+        limn_status status = find_and_inspect(ctx, files[i], all, json);
         if (status != LIMN_OK) code = cli_fail(ctx, status);
     }
     cli_ctx_free(ctx);
+    return code;
+}
+
+int cli_inspect(int argc, char **argv)
+{
+    bool asked = false, all = false, json = false;
+    const cli_flag flags[] = {{"-a", "--all", NULL, &all}, {NULL, "--json", NULL, &json}, {"-h", "--help", NULL, &asked}, {NULL, NULL, NULL, NULL}};
+    const char **files = malloc((size_t)argc * sizeof *files);
+    if (!files) return fprintf(stderr, "limn: out of memory\n"), 1;
+    int n = cli_parse(argc, argv, flags, files, argc), code;
+    if (asked) code = (fputs(help, stdout), 0);
+    else if (n < 1) code = (fprintf(stderr, n < 0 ? "" : "limn inspect: expected a file, as in: limn inspect models/emoji/model.safetensors\n"), 2);
+    else code = inspect_files(n, files, all, json);
+    free(files);
     return code;
 }

@@ -1,7 +1,6 @@
 /* main.c: limn VERB ... */
 #include "cli.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const char help[] =
@@ -22,7 +21,8 @@ static const char help[] =
     "\n"
     "Pictures and text go to files and stdout (-o -: one file on stdout), messages and progress to stderr.\n"
     "No result goes over what a job reads, nor over another result.  Words that begin with a dash go behind --.\n"
-    "Exit codes: 0 done; 1 the work failed; 2 a wrong flag, name, file or size, and a sentence that says which.\n";
+    "Exit codes: 0 done; 1 the work failed; 2 a wrong flag, name, file or size, and a sentence that says which;\n"
+    "128 + n ended by signal n.\n";
 
 static const struct verb {
     const char *name;
@@ -70,11 +70,8 @@ static int run(int argc, char **argv)
     return verb ? verb->run(argc, argv) : 2;
 }
 
-/* What is printed may not have arrived: a full disk behind stdout is a failure. */
 int main(int argc, char **argv)
 {
-    int code = run(argc, argv);
-    errno = 0;
-    if ((fflush(stdout) == 0 && !ferror(stdout)) || code) return code;
-    return fprintf(stderr, "limn: stdout: cannot write%s%s\n", errno ? ": " : "", errno ? strerror(errno) : ""), 1;
+    cli_begin();
+    return cli_end(run(argc, argv));
 }

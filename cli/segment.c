@@ -232,12 +232,13 @@ static limn_status find_class(segment_job *job, const char *flag, const char *wo
 static limn_status segment_all(segment_job *job, size_t n, char *const *pictures)
 {
     progress p = {.bar = {.begin = limn_seconds()}};
-    limn_class_values values;
+    limn_class_values *values;
     limn_status status = segment_paths_check(job, n, pictures);
     if (status != LIMN_OK) return status;
     status = find_class(job, "--class", job->class_word, &job->kept_class);
     if (status == LIMN_OK) status = find_class(job, "--cell", job->cell_word, &job->cell);
-    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
+    if (status == LIMN_OK) status = segment_values(job, true, &values);
+    if (status == LIMN_OK) free(values); /* only checked */
     if (status == LIMN_OK && job->truth) {
         job->report = calloc(1, sizeof *job->report);
         if (!job->report) return limn_fail_memory(job->ctx, sizeof *job->report, "a report");
@@ -284,6 +285,7 @@ static int read_words(segment_job *job, const words *w, limn_segmentation_option
     if (w->cell && !job->truth) return fprintf(stderr, "limn segment: --cell compares with a truth: give --truth as well\n"), 2;
     if ((w->class || w->bits) && !job->probability)
         return fprintf(stderr, "limn segment: %s is for --probability: give that as well\n", w->class ? "--class" : "--bits"), 2;
+    if (job->ranged && job->range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", job->range.low, job->range.high)) return 2;
     if (job->values && !job->output && !job->truth) return fprintf(stderr, "limn segment: --values is for the mask of -o and for --truth: give one of them\n"), 2;
     if (job->json && !job->truth) return fprintf(stderr, "limn segment: --json prints how good the result is: give --truth as well\n"), 2;
     job->class_word = w->class, job->cell_word = w->cell, job->kept_class = 1, job->cell = -1, job->wide = bits == 16;

@@ -57,6 +57,8 @@ limn_status segment_truth_read(const segment_job *job, segment_result *result);
 
 /** The files that were named can hold the results of a picture that was read: slices, a volume's place. */
 limn_status segment_targets_check(const segment_job *job, const segment_result *result);
+/** What --values says, or the network's classes; the caller frees *out, NULL on failure.  black_white: see limn_class_values_parse() */
+limn_status segment_values(const segment_job *job, bool black_white, limn_class_values **out);
 /** Mask, probability, overlay: those that were asked for, each atomically; their names go to stdout. */
 limn_status segment_write(const segment_job *job, const segment_result *result);
 

@@ -240,17 +240,27 @@ static limn_status write_values(limn_ctx *ctx, const char *path, const limn_rast
     return status;
 }
 
+limn_status segment_values(const segment_job *job, bool black_white, limn_class_values **out)
+{
+    *out = malloc(sizeof **out); /* 128 KB: not on the stack */
+    if (!*out) return limn_fail_memory(job->ctx, sizeof **out, "values of masks");
+    limn_status status = limn_class_values_parse(job->ctx, job->values, job->info.classes, black_white, *out);
+    if (status != LIMN_OK) free(*out), *out = NULL;
+    return status;
+}
+
 static limn_status write_mask(const segment_job *job, const segment_result *r)
 {
     char path[SEGMENT_PATH];
-    limn_class_values values;
+    limn_class_values *values;
     bool wide = false;
     size_t n = (size_t)r->raster.width * (size_t)r->raster.height * (size_t)r->raster.slices;
     limn_status status = target_of(job, job->output, r, path);
-    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, kind_of(path) != MASK_NIFTI, &values);
+    if (status == LIMN_OK) status = segment_values(job, kind_of(path) != MASK_NIFTI, &values);
     if (status != LIMN_OK) return status;
-    for (int k = 0; k < job->info.classes; k++) wide = wide || values.value_of[k] > 255;
-    status = write_values(job->ctx, path, &r->raster, n, r->classes, &values, wide);
+    for (int k = 0; k < job->info.classes; k++) wide = wide || values->value_of[k] > 255;
+    status = write_values(job->ctx, path, &r->raster, n, r->classes, values, wide);
+    free(values);
     if (status == LIMN_OK) said(job, path);
     return status;
 }

@@ -66,18 +66,20 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
 /* A mask and its classes [S,H,W], as --values says or as they are. */
 static limn_status read_classes(const segment_job *job, const char *path, bool say, limn_label_map *mask, uint8_t **classes)
 {
-    limn_class_values values;
+    limn_class_values *values = NULL;
     *classes = NULL;
     limn_status status = limn_mask_read(job->ctx, path, mask);
-    if (status == LIMN_OK) status = limn_class_values_parse(job->ctx, job->values, job->info.classes, true, &values);
-    if (status == LIMN_OK && values.halved) status = limn_mask_halve(job->ctx, path, mask);
+    if (status == LIMN_OK) status = segment_values(job, true, &values);
+    if (status == LIMN_OK && values->halved) status = limn_mask_halve(job->ctx, path, mask);
     if (status == LIMN_OK && mask->near.n && say)
         limn_log(job->ctx, LIMN_LOG_INFO, "%s: %zu values are not quite whole numbers, the first %.9g: taken as the number they "
                  "are within 1e-4 of", path, mask->near.n, (double)mask->near.first);
-    if (status != LIMN_OK) return status;
-    size_t n = (size_t)mask->width * (size_t)mask->height * (size_t)mask->slices;
-    if (!(*classes = malloc(n))) return limn_fail_memory(job->ctx, n, path);
-    return limn_class_values_apply(job->ctx, path, &values, job->info.classes, mask->width, n, mask->value, *classes);
+    size_t n = status == LIMN_OK ? (size_t)mask->width * (size_t)mask->height * (size_t)mask->slices : 0;
+    if (status == LIMN_OK && !(*classes = malloc(n))) status = limn_fail_memory(job->ctx, n, path);
+    if (status == LIMN_OK)
+        status = limn_class_values_apply(job->ctx, path, values, job->info.classes, mask->width, n, mask->value, *classes);
+    free(values);
+    return status;
 }
 
 limn_status segment_truth_read(const segment_job *job, segment_result *r)

@@ -7,16 +7,22 @@
 static limn_ctx *volatile working; /* the handlers' */
 static pthread_t main_thread;
 
+int cli_die(int number)
+{
+    signal(number, SIG_DFL);
+    raise(number);
+    return 128 + number;
+}
+
 /* The context is the main thread's: only between its own instructions do its lists hold still. */
-static void end(int number)
+void cli_end_by(int number)
 {
     if (!pthread_equal(pthread_self(), main_thread)) {
         pthread_kill(main_thread, number);
         return;
     }
     if (working) limn_ctx_abandon(working);
-    signal(number, SIG_DFL);
-    raise(number);
+    cli_die(number);
 }
 
 void cli_handle(int number, void (*handler)(int))
@@ -26,19 +32,14 @@ void cli_handle(int number, void (*handler)(int))
     if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaction(number, &action, NULL);
 }
 
-void cli_end_by(int number)
-{
-    cli_handle(number, end);
-}
-
 limn_ctx *cli_ctx_new(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGXCPU};
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return fprintf(stderr, "limn: out of memory\n"), NULL;
     main_thread = pthread_self();
     working = ctx;
-    for (int i = 0; i < 3; i++) cli_end_by(numbers[i]);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) cli_handle(numbers[i], cli_end_by);
     return ctx;
 }
 

@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "train_flags.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static const char help[] =
     "  --no-captions     train a network that reads text though no picture has a caption\n"
     "  --crop random|centre|squash   how pictures become squares (random)\n"
     "  -o, --out RUN     run folder: model.safetensors, checkpoint.safetensors, log.csv, TensorBoard events, samples\n"
-    "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET lists them\n"
+    "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET --settings lists them\n"
     "  --merges FILE     merges of CLIP's tokenizer; without it every byte is a token\n"
     "  --init FILE       start from these weights (safetensors, or .pt, .pth, .ckpt of torch.save()); of several sets in it the raw ones,\n"
     "                    --weights ema|raw|NAME another; NAME is what their tensors begin with\n"
@@ -29,11 +30,12 @@ static const char help[] =
     "\n"
     "  --steps 1000      optimizer steps   --minutes 0  stop and save after this time (0: never)\n"
     "  -b, --batch 32    pictures at once  --accumulate 1  so many batches make one step\n"
-    "  --lr 5e-4  --warmup 100  --decay 0 (steps of falling rate at the end; 0: all)  --weight-decay 0.01  --clip 1  --ema 0.999\n"
+    "  --lr 5e-4  --warmup 100  --decay 0 (steps of falling rate at the end; 0: all)  --weight-decay 0.01\n"
+    "  --clip 1 (largest norm of a gradient; 0: none)  --ema 0.999\n"
     "  --drop 0.1        share of captions replaced by \"\", of labels by \"none\": what guidance needs\n"
     "  --flip            mirror half of the pictures\n"
     "  --recompute PREFIX  save memory: parts named so (\"blocks.\") are computed a second time in the backward pass\n"
-    "  --precision auto|f32|bf16  -t, --threads 0  -s, --seed 42\n"
+    "  --precision auto|f32|bf16  -t, --threads 0 (0: all cores)  -s, --seed 42\n"
     "\n"
     "  --schedule flow|linear|scaled_linear|cosine   rectified flow (default), or the betas of DDPM, Stable Diffusion, Nichol & Dhariwal\n"
     "  --prediction flow|eps|v|x0  what the network outputs (default: flow for the flow schedule, else eps)\n"
@@ -57,29 +59,50 @@ static const char help[] =
     "                    drawn): RUN/held_out.csv\n"
     "  --loss ce|bce|dice|dice-ce|focal (ce)   --class-weights \"1,2\"\n"
     "  --augment default|none|\"rotate=15 scale=0.15 elastic=10 grid=128 brightness=0.1 contrast=0.25 gamma=0.25 noise=0.03 flip=1 turn=1\"\n"
-    "                    (the default; grid: pixels between the nodes that elastic moves; mirror=1: left and right only)\n"
+    "                    (the default; what is not named is off; grid: pixels between the nodes that elastic moves; mirror=1: left and right only)\n"
     "\n"
     "  --save-every 500  --log-every 20  --sample-every 0 (0: no samples)\n"
-    "  --sample-prompts \"a cat|a dog\"  what to draw into RUN/samples; default: the first captions of the data\n"
+    "  --sample-prompts \"a cat|a dog\"  what to draw into RUN/samples; default: the first captions or classes of the data\n"
     "\n"
-    "Interrupted (Ctrl-C, SIGTERM) it finishes the step and saves; the same command with --resume goes on with the same bits.\n"
+    "Interrupted (Ctrl-C, SIGTERM, SIGHUP; exit code 128 + n) or told that time is up (SIGUSR1; exit code 0) it finishes the step and saves; the same\n"
+    "command with --resume (in place of --init) goes on with the same bits.  Ctrl-C again ends at once: the last checkpoint stays.\n"
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
-static volatile sig_atomic_t stopped;
-static bool stepped; /* what is stopped then is saved */
+/* ---- signals: SIGHUP, SIGINT, SIGTERM, SIGUSR1 finish the step, and save -------------------------------------------------------- */
 
-/* The second signal ends the program at once. */
+static volatile sig_atomic_t stopped; /* by this signal */
+static bool training;                 /* there is something to save */
+
+/* Only Ctrl-C that is pressed again ends at once: terminals, shells and timeout(1) send one signal twice by themselves. */
 static void stop(int number)
 {
-    stopped = 1;
-    cli_end_by(number);
+    static const double again = 0.25;
+    static volatile double pressed;
+    double now = limn_seconds();
+    if (number == SIGINT && pressed && now - pressed >= again) cli_end_by(number);
+    if (number == SIGINT && !pressed) pressed = now;
+    if (!stopped) stopped = number;
 }
 
+/* Before the first step there is nothing to save: signals end the program at once, but for SIGUSR1, which waits for that step. */
 static bool go_on(void *user, const char *what, int64_t done, int64_t total)
 {
     (void)user, (void)done, (void)total;
-    stepped = stepped || strcmp(what, "step") == 0;
-    return !stopped;
+    if (training) return !stopped;
+    training = strcmp(what, "start") == 0;
+    if (training) cli_handle(SIGHUP, stop), cli_handle(SIGINT, stop), cli_handle(SIGTERM, stop);
+    return true;
+}
+
+/* ---- what is told ----------------------------------------------------------------------------------------------------------------- */
+
+/* A closed pipe or terminal, a full disk: told once, on stdout. */
+static void check_heard(void)
+{
+    static bool told;
+    if (told || !ferror(stderr)) return;
+    told = true;
+    dprintf(STDOUT_FILENO, "limn train: messages can no longer be written to stderr (%s); training goes on, and log.csv in its folder tells how far it is\n", strerror(errno));
 }
 
 static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
@@ -90,6 +113,7 @@ static void report(void *user, int64_t step, int64_t steps, double loss, double 
     fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  gradient %.3f  %.1f images/s  %ld:%02ld:%02ld left%s", terminal ? "\r" : "", (long long)step,
             (long long)steps, loss, lr, norm, rate, left / 3600, left / 60 % 60, left % 60, terminal ? "\033[K" : "\n");
     if (terminal && step == steps) fputc('\n', stderr);
+    check_heard();
 }
 
 /* What the trainer tells, on lines of its own. */
@@ -98,6 +122,7 @@ static void tell(void *user, limn_log_level level, const char *text)
     (void)user;
     if (level == LIMN_LOG_DEBUG) return;
     fprintf(stderr, "%s%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", level == LIMN_LOG_WARN ? "warning: " : "", text);
+    check_heard();
 }
 
 /* Words of --schedule, --prediction, --weighting, --precision, --crop, --loss, --augment, --fold, --class-weights. */
@@ -108,6 +133,12 @@ typedef struct train_words {
 static bool wrong_word(const char *flag, const char *expected, const char *found)
 {
     fprintf(stderr, "limn train: %s is one of %s, found \"%.100s\"\n", flag, expected, found);
+    return false;
+}
+
+static bool wrong_value(const char *flag, const char *expected, const char *found)
+{
+    fprintf(stderr, "limn train: %s expects %s, found \"%.100s\"\n", flag, expected, found);
     return false;
 }
 
@@ -144,13 +175,19 @@ static bool read_augment(const char *text, limn_augment *a)
         if (found < sizeof known / sizeof *known && at[n]) *known[found].to = strtod(at + n + 1, &end);
         if (!end || end == at + n + 1 || (*end && *end != ' '))
             return wrong_word("--augment", "default, none, or name=number of rotate, scale, elastic, grid, brightness, contrast, gamma, noise, flip, mirror, turn", at);
+        const char *expected = cli_not_float(at + n + 1, end, *known[found].to);
+        if (expected) return wrong_value("--augment", expected, at);
         at = end;
     }
+    bool switches = (flip == 0 || flip == 1) && (mirror == 0 || mirror == 1) && (turn == 0 || turn == 1);
+    if (!switches) return wrong_value("--augment", "flip, mirror and turn of 0 or 1", text);
     a->flip_x = flip != 0 || mirror != 0, a->flip_y = flip != 0, a->turn = turn != 0;
     return true;
 }
 
 enum { MAX_CLASS_WEIGHTS = 256 };
+#define LEAST_WEIGHT 1e-20
+#define MOST_WEIGHT 1e20
 
 /* "1,2.5" */
 static bool read_class_weights(const char *text, double weights[MAX_CLASS_WEIGHTS], limn_train_options *o)
@@ -160,14 +197,25 @@ static bool read_class_weights(const char *text, double weights[MAX_CLASS_WEIGHT
         char *end;
         weights[n++] = strtod(at, &end);
         if (end == at || (*end && *end != ',')) break;
+        double w = weights[n - 1];
+        if (!(w == 0 || (w >= LEAST_WEIGHT && w <= MOST_WEIGHT)) || cli_not_float(at, end, w)) /* their sum over all pixels must fit, too */
+            return wrong_value("--class-weights", "weights of 0, or 1e-20 to 1e+20", text);
         if (!*(at = end)) return o->segment.weight = weights, o->segment.n_weights = n, true;
     }
     return wrong_word("--class-weights", "numbers with commas between", text);
 }
 
+/* "0/5": digits alone, and not so many that an int would not hold them */
+static bool is_fold(const char *text)
+{
+    size_t n = strspn(text, "0123456789"), m = text[n] == '/' ? strspn(text + n + 1, "0123456789") : 0;
+    return n > 0 && n < 10 && m > 0 && m < 10 && !text[n + 1 + m];
+}
+
 static bool read_segment_words(const train_words *w, double weights[MAX_CLASS_WEIGHTS], limn_train_options *o)
 {
     char rest;
+    if (w->fold && !is_fold(w->fold)) return wrong_word("--fold", "part/parts, as 0/5", w->fold);
     if (w->loss && !limn_segment_kind_find(w->loss, &o->segment.kind)) return wrong_word("--loss", "ce, bce, dice, dice-ce, focal", w->loss);
     if (w->fold && sscanf(w->fold, "%d/%d%c", &o->masks.fold, &o->masks.folds, &rest) != 2) return wrong_word("--fold", "part/parts, as 0/5", w->fold);
     if (w->range && !limn_range_parse(w->range, &o->masks.range)) return wrong_word("--range", "auto, minmax, percentiles, LOW,HIGH as 0,4095", w->range);
@@ -256,6 +304,7 @@ static bool read_line(int argc, char **argv, train_line *l)
     if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) || !read_segment_words(&l->words, l->class_weights, o)) return false;
     if (l->weights && !o->init)
         return fprintf(stderr, "limn train: --weights says which weights --init takes of a checkpoint: give it as well\n"), false;
+    if (o->masks.range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", o->masks.range.low, o->masks.range.high)) return false;
     if (o->sample_prompts && !l->sample_every) return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
     return true;
 }
@@ -290,8 +339,7 @@ int cli_train(int argc, char **argv)
     if (!ctx) return 1;
     double pictures = (double)o->batch * o->accumulate;
     o->report = report, o->user = &pictures;
-    cli_handle(SIGINT, stop);
-    cli_handle(SIGTERM, stop);
+    cli_handle(SIGUSR1, stop);
     limn_ctx_set_log(ctx, tell, NULL);
     limn_ctx_set_progress(ctx, go_on, NULL);
     limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
@@ -304,5 +352,6 @@ int cli_train(int argc, char **argv)
     if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     cli_ctx_free(ctx);
-    return status == LIMN_CANCELLED && stepped ? 0 : code;
+    if (!stopped || (status != LIMN_OK && status != LIMN_CANCELLED)) return code;
+    return stopped == SIGUSR1 ? 0 : cli_die(stopped);
 }

@@ -26,8 +26,9 @@ typedef struct told {
     int n, warnings;
     double loss[MAX_ROWS], norm[MAX_ROWS];
     int64_t stop_after;      /* steps until the progress callback says stop; 0: never */
+    const char *stop_at;     /* what the progress callback refuses; NULL: nothing */
     const char *remove;      /* folder to remove after the first warning */
-    char first[1024], last[1024]; /* lines of the log */
+    char first[1024], last[1024], all[8192]; /* lines of the log */
 } told;
 
 static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
@@ -42,6 +43,8 @@ static void hear(void *user, limn_log_level level, const char *text)
     told *t = user;
     if (!t->first[0]) snprintf(t->first, sizeof t->first, "%s", text);
     snprintf(t->last, sizeof t->last, "%s", text);
+    size_t n = strlen(t->all);
+    snprintf(t->all + n, sizeof t->all - n, "%s\n", text);
     if (level != LIMN_LOG_WARN) return;
     t->warnings++;
     if (t->remove) rmdir(t->remove);
@@ -51,6 +54,7 @@ static bool go_on(void *user, const char *what, int64_t done, int64_t total)
 {
     (void)total;
     told *t = user;
+    if (t->stop_at && strcmp(what, t->stop_at) == 0) return false;
     return strcmp(what, "step") != 0 || t->stop_after == 0 || done % t->stop_after != 0;
 }
 
@@ -97,6 +101,41 @@ static void same_files(limn_ctx *ctx, const char *a, const char *b)
 }
 
 /* ---- resuming --------------------------------------------------------------------------------------------------------- */
+
+static int64_t step_of(limn_ctx *ctx, const char *path)
+{
+    limn_weight_file *file;
+    if (limn_weight_file_open(ctx, path, &file) != LIMN_OK) return -1;
+    int64_t step = strtoll(limn_weight_file_metadata(file, "limn.step"), NULL, 10);
+    limn_weight_file_close(file);
+    return step;
+}
+
+/* Before the first step nothing is left; while samples are drawn or pictures scored they are given up, and the step is saved. */
+static void a_stop_is_heard_outside_of_steps(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-heard", &t);
+    o.sample_every = 3;
+    assert_int_equal(system("rm -rf run-heard"), 0);
+    t.stop_at = "picture";
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_int_equal(access("run-heard", F_OK), -1);
+    t.stop_at = "start";
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_int_equal(step_of(ctx, "run-heard/checkpoint.safetensors"), -1);
+    t.stop_at = "sample";
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_int_equal(step_of(ctx, "run-heard/checkpoint.safetensors"), 3);
+    assert_int_equal(t.warnings, 0);
+    assert_int_equal(access("run-heard/samples", F_OK), -1);
+    o.steps = 3; /* the last one, too */
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_non_null(strstr(limn_error_text(ctx), "samples and scores are missing"));
+    limn_ctx_free(ctx);
+}
 
 /* Runs o to its end in one go, and again with a stop every 5 steps. */
 static void stop_and_go(limn_ctx *ctx, told *t, limn_train_options o, const char *whole, const char *parts)
@@ -572,6 +611,161 @@ static void a_run_is_not_resumed_as_another(void **state)
     limn_ctx_free(ctx);
 }
 
+static void put_gray(limn_ctx *ctx, const char *path, uint8_t value)
+{
+    uint8_t gray[16 * 16];
+    memset(gray, value, sizeof gray);
+    if (limn_png_write(ctx, path, &(limn_image){16, 16, 1, gray}, NULL) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+}
+
+static void put_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    fclose(f);
+}
+
+/* FOLDER/a/0.png .. 2.png and FOLDER/b/0.png .. 2.png: of two classes, or images and masks. */
+static void put_six(limn_ctx *ctx, const char *folder, const char *a, const char *b)
+{
+    char path[256];
+    mkdir(folder, 0777);
+    for (int i = 0; i < 6; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, i < 3 ? a : b), mkdir(path, 0777);
+        snprintf(path, sizeof path, "%s/%s/%d.png", folder, i < 3 ? a : b, i % 3), put_gray(ctx, path, i < 3 ? (uint8_t)(10 + i) : (uint8_t)(i % 2));
+    }
+}
+
+static void a_run_is_not_resumed_on_other_pictures(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    assert_int_equal(system("rm -rf data-print data-moved run-print"), 0);
+    put_six(ctx, "data-print", "cat", "dog");
+    limn_train_options o = options_for(ctx, DIT "classes=2", "run-print", &t);
+    o.data = "data-print", o.steps = 2;
+    expect(ctx, &o, LIMN_OK);
+    o.resume = true, o.data = "./data-moved//"; /* the same in another place */
+    assert_int_equal(rename("data-print", "data-moved"), 0);
+    o.steps = 3;
+    expect(ctx, &o, LIMN_OK);
+    o.steps = 4;
+    assert_int_equal(rename("data-moved/cat/1.png", "data-moved/cat/4.png"), 0);
+    refused(ctx, &o, "the list of pictures in --data");
+    assert_non_null(strstr(limn_error_text(ctx), "cat/0.png to dog/2.png"));
+    assert_int_equal(rename("data-moved/cat/4.png", "data-moved/cat/1.png"), 0);
+    struct stat before, after;
+    stat("data-moved/cat/1.png", &before), put_gray(ctx, "data-moved/cat/1.png", 99), stat("data-moved/cat/1.png", &after);
+    assert_int_equal(before.st_size, after.st_size); /* not even the size tells */
+    refused(ctx, &o, "the content of the pictures in --data");
+    put_gray(ctx, "data-moved/cat/1.png", 11);
+    expect(ctx, &o, LIMN_OK);
+    limn_ctx_free(ctx);
+}
+
+static void a_run_is_not_resumed_on_other_captions_or_classes(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    assert_int_equal(system("rm -rf data-said run-said run-class"), 0);
+    put_six(ctx, "data-said", "x", "y");
+    const char *rows = "{\"file_name\": \"x/0.png\", \"text\": \"a cat\", \"label\": \"1\"}\n{\"file_name\": \"y/0.png\", \"text\": \"a dog\", \"label\": \"2\"}\n";
+    const char *swapped = "{\"file_name\": \"x/0.png\", \"text\": \"a dog\", \"label\": \"2\"}\n{\"file_name\": \"y/0.png\", \"text\": \"a cat\", \"label\": \"1\"}\n";
+    limn_train_options o = options_for(ctx, MMDIT, "run-said", &t), c = options_for(ctx, DIT "classes=2", "run-class", &t), plain = options_for(ctx, DIT, "run-plain", &t);
+    limn_train_options *all[] = {&o, &c, &plain};
+    put_text("data-said/metadata.jsonl", rows);
+    for (int i = 0; i < 3; i++) all[i]->data = "data-said", all[i]->steps = 2, expect(ctx, all[i], LIMN_OK), all[i]->resume = true, all[i]->steps = 3;
+    put_text("data-said/metadata.jsonl", swapped);
+    refused(ctx, &o, "the hash of the captions in --data");
+    refused(ctx, &c, "the hash of the classes of the pictures in --data");
+    expect(ctx, &plain, LIMN_OK); /* reads neither */
+    put_text("data-said/metadata.jsonl", rows);
+    expect(ctx, &o, LIMN_OK);
+    limn_ctx_free(ctx);
+}
+
+static void a_run_is_not_resumed_on_other_masks(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    assert_int_equal(system("rm -rf data-mask run-mask run-tae"), 0);
+    put_six(ctx, "data-mask", "images", "masks");
+    limn_train_options o = options_for(ctx, "unet size=16 levels=2 width=4", "run-mask", &t), tae = options_for(ctx, "tae size=16", "run-tae", &t);
+    limn_train_options *all[] = {&o, &tae};
+    o.data = "data-mask", tae.data = "data-mask/images";
+    for (int i = 0; i < 2; i++) all[i]->batch = 1, all[i]->steps = 1, expect(ctx, all[i], LIMN_OK), all[i]->resume = true, all[i]->steps = 2;
+    put_gray(ctx, "data-mask/masks/0.png", 0);
+    refused(ctx, &o, "the content of the masks in --data");
+    expect(ctx, &tae, LIMN_OK);
+    put_gray(ctx, "data-mask/masks/0.png", 1);
+    put_gray(ctx, "data-mask/images/2.png", 77);
+    tae.steps = 3;
+    refused(ctx, &o, "the content of the pictures in --data");
+    refused(ctx, &tae, "the content of the pictures in --data");
+    limn_ctx_free(ctx);
+}
+
+/* MNIST's files of 4 pictures, gray, with labels. */
+static void put_idx(uint8_t gray, uint8_t label)
+{
+    unsigned char images[16 + 4 * 16 * 16] = {0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 16, 0, 0, 0, 16}, labels[8 + 4] = {0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 2, label};
+    memset(images + 16, gray, sizeof images - 16);
+    mkdir("data-idx", 0777);
+    FILE *f = fopen("data-idx/train-images-idx3-ubyte", "w"), *g = fopen("data-idx/train-labels-idx1-ubyte", "w");
+    assert_int_equal(fwrite(images, 1, sizeof images, f) + fwrite(labels, 1, sizeof labels, g), sizeof images + sizeof labels);
+    fclose(f), fclose(g);
+}
+
+static void a_run_is_not_resumed_on_other_digits(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    assert_int_equal(system("rm -rf run-idx"), 0);
+    put_idx(100, 3);
+    limn_train_options o = options_for(ctx, DIT "classes=10", "run-idx", &t);
+    o.data = "data-idx", o.steps = 2;
+    expect(ctx, &o, LIMN_OK);
+    o.resume = true, o.steps = 3;
+    put_idx(101, 3), refused(ctx, &o, "the content of the pictures in --data");
+    put_idx(100, 4), refused(ctx, &o, "the hash of the classes of the pictures in --data");
+    put_idx(100, 3), expect(ctx, &o, LIMN_OK);
+    limn_ctx_free(ctx);
+}
+
+/* Checkpoints were written without. */
+static void an_old_checkpoint_resumes_with_a_line(void **state)
+{
+    (void)state;
+    told t;
+    size_t n;
+    limn_ctx *ctx = context(&t);
+    assert_int_equal(system("rm -rf data-old run-old-print"), 0);
+    put_six(ctx, "data-old", "cat", "dog");
+    limn_train_options o = options_for(ctx, DIT, "run-old-print", &t);
+    o.data = "data-old", o.steps = 2;
+    expect(ctx, &o, LIMN_OK);
+    char *bytes = (char *)bytes_of(ctx, "run-old-print/checkpoint.safetensors", &n);
+    for (size_t i = 0; i + 10 < n; i++) /* names that nobody asks for */
+        if (memcmp(bytes + i, "limn.data.", 10) == 0 || memcmp(bytes + i, "limn.crc32", 10) == 0) bytes[i] = 'L';
+    FILE *f = fopen("run-old-print/checkpoint.safetensors", "w");
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+    free(bytes);
+    o.resume = true, o.steps = 3;
+    put_gray(ctx, "data-old/cat/0.png", 200);
+    expect(ctx, &o, LIMN_OK);
+    assert_non_null(strstr(t.all, "does not say which pictures it was made with"));
+    put_gray(ctx, "data-old/cat/0.png", 10);
+    o.steps = 4;
+    refused(ctx, &o, "the content of the pictures in --data"); /* from then on it is known */
+    limn_ctx_free(ctx);
+}
+
 /* Two fields whose names of 2000 bytes differ in the last one. */
 static void what_a_run_is_is_compared_to_its_end(void **state)
 {
@@ -608,6 +802,10 @@ static void a_run_starts_from_the_weights_of_another(void **state)
     o.out = "run-from-base", o.init = "run-base/model.safetensors", o.steps = 2, o.user = &second;
     expect(ctx, &o, LIMN_OK);
     assert_true(second.loss[0] < 0.9 * first.loss[0]); /* the same pictures and noise, better weights */
+    first.stop_after = 1, o.steps = 3;
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_non_null(strstr(limn_error_text(ctx), "--resume in place of --init goes on"));
+    first.stop_after = 0;
     limn_settings_set(ctx, &o.settings, "width=64");
     expect(ctx, &o, LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "run-base/model.safetensors"));
@@ -728,6 +926,7 @@ static void events_are_framed_and_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stop_is_heard_outside_of_steps),
         cmocka_unit_test(accumulation_text_and_samples_resume_with_the_same_bits),
         cmocka_unit_test(captions_that_are_drawn_resume_with_the_same_bits),
         cmocka_unit_test(captions_and_labels_that_are_missing_are_counted),
@@ -744,6 +943,11 @@ int main(void)
         cmocka_unit_test(a_failed_save_is_a_warning_until_the_third),
         cmocka_unit_test(a_new_run_keeps_the_checkpoint_and_rows_of_an_older_one),
         cmocka_unit_test(a_run_is_not_resumed_as_another),
+        cmocka_unit_test(a_run_is_not_resumed_on_other_pictures),
+        cmocka_unit_test(a_run_is_not_resumed_on_other_captions_or_classes),
+        cmocka_unit_test(a_run_is_not_resumed_on_other_masks),
+        cmocka_unit_test(a_run_is_not_resumed_on_other_digits),
+        cmocka_unit_test(an_old_checkpoint_resumes_with_a_line),
         cmocka_unit_test(what_a_run_is_is_compared_to_its_end),
         cmocka_unit_test(a_run_starts_from_the_weights_of_another),
         cmocka_unit_test(a_run_writes_over_nothing_that_it_reads),

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <zlib.h>
 
-enum { CHUNK = 1 << 16 };
+enum { CHUNK = 1 << 12 };
 
 /* Through gzip, or as it is. */
 typedef struct sink {

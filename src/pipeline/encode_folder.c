@@ -144,17 +144,17 @@ static limn_status put_new_rows(folder_job *j, limn_writer *writer)
 
 static limn_status write_rows(folder_job *j)
 {
-    char from[LIMN_PATH_BYTES], to[LIMN_PATH_BYTES];
+    char path[LIMN_PATH_BYTES];
     unsigned char *bytes = NULL;
     size_t n, begin = 0;
     limn_writer writer;
-    snprintf(from, sizeof from, "%s/metadata.jsonl", j->o->folder);
-    snprintf(to, sizeof to, "%s/metadata.jsonl", j->o->out);
-    limn_status status = limn_file_read(j->ctx, from, MAX_LINES, &bytes, &n);
+    snprintf(path, sizeof path, "%s/metadata.jsonl", j->o->folder);
+    limn_status status = limn_file_read(j->ctx, path, MAX_LINES, &bytes, &n);
     bool there = status == LIMN_OK;
-    if (there) status = limn_text_begin(j->ctx, from, bytes, n, &begin);
+    if (there) status = limn_text_begin(j->ctx, path, bytes, n, &begin);
     if (status != LIMN_OK && status != LIMN_NOT_FOUND) return free(bytes), status;
-    status = limn_file_create(j->ctx, to, &writer);
+    snprintf(path, sizeof path, "%s/metadata.jsonl", j->o->out);
+    status = limn_file_create(j->ctx, path, &writer);
     if (status == LIMN_OK) status = there ? put_same_rows(j, &writer, (char *)bytes, begin, n) : put_new_rows(j, &writer);
     if (status == LIMN_OK) status = limn_file_commit(&writer);
     else limn_file_discard(&writer);
@@ -237,16 +237,19 @@ static limn_status finish(folder_job *j)
 
 limn_status limn_encode_folder(limn_autoencoder *a, const limn_encode_options *o, int64_t *n)
 {
-    folder_job j = {.a = a, .ctx = a->ctx, .o = o};
     *n = 0;
-    limn_status status = check(&j);
-    if (status == LIMN_OK) status = open_job(&j);
-    if (status == LIMN_OK) status = encode_all(&j);
-    if (status == LIMN_OK) status = finish(&j);
-    if (status == LIMN_OK) *n = j.all.count;
-    limn_dataset_free(j.data);
-    limn_latent_free(&j.latent);
-    free(j.picture);
-    free(j.done);
+    folder_job *j = calloc(1, sizeof *j);
+    if (!j) return limn_fail_memory(a->ctx, sizeof *j, "encoding");
+    j->a = a, j->ctx = a->ctx, j->o = o;
+    limn_status status = check(j);
+    if (status == LIMN_OK) status = open_job(j);
+    if (status == LIMN_OK) status = encode_all(j);
+    if (status == LIMN_OK) status = finish(j);
+    if (status == LIMN_OK) *n = j->all.count;
+    limn_dataset_free(j->data);
+    limn_latent_free(&j->latent);
+    free(j->picture);
+    free(j->done);
+    free(j);
     return status;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, MOST_FILES = 256, NUMBER = 4 }; /* NUMBER: digits of a channel */
+enum { MOST_FILES = 256, NUMBER = 4 }; /* NUMBER: digits of a channel */
 
 size_t limn_case_stem(const char *path)
 {
@@ -18,11 +18,10 @@ size_t limn_case_stem(const char *path)
     return fits ? (size_t)(name - path) + n - NUMBER - 1 : 0;
 }
 
-/* Channel k of the case of path, which is one of its channels; false: path is no such name, or too long. */
-static bool channel_path(const char *path, int k, char out[PATH_BYTES])
+bool limn_case_path(const char *path, int k, char out[LIMN_PATH_BYTES])
 {
     size_t n = limn_case_stem(path);
-    return n && snprintf(out, PATH_BYTES, "%.*s_%04d%s", (int)n, path, k, path + n + 1 + NUMBER) < PATH_BYTES;
+    return n && snprintf(out, LIMN_PATH_BYTES, "%.*s_%04d%s", (int)n, path, k, path + n + 1 + NUMBER) < LIMN_PATH_BYTES;
 }
 
 static int channel_of(const char *path)
@@ -33,18 +32,18 @@ static int channel_of(const char *path)
 
 int limn_case_files(const char *path)
 {
-    char next[PATH_BYTES];
+    char next[LIMN_PATH_BYTES];
     int n = 1;
     if (channel_of(path) != 0) return n;
-    while (n < MOST_FILES && channel_path(path, n, next) && access(next, F_OK) == 0) n++;
+    while (n < MOST_FILES && limn_case_path(path, n, next) && access(next, F_OK) == 0) n++;
     return n;
 }
 
 bool limn_case_has(const char *path)
 {
-    char first[PATH_BYTES];
+    char first[LIMN_PATH_BYTES];
     int k = channel_of(path);
-    return k > 0 && channel_path(path, 0, first) && access(first, F_OK) == 0 && limn_case_files(first) > k;
+    return k > 0 && limn_case_path(path, 0, first) && access(first, F_OK) == 0 && limn_case_files(first) > k;
 }
 
 void limn_case_place(limn_ctx *ctx, const char *path, const limn_raster *file, const char *of_path, const limn_raster *of)
@@ -81,7 +80,7 @@ static limn_status put_channel(limn_ctx *ctx, const char *path, int k, const lim
 
 limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_range *range, limn_raster *out)
 {
-    char file[PATH_BYTES];
+    char file[LIMN_PATH_BYTES];
     limn_range wanted = *range;
     limn_raster first;
     limn_status status = read_scaled(ctx, path, range, &first);
@@ -97,7 +96,7 @@ limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_r
     for (int k = 1; k < channels && status == LIMN_OK; k++) {
         limn_range of = wanted;
         limn_raster one = {0};
-        if (channel_of(path) != 0 || !channel_path(path, k, file)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a name like CASE_0000.png, or a shorter path", path);
+        if (channel_of(path) != 0 || !limn_case_path(path, k, file)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a name like CASE_0000.png, or a shorter path", path);
         else status = read_scaled(ctx, file, &of, &one);
         if (status == LIMN_OK) status = put_channel(ctx, file, k, &one, path, out);
         limn_raster_free(&one);

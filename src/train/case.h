@@ -2,6 +2,7 @@
 #ifndef LIMN_CASE_H
 #define LIMN_CASE_H
 
+#include "file/bytes.h"
 #include "file/raster.h"
 
 #define LIMN_SEVERAL_TYPES "several types" /* limn_raster.type where files of a case differ */
@@ -10,6 +11,8 @@
 size_t limn_case_stem(const char *path);
 /** Files of a case in nnU-Net's layout: of CASE_0000.nii.gz as many as CASE_0000, CASE_0001 .. without a gap; 1 for any other name. */
 int limn_case_files(const char *path);
+/** Channel k of the case of path, which is one of its files.  @return false: path is no such name, or too long */
+bool limn_case_path(const char *path, int k, char out[LIMN_PATH_BYTES]);
 /** Is it CASE_0001, CASE_0002 .. of a case whose files before it, from CASE_0000 on, are all there? */
 bool limn_case_has(const char *path);
 /** A warning where `file` lies more than half a voxel elsewhere than `of`, which has as many voxels, by their NIfTI headers. */

@@ -12,7 +12,7 @@
 
 /* ---- what a checkpoint says about its run ------------------------------------------------------------------------------ */
 
-enum { MAX_FACTS = 32 };
+enum { MAX_FACTS = 48 };
 
 /* fixed: the option that made it, which must not change on the way; NULL: told only */
 typedef struct run_fact {
@@ -62,6 +62,18 @@ static void forget(run_facts *f)
     free(f);
 }
 
+static const char data_prefix[] = "limn.data.";
+
+static void say_data(const limn_data_fingerprint *p, run_facts *f)
+{
+    struct { const char *key, *fixed, *value; } rows[] = {{"limn.data.pictures", "the list of pictures in --data", p->pictures.names},
+        {"limn.data.masks", "the list of masks in --data", p->masks.names}, {"limn.data.picture_bytes", "the content of the pictures in --data", p->pictures.bytes},
+        {"limn.data.mask_bytes", "the content of the masks in --data", p->masks.bytes}, {"limn.data.captions", "the hash of the captions in --data", p->captions},
+        {"limn.data.labels", "the hash of the classes of the pictures in --data", p->labels}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].value[0]) limn_run_say(f, rows[i].key, rows[i].fixed, "%s", rows[i].value);
+}
+
 /* @return what a run is; free with forget().  NULL when memory is out */
 static run_facts *say_all(const limn_trainer *t)
 {
@@ -77,6 +89,7 @@ static run_facts *say_all(const limn_trainer *t)
     limn_run_say(f, "limn.lr", NULL, "%.9g", o->lr);
     limn_run_say(f, "limn.steps", NULL, "%lld", (long long)o->steps);
     t->task->facts(t, f);
+    say_data(&t->print, f);
     if (!f->failed) return f;
     forget(f);
     return NULL;
@@ -111,6 +124,12 @@ static limn_status check_settings(limn_trainer *t, const char *path, const limn_
 }
 
 /* Checkpoints of older versions lack some facts; these are not compared. */
+static void tell_unknown(limn_trainer *t, const char *path, const limn_weight_file *st)
+{
+    if (t->print.pictures.bytes[0] && !limn_weight_file_metadata(st, "limn.data.picture_bytes"))
+        limn_log(t->ctx, LIMN_LOG_INFO, "%s is of an older version and does not say which pictures it was made with: whether --data holds the same is not checked", path);
+}
+
 static limn_status check_facts(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
     run_facts *f = say_all(t);
@@ -221,11 +240,13 @@ limn_status limn_trainer_save(limn_trainer *t)
     run_facts *f = say_all(t);
     if (!f) return limn_fail_memory(t->ctx, sizeof *f, "saving");
     metadata_pair metadata[MAX_FACTS];
+    int n_model = 0;
     for (int i = 0; i < f->n; i++) metadata[i][0] = f->fact[i].key, metadata[i][1] = f->fact[i].value;
+    while (n_model < f->n && strncmp(metadata[n_model][0], data_prefix, sizeof data_prefix - 1) != 0) n_model++; /* they come last, and only resuming asks for them */
     limn_status status = t->saved ? LIMN_OK : keep_older(t);
     if (status == LIMN_OK) status = save_state(t, (size_t)f->n, (const metadata_pair *)metadata);
     t->saved = t->saved || status == LIMN_OK;
-    if (status == LIMN_OK) status = save_model(t, (size_t)f->n, (const metadata_pair *)metadata);
+    if (status == LIMN_OK) status = save_model(t, (size_t)n_model, (const metadata_pair *)metadata);
     forget(f);
     return status;
 }
@@ -247,6 +268,7 @@ limn_status limn_trainer_resume(limn_trainer *t)
     if (status == LIMN_OK && t->step < 0) status = limn_fail(t->ctx, LIMN_BAD_FILE, "%s: no limn.step in its metadata", path);
     if (status == LIMN_OK) status = check_settings(t, path, st);
     if (status == LIMN_OK) status = check_facts(t, path, st);
+    if (status == LIMN_OK) tell_unknown(t, path, st);
     const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
     float *states[] = {t->weights.value, t->m, t->v, t->ema};
     for (int k = 0; k < 4 && status == LIMN_OK; k++) status = limn_weights_load(t->ctx, &t->weights, path, st, prefixes[k], states[k]);

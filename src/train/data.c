@@ -397,6 +397,12 @@ const char *limn_dataset_file(const limn_dataset *d, int64_t i)
     return d->rows.row[i].file;
 }
 
+const uint8_t *limn_dataset_bytes(const limn_dataset *d, size_t *n)
+{
+    *n = (size_t)d->rows.n * (size_t)d->rows.width * (size_t)d->rows.height;
+    return d->rows.pixels;
+}
+
 const char *limn_dataset_caption(const limn_dataset *d, int64_t i)
 {
     return d->rows.row[i].caption;

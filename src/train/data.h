@@ -46,6 +46,8 @@ const limn_latents *limn_dataset_latents(const limn_dataset *data);
 int64_t limn_dataset_count(const limn_dataset *data);
 /** Caption and class of picture i; the label is -1 for a picture without class.  Borrowed. */
 const char *limn_dataset_file(const limn_dataset *data, int64_t i); /* its path; NULL for the shapes */
+/** Pixels of all pictures where these have no files of their own (MNIST's), else NULL.  Borrowed. */
+const uint8_t *limn_dataset_bytes(const limn_dataset *data, size_t *n);
 const char *limn_dataset_caption(const limn_dataset *data, int64_t i); /* of several the first */
 /** The caption of picture i at a position of training: of several one is drawn, a function of (seed, position) alone. */
 const char *limn_dataset_caption_at(const limn_dataset *data, int64_t i, uint64_t seed, uint64_t position);

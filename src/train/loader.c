@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LOADER_THREADS = 64, MAX_RING_BYTES = 512 << 20 };
+enum { MAX_LOADER_THREADS = 64, MAX_RING_BYTES = 512 << 20, STACK_BYTES = 1 << 20 };
 
 typedef struct slot {
     bool ready;
@@ -120,6 +120,16 @@ static limn_status make_ring(limn_loader *l, int n_threads)
     return LIMN_OK;
 }
 
+/* Stacks of a size of their own: that of `ulimit -s` may be too small for what decodes pictures. */
+static void start_threads(limn_loader *l, int n)
+{
+    pthread_attr_t attr;
+    if (pthread_attr_init(&attr) != 0) return;
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    while (l->n_threads < n && pthread_create(&l->threads[l->n_threads], &attr, work, l) == 0) l->n_threads++;
+    pthread_attr_destroy(&attr);
+}
+
 limn_status limn_loader_new(limn_ctx *ctx, limn_dataset *data, const limn_loader_options *o, limn_loader **out)
 {
     *out = NULL;
@@ -131,7 +141,7 @@ limn_status limn_loader_new(limn_ctx *ctx, limn_dataset *data, const limn_loader
     pthread_cond_init(&l->filled, NULL);
     int n = limn_dataset_is_kept(data) ? 0 : o->n_threads < MAX_LOADER_THREADS ? o->n_threads : MAX_LOADER_THREADS;
     limn_status status = n ? make_ring(l, n) : LIMN_OK;
-    while (status == LIMN_OK && l->n_threads < n && pthread_create(&l->threads[l->n_threads], NULL, work, l) == 0) l->n_threads++;
+    if (status == LIMN_OK) start_threads(l, n);
     if (status == LIMN_OK) *out = l;
     else limn_loader_free(l);
     return status;

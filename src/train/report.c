@@ -2,6 +2,7 @@
 #include "train/report.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static void add_mean(limn_score_mean *m, double score)
 {
@@ -47,25 +48,34 @@ static limn_status add_membranes(limn_ctx *ctx, limn_report *r, const limn_label
     return LIMN_OK;
 }
 
-limn_status limn_report_add(limn_ctx *ctx, limn_report *report, const limn_label_pair *maps, const float *p_cell)
+/* What maps add to a report. */
+static limn_status add_picture(limn_ctx *ctx, limn_report *r, const limn_label_pair *maps, const float *p_cell)
 {
-    limn_report r = *report; /* becomes the caller's when all went well */
     limn_overlap one[LIMN_MAX_CLASSES] = {0};
-    if (maps->n_classes != r.n_classes)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a report of %d classes got label maps of %d", r.n_classes, maps->n_classes);
     limn_status status = limn_overlap_add(ctx, maps, one);
-    for (int k = 0; status == LIMN_OK && k < r.n_classes; k++) {
+    for (int k = 0; status == LIMN_OK && k < r->n_classes; k++) {
         double distance;
-        r.overlap[k].truth += one[k].truth, r.overlap[k].predicted += one[k].predicted, r.overlap[k].both += one[k].both;
+        r->overlap[k].truth += one[k].truth, r->overlap[k].predicted += one[k].predicted, r->overlap[k].both += one[k].both;
         if (!one[k].truth || !one[k].predicted) continue;
         status = limn_hausdorff95(ctx, maps, k, &distance);
-        if (status == LIMN_OK) add_mean(&r.hausdorff95[k], distance);
+        if (status == LIMN_OK) add_mean(&r->hausdorff95[k], distance);
     }
-    if (status == LIMN_OK && r.cell >= 0) status = add_membranes(ctx, &r, maps, p_cell);
-    if (status != LIMN_OK) return status;
-    r.n_pictures++;
-    *report = r;
-    return LIMN_OK;
+    if (status == LIMN_OK && r->cell >= 0) status = add_membranes(ctx, r, maps, p_cell);
+    r->n_pictures++;
+    return status;
+}
+
+limn_status limn_report_add(limn_ctx *ctx, limn_report *report, const limn_label_pair *maps, const float *p_cell)
+{
+    if (maps->n_classes != report->n_classes)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a report of %d classes got label maps of %d", report->n_classes, maps->n_classes);
+    limn_report *r = malloc(sizeof *r); /* becomes the caller's when all went well */
+    if (!r) return limn_fail_memory(ctx, sizeof *r, "a report");
+    *r = *report;
+    limn_status status = add_picture(ctx, r, maps, p_cell);
+    if (status == LIMN_OK) *report = *r;
+    free(r);
+    return status;
 }
 
 static void merge_mean(limn_score_mean *to, const limn_score_mean *from)

@@ -223,7 +223,9 @@ static limn_status sample(limn_trainer *t, limn_samples *s)
     limn_status status = limn_sampler_begin(t->ctx, s->sampler, s->n, (size_t)s->size * (size_t)s->size * (size_t)s->channels, seeds);
     if (status != LIMN_OK) return status;
     limn_sampler_start(s->sampler, NULL, s->x);
-    for (int k = 0; k < limn_sampler_calls(s->sampler) && status == LIMN_OK; k++) status = call(s, k);
+    for (int k = 0; k < limn_sampler_calls(s->sampler) && status == LIMN_OK; k++)
+        status = limn_progress(t->ctx, "sample", k, limn_sampler_calls(s->sampler))
+                     ? call(s, k) : limn_fail(t->ctx, LIMN_CANCELLED, "stopped while samples were drawn");
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include "graph/node.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const kinds[LIMN_N_SEGMENT_KINDS] = {"ce", "bce", "dice", "dice-ce", "focal"};
@@ -126,10 +127,16 @@ limn_node *limn_loss_segment(limn_graph *g, const limn_segment_loss *loss, limn_
 limn_status limn_segment_constants(limn_run *run, const limn_segment_loss *loss, const limn_segment_inputs *in)
 {
     int k = row_classes(loss);
-    float weight[LIMN_MAX_CLASSES + 1] = {0}, onehot[(LIMN_MAX_CLASSES + 1) * LIMN_MAX_CLASSES] = {0};
-    for (int i = 0; i < k; i++) weight[i] = loss->weight ? (float)loss->weight[i] : 1, onehot[i * k + i] = 1;
+    float weight[LIMN_MAX_CLASSES + 1] = {0}, *onehot = NULL;
+    for (int i = 0; i < k; i++) weight[i] = loss->weight ? (float)loss->weight[i] : 1;
     limn_status status = in->weight ? limn_run_write(run, in->weight, LIMN_F32, weight) : LIMN_OK;
-    return status == LIMN_OK && in->onehot ? limn_run_write(run, in->onehot, LIMN_F32, onehot) : status;
+    if (status != LIMN_OK || !in->onehot) return status;
+    size_t n = (size_t)(k + 1) * (size_t)k;
+    if (!(onehot = calloc(n, sizeof *onehot))) return limn_fail_memory(in->onehot->graph->ctx, n * sizeof *onehot, "one-hot rows");
+    for (int i = 0; i < k; i++) onehot[i * k + i] = 1;
+    status = limn_run_write(run, in->onehot, LIMN_F32, onehot);
+    free(onehot);
+    return status;
 }
 
 void limn_segment_targets(const limn_segment_loss *loss, size_t n, const uint8_t *labels, int32_t *out)

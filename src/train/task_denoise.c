@@ -64,6 +64,9 @@ static limn_status open_data(limn_trainer *t)
                               .texts = t->net.ports.ids != NULL, .latents = o->latents};
     limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
     if (status == LIMN_OK && t->net.ports.ids) status = limn_dataset_tell_captions(t->ctx, t->data, o->data, o->no_captions);
+    if (status == LIMN_OK) status = limn_dataset_fingerprint(t->ctx, t->data, o->data, &t->print);
+    if (!t->net.ports.ids) t->print.captions[0] = '\0'; /* nobody reads them */
+    if (!t->net.ports.label) t->print.labels[0] = '\0';
     if (status != LIMN_OK || !t->net.ports.label) return status;
     int classes = limn_dataset_classes(t->data), known = limn_settings_get(&o->settings, "classes");
     if (classes == 0)

@@ -65,6 +65,8 @@ static limn_status open(limn_trainer *t)
     t->reconstructing = calloc(1, sizeof *t->reconstructing);
     if (!t->reconstructing) return limn_fail_memory(t->ctx, sizeof *t->reconstructing, "training");
     limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
+    if (status == LIMN_OK) status = limn_dataset_fingerprint(t->ctx, t->data, o->data, &t->print);
+    t->print.captions[0] = t->print.labels[0] = '\0'; /* nobody reads them */
     return status == LIMN_OK && o->sample_every ? plan_shown(t, t->reconstructing) : status;
 }
 

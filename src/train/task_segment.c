@@ -36,6 +36,7 @@ static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
     int classes = s->loss.classes == 1 ? 2 : s->loss.classes;
     m.folder = t->o->data, m.channels = s->channels, m.classes = classes;
     limn_status status = limn_masks_open(t->ctx, &m, &s->masks, &s->held);
+    if (status == LIMN_OK) status = limn_masks_fingerprint(t->ctx, s->masks, s->held, t->o->data, &t->print);
     if (status != LIMN_OK) return status;
     if (limn_masks_classes(s->masks) > classes)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", t->o->data, limn_masks_classes(s->masks),

@@ -196,20 +196,24 @@ static limn_status save_last(limn_trainer *t)
 
 static limn_status stop_early(limn_trainer *t, bool late)
 {
+    const char *by = t->o->init ? "--resume in place of --init" : "--resume";
     limn_status status = save_last(t);
     if (status != LIMN_OK) return status;
-    if (!late) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with --resume goes on", (long long)t->step);
-    limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with --resume goes on", (long long)t->step);
+    if (!late && t->step == t->o->steps) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped after the last step, which is saved; its samples and scores are missing");
+    if (!late) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with %s goes on", (long long)t->step, by);
+    limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with %s goes on", (long long)t->step, by);
     return LIMN_OK;
 }
 
-/* @return seconds it took: they are not the training's */
-static double show(limn_trainer *t)
+/* The seconds it takes are not the training's.  @return LIMN_CANCELLED by the progress callback; else LIMN_OK: what cannot be shown is a warning */
+static limn_status show(limn_trainer *t, double *from)
 {
     double begin = limn_seconds();
-    if (t->task->show(t) != LIMN_OK)
-        limn_log(t->ctx, LIMN_LOG_WARN, "nothing to show at step %lld: %s", (long long)t->step, limn_error_text(t->ctx));
-    return limn_seconds() - begin;
+    limn_status status = t->task->show(t);
+    *from += limn_seconds() - begin;
+    if (status == LIMN_OK || status == LIMN_CANCELLED) return status;
+    limn_log(t->ctx, LIMN_LOG_WARN, "nothing to show at step %lld: %s", (long long)t->step, limn_error_text(t->ctx));
+    return LIMN_OK;
 }
 
 static limn_status loop(limn_trainer *t)
@@ -219,6 +223,7 @@ static limn_status loop(limn_trainer *t)
     int64_t since = t->step;
     int failed = 0;
     bool due = false;
+    if (t->step < o->steps && !limn_progress(t->ctx, "start", t->step, o->steps)) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped before the first step");
     while (t->step < o->steps) {
         double loss, norm, lr;
         limn_status status = gradients(t, &loss);
@@ -234,10 +239,11 @@ static limn_status loop(limn_trainer *t)
             limn_trainer_log_row(t, sum / (double)(t->step - since), lr, norm, rate);
             since = t->step, from = now, sum = 0;
         }
-        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && (last || late))) from += show(t);
+        limn_status shown = LIMN_OK;
+        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && (last || late))) shown = show(t, &from);
         due = t->step % o->save_every == 0;
-        if (last) return save_last(t);
-        if (late || !limn_progress(t->ctx, "step", t->step, o->steps)) return stop_early(t, late);
+        if (last && shown == LIMN_OK) return save_last(t);
+        if (late || shown != LIMN_OK || !limn_progress(t->ctx, "step", t->step, o->steps)) return stop_early(t, late);
     }
     return LIMN_OK;
 }

@@ -46,7 +46,9 @@ limn_train_options limn_train_defaults(void);
  *  Not resumed, it keeps the checkpoint of an older run as OUT/checkpoint.old.safetensors, its rows as OUT/log.old.csv, of several the one with most steps.
  *
  *  Resumed, it makes the bits of a run that never stopped (on as many threads); options that would break this are refused.
- *  @return LIMN_OK; LIMN_BAD_ARGUMENT; LIMN_DIVERGED with the step, the last good checkpoint kept; LIMN_CANCELLED after saving;
+ *  @return LIMN_OK; LIMN_BAD_ARGUMENT; LIMN_DIVERGED with the step, the last good checkpoint kept; LIMN_CANCELLED by the
+ *          progress callback, which is told of "picture" or "mask" while data are read, of "start" when steps begin and of "step" after each, "sample" or
+ *          "tile" while they are shown: from the first step on after saving, never in the middle of a step;
  *          LIMN_IO when three saves in a row failed */
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *options);
 

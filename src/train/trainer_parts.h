@@ -5,6 +5,7 @@
 #define LIMN_TRAINER_PARTS_H
 
 #include "text/clip_bpe.h"
+#include "train/fingerprint.h"
 #include "train/loader.h"
 #include "train/step_graph.h"
 #include "train/tensorboard.h"
@@ -49,6 +50,7 @@ struct limn_trainer {
     limn_segmenting *segmenting; /* other tasks'; NULL */
     limn_reconstructing *reconstructing;
     limn_dataset *data;
+    limn_data_fingerprint print; /* the task's data */
     limn_loader *loader;
     limn_clip_bpe *bpe;
     limn_schedule *schedule;

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+enum { REGISTERS = 4096 }; /* floats */
+_Static_assert(REGISTERS / (LIMN_MAX_SRC + LIMN_MAX_CHAIN) >= 64, "the longest chain has blocks that are worth their overhead");
+
 /* How a source is read for a row of the result: as it lies, one number per row, or one number for all. */
 typedef struct operand {
     const char *data;
@@ -69,20 +72,21 @@ static void merge_dimensions(chain_job *job)
     }
 }
 
-static void run_block(const chain_job *job, int64_t row, int64_t begin, int64_t n, float (*r)[LIMN_BLOCK])
+/* r: a register of `block` floats for each source and step. */
+static void run_block(const chain_job *job, int64_t row, int64_t begin, int64_t n, int64_t block, float *r)
 {
     const float *value[LIMN_MAX_SRC + LIMN_MAX_CHAIN];
     char *to = job->dst + (size_t)(row * job->cols + begin) * limn_dtype_bytes(job->dtype);
     if (job->n_src == 0) {
-        for (int64_t i = 0; i < n; i++) r[0][i] = job->fill;
-        job->rows->store(to, job->dtype, r[0], n);
+        for (int64_t i = 0; i < n; i++) r[i] = job->fill;
+        job->rows->store(to, job->dtype, r, n);
         return;
     }
     bool straight = job->dtype == LIMN_F32;
-    for (int s = 0; s < job->n_src; s++) value[s] = operand_at(job, &job->src[s], row, begin, n, r[s]);
+    for (int s = 0; s < job->n_src; s++) value[s] = operand_at(job, &job->src[s], row, begin, n, r + s * block);
     for (int k = 0; k < job->n_steps; k++) {
         const struct limn_chain_step *step = &job->step[k];
-        float *out = straight && k == job->n_steps - 1 ? (float *)(void *)to : r[job->n_src + k];
+        float *out = straight && k == job->n_steps - 1 ? (float *)(void *)to : r + (job->n_src + k) * block;
         job->rows->step(step, out, value[step->a], step->b < 0 ? NULL : value[step->b], n);
         value[job->n_src + k] = out;
     }
@@ -108,16 +112,23 @@ static chain_job make_job(const limn_call *c, struct limn_chain_step *single)
     return job;
 }
 
+/* Floats in a register: the longer the chain the fewer, so that all together fit a small stack. */
+static int64_t block_of(const chain_job *job)
+{
+    int64_t n = REGISTERS / (job->n_src + job->n_steps) / 16 * 16;
+    return n < LIMN_BLOCK ? n : LIMN_BLOCK;
+}
+
 static limn_status run_elementwise(const limn_call *c)
 {
     struct limn_chain_step single;
     chain_job job = make_job(c, &single);
-    int64_t per_row = (job.cols + LIMN_BLOCK - 1) / LIMN_BLOCK, n = job.n_rows * per_row;
+    int64_t block = block_of(&job), per_row = (job.cols + block - 1) / block, n = job.n_rows * per_row;
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (job.n_rows * job.cols > 16384)
     for (int64_t i = 0; i < n; i++) {
-        _Alignas(64) float r[LIMN_MAX_SRC + LIMN_MAX_CHAIN][LIMN_BLOCK];
-        int64_t begin = i % per_row * LIMN_BLOCK, left = job.cols - begin;
-        run_block(&job, i / per_row, begin, left < LIMN_BLOCK ? left : LIMN_BLOCK, r);
+        _Alignas(64) float r[REGISTERS];
+        int64_t begin = i % per_row * block, left = job.cols - begin;
+        run_block(&job, i / per_row, begin, left < block ? left : block, block, r);
     }
     return LIMN_OK;
 }
