@@ -556,6 +556,39 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     limn_ctx_free(ctx);
 }
 
+/* RUN/vae is the network's without a word, and wherever the folder goes; without it the metadata's. */
+static void one_folder_holds_network_and_autoencoder(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    char command[1024], latents[160], run[160];
+    snprintf(latents, sizeof latents, "%s", at("latents"));
+    snprintf(run, sizeof run, "%s", at("together"));
+    snprintf(command, sizeof command, "mkdir -p %s/vae && cp %s %s/vae/model.safetensors", run, at("vae.safetensors"), run);
+    assert_int_equal(system(command), 0);
+    limn_train_options o = limn_train_defaults();
+    assert_int_equal(limn_settings_parse(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", &o.settings), LIMN_OK);
+    o.data = latents, o.latents = true, o.out = run, o.steps = 1, o.batch = 2, o.precision = LIMN_PRECISION_F32;
+    if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    snprintf(command, sizeof command, "! grep -q '\"limn.vae\"' %s/model.safetensors && mv %s %s && mv %s %s", run, run, at("moved"), at("vae.safetensors"), at("away.safetensors"));
+    assert_int_equal(system(command), 0);
+    limn_pipeline *p;
+    limn_image image;
+    limn_generate_options g = limn_generate_defaults();
+    g.steps = 1;
+    if (limn_pipeline_open(ctx, at("moved"), &p) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_pipeline_describe(p).width, 16);
+    assert_int_equal(limn_pipeline_set_autoencoder(p, NULL), LIMN_OK);
+    assert_int_equal(limn_generate(p, &g, &image), LIMN_OK);
+    assert_int_equal(image.width, 16);
+    limn_image_free(&image);
+    limn_pipeline_free(p);
+    write_weights(ctx, TAE, at("moved/vae/model.safetensors"), NULL); /* another's latents */
+    assert_int_equal(limn_pipeline_open(ctx, at("moved"), &p), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "moved/vae"));
+    limn_ctx_free(ctx);
+}
+
 /* A vae learns to give back what it sees; resumed, it makes the same weights. */
 static void training_a_vae_resumes_with_the_same_bits(void **state)
 {
@@ -666,6 +699,7 @@ int main(void)
         cmocka_unit_test(a_folder_of_latents_has_mean_0_and_spread_1),
         cmocka_unit_test(a_latent_keeps_the_row_that_was_chosen),
         cmocka_unit_test(a_network_trained_on_latents_makes_pictures),
+        cmocka_unit_test(one_folder_holds_network_and_autoencoder),
         cmocka_unit_test(training_a_vae_resumes_with_the_same_bits),
         cmocka_unit_test(a_damaged_picture_is_not_shown),
         cmocka_unit_test(decode_says_how_near_the_picture_is),
