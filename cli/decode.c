@@ -9,7 +9,8 @@ static const char help[] =
     "\n"
     "A latent that limn encode wrote with the same autoencoder, back to a picture.\n"
     "\n" LATENT_HELP
-    "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on)\n"
+    "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on); of\n"
+    "                       pictures with transparency colours are multiplied by alpha\n"
     "\n"
     "example: limn decode -m models/vae farmer.safetensors -o back.png --compare farmer.png\n";
 

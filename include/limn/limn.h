@@ -257,7 +257,7 @@ limn_status limn_segment(limn_segmentation *segmentation, const limn_image *imag
 /* ---- comparing --------------------------------------------------------------------------------------------------------- */
 
 /** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference); infinite when they
- *  are equal.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */
+ *  are equal.  Of pictures with alpha (2 or 4 channels) colours are multiplied by it first.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */
 limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #ifdef __cplusplus
