@@ -11,7 +11,7 @@
  *   limn-score words MODEL DATA GALLERY FIELD COUNT [STEPS CFG]     COUNT texts of the lists FIELD that one to three pictures carry: is one of these
  *                                                                   among the five nearest?
  *   limn-score varied MODEL DATA ASK COUNT [STEPS CFG]              how like each other pictures of four seeds are: mean SSIM of the six pairs
- *   limn-score autoencoder VAE DATA ASK COUNT [SIZE]                 what comes back of COUNT pictures (SIZE 128): PSNR of colours times alpha and alpha,
+ *   limn-score autoencoder VAE DATA ASK COUNT [SIZE SHEET.png]       what comes back of COUNT pictures (SIZE 128): PSNR of colours times alpha and alpha,
  *                                                                   SSIM on white, and the above */
 #include "measure.h"
 #include "pipeline/generate.h"
@@ -258,7 +258,7 @@ static limn_status come_back(scores *s, limn_autoencoder *a, int64_t i)
         status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "%s: expected %d x %d pixels, found %d x %d", limn_dataset_file(s->asked, i), s->size, s->size, original.width, original.height);
     if (status == LIMN_OK) status = limn_encode(a, &original, LIMN_PRECISION_AUTO, &latent);
     if (status == LIMN_OK) status = limn_decode(a, &latent, LIMN_PRECISION_AUTO, &back);
-    if (status == LIMN_OK) measure_from_image(&back, s->made);
+    if (status == LIMN_OK) measure_from_image(&back, s->made), show(s, &back);
     limn_latent_free(&latent);
     limn_image_free(&original);
     limn_image_free(&back);
@@ -324,13 +324,19 @@ static limn_status open_gallery(scores *s, const char *folder, const char *where
     return status;
 }
 
+static limn_status new_sheet(scores *s)
+{
+    limn_status status = limn_image_new(s->ctx, "the sheet", (uint32_t)(SHEET_COLUMNS * s->size), (uint32_t)(SHOWN / SHEET_COLUMNS * 2 * s->size), C, &s->sheet);
+    if (status == LIMN_OK) memset(s->sheet.pixels, 0, (size_t)s->sheet.width * (size_t)s->sheet.height * C);
+    return status;
+}
+
 static limn_status run_captions(scores *s, int n, char **argv)
 {
     limn_status status = open_model(s, argv[0]);
     if (status == LIMN_OK) status = open_gallery(s, argv[1], argv[2]);
     if (status == LIMN_OK) status = open_data(s, argv[1], argv[3], &s->asked);
-    if (status == LIMN_OK && n > 7) status = limn_image_new(s->ctx, "the sheet", (uint32_t)(SHEET_COLUMNS * s->size), (uint32_t)(SHOWN / SHEET_COLUMNS * 2 * s->size), C, &s->sheet);
-    if (status == LIMN_OK && n > 7) memset(s->sheet.pixels, 0, (size_t)s->sheet.width * (size_t)s->sheet.height * C);
+    if (status == LIMN_OK && n > 7) status = new_sheet(s);
     if (status == LIMN_OK) status = score_captions(s, atoll(argv[4]));
     return status == LIMN_OK && n > 7 ? limn_png_write(s->ctx, argv[7], &s->sheet, "generated, original, ...") : status;
 }
@@ -358,10 +364,13 @@ static limn_status run_autoencoder(scores *s, int n, char **argv)
     limn_status status = limn_autoencoder_open(s->ctx, argv[0], &a);
     if (status == LIMN_OK && limn_autoencoder_describe(a).channels != C)
         status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "limn-score expects an autoencoder of RGBA pictures, found %d channels", limn_autoencoder_describe(a).channels);
+    if (status == LIMN_OK && (s->size < MEASURE_SIDE || s->size > LIMN_MAX_SIDE / SHEET_COLUMNS))
+        status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "SIZE is %d to %d pixels, found \"%.100s\"", MEASURE_SIDE, LIMN_MAX_SIDE / SHEET_COLUMNS, argv[4]);
     if (status == LIMN_OK) status = open_data(s, argv[1], argv[2], &s->asked);
+    if (status == LIMN_OK && n > 5) status = new_sheet(s);
     if (status == LIMN_OK) status = score_autoencoder(s, a, atoll(argv[3]));
     limn_autoencoder_free(a);
-    return status;
+    return status == LIMN_OK && n > 5 ? limn_png_write(s->ctx, argv[5], &s->sheet, "what comes back, original, ...") : status;
 }
 
 static const struct {
@@ -371,7 +380,7 @@ static const struct {
     const char *arguments;
 } verbs[] = {
     {"words", run_words, 5, 5, "MODEL DATA GALLERY FIELD COUNT [STEPS CFG]"}, {"varied", run_varied, 4, 4, "MODEL DATA ASK COUNT [STEPS CFG]"},
-    {"autoencoder", run_autoencoder, 4, 0, "VAE DATA ASK COUNT [SIZE]"}, {"", run_captions, 5, 5, "MODEL DATA GALLERY ASK COUNT [STEPS CFG SHEET.png]"},
+    {"autoencoder", run_autoencoder, 4, 0, "VAE DATA ASK COUNT [SIZE SHEET.png]"}, {"", run_captions, 5, 5, "MODEL DATA GALLERY ASK COUNT [STEPS CFG SHEET.png]"},
 };
 
 int main(int argc, char **argv)

@@ -208,11 +208,17 @@ static void the_program_scores_an_autoencoder(void **state)
     char arguments[800];
     write_rows(*state, ROWS);
     write_zeros(*state, "vae size=32 channels=4 latent=3 base=4 levels=3 mult3=2 layers=1 groups=2 patch=2");
-    snprintf(arguments, sizeof arguments, "autoencoder %s %s s=x 0 32", in("zeros.safetensors"), folder);
+    snprintf(arguments, sizeof arguments, "autoencoder %s %s s=x 0 32 %s", in("zeros.safetensors"), folder, in("sheet.png"));
     const char *text = output_of(arguments);
     assert_non_null(strstr(text, "2 pictures: PSNR of colours times alpha and alpha: mean 6.05 dB, median 6.05, a tenth is below 6.05, least 6.05\n"));
     assert_non_null(strstr(text, "clean: mean Laplacian where the original is flat 0.00 (originals 0.00)\n"));
     assert_non_null(strstr(text, "true: SSIM on white, median 1.0000\n"));
+    limn_image sheet; /* what came back, and right of it the original */
+    assert_int_equal(limn_image_read(*state, in("sheet.png"), 0, &sheet), LIMN_OK);
+    assert_int_equal(sheet.width, 16 * SIZE);
+    assert_memory_equal(sheet.pixels, ((uint8_t[]){255, 255, 255, 128}), 4);
+    assert_memory_equal(sheet.pixels + SIZE * C, ((uint8_t[]){255, 255, 255, 255}), 4);
+    limn_image_free(&sheet);
 }
 
 /* A network that learned nothing leaves noise: its rows are all alike white, so every one is the nearest. */
