@@ -10,7 +10,8 @@ static const char help[] =
     "\n"
     "A latent that limn encode wrote with the same autoencoder, back to a picture.\n"
     "\n" LATENT_HELP
-    "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on); not with -o -\n"
+    "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on); of\n"
+    "                       pictures with transparency colours are multiplied by alpha; not with -o -\n"
     "\n"
     "example: limn decode -m models/vae farmer.safetensors -o back.png --compare farmer.png\n";
 

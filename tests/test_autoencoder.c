@@ -332,6 +332,63 @@ static void the_program_keeps_transparency_between_pictures(void **state)
     limn_ctx_free(ctx);
 }
 
+/* What the decoder's last channel k = (y 2 + x) C + c of a position is: pixel (y, x) of its square, channel c. */
+static void a_patch_is_a_square_of_pixels(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_settings s;
+    limn_ports ports;
+    limn_weights w;
+    limn_graph *g = limn_graph_new(ctx);
+    limn_plan *plan;
+    enum { SIDE = 4, C = 3, P = 2, N = SIDE * SIDE * C };
+    float x[N], y[N];
+    assert_int_equal(limn_settings_parse(ctx, "vae size=4 channels=3 latent=12 base=12 levels=1 layers=1 groups=1 attention=0 quant=0 patch=2", &s), LIMN_OK);
+    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1, .part = LIMN_PART_DECODER}, &ports), LIMN_OK);
+    assert_int_equal(limn_node_shape(ports.latent).dim[1], SIDE / P);
+    assert_int_equal(limn_node_shape(ports.output).dim[1], SIDE);
+    assert_int_equal(limn_plan_new(g, 1, &ports.output, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan), LIMN_OK);
+    assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
+    for (int i = 0; i < w.n; i++) { /* nothing but conv_out's bias, k for channel k, comes out */
+        bool last = !strcmp(w.node[i]->name, "decoder.conv_out.bias");
+        for (int64_t k = 0; k < limn_node_count(w.node[i]); k++) w.value[w.begin[i] + (size_t)k] = last ? (float)k : 0;
+        assert_int_equal(limn_plan_bind(plan, w.node[i], LIMN_F32, w.value + w.begin[i]), LIMN_OK);
+    }
+    memset(x, 0, sizeof x);
+    assert_int_equal(limn_plan_set(plan, ports.latent, LIMN_F32, x), LIMN_OK);
+    assert_int_equal(limn_plan_run(plan), LIMN_OK);
+    assert_int_equal(limn_plan_get(plan, ports.output, LIMN_F32, y), LIMN_OK);
+    for (int i = 0; i < N; i++) assert_true(y[i] == (float)((i / (SIDE * C) % P * P + i / C % P) * C + i % C));
+    limn_weights_free(&w);
+    limn_plan_free(plan);
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
+/* An autoencoder of patches halves the sides once more, and pads pictures accordingly. */
+static void patches_count_in_the_factor(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_autoencoder *a = opened(ctx, "vae size=16 channels=4 latent=3 base=4 levels=3 mult3=2 layers=1 groups=2 patch=2");
+    limn_image image = gradient(ctx, 13, 20, 4), back;
+    limn_latent latent;
+    assert_int_equal(limn_autoencoder_describe(a).factor, 8);
+    assert_int_equal(limn_encode(a, &image, LIMN_PRECISION_F32, &latent), LIMN_OK);
+    assert_int_equal(latent.width, 2);
+    assert_int_equal(latent.height, 3);
+    assert_int_equal(limn_decode(a, &latent, LIMN_PRECISION_F32, &back), LIMN_OK);
+    assert_int_equal(back.width, 13);
+    assert_int_equal(back.height, 20);
+    assert_int_equal(back.channels, 4);
+    limn_image_free(&image);
+    limn_image_free(&back);
+    limn_latent_free(&latent);
+    limn_autoencoder_free(a);
+    limn_ctx_free(ctx);
+}
+
 static void an_animation_is_a_png_with_frames_in_order(void **state)
 {
     (void)state;
@@ -664,6 +721,39 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     limn_ctx_free(ctx);
 }
 
+/* RUN/vae is the network's without a word, and wherever the folder goes; without it the metadata's. */
+static void one_folder_holds_network_and_autoencoder(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    char command[1024], latents[160], run[160];
+    snprintf(latents, sizeof latents, "%s", at("latents"));
+    snprintf(run, sizeof run, "%s", at("together"));
+    snprintf(command, sizeof command, "mkdir -p %s/vae && cp %s %s/vae/model.safetensors", run, at("vae.safetensors"), run);
+    assert_int_equal(system(command), 0);
+    limn_train_options o = limn_train_defaults();
+    assert_int_equal(limn_settings_parse(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", &o.settings), LIMN_OK);
+    o.data = latents, o.latents = true, o.out = run, o.steps = 1, o.batch = 2, o.precision = LIMN_PRECISION_F32;
+    if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    snprintf(command, sizeof command, "! grep -q '\"limn.vae\"' %s/model.safetensors && mv %s %s && mv %s %s", run, run, at("moved"), at("vae.safetensors"), at("away.safetensors"));
+    assert_int_equal(system(command), 0);
+    limn_pipeline *p;
+    limn_image image;
+    limn_generate_options g = limn_generate_defaults();
+    g.steps = 1;
+    if (limn_pipeline_open(ctx, at("moved"), &p) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_pipeline_describe(p).width, 16);
+    assert_int_equal(limn_pipeline_set_autoencoder(p, NULL), LIMN_OK);
+    assert_int_equal(limn_generate(p, &g, &image), LIMN_OK);
+    assert_int_equal(image.width, 16);
+    limn_image_free(&image);
+    limn_pipeline_free(p);
+    write_weights(ctx, TAE, at("moved/vae/model.safetensors"), NULL); /* another's latents */
+    assert_int_equal(limn_pipeline_open(ctx, at("moved"), &p), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "moved/vae"));
+    limn_ctx_free(ctx);
+}
+
 /* A vae learns to give back what it sees; resumed, it makes the same weights. */
 static void training_a_vae_resumes_with_the_same_bits(void **state)
 {
@@ -768,6 +858,8 @@ int main(void)
         cmocka_unit_test(another_autoencoders_latent_is_refused),
         cmocka_unit_test(the_ends_of_an_interpolation_are_its_pictures),
         cmocka_unit_test(the_program_keeps_transparency_between_pictures),
+        cmocka_unit_test(a_patch_is_a_square_of_pixels),
+        cmocka_unit_test(patches_count_in_the_factor),
         cmocka_unit_test(an_animation_is_a_png_with_frames_in_order),
         cmocka_unit_test(a_folder_of_latents_has_mean_0_and_spread_1),
         cmocka_unit_test(no_latent_goes_over_what_is_read_or_over_another),
@@ -775,6 +867,7 @@ int main(void)
         cmocka_unit_test(a_model_opens_its_autoencoder_beside_it_only),
         cmocka_unit_test(latents_name_no_path),
         cmocka_unit_test(a_network_trained_on_latents_makes_pictures),
+        cmocka_unit_test(one_folder_holds_network_and_autoencoder),
         cmocka_unit_test(training_a_vae_resumes_with_the_same_bits),
         cmocka_unit_test(a_damaged_picture_is_not_shown),
         cmocka_unit_test(decode_says_how_near_the_picture_is),

@@ -4,6 +4,8 @@
 #include "base/rng.h"
 #include "denoise/guidance.h"
 #include "denoise/noising.h"
+#include "denoise/picture.h"
+#include "file/image.h"
 #include "vectors/denoise.h"
 
 #include <math.h>
@@ -359,6 +361,33 @@ static void guidance_equals_diffusers(void **state)
     for (int i = 0; i < PICTURE; i++) near(out[i], cond[i], 1, "scale 1", i);
 }
 
+/* Colours leave and enter the network times alpha.  Where a network makes more colour than its alpha has, the byte ends at 255: no halo; where alpha
+ * rounds to nothing, nothing is divided by it. */
+static void transparent_pixels_keep_their_colours(void **state)
+{
+    static const uint8_t pixels[4][4] = {{200, 100, 50, 255}, {200, 100, 50, 128}, {255, 0, 10, 20}, {9, 9, 9, 0}};
+    static const float twice[4] = {0.5f, 0, -0.5f, -0.5f}, faint[4] = {-0.9f, -1, -1, -0.9999f};
+    float values[4];
+    limn_image out;
+    limn_ctx *ctx = limn_ctx_new();
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        limn_pixel_values(pixels[i], 4, values);
+        for (int c = 0; c < 4; c++) near(values[c], pixels[i][c] * (c < 3 ? pixels[i][3] / 255.0 : 1) / 127.5 - 1, 1, "a pixel", i);
+        assert_int_equal(limn_picture_bytes(ctx, 1, 1, 4, values, &out), LIMN_OK);
+        for (int c = 0; c < 4; c++) assert_int_equal(out.pixels[c], c < 3 && !pixels[i][3] ? 0 : pixels[i][c]);
+        limn_image_free(&out);
+    }
+    assert_int_equal(limn_picture_bytes(ctx, 1, 1, 4, twice, &out), LIMN_OK); /* 0.75, 0.5 and 0.25 over a quarter */
+    assert_memory_equal(out.pixels, ((uint8_t[]){255, 255, 255, 64}), 4);
+    limn_image_free(&out);
+    assert_int_equal(limn_picture_bytes(ctx, 1, 1, 4, faint, &out), LIMN_OK);
+    assert_int_equal(out.pixels[0], 13);
+    assert_int_equal(out.pixels[3], 0);
+    limn_image_free(&out);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +403,7 @@ int main(void)
         cmocka_unit_test(noise_and_targets_equal_diffusers),
         cmocka_unit_test(min_snr_weights_equal_the_published_recipe),
         cmocka_unit_test(guidance_equals_diffusers),
+        cmocka_unit_test(transparent_pixels_keep_their_colours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -227,6 +227,25 @@ static void psnr_and_ssim_equal_scikit_image(void **state)
     near("SSIM of a picture with itself", ssim, 1);
 }
 
+/* Of red that is a fifth visible 51 counts; what is under alpha 0 does not.  Values differ by 51 in one of four of two pixels: 51^2 / 8. */
+static void colours_that_cannot_be_seen_do_not_count(void **state)
+{
+    enum { W = 11, H = 11, N = W * H * 4 };
+    static uint8_t x[N], y[N];
+    uint8_t red[] = {255, 0, 0, 51, 9, 9, 9, 0}, none[] = {0, 0, 0, 51, 200, 100, 50, 0}, gray[] = {255, 51}, dark[] = {0, 51};
+    limn_image a = {2, 1, 4, red}, b = {2, 1, 4, none}, c = {1, 1, 2, gray}, d = {1, 1, 2, dark}, u = {W, H, 4, x}, v = {W, H, 4, y};
+    double found;
+    assert_int_equal(limn_psnr(*state, &a, &b, &found), LIMN_OK);
+    near("PSNR with alpha", found, 10 * log10(255.0 * 255 * 8 / (51 * 51)));
+    assert_int_equal(limn_psnr(*state, &c, &d, &found), LIMN_OK);
+    near("PSNR of gray with alpha", found, 10 * log10(255.0 * 255 * 2 / (51 * 51)));
+    for (int i = 0; i < N; i++) x[i] = i % 4 == 3 ? 0 : (uint8_t)(i * 7 % 251), y[i] = i % 4 == 3 ? 0 : 255;
+    assert_int_equal(limn_psnr(*state, &u, &v, &found), LIMN_OK);
+    assert_true(isinf(found));
+    assert_int_equal(limn_ssim(*state, &u, &v, &found), LIMN_OK);
+    near("SSIM of nothing and nothing", found, 1);
+}
+
 static void where_there_is_nothing_to_say_is_nan(void **state)
 {
     uint8_t ignored[12], membrane[12] = {0};
@@ -298,6 +317,7 @@ int main(void)
         cmocka_unit_test(warping_errors_equal_the_definition_of_simple_points),
         cmocka_unit_test(a_moved_wall_is_no_error_of_topology_and_a_gap_is),
         cmocka_unit_test(psnr_and_ssim_equal_scikit_image),
+        cmocka_unit_test(colours_that_cannot_be_seen_do_not_count),
         cmocka_unit_test(where_there_is_nothing_to_say_is_nan),
         cmocka_unit_test(what_is_no_class_or_no_size_is_named),
     };

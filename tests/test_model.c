@@ -192,6 +192,7 @@ static const char *const networks[] = {
     "unet size=4 channels=2 classes=2 width=4 levels=2 norm=batch up=bilinear",
     "unet size=20 channels=1 classes=2 width=2 levels=2 norm=group groups=2 padding=valid",
     "vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2",
+    "vae size=4 channels=1 latent=1 base=2 levels=2 layers=1 groups=2 patch=2",
     "tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1",
     "ddpm-mnist size=12 width=1 time_width=4",
     "ddpm " UNET,

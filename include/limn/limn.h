@@ -109,7 +109,7 @@ typedef struct limn_pipeline_info {
     const char *network;         /* "mmdit"; borrowed from the pipeline, as sampler is */
     const char *sampler;         /* taken when the options name none */
     int width, height, channels; /* of its pictures, or of its latents as long as it lacks the autoencoder that makes pictures of them */
-    bool makes_latents;          /* limn_generate() needs limn_pipeline_set_autoencoder() first */
+    bool makes_latents;          /* limn_generate() needs an autoencoder: FOLDER/vae, or limn_pipeline_set_autoencoder() first */
     int enlarges;                /* above 0: its pictures are made of pictures so many times smaller, limn_generate_options.small */
     int classes;                 /* labels it knows; 0: it takes none */
     const char *const *class_name; /* [n_class_names], borrowed: what labels 0, 1 .. were called in training; fewer than classes: the others are unnamed */
@@ -149,7 +149,7 @@ const char *limn_sampler_names(void);
 
 /**
  * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it, or a weight file alone: safetensors, or what torch.save()
- * wrote, of which nothing is executed.  The file stays open: replace it by renaming another over it, never by writing into it.
+ * wrote, of which nothing is executed.  A network of latents takes the autoencoder FOLDER/vae, where there is one.  The file stays open: replace it by renaming another over it, never by writing into it.
  *
  * @param out  on LIMN_OK the caller owns *out and frees it with limn_pipeline_free(); otherwise *out is NULL
  * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE (the sentence names file, tensor and offset); LIMN_UNSUPPORTED; LIMN_NO_MEMORY
@@ -163,11 +163,11 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
 /** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model knows no such name */
 int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
 
-/** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: the one that
- *  the model's metadata names, which must lie beside the weights or beside the model's folder: only the name in it counts,
- *  never a path.  @return LIMN_OK, also when source is NULL and the network makes pictures; LIMN_NOT_FOUND;
- *  LIMN_BAD_ARGUMENT: it has other latents, or the network was trained on pictures; what limn_autoencoder_open() says.  On
- *  failure the pipeline is unchanged */
+/** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: vae in the
+ *  model's folder, else the one that the model's metadata names, which must lie beside the weights or beside the model's
+ *  folder: only the name in it counts, never a path.  @return LIMN_OK, also when source is NULL and the network makes
+ *  pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other latents, or the network was trained on pictures; what
+ *  limn_autoencoder_open() says.  On failure the pipeline is unchanged */
 limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
 /**
@@ -281,7 +281,7 @@ limn_status limn_segment(limn_segmentation *segmentation, const limn_image *imag
 /* ---- comparing --------------------------------------------------------------------------------------------------------- */
 
 /** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference); infinite when they
- *  are equal.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */
+ *  are equal.  Of pictures with alpha (2 or 4 channels) colours are multiplied by it first.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */
 limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #ifdef __cplusplus

@@ -1,7 +1,9 @@
 /* vae.c: AutoencoderKL, the autoencoder of latent diffusion (Rombach et al. 2022), with diffusers' parameter names.
  *   encoder  picture -> mean and log variance of a Gaussian (Kingma & Welling 2014)
  *   decoder  a sample of it -> picture
- * Downsampling pads right and bottom only. */
+ * Downsampling pads right and bottom only.
+ * With patch > 1 a square of patch x patch pixels is one position of the finest level (as in Wan 2.2 and LTX-Video: the sides
+ * of a convolution's work shrink where it costs most). */
 #include "graph/node.h"
 #include "model/blocks.h"
 
@@ -10,7 +12,7 @@ enum { MAX_LEVELS = 5 };
 
 typedef struct vae {
     limn_graph *g;
-    int groups, levels, layers, attention, latent;
+    int groups, levels, layers, attention, latent, patch;
     int width[MAX_LEVELS]; /* of each level, the finest first */
 } vae;
 
@@ -57,13 +59,28 @@ static limn_node *mid_block(vae *v, limn_node *x)
     return x;
 }
 
+/* [B,H,W,C]  ->  [B,H/p,W/p,C p p] */
+static limn_node *to_patches(limn_node *x, int p)
+{
+    limn_shape s = limn_node_shape(x);
+    return p == 1 ? x : limn_reshape(limn_patchify(x, p), LIMN_SHAPE(s.dim[0], s.dim[1] / p, s.dim[2] / p, s.dim[3] * p * p));
+}
+
+/* [B,h,w,p p C]  ->  [B,h p,w p,C] */
+static limn_node *from_patches(limn_node *x, int p, int channels)
+{
+    limn_shape s = limn_node_shape(x);
+    if (p == 1) return x;
+    return limn_unpatchify(limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3])), (int)s.dim[1] * p, (int)s.dim[2] * p, p, channels);
+}
+
 /* image [B,H,W,C]  ->  moments [B,h,w,2 latent] */
 static limn_node *encode(vae *v, limn_node *image)
 {
     static const int right_and_bottom[] = {0, 0, 1, 1};
     limn_scope_push(v->g, "encoder");
     limn_scope_note(v->g, "picture to the mean and log variance of its latent");
-    limn_node *x = limn_conv(v->g, "conv_in", image, v->width[0], 3);
+    limn_node *x = limn_conv(v->g, "conv_in", to_patches(image, v->patch), v->width[0], 3);
     for (int level = 0; level < v->levels; level++) {
         limn_scope_push(v->g, "down_blocks.%d", level);
         for (int i = 0; i < v->layers; i++) x = resnet(v, i, x, v->width[level]);
@@ -91,7 +108,8 @@ static limn_node *decode(vae *v, limn_node *z, int channels)
         if (up < v->levels - 1) x = limn_conv(v->g, "upsamplers.0.conv", limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST), width, 3);
         limn_scope_pop(v->g);
     }
-    x = limn_conv(v->g, "conv_out", norm(v, "conv_norm_out", x), channels, 3);
+    x = limn_conv(v->g, "conv_out", norm(v, "conv_norm_out", x), (int64_t)channels * v->patch * v->patch, 3);
+    x = from_patches(x, v->patch, channels);
     limn_scope_pop(v->g);
     return x;
 }
@@ -99,7 +117,8 @@ static limn_node *decode(vae *v, limn_node *z, int channels)
 static vae from_settings(limn_graph *g, const limn_settings *s)
 {
     vae v = {.g = g, .groups = limn_settings_get(s, "groups"), .levels = limn_settings_get(s, "levels"), .layers = limn_settings_get(s, "layers"),
-             .attention = limn_settings_get(s, "attention"), .latent = limn_settings_get(s, "latent")};
+             .attention = limn_settings_get(s, "attention"), .latent = limn_settings_get(s, "latent"),
+             .patch = limn_settings_get(s, "patch")};
     for (int i = 0; i < v.levels; i++) {
         char name[24];
         snprintf(name, sizeof name, "mult%d", i + 1);
@@ -125,14 +144,14 @@ static void sample(limn_graph *g, limn_ports *ports, limn_node *moments, int lat
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
     vae v = from_settings(g, s);
-    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), down = v.levels - 1;
+    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), factor = v.patch << (v.levels - 1);
     bool quant = limn_settings_get(s, "quant") == 1;
     if (b.part != LIMN_PART_DECODER) {
         ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h, w, channels), LIMN_PER_STEP);
         limn_node *moments = encode(&v, ports->image);
         if (quant) moments = limn_conv(g, "quant_conv", moments, 2 * v.latent, 1);
         sample(g, ports, moments, v.latent, b.part == LIMN_PART_WHOLE);
-    } else ports->latent = limn_input(g, "latent", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h >> down, w >> down, v.latent), LIMN_PER_STEP);
+    } else ports->latent = limn_input(g, "latent", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h / factor, w / factor, v.latent), LIMN_PER_STEP);
     ports->output = ports->latent;
     if (b.part == LIMN_PART_ENCODER) return;
     limn_node *z = quant ? limn_conv(g, "post_quant_conv", ports->latent, v.latent, 1) : ports->latent;
@@ -143,6 +162,7 @@ static const limn_setting settings[] = {
     {"size", 512, 1, 16384, NULL, "height and width of the picture, where nothing else says it"},
     {"channels", 3, 1, 4, NULL, "channels of the picture"},
     {"latent", 4, 1, 256, NULL, "channels of the latent"},
+    {"patch", 1, 1, 8, NULL, "pixels along one side of a position of the finest level"},
     {"base", 128, 1, 4096, NULL, "channels at the finest level"},
     {"levels", 4, 1, MAX_LEVELS, NULL, "sizes of the picture inside; the sides are halved between them"},
     {"mult1", 1, 1, 64, NULL, "channels of level 1, the finest, in units of base"},
@@ -163,7 +183,7 @@ static const char *check(const limn_settings *s)
 {
     static const char *const names[] = {"mult1", "mult2", "mult3", "mult4", "mult5"};
     int levels = limn_settings_get(s, "levels"), base = limn_settings_get(s, "base"), groups = limn_settings_get(s, "groups");
-    if (limn_settings_get(s, "size") % (1 << (levels - 1))) return "size must be a multiple of 2 to the power of levels - 1";
+    if (limn_settings_get(s, "size") % (limn_settings_get(s, "patch") << (levels - 1))) return "size must be a multiple of patch times 2 to the power of levels - 1";
     for (int i = 0; i < levels; i++)
         if (base * limn_settings_get(s, names[i]) % groups) return "base times each multiplier must be a multiple of groups";
     return NULL;

@@ -101,7 +101,7 @@ limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoen
     if (status == LIMN_OK) status = open_net(a, &a->decoder);
     if (status == LIMN_OK) {
         int levels = limn_settings_get(&a->settings, "levels");
-        a->factor = 1 << (strcmp(a->settings.family->name, "vae") == 0 ? levels - 1 : levels);
+        a->factor = strcmp(a->settings.family->name, "vae") == 0 ? limn_settings_get(&a->settings, "patch") << (levels - 1) : 1 << levels;
         *out = a;
     } else limn_autoencoder_free(a);
     return status;

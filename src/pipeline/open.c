@@ -106,6 +106,14 @@ static limn_status open_net(limn_pipeline *p)
     return status == LIMN_OK ? limn_net_new(p->ctx, &p->settings, weights, p->file, &p->net) : status;
 }
 
+/* FOLDER/vae, where a network of latents has one beside it: it goes before the place that its metadata names. */
+static limn_status open_own_autoencoder(limn_pipeline *p, const char *source)
+{
+    char inside[1100];
+    snprintf(inside, sizeof inside, "%s/vae", source);
+    return p->makes_latents && access(inside, F_OK) == 0 ? limn_pipeline_set_autoencoder(p, inside) : LIMN_OK;
+}
+
 limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out)
 {
     struct stat there;
@@ -130,6 +138,7 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     if (status == LIMN_OK) status = open_tokenizer(p, source, file);
     if (status == LIMN_OK) status = open_net(p);
     if (status == LIMN_OK) status = read_classes(p);
+    if (status == LIMN_OK && !file) status = open_own_autoencoder(p, source);
     if (status == LIMN_OK) *out = p;
     else limn_pipeline_free(p);
     return status;
@@ -216,7 +225,7 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
 {
     char beside[1500];
     limn_autoencoder *vae;
-    if (!source && !p->makes_latents) return LIMN_OK;
+    if (!source && (!p->makes_latents || p->vae)) return LIMN_OK;
     if (!p->makes_latents && limn_weight_file_metadata(p->st, "limn.settings"))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: its %d channels were trained as pictures, and an autoencoder (--vae) makes pictures of latents: leave it out",
                          p->file, limn_settings_get(&p->settings, "channels"));

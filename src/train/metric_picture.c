@@ -82,14 +82,21 @@ static limn_status same_size(limn_ctx *ctx, const limn_image *a, const limn_imag
                      a->channels, b->width, b->height, b->channels);
 }
 
+/* Byte i as it is compared: of pictures with alpha, the last of 2 or 4 channels, colours are multiplied by it, for what cannot be seen has none. */
+static double seen(const limn_image *image, size_t i)
+{
+    size_t c = (size_t)image->channels, alpha = i / c * c + c - 1;
+    return c % 2 || i == alpha ? image->pixels[i] : image->pixels[i] * (double)image->pixels[alpha] / 255;
+}
+
 limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out)
 {
     limn_status status = same_size(ctx, a, b);
     if (status != LIMN_OK) return status;
     size_t n = (size_t)a->width * (size_t)a->height * (size_t)a->channels;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (uint64_t)((a->pixels[i] - b->pixels[i]) * (a->pixels[i] - b->pixels[i]));
-    *out = 10 * log10(255.0 * 255.0 * (double)n / (double)sum);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (seen(a, i) - seen(b, i)) * (seen(a, i) - seen(b, i));
+    *out = 10 * log10(255.0 * 255.0 * (double)n / sum);
     return LIMN_OK;
 }
 
@@ -100,7 +107,7 @@ limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, d
     size_t n = (size_t)a->width * (size_t)a->height * (size_t)a->channels;
     float *u = limn_metric_new(ctx, n, 2 * sizeof *u, "pictures to compare"), *v = u ? u + n : NULL;
     if (!u) return LIMN_NO_MEMORY;
-    for (size_t i = 0; i < n; i++) u[i] = a->pixels[i], v[i] = b->pixels[i];
+    for (size_t i = 0; i < n; i++) u[i] = (float)seen(a, i), v[i] = (float)seen(b, i);
     status = limn_ssim_values(ctx, (uint32_t)a->width, (uint32_t)a->height, a->channels, u, v, 255, out);
     free(u);
     return status;

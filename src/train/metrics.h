@@ -106,7 +106,7 @@ double limn_psnr_values(size_t n, const float *a, const float *b, double range);
  *  variances; mean over windows that lie within the picture, then over channels.  a b [H,W,C].
  *  @return LIMN_OK; LIMN_BAD_ARGUMENT (a side below 11); LIMN_NO_MEMORY */
 limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out);
-/** The same of two pictures.  @return also LIMN_BAD_ARGUMENT when sizes or channels differ */
+/** The same of two pictures, of those with alpha colours are multiplied by it.  @return also LIMN_BAD_ARGUMENT when sizes or channels differ */
 limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static limn_status check(limn_ctx *ctx, const limn_train_options *o)
 {
@@ -117,14 +118,17 @@ static void say_classes(const limn_trainer *t, limn_run_facts *f)
     for (int i = 0; i < limn_dataset_classes(t->data); i++) limn_run_say_line(f, "limn.classes", NULL, limn_dataset_class(t->data, i));
 }
 
-/* What turns samples of the network into pictures. */
+/* What turns samples of the network into pictures.  RUN/vae needs no name: a folder that holds both can go anywhere. */
 static void say_latents(const limn_trainer *t, limn_run_facts *f)
 {
+    char inside[1100];
+    struct stat there;
     const limn_latents *l = limn_dataset_latents(t->data);
     if (!l) return;
     limn_run_say(f, "limn.latent.scale", "the scale of --latents", "%.9g", l->scale);
     limn_run_say(f, "limn.latent.shift", "the shift of --latents", "%.9g", l->shift);
-    limn_run_say(f, "limn.vae", NULL, "%s", l->vae);
+    snprintf(inside, sizeof inside, "%.1000s/vae", t->o->out);
+    if (stat(inside, &there) != 0) limn_run_say(f, "limn.vae", NULL, "%s", l->vae);
     limn_run_say(f, "limn.vae.settings", "the autoencoder of --latents", "%s", l->settings);
     if (l->vae_crc[0]) limn_run_say(f, "limn.vae.crc32", "the checksum of the autoencoder of --latents", "%s", l->vae_crc);
 }
