@@ -2,6 +2,7 @@
 #ifndef LIMN_BASE_H
 #define LIMN_BASE_H
 
+#include "base/number.h"
 #include "limn/limn.h"
 
 #include <stdarg.h>

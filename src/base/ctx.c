@@ -78,7 +78,7 @@ limn_status limn_fail(limn_ctx *ctx, limn_status status, const char *format, ...
     char text[LIMN_ERROR_BYTES]; /* the arguments may point into ctx->error */
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     memcpy(ctx->error, text, sizeof text);
     return status;
@@ -89,7 +89,7 @@ limn_status limn_fail_in(limn_ctx *ctx, limn_status status, const char *format, 
     char prefix[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(prefix, sizeof prefix, format, args);
+    limn_format_list(prefix, sizeof prefix, format, args);
     va_end(args);
     return limn_fail(ctx, status, "%s: %s", prefix, ctx->error);
 }
@@ -105,7 +105,7 @@ void limn_log(limn_ctx *ctx, limn_log_level level, const char *format, ...)
     char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     ctx->log(ctx->log_user, level, text);
 }

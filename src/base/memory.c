@@ -86,9 +86,9 @@ char *limn_arena_printf(limn_arena *arena, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = limn_format_list(NULL, 0, format, args);
     char *text = n < 0 ? NULL : limn_arena_alloc(arena, (size_t)n + 1);
-    if (text) vsnprintf(text, (size_t)n + 1, format, again);
+    if (text) limn_format_list(text, (size_t)n + 1, format, again);
     va_end(again);
     va_end(args);
     return text;
@@ -124,9 +124,9 @@ void limn_text_printf(limn_text *text, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = limn_format_list(NULL, 0, format, args);
     if (n >= 0 && text_reserve(text, (size_t)n)) {
-        vsnprintf(text->bytes + text->n, (size_t)n + 1, format, again);
+        limn_format_list(text->bytes + text->n, (size_t)n + 1, format, again);
         text->n += (size_t)n;
     }
     va_end(again);
