@@ -1,4 +1,5 @@
 /* describe_json.c: limn describe NET --json. */
+#include "base/json.h"
 #include "cli.h"
 #include "describe.h"
 #include "graph/describe.h"
@@ -62,7 +63,7 @@ limn_status cli_describe_json(limn_ctx *ctx, const char *name, const char *loss,
                              limn_describe_json(g));
     if (!root) return limn_fail_memory(ctx, sizeof *g, "JSON");
     limn_status status = add_memory(ctx, o, root);
-    if (status == LIMN_OK && (json_dumpf(root, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF)) status = limn_fail(ctx, LIMN_IO, "stdout: the JSON could not be written");
+    if (status == LIMN_OK && !limn_json_print(root, stdout)) status = limn_fail(ctx, LIMN_IO, "stdout: the JSON could not be written");
     json_decref(root);
     return status;
 }

@@ -1,4 +1,5 @@
 /* families.c: limn describe without a name: every family and preset of the registry. */
+#include "base/json.h"
 #include "cli.h"
 #include "describe.h"
 #include "graph/describe.h"
@@ -78,7 +79,7 @@ limn_status cli_families_json(limn_ctx *ctx)
                                                  (json_int_t)size.parameters, "flops", size.flops, "settings", limn_settings_text(&s, settings)));
     }
     json_t *root = json_pack("{s:o, s:o}", "families", families, "presets", presets);
-    if (status == LIMN_OK && (!root || json_dumpf(root, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF))
+    if (status == LIMN_OK && !limn_json_print(root, stdout))
         status = limn_fail(ctx, LIMN_IO, "stdout: the JSON could not be written");
     json_decref(root);
     return status;

@@ -1,4 +1,5 @@
 /* inspect.c: limn inspect FILE...: weight files and pictures. */
+#include "base/json.h"
 #include "cli.h"
 #include "file/bytes.h"
 #include "file/torch.h"
@@ -171,7 +172,7 @@ static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_js
     if (other) return limn_fail(ctx, LIMN_BAD_FILE, "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {) nor one of torch.save()", file);
     status = picture ? inspect_picture(ctx, file, as_json ? &json : NULL) : inspect_weights(ctx, file, all, as_json ? &json : NULL);
     if (status != LIMN_OK || !as_json) return status;
-    if (!json || json_dumpf(json, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF) status = limn_fail(ctx, LIMN_IO, "%s: the JSON could not be written", file);
+    if (!limn_json_print(json, stdout)) status = limn_fail(ctx, LIMN_IO, "%s: the JSON could not be written", file);
     json_decref(json);
     return status;
 }

@@ -52,7 +52,7 @@ void limn_scope_push(limn_graph *g, const char *format, ...)
     char name[128];
     va_list args;
     va_start(args, format);
-    vsnprintf(name, sizeof name, format, args);
+    limn_format_list(name, sizeof name, format, args);
     va_end(args);
 
     for (limn_scope *s = g->scope->first_child; s; s = s->next)
@@ -87,7 +87,7 @@ void limn_scope_note(limn_graph *g, const char *format, ...)
     char text[256];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     g->scope->note = limn_arena_strdup(g->arena, text);
     if (!g->scope->note) out_of_memory(g);
@@ -120,7 +120,7 @@ limn_node *limn_node_error(limn_graph *g, limn_op op, const char *format, ...)
     char text[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     g->status = limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "%s%s%s: %s", g->scope->path, g->scope->path[0] ? ", " : "", limn_op_name(op), text);
     return g->error;

@@ -33,9 +33,9 @@ void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const c
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    size_t n = (size_t)vsnprintf(NULL, 0, format, args) + 1;
+    size_t n = (size_t)limn_format_list(NULL, 0, format, args) + 1;
     char *text = limn_arena_alloc(f->arena, n);
-    if (text) vsnprintf(text, n, format, again);
+    if (text) limn_format_list(text, n, format, again);
     va_end(again);
     va_end(args);
     f->failed = f->failed || !text;

@@ -1,12 +1,12 @@
 /* mask_files.c: which picture has which mask; see masks.h. */
 #include "train/mask_parts.h"
 
+#include "base/json.h"
 #include "file/bytes.h"
 #include "train/case.h"
 #include "train/listing.h"
 #include "train/rows.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,7 +121,7 @@ static limn_status read_labels(limn_ctx *ctx, const char *path, json_t *labels, 
 static limn_status read_json(limn_ctx *ctx, const char *path, const char *bytes, size_t n, limn_masks *m)
 {
     json_error_t error;
-    json_t *root = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error), *labels = json_object_get(root, "labels");
+    json_t *root = limn_json_parse(bytes, n, &error), *labels = json_object_get(root, "labels");
     limn_status status = LIMN_OK;
     if (!root) status = limn_fail(ctx, LIMN_BAD_FILE, "%s line %d, column %d: %s", path, error.line, error.column, error.text);
     else if (!json_is_object(labels)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected \"labels\": {\"background\": 0, ..}, as nnU-Net writes it", path);
