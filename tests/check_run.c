@@ -237,6 +237,7 @@ static void all_kernels(job *j)
         for (int r = 0; check_rows(r) && (kernel != ref || r == 0); r++) {
             j->call.rows = check_rows(r);
             if (kernel->refuse && kernel->refuse(&j->call)) continue;
+            check_ran(j->c, j->k->op, i, r);
             one_kernel(j, kernel);
             for (int s = 0; s < j->k->n_src; s++)
                 if (may_be_in_place(&j->call, kernel, s)) in_place(j, kernel, s);
