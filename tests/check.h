@@ -72,6 +72,9 @@ typedef struct check_result {
 /** Index of the first element further away than the tolerance (see check_values.c for the formula), or -1. */
 int64_t check_compare(const check_result *r, const limn_view *found);
 
+/** What attention on bf16 may be off for what it rounds on the way, for each element of the result; free() it. */
+double *check_attention_rounding(const check_result *r);
+
 /* ---- graphs ------------------------------------------------------------------------------------------------------- */
 
 /* loss = sum(op(sources) dy) with the gradients of all sources that have one, planned as built. */
