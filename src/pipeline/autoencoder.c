@@ -71,7 +71,7 @@ static limn_status open_files(limn_autoencoder *a)
     back->st = in->st;
     if (strcmp(in->file, back->file) == 0) return LIMN_OK;
     limn_settings other;
-    char text[1024];
+    char text[LIMN_SETTINGS_BYTES];
     back->st = NULL;
     status = limn_weight_file_open(a->ctx, back->file, &back->st);
     if (status == LIMN_OK) status = limn_weights_settings_among(a->ctx, back->file, back->st, "vae tae", &other);
