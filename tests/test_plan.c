@@ -431,6 +431,28 @@ static void own_parameters_exist_once_and_change_no_bit(void **state)
     limn_ctx_free(ctx);
 }
 
+static void memory_that_is_not_there_has_a_reason(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_graph *g = limn_graph_new(ctx);
+    limn_plan *plan;
+    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(2, 4), LIMN_PER_STEP), *unused = limn_input(g, "unused", LIMN_COMPUTE, LIMN_SHAPE(4), LIMN_PER_STEP);
+    limn_node *y = limn_linear(g, "l", x, 4);
+    void *data = &data;
+    assert_int_equal(limn_plan_new(g, 1, &y, NULL, &plan), LIMN_OK);
+    assert_int_equal(limn_plan_data_of(plan, unused, &data), LIMN_BAD_ARGUMENT);
+    assert_string_equal(limn_error_text(ctx), "unused has no memory in the plan: no output depends on it");
+    assert_null(data);
+    assert_int_equal(limn_plan_data_of(plan, g->parameters[0], &data), LIMN_BAD_ARGUMENT);
+    assert_string_equal(limn_error_text(ctx), "l.weight has no memory: bind it first");
+    assert_int_equal(limn_plan_data_of(plan, x, &data), LIMN_OK);
+    assert_ptr_equal(data, limn_plan_data(plan, x));
+    limn_plan_free(plan);
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
 static void own_parameters_are_refused_in_training(void **state)
 {
     (void)state;
@@ -455,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_run_names_the_input_that_was_never_set),
         cmocka_unit_test(own_parameters_exist_once_and_change_no_bit),
         cmocka_unit_test(own_parameters_are_refused_in_training),
+        cmocka_unit_test(memory_that_is_not_there_has_a_reason),
         cmocka_unit_test(precision_names_its_reason),
         cmocka_unit_test(only_leaves_and_outputs_of_its_own_graph_have_memory),
         cmocka_unit_test(a_product_of_too_many_rows_is_told_by_its_kernel),

@@ -266,6 +266,8 @@ limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, v
 /** Memory of an input, parameter or output, the plan's; NULL while it has none.  Whoever asks for an input's is taken to fill it: it counts as set; later values
  *  are told by limn_plan_touch(). */
 void *limn_plan_data(limn_plan *plan, limn_node *node);
+/** The same into *out, and why not.  @return LIMN_BAD_ARGUMENT: nothing in the plan depends on node, or its memory is not bound; LIMN_NO_MEMORY; *out NULL */
+limn_status limn_plan_data_of(limn_plan *plan, limn_node *node, void **out);
 limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node);
 /** Say that the value of an input or parameter changed. */
 void limn_plan_touch(limn_plan *plan, limn_node *node);

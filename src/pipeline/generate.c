@@ -42,9 +42,10 @@ static limn_status set_text(job *j)
     limn_plan *plan = j->p->network.plan;
     if (!ports->ids) return LIMN_OK;
     int length = (int)limn_node_shape(ports->ids).dim[1], n;
-    int32_t *ids = limn_plan_data(plan, ports->ids), *end = limn_plan_data(plan, ports->text_end);
-    if (!ids) return limn_fail_memory(j->p->ctx, limn_plan_sizes(plan).activation_bytes, "activations");
-    limn_status status = LIMN_OK;
+    void *data;
+    limn_status status = limn_plan_data_of(plan, ports->ids, &data);
+    if (status != LIMN_OK) return status;
+    int32_t *ids = data, *end = limn_plan_data(plan, ports->text_end);
     for (int b = 0; b < j->p->network.batch && status == LIMN_OK; b++) {
         const char *text = b < j->n ? j->o->prompt : j->o->negative, *name = b < j->n ? "prompt" : "negative prompt";
         bool cut = false;
@@ -60,9 +61,11 @@ static limn_status set_text(job *j)
 static limn_status set_labels(job *j)
 {
     limn_node *label = j->p->network.ports.label;
-    int32_t *to = label ? limn_plan_data(j->p->network.plan, label) : NULL;
+    void *data;
     if (!label) return LIMN_OK;
-    if (!to) return limn_fail_memory(j->p->ctx, limn_plan_sizes(j->p->network.plan).activation_bytes, "activations");
+    limn_status status = limn_plan_data_of(j->p->network.plan, label, &data);
+    if (status != LIMN_OK) return status;
+    int32_t *to = data;
     for (int b = 0; b < j->p->network.batch; b++) to[b] = b < j->n ? j->o->label : limn_settings_get(&j->p->settings, "classes");
     limn_plan_touch(j->p->network.plan, label);
     return LIMN_OK;
@@ -75,8 +78,11 @@ static limn_status set_condition(job *j)
     if (!node) return LIMN_OK;
     limn_pipeline_info info = limn_pipeline_describe(j->p);
     limn_image small = {0};
-    float *to = limn_plan_data(j->p->network.plan, node), *values = malloc(j->size * sizeof *values);
-    limn_status status = to && values ? limn_image_copy(j->p->ctx, j->o->small, j->channels, &small) : limn_fail_memory(j->p->ctx, j->size * sizeof *values, "a small picture");
+    void *data;
+    limn_status status = limn_plan_data_of(j->p->network.plan, node, &data);
+    if (status != LIMN_OK) return status;
+    float *to = data, *values = malloc(j->size * sizeof *values);
+    status = values ? limn_image_copy(j->p->ctx, j->o->small, j->channels, &small) : limn_fail_memory(j->p->ctx, j->size * sizeof *values, "a small picture");
     if (status == LIMN_OK) {
         limn_picture_values(&small, values);
         for (int b = 0; b < j->p->network.batch; b++) limn_enlarged(values, 1, small.width, j->channels, info.enlarges, to + (size_t)b * j->size);
@@ -90,8 +96,10 @@ static limn_status set_condition(job *j)
 static limn_status set_timesteps(job *j)
 {
     limn_node *node = j->p->network.ports.timesteps;
-    float *times = limn_plan_data(j->p->network.plan, node);
-    if (!times) return limn_fail_memory(j->p->ctx, limn_plan_sizes(j->p->network.plan).activation_bytes, "activations");
+    void *data;
+    limn_status status = limn_plan_data_of(j->p->network.plan, node, &data);
+    if (status != LIMN_OK) return status;
+    float *times = data;
     for (int k = 0; k < limn_sampler_calls(j->sampler); k++) times[k] = (float)limn_sampler_timestep(j->sampler, k);
     limn_plan_touch(j->p->network.plan, node);
     return LIMN_OK;

@@ -142,6 +142,16 @@ void *limn_plan_data(limn_plan *plan, limn_node *node)
     return data_of(plan, t);
 }
 
+limn_status limn_plan_data_of(limn_plan *plan, limn_node *node, void **out)
+{
+    *out = NULL;
+    if (find_tensor(plan, node) < 0) return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no memory in the plan: no output depends on it", limn_node_name(node));
+    limn_status status = allocate(plan);
+    if (status != LIMN_OK) return status;
+    *out = limn_plan_data(plan, node);
+    return *out ? LIMN_OK : limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it first", limn_node_name(node));
+}
+
 limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node)
 {
     int t = find_tensor(plan, node);

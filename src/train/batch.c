@@ -116,10 +116,12 @@ static void touch_all(limn_trainer *t)
 
 limn_status limn_batch_fill(limn_trainer *t, int part)
 {
-    float *x = limn_plan_data(t->plan, t->net.ports.image);
-    if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
+    void *data;
+    limn_status status = limn_plan_data_of(t->plan, t->net.ports.image, &data);
+    if (status != LIMN_OK) return status;
+    float *x = data;
     size_t n = (size_t)limn_node_count(t->net.ports.image) / (size_t)t->o->batch;
-    limn_status status = limn_loader_next(t->loader, x, t->shown);
+    status = limn_loader_next(t->loader, x, t->shown);
     if (status != LIMN_OK) return status;
     describe_rows(t, part);
     status = fill_text(t);

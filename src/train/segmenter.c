@@ -222,8 +222,9 @@ limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int 
     grid g = {count(width, s->out_w, s->overlap, s->grid), count(height, s->out_h, s->overlap, s->grid), width, height};
     int64_t n = count_views(s, &g);
     float *weight = calloc(pixels, sizeof *weight), *logits = malloc(result * sizeof *logits);
-    bool fits = weight && logits && limn_plan_data(s->plan, s->ports.image);
-    limn_status status = fits ? LIMN_OK : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
+    void *input;
+    limn_status status = weight && logits ? LIMN_OK : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
+    if (status == LIMN_OK) status = limn_plan_data_of(s->plan, s->ports.image, &input);
     memset(out, 0, pixels * k * sizeof *out);
     for (int64_t i = 0; i < n && status == LIMN_OK; i += s->batch) {
         status = run_batch(ctx, s, &g, i, image, out, weight, logits);
