@@ -165,14 +165,11 @@ static limn_status set_conditions(limn_trainer *t, limn_samples *s)
 
 static limn_status bind(limn_trainer *t, limn_samples *s)
 {
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < s->g->n_parameters && status == LIMN_OK; i++)
-        for (int p = 0; p < t->weights.n; p++)
-            if (!strcmp(s->g->parameters[i]->name, t->weights.node[p]->name))
-                status = limn_plan_bind(s->plan, s->g->parameters[i], LIMN_F32, t->ema + t->weights.begin[p]);
-    float *times = limn_plan_data(s->plan, s->ports.timesteps);
-    if (!times) return limn_fail_memory(t->ctx, limn_samples_bytes(s), "samples");
-    for (int k = 0; k < limn_sampler_calls(s->sampler); k++) times[k] = (float)limn_sampler_timestep(s->sampler, k);
+    void *data;
+    limn_status status = limn_weights_bind(t->ctx, &t->weights, t->ema, s->g, s->plan);
+    if (status == LIMN_OK) status = limn_plan_data_of(s->plan, s->ports.timesteps, &data);
+    float *times = status == LIMN_OK ? data : NULL;
+    for (int k = 0; times && k < limn_sampler_calls(s->sampler); k++) times[k] = (float)limn_sampler_timestep(s->sampler, k);
     if (status == LIMN_OK) status = set_conditions(t, s);
     s->bound = status == LIMN_OK;
     return status;
@@ -251,7 +248,7 @@ static limn_status save_grid(limn_trainer *t, const limn_samples *s)
     int rows = (s->n + columns - 1) / columns;
     limn_image grid = {.width = columns * s->size, .height = rows * s->size, .channels = s->channels};
     grid.pixels = calloc((size_t)grid.width * (size_t)grid.height, (size_t)s->channels);
-    if (!grid.pixels) return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height, "a grid");
+    if (!grid.pixels) return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height * (size_t)grid.channels, "a grid");
     limn_status status = LIMN_OK;
     for (int i = 0; i < s->n && status == LIMN_OK; i++) status = place(t, s, i, columns, &grid);
     if (status == LIMN_OK) status = limn_samples_save(t, &grid);

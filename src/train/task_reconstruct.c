@@ -76,9 +76,11 @@ static limn_status fill(limn_trainer *t, int part)
 {
     const limn_ports *ports = &t->net.ports;
     int batch = t->o->batch;
-    float *x = limn_plan_data(t->plan, ports->image);
-    if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
-    limn_status status = limn_loader_next(t->loader, x, t->shown);
+    void *data;
+    limn_status status = limn_plan_data_of(t->plan, ports->image, &data);
+    if (status != LIMN_OK) return status;
+    float *x = data;
+    status = limn_loader_next(t->loader, x, t->shown);
     if (status != LIMN_OK) return status;
     float *weight = limn_plan_data(t->plan, t->net.weight), *noise = ports->noise ? limn_plan_data(t->plan, ports->noise) : NULL;
     size_t n_noise = noise ? (size_t)limn_node_count(ports->noise) / (size_t)batch : 0;
@@ -110,11 +112,7 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
 /* Its weights are the EMA's; the latent is the mean: noise stays 0. */
 static limn_status bind(limn_trainer *t, limn_reconstructing *r)
 {
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < r->g->n_parameters && status == LIMN_OK; i++)
-        for (int p = 0; p < t->weights.n; p++)
-            if (!strcmp(r->g->parameters[i]->name, t->weights.node[p]->name))
-                status = limn_plan_bind(r->plan, r->g->parameters[i], LIMN_F32, t->ema + t->weights.begin[p]);
+    limn_status status = limn_weights_bind(t->ctx, &t->weights, t->ema, r->g, r->plan);
     float *noise = r->ports.noise && status == LIMN_OK ? limn_plan_data(r->plan, r->ports.noise) : NULL;
     if (noise) memset(noise, 0, (size_t)limn_node_count(r->ports.noise) * sizeof *noise);
     if (status == LIMN_OK) status = limn_plan_set(r->plan, r->ports.image, LIMN_F32, r->pictures);

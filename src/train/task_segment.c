@@ -95,11 +95,13 @@ static void cut_labels(const limn_segmenting *s, const uint8_t *labels, uint8_t 
 static limn_status fill(limn_trainer *t, int part)
 {
     limn_segmenting *s = t->segmenting;
-    float *x = limn_plan_data(t->plan, t->net.ports.image);
-    if (!x) return limn_fail_memory(t->ctx, limn_plan_sizes(t->plan).activation_bytes, "activations");
+    void *data;
+    limn_status status = limn_plan_data_of(t->plan, t->net.ports.image, &data);
+    if (status != LIMN_OK) return status;
+    float *x = data;
     size_t pixels = (size_t)s->width * (size_t)s->height, result = (size_t)s->out_w * (size_t)s->out_h;
     uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
-    limn_status status = limn_segment_constants(t->plan, &s->loss, &t->net.segment);
+    status = limn_segment_constants(t->plan, &s->loss, &t->net.segment);
     if (status == LIMN_OK) status = limn_masks_batch(t->ctx, s->masks, &t->o->augment, t->o->seed, first, t->o->batch, s->width, s->height, x, s->labels);
     for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
     if (status != LIMN_OK) return status;
@@ -140,12 +142,7 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
 
 static limn_status bind(limn_trainer *t, limn_segmenting *s)
 {
-    limn_status status = LIMN_OK;
-    limn_graph *g = limn_segmenter_graph(s->segmenter);
-    for (int p = 0, q = 0; p < g->n_parameters && status == LIMN_OK; p++, q = 0) {
-        while (strcmp(t->weights.node[q]->name, g->parameters[p]->name) != 0) q++;
-        status = limn_plan_bind(limn_segmenter_plan(s->segmenter), g->parameters[p], LIMN_F32, t->ema + t->weights.begin[q]);
-    }
+    limn_status status = limn_weights_bind(t->ctx, &t->weights, t->ema, limn_segmenter_graph(s->segmenter), limn_segmenter_plan(s->segmenter));
     s->bound = status == LIMN_OK;
     return status;
 }

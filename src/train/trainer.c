@@ -163,14 +163,18 @@ static limn_status check_finite(limn_trainer *t, double loss, double norm)
                      (long long)t->step, loss, norm);
 }
 
-static void optimize(limn_trainer *t, double norm, double *lr)
+static limn_status optimize(limn_trainer *t, double norm, double *lr)
 {
     const limn_train_options *o = t->o;
+    limn_status status = LIMN_OK;
     *lr = limn_learning_rate(o->lr, t->step, o->warmup, o->steps, o->decay);
     limn_adamw adamw = {.lr = *lr, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = o->weight_decay, .clip = o->clip, .ema = o->ema};
-    for (int part = 0; t->running && part < o->accumulate; part++) limn_weights_follow(&t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
+    for (int part = 0; t->running && part < o->accumulate && status == LIMN_OK; part++)
+        status = limn_weights_follow(t->ctx, &t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
+    if (status != LIMN_OK) return status;
     limn_adamw_step(&adamw, t->step + 1, norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay, t->ctx->n_threads);
     t->step++;
+    return LIMN_OK;
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------------------- */
@@ -223,8 +227,8 @@ static limn_status loop(limn_trainer *t)
         if (status == LIMN_OK) status = check_finite(t, loss, norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads));
         /* saved only now that these weights have given a finite loss: a bad state never replaces a good one */
         if (status == LIMN_OK && due) status = save_or_warn(t, &failed);
+        if (status == LIMN_OK) status = optimize(t, norm, &lr);
         if (status != LIMN_OK) return status;
-        optimize(t, norm, &lr);
         sum += loss;
         bool last = t->step == o->steps, late = o->seconds > 0 && limn_seconds() - begin > o->seconds;
         if (t->step % o->log_every == 0 || last || late) {

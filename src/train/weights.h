@@ -16,8 +16,12 @@ typedef struct limn_weights {
 /** Lay out and start every parameter from its init, by name: order and other parameters play no part. */
 limn_status limn_weights_new(limn_ctx *ctx, limn_graph *g, uint64_t seed, limn_weights *out);
 /** Running statistics after a batch: parameter = (1 - momentum) parameter + momentum value; values: one after the other, in the order of
- *  limn_graph_running(). */
-void limn_weights_follow(const limn_weights *w, const limn_graph *g, const float *values);
+ *  limn_graph_running().
+ *  @return LIMN_BAD_ARGUMENT: one of them is no parameter of w */
+limn_status limn_weights_follow(limn_ctx *ctx, const limn_weights *w, const limn_graph *g, const float *values);
+/** Bind every parameter of another network to the one of its name in values, which are laid out as w.
+ *  @return LIMN_BAD_ARGUMENT naming one that w does not have, or of another shape */
+limn_status limn_weights_bind(limn_ctx *ctx, const limn_weights *w, float *values, const limn_graph *g, limn_plan *plan);
 void limn_weights_free(limn_weights *w);
 /** One parameter's start; to has room for its elements. */
 void limn_weights_start(const limn_node *node, uint64_t seed, float *to);
