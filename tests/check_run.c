@@ -352,9 +352,11 @@ void check_test(check *c, const check_case *k, const double *const *src, const d
     for (int s = 0; s < k->n_src; s++) values[s] = src ? src[s] : (made[s] = check_make_values(k, s));
     bool runs = limn_ref_kernel(k->op, 0); /* a VIEW is an alias: --mode grad runs it inside a plan */
     if (runs && y && (!c->backend || strcmp(c->backend, "ref") == 0)) reference_in_double(c, k, node, values, y, single ? 0x1p-21 : 1e-11); /* vectors have 13 digits */
-    limn_flush_denormals(N_THREADS);
+    limn_floats floats;
+    limn_floats_begin(&floats, N_THREADS);
     for (int t = 0; runs && t < N_STORAGES; t++)
         if (!c->precision || (strcmp(c->precision, "f32") == 0) == (t == 0)) one_storage(c, k, node, values, &storages[t]);
+    limn_floats_end(&floats);
     for (int s = 0; s < k->n_src; s++) free(made[s]);
     limn_graph_free(g);
 }

@@ -77,8 +77,15 @@ void limn_text_free(limn_text *text);
 
 /** Seconds of a clock that never goes back. */
 double limn_seconds(void);
-/** Flush denormals to zero on every thread of the pool (x86: FTZ and DAZ); called before each run. */
-void limn_flush_denormals(int n_threads);
+/* Around the library's own work on floats: denormals are zero on the caller's thread and on its OpenMP team of n_threads (x86: FTZ and DAZ; products
+ * of tiny values are up to 40 times slower without).  limn_floats_end() puts back what was there: these threads are the program's.  May be nested. */
+enum { LIMN_MAX_THREADS = 1024 };
+typedef struct limn_floats {
+    int n_threads;
+    unsigned control[LIMN_MAX_THREADS]; /* of each thread of the team */
+} limn_floats;
+void limn_floats_begin(limn_floats *before, int n_threads);
+void limn_floats_end(const limn_floats *before);
 /** Bytes of memory the machine could still give (MemAvailable, cgroup limit); 0 when unknown. */
 size_t limn_memory_available(void);
 

@@ -1,13 +1,9 @@
-/* text.c: text of unknown origin made safe to print; the clock; denormals. */
+/* text.c: text of unknown origin made safe to print; the clock. */
 #include "base/base.h"
 
 #include <string.h>
 #include <time.h>
 #include <utf8proc.h>
-
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 enum { ESCAPE_SHOWN = 200 };
 
@@ -43,14 +39,4 @@ double limn_seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-void limn_flush_denormals(int n_threads)
-{
-#if defined(__x86_64__)
-#pragma omp parallel num_threads(n_threads)
-    _mm_setcsr(_mm_getcsr() | 0x8040u); /* FTZ, DAZ */
-#else
-    (void)n_threads;
-#endif
 }

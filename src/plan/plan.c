@@ -248,7 +248,8 @@ limn_status limn_plan_run(limn_plan *plan)
     limn_status status = allocate(plan);
     if (status == LIMN_OK) status = connect(plan);
     if (status != LIMN_OK) return status;
-    limn_flush_denormals(plan->ctx->n_threads);
+    limn_floats floats;
+    limn_floats_begin(&floats, plan->ctx->n_threads);
     plan->n_runs = 0;
     for (int i = 0; i < plan->n_steps; i++) {
         limn_step *step = &plan->steps[i];
@@ -257,6 +258,7 @@ limn_status limn_plan_run(limn_plan *plan)
         else step->kernel->run(&step->call);
         plan->n_runs++;
     }
+    limn_floats_end(&floats);
     plan->changed = LIMN_PER_STEP + 1;
     plan->ran = true;
     return LIMN_OK;

@@ -210,8 +210,11 @@ static limn_status run_batch(limn_ctx *ctx, limn_segmenter *s, const grid *g, in
     limn_status status = limn_plan_run(s->plan);
     if (status == LIMN_OK) status = limn_plan_get(s->plan, s->ports.output, LIMN_F32, logits);
     if (status == LIMN_OK) status = limn_finite_check(ctx, s->file, "", (size_t)s->batch * result, logits);
+    limn_floats floats; /* what is improbable is often denormal */
+    limn_floats_begin(&floats, 1);
     for (int b = 0; b < s->batch && first + b < n && status == LIMN_OK; b++)
         add_view(s, view_of(s, g, first + b), g, logits + (size_t)b * result, out, weight);
+    limn_floats_end(&floats);
     return status;
 }
 

@@ -150,8 +150,11 @@ static limn_status gradients(limn_trainer *t, double *loss)
         keep_statistics(t, part);
         float *to = part < n - 1 ? t->sum : t->grad, by = part < n - 1 ? 1 : scale;
         bool first = part == 0;
+        limn_floats floats;
+        limn_floats_begin(&floats, t->ctx->n_threads);
 #pragma omp parallel for simd schedule(static) num_threads(t->ctx->n_threads)
         for (size_t i = 0; i < count; i++) to[i] = ((first ? 0 : t->sum[i]) + t->grad[i]) * by;
+        limn_floats_end(&floats);
     }
     return status;
 }

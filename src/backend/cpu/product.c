@@ -216,6 +216,7 @@ void limn_product_run(const limn_product *p, const void *a, const void *w, const
 {
     limn_product_kind kind = p->o.kind;
     bool weight = kind == LIMN_PRODUCT_GRAD_WEIGHT, input = kind == LIMN_PRODUCT_GRAD_INPUT;
+    int threads = omp_get_max_threads(); /* of the program, which oneDNN asks for */
     omp_set_num_threads(n_threads);
     /* memory `a` has the layout of x, `result` that of y; the gradients swap roles */
     dnnl_memory_set_data_handle(p->a, input ? result : (void *)(uintptr_t)a);
@@ -230,4 +231,5 @@ void limn_product_run(const limn_product *p, const void *a, const void *w, const
                                {DNNL_ARG_BIAS, p->bias}};
     dnnl_primitive_execute(p->primitive, p->stream, p->bias ? 5 : 4, args);
     dnnl_stream_wait(p->stream);
+    omp_set_num_threads(threads);
 }
