@@ -140,6 +140,12 @@ static void accumulation_text_and_samples_resume_with_the_same_bits(void **state
     limn_ctx_free(ctx);
 }
 
+/* DDPM: noise predicted, 1000 linear betas. */
+static limn_objective noise_predicted(void)
+{
+    return (limn_objective){.prediction = LIMN_PREDICT_EPS, .schedule = limn_schedule_defaults(), .gamma = 5};
+}
+
 static void a_learned_variance_resumes_with_the_same_bits(void **state)
 {
     (void)state;
@@ -148,7 +154,7 @@ static void a_learned_variance_resumes_with_the_same_bits(void **state)
     limn_train_options o = options_for(ctx, DIT "learn_sigma=1", "run-sigma-flow", &t);
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "--schedule linear"));
-    o.objective = limn_objective_noise();
+    o.objective = noise_predicted();
     stop_and_go(ctx, &t, o, "run-sigma", "run-sigma-parts");
     limn_ctx_free(ctx);
 }
@@ -496,7 +502,7 @@ static void a_run_is_not_resumed_as_another(void **state)
     other = o, other.batch = 3, refused(ctx, &other, "--batch");
     other = o, other.drop = 0.2, refused(ctx, &other, "--drop");
     other = o, other.flip = true, refused(ctx, &other, "--flip");
-    other = o, other.objective = limn_objective_noise(), refused(ctx, &other, "--schedule"); /* its prediction follows from that */
+    other = o, other.objective = noise_predicted(), refused(ctx, &other, "--schedule"); /* its prediction follows from that */
     other = o, other.init = "run-other/model.safetensors", refused(ctx, &other, "--init");
     other = o, other.batch = 2, other.accumulate = 2; /* the same pictures in a step */
     expect(ctx, &other, LIMN_OK);

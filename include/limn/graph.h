@@ -259,7 +259,7 @@ limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *output
                           limn_plan **out);
 void limn_plan_free(limn_plan *plan);
 
-/** Give a parameter, or an output from options.first_bound on, its memory (borrowed, 64-byte aligned is best; dtype: see limn_plan_dtype).  Inputs,
+/** Give a parameter, or an output from options.first_bound on, its memory (borrowed, 64-byte aligned is best; dtype: parameter_dtype, f32 for outputs that are WIDE).  Inputs,
  *  other outputs, and parameters under own_parameters lie in the plan's own.  Counts as a change.
  *  @return LIMN_OK, also when nothing in the plan depends on node; LIMN_BAD_ARGUMENT: memory of another type, or of a node that has its own */
 limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, void *data);
@@ -268,7 +268,6 @@ limn_status limn_plan_bind(limn_plan *plan, limn_node *node, limn_dtype dtype, v
 void *limn_plan_data(limn_plan *plan, limn_node *node);
 /** The same into *out, and why not.  @return LIMN_BAD_ARGUMENT: nothing in the plan depends on node, or its memory is not bound; LIMN_NO_MEMORY; *out NULL */
 limn_status limn_plan_data_of(limn_plan *plan, limn_node *node, void **out);
-limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node);
 /** Say that the value of an input or parameter changed. */
 void limn_plan_touch(limn_plan *plan, limn_node *node);
 /** Run what depends on what changed.  The first run allocates; later ones allocate nothing.

@@ -18,7 +18,8 @@ bool limn_can_enlarge(const limn_settings *s)
     return enlarge == 0 || (enlarge > 1 && limn_settings_get(s, "size") % enlarge == 0);
 }
 
-limn_node *limn_patchify(limn_node *image, int patch)
+/* [B,H,W,C] -> [B, H/p W/p, C p p]; inside a patch (C, row, column), the order of a convolution's weight [D,C,p,p]. */
+static limn_node *patchify(limn_node *image, int patch)
 {
     limn_shape s = limn_node_shape(image);
     int64_t p = patch, h = s.dim[1] / p, w = s.dim[2] / p, c = s.dim[3];
@@ -58,7 +59,7 @@ limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, i
     int64_t c = limn_node_shape(image).dim[3], k = c * patch * patch;
     limn_scope_push(g, "%s", name);
     limn_scope_note(g, "picture to tokens");
-    limn_node *x = limn_patchify(image, patch);
+    limn_node *x = patchify(image, patch);
     limn_scope_push(g, "proj");
     limn_init init = {.kind = LIMN_INIT_UNIFORM, .scale = 1.0f / (float)__builtin_sqrt((double)k), .decay = true};
     limn_node *w = limn_parameter(g, "weight", LIMN_SHAPE(width, c, patch, patch), init);
@@ -108,7 +109,8 @@ limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, l
     return x;
 }
 
-limn_node *limn_time_embed(limn_graph *g, limn_node *t, int frequencies, int width)
+/* Scope "t_embedder": sinusoids of `frequencies`, mlp.0, SiLU, mlp.2 -> [B,width]. */
+static limn_node *time_embed(limn_graph *g, limn_node *t, int frequencies, int width)
 {
     limn_scope_push(g, "t_embedder");
     limn_scope_note(g, "timestep to a vector");
@@ -136,5 +138,5 @@ limn_node *limn_time_of_step(const limn_ports *ports, limn_node *c)
 
 limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width)
 {
-    return limn_time_of_step(ports, limn_time_embed(g, limn_time_input(g, b, ports), frequencies, width));
+    return limn_time_of_step(ports, time_embed(g, limn_time_input(g, b, ports), frequencies, width));
 }

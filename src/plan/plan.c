@@ -152,12 +152,6 @@ limn_status limn_plan_data_of(limn_plan *plan, limn_node *node, void **out)
     return *out ? LIMN_OK : limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it first", limn_node_name(node));
 }
 
-limn_dtype limn_plan_dtype(limn_plan *plan, limn_node *node)
-{
-    int t = find_tensor(plan, node);
-    return t < 0 ? LIMN_F32 : plan->tensors[t].view.dtype;
-}
-
 void limn_plan_touch(limn_plan *plan, limn_node *node)
 {
     int t = find_tensor(plan, node);

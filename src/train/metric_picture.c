@@ -7,13 +7,6 @@
 
 enum { WINDOW = 11, MOMENTS = 5 }; /* a, b, a a, b b, a b */
 
-double limn_psnr_values(size_t n, const float *a, const float *b, double range)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
-    return n ? 10 * log10(range * range / (sum / (double)n)) : (double)NAN;
-}
-
 static void gaussian(double weight[WINDOW])
 {
     double sum = 0, sigma = 1.5;
@@ -61,7 +54,7 @@ static double sum_channel(uint32_t width, uint32_t height, size_t channels, cons
     return sum;
 }
 
-limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out)
+static limn_status similarity_of(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out)
 {
     *out = NAN;
     if (width < WINDOW || height < WINDOW || channels < 1)
@@ -101,7 +94,7 @@ limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, d
     float *u = limn_metric_new(ctx, n, 2 * sizeof *u, "pictures to compare"), *v = u ? u + n : NULL;
     if (!u) return LIMN_NO_MEMORY;
     for (size_t i = 0; i < n; i++) u[i] = a->pixels[i], v[i] = b->pixels[i];
-    status = limn_ssim_values(ctx, (uint32_t)a->width, (uint32_t)a->height, a->channels, u, v, 255, out);
+    status = similarity_of(ctx, (uint32_t)a->width, (uint32_t)a->height, a->channels, u, v, 255, out);
     free(u);
     return status;
 }

@@ -14,10 +14,6 @@ typedef struct limn_label_pair {
     const uint8_t *truth, *prediction; /* [H,W]: 0 .. K-1, truth also LIMN_IGNORED; borrowed */
 } limn_label_pair;
 
-/** LIMN_OK, or the sentence why not: LIMN_BAD_FILE (size), LIMN_BAD_ARGUMENT (a value that is no class, with its row and column).
- *  limn_overlap_add() calls it; the other functions read any values and trust the size. */
-limn_status limn_label_pair_check(limn_ctx *ctx, const limn_label_pair *maps);
-
 /* Pixels of one class. */
 typedef struct limn_overlap {
     uint64_t truth, predicted, both;
@@ -49,10 +45,6 @@ limn_status limn_distance_squared(limn_ctx *ctx, uint32_t width, uint32_t height
 limn_status limn_hausdorff95(limn_ctx *ctx, const limn_label_pair *maps, int k, double *out);
 
 /* ---- membranes: two classes, `cell` and the rest ----------------------------------------------------------------------- */
-
-/** Connected components of the pixels of `map` equal to `value`, neighbours by edges (4).  @param label  [H,W]: 1 .. *n in the
- *  order of their first pixels, 0 outside   @return LIMN_OK; LIMN_NO_MEMORY */
-limn_status limn_components(limn_ctx *ctx, uint32_t width, uint32_t height, const uint8_t *map, uint8_t value, uint32_t *label, uint32_t *n);
 
 /* Adapted Rand error, restricted to foreground (ISBI 2012; Arganda-Carreras et al. 2015), as scikit-image's adapted_rand_error:
  * segments are the 4-connected components of cell pixels.  Only pixels whose truth is cell count; those that the prediction calls
@@ -100,13 +92,9 @@ limn_status limn_warping_error(limn_ctx *ctx, const limn_label_pair *maps, uint8
 
 /* ---- pictures: limn_psnr() in limn.h, and ------------------------------------------------------------------------------- */
 
-/** 10 log10(range^2 / mean (a - b)^2); infinite where both are equal.  @param range  greatest minus least value there can be */
-double limn_psnr_values(size_t n, const float *a, const float *b, double range);
 /** Structural similarity, Wang et al. 2004: Gaussian windows of 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03, weighted (population)
- *  variances; mean over windows that lie within the picture, then over channels.  a b [H,W,C].
- *  @return LIMN_OK; LIMN_BAD_ARGUMENT (a side below 11); LIMN_NO_MEMORY */
-limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out);
-/** The same of two pictures.  @return also LIMN_BAD_ARGUMENT when sizes or channels differ */
+ *  variances; mean over windows that lie within the picture, then over channels.
+ *  @return LIMN_OK; LIMN_BAD_ARGUMENT (a side below 11; sizes or channels differ); LIMN_NO_MEMORY */
 limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #endif
