@@ -216,8 +216,7 @@ static limn_status run_once(bench *b)
     double norm = limn_gradient_norm(b->state[0], b->weights.count, limn_ctx_threads(b->ctx));
     limn_adamw_step(&adamw, ++b->n_steps, norm, b->weights.count, b->weights.value, b->state[0], b->state[1], b->state[2], b->state[3], b->decay,
                     limn_ctx_threads(b->ctx));
-    if (b->running) limn_weights_follow(&b->weights, b->g, b->running);
-    return LIMN_OK;
+    return b->running ? limn_weights_follow(b->ctx, &b->weights, b->g, b->running) : LIMN_OK;
 }
 
 static void print_case(const bench *b, const char *mode, const char *net, int batch, const char *precision, double seconds, double best,

@@ -1,4 +1,5 @@
 /* describe_json.c: limn describe NET --json. */
+#include "base/json.h"
 #include "cli.h"
 #include "describe.h"
 #include "graph/describe.h"

@@ -1,4 +1,5 @@
 /* families.c: limn describe without a name: every family and preset of the registry. */
+#include "base/json.h"
 #include "cli.h"
 #include "describe.h"
 #include "graph/describe.h"
@@ -63,7 +64,7 @@ limn_status cli_families_json(limn_ctx *ctx)
 {
     limn_settings s;
     sizes size = {0};
-    char settings[1024];
+    char settings[LIMN_SETTINGS_BYTES];
     limn_status status = LIMN_OK;
     json_t *families = json_array(), *presets = json_array();
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) {

@@ -106,7 +106,7 @@ bool cli_real(const char *flag, const char *text, double low, double high, doubl
 {
     char *end;
     if (!text) return true;
-    double value = strtod(text, &end);
+    double value = limn_number_parse(text, &end);
     if (end == text || *end || !(value >= low && value <= high)) {
         fprintf(stderr, "limn: %s expects a number from %g to %g, found \"%.100s\"\n", flag, low, high, text);
         return false;

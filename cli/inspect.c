@@ -1,4 +1,5 @@
 /* inspect.c: limn inspect FILE...: weight files and pictures. */
+#include "base/json.h"
 #include "cli.h"
 #include "file/bytes.h"
 #include "file/torch.h"
@@ -61,7 +62,7 @@ static void print_metadata(const limn_weight_file *st)
 /* many: of several networks in one file, which are told apart by what their tensors' names begin with */
 static void print_fit(const limn_fit *fit, bool many)
 {
-    char text[1024], prefix[256];
+    char text[LIMN_SETTINGS_BYTES], prefix[256];
     if (fit->preset && fit->source != LIMN_FIT_PRESET)
         printf(many && fit->prefix[0] ? "published as %s, names begin with %s\n" : "published as %s\n", fit->preset, limn_escape(fit->prefix, strlen(fit->prefix), prefix, sizeof prefix));
     if (fit->source == LIMN_FIT_NONE && fit->preset) printf("network   not one that Limn builds\n          %s\n", fit->missing);

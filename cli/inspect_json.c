@@ -33,7 +33,7 @@ static json_t *sets_json(const limn_fit *fit)
 
 static json_t *fit_json(const limn_fit *fit)
 {
-    char settings[1024];
+    char settings[LIMN_SETTINGS_BYTES];
     if (fit->source == LIMN_FIT_NONE) return fit->preset ? json_pack("{s:s, s:b, s:s}", "preset", fit->preset, "fits", 0, "missing", fit->missing) : json_null();
     json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:b}", "settings", limn_settings_text(&fit->settings, settings), "known_from",
                           fit->source == LIMN_FIT_METADATA ? "metadata" : fit->source == LIMN_FIT_PUBLISHED ? "published" : "names", "parameters", fit->n_parameters, "found", fit->n_found, "fits",

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,7 +19,7 @@ bool cli_ends_in(const char *path, const char *endings)
     size_t n = strlen(path);
     while (*endings) {
         size_t m = strcspn(endings, "|");
-        if (n > m && strncasecmp(path + n - m, endings, m) == 0) return true;
+        if (n > m && limn_same_word(path + n - m, m, endings, m)) return true;
         endings += m + (endings[m] == '|');
     }
     return false;

@@ -1,6 +1,7 @@
 /* segment.c: limn segment IMAGE.. -o MASK: a class for every pixel. */
 #include "segment_job.h"
 
+#include "base/json.h"
 #include "cli.h"
 #include "file/image.h"
 #include "generate_output.h"
@@ -185,7 +186,7 @@ static limn_status print_report(const segment_job *job)
     if (job->json) {
         json_t *json = limn_report_json(job->report);
         bool whole = json && json_object_set(json, "each", job->each) == 0;
-        char *bytes = whole ? json_dumps(json, JSON_INDENT(2)) : NULL;
+        char *bytes = whole ? limn_json_text(json, JSON_INDENT(2)) : NULL;
         if (bytes) printf("%s\n", bytes);
         else status = limn_fail_memory(job->ctx, 4096, "a report");
         free(bytes);

@@ -173,7 +173,7 @@ static bool read_augment(const char *text, limn_augment *a)
         size_t n = strcspn(at, "="), found = 0;
         char *end = NULL;
         while (found < sizeof known / sizeof *known && (strlen(known[found].name) != n || strncmp(known[found].name, at, n) != 0)) found++;
-        if (found < sizeof known / sizeof *known && at[n]) *known[found].to = strtod(at + n + 1, &end);
+        if (found < sizeof known / sizeof *known && at[n]) *known[found].to = limn_number_parse(at + n + 1, &end);
         if (!end || end == at + n + 1 || (*end && *end != ' '))
             return wrong_word("--augment", "default, none, or name=number of rotate, scale, elastic, grid, brightness, contrast, gamma, noise, flip, mirror, turn", at);
         const char *expected = cli_not_float(at + n + 1, end, *known[found].to);
@@ -196,7 +196,7 @@ static bool read_class_weights(const char *text, double weights[MAX_CLASS_WEIGHT
     int n = 0;
     for (const char *at = text; n < MAX_CLASS_WEIGHTS; at++) {
         char *end;
-        weights[n++] = strtod(at, &end);
+        weights[n++] = limn_number_parse(at, &end);
         if (end == at || (*end && *end != ',')) break;
         double w = weights[n - 1];
         if (!(w == 0 || (w >= LEAST_WEIGHT && w <= MOST_WEIGHT)) || cli_not_float(at, end, w)) /* their sum over all pixels must fit, too */

@@ -32,12 +32,16 @@ typedef struct check_case {
 
 extern const check_case check_cases[]; /* ends with proves = NULL */
 
+enum { CHECK_KERNELS = 8, CHECK_ROWS = 4 };
+
 /* One run of the program. */
 typedef struct check {
     limn_ctx *ctx;
     const char *mode, *op, *precision, *backend, *kernel; /* all but mode: NULL takes all */
-    int n_passed, n_failed;
-    const check_case *last_failed;
+    int n_passed, n_failed, n_skipped;
+    bool ran[LIMN_N_OPS][CHECK_KERNELS][CHECK_ROWS];
+    limn_op last_op;         /* that failed */
+    const char *last_proves;
     bool colour;
 } check;
 
@@ -68,6 +72,9 @@ typedef struct check_result {
 /** Index of the first element further away than the tolerance (see check_values.c for the formula), or -1. */
 int64_t check_compare(const check_result *r, const limn_view *found);
 
+/** What attention on bf16 may be off for what it rounds on the way, for each element of the result; free() it. */
+double *check_attention_rounding(const check_result *r);
+
 /* ---- graphs ------------------------------------------------------------------------------------------------------- */
 
 /* loss = sum(op(sources) dy) with the gradients of all sources that have one, planned as built. */
@@ -97,6 +104,17 @@ void check_test(check *c, const check_case *k, const double *const *src, const d
 void check_grad(check *c, const check_case *k);
 void check_vectors(check *c);
 int check_n_vectors(limn_op op);
+/** Vectors of other ops in whose gradient this op stands. */
+int check_n_vector_gradients(check *c, limn_op op);
 void check_bench(check *c);
+
+/* ---- what must have run (check_ran.c) --------------------------------------------------------------------------------- */
+
+/** Why an op needs no case; NULL: it needs one. */
+const char *check_exempt(limn_op op);
+int check_count_cases(limn_op op, bool with_grad);
+/** Kernel number i of the op's list took a case with inner loops number `rows`. */
+void check_ran(check *c, limn_op op, int kernel, int rows);
+void check_nothing_is_forgotten(check *c);
 
 #endif

@@ -229,8 +229,8 @@ void check_bench(check *c)
 {
     limn_dtype dtype = c->precision && strcmp(c->precision, "bf16") == 0 ? LIMN_BF16 : LIMN_F32;
     double best = 0;
-    limn_working before; /* of the process, whose threads are ours alone */
-    limn_working_begin(limn_ctx_threads(c->ctx), &before);
+    limn_floats floats;
+    limn_floats_begin(&floats, limn_ctx_threads(c->ctx));
     for (const check_case *k = best_cases; k->proves; k++) {
         measure m = measure_case(c, k, LIMN_F32, "onednn");
         if (!m.skipped) best = fmax(best, m.flops / m.seconds / 1e9);
@@ -246,4 +246,5 @@ void check_bench(check *c)
             printf("%-16s %9.3f %10.1f GFLOP/s %6.0f%%\n", m.kernel, 1e3 * m.seconds, m.flops / m.seconds / 1e9, 100 * m.flops / m.seconds / 1e9 / best);
         else printf("%-16s %9.3f %13.1f GB/s\n", m.kernel, 1e3 * m.seconds, m.bytes / m.seconds / 1e9);
     }
+    limn_floats_end(&floats);
 }

@@ -239,6 +239,7 @@ static void all_kernels(job *j)
         for (int r = 0; check_rows(r) && (kernel != ref || r == 0); r++) {
             j->call.rows = check_rows(r);
             if (kernel->refuse && kernel->refuse(&j->call)) continue;
+            check_ran(j->c, j->k->op, i, r);
             one_kernel(j, kernel);
             for (int s = 0; s < j->k->n_src; s++)
                 if (may_be_in_place(&j->call, kernel, s)) in_place(j, kernel, s);
@@ -353,10 +354,11 @@ void check_test(check *c, const check_case *k, const double *const *src, const d
     for (int s = 0; s < k->n_src; s++) values[s] = src ? src[s] : (made[s] = check_make_values(k, s));
     bool runs = limn_ref_kernel(k->op, 0); /* a VIEW is an alias: --mode grad runs it inside a plan */
     if (runs && y && (!c->backend || strcmp(c->backend, "ref") == 0)) reference_in_double(c, k, node, values, y, single ? 0x1p-21 : 1e-11); /* vectors have 13 digits */
-    limn_working before; /* of the process, whose threads are ours alone */
-    limn_working_begin(N_THREADS, &before);
+    limn_floats floats;
+    limn_floats_begin(&floats, N_THREADS);
     for (int t = 0; runs && t < N_STORAGES; t++)
         if (!c->precision || (strcmp(c->precision, "f32") == 0) == (t == 0)) one_storage(c, k, node, values, &storages[t]);
+    limn_floats_end(&floats);
     for (int s = 0; s < k->n_src; s++) free(made[s]);
     limn_graph_free(g);
 }

@@ -242,18 +242,16 @@ static double size_at(const check_result *r, double common, int64_t i)
 
 /* u_way.  A fused residual is added to a product that oneDNN stored in bf16 once already.  The weights that meet the same pixel of an enlarged
  * picture are added up, then rounded, also where each was bf16: few weights for many results, which err together (5.4 deviations were seen in
- * 58,000 results), hence six of 2^-9 each.  Attention on bf16 rounds p and ds; its sums have from one term (the first row of a causal mask)
- * to all, so the largest stands for them. */
+ * 58,000 results), hence six of 2^-9 each.  Attention on bf16: check_attention.c. */
 static double rounded_on_the_way(const check_result *r)
 {
     unsigned flags = r->k->op == LIMN_OP_LINEAR || r->k->op == LIMN_OP_CONV ? r->k->attr.flags : 0;
-    if (r->kernel && (strstr(r->kernel, ".amx") || strstr(r->kernel, ".avx512bf16"))) return 0x1p-7 * largest(r->wanted, r->n);
     if (flags & LIMN_UPSAMPLED && r->src_dtype[0] == LIMN_BF16) return 0x1.8p-7 * rms(r->wanted, r->n);
     if (r->k->op == LIMN_OP_LINEAR && flags & LIMN_HAS_RESIDUAL && r->dst_dtype == LIMN_BF16) return 0x1p-8 * (largest(r->wanted, r->n) + largest_of(r, r->k->n_src - 1));
     return 0;
 }
 
-int64_t check_compare(const check_result *r, const limn_view *found)
+static int64_t first_outside(const check_result *r, const limn_view *found, const double *rounding)
 {
     bool wide = r->dst_dtype == LIMN_F64;
     double u = roundoff(wide ? LIMN_F64 : LIMN_F32), u_out = roundoff(r->dst_dtype), common = common_size(r), sums = 4 + 2 * sqrt(reduction(r));
@@ -264,7 +262,16 @@ int64_t check_compare(const check_result *r, const limn_view *found)
         if (isnan(wanted) && isnan(y)) continue;
         if (isinf(wanted) && y == wanted) continue;
         /* `!(<=)` also refuses NaN */
-        if (!isfinite(wanted) || !(fabs(y - wanted) <= u_out * fabs(wanted) + u * sums * size_at(r, common, i) + on_the_way + floor)) return i;
+        if (!isfinite(wanted) || !(fabs(y - wanted) <= u_out * fabs(wanted) + u * sums * size_at(r, common, i) + on_the_way + (rounding ? rounding[i] : 0) + floor)) return i;
     }
     return -1;
+}
+
+int64_t check_compare(const check_result *r, const limn_view *found)
+{
+    bool in_bf16 = r->kernel && strncmp(r->kernel, "attention", strlen("attention")) == 0 && (strstr(r->kernel, ".amx") || strstr(r->kernel, ".avx512bf16"));
+    double *rounding = in_bf16 ? check_attention_rounding(r) : NULL;
+    int64_t i = first_outside(r, found, rounding);
+    free(rounding);
+    return i;
 }

@@ -23,6 +23,32 @@ int check_n_vectors(limn_op op)
     return n;
 }
 
+/* Does op stand in the gradients of v that PyTorch has numbers for, less what weighs the loss? */
+static bool has_in_gradient(check *c, const op_vector *v, limn_op op)
+{
+    limn_graph *g;
+    limn_node *y = check_build(c, &v->k, &g), *of[LIMN_MAX_SRC], *grads[LIMN_MAX_SRC];
+    bool found = false;
+    int n = 0, before;
+    for (int s = 0; y && s < v->k.n_src; s++)
+        if (v->dsrc[s]) of[n++] = y->src[s];
+    if (!y) return false;
+    limn_node *dy = limn_input(g, "dy", LIMN_WIDE, y->shape, LIMN_PER_STEP);
+    limn_node *loss = limn_node_as(limn_sum_to(limn_mul(limn_widen(y), dy), (limn_shape){.rank = 0}), LIMN_WIDE);
+    before = g->n_nodes;
+    limn_status status = limn_grad(g, loss, n, of, grads);
+    for (int i = before; status == LIMN_OK && i < g->n_nodes; i++) found = found || g->nodes[i]->op == op;
+    limn_graph_free(g);
+    return found;
+}
+
+int check_n_vector_gradients(check *c, limn_op op)
+{
+    int n = 0;
+    for (int i = 0; i < N_VECTORS; i++) n += vectors[i].dy && has_in_gradient(c, &vectors[i], op);
+    return n;
+}
+
 /* Unit roundoff of the arithmetic, times the sums of a gradient (no longer than a source), times the largest gradient. */
 static double gradient_tolerance(const op_vector *v, limn_precision precision, double largest)
 {

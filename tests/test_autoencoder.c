@@ -342,6 +342,7 @@ static void a_patch_is_a_square_of_pixels(void **state)
     limn_weights w;
     limn_graph *g = limn_graph_new(ctx);
     limn_plan *plan;
+    limn_run *run;
     enum { SIDE = 4, C = 3, P = 2, N = SIDE * SIDE * C };
     float x[N], y[N];
     assert_int_equal(limn_settings_parse(ctx, "vae size=4 channels=3 latent=12 base=12 levels=1 layers=1 groups=1 attention=0 quant=0 patch=2", &s), LIMN_OK);
@@ -349,18 +350,20 @@ static void a_patch_is_a_square_of_pixels(void **state)
     assert_int_equal(limn_node_shape(ports.latent).dim[1], SIDE / P);
     assert_int_equal(limn_node_shape(ports.output).dim[1], SIDE);
     assert_int_equal(limn_plan_new(g, 1, &ports.output, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan), LIMN_OK);
+    assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
     assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
     for (int i = 0; i < w.n; i++) { /* nothing but conv_out's bias, k for channel k, comes out */
         bool last = !strcmp(w.node[i]->name, "decoder.conv_out.bias");
         for (int64_t k = 0; k < limn_node_count(w.node[i]); k++) w.value[w.begin[i] + (size_t)k] = last ? (float)k : 0;
-        assert_int_equal(limn_plan_bind(plan, w.node[i], LIMN_F32, w.value + w.begin[i]), LIMN_OK);
+        assert_int_equal(limn_run_bind(run, w.node[i], LIMN_F32, w.value + w.begin[i]), LIMN_OK);
     }
     memset(x, 0, sizeof x);
-    assert_int_equal(limn_plan_set(plan, ports.latent, LIMN_F32, x), LIMN_OK);
-    assert_int_equal(limn_plan_run(plan), LIMN_OK);
-    assert_int_equal(limn_plan_get(plan, ports.output, LIMN_F32, y), LIMN_OK);
+    assert_int_equal(limn_run_write(run, ports.latent, LIMN_F32, x), LIMN_OK);
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    assert_int_equal(limn_run_read(run, ports.output, LIMN_F32, y), LIMN_OK);
     for (int i = 0; i < N; i++) assert_true(y[i] == (float)((i / (SIDE * C) % P * P + i / C % P) * C + i % C));
     limn_weights_free(&w);
+    limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
     limn_ctx_free(ctx);

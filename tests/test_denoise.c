@@ -5,6 +5,7 @@
 #include "denoise/guidance.h"
 #include "denoise/noising.h"
 #include "denoise/picture.h"
+#include "denoise/sampler_rows.h"
 #include "file/image.h"
 #include "vectors/denoise.h"
 
@@ -88,10 +89,10 @@ static void the_vectors_cover_every_sampler_schedule_and_prediction(void **state
     for (int n = 0; n < N_CASES; n++) schedules[vector_cases[n].options.schedule.kind] = predictions[vector_cases[n].options.prediction] = true;
     for (int i = 0; i < LIMN_N_SCHEDULES; i++) assert_true(schedules[i]);
     for (int i = 0; i < LIMN_N_PREDICTIONS; i++) assert_true(predictions[i]);
-    for (int i = 0; limn_sampler_name(i); i++) {
+    for (int i = 0; limn_sampler_row(i); i++) {
         bool found = false;
-        for (int n = 0; n < N_CASES; n++) found = found || !strcmp(vector_cases[n].options.name, limn_sampler_name(i));
-        if (!found) fail_msg("no vectors for sampler %s", limn_sampler_name(i));
+        for (int n = 0; n < N_CASES; n++) found = found || !strcmp(vector_cases[n].options.name, limn_sampler_row(i)->name);
+        if (!found) fail_msg("no vectors for sampler %s", limn_sampler_row(i)->name);
     }
 }
 
@@ -137,13 +138,13 @@ static void a_perfect_network_gives_the_picture(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     const float clean[PICTURE] = {0.5f, -0.25f, 0.9f, -0.9f};
-    for (int i = 0; limn_sampler_name(i); i++)
+    for (int i = 0; limn_sampler_row(i); i++)
         for (int flow = 0; flow < 2; flow++)
             for (int prediction = 0; prediction < LIMN_N_PREDICTIONS; prediction++) {
                 limn_sampler_options o = limn_sampler_defaults();
                 limn_sampler *s;
                 float x[PICTURE], y[PICTURE];
-                o.name = limn_sampler_name(i), o.n_steps = 8, o.prediction = (limn_prediction)prediction;
+                o.name = limn_sampler_row(i)->name, o.n_steps = 8, o.prediction = (limn_prediction)prediction;
                 o.schedule.kind = flow ? LIMN_SCHEDULE_FLOW : LIMN_SCHEDULE_LINEAR;
                 if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) continue; /* pairs that do not fit are refused: see below */
                 assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){3, 0}), LIMN_OK);
@@ -193,12 +194,12 @@ static void levels_fall_at_every_limit(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     const struct { int n_steps; double from, to; } limits[] = {{1, 0, 0}, {999, 0, 0}, {1000, 0, 0}, {20, 0.004, 0}, {20, 0.004, 0.002}, {20, 0.4, 0.004}, {20, 400, 300}, {20, 400, 1}};
-    for (int i = 0; limn_sampler_name(i); i++)
+    for (int i = 0; limn_sampler_row(i); i++)
         for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
             limn_sampler_options o = limn_sampler_defaults();
             limn_sampler *s;
             float x[PICTURE];
-            o.name = limn_sampler_name(i), o.n_steps = limits[k].n_steps, o.from_sigma = limits[k].from, o.to_sigma = limits[k].to;
+            o.name = limn_sampler_row(i)->name, o.n_steps = limits[k].n_steps, o.from_sigma = limits[k].from, o.to_sigma = limits[k].to;
             if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) continue; /* flow_euler, flow_heun */
             double a, b, before = INFINITY;
             for (int call = 0; call <= limn_sampler_calls(s); call++, before = b / a) {

@@ -301,6 +301,11 @@ static void parameters_say_what_made_the_picture(void **state)
     text = limn_generate_parameters(p, &o, 2);
     assert_string_equal(text, expected);
     free(text);
+    o.scheduler = strndup("", 0); /* nothing behind its end */
+    text = limn_generate_parameters(p, &o, 2);
+    assert_string_equal(text, expected);
+    free(text);
+    free((char *)(uintptr_t)o.scheduler);
     o.sampler = "dpm++2m", o.scheduler = "karras", o.label = 3;
     snprintf(expected, sizeof expected, "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Class: 3, Seed: 40, Size: 8x8, Model: gen-label, Version: limn %s", limn_version());
     text = limn_generate_parameters(q, &o, 0);

@@ -1,5 +1,5 @@
 /* test_graph.c: a constructor that is handed nonsense says so; it never makes a node of it. */
-#include "limn/graph.h"
+#include "graph/node.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,6 +48,8 @@ static limn_node *no_heads(const leaves *l) { return limn_attention(l->x, l->x, 
 static limn_node *odd_packing(const leaves *l) { return limn_attention_qkv(l->x, 1, false); }
 static limn_node *no_parts(const leaves *l) { return limn_concat(l->g, 0, 0, NULL); }
 static limn_node *axis_of_nothing(const leaves *l) { return limn_concat(l->g, 9, 2, (limn_node *[]){l->x, l->x}); }
+static limn_node *axis_of_one_part(const leaves *l) { return limn_concat(l->g, 3, 1, (limn_node *[]){l->x}); }
+static limn_node *axis_below_one_part(const leaves *l) { return limn_concat(l->g, -4, 1, (limn_node *[]){l->x}); }
 static limn_node *no_chunks(const leaves *l) { limn_node *parts[1]; return limn_chunk(l->x, 3, (limn_node *[3]){0}), limn_chunk(l->x, 1, parts), parts[0]; }
 static limn_node *no_columns(const leaves *l) { return limn_linear(l->g, "l", l->x, 0); }
 static limn_node *more_columns_than_there_are(const leaves *l) { return limn_linear(l->g, "l", l->x, INT64_MAX); }
@@ -67,7 +69,7 @@ static const struct {
     ROW(slice_from_nowhere), ROW(slice_of_no_axis), ROW(endless_padding), ROW(endless_repetition), ROW(repetition_of_nothing), ROW(no_kernel), ROW(no_channels),
     ROW(negative_padding), ROW(huge_padding), ROW(negative_stride), ROW(negative_stride_up), ROW(no_groups), ROW(groups_that_do_not_fit), ROW(no_window),
     ROW(windows_of_nothing), ROW(windows_on_nothing), ROW(roll_of_a_line), ROW(shuffle_by_far_too_much), ROW(shuffle_by_nothing), ROW(unshuffle_by_nothing), ROW(shuffle_backwards), ROW(no_pixels), ROW(endless_pixels), ROW(pool_of_nothing),
-    ROW(no_heads), ROW(odd_packing), ROW(no_parts), ROW(axis_of_nothing), ROW(no_chunks), ROW(no_columns), ROW(more_columns_than_there_are),
+    ROW(no_heads), ROW(odd_packing), ROW(no_parts), ROW(axis_of_nothing), ROW(axis_of_one_part), ROW(axis_below_one_part), ROW(no_chunks), ROW(no_columns), ROW(more_columns_than_there_are),
     ROW(sinusoids_of_nothing), ROW(odd_sinusoids), ROW(order_of_too_few), ROW(order_twice), ROW(table_without_rows), ROW(targets_of_another_length),
 #undef ROW
 };
@@ -92,8 +94,39 @@ static void nonsense_is_one_sentence(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Names that differ in their last letter only are two, however long they are. */
+static void long_names_stay_whole(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_graph *g = limn_graph_new(ctx);
+    char name[1000], full[2100];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(2, 4), LIMN_PER_STEP);
+    for (int scope = 0; scope < 2; scope++)
+        for (int layer = 0; layer < 2; layer++) {
+            name[sizeof name - 2] = (char)('a' + scope);
+            limn_scope_push(g, "%s", name);
+            name[sizeof name - 2] = (char)('a' + layer);
+            limn_linear(g, name, x, 4);
+            limn_scope_pop(g);
+        }
+    assert_int_equal(limn_graph_status(g), LIMN_OK);
+    assert_int_equal(g->n_parameters, 8);
+    for (int i = 0; i < 8; i += 2) {
+        name[sizeof name - 2] = (char)('a' + i / 4);
+        int n = snprintf(full, sizeof full, "%s.", name);
+        name[sizeof name - 2] = (char)('a' + i / 2 % 2);
+        snprintf(full + n, sizeof full - (size_t)n, "%s.weight", name);
+        assert_string_equal(g->parameters[i]->name, full);
+    }
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nonsense_is_one_sentence)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nonsense_is_one_sentence), cmocka_unit_test(long_names_stay_whole)};
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* test_masks.c: folders of pictures with masks, the mistakes people make in them, parts held out, augmentation. */
-#include "train/masks.h"
+#include "train/mask_parts.h"
 
 #include "file/bytes.h"
 #include "file/image.h"
@@ -115,7 +115,7 @@ static void pictures_find_their_masks_by_name(void **state)
     assert_string_equal(limn_masks_name(m, 0), "9"); /* digits by value */
     assert_int_equal(limn_masks_classes(m), 2);
     assert_string_equal(limn_masks_class(m, 1), "255");
-    assert_int_equal(limn_masks_pixels(m, 0) + limn_masks_pixels(m, 1), 20 + 48);
+    assert_int_equal(m->pixels[0] + m->pixels[1], 20 + 48);
     for (int i = 0; i < 20; i++) assert_int_equal(labels_of(ctx, m, 0)[i], i * 5 / 3 % 2);
     assert_non_null(strstr(warning, "1 of 3 masks have no picture"));
     limn_masks_free(m);
@@ -442,7 +442,7 @@ static void masks_that_call_a_class_differently_are_told_or_refused(void **state
             (uint8_t[]){1, 0}), put_values(ctx, "d", 1, (uint8_t[]){0});
     o.classes = 2;
     limn_masks *m = opened(ctx, o);
-    assert_int_equal(limn_masks_pixels(m, 1), 8 + 4 + 8);
+    assert_int_equal(m->pixels[1], 8 + 4 + 8);
     assert_int_equal(labels_of(ctx, m, 0)[1], 1), assert_int_equal(labels_of(ctx, m, 2)[0], 1);
     told("class 1 is called differently in these 4 masks, and is taken as one: 1 in 2 (the first "), told("masks/b.png), "
             "255 in 1 (the first "), told("masks/a.png); if a value");
@@ -485,7 +485,7 @@ static void soft_edges_are_refused_or_halved(void **state)
     for (o.memory = 0; o.memory < 2; o.memory++) { /* kept, and read anew */
         limn_masks *m = opened(ctx, o);
         assert_memory_equal(labels_of(ctx, m, 0), hard, 8);
-        assert_int_equal(limn_masks_pixels(m, 1), 16);
+        assert_int_equal(m->pixels[1], 16);
         limn_masks_free(m);
     }
     told("16 of 48 pixels in 2 of 3 masks lie between black and white (the first in "), told("in 1 of 3 masks nothing is "
@@ -643,8 +643,8 @@ static void batch_of(limn_ctx *ctx, limn_mask_options o, float *images, uint8_t 
     limn_masks *m = opened(ctx, o);
     limn_augment a = limn_augment_defaults();
     a.elastic = 2;
-    assert_int_equal(limn_masks_kept(m), o.memory == 0);
-    assert_int_equal(limn_masks_bytes(m), 4 * 2 * (20 * 16 + 17 * 13));
+    assert_int_equal(m->kept, o.memory == 0);
+    assert_int_equal(m->bytes, 4 * 2 * (20 * 16 + 17 * 13));
     if (limn_masks_batch(ctx, m, &a, 3, 35, BATCH, CROP, CROP, images, targets) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     limn_raster picture;
     uint8_t *labels;
@@ -864,7 +864,7 @@ static void the_membranes_open(void **state)
     limn_masks *rest, *m = held_out(ctx, o, &rest);
     assert_int_equal(limn_masks_count(m), 6);
     assert_int_equal(limn_masks_classes(m), 2);
-    assert_int_equal(limn_masks_pixels(m, 0) + limn_masks_pixels(m, 1), 6 * 512 * 512);
+    assert_int_equal(m->pixels[0] + m->pixels[1], 6 * 512 * 512);
     limn_masks_free(m), limn_masks_free(rest);
     limn_ctx_free(ctx);
 }

@@ -64,6 +64,26 @@ static void a_wrong_setting_is_named(void **state)
     limn_ctx_free(ctx);
 }
 
+/* What limn_settings_text() writes is the whole network: there is room for the longest value of every setting. */
+static void settings_of_any_family_fit(void **state)
+{
+    (void)state;
+    for (int k = 0; limn_families[k]; k++) {
+        limn_settings s;
+        char text[LIMN_SETTINGS_BYTES], number[32];
+        limn_settings_defaults(&s, limn_families[k]);
+        size_t longest = strlen(limn_families[k]->name);
+        for (int i = 0; limn_families[k]->settings[i].name; i++) {
+            const limn_setting *row = &limn_families[k]->settings[i];
+            assert_true(i < LIMN_MAX_SETTINGS);
+            longest += strlen(row->name) + 2 + (row->choices ? strlen(row->choices) : (size_t)snprintf(number, sizeof number, "%d", row->max));
+        }
+        if (longest >= LIMN_SETTINGS_BYTES) fail_msg("the settings of %s need %zu bytes", limn_families[k]->name, longest);
+        limn_settings_text(&s, text);
+        for (int i = 0; limn_families[k]->settings[i].name; i++) assert_non_null(strstr(text, limn_families[k]->settings[i].name));
+    }
+}
+
 /* Files written before attention became a choice say attention=7. */
 static void a_number_for_a_choice_is_its_most(void **state)
 {
@@ -340,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_parameter_counts),
         cmocka_unit_test(a_wrong_setting_is_named),
+        cmocka_unit_test(settings_of_any_family_fit),
         cmocka_unit_test(a_number_for_a_choice_is_its_most),
         cmocka_unit_test(gradients_equal_finite_differences),
         cmocka_unit_test(cpu_kernels_and_fusions_equal_the_reference),

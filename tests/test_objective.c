@@ -280,15 +280,21 @@ static void a_flow_sample_holds_its_picture(void **state)
     limn_ctx_free(ctx);
 }
 
+/* DDPM: noise predicted, 1000 linear betas. */
+static limn_objective noise_predicted(void)
+{
+    return (limn_objective){.prediction = LIMN_PREDICT_EPS, .schedule = limn_schedule_defaults(), .gamma = 5};
+}
+
 static void objectives_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    limn_objective o = limn_objective_noise();
+    limn_objective o = noise_predicted();
     assert_int_equal(limn_objective_check(ctx, &o), LIMN_OK);
     o.prediction = LIMN_PREDICT_FLOW;
     assert_int_equal(limn_objective_check(ctx, &o), LIMN_BAD_ARGUMENT);
-    o = limn_objective_noise();
+    o = noise_predicted();
     o.weighting = LIMN_WEIGHT_VELOCITY;
     assert_int_equal(limn_objective_check(ctx, &o), LIMN_BAD_ARGUMENT);
     o = limn_objective_flow();

@@ -2,8 +2,9 @@
 #include "file/bytes.h"
 #include "file/image.h"
 #include "file/weight_file.h"
+#include "plan/plan.h"
 #include "train/tensorboard.h"
-#include "train/trainer.h"
+#include "train/trainer_parts.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -248,6 +249,12 @@ static void captions_and_labels_that_are_missing_are_counted(void **state)
     limn_ctx_free(ctx);
 }
 
+/* DDPM: noise predicted, 1000 linear betas. */
+static limn_objective noise_predicted(void)
+{
+    return (limn_objective){.prediction = LIMN_PREDICT_EPS, .schedule = limn_schedule_defaults(), .gamma = 5};
+}
+
 static void a_learned_variance_resumes_with_the_same_bits(void **state)
 {
     (void)state;
@@ -256,7 +263,7 @@ static void a_learned_variance_resumes_with_the_same_bits(void **state)
     limn_train_options o = options_for(ctx, DIT "learn_sigma=1", "run-sigma-flow", &t);
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "--schedule linear"));
-    o.objective = limn_objective_noise();
+    o.objective = noise_predicted();
     stop_and_go(ctx, &t, o, "run-sigma", "run-sigma-parts");
     limn_ctx_free(ctx);
 }
@@ -604,7 +611,7 @@ static void a_run_is_not_resumed_as_another(void **state)
     other = o, other.batch = 3, refused(ctx, &other, "--batch");
     other = o, other.drop = 0.2, refused(ctx, &other, "--drop");
     other = o, other.flip = true, refused(ctx, &other, "--flip");
-    other = o, other.objective = limn_objective_noise(), refused(ctx, &other, "--schedule"); /* its prediction follows from that */
+    other = o, other.objective = noise_predicted(), refused(ctx, &other, "--schedule"); /* its prediction follows from that */
     other = o, other.init = "run-other/model.safetensors", refused(ctx, &other, "--init");
     other = o, other.batch = 2, other.accumulate = 2; /* the same pictures in a step */
     expect(ctx, &other, LIMN_OK);
@@ -814,6 +821,84 @@ static void a_run_starts_from_the_weights_of_another(void **state)
     limn_ctx_free(ctx);
 }
 
+enum { N_FACTS = 100 };
+static char facts_key[N_FACTS][16];
+
+static void many_facts(const limn_trainer *t, limn_run_facts *f)
+{
+    (void)t;
+    for (int i = 0; i < N_FACTS; i++) {
+        snprintf(facts_key[i], sizeof facts_key[i], "limn.fact.%d", i);
+        limn_run_say(f, facts_key[i], NULL, "%d", i * i);
+    }
+}
+
+/* A trainer of two parameters that lies on its side: enough to save. */
+static void a_checkpoint_keeps_every_fact_and_every_name(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(ctx, DIT, "run-facts", &t);
+    limn_task task = {.facts = many_facts};
+    limn_trainer trainer = {.ctx = ctx, .o = &o, .task = &task, .saved = true, .net = {.n_network = 2}};
+    limn_graph *g = limn_graph_new(ctx);
+    char name[2][401];
+    for (int i = 0; i < 2; i++) {
+        memset(name[i], 'n', 400);
+        name[i][399] = (char)('a' + i), name[i][400] = '\0';
+        limn_parameter(g, name[i], LIMN_SHAPE(3), (limn_init){.kind = i ? LIMN_INIT_ONE : LIMN_INIT_ZERO});
+    }
+    assert_int_equal(limn_weights_new(ctx, g, 0, &trainer.weights), LIMN_OK);
+    trainer.m = trainer.v = trainer.ema = trainer.weights.value;
+    mkdir("run-facts", 0777);
+    if (limn_trainer_save(&trainer) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    limn_weight_file *st;
+    assert_int_equal(limn_weight_file_open(ctx, "run-facts/checkpoint.safetensors", &st), LIMN_OK);
+    for (int i = 0; i < N_FACTS; i++) {
+        char expected[16];
+        snprintf(expected, sizeof expected, "%d", i * i);
+        assert_non_null(limn_weight_file_metadata(st, facts_key[i]));
+        assert_string_equal(limn_weight_file_metadata(st, facts_key[i]), expected);
+    }
+    assert_non_null(limn_weight_file_find(st, name[0]));
+    assert_non_null(limn_weight_file_find(st, name[1]));
+    limn_weight_file_close(st);
+    limn_weights_free(&trainer.weights);
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
+/* Neither loops on for ever. */
+static void a_parameter_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_graph *trained = limn_graph_new(ctx), *other = limn_graph_new(ctx);
+    limn_weights w;
+    limn_node *x = limn_input(other, "x", LIMN_COMPUTE, LIMN_SHAPE(1, 4, 4, 3), LIMN_PER_STEP);
+    limn_graph_train(other);
+    limn_node *y = limn_batch_norm(other, "norm", x, 1e-5);
+    limn_plan *plan;
+    float values[64] = {0};
+    limn_parameter(trained, "norm.weight", LIMN_SHAPE(3), (limn_init){.kind = LIMN_INIT_ONE});
+    limn_parameter(trained, "norm.bias", LIMN_SHAPE(4), (limn_init){.kind = LIMN_INIT_ONE});
+    assert_int_equal(limn_weights_new(ctx, trained, 0, &w), LIMN_OK);
+    assert_int_equal(limn_weights_follow(ctx, &w, other, values), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "norm.running_mean"));
+    limn_source *source;
+    float *data = values;
+    assert_int_equal(limn_weights_source(ctx, &w, &data, &source), LIMN_OK);
+    assert_int_equal(limn_plan_new_from(ctx, other, 1, &y, NULL, source, &plan), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "norm."));
+    limn_source_free(source);
+    limn_weights_free(&w);
+    limn_graph_free(trained);
+    limn_graph_free(other);
+    limn_ctx_free(ctx);
+}
+
 /* The weights that a run starts from, its data, a file of the data: whatever name leads there. */
 static void a_run_writes_over_nothing_that_it_reads(void **state)
 {
@@ -951,6 +1036,8 @@ int main(void)
         cmocka_unit_test(what_a_run_is_is_compared_to_its_end),
         cmocka_unit_test(a_run_starts_from_the_weights_of_another),
         cmocka_unit_test(a_run_writes_over_nothing_that_it_reads),
+        cmocka_unit_test(a_checkpoint_keeps_every_fact_and_every_name),
+        cmocka_unit_test(a_parameter_that_is_not_there_is_named),
         cmocka_unit_test(what_is_wrong_leaves_no_run_folder),
         cmocka_unit_test(events_are_framed_and_checked),
     };

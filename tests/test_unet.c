@@ -120,7 +120,7 @@ static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
         assert_int_equal(limn_run_execute(run), LIMN_OK);
         assert_int_equal(limn_run_read(run, net.loss, LIMN_F64, &loss), LIMN_OK);
         if (!(fabs(loss - v->loss[step]) <= 1e-4 * v->loss[step])) fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", v->settings, step, v->loss[step], loss);
-        limn_weights_follow(&w, net.g, state[4]);
+        assert_int_equal(limn_weights_follow(ctx, &w, net.g, state[4]), LIMN_OK);
         limn_adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
         limn_adamw_step(&adamw, step + 1, limn_gradient_norm(state[0], w.count, 2), w.count, w.value, state[0], state[1], state[2], state[3], decay, 2);
     }

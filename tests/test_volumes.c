@@ -4,6 +4,7 @@
 #include "file/nifti_header.h"
 #include "file/tiff.h"
 #include "pipeline/segment.h"
+#include "train/mask_parts.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -121,10 +122,10 @@ static void every_slice_is_learned_with_its_mask(void **state)
         limn_mask_options o = options(1);
         o.memory = kept ? 0 : 100;
         limn_masks *m = opened(ctx, o, NULL);
-        assert_int_equal(limn_masks_kept(m), kept);
+        assert_int_equal(m->kept, kept);
         assert_int_equal(limn_masks_cases(m), 3);
         assert_int_equal(limn_masks_count(m), 2 * S + 1);
-        assert_int_equal(limn_masks_bytes(m), 3 * (2 * N + W * H));
+        assert_int_equal(m->bytes, 3 * (2 * N + W * H));
         assert_string_equal(limn_masks_name(m, S - 1), "a"), assert_string_equal(limn_masks_name(m, S), "b"), assert_string_equal(limn_masks_name(m, 2 * S), "c");
         for (int z = 0; z < S; z++) is_slice(ctx, m, z, z, expected, labels), is_slice(ctx, m, S + z, z, expected, labels);
         limn_masks_free(m);
@@ -151,7 +152,7 @@ static void types_of_files_do_not_decide(void **state)
     put_nifti(ctx, "images/a.nii", W, H, S, bytes, NULL), put_nifti(ctx, "masks/a.nii", W, H, S, labels, NULL);
     limn_masks *m = opened(ctx, options(1), NULL);
     assert_int_equal(limn_masks_range(m).kind, LIMN_RANGE_BYTES);
-    assert_int_equal(limn_masks_bytes(m), 2 * N);
+    assert_int_equal(m->bytes, 2 * N);
     limn_masks_free(m);
     put_nifti(ctx, "images/b.nii", W, H, S, NULL, reals), put_nifti(ctx, "masks/b.nii", W, H, S, labels, NULL);
     for (int kept = 1; kept >= 0; kept--) {
@@ -160,10 +161,10 @@ static void types_of_files_do_not_decide(void **state)
         note[0] = '\0';
         m = opened(ctx, o, NULL);
         assert_int_equal(limn_masks_range(m).kind, LIMN_RANGE_PERCENTILES);
-        assert_int_equal(limn_masks_bytes(m), 2 * 3 * N);
+        assert_int_equal(m->bytes, 2 * 3 * N);
         assert_string_equal(note, "values are stored as several types (1 of u8 and 1 of f32): all are read by the percentiles 0.5 and 99.5 of each file");
         for (int z = 0; z < S; z++) is_slice(ctx, m, z, z, expected, labels), is_slice(ctx, m, S + z, z, expected, labels);
-        assert_int_equal(limn_masks_pixels(m, 1), N);
+        assert_int_equal(m->pixels[1], N);
         limn_masks_free(m);
     }
     remove(in("images/a.nii")), remove(in("masks/a.nii"));
@@ -205,7 +206,7 @@ static void masks_that_are_nearly_whole_are_told_once(void **state)
     put_nifti(ctx, "images/a.nii", W, H, S, bytes, NULL), put_nifti(ctx, "masks/a.nii", W, H, S, NULL, nearly);
     put_nifti(ctx, "images/b.nii", W, H, S, bytes, NULL), put_nifti(ctx, "masks/b.nii", W, H, S, NULL, nearly);
     limn_masks *m = opened(ctx, options(1), NULL);
-    assert_int_equal(limn_masks_pixels(m, 1), 6);
+    assert_int_equal(m->pixels[1], 6);
     assert_non_null(strstr(note, "4 values in 2 of 2 masks are not quite whole numbers, the first 1.00000012 in"));
     limn_masks_free(m);
     nearly[5] = 1.001f, put_nifti(ctx, "masks/b.nii", W, H, S, NULL, nearly);

@@ -21,10 +21,10 @@ static limn_precision best_precision(const char **why)
 }
 
 const limn_backend limn_backend_cpu = {.name = "cpu", .kernel = limn_cpu_kernel, .allocate = limn_alloc_aligned, .release = limn_free_aligned,
-                                       .upload = copy, .download = copy, .begin = limn_working_begin, .end = limn_working_end,
+                                       .upload = copy, .download = copy, .begin = limn_floats_begin, .end = limn_floats_end,
                                        .best_precision = best_precision};
 const limn_backend limn_backend_ref = {.name = "ref", .kernel = limn_ref_kernel, .allocate = limn_alloc_aligned, .release = limn_free_aligned,
-                                       .upload = copy, .download = copy, .begin = limn_working_begin, .end = limn_working_end,
+                                       .upload = copy, .download = copy, .begin = limn_floats_begin, .end = limn_floats_end,
                                        .best_precision = best_precision};
 
 limn_status limn_backend_find(limn_ctx *ctx, const char *name, const limn_backend **out)

@@ -59,8 +59,8 @@ typedef struct limn_backend {
     void (*upload)(void *to, const void *from, size_t bytes);
     void (*download)(void *to, const void *from, size_t bytes);
     /** Around the steps of a run, on its thread: what the kernels need of the process. */
-    void (*begin)(int n_threads, limn_working *out);
-    void (*end)(const limn_working *before);
+    void (*begin)(limn_floats *before, int n_threads);
+    void (*end)(const limn_floats *before);
     /** The fastest precision, F32 or BF16, and why as a constant sentence. */
     limn_precision (*best_precision)(const char **why);
 } limn_backend;

@@ -2,6 +2,7 @@
 #ifndef LIMN_BASE_H
 #define LIMN_BASE_H
 
+#include "base/number.h"
 #include "limn/limn.h"
 
 #include <stdarg.h>
@@ -73,6 +74,7 @@ void limn_arena_free(limn_arena *arena);                     /* NULL is allowed 
 void *limn_arena_alloc(limn_arena *arena, size_t bytes);     /* NULL when out of memory */
 char *limn_arena_strdup(limn_arena *arena, const char *text);
 char *limn_arena_printf(limn_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *limn_arena_printf_list(limn_arena *arena, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Growing text buffer, for messages, JSON and drawings.  On a failed allocation `failed` is set and appends do nothing. */
 typedef struct limn_text {
@@ -86,15 +88,15 @@ void limn_text_free(limn_text *text);
 
 /** Seconds of a clock that never goes back. */
 double limn_seconds(void);
-/* What the library needs of the process while it works, and how it was before. */
-typedef struct limn_working {
-    int pool, n_threads;    /* OpenMP's number of threads before; those that work */
-    unsigned control[64];   /* floating-point control words before, of the first threads */
-} limn_working;
-/** Flush denormals to zero on every thread of the pool (x86: FTZ and DAZ; products of tiny numbers run 10 to 40 times slower otherwise).
- *  Pairs with limn_working_end() on the same thread, which puts back what was. */
-void limn_working_begin(int n_threads, limn_working *out);
-void limn_working_end(const limn_working *before);
+/* Around the library's own work on floats: denormals are zero on the caller's thread and on its OpenMP team of n_threads (x86: FTZ and DAZ; products
+ * of tiny values are up to 40 times slower without).  limn_floats_end() puts back what was there: these threads are the program's.  May be nested. */
+enum { LIMN_MAX_THREADS = 1024 };
+typedef struct limn_floats {
+    int n_threads;
+    unsigned control[LIMN_MAX_THREADS]; /* of each thread of the team */
+} limn_floats;
+void limn_floats_begin(limn_floats *before, int n_threads);
+void limn_floats_end(const limn_floats *before);
 /** Bytes of memory the machine could still give (MemAvailable, cgroup limit); 0 when unknown. */
 size_t limn_memory_available(void);
 

@@ -14,7 +14,7 @@ static int n_cores(void)
     FILE *max = fopen("/sys/fs/cgroup/cpu.max", "r"); /* microseconds of a period, or "max" */
     if (max && fscanf(max, "%ld %ld", &quota, &period) == 2 && quota > 0 && period > 0 && quota / period < n) n = quota / period + (quota % period > 0);
     if (max) fclose(max);
-    return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
+    return n < 1 ? 1 : n > LIMN_MAX_THREADS ? LIMN_MAX_THREADS : (int)n;
 }
 
 limn_ctx *limn_ctx_new(void)
@@ -58,7 +58,8 @@ void limn_ctx_set_progress(limn_ctx *ctx, limn_progress_fn fn, void *user)
 
 limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads)
 {
-    if (n_threads < 0 || n_threads > 1024) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "threads must be 0 (one per core) to 1024, found %d", n_threads);
+    if (n_threads < 0 || n_threads > LIMN_MAX_THREADS)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "threads must be 0 (one per core) to %d, found %d", LIMN_MAX_THREADS, n_threads);
     ctx->n_threads = n_threads ? n_threads : n_cores();
     return LIMN_OK;
 }
@@ -104,7 +105,7 @@ limn_status limn_fail(limn_ctx *ctx, limn_status status, const char *format, ...
     char text[LIMN_ERROR_BYTES]; /* the arguments may point into ctx->error */
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     limn_sentence(text, ctx->error, sizeof ctx->error);
     return status;
@@ -115,7 +116,7 @@ limn_status limn_fail_in(limn_ctx *ctx, limn_status status, const char *format, 
     char prefix[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(prefix, sizeof prefix, format, args);
+    limn_format_list(prefix, sizeof prefix, format, args);
     va_end(args);
     return limn_fail(ctx, status, "%s: %s", prefix, ctx->error);
 }
@@ -131,7 +132,7 @@ void limn_log(limn_ctx *ctx, limn_log_level level, const char *format, ...)
     char text[1024], shown[1100];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     ctx->log(ctx->log_user, level, limn_sentence(text, shown, sizeof shown));
 }

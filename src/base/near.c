@@ -1,7 +1,6 @@
 /* near.c: "did you mean": the word nearest to a mistyped one. */
 #include "base/base.h"
 
-#include <ctype.h>
 #include <string.h>
 
 enum { LONGEST = 48 };
@@ -16,11 +15,11 @@ static int distance(const char *a, size_t n, const char *b, size_t m)
         int *row = table[i % 3], *above = table[(i - 1) % 3], *before = table[(i + 1) % 3];
         row[0] = (int)i;
         for (size_t j = 1; j <= m; j++) {
-            int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
+            int x = limn_lower((unsigned char)a[i - 1]), y = limn_lower((unsigned char)b[j - 1]);
             int best = above[j - 1] + (x != y);
             if (above[j] + 1 < best) best = above[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            bool swapped = i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) && tolower((unsigned char)a[i - 2]) == y;
+            bool swapped = i > 1 && j > 1 && x == limn_lower((unsigned char)b[j - 2]) && limn_lower((unsigned char)a[i - 2]) == y;
             if (swapped && before[j - 2] + 1 < best) best = before[j - 2] + 1;
             row[j] = best;
         }

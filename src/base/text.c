@@ -1,14 +1,9 @@
-/* text.c: text of unknown origin made safe to print; the clock; denormals. */
+/* text.c: text of unknown origin made safe to print; the clock. */
 #include "base/base.h"
 
-#include <omp.h>
 #include <string.h>
 #include <time.h>
 #include <utf8proc.h>
-
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 enum { ESCAPE_SHOWN = 200 };
 
@@ -57,27 +52,4 @@ double limn_seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-void limn_working_begin(int n_threads, limn_working *out)
-{
-    enum { N = sizeof out->control / sizeof *out->control };
-    out->pool = omp_get_max_threads(), out->n_threads = n_threads;
-#if defined(__x86_64__)
-#pragma omp parallel num_threads(n_threads)
-    {
-        if (omp_get_thread_num() < N) out->control[omp_get_thread_num()] = _mm_getcsr();
-        _mm_setcsr(_mm_getcsr() | 0x8040u); /* FTZ, DAZ */
-    }
-#endif
-}
-
-void limn_working_end(const limn_working *before)
-{
-    enum { N = sizeof before->control / sizeof *before->control };
-#if defined(__x86_64__)
-#pragma omp parallel num_threads(before->n_threads)
-    _mm_setcsr(before->control[omp_get_thread_num() < N ? omp_get_thread_num() : N - 1]);
-#endif
-    omp_set_num_threads(before->pool);
 }

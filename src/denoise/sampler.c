@@ -30,8 +30,6 @@ double limn_sampler_clip(const limn_schedule_options *schedule, int channels)
     return schedule->kind != LIMN_SCHEDULE_FLOW && (channels == 1 || channels == 3) ? 1 : 0;
 }
 
-const char *limn_sampler_name(int i) { return limn_sampler_row(i) ? limn_sampler_row(i)->name : NULL; }
-
 /* ---- options ---- */
 
 static limn_status find_row(limn_ctx *ctx, const char *name, const sampler_row **out)

@@ -51,8 +51,6 @@ typedef struct limn_sampler limn_sampler;
 limn_sampler_options limn_sampler_defaults(void);
 /** The clip of pictures of one or three channels in diffusion: their values end at -1 and 1.  0 for latents, colours with alpha, and flow. */
 double limn_sampler_clip(const limn_schedule_options *schedule, int channels);
-/** Name of sampler i, NULL past the last. */
-const char *limn_sampler_name(int i);
 
 /** Plan the calls.  @param options  copied, name too
  *  @return LIMN_OK, then *out is freed with limn_sampler_free(); LIMN_NOT_FOUND (name; the sentence lists them); LIMN_BAD_ARGUMENT;

@@ -163,8 +163,8 @@ limn_status limn_latents_write(limn_ctx *ctx, const char *path, const limn_laten
     char count[32], scale[32], shift[32], shape[64];
     put_statistics(s, mean, std);
     snprintf(count, sizeof count, "%lld", (long long)s->count);
-    snprintf(scale, sizeof scale, "%.9g", s->scale);
-    snprintf(shift, sizeof shift, "%.9g", s->shift);
+    limn_format(scale, sizeof scale, "%.9g", s->scale);
+    limn_format(shift, sizeof shift, "%.9g", s->shift);
     snprintf(shape, sizeof shape, "%dx%dx%d", s->width, s->height, s->channels);
     const char *const metadata[][2] = {{"limn.latent.count", count}, {"limn.latent.scale", scale}, {"limn.latent.shape", shape}, {"limn.latent.shift", shift},
                                        {"limn.vae", s->vae}, {"limn.vae.settings", s->settings},
@@ -189,10 +189,10 @@ static limn_status take(limn_ctx *ctx, const char *path, const limn_weight_file 
     if (!shape || sscanf(shape, "%5dx%5dx%3d%c", &out->width, &out->height, &out->channels, &tail) != 3 || out->width < 1 || out->height < 1 || out->channels < 1 ||
         out->channels > LIMN_LATENT_CHANNELS || out->width > LIMN_MAX_SIDE || out->height > LIMN_MAX_SIDE)
         return bad(ctx, path, "limn.latent.shape", "width x height x channels, as in 64x64x4", shape);
-    out->scale = scale ? strtod(scale, &end) : 0;
-    if (!scale || *end || !(out->scale > 1e-9 && out->scale < 1e9)) return bad(ctx, path, "limn.latent.scale", "a number above 0", scale);
-    out->shift = shift ? strtod(shift, &end) : 0;
-    if (!shift || *end || !(fabs(out->shift) < 1e9)) return bad(ctx, path, "limn.latent.shift", "a number", shift);
+    out->scale = scale ? limn_number_parse(scale, &end) : 0;
+    if (!scale || end == scale || *end || !(out->scale > 1e-9 && out->scale < 1e9)) return bad(ctx, path, "limn.latent.scale", "a number above 0", scale);
+    out->shift = shift ? limn_number_parse(shift, &end) : 0;
+    if (!shift || end == shift || *end || !(fabs(out->shift) < 1e9)) return bad(ctx, path, "limn.latent.shift", "a number", shift);
     const char *count = limn_weight_file_metadata(st, "limn.latent.count");
     out->count = count ? strtoll(count, NULL, 10) : 0;
     limn_path_last(vae ? vae : "", out->vae, sizeof out->vae); /* older versions wrote the whole path */

@@ -4,7 +4,6 @@
 #include "file/bytes.h"
 #include "file/nifti_header.h"
 
-#include <strings.h>
 #include <zlib.h>
 
 enum { CHUNK = 1 << 12 };
@@ -59,7 +58,7 @@ limn_status limn_nifti_write(limn_ctx *ctx, const char *path, const limn_raster 
 {
     size_t n = (size_t)like->width * (size_t)like->height * (size_t)like->slices, length = strlen(path);
     bool swap = limn_nifti_u32(like->header, false) != LIMN_NIFTI_HEADER;
-    sink s = {.gz = length > 3 && strcasecmp(path + length - 3, ".gz") == 0};
+    sink s = {.gz = length > 3 && limn_same_word(path + length - 3, 3, ".gz", 3)};
     limn_status status = limn_file_create(ctx, path, &s.writer);
     if (status != LIMN_OK) return status;
     if (s.gz && deflateInit2(&s.z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {

@@ -129,10 +129,10 @@ bool limn_range_parse(const char *text, limn_range *out)
     if (strcmp(text, "auto") == 0) return true;
     if (strcmp(text, "minmax") == 0) return out->kind = LIMN_RANGE_MINMAX, true;
     if (strcmp(text, "percentiles") == 0) return out->kind = LIMN_RANGE_PERCENTILES, true;
-    double low = strtod(text, &end);
+    double low = limn_number_parse(text, &end);
     if (end == text || *end != ',') return false;
     text = end + 1;
-    double high = strtod(text, &end);
+    double high = limn_number_parse(text, &end);
     if (end == text || *end || !(high - low > 0 && high - low < 1e300)) return false;
     *out = (limn_range){LIMN_RANGE_GIVEN, low, high};
     return true;
@@ -141,7 +141,7 @@ bool limn_range_parse(const char *text, limn_range *out)
 const char *limn_range_text(const limn_range *range, char out[64])
 {
     static const char *const words[] = {[LIMN_RANGE_AUTO] = "auto", [LIMN_RANGE_MINMAX] = "minmax", [LIMN_RANGE_PERCENTILES] = "percentiles", [LIMN_RANGE_BYTES] = "bytes"};
-    if (range->kind == LIMN_RANGE_GIVEN) snprintf(out, 64, "%.17g,%.17g", range->low, range->high);
+    if (range->kind == LIMN_RANGE_GIVEN) limn_format(out, 64, "%.17g,%.17g", range->low, range->high);
     else snprintf(out, 64, "%s", words[range->kind]);
     return out;
 }
@@ -329,9 +329,9 @@ static limn_status no_label(limn_ctx *ctx, const char *name, const limn_raster *
     size_t pixels = (size_t)r->width * (size_t)r->height;
     char what[64], slice[32] = "";
     if (r->slices > 1) snprintf(slice, sizeof slice, ", slice %zu", i / pixels);
-    if (r->channels > 2 && (p[0] != p[1] || p[1] != p[2])) snprintf(what, sizeof what, "the colour %.9g,%.9g,%.9g", (double)p[0], (double)p[1], (double)p[2]);
+    if (r->channels > 2 && (p[0] != p[1] || p[1] != p[2])) limn_format(what, sizeof what, "the colour %.9g,%.9g,%.9g", (double)p[0], (double)p[1], (double)p[2]);
     else if (whole_number(p[0]) >= 0) snprintf(what, sizeof what, "transparency");
-    else snprintf(what, sizeof what, "%.9g", (double)p[0]);
+    else limn_format(what, sizeof what, "%.9g", (double)p[0]);
     return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a mask with one whole number 0 to 65535 a pixel, found %s at column %zu, row %zu%s", name, what, i % (size_t)r->width,
                      i % pixels / (size_t)r->width, slice);
 }

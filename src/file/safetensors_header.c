@@ -31,7 +31,7 @@ static limn_status bad(reader *r, const char *tensor, const char *format, ...)
     char text[512], name[256];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     if (!tensor) return limn_fail(r->ctx, LIMN_BAD_FILE, "%s: %s", r->part->file, text);
     return limn_fail(r->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\": %s", r->part->file, limn_escape(tensor, strlen(tensor), name, sizeof name), text);

@@ -10,7 +10,7 @@ bool limn_scan_refuse(limn_scan *s, const char *format, ...)
     va_list args;
     va_start(args, format);
     int n = snprintf(s->why, sizeof s->why, "byte %zu: ", s->base + s->at);
-    vsnprintf(s->why + n, sizeof s->why - (size_t)n, format, args);
+    limn_format_list(s->why + n, sizeof s->why - (size_t)n, format, args);
     va_end(args);
     return false;
 }

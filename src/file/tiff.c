@@ -64,7 +64,7 @@ static int keep_reason(TIFF *tiff, void *user, const char *module, const char *f
     char text[150];
     (void)tiff, (void)module;
     if (job->why[0]) return 1;
-    vsnprintf(text, sizeof text, format, list);
+    limn_format_list(text, sizeof text, format, list);
     limn_escape(text, strlen(text), job->why, sizeof job->why);
     return 1;
 }

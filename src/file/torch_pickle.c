@@ -13,7 +13,7 @@ limn_status limn_pickle_bad(limn_pickle *p, const char *format, ...)
     char text[700];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: %s/data.pkl, byte %zu: %s; nothing was executed", p->file, p->root, p->op, text);
 }

@@ -39,7 +39,7 @@ static limn_status bad(limn_ctx *ctx, const limn_part *part, const limn_zip_memb
     char text[400], name[256];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     if (!m) return limn_fail(ctx, LIMN_BAD_FILE, "%s: zip archive: %s", part->file, text);
     return limn_fail(ctx, LIMN_BAD_FILE, "%s: zip member \"%s\": %s", part->file, limn_escape(m->name, strlen(m->name), name, sizeof name), text);

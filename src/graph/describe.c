@@ -38,10 +38,10 @@ char *limn_count_text(double n, char *out)
     for (int i = 0; i < 4; i++)
         if (n >= 0.9995 * units[i].unit) {
             double x = n / units[i].unit;
-            snprintf(out, 32, "%.*f%s", x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x, units[i].name);
+            limn_format(out, 32, "%.*f%s", x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x, units[i].name);
             return out;
         }
-    snprintf(out, 32, "%.0f", n);
+    limn_format(out, 32, "%.0f", n);
     return out;
 }
 

@@ -41,7 +41,7 @@ limn_status limn_graph_status(limn_graph *g)
     return g->status;
 }
 
-static limn_node *out_of_memory(limn_graph *g)
+limn_node *limn_node_no_memory(limn_graph *g)
 {
     if (g->status == LIMN_OK) g->status = limn_fail_memory(g->ctx, sizeof(limn_node), "a graph node");
     return g->error;
@@ -49,12 +49,14 @@ static limn_node *out_of_memory(limn_graph *g)
 
 void limn_scope_push(limn_graph *g, const char *format, ...)
 {
-    char name[128];
     va_list args;
     va_start(args, format);
-    vsnprintf(name, sizeof name, format, args);
+    const char *name = limn_arena_printf_list(g->arena, format, args);
     va_end(args);
-
+    if (!name) {
+        limn_node_no_memory(g);
+        return;
+    }
     for (limn_scope *s = g->scope->first_child; s; s = s->next)
         if (strcmp(s->name, name) == 0) {
             g->scope = s;
@@ -62,13 +64,13 @@ void limn_scope_push(limn_graph *g, const char *format, ...)
         }
     limn_scope *s = limn_arena_alloc(g->arena, sizeof *s);
     if (!s) {
-        out_of_memory(g);
+        limn_node_no_memory(g);
         return;
     }
-    *s = (limn_scope){.parent = g->scope, .name = limn_arena_strdup(g->arena, name)};
-    s->path = g->scope->path[0] ? limn_arena_printf(g->arena, "%s.%s", g->scope->path, name) : s->name;
-    if (!s->name || !s->path) {
-        out_of_memory(g);
+    *s = (limn_scope){.parent = g->scope, .name = name};
+    s->path = g->scope->path[0] ? limn_arena_printf(g->arena, "%s.%s", g->scope->path, name) : name;
+    if (!s->path) {
+        limn_node_no_memory(g);
         return;
     }
     if (g->scope->last_child) g->scope->last_child->next = s;
@@ -84,13 +86,11 @@ void limn_scope_pop(limn_graph *g)
 
 void limn_scope_note(limn_graph *g, const char *format, ...)
 {
-    char text[256];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    g->scope->note = limn_arena_printf_list(g->arena, format, args);
     va_end(args);
-    g->scope->note = limn_arena_strdup(g->arena, text);
-    if (!g->scope->note) out_of_memory(g);
+    if (!g->scope->note) limn_node_no_memory(g);
 }
 
 limn_shape limn_node_shape(const limn_node *node)
@@ -120,7 +120,7 @@ limn_node *limn_node_error(limn_graph *g, limn_op op, const char *format, ...)
     char text[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     g->status = limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "%s%s%s: %s", g->scope->path, g->scope->path[0] ? ", " : "", limn_op_name(op), text);
     return g->error;
@@ -140,7 +140,7 @@ static bool grow(void **array, int n, int *capacity, size_t item)
 static limn_node *append(limn_graph *g, const limn_node *value)
 {
     limn_node *node = limn_arena_alloc(g->arena, sizeof *node);
-    if (!node || !grow((void **)&g->nodes, g->n_nodes, &g->capacity, sizeof *g->nodes)) return out_of_memory(g);
+    if (!node || !grow((void **)&g->nodes, g->n_nodes, &g->capacity, sizeof *g->nodes)) return limn_node_no_memory(g);
     *node = *value;
     node->graph = g;
     node->id = node->made = g->n_nodes;
@@ -204,14 +204,14 @@ limn_node *limn_input(limn_graph *g, const char *name, limn_kind kind, limn_shap
     if (g->status != LIMN_OK) return g->error;
     if (!shape_is_sound(shape)) return limn_node_error(g, LIMN_OP_INPUT, "%s has a dimension below 1, or too many elements", name);
     limn_node node = {.op = LIMN_OP_INPUT, .kind = kind, .rate = rate, .shape = shape, .name = limn_arena_strdup(g->arena, name)};
-    return node.name ? append(g, &node) : out_of_memory(g);
+    return node.name ? append(g, &node) : limn_node_no_memory(g);
 }
 
 limn_node *limn_parameter(limn_graph *g, const char *name, limn_shape shape, limn_init init)
 {
     if (g->status != LIMN_OK) return g->error;
     const char *full = g->scope->path[0] ? limn_arena_printf(g->arena, "%s.%s", g->scope->path, name) : limn_arena_strdup(g->arena, name);
-    if (!full) return out_of_memory(g);
+    if (!full) return limn_node_no_memory(g);
     if (!shape_is_sound(shape)) return limn_node_error(g, LIMN_OP_PARAMETER, "%s has a dimension below 1, or too many elements", full);
     for (int i = 0; i < g->n_parameters; i++) {
         limn_node *known = g->parameters[i];
@@ -219,7 +219,7 @@ limn_node *limn_parameter(limn_graph *g, const char *name, limn_shape shape, lim
         if (limn_shape_equal(&known->shape, &shape)) return known;
         return limn_node_error(g, LIMN_OP_PARAMETER, "%s is used with two different shapes", full);
     }
-    if (!grow((void **)&g->parameters, g->n_parameters, &g->parameter_capacity, sizeof *g->parameters)) return out_of_memory(g);
+    if (!grow((void **)&g->parameters, g->n_parameters, &g->parameter_capacity, sizeof *g->parameters)) return limn_node_no_memory(g);
     limn_node node = {.op = LIMN_OP_PARAMETER, .kind = LIMN_COMPUTE, .shape = shape, .name = full, .init = init};
     limn_node *made = append(g, &node);
     if (made != g->error) g->parameters[g->n_parameters++] = made;

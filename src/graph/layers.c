@@ -7,9 +7,8 @@ static const limn_init zero = {.kind = LIMN_INIT_ZERO}, one = {.kind = LIMN_INIT
 
 limn_node *limn_parameter_of(limn_graph *g, const char *name, const char *part, limn_shape shape, limn_init init)
 {
-    char full[192];
-    snprintf(full, sizeof full, "%s.%s", name, part);
-    return limn_parameter(g, full, shape, init);
+    const char *full = limn_arena_printf(g->arena, "%s.%s", name, part);
+    return full ? limn_parameter(g, full, shape, init) : limn_node_no_memory(g);
 }
 
 limn_node *limn_matmul(limn_node *x, limn_node *w, limn_node *b)

@@ -178,6 +178,8 @@ limn_node *limn_node_copy(limn_graph *g, const limn_node *node);
 limn_node *limn_node_as(limn_node *node, limn_kind kind);
 /** Record the graph's first error: "<scope>, <op>: sentence". @return the error node */
 limn_node *limn_node_error(limn_graph *g, limn_op op, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** The same for memory that was not there. */
+limn_node *limn_node_no_memory(limn_graph *g);
 double limn_node_flops(const limn_node *node);
 int64_t limn_node_count(const limn_node *node);
 

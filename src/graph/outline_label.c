@@ -14,7 +14,7 @@ static const char *say(limn_outline *o, const char *format, ...)
     char text[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    limn_format_list(text, sizeof text, format, args);
     va_end(args);
     const char *kept = limn_arena_strdup(o->arena, text);
     if (!kept) o->failed = true;

@@ -27,7 +27,6 @@ limn_node *limn_rewriter_insert(limn_rewriter *r, limn_node *before, limn_op op,
 
 /** Apply one rule everywhere in g until nothing changes. @return number of places; -1 when memory is out: g is then of no use */
 int limn_rule_apply(limn_graph *g, const limn_rule *rule, int n_outputs, limn_node *const *outputs);
-const limn_rule *limn_rule_find(const char *name);
 
 /** Keep what outputs need (all when there are none), sources first, else in the order of making; nodes made late just before their first user.
  *  @return false when memory is out */

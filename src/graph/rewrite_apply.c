@@ -160,13 +160,6 @@ int limn_rule_apply(limn_graph *g, const limn_rule *rule, int n_outputs, limn_no
     return total;
 }
 
-const limn_rule *limn_rule_find(const char *name)
-{
-    for (const limn_rule *rule = limn_rules; rule->name; rule++)
-        if (strcmp(rule->name, name) == 0) return rule;
-    return NULL;
-}
-
 bool limn_fuse_before_grad(limn_graph *g, int n_kept, limn_node *const *kept)
 {
     bool fine = true;

@@ -108,7 +108,8 @@ limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, l
     return x;
 }
 
-limn_node *limn_time_embed(limn_graph *g, limn_node *t, int frequencies, int width)
+/* Scope "t_embedder": sinusoids of `frequencies`, mlp.0, SiLU, mlp.2 -> [B,width]. */
+static limn_node *time_embed(limn_graph *g, limn_node *t, int frequencies, int width)
 {
     limn_scope_push(g, "t_embedder");
     limn_scope_note(g, "timestep to a vector");
@@ -136,5 +137,5 @@ limn_node *limn_time_of_step(const limn_ports *ports, limn_node *c)
 
 limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width)
 {
-    return limn_time_of_step(ports, limn_time_embed(g, limn_time_input(g, b, ports), frequencies, width));
+    return limn_time_of_step(ports, time_embed(g, limn_time_input(g, b, ports), frequencies, width));
 }

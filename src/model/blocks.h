@@ -22,23 +22,15 @@ limn_node *limn_self_attention(limn_graph *g, const char *name, limn_node *x, in
 limn_node *limn_cross_attention(limn_graph *g, const char *name, limn_node *x, limn_node *text, int heads);
 /** Scope `name`: fc1, activation, fc2. */
 limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, limn_activation activation);
-/** Scope "t_embedder": sinusoids of `frequencies`, mlp.0, SiLU, mlp.2 -> [B,width]. */
-limn_node *limn_time_embed(limn_graph *g, limn_node *t, int frequencies, int width);
 /** The timesteps [B] of training or the table [S] of running: fills ports->timesteps and, when running, step. */
 limn_node *limn_time_input(limn_graph *g, limn_build b, limn_ports *ports);
 /** What belongs to this step of c, which was made of the timesteps: c [B,D] in training, one row [1,D] for the whole batch when running. */
 limn_node *limn_time_of_step(const limn_ports *ports, limn_node *c);
-/** limn_time_input(), limn_time_embed() and limn_time_of_step(). @return embedding [B or 1, width] */
+/** limn_time_input(), in scope "t_embedder" sinusoids of `frequencies`, mlp.0, SiLU, mlp.2, and limn_time_of_step(). @return embedding [B or 1, width] */
 limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width);
 /** A linear layer that starts at zero (adaLN-Zero and output layers). */
 limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64_t n);
 
-typedef struct limn_clip_options {
-    int batch, length, vocab, width, depth, heads;
-    limn_activation activation;
-} limn_clip_options;
-/** CLIP text transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
-limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, const limn_clip_options *o);
 /** Text features [B,T,D] by the settings text_...: with text_encoder=clip from an encoder in scope "text_encoder" (fills ids, text_end,
  *  pooled_text), else an input (fills features). */
 limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);

@@ -3,7 +3,12 @@
 #include "graph/node.h"
 #include "model/blocks.h"
 
-static limn_node *clip_layer(limn_graph *g, limn_node *x, const limn_clip_options *o)
+typedef struct clip_options {
+    int batch, length, vocab, width, depth, heads;
+    limn_activation activation;
+} clip_options;
+
+static limn_node *clip_layer(limn_graph *g, limn_node *x, const clip_options *o)
 {
     int64_t width = limn_node_shape(x).dim[2];
     limn_node *h = limn_layer_norm(g, "layer_norm1", x, 1e-5);
@@ -16,7 +21,8 @@ static limn_node *clip_layer(limn_graph *g, limn_node *x, const limn_clip_option
     return limn_add(x, limn_mlp(g, "mlp", limn_layer_norm(g, "layer_norm2", x, 1e-5), (int)(4 * width), o->activation));
 }
 
-limn_node *limn_clip_text(limn_graph *g, limn_ports *ports, const limn_clip_options *o)
+/* The transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
+static limn_node *clip_text(limn_graph *g, limn_ports *ports, const clip_options *o)
 {
     int batch = o->batch, length = o->length, width = o->width;
     ports->ids = limn_input(g, "ids", LIMN_INDEX, LIMN_SHAPE(batch, length), LIMN_PER_PROMPT);
@@ -49,9 +55,9 @@ limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build 
     }
     limn_scope_push(g, "text_encoder");
     limn_scope_note(g, "ids to features, trained along");
-    limn_clip_options o = {.batch = b.batch, .length = length, .vocab = limn_settings_get(s, "text_vocab"), .width = width,
+    clip_options o = {.batch = b.batch, .length = length, .vocab = limn_settings_get(s, "text_vocab"), .width = width,
                            .depth = limn_settings_get(s, "text_depth"), .heads = limn_settings_get(s, "text_heads"), .activation = LIMN_GELU_QUICK};
-    limn_node *text = limn_clip_text(g, ports, &o);
+    limn_node *text = clip_text(g, ports, &o);
     limn_scope_pop(g);
     return text;
 }
@@ -73,11 +79,11 @@ static const char *check(const limn_settings *s)
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    limn_clip_options o = {.batch = b.batch, .length = limn_settings_get(s, "text_length"), .vocab = limn_settings_get(s, "text_vocab"),
+    clip_options o = {.batch = b.batch, .length = limn_settings_get(s, "text_length"), .vocab = limn_settings_get(s, "text_vocab"),
                            .width = limn_settings_get(s, "text_width"), .depth = limn_settings_get(s, "text_depth"),
                            .heads = limn_settings_get(s, "text_heads"),
                            .activation = limn_settings_get(s, "text_activation") ? LIMN_GELU_ERF : LIMN_GELU_QUICK};
-    ports->output = limn_clip_text(g, ports, &o);
+    ports->output = clip_text(g, ports, &o);
 }
 
 const limn_family limn_family_clip_text = {

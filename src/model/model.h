@@ -5,7 +5,7 @@
 #include "base/base.h"
 #include "limn/graph.h"
 
-enum { LIMN_MAX_SETTINGS = 32 };
+enum { LIMN_MAX_SETTINGS = 32, LIMN_SETTINGS_BYTES = 1024 };
 
 /* One number of a network; a choice is the index of its word.  Beside a choice NAME may lie a number NAME_most: NAME=16 is NAME_most=16. */
 typedef struct limn_setting {
@@ -84,7 +84,7 @@ int limn_settings_get(const limn_settings *s, const char *name);
 void limn_settings_defaults(limn_settings *s, const limn_family *family);
 /** The value of row i as text: a number or a word.  out needs 32 bytes. @return out */
 const char *limn_setting_text(const limn_settings *s, int i, char *out);
-/** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs 1024 bytes. */
+/** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs LIMN_SETTINGS_BYTES, which hold those of any family. */
 char *limn_settings_text(const limn_settings *s, char *out);
 limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *out);
 

@@ -15,8 +15,9 @@ static limn_node *sheared(limn_node *x, int s)
     return limn_slice(x, 2, s - 1, s);
 }
 
-/* bias[h, (i j), (k l)] = table[(i - k + s - 1) (2s - 1) + j - l + s - 1, h] for the query at row i, column j and the key at k, l */
-limn_node *limn_relative_positions(limn_graph *g, int side, int heads)
+/* What a query learns to expect at each place around it: "relative_position_bias_table" [(2s-1)^2, heads]  ->  [1, heads, s s, s s]
+ * bias[h, (i j), (k l)] = table[(i - k + s - 1) (2s - 1) + j - l + s - 1, h] for the query at row i, column j and the key at k, l */
+static limn_node *relative_positions(limn_graph *g, int side, int heads)
 {
     int64_t s = side, r = 2 * s - 1;
     limn_init init = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f};
@@ -75,7 +76,7 @@ limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, 
     limn_scope_push(g, "%s", name);
     if (window.shift) limn_scope_note(g, "attention in windows of %d x %d, moved by %d", window.side, window.side, window.shift);
     else limn_scope_note(g, "attention in windows of %d x %d", window.side, window.side);
-    limn_node *bias = limn_relative_positions(g, window.side, window.heads);
+    limn_node *bias = relative_positions(g, window.side, window.heads);
     if (window.shift) bias = limn_add(bias, edge_mask(g, d.dim[1] / s, d.dim[2] / s, s, window.shift));
     x = limn_window_partition(limn_roll(x, window.shift, window.shift), window.side);
     x = limn_attention_biased(limn_linear(g, "qkv", x, 3 * width), bias, window.heads);

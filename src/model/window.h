@@ -13,8 +13,6 @@ typedef struct limn_window {
 
 /** A window no larger than a picture of this side; every second block (odd i) moves it, if there is more than one. */
 limn_window limn_window_of(int side, int shift, int picture, int heads, int i);
-/** What a query learns to expect at each place around it: "relative_position_bias_table" [(2s-1)^2, heads]  ->  [1, heads, s s, s s] */
-limn_node *limn_relative_positions(limn_graph *g, int side, int heads);
 /** Scope `name`: qkv, attention in windows with relative positions, proj. */
 limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, limn_window window);
 

@@ -209,8 +209,11 @@ static limn_status run_batch(limn_ctx *ctx, limn_segmenter *s, const grid *g, in
     limn_status status = limn_run_write(s->job.run, s->job.ports->image, LIMN_F32, s->tiles);
     if (status == LIMN_OK) status = limn_run_execute(s->job.run);
     if (status == LIMN_OK) status = limn_job_output(ctx, &s->job, s->job.ports->output, "", logits);
+    limn_floats floats; /* what is improbable is often denormal */
+    limn_floats_begin(&floats, 1);
     for (int b = 0; b < s->batch && first + b < n && status == LIMN_OK; b++)
         add_view(s, view_of(s, g, first + b), g, logits + (size_t)b * result, out, weight);
+    limn_floats_end(&floats);
     return status;
 }
 

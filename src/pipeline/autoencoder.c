@@ -73,7 +73,7 @@ static limn_status open_files(limn_autoencoder *a)
     back->st = in->st;
     if (strcmp(in->file, back->file) == 0) return LIMN_OK;
     limn_settings other;
-    char text[1024];
+    char text[LIMN_SETTINGS_BYTES];
     back->st = NULL;
     status = limn_weights_open(a->ctx, back->file, "vae tae", &back->st, &other);
     if (status == LIMN_OK && strcmp(limn_settings_text(&other, text), a->text) != 0)

@@ -18,7 +18,7 @@ typedef struct limn_half {
 struct limn_autoencoder {
     limn_ctx *ctx;
     limn_settings settings;
-    char text[1024];            /* of the settings */
+    char text[LIMN_SETTINGS_BYTES]; /* of the settings */
     int factor;
     limn_half encoder, decoder;
     bool shares;                /* the files are another's, which outlives this one */

@@ -1,12 +1,12 @@
 /* encode_folder.c: see encode_folder.h. */
 #include "pipeline/encode_folder.h"
 
+#include "base/json.h"
 #include "file/bytes.h"
 #include "file/latent.h"
 #include "pipeline/autoencoder.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -94,7 +94,7 @@ static limn_status put_row(folder_job *j, limn_writer *writer, json_t *row, int6
 {
     char name[LIMN_PATH_BYTES];
     snprintf(name, sizeof name, "%s.safetensors", name_of(j, i));
-    char *line = json_object_set_new(row, "file_name", json_string(name)) == 0 ? json_dumps(row, JSON_COMPACT) : NULL;
+    char *line = json_object_set_new(row, "file_name", json_string(name)) == 0 ? limn_json_text(row, JSON_COMPACT) : NULL;
     if (!line) return limn_fail_memory(j->ctx, sizeof name, "a row of metadata.jsonl");
     limn_file_write(writer, line, strlen(line));
     limn_file_write(writer, "\n", 1);

@@ -26,7 +26,7 @@ static limn_status read_number(const limn_pipeline *p, const char *key, double l
     const char *text = limn_weight_file_metadata(p->st, key);
     if (!text) return LIMN_OK;
     char *end, shown[256];
-    double value = strtod(text, &end);
+    double value = limn_number_parse(text, &end);
     if (end == text || *end || !(value >= low && value <= high))
         return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: metadata %s must be a number from %g to %g, found \"%s\"", p->file, key, low, high,
                          limn_escape(text, strlen(text), shown, sizeof shown));

@@ -115,7 +115,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
         limn_text_append(&text, "\n", 1);
     }
     limn_text_printf(&text, "Steps: %d, Sampler: %s, ", o->steps, sampler < 0 ? "?" : samplers[sampler].shown);
-    if (o->scheduler && strcmp(o->scheduler, "discrete"))
+    if (o->scheduler && o->scheduler[0] && strcmp(o->scheduler, "discrete"))
         limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);
     if (info.guides) limn_text_printf(&text, "CFG scale: %.9g, ", o->guidance);
     if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);

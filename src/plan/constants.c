@@ -132,11 +132,11 @@ limn_status limn_plan_make_constants(limn_ctx *ctx, const limn_plan *plan, limn_
                .last = calloc(n, sizeof *m.last)};
     limn_status status = m.data && m.wanted && m.last ? LIMN_OK : limn_fail_memory(ctx, n * sizeof *m.data, "constants");
     if (status == LIMN_OK) {
-        limn_working before;
+        limn_floats before;
         limn_store_hold(store);
         int had = limn_store_count(store);
         if (find_wanted(&m)) {
-            plan->backend->begin(ctx->n_threads, &before);
+            plan->backend->begin(&before, plan->n_threads);
             status = make_all(&m);
             plan->backend->end(&before);
         }

@@ -222,12 +222,12 @@ static limn_status execute(limn_run *run)
 
 limn_status limn_run_execute(limn_run *run)
 {
-    limn_working before;
+    limn_floats before;
     limn_status status = allocate(run);
     if (status == LIMN_OK) status = connect(run);
     if (status != LIMN_OK) return status;
     run->n_executed = 0;
-    run->plan->backend->begin(run->plan->n_threads, &before);
+    run->plan->backend->begin(&before, run->plan->n_threads);
     status = execute(run);
     run->plan->backend->end(&before);
     if (status != LIMN_OK) return status; /* what changed has still to run */

@@ -9,7 +9,8 @@
 
 static bool is_shown(int byte) { return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 255 && byte != 173); }
 
-int32_t limn_clip_letter_of_byte(int byte)
+/* The alphabet of the file: printable Latin-1 stands for itself, the other 68 bytes are U+0100, U+0101 ... in order. */
+static int32_t letter_of_byte(int byte)
 {
     if (is_shown(byte)) return byte;
     int32_t letter = 256;
@@ -59,7 +60,7 @@ static void add_byte_tokens(parser *p)
     for (int hidden = 0; hidden < 2; hidden++)
         for (int b = 0; b < CLIP_BYTES; b++)
             if (is_shown(b) != hidden) {
-                p->byte_of_letter[limn_clip_letter_of_byte(b)] = (int16_t)b;
+                p->byte_of_letter[letter_of_byte(b)] = (int16_t)b;
                 p->bpe->id_of_byte[b] = id++;
             }
     for (int ends = 0; ends < 2; ends++)
@@ -287,7 +288,7 @@ static void append_token(limn_text *text, const limn_clip_bpe *bpe, int32_t id)
 {
     const clip_token *token = &bpe->tokens[id];
     for (size_t i = 0; i < token->n; i++) {
-        int32_t letter = limn_clip_letter_of_byte(bpe->bytes[token->begin + i]);
+        int32_t letter = letter_of_byte(bpe->bytes[token->begin + i]);
         char two[2] = {(char)(0xc0 | letter >> 6), (char)(0x80 | (letter & 0x3f))};
         if (letter < 0x80) limn_text_append(text, (char[]){(char)letter}, 1);
         else limn_text_append(text, two, 2);

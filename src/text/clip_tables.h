@@ -25,9 +25,6 @@ struct limn_clip_bpe {
     int32_t id_of_byte[CLIP_BYTES];
 };
 
-/* The alphabet of the file: printable Latin-1 stands for itself, the other 68 bytes are U+0100, U+0101 ... in order. */
-int32_t limn_clip_letter_of_byte(int byte);
-
 /* Merge number of (left, right), or -1. */
 int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right);
 

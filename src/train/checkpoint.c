@@ -12,35 +12,37 @@
 
 /* ---- what a checkpoint says about its run ------------------------------------------------------------------------------ */
 
-enum { MAX_FACTS = 48 };
-
 /* fixed: the option that made it, which must not change on the way; NULL: told only */
 typedef struct run_fact {
     const char *key, *fixed, *value;
 } run_fact;
 
 struct limn_run_facts {
-    int n;
-    run_fact fact[MAX_FACTS];
+    int n, capacity;
+    run_fact *fact;
     limn_arena *arena; /* of their values */
     bool failed;       /* out of memory */
     limn_text lines;   /* of the one fact that is a list */
 };
 typedef limn_run_facts run_facts;
 
+static bool has_room(run_facts *f)
+{
+    if (f->n < f->capacity) return true;
+    int capacity = f->capacity ? 2 * f->capacity : 32;
+    run_fact *more = realloc(f->fact, (size_t)capacity * sizeof *more);
+    if (more) f->fact = more, f->capacity = capacity;
+    return more != NULL;
+}
+
 void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
 {
-    if (f->n == MAX_FACTS) return;
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    size_t n = (size_t)vsnprintf(NULL, 0, format, args) + 1;
-    char *text = limn_arena_alloc(f->arena, n);
-    if (text) vsnprintf(text, n, format, again);
-    va_end(again);
+    const char *text = limn_arena_printf_list(f->arena, format, args);
     va_end(args);
-    f->failed = f->failed || !text;
-    f->fact[f->n++] = (run_fact){key, fixed, text ? text : ""};
+    f->failed = f->failed || !text || !has_room(f);
+    if (!f->failed) f->fact[f->n++] = (run_fact){key, fixed, text};
 }
 
 void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line)
@@ -51,13 +53,14 @@ void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, co
     }
     limn_class_name_write(&f->lines, line);
     f->failed = f->failed || f->lines.failed;
-    if (f->lines.bytes) f->fact[f->n - 1].value = f->lines.bytes;
+    if (f->lines.bytes && f->n) f->fact[f->n - 1].value = f->lines.bytes;
 }
 
 static void forget(run_facts *f)
 {
     if (!f) return;
     limn_text_free(&f->lines);
+    free(f->fact);
     limn_arena_free(f->arena);
     free(f);
 }
@@ -78,7 +81,7 @@ static void say_data(const limn_data_fingerprint *p, run_facts *f)
 static run_facts *say_all(const limn_trainer *t)
 {
     const limn_train_options *o = t->o;
-    char settings[1024];
+    char settings[LIMN_SETTINGS_BYTES];
     run_facts *f = calloc(1, sizeof *f);
     if (!f || !(f->arena = limn_arena_new())) return free(f), NULL;
     limn_run_say(f, "format", NULL, "pt");
@@ -151,12 +154,14 @@ static limn_status check_facts(limn_trainer *t, const char *path, const limn_wei
 
 typedef const char *metadata_pair[2];
 
-static void name_state(const limn_trainer *t, const char *prefix, const float *data, limn_named_view *views, char (*names)[300])
+static bool name_state(const limn_trainer *t, limn_arena *arena, const char *prefix, const float *data, limn_named_view *views)
 {
     for (int i = 0; i < t->weights.n; i++) {
-        snprintf(names[i], 300, "%s%s", prefix, t->weights.node[i]->name);
-        views[i] = (limn_named_view){names[i], {LIMN_F32, t->weights.node[i]->shape, (void *)(uintptr_t)(data + t->weights.begin[i])}};
+        const char *name = limn_arena_printf(arena, "%s%s", prefix, t->weights.node[i]->name);
+        if (!name) return false;
+        views[i] = (limn_named_view){name, {LIMN_F32, t->weights.node[i]->shape, (void *)(uintptr_t)(data + t->weights.begin[i])}};
     }
+    return true;
 }
 
 static limn_status save_state(limn_trainer *t, size_t n_metadata, const metadata_pair *metadata)
@@ -164,17 +169,18 @@ static limn_status save_state(limn_trainer *t, size_t n_metadata, const metadata
     char path[1100];
     size_t n = (size_t)t->weights.n;
     limn_named_view *views = calloc(4 * n, sizeof *views);
-    char(*names)[300] = calloc(4 * n, sizeof *names);
-    limn_status status = views && names ? LIMN_OK : limn_fail_memory(t->ctx, 4 * n * sizeof *names, "saving");
+    limn_arena *arena = limn_arena_new(); /* of names */
+    const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
+    const float *states[] = {t->weights.value, t->m, t->v, t->ema};
+    bool named = views && arena;
+    for (size_t k = 0; k < 4 && named; k++) named = name_state(t, arena, prefixes[k], states[k], views + k * n);
+    limn_status status = named ? LIMN_OK : limn_fail_memory(t->ctx, 4 * n * sizeof *views, "saving");
     if (status == LIMN_OK) {
-        const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
-        const float *states[] = {t->weights.value, t->m, t->v, t->ema};
-        for (size_t k = 0; k < 4; k++) name_state(t, prefixes[k], states[k], views + k * n, names + k * n);
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
         status = limn_safetensors_write(t->ctx, path, 4 * n, views, n_metadata, metadata);
     }
+    limn_arena_free(arena);
     free(views);
-    free(names);
     return status;
 }
 
@@ -239,14 +245,17 @@ limn_status limn_trainer_save(limn_trainer *t)
 {
     run_facts *f = say_all(t);
     if (!f) return limn_fail_memory(t->ctx, sizeof *f, "saving");
-    metadata_pair metadata[MAX_FACTS];
+    size_t bytes = (size_t)f->n * sizeof(metadata_pair);
+    metadata_pair *metadata = malloc(bytes);
+    for (int i = 0; metadata && i < f->n; i++) metadata[i][0] = f->fact[i].key, metadata[i][1] = f->fact[i].value;
     int n_model = 0;
-    for (int i = 0; i < f->n; i++) metadata[i][0] = f->fact[i].key, metadata[i][1] = f->fact[i].value;
-    while (n_model < f->n && strncmp(metadata[n_model][0], data_prefix, sizeof data_prefix - 1) != 0) n_model++; /* they come last, and only resuming asks for them */
-    limn_status status = t->saved ? LIMN_OK : keep_older(t);
+    while (metadata && n_model < f->n && strncmp(metadata[n_model][0], data_prefix, sizeof data_prefix - 1) != 0) n_model++; /* they come last, and only resuming asks for them */
+    limn_status status = metadata ? LIMN_OK : limn_fail_memory(t->ctx, bytes, "saving");
+    if (status == LIMN_OK && !t->saved) status = keep_older(t);
     if (status == LIMN_OK) status = save_state(t, (size_t)f->n, (const metadata_pair *)metadata);
     t->saved = t->saved || status == LIMN_OK;
     if (status == LIMN_OK) status = save_model(t, (size_t)n_model, (const metadata_pair *)metadata);
+    free(metadata);
     forget(f);
     return status;
 }

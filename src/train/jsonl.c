@@ -1,10 +1,10 @@
 /* jsonl.c: metadata.jsonl: {"file_name": "a.png", "text": "a cat", ...} a line. */
 #include "train/rows.h"
 
+#include "base/json.h"
 #include "file/bytes.h"
 #include "train/listing.h"
 
-#include <jansson.h>
 #include <string.h>
 
 enum { MAX_TERMS = 16, MAX_TERM = 256, MAX_LOGGED = 20, MAX_PATH = 1000, MAX_OTHERS = 6 };
@@ -251,7 +251,7 @@ static limn_status take_row(jsonl_reader *r, json_t *row, long line)
 static limn_status take_line(jsonl_reader *r, const char *bytes, size_t n, size_t begin, long line)
 {
     json_error_t error;
-    json_t *row = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error);
+    json_t *row = limn_json_parse(bytes, n, &error);
     char shown[256];
     limn_status status;
     if (!row)

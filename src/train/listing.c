@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <utf8proc.h>
 
@@ -37,7 +36,7 @@ size_t limn_stem(const char *name)
 {
     const char *dot = strrchr(name, '.');
     size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
-    return n > 4 && strcasecmp(name + n, ".gz") == 0 && strncasecmp(name + n - 4, ".nii", 4) == 0 ? n - 4 : n;
+    return n > 4 && limn_same_word(name + n, strlen(name + n), ".gz", 3) && limn_same_word(name + n - 4, 4, ".nii", 4) ? n - 4 : n;
 }
 
 static bool is_ascii(const char *name, size_t n)
@@ -182,7 +181,7 @@ static bool ends_in(const char *name, size_t from, size_t to)
 {
     const char *ending = name + limn_stem(name);
     for (size_t i = from; i < to; i++)
-        if (strcasecmp(ending, endings[i]) == 0) return true;
+        if (limn_same_word(ending, strlen(ending), endings[i], strlen(endings[i]))) return true;
     return false;
 }
 

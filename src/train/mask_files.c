@@ -1,13 +1,13 @@
 /* mask_files.c: which picture has which mask; see masks.h. */
 #include "train/mask_parts.h"
 
+#include "base/json.h"
 #include "file/bytes.h"
 #include "train/case.h"
 #include "train/listing.h"
 #include "train/rows.h"
 #include "train/stems.h"
 
-#include <jansson.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,7 +205,7 @@ static limn_status read_json(limn_ctx *ctx, const char *path, const char *bytes,
     json_error_t error;
     size_t begin;
     if (limn_text_begin(ctx, path, bytes, n, &begin) != LIMN_OK || limn_text_check(ctx, path, bytes, n) != LIMN_OK) return LIMN_BAD_FILE;
-    *root = json_loadb(bytes + begin, n - begin, JSON_REJECT_DUPLICATES, &error);
+    *root = limn_json_parse(bytes + begin, n - begin, &error);
     json_t *labels = json_object_get(*root, "labels"), *training = json_object_get(*root, "training");
     if (!*root) return limn_fail(ctx, LIMN_BAD_FILE, "%s line %d, column %d: %s", path, error.line, error.column, error.text);
     if (!json_is_object(labels)) return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected \"labels\": {\"background\": 0, ..}, as nnU-Net writes it", path);

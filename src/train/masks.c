@@ -369,11 +369,6 @@ const char *limn_masks_class(const limn_masks *m, int class)
     return m->class_name[class];
 }
 
-int64_t limn_masks_pixels(const limn_masks *m, int class)
-{
-    return m->pixels[class];
-}
-
 /* The row that slice i belongs to. */
 static const limn_mask_row *row_with(const limn_masks *m, int64_t i)
 {
@@ -389,16 +384,6 @@ static const limn_mask_row *row_with(const limn_masks *m, int64_t i)
 const char *limn_masks_name(const limn_masks *m, int64_t i)
 {
     return row_with(m, i)->name;
-}
-
-bool limn_masks_kept(const limn_masks *m)
-{
-    return m->kept;
-}
-
-size_t limn_masks_bytes(const limn_masks *m)
-{
-    return m->bytes;
 }
 
 limn_range limn_masks_range(const limn_masks *m)
@@ -462,8 +447,9 @@ static limn_status open_slice(limn_ctx *ctx, const limn_masks *m, int64_t i, sli
     return LIMN_OK;
 }
 
-limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width, int height,
-                              float *image, uint8_t *labels)
+/* Slice i as it is seen at a position.  Any number of threads at once, each with a ctx of its own. */
+static limn_status sample(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width, int height,
+                          float *image, uint8_t *labels)
 {
     slice s;
     limn_status status = open_slice(ctx, m, i, &s);
@@ -501,7 +487,7 @@ limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *m, const limn_augm
         for (int b = 0; b < batch; b++) {
             uint64_t position = first + (uint64_t)b;
             if (mine == LIMN_OK)
-                mine = limn_masks_sample(own, m, augment, seed, position, limn_masks_index(m, seed, position), width, height, images + (size_t)b * n * (size_t)m->channels,
+                mine = sample(own, m, augment, seed, position, limn_masks_index(m, seed, position), width, height, images + (size_t)b * n * (size_t)m->channels,
                                          labels + (size_t)b * n);
         }
 #pragma omp critical(limn_masks_batch)

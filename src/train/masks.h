@@ -48,27 +48,19 @@ int64_t limn_masks_cases(const limn_masks *masks);
 int limn_masks_classes(const limn_masks *masks);
 /** Name of a class: dataset.json's, else the value in the mask.  Borrowed, as all that follows. */
 const char *limn_masks_class(const limn_masks *masks, int class);
-/** Pixels of a class in the pictures of this part. */
-int64_t limn_masks_pixels(const limn_masks *masks, int class);
 /** Of the picture or volume of slice i. */
 const char *limn_masks_name(const limn_masks *masks, int64_t i);
-/** Whether all lie in memory, and how many bytes they are. */
-bool limn_masks_kept(const limn_masks *masks);
-size_t limn_masks_bytes(const limn_masks *masks);
 /** What became 0 and 1: the option, but AUTO as it was decided for all files together: BYTES where all hold bytes, else PERCENTILES. */
 limn_range limn_masks_range(const limn_masks *masks);
 /** Slice i as it is in 0..1, kept or not, and its labels [height,width]: classes, LIMN_IGNORED.
- *  @return LIMN_OK: both are the caller's (limn_raster_free(), free()); as limn_masks_sample(), both empty */
+ *  @return LIMN_OK: both are the caller's (limn_raster_free(), free()); as limn_masks_batch(), both empty */
 limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *masks, int64_t i, limn_raster *picture, uint8_t **labels);
 
 /** Which slice comes at a position of training: every epoch another order, a function of (seed, position) alone. */
 int64_t limn_masks_index(const limn_masks *masks, uint64_t seed, uint64_t position);
-/** Slice i as it is seen at a position: see limn_augment_sample().  Any number of threads at once, each with a ctx of its own.
+/** The slices at positions first .. first + batch - 1 as they are seen there (limn_augment_sample()), on every thread of ctx.
+ *  @param  images  [batch,height,width,C] in 0..1;  labels [batch,height,width]
  *  @return LIMN_OK; LIMN_BAD_FILE, LIMN_IO, LIMN_NOT_FOUND when a file that is not kept has changed; LIMN_NO_MEMORY */
-limn_status limn_masks_sample(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width,
-                              int height, float *image, uint8_t *labels);
-/** The samples at positions first .. first + batch - 1, on every thread of ctx.
- *  @param  images  [batch,height,width,C] in 0..1;  labels [batch,height,width] */
 limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed, uint64_t first, int batch, int width, int height,
                              float *images, uint8_t *labels);
 

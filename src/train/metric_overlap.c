@@ -20,7 +20,8 @@ static limn_status not_a_class(limn_ctx *ctx, const limn_label_pair *m, size_t i
                      i / m->width, i % m->width);
 }
 
-limn_status limn_label_pair_check(limn_ctx *ctx, const limn_label_pair *m)
+/* The other metrics read any values and trust the size. */
+static limn_status check_pair(limn_ctx *ctx, const limn_label_pair *m)
 {
     if (m->n_classes < 1 || m->n_classes > LIMN_MAX_CLASSES)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "classes must be 1 to %d, found %d", LIMN_MAX_CLASSES, m->n_classes);
@@ -36,7 +37,7 @@ limn_status limn_label_pair_check(limn_ctx *ctx, const limn_label_pair *m)
 
 limn_status limn_overlap_add(limn_ctx *ctx, const limn_label_pair *m, limn_overlap *classes)
 {
-    limn_status status = limn_label_pair_check(ctx, m);
+    limn_status status = check_pair(ctx, m);
     if (status != LIMN_OK) return status;
     size_t n = (size_t)m->width * m->height;
     for (size_t i = 0; i < n; i++) {

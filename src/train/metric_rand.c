@@ -20,8 +20,7 @@ static void join(uint32_t *parent, uint32_t a, uint32_t b)
     else parent[a] = b;
 }
 
-/* cells[i] != 0: a pixel of a component.  parent [H,W]: scratch; pixels are numbered by uint32_t, which LIMN_MAX_PIXELS allows */
-static uint32_t label_components(uint32_t w, uint32_t h, const uint8_t *cells, uint32_t *parent, uint32_t *label)
+uint32_t limn_metric_components(uint32_t w, uint32_t h, const uint8_t *cells, uint32_t *parent, uint32_t *label)
 {
     uint32_t n = w * h, count = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -32,18 +31,6 @@ static uint32_t label_components(uint32_t w, uint32_t h, const uint8_t *cells, u
     }
     for (uint32_t i = 0; i < n; i++) label[i] = !cells[i] ? 0 : parent[i] == i ? ++count : label[root_of(parent, i)];
     return count;
-}
-
-limn_status limn_components(limn_ctx *ctx, uint32_t width, uint32_t height, const uint8_t *map, uint8_t value, uint32_t *label, uint32_t *n)
-{
-    size_t pixels = (size_t)width * height;
-    uint32_t *parent = limn_metric_new(ctx, pixels, sizeof *parent, "connected components");
-    uint8_t *cells = limn_metric_new(ctx, pixels, 1, "connected components");
-    bool ok = parent && cells;
-    for (size_t i = 0; ok && i < pixels; i++) cells[i] = map[i] == value;
-    if (ok) *n = label_components(width, height, cells, parent, label);
-    free(parent), free(cells);
-    return ok ? LIMN_OK : LIMN_NO_MEMORY;
 }
 
 /* ---- pairs of pixels ----------------------------------------------------------------------------------------------------- */
@@ -87,7 +74,7 @@ static limn_status job_open(limn_ctx *ctx, const limn_label_pair *m, uint8_t cel
     j->here = limn_metric_new(ctx, n + 1, sizeof *j->here, what), j->all = limn_metric_new(ctx, n + 1, sizeof *j->all, what);
     if (!j->order || !j->cells || !j->label || !j->parent || !j->here || !j->all) return LIMN_NO_MEMORY;
     for (size_t i = 0; i < n; i++) j->cells[i] = m->truth[i] == cell;
-    j->n_segments = label_components(j->w, j->h, j->cells, j->parent, j->label);
+    j->n_segments = limn_metric_components(j->w, j->h, j->cells, j->parent, j->label);
     memset(j->here, 0, (n + 1) * sizeof *j->here);
     return sort_truth(ctx, j);
 }
@@ -100,7 +87,7 @@ static uint64_t pairs(uint64_t n)
 /* From cells[]: what the prediction calls cell. */
 static limn_rand measure(rand_job *j)
 {
-    limn_rand r = {.n_truth = j->n_segments, .n_predicted = label_components(j->w, j->h, j->cells, j->parent, j->label)};
+    limn_rand r = {.n_truth = j->n_segments, .n_predicted = limn_metric_components(j->w, j->h, j->cells, j->parent, j->label)};
     uint64_t both = 0, truth = 0, predicted = 0;
     memset(j->all, 0, ((size_t)r.n_predicted + 1) * sizeof *j->all);
     for (uint32_t s = 1; s <= j->n_segments; s++) {
@@ -133,7 +120,7 @@ limn_status limn_rand_error(limn_ctx *ctx, const limn_label_pair *m, uint8_t cel
 /* From cells[], as measure(); n pixels that are each a segment of their own add n squares of 1. */
 static void add_squares(rand_job *j, limn_rand_sums *sums)
 {
-    uint32_t n_predicted = label_components(j->w, j->h, j->cells, j->parent, j->label);
+    uint32_t n_predicted = limn_metric_components(j->w, j->h, j->cells, j->parent, j->label);
     memset(j->all, 0, ((size_t)n_predicted + 1) * sizeof *j->all);
     for (uint32_t s = 1; s <= j->n_segments; s++) {
         uint32_t first = j->start[s - 1], end = j->start[s];

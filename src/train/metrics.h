@@ -14,10 +14,6 @@ typedef struct limn_label_pair {
     const uint8_t *truth, *prediction; /* [H,W]: 0 .. K-1, truth also LIMN_IGNORED; borrowed */
 } limn_label_pair;
 
-/** LIMN_OK, or the sentence why not: LIMN_BAD_FILE (size), LIMN_BAD_ARGUMENT (a value that is no class, with its row and column).
- *  limn_overlap_add() calls it; the other functions read any values and trust the size. */
-limn_status limn_label_pair_check(limn_ctx *ctx, const limn_label_pair *maps);
-
 /* Pixels of one class. */
 typedef struct limn_overlap {
     uint64_t truth, predicted, both;
@@ -49,10 +45,6 @@ limn_status limn_distance_squared(limn_ctx *ctx, uint32_t width, uint32_t height
 limn_status limn_hausdorff95(limn_ctx *ctx, const limn_label_pair *maps, int k, double *out);
 
 /* ---- membranes: two classes, `cell` and the rest ----------------------------------------------------------------------- */
-
-/** Connected components of the pixels of `map` equal to `value`, neighbours by edges (4).  @param label  [H,W]: 1 .. *n in the
- *  order of their first pixels, 0 outside   @return LIMN_OK; LIMN_NO_MEMORY */
-limn_status limn_components(limn_ctx *ctx, uint32_t width, uint32_t height, const uint8_t *map, uint8_t value, uint32_t *label, uint32_t *n);
 
 /* Adapted Rand error, restricted to foreground (ISBI 2012; Arganda-Carreras et al. 2015), as scikit-image's adapted_rand_error:
  * segments are the 4-connected components of cell pixels.  Only pixels whose truth is cell count; those that the prediction calls

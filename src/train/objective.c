@@ -11,11 +11,6 @@ limn_objective limn_objective_flow(void)
     return o;
 }
 
-limn_objective limn_objective_noise(void)
-{
-    return (limn_objective){.prediction = LIMN_PREDICT_EPS, .schedule = limn_schedule_defaults(), .gamma = 5};
-}
-
 static const char *const weightings[LIMN_N_WEIGHTINGS] = {"uniform", "min-snr", "velocity"};
 
 const char *limn_weighting_name(limn_weighting weighting)

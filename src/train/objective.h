@@ -21,8 +21,6 @@ typedef struct limn_objective {
 
 /** Rectified flow, velocity predicted, logit-normal (0, 1) timesteps. */
 limn_objective limn_objective_flow(void);
-/** DDPM: noise predicted, 1000 linear betas. */
-limn_objective limn_objective_noise(void);
 /** "uniform", "min-snr", "velocity"; false and *out unchanged for other names. */
 bool limn_weighting_find(const char *name, limn_weighting *out);
 const char *limn_weighting_name(limn_weighting weighting);

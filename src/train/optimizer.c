@@ -1,6 +1,8 @@
 /* optimizer.c: see optimizer.h. */
 #include "train/optimizer.h"
 
+#include "base/base.h"
+
 #include <math.h>
 
 enum { CHUNK = 1 << 16, MAX_CHUNKS = 1 << 16 };
@@ -20,6 +22,8 @@ double limn_gradient_norm(const float *grad, size_t n, int n_threads)
 {
     double total = 0;
     enum { GROUP = 256 };
+    limn_floats floats;
+    limn_floats_begin(&floats, n_threads);
     for (size_t begin = 0; begin < n; begin += (size_t)GROUP * CHUNK) {
         double part[GROUP] = {0};
 #pragma omp parallel for schedule(static) num_threads(n_threads)
@@ -29,6 +33,7 @@ double limn_gradient_norm(const float *grad, size_t n, int n_threads)
         }
         for (int k = 0; k < GROUP; k++) total += part[k];
     }
+    limn_floats_end(&floats);
     return sqrt(total);
 }
 
@@ -40,6 +45,8 @@ void limn_adamw_step(const limn_adamw *o, int64_t t, double norm, size_t n, floa
     float shrink = (float)(1 - o->lr * o->weight_decay);
     double warm = (1.0 + (double)t) / (10.0 + (double)t);
     float keep = (float)(o->ema < warm ? o->ema : warm);
+    limn_floats floats;
+    limn_floats_begin(&floats, n_threads);
 #pragma omp parallel for simd schedule(static) num_threads(n_threads)
     for (size_t i = 0; i < n; i++) {
         float g = grad[i] * clip, mi = b1 * m[i] + (1 - b1) * g, vi = b2 * v[i] + (1 - b2) * g * g;
@@ -49,6 +56,7 @@ void limn_adamw_step(const limn_adamw *o, int64_t t, double norm, size_t n, floa
         value[i] = x;
         ema[i] = keep * ema[i] + (1 - keep) * x;
     }
+    limn_floats_end(&floats);
 }
 
 double limn_learning_rate(double lr, int64_t step, int64_t warmup, int64_t total, int64_t decay)

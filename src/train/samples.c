@@ -270,7 +270,7 @@ static limn_status save_grid(limn_trainer *t, const limn_samples *s)
     int rows = (s->n + columns - 1) / columns;
     limn_image grid = {.width = columns * s->size, .height = rows * s->size, .channels = s->channels};
     grid.pixels = calloc((size_t)grid.width * (size_t)grid.height, (size_t)s->channels);
-    if (!grid.pixels) return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height, "a grid");
+    if (!grid.pixels) return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height * (size_t)grid.channels, "a grid");
     limn_status status = LIMN_OK;
     for (int i = 0; i < s->n && status == LIMN_OK; i++) status = place(t, s, i, columns, &grid);
     if (status == LIMN_OK) status = limn_samples_save(t, &grid);

@@ -112,7 +112,7 @@ limn_status limn_trainer_log_open(limn_trainer *t)
 
 void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, double rate)
 {
-    fprintf(t->csv, "%lld,%.6f,%.3g,%.4f,%.1f\n", (long long)t->step, loss, lr, norm, rate);
+    limn_format_file(t->csv, "%lld,%.6f,%.3g,%.4f,%.1f\n", (long long)t->step, loss, lr, norm, rate);
     fflush(t->csv);
     limn_tensorboard_scalar(t->events, t->step, "loss", loss);
     limn_tensorboard_scalar(t->events, t->step, "lr", lr);
@@ -129,7 +129,7 @@ void limn_trainer_log_scores(limn_trainer *t, int n, const double *score)
         char tag[64];
         snprintf(tag, sizeof tag, "held_out/%.*s", (int)strcspn(name, ",\n"), name);
         if (isnan(score[i])) fputc(',', t->scores);
-        else fprintf(t->scores, ",%.6f", score[i]), limn_tensorboard_scalar(t->events, t->step, tag, score[i]);
+        else limn_format_file(t->scores, ",%.6f", score[i]), limn_tensorboard_scalar(t->events, t->step, tag, score[i]);
     }
     fputc('\n', t->scores);
     fflush(t->scores);

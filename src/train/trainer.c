@@ -152,8 +152,11 @@ static limn_status gradients(limn_trainer *t, double *loss)
         keep_statistics(t, part);
         float *to = part < n - 1 ? t->sum : t->grad, by = part < n - 1 ? 1 : scale;
         bool first = part == 0;
+        limn_floats floats;
+        limn_floats_begin(&floats, t->ctx->n_threads);
 #pragma omp parallel for simd schedule(static) num_threads(t->ctx->n_threads)
         for (size_t i = 0; i < count; i++) to[i] = ((first ? 0 : t->sum[i]) + t->grad[i]) * by;
+        limn_floats_end(&floats);
     }
     return status;
 }
@@ -165,14 +168,18 @@ static limn_status check_finite(limn_trainer *t, double loss, double norm)
                      (long long)t->step, loss, norm);
 }
 
-static void optimize(limn_trainer *t, double norm, double *lr)
+static limn_status optimize(limn_trainer *t, double norm, double *lr)
 {
     const limn_train_options *o = t->o;
+    limn_status status = LIMN_OK;
     *lr = limn_learning_rate(o->lr, t->step, o->warmup, o->steps, o->decay);
     limn_adamw adamw = {.lr = *lr, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = o->weight_decay, .clip = o->clip, .ema = o->ema};
-    for (int part = 0; t->running && part < o->accumulate; part++) limn_weights_follow(&t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
+    for (int part = 0; t->running && part < o->accumulate && status == LIMN_OK; part++)
+        status = limn_weights_follow(t->ctx, &t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
+    if (status != LIMN_OK) return status;
     limn_adamw_step(&adamw, t->step + 1, norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay, t->ctx->n_threads);
     t->step++;
+    return LIMN_OK;
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------------------- */
@@ -230,8 +237,8 @@ static limn_status loop(limn_trainer *t)
         if (status == LIMN_OK) status = check_finite(t, loss, norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads));
         /* saved only now that these weights have given a finite loss: a bad state never replaces a good one */
         if (status == LIMN_OK && due) status = save_or_warn(t, &failed);
+        if (status == LIMN_OK) status = optimize(t, norm, &lr);
         if (status != LIMN_OK) return status;
-        optimize(t, norm, &lr);
         sum += loss;
         bool last = t->step == o->steps, late = o->seconds > 0 && limn_seconds() - begin > o->seconds;
         if (t->step % o->log_every == 0 || last || late) {
@@ -282,10 +289,7 @@ limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
     if (status == LIMN_OK) status = make_folder(&t);
     if (status == LIMN_OK) status = limn_trainer_log_open(&t);
     if (status == LIMN_OK) limn_trainer_tell(&t);
-    limn_working before;
-    limn_working_begin(ctx->n_threads, &before); /* the optimizer meets tiny numbers, too */
     if (status == LIMN_OK) status = loop(&t);
-    limn_working_end(&before);
     close_all(&t);
     return status;
 }

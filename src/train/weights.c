@@ -34,15 +34,25 @@ limn_status limn_weights_new(limn_ctx *ctx, limn_graph *g, uint64_t seed, limn_w
     return LIMN_OK;
 }
 
-void limn_weights_follow(const limn_weights *w, const limn_graph *g, const float *values)
+/* Number of the parameter of that name; w->n: there is none. */
+static int named(const limn_weights *w, const char *name)
+{
+    int p = 0;
+    while (p < w->n && strcmp(w->node[p]->name, name) != 0) p++;
+    return p;
+}
+
+limn_status limn_weights_follow(limn_ctx *ctx, const limn_weights *w, const limn_graph *g, const float *values)
 {
     const limn_running *running;
     int n = limn_graph_running(g, &running);
-    for (int i = 0, p = 0; i < n; i++, p = 0) {
-        while (w->node[p] != running[i].parameter) p++;
+    for (int i = 0; i < n; i++) {
+        int p = named(w, running[i].parameter->name);
+        if (p == w->n) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weights have no parameter %s, whose running statistics change", running[i].parameter->name);
         float *to = w->value + w->begin[p], share = (float)running[i].momentum;
         for (int64_t k = 0; k < limn_node_count(running[i].parameter); k++) to[k] += share * (*values++ - to[k]);
     }
+    return LIMN_OK;
 }
 
 void limn_weights_free(limn_weights *w)

@@ -58,8 +58,10 @@ static limn_status prepare(limn_ctx *ctx, limn_call *c)
 {
     limn_product_options o = options_of(c);
     limn_product *p;
+    int threads = omp_get_max_threads();
     omp_set_num_threads(c->n_threads); /* oneDNN decides now how many a run will take */
     limn_status status = limn_product_new(ctx, &o, &p);
+    omp_set_num_threads(threads);
     c->state = p;
     return status;
 }

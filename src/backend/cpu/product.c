@@ -316,18 +316,20 @@ limn_status limn_product_run(const limn_product *p, const limn_product_memories 
 {
     limn_product_kind kind = p->o.kind;
     bool weight = kind == LIMN_PRODUCT_GRAD_WEIGHT, input = kind == LIMN_PRODUCT_GRAD_INPUT;
-    omp_set_num_threads(n_threads); /* the backend's end() puts back the caller's */
+    int threads = omp_get_max_threads(); /* of the program, which oneDNN asks for */
+    omp_set_num_threads(n_threads);
     /* memory `a` has the layout of x, `result` that of y; the gradients swap roles */
     dnnl_status_t status = point(m, OF_A, input ? result : a);
     if (status == dnnl_success) status = point(m, OF_RESULT, input ? a : weight ? w : result);
     if (status == dnnl_success) status = point(m, OF_W, weight ? result : w);
     if (status == dnnl_success) status = point(m, OF_SCRATCH, scratch);
     if (status == dnnl_success) status = point(m, OF_BIAS, bias);
-    if (status != dnnl_success) return status_of(status);
     dnnl_exec_arg_t args[5] = {{input ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, m->of[OF_A]},
                                {weight ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, m->of[OF_W]},
                                {kind == LIMN_PRODUCT_FORWARD ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, m->of[OF_RESULT]},
                                {DNNL_ARG_SCRATCHPAD, m->of[OF_SCRATCH]},
                                {DNNL_ARG_BIAS, m->of[OF_BIAS]}};
-    return execute(p->primitive, m, m->of[OF_BIAS] ? 5 : 4, args);
+    limn_status done = status == dnnl_success ? execute(p->primitive, m, m->of[OF_BIAS] ? 5 : 4, args) : status_of(status);
+    omp_set_num_threads(threads);
+    return done;
 }

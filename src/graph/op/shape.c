@@ -130,12 +130,13 @@ static const char *shape_concat(limn_node *node, char *text, size_t text_bytes)
 {
     int axis = node->attr.axis;
     limn_shape sum = node->src[0]->shape;
-    for (int i = 1; i < node->n_src; i++) {
+    for (int i = 0; i < node->n_src; i++) {
         limn_shape x = node->src[i]->shape, y = sum;
         if (axis < 0 || axis >= x.rank || x.rank != y.rank) {
             snprintf(text, text_bytes, "axis %d is not one of the parts' %d", axis, x.rank);
             return text;
         }
+        if (i == 0) continue;
         int64_t more = x.dim[axis];
         x.dim[axis] = y.dim[axis] = 1;
         if (!limn_shape_equal(&x, &y)) {

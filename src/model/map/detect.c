@@ -2,10 +2,10 @@
  *
  * Heads: no shape tells them but that of a q/k norm (one head's width).  config.json says num_attention_heads; without it the published
  * rules: DiT 384:6 768:12 1024:16 1152:16; SD3 one head per block; CLIP 64 wide. */
+#include "base/json.h"
 #include "file/bytes.h"
 #include "model/map/numbers.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,7 +137,7 @@ static limn_status open_config(limn_ctx *ctx, const char *file, json_t **out)
     if (status != LIMN_OK) return status == LIMN_NOT_FOUND ? LIMN_OK : status;
     size_t begin;
     status = limn_text_begin(ctx, path, bytes, n, &begin);
-    if (status == LIMN_OK) *out = json_loadb((const char *)bytes + begin, n - begin, JSON_REJECT_DUPLICATES, &error);
+    if (status == LIMN_OK) *out = limn_json_parse((const char *)bytes + begin, n - begin, &error);
     free(bytes);
     if (status != LIMN_OK) return status;
     if (!*out) return limn_fail(ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
