@@ -185,10 +185,18 @@ static limn_status check_guidance(limn_ctx *ctx, const limn_pipeline_info *info,
     return LIMN_OK;
 }
 
+/* ", or 3 for none", where the network has a row for it */
+static const char *or_none(const limn_pipeline_info *info, char out[48])
+{
+    *out = '\0';
+    if (info->guides) snprintf(out, 48, ", or %d for none", info->classes);
+    return out;
+}
+
 /* A label by its name in training, or by its number; classes: none. */
 static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, limn_generate_options *o)
 {
-    char shown[256], name[256];
+    char shown[256], name[256], none[48];
     limn_pipeline_info info = limn_pipeline_describe(p);
     if (!w->label || !info.classes) return LIMN_OK;
     limn_class_word found = limn_class_find(info.class_name, info.n_class_names, info.classes, w->label);
@@ -196,7 +204,8 @@ static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const gener
     o->label = found.class;
     limn_class_tell(ctx, "--class", w->label, found);
     if (found.class < 0 && is_whole(w->label))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: expected a class from 0 to %d, or %d for none, or its name in training, found %s", info.classes - 1, info.classes, shown);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: expected a class from 0 to %d%s, or its name in training, found %s",
+                         info.classes - 1, or_none(&info, none), shown);
     if (found.class < 0)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on", shown);
     const char *is = found.class < info.n_class_names ? info.class_name[found.class] : NULL;
@@ -207,10 +216,9 @@ static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const gener
 
 static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)
 {
-    char none[48] = "";
-    if (info->guides) snprintf(none, sizeof none, ", or %d for none", info->classes);
+    char none[48];
     return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d%s",
-                     info->classes - 1, none);
+                     info->classes - 1, or_none(info, none));
 }
 
 /* What the flags ask for and this model cannot do. */

@@ -43,6 +43,9 @@ limn_status segment_paths_check(const segment_job *job, size_t n, char *const *p
 /** The name of a picture without folder; n: bytes before its ending. */
 const char *segment_stem(const char *path, int *n);
 
+/** Of masks and probabilities in a folder. */
+const char *segment_ending(limn_raster_kind kind, bool slices);
+
 /** What --truth names: a mask, or a folder, whose masks are listed.  Freed by segment_truths_close() in any case. */
 limn_status segment_truths_open(segment_job *job);
 void segment_truths_close(segment_job *job);

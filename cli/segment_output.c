@@ -85,8 +85,7 @@ static limn_status check_sources(const segment_job *job, size_t n, char *const *
 
 /* ---- where results go --------------------------------------------------------------------------------------------------------- */
 
-/* Of masks and probabilities in a folder. */
-static const char *ending_of(limn_raster_kind kind, bool slices)
+const char *segment_ending(limn_raster_kind kind, bool slices)
 {
     return kind == LIMN_RASTER_NIFTI ? ".nii.gz" : kind == LIMN_RASTER_TIFF && slices ? ".tif" : ".png";
 }
@@ -130,7 +129,7 @@ static limn_status writes_results(const segment_job *job, const char *picture, l
     limn_status status = LIMN_OK;
     limn_raster_look(job->ctx, picture, &kind, &pages); /* what is wrong with it, reading it will tell */
     for (int i = 0; i < 3 && status == LIMN_OK; i++) {
-        if (targets[i]) status = result_path(job, targets[i], picture, i == 2 ? ".png" : ending_of(kind, pages), path);
+        if (targets[i]) status = result_path(job, targets[i], picture, i == 2 ? ".png" : segment_ending(kind, pages), path);
         if (targets[i] && status == LIMN_OK) limn_job_writes(files, path);
     }
     return status;
@@ -185,7 +184,7 @@ limn_status segment_paths_check(const segment_job *job, size_t n, char *const *p
 static limn_status target_of(const segment_job *job, const char *target, const segment_result *r, char *out)
 {
     bool overlay = target == job->overlay;
-    const char *ending = overlay ? ".png" : ending_of(r->raster.kind, r->raster.slices > 1);
+    const char *ending = overlay ? ".png" : segment_ending(r->raster.kind, r->raster.slices > 1);
     limn_status status = result_path(job, target, r->path, ending, out);
     if (overlay || status != LIMN_OK) return status;
     if (kind_of(out) == MASK_NIFTI && r->raster.kind != LIMN_RASTER_NIFTI)

@@ -45,8 +45,13 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
         if (n_these == SIZE_MAX) return limn_fail_memory(job->ctx, lengths[k], "the name of a truth");
         for (size_t i = 0; i < n_these && all < 2; i++) found[all++] = these + i;
     }
-    if (!all) return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s.png for %s", job->truth, n,
-                               name, picture);
+    if (!all) {
+        limn_raster_kind kind;
+        bool slices;
+        limn_raster_look(job->ctx, picture, &kind, &slices);
+        return limn_fail(job->ctx, LIMN_NOT_FOUND, "--truth: %s holds no mask named %.*s%s for %s", job->truth, n, name,
+                         segment_ending(kind, slices), picture);
+    }
     if (all > 1)
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--truth: %s/%s and %s/%s are masks for one picture, %s: expected one "
                          "of them", job->truth, found[0]->name, job->truth,

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static char folder[256], warning[2048], note[2048];
 
@@ -23,7 +24,8 @@ static void note_warning(void *user, limn_log_level level, const char *text)
 {
     (void)user;
     if (level == LIMN_LOG_WARN) snprintf(warning, sizeof warning, "%s", text);
-    if (level == LIMN_LOG_INFO) snprintf(note, sizeof note, "%s", text);
+    size_t n = strlen(note);
+    if (level == LIMN_LOG_INFO) snprintf(note + n, sizeof note - n, "%s%s", n ? "\n" : "", text); /* all there were */
 }
 
 static bool make_folder(limn_ctx *ctx, const char *label)

@@ -673,7 +673,7 @@ static void a_class_that_is_none_is_offered_only_where_there_is_one(void **state
     refuses("generate -m $D/classes-0.safetensors -o $D/x.png", "add --class K, K from 0 to 2\n");
     refuses("generate -m $D/classes-0.safetensors --class 3 -o $D/x.png", "expected a class from 0 to 2, found 3\n");
     refuses("generate -m $D/classes-1.safetensors -o $D/x.png", "add --class K, K from 0 to 2, or 3 for none\n");
-    refuses("generate -m $D/classes-1.safetensors --class 4 -o $D/x.png", "expected a class from 0 to 2, or 3 for none, found 4\n");
+    refuses("generate -m $D/classes-1.safetensors --class 4 -o $D/x.png", "expected a class from 0 to 2, or 3 for none, or its name in training, found 4\n");
     SHOWS("generate -q -m $D/classes-0.safetensors --class 2 --steps 1 -o $D/x.png", "x.png");
     SHOWS("generate -q -m $D/classes-1.safetensors --class 3 --steps 1 -o $D/x.png", "x.png");
 }

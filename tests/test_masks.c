@@ -187,12 +187,13 @@ static void nnunet_folders_are_read(void **state)
     end(ctx);
 }
 
-static char *last_line;
+static char *lines_told; /* 1024 bytes */
 
 static void keep_line(void *user, limn_log_level level, const char *text)
 {
     (void)user, (void)level;
-    snprintf(last_line, 1024, "%s", text);
+    size_t n = strlen(lines_told);
+    snprintf(lines_told + n, 1024 - n, "%s\n", text);
 }
 
 /* The forms of "labels" that are read: nnU-Net 2's, version 1's and the Decathlon's (turned round), numbers in quotes or with a fraction of 0. */
@@ -217,7 +218,7 @@ static void labels_of_nnunet_1_are_turned_round(void **state)
     char json[512], line[1024] = "";
     two_folders("imagesTr", "labelsTr");
     put(ctx, "imagesTr/c_1_0000.png", 6, 5, 1, 255, 1), put(ctx, "labelsTr/c_1.png", 6, 5, 1, 3, 1);
-    last_line = line;
+    lines_told = line;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         snprintf(json, sizeof json, "{\"labels\": %s, \"modality\": {\"0\": \"MRI\"}}", rows[i].labels);
         put_text(ctx, "dataset.json", json);

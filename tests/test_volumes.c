@@ -162,7 +162,7 @@ static void types_of_files_do_not_decide(void **state)
         m = opened(ctx, o, NULL);
         assert_int_equal(limn_masks_range(m).kind, LIMN_RANGE_PERCENTILES);
         assert_int_equal(m->bytes, 2 * 3 * N);
-        assert_string_equal(note, "values are stored as several types (1 of u8 and 1 of f32): all are read by the percentiles 0.5 and 99.5 of each file");
+        assert_non_null(strstr(note, "values are stored as several types (1 of u8 and 1 of f32): all are read by the percentiles 0.5 and 99.5 of each file"));
         for (int z = 0; z < S; z++) is_slice(ctx, m, z, z, expected, labels), is_slice(ctx, m, S + z, z, expected, labels);
         assert_int_equal(m->pixels[1], N);
         limn_masks_free(m);

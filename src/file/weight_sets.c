@@ -206,11 +206,12 @@ static int add_glued(const limn_weight_file *st, const char *base, limn_weight_s
 
 int limn_weight_sets(const limn_weight_file *st, const char *prefix, limn_weight_set out[LIMN_MAX_SETS])
 {
-    candidate *all = calloc(MOST_CANDIDATES, sizeof *all); /* without memory: as if there were none */
+    candidate *all = calloc(MOST_CANDIDATES, sizeof *all);
     int n_all = 0, n = 1;
+    if (!all) return -1;
     out[0] = (limn_weight_set){.kind = limn_set_kind_of(prefix)};
     snprintf(out[0].prefix, sizeof out[0].prefix, "%s", prefix);
-    for (size_t i = 0; i < st->n && all; i++) count(st, prefix, &st->entries[i], all, &n_all);
+    for (size_t i = 0; i < st->n; i++) count(st, prefix, &st->entries[i], all, &n_all);
     for (int k = 0; k < n_all && n < LIMN_MAX_SETS; k++)
         if (all[k].set.n && !all[k].n_other && (all[k].set.kind == LIMN_SET_EMA || all[k].set.kind == LIMN_SET_STATE))
             out[n++] = all[k].set;

@@ -36,7 +36,7 @@ const limn_entry *limn_weight_file_find_under(const limn_weight_file *st, const 
 
 /** The set behind `prefix`, out[0], and the others with the same names and shapes: all of its tensors, or fewer where a word
  *  calls them EMA.
- *  @return how many; at least 1 */
+ *  @return how many; at least 1; -1: memory is out */
 int limn_weight_sets(const limn_weight_file *st, const char *prefix, limn_weight_set out[LIMN_MAX_SETS]);
 
 /** Tensors of an EMA that has no names, as torch_ema and diffusers keep it: ema.shadow_params.0, 1 ..  first: one of them,

@@ -145,7 +145,8 @@ static limn_status find(limn_ctx *ctx, const char *file, const limn_weight_file 
     limn_status status = find_networks(ctx, file, st, most, out, n);
     for (int i = 0; i < *n && status == LIMN_OK; i++)
         if (out[i].source != LIMN_FIT_NONE || out[i].preset)
-            out[i].n_sets = limn_weight_sets(st, out[i].prefix, out[i].sets);
+            if ((out[i].n_sets = limn_weight_sets(st, out[i].prefix, out[i].sets)) < 0)
+                status = limn_fail_memory(ctx, sizeof out[i].sets, "sets of weights");
     return status;
 }
 

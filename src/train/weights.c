@@ -259,6 +259,7 @@ static limn_status take(limn_ctx *ctx, const char *file, limn_weight_file *st, c
 {
     limn_weight_set sets[LIMN_MAX_SETS];
     int n = limn_weight_sets(st, prefix, sets), at;
+    if (n < 0) return limn_fail_memory(ctx, sizeof sets, "sets of weights");
     limn_status status = choose(ctx, file, n, sets, kind, &at);
     if (status != LIMN_OK) return status;
     tell(ctx, file, n, sets, at);

@@ -219,12 +219,14 @@ static bool seen_before(const limn_map_place *place, const char *prefix)
     return false;
 }
 
-static void see(const limn_weight_file *st, limn_map_place *place, const char *prefix)
+static limn_status see(limn_ctx *ctx, const limn_weight_file *st, limn_map_place *place, const char *prefix)
 {
     limn_weight_set sets[LIMN_MAX_SETS];
     int n = limn_weight_sets(st, prefix, sets);
+    if (n < 0) return limn_fail_memory(ctx, sizeof sets, "sets of weights");
     for (int i = 1; i < n && place->n_seen < 2 * LIMN_MAX_SETS; i++)
         memcpy(place->seen[place->n_seen++], sets[i].prefix, LIMN_PREFIX_BYTES);
+    return LIMN_OK;
 }
 
 limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out)
@@ -234,8 +236,8 @@ limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_wei
         while (fits(st, d, &place->tensor, out->prefix, sizeof out->prefix)) {
             if (seen_before(place, out->prefix)) continue;
             if (told_before(st, d)) break;
-            see(st, place, out->prefix);
-            return find_settings(ctx, file, st, out);
+            limn_status status = see(ctx, st, place, out->prefix);
+            return status == LIMN_OK ? find_settings(ctx, file, st, out) : status;
         }
     }
     return limn_fail(ctx, LIMN_NOT_FOUND, "%s: it holds no other network that Limn knows", file);
