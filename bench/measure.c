@@ -1,7 +1,7 @@
 /* measure.c: see measure.h. */
 #include "measure.h"
 
-#include "train/metrics.h"
+#include "metric/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>

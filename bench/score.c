@@ -15,7 +15,7 @@
  *                                                                   SSIM on white, and the above */
 #include "measure.h"
 #include "pipeline/generate.h"
-#include "train/metrics.h"
+#include "metric/metrics.h"
 #include "words.h"
 
 #include <math.h>

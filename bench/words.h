@@ -2,7 +2,7 @@
 #ifndef LIMN_WORDS_H
 #define LIMN_WORDS_H
 
-#include "train/data.h"
+#include "data/data.h"
 
 typedef struct words_word {
     const char *text;

@@ -6,7 +6,7 @@
 #include "model/map/map.h"
 #include "train/cost.h"
 #include "train/segment_losses.h"
-#include "train/weights.h"
+#include "net/open.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +139,7 @@ static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_weig
         if (status == LIMN_OK) limn_text_printf(&known, "%s%s", n++ ? ", " : "", map.dialect->family);
     }
     if (n > 1 && !asked) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds %d networks, %s: say which with --network", file, n, known.bytes ? known.bytes : "");
-    else status = limn_weights_settings_among(ctx, file, st, asked, out);
+    else status = limn_net_settings_among(ctx, file, st, asked, out);
     if (status == LIMN_OK && asked && strcmp(asked, out->family->name) != 0)
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network: %s holds no \"%.100s\" but %s", file, asked, n > 1 && known.bytes ? known.bytes : out->family->name);
     limn_text_free(&known);

@@ -4,7 +4,7 @@
 #include "generate_verb.h"
 #include "pipeline/pipeline.h"
 
-#include "train/classes.h"
+#include "data/classes.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -5,9 +5,9 @@
 #include "cli.h"
 #include "file/image.h"
 #include "generate_output.h"
-#include "train/case.h"
-#include "train/classes.h"
-#include "train/listing.h"
+#include "data/case.h"
+#include "data/classes.h"
+#include "data/listing.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #define LIMN_CLI_SEGMENT_JOB_H
 
 #include "pipeline/segment.h"
-#include "train/listing.h"
-#include "train/stems.h"
+#include "data/listing.h"
+#include "data/stems.h"
 
 enum { SEGMENT_PATH = 1200 };
 

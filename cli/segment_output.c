@@ -6,8 +6,8 @@
 #include "file/job_files.h"
 #include "file/nifti.h"
 #include "file/tiff.h"
-#include "train/case.h"
-#include "train/listing.h"
+#include "data/case.h"
+#include "data/listing.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #include "segment_job.h"
 
 #include "cli.h"
-#include "train/case.h"
-#include "train/listing.h"
+#include "data/case.h"
+#include "data/listing.h"
 
 #include <stdlib.h>
 #include <string.h>

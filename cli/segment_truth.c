@@ -2,8 +2,8 @@
 #include "segment_job.h"
 
 #include "cli.h"
-#include "train/case.h"
-#include "train/mask_parts.h"
+#include "data/case.h"
+#include "data/mask_parts.h"
 
 #include <stdint.h>
 #include <stdlib.h>

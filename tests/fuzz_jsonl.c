@@ -1,5 +1,5 @@
 /* fuzz_jsonl.c: the first byte picks the fields that are asked for, the rest is a metadata.jsonl. */
-#include "train/rows.h"
+#include "data/rows.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* test_captions.c: where captions are found and what is said about it before the first step; several captions for a picture; names with accents. */
 #include "file/bytes.h"
-#include "train/listing.h"
-#include "train/loader.h"
-#include "train/rows.h"
+#include "data/listing.h"
+#include "data/loader.h"
+#include "data/rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* test_classes.c: a name of a class, whatever is in it, comes back from a model's metadata and moves no other; a word means a name before a number. */
-#include "train/classes.h"
+#include "data/classes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,9 +2,9 @@
  * with a folder is said with file and line. */
 #include "file/bytes.h"
 #include "file/image.h"
-#include "train/listing.h"
-#include "train/loader.h"
-#include "train/rows.h"
+#include "data/listing.h"
+#include "data/loader.h"
+#include "data/rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #include "model/map/map.h"
 #include "model/model.h"
 #include "plan/plan.h"
-#include "train/weights.h"
+#include "net/open.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -49,7 +49,7 @@ static void open_net(net *t, const char *file)
     limn_settings settings;
     t->ctx = limn_ctx_new();
     assert_int_equal(limn_weight_file_open(t->ctx, file, &t->st), LIMN_OK);
-    assert_int_equal(limn_weights_settings(t->ctx, file, t->st, &settings), LIMN_OK);
+    assert_int_equal(limn_net_settings_of(t->ctx, file, t->st, &settings), LIMN_OK);
     assert_string_equal(settings.family->name, "ddpm-mnist");
     t->g = limn_graph_new(t->ctx);
     assert_int_equal(limn_model_build(t->g, &settings, (limn_build){.batch = DIGITS}, &t->ports), LIMN_OK);

@@ -1,5 +1,5 @@
 /* test_idx.c: MNIST as it is published becomes pictures, captions and classes; files that lie are refused with a sentence. */
-#include "train/data.h"
+#include "data/data.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 #include "file/safetensors.h"
 #include "file/weight_file.h"
 #include "make_locale.h"
-#include "train/listing.h"
+#include "data/listing.h"
 
 #include <math.h>
 #include <setjmp.h>

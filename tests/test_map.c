@@ -1,5 +1,6 @@
 /* test_map.c: published weight files open as the network they hold.  The files are made here: for diffusers from the tensor lists of
  * oracle/dialect_vectors.py (diffusers' own names, shapes and row orders), for the originals under our names and their prefixes. */
+#include "net/open.h"
 #include "formula.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
@@ -132,7 +133,7 @@ static void expect_same(native *t, file *f, const char *title)
     limn_fit fit;
     char a[1024], b[1024];
     assert_int_equal(limn_weight_file_open(t->ctx, f->path, &st), LIMN_OK);
-    limn_status status = limn_weights_settings(t->ctx, f->path, st, &found);
+    limn_status status = limn_net_settings_of(t->ctx, f->path, st, &found);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(t->ctx));
     assert_string_equal(limn_settings_text(&found, a), limn_settings_text(&t->settings, b));
     float *data = calloc(t->weights.count, sizeof *data);
@@ -378,7 +379,7 @@ static void a_checkpoint_holds_several_networks(void **state)
         limn_settings found;
         char a[1024], b[1024];
         assert_int_equal(limn_weight_file_open(t[k].ctx, f.path, &st), LIMN_OK);
-        limn_status status = limn_weights_settings_among(t[k].ctx, f.path, st, families[k], &found);
+        limn_status status = limn_net_settings_among(t[k].ctx, f.path, st, families[k], &found);
         if (status != LIMN_OK) fail_msg("%s", limn_error_text(t[k].ctx));
         assert_string_equal(limn_settings_text(&found, a), limn_settings_text(&t[k].settings, b));
         float *data = calloc(t[k].weights.count, sizeof *data);
@@ -465,7 +466,7 @@ static void refusals_name_the_tensor(void **state)
         }
         write_file(&f, t.ctx, cases[k].config);
         assert_int_equal(limn_weight_file_open(t.ctx, f.path, &st), LIMN_OK);
-        limn_status status = limn_weights_settings(t.ctx, f.path, st, &found);
+        limn_status status = limn_net_settings_of(t.ctx, f.path, st, &found);
         assert_int_equal(status == LIMN_OK, !cases[k].settings);
         float *data = calloc(t.weights.count, sizeof *data);
         if (status == LIMN_OK) assert_int_not_equal(limn_weights_load(t.ctx, &t.weights, f.path, st, "", data), LIMN_OK);
@@ -492,7 +493,7 @@ static void sizes_beyond_all_ranges_are_refused(void **state)
     add(&f, "", "final_layer.linear.weight", LIMN_SHAPE((int64_t)1 << 40, 0));
     write_file(&f, ctx, NULL);
     assert_int_equal(limn_weight_file_open(ctx, f.path, &st), LIMN_OK);
-    assert_int_equal(limn_weights_settings(ctx, f.path, st, &found), LIMN_BAD_FILE);
+    assert_int_equal(limn_net_settings_of(ctx, f.path, st, &found), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "patch must be 1 to 64, found \"2147483648\""));
     limn_weight_file_close(st);
     remove_file(&f);

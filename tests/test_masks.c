@@ -1,5 +1,5 @@
 /* test_masks.c: folders of pictures with masks, the mistakes people make in them, parts held out, augmentation. */
-#include "train/mask_parts.h"
+#include "data/mask_parts.h"
 
 #include "file/bytes.h"
 #include "file/image.h"

@@ -4,7 +4,7 @@
 #include "file/safetensors.h"
 #include "graph/node.h"
 #include "pipeline/generate.h"
-#include "train/report.h"
+#include "metric/report.h"
 #include "train/step_graph.h"
 #include "train/weights.h"
 #include "vectors/torch.h"

@@ -1,5 +1,5 @@
 /* test_metrics.c: metrics of segmentations and pictures equal scipy's and scikit-image's, and say so where there is nothing to say. */
-#include "train/metric_parts.h"
+#include "metric/metric_parts.h"
 #include "vectors/metrics.h"
 
 #include "base/rng.h"

@@ -1,5 +1,5 @@
 /* test_report.c: the report of a segmentation, as numbers, text, JSON and picture. */
-#include "train/report.h"
+#include "metric/report.h"
 #include "vectors/metrics.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 #include "file/nifti_header.h"
 #include "file/tiff.h"
 #include "pipeline/segment.h"
-#include "train/mask_parts.h"
+#include "data/mask_parts.h"
 #include "train/trainer.h"
 
 #include <math.h>

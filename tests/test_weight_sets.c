@@ -1,6 +1,7 @@
 /* test_weight_sets.c: which weights of a file are taken: raw or EMA, behind whatever prefix, of any network; what cannot be
  * told is refused with names; and what text of a file a terminal gets.  The networks are tiny; the values of a tensor are a
  * formula of its name (formula.h), those of an EMA one more. */
+#include "net/open.h"
 #include "formula.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
@@ -126,7 +127,7 @@ static double to_run(bench *b, const char *name)
     limn_weight_file *st;
     limn_settings found;
     char text[1024];
-    if (limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
+    if (limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
     limn_settings_text(&found, text);
     /* the family: a size that no shape tells may be another */
     if (strncmp(text, b->settings, strcspn(text, " "))) fail_msg("%s", text);
@@ -138,7 +139,7 @@ static double to_run(bench *b, const char *name)
 static double to_train(bench *b, const char *name)
 {
     limn_weight_file *st;
-    if (limn_weights_open_start(b->ctx, FILE_NAME, b->g, &st) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
+    if (limn_net_open_start(b->ctx, FILE_NAME, b->g, &st) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
     double more = more_of(b, st, name);
     limn_weight_file_close(st);
     return more;
@@ -216,7 +217,7 @@ static void the_choice_can_be_said(void **state)
         expect(b, "train", to_train(b, "outc.conv.bias"), cases[k].train);
     }
     limn_ctx_set_weights(b->ctx, "teacher");
-    assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_BAD_ARGUMENT);
     assert_null(st);
     if (!strstr(limn_error_text(b->ctx), "raw (model., 34 tensors), EMA (ema., 34 tensors)"))
         fail_msg("%s", limn_error_text(b->ctx));
@@ -229,7 +230,7 @@ static void the_choice_can_be_said(void **state)
     add_set(b, "ema.", NULL, 1);
     write_file(b, 0, NULL);
     limn_ctx_set_weights(b->ctx, "raw");
-    assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_BAD_ARGUMENT);
     limn_ctx_set_weights(b->ctx, NULL);
     expect(b, "EMA alone", to_train(b, "outc.conv.bias"), 1);
     char longer[400];
@@ -305,7 +306,7 @@ static void own_checkpoints_are_told_apart(void **state)
     limn_ctx_set_weights(b->ctx, "adam_m");
     limn_weight_file *st;
     limn_settings found;
-    assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_BAD_ARGUMENT);
     end(b);
 }
 
@@ -345,12 +346,12 @@ static void what_cannot_be_told_apart_is_refused(void **state)
         add_set(b, cases[k].b, NULL, 2);
         if (cases[k].c) add_set(b, cases[k].c, NULL, 3);
         write_file(b, 0, NULL);
-        assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found),
+        assert_int_equal(limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found),
                          cases[k].run ? LIMN_OK : LIMN_BAD_ARGUMENT);
         if (!cases[k].run && (!strstr(limn_error_text(b->ctx), cases[k].a) || !strstr(limn_error_text(b->ctx), cases[k].b)))
             fail_msg("%s", limn_error_text(b->ctx));
         limn_weight_file_close(st);
-        assert_int_equal(limn_weights_open_start(b->ctx, FILE_NAME, b->g, &st),
+        assert_int_equal(limn_net_open_start(b->ctx, FILE_NAME, b->g, &st),
                          cases[k].train ? LIMN_OK : LIMN_BAD_ARGUMENT);
         limn_weight_file_close(st);
     }
@@ -425,7 +426,7 @@ static limn_status load(bench *b)
 {
     limn_weight_file *st;
     float *data = calloc(b->weights.count, sizeof *data);
-    limn_status status = limn_weights_open_start(b->ctx, FILE_NAME, b->g, &st);
+    limn_status status = limn_net_open_start(b->ctx, FILE_NAME, b->g, &st);
     if (status == LIMN_OK) status = limn_weights_load(b->ctx, &b->weights, FILE_NAME, st, "", data);
     limn_weight_file_close(st);
     free(data);
@@ -451,7 +452,7 @@ static void a_near_miss_is_named(void **state)
                 "no tensor \"inc.double_conv.0.weight\", which the network needs; \"module!inc.double_conv.0.weight\" is there")) fail_msg("%s", limn_error_text(b->ctx));
     limn_weight_file *st;
     limn_settings found;
-    assert_int_equal(limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_UNSUPPORTED);
+    assert_int_equal(limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_UNSUPPORTED);
     if (!strstr(limn_error_text(b->ctx), "U-Net") || !strstr(limn_error_text(b->ctx), "the first is \"module!inc"))
         fail_msg("%s", limn_error_text(b->ctx));
     end(b);
@@ -508,7 +509,7 @@ static void names_never_steer_a_terminal(void **state)
         if (k == 0) add(b, name, LIMN_SHAPE(7, 7));
         if (k == 3) limn_ctx_set_weights(b->ctx, "\033[2J");
         write_file(b, 0, NULL);
-        limn_status opened = limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found);
+        limn_status opened = limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found);
         assert_int_equal(opened == LIMN_OK, k != 3 && k != 1);
         limn_weight_file_close(st);
         expect_plain(limn_error_text(b->ctx));
@@ -549,7 +550,7 @@ static void a_unet_is_known_by_its_shapes(void **state)
         add(b, "inc.double_conv.1.num_batches_tracked", (limn_shape){.rank = 0});
         if (!strstr(cases[k], "batch")) b->n--, free(b->values[b->n]);
         write_file(b, 0, NULL);
-        if (limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
+        if (limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
         assert_string_equal(limn_settings_text(&found, text), b->settings);
         limn_weight_file_close(st);
         end(b);
@@ -575,7 +576,7 @@ static void adm_and_uvit_are_known_by_their_shapes(void **state)
         add_set(b, "module.", NULL, 0);
         add_set(b, "ema.", NULL, 1);
         write_file(b, 0, NULL);
-        if (limn_weights_open(b->ctx, FILE_NAME, NULL, &st, &found) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
+        if (limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found) != LIMN_OK) fail_msg("%s", limn_error_text(b->ctx));
         assert_string_equal(limn_settings_text(&found, text), b->settings);
         expect(b, "EMA", more_of(b, st, b->weights.node[b->weights.n - 1]->name), 1);
         limn_weight_file_close(st);

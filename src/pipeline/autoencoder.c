@@ -3,7 +3,7 @@
 
 #include "file/bytes.h"
 #include "model/map/map.h"
-#include "train/weights.h"
+#include "net/open.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static bool is_autoencoder(const limn_settings *s)
 static limn_status open_files(limn_autoencoder *a)
 {
     limn_half *in = &a->encoder, *back = &a->decoder;
-    limn_status status = limn_weights_open(a->ctx, in->file, "vae tae", &in->st, &a->settings);
+    limn_status status = limn_net_open(a->ctx, in->file, "vae tae", &in->st, &a->settings);
     if (status != LIMN_OK) return status;
     if (!is_autoencoder(&a->settings))
         return limn_fail(a->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected an autoencoder (vae or tae)", in->file, a->settings.family->name);
@@ -75,7 +75,7 @@ static limn_status open_files(limn_autoencoder *a)
     limn_settings other;
     char text[LIMN_SETTINGS_BYTES];
     back->st = NULL;
-    status = limn_weights_open(a->ctx, back->file, "vae tae", &back->st, &other);
+    status = limn_net_open(a->ctx, back->file, "vae tae", &back->st, &other);
     if (status == LIMN_OK && strcmp(limn_settings_text(&other, text), a->text) != 0)
         status = limn_fail(a->ctx, LIMN_BAD_FILE, "%s and %s do not belong together: %s, and %s", in->file, back->file, a->text, text);
     return status;

@@ -3,7 +3,7 @@
 #define LIMN_ENCODE_FOLDER_H
 
 #include "limn/limn.h"
-#include "train/data.h"
+#include "data/data.h"
 
 typedef struct limn_encode_options {
     const char *folder, *out;    /* see train/data.h; out is made when missing, and must be another folder */

@@ -4,8 +4,8 @@
 #include "pipeline/autoencoder.h"
 #include "pipeline/generate.h"
 #include "pipeline/pipeline.h"
-#include "train/classes.h"
-#include "train/weights.h"
+#include "data/classes.h"
+#include "net/open.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -130,7 +130,7 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     if (!*limn_path_last(source, p->name, sizeof p->name)) snprintf(p->name, sizeof p->name, "%.100s", source);
     p->folder = !file;
     limn_status status = limn_map_file(ctx, source, p->file);
-    if (status == LIMN_OK) status = limn_weights_open(ctx, p->file, NULL, &p->st, &p->settings);
+    if (status == LIMN_OK) status = limn_net_open(ctx, p->file, NULL, &p->st, &p->settings);
     if (status == LIMN_OK && strcmp(p->settings.family->task, "segment") == 0)
         status = limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment", p->file, p->settings.family->name);
     if (status == LIMN_OK) status = read_latent(p);

@@ -4,8 +4,8 @@
 #include "file/image.h"
 #include "model/map/map.h"
 #include "net/segmenter.h"
-#include "train/classes.h"
-#include "train/weights.h"
+#include "data/classes.h"
+#include "net/open.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +91,7 @@ limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn
     }
     s->ctx = ctx;
     limn_status status = limn_map_file(ctx, source, s->file);
-    if (status == LIMN_OK) status = limn_weights_open(ctx, s->file, NULL, &s->st, &s->settings);
+    if (status == LIMN_OK) status = limn_net_open(ctx, s->file, NULL, &s->st, &s->settings);
     if (status == LIMN_OK) status = plan(s, options ? options : &none);
     if (status == LIMN_OK) *out = s;
     else limn_segmentation_free(s);

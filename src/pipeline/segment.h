@@ -3,7 +3,7 @@
 #define LIMN_SEGMENT_H
 
 #include "file/raster.h"
-#include "train/report.h"
+#include "metric/report.h"
 
 /** What becomes 0 and 1 to the network, as it was trained. */
 limn_range limn_segmentation_range(const limn_segmentation *s);

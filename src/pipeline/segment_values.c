@@ -1,7 +1,7 @@
 /* segment_values.c: values of masks that are read and written, and the classes they stand for. */
 #include "pipeline/segment.h"
 
-#include "train/mask_parts.h"
+#include "data/mask_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,10 @@
 /* checkpoint.c: all state of a training in one file, the model that is used in another. */
+#include "net/open.h"
 #include "train/trainer_parts.h"
 
 #include "file/safetensors.h"
 #include "graph/node.h"
-#include "train/classes.h"
+#include "data/classes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -112,7 +113,7 @@ static limn_status check_settings(limn_trainer *t, const char *path, const limn_
 {
     const limn_settings *now = &t->o->settings;
     limn_settings then;
-    limn_status status = limn_weights_settings(t->ctx, path, st, &then);
+    limn_status status = limn_net_settings_of(t->ctx, path, st, &then);
     if (status != LIMN_OK) return status;
     if (then.family != now->family)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s trains %s, and this command %s", path, then.family->name, now->family->name);
@@ -288,7 +289,7 @@ limn_status limn_trainer_resume(limn_trainer *t)
 limn_status limn_trainer_init(limn_trainer *t)
 {
     limn_weight_file *st;
-    limn_status status = limn_weights_open_start(t->ctx, t->o->init, t->net.g, &st);
+    limn_status status = limn_net_open_start(t->ctx, t->o->init, t->net.g, &st);
     if (status != LIMN_OK) return limn_fail_in(t->ctx, status, "--init");
     limn_weights network = t->weights;
     network.n = t->net.n_network;

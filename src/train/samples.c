@@ -7,7 +7,7 @@
 #include "file/bytes.h"
 #include "file/image.h"
 #include "graph/node.h"
-#include "train/classes.h"
+#include "data/classes.h"
 
 #include <errno.h>
 #include <stdlib.h>

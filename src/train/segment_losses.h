@@ -2,6 +2,7 @@
 #ifndef LIMN_SEGMENT_LOSSES_H
 #define LIMN_SEGMENT_LOSSES_H
 
+#include "file/labels.h"
 #include "limn/graph.h"
 
 typedef enum limn_segment_kind {
@@ -12,8 +13,6 @@ typedef enum limn_segment_kind {
     LIMN_SEGMENT_FOCAL,         /* -(1 - p[target])^gamma log p[target]                                         Lin et al. 2017 */
     LIMN_N_SEGMENT_KINDS,
 } limn_segment_kind;
-
-enum { LIMN_MAX_CLASSES = 255, LIMN_IGNORED = 255 };
 
 /* classes = 1 stands for a network with one logit x per pixel: the two classes "not" and "yes" with logits 0 and x, sigmoid(x) = p[yes]. */
 typedef struct limn_segment_loss {

@@ -3,7 +3,7 @@
 
 #include "file/image.h"
 #include "graph/node.h"
-#include "train/report.h"
+#include "metric/report.h"
 #include "net/segmenter.h"
 
 #include <math.h>

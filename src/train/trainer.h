@@ -4,8 +4,8 @@
 #define LIMN_TRAINER_H
 
 #include "model/model.h"
-#include "train/data.h"
-#include "train/masks.h"
+#include "data/data.h"
+#include "data/masks.h"
 #include "train/objective.h"
 #include "train/segment_losses.h"
 

@@ -5,8 +5,8 @@
 #define LIMN_TRAINER_PARTS_H
 
 #include "text/clip_bpe.h"
-#include "train/fingerprint.h"
-#include "train/loader.h"
+#include "data/fingerprint.h"
+#include "data/loader.h"
 #include "train/step_graph.h"
 #include "train/tensorboard.h"
 #include "train/trainer.h"

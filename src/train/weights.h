@@ -27,20 +27,5 @@ limn_status limn_weights_source(limn_ctx *ctx, const limn_weights *w, float *con
 /** Read values named prefix + name into data (laid out as w); every tensor must be there with the right shape.
  *  With an empty prefix the file may also be a published one. */
 limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_weight_file *st, const char *prefix, float *data);
-/** Open the weights of a network that is to run: settings as limn_weights_settings_among(), and of several sets of its
- *  weights in the file the one that limn_ctx_set_weights() names, else EMA.  *st has that set under the network's names; the
- *  log is told which of which.
- *  @param families  NULL: any network.  @return LIMN_OK: close *st; LIMN_BAD_ARGUMENT: no such set, or several (they are
- *  named) */
-limn_status limn_weights_open(limn_ctx *ctx, const char *file, const char *families, limn_weight_file **st,
-                              limn_settings *out);
-/** The same for weights that are trained further, of a network that is known: raw ones, unless limn_ctx_set_weights() says
- *  otherwise.  Where nothing fits *st has all tensors, and what is missing is said when they are loaded. */
-limn_status limn_weights_open_start(limn_ctx *ctx, const char *file, const limn_graph *g, limn_weight_file **st);
-/** Settings in a weight file's metadata; without them, those of the published network it holds (model/map/map.h).
- *  @return LIMN_UNSUPPORTED when it is neither */
-limn_status limn_weights_settings(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out);
-/** The same; of a published file with several networks the first of these families ("vae tae"), of another file what it holds. */
-limn_status limn_weights_settings_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_settings *out);
 
 #endif
