@@ -94,7 +94,7 @@ bool cli_integer(const char *flag, const char *text, long low, long high, long *
     if (!text) return true;
     errno = 0;
     long value = strtol(text, &end, 10);
-    if (end == text || isspace((unsigned char)*text) || *end || errno || value < low || value > high) {
+    if (end == text || strchr(" \t\n\v\f\r", *text) || *end || errno || value < low || value > high) {
         fprintf(stderr, "limn: %s expects a whole number from %ld to %ld, found \"%.100s\"\n", flag, low, high, text);
         return false;
     }

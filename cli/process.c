@@ -1,5 +1,6 @@
 /* process.c: descriptors 0 to 2 when the program starts, what becomes of stdout when it ends. */
 #include "cli.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,6 @@ int cli_end(int code)
 
 limn_status cli_print_json(limn_ctx *ctx, const json_t *root)
 {
-    bool printed = root && json_dumpf(root, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF;
+    bool printed = limn_json_print(root, stdout);
     return printed || ferror(stdout) ? LIMN_OK : limn_fail_memory(ctx, 4096, "JSON"); /* cli_end() tells of stdout */
 }

@@ -1,5 +1,6 @@
 /* captions.c: which fields captions are in, which of several a sample has, and the line that says so before the first step. */
 #include "data/rows.h"
+#include "base/number.h"
 
 #include "base/rng.h"
 
@@ -15,7 +16,7 @@ enum { DRAW_FIELD = 3, DRAW_TEXT = 4 }; /* indices of LIMN_STREAM_AUGMENT: data.
 static bool read_field(limn_arena *arena, const char *text, size_t n, const char **name, double *weight)
 {
     char *copy = limn_arena_printf(arena, "%.*s", (int)n, text), *colon = copy ? strrchr(copy, ':') : NULL, *end = colon;
-    double given = colon && colon[1] ? strtod(colon + 1, &end) : 1;
+    double given = colon && colon[1] ? limn_number_parse(colon + 1, &end) : 1;
     *name = copy, *weight = 1;
     if (!colon || *end || end == colon) return copy && *copy;
     *colon = '\0', *weight = given;

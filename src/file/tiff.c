@@ -1,5 +1,6 @@
 /* tiff.c: see tiff.h.  libtiff reads from memory; its messages go to a struct, by handlers of this one file. */
 #include "file/tiff.h"
+#include "base/number.h"
 
 #include "file/bytes.h"
 #include "file/exif.h"
@@ -78,7 +79,7 @@ static int on_warning(TIFF *tiff, void *user, const char *module, const char *fo
     if (!module || strcmp(module, "JPEGLib") != 0 || job->why[0]) return 1;
     va_list again;
     va_copy(again, list);
-    vsnprintf(text, sizeof text, format, again);
+    limn_format_list(text, sizeof text, format, again);
     va_end(again);
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
         if (strstr(text, harmless[i])) return 1;

@@ -1,9 +1,9 @@
 /* weight_sets.c: see weight_sets.h. */
 #include "file/weight_sets.h"
+#include "base/number.h"
 
 #include "file/weight_file_parts.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ limn_set_kind limn_set_kind_of(const char *prefix)
     if (!strncmp(prefix, "adam_m/", 7) || !strncmp(prefix, "adam_v/", 7)) return LIMN_SET_STATE;
     for (const char *word = prefix; *word;) {
         size_t n = 0;
-        while (isalpha((unsigned char)word[n])) n++;
+        while (limn_lower(word[n]) >= 'a' && limn_lower(word[n]) <= 'z') n++;
         if (word_is(word, n, ema)) kind = LIMN_SET_EMA;
         else if (word_is(word, n, online)) kind = LIMN_SET_ONLINE;
         word += n ? n : 1;

@@ -84,11 +84,6 @@ const limn_settings *limn_net_settings(const limn_net *net)
     return &net->settings;
 }
 
-const char *limn_net_file(const limn_net *net)
-{
-    return net->file;
-}
-
 size_t limn_net_bytes(const limn_net *net)
 {
     return limn_store_bytes(net->store);

@@ -38,8 +38,6 @@ limn_net *limn_net_share(limn_net *net);
 void limn_net_free(limn_net *net);
 
 const limn_settings *limn_net_settings(const limn_net *net);
-/** "" for weights that are in memory only. */
-const char *limn_net_file(const limn_net *net);
 /** Bytes of weights as the store keeps them now. */
 size_t limn_net_bytes(const limn_net *net);
 

@@ -106,7 +106,7 @@ static limn_status put_row(folder_job *j, limn_writer *writer, json_t *row, int6
 static limn_status put_same_row(folder_job *j, limn_writer *writer, const char *line, size_t n, int64_t i)
 {
     const char *field = limn_dataset_caption_field(j->data), *beside = limn_dataset_caption_beside(j->data, i);
-    json_t *row = json_loadb(line, n, 0, NULL);
+    json_t *row = limn_json_parse(line, n, NULL);
     bool fits = row && (!beside || json_object_set_new(row, field ? field : "text", json_string(beside)) == 0);
     limn_status status = fits ? put_row(j, writer, row, i) : limn_fail_memory(j->ctx, n, "a row of metadata.jsonl");
     json_decref(row);
