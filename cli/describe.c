@@ -136,7 +136,7 @@ static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_weig
     limn_status status = LIMN_OK;
     for (limn_map_place place = {0}; !limn_weight_file_metadata(st, "limn.settings") && status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY;) {
         status = limn_map_detect_next(ctx, file, st, &place, &map);
-        if (status == LIMN_OK) limn_text_printf(&known, "%s%s", n++ ? ", " : "", map.dialect->family);
+        if (status == LIMN_OK) limn_text_printf(&known, "%s%s", n++ ? ", " : "", map.dialect->family->name);
     }
     if (n > 1 && !asked) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds %d networks, %s: say which with --network", file, n, known.bytes ? known.bytes : "");
     else status = limn_net_settings_among(ctx, file, st, asked, out);
@@ -151,7 +151,7 @@ static const char *trained_loss(const limn_weight_file *st, const limn_settings 
 {
     limn_segment_kind kind;
     const char *text = limn_weight_file_metadata(st, "limn.loss");
-    bool other = text && strcmp(s->family->task, "segment") == 0 && limn_segment_kind_find(text, &kind) && kind != LIMN_SEGMENT_CROSS_ENTROPY;
+    bool other = text && s->family->kind == LIMN_SEGMENTS && limn_segment_kind_find(text, &kind) && kind != LIMN_SEGMENT_CROSS_ENTROPY;
     return other ? limn_segment_kind_name(kind) : NULL;
 }
 

@@ -54,7 +54,7 @@ static bool reads_pictures(const limn_train_options *o)
 
 static bool has_distribution(const limn_train_options *o)
 {
-    return strcmp(o->settings.family->name, "vae") == 0;
+    return o->settings.family == &limn_family_vae;
 }
 
 static bool is_judged(const limn_train_options *o)

@@ -45,17 +45,5 @@ static inline int limn_build_width(const limn_settings *s, limn_build b)
     return b.width ? b.width : limn_settings_get(s, "size");
 }
 
-extern const limn_family limn_family_dit;
-extern const limn_family limn_family_mmdit;
-extern const limn_family limn_family_uvit;
-extern const limn_family limn_family_hdit;
-extern const limn_family limn_family_unet;
-extern const limn_family limn_family_clip_text;
-extern const limn_family limn_family_vae;
-extern const limn_family limn_family_tae;
-extern const limn_family limn_family_ddpm;
-extern const limn_family limn_family_ddpm_mnist;
-extern const limn_family limn_family_adm;
-extern const limn_family limn_family_ldm_unet;
 
 #endif

@@ -87,6 +87,6 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
 }
 
 const limn_family limn_family_clip_text = {
-    .name = "clip-text", .task = "text to features", .input = "77 ids", .output = "features 77x512", .loss = "contrastive",
+    .kind = LIMN_ENCODES_TEXT, .name = "clip-text", .task = "text to features", .input = "77 ids", .output = "features 77x512", .loss = "contrastive",
     .settings = settings, .build = build, .check = check,
 };

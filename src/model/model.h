@@ -52,8 +52,11 @@ typedef struct limn_build {
     int height, width;     /* autoencoders: of the picture, multiples of their factor; 0: the setting "size" */
 } limn_build;
 
+typedef enum limn_family_kind { LIMN_DENOISES, LIMN_SEGMENTS, LIMN_RECONSTRUCTS, LIMN_ENCODES_TEXT } limn_family_kind;
+
 struct limn_family {
-    const char *name, *task, *input, *output, *loss;
+    limn_family_kind kind;
+    const char *name, *task, *input, *output, *loss; /* for people */
     const limn_setting *settings; /* ends with a NULL name */
     void (*build)(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
     /** NULL, or what is wrong with the settings together. */
@@ -67,6 +70,8 @@ typedef struct limn_preset {
     const char *settings;  /* "depth=24 width=1024" */
 } limn_preset;
 
+extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_uvit, limn_family_hdit, limn_family_unet, limn_family_clip_text,
+    limn_family_vae, limn_family_tae, limn_family_ddpm, limn_family_ddpm_mnist, limn_family_adm, limn_family_ldm_unet;
 extern const limn_family *const limn_families[]; /* ends with NULL */
 extern const limn_preset limn_presets[];         /* ends with a NULL name */
 

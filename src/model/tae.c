@@ -107,6 +107,6 @@ static const char *check(const limn_settings *s)
 }
 
 const limn_family limn_family_tae = {
-    .name = "tae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error",
+    .kind = LIMN_RECONSTRUCTS, .name = "tae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error",
     .settings = settings, .build = build, .check = check,
 };

@@ -133,6 +133,6 @@ static const char *check(const limn_settings *s)
 }
 
 const limn_family limn_family_unet = {
-    .name = "unet", .task = "segment", .input = "picture 512x512x3", .output = "512x512xK", .loss = "cross-entropy",
+    .kind = LIMN_SEGMENTS, .name = "unet", .task = "segment", .input = "picture 512x512x3", .output = "512x512xK", .loss = "cross-entropy",
     .settings = settings, .build = build, .check = check,
 };

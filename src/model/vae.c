@@ -190,6 +190,6 @@ static const char *check(const limn_settings *s)
 }
 
 const limn_family limn_family_vae = {
-    .name = "vae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error, KL",
+    .kind = LIMN_RECONSTRUCTS, .name = "vae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error, KL",
     .settings = settings, .build = build, .check = check,
 };

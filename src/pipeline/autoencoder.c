@@ -59,7 +59,7 @@ static limn_status find_files(limn_ctx *ctx, const char *source, char *encoder, 
 
 static bool is_autoencoder(const limn_settings *s)
 {
-    return strcmp(s->family->name, "vae") == 0 || strcmp(s->family->name, "tae") == 0;
+    return s->family->kind == LIMN_RECONSTRUCTS;
 }
 
 static limn_status open_files(limn_autoencoder *a)
@@ -101,7 +101,7 @@ limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoen
     if (status == LIMN_OK) status = open_net(a, &a->decoder);
     if (status == LIMN_OK) {
         int levels = limn_settings_get(&a->settings, "levels");
-        a->factor = strcmp(a->settings.family->name, "vae") == 0 ? limn_settings_get(&a->settings, "patch") << (levels - 1) : 1 << levels;
+        a->factor = a->settings.family == &limn_family_vae ? limn_settings_get(&a->settings, "patch") << (levels - 1) : 1 << levels;
         *out = a;
     } else limn_autoencoder_free(a);
     return status;
@@ -139,7 +139,7 @@ limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *a)
     const limn_settings *s = &a->settings;
     limn_autoencoder_info info = {.network = s->family->name, .settings = a->text, .channels = limn_settings_get(s, "channels"),
                                   .latent = limn_settings_get(s, "latent"), .factor = a->factor, .scale = 1};
-    if (strcmp(info.network, "vae") == 0) info.scale = limn_settings_get(s, "scaling") * 1e-5, info.shift = limn_settings_get(s, "shift") * 1e-5;
+    if (s->family == &limn_family_vae) info.scale = limn_settings_get(s, "scaling") * 1e-5, info.shift = limn_settings_get(s, "shift") * 1e-5;
     return info;
 }
 

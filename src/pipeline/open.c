@@ -35,9 +35,9 @@ static limn_status read_number(const limn_pipeline *p, const char *key, double l
 }
 
 /* SD3 was trained on rectified flow; diffusion in latents of Stable Diffusion has betas of its own. */
-static const char *published_schedule(const char *family)
+static const char *published_schedule(const limn_family *family)
 {
-    return !strcmp(family, "ldm-unet") ? "scaled_linear" : "linear";
+    return family == &limn_family_ldm_unet ? "scaled_linear" : "linear";
 }
 
 /* Metadata: limn.schedule, limn.shift, limn.beta_start, limn.beta_end, limn.prediction; before them there was limn.objective, "flow" or "noise". */
@@ -45,8 +45,8 @@ static limn_status read_objective(limn_pipeline *p)
 {
     const char *schedule = limn_weight_file_metadata(p->st, "limn.schedule"), *prediction = limn_weight_file_metadata(p->st, "limn.prediction");
     const char *objective = limn_weight_file_metadata(p->st, "limn.objective");
-    bool published = !limn_weight_file_metadata(p->st, "limn.settings"), flow = !strcmp(p->settings.family->name, "mmdit");
-    if (!schedule && published) schedule = flow ? "flow" : published_schedule(p->settings.family->name);
+    bool published = !limn_weight_file_metadata(p->st, "limn.settings"), flow = p->settings.family == &limn_family_mmdit;
+    if (!schedule && published) schedule = flow ? "flow" : published_schedule(p->settings.family);
     if (!schedule) schedule = objective && strcmp(objective, "noise") == 0 ? "linear" : "flow";
     p->schedule = limn_schedule_defaults();
     if (published && flow) p->schedule.shift = 3; /* SD3 */
@@ -131,7 +131,7 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     p->folder = !file;
     limn_status status = limn_map_file(ctx, source, p->file);
     if (status == LIMN_OK) status = limn_net_open(ctx, p->file, NULL, &p->st, &p->settings);
-    if (status == LIMN_OK && strcmp(p->settings.family->task, "segment") == 0)
+    if (status == LIMN_OK && p->settings.family->kind == LIMN_SEGMENTS)
         status = limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment", p->file, p->settings.family->name);
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);

@@ -60,7 +60,7 @@ static limn_status set_tile(limn_segmentation *s, int tile)
 
 static limn_status plan(limn_segmentation *s, const limn_segmentation_options *o)
 {
-    if (strcmp(s->settings.family->task, "segment") != 0)
+    if (s->settings.family->kind != LIMN_SEGMENTS)
         return limn_fail(s->ctx, LIMN_UNSUPPORTED, "%s: holds a %s (%s), expected a network that tells classes of pixels apart (unet)", s->file,
                          s->settings.family->name, s->settings.family->task);
     limn_status status = set_tile(s, o->tile);

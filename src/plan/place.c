@@ -162,7 +162,7 @@ limn_status limn_plan_place(limn_plan *plan)
 {
     const limn_graph *g = plan->graph;
     limn_rate *rates = limn_arena_alloc(plan->arena, (size_t)g->n_nodes * sizeof *rates + 1);
-    if (!rates) return limn_fail_memory(plan->ctx, (size_t)g->n_nodes, "a plan");
+    if (!rates) return limn_fail_memory(plan->ctx, (size_t)g->n_nodes * sizeof *rates, "a plan");
     limn_status status = make_tensors(plan, rates);
     for (int i = 0; i < g->n_nodes && status == LIMN_OK; i++)
         if (g->nodes[i]->op > LIMN_OP_PARAMETER && g->nodes[i]->op != LIMN_OP_VIEW) status = add_step(plan, g->nodes[i], rates);

@@ -48,12 +48,12 @@ static limn_node *segmentation_loss(limn_step_graph *s, const limn_step_options 
 
 bool limn_step_segments(const limn_settings *settings)
 {
-    return strcmp(settings->family->task, "segment") == 0;
+    return settings->family->kind == LIMN_SEGMENTS;
 }
 
 bool limn_step_reconstructs(const limn_settings *settings)
 {
-    return strcmp(settings->family->task, "picture to latent") == 0;
+    return settings->family->kind == LIMN_RECONSTRUCTS;
 }
 
 static limn_status add_loss(limn_step_graph *s, const limn_step_options *o)

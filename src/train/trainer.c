@@ -83,7 +83,8 @@ static limn_status bind(limn_trainer *t)
 {
     limn_status status = LIMN_OK;
     for (int i = 1, p = 0; i < t->net.n && status == LIMN_OK; i++) {
-        while (t->weights.node[p] != t->net.of[i]) p++;
+        while (p < t->weights.n && t->weights.node[p] != t->net.of[i]) p++;
+        if (p == t->weights.n) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has a gradient and no weight", limn_node_name(t->net.of[i]));
         status = limn_run_bind(t->run, t->net.outputs[i], LIMN_F32, t->grad + t->weights.begin[p]);
     }
     for (int p = 0; p < t->weights.n && status == LIMN_OK; p++)

@@ -27,17 +27,18 @@ static int64_t image_numbers(limn_numbers *q, const char *patches, const char *l
     limn_numbers_set(q, "width", width);
     limn_numbers_set(q, "channels", channels);
     limn_numbers_set(q, "patch", p);
-    if (q->status == LIMN_OK && out != p * p * channels && (out != 2 * p * p * channels || strcmp(q->map->settings.family->name, "dit")))
+    if (q->status == LIMN_OK && out != p * p * channels && (out != 2 * p * p * channels || q->map->settings.family != &limn_family_dit))
         q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" has %lld rows, expected %lld for patches of %lld and %lld channels", q->file,
                               q->map->prefix, last, (long long)out, (long long)(p * p * channels), (long long)p, (long long)channels);
-    if (q->status == LIMN_OK && !strcmp(q->map->settings.family->name, "dit")) limn_numbers_set(q, "learn_sigma", out == 2 * p * p * channels);
+    if (q->status == LIMN_OK && q->map->settings.family == &limn_family_dit) limn_numbers_set(q, "learn_sigma", out == 2 * p * p * channels);
     limn_numbers_choose(q, "conditioning=modulated");
     limn_numbers_choose(q, "norm=pre");
     return width;
 }
 
-static void dit_numbers(limn_numbers *q, bool diffusers)
+void limn_numbers_of_dit(limn_numbers *q)
 {
+    bool diffusers = q->map->dialect->diffusers;
     const char *patches = diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight";
     int64_t width = image_numbers(q, patches, diffusers ? "proj_out_2.weight" : "final_layer.linear.weight"), patch = limn_numbers_dim(q, patches, 4, 2);
     limn_numbers_set(q, "depth", diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".norm1.linear.weight") : limn_numbers_depth(q, "blocks.", ".adaLN_modulation.1.weight"));
@@ -49,8 +50,9 @@ static void dit_numbers(limn_numbers *q, bool diffusers)
     limn_numbers_heads(q, "heads", limn_numbers_whole(q, "num_attention_heads", rule), width);
 }
 
-static void sd3_numbers(limn_numbers *q, bool diffusers)
+void limn_numbers_of_sd3(limn_numbers *q)
 {
+    bool diffusers = q->map->dialect->diffusers;
     const char *patches = diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight";
     const char *norm = diffusers ? "transformer_blocks.0.attn.norm_q.weight" : "joint_blocks.0.x_block.attn.ln_q.weight";
     const char *second = diffusers ? "transformer_blocks.0.attn2.to_q.weight" : "joint_blocks.0.x_block.attn2.qkv.weight";
@@ -73,7 +75,7 @@ static void sd3_numbers(limn_numbers *q, bool diffusers)
     limn_numbers_heads(q, "heads", head > 0 ? rule : limn_numbers_whole(q, "num_attention_heads", rule), width);
 }
 
-static void clip_numbers(limn_numbers *q)
+void limn_numbers_of_clip(limn_numbers *q)
 {
     int64_t width = limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 1);
     limn_numbers_set(q, "text_vocab", limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 0));
@@ -89,10 +91,9 @@ static void clip_numbers(limn_numbers *q)
 }
 
 /* Levels and blocks are three each in all that was published. */
-static void tae_numbers(limn_numbers *q)
+void limn_numbers_of_tae(limn_numbers *q)
 {
-    const char *title = q->map->dialect->title;
-    limn_model_part part = !strcmp(title, "TAESD encoder") ? LIMN_PART_ENCODER : !strcmp(title, "TAESD decoder") ? LIMN_PART_DECODER : LIMN_PART_WHOLE;
+    limn_model_part part = q->map->dialect->part;
     const char *in = part == LIMN_PART_WHOLE ? "encoder.0.weight" : "0.weight", *to = part == LIMN_PART_WHOLE ? "encoder.14.weight" : "14.weight";
     bool decoder = part == LIMN_PART_DECODER;
     q->map->part = part;
@@ -147,19 +148,10 @@ static limn_status open_config(limn_ctx *ctx, const char *file, json_t **out)
 static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map *map)
 {
     limn_numbers q = {.ctx = ctx, .file = file, .st = st, .map = map};
-    q.status = limn_settings_find(ctx, map->dialect->family, &map->settings);
-    if (q.status == LIMN_OK) q.status = open_config(ctx, file, &q.config);
-    bool diffusers = strstr(map->dialect->title, "diffusers") != NULL;
+    limn_settings_defaults(&map->settings, map->dialect->family);
+    q.status = open_config(ctx, file, &q.config);
     if (q.status != LIMN_OK) return q.status;
-    if (!strcmp(map->dialect->family, "dit")) dit_numbers(&q, diffusers);
-    else if (!strcmp(map->dialect->family, "mmdit")) sd3_numbers(&q, diffusers);
-    else if (!strcmp(map->dialect->family, "vae")) limn_numbers_of_vae(&q);
-    else if (!strcmp(map->dialect->family, "tae")) tae_numbers(&q);
-    else if (!strcmp(map->dialect->family, "clip-text")) clip_numbers(&q);
-    else if (!strcmp(map->dialect->family, "adm")) limn_numbers_of_adm(&q);
-    else if (!strcmp(map->dialect->family, "uvit")) limn_numbers_of_uvit(&q);
-    else if (!strcmp(map->dialect->family, "unet")) limn_numbers_of_segmenter(&q);
-    else limn_numbers_of_unet(&q);
+    map->dialect->numbers(&q);
     json_decref(q.config);
     const char *wrong = q.status == LIMN_OK && map->settings.family->check ? map->settings.family->check(&map->settings) : NULL;
     return wrong ? limn_fail(ctx, LIMN_BAD_FILE, "%s (%s): %s", file, map->dialect->title, wrong) : q.status;
@@ -179,13 +171,13 @@ limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_we
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
         size_t at = 0;
         *out = (limn_map){.dialect = d};
-        if (wanted(families, d->family) && fits(st, d, &at, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
+        if (wanted(families, d->family->name) && fits(st, d, &at, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
     }
     if (limn_weight_file_metadata(st, "limn.picture") || limn_weight_file_metadata(st, "limn.latent.shape"))
         return limn_fail(ctx, LIMN_NOT_FOUND, "%s: holds latents of pictures, not a network (limn decode and train --latents read them, limn inspect tells of them)", file);
     limn_text known = {0};
     for (const limn_dialect *d = limn_dialects; d->title; d++)
-        if (wanted(families, d->family)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
+        if (wanted(families, d->family->name)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
     const char *first = limn_weight_file_count(st) ? limn_weight_file_get(st, 0)->name : NULL;
     char shown[256] = "";
     if (first) limn_escape(first, strlen(first), shown, sizeof shown);
@@ -206,7 +198,7 @@ static bool told_before(const limn_weight_file *st, const limn_dialect *d)
     char prefix[128];
     for (const limn_dialect *e = limn_dialects; e < d; e++) {
         size_t at = 0;
-        if (!strcmp(e->family, d->family) && fits(st, e, &at, prefix, sizeof prefix)) return true;
+        if (e->family == d->family && fits(st, e, &at, prefix, sizeof prefix)) return true;
     }
     return false;
 }

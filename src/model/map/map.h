@@ -29,9 +29,13 @@ typedef struct limn_map_row {
 
 typedef struct limn_dialect limn_dialect;
 typedef struct limn_map limn_map;
+typedef struct limn_numbers limn_numbers; /* numbers.h */
 struct limn_dialect {
     const char *title;         /* "Stable Diffusion 3 (diffusers)" */
-    const char *family;
+    const limn_family *family;
+    void (*numbers)(limn_numbers *q); /* the settings, from shapes and config.json */
+    limn_model_part part;      /* of an autoencoder that is published in two files */
+    bool diffusers;            /* where one function reads both forms */
     const char *const *anchors; /* ends with NULL: tensors that tell the dialect, all under one prefix */
     const limn_map_row *rows;  /* ends with a NULL name; a parameter without a row has its own name in the file */
 };

@@ -6,14 +6,14 @@
 
 #include <jansson.h>
 
-typedef struct limn_numbers {
+struct limn_numbers {
     limn_ctx *ctx;
     const char *file;
     const limn_weight_file *st;
     limn_map *map;
     json_t *config;       /* NULL: there is none */
     limn_status status;   /* of the first failure; later calls do nothing */
-} limn_numbers;
+};
 
 /** The tensor of this name, behind the prefix and renamed where the map renames; NULL: there is none. */
 const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name);
@@ -29,9 +29,14 @@ int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t other
 /** The number of attention heads, which must divide width. */
 void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int64_t width);
 
+void limn_numbers_of_dit(limn_numbers *q);
+void limn_numbers_of_sd3(limn_numbers *q);
+void limn_numbers_of_clip(limn_numbers *q);
+void limn_numbers_of_tae(limn_numbers *q);
 void limn_numbers_of_vae(limn_numbers *q);
-/** ddpm, ddpm-mnist, adm and ldm-unet. */
-void limn_numbers_of_unet(limn_numbers *q);
+void limn_numbers_of_ddpm(limn_numbers *q);
+void limn_numbers_of_ddpm_mnist(limn_numbers *q);
+void limn_numbers_of_ldm(limn_numbers *q);
 /** adm, uvit. */
 void limn_numbers_of_adm(limn_numbers *q);
 void limn_numbers_of_uvit(limn_numbers *q);

@@ -84,7 +84,7 @@ static void rename_old(const limn_map *map, const char *name, char *out, size_t 
     }
 }
 
-static void ddpm_numbers(limn_numbers *q)
+void limn_numbers_of_ddpm(limn_numbers *q)
 {
     int64_t width = shared(q, limn_numbers_whole(q, "sample_size", 32), "group_norm");
     if (limn_numbers_find(q, "mid_block.attentions.0.query.weight")) q->map->rename = rename_old;
@@ -102,7 +102,7 @@ static void ddpm_numbers(limn_numbers *q)
     limn_numbers_choose(q, !q->config || (json_is_number(eps) && json_number_value(eps) < 5e-6) ? "norm_eps=1e-6" : "norm_eps=1e-5");
 }
 
-static void mnist_numbers(limn_numbers *q)
+void limn_numbers_of_ddpm_mnist(limn_numbers *q)
 {
     limn_numbers_set(q, "size", limn_numbers_dim(q, "b1.0.ln.weight", 3, 1));
     limn_numbers_set(q, "channels", limn_numbers_dim(q, "b1.0.ln.weight", 3, 0));
@@ -185,7 +185,7 @@ static void count_compvis(limn_numbers *q)
     q->map->rename = rename_compvis;
 }
 
-static void ldm_numbers(limn_numbers *q)
+void limn_numbers_of_ldm(limn_numbers *q)
 {
     if (limn_numbers_find(q, "input_blocks.0.0.weight")) count_compvis(q);
     const char *attn = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", *in = "mid_block.attentions.0.proj_in.weight";
@@ -198,12 +198,4 @@ static void ldm_numbers(limn_numbers *q)
     const json_t *heads = config_of(q, "attention_head_dim"); /* of diffusers, and in spite of its name: how many heads */
     if (json_is_integer(heads)) limn_numbers_set(q, "heads", json_integer_value(heads));
     else limn_numbers_set(q, "head_width", json_is_array(heads) || text == 1024 ? 64 : 0);
-}
-
-void limn_numbers_of_unet(limn_numbers *q)
-{
-    const char *family = q->map->dialect->family;
-    if (!strcmp(family, "ddpm-mnist")) mnist_numbers(q);
-    else if (!strcmp(family, "ldm-unet")) ldm_numbers(q);
-    else ddpm_numbers(q);
 }
