@@ -1,4 +1,31 @@
-/* limn.h: run trained networks from C: pictures from words, latents of pictures, a class for every pixel.  (graph.h: networks of one's own.)
+/* limn.h: run trained networks from C: pictures from words, latents of pictures, a class for every pixel.
+ * (graph.h: networks of one's own.)  A whole program: a picture from words,   farmer MODEL PROMPT FILE.png
+ *
+ *     #include <limn/limn.h>
+ *     #include <stdio.h>
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         if (argc != 4) return fprintf(stderr, "usage: %s MODEL PROMPT FILE.png\n", argv[0]), 2;
+ *         limn_ctx *ctx = limn_ctx_new();
+ *         if (!ctx) return fprintf(stderr, "out of memory\n"), 1;
+ *
+ *         limn_pipeline *model = NULL;
+ *         limn_image image = {0};
+ *         limn_generate_options options = limn_generate_defaults();
+ *         options.prompt = argv[2];
+ *         limn_status status = limn_pipeline_open(ctx, argv[1], &model);
+ *         if (status == LIMN_OK) status = limn_generate(model, &options, &image);
+ *         if (status == LIMN_OK) status = limn_png_write(ctx, argv[3], &image, NULL);
+ *         if (status != LIMN_OK) fprintf(stderr, "%s\n", limn_error_text(ctx));
+ *
+ *         limn_image_free(&image);
+ *         limn_pipeline_free(model);
+ *         limn_ctx_free(ctx);
+ *         return status == LIMN_OK ? 0 : 1;
+ *     }
+ *
+ *     cc farmer.c $(pkg-config --cflags --libs limn) -o farmer
  *
  * Everything starts with a context, which holds what other libraries keep in globals: the last error text, the log and
  * progress callbacks, the number of threads.  A context is used by one thread at a time; two contexts share nothing.
@@ -10,6 +37,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What the shared library shows of itself; everything else in it is hidden. */
+#define LIMN_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,40 +74,42 @@ typedef void (*limn_log_fn)(void *user, limn_log_level level, const char *text);
 typedef bool (*limn_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
 /** A new context with a thread for each core that the process may use, and no callbacks.  @return NULL only when memory is out; free with limn_ctx_free(). */
-limn_ctx *limn_ctx_new(void);
-void limn_ctx_free(limn_ctx *ctx); /* NULL is allowed */
+LIMN_API limn_ctx *limn_ctx_new(void);
+LIMN_API void limn_ctx_free(limn_ctx *ctx); /* NULL is allowed */
 
 /** For a signal's handler that is about to end the process, on the thread that uses ctx: remove the partial files of what is being written.
  *  Async-signal-safe.  Files that were there stay as they were; ctx is good for nothing afterwards. */
-void limn_ctx_abandon(limn_ctx *ctx);
+LIMN_API void limn_ctx_abandon(limn_ctx *ctx);
 
 /** Stop what runs with ctx: from any thread, or a signal's handler.  Reading, encoding, sampling and decoding look at it between their steps; the first that
  *  sees it returns LIMN_CANCELLED, and ctx is as before. */
-void limn_ctx_cancel(limn_ctx *ctx);
+LIMN_API void limn_ctx_cancel(limn_ctx *ctx);
 /* What was done with a context since it was made. */
 typedef struct limn_counters {
     size_t bytes_read;   /* of weights, from files */
     size_t bytes_packed; /* of weights, into the layouts of their kernels */
 } limn_counters;
-limn_counters limn_ctx_counters(const limn_ctx *ctx);
+LIMN_API limn_counters limn_ctx_counters(const limn_ctx *ctx);
 
 /** Sentence for the last failure of this context, "" if none.  Borrowed; valid until the next call with ctx. */
-const char *limn_error_text(const limn_ctx *ctx);
+LIMN_API const char *limn_error_text(const limn_ctx *ctx);
 /** Short English name of a status, for logs. */
-const char *limn_status_name(limn_status status);
+LIMN_API const char *limn_status_name(limn_status status);
 
-void limn_ctx_set_log(limn_ctx *ctx, limn_log_fn fn, void *user);
-void limn_ctx_set_progress(limn_ctx *ctx, limn_progress_fn fn, void *user);
+LIMN_API void limn_ctx_set_log(limn_ctx *ctx, limn_log_fn fn, void *user);
+LIMN_API void limn_ctx_set_progress(limn_ctx *ctx, limn_progress_fn fn, void *user);
 /** @param n_threads 1..1024; 0 means one for each core that the process may use. */
-limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads);
-int limn_ctx_threads(const limn_ctx *ctx);
+LIMN_API limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads);
+LIMN_API int limn_ctx_threads(const limn_ctx *ctx);
 /** Of a weight file with several sets of one network, as checkpoints have "model" and "ema": which to open.  NULL: EMA,
  *  where a file has them, to run a network, and the raw weights to go on training them; "ema"; "raw"; or what the tensors'
  *  names begin with ("net_ema").  Of the autoencoder of a pipeline the choice is always the first.  The log is told which of
  *  which. */
-limn_status limn_ctx_set_weights(limn_ctx *ctx, const char *which);
+LIMN_API limn_status limn_ctx_set_weights(limn_ctx *ctx, const char *which);
 
-const char *limn_version(void);
+LIMN_API const char *limn_version(void);
+/** Free a text that the library made, also where program and library do not share an allocator.  NULL is allowed. */
+LIMN_API void limn_free(void *text);
 
 /* ---- pictures ----------------------------------------------------------------------------------------------------- */
 
@@ -93,12 +125,12 @@ typedef struct limn_image {
  * @param out       on LIMN_OK the caller's (limn_image_free()), else empty
  * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_BAD_FILE: damaged, cut or too large; LIMN_UNSUPPORTED: an animation; LIMN_NO_MEMORY
  */
-limn_status limn_image_read(limn_ctx *ctx, const char *path, int channels, limn_image *out);
+LIMN_API limn_status limn_image_read(limn_ctx *ctx, const char *path, int channels, limn_image *out);
 /** Free the pixels, not the struct, which becomes empty. */
-void limn_image_free(limn_image *image);
+LIMN_API void limn_image_free(limn_image *image);
 /** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8).  @return LIMN_OK; LIMN_BAD_ARGUMENT: no pixels, or no
  *  such channels; LIMN_IO: an older file at path is untouched */
-limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters);
+LIMN_API limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters);
 
 /* ---- pictures from words or class labels --------------------------------------------------------------------------- */
 
@@ -143,9 +175,9 @@ typedef struct limn_generate_options {
 } limn_generate_options;
 
 /** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, resample 5, everything else 0 or NULL. */
-limn_generate_options limn_generate_defaults(void);
+LIMN_API limn_generate_options limn_generate_defaults(void);
 /** Samplers by name, separated by spaces. */
-const char *limn_sampler_names(void);
+LIMN_API const char *limn_sampler_names(void);
 
 /**
  * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it, or a weight file alone: safetensors, or what torch.save()
@@ -154,21 +186,21 @@ const char *limn_sampler_names(void);
  * @param out  on LIMN_OK the caller owns *out and frees it with limn_pipeline_free(); otherwise *out is NULL
  * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE (the sentence names file, tensor and offset); LIMN_UNSUPPORTED; LIMN_NO_MEMORY
  */
-limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
-void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
+LIMN_API limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
+LIMN_API void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
 /** A second pipeline on the same weights, for another thread, which has ctx: the weights are in memory once, each pipeline has activations of its own.
  *  @return LIMN_OK: *out is freed before the pipeline that it shares; LIMN_NO_MEMORY */
-limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *pipeline, limn_pipeline **out);
-limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
+LIMN_API limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *pipeline, limn_pipeline **out);
+LIMN_API limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
 /** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model knows no such name */
-int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
+LIMN_API int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
 
 /** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: vae in the
  *  model's folder, else the one that the model's metadata names, which must lie beside the weights or beside the model's
  *  folder: only the name in it counts, never a path.  @return LIMN_OK, also when source is NULL and the network makes
  *  pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other latents, or the network was trained on pictures; what
  *  limn_autoencoder_open() says.  On failure the pipeline is unchanged */
-limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
+LIMN_API limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
 /**
  * Make pictures.  Same options, same bytes, on any number of threads.  The memory of a call is kept for the next one of the same size; any other size reads and packs no weight again.
@@ -178,11 +210,11 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *s
  *         is not finite: which, and the first tensor that holds NaN or infinity);
  *         LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback, which is told of "step"
  */
-limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *options, limn_image *images);
+LIMN_API limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *options, limn_image *images);
 
 /** What made picture i, in the form in which picture tools read it from the PNG chunk "parameters" (prompt, negative prompt, then "Steps: 20,
- *  Sampler: Euler, CFG scale: 3, Seed: 42, ...").  @return the caller's, free(); NULL when memory is out */
-char *limn_generate_parameters(const limn_pipeline *pipeline, const limn_generate_options *options, int i);
+ *  Sampler: Euler, CFG scale: 3, Seed: 42, ...").  @return the caller's, limn_free(); NULL when memory is out */
+LIMN_API char *limn_generate_parameters(const limn_pipeline *pipeline, const limn_generate_options *options, int i);
 
 /* ---- latents --------------------------------------------------------------------------------------------------------- */
 
@@ -210,30 +242,32 @@ typedef struct limn_latent {
  * @param out  on LIMN_OK the caller owns *out and frees it with limn_autoencoder_free(); otherwise *out is NULL
  * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_UNSUPPORTED: the weights of another network; LIMN_NO_MEMORY
  */
-limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoencoder **out);
-void limn_autoencoder_free(limn_autoencoder *autoencoder); /* NULL is allowed */
-limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *autoencoder);
+LIMN_API limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoencoder **out);
+LIMN_API void limn_autoencoder_free(limn_autoencoder *autoencoder); /* NULL is allowed */
+LIMN_API limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *autoencoder);
 
 /** A picture of any size and number of channels to the mean of its latent.  What is planned is said to the log before it is taken, and
  *  kept for the next picture of the size.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_NO_MEMORY; LIMN_BAD_FILE: no encoder
  *  among the weights, they do not fit, or what comes out is not finite; otherwise *out is empty */
-limn_status limn_encode(limn_autoencoder *autoencoder, const limn_image *image, limn_precision precision, limn_latent *out);
+LIMN_API limn_status limn_encode(limn_autoencoder *autoencoder, const limn_image *image, limn_precision precision,
+                                 limn_latent *out);
 /** And back, cut to the picture's size.  @return as limn_encode(); LIMN_BAD_ARGUMENT: another number of channels; free *out with limn_image_free() */
-limn_status limn_decode(limn_autoencoder *autoencoder, const limn_latent *latent, limn_precision precision, limn_image *out);
-void limn_latent_free(limn_latent *latent); /* the values, not the struct, which becomes empty */
+LIMN_API limn_status limn_decode(limn_autoencoder *autoencoder, const limn_latent *latent, limn_precision precision,
+                                 limn_image *out);
+LIMN_API void limn_latent_free(limn_latent *latent); /* the values, not the struct, which becomes empty */
 
 /** Write atomically: safetensors with one tensor "latent" [channels, height, width] and metadata limn.picture ("640x427") and limn.vae.settings
  *  (limn_autoencoder_info.settings). */
-limn_status limn_latent_write(limn_ctx *ctx, const char *path, const limn_latent *latent, const char *settings);
+LIMN_API limn_status limn_latent_write(limn_ctx *ctx, const char *path, const limn_latent *latent, const char *settings);
 /** @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_FILE names what is wrong (shape, a value that is not finite, size of the picture);
  *          LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY */
-limn_status limn_latent_read(limn_ctx *ctx, const char *path, limn_latent *out);
+LIMN_API limn_status limn_latent_read(limn_ctx *ctx, const char *path, limn_latent *out);
 
 /** Pictures between two latents of one shape: picture i of n is decoded from a + (b - a) i / (n - 1), or on the arc between them (spherical).
  *  @param images  [n], n at least 2; on LIMN_OK each is the caller's, on failure none is left; progress is told of "picture"
  *  @return as limn_decode(); LIMN_BAD_ARGUMENT: another shape or too few pictures; LIMN_CANCELLED */
-limn_status limn_interpolate(limn_autoencoder *autoencoder, const limn_latent *a, const limn_latent *b, int n, bool spherical, limn_precision precision,
-                             limn_image *images);
+LIMN_API limn_status limn_interpolate(limn_autoencoder *autoencoder, const limn_latent *a, const limn_latent *b, int n,
+                                      bool spherical, limn_precision precision, limn_image *images);
 
 /* ---- a class for every pixel ------------------------------------------------------------------------------------------- */
 
@@ -263,9 +297,10 @@ typedef struct limn_segmentation_info {
  * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT: a tile that the network cannot halve often enough, an overlap that fills it, other views;
  *         LIMN_UNSUPPORTED: the weights of another network; LIMN_NO_MEMORY
  */
-limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn_segmentation_options *options, limn_segmentation **out);
-void limn_segmentation_free(limn_segmentation *segmentation); /* NULL is allowed */
-limn_segmentation_info limn_segmentation_describe(const limn_segmentation *segmentation);
+LIMN_API limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn_segmentation_options *options,
+                                            limn_segmentation **out);
+LIMN_API void limn_segmentation_free(limn_segmentation *segmentation); /* NULL is allowed */
+LIMN_API limn_segmentation_info limn_segmentation_describe(const limn_segmentation *segmentation);
 
 /**
  * The classes of a picture of any size, in tiles that overlap.  Gray, colour and transparency (white shines through) become what the network
@@ -276,13 +311,14 @@ limn_segmentation_info limn_segmentation_describe(const limn_segmentation *segme
  * @return LIMN_OK; LIMN_BAD_ARGUMENT (channels); LIMN_BAD_FILE: what comes out is not finite; LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by
  *         the progress callback, which is told of "tile"
  */
-limn_status limn_segment(limn_segmentation *segmentation, const limn_image *image, limn_image *classes, float *probability);
+LIMN_API limn_status limn_segment(limn_segmentation *segmentation, const limn_image *image, limn_image *classes,
+                                  float *probability);
 
 /* ---- comparing --------------------------------------------------------------------------------------------------------- */
 
 /** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference); infinite when they
  *  are equal.  Of pictures with alpha (2 or 4 channels) colours are multiplied by it first.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */
-limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
+LIMN_API limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #ifdef __cplusplus
 }
