@@ -87,8 +87,8 @@ static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const li
     if (have && most > have) printf("%-16s %s are free\n", "this machine", cli_bytes((double)have, text));
     if (plan) printf("\ninference, kernel by kernel\n%s", plan);
     if (train_plan) printf("\ntraining step, kernel by kernel\n%s", train_plan);
-    free(plan);
-    free(train_plan);
+    limn_free(plan);
+    limn_free(train_plan);
     return f->train_plan ? trained : LIMN_OK;
 }
 
@@ -120,7 +120,7 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_
         print_title(f, &o->settings, options.color);
         if (drawing) fputs(drawing, stdout);
         else status = limn_fail(ctx, LIMN_NO_MEMORY, "out of memory for a drawing");
-        free(drawing);
+        limn_free(drawing);
         if (status == LIMN_OK) status = print_memory(ctx, f, o);
     }
     limn_graph_free(g);

@@ -125,7 +125,7 @@ static limn_status write_one(limn_ctx *ctx, const generate_output *out, const ch
 {
     if (!text && !out->bare) return limn_fail_memory(ctx, 1024, "a picture's text");
     limn_status status = limn_png_write(ctx, name, image, out->bare ? NULL : text);
-    free(text);
+    limn_free(text);
     if (status != LIMN_OK) return status;
     cli_tell_written(name);
     fflush(stdout);

@@ -1,11 +1,10 @@
 /* describe.c: a network of one's own, drawn as text.
  *
- *   cc examples/describe.c -Iinclude build/liblimn.a ... -o describe        (CMake builds it as build/example-describe)
+ *   cc examples/describe.c $(pkg-config --cflags --libs limn) -o describe        (CMake builds it as build/example-describe)
  *
  * Scopes are the blocks of the drawing; joined by dots they name the weights. */
 #include <limn/graph.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* One transformer block.   x [B,T,D] -> [B,T,D] */
 static limn_node *block(limn_graph *g, limn_node *x, int heads)
@@ -36,7 +35,7 @@ int main(void)
     if (drawing) fputs(drawing, stdout);
     else fprintf(stderr, "%s\n", limn_error_text(ctx));
     int code = drawing ? 0 : 1;
-    free(drawing);
+    limn_free(drawing);
     limn_graph_free(g);
     limn_ctx_free(ctx);
     return code;

@@ -1,7 +1,6 @@
 /* generate.c: a picture from words: generate [MODEL [PROMPT [FILE]]].  CMake builds it as build/example-generate. */
 #include <limn/limn.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 int main(int argc, char **argv)
 {
@@ -16,7 +15,7 @@ int main(int argc, char **argv)
                 (text = limn_generate_parameters(model, &options, 0)) && limn_png_write(ctx, argc > 3 ? argv[3] : "generated.png", &image, text) == LIMN_OK;
     if (!done) fprintf(stderr, "%s\n", ctx ? limn_error_text(ctx) : "out of memory");
 
-    free(text);
+    limn_free(text);
     limn_image_free(&image);
     limn_pipeline_free(model);
     limn_ctx_free(ctx);

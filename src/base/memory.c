@@ -17,6 +17,11 @@ void limn_free_aligned(void *p)
     free(p);
 }
 
+void limn_free(void *text)
+{
+    free(text);
+}
+
 bool limn_mul_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);

@@ -23,7 +23,7 @@ typedef struct limn_cost {
     size_t peak_bytes;        /* the sum */
 } limn_cost;
 
-/** @param text  NULL, or where the plan goes as text (limn_plan_text(); the caller frees)
+/** @param text  NULL, or where the plan goes as text (limn_plan_text(); the caller's, limn_free())
  *  @return LIMN_OK; what building and planning say */
 limn_status limn_cost_inference(limn_ctx *ctx, const limn_cost_options *options, limn_cost *out, char **text);
 /** The same for a training step.  @return LIMN_UNSUPPORTED when the trainer does not take this network */
