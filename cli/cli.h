@@ -3,6 +3,7 @@
 #define LIMN_CLI_H
 
 #include "base/base.h"
+#include "file/bytes.h"
 #include "model/model.h"
 
 #include <jansson.h>
@@ -45,9 +46,10 @@ limn_status cli_folder_check(limn_ctx *ctx, const char *flag, const char *path);
  *  the flag. */
 limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings);
 
-/** The model that -m gave, or without it one that ships, as a path from where Limn was built.
- *  @return LIMN_NOT_FOUND: that is not here */
-limn_status cli_model(limn_ctx *ctx, const char *given, const char *own, const char **out);
+/** The model that -m gave, or without it one that ships ("models/emoji"): in this folder, else where Limn was installed.
+ *  @param installed  room for that path; *out is given, own or installed
+ *  @return LIMN_NOT_FOUND: it is in neither */
+limn_status cli_model(limn_ctx *ctx, const char *given, const char *own, char installed[LIMN_PATH_BYTES], const char **out);
 
 /** Whether the locale's characters are UTF-8; whether a stream may be coloured (NO_COLOR, TERM, a terminal). */
 bool cli_utf8(void);

@@ -266,12 +266,13 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     limn_image init = {0}, mask = {0}, small = {0};
     generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid,
                            .strip = verb->between, .show = w->show, .bare = w->bare};
+    char installed[LIMN_PATH_BYTES];
     const char *model;
     limn_status status = generate_output_check(ctx, &out, o->n);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 0, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
-    if (status == LIMN_OK) status = cli_model(ctx, w->model, own_model(verb), &model);
+    if (status == LIMN_OK) status = cli_model(ctx, w->model, own_model(verb), installed, &model);
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n, o);

@@ -254,7 +254,8 @@ static limn_status segment_all(segment_job *job, size_t n, char *const *pictures
 static limn_status open_and_segment(segment_job *job, const limn_segmentation_options *o, const char *model, int n, const char *const *words)
 {
     limn_names pictures = {0};
-    limn_status status = cli_model(job->ctx, model, "models/membrane", &model);
+    char installed[LIMN_PATH_BYTES];
+    limn_status status = cli_model(job->ctx, model, "models/membrane", installed, &model);
     if (status == LIMN_OK) status = limn_segmentation_open(job->ctx, model, o, &job->segmentation);
     if (status != LIMN_OK) return status;
     job->info = limn_segmentation_describe(job->segmentation);

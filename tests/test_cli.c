@@ -730,6 +730,32 @@ static void a_result_that_is_made_anew_keeps_its_permissions(void **state)
                            "$L encode -q -m tae.safetensors p.png -o private.safetensors >/dev/null && test $(stat -c %a private.safetensors) = 600"), 0);
 }
 
+/* The model without -m lies in this folder, or where `make install` puts it: seen from the program, which may have moved. */
+static void an_installed_program_finds_the_models_beside_it(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"bin", "share", "share/limn", "share/limn/models", "share/limn/models/emoji", "elsewhere"};
+    char command[1024], path[128], expected[256];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
+        assert_int_equal(mkdir(path, 0777), 0);
+    }
+    snprintf(command, sizeof command, "cp " LIMN_BINARY_DIR "/limn %s/bin", folder);
+    assert_int_equal(system(command), 0);
+    for (int there = 1; there >= 0; there--) {
+        snprintf(command, sizeof command, "cd %s/elsewhere && ../bin/limn generate x 2>../err >../out", folder);
+        int status = system(command);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 2);
+        char *err = slurp("err");
+        snprintf(expected, sizeof expected, there ? "%s/share/limn/models/emoji" : "neither in this folder nor in %s/share/limn:",
+                 folder);
+        if (!strstr(err, expected)) fail_msg("expected %s, found %s", expected, err);
+        free(err);
+        snprintf(path, sizeof path, "%s/share/limn/models/emoji", folder);
+        if (there) assert_int_equal(rmdir(path), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -758,6 +784,7 @@ int main(void)
         cmocka_unit_test(a_terminal_gets_no_bytes_of_a_file),
         cmocka_unit_test(words_behind_two_dashes_are_words),
         cmocka_unit_test(a_result_that_is_made_anew_keeps_its_permissions),
+        cmocka_unit_test(an_installed_program_finds_the_models_beside_it),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
