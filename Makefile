@@ -2,6 +2,7 @@
 #       make test       build and pass all tests
 #       make install-deps   what Debian 12 lacks for that (needs root or sudo)
 #       make bench      speed of the standard cases beside the machine's best product (bench/peers/compare.py: beside PyTorch)
+#       make install    the program, the library and the models, under PREFIX (/usr/local); DESTDIR as everywhere
 #       make picture    the README's first command: everything up to a picture
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -25,10 +26,13 @@ picture: install-deps all
 	$(BUILD)/limn generate "man farmer, dark skin tone" -o farmer.png
 	@echo "The picture is farmer.png. Next: make test, or other words: $(BUILD)/limn generate \"woman mechanic\" --show"
 
+install: all
+	DESTDIR=$(DESTDIR) cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+
 bench: all
 	$(BUILD)/limn-bench
 
 clean:
 	cmake --build $(BUILD) --target clean
 
-.PHONY: all install-deps test picture bench clean
+.PHONY: all install-deps install test picture bench clean
