@@ -96,6 +96,6 @@ limn_status cli_model(limn_ctx *ctx, const char *given, const char *own, char in
     bool told = share_folder(share) && (size_t)snprintf(installed, LIMN_PATH_BYTES, "%s/%s", share, own) < LIMN_PATH_BYTES;
     if (told && access(installed, F_OK) == 0) return *out = installed, LIMN_OK;
     limn_escape(told ? share : "share/limn", strlen(told ? share : "share/limn"), shown, sizeof shown);
-    return limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is neither in this folder nor in %s: give -m with a model, "
-                     "or go to where Limn was built", own, shown);
+    return limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is neither in this folder nor in %s: give -m with a "
+                     "model, or go to where Limn was built", own, shown);
 }

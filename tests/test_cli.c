@@ -734,7 +734,8 @@ static void a_result_that_is_made_anew_keeps_its_permissions(void **state)
 static void an_installed_program_finds_the_models_beside_it(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"bin", "share", "share/limn", "share/limn/models", "share/limn/models/emoji", "elsewhere"};
+    static const char *const folders[] = {"bin", "elsewhere", "share", "share/limn", "share/limn/models",
+                                          "share/limn/models/emoji"};
     char command[1024], path[128], expected[256];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
@@ -747,8 +748,8 @@ static void an_installed_program_finds_the_models_beside_it(void **state)
         int status = system(command);
         assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 2);
         char *err = slurp("err");
-        snprintf(expected, sizeof expected, there ? "%s/share/limn/models/emoji" : "neither in this folder nor in %s/share/limn:",
-                 folder);
+        snprintf(expected, sizeof expected,
+                 there ? "%s/share/limn/models/emoji" : "neither in this folder nor in %s/share/limn:", folder);
         if (!strstr(err, expected)) fail_msg("expected %s, found %s", expected, err);
         free(err);
         snprintf(path, sizeof path, "%s/share/limn/models/emoji", folder);

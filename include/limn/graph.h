@@ -268,7 +268,7 @@ typedef struct limn_plan_size {
     int n_nodes;                                           /* nodes of the plan */
 } limn_plan_size;
 LIMN_API limn_plan_size limn_plan_sizes(const limn_plan *plan);
-/** One line per node: phase, name, shape, kernel and why no faster one.  Free it with limn_free(); NULL when out of memory. */
+/** One line per node: phase, name, shape, kernel and why no faster one.  Free it with limn_free(); NULL: memory is out. */
 LIMN_API char *limn_plan_text(const limn_plan *plan);
 
 /* ---- run ---------------------------------------------------------------------------------------------------------- */

@@ -38,7 +38,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the shared library shows of itself; everything else in it is hidden. */
+/* What the shared library shows of itself; everything else in it is hidden.  Until version 1 its structs may grow from one
+ * minor version to the next (0.1, 0.2): compile programs again with the headers of the library that they are to run with. */
 #define LIMN_API __attribute__((visibility("default")))
 
 #ifdef __cplusplus
