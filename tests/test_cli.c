@@ -167,9 +167,9 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("upscale", "expected a picture");
     refuses("upscale $D/none.png", "none.png: No such file");
     refuses("upscale " LIMN_SOURCE_DIR "/models/upscale/small.png -o $D/x.png", "models/upscale, the model without -m");
-    refuses("describe hdit --set enlarge=5", "a factor of size");
-    refuses("describe ddpm --set enlarge=5", "a factor of size");
-    refuses("describe ddpm --set attention=window --set window=5", "window must divide the side of each level with windows");
+    refuses("describe hdit --set enlarge=5", "must be a multiple of enlarge");
+    refuses("describe ddpm --set enlarge=5", "must be a multiple of enlarge");
+    refuses("describe ddpm --set attention=window --set window=5", "window divides the side of each level with windows");
     refuses("describe adm --set attention=window --set shift=8", "shift must be less than window");
     refuses("describe ldm-unet --set attention=window", "attention=window needs a level that is larger than attention_most");
     refuses("describe ddpm --set attention=windos", "did you mean window?");

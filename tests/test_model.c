@@ -132,12 +132,23 @@ static void fill_input(limn_run *run, const limn_node *node, uint64_t sub)
     free(x);
 }
 
+/* "dit size=4 ... @4x8": 4 rows of 8 pixels; without @, the picture of the settings. */
+static limn_status build_text(limn_ctx *ctx, const char *text, limn_graph *g, limn_ports *ports)
+{
+    char settings[512];
+    limn_settings s;
+    limn_build b = {.batch = 2};
+    size_t n = strcspn(text, "@");
+    snprintf(settings, sizeof settings, "%.*s", (int)n, text);
+    if (text[n]) assert_int_equal(sscanf(text + n, "@%dx%d", &b.height, &b.width), 2);
+    assert_int_equal(limn_settings_parse(ctx, settings, &s), LIMN_OK);
+    return limn_model_build(g, &s, b, ports);
+}
+
 static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn_precision precision, const char *backend, bool plain, bool learns)
 {
-    limn_settings s;
-    assert_int_equal(limn_settings_parse(ctx, settings, &s), LIMN_OK);
     net->g = limn_graph_new(ctx);
-    assert_int_equal(limn_model_build(net->g, &s, (limn_build){.batch = 2}, &net->ports), LIMN_OK);
+    if (build_text(ctx, settings, net->g, &net->ports) != LIMN_OK) fail_msg("%s: %s", settings, limn_error_text(ctx));
     net->target = limn_input(net->g, "target", LIMN_WIDE, limn_node_shape(net->ports.output), LIMN_PER_STEP);
     net->loss = limn_mean(limn_square(limn_sub(limn_widen(net->ports.output), net->target)));
     int n = net->g->n_parameters;
@@ -226,15 +237,35 @@ static const char *const networks[] = {
     "ddpm " UNET "scale_shift=1 heads=2 padding=around classes=4 learn_sigma=1",
 };
 
+/* Pictures that are not square: every family that has pictures. */
+static const char *const oblong[] = {
+    "dit " SMALL "time_width=6 @2x6",
+    "dit " SMALL "conditioning=modulated norm=pre classes=4 learn_sigma=1 @6x4",
+    "mmdit " SMALL TEXT "time_width=6 @6x2",
+    "mmdit " SMALL TEXT "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip @2x6",
+    "hdit size=4 channels=1 patch=1 width=4 levels=2 depth=2 depth_inner=1 window=2 head_width=4 mlp_ratio=1 enlarge=2 @2x6",
+    "hdit size=4 channels=1 patch=1 width=4 levels=2 depth=2 depth_inner=1 window=8 head_width=4 mlp_ratio=1 @8x4",
+    "uvit " SMALL "classes=4 @2x6",
+    "unet size=8 channels=2 classes=3 width=2 levels=3 @4x12",
+    "unet size=8 channels=2 classes=2 width=4 levels=2 norm=batch up=bilinear @6x4",
+    "vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2 @2x6",
+    "tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1 @2x6",
+    "ddpm-mnist size=12 width=1 time_width=4 @12x20",
+    "ddpm " UNET "@2x6",
+    "adm " UNET "resize=conv scale_shift=0 head_width=0 heads=2 learn_sigma=0 @6x2",
+    "ldm-unet " UNET TEXT "heads=2 @2x6",
+    "ddpm " UNET "attention=window window=2 enlarge=2 @2x6",
+    "adm " UNET "attention=window window=2 head_width=1 @4x8",
+    "ldm-unet " UNET TEXT "attention=window window=8 heads=2 @8x4",
+};
+
 /* Central differences in double, three elements of every parameter. */
-static void gradients_equal_finite_differences(void **state)
+static void compare_gradients(limn_ctx *ctx, int n_networks, const char *const *nets)
 {
-    (void)state;
-    limn_ctx *ctx = limn_ctx_new();
-    for (size_t k = 0; k < sizeof networks / sizeof *networks; k++) {
+    for (int k = 0; k < n_networks; k++) {
         small_net net = {0}, loss = {0};
-        small_open(&net, ctx, networks[k], LIMN_PRECISION_F64, "ref", false, true);
-        small_open(&loss, ctx, networks[k], LIMN_PRECISION_F64, "ref", false, false); /* a third of the work, for the differences */
+        small_open(&net, ctx, nets[k], LIMN_PRECISION_F64, "ref", false, true);
+        small_open(&loss, ctx, nets[k], LIMN_PRECISION_F64, "ref", false, false); /* a third of the work, for the differences */
         assert_int_equal(loss.g->n_parameters, net.g->n_parameters);
         small_run(&net);
         for (int p = 0; p < net.g->n_parameters; p += 1 + net.g->n_parameters / 64) { /* of many, every second or third */
@@ -251,13 +282,208 @@ static void gradients_equal_finite_differences(void **state)
                 w[i] = old;
                 double numeric = (up - down) / (2 * h);
                 if (fabs(numeric - grad[i]) > 1e-7 + 1e-5 * fabs(numeric))
-                    fail_msg("%s: %s[%d]: finite difference %g, gradient %g", networks[k], limn_node_name(net.g->parameters[p]), (int)i, numeric, grad[i]);
+                    fail_msg("%s: %s[%d]: finite difference %g, gradient %g", nets[k], limn_node_name(net.g->parameters[p]), (int)i, numeric, grad[i]);
             }
             free(grad);
         }
         small_close(&net);
         small_close(&loss);
     }
+}
+
+static void gradients_equal_finite_differences(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    compare_gradients(ctx, sizeof networks / sizeof *networks, networks);
+    compare_gradients(ctx, sizeof oblong / sizeof *oblong, oblong);
+    limn_ctx_free(ctx);
+}
+
+/* ---- pictures that are not square --------------------------------------------------------------------------------------------- */
+
+/* What depends on the size of a picture is as large as the picture; every other parameter is that of the square. */
+static void only_tables_of_places_follow_the_size(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    bool seen[32] = {false};
+    for (size_t k = 0; k < sizeof oblong / sizeof *oblong; k++) {
+        limn_graph *g = limn_graph_new(ctx), *square = limn_graph_new(ctx);
+        limn_ports ports, of_square;
+        char text[512];
+        int h, w;
+        snprintf(text, sizeof text, "%s", oblong[k]);
+        assert_int_equal(sscanf(strchr(text, '@'), "@%dx%d", &h, &w), 2);
+        *strchr(text, '@') = '\0';
+        assert_int_equal(build_text(ctx, oblong[k], g, &ports), LIMN_OK);
+        assert_int_equal(build_text(ctx, text, square, &of_square), LIMN_OK);
+        for (int i = 0; limn_families[i]; i++) seen[i] |= strcspn(text, " ") == strlen(limn_families[i]->name) && !strncmp(text, limn_families[i]->name, strcspn(text, " "));
+        limn_shape in = limn_node_shape(ports.image), out = limn_node_shape(ports.output);
+        assert_true(in.dim[1] == h && in.dim[2] == w && out.dim[1] == h && out.dim[2] == w);
+        assert_int_equal(g->n_parameters, square->n_parameters);
+        for (int i = 0; i < g->n_parameters; i++) {
+            const limn_node *p = g->parameters[i], *q = square->parameters[i];
+            assert_string_equal(p->name, q->name);
+            bool places = !strcmp(p->name, "pos_embed") || strstr(p->name, ".ln.");
+            if (!places && !limn_shape_equal(&p->shape, &q->shape)) fail_msg("%s: %s has another shape", oblong[k], p->name);
+            if (p->init.kind == LIMN_INIT_SINCOS_2D && !strcmp(p->name, "pos_embed")) assert_true(p->init.grid_h * w == p->init.grid_w * h);
+        }
+        limn_graph_free(g);
+        limn_graph_free(square);
+    }
+    for (int i = 0; limn_families[i]; i++)
+        if (!seen[i] && limn_families[i]->side) fail_msg("%s is not tried", limn_families[i]->name);
+    limn_ctx_free(ctx);
+}
+
+static void an_impossible_side_is_refused_with_the_nearest(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const char *const cases[][2] = {
+        {"dit " SMALL "@5x4", "dit: the height of the picture must be a multiple of patch, found 5; the nearest is 6"},
+        {"mmdit " SMALL "@4x7", "mmdit: the width of the picture must be a multiple of patch, found 7; the nearest is 8"},
+        {"uvit " SMALL "@2x8", "uvit: 2 rows of 8 pixels are as many as 4 x 4, for which the places were learned"},
+        {"uvit size=6 patch=4 ", "uvit: size must be a multiple of patch, found 6; the nearest is 8"},
+        {"hdit size=64 @60x64", "a multiple of patch times 2^(levels-1), found 60; the nearest is 64"},
+        {"hdit size=64 @64x72", "are a multiple of window, or fit in one, found 72; the nearest is 64"},
+        {"unet size=64 levels=4 @64x100", "unet: the width of the picture must be a multiple of 2^(levels-1), found 100; the nearest is 104"},
+        {"unet size=572 levels=5 padding=valid @560x572", "found 560; the nearest is 556"},
+        {"unet size=572 levels=5 padding=valid height=500 ", "unet: height must be such that every level halves"},
+        {"vae @512x513", "levels - 1, found 513; the nearest is 512"},
+        {"tae @-8x512", "tae: the height of the picture must be at least 1, found -8"},
+        {"tae size=9 levels=3", "tae: size must be a multiple of 2 to the power of levels, found 9; the nearest is 8"},
+        {"ddpm-mnist @28x32", "4 times an odd number, found 32; the nearest is 36"},
+        {"ddpm size=1 width=32 attention=window attention_most=0", "found 1; the nearest is"},
+        {"ddpm @32x33", "found 33; the nearest is 32"},
+        {"adm @63x64", "found 63; the nearest is 64"},
+        {"ldm-unet @64x70", "found 70; the nearest is 72"},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        limn_graph *g = limn_graph_new(ctx);
+        limn_ports ports;
+        assert_int_equal(build_text(ctx, cases[k][0], g, &ports), LIMN_BAD_ARGUMENT);
+        if (!strstr(limn_error_text(ctx), cases[k][1])) fail_msg("%s: %s", cases[k][0], limn_error_text(ctx));
+        limn_graph_free(g);
+    }
+    limn_ctx_free(ctx);
+}
+
+/* rows x columns of runs of n values become columns x rows. */
+static void transpose(int64_t rows, int64_t columns, int64_t n, double *x)
+{
+    double *y = malloc((size_t)(rows * columns * n) * sizeof *y);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++) memcpy(y + (c * rows + r) * n, x + (r * columns + c) * n, (size_t)n * sizeof *y);
+    memcpy(x, y, (size_t)(rows * columns * n) * sizeof *y);
+    free(y);
+}
+
+/* Windows of convolutions [n,c,k,k]; norms of a picture [c,h,w]; places [1,E+h w,D] behind E of other tokens; rows for a patch of 2 x 2. */
+static void transpose_weight(const limn_node *p, int64_t h, int64_t w, double *x)
+{
+    const int64_t *d = p->shape.dim;
+    if (p->shape.rank == 4)
+        for (int64_t i = 0; i < d[0] * d[1]; i++) transpose(d[2], d[3], 1, x + i * d[2] * d[3]);
+    if (p->shape.rank == 3 && strstr(p->name, ".ln."))
+        for (int64_t i = 0; i < d[0]; i++) transpose(d[1], d[2], 1, x + i * d[1] * d[2]);
+    if (!strcmp(p->name, "pos_embed")) transpose(h / 2, w / 2, d[2], x + (d[1] - h / 2 * (w / 2)) * d[2]);
+    if (strstr(p->name, "final_layer.linear.") || strstr(p->name, "decoder_pred.")) transpose(2, 2, limn_node_count(p) / 4, x);
+}
+
+/* [B,H,W,C] of one run, with rows and columns exchanged in the other. */
+static void fill_transposed(limn_run *run, const limn_node *node, limn_run *other, const limn_node *twin, uint64_t sub)
+{
+    limn_shape s = limn_node_shape(node);
+    int64_t n = limn_node_count(node);
+    float *f = malloc((size_t)n * sizeof *f);
+    double *x = malloc((size_t)n * sizeof *x);
+    fill(f, LIMN_F32, n, sub, 1);
+    for (int64_t i = 0; i < n; i++) x[i] = f[i];
+    assert_int_equal(limn_run_write(run, node, LIMN_F64, x), LIMN_OK);
+    for (int64_t b = 0; b < s.dim[0]; b++) transpose(s.dim[1], s.dim[2], s.dim[3], x + b * s.dim[1] * s.dim[2] * s.dim[3]);
+    assert_int_equal(limn_run_write(other, twin, LIMN_F64, x), LIMN_OK);
+    free(f);
+    free(x);
+}
+
+/* f(x^T; W^T) = f(x; W)^T: no network prefers rows to columns. */
+static void a_transposed_picture_is_drawn_transposed(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const char *const cases[][2] = {
+        {"dit " SMALL "time_width=6 @4x6", "dit " SMALL "time_width=6 @6x4"},
+        {"mmdit " SMALL TEXT "attention=joint text_encoder=clip @6x2", "mmdit " SMALL TEXT "attention=joint text_encoder=clip @2x6"},
+        {"uvit " SMALL "classes=4 @4x6", "uvit " SMALL "classes=4 @6x4"},
+        {"unet size=8 channels=2 classes=3 width=2 levels=3 @4x12", "unet size=8 channels=2 classes=3 width=2 levels=3 @12x4"},
+        {"unet size=20 channels=1 classes=2 width=2 levels=2 padding=valid up=bilinear @20x28", "unet size=20 channels=1 classes=2 width=2 levels=2 padding=valid up=bilinear @28x20"},
+        {"vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2 @2x6", "vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2 @6x2"},
+        {"tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1 @2x6", "tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1 @6x2"},
+        {"ddpm-mnist size=12 width=1 time_width=4 @12x20", "ddpm-mnist size=12 width=1 time_width=4 @20x12"},
+        {"ddpm " UNET "enlarge=2 @2x6", "ddpm " UNET "enlarge=2 @6x2"},
+        {"adm " UNET "head_width=1 @2x6", "adm " UNET "head_width=1 @6x2"},
+        {"ldm-unet " UNET TEXT "heads=2 @2x6", "ldm-unet " UNET TEXT "heads=2 @6x2"},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        small_net a = {0}, b = {0};
+        small_open(&a, ctx, cases[k][0], LIMN_PRECISION_F64, "ref", true, false);
+        small_open(&b, ctx, cases[k][1], LIMN_PRECISION_F64, "ref", true, false);
+        limn_shape image = limn_node_shape(a.ports.image);
+        double plain = small_run(&b);
+        for (int i = 0; i < a.g->n_parameters; i++) {
+            memcpy(b.weights[i], a.weights[i], (size_t)limn_node_count(a.g->parameters[i]) * sizeof(double));
+            transpose_weight(a.g->parameters[i], image.dim[1], image.dim[2], b.weights[i]);
+        }
+        fill_transposed(a.run, a.ports.image, b.run, b.ports.image, 1);
+        fill_transposed(a.run, a.target, b.run, b.target, 2);
+        if (a.ports.noise) fill_transposed(a.run, a.ports.noise, b.run, b.ports.noise, 4);
+        if (a.ports.condition) fill_transposed(a.run, a.ports.condition, b.run, b.ports.condition, 4);
+        double expected = small_run(&a), found = small_run(&b);
+        if (!(fabs(expected - found) <= 1e-12 * expected)) fail_msg("%s: %.15g, transposed %.15g", cases[k][0], expected, found);
+        if (!(fabs(plain - expected) > 1e-9 * expected)) fail_msg("%s: nothing to see", cases[k][0]);
+        small_close(&a);
+        small_close(&b);
+    }
+    limn_ctx_free(ctx);
+}
+
+/* Columns `left` on of a picture that is `width` wide. */
+static void fill_part(limn_run *run, const limn_node *node, const float *whole, int64_t width, int64_t left)
+{
+    limn_shape s = limn_node_shape(node);
+    float *x = malloc((size_t)limn_node_count(node) * sizeof *x);
+    for (int64_t y = 0; y < s.dim[0] * s.dim[1]; y++)
+        memcpy(x + y * s.dim[2] * s.dim[3], whole + (y * width + left) * s.dim[3], (size_t)(s.dim[2] * s.dim[3]) * sizeof *x);
+    assert_int_equal(limn_run_write(run, node, LIMN_F32, x), LIMN_OK);
+    free(x);
+}
+
+/* Without zeros around (padding=valid) and norms, 4 x 12 pixels of a result are three times those of the square that sees 20 x 20. */
+static void an_oblong_is_squares_side_by_side(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    small_net wide = {0}, square = {0};
+    float image[2 * 20 * 28 * 2], target[2 * 4 * 12 * 3];
+    double sum = 0;
+    small_open(&wide, ctx, "unet size=20 channels=2 classes=3 width=2 levels=2 padding=valid @20x28", LIMN_PRECISION_F64, "ref", true, false);
+    small_open(&square, ctx, "unet size=20 channels=2 classes=3 width=2 levels=2 padding=valid", LIMN_PRECISION_F64, "ref", true, false);
+    assert_true(limn_node_shape(wide.ports.output).dim[2] == 12 && limn_node_shape(square.ports.output).dim[2] == 4);
+    fill(image, LIMN_F32, sizeof image / sizeof *image, 11, 1);
+    fill(target, LIMN_F32, sizeof target / sizeof *target, 12, 1);
+    fill_part(wide.run, wide.ports.image, image, 28, 0);
+    fill_part(wide.run, wide.target, target, 12, 0);
+    for (int left = 0; left <= 8; left += 4) {
+        fill_part(square.run, square.ports.image, image, 28, left);
+        fill_part(square.run, square.target, target, 12, left);
+        sum += small_run(&square);
+    }
+    double found = small_run(&wide);
+    if (fabs(found - sum / 3) > 1e-12 * found) fail_msg("%.15g, of squares %.15g", found, sum / 3);
+    small_close(&wide);
+    small_close(&square);
     limn_ctx_free(ctx);
 }
 
@@ -363,6 +589,10 @@ int main(void)
         cmocka_unit_test(settings_of_any_family_fit),
         cmocka_unit_test(a_number_for_a_choice_is_its_most),
         cmocka_unit_test(gradients_equal_finite_differences),
+        cmocka_unit_test(only_tables_of_places_follow_the_size),
+        cmocka_unit_test(an_impossible_side_is_refused_with_the_nearest),
+        cmocka_unit_test(a_transposed_picture_is_drawn_transposed),
+        cmocka_unit_test(an_oblong_is_squares_side_by_side),
         cmocka_unit_test(cpu_kernels_and_fusions_equal_the_reference),
         cmocka_unit_test(only_what_changed_runs_again),
     };

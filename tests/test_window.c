@@ -26,7 +26,7 @@ static void run(limn_ctx *ctx, const struct swin_vectors *v, const limn_plan_opt
     limn_run *run;
     void *weight[32];
     limn_node *image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(2, v->height, v->width, WIDTH), LIMN_PER_STEP);
-    limn_node *y = swin_block(g, image, (limn_window){.side = v->window, .shift = v->shift, .heads = HEADS}, HIDDEN);
+    limn_node *y = swin_block(g, image, (limn_window){.side = v->window, .shift = {v->shift, v->shift}, .heads = HEADS}, HIDDEN);
     limn_status status = limn_plan_new(g, 1, &y, options, &plan);
     if (status == LIMN_OK) status = limn_run_new(plan, &run);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
@@ -75,10 +75,11 @@ static void a_swin_block_is_that_of_transformers(void **state)
 static void one_window_is_never_moved(void **state)
 {
     (void)state;
-    assert_int_equal(limn_window_of(8, 4, 8, 2, 1).shift, 0);
-    assert_int_equal(limn_window_of(8, 4, 4, 2, 1).side, 4);
-    assert_int_equal(limn_window_of(8, 4, 16, 2, 1).shift, 4);
-    assert_int_equal(limn_window_of(8, 4, 16, 2, 2).shift, 0);
+    const int still[2] = {0, 0}, both[2] = {4, 4}, right[2] = {0, 4};
+    assert_memory_equal(limn_window_of(8, 4, LIMN_SHAPE(1, 8, 8, 3), 2, 1).shift, still, sizeof still);
+    assert_memory_equal(limn_window_of(8, 4, LIMN_SHAPE(1, 16, 16, 3), 2, 1).shift, both, sizeof both);
+    assert_memory_equal(limn_window_of(8, 4, LIMN_SHAPE(1, 8, 16, 3), 2, 1).shift, right, sizeof right);
+    assert_memory_equal(limn_window_of(8, 4, LIMN_SHAPE(1, 16, 16, 3), 2, 2).shift, still, sizeof still);
 }
 
 static void a_picture_that_windows_do_not_tile_is_refused(void **state)

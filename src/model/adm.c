@@ -13,7 +13,7 @@ static limn_node *heads_inside(limn_node *w, int heads, int64_t c, int64_t k)
 
 static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
-    limn_window window = limn_unet_window(u, level, j);
+    limn_window window = limn_unet_window(u, level, j, limn_node_shape(x));
     if (window.side) return limn_unet_attend_in_windows(g, u, "norm", x, window);
     limn_shape s = limn_node_shape(x);
     int64_t c = s.dim[3];
@@ -143,5 +143,5 @@ static const limn_setting settings[] = {
 
 const limn_family limn_family_adm = {
     .name = "adm", .task = "denoise", .input = "picture 64x64x3, timestep", .output = "64x64x6", .loss = "squared error, bound",
-    .settings = settings, .build = build, .check = limn_unet_check, .imply = limn_unet_imply,
+    .settings = settings, .build = build, .check = limn_unet_check, .side = limn_unet_side, .imply = limn_unet_imply,
 };

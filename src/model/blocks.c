@@ -5,17 +5,16 @@
 /* Saharia et al. 2021 (SR3): what is enlarged is told to the network as more channels. */
 limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels");
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
+    limn_shape shape = LIMN_SHAPE(b.batch, limn_build_height(s, b), limn_build_width(s, b), limn_settings_get(s, "channels"));
+    ports->image = limn_input(g, "image", LIMN_COMPUTE, shape, LIMN_PER_STEP);
     if (!limn_settings_get(s, "enlarge")) return ports->image;
-    ports->condition = limn_input(g, "condition", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_PROMPT);
+    ports->condition = limn_input(g, "condition", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
     return limn_concat(g, 3, 2, (limn_node *[]){ports->image, ports->condition});
 }
 
-bool limn_can_enlarge(const limn_settings *s)
+const char *limn_side_of_patches(const limn_settings *s, int pixels)
 {
-    int enlarge = limn_settings_get(s, "enlarge");
-    return enlarge == 0 || (enlarge > 1 && limn_settings_get(s, "size") % enlarge == 0);
+    return pixels % limn_settings_get(s, "patch") ? "a multiple of patch" : NULL;
 }
 
 limn_node *limn_patchify(limn_node *image, int patch)

@@ -4,10 +4,10 @@
 
 #include "model/model.h"
 
-/** The picture of a denoiser: fills ports->image; with the setting enlarge > 0 also ports->condition, and both lie side by side: [B,S,S,2C]. */
+/** The picture of a denoiser: fills ports->image; with the setting enlarge > 0 also ports->condition, and both lie side by side: [B,H,W,2C]. */
 limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
-/** Is the setting enlarge 0, or a factor of size from 2 on? */
-bool limn_can_enlarge(const limn_settings *s);
+/** limn_family.side of networks whose tokens are patches. */
+const char *limn_side_of_patches(const limn_settings *s, int pixels);
 /** [B,H,W,C] -> [B, H/p W/p, C p p]; inside a patch (C, row, column), the order of a convolution's weight [D,C,p,p]. */
 limn_node *limn_patchify(limn_node *image, int patch);
 /** [B, T, p p C] -> [B,H,W,C]; inside a patch (row, column, C), as in DiT's unpatchify. */
@@ -35,10 +35,11 @@ limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64
  *  pooled_text), else an input (fills features). */
 limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
 
-/** Sides of an autoencoder's picture: those of the build, or the setting "size". */
+/** Sides of the picture: those of the build, or the settings "size" and "height". */
 static inline int limn_build_height(const limn_settings *s, limn_build b)
 {
-    return b.height ? b.height : limn_settings_get(s, "size");
+    int height = b.height ? b.height : limn_settings_get(s, "height");
+    return height ? height : limn_settings_get(s, "size");
 }
 static inline int limn_build_width(const limn_settings *s, limn_build b)
 {

@@ -8,7 +8,7 @@
 /* Pixels look at each other: one group norm, q, k, v, attention, projection, + x.   x [B,H,W,C] */
 static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
-    limn_window window = limn_unet_window(u, level, j);
+    limn_window window = limn_unet_window(u, level, j, limn_node_shape(x));
     if (window.side) return limn_unet_attend_in_windows(g, u, "group_norm", x, window);
     limn_shape s = limn_node_shape(x);
     limn_scope_note(g, "self-attention: pixels look at each other");
@@ -73,5 +73,5 @@ static const limn_setting settings[] = {
 
 const limn_family limn_family_ddpm = {
     .name = "ddpm", .task = "denoise", .input = "picture 32x32x3, timestep", .output = "32x32x3", .loss = "squared error",
-    .settings = settings, .build = build, .check = limn_unet_check, .imply = limn_unet_imply,
+    .settings = settings, .build = build, .check = limn_unet_check, .side = limn_unet_side, .imply = limn_unet_imply,
 };

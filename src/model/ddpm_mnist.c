@@ -81,10 +81,10 @@ static limn_node *time_row(limn_graph *g, limn_build b, limn_ports *ports, int w
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels"), w = limn_settings_get(s, "width");
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
+    int channels = limn_settings_get(s, "channels"), w = limn_settings_get(s, "width");
+    limn_node *picture = limn_picture_input(g, s, b, ports);
     limn_node *t = time_row(g, b, ports, limn_settings_get(s, "time_width"));
-    limn_node *x1 = stage(g, "1", ports->image, t, (int[]){w, w, w});
+    limn_node *x1 = stage(g, "1", picture, t, (int[]){w, w, w});
     limn_node *x2 = stage(g, "2", shrink(g, "down1", x1), t, (int[]){2 * w, 2 * w, 2 * w});
     limn_node *x3 = stage(g, "3", shrink(g, "down2", x2), t, (int[]){4 * w, 4 * w, 4 * w});
     limn_node *x = stage(g, "_mid", shrink_odd(g, x3), t, (int[]){2 * w, 2 * w, 4 * w});
@@ -104,11 +104,16 @@ static const limn_setting settings[] = {
 
 static const char *check(const limn_settings *s)
 {
-    if (limn_settings_get(s, "size") % 8 != 4) return "size must be 4 times an odd number";
     return limn_settings_get(s, "time_width") % 4 ? "time_width must be a multiple of 4" : NULL;
+}
+
+static const char *side(const limn_settings *s, int pixels)
+{
+    (void)s;
+    return pixels % 8 == 4 ? NULL : "4 times an odd number";
 }
 
 const limn_family limn_family_ddpm_mnist = {
     .name = "ddpm-mnist", .task = "denoise", .input = "picture 28x28x1, timestep", .output = "28x28x1", .loss = "squared error",
-    .settings = settings, .build = build, .check = check,
+    .settings = settings, .build = build, .check = check, .side = side,
 };

@@ -33,12 +33,11 @@ static limn_node *modulated_block(limn_graph *g, const limn_settings *s, limn_no
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
+    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
     int width = limn_settings_get(s, "width"), classes = limn_settings_get(s, "classes"), out = channels * (1 + limn_settings_get(s, "learn_sigma"));
     bool modulated = limn_settings_get(s, "conditioning") == 1;
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
-    limn_node *x = limn_patch_embed(g, "x_embedder", ports->image, patch, width);
-    x = limn_add_positions(g, x, size / patch, size / patch);
+    limn_node *x = limn_patch_embed(g, "x_embedder", limn_picture_input(g, s, b, ports), patch, width);
+    x = limn_add_positions(g, x, h / patch, w / patch);
     int time_width = modulated ? width : limn_settings_get(s, "time_width");
     limn_node *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);
     if (classes) {
@@ -64,7 +63,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
         x = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
     }
     x = limn_linear_zero(g, "linear", x, (int64_t)patch * patch * out);
-    ports->output = limn_unpatchify(x, size, size, patch, out);
+    ports->output = limn_unpatchify(x, h, w, patch, out);
     limn_scope_pop(g);
 }
 
@@ -92,7 +91,6 @@ static void imply(limn_settings *s)
 
 static const char *check(const limn_settings *s)
 {
-    if (limn_settings_get(s, "size") % limn_settings_get(s, "patch")) return "size must be a multiple of patch";
     if (limn_settings_get(s, "width") % limn_settings_get(s, "heads")) return "width must be a multiple of heads";
     if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";
     if (limn_settings_get(s, "time_width") % 2) return "time_width must be even";
@@ -102,5 +100,5 @@ static const char *check(const limn_settings *s)
 
 const limn_family limn_family_dit = {
     .name = "dit", .task = "denoise", .input = "latent 64x64x4, timestep", .output = "64x64x4", .loss = "squared error",
-    .settings = settings, .build = build, .check = check, .imply = imply,
+    .settings = settings, .build = build, .check = check, .side = limn_side_of_patches, .imply = imply,
 };

@@ -10,18 +10,25 @@
 
 enum { MAX_LEVELS = 8 };
 
-/* One level: tokens [B, side side, width]. */
+/* One level: tokens [B, rows columns, width]. */
 typedef struct stage {
-    int level, side, width, heads, depth, window; /* window 0: all tokens */
+    int level, rows, columns, width, heads, depth, window; /* window 0: all tokens */
 } stage;
 
-static stage stage_of(const limn_settings *s, int level)
+/* Tokens along one side of a window: no more than an outer level of a picture of the setting "size" has. */
+static int window_of(const limn_settings *s, int level)
+{
+    int side = limn_settings_get(s, "size") / limn_settings_get(s, "patch") >> level, window = limn_settings_get(s, "window");
+    return window < side ? window : side;
+}
+
+static stage stage_of(const limn_settings *s, limn_build b, int level)
 {
     bool inner = level == limn_settings_get(s, "levels") - 1;
-    int width = limn_settings_get(s, "width") << level;
-    return (stage){.level = level, .side = limn_settings_get(s, "size") / limn_settings_get(s, "patch") >> level, .width = width,
-                   .heads = width / limn_settings_get(s, "head_width"), .depth = limn_settings_get(s, inner ? "depth_inner" : "depth"),
-                   .window = inner ? 0 : limn_settings_get(s, "window")};
+    int width = limn_settings_get(s, "width") << level, patch = limn_settings_get(s, "patch");
+    return (stage){.level = level, .rows = limn_build_height(s, b) / patch >> level, .columns = limn_build_width(s, b) / patch >> level,
+                   .width = width, .heads = width / limn_settings_get(s, "head_width"),
+                   .depth = limn_settings_get(s, inner ? "depth_inner" : "depth"), .window = inner ? 0 : window_of(s, level)};
 }
 
 /* adaLN-Zero, see dit.c.   x [B,T,D], c [B,E] */
@@ -32,8 +39,9 @@ static limn_node *block(limn_graph *g, const limn_settings *s, const stage *at, 
     limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 6 * at->width), 6, m);
     limn_node *h = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
     if (at->window) {
-        h = limn_reshape(h, LIMN_SHAPE(tokens.dim[0], at->side, at->side, at->width));
-        h = limn_reshape(limn_window_attention(g, "attn", h, limn_window_of(at->window, at->window / 2, at->side, at->heads, i)), tokens);
+        limn_shape picture = LIMN_SHAPE(tokens.dim[0], at->rows, at->columns, at->width);
+        limn_window window = limn_window_of(at->window, at->window / 2, picture, at->heads, i);
+        h = limn_reshape(limn_window_attention(g, "attn", limn_reshape(h, picture), window), tokens);
     } else h = limn_self_attention(g, "attn", h, at->heads);
     x = limn_gated(x, m[2], h);
     h = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[3], m[4]);
@@ -44,7 +52,7 @@ static limn_node *blocks(limn_graph *g, const limn_settings *s, const stage *at,
 {
     for (int i = 0; i < at->depth; i++) {
         limn_scope_push(g, "%s.%d.blocks.%d", name, at->level, i);
-        limn_scope_note(g, "DiT block on %d x %d tokens", at->side, at->side);
+        limn_scope_note(g, "DiT block on %d x %d tokens", at->rows, at->columns);
         x = block(g, s, at, i, x, c);
         limn_scope_pop(g);
     }
@@ -54,11 +62,11 @@ static limn_node *blocks(limn_graph *g, const limn_settings *s, const stage *at,
 /* 2 x 2 tokens become one of twice the width. */
 static limn_node *merge(limn_graph *g, const stage *at, limn_node *x)
 {
-    int64_t b = limn_node_shape(x).dim[0], half = at->side / 2;
+    int64_t b = limn_node_shape(x).dim[0];
     limn_scope_push(g, "merge.%d", at->level);
     limn_scope_note(g, "2 x 2 tokens become one");
-    x = limn_pixel_unshuffle(limn_reshape(x, LIMN_SHAPE(b, at->side, at->side, at->width)), 2);
-    x = limn_linear(g, "proj", limn_reshape(x, LIMN_SHAPE(b, half * half, 4 * at->width)), 2 * at->width);
+    x = limn_pixel_unshuffle(limn_reshape(x, LIMN_SHAPE(b, at->rows, at->columns, at->width)), 2);
+    x = limn_linear(g, "proj", limn_reshape(x, LIMN_SHAPE(b, -1, 4 * at->width)), 2 * at->width);
     limn_scope_pop(g);
     return x;
 }
@@ -67,10 +75,9 @@ static limn_node *merge(limn_graph *g, const stage *at, limn_node *x)
 static limn_node *split(limn_graph *g, const stage *at, limn_node *x, limn_node *skip)
 {
     limn_shape tokens = limn_node_shape(skip);
-    int64_t half = at->side / 2;
     limn_scope_push(g, "split.%d", at->level);
     limn_scope_note(g, "one token becomes 2 x 2, joined by what came down");
-    x = limn_reshape(limn_linear(g, "proj", x, 4 * at->width), LIMN_SHAPE(tokens.dim[0], half, half, 4 * at->width));
+    x = limn_reshape(limn_linear(g, "proj", x, 4 * at->width), LIMN_SHAPE(tokens.dim[0], at->rows / 2, at->columns / 2, 4 * at->width));
     x = limn_reshape(limn_pixel_shuffle(x, 2), tokens);
     x = limn_linear(g, "skip_linear", limn_concat(g, 2, 2, (limn_node *[]){x, skip}), at->width);
     limn_scope_pop(g);
@@ -92,13 +99,13 @@ static limn_node *condition(limn_graph *g, const limn_settings *s, limn_build b,
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
+    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
     int inner = limn_settings_get(s, "levels") - 1, out = channels * (1 + limn_settings_get(s, "learn_sigma"));
     stage at[MAX_LEVELS];
     limn_node *skip[MAX_LEVELS];
-    for (int i = 0; i <= inner; i++) at[i] = stage_of(s, i);
+    for (int i = 0; i <= inner; i++) at[i] = stage_of(s, b, i);
     limn_node *picture = limn_picture_input(g, s, b, ports);
-    limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", picture, patch, at[0].width), at[0].side, at[0].side);
+    limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", picture, patch, at[0].width), at[0].rows, at[0].columns);
     limn_node *c = condition(g, s, b, ports);
     for (int i = 0; i < inner; i++) {
         skip[i] = x = blocks(g, s, &at[i], "down", x, c);
@@ -112,7 +119,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     limn_node *m[2];
     limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 2 * at[0].width), 2, m);
     x = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
-    ports->output = limn_unpatchify(limn_linear_zero(g, "linear", x, (int64_t)patch * patch * out), size, size, patch, out);
+    ports->output = limn_unpatchify(limn_linear_zero(g, "linear", x, (int64_t)patch * patch * out), h, w, patch, out);
     limn_scope_pop(g);
 }
 
@@ -135,20 +142,25 @@ static const limn_setting settings[] = {
 
 static const char *check(const limn_settings *s)
 {
-    int levels = limn_settings_get(s, "levels"), window = limn_settings_get(s, "window");
-    if (!limn_can_enlarge(s)) return "enlarge must be 0 or a factor of size from 2 on";
-    if (limn_settings_get(s, "size") % (limn_settings_get(s, "patch") << (levels - 1))) return "size must be a multiple of patch times 2^(levels-1)";
+    if (limn_settings_get(s, "enlarge") == 1) return "enlarge must be 0 or from 2 on";
     if (limn_settings_get(s, "width") % limn_settings_get(s, "head_width")) return "width must be a multiple of head_width";
     if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";
-    if ((int64_t)limn_settings_get(s, "width") << levels > 65536) return "the innermost level would be wider than 32768";
-    for (int i = 0; i < levels - 1; i++) {
-        int side = stage_of(s, i).side;
-        if (side > window && side % window) return "the tokens along a side of an outer level (size / patch, halved at each) must be a multiple of window, or fit in one";
-    }
+    if ((int64_t)limn_settings_get(s, "width") << limn_settings_get(s, "levels") > 65536) return "the innermost level would be wider than 32768";
+    return NULL;
+}
+
+static const char *side(const limn_settings *s, int pixels)
+{
+    int levels = limn_settings_get(s, "levels"), patch = limn_settings_get(s, "patch"), enlarge = limn_settings_get(s, "enlarge");
+    if (pixels % (patch << (levels - 1))) return "a multiple of patch times 2^(levels-1)";
+    if (enlarge && pixels % enlarge) return "a multiple of enlarge";
+    for (int i = 0; i < levels - 1; i++)
+        if ((pixels / patch >> i) % window_of(s, i))
+            return "such that the tokens along a side of an outer level (side / patch, halved at each) are a multiple of window, or fit in one";
     return NULL;
 }
 
 const limn_family limn_family_hdit = {
     .name = "hdit", .task = "denoise", .input = "picture 64x64x3, timestep", .output = "64x64x3", .loss = "squared error",
-    .settings = settings, .build = build, .check = check,
+    .settings = settings, .build = build, .check = check, .side = side,
 };

@@ -8,12 +8,11 @@ static limn_node *without_bias(limn_graph *g, const char *name, limn_node *x, in
     return limn_linear_with(g, name, x, n, (limn_linear_options){.no_bias = true});
 }
 
-/* + attention in windows.   x [B,T,C] of side x side pixels */
-static limn_node *windows(limn_graph *g, const char *name, const char *norm, limn_node *x, limn_window window, int64_t side)
+/* + attention in windows.   x [B,T,C], tokens of a picture [B,H,W,C] */
+static limn_node *windows(limn_graph *g, const char *name, const char *norm, limn_node *x, limn_window window, limn_shape picture)
 {
-    limn_shape s = limn_node_shape(x);
-    limn_node *h = limn_reshape(limn_layer_norm(g, norm, x, 1e-5), LIMN_SHAPE(s.dim[0], side, side, s.dim[2]));
-    return limn_add(x, limn_reshape(limn_window_attention(g, name, h, window), s));
+    limn_node *h = limn_reshape(limn_layer_norm(g, norm, x, 1e-5), picture);
+    return limn_add(x, limn_reshape(limn_window_attention(g, name, h, window), limn_node_shape(x)));
 }
 
 /* + attention from x to text, or to itself (text NULL).   x [B,T,C] */
@@ -37,10 +36,10 @@ static limn_node *geglu(limn_graph *g, const char *name, limn_node *x, int64_t n
     return limn_mul(half[0], limn_activate(half[1], LIMN_GELU_ERF));
 }
 
-static limn_node *transformer_block(limn_graph *g, const limn_unet *u, limn_node *x, limn_window window, int64_t side)
+static limn_node *transformer_block(limn_graph *g, const limn_unet *u, limn_node *x, limn_window window, limn_shape picture)
 {
     int64_t c = limn_node_shape(x).dim[2];
-    x = window.side ? windows(g, "attn1", "norm1", x, window, side) : attention(g, u, "attn1", "norm1", x, NULL);
+    x = window.side ? windows(g, "attn1", "norm1", x, window, picture) : attention(g, u, "attn1", "norm1", x, NULL);
     x = attention(g, u, "attn2", "norm2", x, u->text);
     return limn_add(x, limn_linear(g, "ff.net.2", geglu(g, "ff.net.0.proj", limn_layer_norm(g, "norm3", x, 1e-5), 4 * c), c));
 }
@@ -55,7 +54,7 @@ static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int le
     h = linear ? limn_linear(g, "proj_in", limn_reshape(h, tokens), s.dim[3]) : limn_reshape(limn_conv(g, "proj_in", h, s.dim[3], 1), tokens);
     for (int i = 0, depth = limn_settings_get(u->s, "depth"); i < depth; i++) {
         limn_scope_push(g, "transformer_blocks.%d", i);
-        h = transformer_block(g, u, h, limn_unet_window(u, level, j * depth + i), s.dim[1]);
+        h = transformer_block(g, u, h, limn_unet_window(u, level, j * depth + i, s), s);
         limn_scope_pop(g);
     }
     if (linear) return limn_add(x, limn_reshape(limn_linear_zero(g, "proj_out", h, s.dim[3]), s));
@@ -75,13 +74,12 @@ static limn_node *time_embedding(limn_graph *g, limn_build b, limn_ports *ports,
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels");
     limn_unet u = limn_unet_from(s, &limn_res_diffusers, 1e-5);
     u.attend = attend;
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
+    limn_node *picture = limn_picture_input(g, s, b, ports);
     u.text = limn_text_features(g, s, b, ports);
     u.t = limn_silu(time_embedding(g, b, ports, limn_settings_get(s, "width")));
-    ports->output = limn_unet_body(g, &u, ports->image, channels);
+    ports->output = limn_unet_body(g, &u, picture, limn_settings_get(s, "channels"));
 }
 
 static const limn_setting settings[] = {
@@ -113,5 +111,5 @@ static const char *check(const limn_settings *s)
 
 const limn_family limn_family_ldm_unet = {
     .name = "ldm-unet", .task = "denoise", .input = "latent 64x64x4, timestep, text 77x768", .output = "64x64x4", .loss = "squared error",
-    .settings = settings, .build = build, .check = check, .imply = limn_unet_imply,
+    .settings = settings, .build = build, .check = check, .side = limn_unet_side, .imply = limn_unet_imply,
 };

@@ -129,12 +129,11 @@ static limn_node *run_blocks(limn_graph *g, const limn_settings *s, limn_node *x
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
+    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
     int width = limn_settings_get(s, "width");
     bool modulated = limn_settings_get(s, "conditioning") == 1;
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
-    limn_node *text = limn_text_features(g, s, b, ports);
-    limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", ports->image, patch, width), size / patch, size / patch);
+    limn_node *picture = limn_picture_input(g, s, b, ports), *text = limn_text_features(g, s, b, ports);
+    limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", picture, patch, width), h / patch, w / patch);
     int time_width = modulated ? width : limn_settings_get(s, "time_width");
     limn_node *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);
     int pooled_width = limn_settings_get(s, "pooled_width");
@@ -148,7 +147,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
         limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 2 * width), 2, m);
         x = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
     }
-    ports->output = limn_unpatchify(limn_linear_zero(g, "linear", x, (int64_t)patch * patch * channels), size, size, patch, channels);
+    ports->output = limn_unpatchify(limn_linear_zero(g, "linear", x, (int64_t)patch * patch * channels), h, w, patch, channels);
     limn_scope_pop(g);
 }
 
@@ -184,7 +183,6 @@ static void imply(limn_settings *s)
 
 static const char *check(const limn_settings *s)
 {
-    if (limn_settings_get(s, "size") % limn_settings_get(s, "patch")) return "size must be a multiple of patch";
     if (limn_settings_get(s, "width") % limn_settings_get(s, "heads")) return "width must be a multiple of heads";
     if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";
     if (limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads")) return "text_width must be a multiple of text_heads";
@@ -199,5 +197,5 @@ static const char *check(const limn_settings *s)
 }
 
 const limn_family limn_family_mmdit = {
-    .name = "mmdit", .task = "denoise with text", .input = "latent 64x64x4, timestep, text 77x512", .output = "64x64x4", .loss = "squared error", .settings = settings, .build = build, .check = check, .imply = imply,
+    .name = "mmdit", .task = "denoise with text", .input = "latent 64x64x4, timestep, text 77x512", .output = "64x64x4", .loss = "squared error", .settings = settings, .build = build, .check = check, .side = limn_side_of_patches, .imply = imply,
 };

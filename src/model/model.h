@@ -49,7 +49,7 @@ typedef struct limn_build {
     int batch;
     int n_steps;           /* 0: training, timesteps [B]; else the length of the table */
     limn_model_part part;  /* autoencoders */
-    int height, width;     /* autoencoders: of the picture, multiples of their factor; 0: the setting "size" */
+    int height, width;     /* of the picture, each what limn_family.side asks for; 0: the setting "size" */
 } limn_build;
 
 typedef enum limn_family_kind { LIMN_DENOISES, LIMN_SEGMENTS, LIMN_RECONSTRUCTS, LIMN_ENCODES_TEXT } limn_family_kind;
@@ -59,8 +59,11 @@ struct limn_family {
     const char *name, *task, *input, *output, *loss; /* for people */
     const limn_setting *settings; /* ends with a NULL name */
     void (*build)(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
-    /** NULL, or what is wrong with the settings together. */
+    /** NULL, or what is wrong with the settings together, but for the sides of the picture. */
     const char *(*check)(const limn_settings *s);
+    /** NULL, or what a side of the picture, 1 pixel or more, must be instead: "a multiple of patch".  Networks without a picture have none. */
+    const char *(*side)(const limn_settings *s, int pixels);
+    bool learned_places;   /* what is learned of places stands in a row: as many in another order would be read unseen */
     /** NULL, or sets what follows from the settings that were given, by limn_settings_default(). */
     void (*imply)(limn_settings *s);
 };
@@ -93,7 +96,9 @@ const char *limn_setting_text(const limn_settings *s, int i, char *out);
 char *limn_settings_text(const limn_settings *s, char *out);
 limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *out);
 
-/** Build a network into g. */
+/** What is wrong with the settings together?  @return LIMN_BAD_ARGUMENT with a sentence, which names the nearest size that is right */
+limn_status limn_settings_check(limn_ctx *ctx, const limn_settings *s);
+/** Build a network into g.  @return LIMN_BAD_ARGUMENT as limn_settings_check(), or for a picture of sides that the network cannot have */
 limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
 
 #endif

@@ -2,6 +2,7 @@
 #include "graph/node.h"
 #include "model/model.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,11 +196,69 @@ limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *
     return limn_settings_apply(ctx, out, text + n);
 }
 
+/* ---- sides of pictures ---------------------------------------------------------------------------------------------------- */
+
+enum { FARTHEST = 16384 }; /* pixels away that the nearest side is looked for */
+
+/* Would this side do?  size: it is the setting "size", from which more may follow. */
+static bool can_be(const limn_settings *s, bool size, int64_t pixels)
+{
+    limn_settings with = *s;
+    if (pixels < 1 || pixels > INT_MAX) return false;
+    if (size) with.value[index_of(s->family, "size", 4)] = (int)pixels;
+    return !s->family->side(&with, (int)pixels);
+}
+
+/* Of two that are as near, the larger.  @return 0: none is near */
+static int nearest_side(const limn_settings *s, bool size, int pixels)
+{
+    for (int away = 1; away <= FARTHEST; away++) {
+        if (can_be(s, size, (int64_t)pixels + away)) return pixels + away;
+        if (can_be(s, size, (int64_t)pixels - away)) return pixels - away;
+    }
+    return 0;
+}
+
+/* what: "size", or the picture's side. */
+static limn_status check_side(limn_ctx *ctx, const limn_settings *s, const char *what, int pixels)
+{
+    char nearest[64] = "";
+    if (!s->family->side) return LIMN_OK;
+    if (pixels < 1) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be at least 1, found %d", s->family->name, what, pixels);
+    const char *must_be = s->family->side(s, pixels);
+    if (!must_be) return LIMN_OK;
+    int n = nearest_side(s, strcmp(what, "size") == 0, pixels);
+    if (n) snprintf(nearest, sizeof nearest, "; the nearest is %d", n);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be %s, found %d%s", s->family->name, what, must_be, pixels, nearest);
+}
+
+limn_status limn_settings_check(limn_ctx *ctx, const limn_settings *s)
+{
+    const char *wrong = s->family->check ? s->family->check(s) : NULL;
+    int height = limn_settings_get(s, "height");
+    if (wrong) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s", s->family->name, wrong);
+    limn_status status = check_side(ctx, s, "size", limn_settings_get(s, "size"));
+    return status == LIMN_OK && height ? check_side(ctx, s, "height", height) : status;
+}
+
+/* A side of 0 is that of the settings. */
+static limn_status check_picture(limn_ctx *ctx, const limn_settings *s, limn_build b)
+{
+    int64_t size = limn_settings_get(s, "size");
+    limn_status status = b.height ? check_side(ctx, s, "the height of the picture", b.height) : LIMN_OK;
+    if (status == LIMN_OK && b.width) status = check_side(ctx, s, "the width of the picture", b.width);
+    int64_t height = b.height ? b.height : size, width = b.width ? b.width : size;
+    if (status != LIMN_OK || !s->family->learned_places || height == width || height * width != size * size) return status;
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %d rows of %d pixels are as many as %d x %d, for which the places were learned, and would be taken for these; "
+                     "choose other sides", s->family->name, (int)height, (int)width, (int)size, (int)size);
+}
+
 limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
     *ports = (limn_ports){0};
-    const char *wrong = s->family->check ? s->family->check(s) : NULL;
-    if (wrong) return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "%s: %s", s->family->name, wrong);
+    limn_status status = limn_settings_check(g->ctx, s);
+    if (status == LIMN_OK) status = check_picture(g->ctx, s, b);
+    if (status != LIMN_OK) return status;
     if (b.batch < 1) return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "the batch must be at least 1, found %d", b.batch);
     s->family->build(g, s, b, ports);
     return limn_graph_status(g);

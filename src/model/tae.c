@@ -101,12 +101,13 @@ static const limn_setting settings[] = {
     {NULL, 0, 0, 0, NULL, NULL},
 };
 
-static const char *check(const limn_settings *s)
+static const char *side(const limn_settings *s, int pixels)
 {
-    return limn_settings_get(s, "size") % (1 << limn_settings_get(s, "levels")) ? "size must be a multiple of 2 to the power of levels" : NULL;
+    return pixels % (1 << limn_settings_get(s, "levels")) ? "a multiple of 2 to the power of levels" : NULL;
 }
 
 const limn_family limn_family_tae = {
-    .kind = LIMN_RECONSTRUCTS, .name = "tae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error",
-    .settings = settings, .build = build, .check = check,
+    .kind = LIMN_RECONSTRUCTS,
+    .name = "tae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error",
+    .settings = settings, .build = build, .side = side,
 };

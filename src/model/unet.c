@@ -59,15 +59,14 @@ static limn_node *enlarge(limn_graph *g, const limn_settings *s, limn_node *x)
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), levels = limn_settings_get(s, "levels"), width = limn_settings_get(s, "width");
+    int levels = limn_settings_get(s, "levels"), width = limn_settings_get(s, "width");
     bool bilinear = limn_settings_get(s, "up") == 1;
-    int height = limn_settings_get(s, "height") ? limn_settings_get(s, "height") : size;
     limn_node *skip[16];
     if (b.n_steps == 0) limn_graph_train(g);
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, height, size, limn_settings_get(s, "channels")), LIMN_PER_STEP);
+    limn_node *picture = limn_picture_input(g, s, b, ports);
     limn_scope_push(g, "inc");
     limn_scope_note(g, "first convolutions, all pixels");
-    limn_node *x = convolutions(g, s, "double_conv", ports->image, width, width);
+    limn_node *x = convolutions(g, s, "double_conv", picture, width, width);
     limn_scope_pop(g);
     for (int i = 1; i < levels; i++) {
         skip[i - 1] = x;
@@ -120,12 +119,15 @@ static int bottom(const limn_settings *s, int pixels)
     return pixels - lost > 0 ? pixels : -1;
 }
 
+static const char *side(const limn_settings *s, int pixels)
+{
+    if (bottom(s, pixels) > 0) return NULL;
+    return limn_settings_get(s, "padding") == 1 ? "such that every level halves an even number of pixels (16 n + 12 for 5 levels of 2 convolutions)"
+                                                : "a multiple of 2^(levels-1)";
+}
+
 static const char *check(const limn_settings *s)
 {
-    int height = limn_settings_get(s, "height");
-    if (bottom(s, limn_settings_get(s, "size")) < 0 || (height && bottom(s, height) < 0))
-        return "every level must halve an even number of pixels: size is to be a multiple of 2^(levels-1), and with padding=valid 16 n + 12 "
-               "for 5 levels (572, 556, ..)";
     if (limn_settings_get(s, "norm") == NORM_GROUP && limn_settings_get(s, "width") % limn_settings_get(s, "groups")) return "width must be a multiple of groups";
     if (limn_settings_get(s, "up") == 1 && limn_settings_get(s, "width") % 2) return "up=bilinear halves channels: width must be even";
     if ((int64_t)limn_settings_get(s, "width") << limn_settings_get(s, "levels") > 65536) return "the last level would have more than 32768 channels";
@@ -133,6 +135,7 @@ static const char *check(const limn_settings *s)
 }
 
 const limn_family limn_family_unet = {
-    .kind = LIMN_SEGMENTS, .name = "unet", .task = "segment", .input = "picture 512x512x3", .output = "512x512xK", .loss = "cross-entropy",
-    .settings = settings, .build = build, .check = check,
+    .kind = LIMN_SEGMENTS,
+    .name = "unet", .task = "segment", .input = "picture 512x512x3", .output = "512x512xK", .loss = "cross-entropy",
+    .settings = settings, .build = build, .check = check, .side = side,
 };

@@ -36,10 +36,17 @@ bool limn_unet_attends(const limn_unet *u, int level)
     return u->side[level] >= u->attention_least;
 }
 
-limn_window limn_unet_window(const limn_unet *u, int level, int j)
+/* In a picture of the settings' size a window is no larger than its level. */
+static int window_side(const limn_unet *u, int level)
+{
+    return u->window < u->side[level] ? u->window : u->side[level];
+}
+
+limn_window limn_unet_window(const limn_unet *u, int level, int j, limn_shape picture)
 {
     if (level == LIMN_UNET_MIDDLE || u->side[level] <= u->attention_most) return (limn_window){0};
-    limn_window window = limn_window_of(u->window, u->shift, u->side[level], limn_unet_heads(u, u->width[level]), j);
+    int side = window_side(u, level), shift = u->shift * side / u->window;
+    limn_window window = limn_window_of(side, shift, picture, limn_unet_heads(u, u->width[level]), j);
     window.starts_at_zero = true;
     return window;
 }
@@ -57,19 +64,28 @@ int limn_unet_heads(const limn_unet *u, int64_t width)
 const char *limn_unet_check(const limn_settings *s)
 {
     limn_unet u = limn_unet_from(s, NULL, 0);
-    if (limn_settings_get(s, "size") % (1 << (u.n_levels - 1))) return "size must halve at every level but the last: a multiple of 2^(digits of multipliers - 1)";
     if (limn_settings_get(s, "width") % 2) return "width must be even";
     for (int i = 0; i < u.n_levels; i++) {
         if (u.width[i] == 0) return "a digit of multipliers is 0: a level needs channels";
         if (u.width[i] % u.groups) return "the width of a level (width times its digit of multipliers) must be a multiple of groups";
         if (u.head_width > 0 ? u.width[i] % u.head_width : u.width[i] % u.heads) return "the width of a level must split into its attention heads";
         if ((u.width[i] + u.width[i ? i - 1 : 0]) % u.groups) return "neighbouring levels together must be a multiple of groups";
-        if (u.window && u.side[i] > u.attention_most && u.side[i] > u.window && u.side[i] % u.window)
-            return "window must divide the side of each level with windows (larger than attention_most: size, halved at each level), or cover it";
     }
     if (u.window && u.side[0] <= u.attention_most) return "attention=window needs a level that is larger than attention_most";
     if (u.window && u.shift >= u.window) return "shift must be less than window";
-    return limn_can_enlarge(s) ? NULL : "enlarge must be 0 or a factor of size from 2 on";
+    return limn_settings_get(s, "enlarge") == 1 ? "enlarge must be 0 or from 2 on" : NULL;
+}
+
+const char *limn_unet_side(const limn_settings *s, int pixels)
+{
+    limn_unet u = limn_unet_from(s, NULL, 0);
+    int enlarge = limn_settings_get(s, "enlarge");
+    if (pixels % (1 << (u.n_levels - 1))) return "such that it halves at every level but the last: a multiple of 2^(digits of multipliers - 1)";
+    if (enlarge && pixels % enlarge) return "a multiple of enlarge";
+    for (int i = 0; i < u.n_levels; i++)
+        if (u.window && u.side[i] > u.attention_most && (pixels >> i) % window_side(&u, i))
+            return "such that window divides the side of each level with windows (larger than attention_most: size, halved at each level), or covers it";
+    return NULL;
 }
 
 /* ---- layers --------------------------------------------------------------------------------------------------------------- */
@@ -152,10 +168,16 @@ static limn_node *attend_at(limn_graph *g, const limn_unet *u, limn_node *x, int
     return x;
 }
 
+static void note_sides(limn_graph *g, const limn_node *x, const char *what)
+{
+    limn_shape s = limn_node_shape(x);
+    limn_scope_note(g, "%d x %d, %s", (int)s.dim[1], (int)s.dim[2], what);
+}
+
 static limn_node *down_block(limn_graph *g, const limn_unet *u, limn_node *x, int level, skips *k)
 {
     limn_scope_push(g, "down_blocks.%d", level);
-    limn_scope_note(g, "%d x %d, down", u->side[level], u->side[level]);
+    note_sides(g, x, "down");
     for (int j = 0; j < u->blocks; j++) {
         x = res_at(g, u, x, j, u->width[level]);
         if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);
@@ -169,7 +191,7 @@ static limn_node *down_block(limn_graph *g, const limn_unet *u, limn_node *x, in
 static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int level, skips *k)
 {
     limn_scope_push(g, "up_blocks.%d", u->n_levels - 1 - level);
-    limn_scope_note(g, "%d x %d, up, beside what came down", u->side[level], u->side[level]);
+    note_sides(g, x, "up, beside what came down");
     for (int j = 0; j <= u->blocks; j++) {
         x = res_at(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, k->x[--k->n]}), j, u->width[level]);
         if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);

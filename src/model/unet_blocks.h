@@ -18,7 +18,8 @@ typedef enum limn_resample { LIMN_RESAMPLE_NONE, LIMN_RESAMPLE_DOWN, LIMN_RESAMP
 typedef struct limn_unet {
     const limn_settings *s;
     const limn_res_names *names;
-    int n_levels, width[LIMN_UNET_LEVELS], side[LIMN_UNET_LEVELS]; /* side: of the picture at that level */
+    int n_levels, width[LIMN_UNET_LEVELS];
+    int side[LIMN_UNET_LEVELS];            /* of a picture of the setting "size" at that level, whatever is built: it says which have attention */
     int blocks, groups, heads, head_width; /* head_width > 0: heads = C / head_width */
     double eps;
     bool scale_shift;                      /* t scales and shifts the second norm instead of being added */
@@ -34,12 +35,13 @@ extern const int limn_pad_after[4], limn_pad_around[4];
 
 /** The settings of all diffusion U-Nets: size, width, multipliers, blocks, groups, attention and what follows it, heads, head_width. */
 limn_unet limn_unet_from(const limn_settings *s, const limn_res_names *names, double eps);
-/** NULL, or what is wrong with them together. */
+/** limn_family.check and .side of them. */
 const char *limn_unet_check(const limn_settings *s);
+const char *limn_unet_side(const limn_settings *s, int pixels);
 bool limn_unet_attends(const limn_unet *u, int level);
 int limn_unet_heads(const limn_unet *u, int64_t width);
-/** What the j-th attention of a level looks through; side 0: through all pixels. */
-limn_window limn_unet_window(const limn_unet *u, int level, int j);
+/** What the j-th attention of a level looks through, in a picture [B,H,W,C]; side 0: through all pixels. */
+limn_window limn_unet_window(const limn_unet *u, int level, int j, limn_shape picture);
 /** norm, attention in windows "attn" that starts at zero, + x.   x [B,H,W,C] */
 limn_node *limn_unet_attend_in_windows(limn_graph *g, const limn_unet *u, const char *norm, limn_node *x, limn_window window);
 /** Windows of half their side are moved unless told otherwise. */

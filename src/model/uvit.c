@@ -5,7 +5,7 @@
  *   depth / 2 blocks -> one block -> depth / 2 blocks, each of linear([x, skip]) first, the last skip first
  *   norm, linear to pixels, 3x3 convolution over the picture
  *
- * Here E tokens come before the patches, T = E + (size / patch)^2. */
+ * Here E tokens come before the patches, T = E + H / patch W / patch. */
 #include "model/blocks.h"
 
 /* All linear layers and tables of tokens start so; biases at zero. */
@@ -74,18 +74,18 @@ static limn_node *one_block(limn_graph *g, const limn_settings *s, const char *p
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int size = limn_settings_get(s, "size"), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
+    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
     int half = limn_settings_get(s, "depth") / 2;
-    ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, size, size, channels), LIMN_PER_STEP);
+    limn_picture_input(g, s, b, ports);
     limn_node *x = tokens_of(g, s, b, ports), *skip[128];
     for (int i = 0; i < half; i++) skip[i] = x = one_block(g, s, "in_blocks", i, x, NULL);
     x = one_block(g, s, "mid_block", -1, x, NULL);
     for (int i = 0; i < half; i++) x = one_block(g, s, "out_blocks", i, x, skip[half - 1 - i]);
     x = limn_layer_norm(g, "norm", x, 1e-5);
-    int64_t n = (int64_t)(size / patch) * (size / patch);
+    int64_t n = (int64_t)(h / patch) * (w / patch);
     ports->tokens = limn_slice(x, 1, limn_node_shape(x).dim[1] - n, n);
     x = limn_linear_with(g, "decoder_pred", ports->tokens, (int64_t)patch * patch * channels, started);
-    ports->output = limn_unpatchify(x, size, size, patch, channels);
+    ports->output = limn_unpatchify(x, h, w, patch, channels);
     if (limn_settings_get(s, "final_conv")) ports->output = limn_conv(g, "final_layer", ports->output, channels, 3);
 }
 
@@ -112,7 +112,6 @@ static const limn_setting settings[] = {
 
 static const char *check(const limn_settings *s)
 {
-    if (limn_settings_get(s, "size") % limn_settings_get(s, "patch")) return "size must be a multiple of patch";
     if (limn_settings_get(s, "width") % limn_settings_get(s, "heads")) return "width must be a multiple of heads";
     if (limn_settings_get(s, "width") % 2) return "width must be even";
     if (limn_settings_get(s, "depth") % 2) return "depth must be even: one half hands its tokens to the other";
@@ -123,5 +122,5 @@ static const char *check(const limn_settings *s)
 
 const limn_family limn_family_uvit = {
     .name = "uvit", .task = "denoise", .input = "picture 32x32x3, timestep", .output = "32x32x3", .loss = "squared error",
-    .settings = settings, .build = build, .check = check,
+    .settings = settings, .build = build, .check = check, .side = limn_side_of_patches, .learned_places = true,
 };

@@ -183,13 +183,19 @@ static const char *check(const limn_settings *s)
 {
     static const char *const names[] = {"mult1", "mult2", "mult3", "mult4", "mult5"};
     int levels = limn_settings_get(s, "levels"), base = limn_settings_get(s, "base"), groups = limn_settings_get(s, "groups");
-    if (limn_settings_get(s, "size") % (limn_settings_get(s, "patch") << (levels - 1))) return "size must be a multiple of patch times 2 to the power of levels - 1";
     for (int i = 0; i < levels; i++)
         if (base * limn_settings_get(s, names[i]) % groups) return "base times each multiplier must be a multiple of groups";
     return NULL;
 }
 
+static const char *side(const limn_settings *s, int pixels)
+{
+    int factor = limn_settings_get(s, "patch") << (limn_settings_get(s, "levels") - 1);
+    return pixels % factor ? "a multiple of patch times 2 to the power of levels - 1" : NULL;
+}
+
 const limn_family limn_family_vae = {
-    .kind = LIMN_RECONSTRUCTS, .name = "vae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error, KL",
-    .settings = settings, .build = build, .check = check,
+    .kind = LIMN_RECONSTRUCTS,
+    .name = "vae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error, KL",
+    .settings = settings, .build = build, .check = check, .side = side,
 };

@@ -43,6 +43,7 @@ static limn_node *ones(limn_graph *g, limn_shape shape)
 /* Along one axis, n windows: 1 where query and key lay side by side before the picture came round its edge.  [n,s,s] */
 static limn_node *together(limn_graph *g, int64_t n, int64_t s, int64_t shift)
 {
+    if (!shift) return ones(g, LIMN_SHAPE(n, s, s));
     limn_node *first = limn_pad(limn_pad(ones(g, LIMN_SHAPE(1, s - shift, s - shift)), 1, 0, shift), 2, 0, shift);
     limn_node *second = limn_pad(limn_pad(ones(g, LIMN_SHAPE(1, shift, shift)), 1, s - shift, 0), 2, s - shift, 0);
     limn_node *last = limn_add(first, second); /* only the last window has both sides of the edge */
@@ -50,12 +51,12 @@ static limn_node *together(limn_graph *g, int64_t n, int64_t s, int64_t shift)
 }
 
 /* 0 or -100, Swin's minus infinity.  [windows,1,s s,s s] */
-static limn_node *edge_mask(limn_graph *g, int64_t rows, int64_t columns, int64_t s, int64_t shift)
+static limn_node *edge_mask(limn_graph *g, int64_t rows, int64_t columns, int64_t s, const int shift[2])
 {
     limn_scope_push(g, "edge");
     limn_scope_note(g, "hides what came round the edge");
-    limn_node *y = limn_reshape(together(g, rows, s, shift), LIMN_SHAPE(rows, 1, s, 1, s, 1));
-    limn_node *x = limn_reshape(together(g, columns, s, shift), LIMN_SHAPE(1, columns, 1, s, 1, s));
+    limn_node *y = limn_reshape(together(g, rows, s, shift[0]), LIMN_SHAPE(rows, 1, s, 1, s, 1));
+    limn_node *x = limn_reshape(together(g, columns, s, shift[1]), LIMN_SHAPE(1, columns, 1, s, 1, s));
     y = limn_reshape(limn_affine(limn_mul(y, x), 100, -100), LIMN_SHAPE(rows * columns, 1, s * s, s * s));
     limn_scope_pop(g);
     return y;
@@ -63,25 +64,28 @@ static limn_node *edge_mask(limn_graph *g, int64_t rows, int64_t columns, int64_
 
 /* ---- attention ---------------------------------------------------------------------------------------------------------------- */
 
-limn_window limn_window_of(int side, int shift, int picture, int heads, int i)
+limn_window limn_window_of(int side, int shift, limn_shape picture, int heads, int i)
 {
-    if (side >= picture) return (limn_window){.side = picture, .heads = heads};
-    return (limn_window){.side = side, .shift = i % 2 ? shift : 0, .heads = heads};
+    limn_window window = {.side = side, .heads = heads};
+    for (int axis = 0; axis < 2; axis++) window.shift[axis] = i % 2 && picture.dim[1 + axis] > side ? shift : 0;
+    return window;
 }
 
 limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, limn_window window)
 {
     limn_shape d = limn_node_shape(x);
     int64_t s = window.side, width = d.dim[3];
+    int down = window.shift[0], right = window.shift[1];
     limn_scope_push(g, "%s", name);
-    if (window.shift) limn_scope_note(g, "attention in windows of %d x %d, moved by %d", window.side, window.side, window.shift);
+    if (down && down == right) limn_scope_note(g, "attention in windows of %d x %d, moved by %d", window.side, window.side, down);
+    else if (down || right) limn_scope_note(g, "attention in windows of %d x %d, moved by %d x %d", window.side, window.side, down, right);
     else limn_scope_note(g, "attention in windows of %d x %d", window.side, window.side);
     limn_node *bias = relative_positions(g, window.side, window.heads);
-    if (window.shift) bias = limn_add(bias, edge_mask(g, d.dim[1] / s, d.dim[2] / s, s, window.shift));
-    x = limn_window_partition(limn_roll(x, window.shift, window.shift), window.side);
+    if (down || right) bias = limn_add(bias, edge_mask(g, d.dim[1] / s, d.dim[2] / s, s, window.shift));
+    x = limn_window_partition(limn_roll(x, down, right), window.side);
     x = limn_attention_biased(limn_linear(g, "qkv", x, 3 * width), bias, window.heads);
     x = window.starts_at_zero ? limn_linear_zero(g, "proj", x, width) : limn_linear(g, "proj", x, width);
-    x = limn_roll(limn_window_merge(x, d.dim[1], d.dim[2]), -window.shift, -window.shift);
+    x = limn_roll(limn_window_merge(x, d.dim[1], d.dim[2]), -down, -right);
     limn_scope_pop(g);
     return x;
 }

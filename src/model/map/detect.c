@@ -153,8 +153,8 @@ static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_wei
     if (q.status != LIMN_OK) return q.status;
     map->dialect->numbers(&q);
     json_decref(q.config);
-    const char *wrong = q.status == LIMN_OK && map->settings.family->check ? map->settings.family->check(&map->settings) : NULL;
-    return wrong ? limn_fail(ctx, LIMN_BAD_FILE, "%s (%s): %s", file, map->dialect->title, wrong) : q.status;
+    if (q.status != LIMN_OK || limn_settings_check(ctx, &map->settings) == LIMN_OK) return q.status;
+    return limn_fail_in(ctx, LIMN_BAD_FILE, "%s (%s)", file, map->dialect->title);
 }
 
 /* Whether `name` is one of the words of `families`; NULL: any. */
