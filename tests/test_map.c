@@ -415,6 +415,25 @@ static void a_checkpoint_holds_several_networks(void **state)
     for (int k = 0; k < 3; k++) close_native(&t[k]);
 }
 
+/* The middle 2 x 6 of 7 x 7 places; 2 x 8 are more than there are. */
+static void cut_oblong(limn_ctx *ctx, const char *path, const float *table)
+{
+    limn_weight_file *st;
+    limn_source *source;
+    limn_init init = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = 2, .grid_w = 6};
+    limn_wanted w = {.name = "pos_embed", .shape = LIMN_SHAPE(1, 12, 32), .init = &init};
+    float found[12 * 32];
+    assert_int_equal(limn_weight_file_open(ctx, path, &st), LIMN_OK);
+    assert_int_equal(limn_map_source(ctx, path, st, &source), LIMN_OK);
+    if (limn_source_read(ctx, source, &w, LIMN_F32, found) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    for (int y = 0; y < 2; y++) assert_memory_equal(found + y * 6 * 32, table + (y + 2) * 7 * 32, 6 * 32 * sizeof(float));
+    w.shape.dim[1] = 16, init.grid_w = 8;
+    assert_int_equal(limn_source_read(ctx, source, &w, LIMN_F32, found), LIMN_BAD_FILE);
+    assert_non_null(strstr(limn_error_text(ctx), "pos_embed holds 7 x 7 places, too few for 2 x 8"));
+    limn_source_free(source);
+    limn_weight_file_close(st);
+}
+
 /* SD3's table has 192 x 192 positions; a picture takes the middle. */
 static void positions_are_cut_from_the_middle(void **state)
 {
@@ -432,6 +451,7 @@ static void positions_are_cut_from_the_middle(void **state)
     for (int y = 0; y < 4; y++) memcpy(t.weights.value + t.weights.begin[p] + y * 4 * 32, f.own[p] + ((y + 1) * 7 + 1) * 32, 4 * 32 * sizeof(float));
     write_file(&f, t.ctx, "{\"sample_size\": 8}");
     expect_same(&t, &f, "Stable Diffusion 3 MMDiT");
+    cut_oblong(t.ctx, f.path, f.own[p]);
     remove_file(&f);
     close_native(&t);
 }

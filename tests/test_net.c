@@ -1,6 +1,7 @@
 /* test_net.c: a network that is ready to run: another batch, size, number of steps or a second job reads and packs no weight again; two threads share
  * one store; a job can be stopped from outside; the caller's thread is left as it was. */
 #include "net/net.h"
+#include "base/rng.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
 #include "plan/plan.h"
@@ -33,6 +34,10 @@ static void write_model(limn_ctx *ctx, const char *folder, const char *net)
     assert_int_equal(limn_settings_parse(ctx, net, &s), LIMN_OK);
     assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
     assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
+    for (int i = 0; i < w.n; i++) /* layers that start at zero would hide all before them */
+        if (strcmp(w.node[i]->name, "final_layer.linear.weight") == 0)
+            limn_random_normal(5, LIMN_STREAM_TEST, 1, 0, (size_t)limn_node_count(w.node[i]), w.value + w.begin[i]);
+    assert_true(w.n > 0);
     limn_named_view *views = calloc((size_t)w.n, sizeof *views);
     for (int i = 0; i < w.n; i++) views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
     const char *const metadata[][2] = {{"limn.settings", net}, {"limn.schedule", "flow"}, {"limn.prediction", "flow"}};
@@ -179,6 +184,108 @@ static limn_net *net_of(limn_ctx *ctx, const char *text, limn_dtype dtype)
     return net;
 }
 
+/* ---- pictures that are not square ------------------------------------------------------------------------------------------ */
+
+/* 2 x 8 patches of a model for 4 x 4: as many places.  @return the prediction, [1,H,W,C] */
+static float *predict(limn_ctx *ctx, limn_net *net, int height, int width)
+{
+    limn_job job = {0};
+    limn_net_shape shape = {.batch = 1, .n_times = 1, .height = height, .width = width, .precision = LIMN_PRECISION_F32};
+    if (limn_job_begin(ctx, net, &shape, 0, &job) != LIMN_OK) return NULL;
+    size_t n = (size_t)height * (size_t)width * 3;
+    float *x = calloc(n, sizeof *x), times[8] = {500};
+    for (size_t i = 0; i < n; i++) x[i] = (float)(i % 7) - 3;
+    limn_run_write(job.run, job.ports->image, LIMN_F32, x);
+    limn_run_write(job.run, job.ports->timesteps, LIMN_F32, times);
+    limn_run_write(job.run, job.ports->step, LIMN_I32, (int32_t[]){0});
+    if (job.ports->label) limn_run_write(job.run, job.ports->label, LIMN_I32, (int32_t[]){1});
+    assert_int_equal(limn_run_execute(job.run), LIMN_OK);
+    assert_int_equal(limn_job_output(ctx, &job, job.ports->output, "here", x), LIMN_OK);
+    limn_job_end(&job);
+    return x;
+}
+
+static limn_net *net_of_file(limn_ctx *ctx, const char *text, const char *path, limn_weight_file **st)
+{
+    limn_settings s;
+    limn_source *source;
+    limn_net *net;
+    assert_int_equal(limn_settings_parse(ctx, text, &s), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(ctx, path, st), LIMN_OK);
+    assert_int_equal(limn_source_file(ctx, path, *st, "", &source), LIMN_OK);
+    assert_int_equal(limn_net_new(ctx, &s, source, path, &net), LIMN_OK);
+    return net;
+}
+
+/* Changes one number of the table of places in a file of ours. */
+static void spoil_places(limn_ctx *ctx, const char *path)
+{
+    limn_weight_file *st;
+    assert_int_equal(limn_weight_file_open(ctx, path, &st), LIMN_OK);
+    float x[16 * 64];
+    assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "pos_embed"), x, LIMN_F32), LIMN_OK);
+    limn_weight_file_close(st);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    static char bytes[1 << 20];
+    size_t n = fread(bytes, 1, sizeof bytes, f), at = 0;
+    while (at + sizeof x <= n && memcmp(bytes + at, x, sizeof x) != 0) at++;
+    assert_true(at + sizeof x <= n);
+    x[77] += 0.1f;
+    fseek(f, (long)at, SEEK_SET);
+    fwrite(x, sizeof x, 1, f);
+    fclose(f);
+}
+
+#define PLACED "dit size=16 channels=3 patch=4 width=64 depth=1 heads=2 mlp=64 time_width=16"
+
+/* A fixed table is worked out for the sides of the picture: neither the file's nor that of another picture with as many places is taken. */
+static void fixed_places_follow_the_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_weight_file *st[3];
+    write_model(ctx, "net-places", PLACED);
+    limn_net *net = net_of_file(ctx, PLACED, "net-places/model.safetensors", &st[0]), *alone = net_of_file(ctx, PLACED, "net-places/model.safetensors", &st[1]);
+    float *square = predict(ctx, net, 16, 16), *wide = predict(ctx, net, 8, 32), *high = predict(ctx, net, 32, 8), *larger = predict(ctx, net, 20, 28);
+    float *expected = predict(ctx, alone, 32, 8);
+    if (!square || !wide || !high || !larger || !expected) fail_msg("%s", limn_error_text(ctx));
+    assert_memory_equal(high, expected, 32 * 8 * 3 * sizeof(float));
+    free(square), free(wide), free(high), free(larger), free(expected);
+    limn_net_free(net);
+    limn_net_free(alone);
+    limn_weight_file_close(st[0]);
+    limn_weight_file_close(st[1]);
+    spoil_places(ctx, "net-places/model.safetensors");
+    net = net_of_file(ctx, PLACED, "net-places/model.safetensors", &st[2]);
+    float *own = predict(ctx, net, 16, 16);
+    assert_non_null(own);
+    free(own);
+    assert_null(predict(ctx, net, 8, 32));
+    assert_non_null(strstr(limn_error_text(ctx), "pos_embed is a table of 16 places that follows no formula known here: it cannot be made for 2 x 8"));
+    limn_net_free(net);
+    limn_weight_file_close(st[2]);
+    limn_ctx_free(ctx);
+}
+
+#define LEARNED "uvit size=16 channels=3 patch=4 width=32 depth=2 heads=2 mlp=32"
+
+static void learned_places_hold_for_their_picture_alone(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_weight_file *st;
+    write_model(ctx, "net-learned", LEARNED);
+    limn_net *net = net_of_file(ctx, LEARNED, "net-learned/model.safetensors", &st);
+    assert_null(predict(ctx, net, 8, 32));
+    assert_non_null(strstr(limn_error_text(ctx), "8 rows of 32 pixels are as many as 16 x 16"));
+    assert_null(predict(ctx, net, 16, 32));
+    assert_non_null(strstr(limn_error_text(ctx), "pos_embed"));
+    limn_net_free(net);
+    limn_weight_file_close(st);
+    limn_ctx_free(ctx);
+}
+
 /* What is measured is what is taken; another precision does not keep the weights of the one before. */
 static void weights_are_kept_once_and_as_measured(void **state)
 {
@@ -281,6 +388,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_shape_reads_and_packs_nothing),
         cmocka_unit_test(two_threads_share_one_store),
+        cmocka_unit_test(fixed_places_follow_the_picture),
+        cmocka_unit_test(learned_places_hold_for_their_picture_alone),
         cmocka_unit_test(weights_are_kept_once_and_as_measured),
         cmocka_unit_test(a_job_is_stopped_between_its_steps),
         cmocka_unit_test(the_process_is_left_as_it_was),

@@ -30,6 +30,61 @@ limn_status limn_source_read(limn_ctx *ctx, const limn_source *s, const limn_wan
     return status;
 }
 
+/* A parameter's start, of any type. */
+static limn_status make(limn_ctx *ctx, const limn_wanted *w, uint64_t seed, limn_dtype dtype, void *to)
+{
+    size_t n = (size_t)limn_shape_count(&w->shape);
+    if (dtype == LIMN_F32) {
+        limn_init_fill(w, seed, to);
+        return LIMN_OK;
+    }
+    float *x = limn_alloc_aligned(n * sizeof *x);
+    if (!x) return limn_fail_memory(ctx, n * sizeof *x, w->name);
+    limn_init_fill(w, seed, x);
+    limn_convert(x, LIMN_F32, to, dtype, n);
+    limn_free_aligned(x);
+    return LIMN_OK;
+}
+
+/* ---- tables of places ---------------------------------------------------------------------------------------------------- */
+
+bool limn_source_other_places(const limn_entry *e, const limn_wanted *w)
+{
+    bool places = w->init->kind == LIMN_INIT_SINCOS_2D && w->shape.rank == 3 && w->shape.dim[0] == 1;
+    if (!places || !e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != w->shape.dim[2]) return false;
+    return w->init->grid_h != w->init->grid_w || e->dim[1] != w->shape.dim[1];
+}
+
+/* Far from the formula, as far as what bf16 rounds allows: numbers up to 1. */
+static bool differ(const float *x, const float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!(x[i] - y[i] <= 0.005f && y[i] - x[i] <= 0.005f)) return true;
+    return false;
+}
+
+limn_status limn_source_check_places(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e, const limn_wanted *w)
+{
+    int side = 0;
+    while ((int64_t)side * side < e->dim[1]) side++;
+    limn_init square = *w->init;
+    square.grid_h = square.grid_w = side;
+    limn_wanted own = {.name = w->name, .shape = LIMN_SHAPE(1, e->dim[1], e->dim[2]), .init = &square};
+    size_t n = (size_t)limn_shape_count(&own.shape), bytes = 2 * n * sizeof(float);
+    bool other = (int64_t)side * side != e->dim[1];
+    float *x = other ? NULL : limn_alloc_aligned(bytes);
+    if (!x && !other) return limn_fail_memory(ctx, bytes, w->name);
+    limn_status status = other ? LIMN_OK : limn_weight_file_load(ctx, st, e, x, LIMN_F32);
+    if (status == LIMN_OK && !other) {
+        limn_init_fill(&own, 0, x + n);
+        other = differ(x, x + n, (int64_t)n);
+    }
+    limn_free_aligned(x);
+    if (status != LIMN_OK || !other) return status;
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s is a table of %lld places that follows no formula known here: it cannot be made for %d x %d", file, e->name,
+                     (long long)e->dim[1], w->init->grid_h, w->init->grid_w);
+}
+
 /* ---- a file under our own names ----------------------------------------------------------------------------------------- */
 
 typedef struct file_source {
@@ -47,13 +102,16 @@ static limn_status find_entry(limn_ctx *ctx, const file_source *s, const limn_wa
     if (!e) return limn_source_missing(ctx, s->file, s->st, name);
     limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
     for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
+    if (limn_source_other_places(e, w)) return LIMN_OK;
     return e->usable && limn_shape_equal(&found, &w->shape) ? LIMN_OK : limn_source_wrong_shape(ctx, s->file, s->st, e, &w->shape);
 }
 
 static limn_status file_find(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_found *out)
 {
+    const file_source *s = (const file_source *)base;
     const limn_entry *e;
-    limn_status status = find_entry(ctx, (const file_source *)base, w, &e);
+    limn_status status = find_entry(ctx, s, w, &e);
+    if (status == LIMN_OK && limn_source_other_places(e, w)) status = limn_source_check_places(ctx, s->file, s->st, e, w);
     *out = (limn_found){.dtype = status == LIMN_OK ? e->dtype : LIMN_F32};
     return status;
 }
@@ -63,6 +121,7 @@ static limn_status file_read(limn_ctx *ctx, const limn_source *base, const limn_
     const file_source *s = (const file_source *)base;
     const limn_entry *e;
     limn_status status = find_entry(ctx, s, w, &e);
+    if (status == LIMN_OK && limn_source_other_places(e, w)) return make(ctx, w, 0, e->dtype, to);
     return status == LIMN_OK ? limn_weight_file_load(ctx, s->st, e, to, e->dtype) : status;
 }
 
@@ -105,17 +164,7 @@ static limn_status started_find(limn_ctx *ctx, const limn_source *base, const li
 static limn_status started_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, void *to)
 {
     const started_source *s = (const started_source *)base;
-    size_t n = (size_t)limn_shape_count(&w->shape);
-    if (s->dtype == LIMN_F32) {
-        limn_init_fill(w, s->seed, to);
-        return LIMN_OK;
-    }
-    float *x = limn_alloc_aligned(n * sizeof *x);
-    if (!x) return limn_fail_memory(ctx, n * sizeof *x, w->name);
-    limn_init_fill(w, s->seed, x);
-    limn_convert(x, LIMN_F32, to, s->dtype, n);
-    limn_free_aligned(x);
-    return LIMN_OK;
+    return make(ctx, w, s->seed, s->dtype, to);
 }
 
 static void started_free(limn_source *base)

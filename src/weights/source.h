@@ -41,6 +41,12 @@ limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_
 /** Every tensor is there, of this type, and reading it gives its start (limn_init_fill(), by seed): what something costs, how fast it is. */
 limn_status limn_source_started(limn_ctx *ctx, limn_dtype dtype, uint64_t seed, limn_source **out);
 
+/** Is this a fixed table of places [1, h w, D] on another grid than the square that files hold?  e: the tensor of that name. */
+bool limn_source_other_places(const limn_entry *e, const limn_wanted *w);
+/** Such a table is worked out (limn_init_fill()) where the file's own is what the same formula gives for its square.
+ *  @return LIMN_BAD_FILE with a sentence where it is not: it was learned, or made otherwise; LIMN_NO_MEMORY */
+limn_status limn_source_check_places(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e, const limn_wanted *w);
+
 /** LIMN_BAD_FILE with a sentence: a tensor of another shape (both are named); one that is not there (the nearest that is, is
  *  named). */
 limn_status limn_source_wrong_shape(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e,

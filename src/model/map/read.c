@@ -69,23 +69,40 @@ static int64_t root(int64_t n)
     return r * r == n ? r : -1;
 }
 
-/* [1, M M, D] -> [1, g g, D]: rows and columns (M - g) / 2 on. */
+/* [1, M M, D] -> [1, h w, D]: rows (M - h) / 2 on, columns (M - w) / 2 on. */
 static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p, float *to)
 {
     const limn_entry *e = limn_weight_file_find(st, name);
     if (!e) return limn_source_missing(ctx, file, st, name);
-    int64_t g = root(p->shape.dim[1]), width = p->shape.dim[2], m = e->rank == 3 ? root(e->dim[1]) : -1;
-    if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || g < 1 || m < g)
+    int64_t h = p->init.grid_h, w = p->init.grid_w, width = p->shape.dim[2], m = e->rank == 3 ? root(e->dim[1]) : -1;
+    if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || h * w != p->shape.dim[1] || m < 1)
         return limn_source_wrong_shape(ctx, file, st, e, &p->shape);
+    if (m < h || m < w)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s holds %lld x %lld places, too few for %lld x %lld", file, e->name, (long long)m, (long long)m, (long long)h,
+                         (long long)w);
     if (!to) return LIMN_OK;
-    int64_t edge = (m - g) / 2;
+    int64_t top = (m - h) / 2, left = (m - w) / 2;
     float *table = malloc((size_t)(m * m * width) * sizeof *table);
     if (!table) return limn_fail_memory(ctx, (size_t)(m * m * width) * sizeof *table, "a position table");
     limn_status status = limn_weight_file_load(ctx, st, e, table, LIMN_F32);
-    for (int64_t y = 0; y < g && status == LIMN_OK; y++)
-        memcpy(to + y * g * width, table + ((y + edge) * m + edge) * width, (size_t)(g * width) * sizeof *to);
+    for (int64_t y = 0; y < h && status == LIMN_OK; y++)
+        memcpy(to + y * w * width, table + ((y + top) * m + left) * width, (size_t)(w * width) * sizeof *to);
     free(table);
     return status;
+}
+
+/* Of the parameter's own shape, or a table of places on another grid. */
+static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p, float *to)
+{
+    const limn_wanted w = {.name = p->name, .shape = p->shape, .init = &p->init};
+    const limn_entry *e = limn_weight_file_find(st, name);
+    if (e && limn_source_other_places(e, &w)) {
+        limn_status status = limn_source_check_places(ctx, file, st, e, &w);
+        if (status == LIMN_OK && to) limn_init_fill(&w, 0, to);
+        return status;
+    }
+    limn_status status = part(ctx, file, st, name, &p->shape, &e);
+    return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, LIMN_F32) : status;
 }
 
 static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_map_row *row, int block,
@@ -137,8 +154,7 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
     }
     if (row->name) return read_rows(ctx, map, file, st, row, block, p, to);
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
-    limn_status status = part(ctx, file, st, name, &p->shape, &e);
-    return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, LIMN_F32) : status;
+    return read_own(ctx, file, st, name, p, to);
 }
 
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)
