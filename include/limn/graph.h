@@ -110,6 +110,7 @@ LIMN_API limn_node *limn_pad(limn_node *x, int axis, int64_t before, int64_t aft
 /** Repeat dimensions of size 1 (numpy broadcasting), or sum back to them. */
 LIMN_API limn_node *limn_expand(limn_node *x, limn_shape shape);
 LIMN_API limn_node *limn_sum_to(limn_node *x, limn_shape shape);
+LIMN_API limn_node *limn_fill(limn_graph *g, limn_shape shape, double value); /* the same number everywhere */
 LIMN_API limn_node *limn_mean(limn_node *x); /* of all elements; rank 0, LIMN_WIDE */
 LIMN_API limn_node *limn_widen(limn_node *x);  /* COMPUTE -> WIDE */
 LIMN_API limn_node *limn_narrow(limn_node *x); /* WIDE -> COMPUTE */

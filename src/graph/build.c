@@ -65,6 +65,11 @@ limn_node *limn_sum_to(limn_node *x, limn_shape shape)
     return limn_node_1(LIMN_OP_SUM_TO, x, &(limn_attr){.shape = shape});
 }
 
+limn_node *limn_fill(limn_graph *g, limn_shape shape, double value)
+{
+    return limn_node_new(g, LIMN_OP_FILL, 0, NULL, &(limn_attr){.scale = value, .shape = shape});
+}
+
 limn_node *limn_mean(limn_node *x)
 {
     if (x->op == LIMN_OP_ERROR) return x;

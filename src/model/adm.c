@@ -1,7 +1,6 @@
 /* adm.c: the pixel U-Net of improved diffusion and of "Diffusion models beat GANs" (Nichol & Dhariwal 2021, Dhariwal & Nichol 2021): time
  * scales and shifts norms, attention at several sides, pictures resized inside residual blocks.  Named as in openai/guided-diffusion, where
  * blocks are counted through: input_blocks, middle_block, output_blocks. */
-#include "graph/node.h"
 #include "model/unet_blocks.h"
 
 /* Rows of "qkv.weight" [3C,C,1] go head by head, q, k, v in each: brought into the order q, k, v, then heads.   w [3C, ...] */

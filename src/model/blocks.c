@@ -1,5 +1,4 @@
 /* blocks.c: see blocks.h. */
-#include "graph/node.h"
 #include "model/blocks.h"
 
 /* Saharia et al. 2021 (SR3): what is enlarged is told to the network as more channels. */
@@ -17,11 +16,10 @@ const char *limn_side_of_patches(const limn_settings *s, int pixels)
     return pixels % limn_settings_get(s, "patch") ? "a multiple of patch" : NULL;
 }
 
-limn_node *limn_patchify(limn_node *image, int patch)
+limn_node *limn_patchify(limn_graph *g, limn_node *image, int patch)
 {
     limn_shape s = limn_node_shape(image);
     int64_t p = patch, h = s.dim[1] / p, w = s.dim[2] / p, c = s.dim[3];
-    limn_graph *g = image->graph;
     limn_scope_push(g, "patchify");
     limn_scope_note(g, "%lld x %lld patches of %d x %d x %lld", (long long)h, (long long)w, patch, patch, (long long)c);
     limn_node *x = limn_reshape(image, LIMN_SHAPE(s.dim[0], h, p, w, p * c));
@@ -33,10 +31,9 @@ limn_node *limn_patchify(limn_node *image, int patch)
     return x;
 }
 
-limn_node *limn_unpatchify(limn_node *tokens, int height, int width, int patch, int channels)
+limn_node *limn_unpatchify(limn_graph *g, limn_node *tokens, int height, int width, int patch, int channels)
 {
     int64_t b = limn_node_shape(tokens).dim[0], p = patch, h = height / p, w = width / p, c = channels;
-    limn_graph *g = tokens->graph;
     limn_scope_push(g, "unpatchify");
     limn_scope_note(g, "%lld x %lld patches back to a picture", (long long)h, (long long)w);
     limn_node *x = limn_reshape(tokens, LIMN_SHAPE(b, h, w, p, p * c));
@@ -57,7 +54,7 @@ limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, i
     int64_t c = limn_node_shape(image).dim[3], k = c * patch * patch;
     limn_scope_push(g, "%s", name);
     limn_scope_note(g, "picture to tokens");
-    limn_node *x = limn_patchify(image, patch);
+    limn_node *x = limn_patchify(g, image, patch);
     limn_scope_push(g, "proj");
     limn_init init = {.kind = LIMN_INIT_UNIFORM, .scale = 1.0f / (float)__builtin_sqrt((double)k), .decay = true};
     limn_node *w = limn_parameter(g, "weight", LIMN_SHAPE(width, c, patch, patch), init);

@@ -9,9 +9,9 @@ limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build 
 /** limn_family.side of networks whose tokens are patches. */
 const char *limn_side_of_patches(const limn_settings *s, int pixels);
 /** [B,H,W,C] -> [B, H/p W/p, C p p]; inside a patch (C, row, column), the order of a convolution's weight [D,C,p,p]. */
-limn_node *limn_patchify(limn_node *image, int patch);
+limn_node *limn_patchify(limn_graph *g, limn_node *image, int patch);
 /** [B, T, p p C] -> [B,H,W,C]; inside a patch (row, column, C), as in DiT's unpatchify. */
-limn_node *limn_unpatchify(limn_node *tokens, int height, int width, int patch, int channels);
+limn_node *limn_unpatchify(limn_graph *g, limn_node *tokens, int height, int width, int patch, int channels);
 /** Patches through "name.proj.weight" [D,C,p,p] and "name.proj.bias". */
 limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, int patch, int width);
 /** Fixed 2-D sine and cosine positions "pos_embed" [1,T,D], added. */

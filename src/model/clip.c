@@ -1,6 +1,5 @@
 /* clip.c: the CLIP text transformer (Radford et al. 2021): causal, pre-norm, learned positions.
  * Names as published: text_model.embeddings.token_embedding.weight ... */
-#include "graph/node.h"
 #include "model/blocks.h"
 
 typedef struct clip_options {

@@ -1,6 +1,5 @@
 /* ddpm.c: the pixel U-Net of Ho et al. 2020, appendix B: residual blocks on four sides, attention where the picture is small, skips
  * from the way down to the way up.  Named as in diffusers' UNet2DModel. */
-#include "graph/node.h"
 #include "model/unet_blocks.h"
 
 #include <math.h>

@@ -1,6 +1,5 @@
 /* ddpm_mnist.c: the small pixel U-Net of BrianPulfer/PapersReimplementations (ddpm), 606,852 parameters for 28x28 digits: no attention, norms
  * over a whole picture, and the timestep added once a level, from a table of 1000 rows.  Named as in its repository. */
-#include "graph/node.h"
 #include "model/blocks.h"
 
 #include <string.h>

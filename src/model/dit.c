@@ -1,7 +1,6 @@
 /* dit.c: diffusion transformers of one stream.
  *   conditioning = added      time is projected and added to the tokens in every block
  *   conditioning = modulated  adaLN-Zero, Peebles & Xie 2022, fig. 3; weights named as in their repository */
-#include "graph/node.h"
 #include "model/blocks.h"
 
 /* x + attn, x + mlp, each followed (post) or preceded (pre) by LayerNorm.   x [B,T,D], t [B,E] */
@@ -63,7 +62,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
         x = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
     }
     x = limn_linear_zero(g, "linear", x, (int64_t)patch * patch * out);
-    ports->output = limn_unpatchify(x, h, w, patch, out);
+    ports->output = limn_unpatchify(g, x, h, w, patch, out);
     limn_scope_pop(g);
 }
 

@@ -119,7 +119,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     limn_node *m[2];
     limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 2 * at[0].width), 2, m);
     x = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
-    ports->output = limn_unpatchify(limn_linear_zero(g, "linear", x, (int64_t)patch * patch * out), h, w, patch, out);
+    ports->output = limn_unpatchify(g, limn_linear_zero(g, "linear", x, (int64_t)patch * patch * out), h, w, patch, out);
     limn_scope_pop(g);
 }
 

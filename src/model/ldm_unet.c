@@ -1,6 +1,5 @@
 /* ldm_unet.c: the U-Net of latent diffusion (Rombach et al. 2022) that Stable Diffusion 1 and 2 draw with: the blocks of ddpm.c with a
  * transformer behind each, in which pixels look at each other and at text.  Named as in diffusers' UNet2DConditionModel. */
-#include "graph/node.h"
 #include "model/unet_blocks.h"
 
 static limn_node *without_bias(limn_graph *g, const char *name, limn_node *x, int64_t n)

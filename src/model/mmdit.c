@@ -2,7 +2,6 @@
  *   attention = cross  one stream; after self-attention, image tokens (query) look at text tokens (key, value)
  *   attention = joint  two streams that meet in one attention, Esser et al. 2024, fig. 2; named as in SD3's repository
  *   attention = both   joint, then cross-attention from the image tokens to the text features */
-#include "graph/node.h"
 #include "model/blocks.h"
 
 enum { CROSS, JOINT, BOTH };
@@ -147,7 +146,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
         limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 2 * width), 2, m);
         x = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
     }
-    ports->output = limn_unpatchify(limn_linear_zero(g, "linear", x, (int64_t)patch * patch * channels), h, w, patch, channels);
+    ports->output = limn_unpatchify(g, limn_linear_zero(g, "linear", x, (int64_t)patch * patch * channels), h, w, patch, channels);
     limn_scope_pop(g);
 }
 

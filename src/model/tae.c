@@ -2,7 +2,6 @@
  * named by their places in the published sequences: encoder.1.conv.0.weight, decoder.19.bias.
  *
  * The published networks have pictures in 0..1; here they are in [-1,1] outside, as everywhere. */
-#include "graph/node.h"
 #include "model/blocks.h"
 
 typedef struct tae {

@@ -1,8 +1,6 @@
 /* unet_blocks.c: see unet_blocks.h. */
 #include "model/unet_blocks.h"
 
-#include "graph/node.h"
-
 const limn_res_names limn_res_diffusers = {"norm1", "conv1", "time_emb_proj", "norm2", "conv2", "conv_shortcut"};
 const limn_res_names limn_res_openai = {"in_layers.0", "in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3", "skip_connection"};
 const int limn_pad_after[4] = {0, 0, 1, 1}, limn_pad_around[4] = {1, 1, 1, 1};

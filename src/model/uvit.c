@@ -85,7 +85,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     int64_t n = (int64_t)(h / patch) * (w / patch);
     ports->tokens = limn_slice(x, 1, limn_node_shape(x).dim[1] - n, n);
     x = limn_linear_with(g, "decoder_pred", ports->tokens, (int64_t)patch * patch * channels, started);
-    ports->output = limn_unpatchify(x, h, w, patch, channels);
+    ports->output = limn_unpatchify(g, x, h, w, patch, channels);
     if (limn_settings_get(s, "final_conv")) ports->output = limn_conv(g, "final_layer", ports->output, channels, 3);
 }
 

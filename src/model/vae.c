@@ -4,7 +4,6 @@
  * Downsampling pads right and bottom only.
  * With patch > 1 a square of patch x patch pixels is one position of the finest level (as in Wan 2.2 and LTX-Video: the sides
  * of a convolution's work shrink where it costs most). */
-#include "graph/node.h"
 #include "model/blocks.h"
 
 enum { MAX_LEVELS = 5 };
@@ -60,18 +59,18 @@ static limn_node *mid_block(vae *v, limn_node *x)
 }
 
 /* [B,H,W,C]  ->  [B,H/p,W/p,C p p] */
-static limn_node *to_patches(limn_node *x, int p)
+static limn_node *to_patches(limn_graph *g, limn_node *x, int p)
 {
     limn_shape s = limn_node_shape(x);
-    return p == 1 ? x : limn_reshape(limn_patchify(x, p), LIMN_SHAPE(s.dim[0], s.dim[1] / p, s.dim[2] / p, s.dim[3] * p * p));
+    return p == 1 ? x : limn_reshape(limn_patchify(g, x, p), LIMN_SHAPE(s.dim[0], s.dim[1] / p, s.dim[2] / p, s.dim[3] * p * p));
 }
 
 /* [B,h,w,p p C]  ->  [B,h p,w p,C] */
-static limn_node *from_patches(limn_node *x, int p, int channels)
+static limn_node *from_patches(limn_graph *g, limn_node *x, int p, int channels)
 {
     limn_shape s = limn_node_shape(x);
     if (p == 1) return x;
-    return limn_unpatchify(limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3])), (int)s.dim[1] * p, (int)s.dim[2] * p, p, channels);
+    return limn_unpatchify(g, limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3])), (int)s.dim[1] * p, (int)s.dim[2] * p, p, channels);
 }
 
 /* image [B,H,W,C]  ->  moments [B,h,w,2 latent] */
@@ -80,7 +79,7 @@ static limn_node *encode(vae *v, limn_node *image)
     static const int right_and_bottom[] = {0, 0, 1, 1};
     limn_scope_push(v->g, "encoder");
     limn_scope_note(v->g, "picture to the mean and log variance of its latent");
-    limn_node *x = limn_conv(v->g, "conv_in", to_patches(image, v->patch), v->width[0], 3);
+    limn_node *x = limn_conv(v->g, "conv_in", to_patches(v->g, image, v->patch), v->width[0], 3);
     for (int level = 0; level < v->levels; level++) {
         limn_scope_push(v->g, "down_blocks.%d", level);
         for (int i = 0; i < v->layers; i++) x = resnet(v, i, x, v->width[level]);
@@ -109,7 +108,7 @@ static limn_node *decode(vae *v, limn_node *z, int channels)
         limn_scope_pop(v->g);
     }
     x = limn_conv(v->g, "conv_out", norm(v, "conv_norm_out", x), (int64_t)channels * v->patch * v->patch, 3);
-    x = from_patches(x, v->patch, channels);
+    x = from_patches(v->g, x, v->patch, channels);
     limn_scope_pop(v->g);
     return x;
 }

@@ -1,8 +1,6 @@
 /* window.c: see window.h. */
 #include "model/window.h"
 
-#include "graph/node.h"
-
 /* ---- relative positions ------------------------------------------------------------------------------------------------------ */
 
 /* y[n,k,i] = x[n, i - k + s - 1].   x [N,2s-1]  ->  [N,s,s].   Rows of 2s numbers, repeated and read in steps of 2s - 1, move by one a row. */
@@ -37,7 +35,7 @@ static limn_node *relative_positions(limn_graph *g, int side, int heads)
 
 static limn_node *ones(limn_graph *g, limn_shape shape)
 {
-    return limn_node_new(g, LIMN_OP_FILL, 0, NULL, &(limn_attr){.scale = 1, .shape = shape});
+    return limn_fill(g, shape, 1);
 }
 
 /* Along one axis, n windows: 1 where query and key lay side by side before the picture came round its edge.  [n,s,s] */
