@@ -135,3 +135,84 @@ limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int f
 {
     return limn_time_of_step(ports, time_embed(g, limn_time_input(g, b, ports), frequencies, width));
 }
+
+/* ---- blocks of transformers ------------------------------------------------------------------------------------------------- */
+
+limn_node *limn_added_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *t)
+{
+    int64_t width = limn_node_shape(x).dim[2];
+    int heads = limn_settings_get(s, "heads"), hidden = limn_settings_get(s, "mlp");
+    bool post = limn_settings_get(s, "norm") == 0;
+    limn_node *time = limn_linear(g, "time_proj", t, width);
+    x = limn_add(x, limn_reshape(time, LIMN_SHAPE(limn_node_shape(time).dim[0], 1, width)));
+    if (post) {
+        x = limn_layer_norm(g, "norm1", limn_add(x, limn_self_attention(g, "attn", x, heads)), 1e-5);
+        limn_node *seen = text ? limn_cross_attention(g, "cross_attn", x, text, heads) : NULL;
+        if (text) x = limn_layer_norm(g, "norm_cross", limn_add(x, seen), 1e-5);
+        return limn_layer_norm(g, "norm2", limn_add(x, limn_mlp(g, "mlp", x, hidden, LIMN_GELU_TANH)), 1e-5);
+    }
+    x = limn_add(x, limn_self_attention(g, "attn", limn_layer_norm(g, "norm1", x, 1e-5), heads));
+    if (text) x = limn_add(x, limn_cross_attention(g, "cross_attn", limn_layer_norm(g, "norm_cross", x, 1e-5), text, heads));
+    return limn_add(x, limn_mlp(g, "mlp", limn_layer_norm(g, "norm2", x, 1e-5), hidden, LIMN_GELU_TANH));
+}
+
+void limn_modulation(limn_graph *g, limn_node *c, int n, int64_t width, limn_node **m)
+{
+    limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), n * width), n, m);
+}
+
+limn_node *limn_modulated_norm(limn_graph *g, limn_node *x, limn_node *shift, limn_node *scale)
+{
+    return limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), shift, scale);
+}
+
+limn_node *limn_modulated_mlp(limn_graph *g, limn_node *x, limn_node *const *m, int hidden)
+{
+    limn_node *h = limn_modulated_norm(g, x, m[3], m[4]);
+    return limn_gated(x, m[5], limn_mlp(g, "mlp", h, hidden, LIMN_GELU_TANH));
+}
+
+limn_node *limn_modulated_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c)
+{
+    int heads = limn_settings_get(s, "heads");
+    limn_node *m[6];
+    limn_modulation(g, c, 6, limn_node_shape(x).dim[2], m);
+    limn_node *h = limn_modulated_norm(g, x, m[0], m[1]);
+    x = limn_gated(x, m[2], limn_self_attention(g, "attn", h, heads));
+    if (text) x = limn_add(x, limn_cross_attention(g, "cross_attn", x, text, heads));
+    return limn_modulated_mlp(g, x, m, limn_settings_get(s, "mlp"));
+}
+
+limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width)
+{
+    limn_shape s = limn_node_shape(picture);
+    limn_node *x = limn_patch_embed(g, "x_embedder", picture, patch, width);
+    return limn_add_positions(g, x, (int)s.dim[1] / patch, (int)s.dim[2] / patch);
+}
+
+limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shape picture, int patch, int channels)
+{
+    limn_scope_push(g, "final_layer");
+    limn_scope_note(g, "tokens to picture");
+    if (c) {
+        limn_node *m[2];
+        limn_modulation(g, c, 2, limn_node_shape(x).dim[2], m);
+        x = limn_modulated_norm(g, x, m[0], m[1]);
+    }
+    x = limn_linear_zero(g, "linear", x, (int64_t)patch * patch * channels);
+    x = limn_unpatchify(g, x, (int)picture.dim[1], (int)picture.dim[2], patch, channels);
+    limn_scope_pop(g);
+    return x;
+}
+
+limn_node *limn_add_label(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports, limn_node *c)
+{
+    int classes = limn_settings_get(s, "classes");
+    if (!classes) return c;
+    ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
+    limn_scope_push(g, "y_embedder");
+    limn_scope_note(g, "class to a vector; the last row means no class");
+    limn_node *y = limn_embedding(g, "embedding_table", ports->label, classes + 1, limn_node_shape(c).dim[1]);
+    limn_scope_pop(g);
+    return limn_add(c, y);
+}

@@ -22,6 +22,24 @@ limn_node *limn_self_attention(limn_graph *g, const char *name, limn_node *x, in
 limn_node *limn_cross_attention(limn_graph *g, const char *name, limn_node *x, limn_node *text, int heads);
 /** Scope `name`: fc1, activation, fc2. */
 limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, limn_activation activation);
+/** Patches of a picture [B,H,W,C] in scope "x_embedder", and their positions. */
+limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width);
+/** Scope "final_layer": modulated by c (NULL: not), linear, patches back to a picture of these sides and so many channels. */
+limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shape picture, int patch, int channels);
+/** c [B,E] + the class, which is an input, in scope "y_embedder"; the setting classes = 0: c. */
+limn_node *limn_add_label(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports, limn_node *c);
+
+/* Blocks with the settings heads, mlp, norm.   x [B,T,D], text [B,L,D] or NULL: no cross-attention */
+
+/** + time, x + attn, x + cross, x + mlp, each followed (post) or preceded (pre) by LayerNorm.   t [B,E] */
+limn_node *limn_added_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *t);
+/** adaLN-Zero, Peebles & Xie 2022, fig. 3; cross-attention between its halves as PixArt has it: the query is not normalised.   c [B,E] */
+limn_node *limn_modulated_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c);
+/** Its parts: m[0..n-1] [B,width] of c: shift, scale, gate of the attention, then of the MLP; LayerNorm, then shift and scale; the second half. */
+void limn_modulation(limn_graph *g, limn_node *c, int n, int64_t width, limn_node **m);
+limn_node *limn_modulated_norm(limn_graph *g, limn_node *x, limn_node *shift, limn_node *scale);
+limn_node *limn_modulated_mlp(limn_graph *g, limn_node *x, limn_node *const *m, int hidden);
+
 /** The timesteps [B] of training or the table [S] of running: fills ports->timesteps and, when running, step. */
 limn_node *limn_time_input(limn_graph *g, limn_build b, limn_ports *ports);
 /** What belongs to this step of c, which was made of the timesteps: c [B,D] in training, one row [1,D] for the whole batch when running. */

@@ -31,21 +31,20 @@ static stage stage_of(const limn_settings *s, limn_build b, int level)
                    .depth = limn_settings_get(s, inner ? "depth_inner" : "depth"), .window = inner ? 0 : window_of(s, level)};
 }
 
-/* adaLN-Zero, see dit.c.   x [B,T,D], c [B,E] */
+/* adaLN-Zero, see limn_modulated_block().   x [B,T,D], c [B,E] */
 static limn_node *block(limn_graph *g, const limn_settings *s, const stage *at, int i, limn_node *x, limn_node *c)
 {
     limn_shape tokens = limn_node_shape(x);
     limn_node *m[6]; /* shift, scale, gate: attention, then MLP */
-    limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 6 * at->width), 6, m);
-    limn_node *h = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
+    limn_modulation(g, c, 6, at->width, m);
+    limn_node *h = limn_modulated_norm(g, x, m[0], m[1]);
     if (at->window) {
         limn_shape picture = LIMN_SHAPE(tokens.dim[0], at->rows, at->columns, at->width);
         limn_window window = limn_window_of(at->window, at->window / 2, picture, at->heads, i);
         h = limn_reshape(limn_window_attention(g, "attn", limn_reshape(h, picture), window), tokens);
     } else h = limn_self_attention(g, "attn", h, at->heads);
     x = limn_gated(x, m[2], h);
-    h = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[3], m[4]);
-    return limn_gated(x, m[5], limn_mlp(g, "mlp", h, limn_settings_get(s, "mlp_ratio") * at->width, LIMN_GELU_TANH));
+    return limn_modulated_mlp(g, x, m, limn_settings_get(s, "mlp_ratio") * at->width);
 }
 
 static limn_node *blocks(limn_graph *g, const limn_settings *s, const stage *at, const char *name, limn_node *x, limn_node *c)
@@ -84,29 +83,15 @@ static limn_node *split(limn_graph *g, const stage *at, limn_node *x, limn_node 
     return x;
 }
 
-static limn_node *condition(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
-{
-    int width = limn_settings_get(s, "width") << (limn_settings_get(s, "levels") - 1), classes = limn_settings_get(s, "classes");
-    limn_node *c = limn_time_ports(g, b, ports, 256, width);
-    if (!classes) return c;
-    ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
-    limn_scope_push(g, "y_embedder");
-    limn_scope_note(g, "class to a vector; the last row means no class");
-    c = limn_add(c, limn_embedding(g, "embedding_table", ports->label, classes + 1, width));
-    limn_scope_pop(g);
-    return c;
-}
-
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
+    int channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
     int inner = limn_settings_get(s, "levels") - 1, out = channels * (1 + limn_settings_get(s, "learn_sigma"));
     stage at[MAX_LEVELS];
     limn_node *skip[MAX_LEVELS];
     for (int i = 0; i <= inner; i++) at[i] = stage_of(s, b, i);
-    limn_node *picture = limn_picture_input(g, s, b, ports);
-    limn_node *x = limn_add_positions(g, limn_patch_embed(g, "x_embedder", picture, patch, at[0].width), at[0].rows, at[0].columns);
-    limn_node *c = condition(g, s, b, ports);
+    limn_node *picture = limn_picture_input(g, s, b, ports), *x = limn_patch_tokens(g, picture, patch, at[0].width);
+    limn_node *c = limn_add_label(g, s, b, ports, limn_time_ports(g, b, ports, 256, at[inner].width));
     for (int i = 0; i < inner; i++) {
         skip[i] = x = blocks(g, s, &at[i], "down", x, c);
         x = merge(g, &at[i], x);
@@ -114,13 +99,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
     x = blocks(g, s, &at[inner], "mid", x, c);
     for (int i = inner - 1; i >= 0; i--) x = blocks(g, s, &at[i], "up", split(g, &at[i], x, skip[i]), c);
     ports->tokens = x;
-    limn_scope_push(g, "final_layer");
-    limn_scope_note(g, "tokens to picture");
-    limn_node *m[2];
-    limn_chunk(limn_linear_zero(g, "adaLN_modulation.1", limn_silu(c), 2 * at[0].width), 2, m);
-    x = limn_modulate(limn_layer_norm(g, NULL, x, 1e-6), m[0], m[1]);
-    ports->output = limn_unpatchify(g, limn_linear_zero(g, "linear", x, (int64_t)patch * patch * out), h, w, patch, out);
-    limn_scope_pop(g);
+    ports->output = limn_final_layer(g, x, c, limn_node_shape(picture), patch, out);
 }
 
 static const limn_setting settings[] = {

@@ -1,0 +1,14 @@
+/* mmdit_cross.c: one stream of image tokens that look at text in every block, as PixArt's (Chen et al. 2023): attention = cross. */
+#include "model/mmdit.h"
+
+limn_node *limn_mmdit_cross(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c)
+{
+    bool modulated = limn_settings_get(s, "conditioning") == 1;
+    for (int i = 0; i < limn_settings_get(s, "depth"); i++) {
+        limn_scope_push(g, "blocks.%d", i);
+        limn_scope_note(g, "self-attention, cross-attention, MLP");
+        x = modulated ? limn_modulated_block(g, s, x, text, c) : limn_added_block(g, s, x, text, c);
+        limn_scope_pop(g);
+    }
+    return x;
+}
