@@ -1,6 +1,7 @@
 # Limn: make            build/limn
 #       make test       build and pass all tests
 #       make install-deps   what Debian 12 lacks for that (needs root or sudo)
+#       make install-ci     what .ci/run needs beyond that: clang with its sanitizers, locales, qemu-user
 #       make bench      speed of the standard cases beside the machine's best product (bench/peers/compare.py: beside PyTorch)
 #       make install    the program, the library and the models, under PREFIX (/usr/local); DESTDIR as everywhere
 #       make picture    the README's first command: everything up to a picture
@@ -8,6 +9,7 @@ BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := build-essential cmake ninja-build pkg-config libdnnl-dev libjansson-dev libpng-dev libjpeg62-turbo-dev \
             libtiff-dev libwebp-dev zlib1g-dev libutf8proc-dev librandom123-dev libcmocka-dev
+CI_PACKAGES := clang libclang-rt-14-dev libomp-14-dev locales qemu-user
 
 all: $(BUILD)/build.ninja
 	cmake --build $(BUILD)
@@ -15,8 +17,13 @@ all: $(BUILD)/build.ninja
 $(BUILD)/build.ninja: CMakeLists.txt
 	cmake -S . -B $(BUILD) -G Ninja $(OPTIONS)
 
+install = dpkg -s $(1) >/dev/null 2>&1 || { $(SUDO) apt-get update && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(1); }
+
 install-deps:
-	@dpkg -s $(PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES); }
+	@$(call install,$(PACKAGES))
+
+install-ci: install-deps
+	@$(call install,$(CI_PACKAGES))
 
 test: install-deps all
 	ctest --test-dir $(BUILD) --output-on-failure
@@ -35,4 +42,4 @@ bench: all
 clean:
 	cmake --build $(BUILD) --target clean
 
-.PHONY: all install-deps install test picture bench clean
+.PHONY: all install-deps install-ci install test picture bench clean

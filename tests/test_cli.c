@@ -646,8 +646,8 @@ static void stdout_takes_the_bytes_of_one_file_and_nothing_else(void **state)
         "$L encode -m tae.safetensors p.png -o - 2>/dev/null >f && cmp f l.safetensors",
         "$L decode -q -m tae.safetensors l.safetensors -o f.png >/dev/null && $L decode -m tae.safetensors l.safetensors -o - 2>/dev/null | cmp - f.png",
         "$L interpolate -q -m tae.safetensors p.png q.png -n 2 -o f.png >/dev/null && $L interpolate -m tae.safetensors p.png q.png -n 2 -o - 2>/dev/null | cmp - f.png",
-        "(printf before; $L decode -q -m tae.safetensors l.safetensors -o - && printf after) >f && $L decode -q -m tae.safetensors l.safetensors -o f.png >/dev/null && "
-        "(printf before; cat f.png; printf after) | cmp - f",
+        ("(printf before; $L decode -q -m tae.safetensors l.safetensors -o - && printf after) >f && $L decode -q -m tae.safetensors l.safetensors -o f.png >/dev/null && "
+         "(printf before; cat f.png; printf after) | cmp - f"),
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (shell(rows[i]) != 0) fail_msg("%s", rows[i]);

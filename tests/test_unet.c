@@ -55,7 +55,7 @@ static void run_network(limn_ctx *ctx, const unet_vectors *v, const limn_weights
     limn_settings s;
     limn_ports ports;
     limn_plan *plan;
-    limn_run *run;
+    limn_run *run = NULL;
     limn_node *outputs[8];
     limn_graph *g = limn_graph_new(ctx);
     assert_int_equal(limn_settings_parse(ctx, v->settings, &s), LIMN_OK);

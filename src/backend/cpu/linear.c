@@ -45,6 +45,7 @@ static const char *refuse(const limn_call *c)
 {
     const char *why = limn_cpu_refuse_types(c);
 #if defined(__x86_64__)
+    if (!why && __builtin_cpu_supports("avx2") && !__builtin_cpu_supports("fma")) why = "oneDNN takes FMA for granted where there is AVX2";
     if (!why && compute_type(c) == LIMN_BF16 && !__builtin_cpu_supports("avx512bw")) why = "bf16 products need AVX-512";
     if (!why && compute_type(c) == LIMN_BF16 && limn_amx_lacks_avx512bf16()) why = "oneDNN's bf16 products are wrong on AMX without AVX512_BF16";
 #endif
