@@ -65,7 +65,8 @@ limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, i
     return x;
 }
 
-limn_node *limn_add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w)
+/* Fixed 2-D sine and cosine positions "pos_embed" [1,T,D], added. */
+static limn_node *add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w)
 {
     limn_shape s = limn_node_shape(tokens);
     limn_init table = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = grid_h, .grid_w = grid_w};
@@ -187,7 +188,7 @@ limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int w
 {
     limn_shape s = limn_node_shape(picture);
     limn_node *x = limn_patch_embed(g, "x_embedder", picture, patch, width);
-    return limn_add_positions(g, x, (int)s.dim[1] / patch, (int)s.dim[2] / patch);
+    return add_positions(g, x, (int)s.dim[1] / patch, (int)s.dim[2] / patch);
 }
 
 limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shape picture, int patch, int channels)

@@ -14,8 +14,6 @@ limn_node *limn_patchify(limn_graph *g, limn_node *image, int patch);
 limn_node *limn_unpatchify(limn_graph *g, limn_node *tokens, int height, int width, int patch, int channels);
 /** Patches through "name.proj.weight" [D,C,p,p] and "name.proj.bias". */
 limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, int patch, int width);
-/** Fixed 2-D sine and cosine positions "pos_embed" [1,T,D], added. */
-limn_node *limn_add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w);
 /** Scope `name`: qkv, attention, proj. */
 limn_node *limn_self_attention(limn_graph *g, const char *name, limn_node *x, int heads);
 /** Scope `name`: q_linear of x, kv_linear of text, attention, proj. */
