@@ -54,14 +54,17 @@ static int fail(limn_ctx *ctx)
 
 static double product_speed(limn_ctx *ctx, int64_t n, limn_dtype type)
 {
-    limn_product_options o = {.kind = LIMN_PRODUCT_FORWARD, .m = n, .n = n, .k = n, .compute = type, .result = type, .weight = type};
+    limn_product_options o = {
+        .kind = LIMN_PRODUCT_FORWARD, .m = n, .n = n, .k = n, .compute = type, .result = type, .weight = type};
     limn_product *p;
     if (limn_product_new(ctx, &o, &p) != LIMN_OK) return 0;
     size_t bytes = (size_t)(n * n) * limn_dtype_bytes(type);
-    char *x = limn_alloc_aligned(bytes), *y = limn_alloc_aligned(bytes), *w = limn_alloc_aligned(bytes), *packed = limn_alloc_aligned(limn_product_packed_bytes(p)),
+    char *x = limn_alloc_aligned(bytes), *y = limn_alloc_aligned(bytes), *w = limn_alloc_aligned(bytes),
+         *packed = limn_alloc_aligned(limn_product_packed_bytes(p)),
          *scratch = limn_alloc_aligned(limn_product_scratch_bytes(p));
     double seconds[RUNS];
-    for (int64_t i = 0; i < n * n; i++) limn_convert(&(float){(float)(i % 7) - 3}, LIMN_F32, x + (size_t)i * limn_dtype_bytes(type), type, 1);
+    for (int64_t i = 0; i < n * n; i++)
+        limn_convert(&(float){(float)(i % 7) - 3}, LIMN_F32, x + (size_t)i * limn_dtype_bytes(type), type, 1);
     memcpy(w, x, bytes);
     limn_product_memories *memories;
     limn_product_pack(p, w, packed);
@@ -114,7 +117,10 @@ static void set_indices(bench *b, const limn_node *node, int64_t each, int64_t m
     int32_t *x = malloc((size_t)n * sizeof *x);
     float *f = malloc((size_t)n * sizeof *f);
     for (int64_t i = 0; x && f && i < n; i++) f[i] = (float)(x[i] = (int32_t)(i * 37 / each % most));
-    if (x && f && limn_run_write(b->run, node, node->kind == LIMN_INDEX ? LIMN_I32 : LIMN_F32, node->kind == LIMN_INDEX ? (void *)x : f) != LIMN_OK) exit(1);
+    if (x && f &&
+        limn_run_write(b->run, node, node->kind == LIMN_INDEX ? LIMN_I32 : LIMN_F32,
+                       node->kind == LIMN_INDEX ? (void *)x : f) != LIMN_OK)
+        exit(1);
     free(x);
     free(f);
 }
@@ -157,7 +163,8 @@ static limn_status open_forward(bench *b, int batch, limn_model_part part, limn_
     limn_plan_options options = {.precision = precision};
     limn_status status = limn_source_started(b->ctx, LIMN_F32, 1, &b->source);
     if (status == LIMN_OK) status = limn_store_new(b->ctx, limn_alloc_aligned, limn_free_aligned, &b->store);
-    if (status == LIMN_OK) status = limn_model_build(b->g, &b->settings, (limn_build){.batch = batch, .part = part}, &b->ports);
+    if (status == LIMN_OK)
+        status = limn_model_build(b->g, &b->settings, (limn_build){.batch = batch, .part = part}, &b->ports);
     if (status == LIMN_OK) status = limn_plan_new_from(b->ctx, b->g, 1, &b->ports.output, &options, b->source, &b->plan);
     if (status == LIMN_OK) status = limn_plan_make_constants(b->ctx, b->plan, b->store);
     return status == LIMN_OK ? limn_run_new_with(b->ctx, b->plan, b->store, &b->run) : status;
@@ -214,20 +221,24 @@ static limn_status run_once(bench *b)
     if (status != LIMN_OK) return status;
     limn_adamw adamw = {.lr = 1e-4, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1, .ema = 0.999};
     double norm = limn_gradient_norm(b->state[0], b->weights.count, limn_ctx_threads(b->ctx));
-    limn_adamw_step(&adamw, ++b->n_steps, norm, b->weights.count, b->weights.value, b->state[0], b->state[1], b->state[2], b->state[3], b->decay,
-                    limn_ctx_threads(b->ctx));
+    limn_adamw_step(&adamw, ++b->n_steps, norm, b->weights.count, b->weights.value, b->state[0], b->state[1], b->state[2],
+                    b->state[3], b->decay, limn_ctx_threads(b->ctx));
     return b->running ? limn_weights_follow(b->ctx, &b->weights, b->g, b->running) : LIMN_OK;
 }
 
-static void print_case(const bench *b, const char *mode, const char *net, int batch, const char *precision, double seconds, double best,
-                       double resident)
+static void print_case(const bench *b, const char *mode, const char *net, int batch, const char *precision, double seconds,
+                       double best, double resident)
 {
     limn_plan_size size = limn_plan_sizes(b->plan);
-    double planned = (double)(size.activation_bytes + size.scratch_bytes + size.packed_bytes) * 1e-6, weights = (double)b->weights.count * 4e-6 * 5;
+    double planned = (double)(size.activation_bytes + size.scratch_bytes + size.packed_bytes) * 1e-6,
+           weights = (double)b->weights.count * 4e-6 * 5;
     double speed = size.flops / seconds * 1e-12;
-    printf("{\"who\": \"limn\", \"mode\": \"%s\", \"net\": \"%s\", \"batch\": %d, \"precision\": \"%s\", \"ms\": %.3f, \"images_per_s\": %.2f, "
-           "\"tflops\": %.4f, \"best_product_tflops\": %.4f, \"share\": %.3f, \"planned_mb\": %.1f, \"weights_mb\": %.1f, \"resident_mb\": %.1f}\n",
-           mode, net, batch, precision, seconds * 1e3, batch / seconds, speed, best, speed / best, planned, b->step.g ? weights : (double)size.weight_bytes * 1e-6, resident);
+    printf("{\"who\": \"limn\", \"mode\": \"%s\", \"net\": \"%s\", \"batch\": %d, \"precision\": \"%s\", \"ms\": %.3f, "
+           "\"images_per_s\": %.2f, "
+           "\"tflops\": %.4f, \"best_product_tflops\": %.4f, \"share\": %.3f, \"planned_mb\": %.1f, \"weights_mb\": %.1f, "
+           "\"resident_mb\": %.1f}\n",
+           mode, net, batch, precision, seconds * 1e3, batch / seconds, speed, best, speed / best, planned,
+           b->step.g ? weights : (double)size.weight_bytes * 1e-6, resident);
 }
 
 /* "unet" or "unet levels=5 classes=3" */
@@ -274,7 +285,8 @@ static int run_case(limn_ctx *ctx, const char *mode, const char *net, int batch,
     if (status == LIMN_OK) set_inputs(&b);
     if (status == LIMN_OK) status = time_runs(&b, &seconds);
     double resident = resident_peak(); /* before the products below take memory of their own */
-    if (status == LIMN_OK) print_case(&b, mode, net, batch, precision, seconds, best_product(ctx, half ? LIMN_BF16 : LIMN_F32), resident);
+    if (status == LIMN_OK)
+        print_case(&b, mode, net, batch, precision, seconds, best_product(ctx, half ? LIMN_BF16 : LIMN_F32), resident);
     limn_run_free(b.run);
     limn_plan_free(b.plan);
     limn_store_free(b.store);
@@ -299,12 +311,16 @@ static bool has_bf16(void)
 
 static int standard_cases(limn_ctx *ctx)
 {
-    static const struct { const char *mode, *net; int batch; } cases[] = {{"forward", "dit-b/2", 8}, {"train", "mmdit-emoji", 64},
-        {"forward", "unet", 1}, {"train", "unet levels=5", 2}, {"forward", "ldm-unet", 2}, {"decode", "vae", 1}};
+    static const struct {
+        const char *mode, *net;
+        int batch;
+    } cases[] = {{"forward", "dit-b/2", 8},     {"train", "mmdit-emoji", 64}, {"forward", "unet", 1},
+                 {"train", "unet levels=5", 2}, {"forward", "ldm-unet", 2},   {"decode", "vae", 1}};
     int code = 0;
     for (int half = 0; half < 2; half++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-            if (half && !has_bf16()) printf("SKIP %s %s bf16: this CPU does not multiply bf16 natively\n", cases[i].mode, cases[i].net);
+            if (half && !has_bf16())
+                printf("SKIP %s %s bf16: this CPU does not multiply bf16 natively\n", cases[i].mode, cases[i].net);
             else code |= run_case(ctx, cases[i].mode, cases[i].net, cases[i].batch, half ? "bf16" : "f32");
         }
     return code;

@@ -3,15 +3,18 @@
  *   limn-score MODEL DATA GALLERY ASK COUNT [STEPS CFG SHEET.png]
  *   limn-score models/emoji DATA style=noto style=noto,split=train 400
  *
- * Asks MODEL for pictures of COUNT captions among the rows ASK of DATA/metadata.jsonl (0: all), and looks for the nearest neighbours of each among
- * the rows GALLERY: mean squared distance of thumbnails, 16x16, colours multiplied by alpha.  Prints how many carry the caption that was asked for,
- * as the nearest and among the five nearest; how clean flat areas are, whether tokens leave seams, how near pictures are to their originals
- * (measure.h).  SHEET: the first 64 pictures, each beside its original.
+ * Asks MODEL for pictures of COUNT captions among the rows ASK of DATA/metadata.jsonl (0: all), and looks for the nearest
+ * neighbours of each among the rows GALLERY: mean squared distance of thumbnails, 16x16, colours multiplied by alpha.
+ * Prints how many carry the caption that was asked for, as the nearest and among the five nearest; how clean flat areas are,
+ * whether tokens leave seams, how near pictures are to their originals (measure.h).  SHEET: the first 64 pictures, each
+ * beside its original.
  *
- *   limn-score words MODEL DATA GALLERY FIELD COUNT [STEPS CFG]     COUNT texts of the lists FIELD that one to three pictures carry: is one of these
+ *   limn-score words MODEL DATA GALLERY FIELD COUNT [STEPS CFG]     COUNT texts of the lists FIELD that one to three
+ *   pictures carry: is one of these
  *                                                                   among the five nearest?
- *   limn-score varied MODEL DATA ASK COUNT [STEPS CFG]              how like each other pictures of four seeds are: mean SSIM of the six pairs
- *   limn-score autoencoder VAE DATA ASK COUNT [SIZE SHEET.png]       what comes back of COUNT pictures (SIZE 128): PSNR of colours times alpha and alpha,
+ *   limn-score varied MODEL DATA ASK COUNT [STEPS CFG]              how like each other pictures of four seeds are: mean
+ *   SSIM of the six pairs limn-score autoencoder VAE DATA ASK COUNT [SIZE SHEET.png]       what comes back of COUNT pictures
+ *   (SIZE 128): PSNR of colours times alpha and alpha,
  *                                                                   SSIM on white, and the above */
 #include "measure.h"
 #include "pipeline/generate.h"
@@ -45,7 +48,7 @@ typedef struct looks {
     double *ssim;              /* [n] */
 } looks;
 
-/* ---- how they look --------------------------------------------------------------------------------------------------------- */
+/* ---- how they look ---------------------------------------------------------------------------------------------------- */
 
 static limn_status looks_add(scores *s, looks *l)
 {
@@ -60,11 +63,13 @@ static limn_status looks_add(scores *s, looks *l)
 
 static void looks_print(looks *l)
 {
-    printf("clean: mean Laplacian where the original is flat %.2f (originals %.2f)\n", measure_value(l->clean), measure_value(l->clean_original));
+    printf("clean: mean Laplacian where the original is flat %.2f (originals %.2f)\n", measure_value(l->clean),
+           measure_value(l->clean_original));
     double mine = measure_steps_ratio(&l->at_tokens), its = measure_steps_ratio(&l->at_tokens_original);
     printf("seams: at borders of %d pixels %.3f (steps %.3f, originals %.3f)\n", l->token, mine / its, mine, its);
     mine = measure_steps_ratio(&l->at_latents), its = measure_steps_ratio(&l->at_latents_original);
-    if (l->latent > 1 && l->latent != l->token) printf("seams: at borders of %d pixels %.3f (steps %.3f, originals %.3f)\n", l->latent, mine / its, mine, its);
+    if (l->latent > 1 && l->latent != l->token)
+        printf("seams: at borders of %d pixels %.3f (steps %.3f, originals %.3f)\n", l->latent, mine / its, mine, its);
     printf("true: SSIM on white, median %.4f\n", measure_median(l->ssim, l->n));
 }
 
@@ -75,7 +80,7 @@ static limn_status read_original(scores *s, int64_t i)
     return status;
 }
 
-/* ---- drawing --------------------------------------------------------------------------------------------------------------- */
+/* ---- drawing ---------------------------------------------------------------------------------------------------------- */
 
 static limn_status draw(scores *s, const char *prompt, uint64_t seed, float *out, limn_image *keep)
 {
@@ -96,7 +101,9 @@ static void show(scores *s, const limn_image *made)
     int at = s->n_shown++, row = at / (SHEET_COLUMNS / 2), column = at % (SHEET_COLUMNS / 2) * 2;
     size_t bytes = (size_t)s->size * C;
     for (int y = 0; y < s->size; y++) {
-        uint8_t *to = s->sheet.pixels + ((size_t)(row * s->size + y) * (size_t)s->sheet.width + (size_t)(column * s->size)) * C, *q = to + bytes;
+        uint8_t *to = s->sheet.pixels +
+                      ((size_t)(row * s->size + y) * (size_t)s->sheet.width + (size_t)(column * s->size)) * C,
+                *q = to + bytes;
         memcpy(to, made->pixels + (size_t)y * bytes, bytes);
         const float *p = s->original + (size_t)y * bytes;
         for (size_t k = 0; k < bytes; k++) {
@@ -110,7 +117,8 @@ static void show(scores *s, const limn_image *made)
 static void tell(int64_t done, int64_t total, int64_t first, int64_t five)
 {
     double percent = 100.0 / (double)done;
-    fprintf(stderr, "\r%lld/%lld  nearest %.1f %%  among five %.1f %%", (long long)done, (long long)total, percent * (double)first, percent * (double)five);
+    fprintf(stderr, "\r%lld/%lld  nearest %.1f %%  among five %.1f %%", (long long)done, (long long)total,
+            percent * (double)first, percent * (double)five);
     if (done == total) fputc('\n', stderr);
 }
 
@@ -128,7 +136,8 @@ static limn_status score_caption(scores *s, int64_t i, looks *l, int64_t *place)
     limn_status status = draw(s, caption, s->options.seed, s->made, &image);
     if (status == LIMN_OK) status = read_original(s, i);
     if (status == LIMN_OK) status = looks_add(s, l);
-    for (int64_t k = 0; k < limn_dataset_count(s->gallery); k++) s->right[k] = strcmp(limn_dataset_caption(s->gallery, k), caption) == 0;
+    for (int64_t k = 0; k < limn_dataset_count(s->gallery); k++)
+        s->right[k] = strcmp(limn_dataset_caption(s->gallery, k), caption) == 0;
     if (status == LIMN_OK) *place = place_of(s), show(s, &image);
     limn_image_free(&image);
     return status;
@@ -162,16 +171,18 @@ static limn_status score_captions(scores *s, int64_t count)
         tell(k + 1, total, first, five);
     }
     if (status == LIMN_OK) {
-        printf("%lld captions against %lld pictures: nearest %.1f %%, among the five nearest %.1f %%  (%d steps, guidance %g, seed %llu)\n", (long long)total,
-               (long long)limn_dataset_count(s->gallery), 100.0 * (double)first / (double)total, 100.0 * (double)five / (double)total, s->options.steps,
-               s->options.guidance, (unsigned long long)s->options.seed);
+        printf("%lld captions against %lld pictures: nearest %.1f %%, among the five nearest %.1f %%  (%d steps, guidance "
+               "%g, seed %llu)\n",
+               (long long)total, (long long)limn_dataset_count(s->gallery), 100.0 * (double)first / (double)total,
+               100.0 * (double)five / (double)total, s->options.steps, s->options.guidance,
+               (unsigned long long)s->options.seed);
         looks_print(&l);
     }
     free(l.ssim);
     return status;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------------ */
 
 static limn_status score_words(scores *s, const char *folder, const char *field, int64_t count)
 {
@@ -179,7 +190,8 @@ static limn_status score_words(scores *s, const char *folder, const char *field,
     int64_t *pick = NULL, total = 0, first = 0, five = 0;
     limn_status status = words_read(s->ctx, folder, field, s->gallery, &w);
     if (status != LIMN_OK) return status;
-    if (!(pick = malloc((size_t)(w.n + 1) * sizeof *pick))) status = limn_fail_memory(s->ctx, (size_t)w.n * sizeof *pick, "words");
+    if (!(pick = malloc((size_t)(w.n + 1) * sizeof *pick)))
+        status = limn_fail_memory(s->ctx, (size_t)w.n * sizeof *pick, "words");
     else if (!(total = words_pick(&w, RARE, count ? count : w.n, 1, pick)))
         status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "no text of %s is carried by at most %d pictures", field, RARE);
     for (int64_t k = 0; k < total && status == LIMN_OK; k++) {
@@ -193,14 +205,15 @@ static limn_status score_words(scores *s, const char *folder, const char *field,
         tell(k + 1, total, first, five);
     }
     if (status == LIMN_OK)
-        printf("words: of %lld texts of %s that at most %d pictures carry, one of these is the nearest for %.1f %%, among the five nearest for %.1f %%\n", (long long)total,
-               field, RARE, 100.0 * (double)first / (double)total, 100.0 * (double)five / (double)total);
+        printf("words: of %lld texts of %s that at most %d pictures carry, one of these is the nearest for %.1f %%, among "
+               "the five nearest for %.1f %%\n",
+               (long long)total, field, RARE, 100.0 * (double)first / (double)total, 100.0 * (double)five / (double)total);
     free(pick);
     words_free(&w);
     return status;
 }
 
-/* ---- seeds -------------------------------------------------------------------------------------------------------------------- */
+/* ---- seeds ------------------------------------------------------------------------------------------------------------ */
 
 /* Mean SSIM of all pairs.   x [SEEDS, size, size, 4] */
 static limn_status likeness(scores *s, const float *x, double *out)
@@ -229,18 +242,21 @@ static limn_status score_varied(scores *s, int64_t count)
         const char *caption = limn_dataset_caption(s->asked, limn_dataset_index(s->asked, 1, (uint64_t)k));
         for (size_t i = 0; i < SEEDS && status == LIMN_OK; i++) status = draw(s, caption, seed + i, x + i * floats, NULL);
         if (status == LIMN_OK) status = likeness(s, x, &like[k]);
-        if (status == LIMN_OK) sum += like[k], fprintf(stderr, "\r%lld/%lld  SSIM %.4f", (long long)k + 1, (long long)total, sum / (double)(k + 1));
+        if (status == LIMN_OK)
+            sum += like[k],
+                fprintf(stderr, "\r%lld/%lld  SSIM %.4f", (long long)k + 1, (long long)total, sum / (double)(k + 1));
     }
     if (status == LIMN_OK) {
         fputc('\n', stderr);
-        printf("varied: %d seeds of %lld captions, mean SSIM of pairs %.4f, median %.4f\n", SEEDS, (long long)total, sum / (double)total, measure_median(like, total));
+        printf("varied: %d seeds of %lld captions, mean SSIM of pairs %.4f, median %.4f\n", SEEDS, (long long)total,
+               sum / (double)total, measure_median(like, total));
     }
     free(x);
     free(like);
     return status;
 }
 
-/* ---- the autoencoder ------------------------------------------------------------------------------------------------------------ */
+/* ---- the autoencoder -------------------------------------------------------------------------------------------------- */
 
 /* Mean of colours times alpha and alpha alike: what is transparent has no colour. */
 static double psnr(const scores *s)
@@ -255,7 +271,8 @@ static limn_status come_back(scores *s, limn_autoencoder *a, int64_t i)
     limn_status status = read_original(s, i);
     if (status == LIMN_OK) status = limn_image_read(s->ctx, limn_dataset_file(s->asked, i), C, &original);
     if (status == LIMN_OK && (original.width != s->size || original.height != s->size))
-        status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "%s: expected %d x %d pixels, found %d x %d", limn_dataset_file(s->asked, i), s->size, s->size, original.width, original.height);
+        status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "%s: expected %d x %d pixels, found %d x %d",
+                           limn_dataset_file(s->asked, i), s->size, s->size, original.width, original.height);
     if (status == LIMN_OK) status = limn_encode(a, &original, LIMN_PRECISION_AUTO, &latent);
     if (status == LIMN_OK) status = limn_decode(a, &latent, LIMN_PRECISION_AUTO, &back);
     if (status == LIMN_OK) measure_from_image(&back, s->made), show(s, &back);
@@ -278,8 +295,9 @@ static limn_status score_autoencoder(scores *s, limn_autoencoder *a, int64_t cou
     }
     if (status == LIMN_OK) {
         double median = measure_median(db, total); /* and they are sorted */
-        printf("%lld pictures: PSNR of colours times alpha and alpha: mean %.2f dB, median %.2f, a tenth is below %.2f, least %.2f\n", (long long)total, sum / (double)total,
-               median, db[total / 10], db[0]);
+        printf("%lld pictures: PSNR of colours times alpha and alpha: mean %.2f dB, median %.2f, a tenth is below %.2f, "
+               "least %.2f\n",
+               (long long)total, sum / (double)total, median, db[total / 10], db[0]);
         looks_print(&l);
     }
     free(l.ssim);
@@ -287,7 +305,7 @@ static limn_status score_autoencoder(scores *s, limn_autoencoder *a, int64_t cou
     return status;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
 static limn_status open_model(scores *s, const char *model)
 {
@@ -296,13 +314,20 @@ static limn_status open_model(scores *s, const char *model)
     if (status != LIMN_OK) return status;
     limn_pipeline_info info = limn_pipeline_describe(s->pipeline);
     s->size = info.width;
-    return info.channels == C && s->size % MEASURE_SIDE == 0 ? LIMN_OK :
-        limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "limn-score expects a model of RGBA pictures whose size is a multiple of %d, found %dx%dx%d", MEASURE_SIDE, s->size, s->size, info.channels);
+    return info.channels == C && s->size % MEASURE_SIDE == 0
+               ? LIMN_OK
+               : limn_fail(s->ctx, LIMN_BAD_ARGUMENT,
+                           "limn-score expects a model of RGBA pictures whose size is a multiple of %d, found %dx%dx%d",
+                           MEASURE_SIDE, s->size, s->size, info.channels);
 }
 
 static limn_status open_data(scores *s, const char *folder, const char *where, limn_dataset **out)
 {
-    limn_data_options data = {.folder = folder, .where = where && *where ? where : NULL, .size = s->size, .channels = C, .resize = LIMN_CROP_CENTRE};
+    limn_data_options data = {.folder = folder,
+                              .where = where && *where ? where : NULL,
+                              .size = s->size,
+                              .channels = C,
+                              .resize = LIMN_CROP_CENTRE};
     size_t bytes = (size_t)s->size * (size_t)s->size * C * sizeof(float);
     limn_status status = limn_dataset_open(s->ctx, &data, out);
     if (!s->made) s->made = malloc(bytes), s->original = malloc(bytes);
@@ -326,7 +351,8 @@ static limn_status open_gallery(scores *s, const char *folder, const char *where
 
 static limn_status new_sheet(scores *s)
 {
-    limn_status status = limn_image_new(s->ctx, "the sheet", (uint32_t)(SHEET_COLUMNS * s->size), (uint32_t)(SHOWN / SHEET_COLUMNS * 2 * s->size), C, &s->sheet);
+    limn_status status = limn_image_new(s->ctx, "the sheet", (uint32_t)(SHEET_COLUMNS * s->size),
+                                        (uint32_t)(SHOWN / SHEET_COLUMNS * 2 * s->size), C, &s->sheet);
     if (status == LIMN_OK) memset(s->sheet.pixels, 0, (size_t)s->sheet.width * (size_t)s->sheet.height * C);
     return status;
 }
@@ -363,14 +389,18 @@ static limn_status run_autoencoder(scores *s, int n, char **argv)
     s->size = n > 4 ? atoi(argv[4]) : DEFAULT_SIZE;
     limn_status status = limn_autoencoder_open(s->ctx, argv[0], &a);
     if (status == LIMN_OK && limn_autoencoder_describe(a).channels != C)
-        status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "limn-score expects an autoencoder of RGBA pictures, found %d channels", limn_autoencoder_describe(a).channels);
+        status =
+            limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "limn-score expects an autoencoder of RGBA pictures, found %d channels",
+                      limn_autoencoder_describe(a).channels);
     if (status == LIMN_OK && (s->size < MEASURE_SIDE || s->size > LIMN_MAX_SIDE / SHEET_COLUMNS))
-        status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "SIZE is %d to %d pixels, found \"%.100s\"", MEASURE_SIDE, LIMN_MAX_SIDE / SHEET_COLUMNS, argv[4]);
+        status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "SIZE is %d to %d pixels, found \"%.100s\"", MEASURE_SIDE,
+                           LIMN_MAX_SIDE / SHEET_COLUMNS, argv[4]);
     if (status == LIMN_OK) status = open_data(s, argv[1], argv[2], &s->asked);
     if (status == LIMN_OK && n > 5) status = new_sheet(s);
     if (status == LIMN_OK) status = score_autoencoder(s, a, atoll(argv[3]));
     limn_autoencoder_free(a);
-    return status == LIMN_OK && n > 5 ? limn_png_write(s->ctx, argv[5], &s->sheet, "what comes back, original, ...") : status;
+    return status == LIMN_OK && n > 5 ? limn_png_write(s->ctx, argv[5], &s->sheet, "what comes back, original, ...")
+                                      : status;
 }
 
 static const struct {
@@ -379,8 +409,10 @@ static const struct {
     int least, steps; /* arguments there must be; the place of STEPS among them, CFG is next; 0: none */
     const char *arguments;
 } verbs[] = {
-    {"words", run_words, 5, 5, "MODEL DATA GALLERY FIELD COUNT [STEPS CFG]"}, {"varied", run_varied, 4, 4, "MODEL DATA ASK COUNT [STEPS CFG]"},
-    {"autoencoder", run_autoencoder, 4, 0, "VAE DATA ASK COUNT [SIZE SHEET.png]"}, {"", run_captions, 5, 5, "MODEL DATA GALLERY ASK COUNT [STEPS CFG SHEET.png]"},
+    {"words", run_words, 5, 5, "MODEL DATA GALLERY FIELD COUNT [STEPS CFG]"},
+    {"varied", run_varied, 4, 4, "MODEL DATA ASK COUNT [STEPS CFG]"},
+    {"autoencoder", run_autoencoder, 4, 0, "VAE DATA ASK COUNT [SIZE SHEET.png]"},
+    {"", run_captions, 5, 5, "MODEL DATA GALLERY ASK COUNT [STEPS CFG SHEET.png]"},
 };
 
 int main(int argc, char **argv)
@@ -388,11 +420,16 @@ int main(int argc, char **argv)
     size_t v = 0;
     while (*verbs[v].name && (argc < 2 || strcmp(argv[1], verbs[v].name) != 0)) v++;
     int named = *verbs[v].name ? 2 : 1, n = argc - named, steps = verbs[v].steps;
-    if (n < verbs[v].least) return fprintf(stderr, "limn-score %s%s%s\n", verbs[v].name, named == 2 ? " " : "", verbs[v].arguments), 2;
+    if (n < verbs[v].least)
+        return fprintf(stderr, "limn-score %s%s%s\n", verbs[v].name, named == 2 ? " " : "", verbs[v].arguments), 2;
     argv += named;
     limn_ctx *ctx = limn_ctx_new();
     if (!ctx) return 1;
-    scores s = {.ctx = ctx, .options = {.n = 1, .steps = steps && n > steps ? atoi(argv[steps]) : 20, .guidance = steps && n > steps + 1 ? atof(argv[steps + 1]) : 3, .seed = 42}};
+    scores s = {.ctx = ctx,
+                .options = {.n = 1,
+                            .steps = steps && n > steps ? atoi(argv[steps]) : 20,
+                            .guidance = steps && n > steps + 1 ? atof(argv[steps + 1]) : 3,
+                            .seed = 42}};
     limn_status status = verbs[v].run(&s, n, argv);
     if (status != LIMN_OK) fprintf(stderr, "limn-score: %s\n", limn_error_text(ctx));
     limn_image_free(&s.sheet);

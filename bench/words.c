@@ -64,9 +64,12 @@ static limn_status take_row(reader *r, const json_t *row, int line)
     snprintf(file, sizeof file, "%s/%s", r->folder, name);
     const place *found = bsearch(&(place){file, 0}, r->place, (size_t)r->n_places, sizeof *found, by_file);
     if (!found || !list) return LIMN_OK;
-    if (!json_is_array(list)) return limn_fail(r->ctx, LIMN_BAD_FILE, "%s line %d: expected %s to be a list of texts", r->path, line, r->field);
+    if (!json_is_array(list))
+        return limn_fail(r->ctx, LIMN_BAD_FILE, "%s line %d: expected %s to be a list of texts", r->path, line, r->field);
     json_array_foreach(list, i, text) {
-        if (!json_is_string(text)) return limn_fail(r->ctx, LIMN_BAD_FILE, "%s line %d: number %zu of %s is no text", r->path, line, i + 1, r->field);
+        if (!json_is_string(text))
+            return limn_fail(r->ctx, LIMN_BAD_FILE, "%s line %d: number %zu of %s is no text", r->path, line, i + 1,
+                             r->field);
         if (status == LIMN_OK) status = add(r, json_string_value(text), found->picture);
     }
     return status;
@@ -125,7 +128,8 @@ limn_status words_read(limn_ctx *ctx, const char *folder, const char *field, con
     reader r = {.ctx = ctx, .path = path, .folder = folder, .field = field, .w = out};
     snprintf(path, sizeof path, "%s/metadata.jsonl", folder);
     *out = (words){.arena = limn_arena_new()};
-    limn_status status = out->arena ? limn_file_read(ctx, path, (size_t)1 << 30, &bytes, &n) : limn_fail_memory(ctx, sizeof *out, path);
+    limn_status status =
+        out->arena ? limn_file_read(ctx, path, (size_t)1 << 30, &bytes, &n) : limn_fail_memory(ctx, sizeof *out, path);
     if (status == LIMN_OK) status = find_places(&r, data);
     if (status == LIMN_OK) status = take_lines(&r, (const char *)bytes);
     if (status == LIMN_OK) status = gather(&r);
@@ -150,7 +154,8 @@ int64_t words_pick(const words *w, int64_t most, int64_t count, uint64_t seed, i
     for (int64_t i = 0; i < w->n; i++)
         if (w->word[i].n <= most) out[n++] = i;
     for (int64_t i = 0; i < n && i < count; i++) { /* Fisher & Yates, as far as is asked for */
-        int64_t j = i + (int64_t)limn_random_below(seed, LIMN_STREAM_SHUFFLE, 0, (uint64_t)i, (uint64_t)(n - i)), first = out[i];
+        int64_t j = i + (int64_t)limn_random_below(seed, LIMN_STREAM_SHUFFLE, 0, (uint64_t)i, (uint64_t)(n - i)),
+                first = out[i];
         out[i] = out[j], out[j] = first;
     }
     return n < count ? n : count;

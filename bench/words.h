@@ -16,8 +16,10 @@ typedef struct words {
     int64_t n;
 } words;
 
-/** Every text of the list `field` in DATA/metadata.jsonl, and the pictures of `data` that carry it; rows that are no picture of it are passed over.
- *  @return LIMN_OK: free with words_free(); LIMN_BAD_FILE: a line that is no object with file_name, or whose field is no list of texts */
+/** Every text of the list `field` in DATA/metadata.jsonl, and the pictures of `data` that carry it; rows that are no picture
+ *  of it are passed over.
+ *  @return LIMN_OK: free with words_free(); LIMN_BAD_FILE: a line that is no object with file_name, or whose field is no
+ *  list of texts */
 limn_status words_read(limn_ctx *ctx, const char *folder, const char *field, const limn_dataset *data, words *out);
 void words_free(words *w);
 

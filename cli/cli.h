@@ -1,4 +1,5 @@
-/* cli.h: what the verbs share.  Exit codes: 0 done, 1 the work failed, 2 a wrong flag, file or size; 128 + n (as a shell shows it) ended by signal n. */
+/* cli.h: what the verbs share.  Exit codes: 0 done, 1 the work failed, 2 a wrong flag, file or size; 128 + n (as a shell
+ * shows it) ended by signal n. */
 #ifndef LIMN_CLI_H
 #define LIMN_CLI_H
 
@@ -21,7 +22,8 @@ int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, 
 /** A whole or real number within a range, or a message and false. */
 bool cli_integer(const char *flag, const char *text, long low, long high, long *out);
 bool cli_real(const char *flag, const char *text, double low, double high, double *out);
-/** What was expected where text up to end, read as value, is no decimal number or one that a 32-bit float does not hold (1e-50 would become 0); else NULL. */
+/** What was expected where text up to end, read as value, is no decimal number or one that a 32-bit float does not hold
+ *  (1e-50 would become 0); else NULL. */
 const char *cli_not_float(const char *text, const char *end, double value);
 /** low < high also as 32-bit floats, or a message and false. */
 bool cli_interval(const char *flag, double low, double high);
@@ -57,19 +59,22 @@ bool cli_color(FILE *stream);
 /** 1234567 -> "1.2 MB".  out needs 32 bytes. @return out */
 const char *cli_bytes(double n, char *out);
 
-/** First thing in main(): closed descriptors become /dev/null, SIGPIPE is ignored.  Last thing: what of stdout did not arrive.  @return the exit code */
+/** First thing in main(): closed descriptors become /dev/null, SIGPIPE is ignored.  Last thing: what of stdout did not
+ *  arrive.  @return the exit code */
 void cli_begin(void);
 int cli_end(int code);
 /** Print JSON; whether stdout took it, cli_end() tells.  root NULL: memory is out */
 limn_status cli_print_json(limn_ctx *ctx, const json_t *root);
 
-/** A context whose files do not stay half written when a signal that people, terminals and clusters send ends the program; one at a time.  NULL after a
- *  message */
+/** A context whose files do not stay half written when a signal that people, terminals and clusters send ends the program;
+ *  one at a time.  NULL after a message */
 limn_ctx *cli_ctx_new(void);
 void cli_ctx_free(limn_ctx *ctx);
-/** The handler of cli_ctx_new(), also for a verb that did something else with the first signal: no partial file stays, the signal ends the program. */
+/** The handler of cli_ctx_new(), also for a verb that did something else with the first signal: no partial file stays, the
+ *  signal ends the program. */
 void cli_end_by(int signal_number);
-/** End now as the signal does that nobody handles.  @return 128 + signal_number, where it does not end a process (the first of a container) */
+/** End now as the signal does that nobody handles.  @return 128 + signal_number, where it does not end a process (the first
+ *  of a container) */
 int cli_die(int signal_number);
 /** Have a signal handled so; one that was ignored from the start (nohup, a script's background) stays ignored. */
 void cli_handle(int signal_number, void (*handler)(int));

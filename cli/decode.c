@@ -9,8 +9,8 @@ static const char help[] =
     "limn decode -m VAE latent.safetensors -o picture.png [flags]\n"
     "\n"
     "A latent that limn encode wrote with the same autoencoder, back to a picture.\n"
-    "\n" LATENT_HELP
-    "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM (from 11 x 11 pixels on); of\n"
+    "\n" LATENT_HELP "  --compare IMAGE      print how near the result is to this picture, on stdout: PSNR in dB, SSIM "
+                     "(from 11 x 11 pixels on); of\n"
     "                       pictures with transparency colours are multiplied by alpha; not with -o -\n"
     "\n"
     "example: limn decode -m models/vae farmer.safetensors -o back.png --compare farmer.png\n";
@@ -54,7 +54,8 @@ static limn_status decode(latent_job *job, const latent_flags *f, const char *fi
     if (status == LIMN_OK) status = check_files(job, a, file, compare, f->output);
     if (status == LIMN_OK) status = limn_latent_read(job->ctx, file, &latent);
     if (status == LIMN_OK) status = limn_latent_check_maker(job->ctx, file, limn_autoencoder_describe(a).settings);
-    if (status == LIMN_OK && compare) status = limn_image_read(job->ctx, compare, limn_autoencoder_describe(a).channels, &original);
+    if (status == LIMN_OK && compare)
+        status = limn_image_read(job->ctx, compare, limn_autoencoder_describe(a).channels, &original);
     if (status == LIMN_OK) status = limn_decode(a, &latent, job->precision, &image);
     if (status == LIMN_OK && compare) status = compare_pictures(job->ctx, &image, &original, &near);
     if (status == LIMN_OK) status = limn_png_write(job->ctx, f->output, &image, NULL);
@@ -77,7 +78,8 @@ int cli_decode(int argc, char **argv)
     int n = cli_parse(argc, argv, flags, &file, 1);
     if (f.help) return fputs(help, stdout), 0;
     if (n < 0) return 2;
-    if (!file) return fprintf(stderr, "limn decode: expected a latent, as in: limn decode -m VAE cat.safetensors -o cat.png\n"), 2;
+    if (!file)
+        return fprintf(stderr, "limn decode: expected a latent, as in: limn decode -m VAE cat.safetensors -o cat.png\n"), 2;
     int code = latent_begin(&job, argv[1], &f);
     return code ? code : latent_end(&job, decode(&job, &f, file, compare));
 }

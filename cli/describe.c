@@ -16,7 +16,8 @@
 static const char help[] =
     "limn describe [NET] [flags]\n"
     "\n"
-    "Draws a network: every block with the shape after it, parameters and FLOPs (two per multiply-add), the totals, and the\n"
+    "Draws a network: every block with the shape after it, parameters and FLOPs (two per multiply-add), the totals, and "
+    "the\n"
     "memory that running and training it takes.  NET is a family, a preset, a weight file, or the folder that limn\n"
     "train wrote; of a checkpoint with several networks --network says which.\n"
     "Without NET: the table of all networks.\n"
@@ -54,7 +55,8 @@ static void list_settings(const limn_settings *s)
         const limn_setting *row = &s->family->settings[i];
         char range[64], value[32];
         snprintf(range, sizeof range, "%d to %d", row->min, row->max);
-        printf("%-14s %10s  %-24s %s\n", row->name, limn_setting_text(s, i, value), row->choices ? row->choices : range, row->help);
+        printf("%-14s %10s  %-24s %s\n", row->name, limn_setting_text(s, i, value), row->choices ? row->choices : range,
+               row->help);
     }
 }
 
@@ -63,10 +65,11 @@ static void list_settings(const limn_settings *s)
 static void print_cost(const char *what, const limn_cost *c)
 {
     char text[7][32];
-    printf("%-16s %10s %12s %10s %10s %11s %12s %10s\n", what, cli_bytes((double)c->weight_bytes, text[0]), cli_bytes((double)c->activation_bytes, text[1]),
-           cli_bytes((double)c->scratch_bytes, text[2]), cli_bytes((double)c->packed_bytes, text[3]),
-           c->gradient_bytes ? cli_bytes((double)c->gradient_bytes, text[4]) : "", c->optimizer_bytes ? cli_bytes((double)c->optimizer_bytes, text[5]) : "",
-           cli_bytes((double)c->peak_bytes, text[6]));
+    printf(
+        "%-16s %10s %12s %10s %10s %11s %12s %10s\n", what, cli_bytes((double)c->weight_bytes, text[0]),
+        cli_bytes((double)c->activation_bytes, text[1]), cli_bytes((double)c->scratch_bytes, text[2]),
+        cli_bytes((double)c->packed_bytes, text[3]), c->gradient_bytes ? cli_bytes((double)c->gradient_bytes, text[4]) : "",
+        c->optimizer_bytes ? cli_bytes((double)c->optimizer_bytes, text[5]) : "", cli_bytes((double)c->peak_bytes, text[6]));
 }
 
 static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const limn_cost_options *o)
@@ -77,12 +80,13 @@ static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const li
     limn_status status = limn_cost_inference(ctx, o, &run, f->plan ? &plan : NULL);
     if (status != LIMN_OK) return status;
     limn_status trained = limn_cost_training(ctx, o, &train, f->train_plan ? &train_plan : NULL);
-    printf("\n%-16s %10s %12s %10s %10s %11s %12s %10s   batch %d, %s\n", "memory", "weights", "activations", "scratch", "packed", "gradients", "AdamW, EMA", "peak",
-           o->batch, precisions[run.precision]);
+    printf("\n%-16s %10s %12s %10s %10s %11s %12s %10s   batch %d, %s\n", "memory", "weights", "activations", "scratch",
+           "packed", "gradients", "AdamW, EMA", "peak", o->batch, precisions[run.precision]);
     print_cost("inference", &run);
     if (trained == LIMN_OK) print_cost("training step", &train);
     else printf("%-16s %s\n", "training step", limn_error_text(ctx));
-    size_t most = trained == LIMN_OK && train.peak_bytes > run.peak_bytes ? train.peak_bytes : run.peak_bytes, have = limn_memory_available();
+    size_t most = trained == LIMN_OK && train.peak_bytes > run.peak_bytes ? train.peak_bytes : run.peak_bytes,
+           have = limn_memory_available();
     char text[32];
     if (have && most > have) printf("%-16s %s are free\n", "this machine", cli_bytes((double)have, text));
     if (plan) printf("\ninference, kernel by kernel\n%s", plan);
@@ -99,11 +103,13 @@ static void print_title(const describe_flags *f, const limn_settings *s, bool co
 {
     limn_settings plain;
     char value[32];
-    printf("%s%s%s: %s, loss: %s\n", color ? "\033[1m" : "", f->net, color ? "\033[0m" : "", s->family->task, f->loss ? f->loss : s->family->loss);
+    printf("%s%s%s: %s, loss: %s\n", color ? "\033[1m" : "", f->net, color ? "\033[0m" : "", s->family->task,
+           f->loss ? f->loss : s->family->loss);
     limn_settings_defaults(&plain, s->family);
     int n = 0;
     for (int i = 0; s->family->settings[i].name; i++)
-        if (s->value[i] != plain.value[i]) printf("%s %s=%s", n++ ? "" : s->family->name, s->family->settings[i].name, limn_setting_text(s, i, value));
+        if (s->value[i] != plain.value[i])
+            printf("%s %s=%s", n++ ? "" : s->family->name, s->family->settings[i].name, limn_setting_text(s, i, value));
     printf("%s\n", n ? "\n" : "");
 }
 
@@ -115,7 +121,8 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_
     limn_status status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch}, &ports);
     if (status == LIMN_OK && f->json) status = cli_describe_json(ctx, f->net, f->loss, o, g, &ports);
     else if (status == LIMN_OK) {
-        limn_describe_options options = {.batch = o->batch, .ascii = f->ascii || !cli_utf8(), .color = cli_color(stdout), .all = f->all, .depth = depth};
+        limn_describe_options options = {
+            .batch = o->batch, .ascii = f->ascii || !cli_utf8(), .color = cli_color(stdout), .all = f->all, .depth = depth};
         char *drawing = limn_describe(g, &options);
         print_title(f, &o->settings, options.color);
         if (drawing) fputs(drawing, stdout);
@@ -128,20 +135,25 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_
 }
 
 /* The network of a weight file, or the one of several that was asked for. */
-static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *asked, limn_settings *out)
+static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *asked,
+                                limn_settings *out)
 {
     limn_text known = {0};
     limn_map map;
     int n = 0;
     limn_status status = LIMN_OK;
-    for (limn_map_place place = {0}; !limn_weight_file_metadata(st, "limn.settings") && status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY;) {
+    for (limn_map_place place = {0};
+         !limn_weight_file_metadata(st, "limn.settings") && status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY;) {
         status = limn_map_detect_next(ctx, file, st, &place, &map);
         if (status == LIMN_OK) limn_text_printf(&known, "%s%s", n++ ? ", " : "", map.dialect->family->name);
     }
-    if (n > 1 && !asked) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds %d networks, %s: say which with --network", file, n, known.bytes ? known.bytes : "");
+    if (n > 1 && !asked)
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds %d networks, %s: say which with --network", file, n,
+                           known.bytes ? known.bytes : "");
     else status = limn_net_settings_among(ctx, file, st, asked, out);
     if (status == LIMN_OK && asked && strcmp(asked, out->family->name) != 0)
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network: %s holds no \"%.100s\" but %s", file, asked, n > 1 && known.bytes ? known.bytes : out->family->name);
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network: %s holds no \"%.100s\" but %s", file, asked,
+                           n > 1 && known.bytes ? known.bytes : out->family->name);
     limn_text_free(&known);
     return status;
 }
@@ -151,7 +163,8 @@ static const char *trained_loss(const limn_weight_file *st, const limn_settings 
 {
     limn_segment_kind kind;
     const char *text = limn_weight_file_metadata(st, "limn.loss");
-    bool other = text && s->family->kind == LIMN_SEGMENTS && limn_segment_kind_find(text, &kind) && kind != LIMN_SEGMENT_CROSS_ENTROPY;
+    bool other = text && s->family->kind == LIMN_SEGMENTS && limn_segment_kind_find(text, &kind) &&
+                 kind != LIMN_SEGMENT_CROSS_ENTROPY;
     return other ? limn_segment_kind_name(kind) : NULL;
 }
 
@@ -163,9 +176,12 @@ static limn_status find_network(limn_ctx *ctx, describe_flags *f, limn_settings 
     struct stat there;
     const char *dot = strrchr(name, '.');
     snprintf(inside, sizeof inside, "%s/model.safetensors", name);
-    bool file = (dot && strcmp(dot, ".safetensors") == 0) || (stat(name, &there) == 0 && S_ISREG(there.st_mode) && limn_settings_find(ctx, name, out) != LIMN_OK);
+    bool file = (dot && strcmp(dot, ".safetensors") == 0) ||
+                (stat(name, &there) == 0 && S_ISREG(there.st_mode) && limn_settings_find(ctx, name, out) != LIMN_OK);
     bool folder = !file && strlen(name) < 1024 && access(inside, R_OK) == 0;
-    if (!file && !folder && asked) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network is for a weight file with several networks, and %.200s is none", name);
+    if (!file && !folder && asked)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network is for a weight file with several networks, and %.200s is none",
+                         name);
     if (!file && !folder) return limn_settings_find(ctx, name, out);
     limn_weight_file *st;
     const char *path = folder ? inside : name;
@@ -191,23 +207,55 @@ static limn_status describe(limn_ctx *ctx, int argc, char **argv, describe_flags
 /* A flag that changes nothing of what is asked for.  @return false after a message */
 static bool flags_fit(const describe_flags *f)
 {
-    const char *drawn = f->plan ? "--plan" : f->train_plan ? "--train-plan" : f->depth ? "--depth" : f->all ? "--all" : f->ascii ? "--ascii" : NULL;
-    const char *memory = f->batch ? "--batch" : f->steps ? "--steps" : f->precision ? "--precision" : f->recompute ? "--recompute" : NULL;
-    const char *wrong = f->json && drawn ? drawn : f->settings && f->json ? "--json" : f->settings && drawn ? drawn : f->settings ? memory : NULL;
+    const char *drawn = f->plan         ? "--plan"
+                        : f->train_plan ? "--train-plan"
+                        : f->depth      ? "--depth"
+                        : f->all        ? "--all"
+                        : f->ascii      ? "--ascii"
+                                        : NULL;
+    const char *memory = f->batch       ? "--batch"
+                         : f->steps     ? "--steps"
+                         : f->precision ? "--precision"
+                         : f->recompute ? "--recompute"
+                                        : NULL;
+    const char *wrong = f->json && drawn         ? drawn
+                        : f->settings && f->json ? "--json"
+                        : f->settings && drawn   ? drawn
+                        : f->settings            ? memory
+                                                 : NULL;
     if (!f->net && (memory || f->network || f->set || f->settings || (drawn && !f->ascii)))
-        return fprintf(stderr, "limn describe: %s is for one network: name it, as in limn describe mmdit\n", memory ? memory : f->network ? "--network" : f->set ? "--set" : f->settings ? "--settings" : drawn), false;
-    if (wrong) fprintf(stderr, "limn describe: %s changes nothing in %s\n", wrong, f->settings ? "--settings, a table" : "--json, which has every block");
+        return fprintf(stderr, "limn describe: %s is for one network: name it, as in limn describe mmdit\n",
+                       memory        ? memory
+                       : f->network  ? "--network"
+                       : f->set      ? "--set"
+                       : f->settings ? "--settings"
+                                     : drawn),
+               false;
+    if (wrong)
+        fprintf(stderr, "limn describe: %s changes nothing in %s\n", wrong,
+                f->settings ? "--settings, a table" : "--json, which has every block");
     return !wrong;
 }
 
 int cli_describe(int argc, char **argv)
 {
     describe_flags f = {0};
-    const cli_flag flags[] = {
-        {NULL, "--set", &f.set, NULL}, {NULL, "--network", &f.network, NULL}, {"-b", "--batch", &f.batch, NULL}, {NULL, "--steps", &f.steps, NULL}, {NULL, "--precision", &f.precision, NULL},
-        {NULL, "--depth", &f.depth, NULL}, {NULL, "--recompute", &f.recompute, NULL}, {NULL, "--plan", NULL, &f.plan}, {NULL, "--train-plan", NULL, &f.train_plan}, {NULL, "--settings", NULL, &f.settings},
-        {NULL, "--json", NULL, &f.json}, {"-a", "--all", NULL, &f.all}, {NULL, "--full", NULL, &f.all}, {NULL, "--ascii", NULL, &f.ascii},
-        {"-h", "--help", NULL, &f.help}, {NULL, NULL, NULL, NULL}};
+    const cli_flag flags[] = {{NULL, "--set", &f.set, NULL},
+                              {NULL, "--network", &f.network, NULL},
+                              {"-b", "--batch", &f.batch, NULL},
+                              {NULL, "--steps", &f.steps, NULL},
+                              {NULL, "--precision", &f.precision, NULL},
+                              {NULL, "--depth", &f.depth, NULL},
+                              {NULL, "--recompute", &f.recompute, NULL},
+                              {NULL, "--plan", NULL, &f.plan},
+                              {NULL, "--train-plan", NULL, &f.train_plan},
+                              {NULL, "--settings", NULL, &f.settings},
+                              {NULL, "--json", NULL, &f.json},
+                              {"-a", "--all", NULL, &f.all},
+                              {NULL, "--full", NULL, &f.all},
+                              {NULL, "--ascii", NULL, &f.ascii},
+                              {"-h", "--help", NULL, &f.help},
+                              {NULL, NULL, NULL, NULL}};
     int n = cli_parse(argc, argv, flags, &f.net, 1);
     if (f.help) return fputs(help, stdout), 0;
     long batch = 1, steps = 20, depth = 0;

@@ -11,7 +11,8 @@ static json_t *settings_json(const limn_settings *s)
     for (int i = 0; o && s->family->settings[i].name; i++) {
         const limn_setting *row = &s->family->settings[i];
         char text[32];
-        json_object_set_new(o, row->name, row->choices ? json_string(limn_setting_text(s, i, text)) : json_integer(s->value[i]));
+        json_object_set_new(o, row->name,
+                            row->choices ? json_string(limn_setting_text(s, i, text)) : json_integer(s->value[i]));
     }
     return o;
 }
@@ -29,9 +30,10 @@ static json_t *tensor_json(const limn_node *node)
 static json_t *cost_json(const limn_cost *c)
 {
     static const char *const precisions[] = {"auto", "f32", "bf16", "f64"};
-    json_t *o = json_pack("{s:s, s:f, s:i, s:I, s:I, s:I, s:I}", "precision", precisions[c->precision], "flops", c->flops, "kernels", c->n_kernels,
-                          "weight_bytes", (json_int_t)c->weight_bytes, "activation_bytes", (json_int_t)c->activation_bytes, "scratch_bytes",
-                          (json_int_t)c->scratch_bytes, "packed_bytes", (json_int_t)c->packed_bytes);
+    json_t *o = json_pack("{s:s, s:f, s:i, s:I, s:I, s:I, s:I}", "precision", precisions[c->precision], "flops", c->flops,
+                          "kernels", c->n_kernels, "weight_bytes", (json_int_t)c->weight_bytes, "activation_bytes",
+                          (json_int_t)c->activation_bytes, "scratch_bytes", (json_int_t)c->scratch_bytes, "packed_bytes",
+                          (json_int_t)c->packed_bytes);
     if (c->gradient_bytes) json_object_set_new(o, "gradient_bytes", json_integer((json_int_t)c->gradient_bytes));
     if (c->optimizer_bytes) json_object_set_new(o, "optimizer_bytes", json_integer((json_int_t)c->optimizer_bytes));
     json_object_set_new(o, "peak_bytes", json_integer((json_int_t)c->peak_bytes));
@@ -51,16 +53,18 @@ static limn_status add_memory(limn_ctx *ctx, const limn_cost_options *o, json_t 
     return status;
 }
 
-limn_status cli_describe_json(limn_ctx *ctx, const char *name, const char *loss, const limn_cost_options *o, const limn_graph *g, const limn_ports *ports)
+limn_status cli_describe_json(limn_ctx *ctx, const char *name, const char *loss, const limn_cost_options *o,
+                              const limn_graph *g, const limn_ports *ports)
 {
     const limn_family *family = o->settings.family;
     json_t *inputs = json_array();
     for (int i = 0; i < g->n_nodes; i++)
         if (g->nodes[i]->op == LIMN_OP_INPUT) json_array_append_new(inputs, tensor_json(g->nodes[i]));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:I, s:f, s:o}", "network", name, "family", family->name, "task", family->task, "loss",
-                             loss ? loss : family->loss, "settings", settings_json(&o->settings), "batch", o->batch, "inputs", inputs, "output",
-                             tensor_json(ports->output), "parameters", (json_int_t)limn_describe_parameters(g), "flops", limn_describe_flops(g), "blocks",
-                             limn_describe_json(g));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:I, s:f, s:o}", "network", name, "family", family->name, "task",
+                  family->task, "loss", loss ? loss : family->loss, "settings", settings_json(&o->settings), "batch",
+                  o->batch, "inputs", inputs, "output", tensor_json(ports->output), "parameters",
+                  (json_int_t)limn_describe_parameters(g), "flops", limn_describe_flops(g), "blocks", limn_describe_json(g));
     if (!root) return limn_fail_memory(ctx, sizeof *g, "JSON");
     limn_status status = add_memory(ctx, o, root);
     if (status == LIMN_OK) status = cli_print_json(ctx, root);

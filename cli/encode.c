@@ -11,14 +11,17 @@ static const char help[] =
     "limn encode -m VAE IMAGE -o latent.safetensors [flags]\n"
     "limn encode -m VAE FOLDER -o LATENTS --size N [flags]\n"
     "\n"
-    "A picture (PNG, JPEG, WebP) to the latent of an autoencoder: safetensors with one tensor \"latent\" [channels, height, width], as the\n"
+    "A picture (PNG, JPEG, WebP) to the latent of an autoencoder: safetensors with one tensor \"latent\" [channels, height, "
+    "width], as the\n"
     "encoder makes it (the mean, where it gives a distribution), not scaled.  limn decode makes a picture of it.\n"
-    "Sides that are not multiples of the autoencoder's factor (often 8; models/vae: 4) are padded, and cut again when it is decoded.\n"
+    "Sides that are not multiples of the autoencoder's factor (often 8; models/vae: 4) are padded, and cut again when it is "
+    "decoded.\n"
     "\n"
-    "A folder of pictures (as limn train reads one) to a folder of latents for limn train --latents: a file for each, metadata.jsonl with\n"
-    "captions and all other fields kept, and latents.safetensors: mean and spread of all, from which scale and shift for training follow.\n"
-    "\n" LATENT_HELP
-    "  --size N             folder: pictures become N x N\n"
+    "A folder of pictures (as limn train reads one) to a folder of latents for limn train --latents: a file for each, "
+    "metadata.jsonl with\n"
+    "captions and all other fields kept, and latents.safetensors: mean and spread of all, from which scale and shift for "
+    "training follow.\n"
+    "\n" LATENT_HELP "  --size N             folder: pictures become N x N\n"
     "  --crop centre|squash folder: cut a square from the middle, or change the proportions\n"
     "  --where F=V,...      folder: only rows of metadata.jsonl whose fields have these values\n"
     "\n"
@@ -53,7 +56,8 @@ static limn_status encode(latent_job *job, const latent_flags *f, const char *pi
     return status;
 }
 
-static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_encode_options *o, const char *size, const char *crop)
+static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_encode_options *o, const char *size,
+                                 const char *crop)
 {
     limn_autoencoder *a = NULL;
     int64_t n = 0;
@@ -63,7 +67,9 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     if (cli_is_stdout(f->output))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
                          "--output: the latents of a folder are files in a folder, and stdout is none");
-    if (!size) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s is a folder: expected --size with the pixels a side of its pictures", o->folder);
+    if (!size)
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
+                         "%s is a folder: expected --size with the pixels a side of its pictures", o->folder);
     if (!cli_integer("--size", size, 1, LIMN_MAX_SIDE, &pixels) || !cli_choice("--crop", "centre, squash", crop, &squash))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "no latents were made");
     o->size = (int)pixels, o->crop = squash ? LIMN_SQUASH : LIMN_CROP_CENTRE;
@@ -82,14 +88,24 @@ int cli_encode(int argc, char **argv)
     latent_job job;
     const char *picture = NULL, *size = NULL, *crop = NULL;
     limn_encode_options o = {0};
-    const cli_flag flags[] = {LATENT_FLAGS(f), {NULL, "--size", &size, NULL}, {NULL, "--crop", &crop, NULL}, {NULL, "--where", &o.where, NULL}, {NULL, NULL, NULL, NULL}};
+    const cli_flag flags[] = {LATENT_FLAGS(f),
+                              {NULL, "--size", &size, NULL},
+                              {NULL, "--crop", &crop, NULL},
+                              {NULL, "--where", &o.where, NULL},
+                              {NULL, NULL, NULL, NULL}};
     int n = cli_parse(argc, argv, flags, &picture, 1);
     if (f.help) return fputs(help, stdout), 0;
     if (n < 0) return 2;
-    if (!picture) return fprintf(stderr, "limn encode: expected a picture, as in: limn encode -m VAE cat.png -o cat.safetensors\n"), 2;
+    if (!picture)
+        return fprintf(stderr, "limn encode: expected a picture, as in: limn encode -m VAE cat.png -o cat.safetensors\n"), 2;
     bool folder = cli_is_folder(picture);
     if (!folder && (size || crop || o.where))
-        return fprintf(stderr, "limn encode: %s is for a folder of pictures, and \"%.200s\" is none\n", size ? "--size" : crop ? "--crop" : "--where", picture), 2;
+        return fprintf(stderr, "limn encode: %s is for a folder of pictures, and \"%.200s\" is none\n",
+                       size   ? "--size"
+                       : crop ? "--crop"
+                              : "--where",
+                       picture),
+               2;
     int code = latent_begin(&job, argv[1], &f);
     o.folder = picture;
     if (code) return code;

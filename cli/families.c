@@ -33,7 +33,9 @@ static void changes_text(const limn_settings *s, char *out, size_t size)
     out[0] = '\0';
     limn_settings_defaults(&plain, s->family);
     for (int i = 0; s->family->settings[i].name && n < size; i++)
-        if (s->value[i] != plain.value[i]) n += (size_t)snprintf(out + n, size - n, "%s%s=%s", n ? " " : "", s->family->settings[i].name, limn_setting_text(s, i, value));
+        if (s->value[i] != plain.value[i])
+            n += (size_t)snprintf(out + n, size - n, "%s%s=%s", n ? " " : "", s->family->settings[i].name,
+                                  limn_setting_text(s, i, value));
     if (n >= size) snprintf(out + size - 4, 4, "...");
 }
 
@@ -47,14 +49,17 @@ limn_status cli_families_print(limn_ctx *ctx)
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) {
         const limn_family *f = limn_families[i];
         status = size_of(ctx, f->name, &s, &size);
-        if (status == LIMN_OK) printf("%-10s %-18s %-38s %-16s %-20s %10s\n", f->name, f->task, f->input, f->output, f->loss, limn_count_text((double)size.parameters, parameters));
+        if (status == LIMN_OK)
+            printf("%-10s %-18s %-38s %-16s %-20s %10s\n", f->name, f->task, f->input, f->output, f->loss,
+                   limn_count_text((double)size.parameters, parameters));
     }
     printf("\n%-18s %-10s %10s %10s  %s\n", "preset", "network", "parameters", "FLOP", "settings");
     for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) {
         status = size_of(ctx, limn_presets[i].name, &s, &size);
         changes_text(&s, changes, sizeof changes);
-        if (status == LIMN_OK) printf("%-18s %-10s %10s %10s  %s\n", limn_presets[i].name, limn_presets[i].family, limn_count_text((double)size.parameters, parameters),
-                                      limn_count_text(size.flops, flops), changes);
+        if (status == LIMN_OK)
+            printf("%-18s %-10s %10s %10s  %s\n", limn_presets[i].name, limn_presets[i].family,
+                   limn_count_text((double)size.parameters, parameters), limn_count_text(size.flops, flops), changes);
     }
     printf("\nlimn describe NAME draws one; --settings lists what can be changed with --set.\n");
     return status;
@@ -70,13 +75,15 @@ limn_status cli_families_json(limn_ctx *ctx)
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) {
         const limn_family *f = limn_families[i];
         status = size_of(ctx, f->name, &s, &size);
-        json_array_append_new(families, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:f}", "name", f->name, "task", f->task, "input", f->input, "output",
-                                                  f->output, "loss", f->loss, "parameters", (json_int_t)size.parameters, "flops", size.flops));
+        json_array_append_new(families, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:f}", "name", f->name, "task", f->task,
+                                                  "input", f->input, "output", f->output, "loss", f->loss, "parameters",
+                                                  (json_int_t)size.parameters, "flops", size.flops));
     }
     for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) {
         status = size_of(ctx, limn_presets[i].name, &s, &size);
-        json_array_append_new(presets, json_pack("{s:s, s:s, s:I, s:f, s:s}", "name", limn_presets[i].name, "family", limn_presets[i].family, "parameters",
-                                                 (json_int_t)size.parameters, "flops", size.flops, "settings", limn_settings_text(&s, settings)));
+        json_array_append_new(presets, json_pack("{s:s, s:s, s:I, s:f, s:s}", "name", limn_presets[i].name, "family",
+                                                 limn_presets[i].family, "parameters", (json_int_t)size.parameters, "flops",
+                                                 size.flops, "settings", limn_settings_text(&s, settings)));
     }
     json_t *root = json_pack("{s:o, s:o}", "families", families, "presets", presets);
     if (status == LIMN_OK) status = cli_print_json(ctx, root);

@@ -11,7 +11,10 @@
 int cli_fail(limn_ctx *ctx, limn_status status)
 {
     fprintf(stderr, "limn: %s\n", limn_error_text(ctx));
-    return status == LIMN_BAD_ARGUMENT || status == LIMN_NOT_FOUND || status == LIMN_BAD_FILE || status == LIMN_UNSUPPORTED || status == LIMN_NO_MEMORY ? 2 : 1;
+    return status == LIMN_BAD_ARGUMENT || status == LIMN_NOT_FOUND || status == LIMN_BAD_FILE ||
+                   status == LIMN_UNSUPPORTED || status == LIMN_NO_MEMORY
+               ? 2
+               : 1;
 }
 
 static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t n)
@@ -28,7 +31,8 @@ static int no_such_flag(const char *verb, const cli_flag *flags, const char *nam
     char shown[256];
     limn_near near = limn_near_to(name, n);
     for (; flags->longer; flags++) limn_near_try(&near, flags->longer, strlen(flags->longer));
-    fprintf(stderr, "limn %s: there is no flag %s%s", verb, limn_escape(name, n, shown, sizeof shown), limn_near_text(&near));
+    fprintf(stderr, "limn %s: there is no flag %s%s", verb, limn_escape(name, n, shown, sizeof shown),
+            limn_near_text(&near));
     if (memchr(name, ' ', n)) fprintf(stderr, "; words that begin with a dash go behind --\n");
     else fprintf(stderr, near.best ? "\n" : "; see limn %s --help\n", verb);
     return -1;
@@ -73,7 +77,8 @@ int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, 
 const char *cli_not_float(const char *text, const char *end, double value)
 {
     const char *digit = text + (*text == '-' || *text == '+');
-    bool decimal = (isdigit((unsigned char)digit[0]) || digit[0] == '.') && !(digit[0] == '0' && (digit[1] == 'x' || digit[1] == 'X'));
+    bool decimal =
+        (isdigit((unsigned char)digit[0]) || digit[0] == '.') && !(digit[0] == '0' && (digit[1] == 'x' || digit[1] == 'X'));
     if (!decimal) return "a number in decimal digits";
     size_t nonzero = strcspn(text, "123456789"), exponent = strcspn(text, "eE"), n = (size_t)(end - text);
     bool zero = nonzero >= (exponent < n ? exponent : n);

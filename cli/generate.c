@@ -26,12 +26,15 @@ static const char help[] =
     "what:\n"
     "  -p, --prompt TEXT           the prompt, if not given as a word\n"
     "  -n, --negative-prompt TEXT  what the picture should not be; \"-n 16\", a whole number, is \"-b 16\"\n"
-    "      --class K               a label, for networks that were trained on labels: its name in training, else its number; @K: the number\n"
+    "      --class K               a label, for networks that were trained on labels: its name in training, else its "
+    "number; @K: the number\n"
     "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji), or a\n"
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
-    "      --weights ema|raw|NAME  of a checkpoint with several sets of weights: which (EMA where it has them); NAME is what\n"
+    "      --weights ema|raw|NAME  of a checkpoint with several sets of weights: which (EMA where it has them); NAME is "
+    "what\n"
     "                              their tensors begin with\n"
-    "      --vae VAE               the autoencoder, for networks that make latents; default: vae in the model's folder, else the one\n"
+    "      --vae VAE               the autoencoder, for networks that make latents; default: vae in the model's folder, "
+    "else the one\n"
     "                              limn train --latents noted, where it lies beside the model\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
@@ -39,8 +42,10 @@ static const char help[] =
     "from a picture:\n"
     "  -i, --init-img FILE         start from this picture, brought to the network's size\n"
     "      --strength X            0 to 1 (0.75): how much of the way from noise is gone once more: --steps times X of the\n"
-    "                              steps, rounded down; 1 keeps nothing of it, and where no step is left the picture comes back\n"
-    "      --mask FILE             of the same size: white is made anew, what is black or transparent is kept (half counts as\n"
+    "                              steps, rounded down; 1 keeps nothing of it, and where no step is left the picture comes "
+    "back\n"
+    "      --mask FILE             of the same size: white is made anew, what is black or transparent is kept (half counts "
+    "as\n"
     "                              white); then --strength is 1 unless given\n"
     "      --resample N            with --mask: each step N times (5), so that what is made fits to what is kept\n"
     "how:\n"
@@ -73,7 +78,8 @@ static const char *own_model(const generate_verb *verb)
 
 /* Flags as they were typed. */
 typedef struct generate_words {
-    const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed, *precision, *threads;
+    const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed,
+        *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
     const char *vae, *weights;
     bool grid, help, quiet, karras, show, bare;
@@ -116,7 +122,8 @@ static bool read_seed(const char *text, uint64_t *out)
     if (!text) return true;
     errno = 0;
     unsigned long long seed = strtoull(text + (*text == '-'), NULL, 10);
-    if (!is_whole(text + (*text == '-')) || (errno && *text != '-')) return wrong("--seed expects a whole number, 18446744073709551615 at most", text);
+    if (!is_whole(text + (*text == '-')) || (errno && *text != '-'))
+        return wrong("--seed expects a whole number, 18446744073709551615 at most", text);
     *out = *text == '-' && seed > 0 ? seed_of_the_clock() : seed;
     return true;
 }
@@ -127,7 +134,8 @@ static bool read_seeds(const char *text, limn_generate_options *o)
     char *comma, *end;
     errno = 0;
     unsigned long long a = strtoull(text, &comma, 10), b = *comma == ',' ? strtoull(comma + 1, &end, 10) : 0;
-    if (!isdigit((unsigned char)text[0]) || *comma != ',' || !isdigit((unsigned char)comma[1]) || *end || errno) return wrong("--seeds expects two whole numbers, as in --seeds 1,2", text);
+    if (!isdigit((unsigned char)text[0]) || *comma != ',' || !isdigit((unsigned char)comma[1]) || *end || errno)
+        return wrong("--seeds expects two whole numbers, as in --seeds 1,2", text);
     o->between = true, o->seed = a, o->to_seed = b;
     return true;
 }
@@ -136,8 +144,10 @@ static bool read_seeds(const char *text, limn_generate_options *o)
 static bool read_start(const generate_verb *verb, generate_words *w, generate_numbers *n, limn_generate_options *o)
 {
     if (verb->enlarges && !w->small) return lacks("expected a picture, as in: limn upscale small.png -o large.png");
-    if (verb->reads_picture && !verb->enlarges && !w->init) return lacks("expected a picture, as in: limn denoise noisy.png --noise 40 -o clean.png");
-    if (verb->denoises && !w->noise) return lacks("expected --noise, the standard deviation of the noise in the picture, of 255");
+    if (verb->reads_picture && !verb->enlarges && !w->init)
+        return lacks("expected a picture, as in: limn denoise noisy.png --noise 40 -o clean.png");
+    if (verb->denoises && !w->noise)
+        return lacks("expected --noise, the standard deviation of the noise in the picture, of 255");
     if (verb->between && !w->seeds) return lacks("expected --seeds, as in --seeds 1,2");
     if (!w->init && w->mask) return lacks("--mask expects --init-img too, the picture of which a part is kept");
     if (!w->init && w->strength) return lacks("--strength expects --init-img too, the picture to start from");
@@ -146,8 +156,10 @@ static bool read_start(const generate_verb *verb, generate_words *w, generate_nu
     if (verb->between && w->grid) return lacks("--grid is for limn generate: limn interpolate makes one strip");
     if (!w->mask && w->resample) return lacks("--resample expects --mask too");
     if (w->mask) o->strength = 1;
-    if (!cli_real("--strength", w->strength, 0, 1, &o->strength) || !cli_integer("--resample", w->resample, 1, 100, &n->resample) ||
-        !cli_real("--noise", w->noise, 0.001, 10000, &o->noise) || !cli_real("--noise-left", w->left, 0, 10000, &o->noise_left))
+    if (!cli_real("--strength", w->strength, 0, 1, &o->strength) ||
+        !cli_integer("--resample", w->resample, 1, 100, &n->resample) ||
+        !cli_real("--noise", w->noise, 0.001, 10000, &o->noise) ||
+        !cli_real("--noise-left", w->left, 0, 10000, &o->noise_left))
         return false;
     o->resample = (int)n->resample;
     return !w->seeds || read_seeds(w->seeds, o);
@@ -160,14 +172,17 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         if (w->count) return wrong("-n with a whole number and -b both say how many pictures", w->minus_n);
         w->count = w->minus_n;
     } else if (w->minus_n) w->negative = w->minus_n;
-    if (w->karras && w->scheduler && strcmp(w->scheduler, "karras")) return wrong("--karras and --scheduler say different things", w->scheduler);
+    if (w->karras && w->scheduler && strcmp(w->scheduler, "karras"))
+        return wrong("--karras and --scheduler say different things", w->scheduler);
     if (w->karras) w->scheduler = "karras";
-    if (!cli_integer("--batch-count", w->count, 1, 65536, &n->count) || !cli_integer("--width", w->width, 1, LIMN_MAX_SIDE, &n->width) ||
-        !cli_integer("--height", w->height, 1, LIMN_MAX_SIDE, &n->height) || !cli_integer("--steps", w->steps, 1, 1000, &n->steps) ||
-        !read_seed(w->seed, &o->seed) || !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
+    if (!cli_integer("--batch-count", w->count, 1, 65536, &n->count) ||
+        !cli_integer("--width", w->width, 1, LIMN_MAX_SIDE, &n->width) ||
+        !cli_integer("--height", w->height, 1, LIMN_MAX_SIDE, &n->height) ||
+        !cli_integer("--steps", w->steps, 1, 1000, &n->steps) || !read_seed(w->seed, &o->seed) ||
+        !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
         !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
-        !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) || !cli_real("--eta", w->eta, 0, 1, &o->eta) ||
-        !cli_precision(w->precision, &o->precision))
+        !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) ||
+        !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
     o->n = (int)n->count, o->steps = (int)n->steps;
@@ -175,13 +190,17 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
 }
 
 /* Flags of guidance where there is none. */
-static limn_status check_guidance(limn_ctx *ctx, const limn_pipeline_info *info, const generate_words *w, const limn_generate_options *o)
+static limn_status check_guidance(limn_ctx *ctx, const limn_pipeline_info *info, const generate_words *w,
+                                  const limn_generate_options *o)
 {
     const char *flag = w->rescale ? "--guidance-rescale" : w->negative ? "--negative-prompt" : NULL;
     if (!info->guides && ((w->guidance && o->guidance != 1) || flag))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for networks that read text or a class and know what to make without: this model (%s) is none, leave it out",
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "%s is for networks that read text or a class and know what to make without: this model (%s) is "
+                         "none, leave it out",
                          flag ? flag : "--cfg-scale", info->network);
-    if (flag && o->guidance == 1) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s changes guidance, and a --cfg-scale of 1 is none", flag);
+    if (flag && o->guidance == 1)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s changes guidance, and a --cfg-scale of 1 is none", flag);
     return LIMN_OK;
 }
 
@@ -204,13 +223,19 @@ static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const gener
     o->label = found.class;
     limn_class_tell(ctx, "--class", w->label, found);
     if (found.class < 0 && is_whole(w->label))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: expected a class from 0 to %d%s, or its name in training, found %s",
-                         info.classes - 1, or_none(&info, none), shown);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "--class: expected a class from 0 to %d%s, or its name in training, found %s", info.classes - 1,
+                         or_none(&info, none), shown);
     if (found.class < 0)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on", shown);
+        return limn_fail(
+            ctx, LIMN_BAD_ARGUMENT,
+            "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on",
+            shown);
     const char *is = found.class < info.n_class_names ? info.class_name[found.class] : NULL;
-    if (is && is_whole(is) && is_whole(w->label) && strcmp(is, w->label)) /* names are numbers, and this one was none of them */
-        limn_log(ctx, LIMN_LOG_WARN, "--class %s: no class had this name in training, its number is that of \"%s\"", shown, limn_escape(is, strlen(is), name, sizeof name));
+    if (is && is_whole(is) && is_whole(w->label) &&
+        strcmp(is, w->label)) /* names are numbers, and this one was none of them */
+        limn_log(ctx, LIMN_LOG_WARN, "--class %s: no class had this name in training, its number is that of \"%s\"", shown,
+                 limn_escape(is, strlen(is), name, sizeof name));
     return LIMN_OK;
 }
 
@@ -222,17 +247,23 @@ static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)
 }
 
 /* What the flags ask for and this model cannot do. */
-static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w, const generate_numbers *n,
-                               const limn_generate_options *o)
+static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w,
+                               const generate_numbers *n, const limn_generate_options *o)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
-    if (verb->enlarges && !info.enlarges) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) does not enlarge pictures: it was trained without the setting enlarge", info.network);
+    if (verb->enlarges && !info.enlarges)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "this model (%s) does not enlarge pictures: it was trained without the setting enlarge",
+                         info.network);
     if ((n->width && n->width != info.width) || (n->height && n->height != info.height))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes %d x %d pictures, asked for %ld x %ld", info.width, info.height, n->width ? n->width : info.width,
-                         n->height ? n->height : info.height);
-    if (info.reads_text && !w->prompt && !verb->reads_picture) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"man farmer\" -o farmer.png");
-    if (!info.reads_text && (w->prompt || w->negative)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) reads no text: leave the prompt out", info.network);
-    if (!info.classes && w->label) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes %d x %d pictures, asked for %ld x %ld", info.width,
+                         info.height, n->width ? n->width : info.width, n->height ? n->height : info.height);
+    if (info.reads_text && !w->prompt && !verb->reads_picture)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"man farmer\" -o farmer.png");
+    if (!info.reads_text && (w->prompt || w->negative))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) reads no text: leave the prompt out", info.network);
+    if (!info.classes && w->label)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
     if (info.classes && !w->label) return lacks_class(ctx, &info);
     return check_guidance(ctx, &info, w, o);
 }
@@ -253,14 +284,16 @@ static limn_status check_files(limn_ctx *ctx, const limn_pipeline *p, const gene
 static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *out, const limn_generate_options *o)
 {
     limn_image *images = calloc((size_t)o->n, sizeof *images);
-    limn_status status = images ? limn_generate(p, o, images) : limn_fail_memory(ctx, (size_t)o->n * sizeof *images, "pictures");
+    limn_status status =
+        images ? limn_generate(p, o, images) : limn_fail_memory(ctx, (size_t)o->n * sizeof *images, "pictures");
     if (status == LIMN_OK) status = generate_output_write(ctx, out, p, o, images);
     for (int i = 0; images && i < o->n; i++) limn_image_free(&images[i]);
     free(images);
     return status;
 }
 
-static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const generate_numbers *n, limn_generate_options *o)
+static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const generate_numbers *n,
+                       limn_generate_options *o)
 {
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
@@ -300,16 +333,38 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     generate_words w = {0};
     const char *word = NULL;
     const cli_flag flags[] = {
-        {"-p", "--prompt", &w.prompt, NULL}, {"-n", "-n", &w.minus_n, NULL}, {NULL, "--negative-prompt", &w.negative, NULL}, {"-m", "--model", &w.model, NULL},
-        {NULL, "--vae", &w.vae, NULL}, {NULL, "--weights", &w.weights, NULL}, {"-o", "--output", &w.output, NULL},
-        {"-b", "--batch-count", &w.count, NULL}, {NULL, "--grid", NULL, &w.grid},
-        {"-W", "--width", &w.width, NULL}, {"-H", "--height", &w.height, NULL}, {NULL, "--steps", &w.steps, NULL}, {NULL, "--cfg-scale", &w.guidance, NULL},
-        {NULL, "--guidance-rescale", &w.rescale, NULL}, {NULL, "--sampling-method", &w.sampler, NULL}, {NULL, "--scheduler", &w.scheduler, NULL},
-        {NULL, "--karras", NULL, &w.karras}, {NULL, "--eta", &w.eta, NULL}, {NULL, "--class", &w.label, NULL}, {"-s", "--seed", &w.seed, NULL},
-        {NULL, "--precision", &w.precision, NULL}, {"-t", "--threads", &w.threads, NULL}, {NULL, "--show", NULL, &w.show},
-        {NULL, "--disable-image-metadata", NULL, &w.bare}, {"-q", "--quiet", NULL, &w.quiet}, {"-h", "--help", NULL, &w.help},
-        {"-i", "--init-img", &w.init, NULL}, {NULL, "--strength", &w.strength, NULL}, {NULL, "--mask", &w.mask, NULL}, {NULL, "--resample", &w.resample, NULL},
-        verb->denoises ? (cli_flag){NULL, "--noise", &w.noise, NULL} : (cli_flag){NULL, verb->between ? "--seeds" : NULL, &w.seeds, NULL},
+        {"-p", "--prompt", &w.prompt, NULL},
+        {"-n", "-n", &w.minus_n, NULL},
+        {NULL, "--negative-prompt", &w.negative, NULL},
+        {"-m", "--model", &w.model, NULL},
+        {NULL, "--vae", &w.vae, NULL},
+        {NULL, "--weights", &w.weights, NULL},
+        {"-o", "--output", &w.output, NULL},
+        {"-b", "--batch-count", &w.count, NULL},
+        {NULL, "--grid", NULL, &w.grid},
+        {"-W", "--width", &w.width, NULL},
+        {"-H", "--height", &w.height, NULL},
+        {NULL, "--steps", &w.steps, NULL},
+        {NULL, "--cfg-scale", &w.guidance, NULL},
+        {NULL, "--guidance-rescale", &w.rescale, NULL},
+        {NULL, "--sampling-method", &w.sampler, NULL},
+        {NULL, "--scheduler", &w.scheduler, NULL},
+        {NULL, "--karras", NULL, &w.karras},
+        {NULL, "--eta", &w.eta, NULL},
+        {NULL, "--class", &w.label, NULL},
+        {"-s", "--seed", &w.seed, NULL},
+        {NULL, "--precision", &w.precision, NULL},
+        {"-t", "--threads", &w.threads, NULL},
+        {NULL, "--show", NULL, &w.show},
+        {NULL, "--disable-image-metadata", NULL, &w.bare},
+        {"-q", "--quiet", NULL, &w.quiet},
+        {"-h", "--help", NULL, &w.help},
+        {"-i", "--init-img", &w.init, NULL},
+        {NULL, "--strength", &w.strength, NULL},
+        {NULL, "--mask", &w.mask, NULL},
+        {NULL, "--resample", &w.resample, NULL},
+        verb->denoises ? (cli_flag){NULL, "--noise", &w.noise, NULL}
+                       : (cli_flag){NULL, verb->between ? "--seeds" : NULL, &w.seeds, NULL},
         {NULL, verb->denoises ? "--noise-left" : NULL, &w.left, NULL},
         {NULL, NULL, NULL, NULL},
     };
@@ -317,7 +372,11 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     if (w.help) return fputs(verb->help, stdout), 0;
     if (words < 0) return 2;
     const char **of_word = verb->enlarges ? &w.small : verb->reads_picture ? &w.init : &w.prompt;
-    if (*of_word && word) return wrong(verb->reads_picture ? "-i gives the picture, and there is a word too" : "-p gives the prompt, and there is a word too", word), 2;
+    if (*of_word && word)
+        return wrong(verb->reads_picture ? "-i gives the picture, and there is a word too"
+                                         : "-p gives the prompt, and there is a word too",
+                     word),
+               2;
     if (!*of_word) *of_word = word;
     limn_generate_options o = limn_generate_defaults();
     if (verb->denoises) o.guidance = 1;

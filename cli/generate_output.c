@@ -17,7 +17,8 @@ bool generate_show_progress(void *user, const char *what, int64_t done, int64_t 
     if (done == 0) p->begin = now;
     int filled = (int)(done * WIDTH / total);
     double rate = done ? (double)done / (now - p->begin + 1e-9) : 0, left = done ? (double)(total - done) / rate : 0;
-    fprintf(stderr, "\r|%.*s%*s| %s %lld/%lld", filled, "==============================", WIDTH - filled, "", what, (long long)done, (long long)total);
+    fprintf(stderr, "\r|%.*s%*s| %s %lld/%lld", filled, "==============================", WIDTH - filled, "", what,
+            (long long)done, (long long)total);
     if (done) fprintf(stderr, rate >= 1 ? "  %.1f/s" : "  %.2f s each", rate >= 1 ? rate : 1 / rate);
     if (done && done < total) fprintf(stderr, "  %d:%02d left", (int)(left / 60), (int)left % 60);
     fprintf(stderr, "\033[K%s", done == total ? "\n" : "");
@@ -30,7 +31,7 @@ void generate_tell(void *user, limn_log_level level, const char *text)
     else if (level == LIMN_LOG_INFO && !*(const bool *)user) fprintf(stderr, "%s\n", text);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------------ */
 
 /* "%d" or "%03d": its place, length and width; NULL: none. */
 static const char *number_mark(const char *pattern, int *length, int *width)
@@ -47,7 +48,8 @@ static const char *number_mark(const char *pattern, int *length, int *width)
 static void file_name(char *name, const char *pattern, int i, int n)
 {
     int length, width;
-    const char *mark = number_mark(pattern, &length, &width), *slash = strrchr(pattern, '/'), *dot = strrchr(slash ? slash : pattern, '.');
+    const char *mark = number_mark(pattern, &length, &width), *slash = strrchr(pattern, '/'),
+               *dot = strrchr(slash ? slash : pattern, '.');
     if (mark) snprintf(name, NAME, "%.*s%0*d%s", (int)(mark - pattern), pattern, width, i, mark + length);
     else if (n == 1) snprintf(name, NAME, "%s", pattern);
     else snprintf(name, NAME, "%.*s-%d%s", dot ? (int)(dot - pattern) : (int)strlen(pattern), pattern, i, dot ? dot : "");
@@ -70,12 +72,18 @@ limn_status generate_output_check(limn_ctx *ctx, const generate_output *out, int
     const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
     if (cli_is_stdout(out->pattern) && !is_one_file(out, n_pictures))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
-                         "--output: stdout takes one file, and there are %d pictures: add --grid, or name files", n_pictures);
+                         "--output: stdout takes one file, and there are %d pictures: add --grid, or name files",
+                         n_pictures);
     if (cli_is_stdout(out->pattern)) return cli_folder_check(ctx, "--output", out->pattern);
     limn_escape(out->pattern, n, shown, sizeof shown);
-    if (n > 900 || !file[0] || strlen(file) > LONGEST) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, %d bytes at most, found \"%s\"", LONGEST, shown);
-    if (dot && !cli_ends_in(out->pattern, ".png") && !is_animation(out)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"", shown);
-    if (cli_is_folder(out->pattern)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
+    if (n > 900 || !file[0] || strlen(file) > LONGEST)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, %d bytes at most, found \"%s\"",
+                         LONGEST, shown);
+    if (dot && !cli_ends_in(out->pattern, ".png") && !is_animation(out))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"",
+                         shown);
+    if (cli_is_folder(out->pattern))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
     return cli_folder_check(ctx, "--output", out->pattern);
 }
 
@@ -89,7 +97,7 @@ void generate_output_writes(const generate_output *out, int n, limn_job_files *f
     }
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------------ */
 
 static void grid_size(const generate_output *out, int n, int *columns, int *rows)
 {
@@ -102,8 +110,12 @@ limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, co
     limn_pipeline_info info = limn_pipeline_describe(p);
     int columns, rows;
     grid_size(out, n, &columns, &rows);
-    limn_status status = limn_image_check(ctx, out->strip ? out->pattern : "--grid", (uint32_t)columns * (uint32_t)info.width, (uint32_t)rows * (uint32_t)info.height, info.channels);
-    return status == LIMN_OK ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: ask for fewer than %d pictures", limn_error_text(ctx), n);
+    limn_status status =
+        limn_image_check(ctx, out->strip ? out->pattern : "--grid", (uint32_t)columns * (uint32_t)info.width,
+                         (uint32_t)rows * (uint32_t)info.height, info.channels);
+    return status == LIMN_OK
+               ? LIMN_OK
+               : limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: ask for fewer than %d pictures", limn_error_text(ctx), n);
 }
 
 /* Pictures side by side, nearly as many rows as columns. */
@@ -116,12 +128,14 @@ static limn_status grid_of(limn_ctx *ctx, const generate_output *out, const limn
     if (!grid->pixels) return limn_fail_memory(ctx, (size_t)grid->width * (size_t)grid->height * (size_t)c, "a grid");
     for (int i = 0; i < n; i++)
         for (int y = 0; y < h; y++)
-            memcpy(grid->pixels + ((size_t)(i / columns * h + y) * (size_t)grid->width + (size_t)(i % columns * w)) * (size_t)c,
+            memcpy(grid->pixels +
+                       ((size_t)(i / columns * h + y) * (size_t)grid->width + (size_t)(i % columns * w)) * (size_t)c,
                    images[i].pixels + (size_t)y * (size_t)w * (size_t)c, (size_t)w * (size_t)c);
     return LIMN_OK;
 }
 
-static limn_status write_one(limn_ctx *ctx, const generate_output *out, const char *name, const limn_image *image, char *text)
+static limn_status write_one(limn_ctx *ctx, const generate_output *out, const char *name, const limn_image *image,
+                             char *text)
 {
     if (!text && !out->bare) return limn_fail_memory(ctx, 1024, "a picture's text");
     limn_status status = limn_png_write(ctx, name, image, out->bare ? NULL : text);
@@ -133,7 +147,8 @@ static limn_status write_one(limn_ctx *ctx, const generate_output *out, const ch
     return LIMN_OK;
 }
 
-static limn_status write_animation(limn_ctx *ctx, const generate_output *out, const limn_generate_options *o, const limn_image *images)
+static limn_status write_animation(limn_ctx *ctx, const generate_output *out, const limn_generate_options *o,
+                                   const limn_image *images)
 {
     enum { MILLISECONDS = 120 };
     limn_status status = limn_apng_write(ctx, out->pattern, images, o->n, MILLISECONDS);
@@ -141,7 +156,8 @@ static limn_status write_animation(limn_ctx *ctx, const generate_output *out, co
     return status;
 }
 
-limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p, const limn_generate_options *o, const limn_image *images)
+limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p,
+                                  const limn_generate_options *o, const limn_image *images)
 {
     limn_image grid = {0};
     char name[NAME];
@@ -151,7 +167,8 @@ limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, con
     int n = grid.pixels ? 1 : o->n;
     for (int i = 0; i < n && status == LIMN_OK; i++) {
         file_name(name, out->pattern, i, n);
-        status = write_one(ctx, out, name, grid.pixels ? &grid : &images[i], out->bare ? NULL : limn_generate_parameters(p, o, i));
+        status = write_one(ctx, out, name, grid.pixels ? &grid : &images[i],
+                           out->bare ? NULL : limn_generate_parameters(p, o, i));
     }
     limn_image_free(&grid);
     return status;

@@ -18,7 +18,8 @@ void generate_output_writes(const generate_output *out, int n, limn_job_files *f
 /** A grid of n pictures that could not be written. */
 limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out, int n);
 /** Write images[options->n] and print the names of the files on stdout. */
-limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p, const limn_generate_options *o, const limn_image *images);
+limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p,
+                                  const limn_generate_options *o, const limn_image *images);
 
 typedef struct generate_progress { double begin; } generate_progress;
 /** A bar with rate and time left on stderr; user: generate_progress. */

@@ -8,20 +8,23 @@ typedef struct generate_verb {
     const char *name, *help;
     bool reads_picture;   /* its word is a picture, and the prompt comes with -p if at all */
     bool enlarges;        /* that picture is the small one of a network that enlarges */
-    bool denoises;        /* --noise is needed; guidance is 1 unless given: more adds to a picture what the prompt says and it does not hold */
+    bool denoises; /* --noise is needed; guidance is 1 unless given: more adds to a picture what the prompt says and it does
+                      not hold */
     bool between;         /* --seeds A,B is needed, and the result is one strip */
 } generate_verb;
 
 /** Flags, model, pictures, files.  @return the exit code */
 int generate_run(int argc, char **argv, const generate_verb *verb);
 
-/* What all of them say about the network and the way to the picture; MODEL, CFG: what they take if none is given; MANY: MANY_HELP or "". */
-#define GENERATE_HELP(MODEL, CFG, MANY) \
-    "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (" MODEL "), or a\n" \
-    "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n" \
-    "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale " CFG "   --sampling-method NAME\n" MANY \
-    "  --weights ema|raw (of a checkpoint with several sets)\n" \
-    "  --scheduler NAME   --precision auto|f32|bf16   -t, --threads 0   -o, --output FILE   --show   -q, --quiet: see limn generate --help\n"
+/* What all of them say about the network and the way to the picture; MODEL, CFG: what they take if none is given; MANY:
+ * MANY_HELP or "". */
+#define GENERATE_HELP(MODEL, CFG, MANY)                                                                                     \
+    "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (" MODEL "), or a\n"    \
+    "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"                  \
+    "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale " CFG                          \
+    "   --sampling-method NAME\n" MANY "  --weights ema|raw (of a checkpoint with several sets)\n"                          \
+    "  --scheduler NAME   --precision auto|f32|bf16   -t, --threads 0   -o, --output FILE   --show   -q, --quiet: see "     \
+    "limn generate --help\n"
 #define MANY_HELP "  -s, --seed 42   -b, --batch-count 1 (or -n, a whole number)   --grid\n"
 
 #endif

@@ -13,8 +13,10 @@
 static const char help[] =
     "limn inspect FILE|FOLDER... [flags]\n"
     "\n"
-    "A weight file, or the folder that holds it: safetensors, the index of several (.safetensors.index.json), or what torch.save() wrote\n"
-    "(.pt, .pth, .ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, whether it is\n"
+    "A weight file, or the folder that holds it: safetensors, the index of several (.safetensors.index.json), or what "
+    "torch.save() wrote\n"
+    "(.pt, .pth, .ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, "
+    "whether it is\n"
     "damaged, and the network it fits: all of them where a checkpoint holds several, and first which sets of its weights\n"
     "there are (raw, EMA) and what their names begin with.  Of latents that limn encode made:\n"
     "how many, shape, scale, spread, autoencoder.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
@@ -47,7 +49,9 @@ static void print_totals(const limn_weight_file *st)
         kinds[k].tensors++, kinds[k].elements += elements, kinds[k].bytes += (double)e->bytes;
     }
     char bytes[32];
-    for (int k = 0; k < n; k++) printf("%-9s %zu tensors, %.0f elements, %s\n", kinds[k].type, kinds[k].tensors, kinds[k].elements, cli_bytes(kinds[k].bytes, bytes));
+    for (int k = 0; k < n; k++)
+        printf("%-9s %zu tensors, %.0f elements, %s\n", kinds[k].type, kinds[k].tensors, kinds[k].elements,
+               cli_bytes(kinds[k].bytes, bytes));
     if (!n) printf("no tensors\n");
 }
 
@@ -56,7 +60,9 @@ static void print_metadata(const limn_weight_file *st)
     const char *key, *value;
     char a[256], b[1024];
     for (const void *at = NULL; (at = limn_weight_file_metadata_next(st, at, &key, &value)) != NULL;)
-        if (strcmp(key, "limn.settings") != 0) printf("metadata  %s: %s\n", limn_escape(key, strlen(key), a, sizeof a), limn_escape(value, strlen(value), b, sizeof b));
+        if (strcmp(key, "limn.settings") != 0)
+            printf("metadata  %s: %s\n", limn_escape(key, strlen(key), a, sizeof a),
+                   limn_escape(value, strlen(value), b, sizeof b));
 }
 
 /* many: of several networks in one file, which are told apart by what their tensors' names begin with */
@@ -64,12 +70,20 @@ static void print_fit(const limn_fit *fit, bool many)
 {
     char text[LIMN_SETTINGS_BYTES], prefix[256];
     if (fit->preset && fit->source != LIMN_FIT_PRESET)
-        printf(many && fit->prefix[0] ? "published as %s, names begin with %s\n" : "published as %s\n", fit->preset, limn_escape(fit->prefix, strlen(fit->prefix), prefix, sizeof prefix));
-    if (fit->source == LIMN_FIT_NONE && fit->preset) printf("network   not one that Limn builds\n          %s\n", fit->missing);
-    else if (fit->source == LIMN_FIT_NONE) printf("network   none that Limn knows by these names and shapes\n          %s\n", fit->missing);
-    else if (fit->source == LIMN_FIT_PRESET) printf("network   fits %s: all %d parameters are here under its names\n", fit->preset, fit->n_parameters);
-    else if (fit->n_found == fit->n_parameters) printf("network   %s\n          fits: all %d parameters are here\n", limn_settings_text(&fit->settings, text), fit->n_parameters);
-    else printf("network   %s\n          does not fit: %d of %d parameters are here; %s\n", limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
+        printf(many && fit->prefix[0] ? "published as %s, names begin with %s\n" : "published as %s\n", fit->preset,
+               limn_escape(fit->prefix, strlen(fit->prefix), prefix, sizeof prefix));
+    if (fit->source == LIMN_FIT_NONE && fit->preset)
+        printf("network   not one that Limn builds\n          %s\n", fit->missing);
+    else if (fit->source == LIMN_FIT_NONE)
+        printf("network   none that Limn knows by these names and shapes\n          %s\n", fit->missing);
+    else if (fit->source == LIMN_FIT_PRESET)
+        printf("network   fits %s: all %d parameters are here under its names\n", fit->preset, fit->n_parameters);
+    else if (fit->n_found == fit->n_parameters)
+        printf("network   %s\n          fits: all %d parameters are here\n", limn_settings_text(&fit->settings, text),
+               fit->n_parameters);
+    else
+        printf("network   %s\n          does not fit: %d of %d parameters are here; %s\n",
+               limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
 }
 
 /* State dicts of one network beside each other, before the list of their tensors. */
@@ -146,7 +160,8 @@ static void print_line(const char *line, size_t n)
 static void print_picture(const char *file, const limn_png_info *info)
 {
     char name[256];
-    printf("%s: PNG, %u x %u, %s, %d bits\n", limn_escape(file, strlen(file), name, sizeof name), info->width, info->height, info->color, info->bits);
+    printf("%s: PNG, %u x %u, %s, %d bits\n", limn_escape(file, strlen(file), name, sizeof name), info->width, info->height,
+           info->color, info->bits);
     for (int i = 0; i < info->n; i++) {
         printf("%s\n", limn_escape(info->texts[i].key, strlen(info->texts[i].key), name, sizeof name));
         for (const char *line = info->texts[i].text; *line;) {
@@ -189,9 +204,14 @@ static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_js
     close(fd);
     if (status != LIMN_OK) return status;
     bool index = length > 5 && strcmp(file + length - 5, ".json") == 0;
-    bool picture = limn_png_is(head, n), other = !picture && !index && n > 8 && head[8] != '{' && limn_file_kind_of(head, n) == LIMN_KIND_SAFETENSORS;
-    if (other) return limn_fail(ctx, LIMN_BAD_FILE, "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {) nor one of torch.save()", file);
-    status = picture ? inspect_picture(ctx, file, as_json ? &json : NULL) : inspect_weights(ctx, file, all, as_json ? &json : NULL);
+    bool picture = limn_png_is(head, n),
+         other = !picture && !index && n > 8 && head[8] != '{' && limn_file_kind_of(head, n) == LIMN_KIND_SAFETENSORS;
+    if (other)
+        return limn_fail(
+            ctx, LIMN_BAD_FILE,
+            "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {) nor one of torch.save()", file);
+    status = picture ? inspect_picture(ctx, file, as_json ? &json : NULL)
+                     : inspect_weights(ctx, file, all, as_json ? &json : NULL);
     if (status != LIMN_OK || !as_json) return status;
     status = cli_print_json(ctx, json);
     json_decref(json);
@@ -201,7 +221,8 @@ static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_js
 /* Of a folder its weights, or what limn encode says of its latents. */
 static limn_status find_file(limn_ctx *ctx, const char *source, char found[FOUND_BYTES])
 {
-    if (strlen(source) > FOUND_BYTES - 100) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the file is longer than %d bytes", FOUND_BYTES - 100);
+    if (strlen(source) > FOUND_BYTES - 100)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the file is longer than %d bytes", FOUND_BYTES - 100);
     snprintf(found, FOUND_BYTES, "%s/latents.safetensors", source);
     if (access(found, F_OK) == 0) return LIMN_OK;
     snprintf(found, FOUND_BYTES, "%s", source);
@@ -233,12 +254,18 @@ static int inspect_files(int n, const char *const *files, bool all, bool json)
 int cli_inspect(int argc, char **argv)
 {
     bool asked = false, all = false, json = false;
-    const cli_flag flags[] = {{"-a", "--all", NULL, &all}, {NULL, "--json", NULL, &json}, {"-h", "--help", NULL, &asked}, {NULL, NULL, NULL, NULL}};
+    const cli_flag flags[] = {{"-a", "--all", NULL, &all},
+                              {NULL, "--json", NULL, &json},
+                              {"-h", "--help", NULL, &asked},
+                              {NULL, NULL, NULL, NULL}};
     const char **files = malloc((size_t)argc * sizeof *files);
     if (!files) return fprintf(stderr, "limn: out of memory\n"), 1;
     int n = cli_parse(argc, argv, flags, files, argc), code;
     if (asked) code = (fputs(help, stdout), 0);
-    else if (n < 1) code = (fprintf(stderr, n < 0 ? "" : "limn inspect: expected a file, as in: limn inspect models/emoji/model.safetensors\n"), 2);
+    else if (n < 1)
+        code = (fprintf(stderr,
+                        n < 0 ? "" : "limn inspect: expected a file, as in: limn inspect models/emoji/model.safetensors\n"),
+                2);
     else code = inspect_files(n, files, all, json);
     free(files);
     return code;

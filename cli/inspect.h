@@ -15,7 +15,11 @@ limn_status cli_tensors_print(limn_ctx *ctx, const limn_weight_file *st, bool al
 
 /* What limn encode wrote. */
 typedef struct cli_latents {
-    enum { CLI_NO_LATENTS, CLI_LATENT, CLI_LATENTS } kind; /* something else; of one picture; what a folder of them says of all */
+    enum {
+        CLI_NO_LATENTS,
+        CLI_LATENT,
+        CLI_LATENTS
+    } kind;                     /* something else; of one picture; what a folder of them says of all */
     limn_latents all;           /* of one picture: only shape and settings */
     int image_width, image_height; /* CLI_LATENT */
     float mean[LIMN_LATENT_CHANNELS], spread[LIMN_LATENT_CHANNELS]; /* of each channel */
@@ -25,8 +29,10 @@ limn_status cli_latents_find(limn_ctx *ctx, const char *file, const limn_weight_
 void cli_latents_print(const cli_latents *l);
 json_t *cli_latents_json(const cli_latents *l);
 
-/** Everything about one weight file with n networks, or one picture, as JSON; the caller owns it, NULL when memory is out. */
-json_t *cli_weights_json(const char *file, const limn_weight_file *st, const cli_latents *latents, int n, const limn_fit *fits);
+/** Everything about one weight file with n networks, or one picture, as JSON; the caller owns it, NULL when memory is
+ *  out. */
+json_t *cli_weights_json(const char *file, const limn_weight_file *st, const cli_latents *latents, int n,
+                         const limn_fit *fits);
 json_t *cli_picture_json(const char *file, const limn_png_info *info);
 
 #endif

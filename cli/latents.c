@@ -13,8 +13,11 @@ int latent_begin(latent_job *job, const char *verb, latent_flags *f)
     *job = (latent_job){.verb = verb, .quiet = f->quiet};
     f->output = cli_output(f->output);
     if (!cli_precision(f->precision, &job->precision)) return 2;
-    if (!f->model) return fprintf(stderr, "limn %s: expected -m with the weights of an autoencoder; see limn %s --help\n", verb, verb), 2;
-    if (!f->output) return fprintf(stderr, "limn %s: expected -o with the file to write; see limn %s --help\n", verb, verb), 2;
+    if (!f->model)
+        return fprintf(stderr, "limn %s: expected -m with the weights of an autoencoder; see limn %s --help\n", verb, verb),
+               2;
+    if (!f->output)
+        return fprintf(stderr, "limn %s: expected -o with the file to write; see limn %s --help\n", verb, verb), 2;
     if (!cli_integer("--threads", f->threads, 0, 1024, &threads)) return 2;
     job->ctx = cli_ctx_new();
     if (!job->ctx) return 1;

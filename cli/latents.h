@@ -10,14 +10,19 @@ typedef struct latent_flags {
     bool help, quiet;
 } latent_flags;
 
-#define LATENT_FLAGS(f) \
-    {"-m", "--model", &(f).model, NULL}, {NULL, "--weights", &(f).weights, NULL}, {"-o", "--output", &(f).output, NULL}, {NULL, "--precision", &(f).precision, NULL}, \
-    {"-t", "--threads", &(f).threads, NULL}, {"-q", "--quiet", NULL, &(f).quiet}, {"-h", "--help", NULL, &(f).help}
+#define LATENT_FLAGS(f)                                                                                                     \
+    {"-m", "--model", &(f).model, NULL}, {NULL, "--weights", &(f).weights, NULL}, {"-o", "--output", &(f).output, NULL},    \
+        {NULL, "--precision", &(f).precision, NULL}, {"-t", "--threads", &(f).threads, NULL},                               \
+        {"-q", "--quiet", NULL, &(f).quiet},                                                                                \
+    {                                                                                                                       \
+        "-h", "--help", NULL, &(f).help                                                                                     \
+    }
 
-#define LATENT_HELP \
-    "  -m, --model VAE      weights of an autoencoder: a file, a folder, or the encoder of a pair X_encoder.pth, X_decoder.pth\n" \
-    "  --weights ema|raw    of a checkpoint with several sets of weights: which (EMA where it has them)\n" \
-    "  -o, --output FILE    what to write; - is stdout\n" \
+#define LATENT_HELP                                                                                                         \
+    "  -m, --model VAE      weights of an autoencoder: a file, a folder, or the encoder of a pair X_encoder.pth, "          \
+    "X_decoder.pth\n"                                                                                                       \
+    "  --weights ema|raw    of a checkpoint with several sets of weights: which (EMA where it has them)\n"                  \
+    "  -o, --output FILE    what to write; - is stdout\n"                                                                   \
     "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
 
 /* A job of one of the verbs. */

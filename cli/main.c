@@ -28,8 +28,9 @@ static const struct verb {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"generate", cli_generate}, {"train", cli_train}, {"describe", cli_describe}, {"inspect", cli_inspect}, {"encode", cli_encode}, {"decode", cli_decode}, {"interpolate", cli_interpolate},
-    {"denoise", cli_denoise}, {"upscale", cli_upscale}, {"segment", cli_segment},
+    {"generate", cli_generate}, {"train", cli_train},     {"describe", cli_describe},       {"inspect", cli_inspect},
+    {"encode", cli_encode},     {"decode", cli_decode},   {"interpolate", cli_interpolate}, {"denoise", cli_denoise},
+    {"upscale", cli_upscale},   {"segment", cli_segment},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

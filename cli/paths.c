@@ -55,7 +55,8 @@ limn_status cli_folder_check(limn_ctx *ctx, const char *flag, const char *path)
     const char *slash = strrchr(file, '/');
     snprintf(folder, sizeof folder, "%.*s", slash && slash > file ? (int)(slash - file) : 1, slash ? file : ".");
     limn_escape(folder, strlen(folder), shown, sizeof shown);
-    if (!cli_is_folder(folder)) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: there is no folder %s to write into", flag, shown);
+    if (!cli_is_folder(folder))
+        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: there is no folder %s to write into", flag, shown);
     if (access(folder, W_OK) != 0)
         return limn_fail(ctx, LIMN_IO, "%s: nothing can be written into the folder %s: %s", flag, shown, strerror(errno));
     if (!found || access(file, W_OK) == 0) return LIMN_OK;
@@ -70,7 +71,8 @@ limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, co
     limn_escape(path, strlen(path), shown, sizeof shown);
     if (strlen(path) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the path is longer than 1000 bytes", flag);
     if (cli_is_folder(path)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s is a folder, expected a file", flag, shown);
-    if (!cli_ends_in(path, endings)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the name must end in %s, found \"%s\"", flag, endings, shown);
+    if (!cli_ends_in(path, endings))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: the name must end in %s, found \"%s\"", flag, endings, shown);
     return cli_folder_check(ctx, flag, path);
 }
 

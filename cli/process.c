@@ -11,7 +11,8 @@
 
 static bool pipe_ends; /* SIGPIPE was not ignored by whoever started us */
 
-/* A service may start us without descriptors 0 to 2: the first file that is opened would become stderr, and messages would land in it. */
+/* A service may start us without descriptors 0 to 2: the first file that is opened would become stderr, and messages would
+ * land in it. */
 void cli_begin(void)
 {
     struct sigaction pipe;
@@ -27,7 +28,8 @@ static bool nobody_reads(int fd)
     return poll(&end, 1, 0) == 1 && end.revents & (POLLERR | POLLHUP);
 }
 
-/* What is printed may not have arrived.  A full disk behind stdout is a failure; a pipe that nobody reads (| head -1) ends us as it ends others. */
+/* What is printed may not have arrived.  A full disk behind stdout is a failure; a pipe that nobody reads (| head -1) ends
+ * us as it ends others. */
 int cli_end(int code)
 {
     errno = 0;

@@ -34,11 +34,13 @@ typedef struct segment_result {
     float *probability, *cell;
 } segment_result;
 
-/** What the words name, a folder's pictures one by one; after job->info is known.  Sets job->many: results go to folders.  The caller frees out.
+/** What the words name, a folder's pictures one by one; after job->info is known.  Sets job->many: results go to folders.
+ *  The caller frees out.
  *  @return LIMN_NOT_FOUND: a folder without pictures; LIMN_BAD_ARGUMENT, LIMN_IO, LIMN_NO_MEMORY */
 limn_status segment_pictures(segment_job *job, int n, const char *const *words, limn_names *out);
 /** Every picture and its truth are there; every place that a result of one of them goes to: endings, folders (made for
- *  several pictures), no file twice, none over what the job reads.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND, LIMN_IO naming the flag */
+ *  several pictures), no file twice, none over what the job reads.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND, LIMN_IO
+ *  naming the flag */
 limn_status segment_paths_check(const segment_job *job, size_t n, char *const *pictures);
 /** The name of a picture without folder; n: bytes before its ending. */
 const char *segment_stem(const char *path, int *n);
@@ -60,7 +62,8 @@ limn_status segment_truth_read(const segment_job *job, segment_result *result);
 
 /** The files that were named can hold the results of a picture that was read: slices, a volume's place. */
 limn_status segment_targets_check(const segment_job *job, const segment_result *result);
-/** What --values says, or the network's classes; the caller frees *out, NULL on failure.  black_white: see limn_class_values_parse() */
+/** What --values says, or the network's classes; the caller frees *out, NULL on failure.  black_white: see
+ *  limn_class_values_parse() */
 limn_status segment_values(const segment_job *job, bool black_white, limn_class_values **out);
 /** Mask, probability, overlay: those that were asked for, each atomically; their names go to stdout. */
 limn_status segment_write(const segment_job *job, const segment_result *result);

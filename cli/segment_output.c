@@ -25,7 +25,8 @@ const char *segment_stem(const char *path, int *n)
     return name;
 }
 
-/* The name of a picture's results in a folder: its own, or that of the case whose channels lie in several files (CASE of CASE_0000, CASE_0001 ..). */
+/* The name of a picture's results in a folder: its own, or that of the case whose channels lie in several files (CASE of
+ * CASE_0000, CASE_0001 ..). */
 static const char *result_name(const segment_job *job, const char *path, int *n)
 {
     const char *name = segment_stem(path, n);
@@ -33,7 +34,7 @@ static const char *result_name(const segment_job *job, const char *path, int *n)
     return name;
 }
 
-/* ---- before any work -------------------------------------------------------------------------------------------------------- */
+/* ---- before any work -------------------------------------------------------------------------------------------------- */
 
 static limn_status check_target(const segment_job *job, const char *flag, const char *target, const char *endings)
 {
@@ -47,7 +48,8 @@ static limn_status check_target(const segment_job *job, const char *flag, const 
 static limn_status make_folder(const segment_job *job, const char *flag, const char *target)
 {
     if (!target || !job->many || mkdir(target, 0777) == 0 || (errno == EEXIST && cli_is_folder(target))) return LIMN_OK;
-    return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO, "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
+    return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO,
+                     "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
 }
 
 static limn_status check_twins(const segment_job *job, size_t n, char *const *pictures)
@@ -78,12 +80,13 @@ static limn_status check_sources(const segment_job *job, size_t n, char *const *
     char truth[SEGMENT_PATH];
     limn_status status = LIMN_OK;
     for (size_t i = 0; i < n && status == LIMN_OK; i++)
-        if (access(pictures[i], R_OK) != 0) status = limn_fail(job->ctx, LIMN_NOT_FOUND, "%s: %s", pictures[i], strerror(errno));
+        if (access(pictures[i], R_OK) != 0)
+            status = limn_fail(job->ctx, LIMN_NOT_FOUND, "%s: %s", pictures[i], strerror(errno));
         else if (job->truth) status = segment_truth_path(job, pictures[i], truth);
     return status;
 }
 
-/* ---- where results go --------------------------------------------------------------------------------------------------------- */
+/* ---- where results go ------------------------------------------------------------------------------------------------- */
 
 const char *segment_ending(limn_raster_kind kind, bool slices)
 {
@@ -178,7 +181,7 @@ limn_status segment_paths_check(const segment_job *job, size_t n, char *const *p
     return status == LIMN_OK ? make_folder(job, "--overlay", job->overlay) : status;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------------------------------------------------------- */
 
 /* Where a result goes; refused in a file that cannot hold it. */
 static limn_status target_of(const segment_job *job, const char *target, const segment_result *r, char *out)
@@ -192,8 +195,8 @@ static limn_status target_of(const segment_job *job, const char *target, const s
                          "%s: only of a NIfTI volume comes a NIfTI volume, and %s is none: expected %s.tif", out, r->path,
                          r->raster.slices > 1 ? "" : ".png or ");
     if (kind_of(out) == MASK_PNG && r->raster.slices > 1)
-        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: %s has %d slices, a PNG holds one: expected .tif%s", out, r->path, r->raster.slices,
-                         r->raster.kind == LIMN_RASTER_NIFTI ? ", .nii or .nii.gz" : "");
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: %s has %d slices, a PNG holds one: expected .tif%s", out, r->path,
+                         r->raster.slices, r->raster.kind == LIMN_RASTER_NIFTI ? ", .nii or .nii.gz" : "");
     return LIMN_OK;
 }
 
@@ -219,11 +222,13 @@ static limn_status write_gray(limn_ctx *ctx, const char *path, const limn_raster
 {
     if (kind_of(path) == MASK_TIFF) return limn_tiff_write(ctx, path, r->width, r->height, r->slices, bytes, wide);
     if (kind_of(path) == MASK_NIFTI) return limn_nifti_write(ctx, path, r, bytes, NULL);
-    return wide ? limn_png_write_wide(ctx, path, r->width, r->height, wide) : limn_png_write(ctx, path, &(limn_image){r->width, r->height, 1, bytes}, NULL);
+    return wide ? limn_png_write_wide(ctx, path, r->width, r->height, wide)
+                : limn_png_write(ctx, path, &(limn_image){r->width, r->height, 1, bytes}, NULL);
 }
 
 /* Values above 255 take 16 bits, and floats in NIfTI. */
-static limn_status write_values(limn_ctx *ctx, const char *path, const limn_raster *r, size_t n, const uint8_t *classes, const limn_class_values *values, bool wide)
+static limn_status write_values(limn_ctx *ctx, const char *path, const limn_raster *r, size_t n, const uint8_t *classes,
+                                const limn_class_values *values, bool wide)
 {
     bool reals = wide && kind_of(path) == MASK_NIFTI;
     void *mask = malloc(n * (reals ? sizeof(float) : wide ? 2 : 1));
@@ -234,7 +239,8 @@ static limn_status write_values(limn_ctx *ctx, const char *path, const limn_rast
         else if (wide) ((uint16_t *)mask)[i] = v;
         else ((uint8_t *)mask)[i] = (uint8_t)v;
     }
-    limn_status status = reals ? limn_nifti_write(ctx, path, r, NULL, mask) : write_gray(ctx, path, r, wide ? NULL : mask, wide ? mask : NULL);
+    limn_status status = reals ? limn_nifti_write(ctx, path, r, NULL, mask)
+                               : write_gray(ctx, path, r, wide ? NULL : mask, wide ? mask : NULL);
     free(mask);
     return status;
 }
@@ -292,7 +298,8 @@ static limn_status write_overlay(const segment_job *job, const segment_result *r
     limn_image image = {0}, picture = {0};
     limn_status status = target_of(job, job->overlay, r, path);
     if (status == LIMN_OK) status = limn_raster_image(job->ctx, r->path, &r->raster, z, &image);
-    if (status == LIMN_OK) status = limn_report_picture(job->ctx, &image, r->truth ? r->truth + at : NULL, r->classes + at, &picture);
+    if (status == LIMN_OK)
+        status = limn_report_picture(job->ctx, &image, r->truth ? r->truth + at : NULL, r->classes + at, &picture);
     if (status == LIMN_OK) status = limn_png_write(job->ctx, path, &picture, NULL);
     limn_image_free(&image);
     limn_image_free(&picture);

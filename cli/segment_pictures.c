@@ -10,7 +10,9 @@
 
 static limn_status take(const segment_job *job, limn_names *all, const char *path)
 {
-    if (strlen(path) >= SEGMENT_PATH) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%.100s..: the path of a picture is longer than %d bytes", path, SEGMENT_PATH - 1);
+    if (strlen(path) >= SEGMENT_PATH)
+        return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%.100s..: the path of a picture is longer than %d bytes", path,
+                         SEGMENT_PATH - 1);
     return limn_names_add(all, path) ? LIMN_OK : limn_fail_memory(job->ctx, strlen(path) + 1, "the pictures");
 }
 
@@ -32,7 +34,9 @@ static limn_status take_folder(const segment_job *job, limn_names *all, const ch
         if (stands_alone(job, path)) status = take(job, all, path);
     }
     limn_names_tell(job->ctx, folder, true, &found);
-    if (status == LIMN_OK && all->n == before) status = limn_fail(job->ctx, LIMN_NOT_FOUND, "%s: this folder holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", folder);
+    if (status == LIMN_OK && all->n == before)
+        status =
+            limn_fail(job->ctx, LIMN_NOT_FOUND, "%s: this folder holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", folder);
     limn_names_free(&found);
     return status;
 }
@@ -47,6 +51,8 @@ limn_status segment_pictures(segment_job *job, int n, const char *const *words, 
         if (folder) status = take_folder(job, out, words[i]);
         else if (n == 1 || stands_alone(job, words[i])) status = take(job, out, words[i]); /* "*.nii.gz" means cases, too */
     }
-    if (status == LIMN_OK && !out->n) status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: a case is named by its first file, CASE_0000%s", words[0], words[0] + limn_stem(words[0]));
+    if (status == LIMN_OK && !out->n)
+        status = limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: a case is named by its first file, CASE_0000%s", words[0],
+                           words[0] + limn_stem(words[0]));
     return status;
 }

@@ -77,8 +77,10 @@ static limn_status read_classes(const segment_job *job, const char *path, bool s
     if (status == LIMN_OK) status = segment_values(job, true, &values);
     if (status == LIMN_OK && values->halved) status = limn_mask_halve(job->ctx, path, mask);
     if (status == LIMN_OK && mask->near.n && say)
-        limn_log(job->ctx, LIMN_LOG_INFO, "%s: %zu values are not quite whole numbers, the first %.9g: taken as the number they "
-                 "are within 1e-4 of", path, mask->near.n, (double)mask->near.first);
+        limn_log(job->ctx, LIMN_LOG_INFO,
+                 "%s: %zu values are not quite whole numbers, the first %.9g: taken as the number they "
+                 "are within 1e-4 of",
+                 path, mask->near.n, (double)mask->near.first);
     size_t n = status == LIMN_OK ? (size_t)mask->width * (size_t)mask->height * (size_t)mask->slices : 0;
     if (status == LIMN_OK && !(*classes = malloc(n))) status = limn_fail_memory(job->ctx, n, path);
     if (status == LIMN_OK)
@@ -100,8 +102,8 @@ limn_status segment_truth_read(const segment_job *job, segment_result *r)
 
 /* ---- all of them together --------------------------------------------------------------------------------------------- */
 
-/* What truths hold beside 0: white (255, 65535) and nothing else; other classes and nothing else; 255 and other classes, where
- * it is ignored. */
+/* What truths hold beside 0: white (255, 65535) and nothing else; other classes and nothing else; 255 and other classes,
+ * where it is ignored. */
 typedef enum truth_kind { WHITE, OTHERS, BOTH, N_KINDS } truth_kind;
 
 typedef struct truth_kinds {

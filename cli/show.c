@@ -25,7 +25,8 @@ static terminal kind_of_terminal(FILE *to)
     if (!cli_color(to) || !term) return TERMINAL_PLAIN;
     if (getenv("TMUX")) return TERMINAL_COLOUR; /* it passes no graphics on */
     if (getenv("KITTY_WINDOW_ID") || strstr(term, "kitty") || is("TERM_PROGRAM", "ghostty")) return TERMINAL_KITTY;
-    return is("TERM_PROGRAM", "iTerm.app") || is("LC_TERMINAL", "iTerm2") || is("TERM_PROGRAM", "WezTerm") ? TERMINAL_ITERM : TERMINAL_COLOUR;
+    return is("TERM_PROGRAM", "iTerm.app") || is("LC_TERMINAL", "iTerm2") || is("TERM_PROGRAM", "WezTerm") ? TERMINAL_ITERM
+                                                                                                           : TERMINAL_COLOUR;
 }
 
 /* ---- protocols: the PNG itself, in base 64 ---------------------------------------------------------------------------- */
@@ -34,7 +35,8 @@ static void put_base64(FILE *to, const unsigned char *bytes, size_t n)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < n; i += 3) {
-        unsigned long v = (unsigned long)bytes[i] << 16 | (i + 1 < n ? (unsigned long)bytes[i + 1] << 8 : 0) | (i + 2 < n ? bytes[i + 2] : 0);
+        unsigned long v = (unsigned long)bytes[i] << 16 | (i + 1 < n ? (unsigned long)bytes[i + 1] << 8 : 0) |
+                          (i + 2 < n ? bytes[i + 2] : 0);
         fputc(digits[v >> 18], to);
         fputc(digits[v >> 12 & 63], to);
         fputc(i + 1 < n ? digits[v >> 6 & 63] : '=', to);
@@ -62,7 +64,7 @@ static void put_iterm(FILE *to, const unsigned char *png, size_t n)
     fputs("\a\n", to);
 }
 
-/* ---- text: two rows of pixels in one of characters --------------------------------------------------------------------- */
+/* ---- text: two rows of pixels in one of characters -------------------------------------------------------------------- */
 
 /* Colour of a pixel, false where it is transparent or outside. */
 static bool pixel_at(const limn_image *image, int x, int y, uint8_t rgb[3])

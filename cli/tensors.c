@@ -91,7 +91,8 @@ static void name_text(const entry *entries, size_t n, char *out, size_t size)
 static void shape_text(const limn_entry *e, char *out, size_t size)
 {
     size_t used = (size_t)snprintf(out, size, "[");
-    for (int k = 0; k < e->rank; k++) used += (size_t)snprintf(out + used, size - used, "%s%lld", k ? ", " : "", (long long)e->dim[k]);
+    for (int k = 0; k < e->rank; k++)
+        used += (size_t)snprintf(out + used, size - used, "%s%lld", k ? ", " : "", (long long)e->dim[k]);
     snprintf(out + used, size - used, "]");
 }
 
@@ -131,7 +132,8 @@ limn_status cli_tensors_print(limn_ctx *ctx, const limn_weight_file *st, bool al
     size_t count = limn_weight_file_count(st), n = 0, n_state = 0;
     entry *entries = calloc(count + 1, sizeof *entries);
     row *rows = calloc(count + 1, sizeof *rows);
-    limn_status status = entries && rows ? LIMN_OK : limn_fail_memory(ctx, count * (sizeof *entries + sizeof *rows), "a list of tensors");
+    limn_status status =
+        entries && rows ? LIMN_OK : limn_fail_memory(ctx, count * (sizeof *entries + sizeof *rows), "a list of tensors");
     double state_bytes = 0;
     for (size_t i = 0; i < count && status == LIMN_OK; i++) {
         const limn_entry *e = limn_weight_file_get(st, i);
@@ -150,7 +152,9 @@ limn_status cli_tensors_print(limn_ctx *ctx, const limn_weight_file *st, bool al
         }
         for (size_t i = 0; i < shown; i++) print_row(&entries[rows[i].first], rows[i].n, width);
         if (shown < n_rows) printf("... and %zu more lines; --all lists every tensor\n", n_rows - shown);
-        if (n_state) printf("and the trainer's adam_m/, adam_v/, ema/: %zu tensors, %s; --all lists them\n", n_state, cli_bytes(state_bytes, bytes));
+        if (n_state)
+            printf("and the trainer's adam_m/, adam_v/, ema/: %zu tensors, %s; --all lists them\n", n_state,
+                   cli_bytes(state_bytes, bytes));
     }
     free(entries);
     free(rows);

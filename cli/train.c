@@ -11,20 +11,26 @@
 static const char help[] =
     "limn train NET --data FOLDER --out RUN [flags]\n"
     "\n"
-    "  --data FOLDER     pictures (PNG, JPEG, WebP) with metadata.jsonl (file_name, text), with a .txt or .caption beside each, or in folders named\n"
-    "                    by class; or MNIST as published (train-images-idx3-ubyte.gz); or \"shapes\": pictures made on the fly\n"
-    "  --latents FOLDER  instead of --data: latents that limn encode made; limn generate turns what the network makes into pictures,\n"
+    "  --data FOLDER     pictures (PNG, JPEG, WebP) with metadata.jsonl (file_name, text), with a .txt or .caption beside "
+    "each, or in folders named\n"
+    "                    by class; or MNIST as published (train-images-idx3-ubyte.gz); or \"shapes\": pictures made on the "
+    "fly\n"
+    "  --latents FOLDER  instead of --data: latents that limn encode made; limn generate turns what the network makes into "
+    "pictures,\n"
     "                    with the autoencoder in RUN/vae, else the one that made the latents\n"
     "  --where F=V,...   only rows whose fields have these values (split=train,style=noto)\n"
-    "  --caption-field text  --label-field label   other fields of metadata.jsonl; without the first \"text\", else \"caption\" or \"prompt\".\n"
-    "                    Several captions a picture: \"text,keywords\" or \"text:0.7,keywords:0.3\" (weights; 1 without), and a field may be a list of\n"
+    "  --caption-field text  --label-field label   other fields of metadata.jsonl; without the first \"text\", else "
+    "\"caption\" or \"prompt\".\n"
+    "                    Several captions a picture: \"text,keywords\" or \"text:0.7,keywords:0.3\" (weights; 1 without), "
+    "and a field may be a list of\n"
     "                    texts: every sample draws a field, then one of its texts\n"
     "  --no-captions     train a network that reads text though no picture has a caption\n"
     "  --crop random|centre|squash   how pictures become squares (random)\n"
     "  -o, --out RUN     run folder: model.safetensors, checkpoint.safetensors, log.csv, TensorBoard events, samples\n"
     "  --set NAME=VALUE  a setting of the network (several: \"a=1 b=2\"); limn describe NET --settings lists them\n"
     "  --merges FILE     merges of CLIP's tokenizer; without it every byte is a token\n"
-    "  --init FILE       start from these weights (safetensors, or .pt, .pth, .ckpt of torch.save()); of several sets in it the raw ones,\n"
+    "  --init FILE       start from these weights (safetensors, or .pt, .pth, .ckpt of torch.save()); of several sets in it "
+    "the raw ones,\n"
     "                    --weights ema|raw|NAME another; NAME is what their tensors begin with\n"
     "  --resume  go on from RUN/checkpoint.safetensors; a new run there keeps those of an older one as\n"
     "            checkpoint.old.safetensors and log.old.csv\n"
@@ -38,38 +44,52 @@ static const char help[] =
     "  --recompute PREFIX  save memory: parts named so (\"blocks.\") are computed a second time in the backward pass\n"
     "  --precision auto|f32|bf16  -t, --threads 0 (0: all cores)  -s, --seed 42\n"
     "\n"
-    "  --schedule flow|linear|scaled_linear|cosine   rectified flow (default), or the betas of DDPM, Stable Diffusion, Nichol & Dhariwal\n"
+    "  --schedule flow|linear|scaled_linear|cosine   rectified flow (default), or the betas of DDPM, Stable Diffusion, "
+    "Nichol & Dhariwal\n"
     "  --prediction flow|eps|v|x0  what the network outputs (default: flow for the flow schedule, else eps)\n"
     "  --weighting uniform|min-snr|velocity   --gamma 5 (min-snr)\n"
-    "  --shift 1  --time-mean 0  --time-std 1  flow timesteps: logit-normal, 0 spread is uniform; a mean above 0 sees more noise\n"
+    "  --shift 1  --time-mean 0  --time-std 1  flow timesteps: logit-normal, 0 spread is uniform; a mean above 0 sees more "
+    "noise\n"
     "  --contrastive 0   weight of an InfoNCE term between text and picture; dropped captions take no part,\n"
     "                    and with --accumulate each part has negatives of its own\n"
-    "  --kl 1e-6         autoencoders: weight of the KL term   --discriminator 0  weight of a patch discriminator (0: none), from step\n"
+    "  --kl 1e-6         autoencoders: weight of the KL term   --discriminator 0  weight of a patch discriminator (0: "
+    "none), from step\n"
     "  --discriminator-start 2000 on\n"
     "\n"
     "networks of classes (unet): RUN/model.safetensors is for limn segment\n"
-    "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's dataset.json, imagesTr/ and labelsTr/ (CASE_0000, a\n"
-    "                    file a channel; version 1 and the Medical Segmentation Decathlon, too): PNG, JPEG, WebP, TIFF (8, 16 bits, floats;\n"
+    "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's dataset.json, "
+    "imagesTr/ and labelsTr/ (CASE_0000, a\n"
+    "                    file a channel; version 1 and the Medical Segmentation Decathlon, too): PNG, JPEG, WebP, TIFF (8, "
+    "16 bits, floats;\n"
     "                    pages are slices), NIfTI (.nii, .nii.gz; slices along the last axis)\n"
-    "  --mask-values \"0,255\"  which values of the masks (whole numbers to 65535; of a palette its indices) are classes 0, 1, ..; behind a semicolon\n"
-    "                    those to ignore.  Without it 0,255 where masks hold nothing else, or 0, 1, 2 .. and 255 is ignored; what was\n"
-    "                    understood is said before the first step.  half: more than half of white is class 1 (soft edges, JPEG)\n"
-    "  --range auto      what becomes 0 and 1: minmax, percentiles (0.5 and 99.5 of each file), or A,B as 0,4095; auto: 0,255 where\n"
+    "  --mask-values \"0,255\"  which values of the masks (whole numbers to 65535; of a palette its indices) are classes 0, "
+    "1, ..; behind a semicolon\n"
+    "                    those to ignore.  Without it 0,255 where masks hold nothing else, or 0, 1, 2 .. and 255 is "
+    "ignored; what was\n"
+    "                    understood is said before the first step.  half: more than half of white is class 1 (soft edges, "
+    "JPEG)\n"
+    "  --range auto      what becomes 0 and 1: minmax, percentiles (0.5 and 99.5 of each file), or A,B as 0,4095; auto: "
+    "0,255 where\n"
     "                    all files hold bytes, else percentiles, of all files.  The model keeps it for limn segment\n"
-    "  --hold-out \"24..29\" or --fold 0/5  pictures, whole volumes, that are not trained on; scored after the last step and every --sample-every (one is\n"
+    "  --hold-out \"24..29\" or --fold 0/5  pictures, whole volumes, that are not trained on; scored after the last step "
+    "and every --sample-every (one is\n"
     "                    drawn): RUN/held_out.csv\n"
     "  --loss ce|bce|dice|dice-ce|focal (ce)   --class-weights \"1,2\"\n"
-    "  --augment default|none|\"rotate=15 scale=0.15 elastic=10 grid=128 brightness=0.1 contrast=0.25 gamma=0.25 noise=0.03 flip=1 turn=1\"\n"
-    "                    (the default; what is not named is off; grid: pixels between the nodes that elastic moves; mirror=1: left and right only)\n"
+    "  --augment default|none|\"rotate=15 scale=0.15 elastic=10 grid=128 brightness=0.1 contrast=0.25 gamma=0.25 noise=0.03 "
+    "flip=1 turn=1\"\n"
+    "                    (the default; what is not named is off; grid: pixels between the nodes that elastic moves; "
+    "mirror=1: left and right only)\n"
     "\n"
     "  --save-every 500  --log-every 20  --sample-every 0 (0: no samples)\n"
     "  --sample-prompts \"a cat|a dog\"  what to draw into RUN/samples; default: the first captions or classes of the data\n"
     "\n"
-    "Interrupted (Ctrl-C, SIGTERM, SIGHUP; exit code 128 + n) or told that time is up (SIGUSR1; exit code 0) it finishes the step and saves; the same\n"
-    "command with --resume (in place of --init) goes on with the same bits.  Ctrl-C again ends at once: the last checkpoint stays.\n"
+    "Interrupted (Ctrl-C, SIGTERM, SIGHUP; exit code 128 + n) or told that time is up (SIGUSR1; exit code 0) it finishes "
+    "the step and saves; the same\n"
+    "command with --resume (in place of --init) goes on with the same bits.  Ctrl-C again ends at once: the last checkpoint "
+    "stays.\n"
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
-/* ---- signals: SIGHUP, SIGINT, SIGTERM, SIGUSR1 finish the step, and save -------------------------------------------------------- */
+/* ---- signals: SIGHUP, SIGINT, SIGTERM, SIGUSR1 finish the step, and save ---------------------------------------------- */
 
 static volatile sig_atomic_t stopped; /* by this signal */
 static bool training;                 /* there is something to save */
@@ -85,7 +105,8 @@ static void stop(int number)
     if (!stopped) stopped = number;
 }
 
-/* Before the first step there is nothing to save: signals end the program at once, but for SIGUSR1, which waits for that step. */
+/* Before the first step there is nothing to save: signals end the program at once, but for SIGUSR1, which waits for that
+ * step. */
 static bool go_on(void *user, const char *what, int64_t done, int64_t total)
 {
     (void)user, (void)done, (void)total;
@@ -95,7 +116,7 @@ static bool go_on(void *user, const char *what, int64_t done, int64_t total)
     return true;
 }
 
-/* ---- what is told ----------------------------------------------------------------------------------------------------------------- */
+/* ---- what is told ----------------------------------------------------------------------------------------------------- */
 
 /* A closed pipe or terminal, a full disk: told once, on stdout. */
 static void check_heard(void)
@@ -103,7 +124,10 @@ static void check_heard(void)
     static bool told;
     if (told || !ferror(stderr)) return;
     told = true;
-    dprintf(STDOUT_FILENO, "limn train: messages can no longer be written to stderr (%s); training goes on, and log.csv in its folder tells how far it is\n", strerror(errno));
+    dprintf(STDOUT_FILENO,
+            "limn train: messages can no longer be written to stderr (%s); training goes on, and log.csv in its folder "
+            "tells how far it is\n",
+            strerror(errno));
 }
 
 static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
@@ -111,8 +135,9 @@ static void report(void *user, int64_t step, int64_t steps, double loss, double 
     double pictures = *(double *)user;
     long left = rate > 0 ? (long)((double)(steps - step) * pictures / rate) : 0;
     bool terminal = isatty(STDERR_FILENO);
-    fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  gradient %.3f  %.1f images/s  %ld:%02ld:%02ld left%s", terminal ? "\r" : "", (long long)step,
-            (long long)steps, loss, lr, norm, rate, left / 3600, left / 60 % 60, left % 60, terminal ? "\033[K" : "\n");
+    fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  gradient %.3f  %.1f images/s  %ld:%02ld:%02ld left%s",
+            terminal ? "\r" : "", (long long)step, (long long)steps, loss, lr, norm, rate, left / 3600, left / 60 % 60,
+            left % 60, terminal ? "\033[K" : "\n");
     if (terminal && step == steps) fputc('\n', stderr);
     check_heard();
 }
@@ -147,14 +172,16 @@ static bool read_words(const train_words *w, limn_train_options *o)
 {
     if (w->schedule && !limn_schedule_find(w->schedule, &o->objective.schedule.kind))
         return wrong_word("--schedule", "flow, linear, scaled_linear, cosine", w->schedule);
-    if (w->schedule && !strcmp(w->schedule, "scaled_linear")) o->objective.schedule.beta_start = 0.00085, o->objective.schedule.beta_end = 0.012;
+    if (w->schedule && !strcmp(w->schedule, "scaled_linear"))
+        o->objective.schedule.beta_start = 0.00085, o->objective.schedule.beta_end = 0.012;
     if (o->objective.schedule.kind != LIMN_SCHEDULE_FLOW) o->objective.prediction = LIMN_PREDICT_EPS;
     if (w->prediction && !limn_prediction_find(w->prediction, &o->objective.prediction))
         return wrong_word("--prediction", "flow, eps, v, x0", w->prediction);
     if (w->weighting && !limn_weighting_find(w->weighting, &o->objective.weighting))
         return wrong_word("--weighting", "uniform, min-snr, velocity", w->weighting);
     int crop = 0;
-    if (!cli_precision(w->precision, &o->precision) || !cli_choice("--crop", "random, centre, squash", w->crop, &crop)) return false;
+    if (!cli_precision(w->precision, &o->precision) || !cli_choice("--crop", "random, centre, squash", w->crop, &crop))
+        return false;
     o->crop = (limn_data_resize)crop;
     return true;
 }
@@ -166,16 +193,32 @@ static bool read_augment(const char *text, limn_augment *a)
     double flip = 0, mirror = 0, turn = 0;
     *a = limn_augment_none();
     if (strcmp(text, "none") == 0) return true;
-    struct { const char *name; double *to; } known[] = {{"rotate", &a->rotate}, {"scale", &a->scale}, {"elastic", &a->elastic}, {"brightness", &a->brightness},
-        {"contrast", &a->contrast}, {"gamma", &a->gamma}, {"noise", &a->noise}, {"grid", &a->elastic_grid}, {"flip", &flip}, {"mirror", &mirror},
-        {"turn", &turn}};
+    struct {
+        const char *name;
+        double *to;
+    } known[] = {{"rotate", &a->rotate},
+                 {"scale", &a->scale},
+                 {"elastic", &a->elastic},
+                 {"brightness", &a->brightness},
+                 {"contrast", &a->contrast},
+                 {"gamma", &a->gamma},
+                 {"noise", &a->noise},
+                 {"grid", &a->elastic_grid},
+                 {"flip", &flip},
+                 {"mirror", &mirror},
+                 {"turn", &turn}};
     for (const char *at = text + strspn(text, " "); *at; at += strspn(at, " ")) {
         size_t n = strcspn(at, "="), found = 0;
         char *end = NULL;
-        while (found < sizeof known / sizeof *known && (strlen(known[found].name) != n || strncmp(known[found].name, at, n) != 0)) found++;
+        while (found < sizeof known / sizeof *known &&
+               (strlen(known[found].name) != n || strncmp(known[found].name, at, n) != 0))
+            found++;
         if (found < sizeof known / sizeof *known && at[n]) *known[found].to = limn_number_parse(at + n + 1, &end);
         if (!end || end == at + n + 1 || (*end && *end != ' '))
-            return wrong_word("--augment", "default, none, or name=number of rotate, scale, elastic, grid, brightness, contrast, gamma, noise, flip, mirror, turn", at);
+            return wrong_word("--augment",
+                              "default, none, or name=number of rotate, scale, elastic, grid, brightness, contrast, gamma, "
+                              "noise, flip, mirror, turn",
+                              at);
         const char *expected = cli_not_float(at + n + 1, end, *known[found].to);
         if (expected) return wrong_value("--augment", expected, at);
         at = end;
@@ -199,7 +242,8 @@ static bool read_class_weights(const char *text, double weights[MAX_CLASS_WEIGHT
         weights[n++] = limn_number_parse(at, &end);
         if (end == at || (*end && *end != ',')) break;
         double w = weights[n - 1];
-        if (!(w == 0 || (w >= LEAST_WEIGHT && w <= MOST_WEIGHT)) || cli_not_float(at, end, w)) /* their sum over all pixels must fit, too */
+        if (!(w == 0 || (w >= LEAST_WEIGHT && w <= MOST_WEIGHT)) ||
+            cli_not_float(at, end, w)) /* their sum over all pixels must fit, too */
             return wrong_value("--class-weights", "weights of 0, or 1e-20 to 1e+20", text);
         if (!*(at = end)) return o->segment.weight = weights, o->segment.n_weights = n, true;
     }
@@ -217,9 +261,12 @@ static bool read_segment_words(const train_words *w, double weights[MAX_CLASS_WE
 {
     char rest;
     if (w->fold && !is_fold(w->fold)) return wrong_word("--fold", "part/parts, as 0/5", w->fold);
-    if (w->loss && !limn_segment_kind_find(w->loss, &o->segment.kind)) return wrong_word("--loss", "ce, bce, dice, dice-ce, focal", w->loss);
-    if (w->fold && sscanf(w->fold, "%d/%d%c", &o->masks.fold, &o->masks.folds, &rest) != 2) return wrong_word("--fold", "part/parts, as 0/5", w->fold);
-    if (w->range && !limn_range_parse(w->range, &o->masks.range)) return wrong_word("--range", "auto, minmax, percentiles, LOW,HIGH as 0,4095", w->range);
+    if (w->loss && !limn_segment_kind_find(w->loss, &o->segment.kind))
+        return wrong_word("--loss", "ce, bce, dice, dice-ce, focal", w->loss);
+    if (w->fold && sscanf(w->fold, "%d/%d%c", &o->masks.fold, &o->masks.folds, &rest) != 2)
+        return wrong_word("--fold", "part/parts, as 0/5", w->fold);
+    if (w->range && !limn_range_parse(w->range, &o->masks.range))
+        return wrong_word("--range", "auto, minmax, percentiles, LOW,HIGH as 0,4095", w->range);
     if (w->class_weights && !read_class_weights(w->class_weights, weights, o)) return false;
     return !w->augment || read_augment(w->augment, &o->augment);
 }
@@ -236,7 +283,9 @@ static bool read_numbers(train_number *numbers, int n)
 {
     for (int i = 0; i < n; i++) {
         train_number *x = &numbers[i];
-        if (x->whole ? !cli_integer(x->flag, x->text, (long)x->low, (long)x->high, x->whole) : !cli_real(x->flag, x->text, x->low, x->high, x->real)) return false;
+        if (x->whole ? !cli_integer(x->flag, x->text, (long)x->low, (long)x->high, x->whole)
+                     : !cli_real(x->flag, x->text, x->low, x->high, x->real))
+            return false;
     }
     return true;
 }
@@ -261,52 +310,94 @@ static bool read_line(int argc, char **argv, train_line *l)
 {
     limn_train_options *o = &l->o;
     train_number numbers[] = {
-        {"--batch", 1, 65536, &l->batch, NULL, NULL}, {"--accumulate", 1, 65536, &l->accumulate, NULL, NULL}, {"--steps", 1, 1e9, &l->steps, NULL, NULL},
-        {"--warmup", 0, 1e9, &l->warmup, NULL, NULL}, {"--decay", 0, 1e9, &l->decay, NULL, NULL}, {"--save-every", 1, 1e9, &l->save_every, NULL, NULL},
-        {"--log-every", 1, 1e9, &l->log_every, NULL, NULL}, {"--sample-every", 0, 1e9, &l->sample_every, NULL, NULL},
-        {"--threads", 0, 1024, &l->threads, NULL, NULL}, {"--seed", 0, 0x1p62, &l->seed, NULL, NULL}, {"--minutes", 0, 1e6, NULL, &l->minutes, NULL},
-        {"--lr", 0, 10, NULL, &o->lr, NULL}, {"--weight-decay", 0, 10, NULL, &o->weight_decay, NULL}, {"--clip", 0, 1e6, NULL, &o->clip, NULL},
-        {"--ema", 0, 1, NULL, &o->ema, NULL}, {"--drop", 0, 1, NULL, &o->drop, NULL}, {"--contrastive", 0, 1e3, NULL, &o->contrastive, NULL},
-        {"--kl", 0, 1e3, NULL, &o->kl, NULL}, {"--discriminator", 0, 1e3, NULL, &o->adversary, NULL},
+        {"--batch", 1, 65536, &l->batch, NULL, NULL},
+        {"--accumulate", 1, 65536, &l->accumulate, NULL, NULL},
+        {"--steps", 1, 1e9, &l->steps, NULL, NULL},
+        {"--warmup", 0, 1e9, &l->warmup, NULL, NULL},
+        {"--decay", 0, 1e9, &l->decay, NULL, NULL},
+        {"--save-every", 1, 1e9, &l->save_every, NULL, NULL},
+        {"--log-every", 1, 1e9, &l->log_every, NULL, NULL},
+        {"--sample-every", 0, 1e9, &l->sample_every, NULL, NULL},
+        {"--threads", 0, 1024, &l->threads, NULL, NULL},
+        {"--seed", 0, 0x1p62, &l->seed, NULL, NULL},
+        {"--minutes", 0, 1e6, NULL, &l->minutes, NULL},
+        {"--lr", 0, 10, NULL, &o->lr, NULL},
+        {"--weight-decay", 0, 10, NULL, &o->weight_decay, NULL},
+        {"--clip", 0, 1e6, NULL, &o->clip, NULL},
+        {"--ema", 0, 1, NULL, &o->ema, NULL},
+        {"--drop", 0, 1, NULL, &o->drop, NULL},
+        {"--contrastive", 0, 1e3, NULL, &o->contrastive, NULL},
+        {"--kl", 0, 1e3, NULL, &o->kl, NULL},
+        {"--discriminator", 0, 1e3, NULL, &o->adversary, NULL},
         {"--discriminator-start", 0, 1e9, &l->adversary_start, NULL, NULL},
-        {"--gamma", 0, 1e6, NULL, &o->objective.gamma, NULL}, {"--shift", 0.01, 100, NULL, &o->objective.schedule.shift, NULL},
-        {"--time-mean", -20, 20, NULL, &o->objective.time_mean, NULL}, {"--time-std", 0, 20, NULL, &o->objective.time_std, NULL},
+        {"--gamma", 0, 1e6, NULL, &o->objective.gamma, NULL},
+        {"--shift", 0.01, 100, NULL, &o->objective.schedule.shift, NULL},
+        {"--time-mean", -20, 20, NULL, &o->objective.time_mean, NULL},
+        {"--time-std", 0, 20, NULL, &o->objective.time_std, NULL},
     };
     enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
     cli_flag flags[N_NUMBERS + 32] = {
-        {NULL, "--data", &o->data, NULL}, {NULL, "--where", &o->where, NULL}, {"-o", "--out", &o->out, NULL}, {NULL, "--set", &l->set, NULL},
-        {NULL, "--merges", &o->merges, NULL}, {NULL, "--init", &o->init, NULL}, {NULL, "--weights", &l->weights, NULL},
+        {NULL, "--data", &o->data, NULL},
+        {NULL, "--where", &o->where, NULL},
+        {"-o", "--out", &o->out, NULL},
+        {NULL, "--set", &l->set, NULL},
+        {NULL, "--merges", &o->merges, NULL},
+        {NULL, "--init", &o->init, NULL},
+        {NULL, "--weights", &l->weights, NULL},
         {NULL, "--sample-prompts", &o->sample_prompts, NULL},
-        {NULL, "--schedule", &l->words.schedule, NULL}, {NULL, "--prediction", &l->words.prediction, NULL},
-        {NULL, "--weighting", &l->words.weighting, NULL}, {NULL, "--precision", &l->words.precision, NULL}, {NULL, "--crop", &l->words.crop, NULL},
-        {NULL, "--caption-field", &o->caption_field, NULL}, {NULL, "--label-field", &o->label_field, NULL}, {NULL, "--no-captions", NULL, &o->no_captions}, {NULL, "--flip", NULL, &o->flip},
-        {NULL, "--recompute", &o->recompute, NULL}, {NULL, "--loss", &l->words.loss, NULL}, {NULL, "--augment", &l->words.augment, NULL},
-        {NULL, "--mask-values", &o->masks.values, NULL}, {NULL, "--hold-out", &o->masks.hold_out, NULL}, {NULL, "--fold", &l->words.fold, NULL},
-        {NULL, "--class-weights", &l->words.class_weights, NULL}, {NULL, "--range", &l->words.range, NULL},
+        {NULL, "--schedule", &l->words.schedule, NULL},
+        {NULL, "--prediction", &l->words.prediction, NULL},
+        {NULL, "--weighting", &l->words.weighting, NULL},
+        {NULL, "--precision", &l->words.precision, NULL},
+        {NULL, "--crop", &l->words.crop, NULL},
+        {NULL, "--caption-field", &o->caption_field, NULL},
+        {NULL, "--label-field", &o->label_field, NULL},
+        {NULL, "--no-captions", NULL, &o->no_captions},
+        {NULL, "--flip", NULL, &o->flip},
+        {NULL, "--recompute", &o->recompute, NULL},
+        {NULL, "--loss", &l->words.loss, NULL},
+        {NULL, "--augment", &l->words.augment, NULL},
+        {NULL, "--mask-values", &o->masks.values, NULL},
+        {NULL, "--hold-out", &o->masks.hold_out, NULL},
+        {NULL, "--fold", &l->words.fold, NULL},
+        {NULL, "--class-weights", &l->words.class_weights, NULL},
+        {NULL, "--range", &l->words.range, NULL},
         {NULL, "--latents", &l->latents, NULL},
-        {NULL, "--resume", NULL, &o->resume}, {"-h", "--help", NULL, &l->asked},
+        {NULL, "--resume", NULL, &o->resume},
+        {"-h", "--help", NULL, &l->asked},
     };
     int n_flags = 0;
     while (flags[n_flags].longer) n_flags++;
     for (int i = 0; i < N_NUMBERS; i++) {
-        const char *f = numbers[i].flag, *shorter = !strcmp(f, "--batch") ? "-b" : !strcmp(f, "--threads") ? "-t" : !strcmp(f, "--seed") ? "-s" : NULL;
+        const char *f = numbers[i].flag, *shorter = !strcmp(f, "--batch")     ? "-b"
+                                                    : !strcmp(f, "--threads") ? "-t"
+                                                    : !strcmp(f, "--seed")    ? "-s"
+                                                                              : NULL;
         flags[n_flags++] = (cli_flag){shorter, f, &numbers[i].text, NULL};
     }
     if (cli_parse(argc, argv, flags, &l->net, 1) < 0) return false;
     if (l->asked) return false;
     for (int i = 0, n = 0; i < n_flags && n < MAX_GIVEN; i++)
         if (train_flag_given(&flags[i])) l->given[n++] = flags[i].longer;
-    if (l->latents && o->data) return fprintf(stderr, "limn train: --data gives pictures, --latents what was made of them: give one of them\n"), false;
+    if (l->latents && o->data)
+        return fprintf(stderr, "limn train: --data gives pictures, --latents what was made of them: give one of them\n"),
+               false;
     if (l->latents) o->data = l->latents, o->latents = true;
-    if (!l->net || !o->data || !o->out) return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
+    if (!l->net || !o->data || !o->out)
+        return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
     if (!strcmp(o->out, "-"))
         return fprintf(stderr,
                        "limn train: --out is a folder of files, and - is stdout: ./- is a folder of that name\n"), false;
-    if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) || !read_segment_words(&l->words, l->class_weights, o)) return false;
+    if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) ||
+        !read_segment_words(&l->words, l->class_weights, o))
+        return false;
     if (l->weights && !o->init)
-        return fprintf(stderr, "limn train: --weights says which weights --init takes of a checkpoint: give it as well\n"), false;
-    if (o->masks.range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", o->masks.range.low, o->masks.range.high)) return false;
-    if (o->sample_prompts && !l->sample_every) return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
+        return fprintf(stderr, "limn train: --weights says which weights --init takes of a checkpoint: give it as well\n"),
+               false;
+    if (o->masks.range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", o->masks.range.low, o->masks.range.high))
+        return false;
+    if (o->sample_prompts && !l->sample_every)
+        return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
     return true;
 }
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ---- what a training is like ------------------------------------------------------------------------------------------------ */
+/* ---- what a training is like ------------------------------------------------------------------------------------------ */
 
 static bool segments(const limn_train_options *o)
 {
@@ -77,13 +77,14 @@ static bool weighs_classes(const limn_train_options *o)
     return segments(o) && o->segment.kind != LIMN_SEGMENT_DICE;
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------------------------- */
+/* ---- the table -------------------------------------------------------------------------------------------------------- */
 
 #define DENOISERS "networks that denoise"
 #define SEGMENTERS "networks of classes for every pixel (unet)"
 #define TEXT "networks with a text encoder (text_encoder=clip)"
 
-static const struct { const char *flag, *whose; bool (*has)(const limn_train_options *o); } meant[] = {
+static const struct { const char *flag, *whose; bool (*has)(const limn_train_options *o);
+} meant[] = {
     {"--where", "networks that denoise and autoencoders", lists_pictures},
     {"--crop", "networks that denoise and autoencoders, of --data", reads_pictures},
     {"--flip", "networks that denoise and autoencoders (unet: --augment flip=1)", lists_pictures},
@@ -101,7 +102,8 @@ static const struct { const char *flag, *whose; bool (*has)(const limn_train_opt
     {"--contrastive", TEXT, reads_text},
     {"--label-field", "networks that are told a class (classes=N)", reads_labels},
     {"--sample-prompts", "networks that are told words (text_encoder=clip) or a class (classes=N)", is_told},
-    {"--drop", "networks that are told words (text_encoder=clip) or a class (classes=N), or nothing (always_labelled=0)", may_be_told_nothing},
+    {"--drop", "networks that are told words (text_encoder=clip) or a class (classes=N), or nothing (always_labelled=0)",
+     may_be_told_nothing},
     {"--kl", "autoencoders whose latents are a distribution (vae)", has_distribution},
     {"--discriminator", "autoencoders (vae, tae)", reconstructs},
     {"--discriminator-start", "autoencoders (vae, tae), with --discriminator above 0", is_judged},
@@ -125,6 +127,7 @@ limn_status train_flags_check(limn_ctx *ctx, const limn_train_options *o, const 
     for (; *flags; flags++)
         for (int i = 0; meant[i].flag; i++)
             if (strcmp(meant[i].flag, *flags) == 0 && !meant[i].has(o))
-                return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for %s; this training of %s has no use for it", *flags, meant[i].whose, o->settings.family->name);
+                return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for %s; this training of %s has no use for it", *flags,
+                                 meant[i].whose, o->settings.family->name);
     return LIMN_OK;
 }

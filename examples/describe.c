@@ -31,7 +31,8 @@ int main(void)
     }
     limn_linear(g, "head", x, CLASSES);
 
-    char *drawing = limn_graph_status(g) == LIMN_OK ? limn_describe(g, &(limn_describe_options){.batch = BATCH, .ascii = true}) : NULL;
+    char *drawing =
+        limn_graph_status(g) == LIMN_OK ? limn_describe(g, &(limn_describe_options){.batch = BATCH, .ascii = true}) : NULL;
     if (drawing) fputs(drawing, stdout);
     else fprintf(stderr, "%s\n", limn_error_text(ctx));
     int code = drawing ? 0 : 1;

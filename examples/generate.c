@@ -11,8 +11,9 @@ int main(int argc, char **argv)
     limn_generate_options options = limn_generate_defaults();
     options.prompt = argc > 2 ? argv[2] : "man farmer, dark skin tone";
 
-    bool done = ctx && limn_pipeline_open(ctx, argc > 1 ? argv[1] : "models/emoji", &model) == LIMN_OK && limn_generate(model, &options, &image) == LIMN_OK &&
-                (text = limn_generate_parameters(model, &options, 0)) && limn_png_write(ctx, argc > 3 ? argv[3] : "generated.png", &image, text) == LIMN_OK;
+    bool done = ctx && limn_pipeline_open(ctx, argc > 1 ? argv[1] : "models/emoji", &model) == LIMN_OK &&
+                limn_generate(model, &options, &image) == LIMN_OK && (text = limn_generate_parameters(model, &options, 0)) &&
+                limn_png_write(ctx, argc > 3 ? argv[3] : "generated.png", &image, text) == LIMN_OK;
     if (!done) fprintf(stderr, "%s\n", ctx ? limn_error_text(ctx) : "out of memory");
 
     limn_free(text);

@@ -21,10 +21,12 @@ int main(void)
 
     /* loss = mean((w2 tanh(w1 x + b1) + b2 - y)^2)   x y [N,1] */
     limn_shape column = LIMN_SHAPE(N, 1);
-    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, column, LIMN_PER_STEP), *y = limn_input(g, "y", LIMN_WIDE, column, LIMN_PER_STEP);
+    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, column, LIMN_PER_STEP),
+              *y = limn_input(g, "y", LIMN_WIDE, column, LIMN_PER_STEP);
     limn_init spread = {.kind = LIMN_INIT_ZERO}; /* this program sets the values itself */
-    limn_node *p[N_PARAMETERS] = {limn_parameter(g, "w1", LIMN_SHAPE(HIDDEN, 1), spread), limn_parameter(g, "b1", LIMN_SHAPE(HIDDEN), spread),
-                                  limn_parameter(g, "w2", LIMN_SHAPE(1, HIDDEN), spread), limn_parameter(g, "b2", LIMN_SHAPE(1), spread)};
+    limn_node *p[N_PARAMETERS] = {
+        limn_parameter(g, "w1", LIMN_SHAPE(HIDDEN, 1), spread), limn_parameter(g, "b1", LIMN_SHAPE(HIDDEN), spread),
+        limn_parameter(g, "w2", LIMN_SHAPE(1, HIDDEN), spread), limn_parameter(g, "b2", LIMN_SHAPE(1), spread)};
     limn_node *h = limn_activate(limn_matmul(x, p[0], p[1]), LIMN_TANH);
     limn_node *loss = limn_mean(limn_square(limn_sub(limn_widen(limn_matmul(h, p[2], p[3])), y)));
 
@@ -37,7 +39,8 @@ int main(void)
         return fail(ctx);
 
     float value[N_PARAMETERS][HIDDEN] = {{0}}, grad[HIDDEN], xs[N], ys[N], now = 0, first = 0;
-    for (int i = 0; i < HIDDEN; i++) value[0][i] = 2 * sinf((float)i + 1), value[1][i] = 2 * cosf(3 * (float)i), value[2][i] = 0.2f * sinf(5 * (float)i);
+    for (int i = 0; i < HIDDEN; i++)
+        value[0][i] = 2 * sinf((float)i + 1), value[1][i] = 2 * cosf(3 * (float)i), value[2][i] = 0.2f * sinf(5 * (float)i);
     for (int i = 0; i < N; i++) xs[i] = 6.2831853f * ((float)i / (N - 1) - 0.5f), ys[i] = sinf(xs[i]);
     for (int i = 0; i < N_PARAMETERS; i++)
         if (limn_run_bind(run, p[i], LIMN_F32, value[i]) != LIMN_OK) return fail(ctx);

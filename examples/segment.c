@@ -1,4 +1,5 @@
-/* segment.c: a class for every pixel of a picture: segment MODEL PICTURE [MASK.png].  CMake builds it as build/example-segment. */
+/* segment.c: a class for every pixel of a picture: segment MODEL PICTURE [MASK.png].  CMake builds it as
+ * build/example-segment. */
 #include <limn/limn.h>
 #include <stdio.h>
 
@@ -9,10 +10,12 @@ int main(int argc, char **argv)
     limn_segmentation *model = NULL;
     limn_image picture = {0}, classes = {0};
 
-    bool done = ctx && limn_segmentation_open(ctx, argv[1], NULL, &model) == LIMN_OK && limn_image_read(ctx, argv[2], 0, &picture) == LIMN_OK &&
+    bool done = ctx && limn_segmentation_open(ctx, argv[1], NULL, &model) == LIMN_OK &&
+                limn_image_read(ctx, argv[2], 0, &picture) == LIMN_OK &&
                 limn_segment(model, &picture, &classes, NULL) == LIMN_OK;
     int most = done ? limn_segmentation_describe(model).classes - 1 : 1; /* black to white */
-    for (int i = 0; done && i < classes.width * classes.height; i++) classes.pixels[i] = (uint8_t)(classes.pixels[i] * 255 / most);
+    for (int i = 0; done && i < classes.width * classes.height; i++)
+        classes.pixels[i] = (uint8_t)(classes.pixels[i] * 255 / most);
     done = done && limn_png_write(ctx, argc > 3 ? argv[3] : "mask.png", &classes, NULL) == LIMN_OK;
     if (!done) fprintf(stderr, "%s\n", ctx ? limn_error_text(ctx) : "out of memory");
 

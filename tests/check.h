@@ -1,7 +1,8 @@
 /* check.h: the inside of limn-check, the program that proves and times ops.
  *
- * A case is one op with shapes and attributes; the same table serves --mode test (every kernel, instruction set, storage type and
- * thread count against the reference in double) and --mode grad (gradient rules against central differences in double). */
+ * A case is one op with shapes and attributes; the same table serves --mode test (every kernel, instruction set, storage
+ * type and thread count against the reference in double) and --mode grad (gradient rules against central differences in
+ * double). */
 #ifndef LIMN_CHECK_H
 #define LIMN_CHECK_H
 
@@ -53,7 +54,8 @@ void check_fail(check *c, const check_case *k, const char *format, ...) __attrib
 
 /** Does source s of op hold indices? */
 bool check_is_index(limn_op op, int s);
-/** Or moments of source 0?  Those of GROUP_NORM are made of it in a network, as its gradient supposes; elsewhere they are any numbers. */
+/** Or moments of source 0?  Those of GROUP_NORM are made of it in a network, as its gradient supposes; elsewhere they are
+ *  any numbers. */
 bool check_is_moments(limn_op op, int s);
 /** Seeded values of source s, as many as its shape holds; free() them. */
 double *check_make_values(const check_case *k, int s);
@@ -98,8 +100,8 @@ bool check_has_grad(const check_case *k);
 
 /** Inner loops that this CPU can run, from portable to best; NULL ends. */
 const limn_rows *check_rows(int i);
-/** Every kernel of the case in every storage type, instruction set and thread count.  src: values instead of the seeded ones;
- *  y: what the reference must give in double; each may be NULL.  single: y was computed in f32. */
+/** Every kernel of the case in every storage type, instruction set and thread count.  src: values instead of the seeded
+ *  ones; y: what the reference must give in double; each may be NULL.  single: y was computed in f32. */
 void check_test(check *c, const check_case *k, const double *const *src, const double *y, bool single);
 void check_grad(check *c, const check_case *k);
 void check_vectors(check *c);

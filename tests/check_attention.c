@@ -5,7 +5,8 @@
  *   dq  u sum |ds| |k|     ds = p (dy v - sum(dy y)) / sqrt(d) is rounded before its products
  *   dk  u sum |ds| |q|
  *
- * A row of one key (the first of a causal mask) has p = 1, which loses nothing: a bound of all rows by the largest would hide its faults. */
+ * A row of one key (the first of a causal mask) has p = 1, which loses nothing: a bound of all rows by the largest would
+ * hide its faults. */
 #include "check.h"
 
 #include <math.h>
@@ -42,8 +43,12 @@ static attention attention_of(const check_result *r)
     a.n_key = k->src[packed == LIMN_PACKED_QKV ? 0 : 1].dim[1];
     a.width = k->src[0].dim[2] / (packed == LIMN_PACKED_QKV ? 3 : 1);
     a.d = a.width / k->attr.heads;
-    int64_t w = a.width, q_row = packed == LIMN_PACKED_QKV ? 3 * w : w, k_row = packed == LIMN_PACKED_NONE ? w : packed == LIMN_PACKED_KV ? 2 * w : 3 * w;
-    int64_t behind_q = packed == LIMN_PACKED_QKV ? w : 0, behind_k = packed == LIMN_PACKED_NONE ? 0 : behind_q + w, n = a.batch * w;
+    int64_t w = a.width, q_row = packed == LIMN_PACKED_QKV ? 3 * w : w,
+            k_row = packed == LIMN_PACKED_NONE ? w
+                    : packed == LIMN_PACKED_KV ? 2 * w
+                                               : 3 * w;
+    int64_t behind_q = packed == LIMN_PACKED_QKV ? w : 0, behind_k = packed == LIMN_PACKED_NONE ? 0 : behind_q + w,
+            n = a.batch * w;
     a.q = (operand){r->src[0], a.n_query, q_row, 0};
     a.k = (operand){r->src[n_given > 1 ? 1 : 0], a.n_key, k_row, behind_q};
     a.v = (operand){r->src[n_given - 1], a.n_key, k_row, behind_k};
@@ -94,7 +99,8 @@ double *check_attention_rounding(const check_result *r)
             for (int64_t t = 0; t < a.n_query; t++)
                 for (int64_t j = 0, n = probabilities(&a, b, t, c, p); j < n; j++) {
                     if (a.dy.x) add_gradient(&a, b, t, j, c, p[j], sum);
-                    for (int64_t i = c; !a.dy.x && i < c + a.d; i++) sum[(b * a.n_query + t) * a.width + i] += p[j] * fabs(get(&a.v, b, j, i));
+                    for (int64_t i = c; !a.dy.x && i < c + a.d; i++)
+                        sum[(b * a.n_query + t) * a.width + i] += p[j] * fabs(get(&a.v, b, j, i));
                 }
     for (int64_t i = 0; i < r->n; i++) sum[i] *= 0x1p-8;
     free(p);

@@ -1,5 +1,5 @@
-/* check_bench.c: time of each op's first kernel on the shapes of DiT-S/2 and DiT-B/2 (32x32x4 latents: 256 tokens), batch 8, beside the
- * machine's best oneDNN product of the same run.  Median of several runs after one to warm up. */
+/* check_bench.c: time of each op's first kernel on the shapes of DiT-S/2 and DiT-B/2 (32x32x4 latents: 256 tokens), batch 8,
+ * beside the machine's best oneDNN product of the same run.  Median of several runs after one to warm up. */
 #include "check.h"
 
 #include <math.h>
@@ -13,49 +13,61 @@
 static const limn_chain gate_add = {2, {{.op = LIMN_OP_MUL, .a = 0, .b = 1}, {.op = LIMN_OP_ADD, .a = 3, .b = 2}}};
 
 /* B batch, T tokens, D width, h heads */
-#define NETWORK(net, B, T, D, h) \
-    CASE(LINEAR, net " q, k, v", SRC(S(B, T, D), S(3 * D, D), S(3 * D)), .attr.flags = LIMN_HAS_BIAS), \
-    CASE(LINEAR, net " MLP in, gelu", SRC(S(B, T, D), S(4 * D, D), S(4 * D)), .attr = {.flags = LIMN_HAS_BIAS, .activation = LIMN_GELU_TANH}), \
-    CASE(LINEAR, net " MLP out, gate, residual", SRC(S(B, T, 4 * D), S(D, 4 * D), S(D), S(B, 1, D), S(B, T, D)), \
-         .attr.flags = LIMN_HAS_BIAS | LIMN_HAS_GATE | LIMN_HAS_RESIDUAL), \
-    CASE(LINEAR, net " adaLN of a batch", SRC(S(B, D), S(6 * D, D), S(6 * D)), .attr.flags = LIMN_HAS_BIAS), \
-    CASE(LINEAR_GRAD_INPUT, net " MLP in", SRC(S(B, T, 4 * D), S(4 * D, D))), \
-    CASE(LINEAR_GRAD_WEIGHT, net " MLP in", SRC(S(B, T, D), S(B, T, 4 * D))), \
-    CASE(ATTENTION, net " packed q, k, v", SRC(S(B, T, 3 * D)), .attr = {.heads = h, .packed = LIMN_PACKED_QKV}), \
-    CASE(ATTENTION, net " on 77 text tokens", SRC(S(B, T, D), S(B, 77, 2 * D)), .attr = {.heads = h, .packed = LIMN_PACKED_KV}), \
-    CASE(ATTENTION_GRAD, net " packed q, k, v", SRC(S(B, T, 3 * D), S(B, T, D), S(B, T, D)), .attr = {.heads = h, .packed = LIMN_PACKED_QKV}), \
-    CASE(LAYER_NORM, net " modulated", SRC(S(B, T, D), S(B, 1, D), S(B, 1, D)), .attr = {.eps = 1e-6, .flags = LIMN_HAS_WEIGHT, .shift = 1}), \
-    CASE(LAYER_NORM_GRAD, net " modulated", SRC(S(B, T, D), S(B, T, D), S(B, 1, D)), .attr = {.eps = 1e-6, .flags = LIMN_HAS_WEIGHT, .shift = 1}), \
-    CASE(LAYER_NORM_GRAD_WEIGHT, net " modulated", SRC(S(B, T, D), S(B, T, D)), .attr = {.eps = 1e-6, .shape = S(B, 1, D)}), \
-    CASE(RMS_NORM, net " of heads", SRC(S(B, T, h, D / h), S(D / h)), .attr = {.eps = 1e-6, .flags = LIMN_HAS_WEIGHT}), \
-    CASE(RMS_NORM_GRAD, net " of heads", SRC(S(B, T, h, D / h), S(B, T, h, D / h), S(D / h)), .attr = {.eps = 1e-6, .flags = LIMN_HAS_WEIGHT}), \
-    CASE(RMS_NORM_GRAD_WEIGHT, net " of heads", SRC(S(B, T, h, D / h), S(B, T, h, D / h)), .attr = {.eps = 1e-6, .shape = S(D / h)}), \
-    CASE(ACTIVATE, net " MLP, gelu", SRC(S(B, T, 4 * D)), .attr.activation = LIMN_GELU_TANH), \
-    CASE(ACTIVATE_GRAD, net " MLP, gelu", SRC(S(B, T, 4 * D), S(B, T, 4 * D)), .attr.activation = LIMN_GELU_TANH), \
-    CASE(CHAIN, net " x gate + h", SRC(S(B, T, D), S(B, 1, D), S(B, T, D)), .attr = {.chain = &gate_add, .shape = S(B, T, D)}), \
-    CASE(ADD, net " tokens", SRC(S(B, T, D), S(B, T, D))), \
-    CASE(MUL, net " gate", SRC(S(B, T, D), S(B, 1, D))), \
-    CASE(SUM_TO, net " bias of the MLP", SRC(S(B, T, 4 * D)), .attr.shape = S(4 * D)), \
-    CASE(SUM_TO, net " tokens of each sample", SRC(S(B, T, D)), .attr.shape = S(B, 1, D)), \
-    CASE(SUM_TO, net " to one number", SRC(S(B, T, D)), .attr.shape = {0}), \
-    CASE(EXPAND, net " a gate", SRC(S(B, 1, D)), .attr.shape = S(B, T, D)), \
-    CASE(CONCAT, net " text behind tokens", SRC(S(B, T, D), S(B, 77, D)), .attr.axis = 1), \
-    CASE(SLICE, net " one of six chunks", SRC(S(B, T, 6 * D)), .attr = {.axis = 2, .begin = 2 * D, .shape = S(D)}), \
-    CASE(PAD, net " one of six chunks", SRC(S(B, T, D)), .attr = {.axis = 2, .begin = 2 * D, .shape = S(3 * D)}), \
-    CASE(PERMUTE, net " heads before tokens", SRC(S(B, T, h, D / h)), .attr.order = {0, 2, 1, 3})
+#define NETWORK(net, B, T, D, h)                                                                                            \
+    CASE(LINEAR, net " q, k, v", SRC(S(B, T, D), S(3 * D, D), S(3 * D)), .attr.flags = LIMN_HAS_BIAS),                      \
+        CASE(LINEAR, net " MLP in, gelu", SRC(S(B, T, D), S(4 * D, D), S(4 * D)),                                           \
+             .attr = {.flags = LIMN_HAS_BIAS, .activation = LIMN_GELU_TANH}),                                               \
+        CASE(LINEAR, net " MLP out, gate, residual", SRC(S(B, T, 4 * D), S(D, 4 * D), S(D), S(B, 1, D), S(B, T, D)),        \
+             .attr.flags = LIMN_HAS_BIAS | LIMN_HAS_GATE | LIMN_HAS_RESIDUAL),                                              \
+        CASE(LINEAR, net " adaLN of a batch", SRC(S(B, D), S(6 * D, D), S(6 * D)), .attr.flags = LIMN_HAS_BIAS),            \
+        CASE(LINEAR_GRAD_INPUT, net " MLP in", SRC(S(B, T, 4 * D), S(4 * D, D))),                                           \
+        CASE(LINEAR_GRAD_WEIGHT, net " MLP in", SRC(S(B, T, D), S(B, T, 4 * D))),                                           \
+        CASE(ATTENTION, net " packed q, k, v", SRC(S(B, T, 3 * D)), .attr = {.heads = h, .packed = LIMN_PACKED_QKV}),       \
+        CASE(ATTENTION, net " on 77 text tokens", SRC(S(B, T, D), S(B, 77, 2 * D)),                                         \
+             .attr = {.heads = h, .packed = LIMN_PACKED_KV}),                                                               \
+        CASE(ATTENTION_GRAD, net " packed q, k, v", SRC(S(B, T, 3 * D), S(B, T, D), S(B, T, D)),                            \
+             .attr = {.heads = h, .packed = LIMN_PACKED_QKV}),                                                              \
+        CASE(LAYER_NORM, net " modulated", SRC(S(B, T, D), S(B, 1, D), S(B, 1, D)),                                         \
+             .attr = {.eps = 1e-6, .flags = LIMN_HAS_WEIGHT, .shift = 1}),                                                  \
+        CASE(LAYER_NORM_GRAD, net " modulated", SRC(S(B, T, D), S(B, T, D), S(B, 1, D)),                                    \
+             .attr = {.eps = 1e-6, .flags = LIMN_HAS_WEIGHT, .shift = 1}),                                                  \
+        CASE(LAYER_NORM_GRAD_WEIGHT, net " modulated", SRC(S(B, T, D), S(B, T, D)),                                         \
+             .attr = {.eps = 1e-6, .shape = S(B, 1, D)}),                                                                   \
+        CASE(RMS_NORM, net " of heads", SRC(S(B, T, h, D / h), S(D / h)), .attr = {.eps = 1e-6, .flags = LIMN_HAS_WEIGHT}), \
+        CASE(RMS_NORM_GRAD, net " of heads", SRC(S(B, T, h, D / h), S(B, T, h, D / h), S(D / h)),                           \
+             .attr = {.eps = 1e-6, .flags = LIMN_HAS_WEIGHT}),                                                              \
+        CASE(RMS_NORM_GRAD_WEIGHT, net " of heads", SRC(S(B, T, h, D / h), S(B, T, h, D / h)),                              \
+             .attr = {.eps = 1e-6, .shape = S(D / h)}),                                                                     \
+        CASE(ACTIVATE, net " MLP, gelu", SRC(S(B, T, 4 * D)), .attr.activation = LIMN_GELU_TANH),                           \
+        CASE(ACTIVATE_GRAD, net " MLP, gelu", SRC(S(B, T, 4 * D), S(B, T, 4 * D)), .attr.activation = LIMN_GELU_TANH),      \
+        CASE(CHAIN, net " x gate + h", SRC(S(B, T, D), S(B, 1, D), S(B, T, D)),                                             \
+             .attr = {.chain = &gate_add, .shape = S(B, T, D)}),                                                            \
+        CASE(ADD, net " tokens", SRC(S(B, T, D), S(B, T, D))), CASE(MUL, net " gate", SRC(S(B, T, D), S(B, 1, D))),         \
+        CASE(SUM_TO, net " bias of the MLP", SRC(S(B, T, 4 * D)), .attr.shape = S(4 * D)),                                  \
+        CASE(SUM_TO, net " tokens of each sample", SRC(S(B, T, D)), .attr.shape = S(B, 1, D)),                              \
+        CASE(SUM_TO, net " to one number", SRC(S(B, T, D)), .attr.shape = {0}),                                             \
+        CASE(EXPAND, net " a gate", SRC(S(B, 1, D)), .attr.shape = S(B, T, D)),                                             \
+        CASE(CONCAT, net " text behind tokens", SRC(S(B, T, D), S(B, 77, D)), .attr.axis = 1),                              \
+        CASE(SLICE, net " one of six chunks", SRC(S(B, T, 6 * D)), .attr = {.axis = 2, .begin = 2 * D, .shape = S(D)}),     \
+        CASE(PAD, net " one of six chunks", SRC(S(B, T, D)), .attr = {.axis = 2, .begin = 2 * D, .shape = S(3 * D)}),       \
+        CASE(PERMUTE, net " heads before tokens", SRC(S(B, T, h, D / h)), .attr.order = {0, 2, 1, 3})
 
 /* One 3 x 3 convolution and both gradients: `size` x `size` pixels, C channels to O. */
-#define CONVOLUTION(what, B, size, C, O) \
-    CASE(CONV, what, SRC(S(B, size, size, C), S(O, C, 3, 3), S(O)), .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .flags = LIMN_HAS_BIAS}), \
-    CASE(CONV_TRANSPOSE, what ", gradient", SRC(S(B, size, size, O), S(O, C, 3, 3)), .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .shape = S(size, size)}), \
-    CASE(CONV_GRAD_WEIGHT, what ", gradient", SRC(S(B, size, size, C), S(B, size, size, O)), .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .shape = S(O, C, 3, 3)})
+#define CONVOLUTION(what, B, size, C, O)                                                                                    \
+    CASE(CONV, what, SRC(S(B, size, size, C), S(O, C, 3, 3), S(O)),                                                         \
+         .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .flags = LIMN_HAS_BIAS}),                                               \
+        CASE(CONV_TRANSPOSE, what ", gradient", SRC(S(B, size, size, O), S(O, C, 3, 3)),                                    \
+             .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .shape = S(size, size)}),                                           \
+        CASE(CONV_GRAD_WEIGHT, what ", gradient", SRC(S(B, size, size, C), S(B, size, size, O)),                            \
+             .attr = {.stride = 1, .pad = {1, 1, 1, 1}, .shape = S(O, C, 3, 3)})
 
 static const check_case cases[] = {
     NETWORK("DiT-S/2", 8, 256, 384, 6),
     NETWORK("DiT-B/2", 8, 256, 768, 12),
     CASE(ATTENTION, "SD U-Net, 64x64 pixels", SRC(S(2, 4096, 320), S(2, 4096, 320), S(2, 4096, 320)), .attr.heads = 8),
     CASE(ATTENTION, "SD U-Net, 32x32 pixels", SRC(S(2, 1024, 640), S(2, 1024, 640), S(2, 1024, 640)), .attr.heads = 8),
-    CASE(ATTENTION, "SD U-Net, 64x64 pixels on 77 text tokens", SRC(S(2, 4096, 320), S(2, 77, 320), S(2, 77, 320)), .attr.heads = 8),
+    CASE(ATTENTION, "SD U-Net, 64x64 pixels on 77 text tokens", SRC(S(2, 4096, 320), S(2, 77, 320), S(2, 77, 320)),
+         .attr.heads = 8),
     CASE(ATTENTION, "VAE, one head", SRC(S(1, 4096, 512), S(1, 4096, 512), S(1, 4096, 512)), .attr.heads = 1),
     CASE(PERMUTE, "8 latents of 32x32x4 to patches of 2", SRC(S(8, 16, 2, 16, 2, 4)), .attr.order = {0, 1, 3, 5, 2, 4}),
     CASE(SOFTMAX, "rows of 256", SRC(S(8, 256, 256))),
@@ -84,15 +96,20 @@ static const check_case cases[] = {
     CONVOLUTION("SD 1.5 64 x 64, 320", 2, 64, 320, 320),
     CONVOLUTION("SD 1.5 16 x 16, 1280", 2, 16, 1280, 1280),
     CONVOLUTION("SD 1.5 8 x 8, 2560 to 1280", 2, 8, 2560, 1280),
-    CASE(CONV_TRANSPOSE, "U-Net 2 x 2 up to 512 x 512", SRC(S(1, 256, 256, 128), S(128, 64, 2, 2), S(64)), .attr = {.stride = 2, .flags = LIMN_HAS_BIAS, .shape = S(512, 512)}),
+    CASE(CONV_TRANSPOSE, "U-Net 2 x 2 up to 512 x 512", SRC(S(1, 256, 256, 128), S(128, 64, 2, 2), S(64)),
+         .attr = {.stride = 2, .flags = LIMN_HAS_BIAS, .shape = S(512, 512)}),
     CASE(MAX_POOL, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64)), .attr.stride = 2),
     CASE(MAX_POOL_GRAD, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64), S(1, 256, 256, 64)), .attr.stride = 2),
     CASE(RESIZE, "nearest, VAE 256 to 512, 128", SRC(S(1, 256, 256, 128)), .attr.shape = S(512, 512)),
-    CASE(RESIZE, "bilinear, U-Net 256 to 512, 64", SRC(S(1, 256, 256, 64)), .attr = {.shape = S(512, 512), .resize = LIMN_BILINEAR_ALIGNED}),
-    CASE(GROUP_NORM, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64), S(320), S(320)), .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
-    CASE(GROUP_NORM_GRAD, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64), S(2, 64, 64, 320), S(2, 2, 320), S(320), S(320)),
+    CASE(RESIZE, "bilinear, U-Net 256 to 512, 64", SRC(S(1, 256, 256, 64)),
+         .attr = {.shape = S(512, 512), .resize = LIMN_BILINEAR_ALIGNED}),
+    CASE(GROUP_NORM, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64), S(320), S(320)),
          .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
-    CASE(GROUP_NORM_GRAD_SUMS, "SD 1.5 64 x 64, 320, silu", SRC(S(2, 64, 64, 320), S(2, 64), S(2, 64, 64, 320), S(320), S(320)),
+    CASE(GROUP_NORM_GRAD, "SD 1.5 64 x 64, 320, silu",
+         SRC(S(2, 64, 64, 320), S(2, 64), S(2, 64, 64, 320), S(2, 2, 320), S(320), S(320)),
+         .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
+    CASE(GROUP_NORM_GRAD_SUMS, "SD 1.5 64 x 64, 320, silu",
+         SRC(S(2, 64, 64, 320), S(2, 64), S(2, 64, 64, 320), S(320), S(320)),
          .attr = {.groups = 32, .eps = 1e-5, .flags = LIMN_HAS_WEIGHT, .activation = LIMN_SILU}),
     CASE(MOMENTS, "U-Net 512 x 512, 64", SRC(S(1, 512, 512, 64)), .attr = {.groups = 64, .flags = LIMN_OVER_BATCH}),
     {.proves = NULL},
@@ -141,7 +158,8 @@ static const limn_kernel *first_kernel(const check *c, const limn_call *call, co
 {
     const limn_kernel *kernel, *ref = limn_ref_kernel(call->op, 0);
     for (int i = 0; (kernel = limn_cpu_kernel(call->op, i)); i++) {
-        if (name ? strcmp(name, kernel->name) != 0 : c->backend && (strcmp(c->backend, "ref") == 0) != (kernel == ref)) continue;
+        if (name ? strcmp(name, kernel->name) != 0 : c->backend && (strcmp(c->backend, "ref") == 0) != (kernel == ref))
+            continue;
         const char *refusal = kernel->refuse ? kernel->refuse(call) : NULL;
         if (!refusal) return kernel;
         *why = refusal;
@@ -191,11 +209,12 @@ static measure measure_case(check *c, const check_case *k, limn_dtype dtype, con
     measure m = {.skipped = "no kernel"};
     limn_node *node = check_build(c, k, &g);
     if (!node) return m;
-    bool wide = k->op == LIMN_OP_LINEAR_GRAD_WEIGHT || k->op == LIMN_OP_LAYER_NORM_GRAD_WEIGHT || k->op == LIMN_OP_RMS_NORM_GRAD_WEIGHT ||
-                k->op == LIMN_OP_GATHER_GRAD || k->op == LIMN_OP_CROSS_ENTROPY;
+    bool wide = k->op == LIMN_OP_LINEAR_GRAD_WEIGHT || k->op == LIMN_OP_LAYER_NORM_GRAD_WEIGHT ||
+                k->op == LIMN_OP_RMS_NORM_GRAD_WEIGHT || k->op == LIMN_OP_GATHER_GRAD || k->op == LIMN_OP_CROSS_ENTROPY;
     limn_call call = {.op = k->op, .attr = &node->attr, .n_src = k->n_src, .n_threads = limn_ctx_threads(c->ctx),
                       .dst = {wide ? LIMN_F32 : dtype, node->shape, NULL}};
-    for (int s = 0; s < k->n_src; s++) call.src[s] = (limn_view){check_is_index(k->op, s) ? LIMN_I32 : dtype, k->src[s], NULL};
+    for (int s = 0; s < k->n_src; s++)
+        call.src[s] = (limn_view){check_is_index(k->op, s) ? LIMN_I32 : dtype, k->src[s], NULL};
     const limn_kernel *kernel = first_kernel(c, &call, name, &m.skipped);
     m.flops = limn_node_flops(node);
     if (kernel && (kernel != limn_ref_kernel(k->op, 0) || m.flops < SLOW_FLOPS)) {
@@ -221,8 +240,9 @@ static measure measure_case(check *c, const check_case *k, limn_dtype dtype, con
 
 static bool is_product(limn_op op)
 {
-    return op == LIMN_OP_LINEAR || op == LIMN_OP_LINEAR_GRAD_INPUT || op == LIMN_OP_LINEAR_GRAD_WEIGHT || op == LIMN_OP_ATTENTION ||
-           op == LIMN_OP_ATTENTION_GRAD || op == LIMN_OP_CONV || op == LIMN_OP_CONV_TRANSPOSE || op == LIMN_OP_CONV_GRAD_WEIGHT;
+    return op == LIMN_OP_LINEAR || op == LIMN_OP_LINEAR_GRAD_INPUT || op == LIMN_OP_LINEAR_GRAD_WEIGHT ||
+           op == LIMN_OP_ATTENTION || op == LIMN_OP_ATTENTION_GRAD || op == LIMN_OP_CONV || op == LIMN_OP_CONV_TRANSPOSE ||
+           op == LIMN_OP_CONV_GRAD_WEIGHT;
 }
 
 void check_bench(check *c)
@@ -243,7 +263,8 @@ void check_bench(check *c)
         printf("%-22s %-36s %-5s ", limn_op_name(k->op), k->proves, limn_dtype_name(dtype));
         if (m.skipped) printf("skipped: %s\n", m.skipped);
         else if (is_product(k->op))
-            printf("%-16s %9.3f %10.1f GFLOP/s %6.0f%%\n", m.kernel, 1e3 * m.seconds, m.flops / m.seconds / 1e9, 100 * m.flops / m.seconds / 1e9 / best);
+            printf("%-16s %9.3f %10.1f GFLOP/s %6.0f%%\n", m.kernel, 1e3 * m.seconds, m.flops / m.seconds / 1e9,
+                   100 * m.flops / m.seconds / 1e9 / best);
         else printf("%-16s %9.3f %13.1f GB/s\n", m.kernel, 1e3 * m.seconds, m.bytes / m.seconds / 1e9);
     }
     limn_floats_end(&floats);

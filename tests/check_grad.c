@@ -13,7 +13,8 @@ limn_node *check_build(check *c, const check_case *k, limn_graph **g)
     for (int s = 0; s < k->n_src; s++) {
         char name[16];
         snprintf(name, sizeof name, "s%d", s);
-        if (k->op == LIMN_OP_GROUP_NORM && check_is_moments(k->op, s)) src[s] = limn_node_new(*g, LIMN_OP_MOMENTS, 1, src, &moments);
+        if (k->op == LIMN_OP_GROUP_NORM && check_is_moments(k->op, s))
+            src[s] = limn_node_new(*g, LIMN_OP_MOMENTS, 1, src, &moments);
         else src[s] = limn_input(*g, name, check_is_index(k->op, s) ? LIMN_INDEX : LIMN_COMPUTE, k->src[s], LIMN_PER_STEP);
     }
     limn_node *node = limn_node_new(*g, k->op, k->n_src, src, &k->attr);
@@ -29,7 +30,8 @@ bool check_has_grad(const check_case *k)
     int64_t n = 0;
     for (int s = 0; s < k->n_src; s++) n += limn_shape_count(&k->src[s]);
     /* the rewrite makes fused products after the gradients */
-    bool fused = (k->op == LIMN_OP_LINEAR || k->op == LIMN_OP_CONV) && (k->attr.activation || k->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL | LIMN_UPSAMPLED));
+    bool fused = (k->op == LIMN_OP_LINEAR || k->op == LIMN_OP_CONV) &&
+                 (k->attr.activation || k->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL | LIMN_UPSAMPLED));
     return limn_op_find(k->op)->grad && smooth && !fused && n <= 1500;
 }
 
@@ -114,7 +116,8 @@ static bool source_fits(check *c, const check_case *k, check_net *net, int s, do
         double down = loss_of(net), numeric = (up - down) / (2 * h);
         x[i] = old;
         if (!(fabs(numeric - grad[i]) <= 1e-6 * largest + 1e-15 * fabs(up) / h + 1e-9)) {
-            check_fail(c, k, "source %d, element %lld: central difference %.9g, gradient %.9g", s, (long long)i, numeric, grad[i]);
+            check_fail(c, k, "source %d, element %lld: central difference %.9g, gradient %.9g", s, (long long)i, numeric,
+                       grad[i]);
             return false;
         }
     }
@@ -128,8 +131,10 @@ static void source_checked(check *c, const check_case *k, check_net *net, int s,
     if (!grad) abort();
     loss_of(net);
     if (!net->grad[s]) check_fail(c, k, "source %d has no gradient", s);
-    else if (!limn_shape_equal(&net->grad[s]->shape, &k->src[s])) check_fail(c, k, "the gradient of source %d has another shape", s);
-    else if (limn_run_read(net->run, net->grad[s], LIMN_F64, grad) != LIMN_OK) check_fail(c, k, "%s", limn_error_text(c->ctx));
+    else if (!limn_shape_equal(&net->grad[s]->shape, &k->src[s]))
+        check_fail(c, k, "the gradient of source %d has another shape", s);
+    else if (limn_run_read(net->run, net->grad[s], LIMN_F64, grad) != LIMN_OK)
+        check_fail(c, k, "%s", limn_error_text(c->ctx));
     else if (source_fits(c, k, net, s, x, grad)) c->n_passed++;
     free(grad);
 }

@@ -1,4 +1,5 @@
-/* check_main.c: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref] [--kernel NAME] */
+/* check_main.c: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref] [--kernel
+ * NAME] */
 #include "check.h"
 
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static void list(const check *c)
     printf("%-24s %5s %8s %5s  %s\n", "op", "cases", "PyTorch", "grad", "kernels");
     for (int op = 0; op < LIMN_N_OPS; op++) {
         if (!check_wanted(c, op)) continue;
-        printf("%-24s %5d %8d %5s  ", limn_op_name(op), check_count_cases(op, false), check_n_vectors(op), limn_op_find(op)->grad ? "yes" : "-");
+        printf("%-24s %5d %8d %5s  ", limn_op_name(op), check_count_cases(op, false), check_n_vectors(op),
+               limn_op_find(op)->grad ? "yes" : "-");
         if (check_exempt(op)) printf("%s", check_exempt(op));
         else if (op == LIMN_OP_VIEW) printf("an alias, never runs");
         else list_kernels(op);
@@ -60,8 +62,11 @@ static void run_cases(check *c)
 
 static int usage(const char *wrong)
 {
-    fprintf(stderr, "limn-check: %s\nusage: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend cpu|ref] [--kernel NAME]\n"
-                    "--kernel, with --mode test: only this one\n", wrong);
+    fprintf(stderr,
+            "limn-check: %s\nusage: limn-check --mode test|grad|bench|list [--op NAME] [--precision f32|bf16] [--backend "
+            "cpu|ref] [--kernel NAME]\n"
+            "--kernel, with --mode test: only this one\n",
+            wrong);
     return 2;
 }
 
@@ -92,11 +97,13 @@ static const char *parse(check *c, int argc, char **argv)
         if (i + 1 == argc) return "a flag lacks its value";
         *to = argv[i + 1];
     }
-    if (!c->mode || !(one_of(c->mode, "test", "grad") || one_of(c->mode, "bench", "list"))) return "--mode is test, grad, bench or list";
+    if (!c->mode || !(one_of(c->mode, "test", "grad") || one_of(c->mode, "bench", "list")))
+        return "--mode is test, grad, bench or list";
     if (!one_of(c->precision, "f32", "bf16")) return "--precision is f32 or bf16";
     if (!one_of(c->backend, "cpu", "ref")) return "--backend is cpu or ref";
     for (int op = 0; op < LIMN_N_OPS; op++)
-        if (check_wanted(c, op)) return !c->kernel || names_a_kernel(c) ? NULL : "--kernel names no kernel of these ops: see --mode list";
+        if (check_wanted(c, op))
+            return !c->kernel || names_a_kernel(c) ? NULL : "--kernel names no kernel of these ops: see --mode list";
     return "--op names no op: see --mode list";
 }
 

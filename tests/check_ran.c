@@ -1,8 +1,9 @@
 /* check_ran.c: a check that ran nothing fails.
  *
- * Every op has cases and numbers of PyTorch (its own, or in the gradient of an op that has them), or a written reason for none, and every kernel
- * took a case with every set of inner loops that this CPU has.  What the CPU has is asked of Linux, not of the code that is being checked: a kernel
- * that refuses everything, and says that the CPU is to blame, is found out.  What the CPU lacks is skipped, and said. */
+ * Every op has cases and numbers of PyTorch (its own, or in the gradient of an op that has them), or a written reason for
+ * none, and every kernel took a case with every set of inner loops that this CPU has.  What the CPU has is asked of Linux,
+ * not of the code that is being checked: a kernel that refuses everything, and says that the CPU is to blame, is found out.
+ * What the CPU lacks is skipped, and said. */
 #include "check.h"
 
 #include <string.h>
@@ -155,7 +156,8 @@ void check_nothing_is_forgotten(check *c)
         check_case missing = {.op = op, .proves = grad ? "has a gradient rule" : "has kernels"};
         if (check_count_cases(op, grad) == 0) check_fail(c, &missing, "no case in tests/check_cases.c");
         else if (!grad && !check_n_vectors(op) && !check_n_vector_gradients(c, op) && !no_vectors(op))
-            check_fail(c, &missing, "no numbers of PyTorch in tests/vectors/ops.h, and no reason for that in tests/check_ran.c");
+            check_fail(c, &missing,
+                       "no numbers of PyTorch in tests/vectors/ops.h, and no reason for that in tests/check_ran.c");
         else c->n_passed++;
         if (!grad && whole && limn_ref_kernel(op, 0)) kernels_have_run(c, op);
     }

@@ -147,7 +147,8 @@ typedef struct job {
 
 static const char *threads_may_differ(const limn_kernel *kernel, limn_op op)
 {
-    if (op == LIMN_OP_LINEAR_GRAD_WEIGHT && strcmp(kernel->name, "onednn") == 0) return "oneDNN sums its weight gradients by threads";
+    if (op == LIMN_OP_LINEAR_GRAD_WEIGHT && strcmp(kernel->name, "onednn") == 0)
+        return "oneDNN sums its weight gradients by threads";
     return NULL;
 }
 
@@ -175,8 +176,8 @@ static void one_kernel(job *j, const limn_kernel *kernel)
         int64_t at = wrong ? -1 : compare(j, kernel, &call.dst);
         if (wrong) check_fail(j->c, j->k, "%s %s, %s, %d threads: %s", kernel->name, loops, j->types->name, t + 1, wrong);
         else if (at >= 0)
-            check_fail(j->c, j->k, "%s %s, %s, %d threads: element %lld is %.9g, expected %.9g", kernel->name, loops, j->types->name, t + 1,
-                       (long long)at, limn_get(&call.dst, at), j->result.wanted[at]);
+            check_fail(j->c, j->k, "%s %s, %s, %d threads: element %lld is %.9g, expected %.9g", kernel->name, loops,
+                       j->types->name, t + 1, (long long)at, limn_get(&call.dst, at), j->result.wanted[at]);
         fine = fine && !wrong && at < 0;
     }
     if (fine && n > 1 && !threads_may_differ(kernel, j->k->op) && memcmp(dst[0], dst[1], bytes) != 0) {
@@ -200,7 +201,9 @@ static void in_place(job *j, const limn_kernel *kernel, int s)
     const char *wrong = run_kernel(j->c->ctx, kernel, apart);
     if (!wrong) wrong = run_kernel(j->c->ctx, kernel, same);
     if (!wrong && memcmp(dst, both, bytes) != 0) wrong = "other bits than apart";
-    if (wrong) check_fail(j->c, j->k, "%s %s, %s, in the memory of source %d: %s", kernel->name, j->call.rows->name, j->types->name, s, wrong);
+    if (wrong)
+        check_fail(j->c, j->k, "%s %s, %s, in the memory of source %d: %s", kernel->name, j->call.rows->name, j->types->name,
+                   s, wrong);
     else j->c->n_passed++;
     guarded_free(dst);
     guarded_free(both);
@@ -208,8 +211,8 @@ static void in_place(job *j, const limn_kernel *kernel, int s)
 
 static bool may_be_in_place(const limn_call *call, const limn_kernel *kernel, int s)
 {
-    return kernel->in_place && call->src[s].dtype == call->dst.dtype && limn_shape_equal(&call->src[s].shape, &call->dst.shape) &&
-           kernel->in_place(call, s);
+    return kernel->in_place && call->src[s].dtype == call->dst.dtype &&
+           limn_shape_equal(&call->src[s].shape, &call->dst.shape) && kernel->in_place(call, s);
 }
 
 static bool is_wanted(const check *c, const limn_kernel *kernel, const limn_kernel *ref)
@@ -261,7 +264,8 @@ static bool hides_nan(const check_result *r)
 static bool rounds_operands(const check_case *k, const storage *types)
 {
     bool weight = k->op == LIMN_OP_LINEAR_GRAD_WEIGHT || k->op == LIMN_OP_CONV_GRAD_WEIGHT;
-    bool product = weight || k->op == LIMN_OP_LINEAR || k->op == LIMN_OP_LINEAR_GRAD_INPUT || k->op == LIMN_OP_CONV || k->op == LIMN_OP_CONV_TRANSPOSE;
+    bool product = weight || k->op == LIMN_OP_LINEAR || k->op == LIMN_OP_LINEAR_GRAD_INPUT || k->op == LIMN_OP_CONV ||
+                   k->op == LIMN_OP_CONV_TRANSPOSE;
     bool half = types->even == LIMN_BF16 || types->dst == LIMN_BF16 || (weight && types->odd == LIMN_BF16);
     return product && half && (types->even != LIMN_BF16 || types->odd != LIMN_BF16);
 }
@@ -290,7 +294,8 @@ static void round_operands(const operands *o)
     }
 }
 
-static void one_storage(check *c, const check_case *k, const limn_node *node, const double *const *values, const storage *types)
+static void one_storage(check *c, const check_case *k, const limn_node *node, const double *const *values,
+                        const storage *types)
 {
     operands o, halves;
     operands_make(&o, k, values, types);
@@ -325,7 +330,8 @@ static void one_storage(check *c, const check_case *k, const limn_node *node, co
 
 /* ---- the reference itself, beside numbers of PyTorch ------------------------------------------------------------------ */
 
-static void reference_in_double(check *c, const check_case *k, const limn_node *node, const double *const *values, const double *y, double tolerance)
+static void reference_in_double(check *c, const check_case *k, const limn_node *node, const double *const *values,
+                                const double *y, double tolerance)
 {
     operands o;
     operands_make(&o, k, values, &(storage){"f64", LIMN_F64, LIMN_F64, LIMN_F64});
@@ -353,7 +359,8 @@ void check_test(check *c, const check_case *k, const double *const *src, const d
     const double *values[LIMN_MAX_SRC] = {0};
     for (int s = 0; s < k->n_src; s++) values[s] = src ? src[s] : (made[s] = check_make_values(k, s));
     bool runs = limn_ref_kernel(k->op, 0); /* a VIEW is an alias: --mode grad runs it inside a plan */
-    if (runs && y && (!c->backend || strcmp(c->backend, "ref") == 0)) reference_in_double(c, k, node, values, y, single ? 0x1p-21 : 1e-11); /* vectors have 13 digits */
+    if (runs && y && (!c->backend || strcmp(c->backend, "ref") == 0))
+        reference_in_double(c, k, node, values, y, single ? 0x1p-21 : 1e-11); /* vectors have 13 digits */
     limn_floats floats;
     limn_floats_begin(&floats, N_THREADS);
     for (int t = 0; runs && t < N_STORAGES; t++)

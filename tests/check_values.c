@@ -5,11 +5,11 @@
  *
  *     |found - wanted|  <=  u_out |wanted|  +  u (4 + 2 sqrt(R)) S  +  u_way  +  2^-126
  *
- * R roundings of a growing sum add up to u sqrt(R / 6) of its size as a standard deviation; 2 is five of them.  4 is for the few
- * roundings of an element (the exponential has 2 ulp).  S has
- * the condition of the op in it: a norm of values far from zero loses |x| / sigma, a softmax the size of its exponents.  u_way is
- * 0 but where something is rounded to bf16 on the way to the result.  Where a product rounds its operands to bf16, `wanted` is
- * computed from rounded operands (check_run.c).  NaN and infinities must be the same. */
+ * R roundings of a growing sum add up to u sqrt(R / 6) of its size as a standard deviation; 2 is five of them.  4 is for the
+ * few roundings of an element (the exponential has 2 ulp).  S has
+ * the condition of the op in it: a norm of values far from zero loses |x| / sigma, a softmax the size of its exponents.
+ * u_way is 0 but where something is rounded to bf16 on the way to the result.  Where a product rounds its operands to bf16,
+ * `wanted` is computed from rounded operands (check_run.c).  NaN and infinities must be the same. */
 #include "check.h"
 #include "base/rng.h"
 
@@ -20,7 +20,8 @@
 
 bool check_is_index(limn_op op, int s)
 {
-    return s == 1 && (op == LIMN_OP_GATHER || op == LIMN_OP_GATHER_GRAD || op == LIMN_OP_CROSS_ENTROPY || op == LIMN_OP_CROSS_ENTROPY_GRAD);
+    return s == 1 && (op == LIMN_OP_GATHER || op == LIMN_OP_GATHER_GRAD || op == LIMN_OP_CROSS_ENTROPY ||
+                      op == LIMN_OP_CROSS_ENTROPY_GRAD);
 }
 
 bool check_is_moments(limn_op op, int s)
@@ -30,11 +31,12 @@ bool check_is_moments(limn_op op, int s)
 
 /* ---- values --------------------------------------------------------------------------------------------------------- */
 
-/* Denormals come last but for the end of f32: the logarithm of a flushed denormal is no number to compare, and the slope of the
- * tanh form of gelu squares x beyond f32 (as PyTorch's does). */
+/* Denormals come last but for the end of f32: the logarithm of a flushed denormal is no number to compare, and the slope of
+ * the tanh form of gelu squares x beyond f32 (as PyTorch's does). */
 static double special(limn_op op, int64_t i)
 {
-    static const double values[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1.0, -1.5, 88.0, 89.0, -88.0, -104.0, 1e18, -1e18, 1e-40, -1e-40, 3e38, -3e38};
+    static const double values[] = {NAN,   INFINITY, -INFINITY, 0.0,   -0.0,  1.0,    -1.5, 88.0, 89.0,
+                                    -88.0, -104.0,   1e18,      -1e18, 1e-40, -1e-40, 3e38, -3e38};
     int64_t n = sizeof values / sizeof *values;
     return values[i % (op == LIMN_OP_LOG ? n - 4 : op == LIMN_OP_ACTIVATE_GRAD ? n - 2 : n)];
 }
@@ -77,8 +79,11 @@ double *check_make_values(const check_case *k, int s)
     limn_random_normal(11, LIMN_STREAM_TEST, sub, 0, (size_t)n, random);
     for (int64_t i = 0; i < n; i++) {
         /* indices repeat, and some are -1 or n, which are clamped */
-        int64_t classes = k->op == LIMN_OP_GATHER_GRAD ? k->attr.shape.dim[0] : k->op == LIMN_OP_GATHER ? k->src[0].dim[0] : limn_shape_cols(&k->src[0]);
-        if (check_is_index(k->op, s)) values[i] = (double)limn_random_below(11, LIMN_STREAM_TEST, sub, (uint64_t)i, (uint64_t)classes + 2) - 1;
+        int64_t classes = k->op == LIMN_OP_GATHER_GRAD ? k->attr.shape.dim[0]
+                          : k->op == LIMN_OP_GATHER    ? k->src[0].dim[0]
+                                                       : limn_shape_cols(&k->src[0]);
+        if (check_is_index(k->op, s))
+            values[i] = (double)limn_random_below(11, LIMN_STREAM_TEST, sub, (uint64_t)i, (uint64_t)classes + 2) - 1;
         else if (k->op == LIMN_OP_TIMESTEP_EMBEDDING) values[i] = (double)(i * 999 % 1000);
         else values[i] = one_value(k, s, i, random[i]);
     }
@@ -131,7 +136,8 @@ static double reduction(const check_result *r)
     case LIMN_OP_CROSS_ENTROPY: case LIMN_OP_CROSS_ENTROPY_GRAD: return cols;
     case LIMN_OP_LINEAR_GRAD_WEIGHT: case LIMN_OP_LAYER_NORM_GRAD_WEIGHT: case LIMN_OP_RMS_NORM_GRAD_WEIGHT: return rows;
     case LIMN_OP_ATTENTION: case LIMN_OP_ATTENTION_GRAD: case LIMN_OP_ATTENTION_GRAD_BIAS: /* tokens + head size */
-        return (double)(r->k->src[r->k->attr.packed == LIMN_PACKED_QKV ? 0 : 1].dim[1] + limn_shape_cols(x) / r->k->attr.heads);
+        return (double)(r->k->src[r->k->attr.packed == LIMN_PACKED_QKV ? 0 : 1].dim[1] +
+                        limn_shape_cols(x) / r->k->attr.heads);
     case LIMN_OP_GATHER_GRAD: return (double)limn_shape_count(&r->k->src[1]);
     case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: /* terms of a window */
         return (double)limn_shape_count(&r->k->src[1]) / (double)r->k->src[1].dim[r->k->op == LIMN_OP_CONV ? 0 : 1];
@@ -148,7 +154,8 @@ static double norm_condition(const check_result *r)
 {
     int64_t d = limn_shape_cols(&r->k->src[0]), n = limn_shape_rows(&r->k->src[0]);
     double worst = 0;
-    bool layer = r->k->op == LIMN_OP_LAYER_NORM || r->k->op == LIMN_OP_LAYER_NORM_GRAD || r->k->op == LIMN_OP_LAYER_NORM_GRAD_WEIGHT;
+    bool layer =
+        r->k->op == LIMN_OP_LAYER_NORM || r->k->op == LIMN_OP_LAYER_NORM_GRAD || r->k->op == LIMN_OP_LAYER_NORM_GRAD_WEIGHT;
     for (int64_t row = 0; row < n; row++) {
         const double *x = r->src[0] + row * d;
         double mean = 0, square = 0;
@@ -200,7 +207,9 @@ static double common_size(const check_result *r)
         return norm_condition(r) * w + largest_of(r, 2);
     case LIMN_OP_LAYER_NORM_GRAD: case LIMN_OP_RMS_NORM_GRAD: /* n(x) comes in twice */
         return y * norm_condition(r) * norm_condition(r);
-    case LIMN_OP_LAYER_NORM_GRAD_WEIGHT: case LIMN_OP_RMS_NORM_GRAD_WEIGHT: return (y + largest_of(r, 1)) * norm_condition(r);
+    case LIMN_OP_LAYER_NORM_GRAD_WEIGHT:
+    case LIMN_OP_RMS_NORM_GRAD_WEIGHT:
+        return (y + largest_of(r, 1)) * norm_condition(r);
     case LIMN_OP_SOFTMAX: return y * (1 + largest_of(r, 0));
     case LIMN_OP_CROSS_ENTROPY: return 1 + largest_of(r, 0);
     case LIMN_OP_CROSS_ENTROPY_GRAD: return y * (1 + largest_of(r, 0));
@@ -210,7 +219,11 @@ static double common_size(const check_result *r)
         if (r->k->op == LIMN_OP_ATTENTION_GRAD) w *= fmax(rms_of(r, 0), rms_of(r, n_packed(r) > 1 ? 1 : 0));
         else w *= sqrt((double)r->k->src[0].dim[0] / (double)r->shape.dim[0]); /* samples that share the bias */
         return (y + w) * score_size(r);
-    case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: case LIMN_OP_LINEAR_GRAD_WEIGHT: case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE:
+    case LIMN_OP_LINEAR:
+    case LIMN_OP_LINEAR_GRAD_INPUT:
+    case LIMN_OP_LINEAR_GRAD_WEIGHT:
+    case LIMN_OP_CONV:
+    case LIMN_OP_CONV_TRANSPOSE:
     case LIMN_OP_CONV_GRAD_WEIGHT: return product_size(r);
     case LIMN_OP_GROUP_NORM: return group_condition(r) * (r->k->n_src > 2 ? largest_of(r, 2) : 1) + largest_of(r, 3);
     case LIMN_OP_GROUP_NORM_GRAD: return y * group_condition(r) * group_condition(r);
@@ -240,21 +253,23 @@ static double size_at(const check_result *r, double common, int64_t i)
     }
 }
 
-/* u_way.  A fused residual is added to a product that oneDNN stored in bf16 once already.  The weights that meet the same pixel of an enlarged
- * picture are added up, then rounded, also where each was bf16: few weights for many results, which err together (5.4 deviations were seen in
- * 58,000 results), hence six of 2^-9 each.  Attention on bf16: check_attention.c. */
+/* u_way.  A fused residual is added to a product that oneDNN stored in bf16 once already.  The weights that meet the same
+ * pixel of an enlarged picture are added up, then rounded, also where each was bf16: few weights for many results, which err
+ * together (5.4 deviations were seen in 58,000 results), hence six of 2^-9 each.  Attention on bf16: check_attention.c. */
 static double rounded_on_the_way(const check_result *r)
 {
     unsigned flags = r->k->op == LIMN_OP_LINEAR || r->k->op == LIMN_OP_CONV ? r->k->attr.flags : 0;
     if (flags & LIMN_UPSAMPLED && r->src_dtype[0] == LIMN_BF16) return 0x1.8p-7 * rms(r->wanted, r->n);
-    if (r->k->op == LIMN_OP_LINEAR && flags & LIMN_HAS_RESIDUAL && r->dst_dtype == LIMN_BF16) return 0x1p-8 * (largest(r->wanted, r->n) + largest_of(r, r->k->n_src - 1));
+    if (r->k->op == LIMN_OP_LINEAR && flags & LIMN_HAS_RESIDUAL && r->dst_dtype == LIMN_BF16)
+        return 0x1p-8 * (largest(r->wanted, r->n) + largest_of(r, r->k->n_src - 1));
     return 0;
 }
 
 static int64_t first_outside(const check_result *r, const limn_view *found, const double *rounding)
 {
     bool wide = r->dst_dtype == LIMN_F64;
-    double u = roundoff(wide ? LIMN_F64 : LIMN_F32), u_out = roundoff(r->dst_dtype), common = common_size(r), sums = 4 + 2 * sqrt(reduction(r));
+    double u = roundoff(wide ? LIMN_F64 : LIMN_F32), u_out = roundoff(r->dst_dtype), common = common_size(r),
+           sums = 4 + 2 * sqrt(reduction(r));
     double floor = wide ? DBL_MIN : FLT_MIN, on_the_way = rounded_on_the_way(r);
     for (int64_t i = 0; i < r->n; i++) {
         double y = limn_get(found, i), wanted = r->wanted[i];
@@ -262,14 +277,17 @@ static int64_t first_outside(const check_result *r, const limn_view *found, cons
         if (isnan(wanted) && isnan(y)) continue;
         if (isinf(wanted) && y == wanted) continue;
         /* `!(<=)` also refuses NaN */
-        if (!isfinite(wanted) || !(fabs(y - wanted) <= u_out * fabs(wanted) + u * sums * size_at(r, common, i) + on_the_way + (rounding ? rounding[i] : 0) + floor)) return i;
+        if (!isfinite(wanted) || !(fabs(y - wanted) <= u_out * fabs(wanted) + u * sums * size_at(r, common, i) + on_the_way +
+                                                           (rounding ? rounding[i] : 0) + floor))
+            return i;
     }
     return -1;
 }
 
 int64_t check_compare(const check_result *r, const limn_view *found)
 {
-    bool in_bf16 = r->kernel && strncmp(r->kernel, "attention", strlen("attention")) == 0 && (strstr(r->kernel, ".amx") || strstr(r->kernel, ".avx512bf16"));
+    bool in_bf16 = r->kernel && strncmp(r->kernel, "attention", strlen("attention")) == 0 &&
+                   (strstr(r->kernel, ".amx") || strstr(r->kernel, ".avx512bf16"));
     double *rounding = in_bf16 ? check_attention_rounding(r) : NULL;
     int64_t i = first_outside(r, found, rounding);
     free(rounding);

@@ -73,7 +73,9 @@ static void one_gradient(check *c, const op_vector *v, check_net *net, int s, li
     for (int64_t i = 0; i < n && at < 0; i++)
         if (!(fabs(found[i] - v->dsrc[s][i]) <= gradient_tolerance(v, precision, largest))) at = i;
     if (at < 0) c->n_passed++;
-    else check_fail(c, &v->k, "%s: gradient of source %d, element %lld is %.12g, PyTorch gives %.12g", backend, s, (long long)at, found[at], v->dsrc[s][at]);
+    else
+        check_fail(c, &v->k, "%s: gradient of source %d, element %lld is %.12g, PyTorch gives %.12g", backend, s,
+                   (long long)at, found[at], v->dsrc[s][at]);
     free(found);
 }
 

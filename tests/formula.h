@@ -1,5 +1,5 @@
-/* formula.h: weights and inputs from a formula that C and Python (oracle/networks.py) both compute exactly, so that vectors store
- * only results.  Element i of the tensor `name`:
+/* formula.h: weights and inputs from a formula that C and Python (oracle/networks.py) both compute exactly, so that vectors
+ * store only results.  Element i of the tensor `name`:
  *   scale (2 u - 1),   u = (mix(fnv1a32(name) + i 0x9E3779B9) >> 8) 2^-24,   mix: the finaliser of MurmurHash3;
  * weights of norms: 1 + that, rounded to f32. */
 #ifndef LIMN_TEST_FORMULA_H

@@ -12,7 +12,9 @@ static void check_row(limn_ctx *ctx, const limn_rows *rows, const limn_row *row)
 {
     require(strncmp(row->file, "folder/", 7) == 0 && row->file[7] && row->file[7] != '/' && !strstr(row->file, "/../"));
     require(limn_text_check(ctx, "caption", row->caption, strlen(row->caption)) == LIMN_OK);
-    require(row->class ? row->label >= 0 && row->label < rows->n_classes && strcmp(rows->classes[row->label], row->class) == 0 : row->label == -1);
+    require(row->class ? row->label >= 0 && row->label < rows->n_classes &&
+                             strcmp(rows->classes[row->label], row->class) == 0
+                       : row->label == -1);
 }
 
 /* Every text that is drawn is one, and none is empty where there are several. */
@@ -31,7 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     static const char *const wheres[] = {NULL, "split=train", "a=b,n=1", "a"};
     static const char *const captions[] = {NULL, "text:0.7,keywords:0.3", "keywords,text,caption", NULL};
     if (!n) return 0;
-    limn_row_fields fields = {.where = wheres[data[0] % 4], .caption = captions[data[0] >> 4 & 3] ? captions[data[0] >> 4 & 3] : data[0] & 4 ? "caption" : NULL, .label = data[0] & 8 ? "split" : NULL};
+    limn_row_fields fields = {.where = wheres[data[0] % 4],
+                              .caption = captions[data[0] >> 4 & 3] ? captions[data[0] >> 4 & 3]
+                                         : data[0] & 4              ? "caption"
+                                                                    : NULL,
+                              .label = data[0] & 8 ? "split" : NULL};
     limn_ctx *ctx = limn_ctx_new();
     limn_rows rows;
     require(limn_rows_new(ctx, &rows) == LIMN_OK);

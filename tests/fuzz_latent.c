@@ -1,5 +1,6 @@
-/* fuzz_latent.c: a latent, or what a folder says of its latents.  First byte even: the rest is a file; odd: the second byte counts blocks of 4 data
- * bytes, the rest is a header, so that mutations need not guess its length.  A latent that opens is written and read again. */
+/* fuzz_latent.c: a latent, or what a folder says of its latents.  First byte even: the rest is a file; odd: the second byte
+ * counts blocks of 4 data bytes, the rest is a header, so that mutations need not guess its length.  A latent that opens is
+ * written and read again. */
 #include "file/image.h"
 #include "file/latent.h"
 
@@ -23,7 +24,8 @@ static void write_again(limn_ctx *ctx, const char *path, const limn_latent *l)
     limn_latent back;
     require(limn_latent_write(ctx, path, l, "tae") == LIMN_OK && limn_latent_read(ctx, path, &back) == LIMN_OK);
     require(back.height == l->height && back.width == l->width && back.channels == l->channels);
-    require(back.image_height == l->image_height && back.image_width == l->image_width && memcmp(back.values, l->values, count(l) * sizeof(float)) == 0);
+    require(back.image_height == l->image_height && back.image_width == l->image_width &&
+            memcmp(back.values, l->values, count(l) * sizeof(float)) == 0);
     limn_latent_free(&back);
 }
 
@@ -45,7 +47,8 @@ static void read_folder(limn_ctx *ctx, const char *path)
 {
     static limn_latents all;
     if (limn_latents_read(ctx, path, &all) == LIMN_OK)
-        require(all.width > 0 && all.height > 0 && all.channels > 0 && all.scale > 0 && isfinite(all.scale) && isfinite(all.shift));
+        require(all.width > 0 && all.height > 0 && all.channels > 0 && all.scale > 0 && isfinite(all.scale) &&
+                isfinite(all.shift));
     else require(strncmp(limn_error_text(ctx), path, strlen(path)) == 0);
 }
 

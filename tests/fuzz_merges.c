@@ -1,4 +1,5 @@
-/* fuzz_merges.c: the input is a merges file as it lies on a disk, text or gzip; first byte: how many merges are asked for. */
+/* fuzz_merges.c: the input is a merges file as it lies on a disk, text or gzip; first byte: how many merges are asked
+ * for. */
 #include "text/clip_bpe.h"
 
 #include <stdlib.h>

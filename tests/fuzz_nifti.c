@@ -1,4 +1,5 @@
-/* fuzz_nifti.c: any bytes as a volume, a TIFF or a picture; what decodes is a mask or a sentence, is scaled and, a NIfTI volume, written and read again. */
+/* fuzz_nifti.c: any bytes as a volume, a TIFF or a picture; what decodes is a mask or a sentence, is scaled and, a NIfTI
+ * volume, written and read again. */
 #include "file/nifti.h"
 #include "file/raster.h"
 
@@ -37,7 +38,8 @@ static void read_labels(limn_ctx *ctx, const uint8_t *data, size_t n)
     if (status == LIMN_OK) status = limn_raster_labels(ctx, "fuzz", &r, &labels, &near);
     require((status == LIMN_OK) == (labels != NULL));
     if (!labels) require(strncmp(limn_error_text(ctx), "fuzz", 4) == 0);
-    for (size_t i = 0; labels && i < count(&r) / (size_t)r.channels; i++) sum ^= labels[i]; /* every one is there and was written */
+    for (size_t i = 0; labels && i < count(&r) / (size_t)r.channels; i++)
+        sum ^= labels[i]; /* every one is there and was written */
     if (sum == 1) limn_log(ctx, LIMN_LOG_DEBUG, "%d", sum);
     limn_raster_free(&r);
     free(labels);

@@ -1,5 +1,5 @@
-/* fuzz_safetensors.c: first byte even: the rest is a file; odd: the second byte counts data bytes, the rest is a header, so that
- * mutations need not guess its length.  What opens is read in every way. */
+/* fuzz_safetensors.c: first byte even: the rest is a file; odd: the second byte counts data bytes, the rest is a header, so
+ * that mutations need not guess its length.  What opens is read in every way. */
 #include "file/weight_file.h"
 #include "file/scan.h"
 
@@ -29,7 +29,8 @@ static void read_everything(limn_ctx *ctx, const limn_weight_file *st)
     }
 }
 
-/* What another reader takes as JSON, the scanner takes as well (but for nesting, and for a NUL, at which the other one stops). */
+/* What another reader takes as JSON, the scanner takes as well (but for nesting, and for a NUL, at which the other one
+ * stops). */
 static void compare_with_jansson(const char *text, size_t n)
 {
     if (memchr(text, '\0', n)) return;

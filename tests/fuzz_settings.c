@@ -1,4 +1,5 @@
-/* fuzz_settings.c: settings come from the metadata of weight files: whatever they say, a graph is built or a sentence is said. */
+/* fuzz_settings.c: settings come from the metadata of weight files: whatever they say, a graph is built or a sentence is
+ * said. */
 #include "graph/describe.h"
 #include "model/model.h"
 

@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     size_t merges_n = mode == 1 ? 0 : zero ? (size_t)(zero - bytes) : n;
     limn_ctx *ctx = limn_ctx_new();
     limn_clip_bpe *bpe = NULL;
-    limn_status status = limn_clip_bpe_parse(ctx, "fuzz", mode == 1 ? few_merges : bytes, mode == 1 ? sizeof few_merges - 1 : merges_n, -1, &bpe);
+    limn_status status = limn_clip_bpe_parse(ctx, "fuzz", mode == 1 ? few_merges : bytes,
+                                             mode == 1 ? sizeof few_merges - 1 : merges_n, -1, &bpe);
     require(status == LIMN_OK ? bpe != NULL : bpe == NULL && *limn_error_text(ctx));
     if (bpe) encode(ctx, bpe, zero ? zero : bytes, zero ? n - merges_n : n, context);
     limn_clip_bpe_free(bpe);

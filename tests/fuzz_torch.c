@@ -1,5 +1,5 @@
-/* fuzz_torch.c: first byte even: the rest is a file; odd: it is a pickle in a good archive with storages "0", "1" and "2", so that
- * mutations need not guess sizes and checksums.  What opens is read in every way. */
+/* fuzz_torch.c: first byte even: the rest is a file; odd: it is a pickle in a good archive with storages "0", "1" and "2",
+ * so that mutations need not guess sizes and checksums.  What opens is read in every way. */
 #include "file/weight_file.h"
 #include "make_torch.h"
 
@@ -22,7 +22,8 @@ static void read_everything(limn_ctx *ctx, const limn_weight_file *st, bool whol
         require(n * limn_dtype_bytes(e->dtype) == e->bytes);
         double *values = malloc(n * sizeof *values + 1);
         void *plain = malloc(e->bytes + 1);
-        limn_status wide = limn_weight_file_load(ctx, st, e, values, LIMN_F64), same = limn_weight_file_load(ctx, st, e, plain, e->dtype);
+        limn_status wide = limn_weight_file_load(ctx, st, e, values, LIMN_F64),
+                    same = limn_weight_file_load(ctx, st, e, plain, e->dtype);
         require(wide == same && (wide == LIMN_OK || (wide == LIMN_BAD_FILE && !whole)));
         free(values);
         free(plain);
@@ -35,15 +36,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n < 2) return 0;
     made_zip z = {0};
     bool pickle = data[0] & 1;
-    if (pickle) torch_file(&z, &(made_bytes){.at = (unsigned char *)(uintptr_t)(data + 1), .n = n - 1}, 3, (const size_t[]){96, 64, 8});
+    if (pickle)
+        torch_file(&z, &(made_bytes){.at = (unsigned char *)(uintptr_t)(data + 1), .n = n - 1}, 3,
+                   (const size_t[]){96, 64, 8});
     else put(&z.file, data + 1, n - 1);
     uint8_t *exact = malloc(z.file.n); /* exactly as long as it may be read, so that a byte more is seen */
     memcpy(exact, z.file.at, z.file.n);
     limn_ctx *ctx = limn_ctx_new();
     limn_weight_file *st = NULL;
     limn_status status = limn_weight_file_parse(ctx, "fuzz", exact, z.file.n, &st);
-    require(status == LIMN_OK ? st != NULL : status == LIMN_BAD_FILE && !st && strncmp(limn_error_text(ctx), "fuzz: ", 6) == 0);
-    if (pickle && status != LIMN_OK && !strstr(limn_error_text(ctx), "comes twice")) require(strstr(limn_error_text(ctx), "nothing was executed") != NULL);
+    require(status == LIMN_OK ? st != NULL
+                              : status == LIMN_BAD_FILE && !st && strncmp(limn_error_text(ctx), "fuzz: ", 6) == 0);
+    if (pickle && status != LIMN_OK && !strstr(limn_error_text(ctx), "comes twice"))
+        require(strstr(limn_error_text(ctx), "nothing was executed") != NULL);
     if (st) read_everything(ctx, st, pickle);
     limn_weight_file_close(st);
     limn_ctx_free(ctx);

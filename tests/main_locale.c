@@ -1,4 +1,5 @@
-/* main_locale.c: linked into every test program: with LIMN_TEST_LOCALE set, it runs as a program that follows the user's locale (.ci/run: all tests). */
+/* main_locale.c: linked into every test program: with LIMN_TEST_LOCALE set, it runs as a program that follows the user's
+ * locale (.ci/run: all tests). */
 #include <locale.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* make_image.h: picture files made in memory by libpng, libjpeg and libwebp, for tests.  Every maker gives bytes to free(). */
+/* make_image.h: picture files made in memory by libpng, libjpeg and libwebp, for tests.  Every maker gives bytes to
+ * free(). */
 #ifndef MAKE_IMAGE_H
 #define MAKE_IMAGE_H
 
@@ -41,7 +42,8 @@ static inline made make_png(png_kind kind, int width, int height, const uint8_t 
     png_set_write_fn(png, &m, made_put, NULL);
     png_set_check_for_invalid_index(png, 0);
     png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, kind.depth, kind.type,
-                 kind.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+                 kind.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
     if (kind.palette) png_set_PLTE(png, info, kind.palette, kind.n_palette);
     if (kind.trans) png_set_tRNS(png, info, kind.trans, kind.n_trans, NULL);
     png_write_info(png, info);
@@ -58,11 +60,13 @@ static inline made make_png(png_kind kind, int width, int height, const uint8_t 
 static inline made make_plain_png(int width, int height, int channels, const uint8_t *pixels)
 {
     static const int types[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGBA};
-    return make_png((png_kind){.type = types[channels], .depth = 8}, width, height, pixels, (size_t)width * (size_t)channels);
+    return make_png((png_kind){.type = types[channels], .depth = 8}, width, height, pixels,
+                    (size_t)width * (size_t)channels);
 }
 
 /* exif: NULL or the payload of APP1 */
-static inline made make_jpeg(int width, int height, int channels, const uint8_t *pixels, bool progressive, const uint8_t *exif, unsigned exif_n)
+static inline made make_jpeg(int width, int height, int channels, const uint8_t *pixels, bool progressive,
+                             const uint8_t *exif, unsigned exif_n)
 {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
@@ -93,22 +97,25 @@ static inline made make_webp(int width, int height, int channels, const uint8_t 
 {
     uint8_t *bytes = NULL;
     int row = width * channels;
-    size_t n = channels == 4 ? lossless ? WebPEncodeLosslessRGBA(pixels, width, height, row, &bytes) : WebPEncodeRGBA(pixels, width, height, row, 95, &bytes)
-                             : lossless ? WebPEncodeLosslessRGB(pixels, width, height, row, &bytes) : WebPEncodeRGB(pixels, width, height, row, 95, &bytes);
+    size_t n = channels == 4 ? lossless ? WebPEncodeLosslessRGBA(pixels, width, height, row, &bytes)
+                                        : WebPEncodeRGBA(pixels, width, height, row, 95, &bytes)
+               : lossless ? WebPEncodeLosslessRGB(pixels, width, height, row, &bytes)
+                             : WebPEncodeRGB(pixels, width, height, row, 95, &bytes);
     made m = {malloc(n), n};
     memcpy(m.bytes, bytes, n);
     WebPFree(bytes);
     return m;
 }
 
-/* ---- EXIF ------------------------------------------------------------------------------------------------------------------ */
+/* ---- EXIF ------------------------------------------------------------------------------------------------------------- */
 
 enum { EXIF_BYTES = 26 };
 
 /* A TIFF header and a directory of one entry, tag 0x0112. */
 static inline void make_exif(bool little, int orientation, uint8_t exif[EXIF_BYTES])
 {
-    static const uint8_t ii[EXIF_BYTES] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1}, mm[EXIF_BYTES] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1};
+    static const uint8_t ii[EXIF_BYTES] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1},
+                         mm[EXIF_BYTES] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1};
     memcpy(exif, little ? ii : mm, EXIF_BYTES);
     exif[little ? 18 : 19] = (uint8_t)orientation;
 }
@@ -137,7 +144,8 @@ static inline made with_webp_exif(made webp, int width, int height, uint8_t flag
     made m = {calloc(1, size), size};
     uint8_t *p = m.bytes;
     memcpy(p, "RIFF", 4), memcpy(p + 8, "WEBPVP8X\12\0\0\0", 12);
-    for (int i = 0; i < 4; i++) p[4 + i] = (uint8_t)((size - 8) >> 8 * i), p[12 + 18 + pixels + 4 + (size_t)i] = (uint8_t)(n >> 8 * i);
+    for (int i = 0; i < 4; i++)
+        p[4 + i] = (uint8_t)((size - 8) >> 8 * i), p[12 + 18 + pixels + 4 + (size_t)i] = (uint8_t)(n >> 8 * i);
     p[20] = flags, p[24] = (uint8_t)(width - 1), p[27] = (uint8_t)(height - 1);
     memcpy(p + 30, webp.bytes + 12, pixels);
     memcpy(p + 30 + pixels, "EXIF", 4);

@@ -1,4 +1,5 @@
-/* make_torch.h: pickles and zip archives made in memory, good and bad ones, for tests.  Every maker gives bytes to free(). */
+/* make_torch.h: pickles and zip archives made in memory, good and bad ones, for tests.  Every maker gives bytes to
+ * free(). */
 #ifndef MAKE_TORCH_H
 #define MAKE_TORCH_H
 
@@ -39,7 +40,7 @@ static inline void set_number(unsigned char *at, uint64_t value, int n)
     for (int i = 0; i < n; i++) at[i] = (unsigned char)(value >> 8 * i);
 }
 
-/* ---- zip ---------------------------------------------------------------------------------------------------------------- */
+/* ---- zip -------------------------------------------------------------------------------------------------------------- */
 
 enum { MADE_MEMBERS = 32 };
 
@@ -62,7 +63,8 @@ static inline void put_facts(made_bytes *b, int method, uint32_t crc, size_t sto
     put_number(b, strlen(name), 2);
 }
 
-static inline void zip_put(made_zip *z, const char *name, const void *bytes, size_t stored, size_t size, uint32_t crc, int method)
+static inline void zip_put(made_zip *z, const char *name, const void *bytes, size_t stored, size_t size, uint32_t crc,
+                           int method)
 {
     int i = z->n++ % MADE_MEMBERS;
     z->local[i] = z->file.n;
@@ -121,7 +123,7 @@ static inline void zip_free(made_zip *z)
     free(z->directory.at);
 }
 
-/* ---- pickle ------------------------------------------------------------------------------------------------------------- */
+/* ---- pickle ----------------------------------------------------------------------------------------------------------- */
 
 static inline void pickle_text(made_bytes *p, const char *text)
 {
@@ -173,7 +175,8 @@ static inline void pickle_tensor(made_bytes *p, made_tensor t)
     put_text(p, "\x89" "ccollections\nOrderedDict\n)RtR");
 }
 
-/* An archive of a pickle (without PROTO and STOP, which are added) and storages "0", "1" ... of n bytes each, which count 1, 2, 3 ... */
+/* An archive of a pickle (without PROTO and STOP, which are added) and storages "0", "1" ... of n bytes each, which count 1,
+ * 2, 3 ... */
 static inline void torch_file(made_zip *z, const made_bytes *pickle, int n_storages, const size_t *n)
 {
     made_bytes whole = {0}, data = {0};

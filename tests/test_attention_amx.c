@@ -1,10 +1,12 @@
-/* test_attention_amx.c: attention on bf16, on AMX tiles and in pairs.  The kernel is a template over eight-tile operations; here it runs on the emulated
- * ones (tiles_emulated.h) against double, on any machine.  Where AMX is, the instructions must say what the emulation says.
+/* test_attention_amx.c: attention on bf16, on AMX tiles and in pairs.  The kernel is a template over eight-tile operations;
+ * here it runs on the emulated ones (tiles_emulated.h) against double, on any machine.  Where AMX is, the instructions must
+ * say what the emulation says.
  *
  * Tolerance, u = 2^-8 (rounding to bf16), e = 2^-12 (f32 sums of up to 300 terms and the exponential, 2^-24 each):
  *   y   u |y|  + (u + e) sum p |v|          p is rounded to bf16 before the product
  *   dv  u |dv| + (u + e) sum p |dy|
- *   dq  u |dq| + u sum |ds| |k| + e sum |ds|' |k|      |ds|' = p (sum |dy v| + sum |dy out|) scale: what ds is the difference of
+ *   dq  u |dq| + u sum |ds| |k| + e sum |ds|' |k|      |ds|' = p (sum |dy v| + sum |dy out|) scale: what ds is the
+ *   difference of
  *   dk  the same with q for k */
 #include "graph/node.h"
 
@@ -90,13 +92,31 @@ static void make_head(head *h, size s, uint64_t seed, bool backward)
     h->scratch_bytes = limn_amx_scratch_bytes(s.n_key, s.d, backward);
     h->scratch = aligned_alloc(64, h->scratch_bytes + 64);
     memset(h->scratch, 0x4b, h->scratch_bytes + 64);
-    h->h = (limn_head){.n_query = s.n_query, .n_key = s.n_key, .d = s.d, .scale = (float)(1 / sqrt((double)s.d)), .causal = s.causal,
-                       .dtype = LIMN_BF16, .scratch = (float *)h->scratch,
-                       .q = o[Q].data + o[Q].begin, .k = o[K].data + o[K].begin, .v = o[V].data + o[V].begin,
-                       .out = o[OUT].data + o[OUT].begin, .dout = o[DOUT].data + o[DOUT].begin, .y = o[Y].data + o[Y].begin,
-                       .dq = o[DQ].data + o[DQ].begin, .dk = o[DK].data + o[DK].begin, .dv = o[DV].data + o[DV].begin,
-                       .q_row = o[Q].row, .k_row = o[K].row, .v_row = o[V].row, .y_row = o[Y].row, .out_row = o[OUT].row,
-                       .dout_row = o[DOUT].row, .dq_row = o[DQ].row, .dk_row = o[DK].row, .dv_row = o[DV].row};
+    h->h = (limn_head){.n_query = s.n_query,
+                       .n_key = s.n_key,
+                       .d = s.d,
+                       .scale = (float)(1 / sqrt((double)s.d)),
+                       .causal = s.causal,
+                       .dtype = LIMN_BF16,
+                       .scratch = (float *)h->scratch,
+                       .q = o[Q].data + o[Q].begin,
+                       .k = o[K].data + o[K].begin,
+                       .v = o[V].data + o[V].begin,
+                       .out = o[OUT].data + o[OUT].begin,
+                       .dout = o[DOUT].data + o[DOUT].begin,
+                       .y = o[Y].data + o[Y].begin,
+                       .dq = o[DQ].data + o[DQ].begin,
+                       .dk = o[DK].data + o[DK].begin,
+                       .dv = o[DV].data + o[DV].begin,
+                       .q_row = o[Q].row,
+                       .k_row = o[K].row,
+                       .v_row = o[V].row,
+                       .y_row = o[Y].row,
+                       .out_row = o[OUT].row,
+                       .dout_row = o[DOUT].row,
+                       .dq_row = o[DQ].row,
+                       .dk_row = o[DK].row,
+                       .dv_row = o[DV].row};
 }
 
 static void free_head(head *h)
@@ -199,8 +219,9 @@ static void compare(const wanted *w, const head *h, int k)
         for (int64_t i = 0; i < s->d; i++) {
             double value = w->value[k][t * s->d + i], within = w->within[k][t * s->d + i] + U * fabs(value) + 0x1p-126;
             if (!(fabs(at(o, t, i) - value) <= within))
-                fail_msg("%s[%d][%d] is %g, expected %g within %g (%d queries, %d keys, d %d%s%s)", name_of(k), (int)t, (int)i, at(o, t, i), value,
-                         within, (int)s->n_query, (int)s->n_key, (int)s->d, s->causal ? ", causal" : "", s->packed ? ", packed" : "");
+                fail_msg("%s[%d][%d] is %g, expected %g within %g (%d queries, %d keys, d %d%s%s)", name_of(k), (int)t,
+                         (int)i, at(o, t, i), value, within, (int)s->n_query, (int)s->n_key, (int)s->d,
+                         s->causal ? ", causal" : "", s->packed ? ", packed" : "");
         }
     for (int64_t t = 0; t < o->tokens; t++) /* beside the head's columns nothing is written */
         for (int64_t i = 0; i < o->row; i++)
@@ -232,7 +253,8 @@ static void all_sizes(bool backward, void (*attention)(const limn_head *))
         for (int k = 0; k < COUNT(keys); k++)
             for (int q = 0; q < COUNT(queries); q++)
                 for (int causal = 0; causal < 2; causal++, n++) /* 7 x 5 x 3 x 2: both strides meet every size */
-                    check_head((size){queries[q], keys[k], head_sizes[d], causal, (q + k + causal) % 2}, (uint64_t)n, backward, attention);
+                    check_head((size){queries[q], keys[k], head_sizes[d], causal, (q + k + causal) % 2}, (uint64_t)n,
+                               backward, attention);
 }
 
 /* ---- tests ------------------------------------------------------------------------------------------------------------ */
@@ -256,7 +278,8 @@ static void later_blocks_rescale_earlier_ones(void **state)
     wanted w;
     make_head(&h, (size){40, 300, 64, false, false}, 1, false);
     for (int64_t j = 0; j < 300; j++) /* scores grow from block to block by e^8 and more */
-        for (int64_t i = 0; i < 64; i++) h.o[K].data[j * 64 + i] = limn_f32_to_bf16((float)((double)(j / 128) * at(&h.o[Q], j % 40, i)));
+        for (int64_t i = 0; i < 64; i++)
+            h.o[K].data[j * 64 + i] = limn_f32_to_bf16((float)((double)(j / 128) * at(&h.o[Q], j % 40, i)));
     make_wanted(&w, &h);
     in_double(&w, &h, false);
     emulated_attention(&h.h);
@@ -305,8 +328,12 @@ static void emulated_dot_is_the_instruction(void **state)
 static limn_call call_of(limn_attr *attr, limn_dtype dtype, bf16 *qkv, bf16 *y)
 {
     *attr = (limn_attr){.heads = 3, .packed = LIMN_PACKED_QKV};
-    return (limn_call){.op = LIMN_OP_ATTENTION, .attr = attr, .n_src = 1, .n_threads = 1,
-                       .src = {{dtype, {.rank = 3, .dim = {2, 70, 3 * 72}}, qkv}}, .dst = {dtype, {.rank = 3, .dim = {2, 70, 72}}, y}};
+    return (limn_call){.op = LIMN_OP_ATTENTION,
+                       .attr = attr,
+                       .n_src = 1,
+                       .n_threads = 1,
+                       .src = {{dtype, {.rank = 3, .dim = {2, 70, 3 * 72}}, qkv}},
+                       .dst = {dtype, {.rank = 3, .dim = {2, 70, 72}}, y}};
 }
 
 /* Six heads for four threads: their queries are cut in two. */
@@ -361,12 +388,14 @@ static int64_t equal_bits(const head *a, const head *b, int k)
     const operand *x = &a->o[k], *y = &b->o[k];
     int64_t n = 0;
     for (int64_t t = 0; t < x->tokens; t++)
-        for (int64_t i = 0; i < a->size.d; i++) n += x->data[x->begin + t * x->row + i] == y->data[y->begin + t * y->row + i];
+        for (int64_t i = 0; i < a->size.d; i++)
+            n += x->data[x->begin + t * x->row + i] == y->data[y->begin + t * y->row + i];
     return n;
 }
 
 /* Beside the tolerance above: contracted products and sums move a p over a rounding now and then, no more. */
-static void instructions_are_the_emulation(bool backward, void (*real)(const limn_head *), void (*emulated)(const limn_head *))
+static void instructions_are_the_emulation(bool backward, void (*real)(const limn_head *),
+                                           void (*emulated)(const limn_head *))
 {
     const char *why = limn_amx_refuse();
     if (why) {
@@ -412,12 +441,18 @@ int main(int argc, char **argv)
 {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(emulated_dot_is_the_instruction), cmocka_unit_test(emulated_is_right), cmocka_unit_test(emulated_gradient_is_right),
-        cmocka_unit_test(later_blocks_rescale_earlier_ones), cmocka_unit_test(nan_in_a_key_shows_in_every_query),
-        cmocka_unit_test(threads_do_not_change_a_bit), cmocka_unit_test(kernel_is_first_and_says_why_not),
+        cmocka_unit_test(emulated_dot_is_the_instruction),
+        cmocka_unit_test(emulated_is_right),
+        cmocka_unit_test(emulated_gradient_is_right),
+        cmocka_unit_test(later_blocks_rescale_earlier_ones),
+        cmocka_unit_test(nan_in_a_key_shows_in_every_query),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(kernel_is_first_and_says_why_not),
         cmocka_unit_test(scratch_grows_with_keys_alone),
 #if defined(__x86_64__)
-        cmocka_unit_test(instructions_are_right), cmocka_unit_test(instructions_of_the_gradient_are_right), cmocka_unit_test(pairs_are_right),
+        cmocka_unit_test(instructions_are_right),
+        cmocka_unit_test(instructions_of_the_gradient_are_right),
+        cmocka_unit_test(pairs_are_right),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

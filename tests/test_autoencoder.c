@@ -1,4 +1,5 @@
-/* test_autoencoder.c: pictures to latents and back: published weights on photographs, sizes, files that lie, folders, what lies between. */
+/* test_autoencoder.c: pictures to latents and back: published weights on photographs, sizes, files that lie, folders, what
+ * lies between. */
 #include "file/image.h"
 #include "file/latent.h"
 #include "file/safetensors.h"
@@ -70,7 +71,7 @@ static limn_image gradient(limn_ctx *ctx, int width, int height, int channels)
     return image;
 }
 
-/* ---- what was published ------------------------------------------------------------------------------------------------ */
+/* ---- what was published ----------------------------------------------------------------------------------------------- */
 
 static void photographs_come_back_as_from_pytorch(void **state)
 {
@@ -95,7 +96,8 @@ static void photographs_come_back_as_from_pytorch(void **state)
         for (int k = 0; k < 16; k++) assert_true(fabs(latent.values[k * (n - 1) / 15] - photos[i].value[k]) < 1e-3);
         assert_int_equal(limn_decode(a, &latent, LIMN_PRECISION_F32, &back), LIMN_OK);
         assert_int_equal(limn_psnr(ctx, &photo, &back, &psnr), LIMN_OK);
-        if (!(fabs(psnr - photos[i].psnr) < 0.05)) fail_msg("%s: %g dB, PyTorch has %g", photos[i].name, psnr, photos[i].psnr);
+        if (!(fabs(psnr - photos[i].psnr) < 0.05))
+            fail_msg("%s: %g dB, PyTorch has %g", photos[i].name, psnr, photos[i].psnr);
         limn_latent_free(&latent);
         limn_image_free(&photo);
         limn_image_free(&back);
@@ -141,7 +143,7 @@ static void halves_in_two_files_are_one_autoencoder(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- sizes and files --------------------------------------------------------------------------------------------------- */
+/* ---- sizes and files -------------------------------------------------------------------------------------------------- */
 
 static void any_size_comes_back_as_it_was(void **state)
 {
@@ -155,9 +157,11 @@ static void any_size_comes_back_as_it_was(void **state)
             limn_latent latent, read;
             assert_int_equal(limn_encode(a, &image, LIMN_PRECISION_F32, &latent), LIMN_OK);
             assert_int_equal(latent.width, (sizes[i][0] + 3) / 4);
-            assert_int_equal(limn_latent_write(ctx, at("l.safetensors"), &latent, limn_autoencoder_describe(a).settings), LIMN_OK);
+            assert_int_equal(limn_latent_write(ctx, at("l.safetensors"), &latent, limn_autoencoder_describe(a).settings),
+                             LIMN_OK);
             assert_int_equal(limn_latent_read(ctx, at("l.safetensors"), &read), LIMN_OK);
-            assert_memory_equal(read.values, latent.values, (size_t)(latent.width * latent.height * latent.channels) * sizeof(float));
+            assert_memory_equal(read.values, latent.values,
+                                (size_t)(latent.width * latent.height * latent.channels) * sizeof(float));
             assert_int_equal(limn_decode(a, &read, LIMN_PRECISION_F32, &back), LIMN_OK);
             assert_int_equal(back.width, sizes[i][0]);
             assert_int_equal(back.height, sizes[i][1]);
@@ -179,7 +183,8 @@ static void padding_repeats_the_edge(void **state)
     limn_autoencoder *a = opened(ctx, VAE);
     limn_image small = gradient(ctx, 6, 5, 3), large = gradient(ctx, 8, 8, 3);
     for (int y = 0; y < 8; y++)
-        for (int x = 0; x < 8; x++) memcpy(large.pixels + (y * 8 + x) * 3, small.pixels + ((y < 5 ? y : 4) * 6 + (x < 6 ? x : 5)) * 3, 3);
+        for (int x = 0; x < 8; x++)
+            memcpy(large.pixels + (y * 8 + x) * 3, small.pixels + ((y < 5 ? y : 4) * 6 + (x < 6 ? x : 5)) * 3, 3);
     limn_latent one, two;
     assert_int_equal(limn_encode(a, &small, LIMN_PRECISION_F32, &one), LIMN_OK);
     assert_int_equal(limn_encode(a, &large, LIMN_PRECISION_F32, &two), LIMN_OK);
@@ -203,7 +208,8 @@ static void refused(limn_ctx *ctx, limn_status status, const char *words)
 {
     limn_latent latent;
     assert_int_equal(limn_latent_read(ctx, at("bad.safetensors"), &latent), status);
-    if (!strstr(limn_error_text(ctx), words) || !strstr(limn_error_text(ctx), "bad.safetensors")) fail_msg("expected \"%s\", found \"%s\"", words, limn_error_text(ctx));
+    if (!strstr(limn_error_text(ctx), words) || !strstr(limn_error_text(ctx), "bad.safetensors"))
+        fail_msg("expected \"%s\", found \"%s\"", words, limn_error_text(ctx));
     assert_null(latent.values);
 }
 
@@ -258,7 +264,9 @@ static void another_autoencoders_latent_is_refused(void **state)
     assert_int_equal(limn_latent_check_maker(ctx, at("own.safetensors"), limn_autoencoder_describe(a).settings), LIMN_OK);
     write_weights(ctx, "vae size=16 latent=3 base=8 levels=3 mult3=2 layers=1 groups=2", at("wider.safetensors"), NULL);
     char command[1024], text[512] = "";
-    snprintf(command, sizeof command, "cd %s && " LIMN_BINARY_DIR "/limn decode -q -m wider.safetensors own.safetensors -o foreign.png 2>foreign.txt", folder);
+    snprintf(command, sizeof command,
+             "cd %s && " LIMN_BINARY_DIR "/limn decode -q -m wider.safetensors own.safetensors -o foreign.png 2>foreign.txt",
+             folder);
     assert_int_equal(WEXITSTATUS(system(command)), 2);
     FILE *file = fopen(at("foreign.txt"), "r");
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
@@ -271,7 +279,7 @@ static void another_autoencoders_latent_is_refused(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- between two latents ----------------------------------------------------------------------------------------------- */
+/* ---- between two latents ---------------------------------------------------------------------------------------------- */
 
 static void the_ends_of_an_interpolation_are_its_pictures(void **state)
 {
@@ -290,7 +298,8 @@ static void the_ends_of_an_interpolation_are_its_pictures(void **state)
     for (int spherical = 0; spherical < 2; spherical++) {
         assert_int_equal(limn_interpolate(a, &latent[0], &latent[1], 5, spherical, LIMN_PRECISION_F32, images), LIMN_OK);
         assert_memory_equal(images[0].pixels, end[0].pixels, 12 * 16 * 3);
-        for (int i = 0; i < 12 * 16 * 3; i++) assert_true(abs(images[4].pixels[i] - end[1].pixels[i]) <= spherical); /* sines of pi are not 0 */
+        for (int i = 0; i < 12 * 16 * 3; i++)
+            assert_true(abs(images[4].pixels[i] - end[1].pixels[i]) <= spherical); /* sines of pi are not 0 */
         for (int i = 0; i < 5; i++) limn_image_free(&images[i]);
     }
     assert_int_equal(limn_interpolate(a, &latent[0], &latent[1], 1, false, LIMN_PRECISION_F32, images), LIMN_BAD_ARGUMENT);
@@ -311,7 +320,8 @@ static void the_program_keeps_transparency_between_pictures(void **state)
     limn_ctx *ctx = limn_ctx_new();
     char command[1024];
     limn_image strip, back, image = gradient(ctx, 16, 16, 4);
-    write_weights(ctx, "vae size=16 channels=4 latent=3 base=4 levels=3 mult3=2 layers=1 groups=2", at("alpha.safetensors"), NULL);
+    write_weights(ctx, "vae size=16 channels=4 latent=3 base=4 levels=3 mult3=2 layers=1 groups=2", at("alpha.safetensors"),
+                  NULL);
     assert_int_equal(limn_png_write(ctx, at("a.png"), &image, NULL), LIMN_OK);
     limn_image_free(&image);
     image = gradient(ctx, 9, 21, 1);
@@ -345,11 +355,15 @@ static void a_patch_is_a_square_of_pixels(void **state)
     limn_run *run;
     enum { SIDE = 4, C = 3, P = 2, N = SIDE * SIDE * C };
     float x[N], y[N];
-    assert_int_equal(limn_settings_parse(ctx, "vae size=4 channels=3 latent=12 base=12 levels=1 layers=1 groups=1 attention=0 quant=0 patch=2", &s), LIMN_OK);
+    assert_int_equal(
+        limn_settings_parse(
+            ctx, "vae size=4 channels=3 latent=12 base=12 levels=1 layers=1 groups=1 attention=0 quant=0 patch=2", &s),
+        LIMN_OK);
     assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1, .part = LIMN_PART_DECODER}, &ports), LIMN_OK);
     assert_int_equal(limn_node_shape(ports.latent).dim[1], SIDE / P);
     assert_int_equal(limn_node_shape(ports.output).dim[1], SIDE);
-    assert_int_equal(limn_plan_new(g, 1, &ports.output, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan), LIMN_OK);
+    assert_int_equal(limn_plan_new(g, 1, &ports.output, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan),
+                     LIMN_OK);
     assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
     assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
     for (int i = 0; i < w.n; i++) { /* nothing but conv_out's bias, k for channel k, comes out */
@@ -413,7 +427,8 @@ static void an_animation_is_a_png_with_frames_in_order(void **state)
     for (size_t i = 8; i + 12 <= n; i += u32(bytes + i) + 12) {
         snprintf(order + strlen(order), 8, "%.4s ", (const char *)bytes + i + 4);
         if (!memcmp(bytes + i + 4, "acTL", 4)) assert_int_equal(u32(bytes + i + 8), 3);
-        if (!memcmp(bytes + i + 4, "fcTL", 4) || !memcmp(bytes + i + 4, "fdAT", 4)) assert_int_equal(u32(bytes + i + 8), count++);
+        if (!memcmp(bytes + i + 4, "fcTL", 4) || !memcmp(bytes + i + 4, "fdAT", 4))
+            assert_int_equal(u32(bytes + i + 8), count++);
     }
     assert_string_equal(order, "IHDR acTL fcTL IDAT fcTL fdAT fcTL fdAT IEND ");
     frames[2].width = 8;
@@ -424,7 +439,7 @@ static void an_animation_is_a_png_with_frames_in_order(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- folders, training, generating ------------------------------------------------------------------------------------- */
+/* ---- folders, training, generating ------------------------------------------------------------------------------------ */
 
 static void make_pictures(limn_ctx *ctx)
 {
@@ -452,7 +467,8 @@ static void a_folder_of_latents_has_mean_0_and_spread_1(void **state)
     snprintf(from, sizeof from, "%s", at("pictures"));
     snprintf(to, sizeof to, "%s", at("latents"));
     snprintf(vae, sizeof vae, "%s", at("vae.safetensors"));
-    limn_encode_options o = {.folder = from, .out = to, .vae = vae, .size = 16, .crop = LIMN_CROP_CENTRE, .precision = LIMN_PRECISION_F32};
+    limn_encode_options o = {
+        .folder = from, .out = to, .vae = vae, .size = 16, .crop = LIMN_CROP_CENTRE, .precision = LIMN_PRECISION_F32};
     int64_t n;
     assert_int_equal(limn_encode_folder(a, &o, &n), LIMN_OK);
     assert_int_equal(n, 6);
@@ -491,7 +507,8 @@ static void says(limn_ctx *ctx, limn_status status, const char *words)
     if (!strstr(limn_error_text(ctx), words)) fail_msg("expected \"%s\", found \"%s\"", words, limn_error_text(ctx));
 }
 
-/* What is read in hours is not written over at their end: links lead to the rows, to the weights, from one latent to another. */
+/* What is read in hours is not written over at their end: links lead to the rows, to the weights, from one latent to
+ * another. */
 static void no_latent_goes_over_what_is_read_or_over_another(void **state)
 {
     (void)state;
@@ -507,20 +524,31 @@ static void no_latent_goes_over_what_is_read_or_over_another(void **state)
     assert_int_equal(limn_png_write(ctx, at("guarded/p.png"), &image, NULL), LIMN_OK);
     assert_int_equal(limn_png_write(ctx, at("guarded/latents"), &image, NULL), LIMN_OK);
     FILE *file = fopen(at("guarded/metadata.jsonl"), "w");
-    fputs("{\"file_name\": \"p.png\", \"text\": \"one\"}\n{\"file_name\": \"./p.png\", \"text\": \"two\"}\n{\"file_name\": \"p.png\", \"text\": \"three\"}\n", file);
+    fputs("{\"file_name\": \"p.png\", \"text\": \"one\"}\n{\"file_name\": \"./p.png\", \"text\": \"two\"}\n{\"file_name\": "
+          "\"p.png\", \"text\": \"three\"}\n",
+          file);
     fclose(file);
-    limn_encode_options o = {.folder = from, .out = to, .vae = vae, .size = 16, .crop = LIMN_CROP_CENTRE, .precision = LIMN_PRECISION_F32};
-    static const struct { const char *command, *words; } rows[] = {
+    limn_encode_options o = {
+        .folder = from, .out = to, .vae = vae, .size = 16, .crop = LIMN_CROP_CENTRE, .precision = LIMN_PRECISION_F32};
+    static const struct { const char *command, *words;
+    } rows[] = {
         {"ln -sf ../guarded/metadata.jsonl guarded-latents/metadata.jsonl", "would overwrite the rows of the pictures"},
         {"ln -f vae.safetensors guarded-latents/latents.safetensors", "would overwrite the autoencoder"},
         {"ln -sf ../guarded/p.png guarded-latents/p.png.safetensors", "would overwrite the picture"},
-        {"echo '{\"file_name\": \"latents\", \"text\": \"four\"}' >>guarded/metadata.jsonl", "latents.safetensors is named for two results"},
+        {"echo '{\"file_name\": \"latents\", \"text\": \"four\"}' >>guarded/metadata.jsonl",
+         "latents.safetensors is named for two results"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        snprintf(command, sizeof command, "cd %s && rm -rf guarded-latents && mkdir guarded-latents && md5sum guarded/p.png vae.safetensors >sums && %s", folder, rows[i].command);
+        snprintf(
+            command, sizeof command,
+            "cd %s && rm -rf guarded-latents && mkdir guarded-latents && md5sum guarded/p.png vae.safetensors >sums && %s",
+            folder, rows[i].command);
         assert_int_equal(system(command), 0);
         says(ctx, limn_encode_folder(a, &o, &n), rows[i].words);
-        snprintf(command, sizeof command, "cd %s && md5sum --quiet -c sums && grep -q three guarded/metadata.jsonl && test $(ls guarded-latents | wc -l) -le 1", folder);
+        snprintf(command, sizeof command,
+                 "cd %s && md5sum --quiet -c sums && grep -q three guarded/metadata.jsonl && test $(ls guarded-latents | wc "
+                 "-l) -le 1",
+                 folder);
         assert_int_equal(system(command), 0);
     }
     snprintf(command, sizeof command, "cd %s && rm -rf guarded-latents && sed -i '$d' guarded/metadata.jsonl", folder);
@@ -548,9 +576,17 @@ static void a_latent_keeps_the_row_that_was_chosen(void **state)
     mkdir(from, 0777);
     assert_int_equal(limn_png_write(ctx, at("twice/p.png"), &image, NULL), LIMN_OK);
     FILE *file = fopen(at("twice/metadata.jsonl"), "w");
-    fputs("{\"file_name\": \"p.png\", \"text\": \"wrong\", \"style\": \"b\"}\n{\"file_name\": \"p.png\", \"text\": \"right\", \"style\": \"a\"}\n", file);
+    fputs("{\"file_name\": \"p.png\", \"text\": \"wrong\", \"style\": \"b\"}\n{\"file_name\": \"p.png\", \"text\": "
+          "\"right\", \"style\": \"a\"}\n",
+          file);
     fclose(file);
-    limn_encode_options o = {.folder = from, .out = to, .vae = vae, .where = "style=a", .size = 16, .crop = LIMN_CROP_CENTRE, .precision = LIMN_PRECISION_F32};
+    limn_encode_options o = {.folder = from,
+                             .out = to,
+                             .vae = vae,
+                             .where = "style=a",
+                             .size = 16,
+                             .crop = LIMN_CROP_CENTRE,
+                             .precision = LIMN_PRECISION_F32};
     assert_int_equal(limn_encode_folder(a, &o, &n), LIMN_OK);
     assert_int_equal(n, 1);
     file = fopen(at("twice-latents/metadata.jsonl"), "r");
@@ -570,7 +606,8 @@ static void a_latent_keeps_the_row_that_was_chosen(void **state)
     file = fopen(at("twice-latents/metadata.jsonl"), "r");
     assert_true(fread(text, 1, sizeof text - 1, file) > 0);
     fclose(file);
-    assert_string_equal(text, "{\"file_name\":\"p.png.safetensors\",\"caption\":[\"a\",\"b\"]}\n{\"file_name\":\"p.png.safetensors\",\"caption\":\"beside\"}\n");
+    assert_string_equal(text, "{\"file_name\":\"p.png.safetensors\",\"caption\":[\"a\",\"b\"]}\n{\"file_name\":\"p.png."
+                              "safetensors\",\"caption\":\"beside\"}\n");
     limn_image_free(&image);
     limn_autoencoder_free(a);
     limn_ctx_free(ctx);
@@ -680,7 +717,8 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     snprintf(latents, sizeof latents, "%s", at("latents"));
     snprintf(run, sizeof run, "%s", at("run"));
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", &o.settings), LIMN_OK);
+    assert_int_equal(limn_settings_parse(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", &o.settings),
+                     LIMN_OK);
     o.data = latents, o.latents = true, o.out = run, o.steps = 3, o.batch = 2, o.precision = LIMN_PRECISION_F32;
     limn_status status = limn_train(ctx, &o);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
@@ -713,7 +751,8 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     write_weights(ctx, TAE, at("other.safetensors"), NULL);
     assert_int_equal(limn_pipeline_set_autoencoder(p, at("other.safetensors")), LIMN_BAD_ARGUMENT);
     limn_pipeline_free(p);
-    write_weights(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", at("pictures.safetensors"), NULL); /* its 3 channels are colours */
+    write_weights(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", at("pictures.safetensors"),
+                  NULL); /* its 3 channels are colours */
     assert_int_equal(limn_pipeline_open(ctx, at("pictures.safetensors"), &p), LIMN_OK);
     assert_int_equal(limn_pipeline_set_autoencoder(p, at("vae.safetensors")), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "trained as pictures"));
@@ -735,10 +774,12 @@ static void one_folder_holds_network_and_autoencoder(void **state)
     snprintf(command, sizeof command, "mkdir -p %s/vae && cp %s %s/vae/model.safetensors", run, at("vae.safetensors"), run);
     assert_int_equal(system(command), 0);
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", &o.settings), LIMN_OK);
+    assert_int_equal(limn_settings_parse(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", &o.settings),
+                     LIMN_OK);
     o.data = latents, o.latents = true, o.out = run, o.steps = 1, o.batch = 2, o.precision = LIMN_PRECISION_F32;
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    snprintf(command, sizeof command, "! grep -q '\"limn.vae\"' %s/model.safetensors && mv %s %s && mv %s %s", run, run, at("moved"), at("vae.safetensors"), at("away.safetensors"));
+    snprintf(command, sizeof command, "! grep -q '\"limn.vae\"' %s/model.safetensors && mv %s %s && mv %s %s", run, run,
+             at("moved"), at("vae.safetensors"), at("away.safetensors"));
     assert_int_equal(system(command), 0);
     limn_pipeline *p;
     limn_image image;
@@ -769,8 +810,10 @@ static void training_a_vae_resumes_with_the_same_bits(void **state)
     snprintf(whole, sizeof whole, "%s", at("whole"));
     snprintf(parts, sizeof parts, "%s", at("parts"));
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2", &o.settings), LIMN_OK);
-    o.data = pictures, o.out = whole, o.steps = 4, o.batch = 2, o.precision = LIMN_PRECISION_F32, o.flip = true, o.warmup = 0, o.decay = 1;
+    assert_int_equal(limn_settings_parse(ctx, "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2", &o.settings),
+                     LIMN_OK);
+    o.data = pictures, o.out = whole, o.steps = 4, o.batch = 2, o.precision = LIMN_PRECISION_F32, o.flip = true,
+    o.warmup = 0, o.decay = 1;
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     o.out = parts, o.seconds = 1e-9; /* stops after a step */
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
@@ -800,8 +843,11 @@ static void decode_says_how_near_the_picture_is(void **state)
         limn_image image = gradient(ctx, side, side, 3);
         assert_int_equal(limn_png_write(ctx, at("near.png"), &image, NULL), LIMN_OK);
         limn_image_free(&image);
-        snprintf(command, sizeof command, "cd %s && OMP_WAIT_POLICY=passive && L=" LIMN_BINARY_DIR "/limn && $L encode -q -m vae.safetensors near.png -o near.safetensors >/dev/null && "
-                 "$L decode -q -m vae.safetensors near.safetensors -o back.png --compare near.png >near.txt", folder);
+        snprintf(command, sizeof command,
+                 "cd %s && OMP_WAIT_POLICY=passive && L=" LIMN_BINARY_DIR
+                 "/limn && $L encode -q -m vae.safetensors near.png -o near.safetensors >/dev/null && "
+                 "$L decode -q -m vae.safetensors near.safetensors -o back.png --compare near.png >near.txt",
+                 folder);
         assert_int_equal(system(command), 0);
         FILE *file = fopen(at("near.txt"), "r");
         text[fread(text, 1, sizeof text - 1, file)] = '\0';
@@ -825,7 +871,8 @@ static void a_damaged_picture_is_not_shown(void **state)
     fputs("no picture", file);
     fclose(file);
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2", &o.settings), LIMN_OK);
+    assert_int_equal(limn_settings_parse(ctx, "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2", &o.settings),
+                     LIMN_OK);
     o.data = pictures, o.out = run, o.steps = 1, o.batch = 2, o.precision = LIMN_PRECISION_F32, o.sample_every = 1;
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     limn_image grid;

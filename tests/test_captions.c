@@ -1,4 +1,5 @@
-/* test_captions.c: where captions are found and what is said about it before the first step; several captions for a picture; names with accents. */
+/* test_captions.c: where captions are found and what is said about it before the first step; several captions for a picture;
+ * names with accents. */
 #include "file/bytes.h"
 #include "data/listing.h"
 #include "data/loader.h"
@@ -75,31 +76,38 @@ static limn_dataset *opened(limn_ctx *ctx, const char *field, limn_status status
     line[0] = '\0';
     assert_int_equal(limn_dataset_tell_captions(ctx, d, folder, false), status);
     const char *found = status == LIMN_OK ? line : limn_error_text(ctx);
-    if (!strstr(found, said) || (status == LIMN_OK && level_of_line != (int)level)) fail_msg("level %d \"%s\" does not say \"%s\"", level_of_line, found, said);
+    if (!strstr(found, said) || (status == LIMN_OK && level_of_line != (int)level))
+        fail_msg("level %d \"%s\" does not say \"%s\"", level_of_line, found, said);
     return d;
 }
 
-/* ---- where captions are found ----------------------------------------------------------------------------------------------------- */
+/* ---- where captions are found ----------------------------------------------------------------------------------------- */
 
 static void texts_beside_pictures_are_txt_or_caption(void **state)
 {
     (void)state;
     limn_ctx *ctx = begin(5);
-    limn_dataset_free(opened(ctx, NULL, LIMN_BAD_ARGUMENT, 0, "5 of 5 pictures have no caption; a caption is NAME.txt or NAME.caption beside the picture, or the field \"text\""));
+    limn_dataset_free(opened(
+        ctx, NULL, LIMN_BAD_ARGUMENT, 0,
+        "5 of 5 pictures have no caption; a caption is NAME.txt or NAME.caption beside the picture, or the field \"text\""));
     limn_dataset *d;
     assert_int_equal(limn_dataset_open(ctx, &(limn_data_options){.folder = folder, .size = 8, .channels = 1}, &d), LIMN_OK);
     assert_int_equal(limn_dataset_tell_captions(ctx, d, folder, true), LIMN_OK);
     assert_non_null(strstr(line, "5 of 5 pictures have no caption"));
     limn_dataset_free(d);
-    put_text("0.caption", "\xef\xbb\xbf zero\r\n"), put_text("1.txt", "one"), put_text("2.txt", " \n"), put_text("2.caption", "two");
+    put_text("0.caption", "\xef\xbb\xbf zero\r\n"), put_text("1.txt", "one"), put_text("2.txt", " \n"),
+        put_text("2.caption", "two");
     put_text("3.txt", "three"), put_text("3.caption", "drei"), put_text("4.txt", "same"), put_text("4.caption", "same\n");
     static const char *const expected[] = {"zero", "one", "two", "three", "same"};
-    d = opened(ctx, NULL, LIMN_OK, LIMN_LOG_WARN, "captions: 3 from NAME.txt, 2 from NAME.caption; 1 have both NAME.txt and NAME.caption with different texts: NAME.txt is read");
+    d = opened(ctx, NULL, LIMN_OK, LIMN_LOG_WARN,
+               "captions: 3 from NAME.txt, 2 from NAME.caption; 1 have both NAME.txt and NAME.caption with different texts: "
+               "NAME.txt is read");
     for (int i = 0; i < 5; i++) assert_string_equal(limn_dataset_caption(d, i), expected[i]);
     assert_null(strstr(line, "have no caption"));
     limn_dataset_free(d);
     unlink(in("3.caption")), unlink(in("1.txt"));
-    limn_dataset_free(opened(ctx, NULL, LIMN_OK, LIMN_LOG_WARN, "captions: 2 from NAME.txt, 2 from NAME.caption; 1 of 5 pictures have no caption; "));
+    limn_dataset_free(opened(ctx, NULL, LIMN_OK, LIMN_LOG_WARN,
+                             "captions: 2 from NAME.txt, 2 from NAME.caption; 1 of 5 pictures have no caption; "));
     put_text("1.txt", "one");
     limn_dataset_free(opened(ctx, NULL, LIMN_OK, LIMN_LOG_INFO, "captions: 3 from NAME.txt, 2 from NAME.caption"));
     end(ctx);
@@ -108,34 +116,102 @@ static void texts_beside_pictures_are_txt_or_caption(void **state)
 static void the_field_that_has_captions_is_read(void **state)
 {
     (void)state;
-    static const struct { const char *rows[2], *field; limn_status status; limn_log_level level; const char *said, *caption[2]; } cases[] = {
-        {{"\"text\": \"a\"", "\"text\": \"b\""}, NULL, LIMN_OK, LIMN_LOG_INFO, "captions: 2 from the field \"text\" of metadata.jsonl", {"a", "b"}},
-        {{"\"caption\": \"a\"", "\"caption\": \"b\""}, NULL, LIMN_OK, LIMN_LOG_INFO, "captions: 2 from the field \"caption\" of metadata.jsonl", {"a", "b"}},
-        {{"\"prompt\": \"a\", \"text\": \"\"", "\"prompt\": \"b\", \"text\": null"}, NULL, LIMN_OK, LIMN_LOG_INFO, "2 from the field \"prompt\"", {"a", "b"}},
-        {{"\"text\": \"a\", \"caption\": \"c\"", "\"text\": \"b\", \"caption\": {}"}, NULL, LIMN_OK, LIMN_LOG_INFO, "2 from the field \"text\" of metadata.jsonl; not read: \"caption\"", {"a", "b"}},
-        {{"\"text\": \"a\"", "\"caption\": \"b\""}, NULL, LIMN_OK, LIMN_LOG_WARN, "1 from the field \"text\" of metadata.jsonl; 1 of 2 pictures have no caption; ", {"a", ""}},
-        {{"\"text\": \"a\"", "\"caption\": \"b\""}, NULL, LIMN_OK, LIMN_LOG_WARN, "fields with text that are not read: \"caption\" (--caption-field)", {"a", ""}},
-        {{"\"text\": \"a\"", "\"caption\": \"b\""}, "text,caption", LIMN_OK, LIMN_LOG_INFO, "captions: 2 from the fields \"text,caption\" of metadata.jsonl", {"a", "b"}},
-        {{"\"prompt\": \"a\"", "\"caption\": \"b\""}, NULL, LIMN_BAD_ARGUMENT, 0, "captions in several fields: choose with --caption-field one of \"caption\", \"prompt\"", {NULL, NULL}},
-        {{"\"description\": \"a\", \"n\": 3", "\"description\": [\"b\"]"}, NULL, LIMN_BAD_ARGUMENT, 0, "2 of 2 pictures have no caption; a caption is", {NULL, NULL}},
-        {{"\"description\": \"a\", \"n\": 3", "\"description\": [\"b\"]"}, NULL, LIMN_BAD_ARGUMENT, 0, "fields with text that are not read: \"description\" (--caption-field).  --no-captions", {NULL, NULL}},
-        {{"\"description\": \"a\"", "\"n\": 3"}, "description", LIMN_OK, LIMN_LOG_WARN, "1 of 2 pictures have no caption", {"a", ""}},
-        {{"\"dc:title\": \"a\"", "\"dc:title\": \"b\""}, "dc:title:2", LIMN_OK, LIMN_LOG_INFO, "2 from the field", {"a", "b"}},
+    static const struct {
+        const char *rows[2], *field;
+        limn_status status;
+        limn_log_level level;
+        const char *said, *caption[2];
+    } cases[] = {
+        {{"\"text\": \"a\"", "\"text\": \"b\""},
+         NULL,
+         LIMN_OK,
+         LIMN_LOG_INFO,
+         "captions: 2 from the field \"text\" of metadata.jsonl",
+         {"a", "b"}},
+        {{"\"caption\": \"a\"", "\"caption\": \"b\""},
+         NULL,
+         LIMN_OK,
+         LIMN_LOG_INFO,
+         "captions: 2 from the field \"caption\" of metadata.jsonl",
+         {"a", "b"}},
+        {{"\"prompt\": \"a\", \"text\": \"\"", "\"prompt\": \"b\", \"text\": null"},
+         NULL,
+         LIMN_OK,
+         LIMN_LOG_INFO,
+         "2 from the field \"prompt\"",
+         {"a", "b"}},
+        {{"\"text\": \"a\", \"caption\": \"c\"", "\"text\": \"b\", \"caption\": {}"},
+         NULL,
+         LIMN_OK,
+         LIMN_LOG_INFO,
+         "2 from the field \"text\" of metadata.jsonl; not read: \"caption\"",
+         {"a", "b"}},
+        {{"\"text\": \"a\"", "\"caption\": \"b\""},
+         NULL,
+         LIMN_OK,
+         LIMN_LOG_WARN,
+         "1 from the field \"text\" of metadata.jsonl; 1 of 2 pictures have no caption; ",
+         {"a", ""}},
+        {{"\"text\": \"a\"", "\"caption\": \"b\""},
+         NULL,
+         LIMN_OK,
+         LIMN_LOG_WARN,
+         "fields with text that are not read: \"caption\" (--caption-field)",
+         {"a", ""}},
+        {{"\"text\": \"a\"", "\"caption\": \"b\""},
+         "text,caption",
+         LIMN_OK,
+         LIMN_LOG_INFO,
+         "captions: 2 from the fields \"text,caption\" of metadata.jsonl",
+         {"a", "b"}},
+        {{"\"prompt\": \"a\"", "\"caption\": \"b\""},
+         NULL,
+         LIMN_BAD_ARGUMENT,
+         0,
+         "captions in several fields: choose with --caption-field one of \"caption\", \"prompt\"",
+         {NULL, NULL}},
+        {{"\"description\": \"a\", \"n\": 3", "\"description\": [\"b\"]"},
+         NULL,
+         LIMN_BAD_ARGUMENT,
+         0,
+         "2 of 2 pictures have no caption; a caption is",
+         {NULL, NULL}},
+        {{"\"description\": \"a\", \"n\": 3", "\"description\": [\"b\"]"},
+         NULL,
+         LIMN_BAD_ARGUMENT,
+         0,
+         "fields with text that are not read: \"description\" (--caption-field).  --no-captions",
+         {NULL, NULL}},
+        {{"\"description\": \"a\"", "\"n\": 3"},
+         "description",
+         LIMN_OK,
+         LIMN_LOG_WARN,
+         "1 of 2 pictures have no caption",
+         {"a", ""}},
+        {{"\"dc:title\": \"a\"", "\"dc:title\": \"b\""},
+         "dc:title:2",
+         LIMN_OK,
+         LIMN_LOG_INFO,
+         "2 from the field",
+         {"a", "b"}},
     };
     for (int k = 0; k < COUNT(cases); k++) {
         char text[512];
         limn_ctx *ctx = begin(2);
-        snprintf(text, sizeof text, "{\"file_name\": \"0.png\", %s}\r\n{\"file_name\": \"1.png\", %s}\n", cases[k].rows[0], cases[k].rows[1]);
+        snprintf(text, sizeof text, "{\"file_name\": \"0.png\", %s}\r\n{\"file_name\": \"1.png\", %s}\n", cases[k].rows[0],
+                 cases[k].rows[1]);
         put_text("metadata.jsonl", text);
         limn_dataset *d = opened(ctx, cases[k].field, cases[k].status, cases[k].level, cases[k].said);
-        for (int i = 0; i < 2 && cases[k].caption[0]; i++) assert_string_equal(limn_dataset_caption(d, i), cases[k].caption[i]);
+        for (int i = 0; i < 2 && cases[k].caption[0]; i++)
+            assert_string_equal(limn_dataset_caption(d, i), cases[k].caption[i]);
         limn_dataset_free(d);
         end(ctx);
     }
     limn_ctx *ctx = begin(2); /* rows without a caption look beside the picture, others do not */
     put_text("metadata.jsonl", "{\"file_name\": \"0.png\", \"text\": \"a\"}\n{\"file_name\": \"1.png\", \"label\": 3}\n");
     put_text("0.txt", "not this"), put_text("1.caption", "beside");
-    limn_dataset *d = opened(ctx, NULL, LIMN_OK, LIMN_LOG_INFO, "captions: 1 from the field \"text\" of metadata.jsonl, 1 from NAME.caption");
+    limn_dataset *d = opened(ctx, NULL, LIMN_OK, LIMN_LOG_INFO,
+                             "captions: 1 from the field \"text\" of metadata.jsonl, 1 from NAME.caption");
     assert_string_equal(limn_dataset_caption(d, 0), "a");
     assert_string_equal(limn_dataset_caption(d, 1), "beside");
     assert_null(limn_dataset_caption_beside(d, 0));
@@ -144,10 +220,11 @@ static void the_field_that_has_captions_is_read(void **state)
     end(ctx);
 }
 
-/* ---- several captions --------------------------------------------------------------------------------------------------------------- */
+/* ---- several captions ------------------------------------------------------------------------------------------------- */
 
 /* How often each of `words` is drawn for picture i in n samples; nothing else may be. */
-static void count_draws(const limn_dataset *d, int64_t i, uint64_t seed, int n, int n_words, const char *const *words, int *counts)
+static void count_draws(const limn_dataset *d, int64_t i, uint64_t seed, int n, int n_words, const char *const *words,
+                        int *counts)
 {
     memset(counts, 0, (size_t)n_words * sizeof *counts);
     for (int k = 0; k < n; k++) {
@@ -172,10 +249,13 @@ static void fields_are_drawn_by_weight_and_their_texts_alike(void **state)
     static const char *const words[] = {"t", "k1", "k2", "k3"};
     int counts[4];
     limn_ctx *ctx = begin(3);
-    put_text("metadata.jsonl", "{\"file_name\": \"0.png\", \"text\": \"t\", \"keywords\": [\"k1\", \"\", \"k2\", \"k3\", \"  \"]}\n"
-                               "{\"file_name\": \"1.png\", \"text\": [], \"keywords\": [\"k1\", \"k2\"]}\n{\"file_name\": \"2.png\", \"text\": \"t\", \"keywords\": \"\"}\n");
+    put_text("metadata.jsonl",
+             "{\"file_name\": \"0.png\", \"text\": \"t\", \"keywords\": [\"k1\", \"\", \"k2\", \"k3\", \"  \"]}\n"
+             "{\"file_name\": \"1.png\", \"text\": [], \"keywords\": [\"k1\", \"k2\"]}\n{\"file_name\": \"2.png\", "
+             "\"text\": \"t\", \"keywords\": \"\"}\n");
     limn_dataset *d = opened(ctx, "text:0.7,keywords:0.3", LIMN_OK, LIMN_LOG_INFO,
-                             "captions: 3 from the fields \"text:0.7,keywords:0.3\" of metadata.jsonl; 2 have several, of which every sample draws one; 3 empty ones are skipped");
+                             "captions: 3 from the fields \"text:0.7,keywords:0.3\" of metadata.jsonl; 2 have several, of "
+                             "which every sample draws one; 3 empty ones are skipped");
     for (int k = 0; k < 4; k++) assert_string_equal(limn_dataset_caption_text(d, 0, k), words[k]);
     assert_null(limn_dataset_caption_text(d, 0, 4));
     assert_string_equal(limn_dataset_caption_text(d, 1, 1), "k2");
@@ -202,7 +282,9 @@ static void fields_are_drawn_by_weight_and_their_texts_alike(void **state)
     for (int w = 1; w < 4; w++) assert_share(counts[w], N, 0.5 / 3);
     assert_string_equal(limn_dataset_caption(d, 0), "k1"); /* where one is shown it is the first */
     limn_dataset_free(d);
-    d = opened(ctx, "keywords", LIMN_OK, LIMN_LOG_WARN, "captions: 2 from the field \"keywords\" of metadata.jsonl; 2 have several, of which every sample draws one; 2 empty ones are skipped; 1 of 3");
+    d = opened(ctx, "keywords", LIMN_OK, LIMN_LOG_WARN,
+               "captions: 2 from the field \"keywords\" of metadata.jsonl; 2 have several, of which every sample draws one; "
+               "2 empty ones are skipped; 1 of 3");
     limn_dataset_free(d);
     end(ctx);
 }
@@ -215,7 +297,8 @@ static void a_list_of_texts_needs_no_flag(void **state)
     int counts[2];
     limn_ctx *ctx = begin(1);
     put_text("metadata.jsonl", "{\"file_name\": \"0.png\", \"caption\": [\"one\", \"two\"]}\n");
-    limn_dataset *d = opened(ctx, NULL, LIMN_OK, LIMN_LOG_INFO, "captions: 1 from the field \"caption\" of metadata.jsonl; 1 have several");
+    limn_dataset *d = opened(ctx, NULL, LIMN_OK, LIMN_LOG_INFO,
+                             "captions: 1 from the field \"caption\" of metadata.jsonl; 1 have several");
     count_draws(d, 0, 7, N, 2, words, counts);
     assert_share(counts[0], N, 0.5);
     limn_dataset_free(d);
@@ -225,12 +308,23 @@ static void a_list_of_texts_needs_no_flag(void **state)
 static void wrong_fields_and_texts_are_named(void **state)
 {
     (void)state;
-    static const struct { const char *field, *row, *sentence; } rows[] = {
-        {"", "", "--caption-field expects different fields with commas between"}, {"a,", "", "--caption-field expects"}, {"a,a", "", "--caption-field expects"}, {"a:0", "", "--caption-field expects"},
-        {"a:-1", "", "--caption-field expects"}, {"a:nan", "", "--caption-field expects"}, {"a:inf", "", "--caption-field expects"}, {":0.5", "", "--caption-field expects"},
-        {"a,b,c,d,e,f,g,h,i", "", "at most 8"}, {"text,keywords", "\"text\": \"x\"", "no row has a caption field \"keywords\""},
-        {"text", "\"text\": [\"a\", 1]", "metadata.jsonl line 1 (byte 0): expected text to be a string or a list of strings"}, {NULL, "\"text\": 5", "expected text to be a string or a list of strings"},
-        {"prompt", "\"prompt\": {}", "expected prompt to be a string or a list of strings"}, {NULL, "\"text\": \"\xff\"", "metadata.jsonl line 1, column"},
+    static const struct { const char *field, *row, *sentence;
+    } rows[] = {
+        {"", "", "--caption-field expects different fields with commas between"},
+        {"a,", "", "--caption-field expects"},
+        {"a,a", "", "--caption-field expects"},
+        {"a:0", "", "--caption-field expects"},
+        {"a:-1", "", "--caption-field expects"},
+        {"a:nan", "", "--caption-field expects"},
+        {"a:inf", "", "--caption-field expects"},
+        {":0.5", "", "--caption-field expects"},
+        {"a,b,c,d,e,f,g,h,i", "", "at most 8"},
+        {"text,keywords", "\"text\": \"x\"", "no row has a caption field \"keywords\""},
+        {"text", "\"text\": [\"a\", 1]",
+         "metadata.jsonl line 1 (byte 0): expected text to be a string or a list of strings"},
+        {NULL, "\"text\": 5", "expected text to be a string or a list of strings"},
+        {"prompt", "\"prompt\": {}", "expected prompt to be a string or a list of strings"},
+        {NULL, "\"text\": \"\xff\"", "metadata.jsonl line 1, column"},
     };
     limn_ctx *ctx = begin(1);
     for (int i = 0; i < COUNT(rows); i++) {
@@ -238,13 +332,16 @@ static void wrong_fields_and_texts_are_named(void **state)
         limn_dataset *d;
         snprintf(text, sizeof text, "{\"file_name\": \"0.png\"%s%s}\n", *rows[i].row ? ", " : "", rows[i].row);
         put_text("metadata.jsonl", text);
-        assert_int_not_equal(limn_dataset_open(ctx, &(limn_data_options){.folder = folder, .caption = rows[i].field, .size = 8, .channels = 1}, &d), LIMN_OK);
+        assert_int_not_equal(
+            limn_dataset_open(
+                ctx, &(limn_data_options){.folder = folder, .caption = rows[i].field, .size = 8, .channels = 1}, &d),
+            LIMN_OK);
         if (!strstr(limn_error_text(ctx), rows[i].sentence)) fail_msg("row %d: %s", i, limn_error_text(ctx));
     }
     end(ctx);
 }
 
-/* ---- names with accents --------------------------------------------------------------------------------------------------------------- */
+/* ---- names with accents ----------------------------------------------------------------------------------------------- */
 
 #define COMPOSED "caf\xc3\xa9"
 #define APART "cafe\xcc\x81"
@@ -257,15 +354,19 @@ static void files_are_found_composed_or_apart(void **state)
     mkdir(in(APART), 0777);
     put_picture(APART "/" APART "1.png"), put_picture(APART "/2.png"), put_picture(COMPOSED ".png");
     put_text(APART ".txt", "beside"), put_text(APART "/" COMPOSED "1.caption", "inside");
-    put_text("metadata.jsonl", "{\"file_name\": \"" COMPOSED "/" COMPOSED "1.png\"}\n{\"file_name\": \"" COMPOSED "/2.png\", \"text\": \"two\", \"kind\": \"" COMPOSED "\"}\n"
+    put_text("metadata.jsonl", "{\"file_name\": \"" COMPOSED "/" COMPOSED "1.png\"}\n{\"file_name\": \"" COMPOSED
+                               "/2.png\", \"text\": \"two\", \"kind\": \"" COMPOSED "\"}\n"
                                "{\"file_name\": \"" APART ".png\"}\n");
-    limn_dataset *d = opened(ctx, NULL, LIMN_OK, LIMN_LOG_INFO, "captions: 1 from the field \"text\" of metadata.jsonl, 1 from NAME.txt, 1 from NAME.caption");
+    limn_dataset *d = opened(ctx, NULL, LIMN_OK, LIMN_LOG_INFO,
+                             "captions: 1 from the field \"text\" of metadata.jsonl, 1 from NAME.txt, 1 from NAME.caption");
     float x[64];
     for (int i = 0; i < 3; i++) assert_int_equal(limn_dataset_picture(ctx, d, i, x), LIMN_OK);
     assert_string_equal(limn_dataset_caption(d, 0), "inside");
     assert_string_equal(limn_dataset_caption(d, 2), "beside");
     limn_dataset_free(d);
-    assert_int_equal(limn_dataset_open(ctx, &(limn_data_options){.folder = folder, .where = "kind=" APART, .size = 8, .channels = 1}, &d), LIMN_OK);
+    assert_int_equal(
+        limn_dataset_open(ctx, &(limn_data_options){.folder = folder, .where = "kind=" APART, .size = 8, .channels = 1}, &d),
+        LIMN_OK);
     assert_int_equal(limn_dataset_count(d), 1);
     assert_non_null(strstr(line, "1 of 3 rows have kind="));
     limn_dataset_free(d);
@@ -285,12 +386,14 @@ static void names_that_look_alike_are_told(void **state)
     put_picture(APART "/1.png"), put_picture(COMPOSED "/2.png");
     assert_int_equal(limn_dataset_open(ctx, &(limn_data_options){.folder = folder, .size = 8, .channels = 1}, &d), LIMN_OK);
     assert_int_equal(limn_dataset_classes(d), 2);
-    assert_non_null(strstr(line, "two classes are named \"" APART "\" and \"" COMPOSED "\", one with accents composed and one with accents apart"));
+    assert_non_null(strstr(line, "two classes are named \"" APART "\" and \"" COMPOSED
+                                 "\", one with accents composed and one with accents apart"));
     limn_dataset_free(d);
     /* a third spelling of a name with two accents is neither of two files */
     put_picture("\xc3\xa9" "e\xcc\x81.png"), put_picture("e\xcc\x81\xc3\xa9.png");
     put_text("metadata.jsonl", "{\"file_name\": \"\xc3\xa9\xc3\xa9.png\"}\n");
-    assert_int_equal(limn_dataset_open(ctx, &(limn_data_options){.folder = folder, .size = 8, .channels = 1}, &d), LIMN_BAD_FILE);
+    assert_int_equal(limn_dataset_open(ctx, &(limn_data_options){.folder = folder, .size = 8, .channels = 1}, &d),
+                     LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "metadata.jsonl line 1"));
     assert_non_null(strstr(limn_error_text(ctx), "the folder has two files of this name, with accents composed and apart"));
     end(ctx);

@@ -51,7 +51,8 @@ static void write_file(const char *name, const void *bytes, size_t n)
 static result limn(const char *environment, const char *arguments)
 {
     char command[1024];
-    snprintf(command, sizeof command, "D=%s; %s OMP_WAIT_POLICY=passive " LIMN_BINARY_DIR "/limn %s >$D/out 2>$D/err", folder, environment, arguments);
+    snprintf(command, sizeof command, "D=%s; %s OMP_WAIT_POLICY=passive " LIMN_BINARY_DIR "/limn %s >$D/out 2>$D/err",
+             folder, environment, arguments);
     int status = system(command);
     assert_true(WIFEXITED(status));
     return (result){WEXITSTATUS(status), slurp("out"), slurp("err")};
@@ -72,14 +73,16 @@ static void shows(const char *arguments, int n, const char *const *words)
         if (!strstr(r.out, words[i])) fail_msg("limn %s: expected \"%s\" in\n%s", arguments, words[i], r.out);
     done(r);
 }
-#define SHOWS(arguments, ...) shows(arguments, (int)(sizeof(const char *[]){__VA_ARGS__} / sizeof(char *)), (const char *[]){__VA_ARGS__})
+#define SHOWS(arguments, ...)                                                                                               \
+    shows(arguments, (int)(sizeof(const char *[]){__VA_ARGS__} / sizeof(char *)), (const char *[]){__VA_ARGS__})
 
 /* Code 2, nothing on stdout, one line on stderr that holds words. */
 static void refuses(const char *arguments, const char *words)
 {
     result r = limn("", arguments);
     char *end = strchr(r.err, '\n');
-    if (r.code != 2 || r.out[0] || !strstr(r.err, words) || !end || end[1]) fail_msg("limn %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, words, r.err, r.out);
+    if (r.code != 2 || r.out[0] || !strstr(r.err, words) || !end || end[1])
+        fail_msg("limn %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, words, r.err, r.out);
     done(r);
 }
 
@@ -93,7 +96,7 @@ static json_t *json_of(const char *arguments)
     return json;
 }
 
-/* ---- help --------------------------------------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------------------------------------- */
 
 static void help_and_version(void **state)
 {
@@ -112,7 +115,8 @@ static void help_and_version(void **state)
 static void a_full_disk_behind_stdout_is_a_failure(void **state)
 {
     (void)state;
-    static const char *const arguments[] = {"--help", "describe dit", "describe dit --json", "inspect " LIMN_SOURCE_DIR "/models/digits/model.safetensors"};
+    static const char *const arguments[] = {"--help", "describe dit", "describe dit --json",
+                                            "inspect " LIMN_SOURCE_DIR "/models/digits/model.safetensors"};
     for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
         char command[1024];
         snprintf(command, sizeof command, LIMN_BINARY_DIR "/limn %s >/dev/full 2>%s/err", arguments[i], folder);
@@ -176,12 +180,16 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("describe ddpm --set attention=5000", "attention_most must be 0 to 4096, found \"5000\"");
     refuses("interpolate --seeds 1 x", "two whole numbers");
     refuses("interpolate --seeds 1,2 --seed 3 x -o $D/x.png", "--seeds gives both");
-    refuses("generate x --seed 18446744073709551616 -o $D/x.png", "18446744073709551615 at most, found \"18446744073709551616\"");
+    refuses("generate x --seed 18446744073709551616 -o $D/x.png",
+            "18446744073709551615 at most, found \"18446744073709551616\"");
     refuses("generate x --seed 1.5 -o $D/x.png", "expects a whole number");
     refuses("generate x --seed -- -o $D/x.png", "expects a whole number");
-    refuses("interpolate -m " LIMN_SOURCE_DIR "/models/digits --class 1 --steps 1 -o $D/x.png --seeds 1,99999999999999999999999", "two whole numbers");
+    refuses("interpolate -m " LIMN_SOURCE_DIR
+            "/models/digits --class 1 --steps 1 -o $D/x.png --seeds 1,99999999999999999999999",
+            "two whole numbers");
     char long_name[600];
-    snprintf(long_name, sizeof long_name, "generate -m " LIMN_SOURCE_DIR "/models/digits --class 1 --steps 1 -o $D/%0300d.png", 7);
+    snprintf(long_name, sizeof long_name,
+             "generate -m " LIMN_SOURCE_DIR "/models/digits --class 1 --steps 1 -o $D/%0300d.png", 7);
     refuses(long_name, "--output expects the name of a file");
     refuses("inspect", "expected a file");
     refuses("inspect " LIMN_SOURCE_DIR "/docs", "the folder has neither model.safetensors nor");
@@ -205,27 +213,35 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("describe --set depth=3", "--set is for one network");
 }
 
-/* ---- describe ------------------------------------------------------------------------------------------------------------ */
+/* ---- describe --------------------------------------------------------------------------------------------------------- */
 
 static void describe_draws(void **state)
 {
     (void)state;
-    SHOWS("describe dit --ascii", "dit: denoise", "|- blocks.0-11", "256x64", "757 k", "inference", "training step", "AdamW, EMA");
-    SHOWS("describe mmdit --set depth=2 --set attention=joint --ascii --depth 1", "mmdit depth=2 attention=joint conditioning=modulated norm=pre", "joint_blocks.0");
+    SHOWS("describe dit --ascii", "dit: denoise", "|- blocks.0-11", "256x64", "757 k", "inference", "training step",
+          "AdamW, EMA");
+    SHOWS("describe mmdit --set depth=2 --set attention=joint --ascii --depth 1",
+          "mmdit depth=2 attention=joint conditioning=modulated norm=pre", "joint_blocks.0");
     SHOWS("describe mmdit --settings", "text_length", "cross|joint|both", "1 to 256");
     SHOWS("describe dit --set depth=1 --plan --ascii", "kernel by kernel", "blocks.0.attn", "layer_norm");
     SHOWS("describe dit-s/8 --set depth=1 --ascii", "training step", "learn_sigma");
     SHOWS("describe", "dit-xl/2", "675 M", "clip-text", "text 77x512", "contrastive", "mmdit-emoji", "ddpm-sr");
-    SHOWS("describe ddpm --set attention=window --ascii", "32 x 32, down", "attention in windows of 8 x 8 ", "attention in windows of 8 x 8, moved by 4", "16x64x384",
-          "16 x 16, down", "self-attention: pixels look at each other", "scores + bias");
+    SHOWS("describe ddpm --set attention=window --ascii", "32 x 32, down", "attention in windows of 8 x 8 ",
+          "attention in windows of 8 x 8, moved by 4", "16x64x384", "16 x 16, down",
+          "self-attention: pixels look at each other", "scores + bias");
     SHOWS("describe ddpm-sr --ascii", "condition", "64x64x6", "attention in windows of 8 x 8, moved by 4", "64x64x3");
 }
 
 static void tables_fit_a_terminal(void **state)
 {
     (void)state;
-    static const char *const arguments[] = {"describe", "describe dit", "describe mmdit", "describe clip-text", "describe dit-xl/2 --set depth=2",
-                                            "describe mmdit --set attention=joint", "describe mmdit-emoji"};
+    static const char *const arguments[] = {"describe",
+                                            "describe dit",
+                                            "describe mmdit",
+                                            "describe clip-text",
+                                            "describe dit-xl/2 --set depth=2",
+                                            "describe mmdit --set attention=joint",
+                                            "describe mmdit-emoji"};
     for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
         char command[128];
         snprintf(command, sizeof command, "%s --ascii", arguments[i]);
@@ -233,7 +249,8 @@ static void tables_fit_a_terminal(void **state)
         assert_int_equal(r.code, 0);
         char *save = NULL;
         for (char *line = strtok_r(r.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-            if (strlen(line) > 120 && !strchr(line, '=')) fail_msg("%s: %zu columns: %s", command, strlen(line), line); /* settings are as long as they are */
+            if (strlen(line) > 120 && !strchr(line, '='))
+                fail_msg("%s: %zu columns: %s", command, strlen(line), line); /* settings are as long as they are */
         done(r);
     }
 }
@@ -258,7 +275,8 @@ static void describe_json_is_whole(void **state)
     assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "settings"), "depth")), 2);
     json_t *memory = json_object_get(o, "memory"), *training = json_object_get(memory, "training");
     json_int_t sum = 0, n = json_integer_value(json_object_get(o, "parameters"));
-    static const char *const parts[] = {"weight_bytes", "activation_bytes", "scratch_bytes", "packed_bytes", "gradient_bytes", "optimizer_bytes"};
+    static const char *const parts[] = {"weight_bytes", "activation_bytes", "scratch_bytes",
+                                        "packed_bytes", "gradient_bytes",   "optimizer_bytes"};
     for (int i = 0; i < 6; i++) sum += json_integer_value(json_object_get(training, parts[i]));
     assert_int_equal(sum, json_integer_value(json_object_get(training, "peak_bytes")));
     assert_int_equal(json_integer_value(json_object_get(training, "gradient_bytes")), 4 * n);
@@ -270,7 +288,7 @@ static void describe_json_is_whole(void **state)
     json_decref(o);
 }
 
-/* ---- inspect ------------------------------------------------------------------------------------------------------------- */
+/* ---- inspect ---------------------------------------------------------------------------------------------------------- */
 
 static void make_weights(limn_ctx *ctx)
 {
@@ -280,7 +298,8 @@ static void make_weights(limn_ctx *ctx)
     static const char *const metadata[][2] = {{"limn.step", "7"}, {"odd\033[2J", "a \"quote\"\nand a line"}};
     limn_named_view views[N];
     char path[128];
-    for (int i = 0; i < N; i++) views[i] = (limn_named_view){names[i], {LIMN_F32, i == 4 ? LIMN_SHAPE(12) : LIMN_SHAPE(3, 4), data}};
+    for (int i = 0; i < N; i++)
+        views[i] = (limn_named_view){names[i], {LIMN_F32, i == 4 ? LIMN_SHAPE(12) : LIMN_SHAPE(3, 4), data}};
     snprintf(path, sizeof path, "%s/w.safetensors", folder);
     assert_int_equal(limn_safetensors_write(ctx, path, N, views, 2, metadata), LIMN_OK);
 }
@@ -290,8 +309,9 @@ static void inspect_folds_and_unfolds(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     make_weights(ctx);
-    SHOWS("inspect $D/w.safetensors", "blocks.0-2,5.w", "4 x 48 B", "[3, 4]", "F32", "6 tensors, 72 elements", "limn.step: 7", "adam_m/, adam_v/, ema/: 1 tensors",
-          "none that Limn knows", "odd\\x1b[2J: a \\\"quote\\\"\\nand a line");
+    SHOWS("inspect $D/w.safetensors", "blocks.0-2,5.w", "4 x 48 B", "[3, 4]", "F32", "6 tensors, 72 elements",
+          "limn.step: 7", "adam_m/, adam_v/, ema/: 1 tensors", "none that Limn knows",
+          "odd\\x1b[2J: a \\\"quote\\\"\\nand a line");
     SHOWS("inspect $D/w.safetensors --all", "blocks.5.w", "blocks.2.w", "adam_m/head.w");
     SHOWS("inspect " LIMN_SOURCE_DIR "/models/digits", "network   ddpm size=28");
     json_t *o = json_of("inspect $D/w.safetensors --json");
@@ -321,7 +341,8 @@ static void inspect_lists_what_torch_saved_and_runs_none_of_it(void **state)
 static void the_weights_of_a_checkpoint_are_told_and_chosen(void **state)
 {
     (void)state;
-    done(limn("", "train dit --data shapes --set \"size=16 patch=4 width=8 depth=1 heads=2 mlp=8\" --steps 2 --warmup 0 --batch 2 --lr 0.1 --ema 0.5 --out $D/run-sets"));
+    done(limn("", "train dit --data shapes --set \"size=16 patch=4 width=8 depth=1 heads=2 mlp=8\" --steps 2 --warmup 0 "
+                  "--batch 2 --lr 0.1 --ema 0.5 --out $D/run-sets"));
     SHOWS("inspect $D/run-sets/checkpoint.safetensors", "weights   raw: ", " tensors, without a prefix\n          ", "EMA: ",
           " tensors, names begin with ema/\n", "optimizer: ", "adam_m/\n");
     json_t *o = json_of("inspect $D/run-sets/checkpoint.safetensors --json");
@@ -334,7 +355,8 @@ static void the_weights_of_a_checkpoint_are_told_and_chosen(void **state)
     r = limn("", "generate -m $D/run-sets/checkpoint.safetensors --weights raw --steps 1 -q -o $D/raw.png");
     if (r.code || r.err[0]) fail_msg("%s", r.err);
     done(r);
-    r = limn("", "train dit --data shapes --set \"size=16 patch=4 width=8 depth=1 heads=2 mlp=8\" --steps 1 --batch 2 --init $D/run-sets/checkpoint.safetensors --out $D/run-init");
+    r = limn("", "train dit --data shapes --set \"size=16 patch=4 width=8 depth=1 heads=2 mlp=8\" --steps 1 --batch 2 "
+                 "--init $D/run-sets/checkpoint.safetensors --out $D/run-init");
     if (r.code || !strstr(r.err, "weights taken: raw (without a prefix, ") || !strstr(r.err, "not taken: EMA (ema/, "))
         fail_msg("%s", r.err);
     done(r);
@@ -379,7 +401,8 @@ static void inspect_knows_the_latents_that_encode_made(void **state)
     SHOWS("encode -m $D/tae.safetensors $D/pictures/0.png -o $D/one.safetensors -q", "one.safetensors");
     SHOWS("inspect $D/latents/latents.safetensors", "latents   2 of 4 x 4 x 4, for limn train --latents", "scale ",
           ", shift ", "channels: means from ", "made by   tae size=16", "          tae.safetensors\n");
-    SHOWS("inspect $D/one.safetensors", "latent    8 x 6 x 4 of a picture of 32 x 24, for limn decode", "made by   tae size=16");
+    SHOWS("inspect $D/one.safetensors", "latent    8 x 6 x 4 of a picture of 32 x 24, for limn decode",
+          "made by   tae size=16");
     refuses("describe $D/one.safetensors", "one.safetensors: holds latents of pictures, not a network");
     refuses("generate -m $D/latents/latents.safetensors -o $D/x.png", "holds latents of pictures, not a network");
     result r = limn("", "inspect $D/latents/latents.safetensors $D/one.safetensors");
@@ -394,7 +417,8 @@ static void inspect_knows_the_latents_that_encode_made(void **state)
     assert_int_equal(json_integer_value(json_array_get(json_object_get(json_object_get(o, "latents"), "picture"), 1)), 24);
     json_decref(o);
     /* latents whose header lies */
-    static const char *const metadata[][2] = {{"limn.latent.shape", "4x4x4"}, {"limn.latent.scale", "1"}, {"limn.latent.shift", "0"}};
+    static const char *const metadata[][2] = {
+        {"limn.latent.shape", "4x4x4"}, {"limn.latent.scale", "1"}, {"limn.latent.shift", "0"}};
     static float x[3];
     limn_named_view view = {"mean", {LIMN_F32, LIMN_SHAPE(3), x}};
     snprintf(path, sizeof path, "%s/lies.safetensors", folder);
@@ -417,7 +441,8 @@ static void inspect_reads_the_words_of_a_picture(void **state)
     assert_int_equal(limn_png_write(ctx, path, &image, "ein Käse\nSteps: 20, Seed: 42"), LIMN_OK);
     SHOWS("inspect $D/p.png", "PNG, 3 x 2, RGBA, 8 bits", "parameters", "  ein Käse\n", "Seed: 42");
     json_t *o = json_of("inspect $D/p.png --json");
-    assert_string_equal(json_string_value(json_object_get(json_object_get(o, "text"), "parameters")), "ein Käse\nSteps: 20, Seed: 42");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(o, "text"), "parameters")),
+                        "ein Käse\nSteps: 20, Seed: 42");
     json_decref(o);
     FILE *file = fopen(path, "r+b");
     fseek(file, 45, SEEK_SET);
@@ -446,7 +471,8 @@ static void a_damaged_png_is_refused(void **state)
     assert_int_equal(info.n, 1);
     assert_string_equal(info.texts[0].text, "words");
     limn_png_info_free(&info);
-    for (size_t cut = 0; cut < n; cut++) assert_int_equal(limn_png_info_read(ctx, "q", memcpy(copy, bytes, cut), cut, &info), LIMN_BAD_FILE);
+    for (size_t cut = 0; cut < n; cut++)
+        assert_int_equal(limn_png_info_read(ctx, "q", memcpy(copy, bytes, cut), cut, &info), LIMN_BAD_FILE);
     for (size_t i = 0; i < n; i++) {
         memcpy(copy, bytes, n);
         copy[i] ^= 0x41;
@@ -486,13 +512,16 @@ static void write_square(const char *name, int side, uint8_t value)
 static void enlarges(const char *network, const char *settings)
 {
     char command[512];
-    snprintf(command, sizeof command, "train %s --data shapes --out $D/%s --steps 2 --batch 2 --lr 0.05 --warmup 0 --ema 0 --set '%s'", network, network, settings);
+    snprintf(command, sizeof command,
+             "train %s --data shapes --out $D/%s --steps 2 --batch 2 --lr 0.05 --warmup 0 --ema 0 --set '%s'", network,
+             network, settings);
     result r = limn("", command);
     if (r.code) fail_msg("%s", r.err);
     done(r);
     write_square("dark.png", 8, 30), write_square("light.png", 8, 220), write_square("wide.png", 16, 220);
     for (int i = 0; i < 2; i++) {
-        snprintf(command, sizeof command, "upscale -m $D/%s $D/%s.png -o $D/large%d.png --steps 2", network, i ? "light" : "dark", i);
+        snprintf(command, sizeof command, "upscale -m $D/%s $D/%s.png -o $D/large%d.png --steps 2", network,
+                 i ? "light" : "dark", i);
         r = limn("", command);
         if (r.code) fail_msg("%s", r.err);
         done(r);
@@ -514,7 +543,8 @@ static void networks_that_enlarge_are_trained_and_look_at_the_small_picture(void
 {
     (void)state;
     enlarges("hdit-sr", "size=16 width=16 levels=2 depth=1 depth_inner=1 head_width=8 window=4 enlarge=2");
-    enlarges("ddpm-sr", "size=16 width=8 multipliers=12 groups=4 head_width=8 window=4 attention_most=8 attention_least=8 enlarge=2");
+    enlarges("ddpm-sr",
+             "size=16 width=8 multipliers=12 groups=4 head_width=8 window=4 attention_most=8 attention_least=8 enlarge=2");
     refuses("upscale -m $D/ddpm-sr $D/wide.png -o $D/x.png", "enlarges pictures of 8 x 8 to 16 x 16, found one of 16 x 16");
     refuses("generate -m $D/ddpm-sr -o $D/x.png", "limn upscale does that");
     refuses("upscale -m " LIMN_SOURCE_DIR "/models/emoji $D/wide.png -o $D/x.png", "does not enlarge pictures");
@@ -528,19 +558,22 @@ static void the_weights_that_ship_enlarge_a_picture(void **state)
     enum { SMALL = 16, TIMES = 4, C = 3 };
     limn_image small, large;
     char path[128];
-    result r = limn("", "upscale -m " LIMN_SOURCE_DIR "/models/upscale " LIMN_SOURCE_DIR "/models/upscale/small.png -o $D/enlarged.png --steps 10 --precision f32");
+    result r = limn("", "upscale -m " LIMN_SOURCE_DIR "/models/upscale " LIMN_SOURCE_DIR
+                        "/models/upscale/small.png -o $D/enlarged.png --steps 10 --precision f32");
     if (r.code) fail_msg("%s", r.err);
     done(r);
     limn_ctx *ctx = limn_ctx_new();
     snprintf(path, sizeof path, "%s/enlarged.png", folder);
     assert_int_equal(limn_image_read(ctx, path, C, &large), LIMN_OK);
     assert_int_equal(limn_image_read(ctx, LIMN_SOURCE_DIR "/models/upscale/small.png", C, &small), LIMN_OK);
-    assert_true(small.width == SMALL && small.height == SMALL && large.width == SMALL * TIMES && large.height == SMALL * TIMES);
+    assert_true(small.width == SMALL && small.height == SMALL && large.width == SMALL * TIMES &&
+                large.height == SMALL * TIMES);
     double apart = 0;
     for (int i = 0; i < SMALL * SMALL * C; i++) {
         double mean = 0;
         int y = i / C / SMALL, x = i / C % SMALL;
-        for (int k = 0; k < TIMES * TIMES; k++) mean += large.pixels[((y * TIMES + k / TIMES) * large.width + x * TIMES + k % TIMES) * C + i % C] / 16.0;
+        for (int k = 0; k < TIMES * TIMES; k++)
+            mean += large.pixels[((y * TIMES + k / TIMES) * large.width + x * TIMES + k % TIMES) * C + i % C] / 16.0;
         apart += fabs(mean - small.pixels[i]) / (SMALL * SMALL * C);
     }
     if (!(apart < 8)) fail_msg("the means are %g of 255 away", apart);
@@ -552,10 +585,12 @@ static void the_weights_that_ship_enlarge_a_picture(void **state)
 static void the_weights_that_ship_give_a_picture_back(void **state)
 {
     (void)state;
-    result r = limn("", "encode -m " LIMN_SOURCE_DIR "/models/vae " LIMN_SOURCE_DIR "/docs/pictures/farmer.png -o $D/farmer.safetensors");
+    result r = limn("", "encode -m " LIMN_SOURCE_DIR "/models/vae " LIMN_SOURCE_DIR
+                        "/docs/pictures/farmer.png -o $D/farmer.safetensors");
     if (r.code) fail_msg("%s", r.err);
     done(r);
-    r = limn("", "decode -m " LIMN_SOURCE_DIR "/models/vae $D/farmer.safetensors -o $D/back.png --compare " LIMN_SOURCE_DIR "/docs/pictures/farmer.png");
+    r = limn("", "decode -m " LIMN_SOURCE_DIR "/models/vae $D/farmer.safetensors -o $D/back.png --compare " LIMN_SOURCE_DIR
+                 "/docs/pictures/farmer.png");
     if (r.code) fail_msg("%s", r.err);
     const char *psnr = strstr(r.out, "PSNR ");
     assert_non_null(psnr);
@@ -571,7 +606,8 @@ static void a_folder_that_takes_no_files_is_refused_before_the_work(void **state
     char path[128];
     snprintf(path, sizeof path, "%s/closed", folder);
     mkdir(path, 0555);
-    static const char *const arguments[] = {"generate x -i $D/none.png -o $D/closed/x.png", "decode -m none $D/none.safetensors -o $D/closed/x.png"};
+    static const char *const arguments[] = {"generate x -i $D/none.png -o $D/closed/x.png",
+                                            "decode -m none $D/none.safetensors -o $D/closed/x.png"};
     for (int i = 0; i < 2; i++) {
         result r = limn("", arguments[i]);
         assert_int_equal(r.code, 1);
@@ -580,12 +616,13 @@ static void a_folder_that_takes_no_files_is_refused_before_the_work(void **state
     }
 }
 
-/* ---- what results go over, and stdout ---------------------------------------------------------------------------------------- */
+/* ---- what results go over, and stdout --------------------------------------------------------------------------------- */
 
 static int shell(const char *command)
 {
     char line[1024];
-    snprintf(line, sizeof line, "D=%s; cd $D && L='" LIMN_BINARY_DIR "/limn'; export OMP_WAIT_POLICY=passive; %s", folder, command);
+    snprintf(line, sizeof line, "D=%s; cd $D && L='" LIMN_BINARY_DIR "/limn'; export OMP_WAIT_POLICY=passive; %s", folder,
+             command);
     return system(line);
 }
 
@@ -605,8 +642,10 @@ static void make_job(void)
         assert_int_equal(limn_png_write(ctx, path, &(limn_image){16, 16, 3, pixels + i}, NULL), LIMN_OK);
     }
     limn_ctx_free(ctx);
-    assert_int_equal(shell("$L encode -q -m tae.safetensors p.png -o l.safetensors >/dev/null && mkdir -p links && ln -sf ../p.png links/p.png && ln -f q.png links/hard.png && ln -sf net.safetensors n.png && "
-                           "ln -sf p-1.png p-0.png"), 0);
+    assert_int_equal(shell("$L encode -q -m tae.safetensors p.png -o l.safetensors >/dev/null && mkdir -p links && ln -sf "
+                           "../p.png links/p.png && ln -f q.png links/hard.png && ln -sf net.safetensors n.png && "
+                           "ln -sf p-1.png p-0.png"),
+                     0);
 }
 
 static void no_verb_writes_over_what_it_reads(void **state)
@@ -615,21 +654,29 @@ static void no_verb_writes_over_what_it_reads(void **state)
     make_job();
     assert_int_equal(shell("md5sum p.png q.png *.safetensors links/* >sums"), 0);
     static const char *const rows[][2] = {
-        {"generate -m $D/net.safetensors -i $D/p.png -o $D/p.png --steps 1", "p.png: the result would overwrite the picture\n"},
-        {"generate -m $D/net.safetensors -i $D/p.png -o $D/./links/p.png --steps 1", "links/p.png: the result would overwrite the picture, "},
-        {"generate -m $D/net.safetensors -i $D/p.png --mask $D/q.png -o $D/links/hard.png --steps 1", "links/hard.png: the result would overwrite the mask, "},
+        {"generate -m $D/net.safetensors -i $D/p.png -o $D/p.png --steps 1",
+         "p.png: the result would overwrite the picture\n"},
+        {"generate -m $D/net.safetensors -i $D/p.png -o $D/./links/p.png --steps 1",
+         "links/p.png: the result would overwrite the picture, "},
+        {"generate -m $D/net.safetensors -i $D/p.png --mask $D/q.png -o $D/links/hard.png --steps 1",
+         "links/hard.png: the result would overwrite the mask, "},
         {"generate -m $D/net.safetensors -o $D/n.png --steps 1", "n.png: the result would overwrite the model, "},
         {"generate -m $D/net.safetensors -b 2 -o $D/p.png --steps 1", "p-1.png is named for two results, here and as "},
         {"denoise -m $D/net.safetensors $D/p.png --noise 9 --steps 1 -o $D//p.png", "would overwrite the picture"},
-        {"upscale -m " LIMN_SOURCE_DIR "/models/upscale $D/q.png -o $D/links/hard.png --steps 1", "would overwrite the picture"},
+        {"upscale -m " LIMN_SOURCE_DIR "/models/upscale $D/q.png -o $D/links/hard.png --steps 1",
+         "would overwrite the picture"},
         {"encode -m $D/tae.safetensors $D/p.png -o $D/./tae.safetensors", "would overwrite the autoencoder"},
-        {"decode -m $D/tae.safetensors $D/l.safetensors --compare $D/q.png -o $D/q.png", "would overwrite the picture of --compare"},
+        {"decode -m $D/tae.safetensors $D/l.safetensors --compare $D/q.png -o $D/q.png",
+         "would overwrite the picture of --compare"},
         {"interpolate -m $D/tae.safetensors $D/p.png $D/q.png -n 2 -o $D/links/hard.png", "would overwrite the picture"},
         {"interpolate -m $D/tae.safetensors $D/p.png $D/q.png -n 2 -o $D/links/../p.png", "would overwrite the picture"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuses(rows[i][0], rows[i][1]);
-    assert_int_equal(shell("md5sum --quiet -c sums && cp tae.safetensors my-encoder.safetensors && cp tae.safetensors my-decoder.safetensors"), 0);
-    refuses("encode -m $D/my-encoder.safetensors $D/p.png -o $D/my-decoder.safetensors", "would overwrite the autoencoder"); /* the other half */
+    assert_int_equal(shell("md5sum --quiet -c sums && cp tae.safetensors my-encoder.safetensors && cp tae.safetensors "
+                           "my-decoder.safetensors"),
+                     0);
+    refuses("encode -m $D/my-encoder.safetensors $D/p.png -o $D/my-decoder.safetensors",
+            "would overwrite the autoencoder"); /* the other half */
     shell("rm my-*.safetensors p-0.png");
 }
 
@@ -638,20 +685,28 @@ static void stdout_takes_the_bytes_of_one_file_and_nothing_else(void **state)
     (void)state;
     make_job();
     static const char *const rows[] = {
-        "$L generate -q -m net.safetensors --steps 1 -s 3 -o f.png >/dev/null && $L generate -m net.safetensors --steps 1 -s 3 -o - 2>/dev/null | cmp - f.png",
-        "$L generate -q -m net.safetensors --steps 1 -b 2 --grid -o f.png >/dev/null && $L generate -m net.safetensors --steps 1 -b 2 --grid -o - 2>/dev/null | cmp - f.png",
-        "$L interpolate -q -m net.safetensors --steps 1 --seeds 1,2 -n 2 -o f.png >/dev/null && $L interpolate -m net.safetensors --steps 1 --seeds 1,2 -n 2 -o - 2>/dev/null | cmp - f.png",
-        "$L denoise -q -m net.safetensors --steps 1 --noise 9 p.png -o f.png >/dev/null && $L denoise -m net.safetensors --steps 1 --noise 9 p.png -o - 2>/dev/null | cmp - f.png",
+        "$L generate -q -m net.safetensors --steps 1 -s 3 -o f.png >/dev/null && $L generate -m net.safetensors --steps 1 "
+        "-s 3 -o - 2>/dev/null | cmp - f.png",
+        "$L generate -q -m net.safetensors --steps 1 -b 2 --grid -o f.png >/dev/null && $L generate -m net.safetensors "
+        "--steps 1 -b 2 --grid -o - 2>/dev/null | cmp - f.png",
+        "$L interpolate -q -m net.safetensors --steps 1 --seeds 1,2 -n 2 -o f.png >/dev/null && $L interpolate -m "
+        "net.safetensors --steps 1 --seeds 1,2 -n 2 -o - 2>/dev/null | cmp - f.png",
+        "$L denoise -q -m net.safetensors --steps 1 --noise 9 p.png -o f.png >/dev/null && $L denoise -m net.safetensors "
+        "--steps 1 --noise 9 p.png -o - 2>/dev/null | cmp - f.png",
         "$L encode -m tae.safetensors p.png -o - 2>/dev/null | cmp - l.safetensors",
         "$L encode -m tae.safetensors p.png -o - 2>/dev/null >f && cmp f l.safetensors",
-        "$L decode -q -m tae.safetensors l.safetensors -o f.png >/dev/null && $L decode -m tae.safetensors l.safetensors -o - 2>/dev/null | cmp - f.png",
-        "$L interpolate -q -m tae.safetensors p.png q.png -n 2 -o f.png >/dev/null && $L interpolate -m tae.safetensors p.png q.png -n 2 -o - 2>/dev/null | cmp - f.png",
-        ("(printf before; $L decode -q -m tae.safetensors l.safetensors -o - && printf after) >f && $L decode -q -m tae.safetensors l.safetensors -o f.png >/dev/null && "
+        "$L decode -q -m tae.safetensors l.safetensors -o f.png >/dev/null && $L decode -m tae.safetensors l.safetensors -o "
+        "- 2>/dev/null | cmp - f.png",
+        "$L interpolate -q -m tae.safetensors p.png q.png -n 2 -o f.png >/dev/null && $L interpolate -m tae.safetensors "
+        "p.png q.png -n 2 -o - 2>/dev/null | cmp - f.png",
+        ("(printf before; $L decode -q -m tae.safetensors l.safetensors -o - && printf after) >f && $L decode -q -m "
+         "tae.safetensors l.safetensors -o f.png >/dev/null && "
          "(printf before; cat f.png; printf after) | cmp - f"),
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (shell(rows[i]) != 0) fail_msg("%s", rows[i]);
-    refuses("generate -m $D/net.safetensors --steps 1 -b 2 -o -", "stdout takes one file, and there are 2 pictures: add --grid");
+    refuses("generate -m $D/net.safetensors --steps 1 -b 2 -o -",
+            "stdout takes one file, and there are 2 pictures: add --grid");
     refuses("decode -m $D/tae.safetensors $D/l.safetensors -o - --compare $D/p.png", "where the numbers of --compare go");
     refuses("encode -m $D/tae.safetensors $D/links --size 16 -o -", "stdout is none");
     refuses("interpolate -m $D/tae.safetensors $D/p.png $D/q.png -n 2 -o - --delay 9", "whose name ends in .apng");
@@ -663,8 +718,9 @@ static void a_class_that_is_none_is_offered_only_where_there_is_one(void **state
     (void)state;
     char path[128];
     limn_ctx *ctx = limn_ctx_new();
-    const char *const settings[] = {"adm size=8 width=8 multipliers=1 blocks=1 groups=4 heads=1 head_width=0 classes=3 learn_sigma=0 always_labelled=1",
-                                    "adm size=8 width=8 multipliers=1 blocks=1 groups=4 heads=1 head_width=0 classes=3 learn_sigma=0"};
+    const char *const settings[] = {
+        "adm size=8 width=8 multipliers=1 blocks=1 groups=4 heads=1 head_width=0 classes=3 learn_sigma=0 always_labelled=1",
+        "adm size=8 width=8 multipliers=1 blocks=1 groups=4 heads=1 head_width=0 classes=3 learn_sigma=0"};
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/classes-%d.safetensors", folder, i);
         assert_true(make_network(ctx, path, settings[i], NULL));
@@ -673,7 +729,8 @@ static void a_class_that_is_none_is_offered_only_where_there_is_one(void **state
     refuses("generate -m $D/classes-0.safetensors -o $D/x.png", "add --class K, K from 0 to 2\n");
     refuses("generate -m $D/classes-0.safetensors --class 3 -o $D/x.png", "expected a class from 0 to 2, found 3\n");
     refuses("generate -m $D/classes-1.safetensors -o $D/x.png", "add --class K, K from 0 to 2, or 3 for none\n");
-    refuses("generate -m $D/classes-1.safetensors --class 4 -o $D/x.png", "expected a class from 0 to 2, or 3 for none, or its name in training, found 4\n");
+    refuses("generate -m $D/classes-1.safetensors --class 4 -o $D/x.png",
+            "expected a class from 0 to 2, or 3 for none, or its name in training, found 4\n");
     SHOWS("generate -q -m $D/classes-0.safetensors --class 2 --steps 1 -o $D/x.png", "x.png");
     SHOWS("generate -q -m $D/classes-1.safetensors --class 3 --steps 1 -o $D/x.png", "x.png");
 }
@@ -699,7 +756,8 @@ static void a_terminal_gets_no_bytes_of_a_file(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 2);
     char *err = slurp("err");
-    assert_string_equal(err, "limn: --output: the bytes of a file are nothing for a terminal, and stdout is one: add >FILE or |PROGRAM\n");
+    assert_string_equal(
+        err, "limn: --output: the bytes of a file are nothing for a terminal, and stdout is one: add >FILE or |PROGRAM\n");
     free(err);
     fcntl(terminal, F_SETFL, O_NONBLOCK);
     assert_true(read(terminal, text, sizeof text) <= 0);
@@ -710,15 +768,20 @@ static void words_behind_two_dashes_are_words(void **state)
 {
     (void)state;
     make_job();
-    refuses("generate -m $D/net.safetensors -o $D/x.png -- \"-- a cat\"", "reads no text: leave the prompt out"); /* it is taken as a prompt */
+    refuses("generate -m $D/net.safetensors -o $D/x.png -- \"-- a cat\"",
+            "reads no text: leave the prompt out"); /* it is taken as a prompt */
     refuses("generate -m $D/net.safetensors -o $D/x.png -- --steps", "reads no text");
     refuses("generate \"-- a cat\"", "there is no flag -- a cat; words that begin with a dash go behind --");
     refuses("generate -- a b", "\"b\" is one word too many");
     refuses("describe -- --json", "--json");
     refuses("describe dit -- --set depth=1", "one word too many");
-    refuses("interpolate -m $D/none -o $D/x.png -- --seeds b.png", "--seeds: No such file"); /* two pictures, not two seeds */
-    assert_int_equal(shell("cp p.png ./-p.png && $L encode -q -m tae.safetensors -o dash.safetensors -- -p.png >/dev/null && cmp dash.safetensors l.safetensors && $L inspect -- -p.png >/dev/null && "
-                           "$L interpolate -q -m tae.safetensors -n 2 -o dash.png -- -p.png -p.png >/dev/null && $L decode -q -m tae.safetensors -o dash.png -- ./l.safetensors >/dev/null && rm ./-p.png"), 0);
+    refuses("interpolate -m $D/none -o $D/x.png -- --seeds b.png",
+            "--seeds: No such file"); /* two pictures, not two seeds */
+    assert_int_equal(shell("cp p.png ./-p.png && $L encode -q -m tae.safetensors -o dash.safetensors -- -p.png >/dev/null "
+                           "&& cmp dash.safetensors l.safetensors && $L inspect -- -p.png >/dev/null && "
+                           "$L interpolate -q -m tae.safetensors -n 2 -o dash.png -- -p.png -p.png >/dev/null && $L decode "
+                           "-q -m tae.safetensors -o dash.png -- ./l.safetensors >/dev/null && rm ./-p.png"),
+                     0);
 }
 
 /* What others may not read stays so. */
@@ -726,8 +789,11 @@ static void a_result_that_is_made_anew_keeps_its_permissions(void **state)
 {
     (void)state;
     make_job();
-    assert_int_equal(shell("umask 022 && $L encode -q -m tae.safetensors p.png -o private.safetensors >/dev/null && test $(stat -c %a private.safetensors) = 644 && chmod 600 private.safetensors && "
-                           "$L encode -q -m tae.safetensors p.png -o private.safetensors >/dev/null && test $(stat -c %a private.safetensors) = 600"), 0);
+    assert_int_equal(shell("umask 022 && $L encode -q -m tae.safetensors p.png -o private.safetensors >/dev/null && test "
+                           "$(stat -c %a private.safetensors) = 644 && chmod 600 private.safetensors && "
+                           "$L encode -q -m tae.safetensors p.png -o private.safetensors >/dev/null && test $(stat -c %a "
+                           "private.safetensors) = 600"),
+                     0);
 }
 
 /* The model without -m lies in this folder, or where `make install` puts it: seen from the program, which may have moved. */

@@ -1,6 +1,6 @@
-/* test_conv_amx.c: convolutions and their gradients on AMX tiles, beside the reference in double.  The tiles are emulated in plain C
- * (tiles_emulated.h), so that any machine proves layouts, edges and the tile configuration; where there is AMX, limn-check runs the
- * instructions on its own cases (kernel "amx"). */
+/* test_conv_amx.c: convolutions and their gradients on AMX tiles, beside the reference in double.  The tiles are emulated in
+ * plain C (tiles_emulated.h), so that any machine proves layouts, edges and the tile configuration; where there is AMX,
+ * limn-check runs the instructions on its own cases (kernel "amx"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,8 +17,8 @@
 static _Thread_local tiles emulated;
 
 /* What fills no AMX tile goes to AVX512_BF16, whose panels have the same 32 columns; here in plain C. */
-static void multiply_pairs(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
-                           int rows, int cols, bool add)
+static void multiply_pairs(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run,
+                           const float *b, int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < cols; j++) {
@@ -35,8 +35,8 @@ static void multiply_pairs(float *c, int64_t c_row, const float *a, int64_t a_ro
 
 static const limn_tiles others = {.rows = 8, .steps = 1, .multiply = multiply_pairs};
 
-static void multiply(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
-                     int rows, int cols, bool add)
+static void multiply(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
+                     int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     multiply_tiles(&emulated, &others, c, c_row, a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
@@ -56,7 +56,14 @@ static void end(void)
     tile_release(&emulated);
 }
 
-static const limn_tiles emulated_pairs = {.rows = AMX_SIDE, .width = AMX_SIDE, .steps = AMX_STEPS, .multiply = multiply, .lay = lay, .turn = turn_strip, .begin = begin, .end = end};
+static const limn_tiles emulated_pairs = {.rows = AMX_SIDE,
+                                          .width = AMX_SIDE,
+                                          .steps = AMX_STEPS,
+                                          .multiply = multiply,
+                                          .lay = lay,
+                                          .turn = turn_strip,
+                                          .begin = begin,
+                                          .end = end};
 
 /* Panels of 32 columns need the vectors of AVX-512; only their width is asked for. */
 static limn_rows wide_rows(void)
@@ -66,7 +73,7 @@ static limn_rows wide_rows(void)
     return rows;
 }
 
-/* ---- one case -------------------------------------------------------------------------------------------------------------- */
+/* ---- one case --------------------------------------------------------------------------------------------------------- */
 
 typedef struct size {
     int64_t batch, h, w, c, o, k;
@@ -96,8 +103,10 @@ static void fill(limn_view *half, limn_view *wide, limn_shape shape, uint32_t se
 static limn_call call_of(limn_op op, const size *s, limn_attr *attr)
 {
     int64_t h = out_of(s, s->h), w = out_of(s, s->w);
-    limn_shape x = LIMN_SHAPE(s->batch, s->h, s->w, s->c), y = LIMN_SHAPE(s->batch, h, w, s->o), weight = LIMN_SHAPE(s->o, s->c, s->k, s->k);
-    *attr = (limn_attr){.stride = s->stride, .pad = {s->pad, s->pad, s->pad, s->pad}, .flags = s->upsampled ? LIMN_UPSAMPLED : 0};
+    limn_shape x = LIMN_SHAPE(s->batch, s->h, s->w, s->c), y = LIMN_SHAPE(s->batch, h, w, s->o),
+               weight = LIMN_SHAPE(s->o, s->c, s->k, s->k);
+    *attr = (limn_attr){
+        .stride = s->stride, .pad = {s->pad, s->pad, s->pad, s->pad}, .flags = s->upsampled ? LIMN_UPSAMPLED : 0};
     limn_call c = {.op = op, .attr = attr, .n_src = 2, .dst = {.dtype = LIMN_F32}};
     c.src[0].shape = op == LIMN_OP_CONV_TRANSPOSE ? y : x;
     c.src[1].shape = op == LIMN_OP_CONV_GRAD_WEIGHT ? y : weight;
@@ -130,7 +139,9 @@ static void check(limn_op op, size s)
     limn_attr attr;
     limn_call c = call_of(op, &s, &attr), reference = c;
     for (int i = 0; i < 2; i++) fill(&c.src[i], &reference.src[i], c.src[i].shape, (uint32_t)(s.c * 31 + s.o * 7 + i));
-    int64_t n = limn_shape_count(&c.dst.shape), terms = op == LIMN_OP_CONV_GRAD_WEIGHT ? limn_shape_rows(&c.src[1].shape) : s.k * s.k * (op == LIMN_OP_CONV ? s.c : s.o);
+    int64_t n = limn_shape_count(&c.dst.shape), terms = op == LIMN_OP_CONV_GRAD_WEIGHT
+                                                            ? limn_shape_rows(&c.src[1].shape)
+                                                            : s.k * s.k * (op == LIMN_OP_CONV ? s.c : s.o);
     double *wanted = malloc((size_t)n * sizeof *wanted);
     reference.dst = (limn_view){LIMN_F64, c.dst.shape, wanted}, reference.n_threads = 1;
     const limn_kernel *ref = limn_ref_kernel(op, 0);
@@ -139,11 +150,12 @@ static void check(limn_op op, size s)
     limn_rows rows = wide_rows();
     const limn_kernel *kernel = op == LIMN_OP_CONV_GRAD_WEIGHT ? &limn_cpu_conv_amx_weight : &limn_cpu_conv_amx;
     float *one = run(kernel, c, &rows, 1), *three = run(kernel, c, &rows, 3);
-    double within = s.upsampled ? 0x1p-7 * sqrt((double)terms) : 0x1p-22 * (double)terms; /* the first: weights are added up and rounded */
+    double within = s.upsampled ? 0x1p-7 * sqrt((double)terms)
+                                : 0x1p-22 * (double)terms; /* the first: weights are added up and rounded */
     for (int64_t i = 0; i < n; i++)
         if (!(fabs(one[i] - wanted[i]) <= within))
-            fail_msg("element %d of %d is %g, expected %g within %g (%dx%d, %d to %d channels, %d x %d)", (int)i, (int)n, one[i], wanted[i], within, (int)s.h,
-                     (int)s.w, (int)s.c, (int)s.o, (int)s.k, (int)s.k);
+            fail_msg("element %d of %d is %g, expected %g within %g (%dx%d, %d to %d channels, %d x %d)", (int)i, (int)n,
+                     one[i], wanted[i], within, (int)s.h, (int)s.w, (int)s.c, (int)s.o, (int)s.k, (int)s.k);
     assert_memory_equal(one, three, (size_t)n * sizeof *one);
     limn_free_aligned(reference.scratch);
     for (int i = 0; i < 2; i++) free(c.src[i].data), free(reference.src[i].data);
@@ -152,10 +164,12 @@ static void check(limn_op op, size s)
     free(wanted);
 }
 
-/* Whole tiles where they lie, several window rows at once; words and rows that fill no tile; narrow panels; windows of one pixel; strides. */
+/* Whole tiles where they lie, several window rows at once; words and rows that fill no tile; narrow panels; windows of one
+ * pixel; strides. */
 static const size sizes[] = {
-    {1, 6, 40, 32, 32, 3, 1, 1, false}, {2, 9, 37, 46, 40, 3, 1, 1, false}, {1, 5, 7, 64, 3, 3, 1, 1, false}, {2, 8, 8, 34, 70, 1, 1, 0, false},
-    {1, 17, 70, 36, 34, 3, 2, 1, false}, {1, 3, 33, 520, 32, 3, 1, 1, false}, {3, 5, 7, 2, 6, 3, 1, 1, false},
+    {1, 6, 40, 32, 32, 3, 1, 1, false}, {2, 9, 37, 46, 40, 3, 1, 1, false},  {1, 5, 7, 64, 3, 3, 1, 1, false},
+    {2, 8, 8, 34, 70, 1, 1, 0, false},  {1, 17, 70, 36, 34, 3, 2, 1, false}, {1, 3, 33, 520, 32, 3, 1, 1, false},
+    {3, 5, 7, 2, 6, 3, 1, 1, false},
 };
 #define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
@@ -177,7 +191,8 @@ static void gradient_of_the_weight_is_right(void **state)
 {
     (void)state;
     for (int i = 0; i < COUNT(sizes); i++) check(LIMN_OP_CONV_GRAD_WEIGHT, sizes[i]);
-    check(LIMN_OP_CONV_GRAD_WEIGHT, (size){1, 33, 31, 40, 36, 3, 1, 1, false}); /* more pixels than a block, an odd number of them */
+    check(LIMN_OP_CONV_GRAD_WEIGHT,
+          (size){1, 33, 31, 40, 36, 3, 1, 1, false}); /* more pixels than a block, an odd number of them */
     check(LIMN_OP_CONV_GRAD_WEIGHT, (size){1, 33, 31, 3, 66, 3, 1, 1, false});  /* x in strips */
 }
 
@@ -207,7 +222,9 @@ int main(int argc, char **argv)
 {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forward_is_right), cmocka_unit_test(gradient_of_the_picture_is_right), cmocka_unit_test(gradient_of_the_weight_is_right),
+        cmocka_unit_test(forward_is_right),
+        cmocka_unit_test(gradient_of_the_picture_is_right),
+        cmocka_unit_test(gradient_of_the_weight_is_right),
         cmocka_unit_test(kernels_are_first_and_say_why_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

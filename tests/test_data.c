@@ -1,5 +1,5 @@
-/* test_data.c: folders become the right pictures, captions and classes; a sample depends on seed and position alone; what is wrong
- * with a folder is said with file and line. */
+/* test_data.c: folders become the right pictures, captions and classes; a sample depends on seed and position alone; what is
+ * wrong with a folder is said with file and line. */
 #include "file/bytes.h"
 #include "file/image.h"
 #include "data/listing.h"
@@ -100,11 +100,14 @@ static void metadata_gives_captions_fields_and_classes(void **state)
     put_picture("data-meta/a.png", 8, 8, 10);
     put_picture("data-meta/sub/b.jpg", 8, 8, 60);
     put_picture("data-meta/c.webp", 8, 8, 110);
-    put_text("data-meta/metadata.jsonl",
-             "{\"file_name\": \"a.png\", \"text\": \"a \\u4e2d\\u6587 \\ud83d\\ude00 caption\", \"split\": \"train\", \"n\": 10, \"label\": 10}\r\n"
-             "\n  \n"
-             "{\"file_name\": \"sub/b.jpg\", \"text\": \"\", \"split\": \"train\", \"n\": 9, \"label\": 9, \"keywords\": [\"x\"]}\n"
-             "{\"file_name\": \"c.webp\", \"split\": \"test\", \"label\": 2, \"other\": \"the other text\", \"good\": true}");
+    put_text(
+        "data-meta/metadata.jsonl",
+        "{\"file_name\": \"a.png\", \"text\": \"a \\u4e2d\\u6587 \\ud83d\\ude00 caption\", \"split\": \"train\", \"n\": 10, "
+        "\"label\": 10}\r\n"
+        "\n  \n"
+        "{\"file_name\": \"sub/b.jpg\", \"text\": \"\", \"split\": \"train\", \"n\": 9, \"label\": 9, \"keywords\": "
+        "[\"x\"]}\n"
+        "{\"file_name\": \"c.webp\", \"split\": \"test\", \"label\": 2, \"other\": \"the other text\", \"good\": true}");
     limn_data_options o = {.folder = "data-meta", .size = 8, .channels = 3};
     limn_dataset *d = opened(ctx, o);
     assert_int_equal(limn_dataset_count(d), 3);
@@ -122,17 +125,23 @@ static void metadata_gives_captions_fields_and_classes(void **state)
     assert_int_equal(limn_dataset_count(d), 1);
     assert_int_equal(limn_dataset_label(d, 0), 1); /* classes do not depend on where */
     limn_dataset_free(d);
-    o = (limn_data_options){.folder = "data-meta", .size = 8, .channels = 3, .where = "good=true", .caption = "other", .label = "split"};
+    o = (limn_data_options){
+        .folder = "data-meta", .size = 8, .channels = 3, .where = "good=true", .caption = "other", .label = "split"};
     d = opened(ctx, o);
     assert_string_equal(limn_dataset_caption(d, 0), "the other text");
     assert_int_equal(limn_dataset_classes(d), 2);
     assert_string_equal(limn_dataset_class(d, limn_dataset_label(d, 0)), "test");
     limn_dataset_free(d);
-    refused(ctx, (limn_data_options){.folder = "data-meta", .where = "colour=red"}, LIMN_BAD_ARGUMENT, "no row has the field \"colour\" of --where");
-    refused(ctx, (limn_data_options){.folder = "data-meta", .where = "split"}, LIMN_BAD_ARGUMENT, "--where expects field=value");
-    refused(ctx, (limn_data_options){.folder = "data-meta", .where = "split=none"}, LIMN_BAD_ARGUMENT, "data-meta holds no picture with split=none");
-    refused(ctx, (limn_data_options){.folder = "data-meta", .caption = "txt"}, LIMN_BAD_ARGUMENT, "no row has a caption field \"txt\"");
-    refused(ctx, (limn_data_options){.folder = "data-meta", .label = "kind"}, LIMN_BAD_ARGUMENT, "no row has a label field \"kind\"");
+    refused(ctx, (limn_data_options){.folder = "data-meta", .where = "colour=red"}, LIMN_BAD_ARGUMENT,
+            "no row has the field \"colour\" of --where");
+    refused(ctx, (limn_data_options){.folder = "data-meta", .where = "split"}, LIMN_BAD_ARGUMENT,
+            "--where expects field=value");
+    refused(ctx, (limn_data_options){.folder = "data-meta", .where = "split=none"}, LIMN_BAD_ARGUMENT,
+            "data-meta holds no picture with split=none");
+    refused(ctx, (limn_data_options){.folder = "data-meta", .caption = "txt"}, LIMN_BAD_ARGUMENT,
+            "no row has a caption field \"txt\"");
+    refused(ctx, (limn_data_options){.folder = "data-meta", .label = "kind"}, LIMN_BAD_ARGUMENT,
+            "no row has a label field \"kind\"");
     limn_ctx_free(ctx);
 }
 
@@ -173,19 +182,25 @@ static void sidecars_caption_their_pictures(void **state)
     limn_ctx_free(ctx);
 }
 
-/* Code points of "é": U+00E9, or U+0065 U+0301; of "각": U+AC01, or three letters of the alphabet; "ﬁ" (a ligature) is another name than "fi". */
-/* As PowerShell 5 and Windows' editors write: EF BB BF and CR LF, or UTF-16; the row behind the mark is row 1, a byte's place is that in the file. */
+/* Code points of "é": U+00E9, or U+0065 U+0301; of "각": U+AC01, or three letters of the alphabet; "ﬁ" (a ligature) is
+ * another name than "fi". */
+/* As PowerShell 5 and Windows' editors write: EF BB BF and CR LF, or UTF-16; the row behind the mark is row 1, a byte's
+ * place is that in the file. */
 /* Whole numbers go by value, below 0, too; a name with a comma or a quote is one name. */
 static void names_of_classes_keep_their_order(void **state)
 {
     (void)state;
-    static const char *const labels[2][3] = {{"10", "-2", "3"}, {"b,\\\"c\\\"", "", "a"}}, *const sorted[2][3] = {{"-2", "3", "10"}, {"", "a", "b,\"c\""}};
+    static const char *const labels[2][3] = {{"10", "-2", "3"}, {"b,\\\"c\\\"", "", "a"}}, *const sorted[2][3] = {
+                                                                                               {"-2", "3", "10"},
+                                                                                               {"", "a", "b,\"c\""}};
     limn_ctx *ctx = limn_ctx_new();
     fresh("data-names");
     put_picture("data-names/a.png", 8, 8, 10);
     for (int k = 0; k < 2; k++) {
         char text[512] = "";
-        for (int i = 0; i < 3; i++) snprintf(text + strlen(text), sizeof text - strlen(text), "{\"file_name\": \"a.png\", \"label\": \"%s\"}\n", labels[k][i]);
+        for (int i = 0; i < 3; i++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "{\"file_name\": \"a.png\", \"label\": \"%s\"}\n",
+                     labels[k][i]);
         put_text("data-names/metadata.jsonl", text);
         limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-names", .size = 8, .channels = 1});
         assert_int_equal(limn_dataset_classes(d), 3);
@@ -203,7 +218,8 @@ static void byte_order_marks_are_passed_over_or_named(void **state)
     limn_data_options o = {.folder = "data-mark", .size = 8, .channels = 1};
     fresh("data-mark");
     put_picture("data-mark/a.png", 8, 8, 10), put_picture("data-mark/b.png", 8, 8, 20);
-    put_text("data-mark/metadata.jsonl", "\xef\xbb\xbf{\"file_name\": \"a.png\", \"text\": \"first\"}\r\n{\"file_name\": \"b.png\", \"text\": \"second\"}\r\n");
+    put_text("data-mark/metadata.jsonl", "\xef\xbb\xbf{\"file_name\": \"a.png\", \"text\": \"first\"}\r\n{\"file_name\": "
+                                         "\"b.png\", \"text\": \"second\"}\r\n");
     limn_dataset *d = opened(ctx, o);
     assert_int_equal(limn_dataset_count(d), 2);
     assert_string_equal(limn_dataset_caption(d, 0), "first");
@@ -212,7 +228,8 @@ static void byte_order_marks_are_passed_over_or_named(void **state)
     put_text("data-mark/metadata.jsonl", "\xef\xbb\xbf{]\r\n");
     refused(ctx, o, LIMN_BAD_FILE, "data-mark/metadata.jsonl line 1, column 2 (byte 5)");
     put("data-mark/metadata.jsonl", "\xff\xfe{\0}\0\r\0\n\0", 10);
-    refused(ctx, o, LIMN_BAD_FILE, "data-mark/metadata.jsonl begins with the byte order mark of UTF-16, little end first: expected UTF-8");
+    refused(ctx, o, LIMN_BAD_FILE,
+            "data-mark/metadata.jsonl begins with the byte order mark of UTF-16, little end first: expected UTF-8");
     put("data-mark/metadata.jsonl", "\xff\xfe\0\0{\0\0\0", 8);
     refused(ctx, o, LIMN_BAD_FILE, "UTF-32, little end first");
     unlink("data-mark/metadata.jsonl");
@@ -224,12 +241,21 @@ static void byte_order_marks_are_passed_over_or_named(void **state)
 static void names_are_the_same_composed_or_decomposed(void **state)
 {
     (void)state;
-    static const struct { const char *a, *b; bool same; } rows[] = {
-        {"caf\xc3\xa9", "cafe\xcc\x81", true}, {"\xea\xb0\x81", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", true}, {"cafe", "cafe", true}, {"", "", true},
-        {"caf\xc3\xa9", "cafe", false}, {"\xef\xac\x81", "fi", false}, {"a\xff", "a\xff", true}, {"a\xff", "a\xfe", false}, {"Caf\xc3\xa9", "caf\xc3\xa9", false},
+    static const struct { const char *a, *b; bool same;
+    } rows[] = {
+        {"caf\xc3\xa9", "cafe\xcc\x81", true},
+        {"\xea\xb0\x81", "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", true},
+        {"cafe", "cafe", true},
+        {"", "", true},
+        {"caf\xc3\xa9", "cafe", false},
+        {"\xef\xac\x81", "fi", false},
+        {"a\xff", "a\xff", true},
+        {"a\xff", "a\xfe", false},
+        {"Caf\xc3\xa9", "caf\xc3\xa9", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (limn_names_same(rows[i].a, strlen(rows[i].a), rows[i].b, strlen(rows[i].b)) != rows[i].same) fail_msg("row %zu", i);
+        if (limn_names_same(rows[i].a, strlen(rows[i].a), rows[i].b, strlen(rows[i].b)) != rows[i].same)
+            fail_msg("row %zu", i);
         char *composed = limn_name_composed(rows[i].b, strlen(rows[i].b));
         assert_string_equal(composed, i < 2 ? rows[i].a : rows[i].b);
         free(composed);
@@ -243,13 +269,16 @@ static void pictures_of_other_formats_are_told(void **state)
     warnings w = {0};
     fresh("data-other");
     put_picture("data-other/a.png", 8, 8, 20);
-    put_text("data-other/a.txt", "a note is no picture"), put_text("data-other/c.tif", "x"), put_text("data-other/b.tif", "x");
+    put_text("data-other/a.txt", "a note is no picture"), put_text("data-other/c.tif", "x"),
+        put_text("data-other/b.tif", "x");
     limn_ctx_set_log(ctx, keep_warning, &w);
     limn_dataset_free(opened(ctx, (limn_data_options){.folder = "data-other", .size = 8, .channels = 3}));
     assert_int_equal(w.n, 1);
-    assert_string_equal(w.last, "data-other: 2 files are left out, the first b.tif: pictures are read from PNG, JPEG and WebP");
+    assert_string_equal(w.last,
+                        "data-other: 2 files are left out, the first b.tif: pictures are read from PNG, JPEG and WebP");
     unlink("data-other/a.png");
-    refused(ctx, (limn_data_options){.folder = "data-other"}, LIMN_BAD_ARGUMENT, "data-other holds no picture (PNG, JPEG, WebP)");
+    refused(ctx, (limn_data_options){.folder = "data-other"}, LIMN_BAD_ARGUMENT,
+            "data-other holds no picture (PNG, JPEG, WebP)");
     limn_ctx_free(ctx);
 }
 
@@ -272,7 +301,9 @@ static void sixteen_bits_that_are_black_in_eight_are_told(void **state)
         for (int i = 0; i < 2; i++) assert_int_equal(limn_dataset_picture(ctx, d, i, x), LIMN_OK);
         limn_dataset_warn(ctx, d);
         assert_int_equal(w.n, !full);
-        if (!full) assert_string_equal(w.last, "data-deep/a.png: of its 16 bits the upper 8 are read, and these go to 16 of 255: scale values so that 65535 is white");
+        if (!full)
+            assert_string_equal(w.last, "data-deep/a.png: of its 16 bits the upper 8 are read, and these go to 16 of 255: "
+                                        "scale values so that 65535 is white");
         limn_dataset_free(d);
         limn_ctx_set_log(ctx, NULL, NULL);
     }
@@ -291,7 +322,10 @@ static void folders_of_pictures_are_classes(void **state)
     put_picture("data-class/big_cat/1.png", 8, 8, 30);
     put_text("data-class/zebra/2.txt", "a running zebra");
     limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-class", .size = 8, .channels = 3});
-    static const struct { const char *caption; int label, gray; } rows[] = {{"big cat", 0, 30}, {"zebra", 1, 10}, {"a running zebra", 1, 20}};
+    static const struct {
+        const char *caption;
+        int label, gray;
+    } rows[] = {{"big cat", 0, 30}, {"zebra", 1, 10}, {"a running zebra", 1, 20}};
     assert_int_equal(limn_dataset_count(d), 3);
     for (int i = 0; i < 3; i++) {
         assert_string_equal(limn_dataset_caption(d, i), rows[i].caption);
@@ -313,25 +347,43 @@ static void every_malformed_line_is_named(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    static const struct { const char *line, *why; } rows[] = {
-        {"{\"file_name\": \"a.png\", \"text\": \"b\"", "m line 3, column 34 (byte 63): '}' expected"}, {"{\"file_name\": \"a.png\",}", "m line 3, column 23"},
-        {"[1]", "m line 3 (byte 29): expected an object"}, {"7", "line 3"}, {"null", "line 3"}, {"{} {}", "line 3, column 4"}, {"{'file_name': 1}", "line 3, column 2"},
-        {"{\"file_name\": \"a\", \"file_name\": \"b\"}", "line 3, column 30 (byte 59): duplicate object key"}, {"{\"text\": \"x\"}", "expected a string file_name"},
-        {"{\"file_name\": 7}", "expected a string file_name"}, {"{\"file_name\": \"a\", \"text\": [7]}", "expected text to be a string or a list of strings"},
-        {"{\"file_name\": \"a\", \"label\": 1.5}", "expected label to be a string or a whole number"}, {"{\"file_name\": \"/etc/passwd\"}", "must lie inside the folder"},
-        {"{\"file_name\": \"../a.png\"}", "must lie inside the folder"}, {"{\"file_name\": \"b/../../a.png\"}", "must lie inside the folder"},
-        {"{\"file_name\": \"b/..\"}", "must lie inside the folder"}, {"{\"file_name\": \"\"}", "must lie inside the folder"},
-        {"{\"file_name\": \"a\\u0000b\"}", "line 3, column"}, {"{\"file_name\": \"a\", \"text\": \"\xff\"}", "line 3, column 28 (byte 57): unable to decode byte 0xff"},
-        {"{\"file_name\": \"a\", \"text\": \"\\ud800\"}", "line 3"}, {"{\"file_name\": \"a\", \"n\": 1e999}", "line 3, column"}, {"{\"file_name\": \"a\", \"n\": 0123}", "line 3, column"},
-        {"{\"file_name\": \"a\", \"n\": NaN}", "line 3, column"}, {"{\"file_name\": \"a\", \"n\": 99999999999999999999}", "line 3, column"}, {"\xef\xbb\xbf{}", "line 3, column"}, /* a mark in the middle is none */
+    static const struct { const char *line, *why;
+    } rows[] = {
+        {"{\"file_name\": \"a.png\", \"text\": \"b\"", "m line 3, column 34 (byte 63): '}' expected"},
+        {"{\"file_name\": \"a.png\",}", "m line 3, column 23"},
+        {"[1]", "m line 3 (byte 29): expected an object"},
+        {"7", "line 3"},
+        {"null", "line 3"},
+        {"{} {}", "line 3, column 4"},
+        {"{'file_name': 1}", "line 3, column 2"},
+        {"{\"file_name\": \"a\", \"file_name\": \"b\"}", "line 3, column 30 (byte 59): duplicate object key"},
+        {"{\"text\": \"x\"}", "expected a string file_name"},
+        {"{\"file_name\": 7}", "expected a string file_name"},
+        {"{\"file_name\": \"a\", \"text\": [7]}", "expected text to be a string or a list of strings"},
+        {"{\"file_name\": \"a\", \"label\": 1.5}", "expected label to be a string or a whole number"},
+        {"{\"file_name\": \"/etc/passwd\"}", "must lie inside the folder"},
+        {"{\"file_name\": \"../a.png\"}", "must lie inside the folder"},
+        {"{\"file_name\": \"b/../../a.png\"}", "must lie inside the folder"},
+        {"{\"file_name\": \"b/..\"}", "must lie inside the folder"},
+        {"{\"file_name\": \"\"}", "must lie inside the folder"},
+        {"{\"file_name\": \"a\\u0000b\"}", "line 3, column"},
+        {"{\"file_name\": \"a\", \"text\": \"\xff\"}", "line 3, column 28 (byte 57): unable to decode byte 0xff"},
+        {"{\"file_name\": \"a\", \"text\": \"\\ud800\"}", "line 3"},
+        {"{\"file_name\": \"a\", \"n\": 1e999}", "line 3, column"},
+        {"{\"file_name\": \"a\", \"n\": 0123}", "line 3, column"},
+        {"{\"file_name\": \"a\", \"n\": NaN}", "line 3, column"},
+        {"{\"file_name\": \"a\", \"n\": 99999999999999999999}", "line 3, column"},
+        {"\xef\xbb\xbf{}", "line 3, column"}, /* a mark in the middle is none */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         limn_rows list;
         char text[512];
-        int n = snprintf(text, sizeof text, "{\"file_name\": \"good..png\"}\n \n%s\n{\"file_name\": \"b/..c\"}\n", rows[i].line);
+        int n =
+            snprintf(text, sizeof text, "{\"file_name\": \"good..png\"}\n \n%s\n{\"file_name\": \"b/..c\"}\n", rows[i].line);
         assert_int_equal(limn_rows_new(ctx, &list), LIMN_OK);
         limn_status status = limn_rows_jsonl(ctx, "m", "f", text, (size_t)n, &(limn_row_fields){0}, &list);
-        if (status != LIMN_BAD_FILE || !strstr(limn_error_text(ctx), rows[i].why)) fail_msg("%s: %d \"%s\" does not say \"%s\"", rows[i].line, status, limn_error_text(ctx), rows[i].why);
+        if (status != LIMN_BAD_FILE || !strstr(limn_error_text(ctx), rows[i].why))
+            fail_msg("%s: %d \"%s\" does not say \"%s\"", rows[i].line, status, limn_error_text(ctx), rows[i].why);
         limn_rows_free(&list);
     }
     limn_rows list;
@@ -369,13 +421,16 @@ static void a_few_damaged_pictures_are_skipped_and_named(void **state)
         for (int threads = 0; threads <= 2 * memory; threads += 2) {
             warnings w = {0};
             limn_ctx_set_log(ctx, keep_warning, &w);
-            limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-few", .size = 8, .channels = 1, .memory = (size_t)memory});
+            limn_dataset *d =
+                opened(ctx, (limn_data_options){.folder = "data-few", .size = 8, .channels = 1, .memory = (size_t)memory});
             assert_int_equal(limn_dataset_is_kept(d), !memory);
             limn_loader *l;
             float x[20 * 64];
-            int64_t shown[20], asked[3 * 20]; /* now: the order of the data set belongs to the loader's threads, which run ahead into the next epoch */
+            int64_t shown[20], asked[3 * 20]; /* now: the order of the data set belongs to the loader's threads, which run
+                                                 ahead into the next epoch */
             for (int i = 0; i < 3 * 20; i++) asked[i] = limn_dataset_index(d, 3, (uint64_t)i);
-            assert_int_equal(limn_loader_new(ctx, d, &(limn_loader_options){.seed = 3, .batch = 20, .n_threads = threads}, &l), LIMN_OK);
+            assert_int_equal(
+                limn_loader_new(ctx, d, &(limn_loader_options){.seed = 3, .batch = 20, .n_threads = threads}, &l), LIMN_OK);
             for (int epoch = 0; epoch < 3; epoch++) {
                 assert_int_equal(limn_loader_next(l, x, shown), LIMN_OK);
                 for (int b = 0; b < 20; b++) {
@@ -399,7 +454,8 @@ static void many_damaged_pictures_stop_with_a_sentence(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     make_many("data-many", 30, (const int[]){1, 3, 5, 7}, 4);
-    refused(ctx, (limn_data_options){.folder = "data-many"}, LIMN_BAD_FILE, "4 of 30 pictures cannot be read, expected at most 3 or 1 %; the first: data-many/00");
+    refused(ctx, (limn_data_options){.folder = "data-many"}, LIMN_BAD_FILE,
+            "4 of 30 pictures cannot be read, expected at most 3 or 1 %; the first: data-many/00");
     for (int threads = 0; threads < 4; threads += 3) {
         limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-many", .size = 8, .channels = 3, .memory = 1});
         limn_loader *l;
@@ -420,7 +476,8 @@ static void many_damaged_pictures_stop_with_a_sentence(void **state)
     put_text("data-none/metadata.jsonl", "{\"file_name\": \"missing.png\", \"text\": \"x\"}\n");
     refused(ctx, (limn_data_options){.folder = "data-none"}, LIMN_BAD_FILE, "data-none/missing.png");
     refused(ctx, (limn_data_options){.folder = "shapes", .size = 8, .channels = 2}, LIMN_BAD_ARGUMENT, "1, 3 or 4 channels");
-    refused(ctx, (limn_data_options){.folder = "shapes", .size = 99999, .channels = 3}, LIMN_BAD_ARGUMENT, "1 to 16384 pixels");
+    refused(ctx, (limn_data_options){.folder = "shapes", .size = 99999, .channels = 3}, LIMN_BAD_ARGUMENT,
+            "1 to 16384 pixels");
     limn_ctx_free(ctx);
 }
 
@@ -515,8 +572,12 @@ static void draw_batches(limn_ctx *ctx, limn_data_options o, uint64_t first, int
 {
     limn_dataset *d = opened(ctx, o);
     limn_loader *l;
-    assert_int_equal(limn_loader_new(ctx, d, &(limn_loader_options){.seed = 7, .first = first, .batch = 5, .n_threads = threads, .flip = true}, &l), LIMN_OK);
-    for (int i = 0; i < n; i++) assert_int_equal(limn_loader_next(l, x + (size_t)i * 5 * limn_dataset_floats(d), shown + 5 * i), LIMN_OK);
+    assert_int_equal(
+        limn_loader_new(
+            ctx, d, &(limn_loader_options){.seed = 7, .first = first, .batch = 5, .n_threads = threads, .flip = true}, &l),
+        LIMN_OK);
+    for (int i = 0; i < n; i++)
+        assert_int_equal(limn_loader_next(l, x + (size_t)i * 5 * limn_dataset_floats(d), shown + 5 * i), LIMN_OK);
     limn_loader_free(l);
     limn_dataset_free(d);
 }
@@ -640,7 +701,8 @@ static void the_emoji_folder_opens(void **state)
         skip();
     }
     limn_ctx *ctx = limn_ctx_new();
-    limn_dataset *d = opened(ctx, (limn_data_options){.folder = folder, .where = "split=test", .label = "style", .size = 64, .channels = 4});
+    limn_dataset *d = opened(
+        ctx, (limn_data_options){.folder = folder, .where = "split=test", .label = "style", .size = 64, .channels = 4});
     assert_int_equal(limn_dataset_count(d), 263);
     assert_int_equal(limn_dataset_classes(d), 2);
     assert_string_equal(limn_dataset_class(d, 1), "noto");

@@ -1,5 +1,5 @@
-/* test_ddpm_mnist.c: the published U-Net for digits, read from its .pt file, finds the noise in MNIST's test digits as well as it does in
- * PyTorch.  Skipped where the data is not there. */
+/* test_ddpm_mnist.c: the published U-Net for digits, read from its .pt file, finds the noise in MNIST's test digits as well
+ * as it does in PyTorch.  Skipped where the data is not there. */
 #include "denoise/noising.h"
 #include "graph/node.h"
 #include "model/map/map.h"
@@ -20,7 +20,10 @@
 enum { DIGITS = 100, PIXELS = 28 * 28, TIMES = 6 };
 
 /* The mean squared error of PyTorch over the first test digits, other noise: its spread over draws is below a tenth. */
-static const struct { int t; double error; } published[TIMES] = {{10, 0.152}, {50, 0.098}, {100, 0.071}, {300, 0.031}, {600, 0.008}, {900, 0.003}};
+static const struct {
+    int t;
+    double error;
+} published[TIMES] = {{10, 0.152}, {50, 0.098}, {100, 0.071}, {300, 0.031}, {600, 0.008}, {900, 0.003}};
 
 static bool read_digits(float *x)
 {
@@ -106,7 +109,8 @@ static void the_published_network_finds_the_noise(void **state)
     for (int k = 0; k < TIMES; k++) {
         double error = error_at(&t, schedule, published[k].t, clean);
         print_message("t = %3d: %.4f, published %.3f\n", published[k].t, error, published[k].error);
-        if (!(fabs(error - published[k].error) <= 0.1 * published[k].error + 0.0005)) fail_msg("t = %d: %.4f, published %.3f", published[k].t, error, published[k].error);
+        if (!(fabs(error - published[k].error) <= 0.1 * published[k].error + 0.0005))
+            fail_msg("t = %d: %.4f, published %.3f", published[k].t, error, published[k].error);
     }
     limn_schedule_free(schedule);
     close_net(&t);

@@ -1,5 +1,6 @@
-/* test_denoise.c: schedules, samplers, weights and guidance against the numbers that diffusers gave (oracle/denoise_vectors.py), and the
- * promises of sampler.h: a picture is the same alone and in a batch, and bad options are refused by name. */
+/* test_denoise.c: schedules, samplers, weights and guidance against the numbers that diffusers gave
+ * (oracle/denoise_vectors.py), and the promises of sampler.h: a picture is the same alone and in a batch, and bad options
+ * are refused by name. */
 #include "base/base.h"
 #include "base/rng.h"
 #include "denoise/guidance.h"
@@ -23,18 +24,21 @@ enum { N_CASES = sizeof vector_cases / sizeof *vector_cases };
 static void near(double found, double expected, double size, const char *what, int k)
 {
     double allowed = 8 * 0x1p-24 * (1 + size + fabs(expected));
-    if (!(fabs(found - expected) <= allowed)) fail_msg("%s, call %d: %.9g, expected %.9g (within %.2g)", what, k, found, expected, allowed);
+    if (!(fabs(found - expected) <= allowed))
+        fail_msg("%s, call %d: %.9g, expected %.9g (within %.2g)", what, k, found, expected, allowed);
 }
 
 static void same(double found, double expected, const char *what, int k)
 {
-    if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected)))) fail_msg("%s, call %d: %.12g, expected %.12g", what, k, found, expected);
+    if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected))))
+        fail_msg("%s, call %d: %.12g, expected %.12g", what, k, found, expected);
 }
 
 /* A number that the oracle worked out in f32: two square roots, a quotient, a square. */
 static void single(double found, double expected, const char *what, int k)
 {
-    if (!(fabs(found - expected) <= 6 * 0x1p-24 * fabs(expected))) fail_msg("%s, row %d: %.9g, expected %.9g", what, k, found, expected);
+    if (!(fabs(found - expected) <= 6 * 0x1p-24 * fabs(expected)))
+        fail_msg("%s, row %d: %.9g, expected %.9g", what, k, found, expected);
 }
 
 /* The network of oracle/denoise_vectors.py: z [2 pixels, 2] -> y [2 pixels, 2 or 4] */
@@ -48,7 +52,7 @@ static void network(const float *z, double t, bool learned, float *y)
     }
 }
 
-/* ---- samplers ------------------------------------------------------------------------------------------------------------ */
+/* ---- samplers --------------------------------------------------------------------------------------------------------- */
 
 /* One call from the oracle's x.  x' = mean + spread z with the noise z of the library's named stream. */
 static void check_call(const vector_case *c, limn_sampler *s, const vector_call *v, int k, int step)
@@ -76,7 +80,8 @@ static void every_sampler_equals_diffusers(void **state)
         assert_int_equal(limn_sampler_calls(s), c->n);
         same(limn_sampler_init_sigma(s), c->init_sigma, c->what, -1);
         assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){SEED, 5}), LIMN_OK);
-        for (int k = 0; k < c->n; k++) check_call(c, s, &vector_calls[c->first + k], k, c->n == c->options.n_steps ? k : (k + 1) / 2);
+        for (int k = 0; k < c->n; k++)
+            check_call(c, s, &vector_calls[c->first + k], k, c->n == c->options.n_steps ? k : (k + 1) / 2);
         limn_sampler_free(s);
     }
     limn_ctx_free(ctx);
@@ -86,7 +91,8 @@ static void the_vectors_cover_every_sampler_schedule_and_prediction(void **state
 {
     (void)state;
     bool schedules[LIMN_N_SCHEDULES] = {0}, predictions[LIMN_N_PREDICTIONS] = {0};
-    for (int n = 0; n < N_CASES; n++) schedules[vector_cases[n].options.schedule.kind] = predictions[vector_cases[n].options.prediction] = true;
+    for (int n = 0; n < N_CASES; n++)
+        schedules[vector_cases[n].options.schedule.kind] = predictions[vector_cases[n].options.prediction] = true;
     for (int i = 0; i < LIMN_N_SCHEDULES; i++) assert_true(schedules[i]);
     for (int i = 0; i < LIMN_N_PREDICTIONS; i++) assert_true(predictions[i]);
     for (int i = 0; limn_sampler_row(i); i++) {
@@ -96,9 +102,10 @@ static void the_vectors_cover_every_sampler_schedule_and_prediction(void **state
     }
 }
 
-/* ---- properties ---------------------------------------------------------------------------------------------------------- */
+/* ---- properties ------------------------------------------------------------------------------------------------------- */
 
-static void run_pictures(limn_ctx *ctx, const limn_sampler_options *o, int n, const limn_picture_seed *seeds, const float *x0, float *x)
+static void run_pictures(limn_ctx *ctx, const limn_sampler_options *o, int n, const limn_picture_seed *seeds,
+                         const float *x0, float *x)
 {
     limn_sampler *s;
     float z[3 * PICTURE], y[3 * 2 * PICTURE];
@@ -108,7 +115,8 @@ static void run_pictures(limn_ctx *ctx, const limn_sampler_options *o, int n, co
     limn_sampler_start(s, x0, x);
     for (int k = 0; k < limn_sampler_calls(s); k++) {
         limn_sampler_input(s, k, x, z);
-        for (int p = 0; p < n; p++) network(z + p * PICTURE, limn_sampler_timestep(s, k), learned, y + p * PICTURE * (learned ? 2 : 1));
+        for (int p = 0; p < n; p++)
+            network(z + p * PICTURE, limn_sampler_timestep(s, k), learned, y + p * PICTURE * (learned ? 2 : 1));
         limn_sampler_step(s, k, y, x);
     }
     limn_sampler_free(s);
@@ -157,7 +165,8 @@ static void a_perfect_network_gives_the_picture(void **state)
                     limn_sampler_step(s, k, y, x);
                 }
                 for (int p = 0; p < PICTURE; p++)
-                    if (fabs(x[p] - clean[p]) > 2e-4) fail_msg("%s, prediction %d, flow %d: %g, expected %g", o.name, prediction, flow, x[p], clean[p]);
+                    if (fabs(x[p] - clean[p]) > 2e-4)
+                        fail_msg("%s, prediction %d, flow %d: %g, expected %g", o.name, prediction, flow, x[p], clean[p]);
                 limn_sampler_free(s);
             }
     limn_ctx_free(ctx);
@@ -172,14 +181,16 @@ static void the_last_step_adds_no_noise(void **state)
         limn_sampler_options o = limn_sampler_defaults();
         limn_sampler *s;
         float x[PICTURE], y[2 * PICTURE];
-        o.name = "ddpm", o.n_steps = 4, o.spacing = (limn_spacing)spacing, o.variance = LIMN_VARIANCE_LEARNED_RANGE, o.channels = 2, o.out_channels = 4;
+        o.name = "ddpm", o.n_steps = 4, o.spacing = (limn_spacing)spacing, o.variance = LIMN_VARIANCE_LEARNED_RANGE,
+        o.channels = 2, o.out_channels = 4;
         assert_int_equal(limn_sampler_new(ctx, &o, &s), LIMN_OK);
         assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){3, 0}), LIMN_OK);
         limn_sampler_start(s, NULL, x);
         for (int k = 0; k < limn_sampler_calls(s); k++) {
             double a, b;
             limn_sampler_level(s, k, &a, &b);
-            for (int p = 0; p < PICTURE; p++) y[p / 2 * 4 + p % 2] = (float)((x[p] - a * 0.5) / b), y[p / 2 * 4 + 2 + p % 2] = 1;
+            for (int p = 0; p < PICTURE; p++)
+                y[p / 2 * 4 + p % 2] = (float)((x[p] - a * 0.5) / b), y[p / 2 * 4 + 2 + p % 2] = 1;
             limn_sampler_step(s, k, y, x);
         }
         for (int p = 0; p < PICTURE; p++) near(x[p], 0.5, 1e3, "the end", spacing);
@@ -188,27 +199,36 @@ static void the_last_step_adds_no_noise(void **state)
     limn_ctx_free(ctx);
 }
 
-/* As many steps as timesteps; levels to start from below, above and across the ends of the table: x stays finite, and noise only falls. */
+/* As many steps as timesteps; levels to start from below, above and across the ends of the table: x stays finite, and noise
+ * only falls. */
 static void levels_fall_at_every_limit(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    const struct { int n_steps; double from, to; } limits[] = {{1, 0, 0}, {999, 0, 0}, {1000, 0, 0}, {20, 0.004, 0}, {20, 0.004, 0.002}, {20, 0.4, 0.004}, {20, 400, 300}, {20, 400, 1}};
+    const struct {
+        int n_steps;
+        double from, to;
+    } limits[] = {{1, 0, 0},          {999, 0, 0},      {1000, 0, 0},   {20, 0.004, 0},
+                  {20, 0.004, 0.002}, {20, 0.4, 0.004}, {20, 400, 300}, {20, 400, 1}};
     for (int i = 0; limn_sampler_row(i); i++)
         for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
             limn_sampler_options o = limn_sampler_defaults();
             limn_sampler *s;
             float x[PICTURE];
-            o.name = limn_sampler_row(i)->name, o.n_steps = limits[k].n_steps, o.from_sigma = limits[k].from, o.to_sigma = limits[k].to;
+            o.name = limn_sampler_row(i)->name, o.n_steps = limits[k].n_steps, o.from_sigma = limits[k].from,
+            o.to_sigma = limits[k].to;
             if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) continue; /* flow_euler, flow_heun */
             double a, b, before = INFINITY;
             for (int call = 0; call <= limn_sampler_calls(s); call++, before = b / a) {
                 limn_sampler_level(s, call, &a, &b);
-                if (!(b / a <= before)) fail_msg("%s, %d steps from %g to %g, call %d: level %g after %g", o.name, o.n_steps, o.from_sigma, o.to_sigma, call, b / a, before);
+                if (!(b / a <= before))
+                    fail_msg("%s, %d steps from %g to %g, call %d: level %g after %g", o.name, o.n_steps, o.from_sigma,
+                             o.to_sigma, call, b / a, before);
             }
             run_pictures(ctx, &o, 1, &(limn_picture_seed){3, 0}, NULL, x);
             for (int p = 0; p < PICTURE; p++)
-                if (!isfinite(x[p])) fail_msg("%s, %d steps from %g to %g: %g", o.name, o.n_steps, o.from_sigma, o.to_sigma, x[p]);
+                if (!isfinite(x[p]))
+                    fail_msg("%s, %d steps from %g to %g: %g", o.name, o.n_steps, o.from_sigma, o.to_sigma, x[p]);
             limn_sampler_free(s);
         }
     limn_ctx_free(ctx);
@@ -270,14 +290,15 @@ static void wrong_options_are_named(void **state)
     REFUSED((bad.schedule.kind = LIMN_SCHEDULE_FLOW, bad.schedule.shift = 0), LIMN_BAD_ARGUMENT, "shift");
     REFUSED((bad.schedule.kind = LIMN_SCHEDULE_FLOW, bad.prediction = LIMN_PREDICT_EPS), LIMN_BAD_ARGUMENT, "noise");
     REFUSED((bad.spacing = LIMN_SPACING_LEADING, bad.steps_offset = 1000), LIMN_BAD_ARGUMENT, "outside");
-    REFUSED((bad.name = "dpm++2m", bad.spacing = LIMN_SPACING_LEADING, bad.n_steps = 1000), LIMN_BAD_ARGUMENT, "1 to 999 steps");
+    REFUSED((bad.name = "dpm++2m", bad.spacing = LIMN_SPACING_LEADING, bad.n_steps = 1000), LIMN_BAD_ARGUMENT,
+            "1 to 999 steps");
     REFUSED((bad.spacing = LIMN_SPACING_TRAILING, bad.from_sigma = 1), LIMN_BAD_ARGUMENT, "neither a scheduler");
     REFUSED((bad.karras = true, bad.from_sigma = 1), LIMN_BAD_ARGUMENT, "neither a scheduler");
 #undef REFUSED
     limn_ctx_free(ctx);
 }
 
-/* ---- schedules, noising, weights, guidance -------------------------------------------------------------------------------- */
+/* ---- schedules, noising, weights, guidance ---------------------------------------------------------------------------- */
 
 static void every_schedule_equals_diffusers(void **state)
 {
@@ -286,7 +307,9 @@ static void every_schedule_equals_diffusers(void **state)
     for (size_t i = 0; i < sizeof vector_schedules / sizeof *vector_schedules; i++) {
         limn_schedule *s;
         assert_int_equal(limn_schedule_new(ctx, &vector_schedules[i].options, &s), LIMN_OK);
-        for (int k = 0; k < 8; k++) same(limn_schedule_alpha_bar(s, vector_times[k]), vector_schedules[i].alpha_bar[k], limn_schedule_name(s->options.kind), k);
+        for (int k = 0; k < 8; k++)
+            same(limn_schedule_alpha_bar(s, vector_times[k]), vector_schedules[i].alpha_bar[k],
+                 limn_schedule_name(s->options.kind), k);
         same(limn_schedule_sigma(s, 1.5), vector_schedules[i].sigma_1_5, "sigma", 0);
         int end = s->options.zero_snr ? 900 : 1000; /* the sigma that stands for infinity at 999 is not the largest */
         for (int t = 1; t < end; t += 83) same(limn_schedule_time(s, limn_schedule_sigma(s, t)), t, "time of sigma", t);
@@ -337,7 +360,8 @@ static void min_snr_weights_equal_the_published_recipe(void **state)
     }
     /* a velocity's error is (a + b) / b of x0's */
     same(limn_min_snr_weight(LIMN_PREDICT_FLOW, 0.25, 0.75, 5), fmin(1 / 9.0, 5) * 0.75 * 0.75, "flow", 0);
-    assert_true(isfinite(limn_min_snr_weight(LIMN_PREDICT_EPS, 0, 1, 5)) && isfinite(limn_min_snr_weight(LIMN_PREDICT_X0, 1, 0, 5)));
+    assert_true(isfinite(limn_min_snr_weight(LIMN_PREDICT_EPS, 0, 1, 5)) &&
+                isfinite(limn_min_snr_weight(LIMN_PREDICT_X0, 1, 0, 5)));
     limn_schedule_free(s);
     limn_ctx_free(ctx);
 }
@@ -362,8 +386,8 @@ static void guidance_equals_diffusers(void **state)
     for (int i = 0; i < PICTURE; i++) near(out[i], cond[i], 1, "scale 1", i);
 }
 
-/* Colours leave and enter the network times alpha.  Where a network makes more colour than its alpha has, the byte ends at 255: no halo; where alpha
- * rounds to nothing, nothing is divided by it. */
+/* Colours leave and enter the network times alpha.  Where a network makes more colour than its alpha has, the byte ends at
+ * 255: no halo; where alpha rounds to nothing, nothing is divided by it. */
 static void transparent_pixels_keep_their_colours(void **state)
 {
     static const uint8_t pixels[4][4] = {{200, 100, 50, 255}, {200, 100, 50, 128}, {255, 0, 10, 20}, {9, 9, 9, 0}};
@@ -374,7 +398,8 @@ static void transparent_pixels_keep_their_colours(void **state)
     (void)state;
     for (int i = 0; i < 4; i++) {
         limn_pixel_values(pixels[i], 4, values);
-        for (int c = 0; c < 4; c++) near(values[c], pixels[i][c] * (c < 3 ? pixels[i][3] / 255.0 : 1) / 127.5 - 1, 1, "a pixel", i);
+        for (int c = 0; c < 4; c++)
+            near(values[c], pixels[i][c] * (c < 3 ? pixels[i][3] / 255.0 : 1) / 127.5 - 1, 1, "a pixel", i);
         assert_int_equal(limn_picture_bytes(ctx, 1, 1, 4, values, &out), LIMN_OK);
         for (int c = 0; c < 4; c++) assert_int_equal(out.pixels[c], c < 3 && !pixels[i][3] ? 0 : pixels[i][c]);
         limn_image_free(&out);

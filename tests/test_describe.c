@@ -1,5 +1,5 @@
-/* test_describe.c: the drawing of a network: the two seed drawings shape by shape, published sizes, what a line says; settings
- * and their mistakes; what training costs; which network a file fits. */
+/* test_describe.c: the drawing of a network: the two seed drawings shape by shape, published sizes, what a line says;
+ * settings and their mistakes; what training costs; which network a file fits. */
 #include "file/safetensors.h"
 #include "graph/describe.h"
 #include "graph/node.h"
@@ -35,7 +35,7 @@ static char *drawing_of(limn_ctx *ctx, const char *name, const char *set, limn_d
     return text;
 }
 
-/* ---- the seed drawings ------------------------------------------------------------------------------------------------- */
+/* ---- the seed drawings ------------------------------------------------------------------------------------------------ */
 
 /* A line of the drawing: where the tree ends and the name begins, what it does, and the shape after it. */
 typedef struct expected {
@@ -122,7 +122,8 @@ static void compare_drawing(const char *network, const expected *rows, size_t n)
         if (strspn(line, "| ") == strlen(line)) continue;
         assert_true(i < n);
         size_t name = strlen(rows[i].name), shape = strlen(rows[i].shape);
-        if (strncmp(line, rows[i].name, name) != 0 || (line[name] && line[name] != ' ') || !strstr(line + name, rows[i].note))
+        if (strncmp(line, rows[i].name, name) != 0 || (line[name] && line[name] != ' ') ||
+            !strstr(line + name, rows[i].note))
             fail_msg("%s: expected \"%s\" (%s), found \"%s\"", network, rows[i].name, rows[i].note, line);
         if (strncmp(line + shape_end - shape, rows[i].shape, shape) != 0 || line[shape_end - shape - 1] != ' ')
             fail_msg("%s: expected %s after %s, found \"%s\"", network, rows[i].shape, rows[i].name, line);
@@ -145,9 +146,10 @@ static void mmdit_is_the_seed_drawing(void **state)
     compare_drawing("mmdit", mmdit_drawing, sizeof mmdit_drawing / sizeof *mmdit_drawing);
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------------ */
 
-/* GFLOP (two per multiply-add) and millions of parameters of Peebles & Xie's networks on 32x32x4 latents, positions included. */
+/* GFLOP (two per multiply-add) and millions of parameters of Peebles & Xie's networks on 32x32x4 latents, positions
+ * included. */
 static void published_sizes(void **state)
 {
     (void)state;
@@ -161,7 +163,8 @@ static void published_sizes(void **state)
         limn_graph *g = graph_of(ctx, rows[i].name, "", 1);
         double millions = (double)limn_describe_parameters(g) * 1e-6, gflop = limn_describe_flops(g) * 1e-9;
         if (fabs(millions / rows[i].millions - 1) > 0.003 || fabs(gflop / rows[i].gflop - 1) > 0.01)
-            fail_msg("%s: %.2f M parameters, expected %.2f; %.2f GFLOP, expected %.2f", rows[i].name, millions, rows[i].millions, gflop, rows[i].gflop);
+            fail_msg("%s: %.2f M parameters, expected %.2f; %.2f GFLOP, expected %.2f", rows[i].name, millions,
+                     rows[i].millions, gflop, rows[i].gflop);
         limn_graph_free(g);
     }
     limn_ctx_free(ctx);
@@ -186,8 +189,13 @@ static void sum_of(const json_t *blocks, double *parameters, double *flops)
 static void every_block_is_the_sum_of_its_lines(void **state)
 {
     (void)state;
-    static const char *const networks[][2] = {{"dit", ""}, {"mmdit", ""}, {"mmdit", "attention=joint qk_norm=1"}, {"mmdit", "attention=both"},
-                                              {"mmdit-emoji", ""}, {"clip-text", ""}, {"dit-s/8", ""}};
+    static const char *const networks[][2] = {{"dit", ""},
+                                              {"mmdit", ""},
+                                              {"mmdit", "attention=joint qk_norm=1"},
+                                              {"mmdit", "attention=both"},
+                                              {"mmdit-emoji", ""},
+                                              {"clip-text", ""},
+                                              {"dit-s/8", ""}};
     limn_ctx *ctx = limn_ctx_new();
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         limn_graph *g = graph_of(ctx, networks[i][0], networks[i][1], 2);
@@ -202,7 +210,7 @@ static void every_block_is_the_sum_of_its_lines(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- what the drawing says ----------------------------------------------------------------------------------------------- */
+/* ---- what the drawing says -------------------------------------------------------------------------------------------- */
 
 static int times(const char *text, const char *word)
 {
@@ -219,7 +227,8 @@ static void two_streams_meet_in_one_attention(void **state)
     assert_non_null(strstr(text, "4 heads of 16, 77 + 256 tokens of context_block, x_block"));
     assert_non_null(strstr(text, "joint_blocks.0-1"));
     assert_int_equal(times(text, "333x64"), 2);           /* the folded blocks and the last one */
-    assert_int_equal(times(text, "|- context_block "), 3); /* visited twice, but in the last block its text ends at the attention */
+    assert_int_equal(times(text, "|- context_block "),
+                     3); /* visited twice, but in the last block its text ends at the attention */
     assert_int_equal(times(text, "- x_block "), 4);
     assert_non_null(strstr(text, "LayerNorm of context_embedder, then of the block before"));
     free(text);
@@ -264,7 +273,8 @@ static void a_sum_is_a_residual_only_when_one_term_comes_from_the_other(void **s
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_graph *g = limn_graph_new(ctx);
-    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(3, 8), LIMN_PER_STEP), *y = limn_input(g, "y", LIMN_COMPUTE, LIMN_SHAPE(3, 8), LIMN_PER_STEP);
+    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(3, 8), LIMN_PER_STEP),
+              *y = limn_input(g, "y", LIMN_COMPUTE, LIMN_SHAPE(3, 8), LIMN_PER_STEP);
     limn_node *h = limn_linear(g, "up", x, 8);
     limn_add(limn_add(x, h), y);
     char *text = limn_describe(g, &(limn_describe_options){.batch = 3, .ascii = true});
@@ -276,15 +286,22 @@ static void a_sum_is_a_residual_only_when_one_term_comes_from_the_other(void **s
     limn_ctx_free(ctx);
 }
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------ */
+/* ---- settings --------------------------------------------------------------------------------------------------------- */
 
 static void mistakes_name_the_nearest(void **state)
 {
     (void)state;
-    static const struct { const char *network, *set, *hint; } rows[] = {
-        {"mmdti", "", "did you mean mmdit?"}, {"dit-xl2", "", "did you mean dit-xl/2?"}, {"clip", "", "did you mean clip-text?"},
-        {"mmdit", "depht=3", "did you mean depth?"}, {"mmdit", "attention=jiont", "did you mean joint?"}, {"mmdit", "depth", "as in size=64"},
-        {"mmdit", "depth=0", "1 to 256, found \"0\""}, {"mmdit", "zzzzzzzz=1", "there are: size channels"}, {"zzzzzzzz", "", "there are: dit mmdit"},
+    static const struct { const char *network, *set, *hint;
+    } rows[] = {
+        {"mmdti", "", "did you mean mmdit?"},
+        {"dit-xl2", "", "did you mean dit-xl/2?"},
+        {"clip", "", "did you mean clip-text?"},
+        {"mmdit", "depht=3", "did you mean depth?"},
+        {"mmdit", "attention=jiont", "did you mean joint?"},
+        {"mmdit", "depth", "as in size=64"},
+        {"mmdit", "depth=0", "1 to 256, found \"0\""},
+        {"mmdit", "zzzzzzzz=1", "there are: size channels"},
+        {"zzzzzzzz", "", "there are: dit mmdit"},
     };
     limn_ctx *ctx = limn_ctx_new();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -292,7 +309,8 @@ static void mistakes_name_the_nearest(void **state)
         limn_status status = limn_settings_find(ctx, rows[i].network, &s);
         if (status == LIMN_OK) status = limn_settings_apply(ctx, &s, rows[i].set);
         assert_int_not_equal(status, LIMN_OK);
-        if (!strstr(limn_error_text(ctx), rows[i].hint)) fail_msg("expected \"%s\" in \"%s\"", rows[i].hint, limn_error_text(ctx));
+        if (!strstr(limn_error_text(ctx), rows[i].hint))
+            fail_msg("expected \"%s\" in \"%s\"", rows[i].hint, limn_error_text(ctx));
     }
     limn_ctx_free(ctx);
 }
@@ -317,7 +335,7 @@ static void what_follows_from_a_setting_never_overrules_one_that_was_given(void 
     limn_ctx_free(ctx);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------------------------------------------------- */
 
 static void training_costs_weights_gradients_moments_and_grows_with_the_batch(void **state)
 {
@@ -346,7 +364,7 @@ static void training_costs_weights_gradients_moments_and_grows_with_the_batch(vo
     limn_ctx_free(ctx);
 }
 
-/* ---- files ----------------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------------ */
 
 /* Weights of `name` with the metadata given; the tensor `wrong` gets one row more. */
 static limn_fit fit_of(limn_ctx *ctx, const char *name, const char *settings, const char *wrong)

@@ -1,4 +1,5 @@
-/* test_enlarge.c: small pictures as conditions: numbers of PyTorch (avg_pool2d, then interpolate bilinear, align_corners=False). */
+/* test_enlarge.c: small pictures as conditions: numbers of PyTorch (avg_pool2d, then interpolate bilinear,
+ * align_corners=False). */
 #include "denoise/enlarge.h"
 
 #include <setjmp.h>
@@ -10,8 +11,9 @@
 
 static const float large[16] = {0, 1.75f, 0.75f, 2.5f, 1.5f, 0.5f, 2.25f, 1.25f, 0.25f, 2, 1, 0, 1.75f, 0.75f, 2.5f, 1.5f};
 static const float small[4] = {0.9375f, 1.6875f, 1.1875f, 1.25f};
-static const float enlarged[16] = {0.9375f, 1.125f,      1.5f,        1.6875f,   1,       1.14453125f, 1.43359375f, 1.578125f,
-                                   1.125f,  1.18359375f, 1.30078125f, 1.359375f, 1.1875f, 1.203125f,   1.234375f,   1.25f};
+static const float enlarged[16] = {0.9375f,     1.125f,    1.5f,      1.6875f,     1,           1.14453125f,
+                                   1.43359375f, 1.578125f, 1.125f,    1.18359375f, 1.30078125f, 1.359375f,
+                                   1.1875f,     1.203125f, 1.234375f, 1.25f};
 
 static void a_clean_picture_made_small_and_large_again_is_pytorchs(void **state)
 {

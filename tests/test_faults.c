@@ -21,11 +21,12 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-/* ---- system calls that fail on demand (see CMakeLists.txt) --------------------------------------------------------------- */
+/* ---- system calls that fail on demand (see CMakeLists.txt) ------------------------------------------------------------ */
 
 enum { DIES = -1, SHORT = -2, INTERRUPTED = -3, INTERRUPTED_AFTER = -4 };
 static struct {
-    int at, what, n; /* call number `at` (1 ...) fails with errno `what`, or is a short write, or kills the process, or a signal comes before or after it */
+    int at, what, n; /* call number `at` (1 ...) fails with errno `what`, or is a short write, or kills the process, or a
+                        signal comes before or after it */
     int synced;      /* calls of fsync */
     bool after_rename;
 } fault;
@@ -102,7 +103,7 @@ int __wrap_rename(const char *from, const char *to)
     return (int)after(code);
 }
 
-/* ---- helpers ----------------------------------------------------------------------------------------------------------- */
+/* ---- helpers ---------------------------------------------------------------------------------------------------------- */
 
 static limn_ctx *ctx;
 
@@ -158,7 +159,8 @@ static float value_in(const char *path)
     static float data[10000];
     limn_weight_file *st;
     bool known = false;
-    if (limn_weight_file_open(ctx, path, &st) != LIMN_OK || limn_weight_file_check(ctx, st, &known) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_weight_file_open(ctx, path, &st) != LIMN_OK || limn_weight_file_check(ctx, st, &known) != LIMN_OK)
+        fail_msg("%s", limn_error_text(ctx));
     assert_true(known);
     assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "x"), data, LIMN_F32), LIMN_OK);
     limn_weight_file_close(st);
@@ -177,7 +179,7 @@ static int in_child(int (*run)(void *), void *user)
     return WIFEXITED(code) ? WEXITSTATUS(code) : -WTERMSIG(code);
 }
 
-/* ---- one save ---------------------------------------------------------------------------------------------------------- */
+/* ---- one save --------------------------------------------------------------------------------------------------------- */
 
 static void a_save_syncs_the_file_and_its_folder(void **state)
 {
@@ -205,7 +207,8 @@ static void a_save_survives_the_failure_of_each_system_call(void **state)
             fault.at = 0;
             if (!reached || faults[f] == SHORT) assert_int_equal(status, LIMN_OK);
             else if (status != LIMN_OK) assert_true(status == LIMN_IO && strstr(limn_error_text(ctx), "x.safetensors: "));
-            else assert_true(renamed || faults[f] == EINTR); /* nothing is lost when a folder cannot be opened to be synced */
+            else
+                assert_true(renamed || faults[f] == EINTR); /* nothing is lost when a folder cannot be opened to be synced */
             assert_true(value_in("faults/x.safetensors") == (renamed ? 2 : 1));
             assert_int_equal(n_files("faults"), 1);
             n_faults += reached;
@@ -268,7 +271,8 @@ static void a_signal_at_any_call_of_a_save_leaves_no_partial_file(void **state)
             code = in_child(be_interrupted_in_a_save, (int[]){i, what});
             float value = value_in("faults/x.safetensors");
             assert_true(code == -SIGTERM ? value == 1 || value == 2 : code == 0 && value == 2);
-            if (n_files("faults") != 1) fail_msg("a signal %s call %d left a partial file", what == INTERRUPTED ? "before" : "behind", i);
+            if (n_files("faults") != 1)
+                fail_msg("a signal %s call %d left a partial file", what == INTERRUPTED ? "before" : "behind", i);
             signals += code == -SIGTERM;
         }
     print_message("%d signals\n", signals);
@@ -282,7 +286,8 @@ static void a_signal_leaves_the_partial_file_of_another_process(void **state)
     limn_writer first;
     fresh("faults");
     assert_int_equal(limn_file_create(ctx, "faults/x.safetensors", &first), LIMN_OK);
-    assert_int_equal(in_child(be_interrupted_in_a_save, (int[]){1, INTERRUPTED_AFTER}), -SIGTERM); /* opened, and no lock yet */
+    assert_int_equal(in_child(be_interrupted_in_a_save, (int[]){1, INTERRUPTED_AFTER}),
+                     -SIGTERM); /* opened, and no lock yet */
     assert_int_equal(access("faults/.x.safetensors.partial", F_OK), 0);
     limn_file_discard(&first);
     assert_int_equal(n_files("faults"), 0);
@@ -322,7 +327,10 @@ static int save_as_nobody(void *user)
     (void)user;
     if (setgid(65534) != 0 || setuid(65534) != 0) return 2;
     limn_status inside = save("readonly/x.safetensors", 2), new = save("readonly/y.safetensors", 2);
-    return inside == LIMN_IO && new == LIMN_IO && strstr(limn_error_text(ctx), "readonly/y.safetensors: cannot create: Permission denied") ? 0 : 1;
+    return inside == LIMN_IO &&
+                   new == LIMN_IO &&strstr(limn_error_text(ctx), "readonly/y.safetensors: cannot create: Permission denied")
+               ? 0
+               : 1;
 }
 
 static void a_folder_that_may_not_be_written_is_named(void **state)
@@ -419,16 +427,19 @@ static void two_writers_of_one_file_do_not_mix(void **state)
     assert_true(value_in("faults/x.safetensors") == 2);
 }
 
-/* ---- a training -------------------------------------------------------------------------------------------------------- */
+/* ---- a training ------------------------------------------------------------------------------------------------------- */
 
-#define NET "mmdit size=8 channels=3 patch=4 width=16 depth=1 heads=2 mlp=32 time_width=16 conditioning=modulated norm=pre text_encoder=clip " \
-            "text_length=16 text_width=16 text_depth=1 text_heads=2 text_vocab=514"
+#define NET                                                                                                                 \
+    "mmdit size=8 channels=3 patch=4 width=16 depth=1 heads=2 mlp=32 time_width=16 conditioning=modulated norm=pre "        \
+    "text_encoder=clip "                                                                                                    \
+    "text_length=16 text_width=16 text_depth=1 text_heads=2 text_vocab=514"
 
 static limn_train_options options_for(const char *out, int64_t steps, bool resume)
 {
     limn_train_options o = limn_train_defaults();
     assert_int_equal(limn_settings_parse(ctx, NET, &o.settings), LIMN_OK);
-    o.data = "shapes", o.out = out, o.batch = 2, o.steps = steps, o.save_every = 1, o.warmup = 10, o.lr = 2e-3, o.resume = resume;
+    o.data = "shapes", o.out = out, o.batch = 2, o.steps = steps, o.save_every = 1, o.warmup = 10, o.lr = 2e-3,
+    o.resume = resume;
     o.precision = LIMN_PRECISION_F32;
     return o;
 }
@@ -513,7 +524,8 @@ static void a_training_killed_at_twenty_moments_ends_with_the_same_bits(void **s
         killed = train_and_kill(&j, 1 + (unsigned)rand() % most);
         long now = step_of("run-killed/checkpoint.safetensors"), model = step_of("run-killed/model.safetensors");
         assert_true(now >= step && (model <= now || model < 0)); /* never back, never a model of the future */
-        in_save += model != now || access("run-killed/.checkpoint.safetensors.partial", F_OK) == 0 || access("run-killed/.model.safetensors.partial", F_OK) == 0;
+        in_save += model != now || access("run-killed/.checkpoint.safetensors.partial", F_OK) == 0 ||
+                   access("run-killed/.model.safetensors.partial", F_OK) == 0;
         step = now;
     }
     bool resume = step_of("run-killed/checkpoint.safetensors") >= 0;
@@ -547,7 +559,8 @@ static void damage(const char *path, size_t at, int what)
 static void a_damaged_checkpoint_is_not_resumed(void **state)
 {
     (void)state;
-    static const char *const words[] = {"checkpoint.safetensors: damaged", "checkpoint.safetensors: ", "checkpoint.safetensors: "};
+    static const char *const words[] = {"checkpoint.safetensors: damaged",
+                                        "checkpoint.safetensors: ", "checkpoint.safetensors: "};
     for (int what = 0; what < 3; what++) {
         fresh("run-damaged");
         assert_int_equal(in_child(train, &(job){.out = "run-damaged", .steps = 2}), 0);

@@ -1,4 +1,5 @@
-/* test_finite.c: weights of NaN and infinity give a sentence with step, file and tensor, exit code 2 and no file, whatever runs them. */
+/* test_finite.c: weights of NaN and infinity give a sentence with step, file and tensor, exit code 2 and no file, whatever
+ * runs them. */
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
 #include "net/finite.h"
@@ -38,7 +39,8 @@ static void poison(limn_ctx *ctx, const char *file, const char *tensor, float va
 static int limn(const char *arguments, char *text, size_t size)
 {
     char command[1024];
-    snprintf(command, sizeof command, "D=%s; OMP_WAIT_POLICY=passive %s/limn %s >/dev/null 2>$D/err", folder, LIMN_BINARY_DIR, arguments);
+    snprintf(command, sizeof command, "D=%s; OMP_WAIT_POLICY=passive %s/limn %s >/dev/null 2>$D/err", folder,
+             LIMN_BINARY_DIR, arguments);
     int status = system(command);
     FILE *f = fopen(in("err"), "r");
     text[fread(text, 1, size - 1, f)] = '\0';
@@ -50,16 +52,25 @@ static int limn(const char *arguments, char *text, size_t size)
 static void what_is_not_finite_is_one_sentence_and_no_file(void **state)
 {
     limn_ctx *ctx = *state;
-    static const struct { const char *net, *tensor; float value; const char *arguments, *words; } rows[] = {
-        {DIT, "blocks.0.attn.qkv.weight", NAN, "generate -m $D/m.safetensors -o $D/no.png --steps 4", "m.safetensors: step 1 of 4: the network's output is not finite: tensor \"blocks.0.attn.qkv.weight\""},
-        {DIT, "final_layer.linear.bias", -INFINITY, "generate -m $D/m.safetensors -o $D/no.png --steps 4", "tensor \"final_layer.linear.bias\""},
-        {DIT, "final_layer.linear.bias", INFINITY, "generate -m $D/m.safetensors -o $D/no.png --steps 4 --precision bf16", "tensor \"final_layer.linear.bias\""},
-        {DIT, "final_layer.linear.bias", NAN, "denoise -m $D/m.safetensors $D/p.png --noise 40 -o $D/no.png", "tensor \"final_layer.linear.bias\""},
+    static const struct { const char *net, *tensor; float value; const char *arguments, *words;
+    } rows[] = {
+        {DIT, "blocks.0.attn.qkv.weight", NAN, "generate -m $D/m.safetensors -o $D/no.png --steps 4",
+         "m.safetensors: step 1 of 4: the network's output is not finite: tensor \"blocks.0.attn.qkv.weight\""},
+        {DIT, "final_layer.linear.bias", -INFINITY, "generate -m $D/m.safetensors -o $D/no.png --steps 4",
+         "tensor \"final_layer.linear.bias\""},
+        {DIT, "final_layer.linear.bias", INFINITY, "generate -m $D/m.safetensors -o $D/no.png --steps 4 --precision bf16",
+         "tensor \"final_layer.linear.bias\""},
+        {DIT, "final_layer.linear.bias", NAN, "denoise -m $D/m.safetensors $D/p.png --noise 40 -o $D/no.png",
+         "tensor \"final_layer.linear.bias\""},
         {DIT, "final_layer.linear.bias", 3e38f, "generate -m $D/m.safetensors -o $D/no.png", "though every weight is"},
-        {CLASSES, "y_embedder.embedding_table.weight", NAN, "generate -m $D/m.safetensors -o $D/no.png --class 0", "tensor \"y_embedder.embedding_table.weight\""},
-        {TAE, "encoder.0.weight", NAN, "encode -m $D/m.safetensors $D/p.png -o $D/no.safetensors -q", "m.safetensors: encoder: the network's output is not finite: tensor \"encoder.0.weight\""},
-        {TAE, "decoder.1.weight", INFINITY, "interpolate -m $D/m.safetensors $D/p.png $D/p.png -o $D/no.png -q", "decoder: the network's output is not finite: tensor \"decoder.1.weight\""},
-        {UNET, "outc.conv.bias", INFINITY, "segment -m $D/m.safetensors $D/p.png -o $D/no.png -q", "m.safetensors: the network's output is not finite: tensor \"outc.conv.bias\""},
+        {CLASSES, "y_embedder.embedding_table.weight", NAN, "generate -m $D/m.safetensors -o $D/no.png --class 0",
+         "tensor \"y_embedder.embedding_table.weight\""},
+        {TAE, "encoder.0.weight", NAN, "encode -m $D/m.safetensors $D/p.png -o $D/no.safetensors -q",
+         "m.safetensors: encoder: the network's output is not finite: tensor \"encoder.0.weight\""},
+        {TAE, "decoder.1.weight", INFINITY, "interpolate -m $D/m.safetensors $D/p.png $D/p.png -o $D/no.png -q",
+         "decoder: the network's output is not finite: tensor \"decoder.1.weight\""},
+        {UNET, "outc.conv.bias", INFINITY, "segment -m $D/m.safetensors $D/p.png -o $D/no.png -q",
+         "m.safetensors: the network's output is not finite: tensor \"outc.conv.bias\""},
     };
     uint8_t pixels[16 * 16] = {0};
     assert_int_equal(limn_png_write(ctx, in("p.png"), &(limn_image){16, 16, 1, pixels}, NULL), LIMN_OK);
@@ -67,12 +78,15 @@ static void what_is_not_finite_is_one_sentence_and_no_file(void **state)
         char text[4096];
         assert_true(make_network(ctx, in("m.safetensors"), rows[i].net, NULL));
         int code = limn(rows[i].arguments, text, sizeof text); /* healthy weights make a file */
-        if (code != 0 || (unlink(in("no.png")) != 0 && unlink(in("no.safetensors")) != 0)) fail_msg("limn %s: code %d: %s", rows[i].arguments, code, text);
+        if (code != 0 || (unlink(in("no.png")) != 0 && unlink(in("no.safetensors")) != 0))
+            fail_msg("limn %s: code %d: %s", rows[i].arguments, code, text);
         poison(ctx, in("m.safetensors"), rows[i].tensor, rows[i].value);
         code = limn(rows[i].arguments, text, sizeof text);
         char *end = strchr(text, '\n');
-        if (code != 2 || !strstr(text, rows[i].words) || !end || end[1]) fail_msg("limn %s: code %d, expected \"%s\", found \"%s\"", rows[i].arguments, code, rows[i].words, text);
-        if (access(in("no.png"), F_OK) == 0 || access(in("no.safetensors"), F_OK) == 0) fail_msg("limn %s: left a file", rows[i].arguments);
+        if (code != 2 || !strstr(text, rows[i].words) || !end || end[1])
+            fail_msg("limn %s: code %d, expected \"%s\", found \"%s\"", rows[i].arguments, code, rows[i].words, text);
+        if (access(in("no.png"), F_OK) == 0 || access(in("no.safetensors"), F_OK) == 0)
+            fail_msg("limn %s: left a file", rows[i].arguments);
     }
 }
 

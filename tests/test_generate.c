@@ -1,5 +1,5 @@
-/* test_generate.c: pictures from small models of random weights: the same bits however they are asked for, every text, every refusal, and
- * what `limn generate` does with its flags. */
+/* test_generate.c: pictures from small models of random weights: the same bits however they are asked for, every text, every
+ * refusal, and what `limn generate` does with its flags. */
 #include "base/base.h"
 #include "base/rng.h"
 #include "denoise/sampler.h"
@@ -19,12 +19,14 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define TEXT_NET "mmdit size=16 channels=4 patch=4 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre text_encoder=clip " \
-                 "text_length=16 text_width=32 text_depth=1 text_heads=2 text_vocab=514"
-#define LABEL_NET "dit size=8 channels=3 patch=2 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre classes=5 learn_sigma=1"
+#define TEXT_NET                                                                                                            \
+    "mmdit size=16 channels=4 patch=4 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre text_encoder=clip "   \
+    "text_length=16 text_width=32 text_depth=1 text_heads=2 text_vocab=514"
+#define LABEL_NET                                                                                                           \
+    "dit size=8 channels=3 patch=2 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre classes=5 learn_sigma=1"
 #define PLAIN_NET "dit size=8 channels=1 patch=4 width=32 depth=1 heads=2 mlp=32"
 
-/* ---- models -------------------------------------------------------------------------------------------------------------- */
+/* ---- models ----------------------------------------------------------------------------------------------------------- */
 
 typedef struct recipe {
     const char *folder, *net, *schedule, *prediction, *shift;
@@ -62,8 +64,11 @@ static void write_model(limn_ctx *ctx, const recipe *r)
         void *data = r->half ? (void *)(half + w.begin[i]) : (void *)(w.value + w.begin[i]);
         views[i] = (limn_named_view){w.node[i]->name, {r->half ? LIMN_BF16 : LIMN_F32, w.node[i]->shape, data}};
     }
-    const char *const metadata[][2] = {{"limn.classes", r->classes ? r->classes : "cell\ncell wall\ndot\n"}, {"limn.settings", r->net}, {"limn.schedule", r->schedule},
-                                       {"limn.prediction", r->prediction}, {"limn.shift", r->shift ? r->shift : "1"}};
+    const char *const metadata[][2] = {{"limn.classes", r->classes ? r->classes : "cell\ncell wall\ndot\n"},
+                                       {"limn.settings", r->net},
+                                       {"limn.schedule", r->schedule},
+                                       {"limn.prediction", r->prediction},
+                                       {"limn.shift", r->shift ? r->shift : "1"}};
     mkdir(r->folder, 0777);
     snprintf(path, sizeof path, "%s/model.safetensors", r->folder);
     assert_int_equal(limn_safetensors_write(ctx, path, (size_t)w.n, views, 5, metadata), LIMN_OK);
@@ -81,7 +86,8 @@ static limn_pipeline *open_model(limn_ctx *ctx, const recipe *r)
     return p;
 }
 
-static const recipe text_model = {.folder = "gen-text", .net = TEXT_NET, .schedule = "flow", .prediction = "x0", .shift = "2", .half = true};
+static const recipe text_model = {
+    .folder = "gen-text", .net = TEXT_NET, .schedule = "flow", .prediction = "x0", .shift = "2", .half = true};
 static const recipe label_model = {.folder = "gen-label", .net = LABEL_NET, .schedule = "cosine", .prediction = "v"};
 
 static size_t bytes_of(const limn_image *image)
@@ -105,7 +111,7 @@ static bool differ(const limn_image *a, const limn_image *b)
     return memcmp(a->pixels, b->pixels, bytes_of(a)) != 0;
 }
 
-/* ---- the same bits ------------------------------------------------------------------------------------------------------- */
+/* ---- the same bits ---------------------------------------------------------------------------------------------------- */
 
 static void same_seed_same_bytes_on_one_and_two_threads_by_every_sampler(void **state)
 {
@@ -169,7 +175,8 @@ static void learned_variance_labels_and_guidance_reach_the_sampler_in_order(void
     (void)state;
     enum { SIDE = 8, C = 3, N = SIDE * SIDE * C };
     limn_ctx *ctx = limn_ctx_new();
-    static const float constant[2 * C] = {0.3125f, -0.40625f, 0.203125f, 1, -1, 0.5f}; /* bf16 holds them: auto may choose either precision */
+    static const float constant[2 * C] = {0.3125f, -0.40625f, 0.203125f,
+                                          1,       -1,        0.5f}; /* bf16 holds them: auto may choose either precision */
     recipe r = {.folder = "gen-constant", .net = LABEL_NET, .schedule = "linear", .prediction = "eps", .constant = constant};
     limn_pipeline *p = open_model(ctx, &r);
     limn_generate_options o = limn_generate_defaults();
@@ -178,7 +185,8 @@ static void learned_variance_labels_and_guidance_reach_the_sampler_in_order(void
     generate(ctx, p, &o, &image);
     limn_sampler_options sampling = limn_sampler_defaults();
     limn_sampler *s;
-    sampling.name = "ddpm", sampling.n_steps = 5, sampling.variance = LIMN_VARIANCE_LEARNED_RANGE, sampling.channels = C, sampling.out_channels = 2 * C, sampling.clip = 1;
+    sampling.name = "ddpm", sampling.n_steps = 5, sampling.variance = LIMN_VARIANCE_LEARNED_RANGE, sampling.channels = C,
+    sampling.out_channels = 2 * C, sampling.clip = 1;
     assert_int_equal(limn_sampler_new(ctx, &sampling, &s), LIMN_OK);
     assert_int_equal(limn_sampler_begin(ctx, s, 1, N, &(limn_picture_seed){9, 0}), LIMN_OK);
     float x[N], y[2 * N];
@@ -187,7 +195,8 @@ static void learned_variance_labels_and_guidance_reach_the_sampler_in_order(void
     for (int k = 0; k < limn_sampler_calls(s); k++) limn_sampler_step(s, k, y, x);
     for (int i = 0; i < N; i++) {
         float value = x[i] * 0.5f + 0.5f, byte = value < 0 ? 0 : value > 1 ? 255 : value * 255;
-        if (fabs((double)image.pixels[i] - (double)byte) > 0.51) fail_msg("pixel %d: %d, expected %g", i, image.pixels[i], (double)byte);
+        if (fabs((double)image.pixels[i] - (double)byte) > 0.51)
+            fail_msg("pixel %d: %d, expected %g", i, image.pixels[i], (double)byte);
     }
     limn_sampler_free(s);
     limn_image_free(&image);
@@ -229,7 +238,8 @@ static void transparency_is_guided_too(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    const char *net = "dit size=8 channels=4 patch=2 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre classes=5 learn_sigma=1";
+    const char *net = "dit size=8 channels=4 patch=2 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre "
+                      "classes=5 learn_sigma=1";
     recipe r = {.folder = "gen-alpha", .net = net, .schedule = "cosine", .prediction = "v"};
     limn_pipeline *p = open_model(ctx, &r);
     limn_generate_options o = limn_generate_defaults();
@@ -247,7 +257,7 @@ static void transparency_is_guided_too(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- texts --------------------------------------------------------------------------------------------------------------- */
+/* ---- texts ------------------------------------------------------------------------------------------------------------ */
 
 static void count_warnings(void *user, limn_log_level level, const char *text)
 {
@@ -266,8 +276,16 @@ static void any_prompt_makes_a_picture(void **state)
     int warnings = 0;
     limn_ctx_set_log(ctx, count_warnings, &warnings);
     /* a token for each byte, and 14 fit; what is no UTF-8 counts as U+FFFD, three bytes */
-    const struct { const char *text; bool cut; } prompts[] = {
-        {"", false}, {" ", false}, {"a cat", false}, {"😀 日本語 עברית", true}, {"\xff\xfe broken \xc3", true}, {"a\nb\tc\x01", false}, {"<|endoftext|>", false}, {lengthy, true},
+    const struct { const char *text; bool cut;
+    } prompts[] = {
+        {"", false},
+        {" ", false},
+        {"a cat", false},
+        {"😀 日本語 עברית", true},
+        {"\xff\xfe broken \xc3", true},
+        {"a\nb\tc\x01", false},
+        {"<|endoftext|>", false},
+        {lengthy, true},
     };
     for (size_t i = 0; i < sizeof prompts / sizeof *prompts; i++) {
         limn_generate_options o = limn_generate_defaults();
@@ -296,7 +314,9 @@ static void parameters_say_what_made_the_picture(void **state)
     limn_generate_options o = limn_generate_defaults();
     char expected[512], *text;
     o.prompt = "a \xff cat", o.negative = "dog", o.guidance = 7.5, o.seed = 40;
-    snprintf(expected, sizeof expected, "a \xef\xbf\xbd cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler, CFG scale: 7.5, Seed: 42, Size: 16x16, Model: gen-text, Version: limn %s",
+    snprintf(expected, sizeof expected,
+             "a \xef\xbf\xbd cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler, CFG scale: 7.5, Seed: 42, Size: 16x16, "
+             "Model: gen-text, Version: limn %s",
              limn_version());
     text = limn_generate_parameters(p, &o, 2);
     assert_string_equal(text, expected);
@@ -307,12 +327,18 @@ static void parameters_say_what_made_the_picture(void **state)
     free(text);
     free((char *)(uintptr_t)o.scheduler);
     o.sampler = "dpm++2m", o.scheduler = "karras", o.label = 3;
-    snprintf(expected, sizeof expected, "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Class: 3, Seed: 40, Size: 8x8, Model: gen-label, Version: limn %s", limn_version());
+    snprintf(expected, sizeof expected,
+             "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Class: 3, Seed: 40, Size: 8x8, Model: "
+             "gen-label, Version: limn %s",
+             limn_version());
     text = limn_generate_parameters(q, &o, 0);
     assert_string_equal(text, expected);
     free(text);
     limn_pipeline_free(q);
-    const recipe plain = {.folder = "gen-plain", .net = "dit size=8 channels=1 patch=2 width=16 depth=1 heads=2 mlp=32", .schedule = "cosine", .prediction = "v"};
+    const recipe plain = {.folder = "gen-plain",
+                          .net = "dit size=8 channels=1 patch=2 width=16 depth=1 heads=2 mlp=32",
+                          .schedule = "cosine",
+                          .prediction = "v"};
     q = open_model(ctx, &plain);
     text = limn_generate_parameters(q, &o, 0);
     assert_null(strstr(text, "CFG scale")); /* there is none */
@@ -322,7 +348,7 @@ static void parameters_say_what_made_the_picture(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------------------------ */
+/* ---- refusals --------------------------------------------------------------------------------------------------------- */
 
 static void refused(limn_ctx *ctx, limn_pipeline *p, limn_generate_options o, limn_status expected, const char *word)
 {
@@ -348,7 +374,8 @@ static void wrong_options_are_named(void **state)
     REFUSED(bad.sampler = "eular", LIMN_NOT_FOUND, "euler_a");
     REFUSED(bad.sampler = "ddim", LIMN_BAD_ARGUMENT, "rectified flow");
     REFUSED(bad.scheduler = "fast", LIMN_NOT_FOUND, "karras");
-    REFUSED(bad.scheduler = "karras", LIMN_BAD_ARGUMENT, "takes no Karras sigmas where a model was trained on rectified flow");
+    REFUSED(bad.scheduler = "karras", LIMN_BAD_ARGUMENT,
+            "takes no Karras sigmas where a model was trained on rectified flow");
     REFUSED(bad.eta = 0.5, LIMN_BAD_ARGUMENT, "eta");
     REFUSED(bad.steps = 0, LIMN_BAD_ARGUMENT, "steps");
     REFUSED(bad.steps = 1001, LIMN_BAD_ARGUMENT, "1000");
@@ -426,8 +453,11 @@ static void a_size_beyond_the_memory_is_refused_before_it_is_taken(void **state)
     limn_image image;
     limn_generate_options o = limn_generate_defaults();
     /* activations of 17 GB each in f32 */
-    recipe huge = {.folder = "gen-huge", .net = "ddpm size=4096 channels=3 width=256 multipliers=1 blocks=1 groups=8 attention_least=4096", .schedule = "linear",
-                   .prediction = "eps", .half = true};
+    recipe huge = {.folder = "gen-huge",
+                   .net = "ddpm size=4096 channels=3 width=256 multipliers=1 blocks=1 groups=8 attention_least=4096",
+                   .schedule = "linear",
+                   .prediction = "eps",
+                   .half = true};
     p = open_model(ctx, &huge);
     o.precision = LIMN_PRECISION_F32;
     assert_int_equal(limn_generate(p, &o, &image), LIMN_NO_MEMORY);
@@ -436,12 +466,13 @@ static void a_size_beyond_the_memory_is_refused_before_it_is_taken(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- limn generate --------------------------------------------------------------------------------------------------------- */
+/* ---- limn generate ---------------------------------------------------------------------------------------------------- */
 
 static int run(const char *flags, char *out, size_t size)
 {
     char command[1024];
-    snprintf(command, sizeof command, "OMP_WAIT_POLICY=passive timeout 60 %s/limn generate %s 2>gen-stderr.txt", LIMN_BINARY_DIR, flags);
+    snprintf(command, sizeof command, "OMP_WAIT_POLICY=passive timeout 60 %s/limn generate %s 2>gen-stderr.txt",
+             LIMN_BINARY_DIR, flags);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t n = fread(out, 1, size - 1, pipe);
@@ -469,12 +500,15 @@ static void the_command_writes_names_to_stdout_and_settings_into_the_picture(voi
     write_model(ctx, &text_model);
     assert_int_equal(run("-m gen-text 'a red circle' -o gen-a.png --steps 2 -s 5", out, sizeof out), 0);
     assert_string_equal(out, "gen-a.png\n");
-    assert_true(file_holds(ctx, "gen-a.png", "a red circle\nSteps: 2, Sampler: Euler, CFG scale: 3, Seed: 5, Size: 16x16, Model: gen-text"));
+    assert_true(file_holds(ctx, "gen-a.png",
+                           "a red circle\nSteps: 2, Sampler: Euler, CFG scale: 3, Seed: 5, Size: 16x16, Model: gen-text"));
     assert_false(file_holds(ctx, "gen-stderr.txt", "\033"));
     assert_int_equal(run("-m gen-text -p 'a red circle' -b 3 -o gen-%03d.png --steps 2 --show", out, sizeof out), 0);
     assert_string_equal(out, "gen-000.png\ngen-001.png\ngen-002.png\n");
     limn_image grid;
-    assert_int_equal(run("-m gen-text 'a red circle' -n 5 --grid -o gen-grid.png --steps 1 --disable-image-metadata", out, sizeof out), 0);
+    assert_int_equal(
+        run("-m gen-text 'a red circle' -n 5 --grid -o gen-grid.png --steps 1 --disable-image-metadata", out, sizeof out),
+        0);
     assert_string_equal(out, "gen-grid.png\n");
     assert_false(file_holds(ctx, "gen-grid.png", "parameters"));
     assert_int_equal(limn_image_read(ctx, "gen-grid.png", 0, &grid), LIMN_OK);
@@ -507,9 +541,15 @@ static void a_class_is_found_by_its_name(void **state)
 static void a_class_named_by_a_number_is_found_by_its_name(void **state)
 {
     (void)state;
-    static const struct { const char *class, *number, *said; } rows[] = {
-        {"1", "Class: 0", "the class that was named \"1\" in training, its number is 0; @1 is the class number 1"}, {"2", "Class: 2", NULL}, {"0", "Class: 0", NULL},
-        {"@1", "Class: 1", NULL}, {"'a\nb'", "Class: 1", NULL}, {"3", "Class: 3", NULL}, {"5", "Class: 5", NULL},
+    static const struct { const char *class, *number, *said;
+    } rows[] = {
+        {"1", "Class: 0", "the class that was named \"1\" in training, its number is 0; @1 is the class number 1"},
+        {"2", "Class: 2", NULL},
+        {"0", "Class: 0", NULL},
+        {"@1", "Class: 1", NULL},
+        {"'a\nb'", "Class: 1", NULL},
+        {"3", "Class: 3", NULL},
+        {"5", "Class: 5", NULL},
     };
     if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
     limn_ctx *ctx = limn_ctx_new();
@@ -521,12 +561,14 @@ static void a_class_named_by_a_number_is_found_by_its_name(void **state)
         snprintf(flags, sizeof flags, "--class %s -m gen-numbers --steps 1 -o gen-number.png", rows[i].class);
         assert_int_equal(run(flags, out, sizeof out), 0);
         if (!file_holds(ctx, "gen-number.png", rows[i].number)) fail_msg("%s is not %s", rows[i].class, rows[i].number);
-        if (rows[i].said && !file_holds(ctx, "gen-stderr.txt", rows[i].said)) fail_msg("%s: see gen-stderr.txt", rows[i].class);
+        if (rows[i].said && !file_holds(ctx, "gen-stderr.txt", rows[i].said))
+            fail_msg("%s: see gen-stderr.txt", rows[i].class);
         if (!rows[i].said && i != 2) assert_false(file_holds(ctx, "gen-stderr.txt", "warning"));
     }
     char out[64];
     assert_int_equal(run("--class 6 -m gen-numbers --steps 1 -o gen-number.png", out, sizeof out), 2);
-    assert_true(file_holds(ctx, "gen-stderr.txt", "expected a class from 0 to 4, or 5 for none, or its name in training, found 6"));
+    assert_true(
+        file_holds(ctx, "gen-stderr.txt", "expected a class from 0 to 4, or 5 for none, or its name in training, found 6"));
     limn_ctx_free(ctx);
 }
 
@@ -536,14 +578,42 @@ static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **sta
     if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
     limn_ctx *ctx = limn_ctx_new();
     static const char *const rows[][2] = {
-        {"", "prompt"}, {"x --steps 0", "--steps"}, {"x --steps 2.5", "--steps"}, {"x -W 63", "63 x 16"}, {"x -H 1000000", "--height"}, {"x --sampling-method eular", "euler_a"},
-        {"x --sampling-method ddpm", "rectified flow"}, {"x --scheduler fast", "karras"}, {"x --eta 2", "--eta"}, {"x --class 1", "labels"}, {"x --cfg-scale -1", "--cfg-scale"},
-        {"x --cfg-scale nan", "--cfg-scale"}, {"x -b 0", "--batch-count"}, {"x -n 2 -b 2", "-b"}, {"x -s many", "--seed"}, {"x --precision f8", "f8"}, {"x y", "y"},
-        {"x -p y", "-p"}, {"x -o gen-nothing/a.png", "gen-nothing"}, {"x -o a.jpg", "a.jpg"}, {"x -o gen-text", "folder"}, {"x --stepz 3", "--stepz"}, {"x -m gen-nothing", "gen-nothing"},
-        {"x --guidance-rescale 7", "--guidance-rescale"}, {"x --karras --scheduler leading", "--karras"}, {"x --steps", "--steps"},
-        {"x --negative-prompt y --cfg-scale 1", "--negative-prompt changes guidance"}, {"x --guidance-rescale 0.5 --cfg-scale 1", "--guidance-rescale changes guidance"},
-        {"--cfg-scale 3 -m gen-plain", "--cfg-scale is for networks that read text or a class"}, {"--guidance-rescale 0.5 -m gen-plain", "--guidance-rescale is for"},
-        {"--class 1 --negative-prompt y -m gen-label", "reads no text"}, {"--class 1 -m gen-plain", "knows no labels"}, {"--class wall -m gen-label", "this model has no class \"wall\""}, {"--class -1 -m gen-label", "no class \"-1\""}, {"--class dot -m gen-plain", "knows no labels"}, {"--class 1 --merges m -m gen-label", "no flag --merges"},
+        {"", "prompt"},
+        {"x --steps 0", "--steps"},
+        {"x --steps 2.5", "--steps"},
+        {"x -W 63", "63 x 16"},
+        {"x -H 1000000", "--height"},
+        {"x --sampling-method eular", "euler_a"},
+        {"x --sampling-method ddpm", "rectified flow"},
+        {"x --scheduler fast", "karras"},
+        {"x --eta 2", "--eta"},
+        {"x --class 1", "labels"},
+        {"x --cfg-scale -1", "--cfg-scale"},
+        {"x --cfg-scale nan", "--cfg-scale"},
+        {"x -b 0", "--batch-count"},
+        {"x -n 2 -b 2", "-b"},
+        {"x -s many", "--seed"},
+        {"x --precision f8", "f8"},
+        {"x y", "y"},
+        {"x -p y", "-p"},
+        {"x -o gen-nothing/a.png", "gen-nothing"},
+        {"x -o a.jpg", "a.jpg"},
+        {"x -o gen-text", "folder"},
+        {"x --stepz 3", "--stepz"},
+        {"x -m gen-nothing", "gen-nothing"},
+        {"x --guidance-rescale 7", "--guidance-rescale"},
+        {"x --karras --scheduler leading", "--karras"},
+        {"x --steps", "--steps"},
+        {"x --negative-prompt y --cfg-scale 1", "--negative-prompt changes guidance"},
+        {"x --guidance-rescale 0.5 --cfg-scale 1", "--guidance-rescale changes guidance"},
+        {"--cfg-scale 3 -m gen-plain", "--cfg-scale is for networks that read text or a class"},
+        {"--guidance-rescale 0.5 -m gen-plain", "--guidance-rescale is for"},
+        {"--class 1 --negative-prompt y -m gen-label", "reads no text"},
+        {"--class 1 -m gen-plain", "knows no labels"},
+        {"--class wall -m gen-label", "this model has no class \"wall\""},
+        {"--class -1 -m gen-label", "no class \"-1\""},
+        {"--class dot -m gen-plain", "knows no labels"},
+        {"--class 1 --merges m -m gen-label", "no flag --merges"},
     };
     recipe plain = {.folder = "gen-plain", .net = PLAIN_NET, .schedule = "flow", .prediction = "flow"};
     write_model(ctx, &text_model);
@@ -553,7 +623,8 @@ static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **sta
         char flags[256], out[64];
         snprintf(flags, sizeof flags, "%s %s", strstr(rows[i][0], " -m ") ? "" : "-m gen-text", rows[i][0]);
         int code = run(flags, out, sizeof out);
-        if (code != 2 || out[0] || !file_holds(ctx, "gen-stderr.txt", rows[i][1])) fail_msg("limn generate %s: exit code %d, see gen-stderr.txt", flags, code);
+        if (code != 2 || out[0] || !file_holds(ctx, "gen-stderr.txt", rows[i][1]))
+            fail_msg("limn generate %s: exit code %d, see gen-stderr.txt", flags, code);
     }
     char out[64];
     assert_int_equal(run("x", out, sizeof out), 2); /* not in Limn's own folder */

@@ -1,7 +1,7 @@
 /* test_golden.c: the drawings and plans of a dozen tiny networks, line by line, so that a change shows what it moved.
  *
- * The texts lie in tests/golden.  Plans are those of the reference backend, which are alike on every processor.  After a change that is meant,
- * LIMN_GOLDEN=write makes them anew, and the commit says what moved. */
+ * The texts lie in tests/golden.  Plans are those of the reference backend, which are alike on every processor.  After a
+ * change that is meant, LIMN_GOLDEN=write makes them anew, and the commit says what moved. */
 #include "file/bytes.h"
 #include "graph/node.h"
 #include "train/step_graph.h"
@@ -19,20 +19,35 @@ typedef struct golden {
 } golden;
 
 static const golden networks[] = {
-    {.name = "dit", .trains = true, .settings = "dit size=8 channels=4 patch=2 width=16 depth=2 heads=2 mlp=32 classes=3 conditioning=modulated norm=pre learn_sigma=1"},
-    {.name = "mmdit-joint", .trains = true, .settings = "mmdit size=8 channels=4 patch=2 width=16 depth=2 heads=2 mlp=32 attention=joint conditioning=modulated norm=pre "
-                                        "text_encoder=clip text_length=6 text_width=16 text_depth=1 text_heads=2 text_vocab=514"},
-    {.name = "mmdit-cross", .settings = "mmdit size=8 channels=4 patch=2 width=16 depth=1 heads=2 mlp=32 attention=cross conditioning=modulated norm=pre "
-                                        "text_encoder=clip text_length=6 text_width=16 text_depth=1 text_heads=2 text_vocab=514"},
+    {.name = "dit",
+     .trains = true,
+     .settings = "dit size=8 channels=4 patch=2 width=16 depth=2 heads=2 mlp=32 classes=3 conditioning=modulated norm=pre "
+                 "learn_sigma=1"},
+    {.name = "mmdit-joint",
+     .trains = true,
+     .settings =
+         "mmdit size=8 channels=4 patch=2 width=16 depth=2 heads=2 mlp=32 attention=joint conditioning=modulated norm=pre "
+         "text_encoder=clip text_length=6 text_width=16 text_depth=1 text_heads=2 text_vocab=514"},
+    {.name = "mmdit-cross",
+     .settings =
+         "mmdit size=8 channels=4 patch=2 width=16 depth=1 heads=2 mlp=32 attention=cross conditioning=modulated norm=pre "
+         "text_encoder=clip text_length=6 text_width=16 text_depth=1 text_heads=2 text_vocab=514"},
     {.name = "uvit", .settings = "uvit size=8 channels=4 patch=2 width=16 depth=2 heads=2 mlp=32 classes=3"},
     {.name = "hdit", .settings = "hdit size=16 channels=3 patch=2 width=16 levels=2 depth=1 depth_inner=1 head_width=8"},
     {.name = "unet", .trains = true, .settings = "unet size=16 channels=1 levels=2 width=4 norm=batch"},
     {.name = "vae", .trains = true, .settings = "vae size=16 channels=3 base=32 mult1=1 mult2=2 levels=2 latent=4"},
-    {.name = "vae-decoder", .settings = "vae size=16 channels=3 base=32 mult1=1 mult2=2 levels=2 latent=4", .part = LIMN_PART_DECODER},
+    {.name = "vae-decoder",
+     .settings = "vae size=16 channels=3 base=32 mult1=1 mult2=2 levels=2 latent=4",
+     .part = LIMN_PART_DECODER},
     {.name = "tae", .settings = "tae size=16 channels=3 width=8 levels=2 latent=4"},
-    {.name = "ddpm", .trains = true, .settings = "ddpm size=8 channels=1 width=8 multipliers=12 blocks=1 groups=4 attention=4 attention_least=4"},
-    {.name = "adm", .settings = "adm size=16 channels=3 width=16 multipliers=12 blocks=1 groups=8 heads=2 head_width=0 classes=3"},
-    {.name = "ldm-unet", .settings = "ldm-unet size=8 channels=4 width=16 multipliers=12 blocks=1 groups=8 attention=8 attention_least=4 heads=2 text_width=16"},
+    {.name = "ddpm",
+     .trains = true,
+     .settings = "ddpm size=8 channels=1 width=8 multipliers=12 blocks=1 groups=4 attention=4 attention_least=4"},
+    {.name = "adm",
+     .settings = "adm size=16 channels=3 width=16 multipliers=12 blocks=1 groups=8 heads=2 head_width=0 classes=3"},
+    {.name = "ldm-unet",
+     .settings = "ldm-unet size=8 channels=4 width=16 multipliers=12 blocks=1 groups=8 attention=8 attention_least=4 "
+                 "heads=2 text_width=16"},
 };
 
 static void compare(limn_ctx *ctx, const char *network, const char *kind, const char *text)
@@ -53,7 +68,8 @@ static void compare(limn_ctx *ctx, const char *network, const char *kind, const 
     while (same < n && text[same] && text[same] == (char)stored[same]) line += text[same++] == '\n';
     if (same != n || text[same]) {
         while (same > 0 && text[same - 1] != '\n') same--;
-        fail_msg("%s differs from line %zu on, which is now: %.*s", path, line, (int)strcspn(text + same, "\n"), text + same);
+        fail_msg("%s differs from line %zu on, which is now: %.*s", path, line, (int)strcspn(text + same, "\n"),
+                 text + same);
     }
     free(stored);
 }
@@ -67,7 +83,10 @@ static limn_settings settings_of(limn_ctx *ctx, const golden *k)
 
 static void test_running(void **state)
 {
-    static const struct { const char *name; limn_precision precision; } precisions[] = {{"f32", LIMN_PRECISION_F32}, {"bf16", LIMN_PRECISION_BF16}};
+    static const struct {
+        const char *name;
+        limn_precision precision;
+    } precisions[] = {{"f32", LIMN_PRECISION_F32}, {"bf16", LIMN_PRECISION_BF16}};
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, 1);
@@ -78,11 +97,14 @@ static void test_running(void **state)
             limn_ports ports;
             limn_plan *plan;
             char kind[32];
-            if (limn_model_build(g, &s, (limn_build){.batch = 2, .n_steps = 8, .part = networks[i].part}, &ports) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+            if (limn_model_build(g, &s, (limn_build){.batch = 2, .n_steps = 8, .part = networks[i].part}, &ports) != LIMN_OK)
+                fail_msg("%s", limn_error_text(ctx));
             char *drawing = limn_describe(g, &(limn_describe_options){.batch = 2, .ascii = true});
             if (p == 0) compare(ctx, networks[i].name, "drawing", drawing);
             free(drawing);
-            if (limn_plan_new(g, 1, &ports.output, &(limn_plan_options){.precision = precisions[p].precision, .backend = "ref"}, &plan) != LIMN_OK)
+            if (limn_plan_new(g, 1, &ports.output,
+                              &(limn_plan_options){.precision = precisions[p].precision, .backend = "ref"},
+                              &plan) != LIMN_OK)
                 fail_msg("%s: %s", networks[i].name, limn_error_text(ctx));
             char *text = limn_plan_text(plan);
             snprintf(kind, sizeof kind, "run-%s", precisions[p].name);
@@ -105,8 +127,10 @@ static void test_training(void **state)
         limn_step_options options = {.settings = s, .batch = 2, .segment = limn_segment_loss_defaults(2), .kl = 1e-6};
         limn_step_graph step;
         limn_plan *plan;
-        if (limn_step_graph_build(ctx, &options, &step) != LIMN_OK) fail_msg("%s: %s", networks[i].name, limn_error_text(ctx));
-        if (limn_step_graph_plan(&step, &(limn_plan_options){.precision = LIMN_PRECISION_BF16, .backend = "ref"}, &plan) != LIMN_OK)
+        if (limn_step_graph_build(ctx, &options, &step) != LIMN_OK)
+            fail_msg("%s: %s", networks[i].name, limn_error_text(ctx));
+        if (limn_step_graph_plan(&step, &(limn_plan_options){.precision = LIMN_PRECISION_BF16, .backend = "ref"}, &plan) !=
+            LIMN_OK)
             fail_msg("%s: %s", networks[i].name, limn_error_text(ctx));
         char *text = limn_plan_text(plan);
         compare(ctx, networks[i].name, "train-bf16", text);

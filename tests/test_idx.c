@@ -1,4 +1,5 @@
-/* test_idx.c: MNIST as it is published becomes pictures, captions and classes; files that lie are refused with a sentence. */
+/* test_idx.c: MNIST as it is published becomes pictures, captions and classes; files that lie are refused with a
+ * sentence. */
 #include "data/data.h"
 
 #include <setjmp.h>
@@ -51,7 +52,8 @@ static void refused(const char *why)
 {
     limn_ctx *ctx = limn_ctx_new();
     limn_dataset *d;
-    assert_int_equal(limn_dataset_open(ctx, &(limn_data_options){.folder = "idx-test", .size = SIDE, .channels = 1}, &d), LIMN_BAD_FILE);
+    assert_int_equal(limn_dataset_open(ctx, &(limn_data_options){.folder = "idx-test", .size = SIDE, .channels = 1}, &d),
+                     LIMN_BAD_FILE);
     if (!strstr(limn_error_text(ctx), why)) fail_msg("\"%s\" does not say \"%s\"", limn_error_text(ctx), why);
     limn_ctx_free(ctx);
 }
@@ -61,7 +63,9 @@ static void check_good(int channels)
     limn_ctx *ctx = limn_ctx_new();
     limn_dataset *d;
     float x[SIDE * SIDE * 4];
-    if (limn_dataset_open(ctx, &(limn_data_options){.folder = "idx-test", .size = SIDE, .channels = channels}, &d) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_dataset_open(ctx, &(limn_data_options){.folder = "idx-test", .size = SIDE, .channels = channels}, &d) !=
+        LIMN_OK)
+        fail_msg("%s", limn_error_text(ctx));
     assert_int_equal(limn_dataset_count(d), N);
     assert_int_equal(limn_dataset_classes(d), 10); /* also those that no picture has */
     for (int i = 0; i < N; i++) {

@@ -1,4 +1,5 @@
-/* test_image.c: every kind of PNG, JPEG and WebP gives its pixels; cut, lying and hostile ones give a sentence; sizes and channels. */
+/* test_image.c: every kind of PNG, JPEG and WebP gives its pixels; cut, lying and hostile ones give a sentence; sizes and
+ * channels. */
 #include "file/bytes.h"
 #include "file/image.h"
 #include "file/raster.h"
@@ -68,7 +69,9 @@ static void png_of_every_depth_and_interlace_gives_its_samples(void **state)
                         else p[i * depth / 8] |= (uint8_t)(v << (8 - depth - i * depth % 8));
                         expected[y * W * c + i] = (uint8_t)((v * 255u + most / 2) / most);
                     }
-                limn_image image = decoded(ctx, make_png((png_kind){.type = types[c], .depth = depth, .interlaced = interlaced}, W, H, rows, row), 0);
+                limn_image image = decoded(
+                    ctx, make_png((png_kind){.type = types[c], .depth = depth, .interlaced = interlaced}, W, H, rows, row),
+                    0);
                 assert_int_equal(image.channels, c);
                 assert_int_equal(image.width * 100 + image.height, W * 100 + H);
                 assert_int_equal(distance(&image, expected), 0);
@@ -87,7 +90,8 @@ static void a_palette_gives_colours_and_transparency(void **state)
     png_kind kind = {.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .palette = palette, .n_palette = 3};
     limn_image image = decoded(ctx, make_png(kind, 3, 2, index, 3), 0);
     assert_int_equal(image.channels, 3);
-    assert_int_equal(distance(&image, (const uint8_t[]){255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 255, 0, 255, 0, 255, 0, 0}), 0);
+    assert_int_equal(distance(&image, (const uint8_t[]){255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 255, 0, 255, 0, 255, 0, 0}),
+                     0);
     limn_image_free(&image);
     kind.trans = trans, kind.n_trans = 2;
     image = decoded(ctx, make_png(kind, 3, 2, index, 3), 0);
@@ -98,8 +102,14 @@ static void a_palette_gives_colours_and_transparency(void **state)
     assert_memory_equal(image.pixels, ((const uint8_t[]){255, 255, 255, 127, 255, 127, 0, 0, 255}), 9);
     limn_image_free(&image);
     static const uint8_t packed[] = {0 << 6 | 1 << 4 | 2 << 2, 2 << 6 | 1 << 4 | 0 << 2};
-    image = decoded(ctx, make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 2, .interlaced = true, .palette = palette, .n_palette = 3}, 3, 2, packed, 1), 0);
-    assert_memory_equal(image.pixels, ((const uint8_t[]){255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 255, 0, 255, 0, 255, 0, 0}), 18);
+    image = decoded(
+        ctx,
+        make_png(
+            (png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 2, .interlaced = true, .palette = palette, .n_palette = 3},
+            3, 2, packed, 1),
+        0);
+    assert_memory_equal(image.pixels, ((const uint8_t[]){255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 255, 0, 255, 0, 255, 0, 0}),
+                        18);
     limn_image_free(&image);
     static const uint8_t past[] = {0, 1, 7, 2, 1, 0};
     made m = make_png(kind, 3, 2, past, 3);
@@ -127,7 +137,8 @@ static void jpeg_gray_colour_cmyk_progressive_come_close(void **state)
     limn_image image = decoded(ctx, make_jpeg(W, H, 4, ink, false, NULL, 0), 0);
     assert_int_equal(image.channels, 3);
     for (int i = 0; i < W * H; i++)
-        for (int k = 0; k < 3; k++) assert_in_range(image.pixels[3 * i + k], (200 >> k) * 128 / 255 - 3, (200 >> k) * 128 / 255 + 3);
+        for (int k = 0; k < 3; k++)
+            assert_in_range(image.pixels[3 * i + k], (200 >> k) * 128 / 255 - 3, (200 >> k) * 128 / 255 + 3);
     limn_image_free(&image);
     limn_ctx_free(ctx);
 }
@@ -142,17 +153,20 @@ static void exif_orientation_turns_a_jpeg_upright(void **state)
         [5] = {true, 0, 2}, [6] = {true, 2, 0}, [7] = {true, 3, 1}, [8] = {true, 1, 3},
     };
     uint8_t pixels[16 * 8];
-    for (int i = 0; i < 16 * 8; i++) pixels[i] = (uint8_t)(30 + 60 * ((i % 16 >= 8) + 2 * (i / 16 >= 4))); /* corner k: 30 + 60 k */
+    for (int i = 0; i < 16 * 8; i++)
+        pixels[i] = (uint8_t)(30 + 60 * ((i % 16 >= 8) + 2 * (i / 16 >= 4))); /* corner k: 30 + 60 k */
     for (int orientation = 1; orientation <= 8; orientation++) {
         uint8_t exif[] = {'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 2, 1, 0, 0, 3, 0, 0, 0, 1, 0, 9, 0, 0,
                           1, 0x12, 0, 3, 0, 0, 0, 1, 0, (uint8_t)orientation, 0, 0};
         limn_image image = decoded(ctx, make_jpeg(16, 8, 1, pixels, false, exif, sizeof exif), 1);
         assert_int_equal(image.width, rows[orientation].swap ? 8 : 16);
         assert_in_range(image.pixels[0], 25 + 60 * rows[orientation].top_left, 35 + 60 * rows[orientation].top_left);
-        assert_in_range(image.pixels[image.width - 1], 25 + 60 * rows[orientation].top_right, 35 + 60 * rows[orientation].top_right);
+        assert_in_range(image.pixels[image.width - 1], 25 + 60 * rows[orientation].top_right,
+                        35 + 60 * rows[orientation].top_right);
         limn_image_free(&image);
     }
-    static const uint8_t far[] = {'E', 'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 0xff, 0xff, 0xff, 0xff}; /* directory at 4 GiB */
+    static const uint8_t far[] = {'E', 'x', 'i', 'f',  0,    0,    'I',
+                                  'I', 42,  0,   0xff, 0xff, 0xff, 0xff}; /* directory at 4 GiB */
     static const uint8_t many[] = {'E', 'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 8, 0, 0, 0, 0xff, 0xff, 1};
     limn_image image = decoded(ctx, make_jpeg(16, 8, 1, pixels, false, far, sizeof far), 1);
     limn_image_free(&image);
@@ -167,20 +181,24 @@ static const uint8_t upright[9][6] = {
     [5] = {0, 3, 1, 4, 2, 5}, [6] = {3, 0, 4, 1, 5, 2}, [7] = {5, 2, 4, 1, 3, 0}, [8] = {2, 5, 1, 4, 0, 3},
 };
 
-/* The bytes, freed, as 8 bits, with all bits and as labels: all turned alike.  step: between neighbouring values, in 8 bits and in all */
+/* The bytes, freed, as 8 bits, with all bits and as labels: all turned alike.  step: between neighbouring values, in 8 bits
+ * and in all */
 static void is_turned(limn_ctx *ctx, made m, int orientation, int step, float wide_step)
 {
     limn_image image;
     limn_raster r, labels;
-    if (limn_image_decode(ctx, "t", m.bytes, m.n, 1, &image) != LIMN_OK || limn_raster_decode(ctx, "t", m.bytes, m.n, &r) != LIMN_OK ||
+    if (limn_image_decode(ctx, "t", m.bytes, m.n, 1, &image) != LIMN_OK ||
+        limn_raster_decode(ctx, "t", m.bytes, m.n, &r) != LIMN_OK ||
         limn_raster_decode_labels(ctx, "t", m.bytes, m.n, &labels) != LIMN_OK)
         fail_msg("%s", limn_error_text(ctx));
     bool swap = orientation >= 5;
-    assert_true(image.width == (swap ? 2 : 3) && image.height == (swap ? 3 : 2) && r.width == image.width && r.height == image.height);
+    assert_true(image.width == (swap ? 2 : 3) && image.height == (swap ? 3 : 2) && r.width == image.width &&
+                r.height == image.height);
     assert_true(labels.width == r.width && labels.height == r.height);
     for (int i = 0; i < 6; i++) {
         int v = upright[orientation][i];
-        if (abs(image.pixels[i] - v * step) > 1) fail_msg("orientation %d, pixel %d is %d, expected %d", orientation, i, image.pixels[i], v * step);
+        if (abs(image.pixels[i] - v * step) > 1)
+            fail_msg("orientation %d, pixel %d is %d, expected %d", orientation, i, image.pixels[i], v * step);
         assert_true(r.values[i * r.channels] == (float)v * wide_step);
         assert_true(labels.values[i * labels.channels] == (float)v * wide_step);
     }
@@ -204,7 +222,8 @@ static size_t raw_profile(const char *type, int orientation, uint8_t out[512])
     int n = snprintf(text, sizeof text, "\nexif\n%8d\n", EXIF_BYTES + 6);
     make_exif(true, orientation, exif);
     n += snprintf(text + n, sizeof text - (size_t)n, "457869660000\n");
-    for (int i = 0; i < EXIF_BYTES; i++) n += snprintf(text + n, sizeof text - (size_t)n, i == 11 ? "%02X\n" : "%02x", exif[i]);
+    for (int i = 0; i < EXIF_BYTES; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, i == 11 ? "%02X\n" : "%02x", exif[i]);
     size_t at = (size_t)snprintf((char *)out, 64, "Raw profile type exif") + 1;
     uLongf packed = 256;
     if (type[0] == 'i') memset(out + at, 0, 4), at += 4;
@@ -219,7 +238,8 @@ static void every_format_is_turned_upright(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     static const uint8_t wide[12] = {0, 0, 40, 40, 80, 80, 120, 120, 160, 160, 200, 200}, index[6] = {0, 1, 2, 3, 4, 5};
-    static const png_color palette[6] = {{0, 0, 0}, {40, 40, 40}, {80, 80, 80}, {120, 120, 120}, {160, 160, 160}, {200, 200, 200}};
+    static const png_color palette[6] = {{0, 0, 0},       {40, 40, 40},    {80, 80, 80},
+                                         {120, 120, 120}, {160, 160, 160}, {200, 200, 200}};
     static const char *const texts[] = {"tEXt", "zTXt", "iTXt"};
     uint8_t rgb[18], exif[EXIF_BYTES], text[512];
     for (int i = 0; i < 18; i++) rgb[i] = (uint8_t)(i / 3 * 40);
@@ -227,10 +247,17 @@ static void every_format_is_turned_upright(void **state)
         for (int little = 0; little < 2; little++) {
             make_exif(little, o, exif);
             is_turned(ctx, with_chunk(gray_png(), "eXIf", exif, EXIF_BYTES), o, 40, 40);
-            is_turned(ctx, with_chunk(make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 3, 2, wide, 6), "eXIf", exif, EXIF_BYTES), o, 40, 40 * 257);
+            is_turned(ctx,
+                      with_chunk(make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 3, 2, wide, 6), "eXIf", exif,
+                                 EXIF_BYTES),
+                      o, 40, 40 * 257);
             is_turned(ctx, with_webp_exif(make_webp(3, 2, 3, rgb, true), 3, 2, 8, exif, EXIF_BYTES), o, 40, 40);
-            for (int k = 0; k < 3; k++) is_turned(ctx, with_chunk(gray_png(), texts[k], text, raw_profile(texts[k], o, text)), o, 40, 40);
-            made m = with_chunk(make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .n_palette = 6, .palette = palette}, 3, 2, index, 3), "eXIf", exif, EXIF_BYTES);
+            for (int k = 0; k < 3; k++)
+                is_turned(ctx, with_chunk(gray_png(), texts[k], text, raw_profile(texts[k], o, text)), o, 40, 40);
+            made m = with_chunk(
+                make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .n_palette = 6, .palette = palette}, 3, 2,
+                         index, 3),
+                "eXIf", exif, EXIF_BYTES);
             limn_raster labels;
             assert_int_equal(limn_raster_decode_labels(ctx, "t", m.bytes, m.n, &labels), LIMN_OK);
             for (int i = 0; i < 6; i++) assert_true(labels.values[i] == upright[o][i]);
@@ -238,7 +265,8 @@ static void every_format_is_turned_upright(void **state)
             free(m.bytes);
         }
     make_exif(true, 6, exif);
-    is_turned(ctx, with_webp_exif(make_webp(3, 2, 3, rgb, true), 3, 2, 0, exif, EXIF_BYTES), 1, 40, 40); /* VP8X says there is none */
+    is_turned(ctx, with_webp_exif(make_webp(3, 2, 3, rgb, true), 3, 2, 0, exif, EXIF_BYTES), 1, 40,
+              40); /* VP8X says there is none */
     made both = with_chunk(gray_png(), "tEXt", text, raw_profile("tEXt", 3, text));
     is_turned(ctx, with_chunk(both, "eXIf", exif, EXIF_BYTES), 6, 40, 40); /* the chunk is believed, not the text */
     made m = with_chunk(gray_png(), "eXIf", exif, EXIF_BYTES);
@@ -271,7 +299,10 @@ static void hostile_exif_is_no_exif(void **state)
             image = decoded(ctx, with_chunk(gray_png(), k ? "zTXt" : "tEXt", text, cut), 0);
             limn_image_free(&image);
         }
-    static const struct { int at; uint8_t v; } lies[] = {{18, 0}, {18, 9}, {12, 2}, {14, 2}, {19, 1}}; /* values 0, 9 and 262; another type; two of them */
+    static const struct {
+        int at;
+        uint8_t v;
+    } lies[] = {{18, 0}, {18, 9}, {12, 2}, {14, 2}, {19, 1}}; /* values 0, 9 and 262; another type; two of them */
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         make_exif(true, 6, exif);
         exif[lies[i].at] = lies[i].v;
@@ -314,7 +345,8 @@ static void content_decides_not_the_name(void **state)
     limn_image_free(&image);
     assert_int_equal(limn_image_read(ctx, "no-such.png", 3, &image), LIMN_NOT_FOUND);
     assert_int_equal(limn_image_read(ctx, ".", 3, &image), LIMN_BAD_FILE);
-    refused(ctx, (const uint8_t *)"<svg xmlns=\"x\">", 15, "expected a PNG, JPEG or WebP picture, found 15 bytes that begin with \"<svg xmlns=");
+    refused(ctx, (const uint8_t *)"<svg xmlns=\"x\">", 15,
+            "expected a PNG, JPEG or WebP picture, found 15 bytes that begin with \"<svg xmlns=");
     refused(ctx, (const uint8_t *)"GIF89a\1\0\1\0", 10, "GIF89a");
     refused(ctx, (const uint8_t *)"", 0, "found 0 bytes");
     remove("really-webp.png");
@@ -368,7 +400,8 @@ static void every_changed_byte_gives_pixels_or_a_sentence(void **state)
                 uint8_t old = all[i].bytes[at];
                 all[i].bytes[at] = k == 0 ? 0 : k == 1 ? 255 : old ^ 16;
                 limn_image out;
-                if (limn_image_decode(ctx, "p", all[i].bytes, all[i].n, 4, &out) != LIMN_OK) assert_non_null(strstr(limn_error_text(ctx), "p: "));
+                if (limn_image_decode(ctx, "p", all[i].bytes, all[i].n, 4, &out) != LIMN_OK)
+                    assert_non_null(strstr(limn_error_text(ctx), "p: "));
                 else assert_true(out.width > 0 && out.channels == 4);
                 limn_image_free(&out);
                 all[i].bytes[at] = old;
@@ -387,9 +420,13 @@ static void sizes_are_refused_from_the_header(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    static const struct { uint32_t w, h; const char *why; } rows[] = {
-        {0, 9, "0 x 9 pixels, expected 1 to 16384 a side"}, {0x7fffffff, 0x7fffffff, "2147483647 x 2147483647 pixels"}, {1, 100000000, "1 x 100000000"},
-        {16384, 16384, "16384 x 16384 pixels, expected 1 to 16384 a side and at most 67108864"}, {16384, 4096, "cannot come out of"},
+    static const struct { uint32_t w, h; const char *why;
+    } rows[] = {
+        {0, 9, "0 x 9 pixels, expected 1 to 16384 a side"},
+        {0x7fffffff, 0x7fffffff, "2147483647 x 2147483647 pixels"},
+        {1, 100000000, "1 x 100000000"},
+        {16384, 16384, "16384 x 16384 pixels, expected 1 to 16384 a side and at most 67108864"},
+        {16384, 4096, "cannot come out of"},
     };
     uint8_t *pixels = soft_pixels(W, H, 3);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -446,7 +483,10 @@ static void hostile_png_chunks_are_skipped_or_refused(void **state)
     m = with_chunk(m, "IHDR", bomb, 13);
     refused(ctx, m.bytes, m.n, "damaged PNG");
     free(m.bytes);
-    static const struct { int at; uint8_t value; } rows[] = {{24, 3}, {25, 5}, {28, 2}, {26, 1}, {27, 1}}; /* depth, type, interlace, methods */
+    static const struct {
+        int at;
+        uint8_t value;
+    } rows[] = {{24, 3}, {25, 5}, {28, 2}, {26, 1}, {27, 1}}; /* depth, type, interlace, methods */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         m = make_plain_png(W, H, 3, pixels);
         m.bytes[rows[i].at] = rows[i].value;
@@ -552,7 +592,8 @@ static void written_pictures_read_back_and_appear_whole(void **state)
         limn_image_free(&back);
         assert_int_equal(limn_png_write(ctx, "/dev/full/x.png", &image, NULL), LIMN_IO);
         assert_int_equal(limn_png_write(ctx, "image-none.png", &(limn_image){0}, NULL), LIMN_BAD_ARGUMENT);
-        assert_int_equal(limn_png_write(ctx, "image-none.png", &(limn_image){1, 1, 5, image.pixels}, NULL), LIMN_BAD_ARGUMENT);
+        assert_int_equal(limn_png_write(ctx, "image-none.png", &(limn_image){1, 1, 5, image.pixels}, NULL),
+                         LIMN_BAD_ARGUMENT);
         limn_image_free(&image);
     }
     assert_int_equal(files_beside("image-back.png"), 1);

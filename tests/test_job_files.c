@@ -1,4 +1,5 @@
-/* test_job_files.c: what a job reads and writes is told apart by its files; a file that is replaced keeps what it was to the system. */
+/* test_job_files.c: what a job reads and writes is told apart by its files; a file that is replaced keeps what it was to the
+ * system. */
 #include "file/bytes.h"
 #include "file/job_files.h"
 
@@ -63,7 +64,7 @@ static mode_t mode_of(const char *path)
     return st.st_mode & 0777;
 }
 
-/* ---- one file, many names ------------------------------------------------------------------------------------------------- */
+/* ---- one file, many names --------------------------------------------------------------------------------------------- */
 
 static limn_status reads_and_writes(const char *read, const char *written)
 {
@@ -94,7 +95,8 @@ static void a_result_is_never_what_the_job_reads_however_it_is_spelt(void **stat
     assert_int_equal(link("a.png", "sub/hard.png"), 0);
     assert_int_equal(symlink(".", "here"), 0);
     snprintf(whole, sizeof whole, "%s/a.png", folder);
-    const char *const names[] = {"a.png", "./a.png", ".//a.png", "sub/../a.png", "soft.png", "sub/softer.png", "sub/hard.png", "here/a.png", whole};
+    const char *const names[] = {"a.png",          "./a.png",      ".//a.png",   "sub/../a.png", "soft.png",
+                                 "sub/softer.png", "sub/hard.png", "here/a.png", whole};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
             assert_int_equal(reads_and_writes(names[i], names[k]), LIMN_BAD_ARGUMENT);
@@ -114,8 +116,14 @@ static void two_results_are_never_one_file_that_is_not_there_yet(void **state)
     assert_int_equal(symlink("to-be.png", "dangling.png"), 0);
     assert_int_equal(symlink("sub", "way"), 0);
     snprintf(whole, sizeof whole, "%s//sub/m.png", folder);
-    static const char *const rows[][2] = {{"m.png", "m.png"}, {"m.png", "./m.png"}, {"m.png", "sub/../m.png"}, {"m.png", ".//./m.png"}, {"sub/m.png", "way/m.png"}, {"to-be.png", "dangling.png"},
-                                          {"new/folder/m.png", "./new//folder/./m.png"}, {"way/new/m.png", "sub/new/m.png"}};
+    static const char *const rows[][2] = {{"m.png", "m.png"},
+                                          {"m.png", "./m.png"},
+                                          {"m.png", "sub/../m.png"},
+                                          {"m.png", ".//./m.png"},
+                                          {"sub/m.png", "way/m.png"},
+                                          {"to-be.png", "dangling.png"},
+                                          {"new/folder/m.png", "./new//folder/./m.png"},
+                                          {"way/new/m.png", "sub/new/m.png"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(writes_both(rows[i][0], rows[i][1]), LIMN_BAD_ARGUMENT);
         assert_non_null(strstr(limn_error_text(ctx), "is named for two results"));
@@ -142,7 +150,7 @@ static void of_many_the_first_that_is_wrong_is_told(void **state)
     assert_true(!files.file && !files.n);
 }
 
-/* ---- what a file that is replaced keeps --------------------------------------------------------------------------------------- */
+/* ---- what a file that is replaced keeps ------------------------------------------------------------------------------- */
 
 static void a_file_keeps_its_permissions_and_a_new_one_obeys_the_umask(void **state)
 {

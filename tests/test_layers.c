@@ -1,5 +1,5 @@
-/* test_layers.c: every layer of tiny networks against PyTorch (oracle/layer_vectors.py, autoencoder_vectors.py), which itself agreed with diffusers and
- * transformers: the reference in double, the CPU's kernels in f32. */
+/* test_layers.c: every layer of tiny networks against PyTorch (oracle/layer_vectors.py, autoencoder_vectors.py), which
+ * itself agreed with diffusers and transformers: the reference in double, the CPU's kernels in f32. */
 #include "formula.h"
 #include "graph/node.h"
 #include "make_source.h"
@@ -40,7 +40,8 @@ static bool inside(const limn_scope *scope, const char *path)
 static limn_node *last_of(const net *t, const char *path)
 {
     if (!strcmp(path, "pooled")) return t->ports.pooled_text;
-    if (!strcmp(path, "output") || !strcmp(path, "final_layer") || !strcmp(path, "text_model.final_layer_norm")) return t->ports.output;
+    if (!strcmp(path, "output") || !strcmp(path, "final_layer") || !strcmp(path, "text_model.final_layer_norm"))
+        return t->ports.output;
     for (int i = t->g->n_nodes - 1; i >= 0; i--)
         if (inside(t->g->nodes[i]->scope, path)) return t->g->nodes[i];
     fail_msg("no scope \"%s\"", path);
@@ -106,7 +107,8 @@ static void open_net(net *t, limn_ctx *ctx, const network_vectors *v, const limn
     assert_true(t->g->n_parameters <= MADE_TENSORS);
     made_begin(&t->source);
     for (int i = 0; i < t->g->n_parameters; i++) make_weight(t, i, options);
-    if (status == LIMN_OK) status = limn_plan_new_from(ctx, t->g, v->n, t->layer, options, stored ? &t->source.base : NULL, &t->plan);
+    if (status == LIMN_OK)
+        status = limn_plan_new_from(ctx, t->g, v->n, t->layer, options, stored ? &t->source.base : NULL, &t->plan);
     if (status == LIMN_OK && stored) status = limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &t->store);
     if (status == LIMN_OK && stored) status = limn_plan_make_constants(ctx, t->plan, t->store);
     if (status == LIMN_OK) status = limn_run_new_with(ctx, t->plan, t->store, &t->run);
@@ -129,11 +131,13 @@ static void compare(net *t, const network_vectors *v, double tolerance)
         double worst = fmax(fabs(sum / (double)n - want->mean), fabs(sqrt(square) - want->norm) / sqrt((double)n));
         for (int i = 0; i < 16; i++) worst = fmax(worst, fabs(x[i * (n - 1) / 15] - want->value[i]));
         free(x);
-        if (!(worst <= tolerance * size)) fail_msg("%s: %s is %g of its size away from PyTorch", v->settings, want->scope, worst / size);
+        if (!(worst <= tolerance * size))
+            fail_msg("%s: %s is %g of its size away from PyTorch", v->settings, want->scope, worst / size);
     }
 }
 
-static void check_table(const network_vectors *table, size_t n, const limn_plan_options *options, bool stored, double tolerance)
+static void check_table(const network_vectors *table, size_t n, const limn_plan_options *options, bool stored,
+                        double tolerance)
 {
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, 2);

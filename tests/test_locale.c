@@ -115,7 +115,8 @@ static void an_ending_in_capitals_is_an_ending_in_turkish(void **state)
     (void)state;
     in_locale("tr_TR");
     assert_int_equal(limn_stem("CT.NII.GZ"), 2);
-    assert_true(limn_same_word("TIFF", 4, "tiff", 4) && !limn_same_word("TIFF", 4, "tif", 3) && !limn_same_word("@", 1, "`", 1));
+    assert_true(limn_same_word("TIFF", 4, "tiff", 4) && !limn_same_word("TIFF", 4, "tif", 3) &&
+                !limn_same_word("@", 1, "`", 1));
     limn_near near = limn_near_to("TILING", 6);
     limn_near_try(&near, "tiling", 6);
     assert_int_equal(near.distance, 0);
@@ -124,7 +125,8 @@ static void an_ending_in_capitals_is_an_ending_in_turkish(void **state)
 static void a_shift_without_a_number_is_refused(void **state)
 {
     (void)state;
-    const char *const metadata[][2] = {{"limn.latent.scale", "1"}, {"limn.latent.shape", "1x1x1"}, {"limn.latent.shift", ""}};
+    const char *const metadata[][2] = {
+        {"limn.latent.scale", "1"}, {"limn.latent.shape", "1x1x1"}, {"limn.latent.shift", ""}};
     limn_latents out;
     assert_int_equal(limn_safetensors_write(ctx, "test-locale.safetensors", 0, NULL, 3, metadata), LIMN_OK);
     assert_int_equal(limn_latents_read(ctx, "test-locale.safetensors", &out), LIMN_BAD_FILE);

@@ -1,5 +1,6 @@
-/* test_map.c: published weight files open as the network they hold.  The files are made here: for diffusers from the tensor lists of
- * oracle/dialect_vectors.py (diffusers' own names, shapes and row orders), for the originals under our names and their prefixes. */
+/* test_map.c: published weight files open as the network they hold.  The files are made here: for diffusers from the tensor
+ * lists of oracle/dialect_vectors.py (diffusers' own names, shapes and row orders), for the originals under our names and
+ * their prefixes. */
 #include "net/open.h"
 #include "formula.h"
 #include "file/safetensors.h"
@@ -87,7 +88,8 @@ static void add_diffusers(file *f, const native *t, const char *prefix, const di
         int64_t row = limn_shape_count(&shape) / shape.dim[0];
         const float *from = t->weights.value + t->weights.begin[p];
         float *to = add(f, prefix, d[k].name, shape);
-        for (int r = 0; r < d[k].n; r++) memcpy(to + r * d[k].rows * row, from + d[k].begin[r] * row, (size_t)(d[k].rows * row) * sizeof *to);
+        for (int r = 0; r < d[k].n; r++)
+            memcpy(to + r * d[k].rows * row, from + d[k].begin[r] * row, (size_t)(d[k].rows * row) * sizeof *to);
     }
 }
 
@@ -172,21 +174,27 @@ static void diffusers_files_load_bit_for_bit(void **state)
 static void original_files_load_bit_for_bit(void **state)
 {
     (void)state;
-    static const struct { const char *settings, *prefix, *config, *title; } cases[] = {
-        {"dit size=12 channels=3 patch=4 width=384 depth=1 heads=6 mlp=32 conditioning=modulated norm=pre classes=7", "", NULL, "DiT"},
-        {"dit size=8 patch=2 width=32 depth=2 heads=4 mlp=48 conditioning=modulated norm=pre classes=7 learn_sigma=1", "module.", "{\"num_attention_heads\": 4}", "DiT"},
-        {"mmdit size=8 patch=2 width=64 depth=1 heads=1 mlp=48 attention=joint conditioning=modulated norm=pre text_length=154 text_width=24 pooled_width=16",
+    static const struct { const char *settings, *prefix, *config, *title;
+    } cases[] = {
+        {"dit size=12 channels=3 patch=4 width=384 depth=1 heads=6 mlp=32 conditioning=modulated norm=pre classes=7", "",
+         NULL, "DiT"},
+        {"dit size=8 patch=2 width=32 depth=2 heads=4 mlp=48 conditioning=modulated norm=pre classes=7 learn_sigma=1",
+         "module.", "{\"num_attention_heads\": 4}", "DiT"},
+        {"mmdit size=8 patch=2 width=64 depth=1 heads=1 mlp=48 attention=joint conditioning=modulated norm=pre "
+         "text_length=154 text_width=24 pooled_width=16",
          "model.diffusion_model.", NULL, "Stable Diffusion 3 MMDiT"},
-        {"clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600", "cond_stage_model.transformer.", NULL, "CLIP text encoder"},
-        {"clip-text text_length=9 text_width=64 text_depth=1 text_heads=2 text_vocab=600 text_activation=gelu", "", "{\"hidden_act\": \"gelu\", \"num_attention_heads\": 2}",
-         "CLIP text encoder"},
+        {"clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600", "cond_stage_model.transformer.",
+         NULL, "CLIP text encoder"},
+        {"clip-text text_length=9 text_width=64 text_depth=1 text_heads=2 text_vocab=600 text_activation=gelu", "",
+         "{\"hidden_act\": \"gelu\", \"num_attention_heads\": 2}", "CLIP text encoder"},
     };
     for (int k = 0; k < COUNT(cases); k++) {
         native t;
         file f = {.n = 0};
         open_native(&t, cases[k].settings);
         add_original(&f, &t, cases[k].prefix);
-        add(&f, cases[k].prefix, "text_projection.weight", LIMN_SHAPE(2, 2))[0] = 0; /* tensors that the network does not need are left alone */
+        add(&f, cases[k].prefix, "text_projection.weight", LIMN_SHAPE(2, 2))[0] =
+            0; /* tensors that the network does not need are left alone */
         for (int i = 0; i < 4; i++) f.own[f.n - 1][i] = 0;
         write_file(&f, t.ctx, cases[k].config);
         expect_same(&t, &f, cases[k].title);
@@ -195,38 +203,76 @@ static void original_files_load_bit_for_bit(void **state)
     }
 }
 
-/* ---- Stable Diffusion 1, under the names of CompVis: block by block as its yaml and modules give them, no arithmetic -------------------- */
+/* ---- Stable Diffusion 1, under the names of CompVis: block by block as its yaml and modules give them, no arithmetic -- */
 
 typedef struct renamed { const char *ours, *theirs; } renamed; /* beginnings of names, ends of names */
 
 /* Three levels, one block each (two on the way up); transformers in the first two. */
 static const renamed unet_blocks[] = {
-    {"conv_in.", "input_blocks.0.0."}, {"down_blocks.0.resnets.0.", "input_blocks.1.0."}, {"down_blocks.0.attentions.0.", "input_blocks.1.1."},
-    {"down_blocks.0.downsamplers.0.conv.", "input_blocks.2.0.op."}, {"down_blocks.1.resnets.0.", "input_blocks.3.0."}, {"down_blocks.1.attentions.0.", "input_blocks.3.1."},
-    {"down_blocks.1.downsamplers.0.conv.", "input_blocks.4.0.op."}, {"down_blocks.2.resnets.0.", "input_blocks.5.0."}, {"mid_block.resnets.0.", "middle_block.0."},
-    {"mid_block.attentions.0.", "middle_block.1."}, {"mid_block.resnets.1.", "middle_block.2."}, {"up_blocks.0.resnets.0.", "output_blocks.0.0."},
-    {"up_blocks.0.resnets.1.", "output_blocks.1.0."}, {"up_blocks.0.upsamplers.0.conv.", "output_blocks.1.1.conv."}, {"up_blocks.1.resnets.0.", "output_blocks.2.0."},
-    {"up_blocks.1.attentions.0.", "output_blocks.2.1."}, {"up_blocks.1.resnets.1.", "output_blocks.3.0."}, {"up_blocks.1.attentions.1.", "output_blocks.3.1."},
-    {"up_blocks.1.upsamplers.0.conv.", "output_blocks.3.2.conv."}, {"up_blocks.2.resnets.0.", "output_blocks.4.0."}, {"up_blocks.2.attentions.0.", "output_blocks.4.1."},
-    {"up_blocks.2.resnets.1.", "output_blocks.5.0."}, {"up_blocks.2.attentions.1.", "output_blocks.5.1."}, {"time_embedding.linear_1.", "time_embed.0."},
-    {"time_embedding.linear_2.", "time_embed.2."}, {"conv_norm_out.", "out.0."}, {"conv_out.", "out.2."},
+    {"conv_in.", "input_blocks.0.0."},
+    {"down_blocks.0.resnets.0.", "input_blocks.1.0."},
+    {"down_blocks.0.attentions.0.", "input_blocks.1.1."},
+    {"down_blocks.0.downsamplers.0.conv.", "input_blocks.2.0.op."},
+    {"down_blocks.1.resnets.0.", "input_blocks.3.0."},
+    {"down_blocks.1.attentions.0.", "input_blocks.3.1."},
+    {"down_blocks.1.downsamplers.0.conv.", "input_blocks.4.0.op."},
+    {"down_blocks.2.resnets.0.", "input_blocks.5.0."},
+    {"mid_block.resnets.0.", "middle_block.0."},
+    {"mid_block.attentions.0.", "middle_block.1."},
+    {"mid_block.resnets.1.", "middle_block.2."},
+    {"up_blocks.0.resnets.0.", "output_blocks.0.0."},
+    {"up_blocks.0.resnets.1.", "output_blocks.1.0."},
+    {"up_blocks.0.upsamplers.0.conv.", "output_blocks.1.1.conv."},
+    {"up_blocks.1.resnets.0.", "output_blocks.2.0."},
+    {"up_blocks.1.attentions.0.", "output_blocks.2.1."},
+    {"up_blocks.1.resnets.1.", "output_blocks.3.0."},
+    {"up_blocks.1.attentions.1.", "output_blocks.3.1."},
+    {"up_blocks.1.upsamplers.0.conv.", "output_blocks.3.2.conv."},
+    {"up_blocks.2.resnets.0.", "output_blocks.4.0."},
+    {"up_blocks.2.attentions.0.", "output_blocks.4.1."},
+    {"up_blocks.2.resnets.1.", "output_blocks.5.0."},
+    {"up_blocks.2.attentions.1.", "output_blocks.5.1."},
+    {"time_embedding.linear_1.", "time_embed.0."},
+    {"time_embedding.linear_2.", "time_embed.2."},
+    {"conv_norm_out.", "out.0."},
+    {"conv_out.", "out.2."},
 };
-static const renamed unet_parts[] = {{"norm1.", "in_layers.0."}, {"conv1.", "in_layers.2."}, {"time_emb_proj.", "emb_layers.1."}, {"norm2.", "out_layers.0."},
-                                     {"conv2.", "out_layers.3."}, {"conv_shortcut.", "skip_connection."}};
+static const renamed unet_parts[] = {{"norm1.", "in_layers.0."},          {"conv1.", "in_layers.2."},
+                                     {"time_emb_proj.", "emb_layers.1."}, {"norm2.", "out_layers.0."},
+                                     {"conv2.", "out_layers.3."},         {"conv_shortcut.", "skip_connection."}};
 /* Three levels; the decoder's are counted from the finest. */
 static const renamed vae_blocks[] = {
-    {"encoder.down_blocks.0.resnets.0.", "encoder.down.0.block.0."}, {"encoder.down_blocks.0.downsamplers.0.", "encoder.down.0.downsample."},
-    {"encoder.down_blocks.1.resnets.0.", "encoder.down.1.block.0."}, {"encoder.down_blocks.1.downsamplers.0.", "encoder.down.1.downsample."},
-    {"encoder.down_blocks.2.resnets.0.", "encoder.down.2.block.0."}, {"encoder.mid_block.resnets.0.", "encoder.mid.block_1."},
-    {"encoder.mid_block.attentions.0.", "encoder.mid.attn_1."}, {"encoder.mid_block.resnets.1.", "encoder.mid.block_2."}, {"encoder.conv_norm_out.", "encoder.norm_out."},
-    {"decoder.mid_block.resnets.0.", "decoder.mid.block_1."}, {"decoder.mid_block.attentions.0.", "decoder.mid.attn_1."}, {"decoder.mid_block.resnets.1.", "decoder.mid.block_2."},
-    {"decoder.up_blocks.0.resnets.0.", "decoder.up.2.block.0."}, {"decoder.up_blocks.0.resnets.1.", "decoder.up.2.block.1."}, {"decoder.up_blocks.0.upsamplers.0.", "decoder.up.2.upsample."},
-    {"decoder.up_blocks.1.resnets.0.", "decoder.up.1.block.0."}, {"decoder.up_blocks.1.resnets.1.", "decoder.up.1.block.1."}, {"decoder.up_blocks.1.upsamplers.0.", "decoder.up.1.upsample."},
-    {"decoder.up_blocks.2.resnets.0.", "decoder.up.0.block.0."}, {"decoder.up_blocks.2.resnets.1.", "decoder.up.0.block.1."}, {"decoder.conv_norm_out.", "decoder.norm_out."},
-    {"encoder.conv_in.", "encoder.conv_in."}, {"encoder.conv_out.", "encoder.conv_out."}, {"decoder.conv_in.", "decoder.conv_in."}, {"decoder.conv_out.", "decoder.conv_out."},
-    {"quant_conv.", "quant_conv."}, {"post_quant_conv.", "post_quant_conv."},
+    {"encoder.down_blocks.0.resnets.0.", "encoder.down.0.block.0."},
+    {"encoder.down_blocks.0.downsamplers.0.", "encoder.down.0.downsample."},
+    {"encoder.down_blocks.1.resnets.0.", "encoder.down.1.block.0."},
+    {"encoder.down_blocks.1.downsamplers.0.", "encoder.down.1.downsample."},
+    {"encoder.down_blocks.2.resnets.0.", "encoder.down.2.block.0."},
+    {"encoder.mid_block.resnets.0.", "encoder.mid.block_1."},
+    {"encoder.mid_block.attentions.0.", "encoder.mid.attn_1."},
+    {"encoder.mid_block.resnets.1.", "encoder.mid.block_2."},
+    {"encoder.conv_norm_out.", "encoder.norm_out."},
+    {"decoder.mid_block.resnets.0.", "decoder.mid.block_1."},
+    {"decoder.mid_block.attentions.0.", "decoder.mid.attn_1."},
+    {"decoder.mid_block.resnets.1.", "decoder.mid.block_2."},
+    {"decoder.up_blocks.0.resnets.0.", "decoder.up.2.block.0."},
+    {"decoder.up_blocks.0.resnets.1.", "decoder.up.2.block.1."},
+    {"decoder.up_blocks.0.upsamplers.0.", "decoder.up.2.upsample."},
+    {"decoder.up_blocks.1.resnets.0.", "decoder.up.1.block.0."},
+    {"decoder.up_blocks.1.resnets.1.", "decoder.up.1.block.1."},
+    {"decoder.up_blocks.1.upsamplers.0.", "decoder.up.1.upsample."},
+    {"decoder.up_blocks.2.resnets.0.", "decoder.up.0.block.0."},
+    {"decoder.up_blocks.2.resnets.1.", "decoder.up.0.block.1."},
+    {"decoder.conv_norm_out.", "decoder.norm_out."},
+    {"encoder.conv_in.", "encoder.conv_in."},
+    {"encoder.conv_out.", "encoder.conv_out."},
+    {"decoder.conv_in.", "decoder.conv_in."},
+    {"decoder.conv_out.", "decoder.conv_out."},
+    {"quant_conv.", "quant_conv."},
+    {"post_quant_conv.", "post_quant_conv."},
 };
-static const renamed vae_parts[] = {{"conv_shortcut.", "nin_shortcut."}, {"group_norm.", "norm."}, {"to_q.", "q."}, {"to_k.", "k."}, {"to_v.", "v."}, {"to_out.0.", "proj_out."}};
+static const renamed vae_parts[] = {
+    {"conv_shortcut.", "nin_shortcut."}, {"group_norm.", "norm."}, {"to_q.", "q."}, {"to_k.", "k."}, {"to_v.", "v."},
+    {"to_out.0.", "proj_out."}};
 
 static const renamed *begins(const renamed *rows, int n, const char *name)
 {
@@ -235,8 +281,10 @@ static const renamed *begins(const renamed *rows, int n, const char *name)
     return NULL;
 }
 
-/* The network's weights in a file of the other names; a block without a row fails the test.  Attention of the autoencoder is 1x1 convolutions there. */
-static void add_compvis(file *f, const native *t, const char *prefix, const renamed *blocks, int n_blocks, const renamed *parts, int n_parts, bool transformers)
+/* The network's weights in a file of the other names; a block without a row fails the test.  Attention of the autoencoder is
+ * 1x1 convolutions there. */
+static void add_compvis(file *f, const native *t, const char *prefix, const renamed *blocks, int n_blocks,
+                        const renamed *parts, int n_parts, bool transformers)
 {
     for (int i = 0; i < t->weights.n; i++) {
         const limn_node *p = t->weights.node[i];
@@ -245,10 +293,12 @@ static void add_compvis(file *f, const native *t, const char *prefix, const rena
         if (!block) fail_msg("the table has no row for %s", p->name);
         const char *rest = p->name + strlen(block->ours);
         const renamed *part = transformers && strstr(block->ours, "attentions") ? NULL : begins(parts, n_parts, rest);
-        snprintf(name, sizeof name, "%s%s%s", block->theirs, part ? part->theirs : "", part ? rest + strlen(part->ours) : rest);
+        snprintf(name, sizeof name, "%s%s%s", block->theirs, part ? part->theirs : "",
+                 part ? rest + strlen(part->ours) : rest);
         limn_shape shape = p->shape;
         if (strstr(block->theirs, "attn_1") && shape.rank == 2) shape = LIMN_SHAPE(shape.dim[0], shape.dim[1], 1, 1);
-        memcpy(add(f, prefix, name, shape), t->weights.value + t->weights.begin[i], (size_t)limn_node_count(p) * sizeof(float));
+        memcpy(add(f, prefix, name, shape), t->weights.value + t->weights.begin[i],
+               (size_t)limn_node_count(p) * sizeof(float));
     }
 }
 
@@ -313,7 +363,8 @@ static void stable_diffusion_under_the_names_of_compvis(void **state)
     (void)state;
     native t;
     file f = {.n = 0};
-    open_native(&t, "ldm-unet size=64 width=32 multipliers=112 blocks=1 attention_most=64 attention_least=32 text_width=16 heads=8");
+    open_native(
+        &t, "ldm-unet size=64 width=32 multipliers=112 blocks=1 attention_most=64 attention_least=32 text_width=16 heads=8");
     add_compvis(&f, &t, "model.diffusion_model.", unet_blocks, COUNT(unet_blocks), unet_parts, COUNT(unet_parts), true);
     write_file(&f, t.ctx, NULL);
     expect_same(&t, &f, "Stable Diffusion U-Net");
@@ -358,16 +409,21 @@ static void says(const char *arguments, const char *path, int expected, int n, c
         if (!strstr(text, words[i])) fail_msg("limn %s: expected \"%s\" in\n%s", arguments, words[i], text);
     free(text);
 }
-#define SAYS(arguments, code, ...) says(arguments, f.path, code, COUNT(((const char *[]){__VA_ARGS__})), (const char *[]){__VA_ARGS__})
+#define SAYS(arguments, code, ...)                                                                                          \
+    says(arguments, f.path, code, COUNT(((const char *[]){__VA_ARGS__})), (const char *[]){__VA_ARGS__})
 
-/* Text encoder, U-Net and autoencoder in one file: each is found by who asks for its family, and its weights by its own names. */
+/* Text encoder, U-Net and autoencoder in one file: each is found by who asks for its family, and its weights by its own
+ * names. */
 static void a_checkpoint_holds_several_networks(void **state)
 {
     (void)state;
     native t[3];
     file f = {.n = 0};
-    open_native(&t[0], "clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600 text_activation=quick_gelu");
-    open_native(&t[1], "ldm-unet size=64 width=32 multipliers=112 blocks=1 attention_most=64 attention_least=32 text_width=16 heads=8");
+    open_native(&t[0],
+                "clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600 text_activation=quick_gelu");
+    open_native(
+        &t[1],
+        "ldm-unet size=64 width=32 multipliers=112 blocks=1 attention_most=64 attention_least=32 text_width=16 heads=8");
     open_native(&t[2], "vae base=32 levels=3 mult1=1 mult2=2 mult3=2 layers=1");
     add_original(&f, &t[0], "cond_stage_model.transformer.");
     add_compvis(&f, &t[1], "model.diffusion_model.", unet_blocks, COUNT(unet_blocks), unet_parts, COUNT(unet_parts), true);
@@ -403,8 +459,10 @@ static void a_checkpoint_holds_several_networks(void **state)
         assert_string_equal(fits[k].prefix, prefixes[k]);
         assert_true(fits[k].n_parameters > 20 && fits[k].n_found == fits[k].n_parameters);
     }
-    SAYS("inspect @", 0, "networks  3\n", "published as CLIP text encoder, names begin with cond_stage_model.transformer.\n", "published as Stable Diffusion autoencoder, names",
-         "published as Stable Diffusion U-Net, names begin with model.diffusion_model.\n", "network   ldm-unet ", "network   vae ");
+    SAYS("inspect @", 0, "networks  3\n", "published as CLIP text encoder, names begin with cond_stage_model.transformer.\n",
+         "published as Stable Diffusion autoencoder, names",
+         "published as Stable Diffusion U-Net, names begin with model.diffusion_model.\n", "network   ldm-unet ",
+         "network   vae ");
     SAYS("inspect @ --json", 0, "\"networks\": [", "\"prefix\": \"first_stage_model.\"");
     SAYS("describe @", 2, "holds 3 networks, clip-text, vae, ldm-unet: say which with --network\n");
     SAYS("describe @ --network vae --ascii --depth 1", 0, "picture to latent", "decoder");
@@ -440,7 +498,8 @@ static void positions_are_cut_from_the_middle(void **state)
     (void)state;
     native t;
     file f = {.n = 0};
-    open_native(&t, "mmdit size=8 patch=2 width=32 depth=1 heads=4 mlp=48 attention=joint conditioning=modulated norm=pre text_length=154 text_width=24 "
+    open_native(&t, "mmdit size=8 patch=2 width=32 depth=1 heads=4 mlp=48 attention=joint conditioning=modulated norm=pre "
+                    "text_length=154 text_width=24 "
                     "pooled_width=16 qk_norm=1");
     add_original(&f, &t, "model.diffusion_model.");
     int p = find_parameter(&t, "pos_embed");
@@ -448,7 +507,8 @@ static void positions_are_cut_from_the_middle(void **state)
     f.own[p] = malloc(7 * 7 * 32 * sizeof(float));
     f.views[p].view = (limn_view){LIMN_F32, LIMN_SHAPE(1, 49, 32), f.own[p]};
     formula_fill("table", 7 * 7 * 32, 1, f.own[p]);
-    for (int y = 0; y < 4; y++) memcpy(t.weights.value + t.weights.begin[p] + y * 4 * 32, f.own[p] + ((y + 1) * 7 + 1) * 32, 4 * 32 * sizeof(float));
+    for (int y = 0; y < 4; y++)
+        memcpy(t.weights.value + t.weights.begin[p] + y * 4 * 32, f.own[p] + ((y + 1) * 7 + 1) * 32, 4 * 32 * sizeof(float));
     write_file(&f, t.ctx, "{\"sample_size\": 8}");
     expect_same(&t, &f, "Stable Diffusion 3 MMDiT");
     cut_oblong(t.ctx, f.path, f.own[p]);
@@ -460,16 +520,29 @@ static void positions_are_cut_from_the_middle(void **state)
 static void refusals_name_the_tensor(void **state)
 {
     (void)state;
-    static const struct { const char *tensor; limn_shape shape; const char *config, *word; bool settings; } cases[] = {
-        {"transformer_blocks.1.attn1.to_k.weight", {2, {32, 31}}, "{\"num_attention_heads\": 4, \"sample_size\": 8}", "expected [32, 32]", false},
-        {"transformer_blocks.1.ff.net.2.bias", {2, {32, 1}}, "{\"num_attention_heads\": 4, \"sample_size\": 8}", "found", false},
+    static const struct { const char *tensor; limn_shape shape; const char *config, *word; bool settings;
+    } cases[] = {
+        {"transformer_blocks.1.attn1.to_k.weight",
+         {2, {32, 31}},
+         "{\"num_attention_heads\": 4, \"sample_size\": 8}",
+         "expected [32, 32]",
+         false},
+        {"transformer_blocks.1.ff.net.2.bias",
+         {2, {32, 1}},
+         "{\"num_attention_heads\": 4, \"sample_size\": 8}",
+         "found",
+         false},
         {"pos_embed.proj.weight", {3, {32, 4, 4}}, "{\"num_attention_heads\": 4}", "3 dimensions, expected 4", true},
         {"proj_out_2.weight", {2, {33, 32}}, "{\"num_attention_heads\": 4}", "33 rows", true},
         {NULL, {0, {0}}, "{\"num_attention_heads\": 5}", "num_attention_heads", true},
         {NULL, {0, {0}}, NULL, "num_attention_heads", true},
         {NULL, {0, {0}}, "{\"num_attention_heads\": 4", "config.json", true},
         {NULL, {0, {0}}, "\xff\xfe{", "config.json begins with the byte order mark of UTF-16", true},
-        {NULL, {0, {0}}, "\xef\xbb\xbf{\"num_attention_heads\": 5}\r\n", "num_attention_heads", true}, /* read: what is wrong is the number */
+        {NULL,
+         {0, {0}},
+         "\xef\xbb\xbf{\"num_attention_heads\": 5}\r\n",
+         "num_attention_heads",
+         true}, /* read: what is wrong is the number */
     };
     native t;
     open_native(&t, dit_diffusers_settings);
@@ -490,8 +563,10 @@ static void refusals_name_the_tensor(void **state)
         assert_int_equal(status == LIMN_OK, !cases[k].settings);
         float *data = calloc(t.weights.count, sizeof *data);
         if (status == LIMN_OK) assert_int_not_equal(limn_weights_load(t.ctx, &t.weights, f.path, st, "", data), LIMN_OK);
-        if (cases[k].tensor && !strstr(limn_error_text(t.ctx), cases[k].tensor)) fail_msg("case %d: %s", k, limn_error_text(t.ctx));
-        if (strcmp(cases[k].word, "found") && !strstr(limn_error_text(t.ctx), cases[k].word)) fail_msg("case %d: %s", k, limn_error_text(t.ctx));
+        if (cases[k].tensor && !strstr(limn_error_text(t.ctx), cases[k].tensor))
+            fail_msg("case %d: %s", k, limn_error_text(t.ctx));
+        if (strcmp(cases[k].word, "found") && !strstr(limn_error_text(t.ctx), cases[k].word))
+            fail_msg("case %d: %s", k, limn_error_text(t.ctx));
         free(data);
         limn_weight_file_close(st);
         remove_file(&f);
@@ -499,7 +574,8 @@ static void refusals_name_the_tensor(void **state)
     close_native(&t);
 }
 
-/* Numbers of tensors without elements, which may be of any size: nothing is multiplied before its range was checked (UBSan sees it). */
+/* Numbers of tensors without elements, which may be of any size: nothing is multiplied before its range was checked (UBSan
+ * sees it). */
 static void sizes_beyond_all_ranges_are_refused(void **state)
 {
     (void)state;
@@ -557,7 +633,8 @@ static void weights_in_several_files_are_found_by_their_index(void **state)
         snprintf(path[k], sizeof path[k], "%s/part-%d.safetensors", f.folder, k);
         assert_int_equal(limn_safetensors_write(t.ctx, path[k], (size_t)n, f.views + first, 0, NULL), LIMN_OK);
         for (int i = first; i < first + n; i++)
-            snprintf(index + strlen(index), sizeof index - strlen(index), "%s\"%s\": \"part-%d.safetensors\"", i ? ", " : "", f.names[i], k);
+            snprintf(index + strlen(index), sizeof index - strlen(index), "%s\"%s\": \"part-%d.safetensors\"", i ? ", " : "",
+                     f.names[i], k);
     }
     snprintf(f.path, sizeof f.path, "%s/diffusion_pytorch_model.safetensors.index.json", f.folder);
     FILE *out = fopen(f.path, "w");
@@ -575,9 +652,11 @@ static void weights_in_several_files_are_found_by_their_index(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(diffusers_files_load_bit_for_bit), cmocka_unit_test(weights_in_several_files_are_found_by_their_index),
+        cmocka_unit_test(diffusers_files_load_bit_for_bit),
+        cmocka_unit_test(weights_in_several_files_are_found_by_their_index),
         cmocka_unit_test(original_files_load_bit_for_bit),
-        cmocka_unit_test(stable_diffusion_under_the_names_of_compvis), cmocka_unit_test(a_checkpoint_holds_several_networks),
+        cmocka_unit_test(stable_diffusion_under_the_names_of_compvis),
+        cmocka_unit_test(a_checkpoint_holds_several_networks),
         cmocka_unit_test(positions_are_cut_from_the_middle),
         cmocka_unit_test(refusals_name_the_tensor),
         cmocka_unit_test(sizes_beyond_all_ranges_are_refused),

@@ -36,7 +36,8 @@ static void put(limn_ctx *ctx, const char *name, int w, int h, int c, int modulu
     limn_image image;
     assert_int_equal(limn_image_new(ctx, name, (uint32_t)w, (uint32_t)h, c, &image), LIMN_OK);
     for (int i = 0; i < w * h; i++)
-        for (int k = 0; k < c; k++) image.pixels[i * c + k] = (uint8_t)(i * 5 / 3 % modulus * factor + (c > 1 && modulus > 9 ? k : 0));
+        for (int k = 0; k < c; k++)
+            image.pixels[i * c + k] = (uint8_t)(i * 5 / 3 % modulus * factor + (c > 1 && modulus > 9 ? k : 0));
     if (limn_png_write(ctx, in(name), &image, NULL) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     limn_image_free(&image);
 }
@@ -63,7 +64,8 @@ static void refused(limn_ctx *ctx, limn_mask_options o, limn_status expected, co
 {
     limn_masks *m;
     limn_status status = limn_masks_open(ctx, &o, &m, NULL);
-    if (status != expected || !strstr(limn_error_text(ctx), sentence)) fail_msg("expected \"%s\", found %s, \"%s\"", sentence, limn_status_name(status), limn_error_text(ctx));
+    if (status != expected || !strstr(limn_error_text(ctx), sentence))
+        fail_msg("expected \"%s\", found %s, \"%s\"", sentence, limn_status_name(status), limn_error_text(ctx));
     assert_null(m);
 }
 
@@ -148,8 +150,11 @@ static void nnunet_folders_are_read(void **state)
     (void)state;
     limn_ctx *ctx = begin();
     two_folders("imagesTr", "labelsTr");
-    put_text(ctx, "dataset.json", "{\"channel_names\": {\"0\": \"a\", \"1\": \"b\"}, \"labels\": {\"background\": 0, \"cell\": 1, \"ignore\": 2}, \"numTraining\": 1, \"file_ending\": \".png\"}");
-    put(ctx, "imagesTr/c_1_0000.png", 6, 5, 1, 255, 1), put(ctx, "imagesTr/c_1_0001.png", 6, 5, 1, 7, 30), put(ctx, "labelsTr/c_1.png", 6, 5, 1, 3, 1);
+    put_text(ctx, "dataset.json",
+             "{\"channel_names\": {\"0\": \"a\", \"1\": \"b\"}, \"labels\": {\"background\": 0, \"cell\": 1, \"ignore\": "
+             "2}, \"numTraining\": 1, \"file_ending\": \".png\"}");
+    put(ctx, "imagesTr/c_1_0000.png", 6, 5, 1, 255, 1), put(ctx, "imagesTr/c_1_0001.png", 6, 5, 1, 7, 30),
+        put(ctx, "labelsTr/c_1.png", 6, 5, 1, 3, 1);
     limn_mask_options o = options();
     o.channels = 2;
     limn_masks *m = opened(ctx, o);
@@ -176,13 +181,15 @@ static void nnunet_folders_are_read(void **state)
         {"\xff\xfe{", "dataset.json begins with the byte order mark of UTF-16"},
         {"\xef\xbb\xbf{\"labels\": 1}\r\n", "expected \"labels\": {"}, /* read behind its mark */
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) put_text(ctx, "dataset.json", wrong[i].json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        put_text(ctx, "dataset.json", wrong[i].json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
     put_text(ctx, "dataset.json", "{\"labels\": {\"background\": 0, \"cell\": 1}}");
     refused(ctx, o, LIMN_BAD_FILE, "have the value 2, which is no class: expected 0, 1");
     put(ctx, "imagesTr/c_1_0001.png", 6, 4, 1, 7, 30);
     refused(ctx, o, LIMN_BAD_FILE, "has 6 x 4 pixels, channel 0 has 6 x 5");
     put(ctx, "imagesTr/c_1_0001.png", 6, 5, 1, 7, 30), put(ctx, "labelsTr/c_1.png", 6, 5, 1, 2, 1);
-    put(ctx, "imagesTr/c_2_0000.png", 6, 5, 1, 7, 30), put(ctx, "labelsTr/c_2.png", 6, 5, 1, 2, 1); /* a second channel is missing */
+    put(ctx, "imagesTr/c_2_0000.png", 6, 5, 1, 7, 30),
+        put(ctx, "labelsTr/c_2.png", 6, 5, 1, 2, 1); /* a second channel is missing */
     refused(ctx, o, LIMN_BAD_FILE, "c_2_0000.png is the first of 1 file, ");
     end(ctx);
 }
@@ -196,23 +203,39 @@ static void keep_line(void *user, limn_log_level level, const char *text)
     snprintf(lines_told + n, 1024 - n, "%s\n", text);
 }
 
-/* The forms of "labels" that are read: nnU-Net 2's, version 1's and the Decathlon's (turned round), numbers in quotes or with a fraction of 0. */
+/* The forms of "labels" that are read: nnU-Net 2's, version 1's and the Decathlon's (turned round), numbers in quotes or
+ * with a fraction of 0. */
 static void labels_of_nnunet_1_are_turned_round(void **state)
 {
     (void)state;
-    static const struct { const char *labels, *name[3]; } rows[] = {
-        {"{\"0\": \"background\", \"2\": \"edge\", \"1\": \"ball\"}", {"background", "ball", "edge"}}, {"{\"background\": 0, \"ball\": 1.0, \"edge\": 2}", {"background", "ball", "edge"}},
-        {"{\"background\": \"0\", \"ball\": \"1\", \"edge\": \"2\"}", {"background", "ball", "edge"}}, {"{\"10\": 0, \"1\": 2, \"30\": 1}", {"10", "30", "1"}},
-        {"{\"0\": \"10\", \"1\": \"b\", \"2\": \"30\"}", {"10", "b", "30"}}, {"{\"0\": \"0\", \"1\": \"1\", \"2\": \"2\"}", {"0", "1", "2"}},
-        {"{\"a,\\\"b\\\"\": 0, \"two\\nlines\": 1, \"-1\": 2}", {"a,\"b\"", "two\nlines", "-1"}},
-    }, wrong[] = {
-        {"{\"0\": \"background\", \"ball\": 1, \"edge\": 2}", {"1 of 3 labels are names: expected {\"background\": 0, \"cell\": 1}, or all of them turned round"}},
-        {"{\"0\": \"background\", \"1\": \"ball\", \"2\": 2}", {"2 of 3 labels are names"}}, {"{\"0\": \"1\", \"1\": \"0\"}", {"numbers in quotes on both sides"}},
-        {"{\"0\": \"a\", \"1\": \"a\"}", {"labels 0 and 1 have one name, \"a\""}}, {"{\"0\": \"a\", \"00\": \"b\"}", {"two labels have the value 0"}},
-        {"{\"0\": \"a\", \"2\": \"b\"}", {"without a gap"}}, {"{\"-1\": \"a\", \"0\": \"b\"}", {"2 of 2 labels are names"}}, {"{\"a\": -1, \"b\": 0}", {"expected a whole number from 0"}},
-        {"{\"a\": 0, \"b\": 1.5}", {"label \"b\": expected a whole number"}}, {"{\"a\": 0, \"b\": 1e30}", {"label \"b\": expected a whole number"}}, {"{\"a\": 0, \"b\": true}", {"label \"b\""}},
-        {"{\"0\": \"a\", \"1\": \"\"}", {"the label of 1 has an empty name"}}, {"{}", {"without a gap"}}, {"{\"0\": \"a\", \"1\": [1, 2]}", {"1 of 2 labels are names"}},
-    };
+    static const struct { const char *labels, *name[3];
+    } rows[] =
+        {
+            {"{\"0\": \"background\", \"2\": \"edge\", \"1\": \"ball\"}", {"background", "ball", "edge"}},
+            {"{\"background\": 0, \"ball\": 1.0, \"edge\": 2}", {"background", "ball", "edge"}},
+            {"{\"background\": \"0\", \"ball\": \"1\", \"edge\": \"2\"}", {"background", "ball", "edge"}},
+            {"{\"10\": 0, \"1\": 2, \"30\": 1}", {"10", "30", "1"}},
+            {"{\"0\": \"10\", \"1\": \"b\", \"2\": \"30\"}", {"10", "b", "30"}},
+            {"{\"0\": \"0\", \"1\": \"1\", \"2\": \"2\"}", {"0", "1", "2"}},
+            {"{\"a,\\\"b\\\"\": 0, \"two\\nlines\": 1, \"-1\": 2}", {"a,\"b\"", "two\nlines", "-1"}},
+        },
+      wrong[] = {
+          {"{\"0\": \"background\", \"ball\": 1, \"edge\": 2}",
+           {"1 of 3 labels are names: expected {\"background\": 0, \"cell\": 1}, or all of them turned round"}},
+          {"{\"0\": \"background\", \"1\": \"ball\", \"2\": 2}", {"2 of 3 labels are names"}},
+          {"{\"0\": \"1\", \"1\": \"0\"}", {"numbers in quotes on both sides"}},
+          {"{\"0\": \"a\", \"1\": \"a\"}", {"labels 0 and 1 have one name, \"a\""}},
+          {"{\"0\": \"a\", \"00\": \"b\"}", {"two labels have the value 0"}},
+          {"{\"0\": \"a\", \"2\": \"b\"}", {"without a gap"}},
+          {"{\"-1\": \"a\", \"0\": \"b\"}", {"2 of 2 labels are names"}},
+          {"{\"a\": -1, \"b\": 0}", {"expected a whole number from 0"}},
+          {"{\"a\": 0, \"b\": 1.5}", {"label \"b\": expected a whole number"}},
+          {"{\"a\": 0, \"b\": 1e30}", {"label \"b\": expected a whole number"}},
+          {"{\"a\": 0, \"b\": true}", {"label \"b\""}},
+          {"{\"0\": \"a\", \"1\": \"\"}", {"the label of 1 has an empty name"}},
+          {"{}", {"without a gap"}},
+          {"{\"0\": \"a\", \"1\": [1, 2]}", {"1 of 2 labels are names"}},
+      };
     limn_ctx *ctx = begin();
     limn_mask_options o = options();
     char json[512], line[1024] = "";
@@ -242,10 +265,13 @@ static void lists_and_names_of_nnunet_1_are_read(void **state)
 {
     (void)state;
     static const char *const start = "{\"labels\": {\"0\": \"background\", \"1\": \"ball\", \"2\": \"edge\"}, ";
-    static const struct { const char *rest, *sentence; } wrong[] = {
-        {"\"training\": 3}", "expected \"training\": [{"}, {"\"training\": [{\"image\": \"a\"}]}", "training: entry 0 has no \"label\""},
+    static const struct { const char *rest, *sentence;
+    } wrong[] = {
+        {"\"training\": 3}", "expected \"training\": [{"},
+        {"\"training\": [{\"image\": \"a\"}]}", "training: entry 0 has no \"label\""},
         {"\"training\": [\"./labelsTr/h_001.png\"]}", "training: entry 0 has no \"label\""},
-        {"\"training\": [{\"label\": \"./labelsTr/h_009.png\"}]}", "training lists the mask \"./labelsTr/h_009.png\", and there is no picture with it"},
+        {"\"training\": [{\"label\": \"./labelsTr/h_009.png\"}]}",
+         "training lists the mask \"./labelsTr/h_009.png\", and there is no picture with it"},
         {"\"training\": [{\"label\": \"./labelsTr/h_001.png\"}, {\"label\": \"h_001.png\"}]}", "h_001.png\" twice"},
     };
     limn_ctx *ctx = begin();
@@ -257,8 +283,11 @@ static void lists_and_names_of_nnunet_1_are_read(void **state)
         snprintf(name, sizeof name, "imagesTr/h_%03d.png", i), put(ctx, name, 6, 5, 1, 255, 1);
         snprintf(name, sizeof name, "labelsTr/h_%03d.png", i), put(ctx, name, 6, 5, 1, 3, 1);
     }
-    snprintf(json, sizeof json, "%s\"modality\": {\"0\": \"CT\", \"1\": \"PET\"}, \"training\": [{\"image\": \"./imagesTr/h_003.png\", \"label\": \"./labelsTr/h_003.png\"}, "
-             "{\"image\": \"./imagesTr/h_001.png\", \"label\": \"./labelsTr/h_001.png\"}]}", start);
+    snprintf(json, sizeof json,
+             "%s\"modality\": {\"0\": \"CT\", \"1\": \"PET\"}, \"training\": [{\"image\": \"./imagesTr/h_003.png\", "
+             "\"label\": \"./labelsTr/h_003.png\"}, "
+             "{\"image\": \"./imagesTr/h_001.png\", \"label\": \"./labelsTr/h_001.png\"}]}",
+             start);
     put_text(ctx, "dataset.json", json);
     limn_masks *m = opened(ctx, o);
     assert_int_equal(limn_masks_cases(m), 2);
@@ -272,11 +301,12 @@ static void lists_and_names_of_nnunet_1_are_read(void **state)
     assert_non_null(strstr(warning, "modality names 2 channels, the network reads 1"));
     limn_masks_free(m);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        snprintf(json, sizeof json, "%s%s", start, wrong[i].rest), put_text(ctx, "dataset.json", json), refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
+        snprintf(json, sizeof json, "%s%s", start, wrong[i].rest), put_text(ctx, "dataset.json", json),
+            refused(ctx, o, LIMN_BAD_FILE, wrong[i].sentence);
     end(ctx);
 }
 
-/* ---- mistakes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- mistakes --------------------------------------------------------------------------------------------------------- */
 
 static void every_mistake_is_a_sentence(void **state)
 {
@@ -284,7 +314,8 @@ static void every_mistake_is_a_sentence(void **state)
     limn_ctx *ctx = begin();
     limn_mask_options o = options();
     refused(ctx, o, LIMN_NOT_FOUND, "expected the folders images and masks");
-    refused(ctx, (limn_mask_options){.folder = in("nowhere"), .channels = 1}, LIMN_NOT_FOUND, "nowhere: there is no such folder");
+    refused(ctx, (limn_mask_options){.folder = in("nowhere"), .channels = 1}, LIMN_NOT_FOUND,
+            "nowhere: there is no such folder");
     two_folders("images", "masks");
     refused(ctx, o, LIMN_BAD_ARGUMENT, "holds no picture");
     put(ctx, "images/a.png", 8, 6, 1, 255, 1);
@@ -307,7 +338,8 @@ static void every_mistake_is_a_sentence(void **state)
     o.values = "5", refused(ctx, o, LIMN_BAD_ARGUMENT, "two values of masks or more");
     o.values = "0,254", o.classes = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "the network tells 3 classes apart, the masks 2");
     o.classes = 0, o.folds = 3, o.fold = 3, refused(ctx, o, LIMN_BAD_ARGUMENT, "expected a fold from 0 to 2");
-    o.folds = 0, o.hold_out = "b..c", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"b..c\"; there are 1, a to a");
+    o.folds = 0, o.hold_out = "b..c",
+    refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"b..c\"; there are 1, a to a");
     o.hold_out = "", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"\"");
     o.hold_out = "a,b", refused(ctx, o, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"b\"");
     o.hold_out = "a", refused(ctx, o, LIMN_BAD_ARGUMENT, "a holds out all of 1 pictures");
@@ -338,16 +370,19 @@ static void masks_keep_the_values_they_were_stored_with(void **state)
     limn_ctx *ctx = begin();
     two_folders("images", "masks");
     put(ctx, "images/a.png", 2, 2, 1, 4, 60);
-    static const uint8_t deep[] = {0, 1, 0, 2, 0, 0, 0, 1}, half[] = {0x12, 0x01}, quarter[] = {0x60, 0x10}, indices[] = {0, 1, 1, 255}, bits[] = {0x40, 0x80};
+    static const uint8_t deep[] = {0, 1, 0, 2, 0, 0, 0, 1}, half[] = {0x12, 0x01}, quarter[] = {0x60, 0x10},
+                         indices[] = {0, 1, 1, 255}, bits[] = {0x40, 0x80};
     static const uint8_t tall[] = {0, 0, 3, 232, 7, 208, 0, 0}, white[] = {0, 0, 255, 255, 255, 255, 0, 0};
     static png_color palette[256] = {{0, 0, 0}, {128, 0, 0}};
-    static const uint8_t classes[][4] = {{1, 2, 0, 1}, {1, 2, 0, 1}, {1, 2, 0, 1}, {0, 1, 1, LIMN_IGNORED}, {0, 1, 1, 0}, {0, 1, 1, 0}};
+    static const uint8_t classes[][4] = {{1, 2, 0, 1}, {1, 2, 0, 1}, {1, 2, 0, 1}, {0, 1, 1, LIMN_IGNORED},
+                                         {0, 1, 1, 0}, {0, 1, 1, 0}};
     const made masks[] = {
         make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 2, 2, deep, 4),
         make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 4}, 2, 2, half, 1),
         make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 2}, 2, 2, quarter, 1),
-        make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .palette = palette, .n_palette = 256}, 2, 2, indices, 2), /* PASCAL VOC */
-        make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 1}, 2, 2, bits, 1),     /* black and white: 0 and 255 */
+        make_png((png_kind){.type = PNG_COLOR_TYPE_PALETTE, .depth = 8, .palette = palette, .n_palette = 256}, 2, 2, indices,
+                 2),                                                                  /* PASCAL VOC */
+        make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 1}, 2, 2, bits, 1), /* black and white: 0 and 255 */
         make_png((png_kind){.type = PNG_COLOR_TYPE_GRAY, .depth = 16}, 2, 2, white, 4),
     };
     for (int i = 0; i < 6; i++) {
@@ -646,12 +681,14 @@ static void batch_of(limn_ctx *ctx, limn_mask_options o, float *images, uint8_t 
     a.elastic = 2;
     assert_int_equal(m->kept, o.memory == 0);
     assert_int_equal(m->bytes, 4 * 2 * (20 * 16 + 17 * 13));
-    if (limn_masks_batch(ctx, m, &a, 3, 35, BATCH, CROP, CROP, images, targets) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_masks_batch(ctx, m, &a, 3, 35, BATCH, CROP, CROP, images, targets) != LIMN_OK)
+        fail_msg("%s", limn_error_text(ctx));
     limn_raster picture;
     uint8_t *labels;
     assert_int_equal(limn_masks_load(ctx, m, 1, &picture, &labels), LIMN_OK);
     assert_int_equal(picture.height, 13), assert_int_equal(picture.width, 17);
-    for (int i = 0; i < 13 * 17; i++) assert_true(labels[i] == i * 5 / 3 % 2 && picture.values[i] == (float)(i * 5 / 3 % 200) / 255);
+    for (int i = 0; i < 13 * 17; i++)
+        assert_true(labels[i] == i * 5 / 3 % 2 && picture.values[i] == (float)(i * 5 / 3 % 200) / 255);
     limn_raster_free(&picture), free(labels);
     limn_masks_free(m);
 }
@@ -672,10 +709,13 @@ static void samples_are_the_same_kept_or_read_and_on_any_threads(void **state)
     limn_ctx_set_threads(ctx, 1), batch_of(ctx, o, images[0], targets[0]);
     limn_ctx_set_threads(ctx, 3), batch_of(ctx, o, images[1], targets[1]);
     o.memory = 1000, batch_of(ctx, o, images[2], targets[2]);
-    for (int k = 1; k < 3; k++) assert_memory_equal(images[0], images[k], sizeof images[0]), assert_memory_equal(targets[0], targets[k], sizeof targets[0]);
+    for (int k = 1; k < 3; k++)
+        assert_memory_equal(images[0], images[k], sizeof images[0]),
+            assert_memory_equal(targets[0], targets[k], sizeof targets[0]);
     limn_masks *m = opened(ctx, o);
     limn_augment none = limn_augment_none();
-    for (int i = 0; i < 8; i++) snprintf(name, sizeof name, "masks/%d.png", i), put(ctx, name, i % 2 ? 17 : 20, i % 2 ? 13 : 16, 1, 2, 254);
+    for (int i = 0; i < 8; i++)
+        snprintf(name, sizeof name, "masks/%d.png", i), put(ctx, name, i % 2 ? 17 : 20, i % 2 ? 13 : 16, 1, 2, 254);
     assert_int_equal(limn_masks_batch(ctx, m, &none, 0, 0, BATCH, CROP, CROP, images[0], targets[0]), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "the value 254 is no class; the file has changed"));
     limn_masks_free(m);
@@ -755,7 +795,8 @@ static limn_image chequered(limn_ctx *ctx, int w, int h, uint8_t *mask)
 {
     limn_image image;
     assert_int_equal(limn_image_new(ctx, "test", (uint32_t)w, (uint32_t)h, 1, &image), LIMN_OK);
-    for (int i = 0; i < w * h; i++) mask[i] = (uint8_t)((i % w / 8 + i / w / 8) % 3), image.pixels[i] = (uint8_t)(mask[i] * 100 + i % 11);
+    for (int i = 0; i < w * h; i++)
+        mask[i] = (uint8_t)((i % w / 8 + i / w / 8) % 3), image.pixels[i] = (uint8_t)(mask[i] * 100 + i % 11);
     return image;
 }
 

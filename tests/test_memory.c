@@ -1,5 +1,5 @@
-/* test_memory.c: allocation number i fails, for every i: opening, drawing and running a network end with LIMN_NO_MEMORY and a
- * sentence, and give back all they took. */
+/* test_memory.c: allocation number i fails, for every i: opening, drawing and running a network end with LIMN_NO_MEMORY and
+ * a sentence, and give back all they took. */
 #include "file/bytes.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-/* ---- allocations of Limn's own code (see CMakeLists.txt) ------------------------------------------------------------------ */
+/* ---- allocations of Limn's own code (see CMakeLists.txt) -------------------------------------------------------------- */
 
 static struct {
     long at, n;   /* allocation number `at` (1 ...) fails; 0: none */
@@ -50,10 +50,12 @@ char *__wrap_limn_arena_strdup(limn_arena *arena, const char *text)
     return fails() ? NULL : __real_limn_arena_strdup(arena, text);
 }
 
-/* ---- a small network on the disk ---------------------------------------------------------------------------------------- */
+/* ---- a small network on the disk -------------------------------------------------------------------------------------- */
 
-#define NET "mmdit size=8 channels=3 patch=4 width=16 depth=2 heads=2 mlp=32 time_width=16 conditioning=modulated norm=pre text_encoder=clip " \
-            "text_length=16 text_width=16 text_depth=1 text_heads=2 text_vocab=514"
+#define NET                                                                                                                 \
+    "mmdit size=8 channels=3 patch=4 width=16 depth=2 heads=2 mlp=32 time_width=16 conditioning=modulated norm=pre "        \
+    "text_encoder=clip "                                                                                                    \
+    "text_length=16 text_width=16 text_depth=1 text_heads=2 text_vocab=514"
 
 static limn_ctx *ctx;
 
@@ -72,7 +74,8 @@ static int make_model(void **state)
     assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
     assert_int_equal(limn_weights_new(ctx, g, 1, &w), LIMN_OK);
     limn_named_view *views = calloc((size_t)w.n, sizeof *views);
-    for (int i = 0; i < w.n; i++) views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
+    for (int i = 0; i < w.n; i++)
+        views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
     const char *const metadata[][2] = {{"limn.settings", limn_settings_text(&s, text)}, {"limn.schedule", "flow"}};
     mkdir("memory", 0777);
     limn_status status = limn_safetensors_write(ctx, "memory/model.safetensors", (size_t)w.n, views, 2, metadata);
@@ -90,7 +93,7 @@ static int drop_ctx(void **state)
     return 0;
 }
 
-/* ---- every allocation of a job fails once, and from then on -------------------------------------------------------------- */
+/* ---- every allocation of a job fails once, and from then on ----------------------------------------------------------- */
 
 static void each_allocation_may_fail(const char *name, limn_status (*job)(void))
 {
@@ -103,9 +106,11 @@ static void each_allocation_may_fail(const char *name, limn_status (*job)(void))
             limn_status status = job();
             bool reached = fault.n >= i;
             fault.at = 0;
-            if (status != (reached ? LIMN_NO_MEMORY : LIMN_OK)) fail_msg("%s, allocation %ld: %s: %s", name, i, limn_status_name(status), limn_error_text(ctx));
+            if (status != (reached ? LIMN_NO_MEMORY : LIMN_OK))
+                fail_msg("%s, allocation %ld: %s: %s", name, i, limn_status_name(status), limn_error_text(ctx));
             if (!reached) break;
-            if (!strstr(limn_error_text(ctx), "out of memory")) fail_msg("%s, allocation %ld: \"%s\"", name, i, limn_error_text(ctx));
+            if (!strstr(limn_error_text(ctx), "out of memory"))
+                fail_msg("%s, allocation %ld: \"%s\"", name, i, limn_error_text(ctx));
             n = i;
         }
     print_message("%s: each of %ld allocations\n", name, n);
@@ -127,7 +132,8 @@ static limn_status open_torch(void)
     limn_weight_file *st;
     float to[24];
     limn_status status = limn_weight_file_parse(ctx, "views.pt", torch_views, sizeof torch_views, &st);
-    for (size_t i = 0; status == LIMN_OK && i < limn_weight_file_count(st); i++) status = limn_weight_file_load(ctx, st, limn_weight_file_get(st, i), to, LIMN_F32);
+    for (size_t i = 0; status == LIMN_OK && i < limn_weight_file_count(st); i++)
+        status = limn_weight_file_load(ctx, st, limn_weight_file_get(st, i), to, LIMN_F32);
     limn_weight_file_close(st);
     return status;
 }
@@ -180,7 +186,8 @@ static limn_status generate(void)
     limn_pipeline *p;
     limn_image image = {0};
     limn_status status = limn_pipeline_open(ctx, "memory", &p);
-    limn_generate_options o = {.prompt = "a red circle", .n = 1, .steps = 2, .guidance = 2, .seed = 5, .precision = LIMN_PRECISION_F32};
+    limn_generate_options o = {
+        .prompt = "a red circle", .n = 1, .steps = 2, .guidance = 2, .seed = 5, .precision = LIMN_PRECISION_F32};
     if (status == LIMN_OK) status = limn_generate(p, &o, &image);
     limn_image_free(&image);
     limn_pipeline_free(p);
@@ -195,7 +202,8 @@ static limn_status training_step(void)
     limn_run *run = NULL;
     limn_status status = limn_settings_parse(ctx, NET, &options.settings);
     if (status == LIMN_OK) status = limn_step_graph_build(ctx, &options, &step);
-    if (status == LIMN_OK) status = limn_step_graph_plan(&step, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan);
+    if (status == LIMN_OK)
+        status = limn_step_graph_plan(&step, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan);
     limn_run_free(run);
     limn_plan_free(plan);
     limn_step_graph_free(&step);

@@ -1,4 +1,5 @@
-/* test_metrics.c: metrics of segmentations and pictures equal scipy's and scikit-image's, and say so where there is nothing to say. */
+/* test_metrics.c: metrics of segmentations and pictures equal scipy's and scikit-image's, and say so where there is nothing
+ * to say. */
 #include "metric/metric_parts.h"
 #include "vectors/metrics.h"
 
@@ -43,7 +44,8 @@ static void overlap_of_classes_equals_numpy(void **state)
         near("IoU", limn_iou(&c[k]), e->iou);
     }
     near("pixel error", limn_pixel_error(METRIC_K, c), metric_pixel_error);
-    for (int k = 1; k <= 3; k++) sum += metric_classes[k].dice; /* class 3 is predicted only: 0; class 4 is nowhere: left out */
+    for (int k = 1; k <= 3; k++)
+        sum += metric_classes[k].dice; /* class 3 is predicted only: 0; class 4 is nowhere: left out */
     near("mean Dice", limn_class_mean(METRIC_K, 1, c, limn_dice), sum / 3);
     assert_true(isnan(limn_class_mean(METRIC_K, 4, c, limn_dice)));
 }
@@ -132,14 +134,16 @@ static void thinning_joins_no_cells(void **state)
         memcpy(thin, map, N);
         assert_int_equal(limn_thin(*state, W, H, thin), LIMN_OK);
         for (uint32_t i = 0; i < N; i++) cells[0][i] = !map[i], cells[1][i] = !thin[i];
-        n_before = limn_metric_components(W, H, cells[0], parent, before), n_after = limn_metric_components(W, H, cells[1], parent, after);
+        n_before = limn_metric_components(W, H, cells[0], parent, before),
+        n_after = limn_metric_components(W, H, cells[1], parent, after);
         memset(old, 0, sizeof old);
         assert_int_equal(n_before, n_after);
         for (uint32_t i = 0; i < N; i++) {
             assert_true(map[i] || !thin[i]);
             n_lost += map[i] && !thin[i];
             if (!before[i]) continue;
-            if (old[after[i]] && old[after[i]] != before[i]) fail_msg("round %u: cells %u and %u became one", round, old[after[i]], before[i]);
+            if (old[after[i]] && old[after[i]] != before[i])
+                fail_msg("round %u: cells %u and %u became one", round, old[after[i]], before[i]);
             old[after[i]] = before[i];
         }
     }
@@ -157,7 +161,8 @@ static void v_rand_after_thinning_equals_its_definition(void **state)
     assert_int_equal(limn_rand_thinned(*state, &maps, 1, membrane_p, sums), LIMN_OK);
     for (int i = 0; i < LIMN_RAND_STEPS; i++) {
         const struct membrane_sums *e = &membrane_thinned[i];
-        near("both", sums[i].both, e->both), near("truth", sums[i].truth, e->truth), near("predicted", sums[i].predicted, e->predicted);
+        near("both", sums[i].both, e->both), near("truth", sums[i].truth, e->truth),
+            near("predicted", sums[i].predicted, e->predicted);
         near("1 - V", limn_rand_sums_error(&sums[i]), 1 - 2 * e->both / (e->truth + e->predicted));
     }
     for (int i = 0; i < W * H; i++) truth[i] = i % W < 5 || i % W > 6, thick[i] = i % W < 3 || i % W > 8 ? 0.9f : 0.1f;
@@ -191,7 +196,8 @@ static void a_moved_wall_is_no_error_of_topology_and_a_gap_is(void **state)
 {
     enum { W = 16, H = 10 };
     uint8_t truth[W * H], moved[W * H], gap[W * H];
-    for (int i = 0; i < W * H; i++) truth[i] = i % W < 5 || i % W > 6, moved[i] = i % W < 6 || i % W > 8, gap[i] = truth[i] || i / W == 4;
+    for (int i = 0; i < W * H; i++)
+        truth[i] = i % W < 5 || i % W > 6, moved[i] = i % W < 6 || i % W > 8, gap[i] = truth[i] || i / W == 4;
     limn_label_pair maps = {W, H, 2, truth, moved};
     double found;
     limn_rand r;
@@ -224,13 +230,16 @@ static void psnr_and_ssim_equal_scikit_image(void **state)
     near("SSIM of a picture with itself", ssim, 1);
 }
 
-/* Of red that is a fifth visible 51 counts; what is under alpha 0 does not.  Values differ by 51 in one of four of two pixels: 51^2 / 8. */
+/* Of red that is a fifth visible 51 counts; what is under alpha 0 does not.  Values differ by 51 in one of four of two
+ * pixels: 51^2 / 8. */
 static void colours_that_cannot_be_seen_do_not_count(void **state)
 {
     enum { W = 11, H = 11, N = W * H * 4 };
     static uint8_t x[N], y[N];
-    uint8_t red[] = {255, 0, 0, 51, 9, 9, 9, 0}, none[] = {0, 0, 0, 51, 200, 100, 50, 0}, gray[] = {255, 51}, dark[] = {0, 51};
-    limn_image a = {2, 1, 4, red}, b = {2, 1, 4, none}, c = {1, 1, 2, gray}, d = {1, 1, 2, dark}, u = {W, H, 4, x}, v = {W, H, 4, y};
+    uint8_t red[] = {255, 0, 0, 51, 9, 9, 9, 0}, none[] = {0, 0, 0, 51, 200, 100, 50, 0}, gray[] = {255, 51},
+            dark[] = {0, 51};
+    limn_image a = {2, 1, 4, red}, b = {2, 1, 4, none}, c = {1, 1, 2, gray}, d = {1, 1, 2, dark}, u = {W, H, 4, x},
+               v = {W, H, 4, y};
     double found;
     assert_int_equal(limn_psnr(*state, &a, &b, &found), LIMN_OK);
     near("PSNR with alpha", found, 10 * log10(255.0 * 255 * 8 / (51 * 51)));

@@ -76,11 +76,13 @@ static void settings_of_any_family_fit(void **state)
         for (int i = 0; limn_families[k]->settings[i].name; i++) {
             const limn_setting *row = &limn_families[k]->settings[i];
             assert_true(i < LIMN_MAX_SETTINGS);
-            longest += strlen(row->name) + 2 + (row->choices ? strlen(row->choices) : (size_t)snprintf(number, sizeof number, "%d", row->max));
+            longest += strlen(row->name) + 2 +
+                       (row->choices ? strlen(row->choices) : (size_t)snprintf(number, sizeof number, "%d", row->max));
         }
         if (longest >= LIMN_SETTINGS_BYTES) fail_msg("the settings of %s need %zu bytes", limn_families[k]->name, longest);
         limn_settings_text(&s, text);
-        for (int i = 0; limn_families[k]->settings[i].name; i++) assert_non_null(strstr(text, limn_families[k]->settings[i].name));
+        for (int i = 0; limn_families[k]->settings[i].name; i++)
+            assert_non_null(strstr(text, limn_families[k]->settings[i].name));
     }
 }
 
@@ -145,7 +147,8 @@ static limn_status build_text(limn_ctx *ctx, const char *text, limn_graph *g, li
     return limn_model_build(g, &s, b, ports);
 }
 
-static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn_precision precision, const char *backend, bool plain, bool learns)
+static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn_precision precision, const char *backend,
+                       bool plain, bool learns)
 {
     net->g = limn_graph_new(ctx);
     if (build_text(ctx, settings, net->g, &net->ports) != LIMN_OK) fail_msg("%s: %s", settings, limn_error_text(ctx));
@@ -265,7 +268,8 @@ static void compare_gradients(limn_ctx *ctx, int n_networks, const char *const *
     for (int k = 0; k < n_networks; k++) {
         small_net net = {0}, loss = {0};
         small_open(&net, ctx, nets[k], LIMN_PRECISION_F64, "ref", false, true);
-        small_open(&loss, ctx, nets[k], LIMN_PRECISION_F64, "ref", false, false); /* a third of the work, for the differences */
+        small_open(&loss, ctx, nets[k], LIMN_PRECISION_F64, "ref", false,
+                   false); /* a third of the work, for the differences */
         assert_int_equal(loss.g->n_parameters, net.g->n_parameters);
         small_run(&net);
         for (int p = 0; p < net.g->n_parameters; p += 1 + net.g->n_parameters / 64) { /* of many, every second or third */
@@ -282,7 +286,8 @@ static void compare_gradients(limn_ctx *ctx, int n_networks, const char *const *
                 w[i] = old;
                 double numeric = (up - down) / (2 * h);
                 if (fabs(numeric - grad[i]) > 1e-7 + 1e-5 * fabs(numeric))
-                    fail_msg("%s: %s[%d]: finite difference %g, gradient %g", nets[k], limn_node_name(net.g->parameters[p]), (int)i, numeric, grad[i]);
+                    fail_msg("%s: %s[%d]: finite difference %g, gradient %g", nets[k], limn_node_name(net.g->parameters[p]),
+                             (int)i, numeric, grad[i]);
             }
             free(grad);
         }
@@ -300,7 +305,7 @@ static void gradients_equal_finite_differences(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- pictures that are not square --------------------------------------------------------------------------------------------- */
+/* ---- pictures that are not square ------------------------------------------------------------------------------------- */
 
 /* What depends on the size of a picture is as large as the picture; every other parameter is that of the square. */
 static void only_tables_of_places_follow_the_size(void **state)
@@ -318,7 +323,9 @@ static void only_tables_of_places_follow_the_size(void **state)
         *strchr(text, '@') = '\0';
         assert_int_equal(build_text(ctx, oblong[k], g, &ports), LIMN_OK);
         assert_int_equal(build_text(ctx, text, square, &of_square), LIMN_OK);
-        for (int i = 0; limn_families[i]; i++) seen[i] |= strcspn(text, " ") == strlen(limn_families[i]->name) && !strncmp(text, limn_families[i]->name, strcspn(text, " "));
+        for (int i = 0; limn_families[i]; i++)
+            seen[i] |= strcspn(text, " ") == strlen(limn_families[i]->name) &&
+                       !strncmp(text, limn_families[i]->name, strcspn(text, " "));
         limn_shape in = limn_node_shape(ports.image), out = limn_node_shape(ports.output);
         assert_true(in.dim[1] == h && in.dim[2] == w && out.dim[1] == h && out.dim[2] == w);
         assert_int_equal(g->n_parameters, square->n_parameters);
@@ -327,7 +334,8 @@ static void only_tables_of_places_follow_the_size(void **state)
             assert_string_equal(p->name, q->name);
             bool places = !strcmp(p->name, "pos_embed") || strstr(p->name, ".ln.");
             if (!places && !limn_shape_equal(&p->shape, &q->shape)) fail_msg("%s: %s has another shape", oblong[k], p->name);
-            if (p->init.kind == LIMN_INIT_SINCOS_2D && !strcmp(p->name, "pos_embed")) assert_true(p->init.grid_h * w == p->init.grid_w * h);
+            if (p->init.kind == LIMN_INIT_SINCOS_2D && !strcmp(p->name, "pos_embed"))
+                assert_true(p->init.grid_h * w == p->init.grid_w * h);
         }
         limn_graph_free(g);
         limn_graph_free(square);
@@ -348,7 +356,8 @@ static void an_impossible_side_is_refused_with_the_nearest(void **state)
         {"uvit size=6 patch=4 ", "uvit: size must be a multiple of patch, found 6; the nearest is 8"},
         {"hdit size=64 @60x64", "a multiple of patch times 2^(levels-1), found 60; the nearest is 64"},
         {"hdit size=64 @64x72", "are a multiple of window, or fit in one, found 72; the nearest is 64"},
-        {"unet size=64 levels=4 @64x100", "unet: the width of the picture must be a multiple of 2^(levels-1), found 100; the nearest is 104"},
+        {"unet size=64 levels=4 @64x100",
+         "unet: the width of the picture must be a multiple of 2^(levels-1), found 100; the nearest is 104"},
         {"unet size=572 levels=5 padding=valid @560x572", "found 560; the nearest is 556"},
         {"unet size=572 levels=5 padding=valid height=500 ", "unet: height must be such that every level halves"},
         {"vae @512x513", "levels - 1, found 513; the nearest is 512"},
@@ -375,12 +384,14 @@ static void transpose(int64_t rows, int64_t columns, int64_t n, double *x)
 {
     double *y = malloc((size_t)(rows * columns * n) * sizeof *y);
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++) memcpy(y + (c * rows + r) * n, x + (r * columns + c) * n, (size_t)n * sizeof *y);
+        for (int64_t c = 0; c < columns; c++)
+            memcpy(y + (c * rows + r) * n, x + (r * columns + c) * n, (size_t)n * sizeof *y);
     memcpy(x, y, (size_t)(rows * columns * n) * sizeof *y);
     free(y);
 }
 
-/* Windows of convolutions [n,c,k,k]; norms of a picture [c,h,w]; places [1,E+h w,D] behind E of other tokens; rows for a patch of 2 x 2. */
+/* Windows of convolutions [n,c,k,k]; norms of a picture [c,h,w]; places [1,E+h w,D] behind E of other tokens; rows for a
+ * patch of 2 x 2. */
 static void transpose_weight(const limn_node *p, int64_t h, int64_t w, double *x)
 {
     const int64_t *d = p->shape.dim;
@@ -389,7 +400,8 @@ static void transpose_weight(const limn_node *p, int64_t h, int64_t w, double *x
     if (p->shape.rank == 3 && strstr(p->name, ".ln."))
         for (int64_t i = 0; i < d[0]; i++) transpose(d[1], d[2], 1, x + i * d[1] * d[2]);
     if (!strcmp(p->name, "pos_embed")) transpose(h / 2, w / 2, d[2], x + (d[1] - h / 2 * (w / 2)) * d[2]);
-    if (strstr(p->name, "final_layer.linear.") || strstr(p->name, "decoder_pred.")) transpose(2, 2, limn_node_count(p) / 4, x);
+    if (strstr(p->name, "final_layer.linear.") || strstr(p->name, "decoder_pred."))
+        transpose(2, 2, limn_node_count(p) / 4, x);
 }
 
 /* [B,H,W,C] of one run, with rows and columns exchanged in the other. */
@@ -415,12 +427,17 @@ static void a_transposed_picture_is_drawn_transposed(void **state)
     limn_ctx *ctx = limn_ctx_new();
     static const char *const cases[][2] = {
         {"dit " SMALL "time_width=6 @4x6", "dit " SMALL "time_width=6 @6x4"},
-        {"mmdit " SMALL TEXT "attention=joint text_encoder=clip @6x2", "mmdit " SMALL TEXT "attention=joint text_encoder=clip @2x6"},
+        {"mmdit " SMALL TEXT "attention=joint text_encoder=clip @6x2",
+         "mmdit " SMALL TEXT "attention=joint text_encoder=clip @2x6"},
         {"uvit " SMALL "classes=4 @4x6", "uvit " SMALL "classes=4 @6x4"},
-        {"unet size=8 channels=2 classes=3 width=2 levels=3 @4x12", "unet size=8 channels=2 classes=3 width=2 levels=3 @12x4"},
-        {"unet size=20 channels=1 classes=2 width=2 levels=2 padding=valid up=bilinear @20x28", "unet size=20 channels=1 classes=2 width=2 levels=2 padding=valid up=bilinear @28x20"},
-        {"vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2 @2x6", "vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2 @6x2"},
-        {"tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1 @2x6", "tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1 @6x2"},
+        {"unet size=8 channels=2 classes=3 width=2 levels=3 @4x12",
+         "unet size=8 channels=2 classes=3 width=2 levels=3 @12x4"},
+        {"unet size=20 channels=1 classes=2 width=2 levels=2 padding=valid up=bilinear @20x28",
+         "unet size=20 channels=1 classes=2 width=2 levels=2 padding=valid up=bilinear @28x20"},
+        {"vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2 @2x6",
+         "vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2 @6x2"},
+        {"tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1 @2x6",
+         "tae size=4 channels=1 latent=1 width=4 levels=1 blocks=1 pool=1 @6x2"},
         {"ddpm-mnist size=12 width=1 time_width=4 @12x20", "ddpm-mnist size=12 width=1 time_width=4 @20x12"},
         {"ddpm " UNET "enlarge=2 @2x6", "ddpm " UNET "enlarge=2 @6x2"},
         {"adm " UNET "head_width=1 @2x6", "adm " UNET "head_width=1 @6x2"},
@@ -441,7 +458,8 @@ static void a_transposed_picture_is_drawn_transposed(void **state)
         if (a.ports.noise) fill_transposed(a.run, a.ports.noise, b.run, b.ports.noise, 4);
         if (a.ports.condition) fill_transposed(a.run, a.ports.condition, b.run, b.ports.condition, 4);
         double expected = small_run(&a), found = small_run(&b);
-        if (!(fabs(expected - found) <= 1e-12 * expected)) fail_msg("%s: %.15g, transposed %.15g", cases[k][0], expected, found);
+        if (!(fabs(expected - found) <= 1e-12 * expected))
+            fail_msg("%s: %.15g, transposed %.15g", cases[k][0], expected, found);
         if (!(fabs(plain - expected) > 1e-9 * expected)) fail_msg("%s: nothing to see", cases[k][0]);
         small_close(&a);
         small_close(&b);
@@ -455,12 +473,14 @@ static void fill_part(limn_run *run, const limn_node *node, const float *whole, 
     limn_shape s = limn_node_shape(node);
     float *x = malloc((size_t)limn_node_count(node) * sizeof *x);
     for (int64_t y = 0; y < s.dim[0] * s.dim[1]; y++)
-        memcpy(x + y * s.dim[2] * s.dim[3], whole + (y * width + left) * s.dim[3], (size_t)(s.dim[2] * s.dim[3]) * sizeof *x);
+        memcpy(x + y * s.dim[2] * s.dim[3], whole + (y * width + left) * s.dim[3],
+               (size_t)(s.dim[2] * s.dim[3]) * sizeof *x);
     assert_int_equal(limn_run_write(run, node, LIMN_F32, x), LIMN_OK);
     free(x);
 }
 
-/* Without zeros around (padding=valid) and norms, 4 x 12 pixels of a result are three times those of the square that sees 20 x 20. */
+/* Without zeros around (padding=valid) and norms, 4 x 12 pixels of a result are three times those of the square that sees 20
+ * x 20. */
 static void an_oblong_is_squares_side_by_side(void **state)
 {
     (void)state;
@@ -468,8 +488,10 @@ static void an_oblong_is_squares_side_by_side(void **state)
     small_net wide = {0}, square = {0};
     float image[2 * 20 * 28 * 2], target[2 * 4 * 12 * 3];
     double sum = 0;
-    small_open(&wide, ctx, "unet size=20 channels=2 classes=3 width=2 levels=2 padding=valid @20x28", LIMN_PRECISION_F64, "ref", true, false);
-    small_open(&square, ctx, "unet size=20 channels=2 classes=3 width=2 levels=2 padding=valid", LIMN_PRECISION_F64, "ref", true, false);
+    small_open(&wide, ctx, "unet size=20 channels=2 classes=3 width=2 levels=2 padding=valid @20x28", LIMN_PRECISION_F64,
+               "ref", true, false);
+    small_open(&square, ctx, "unet size=20 channels=2 classes=3 width=2 levels=2 padding=valid", LIMN_PRECISION_F64, "ref",
+               true, false);
     assert_true(limn_node_shape(wide.ports.output).dim[2] == 12 && limn_node_shape(square.ports.output).dim[2] == 4);
     fill(image, LIMN_F32, sizeof image / sizeof *image, 11, 1);
     fill(target, LIMN_F32, sizeof target / sizeof *target, 12, 1);
@@ -487,7 +509,8 @@ static void an_oblong_is_squares_side_by_side(void **state)
     limn_ctx_free(ctx);
 }
 
-/* Relative distance from the reference in double: the loss, and of the gradients the worst parameter (each) or all together. */
+/* Relative distance from the reference in double: the loss, and of the gradients the worst parameter (each) or all
+ * together. */
 static double distance(limn_ctx *ctx, const char *network, limn_precision precision, bool plain, int n_threads, bool each)
 {
     double all_error = 0, all_norm = 0;

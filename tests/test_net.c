@@ -1,5 +1,5 @@
-/* test_net.c: a network that is ready to run: another batch, size, number of steps or a second job reads and packs no weight again; two threads share
- * one store; a job can be stopped from outside; the caller's thread is left as it was. */
+/* test_net.c: a network that is ready to run: another batch, size, number of steps or a second job reads and packs no weight
+ * again; two threads share one store; a job can be stopped from outside; the caller's thread is left as it was. */
 #include "net/net.h"
 #include "base/rng.h"
 #include "file/safetensors.h"
@@ -39,7 +39,8 @@ static void write_model(limn_ctx *ctx, const char *folder, const char *net)
             limn_random_normal(5, LIMN_STREAM_TEST, 1, 0, (size_t)limn_node_count(w.node[i]), w.value + w.begin[i]);
     assert_true(w.n > 0);
     limn_named_view *views = calloc((size_t)w.n, sizeof *views);
-    for (int i = 0; i < w.n; i++) views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
+    for (int i = 0; i < w.n; i++)
+        views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
     const char *const metadata[][2] = {{"limn.settings", net}, {"limn.schedule", "flow"}, {"limn.prediction", "flow"}};
     mkdir(folder, 0777);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
@@ -82,16 +83,21 @@ static void check_counters(limn_precision precision)
 {
     limn_ctx *ctx = limn_ctx_new(), *other = limn_ctx_new();
     limn_pipeline *p = open_model(ctx), *q;
-    static const struct { int n, steps; double guidance; } calls[] = {{1, 21, 3}, {1, 60, 3}, {3, 20, 3}, {1, 20, 1}, {2, 4, 1}, {5, 20, 3}, {7, 20, 3}, {1, 20, 3}};
+    static const struct {
+        int n, steps;
+        double guidance;
+    } calls[] = {{1, 21, 3}, {1, 60, 3}, {3, 20, 3}, {1, 20, 1}, {2, 4, 1}, {5, 20, 3}, {7, 20, 3}, {1, 20, 3}};
     limn_generate_options o = options_of(1, 20, 3);
     o.precision = precision;
     limn_image first = draw(ctx, p, o);
     size_t once = work_of(ctx);
     assert_true(once > 100000);
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) { /* more shapes than are kept: the last one's plan was forgotten */
+    for (size_t i = 0; i < sizeof calls / sizeof *calls;
+         i++) { /* more shapes than are kept: the last one's plan was forgotten */
         o.n = calls[i].n, o.steps = calls[i].steps, o.guidance = calls[i].guidance;
         limn_image again = draw(ctx, p, o);
-        if (calls[i].n == 1 && calls[i].steps == 20 && calls[i].guidance == 3) assert_memory_equal(first.pixels, again.pixels, 16 * 16 * 3);
+        if (calls[i].n == 1 && calls[i].steps == 20 && calls[i].guidance == 3)
+            assert_memory_equal(first.pixels, again.pixels, 16 * 16 * 3);
         limn_image_free(&again);
         assert_int_equal(work_of(ctx), once);
     }
@@ -171,7 +177,7 @@ static void two_threads_share_one_store(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- memory of nets ------------------------------------------------------------------------------------------------------ */
+/* ---- memory of nets --------------------------------------------------------------------------------------------------- */
 
 static limn_net *net_of(limn_ctx *ctx, const char *text, limn_dtype dtype)
 {
@@ -184,7 +190,7 @@ static limn_net *net_of(limn_ctx *ctx, const char *text, limn_dtype dtype)
     return net;
 }
 
-/* ---- pictures that are not square ------------------------------------------------------------------------------------------ */
+/* ---- pictures that are not square ------------------------------------------------------------------------------------- */
 
 /* 2 x 8 patches of a model for 4 x 4: as many places.  @return the prediction, [1,H,W,C] */
 static float *predict(limn_ctx *ctx, limn_net *net, int height, int width)
@@ -239,15 +245,18 @@ static void spoil_places(limn_ctx *ctx, const char *path)
 
 #define PLACED "dit size=16 channels=3 patch=4 width=64 depth=1 heads=2 mlp=64 time_width=16"
 
-/* A fixed table is worked out for the sides of the picture: neither the file's nor that of another picture with as many places is taken. */
+/* A fixed table is worked out for the sides of the picture: neither the file's nor that of another picture with as many
+ * places is taken. */
 static void fixed_places_follow_the_picture(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_weight_file *st[3];
     write_model(ctx, "net-places", PLACED);
-    limn_net *net = net_of_file(ctx, PLACED, "net-places/model.safetensors", &st[0]), *alone = net_of_file(ctx, PLACED, "net-places/model.safetensors", &st[1]);
-    float *square = predict(ctx, net, 16, 16), *wide = predict(ctx, net, 8, 32), *high = predict(ctx, net, 32, 8), *larger = predict(ctx, net, 20, 28);
+    limn_net *net = net_of_file(ctx, PLACED, "net-places/model.safetensors", &st[0]),
+             *alone = net_of_file(ctx, PLACED, "net-places/model.safetensors", &st[1]);
+    float *square = predict(ctx, net, 16, 16), *wide = predict(ctx, net, 8, 32), *high = predict(ctx, net, 32, 8),
+          *larger = predict(ctx, net, 20, 28);
     float *expected = predict(ctx, alone, 32, 8);
     if (!square || !wide || !high || !larger || !expected) fail_msg("%s", limn_error_text(ctx));
     assert_memory_equal(high, expected, 32 * 8 * 3 * sizeof(float));
@@ -262,7 +271,9 @@ static void fixed_places_follow_the_picture(void **state)
     assert_non_null(own);
     free(own);
     assert_null(predict(ctx, net, 8, 32));
-    assert_non_null(strstr(limn_error_text(ctx), "pos_embed is a table of 16 places that follows no formula known here: it cannot be made for 2 x 8"));
+    assert_non_null(
+        strstr(limn_error_text(ctx),
+               "pos_embed is a table of 16 places that follows no formula known here: it cannot be made for 2 x 8"));
     limn_net_free(net);
     limn_weight_file_close(st[2]);
     limn_ctx_free(ctx);
@@ -314,7 +325,7 @@ static void weights_are_kept_once_and_as_measured(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------------------------------ */
+/* ---- stopping --------------------------------------------------------------------------------------------------------- */
 
 static void *cancel_soon(void *user)
 {
@@ -344,7 +355,7 @@ static void a_job_is_stopped_between_its_steps(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- the caller's thread ------------------------------------------------------------------------------------------------- */
+/* ---- the caller's thread ---------------------------------------------------------------------------------------------- */
 
 static void the_process_is_left_as_it_was(void **state)
 {

@@ -59,19 +59,21 @@ static void reads(limn_ctx *ctx, const unsigned char *file, size_t n, const char
     assert_int_equal(r.kind, LIMN_RASTER_NIFTI);
     assert_true(r.width == W && r.height == H && r.slices == S && r.channels == 1);
     for (int i = 0; i < N; i++)
-        if (r.values[i] != (float)expected[i]) fail_msg("%s: value %d is %g, expected %g", what, i, (double)r.values[i], expected[i]);
+        if (r.values[i] != (float)expected[i])
+            fail_msg("%s: value %d is %g, expected %g", what, i, (double)r.values[i], expected[i]);
     limn_raster_free(&r);
 }
 
-#define EACH(TYPE, CODE, LEAST, GREATEST)                                                                      \
-    for (int swap = 0; swap < 2; swap++) {                                                                     \
-        double expected[N] = {0};                                                                              \
-        TYPE least = LEAST, greatest = GREATEST, seven = 7;                                                    \
-        size_t n = make(file, swap, CODE, sizeof(TYPE));                                                       \
-        put(file, 1, sizeof(TYPE), swap, &least), put(file, 2, sizeof(TYPE), swap, &greatest), put(file, N - 1, sizeof(TYPE), swap, &seven); \
-        expected[1] = (double)least, expected[2] = (double)greatest, expected[N - 1] = 7;                      \
-        reads(*state, file, n, #TYPE, expected);                                                               \
-        reads(*state, packed, gzip(file, n, packed, sizeof packed), #TYPE " gzipped", expected);               \
+#define EACH(TYPE, CODE, LEAST, GREATEST)                                                                                   \
+    for (int swap = 0; swap < 2; swap++) {                                                                                  \
+        double expected[N] = {0};                                                                                           \
+        TYPE least = LEAST, greatest = GREATEST, seven = 7;                                                                 \
+        size_t n = make(file, swap, CODE, sizeof(TYPE));                                                                    \
+        put(file, 1, sizeof(TYPE), swap, &least), put(file, 2, sizeof(TYPE), swap, &greatest),                              \
+            put(file, N - 1, sizeof(TYPE), swap, &seven);                                                                   \
+        expected[1] = (double)least, expected[2] = (double)greatest, expected[N - 1] = 7;                                   \
+        reads(*state, file, n, #TYPE, expected);                                                                            \
+        reads(*state, packed, gzip(file, n, packed, sizeof packed), #TYPE " gzipped", expected);                            \
     }
 
 static void every_type_in_both_byte_orders_plain_and_gzipped(void **state)
@@ -131,7 +133,9 @@ static void headers_that_lie_are_refused_with_a_reason(void **state)
     LIE(limn_nifti_put_i16(file + NIFTI_DIM + 4, false, 0), "dim[2] is 0");
     LIE((limn_nifti_put_i16(file + NIFTI_DIM, false, 4), limn_nifti_put_i16(file + NIFTI_DIM + 8, false, 2)), "dim[4] is 2");
     LIE(limn_nifti_put_i16(file + NIFTI_DIM + 6, false, 32767), "32767 values of i16 need 393204 bytes");
-    LIE((limn_nifti_put_i16(file + NIFTI_DIM + 2, false, 32767), limn_nifti_put_i16(file + NIFTI_DIM + 4, false, 32767), limn_nifti_put_i16(file + NIFTI_DIM + 6, false, 32767)), "need");
+    LIE((limn_nifti_put_i16(file + NIFTI_DIM + 2, false, 32767), limn_nifti_put_i16(file + NIFTI_DIM + 4, false, 32767),
+         limn_nifti_put_i16(file + NIFTI_DIM + 6, false, 32767)),
+        "need");
     LIE(limn_nifti_put_i16(file + NIFTI_DATATYPE, false, 1), "datatype 1");
     LIE(limn_nifti_put_i16(file + NIFTI_BITPIX, false, 8), "bitpix is 8, expected 16");
     LIE(limn_nifti_put_f32(file + NIFTI_OFFSET, false, 348), "vox_offset is 348");
@@ -139,7 +143,8 @@ static void headers_that_lie_are_refused_with_a_reason(void **state)
     LIE(limn_nifti_put_f32(file + NIFTI_OFFSET, false, 1e30f), "vox_offset is");
     LIE(limn_nifti_put_f32(file + NIFTI_OFFSET, false, 353), "from byte 353 on");
     LIE(limn_nifti_put_f32(file + NIFTI_OFFSET, false, 352.5f), "vox_offset is 352.5");
-    LIE((limn_nifti_put_f32(file + NIFTI_SLOPE, false, 1), limn_nifti_put_f32(file + NIFTI_INTER, false, INFINITY)), "scl_inter");
+    LIE((limn_nifti_put_f32(file + NIFTI_SLOPE, false, 1), limn_nifti_put_f32(file + NIFTI_INTER, false, INFINITY)),
+        "scl_inter");
     LIE(n--, "the file has");
 }
 
@@ -187,7 +192,7 @@ static void a_mask_keeps_the_place_of_its_volume(void **state)
     }
 }
 
-/* ---- TIFF and PNG ----------------------------------------------------------------------------------------------------------- */
+/* ---- TIFF and PNG ----------------------------------------------------------------------------------------------------- */
 
 static limn_raster placed(int16_t qform, int16_t sform, const float *row, const float *quatern)
 {
@@ -205,17 +210,21 @@ static limn_raster placed(int16_t qform, int16_t sform, const float *row, const 
 static void how_far_volumes_lie_apart(void **state)
 {
     (void)state;
-    const float row[12] = {2, 0, 0, -5, 0, 3, 0, 7, 0, 0, 4, 1}, flipped[12] = {-2, 0, 0, 15, 0, 3, 0, 7, 0, 0, 4, 1}, nan[12] = {NAN};
+    const float row[12] = {2, 0, 0, -5, 0, 3, 0, 7, 0, 0, 4, 1}, flipped[12] = {-2, 0, 0, 15, 0, 3, 0, 7, 0, 0, 4, 1},
+                nan[12] = {NAN};
     const float turn[6] = {0, 0, 1, 5, 8, 1}, none[6] = {0, 0, 0, -5, 7, 1}; /* half a turn about the third axis; no turn */
-    limn_raster s = placed(0, 1, row, NULL), q = placed(1, 0, NULL, none), half = placed(1, 0, NULL, turn), mirror = placed(0, 2, flipped, NULL);
+    limn_raster s = placed(0, 1, row, NULL), q = placed(1, 0, NULL, none), half = placed(1, 0, NULL, turn),
+                mirror = placed(0, 2, flipped, NULL);
     limn_raster nowhere = placed(0, 0, row, none), odd = placed(0, 1, nan, NULL), picture = s;
     assert_true(limn_nifti_apart(&s, &s) == 0 && limn_nifti_apart(&s, &q) < 1e-6);
     assert_true(fabs(limn_nifti_apart(&s, &mirror) - 10) < 1e-6);                       /* 20 mm in voxels of 2, 3 and 4 */
-    assert_true(fabs(limn_nifti_apart(&s, &half) - sqrt(30 * 30 + 29 * 29) / 2) < 1e-6); /* corner (10, 5): 15,22 and -15,-7 */
-    limn_nifti_put_f32(q.header + 76, false, -1);                                       /* the third axis the other way round */
+    assert_true(fabs(limn_nifti_apart(&s, &half) - sqrt(30 * 30 + 29 * 29) / 2) <
+                1e-6);                            /* corner (10, 5): 15,22 and -15,-7 */
+    limn_nifti_put_f32(q.header + 76, false, -1); /* the third axis the other way round */
     assert_true(fabs(limn_nifti_apart(&s, &q) - 2 * 2 * 4 / 2) < 1e-6);
     picture.kind = LIMN_RASTER_PICTURE;
-    assert_true(limn_nifti_apart(&s, &nowhere) == 0 && limn_nifti_apart(&odd, &s) == 0 && limn_nifti_apart(&s, &picture) == 0);
+    assert_true(limn_nifti_apart(&s, &nowhere) == 0 && limn_nifti_apart(&odd, &s) == 0 &&
+                limn_nifti_apart(&s, &picture) == 0);
 }
 
 static void pages_of_a_tiff_are_slices(void **state)
@@ -226,7 +235,8 @@ static void pages_of_a_tiff_are_slices(void **state)
     limn_raster r;
     assert_int_equal(limn_tiff_write(*state, path, W, H, S, bytes, NULL), LIMN_OK);
     assert_int_equal(limn_raster_read(*state, path, &r), LIMN_OK);
-    assert_true(r.kind == LIMN_RASTER_TIFF && r.width == W && r.height == H && r.slices == S && r.channels == 1 && r.limit == 255);
+    assert_true(r.kind == LIMN_RASTER_TIFF && r.width == W && r.height == H && r.slices == S && r.channels == 1 &&
+                r.limit == 255);
     for (int i = 0; i < N; i++) assert_true(r.values[i] == bytes[i]);
     limn_raster_free(&r);
     assert_int_equal(limn_tiff_write(*state, path, N, 1, 1, NULL, wide), LIMN_OK);
@@ -241,7 +251,8 @@ static void what_is_no_picture_is_told_with_all_that_is_read(void **state)
 {
     limn_raster r;
     assert_int_equal(limn_raster_decode(*state, "t", (const uint8_t *)"GIF89a", 6, &r), LIMN_BAD_FILE);
-    assert_string_equal(limn_error_text(*state), "t: expected a PNG, JPEG, WebP, TIFF or NIfTI file, found 6 bytes that begin with \"GIF89a\"");
+    assert_string_equal(limn_error_text(*state),
+                        "t: expected a PNG, JPEG, WebP, TIFF or NIfTI file, found 6 bytes that begin with \"GIF89a\"");
     assert_null(r.values);
 }
 

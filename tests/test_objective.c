@@ -20,13 +20,15 @@ static void close_to(const char *what, const double *found, const double *expect
     double scale = 0;
     for (int i = 0; i < n; i++) scale = fmax(scale, fabs(expected[i]));
     for (int i = 0; i < n; i++)
-        if (!(fabs(found[i] - expected[i]) <= tolerance * scale)) fail_msg("%s[%d]: expected %.12g, found %.12g", what, i, expected[i], found[i]);
+        if (!(fabs(found[i] - expected[i]) <= tolerance * scale))
+            fail_msg("%s[%d]: expected %.12g, found %.12g", what, i, expected[i], found[i]);
 }
 
 static limn_plan *plan_of(limn_graph *g, int n, limn_node **outputs, bool exact, limn_run **run)
 {
     limn_plan *plan;
-    limn_plan_options options = {.precision = exact ? LIMN_PRECISION_F64 : LIMN_PRECISION_F32, .backend = exact ? "ref" : "cpu"};
+    limn_plan_options options = {.precision = exact ? LIMN_PRECISION_F64 : LIMN_PRECISION_F32,
+                                 .backend = exact ? "ref" : "cpu"};
     limn_status status = limn_plan_new(g, n, outputs, &options, &plan);
     if (status == LIMN_OK) status = limn_run_new(plan, run);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(g->ctx));
@@ -58,7 +60,8 @@ static void learned_variance(limn_ctx *ctx, bool exact, double tolerance)
     limn_bound_inputs in;
     assert_int_equal(limn_schedule_new(ctx, &linear, &schedule), LIMN_OK);
     limn_graph *g = limn_graph_new(ctx);
-    limn_node *output = limn_input(g, "output", LIMN_WIDE, LIMN_SHAPE(VLB_B, VLB_H, VLB_W, 2 * VLB_C), LIMN_PER_STEP), *parts[2];
+    limn_node *output = limn_input(g, "output", LIMN_WIDE, LIMN_SHAPE(VLB_B, VLB_H, VLB_W, 2 * VLB_C), LIMN_PER_STEP),
+              *parts[2];
     limn_node *noise = limn_input(g, "noise", LIMN_WIDE, LIMN_SHAPE(VLB_B, VLB_H, VLB_W, VLB_C), LIMN_PER_STEP);
     limn_chunk(output, 2, parts);
     limn_node *error = limn_sub(parts[0], noise), *bound = limn_loss_bound(g, error, parts[1], &in);
@@ -124,9 +127,11 @@ static void contrastive(limn_ctx *ctx, bool exact, double tolerance)
     assert_int_equal(limn_grad(g, loss, 5, of, outputs + 1), LIMN_OK);
     limn_run *run;
     limn_plan *plan = plan_of(g, 6, outputs, exact, &run);
-    const double *values[] = {contrastive_tokens, contrastive_text, contrastive_image_projection, contrastive_text_projection, contrastive_log_scale};
-    const double *gradients[] = {contrastive_tokens_gradient, contrastive_text_gradient, contrastive_image_projection_gradient,
-                                 contrastive_text_projection_gradient, contrastive_log_scale_gradient};
+    const double *values[] = {contrastive_tokens, contrastive_text, contrastive_image_projection,
+                              contrastive_text_projection, contrastive_log_scale};
+    const double *gradients[] = {contrastive_tokens_gradient, contrastive_text_gradient,
+                                 contrastive_image_projection_gradient, contrastive_text_projection_gradient,
+                                 contrastive_log_scale_gradient};
     double memory[3][64], found[256], value;
     for (int k = 0; k < 5; k++) {
         limn_dtype dtype = exact ? LIMN_F64 : LIMN_F32;
@@ -155,7 +160,7 @@ static void info_nce_and_its_gradients_equal_pytorch(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- a whole step, against finite differences -------------------------------------------------------------------------- */
+/* ---- a whole step, against finite differences ------------------------------------------------------------------------- */
 
 typedef struct step {
     limn_step_graph s;
@@ -202,8 +207,13 @@ static void contrastive_gradients_of_a_network_equal_finite_differences(void **s
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_step_options o = {.batch = 3, .contrastive = 0.7};
-    assert_int_equal(limn_settings_parse(ctx, "mmdit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 "
-                                              "text_heads=2 text_vocab=514 conditioning=modulated norm=pre text_encoder=clip", &o.settings), LIMN_OK);
+    assert_int_equal(
+        limn_settings_parse(
+            ctx,
+            "mmdit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 "
+            "text_heads=2 text_vocab=514 conditioning=modulated norm=pre text_encoder=clip",
+            &o.settings),
+        LIMN_OK);
     step t = {0};
     assert_int_equal(limn_step_graph_build(ctx, &o, &t.s), LIMN_OK);
     limn_plan_options options = {.precision = LIMN_PRECISION_F64, .backend = "ref"};
@@ -232,7 +242,8 @@ static void contrastive_gradients_of_a_network_equal_finite_differences(void **s
             *w = old - h, down = run_step(&t);
             *w = old, run_step(&t);
             numeric = (up - down) / (2 * h), grad = t.grads[i][k];
-            if (fabs(numeric - grad) > 1e-7 + 1e-5 * fabs(numeric)) fail_msg("%s[%d]: %g and %g", t.s.of[i]->name, (int)k, numeric, grad);
+            if (fabs(numeric - grad) > 1e-7 + 1e-5 * fabs(numeric))
+                fail_msg("%s[%d]: %g and %g", t.s.of[i]->name, (int)k, numeric, grad);
         }
     }
     limn_run_free(t.run);

@@ -67,7 +67,9 @@ static void net_inputs_but(net *n, const limn_node *left_out)
             ids[k] = (int32_t)(k % 3);
             if (node == n->ports.timesteps) values[k] = 900.0f / (float)(k + 1);
         }
-        assert_int_equal(node->kind == LIMN_INDEX ? limn_run_write(n->run, node, LIMN_I32, ids) : limn_run_write(n->run, node, LIMN_F32, values), LIMN_OK);
+        assert_int_equal(node->kind == LIMN_INDEX ? limn_run_write(n->run, node, LIMN_I32, ids)
+                                                  : limn_run_write(n->run, node, LIMN_F32, values),
+                         LIMN_OK);
     }
 }
 
@@ -138,7 +140,8 @@ static void recompute_changes_no_bit_of_a_gradient(void **state)
         {DIT MODULATED "depth=3 classes=4 learn_sigma=1", "blocks."},
         {"mmdit depth=3 " SMALL, "blocks."},
         {"mmdit depth=3 " SMALL MODULATED "attention=joint qk_norm=1", "joint_blocks."},
-        {"mmdit depth=3 " SMALL MODULATED "attention=both text_encoder=clip text_depth=2 text_heads=2 text_vocab=514", "joint_blocks."},
+        {"mmdit depth=3 " SMALL MODULATED "attention=both text_encoder=clip text_depth=2 text_heads=2 text_vocab=514",
+         "joint_blocks."},
         {"mmdit depth=3 " SMALL MODULATED "text_encoder=clip text_depth=2 text_heads=2 text_vocab=514", "text_encoder"},
     };
     limn_ctx *ctx = limn_ctx_new();
@@ -151,7 +154,9 @@ static void recompute_changes_no_bit_of_a_gradient(void **state)
             net_loss(&a);
             net_loss(&b);
             net_plan(&a, &(limn_plan_options){.precision = LIMN_PRECISION_F32, .training = true, .no_rewrite = plain});
-            net_plan(&b, &(limn_plan_options){.precision = LIMN_PRECISION_F32, .training = true, .no_rewrite = plain, .recompute = cases[k][1]});
+            net_plan(&b,
+                     &(limn_plan_options){
+                         .precision = LIMN_PRECISION_F32, .training = true, .no_rewrite = plain, .recompute = cases[k][1]});
             assert_true(limn_plan_sizes(b.plan).n_nodes > limn_plan_sizes(a.plan).n_nodes);
             same_outputs(&a, &b);
             net_free(&a);
@@ -160,8 +165,8 @@ static void recompute_changes_no_bit_of_a_gradient(void **state)
     limn_ctx_free(ctx);
 }
 
-/* Twelve blocks: what is alive at once is one block and twelve borders, less than a third of all blocks; and the work that is done
- * twice is counted, at most one more forward pass. */
+/* Twelve blocks: what is alive at once is one block and twelve borders, less than a third of all blocks; and the work that
+ * is done twice is counted, at most one more forward pass. */
 static void recompute_lowers_the_peak_and_counts_its_work(void **state)
 {
     (void)state;
@@ -225,9 +230,11 @@ static void a_run_starts_at_the_rate_of_what_changed(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, 1);
     net n = {0};
-    net_build(&n, ctx, "mmdit depth=2 " SMALL MODULATED "text_encoder=clip text_depth=1 text_heads=2 text_vocab=514", (limn_build){.batch = 2, .n_steps = 4});
+    net_build(&n, ctx, "mmdit depth=2 " SMALL MODULATED "text_encoder=clip text_depth=1 text_heads=2 text_vocab=514",
+              (limn_build){.batch = 2, .n_steps = 4});
     net_plan(&n, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
-    int all = steps_from(n.plan, LIMN_CONSTANT), prompt = steps_from(n.plan, LIMN_PER_PROMPT), step = steps_from(n.plan, LIMN_PER_STEP);
+    int all = steps_from(n.plan, LIMN_CONSTANT), prompt = steps_from(n.plan, LIMN_PER_PROMPT),
+        step = steps_from(n.plan, LIMN_PER_STEP);
     assert_true(0 < step && step < prompt && prompt < all);
     assert_int_equal(runs(n.run), all);
     assert_int_equal(runs(n.run), 0);
@@ -260,19 +267,26 @@ static void dependence(const net *n, int *on)
 {
     for (int i = 0; i < n->plan->graph->n_nodes; i++) {
         const limn_node *node = n->plan->graph->nodes[i];
-        on[i] = node->op != LIMN_OP_INPUT ? 0 : node->made == n->ports.image->id ? ON_IMAGE : node->made == n->ports.step->id ? ON_STEP : ON_PROMPT;
+        on[i] = node->op != LIMN_OP_INPUT          ? 0
+                : node->made == n->ports.image->id ? ON_IMAGE
+                : node->made == n->ports.step->id  ? ON_STEP
+                                                   : ON_PROMPT;
         for (int s = 0; s < node->n_src; s++) on[i] |= on[node->src[s]->id];
     }
 }
 
-/* Of what runs every step all depends on the picture, save two things: picking a row of a table that was made per prompt, and in joint
- * attention the text side of the first block, whose modulation is another one at each step. */
+/* Of what runs every step all depends on the picture, save two things: picking a row of a table that was made per prompt,
+ * and in joint attention the text side of the first block, whose modulation is another one at each step. */
 static void per_step_work_depends_on_the_picture(void **state)
 {
     (void)state;
     static const char *const forms[] = {
-        "mmdit depth=3 " SMALL, "mmdit depth=3 " SMALL MODULATED, "mmdit depth=3 " SMALL MODULATED "attention=joint qk_norm=1",
-        "mmdit depth=3 " SMALL MODULATED "attention=both", DIT "depth=3", DIT MODULATED "depth=3 classes=5",
+        "mmdit depth=3 " SMALL,
+        "mmdit depth=3 " SMALL MODULATED,
+        "mmdit depth=3 " SMALL MODULATED "attention=joint qk_norm=1",
+        "mmdit depth=3 " SMALL MODULATED "attention=both",
+        DIT "depth=3",
+        DIT MODULATED "depth=3 classes=5",
     };
     limn_ctx *ctx = limn_ctx_new();
     for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
@@ -285,11 +299,13 @@ static void per_step_work_depends_on_the_picture(void **state)
         for (int i = 0; i < n.plan->n_steps; i++) {
             const limn_step *step = &n.plan->steps[i];
             const limn_node *node = n.plan->tensors[step->dst].node;
-            bool text_keys = strstr(node->scope->path, "cross_attn") && !(on[node->id] & ON_IMAGE) && node->op == LIMN_OP_LINEAR && !step->is_pack;
+            bool text_keys = strstr(node->scope->path, "cross_attn") && !(on[node->id] & ON_IMAGE) &&
+                             node->op == LIMN_OP_LINEAR && !step->is_pack;
             n_text += text_keys;
             if (text_keys) assert_int_equal(step->phase, LIMN_PER_PROMPT);
             if (step->phase != LIMN_PER_STEP || on[node->id] & ON_IMAGE) continue;
-            bool row = node->op == LIMN_OP_GATHER && node->src[1]->made == n.ports.step->id, modulated = on[node->id] & ON_STEP;
+            bool row = node->op == LIMN_OP_GATHER && node->src[1]->made == n.ports.step->id,
+                 modulated = on[node->id] & ON_STEP;
             if (!row && !(modulated && strncmp(node->scope->path, "joint_blocks.0.context_block", 28) == 0))
                 fail_msg("%s: %s of %s runs at every step", forms[k], limn_op_name(node->op), node->scope->path);
         }
@@ -309,20 +325,25 @@ static void a_run_names_the_input_that_was_never_set(void **state)
         net n = {0};
         char sentence[64];
         limn_node *left_out = NULL;
-        net_build(&n, ctx, "mmdit depth=1 " SMALL MODULATED "text_encoder=clip text_depth=1 text_heads=2 text_vocab=514", (limn_build){.batch = 1, .n_steps = 4});
+        net_build(&n, ctx, "mmdit depth=1 " SMALL MODULATED "text_encoder=clip text_depth=1 text_heads=2 text_vocab=514",
+                  (limn_build){.batch = 1, .n_steps = 4});
         net_plan_weights(&n, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
         for (int i = 0, k = 0; i < n.plan->graph->n_nodes; i++)
-            if (n.plan->graph->nodes[i]->op == LIMN_OP_INPUT && k++ == n_inputs) left_out = n.g->nodes[n.plan->graph->nodes[i]->made];
+            if (n.plan->graph->nodes[i]->op == LIMN_OP_INPUT && k++ == n_inputs)
+                left_out = n.g->nodes[n.plan->graph->nodes[i]->made];
         more = left_out != NULL;
         net_inputs_but(&n, left_out);
         if (more) limn_run_touch(n.run, left_out); /* of a value that nobody gave */
         snprintf(sentence, sizeof sentence, "input %s has no value", more ? limn_node_name(left_out) : "");
         limn_status status = limn_run_execute(n.run);
         if (status != (more ? LIMN_BAD_ARGUMENT : LIMN_OK) || (more && !strstr(limn_error_text(ctx), sentence)))
-            fail_msg("expected \"%s\", found %s: %s", more ? sentence : "a run", limn_status_name(status), limn_error_text(ctx));
+            fail_msg("expected \"%s\", found %s: %s", more ? sentence : "a run", limn_status_name(status),
+                     limn_error_text(ctx));
         float value[4096];
         assert_true(!more || limn_node_count(left_out) <= 4096);
-        if (more) assert_int_equal(limn_run_read(n.run, left_out, LIMN_F32, value), LIMN_BAD_ARGUMENT); /* what it would read is nobody's */
+        if (more)
+            assert_int_equal(limn_run_read(n.run, left_out, LIMN_F32, value),
+                             LIMN_BAD_ARGUMENT); /* what it would read is nobody's */
         net_inputs(&n);
         assert_int_equal(limn_run_execute(n.run), LIMN_OK);
         net_free(&n);
@@ -342,7 +363,8 @@ static void precision_names_its_reason(void **state)
     native = __builtin_cpu_supports("avx512bf16");
 #endif
     static const limn_precision asked[] = {LIMN_PRECISION_AUTO, LIMN_PRECISION_F32, LIMN_PRECISION_F64};
-    const char *expected[] = {native ? "precision auto: bf16, this CPU multiplies bf16 natively\n" : "precision auto: f32, this CPU does not multiply bf16 natively\n",
+    const char *expected[] = {native ? "precision auto: bf16, this CPU multiplies bf16 natively\n"
+                                     : "precision auto: f32, this CPU does not multiply bf16 natively\n",
                               "precision f32, as asked\n", "precision f64, as asked\n"};
     for (int i = 0; i < 3; i++) {
         net n = {0};
@@ -373,7 +395,8 @@ static void only_leaves_and_outputs_of_its_own_graph_have_memory(void **state)
     assert_int_equal(limn_run_read(a.run, a.g->parameters[0], LIMN_F32, x), LIMN_OK);
     assert_memory_equal(x, a.weights[0], (size_t)limn_node_count(a.g->parameters[0]) * sizeof *x);
     assert_int_equal(limn_run_read(a.run, b.ports.image, LIMN_F32, x), LIMN_BAD_ARGUMENT);
-    assert_int_equal(limn_run_read(a.run, limn_exp(a.ports.output), LIMN_F32, x), LIMN_BAD_ARGUMENT); /* made after the plan */
+    assert_int_equal(limn_run_read(a.run, limn_exp(a.ports.output), LIMN_F32, x),
+                     LIMN_BAD_ARGUMENT); /* made after the plan */
     for (int i = 0; i < a.g->n_nodes - 1; i++) {
         const limn_node *node = a.g->nodes[i];
         bool seen = node->op == LIMN_OP_INPUT || node->op == LIMN_OP_PARAMETER || node == a.ports.output;
@@ -393,12 +416,14 @@ static void a_product_of_too_many_rows_is_told_by_its_kernel(void **state)
     limn_graph *g = limn_graph_new(ctx);
     limn_plan *plan;
     limn_run *run;
-    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE((int64_t)1 << 20, 1 << 14, 8), LIMN_PER_STEP), *y = limn_linear(g, "proj", limn_exp(x), 8);
+    limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE((int64_t)1 << 20, 1 << 14, 8), LIMN_PER_STEP),
+              *y = limn_linear(g, "proj", limn_exp(x), 8);
     limn_plan_options options = {.precision = LIMN_PRECISION_BF16, .memory_limit = SIZE_MAX};
     assert_int_equal(limn_plan_new(g, 1, &y, &options, &plan), LIMN_OK);
     assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
     char *text = limn_plan_text(plan);
-    assert_true(strstr(text, "onednn: oneDNN counts rows and columns in 32 bits") || strstr(text, "onednn: bf16 products need AVX-512"));
+    assert_true(strstr(text, "onednn: oneDNN counts rows and columns in 32 bits") ||
+                strstr(text, "onednn: bf16 products need AVX-512"));
     free(text);
     limn_run_free(run);
     limn_plan_free(plan);
@@ -406,9 +431,10 @@ static void a_product_of_too_many_rows_is_told_by_its_kernel(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- weights in a store ------------------------------------------------------------------------------------------------- */
+/* ---- weights in a store ----------------------------------------------------------------------------------------------- */
 
-static const char stored_settings[] = "mmdit depth=3 " SMALL MODULATED "text_encoder=clip text_depth=2 text_heads=2 text_vocab=514";
+static const char stored_settings[] =
+    "mmdit depth=3 " SMALL MODULATED "text_encoder=clip text_depth=2 text_heads=2 text_vocab=514";
 
 /* A network whose weights are those of `bound`, every other one as bf16. */
 static void make_halves(made_source *source, net *bound, uint16_t **half)
@@ -441,7 +467,8 @@ static void stored_free(net *n)
     limn_graph_free(n->g);
 }
 
-/* They exist once, in the layout of their kernels, and give the same bits as bound ones: from f32 and from bf16.  Another batch finds them there. */
+/* They exist once, in the layout of their kernels, and give the same bits as bound ones: from f32 and from bf16.  Another
+ * batch finds them there. */
 static void stored_weights_exist_once_and_change_no_bit(void **state)
 {
     (void)state;
@@ -461,7 +488,8 @@ static void stored_weights_exist_once_and_change_no_bit(void **state)
     assert_int_equal(limn_plan_make_constants(ctx, own.plan, store), LIMN_OK);
     same_outputs(&bound, &own);
     limn_plan_size a = limn_plan_sizes(bound.plan), b = limn_plan_sizes(own.plan);
-    assert_true(peak(own.plan) <= peak(bound.plan) && b.weight_bytes < a.weight_bytes / 2); /* what is left: biases, norms, the token table */
+    assert_true(peak(own.plan) <= peak(bound.plan) &&
+                b.weight_bytes < a.weight_bytes / 2); /* what is left: biases, norms, the token table */
     size_t bytes = limn_store_bytes(store), packed = limn_ctx_counters(ctx).bytes_packed;
     int reads = source.n_reads;
     assert_true(reads > 20 && packed > 0);
@@ -469,9 +497,12 @@ static void stored_weights_exist_once_and_change_no_bit(void **state)
     net_stored(&wide, ctx, 5, &source, store);
     assert_int_equal(limn_plan_make_constants(ctx, wide.plan, store), LIMN_OK);
     net_build(&wide_bound, ctx, stored_settings, (limn_build){.batch = 5, .n_steps = 4});
-    assert_int_equal(limn_plan_new(wide_bound.g, 1, wide_bound.output, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &wide_bound.plan), LIMN_OK);
+    assert_int_equal(limn_plan_new(wide_bound.g, 1, wide_bound.output, &(limn_plan_options){.precision = LIMN_PRECISION_F32},
+                                   &wide_bound.plan),
+                     LIMN_OK);
     assert_int_equal(limn_run_new(wide_bound.plan, &wide_bound.run), LIMN_OK);
-    for (int i = 0; i < bound.g->n_parameters; i++) limn_run_bind(wide_bound.run, wide_bound.g->parameters[i], LIMN_F32, bound.weights[i]);
+    for (int i = 0; i < bound.g->n_parameters; i++)
+        limn_run_bind(wide_bound.run, wide_bound.g->parameters[i], LIMN_F32, bound.weights[i]);
     net_inputs(&wide_bound);
     same_outputs(&wide_bound, &wide);
     assert_int_equal(limn_store_bytes(store), bytes);
@@ -495,7 +526,9 @@ static void stored_weights_are_refused_in_training(void **state)
     static made_source source;
     made_begin(&source);
     net_build(&n, ctx, DIT "depth=1", (limn_build){.batch = 1});
-    assert_int_equal(limn_plan_new_from(ctx, n.g, 1, n.output, &(limn_plan_options){.training = true}, &source.base, &n.plan), LIMN_BAD_ARGUMENT);
+    assert_int_equal(
+        limn_plan_new_from(ctx, n.g, 1, n.output, &(limn_plan_options){.training = true}, &source.base, &n.plan),
+        LIMN_BAD_ARGUMENT);
     assert_null(n.plan);
     net_free(&n);
     limn_ctx_free(ctx);

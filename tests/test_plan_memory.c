@@ -1,5 +1,5 @@
-/* test_plan_memory.c: memory that is shared never changes a bit.  Hundreds of random graphs run twice: planned as always, and with
- * every tensor in bytes of its own. */
+/* test_plan_memory.c: memory that is shared never changes a bit.  Hundreds of random graphs run twice: planned as always,
+ * and with every tensor in bytes of its own. */
 #include "graph/op/rows.h"
 #include "model/model.h"
 #include "make_source.h"
@@ -46,7 +46,8 @@ static limn_node *binary(dag *d, limn_node *a)
 {
     limn_node *b = pick(d);
     limn_shape both;
-    for (int i = 0; i < 6 && (!limn_broadcast(&a->shape, &b->shape, &both) || limn_shape_count(&both) > MAX_COUNT); i++) b = pick(d);
+    for (int i = 0; i < 6 && (!limn_broadcast(&a->shape, &b->shape, &both) || limn_shape_count(&both) > MAX_COUNT); i++)
+        b = pick(d);
     if (!limn_broadcast(&a->shape, &b->shape, &both) || limn_shape_count(&both) > MAX_COUNT) b = a;
     switch (draw(d, 4)) {
     case 0: return limn_sub(a, b);
@@ -131,7 +132,9 @@ static limn_node *picture_of(dag *d, limn_node *a)
     case 0: return limn_max_pool(x, 2);
     case 1: return limn_average_pool(x, 2);
     case 2: return limn_resize(x, 3, n / 4, LIMN_BILINEAR);
-    default: return d->g->n_parameters > 12 ? limn_max_pool(x, 1) : limn_add(x, limn_activate(limn_conv(d->g, name, x, 2, 3), LIMN_RELU));
+    default:
+        return d->g->n_parameters > 12 ? limn_max_pool(x, 1)
+                                       : limn_add(x, limn_activate(limn_conv(d->g, name, x, 2, 3), LIMN_RELU));
     }
 }
 
@@ -163,13 +166,15 @@ static void dag_open(dag *d, limn_ctx *ctx, uint64_t seed, bool training)
     for (int i = 0; i < 6; i++) {
         char name[16];
         snprintf(name, sizeof name, "in%d", i);
-        d->input[i] = limn_input(d->g, name, LIMN_COMPUTE, limn_shape_make(3, sizes[draw(d, i < 3 ? 1 : 4)]), (limn_rate)(i % 3));
+        d->input[i] =
+            limn_input(d->g, name, LIMN_COMPUTE, limn_shape_make(3, sizes[draw(d, i < 3 ? 1 : 4)]), (limn_rate)(i % 3));
         d->pool[d->n_pool++] = d->input[i];
     }
     d->n_inputs = 6;
     d->pool[d->n_pool++] = limn_parameter(d->g, "weight", LIMN_SHAPE(8), (limn_init){0});
     grow(d, 12 + (int)draw(d, 50));
-    d->output[d->n_outputs++] = training ? limn_mean(limn_square(limn_widen(d->pool[d->n_pool - 1]))) : d->pool[d->n_pool - 1];
+    d->output[d->n_outputs++] =
+        training ? limn_mean(limn_square(limn_widen(d->pool[d->n_pool - 1]))) : d->pool[d->n_pool - 1];
     for (int i = 0; i < 5; i++) d->output[d->n_outputs++] = pick(d);
     limn_node *grads[MAX_TOLD];
     int n = d->g->n_parameters;
@@ -209,7 +214,8 @@ static void job_open(job *r, dag *d, const limn_plan_options *options, bool stor
     if (stored) fine(ctx, limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &r->store));
     if (stored) fine(ctx, limn_plan_make_constants(ctx, r->plan, r->store));
     fine(ctx, limn_run_new_with(ctx, r->plan, r->store, &r->run));
-    for (int i = 0; i < d->g->n_parameters && !stored; i++) fine(ctx, limn_run_bind(r->run, d->g->parameters[i], LIMN_F32, r->weights[i]));
+    for (int i = 0; i < d->g->n_parameters && !stored; i++)
+        fine(ctx, limn_run_bind(r->run, d->g->parameters[i], LIMN_F32, r->weights[i]));
     for (int i = 0; i < d->n_inputs; i++) set(r->run, d->input[i], (uint64_t)i);
 }
 
@@ -269,7 +275,9 @@ static void shared_bytes_change_no_bit(void **state)
     for (uint64_t seed = 0; seed < 400; seed++) {
         dag d;
         dag_open(&d, ctx, seed, false);
-        limn_plan_options o = {.precision = seed % 3 ? LIMN_PRECISION_F32 : LIMN_PRECISION_BF16, .no_rewrite = seed % 5 == 0}, apart = o;
+        limn_plan_options o = {.precision = seed % 3 ? LIMN_PRECISION_F32 : LIMN_PRECISION_BF16,
+                               .no_rewrite = seed % 5 == 0},
+                          apart = o;
         apart.no_reuse = true;
         compare(&d, &o, &apart, seed % 2);
         limn_graph_free(d.g);
@@ -284,7 +292,10 @@ static void shared_and_recomputed_bytes_change_no_gradient(void **state)
     for (uint64_t seed = 1000; seed < 1200; seed++) {
         dag d;
         dag_open(&d, ctx, seed, true);
-        limn_plan_options o = {.precision = seed % 3 ? LIMN_PRECISION_F32 : LIMN_PRECISION_BF16, .training = true, .no_rewrite = seed % 5 == 0}, apart = o;
+        limn_plan_options o = {.precision = seed % 3 ? LIMN_PRECISION_F32 : LIMN_PRECISION_BF16,
+                               .training = true,
+                               .no_rewrite = seed % 5 == 0},
+                          apart = o;
         apart.no_reuse = true;
         if (seed % 2) o.recompute = "part.";
         compare(&d, &o, &apart, false);
@@ -348,7 +359,7 @@ static void bytes_that_are_read_in_another_shape_are_not_overwritten(void **stat
     limn_ctx_free(ctx);
 }
 
-/* ---- how good the offsets are ------------------------------------------------------------------------------------------ */
+/* ---- how good the offsets are ----------------------------------------------------------------------------------------- */
 
 /* The most bytes that are alive at one step: no placement can need fewer. */
 static size_t lower_bound(const limn_plan *plan)
@@ -358,7 +369,8 @@ static size_t lower_bound(const limn_plan *plan)
         size_t sum = 0;
         for (int k = 0; k < plan->n_tensors; k++) {
             const limn_tensor *t = &plan->tensors[k];
-            if (t->place == LIMN_PLACE_SLAB && t->born <= i && t->dies >= i) sum += (t->bytes + LIMN_ALIGN - 1) / LIMN_ALIGN * LIMN_ALIGN;
+            if (t->place == LIMN_PLACE_SLAB && t->born <= i && t->dies >= i)
+                sum += (t->bytes + LIMN_ALIGN - 1) / LIMN_ALIGN * LIMN_ALIGN;
         }
         if (sum > most) most = sum;
     }
@@ -394,7 +406,8 @@ static void the_slab_is_within_a_twentieth_of_the_lower_bound(void **state)
         snprintf(text, sizeof text, "%s %s", limn_settings_text(&s, whole), cases[k].settings);
         fine(ctx, limn_settings_parse(ctx, text, &s));
         limn_graph *g = limn_graph_new(ctx);
-        fine(ctx, limn_model_build(g, &s, (limn_build){.batch = cases[k].batch, .n_steps = cases[k].training ? 0 : 20}, &ports));
+        fine(ctx,
+             limn_model_build(g, &s, (limn_build){.batch = cases[k].batch, .n_steps = cases[k].training ? 0 : 20}, &ports));
         limn_node *output[1024] = {ports.output}, *grads[1024];
         int n = 1, n_parameters = g->n_parameters;
         assert_true(n_parameters < 1000);
@@ -404,11 +417,15 @@ static void the_slab_is_within_a_twentieth_of_the_lower_bound(void **state)
             for (int i = 0; i < n_parameters; i++)
                 if (grads[i] && !g->parameters[i]->init.frozen) output[n++] = grads[i];
         }
-        limn_plan_options o = {.precision = LIMN_PRECISION_F32, .training = cases[k].training, .first_bound = cases[k].training, .recompute = cases[k].recompute,
+        limn_plan_options o = {.precision = LIMN_PRECISION_F32,
+                               .training = cases[k].training,
+                               .first_bound = cases[k].training,
+                               .recompute = cases[k].recompute,
                                .memory_limit = (size_t)1 << 46};
         fine(ctx, limn_plan_new(g, n, output, &o, &plan));
         double bound = (double)lower_bound(plan), bytes = (double)plan->slab_bytes;
-        if (bytes < bound || bytes > 1.05 * bound) fail_msg("%s %s: %.2f MB, lower bound %.2f MB", cases[k].network, cases[k].settings, bytes * 1e-6, bound * 1e-6);
+        if (bytes < bound || bytes > 1.05 * bound)
+            fail_msg("%s %s: %.2f MB, lower bound %.2f MB", cases[k].network, cases[k].settings, bytes * 1e-6, bound * 1e-6);
         limn_plan_free(plan);
         limn_graph_free(g);
     }

@@ -18,7 +18,7 @@
 #define OWN_HEAP true
 #endif
 
-/* ---- a heap that counts ------------------------------------------------------------------------------------------------ */
+/* ---- a heap that counts ----------------------------------------------------------------------------------------------- */
 
 static _Atomic int n_allocations;
 
@@ -47,7 +47,7 @@ void *realloc(void *p, size_t bytes)
 }
 #endif
 
-/* ---- a network in training ---------------------------------------------------------------------------------------------- */
+/* ---- a network in training -------------------------------------------------------------------------------------------- */
 
 typedef struct job {
     limn_graph *g;
@@ -59,12 +59,14 @@ typedef struct job {
     float *image, *weights[512];
 } job;
 
-static limn_status job_open(job *j, limn_ctx *ctx, const char *text, int batch, bool training, const limn_plan_options *options)
+static limn_status job_open(job *j, limn_ctx *ctx, const char *text, int batch, bool training,
+                            const limn_plan_options *options)
 {
     limn_settings s;
     limn_status status = limn_settings_parse(ctx, text, &s);
     j->g = limn_graph_new(ctx);
-    if (status == LIMN_OK) status = limn_model_build(j->g, &s, (limn_build){.batch = batch, .n_steps = training ? 0 : 4}, &j->ports);
+    if (status == LIMN_OK)
+        status = limn_model_build(j->g, &s, (limn_build){.batch = batch, .n_steps = training ? 0 : 4}, &j->ports);
     if (status != LIMN_OK) return status;
     j->output[j->n_outputs++] = training ? limn_mean(limn_square(limn_widen(j->ports.output))) : j->ports.output;
     limn_node *grads[512];
@@ -107,7 +109,7 @@ static void job_close(job *j)
     limn_graph_free(j->g);
 }
 
-/* ---- no allocation -------------------------------------------------------------------------------------------------------- */
+/* ---- no allocation ---------------------------------------------------------------------------------------------------- */
 
 /* With the reference kernels: oneDNN allocates a little in every call, which is its own affair. */
 static void a_run_allocates_nothing(void **state)
@@ -117,8 +119,12 @@ static void a_run_allocates_nothing(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, 1);
     job j = {0};
-    limn_plan_options options = {.precision = LIMN_PRECISION_F32, .training = true, .backend = "ref", .recompute = "blocks."};
-    assert_int_equal(job_open(&j, ctx, "dit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 conditioning=modulated norm=pre", 2, true, &options), LIMN_OK);
+    limn_plan_options options = {
+        .precision = LIMN_PRECISION_F32, .training = true, .backend = "ref", .recompute = "blocks."};
+    assert_int_equal(job_open(&j, ctx,
+                              "dit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 conditioning=modulated norm=pre",
+                              2, true, &options),
+                     LIMN_OK);
     assert_true(n_allocations > 0); /* the count works */
     assert_int_equal(job_run(&j), LIMN_OK); /* the first run makes the slab */
     int before = n_allocations;
@@ -128,7 +134,7 @@ static void a_run_allocates_nothing(void **state)
     limn_ctx_free(ctx);
 }
 
-/* ---- the peak --------------------------------------------------------------------------------------------------------------- */
+/* ---- the peak --------------------------------------------------------------------------------------------------------- */
 
 static long status_kb(const char *key)
 {
@@ -147,13 +153,17 @@ static int print_peak(const char *what)
     bool training = strcmp(what, "inference") != 0;
     limn_ctx *ctx = limn_ctx_new();
     job j = {0};
-    limn_plan_options options = {.precision = LIMN_PRECISION_F32, .training = training, .recompute = strcmp(what, "recompute") ? NULL : "blocks."};
+    limn_plan_options options = {
+        .precision = LIMN_PRECISION_F32, .training = training, .recompute = strcmp(what, "recompute") ? NULL : "blocks."};
     int batch = training ? 32 : 192;
-    if (job_open(&j, ctx, "dit size=16 channels=4 patch=1 width=64 depth=4 heads=1 mlp=256", batch, training, &options) != LIMN_OK) return 1;
+    if (job_open(&j, ctx, "dit size=16 channels=4 patch=1 width=64 depth=4 heads=1 mlp=256", batch, training, &options) !=
+        LIMN_OK)
+        return 1;
     limn_plan_size size = limn_plan_sizes(j.plan);
     long before = status_kb("VmRSS:");
     if (job_run(&j) != LIMN_OK) return 1;
-    printf("%zu %ld\n", size.activation_bytes + size.scratch_bytes + size.packed_bytes, (status_kb("VmHWM:") - before) * 1024);
+    printf("%zu %ld\n", size.activation_bytes + size.scratch_bytes + size.packed_bytes,
+           (status_kb("VmHWM:") - before) * 1024);
     job_close(&j);
     limn_ctx_free(ctx);
     return 0;

@@ -1,4 +1,5 @@
-/* test_process.c: the edges of a process: descriptors that are closed when it starts, signals, pipes that nobody reads, small stacks. */
+/* test_process.c: the edges of a process: descriptors that are closed when it starts, signals, pipes that nobody reads,
+ * small stacks. */
 #include "file/image.h"
 #include "make_folder.h"
 
@@ -91,7 +92,7 @@ static int remove_data(void **state)
     return remove_folder();
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------------------------------------ */
+/* ---- descriptors ------------------------------------------------------------------------------------------------------ */
 
 /* Every line has as many commas as the first. */
 static void is_table(const char *name)
@@ -110,7 +111,8 @@ static void is_table(const char *name)
 static void messages_do_not_land_in_files(void **state)
 {
     (void)state;
-    assert_int_equal(limn("<&- >&- 2>&-", LIMN UNET "--out $D/all --steps 4 --log-every 2 --sample-every 4 --hold-out 0..1"), 0);
+    assert_int_equal(limn("<&- >&- 2>&-", LIMN UNET "--out $D/all --steps 4 --log-every 2 --sample-every 4 --hold-out 0..1"),
+                     0);
     is_table("all/held_out.csv");
     is_table("all/log.csv");
     assert_int_equal(limn(">&- 2>&-", LIMN UNET "--out $D/two --steps 4 --log-every 2"), 0);
@@ -122,7 +124,7 @@ static void messages_do_not_land_in_files(void **state)
     assert_false(there("x.png"));
 }
 
-/* ---- signals ---------------------------------------------------------------------------------------------------------------- */
+/* ---- signals ---------------------------------------------------------------------------------------------------------- */
 
 static void snooze(long milliseconds)
 {
@@ -143,16 +145,21 @@ static pid_t train_until_step_3(const char *redirected, const char *out)
 static void every_signal_saves(void **state)
 {
     (void)state;
-    static const struct { int number, times, code; } rows[] = {{SIGHUP, 1, 129}, {SIGHUP, 2, 129}, {SIGTERM, 2, 143}, {SIGINT, 1, 130}, {SIGINT, 2, 130}, {SIGUSR1, 1, 0}};
+    static const struct {
+        int number, times, code;
+    } rows[] = {{SIGHUP, 1, 129}, {SIGHUP, 2, 129}, {SIGTERM, 2, 143}, {SIGINT, 1, 130}, {SIGINT, 2, 130}, {SIGUSR1, 1, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         pid_t child = train_until_step_3("2>$D/err", "signal");
-        for (int k = 0; k < rows[i].times; k++) kill(child, rows[i].number); /* a shell and the terminal send it, both at once */
+        for (int k = 0; k < rows[i].times; k++)
+            kill(child, rows[i].number); /* a shell and the terminal send it, both at once */
         int code = code_of(child);
-        if (code != rows[i].code) fail_msg("signal %d: code %d, expected %d: %s", rows[i].number, code, rows[i].code, slurp("err"));
+        if (code != rows[i].code)
+            fail_msg("signal %d: code %d, expected %d: %s", rows[i].number, code, rows[i].code, slurp("err"));
         assert_non_null(strstr(slurp("err"), "saved; the same command with --resume goes on"));
         assert_true(there("signal/checkpoint.safetensors"));
         long step = last_step("signal/log.csv");
-        assert_int_equal(limn("2>$D/err", LIMN DIT "--steps 100000000 --log-every 1 --out $D/signal --resume --minutes 1e-9"), 0);
+        assert_int_equal(
+            limn("2>$D/err", LIMN DIT "--steps 100000000 --log-every 1 --out $D/signal --resume --minutes 1e-9"), 0);
         assert_int_equal(last_step("signal/log.csv"), step + 1);
         assert_int_equal(unlink(in("signal/log.csv")), 0);
     }
@@ -172,7 +179,7 @@ static void what_is_ignored_stays_ignored(void **state)
     assert_int_equal(code_of(child), 143);
 }
 
-/* ---- pipes ------------------------------------------------------------------------------------------------------------------ */
+/* ---- pipes ------------------------------------------------------------------------------------------------------------ */
 
 /* fd of a pipe whose reader is gone */
 static void break_pipe(void)
@@ -212,7 +219,7 @@ static void other_verbs_end_quietly_when_nobody_reads(void **state)
     close(9);
 }
 
-/* ---- stacks ----------------------------------------------------------------------------------------------------------------- */
+/* ---- stacks ----------------------------------------------------------------------------------------------------------- */
 
 #define SMALL "ulimit -s 256; export OMP_STACKSIZE=64k; "
 
@@ -222,13 +229,17 @@ static void small_stacks_are_enough(void **state)
 #ifdef __SANITIZE_ADDRESS__
     skip(); /* guards between locals need more */
 #endif
-    assert_int_equal(limn("2>$D/err", SMALL LIMN UNET "--out $D/s1 --steps 2 --sample-every 2 --hold-out 0..1 --precision f32"), 0);
+    assert_int_equal(
+        limn("2>$D/err", SMALL LIMN UNET "--out $D/s1 --steps 2 --sample-every 2 --hold-out 0..1 --precision f32"), 0);
     assert_int_equal(limn("2>$D/err", SMALL LIMN UNET "--out $D/s1 --steps 2 --sample-every 2 --hold-out 0..1"), 0);
-    assert_int_equal(limn("2>$D/err >$D/out", SMALL LIMN "segment -m $D/s1 $D/data/images/0.png -o $D/m.png --truth $D/data/masks/0.png"), 0);
+    assert_int_equal(
+        limn("2>$D/err >$D/out", SMALL LIMN "segment -m $D/s1 $D/data/images/0.png -o $D/m.png --truth $D/data/masks/0.png"),
+        0);
     assert_int_equal(limn("2>$D/err", SMALL LIMN DIT "--out $D/s2 --steps 2 --sample-every 2"), 0);
     assert_int_equal(limn("2>$D/err >$D/out", SMALL LIMN "generate -m $D/s2 -o $D/g.png --steps 2"), 0);
     assert_true(there("g.png"));
-    assert_int_equal(limn("2>$D/err", SMALL LIMN "train tae --data $D/data/images --set size=16 -b 2 --out $D/s3 --steps 2"), 0);
+    assert_int_equal(limn("2>$D/err", SMALL LIMN "train tae --data $D/data/images --set size=16 -b 2 --out $D/s3 --steps 2"),
+                     0);
     assert_int_equal(limn("2>$D/err >$D/out", SMALL LIMN "encode -m $D/s3 $D/g.png -o $D/g.safetensors"), 0);
     assert_int_equal(limn("2>$D/err >$D/out", SMALL LIMN "inspect $D/s2"), 0);
 }

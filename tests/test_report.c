@@ -73,16 +73,20 @@ static void reports_are_merged_as_if_they_were_one(void **state)
     limn_report *one = calloc(1, sizeof *one), *two = calloc(1, sizeof *two), *part = calloc(1, sizeof *part);
     uint8_t cells[MEMBRANE_N], none[MEMBRANE_N] = {0};
     for (int i = 0; i < MEMBRANE_N; i++) cells[i] = membrane_p[i] > 0.5f;
-    limn_label_pair maps[2] = {{MEMBRANE_W, MEMBRANE_H, 2, membrane_truth, cells}, {MEMBRANE_W, MEMBRANE_H, 2, membrane_truth, none}};
+    limn_label_pair maps[2] = {{MEMBRANE_W, MEMBRANE_H, 2, membrane_truth, cells},
+                               {MEMBRANE_W, MEMBRANE_H, 2, membrane_truth, none}};
     assert_int_equal(limn_report_begin(*state, one, 2, NULL, 1) | limn_report_begin(*state, two, 2, NULL, 1), LIMN_OK);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(limn_report_begin(*state, part, 2, NULL, 1), LIMN_OK);
-        assert_int_equal(limn_report_add(*state, one, &maps[i], membrane_p) | limn_report_add(*state, part, &maps[i], membrane_p), LIMN_OK);
+        assert_int_equal(limn_report_add(*state, one, &maps[i], membrane_p) |
+                             limn_report_add(*state, part, &maps[i], membrane_p),
+                         LIMN_OK);
         limn_report_merge(two, part);
     }
     json_t *a = limn_report_json(one), *b = limn_report_json(two);
     assert_true(json_equal(a, b) && json_integer_value(json_object_get(a, "pictures")) == 2);
-    assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(a, "classes"), 1), "hausdorff95_pictures")), 1);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_array_get(json_object_get(a, "classes"), 1), "hausdorff95_pictures")), 1);
     json_decref(a), json_decref(b);
     free(one), free(two), free(part);
 }
@@ -125,7 +129,8 @@ static void thinned_errors_and_pixel_errors_are_of_all_pictures_together(void **
     limn_report_scores s = limn_report_score(r);
     int best = 0, fewest = 0, wrong[LIMN_RAND_STEPS] = {0};
     for (int k = 0; k < LIMN_RAND_STEPS; k++) {
-        for (int i = 0; i < MEMBRANE_N; i++) wrong[k] += (membrane_p[i] > (float)limn_rand_threshold(k)) != membrane_truth[i];
+        for (int i = 0; i < MEMBRANE_N; i++)
+            wrong[k] += (membrane_p[i] > (float)limn_rand_threshold(k)) != membrane_truth[i];
         if (thinned_error(k, 2) < thinned_error(best, 2)) best = k;
         if (wrong[k] < wrong[fewest]) fewest = k;
     }
@@ -182,7 +187,8 @@ static void failures_of_training_are_named(void **state)
 static void json_holds_the_numbers_and_null_for_none(void **state)
 {
     limn_report *r = of_classes(*state);
-    json_t *o = limn_report_json(r), *classes = json_object_get(o, "classes"), *one = json_array_get(classes, 1), *none = json_array_get(classes, 4);
+    json_t *o = limn_report_json(r), *classes = json_object_get(o, "classes"), *one = json_array_get(classes, 1),
+           *none = json_array_get(classes, 4);
     assert_int_equal(json_array_size(classes), METRIC_K);
     near("pixel error", json_real_value(json_object_get(o, "pixel_error")), metric_pixel_error);
     assert_string_equal(json_string_value(json_object_get(one, "name")), names[1]);
@@ -264,7 +270,8 @@ static void an_overlay_larger_than_pictures_may_be_is_drawn_smaller(void **state
     assert_int_equal(limn_report_picture(*state, &image, zeros, found, &out), LIMN_OK);
     assert_int_equal(out.width, 3 * W / 2 + 8);
     assert_int_equal(out.height, 2);
-    assert_true(is_near(at(&out, W / 2 + 4, 0), 0, 0, 0) && is_near(at(&out, W + 8, 0), 187, 16, 24) && is_near(at(&out, W + 9, 0), 0, 0, 0));
+    assert_true(is_near(at(&out, W / 2 + 4, 0), 0, 0, 0) && is_near(at(&out, W + 8, 0), 187, 16, 24) &&
+                is_near(at(&out, W + 9, 0), 0, 0, 0));
     assert_true(is_near(at(&out, W + 8, 1), 0, 0, 0));
     limn_image_free(&out);
     free(zeros);

@@ -1,4 +1,5 @@
-/* test_rewrite.c: every rule of rewrite.c on minimal graphs: where it fires and how often, where it must not, and that the values stay. */
+/* test_rewrite.c: every rule of rewrite.c on minimal graphs: where it fires and how often, where it must not, and that the
+ * values stay. */
 #include "graph/rewrite.h"
 #include "base/rng.h"
 
@@ -50,7 +51,8 @@ static double *run(limn_graph *g, int n, limn_node **outputs, int64_t *count)
     limn_plan *plan;
     limn_run *run;
     limn_plan_options options = {.precision = LIMN_PRECISION_F64, .backend = "ref", .no_rewrite = true};
-    if (limn_plan_new(g, n, outputs, &options, &plan) != LIMN_OK || limn_run_new(plan, &run) != LIMN_OK) fail_msg("%s", limn_error_text(g->ctx));
+    if (limn_plan_new(g, n, outputs, &options, &plan) != LIMN_OK || limn_run_new(plan, &run) != LIMN_OK)
+        fail_msg("%s", limn_error_text(g->ctx));
     double *leaves[MAX_LEAVES];
     int n_leaves = 0;
     for (int i = 0; i < g->n_nodes; i++) {
@@ -100,12 +102,14 @@ static void fires(const char *rule, builder build, int n, limn_op op, int n_afte
     if (limn_graph_status(fused) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_int_equal(limn_rule_apply(fused, rule_named(rule), n_outputs, after), n);
     assert_int_equal(count_op(fused, op), n_after);
-    for (int i = 0; i < fused->n_nodes; i++) fused->nodes[i]->made = i; /* a plan expects a graph in the order of its making */
+    for (int i = 0; i < fused->n_nodes; i++)
+        fused->nodes[i]->made = i; /* a plan expects a graph in the order of its making */
     int64_t count, same;
     double *x = run(plain, n_outputs, before, &count), *y = run(fused, n_outputs, after, &same);
     assert_int_equal(count, same);
     for (int64_t i = 0; i < count; i++)
-        if (!(fabs(x[i] - y[i]) <= 1e-12 * fmax(1, fabs(x[i])))) fail_msg("element %d was %.15g, is %.15g", (int)i, x[i], y[i]);
+        if (!(fabs(x[i] - y[i]) <= 1e-12 * fmax(1, fabs(x[i]))))
+            fail_msg("element %d was %.15g, is %.15g", (int)i, x[i], y[i]);
     free(x);
     free(y);
     limn_graph_free(plain);
@@ -146,7 +150,8 @@ static int norm_per_position(limn_graph *g, limn_node **out)
 static int two_norms(limn_graph *g, limn_node **out)
 {
     norm_per_sample(g, out);
-    out[0] = limn_modulate(limn_layer_norm(g, NULL, out[0], 1e-6), input(g, "shift2", LIMN_SHAPE(B, D)), input(g, "scale2", LIMN_SHAPE(B, D)));
+    out[0] = limn_modulate(limn_layer_norm(g, NULL, out[0], 1e-6), input(g, "shift2", LIMN_SHAPE(B, D)),
+                           input(g, "scale2", LIMN_SHAPE(B, D)));
     return 1;
 }
 
@@ -182,7 +187,8 @@ static int scale_and_shift_differ(limn_graph *g, limn_node **out)
 
 static int scale_without_one(limn_graph *g, limn_node **out)
 {
-    limn_node *norm = limn_layer_norm(g, NULL, tokens(g), 1e-6), *scale = limn_affine(input(g, "scale", LIMN_SHAPE(B, 1, D)), 1, 0.5);
+    limn_node *norm = limn_layer_norm(g, NULL, tokens(g), 1e-6),
+              *scale = limn_affine(input(g, "scale", LIMN_SHAPE(B, 1, D)), 1, 0.5);
     out[0] = limn_add(limn_mul(norm, scale), input(g, "shift", LIMN_SHAPE(B, 1, D)));
     return 1;
 }
@@ -491,7 +497,8 @@ static int three_products_and_a_bias(limn_graph *g, limn_node **out)
 {
     limn_node *x = tokens(g), *q = limn_linear(g, "q", x, D), *k = limn_linear(g, "k", x, D), *v = limn_linear(g, "v", x, D);
     limn_attr attr = {.heads = 2, .flags = LIMN_HAS_BIAS};
-    out[0] = limn_node_new(g, LIMN_OP_ATTENTION, 4, (limn_node *[]){q, k, v, input(g, "bias", LIMN_SHAPE(1, 2, T, T))}, &attr);
+    out[0] =
+        limn_node_new(g, LIMN_OP_ATTENTION, 4, (limn_node *[]){q, k, v, input(g, "bias", LIMN_SHAPE(1, 2, T, T))}, &attr);
     return 1;
 }
 
@@ -733,7 +740,7 @@ static void elementwise_chain_leaves_values_that_are_needed(void **state)
     fires("elementwise_chain", other_rate, 0, LIMN_OP_CHAIN, 0);
 }
 
-/* ---- convolutions -------------------------------------------------------------------------------------------------------- */
+/* ---- convolutions ----------------------------------------------------------------------------------------------------- */
 
 static limn_node *picture(limn_graph *g)
 {
@@ -877,13 +884,16 @@ static void a_batch_norm_that_runs_keeps_the_digits_of_its_statistics(void **sta
         limn_plan_options options = {.precision = LIMN_PRECISION_BF16};
         assert_int_equal(limn_plan_new(g, 1, &y, &options, &plan), LIMN_OK);
         assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
-        float value[] = {1.1f, 0, 100.3f, 1.7f, 1, 0}, pixels[6] = {100, 100, 100, 100, 100, 100}; /* weight, bias, mean, variance; weight and bias of the convolution */
+        float value[] = {1.1f, 0, 100.3f, 1.7f, 1, 0},
+              pixels[6] = {100, 100, 100,
+                           100, 100, 100}; /* weight, bias, mean, variance; weight and bias of the convolution */
         for (int i = 0; i < g->n_parameters; i++)
             assert_int_equal(limn_run_bind(run, g->parameters[i], LIMN_F32, &value[folded ? (i + 4) % 6 : i]), LIMN_OK);
         assert_int_equal(limn_run_write(run, x, LIMN_F32, pixels), LIMN_OK);
         assert_int_equal(limn_run_execute(run), LIMN_OK);
         assert_int_equal(limn_run_read(run, y, LIMN_F32, pixels), LIMN_OK);
-        for (int i = 0; i < 6; i++) assert_true(fabs(pixels[i] + 0.25310) < (folded ? 0.02 : 0.002)); /* the folded weight is one number of bf16 */
+        for (int i = 0; i < 6; i++)
+            assert_true(fabs(pixels[i] + 0.25310) < (folded ? 0.02 : 0.002)); /* the folded weight is one number of bf16 */
         limn_run_free(run);
         limn_plan_free(plan);
         limn_graph_free(g);

@@ -83,8 +83,14 @@ static void a_file_too_small_for_its_header_is_refused(void **state)
         assert_int_equal(limn_weight_file_parse(ctx, "t", bytes, n, &st), LIMN_BAD_FILE);
         assert_non_null(strstr(limn_error_text(ctx), n ? "too small" : "the file is empty"));
     }
-    static const struct { uint64_t length; const char *words; } rows[] = {
-        {0, "begin with {"}, {1, "begin with {"}, {57, "in a file of 64"}, {100000001, "at most 100000000"}, {UINT64_C(1) << 63, "at most"}, {UINT64_MAX, "at most"},
+    static const struct { uint64_t length; const char *words;
+    } rows[] = {
+        {0, "begin with {"},
+        {1, "begin with {"},
+        {57, "in a file of 64"},
+        {100000001, "at most 100000000"},
+        {UINT64_C(1) << 63, "at most"},
+        {UINT64_MAX, "at most"},
         {UINT64_MAX - 7, "at most"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -106,7 +112,9 @@ static void what_the_format_allows_loads(void **state)
     accept("{" T("a", "F32", "", "0,4") "}", 4);                                           /* a scalar */
     accept("{" T("a", "F32", "0", "0,0") "}", 0);
     accept("{" T("a", "F32", "0,9223372036854775807,9223372036854775807", "0,0") "}", 0);
-    accept("{" T("a", "F32", "0", "0,0") "," T("b", "F32", "1", "0,4") "," T("c", "U8", "3,0", "4,4") "," T("d", "U8", "1", "4,5") "}", 5);
+    accept("{" T("a", "F32", "0", "0,0") "," T("b", "F32", "1", "0,4") "," T("c", "U8", "3,0", "4,4") "," T("d", "U8", "1",
+                                                                                                            "4,5") "}",
+           5);
     accept("{" T("b", "U8", "1", "4,5") "," T("a", "F32", "1", "0,4") "}", 5);             /* any order of names */
     accept("{" T("odd", "U8", "1", "0,1") "," T("a", "F32", "1", "1,5") "}", 5);           /* no alignment */
     accept("{" T("a", "F4", "2", "0,1") "," T("b", "F6_E2M3", "4", "1,4") "}", 4);
@@ -119,19 +127,40 @@ static void what_the_format_allows_loads(void **state)
 static void a_header_that_is_not_strict_json_is_refused(void **state)
 {
     (void)state;
-    static const struct { const char *header, *words; } rows[] = {
-        {" {}", "begin with {"}, {"[]", "begin with {"}, {"55", "begin with {"}, {"\"a\"", "begin with {"}, {"\xef\xbb\xbf{}", "begin with {"},
-        {"{ ", "expected a string, found the end"}, {"{\"a", "expected the end of a string"}, {"{,}", "expected a string"}, {"{\"a\"}", "expected : after a key"},
-        {"{'a':1}", "expected a string"}, {"{} x", "only spaces may follow"}, {"{}\n", "only spaces may follow"}, {"{}{}", "only spaces may follow"},
-        {"{\"__metadata__\":{\"a\":\"b\"},}", "expected a string"}, {"{\"__metadata__\":{\"a\":\"b\",}}", "expected a string"},
-        {"{\"__metadata__\":{\"a\":\"b\"} \"c\":1}", "byte 34: expected a comma or }"}, {"{/**/}", "expected a string"},
-        {"{\"__metadata__\":{\"a\":\"\xff\"}}", "not valid UTF-8"}, {"{\"__metadata__\":{\"a\":\"\xc0\xaf\"}}", "not valid UTF-8"},
-        {"{\"__metadata__\":{\"a\":\"\xed\xa0\x80\"}}", "not valid UTF-8"}, {"{\"__metadata__\":{\"a\":\"\xe4\xbd\"}}", "not valid UTF-8"},
-        {"{\"__metadata__\":{\"a\":\"\\ud800\"}}", "half of a surrogate"}, {"{\"__metadata__\":{\"a\":\"\\ud800\\u0041\"}}", "half of a surrogate"},
-        {"{\"__metadata__\":{\"a\":\"\\udc00\"}}", "half of a surrogate"}, {"{\"__metadata__\":{\"a\":\"\\u12g4\"}}", "four hexadecimal"},
-        {"{\"__metadata__\":{\"a\":\"\\u12", "four hexadecimal"}, {"{\"__metadata__\":{\"a\":\"\\x41\"}}", "unknown escape"}, {"{\"__metadata__\":{\"a\":\"\\", "unknown escape"},
-        {"{\"__metadata__\":{\"a\":\"\t\"}}", "control character"}, {"{\"__metadata__\":{\"a\\u0000b\":\"\"}}", "a NUL"},
-        {"{\"a\":NaN}", "expected {"}, {"{\"a\":{\"shape\":[NaN]}}", "whole number"},
+    static const struct { const char *header, *words;
+    } rows[] = {
+        {" {}", "begin with {"},
+        {"[]", "begin with {"},
+        {"55", "begin with {"},
+        {"\"a\"", "begin with {"},
+        {"\xef\xbb\xbf{}", "begin with {"},
+        {"{ ", "expected a string, found the end"},
+        {"{\"a", "expected the end of a string"},
+        {"{,}", "expected a string"},
+        {"{\"a\"}", "expected : after a key"},
+        {"{'a':1}", "expected a string"},
+        {"{} x", "only spaces may follow"},
+        {"{}\n", "only spaces may follow"},
+        {"{}{}", "only spaces may follow"},
+        {"{\"__metadata__\":{\"a\":\"b\"},}", "expected a string"},
+        {"{\"__metadata__\":{\"a\":\"b\",}}", "expected a string"},
+        {"{\"__metadata__\":{\"a\":\"b\"} \"c\":1}", "byte 34: expected a comma or }"},
+        {"{/**/}", "expected a string"},
+        {"{\"__metadata__\":{\"a\":\"\xff\"}}", "not valid UTF-8"},
+        {"{\"__metadata__\":{\"a\":\"\xc0\xaf\"}}", "not valid UTF-8"},
+        {"{\"__metadata__\":{\"a\":\"\xed\xa0\x80\"}}", "not valid UTF-8"},
+        {"{\"__metadata__\":{\"a\":\"\xe4\xbd\"}}", "not valid UTF-8"},
+        {"{\"__metadata__\":{\"a\":\"\\ud800\"}}", "half of a surrogate"},
+        {"{\"__metadata__\":{\"a\":\"\\ud800\\u0041\"}}", "half of a surrogate"},
+        {"{\"__metadata__\":{\"a\":\"\\udc00\"}}", "half of a surrogate"},
+        {"{\"__metadata__\":{\"a\":\"\\u12g4\"}}", "four hexadecimal"},
+        {"{\"__metadata__\":{\"a\":\"\\u12", "four hexadecimal"},
+        {"{\"__metadata__\":{\"a\":\"\\x41\"}}", "unknown escape"},
+        {"{\"__metadata__\":{\"a\":\"\\", "unknown escape"},
+        {"{\"__metadata__\":{\"a\":\"\t\"}}", "control character"},
+        {"{\"__metadata__\":{\"a\\u0000b\":\"\"}}", "a NUL"},
+        {"{\"a\":NaN}", "expected {"},
+        {"{\"a\":{\"shape\":[NaN]}}", "whole number"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuse(rows[i].header, 0, rows[i].words);
     limn_weight_file *st;
@@ -197,7 +226,9 @@ static void metadata_holds_strings_only_and_each_key_once(void **state)
 static void a_shape_must_fit_its_bytes(void **state)
 {
     (void)state;
-    static const char *const dims[] = {"-1", "2.0", "1e3", "\"2\"", "18446744073709551616", "9223372036854775808", "null", "02", "+1", "0x1", "[2]", "-0", "2.", ""};
+    static const char *const dims[] = {
+        "-1",  "2.0", "1e3", "\"2\"", "18446744073709551616", "9223372036854775808", "null", "02", "+1", "0x1",
+        "[2]", "-0",  "2.",  ""};
     char header[300];
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
         snprintf(header, sizeof header, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,%s],\"data_offsets\":[0,2]}}", dims[i]);
@@ -205,7 +236,8 @@ static void a_shape_must_fit_its_bytes(void **state)
     }
     refuse("{" T("a", "U8", "1,1,1,1,1,1,1,1,1", "0,1") "}", 1, "more than 8 dimensions");
     refuse("{" T("a", "U8", "4294967296,4294967296", "0,0") "}", 0, "more than 2^64 bits");
-    refuse("{" T("a", "U8", "4294967296,4294967296,0", "0,0") "}", 0, "more than 2^64 bits"); /* as the format's own reader: in order */
+    refuse("{" T("a", "U8", "4294967296,4294967296,0", "0,0") "}", 0,
+           "more than 2^64 bits"); /* as the format's own reader: in order */
     refuse("{" T("a", "F64", "2305843009213693952", "0,0") "}", 0, "more than 2^64 bits");
     refuse("{" T("a", "F4", "3", "0,1") "}", 1, "not whole bytes");
     refuse("{" T("a", "F6_E3M2", "3", "0,2") "}", 2, "not whole bytes");
@@ -216,20 +248,24 @@ static void a_shape_must_fit_its_bytes(void **state)
 static void offsets_cover_the_data_once_without_holes(void **state)
 {
     (void)state;
-    static const char *const pairs[] = {"0", "0,1,2", "", "-1,1", "0,1.0", "0,1e0", "\"0\",1", "0,18446744073709551616", "null,1"};
+    static const char *const pairs[] = {"0",     "0,1,2", "", "-1,1", "0,1.0", "0,1e0", "\"0\",1", "0,18446744073709551616",
+                                        "null,1"};
     char header[300];
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         snprintf(header, sizeof header, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%s]}}", pairs[i]);
         refuse(header, 1, "tensor \"a\": header, byte ");
     }
     refuse("{" T("a", "F32", "2", "8,0") "}", 8, "[8, 0] end before they begin");
-    refuse("{" T("a", "U8", "1", "1099511627776,1099511627777") "}", 4, "[1099511627776, 1099511627777] past end of data (4 bytes)");
+    refuse("{" T("a", "U8", "1", "1099511627776,1099511627777") "}", 4,
+           "[1099511627776, 1099511627777] past end of data (4 bytes)");
     refuse("{" T("a", "F32", "2", "0,8") "}", 7, "past end of data (7 bytes)");
     refuse("{" T("a", "F32", "2", "0,8") "}", 9, "1 bytes follow the last tensor");
     refuse("{}", 5, "5 bytes follow the last tensor");
-    refuse("{" T("a", "F32", "1", "4,8") "}", 8, "begins at byte 4 of the data, where the tensor before it ends at 0: there is a hole");
+    refuse("{" T("a", "F32", "1", "4,8") "}", 8,
+           "begins at byte 4 of the data, where the tensor before it ends at 0: there is a hole");
     refuse("{" T("a", "U8", "1", "0,1") "," T("b", "U8", "1", "2,3") "}", 3, "there is a hole");
-    refuse("{" T("a", "F32", "1", "0,4") "," T("b", "F32", "1", "0,4") "}", 4, "tensor \"b\": begins at byte 0 of the data, where the tensor before it ends at 4: they overlap");
+    refuse("{" T("a", "F32", "1", "0,4") "," T("b", "F32", "1", "0,4") "}", 4,
+           "tensor \"b\": begins at byte 0 of the data, where the tensor before it ends at 4: they overlap");
     refuse("{" T("a", "F32", "1", "0,4") "," T("b", "F32", "1", "3,7") "}", 7, "they overlap");
     refuse("{" T("a", "F32", "2", "0,8") "," T("z", "F32", "0", "4,4") "}", 8, "they overlap"); /* inside another */
 }
@@ -239,7 +275,9 @@ static void a_hundred_thousand_tensors_on_the_same_bytes_are_refused(void **stat
     (void)state;
     limn_text header = {0};
     limn_text_printf(&header, "{");
-    for (int i = 0; i < 100000; i++) limn_text_printf(&header, "%s\"%d\":{\"dtype\":\"U8\",\"shape\":[160000],\"data_offsets\":[0,160000]}", i ? "," : "", i);
+    for (int i = 0; i < 100000; i++)
+        limn_text_printf(&header, "%s\"%d\":{\"dtype\":\"U8\",\"shape\":[160000],\"data_offsets\":[0,160000]}", i ? "," : "",
+                         i);
     limn_text_printf(&header, "}");
     double begin = limn_seconds();
     refuse(header.bytes, 160000, "they overlap");
@@ -247,7 +285,7 @@ static void a_hundred_thousand_tensors_on_the_same_bytes_are_refused(void **stat
     limn_text_free(&header);
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------------ */
 
 static void put(const char *path, const void *bytes, size_t n)
 {
@@ -296,7 +334,8 @@ static void write_one(const char *path)
     float a[3000];
     uint16_t b[5] = {0x3f80, 0x4000, 0x4040, 0xc080, 0x7f80};
     for (int i = 0; i < 3000; i++) a[i] = (float)i / 7;
-    const limn_named_view views[] = {{"b", {LIMN_BF16, {1, {5}}, b}}, {"z", {LIMN_F32, {2, {1500, 2}}, a}}, {"a\n\"", {LIMN_F32, {0, {0}}, a}}};
+    const limn_named_view views[] = {
+        {"b", {LIMN_BF16, {1, {5}}, b}}, {"z", {LIMN_F32, {2, {1500, 2}}, a}}, {"a\n\"", {LIMN_F32, {0, {0}}, a}}};
     const char *const metadata[][2] = {{"format", "pt"}, {"limn.step", "40"}, {"limn.crc32", "ffffffff"}};
     if (limn_safetensors_write(ctx, path, 3, views, 3, metadata) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
 }
@@ -324,7 +363,8 @@ static void what_is_written_reads_back_in_the_order_of_the_format(void **state)
     assert_int_equal(limn_weight_file_check(ctx, st, &known), LIMN_OK);
     assert_true(known);
     limn_weight_file_close(st);
-    const limn_named_view twice[] = {{"a", {LIMN_F32, {0, {0}}, z}}, {"a", {LIMN_F32, {0, {0}}, z}}}, wrong[] = {{"\xff", {LIMN_F32, {0, {0}}, z}}};
+    const limn_named_view twice[] = {{"a", {LIMN_F32, {0, {0}}, z}}, {"a", {LIMN_F32, {0, {0}}, z}}},
+                          wrong[] = {{"\xff", {LIMN_F32, {0, {0}}, z}}};
     assert_int_equal(limn_safetensors_write(ctx, "two.safetensors", 2, twice, 0, NULL), LIMN_BAD_ARGUMENT);
     assert_int_equal(limn_safetensors_write(ctx, "two.safetensors", 1, wrong, 0, NULL), LIMN_BAD_ARGUMENT);
     assert_int_equal(access("two.safetensors", F_OK), -1);
@@ -403,7 +443,8 @@ static void any_flipped_bit_is_found(void **state)
     write_one("one.safetensors");
     assert_int_equal(limn_file_read(ctx, "one.safetensors", 1 << 20, &bytes, &n), LIMN_OK);
     for (size_t i = 0; i < 2000; i++) {
-        size_t bit = i < 1000 ? i * 8 + i % 8 : (size_t)(limn_random_uniform(1, 0, i, 0) * (double)(8 * n)); /* the header, then anywhere */
+        size_t bit = i < 1000 ? i * 8 + i % 8
+                              : (size_t)(limn_random_uniform(1, 0, i, 0) * (double)(8 * n)); /* the header, then anywhere */
         limn_weight_file *st;
         bool known = true;
         if (bit >= 8 * n) continue;
@@ -419,12 +460,13 @@ static void any_flipped_bit_is_found(void **state)
     free(bytes);
 }
 
-/* ---- several files ----------------------------------------------------------------------------------------------------- */
+/* ---- several files ---------------------------------------------------------------------------------------------------- */
 
 static void put_shards(const char *index)
 {
     size_t n;
-    const char *one = "{" T("a", "U8", "2", "0,2") "}", *two = "{\"__metadata__\":{\"x\":\"y\"}," T("b", "U8", "1", "0,1") "," T("c", "U8", "1", "1,2") "}";
+    const char *one = "{" T("a", "U8", "2", "0,2") "}",
+               *two = "{\"__metadata__\":{\"x\":\"y\"}," T("b", "U8", "1", "0,1") "," T("c", "U8", "1", "1,2") "}";
     unsigned char *bytes = file_of(one, strlen(one), 2, &n);
     mkdir("shards", 0777);
     put("shards/m-1.safetensors", bytes, n);
@@ -449,7 +491,8 @@ static void the_files_of_an_index_are_one(void **state)
     (void)state;
     limn_weight_file *st;
     unsigned char value;
-    put_shards("{\"metadata\":{\"total_size\":4,\"x\":[1.5e3,{\"y\":[]},true]},\"weight_map\":{\"c\":\"m-2.safetensors\",\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\"}}\n");
+    put_shards("{\"metadata\":{\"total_size\":4,\"x\":[1.5e3,{\"y\":[]},true]},\"weight_map\":{\"c\":\"m-2.safetensors\","
+               "\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\"}}\n");
     if (limn_weight_file_open(ctx, "shards/m.safetensors.index.json", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_int_equal(limn_weight_file_count(st), 3);
     assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "c"), &value, LIMN_U8), LIMN_OK);
@@ -474,17 +517,20 @@ static void an_index_may_name_only_files_beside_it_and_tensors_that_are_there(vo
     refuse_index(MAP("\"a\":\"m-3.safetensors\""), LIMN_NOT_FOUND, "shards/m-3.safetensors");
     refuse_index(MAP("\"a\":\"m.safetensors.index.json\""), LIMN_BAD_FILE, "a header of"); /* itself */
     refuse_index(MAP("\"a\":\"m-2.safetensors\""), LIMN_BAD_FILE, "tensor \"a\" is not in shards/m-2.safetensors");
-    refuse_index(MAP("\"a\":\"m-1.safetensors\",\"b\":\"m-1.safetensors\",\"c\":\"m-2.safetensors\""), LIMN_BAD_FILE, "tensor \"b\" is not in shards/m-1.safetensors");
+    refuse_index(MAP("\"a\":\"m-1.safetensors\",\"b\":\"m-1.safetensors\",\"c\":\"m-2.safetensors\""), LIMN_BAD_FILE,
+                 "tensor \"b\" is not in shards/m-1.safetensors");
     refuse_index(MAP("\"d\":\"m-1.safetensors\""), LIMN_BAD_FILE, "tensor \"d\" is not in");
     refuse_index(MAP("\"a\":\"m-1.safetensors\",\"a\":\"m-1.safetensors\""), LIMN_BAD_FILE, "twice in weight_map is \"a\"");
-    refuse_index("{\"weight_map\":{\"a\":\"m-1.safetensors\"},\"weight_map\":{\"a\":\"m-1.safetensors\"}}", LIMN_BAD_FILE, "weight_map comes twice");
+    refuse_index("{\"weight_map\":{\"a\":\"m-1.safetensors\"},\"weight_map\":{\"a\":\"m-1.safetensors\"}}", LIMN_BAD_FILE,
+                 "weight_map comes twice");
     refuse_index(MAP("\"a\":7"), LIMN_BAD_FILE, "expected a string");
     refuse_index(MAP(""), LIMN_BAD_FILE, "expected a string");
     refuse_index("{\"metadata\":{}}", LIMN_BAD_FILE, "no weight_map");
     refuse_index("{}", LIMN_BAD_FILE, "expected a string");
     refuse_index("", LIMN_BAD_FILE, "expected {");
     refuse_index(MAP("\"a\":\"m-1.safetensors\"") "x", LIMN_BAD_FILE, "expected the end");
-    refuse_index("{\"metadata\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]],\"weight_map\":{}}", LIMN_BAD_FILE, "nested more than 16 deep");
+    refuse_index("{\"metadata\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]],\"weight_map\":{}}", LIMN_BAD_FILE,
+                 "nested more than 16 deep");
     refuse_index("{\"metadata\":[1,],\"weight_map\":{}}", LIMN_BAD_FILE, "expected a value");
     refuse_index("{\"metadata\":{\"a\":1]}", LIMN_BAD_FILE, "a comma or }");
     put_shards(MAP("\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\""));

@@ -21,7 +21,8 @@ static void fill(float *x, float colour, float alpha)
     for (int i = 0; i < N; i++) x[i] = i % C < 3 ? colour : alpha;
 }
 
-/* On a chessboard of 101 and 99 every pixel differs from its four neighbours by 2; what is not flat or not opaque does not count. */
+/* On a chessboard of 101 and 99 every pixel differs from its four neighbours by 2; what is not flat or not opaque does not
+ * count. */
 static void clean_looks_where_the_original_is_flat(void **state)
 {
     (void)state;
@@ -33,7 +34,8 @@ static void clean_looks_where_the_original_is_flat(void **state)
     assert_true(mean.n == 3 * (SIZE - 2) * (SIZE - 2));
     assert_true(fabs(measure_value(mean) - 8) < 1e-6);
     for (int y = 0; y < SIZE; y++)
-        for (int k = SIZE / 2; k < SIZE; k++) original[(y * SIZE + k) * C] = 105; /* a step of 5 in red: the columns at it are not flat */
+        for (int k = SIZE / 2; k < SIZE; k++)
+            original[(y * SIZE + k) * C] = 105; /* a step of 5 in red: the columns at it are not flat */
     mean = (measure_mean){0};
     measure_clean(original, x, SIZE, &mean);
     assert_true(mean.n == 3 * (SIZE - 2) * (SIZE - 4));
@@ -117,7 +119,7 @@ static void bytes_become_colours_times_alpha(void **state)
     assert_true(fabsf(x[0] - 51) < 1e-4f && fabsf(x[1] - 20) < 1e-4f && x[2] == 0 && x[3] == 51);
 }
 
-/* ---- words ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------------ */
 
 static void write_rows(limn_ctx *ctx, const char *rows)
 {
@@ -151,7 +153,10 @@ static void words_know_their_pictures(void **state)
     assert_int_equal(limn_dataset_open(ctx, &o, &data), LIMN_OK);
     assert_int_equal(words_read(ctx, folder, "k", data, &w), LIMN_OK);
     assert_int_equal(w.n, 3);
-    static const struct { const char *text; int64_t n, carrier; } expected[] = {{"fruit", 2, 0}, {"red", 1, 0}, {"sour", 1, 1}};
+    static const struct {
+        const char *text;
+        int64_t n, carrier;
+    } expected[] = {{"fruit", 2, 0}, {"red", 1, 0}, {"sour", 1, 1}};
     for (int i = 0; i < 3; i++) {
         assert_string_equal(w.word[i].text, expected[i].text);
         assert_int_equal(w.word[i].n, expected[i].n);
@@ -162,13 +167,14 @@ static void words_know_their_pictures(void **state)
     assert_int_equal(pick[0] + pick[1], 3);
     assert_int_equal(words_pick(&w, 2, 2, 1, pick), 2);
     words_free(&w);
-    write_rows(ctx, "{\"file_name\": \"p0.png\", \"text\": \"a\", \"k\": \"red\", \"s\": \"x\"}\n{\"file_name\": \"p1.png\", \"text\": \"b\", \"s\": \"x\"}\n");
+    write_rows(ctx, "{\"file_name\": \"p0.png\", \"text\": \"a\", \"k\": \"red\", \"s\": \"x\"}\n{\"file_name\": "
+                    "\"p1.png\", \"text\": \"b\", \"s\": \"x\"}\n");
     assert_int_equal(words_read(ctx, folder, "k", data, &w), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "metadata.jsonl line 1: expected k to be a list of texts"));
     limn_dataset_free(data);
 }
 
-/* ---- the program -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the program ------------------------------------------------------------------------------------------------------ */
 
 /* All weights 0: of every picture comes back 0 in the network's numbers, half transparent white. */
 static void write_zeros(limn_ctx *ctx, const char *settings)
@@ -210,7 +216,8 @@ static void the_program_scores_an_autoencoder(void **state)
     write_zeros(*state, "vae size=32 channels=4 latent=3 base=4 levels=3 mult3=2 layers=1 groups=2 patch=2");
     snprintf(arguments, sizeof arguments, "autoencoder %s %s s=x 0 32 %s", in("zeros.safetensors"), folder, in("sheet.png"));
     const char *text = output_of(arguments);
-    assert_non_null(strstr(text, "2 pictures: PSNR of colours times alpha and alpha: mean 6.05 dB, median 6.05, a tenth is below 6.05, least 6.05\n"));
+    assert_non_null(strstr(text, "2 pictures: PSNR of colours times alpha and alpha: mean 6.05 dB, median 6.05, a tenth is "
+                                 "below 6.05, least 6.05\n"));
     assert_non_null(strstr(text, "clean: mean Laplacian where the original is flat 0.00 (originals 0.00)\n"));
     assert_non_null(strstr(text, "true: SSIM on white, median 1.0000\n"));
     limn_image sheet; /* what came back, and right of it the original */
@@ -230,14 +237,18 @@ static void the_program_scores_a_denoiser(void **state)
     write_zeros(*state, "dit size=32 channels=4 patch=8 width=8 depth=1 heads=2 mlp=8");
     snprintf(arguments, sizeof arguments, "%s %s s=x s=x 0 2 1 %s", in("zeros.safetensors"), folder, in("sheet.png"));
     const char *text = output_of(arguments);
-    assert_non_null(strstr(text, "2 captions against 2 pictures: nearest 100.0 %, among the five nearest 100.0 %  (2 steps, guidance 1, seed 42)\n"));
+    assert_non_null(strstr(
+        text,
+        "2 captions against 2 pictures: nearest 100.0 %, among the five nearest 100.0 %  (2 steps, guidance 1, seed 42)\n"));
     assert_non_null(strstr(text, "seams: at borders of 8 pixels "));
     snprintf(arguments, sizeof arguments, "words %s %s s=x k 2 2 1", in("zeros.safetensors"), folder);
-    assert_non_null(strstr(output_of(arguments), "words: of 2 texts of k that at most 3 pictures carry, one of these is the nearest for 100.0 %"));
+    assert_non_null(strstr(output_of(arguments),
+                           "words: of 2 texts of k that at most 3 pictures carry, one of these is the nearest for 100.0 %"));
     snprintf(arguments, sizeof arguments, "varied %s %s s=x 1 2 1", in("zeros.safetensors"), folder);
     assert_int_equal(sscanf(output_of(arguments), "varied: 4 seeds of 1 captions, mean SSIM of pairs %lf", &ssim), 1);
     assert_true(ssim > -0.5 && ssim < 0.9);
-    snprintf(arguments, sizeof arguments, "%s/limn-score varied %s %s 2>%s", LIMN_BINARY_DIR, in("zeros.safetensors"), folder, in("err.txt"));
+    snprintf(arguments, sizeof arguments, "%s/limn-score varied %s %s 2>%s", LIMN_BINARY_DIR, in("zeros.safetensors"),
+             folder, in("err.txt"));
     assert_int_equal(WEXITSTATUS(system(arguments)), 2);
 }
 

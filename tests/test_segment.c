@@ -1,4 +1,5 @@
-/* test_segment.c: opening a segmentation network, tiles against one large tile, values of masks, rasters to the range 0..1. */
+/* test_segment.c: opening a segmentation network, tiles against one large tile, values of masks, rasters to the range
+ * 0..1. */
 #include "make_unet.h"
 
 #include "file/image.h"
@@ -14,7 +15,8 @@
 #define GRAY "unet size=64 channels=1 classes=3 width=4 levels=2"
 static char path[] = "test-segment.safetensors";
 
-static limn_segmentation *opened_with(limn_ctx *ctx, const char *settings, const char *classes, limn_segmentation_options options)
+static limn_segmentation *opened_with(limn_ctx *ctx, const char *settings, const char *classes,
+                                      limn_segmentation_options options)
 {
     limn_segmentation *s;
     assert_true(make_network(ctx, path, settings, classes));
@@ -48,7 +50,8 @@ static void tiles_are_one_large_tile_away_from_their_borders(void **state)
 {
     enum { K = 3 };
     limn_segmentation *small = opened(*state, GRAY, NULL, 0, 16), *large = opened(*state, GRAY, NULL, SIDE, 0);
-    float *x = noise(SIDE * SIDE), *a = malloc(SIDE * SIDE * K * sizeof *a), *b = malloc(SIDE * SIDE * K * sizeof *b), worst = 0, border = 0, low = 1, high = 0;
+    float *x = noise(SIDE * SIDE), *a = malloc(SIDE * SIDE * K * sizeof *a), *b = malloc(SIDE * SIDE * K * sizeof *b),
+          worst = 0, border = 0, low = 1, high = 0;
     uint8_t *classes = malloc(SIDE * SIDE);
     assert_int_equal(limn_segment_values(small, SIDE, SIDE, 1, x, classes, a), LIMN_OK);
     assert_int_equal(limn_segment_values(large, SIDE, SIDE, 1, x, classes, b), LIMN_OK);
@@ -70,7 +73,8 @@ static void tiles_are_one_large_tile_away_from_their_borders(void **state)
     limn_segmentation_free(large);
 }
 
-/* 97 pixels in tiles of 64 that begin at 0 and 36, for a grid of 4 pixels; 33 would end with the picture and pool other pixels together. */
+/* 97 pixels in tiles of 64 that begin at 0 and 36, for a grid of 4 pixels; 33 would end with the picture and pool other
+ * pixels together. */
 static void tiles_begin_where_the_poolings_do(void **state)
 {
     enum { N = 97, REACH = 14, K = 3 };
@@ -94,13 +98,15 @@ static void tiles_begin_where_the_poolings_do(void **state)
     limn_segmentation_free(large);
 }
 
-/* p(x turned) = p(x) turned, which a network of random weights does not know by itself.  view: as in segmenter.c, here over the whole picture */
+/* p(x turned) = p(x) turned, which a network of random weights does not know by itself.  view: as in segmenter.c, here over
+ * the whole picture */
 static float worst_of_turns(limn_ctx *ctx, const char *settings, int w, int h, int views, int seen)
 {
     enum { K = 3 };
     int n = w * h;
     limn_segmentation *s = opened_with(ctx, settings, NULL, (limn_segmentation_options){.views = seen});
-    float *x = noise((size_t)n), *y = malloc((size_t)n * sizeof *y), *a = malloc((size_t)n * K * sizeof *a), *b = malloc((size_t)n * K * sizeof *b), worst = 0;
+    float *x = noise((size_t)n), *y = malloc((size_t)n * sizeof *y), *a = malloc((size_t)n * K * sizeof *a),
+          *b = malloc((size_t)n * K * sizeof *b), worst = 0;
     uint8_t *classes = malloc((size_t)n);
     assert_int_equal(limn_segment_values(s, w, h, 1, x, classes, a), LIMN_OK);
     for (int view = 1; view < views; view++) {
@@ -121,7 +127,8 @@ static float worst_of_turns(limn_ctx *ctx, const char *settings, int w, int h, i
 
 static void averaged_views_know_no_direction(void **state)
 {
-    const char *square = "unet size=32 channels=1 classes=3 width=4 levels=3", *wide = "unet size=32 height=16 channels=1 classes=3 width=4 levels=3";
+    const char *square = "unet size=32 channels=1 classes=3 width=4 levels=3",
+               *wide = "unet size=32 height=16 channels=1 classes=3 width=4 levels=3";
     assert_true(worst_of_turns(*state, square, 32, 32, 8, 8) < 1e-5f);
     assert_true(worst_of_turns(*state, square, 32, 32, 8, 1) > 1e-3f);
     assert_true(worst_of_turns(*state, square, 56, 56, 8, 8) < 1e-5f); /* tiles at 0 and 24 */
@@ -131,7 +138,8 @@ static void averaged_views_know_no_direction(void **state)
     assert_true(worst_of_turns(*state, square, 32, 32, 4, 2) > 1e-3f);
     assert_true(worst_of_turns(*state, square, 32, 32, 4, 4) < 1e-5f);
     assert_true(worst_of_turns(*state, square, 32, 32, 8, 4) > 1e-3f);
-    assert_true(worst_of_turns(*state, "unet size=44 channels=1 classes=3 width=4 levels=3 padding=valid", 4, 4, 8, 8) < 1e-5f);
+    assert_true(worst_of_turns(*state, "unet size=44 channels=1 classes=3 width=4 levels=3 padding=valid", 4, 4, 8, 8) <
+                1e-5f);
 }
 
 static void every_size_from_one_pixel_on_has_probabilities(void **state)
@@ -198,7 +206,8 @@ static void a_picture_is_its_values(void **state)
     limn_segmentation_free(s);
 }
 
-static void refused(limn_ctx *ctx, const char *settings, const char *classes, int tile, limn_status expected, const char *words)
+static void refused(limn_ctx *ctx, const char *settings, const char *classes, int tile, limn_status expected,
+                    const char *words)
 {
     limn_segmentation *s = (void *)1;
     assert_true(make_network(ctx, path, settings, classes));
@@ -211,21 +220,23 @@ static void refused(limn_ctx *ctx, const char *settings, const char *classes, in
 static void other_networks_names_and_tiles_are_refused(void **state)
 {
     limn_segmentation *s;
-    refused(*state, "tae size=16 width=8 levels=2", NULL, 0, LIMN_UNSUPPORTED, "expected a network that tells classes of pixels apart");
+    refused(*state, "tae size=16 width=8 levels=2", NULL, 0, LIMN_UNSUPPORTED,
+            "expected a network that tells classes of pixels apart");
     refused(*state, GRAY, "cell\nmembrane\n", 0, LIMN_BAD_FILE, "names 2 classes, the network tells 3 apart");
     refused(*state, GRAY, "a\nb\nc\nd\n", 0, LIMN_BAD_FILE, "names 4 classes");
     refused(*state, GRAY, NULL, 33, LIMN_BAD_ARGUMENT, "a tile of 33 pixels");
     assert_int_equal(limn_segmentation_open(*state, "no-such-model", NULL, &s), LIMN_NOT_FOUND);
     assert_true(make_network(*state, path, GRAY, NULL));
     for (int overlap = -1; overlap <= 64; overlap += 65) {
-        assert_int_equal(limn_segmentation_open(*state, path, &(limn_segmentation_options){.overlap = overlap}, &s), LIMN_BAD_ARGUMENT);
+        assert_int_equal(limn_segmentation_open(*state, path, &(limn_segmentation_options){.overlap = overlap}, &s),
+                         LIMN_BAD_ARGUMENT);
         assert_null(s);
         assert_non_null(strstr(limn_error_text(*state), "of a tile's 64 pixels"));
     }
     unlink(path);
 }
 
-/* ---- values of masks -------------------------------------------------------------------------------------------------------- */
+/* ---- values of masks -------------------------------------------------------------------------------------------------- */
 
 static void apply(limn_ctx *ctx, const char *text, int k, const char *mask, const char *expected)
 {
@@ -258,7 +269,7 @@ static void values_of_masks_become_classes(void **state)
     assert_int_equal(limn_class_values_parse(*state, "0,1,2", 2, true, &values), LIMN_BAD_ARGUMENT);
 }
 
-/* ---- rasters ---------------------------------------------------------------------------------------------------------------- */
+/* ---- rasters ---------------------------------------------------------------------------------------------------------- */
 
 static limn_raster raster_of(limn_ctx *ctx, int n, int channels, float limit, const float *values)
 {
@@ -312,7 +323,8 @@ static void has_percentiles(limn_ctx *ctx, limn_raster *r, double low, double hi
 {
     limn_range range = {0};
     assert_int_equal(limn_raster_scale(ctx, "r", r, &range), LIMN_OK);
-    if (range.low != low || range.high != high) fail_msg("%.9g to %.9g, expected %.9g to %.9g", range.low, range.high, low, high);
+    if (range.low != low || range.high != high)
+        fail_msg("%.9g to %.9g, expected %.9g to %.9g", range.low, range.high, low, high);
     assert_int_equal(range.kind, LIMN_RANGE_PERCENTILES);
     limn_raster_free(r);
 }
@@ -345,11 +357,16 @@ static void percentiles_count_every_value(void **state)
 static void bytes_are_bytes_in_any_type_to_a_network_that_learned_them(void **state)
 {
     static const float words[] = {2, 10, 30, 33}, more[] = {2, 10, 30, 256}, parts[] = {2, 10, 30.5f, 33};
-    const struct { const float *values; float limit; limn_range_kind wanted, taken; double low, high; } rows[] = {
-        {words, 0, LIMN_RANGE_BYTES, LIMN_RANGE_BYTES, 0, 255},             {words, 65535, LIMN_RANGE_BYTES, LIMN_RANGE_BYTES, 0, 255},
-        {words, 0, LIMN_RANGE_AUTO, LIMN_RANGE_PERCENTILES, 2, 33},         {words, 255, LIMN_RANGE_AUTO, LIMN_RANGE_BYTES, 0, 255},
-        {words, 255, LIMN_RANGE_PERCENTILES, LIMN_RANGE_PERCENTILES, 2, 33}, {words, 0, LIMN_RANGE_PERCENTILES, LIMN_RANGE_PERCENTILES, 2, 33},
-        {more, 0, LIMN_RANGE_BYTES, LIMN_RANGE_PERCENTILES, 2, 256},        {parts, 0, LIMN_RANGE_BYTES, LIMN_RANGE_PERCENTILES, 2, 33},
+    const struct { const float *values; float limit; limn_range_kind wanted, taken; double low, high;
+    } rows[] = {
+        {words, 0, LIMN_RANGE_BYTES, LIMN_RANGE_BYTES, 0, 255},
+        {words, 65535, LIMN_RANGE_BYTES, LIMN_RANGE_BYTES, 0, 255},
+        {words, 0, LIMN_RANGE_AUTO, LIMN_RANGE_PERCENTILES, 2, 33},
+        {words, 255, LIMN_RANGE_AUTO, LIMN_RANGE_BYTES, 0, 255},
+        {words, 255, LIMN_RANGE_PERCENTILES, LIMN_RANGE_PERCENTILES, 2, 33},
+        {words, 0, LIMN_RANGE_PERCENTILES, LIMN_RANGE_PERCENTILES, 2, 33},
+        {more, 0, LIMN_RANGE_BYTES, LIMN_RANGE_PERCENTILES, 2, 256},
+        {parts, 0, LIMN_RANGE_BYTES, LIMN_RANGE_PERCENTILES, 2, 33},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         limn_raster r = raster_of(*state, 4, 1, rows[i].limit, rows[i].values);
@@ -372,9 +389,11 @@ static void hear(void *user, limn_log_level level, const char *text)
 static void a_range_beside_all_values_is_told(void **state)
 {
     static const float values[] = {300, 400, 60000, NAN}, same[] = {7, 7, 7, 7};
-    const struct { const float *values; double low, high; limn_status status; const char *sentence; } rows[] = {
+    const struct { const float *values; double low, high; limn_status status; const char *sentence;
+    } rows[] = {
         {values, 0, 299, LIMN_BAD_ARGUMENT, "r: all 3 values lie above the range 0 to 299, they are 300 to 60000"},
-        {values, 60000.5, 60001, LIMN_BAD_ARGUMENT, "r: all 3 values lie below the range 60000.5 to 60001, they are 300 to 60000"},
+        {values, 60000.5, 60001, LIMN_BAD_ARGUMENT,
+         "r: all 3 values lie below the range 60000.5 to 60001, they are 300 to 60000"},
         {values, 500, 1000, LIMN_OK, "no value lies within the range 500 to 1000: 2 are below, 1 above (300 to 60000)"},
         {same, 0, 1, LIMN_OK, "no value lies within the range 0 to 1: 0 are below, 4 above (7 to 7)"},
         {values, 300, 400, LIMN_OK, ""},
@@ -386,7 +405,8 @@ static void a_range_beside_all_values_is_told(void **state)
         heard[0] = '\0';
         assert_int_equal(limn_raster_scale(*state, "r", &r, &range), rows[i].status);
         const char *text = rows[i].status == LIMN_OK ? heard : limn_error_text(*state);
-        if (!strstr(text, rows[i].sentence) || (!*rows[i].sentence && *text)) fail_msg("expected \"%s\", found \"%s\"", rows[i].sentence, text);
+        if (!strstr(text, rows[i].sentence) || (!*rows[i].sentence && *text))
+            fail_msg("expected \"%s\", found \"%s\"", rows[i].sentence, text);
         if (!*rows[i].sentence) assert_true(r.below == 0 && r.above == 1);
         limn_raster_free(&r);
     }
@@ -400,7 +420,8 @@ static void ranges_are_words_or_two_numbers(void **state)
     limn_range range;
     char text[64];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(limn_range_parse(wrong[i], &range));
-    assert_true(limn_range_parse("-1000,400.1", &range) && range.kind == LIMN_RANGE_GIVEN && range.low == -1000 && range.high == 400.1);
+    assert_true(limn_range_parse("-1000,400.1", &range) && range.kind == LIMN_RANGE_GIVEN && range.low == -1000 &&
+                range.high == 400.1);
     assert_true(limn_range_parse(limn_range_text(&range, text), &range) && range.high == 400.1);
     assert_true(limn_range_parse("minmax", &range) && strcmp(limn_range_text(&range, text), "minmax") == 0);
     assert_true(limn_range_parse("percentiles", &range) && strcmp(limn_range_text(&range, text), "percentiles") == 0);
@@ -424,7 +445,8 @@ static void masks_are_whole_numbers(void **state)
     static const float nearly[] = {1.00000012f, -5e-5f, 2.9999f, 65535}, off[] = {0, 1.0002f, 0, 0};
     r = raster_of(*state, 4, 1, 0, nearly);
     assert_int_equal(limn_raster_labels(*state, "r", &r, &mask, &near), LIMN_OK);
-    assert_true(mask[0] == 1 && mask[1] == 0 && mask[2] == 3 && mask[3] == 65535 && near.n == 3 && near.first == 1.00000012f);
+    assert_true(mask[0] == 1 && mask[1] == 0 && mask[2] == 3 && mask[3] == 65535 && near.n == 3 &&
+                near.first == 1.00000012f);
     free(mask);
     limn_raster_free(&r);
     r = raster_of(*state, 4, 1, 0, off);

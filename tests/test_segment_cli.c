@@ -1,4 +1,5 @@
-/* test_segment_cli.c: limn segment as a person meets it: files of every kind in and out, numbers, and one sentence for every mistake. */
+/* test_segment_cli.c: limn segment as a person meets it: files of every kind in and out, numbers, and one sentence for every
+ * mistake. */
 #include "make_unet.h"
 
 #include "file/image.h"
@@ -59,7 +60,8 @@ static result segment(const char *arguments)
 static void works(const char *arguments, const char *out)
 {
     result r = segment(arguments);
-    if (r.code != 0 || !strstr(r.out, out)) fail_msg("limn segment %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, out, r.err, r.out);
+    if (r.code != 0 || !strstr(r.out, out))
+        fail_msg("limn segment %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, out, r.err, r.out);
 }
 
 static bool exists(const char *name)
@@ -75,7 +77,8 @@ static void refuses(const char *arguments, const char *words)
     result r = segment(arguments);
     char *end = strchr(r.err, '\n');
     if (r.code != 2 || r.out[0] || strncmp(r.err, "limn", 4) || !strstr(r.err, words) || !end || end[1])
-        fail_msg("limn segment %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, words, r.err, r.out);
+        fail_msg("limn segment %s: code %d, expected \"%s\", found \"%s\" and \"%s\"", arguments, r.code, words, r.err,
+                 r.out);
     if (exists("no.png") || exists("no.nii")) fail_msg("limn segment %s: left a file", arguments);
 }
 
@@ -116,9 +119,12 @@ static int begin(void **state)
     uint16_t wide[W * H];
     if (!ctx || !mkdtemp(folder)) return -1;
     for (int i = 0; i < W * H * S; i++) bytes[i] = (uint8_t)(i * 167 >> 2);
-    for (int i = 0; i < W * H; i++) wide[i] = (uint16_t)(bytes[i] * 16), truth[i] = i % 2 ? 255 : 0, other[i] = i == 25 ? 3 : 0;
-    bool made = make_network(ctx, in_folder("m.safetensors"), "unet size=16 channels=1 classes=2 width=4 levels=2", "membrane\ncell\n");
-    made = made && make_network(ctx, in_folder("m2.safetensors"), "unet size=16 channels=2 classes=2 width=4 levels=2", NULL);
+    for (int i = 0; i < W * H; i++)
+        wide[i] = (uint16_t)(bytes[i] * 16), truth[i] = i % 2 ? 255 : 0, other[i] = i == 25 ? 3 : 0;
+    bool made = make_network(ctx, in_folder("m.safetensors"), "unet size=16 channels=1 classes=2 width=4 levels=2",
+                             "membrane\ncell\n");
+    made =
+        made && make_network(ctx, in_folder("m2.safetensors"), "unet size=16 channels=2 classes=2 width=4 levels=2", NULL);
     made = made && make_network(ctx, in_folder("m3.safetensors"), "unet size=16 channels=1 classes=3 width=4 levels=2",
                                 NULL);
     made = made && make_network(ctx, in_folder("tae.safetensors"), "tae size=16 width=8 levels=2", NULL);
@@ -151,7 +157,8 @@ static int end(void **state)
 static void one_picture_has_mask_probability_and_overlay(void **state)
 {
     works("a.png -o mask.png --probability p.png --bits 16 --overlay look.png", "mask.png\np.png\nlook.png\n");
-    limn_raster mask = read_raster(*state, "mask.png"), p = read_raster(*state, "p.png"), look = read_raster(*state, "look.png");
+    limn_raster mask = read_raster(*state, "mask.png"), p = read_raster(*state, "p.png"),
+                look = read_raster(*state, "look.png");
     assert_true(mask.width == W && mask.height == H && mask.channels == 1 && p.limit == 65535);
     int n_cell = 0;
     for (int i = 0; i < W * H; i++) {
@@ -170,7 +177,8 @@ static void one_picture_has_mask_probability_and_overlay(void **state)
     for (int i = 0; i < W * H; i++) assert_true(other.values[i] == (mask.values[i] > 0 ? 9 : 3));
     works("a.png --probability named.png --bits 16 --class membrane", "named.png");
     limn_raster named = read_raster(*state, "named.png"); /* the other one of two: they sum to 1 */
-    for (int i = 0; i < W * H; i++) assert_true(named.values[i] + p.values[i] >= 65534 && named.values[i] + p.values[i] <= 65536);
+    for (int i = 0; i < W * H; i++)
+        assert_true(named.values[i] + p.values[i] >= 65534 && named.values[i] + p.values[i] <= 65536);
     limn_raster_free(&named);
     works("a.png --probability turns.png --bits 16 --views 8", "turns.png");
     limn_raster turns = read_raster(*state, "turns.png");
@@ -193,13 +201,16 @@ static void several_pictures_go_to_folders_with_one_report(void **state)
     assert_int_equal(r.code, 0);
     json_t *json = json_loads(r.out, 0, &error);
     assert_int_equal(json_integer_value(json_object_get(json, "pictures")), 2);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "classes"), 1), "name")), "cell");
-    json_t *each = json_object_get(json, "each"), *b = json_array_get(each, 1), *of_b = json_array_get(json_object_get(b, "classes"), 0);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "classes"), 1), "name")),
+                        "cell");
+    json_t *each = json_object_get(json, "each"), *b = json_array_get(each, 1),
+           *of_b = json_array_get(json_object_get(b, "classes"), 0);
     assert_int_equal(json_array_size(each), 2);
     assert_string_equal(json_string_value(json_object_get(b, "picture")), "b.png");
     assert_int_equal(json_integer_value(json_object_get(b, "pictures")), 1);
     assert_int_equal(json_integer_value(json_object_get(of_b, "truth")), W * H / 2);
-    double errors = json_real_value(json_object_get(json_array_get(each, 0), "pixel_error")) + json_real_value(json_object_get(b, "pixel_error"));
+    double errors = json_real_value(json_object_get(json_array_get(each, 0), "pixel_error")) +
+                    json_real_value(json_object_get(b, "pixel_error"));
     assert_true(errors > 0 && fabs(errors / 2 - json_real_value(json_object_get(json, "pixel_error"))) < 1e-12);
     json_decref(json);
 }
@@ -227,8 +238,10 @@ static void of_a_case_in_a_folder_the_first_file_stands_for_all(void **state)
     assert_false(exists("two/c_0001.png"));
     works("-m m2.safetensors cases/c_0000.png cases/c_0001.png -o three", "three/c.png\n");
     assert_false(exists("three/c_0001.png"));
-    refuses("-m m2.safetensors cases/c_0001.png cases/c_0001.png -o four", "cases/c_0001.png: a case is named by its first file, CASE_0000.png");
-    refuses("-m m2.safetensors v.nii.gz -o v2.nii.gz", "has 1 channel, the network reads 2: one file with all, or CASE_0000.nii.gz with CASE_0001.nii.gz .. beside it");
+    refuses("-m m2.safetensors cases/c_0001.png cases/c_0001.png -o four",
+            "cases/c_0001.png: a case is named by its first file, CASE_0000.png");
+    refuses("-m m2.safetensors v.nii.gz -o v2.nii.gz",
+            "has 1 channel, the network reads 2: one file with all, or CASE_0000.nii.gz with CASE_0001.nii.gz .. beside it");
 }
 
 static void values_of_16_bits_are_brought_to_the_range_that_was_asked_for(void **state)
@@ -243,7 +256,7 @@ static void values_of_16_bits_are_brought_to_the_range_that_was_asked_for(void *
     assert_non_null(strstr(r.err, "percentiles 0.5 and 99.5"));
 }
 
-/* ---- what results go over --------------------------------------------------------------------------------------------------- */
+/* ---- what results go over --------------------------------------------------------------------------------------------- */
 
 static int shell(const char *command)
 {
@@ -255,7 +268,9 @@ static int shell(const char *command)
 static void a_truth_is_never_written_over_and_no_file_of_a_folder_job_before_all_are_checked(void **state)
 {
     (void)state;
-    assert_int_equal(shell("cp -r truth drawn && ln -s drawn way && ln drawn/b.png hard.png && mkdir mixed-up && ln -s ../drawn/b.png mixed-up/b.png && md5sum drawn/* >sums"), 0);
+    assert_int_equal(shell("cp -r truth drawn && ln -s drawn way && ln drawn/b.png hard.png && mkdir mixed-up && ln -s "
+                           "../drawn/b.png mixed-up/b.png && md5sum drawn/* >sums"),
+                     0);
     refuses("a.png b.png -o drawn --truth drawn", "drawn/a.png: the result would overwrite the truth\n");
     refuses("a.png b.png -o ./drawn --truth drawn", "./drawn/a.png: the result would overwrite the truth, drawn/a.png\n");
     refuses("a.png b.png --overlay way --truth drawn", "way/a.png: the result would overwrite the truth, drawn/a.png\n");
@@ -271,14 +286,18 @@ static void a_truth_is_never_written_over_and_no_file_of_a_folder_job_before_all
 static void no_picture_of_the_job_and_no_weights_are_written_over(void **state)
 {
     (void)state;
-    assert_int_equal(shell("mkdir in && cp a.png in/a.png && cp b.png in/b.png && ln -s in there && mkdir linked && ln -s ../in/a.png linked/b.png && cp m.safetensors w.png && "
-                           "md5sum in/* cases/* w.png >sums-in"), 0);
+    assert_int_equal(shell("mkdir in && cp a.png in/a.png && cp b.png in/b.png && ln -s in there && mkdir linked && ln -s "
+                           "../in/a.png linked/b.png && cp m.safetensors w.png && "
+                           "md5sum in/* cases/* w.png >sums-in"),
+                     0);
     refuses("in -o in", "in/a.png: the result would overwrite the picture\n");
     refuses("in -o there", "there/a.png: the result would overwrite the picture, in/a.png\n");
     refuses("in --overlay in/../in/.", "would overwrite the picture, in/a.png\n");
-    refuses("in -o linked", "linked/b.png: the result would overwrite the picture, in/a.png\n"); /* of another picture than its own */
+    refuses("in -o linked",
+            "linked/b.png: the result would overwrite the picture, in/a.png\n"); /* of another picture than its own */
     assert_false(exists("linked/a.png"));
-    refuses("-m m2.safetensors cases/c_0000.png -o cases/c_0001.png", "cases/c_0001.png: the result would overwrite the picture\n");
+    refuses("-m m2.safetensors cases/c_0000.png -o cases/c_0001.png",
+            "cases/c_0001.png: the result would overwrite the picture\n");
     refuses("-m w.png a.png -o ./w.png", "./w.png: the result would overwrite the model, w.png\n");
     assert_int_equal(shell("md5sum --quiet -c sums-in"), 0);
 }
@@ -426,7 +445,8 @@ static void slices_of_a_volume_are_pictures_and_its_place_is_kept(void **state)
     works("v.nii.gz -o v-mask.nii.gz --probability v-p.nii --overlay v-look.png", "v-mask.nii.gz\nv-p.nii\nv-look.png\n");
     works("t.tif -o t-mask.tif", "t-mask.tif");
     works("a.png -o a-mask.png", "a-mask.png");
-    limn_raster v = read_raster(*state, "v-mask.nii.gz"), t = read_raster(*state, "t-mask.tif"), a = read_raster(*state, "a-mask.png"), p = read_raster(*state, "v-p.nii");
+    limn_raster v = read_raster(*state, "v-mask.nii.gz"), t = read_raster(*state, "t-mask.tif"),
+                a = read_raster(*state, "a-mask.png"), p = read_raster(*state, "v-p.nii");
     assert_true(v.slices == S && t.slices == S && p.slices == S);
     for (int i = 0; i < W * H * S; i++) assert_true(t.values[i] == 255 * v.values[i] && v.values[i] == (p.values[i] > 0.5f));
     assert_memory_equal(a.values, t.values, W * H * sizeof(float));
@@ -445,22 +465,52 @@ static void slices_of_a_volume_are_pictures_and_its_place_is_kept(void **state)
 static void every_mistake_is_one_sentence_and_no_file(void **state)
 {
     (void)state;
-    static const struct { const char *arguments, *words; } rows[] = {
-        {"", "expected a picture"}, {"a.png", "expected -o"}, {"none.png -o no.png", "none.png"}, {"m.safetensors -o no.png", "expected a PNG"},
-        {"a.png -o no.gif", "--output: the name must end in"}, {"a.png -o nowhere/no.png", "no folder nowhere"}, {"a.png -o truth", "truth is a folder"},
-        {"a.png -o a.png", "would overwrite the picture"}, {"a.png -o no.png --overlay no.png", "no.png is named for two results"},
-        {"a.png truth/a.png -o no.png", "have the same name"}, {"a.png b.png -o other.png", "other.png"}, {"a.png b.png --truth other.png", "other.png is no folder"},
+    static const struct { const char *arguments, *words;
+    } rows[] = {
+        {"", "expected a picture"},
+        {"a.png", "expected -o"},
+        {"none.png -o no.png", "none.png"},
+        {"m.safetensors -o no.png", "expected a PNG"},
+        {"a.png -o no.gif", "--output: the name must end in"},
+        {"a.png -o nowhere/no.png", "no folder nowhere"},
+        {"a.png -o truth", "truth is a folder"},
+        {"a.png -o a.png", "would overwrite the picture"},
+        {"a.png -o no.png --overlay no.png", "no.png is named for two results"},
+        {"a.png truth/a.png -o no.png", "have the same name"},
+        {"a.png b.png -o other.png", "other.png"},
+        {"a.png b.png --truth other.png", "other.png is no folder"},
         {"a.png -o no.png --truth small.png", "small.png has 20 x 11 pixels, its picture a.png has 20 x 12"},
-        {"a.png -o no.png --truth other.png", "other.png: the value 3 at column 5, row 1"}, {"small.png -o no.png --truth truth", "holds no mask named small.png"},
-        {"v.nii.gz -o no.png", "has 3 slices, a PNG holds one"}, {"t.tif -o no.nii", "t.tif is none: expected .tif\n"}, {"a.png -o no.nii", "a.png is none: expected .png or .tif\n"},
-        {"v.nii.gz --truth empty", "no mask named v.nii.gz for v.nii.gz"}, {"t.tif --truth empty", "no mask named t.tif for t.tif"}, {"a.png --truth empty", "no mask named a.png for a.png"}, {"a.png -o no.nii", "only of a NIfTI volume"}, {"v.nii.gz -o no.nii --truth truth/a.png", "has 20 x 12 pixels, its picture v.nii.gz has 20 x 12 x 3"},
-        {"a.png -o no.png --tile 15", "a tile of 15 pixels"}, {"a.png -o no.png --tile 0", "--tile"}, {"a.png -o no.png --overlap x", "--overlap"}, {"a.png -o no.png --overlap 16", "neighbours cannot share 16 of a tile's 16 pixels"},
-        {"a.png --probability no.png --class 2", "--class: classes are 0 to 1, or their names in training, found 2"}, {"a.png --probability no.png --class cel", "found cel"}, {"a.png -o no.png --class 1", "--class is for --probability"},
-        {"a.png -o no.png --bits 16", "--bits is for --probability"}, {"a.png --overlay no.png --values 0,1", "--values is for the mask"}, {"a.png -o no.png --cell 1", "give --truth"}, {"a.png -o no.png --json", "give --truth"},
-        {"a.png --truth truth --cell 2", "--cell: classes are 0 to 1"}, {"a.png -o no.png --values 0,1,2", "2 classes"}, {"a.png -o no.png --values 0,x", "0,x"},
-        {"a.png -o no.png --range 5,5", "--range"}, {"a.png -o no.png --range 5", "--range"}, {"a.png -o no.png --bits 12", "--bits"},
+        {"a.png -o no.png --truth other.png", "other.png: the value 3 at column 5, row 1"},
+        {"small.png -o no.png --truth truth", "holds no mask named small.png"},
+        {"v.nii.gz -o no.png", "has 3 slices, a PNG holds one"},
+        {"t.tif -o no.nii", "t.tif is none: expected .tif\n"},
+        {"a.png -o no.nii", "a.png is none: expected .png or .tif\n"},
+        {"v.nii.gz --truth empty", "no mask named v.nii.gz for v.nii.gz"},
+        {"t.tif --truth empty", "no mask named t.tif for t.tif"},
+        {"a.png --truth empty", "no mask named a.png for a.png"},
+        {"a.png -o no.nii", "only of a NIfTI volume"},
+        {"v.nii.gz -o no.nii --truth truth/a.png", "has 20 x 12 pixels, its picture v.nii.gz has 20 x 12 x 3"},
+        {"a.png -o no.png --tile 15", "a tile of 15 pixels"},
+        {"a.png -o no.png --tile 0", "--tile"},
+        {"a.png -o no.png --overlap x", "--overlap"},
+        {"a.png -o no.png --overlap 16", "neighbours cannot share 16 of a tile's 16 pixels"},
+        {"a.png --probability no.png --class 2", "--class: classes are 0 to 1, or their names in training, found 2"},
+        {"a.png --probability no.png --class cel", "found cel"},
+        {"a.png -o no.png --class 1", "--class is for --probability"},
+        {"a.png -o no.png --bits 16", "--bits is for --probability"},
+        {"a.png --overlay no.png --values 0,1", "--values is for the mask"},
+        {"a.png -o no.png --cell 1", "give --truth"},
+        {"a.png -o no.png --json", "give --truth"},
+        {"a.png --truth truth --cell 2", "--cell: classes are 0 to 1"},
+        {"a.png -o no.png --values 0,1,2", "2 classes"},
+        {"a.png -o no.png --values 0,x", "0,x"},
+        {"a.png -o no.png --range 5,5", "--range"},
+        {"a.png -o no.png --range 5", "--range"},
+        {"a.png -o no.png --bits 12", "--bits"},
         {"a.png -o no.png --views 3", "--views is 1, 2, 4 or 8"},
-        {"a.png -o no.png --precision f16", "--precision"}, {"a.png -o no.png -m tae.safetensors", "holds a tae"}, {"a.png -o no.png -m none", "none"},
+        {"a.png -o no.png --precision f16", "--precision"},
+        {"a.png -o no.png -m tae.safetensors", "holds a tae"},
+        {"a.png -o no.png -m none", "none"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) refuses(rows[i].arguments, rows[i].words);
 }
@@ -469,7 +519,8 @@ static void a_picture_that_is_cut_is_a_sentence(void **state)
 {
     (void)state;
     char command[256];
-    snprintf(command, sizeof command, "cd %s && for f in a.png t.tif v.nii.gz; do head -c $(($(wc -c <$f) / 2)) $f >cut-$f; done", folder);
+    snprintf(command, sizeof command,
+             "cd %s && for f in a.png t.tif v.nii.gz; do head -c $(($(wc -c <$f) / 2)) $f >cut-$f; done", folder);
     assert_int_equal(system(command), 0);
     refuses("cut-a.png -o no.png", "cut-a.png");
     refuses("cut-t.tif -o no.png", "cut-t.tif");

@@ -29,7 +29,8 @@ static taught teach(limn_ctx *ctx, const limn_segment_loss *loss, limn_shape sha
     t.logits = limn_input(t.g, "logits", LIMN_COMPUTE, shape, LIMN_PER_STEP);
     t.outputs[0] = limn_loss_segment(t.g, loss, t.logits, &in);
     if (limn_grad(t.g, t.outputs[0], 1, &t.logits, &t.outputs[1]) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    limn_plan_options options = {.precision = exact ? LIMN_PRECISION_F64 : LIMN_PRECISION_F32, .backend = exact ? "ref" : "cpu"};
+    limn_plan_options options = {.precision = exact ? LIMN_PRECISION_F64 : LIMN_PRECISION_F32,
+                                 .backend = exact ? "ref" : "cpu"};
     if (limn_plan_new(t.g, 2, t.outputs, &options, &t.plan) != LIMN_OK || limn_run_new(t.plan, &t.run) != LIMN_OK)
         fail_msg("%s", limn_error_text(ctx));
     int32_t *targets = malloc(n * (size_t)loss->classes * sizeof *targets);
@@ -62,7 +63,8 @@ static limn_segment_loss loss_of(const struct segment_case *c)
     limn_segment_loss l = limn_segment_loss_defaults(c->classes);
     assert_true(limn_segment_kind_find(c->kind, &l.kind));
     assert_string_equal(limn_segment_kind_name(l.kind), c->kind);
-    l.weight = c->weighted ? segment_weight : NULL, l.n_weights = l.classes == 1 || l.kind == LIMN_SEGMENT_BINARY ? 2 : l.classes;
+    l.weight = c->weighted ? segment_weight : NULL,
+    l.n_weights = l.classes == 1 || l.kind == LIMN_SEGMENT_BINARY ? 2 : l.classes;
     l.background = c->background, l.per_sample = c->per_sample, l.gamma = c->gamma, l.dice = c->dice, l.entropy = c->entropy;
     return l;
 }
@@ -71,9 +73,11 @@ static void equals(const struct segment_case *c, limn_ctx *ctx, bool exact, doub
 {
     limn_segment_loss l = loss_of(c);
     assert_int_equal(limn_segment_loss_check(ctx, &l), LIMN_OK);
-    taught t = teach(ctx, &l, LIMN_SHAPE(SEGMENT_B, SEGMENT_H, SEGMENT_W, c->classes), c->classes == 1 ? segment_labels_1 : segment_labels_3, exact);
+    taught t = teach(ctx, &l, LIMN_SHAPE(SEGMENT_B, SEGMENT_H, SEGMENT_W, c->classes),
+                     c->classes == 1 ? segment_labels_1 : segment_labels_3, exact);
     double gradient[VALUES], scale = 0, loss = loss_at(&t, c->classes == 1 ? segment_logits_1 : segment_logits_3, gradient);
-    if (fabs(loss - c->loss) > tolerance * fabs(c->loss)) fail_msg("%s: expected %.12g, found %.12g", c->name, c->loss, loss);
+    if (fabs(loss - c->loss) > tolerance * fabs(c->loss))
+        fail_msg("%s: expected %.12g, found %.12g", c->name, c->loss, loss);
     for (int i = 0; i < PIXELS * c->classes; i++) scale = fmax(scale, fabs(c->gradient[i]));
     for (int i = 0; i < PIXELS * c->classes; i++)
         if (!(fabs(gradient[i] - c->gradient[i]) <= tolerance * scale))
@@ -99,7 +103,8 @@ static void gradients_equal_finite_differences(void **state)
     for (int i = 0; i < SEGMENT_CASES; i++) {
         const struct segment_case *c = &segment_cases[i];
         limn_segment_loss l = loss_of(c);
-        taught t = teach(ctx, &l, LIMN_SHAPE(SEGMENT_B, SEGMENT_H, SEGMENT_W, c->classes), c->classes == 1 ? segment_labels_1 : segment_labels_3, true);
+        taught t = teach(ctx, &l, LIMN_SHAPE(SEGMENT_B, SEGMENT_H, SEGMENT_W, c->classes),
+                         c->classes == 1 ? segment_labels_1 : segment_labels_3, true);
         double x[VALUES], gradient[VALUES], h = 1e-5;
         memcpy(x, c->classes == 1 ? segment_logits_1 : segment_logits_3, (size_t)(PIXELS * c->classes) * sizeof *x);
         loss_at(&t, x, gradient);
@@ -108,7 +113,8 @@ static void gradients_equal_finite_differences(void **state)
             x[k] = old + h, up = loss_at(&t, x, NULL);
             x[k] = old - h, down = loss_at(&t, x, NULL);
             x[k] = old;
-            if (fabs((up - down) / (2 * h) - gradient[k]) > 1e-8) fail_msg("%s, logit %d: %g and %g", c->name, k, (up - down) / (2 * h), gradient[k]);
+            if (fabs((up - down) / (2 * h) - gradient[k]) > 1e-8)
+                fail_msg("%s, logit %d: %g and %g", c->name, k, (up - down) / (2 * h), gradient[k]);
         }
         forget(&t);
     }
@@ -142,7 +148,8 @@ static void certain_predictions_have_finite_losses(void **state)
     for (int k = 0; k < VALUES; k++) x[k] = k % 2 ? 60 : -60;
     for (int i = 0; i < SEGMENT_CASES; i++) {
         limn_segment_loss l = loss_of(&segment_cases[i]);
-        taught t = teach(ctx, &l, LIMN_SHAPE(SEGMENT_B, SEGMENT_H, SEGMENT_W, l.classes), l.classes == 1 ? segment_labels_1 : segment_labels_3, false);
+        taught t = teach(ctx, &l, LIMN_SHAPE(SEGMENT_B, SEGMENT_H, SEGMENT_W, l.classes),
+                         l.classes == 1 ? segment_labels_1 : segment_labels_3, false);
         double loss = loss_at(&t, x, gradient);
         if (!isfinite(loss) || loss < 0) fail_msg("%s: %g", segment_cases[i].name, loss);
         for (int k = 0; k < PIXELS * l.classes; k++)
@@ -158,7 +165,8 @@ static void every_number_of_threads_gives_the_same_bits(void **state)
     enum { SIDE = 150, ALL = SIDE * SIDE * SEGMENT_K };
     uint8_t *labels = malloc(SIDE * SIDE);
     float *noise = malloc(ALL * sizeof *noise);
-    double *x = malloc(ALL * sizeof *x), *gradient[2] = {malloc(ALL * sizeof(double)), malloc(ALL * sizeof(double))}, loss[2];
+    double *x = malloc(ALL * sizeof *x), *gradient[2] = {malloc(ALL * sizeof(double)), malloc(ALL * sizeof(double))},
+           loss[2];
     limn_random_normal(1, LIMN_STREAM_TEST, 0, 0, ALL, noise);
     for (int i = 0; i < ALL; i++) x[i] = (double)noise[i];
     for (int i = 0; i < SIDE * SIDE; i++) labels[i] = (uint8_t)(i * 7 % 5 % SEGMENT_K);
@@ -182,7 +190,8 @@ static void numbers_out_of_range_are_refused(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    limn_segment_loss l = limn_segment_loss_defaults(0), w = limn_segment_loss_defaults(2), s = limn_segment_loss_defaults(2);
+    limn_segment_loss l = limn_segment_loss_defaults(0), w = limn_segment_loss_defaults(2),
+                      s = limn_segment_loss_defaults(2);
     w.weight = (double[]){0, 0}, w.n_weights = 2, s.smooth = -1;
     assert_int_equal(limn_segment_loss_check(ctx, &l), LIMN_BAD_ARGUMENT);
     assert_int_equal(limn_segment_loss_check(ctx, &w), LIMN_BAD_ARGUMENT);

@@ -33,7 +33,8 @@ static int open_model(void **state)
     fixture *f = calloc(1, sizeof *f);
     f->ctx = limn_ctx_new();
     limn_ctx_set_threads(f->ctx, 2);
-    if (limn_pipeline_open(f->ctx, LIMN_SOURCE_DIR "/models/emoji", &f->p) != LIMN_OK) fail_msg("%s", limn_error_text(f->ctx));
+    if (limn_pipeline_open(f->ctx, LIMN_SOURCE_DIR "/models/emoji", &f->p) != LIMN_OK)
+        fail_msg("%s", limn_error_text(f->ctx));
     f->o = limn_generate_defaults();
     f->o.prompt = "man farmer, dark skin tone", f->o.steps = 8, f->o.seed = 5, f->o.precision = LIMN_PRECISION_F32;
     f->farmer = make(f, &f->o);
@@ -93,7 +94,8 @@ static void count_all_warnings(void *user, limn_log_level level, const char *tex
     else if (level == LIMN_LOG_WARN) *(int *)user += 100;
 }
 
-/* No step is made where steps * strength is below 1: byte for byte the picture, of any kind, also with a mask that wants all anew. */
+/* No step is made where steps * strength is below 1: byte for byte the picture, of any kind, also with a mask that wants all
+ * anew. */
 static void without_a_step_the_picture_itself_comes_back(void **state)
 {
     fixture *f = *state;
@@ -102,14 +104,17 @@ static void without_a_step_the_picture_itself_comes_back(void **state)
     memset(white, 255, sizeof white);
     for (int i = 0; i < SMALL * SMALL; i++) gray[i] = (uint8_t)(i * 37);
     limn_image mask = {SIDE, SIDE, 1, white}, opaque = {SMALL, SMALL, 1, gray}, images[3];
-    static const struct { double strength; const char *sampler; int steps, warnings; bool masked; } rows[] = {
-        {0, NULL, 8, 0, false}, {0, "heun", 1, 0, false}, {0, NULL, 1, 0, true}, {0, "dpm++2m", 8, 0, false}, {0.124, NULL, 8, 1, false}, {0.001, NULL, 20, 1, true}, {0.5, NULL, 1, 1, false},
+    static const struct { double strength; const char *sampler; int steps, warnings; bool masked;
+    } rows[] = {
+        {0, NULL, 8, 0, false},     {0, "heun", 1, 0, false},   {0, NULL, 1, 0, true},    {0, "dpm++2m", 8, 0, false},
+        {0.124, NULL, 8, 1, false}, {0.001, NULL, 20, 1, true}, {0.5, NULL, 1, 1, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         limn_generate_options o = f->o;
         int warnings = 0;
         limn_ctx_set_log(f->ctx, count_all_warnings, &warnings);
-        o.init = &f->farmer, o.strength = rows[i].strength, o.sampler = rows[i].sampler, o.steps = rows[i].steps, o.n = 3, o.mask = rows[i].masked ? &mask : NULL;
+        o.init = &f->farmer, o.strength = rows[i].strength, o.sampler = rows[i].sampler, o.steps = rows[i].steps, o.n = 3,
+        o.mask = rows[i].masked ? &mask : NULL;
         assert_int_equal(limn_generate(f->p, &o, images), LIMN_OK);
         assert_int_equal(warnings, rows[i].warnings);
         for (int k = 0; k < 3; k++) {
@@ -139,7 +144,8 @@ static void outside_the_mask_the_picture_is_kept(void **state)
     uint8_t white[PIXELS] = {0};
     limn_image mask = {SIDE, SIDE, 1, white};
     limn_generate_options o = f->o;
-    o.prompt = "woman farmer, light skin tone", o.init = &f->farmer, o.mask = &mask, o.strength = 1, o.resample = 2, o.seed = 6;
+    o.prompt = "woman farmer, light skin tone", o.init = &f->farmer, o.mask = &mask, o.strength = 1, o.resample = 2,
+    o.seed = 6;
     for (int i = 0; i < 30 * SIDE; i++) white[i] = 255; /* the upper part anew */
     limn_image image = make(f, &o);
     int moved = 0;
@@ -289,8 +295,8 @@ static void a_sampler_sets_out_at_the_level_that_was_asked_for(void **state)
     limn_ctx_free(ctx);
 }
 
-/* Of a black picture the network knows all: eps = x / b.  However often a step is done again, what is left is noise of the level, as
- * strong as the level says: the noise of each repetition must be another one. */
+/* Of a black picture the network knows all: eps = x / b.  However often a step is done again, what is left is noise of the
+ * level, as strong as the level says: the noise of each repetition must be another one. */
 static void noise_keeps_its_strength_when_steps_are_repeated(void **state)
 {
     enum { N = 4096, AGAIN = 5 };
@@ -317,7 +323,8 @@ static void noise_keeps_its_strength_when_steps_are_repeated(void **state)
             }
             limn_sampler_level(s, k + 1, &a, &b);
             for (int p = 0; p < N; p++) sum += (double)x[p] * x[p];
-            if (fabs(sqrt(sum / N) / b - 1) > 0.05) fail_msg("%s, call %d: noise of %g, expected %g", names[i], k, sqrt(sum / N), b);
+            if (fabs(sqrt(sum / N) / b - 1) > 0.05)
+                fail_msg("%s, call %d: noise of %g, expected %g", names[i], k, sqrt(sum / N), b);
         }
         limn_sampler_free(s);
     }
@@ -358,7 +365,13 @@ static void refused(fixture *f, const limn_generate_options *o, const char *word
     if (!strstr(limn_error_text(f->ctx), words)) fail_msg("\"%s\" does not say \"%s\"", limn_error_text(f->ctx), words);
 }
 
-#define REFUSED(change, words) do { limn_generate_options o = f->o; o.init = &f->farmer; change; refused(f, &o, words); } while (0)
+#define REFUSED(change, words)                                                                                              \
+    do {                                                                                                                    \
+        limn_generate_options o = f->o;                                                                                     \
+        o.init = &f->farmer;                                                                                                \
+        change;                                                                                                             \
+        refused(f, &o, words);                                                                                              \
+    } while (0)
 
 static void what_does_not_go_together_is_refused(void **state)
 {
@@ -374,7 +387,9 @@ static void what_does_not_go_together_is_refused(void **state)
     REFUSED((o.mask = &mask, o.sampler = "ddim"), "rectified flow: take euler"); /* what is advised works */
     assert_null(strstr(limn_error_text(f->ctx), "heun"));
     REFUSED((o.sampler = "ddim"), "take euler, heun or dpm++2m");
-    REFUSED(o.eta = 0.5, "eta is for sampler ddim, and the sampler is euler, as for all that was trained on rectified flow: leave it out");
+    REFUSED(
+        o.eta = 0.5,
+        "eta is for sampler ddim, and the sampler is euler, as for all that was trained on rectified flow: leave it out");
     REFUSED((o.mask = &mask, o.noise = 4), "keep its noise");
     REFUSED(o.between = true, "start from noise");
     REFUSED((o.noise = 10, o.noise_left = 10), "less than the noise there is");

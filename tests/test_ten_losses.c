@@ -1,5 +1,5 @@
-/* test_ten_losses.c: ten steps of training lose what the same ten steps lose in PyTorch (oracle/ten_losses.py, autoencoder_vectors.py): the trainer's step graph,
- * AdamW and clipping on the CPU's kernels, in f32. */
+/* test_ten_losses.c: ten steps of training lose what the same ten steps lose in PyTorch (oracle/ten_losses.py,
+ * autoencoder_vectors.py): the trainer's step graph, AdamW and clipping on the CPU's kernels, in f32. */
 #include "formula.h"
 #include "denoise/enlarge.h"
 #include "graph/node.h"
@@ -50,7 +50,8 @@ static void open_run(run *r, const char *settings, limn_step_options options, in
         }
         assert_int_equal(limn_run_bind(r->run, node, LIMN_F32, at), LIMN_OK);
         for (int i = 1; i < r->step.n; i++)
-            if (r->step.of[i] == node) limn_run_bind(r->run, r->step.outputs[i], LIMN_F32, r->state[0] + r->weights.begin[p]);
+            if (r->step.of[i] == node)
+                limn_run_bind(r->run, r->step.outputs[i], LIMN_F32, r->state[0] + r->weights.begin[p]);
     }
 }
 
@@ -76,7 +77,8 @@ static void give_batch(run *r, int step)
     snprintf(noise_name, sizeof noise_name, "input.noise.%d", step);
     formula_fill(clean_name, n, 1, clean);
     formula_fill(noise_name, n, 1, noise);
-    float *x = malloc((size_t)n * sizeof *x), *target = malloc((size_t)n * sizeof *target), *condition = malloc((size_t)n * sizeof *condition);
+    float *x = malloc((size_t)n * sizeof *x), *target = malloc((size_t)n * sizeof *target),
+          *condition = malloc((size_t)n * sizeof *condition);
     for (int64_t i = 0; i < n; i++) {
         float s = times[i / (n / 2)] / 1000;
         x[i] = (1 - s) * clean[i] + s * noise[i];
@@ -85,7 +87,8 @@ static void give_batch(run *r, int step)
     if (r->step.ports.condition) {
         limn_shape s = limn_node_shape(r->step.ports.image);
         int side = (int)s.dim[1], channels = (int)s.dim[3], factor = r->enlarge;
-        for (int b = 0; b < 2; b++) limn_enlarged(clean + b * n / 2, factor, side / factor, channels, factor, condition + b * n / 2);
+        for (int b = 0; b < 2; b++)
+            limn_enlarged(clean + b * n / 2, factor, side / factor, channels, factor, condition + b * n / 2);
         limn_run_write(r->run, r->step.ports.condition, LIMN_F32, condition);
     }
     limn_run_write(r->run, r->step.ports.image, LIMN_F32, x);
@@ -122,10 +125,12 @@ static void step_of(run *r, const char *settings, int step, double wanted, doubl
     for (int p = 0; p < r->weights.n; p++) limn_run_touch(r->run, r->weights.node[p]);
     assert_int_equal(limn_run_execute(r->run), LIMN_OK);
     assert_int_equal(limn_run_read(r->run, r->step.loss, LIMN_F64, &loss), LIMN_OK);
-    if (!(fabs(loss - wanted) <= tolerance)) fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", settings, step, wanted, loss);
+    if (!(fabs(loss - wanted) <= tolerance))
+        fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", settings, step, wanted, loss);
     limn_adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
     double norm = limn_gradient_norm(r->state[0], r->weights.count, n_threads);
-    limn_adamw_step(&adamw, step + 1, norm, r->weights.count, r->weights.value, r->state[0], r->state[1], r->state[2], r->state[3], r->decay, n_threads);
+    limn_adamw_step(&adamw, step + 1, norm, r->weights.count, r->weights.value, r->state[0], r->state[1], r->state[2],
+                    r->state[3], r->decay, n_threads);
 }
 
 static void ten_losses_on(int n_threads)
@@ -164,7 +169,8 @@ static void give_pictures(run *r, int step, bool judged)
     formula_write(r->run, ports->noise, name);
 }
 
-/* The loss with a discriminator goes through 0 as the two fight: distances are measured against its terms, which are of size 1. */
+/* The loss with a discriminator goes through 0 as the two fight: distances are measured against its terms, which are of size
+ * 1. */
 static void ten_losses_of_autoencoders_are_pytorchs(void **state)
 {
     (void)state;
@@ -182,6 +188,7 @@ static void ten_losses_of_autoencoders_are_pytorchs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ten_losses_are_pytorchs), cmocka_unit_test(ten_losses_of_autoencoders_are_pytorchs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ten_losses_are_pytorchs),
+                                       cmocka_unit_test(ten_losses_of_autoencoders_are_pytorchs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

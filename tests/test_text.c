@@ -103,7 +103,11 @@ static void cut_is_told_exactly_when_a_token_is_lost(void **state)
 {
     (void)state;
     limn_clip_bpe *bpe = open_or_fail(NULL, 0);
-    const struct { const char *text; int n; bool cut; } rows[] = {{"abc", 5, false}, {"abc   ", 5, false}, {"abcd", 5, true}, {"abc d", 5, true}, {"ab", 4, false}};
+    const struct {
+        const char *text;
+        int n;
+        bool cut;
+    } rows[] = {{"abc", 5, false}, {"abc   ", 5, false}, {"abcd", 5, true}, {"abc d", 5, true}, {"ab", 4, false}};
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         int32_t ids[5];
         int n;
@@ -201,7 +205,10 @@ static void a_byte_order_mark_is_passed_over_or_named(void **state)
         assert_int_equal(limn_clip_bpe_vocab(bpe), 516);
         limn_clip_bpe_free(bpe);
     }
-    expect_refusal("\xff\xfe" "a\0 \0b\0\n\0", 10, -1, LIMN_BAD_FILE, "m.txt begins with the byte order mark of UTF-16, little end first: expected UTF-8");
+    expect_refusal("\xff\xfe"
+                   "a\0 \0b\0\n\0",
+                   10, -1, LIMN_BAD_FILE,
+                   "m.txt begins with the byte order mark of UTF-16, little end first: expected UTF-8");
     expect_refusal("\xfe\xff\0a", 4, -1, LIMN_BAD_FILE, "UTF-16, big end first");
 }
 
@@ -291,7 +298,13 @@ static void fill(char *text, size_t n, const char *pattern)
 static void ten_megabytes_take_seconds_not_minutes(void **state)
 {
     (void)state;
-    const char *const patterns[] = {" ", "z", "ab", "word ", "&", "&#1;", "&nbsp;", "\xcc\x81\xcc\xa3", "\xff", "\xe3\x80\x80", "'", "&amp;amp;#1;", "\xe2\x80\x8b"};
+    const char *const patterns[] = {" ",           "z",
+                                    "ab",          "word ",
+                                    "&",           "&#1;",
+                                    "&nbsp;",      "\xcc\x81\xcc\xa3",
+                                    "\xff",        "\xe3\x80\x80",
+                                    "'",           "&amp;amp;#1;",
+                                    "\xe2\x80\x8b"};
     size_t n = 10u << 20;
     char *text = malloc(n);
     int32_t *ids = malloc(LIMN_CLIP_CONTEXT_MAX * sizeof *ids);
@@ -300,7 +313,8 @@ static void ten_megabytes_take_seconds_not_minutes(void **state)
         for (int wide = 0; wide < 2; wide++) {
             fill(text, n, patterns[p]);
             clock_t begin = clock(); /* the processor's time: a busy machine must not fail a test of growth */
-            assert_int_equal(limn_clip_bpe_encode(ctx, bpe, text, n, wide ? LIMN_CLIP_CONTEXT_MAX : 77, ids, NULL, NULL), LIMN_OK);
+            assert_int_equal(limn_clip_bpe_encode(ctx, bpe, text, n, wide ? LIMN_CLIP_CONTEXT_MAX : 77, ids, NULL, NULL),
+                             LIMN_OK);
             double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
             if (seconds > 0.2) print_message("10 MB of \"%s\": %.2f s\n", patterns[p], seconds);
             assert_true(seconds < 4);

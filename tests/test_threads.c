@@ -107,10 +107,12 @@ static void a_run_leaves_threads_as_they_were(void **state)
     unsigned before = _mm_getcsr(), control = before ? 0x1f80 : 0; /* as a process begins */
     limn_ctx *ctx = limn_ctx_new();
     limn_ctx_set_threads(ctx, TEAM);
-    for (limn_precision precision = LIMN_PRECISION_F32; precision <= LIMN_PRECISION_BF16; precision++) { /* oneDNN sets the number of threads for bf16 */
+    for (limn_precision precision = LIMN_PRECISION_F32; precision <= LIMN_PRECISION_BF16;
+         precision++) { /* oneDNN sets the number of threads for bf16 */
         set_own(control);
         limn_graph *g = limn_graph_new(ctx);
-        limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(N / 64, 64), LIMN_PER_STEP), *twice = limn_affine(x, 2, 0), *out[2] = {twice, limn_linear(g, "l", x, 64)};
+        limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(N / 64, 64), LIMN_PER_STEP),
+                  *twice = limn_affine(x, 2, 0), *out[2] = {twice, limn_linear(g, "l", x, 64)};
         limn_plan *plan;
         limn_run *run;
         limn_plan_options options = {.precision = precision};
@@ -118,7 +120,8 @@ static void a_run_leaves_threads_as_they_were(void **state)
         assert_int_equal(limn_plan_new(g, 2, out, &options, &plan), LIMN_OK);
         assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
         own_is_whole(control);
-        for (int p = 0; p < g->n_parameters; p++) assert_int_equal(limn_run_bind(run, g->parameters[p], LIMN_F32, tiny), LIMN_OK);
+        for (int p = 0; p < g->n_parameters; p++)
+            assert_int_equal(limn_run_bind(run, g->parameters[p], LIMN_F32, tiny), LIMN_OK);
         assert_int_equal(limn_run_write(run, x, LIMN_F32, tiny), LIMN_OK);
         assert_int_equal(limn_run_execute(run), LIMN_OK);
         own_is_whole(control);

@@ -59,7 +59,8 @@ static void same_tensor(const limn_weight_file *st, const torch_tensor *want)
     if (!e->usable) return;
     double *values = values_of(st, e, want->n);
     for (size_t i = 0; i < want->n; i++)
-        if (values[i] != want->values[i]) fail_msg("%s[%zu] is %.17g, torch has %.17g", want->name, i, values[i], want->values[i]);
+        if (values[i] != want->values[i])
+            fail_msg("%s[%zu] is %.17g, torch has %.17g", want->name, i, values[i], want->values[i]);
     free(values);
 }
 
@@ -86,7 +87,8 @@ static void views_of_shared_storages_become_dense_tensors(void **state)
 static void every_type_is_listed_and_those_limn_knows_load(void **state)
 {
     (void)state;
-    static const char *const names[] = {"F32", "F64", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64", "C128", "U16", "F8_E4M3"};
+    static const char *const names[] = {"F32", "F64", "F16",  "BF16", "I64",  "I32", "I16",
+                                        "I8",  "U8",  "BOOL", "C64",  "C128", "U16", "F8_E4M3"};
     same_file(torch_types, sizeof torch_types, torch_types_tensors, COUNT(torch_types_tensors));
     limn_weight_file *st = opened(torch_types, sizeof torch_types);
     char to[64];
@@ -120,7 +122,8 @@ static void published_files_hold_what_torch_reads_from_them(void **state)
             size_t n = published[i].tensors[k].n;
             double *values = values_of(st, e, n), sum = 0, size = 0;
             for (size_t j = 0; j < n; j++) sum += values[j], size += fabs(values[j]);
-            for (int j = 0; j < 3; j++) assert_true(values[published[i].tensors[k].at[j]] == published[i].tensors[k].values[j]);
+            for (int j = 0; j < 3; j++)
+                assert_true(values[published[i].tensors[k].at[j]] == published[i].tensors[k].values[j]);
             assert_true(fabs(sum - published[i].tensors[k].sum) <= 1e-12 * size);
             free(values);
         }
@@ -131,13 +134,14 @@ static void published_files_hold_what_torch_reads_from_them(void **state)
     if (!found) skip();
 }
 
-/* ---- strides against index by index ------------------------------------------------------------------------------------- */
+/* ---- strides against index by index ----------------------------------------------------------------------------------- */
 
 /* Element `at` (row by row) of a tensor whose storage holds k + 1 in byte k. */
 static double element(const made_tensor *t, size_t at)
 {
     int64_t place = t->offset;
-    for (int d = t->rank - 1; d >= 0; at /= (size_t)t->size[d], d--) place += (int64_t)(at % (size_t)t->size[d]) * t->stride[d];
+    for (int d = t->rank - 1; d >= 0; at /= (size_t)t->size[d], d--)
+        place += (int64_t)(at % (size_t)t->size[d]) * t->stride[d];
     return (double)(uint8_t)(place + 1);
 }
 
@@ -174,7 +178,8 @@ static void any_strides_give_what_indexing_gives(void **state)
     for (int i = 0; i < TENSORS; i++) {
         double *values = values_of(st, limn_weight_file_get(st, (size_t)i), counts[i]);
         for (size_t k = 0; k < counts[i]; k++)
-            if (values[k] != element(&t[i], k)) fail_msg("tensor %d, element %zu: %g, expected %g", i, k, values[k], element(&t[i], k));
+            if (values[k] != element(&t[i], k))
+                fail_msg("tensor %d, element %zu: %g, expected %g", i, k, values[k], element(&t[i], k));
         strided += counts[i] > 1;
         free(values);
     }
@@ -184,7 +189,7 @@ static void any_strides_give_what_indexing_gives(void **state)
     free(p.at);
 }
 
-/* ---- archives of other programs ------------------------------------------------------------------------------------------ */
+/* ---- archives of other programs --------------------------------------------------------------------------------------- */
 
 /* Tensors "a" [1000, 100] F32 and its transpose "b": storage 0 of 400 kB. */
 static void put_pair(made_bytes *p)
@@ -244,7 +249,8 @@ static void files_are_told_by_their_bytes_not_by_their_names(void **state)
     same_tensor(st, &torch_views_tensors[0]);
     limn_weight_file_close(st);
     float x = 3;
-    assert_int_equal(limn_safetensors_write(ctx, "named.pt", 1, &(limn_named_view){"a", {LIMN_F32, {1, {1}}, &x}}, 0, NULL), LIMN_OK);
+    assert_int_equal(limn_safetensors_write(ctx, "named.pt", 1, &(limn_named_view){"a", {LIMN_F32, {1, {1}}, &x}}, 0, NULL),
+                     LIMN_OK);
     assert_int_equal(limn_weight_file_open(ctx, "named.pt", &st), LIMN_OK);
     assert_string_equal(limn_weight_file_kind(st), "safetensors");
     limn_weight_file_close(st);
@@ -279,7 +285,7 @@ static void a_file_cut_after_opening_is_an_error_not_a_signal(void **state)
     unlink("cut.pt");
 }
 
-/* ---- a network from such a file -------------------------------------------------------------------------------------------- */
+/* ---- a network from such a file --------------------------------------------------------------------------------------- */
 
 #define NET "dit size=8 channels=3 patch=4 width=384 depth=1 heads=6 mlp=32 conditioning=modulated norm=pre classes=7"
 
@@ -292,7 +298,11 @@ static void save_torch(const char *path, const limn_weights *w)
     pickle_text(&p, "model");
     put_text(&p, "}(");
     for (int i = 0; i < w->n; i++) {
-        made_tensor t = {.type = "FloatStorage", .key = "0", .numel = (int64_t)w->count, .offset = (int64_t)w->begin[i], .rank = w->node[i]->shape.rank};
+        made_tensor t = {.type = "FloatStorage",
+                         .key = "0",
+                         .numel = (int64_t)w->count,
+                         .offset = (int64_t)w->begin[i],
+                         .rank = w->node[i]->shape.rank};
         int64_t step = 1;
         for (int d = t.rank - 1; d >= 0; d--) t.size[d] = w->node[i]->shape.dim[d], t.stride[d] = step, step *= t.size[d];
         pickle_text(&p, w->node[i]->name);
@@ -336,7 +346,8 @@ static void a_published_network_starts_from_a_file_of_torch(void **state)
     if (limn_net_settings_of(ctx, "start.pt", st, &read) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_memory_equal(read.value, s.value, sizeof read.value);
     if (limn_weights_load(ctx, &w, "start.pt", st, "", loaded) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    for (int i = 0; i < w.n; i++) assert_memory_equal(loaded + w.begin[i], w.value + w.begin[i], (size_t)limn_node_count(w.node[i]) * sizeof(float));
+    for (int i = 0; i < w.n; i++)
+        assert_memory_equal(loaded + w.begin[i], w.value + w.begin[i], (size_t)limn_node_count(w.node[i]) * sizeof(float));
     limn_weight_file_close(st);
     limn_weights_free(&w);
     limn_graph_free(g);
@@ -362,10 +373,12 @@ static void the_same_weights_make_the_same_picture_from_either_kind_of_file(void
     limn_weights w;
     limn_graph *g = build(&s, &w);
     for (int i = 0; i < w.n; i++) /* adaLN-Zero starts as zeros: then every network makes the same picture */
-        for (int64_t k = 0; k < limn_node_count(w.node[i]); k++) w.value[w.begin[i] + (size_t)k] += 0.02f * (float)sin((double)k + i);
+        for (int64_t k = 0; k < limn_node_count(w.node[i]); k++)
+            w.value[w.begin[i] + (size_t)k] += 0.02f * (float)sin((double)k + i);
     limn_named_view views[64];
     assert_in_range(w.n, 1, COUNT(views));
-    for (int i = 0; i < w.n; i++) views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
+    for (int i = 0; i < w.n; i++)
+        views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
     assert_int_equal(limn_safetensors_write(ctx, "picture.safetensors", (size_t)w.n, views, 0, NULL), LIMN_OK);
     save_torch("picture.pt", &w);
     limn_image a = picture_of("picture.safetensors"), b = picture_of("picture.pt");

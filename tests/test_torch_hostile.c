@@ -1,4 +1,5 @@
-/* test_torch_hostile.c: every way a .pt file can lie has a row: what is refused, with which words, and that nothing was executed. */
+/* test_torch_hostile.c: every way a .pt file can lie has a row: what is refused, with which words, and that nothing was
+ * executed. */
 #include "base/rng.h"
 #include "file/weight_file.h"
 #include "make_torch.h"
@@ -59,7 +60,8 @@ static void refuse_pickle(const char *what, const void *pickle, size_t n, const 
 {
     made_zip z = archive_of(pickle, n);
     refuse(what, z.file.at, z.file.n, words);
-    if (!strstr(limn_error_text(ctx), "archive/data.pkl, byte ") || !strstr(limn_error_text(ctx), "nothing was executed")) fail_msg("%s", limn_error_text(ctx));
+    if (!strstr(limn_error_text(ctx), "archive/data.pkl, byte ") || !strstr(limn_error_text(ctx), "nothing was executed"))
+        fail_msg("%s", limn_error_text(ctx));
     zip_free(&z);
 }
 
@@ -67,49 +69,121 @@ static void accept_pickle(const char *what, const void *pickle, size_t n, size_t
 {
     made_zip z = archive_of(pickle, n);
     limn_weight_file *st;
-    if (limn_weight_file_parse(ctx, "t.pt", z.file.at, z.file.n, &st) != LIMN_OK) fail_msg("%s: %s", what, limn_error_text(ctx));
+    if (limn_weight_file_parse(ctx, "t.pt", z.file.at, z.file.n, &st) != LIMN_OK)
+        fail_msg("%s: %s", what, limn_error_text(ctx));
     assert_int_equal(limn_weight_file_count(st), tensors);
     limn_weight_file_close(st);
     zip_free(&z);
 }
 
-/* ---- pickles ------------------------------------------------------------------------------------------------------------- */
+/* ---- pickles ---------------------------------------------------------------------------------------------------------- */
 
 #define ROW(pickle, words) {pickle, sizeof pickle - 1, words}
 
 static void only_the_objects_of_state_dicts_are_known(void **state)
 {
     (void)state;
-    static const struct { const char *pickle; size_t n; const char *words; } rows[] = {
+    static const struct { const char *pickle; size_t n; const char *words;
+    } rows[] = {
         ROW("cos\nsystem\n(X\4\0\0\0trueu85R", "byte 2: it asks for the Python object \"os.system\""),
-        ROW("cposix\nsystem\nX\4\0\0\0true\x85R", "\"posix.system\""), ROW("cnt\nsystem\n", "\"nt.system\""), ROW("csys\nexit\n", "\"sys.exit\""),
-        ROW("cbuiltins\neval\nX\4\0\0\0true\x85R", "\"builtins.eval\""), ROW("c__builtin__\nexec\n", "\"__builtin__.exec\""), ROW("cbuiltins\ngetattr\n", "\"builtins.getattr\""),
-        ROW("ctorch\nload\n", "\"torch.load\""), ROW("ctorch._utils\n_rebuild_tensor_v22\n", "_rebuild_tensor_v22\""), ROW("ctorch.nn\nModule\n", "\"torch.nn.Module\""),
-        ROW("ccollections\nOrderedDict.fromkeys\n", "fromkeys\""), ROW("c\n\n", "object \".\""), ROW("ccollections\nOrdered\0Dict\n", "Ordered\\x00Dict\""),
-        ROW("c\x1b[31m\nx\n", "\"\\x1b[31m.x\""), ROW("cos", "does not end"), ROW("cos\nsystem", "does not end"), ROW("N0cos\nsystem\n", "byte 3: opcode 0x30"),
+        ROW("cposix\nsystem\nX\4\0\0\0true\x85R", "\"posix.system\""),
+        ROW("cnt\nsystem\n", "\"nt.system\""),
+        ROW("csys\nexit\n", "\"sys.exit\""),
+        ROW("cbuiltins\neval\nX\4\0\0\0true\x85R", "\"builtins.eval\""),
+        ROW("c__builtin__\nexec\n", "\"__builtin__.exec\""),
+        ROW("cbuiltins\ngetattr\n", "\"builtins.getattr\""),
+        ROW("ctorch\nload\n", "\"torch.load\""),
+        ROW("ctorch._utils\n_rebuild_tensor_v22\n", "_rebuild_tensor_v22\""),
+        ROW("ctorch.nn\nModule\n", "\"torch.nn.Module\""),
+        ROW("ccollections\nOrderedDict.fromkeys\n", "fromkeys\""),
+        ROW("c\n\n", "object \".\""),
+        ROW("ccollections\nOrdered\0Dict\n", "Ordered\\x00Dict\""),
+        ROW("c\x1b[31m\nx\n", "\"\\x1b[31m.x\""),
+        ROW("cos", "does not end"),
+        ROW("cos\nsystem", "does not end"),
+        ROW("N0cos\nsystem\n", "byte 3: opcode 0x30"),
         /* other ways to name or make an object */
-        ROW("X\2\0\0\0osX\6\0\0\0system\x93", "opcode 0x93"), ROW("(ios\nsystem\n", "opcode 0x69"), ROW("(cos\nsystem\no", "os.system"), ROW("(o", "opcode 0x6f"),
-        ROW("\x82\1", "opcode 0x82"), ROW("\x83\1\0", "opcode 0x83"), ROW("\x84\1\0\0\0", "opcode 0x84"), ROW("\x97", "opcode 0x97"), ROW("\x95\0\0\0\0\0\0\0\0", "opcode 0x95"),
-        ROW("P0\n", "opcode 0x50"), ROW("\x92", "opcode 0x92"), ROW("\x8b\xff\xff\xff\xff", "opcode 0x8b"), ROW("\xff", "opcode 0xff"), ROW("\0", "opcode 0x00"),
+        ROW("X\2\0\0\0osX\6\0\0\0system\x93", "opcode 0x93"),
+        ROW("(ios\nsystem\n", "opcode 0x69"),
+        ROW("(cos\nsystem\no", "os.system"),
+        ROW("(o", "opcode 0x6f"),
+        ROW("\x82\1", "opcode 0x82"),
+        ROW("\x83\1\0", "opcode 0x83"),
+        ROW("\x84\1\0\0\0", "opcode 0x84"),
+        ROW("\x97", "opcode 0x97"),
+        ROW("\x95\0\0\0\0\0\0\0\0", "opcode 0x95"),
+        ROW("P0\n", "opcode 0x50"),
+        ROW("\x92", "opcode 0x92"),
+        ROW("\x8b\xff\xff\xff\xff", "opcode 0x8b"),
+        ROW("\xff", "opcode 0xff"),
+        ROW("\0", "opcode 0x00"),
         /* calls that are none of the fixed ones */
-        ROW("NN\x85R", "REDUCE of something"), ROW("])R", "REDUCE of something"), ROW("ctorch\nFloatStorage\n)R", "REDUCE of something"), ROW("ctorch\nfloat32\n)R", "REDUCE of something"),
-        ROW("ccollections\nOrderedDict\n]R", "REDUCE of something"), ROW("ccollections\nOrderedDict\n]\x85R", "OrderedDict with 1 arguments"),
-        ROW("ccollections\nOrderedDict\n)\x81", "NEWOBJ of something"), ROW("ctorch._utils\n_rebuild_tensor_v2\n)\x81", "NEWOBJ"), ROW("N)\x81", "NEWOBJ"),
-        ROW("ctorch._utils\n_rebuild_tensor_v2\n)R", "with 0 arguments"), ROW("ctorch._utils\n_rebuild_parameter\nN\x88}\x87R", "a parameter of something"),
-        ROW("ctorch\nSize\nN\x85R", "torch.Size of something"), ROW("]Nb", "BUILD of something"), ROW("K\1}b", "BUILD of something"), ROW("}b", "expected 2 values"),
+        ROW("NN\x85R", "REDUCE of something"),
+        ROW("])R", "REDUCE of something"),
+        ROW("ctorch\nFloatStorage\n)R", "REDUCE of something"),
+        ROW("ctorch\nfloat32\n)R", "REDUCE of something"),
+        ROW("ccollections\nOrderedDict\n]R", "REDUCE of something"),
+        ROW("ccollections\nOrderedDict\n]\x85R", "OrderedDict with 1 arguments"),
+        ROW("ccollections\nOrderedDict\n)\x81", "NEWOBJ of something"),
+        ROW("ctorch._utils\n_rebuild_tensor_v2\n)\x81", "NEWOBJ"),
+        ROW("N)\x81", "NEWOBJ"),
+        ROW("ctorch._utils\n_rebuild_tensor_v2\n)R", "with 0 arguments"),
+        ROW("ctorch._utils\n_rebuild_parameter\nN\x88}\x87R", "a parameter of something"),
+        ROW("ctorch\nSize\nN\x85R", "torch.Size of something"),
+        ROW("]Nb", "BUILD of something"),
+        ROW("K\1}b", "BUILD of something"),
+        ROW("}b", "expected 2 values"),
         /* the stack */
-        ROW("", "0 values on the stack at its end"), ROW("NN", "2 values on the stack"), ROW("(", "1 values on the stack"), ROW("R", "expected 2 values on the stack, found 0"),
-        ROW("NR", "found 1"), ROW("N(R", "found 0"), ROW("t", "no mark"), ROW("Nu", "no mark"), ROW("}N(Nu", "not a dict"), ROW("}(Nu", "1 values are not pairs"), ROW("e", "no mark"),
-        ROW("](NNu", "not a dict"), ROW("}(Ne", "not a list"), ROW("(Ne", "not a list"), ROW("(e", "not a list"), ROW("K\1NNs", "not a dict"), ROW("}Na", "not a list"), ROW("Na", "not a list"),
-        ROW("NNs", "not a dict"), ROW("\x85", "expected 1 values"), ROW("N\x86", "found 1"), ROW("NN\x87", "found 2"), ROW("Q", "found 0"), ROW("(Q", "found 0"),
+        ROW("", "0 values on the stack at its end"),
+        ROW("NN", "2 values on the stack"),
+        ROW("(", "1 values on the stack"),
+        ROW("R", "expected 2 values on the stack, found 0"),
+        ROW("NR", "found 1"),
+        ROW("N(R", "found 0"),
+        ROW("t", "no mark"),
+        ROW("Nu", "no mark"),
+        ROW("}N(Nu", "not a dict"),
+        ROW("}(Nu", "1 values are not pairs"),
+        ROW("e", "no mark"),
+        ROW("](NNu", "not a dict"),
+        ROW("}(Ne", "not a list"),
+        ROW("(Ne", "not a list"),
+        ROW("(e", "not a list"),
+        ROW("K\1NNs", "not a dict"),
+        ROW("}Na", "not a list"),
+        ROW("Na", "not a list"),
+        ROW("NNs", "not a dict"),
+        ROW("\x85", "expected 1 values"),
+        ROW("N\x86", "found 1"),
+        ROW("NN\x87", "found 2"),
+        ROW("Q", "found 0"),
+        ROW("(Q", "found 0"),
         /* the memo */
-        ROW("q\0", "expected 1 values"), ROW("Nq\1", "memo 1, where the next is 0"), ROW("Nr\0\0\0\x80", "memo 2147483648, where the next is 0"), ROW("h\0", "memo 0 of 0"),
-        ROW("Nq\0h\1", "memo 1 of 1"), ROW("j\xff\xff\xff\xff", "memo 4294967295 of 0"),
+        ROW("q\0", "expected 1 values"),
+        ROW("Nq\1", "memo 1, where the next is 0"),
+        ROW("Nr\0\0\0\x80", "memo 2147483648, where the next is 0"),
+        ROW("h\0", "memo 0 of 0"),
+        ROW("Nq\0h\1", "memo 1 of 1"),
+        ROW("j\xff\xff\xff\xff", "memo 4294967295 of 0"),
         /* lengths */
-        ROW("X\xff\xff\xff\xff", "4294967295 bytes are announced"), ROW("X\6\0\0\0abcd", "6 bytes are announced where 5"), ROW("X\1\0", "4 bytes are announced where 3"), ROW("U\xff", "255 bytes"),
-        ROW("\x8d\0\0\0\0\0\0\0\x80", "opcode 0x8d"), ROW("X\1\0\0\0\xff", "not valid UTF-8"), ROW("X\2\0\0\0\xc0\xaf", "not valid UTF-8"), ROW("X\3\0\0\0\xed\xa0\x80", "not valid UTF-8"),
-        ROW("\x8a\xff", "255 bytes are announced"), ROW("\x8a\x0a" "abcdefghij", "a number of 10 bytes"), ROW("\x8a\x09" "abcdefghi", "more than 64 bits"), ROW("J\1\2", "4 bytes are announced"),
-        ROW("\x80\4N", "byte 2: pickle protocol 4"), ROW("\x80\1N", "pickle protocol 1"),
+        ROW("X\xff\xff\xff\xff", "4294967295 bytes are announced"),
+        ROW("X\6\0\0\0abcd", "6 bytes are announced where 5"),
+        ROW("X\1\0", "4 bytes are announced where 3"),
+        ROW("U\xff", "255 bytes"),
+        ROW("\x8d\0\0\0\0\0\0\0\x80", "opcode 0x8d"),
+        ROW("X\1\0\0\0\xff", "not valid UTF-8"),
+        ROW("X\2\0\0\0\xc0\xaf", "not valid UTF-8"),
+        ROW("X\3\0\0\0\xed\xa0\x80", "not valid UTF-8"),
+        ROW("\x8a\xff", "255 bytes are announced"),
+        ROW("\x8a\x0a"
+            "abcdefghij",
+            "a number of 10 bytes"),
+        ROW("\x8a\x09"
+            "abcdefghi",
+            "more than 64 bits"),
+        ROW("J\1\2", "4 bytes are announced"),
+        ROW("\x80\4N", "byte 2: pickle protocol 4"),
+        ROW("\x80\1N", "pickle protocol 1"),
         ROW("N.N", "2 bytes follow its end"),
     };
     for (size_t i = 0; i < COUNT(rows); i++) refuse_pickle(rows[i].words, rows[i].pickle, rows[i].n, rows[i].words);
@@ -118,10 +192,19 @@ static void only_the_objects_of_state_dicts_are_known(void **state)
 static void what_checkpoints_hold_beside_tensors_is_dropped(void **state)
 {
     (void)state;
-    static const struct { const char *pickle; size_t n; const char *words; } rows[] = {
-        ROW("N", "None"), ROW("G12345678", "a float"), ROW("\x8a\0", "zero"), ROW("\x8a\x09\0\0\0\0\0\0\0\xff\0", "2^64 - 1"), ROW("U\3abc", "bytes of Python 2"),
-        ROW("cargparse\nNamespace\n)\x81}X\1\0\0\0aK\1sb", "arguments"), ROW("ccollections\nOrderedDict\n)R}X\1\0\0\0a)sb", "_metadata"),
-        ROW("c__builtin__\nset\n](K\1K\2e\x85R", "a set"), ROW("}NNs", "a key that is None"), ROW("}(NNNNu", "the same twice"), ROW("]q\0h\0a", "a list in itself, once"),
+    static const struct { const char *pickle; size_t n; const char *words;
+    } rows[] = {
+        ROW("N", "None"),
+        ROW("G12345678", "a float"),
+        ROW("\x8a\0", "zero"),
+        ROW("\x8a\x09\0\0\0\0\0\0\0\xff\0", "2^64 - 1"),
+        ROW("U\3abc", "bytes of Python 2"),
+        ROW("cargparse\nNamespace\n)\x81}X\1\0\0\0aK\1sb", "arguments"),
+        ROW("ccollections\nOrderedDict\n)R}X\1\0\0\0a)sb", "_metadata"),
+        ROW("c__builtin__\nset\n](K\1K\2e\x85R", "a set"),
+        ROW("}NNs", "a key that is None"),
+        ROW("}(NNNNu", "the same twice"),
+        ROW("]q\0h\0a", "a list in itself, once"),
     };
     for (size_t i = 0; i + 1 < COUNT(rows); i++) accept_pickle(rows[i].words, rows[i].pickle, rows[i].n, 0);
     refuse_pickle("a list that contains itself", rows[10].pickle, rows[10].n, "or one that contains itself");
@@ -183,7 +266,7 @@ static void nesting_doubling_and_piling_up_end_in_a_sentence(void **state)
     free(p.at);
 }
 
-/* ---- storages and tensors ------------------------------------------------------------------------------------------------- */
+/* ---- storages and tensors --------------------------------------------------------------------------------------------- */
 
 static made_bytes one_tensor(made_tensor t)
 {
@@ -201,17 +284,40 @@ static void every_element_of_a_tensor_lies_in_its_storage(void **state)
 {
     (void)state;
     const int64_t big = INT64_C(1) << 62, half = INT64_C(1) << 32;
-    const struct { made_tensor t; const char *words; } rows[] = {
-        {F(1, 1, {24}, {1}), "last element is element 24 of a storage of 24"}, {F(24, 0, {0}, {0}), "element 24 of"}, {F(0, 2, {4, 7}, {7, 1}), "element 27 of"},
-        {F(0, 2, {5, 1}, {6, 1}), "element 24 of"}, {F(25, 1, {0}, {1}), "place is element 25"}, {F(-1, 1, {1}, {1}), "make more than 2^63"}, {F(INT64_MIN, 0, {0}, {0}), "2^63"},
-        {F(INT64_MAX, 1, {2}, {1}), "2^63"}, {F(0, 1, {-1}, {1}), "from 0 on"}, {F(0, 1, {2}, {-1}), "from 0 on"}, {F(3, 2, {2, 2}, {1, -1}), "from 0 on"},
-        {F(0, 2, {half, half}, {0, 0}), "2^63"}, {F(0, 1, {big}, {0}), "2^63"}, {F(0, 1, {3}, {big}), "2^63"}, {F(0, 2, {2, 2}, {big, big}), "2^63"}, {F(0, 3, {0, half, half}, {1, 1, 1}), NULL},
-        {F(0, 3, {half, half, 0}, {1, 1, 1}), "2^63"}, {F(0, 1, {1 << 30}, {0}), "at most 200 times"}, {F(0, 9, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {0}), "9 dimensions, at most 8"},
-        {{"FloatStorage", "0", 23, 0, 1, {1}, {1}}, "holds 96 bytes"}, {{"FloatStorage", "0", 25, 0, 1, {1}, {1}}, "holds 96 bytes"}, {{"FloatStorage", "0", big, 0, 1, {1}, {1}}, "holds 96"},
-        {{"FloatStorage", "0", -24, 0, 1, {1}, {1}}, "holds 96 bytes"}, {{"DoubleStorage", "0", 24, 0, 1, {1}, {1}}, "24 elements of 8 bytes, the archive holds 96"},
-        {{"FloatStorage", "2", 24, 0, 1, {1}, {1}}, "there is no storage \"2\""}, {{"FloatStorage", "../data.pkl", 24, 0, 1, {1}, {1}}, "no plain name"},
-        {{"FloatStorage", "", 24, 0, 1, {1}, {1}}, "no plain name"}, {{"UntypedStorage", "0", 96, 0, 1, {1}, {1}}, "without a storage that has a type"},
-        {F(23, 1, {1}, {big}), NULL}, {F(24, 1, {0}, {1}), NULL}, {F(0, 2, {100, 24}, {0, 1}), NULL}, {F(0, 8, {1, 1, 1, 1, 1, 1, 2, 12}, {0, 0, 0, 0, 0, 0, 12, 1}), NULL},
+    const struct { made_tensor t; const char *words;
+    } rows[] = {
+        {F(1, 1, {24}, {1}), "last element is element 24 of a storage of 24"},
+        {F(24, 0, {0}, {0}), "element 24 of"},
+        {F(0, 2, {4, 7}, {7, 1}), "element 27 of"},
+        {F(0, 2, {5, 1}, {6, 1}), "element 24 of"},
+        {F(25, 1, {0}, {1}), "place is element 25"},
+        {F(-1, 1, {1}, {1}), "make more than 2^63"},
+        {F(INT64_MIN, 0, {0}, {0}), "2^63"},
+        {F(INT64_MAX, 1, {2}, {1}), "2^63"},
+        {F(0, 1, {-1}, {1}), "from 0 on"},
+        {F(0, 1, {2}, {-1}), "from 0 on"},
+        {F(3, 2, {2, 2}, {1, -1}), "from 0 on"},
+        {F(0, 2, {half, half}, {0, 0}), "2^63"},
+        {F(0, 1, {big}, {0}), "2^63"},
+        {F(0, 1, {3}, {big}), "2^63"},
+        {F(0, 2, {2, 2}, {big, big}), "2^63"},
+        {F(0, 3, {0, half, half}, {1, 1, 1}), NULL},
+        {F(0, 3, {half, half, 0}, {1, 1, 1}), "2^63"},
+        {F(0, 1, {1 << 30}, {0}), "at most 200 times"},
+        {F(0, 9, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {0}), "9 dimensions, at most 8"},
+        {{"FloatStorage", "0", 23, 0, 1, {1}, {1}}, "holds 96 bytes"},
+        {{"FloatStorage", "0", 25, 0, 1, {1}, {1}}, "holds 96 bytes"},
+        {{"FloatStorage", "0", big, 0, 1, {1}, {1}}, "holds 96"},
+        {{"FloatStorage", "0", -24, 0, 1, {1}, {1}}, "holds 96 bytes"},
+        {{"DoubleStorage", "0", 24, 0, 1, {1}, {1}}, "24 elements of 8 bytes, the archive holds 96"},
+        {{"FloatStorage", "2", 24, 0, 1, {1}, {1}}, "there is no storage \"2\""},
+        {{"FloatStorage", "../data.pkl", 24, 0, 1, {1}, {1}}, "no plain name"},
+        {{"FloatStorage", "", 24, 0, 1, {1}, {1}}, "no plain name"},
+        {{"UntypedStorage", "0", 96, 0, 1, {1}, {1}}, "without a storage that has a type"},
+        {F(23, 1, {1}, {big}), NULL},
+        {F(24, 1, {0}, {1}), NULL},
+        {F(0, 2, {100, 24}, {0, 1}), NULL},
+        {F(0, 8, {1, 1, 1, 1, 1, 1, 2, 12}, {0, 0, 0, 0, 0, 0, 12, 1}), NULL},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         made_bytes p = one_tensor(rows[i].t);
@@ -224,8 +330,13 @@ static void every_element_of_a_tensor_lies_in_its_storage(void **state)
 static void tensors_may_share_a_storage_that_all_of_them_describe_alike(void **state)
 {
     (void)state;
-    static const struct { const char *type; int64_t numel; const char *words; } rows[] = {{"FloatStorage", 24, NULL}, {"IntStorage", 24, "IntStorage of 24 elements here, and FloatStorage of 24"},
-                                                                                         {"DoubleStorage", 12, "DoubleStorage of 12"}};
+    static const struct {
+        const char *type;
+        int64_t numel;
+        const char *words;
+    } rows[] = {{"FloatStorage", 24, NULL},
+                {"IntStorage", 24, "IntStorage of 24 elements here, and FloatStorage of 24"},
+                {"DoubleStorage", 12, "DoubleStorage of 12"}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         made_bytes p = one_tensor((made_tensor)F(0, 1, {24}, {1}));
         pickle_text(&p, "b");
@@ -242,14 +353,31 @@ static void a_tensor_needs_the_arguments_that_torch_gives_it(void **state)
     (void)state;
 #define STORAGE "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" "0X\3\0\0\0cpuK\x18tQ"
 #define V2 "ctorch._utils\n_rebuild_tensor_v2\n("
-    static const struct { const char *pickle; size_t n; const char *words; } rows[] = {
-        ROW(V2 STORAGE "K\0K\1\x85K\1\x85tR", "with 4 arguments"), ROW(V2 "NK\0K\1\x85K\1\x85\x89}tR", "without a storage"), ROW(V2 STORAGE "NK\1\x85K\1\x85\x89}tR", "and an offset"),
-        ROW(V2 STORAGE "K\0K\1K\1\x85\x89}tR", "two tuples of one length"), ROW(V2 STORAGE "K\0K\1\x85)\x89}tR", "two tuples of one length"),
-        ROW(V2 STORAGE "K\0N\x85K\1\x85\x89}tR", "whole numbers"), ROW(V2 STORAGE "K\0K\1\x85\x88\x85\x89}tR", "whole numbers"),
-        ROW("(X\7\0\0\0storageNX\1\0\0\0" "0X\3\0\0\0cpuK\x18tQ", "a persistent id other"), ROW("(X\7\0\0\0sturagectorch\nFloatStorage\nX\1\0\0\0" "0X\3\0\0\0cpuK\x18tQ", "a persistent id other"),
-        ROW("(X\7\0\0\0storagectorch\nfloat32\nX\1\0\0\0" "0X\3\0\0\0cpuK\x18tQ", "a persistent id other"), ROW("(X\7\0\0\0storagectorch\nFloatStorage\nK\0X\3\0\0\0cpuK\x18tQ", "a persistent id"),
-        ROW("(X\7\0\0\0storagetQ", "a persistent id other"), ROW("NQ", "a persistent id other"), ROW("K\1Q", "a persistent id other"), ROW(STORAGE "Q", "a persistent id other"),
-        ROW(V2 STORAGE "K\0K\1\x85K\1\x85\x89}tRNNs", "not a dict"), ROW(V2 STORAGE "K\0K\1\x85K\1\x85\x89}tR}b", "BUILD of something"),
+    static const struct { const char *pickle; size_t n; const char *words;
+    } rows[] = {
+        ROW(V2 STORAGE "K\0K\1\x85K\1\x85tR", "with 4 arguments"),
+        ROW(V2 "NK\0K\1\x85K\1\x85\x89}tR", "without a storage"),
+        ROW(V2 STORAGE "NK\1\x85K\1\x85\x89}tR", "and an offset"),
+        ROW(V2 STORAGE "K\0K\1K\1\x85\x89}tR", "two tuples of one length"),
+        ROW(V2 STORAGE "K\0K\1\x85)\x89}tR", "two tuples of one length"),
+        ROW(V2 STORAGE "K\0N\x85K\1\x85\x89}tR", "whole numbers"),
+        ROW(V2 STORAGE "K\0K\1\x85\x88\x85\x89}tR", "whole numbers"),
+        ROW("(X\7\0\0\0storageNX\1\0\0\0"
+            "0X\3\0\0\0cpuK\x18tQ",
+            "a persistent id other"),
+        ROW("(X\7\0\0\0sturagectorch\nFloatStorage\nX\1\0\0\0"
+            "0X\3\0\0\0cpuK\x18tQ",
+            "a persistent id other"),
+        ROW("(X\7\0\0\0storagectorch\nfloat32\nX\1\0\0\0"
+            "0X\3\0\0\0cpuK\x18tQ",
+            "a persistent id other"),
+        ROW("(X\7\0\0\0storagectorch\nFloatStorage\nK\0X\3\0\0\0cpuK\x18tQ", "a persistent id"),
+        ROW("(X\7\0\0\0storagetQ", "a persistent id other"),
+        ROW("NQ", "a persistent id other"),
+        ROW("K\1Q", "a persistent id other"),
+        ROW(STORAGE "Q", "a persistent id other"),
+        ROW(V2 STORAGE "K\0K\1\x85K\1\x85\x89}tRNNs", "not a dict"),
+        ROW(V2 STORAGE "K\0K\1\x85K\1\x85\x89}tR}b", "BUILD of something"),
         ROW("ctorch._utils\n_rebuild_tensor_v3\n(" STORAGE "K\0K\1\x85K\1\x85\x89}ctorch\nfloat32\ntR", "without a storage"),
         ROW("ctorch._utils\n_rebuild_tensor_v3\n(" STORAGE "K\0K\1\x85K\1\x85\x89}NtR", "without a dtype"),
     };
@@ -265,7 +393,7 @@ static void a_tensor_needs_the_arguments_that_torch_gives_it(void **state)
     refuse_pickle("a name with a NUL", "}X\1\0\0\0\0]s", 9, "a NUL in a name");
 }
 
-/* ---- zip -------------------------------------------------------------------------------------------------------------------- */
+/* ---- zip -------------------------------------------------------------------------------------------------------------- */
 
 static made_zip good_archive(void)
 {
@@ -280,24 +408,60 @@ typedef enum where { LOCAL, CENTRAL, END } where; /* a member's header, its reco
 static void a_directory_that_lies_is_refused(void **state)
 {
     (void)state;
-    static const struct { where where; int member; size_t at; int bytes; uint64_t value; const char *words; } rows[] = {
+    static const struct { where where; int member; size_t at; int bytes; uint64_t value; const char *words;
+    } rows[] = {
         /* member 1 is archive/data/0 */
-        {LOCAL, 1, 0, 4, 0, "says something else"}, {LOCAL, 1, 6, 2, 0, "says something else"}, {LOCAL, 1, 8, 2, 8, "says something else"}, {LOCAL, 1, 14, 4, 1, "says something else"},
-        {LOCAL, 1, 18, 4, 95, "says something else"}, {LOCAL, 1, 22, 4, 97, "says something else"}, {LOCAL, 1, 26, 2, 13, "says something else"}, {LOCAL, 1, 28, 2, 1, "they overlap"},
-        {LOCAL, 1, 28, 2, 0xffff, "they overlap"}, {LOCAL, 1, 42, 2, 0x3939, "says something else"}, {LOCAL, 1, 22, 4, UINT32_MAX, "says something else"},
-        {CENTRAL, 1, 0, 4, 0, "no member's record"}, {CENTRAL, 1, 8, 2, 0x801, "encrypted"}, {CENTRAL, 1, 8, 2, 0x840, "unknown flags"}, {CENTRAL, 1, 8, 2, 0x802, "unknown flags"},
-        {CENTRAL, 1, 8, 2, 0x2800, "unknown flags"}, {CENTRAL, 1, 10, 2, 1, "compression method 1"}, {CENTRAL, 1, 10, 2, 99, "compression method 99"}, {CENTRAL, 1, 16, 4, 1, "says something else"},
-        {CENTRAL, 1, 20, 4, 95, "95 bytes make 96"}, {CENTRAL, 1, 24, 4, 97, "96 bytes make 97"}, {CENTRAL, 1, 20, 4, UINT32_MAX, "zip64 sizes are missing"},
-        {CENTRAL, 1, 20, 8, UINT64_C(0x7fffffff7fffffff), "reach past byte"}, {CENTRAL, 1, 28, 2, 0xffff, "longer than the directory"}, {CENTRAL, 1, 30, 2, 4, "zip64 sizes"},
-        {CENTRAL, 1, 34, 2, 1, "another disk"}, {CENTRAL, 1, 42, 4, 0, "overlaps"}, {CENTRAL, 1, 42, 4, 3, "overlaps"}, {CENTRAL, 1, 42, 4, 0x7fffffff, "reach past byte"},
-        {CENTRAL, 1, 46, 1, 0, "a NUL in its name"}, {CENTRAL, 0, 42, 4, 1, "no member begins at byte 0"}, {CENTRAL, 2, 59, 1, '0', "says something else"},
-        {END, 0, 0, 4, 0, "no end record"}, {END, 0, 4, 2, 1, "several disks"}, {END, 0, 6, 2, 1, "several disks"}, {END, 0, 8, 2, 3, "several disks"}, {END, 0, 8, 4, 0x30003, "its 3 members take"},
-        {END, 0, 8, 4, 0x50005, "no member's record"}, {END, 0, 8, 4, 0xffffffff, "65535 members in a directory"}, {END, 0, 8, 4, 0, "its 0 members take 0"}, {END, 0, 12, 4, 1, "does not end at"},
-        {END, 0, 12, 4, UINT32_MAX, "does not end at"}, {END, 0, 16, 4, 1, "does not end at"}, {END, 0, 16, 4, UINT32_MAX, "does not end at"}, {END, 0, 20, 2, 1, "no end record"},
+        {LOCAL, 1, 0, 4, 0, "says something else"},
+        {LOCAL, 1, 6, 2, 0, "says something else"},
+        {LOCAL, 1, 8, 2, 8, "says something else"},
+        {LOCAL, 1, 14, 4, 1, "says something else"},
+        {LOCAL, 1, 18, 4, 95, "says something else"},
+        {LOCAL, 1, 22, 4, 97, "says something else"},
+        {LOCAL, 1, 26, 2, 13, "says something else"},
+        {LOCAL, 1, 28, 2, 1, "they overlap"},
+        {LOCAL, 1, 28, 2, 0xffff, "they overlap"},
+        {LOCAL, 1, 42, 2, 0x3939, "says something else"},
+        {LOCAL, 1, 22, 4, UINT32_MAX, "says something else"},
+        {CENTRAL, 1, 0, 4, 0, "no member's record"},
+        {CENTRAL, 1, 8, 2, 0x801, "encrypted"},
+        {CENTRAL, 1, 8, 2, 0x840, "unknown flags"},
+        {CENTRAL, 1, 8, 2, 0x802, "unknown flags"},
+        {CENTRAL, 1, 8, 2, 0x2800, "unknown flags"},
+        {CENTRAL, 1, 10, 2, 1, "compression method 1"},
+        {CENTRAL, 1, 10, 2, 99, "compression method 99"},
+        {CENTRAL, 1, 16, 4, 1, "says something else"},
+        {CENTRAL, 1, 20, 4, 95, "95 bytes make 96"},
+        {CENTRAL, 1, 24, 4, 97, "96 bytes make 97"},
+        {CENTRAL, 1, 20, 4, UINT32_MAX, "zip64 sizes are missing"},
+        {CENTRAL, 1, 20, 8, UINT64_C(0x7fffffff7fffffff), "reach past byte"},
+        {CENTRAL, 1, 28, 2, 0xffff, "longer than the directory"},
+        {CENTRAL, 1, 30, 2, 4, "zip64 sizes"},
+        {CENTRAL, 1, 34, 2, 1, "another disk"},
+        {CENTRAL, 1, 42, 4, 0, "overlaps"},
+        {CENTRAL, 1, 42, 4, 3, "overlaps"},
+        {CENTRAL, 1, 42, 4, 0x7fffffff, "reach past byte"},
+        {CENTRAL, 1, 46, 1, 0, "a NUL in its name"},
+        {CENTRAL, 0, 42, 4, 1, "no member begins at byte 0"},
+        {CENTRAL, 2, 59, 1, '0', "says something else"},
+        {END, 0, 0, 4, 0, "no end record"},
+        {END, 0, 4, 2, 1, "several disks"},
+        {END, 0, 6, 2, 1, "several disks"},
+        {END, 0, 8, 2, 3, "several disks"},
+        {END, 0, 8, 4, 0x30003, "its 3 members take"},
+        {END, 0, 8, 4, 0x50005, "no member's record"},
+        {END, 0, 8, 4, 0xffffffff, "65535 members in a directory"},
+        {END, 0, 8, 4, 0, "its 0 members take 0"},
+        {END, 0, 12, 4, 1, "does not end at"},
+        {END, 0, 12, 4, UINT32_MAX, "does not end at"},
+        {END, 0, 16, 4, 1, "does not end at"},
+        {END, 0, 16, 4, UINT32_MAX, "does not end at"},
+        {END, 0, 20, 2, 1, "no end record"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         made_zip z = good_archive();
-        size_t at = rows[i].where == LOCAL ? z.local[rows[i].member] : rows[i].where == CENTRAL ? z.begin + z.central[rows[i].member] : z.file.n - 22;
+        size_t at = rows[i].where == LOCAL     ? z.local[rows[i].member]
+                    : rows[i].where == CENTRAL ? z.begin + z.central[rows[i].member]
+                                               : z.file.n - 22;
         set_number(z.file.at + at + rows[i].at, rows[i].value, rows[i].bytes);
         char what[80];
         snprintf(what, sizeof what, "row %zu: %s", i, rows[i].words);
@@ -312,11 +476,29 @@ static void numbers_of_64_bits_are_compared_like_others(void **state)
     (void)state;
     const uint64_t high = UINT64_C(1) << 63;
     static const uint64_t all = UINT64_MAX;
-    const struct { size_t back, at; int bytes; uint64_t value; const char *words; } rows[] = {
-        {98, 0, 4, 0, "no zip64 end record"}, {98, 4, 8, 45, "no zip64 end record"}, {98, 4, 8, all, "no zip64 end record"}, {98, 16, 4, 1, "no zip64 end record"}, {98, 24, 8, high, "no zip64 end record"},
-        {98, 32, 8, high, "no zip64 end record"}, {98, 40, 8, high, "differ"}, {98, 48, 8, high, "differ"}, {98, 48, 8, 0, "differ"}, {42, 8, 8, high, "the zip64 locator points to byte 9223372036854775808"},
-        {42, 8, 8, 0, "the zip64 locator points to byte 0"}, {42, 4, 4, 1, "the zip64 locator"}, {42, 16, 4, 2, "the zip64 locator"}, {42, 0, 4, 0, "does not end at"}, {22, 8, 4, 0x70007, "differ"},
-        {22, 12, 4, 7, "differ"}, {22, 16, 4, 7, "differ"}, {22, 8, 4, UINT32_MAX, NULL}, {22, 12, 8, all, NULL}, {22, 12, 4, UINT32_MAX, NULL}, {22, 16, 4, UINT32_MAX, NULL},
+    const struct { size_t back, at; int bytes; uint64_t value; const char *words;
+    } rows[] = {
+        {98, 0, 4, 0, "no zip64 end record"},
+        {98, 4, 8, 45, "no zip64 end record"},
+        {98, 4, 8, all, "no zip64 end record"},
+        {98, 16, 4, 1, "no zip64 end record"},
+        {98, 24, 8, high, "no zip64 end record"},
+        {98, 32, 8, high, "no zip64 end record"},
+        {98, 40, 8, high, "differ"},
+        {98, 48, 8, high, "differ"},
+        {98, 48, 8, 0, "differ"},
+        {42, 8, 8, high, "the zip64 locator points to byte 9223372036854775808"},
+        {42, 8, 8, 0, "the zip64 locator points to byte 0"},
+        {42, 4, 4, 1, "the zip64 locator"},
+        {42, 16, 4, 2, "the zip64 locator"},
+        {42, 0, 4, 0, "does not end at"},
+        {22, 8, 4, 0x70007, "differ"},
+        {22, 12, 4, 7, "differ"},
+        {22, 16, 4, 7, "differ"},
+        {22, 8, 4, UINT32_MAX, NULL},
+        {22, 12, 8, all, NULL},
+        {22, 12, 4, UINT32_MAX, NULL},
+        {22, 16, 4, UINT32_MAX, NULL},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         unsigned char bytes[sizeof torch_views];
@@ -327,15 +509,24 @@ static void numbers_of_64_bits_are_compared_like_others(void **state)
         if (rows[i].words) refuse(what, bytes, sizeof bytes, rows[i].words);
         else if (parse(bytes, sizeof bytes) != LIMN_OK) fail_msg("%s: %s", what, limn_error_text(ctx));
     }
-    static const struct { uint64_t size, stored, at; const char *words; } sizes[] = {{4, 4, 0, NULL}, {UINT64_MAX, UINT64_MAX, 0, "reach past"}, {UINT64_C(1) << 63, UINT64_C(1) << 63, 0, "reach past"},
-        {4, 4, UINT64_C(1) << 63, "reach past"}, {4, 4, UINT64_MAX - 3, "reach past"}, {5, 4, 0, "4 bytes make 5"}, {5, 5, 0, "they overlap"}};
+    static const struct {
+        uint64_t size, stored, at;
+        const char *words;
+    } sizes[] = {{4, 4, 0, NULL},
+                 {UINT64_MAX, UINT64_MAX, 0, "reach past"},
+                 {UINT64_C(1) << 63, UINT64_C(1) << 63, 0, "reach past"},
+                 {4, 4, UINT64_C(1) << 63, "reach past"},
+                 {4, 4, UINT64_MAX - 3, "reach past"},
+                 {5, 4, 0, "4 bytes make 5"},
+                 {5, 5, 0, "they overlap"}};
     for (size_t i = 0; i < COUNT(sizes); i++) { /* the last 28 letters of the name become its zip64 field, in both headers */
         made_zip z = {0};
         zip_add(&z, "a/data.pkl............................", "\x80\2}.", 4);
         zip_add(&z, "a/version", "3", 1);
         zip_end(&z);
         for (int central = 0; central < 2; central++) {
-            unsigned char *name_size = z.file.at + (central ? z.begin + 28 : 26), *extra = z.file.at + (central ? z.begin + 46 : 30) + 10;
+            unsigned char *name_size = z.file.at + (central ? z.begin + 28 : 26),
+                          *extra = z.file.at + (central ? z.begin + 46 : 30) + 10;
             set_number(name_size, 10, 2);
             set_number(name_size + 2, 28, 2);
             set_number(name_size - 8, UINT64_MAX, 8);
@@ -402,8 +593,16 @@ static void exactly_one_pickle_is_needed(void **state)
 static void byte_order_and_version_are_respected(void **state)
 {
     (void)state;
-    static const struct { const char *order, *version, *words; } rows[] = {{"little", "3\n", NULL}, {"little\n", "1", NULL}, {"big", "3\n", "big-endian"}, {"\x1b[1m", "3", "\\x1b[1m-endian"},
-        {"little", "x", "found \"x\""}, {"little", "", "found \"\""}, {"little", "123", "found \"123\""}, {"little little little", "3", "20 bytes, expected a few"}};
+    static const struct {
+        const char *order, *version, *words;
+    } rows[] = {{"little", "3\n", NULL},
+                {"little\n", "1", NULL},
+                {"big", "3\n", "big-endian"},
+                {"\x1b[1m", "3", "\\x1b[1m-endian"},
+                {"little", "x", "found \"x\""},
+                {"little", "", "found \"\""},
+                {"little", "123", "found \"123\""},
+                {"little little little", "3", "20 bytes, expected a few"}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         made_zip z = {0};
         zip_add(&z, "a/data.pkl", "\x80\2}.", 4);
@@ -427,7 +626,8 @@ static void a_bomb_is_refused_before_it_unpacks(void **state)
     zip_end(&z);
     refuse("20 MB of zeros", z.file.at, z.file.n, "at most 200 times as many are read");
     zip_free(&z);
-    for (size_t i = 0; i < n; i += 100) zeros[i] = (unsigned char)limn_random_uniform(1, 0, i, 0); /* mostly zeros, about 100 to 1 */
+    for (size_t i = 0; i < n; i += 100)
+        zeros[i] = (unsigned char)limn_random_uniform(1, 0, i, 0); /* mostly zeros, about 100 to 1 */
     for (size_t i = 0; i < n; i += 500) zeros[i] = (unsigned char)(limn_random_uniform(1, 0, i, 0) * 256);
     z = (made_zip){0};
     zip_add_deflated(&z, "a/data.pkl", zeros, n);
@@ -455,10 +655,17 @@ static void deflated_data_must_be_whole(void **state)
     size_t n = good.file.n - good.data[0];
     unsigned char *longer = calloc(1, n + 1);
     memcpy(longer, packed, n);
-    const struct { size_t stored, size; const char *words; } lies[] = {{n - 1, 300, "ends too early"}, {n, 299, "unpacks to more bytes"}, {n, 301, "ends too early"}, {n + 1, 300, "does not end where"}};
+    const struct {
+        size_t stored, size;
+        const char *words;
+    } lies[] = {{n - 1, 300, "ends too early"},
+                {n, 299, "unpacks to more bytes"},
+                {n, 301, "ends too early"},
+                {n + 1, 300, "does not end where"}};
     for (size_t i = 0; i < COUNT(lies); i++) {
         made_zip z = {0};
-        zip_put(&z, "a/data.pkl", longer, lies[i].stored, lies[i].size, (uint32_t)crc32(0, text, (uInt)lies[i].size < 300 ? (uInt)lies[i].size : 300), 8);
+        zip_put(&z, "a/data.pkl", longer, lies[i].stored, lies[i].size,
+                (uint32_t)crc32(0, text, (uInt)lies[i].size < 300 ? (uInt)lies[i].size : 300), 8);
         zip_add(&z, "a/version", "3", 1);
         zip_end(&z);
         refuse(lies[i].words, z.file.at, z.file.n, lies[i].words);
@@ -468,7 +675,7 @@ static void deflated_data_must_be_whole(void **state)
     zip_free(&good);
 }
 
-/* ---- damage ----------------------------------------------------------------------------------------------------------------- */
+/* ---- damage ----------------------------------------------------------------------------------------------------------- */
 
 static void every_cut_of_a_file_is_refused(void **state)
 {
@@ -552,14 +759,21 @@ static void other_kinds_of_files_are_told_apart(void **state)
     refuse("an empty archive", "PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 22, "no member begins at byte 0");
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------------------------------------------------- */
 
 static void a_hostile_pickle_costs_at_most_its_size_and_16_MB(void **state)
 {
     (void)state;
-    static const struct { const char *piece; size_t n; } rows[] = {{"}", 900000}, {"N\x85", 3000000}, {"NNNN\x85\x86\x87", 900000}, {"]h\0a", 900000}, {"}h\0h\0s", 900000}};
+    static const struct {
+        const char *piece;
+        size_t n;
+    } rows[] = {{"}", 900000}, {"N\x85", 3000000}, {"NNNN\x85\x86\x87", 900000}, {"]h\0a", 900000}, {"}h\0h\0s", 900000}};
     for (size_t i = 0; i < COUNT(rows); i++) {
-        made_bytes p = repeated("]q", "\0(", 2, 1), many = repeated("", rows[i].piece, i == 3 ? 4 : i == 4 ? 6 : strlen(rows[i].piece), rows[i].n);
+        made_bytes p = repeated("]q", "\0(", 2, 1), many = repeated("", rows[i].piece,
+                                                                    i == 3   ? 4
+                                                                    : i == 4 ? 6
+                                                                             : strlen(rows[i].piece),
+                                                                    rows[i].n);
         put(&p, many.at, many.n);
         put_text(&p, "t");
         made_zip z = archive_of(p.at, p.n);
@@ -574,7 +788,8 @@ static void a_hostile_pickle_costs_at_most_its_size_and_16_MB(void **state)
 #endif
             limn_weight_file *st;
             limn_status status = limn_weight_file_parse(ctx, "t.pt", z.file.at, z.file.n, &st);
-            if (status != LIMN_BAD_FILE) fprintf(stderr, "row %zu: %s: %s\n", i, limn_status_name(status), limn_error_text(ctx));
+            if (status != LIMN_BAD_FILE)
+                fprintf(stderr, "row %zu: %s: %s\n", i, limn_status_name(status), limn_error_text(ctx));
             _exit(status == LIMN_BAD_FILE ? 0 : 1);
         }
         int code;

@@ -23,14 +23,16 @@ static void report(void *user, int64_t step, int64_t steps, double loss, double 
     l->last = loss;
 }
 
-#define NET "mmdit size=16 channels=3 patch=4 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre text_encoder=clip " \
-            "text_length=48 text_width=32 text_depth=1 text_heads=2 text_vocab=514"
+#define NET                                                                                                                 \
+    "mmdit size=16 channels=3 patch=4 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre text_encoder=clip "   \
+    "text_length=48 text_width=32 text_depth=1 text_heads=2 text_vocab=514"
 
 static limn_train_options options_for(limn_ctx *ctx, const char *out, losses *l)
 {
     limn_train_options o = limn_train_defaults();
     assert_int_equal(limn_settings_parse(ctx, NET, &o.settings), LIMN_OK);
-    o.data = "shapes", o.n_shapes = 512, o.out = out, o.batch = 8, o.steps = 40, o.save_every = 20, o.warmup = 10, o.lr = 2e-3;
+    o.data = "shapes", o.n_shapes = 512, o.out = out, o.batch = 8, o.steps = 40, o.save_every = 20, o.warmup = 10,
+    o.lr = 2e-3;
     o.precision = LIMN_PRECISION_F32, o.report = report, o.user = l;
     return o;
 }
@@ -84,7 +86,8 @@ static void a_picture_does_not_depend_on_threads_or_batch(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p;
     assert_int_equal(limn_pipeline_open(ctx, "run-whole", &p), LIMN_OK);
-    limn_generate_options o = {.prompt = "a red circle", .n = 1, .steps = 4, .guidance = 2, .seed = 5, .precision = LIMN_PRECISION_F32};
+    limn_generate_options o = {
+        .prompt = "a red circle", .n = 1, .steps = 4, .guidance = 2, .seed = 5, .precision = LIMN_PRECISION_F32};
     limn_image one, two, three[3];
     limn_ctx_set_threads(ctx, 1);
     assert_int_equal(limn_generate(p, &o, &one), LIMN_OK);

@@ -1,4 +1,5 @@
-/* test_trainer.c: what a run promises: the same bits after a stop, no bad state over a good one, refusals in a sentence, events. */
+/* test_trainer.c: what a run promises: the same bits after a stop, no bad state over a good one, refusals in a sentence,
+ * events. */
 #include "file/bytes.h"
 #include "file/image.h"
 #include "file/weight_file.h"
@@ -73,7 +74,8 @@ static limn_train_options options_for(limn_ctx *ctx, const char *net, const char
 {
     limn_train_options o = limn_train_defaults();
     assert_int_equal(limn_settings_parse(ctx, net, &o.settings), LIMN_OK);
-    o.data = "shapes", o.n_shapes = 64, o.out = out, o.batch = 4, o.steps = 12, o.save_every = 5, o.log_every = 1, o.warmup = 4, o.lr = 2e-3;
+    o.data = "shapes", o.n_shapes = 64, o.out = out, o.batch = 4, o.steps = 12, o.save_every = 5, o.log_every = 1,
+    o.warmup = 4, o.lr = 2e-3;
     o.precision = LIMN_PRECISION_F32, o.report = report, o.user = t;
     return o;
 }
@@ -81,7 +83,9 @@ static limn_train_options options_for(limn_ctx *ctx, const char *net, const char
 static void expect(limn_ctx *ctx, const limn_train_options *o, limn_status expected)
 {
     limn_status status = limn_train(ctx, o);
-    if (status != expected) fail_msg("expected \"%s\", found \"%s\": %s", limn_status_name(expected), limn_status_name(status), limn_error_text(ctx));
+    if (status != expected)
+        fail_msg("expected \"%s\", found \"%s\": %s", limn_status_name(expected), limn_status_name(status),
+                 limn_error_text(ctx));
 }
 
 static unsigned char *bytes_of(limn_ctx *ctx, const char *path, size_t *n)
@@ -112,7 +116,8 @@ static int64_t step_of(limn_ctx *ctx, const char *path)
     return step;
 }
 
-/* Before the first step nothing is left; while samples are drawn or pictures scored they are given up, and the step is saved. */
+/* Before the first step nothing is left; while samples are drawn or pictures scored they are given up, and the step is
+ * saved. */
 static void a_stop_is_heard_outside_of_steps(void **state)
 {
     (void)state;
@@ -165,9 +170,12 @@ static void accumulation_text_and_samples_resume_with_the_same_bits(void **state
     told t;
     limn_ctx *ctx = context(&t);
     limn_train_options o = options_for(ctx, MMDIT, "", &t);
-    o.accumulate = 2, o.contrastive = 0.5, o.flip = true, o.sample_every = 6, o.sample_prompts = "a red circle|a blue square";
+    o.accumulate = 2, o.contrastive = 0.5, o.flip = true, o.sample_every = 6,
+    o.sample_prompts = "a red circle|a blue square";
     stop_and_go(ctx, &t, o, "run-all", "run-all-parts");
-    static const char *const words[] = {"mmdit, 0.08", "M parameters", "64 pictures of 16x16x3", "a step sees 8 in 2 parts", "f32 (as asked)", "planned peak"};
+    static const char *const words[] = {
+        "mmdit, 0.08",    "M parameters", "64 pictures of 16x16x3", "a step sees 8 in 2 parts",
+        "f32 (as asked)", "planned peak"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strstr(t.first, words[i])) fail_msg("the first line lacks \"%s\": %s", words[i], t.first);
     limn_image grid;
@@ -200,7 +208,8 @@ static void put_rows(limn_ctx *ctx, const char *folder, const char *const rows[4
 static void captions_that_are_drawn_resume_with_the_same_bits(void **state)
 {
     (void)state;
-    static const char *const rows[] = {", \"text\": [\"black\", \"a dark one\", \"night\"], \"kind\": \"x\"", ", \"text\": \"gray\", \"kind\": [\"y\", \"z\"]", ", \"text\": \"light\"", ""};
+    static const char *const rows[] = {", \"text\": [\"black\", \"a dark one\", \"night\"], \"kind\": \"x\"",
+                                       ", \"text\": \"gray\", \"kind\": [\"y\", \"z\"]", ", \"text\": \"light\"", ""};
     told t;
     limn_ctx *ctx = context(&t);
     limn_train_options o = options_for(ctx, MMDIT, "run-first", &t);
@@ -211,7 +220,8 @@ static void captions_that_are_drawn_resume_with_the_same_bits(void **state)
     t.first[0] = '\0', t.n = t.warnings = 0, o.out = "run-first", o.steps = 4;
     expect(ctx, &o, LIMN_OK);
     assert_true(t.loss[0] == drawn && t.warnings == 1);
-    assert_non_null(strstr(t.first, "captions: 3 from the fields \"text:2,kind\" of metadata.jsonl; 2 have several, of which every sample draws one; 1 of 4 pictures have no caption"));
+    assert_non_null(strstr(t.first, "captions: 3 from the fields \"text:2,kind\" of metadata.jsonl; 2 have several, of "
+                                    "which every sample draws one; 1 of 4 pictures have no caption"));
     o.seed++, t.n = 0;
     expect(ctx, &o, LIMN_OK);
     assert_true(t.loss[0] != drawn);
@@ -221,7 +231,8 @@ static void captions_that_are_drawn_resume_with_the_same_bits(void **state)
 static void captions_and_labels_that_are_missing_are_counted(void **state)
 {
     (void)state;
-    static const char *const none[] = {", \"label\": 1, \"split\": \"a\"", ", \"label\": 0, \"split\": \"a\"", ", \"split\": \"b\"", ", \"label\": null, \"text\": \"\", \"split\": \"a\""};
+    static const char *const none[] = {", \"label\": 1, \"split\": \"a\"", ", \"label\": 0, \"split\": \"a\"",
+                                       ", \"split\": \"b\"", ", \"label\": null, \"text\": \"\", \"split\": \"a\""};
     told t;
     limn_ctx *ctx = context(&t);
     limn_train_options o = options_for(ctx, MMDIT, "run-none-said", &t);
@@ -245,7 +256,9 @@ static void captions_and_labels_that_are_missing_are_counted(void **state)
     o.where = "split=b", t.first[0] = '\0';
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
     assert_string_equal(t.first, "data-none: 1 of 4 rows have split=b");
-    assert_non_null(strstr(limn_error_text(ctx), "data-none: none of the 1 pictures with split=b has a label (field \"label\"), and the network learns classes"));
+    assert_non_null(strstr(
+        limn_error_text(ctx),
+        "data-none: none of the 1 pictures with split=b has a label (field \"label\"), and the network learns classes"));
     limn_ctx_free(ctx);
 }
 
@@ -304,7 +317,8 @@ static void noise_with_masks(limn_ctx *ctx, const char *folder)
     mkdir(folder, 0777);
     for (int i = 0; i < 2; i++) snprintf(path, sizeof path, "%s/%s", folder, i ? "masks" : "images"), mkdir(path, 0777);
     for (int i = 0; i < 4; i++) {
-        for (int k = 0; k < SIDE * SIDE; k++) noise = noise * 1664525u + 1013904223u, pixels[k] = (uint8_t)(noise >> 24), mask[k] = pixels[k] > 127 ? 255 : 0;
+        for (int k = 0; k < SIDE * SIDE; k++)
+            noise = noise * 1664525u + 1013904223u, pixels[k] = (uint8_t)(noise >> 24), mask[k] = pixels[k] > 127 ? 255 : 0;
         snprintf(path, sizeof path, "%s/images/%d.png", folder, i);
         assert_int_equal(limn_png_write(ctx, path, &(limn_image){SIDE, SIDE, 1, pixels}, NULL), LIMN_OK);
         snprintf(path, sizeof path, "%s/masks/%d.png", folder, i);
@@ -315,7 +329,8 @@ static void noise_with_masks(limn_ctx *ctx, const char *folder)
 static void keep_checkpoint(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
 {
     (void)steps, (void)loss, (void)lr, (void)norm, (void)rate;
-    if (step == 6) copy_file(user, "run-norm/checkpoint.safetensors", "run-norm-killed/checkpoint.safetensors"); /* that of step 5 */
+    if (step == 6)
+        copy_file(user, "run-norm/checkpoint.safetensors", "run-norm-killed/checkpoint.safetensors"); /* that of step 5 */
 }
 
 /* What a killed run leaves is the state between two steps: no statistic of the next batch is in it yet. */
@@ -324,7 +339,8 @@ static void running_statistics_of_a_killed_run_resume_with_the_same_bits(void **
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, "unet size=16 channels=1 classes=2 width=4 levels=2 convs=1 norm=batch", "run-norm", &t);
+    limn_train_options o =
+        options_for(ctx, "unet size=16 channels=1 classes=2 width=4 levels=2 convs=1 norm=batch", "run-norm", &t);
     noise_with_masks(ctx, "run-norm-data");
     mkdir("run-norm-killed", 0777);
     o.data = "run-norm-data", o.accumulate = 2, o.batch = 2, o.report = keep_checkpoint, o.user = ctx;
@@ -352,7 +368,8 @@ static void what_is_held_out_is_scored_into_a_file(void **state)
     o.steps = 7, o.sample_every = 0;
     expect(ctx, &o, LIMN_OK);
     char *rows = (char *)bytes_of(ctx, "run-held/held_out.csv", &n), *row = rows;
-    static const char *const begin[] = {"step,pixel_error,dice,iou,foreground_dice,foreground_iou,dice_0,dice_1\n", "1,0.", "4,0.", "6,0.", "7,0."};
+    static const char *const begin[] = {"step,pixel_error,dice,iou,foreground_dice,foreground_iou,dice_0,dice_1\n", "1,0.",
+                                        "4,0.", "6,0.", "7,0."};
     for (int i = 0; i < 5; i++, row = strchr(row, '\n') + 1) assert_memory_equal(row, begin[i], strlen(begin[i]));
     assert_ptr_equal(row, rows + n);
     free(rows);
@@ -378,7 +395,8 @@ static void only_classes_that_were_seen_learn(void **state)
     assert_int_equal(limn_weight_file_open(ctx, "run-none/checkpoint.safetensors", &before), LIMN_OK);
     assert_int_equal(limn_weight_file_open(ctx, "run-seen/checkpoint.safetensors", &after), LIMN_OK);
     assert_non_null(strstr(limn_weight_file_metadata(after, "limn.classes"), "red circle\n"));
-    const limn_entry *a = limn_weight_file_find(before, "y_embedder.embedding_table.weight"), *b = limn_weight_file_find(after, "y_embedder.embedding_table.weight");
+    const limn_entry *a = limn_weight_file_find(before, "y_embedder.embedding_table.weight"),
+                     *b = limn_weight_file_find(after, "y_embedder.embedding_table.weight");
     assert_non_null(a);
     float was[41][32], is[41][32];
     assert_int_equal(a->bytes, sizeof was);
@@ -439,7 +457,8 @@ static void another_number_of_threads_changes_only_the_rounding(void **state)
     expect(ctx, &o, LIMN_OK);
     assert_int_equal(two.n, 20);
     for (int i = 0; i < 20; i++)
-        if (!(fabs(one.loss[i] - two.loss[i]) < 1e-5 * one.loss[i])) fail_msg("step %d: %.9g and %.9g", i + 1, one.loss[i], two.loss[i]);
+        if (!(fabs(one.loss[i] - two.loss[i]) < 1e-5 * one.loss[i]))
+            fail_msg("step %d: %.9g and %.9g", i + 1, one.loss[i], two.loss[i]);
     limn_ctx_free(ctx);
 }
 
@@ -611,7 +630,8 @@ static void a_run_is_not_resumed_as_another(void **state)
     other = o, other.batch = 3, refused(ctx, &other, "--batch");
     other = o, other.drop = 0.2, refused(ctx, &other, "--drop");
     other = o, other.flip = true, refused(ctx, &other, "--flip");
-    other = o, other.objective = noise_predicted(), refused(ctx, &other, "--schedule"); /* its prediction follows from that */
+    other = o, other.objective = noise_predicted(),
+    refused(ctx, &other, "--schedule"); /* its prediction follows from that */
     other = o, other.init = "run-other/model.safetensors", refused(ctx, &other, "--init");
     other = o, other.batch = 2, other.accumulate = 2; /* the same pictures in a step */
     expect(ctx, &other, LIMN_OK);
@@ -640,7 +660,8 @@ static void put_six(limn_ctx *ctx, const char *folder, const char *a, const char
     mkdir(folder, 0777);
     for (int i = 0; i < 6; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, i < 3 ? a : b), mkdir(path, 0777);
-        snprintf(path, sizeof path, "%s/%s/%d.png", folder, i < 3 ? a : b, i % 3), put_gray(ctx, path, i < 3 ? (uint8_t)(10 + i) : (uint8_t)(i % 2));
+        snprintf(path, sizeof path, "%s/%s/%d.png", folder, i < 3 ? a : b, i % 3),
+            put_gray(ctx, path, i < 3 ? (uint8_t)(10 + i) : (uint8_t)(i % 2));
     }
 }
 
@@ -679,12 +700,17 @@ static void a_run_is_not_resumed_on_other_captions_or_classes(void **state)
     limn_ctx *ctx = context(&t);
     assert_int_equal(system("rm -rf data-said run-said run-class"), 0);
     put_six(ctx, "data-said", "x", "y");
-    const char *rows = "{\"file_name\": \"x/0.png\", \"text\": \"a cat\", \"label\": \"1\"}\n{\"file_name\": \"y/0.png\", \"text\": \"a dog\", \"label\": \"2\"}\n";
-    const char *swapped = "{\"file_name\": \"x/0.png\", \"text\": \"a dog\", \"label\": \"2\"}\n{\"file_name\": \"y/0.png\", \"text\": \"a cat\", \"label\": \"1\"}\n";
-    limn_train_options o = options_for(ctx, MMDIT, "run-said", &t), c = options_for(ctx, DIT "classes=2", "run-class", &t), plain = options_for(ctx, DIT, "run-plain", &t);
+    const char *rows = "{\"file_name\": \"x/0.png\", \"text\": \"a cat\", \"label\": \"1\"}\n{\"file_name\": \"y/0.png\", "
+                       "\"text\": \"a dog\", \"label\": \"2\"}\n";
+    const char *swapped = "{\"file_name\": \"x/0.png\", \"text\": \"a dog\", \"label\": \"2\"}\n{\"file_name\": "
+                          "\"y/0.png\", \"text\": \"a cat\", \"label\": \"1\"}\n";
+    limn_train_options o = options_for(ctx, MMDIT, "run-said", &t), c = options_for(ctx, DIT "classes=2", "run-class", &t),
+                       plain = options_for(ctx, DIT, "run-plain", &t);
     limn_train_options *all[] = {&o, &c, &plain};
     put_text("data-said/metadata.jsonl", rows);
-    for (int i = 0; i < 3; i++) all[i]->data = "data-said", all[i]->steps = 2, expect(ctx, all[i], LIMN_OK), all[i]->resume = true, all[i]->steps = 3;
+    for (int i = 0; i < 3; i++)
+        all[i]->data = "data-said", all[i]->steps = 2, expect(ctx, all[i], LIMN_OK), all[i]->resume = true,
+        all[i]->steps = 3;
     put_text("data-said/metadata.jsonl", swapped);
     refused(ctx, &o, "the hash of the captions in --data");
     refused(ctx, &c, "the hash of the classes of the pictures in --data");
@@ -701,10 +727,12 @@ static void a_run_is_not_resumed_on_other_masks(void **state)
     limn_ctx *ctx = context(&t);
     assert_int_equal(system("rm -rf data-mask run-mask run-tae"), 0);
     put_six(ctx, "data-mask", "images", "masks");
-    limn_train_options o = options_for(ctx, "unet size=16 levels=2 width=4", "run-mask", &t), tae = options_for(ctx, "tae size=16", "run-tae", &t);
+    limn_train_options o = options_for(ctx, "unet size=16 levels=2 width=4", "run-mask", &t),
+                       tae = options_for(ctx, "tae size=16", "run-tae", &t);
     limn_train_options *all[] = {&o, &tae};
     o.data = "data-mask", tae.data = "data-mask/images";
-    for (int i = 0; i < 2; i++) all[i]->batch = 1, all[i]->steps = 1, expect(ctx, all[i], LIMN_OK), all[i]->resume = true, all[i]->steps = 2;
+    for (int i = 0; i < 2; i++)
+        all[i]->batch = 1, all[i]->steps = 1, expect(ctx, all[i], LIMN_OK), all[i]->resume = true, all[i]->steps = 2;
     put_gray(ctx, "data-mask/masks/0.png", 0);
     refused(ctx, &o, "the content of the masks in --data");
     expect(ctx, &tae, LIMN_OK);
@@ -719,11 +747,13 @@ static void a_run_is_not_resumed_on_other_masks(void **state)
 /* MNIST's files of 4 pictures, gray, with labels. */
 static void put_idx(uint8_t gray, uint8_t label)
 {
-    unsigned char images[16 + 4 * 16 * 16] = {0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 16, 0, 0, 0, 16}, labels[8 + 4] = {0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 2, label};
+    unsigned char images[16 + 4 * 16 * 16] = {0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 16, 0, 0, 0, 16},
+                                       labels[8 + 4] = {0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 2, label};
     memset(images + 16, gray, sizeof images - 16);
     mkdir("data-idx", 0777);
     FILE *f = fopen("data-idx/train-images-idx3-ubyte", "w"), *g = fopen("data-idx/train-labels-idx1-ubyte", "w");
-    assert_int_equal(fwrite(images, 1, sizeof images, f) + fwrite(labels, 1, sizeof labels, g), sizeof images + sizeof labels);
+    assert_int_equal(fwrite(images, 1, sizeof images, f) + fwrite(labels, 1, sizeof labels, g),
+                     sizeof images + sizeof labels);
     fclose(f), fclose(g);
 }
 
@@ -786,7 +816,8 @@ static void what_a_run_is_is_compared_to_its_end(void **state)
     mkdir("data-long", 0777);
     assert_int_equal(limn_png_write(ctx, "data-long/a.png", &(limn_image){16, 16, 3, gray}, NULL), LIMN_OK);
     FILE *file = fopen("data-long/metadata.jsonl", "w");
-    for (int k = 0; k < 4; k++) fprintf(file, "{\"file_name\": \"a.png\", \"%s\": \"one\", \"%s\": \"other\"}\n", field[0], field[1]);
+    for (int k = 0; k < 4; k++)
+        fprintf(file, "{\"file_name\": \"a.png\", \"%s\": \"one\", \"%s\": \"other\"}\n", field[0], field[1]);
     fclose(file);
     o.data = "data-long", o.steps = 2, o.caption_field = field[0];
     expect(ctx, &o, LIMN_OK);
@@ -912,10 +943,15 @@ static void a_run_writes_over_nothing_that_it_reads(void **state)
     assert_int_equal(system("rm -rf run-own run-linked data-own run-samples"), 0);
     expect(ctx, &o, LIMN_OK);
     unsigned char *before = bytes_of(ctx, "run-own/model.safetensors", &n);
-    other = o, other.init = "run-own/model.safetensors", refused(ctx, &other, "run-own/model.safetensors: the result would overwrite the weights of --init");
-    other = o, other.init = "./run-own/../run-own/checkpoint.safetensors", refused(ctx, &other, "would overwrite the weights of --init");
-    assert_int_equal(system("mkdir run-linked data-own run-samples && ln -s ../run-own/model.safetensors run-linked/model.safetensors && ln -s ../data-own run-samples/samples"), 0);
-    other = o, other.out = "run-linked", other.init = "run-own/model.safetensors", refused(ctx, &other, "would overwrite the weights of --init, run-own/model.safetensors");
+    other = o, other.init = "run-own/model.safetensors",
+    refused(ctx, &other, "run-own/model.safetensors: the result would overwrite the weights of --init");
+    other = o, other.init = "./run-own/../run-own/checkpoint.safetensors",
+    refused(ctx, &other, "would overwrite the weights of --init");
+    assert_int_equal(system("mkdir run-linked data-own run-samples && ln -s ../run-own/model.safetensors "
+                            "run-linked/model.safetensors && ln -s ../data-own run-samples/samples"),
+                     0);
+    other = o, other.out = "run-linked", other.init = "run-own/model.safetensors",
+    refused(ctx, &other, "would overwrite the weights of --init, run-own/model.safetensors");
     assert_int_equal(limn_png_write(ctx, "data-own/a.png", &(limn_image){16, 16, 3, gray}, NULL), LIMN_OK);
     other = o, other.data = "data-own", other.batch = 1;
     other.out = "data-own/../data-own/", refused(ctx, &other, "is the folder of the data");

@@ -1,4 +1,5 @@
-/* test_unet.c: U-Nets block by block, ten losses of their training and what they say afterwards against PyTorch (oracle/unet_vectors.py). */
+/* test_unet.c: U-Nets block by block, ten losses of their training and what they say afterwards against PyTorch
+ * (oracle/unet_vectors.py). */
 #include "formula.h"
 #include "graph/node.h"
 #include "train/optimizer.h"
@@ -63,11 +64,14 @@ static void run_network(limn_ctx *ctx, const unet_vectors *v, const limn_weights
     int n = afterwards ? 1 : v->n;
     for (int i = 0; i < n; i++) outputs[i] = afterwards ? ports.output : last_of(g, v->block[i].scope);
     limn_plan_options options = {.precision = LIMN_PRECISION_F32};
-    if (limn_plan_new(g, n, outputs, &options, &plan) != LIMN_OK || limn_run_new(plan, &run) != LIMN_OK) fail_msg("%s: %s", v->settings, limn_error_text(ctx));
+    if (limn_plan_new(g, n, outputs, &options, &plan) != LIMN_OK || limn_run_new(plan, &run) != LIMN_OK)
+        fail_msg("%s: %s", v->settings, limn_error_text(ctx));
     bind_weights(run, &(limn_weights){.n = g->n_parameters, .node = g->parameters}, weights);
     formula_write(run, ports.image, "input.image");
     assert_int_equal(limn_run_execute(run), LIMN_OK);
-    for (int i = 0; i < n; i++) compare(run, outputs[i], afterwards ? afterwards : v->block[i].value, v->settings, afterwards ? "the network after training" : v->block[i].scope);
+    for (int i = 0; i < n; i++)
+        compare(run, outputs[i], afterwards ? afterwards : v->block[i].value, v->settings,
+                afterwards ? "the network after training" : v->block[i].scope);
     limn_run_free(run);
     limn_plan_free(plan);
     limn_graph_free(g);
@@ -119,10 +123,12 @@ static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
         for (int p = 0; p < w.n; p++) limn_run_touch(run, w.node[p]);
         assert_int_equal(limn_run_execute(run), LIMN_OK);
         assert_int_equal(limn_run_read(run, net.loss, LIMN_F64, &loss), LIMN_OK);
-        if (!(fabs(loss - v->loss[step]) <= 1e-4 * v->loss[step])) fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", v->settings, step, v->loss[step], loss);
+        if (!(fabs(loss - v->loss[step]) <= 1e-4 * v->loss[step]))
+            fail_msg("%s: step %d: PyTorch loses %.9g, found %.9g", v->settings, step, v->loss[step], loss);
         assert_int_equal(limn_weights_follow(ctx, &w, net.g, state[4]), LIMN_OK);
         limn_adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01, .clip = 1};
-        limn_adamw_step(&adamw, step + 1, limn_gradient_norm(state[0], w.count, 2), w.count, w.value, state[0], state[1], state[2], state[3], decay, 2);
+        limn_adamw_step(&adamw, step + 1, limn_gradient_norm(state[0], w.count, 2), w.count, w.value, state[0], state[1],
+                        state[2], state[3], decay, 2);
     }
     bool running = net.n_running > 0;
     if (running) run_network(ctx, v, &w, v->after);
@@ -147,8 +153,9 @@ static void blocks_and_ten_losses_are_pytorchs(void **state)
 static void the_drawing_has_its_shapes(void **state)
 {
     (void)state;
-    static const struct { const char *scope; int64_t size, channels; } drawing[] = {
-        {"inc", 512, 64}, {"down1", 256, 128}, {"down2", 128, 256}, {"down3", 64, 512}, {"up1", 128, 256}, {"up2", 256, 128}, {"up3", 512, 64}, {"outc", 512, 2}};
+    static const struct { const char *scope; int64_t size, channels;
+    } drawing[] = {{"inc", 512, 64},  {"down1", 256, 128}, {"down2", 128, 256}, {"down3", 64, 512},
+                   {"up1", 128, 256}, {"up2", 256, 128},   {"up3", 512, 64},    {"outc", 512, 2}};
     limn_ctx *ctx = limn_ctx_new();
     limn_settings s;
     limn_ports ports;
@@ -156,7 +163,8 @@ static void the_drawing_has_its_shapes(void **state)
     assert_int_equal(limn_settings_find(ctx, "unet", &s), LIMN_OK);
     assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1, .n_steps = 1}, &ports), LIMN_OK);
     for (size_t i = 0; i < sizeof drawing / sizeof *drawing; i++) {
-        limn_shape want = LIMN_SHAPE(1, drawing[i].size, drawing[i].size, drawing[i].channels), found = limn_node_shape(last_of(g, drawing[i].scope));
+        limn_shape want = LIMN_SHAPE(1, drawing[i].size, drawing[i].size, drawing[i].channels),
+                   found = limn_node_shape(last_of(g, drawing[i].scope));
         assert_true(limn_shape_equal(&want, &found));
     }
     limn_graph_free(g);

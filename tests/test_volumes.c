@@ -1,4 +1,5 @@
-/* test_volumes.c: segmentation learns from volumes: NIfTI, pages of a TIFF, 16 bits, nnU-Net's channels; folds by volume; from files to a mask. */
+/* test_volumes.c: segmentation learns from volumes: NIfTI, pages of a TIFF, 16 bits, nnU-Net's channels; folds by volume;
+ * from files to a mask. */
 #include "file/image.h"
 #include "file/nifti.h"
 #include "file/nifti_header.h"
@@ -18,7 +19,7 @@
 
 #include "make_folder.h"
 
-/* ---- folders made for a test ------------------------------------------------------------------------------------------------ */
+/* ---- folders made for a test ------------------------------------------------------------------------------------------ */
 
 static int begin(void **state)
 {
@@ -75,7 +76,8 @@ static void refused(limn_ctx *ctx, limn_mask_options o, limn_status expected, co
 {
     limn_masks *m;
     limn_status status = limn_masks_open(ctx, &o, &m, NULL);
-    if (status != expected || !strstr(limn_error_text(ctx), sentence)) fail_msg("expected \"%s\", found %s, \"%s\"", sentence, limn_status_name(status), limn_error_text(ctx));
+    if (status != expected || !strstr(limn_error_text(ctx), sentence))
+        fail_msg("expected \"%s\", found %s, \"%s\"", sentence, limn_status_name(status), limn_error_text(ctx));
     assert_null(m);
 }
 
@@ -84,7 +86,7 @@ static void make_folders(const char *images, const char *masks)
     assert_int_equal(mkdir(in(images), 0777) | mkdir(in(masks), 0777), 0);
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------------------------------ */
 
 enum { W = 6, H = 5, S = 4, N = W * H * S };
 
@@ -96,7 +98,8 @@ static void is_slice(limn_ctx *ctx, const limn_masks *m, int64_t i, int z, const
     if (limn_masks_load(ctx, m, i, &picture, &found) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_true(picture.width == W && picture.height == H && picture.slices == 1);
     for (int k = 0; k < W * H; k++) {
-        assert_true(fabs((double)picture.values[k] - values[z * W * H + k]) <= 0.51 / 65535); /* kept in 16 bits, made in floats */
+        assert_true(fabs((double)picture.values[k] - values[z * W * H + k]) <=
+                    0.51 / 65535); /* kept in 16 bits, made in floats */
         assert_int_equal(found[k], labels[z * W * H + k]);
     }
     limn_raster_free(&picture);
@@ -110,8 +113,11 @@ static void every_slice_is_learned_with_its_mask(void **state)
     uint16_t wide[N];
     uint8_t labels[N];
     double expected[N];
-    for (int i = 0; i < N; i++) reals[i] = (float)i * 10 - 300, wide[i] = (uint16_t)(i * 300), labels[i] = (uint8_t)(i * 7 / 3 % 3);
-    for (int i = 0; i < N; i++) expected[i] = fmin(fmax((i - 1.0) / (N - 3), 0), 1); /* the percentiles 0.5 and 99.5 of 120 values: the 2nd, the 2nd last */
+    for (int i = 0; i < N; i++)
+        reals[i] = (float)i * 10 - 300, wide[i] = (uint16_t)(i * 300), labels[i] = (uint8_t)(i * 7 / 3 % 3);
+    for (int i = 0; i < N; i++)
+        expected[i] =
+            fmin(fmax((i - 1.0) / (N - 3), 0), 1); /* the percentiles 0.5 and 99.5 of 120 values: the 2nd, the 2nd last */
     make_folders("images", "masks");
     put_nifti(ctx, "images/a.nii.gz", W, H, S, NULL, reals), put_nifti(ctx, "masks/a.nii.gz", W, H, S, labels, NULL);
     assert_int_equal(limn_tiff_write(ctx, in("images/b.tif"), W, H, S, NULL, wide), LIMN_OK);
@@ -126,7 +132,8 @@ static void every_slice_is_learned_with_its_mask(void **state)
         assert_int_equal(limn_masks_cases(m), 3);
         assert_int_equal(limn_masks_count(m), 2 * S + 1);
         assert_int_equal(m->bytes, 3 * (2 * N + W * H));
-        assert_string_equal(limn_masks_name(m, S - 1), "a"), assert_string_equal(limn_masks_name(m, S), "b"), assert_string_equal(limn_masks_name(m, 2 * S), "c");
+        assert_string_equal(limn_masks_name(m, S - 1), "a"), assert_string_equal(limn_masks_name(m, S), "b"),
+            assert_string_equal(limn_masks_name(m, 2 * S), "c");
         for (int z = 0; z < S; z++) is_slice(ctx, m, z, z, expected, labels), is_slice(ctx, m, S + z, z, expected, labels);
         limn_masks_free(m);
     }
@@ -146,7 +153,9 @@ static void types_of_files_do_not_decide(void **state)
     uint8_t bytes[N], labels[N];
     float reals[N];
     double expected[N];
-    for (int i = 0; i < N; i++) bytes[i] = (uint8_t)(2 + i / 4), reals[i] = bytes[i], labels[i] = i % 2; /* 2 to 31, 4 of each: the percentiles are 2 and 31 */
+    for (int i = 0; i < N; i++)
+        bytes[i] = (uint8_t)(2 + i / 4), reals[i] = bytes[i],
+        labels[i] = i % 2; /* 2 to 31, 4 of each: the percentiles are 2 and 31 */
     for (int i = 0; i < N; i++) expected[i] = (reals[i] - 2.0) / 29;
     make_folders("images", "masks");
     put_nifti(ctx, "images/a.nii", W, H, S, bytes, NULL), put_nifti(ctx, "masks/a.nii", W, H, S, labels, NULL);
@@ -162,7 +171,8 @@ static void types_of_files_do_not_decide(void **state)
         m = opened(ctx, o, NULL);
         assert_int_equal(limn_masks_range(m).kind, LIMN_RANGE_PERCENTILES);
         assert_int_equal(m->bytes, 2 * 3 * N);
-        assert_non_null(strstr(note, "values are stored as several types (1 of u8 and 1 of f32): all are read by the percentiles 0.5 and 99.5 of each file"));
+        assert_non_null(strstr(note, "values are stored as several types (1 of u8 and 1 of f32): all are read by the "
+                                     "percentiles 0.5 and 99.5 of each file"));
         for (int z = 0; z < S; z++) is_slice(ctx, m, z, z, expected, labels), is_slice(ctx, m, S + z, z, expected, labels);
         assert_int_equal(m->pixels[1], N);
         limn_masks_free(m);
@@ -223,7 +233,8 @@ static void a_mask_of_another_size_is_refused_with_both(void **state)
     refused(ctx, options(1), LIMN_BAD_FILE, "masks/a.nii has 6 x 5 x 3 pixels, its picture");
     refused(ctx, options(1), LIMN_BAD_FILE, "has 6 x 5 x 4: expected the same size");
     put_nifti(ctx, "masks/a.nii", W, H, S, NULL, half);
-    refused(ctx, options(1), LIMN_BAD_FILE, "masks/a.nii: expected a mask with one whole number 0 to 65535 a pixel, found 0.5 at column 0, row 0, slice 0");
+    refused(ctx, options(1), LIMN_BAD_FILE,
+            "masks/a.nii: expected a mask with one whole number 0 to 65535 a pixel, found 0.5 at column 0, row 0, slice 0");
     half[0] = -1, put_nifti(ctx, "masks/a.nii", W, H, S, NULL, half);
     refused(ctx, options(1), LIMN_BAD_FILE, "found -1 at column 0");
     put_text("masks/a.nii", "cut");
@@ -256,12 +267,13 @@ static void files_that_lie_elsewhere_are_a_warning(void **state)
     assert_non_null(strstr(warning, "up to 5 voxels away"));
     make_folders("imagesTr", "labelsTr");
     put_text("dataset.json", "{\"labels\": {\"background\": 0, \"lesion\": 1}}");
-    put_placed(ctx, "imagesTr/p_0000.nii", bytes, 0, 1), put_placed(ctx, "imagesTr/p_0001.nii", bytes, 3, 1), put_placed(ctx, "labelsTr/p.nii", bytes, 0, 1);
+    put_placed(ctx, "imagesTr/p_0000.nii", bytes, 0, 1), put_placed(ctx, "imagesTr/p_0001.nii", bytes, 3, 1),
+        put_placed(ctx, "labelsTr/p.nii", bytes, 0, 1);
     limn_masks_free(opened(ctx, options(2), NULL));
     assert_non_null(strstr(warning, "p_0001.nii lies elsewhere than"));
 }
 
-/* ---- nnU-Net ---------------------------------------------------------------------------------------------------------------- */
+/* ---- nnU-Net ---------------------------------------------------------------------------------------------------------- */
 
 static void channels_of_a_case_are_scaled_each_for_itself(void **state)
 {
@@ -270,8 +282,10 @@ static void channels_of_a_case_are_scaled_each_for_itself(void **state)
     uint8_t labels[N];
     for (int i = 0; i < N; i++) ct[i] = (float)(i * 20 - 1000), pet[i] = (float)(N - i) / 1000, labels[i] = i % 2;
     make_folders("imagesTr", "labelsTr");
-    put_text("dataset.json", "{\"channel_names\": {\"0\": \"CT\", \"1\": \"PET\"}, \"labels\": {\"background\": 0, \"lesion\": 1}, \"numTraining\": 1, \"file_ending\": \".nii.gz\"}");
-    put_nifti(ctx, "imagesTr/p_001_0000.nii.gz", W, H, S, NULL, ct), put_nifti(ctx, "imagesTr/p_001_0001.nii.gz", W, H, S, NULL, pet);
+    put_text("dataset.json", "{\"channel_names\": {\"0\": \"CT\", \"1\": \"PET\"}, \"labels\": {\"background\": 0, "
+                             "\"lesion\": 1}, \"numTraining\": 1, \"file_ending\": \".nii.gz\"}");
+    put_nifti(ctx, "imagesTr/p_001_0000.nii.gz", W, H, S, NULL, ct),
+        put_nifti(ctx, "imagesTr/p_001_0001.nii.gz", W, H, S, NULL, pet);
     put_nifti(ctx, "labelsTr/p_001.nii.gz", W, H, S, labels, NULL);
     limn_mask_options o = options(2);
     o.range.kind = LIMN_RANGE_MINMAX;
@@ -284,12 +298,14 @@ static void channels_of_a_case_are_scaled_each_for_itself(void **state)
     assert_int_equal(picture.channels, 2);
     for (int i = 0; i < W * H; i++) {
         double at = (double)((S - 1) * W * H + i) / (N - 1);
-        assert_true(fabs((double)picture.values[2 * i] - at) < 1e-5 && fabs((double)picture.values[2 * i + 1] - (1 - at)) < 1e-5);
+        assert_true(fabs((double)picture.values[2 * i] - at) < 1e-5 &&
+                    fabs((double)picture.values[2 * i + 1] - (1 - at)) < 1e-5);
     }
     limn_raster_free(&picture), free(found);
     limn_masks_free(m);
     o.channels = 1;
-    refused(ctx, o, LIMN_BAD_ARGUMENT, "p_001_0000.nii.gz is the first of 2 channels, and the network reads 1: --set channels=2");
+    refused(ctx, o, LIMN_BAD_ARGUMENT,
+            "p_001_0000.nii.gz is the first of 2 channels, and the network reads 1: --set channels=2");
     o.channels = 2;
     put_nifti(ctx, "imagesTr/p_001_0001.nii.gz", W, H, S - 1, NULL, pet);
     refused(ctx, o, LIMN_BAD_FILE, "p_001_0001.nii.gz has 6 x 5 x 3 pixels, channel 0 has 6 x 5 x 4");
@@ -330,7 +346,7 @@ static void a_fold_is_made_of_volumes(void **state)
     limn_masks_free(m);
 }
 
-/* ---- from files to a mask ----------------------------------------------------------------------------------------------------- */
+/* ---- from files to a mask --------------------------------------------------------------------------------------------- */
 
 enum { SIDE = 32, DEPTH = 10, VOXELS = SIDE * SIDE * DEPTH };
 
@@ -354,11 +370,13 @@ static void make_dataset(limn_ctx *ctx, int n)
     static uint8_t labels[VOXELS];
     char name[64];
     make_folders("imagesTr", "labelsTr");
-    put_text("dataset.json", "{\"channel_names\": {\"0\": \"CT\", \"1\": \"PET\"}, \"labels\": {\"background\": 0, \"ball\": 1}, \"numTraining\": 4, \"file_ending\": \".nii.gz\"}");
+    put_text("dataset.json", "{\"channel_names\": {\"0\": \"CT\", \"1\": \"PET\"}, \"labels\": {\"background\": 0, "
+                             "\"ball\": 1}, \"numTraining\": 4, \"file_ending\": \".nii.gz\"}");
     for (int i = 0; i < n; i++) {
         make_sphere(i, ct, second, labels);
         snprintf(name, sizeof name, "imagesTr/ball_%d_0000.nii.gz", i), put_nifti(ctx, name, SIDE, SIDE, DEPTH, NULL, ct);
-        snprintf(name, sizeof name, "imagesTr/ball_%d_0001.nii.gz", i), put_nifti(ctx, name, SIDE, SIDE, DEPTH, NULL, second);
+        snprintf(name, sizeof name, "imagesTr/ball_%d_0001.nii.gz", i),
+            put_nifti(ctx, name, SIDE, SIDE, DEPTH, NULL, second);
         snprintf(name, sizeof name, "labelsTr/ball_%d.nii.gz", i), put_nifti(ctx, name, SIDE, SIDE, DEPTH, labels, NULL);
     }
 }
@@ -375,25 +393,32 @@ static void a_network_finds_what_it_learned_in_a_volume_it_never_saw(void **stat
     limn_ctx *ctx = *state;
     make_dataset(ctx, 5);
     limn_train_options o = limn_train_defaults();
-    if (limn_settings_parse(ctx, "unet size=32 channels=2 classes=2 width=8 levels=3 norm=batch", &o.settings) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    if (limn_settings_parse(ctx, "unet size=32 channels=2 classes=2 width=8 levels=3 norm=batch", &o.settings) != LIMN_OK)
+        fail_msg("%s", limn_error_text(ctx));
     char out[300];
     snprintf(out, sizeof out, "%s/run", folder);
-    o.data = folder, o.out = out, o.batch = 8, o.steps = 60, o.warmup = 5, o.lr = 3e-3, o.ema = 0.9, o.precision = LIMN_PRECISION_F32, o.sample_every = 60;
+    o.data = folder, o.out = out, o.batch = 8, o.steps = 60, o.warmup = 5, o.lr = 3e-3, o.ema = 0.9,
+    o.precision = LIMN_PRECISION_F32, o.sample_every = 60;
     o.masks.hold_out = "ball_4", o.masks.range.kind = LIMN_RANGE_MINMAX, o.augment = limn_augment_none();
     o.segment.kind = LIMN_SEGMENT_DICE_CE;
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_int_equal(access(in("run/samples/step-000060.png"), F_OK), 0);
     char command[1024];
-    snprintf(command, sizeof command, "cd %s && OMP_WAIT_POLICY=passive " LIMN_BINARY_DIR "/limn segment -m run imagesTr/ball_4_0000.nii.gz -o mask.nii.gz --truth labelsTr >out 2>err", folder);
+    snprintf(command, sizeof command,
+             "cd %s && OMP_WAIT_POLICY=passive " LIMN_BINARY_DIR
+             "/limn segment -m run imagesTr/ball_4_0000.nii.gz -o mask.nii.gz --truth labelsTr >out 2>err",
+             folder);
     assert_int_equal(system(command), 0);
     limn_raster mask = read_raster(ctx, "mask.nii.gz"), truth = read_raster(ctx, "labelsTr/ball_4.nii.gz");
     double both = 0, sum = 0;
-    for (int i = 0; i < VOXELS; i++) both += (double)(mask.values[i] * truth.values[i]), sum += (double)(mask.values[i] + truth.values[i]);
+    for (int i = 0; i < VOXELS; i++)
+        both += (double)(mask.values[i] * truth.values[i]), sum += (double)(mask.values[i] + truth.values[i]);
     if (2 * both / sum < 0.9) fail_msg("Dice is %g", 2 * both / sum);
     assert_true(limn_nifti_f32(mask.header + 80, false) == 0.7f);
     limn_raster_free(&mask);
     limn_raster_free(&truth);
-    snprintf(command, sizeof command, "cd %s && " LIMN_BINARY_DIR "/limn describe run --depth 1 | grep -q 'run: segment, loss: dice-ce'", folder);
+    snprintf(command, sizeof command,
+             "cd %s && " LIMN_BINARY_DIR "/limn describe run --depth 1 | grep -q 'run: segment, loss: dice-ce'", folder);
     assert_int_equal(system(command), 0);
     limn_segmentation *s;
     if (limn_segmentation_open(ctx, out, NULL, &s) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
@@ -420,11 +445,13 @@ static void a_model_reads_every_type_by_the_rule_it_learned(void **state)
     make_sphere(1, ct, second, labels);
     for (int i = 0; i < VOXELS; i++) bytes[i] = (uint8_t)((ct[i] + 800) / 40), ct[i] = bytes[i]; /* 0 to 27 */
     make_folders("images", "masks");
-    put_nifti(ctx, "images/a.nii", SIDE, SIDE, DEPTH, NULL, ct), put_nifti(ctx, "masks/a.nii", SIDE, SIDE, DEPTH, labels, NULL);
+    put_nifti(ctx, "images/a.nii", SIDE, SIDE, DEPTH, NULL, ct),
+        put_nifti(ctx, "masks/a.nii", SIDE, SIDE, DEPTH, labels, NULL);
     put_nifti(ctx, "bytes.nii", SIDE, SIDE, DEPTH, bytes, NULL);
     for (int k = 0; k < 2; k++) {
         limn_train_options o = limn_train_defaults();
-        if (limn_settings_parse(ctx, "unet size=32 channels=1 classes=2 width=4 levels=2", &o.settings) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+        if (limn_settings_parse(ctx, "unet size=32 channels=1 classes=2 width=4 levels=2", &o.settings) != LIMN_OK)
+            fail_msg("%s", limn_error_text(ctx));
         snprintf(out, sizeof out, "%s/run%d", folder, k);
         o.data = folder, o.out = out, o.batch = 2, o.steps = 2, o.precision = LIMN_PRECISION_F32;
         if (k) put_nifti(ctx, "images/a.nii", SIDE, SIDE, DEPTH, bytes, NULL);
@@ -434,9 +461,14 @@ static void a_model_reads_every_type_by_the_rule_it_learned(void **state)
         assert_int_equal(limn_segmentation_range(s).kind, k ? LIMN_RANGE_BYTES : LIMN_RANGE_PERCENTILES);
         limn_segmentation_free(s);
         put_nifti(ctx, "floats.nii", SIDE, SIDE, DEPTH, NULL, ct);
-        snprintf(command, sizeof command, "cd %s && export OMP_WAIT_POLICY=passive && for f in bytes floats; do " LIMN_BINARY_DIR "/limn segment -m run%d $f.nii --probability $f-p.nii 2>err-$f "
-                 "|| exit 1; done && tail -c +353 bytes-p.nii >a && tail -c +353 floats-p.nii >b && cmp a b && grep -q '%s' err-floats", folder, k,
-                 k ? "0 is 0 and 255 is 1 to the network (it learned bytes" : "0 is 0 and 2[0-9] is 1 to the network (percentiles 0.5 and 99.5)");
+        snprintf(command, sizeof command,
+                 "cd %s && export OMP_WAIT_POLICY=passive && for f in bytes floats; do " LIMN_BINARY_DIR
+                 "/limn segment -m run%d $f.nii --probability $f-p.nii 2>err-$f "
+                 "|| exit 1; done && tail -c +353 bytes-p.nii >a && tail -c +353 floats-p.nii >b && cmp a b && grep -q '%s' "
+                 "err-floats",
+                 folder, k,
+                 k ? "0 is 0 and 255 is 1 to the network (it learned bytes"
+                   : "0 is 0 and 2[0-9] is 1 to the network (percentiles 0.5 and 99.5)");
         assert_int_equal(system(command), 0);
     }
 }

@@ -367,14 +367,28 @@ static void any_prefix_is_found(void **state)
 {
     (void)state;
     static const char *const networks[] = {
-        UNET, "unet size=16 width=8 levels=2 norm=group up=bilinear", "unet size=16 width=8 levels=2",
+        UNET,
+        "unet size=16 width=8 levels=2 norm=group up=bilinear",
+        "unet size=16 width=8 levels=2",
         "dit size=12 channels=3 patch=4 width=384 depth=1 heads=6 mlp=8 conditioning=modulated norm=pre classes=3",
-        "clip-text text_length=9 text_width=64 text_depth=1 text_heads=1 text_vocab=600", "vae size=16 base=32 levels=2 layers=1", "tae size=16 width=8",
+        "clip-text text_length=9 text_width=64 text_depth=1 text_heads=1 text_vocab=600",
+        "vae size=16 base=32 levels=2 layers=1",
+        "tae size=16 width=8",
         "ddpm size=32 width=32 multipliers=12 blocks=1 attention=16 attention_least=16",
     };
-    static const char *const prefixes[] = {"module.", "_orig_mod.", "module._orig_mod.", "model.", "net.", "unet.",
-                                           "diffusion_model.", "state_dict.", "model_state_dict.",
-                                           "network_weights.", "state_dict.module.", "state_dict.model.diffusion_model.", "weights/"};
+    static const char *const prefixes[] = {"module.",
+                                           "_orig_mod.",
+                                           "module._orig_mod.",
+                                           "model.",
+                                           "net.",
+                                           "unet.",
+                                           "diffusion_model.",
+                                           "state_dict.",
+                                           "model_state_dict.",
+                                           "network_weights.",
+                                           "state_dict.module.",
+                                           "state_dict.model.diffusion_model.",
+                                           "weights/"};
     for (int n = 0; n < COUNT(networks); n++) {
         bench *b = begin(networks[n]);
         const char *last = b->weights.node[b->weights.n - 1]->name;
@@ -442,14 +456,17 @@ static void a_near_miss_is_named(void **state)
     write_file(b, 0, NULL);
     assert_int_equal(load(b), LIMN_BAD_FILE);
     if (!strstr(limn_error_text(b->ctx),
-                "no tensor \"net.outc.conv.weight\", which the network needs; \"net.last.outc.conv.weight\" is there")) fail_msg("%s", limn_error_text(b->ctx));
+                "no tensor \"net.outc.conv.weight\", which the network needs; \"net.last.outc.conv.weight\" is there"))
+        fail_msg("%s", limn_error_text(b->ctx));
     forget(b);
     add(b, "module!inc.double_conv.0.weight", LIMN_SHAPE(8, 1, 3, 3)); /* no end of a name */
     add(b, "other", LIMN_SHAPE(1));
     write_file(b, 0, NULL);
     assert_int_equal(load(b), LIMN_BAD_FILE);
-    if (!strstr(limn_error_text(b->ctx),
-                "no tensor \"inc.double_conv.0.weight\", which the network needs; \"module!inc.double_conv.0.weight\" is there")) fail_msg("%s", limn_error_text(b->ctx));
+    if (!strstr(
+            limn_error_text(b->ctx),
+            "no tensor \"inc.double_conv.0.weight\", which the network needs; \"module!inc.double_conv.0.weight\" is there"))
+        fail_msg("%s", limn_error_text(b->ctx));
     limn_weight_file *st;
     limn_settings found;
     assert_int_equal(limn_net_open(b->ctx, FILE_NAME, NULL, &st, &found), LIMN_UNSUPPORTED);
@@ -536,8 +553,11 @@ static void a_unet_is_known_by_its_shapes(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "unet channels=1 classes=1 width=8 levels=5 norm=batch", "unet channels=3 classes=3 width=16 levels=5 norm=batch up=bilinear",
-        "unet channels=4 classes=7 width=12 levels=3", "unet channels=1 classes=2 width=8 levels=2 norm=group", "unet channels=2 classes=2 width=8 levels=4 convs=3 norm=batch",
+        "unet channels=1 classes=1 width=8 levels=5 norm=batch",
+        "unet channels=3 classes=3 width=16 levels=5 norm=batch up=bilinear",
+        "unet channels=4 classes=7 width=12 levels=3",
+        "unet channels=1 classes=2 width=8 levels=2 norm=group",
+        "unet channels=2 classes=2 width=8 levels=4 convs=3 norm=batch",
         "unet channels=1 classes=2 width=10 levels=3 convs=1",
     };
     for (int k = 0; k < COUNT(cases); k++) {
@@ -564,8 +584,10 @@ static void adm_and_uvit_are_known_by_their_shapes(void **state)
     static const char *const cases[] = {
         "adm size=32 width=64 multipliers=124 blocks=1 attention_most=16 attention_least=8 classes=7 always_labelled=1",
         "adm size=64 channels=1 width=64 multipliers=1123 blocks=3 attention_most=8 attention_least=8 learn_sigma=0",
-        "adm size=32 width=64 multipliers=122 blocks=2 attention_most=0 attention_least=0 resize=conv scale_shift=0 channels=4",
-        "uvit size=16 channels=4 patch=2 width=64 depth=4 heads=1 mlp=48 classes=5", "uvit size=12 patch=4 width=128 depth=2 heads=2 mlp=32 final_conv=0 time_mlp=1 channels=1",
+        "adm size=32 width=64 multipliers=122 blocks=2 attention_most=0 attention_least=0 resize=conv scale_shift=0 "
+        "channels=4",
+        "uvit size=16 channels=4 patch=2 width=64 depth=4 heads=1 mlp=48 classes=5",
+        "uvit size=12 patch=4 width=128 depth=2 heads=2 mlp=32 final_conv=0 time_mlp=1 channels=1",
         "uvit size=8 patch=2 width=64 depth=2 heads=1 mlp=32 text=1 text_width=24",
     };
     for (int k = 0; k < COUNT(cases); k++) {

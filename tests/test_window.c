@@ -1,4 +1,5 @@
-/* test_window.c: a Swin block against transformers' (oracle/window_vectors.py), relative positions and the mask of moved windows. */
+/* test_window.c: a Swin block against transformers' (oracle/window_vectors.py), relative positions and the mask of moved
+ * windows. */
 #include "formula.h"
 #include "graph/node.h"
 #include "model/window.h"
@@ -26,7 +27,8 @@ static void run(limn_ctx *ctx, const struct swin_vectors *v, const limn_plan_opt
     limn_run *run;
     void *weight[32];
     limn_node *image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(2, v->height, v->width, WIDTH), LIMN_PER_STEP);
-    limn_node *y = swin_block(g, image, (limn_window){.side = v->window, .shift = {v->shift, v->shift}, .heads = HEADS}, HIDDEN);
+    limn_node *y =
+        swin_block(g, image, (limn_window){.side = v->window, .shift = {v->shift, v->shift}, .heads = HEADS}, HIDDEN);
     limn_status status = limn_plan_new(g, 1, &y, options, &plan);
     if (status == LIMN_OK) status = limn_run_new(plan, &run);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
@@ -51,7 +53,9 @@ static void run(limn_ctx *ctx, const struct swin_vectors *v, const limn_plan_opt
     for (int64_t i = 0; i < n; i++) sum += found[i], square += found[i] * found[i];
     double worst = fmax(fabs(sum / (double)n - v->mean), fabs(sqrt(square) - v->norm) / sqrt((double)n));
     for (int i = 0; i < 16; i++) worst = fmax(worst, fabs(found[i * (n - 1) / 15] - v->value[i]));
-    if (!(worst <= tolerance * size)) fail_msg("%d x %d, window %d, shift %d: %g of its size away", v->height, v->width, v->window, v->shift, worst / size);
+    if (!(worst <= tolerance * size))
+        fail_msg("%d x %d, window %d, shift %d: %g of its size away", v->height, v->width, v->window, v->shift,
+                 worst / size);
     for (int i = 0; i < g->n_parameters; i++) limn_free_aligned(weight[i]);
     free(x);
     free(found);

@@ -1,6 +1,7 @@
-/* tiles_emulated.h: the operations on AMX tiles that attention_amx.inc.h asks for, in plain C, with the arithmetic of Intel's manual
- * (vol. 2, TDPBF16PS): the even and the odd terms are summed apart, their sum is added to C; denormals are zero on the way in and
- * out.  Strict about what the processor would fault on: tiles are used between configure and release, at their configured size. */
+/* tiles_emulated.h: the operations on AMX tiles that attention_amx.inc.h asks for, in plain C, with the arithmetic of
+ * Intel's manual (vol. 2, TDPBF16PS): the even and the odd terms are summed apart, their sum is added to C; denormals are
+ * zero on the way in and out.  Strict about what the processor would fault on: tiles are used between configure and release,
+ * at their configured size. */
 #ifndef LIMN_TILES_EMULATED_H
 #define LIMN_TILES_EMULATED_H
 
@@ -75,7 +76,8 @@ static void tile_dot(tiles *t, int c, int a, int b)
             memcpy(y, t->tile[b][k], sizeof y);
             for (int n = 0; n < cols; n++)
                 for (int i = 0; i < 2; i++)
-                    sum[i][n] = flushed(sum[i][n] + flushed(limn_bf16_to_f32(x[i])) * flushed(limn_bf16_to_f32(y[2 * n + i])));
+                    sum[i][n] =
+                        flushed(sum[i][n] + flushed(limn_bf16_to_f32(x[i])) * flushed(limn_bf16_to_f32(y[2 * n + i])));
         }
         memcpy(result, t->tile[c][m], sizeof result);
         for (int n = 0; n < cols; n++) result[n] = flushed(flushed(result[n]) + flushed(sum[0][n] + sum[1][n]));

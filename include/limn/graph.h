@@ -4,7 +4,8 @@
  * error node; every later constructor passes it on, and limn_graph_status() tells once, at the end.  No constructor returns
  * NULL.  Nodes live in the graph's arena and die with the graph.
  *
- * Legend of shapes: B batch, T tokens, D width, H W C image rows, columns, channels, h heads, d head size, K N linear in, out. */
+ * Legend of shapes: B batch, T tokens, D width, H W C image rows, columns, channels, h heads, d head size, K N linear in,
+ * out. */
 #ifndef LIMN_GRAPH_H
 #define LIMN_GRAPH_H
 
@@ -27,7 +28,10 @@ LIMN_API limn_shape limn_shape_make(int rank, const int64_t *dim);
 #define LIMN_SHAPE(...) limn_shape_make((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 #else /* has no compound literals */
 #define LIMN_SHAPE(...) limn_shape_of({__VA_ARGS__})
-static inline limn_shape limn_shape_of(std::initializer_list<int64_t> dim) { return limn_shape_make((int)dim.size(), dim.begin()); }
+static inline limn_shape limn_shape_of(std::initializer_list<int64_t> dim)
+{
+    return limn_shape_make((int)dim.size(), dim.begin());
+}
 #endif
 
 typedef struct limn_graph limn_graph;
@@ -47,7 +51,13 @@ typedef enum limn_kind {
     LIMN_INDEX,   /* I32 */
 } limn_kind;
 
-typedef enum limn_init_kind { LIMN_INIT_ZERO, LIMN_INIT_ONE, LIMN_INIT_NORMAL, LIMN_INIT_UNIFORM, LIMN_INIT_SINCOS_2D } limn_init_kind;
+typedef enum limn_init_kind {
+    LIMN_INIT_ZERO,
+    LIMN_INIT_ONE,
+    LIMN_INIT_NORMAL,
+    LIMN_INIT_UNIFORM,
+    LIMN_INIT_SINCOS_2D
+} limn_init_kind;
 typedef struct limn_init {
     limn_init_kind kind;
     float scale;       /* standard deviation, or half width of the uniform interval */
@@ -142,7 +152,8 @@ LIMN_API limn_node *limn_linear_with(limn_graph *g, const char *name, limn_node 
 /** The op alone, for tied or hand-made weights; b may be NULL. */
 LIMN_API limn_node *limn_matmul(limn_node *x, limn_node *w, limn_node *b);
 
-/** (x - mean) / sqrt(var + eps) over the last axis, times "name.weight" plus "name.bias"; name NULL: neither.  Ba et al. 2016 */
+/** (x - mean) / sqrt(var + eps) over the last axis, times "name.weight" plus "name.bias"; name NULL: neither.  Ba et al.
+ *  2016 */
 LIMN_API limn_node *limn_layer_norm(limn_graph *g, const char *name, limn_node *x, double eps);
 /** x (1 + scale) + shift.   x [B,T,D], shift scale [B,D] or [B,1,D] */
 LIMN_API limn_node *limn_modulate(limn_node *x, limn_node *shift, limn_node *scale);
@@ -160,12 +171,12 @@ LIMN_API limn_node *limn_attention(limn_node *q, limn_node *k, limn_node *v, int
 LIMN_API limn_node *limn_attention_qkv(limn_node *qkv, int heads, bool causal);
 /** q [B,Tq,D], kv [B,Tk,2D]. */
 LIMN_API limn_node *limn_attention_kv(limn_node *q, limn_node *kv, int heads);
-/** softmax(q k^T / sqrt(d) + bias) v from one packed product.   qkv [B,T,3D], bias [n,h,T,T]; sample i has bias i mod n, B a multiple of n
- *  (n windows of each picture, or n = 1).  A bias of -inf hides a key. */
+/** softmax(q k^T / sqrt(d) + bias) v from one packed product.   qkv [B,T,3D], bias [n,h,T,T]; sample i has bias i mod n, B a
+ *  multiple of n (n windows of each picture, or n = 1).  A bias of -inf hides a key. */
 LIMN_API limn_node *limn_attention_biased(limn_node *qkv, limn_node *bias, int heads);
 
-/** Rows of a table.   table [V, ...], ids INDEX (or WIDE: timesteps, rounded) [n...]  ->  [n..., ...];  an id outside 0..V-1 is the caller's mistake and
- *  is clamped. */
+/** Rows of a table.   table [V, ...], ids INDEX (or WIDE: timesteps, rounded) [n...]  ->  [n..., ...];  an id outside 0..V-1
+ *  is the caller's mistake and is clamped. */
 LIMN_API limn_node *limn_gather(limn_node *table, limn_node *ids);
 /** Gather from the parameter "name.weight" [v, d], N(0, 0.02). */
 LIMN_API limn_node *limn_embedding(limn_graph *g, const char *name, limn_node *ids, int64_t v, int64_t d);
@@ -197,25 +208,28 @@ LIMN_API limn_node *limn_conv_transpose(limn_graph *g, const char *name, limn_no
 LIMN_API limn_node *limn_max_pool(limn_node *x, int size);
 LIMN_API limn_node *limn_average_pool(limn_node *x, int size);
 
-/** NEAREST: pixel floor(i H / h); BILINEAR: centres of pixels, as PyTorch's align_corners=False; BILINEAR_ALIGNED: corners on corners. */
+/** NEAREST: pixel floor(i H / h); BILINEAR: centres of pixels, as PyTorch's align_corners=False; BILINEAR_ALIGNED: corners
+ *  on corners. */
 typedef enum limn_resize_mode { LIMN_NEAREST, LIMN_BILINEAR, LIMN_BILINEAR_ALIGNED } limn_resize_mode;
 LIMN_API limn_node *limn_resize(limn_node *x, int64_t h, int64_t w, limn_resize_mode mode);
 
-/** (x - mean) / sqrt(var + eps), mean and var over all pixels of C / groups channels, times "name.weight" [C] plus "name.bias" [C]
- *  (name NULL: neither), then the activation.   x [B,..,C].   Wu & He 2018 */
+/** (x - mean) / sqrt(var + eps), mean and var over all pixels of C / groups channels, times "name.weight" [C] plus
+ *  "name.bias" [C] (name NULL: neither), then the activation.   x [B,..,C].   Wu & He 2018 */
 LIMN_API limn_node *limn_group_norm(limn_graph *g, const char *name, limn_node *x, int groups, double eps,
                                     limn_activation activation);
 /** The same with scale and shift [B,C] per sample behind it: act(norm(x) (1 + scale) + shift), in one pass. */
 LIMN_API limn_node *limn_group_norm_modulated(limn_graph *g, const char *name, limn_node *x, int groups, double eps,
                                               limn_node *shift, limn_node *scale, limn_activation activation);
-/** Ioffe & Szegedy 2015.  Each channel by its statistics over batch and pixels while the graph trains (limn_graph_train), else by
- *  "name.running_mean", "name.running_var", in which case it folds into the convolution in front of it. */
+/** Ioffe & Szegedy 2015.  Each channel by its statistics over batch and pixels while the graph trains (limn_graph_train),
+ *  else by "name.running_mean", "name.running_var", in which case it folds into the convolution in front of it. */
 LIMN_API limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double eps);
 
-/** [B,H,W,C] -> [B,H/n,W/n,C n n] and back; channels of a block in the order c n n + row n + column (PyTorch's pixel_shuffle). */
+/** [B,H,W,C] -> [B,H/n,W/n,C n n] and back; channels of a block in the order c n n + row n + column (PyTorch's
+ *  pixel_shuffle). */
 LIMN_API limn_node *limn_pixel_unshuffle(limn_node *x, int n);
 LIMN_API limn_node *limn_pixel_shuffle(limn_node *x, int n);
-/** Windows of size x size pixels as batches of tokens and back: [B,H,W,C] <-> [B H/size W/size, size size, C].  Liu et al. 2021 */
+/** Windows of size x size pixels as batches of tokens and back: [B,H,W,C] <-> [B H/size W/size, size size, C].  Liu et al.
+ *  2021 */
 LIMN_API limn_node *limn_window_partition(limn_node *x, int size);
 LIMN_API limn_node *limn_window_merge(limn_node *windows, int64_t h, int64_t w);
 /** y[i,j] = x[i + dy mod H, j + dx mod W] */
@@ -223,7 +237,8 @@ LIMN_API limn_node *limn_roll(limn_node *x, int64_t dy, int64_t dx);
 
 /** Build for training from here on: batch norms use the statistics of the batch. */
 LIMN_API void limn_graph_train(limn_graph *g);
-/** Running statistics of a graph that trains: after each step of it   parameter = (1 - momentum) parameter + momentum value. */
+/** Running statistics of a graph that trains: after each step of it   parameter = (1 - momentum) parameter + momentum
+ *  value. */
 typedef struct limn_running {
     limn_node *parameter, *value;
     double momentum;
@@ -235,7 +250,8 @@ LIMN_API int limn_graph_running(const limn_graph *g, const limn_running **out);
 
 /** Append the nodes that compute d loss / d of[i] for a rank-0 loss.  Gradients of parameters are WIDE.
  *  @return LIMN_BAD_ARGUMENT naming the node and the parameter when a path lacks a rule; grads[i] NULL when loss does not
- *  depend on of[i], or when of[i] is a node inside the network that an earlier call, which did not name it, has fused away. */
+ *  depend on of[i], or when of[i] is a node inside the network that an earlier call, which did not name it, has fused
+ *  away. */
 LIMN_API limn_status limn_grad(limn_graph *g, limn_node *loss, int n, limn_node *const *of, limn_node **grads);
 
 /* ---- plan --------------------------------------------------------------------------------------------------------- */
@@ -254,17 +270,18 @@ typedef struct limn_plan_options {
     size_t memory_limit;        /* bytes of activations + scratch allowed; 0: what the machine has */
 } limn_plan_options;
 
-/** Decide order, kernels and the offset of every tensor.  A plan holds no numbers and never changes: several runs, in several threads, may share it.
- *  It keeps g (which must outlive it) and does not change it.  @param outputs nodes whose values the caller reads
- *  @return LIMN_OK and *out (free with limn_plan_free, after its runs); LIMN_NOT_FOUND: no such backend; LIMN_NO_MEMORY names bytes needed and
- *  found; *out NULL on failure */
+/** Decide order, kernels and the offset of every tensor.  A plan holds no numbers and never changes: several runs, in
+ *  several threads, may share it. It keeps g (which must outlive it) and does not change it.  @param outputs nodes whose
+ *  values the caller reads
+ *  @return LIMN_OK and *out (free with limn_plan_free, after its runs); LIMN_NOT_FOUND: no such backend; LIMN_NO_MEMORY
+ *  names bytes needed and found; *out NULL on failure */
 LIMN_API limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options,
                                    limn_plan **out);
 LIMN_API void limn_plan_free(limn_plan *plan);
 
 typedef struct limn_plan_size {
     size_t activation_bytes, scratch_bytes, packed_bytes; /* their sum is the peak a run keeps to, weights apart */
-    size_t weight_bytes;                                   /* parameters as they are bound, or as a store keeps them unpacked */
+    size_t weight_bytes; /* parameters as they are bound, or as a store keeps them unpacked */
     double flops;                                          /* one full run */
     int n_nodes;                                           /* nodes of the plan */
 } limn_plan_size;
@@ -277,23 +294,29 @@ LIMN_API char *limn_plan_text(const limn_plan *plan);
 /* One job of a plan: the memory of its activations, the values of its inputs.  Used by one thread at a time. */
 typedef struct limn_run limn_run;
 
-/** @return LIMN_OK and *out (free with limn_run_free, before the plan); LIMN_NO_MEMORY.  Activations are allocated by the first write or execution */
+/** @return LIMN_OK and *out (free with limn_run_free, before the plan); LIMN_NO_MEMORY.  Activations are allocated by the
+ *  first write or execution */
 LIMN_API limn_status limn_run_new(const limn_plan *plan, limn_run **out);
 LIMN_API void limn_run_free(limn_run *run); /* NULL is allowed */
 
-/** Give a parameter, or an output from options.first_bound on, its memory (borrowed, 64-byte aligned is best).  Counts as a change.
- *  @return LIMN_OK, also when nothing in the plan depends on node; LIMN_BAD_ARGUMENT: memory of another type, or of a node that has its own */
+/** Give a parameter, or an output from options.first_bound on, its memory (borrowed, 64-byte aligned is best).  Counts as a
+ *  change.
+ *  @return LIMN_OK, also when nothing in the plan depends on node; LIMN_BAD_ARGUMENT: memory of another type, or of a node
+ *  that has its own */
 LIMN_API limn_status limn_run_bind(limn_run *run, const limn_node *node, limn_dtype dtype, void *data);
 /** Say that bound memory holds other values now. */
 LIMN_API void limn_run_touch(limn_run *run, const limn_node *node);
-/** The value of an input, or of a bound parameter: copied as a whole and converted.  Writing what nothing depends on does nothing.
+/** The value of an input, or of a bound parameter: copied as a whole and converted.  Writing what nothing depends on does
+ *  nothing.
  *  @return LIMN_BAD_ARGUMENT naming a node without memory; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_run_write(limn_run *run, const limn_node *node, limn_dtype from, const void *data);
-/** The value of an output, an input or a parameter.  @return LIMN_BAD_ARGUMENT naming a node without a value; LIMN_NO_MEMORY */
+/** The value of an output, an input or a parameter.  @return LIMN_BAD_ARGUMENT naming a node without a value;
+ *  LIMN_NO_MEMORY */
 LIMN_API limn_status limn_run_read(limn_run *run, const limn_node *node, limn_dtype to, void *data);
-/** Run what depends on what changed: all nodes at PER_STEP, of the others those that an input written since then leads to.  The first execution
- *  allocates; later ones allocate nothing.
- *  @return LIMN_BAD_ARGUMENT naming the first input or parameter without a value; LIMN_CANCELLED (limn_ctx_cancel()); what a kernel said */
+/** Run what depends on what changed: all nodes at PER_STEP, of the others those that an input written since then leads to.
+ *  The first execution allocates; later ones allocate nothing.
+ *  @return LIMN_BAD_ARGUMENT naming the first input or parameter without a value; LIMN_CANCELLED (limn_ctx_cancel()); what a
+ *  kernel said */
 LIMN_API limn_status limn_run_execute(limn_run *run);
 /** Nodes that the last execution ran. */
 LIMN_API int limn_run_executed(const limn_run *run);

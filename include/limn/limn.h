@@ -62,7 +62,12 @@ typedef enum limn_status {
 typedef enum limn_dtype { LIMN_F32, LIMN_BF16, LIMN_F16, LIMN_F64, LIMN_I32, LIMN_I64, LIMN_U8, LIMN_N_DTYPES } limn_dtype;
 
 /* What a plan computes in.  AUTO takes bf16 where the CPU multiplies it natively, else f32. */
-typedef enum limn_precision { LIMN_PRECISION_AUTO, LIMN_PRECISION_F32, LIMN_PRECISION_BF16, LIMN_PRECISION_F64 } limn_precision;
+typedef enum limn_precision {
+    LIMN_PRECISION_AUTO,
+    LIMN_PRECISION_F32,
+    LIMN_PRECISION_BF16,
+    LIMN_PRECISION_F64
+} limn_precision;
 
 typedef struct limn_ctx limn_ctx;
 
@@ -74,16 +79,17 @@ typedef void (*limn_log_fn)(void *user, limn_log_level level, const char *text);
 /* done of total units of `what` ("step", "image"); return false to stop the job, which then returns LIMN_CANCELLED. */
 typedef bool (*limn_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
-/** A new context with a thread for each core that the process may use, and no callbacks.  @return NULL only when memory is out; free with limn_ctx_free(). */
+/** A new context with a thread for each core that the process may use, and no callbacks.  @return NULL only when memory is
+ *  out; free with limn_ctx_free(). */
 LIMN_API limn_ctx *limn_ctx_new(void);
 LIMN_API void limn_ctx_free(limn_ctx *ctx); /* NULL is allowed */
 
-/** For a signal's handler that is about to end the process, on the thread that uses ctx: remove the partial files of what is being written.
- *  Async-signal-safe.  Files that were there stay as they were; ctx is good for nothing afterwards. */
+/** For a signal's handler that is about to end the process, on the thread that uses ctx: remove the partial files of what is
+ *  being written. Async-signal-safe.  Files that were there stay as they were; ctx is good for nothing afterwards. */
 LIMN_API void limn_ctx_abandon(limn_ctx *ctx);
 
-/** Stop what runs with ctx: from any thread, or a signal's handler.  Reading, encoding, sampling and decoding look at it between their steps; the first that
- *  sees it returns LIMN_CANCELLED, and ctx is as before. */
+/** Stop what runs with ctx: from any thread, or a signal's handler.  Reading, encoding, sampling and decoding look at it
+ *  between their steps; the first that sees it returns LIMN_CANCELLED, and ctx is as before. */
 LIMN_API void limn_ctx_cancel(limn_ctx *ctx);
 /* What was done with a context since it was made. */
 typedef struct limn_counters {
@@ -122,15 +128,17 @@ typedef struct limn_image {
 /**
  * Read a PNG, JPEG (turned as its EXIF says) or WebP; which, its bytes say.  More than 8 bits are rounded to 8.
  *
- * @param channels  1 to 4; 0: as stored.  Of colour, gray is 0.299 R + 0.587 G + 0.114 B; without alpha, white shines through
+ * @param channels  1 to 4; 0: as stored.  Of colour, gray is 0.299 R + 0.587 G + 0.114 B; without alpha, white shines
+ * through
  * @param out       on LIMN_OK the caller's (limn_image_free()), else empty
- * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_BAD_FILE: damaged, cut or too large; LIMN_UNSUPPORTED: an animation; LIMN_NO_MEMORY
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_BAD_FILE: damaged, cut or too large; LIMN_UNSUPPORTED: an animation;
+ * LIMN_NO_MEMORY
  */
 LIMN_API limn_status limn_image_read(limn_ctx *ctx, const char *path, int channels, limn_image *out);
 /** Free the pixels, not the struct, which becomes empty. */
 LIMN_API void limn_image_free(limn_image *image);
-/** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8).  @return LIMN_OK; LIMN_BAD_ARGUMENT: no pixels, or no
- *  such channels; LIMN_IO: an older file at path is untouched */
+/** Write atomically.  parameters: NULL or the text of the chunk "parameters" (UTF-8).  @return LIMN_OK; LIMN_BAD_ARGUMENT:
+ *  no pixels, or no such channels; LIMN_IO: an older file at path is untouched */
 LIMN_API limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters);
 
 /* ---- pictures from words or class labels --------------------------------------------------------------------------- */
@@ -141,11 +149,13 @@ typedef struct limn_pipeline limn_pipeline;
 typedef struct limn_pipeline_info {
     const char *network;         /* "mmdit"; borrowed from the pipeline, as sampler is */
     const char *sampler;         /* taken when the options name none */
-    int width, height, channels; /* of its pictures, or of its latents as long as it lacks the autoencoder that makes pictures of them */
-    bool makes_latents;          /* limn_generate() needs an autoencoder: FOLDER/vae, or limn_pipeline_set_autoencoder() first */
-    int enlarges;                /* above 0: its pictures are made of pictures so many times smaller, limn_generate_options.small */
+    int width, height,
+        channels; /* of its pictures, or of its latents as long as it lacks the autoencoder that makes pictures of them */
+    bool makes_latents; /* limn_generate() needs an autoencoder: FOLDER/vae, or limn_pipeline_set_autoencoder() first */
+    int enlarges;       /* above 0: its pictures are made of pictures so many times smaller, limn_generate_options.small */
     int classes;                 /* labels it knows; 0: it takes none */
-    const char *const *class_name; /* [n_class_names], borrowed: what labels 0, 1 .. were called in training; fewer than classes: the others are unnamed */
+    const char *const *class_name; /* [n_class_names], borrowed: what labels 0, 1 .. were called in training; fewer than
+                                      classes: the others are unnamed */
     int n_class_names;
     bool reads_text;
     bool guides;                 /* it knows what to make when it is told nothing: guidance, a negative text */
@@ -153,24 +163,27 @@ typedef struct limn_pipeline_info {
 
 typedef struct limn_generate_options {
     const char *prompt, *negative; /* UTF-8, any bytes are taken; NULL: "" */
-    int label;                     /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
+    int label; /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
     int n;                         /* pictures, 1 or more; they run together as far as memory allows */
     int steps;                     /* 1..1000 */
     const char *sampler;           /* NULL: limn_pipeline_info.sampler; see limn_sampler_names() */
-    const char *scheduler;         /* NULL or "discrete": the sampler's custom; "karras", "leading", "linspace", "trailing" */
+    const char *scheduler; /* NULL or "discrete": the sampler's custom; "karras", "leading", "linspace", "trailing" */
     double eta;                    /* ddim: 0 adds no noise, 1 as much as ddpm */
     double guidance;               /* Ho & Salimans 2022: 1 none */
     double guidance_rescale;       /* Lin et al. 2024: 0 none, 1 all */
     uint64_t seed;                 /* picture i is the one that seed + i makes alone */
     limn_precision precision;
     const limn_image *init;        /* a picture to start from, brought to the network's size; NULL: from noise */
-    double strength;               /* init: 0..1, how much of the way from noise is gone once more: the last steps * strength of the steps, rounded down;
-                                    * 1 keeps nothing of it; where that is no step, 0, the picture itself comes back */
-    const limn_image *mask;        /* init: of its size, gray, also with alpha; where gray times alpha is white (half and more) the
-                                    * picture is made anew, the rest is kept */
-    int resample;                  /* mask: times each step is done, from 1 (Lugmayr et al. 2022: 10); what is made fits better to what is kept */
-    double noise, noise_left;      /* init holds noise of this standard deviation, of 255: denoise it, down to noise_left; 0: it holds none */
-    const limn_image *small;       /* what a network that enlarges makes large: its size / limn_pipeline_info.enlarges; NULL for other networks */
+    double strength; /* init: 0..1, how much of the way from noise is gone once more: the last steps * strength of the steps,
+                      * rounded down; 1 keeps nothing of it; where that is no step, 0, the picture itself comes back */
+    const limn_image *mask; /* init: of its size, gray, also with alpha; where gray times alpha is white (half and more) the
+                             * picture is made anew, the rest is kept */
+    int resample; /* mask: times each step is done, from 1 (Lugmayr et al. 2022: 10); what is made fits better to what is
+                     kept */
+    double noise, noise_left; /* init holds noise of this standard deviation, of 255: denoise it, down to noise_left; 0: it
+                                 holds none */
+    const limn_image *small;  /* what a network that enlarges makes large: its size / limn_pipeline_info.enlarges; NULL for
+                                 other networks */
     bool between;                  /* picture i of n starts from slerp(noise of seed, noise of to_seed, i / (n - 1)) */
     uint64_t to_seed;
 } limn_generate_options;
@@ -181,19 +194,23 @@ LIMN_API limn_generate_options limn_generate_defaults(void);
 LIMN_API const char *limn_sampler_names(void);
 
 /**
- * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it, or a weight file alone: safetensors, or what torch.save()
- * wrote, of which nothing is executed.  A network of latents takes the autoencoder FOLDER/vae, where there is one.  The file stays open: replace it by renaming another over it, never by writing into it.
+ * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it, or a weight file alone: safetensors,
+ * or what torch.save() wrote, of which nothing is executed.  A network of latents takes the autoencoder FOLDER/vae, where
+ * there is one.  The file stays open: replace it by renaming another over it, never by writing into it.
  *
  * @param out  on LIMN_OK the caller owns *out and frees it with limn_pipeline_free(); otherwise *out is NULL
- * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE (the sentence names file, tensor and offset); LIMN_UNSUPPORTED; LIMN_NO_MEMORY
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE (the sentence names file, tensor and offset); LIMN_UNSUPPORTED;
+ * LIMN_NO_MEMORY
  */
 LIMN_API limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
 LIMN_API void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
-/** A second pipeline on the same weights, for another thread, which has ctx: the weights are in memory once, each pipeline has activations of its own.
+/** A second pipeline on the same weights, for another thread, which has ctx: the weights are in memory once, each pipeline
+ *  has activations of its own.
  *  @return LIMN_OK: *out is freed before the pipeline that it shares; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *pipeline, limn_pipeline **out);
 LIMN_API limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
-/** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model knows no such name */
+/** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model
+ *  knows no such name */
 LIMN_API int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
 
 /** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: vae in the
@@ -204,17 +221,20 @@ LIMN_API int limn_pipeline_class(const limn_pipeline *pipeline, const char *name
 LIMN_API limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
 /**
- * Make pictures.  Same options, same bytes, on any number of threads.  The memory of a call is kept for the next one of the same size; any other size reads and packs no weight again.
+ * Make pictures.  Same options, same bytes, on any number of threads.  The memory of a call is kept for the next one of the
+ * same size; any other size reads and packs no weight again.
  *
  * @param images  [options->n]; on LIMN_OK each is the caller's, freed with limn_image_free(); on failure none is left
- * @return LIMN_OK; LIMN_BAD_ARGUMENT or LIMN_NOT_FOUND (the sentence names the option); LIMN_BAD_FILE (weights that do not fit, or whose output at a step
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT or LIMN_NOT_FOUND (the sentence names the option); LIMN_BAD_FILE (weights that do not
+ * fit, or whose output at a step
  *         is not finite: which, and the first tensor that holds NaN or infinity);
- *         LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback, which is told of "step"
- */
+ *         LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback, which is
+ * told of "step" */
 LIMN_API limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *options, limn_image *images);
 
-/** What made picture i, in the form in which picture tools read it from the PNG chunk "parameters" (prompt, negative prompt, then "Steps: 20,
- *  Sampler: Euler, CFG scale: 3, Seed: 42, ...").  @return the caller's, limn_free(); NULL when memory is out */
+/** What made picture i, in the form in which picture tools read it from the PNG chunk "parameters" (prompt, negative prompt,
+ *  then "Steps: 20, Sampler: Euler, CFG scale: 3, Seed: 42, ...").  @return the caller's, limn_free(); NULL when memory is
+ *  out */
 LIMN_API char *limn_generate_parameters(const limn_pipeline *pipeline, const limn_generate_options *options, int i);
 
 /* ---- latents --------------------------------------------------------------------------------------------------------- */
@@ -227,59 +247,66 @@ typedef struct limn_autoencoder_info {
     const char *settings;        /* "vae size=512 channels=3 ..." */
     int channels, latent;        /* of its pictures, of its latents */
     int factor;                  /* a latent's sides are a picture's divided by this */
-    double scale, shift;         /* published numbers of the latents that diffusion sees: (latent - shift) scale; 1 and 0 where there are none */
+    double scale, shift; /* published numbers of the latents that diffusion sees: (latent - shift) scale; 1 and 0 where there
+                            are none */
 } limn_autoencoder_info;
 
 typedef struct limn_latent {
     int height, width, channels;
-    int image_height, image_width; /* of the picture; it was padded to multiples of the factor by repeating its last row and column */
-    float *values;                 /* [height, width, channels], as the encoder makes them, not scaled; owned, limn_latent_free() */
+    int image_height,
+        image_width; /* of the picture; it was padded to multiples of the factor by repeating its last row and column */
+    float *values;   /* [height, width, channels], as the encoder makes them, not scaled; owned, limn_latent_free() */
 } limn_latent;
 
 /**
- * Open a weight file, a folder with one (model.safetensors, diffusion_pytorch_model.safetensors, also in vae/), or the encoder of a pair
- * of files whose names differ in "encoder" and "decoder" only; a folder may hold such a pair.
+ * Open a weight file, a folder with one (model.safetensors, diffusion_pytorch_model.safetensors, also in vae/), or the
+ * encoder of a pair of files whose names differ in "encoder" and "decoder" only; a folder may hold such a pair.
  *
  * @param out  on LIMN_OK the caller owns *out and frees it with limn_autoencoder_free(); otherwise *out is NULL
- * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_UNSUPPORTED: the weights of another network; LIMN_NO_MEMORY
- */
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_UNSUPPORTED: the weights of
+ * another network; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoencoder **out);
 LIMN_API void limn_autoencoder_free(limn_autoencoder *autoencoder); /* NULL is allowed */
 LIMN_API limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *autoencoder);
 
-/** A picture of any size and number of channels to the mean of its latent.  What is planned is said to the log before it is taken, and
- *  kept for the next picture of the size.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_NO_MEMORY; LIMN_BAD_FILE: no encoder
- *  among the weights, they do not fit, or what comes out is not finite; otherwise *out is empty */
+/** A picture of any size and number of channels to the mean of its latent.  What is planned is said to the log before it is
+ *  taken, and kept for the next picture of the size.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_NO_MEMORY;
+ *  LIMN_BAD_FILE: no encoder among the weights, they do not fit, or what comes out is not finite; otherwise *out is empty */
 LIMN_API limn_status limn_encode(limn_autoencoder *autoencoder, const limn_image *image, limn_precision precision,
                                  limn_latent *out);
-/** And back, cut to the picture's size.  @return as limn_encode(); LIMN_BAD_ARGUMENT: another number of channels; free *out with limn_image_free() */
+/** And back, cut to the picture's size.  @return as limn_encode(); LIMN_BAD_ARGUMENT: another number of channels; free *out
+ *  with limn_image_free() */
 LIMN_API limn_status limn_decode(limn_autoencoder *autoencoder, const limn_latent *latent, limn_precision precision,
                                  limn_image *out);
 LIMN_API void limn_latent_free(limn_latent *latent); /* the values, not the struct, which becomes empty */
 
-/** Write atomically: safetensors with one tensor "latent" [channels, height, width] and metadata limn.picture ("640x427") and limn.vae.settings
- *  (limn_autoencoder_info.settings). */
+/** Write atomically: safetensors with one tensor "latent" [channels, height, width] and metadata limn.picture ("640x427")
+ *  and limn.vae.settings (limn_autoencoder_info.settings). */
 LIMN_API limn_status limn_latent_write(limn_ctx *ctx, const char *path, const limn_latent *latent, const char *settings);
-/** @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_FILE names what is wrong (shape, a value that is not finite, size of the picture);
+/** @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_FILE names what is wrong (shape, a value that is not finite,
+ *  size of the picture);
  *          LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_latent_read(limn_ctx *ctx, const char *path, limn_latent *out);
 
-/** Pictures between two latents of one shape: picture i of n is decoded from a + (b - a) i / (n - 1), or on the arc between them (spherical).
+/** Pictures between two latents of one shape: picture i of n is decoded from a + (b - a) i / (n - 1), or on the arc between
+ *  them (spherical).
  *  @param images  [n], n at least 2; on LIMN_OK each is the caller's, on failure none is left; progress is told of "picture"
  *  @return as limn_decode(); LIMN_BAD_ARGUMENT: another shape or too few pictures; LIMN_CANCELLED */
 LIMN_API limn_status limn_interpolate(limn_autoencoder *autoencoder, const limn_latent *a, const limn_latent *b, int n,
                                       bool spherical, limn_precision precision, limn_image *images);
 
-/* ---- a class for every pixel ------------------------------------------------------------------------------------------- */
+/* ---- a class for every pixel ------------------------------------------------------------------------------------------ */
 
 /* A trained segmentation network.  Used by one thread at a time, with its context. */
 typedef struct limn_segmentation limn_segmentation;
 
 typedef struct limn_segmentation_options {
-    int tile;                    /* pixels a side of a tile; 0: those the network was trained with */
-    int overlap;                 /* pixels two neighbours share at least, less than a tile has (padding=valid: than its result); 0: a quarter */
-    int views;                   /* mean of what is found in so many views of each tile: 1 (0 too); 2: also mirrored, left and right; 4: all flips;
-                                  * 8: and quarter turns (4 where tiles are not square).  Better, so many times slower, no more memory */
+    int tile; /* pixels a side of a tile; 0: those the network was trained with */
+    /* Pixels two neighbours share at least, less than a tile has (padding=valid: than its result); 0: a quarter. */
+    int overlap;
+    /* The mean of what is found in so many views of each tile: 1 (0 too); 2: also mirrored, left and right; 4: all flips;
+     * 8: and quarter turns (4 where tiles are not square).  Better, so many times slower, no more memory. */
+    int views;
     limn_precision precision;
 } limn_segmentation_options;
 
@@ -295,7 +322,8 @@ typedef struct limn_segmentation_info {
  *
  * @param options  NULL: all 0
  * @param out      on LIMN_OK the caller owns *out and frees it with limn_segmentation_free(); otherwise *out is NULL
- * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT: a tile that the network cannot halve often enough, an overlap that fills it, other views;
+ * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT: a tile that the network cannot halve often enough, an
+ * overlap that fills it, other views;
  *         LIMN_UNSUPPORTED: the weights of another network; LIMN_NO_MEMORY
  */
 LIMN_API limn_status limn_segmentation_open(limn_ctx *ctx, const char *source, const limn_segmentation_options *options,
@@ -304,21 +332,23 @@ LIMN_API void limn_segmentation_free(limn_segmentation *segmentation); /* NULL i
 LIMN_API limn_segmentation_info limn_segmentation_describe(const limn_segmentation *segmentation);
 
 /**
- * The classes of a picture of any size, in tiles that overlap.  Gray, colour and transparency (white shines through) become what the network
- * reads, 1 or 3 channels; a network of another number takes pictures of that number.
+ * The classes of a picture of any size, in tiles that overlap.  Gray, colour and transparency (white shines through) become
+ * what the network reads, 1 or 3 channels; a network of another number takes pictures of that number.
  *
  * @param classes      one channel, 0 .. classes - 1; on LIMN_OK the caller's (limn_image_free()), else empty
  * @param probability  [height, width, classes], or NULL
- * @return LIMN_OK; LIMN_BAD_ARGUMENT (channels); LIMN_BAD_FILE: what comes out is not finite; LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT (channels); LIMN_BAD_FILE: what comes out is not finite; LIMN_NO_MEMORY, said before it
+ * is taken; LIMN_CANCELLED by
  *         the progress callback, which is told of "tile"
  */
 LIMN_API limn_status limn_segment(limn_segmentation *segmentation, const limn_image *image, limn_image *classes,
                                   float *probability);
 
-/* ---- comparing --------------------------------------------------------------------------------------------------------- */
+/* ---- comparing -------------------------------------------------------------------------------------------------------- */
 
-/** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference); infinite when they
- *  are equal.  Of pictures with alpha (2 or 4 channels) colours are multiplied by it first.  @return LIMN_BAD_ARGUMENT when sizes or channels differ */
+/** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference);
+ *  infinite when they are equal.  Of pictures with alpha (2 or 4 channels) colours are multiplied by it first.  @return
+ *  LIMN_BAD_ARGUMENT when sizes or channels differ */
 LIMN_API limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /* backend.h: the contract between a plan and what computes.
  *
- * A backend is a table: for every op an ordered list of kernels, best first, and the memory that they work on.  The plan takes the first kernel
- * that does not refuse, and keeps the sentences of those that did.  Any mix of F32, BF16 (and F64 in ref) sources is legal: kernels convert as
- * they load.  Results must not depend on n_threads. */
+ * A backend is a table: for every op an ordered list of kernels, best first, and the memory that they work on.  The plan
+ * takes the first kernel that does not refuse, and keeps the sentences of those that did.  Any mix of F32, BF16 (and F64 in
+ * ref) sources is legal: kernels convert as they load.  Results must not depend on n_threads. */
 #ifndef LIMN_BACKEND_H
 #define LIMN_BACKEND_H
 
@@ -32,8 +32,8 @@ typedef struct limn_kernel {
     /** Bytes of the kernel's own layout of source pack_src (after prepare); 0: it takes the source as it is.  When not 0 the
      *  plan makes a U8 tensor with pack() whenever that source changes, and hands it over as src[pack_src].data. */
     size_t (*packed_bytes)(const limn_call *call);
-    /** Tells the layouts of the source apart that this kernel's pack() makes: equal sources in equal layouts are equal bytes, so that calls of
-     *  other batches and sizes share them.  With packed_bytes. */
+    /** Tells the layouts of the source apart that this kernel's pack() makes: equal sources in equal layouts are equal
+     *  bytes, so that calls of other batches and sizes share them.  With packed_bytes. */
     uint64_t (*layout)(const limn_call *call);
     /** @return LIMN_NO_MEMORY, LIMN_UNSUPPORTED: what a library said; the plan says which node it was */
     limn_status (*pack)(const limn_call *call, const limn_view *from, void *to);
@@ -44,8 +44,8 @@ typedef struct limn_kernel {
     /** @return as pack() */
     limn_status (*run)(const limn_call *call);
     void (*release)(limn_call *call); /* call->state */
-    /** dst may be the memory of source src, which has dst's shape and dtype (and of every other source of which this holds too).
-     *  NULL: never. */
+    /** dst may be the memory of source src, which has dst's shape and dtype (and of every other source of which this holds
+     *  too). NULL: never. */
     bool (*in_place)(const limn_call *call, int src);
 } limn_kernel;
 

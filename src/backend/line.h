@@ -9,12 +9,14 @@ typedef struct limn_line {
     double weight[2];
 } limn_line;
 
-/** Pixel i of `to` pixels, made of `from`.  NEAREST: floor(i from / to).  BILINEAR: at (i + 1/2) from / to - 1/2, not before the first
- *  pixel.  BILINEAR_ALIGNED: at i (from - 1) / (to - 1). */
+/** Pixel i of `to` pixels, made of `from`.  NEAREST: floor(i from / to).  BILINEAR: at (i + 1/2) from / to - 1/2, not before
+ *  the first pixel.  BILINEAR_ALIGNED: at i (from - 1) / (to - 1). */
 static inline limn_line limn_resize_line(limn_resize_mode mode, int64_t i, int64_t from, int64_t to)
 {
     if (mode == LIMN_NEAREST) return (limn_line){{i * from / to, i * from / to}, {1, 0}};
-    double x = mode == LIMN_BILINEAR ? ((double)i + 0.5) * (double)from / (double)to - 0.5 : to > 1 ? (double)i * (double)(from - 1) / (double)(to - 1) : 0;
+    double x = mode == LIMN_BILINEAR ? ((double)i + 0.5) * (double)from / (double)to - 0.5
+               : to > 1              ? (double)i * (double)(from - 1) / (double)(to - 1)
+                                     : 0;
     if (x < 0) x = 0;
     int64_t first = (int64_t)x < from - 1 ? (int64_t)x : from - 1, second = first < from - 1 ? first + 1 : first;
     return (limn_line){{first, second}, {1 - (x - (double)first), x - (double)first}};

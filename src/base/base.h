@@ -88,8 +88,9 @@ void limn_text_free(limn_text *text);
 
 /** Seconds of a clock that never goes back. */
 double limn_seconds(void);
-/* Around the library's own work on floats: denormals are zero on the caller's thread and on its OpenMP team of n_threads (x86: FTZ and DAZ; products
- * of tiny values are up to 40 times slower without).  limn_floats_end() puts back what was there: these threads are the program's.  May be nested. */
+/* Around the library's own work on floats: denormals are zero on the caller's thread and on its OpenMP team of n_threads
+ * (x86: FTZ and DAZ; products of tiny values are up to 40 times slower without).  limn_floats_end() puts back what was
+ * there: these threads are the program's.  May be nested. */
 enum { LIMN_MAX_THREADS = 1024 };
 typedef struct limn_floats {
     int n_threads;

@@ -12,7 +12,8 @@ static int n_cores(void)
     cpu_set_t mine; /* taskset, the cpuset of a job or container */
     long n = sched_getaffinity(0, sizeof mine, &mine) == 0 ? CPU_COUNT(&mine) : sysconf(_SC_NPROCESSORS_ONLN), quota, period;
     FILE *max = fopen("/sys/fs/cgroup/cpu.max", "r"); /* microseconds of a period, or "max" */
-    if (max && fscanf(max, "%ld %ld", &quota, &period) == 2 && quota > 0 && period > 0 && quota / period < n) n = quota / period + (quota % period > 0);
+    if (max && fscanf(max, "%ld %ld", &quota, &period) == 2 && quota > 0 && period > 0 && quota / period < n)
+        n = quota / period + (quota % period > 0);
     if (max) fclose(max);
     return n < 1 ? 1 : n > LIMN_MAX_THREADS ? LIMN_MAX_THREADS : (int)n;
 }
@@ -59,7 +60,8 @@ void limn_ctx_set_progress(limn_ctx *ctx, limn_progress_fn fn, void *user)
 limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads)
 {
     if (n_threads < 0 || n_threads > LIMN_MAX_THREADS)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "threads must be 0 (one per core) to %d, found %d", LIMN_MAX_THREADS, n_threads);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "threads must be 0 (one per core) to %d, found %d", LIMN_MAX_THREADS,
+                         n_threads);
     ctx->n_threads = n_threads ? n_threads : n_cores();
     return LIMN_OK;
 }

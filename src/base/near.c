@@ -19,7 +19,8 @@ static int distance(const char *a, size_t n, const char *b, size_t m)
             int best = above[j - 1] + (x != y);
             if (above[j] + 1 < best) best = above[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            bool swapped = i > 1 && j > 1 && x == limn_lower((unsigned char)b[j - 2]) && limn_lower((unsigned char)a[i - 2]) == y;
+            bool swapped =
+                i > 1 && j > 1 && x == limn_lower((unsigned char)b[j - 2]) && limn_lower((unsigned char)a[i - 2]) == y;
             if (swapped && before[j - 2] + 1 < best) best = before[j - 2] + 1;
             row[j] = best;
         }

@@ -5,7 +5,8 @@
 
 limn_locale limn_locale_begin(void)
 {
-    limn_locale l = {.c = newlocale(LC_ALL_MASK, "C", (locale_t)0)}; /* a constant of libc: it allocates nothing and cannot fail */
+    limn_locale l = {
+        .c = newlocale(LC_ALL_MASK, "C", (locale_t)0)}; /* a constant of libc: it allocates nothing and cannot fail */
     l.before = l.c ? uselocale(l.c) : (locale_t)0;
     return l;
 }

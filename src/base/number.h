@@ -1,8 +1,8 @@
 /* number.h: numbers and letters as text, the same under every locale of the process.
  *
- * Under LC_NUMERIC of de_DE strtod() takes "2,5" and not "2.5", and printf() writes it; under ps_AF the point has two bytes; under LC_CTYPE of tr_TR
- * 'I' has no small letter in ASCII.  A file must read alike everywhere, and the locale belongs to the program: what is here sets that of the calling
- * thread to "C" for one call and puts it back. */
+ * Under LC_NUMERIC of de_DE strtod() takes "2,5" and not "2.5", and printf() writes it; under ps_AF the point has two bytes;
+ * under LC_CTYPE of tr_TR 'I' has no small letter in ASCII.  A file must read alike everywhere, and the locale belongs to
+ * the program: what is here sets that of the calling thread to "C" for one call and puts it back. */
 #ifndef LIMN_NUMBER_H
 #define LIMN_NUMBER_H
 

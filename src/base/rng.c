@@ -9,7 +9,8 @@ void limn_random_words(uint64_t seed, limn_stream stream, uint64_t sub, uint64_t
 {
     /* key: seed;  counter: index (48 bits), stream (16 bits), sub */
     philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
-    philox4x32_ctr_t counter = {{(uint32_t)index, (uint32_t)(index >> 32 & 0xffff) | (uint32_t)stream << 16, (uint32_t)sub, (uint32_t)(sub >> 32)}};
+    philox4x32_ctr_t counter = {
+        {(uint32_t)index, (uint32_t)(index >> 32 & 0xffff) | (uint32_t)stream << 16, (uint32_t)sub, (uint32_t)(sub >> 32)}};
     philox4x32_ctr_t words = philox4x32(counter, key);
     for (int i = 0; i < 4; i++) out[i] = words.v[i];
 }

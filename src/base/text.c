@@ -14,7 +14,8 @@ static size_t escape_one(const unsigned char *p, size_t left, bool quotes, char 
     utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)left, &point);
     if (*p == '\n') *out_n = (size_t)snprintf(out, 8, "\\n");
     else if (quotes && (*p == '"' || *p == '\\')) *out_n = (size_t)snprintf(out, 8, "\\%c", *p);
-    else if (*p < 0x20 || *p == 0x7f || n < 1 || (point >= 0x80 && point < 0xa0)) *out_n = (size_t)snprintf(out, 8, "\\x%02x", *p), n = 1;
+    else if (*p < 0x20 || *p == 0x7f || n < 1 || (point >= 0x80 && point < 0xa0))
+        *out_n = (size_t)snprintf(out, 8, "\\x%02x", *p), n = 1;
     else memcpy(out, p, *out_n = (size_t)n);
     return (size_t)n;
 }

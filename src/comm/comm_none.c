@@ -42,7 +42,8 @@ limn_status limn_comm_broadcast(limn_comm *comm, int root, size_t bytes, void *d
 {
     (void)bytes, (void)data;
     if (root == 0) return LIMN_OK;
-    return limn_fail(comm->ctx, LIMN_BAD_ARGUMENT, "rank %d does not exist: there is one rank, 0 (this build has no MPI)", root);
+    return limn_fail(comm->ctx, LIMN_BAD_ARGUMENT, "rank %d does not exist: there is one rank, 0 (this build has no MPI)",
+                     root);
 }
 
 limn_status limn_comm_barrier(limn_comm *comm)

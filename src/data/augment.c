@@ -7,7 +7,21 @@
 #include <stdlib.h>
 
 /* Places in the stream of a sample; nodes and noise are normal numbers, four to a place. */
-enum { FLIP_X, FLIP_Y, TURN, CROP_X, CROP_Y, ROTATE, SCALE, BRIGHTNESS, CONTRAST, GAMMA, NOISE, NODES = 4 * 1024, GRAIN = 1 << 22 };
+enum {
+    FLIP_X,
+    FLIP_Y,
+    TURN,
+    CROP_X,
+    CROP_Y,
+    ROTATE,
+    SCALE,
+    BRIGHTNESS,
+    CONTRAST,
+    GAMMA,
+    NOISE,
+    NODES = 4 * 1024,
+    GRAIN = 1 << 22
+};
 
 limn_augment limn_augment_none(void)
 {
@@ -16,23 +30,36 @@ limn_augment limn_augment_none(void)
 
 limn_augment limn_augment_defaults(void)
 {
-    return (limn_augment){.flip_x = true, .flip_y = true, .turn = true, .rotate = 15, .scale = 0.15, .elastic = 10, .elastic_grid = 128, .brightness = 0.1,
-                          .contrast = 0.25, .gamma = 0.25, .noise = 0.03};
+    return (limn_augment){.flip_x = true,
+                          .flip_y = true,
+                          .turn = true,
+                          .rotate = 15,
+                          .scale = 0.15,
+                          .elastic = 10,
+                          .elastic_grid = 128,
+                          .brightness = 0.1,
+                          .contrast = 0.25,
+                          .gamma = 0.25,
+                          .noise = 0.03};
 }
 
 limn_status limn_augment_check(limn_ctx *ctx, const limn_augment *a)
 {
-    const struct { const char *name; double value, least, most; } ranges[] = {
-        {"rotate", a->rotate, 0, 180}, {"scale", a->scale, 0, 10}, {"elastic", a->elastic, 0, 1000}, {"elastic grid", a->elastic_grid, 4, 100000},
-        {"brightness", a->brightness, 0, 1}, {"contrast", a->contrast, 0, 10}, {"gamma", a->gamma, 0, 10}, {"noise", a->noise, 0, 1},
+    const struct { const char *name; double value, least, most;
+    } ranges[] = {
+        {"rotate", a->rotate, 0, 180},       {"scale", a->scale, 0, 10},
+        {"elastic", a->elastic, 0, 1000},    {"elastic grid", a->elastic_grid, 4, 100000},
+        {"brightness", a->brightness, 0, 1}, {"contrast", a->contrast, 0, 10},
+        {"gamma", a->gamma, 0, 10},          {"noise", a->noise, 0, 1},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].least) || !(ranges[i].value <= ranges[i].most))
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "augmentation %s is %.9g, expected %.9g to %.9g", ranges[i].name, ranges[i].value, ranges[i].least, ranges[i].most);
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "augmentation %s is %.9g, expected %.9g to %.9g", ranges[i].name,
+                             ranges[i].value, ranges[i].least, ranges[i].most);
     return LIMN_OK;
 }
 
-/* ---- where a pixel comes from ------------------------------------------------------------------------------------------ */
+/* ---- where a pixel comes from ----------------------------------------------------------------------------------------- */
 
 typedef struct field {
     double a[4], centre[2], middle[2]; /* source = middle + a (pixel - centre) + displacement */
@@ -67,7 +94,8 @@ static void set_matrix(field *f, const limn_augment *o, const dice *d, bool squa
     int turn = o->turn ? (int)(4 * uniform(d, TURN)) : 0;
     if (!square) turn &= 2;
     double c = cosine[turn], s = cosine[(turn + 3) % 4], angle = spread(d, ROTATE, o->rotate) * 3.14159265358979323846 / 180;
-    double zoom = factor(d, SCALE, o->scale), fx = o->flip_x && uniform(d, FLIP_X) < 0.5 ? -1 : 1, fy = o->flip_y && uniform(d, FLIP_Y) < 0.5 ? -1 : 1;
+    double zoom = factor(d, SCALE, o->scale), fx = o->flip_x && uniform(d, FLIP_X) < 0.5 ? -1 : 1,
+           fy = o->flip_y && uniform(d, FLIP_Y) < 0.5 ? -1 : 1;
     double rc = o->rotate > 0 ? cos(angle) / zoom : 1 / zoom, rs = o->rotate > 0 ? sin(angle) / zoom : 0;
     f->a[0] = fx * (c * rc - s * rs), f->a[1] = -fx * (s * rc + c * rs);
     f->a[2] = fy * (s * rc + c * rs), f->a[3] = fy * (c * rc - s * rs);
@@ -79,9 +107,13 @@ static int crop(const dice *d, int place, int from, int to)
     return (int)limn_random_below(d->seed, LIMN_STREAM_AUGMENT, d->position, (uint64_t)place, (uint64_t)(from - to) + 1);
 }
 
-static limn_status make_field(limn_ctx *ctx, const limn_augment *o, const dice *d, const limn_pixels *from, int width, int height, field *f)
+static limn_status make_field(limn_ctx *ctx, const limn_augment *o, const dice *d, const limn_pixels *from, int width,
+                              int height, field *f)
 {
-    *f = (field){.width = from->width, .height = from->height, .step = o->elastic_grid, .centre = {(width - 1) / 2.0, (height - 1) / 2.0}};
+    *f = (field){.width = from->width,
+                 .height = from->height,
+                 .step = o->elastic_grid,
+                 .centre = {(width - 1) / 2.0, (height - 1) / 2.0}};
     f->middle[0] = crop(d, CROP_X, from->width, width) + f->centre[0];
     f->middle[1] = crop(d, CROP_Y, from->height, height) + f->centre[1];
     set_matrix(f, o, d, width == height);
@@ -132,10 +164,10 @@ static void source(const field *f, int x, int y, double at[2])
     at[0] = mirror(at[0], f->width), at[1] = mirror(at[1], f->height);
 }
 
-/* ---- pixels ------------------------------------------------------------------------------------------------------------- */
+/* ---- pixels ----------------------------------------------------------------------------------------------------------- */
 
-/* Catmull & Rom's weights as between nodes: bilinear ones would take more than half of the variance out of grain, and a network that saw only blurred
- * pictures errs on sharp ones.  They undershoot beside edges: cut to 0..1. */
+/* Catmull & Rom's weights as between nodes: bilinear ones would take more than half of the variance out of grain, and a
+ * network that saw only blurred pictures errs on sharp ones.  They undershoot beside edges: cut to 0..1. */
 static void bicubic(const limn_pixels *from, const double at[2], float *out)
 {
     int column[4], row[4];
@@ -143,7 +175,8 @@ static void bicubic(const limn_pixels *from, const double at[2], float *out)
     bool exact = at[0] == left && at[1] == top; /* crops and turns: one pixel, the other weights are 0 */
     int first = exact ? 1 : 0, end = exact ? 2 : 4;
     cubic(at[0] - left, wx), cubic(at[1] - top, wy);
-    for (int k = first; k < end; k++) column[k] = (int)mirror(left + k - 1, from->width), row[k] = (int)mirror(top + k - 1, from->height);
+    for (int k = first; k < end; k++)
+        column[k] = (int)mirror(left + k - 1, from->width), row[k] = (int)mirror(top + k - 1, from->height);
     for (int c = 0; c < from->channels; c++) {
         double sum = 0;
         for (int r = first; r < end; r++)
@@ -157,7 +190,8 @@ static void bicubic(const limn_pixels *from, const double at[2], float *out)
 
 static void light(const limn_augment *o, const dice *d, size_t n, float *x)
 {
-    double mean = 0, bright = spread(d, BRIGHTNESS, o->brightness), contrast = factor(d, CONTRAST, o->contrast), gamma = factor(d, GAMMA, o->gamma);
+    double mean = 0, bright = spread(d, BRIGHTNESS, o->brightness), contrast = factor(d, CONTRAST, o->contrast),
+           gamma = factor(d, GAMMA, o->gamma);
     double noise = uniform(d, NOISE) * o->noise;
     bool lit = o->brightness > 0 || o->contrast > 0 || o->gamma > 0;
     for (size_t i = 0; lit && i < n; i++) mean += (double)x[i];
@@ -174,8 +208,9 @@ static void light(const limn_augment *o, const dice *d, size_t n, float *x)
     }
 }
 
-limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *o, uint64_t seed, uint64_t position, const limn_pixels *from, const uint8_t *mask, int width,
-                                int height, float *image, uint8_t *labels)
+limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *o, uint64_t seed, uint64_t position,
+                                const limn_pixels *from, const uint8_t *mask, int width, int height, float *image,
+                                uint8_t *labels)
 {
     field f;
     dice d = {seed, position};

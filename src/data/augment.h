@@ -9,7 +9,8 @@ typedef struct limn_augment {
     bool turn;            /* by 0, 90, 180 or 270 degrees; 0 or 180 where width and height differ */
     double rotate;        /* degrees: uniform within +- */
     double scale;         /* larger or smaller by a factor of up to 1 + scale, uniform in its logarithm */
-    double elastic;       /* standard deviation, in pixels, of displacements on a coarse grid, between its nodes bicubic (Ronneberger et al. 2015) */
+    double elastic;       /* standard deviation, in pixels, of displacements on a coarse grid, between its nodes bicubic
+                             (Ronneberger et al. 2015) */
     double elastic_grid;  /* pixels between nodes */
     double brightness;    /* +- of values 0..1 */
     double contrast;      /* around the mean, by a factor of up to 1 + contrast or its inverse */
@@ -26,20 +27,23 @@ typedef struct limn_pixels {
 
 /** Everything off: a crop at a random place. */
 limn_augment limn_augment_none(void);
-/** What suits micrographs: all flips and turns, 15 degrees, a factor of 1.15, 10 pixels at every 128th, light by a tenth to a quarter. */
+/** What suits micrographs: all flips and turns, 15 degrees, a factor of 1.15, 10 pixels at every 128th, light by a tenth to
+ *  a quarter. */
 limn_augment limn_augment_defaults(void);
 /** LIMN_OK, or LIMN_BAD_ARGUMENT with what is out of range. */
 limn_status limn_augment_check(limn_ctx *ctx, const limn_augment *augment);
 
 /**
- * A sample of width x height.  Smaller than the picture: a crop at a random place; larger: the picture is mirrored at its borders, as it is where
- * turned or bent crops look outside.  Pictures bicubic (Catmull & Rom 1974), masks nearest.  A pure crop copies pixels.
+ * A sample of width x height.  Smaller than the picture: a crop at a random place; larger: the picture is mirrored at its
+ * borders, as it is where turned or bent crops look outside.  Pictures bicubic (Catmull & Rom 1974), masks nearest.  A pure
+ * crop copies pixels.
  *
  * @param  from    the picture;  mask [H,W]
  * @param  image   [height,width,C] in 0..1;  labels [height,width], values of mask
  * @return LIMN_OK; LIMN_NO_MEMORY
  */
-limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *augment, uint64_t seed, uint64_t position, const limn_pixels *from, const uint8_t *mask,
-                                int width, int height, float *image, uint8_t *labels);
+limn_status limn_augment_sample(limn_ctx *ctx, const limn_augment *augment, uint64_t seed, uint64_t position,
+                                const limn_pixels *from, const uint8_t *mask, int width, int height, float *image,
+                                uint8_t *labels);
 
 #endif

@@ -50,8 +50,10 @@ void limn_case_place(limn_ctx *ctx, const char *path, const limn_raster *file, c
 {
     double apart = limn_nifti_apart(of, file);
     if (apart > 0.5)
-        limn_log(ctx, LIMN_LOG_WARN, "%s lies elsewhere than %s: by their headers the same voxel is up to %.4g voxels away; taken as stored: is one of them flipped or cut?", path,
-                 of_path, apart);
+        limn_log(ctx, LIMN_LOG_WARN,
+                 "%s lies elsewhere than %s: by their headers the same voxel is up to %.4g voxels away; taken as stored: is "
+                 "one of them flipped or cut?",
+                 path, of_path, apart);
 }
 
 static limn_status read_scaled(limn_ctx *ctx, const char *path, limn_range *range, limn_raster *out)
@@ -63,12 +65,15 @@ static limn_status read_scaled(limn_ctx *ctx, const char *path, limn_range *rang
 }
 
 /* Channel k of `all`, from a file of its own. */
-static limn_status put_channel(limn_ctx *ctx, const char *path, int k, const limn_raster *one, const char *first_path, limn_raster *all)
+static limn_status put_channel(limn_ctx *ctx, const char *path, int k, const limn_raster *one, const char *first_path,
+                               limn_raster *all)
 {
     char a[48], b[48];
-    if (one->channels != 1) return limn_fail(ctx, LIMN_BAD_FILE, "%s has %d channels, expected one in each file of a case", path, one->channels);
+    if (one->channels != 1)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s has %d channels, expected one in each file of a case", path, one->channels);
     if (one->width != all->width || one->height != all->height || one->slices != all->slices)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s has %s pixels, channel 0 has %s", path, limn_raster_size(one->width, one->height, one->slices, a),
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s has %s pixels, channel 0 has %s", path,
+                         limn_raster_size(one->width, one->height, one->slices, a),
                          limn_raster_size(all->width, all->height, all->slices, b));
     size_t n = (size_t)all->width * (size_t)all->height * (size_t)all->slices, c = (size_t)all->channels;
     for (size_t i = 0; i < n; i++) all->values[i * c + (size_t)k] = one->values[i];
@@ -88,7 +93,8 @@ limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_r
     if (channels == 1 || status != LIMN_OK) return status;
     status = limn_raster_new(ctx, path, first.width, first.height, first.slices, channels, 0, out);
     if (status == LIMN_OK) {
-        out->kind = first.kind, out->limit = first.limit, out->type = first.type, out->below = first.below, out->above = first.above, out->separate = true;
+        out->kind = first.kind, out->limit = first.limit, out->type = first.type, out->below = first.below,
+        out->above = first.above, out->separate = true;
         memcpy(out->header, first.header, sizeof out->header);
         status = put_channel(ctx, path, 0, &first, path, out);
     }
@@ -96,7 +102,8 @@ limn_status limn_case_read(limn_ctx *ctx, const char *path, int channels, limn_r
     for (int k = 1; k < channels && status == LIMN_OK; k++) {
         limn_range of = wanted;
         limn_raster one = {0};
-        if (channel_of(path) != 0 || !limn_case_path(path, k, file)) status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a name like CASE_0000.png, or a shorter path", path);
+        if (channel_of(path) != 0 || !limn_case_path(path, k, file))
+            status = limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a name like CASE_0000.png, or a shorter path", path);
         else status = read_scaled(ctx, file, &of, &one);
         if (status == LIMN_OK) status = put_channel(ctx, file, k, &one, path, out);
         limn_raster_free(&one);

@@ -66,6 +66,7 @@ limn_class_word limn_class_find(const char *const *names, int n, int most, const
 void limn_class_tell(limn_ctx *ctx, const char *flag, const char *word, limn_class_word found)
 {
     if (found.number >= 0 && found.number != found.class)
-        limn_log(ctx, LIMN_LOG_WARN, "%s %s: the class that was named \"%s\" in training, its number is %d; @%s is the class number %d", flag, word, word, found.class, word,
-                 found.number);
+        limn_log(ctx, LIMN_LOG_WARN,
+                 "%s %s: the class that was named \"%s\" in training, its number is %d; @%s is the class number %d", flag,
+                 word, word, found.class, word, found.number);
 }

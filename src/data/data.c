@@ -47,8 +47,9 @@ struct limn_dataset {
 static limn_status check_bad(limn_ctx *ctx, const limn_dataset *d)
 {
     if (d->n_bad < d->rows.n && (d->n_bad <= FEW_BAD || 100 * d->n_bad <= d->rows.n)) return LIMN_OK;
-    return limn_fail(ctx, LIMN_BAD_FILE, "%lld of %lld pictures cannot be read, expected at most %d or 1 %%; the first: %.1800s", (long long)d->n_bad,
-                     (long long)d->rows.n, FEW_BAD, d->first_bad);
+    return limn_fail(ctx, LIMN_BAD_FILE,
+                     "%lld of %lld pictures cannot be read, expected at most %d or 1 %%; the first: %.1800s",
+                     (long long)d->n_bad, (long long)d->rows.n, FEW_BAD, d->first_bad);
 }
 
 /* What ctx says about picture i is noted.  @return LIMN_OK while few are bad */
@@ -81,13 +82,15 @@ void limn_dataset_warn(limn_ctx *ctx, limn_dataset *d)
     limn_text warnings = d->warnings;
     d->warnings = (limn_text){0};
     pthread_mutex_unlock(&d->lock);
-    for (char *line = warnings.bytes, *end; line && (end = strchr(line, '\n')); line = end + 1) limn_log(ctx, LIMN_LOG_WARN, "%.*s", (int)(end - line), line);
+    for (char *line = warnings.bytes, *end; line && (end = strchr(line, '\n')); line = end + 1)
+        limn_log(ctx, LIMN_LOG_WARN, "%.*s", (int)(end - line), line);
     limn_text_free(&warnings);
 }
 
 const char *limn_data_resize_name(limn_data_resize resize)
 {
-    static const char *const names[] = {[LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
+    static const char *const names[] = {
+        [LIMN_CROP_RANDOM] = "random", [LIMN_CROP_CENTRE] = "centre", [LIMN_SQUASH] = "squash"};
     return names[resize];
 }
 
@@ -99,7 +102,8 @@ static limn_status fit(limn_ctx *ctx, const limn_dataset *d, const char *name, l
     double scale = (double)d->size / shorter, width = round(image->width * scale), height = round(image->height * scale);
     if (d->resize == LIMN_SQUASH) width = height = d->size;
     if (width > LIMN_MAX_SIDE || height > LIMN_MAX_SIDE)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %d x %d pixels are too long for a crop of %d", name, image->width, image->height, d->size);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %d x %d pixels are too long for a crop of %d", name, image->width,
+                         image->height, d->size);
     if (image->width == (int)width && image->height == (int)height) return LIMN_OK;
     limn_image sized;
     limn_status status = limn_image_resize(ctx, image, (int)width, (int)height, &sized);
@@ -122,11 +126,13 @@ static limn_status load_latent(limn_ctx *ctx, const limn_dataset *d, const char 
     limn_status status = limn_latent_read(ctx, file, &l);
     if (status != LIMN_OK) return status;
     if (l.height != d->size || l.width != d->size || l.channels != d->channels) {
-        status = limn_fail(ctx, LIMN_BAD_FILE, "%s: a latent of %d x %d x %d, expected %d x %d x %d", file, l.width, l.height, l.channels, d->size, d->size, d->channels);
+        status = limn_fail(ctx, LIMN_BAD_FILE, "%s: a latent of %d x %d x %d, expected %d x %d x %d", file, l.width,
+                           l.height, l.channels, d->size, d->size, d->channels);
         limn_latent_free(&l);
         return status;
     }
-    for (size_t i = 0, n = limn_dataset_floats(d); i < n; i++) l.values[i] = (float)((l.values[i] - d->latents->shift) * d->latents->scale);
+    for (size_t i = 0, n = limn_dataset_floats(d); i < n; i++)
+        l.values[i] = (float)((l.values[i] - d->latents->shift) * d->latents->scale);
     out->latent = l.values;
     return LIMN_OK;
 }
@@ -150,13 +156,18 @@ static void note_dark(limn_ctx *ctx, limn_dataset *d, const char *file, const li
     size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels, c = (size_t)image->channels, has;
     int fd;
     if (d->dark) return;
-    for (size_t i = 0; i < n; i++) most = image->pixels[i] > most && !(c % 2 == 0 && i % c == c - 1) ? image->pixels[i] : most;
+    for (size_t i = 0; i < n; i++)
+        most = image->pixels[i] > most && !(c % 2 == 0 && i % c == c - 1) ? image->pixels[i] : most;
     if (most > DARK || limn_file_open(ctx, file, &fd, &has) != LIMN_OK) return;
-    bool deep = has > sizeof head && limn_file_read_at(ctx, file, fd, 0, sizeof head, head) == LIMN_OK && limn_image_sniff(head, sizeof head) == LIMN_IMAGE_PNG && head[DEPTH_AT] == 16;
+    bool deep = has > sizeof head && limn_file_read_at(ctx, file, fd, 0, sizeof head, head) == LIMN_OK &&
+                limn_image_sniff(head, sizeof head) == LIMN_IMAGE_PNG && head[DEPTH_AT] == 16;
     close(fd);
     pthread_mutex_lock(&d->lock);
     if (deep && !d->dark)
-        limn_text_printf(&d->warnings, "%s: of its 16 bits the upper 8 are read, and these go to %d of 255: scale values so that 65535 is white\n", file, most);
+        limn_text_printf(
+            &d->warnings,
+            "%s: of its 16 bits the upper 8 are read, and these go to %d of 255: scale values so that 65535 is white\n",
+            file, most);
     d->dark = d->dark || deep;
     pthread_mutex_unlock(&d->lock);
 }
@@ -165,8 +176,9 @@ static limn_status load(limn_ctx *ctx, limn_dataset *d, int64_t i, item *out)
 {
     const char *file = d->rows.row[i].file;
     if (d->latents) return load_latent(ctx, d, file, out);
-    limn_status status = d->rows.pixels ? gray_picture(ctx, d, i, &out->image) : file ? limn_image_read(ctx, file, d->channels, &out->image)
-                                                                                : limn_shapes_draw(ctx, i, d->size, d->channels, &out->image);
+    limn_status status = d->rows.pixels ? gray_picture(ctx, d, i, &out->image)
+                         : file         ? limn_image_read(ctx, file, d->channels, &out->image)
+                                        : limn_shapes_draw(ctx, i, d->size, d->channels, &out->image);
     if (status == LIMN_OK && file) note_dark(ctx, d, file, &out->image);
     if (status == LIMN_OK && file) status = fit(ctx, d, file, &out->image);
     if (status != LIMN_OK) item_free(out);
@@ -192,11 +204,13 @@ static void values_of(const limn_dataset *d, const item *it, int left, int top, 
 
 static int corner(const limn_dataset *d, uint64_t seed, uint64_t position, int axis, int length)
 {
-    if (d->resize == LIMN_CROP_RANDOM && !d->latents) return (int)limn_random_below(seed, LIMN_STREAM_AUGMENT, position, (uint64_t)axis, (uint64_t)(length - d->size) + 1);
+    if (d->resize == LIMN_CROP_RANDOM && !d->latents)
+        return (int)limn_random_below(seed, LIMN_STREAM_AUGMENT, position, (uint64_t)axis, (uint64_t)(length - d->size) + 1);
     return (length - d->size) / 2;
 }
 
-limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, uint64_t position, int64_t i, bool flip, float *out, int64_t *shown)
+limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, uint64_t position, int64_t i, bool flip,
+                                float *out, int64_t *shown)
 {
     for (;;) { /* ends: there are as many turns as pictures that turn out bad */
         item read = {0};
@@ -209,7 +223,8 @@ limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, u
         }
         if (status != LIMN_OK) return status;
         bool mirrored = flip && limn_random_uniform(seed, LIMN_STREAM_AUGMENT, position, FLIP) < 0.5f;
-        int left = corner(d, seed, position, CROP_X, it->image.width), top = corner(d, seed, position, CROP_Y, it->image.height);
+        int left = corner(d, seed, position, CROP_X, it->image.width),
+            top = corner(d, seed, position, CROP_Y, it->image.height);
         values_of(d, it, left, top, mirrored, out);
         item_free(&read);
         *shown = i;
@@ -244,15 +259,19 @@ typedef struct keeping {
 static void keep_some(keeping *k, limn_ctx *own, bool reports)
 {
     limn_dataset *d = k->d;
-    for (int64_t i; (i = atomic_fetch_add(&k->next, 1)) < d->rows.n && atomic_load(&k->status) == LIMN_OK && !atomic_load(&k->too_large);) {
+    for (int64_t i; (i = atomic_fetch_add(&k->next, 1)) < d->rows.n && atomic_load(&k->status) == LIMN_OK &&
+                    !atomic_load(&k->too_large);) {
         limn_status status = load(own, d, i, &d->kept[i]);
         const limn_image *image = &d->kept[i].image;
-        size_t bytes = d->latents ? limn_dataset_floats(d) * sizeof(float) : (size_t)image->width * (size_t)image->height * (size_t)d->channels;
+        size_t bytes = d->latents ? limn_dataset_floats(d) * sizeof(float)
+                                  : (size_t)image->width * (size_t)image->height * (size_t)d->channels;
         if (status != LIMN_OK && status != LIMN_NO_MEMORY) status = note_bad(own, d, i);
         if (status == LIMN_OK && atomic_fetch_add(&k->bytes, bytes) + bytes > k->budget) atomic_store(&k->too_large, true);
-        if (status == LIMN_OK && reports && !limn_progress(k->ctx, "picture", i, d->rows.n)) status = limn_fail(own, LIMN_CANCELLED, "stopped while pictures were read");
+        if (status == LIMN_OK && reports && !limn_progress(k->ctx, "picture", i, d->rows.n))
+            status = limn_fail(own, LIMN_CANCELLED, "stopped while pictures were read");
         int none = LIMN_OK;
-        if (status != LIMN_OK && atomic_compare_exchange_strong(&k->status, &none, (int)status)) limn_fail(k->ctx, status, "%s", own->error);
+        if (status != LIMN_OK && atomic_compare_exchange_strong(&k->status, &none, (int)status))
+            limn_fail(k->ctx, status, "%s", own->error);
     }
 }
 
@@ -270,8 +289,11 @@ static limn_status keep_all(limn_ctx *ctx, limn_dataset *d, size_t budget)
         size_t available = limn_memory_available(), most = (size_t)2 << 30;
         budget = available && available / 10 < most ? available / 10 : most;
     }
-    if (!limn_mul_size((size_t)d->rows.n, limn_dataset_floats(d) * (d->latents ? sizeof(float) : 1), &least) || least > budget) return LIMN_OK;
-    if (!limn_progress(ctx, "picture", 0, d->rows.n)) return limn_fail(ctx, LIMN_CANCELLED, "stopped before pictures were read");
+    if (!limn_mul_size((size_t)d->rows.n, limn_dataset_floats(d) * (d->latents ? sizeof(float) : 1), &least) ||
+        least > budget)
+        return LIMN_OK;
+    if (!limn_progress(ctx, "picture", 0, d->rows.n))
+        return limn_fail(ctx, LIMN_CANCELLED, "stopped before pictures were read");
     d->kept = calloc((size_t)d->rows.n, sizeof *d->kept);
     if (!d->kept) return limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->kept, "pictures");
     keeping k = {.ctx = ctx, .d = d, .budget = budget};
@@ -282,7 +304,8 @@ static limn_status keep_all(limn_ctx *ctx, limn_dataset *d, size_t budget)
         limn_ctx_free(own);
     }
     limn_status status = (limn_status)atomic_load(&k.status);
-    if (status == LIMN_OK && atomic_load(&k.next) < d->rows.n && !atomic_load(&k.too_large)) status = limn_fail_memory(ctx, sizeof *ctx, "a thread's context");
+    if (status == LIMN_OK && atomic_load(&k.next) < d->rows.n && !atomic_load(&k.too_large))
+        status = limn_fail_memory(ctx, sizeof *ctx, "a thread's context");
     if (status != LIMN_OK || atomic_load(&k.too_large)) forget(d);
     return status;
 }
@@ -296,19 +319,25 @@ static limn_status find_rows(limn_ctx *ctx, const limn_data_options *o, limn_row
     size_t n;
     limn_status status = LIMN_NOT_FOUND;
     bool shapes = strcmp(o->folder, "shapes") == 0;
-    if (snprintf(path, sizeof path, "%s/metadata.jsonl", o->folder) >= (int)sizeof path) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the data is too long");
+    if (snprintf(path, sizeof path, "%s/metadata.jsonl", o->folder) >= (int)sizeof path)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the data is too long");
     if (!shapes) status = limn_file_read(ctx, path, (size_t)1 << 30, &bytes, &n);
     if (status == LIMN_OK) {
-        status = limn_rows_jsonl(ctx, path, o->folder, (const char *)bytes, n, &(limn_row_fields){o->where, o->caption, o->label}, rows);
+        status = limn_rows_jsonl(ctx, path, o->folder, (const char *)bytes, n,
+                                 &(limn_row_fields){o->where, o->caption, o->label}, rows);
         free(bytes);
         return status == LIMN_OK && o->texts && !o->latents ? limn_rows_sidecars(ctx, rows) : status;
     }
     if (status != LIMN_NOT_FOUND) return status;
-    if (o->latents) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: not there, expected the folder that limn encode made, to its end", path);
-    status = shapes ? limn_shapes_rows(ctx, o->n_shapes ? o->n_shapes : DEFAULT_SHAPES, rows) : limn_rows_idx(ctx, o->folder, rows);
+    if (o->latents)
+        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: not there, expected the folder that limn encode made, to its end", path);
+    status = shapes ? limn_shapes_rows(ctx, o->n_shapes ? o->n_shapes : DEFAULT_SHAPES, rows)
+                    : limn_rows_idx(ctx, o->folder, rows);
     if (status == LIMN_NOT_FOUND) status = limn_rows_folder(ctx, o->folder, rows);
     if (status == LIMN_OK && (o->where || o->caption || o->label))
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--where, --caption-field and --label-field choose fields of metadata.jsonl, and %s has none", o->folder);
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                           "--where, --caption-field and --label-field choose fields of metadata.jsonl, and %s has none",
+                           o->folder);
     return status;
 }
 
@@ -317,8 +346,13 @@ static void tell_rows(limn_ctx *ctx, const limn_data_options *o, const limn_rows
 {
     const char *a, *b;
     if (limn_names_twins(rows->classes, (size_t)rows->n_classes, &a, &b))
-        limn_log(ctx, LIMN_LOG_WARN, "%s: two classes are named \"%s\" and \"%s\", one with accents composed and one with accents apart: they stay two", o->folder, a, b);
-    if (rows->n_left_out) limn_log(ctx, LIMN_LOG_INFO, "%s: %lld of %lld rows have %s", o->folder, (long long)rows->n, (long long)(rows->n + rows->n_left_out), o->where);
+        limn_log(ctx, LIMN_LOG_WARN,
+                 "%s: two classes are named \"%s\" and \"%s\", one with accents composed and one with accents apart: they "
+                 "stay two",
+                 o->folder, a, b);
+    if (rows->n_left_out)
+        limn_log(ctx, LIMN_LOG_INFO, "%s: %lld of %lld rows have %s", o->folder, (long long)rows->n,
+                 (long long)(rows->n + rows->n_left_out), o->where);
 }
 
 static limn_status open_rows(limn_ctx *ctx, const limn_data_options *o, limn_dataset *d)
@@ -326,25 +360,30 @@ static limn_status open_rows(limn_ctx *ctx, const limn_data_options *o, limn_dat
     limn_status status = limn_rows_new(ctx, &d->rows);
     if (status == LIMN_OK) status = find_rows(ctx, o, &d->rows);
     if (status != LIMN_OK) return status;
-    if (!d->rows.n) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture%s%s", o->folder, o->where ? " with " : " (PNG, JPEG, WebP)", o->where ? o->where : "");
+    if (!d->rows.n)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture%s%s", o->folder,
+                         o->where ? " with " : " (PNG, JPEG, WebP)", o->where ? o->where : "");
     limn_rows_label(&d->rows);
     tell_rows(ctx, o, &d->rows);
     d->order = malloc((size_t)d->rows.n * sizeof *d->order), d->bad = calloc((size_t)d->rows.n, 1);
-    return d->order && d->bad ? LIMN_OK : limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->order, "an order of pictures");
+    return d->order && d->bad ? LIMN_OK
+                              : limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->order, "an order of pictures");
 }
 
 static limn_status open_latents(limn_ctx *ctx, const limn_data_options *o, limn_dataset *d)
 {
     char path[4096];
-    if (snprintf(path, sizeof path, "%s/latents.safetensors", o->folder) >= (int)sizeof path) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the data is too long");
+    if (snprintf(path, sizeof path, "%s/latents.safetensors", o->folder) >= (int)sizeof path)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the data is too long");
     d->latents = malloc(sizeof *d->latents);
     if (!d->latents) return limn_fail_memory(ctx, sizeof *d->latents, "latents");
     limn_status status = limn_latents_read(ctx, path, d->latents);
     if (status != LIMN_OK) return status;
     const limn_latents *l = d->latents;
     if (l->height == o->size && l->width == o->size && l->channels == o->channels) return LIMN_OK;
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds latents of %d x %d x %d, and the network takes %d x %d x %d: --set size=%d --set channels=%d", o->folder, l->width,
-                     l->height, l->channels, o->size, o->size, o->channels, l->width, l->channels);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                     "%s holds latents of %d x %d x %d, and the network takes %d x %d x %d: --set size=%d --set channels=%d",
+                     o->folder, l->width, l->height, l->channels, o->size, o->size, o->channels, l->width, l->channels);
 }
 
 limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *o, limn_dataset **out)
@@ -353,7 +392,9 @@ limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *o, limn_da
     if (!*o->folder) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the folder of the data has no name");
     if (!o->latents && o->channels != 1 && o->channels != 3 && o->channels != 4)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1, 3 or 4 channels, the network %d", o->channels);
-    if (o->size < 1 || o->size > LIMN_MAX_SIDE) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1 to %d pixels a side, the network %d", LIMN_MAX_SIDE, o->size);
+    if (o->size < 1 || o->size > LIMN_MAX_SIDE)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1 to %d pixels a side, the network %d", LIMN_MAX_SIDE,
+                         o->size);
     limn_dataset *d = calloc(1, sizeof *d);
     if (!d) return limn_fail_memory(ctx, sizeof *d, "a data set");
     d->size = o->size, d->channels = o->channels, d->resize = o->resize;
@@ -480,7 +521,8 @@ int64_t limn_dataset_index(limn_dataset *d, uint64_t seed, uint64_t position)
     if (!d->ordered || d->epoch != epoch) {
         for (int64_t i = 0; i < d->rows.n; i++) d->order[i] = i;
         for (int64_t i = d->rows.n - 1; i > 0; i--) {
-            int64_t j = (int64_t)limn_random_below(seed, LIMN_STREAM_SHUFFLE, epoch, (uint64_t)i, (uint64_t)i + 1), old = d->order[i];
+            int64_t j = (int64_t)limn_random_below(seed, LIMN_STREAM_SHUFFLE, epoch, (uint64_t)i, (uint64_t)i + 1),
+                    old = d->order[i];
             d->order[i] = d->order[j];
             d->order[j] = old;
         }

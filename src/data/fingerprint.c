@@ -26,7 +26,7 @@ static uint64_t hash_number(uint64_t h, int64_t x)
     return hash(h, text, (size_t)snprintf(text, sizeof text, "%lld ", (long long)x));
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------------------------------ */
 
 /* Path i, which may be written to out, or one that stays; NULL: there is none. */
 typedef const char *(*path_fn)(const void *user, int64_t i, char out[LIMN_PATH_BYTES]);
@@ -57,7 +57,8 @@ static uint64_t hash_file(uint64_t h, const char *path, size_t most)
     return h;
 }
 
-static limn_status of_files(limn_ctx *ctx, const char *folder, int64_t n, path_fn path_of, const void *user, limn_fingerprint *out)
+static limn_status of_files(limn_ctx *ctx, const char *folder, int64_t n, path_fn path_of, const void *user,
+                            limn_fingerprint *out)
 {
     char buffer[LIMN_PATH_BYTES], first[210] = "", last[210] = "";
     uint64_t names = none, bytes = none;
@@ -82,7 +83,7 @@ static limn_status of_files(limn_ctx *ctx, const char *folder, int64_t n, path_f
     return LIMN_OK;
 }
 
-/* ---- pictures with captions and classes ------------------------------------------------------------------------------------- */
+/* ---- pictures with captions and classes ------------------------------------------------------------------------------- */
 
 static const char *picture_path(const void *data, int64_t i, char out[LIMN_PATH_BYTES])
 {
@@ -99,17 +100,20 @@ limn_status limn_dataset_fingerprint(limn_ctx *ctx, const limn_dataset *data, co
     *out = (limn_data_fingerprint){0};
     for (int64_t i = 0; i < n; i++) {
         const char *caption;
-        for (int k = 0; (caption = limn_dataset_caption_text(data, i, k)); k++) captions = hash(captions, caption, strlen(caption) + 1);
+        for (int k = 0; (caption = limn_dataset_caption_text(data, i, k)); k++)
+            captions = hash(captions, caption, strlen(caption) + 1);
         captions = hash(captions, "", 1), labels = hash_number(labels, limn_dataset_label(data, i));
     }
     snprintf(out->captions, sizeof out->captions, "%016llx", (unsigned long long)captions);
     snprintf(out->labels, sizeof out->labels, "%016llx", (unsigned long long)labels);
-    if (bytes) snprintf(out->pictures.bytes, sizeof out->pictures.bytes, "%zu bytes, %016llx", n_bytes, (unsigned long long)hash(none, bytes, n_bytes));
+    if (bytes)
+        snprintf(out->pictures.bytes, sizeof out->pictures.bytes, "%zu bytes, %016llx", n_bytes,
+                 (unsigned long long)hash(none, bytes, n_bytes));
     bool files = !bytes && limn_dataset_file(data, 0); /* else they are drawn */
     return files ? of_files(ctx, folder, n, picture_path, data, &out->pictures) : LIMN_OK;
 }
 
-/* ---- pictures and masks ----------------------------------------------------------------------------------------------------- */
+/* ---- pictures and masks ----------------------------------------------------------------------------------------------- */
 
 typedef struct mask_list {
     const limn_masks *masks, *held;
@@ -135,7 +139,8 @@ static const char *mask_path(const void *user, int64_t i, char out[LIMN_PATH_BYT
     return row_of(user, i)->mask;
 }
 
-limn_status limn_masks_fingerprint(limn_ctx *ctx, const limn_masks *masks, const limn_masks *held, const char *folder, limn_data_fingerprint *out)
+limn_status limn_masks_fingerprint(limn_ctx *ctx, const limn_masks *masks, const limn_masks *held, const char *folder,
+                                   limn_data_fingerprint *out)
 {
     mask_list l = {masks, held, masks->per_channel ? limn_case_files(masks->row[0].image) : 1};
     int64_t n = masks->n + (held ? held->n : 0);

@@ -30,11 +30,13 @@ static limn_status read_text(limn_ctx *ctx, limn_rows *rows, limn_finder *finder
 }
 
 /* Text of NAME.txt, else of NAME.caption, beside the picture; `otherwise` when neither is there, or both are empty. */
-static limn_status sidecar(limn_ctx *ctx, limn_rows *rows, limn_finder *finder, const char *picture, const char *otherwise, const char **out)
+static limn_status sidecar(limn_ctx *ctx, limn_rows *rows, limn_finder *finder, const char *picture, const char *otherwise,
+                           const char **out)
 {
     const char *slash = strrchr(picture, '/'), *name = slash ? slash + 1 : picture, *txt, *caption;
     int stem = (int)(name - picture) + (int)limn_stem(name);
-    const char *a = limn_arena_printf(rows->arena, "%.*s.txt", stem, picture), *b = limn_arena_printf(rows->arena, "%.*s.caption", stem, picture);
+    const char *a = limn_arena_printf(rows->arena, "%.*s.txt", stem, picture),
+               *b = limn_arena_printf(rows->arena, "%.*s.caption", stem, picture);
     if (!a || !b) return limn_fail_memory(ctx, strlen(picture), picture);
     limn_status status = read_text(ctx, rows, finder, a, &txt);
     if (status == LIMN_OK) status = read_text(ctx, rows, finder, b, &caption);
@@ -70,7 +72,8 @@ static char *caption_of_class(limn_rows *rows, const char *class)
     return text;
 }
 
-static limn_status add_pictures(limn_ctx *ctx, const char *folder, const limn_names *pictures, const char *class, limn_rows *rows)
+static limn_status add_pictures(limn_ctx *ctx, const char *folder, const limn_names *pictures, const char *class,
+                                limn_rows *rows)
 {
     limn_status status = LIMN_OK;
     limn_finder finder = {0};
@@ -78,7 +81,8 @@ static limn_status add_pictures(limn_ctx *ctx, const char *folder, const limn_na
     if (!otherwise) return limn_fail_memory(ctx, strlen(class), folder);
     for (size_t i = 0; i < pictures->n && status == LIMN_OK; i++) {
         const char *caption, *path = limn_arena_printf(rows->arena, "%s/%s", folder, pictures->name[i]);
-        status = path ? sidecar(ctx, rows, &finder, path, otherwise, &caption) : limn_fail_memory(ctx, strlen(folder), folder);
+        status =
+            path ? sidecar(ctx, rows, &finder, path, otherwise, &caption) : limn_fail_memory(ctx, strlen(folder), folder);
         if (status == LIMN_OK) status = limn_rows_add(ctx, rows, path, caption, class);
     }
     limn_finder_free(&finder);
@@ -113,7 +117,9 @@ static limn_status count_filled(limn_ctx *ctx, const char *folder, const limn_na
         limn_names pictures = {0};
         snprintf(path, sizeof path, "%s/%s/metadata.jsonl", folder, folders->name[i]);
         if (stat(path, &st) == 0)
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds folders with a metadata.jsonl of their own: give --data %s/%s", folder, folder, folders->name[i]);
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                             "%s holds folders with a metadata.jsonl of their own: give --data %s/%s", folder, folder,
+                             folders->name[i]);
         *strrchr(path, '/') = '\0';
         status = limn_names_list(ctx, path, false, &pictures, NULL);
         *n += pictures.n > 0;

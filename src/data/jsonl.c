@@ -24,7 +24,8 @@ typedef struct jsonl_reader {
     where_term term[MAX_TERMS];
     int n_terms;
     bool label_seen;
-    const char *field[LIMN_CAPTION_FIELDS]; /* that captions are read from; without --caption-field one of these is chosen in the end */
+    const char *field[LIMN_CAPTION_FIELDS]; /* that captions are read from; without --caption-field one of these is chosen in
+                                               the end */
     double weight[LIMN_CAPTION_FIELDS];
     int n_fields;
     bool seen[LIMN_CAPTION_FIELDS];         /* some row has the field */
@@ -40,7 +41,8 @@ static limn_status parse_where(jsonl_reader *r)
     for (const char *p = r->fields.where; p && *p;) {
         size_t n = strcspn(p, ","), field = strcspn(p, "=");
         if (field == 0 || field >= n || field >= MAX_TERM || n - field - 1 >= MAX_TERM || r->n_terms == MAX_TERMS)
-            return limn_fail(r->ctx, LIMN_BAD_ARGUMENT, "--where expects field=value[,field=value], at most %d, found \"%.200s\"", MAX_TERMS, p);
+            return limn_fail(r->ctx, LIMN_BAD_ARGUMENT,
+                             "--where expects field=value[,field=value], at most %d, found \"%.200s\"", MAX_TERMS, p);
         where_term *t = &r->term[r->n_terms++];
         memcpy(t->field, p, field);
         memcpy(t->value, p + field + 1, n - field - 1);
@@ -91,14 +93,15 @@ static limn_status check_file(const jsonl_reader *r, const json_t *row, const ch
     return LIMN_OK;
 }
 
-/* ---- captions ------------------------------------------------------------------------------------------------------------------- */
+/* ---- captions --------------------------------------------------------------------------------------------------------- */
 
 static bool is_empty(const char *text)
 {
     return !text[strspn(text, " \t\r\n")];
 }
 
-/* A string, or a list of strings; null is none.  A field that was not asked for may hold anything else.  n_empty: texts that were left out. */
+/* A string, or a list of strings; null is none.  A field that was not asked for may hold anything else.  n_empty: texts that
+ * were left out. */
 static limn_status read_texts(jsonl_reader *r, int f, const json_t *v, limn_texts *out, int *n_empty)
 {
     size_t n = json_is_array(v) ? json_array_size(v) : 1;
@@ -114,7 +117,8 @@ static limn_status read_texts(jsonl_reader *r, int f, const json_t *v, limn_text
             continue;
         }
         if (!text) text = limn_arena_alloc(r->rows->arena, n * sizeof *text);
-        if (!text || !(text[out->n++] = limn_arena_strdup(r->rows->arena, one))) return limn_fail_memory(r->ctx, strlen(one), r->name);
+        if (!text || !(text[out->n++] = limn_arena_strdup(r->rows->arena, one)))
+            return limn_fail_memory(r->ctx, strlen(one), r->name);
         out->text = text;
     }
     return LIMN_OK;
@@ -147,7 +151,8 @@ static void note_others(jsonl_reader *r, json_t *row)
     json_t *v;
     if (r->n_others == MAX_OTHERS) return;
     json_object_foreach(row, key, v) {
-        bool known = strcmp(key, "file_name") == 0 || strcmp(key, r->fields.label) == 0 || !(json_is_string(v) || (json_is_array(v) && json_is_string(json_array_get(v, 0))));
+        bool known = strcmp(key, "file_name") == 0 || strcmp(key, r->fields.label) == 0 ||
+                     !(json_is_string(v) || (json_is_array(v) && json_is_string(json_array_get(v, 0))));
         for (int i = 0; i < r->n_fields && !known; i++) known = strcmp(key, r->field[i]) == 0;
         for (int i = 0; i < r->n_others && !known; i++) known = strcmp(key, r->other[i]) == 0;
         if (known || r->n_others == MAX_OTHERS) continue;
@@ -194,7 +199,8 @@ static const char *list_others(const jsonl_reader *r, bool usual_ones, int chose
     for (int f = 0; f < r->n_fields && usual_ones; f++)
         if (f != chosen && r->has[f]) limn_text_printf(&text, "%s\"%s\"", text.n ? ", " : "", r->field[f]);
     for (int i = 0; i < r->n_others; i++)
-        limn_text_printf(&text, "%s\"%s\"", text.n ? ", " : "", limn_escape(r->other[i], strlen(r->other[i]), shown, sizeof shown));
+        limn_text_printf(&text, "%s\"%s\"", text.n ? ", " : "",
+                         limn_escape(r->other[i], strlen(r->other[i]), shown, sizeof shown));
     const char *list = text.n && !text.failed ? limn_arena_printf(r->rows->arena, "%s", text.bytes) : NULL;
     limn_text_free(&text);
     return list;
@@ -217,7 +223,7 @@ static void choose_field(jsonl_reader *r)
     set_captions(r->rows, facts->asked ? 0 : chosen, facts->asked ? r->n_fields : 1);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------------------------------- */
 
 static limn_status take_row(jsonl_reader *r, json_t *row, long line)
 {
@@ -230,7 +236,8 @@ static limn_status take_row(jsonl_reader *r, json_t *row, long line)
     if (status != LIMN_OK) return status;
     const json_t *label = json_object_get(row, r->fields.label);
     if (label && !json_is_null(label)) {
-        if (!(class = as_text(label, number))) return limn_fail(r->ctx, LIMN_BAD_FILE, "expected %s to be a string or a whole number", r->fields.label);
+        if (!(class = as_text(label, number)))
+            return limn_fail(r->ctx, LIMN_BAD_FILE, "expected %s to be a string or a whole number", r->fields.label);
         r->label_seen = true;
         if (!(class = limn_arena_strdup(arena, class))) return limn_fail_memory(r->ctx, sizeof number, r->name);
     }
@@ -240,7 +247,8 @@ static limn_status take_row(jsonl_reader *r, json_t *row, long line)
     }
     if (!captions.n_texts) note_others(r, row);
     const char *path = limn_arena_printf(arena, "%s/%s", r->folder, file);
-    status = path ? limn_finder_find(r->ctx, &r->finder, arena, path, &path) : limn_fail_memory(r->ctx, strlen(file), r->name);
+    status =
+        path ? limn_finder_find(r->ctx, &r->finder, arena, path, &path) : limn_fail_memory(r->ctx, strlen(file), r->name);
     if (status == LIMN_OK) status = limn_rows_add(r->ctx, r->rows, path, "", class);
     if (status != LIMN_OK) return status;
     r->rows->row[r->rows->n - 1].line = line < INT32_MAX ? (int32_t)line : 0;
@@ -255,8 +263,8 @@ static limn_status take_line(jsonl_reader *r, const char *bytes, size_t n, size_
     char shown[256];
     limn_status status;
     if (!row)
-        return limn_fail(r->ctx, LIMN_BAD_FILE, "%s line %ld, column %d (byte %zu): %s", r->name, line, error.column, begin + (size_t)error.position,
-                         limn_escape(error.text, strlen(error.text), shown, sizeof shown));
+        return limn_fail(r->ctx, LIMN_BAD_FILE, "%s line %ld, column %d (byte %zu): %s", r->name, line, error.column,
+                         begin + (size_t)error.position, limn_escape(error.text, strlen(error.text), shown, sizeof shown));
     status = json_is_object(row) ? take_row(r, row, line) : limn_fail(r->ctx, LIMN_BAD_FILE, "expected an object");
     json_decref(row);
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(r->ctx, status, "%s line %ld (byte %zu)", r->name, line, begin);
@@ -265,10 +273,14 @@ static limn_status take_line(jsonl_reader *r, const char *bytes, size_t n, size_
 static limn_status check_fields(const jsonl_reader *r, const limn_row_fields *asked)
 {
     for (int i = 0; i < r->n_terms; i++)
-        if (!r->term[i].seen) return limn_fail(r->ctx, LIMN_BAD_ARGUMENT, "%s: no row has the field \"%s\" of --where", r->name, r->term[i].field);
+        if (!r->term[i].seen)
+            return limn_fail(r->ctx, LIMN_BAD_ARGUMENT, "%s: no row has the field \"%s\" of --where", r->name,
+                             r->term[i].field);
     for (int f = 0; f < r->n_fields && asked->caption; f++)
-        if (!r->seen[f]) return limn_fail(r->ctx, LIMN_BAD_ARGUMENT, "%s: no row has a caption field \"%s\"", r->name, r->field[f]);
-    if (asked->label && !r->label_seen) return limn_fail(r->ctx, LIMN_BAD_ARGUMENT, "%s: no row has a label field \"%s\"", r->name, asked->label);
+        if (!r->seen[f])
+            return limn_fail(r->ctx, LIMN_BAD_ARGUMENT, "%s: no row has a caption field \"%s\"", r->name, r->field[f]);
+    if (asked->label && !r->label_seen)
+        return limn_fail(r->ctx, LIMN_BAD_ARGUMENT, "%s: no row has a label field \"%s\"", r->name, asked->label);
     return LIMN_OK;
 }
 
@@ -309,7 +321,8 @@ static limn_status open_fields(jsonl_reader *r)
     return r->n_fields ? parse_where(r) : LIMN_BAD_ARGUMENT;
 }
 
-limn_status limn_rows_jsonl(limn_ctx *ctx, const char *name, const char *folder, const char *bytes, size_t n, const limn_row_fields *fields, limn_rows *rows)
+limn_status limn_rows_jsonl(limn_ctx *ctx, const char *name, const char *folder, const char *bytes, size_t n,
+                            const limn_row_fields *fields, limn_rows *rows)
 {
     jsonl_reader r = {.ctx = ctx, .name = name, .folder = folder, .fields = *fields, .rows = rows};
     size_t at;

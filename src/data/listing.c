@@ -36,7 +36,9 @@ size_t limn_stem(const char *name)
 {
     const char *dot = strrchr(name, '.');
     size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
-    return n > 4 && limn_same_word(name + n, strlen(name + n), ".gz", 3) && limn_same_word(name + n - 4, 4, ".nii", 4) ? n - 4 : n;
+    return n > 4 && limn_same_word(name + n, strlen(name + n), ".gz", 3) && limn_same_word(name + n - 4, 4, ".nii", 4)
+               ? n - 4
+               : n;
 }
 
 static bool is_ascii(const char *name, size_t n)
@@ -50,7 +52,8 @@ char *limn_name_composed(const char *name, size_t n)
 {
     utf8proc_uint8_t *out = NULL;
     utf8proc_ssize_t got = UTF8PROC_ERROR_INVALIDUTF8;
-    if (!is_ascii(name, n)) got = utf8proc_map((const utf8proc_uint8_t *)name, (utf8proc_ssize_t)n, &out, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (!is_ascii(name, n))
+        got = utf8proc_map((const utf8proc_uint8_t *)name, (utf8proc_ssize_t)n, &out, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (got >= 0 || got == UTF8PROC_ERROR_NOMEM) return (char *)out;
     return strndup(name, n);
 }
@@ -66,7 +69,7 @@ bool limn_names_same(const char *a, size_t n, const char *b, size_t m)
     return same;
 }
 
-/* ---- files by another spelling ------------------------------------------------------------------------------------------------ */
+/* ---- files by another spelling ---------------------------------------------------------------------------------------- */
 
 void limn_finder_free(limn_finder *f)
 {
@@ -137,7 +140,8 @@ static limn_status enter(limn_ctx *ctx, limn_finder *f, limn_arena *arena, const
     const char *real = NULL;
     f->folder = strndup(path, n);
     limn_status status = f->folder ? limn_finder_find(ctx, &above, arena, n ? f->folder : "/", &real) : LIMN_NO_MEMORY;
-    if (status == LIMN_OK && !((f->real = strdup(real)) && list_folder(f))) status = limn_fail_memory(ctx, 4096, "names of files");
+    if (status == LIMN_OK && !((f->real = strdup(real)) && list_folder(f)))
+        status = limn_fail_memory(ctx, 4096, "names of files");
     limn_finder_free(&above);
     return status;
 }
@@ -166,15 +170,19 @@ limn_status limn_finder_find(limn_ctx *ctx, limn_finder *f, limn_arena *arena, c
     size_t i = first_from(f, composed), n_same = 0;
     while (i + n_same < f->n && strcmp(f->entry[i + n_same].composed, composed) == 0) n_same++;
     free(composed);
-    if (n_same > 1) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the folder has two files of this name, with accents composed and apart: expected one", path);
+    if (n_same > 1)
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: the folder has two files of this name, with accents composed and apart: expected one", path);
     if (!n_same && !is_ascii(name, strlen(name))) return LIMN_OK;
-    *out = limn_arena_printf(arena, "%s/%s", f->real, n_same ? f->entry[i].name : name); /* an ASCII name in a folder of another spelling */
+    *out = limn_arena_printf(arena, "%s/%s", f->real,
+                             n_same ? f->entry[i].name : name); /* an ASCII name in a folder of another spelling */
     return *out ? LIMN_OK : limn_fail_memory(ctx, strlen(path), path);
 }
 
 /* Endings of pictures: limn_image's, limn_raster's beside them, those of formats that nothing here reads. */
-static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".nii", ".nii.gz", ".bmp", ".gif", ".jp2", ".jxl", ".heic", ".avif", ".pgm",
-                                      ".ppm", ".dcm", ".mha", ".mhd", ".nrrd", ".img", ".mrc", ".czi", ".nd2", ".lif", ".lsm", ".svs", ".npy"};
+static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".nii", ".nii.gz", ".bmp", ".gif",
+                                      ".jp2", ".jxl", ".heic", ".avif", ".pgm", ".ppm",  ".dcm", ".mha",    ".mhd", ".nrrd",
+                                      ".img", ".mrc", ".czi",  ".nd2",  ".lif", ".lsm",  ".svs", ".npy"};
 enum { N_IMAGES = 4, N_RASTERS = 8, N_ENDINGS = sizeof endings / sizeof *endings };
 
 static bool ends_in(const char *name, size_t from, size_t to)
@@ -198,21 +206,25 @@ void limn_names_tell(limn_ctx *ctx, const char *folder, bool rasters, const limn
 {
     size_t n = pictures->n_other;
     if (n)
-        limn_log(ctx, LIMN_LOG_WARN, "%s: %zu file%s left out, %s%s: pictures are read from PNG, JPEG%s", folder, n, n == 1 ? " is" : "s are", n == 1 ? "" : "the first ",
-                 pictures->other, rasters ? ", WebP, TIFF and NIfTI" : " and WebP");
+        limn_log(ctx, LIMN_LOG_WARN, "%s: %zu file%s left out, %s%s: pictures are read from PNG, JPEG%s", folder, n,
+                 n == 1 ? " is" : "s are", n == 1 ? "" : "the first ", pictures->other,
+                 rasters ? ", WebP, TIFF and NIfTI" : " and WebP");
 }
 
 bool limn_is_folder(const char *folder, const char *name)
 {
     char path[4096];
     struct stat st;
-    return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && stat(path, &st) == 0 &&
+           S_ISDIR(st.st_mode);
 }
 
 limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, limn_names *pictures, limn_names *folders)
 {
     DIR *d = opendir(folder);
-    if (!d) return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", folder, strerror(errno));
+    if (!d)
+        return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", folder,
+                         strerror(errno));
     bool fits = true;
     for (struct dirent *e; fits && (e = readdir(d));) {
         if (e->d_name[0] == '.') continue;

@@ -7,11 +7,13 @@
 typedef struct limn_names {
     char **name;
     size_t n, capacity;
-    char *other;    /* of pictures in formats that were not asked for the first, and how many there are; not in name; NULL: none */
+    char *other; /* of pictures in formats that were not asked for the first, and how many there are; not in
+                  * name; NULL: none */
     size_t n_other;
 } limn_names;
 
-/** Pictures (.png .jpg .jpeg .webp; with rasters .tif .tiff .nii .nii.gz too) and, folders not NULL, sub-folders; hidden ones left out, sorted by bytes.
+/** Pictures (.png .jpg .jpeg .webp; with rasters .tif .tiff .nii .nii.gz too) and, folders not NULL, sub-folders; hidden
+ *  ones left out, sorted by bytes.
  *  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY; the caller frees both with limn_names_free() in any case */
 limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, limn_names *pictures, limn_names *folders);
 /** A warning where limn_names_list() left pictures of a folder out for their format. */
@@ -21,10 +23,11 @@ bool limn_names_add(limn_names *names, const char *name);
 void limn_names_free(limn_names *names);
 /** Bytes of a name before its ending: of "a.png" and "a.nii.gz" 1. */
 size_t limn_stem(const char *name);
-/** A name of n bytes in Unicode's composed form (NFC): macOS stores an accented letter as two code points, most others as one.  Bytes that are not UTF-8
- *  stay as they are.  @return the caller's (free()); NULL: out of memory */
+/** A name of n bytes in Unicode's composed form (NFC): macOS stores an accented letter as two code points, most others as
+ *  one.  Bytes that are not UTF-8 stay as they are.  @return the caller's (free()); NULL: out of memory */
 char *limn_name_composed(const char *name, size_t n);
-/** Whether two names of n and m bytes are the same to a reader: by their bytes, or composed.  Exact equality goes first where both are there. */
+/** Whether two names of n and m bytes are the same to a reader: by their bytes, or composed.  Exact equality goes first
+ *  where both are there. */
 bool limn_names_same(const char *a, size_t n, const char *b, size_t m);
 
 /* The names in one folder by their composed forms, kept until another folder is asked for. */
@@ -37,9 +40,11 @@ typedef struct limn_finder {
     limn_found_name *entry;    /* sorted by composed */
     size_t n;
 } limn_finder;
-/** A file on disk that a list or a neighbour names: path itself where it is there, or is all ASCII; else the file whose path is the same composed.
+/** A file on disk that a list or a neighbour names: path itself where it is there, or is all ASCII; else the file whose path
+ *  is the same composed.
  *  @param finder  begins as {0}; limn_finder_free() in any case
- *  @return LIMN_OK: *out is path, or lives in the arena; LIMN_BAD_FILE: two names on disk are the same composed, and neither is exactly path's */
+ *  @return LIMN_OK: *out is path, or lives in the arena; LIMN_BAD_FILE: two names on disk are the same composed, and neither
+ *  is exactly path's */
 limn_status limn_finder_find(limn_ctx *ctx, limn_finder *finder, limn_arena *arena, const char *path, const char **out);
 void limn_finder_free(limn_finder *finder);
 /** The first two of n names that are not the same bytes, but the same composed; false: there are none, or memory is out. */

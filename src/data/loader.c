@@ -1,5 +1,5 @@
-/* loader.c: a ring of samples.  Position p lies in slot p % n_slots; workers claim positions in order, the caller takes them in
- * order, and a worker may be at most n_slots ahead of the caller. */
+/* loader.c: a ring of samples.  Position p lies in slot p % n_slots; workers claim positions in order, the caller takes them
+ * in order, and a worker may be at most n_slots ahead of the caller. */
 #include "data/loader.h"
 
 #include <pthread.h>
@@ -54,8 +54,10 @@ static void *work(void *user)
     int64_t picture;
     while (claim(l, &position, &picture)) {
         slot *s = &l->slots[position % l->n_slots];
-        s->status = own ? limn_dataset_sample(own, l->data, l->o.seed, position, picture, l->o.flip, s->pixels, &s->shown) : LIMN_NO_MEMORY;
-        if (s->status != LIMN_OK) snprintf(s->error, sizeof s->error, "%s", own ? own->error : "out of memory in a loader thread");
+        s->status = own ? limn_dataset_sample(own, l->data, l->o.seed, position, picture, l->o.flip, s->pixels, &s->shown)
+                        : LIMN_NO_MEMORY;
+        if (s->status != LIMN_OK)
+            snprintf(s->error, sizeof s->error, "%s", own ? own->error : "out of memory in a loader thread");
         pthread_mutex_lock(&l->lock);
         s->ready = true;
         pthread_cond_signal(&l->filled);
@@ -90,10 +92,12 @@ static limn_status make_now(limn_loader *l, float *pictures, int64_t *shown)
     if (limn_dataset_is_kept(l->data)) {
 #pragma omp parallel for schedule(static) num_threads(l->ctx->n_threads)
         for (int b = 0; b < l->o.batch; b++)
-            limn_dataset_sample(l->ctx, l->data, l->o.seed, l->taken + (uint64_t)b, shown[b], l->o.flip, pictures + (size_t)b * l->floats, &shown[b]);
+            limn_dataset_sample(l->ctx, l->data, l->o.seed, l->taken + (uint64_t)b, shown[b], l->o.flip,
+                                pictures + (size_t)b * l->floats, &shown[b]);
     } else
         for (int b = 0; b < l->o.batch && status == LIMN_OK; b++)
-            status = limn_dataset_sample(l->ctx, l->data, l->o.seed, l->taken + (uint64_t)b, shown[b], l->o.flip, pictures + (size_t)b * l->floats, &shown[b]);
+            status = limn_dataset_sample(l->ctx, l->data, l->o.seed, l->taken + (uint64_t)b, shown[b], l->o.flip,
+                                         pictures + (size_t)b * l->floats, &shown[b]);
     if (status == LIMN_OK) l->taken += (uint64_t)l->o.batch;
     return status;
 }
@@ -102,7 +106,8 @@ limn_status limn_loader_next(limn_loader *l, float *pictures, int64_t *shown)
 {
     limn_status status = LIMN_OK;
     if (!l->n_threads) status = make_now(l, pictures, shown);
-    for (int b = 0; b < l->o.batch && l->n_threads && status == LIMN_OK; b++) status = take(l, pictures + (size_t)b * l->floats, &shown[b]);
+    for (int b = 0; b < l->o.batch && l->n_threads && status == LIMN_OK; b++)
+        status = take(l, pictures + (size_t)b * l->floats, &shown[b]);
     limn_dataset_warn(l->ctx, l->data);
     return status;
 }

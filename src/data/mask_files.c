@@ -115,15 +115,15 @@ static limn_status pair_folders(limn_ctx *ctx, limn_masks *m, const char *folder
     if (status == LIMN_OK) status = list(ctx, limn_arena_printf(m->arena, "%s/%s", folder, masks), &mask);
     if (status == LIMN_OK) status = limn_stems_new(ctx, mask.name.name, NULL, mask.name.n, &mask.stems);
     if (status == LIMN_OK) limn_names_tell(ctx, image.folder, true, &image.name);
-    if (status == LIMN_OK && !image.name.n) status = limn_fail(ctx, LIMN_BAD_ARGUMENT,
-                                                               "%s holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", image.folder);
+    if (status == LIMN_OK && !image.name.n)
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds no picture (PNG, JPEG, WebP, TIFF, NIfTI)", image.folder);
     if (status == LIMN_OK) status = pair(ctx, m, &image, &mask);
     free_side(&image);
     free_side(&mask);
     return status;
 }
 
-/* ---- nnU-Net ------------------------------------------------------------------------------------------------------------ */
+/* ---- nnU-Net ---------------------------------------------------------------------------------------------------------- */
 
 /* Digits alone; -1 for other texts. */
 static json_int_t number_in(const char *text)
@@ -145,11 +145,15 @@ static json_int_t number_of(const json_t *value)
 static limn_status add_label(limn_ctx *ctx, const char *path, const char *name, json_int_t k, limn_masks *m)
 {
     if (k < 0 || k >= LIMN_MAX_CLASSES)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: label \"%.100s\": expected a whole number from 0 to %d (regions of several labels are not supported)", path, name, LIMN_MAX_CLASSES - 1);
+        return limn_fail(
+            ctx, LIMN_BAD_FILE,
+            "%s: label \"%.100s\": expected a whole number from 0 to %d (regions of several labels are not supported)", path,
+            name, LIMN_MAX_CLASSES - 1);
     if (!*name) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the label of %d has an empty name", path, (int)k);
     if (m->value_class[k] != -1) return limn_fail(ctx, LIMN_BAD_FILE, "%s: two labels have the value %d", path, (int)k);
     for (int i = 0; i < LIMN_MAX_CLASSES; i++)
-        if (m->class_name[i] && strcmp(m->class_name[i], name) == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: labels %d and %d have one name, \"%.100s\"", path, i, (int)k, name);
+        if (m->class_name[i] && strcmp(m->class_name[i], name) == 0)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: labels %d and %d have one name, \"%.100s\"", path, i, (int)k, name);
     bool ignored = strcmp(name, "ignore") == 0;
     m->value_class[k] = (int16_t)(ignored ? LIMN_IGNORED : k);
     if (ignored) return LIMN_OK;
@@ -157,7 +161,8 @@ static limn_status add_label(limn_ctx *ctx, const char *path, const char *name, 
     return (m->class_name[k] = limn_arena_strdup(m->arena, name)) ? LIMN_OK : limn_fail_memory(ctx, strlen(name), path);
 }
 
-/* nnU-Net 1 and the Medical Segmentation Decathlon have number to name, {"0": "background"}; a name may look like a number, so all labels are asked.
+/* nnU-Net 1 and the Medical Segmentation Decathlon have number to name, {"0": "background"}; a name may look like a number,
+ * so all labels are asked.
  * @return LIMN_BAD_FILE: numbers on both sides that read as two different lists */
 static limn_status find_turned(limn_ctx *ctx, const char *path, json_t *labels, bool *turned)
 {
@@ -173,9 +178,14 @@ static limn_status find_turned(limn_ctx *ctx, const char *path, json_t *labels, 
     }
     *turned = n_keys == n && n_names == n && n_texts < n;
     if (n_keys == n && n_texts == n && n_same < n)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: labels are numbers in quotes on both sides: expected the number without quotes, as in {\"10\": 0, \"20\": 1}", path);
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: labels are numbers in quotes on both sides: expected the number without quotes, as in "
+                         "{\"10\": 0, \"20\": 1}",
+                         path);
     if (!*turned && n_names > n_texts)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %zu of %zu labels are names: expected {\"background\": 0, \"cell\": 1}, or all of them turned round, {\"0\": \"background\", \"1\": \"cell\"}",
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: %zu of %zu labels are names: expected {\"background\": 0, \"cell\": 1}, or all of them turned "
+                         "round, {\"0\": \"background\", \"1\": \"cell\"}",
                          path, n_names - n_texts, n);
     return LIMN_OK;
 }
@@ -191,12 +201,18 @@ static limn_status read_labels(limn_ctx *ctx, const char *path, json_t *labels, 
     limn_status status = find_turned(ctx, path, labels, &turned);
     if (status != LIMN_OK) return status;
     json_object_foreach(labels, key, value) {
-        status = turned ? add_label(ctx, path, json_string_value(value), number_in(key), m) : add_label(ctx, path, key, number_of(value), m);
+        status = turned ? add_label(ctx, path, json_string_value(value), number_in(key), m)
+                        : add_label(ctx, path, key, number_of(value), m);
         if (status != LIMN_OK) return status;
     }
     for (int k = 0; k < LIMN_MAX_CLASSES; k++) most = m->class_name[k] ? k : most;
-    if (turned) limn_log(ctx, LIMN_LOG_INFO, "%s: its %d labels go from number to name, as in nnU-Net 1 and the Medical Segmentation Decathlon", path, m->classes);
-    if (m->classes != most + 1 || m->classes < 2) return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected labels 0, 1, 2 .. without a gap, found %d up to %d", path, m->classes, most);
+    if (turned)
+        limn_log(ctx, LIMN_LOG_INFO,
+                 "%s: its %d labels go from number to name, as in nnU-Net 1 and the Medical Segmentation Decathlon", path,
+                 m->classes);
+    if (m->classes != most + 1 || m->classes < 2)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected labels 0, 1, 2 .. without a gap, found %d up to %d", path,
+                         m->classes, most);
     return LIMN_OK;
 }
 
@@ -204,12 +220,19 @@ static limn_status read_json(limn_ctx *ctx, const char *path, const char *bytes,
 {
     json_error_t error;
     size_t begin;
-    if (limn_text_begin(ctx, path, bytes, n, &begin) != LIMN_OK || limn_text_check(ctx, path, bytes, n) != LIMN_OK) return LIMN_BAD_FILE;
+    if (limn_text_begin(ctx, path, bytes, n, &begin) != LIMN_OK || limn_text_check(ctx, path, bytes, n) != LIMN_OK)
+        return LIMN_BAD_FILE;
     *root = limn_json_parse(bytes + begin, n - begin, &error);
     json_t *labels = json_object_get(*root, "labels"), *training = json_object_get(*root, "training");
-    if (!*root) return limn_fail(ctx, LIMN_BAD_FILE, "%s line %d, column %d: %s", path, error.line, error.column, error.text);
-    if (!json_is_object(labels)) return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected \"labels\": {\"background\": 0, ..}, as nnU-Net writes it", path);
-    if (training && !json_is_array(training)) return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected \"training\": [{\"image\": \"./imagesTr/a.nii.gz\", \"label\": \"./labelsTr/a.nii.gz\"}, ..]", path);
+    if (!*root)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s line %d, column %d: %s", path, error.line, error.column, error.text);
+    if (!json_is_object(labels))
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected \"labels\": {\"background\": 0, ..}, as nnU-Net writes it", path);
+    if (training && !json_is_array(training))
+        return limn_fail(
+            ctx, LIMN_BAD_FILE,
+            "%s: expected \"training\": [{\"image\": \"./imagesTr/a.nii.gz\", \"label\": \"./labelsTr/a.nii.gz\"}, ..]",
+            path);
     return read_labels(ctx, path, labels, m);
 }
 
@@ -217,13 +240,15 @@ static limn_status read_json(limn_ctx *ctx, const char *path, const char *bytes,
 static limn_status find_channels(limn_ctx *ctx, const char *folder, limn_masks *m)
 {
     limn_names image = {0}, mask = {0};
-    const char *a = limn_arena_printf(m->arena, "%s/imagesTr", folder), *b = limn_arena_printf(m->arena, "%s/labelsTr", folder);
+    const char *a = limn_arena_printf(m->arena, "%s/imagesTr", folder),
+               *b = limn_arena_printf(m->arena, "%s/labelsTr", folder);
     limn_status status = a && b ? limn_names_list(ctx, a, true, &image, NULL) : limn_fail_memory(ctx, 4096, folder);
     if (status == LIMN_OK) status = limn_names_list(ctx, b, true, &mask, NULL);
     bool same = image.n > 0;
     for (size_t i = 0, k = 0; i < image.n && same; i++) { /* both are sorted: mostly the next one */
         size_t n = limn_stem(image.name[i]), tried = 0;
-        for (same = false; tried < mask.n && !same; tried++, k++) same = limn_names_same(image.name[i], n, mask.name[k % mask.n], limn_stem(mask.name[k % mask.n]));
+        for (same = false; tried < mask.n && !same; tried++, k++)
+            same = limn_names_same(image.name[i], n, mask.name[k % mask.n], limn_stem(mask.name[k % mask.n]));
     }
     m->per_channel = !same;
     limn_names_free(&image);
@@ -255,7 +280,9 @@ static limn_status read_training(limn_ctx *ctx, const char *path, json_t *traini
     json_t *entry;
     json_array_foreach(training, i, entry) {
         list[i].label = json_string_value(json_object_get(entry, "label"));
-        if (!list[i].label) return limn_fail(ctx, LIMN_BAD_FILE, "%s: training: entry %zu has no \"label\": expected {\"image\": .., \"label\": ..}", path, i);
+        if (!list[i].label)
+            return limn_fail(ctx, LIMN_BAD_FILE,
+                             "%s: training: entry %zu has no \"label\": expected {\"image\": .., \"label\": ..}", path, i);
         if (!(list[i].stem = stem_of(list[i].label))) return limn_fail_memory(ctx, strlen(list[i].label), path);
     }
     qsort(list, i, sizeof *list, by_listed);
@@ -267,17 +294,23 @@ static limn_status keep_rows(limn_ctx *ctx, const char *path, listed_mask *list,
 {
     int64_t kept = 0, all = m->n;
     for (size_t i = 1; i < n; i++)
-        if (strcmp(list[i].stem, list[i - 1].stem) == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: training lists \"%.200s\" twice", path, list[i].label);
+        if (strcmp(list[i].stem, list[i - 1].stem) == 0)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: training lists \"%.200s\" twice", path, list[i].label);
     for (int64_t i = 0; i < all; i++) {
-        listed_mask key = {.stem = stem_of(m->row[i].mask)}, *found = key.stem ? bsearch(&key, list, n, sizeof *list, by_listed) : NULL;
+        listed_mask key = {.stem = stem_of(m->row[i].mask)},
+                    *found = key.stem ? bsearch(&key, list, n, sizeof *list, by_listed) : NULL;
         if (!key.stem) return limn_fail_memory(ctx, strlen(m->row[i].mask), path);
         free(key.stem);
         if (found) found->taken = true, m->row[kept++] = m->row[i];
     }
     m->n = kept;
     for (size_t i = 0; i < n; i++)
-        if (!list[i].taken) return limn_fail(ctx, LIMN_BAD_FILE, "%s: training lists the mask \"%.200s\", and there is no picture with it", path, list[i].label);
-    if (kept < all) limn_log(ctx, LIMN_LOG_WARN, "%s: %lld of %lld pictures are not in its list \"training\" and are left out", path, (long long)(all - kept), (long long)all);
+        if (!list[i].taken)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: training lists the mask \"%.200s\", and there is no picture with it",
+                             path, list[i].label);
+    if (kept < all)
+        limn_log(ctx, LIMN_LOG_WARN, "%s: %lld of %lld pictures are not in its list \"training\" and are left out", path,
+                 (long long)(all - kept), (long long)all);
     return LIMN_OK;
 }
 
@@ -301,7 +334,8 @@ static void compare_channels(limn_ctx *ctx, const char *path, json_t *root, cons
     const char *field = json_object_get(root, "channel_names") ? "channel_names" : "modality";
     json_t *names = json_object_get(root, field);
     size_t n = json_is_array(names) ? json_array_size(names) : json_object_size(names);
-    if (n && n != (size_t)m->channels) limn_log(ctx, LIMN_LOG_WARN, "%s: %s names %zu channels, the network reads %d", path, field, n, m->channels);
+    if (n && n != (size_t)m->channels)
+        limn_log(ctx, LIMN_LOG_WARN, "%s: %s names %zu channels, the network reads %d", path, field, n, m->channels);
 }
 
 static int by_name(const void *a, const void *b)
@@ -316,9 +350,13 @@ static limn_status two_folders(limn_ctx *ctx, const char *folder, limn_masks *m)
     static const char *const images[] = {"images", "image"}, *const masks[] = {"masks", "mask", "labels", "label"};
     for (int i = 0; i < 2; i++)
         for (int k = 0; k < 4; k++)
-            if (limn_is_folder(folder, images[i]) && limn_is_folder(folder, masks[k])) return pair_folders(ctx, m, folder, images[i], masks[k]);
+            if (limn_is_folder(folder, images[i]) && limn_is_folder(folder, masks[k]))
+                return pair_folders(ctx, m, folder, images[i], masks[k]);
     if (!limn_is_folder(folder, ".")) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: there is no such folder", folder);
-    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: expected the folders images and masks (or image and label), or nnU-Net's dataset.json, imagesTr and labelsTr", folder);
+    return limn_fail(
+        ctx, LIMN_NOT_FOUND,
+        "%s: expected the folders images and masks (or image and label), or nnU-Net's dataset.json, imagesTr and labelsTr",
+        folder);
 }
 
 static limn_status nnunet(limn_ctx *ctx, const char *folder, const char *path, const char *bytes, size_t n, limn_masks *m)
@@ -338,7 +376,8 @@ limn_status limn_mask_files(limn_ctx *ctx, const char *folder, limn_masks *m)
     unsigned char *bytes = NULL;
     size_t n;
     const char *path = limn_arena_printf(m->arena, "%s/dataset.json", folder);
-    limn_status status = path ? limn_file_read(ctx, path, MAX_JSON_BYTES, &bytes, &n) : limn_fail_memory(ctx, strlen(folder), folder);
+    limn_status status =
+        path ? limn_file_read(ctx, path, MAX_JSON_BYTES, &bytes, &n) : limn_fail_memory(ctx, strlen(folder), folder);
     if (status == LIMN_NOT_FOUND) status = two_folders(ctx, folder, m);
     else if (status == LIMN_OK) status = nnunet(ctx, folder, path, (char *)bytes, n, m);
     free(bytes);

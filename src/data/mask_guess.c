@@ -1,4 +1,5 @@
-/* mask_guess.c: what the values of a folder's masks mean where nobody said it, and what was understood, in words: masks.h. */
+/* mask_guess.c: what the values of a folder's masks mean where nobody said it, and what was understood, in words:
+ * masks.h. */
 #include "data/mask_parts.h"
 
 #include <stdlib.h>
@@ -94,10 +95,13 @@ static limn_status ignore_255(limn_ctx *ctx, limn_masks *m)
     char alone[700] = "";
     const char *other = w.beside ? w.first_beside : w.first_plain ? w.first_plain : "none";
     if (w.alone > w.beside)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%lld of %lld masks hold 0 and 255 only (the first %s), %lld classes above 0 "
-                         "(the "
-                         "first %s): is 255 a class there, or ignored?  --mask-values says it, as in 0,1;255, if all masks mean "
-                         "the same", (long long)w.alone, (long long)m->n, w.first_alone, (long long)(w.beside + w.plain), other);
+        return limn_fail(
+            ctx, LIMN_BAD_FILE,
+            "%lld of %lld masks hold 0 and 255 only (the first %s), %lld classes above 0 "
+            "(the "
+            "first %s): is 255 a class there, or ignored?  --mask-values says it, as in 0,1;255, if all masks mean "
+            "the same",
+            (long long)w.alone, (long long)m->n, w.first_alone, (long long)(w.beside + w.plain), other);
     m->value_class[255] = LIMN_IGNORED;
     if (w.alone)
         snprintf(alone, sizeof alone, ", also in %lld masks that hold no class but 0 beside it, the first %s",

@@ -1,5 +1,5 @@
-/* mask_parts.h: the parts of masks.c: mask_files.c finds the files, mask_values.c makes classes of values, mask_guess.c finds
- * out what values mean. */
+/* mask_parts.h: the parts of masks.c: mask_files.c finds the files, mask_values.c makes classes of values, mask_guess.c
+ * finds out what values mean. */
 #ifndef LIMN_MASK_PARTS_H
 #define LIMN_MASK_PARTS_H
 
@@ -64,20 +64,23 @@ limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out)
  *  @return LIMN_BAD_FILE: values of another type than 8 or 16 bits */
 limn_status limn_mask_halve(limn_ctx *ctx, const char *path, limn_label_map *mask);
 /** A mask [S,H,W] of another size than its picture: LIMN_BAD_FILE with both; of another place in space: a warning. */
-limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path, const limn_raster *picture);
+limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path,
+                           const limn_raster *picture);
 /** Values that were not met before get a place. */
 limn_status limn_mask_places(limn_ctx *ctx, limn_masks *masks, const char *path, const limn_label_map *mask);
 /** Values to places.  out [S,H,W] */
-limn_status limn_mask_labels(limn_ctx *ctx, const limn_masks *masks, const char *path, const limn_label_map *mask, uint8_t *out);
-/** Which values are which classes (see masks.h), from the counts of all rows; then the labels that are kept.  @param classes  expected, or 0 */
+limn_status limn_mask_labels(limn_ctx *ctx, const limn_masks *masks, const char *path, const limn_label_map *mask,
+                             uint8_t *out);
+/** Which values are which classes (see masks.h), from the counts of all rows; then the labels that are kept.  @param classes
+ *  expected, or 0 */
 limn_status limn_mask_values_apply(limn_ctx *ctx, limn_masks *masks, int classes);
 /** The same where nobody said it: value_class, class_value and classes from the values that all masks hold together.
  *  @return LIMN_BAD_FILE: they mean nothing, or different things in different masks */
 limn_status limn_mask_values_guess(limn_ctx *ctx, limn_masks *masks, int classes);
 /** In one line how many pixels of how many masks "half" decided. */
 void limn_mask_tell_halved(limn_ctx *ctx, const limn_masks *masks);
-/** Of a part whose pixels were counted: how much of it each class is, and masks that look as if they meant the opposite of the
- *  others. */
+/** Of a part whose pixels were counted: how much of it each class is, and masks that look as if they meant the opposite of
+ *  the others. */
 void limn_mask_tell_classes(limn_ctx *ctx, const limn_masks *masks);
 /** Labels of one row, places, to classes. */
 limn_status limn_mask_classes(limn_ctx *ctx, const limn_masks *masks, limn_mask_row *row);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one mask ---------------------------------------------------------------------------------------------------------- */
+/* ---- one mask --------------------------------------------------------------------------------------------------------- */
 
 limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out)
 {
@@ -20,20 +20,23 @@ limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out)
     status = limn_raster_decode_labels(ctx, path, bytes, n, &r);
     free(bytes);
     if (status == LIMN_OK) status = limn_raster_labels(ctx, path, &r, &out->value, &out->near);
-    if (status == LIMN_OK) out->file = r, out->file.values = NULL, out->width = r.width, out->height = r.height, out->slices = r.slices;
+    if (status == LIMN_OK)
+        out->file = r, out->file.values = NULL, out->width = r.width, out->height = r.height, out->slices = r.slices;
     limn_raster_free(&r);
     return status;
 }
 
-limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path, const limn_raster *picture)
+limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path,
+                           const limn_raster *picture)
 {
     char a[48], b[48];
     if (mask->width == picture->width && mask->height == picture->height && mask->slices == picture->slices) {
         limn_case_place(ctx, path, &mask->file, picture_path, picture);
         return LIMN_OK;
     }
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s has %s pixels, its picture %s has %s: expected the same size", path, limn_raster_size(mask->width, mask->height, mask->slices, a),
-                     picture_path, limn_raster_size(picture->width, picture->height, picture->slices, b));
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s has %s pixels, its picture %s has %s: expected the same size", path,
+                     limn_raster_size(mask->width, mask->height, mask->slices, a), picture_path,
+                     limn_raster_size(picture->width, picture->height, picture->slices, b));
 }
 
 static size_t pixels_of(const limn_label_map *mask)
@@ -59,7 +62,9 @@ limn_status limn_mask_labels(limn_ctx *ctx, const limn_masks *m, const char *pat
 {
     for (size_t i = 0, n = pixels_of(mask); i < n; i++) {
         int place = m->place[mask->value[i]];
-        if (place < 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the value %d is no class; the file has changed since it was checked", path, mask->value[i]);
+        if (place < 0)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: the value %d is no class; the file has changed since it was checked",
+                             path, mask->value[i]);
         out[i] = (uint8_t)place;
     }
     return LIMN_OK;
@@ -68,8 +73,9 @@ limn_status limn_mask_labels(limn_ctx *ctx, const limn_masks *m, const char *pat
 limn_status limn_mask_halve(limn_ctx *ctx, const char *path, limn_label_map *mask)
 {
     int white = (int)mask->file.limit;
-    if (!white) return limn_fail(ctx, LIMN_BAD_FILE,
-                                 "%s: half is between black and white of 8 or 16 bits, and its values are of another type", path);
+    if (!white)
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: half is between black and white of 8 or 16 bits, and its values are of another type", path);
     for (size_t i = 0, n = pixels_of(mask); i < n; i++) {
         int v = mask->value[i];
         mask->n_soft += v > 0 && v < white;
@@ -80,11 +86,12 @@ limn_status limn_mask_halve(limn_ctx *ctx, const char *path, limn_label_map *mas
     return LIMN_OK;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------------ */
+/* ---- values ----------------------------------------------------------------------------------------------------------- */
 
 static limn_status set_value(limn_ctx *ctx, limn_masks *m, long value, int class)
 {
-    if (value < 0 || value >= LIMN_MASK_VALUES) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "values of masks are 0 to %d, found %ld", LIMN_MASK_VALUES - 1, value);
+    if (value < 0 || value >= LIMN_MASK_VALUES)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "values of masks are 0 to %d, found %ld", LIMN_MASK_VALUES - 1, value);
     if (m->value_class[value] != -1) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the value %ld stands for two classes", value);
     m->value_class[value] = (int16_t)class;
     if (class != LIMN_IGNORED) m->class_value[class] = (int)value;
@@ -104,14 +111,18 @@ limn_status limn_mask_values_parse(limn_ctx *ctx, const char *text, limn_masks *
         char *end;
         long value = strtol(p, &end, 10);
         if (end == p || (*end && *end != ',' && *end != ';') || (*end == ';' && ignored))
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected values of masks like 0,255 or 0,1,2;255, found \"%.100s\"", text);
-        if (!ignored && m->classes == LIMN_MAX_CLASSES) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "masks have at most %d classes", LIMN_MAX_CLASSES);
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected values of masks like 0,255 or 0,1,2;255, found \"%.100s\"",
+                             text);
+        if (!ignored && m->classes == LIMN_MAX_CLASSES)
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "masks have at most %d classes", LIMN_MAX_CLASSES);
         status = set_value(ctx, m, value, ignored ? LIMN_IGNORED : m->classes++);
         ignored = ignored || *end == ';';
         if (!*end) break;
         p = end + 1;
     }
-    if (status == LIMN_OK && m->classes < 2) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "a segmentation needs two values of masks or more, found \"%.100s\"", text);
+    if (status == LIMN_OK && m->classes < 2)
+        status =
+            limn_fail(ctx, LIMN_BAD_ARGUMENT, "a segmentation needs two values of masks or more, found \"%.100s\"", text);
     return status;
 }
 
@@ -146,8 +157,8 @@ static stray strays(const limn_masks *m)
     return s;
 }
 
-/* What people mean by them: edges between black and white, as antialiasing and JPEG make them; more classes; values that want
- * names. */
+/* What people mean by them: edges between black and white, as antialiasing and JPEG make them; more classes; values that
+ * want names. */
 static void advise(const limn_masks *m, const limn_mask_row *row, const stray *s, char out[200])
 {
     enum { MANY = 3 };
@@ -190,7 +201,9 @@ limn_status limn_mask_classes(limn_ctx *ctx, const limn_masks *m, limn_mask_row 
     size_t n = (size_t)row->width * (size_t)row->height * (size_t)row->slices;
     for (size_t i = 0; i < n; i++) {
         int value = m->value[row->labels[i]], class = m->value_class[value];
-        if (class < 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the value %d is no class; the file has changed since it was checked", row->mask, value);
+        if (class < 0)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: the value %d is no class; the file has changed since it was checked",
+                             row->mask, value);
         row->labels[i] = (uint8_t)class;
     }
     return LIMN_OK;

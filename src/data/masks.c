@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is held out --------------------------------------------------------------------------------------------------- */
+/* ---- what is held out ------------------------------------------------------------------------------------------------- */
 
 /* "24..29,case_7": out [n]: whether it is named.  A name or a range without a picture is a mistake. */
 static limn_status pick(limn_ctx *ctx, const limn_masks *m, const char *ranges, bool *out)
@@ -30,8 +30,8 @@ static limn_status pick(limn_ctx *ctx, const limn_masks *m, const char *ranges, 
             any = any || inside, out[i] = out[i] || inside;
         }
         if (!any)
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"%s\"; there are %lld, %s to %s", limn_escape(p, n, shown, sizeof shown),
-                             (long long)m->n, m->row[0].name, m->row[m->n - 1].name);
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "no picture to hold out is named \"%s\"; there are %lld, %s to %s",
+                             limn_escape(p, n, shown, sizeof shown), (long long)m->n, m->row[0].name, m->row[m->n - 1].name);
         p += n + (p[n] == ',');
     } while (*p);
     return LIMN_OK;
@@ -95,12 +95,14 @@ static limn_status part(limn_ctx *ctx, const limn_mask_options *o, limn_masks *m
     bool *out = calloc((size_t)m->n, sizeof *out);
     limn_masks *other = malloc(sizeof *other);
     limn_mask_row *rows = malloc((size_t)m->n * sizeof *rows);
-    limn_status status = out && other && rows ? LIMN_OK : limn_fail_memory(ctx, (size_t)m->n * sizeof *rows, "a part of the masks");
+    limn_status status =
+        out && other && rows ? LIMN_OK : limn_fail_memory(ctx, (size_t)m->n * sizeof *rows, "a part of the masks");
     if (status == LIMN_OK) status = o->hold_out ? pick(ctx, m, o->hold_out, out) : deal(ctx, m, o->fold, o->folds, out);
     for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) n_out += out[i];
     if (status == LIMN_OK && (!n_out || n_out == m->n))
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds out %s of %lld pictures (%s to %s)", o->hold_out ? o->hold_out : "this fold", n_out ? "all" : "none", (long long)m->n,
-                           m->row[0].name, m->row[m->n - 1].name);
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds out %s of %lld pictures (%s to %s)",
+                           o->hold_out ? o->hold_out : "this fold", n_out ? "all" : "none", (long long)m->n, m->row[0].name,
+                           m->row[m->n - 1].name);
     if (status == LIMN_OK) {
         n_out = 0;
         for (int64_t i = 0; i < m->n; i++) *(out[i] ? &rows[n_out++] : &m->row[n++]) = m->row[i];
@@ -114,7 +116,7 @@ static limn_status part(limn_ctx *ctx, const limn_mask_options *o, limn_masks *m
     return status;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+/* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
 static bool takes_bytes(const limn_masks *m)
 {
@@ -127,9 +129,13 @@ static limn_status pack(limn_ctx *ctx, const limn_masks *m, const limn_raster *r
     int c = m->channels;
     if (r->channels != c && (r->separate || (c != 1 && c != 3)))
         return limn_fail(ctx, LIMN_BAD_FILE, "%s has %d channels, the network reads %d", row->image, r->channels, c);
-    row->width = r->width, row->height = r->height, row->slices = r->slices, row->type = r->type, row->holds_bytes = r->limit == 255;
-    size_t n = pixels_of(row), size = r->limit == 255 && takes_bytes(m) ? 1 : 2, bytes = n * (size_t)c * size, has = limn_memory_available();
-    if (has && bytes > has) return limn_fail(ctx, LIMN_NO_MEMORY, "%s: its values need %zu bytes more, %zu are available", row->image, bytes, has);
+    row->width = r->width, row->height = r->height, row->slices = r->slices, row->type = r->type,
+    row->holds_bytes = r->limit == 255;
+    size_t n = pixels_of(row), size = r->limit == 255 && takes_bytes(m) ? 1 : 2, bytes = n * (size_t)c * size,
+           has = limn_memory_available();
+    if (has && bytes > has)
+        return limn_fail(ctx, LIMN_NO_MEMORY, "%s: its values need %zu bytes more, %zu are available", row->image, bytes,
+                         has);
     if (size == 1) row->bytes = malloc(bytes);
     else row->wide = malloc(bytes);
     if (!row->bytes && !row->wide) return limn_fail_memory(ctx, bytes, row->image);
@@ -151,17 +157,20 @@ static limn_status read_row(limn_ctx *ctx, const limn_masks *m, limn_mask_row *r
     int files = m->per_channel ? limn_case_files(row->image) : 1;
     *mask = (limn_label_map){0};
     if (m->per_channel && files != limn_case_files(m->row[0].image))
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s is the first of %d file%s, %s of %d: expected as many of each case", row->image, files, files == 1 ? "" : "s",
-                         m->row[0].image, limn_case_files(m->row[0].image));
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s is the first of %d file%s, %s of %d: expected as many of each case",
+                         row->image, files, files == 1 ? "" : "s", m->row[0].image, limn_case_files(m->row[0].image));
     if (files > 1 && files != m->channels)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is the first of %d channels, and the network reads %d: --set channels=%d", row->image, files, m->channels, files);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "%s is the first of %d channels, and the network reads %d: --set channels=%d", row->image, files,
+                         m->channels, files);
     limn_status status = limn_case_read(ctx, row->image, files, &range, &picture);
     if (status == LIMN_OK) status = limn_mask_read(ctx, row->mask, mask);
     if (status == LIMN_OK && m->halved) status = limn_mask_halve(ctx, row->mask, mask);
     if (status == LIMN_OK) status = limn_mask_fits(ctx, row->mask, mask, row->image, &picture);
     if (status == LIMN_OK) status = pack(ctx, m, &picture, row);
     limn_raster_free(&picture);
-    if (status == LIMN_OK && !(row->labels = malloc(pixels_of(row)))) status = limn_fail_memory(ctx, pixels_of(row), row->mask);
+    if (status == LIMN_OK && !(row->labels = malloc(pixels_of(row))))
+        status = limn_fail_memory(ctx, pixels_of(row), row->mask);
     return status;
 }
 
@@ -215,21 +224,27 @@ static void name_types(const limn_masks *m, limn_text *text)
         if (k == types) type[types] = m->row[i].type, n[types++] = 0;
         n[k]++;
     }
-    for (int k = 0; k < types; k++) limn_text_printf(text, "%s%lld of %s", !k ? "" : k + 1 < types ? ", " : " and ", (long long)n[k], type[k]);
+    for (int k = 0; k < types; k++)
+        limn_text_printf(text, "%s%lld of %s", !k ? "" : k + 1 < types ? ", " : " and ", (long long)n[k], type[k]);
 }
 
-/* AUTO is one rule for all files, whatever type each is stored in: where bytes lie among others, files with bytes are read again. */
+/* AUTO is one rule for all files, whatever type each is stored in: where bytes lie among others, files with bytes are read
+ * again. */
 static limn_status one_range(limn_ctx *ctx, limn_masks *m, size_t budget)
 {
     int64_t bytes = 0, some = 0;
     limn_text types = {0};
     limn_status status = LIMN_OK;
     if (m->range.kind != LIMN_RANGE_AUTO) return LIMN_OK;
-    for (int64_t i = 0; i < m->n; i++) bytes += m->row[i].holds_bytes, some += m->row[i].holds_bytes || strcmp(m->row[i].type, LIMN_SEVERAL_TYPES) == 0;
+    for (int64_t i = 0; i < m->n; i++)
+        bytes += m->row[i].holds_bytes, some += m->row[i].holds_bytes || strcmp(m->row[i].type, LIMN_SEVERAL_TYPES) == 0;
     m->range.kind = bytes == m->n ? LIMN_RANGE_BYTES : LIMN_RANGE_PERCENTILES;
     if (!some || bytes == m->n) return LIMN_OK;
     name_types(m, &types);
-    if (!types.failed) limn_log(ctx, LIMN_LOG_INFO, "values are stored as several types (%s): all are read by the percentiles 0.5 and 99.5 of each file", types.bytes);
+    if (!types.failed)
+        limn_log(ctx, LIMN_LOG_INFO,
+                 "values are stored as several types (%s): all are read by the percentiles 0.5 and 99.5 of each file",
+                 types.bytes);
     limn_text_free(&types);
     for (int64_t i = 0; i < m->n && status == LIMN_OK; i++) {
         limn_mask_row *row = &m->row[i];
@@ -249,8 +264,10 @@ static void tell_near(limn_ctx *ctx, const limn_masks *m)
     for (int64_t i = 0; i < m->n; i++)
         if (m->row[i].near.n) n += m->row[i].near.n, files++, first = first ? first : &m->row[i];
     if (n)
-        limn_log(ctx, LIMN_LOG_INFO, "%zu values in %zu of %lld masks are not quite whole numbers, the first %.9g in %s: taken as the number they are within 1e-4 of", n, files,
-                 (long long)m->n, (double)first->near.first, first->mask);
+        limn_log(ctx, LIMN_LOG_INFO,
+                 "%zu values in %zu of %lld masks are not quite whole numbers, the first %.9g in %s: taken as the number "
+                 "they are within 1e-4 of",
+                 n, files, (long long)m->n, (double)first->near.first, first->mask);
 }
 
 static limn_status read_all(limn_ctx *ctx, limn_masks *m, size_t budget)
@@ -268,7 +285,9 @@ static limn_status read_all(limn_ctx *ctx, limn_masks *m, size_t budget)
     if (status != LIMN_OK) return status;
     tell_near(ctx, m);
     if (!m->kept && volumes)
-        limn_log(ctx, LIMN_LOG_WARN, "%zu MB of volumes do not fit into %zu MB: a whole volume is read for every slice that is learned", m->bytes >> 20, budget >> 20);
+        limn_log(ctx, LIMN_LOG_WARN,
+                 "%zu MB of volumes do not fit into %zu MB: a whole volume is read for every slice that is learned",
+                 m->bytes >> 20, budget >> 20);
     number_slices(m);
     return LIMN_OK;
 }
@@ -284,7 +303,8 @@ static void tell_missing(limn_ctx *ctx, const limn_masks *m)
 {
     for (int k = 0; k < m->classes; k++)
         if (!m->pixels[k])
-            limn_log(ctx, LIMN_LOG_WARN, "class %d (%s) has no pixel in any of %lld masks: nothing can be learned about it", k, m->class_name[k], (long long)m->n);
+            limn_log(ctx, LIMN_LOG_WARN, "class %d (%s) has no pixel in any of %lld masks: nothing can be learned about it",
+                     k, m->class_name[k], (long long)m->n);
 }
 
 static limn_status check_pixels(limn_ctx *ctx, const limn_masks *m)
@@ -293,23 +313,28 @@ static limn_status check_pixels(limn_ctx *ctx, const limn_masks *m)
     for (int k = 0; k < m->classes; k++)
         if (m->pixels[k]) classes++, last = k;
     if (classes > 1) return LIMN_OK;
-    if (!classes) return limn_fail(ctx, LIMN_BAD_FILE,
-                                   "every pixel of the %lld mask%s to train on has a value that is ignored", (long long)m->n, m->n == 1 ? "" : "s");
+    if (!classes)
+        return limn_fail(ctx, LIMN_BAD_FILE, "every pixel of the %lld mask%s to train on has a value that is ignored",
+                         (long long)m->n, m->n == 1 ? "" : "s");
     return limn_fail(ctx, LIMN_BAD_FILE, "every pixel of the %lld mask%s to train on is class %d (%s): there is nothing to "
                      "learn", (long long)m->n, m->n == 1 ? "" : "s", last,
                      m->class_name[last]);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------ */
+/* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
 static limn_status check(limn_ctx *ctx, const limn_mask_options *o)
 {
     if (!*o->folder) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the folder of the data has no name");
-    if (o->channels < 1 || o->channels > 4) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1 to 4 channels, the network %d", o->channels);
-    if (o->classes < 0 || o->classes == 1 || o->classes > LIMN_MAX_CLASSES) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "masks have 2 to %d classes, found %d", LIMN_MAX_CLASSES, o->classes);
-    if (o->folds && o->hold_out) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures are held out by folds or by name, not both");
+    if (o->channels < 1 || o->channels > 4)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures have 1 to 4 channels, the network %d", o->channels);
+    if (o->classes < 0 || o->classes == 1 || o->classes > LIMN_MAX_CLASSES)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "masks have 2 to %d classes, found %d", LIMN_MAX_CLASSES, o->classes);
+    if (o->folds && o->hold_out)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures are held out by folds or by name, not both");
     if (o->folds < 0 || o->folds == 1 || (o->folds && (o->fold < 0 || o->fold >= o->folds)))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a fold from 0 to %d of 2 or more, found %d of %d", o->folds > 1 ? o->folds - 1 : 1, o->fold, o->folds);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a fold from 0 to %d of 2 or more, found %d of %d",
+                         o->folds > 1 ? o->folds - 1 : 1, o->fold, o->folds);
     return LIMN_OK;
 }
 
@@ -347,7 +372,7 @@ void limn_masks_free(limn_masks *m)
     free(m);
 }
 
-/* ---- what is in it ------------------------------------------------------------------------------------------------------ */
+/* ---- what is in it ---------------------------------------------------------------------------------------------------- */
 
 int64_t limn_masks_count(const limn_masks *m)
 {
@@ -391,11 +416,12 @@ limn_range limn_masks_range(const limn_masks *m)
     return m->range;
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------------ */
+/* ---- samples ---------------------------------------------------------------------------------------------------------- */
 
 enum { ROUNDS = 6 };
 
-/* A permutation of 0 .. 4^bits - 1: each round changes one half of x by a random function of the other (Luby & Rackoff 1988). */
+/* A permutation of 0 .. 4^bits - 1: each round changes one half of x by a random function of the other (Luby & Rackoff
+ * 1988). */
 static uint64_t mixed(uint64_t seed, uint64_t epoch, int bits, uint64_t x)
 {
     uint64_t half = (UINT64_C(1) << bits) - 1, left = x >> bits, right = x & half;
@@ -434,7 +460,8 @@ static limn_status open_slice(limn_ctx *ctx, const limn_masks *m, int64_t i, sli
     if (!m->kept) {
         limn_label_map mask;
         status = read_row(ctx, m, &s->own, &mask);
-        if (status == LIMN_OK && (row->slices != there->slices || row->width != there->width || row->height != there->height))
+        if (status == LIMN_OK &&
+            (row->slices != there->slices || row->width != there->width || row->height != there->height))
             status = limn_fail(ctx, LIMN_BAD_FILE, "%s: the file has changed since it was checked", row->image);
         if (status == LIMN_OK) status = limn_mask_labels(ctx, m, row->mask, &mask, s->own.labels);
         if (status == LIMN_OK) status = limn_mask_classes(ctx, m, &s->own);
@@ -442,18 +469,20 @@ static limn_status open_slice(limn_ctx *ctx, const limn_masks *m, int64_t i, sli
     }
     size_t n = (size_t)row->width * (size_t)row->height, at = (size_t)(i - there->first) * n, c = (size_t)m->channels;
     if (status != LIMN_OK) return status;
-    s->picture = (limn_pixels){row->width, row->height, m->channels, row->bytes ? row->bytes + at * c : NULL, row->wide ? row->wide + at * c : NULL};
+    s->picture = (limn_pixels){row->width, row->height, m->channels, row->bytes ? row->bytes + at * c : NULL,
+                               row->wide ? row->wide + at * c : NULL};
     s->labels = row->labels + at;
     return LIMN_OK;
 }
 
 /* Slice i as it is seen at a position.  Any number of threads at once, each with a ctx of its own. */
-static limn_status sample(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t position, int64_t i, int width, int height,
-                          float *image, uint8_t *labels)
+static limn_status sample(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t position,
+                          int64_t i, int width, int height, float *image, uint8_t *labels)
 {
     slice s;
     limn_status status = open_slice(ctx, m, i, &s);
-    if (status == LIMN_OK) status = limn_augment_sample(ctx, augment, seed, position, &s.picture, s.labels, width, height, image, labels);
+    if (status == LIMN_OK)
+        status = limn_augment_sample(ctx, augment, seed, position, &s.picture, s.labels, width, height, image, labels);
     free_row(&s.own);
     return status;
 }
@@ -467,15 +496,17 @@ limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *m, int64_t i, limn_
     size_t n = (size_t)p->width * (size_t)p->height, values = n * (size_t)p->channels;
     if (status == LIMN_OK) status = limn_raster_new(ctx, s.own.image, p->width, p->height, 1, p->channels, 0, picture);
     if (status == LIMN_OK && !(*labels = malloc(n))) status = limn_fail_memory(ctx, n, s.own.mask);
-    for (size_t k = 0; status == LIMN_OK && k < values; k++) picture->values[k] = p->bytes ? (float)p->bytes[k] / 255 : (float)p->wide[k] / 65535;
-    if (status == LIMN_OK) memcpy(*labels, s.labels, n), picture->separate = p->channels == 2 || (m->per_channel && p->channels > 1);
+    for (size_t k = 0; status == LIMN_OK && k < values; k++)
+        picture->values[k] = p->bytes ? (float)p->bytes[k] / 255 : (float)p->wide[k] / 65535;
+    if (status == LIMN_OK)
+        memcpy(*labels, s.labels, n), picture->separate = p->channels == 2 || (m->per_channel && p->channels > 1);
     else limn_raster_free(picture);
     free_row(&s.own);
     return status;
 }
 
-limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t first, int batch, int width, int height,
-                             float *images, uint8_t *labels)
+limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t first,
+                             int batch, int width, int height, float *images, uint8_t *labels)
 {
     limn_status status = LIMN_OK;
     size_t n = (size_t)width * (size_t)height;
@@ -487,11 +518,12 @@ limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *m, const limn_augm
         for (int b = 0; b < batch; b++) {
             uint64_t position = first + (uint64_t)b;
             if (mine == LIMN_OK)
-                mine = sample(own, m, augment, seed, position, limn_masks_index(m, seed, position), width, height, images + (size_t)b * n * (size_t)m->channels,
-                                         labels + (size_t)b * n);
+                mine = sample(own, m, augment, seed, position, limn_masks_index(m, seed, position), width, height,
+                              images + (size_t)b * n * (size_t)m->channels, labels + (size_t)b * n);
         }
 #pragma omp critical(limn_masks_batch)
-        if (mine != LIMN_OK && status == LIMN_OK) status = own ? limn_fail(ctx, mine, "%s", own->error) : limn_fail_memory(ctx, sizeof *own, "a thread's context");
+        if (mine != LIMN_OK && status == LIMN_OK)
+            status = own ? limn_fail(ctx, mine, "%s", own->error) : limn_fail_memory(ctx, sizeof *own, "a thread's context");
         limn_ctx_free(own);
     }
     return status;

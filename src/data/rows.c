@@ -33,7 +33,8 @@ limn_status limn_rows_add(limn_ctx *ctx, limn_rows *rows, const char *file, cons
 
 limn_status limn_rows_note_class(limn_ctx *ctx, limn_rows *rows, const char *class)
 {
-    if (rows->n_classes && strcmp(rows->classes[rows->n_classes - 1], class) == 0) return LIMN_OK; /* neighbours mostly agree */
+    if (rows->n_classes && strcmp(rows->classes[rows->n_classes - 1], class) == 0)
+        return LIMN_OK; /* neighbours mostly agree */
     if (rows->n_classes == rows->class_capacity) {
         int64_t capacity = rows->class_capacity ? 2 * rows->class_capacity : 64;
         const char **more = realloc(rows->classes, (size_t)capacity * sizeof *more);
@@ -74,7 +75,8 @@ void limn_rows_label(limn_rows *rows)
     rows->n_classes = n;
     for (int64_t i = 0; i < rows->n; i++) {
         limn_row *row = &rows->row[i];
-        const char **found = row->class ? bsearch(&row->class, rows->classes, (size_t)n, sizeof *rows->classes, order) : NULL;
+        const char **found =
+            row->class ? bsearch(&row->class, rows->classes, (size_t)n, sizeof *rows->classes, order) : NULL;
         row->label = found ? (int32_t)(found - rows->classes) : -1;
     }
 }
@@ -86,7 +88,8 @@ limn_status limn_text_check(limn_ctx *ctx, const char *name, const char *bytes, 
     for (size_t i = 0; i < n;) {
         utf8proc_int32_t point;
         utf8proc_ssize_t taken = utf8proc_iterate(p + i, (utf8proc_ssize_t)(n - i), &point);
-        if (taken < 1) return limn_fail(ctx, LIMN_BAD_FILE, "%s line %ld: byte %zu (0x%02x) is not UTF-8", name, line, i, p[i]);
+        if (taken < 1)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s line %ld: byte %zu (0x%02x) is not UTF-8", name, line, i, p[i]);
         if (!p[i]) return limn_fail(ctx, LIMN_BAD_FILE, "%s line %ld: byte %zu is zero, expected text", name, line, i);
         line += p[i] == '\n';
         i += (size_t)taken;

@@ -40,7 +40,8 @@ limn_status limn_shapes_rows(limn_ctx *ctx, int64_t n, limn_rows *rows)
         scene s = scene_of(i);
         const char *first = class[s.colour[0] * N_KINDS + s.kind[0]], *second = class[s.colour[1] * N_KINDS + s.kind[1]];
         const char *caption = limn_arena_printf(rows->arena, "a %s %s a %s", first, relations[s.relation].name, second);
-        status = caption ? limn_rows_add(ctx, rows, NULL, caption, first) : limn_fail_memory(ctx, 64, "the captions of shapes");
+        status =
+            caption ? limn_rows_add(ctx, rows, NULL, caption, first) : limn_fail_memory(ctx, 64, "the captions of shapes");
     }
     return status;
 }
@@ -64,7 +65,8 @@ static void draw(limn_image *image, unsigned kind, const uint8_t *rgb, float cx,
         for (int x = 0; x < size; x++) {
             int covered = 0;
             for (int s = 0; s < 16; s++) {
-                float px = ((float)x + ((float)(s % 4) + 0.5f) / 4) / (float)size, py = ((float)y + ((float)(s / 4) + 0.5f) / 4) / (float)size;
+                float px = ((float)x + ((float)(s % 4) + 0.5f) / 4) / (float)size,
+                      py = ((float)y + ((float)(s / 4) + 0.5f) / 4) / (float)size;
                 covered += inside(kind, (px - cx) / radius, (py - cy) / radius);
             }
             uint8_t *p = image->pixels + ((size_t)y * (size_t)size + (size_t)x) * (size_t)channels;

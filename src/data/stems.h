@@ -1,5 +1,5 @@
-/* stems.h: names of a folder by what stands before their ending, composed: which file belongs to which, and which two are one
- * to their reader. */
+/* stems.h: names of a folder by what stands before their ending, composed: which file belongs to which, and which two are
+ * one to their reader. */
 #ifndef LIMN_STEMS_H
 #define LIMN_STEMS_H
 
@@ -17,8 +17,8 @@ typedef struct limn_stems {
     size_t n;
 } limn_stems;
 
-/** n names by their stems: of name i the first length[i] bytes; length NULL: those before its ending.  Names stay the caller's
- *  and must outlive *out.
+/** n names by their stems: of name i the first length[i] bytes; length NULL: those before its ending.  Names stay the
+ *  caller's and must outlive *out.
  *  @return LIMN_OK; LIMN_NO_MEMORY, *out is empty; freed by limn_stems_free() in either case */
 limn_status limn_stems_new(limn_ctx *ctx, char *const *names, const size_t *length, size_t n, limn_stems *out);
 void limn_stems_free(limn_stems *stems);

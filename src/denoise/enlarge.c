@@ -29,8 +29,10 @@ void limn_enlarged(const float *x, int block, int small, int channels, int facto
         for (int j = 0; j < side; j++) {
             between(j, small, factor, column, &right);
             for (int k = 0; k < channels; k++) {
-                double upper = (1 - right) * small_at(x, block, small, channels, row[0], column[0], k) + right * small_at(x, block, small, channels, row[0], column[1], k);
-                double lower = (1 - right) * small_at(x, block, small, channels, row[1], column[0], k) + right * small_at(x, block, small, channels, row[1], column[1], k);
+                double upper = (1 - right) * small_at(x, block, small, channels, row[0], column[0], k) +
+                               right * small_at(x, block, small, channels, row[0], column[1], k);
+                double lower = (1 - right) * small_at(x, block, small, channels, row[1], column[0], k) +
+                               right * small_at(x, block, small, channels, row[1], column[1], k);
                 out[(i * side + j) * channels + k] = (float)((1 - down) * upper + down * lower);
             }
         }

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-void limn_guidance_combine(const float *cond, const float *uncond, size_t n_pixels, int channels, int guided_channels, double scale, float *out)
+void limn_guidance_combine(const float *cond, const float *uncond, size_t n_pixels, int channels, int guided_channels,
+                           double scale, float *out)
 {
     for (size_t pixel = 0; pixel < n_pixels; pixel++)
         for (int c = 0; c < channels; c++) {

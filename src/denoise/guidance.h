@@ -9,7 +9,8 @@
  *
  * @param cond, uncond, out  [n_pixels, channels]; out may be either of the others
  */
-void limn_guidance_combine(const float *cond, const float *uncond, size_t n_pixels, int channels, int guided_channels, double scale, float *out);
+void limn_guidance_combine(const float *cond, const float *uncond, size_t n_pixels, int channels, int guided_channels,
+                           double scale, float *out);
 
 /** Lin et al. 2024, section 3.4:  out *= 1 + phi (std(cond) / std(out) - 1), std over one picture's guided channels.
  *  @param phi  0 does nothing, 1 gives out the spread of cond; call it once for each picture */

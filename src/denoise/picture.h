@@ -4,8 +4,9 @@
 
 #include "base/base.h"
 
-/** One picture of the network, [-1,1], as bytes: values [height, width, channels].  Four channels come with colours multiplied by
- *  alpha (train/data.h) and are divided again.  @return LIMN_OK: free *out with limn_image_free(); LIMN_NO_MEMORY */
+/** One picture of the network, [-1,1], as bytes: values [height, width, channels].  Four channels come with colours
+ *  multiplied by alpha (train/data.h) and are divided again.  @return LIMN_OK: free *out with limn_image_free();
+ *  LIMN_NO_MEMORY */
 limn_status limn_picture_bytes(limn_ctx *ctx, int width, int height, int channels, const float *values, limn_image *out);
 
 /** A pixel as numbers of the network, -1..1; of four channels, colours are multiplied by alpha. */

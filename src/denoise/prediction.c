@@ -42,7 +42,10 @@ bool limn_prediction_find(const char *name, limn_prediction *out)
     return false;
 }
 
-const char *limn_prediction_name(limn_prediction prediction) { return prediction < LIMN_N_PREDICTIONS ? names[prediction].name : "?"; }
+const char *limn_prediction_name(limn_prediction prediction)
+{
+    return prediction < LIMN_N_PREDICTIONS ? names[prediction].name : "?";
+}
 
 double limn_snr(double a, double b) { return b > 0 ? a * a / (b * b) : INFINITY; }
 

@@ -1,6 +1,7 @@
 /* prediction.h: what a network may predict, and what that says about the clean picture and the noise.
  *
- * A noisy picture is x = a x0 + b n, n normal.  Variance-preserving schedules (DDPM): a^2 + b^2 = 1.  Rectified flow: a + b = 1. */
+ * A noisy picture is x = a x0 + b n, n normal.  Variance-preserving schedules (DDPM): a^2 + b^2 = 1.  Rectified flow: a + b
+ * = 1. */
 #ifndef LIMN_DENOISE_PREDICTION_H
 #define LIMN_DENOISE_PREDICTION_H
 

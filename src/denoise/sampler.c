@@ -39,7 +39,8 @@ static limn_status find_row(limn_ctx *ctx, const char *name, const sampler_row *
         if (!strcmp((*out)->name, name)) return LIMN_OK;
         snprintf(list + strlen(list), sizeof list - strlen(list), " %s", (*out)->name);
     }
-    return limn_fail(ctx, LIMN_NOT_FOUND, "no sampler \"%s\"; there are:%s", limn_escape(name, strlen(name), shown, sizeof shown), list);
+    return limn_fail(ctx, LIMN_NOT_FOUND, "no sampler \"%s\"; there are:%s",
+                     limn_escape(name, strlen(name), shown, sizeof shown), list);
 }
 
 static limn_status check_options(limn_ctx *ctx, const limn_sampler_options *o, const sampler_row *row)
@@ -52,15 +53,20 @@ static limn_status check_options(limn_ctx *ctx, const limn_sampler_options *o, c
     else if (o->karras && flow) bad = "takes no Karras sigmas where a model was trained on rectified flow";
     else if (o->karras && !row->karras) bad = "takes no Karras sigmas; euler, heun and dpm++2m do";
     else if ((unsigned)o->prediction >= LIMN_N_PREDICTIONS) bad = "got an unknown kind of prediction";
-    else if ((unsigned)o->spacing >= LIMN_N_SPACINGS || (unsigned)o->variance >= LIMN_N_VARIANCES) bad = "got an unknown spacing or variance";
+    else if ((unsigned)o->spacing >= LIMN_N_SPACINGS || (unsigned)o->variance >= LIMN_N_VARIANCES)
+        bad = "got an unknown spacing or variance";
     else if (!(o->eta >= 0 && o->eta <= 1)) bad = "needs eta from 0 to 1";
     else if (!(o->clip >= 0 && o->clip <= 1e6)) bad = "needs clip from 0 (off) to 1e6";
-    else if (!(o->from_sigma >= 0 && o->from_sigma < 1e4 && o->to_sigma >= 0 && (o->to_sigma < o->from_sigma || o->to_sigma == 0))) bad = "needs to_sigma below from_sigma";
+    else if (!(o->from_sigma >= 0 && o->from_sigma < 1e4 && o->to_sigma >= 0 &&
+               (o->to_sigma < o->from_sigma || o->to_sigma == 0)))
+        bad = "needs to_sigma below from_sigma";
     else if (o->from_sigma > 0 && (o->karras || o->spacing != LIMN_SPACING_AUTO || o->strength != 1))
         bad = "takes neither a scheduler nor a strength together with a level to start from";
     else if (!(o->strength >= 0 && o->strength <= 1)) bad = "needs strength from 0 to 1";
-    else if (o->channels < 0 || o->out_channels < o->channels || (o->channels == 0 && o->out_channels != 0)) bad = "needs out_channels of at least channels";
-    else if (learned && (o->channels == 0 || o->out_channels < 2 * o->channels)) bad = "needs out_channels of 2 channels for a learned variance";
+    else if (o->channels < 0 || o->out_channels < o->channels || (o->channels == 0 && o->out_channels != 0))
+        bad = "needs out_channels of at least channels";
+    else if (learned && (o->channels == 0 || o->out_channels < 2 * o->channels))
+        bad = "needs out_channels of 2 channels for a learned variance";
     return bad ? limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s %s", row->name, bad) : LIMN_OK;
 }
 
@@ -85,11 +91,13 @@ static limn_status flow_levels(limn_ctx *ctx, const limn_sampler *s, limn_spacin
 {
     int n = s->options.n_steps;
     limn_status status = limn_flow_sigmas(ctx, s->schedule, spacing, n, values);
-    for (int i = 0; i < n && !status; i++) levels[i] = (level){values[i] * s->options.schedule.n_train, 1 - values[i], values[i]};
+    for (int i = 0; i < n && !status; i++)
+        levels[i] = (level){values[i] * s->options.schedule.n_train, 1 - values[i], values[i]};
     return status;
 }
 
-/* Karras sigmas lie between those of the first and last timestep; dpm++2m takes the whole table's ends and whole timesteps. */
+/* Karras sigmas lie between those of the first and last timestep; dpm++2m takes the whole table's ends and whole
+ * timesteps. */
 static void karras_levels(const limn_sampler *s, double *values, level *levels)
 {
     int n = s->options.n_steps;
@@ -104,8 +112,8 @@ static void karras_levels(const limn_sampler *s, double *values, level *levels)
     }
 }
 
-/* From one level to another, evenly in time: x may come from elsewhere, with its own noise in it.  Where both lie beside the table, and
- * are one time: evenly in sigma. */
+/* From one level to another, evenly in time: x may come from elsewhere, with its own noise in it.  Where both lie beside the
+ * table, and are one time: evenly in sigma. */
 static void levels_between(const limn_sampler *s, level *levels)
 {
     const limn_sampler_options *o = &s->options;
@@ -128,7 +136,8 @@ static limn_status plan_levels(limn_ctx *ctx, const limn_sampler *s, limn_spacin
     levels[o->n_steps] = (level){0, 1, 0};
     if (o->from_sigma > 0) return levels_between(s, levels), LIMN_OK;
     if (flow) return flow_levels(ctx, s, spacing, values, levels);
-    limn_status status = limn_schedule_times(ctx, s->schedule, spacing, s->row->rounding, o->n_steps, o->steps_offset, values);
+    limn_status status =
+        limn_schedule_times(ctx, s->schedule, spacing, s->row->rounding, o->n_steps, o->steps_offset, values);
     if (status) return status;
     if (o->karras) karras_levels(s, values, levels);
     else if (s->row->rounding == LIMN_TIMES_WHOLE)
@@ -137,8 +146,10 @@ static limn_status plan_levels(limn_ctx *ctx, const limn_sampler *s, limn_spacin
             limn_schedule_level(s->schedule, values[i], &levels[i].a, &levels[i].b);
         }
     else
-        for (int i = 0; i < o->n_steps; i++) levels[i] = level_of_sigma(s, values[i], limn_schedule_sigma(s->schedule, values[i]));
-    if (o->keep_first_noise && s->row->takes_end) limn_schedule_level(s->schedule, 0, &levels[o->n_steps].a, &levels[o->n_steps].b);
+        for (int i = 0; i < o->n_steps; i++)
+            levels[i] = level_of_sigma(s, values[i], limn_schedule_sigma(s->schedule, values[i]));
+    if (o->keep_first_noise && s->row->takes_end)
+        limn_schedule_level(s->schedule, 0, &levels[o->n_steps].a, &levels[o->n_steps].b);
     return LIMN_OK;
 }
 
@@ -158,7 +169,9 @@ static double history_weight(const level *levels, int first, int step)
     const level *before = &levels[step - 1], *from = &levels[step], *to = &levels[step + 1];
     if (step == first || to->b == 0) return 0;
     double h = log(to->a / to->b) - log(from->a / from->b), earlier = log(from->a / from->b) - log(before->a / before->b);
-    return earlier > 0 ? 0.5 * h / earlier : 0; /* 0: rounding made two timesteps of 1000 one; infinite after pure noise (a = 0): then 0 as well */
+    return earlier > 0
+               ? 0.5 * h / earlier
+               : 0; /* 0: rounding made two timesteps of 1000 one; infinite after pure noise (a = 0): then 0 as well */
 }
 
 static void plan_calls(limn_sampler *s, const level *levels, int first)
@@ -167,9 +180,17 @@ static void plan_calls(limn_sampler *s, const level *levels, int first)
         const level *from = &levels[step], *to = &levels[step + 1];
         for (int second = 0; second < 1 + (s->row->twice && to->b > 0); second++) {
             const level *at = second ? to : from;
-            s->calls[s->n_calls++] = (sampler_call){.step = step, .corrects = second, .time = at->time, .scale = scale_at(s, at), .a = from->a, .b = from->b,
-                .to_a = to->a, .to_b = to->b, .convert = conversion_at(s, at),
-                .history = s->row->n_kept == 1 ? history_weight(levels, first, step) : 0};
+            s->calls[s->n_calls++] =
+                (sampler_call){.step = step,
+                               .corrects = second,
+                               .time = at->time,
+                               .scale = scale_at(s, at),
+                               .a = from->a,
+                               .b = from->b,
+                               .to_a = to->a,
+                               .to_b = to->b,
+                               .convert = conversion_at(s, at),
+                               .history = s->row->n_kept == 1 ? history_weight(levels, first, step) : 0};
         }
     }
 }
@@ -183,7 +204,10 @@ static limn_status plan(limn_ctx *ctx, limn_sampler *s, double *values, level *l
     if (status) return status;
     int run = limn_sampler_steps(o->n_steps, o->strength), first = o->n_steps - (run > 0 ? run : 1);
     if (levels[first].a == 0 && o->prediction == LIMN_PREDICT_EPS)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s: predicted noise says nothing about the picture at timestep %.9g, where the signal is zero", s->row->name, levels[first].time);
+        return limn_fail(
+            ctx, LIMN_BAD_ARGUMENT,
+            "sampler %s: predicted noise says nothing about the picture at timestep %.9g, where the signal is zero",
+            s->row->name, levels[first].time);
     plan_calls(s, levels, first);
     double high = levels[first].b;
     s->init_sigma = flow || !s->row->exploding ? 1 : spacing == LIMN_SPACING_LEADING ? sqrt(high * high + 1) : high;
@@ -199,13 +223,15 @@ limn_status limn_sampler_new(limn_ctx *ctx, const limn_sampler_options *options,
     if (!status) status = check_options(ctx, options, row);
     if (!status) status = limn_schedule_new(ctx, &options->schedule, &schedule);
     if (!status && (options->n_steps < 1 || options->n_steps > LIMN_TRAIN_STEPS_MAX))
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s: expected 1 to %d steps, found %d", row->name, LIMN_TRAIN_STEPS_MAX, options->n_steps);
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s: expected 1 to %d steps, found %d", row->name,
+                           LIMN_TRAIN_STEPS_MAX, options->n_steps);
     if (status) return limn_schedule_free(schedule), status;
     size_t n = (size_t)options->n_steps;
     limn_sampler *s = calloc(1, sizeof *s);
     double *values = malloc(n * sizeof *values);
     level *levels = malloc((n + 1) * sizeof *levels);
-    if (s) *s = (limn_sampler){.options = *options, .row = row, .schedule = schedule, .calls = calloc(2 * n, sizeof *s->calls)};
+    if (s)
+        *s = (limn_sampler){.options = *options, .row = row, .schedule = schedule, .calls = calloc(2 * n, sizeof *s->calls)};
     else limn_schedule_free(schedule);
     if (!s || !values || !levels || !s->calls) status = limn_fail_memory(ctx, n * 2 * sizeof *s->calls, "sampler");
     else s->options.name = row->name;
@@ -243,14 +269,18 @@ void limn_sampler_level(const limn_sampler *s, int k, double *a, double *b)
 
 /* ---- run ---- */
 
-limn_status limn_sampler_begin(limn_ctx *ctx, limn_sampler *s, int n_pictures, size_t picture_size, const limn_picture_seed *seeds)
+limn_status limn_sampler_begin(limn_ctx *ctx, limn_sampler *s, int n_pictures, size_t picture_size,
+                               const limn_picture_seed *seeds)
 {
     size_t parts, n, bytes;
-    if (n_pictures < 1 || picture_size == 0) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected pictures, found %d of %zu numbers", n_pictures, picture_size);
+    if (n_pictures < 1 || picture_size == 0)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected pictures, found %d of %zu numbers", n_pictures,
+                         picture_size);
     if (s->options.channels && picture_size % (size_t)s->options.channels)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: a picture of %zu numbers is not made of %d channels", picture_size, s->options.channels);
-    bool fits = limn_mul_size((size_t)n_pictures, (size_t)s->row->n_kept, &parts) && limn_add_size(parts, 3, &parts) && limn_mul_size(parts, picture_size, &n) &&
-                limn_mul_size(n, sizeof(float), &bytes);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: a picture of %zu numbers is not made of %d channels",
+                         picture_size, s->options.channels);
+    bool fits = limn_mul_size((size_t)n_pictures, (size_t)s->row->n_kept, &parts) && limn_add_size(parts, 3, &parts) &&
+                limn_mul_size(parts, picture_size, &n) && limn_mul_size(n, sizeof(float), &bytes);
     float *memory = fits ? calloc(n, sizeof(float)) : NULL;
     limn_picture_seed *copy = malloc((size_t)n_pictures * sizeof *copy);
     if (!memory || !copy) {
@@ -309,7 +339,8 @@ void limn_sampler_input(const limn_sampler *s, int k, const float *x, float *z)
 static void take_channels(const limn_sampler *s, const float *output, int begin, float *out)
 {
     size_t c = (size_t)s->options.channels, wide = (size_t)s->options.out_channels;
-    for (size_t pixel = 0; pixel < s->picture_size / c; pixel++) memcpy(out + pixel * c, output + pixel * wide + begin, c * sizeof(float));
+    for (size_t pixel = 0; pixel < s->picture_size / c; pixel++)
+        memcpy(out + pixel * c, output + pixel * wide + begin, c * sizeof(float));
 }
 
 void limn_sampler_step(limn_sampler *s, int k, const float *output, float *x)
@@ -326,8 +357,16 @@ void limn_sampler_step(limn_sampler *s, int k, const float *output, float *x)
         float *kept = s->memory + (size_t)p * (size_t)s->row->n_kept * n;
         if (part) take_channels(s, y, 0, scratch(s, 0));
         if (learned) take_channels(s, y, o->channels, scratch(s, 1));
-        if (noisy) limn_random_normal(s->seeds[p].seed, LIMN_STREAM_ANCESTRAL, s->seeds[p].picture << 32 | draw, 0, n, scratch(s, 2));
-        s->row->run(&(sampler_step){.options = o, .call = call, .n = n, .prediction = part ? scratch(s, 0) : y, .range = learned ? scratch(s, 1) : NULL,
-            .noise = noisy ? scratch(s, 2) : NULL, .kept = {kept, s->row->n_kept > 1 ? kept + n : kept}, .x = x + (size_t)p * n});
+        if (noisy)
+            limn_random_normal(s->seeds[p].seed, LIMN_STREAM_ANCESTRAL, s->seeds[p].picture << 32 | draw, 0, n,
+                               scratch(s, 2));
+        s->row->run(&(sampler_step){.options = o,
+                                    .call = call,
+                                    .n = n,
+                                    .prediction = part ? scratch(s, 0) : y,
+                                    .range = learned ? scratch(s, 1) : NULL,
+                                    .noise = noisy ? scratch(s, 2) : NULL,
+                                    .kept = {kept, s->row->n_kept > 1 ? kept + n : kept},
+                                    .x = x + (size_t)p * n});
     }
 }

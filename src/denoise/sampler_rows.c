@@ -21,7 +21,8 @@ static double step_beta(const sampler_call *c) { return 1 - c->a * c->a / (c->to
 static void run_ddpm(const sampler_step *s)
 {
     const sampler_call *c = s->call;
-    double beta = step_beta(c), of_x0 = c->to_a * beta / (c->b * c->b), of_x = c->a / c->to_a * c->to_b * c->to_b / (c->b * c->b);
+    double beta = step_beta(c), of_x0 = c->to_a * beta / (c->b * c->b),
+           of_x = c->a / c->to_a * c->to_b * c->to_b / (c->b * c->b);
     double small = fmax(c->to_b * c->to_b / (c->b * c->b) * beta, 1e-20), log_small = log(small), log_large = log(beta);
     double std = sqrt(s->options->variance == LIMN_VARIANCE_SMALL ? small : beta);
     for (size_t i = 0; i < s->n; i++) {
@@ -31,7 +32,8 @@ static void run_ddpm(const sampler_step *s)
     }
 }
 
-/* The last step adds none: with trailing timesteps it ends far from timestep 0, and a learned variance there is no small one. */
+/* The last step adds none: with trailing timesteps it ends far from timestep 0, and a learned variance there is no small
+ * one. */
 static bool adds_noise_before_the_end(const limn_sampler_options *options, const sampler_call *call)
 {
     (void)options;
@@ -42,16 +44,21 @@ static bool adds_noise_before_the_end(const limn_sampler_options *options, const
 static void run_ddim(const sampler_step *s)
 {
     const sampler_call *c = s->call;
-    double std = s->options->eta * c->to_b / c->b * sqrt(fmax(step_beta(c), 0)), of_n = sqrt(fmax(c->to_b * c->to_b - std * std, 0));
+    double std = s->options->eta * c->to_b / c->b * sqrt(fmax(step_beta(c), 0)),
+           of_n = sqrt(fmax(c->to_b * c->to_b - std * std, 0));
     for (size_t i = 0; i < s->n; i++) {
         guess g = guess_at(s, i);
         s->x[i] = (float)(c->to_a * g.x0 + of_n * g.n + (s->noise ? std * s->noise[i] : 0));
     }
 }
 
-static bool ddim_adds_noise(const limn_sampler_options *options, const sampler_call *call) { return options->eta > 0 && call->to_b > 0; }
+static bool ddim_adds_noise(const limn_sampler_options *options, const sampler_call *call)
+{
+    return options->eta > 0 && call->to_b > 0;
+}
 
-/* dx/db = (x - x0) / b, with a = 1 (exploding) as with a = 1 - b (flow).   x' = x0 + b'/b (x - x0)     Karras et al. 2022, alg. 1 */
+/* dx/db = (x - x0) / b, with a = 1 (exploding) as with a = 1 - b (flow).   x' = x0 + b'/b (x - x0)     Karras et al. 2022,
+ * alg. 1 */
 static void run_euler(const sampler_step *s)
 {
     double keep = s->call->to_b / s->call->b;
@@ -99,16 +106,53 @@ static void run_dpmpp_2m(const sampler_step *s)
 }
 
 static const sampler_row rows[] = {
-    {.name = "ddpm", .vp = true, .takes_variance = true, .rounding = LIMN_TIMES_WHOLE, .usual = LIMN_SPACING_LEADING, .adds_noise = adds_noise_before_the_end, .run = run_ddpm},
-    {.name = "ddim", .vp = true, .takes_end = true, .rounding = LIMN_TIMES_WHOLE, .usual = LIMN_SPACING_LEADING, .adds_noise = ddim_adds_noise, .run = run_ddim},
-    {.name = "euler", .vp = true, .flow = true, .exploding = true, .karras = true,
-     .rounding = LIMN_TIMES_REAL, .usual = LIMN_SPACING_LINSPACE, .run = run_euler},
-    {.name = "euler_a", .vp = true, .exploding = true,
-     .rounding = LIMN_TIMES_REAL, .usual = LIMN_SPACING_LINSPACE, .adds_noise = adds_noise_before_the_end, .run = run_euler_ancestral},
-    {.name = "heun", .vp = true, .flow = true, .exploding = true, .karras = true, .twice = true, .n_kept = 2,
-     .rounding = LIMN_TIMES_REAL, .usual = LIMN_SPACING_LINSPACE, .run = run_heun},
-    {.name = "dpm++2m", .vp = true, .flow = true, .karras = true, .n_kept = 1,
-     .rounding = LIMN_TIMES_PLUS_ONE, .usual = LIMN_SPACING_LINSPACE, .run = run_dpmpp_2m},
+    {.name = "ddpm",
+     .vp = true,
+     .takes_variance = true,
+     .rounding = LIMN_TIMES_WHOLE,
+     .usual = LIMN_SPACING_LEADING,
+     .adds_noise = adds_noise_before_the_end,
+     .run = run_ddpm},
+    {.name = "ddim",
+     .vp = true,
+     .takes_end = true,
+     .rounding = LIMN_TIMES_WHOLE,
+     .usual = LIMN_SPACING_LEADING,
+     .adds_noise = ddim_adds_noise,
+     .run = run_ddim},
+    {.name = "euler",
+     .vp = true,
+     .flow = true,
+     .exploding = true,
+     .karras = true,
+     .rounding = LIMN_TIMES_REAL,
+     .usual = LIMN_SPACING_LINSPACE,
+     .run = run_euler},
+    {.name = "euler_a",
+     .vp = true,
+     .exploding = true,
+     .rounding = LIMN_TIMES_REAL,
+     .usual = LIMN_SPACING_LINSPACE,
+     .adds_noise = adds_noise_before_the_end,
+     .run = run_euler_ancestral},
+    {.name = "heun",
+     .vp = true,
+     .flow = true,
+     .exploding = true,
+     .karras = true,
+     .twice = true,
+     .n_kept = 2,
+     .rounding = LIMN_TIMES_REAL,
+     .usual = LIMN_SPACING_LINSPACE,
+     .run = run_heun},
+    {.name = "dpm++2m",
+     .vp = true,
+     .flow = true,
+     .karras = true,
+     .n_kept = 1,
+     .rounding = LIMN_TIMES_PLUS_ONE,
+     .usual = LIMN_SPACING_LINSPACE,
+     .run = run_dpmpp_2m},
     {.name = "flow_euler", .flow = true, .run = run_euler},
     {.name = "flow_heun", .flow = true, .twice = true, .n_kept = 2, .run = run_heun},
 };

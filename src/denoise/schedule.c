@@ -10,14 +10,19 @@
 
 limn_schedule_options limn_schedule_defaults(void)
 {
-    return (limn_schedule_options){.kind = LIMN_SCHEDULE_LINEAR, .n_train = 1000, .beta_start = 1e-4, .beta_end = 0.02, .shift = 1};
+    return (limn_schedule_options){
+        .kind = LIMN_SCHEDULE_LINEAR, .n_train = 1000, .beta_start = 1e-4, .beta_end = 0.02, .shift = 1};
 }
 
 bool limn_schedule_find(const char *name, limn_schedule_kind *out)
 {
-    static const struct { const char *name; limn_schedule_kind kind; } rows[] = {
-        {"linear", LIMN_SCHEDULE_LINEAR}, {"scaled_linear", LIMN_SCHEDULE_SCALED_LINEAR}, {"squaredcos_cap_v2", LIMN_SCHEDULE_COSINE},
-        {"cosine", LIMN_SCHEDULE_COSINE}, {"flow", LIMN_SCHEDULE_FLOW},
+    static const struct { const char *name; limn_schedule_kind kind;
+    } rows[] = {
+        {"linear", LIMN_SCHEDULE_LINEAR},
+        {"scaled_linear", LIMN_SCHEDULE_SCALED_LINEAR},
+        {"squaredcos_cap_v2", LIMN_SCHEDULE_COSINE},
+        {"cosine", LIMN_SCHEDULE_COSINE},
+        {"flow", LIMN_SCHEDULE_FLOW},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(name, rows[i].name)) {
@@ -45,7 +50,8 @@ static double beta_at(const limn_schedule_options *o, int t)
 {
     double part = o->n_train > 1 ? (double)t / (o->n_train - 1) : 0, low = sqrt(o->beta_start), high = sqrt(o->beta_end);
     switch (o->kind) {
-    case LIMN_SCHEDULE_COSINE: return fmin(1 - cosine_alpha_bar((t + 1.0) / o->n_train) / cosine_alpha_bar((double)t / o->n_train), 0.999);
+    case LIMN_SCHEDULE_COSINE:
+        return fmin(1 - cosine_alpha_bar((t + 1.0) / o->n_train) / cosine_alpha_bar((double)t / o->n_train), 0.999);
     case LIMN_SCHEDULE_SCALED_LINEAR: return (low + part * (high - low)) * (low + part * (high - low));
     default: return o->beta_start + part * (o->beta_end - o->beta_start);
     }
@@ -64,15 +70,22 @@ static void rescale_to_zero_snr(double *alpha_bar, int n)
 
 static limn_status check_options(limn_ctx *ctx, const limn_schedule_options *o)
 {
-    if ((unsigned)o->kind >= LIMN_N_SCHEDULES) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: unknown kind %d", (int)o->kind);
+    if ((unsigned)o->kind >= LIMN_N_SCHEDULES)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: unknown kind %d", (int)o->kind);
     if (o->n_train < 1 || o->n_train > LIMN_TRAIN_STEPS_MAX)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected 1 to %d training timesteps, found %d", LIMN_TRAIN_STEPS_MAX, o->n_train);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected 1 to %d training timesteps, found %d",
+                         LIMN_TRAIN_STEPS_MAX, o->n_train);
     if (o->kind == LIMN_SCHEDULE_FLOW)
-        return o->shift > 0 && o->shift <= 1e4 ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected a shift above 0, 10000 at most, found %.9g", o->shift);
+        return o->shift > 0 && o->shift <= 1e4
+                   ? LIMN_OK
+                   : limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected a shift above 0, 10000 at most, found %.9g",
+                               o->shift);
     bool uses_betas = o->kind != LIMN_SCHEDULE_COSINE;
     if (uses_betas && !(o->beta_start > 0 && o->beta_start <= o->beta_end && o->beta_end < 1))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected 0 < beta_start <= beta_end < 1, found %.9g and %.9g", o->beta_start, o->beta_end);
-    if (o->zero_snr && o->n_train < 2) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: zero SNR needs two timesteps, found %d", o->n_train);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: expected 0 < beta_start <= beta_end < 1, found %.9g and %.9g",
+                         o->beta_start, o->beta_end);
+    if (o->zero_snr && o->n_train < 2)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "schedule: zero SNR needs two timesteps, found %d", o->n_train);
     return LIMN_OK;
 }
 
@@ -90,7 +103,8 @@ limn_status limn_schedule_new(limn_ctx *ctx, const limn_schedule_options *option
     }
     schedule->options = *options;
     double product = 1;
-    for (int t = 0; schedule->alpha_bar && t < options->n_train; t++) schedule->alpha_bar[t] = product *= 1 - beta_at(options, t);
+    for (int t = 0; schedule->alpha_bar && t < options->n_train; t++)
+        schedule->alpha_bar[t] = product *= 1 - beta_at(options, t);
     if (schedule->alpha_bar && options->zero_snr) rescale_to_zero_snr(schedule->alpha_bar, options->n_train);
     *out = schedule;
     return LIMN_OK;
@@ -179,16 +193,20 @@ static double time_at(limn_spacing spacing, limn_rounding rounding, int n_train,
     }
 }
 
-limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, limn_rounding rounding, int n_steps,
-                                int offset, double *t)
+limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, limn_rounding rounding,
+                                int n_steps, int offset, double *t)
 {
     int n_train = schedule->options.n_train;
-    int most = n_train - (spacing == LIMN_SPACING_LEADING && rounding == LIMN_TIMES_PLUS_ONE); /* which leaves out one point of n_steps + 1 */
-    if (n_steps < 1 || n_steps > most) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", most, n_steps);
+    int most = n_train - (spacing == LIMN_SPACING_LEADING &&
+                          rounding == LIMN_TIMES_PLUS_ONE); /* which leaves out one point of n_steps + 1 */
+    if (n_steps < 1 || n_steps > most)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", most, n_steps);
     for (int i = 0; i < n_steps; i++) {
         t[i] = time_at(spacing, rounding, n_train, n_steps, offset, i);
         if (t[i] < 0 || t[i] > n_train - 1)
-            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: timestep %.9g of step %d lies outside 0 to %d (%d steps, offset %d)", t[i], i, n_train - 1, n_steps, offset);
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                             "sampler: timestep %.9g of step %d lies outside 0 to %d (%d steps, offset %d)", t[i], i,
+                             n_train - 1, n_steps, offset);
     }
     return LIMN_OK;
 }
@@ -204,8 +222,10 @@ double limn_flow_shift(double shift, double s) { return shift * s / (1 + (shift 
 limn_status limn_flow_sigmas(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, int n, double *sigma)
 {
     const limn_schedule_options *o = &schedule->options;
-    if (n < 1 || n > LIMN_TRAIN_STEPS_MAX) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", LIMN_TRAIN_STEPS_MAX, n);
-    if (spacing == LIMN_SPACING_LEADING) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected trailing or linspace spacing for flow, found leading");
+    if (n < 1 || n > LIMN_TRAIN_STEPS_MAX)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", LIMN_TRAIN_STEPS_MAX, n);
+    if (spacing == LIMN_SPACING_LEADING)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected trailing or linspace spacing for flow, found leading");
     double low = limn_flow_shift(o->shift, 1.0 / o->n_train);
     for (int i = 0; i < n; i++) {
         double part = (double)i / (spacing == LIMN_SPACING_LINSPACE ? (n > 1 ? n - 1 : 1) : n);

@@ -1,7 +1,7 @@
 /* schedule.h: how much noise at which timestep; all in double.
  *
- * Variance-preserving: alpha_bar[t] = prod_{s<=t} (1 - beta[s]), a = sqrt(alpha_bar), b = sqrt(1 - alpha_bar), sigma = b / a.
- * Rectified flow: b = sigma in 0..1, a = 1 - sigma, timestep = n_train sigma. */
+ * Variance-preserving: alpha_bar[t] = prod_{s<=t} (1 - beta[s]), a = sqrt(alpha_bar), b = sqrt(1 - alpha_bar), sigma = b /
+ * a. Rectified flow: b = sigma in 0..1, a = 1 - sigma, timestep = n_train sigma. */
 #ifndef LIMN_DENOISE_SCHEDULE_H
 #define LIMN_DENOISE_SCHEDULE_H
 
@@ -12,8 +12,8 @@ enum { LIMN_TRAIN_STEPS_MAX = 100000 };
 typedef enum limn_schedule_kind {
     LIMN_SCHEDULE_LINEAR,        /* beta from start to end                                   Ho et al. 2020, DiT */
     LIMN_SCHEDULE_SCALED_LINEAR, /* sqrt(beta) from sqrt(start) to sqrt(end)                 Stable Diffusion */
-    LIMN_SCHEDULE_COSINE,        /* "squaredcos_cap_v2": alpha_bar = cos^2, beta <= 0.999    Nichol & Dhariwal 2021, eq. 17 */
-    LIMN_SCHEDULE_FLOW,          /* sigma = shift s / (1 + (shift - 1) s), s uniform         Esser et al. 2024 */
+    LIMN_SCHEDULE_COSINE, /* "squaredcos_cap_v2": alpha_bar = cos^2, beta <= 0.999    Nichol & Dhariwal 2021, eq. 17 */
+    LIMN_SCHEDULE_FLOW,   /* sigma = shift s / (1 + (shift - 1) s), s uniform         Esser et al. 2024 */
     LIMN_N_SCHEDULES,
 } limn_schedule_kind;
 
@@ -36,7 +36,8 @@ limn_schedule_options limn_schedule_defaults(void);
 bool limn_schedule_find(const char *name, limn_schedule_kind *out);
 const char *limn_schedule_name(limn_schedule_kind kind);
 
-/** @param out  on LIMN_OK to be freed with limn_schedule_free(); otherwise *out is NULL.  @return LIMN_BAD_ARGUMENT names the option */
+/** @param out  on LIMN_OK to be freed with limn_schedule_free(); otherwise *out is NULL.  @return LIMN_BAD_ARGUMENT names
+ *  the option */
 limn_status limn_schedule_new(limn_ctx *ctx, const limn_schedule_options *options, limn_schedule **out);
 void limn_schedule_free(limn_schedule *schedule); /* NULL is allowed */
 
@@ -66,13 +67,14 @@ typedef enum limn_rounding {
 
 bool limn_spacing_find(const char *name, limn_spacing *out);
 
-/** t[n_steps], falling.  @return LIMN_BAD_ARGUMENT when n_steps is not 1 .. n_train or a timestep leaves 0 .. n_train - 1. */
-limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, limn_rounding rounding, int n_steps,
-                                int offset, double *t);
+/** t[n_steps], falling.  @return LIMN_BAD_ARGUMENT when n_steps is not 1 .. n_train or a timestep leaves 0 .. n_train -
+ *  1. */
+limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, limn_rounding rounding,
+                                int n_steps, int offset, double *t);
 /** Karras et al. 2022, eq. 5, rho 7: sigma[n] from high to low. */
 void limn_karras_sigmas(double high, double low, int n, double *sigma);
-/** sigma[n], falling from 1, without the final 0.  trailing: s = 1 - i/n, shifted.  linspace: s from 1 to the shifted 1/T, shifted again,
- *  as the published scheduler of SD3 does. */
+/** sigma[n], falling from 1, without the final 0.  trailing: s = 1 - i/n, shifted.  linspace: s from 1 to the shifted 1/T,
+ *  shifted again, as the published scheduler of SD3 does. */
 limn_status limn_flow_sigmas(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, int n, double *sigma);
 /** shift s / (1 + (shift - 1) s) */
 double limn_flow_shift(double shift, double s);

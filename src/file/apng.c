@@ -13,13 +13,15 @@ enum { FILTER_SUB = 1 };
 typedef struct apng {
     limn_writer writer;
     uint32_t count;                 /* of fcTL and fdAT */
-    unsigned char *rows, *packed;   /* filtered rows of a frame behind a byte each; the chunk's 4 bytes, then their zlib stream */
+    unsigned char *rows,
+        *packed; /* filtered rows of a frame behind a byte each; the chunk's 4 bytes, then their zlib stream */
     size_t row_bytes, n_rows, room;
 } apng;
 
 static void put_u32(unsigned char *to, uint32_t x)
 {
-    to[0] = (unsigned char)(x >> 24), to[1] = (unsigned char)(x >> 16), to[2] = (unsigned char)(x >> 8), to[3] = (unsigned char)x;
+    to[0] = (unsigned char)(x >> 24), to[1] = (unsigned char)(x >> 16), to[2] = (unsigned char)(x >> 8),
+    to[3] = (unsigned char)x;
 }
 
 static void put_chunk(apng *a, const char *type, const unsigned char *bytes, size_t n)
@@ -103,9 +105,13 @@ limn_status limn_apng_write(limn_ctx *ctx, const char *path, const limn_image *i
 {
     apng *a = calloc(1, sizeof *a);
     if (!a) return limn_fail_memory(ctx, sizeof *a, "an animation");
-    limn_status status = n > 0 && milliseconds > 0 && milliseconds < 65536 ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "an animation needs pictures and 1 to 65535 milliseconds for each");
+    limn_status status =
+        n > 0 && milliseconds > 0 && milliseconds < 65536
+            ? LIMN_OK
+            : limn_fail(ctx, LIMN_BAD_ARGUMENT, "an animation needs pictures and 1 to 65535 milliseconds for each");
     for (int i = 1; i < n && status == LIMN_OK; i++)
-        if (images[i].width != images[0].width || images[i].height != images[0].height || images[i].channels != images[0].channels)
+        if (images[i].width != images[0].width || images[i].height != images[0].height ||
+            images[i].channels != images[0].channels)
             status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "picture %d of an animation has another size than the first", i);
     if (status == LIMN_OK) {
         a->row_bytes = (size_t)images[0].width * (size_t)images[0].channels, a->n_rows = (size_t)images[0].height;

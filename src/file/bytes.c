@@ -11,18 +11,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- in ---------------------------------------------------------------------------------------------------------------- */
+/* ---- in --------------------------------------------------------------------------------------------------------------- */
 
 limn_status limn_file_open(limn_ctx *ctx, const char *path, int *fd, size_t *n)
 {
     struct stat st;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not waiting for the writer of a pipe */
-    if (*fd < 0) return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", path, strerror(errno));
+    if (*fd < 0)
+        return limn_fail(ctx, errno == ENOENT || errno == ENOTDIR ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", path,
+                         strerror(errno));
     st.st_mode = 0;
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(*fd);
         *fd = -1;
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s", path, S_ISDIR(st.st_mode) ? "is a folder, expected a file" : "not a regular file");
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s", path,
+                         S_ISDIR(st.st_mode) ? "is a folder, expected a file" : "not a regular file");
     }
     *n = (size_t)st.st_size;
     return LIMN_OK;
@@ -33,8 +36,11 @@ limn_status limn_file_read_at(limn_ctx *ctx, const char *path, int fd, size_t of
     for (size_t done = 0; done < n;) {
         ssize_t got = pread(fd, (char *)to + done, n - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return limn_fail(ctx, LIMN_IO, "%s: read stopped at byte %zu: %s", path, offset + done, strerror(errno));
-        if (got == 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: ends at byte %zu, it was longer when it was opened", path, offset + done);
+        if (got < 0)
+            return limn_fail(ctx, LIMN_IO, "%s: read stopped at byte %zu: %s", path, offset + done, strerror(errno));
+        if (got == 0)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: ends at byte %zu, it was longer when it was opened", path,
+                             offset + done);
         done += (size_t)got;
     }
     return LIMN_OK;
@@ -69,11 +75,12 @@ limn_status limn_text_begin(limn_ctx *ctx, const char *name, const void *bytes, 
     *begin = n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (n >= others[i].n && memcmp(bytes, others[i].mark, others[i].n) == 0)
-            return limn_fail(ctx, LIMN_BAD_FILE, "%s begins with the byte order mark of %s: expected UTF-8, save it as such", name, others[i].what);
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s begins with the byte order mark of %s: expected UTF-8, save it as such",
+                             name, others[i].what);
     return LIMN_OK;
 }
 
-/* ---- out --------------------------------------------------------------------------------------------------------------- */
+/* ---- out -------------------------------------------------------------------------------------------------------------- */
 
 static limn_status cannot(limn_writer *w, const char *what)
 {
@@ -151,13 +158,15 @@ static bool same_file(int fd, const char *name, struct stat *ours)
     return fstat(fd, ours) == 0 && stat(name, &there) == 0 && ours->st_ino == there.st_ino && ours->st_dev == there.st_dev;
 }
 
-/* Only what may be called in a handler.  It may have interrupted open_partial() before the descriptor was known; whoever holds the lock owns the file. */
+/* Only what may be called in a handler.  It may have interrupted open_partial() before the descriptor was known; whoever
+ * holds the lock owns the file. */
 void limn_ctx_abandon(limn_ctx *ctx)
 {
     struct stat ours;
     for (limn_writer *w = ctx->writing; w; w = w->next) {
         int fd = w->fd >= 0 ? w->fd : open(w->partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && same_file(fd, w->partial, &ours) && S_ISREG(ours.st_mode)) unlink(w->partial);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && same_file(fd, w->partial, &ours) && S_ISREG(ours.st_mode))
+            unlink(w->partial);
     }
 }
 
@@ -176,8 +185,9 @@ static void take_after_older(limn_writer *w)
 }
 
 /* A partial file of our own: made and locked.  One that is there already, of a process that was killed, has bytes and
- * permissions of its own, and goes.  Between opening and locking its writer may have renamed it, or somebody removed it: then
- * it is not ours, and we try again.  Until take_after_older() nobody else may open one that takes an older file's place. */
+ * permissions of its own, and goes.  Between opening and locking its writer may have renamed it, or somebody removed it:
+ * then it is not ours, and we try again.  Until take_after_older() nobody else may open one that takes an older file's
+ * place. */
 static limn_status open_partial(limn_writer *w)
 {
     const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;

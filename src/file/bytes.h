@@ -15,19 +15,20 @@ limn_status limn_text_begin(limn_ctx *ctx, const char *name, const void *bytes, 
 char *limn_path_last(const char *path, char *out, size_t out_bytes);
 
 /* Files are read, never mapped: a mapping of a file that somebody cuts kills the reader (SIGBUS), a read says so. */
-/** Open a regular file for limn_file_read_at(); close(*fd) is the caller's.  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_IO */
+/** Open a regular file for limn_file_read_at(); close(*fd) is the caller's.  @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE;
+ *  LIMN_IO */
 limn_status limn_file_open(limn_ctx *ctx, const char *path, int *fd, size_t *n);
 /** n bytes at an offset.  @return LIMN_OK; LIMN_BAD_FILE when the file ends before (it was cut); LIMN_IO */
 limn_status limn_file_read_at(limn_ctx *ctx, const char *path, int fd, size_t offset, size_t n, void *to);
 
 /* Atomic writing: a hidden file ".NAME.partial" beside `path`, fsync, rename, fsync of the folder.  Until limn_file_commit()
- * succeeds, an older file at `path` is untouched, and whatever fails, no partial file stays; a signal's handler removes it by
- * limn_ctx_abandon().  One that a killed process left goes with the next write; one that a living process is writing is
+ * succeeds, an older file at `path` is untouched, and whatever fails, no partial file stays; a signal's handler removes it
+ * by limn_ctx_abandon().  One that a killed process left goes with the next write; one that a living process is writing is
  * refused.  All else is as if the file were opened and written: a link stays, and the file that it names is replaced or, not
- * there yet, made; the new file has the older one's permissions, and its owner and group where we may give them; one that was
- * not there has what the umask leaves; one that may not be written is refused.  A device or pipe is written directly; so is a
- * descriptor of this process ("/dev/stdout", "/dev/fd/3"), from where it stands, whatever is behind it.  A writer stays where
- * it is until commit or discard: the context knows its address. */
+ * there yet, made; the new file has the older one's permissions, and its owner and group where we may give them; one that
+ * was not there has what the umask leaves; one that may not be written is refused.  A device or pipe is written directly; so
+ * is a descriptor of this process ("/dev/stdout", "/dev/fd/3"), from where it stands, whatever is behind it.  A writer stays
+ * where it is until commit or discard: the context knows its address. */
 enum { LIMN_PATH_BYTES = 4096 };
 typedef struct limn_writer {
     limn_ctx *ctx;

@@ -1,4 +1,5 @@
-/* exif.c: see exif.h.  What a file says is compared with the bytes there are; what does not fit is no EXIF, and the picture stays as it is stored. */
+/* exif.c: see exif.h.  What a file says is compared with the bytes there are; what does not fit is no EXIF, and the picture
+ * stays as it is stored. */
 #include "file/exif.h"
 
 #include <stdlib.h>
@@ -25,13 +26,14 @@ int limn_exif_orientation(const uint8_t *p, size_t n)
     uint32_t entries = number(p + at, 2, little);
     for (at += 2; entries-- && at + 12 <= n; at += 12) {
         if (number(p + at, 2, little) != ORIENTATION) continue;
-        uint32_t type = number(p + at + 2, 2, little), count = number(p + at + 4, 4, little), value = number(p + at + 8, type == LONG ? 4 : 2, little);
+        uint32_t type = number(p + at + 2, 2, little), count = number(p + at + 4, 4, little),
+                 value = number(p + at + 8, type == LONG ? 4 : 2, little);
         return (type == SHORT || type == LONG) && count == 1 && value >= 1 && value <= 8 ? (int)value : UPRIGHT;
     }
     return UPRIGHT;
 }
 
-/* ---- PNG: u32 length | 4 letters | data | u32 CRC --------------------------------------------------------------------------- */
+/* ---- PNG: u32 length | 4 letters | data | u32 CRC --------------------------------------------------------------------- */
 
 enum { MOST_PROFILE = 256 << 10 }; /* of text; the first directory lies near its beginning */
 
@@ -58,13 +60,15 @@ static int hex_orientation(uint8_t *text, size_t n)
     return limn_exif_orientation(text, bytes);
 }
 
-/* tEXt: key 0 text.   zTXt: key 0 0 zlib.   iTXt: key 0 packed 0 language 0 translated 0 text or zlib.   @return 0: another text */
+/* tEXt: key 0 text.   zTXt: key 0 0 zlib.   iTXt: key 0 packed 0 language 0 translated 0 text or zlib.   @return 0: another
+ * text */
 static int profile_orientation(const uint8_t *type, const uint8_t *p, size_t n)
 {
     static const char *const keys[] = {"Raw profile type exif", "Raw profile type APP1"};
     const uint8_t *end = p + n, *text = memchr(p, 0, n);
     bool packed = type[0] == 'z', known = false;
-    for (int i = 0; i < 2; i++) known = known || (text && (size_t)(text - p) == strlen(keys[i]) && memcmp(p, keys[i], strlen(keys[i])) == 0);
+    for (int i = 0; i < 2; i++)
+        known = known || (text && (size_t)(text - p) == strlen(keys[i]) && memcmp(p, keys[i], strlen(keys[i])) == 0);
     if (!known) return 0;
     text++;
     if (type[0] != 't') {
@@ -78,7 +82,8 @@ static int profile_orientation(const uint8_t *type, const uint8_t *p, size_t n)
     uint8_t *plain = malloc(MOST_PROFILE);
     if (!plain) return UPRIGHT;
     size_t length = (size_t)(end - text) < MOST_PROFILE ? (size_t)(end - text) : MOST_PROFILE;
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)text, .avail_in = (uInt)(end - text), .next_out = plain, .avail_out = MOST_PROFILE};
+    z_stream z = {
+        .next_in = (Bytef *)(uintptr_t)text, .avail_in = (uInt)(end - text), .next_out = plain, .avail_out = MOST_PROFILE};
     if (!packed) memcpy(plain, text, length);
     else if (inflateInit(&z) == Z_OK) {
         inflate(&z, Z_SYNC_FLUSH); /* damaged further on: what came out until there */
@@ -97,7 +102,8 @@ int limn_png_orientation(const uint8_t *png, size_t n)
         const uint8_t *type = png + at + 4, *data = png + at + 8;
         length = number(png + at, 4, false);
         if (length > n - at - 12 || memcmp(type, "IEND", 4) == 0) break;
-        bool exif = memcmp(type, "eXIf", 4) == 0, text = memcmp(type, "tEXt", 4) == 0 || memcmp(type, "zTXt", 4) == 0 || memcmp(type, "iTXt", 4) == 0;
+        bool exif = memcmp(type, "eXIf", 4) == 0,
+             text = memcmp(type, "tEXt", 4) == 0 || memcmp(type, "zTXt", 4) == 0 || memcmp(type, "iTXt", 4) == 0;
         if ((!exif && !text) || crc32(0, type, (uInt)(length + 4)) != number(data + length, 4, false)) continue;
         if (exif) return limn_exif_orientation(data, length);
         if (!profile) profile = profile_orientation(type, data, length);
@@ -105,7 +111,7 @@ int limn_png_orientation(const uint8_t *png, size_t n)
     return profile ? profile : UPRIGHT;
 }
 
-/* ---- WebP: RIFF, u32 size, WEBP, then 4 letters | u32 size | data, to an even size ------------------------------------------- */
+/* ---- WebP: RIFF, u32 size, WEBP, then 4 letters | u32 size | data, to an even size ------------------------------------ */
 
 int limn_webp_orientation(const uint8_t *webp, size_t n)
 {
@@ -119,7 +125,7 @@ int limn_webp_orientation(const uint8_t *webp, size_t n)
     return UPRIGHT;
 }
 
-/* ---- pixels ----------------------------------------------------------------------------------------------------------------- */
+/* ---- pixels ----------------------------------------------------------------------------------------------------------- */
 
 void limn_turn(int orientation, int w, int h, size_t pixel, const void *from, void *to)
 {
@@ -132,16 +138,20 @@ void limn_turn(int orientation, int w, int h, size_t pixel, const void *from, vo
             int from_x = swap ? y : x, from_y = swap ? x : y;
             if (mirror_x) from_x = w - 1 - from_x;
             if (mirror_y) from_y = h - 1 - from_y;
-            memcpy((char *)to + ((size_t)y * (size_t)width + (size_t)x) * pixel, (const char *)from + ((size_t)from_y * (size_t)w + (size_t)from_x) * pixel, pixel);
+            memcpy((char *)to + ((size_t)y * (size_t)width + (size_t)x) * pixel,
+                   (const char *)from + ((size_t)from_y * (size_t)w + (size_t)from_x) * pixel, pixel);
         }
 }
 
-limn_status limn_turn_upright(limn_ctx *ctx, const char *name, int orientation, size_t pixel, int *width, int *height, void **pixels)
+limn_status limn_turn_upright(limn_ctx *ctx, const char *name, int orientation, size_t pixel, int *width, int *height,
+                              void **pixels)
 {
     if (orientation == UPRIGHT) return LIMN_OK;
     int w = *width, h = *height;
     size_t bytes = (size_t)w * (size_t)h * pixel, has = limn_memory_available();
-    if (has && bytes > has) return limn_fail(ctx, LIMN_NO_MEMORY, "%s: to be turned upright it needs %zu bytes more, %zu are available", name, bytes, has);
+    if (has && bytes > has)
+        return limn_fail(ctx, LIMN_NO_MEMORY, "%s: to be turned upright it needs %zu bytes more, %zu are available", name,
+                         bytes, has);
     void *turned = malloc(bytes);
     if (!turned) return limn_fail_memory(ctx, bytes, name);
     limn_turn(orientation, w, h, pixel, *pixels, turned);

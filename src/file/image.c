@@ -16,12 +16,13 @@ void limn_image_free(limn_image *image)
 limn_status limn_image_check(limn_ctx *ctx, const char *name, uint32_t width, uint32_t height, int channels)
 {
     if (!width || !height || width > LIMN_MAX_SIDE || height > LIMN_MAX_SIDE || (uint64_t)width * height > LIMN_MAX_PIXELS)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %u x %u pixels, expected 1 to %d a side and at most %d in all", name, width, height,
-                         LIMN_MAX_SIDE, LIMN_MAX_PIXELS);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %u x %u pixels, expected 1 to %d a side and at most %d in all", name,
+                         width, height, LIMN_MAX_SIDE, LIMN_MAX_PIXELS);
     size_t bytes = (size_t)width * height * (size_t)channels, large = (size_t)32 << 20;
     size_t available = bytes > large ? limn_memory_available() : 0;
     if (available && bytes > available)
-        return limn_fail(ctx, LIMN_NO_MEMORY, "%s: %u x %u pixels need %zu bytes, %zu are available", name, width, height, bytes, available);
+        return limn_fail(ctx, LIMN_NO_MEMORY, "%s: %u x %u pixels need %zu bytes, %zu are available", name, width, height,
+                         bytes, available);
     return LIMN_OK;
 }
 
@@ -48,7 +49,8 @@ limn_image_kind limn_image_sniff(const uint8_t *bytes, size_t n)
 limn_status limn_image_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, int channels, limn_image *out)
 {
     *out = (limn_image){0};
-    if (channels < 0 || channels > 4) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: pictures have 1 to 4 channels, not %d", name, channels);
+    if (channels < 0 || channels > 4)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: pictures have 1 to 4 channels, not %d", name, channels);
     char shown[64];
     limn_status status;
     switch (limn_image_sniff(bytes, n)) {
@@ -56,7 +58,8 @@ limn_status limn_image_decode(limn_ctx *ctx, const char *name, const uint8_t *by
     case LIMN_IMAGE_JPEG: status = limn_jpeg_decode(ctx, name, bytes, n, out); break;
     case LIMN_IMAGE_WEBP: status = limn_webp_decode(ctx, name, bytes, n, out); break;
     default:
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a PNG, JPEG or WebP picture, found %zu bytes that begin with \"%s\"", name, n,
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: expected a PNG, JPEG or WebP picture, found %zu bytes that begin with \"%s\"", name, n,
                          limn_escape((const char *)bytes, n < 12 ? n : 12, shown, sizeof shown));
     }
     if (status == LIMN_OK && channels) status = limn_image_convert(ctx, out, channels);
@@ -111,7 +114,8 @@ limn_status limn_image_convert(limn_ctx *ctx, limn_image *image, int channels)
 
 limn_status limn_image_copy(limn_ctx *ctx, const limn_image *from, int channels, limn_image *out)
 {
-    limn_status status = limn_image_new(ctx, "a copy of a picture", (uint32_t)from->width, (uint32_t)from->height, from->channels, out);
+    limn_status status =
+        limn_image_new(ctx, "a copy of a picture", (uint32_t)from->width, (uint32_t)from->height, from->channels, out);
     if (status != LIMN_OK) return status;
     memcpy(out->pixels, from->pixels, (size_t)from->width * (size_t)from->height * (size_t)from->channels);
     status = channels ? limn_image_convert(ctx, out, channels) : LIMN_OK;
@@ -122,7 +126,8 @@ limn_status limn_image_copy(limn_ctx *ctx, const limn_image *from, int channels,
 limn_status limn_image_turn(limn_ctx *ctx, const char *name, int orientation, limn_image *image)
 {
     void *pixels = image->pixels;
-    limn_status status = limn_turn_upright(ctx, name, orientation, (size_t)image->channels, &image->width, &image->height, &pixels);
+    limn_status status =
+        limn_turn_upright(ctx, name, orientation, (size_t)image->channels, &image->width, &image->height, &pixels);
     image->pixels = pixels;
     return status;
 }

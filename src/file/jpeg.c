@@ -1,4 +1,5 @@
-/* jpeg.c: JPEG by libjpeg-turbo.  Its errors arrive by longjmp: what must survive one lives in struct jpeg_job, never in locals. */
+/* jpeg.c: JPEG by libjpeg-turbo.  Its errors arrive by longjmp: what must survive one lives in struct jpeg_job, never in
+ * locals. */
 #include "file/exif.h"
 #include "file/image.h"
 
@@ -38,7 +39,9 @@ static void keep_reason(j_common_ptr jpeg)
 static void on_warning(j_common_ptr jpeg, int level)
 {
     int code = jpeg->err->msg_code;
-    if (level >= 0 || code == JWRN_EXTRANEOUS_DATA || code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM || code == JWRN_BOGUS_ICC) return;
+    if (level >= 0 || code == JWRN_EXTRANEOUS_DATA || code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM ||
+        code == JWRN_BOGUS_ICC)
+        return;
     keep_reason(jpeg);
 }
 
@@ -69,11 +72,14 @@ static limn_status open_pixels(jpeg_job *job)
 {
     struct jpeg_decompress_struct *jpeg = &job->jpeg;
     int channels = stored_channels(jpeg);
-    if (!channels) return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: a JPEG of %d components, expected gray, RGB, YCbCr or CMYK", job->name, jpeg->num_components);
+    if (!channels)
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: a JPEG of %d components, expected gray, RGB, YCbCr or CMYK",
+                         job->name, jpeg->num_components);
     limn_status status = limn_image_check(job->ctx, job->name, jpeg->image_width, jpeg->image_height, channels);
     if (status != LIMN_OK) return status;
     if ((size_t)jpeg->image_width * jpeg->image_height / MAX_PIXELS_PER_BYTE > job->n) /* one bit or more codes 64 pixels */
-        return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: %u x %u pixels cannot come out of %zu bytes", job->name, jpeg->image_width, jpeg->image_height, job->n);
+        return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: %u x %u pixels cannot come out of %zu bytes", job->name,
+                         jpeg->image_width, jpeg->image_height, job->n);
     return limn_image_new(job->ctx, job->name, jpeg->image_width, jpeg->image_height, channels, job->out);
 }
 
@@ -92,7 +98,8 @@ static void read_rows(jpeg_job *job)
     struct jpeg_decompress_struct *jpeg = &job->jpeg;
     size_t row = (size_t)job->out->width * (size_t)job->out->channels;
     JSAMPARRAY four = NULL; /* of libjpeg's pool: freed with it */
-    if (jpeg->out_color_space == JCS_CMYK) four = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->image_width * 4, 1);
+    if (jpeg->out_color_space == JCS_CMYK)
+        four = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->image_width * 4, 1);
     while (jpeg->output_scanline < jpeg->output_height) {
         JSAMPROW to = job->out->pixels + jpeg->output_scanline * row;
         jpeg_read_scanlines(jpeg, four ? four : &to, 1);
@@ -133,7 +140,8 @@ limn_status limn_jpeg_decode(limn_ctx *ctx, const char *name, const uint8_t *byt
     job.errors.output_message = silent;
     job.progress.progress_monitor = watch_scans;
     if (!decode(&job))
-        job.status = limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged JPEG: %s", name, limn_escape(job.why, strlen(job.why), shown, sizeof shown));
+        job.status = limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged JPEG: %s", name,
+                               limn_escape(job.why, strlen(job.why), shown, sizeof shown));
     jpeg_destroy_decompress(&job.jpeg);
     if (job.status == LIMN_OK) job.status = limn_image_turn(ctx, name, job.orientation, out);
     if (job.status != LIMN_OK) limn_image_free(out);

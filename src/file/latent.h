@@ -9,7 +9,7 @@ enum { LIMN_LATENT_CHANNELS = 256 };
 typedef struct limn_latents {
     int64_t count;
     int height, width, channels;   /* of each */
-    double scale, shift;           /* (latent - shift) scale has mean 0 and spread 1 over all of them; a network is trained on that */
+    double scale, shift; /* (latent - shift) scale has mean 0 and spread 1 over all of them; a network is trained on that */
     char vae[256], settings[1024]; /* name of the autoencoder's file or folder, never where it lay; its settings */
     char vae_crc[16];              /* CRC-32 of its files, hexadecimal; "": not known */
     double n, sum[LIMN_LATENT_CHANNELS], square[LIMN_LATENT_CHANNELS]; /* while it is measured */
@@ -17,8 +17,8 @@ typedef struct limn_latents {
 
 limn_status limn_latent_new(limn_ctx *ctx, int height, int width, int channels, limn_latent *out);
 
-/** Whether the autoencoder that made the latent in a file is one of these settings.  @return LIMN_OK, also where the file does not say;
- *  LIMN_BAD_ARGUMENT: it was another one; what reading says */
+/** Whether the autoencoder that made the latent in a file is one of these settings.  @return LIMN_OK, also where the file
+ *  does not say; LIMN_BAD_ARGUMENT: it was another one; what reading says */
 limn_status limn_latent_check_maker(limn_ctx *ctx, const char *path, const char *settings);
 
 /** Count one more, of at most LIMN_LATENT_CHANNELS channels. */

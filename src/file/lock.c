@@ -14,7 +14,9 @@ static limn_status taken(limn_ctx *ctx, const char *folder, int fd)
     ssize_t n = pread(fd, who, sizeof who - 1, 0);
     who[n > 0 ? n : 0] = '\0';
     long process = strtol(who, NULL, 10);
-    if (process > 0) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: another training (process %ld) is working in this folder", folder, process);
+    if (process > 0)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: another training (process %ld) is working in this folder", folder,
+                         process);
     return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: another training is working in this folder", folder);
 }
 

@@ -1,4 +1,5 @@
-/* nifti.c: reading NIfTI-1; see nifti.h.  Nothing in the header is believed before it is compared with the bytes there are. */
+/* nifti.c: reading NIfTI-1; see nifti.h.  Nothing in the header is believed before it is compared with the bytes there
+ * are. */
 #include "file/nifti.h"
 
 #include "file/nifti_header.h"
@@ -17,11 +18,12 @@ typedef struct value_type {
 } value_type;
 
 static const value_type types[] = {
-    {2, 1, 1, 'u', "u8"},   {4, 2, 1, 'i', "i16"},  {8, 4, 1, 'i', "i32"},  {16, 4, 1, 'f', "f32"},   {64, 8, 1, 'f', "f64"},   {128, 1, 3, 'u', "RGB24"},
-    {256, 1, 1, 'i', "i8"}, {512, 2, 1, 'u', "u16"}, {768, 4, 1, 'u', "u32"}, {1024, 8, 1, 'i', "i64"}, {1280, 8, 1, 'u', "u64"},
+    {2, 1, 1, 'u', "u8"},    {4, 2, 1, 'i', "i16"},     {8, 4, 1, 'i', "i32"},    {16, 4, 1, 'f', "f32"},
+    {64, 8, 1, 'f', "f64"},  {128, 1, 3, 'u', "RGB24"}, {256, 1, 1, 'i', "i8"},   {512, 2, 1, 'u', "u16"},
+    {768, 4, 1, 'u', "u32"}, {1024, 8, 1, 'i', "i64"},  {1280, 8, 1, 'u', "u64"},
 };
 
-/* ---- bytes, plain or gzipped ------------------------------------------------------------------------------------------------ */
+/* ---- bytes, plain or gzipped ------------------------------------------------------------------------------------------ */
 
 typedef struct source {
     const uint8_t *bytes;
@@ -60,7 +62,8 @@ static bool ends_well(source *s)
     uint8_t spare[1];
     if (!s->gz || s->ended) return true;
     s->z.next_out = spare, s->z.avail_out = sizeof spare;
-    s->z.next_in = (Bytef *)(uintptr_t)(s->bytes + s->at), s->z.avail_in = s->n - s->at < (1u << 30) ? (uInt)(s->n - s->at) : 1u << 30;
+    s->z.next_in = (Bytef *)(uintptr_t)(s->bytes + s->at),
+    s->z.avail_in = s->n - s->at < (1u << 30) ? (uInt)(s->n - s->at) : 1u << 30;
     int code = inflate(&s->z, Z_NO_FLUSH);
     return code == Z_STREAM_END || s->z.avail_out == 0;
 }
@@ -73,7 +76,7 @@ static bool skip(source *s, size_t n)
     return true;
 }
 
-/* ---- the header ------------------------------------------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------------------------------------- */
 
 typedef struct volume {
     limn_ctx *ctx;
@@ -92,11 +95,15 @@ static limn_status check_magic(limn_ctx *ctx, const char *name, const unsigned c
     *swap = size != LIMN_NIFTI_HEADER;
     if (size == 540 || other == 540) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: NIfTI-2; expected NIfTI-1", name);
     if (*swap && other != LIMN_NIFTI_HEADER)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: no NIfTI-1: its header says it has %u bytes, expected %d", name, size, LIMN_NIFTI_HEADER);
-    if (memcmp(h + NIFTI_MAGIC, "ni1", 4) == 0) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a header whose values are in another file (.hdr and .img); expected .nii", name);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: no NIfTI-1: its header says it has %u bytes, expected %d", name, size,
+                         LIMN_NIFTI_HEADER);
+    if (memcmp(h + NIFTI_MAGIC, "ni1", 4) == 0)
+        return limn_fail(ctx, LIMN_UNSUPPORTED,
+                         "%s: a header whose values are in another file (.hdr and .img); expected .nii", name);
     if (memcmp(h + NIFTI_MAGIC, "n+1", 4) == 0) return LIMN_OK;
     char shown[32];
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s: no NIfTI-1: expected \"n+1\" at byte 344, found \"%s\"", name, limn_escape((const char *)h + NIFTI_MAGIC, 4, shown, sizeof shown));
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s: no NIfTI-1: expected \"n+1\" at byte 344, found \"%s\"", name,
+                     limn_escape((const char *)h + NIFTI_MAGIC, 4, shown, sizeof shown));
 }
 
 static limn_status read_dimensions(volume *v)
@@ -106,7 +113,9 @@ static limn_status read_dimensions(volume *v)
     for (int i = 1; i < 8; i++) {
         dim[i] = i <= n ? limn_nifti_i16(v->header + NIFTI_DIM + 2 * i, v->swap) : 1;
         if (dim[i] < 1) return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: dim[%d] is %d, expected 1 or more", v->name, i, dim[i]);
-        if (i > 3 && dim[i] != 1) return limn_fail(v->ctx, LIMN_UNSUPPORTED, "%s: dim[%d] is %d; expected one volume, of 3 dimensions", v->name, i, dim[i]);
+        if (i > 3 && dim[i] != 1)
+            return limn_fail(v->ctx, LIMN_UNSUPPORTED, "%s: dim[%d] is %d; expected one volume, of 3 dimensions", v->name, i,
+                             dim[i]);
     }
     v->width = dim[1], v->height = dim[2], v->slices = dim[3];
     return LIMN_OK;
@@ -117,12 +126,17 @@ static limn_status read_type(volume *v)
     int code = limn_nifti_i16(v->header + NIFTI_DATATYPE, v->swap), bits = limn_nifti_i16(v->header + NIFTI_BITPIX, v->swap);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].code == code) v->type = &types[i];
-    if (!v->type) return limn_fail(v->ctx, LIMN_UNSUPPORTED, "%s: datatype %d; expected whole numbers of 8 to 64 bits, f32, f64 or RGB24", v->name, code);
+    if (!v->type)
+        return limn_fail(v->ctx, LIMN_UNSUPPORTED,
+                         "%s: datatype %d; expected whole numbers of 8 to 64 bits, f32, f64 or RGB24", v->name, code);
     if (bits != 8 * v->type->bytes * v->type->channels)
-        return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: bitpix is %d, expected %d of datatype %d (%s)", v->name, bits, 8 * v->type->bytes * v->type->channels, code, v->type->name);
-    v->slope = (double)limn_nifti_f32(v->header + NIFTI_SLOPE, v->swap), v->inter = (double)limn_nifti_f32(v->header + NIFTI_INTER, v->swap);
+        return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: bitpix is %d, expected %d of datatype %d (%s)", v->name, bits,
+                         8 * v->type->bytes * v->type->channels, code, v->type->name);
+    v->slope = (double)limn_nifti_f32(v->header + NIFTI_SLOPE, v->swap),
+    v->inter = (double)limn_nifti_f32(v->header + NIFTI_INTER, v->swap);
     if (v->slope == 0 || !isfinite(v->slope) || v->type->channels == 3) v->slope = 1, v->inter = 0;
-    if (!isfinite(v->inter)) return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: scl_inter is %.9g, expected a number", v->name, v->inter);
+    if (!isfinite(v->inter))
+        return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: scl_inter is %.9g, expected a number", v->name, v->inter);
     return LIMN_OK;
 }
 
@@ -132,17 +146,20 @@ static limn_status check_bytes(volume *v, const source *s)
     double offset = (double)limn_nifti_f32(v->header + NIFTI_OFFSET, v->swap);
     if (offset == 0) offset = NIFTI_FIRST;
     if (!(offset >= NIFTI_FIRST && offset <= MAX_OFFSET) || offset != floor(offset))
-        return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: vox_offset is %.9g, expected %d to %d", v->name, offset, NIFTI_FIRST, MAX_OFFSET);
+        return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: vox_offset is %.9g, expected %d to %d", v->name, offset, NIFTI_FIRST,
+                         MAX_OFFSET);
     v->offset = (size_t)offset;
     size_t need = (size_t)v->type->bytes * (size_t)v->type->channels; /* 2^45 * 8 at most */
     need = need * (size_t)v->width * (size_t)v->height * (size_t)v->slices;
     bool short_of = s->gz ? need / MAX_DEFLATE_RATIO > s->n : v->offset > s->n || need > s->n - v->offset;
     if (!short_of) return LIMN_OK;
-    return limn_fail(v->ctx, LIMN_BAD_FILE, "%s: %lld x %lld x %lld values of %s need %zu bytes from byte %zu on, the file has %zu%s", v->name, (long long)v->width,
-                     (long long)v->height, (long long)v->slices, v->type->name, need, v->offset, s->n, s->gz ? " gzipped" : "");
+    return limn_fail(v->ctx, LIMN_BAD_FILE,
+                     "%s: %lld x %lld x %lld values of %s need %zu bytes from byte %zu on, the file has %zu%s", v->name,
+                     (long long)v->width, (long long)v->height, (long long)v->slices, v->type->name, need, v->offset, s->n,
+                     s->gz ? " gzipped" : "");
 }
 
-/* ---- values ----------------------------------------------------------------------------------------------------------------- */
+/* ---- values ----------------------------------------------------------------------------------------------------------- */
 
 static double value_of(const value_type *type, const uint8_t *p, bool swap)
 {
@@ -171,10 +188,14 @@ static limn_status read_values(const volume *v, source *s, limn_raster *out)
     for (int64_t z = 0; z < v->slices && status == LIMN_OK; z++) {
         float *to = out->values + (size_t)z * n;
         if (!take(s, slice, n * size))
-            status = limn_fail(v->ctx, LIMN_BAD_FILE, "%s: damaged or cut: slice %lld of %lld does not come out of its %zu bytes", v->name, (long long)z, (long long)v->slices, s->n);
-        for (size_t i = 0; i < n && status == LIMN_OK; i++) to[i] = (float)(value_of(v->type, slice + i * size, v->swap) * v->slope + v->inter);
+            status =
+                limn_fail(v->ctx, LIMN_BAD_FILE, "%s: damaged or cut: slice %lld of %lld does not come out of its %zu bytes",
+                          v->name, (long long)z, (long long)v->slices, s->n);
+        for (size_t i = 0; i < n && status == LIMN_OK; i++)
+            to[i] = (float)(value_of(v->type, slice + i * size, v->swap) * v->slope + v->inter);
     }
-    if (status == LIMN_OK && !ends_well(s)) status = limn_fail(v->ctx, LIMN_BAD_FILE, "%s: damaged or cut: the checksum of gzip does not fit", v->name);
+    if (status == LIMN_OK && !ends_well(s))
+        status = limn_fail(v->ctx, LIMN_BAD_FILE, "%s: damaged or cut: the checksum of gzip does not fit", v->name);
     free(slice);
     return status;
 }
@@ -184,12 +205,14 @@ static limn_status decode(limn_ctx *ctx, const char *name, source *s, limn_raste
     unsigned char header[LIMN_NIFTI_HEADER];
     volume v = {.ctx = ctx, .name = name, .header = header};
     if (!take(s, header, sizeof header))
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %zu bytes%s hold no header of %d bytes", name, s->n, s->gz ? " of gzip" : "", LIMN_NIFTI_HEADER);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %zu bytes%s hold no header of %d bytes", name, s->n,
+                         s->gz ? " of gzip" : "", LIMN_NIFTI_HEADER);
     limn_status status = check_magic(ctx, name, header, &v.swap);
     if (status == LIMN_OK) status = read_dimensions(&v);
     if (status == LIMN_OK) status = read_type(&v);
     if (status == LIMN_OK) status = check_bytes(&v, s);
-    if (status == LIMN_OK) status = limn_raster_new(ctx, name, v.width, v.height, v.slices, v.type->channels, s->gz ? s->n : 0, out);
+    if (status == LIMN_OK)
+        status = limn_raster_new(ctx, name, v.width, v.height, v.slices, v.type->channels, s->gz ? s->n : 0, out);
     if (status != LIMN_OK) return status;
     out->kind = LIMN_RASTER_NIFTI;
     memcpy(out->header, header, sizeof header);

@@ -7,8 +7,16 @@
 #include <string.h>
 
 enum {
-    NIFTI_DIM = 40, NIFTI_DATATYPE = 70, NIFTI_BITPIX = 72, NIFTI_OFFSET = 108, NIFTI_SLOPE = 112, NIFTI_INTER = 116, NIFTI_CAL_MAX = 124, NIFTI_CAL_MIN = 128,
-    NIFTI_MAGIC = 344, NIFTI_FIRST = 352 /* least vox_offset: the header, and 4 bytes that say whether extensions follow */
+    NIFTI_DIM = 40,
+    NIFTI_DATATYPE = 70,
+    NIFTI_BITPIX = 72,
+    NIFTI_OFFSET = 108,
+    NIFTI_SLOPE = 112,
+    NIFTI_INTER = 116,
+    NIFTI_CAL_MAX = 124,
+    NIFTI_CAL_MIN = 128,
+    NIFTI_MAGIC = 344,
+    NIFTI_FIRST = 352 /* least vox_offset: the header, and 4 bytes that say whether extensions follow */
 };
 
 static inline uint32_t limn_nifti_u32(const unsigned char *p, bool swap)

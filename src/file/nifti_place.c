@@ -20,7 +20,8 @@ static double real(const unsigned char *h, bool swap, int at)
 /* A turn by the quaternion (a, b, c, d), a >= 0 not stored; then pixdim's sides, the third mirrored where pixdim[0] < 0. */
 static void from_qform(const unsigned char *h, bool swap, place *p)
 {
-    double b = real(h, swap, QUATERN), c = real(h, swap, QUATERN + 4), d = real(h, swap, QUATERN + 8), rest = 1 - (b * b + c * c + d * d);
+    double b = real(h, swap, QUATERN), c = real(h, swap, QUATERN + 4), d = real(h, swap, QUATERN + 8),
+           rest = 1 - (b * b + c * c + d * d);
     double a = rest > 1e-7 ? sqrt(rest) : 0, by = a > 0 ? 1 : 1 / sqrt(b * b + c * c + d * d);
     b *= by, c *= by, d *= by;
     const double turn[3][3] = {{a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)},
@@ -53,7 +54,8 @@ double limn_nifti_apart(const limn_raster *a, const limn_raster *b)
     double most = 0, side = INFINITY;
     if (!place_of(a, &p) || !place_of(b, &q)) return 0;
     for (int corner = 0; corner < 8; corner++) {
-        double v[4] = {corner & 1 ? a->width - 1 : 0, corner & 2 ? a->height - 1 : 0, corner & 4 ? a->slices - 1 : 0, 1}, squared = 0;
+        double v[4] = {corner & 1 ? a->width - 1 : 0, corner & 2 ? a->height - 1 : 0, corner & 4 ? a->slices - 1 : 0, 1},
+               squared = 0;
         for (int i = 0; i < 3; i++) {
             double d = 0;
             for (int k = 0; k < 4; k++) d += (p.m[i][k] - q.m[i][k]) * v[k];
@@ -61,6 +63,7 @@ double limn_nifti_apart(const limn_raster *a, const limn_raster *b)
         }
         most = fmax(most, sqrt(squared));
     }
-    for (int k = 0; k < 3; k++) side = fmin(side, sqrt(p.m[0][k] * p.m[0][k] + p.m[1][k] * p.m[1][k] + p.m[2][k] * p.m[2][k]));
+    for (int k = 0; k < 3; k++)
+        side = fmin(side, sqrt(p.m[0][k] * p.m[0][k] + p.m[1][k] * p.m[1][k] + p.m[2][k] * p.m[2][k]));
     return side > 0 ? most / side : 0;
 }

@@ -54,7 +54,8 @@ static void put_reals(sink *s, bool swap, const float *reals, size_t n)
     }
 }
 
-limn_status limn_nifti_write(limn_ctx *ctx, const char *path, const limn_raster *like, const uint8_t *bytes, const float *reals)
+limn_status limn_nifti_write(limn_ctx *ctx, const char *path, const limn_raster *like, const uint8_t *bytes,
+                             const float *reals)
 {
     size_t n = (size_t)like->width * (size_t)like->height * (size_t)like->slices, length = strlen(path);
     bool swap = limn_nifti_u32(like->header, false) != LIMN_NIFTI_HEADER;

@@ -1,4 +1,5 @@
-/* png.c: PNG by libpng.  Its errors arrive by longjmp: what must survive one lives in a struct behind a pointer, never in locals. */
+/* png.c: PNG by libpng.  Its errors arrive by longjmp: what must survive one lives in a struct behind a pointer, never in
+ * locals. */
 #include "file/bytes.h"
 #include "file/exif.h"
 #include "file/image.h"
@@ -42,12 +43,14 @@ static void take(png_structp png, png_bytep out, size_t n)
     job->at += n;
 }
 
-/* To 8 bits; transparency of a colour becomes alpha; a palette stays indices, as libpng would not check them while it expands. */
+/* To 8 bits; transparency of a colour becomes alpha; a palette stays indices, as libpng would not check them while it
+ * expands. */
 static limn_status open_pixels(png_job *job, png_structp png, png_infop info)
 {
     uint32_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
     if (png_get_rowbytes(png, info) * height / MAX_DEFLATE_RATIO > job->n)
-        return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: %u x %u pixels cannot come out of %zu bytes", job->name, width, height, job->n);
+        return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: %u x %u pixels cannot come out of %zu bytes", job->name, width,
+                         height, job->n);
     bool wide = job->wide && png_get_bit_depth(png, info) == 16;
     if (wide) png_set_swap(png); /* from big-endian to the machine's order */
     else png_set_scale_16(png);
@@ -74,13 +77,18 @@ static limn_status expand_palette(png_job *job, png_structp png, png_infop info)
     png_get_PLTE(png, info, &palette, &n_palette);
     png_get_tRNS(png, info, &trans, &n_trans, NULL);
     limn_image index = *job->out;
-    limn_status status = limn_image_new(job->ctx, job->name, (uint32_t)index.width, (uint32_t)index.height, n_trans ? 4 : 3, job->out);
+    limn_status status =
+        limn_image_new(job->ctx, job->name, (uint32_t)index.width, (uint32_t)index.height, n_trans ? 4 : 3, job->out);
     size_t n = (size_t)index.width * (size_t)index.height;
     uint8_t *p = job->out->pixels;
     for (size_t i = 0; i < n && status == LIMN_OK; i++, p += job->out->channels) {
         int k = index.pixels[i];
-        if (k >= n_palette) status = limn_fail(job->ctx, LIMN_BAD_FILE, "%s: damaged PNG: pixel %zu has colour %d of a palette of %d", job->name, i, k, n_palette);
-        else memcpy(p, (uint8_t[]){palette[k].red, palette[k].green, palette[k].blue, k < n_trans ? trans[k] : 255}, (size_t)job->out->channels);
+        if (k >= n_palette)
+            status = limn_fail(job->ctx, LIMN_BAD_FILE, "%s: damaged PNG: pixel %zu has colour %d of a palette of %d",
+                               job->name, i, k, n_palette);
+        else
+            memcpy(p, (uint8_t[]){palette[k].red, palette[k].green, palette[k].blue, k < n_trans ? trans[k] : 255},
+                   (size_t)job->out->channels);
     }
     limn_image_free(&index);
     return status;
@@ -115,18 +123,21 @@ static limn_status turn_upright(png_job *job)
     int orientation = limn_png_orientation(job->bytes, job->n);
     if (!job->wide || !*job->wide) return limn_image_turn(job->ctx, job->name, orientation, job->out);
     void *pixels = *job->wide;
-    limn_status status = limn_turn_upright(job->ctx, job->name, orientation, (size_t)job->out->channels * sizeof **job->wide, &job->out->width, &job->out->height, &pixels);
+    limn_status status = limn_turn_upright(job->ctx, job->name, orientation, (size_t)job->out->channels * sizeof **job->wide,
+                                           &job->out->width, &job->out->height, &pixels);
     *job->wide = pixels;
     return status;
 }
 
-static limn_status decode_as(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool stored, limn_image *out, uint16_t **wide)
+static limn_status decode_as(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool stored, limn_image *out,
+                             uint16_t **wide)
 {
     char shown[256];
     png_job job = {.ctx = ctx, .name = name, .bytes = bytes, .n = n, .out = out, .wide = wide, .stored = stored};
     if (wide) *wide = NULL;
     *out = (limn_image){0};
-    if (n < 33 || memcmp(bytes + 12, "IHDR", 4) != 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged PNG: no header in its %zu bytes", name, n);
+    if (n < 33 || memcmp(bytes + 12, "IHDR", 4) != 0)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged PNG: no header in its %zu bytes", name, n);
     limn_status status = limn_image_check(ctx, name, big_endian(bytes + 16), big_endian(bytes + 20), 4);
     if (status != LIMN_OK) return status;
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, keep_reason, silent);
@@ -143,7 +154,8 @@ static limn_status decode_as(limn_ctx *ctx, const char *name, const uint8_t *byt
     return job.status;
 }
 
-limn_status limn_png_decode_wide(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out, uint16_t **wide)
+limn_status limn_png_decode_wide(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, limn_image *out,
+                                 uint16_t **wide)
 {
     return decode_as(ctx, name, bytes, n, false, out, wide);
 }
@@ -175,7 +187,9 @@ static void put_text(png_structp png, png_infop info, const char *parameters)
     bool latin = true;
     for (const char *p = parameters; *p; p++) latin = latin && (unsigned char)*p < 0x80;
     char key[] = "parameters";
-    png_text text = {.compression = latin ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE, .key = key, .text = (char *)(uintptr_t)parameters};
+    png_text text = {.compression = latin ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE,
+                     .key = key,
+                     .text = (char *)(uintptr_t)parameters};
     png_set_text(png, info, &text, 1);
 }
 
@@ -190,11 +204,12 @@ static bool encode(limn_writer *writer, const limn_image *image, int depth, cons
         return false;
     }
     png_set_write_fn(png, writer, png_put, png_flushed);
-    png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, depth, types[image->channels], PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, depth, types[image->channels],
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     if (parameters) put_text(png, info, parameters);
     png_write_info(png, info);
-    if (depth == 16) png_set_swap(png); /* from the machine's order to big-endian; Limn is built for little-endian machines */
+    if (depth == 16)
+        png_set_swap(png); /* from the machine's order to big-endian; Limn is built for little-endian machines */
     size_t row = (size_t)image->width * (size_t)image->channels * (size_t)(depth / 8);
     for (int y = 0; y < image->height; y++) png_write_row(png, image->pixels + (size_t)y * row);
     png_write_end(png, info);
@@ -205,8 +220,10 @@ static bool encode(limn_writer *writer, const limn_image *image, int depth, cons
 static limn_status write(limn_ctx *ctx, const char *path, const limn_image *image, int depth, const char *parameters)
 {
     limn_writer writer;
-    if (image->width < 1 || image->height < 1 || image->channels < 1 || image->channels > 4 || !image->pixels) /* libpng would print */
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %d x %d pixels of %d channels are no picture", path, image->width, image->height, image->channels);
+    if (image->width < 1 || image->height < 1 || image->channels < 1 || image->channels > 4 ||
+        !image->pixels) /* libpng would print */
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %d x %d pixels of %d channels are no picture", path, image->width,
+                         image->height, image->channels);
     limn_status status = limn_file_create(ctx, path, &writer);
     if (status != LIMN_OK) return status;
     if (encode(&writer, image, depth, parameters)) return limn_file_commit(&writer);

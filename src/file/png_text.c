@@ -24,11 +24,14 @@ static uint32_t big_endian(const unsigned char *p)
 
 static limn_status next_chunk(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, size_t at, chunk *out)
 {
-    if (n - at < 12) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the PNG ends at byte %zu, before its last chunk (IEND)", name, n);
+    if (n - at < 12)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: the PNG ends at byte %zu, before its last chunk (IEND)", name, n);
     uint32_t length = big_endian(bytes + at);
     char type[64];
     limn_escape((const char *)bytes + at + 4, 4, type, sizeof type);
-    if (length > n - at - 12) return limn_fail(ctx, LIMN_BAD_FILE, "%s: chunk %s at byte %zu says %u bytes, %zu are left", name, type, at, length, n - at - 12);
+    if (length > n - at - 12)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: chunk %s at byte %zu says %u bytes, %zu are left", name, type, at, length,
+                         n - at - 12);
     *out = (chunk){.type = (const char *)bytes + at + 4, .data = bytes + at + 8, .n = length, .at = at};
     if (crc32(0, bytes + at + 4, (uInt)(length + 4)) != big_endian(bytes + at + 8 + length))
         return limn_fail(ctx, LIMN_BAD_FILE, "%s: chunk %s at byte %zu has a wrong check sum", name, type, at);
@@ -38,7 +41,8 @@ static limn_status next_chunk(limn_ctx *ctx, const char *name, const unsigned ch
 static limn_status read_header(limn_ctx *ctx, const char *name, const chunk *c, limn_png_info *out)
 {
     static const char *const colors[] = {"gray", NULL, "RGB", "palette", "gray and alpha", NULL, "RGBA"};
-    if (c->n != 13 || c->data[9] > 6 || !colors[c->data[9]]) return limn_fail(ctx, LIMN_BAD_FILE, "%s: IHDR at byte %zu is not a PNG header", name, c->at);
+    if (c->n != 13 || c->data[9] > 6 || !colors[c->data[9]])
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: IHDR at byte %zu is not a PNG header", name, c->at);
     out->width = big_endian(c->data);
     out->height = big_endian(c->data + 4);
     out->bits = c->data[8];
@@ -87,7 +91,8 @@ static limn_status walk(limn_ctx *ctx, const char *name, const unsigned char *by
     for (size_t at = sizeof signature; memcmp(c.type, "IEND", 4) != 0; at = c.at + 12 + c.n) {
         limn_status status = next_chunk(ctx, name, bytes, n, at, &c);
         if (status == LIMN_OK && at == sizeof signature) {
-            if (memcmp(c.type, "IHDR", 4) != 0) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the first chunk must be IHDR", name);
+            if (memcmp(c.type, "IHDR", 4) != 0)
+                return limn_fail(ctx, LIMN_BAD_FILE, "%s: the first chunk must be IHDR", name);
             status = read_header(ctx, name, &c, out);
         }
         if (status != LIMN_OK) return status;

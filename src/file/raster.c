@@ -17,21 +17,27 @@ void limn_raster_free(limn_raster *r)
     *r = (limn_raster){0};
 }
 
-limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int64_t height, int64_t slices, int channels, size_t file_bytes, limn_raster *out)
+limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int64_t height, int64_t slices, int channels,
+                            size_t file_bytes, limn_raster *out)
 {
     enum { MAX_DEFLATE_RATIO = 1032 };
     limn_raster_free(out);
     if (width < 1 || height < 1 || width > LIMN_MAX_SIDE || height > LIMN_MAX_SIDE || width * height > LIMN_MAX_PIXELS)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %lld x %lld pixels, expected 1 to %d a side and at most %d in all", name, (long long)width, (long long)height,
-                         LIMN_MAX_SIDE, LIMN_MAX_PIXELS);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %lld x %lld pixels, expected 1 to %d a side and at most %d in all", name,
+                         (long long)width, (long long)height, LIMN_MAX_SIDE, LIMN_MAX_PIXELS);
     if (slices < 1 || slices > LIMN_MAX_SLICES || width * height * slices * channels > LIMN_MAX_VOXELS)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %lld slices of %lld x %lld x %d, expected 1 to %d and at most %d values in all", name, (long long)slices,
-                         (long long)width, (long long)height, channels, LIMN_MAX_SLICES, LIMN_MAX_VOXELS);
-    size_t n = (size_t)(width * height * slices) * (size_t)channels, bytes = n * sizeof(float), has = limn_memory_available();
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: %lld slices of %lld x %lld x %d, expected 1 to %d and at most %d values in all", name,
+                         (long long)slices, (long long)width, (long long)height, channels, LIMN_MAX_SLICES, LIMN_MAX_VOXELS);
+    size_t n = (size_t)(width * height * slices) * (size_t)channels, bytes = n * sizeof(float),
+           has = limn_memory_available();
     if (file_bytes && n / MAX_DEFLATE_RATIO > file_bytes)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %lld x %lld x %lld pixels cannot come out of %zu bytes", name, (long long)width, (long long)height, (long long)slices, file_bytes);
-    if (has && bytes > has) return limn_fail(ctx, LIMN_NO_MEMORY, "%s: its values need %zu bytes, %zu are available", name, bytes, has);
-    *out = (limn_raster){.width = (int)width, .height = (int)height, .slices = (int)slices, .channels = channels, .values = malloc(bytes)};
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %lld x %lld x %lld pixels cannot come out of %zu bytes", name,
+                         (long long)width, (long long)height, (long long)slices, file_bytes);
+    if (has && bytes > has)
+        return limn_fail(ctx, LIMN_NO_MEMORY, "%s: its values need %zu bytes, %zu are available", name, bytes, has);
+    *out = (limn_raster){
+        .width = (int)width, .height = (int)height, .slices = (int)slices, .channels = channels, .values = malloc(bytes)};
     if (out->values) return LIMN_OK;
     *out = (limn_raster){0};
     return limn_fail_memory(ctx, bytes, name);
@@ -39,19 +45,22 @@ limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int6
 
 enum { PNG_DEPTH = 24, PNG_TYPE = 25, PNG_PALETTE = 3 }; /* bytes of a PNG's first chunk */
 
-/* A PNG whose decoding would change names of things: those of a palette to colours, 1 of 4 bits to 17.  Gray of 1 bit is black and white. */
+/* A PNG whose decoding would change names of things: those of a palette to colours, 1 of 4 bits to 17.  Gray of 1 bit is
+ * black and white. */
 static bool has_indices(const uint8_t *bytes, size_t n)
 {
     return n > PNG_TYPE && (bytes[PNG_TYPE] == PNG_PALETTE || bytes[PNG_DEPTH] == 2 || bytes[PNG_DEPTH] == 4);
 }
 
-static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels, limn_raster *out)
+static limn_status decode_picture(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels,
+                                  limn_raster *out)
 {
     limn_image image;
     uint16_t *wide = NULL;
     bool png = limn_image_sniff(bytes, n) == LIMN_IMAGE_PNG;
     limn_status status = png && labels && has_indices(bytes, n) ? limn_png_decode_indices(ctx, name, bytes, n, &image)
-                         : png ? limn_png_decode_wide(ctx, name, bytes, n, &image, &wide) : limn_image_decode(ctx, name, bytes, n, 0, &image);
+                         : png                                  ? limn_png_decode_wide(ctx, name, bytes, n, &image, &wide)
+                                                                : limn_image_decode(ctx, name, bytes, n, 0, &image);
     if (status == LIMN_OK) status = limn_raster_new(ctx, name, image.width, image.height, 1, image.channels, 0, out);
     size_t values = status == LIMN_OK ? (size_t)image.width * (size_t)image.height * (size_t)image.channels : 0;
     for (size_t i = 0; i < values; i++) out->values[i] = wide ? wide[i] : image.pixels[i];
@@ -68,7 +77,8 @@ static limn_status decode(limn_ctx *ctx, const char *name, const uint8_t *bytes,
     if (limn_nifti_sniff(bytes, n)) return limn_nifti_decode(ctx, name, bytes, n, out);
     if (limn_image_sniff(bytes, n) != LIMN_IMAGE_UNKNOWN) return decode_picture(ctx, name, bytes, n, labels, out);
     char shown[64];
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a PNG, JPEG, WebP, TIFF or NIfTI file, found %zu bytes that begin with \"%s\"", name, n,
+    return limn_fail(ctx, LIMN_BAD_FILE,
+                     "%s: expected a PNG, JPEG, WebP, TIFF or NIfTI file, found %zu bytes that begin with \"%s\"", name, n,
                      limn_escape((const char *)bytes, n < 12 ? n : 12, shown, sizeof shown));
 }
 
@@ -115,7 +125,7 @@ limn_status limn_raster_look(limn_ctx *ctx, const char *path, limn_raster_kind *
     return status;
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------------------------------------- */
+/* ---- ranges ----------------------------------------------------------------------------------------------------------- */
 
 static bool is_alpha(const limn_raster *r, size_t i)
 {
@@ -140,7 +150,10 @@ bool limn_range_parse(const char *text, limn_range *out)
 
 const char *limn_range_text(const limn_range *range, char out[64])
 {
-    static const char *const words[] = {[LIMN_RANGE_AUTO] = "auto", [LIMN_RANGE_MINMAX] = "minmax", [LIMN_RANGE_PERCENTILES] = "percentiles", [LIMN_RANGE_BYTES] = "bytes"};
+    static const char *const words[] = {[LIMN_RANGE_AUTO] = "auto",
+                                        [LIMN_RANGE_MINMAX] = "minmax",
+                                        [LIMN_RANGE_PERCENTILES] = "percentiles",
+                                        [LIMN_RANGE_BYTES] = "bytes"};
     if (range->kind == LIMN_RANGE_GIVEN) limn_format(out, 64, "%.17g,%.17g", range->low, range->high);
     else snprintf(out, 64, "%s", words[range->kind]);
     return out;
@@ -166,7 +179,8 @@ static void find_limits(const limn_raster *r, limn_range *range)
     if (range->low > range->high) range->low = range->high = 0;
 }
 
-/* The bits of floats, so turned that they have the order of their values: negative ones all the other way round, and before the others. */
+/* The bits of floats, so turned that they have the order of their values: negative ones all the other way round, and before
+ * the others. */
 static uint32_t ordered_bits(float v)
 {
     uint32_t bits;
@@ -184,8 +198,8 @@ static float value_of_bits(uint32_t bits)
 
 enum { HALVES = 1 << 16 };
 
-/* Half of the bits of the value that has *rank among the finite ones: the upper half (upper -1), then the lower, among those with that upper half alone.
- * count [HALVES]: scratch */
+/* Half of the bits of the value that has *rank among the finite ones: the upper half (upper -1), then the lower, among those
+ * with that upper half alone. count [HALVES]: scratch */
 static uint32_t half_of_rank(const limn_raster *r, int64_t upper, uint64_t *rank, uint64_t *count)
 {
     size_t n = count_values(r);
@@ -208,8 +222,8 @@ static float value_of_rank(const limn_raster *r, double rank, uint64_t *count)
     return value_of_bits(upper << 16 | half_of_rank(r, upper, &left, count));
 }
 
-/* Of all values, those nearest to the ranks 0.005 (n - 1) and 0.995 (n - 1), as numpy.percentile(.., method="nearest") has them: never of every so-many-th,
- * which in a picture of three channels may all be red. */
+/* Of all values, those nearest to the ranks 0.005 (n - 1) and 0.995 (n - 1), as numpy.percentile(.., method="nearest") has
+ * them: never of every so-many-th, which in a picture of three channels may all be red. */
 static limn_status find_percentiles(limn_ctx *ctx, const limn_raster *r, limn_range *range)
 {
     size_t n = count_values(r), kept = 0;
@@ -230,7 +244,8 @@ static bool all_bytes(const limn_raster *r)
 {
     size_t n = count_values(r);
     for (size_t i = 0; i < n; i++)
-        if (!is_alpha(r, i) && !(r->values[i] >= 0 && r->values[i] <= 255 && r->values[i] == floorf(r->values[i]))) return false;
+        if (!is_alpha(r, i) && !(r->values[i] >= 0 && r->values[i] <= 255 && r->values[i] == floorf(r->values[i])))
+            return false;
     return true;
 }
 
@@ -245,10 +260,12 @@ static limn_status check_outside(limn_ctx *ctx, const char *name, limn_raster *r
     if (!all || r->below + r->above < all) return LIMN_OK;
     find_limits(r, &found);
     if ((r->below == all || r->above == all) && found.low < found.high)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: all %zu values lie %s the range %.9g to %.9g, they are %.9g to %.9g: nothing of them would be seen", name, all,
-                         r->above ? "above" : "below", range->low, range->high, found.low, found.high);
-    limn_log(ctx, LIMN_LOG_WARN, "%s: no value lies within the range %.9g to %.9g: %zu are below, %zu above (%.9g to %.9g)", name, range->low, range->high, r->below, r->above,
-             found.low, found.high);
+        return limn_fail(
+            ctx, LIMN_BAD_ARGUMENT,
+            "%s: all %zu values lie %s the range %.9g to %.9g, they are %.9g to %.9g: nothing of them would be seen", name,
+            all, r->above ? "above" : "below", range->low, range->high, found.low, found.high);
+    limn_log(ctx, LIMN_LOG_WARN, "%s: no value lies within the range %.9g to %.9g: %zu are below, %zu above (%.9g to %.9g)",
+             name, range->low, range->high, r->below, r->above, found.low, found.high);
     return LIMN_OK;
 }
 
@@ -256,7 +273,8 @@ static limn_status find_range(limn_ctx *ctx, const char *name, limn_raster *r, l
 {
     if (range->kind == LIMN_RANGE_GIVEN) return check_outside(ctx, name, r, range);
     if (range->kind == LIMN_RANGE_MINMAX) return find_limits(r, range), LIMN_OK;
-    bool bytes = range->kind != LIMN_RANGE_PERCENTILES && (r->limit == 255 || (range->kind == LIMN_RANGE_BYTES && all_bytes(r)));
+    bool bytes =
+        range->kind != LIMN_RANGE_PERCENTILES && (r->limit == 255 || (range->kind == LIMN_RANGE_BYTES && all_bytes(r)));
     *range = (limn_range){bytes ? LIMN_RANGE_BYTES : LIMN_RANGE_PERCENTILES, 0, 255};
     return bytes ? LIMN_OK : find_percentiles(ctx, r, range);
 }
@@ -266,7 +284,8 @@ limn_status limn_raster_scale(limn_ctx *ctx, const char *name, limn_raster *r, l
     limn_status status = find_range(ctx, name, r, range);
     if (status != LIMN_OK) return status;
     size_t n = count_values(r), lost = 0;
-    double spread = range->high - range->low, scale = spread > 0 && isfinite(spread) ? 1 / spread : 0, alpha = r->limit > 0 ? 1 / (double)r->limit : 1;
+    double spread = range->high - range->low, scale = spread > 0 && isfinite(spread) ? 1 / spread : 0,
+           alpha = r->limit > 0 ? 1 / (double)r->limit : 1;
     for (size_t i = 0; i < n; i++) {
         double v = is_alpha(r, i) ? r->values[i] * alpha : (r->values[i] - range->low) * scale;
         bool finite = isfinite(r->values[i]);
@@ -285,7 +304,8 @@ limn_status limn_raster_image(limn_ctx *ctx, const char *name, const limn_raster
     const float *from = r->values + (size_t)slice * n * c;
     limn_status status = limn_image_new(ctx, name, (uint32_t)r->width, (uint32_t)r->height, channels, out);
     for (size_t i = 0; status == LIMN_OK && i < n; i++)
-        for (int k = 0; k < channels; k++) out->pixels[i * (size_t)channels + (size_t)k] = (uint8_t)(from[i * c + (size_t)k] * 255 + 0.5f);
+        for (int k = 0; k < channels; k++)
+            out->pixels[i * (size_t)channels + (size_t)k] = (uint8_t)(from[i * c + (size_t)k] * 255 + 0.5f);
     return status;
 }
 
@@ -305,7 +325,7 @@ void limn_raster_pixel(int from, const float *p, int to, float *out)
     else out[0] = from < 3 ? rgb[0] : 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2];
 }
 
-/* ---- names of things ---------------------------------------------------------------------------------------------------------- */
+/* ---- names of things -------------------------------------------------------------------------------------------------- */
 
 const char *limn_raster_size(int width, int height, int slices, char out[48])
 {
@@ -329,11 +349,13 @@ static limn_status no_label(limn_ctx *ctx, const char *name, const limn_raster *
     size_t pixels = (size_t)r->width * (size_t)r->height;
     char what[64], slice[32] = "";
     if (r->slices > 1) snprintf(slice, sizeof slice, ", slice %zu", i / pixels);
-    if (r->channels > 2 && (p[0] != p[1] || p[1] != p[2])) limn_format(what, sizeof what, "the colour %.9g,%.9g,%.9g", (double)p[0], (double)p[1], (double)p[2]);
+    if (r->channels > 2 && (p[0] != p[1] || p[1] != p[2]))
+        limn_format(what, sizeof what, "the colour %.9g,%.9g,%.9g", (double)p[0], (double)p[1], (double)p[2]);
     else if (whole_number(p[0]) >= 0) snprintf(what, sizeof what, "transparency");
     else limn_format(what, sizeof what, "%.9g", (double)p[0]);
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected a mask with one whole number 0 to 65535 a pixel, found %s at column %zu, row %zu%s", name, what, i % (size_t)r->width,
-                     i % pixels / (size_t)r->width, slice);
+    return limn_fail(ctx, LIMN_BAD_FILE,
+                     "%s: expected a mask with one whole number 0 to 65535 a pixel, found %s at column %zu, row %zu%s", name,
+                     what, i % (size_t)r->width, i % pixels / (size_t)r->width, slice);
 }
 
 limn_status limn_raster_labels(limn_ctx *ctx, const char *name, const limn_raster *r, uint16_t **out, limn_near_labels *near)

@@ -93,7 +93,8 @@ static void divide(const float *sum, int width, int c, bool alpha, uint8_t *out)
 }
 
 /* Row y of the source, squeezed, is kept in slot y % 2: neighbouring targets share at most two rows. */
-static void resample(const limn_image *from, const taps *tx, const taps *ty, float *line, float *rows[2], float *sum, limn_image *out)
+static void resample(const limn_image *from, const taps *tx, const taps *ty, float *line, float *rows[2], float *sum,
+                     limn_image *out)
 {
     int c = from->channels, kept[2] = {-1, -1};
     bool alpha = c == 2 || c == 4;
@@ -116,7 +117,8 @@ static void resample(const limn_image *from, const taps *tx, const taps *ty, flo
 
 limn_status limn_image_resize(limn_ctx *ctx, const limn_image *from, int width, int height, limn_image *out)
 {
-    limn_status status = limn_image_new(ctx, "a resized picture", width > 0 ? (uint32_t)width : 0, height > 0 ? (uint32_t)height : 0, from->channels, out);
+    limn_status status = limn_image_new(ctx, "a resized picture", width > 0 ? (uint32_t)width : 0,
+                                        height > 0 ? (uint32_t)height : 0, from->channels, out);
     if (status != LIMN_OK) return status;
     size_t n = (size_t)width * (size_t)from->channels, floats = 3 * n + (size_t)from->width * (size_t)from->channels;
     taps tx = {0}, ty = {0};

@@ -1,5 +1,5 @@
-/* safetensors_header.c: the header: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"a": "b"}}.
- * Each rule of the format has its sentence here and its row in tests/test_safetensors.c. */
+/* safetensors_header.c: the header: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__":
+ * {"a": "b"}}. Each rule of the format has its sentence here and its row in tests/test_safetensors.c. */
 #include "file/bytes.h"
 #include "file/scan.h"
 #include "file/weight_file_parts.h"
@@ -16,12 +16,14 @@ typedef struct reader {
     bool has_metadata;
 } reader;
 
-static const struct { const char *name; int bits; limn_dtype dtype; bool usable; } types[] = {
-    {"F32", 32, LIMN_F32, true}, {"BF16", 16, LIMN_BF16, true}, {"F16", 16, LIMN_F16, true}, {"F64", 64, LIMN_F64, true},
-    {"I32", 32, LIMN_I32, true}, {"I64", 64, LIMN_I64, true}, {"U8", 8, LIMN_U8, true}, {"BOOL", 8, 0, false}, {"F4", 4, 0, false},
-    {"F6_E2M3", 6, 0, false}, {"F6_E3M2", 6, 0, false}, {"I8", 8, 0, false}, {"F8_E5M2", 8, 0, false}, {"F8_E4M3", 8, 0, false},
-    {"F8_E8M0", 8, 0, false}, {"F8_E4M3FNUZ", 8, 0, false}, {"F8_E5M2FNUZ", 8, 0, false}, {"I16", 16, 0, false}, {"U16", 16, 0, false},
-    {"U32", 32, 0, false}, {"C64", 64, 0, false}, {"U64", 64, 0, false},
+static const struct { const char *name; int bits; limn_dtype dtype; bool usable;
+} types[] = {
+    {"F32", 32, LIMN_F32, true},  {"BF16", 16, LIMN_BF16, true}, {"F16", 16, LIMN_F16, true}, {"F64", 64, LIMN_F64, true},
+    {"I32", 32, LIMN_I32, true},  {"I64", 64, LIMN_I64, true},   {"U8", 8, LIMN_U8, true},    {"BOOL", 8, 0, false},
+    {"F4", 4, 0, false},          {"F6_E2M3", 6, 0, false},      {"F6_E3M2", 6, 0, false},    {"I8", 8, 0, false},
+    {"F8_E5M2", 8, 0, false},     {"F8_E4M3", 8, 0, false},      {"F8_E8M0", 8, 0, false},    {"F8_E4M3FNUZ", 8, 0, false},
+    {"F8_E5M2FNUZ", 8, 0, false}, {"I16", 16, 0, false},         {"U16", 16, 0, false},       {"U32", 32, 0, false},
+    {"C64", 64, 0, false},        {"U64", 64, 0, false},
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
@@ -34,7 +36,8 @@ static limn_status bad(reader *r, const char *tensor, const char *format, ...)
     limn_format_list(text, sizeof text, format, args);
     va_end(args);
     if (!tensor) return limn_fail(r->ctx, LIMN_BAD_FILE, "%s: %s", r->part->file, text);
-    return limn_fail(r->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\": %s", r->part->file, limn_escape(tensor, strlen(tensor), name, sizeof name), text);
+    return limn_fail(r->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\": %s", r->part->file,
+                     limn_escape(tensor, strlen(tensor), name, sizeof name), text);
 }
 
 static limn_status not_json(reader *r, const char *tensor)
@@ -42,7 +45,7 @@ static limn_status not_json(reader *r, const char *tensor)
     return bad(r, tensor, "header, %s", r->scan.why);
 }
 
-/* ---- one tensor -------------------------------------------------------------------------------------------------------- */
+/* ---- one tensor ------------------------------------------------------------------------------------------------------- */
 
 static bool read_shape(limn_scan *s, limn_entry *e)
 {
@@ -58,8 +61,9 @@ static bool read_shape(limn_scan *s, limn_entry *e)
 
 static bool read_offsets(limn_scan *s, int64_t at[2])
 {
-    return limn_scan_need(s, '[', "before the two data_offsets") && limn_scan_whole(s, &at[0]) && limn_scan_need(s, ',', "and the second offset") &&
-           limn_scan_whole(s, &at[1]) && limn_scan_need(s, ']', "after two offsets");
+    return limn_scan_need(s, '[', "before the two data_offsets") && limn_scan_whole(s, &at[0]) &&
+           limn_scan_need(s, ',', "and the second offset") && limn_scan_whole(s, &at[1]) &&
+           limn_scan_need(s, ']', "after two offsets");
 }
 
 static bool read_type(limn_scan *s, int *type)
@@ -87,8 +91,9 @@ static bool read_fields(limn_scan *s, limn_entry *e, int *type, int64_t at[2])
         while (i < 3 && strcmp(names[i], key.text) != 0) i++;
         if (i == 3 || seen >> i & 1) {
             s->at = key.begin;
-            return limn_scan_refuse(s, i == 3 ? "expected dtype, shape and data_offsets only, found \"%s\"" : "\"%s\" comes twice",
-                                    limn_escape(key.text, key.n, shown, sizeof shown));
+            return limn_scan_refuse(
+                s, i == 3 ? "expected dtype, shape and data_offsets only, found \"%s\"" : "\"%s\" comes twice",
+                limn_escape(key.text, key.n, shown, sizeof shown));
         }
         seen |= 1u << i;
         if (!(i == 0 ? read_type(s, type) : i == 1 ? read_shape(s, e) : read_offsets(s, at))) return false;
@@ -107,21 +112,29 @@ static limn_status read_entry(reader *r, limn_entry *e)
     e->type = types[type].name;
     e->dtype = types[type].dtype;
     e->usable = types[type].usable;
-    if (at[1] < at[0]) return bad(r, e->name, "data_offsets [%lld, %lld] end before they begin", (long long)at[0], (long long)at[1]);
+    if (at[1] < at[0])
+        return bad(r, e->name, "data_offsets [%lld, %lld] end before they begin", (long long)at[0], (long long)at[1]);
     if ((uint64_t)at[1] > r->data_bytes)
-        return bad(r, e->name, "data_offsets [%lld, %lld] past end of data (%zu bytes)", (long long)at[0], (long long)at[1], r->data_bytes);
+        return bad(r, e->name, "data_offsets [%lld, %lld] past end of data (%zu bytes)", (long long)at[0], (long long)at[1],
+                   r->data_bytes);
     size_t bits = 1, n = (size_t)(at[1] - at[0]);
     bool fits = true;
     for (int i = 0; i < e->rank && fits; i++) fits = limn_mul_size(bits, (size_t)e->dim[i], &bits);
-    if (!fits || !limn_mul_size(bits, (size_t)types[type].bits, &bits)) return bad(r, e->name, "the shape makes more than 2^64 bits, data_offsets [%lld, %lld]", (long long)at[0], (long long)at[1]);
-    if (bits % 8) return bad(r, e->name, "%zu bits of %s are not whole bytes, data_offsets [%lld, %lld]", bits, e->type, (long long)at[0], (long long)at[1]);
-    if (bits / 8 != n) return bad(r, e->name, "shape and dtype make %zu bytes, data_offsets [%lld, %lld] hold %zu", bits / 8, (long long)at[0], (long long)at[1], n);
+    if (!fits || !limn_mul_size(bits, (size_t)types[type].bits, &bits))
+        return bad(r, e->name, "the shape makes more than 2^64 bits, data_offsets [%lld, %lld]", (long long)at[0],
+                   (long long)at[1]);
+    if (bits % 8)
+        return bad(r, e->name, "%zu bits of %s are not whole bytes, data_offsets [%lld, %lld]", bits, e->type,
+                   (long long)at[0], (long long)at[1]);
+    if (bits / 8 != n)
+        return bad(r, e->name, "shape and dtype make %zu bytes, data_offsets [%lld, %lld] hold %zu", bits / 8,
+                   (long long)at[0], (long long)at[1], n);
     e->begin = (size_t)at[0];
     e->bytes = n;
     return LIMN_OK;
 }
 
-/* ---- lists that grow with what was read, by a quarter, so that a header of small tensors costs little -------------------- */
+/* ---- lists that grow with what was read, by a quarter, so that a header of small tensors costs little ----------------- */
 
 static void *one_more(void *list, size_t n, size_t *capacity, size_t size)
 {
@@ -155,7 +168,8 @@ static limn_status read_pairs(reader *r)
     if (limn_scan_take(s, '}')) return LIMN_OK;
     do {
         if (!limn_scan_key(s, &key) || !limn_scan_string(s, &value)) return not_json(r, "__metadata__");
-        if (strcmp(key.text, "limn.crc32") == 0 && value.n == 8 && value.end - value.begin == 8) r->part->crc_at = 8 + value.begin;
+        if (strcmp(key.text, "limn.crc32") == 0 && value.n == 8 && value.end - value.begin == 8)
+            r->part->crc_at = 8 + value.begin;
         limn_pair *grown = one_more(st->metadata, st->n_metadata, &st->metadata_capacity, sizeof *grown);
         if (!grown) return limn_fail_memory(r->ctx, st->n_metadata * sizeof *grown, r->part->file);
         st->metadata = grown;
@@ -177,12 +191,13 @@ static limn_status read_metadata(reader *r)
     char shown[256];
     for (size_t i = before + 1; i < st->n_metadata; i++)
         if (by_key(&st->metadata[i - 1], &st->metadata[i]) == 0)
-            return bad(r, NULL, "__metadata__: \"%s\" comes twice", limn_escape(st->metadata[i].key, strlen(st->metadata[i].key), shown, sizeof shown));
+            return bad(r, NULL, "__metadata__: \"%s\" comes twice",
+                       limn_escape(st->metadata[i].key, strlen(st->metadata[i].key), shown, sizeof shown));
     if (r->part > st->parts) st->n_metadata = before; /* of a later part: checked only */
     return LIMN_OK;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------------------------------------------- */
 
 static int by_begin(const void *a, const void *b)
 {
@@ -197,9 +212,11 @@ static limn_status check_order(reader *r, limn_entry *e, size_t n)
     if (n) qsort(e, n, sizeof *e, by_begin);
     for (size_t i = 0; i < n; end += e[i++].bytes)
         if (e[i].begin != end)
-            return bad(r, e[i].name, "begins at byte %zu of the data, where the tensor before it ends at %zu: %s", e[i].begin, end,
-                       e[i].begin < end ? "they overlap" : "there is a hole");
-    if (end != r->data_bytes) return bad(r, NULL, "%zu bytes follow the last tensor, which ends at byte %zu of the data", r->data_bytes - end, end);
+            return bad(r, e[i].name, "begins at byte %zu of the data, where the tensor before it ends at %zu: %s",
+                       e[i].begin, end, e[i].begin < end ? "they overlap" : "there is a hole");
+    if (end != r->data_bytes)
+        return bad(r, NULL, "%zu bytes follow the last tensor, which ends at byte %zu of the data", r->data_bytes - end,
+                   end);
     return LIMN_OK;
 }
 
@@ -239,8 +256,11 @@ limn_status limn_header_read(limn_ctx *ctx, limn_weight_file *st, limn_part *par
     limn_status status = limn_part_read(ctx, part, 0, n, head);
     if (status != LIMN_OK) return status;
     for (int i = 7; i >= 0; i--) length = length << 8 | head[i];
-    if (length > LIMN_HEADER_CAP) return bad(&r, NULL, "not a safetensors file, or a damaged one: a header of %llu bytes, at most %d are allowed", (unsigned long long)length, LIMN_HEADER_CAP);
-    if (length > part->n_bytes - 8) return bad(&r, NULL, "a header of %llu bytes in a file of %zu", (unsigned long long)length, part->n_bytes);
+    if (length > LIMN_HEADER_CAP)
+        return bad(&r, NULL, "not a safetensors file, or a damaged one: a header of %llu bytes, at most %d are allowed",
+                   (unsigned long long)length, LIMN_HEADER_CAP);
+    if (length > part->n_bytes - 8)
+        return bad(&r, NULL, "a header of %llu bytes in a file of %zu", (unsigned long long)length, part->n_bytes);
     if (length < 2 || head[8] != '{') return bad(&r, NULL, "the header must begin with { at byte 8");
     part->header_bytes = (size_t)length;
     part->header = malloc(part->header_bytes);

@@ -26,7 +26,7 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(const limn_named_view *const *)a)->name, (*(const limn_named_view *const *)b)->name);
 }
 
-/* ---- the header -------------------------------------------------------------------------------------------------------- */
+/* ---- the header ------------------------------------------------------------------------------------------------------- */
 
 /* A JSON string.  @return false: not UTF-8 */
 static bool put_string(limn_text *text, const char *bytes)
@@ -50,15 +50,18 @@ static bool put_string(limn_text *text, const char *bytes)
 static limn_status bad_name(limn_ctx *ctx, const char *path, const char *name, const char *why)
 {
     char shown[256];
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: \"%s\" %s", path, limn_escape(name, strlen(name), shown, sizeof shown), why);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: \"%s\" %s", path, limn_escape(name, strlen(name), shown, sizeof shown),
+                     why);
 }
 
 static limn_status check_names(limn_ctx *ctx, const char *path, size_t n, const limn_named_view **order)
 {
     qsort(order, n, sizeof *order, by_name);
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(order[i]->name, "__metadata__") == 0) return bad_name(ctx, path, order[i]->name, "cannot be the name of a tensor");
-        if (i && strcmp(order[i]->name, order[i - 1]->name) == 0) return bad_name(ctx, path, order[i]->name, "would be the name of two tensors");
+        if (strcmp(order[i]->name, "__metadata__") == 0)
+            return bad_name(ctx, path, order[i]->name, "cannot be the name of a tensor");
+        if (i && strcmp(order[i]->name, order[i - 1]->name) == 0)
+            return bad_name(ctx, path, order[i]->name, "would be the name of two tensors");
     }
     return LIMN_OK;
 }
@@ -92,16 +95,19 @@ static limn_status make_header(limn_ctx *ctx, const char *path, size_t n, const 
     limn_text_append(text, "}", 1);
     while (!text->failed && (text->n + 8) % 64) limn_text_append(text, " ", 1);
     if (text->failed) return limn_fail_memory(ctx, text->n, path);
-    if (text->n > LIMN_HEADER_CAP) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: a header of %zu bytes, at most %d are allowed", path, text->n, LIMN_HEADER_CAP);
+    if (text->n > LIMN_HEADER_CAP)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: a header of %zu bytes, at most %d are allowed", path, text->n,
+                         LIMN_HEADER_CAP);
     return LIMN_OK;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------------------- */
+/* ---- the file --------------------------------------------------------------------------------------------------------- */
 
 /* w NULL: only summed. */
 static uLong put(limn_writer *w, uLong crc, const void *bytes, size_t n)
 {
-    for (size_t at = 0; at < n; at += 1u << 20) { /* the piece that was just summed is still in the cache when it is written */
+    for (size_t at = 0; at < n;
+         at += 1u << 20) { /* the piece that was just summed is still in the cache when it is written */
         size_t piece = n - at < 1u << 20 ? n - at : 1u << 20;
         crc = crc32(crc, (const Bytef *)bytes + at, (uInt)piece);
         if (w) limn_file_write(w, (const char *)bytes + at, piece);
@@ -133,8 +139,8 @@ static limn_status put_all(limn_writer *w, const limn_text *header, size_t n, co
     return limn_file_commit(w);
 }
 
-limn_status limn_safetensors_write(limn_ctx *ctx, const char *path, size_t n, const limn_named_view *tensors, size_t n_metadata,
-                                   const char *const (*metadata)[2])
+limn_status limn_safetensors_write(limn_ctx *ctx, const char *path, size_t n, const limn_named_view *tensors,
+                                   size_t n_metadata, const char *const (*metadata)[2])
 {
     limn_writer writer;
     limn_text header = {0};

@@ -20,7 +20,8 @@ static bool expected(limn_scan *s, const char *what)
     char shown[64];
     if (s->at >= s->n) return limn_scan_refuse(s, "expected %s, found the end", what);
     size_t left = s->n - s->at;
-    return limn_scan_refuse(s, "expected %s, found \"%s\"", what, limn_escape(s->bytes + s->at, left < 12 ? left : 12, shown, sizeof shown));
+    return limn_scan_refuse(s, "expected %s, found \"%s\"", what,
+                            limn_escape(s->bytes + s->at, left < 12 ? left : 12, shown, sizeof shown));
 }
 
 static bool blank(char c)
@@ -62,14 +63,17 @@ bool limn_scan_end(limn_scan *s)
     return !*s->why && (s->at == s->n || expected(s, "the end"));
 }
 
-/* ---- strings ----------------------------------------------------------------------------------------------------------- */
+/* ---- strings ---------------------------------------------------------------------------------------------------------- */
 
 static int hex(const char *p)
 {
     int value = 0;
     for (int i = 0; i < 4; i++) {
         char c = p[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0) return -1;
         value = value << 4 | digit;
     }
@@ -137,7 +141,7 @@ bool limn_scan_key(limn_scan *s, limn_string *out)
     return limn_scan_string(s, out) && limn_scan_need(s, ':', "after a key");
 }
 
-/* ---- other values ------------------------------------------------------------------------------------------------------ */
+/* ---- other values ----------------------------------------------------------------------------------------------------- */
 
 bool limn_scan_whole(limn_scan *s, int64_t *out)
 {
@@ -146,9 +150,11 @@ bool limn_scan_whole(limn_scan *s, int64_t *out)
     int64_t value = 0;
     bool fits = true;
     for (; s->at < s->n && s->bytes[s->at] >= '0' && s->bytes[s->at] <= '9'; s->at++)
-        fits = fits && !__builtin_mul_overflow(value, 10, &value) && !__builtin_add_overflow(value, s->bytes[s->at] - '0', &value);
+        fits = fits && !__builtin_mul_overflow(value, 10, &value) &&
+               !__builtin_add_overflow(value, s->bytes[s->at] - '0', &value);
     size_t n = s->at - from;
-    bool whole = n && (n == 1 || s->bytes[from] != '0') && !(s->at < s->n && strchr(".eE", s->bytes[s->at]) && s->bytes[s->at]);
+    bool whole =
+        n && (n == 1 || s->bytes[from] != '0') && !(s->at < s->n && strchr(".eE", s->bytes[s->at]) && s->bytes[s->at]);
     if (whole && fits) return *out = value, !*s->why;
     s->at = from;
     return expected(s, fits ? "a whole number" : "a number below 2^63");
@@ -162,7 +168,8 @@ static bool number_or_word(limn_scan *s)
         if (s->n - s->at >= n && memcmp(s->bytes + s->at, words[i], n) == 0) return s->at += n, true;
     }
     size_t from = s->at, digits = 0;
-    for (; s->at < s->n && s->bytes[s->at] && strchr("0123456789+-.eE", s->bytes[s->at]); s->at++) digits += s->bytes[s->at] >= '0' && s->bytes[s->at] <= '9';
+    for (; s->at < s->n && s->bytes[s->at] && strchr("0123456789+-.eE", s->bytes[s->at]); s->at++)
+        digits += s->bytes[s->at] >= '0' && s->bytes[s->at] <= '9';
     if (digits) return true;
     s->at = from;
     return expected(s, "a value");

@@ -1,5 +1,5 @@
-/* shards.c: {"metadata": {...}, "weight_map": {"TENSOR": "model-00001-of-00002.safetensors", ...}}: the tensors of several files.
- * A file name is a plain name in the folder of the index.  It may be a link: download caches are made of links. */
+/* shards.c: {"metadata": {...}, "weight_map": {"TENSOR": "model-00001-of-00002.safetensors", ...}}: the tensors of several
+ * files. A file name is a plain name in the folder of the index.  It may be a link: download caches are made of links. */
 #include "file/bytes.h"
 #include "file/weight_file_parts.h"
 #include "file/scan.h"
@@ -19,7 +19,8 @@ typedef struct shards {
 static limn_status bad(const shards *s, const char *what, const char *name)
 {
     char shown[256];
-    return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: %s \"%s\"", s->path, what, limn_escape(name, strlen(name), shown, sizeof shown));
+    return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: %s \"%s\"", s->path, what,
+                     limn_escape(name, strlen(name), shown, sizeof shown));
 }
 
 static limn_status not_json(const shards *s)
@@ -34,7 +35,8 @@ static limn_status read_map(shards *s)
     if (!limn_scan_need(&s->scan, '{', "before the files of the tensors")) return not_json(s);
     do {
         if (!limn_scan_key(&s->scan, &name) || !limn_scan_string(&s->scan, &file)) return not_json(s);
-        if (!file.n || strchr(file.text, '/') || file.text[0] == '.') return bad(s, "expected the plain name of a file in the same folder, found", file.text);
+        if (!file.n || strchr(file.text, '/') || file.text[0] == '.')
+            return bad(s, "expected the plain name of a file in the same folder, found", file.text);
         if (s->n == s->capacity) {
             s->capacity = s->n + s->n / 2 + 64;
             limn_pair *grown = realloc(s->map, s->capacity * sizeof *grown);
@@ -79,7 +81,8 @@ static limn_status open_shard(shards *s, const char *name)
     const char *slash = strrchr(s->path, '/');
     int fd;
     size_t n;
-    if (s->st->n_parts == LIMN_PARTS_CAP) return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: more than %d files", s->path, LIMN_PARTS_CAP);
+    if (s->st->n_parts == LIMN_PARTS_CAP)
+        return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: more than %d files", s->path, LIMN_PARTS_CAP);
     if (snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - s->path) + 1 : 0, s->path, name) >= (int)sizeof path)
         return bad(s, "too long is the name", name);
     limn_status status = limn_file_open(s->ctx, path, &fd, &n);
@@ -94,7 +97,8 @@ static limn_status open_all(shards *s)
         if (by_key(&s->map[i - 1], &s->map[i]) == 0) return bad(s, "twice in weight_map is", s->map[i].key);
     qsort(s->map, s->n, sizeof *s->map, by_value);
     for (size_t i = 0; i < s->n; i++) {
-        limn_status status = i && strcmp(s->map[i].value, s->map[i - 1].value) == 0 ? LIMN_OK : open_shard(s, s->map[i].value);
+        limn_status status =
+            i && strcmp(s->map[i].value, s->map[i - 1].value) == 0 ? LIMN_OK : open_shard(s, s->map[i].value);
         if (status != LIMN_OK) return status;
     }
     limn_status status = limn_weight_file_index(s->ctx, s->st);
@@ -103,8 +107,9 @@ static limn_status open_all(shards *s)
         const limn_entry *e = limn_weight_file_find(s->st, s->map[i].key);
         char name[256];
         if (!e || (size_t)e->part != part)
-            status = limn_fail(s->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is not in %s", s->path,
-                               limn_escape(s->map[i].key, strlen(s->map[i].key), name, sizeof name), s->st->parts[part].file);
+            status =
+                limn_fail(s->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is not in %s", s->path,
+                          limn_escape(s->map[i].key, strlen(s->map[i].key), name, sizeof name), s->st->parts[part].file);
     }
     return status;
 }

@@ -24,7 +24,7 @@ typedef struct tiff_job {
     char why[200];
 } tiff_job;
 
-/* ---- the file is in memory -------------------------------------------------------------------------------------------------- */
+/* ---- the file is in memory -------------------------------------------------------------------------------------------- */
 
 static tmsize_t take(thandle_t handle, void *to, tmsize_t n)
 {
@@ -93,12 +93,13 @@ static TIFF *open_memory(tiff_job *job)
     TIFFOpenOptionsSetErrorHandlerExtR(options, keep_reason, job);
     TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, job);
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, MOST_BYTES);
-    TIFF *tiff = TIFFClientOpenExt("memory", "rm", (thandle_t)job, take, no_write, seek, no_close, size_of, NULL, NULL, options);
+    TIFF *tiff =
+        TIFFClientOpenExt("memory", "rm", (thandle_t)job, take, no_write, seek, no_close, size_of, NULL, NULL, options);
     TIFFOpenOptionsFree(options);
     return tiff;
 }
 
-/* ---- pages ------------------------------------------------------------------------------------------------------------------ */
+/* ---- pages ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct page {
     uint32_t width, height;
@@ -118,17 +119,39 @@ static bool is_alpha(TIFF *tiff, const page *p)
     uint16_t n = 0, *kinds = NULL;
     if (p->samples == p->channels) return true;
     TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &n, &kinds);
-    return p->samples == p->channels + 1 && n == 1 && (kinds[0] == EXTRASAMPLE_ASSOCALPHA || kinds[0] == EXTRASAMPLE_UNASSALPHA);
+    return p->samples == p->channels + 1 && n == 1 &&
+           (kinds[0] == EXTRASAMPLE_ASSOCALPHA || kinds[0] == EXTRASAMPLE_UNASSALPHA);
 }
 
 static const char *compression_name(int compression)
 {
-    static const struct { int code; const char *name; } rows[] = {
-        {COMPRESSION_CCITTRLE, "CCITT RLE"}, {COMPRESSION_CCITTFAX3, "CCITT fax 3"}, {COMPRESSION_CCITTFAX4, "CCITT fax 4"}, {COMPRESSION_OJPEG, "old-style JPEG"},
-        {COMPRESSION_JPEG, "JPEG"}, {COMPRESSION_JBIG, "JBIG"}, {COMPRESSION_THUNDERSCAN, "ThunderScan"}, {33003, "JPEG 2000 of Aperio"}, {33005, "JPEG 2000 of Aperio"},
-        {34713, "Nikon NEF"}, {COMPRESSION_JP2000, "JPEG 2000"}, {34887, "LERC"}, {34892, "lossy JPEG"}, {COMPRESSION_LZMA, "LZMA"}, {34934, "JPEG XR"}, {22610, "JPEG XR"},
-        {50000, "Zstandard"}, {50001, "WebP"}, {50002, "JPEG XL"}, {52546, "JPEG XL"}, {COMPRESSION_LZW, "LZW"}, {COMPRESSION_ADOBE_DEFLATE, "deflate"},
-        {COMPRESSION_DEFLATE, "deflate"}, {COMPRESSION_PACKBITS, "PackBits"}, {COMPRESSION_NONE, "none"},
+    static const struct { int code; const char *name;
+    } rows[] = {
+        {COMPRESSION_CCITTRLE, "CCITT RLE"},
+        {COMPRESSION_CCITTFAX3, "CCITT fax 3"},
+        {COMPRESSION_CCITTFAX4, "CCITT fax 4"},
+        {COMPRESSION_OJPEG, "old-style JPEG"},
+        {COMPRESSION_JPEG, "JPEG"},
+        {COMPRESSION_JBIG, "JBIG"},
+        {COMPRESSION_THUNDERSCAN, "ThunderScan"},
+        {33003, "JPEG 2000 of Aperio"},
+        {33005, "JPEG 2000 of Aperio"},
+        {34713, "Nikon NEF"},
+        {COMPRESSION_JP2000, "JPEG 2000"},
+        {34887, "LERC"},
+        {34892, "lossy JPEG"},
+        {COMPRESSION_LZMA, "LZMA"},
+        {34934, "JPEG XR"},
+        {22610, "JPEG XR"},
+        {50000, "Zstandard"},
+        {50001, "WebP"},
+        {50002, "JPEG XL"},
+        {52546, "JPEG XL"},
+        {COMPRESSION_LZW, "LZW"},
+        {COMPRESSION_ADOBE_DEFLATE, "deflate"},
+        {COMPRESSION_DEFLATE, "deflate"},
+        {COMPRESSION_PACKBITS, "PackBits"},
+        {COMPRESSION_NONE, "none"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].code == compression) return rows[i].name;
@@ -153,13 +176,18 @@ static const char *colour_name(int photometric)
 
 static limn_status check_colours(const tiff_job *job, int number, const page *p)
 {
-    bool rgb = p->photometric == PHOTOMETRIC_RGB, gray = p->photometric == PHOTOMETRIC_MINISBLACK || p->photometric == PHOTOMETRIC_MINISWHITE;
+    bool rgb = p->photometric == PHOTOMETRIC_RGB,
+         gray = p->photometric == PHOTOMETRIC_MINISBLACK || p->photometric == PHOTOMETRIC_MINISWHITE;
     if ((rgb || gray) && is_alpha(job->tiff, p)) return LIMN_OK;
     if (p->photometric == PHOTOMETRIC_YCBCR)
-        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d is YCbCr with %d samples a pixel%s (compression: %s); YCbCr is read with 3 samples side by side, compressed as JPEG",
-                         job->name, number, p->samples, p->planar == PLANARCONFIG_SEPARATE ? " in planes" : "", compression_name(p->compression));
-    return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d has %d samples a pixel of %s (%d); expected gray or RGB, with or without alpha", job->name, number, p->samples,
-                     colour_name(p->photometric), p->photometric);
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED,
+                         "%s: page %d is YCbCr with %d samples a pixel%s (compression: %s); YCbCr is read with 3 samples "
+                         "side by side, compressed as JPEG",
+                         job->name, number, p->samples, p->planar == PLANARCONFIG_SEPARATE ? " in planes" : "",
+                         compression_name(p->compression));
+    return limn_fail(job->ctx, LIMN_UNSUPPORTED,
+                     "%s: page %d has %d samples a pixel of %s (%d); expected gray or RGB, with or without alpha", job->name,
+                     number, p->samples, colour_name(p->photometric), p->photometric);
 }
 
 static void read_fields(const tiff_job *job, page *p)
@@ -176,8 +204,10 @@ static void read_fields(const tiff_job *job, page *p)
     TIFFGetFieldDefaulted(t, TIFFTAG_ORIENTATION, &p->orientation);
     TIFFGetField(t, TIFFTAG_PHOTOMETRIC, &p->photometric);
     if (job->labels && p->photometric == PHOTOMETRIC_MINISWHITE) p->photometric = PHOTOMETRIC_MINISBLACK;
-    bool jpeg = p->compression == COMPRESSION_JPEG && p->photometric == PHOTOMETRIC_YCBCR && p->samples == 3 && p->planar == PLANARCONFIG_CONTIG;
-    if (jpeg && TIFFSetField(t, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB)) p->photometric = PHOTOMETRIC_RGB; /* also of another sampling */
+    bool jpeg = p->compression == COMPRESSION_JPEG && p->photometric == PHOTOMETRIC_YCBCR && p->samples == 3 &&
+                p->planar == PLANARCONFIG_CONTIG;
+    if (jpeg && TIFFSetField(t, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB))
+        p->photometric = PHOTOMETRIC_RGB; /* also of another sampling */
     p->channels = p->photometric == PHOTOMETRIC_RGB ? 3 : 1;
 }
 
@@ -187,16 +217,23 @@ static limn_status read_page(const tiff_job *job, int number, page *p)
     read_fields(job, p);
     TIFFGetFieldDefaulted(job->tiff, TIFFTAG_IMAGEDEPTH, &depth);
     TIFFGetFieldDefaulted(job->tiff, TIFFTAG_TILEDEPTH, &tile_depth);
-    bool whole = p->format == SAMPLEFORMAT_UINT || p->format == SAMPLEFORMAT_INT || p->format == SAMPLEFORMAT_VOID, real = p->format == SAMPLEFORMAT_IEEEFP;
+    bool whole = p->format == SAMPLEFORMAT_UINT || p->format == SAMPLEFORMAT_INT || p->format == SAMPLEFORMAT_VOID,
+         real = p->format == SAMPLEFORMAT_IEEEFP;
     if (!TIFFIsCODECConfigured(p->compression))
-        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d is compressed as %s (%d); expected no compression, LZW, deflate, PackBits, JPEG or another that libtiff was built with",
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED,
+                         "%s: page %d is compressed as %s (%d); expected no compression, LZW, deflate, PackBits, JPEG or "
+                         "another that libtiff was built with",
                          job->name, number, compression_name(p->compression), p->compression);
     if (depth > 1 || tile_depth > 1)
-        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d is %u slices deep (ImageDepth); expected a page a slice", job->name, number, depth > 1 ? depth : tile_depth);
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d is %u slices deep (ImageDepth); expected a page a slice",
+                         job->name, number, depth > 1 ? depth : tile_depth);
     limn_status status = check_colours(job, number, p);
-    if (status != LIMN_OK || (whole && (p->bits == 8 || p->bits == 16 || p->bits == 32)) || (real && p->bits == 32)) return status;
-    return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d has %d bits a sample of format %d; expected whole numbers of 8, 16 or 32 bits, or floats of 32", job->name, number,
-                     p->bits, p->format);
+    if (status != LIMN_OK || (whole && (p->bits == 8 || p->bits == 16 || p->bits == 32)) || (real && p->bits == 32))
+        return status;
+    return limn_fail(
+        job->ctx, LIMN_UNSUPPORTED,
+        "%s: page %d has %d bits a sample of format %d; expected whole numbers of 8, 16 or 32 bits, or floats of 32",
+        job->name, number, p->bits, p->format);
 }
 
 static float value_of(const page *p, const uint8_t *at)
@@ -214,7 +251,8 @@ static float value_of(const page *p, const uint8_t *at)
 }
 
 /* A block of rows x columns at (x, y), as libtiff hands it out: all samples of a pixel, or one plane. */
-static void put_block(const page *p, const uint8_t *block, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows, uint16_t plane, float *to)
+static void put_block(const page *p, const uint8_t *block, uint32_t x, uint32_t y, uint32_t columns, uint32_t rows,
+                      uint16_t plane, float *to)
 {
     bool planes = p->planar == PLANARCONFIG_SEPARATE;
     size_t bytes = p->bits / 8u, pixel = planes ? bytes : bytes * p->samples;
@@ -223,7 +261,8 @@ static void put_block(const page *p, const uint8_t *block, uint32_t x, uint32_t 
         for (uint32_t column = 0; column < columns && x + column < p->width; column++)
             for (int c = planes ? plane : 0; c < (planes ? plane + 1 : p->channels); c++) {
                 float v = value_of(p, block + ((size_t)row * columns + column) * pixel + (planes ? 0 : (size_t)c * bytes));
-                to[((size_t)(y + row) * p->width + x + column) * (size_t)p->channels + (size_t)c] = p->photometric == PHOTOMETRIC_MINISWHITE ? white - v : v;
+                to[((size_t)(y + row) * p->width + x + column) * (size_t)p->channels + (size_t)c] =
+                    p->photometric == PHOTOMETRIC_MINISWHITE ? white - v : v;
             }
 }
 
@@ -233,12 +272,15 @@ static bool read_blocks(tiff_job *job, const page *p, float *to, uint8_t **block
     TIFF *t = job->tiff;
     bool tiled = TIFFIsTiled(t) != 0, planes = p->planar == PLANARCONFIG_SEPARATE;
     uint32_t columns = p->width, rows = p->height;
-    if (tiled && (!TIFFGetField(t, TIFFTAG_TILEWIDTH, &columns) || !TIFFGetField(t, TIFFTAG_TILELENGTH, &rows))) return false;
+    if (tiled && (!TIFFGetField(t, TIFFTAG_TILEWIDTH, &columns) || !TIFFGetField(t, TIFFTAG_TILELENGTH, &rows)))
+        return false;
     if (!tiled) TIFFGetFieldDefaulted(t, TIFFTAG_ROWSPERSTRIP, &rows);
     if (!tiled && rows > p->height) rows = p->height;
     uint64_t size = (uint64_t)columns * rows * (p->bits / 8u) * (planes ? 1u : p->samples);
     uint64_t theirs = tiled ? TIFFTileSize64(t) : TIFFStripSize64(t);
-    if (!columns || !rows || columns > LIMN_MAX_SIDE || rows > LIMN_MAX_SIDE || size > MOST_BYTES || theirs != size || !(*block = calloc(1, (size_t)size))) return false;
+    if (!columns || !rows || columns > LIMN_MAX_SIDE || rows > LIMN_MAX_SIDE || size > MOST_BYTES || theirs != size ||
+        !(*block = calloc(1, (size_t)size)))
+        return false;
     for (uint16_t plane = 0; plane < (planes ? p->channels : 1); plane++)
         for (uint32_t y = 0; y < p->height; y += rows)
             for (uint32_t x = 0; x < p->width; x += columns) {
@@ -253,7 +295,8 @@ static bool read_blocks(tiff_job *job, const page *p, float *to, uint8_t **block
 
 static limn_status damaged(const tiff_job *job, int number)
 {
-    return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: damaged TIFF, page %d: %s", job->name, number, job->why[0] ? job->why : "its strips or tiles do not fit its size");
+    return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: damaged TIFF, page %d: %s", job->name, number,
+                     job->why[0] ? job->why : "its strips or tiles do not fit its size");
 }
 
 /* A smaller copy of another page, or where one is transparent. */
@@ -266,14 +309,16 @@ static bool is_aside(TIFF *tiff)
 
 static bool alike(const page *a, const page *b)
 {
-    return a->width == b->width && a->height == b->height && a->bits == b->bits && a->format == b->format && a->channels == b->channels && a->orientation == b->orientation;
+    return a->width == b->width && a->height == b->height && a->bits == b->bits && a->format == b->format &&
+           a->channels == b->channels && a->orientation == b->orientation;
 }
 
 /* Where the values of one page lie behind each other, not compressed; 0: they do not.  size: their bytes */
 static uint64_t find_plain(TIFF *tiff, const page *p, uint64_t *size)
 {
     *size = (uint64_t)p->width * p->height * p->samples * (p->bits / 8u);
-    if (p->compression != COMPRESSION_NONE || TIFFIsTiled(tiff) || (p->planar == PLANARCONFIG_SEPARATE && p->samples > 1)) return 0;
+    if (p->compression != COMPRESSION_NONE || TIFFIsTiled(tiff) || (p->planar == PLANARCONFIG_SEPARATE && p->samples > 1))
+        return 0;
     uint64_t first = TIFFGetStrileOffset(tiff, 0), end = first;
     for (uint32_t i = 0, n = TIFFNumberOfStrips(tiff); i < n; i++) {
         if (TIFFGetStrileOffset(tiff, i) != end) return 0;
@@ -282,29 +327,39 @@ static uint64_t find_plain(TIFF *tiff, const page *p, uint64_t *size)
     return end - first == *size ? first : 0;
 }
 
-/* All that a file says of its slices but by its pages; *n pages, of which one may stand for all images of a stack that follow it. */
+/* All that a file says of its slices but by its pages; *n pages, of which one may stand for all images of a stack that
+ * follow it. */
 static limn_status check_stack(const tiff_job *job, const page *p, int *n)
 {
     enum { METAMORPH_PLANES = 33629 };
     uint32_t planes = 0;
     void *unused = NULL;
     char *description = NULL;
-    if (TIFFFindField(job->tiff, METAMORPH_PLANES, TIFF_ANY) && TIFFGetField(job->tiff, METAMORPH_PLANES, &planes, &unused) && planes > 1 && planes != (uint32_t)*n)
-        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: a MetaMorph stack of %u planes in %d page%s; expected a page a slice", job->name, planes, *n, *n == 1 ? "" : "s");
+    if (TIFFFindField(job->tiff, METAMORPH_PLANES, TIFF_ANY) &&
+        TIFFGetField(job->tiff, METAMORPH_PLANES, &planes, &unused) && planes > 1 && planes != (uint32_t)*n)
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED,
+                         "%s: a MetaMorph stack of %u planes in %d page%s; expected a page a slice", job->name, planes, *n,
+                         *n == 1 ? "" : "s");
     if (!TIFFGetField(job->tiff, TIFFTAG_IMAGEDESCRIPTION, &description) || !description) return LIMN_OK;
     limn_tiff_stack s = limn_tiff_stack_parse(description, (int64_t)p->width * p->height, p->samples);
     if (!s.by) return LIMN_OK;
     if (s.images < *n)
-        limn_log(job->ctx, LIMN_LOG_WARN, "%s: its description (%s) tells of %lld image%s, %d pages are found, and all are slices", job->name, s.by, (long long)s.images,
-                 s.images == 1 ? "" : "s", *n);
+        limn_log(job->ctx, LIMN_LOG_WARN,
+                 "%s: its description (%s) tells of %lld image%s, %d pages are found, and all are slices", job->name, s.by,
+                 (long long)s.images, s.images == 1 ? "" : "s", *n);
     else if (s.channels > 1 || (s.slices > 1 && s.frames > 1))
-        return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: its pages are %lld slices of %lld channels at %lld times (%s); expected one channel at one time: a file each, as CASE_0000.tif and "
-                         "CASE_0001.tif", job->name, (long long)s.slices, (long long)s.channels, (long long)s.frames, s.by);
+        return limn_fail(job->ctx, LIMN_UNSUPPORTED,
+                         "%s: its pages are %lld slices of %lld channels at %lld times (%s); expected one channel at one "
+                         "time: a file each, as CASE_0000.tif and "
+                         "CASE_0001.tif",
+                         job->name, (long long)s.slices, (long long)s.channels, (long long)s.frames, s.by);
     uint64_t size, at = s.images > *n && *n == 1 ? find_plain(job->tiff, p, &size) : 0;
     if (s.images <= *n) return LIMN_OK;
     if (!at || at > job->n || (uint64_t)s.images > (job->n - at) / size)
-        return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: its description (%s) tells of %lld images, found %d page%s: cut, or the others are in other files", job->name, s.by,
-                         (long long)s.images, *n, *n == 1 ? "" : "s");
+        return limn_fail(
+            job->ctx, LIMN_BAD_FILE,
+            "%s: its description (%s) tells of %lld images, found %d page%s: cut, or the others are in other files",
+            job->name, s.by, (long long)s.images, *n, *n == 1 ? "" : "s");
     return *n = (int)s.images, LIMN_OK;
 }
 
@@ -320,12 +375,16 @@ static limn_status count_slices(const tiff_job *job, page *first, int *n, int *p
         if (status != LIMN_OK) return status;
         if (!*n) *first = p;
         if (!alike(first, &p))
-            return limn_fail(job->ctx, LIMN_UNSUPPORTED, "%s: page %d is %u x %u of %d bits and %d channels, the first %u x %u of %d and %d; expected pages that are alike", job->name,
-                             number, p.width, p.height, p.bits, p.channels, first->width, first->height, first->bits, first->channels);
+            return limn_fail(job->ctx, LIMN_UNSUPPORTED,
+                             "%s: page %d is %u x %u of %d bits and %d channels, the first %u x %u of %d and %d; expected "
+                             "pages that are alike",
+                             job->name, number, p.width, p.height, p.bits, p.channels, first->width, first->height,
+                             first->bits, first->channels);
         ++*n;
     } while (++number < LIMN_MAX_SLICES && TIFFReadDirectory(job->tiff));
     if (job->why[0]) return damaged(job, number);
-    if (number == LIMN_MAX_SLICES || !*n) return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: %d pages, expected 1 to %d", job->name, *n, LIMN_MAX_SLICES - 1);
+    if (number == LIMN_MAX_SLICES || !*n)
+        return limn_fail(job->ctx, LIMN_BAD_FILE, "%s: %d pages, expected 1 to %d", job->name, *n, LIMN_MAX_SLICES - 1);
     *pages = *n;
     if (!TIFFSetDirectory(job->tiff, 0)) return damaged(job, 0);
     while (is_aside(job->tiff) && TIFFReadDirectory(job->tiff)) {}
@@ -343,8 +402,10 @@ static limn_status read_plain(const tiff_job *job, const page *p, limn_raster *o
     size_t values = (size_t)p->width * p->height * (size_t)p->channels;
     for (int z = 0; z < out->slices; z++) {
         memcpy(block, job->bytes + at + (uint64_t)z * size, (size_t)size);
-        if (TIFFIsByteSwapped(job->tiff) && p->bits == 16) TIFFSwabArrayOfShort((uint16_t *)(void *)block, (tmsize_t)(size / 2));
-        if (TIFFIsByteSwapped(job->tiff) && p->bits == 32) TIFFSwabArrayOfLong((uint32_t *)(void *)block, (tmsize_t)(size / 4));
+        if (TIFFIsByteSwapped(job->tiff) && p->bits == 16)
+            TIFFSwabArrayOfShort((uint16_t *)(void *)block, (tmsize_t)(size / 2));
+        if (TIFFIsByteSwapped(job->tiff) && p->bits == 32)
+            TIFFSwabArrayOfLong((uint32_t *)(void *)block, (tmsize_t)(size / 4));
         put_block(p, block, 0, 0, p->width, p->height, 0, out->values + (size_t)z * values);
     }
     free(block);
@@ -362,7 +423,8 @@ static limn_status read_pages(tiff_job *job, int pages, limn_raster *out)
         status = read_page(job, number, &p);
         size_t values = (size_t)p.width * p.height * (size_t)p.channels;
         if (status == LIMN_OK && pages < out->slices) return read_plain(job, &p, out);
-        if (status == LIMN_OK && (!read_blocks(job, &p, out->values + (size_t)done * values, &block) || job->why[0])) status = damaged(job, number);
+        if (status == LIMN_OK && (!read_blocks(job, &p, out->values + (size_t)done * values, &block) || job->why[0]))
+            status = damaged(job, number);
         free(block);
         done++;
     } while (status == LIMN_OK && done < pages && (++number, TIFFReadDirectory(job->tiff)));
@@ -372,7 +434,8 @@ static limn_status read_pages(tiff_job *job, int pages, limn_raster *out)
 /* All slices alike. */
 static limn_status turn_upright(const tiff_job *job, int orientation, limn_raster *r)
 {
-    size_t pixel = (size_t)r->channels * sizeof *r->values, values = (size_t)r->width * (size_t)r->height * (size_t)r->channels;
+    size_t pixel = (size_t)r->channels * sizeof *r->values,
+           values = (size_t)r->width * (size_t)r->height * (size_t)r->channels;
     if (orientation == ORIENTATION_TOPLEFT) return LIMN_OK;
     float *slice = malloc(values * sizeof *slice);
     if (!slice) return limn_fail_memory(job->ctx, values * sizeof *slice, job->name);
@@ -391,17 +454,22 @@ static limn_status read_all(tiff_job *job, limn_raster *out)
     page p;
     int n = 0, pages = 0;
     limn_status status = count_slices(job, &p, &n, &pages);
-    if (status == LIMN_OK) status = limn_raster_new(job->ctx, job->name, p.width, p.height, n, p.channels, (size_t)job->n * MORE_PACKED, out);
+    if (status == LIMN_OK)
+        status = limn_raster_new(job->ctx, job->name, p.width, p.height, n, p.channels, (size_t)job->n * MORE_PACKED, out);
     if (status != LIMN_OK) return status;
     bool natural = p.format == SAMPLEFORMAT_UINT || p.format == SAMPLEFORMAT_VOID;
-    out->kind = LIMN_RASTER_TIFF, out->type = type_of(&p), out->limit = natural && p.bits == 8 ? 255 : natural && p.bits == 16 ? 65535 : 0;
+    out->kind = LIMN_RASTER_TIFF, out->type = type_of(&p),
+    out->limit = natural && p.bits == 8    ? 255
+                 : natural && p.bits == 16 ? 65535
+                                           : 0;
     status = read_pages(job, pages, out);
     return status == LIMN_OK ? turn_upright(job, p.orientation, out) : status;
 }
 
 bool limn_tiff_sniff(const uint8_t *bytes, size_t n)
 {
-    return n >= 8 && (memcmp(bytes, "II*\0", 4) == 0 || memcmp(bytes, "MM\0*", 4) == 0 || memcmp(bytes, "II+\0", 4) == 0 || memcmp(bytes, "MM\0+", 4) == 0);
+    return n >= 8 && (memcmp(bytes, "II*\0", 4) == 0 || memcmp(bytes, "MM\0*", 4) == 0 || memcmp(bytes, "II+\0", 4) == 0 ||
+                      memcmp(bytes, "MM\0+", 4) == 0);
 }
 
 limn_status limn_tiff_decode(limn_ctx *ctx, const char *name, const uint8_t *bytes, size_t n, bool labels, limn_raster *out)

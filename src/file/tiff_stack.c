@@ -47,13 +47,15 @@ static limn_tiff_stack parse_ome(const char *text, int samples)
 {
     const char *pixels = strstr(text, "<Pixels "), *end = pixels ? strchr(pixels, '>') : NULL;
     if (!end) return (limn_tiff_stack){0};
-    limn_tiff_stack s = {"OME-XML", 1, attribute(pixels, end, "SizeZ"), attribute(pixels, end, "SizeC"), attribute(pixels, end, "SizeT")};
+    limn_tiff_stack s = {"OME-XML", 1, attribute(pixels, end, "SizeZ"), attribute(pixels, end, "SizeC"),
+                         attribute(pixels, end, "SizeT")};
     if (s.channels % samples == 0) s.channels /= samples;
     s.images = times(times(s.slices, s.frames), s.channels);
     return s;
 }
 
-/* {"shape": [5, 32, 32]}, the sides and samples of a page last; what is before them, but for ones, is slices, then frames and channels */
+/* {"shape": [5, 32, 32]}, the sides and samples of a page last; what is before them, but for ones, is slices, then frames
+ * and channels */
 static limn_tiff_stack parse_shape(const char *text, int64_t pixels, int samples)
 {
     enum { MOST = 16 };

@@ -13,8 +13,10 @@ limn_file_kind limn_file_kind_of(const unsigned char *head, size_t n)
 {
     static const unsigned char legacy[] = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
     if (n > 8 && head[8] == '{') return LIMN_KIND_SAFETENSORS;
-    if (n >= 4 && head[0] == 'P' && head[1] == 'K' && ((head[2] == 3 && head[3] == 4) || (head[2] == 5 && head[3] == 6))) return LIMN_KIND_TORCH;
-    if (n >= 2 + sizeof legacy && head[0] == 0x80 && memcmp(head + 2, legacy, sizeof legacy) == 0) return LIMN_KIND_TORCH_LEGACY;
+    if (n >= 4 && head[0] == 'P' && head[1] == 'K' && ((head[2] == 3 && head[3] == 4) || (head[2] == 5 && head[3] == 6)))
+        return LIMN_KIND_TORCH;
+    if (n >= 2 + sizeof legacy && head[0] == 0x80 && memcmp(head + 2, legacy, sizeof legacy) == 0)
+        return LIMN_KIND_TORCH_LEGACY;
     if (n >= 3 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5 && head[2]) return LIMN_KIND_PICKLE;
     return n >= 4 && memcmp(head, "GGUF", 4) == 0 ? LIMN_KIND_GGUF : LIMN_KIND_SAFETENSORS;
 }
@@ -27,10 +29,11 @@ void limn_torch_free(limn_torch *torch)
     free(torch);
 }
 
-/* ---- the records of an archive --------------------------------------------------------------------------------------------- */
+/* ---- the records of an archive ---------------------------------------------------------------------------------------- */
 
 /* "ROOT/data.pkl" gives the root; exactly one member is it. */
-static limn_status find_pickle(limn_ctx *ctx, const limn_part *part, const limn_zip *zip, limn_zip_member **out, char *root, size_t root_bytes)
+static limn_status find_pickle(limn_ctx *ctx, const limn_part *part, const limn_zip *zip, limn_zip_member **out, char *root,
+                               size_t root_bytes)
 {
     *out = NULL;
     for (size_t i = 0; i < zip->n; i++) {
@@ -39,9 +42,13 @@ static limn_status find_pickle(limn_ctx *ctx, const limn_part *part, const limn_
         if (*out) return limn_fail(ctx, LIMN_BAD_FILE, "%s: two data.pkl in the archive", part->file);
         *out = &zip->members[i];
     }
-    if (!*out) return limn_fail(ctx, LIMN_BAD_FILE, "%s: a zip archive without NAME/data.pkl: not a file of torch.save()", part->file);
+    if (!*out)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: a zip archive without NAME/data.pkl: not a file of torch.save()",
+                         part->file);
     size_t n = strlen((*out)->name) - strlen("/data.pkl");
-    if (n >= root_bytes) return limn_fail(ctx, LIMN_BAD_FILE, "%s: the folder's name in the archive has %zu bytes, at most %zu are read", part->file, n, root_bytes - 1);
+    if (n >= root_bytes)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: the folder's name in the archive has %zu bytes, at most %zu are read",
+                         part->file, n, root_bytes - 1);
     memcpy(root, (*out)->name, n);
     root[n] = '\0';
     return LIMN_OK;
@@ -72,7 +79,9 @@ static limn_status read_record(limn_ctx *ctx, const limn_part *part, const char 
     limn_zip_member *m = limn_zip_find(&part->torch->zip, path);
     *text = '\0';
     if (!m) return LIMN_OK;
-    if (m->size > 15) return limn_fail(ctx, LIMN_BAD_FILE, "%s: zip member \"%s\" has %zu bytes, expected a few", part->file, name, m->size);
+    if (m->size > 15)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: zip member \"%s\" has %zu bytes, expected a few", part->file, name,
+                         m->size);
     limn_status status = read_member(ctx, part, m, &bytes);
     if (status == LIMN_OK) snprintf(text, 16, "%s", (const char *)bytes);
     free(bytes);
@@ -87,15 +96,17 @@ static limn_status check_records(limn_ctx *ctx, const limn_part *part, const cha
     if (status == LIMN_OK) status = read_record(ctx, part, root, "version", version);
     if (status != LIMN_OK) return status;
     if (*order && strcmp(order, "little") != 0)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: its numbers are %s-endian, Limn reads little-endian files only", part->file, limn_escape(order, strlen(order), shown, sizeof shown));
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: its numbers are %s-endian, Limn reads little-endian files only",
+                         part->file, limn_escape(order, strlen(order), shown, sizeof shown));
     size_t n = strspn(version, "0123456789");
     if (n < 1 || n > 2 || version[n])
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected the version of torch's archives in the member \"version\", found \"%s\"", part->file,
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: expected the version of torch's archives in the member \"version\", found \"%s\"", part->file,
                          limn_escape(version, strlen(version), shown, sizeof shown));
     return LIMN_OK;
 }
 
-/* ---- tensors of nested dicts and lists ------------------------------------------------------------------------------------- */
+/* ---- tensors of nested dicts and lists -------------------------------------------------------------------------------- */
 
 typedef struct walk {
     limn_pickle *p;
@@ -149,7 +160,8 @@ static limn_status add_key(walk *w, limn_value key, size_t *n, bool *named)
     size_t length = key.n;
     *named = key.kind == LIMN_PICKLE_STRING || key.kind == LIMN_PICKLE_INT;
     if (!*named) return LIMN_OK;
-    if (key.kind == LIMN_PICKLE_INT) length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)key.i), text = digits;
+    if (key.kind == LIMN_PICKLE_INT)
+        length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)key.i), text = digits;
     if (memchr(text, 0, length)) return limn_pickle_bad(w->p, "a NUL in a name");
     if (length + 2 > NAME_CAP - *n) return limn_pickle_bad(w->p, "a name of more than %d bytes", NAME_CAP);
     w->visits += length / 64;
@@ -191,8 +203,10 @@ static limn_status visit_tuple(walk *w, limn_value v, size_t n_name, int depth)
 /* Values are shared by reference, so a short pickle can stand for a tree without end. */
 static limn_status visit(walk *w, limn_value v, size_t n_name, int depth)
 {
-    if (depth > DEPTH_CAP) return limn_pickle_bad(w->p, "dicts and lists nested more than %d deep, or one that contains itself", DEPTH_CAP);
-    if (++w->visits > VISITS_CAP) return limn_pickle_bad(w->p, "dicts and lists that hold more than %d objects, or names as long", VISITS_CAP);
+    if (depth > DEPTH_CAP)
+        return limn_pickle_bad(w->p, "dicts and lists nested more than %d deep, or one that contains itself", DEPTH_CAP);
+    if (++w->visits > VISITS_CAP)
+        return limn_pickle_bad(w->p, "dicts and lists that hold more than %d objects, or names as long", VISITS_CAP);
     if (v.kind == LIMN_PICKLE_TENSOR) return add_tensor(w, &w->p->tensors[v.i], n_name);
     if (v.kind == LIMN_PICKLE_TUPLE) return visit_tuple(w, v, n_name, depth);
     return v.kind == LIMN_PICKLE_LIST || v.kind == LIMN_PICKLE_DICT ? visit_items(w, v, n_name, depth) : LIMN_OK;
@@ -210,7 +224,7 @@ static limn_status read_tensors(limn_ctx *ctx, limn_weight_file *st, limn_part *
     return status;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------------------------------------------- */
 
 limn_status limn_torch_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part)
 {
@@ -225,11 +239,19 @@ limn_status limn_torch_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part
     if (status != LIMN_OK) return status;
     size_t room = FREE_BYTES + (part->n_bytes < SIZE_MAX / 2 ? part->n_bytes : SIZE_MAX / 2);
     if (m->size > PICKLE_CAP || m->size > room)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: data.pkl has %zu bytes, at most %d are read, and no more than the file has", part->file, m->size, PICKLE_CAP);
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: data.pkl has %zu bytes, at most %d are read, and no more than the file has", part->file,
+                         m->size, PICKLE_CAP);
     unsigned char *bytes;
     status = read_member(ctx, part, m, &bytes);
     if (4 * m->size + FREE_BYTES < room) room = 4 * m->size + FREE_BYTES;
-    limn_pickle p = {.ctx = ctx, .file = part->file, .zip = &torch->zip, .root = root, .bytes = bytes, .n = m->size, .budget = room - m->size};
+    limn_pickle p = {.ctx = ctx,
+                     .file = part->file,
+                     .zip = &torch->zip,
+                     .root = root,
+                     .bytes = bytes,
+                     .n = m->size,
+                     .budget = room - m->size};
     if (status == LIMN_OK) status = read_tensors(ctx, st, part, &p);
     limn_pickle_free(&p);
     free(bytes);
@@ -239,6 +261,7 @@ limn_status limn_torch_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part
 limn_status limn_torch_check(limn_ctx *ctx, const limn_part *part)
 {
     limn_status status = LIMN_OK;
-    for (size_t i = 0; i < part->torch->zip.n && status == LIMN_OK; i++) status = limn_zip_check(ctx, part, &part->torch->zip.members[i]);
+    for (size_t i = 0; i < part->torch->zip.n && status == LIMN_OK; i++)
+        status = limn_zip_check(ctx, part, &part->torch->zip.members[i]);
     return status;
 }

@@ -1,5 +1,5 @@
-/* torch.h: a file of torch.save(): a zip with a pickle of names and one member per storage (torch 1.6 and later).  It is read, never
- * executed.  Part of weight_file.h, which opens both kinds. */
+/* torch.h: a file of torch.save(): a zip with a pickle of names and one member per storage (torch 1.6 and later).  It is
+ * read, never executed.  Part of weight_file.h, which opens both kinds. */
 #ifndef LIMN_TORCH_H
 #define LIMN_TORCH_H
 
@@ -8,11 +8,17 @@
 typedef struct limn_torch limn_torch;
 
 /** What the first bytes of a file say. */
-typedef enum limn_file_kind { LIMN_KIND_SAFETENSORS, LIMN_KIND_TORCH, LIMN_KIND_TORCH_LEGACY, LIMN_KIND_PICKLE, LIMN_KIND_GGUF } limn_file_kind;
+typedef enum limn_file_kind {
+    LIMN_KIND_SAFETENSORS,
+    LIMN_KIND_TORCH,
+    LIMN_KIND_TORCH_LEGACY,
+    LIMN_KIND_PICKLE,
+    LIMN_KIND_GGUF
+} limn_file_kind;
 limn_file_kind limn_file_kind_of(const unsigned char *head, size_t n);
 
-/** Read the directory and the pickle of the newest part into entries; the tensors of nested dicts have the names of all keys, joined by
- *  dots ("state_dict.conv.weight").  part->torch is set also on failure. */
+/** Read the directory and the pickle of the newest part into entries; the tensors of nested dicts have the names of all
+ *  keys, joined by dots ("state_dict.conv.weight").  part->torch is set also on failure. */
 limn_status limn_torch_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part);
 void limn_torch_free(limn_torch *torch); /* NULL is allowed */
 /** As limn_weight_file_load(); the storage is compared with its checksum when it is first needed. */

@@ -33,9 +33,11 @@ static size_t span_of(const limn_entry *e)
 static void gather(const limn_entry *e, const unsigned char *from, unsigned char *to, limn_dtype dtype)
 {
     size_t width = limn_dtype_bytes(e->dtype), wide = limn_dtype_bytes(dtype), count = e->bytes / width;
-    int64_t index[LIMN_FILE_RANK] = {0}, at = 0, cols = e->dim[e->rank - 1], step = cols > 1 ? e->torch->stride[e->rank - 1] : 0;
+    int64_t index[LIMN_FILE_RANK] = {0}, at = 0, cols = e->dim[e->rank - 1],
+            step = cols > 1 ? e->torch->stride[e->rank - 1] : 0;
     for (size_t done = 0; done < count; done += (size_t)cols) {
-        for (int64_t k = 0; k < cols; k++, to += wide) limn_convert(from + (size_t)(at + k * step) * width, e->dtype, to, dtype, 1);
+        for (int64_t k = 0; k < cols; k++, to += wide)
+            limn_convert(from + (size_t)(at + k * step) * width, e->dtype, to, dtype, 1);
         for (int d = e->rank - 2; d >= 0; d--) {
             int64_t stride = e->dim[d] > 1 ? e->torch->stride[d] : 0;
             at += stride;
@@ -68,7 +70,8 @@ limn_status limn_torch_load(limn_ctx *ctx, const limn_part *part, const limn_ent
     if (status == LIMN_OK) status = limn_zip_start(ctx, part, m, &s);
     if (status == LIMN_OK) {
         status = limn_zip_next(&s, e->begin - m->begin, NULL);
-        if (status == LIMN_OK) status = e->torch->stride ? load_strided(&s, e, to, dtype) : load_dense(&s, e, chunk, to, dtype);
+        if (status == LIMN_OK)
+            status = e->torch->stride ? load_strided(&s, e, to, dtype) : load_dense(&s, e, chunk, to, dtype);
         limn_zip_stop(&s);
     }
     free(chunk);

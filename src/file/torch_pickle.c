@@ -1,5 +1,5 @@
-/* torch_pickle.c: the opcodes of pickle protocol 2 that torch.save() writes; Python's pickletools describes them.  No recursion; every
- * count is compared with the bytes that are left, every allocation with a budget. */
+/* torch_pickle.c: the opcodes of pickle protocol 2 that torch.save() writes; Python's pickletools describes them.  No
+ * recursion; every count is compared with the bytes that are left, every allocation with a budget. */
 #include "file/torch_pickle.h"
 
 #include <stdlib.h>
@@ -15,7 +15,8 @@ limn_status limn_pickle_bad(limn_pickle *p, const char *format, ...)
     va_start(args, format);
     limn_format_list(text, sizeof text, format, args);
     va_end(args);
-    return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: %s/data.pkl, byte %zu: %s; nothing was executed", p->file, p->root, p->op, text);
+    return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: %s/data.pkl, byte %zu: %s; nothing was executed", p->file, p->root, p->op,
+                     text);
 }
 
 limn_status limn_pickle_room(limn_pickle *p, void *list, size_t n, size_t more, size_t *capacity, size_t size)
@@ -23,7 +24,8 @@ limn_status limn_pickle_room(limn_pickle *p, void *list, size_t n, size_t more, 
     void *old, *grown;
     if (more <= *capacity - n) return LIMN_OK;
     size_t want = n + more + n / 4 + 16, bytes;
-    if (!limn_mul_size(want, size, &bytes) || bytes > p->budget) return limn_pickle_bad(p, "its objects need too much memory for a file of this size");
+    if (!limn_mul_size(want, size, &bytes) || bytes > p->budget)
+        return limn_pickle_bad(p, "its objects need too much memory for a file of this size");
     memcpy(&old, list, sizeof old);
     grown = realloc(old, bytes); /* for a moment both may be there */
     if (!grown) return limn_fail_memory(p->ctx, bytes, p->file);
@@ -45,7 +47,7 @@ void limn_pickle_free(limn_pickle *p)
     free(p->storage_seen);
 }
 
-/* ---- stack ------------------------------------------------------------------------------------------------------------- */
+/* ---- stack ------------------------------------------------------------------------------------------------------------ */
 
 static limn_status push(limn_pickle *p, limn_value v)
 {
@@ -64,7 +66,8 @@ static limn_status push_int(limn_pickle *p, int64_t i)
 static limn_status need(limn_pickle *p, size_t n)
 {
     for (size_t i = 1; i <= n; i++)
-        if (i > p->n_stack || p->stack[p->n_stack - i].kind == LIMN_PICKLE_MARK) return limn_pickle_bad(p, "expected %zu values on the stack, found %zu", n, i - 1);
+        if (i > p->n_stack || p->stack[p->n_stack - i].kind == LIMN_PICKLE_MARK)
+            return limn_pickle_bad(p, "expected %zu values on the stack, found %zu", n, i - 1);
     return LIMN_OK;
 }
 
@@ -97,7 +100,8 @@ static limn_status short_tuple(limn_pickle *p, size_t n)
 static limn_status new_container(limn_pickle *p, limn_pickle_kind kind, limn_value *out)
 {
     if (p->n_containers == OBJECTS_CAP) return limn_pickle_bad(p, "more than %d lists and dicts", OBJECTS_CAP);
-    limn_status status = limn_pickle_room(p, &p->containers, p->n_containers, 1, &p->containers_capacity, sizeof *p->containers);
+    limn_status status =
+        limn_pickle_room(p, &p->containers, p->n_containers, 1, &p->containers_capacity, sizeof *p->containers);
     if (status != LIMN_OK) return status;
     p->containers[p->n_containers] = (limn_pickle_container){0};
     *out = (limn_value){.kind = kind, .i = (int64_t)p->n_containers++};
@@ -116,7 +120,7 @@ static limn_status push_container(limn_pickle *p, limn_pickle_kind kind)
     return status == LIMN_OK ? push(p, v) : status;
 }
 
-/* ---- items ------------------------------------------------------------------------------------------------------------- */
+/* ---- items ------------------------------------------------------------------------------------------------------------ */
 
 static limn_status put_item(limn_pickle *p, limn_pickle_container *c, limn_value key, limn_value value)
 {
@@ -137,12 +141,14 @@ static limn_status put_items(limn_pickle *p, size_t begin, size_t drop, limn_pic
 {
     static const char *const names[] = {[LIMN_PICKLE_LIST] = "a list", [LIMN_PICKLE_DICT] = "a dict"};
     size_t n = p->n_stack - begin, step = kind == LIMN_PICKLE_DICT ? 2 : 1;
-    if (begin < drop + 1 || p->stack[begin - drop - 1].kind != kind) return limn_pickle_bad(p, "items for something that is not %s", names[kind]);
+    if (begin < drop + 1 || p->stack[begin - drop - 1].kind != kind)
+        return limn_pickle_bad(p, "items for something that is not %s", names[kind]);
     if (n % step) return limn_pickle_bad(p, "%zu values are not pairs for a dict", n);
     limn_pickle_container *c = &p->containers[p->stack[begin - drop - 1].i];
     limn_status status = LIMN_OK;
     for (size_t i = begin; i < p->n_stack && status == LIMN_OK; i += step)
-        status = put_item(p, c, step == 2 ? p->stack[i] : (limn_value){.kind = LIMN_PICKLE_INT, .i = c->n}, p->stack[i + step - 1]);
+        status = put_item(p, c, step == 2 ? p->stack[i] : (limn_value){.kind = LIMN_PICKLE_INT, .i = c->n},
+                          p->stack[i + step - 1]);
     p->n_stack = begin - drop;
     return status;
 }
@@ -160,14 +166,15 @@ static limn_status last_items(limn_pickle *p, size_t n, limn_pickle_kind kind)
     return status == LIMN_OK ? put_items(p, p->n_stack - n, 0, kind) : status;
 }
 
-/* ---- memo -------------------------------------------------------------------------------------------------------------- */
+/* ---- memo ------------------------------------------------------------------------------------------------------------- */
 
 /* torch numbers its memos 0, 1, 2 ... */
 static limn_status put_memo(limn_pickle *p, size_t i)
 {
     limn_status status = need(p, 1);
     if (status != LIMN_OK) return status;
-    if (i > p->n_memo || i == MEMO_CAP) return limn_pickle_bad(p, "memo %zu, where the next is %zu and at most %d are kept", i, p->n_memo, MEMO_CAP);
+    if (i > p->n_memo || i == MEMO_CAP)
+        return limn_pickle_bad(p, "memo %zu, where the next is %zu and at most %d are kept", i, p->n_memo, MEMO_CAP);
     if (i == p->n_memo) status = limn_pickle_room(p, &p->memo, p->n_memo, 1, &p->memo_capacity, sizeof *p->memo);
     if (status != LIMN_OK) return status;
     p->memo[i] = p->stack[p->n_stack - 1];
@@ -180,7 +187,7 @@ static limn_status get_memo(limn_pickle *p, size_t i)
     return i < p->n_memo ? push(p, p->memo[i]) : limn_pickle_bad(p, "memo %zu of %zu", i, p->n_memo);
 }
 
-/* ---- what opcodes carry -------------------------------------------------------------------------------------------------- */
+/* ---- what opcodes carry ----------------------------------------------------------------------------------------------- */
 
 static limn_status need_bytes(limn_pickle *p, size_t n)
 {
@@ -225,7 +232,8 @@ static limn_status long_number(limn_pickle *p)
     number(p, n < 8 ? (size_t)n : 8, &low);
     if (n == 9) {
         number(p, 1, &high);
-        return high == 0 ? push(p, (limn_value){.kind = LIMN_PICKLE_OTHER}) : limn_pickle_bad(p, "a number of more than 64 bits");
+        return high == 0 ? push(p, (limn_value){.kind = LIMN_PICKLE_OTHER})
+                         : limn_pickle_bad(p, "a number of more than 64 bits");
     }
     if (n && n < 8 && low >> (8 * n - 1) & 1) low |= UINT64_MAX << 8 * n;
     return push_int(p, (int64_t)low);
@@ -251,11 +259,12 @@ static limn_status global(limn_pickle *p)
     if (status != LIMN_OK) return status;
     int row = limn_torch_global(module, n_module, name, n_name);
     if (row >= 0) return push(p, (limn_value){.kind = LIMN_PICKLE_GLOBAL, .i = row});
-    return limn_pickle_bad(p, "it asks for the Python object \"%s.%s\", which the state_dict() of a network does not need", limn_escape((const char *)module, n_module, a, sizeof a),
+    return limn_pickle_bad(p, "it asks for the Python object \"%s.%s\", which the state_dict() of a network does not need",
+                           limn_escape((const char *)module, n_module, a, sizeof a),
                            limn_escape((const char *)name, n_name, b, sizeof b));
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------------------------------------ */
 
 static limn_status call(limn_pickle *p, limn_status (*what)(limn_pickle *, limn_value, limn_value, limn_value *))
 {
@@ -283,12 +292,13 @@ static limn_status build(limn_pickle *p)
     limn_status status = need(p, 2);
     if (status != LIMN_OK) return status;
     limn_value to = p->stack[p->n_stack - 2];
-    if (to.kind != LIMN_PICKLE_DICT && to.kind != LIMN_PICKLE_OTHER) return limn_pickle_bad(p, "BUILD of something that is not an OrderedDict");
+    if (to.kind != LIMN_PICKLE_DICT && to.kind != LIMN_PICKLE_OTHER)
+        return limn_pickle_bad(p, "BUILD of something that is not an OrderedDict");
     p->n_stack--;
     return LIMN_OK;
 }
 
-/* ---- the machine ------------------------------------------------------------------------------------------------------- */
+/* ---- the machine ------------------------------------------------------------------------------------------------------ */
 
 static limn_status step(limn_pickle *p, unsigned char op)
 {
@@ -298,7 +308,8 @@ static limn_status step(limn_pickle *p, unsigned char op)
     switch (op) {
     case 0x80: /* PROTO */
         status = number(p, 1, &i);
-        return status == LIMN_OK && i != 2 ? limn_pickle_bad(p, "pickle protocol %d, torch.save() writes 2", (int)i) : status;
+        return status == LIMN_OK && i != 2 ? limn_pickle_bad(p, "pickle protocol %d, torch.save() writes 2", (int)i)
+                                           : status;
     case '(': return push(p, (limn_value){.kind = LIMN_PICKLE_MARK});
     case 'N': return push(p, (limn_value){.kind = LIMN_PICKLE_OTHER});
     case 0x88: case 0x89: return push(p, (limn_value){.kind = LIMN_PICKLE_BOOL, .i = op == 0x88});
@@ -346,7 +357,8 @@ limn_status limn_pickle_run(limn_pickle *p, limn_value *out)
         status = step(p, op);
         if (status != LIMN_OK) return status;
     }
-    if (p->n_stack != 1 || p->stack[0].kind == LIMN_PICKLE_MARK) return limn_pickle_bad(p, "%zu values on the stack at its end, expected one", p->n_stack);
+    if (p->n_stack != 1 || p->stack[0].kind == LIMN_PICKLE_MARK)
+        return limn_pickle_bad(p, "%zu values on the stack at its end, expected one", p->n_stack);
     if (p->at != p->n) return limn_pickle_bad(p, "%zu bytes follow its end", p->n - p->at);
     *out = p->stack[0];
     return LIMN_OK;

@@ -1,5 +1,5 @@
-/* torch_pickle.h: the part of Python's pickle that torch.save() writes, as a machine that only collects: dicts, lists, tensors.
- * Nothing is imported, called or built that is not in the table of torch_globals.c. */
+/* torch_pickle.h: the part of Python's pickle that torch.save() writes, as a machine that only collects: dicts, lists,
+ * tensors. Nothing is imported, called or built that is not in the table of torch_globals.c. */
 #ifndef LIMN_TORCH_PICKLE_H
 #define LIMN_TORCH_PICKLE_H
 
@@ -50,8 +50,8 @@ typedef struct limn_pickle {
     const unsigned char *bytes; /* data.pkl */
     size_t n, at, op;      /* op: where the current opcode lies */
     size_t budget;         /* bytes that may still be allocated */
-    size_t n_stack, stack_capacity, n_memo, memo_capacity, n_tuples, tuples_capacity, n_containers, containers_capacity, n_items, items_capacity,
-        n_tensors, tensors_capacity, n_numbers, numbers_capacity;
+    size_t n_stack, stack_capacity, n_memo, memo_capacity, n_tuples, tuples_capacity, n_containers, containers_capacity,
+        n_items, items_capacity, n_tensors, tensors_capacity, n_numbers, numbers_capacity;
     limn_value *stack, *memo, *tuples;
     limn_pickle_container *containers;
     limn_pickle_item *items;
@@ -60,8 +60,9 @@ typedef struct limn_pickle {
     limn_value *storage_seen; /* by member: what the first reference to it said; kind OTHER: none yet */
 } limn_pickle;
 
-/** Run the whole pickle.  p: ctx, file, zip, root, bytes, n and budget are set, the rest is zero.  The sentences end with "nothing was
- *  executed".  @return LIMN_OK: *out is what it makes; LIMN_BAD_FILE; LIMN_NO_MEMORY.  Either way limn_pickle_free(p) */
+/** Run the whole pickle.  p: ctx, file, zip, root, bytes, n and budget are set, the rest is zero.  The sentences end with
+ *  "nothing was executed".  @return LIMN_OK: *out is what it makes; LIMN_BAD_FILE; LIMN_NO_MEMORY.  Either way
+ *  limn_pickle_free(p) */
 limn_status limn_pickle_run(limn_pickle *p, limn_value *out);
 void limn_pickle_free(limn_pickle *p);
 
@@ -71,7 +72,7 @@ limn_status limn_pickle_dict(limn_pickle *p, limn_value *out);
 /** Room for `more` elements behind n, out of the budget.  list: address of a pointer from malloc() or of NULL. */
 limn_status limn_pickle_room(limn_pickle *p, void *list, size_t n, size_t more, size_t *capacity, size_t size);
 
-/* ---- torch_globals.c: the Python objects a state dict names --------------------------------------------------------------- */
+/* ---- torch_globals.c: the Python objects a state dict names ----------------------------------------------------------- */
 
 typedef struct limn_torch_type {
     const char *storage, *name, *type; /* "FloatStorage", "float32", "F32" as safetensors has it */

@@ -9,7 +9,8 @@ enum { CHUNK = 1 << 18 };
 static limn_status bad(const limn_zip_stream *s, const char *what)
 {
     char name[256];
-    return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: zip member \"%s\": %s", s->part->file, limn_escape(s->member->name, strlen(s->member->name), name, sizeof name), what);
+    return limn_fail(s->ctx, LIMN_BAD_FILE, "%s: zip member \"%s\": %s", s->part->file,
+                     limn_escape(s->member->name, strlen(s->member->name), name, sizeof name), what);
 }
 
 limn_status limn_zip_start(limn_ctx *ctx, const limn_part *part, const limn_zip_member *member, limn_zip_stream *s)
@@ -59,7 +60,8 @@ static limn_status unpack(limn_zip_stream *s, size_t n, unsigned char *to)
         size_t got = want - s->z.avail_out;
         done += got;
         if (said == Z_MEM_ERROR) return limn_fail_memory(s->ctx, CHUNK, s->part->file);
-        if ((said != Z_OK && said != Z_STREAM_END) || (done < n && (said == Z_STREAM_END || (!got && s->taken == s->member->stored && !s->z.avail_in))))
+        if ((said != Z_OK && said != Z_STREAM_END) ||
+            (done < n && (said == Z_STREAM_END || (!got && s->taken == s->member->stored && !s->z.avail_in))))
             return bad(s, said == Z_DATA_ERROR ? "its deflated data is damaged" : "its deflated data ends too early");
     }
     return LIMN_OK;
@@ -84,7 +86,8 @@ static limn_status check_end(limn_zip_stream *s)
         if (status != LIMN_OK) return status;
         if (!s->z.avail_out) return bad(s, "it unpacks to more bytes than the directory says");
     }
-    if (s->in && (said != Z_STREAM_END || s->z.avail_in || s->taken != s->member->stored)) return bad(s, "its deflated data does not end where the directory says");
+    if (s->in && (said != Z_STREAM_END || s->z.avail_in || s->taken != s->member->stored))
+        return bad(s, "its deflated data does not end where the directory says");
     return LIMN_OK;
 }
 
@@ -103,7 +106,8 @@ limn_status limn_zip_check(limn_ctx *ctx, const limn_part *part, limn_zip_member
             if (status == LIMN_OK) crc = crc32(crc, chunk, (uInt)n);
         }
         if (status == LIMN_OK) status = check_end(&s);
-        if (status == LIMN_OK && crc != member->crc) status = bad(&s, "damaged: its bytes do not have the checksum that the directory gives");
+        if (status == LIMN_OK && crc != member->crc)
+            status = bad(&s, "damaged: its bytes do not have the checksum that the directory gives");
         limn_zip_stop(&s);
     }
     free(chunk);

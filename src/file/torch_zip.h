@@ -1,5 +1,5 @@
-/* torch_zip.h: the members of a zip archive as torch writes them, each checked against its local header before anything is read.
- * Names are looked up, never used as paths. */
+/* torch_zip.h: the members of a zip archive as torch writes them, each checked against its local header before anything is
+ * read. Names are looked up, never used as paths. */
 #ifndef LIMN_TORCH_ZIP_H
 #define LIMN_TORCH_ZIP_H
 
@@ -22,9 +22,9 @@ typedef struct limn_zip {
     char *directory;          /* owned; names lie in it */
 } limn_zip;
 
-/** Read and check the directory: one end record at the very end, no duplicate names, members one after another from byte 0 to the
- *  directory.  @return LIMN_OK; otherwise LIMN_BAD_FILE with member and offset, LIMN_IO or LIMN_NO_MEMORY.  Either way
- *  limn_zip_free(zip) */
+/** Read and check the directory: one end record at the very end, no duplicate names, members one after another from byte 0
+ *  to the directory.  @return LIMN_OK; otherwise LIMN_BAD_FILE with member and offset, LIMN_IO or LIMN_NO_MEMORY.  Either
+ *  way limn_zip_free(zip) */
 limn_status limn_zip_read(limn_ctx *ctx, const limn_part *part, limn_zip *zip);
 void limn_zip_free(limn_zip *zip);
 limn_zip_member *limn_zip_find(const limn_zip *zip, const char *name); /* NULL: there is none */

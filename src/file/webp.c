@@ -27,12 +27,16 @@ limn_status limn_webp_decode(limn_ctx *ctx, const char *name, const uint8_t *byt
     *out = (limn_image){0};
     if (n < 12) return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged WebP: %zu bytes are no header", name, n);
     WebPDecoderConfig config;
-    if (!WebPInitDecoderConfig(&config)) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: libwebp is of another version than its headers", name);
+    if (!WebPInitDecoderConfig(&config))
+        return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: libwebp is of another version than its headers", name);
     VP8StatusCode code = is_cut(bytes, n) ? VP8_STATUS_NOT_ENOUGH_DATA : WebPGetFeatures(bytes, n, &config.input);
-    if (code != VP8_STATUS_OK) return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged WebP: %s (%zu bytes)", name, reason(code), n);
-    if (config.input.has_animation) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: an animated WebP, expected a single picture", name);
+    if (code != VP8_STATUS_OK)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged WebP: %s (%zu bytes)", name, reason(code), n);
+    if (config.input.has_animation)
+        return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: an animated WebP, expected a single picture", name);
     int channels = config.input.has_alpha ? 4 : 3;
-    limn_status status = limn_image_new(ctx, name, (uint32_t)config.input.width, (uint32_t)config.input.height, channels, out);
+    limn_status status =
+        limn_image_new(ctx, name, (uint32_t)config.input.width, (uint32_t)config.input.height, channels, out);
     if (status != LIMN_OK) return status;
     size_t row = (size_t)out->width * (size_t)channels;
     config.output.colorspace = channels == 4 ? MODE_RGBA : MODE_RGB;
@@ -43,5 +47,6 @@ limn_status limn_webp_decode(limn_ctx *ctx, const char *name, const uint8_t *byt
     if (code == VP8_STATUS_OK && status == LIMN_OK) return LIMN_OK;
     limn_image_free(out);
     if (status != LIMN_OK) return status;
-    return limn_fail(ctx, code == VP8_STATUS_OUT_OF_MEMORY ? LIMN_NO_MEMORY : LIMN_BAD_FILE, "%s: damaged WebP: %s (%zu bytes)", name, reason(code), n);
+    return limn_fail(ctx, code == VP8_STATUS_OUT_OF_MEMORY ? LIMN_NO_MEMORY : LIMN_BAD_FILE,
+                     "%s: damaged WebP: %s (%zu bytes)", name, reason(code), n);
 }

@@ -12,7 +12,7 @@
 
 enum { CHUNK = 1 << 18 };
 
-/* ---- open and close ---------------------------------------------------------------------------------------------------- */
+/* ---- open and close --------------------------------------------------------------------------------------------------- */
 
 limn_status limn_part_read(limn_ctx *ctx, const limn_part *part, size_t offset, size_t n, void *to)
 {
@@ -31,15 +31,24 @@ static limn_status read_part(limn_ctx *ctx, limn_weight_file *st, limn_part *par
     switch (limn_file_kind_of(head, n)) {
     case LIMN_KIND_TORCH: return limn_torch_read(ctx, st, part);
     case LIMN_KIND_TORCH_LEGACY:
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: written by torch before 1.6, or in its old format; open it in torch and save it again with torch.save(), or as safetensors; nothing was executed", part->file);
+        return limn_fail(ctx, LIMN_BAD_FILE,
+                         "%s: written by torch before 1.6, or in its old format; open it in torch and save it again with "
+                         "torch.save(), or as safetensors; nothing was executed",
+                         part->file);
     case LIMN_KIND_PICKLE:
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: a bare pickle, expected a safetensors file or the archive that torch.save() writes; nothing was executed", part->file);
-    case LIMN_KIND_GGUF: return limn_fail(ctx, LIMN_BAD_FILE, "%s: a GGUF file; Limn reads safetensors and the files of torch.save()", part->file);
+        return limn_fail(
+            ctx, LIMN_BAD_FILE,
+            "%s: a bare pickle, expected a safetensors file or the archive that torch.save() writes; nothing was executed",
+            part->file);
+    case LIMN_KIND_GGUF:
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: a GGUF file; Limn reads safetensors and the files of torch.save()",
+                         part->file);
     default: return limn_header_read(ctx, st, part);
     }
 }
 
-limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char *file, int fd, const unsigned char *memory, size_t n)
+limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char *file, int fd, const unsigned char *memory,
+                                 size_t n)
 {
     limn_part *grown = realloc(st->parts, (size_t)(st->n_parts + 1) * sizeof *grown);
     char *name = grown ? strdup(file) : NULL;
@@ -69,8 +78,10 @@ limn_status limn_weight_file_index(limn_ctx *ctx, limn_weight_file *st)
         char name[256];
         if (strcmp(a->name, b->name) != 0) continue;
         limn_escape(a->name, strlen(a->name), name, sizeof name);
-        if (a->part == b->part) return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" comes twice", st->parts[a->part].file, name);
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is also in %s", st->parts[a->part].file, name, st->parts[b->part].file);
+        if (a->part == b->part)
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" comes twice", st->parts[a->part].file, name);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is also in %s", st->parts[a->part].file, name,
+                         st->parts[b->part].file);
     }
     return LIMN_OK;
 }
@@ -102,7 +113,8 @@ limn_status limn_weight_file_open(limn_ctx *ctx, const char *path, limn_weight_f
     return done(ctx, st, status, out);
 }
 
-limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_weight_file **out)
+limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n,
+                                   limn_weight_file **out)
 {
     *out = NULL;
     limn_weight_file *st = calloc(1, sizeof *st);
@@ -126,7 +138,7 @@ void limn_weight_file_close(limn_weight_file *st)
     free(st);
 }
 
-/* ---- look up ----------------------------------------------------------------------------------------------------------- */
+/* ---- look up ---------------------------------------------------------------------------------------------------------- */
 
 void limn_weight_file_reads(const limn_weight_file *st, const char *what, limn_job_files *files)
 {
@@ -162,7 +174,7 @@ const char *limn_weight_file_metadata(const limn_weight_file *st, const char *ke
     return NULL;
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ------------------------------------------------------------------------------------------------------------ */
 
 limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, void *to, limn_dtype dtype)
 {
@@ -181,7 +193,8 @@ limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, con
     for (size_t done = 0; done < e->bytes && status == LIMN_OK;) {
         size_t n = e->bytes - done < CHUNK ? e->bytes - done : CHUNK;
         status = limn_part_read(ctx, part, from + done, n, chunk);
-        if (status == LIMN_OK) limn_convert(chunk, e->dtype, (char *)to + done / width * limn_dtype_bytes(dtype), dtype, n / width);
+        if (status == LIMN_OK)
+            limn_convert(chunk, e->dtype, (char *)to + done / width * limn_dtype_bytes(dtype), dtype, n / width);
         done += n;
     }
     free(chunk);
@@ -204,7 +217,8 @@ static limn_status check_part(limn_ctx *ctx, const limn_part *part, unsigned cha
     }
     snprintf(is, sizeof is, "%08lx", crc);
     if (status == LIMN_OK && memcmp(said, is, 8) != 0)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged: its bytes have the checksum %s, written were \"%s\"", part->file, is, limn_escape(said, 8, (char[64]){0}, 64));
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: damaged: its bytes have the checksum %s, written were \"%s\"", part->file,
+                         is, limn_escape(said, 8, (char[64]){0}, 64));
     return status;
 }
 

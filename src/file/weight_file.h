@@ -1,6 +1,6 @@
-/* weight_file.h: named tensors in a file: safetensors (u64 length | JSON header | bytes, every rule of the format is enforced) or what
- * torch.save() wrote (.pt, .pth, .ckpt, .bin; see torch.h).  What a file is, its first bytes say, never its name.  Nothing in it is
- * executed.  Writing: safetensors.h. */
+/* weight_file.h: named tensors in a file: safetensors (u64 length | JSON header | bytes, every rule of the format is
+ * enforced) or what torch.save() wrote (.pt, .pth, .ckpt, .bin; see torch.h).  What a file is, its first bytes say, never
+ * its name.  Nothing in it is executed.  Writing: safetensors.h. */
 #ifndef LIMN_WEIGHT_FILE_H
 #define LIMN_WEIGHT_FILE_H
 
@@ -23,28 +23,34 @@ typedef struct limn_entry {
 
 typedef struct limn_weight_file limn_weight_file;
 
-/** Open and check a file, or all files of an index ("model.safetensors.index.json").  Only headers are read; memory is at most four
- *  times theirs.  @return LIMN_OK: close with limn_weight_file_close(); LIMN_NOT_FOUND; LIMN_BAD_FILE with tensor and offset */
+/** Open and check a file, or all files of an index ("model.safetensors.index.json").  Only headers are read; memory is at
+ *  most four times theirs.  @return LIMN_OK: close with limn_weight_file_close(); LIMN_NOT_FOUND; LIMN_BAD_FILE with tensor
+ *  and offset */
 limn_status limn_weight_file_open(limn_ctx *ctx, const char *path, limn_weight_file **out);
 /** The same over bytes that outlive the result. */
-limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_weight_file **out);
+limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n,
+                                   limn_weight_file **out);
 void limn_weight_file_close(limn_weight_file *st); /* NULL is allowed */
 
 /** All its files, an index aside, are read, and what they are to the job. */
 void limn_weight_file_reads(const limn_weight_file *st, const char *what, limn_job_files *files);
 size_t limn_weight_file_count(const limn_weight_file *st);
-const limn_entry *limn_weight_file_get(const limn_weight_file *st, size_t i); /* by file and offset; torch: in the order of its dicts */
+const limn_entry *limn_weight_file_get(const limn_weight_file *st,
+                                       size_t i);              /* by file and offset; torch: in the order of its dicts */
 const char *limn_weight_file_kind(const limn_weight_file *st); /* "safetensors" or "torch" (of the first file) */
 const limn_entry *limn_weight_file_find(const limn_weight_file *st, const char *name);
 /** Metadata by key (of the first file), or NULL. */
 const char *limn_weight_file_metadata(const limn_weight_file *st, const char *key);
-/** All metadata in turn, by key: at NULL gives the first pair.  @return what to pass for the next one; NULL: there was none */
+/** All metadata in turn, by key: at NULL gives the first pair.  @return what to pass for the next one; NULL: there was
+ *  none */
 const void *limn_weight_file_metadata_next(const limn_weight_file *st, const void *at, const char **key, const char **value);
 
-/** All values of a usable tensor, converted, in dense rows.  @return LIMN_OK; LIMN_BAD_FILE when the file was cut meanwhile or is damaged; LIMN_UNSUPPORTED (dtype);
- *  LIMN_IO; LIMN_NO_MEMORY */
-limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, void *to, limn_dtype dtype);
-/** Compare every byte with the checksum in "limn.crc32", which limn_safetensors_write() leaves; torch's archives carry one per member.
+/** All values of a usable tensor, converted, in dense rows.  @return LIMN_OK; LIMN_BAD_FILE when the file was cut meanwhile
+ *  or is damaged; LIMN_UNSUPPORTED (dtype); LIMN_IO; LIMN_NO_MEMORY */
+limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, void *to,
+                                  limn_dtype dtype);
+/** Compare every byte with the checksum in "limn.crc32", which limn_safetensors_write() leaves; torch's archives carry one
+ *  per member.
  *  @param known  false when a file carries no checksum: then nothing was compared
  *  @return LIMN_OK; LIMN_BAD_FILE when a byte has changed; LIMN_IO */
 limn_status limn_weight_file_check(limn_ctx *ctx, const limn_weight_file *st, bool *known);

@@ -1,4 +1,5 @@
-/* weight_file_parts.h: what weight_file.c (open, look up, load), safetensors_header.c (parse), torch*.c and shards.c (several files) share. */
+/* weight_file_parts.h: what weight_file.c (open, look up, load), safetensors_header.c (parse), torch*.c and shards.c
+ * (several files) share. */
 #ifndef LIMN_WEIGHT_FILE_PARTS_H
 #define LIMN_WEIGHT_FILE_PARTS_H
 
@@ -34,7 +35,8 @@ struct limn_weight_file {
 };
 
 /** One more part; what is allocated belongs to st.  fd becomes st's also on failure. */
-limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char *file, int fd, const unsigned char *memory, size_t n);
+limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char *file, int fd, const unsigned char *memory,
+                                 size_t n);
 /** Parse the header of the newest part into entries and metadata. */
 limn_status limn_header_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part);
 /** One more entry, of that part; everything else in it is zero. */

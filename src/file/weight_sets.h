@@ -1,7 +1,8 @@
 /* weight_sets.h: the state dicts of one network that a file holds beside each other, and taking one of them.
  * A checkpoint of a training has the weights as they are trained and a moving average of them (EMA), from which pictures
  * are drawn:
- *   model. ema.    state_dict. state_dict_ema.    params. params_ema.    model. model_ema. (Lightning)    "" ema/ (Limn's) */
+ *   model. ema.    state_dict. state_dict_ema.    params. params_ema.    model. model_ema. (Lightning)    "" ema/
+ *   (Limn's) */
 #ifndef LIMN_WEIGHT_SETS_H
 #define LIMN_WEIGHT_SETS_H
 
@@ -19,7 +20,7 @@ typedef enum limn_set_kind {
 typedef struct limn_weight_set {
     char prefix[LIMN_PREFIX_BYTES]; /* before every name; ends with '.' or '/', or is "" */
     char inside[LIMN_PREFIX_BYTES]; /* glued: what the names begin with behind the prefix */
-    bool glued;                     /* dots of the names are left out, as CompVis's LitEma does: model_ema.diffusion_modelout2bias */
+    bool glued; /* dots of the names are left out, as CompVis's LitEma does: model_ema.diffusion_modelout2bias */
     limn_set_kind kind;
     size_t n;                       /* tensors of the network that it has */
 } limn_weight_set;

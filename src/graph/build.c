@@ -7,7 +7,8 @@ limn_node *limn_reshape(limn_node *x, limn_shape shape)
     limn_node *y = limn_part(x, 0, shape);
     if (y->op != LIMN_OP_ERROR && limn_node_count(y) != limn_node_count(x)) {
         char a[128], b[128];
-        return limn_node_error(x->graph, LIMN_OP_VIEW, "cannot reshape %s to %s", limn_shape_text(&x->shape, a), limn_shape_text(&shape, b));
+        return limn_node_error(x->graph, LIMN_OP_VIEW, "cannot reshape %s to %s", limn_shape_text(&x->shape, a),
+                               limn_shape_text(&shape, b));
     }
     return y;
 }

@@ -72,7 +72,8 @@ static void shape_text(const drawing *d, const limn_shape *shape, char *out, siz
     int from = d->options->batch > 0 && shape->rank > 0 && shape->dim[0] == d->options->batch, n = 0;
     if (shape->rank == from) snprintf(out, size, "1");
     for (int i = from; i < shape->rank; i++)
-        n += snprintf(out + n, size - (size_t)n, "%s%lld", i > from ? d->options->ascii ? "x" : "×" : "", (long long)shape->dim[i]);
+        n += snprintf(out + n, size - (size_t)n, "%s%lld", i > from ? d->options->ascii ? "x" : "×" : "",
+                      (long long)shape->dim[i]);
 }
 
 static void count_cell(const drawing *d, char *out, size_t size, double n, int repeats)
@@ -101,7 +102,8 @@ static void add_note(const drawing *d, char *out, size_t size, const char *note)
 
 static void branch(const drawing *d, int depth, bool last, char *out, size_t size)
 {
-    const char *const *signs = d->options->ascii ? (const char *const[]){"|  ", "   ", "|- ", "`- "} : (const char *const[]){"│  ", "   ", "├─ ", "└─ "};
+    const char *const *signs = d->options->ascii ? (const char *const[]){"|  ", "   ", "|- ", "`- "}
+                                                 : (const char *const[]){"│  ", "   ", "├─ ", "└─ "};
     size_t n = 0;
     for (int i = 1; i < depth; i++) n += (size_t)snprintf(out + n, size - n, "%s", signs[d->bar[i] ? 0 : 1]);
     if (depth > 0) snprintf(out + n, size - n, "%s", signs[last ? 3 : 2]);
@@ -141,7 +143,8 @@ static void item_row(drawing *d, const limn_item *item, const limn_item *twin, i
 static void blank_row(drawing *d, int depth)
 {
     char first[512] = "";
-    for (int i = 1; i <= depth && i < MAX_DEPTH; i++) snprintf(first + strlen(first), sizeof first - strlen(first), "%s", d->options->ascii ? "|  " : "│  ");
+    for (int i = 1; i <= depth && i < MAX_DEPTH; i++)
+        snprintf(first + strlen(first), sizeof first - strlen(first), "%s", d->options->ascii ? "|  " : "│  ");
     add_row(d, 'l', (const char *const[]){first, "", "", "", ""});
 }
 
@@ -180,7 +183,10 @@ static void print_rows(const drawing *d, limn_text *text)
     for (int r = 0; r < d->n_rows; r++) {
         char style = *p++;
         for (int c = 0; c < N_COLUMNS; c++) {
-            const char *colour = !d->options->color ? "" : style == 'h' || c == 1 ? "\033[2m" : style != 'l' && c == 0 ? "\033[1m" : "";
+            const char *colour = !d->options->color       ? ""
+                                 : style == 'h' || c == 1 ? "\033[2m"
+                                 : style != 'l' && c == 0 ? "\033[1m"
+                                                          : "";
             if (!*p) colour = "";
             if (c) limn_text_append(text, "  ", 2);
             put_cell(text, p, d->width[c], c >= 2, colour);
@@ -197,7 +203,8 @@ static void rule_row(drawing *d)
     const char *cells[N_COLUMNS];
     for (int c = 0; c < N_COLUMNS; c++) {
         line[c][0] = '\0';
-        for (int i = 0, n = 0; i < d->width[c] && n < 1000; i++) n += snprintf(line[c] + n, sizeof line[c] - (size_t)n, "%s", d->options->ascii ? "-" : "─");
+        for (int i = 0, n = 0; i < d->width[c] && n < 1000; i++)
+            n += snprintf(line[c] + n, sizeof line[c] - (size_t)n, "%s", d->options->ascii ? "-" : "─");
         cells[c] = line[c];
     }
     add_row(d, 'h', cells);

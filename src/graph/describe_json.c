@@ -13,8 +13,9 @@ static json_t *items_json(const limn_item *block)
 {
     json_t *array = json_array();
     for (const limn_item *i = block->first; array && i; i = i->next) {
-        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:f}", "name", i->name, "kind", i->scope ? "block" : limn_op_name(i->node->op), "note", i->note,
-                              "parameters", (json_int_t)i->parameters, "flops", i->flops);
+        json_t *o =
+            json_pack("{s:s, s:s, s:s, s:I, s:f}", "name", i->name, "kind", i->scope ? "block" : limn_op_name(i->node->op),
+                      "note", i->note, "parameters", (json_int_t)i->parameters, "flops", i->flops);
         if (o && i->scope) json_object_set_new(o, "path", json_string(i->scope->path));
         if (o && i->from[0]) json_object_set_new(o, "from", json_string(i->from));
         if (o && i->continued) json_object_set_new(o, "continued", json_true());

@@ -52,7 +52,8 @@ limn_status limn_grad(limn_graph *g, limn_node *loss, int n, limn_node *const *o
 {
     if (g->status != LIMN_OK) return g->status;
     if (loss->shape.rank != 0) return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "the loss must be a single number");
-    if (!limn_fuse_before_grad(g, n, of)) return limn_fail_memory(g->ctx, (size_t)g->n_nodes * sizeof(limn_node *), "gradients");
+    if (!limn_fuse_before_grad(g, n, of))
+        return limn_fail_memory(g->ctx, (size_t)g->n_nodes * sizeof(limn_node *), "gradients");
 
     int n_nodes = loss->id + 1;
     bool *needs = calloc((size_t)g->n_nodes, sizeof *needs);
@@ -62,7 +63,8 @@ limn_status limn_grad(limn_graph *g, limn_node *loss, int n, limn_node *const *o
         if (!g->first_gradient) g->first_gradient = g->n_nodes;
         for (int i = 0; i < n; i++) needs[of[i]->id] = true;
         mark_needed(g, n_nodes, needs);
-        d[loss->id] = limn_node_as(limn_node_new(g, LIMN_OP_FILL, 0, NULL, &(limn_attr){.scale = 1, .shape = loss->shape}), LIMN_WIDE);
+        d[loss->id] =
+            limn_node_as(limn_node_new(g, LIMN_OP_FILL, 0, NULL, &(limn_attr){.scale = 1, .shape = loss->shape}), LIMN_WIDE);
     }
     for (int i = n_nodes - 1; i >= 0 && status == LIMN_OK; i--)
         if (d[i] && needs[i] && g->nodes[i]->n_src) status = step_back(g, g->nodes[i], needs, d);

@@ -122,7 +122,8 @@ limn_node *limn_node_error(limn_graph *g, limn_op op, const char *format, ...)
     va_start(args, format);
     limn_format_list(text, sizeof text, format, args);
     va_end(args);
-    g->status = limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "%s%s%s: %s", g->scope->path, g->scope->path[0] ? ", " : "", limn_op_name(op), text);
+    g->status = limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "%s%s%s: %s", g->scope->path, g->scope->path[0] ? ", " : "",
+                          limn_op_name(op), text);
     return g->error;
 }
 
@@ -182,7 +183,8 @@ limn_node *limn_node_new(limn_graph *g, limn_op op, int n_src, limn_node *const 
     char text[512] = "";
     const char *wrong = limn_op_find(op)->shape(&node, text, sizeof text);
     if (wrong) return limn_node_error(g, op, "%s", wrong);
-    if (!shape_is_sound(node.shape)) return limn_node_error(g, op, "the result has a dimension below 1, or too many elements");
+    if (!shape_is_sound(node.shape))
+        return limn_node_error(g, op, "the result has a dimension below 1, or too many elements");
     return append(g, &node);
 }
 
@@ -202,24 +204,29 @@ limn_node *limn_node_as(limn_node *node, limn_kind kind)
 limn_node *limn_input(limn_graph *g, const char *name, limn_kind kind, limn_shape shape, limn_rate rate)
 {
     if (g->status != LIMN_OK) return g->error;
-    if (!shape_is_sound(shape)) return limn_node_error(g, LIMN_OP_INPUT, "%s has a dimension below 1, or too many elements", name);
-    limn_node node = {.op = LIMN_OP_INPUT, .kind = kind, .rate = rate, .shape = shape, .name = limn_arena_strdup(g->arena, name)};
+    if (!shape_is_sound(shape))
+        return limn_node_error(g, LIMN_OP_INPUT, "%s has a dimension below 1, or too many elements", name);
+    limn_node node = {
+        .op = LIMN_OP_INPUT, .kind = kind, .rate = rate, .shape = shape, .name = limn_arena_strdup(g->arena, name)};
     return node.name ? append(g, &node) : limn_node_no_memory(g);
 }
 
 limn_node *limn_parameter(limn_graph *g, const char *name, limn_shape shape, limn_init init)
 {
     if (g->status != LIMN_OK) return g->error;
-    const char *full = g->scope->path[0] ? limn_arena_printf(g->arena, "%s.%s", g->scope->path, name) : limn_arena_strdup(g->arena, name);
+    const char *full =
+        g->scope->path[0] ? limn_arena_printf(g->arena, "%s.%s", g->scope->path, name) : limn_arena_strdup(g->arena, name);
     if (!full) return limn_node_no_memory(g);
-    if (!shape_is_sound(shape)) return limn_node_error(g, LIMN_OP_PARAMETER, "%s has a dimension below 1, or too many elements", full);
+    if (!shape_is_sound(shape))
+        return limn_node_error(g, LIMN_OP_PARAMETER, "%s has a dimension below 1, or too many elements", full);
     for (int i = 0; i < g->n_parameters; i++) {
         limn_node *known = g->parameters[i];
         if (strcmp(known->name, full) != 0) continue;
         if (limn_shape_equal(&known->shape, &shape)) return known;
         return limn_node_error(g, LIMN_OP_PARAMETER, "%s is used with two different shapes", full);
     }
-    if (!grow((void **)&g->parameters, g->n_parameters, &g->parameter_capacity, sizeof *g->parameters)) return limn_node_no_memory(g);
+    if (!grow((void **)&g->parameters, g->n_parameters, &g->parameter_capacity, sizeof *g->parameters))
+        return limn_node_no_memory(g);
     limn_node node = {.op = LIMN_OP_PARAMETER, .kind = LIMN_COMPUTE, .shape = shape, .name = full, .init = init};
     limn_node *made = append(g, &node);
     if (made != g->error) g->parameters[g->n_parameters++] = made;

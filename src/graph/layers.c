@@ -23,7 +23,8 @@ limn_node *limn_linear_with(limn_graph *g, const char *name, limn_node *x, int64
     int64_t k = limn_shape_cols(&x->shape);
     /* Glorot & Bengio 2010, eq. 16 */
     limn_init xavier = {.kind = LIMN_INIT_UNIFORM, .scale = (float)sqrt(6.0 / ((double)k + (double)n)), .decay = true};
-    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(n, k), options.weight_init ? *options.weight_init : xavier);
+    limn_node *w =
+        limn_parameter_of(g, name, "weight", LIMN_SHAPE(n, k), options.weight_init ? *options.weight_init : xavier);
     limn_node *b = options.no_bias ? NULL : limn_parameter_of(g, name, "bias", LIMN_SHAPE(n), zero);
     return limn_matmul(x, w, b);
 }
@@ -40,7 +41,8 @@ limn_node *limn_layer_norm(limn_graph *g, const char *name, limn_node *x, double
     if (!name) return limn_node_1(LIMN_OP_LAYER_NORM, x, &attr);
     limn_shape cols = LIMN_SHAPE(limn_shape_cols(&x->shape));
     attr.flags = LIMN_HAS_WEIGHT;
-    return limn_node_3(LIMN_OP_LAYER_NORM, x, limn_parameter_of(g, name, "weight", cols, one), limn_parameter_of(g, name, "bias", cols, zero), &attr);
+    return limn_node_3(LIMN_OP_LAYER_NORM, x, limn_parameter_of(g, name, "weight", cols, one),
+                       limn_parameter_of(g, name, "bias", cols, zero), &attr);
 }
 
 /* [B,D] -> [B,1,D] beside x [B,T,D] */
@@ -66,7 +68,8 @@ limn_node *limn_rms_norm(limn_graph *g, const char *name, limn_node *x, double e
     limn_attr attr = {.eps = eps};
     if (!name) return limn_node_1(LIMN_OP_RMS_NORM, x, &attr);
     attr.flags = LIMN_HAS_WEIGHT;
-    return limn_node_2(LIMN_OP_RMS_NORM, x, limn_parameter_of(g, name, "weight", LIMN_SHAPE(limn_shape_cols(&x->shape)), one), &attr);
+    return limn_node_2(LIMN_OP_RMS_NORM, x,
+                       limn_parameter_of(g, name, "weight", LIMN_SHAPE(limn_shape_cols(&x->shape)), one), &attr);
 }
 
 limn_node *limn_softmax(limn_node *x)
@@ -96,7 +99,8 @@ limn_node *limn_attention_kv(limn_node *q, limn_node *kv, int heads)
 
 limn_node *limn_attention_biased(limn_node *qkv, limn_node *bias, int heads)
 {
-    return limn_node_2(LIMN_OP_ATTENTION, qkv, bias, &(limn_attr){.heads = heads, .packed = LIMN_PACKED_QKV, .flags = LIMN_HAS_BIAS});
+    return limn_node_2(LIMN_OP_ATTENTION, qkv, bias,
+                       &(limn_attr){.heads = heads, .packed = LIMN_PACKED_QKV, .flags = LIMN_HAS_BIAS});
 }
 
 limn_node *limn_gather(limn_node *table, limn_node *ids)

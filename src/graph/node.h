@@ -10,25 +10,34 @@
 
 typedef enum limn_op {
     /* leaves */
-    LIMN_OP_ERROR, LIMN_OP_INPUT, LIMN_OP_PARAMETER,
-    LIMN_OP_FILL,               /* attr.scale everywhere */
+    LIMN_OP_ERROR,
+    LIMN_OP_INPUT,
+    LIMN_OP_PARAMETER,
+    LIMN_OP_FILL, /* attr.scale everywhere */
     /* shape */
-    LIMN_OP_VIEW,               /* contiguous part of src 0 from element attr.begin on, as attr.shape; never runs */
-    LIMN_OP_PERMUTE,            /* attr.order */
-    LIMN_OP_SLICE,              /* attr.axis, attr.begin; count from shape */
-    LIMN_OP_PAD,                /* attr.axis, attr.begin zeros before; the rest after */
-    LIMN_OP_CONCAT,             /* attr.axis */
-    LIMN_OP_EXPAND, LIMN_OP_SUM_TO, /* attr.shape */
-    LIMN_OP_CAST,               /* to the node's kind */
+    LIMN_OP_VIEW,    /* contiguous part of src 0 from element attr.begin on, as attr.shape; never runs */
+    LIMN_OP_PERMUTE, /* attr.order */
+    LIMN_OP_SLICE,   /* attr.axis, attr.begin; count from shape */
+    LIMN_OP_PAD,     /* attr.axis, attr.begin zeros before; the rest after */
+    LIMN_OP_CONCAT,  /* attr.axis */
+    LIMN_OP_EXPAND,
+    LIMN_OP_SUM_TO, /* attr.shape */
+    LIMN_OP_CAST,   /* to the node's kind */
     /* elementwise */
-    LIMN_OP_ADD, LIMN_OP_SUB, LIMN_OP_MUL, LIMN_OP_DIV,
-    LIMN_OP_AFFINE,             /* attr.scale x + attr.shift */
-    LIMN_OP_ACTIVATE,           /* attr.activation */
-    LIMN_OP_ACTIVATE_GRAD,      /* (x, dy) -> dy f'(x) */
-    LIMN_OP_EXP, LIMN_OP_LOG, LIMN_OP_SQRT, LIMN_OP_SQUARE,
-    LIMN_OP_CLAMP,              /* to [attr.scale, attr.shift] */
-    LIMN_OP_CLAMP_GRAD,         /* (x, dy) -> dy inside, 0 outside */
-    LIMN_OP_CHAIN,              /* attr.chain: a run of elementwise ops on cache-sized blocks; made by rewrite only */
+    LIMN_OP_ADD,
+    LIMN_OP_SUB,
+    LIMN_OP_MUL,
+    LIMN_OP_DIV,
+    LIMN_OP_AFFINE,        /* attr.scale x + attr.shift */
+    LIMN_OP_ACTIVATE,      /* attr.activation */
+    LIMN_OP_ACTIVATE_GRAD, /* (x, dy) -> dy f'(x) */
+    LIMN_OP_EXP,
+    LIMN_OP_LOG,
+    LIMN_OP_SQRT,
+    LIMN_OP_SQUARE,
+    LIMN_OP_CLAMP,      /* to [attr.scale, attr.shift] */
+    LIMN_OP_CLAMP_GRAD, /* (x, dy) -> dy inside, 0 outside */
+    LIMN_OP_CHAIN,      /* attr.chain: a run of elementwise ops on cache-sized blocks; made by rewrite only */
     /* layers */
     LIMN_OP_LINEAR,             /* (x [..,K], W [N,K], b [N]?, gate [B,1,N]?, residual [..,N]?): see attr.flags */
     LIMN_OP_LINEAR_GRAD_INPUT,  /* (dy [..,N], W [N,K]) -> dy W */
@@ -36,30 +45,39 @@ typedef enum limn_op {
     LIMN_OP_LAYER_NORM,         /* (x, w?, b?): norm(x) (attr.shift + w) + b; w b [D] or [B,1,D]; attr.eps; see attr.flags */
     LIMN_OP_LAYER_NORM_GRAD,    /* (x, dy, w?) -> dx */
     LIMN_OP_LAYER_NORM_GRAD_WEIGHT, /* (x, dy) -> sum over the rows sharing one w of dy norm(x): attr.shape, WIDE */
-    LIMN_OP_RMS_NORM,           /* (x, w?) w [D]; attr.eps */
-    LIMN_OP_RMS_NORM_GRAD,      /* (x, dy, w?) -> dx */
-    LIMN_OP_RMS_NORM_GRAD_WEIGHT, /* (x, dy) -> [D], WIDE */
-    LIMN_OP_SOFTMAX, LIMN_OP_SOFTMAX_GRAD, /* (y, dy) -> dx */
+    LIMN_OP_RMS_NORM,               /* (x, w?) w [D]; attr.eps */
+    LIMN_OP_RMS_NORM_GRAD,          /* (x, dy, w?) -> dx */
+    LIMN_OP_RMS_NORM_GRAD_WEIGHT,   /* (x, dy) -> [D], WIDE */
+    LIMN_OP_SOFTMAX,
+    LIMN_OP_SOFTMAX_GRAD,       /* (y, dy) -> dx */
     LIMN_OP_CROSS_ENTROPY,      /* (logits [N,C], target [N]) -> [N] */
     LIMN_OP_CROSS_ENTROPY_GRAD, /* (logits, target, dloss [N]) -> dlogits */
-    LIMN_OP_ATTENTION,          /* (q, k, v) | (qkv) | (q, kv): attr.packed; then bias [n,h,Tq,Tk]?: see attr.flags; attr.heads, attr.causal */
-    LIMN_OP_ATTENTION_GRAD,     /* (q, k, v, bias?, out, dout) -> flat dq, dk, dv | (qkv, bias?, out, dout) -> dqkv |
-                                 * (q, kv, bias?, out, dout) -> flat dq, dkv */
+    LIMN_OP_ATTENTION,      /* (q, k, v) | (qkv) | (q, kv): attr.packed; then bias [n,h,Tq,Tk]?: see attr.flags; attr.heads,
+                               attr.causal */
+    LIMN_OP_ATTENTION_GRAD, /* (q, k, v, bias?, out, dout) -> flat dq, dk, dv | (qkv, bias?, out, dout) -> dqkv |
+                             * (q, kv, bias?, out, dout) -> flat dq, dkv */
     LIMN_OP_ATTENTION_GRAD_BIAS, /* the same sources -> dbias, summed over the samples that share it; WIDE */
-    LIMN_OP_GATHER,             /* (table [V,..], ids) */
-    LIMN_OP_GATHER_GRAD,        /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
-    LIMN_OP_TIMESTEP_EMBEDDING, /* attr.scale = max_period, attr.flags LIMN_COS_FIRST */
+    LIMN_OP_GATHER,              /* (table [V,..], ids) */
+    LIMN_OP_GATHER_GRAD,         /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
+    LIMN_OP_TIMESTEP_EMBEDDING,  /* attr.scale = max_period, attr.flags LIMN_COS_FIRST */
     /* pictures [B,H,W,C] */
-    LIMN_OP_CONV,               /* (x, W [O,C,kh,kw], b [O]?, residual?) -> act(x * W + b + residual) [B,h,w,O]; attr.stride, attr.pad */
-    LIMN_OP_CONV_TRANSPOSE,     /* (y [B,h,w,O], W [O,C,kh,kw], b [C]?) -> [B,H,W,C], H W = attr.shape: CONV's gradient of x, and a layer of its own */
-    LIMN_OP_CONV_GRAD_WEIGHT,   /* (x, dy) -> attr.shape [O,C,kh,kw], WIDE */
-    LIMN_OP_MAX_POOL, LIMN_OP_MAX_POOL_GRAD,         /* (x), (x, dy): windows of attr.stride, apart; the first of equals has the gradient */
-    LIMN_OP_AVERAGE_POOL, LIMN_OP_AVERAGE_POOL_GRAD, /* (x), (dy): attr.stride; GRAD: H W of x = attr.shape */
-    LIMN_OP_RESIZE, LIMN_OP_RESIZE_GRAD,             /* (x), (dy): H W of the result = attr.shape; attr.resize */
-    LIMN_OP_MOMENTS,            /* (x [B,..,C]) -> [2, B groups]: mean and variance of each group of channels; attr.groups, flags; WIDE */
-    LIMN_OP_GROUP_NORM,         /* (x, its moments, w?, b?): act(n(x) w + b); w b [C] or one row per sample [B,C]; attr.groups, eps, activation, flags */
-    LIMN_OP_GROUP_NORM_GRAD_SUMS, /* (x, moments, dy, w?, b?) -> [2,B,C]: sums over pixels of dz n(x) and dz, z = n(x) w + b; WIDE */
-    LIMN_OP_GROUP_NORM_GRAD,    /* (x, moments, dy, those sums, w?, b?) -> dx, with what x does through its moments */
+    LIMN_OP_CONV, /* (x, W [O,C,kh,kw], b [O]?, residual?) -> act(x * W + b + residual) [B,h,w,O]; attr.stride, attr.pad */
+    LIMN_OP_CONV_TRANSPOSE, /* (y [B,h,w,O], W [O,C,kh,kw], b [C]?) -> [B,H,W,C], H W = attr.shape: CONV's gradient of x, and
+                               a layer of its own */
+    LIMN_OP_CONV_GRAD_WEIGHT, /* (x, dy) -> attr.shape [O,C,kh,kw], WIDE */
+    LIMN_OP_MAX_POOL,
+    LIMN_OP_MAX_POOL_GRAD, /* (x), (x, dy): windows of attr.stride, apart; the first of equals has the gradient */
+    LIMN_OP_AVERAGE_POOL,
+    LIMN_OP_AVERAGE_POOL_GRAD, /* (x), (dy): attr.stride; GRAD: H W of x = attr.shape */
+    LIMN_OP_RESIZE,
+    LIMN_OP_RESIZE_GRAD, /* (x), (dy): H W of the result = attr.shape; attr.resize */
+    LIMN_OP_MOMENTS, /* (x [B,..,C]) -> [2, B groups]: mean and variance of each group of channels;
+                      * attr.groups, flags; WIDE */
+    LIMN_OP_GROUP_NORM, /* (x, its moments, w?, b?): act(n(x) w + b); w b [C] or one row per sample [B,C]; attr.groups, eps,
+                           activation, flags */
+    LIMN_OP_GROUP_NORM_GRAD_SUMS, /* (x, moments, dy, w?, b?) -> [2,B,C]: sums over pixels of dz n(x) and dz, z = n(x) w + b;
+                                     WIDE */
+    LIMN_OP_GROUP_NORM_GRAD,      /* (x, moments, dy, those sums, w?, b?) -> dx, with what x does through its moments */
     LIMN_N_OPS
 } limn_op;
 
@@ -67,13 +85,15 @@ enum { LIMN_PACKED_NONE, LIMN_PACKED_QKV, LIMN_PACKED_KV };
 
 /* attr.flags: which optional sources are present, in this order after the fixed ones */
 enum {
-    LIMN_HAS_BIAS = 1, LIMN_HAS_GATE = 2, LIMN_HAS_RESIDUAL = 4,  /* LINEAR: y = residual + gate act(x W^T + b); CONV: act(x * W + b + residual);
-                                                                   * ATTENTION: bias on the scores, sample i has row i mod n */
-    LIMN_HAS_WEIGHT = 8,                                          /* norms: w (and for LAYER_NORM, GROUP_NORM b) */
+    LIMN_HAS_BIAS = 1,
+    LIMN_HAS_GATE = 2,
+    LIMN_HAS_RESIDUAL = 4, /* LINEAR: y = residual + gate act(x W^T + b); CONV: act(x * W + b + residual);
+                            * ATTENTION: bias on the scores, sample i has row i mod n */
+    LIMN_HAS_WEIGHT = 8,   /* norms: w (and for LAYER_NORM, GROUP_NORM b) */
     LIMN_COS_FIRST = 16,
-    LIMN_DETACHED = 32,                                           /* VIEW: no gradient passes */
-    LIMN_OVER_BATCH = 64,                                         /* MOMENTS, GROUP_NORM: over the batch as well, [2, groups] (batch norm) */
-    LIMN_UPSAMPLED = 128,                                         /* CONV: of x enlarged to 2 x 2 equal pixels; 3 x 3, a zero around, stride 1 */
+    LIMN_DETACHED = 32,   /* VIEW: no gradient passes */
+    LIMN_OVER_BATCH = 64, /* MOMENTS, GROUP_NORM: over the batch as well, [2, groups] (batch norm) */
+    LIMN_UPSAMPLED = 128, /* CONV: of x enlarged to 2 x 2 equal pixels; 3 x 3, a zero around, stride 1 */
 };
 
 /* CHAIN: registers r[0..n_src-1] hold the sources (broadcast to the shape of the node); instruction i writes r[n_src + i];
@@ -183,7 +203,8 @@ limn_node *limn_node_no_memory(limn_graph *g);
 double limn_node_flops(const limn_node *node);
 int64_t limn_node_count(const limn_node *node);
 
-/** In place, before gradients are made: fusions that have a gradient rule of their own (layer norm + modulate); not of kept[].
+/** In place, before gradients are made: fusions that have a gradient rule of their own (layer norm + modulate); not of
+ *  kept[].
  *  @return false when memory is out */
 bool limn_fuse_before_grad(limn_graph *g, int n_kept, limn_node *const *kept);
 /** A private copy of the part of g that outputs need, with the fusions applied (named rules in rewrite.c).

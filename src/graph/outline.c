@@ -43,8 +43,13 @@ static limn_item *enter(limn_outline *o, limn_item *current, const limn_scope *s
     while (current->scope != scope && !o->failed) {
         const limn_scope *next = scope;
         while (next->parent != current->scope) next = next->parent;
-        current = add_item(o, current, (limn_item){.scope = next, .name = next->name, .note = next->note ? next->note : "", .from = "",
-                                                   .begin = node, .end = node});
+        current = add_item(o, current,
+                           (limn_item){.scope = next,
+                                       .name = next->name,
+                                       .note = next->note ? next->note : "",
+                                       .from = "",
+                                       .begin = node,
+                                       .end = node});
     }
     return current;
 }
@@ -69,7 +74,8 @@ static const limn_node *parameter_under(const limn_node *node)
 
 static void add_line(limn_outline *o, limn_item *block, const limn_node *node)
 {
-    limn_item *line = add_item(o, block, (limn_item){.node = node, .name = "", .note = "", .from = "", .begin = node->id, .end = node->id + 1});
+    limn_item *line = add_item(
+        o, block, (limn_item){.node = node, .name = "", .note = "", .from = "", .begin = node->id, .end = node->id + 1});
     if (o->failed) return;
     line->flops = node->op > LIMN_OP_PARAMETER ? limn_node_flops(node) : 0;
     for (int s = 0; s < node->n_src; s++) {
@@ -131,9 +137,15 @@ limn_outline *limn_outline_new(const limn_graph *g)
     limn_outline *o = arena ? limn_arena_alloc(arena, sizeof *o) : NULL;
     size_t n = (size_t)g->n_nodes + 1;
     if (o) {
-        *o = (limn_outline){.g = g, .arena = arena, .root = limn_arena_alloc(arena, sizeof *o->root), .line = limn_arena_alloc(arena, n * sizeof *o->line),
-                            .n_uses = limn_arena_alloc(arena, n * sizeof *o->n_uses), .last_use = limn_arena_alloc(arena, n * sizeof *o->last_use),
-                            .owner = limn_arena_alloc(arena, n * sizeof *o->owner), .counted = limn_arena_alloc(arena, n), .mark = limn_arena_alloc(arena, n)};
+        *o = (limn_outline){.g = g,
+                            .arena = arena,
+                            .root = limn_arena_alloc(arena, sizeof *o->root),
+                            .line = limn_arena_alloc(arena, n * sizeof *o->line),
+                            .n_uses = limn_arena_alloc(arena, n * sizeof *o->n_uses),
+                            .last_use = limn_arena_alloc(arena, n * sizeof *o->last_use),
+                            .owner = limn_arena_alloc(arena, n * sizeof *o->owner),
+                            .counted = limn_arena_alloc(arena, n),
+                            .mark = limn_arena_alloc(arena, n)};
         o->failed = !o->root || !o->line || !o->n_uses || !o->last_use || !o->owner || !o->counted || !o->mark;
     }
     if (o && !o->failed) {
@@ -157,7 +169,9 @@ void limn_outline_free(limn_outline *o)
 static bool neighbours(const limn_item *a, const limn_item *b)
 {
     const char *x = strrchr(a->name, '.'), *y = strrchr(b->name, '.');
-    if (!a->scope || !b->scope || !x || !y || x - a->name != y - b->name || strncmp(a->name, b->name, (size_t)(x - a->name)) != 0) return false;
+    if (!a->scope || !b->scope || !x || !y || x - a->name != y - b->name ||
+        strncmp(a->name, b->name, (size_t)(x - a->name)) != 0)
+        return false;
     char *x_end, *y_end;
     long p = strtol(x + 1, &x_end, 10), q = strtol(y + 1, &y_end, 10);
     return x[1] && y[1] && !*x_end && !*y_end && q == p + 1;
@@ -165,7 +179,8 @@ static bool neighbours(const limn_item *a, const limn_item *b)
 
 static bool alike(const limn_item *a, const limn_item *b, bool top)
 {
-    if (!a->scope != !b->scope || a->parameters != b->parameters || a->flops != b->flops || a->continued != b->continued) return false;
+    if (!a->scope != !b->scope || a->parameters != b->parameters || a->flops != b->flops || a->continued != b->continued)
+        return false;
     if ((!top && strcmp(a->name, b->name) != 0) || strcmp(a->note, b->note) != 0 || !a->node != !b->node) return false;
     if (a->node && !limn_shape_equal(&a->node->shape, &b->node->shape)) return false;
     const limn_item *x = a->first, *y = b->first;

@@ -4,8 +4,9 @@
 #include <string.h>
 
 static const char *const activations[LIMN_N_ACTIVATIONS] = {
-    [LIMN_IDENTITY] = "identity", [LIMN_RELU] = "ReLU", [LIMN_SILU] = "SiLU", [LIMN_GELU_TANH] = "GELU", [LIMN_GELU_ERF] = "GELU (erf)",
-    [LIMN_GELU_QUICK] = "quick GELU", [LIMN_TANH] = "tanh",
+    [LIMN_IDENTITY] = "identity", [LIMN_RELU] = "ReLU",           [LIMN_SILU] = "SiLU",
+    [LIMN_GELU_TANH] = "GELU",    [LIMN_GELU_ERF] = "GELU (erf)", [LIMN_GELU_QUICK] = "quick GELU",
+    [LIMN_TANH] = "tanh",
 };
 
 static const char *say(limn_outline *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -25,7 +26,8 @@ static const char *say(limn_outline *o, const char *format, ...)
 
 static bool moves(const limn_node *node)
 {
-    return node->op == LIMN_OP_VIEW || node->op == LIMN_OP_PERMUTE || node->op == LIMN_OP_SLICE || node->op == LIMN_OP_CAST || node->op == LIMN_OP_FILL;
+    return node->op == LIMN_OP_VIEW || node->op == LIMN_OP_PERMUTE || node->op == LIMN_OP_SLICE ||
+           node->op == LIMN_OP_CAST || node->op == LIMN_OP_FILL;
 }
 
 static bool smaller(const limn_node *a, const limn_node *b)
@@ -46,13 +48,15 @@ static bool is_gated(const limn_node *node)
 {
     if (node->op != LIMN_OP_ADD || node->src[1]->op != LIMN_OP_MUL) return false;
     const limn_node *gate = node->src[1]->src[0];
-    return limn_shape_equal(&node->src[1]->shape, &node->src[0]->shape) && gate->shape.rank == 3 && gate->shape.dim[1] == 1 && gate->op != LIMN_OP_PARAMETER;
+    return limn_shape_equal(&node->src[1]->shape, &node->src[0]->shape) && gate->shape.rank == 3 &&
+           gate->shape.dim[1] == 1 && gate->op != LIMN_OP_PARAMETER;
 }
 
 /* Layers whose line also says the activation behind them. */
 static bool takes_activation(const limn_node *node)
 {
-    return node->op == LIMN_OP_LINEAR || node->op == LIMN_OP_CONV || node->op == LIMN_OP_CONV_TRANSPOSE || node->op == LIMN_OP_GROUP_NORM;
+    return node->op == LIMN_OP_LINEAR || node->op == LIMN_OP_CONV || node->op == LIMN_OP_CONV_TRANSPOSE ||
+           node->op == LIMN_OP_GROUP_NORM;
 }
 
 /* Moments and running statistics, which stand in front of their norm, are part of it. */
@@ -68,10 +72,13 @@ void limn_outline_absorb(limn_outline *o)
         const limn_node *node = o->g->nodes[i];
         if (is_modulate(node)) o->owner[node->src[0]->id] = o->owner[node->src[0]->src[1]->id] = node;
         else if (is_gated(node)) o->owner[node->src[1]->id] = node;
-        else if (node->op == LIMN_OP_ACTIVATE && takes_activation(node->src[0]) && o->n_uses[node->src[0]->id] == 1) o->owner[i] = node->src[0];
-        else if (node->op == LIMN_OP_LINEAR && node->src[0]->op == LIMN_OP_ACTIVATE && o->n_uses[node->src[0]->id] == 1 && !o->owner[node->src[0]->id])
+        else if (node->op == LIMN_OP_ACTIVATE && takes_activation(node->src[0]) && o->n_uses[node->src[0]->id] == 1)
+            o->owner[i] = node->src[0];
+        else if (node->op == LIMN_OP_LINEAR && node->src[0]->op == LIMN_OP_ACTIVATE && o->n_uses[node->src[0]->id] == 1 &&
+                 !o->owner[node->src[0]->id])
             o->owner[node->src[0]->id] = node;
-        for (int j = i - 1; j >= 0 && node->op == LIMN_OP_GROUP_NORM && is_statistics(o->g->nodes[j]); j--) o->owner[j] = node;
+        for (int j = i - 1; j >= 0 && node->op == LIMN_OP_GROUP_NORM && is_statistics(o->g->nodes[j]); j--)
+            o->owner[j] = node;
         for (int s = 0; s < node->n_src && node->op == LIMN_OP_ATTENTION; s++)
             if (node->src[s]->op == LIMN_OP_CONCAT) o->owner[node->src[s]->id] = node;
     }
@@ -118,7 +125,8 @@ static const char *call(limn_outline *o, const limn_item *source, const limn_ite
     const limn_item *sibling = reader;
     while (sibling->parent != source->parent) sibling = sibling->parent;
     const char *dot = strrchr(source->name, '.');
-    if (source->scope && sibling->scope && dot && strncmp(source->name, sibling->name, (size_t)(dot - source->name) + 1) == 0 && sibling->previous == source)
+    if (source->scope && sibling->scope && dot &&
+        strncmp(source->name, sibling->name, (size_t)(dot - source->name) + 1) == 0 && sibling->previous == source)
         return "the block before";
     if (source->scope || source->node->op != LIMN_OP_ADD) return source->name;
     if (strcmp(source->name, "+") != 0) return source->name;
@@ -186,7 +194,10 @@ static const char *own_name(limn_outline *o, const limn_item *line, const limn_n
 
 static const char *lone_use(const limn_outline *o, const limn_node *node, bool before)
 {
-    if (before) return node->src[0]->op == LIMN_OP_ACTIVATE && o->owner[node->src[0]->id] == node ? activations[node->src[0]->attr.activation] : NULL;
+    if (before)
+        return node->src[0]->op == LIMN_OP_ACTIVATE && o->owner[node->src[0]->id] == node
+                   ? activations[node->src[0]->attr.activation]
+                   : NULL;
     int user = o->last_use[node->id];
     return user >= 0 && o->owner[user] == node ? activations[o->g->nodes[user]->attr.activation] : NULL;
 }
@@ -196,8 +207,9 @@ static void label_linear(limn_outline *o, limn_item *line)
     const limn_node *node = line->node;
     const char *first = lone_use(o, node, true), *then = lone_use(o, node, false);
     line->name = own_name(o, line, node->src[1]);
-    line->note = say(o, "%s%slinear %lld -> %lld%s%s", first ? first : "", first ? ", " : "", (long long)limn_shape_cols(&node->src[0]->shape),
-                     (long long)limn_shape_cols(&node->shape), then ? ", " : "", then ? then : "");
+    line->note = say(o, "%s%slinear %lld -> %lld%s%s", first ? first : "", first ? ", " : "",
+                     (long long)limn_shape_cols(&node->src[0]->shape), (long long)limn_shape_cols(&node->shape),
+                     then ? ", " : "", then ? then : "");
     line->from = read_from(o, line, o->newest, true);
 }
 
@@ -207,8 +219,8 @@ static void label_conv(limn_outline *o, limn_item *line)
     const limn_shape *w = &node->src[1]->shape;
     const char *then = lone_use(o, node, false), *kind = node->op == LIMN_OP_CONV ? "conv" : "transposed conv";
     line->name = own_name(o, line, node->src[1]);
-    line->note = say(o, "%lldx%lld %s %lld -> %lld", (long long)w->dim[2], (long long)w->dim[3], kind, (long long)limn_shape_cols(&node->src[0]->shape),
-                     (long long)limn_shape_cols(&node->shape));
+    line->note = say(o, "%lldx%lld %s %lld -> %lld", (long long)w->dim[2], (long long)w->dim[3], kind,
+                     (long long)limn_shape_cols(&node->src[0]->shape), (long long)limn_shape_cols(&node->shape));
     if (node->attr.stride > 1) line->note = say(o, "%s, stride %d", line->note, node->attr.stride);
     if (then) line->note = say(o, "%s, %s", line->note, then);
     line->from = read_from(o, line, o->newest, true);
@@ -233,7 +245,9 @@ static void label_attention(limn_outline *o, limn_item *line)
                      node->attr.causal ? ", causal" : "");
     if (node->attr.flags & LIMN_HAS_BIAS) line->note = say(o, "%s, scores + bias", line->note);
     bool together = q->op == LIMN_OP_CONCAT && q->n_src == 2 && q->attr.axis == 1;
-    if (together) line->note = say(o, "%s, %lld + %lld tokens", line->note, (long long)q->src[0]->shape.dim[1], (long long)q->src[1]->shape.dim[1]);
+    if (together)
+        line->note = say(o, "%s, %lld + %lld tokens", line->note, (long long)q->src[0]->shape.dim[1],
+                         (long long)q->src[1]->shape.dim[1]);
     line->from = read_from(o, line, together ? NULL : o->newest, false);
 }
 
@@ -248,7 +262,8 @@ static void label_add(limn_outline *o, limn_item *line)
         line->note = b->init.kind == LIMN_INIT_SINCOS_2D ? "added: sines and cosines of row and column"
                      : b->init.frozen                    ? "added: a fixed table"
                                                          : "added: a learned table";
-    } else if (limn_shape_equal(&a->shape, &b->shape) && (computed_from(o, b, a) || computed_from(o, a, b))) line->note = "residual";
+    } else if (limn_shape_equal(&a->shape, &b->shape) && (computed_from(o, b, a) || computed_from(o, a, b)))
+        line->note = "residual";
     else {
         const limn_node *added = smaller(b, a) || !smaller(a, b) ? b : a;
         sources found = {.n = 0};
@@ -263,7 +278,8 @@ static void label_gather(limn_outline *o, limn_item *line)
     const limn_node *table = line->node->src[0];
     bool learned = table->op == LIMN_OP_PARAMETER;
     line->name = learned ? own_name(o, line, table) : "gather";
-    line->note = learned ? say(o, "one of %lld rows for every id", (long long)table->shape.dim[0]) : "the rows an input names";
+    line->note =
+        learned ? say(o, "one of %lld rows for every id", (long long)table->shape.dim[0]) : "the rows an input names";
     line->from = read_from(o, line, o->newest, true);
 }
 
@@ -283,14 +299,18 @@ static void label_other(limn_outline *o, limn_item *line)
     if (node->op == LIMN_OP_AFFINE) line->note = say(o, "%.3g x + %.3g", node->attr.scale, node->attr.shift);
     if (node->op == LIMN_OP_LAYER_NORM || node->op == LIMN_OP_RMS_NORM) {
         line->name = node->n_src > 1 ? own_name(o, line, node->src[1]) : "norm";
-        line->note = node->op == LIMN_OP_LAYER_NORM ? "LayerNorm" : node->shape.rank == 4 ? "RMSNorm of each head" : "RMSNorm";
+        line->note = node->op == LIMN_OP_LAYER_NORM ? "LayerNorm"
+                     : node->shape.rank == 4        ? "RMSNorm of each head"
+                                                    : "RMSNorm";
     }
     if (node->op == LIMN_OP_MAX_POOL || node->op == LIMN_OP_AVERAGE_POOL)
-        line->name = node->op == LIMN_OP_MAX_POOL ? "max pool" : "average pool", line->note = say(o, "%dx%d", node->attr.stride, node->attr.stride);
+        line->name = node->op == LIMN_OP_MAX_POOL ? "max pool" : "average pool",
+        line->note = say(o, "%dx%d", node->attr.stride, node->attr.stride);
     if (node->op == LIMN_OP_RESIZE) line->note = node->attr.resize == LIMN_NEAREST ? "nearest" : "bilinear";
     if (node->op == LIMN_OP_TIMESTEP_EMBEDDING) {
         line->name = "sinusoids";
-        line->note = node->attr.flags & LIMN_COS_FIRST ? "cosines and sines of the timestep" : "sines and cosines of the timestep";
+        line->note =
+            node->attr.flags & LIMN_COS_FIRST ? "cosines and sines of the timestep" : "sines and cosines of the timestep";
     }
     line->from = read_from(o, line, o->newest, true);
 }

@@ -5,12 +5,13 @@
 
 static const limn_init zero = {.kind = LIMN_INIT_ZERO}, one = {.kind = LIMN_INIT_ONE};
 
-/* ---- convolutions -------------------------------------------------------------------------------------------------------- */
+/* ---- convolutions ----------------------------------------------------------------------------------------------------- */
 
 /* Glorot & Bengio 2010, eq. 16, with the window in both fans */
 static limn_init xavier(int64_t in, int64_t out, int kernel)
 {
-    return (limn_init){.kind = LIMN_INIT_UNIFORM, .scale = (float)sqrt(6.0 / ((double)(in + out) * kernel * kernel)), .decay = true};
+    return (limn_init){
+        .kind = LIMN_INIT_UNIFORM, .scale = (float)sqrt(6.0 / ((double)(in + out) * kernel * kernel)), .decay = true};
 }
 
 static limn_attr attr_of(int kernel, const limn_conv_options *o, bool same)
@@ -29,10 +30,12 @@ static bool is_product(int kernel, const limn_attr *a)
 limn_node *limn_conv_with(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel, limn_conv_options options)
 {
     if (x->op == LIMN_OP_ERROR) return x;
-    if (x->shape.rank != 4) return limn_node_error(g, LIMN_OP_CONV, "%s takes [B,H,W,C], not %d dimensions", name, x->shape.rank);
+    if (x->shape.rank != 4)
+        return limn_node_error(g, LIMN_OP_CONV, "%s takes [B,H,W,C], not %d dimensions", name, x->shape.rank);
     int64_t c = x->shape.dim[3];
     limn_attr attr = attr_of(kernel, &options, !options.valid);
-    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(n, c, kernel, kernel), options.weight_init ? *options.weight_init : xavier(c, n, kernel));
+    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(n, c, kernel, kernel),
+                                     options.weight_init ? *options.weight_init : xavier(c, n, kernel));
     limn_node *b = options.no_bias ? NULL : limn_parameter_of(g, name, "bias", LIMN_SHAPE(n), zero);
     if (is_product(kernel, &attr)) return limn_matmul(x, limn_reshape(w, LIMN_SHAPE(n, c)), b);
     return b ? limn_node_3(LIMN_OP_CONV, x, w, b, &attr) : limn_node_2(LIMN_OP_CONV, x, w, &attr);
@@ -50,19 +53,23 @@ static int64_t grown(int64_t n, int kernel, int stride, const int *pad)
     return __builtin_mul_overflow(n - 1, stride, &y) || y > LIMN_MAX_COUNT ? 0 : y + kernel - pad[0] - pad[2];
 }
 
-limn_node *limn_conv_transpose(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel, limn_conv_options options)
+limn_node *limn_conv_transpose(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel,
+                               limn_conv_options options)
 {
     if (x->op == LIMN_OP_ERROR) return x;
-    if (x->shape.rank != 4) return limn_node_error(g, LIMN_OP_CONV_TRANSPOSE, "%s takes [B,H,W,C], not %d dimensions", name, x->shape.rank);
+    if (x->shape.rank != 4)
+        return limn_node_error(g, LIMN_OP_CONV_TRANSPOSE, "%s takes [B,H,W,C], not %d dimensions", name, x->shape.rank);
     int64_t c = x->shape.dim[3];
     limn_attr attr = attr_of(kernel, &options, false);
-    attr.shape = LIMN_SHAPE(grown(x->shape.dim[1], kernel, attr.stride, attr.pad), grown(x->shape.dim[2], kernel, attr.stride, attr.pad + 1));
-    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(c, n, kernel, kernel), options.weight_init ? *options.weight_init : xavier(c, n, kernel));
+    attr.shape = LIMN_SHAPE(grown(x->shape.dim[1], kernel, attr.stride, attr.pad),
+                            grown(x->shape.dim[2], kernel, attr.stride, attr.pad + 1));
+    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(c, n, kernel, kernel),
+                                     options.weight_init ? *options.weight_init : xavier(c, n, kernel));
     if (options.no_bias) return limn_node_2(LIMN_OP_CONV_TRANSPOSE, x, w, &attr);
     return limn_node_3(LIMN_OP_CONV_TRANSPOSE, x, w, limn_parameter_of(g, name, "bias", LIMN_SHAPE(n), zero), &attr);
 }
 
-/* ---- pooling and resizing ------------------------------------------------------------------------------------------------ */
+/* ---- pooling and resizing --------------------------------------------------------------------------------------------- */
 
 limn_node *limn_max_pool(limn_node *x, int size)
 {
@@ -79,7 +86,7 @@ limn_node *limn_resize(limn_node *x, int64_t h, int64_t w, limn_resize_mode mode
     return limn_node_1(LIMN_OP_RESIZE, x, &(limn_attr){.shape = LIMN_SHAPE(h, w), .resize = mode});
 }
 
-/* ---- norms --------------------------------------------------------------------------------------------------------------- */
+/* ---- norms ------------------------------------------------------------------------------------------------------------ */
 
 static limn_node *moments_of(limn_node *x, const limn_attr *norm)
 {
@@ -97,13 +104,14 @@ limn_node *limn_group_norm(limn_graph *g, const char *name, limn_node *x, int gr
     if (x->op == LIMN_OP_ERROR) return x;
     limn_shape cols = LIMN_SHAPE(limn_shape_cols(&x->shape));
     limn_attr attr = {.groups = groups, .eps = eps, .activation = activation};
-    limn_node *w = name ? limn_parameter_of(g, name, "weight", cols, one) : NULL, *b = name ? limn_parameter_of(g, name, "bias", cols, zero) : NULL;
+    limn_node *w = name ? limn_parameter_of(g, name, "weight", cols, one) : NULL,
+              *b = name ? limn_parameter_of(g, name, "bias", cols, zero) : NULL;
     return weighted_norm(x, moments_of(x, &attr), w, b, attr);
 }
 
 /* (n w + b) (1 + s) + t = n w (1 + s) + (b (1 + s) + t): weights per sample, made on [B,C] */
-limn_node *limn_group_norm_modulated(limn_graph *g, const char *name, limn_node *x, int groups, double eps, limn_node *shift, limn_node *scale,
-                                     limn_activation activation)
+limn_node *limn_group_norm_modulated(limn_graph *g, const char *name, limn_node *x, int groups, double eps, limn_node *shift,
+                                     limn_node *scale, limn_activation activation)
 {
     if (x->op == LIMN_OP_ERROR) return x;
     limn_shape cols = LIMN_SHAPE(limn_shape_cols(&x->shape));
@@ -147,7 +155,8 @@ limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double
 {
     if (x->op == LIMN_OP_ERROR) return x;
     int64_t c = limn_shape_cols(&x->shape);
-    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(c), one), *b = limn_parameter_of(g, name, "bias", LIMN_SHAPE(c), zero);
+    limn_node *w = limn_parameter_of(g, name, "weight", LIMN_SHAPE(c), one),
+              *b = limn_parameter_of(g, name, "bias", LIMN_SHAPE(c), zero);
     limn_init still = {.kind = LIMN_INIT_ZERO, .frozen = true};
     limn_node *mean = limn_parameter_of(g, name, "running_mean", LIMN_SHAPE(c), still);
     still.kind = LIMN_INIT_ONE;
@@ -159,18 +168,21 @@ limn_node *limn_batch_norm(limn_graph *g, const char *name, limn_node *x, double
         follow(g, mean, var, x, moments);
         return weighted_norm(x, moments, w, b, attr);
     }
-    limn_node *scale = limn_div(w, limn_sqrt(limn_affine(limn_widen(var), 1, eps))); /* wide, as what is made of it: bf16 would shift whole channels */
+    limn_node *scale = limn_div(
+        w,
+        limn_sqrt(limn_affine(limn_widen(var), 1, eps))); /* wide, as what is made of it: bf16 would shift whole channels */
     return limn_add(limn_mul(x, scale), limn_sub(b, limn_mul(mean, scale)));
 }
 
-/* ---- blocks of pixels ---------------------------------------------------------------------------------------------------- */
+/* ---- blocks of pixels ------------------------------------------------------------------------------------------------- */
 
 static bool splits(limn_node *x, int n, const char *what)
 {
     if (x->op == LIMN_OP_ERROR) return false;
     if (x->shape.rank == 4 && n > 0 && x->shape.dim[1] % n == 0 && x->shape.dim[2] % n == 0) return true;
     char a[128];
-    limn_node_error(x->graph, LIMN_OP_PERMUTE, "%s does not split into %s of %d x %d", limn_shape_text(&x->shape, a), what, n, n);
+    limn_node_error(x->graph, LIMN_OP_PERMUTE, "%s does not split into %s of %d x %d", limn_shape_text(&x->shape, a), what,
+                    n, n);
     return false;
 }
 
@@ -178,7 +190,8 @@ limn_node *limn_pixel_unshuffle(limn_node *x, int n)
 {
     if (!splits(x, n, "blocks")) return x->graph->error;
     const int64_t *d = x->shape.dim;
-    limn_node *blocks = limn_permute(limn_reshape(x, LIMN_SHAPE(d[0], d[1] / n, n, d[2] / n, n, d[3])), 6, (int[]){0, 1, 3, 5, 2, 4});
+    limn_node *blocks =
+        limn_permute(limn_reshape(x, LIMN_SHAPE(d[0], d[1] / n, n, d[2] / n, n, d[3])), 6, (int[]){0, 1, 3, 5, 2, 4});
     return limn_reshape(blocks, LIMN_SHAPE(d[0], d[1] / n, d[2] / n, d[3] * n * n));
 }
 
@@ -188,7 +201,8 @@ limn_node *limn_pixel_shuffle(limn_node *x, int n)
     const int64_t *d = x->shape.dim;
     if (x->shape.rank != 4 || n < 1 || n > d[3] || d[3] % ((int64_t)n * n))
         return limn_node_error(x->graph, LIMN_OP_PERMUTE, "channels do not split into blocks of %d x %d pixels", n, n);
-    limn_node *blocks = limn_permute(limn_reshape(x, LIMN_SHAPE(d[0], d[1], d[2], d[3] / n / n, n, n)), 6, (int[]){0, 1, 4, 2, 5, 3});
+    limn_node *blocks =
+        limn_permute(limn_reshape(x, LIMN_SHAPE(d[0], d[1], d[2], d[3] / n / n, n, n)), 6, (int[]){0, 1, 4, 2, 5, 3});
     return limn_reshape(blocks, LIMN_SHAPE(d[0], d[1] * n, d[2] * n, d[3] / n / n));
 }
 
@@ -197,7 +211,8 @@ limn_node *limn_window_partition(limn_node *x, int size)
     if (!splits(x, size, "windows")) return x->graph->error;
     const int64_t *d = x->shape.dim;
     limn_node *rows = limn_reshape(x, LIMN_SHAPE(d[0], d[1] / size, size, d[2] / size, size, d[3]));
-    return limn_reshape(limn_permute(rows, 6, (int[]){0, 1, 3, 2, 4, 5}), LIMN_SHAPE(d[0] * (d[1] / size) * (d[2] / size), (int64_t)size * size, d[3]));
+    return limn_reshape(limn_permute(rows, 6, (int[]){0, 1, 3, 2, 4, 5}),
+                        LIMN_SHAPE(d[0] * (d[1] / size) * (d[2] / size), (int64_t)size * size, d[3]));
 }
 
 limn_node *limn_window_merge(limn_node *windows, int64_t h, int64_t w)
@@ -206,9 +221,11 @@ limn_node *limn_window_merge(limn_node *windows, int64_t h, int64_t w)
     const int64_t *d = windows->shape.dim;
     int64_t size = windows->shape.rank == 3 ? (int64_t)sqrt((double)d[1]) : 0;
     if (size < 1 || size * size != d[1] || h < 1 || w < 1 || h % size || w % size || d[0] % (h / size * (w / size)))
-        return limn_node_error(windows->graph, LIMN_OP_PERMUTE, "windows do not tile %lld x %lld pixels", (long long)h, (long long)w);
+        return limn_node_error(windows->graph, LIMN_OP_PERMUTE, "windows do not tile %lld x %lld pixels", (long long)h,
+                               (long long)w);
     int64_t batch = d[0] / (h / size * (w / size));
-    limn_node *rows = limn_permute(limn_reshape(windows, LIMN_SHAPE(batch, h / size, w / size, size, size, d[2])), 6, (int[]){0, 1, 3, 2, 4, 5});
+    limn_node *rows = limn_permute(limn_reshape(windows, LIMN_SHAPE(batch, h / size, w / size, size, size, d[2])), 6,
+                                   (int[]){0, 1, 3, 2, 4, 5});
     return limn_reshape(rows, LIMN_SHAPE(batch, h, w, d[2]));
 }
 
@@ -223,6 +240,7 @@ static limn_node *roll_axis(limn_node *x, int axis, int64_t by)
 
 limn_node *limn_roll(limn_node *x, int64_t dy, int64_t dx)
 {
-    if (x->op != LIMN_OP_ERROR && x->shape.rank != 4) return limn_node_error(x->graph, LIMN_OP_SLICE, "roll takes [B,H,W,C], not %d dimensions", x->shape.rank);
+    if (x->op != LIMN_OP_ERROR && x->shape.rank != 4)
+        return limn_node_error(x->graph, LIMN_OP_SLICE, "roll takes [B,H,W,C], not %d dimensions", x->shape.rank);
     return roll_axis(roll_axis(x, 1, dy), 2, dx);
 }

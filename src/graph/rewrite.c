@@ -7,7 +7,8 @@
  *   linear_gated_residual   r + gate (x W^T + b), r + x W^T + b   -> linear with gate and residual
  *   qkv_as_one_product      three products of one x, one attention -> one product with stacked weights
  *   hoist_gather            f(table[i])                           -> f(table)[i], so that f runs once per prompt
- *   fold_scale              (x * W + b) scale + shift, constant   -> x * (W scale) + (b scale + shift): batch norm of a network that runs
+ *   fold_scale              (x * W + b) scale + shift, constant   -> x * (W scale) + (b scale + shift): batch norm of a
+ *   network that runs
  *   conv_upsampled          nearest x 2, then a 3 x 3 convolution -> four 2 x 2 convolutions of the small picture
  *   conv_residual, _activation  act(x * W + b + r)                -> convolution with residual and activation
  *   elementwise_chain       a run of elementwise nodes            -> one pass over cache-sized blocks */
@@ -51,7 +52,8 @@ static bool layer_norm_modulate(limn_rewriter *r, limn_node *add)
     if (!norm || !scale1 || norm->attr.flags & LIMN_HAS_WEIGHT || norm->attr.shift != 1) return false;
     if (scale1->attr.scale != 1 || scale1->attr.shift != 1 || !limn_shape_equal(&norm->shape, &add->shape)) return false;
     limn_node *scale = scale1->src[0];
-    if (!only_use(r->n_uses, mul) || !only_use(r->n_uses, norm) || !limn_shape_equal(&scale->shape, &shift->shape)) return false;
+    if (!only_use(r->n_uses, mul) || !only_use(r->n_uses, norm) || !limn_shape_equal(&scale->shape, &shift->shape))
+        return false;
     add->op = LIMN_OP_LAYER_NORM;
     add->attr = (limn_attr){.flags = LIMN_HAS_WEIGHT, .shift = 1, .eps = norm->attr.eps};
     add->n_src = 3;
@@ -83,8 +85,8 @@ static bool linear_gated_residual(limn_rewriter *r, limn_node *add)
         limn_node *residual = add->src[1 - side], *branch = add->src[side], *gate = NULL;
         if (branch->op == LIMN_OP_MUL && only_use(r->n_uses, branch))
             for (int i = 0; i < 2 && !gate; i++)
-                if (branch->src[1 - i]->op == LIMN_OP_LINEAR && branch->src[i]->shape.rank == 3 && branch->src[i]->shape.dim[1] == 1 &&
-                    branch->src[i]->shape.dim[2] == limn_shape_cols(&branch->shape))
+                if (branch->src[1 - i]->op == LIMN_OP_LINEAR && branch->src[i]->shape.rank == 3 &&
+                    branch->src[i]->shape.dim[1] == 1 && branch->src[i]->shape.dim[2] == limn_shape_cols(&branch->shape))
                     gate = branch->src[i];
         limn_node *linear = gate ? (branch->src[0] == gate ? branch->src[1] : branch->src[0]) : branch;
         if (linear->op != LIMN_OP_LINEAR || !only_use(r->n_uses, linear) || linear->attr.activation) continue;
@@ -103,11 +105,12 @@ static bool linear_gated_residual(limn_rewriter *r, limn_node *add)
     return false;
 }
 
-/* ---- convolutions ------------------------------------------------------------------------------------------------------- */
+/* ---- convolutions ----------------------------------------------------------------------------------------------------- */
 
 static bool plain_conv(const limn_rewriter *r, const limn_node *node)
 {
-    return node->op == LIMN_OP_CONV && only_use(r->n_uses, node) && !node->attr.activation && !(node->attr.flags & LIMN_HAS_RESIDUAL);
+    return node->op == LIMN_OP_CONV && only_use(r->n_uses, node) && !node->attr.activation &&
+           !(node->attr.flags & LIMN_HAS_RESIDUAL);
 }
 
 static bool conv_activation(limn_rewriter *r, limn_node *act)
@@ -133,13 +136,15 @@ static bool conv_residual(limn_rewriter *r, limn_node *add)
     return false;
 }
 
-/* nearest x 2 -> 3 x 3 with a zero around: two of three rows of a window lie on one small pixel (Shi et al. 2016 make such phases explicit) */
+/* nearest x 2 -> 3 x 3 with a zero around: two of three rows of a window lie on one small pixel (Shi et al. 2016 make such
+ * phases explicit) */
 static bool conv_upsampled(limn_rewriter *r, limn_node *conv)
 {
     limn_node *up = conv->op == LIMN_OP_CONV ? source(conv, 0, LIMN_OP_RESIZE) : NULL;
     if (!up || !only_use(r->n_uses, up) || up->attr.resize != LIMN_NEAREST || conv->attr.stride != 1) return false;
     const limn_shape *small = &up->src[0]->shape, *w = &conv->src[1]->shape;
-    if (up->shape.dim[1] != 2 * small->dim[1] || up->shape.dim[2] != 2 * small->dim[2] || w->dim[2] != 3 || w->dim[3] != 3) return false;
+    if (up->shape.dim[1] != 2 * small->dim[1] || up->shape.dim[2] != 2 * small->dim[2] || w->dim[2] != 3 || w->dim[3] != 3)
+        return false;
     for (int i = 0; i < 4; i++)
         if (conv->attr.pad[i] != 1) return false;
     conv->attr.flags |= LIMN_UPSAMPLED;
@@ -147,7 +152,7 @@ static bool conv_upsampled(limn_rewriter *r, limn_node *conv)
     return true;
 }
 
-/* ---- a constant scale and shift behind a layer: batch norm ----------------------------------------------------------------- */
+/* ---- a constant scale and shift behind a layer: batch norm ------------------------------------------------------------ */
 
 static bool per_channel(const limn_rewriter *r, const limn_node *v, int64_t channels)
 {
@@ -157,7 +162,9 @@ static bool per_channel(const limn_rewriter *r, const limn_node *v, int64_t chan
 static bool fold_scale(limn_rewriter *r, limn_node *add)
 {
     limn_node *mul = add->op == LIMN_OP_ADD ? source(add, 0, LIMN_OP_MUL) : NULL, *layer = mul ? mul->src[0] : NULL;
-    if (!mul || !only_use(r->n_uses, mul) || !(plain_conv(r, layer) || (layer->op == LIMN_OP_LINEAR && only_use(r->n_uses, layer)))) return false;
+    if (!mul || !only_use(r->n_uses, mul) ||
+        !(plain_conv(r, layer) || (layer->op == LIMN_OP_LINEAR && only_use(r->n_uses, layer))))
+        return false;
     if (layer->attr.activation || layer->attr.flags & ~(unsigned)LIMN_HAS_BIAS) return false;
     limn_node *scale = mul->src[1], *shift = add->src[1], *w = layer->src[1];
     int64_t n = w->shape.dim[0];
@@ -195,8 +202,10 @@ static bool qkv_as_one_product(limn_rewriter *r, limn_node *node)
     for (int i = 0; i < 3; i++)
         if (!plain_linear_of(r, p[i], p[0]->src[0]) || !limn_shape_equal(&p[i]->shape, &p[0]->shape)) return false;
     /* p[2] comes last of the three: it becomes the one product, with stacked weights made just before it */
-    limn_node *w = limn_rewriter_insert(r, p[2], LIMN_OP_CONCAT, 3, (limn_node *[]){p[0]->src[1], p[1]->src[1], p[2]->src[1]});
-    limn_node *b = limn_rewriter_insert(r, p[2], LIMN_OP_CONCAT, 3, (limn_node *[]){p[0]->src[2], p[1]->src[2], p[2]->src[2]});
+    limn_node *w =
+        limn_rewriter_insert(r, p[2], LIMN_OP_CONCAT, 3, (limn_node *[]){p[0]->src[1], p[1]->src[1], p[2]->src[1]});
+    limn_node *b =
+        limn_rewriter_insert(r, p[2], LIMN_OP_CONCAT, 3, (limn_node *[]){p[0]->src[2], p[1]->src[2], p[2]->src[2]});
     if (!w || !b) return false;
     limn_node *one = p[2];
     one->src[1] = w, one->src[2] = b;
@@ -219,14 +228,18 @@ static limn_rate rate_of(const limn_rewriter *r, const limn_node *node)
 static bool hoist_gather(limn_rewriter *r, limn_node *f)
 {
     bool unary = f->op == LIMN_OP_AFFINE || f->op == LIMN_OP_ACTIVATE || f->op == LIMN_OP_VIEW || f->op == LIMN_OP_SLICE;
-    bool binary = f->op == LIMN_OP_ADD || f->op == LIMN_OP_MUL || (f->op == LIMN_OP_LINEAR && !(f->attr.flags & ~(unsigned)LIMN_HAS_BIAS));
+    bool binary = f->op == LIMN_OP_ADD || f->op == LIMN_OP_MUL ||
+                  (f->op == LIMN_OP_LINEAR && !(f->attr.flags & ~(unsigned)LIMN_HAS_BIAS));
     if (!unary && !binary) return false;
-    limn_node *gather = f->src[0]->op == LIMN_OP_GATHER ? f->src[0] : binary && f->op != LIMN_OP_LINEAR ? source(f, 1, LIMN_OP_GATHER) : NULL;
+    limn_node *gather = f->src[0]->op == LIMN_OP_GATHER     ? f->src[0]
+                        : binary && f->op != LIMN_OP_LINEAR ? source(f, 1, LIMN_OP_GATHER)
+                                                            : NULL;
     if (!gather || gather->src[1]->shape.rank != 0 || gather->shape.rank + 1 > LIMN_MAX_RANK) return false;
     limn_node *table = gather->src[0];
     if (rate_of(r, table) >= rate_of(r, gather)) return false;
     for (int i = 0; i < f->n_src; i++)
-        if (f->src[i] != gather && (rate_of(r, f->src[i]) > rate_of(r, table) || (f->op != LIMN_OP_LINEAR && f->src[i]->shape.rank > gather->shape.rank)))
+        if (f->src[i] != gather && (rate_of(r, f->src[i]) > rate_of(r, table) ||
+                                    (f->op != LIMN_OP_LINEAR && f->src[i]->shape.rank > gather->shape.rank)))
             return false;
     if (f->op == LIMN_OP_VIEW && limn_node_count(f) != limn_node_count(gather)) return false;
     if (f->shape.rank + 1 > LIMN_MAX_RANK) return false;
@@ -276,15 +289,20 @@ static int chain_source(chain_build *c, limn_node *node)
  * Registers of steps are kept as LIMN_MAX_SRC + step until the number of sources is known. */
 static int chain_add(chain_build *c, const limn_rewriter *r, limn_node *node, const limn_node *root, int depth)
 {
-    bool inside = node == root || (may_chain(node) && only_use(r->n_uses, node) && limn_shape_equal(&node->shape, &root->shape) &&
-                                   rate_of(r, node) == rate_of(r, root) && depth < 8);
+    bool inside =
+        node == root || (may_chain(node) && only_use(r->n_uses, node) && limn_shape_equal(&node->shape, &root->shape) &&
+                         rate_of(r, node) == rate_of(r, root) && depth < 8);
     if (!inside) return chain_source(c, node);
     int operand[2] = {-1, -1};
     for (int i = 0; i < node->n_src; i++)
         if ((operand[i] = chain_add(c, r, node->src[i], root, depth + 1)) < 0) return -1;
     if (c->chain.n == LIMN_MAX_CHAIN) return -1;
-    c->chain.step[c->chain.n] = (struct limn_chain_step){.op = node->op, .a = operand[0], .b = operand[1], .scale = node->attr.scale,
-                                                         .shift = node->attr.shift, .activation = node->attr.activation};
+    c->chain.step[c->chain.n] = (struct limn_chain_step){.op = node->op,
+                                                         .a = operand[0],
+                                                         .b = operand[1],
+                                                         .scale = node->attr.scale,
+                                                         .shift = node->attr.shift,
+                                                         .activation = node->attr.activation};
     c->inside[c->chain.n] = node;
     return LIMN_MAX_SRC + c->chain.n++;
 }

@@ -25,10 +25,12 @@ extern const limn_rule limn_rules[]; /* ends with a NULL name */
  *  @return NULL when memory is out */
 limn_node *limn_rewriter_insert(limn_rewriter *r, limn_node *before, limn_op op, int n_src, limn_node *const *src);
 
-/** Apply one rule everywhere in g until nothing changes. @return number of places; -1 when memory is out: g is then of no use */
+/** Apply one rule everywhere in g until nothing changes. @return number of places; -1 when memory is out: g is then of no
+ *  use */
 int limn_rule_apply(limn_graph *g, const limn_rule *rule, int n_outputs, limn_node *const *outputs);
 
-/** Keep what outputs need (all when there are none), sources first, else in the order of making; nodes made late just before their first user.
+/** Keep what outputs need (all when there are none), sources first, else in the order of making; nodes made late just before
+ *  their first user.
  *  @return false when memory is out */
 bool limn_graph_sort(limn_graph *g, int n_outputs, limn_node *const *outputs);
 

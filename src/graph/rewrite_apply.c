@@ -8,7 +8,9 @@ void limn_graph_rates(const limn_graph *g, bool training, limn_rate *rates)
 {
     for (int i = 0; i < g->n_nodes; i++) {
         const limn_node *node = g->nodes[i];
-        rates[i] = node->op == LIMN_OP_INPUT ? node->rate : node->op == LIMN_OP_PARAMETER && training ? LIMN_PER_STEP : LIMN_CONSTANT;
+        rates[i] = node->op == LIMN_OP_INPUT                   ? node->rate
+                   : node->op == LIMN_OP_PARAMETER && training ? LIMN_PER_STEP
+                                                               : LIMN_CONSTANT;
         for (int s = 0; s < node->n_src; s++)
             if (rates[node->src[s]->id] > rates[i]) rates[i] = rates[node->src[s]->id];
     }
@@ -190,7 +192,8 @@ limn_graph *limn_rewrite(limn_graph *g, int n_outputs, limn_node **outputs, bool
     free(twin);
     if (fine) copy->first_gradient = g->first_gradient;
     fine = fine && limn_graph_sort(copy, n_outputs, outputs);
-    for (const limn_rule *rule = limn_rules; fine && fuse && rule->name; rule++) fine = limn_rule_apply(copy, rule, n_outputs, outputs) >= 0;
+    for (const limn_rule *rule = limn_rules; fine && fuse && rule->name; rule++)
+        fine = limn_rule_apply(copy, rule, n_outputs, outputs) >= 0;
     if (fine) return copy;
     limn_graph_free(copy);
     return NULL;

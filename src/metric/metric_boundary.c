@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- distance transform ------------------------------------------------------------------------------------------------ */
+/* ---- distance transform ----------------------------------------------------------------------------------------------- */
 
 /* A row or column, and the parabolas of its lower envelope from left to right: centre, height, where it takes over. */
 typedef struct envelope {
@@ -12,8 +12,8 @@ typedef struct envelope {
     double from[LIMN_MAX_SIDE];
 } envelope;
 
-/* value[p] becomes min_q value[q] + (p - q)^2.  Parabolas q and v meet at s = (f(q) + q^2 - f(v) - v^2) / (2 q - 2 v): integers below 2^31
- * over integers below 2^15, so that rounding s moves no integer to its other side. */
+/* value[p] becomes min_q value[q] + (p - q)^2.  Parabolas q and v meet at s = (f(q) + q^2 - f(v) - v^2) / (2 q - 2 v):
+ * integers below 2^31 over integers below 2^15, so that rounding s moves no integer to its other side. */
 static void lower_envelope(envelope *e, uint32_t n)
 {
     int64_t k = -1;
@@ -56,7 +56,7 @@ limn_status limn_distance_squared(limn_ctx *ctx, uint32_t width, uint32_t height
     return LIMN_OK;
 }
 
-/* ---- Hausdorff distance ------------------------------------------------------------------------------------------------ */
+/* ---- Hausdorff distance ----------------------------------------------------------------------------------------------- */
 
 static bool inside(const limn_label_pair *m, const uint8_t *map, size_t i, int k)
 {
@@ -70,8 +70,8 @@ static size_t boundary_of(const limn_label_pair *m, const uint8_t *map, int k, u
     for (size_t y = 0; y < h; y++)
         for (size_t x = 0; x < w; x++) {
             size_t i = y * w + x;
-            bool core = x && y && x + 1 < w && y + 1 < h && inside(m, map, i - 1, k) && inside(m, map, i + 1, k) && inside(m, map, i - w, k) &&
-                        inside(m, map, i + w, k);
+            bool core = x && y && x + 1 < w && y + 1 < h && inside(m, map, i - 1, k) && inside(m, map, i + 1, k) &&
+                        inside(m, map, i - w, k) && inside(m, map, i + w, k);
             out[i] = inside(m, map, i, k) && !core;
             n += out[i];
         }
@@ -84,7 +84,8 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The 95th percentile of the distances from the pixels of `points` (n of them) to those of `to`.   squared [H,W], found [n]: scratch */
+/* The 95th percentile of the distances from the pixels of `points` (n of them) to those of `to`.   squared [H,W], found [n]:
+ * scratch */
 static limn_status directed95(limn_ctx *ctx, const limn_label_pair *m, const uint8_t *points, size_t n, const uint8_t *to,
                               uint32_t *squared, uint32_t *found, double *out)
 {
@@ -111,7 +112,8 @@ limn_status limn_hausdorff95(limn_ctx *ctx, const limn_label_pair *m, int k, dou
     limn_status status = LIMN_OK;
     if (n_a && n_b) {
         double there, back;
-        uint32_t *squared = limn_metric_new(ctx, n, sizeof *squared, "distances"), *found = limn_metric_new(ctx, most, sizeof *found, "distances");
+        uint32_t *squared = limn_metric_new(ctx, n, sizeof *squared, "distances"),
+                 *found = limn_metric_new(ctx, most, sizeof *found, "distances");
         status = squared && found ? LIMN_OK : LIMN_NO_MEMORY;
         if (status == LIMN_OK) status = directed95(ctx, m, a, n_a, b, squared, found, &there);
         if (status == LIMN_OK) status = directed95(ctx, m, b, n_b, a, squared, found, &back);

@@ -16,8 +16,8 @@ void *limn_metric_new(limn_ctx *ctx, size_t n, size_t element_bytes, const char 
 
 static limn_status not_a_class(limn_ctx *ctx, const limn_label_pair *m, size_t i, const char *which, int value)
 {
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: expected classes 0 to %d, found %d in row %zu, column %zu", which, m->n_classes - 1, value,
-                     i / m->width, i % m->width);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: expected classes 0 to %d, found %d in row %zu, column %zu", which,
+                     m->n_classes - 1, value, i / m->width, i % m->width);
 }
 
 /* The other metrics read any values and trust the size. */

@@ -21,7 +21,8 @@ static void gaussian(double weight[WINDOW])
     for (int i = 0; i < WINDOW; i++) weight[i] /= sum;
 }
 
-/* One row of one channel, its moments summed over windows of a row.   a b: first value of the row;  out [width - 10, MOMENTS] */
+/* One row of one channel, its moments summed over windows of a row.   a b: first value of the row;  out [width - 10,
+ * MOMENTS] */
 static void filter_row(const double *weight, size_t width, size_t channels, const float *a, const float *b, double *out)
 {
     for (size_t x = 0; x + WINDOW <= width; x++) {
@@ -43,7 +44,8 @@ static double similarity(const double *m, double range)
 }
 
 /* The sum over all windows of one channel.   rows [WINDOW, width - 10, MOMENTS]: row y is kept at y mod WINDOW */
-static double sum_channel(uint32_t width, uint32_t height, size_t channels, const float *a, const float *b, double range, double *rows)
+static double sum_channel(uint32_t width, uint32_t height, size_t channels, const float *a, const float *b, double range,
+                          double *rows)
 {
     double weight[WINDOW], sum = 0;
     size_t across = width - WINDOW + 1, stride = across * MOMENTS;
@@ -54,18 +56,21 @@ static double sum_channel(uint32_t width, uint32_t height, size_t channels, cons
         for (size_t x = 0; y + 1 >= WINDOW && x < across; x++) {
             double m[MOMENTS] = {0};
             for (size_t k = 0; k < WINDOW; k++)
-                for (size_t i = 0; i < MOMENTS; i++) m[i] += weight[k] * rows[(y + 1 + k) % WINDOW * stride + x * MOMENTS + i];
+                for (size_t i = 0; i < MOMENTS; i++)
+                    m[i] += weight[k] * rows[(y + 1 + k) % WINDOW * stride + x * MOMENTS + i];
             sum += similarity(m, range);
         }
     }
     return sum;
 }
 
-limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b, double range, double *out)
+limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b,
+                             double range, double *out)
 {
     *out = NAN;
     if (width < WINDOW || height < WINDOW || channels < 1)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "SSIM needs pictures of at least %d x %d, found %u x %u with %d channels", WINDOW, WINDOW, width, height, channels);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "SSIM needs pictures of at least %d x %d, found %u x %u with %d channels",
+                         WINDOW, WINDOW, width, height, channels);
     size_t windows = (size_t)(width - WINDOW + 1) * (height - WINDOW + 1);
     double *rows = limn_metric_new(ctx, (size_t)WINDOW * MOMENTS * (width - WINDOW + 1), sizeof *rows, "SSIM"), sum = 0;
     if (!rows) return LIMN_NO_MEMORY;
@@ -78,11 +83,13 @@ limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int
 static limn_status same_size(limn_ctx *ctx, const limn_image *a, const limn_image *b)
 {
     if (a->width == b->width && a->height == b->height && a->channels == b->channels) return LIMN_OK;
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures to compare: expected %d x %d with %d channels as in the first, found %d x %d with %d", a->width, a->height,
-                     a->channels, b->width, b->height, b->channels);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                     "pictures to compare: expected %d x %d with %d channels as in the first, found %d x %d with %d",
+                     a->width, a->height, a->channels, b->width, b->height, b->channels);
 }
 
-/* Byte i as it is compared: of pictures with alpha, the last of 2 or 4 channels, colours are multiplied by it, for what cannot be seen has none. */
+/* Byte i as it is compared: of pictures with alpha, the last of 2 or 4 channels, colours are multiplied by it, for what
+ * cannot be seen has none. */
 static double seen(const limn_image *image, size_t i)
 {
     size_t c = (size_t)image->channels, alpha = i / c * c + c - 1;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- components: union-find over pixels, roots are the first pixels of their components ---------------------------------- */
+/* ---- components: union-find over pixels, roots are the first pixels of their components ------------------------------- */
 
 static uint32_t root_of(uint32_t *parent, uint32_t i)
 {
@@ -33,7 +33,7 @@ uint32_t limn_metric_components(uint32_t w, uint32_t h, const uint8_t *cells, ui
     return count;
 }
 
-/* ---- pairs of pixels ----------------------------------------------------------------------------------------------------- */
+/* ---- pairs of pixels -------------------------------------------------------------------------------------------------- */
 
 /* The truth prepared once, and room for a prediction. */
 typedef struct rand_job {
@@ -87,7 +87,8 @@ static uint64_t pairs(uint64_t n)
 /* From cells[]: what the prediction calls cell. */
 static limn_rand measure(rand_job *j)
 {
-    limn_rand r = {.n_truth = j->n_segments, .n_predicted = limn_metric_components(j->w, j->h, j->cells, j->parent, j->label)};
+    limn_rand r = {.n_truth = j->n_segments,
+                   .n_predicted = limn_metric_components(j->w, j->h, j->cells, j->parent, j->label)};
     uint64_t both = 0, truth = 0, predicted = 0;
     memset(j->all, 0, ((size_t)r.n_predicted + 1) * sizeof *j->all);
     for (uint32_t s = 1; s <= j->n_segments; s++) {
@@ -143,7 +144,8 @@ double limn_rand_sums_error(const limn_rand_sums *s)
     return mean > 0 ? 1 - s->both / mean : (double)NAN;
 }
 
-limn_status limn_rand_thinned(limn_ctx *ctx, const limn_label_pair *m, uint8_t cell, const float *p_cell, limn_rand_sums sums[LIMN_RAND_STEPS])
+limn_status limn_rand_thinned(limn_ctx *ctx, const limn_label_pair *m, uint8_t cell, const float *p_cell,
+                              limn_rand_sums sums[LIMN_RAND_STEPS])
 {
     rand_job j;
     limn_status status = job_open(ctx, m, cell, &j);
@@ -163,7 +165,8 @@ double limn_rand_threshold(int step)
     return (step + 1) / (double)(LIMN_RAND_STEPS + 1);
 }
 
-limn_status limn_rand_scan(limn_ctx *ctx, const limn_label_pair *m, uint8_t cell, const float *p_cell, limn_rand out[LIMN_RAND_STEPS])
+limn_status limn_rand_scan(limn_ctx *ctx, const limn_label_pair *m, uint8_t cell, const float *p_cell,
+                           limn_rand out[LIMN_RAND_STEPS])
 {
     rand_job j;
     limn_status status = job_open(ctx, m, cell, &j);

@@ -43,7 +43,8 @@ limn_status limn_thin(limn_ctx *ctx, uint32_t width, uint32_t height, uint8_t *m
     int64_t r = (int64_t)row;
     thinning t = {.step = {-r, -r + 1, 1, r + 1, r, r - 1, -1, -r - 1}};
     t.now = limn_metric_new(ctx, framed, 1, what);
-    t.left = limn_metric_new(ctx, pixels, sizeof *t.left, what), t.doomed = limn_metric_new(ctx, pixels, sizeof *t.doomed, what);
+    t.left = limn_metric_new(ctx, pixels, sizeof *t.left, what),
+    t.doomed = limn_metric_new(ctx, pixels, sizeof *t.doomed, what);
     bool ok = t.now && t.left && t.doomed;
     if (ok) memset(t.now, 1, framed);
     for (size_t y = 0; ok && y < height; y++)

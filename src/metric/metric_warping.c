@@ -21,7 +21,8 @@ static int64_t neighbour(const warp *p, uint32_t i, int k)
     return x < 0 || y < 0 || x >= p->w || y >= p->h ? -1 : y * p->w + x;
 }
 
-/* Yokoi's connectivity number for 4-connected cells: sum over edge neighbours k of x_k - x_k x_(k+1) x_(k+2); 1: the pixel is simple. */
+/* Yokoi's connectivity number for 4-connected cells: sum over edge neighbours k of x_k - x_k x_(k+1) x_(k+2); 1: the pixel
+ * is simple. */
 static bool simple(const warp *p, uint32_t i)
 {
     int x[8], number = 0;

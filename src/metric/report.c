@@ -19,7 +19,9 @@ limn_status limn_report_begin(limn_ctx *ctx, limn_report *r, int n_classes, cons
     *r = (limn_report){.n_classes = n_classes, .names = names, .cell = cell};
     if (n_classes < 1 || n_classes > LIMN_MAX_CLASSES)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "classes must be 1 to %d, found %d", LIMN_MAX_CLASSES, n_classes);
-    if (cell < -1 || cell >= n_classes) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the class of cells must be -1 (none) to %d, found %d", n_classes - 1, cell);
+    if (cell < -1 || cell >= n_classes)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the class of cells must be -1 (none) to %d, found %d", n_classes - 1,
+                         cell);
     return LIMN_OK;
 }
 
@@ -28,7 +30,8 @@ static void add_wrong(limn_report *r, const limn_label_pair *maps, const float *
     size_t n = (size_t)maps->width * maps->height;
     for (int step = 0; step < LIMN_RAND_STEPS; step++) {
         float t = (float)limn_rand_threshold(step);
-        for (size_t i = 0; i < n; i++) r->wrong[step] += maps->truth[i] != LIMN_IGNORED && (maps->truth[i] == r->cell) != (p_cell[i] > t);
+        for (size_t i = 0; i < n; i++)
+            r->wrong[step] += maps->truth[i] != LIMN_IGNORED && (maps->truth[i] == r->cell) != (p_cell[i] > t);
     }
 }
 
@@ -68,7 +71,8 @@ static limn_status add_picture(limn_ctx *ctx, limn_report *r, const limn_label_p
 limn_status limn_report_add(limn_ctx *ctx, limn_report *report, const limn_label_pair *maps, const float *p_cell)
 {
     if (maps->n_classes != report->n_classes)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a report of %d classes got label maps of %d", report->n_classes, maps->n_classes);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a report of %d classes got label maps of %d", report->n_classes,
+                         maps->n_classes);
     limn_report *r = malloc(sizeof *r); /* becomes the caller's when all went well */
     if (!r) return limn_fail_memory(ctx, sizeof *r, "a report");
     *r = *report;
@@ -87,14 +91,16 @@ void limn_report_merge(limn_report *r, const limn_report *other)
 {
     r->n_pictures += other->n_pictures;
     for (int k = 0; k < r->n_classes; k++) {
-        r->overlap[k].truth += other->overlap[k].truth, r->overlap[k].predicted += other->overlap[k].predicted, r->overlap[k].both += other->overlap[k].both;
+        r->overlap[k].truth += other->overlap[k].truth, r->overlap[k].predicted += other->overlap[k].predicted,
+            r->overlap[k].both += other->overlap[k].both;
         merge_mean(&r->hausdorff95[k], &other->hausdorff95[k]);
     }
     merge_mean(&r->rand, &other->rand), merge_mean(&r->precision, &other->precision), merge_mean(&r->recall, &other->recall);
     merge_mean(&r->warping, &other->warping);
     for (int i = 0; i < LIMN_RAND_STEPS; i++) {
         merge_mean(&r->scan[i], &other->scan[i]);
-        r->thinned[i].both += other->thinned[i].both, r->thinned[i].truth += other->thinned[i].truth, r->thinned[i].predicted += other->thinned[i].predicted;
+        r->thinned[i].both += other->thinned[i].both, r->thinned[i].truth += other->thinned[i].truth,
+            r->thinned[i].predicted += other->thinned[i].predicted;
         r->wrong[i] += other->wrong[i];
     }
 }
@@ -122,11 +128,22 @@ limn_report_scores limn_report_score(const limn_report *r)
 {
     limn_report_scores s = {
         .pixel_error = limn_pixel_error(r->n_classes, r->overlap),
-        .dice = limn_class_mean(r->n_classes, 0, r->overlap, limn_dice), .foreground_dice = limn_class_mean(r->n_classes, 1, r->overlap, limn_dice),
-        .iou = limn_class_mean(r->n_classes, 0, r->overlap, limn_iou), .foreground_iou = limn_class_mean(r->n_classes, 1, r->overlap, limn_iou),
-        .hausdorff95 = mean_distance(r, 0), .foreground_hausdorff95 = mean_distance(r, 1),
-        .rand = mean_of(&r->rand), .precision = mean_of(&r->precision), .recall = mean_of(&r->recall), .warping = mean_of(&r->warping),
-        .best_rand = NAN, .best_threshold = NAN, .best_thinned = NAN, .best_thinned_threshold = NAN, .best_pixel_error = NAN, .best_pixel_threshold = NAN,
+        .dice = limn_class_mean(r->n_classes, 0, r->overlap, limn_dice),
+        .foreground_dice = limn_class_mean(r->n_classes, 1, r->overlap, limn_dice),
+        .iou = limn_class_mean(r->n_classes, 0, r->overlap, limn_iou),
+        .foreground_iou = limn_class_mean(r->n_classes, 1, r->overlap, limn_iou),
+        .hausdorff95 = mean_distance(r, 0),
+        .foreground_hausdorff95 = mean_distance(r, 1),
+        .rand = mean_of(&r->rand),
+        .precision = mean_of(&r->precision),
+        .recall = mean_of(&r->recall),
+        .warping = mean_of(&r->warping),
+        .best_rand = NAN,
+        .best_threshold = NAN,
+        .best_thinned = NAN,
+        .best_thinned_threshold = NAN,
+        .best_pixel_error = NAN,
+        .best_pixel_threshold = NAN,
         .thinned = limn_rand_sums_error(&r->thinned[LIMN_RAND_STEPS / 2]),
     };
     double n = (double)limn_report_pixels(r);

@@ -12,7 +12,8 @@ typedef struct colour {
 } colour;
 
 static const colour ignored = {128, 128, 128}, invented = {230, 20, 30}, missed = {255, 140, 0}, mixed = {250, 230, 30};
-static const colour palette[] = {{0, 200, 110}, {40, 110, 250}, {0, 210, 230}, {130, 220, 60}, {130, 80, 240}, {0, 140, 130}, {100, 170, 255}, {60, 110, 50}};
+static const colour palette[] = {{0, 200, 110},  {40, 110, 250}, {0, 210, 230},   {130, 220, 60},
+                                 {130, 80, 240}, {0, 140, 130},  {100, 170, 255}, {60, 110, 50}};
 
 /* `over` of 256 parts of a colour over a pixel */
 static void paint(uint8_t *pixel, colour c, unsigned over)
@@ -49,7 +50,9 @@ static size_t across(size_t width, size_t step, size_t n_panels)
 static size_t step_of(size_t width, size_t height, size_t n_panels)
 {
     size_t step = 1;
-    while (across(width, step, n_panels) > LIMN_MAX_SIDE || across(width, step, n_panels) * drawn(height, step) > LIMN_MAX_PIXELS) step++;
+    while (across(width, step, n_panels) > LIMN_MAX_SIDE ||
+           across(width, step, n_panels) * drawn(height, step) > LIMN_MAX_PIXELS)
+        step++;
     return step;
 }
 
@@ -60,13 +63,16 @@ static size_t place(size_t i, size_t step, size_t side)
     return at < side ? at : side - 1;
 }
 
-limn_status limn_report_picture(limn_ctx *ctx, const limn_image *image, const uint8_t *truth, const uint8_t *prediction, limn_image *out)
+limn_status limn_report_picture(limn_ctx *ctx, const limn_image *image, const uint8_t *truth, const uint8_t *prediction,
+                                limn_image *out)
 {
     *out = (limn_image){0};
     limn_image rgb;
-    size_t width = (size_t)image->width, height = (size_t)image->height, n_panels = truth ? 3 : 2, step = step_of(width, height, n_panels);
+    size_t width = (size_t)image->width, height = (size_t)image->height, n_panels = truth ? 3 : 2,
+           step = step_of(width, height, n_panels);
     size_t w = drawn(width, step), h = drawn(height, step), row_pixels = across(width, step, n_panels);
-    limn_status status = step > 1 ? limn_image_resize(ctx, image, (int)w, (int)h, &rgb) : limn_image_copy(ctx, image, 3, &rgb);
+    limn_status status =
+        step > 1 ? limn_image_resize(ctx, image, (int)w, (int)h, &rgb) : limn_image_copy(ctx, image, 3, &rgb);
     if (status != LIMN_OK) return status;
     status = limn_image_convert(ctx, &rgb, 3);
     if (status == LIMN_OK) status = limn_image_new(ctx, "an overlay", (uint32_t)row_pixels, (uint32_t)h, 3, out);

@@ -18,7 +18,7 @@ static double distance_of(const limn_report *r, int k)
     return r->hausdorff95[k].n ? r->hausdorff95[k].sum / (double)r->hausdorff95[k].n : (double)NAN;
 }
 
-/* ---- text -------------------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------------------------------- */
 
 static void number(limn_text *out, int width, int digits, double v, const char *none)
 {
@@ -57,14 +57,16 @@ static void table(const limn_report *r, const limn_report_scores *s, limn_text *
         padded(out, name_of(r, k, name), width);
         number(out, 9, 2, all > 0 ? 100 * (double)c->truth / all : (double)NAN, "-");
         number(out, 11, 2, all > 0 ? 100 * (double)c->predicted / all : (double)NAN, "-");
-        number(out, 8, 4, limn_dice(c), "absent"), number(out, 8, 4, limn_iou(c), "absent"), number(out, 15, 2, distance_of(r, k), "-");
+        number(out, 8, 4, limn_dice(c), "absent"), number(out, 8, 4, limn_iou(c), "absent"),
+            number(out, 15, 2, distance_of(r, k), "-");
         limn_text_printf(out, "\n");
     }
     padded(out, "mean", width + 24);
     number(out, 8, 4, s->dice, "-"), number(out, 8, 4, s->iou, "-"), number(out, 15, 2, s->hausdorff95, "-");
     limn_text_printf(out, "\n");
     padded(out, "mean without class 0", width + 24);
-    number(out, 8, 4, s->foreground_dice, "-"), number(out, 8, 4, s->foreground_iou, "-"), number(out, 15, 2, s->foreground_hausdorff95, "-");
+    number(out, 8, 4, s->foreground_dice, "-"), number(out, 8, 4, s->foreground_iou, "-"),
+        number(out, 15, 2, s->foreground_hausdorff95, "-");
     limn_text_printf(out, "\n");
 }
 
@@ -72,10 +74,14 @@ static void membranes(const limn_report_scores *s, limn_text *out)
 {
     if (isnan(s->rand)) limn_text_printf(out, "Rand error: no pixels of cells to compare\n");
     else limn_text_printf(out, "Rand error %.4f (precision %.4f, recall %.4f)\n", s->rand, s->precision, s->recall);
-    if (!isnan(s->best_rand)) limn_text_printf(out, "best Rand error %.4f, at probability > %.2f\n", s->best_rand, s->best_threshold);
+    if (!isnan(s->best_rand))
+        limn_text_printf(out, "best Rand error %.4f, at probability > %.2f\n", s->best_rand, s->best_threshold);
     if (!isnan(s->thinned))
-        limn_text_printf(out, "1 - V Rand after thinning %.4f, best %.4f, at probability > %.2f\n", s->thinned, s->best_thinned, s->best_thinned_threshold);
-    if (!isnan(s->best_pixel_error)) limn_text_printf(out, "best pixel error %.4f, at probability > %.2f\n", s->best_pixel_error, s->best_pixel_threshold);
+        limn_text_printf(out, "1 - V Rand after thinning %.4f, best %.4f, at probability > %.2f\n", s->thinned,
+                         s->best_thinned, s->best_thinned_threshold);
+    if (!isnan(s->best_pixel_error))
+        limn_text_printf(out, "best pixel error %.4f, at probability > %.2f\n", s->best_pixel_error,
+                         s->best_pixel_threshold);
     if (!isnan(s->warping)) limn_text_printf(out, "warping error %.6f\n", s->warping);
 }
 
@@ -83,7 +89,8 @@ void limn_report_text(const limn_report *r, limn_text *out)
 {
     limn_report_scores s = limn_report_score(r);
     uint64_t n = limn_report_pixels(r);
-    limn_text_printf(out, "%lld picture%s, %llu pixels with a class", (long long)r->n_pictures, r->n_pictures == 1 ? "" : "s", (unsigned long long)n);
+    limn_text_printf(out, "%lld picture%s, %llu pixels with a class", (long long)r->n_pictures,
+                     r->n_pictures == 1 ? "" : "s", (unsigned long long)n);
     if (n) limn_text_printf(out, ", pixel error %.4f", s.pixel_error);
     limn_text_printf(out, "\n\n");
     table(r, &s, out);
@@ -104,12 +111,14 @@ void limn_report_notes(const limn_report *r, limn_text *out)
         name_of(r, k, name);
         if (c->predicted == n && c->truth < n) limn_text_printf(out, "every pixel was taken for \"%s\"\n", name);
         else if (c->truth && !c->predicted)
-            limn_text_printf(out, "\"%s\" was never predicted, though %.2f %% of the truth is\n", name, 100 * (double)c->truth / (double)n);
-        else if (!c->truth) limn_text_printf(out, "\"%s\" is nowhere in the truth%s\n", name, c->predicted ? ", but was predicted" : "");
+            limn_text_printf(out, "\"%s\" was never predicted, though %.2f %% of the truth is\n", name,
+                             100 * (double)c->truth / (double)n);
+        else if (!c->truth)
+            limn_text_printf(out, "\"%s\" is nowhere in the truth%s\n", name, c->predicted ? ", but was predicted" : "");
     }
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------------------------------- */
 
 static json_t *real(double v)
 {
@@ -134,9 +143,10 @@ static json_t *classes_json(const limn_report *r)
     json_t *array = json_array();
     for (int k = 0; array && k < r->n_classes; k++) {
         const limn_overlap *c = &r->overlap[k];
-        json_t *o = json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:I}", "name", name_json(r, k), "truth", (json_int_t)c->truth, "predicted",
-                              (json_int_t)c->predicted, "both", (json_int_t)c->both, "dice", real(limn_dice(c)), "iou", real(limn_iou(c)), "hausdorff95",
-                              real(distance_of(r, k)), "hausdorff95_pictures", (json_int_t)r->hausdorff95[k].n);
+        json_t *o = json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:I}", "name", name_json(r, k), "truth",
+                              (json_int_t)c->truth, "predicted", (json_int_t)c->predicted, "both", (json_int_t)c->both,
+                              "dice", real(limn_dice(c)), "iou", real(limn_iou(c)), "hausdorff95", real(distance_of(r, k)),
+                              "hausdorff95_pictures", (json_int_t)r->hausdorff95[k].n);
         if (!o || json_array_append_new(array, o) != 0) {
             json_decref(array);
             return NULL;
@@ -148,14 +158,17 @@ static json_t *classes_json(const limn_report *r)
 json_t *limn_report_json(const limn_report *r)
 {
     limn_report_scores s = limn_report_score(r);
-    json_t *o = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "pictures", (json_int_t)r->n_pictures, "pixels", (json_int_t)limn_report_pixels(r), "pixel_error",
-                          real(s.pixel_error), "mean", means_json(s.dice, s.iou, s.hausdorff95), "foreground_mean",
-                          means_json(s.foreground_dice, s.foreground_iou, s.foreground_hausdorff95), "classes", classes_json(r));
+    json_t *o = json_pack(
+        "{s:I, s:I, s:o, s:o, s:o, s:o}", "pictures", (json_int_t)r->n_pictures, "pixels", (json_int_t)limn_report_pixels(r),
+        "pixel_error", real(s.pixel_error), "mean", means_json(s.dice, s.iou, s.hausdorff95), "foreground_mean",
+        means_json(s.foreground_dice, s.foreground_iou, s.foreground_hausdorff95), "classes", classes_json(r));
     if (!o || r->cell < 0) return o;
-    json_t *m = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rand_error", real(s.rand), "rand_precision", real(s.precision),
-                          "rand_recall", real(s.recall), "best_rand_error", real(s.best_rand), "best_threshold", real(s.best_threshold), "thinned_rand_error", real(s.thinned),
-                          "best_thinned_rand_error", real(s.best_thinned), "best_thinned_threshold", real(s.best_thinned_threshold), "best_pixel_error",
-                          real(s.best_pixel_error), "best_pixel_threshold", real(s.best_pixel_threshold), "warping_error", real(s.warping));
+    json_t *m = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rand_error", real(s.rand),
+                          "rand_precision", real(s.precision), "rand_recall", real(s.recall), "best_rand_error",
+                          real(s.best_rand), "best_threshold", real(s.best_threshold), "thinned_rand_error", real(s.thinned),
+                          "best_thinned_rand_error", real(s.best_thinned), "best_thinned_threshold",
+                          real(s.best_thinned_threshold), "best_pixel_error", real(s.best_pixel_error),
+                          "best_pixel_threshold", real(s.best_pixel_threshold), "warping_error", real(s.warping));
     if (m && json_object_set_new(o, "membrane", m) == 0) return o;
     json_decref(o);
     return NULL;

@@ -1,9 +1,10 @@
-/* adm.c: the pixel U-Net of improved diffusion and of "Diffusion models beat GANs" (Nichol & Dhariwal 2021, Dhariwal & Nichol 2021): time
- * scales and shifts norms, attention at several sides, pictures resized inside residual blocks.  Named as in openai/guided-diffusion, where
- * blocks are counted through: input_blocks, middle_block, output_blocks. */
+/* adm.c: the pixel U-Net of improved diffusion and of "Diffusion models beat GANs" (Nichol & Dhariwal 2021, Dhariwal &
+ * Nichol 2021): time scales and shifts norms, attention at several sides, pictures resized inside residual blocks.  Named as
+ * in openai/guided-diffusion, where blocks are counted through: input_blocks, middle_block, output_blocks. */
 #include "model/unet_blocks.h"
 
-/* Rows of "qkv.weight" [3C,C,1] go head by head, q, k, v in each: brought into the order q, k, v, then heads.   w [3C, ...] */
+/* Rows of "qkv.weight" [3C,C,1] go head by head, q, k, v in each: brought into the order q, k, v, then heads.   w [3C,
+ * ...] */
 static limn_node *heads_inside(limn_node *w, int heads, int64_t c, int64_t k)
 {
     limn_node *split = limn_permute(limn_reshape(w, LIMN_SHAPE(heads, 3, c / heads, k)), 4, (int[]){1, 0, 2, 3});
@@ -23,13 +24,15 @@ static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int le
     x = limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], c));
     limn_node *h = limn_group_norm(g, "norm", x, u->groups, u->eps, LIMN_IDENTITY);
     limn_node *w = heads_inside(limn_parameter(g, "qkv.weight", LIMN_SHAPE(3 * c, c, 1), start), heads, c, c);
-    h = limn_attention_qkv(limn_matmul(h, w, heads_inside(limn_parameter(g, "qkv.bias", LIMN_SHAPE(3 * c), bias), heads, c, 1)), heads, false);
+    h = limn_attention_qkv(
+        limn_matmul(h, w, heads_inside(limn_parameter(g, "qkv.bias", LIMN_SHAPE(3 * c), bias), heads, c, 1)), heads, false);
     limn_node *out = limn_reshape(limn_parameter(g, "proj_out.weight", LIMN_SHAPE(c, c, 1), zero), LIMN_SHAPE(c, c));
     h = limn_matmul(h, out, limn_parameter(g, "proj_out.bias", LIMN_SHAPE(c), bias));
     return limn_reshape(limn_add(x, h), s);
 }
 
-/* One numbered entry of input_blocks or output_blocks, j of its level: a residual block "0", attention "1" where the level has it. */
+/* One numbered entry of input_blocks or output_blocks, j of its level: a residual block "0", attention "1" where the level
+ * has it. */
 static limn_node *entry(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
     limn_scope_push(g, "0");
@@ -75,7 +78,8 @@ static limn_node *middle(limn_graph *g, const limn_unet *u, limn_node *x)
     limn_scope_push(g, "middle_block");
     for (int i = 0; i < 3; i++) {
         limn_scope_push(g, "%d", i);
-        x = i == 1 ? attend(g, u, x, LIMN_UNET_MIDDLE, 0) : limn_res_block(g, u, x, u->width[u->n_levels - 1], LIMN_RESAMPLE_NONE);
+        x = i == 1 ? attend(g, u, x, LIMN_UNET_MIDDLE, 0)
+                   : limn_res_block(g, u, x, u->width[u->n_levels - 1], LIMN_RESAMPLE_NONE);
         limn_scope_pop(g);
     }
     limn_scope_pop(g);
@@ -101,12 +105,14 @@ static limn_node *embedding(limn_graph *g, const limn_settings *s, limn_build b,
     limn_node *t = limn_time_input(g, b, ports);
     limn_scope_push(g, "time_embed");
     limn_scope_note(g, "timestep to a vector");
-    t = limn_linear(g, "2", limn_silu(limn_linear(g, "0", limn_timestep_embedding(t, width, 10000, true), 4 * width)), 4 * width);
+    t = limn_linear(g, "2", limn_silu(limn_linear(g, "0", limn_timestep_embedding(t, width, 10000, true), 4 * width)),
+                    4 * width);
     limn_scope_pop(g);
     t = limn_time_of_step(ports, t);
     if (!classes) return t;
     ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
-    return limn_add(t, limn_embedding(g, "label_emb", ports->label, classes + !limn_settings_get(s, "always_labelled"), 4 * width));
+    return limn_add(
+        t, limn_embedding(g, "label_emb", ports->label, classes + !limn_settings_get(s, "always_labelled"), 4 * width));
 }
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
@@ -135,12 +141,21 @@ static const limn_setting settings[] = {
     {"resize", 1, 0, 1, "conv|block", "pictures are halved and doubled by a convolution, or inside a residual block"},
     LIMN_UNET_ENLARGE,
     {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
-    {"always_labelled", 0, 0, 1, NULL, "1: no row means \"no class\", as in published ADM: no guidance without a classifier"},
+    {"always_labelled", 0, 0, 1, NULL,
+     "1: no row means \"no class\", as in published ADM: no guidance without a classifier"},
     {"learn_sigma", 1, 0, 1, NULL, "1: the network also predicts the variance"},
     {NULL, 0, 0, 0, NULL, NULL},
 };
 
 const limn_family limn_family_adm = {
-    .name = "adm", .task = "denoise", .input = "picture 64x64x3, timestep", .output = "64x64x6", .loss = "squared error, bound",
-    .settings = settings, .build = build, .check = limn_unet_check, .side = limn_unet_side, .imply = limn_unet_imply,
+    .name = "adm",
+    .task = "denoise",
+    .input = "picture 64x64x3, timestep",
+    .output = "64x64x6",
+    .loss = "squared error, bound",
+    .settings = settings,
+    .build = build,
+    .check = limn_unet_check,
+    .side = limn_unet_side,
+    .imply = limn_unet_imply,
 };

@@ -4,7 +4,8 @@
 /* Saharia et al. 2021 (SR3): what is enlarged is told to the network as more channels. */
 limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    limn_shape shape = LIMN_SHAPE(b.batch, limn_build_height(s, b), limn_build_width(s, b), limn_settings_get(s, "channels"));
+    limn_shape shape =
+        LIMN_SHAPE(b.batch, limn_build_height(s, b), limn_build_width(s, b), limn_settings_get(s, "channels"));
     ports->image = limn_input(g, "image", LIMN_COMPUTE, shape, LIMN_PER_STEP);
     if (!limn_settings_get(s, "enlarge")) return ports->image;
     ports->condition = limn_input(g, "condition", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
@@ -137,7 +138,7 @@ limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int f
     return limn_time_of_step(ports, time_embed(g, limn_time_input(g, b, ports), frequencies, width));
 }
 
-/* ---- blocks of transformers ------------------------------------------------------------------------------------------------- */
+/* ---- blocks of transformers ------------------------------------------------------------------------------------------- */
 
 limn_node *limn_added_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *t)
 {

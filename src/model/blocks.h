@@ -4,7 +4,8 @@
 
 #include "model/model.h"
 
-/** The picture of a denoiser: fills ports->image; with the setting enlarge > 0 also ports->condition, and both lie side by side: [B,H,W,2C]. */
+/** The picture of a denoiser: fills ports->image; with the setting enlarge > 0 also ports->condition, and both lie side by
+ *  side: [B,H,W,2C]. */
 limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
 /** limn_family.side of networks whose tokens are patches. */
 const char *limn_side_of_patches(const limn_settings *s, int pixels);
@@ -22,7 +23,8 @@ limn_node *limn_cross_attention(limn_graph *g, const char *name, limn_node *x, l
 limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, limn_activation activation);
 /** Patches of a picture [B,H,W,C] in scope "x_embedder", and their positions. */
 limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width);
-/** Scope "final_layer": modulated by c (NULL: not), linear, patches back to a picture of these sides and so many channels. */
+/** Scope "final_layer": modulated by c (NULL: not), linear, patches back to a picture of these sides and so many
+ *  channels. */
 limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shape picture, int patch, int channels);
 /** c [B,E] + the class, which is an input, in scope "y_embedder"; the setting classes = 0: c. */
 limn_node *limn_add_label(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports, limn_node *c);
@@ -31,24 +33,28 @@ limn_node *limn_add_label(limn_graph *g, const limn_settings *s, limn_build b, l
 
 /** + time, x + attn, x + cross, x + mlp, each followed (post) or preceded (pre) by LayerNorm.   t [B,E] */
 limn_node *limn_added_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *t);
-/** adaLN-Zero, Peebles & Xie 2022, fig. 3; cross-attention between its halves as PixArt has it: the query is not normalised.   c [B,E] */
+/** adaLN-Zero, Peebles & Xie 2022, fig. 3; cross-attention between its halves as PixArt has it: the query is not normalised.
+ *  c [B,E] */
 limn_node *limn_modulated_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c);
-/** Its parts: m[0..n-1] [B,width] of c: shift, scale, gate of the attention, then of the MLP; LayerNorm, then shift and scale; the second half. */
+/** Its parts: m[0..n-1] [B,width] of c: shift, scale, gate of the attention, then of the MLP; LayerNorm, then shift and
+ *  scale; the second half. */
 void limn_modulation(limn_graph *g, limn_node *c, int n, int64_t width, limn_node **m);
 limn_node *limn_modulated_norm(limn_graph *g, limn_node *x, limn_node *shift, limn_node *scale);
 limn_node *limn_modulated_mlp(limn_graph *g, limn_node *x, limn_node *const *m, int hidden);
 
 /** The timesteps [B] of training or the table [S] of running: fills ports->timesteps and, when running, step. */
 limn_node *limn_time_input(limn_graph *g, limn_build b, limn_ports *ports);
-/** What belongs to this step of c, which was made of the timesteps: c [B,D] in training, one row [1,D] for the whole batch when running. */
+/** What belongs to this step of c, which was made of the timesteps: c [B,D] in training, one row [1,D] for the whole batch
+ *  when running. */
 limn_node *limn_time_of_step(const limn_ports *ports, limn_node *c);
-/** limn_time_input(), in scope "t_embedder" sinusoids of `frequencies`, mlp.0, SiLU, mlp.2, and limn_time_of_step(). @return embedding [B or 1, width] */
+/** limn_time_input(), in scope "t_embedder" sinusoids of `frequencies`, mlp.0, SiLU, mlp.2, and limn_time_of_step(). @return
+ *  embedding [B or 1, width] */
 limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width);
 /** A linear layer that starts at zero (adaLN-Zero and output layers). */
 limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64_t n);
 
-/** Text features [B,T,D] by the settings text_...: with text_encoder=clip from an encoder in scope "text_encoder" (fills ids, text_end,
- *  pooled_text), else an input (fills features). */
+/** Text features [B,T,D] by the settings text_...: with text_encoder=clip from an encoder in scope "text_encoder" (fills
+ *  ids, text_end, pooled_text), else an input (fills features). */
 limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
 
 /** Sides of the picture: those of the build, or the settings "size" and "height". */

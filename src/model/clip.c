@@ -13,7 +13,8 @@ static limn_node *clip_layer(limn_graph *g, limn_node *x, const clip_options *o)
     limn_node *h = limn_layer_norm(g, "layer_norm1", x, 1e-5);
     limn_scope_push(g, "self_attn");
     limn_scope_note(g, "every token looks at those before it");
-    limn_node *q = limn_linear(g, "q_proj", h, width), *k = limn_linear(g, "k_proj", h, width), *v = limn_linear(g, "v_proj", h, width);
+    limn_node *q = limn_linear(g, "q_proj", h, width), *k = limn_linear(g, "k_proj", h, width),
+              *v = limn_linear(g, "v_proj", h, width);
     h = limn_linear(g, "out_proj", limn_attention(q, k, v, o->heads, true), width);
     limn_scope_pop(g);
     x = limn_add(x, h);
@@ -54,8 +55,13 @@ limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build 
     }
     limn_scope_push(g, "text_encoder");
     limn_scope_note(g, "ids to features, trained along");
-    clip_options o = {.batch = b.batch, .length = length, .vocab = limn_settings_get(s, "text_vocab"), .width = width,
-                           .depth = limn_settings_get(s, "text_depth"), .heads = limn_settings_get(s, "text_heads"), .activation = LIMN_GELU_QUICK};
+    clip_options o = {.batch = b.batch,
+                      .length = length,
+                      .vocab = limn_settings_get(s, "text_vocab"),
+                      .width = width,
+                      .depth = limn_settings_get(s, "text_depth"),
+                      .heads = limn_settings_get(s, "text_heads"),
+                      .activation = LIMN_GELU_QUICK};
     limn_node *text = clip_text(g, ports, &o);
     limn_scope_pop(g);
     return text;
@@ -73,19 +79,31 @@ static const limn_setting settings[] = {
 
 static const char *check(const limn_settings *s)
 {
-    return limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads") ? "text_width must be a multiple of text_heads" : NULL;
+    return limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads")
+               ? "text_width must be a multiple of text_heads"
+               : NULL;
 }
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    clip_options o = {.batch = b.batch, .length = limn_settings_get(s, "text_length"), .vocab = limn_settings_get(s, "text_vocab"),
-                           .width = limn_settings_get(s, "text_width"), .depth = limn_settings_get(s, "text_depth"),
-                           .heads = limn_settings_get(s, "text_heads"),
-                           .activation = limn_settings_get(s, "text_activation") ? LIMN_GELU_ERF : LIMN_GELU_QUICK};
+    clip_options o = {.batch = b.batch,
+                      .length = limn_settings_get(s, "text_length"),
+                      .vocab = limn_settings_get(s, "text_vocab"),
+                      .width = limn_settings_get(s, "text_width"),
+                      .depth = limn_settings_get(s, "text_depth"),
+                      .heads = limn_settings_get(s, "text_heads"),
+                      .activation = limn_settings_get(s, "text_activation") ? LIMN_GELU_ERF : LIMN_GELU_QUICK};
     ports->output = clip_text(g, ports, &o);
 }
 
 const limn_family limn_family_clip_text = {
-    .kind = LIMN_ENCODES_TEXT, .name = "clip-text", .task = "text to features", .input = "77 ids", .output = "features 77x512", .loss = "contrastive",
-    .settings = settings, .build = build, .check = check,
+    .kind = LIMN_ENCODES_TEXT,
+    .name = "clip-text",
+    .task = "text to features",
+    .input = "77 ids",
+    .output = "features 77x512",
+    .loss = "contrastive",
+    .settings = settings,
+    .build = build,
+    .check = check,
 };

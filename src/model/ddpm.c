@@ -1,5 +1,5 @@
-/* ddpm.c: the pixel U-Net of Ho et al. 2020, appendix B: residual blocks on four sides, attention where the picture is small, skips
- * from the way down to the way up.  Named as in diffusers' UNet2DModel. */
+/* ddpm.c: the pixel U-Net of Ho et al. 2020, appendix B: residual blocks on four sides, attention where the picture is
+ * small, skips from the way down to the way up.  Named as in diffusers' UNet2DModel. */
 #include "model/unet_blocks.h"
 
 #include <math.h>
@@ -13,12 +13,14 @@ static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int le
     limn_scope_note(g, "self-attention: pixels look at each other");
     x = limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
     limn_node *h = limn_group_norm(g, "group_norm", x, u->groups, u->eps, LIMN_IDENTITY);
-    limn_node *q = limn_linear(g, "to_q", h, s.dim[3]), *k = limn_linear(g, "to_k", h, s.dim[3]), *v = limn_linear(g, "to_v", h, s.dim[3]);
+    limn_node *q = limn_linear(g, "to_q", h, s.dim[3]), *k = limn_linear(g, "to_k", h, s.dim[3]),
+              *v = limn_linear(g, "to_v", h, s.dim[3]);
     h = limn_linear_zero(g, "to_out.0", limn_attention(q, k, v, limn_unet_heads(u, s.dim[3]), false), s.dim[3]);
     return limn_reshape(limn_add(x, h), s);
 }
 
-/* Sines come with frequencies 10000^(-i / (half - 1)), which are those of a period 10000^(half / (half - 1)) for -i / half. */
+/* Sines come with frequencies 10000^(-i / (half - 1)), which are those of a period 10000^(half / (half - 1)) for -i /
+ * half. */
 static limn_node *time_embedding(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
     int width = limn_settings_get(s, "width");
@@ -35,7 +37,8 @@ static limn_node *time_embedding(limn_graph *g, const limn_settings *s, limn_bui
 static limn_node *label_embedding(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
     ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
-    return limn_embedding(g, "class_embedding", ports->label, limn_settings_get(s, "classes") + 1, 4 * limn_settings_get(s, "width"));
+    return limn_embedding(g, "class_embedding", ports->label, limn_settings_get(s, "classes") + 1,
+                          4 * limn_settings_get(s, "width"));
 }
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)

@@ -1,13 +1,14 @@
-/* ddpm_mnist.c: the small pixel U-Net of BrianPulfer/PapersReimplementations (ddpm), 606,852 parameters for 28x28 digits: no attention, norms
- * over a whole picture, and the timestep added once a level, from a table of 1000 rows.  Named as in its repository. */
+/* ddpm_mnist.c: the small pixel U-Net of BrianPulfer/PapersReimplementations (ddpm), 606,852 parameters for 28x28 digits: no
+ * attention, norms over a whole picture, and the timestep added once a level, from a table of 1000 rows.  Named as in its
+ * repository. */
 #include "model/blocks.h"
 
 #include <string.h>
 
 enum { STEPS = 1000 };
 
-/* (x - mean) / sqrt(var + eps) over (H, W, C), times weight plus bias for every value.   x [B,H,W,C], "ln.weight" "ln.bias" [C,H,W]
- * unused: the published network holds a norm in front of its last block and goes around it. */
+/* (x - mean) / sqrt(var + eps) over (H, W, C), times weight plus bias for every value.   x [B,H,W,C], "ln.weight" "ln.bias"
+ * [C,H,W] unused: the published network holds a norm in front of its last block and goes around it. */
 static limn_node *picture_norm(limn_graph *g, limn_node *x, bool unused)
 {
     limn_shape s = limn_node_shape(x), whole = LIMN_SHAPE(s.dim[3], s.dim[1], s.dim[2]);
@@ -21,7 +22,8 @@ static limn_node *picture_norm(limn_graph *g, limn_node *x, bool unused)
     return x;
 }
 
-/* Three times: norm, 3x3 conv, SiLU, 3x3 conv, SiLU; blocks n[0], n[1], n[2] wide.   t [B or 1, E] is added before the first. */
+/* Three times: norm, 3x3 conv, SiLU, 3x3 conv, SiLU; blocks n[0], n[1], n[2] wide.   t [B or 1, E] is added before the
+ * first. */
 static limn_node *stage(limn_graph *g, const char *name, limn_node *x, limn_node *t, const int *n)
 {
     int64_t c = limn_node_shape(x).dim[3];
@@ -62,7 +64,8 @@ static limn_node *shrink_odd(limn_graph *g, limn_node *x)
 
 static limn_node *grow_odd(limn_graph *g, limn_node *x)
 {
-    return limn_conv_transpose(g, "up1.2", limn_silu(grow(g, "up1.0", x)), limn_node_shape(x).dim[3], 2, (limn_conv_options){0});
+    return limn_conv_transpose(g, "up1.2", limn_silu(grow(g, "up1.0", x)), limn_node_shape(x).dim[3], 2,
+                               (limn_conv_options){0});
 }
 
 static limn_node *beside(limn_graph *g, limn_node *skip, limn_node *x)
@@ -74,7 +77,8 @@ static limn_node *beside(limn_graph *g, limn_node *skip, limn_node *x)
 static limn_node *time_row(limn_graph *g, limn_build b, limn_ports *ports, int width)
 {
     limn_init table = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = STEPS, .grid_w = 1};
-    limn_node *t = limn_time_input(g, b, ports), *rows = limn_parameter(g, "time_embed.weight", LIMN_SHAPE(STEPS, width), table);
+    limn_node *t = limn_time_input(g, b, ports),
+              *rows = limn_parameter(g, "time_embed.weight", LIMN_SHAPE(STEPS, width), table);
     return limn_time_of_step(ports, limn_gather(rows, t));
 }
 
@@ -113,6 +117,13 @@ static const char *side(const limn_settings *s, int pixels)
 }
 
 const limn_family limn_family_ddpm_mnist = {
-    .name = "ddpm-mnist", .task = "denoise", .input = "picture 28x28x1, timestep", .output = "28x28x1", .loss = "squared error",
-    .settings = settings, .build = build, .check = check, .side = side,
+    .name = "ddpm-mnist",
+    .task = "denoise",
+    .input = "picture 28x28x1, timestep",
+    .output = "28x28x1",
+    .loss = "squared error",
+    .settings = settings,
+    .build = build,
+    .check = check,
+    .side = side,
 };

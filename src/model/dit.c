@@ -5,7 +5,8 @@
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch"), width = limn_settings_get(s, "width");
+    int channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch"),
+        width = limn_settings_get(s, "width");
     bool modulated = limn_settings_get(s, "conditioning") == 1;
     int time_width = modulated ? width : limn_settings_get(s, "time_width");
     limn_node *picture = limn_picture_input(g, s, b, ports), *x = limn_patch_tokens(g, picture, patch, width);
@@ -48,7 +49,8 @@ static const char *check(const limn_settings *s)
     if (limn_settings_get(s, "width") % limn_settings_get(s, "heads")) return "width must be a multiple of heads";
     if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";
     if (limn_settings_get(s, "time_width") % 2) return "time_width must be even";
-    if (limn_settings_get(s, "conditioning") == 1 && limn_settings_get(s, "norm") == 0) return "conditioning=modulated needs norm=pre";
+    if (limn_settings_get(s, "conditioning") == 1 && limn_settings_get(s, "norm") == 0)
+        return "conditioning=modulated needs norm=pre";
     return NULL;
 }
 

@@ -79,7 +79,8 @@ static limn_status try_name(limn_ctx *ctx, const limn_weight_file *st, const cha
 }
 
 /* The parameters of a published network that the file has. */
-static limn_status fit_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_map *map, limn_fit *out)
+static limn_status fit_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_map *map,
+                                 limn_fit *out)
 {
     limn_ports ports;
     bool found;
@@ -97,7 +98,8 @@ static limn_status fit_published(limn_ctx *ctx, const char *file, const limn_wei
 }
 
 /* At most `most` of them; without any, out[0] says so. */
-static limn_status try_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out, int *n)
+static limn_status try_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, int most, limn_fit *out,
+                                 int *n)
 {
     limn_map map;
     limn_map_place place = {0};
@@ -132,7 +134,8 @@ static limn_status find_networks(limn_ctx *ctx, const char *file, const limn_wei
         out->source = LIMN_FIT_METADATA;
         limn_status status = limn_settings_parse(ctx, text, &out->settings);
         if (status == LIMN_OK) status = try_settings(ctx, st, out);
-        return status == LIMN_OK || status == LIMN_NO_MEMORY ? status : limn_fail_in(ctx, LIMN_BAD_FILE, "%s: limn.settings", file);
+        return status == LIMN_OK || status == LIMN_NO_MEMORY ? status
+                                                             : limn_fail_in(ctx, LIMN_BAD_FILE, "%s: limn.settings", file);
     }
     limn_status status = LIMN_OK;
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) status = try_name(ctx, st, limn_families[i]->name, out);

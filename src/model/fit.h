@@ -28,8 +28,9 @@ enum { LIMN_MAX_FITS = 8 };
 
 /** @return LIMN_OK, also when nothing fits; LIMN_BAD_FILE when limn.settings cannot be read; LIMN_NO_MEMORY */
 limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit *out);
-/** All networks of a file, as a published checkpoint holds several; the first is that of limn_fit_find().  One of known names that Limn cannot build
- *  has source LIMN_FIT_NONE, its title in preset and the reason in missing.  @param n  of out, from 1 on.  @return as limn_fit_find() */
+/** All networks of a file, as a published checkpoint holds several; the first is that of limn_fit_find().  One of known
+ *  names that Limn cannot build has source LIMN_FIT_NONE, its title in preset and the reason in missing.  @param n  of out,
+ *  from 1 on.  @return as limn_fit_find() */
 limn_status limn_fit_all(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit out[LIMN_MAX_FITS], int *n);
 
 /** The prefix under which most of a graph's parameters stand in a file, more than half of them; of two as good, the raw

@@ -1,11 +1,13 @@
 /* hdit.c: a hierarchical DiT: the hourglass of Crowson et al. 2024 built of adaLN-Zero blocks (Peebles & Xie 2022).
  *
- *   patches -> levels of tokens, each with half the side and twice the width of the one before; attention in windows that move by half in every
- *   second block (Liu et al. 2021), over all tokens on the innermost level -> back up, joined with what came down -> pixels
+ *   patches -> levels of tokens, each with half the side and twice the width of the one before; attention in windows that
+ *   move by half in every second block (Liu et al. 2021), over all tokens on the innermost level -> back up, joined with
+ *   what came down -> pixels
  *
- * enlarge > 0: a smaller picture is the condition, enlarged and put beside the noisy one (super-resolution, Saharia et al. 2021).
- * Down: 2 x 2 tokens side by side (pixel unshuffle), linear.  Up: linear, pixel shuffle, then linear([x, skip]) as U-ViT joins its skips.  Not of the
- * paper: it has neighbourhood attention with rotary positions, RMS norms and GEGLU, and mixes the skip by one learned number; its weights do not fit. */
+ * enlarge > 0: a smaller picture is the condition, enlarged and put beside the noisy one (super-resolution, Saharia et al.
+ * 2021). Down: 2 x 2 tokens side by side (pixel unshuffle), linear.  Up: linear, pixel shuffle, then linear([x, skip]) as
+ * U-ViT joins its skips.  Not of the paper: it has neighbourhood attention with rotary positions, RMS norms and GEGLU, and
+ * mixes the skip by one learned number; its weights do not fit. */
 #include "model/window.h"
 
 enum { MAX_LEVELS = 8 };
@@ -18,7 +20,8 @@ typedef struct stage {
 /* Tokens along one side of a window: no more than an outer level of a picture of the setting "size" has. */
 static int window_of(const limn_settings *s, int level)
 {
-    int side = limn_settings_get(s, "size") / limn_settings_get(s, "patch") >> level, window = limn_settings_get(s, "window");
+    int side = limn_settings_get(s, "size") / limn_settings_get(s, "patch") >> level,
+        window = limn_settings_get(s, "window");
     return window < side ? window : side;
 }
 
@@ -26,9 +29,13 @@ static stage stage_of(const limn_settings *s, limn_build b, int level)
 {
     bool inner = level == limn_settings_get(s, "levels") - 1;
     int width = limn_settings_get(s, "width") << level, patch = limn_settings_get(s, "patch");
-    return (stage){.level = level, .rows = limn_build_height(s, b) / patch >> level, .columns = limn_build_width(s, b) / patch >> level,
-                   .width = width, .heads = width / limn_settings_get(s, "head_width"),
-                   .depth = limn_settings_get(s, inner ? "depth_inner" : "depth"), .window = inner ? 0 : window_of(s, level)};
+    return (stage){.level = level,
+                   .rows = limn_build_height(s, b) / patch >> level,
+                   .columns = limn_build_width(s, b) / patch >> level,
+                   .width = width,
+                   .heads = width / limn_settings_get(s, "head_width"),
+                   .depth = limn_settings_get(s, inner ? "depth_inner" : "depth"),
+                   .window = inner ? 0 : window_of(s, level)};
 }
 
 /* adaLN-Zero, see limn_modulated_block().   x [B,T,D], c [B,E] */
@@ -47,7 +54,8 @@ static limn_node *block(limn_graph *g, const limn_settings *s, const stage *at, 
     return limn_modulated_mlp(g, x, m, limn_settings_get(s, "mlp_ratio") * at->width);
 }
 
-static limn_node *blocks(limn_graph *g, const limn_settings *s, const stage *at, const char *name, limn_node *x, limn_node *c)
+static limn_node *blocks(limn_graph *g, const limn_settings *s, const stage *at, const char *name, limn_node *x,
+                         limn_node *c)
 {
     for (int i = 0; i < at->depth; i++) {
         limn_scope_push(g, "%s.%d.blocks.%d", name, at->level, i);
@@ -76,7 +84,8 @@ static limn_node *split(limn_graph *g, const stage *at, limn_node *x, limn_node 
     limn_shape tokens = limn_node_shape(skip);
     limn_scope_push(g, "split.%d", at->level);
     limn_scope_note(g, "one token becomes 2 x 2, joined by what came down");
-    x = limn_reshape(limn_linear(g, "proj", x, 4 * at->width), LIMN_SHAPE(tokens.dim[0], at->rows / 2, at->columns / 2, 4 * at->width));
+    x = limn_reshape(limn_linear(g, "proj", x, 4 * at->width),
+                     LIMN_SHAPE(tokens.dim[0], at->rows / 2, at->columns / 2, 4 * at->width));
     x = limn_reshape(limn_pixel_shuffle(x, 2), tokens);
     x = limn_linear(g, "skip_linear", limn_concat(g, 2, 2, (limn_node *[]){x, skip}), at->width);
     limn_scope_pop(g);
@@ -124,18 +133,21 @@ static const char *check(const limn_settings *s)
     if (limn_settings_get(s, "enlarge") == 1) return "enlarge must be 0 or from 2 on";
     if (limn_settings_get(s, "width") % limn_settings_get(s, "head_width")) return "width must be a multiple of head_width";
     if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";
-    if ((int64_t)limn_settings_get(s, "width") << limn_settings_get(s, "levels") > 65536) return "the innermost level would be wider than 32768";
+    if ((int64_t)limn_settings_get(s, "width") << limn_settings_get(s, "levels") > 65536)
+        return "the innermost level would be wider than 32768";
     return NULL;
 }
 
 static const char *side(const limn_settings *s, int pixels)
 {
-    int levels = limn_settings_get(s, "levels"), patch = limn_settings_get(s, "patch"), enlarge = limn_settings_get(s, "enlarge");
+    int levels = limn_settings_get(s, "levels"), patch = limn_settings_get(s, "patch"),
+        enlarge = limn_settings_get(s, "enlarge");
     if (pixels % (patch << (levels - 1))) return "a multiple of patch times 2^(levels-1)";
     if (enlarge && pixels % enlarge) return "a multiple of enlarge";
     for (int i = 0; i < levels - 1; i++)
         if ((pixels / patch >> i) % window_of(s, i))
-            return "such that the tokens along a side of an outer level (side / patch, halved at each) are a multiple of window, or fit in one";
+            return "such that the tokens along a side of an outer level (side / patch, halved at each) are a multiple of "
+                   "window, or fit in one";
     return NULL;
 }
 

@@ -1,5 +1,6 @@
-/* ldm_unet.c: the U-Net of latent diffusion (Rombach et al. 2022) that Stable Diffusion 1 and 2 draw with: the blocks of ddpm.c with a
- * transformer behind each, in which pixels look at each other and at text.  Named as in diffusers' UNet2DConditionModel. */
+/* ldm_unet.c: the U-Net of latent diffusion (Rombach et al. 2022) that Stable Diffusion 1 and 2 draw with: the blocks of
+ * ddpm.c with a transformer behind each, in which pixels look at each other and at text.  Named as in diffusers'
+ * UNet2DConditionModel. */
 #include "model/unet_blocks.h"
 
 static limn_node *without_bias(limn_graph *g, const char *name, limn_node *x, int64_t n)
@@ -8,20 +9,23 @@ static limn_node *without_bias(limn_graph *g, const char *name, limn_node *x, in
 }
 
 /* + attention in windows.   x [B,T,C], tokens of a picture [B,H,W,C] */
-static limn_node *windows(limn_graph *g, const char *name, const char *norm, limn_node *x, limn_window window, limn_shape picture)
+static limn_node *windows(limn_graph *g, const char *name, const char *norm, limn_node *x, limn_window window,
+                          limn_shape picture)
 {
     limn_node *h = limn_reshape(limn_layer_norm(g, norm, x, 1e-5), picture);
     return limn_add(x, limn_reshape(limn_window_attention(g, name, h, window), limn_node_shape(x)));
 }
 
 /* + attention from x to text, or to itself (text NULL).   x [B,T,C] */
-static limn_node *attention(limn_graph *g, const limn_unet *u, const char *name, const char *norm, limn_node *x, limn_node *text)
+static limn_node *attention(limn_graph *g, const limn_unet *u, const char *name, const char *norm, limn_node *x,
+                            limn_node *text)
 {
     int64_t c = limn_node_shape(x).dim[2];
     limn_node *h = limn_layer_norm(g, norm, x, 1e-5);
     limn_scope_push(g, "%s", name);
     limn_scope_note(g, text ? "pixels (q) look at text (k, v)" : "pixels look at each other");
-    limn_node *from = text ? text : h, *q = without_bias(g, "to_q", h, c), *k = without_bias(g, "to_k", from, c), *v = without_bias(g, "to_v", from, c);
+    limn_node *from = text ? text : h, *q = without_bias(g, "to_q", h, c), *k = without_bias(g, "to_k", from, c),
+              *v = without_bias(g, "to_v", from, c);
     h = limn_linear(g, "to_out.0", limn_attention(q, k, v, limn_unet_heads(u, c), false), c);
     limn_scope_pop(g);
     return limn_add(x, h);
@@ -40,7 +44,8 @@ static limn_node *transformer_block(limn_graph *g, const limn_unet *u, limn_node
     int64_t c = limn_node_shape(x).dim[2];
     x = window.side ? windows(g, "attn1", "norm1", x, window, picture) : attention(g, u, "attn1", "norm1", x, NULL);
     x = attention(g, u, "attn2", "norm2", x, u->text);
-    return limn_add(x, limn_linear(g, "ff.net.2", geglu(g, "ff.net.0.proj", limn_layer_norm(g, "norm3", x, 1e-5), 4 * c), c));
+    return limn_add(x,
+                    limn_linear(g, "ff.net.2", geglu(g, "ff.net.0.proj", limn_layer_norm(g, "norm3", x, 1e-5), 4 * c), c));
 }
 
 /* Norm, projection, transformer blocks, projection, + x.   x [B,H,W,C] */
@@ -50,7 +55,8 @@ static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int le
     bool linear = limn_settings_get(u->s, "projection") == 1;
     limn_scope_note(g, "transformer over pixels, with text");
     limn_node *h = limn_group_norm(g, "norm", x, u->groups, 1e-6, LIMN_IDENTITY);
-    h = linear ? limn_linear(g, "proj_in", limn_reshape(h, tokens), s.dim[3]) : limn_reshape(limn_conv(g, "proj_in", h, s.dim[3], 1), tokens);
+    h = linear ? limn_linear(g, "proj_in", limn_reshape(h, tokens), s.dim[3])
+               : limn_reshape(limn_conv(g, "proj_in", h, s.dim[3], 1), tokens);
     for (int i = 0, depth = limn_settings_get(u->s, "depth"); i < depth; i++) {
         limn_scope_push(g, "transformer_blocks.%d", i);
         h = transformer_block(g, u, h, limn_unet_window(u, level, j * depth + i, s), s);
@@ -109,6 +115,14 @@ static const char *check(const limn_settings *s)
 }
 
 const limn_family limn_family_ldm_unet = {
-    .name = "ldm-unet", .task = "denoise", .input = "latent 64x64x4, timestep, text 77x768", .output = "64x64x4", .loss = "squared error",
-    .settings = settings, .build = build, .check = check, .side = limn_unet_side, .imply = limn_unet_imply,
+    .name = "ldm-unet",
+    .task = "denoise",
+    .input = "latent 64x64x4, timestep, text 77x768",
+    .output = "64x64x4",
+    .loss = "squared error",
+    .settings = settings,
+    .build = build,
+    .check = check,
+    .side = limn_unet_side,
+    .imply = limn_unet_imply,
 };

@@ -1,4 +1,5 @@
-/* mmdit.h: how image and text meet: the blocks of a diffusion transformer that sees text.   x [B,T,D], text [B,L,D], c [B,E] -> [B,T,D] */
+/* mmdit.h: how image and text meet: the blocks of a diffusion transformer that sees text.   x [B,T,D], text [B,L,D], c [B,E]
+ * -> [B,T,D] */
 #ifndef LIMN_MMDIT_H
 #define LIMN_MMDIT_H
 
@@ -12,6 +13,7 @@ limn_node *limn_mmdit_joint(limn_graph *g, const limn_settings *s, limn_node *x,
 limn_node *limn_mmdit_both(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c);
 
 /** Block i of two streams, in its scope; text: the image stream also looks at it, NULL: it does not. */
-void limn_joint_block(limn_graph *g, const limn_settings *s, int i, limn_node **x, limn_node **context, limn_node *c, limn_node *text);
+void limn_joint_block(limn_graph *g, const limn_settings *s, int i, limn_node **x, limn_node **context, limn_node *c,
+                      limn_node *text);
 
 #endif

@@ -1,4 +1,5 @@
-/* mmdit_both.c: joint attention, then cross-attention from the image tokens to the text features as they came in: attention = both. */
+/* mmdit_both.c: joint attention, then cross-attention from the image tokens to the text features as they came in: attention
+ * = both. */
 #include "model/mmdit.h"
 
 limn_node *limn_mmdit_both(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c)

@@ -1,4 +1,5 @@
-/* mmdit_cross.c: one stream of image tokens that look at text in every block, as PixArt's (Chen et al. 2023): attention = cross. */
+/* mmdit_cross.c: one stream of image tokens that look at text in every block, as PixArt's (Chen et al. 2023): attention =
+ * cross. */
 #include "model/mmdit.h"
 
 limn_node *limn_mmdit_cross(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c)

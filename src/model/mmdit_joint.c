@@ -1,4 +1,5 @@
-/* mmdit_joint.c: two streams, image and text, that meet in one attention, Esser et al. 2024, fig. 2: attention = joint.  Named as in SD3's repository. */
+/* mmdit_joint.c: two streams, image and text, that meet in one attention, Esser et al. 2024, fig. 2: attention = joint.
+ * Named as in SD3's repository. */
 #include "model/mmdit.h"
 
 typedef struct stream {
@@ -32,7 +33,8 @@ static void stream_qkv(limn_graph *g, const limn_settings *s, const char *name, 
     limn_scope_pop(g);
 }
 
-static limn_node *stream_finish(limn_graph *g, const limn_settings *s, const char *name, stream *st, limn_node *attended, limn_node *text)
+static limn_node *stream_finish(limn_graph *g, const limn_settings *s, const char *name, stream *st, limn_node *attended,
+                                limn_node *text)
 {
     int64_t width = limn_node_shape(st->x).dim[2];
     limn_scope_push(g, "%s", name);
@@ -46,7 +48,8 @@ static limn_node *stream_finish(limn_graph *g, const limn_settings *s, const cha
     return x;
 }
 
-void limn_joint_block(limn_graph *g, const limn_settings *s, int i, limn_node **x, limn_node **context, limn_node *c, limn_node *text)
+void limn_joint_block(limn_graph *g, const limn_settings *s, int i, limn_node **x, limn_node **context, limn_node *c,
+                      limn_node *text)
 {
     bool last = i == limn_settings_get(s, "depth") - 1;
     limn_scope_push(g, "joint_blocks.%d", i);
@@ -55,7 +58,8 @@ void limn_joint_block(limn_graph *g, const limn_settings *s, int i, limn_node **
     stream_qkv(g, s, "context_block", &a, c, last ? 2 : 6);
     stream_qkv(g, s, "x_block", &b, c, 6);
     limn_node *q = limn_concat(g, 1, 2, (limn_node *[]){a.q, b.q}), *k = limn_concat(g, 1, 2, (limn_node *[]){a.k, b.k});
-    limn_node *y = limn_attention(q, k, limn_concat(g, 1, 2, (limn_node *[]){a.v, b.v}), limn_settings_get(s, "heads"), false);
+    limn_node *y =
+        limn_attention(q, k, limn_concat(g, 1, 2, (limn_node *[]){a.v, b.v}), limn_settings_get(s, "heads"), false);
     int64_t n_text = limn_node_shape(*context).dim[1], n_image = limn_node_shape(*x).dim[1];
     if (!last) *context = stream_finish(g, s, "context_block", &a, limn_slice(y, 1, 0, n_text), NULL);
     *x = stream_finish(g, s, "x_block", &b, limn_slice(y, 1, n_text, n_image), text);

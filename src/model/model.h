@@ -7,7 +7,8 @@
 
 enum { LIMN_MAX_SETTINGS = 32, LIMN_SETTINGS_BYTES = 1024 };
 
-/* One number of a network; a choice is the index of its word.  Beside a choice NAME may lie a number NAME_most: NAME=16 is NAME_most=16. */
+/* One number of a network; a choice is the index of its word.  Beside a choice NAME may lie a number NAME_most: NAME=16 is
+ * NAME_most=16. */
 typedef struct limn_setting {
     const char *name;
     int value, min, max;      /* default and range */
@@ -36,13 +37,15 @@ typedef struct limn_ports {
     limn_node *tokens;     /* image tokens [B,T,D] after the last block */
     limn_node *output;     /* prediction [B,H,W,C] (2C with learned variance); text encoder: [B,T,D] */
     limn_node *pooled_text;/* [B,D] */
-    limn_node *latent;     /* autoencoders, [B,h,w,c]: what the encoder makes (the mean), what the decoder reads; whole: mean + exp(log_variance / 2) noise */
-    limn_node *mean, *log_variance, *noise; /* [B,h,w,c], where an encoder gives a distribution: vae.  noise: an input, whole networks only */
+    limn_node *latent; /* autoencoders, [B,h,w,c]: what the encoder makes (the mean), what the decoder reads; whole: mean +
+                          exp(log_variance / 2) noise */
+    limn_node *mean, *log_variance,
+        *noise; /* [B,h,w,c], where an encoder gives a distribution: vae.  noise: an input, whole networks only */
 } limn_ports;
 
-/* An autoencoder is one description with two doors.  Whole (training, drawing) its output is the picture that went in, come back; built as
- * a part, only the nodes and parameters of that part exist, under the same names, and output is the latent's mean or the picture.
- * Pictures are in [-1,1] at every port, whatever range the published weights were trained with. */
+/* An autoencoder is one description with two doors.  Whole (training, drawing) its output is the picture that went in, come
+ * back; built as a part, only the nodes and parameters of that part exist, under the same names, and output is the latent's
+ * mean or the picture. Pictures are in [-1,1] at every port, whatever range the published weights were trained with. */
 typedef enum limn_model_part { LIMN_PART_WHOLE, LIMN_PART_ENCODER, LIMN_PART_DECODER } limn_model_part;
 
 typedef struct limn_build {
@@ -61,7 +64,8 @@ struct limn_family {
     void (*build)(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
     /** NULL, or what is wrong with the settings together, but for the sides of the picture. */
     const char *(*check)(const limn_settings *s);
-    /** NULL, or what a side of the picture, 1 pixel or more, must be instead: "a multiple of patch".  Networks without a picture have none. */
+    /** NULL, or what a side of the picture, 1 pixel or more, must be instead: "a multiple of patch".  Networks without a
+     *  picture have none. */
     const char *(*side)(const limn_settings *s, int pixels);
     bool learned_places;   /* what is learned of places stands in a row: as many in another order would be read unseen */
     /** NULL, or sets what follows from the settings that were given, by limn_settings_default(). */
@@ -73,8 +77,9 @@ typedef struct limn_preset {
     const char *settings;  /* "depth=24 width=1024" */
 } limn_preset;
 
-extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_uvit, limn_family_hdit, limn_family_unet, limn_family_clip_text,
-    limn_family_vae, limn_family_tae, limn_family_ddpm, limn_family_ddpm_mnist, limn_family_adm, limn_family_ldm_unet;
+extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_uvit, limn_family_hdit, limn_family_unet,
+    limn_family_clip_text, limn_family_vae, limn_family_tae, limn_family_ddpm, limn_family_ddpm_mnist, limn_family_adm,
+    limn_family_ldm_unet;
 extern const limn_family *const limn_families[]; /* ends with NULL */
 extern const limn_preset limn_presets[];         /* ends with a NULL name */
 
@@ -92,13 +97,16 @@ int limn_settings_get(const limn_settings *s, const char *name);
 void limn_settings_defaults(limn_settings *s, const limn_family *family);
 /** The value of row i as text: a number or a word.  out needs 32 bytes. @return out */
 const char *limn_setting_text(const limn_settings *s, int i, char *out);
-/** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs LIMN_SETTINGS_BYTES, which hold those of any family. */
+/** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs LIMN_SETTINGS_BYTES, which
+ *  hold those of any family. */
 char *limn_settings_text(const limn_settings *s, char *out);
 limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *out);
 
-/** What is wrong with the settings together?  @return LIMN_BAD_ARGUMENT with a sentence, which names the nearest size that is right */
+/** What is wrong with the settings together?  @return LIMN_BAD_ARGUMENT with a sentence, which names the nearest size that
+ *  is right */
 limn_status limn_settings_check(limn_ctx *ctx, const limn_settings *s);
-/** Build a network into g.  @return LIMN_BAD_ARGUMENT as limn_settings_check(), or for a picture of sides that the network cannot have */
+/** Build a network into g.  @return LIMN_BAD_ARGUMENT as limn_settings_check(), or for a picture of sides that the network
+ *  cannot have */
 limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
 
 #endif

@@ -99,9 +99,12 @@ static limn_status unknown(limn_ctx *ctx, const limn_settings *s, const char *as
     }
     char shown[256];
     limn_escape(assignment, n, shown, sizeof shown);
-    if (!assignment[n]) limn_fail(ctx, LIMN_BAD_ARGUMENT, "a setting is name=value, as in %s=%d; found \"%s\"", s->family->settings[0].name, s->family->settings[0].value, shown);
-    else limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s has no setting \"%s\"%s%s", s->family->name, shown, near.best ? limn_near_text(&near) : "; there are:",
-                   near.best || !names.bytes ? "" : names.bytes);
+    if (!assignment[n])
+        limn_fail(ctx, LIMN_BAD_ARGUMENT, "a setting is name=value, as in %s=%d; found \"%s\"", s->family->settings[0].name,
+                  s->family->settings[0].value, shown);
+    else
+        limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s has no setting \"%s\"%s%s", s->family->name, shown,
+                  near.best ? limn_near_text(&near) : "; there are:", near.best || !names.bytes ? "" : names.bytes);
     limn_text_free(&names);
     return LIMN_BAD_ARGUMENT;
 }
@@ -109,10 +112,11 @@ static limn_status unknown(limn_ctx *ctx, const limn_settings *s, const char *as
 static limn_status wrong_choice(limn_ctx *ctx, const limn_setting *row, const char *found)
 {
     limn_near near = limn_near_to(found, strlen(found));
-    for (const char *word = row->choices; *word; word += strcspn(word, "|"), word += *word == '|') limn_near_try(&near, word, strcspn(word, "|"));
+    for (const char *word = row->choices; *word; word += strcspn(word, "|"), word += *word == '|')
+        limn_near_try(&near, word, strcspn(word, "|"));
     char shown[256];
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is one of %s, found \"%s\"%s", row->name, row->choices, limn_escape(found, strlen(found), shown, sizeof shown),
-                     limn_near_text(&near));
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is one of %s, found \"%s\"%s", row->name, row->choices,
+                     limn_escape(found, strlen(found), shown, sizeof shown), limn_near_text(&near));
 }
 
 /* Every change may move what follows from it. */
@@ -130,7 +134,8 @@ void limn_settings_default(limn_settings *s, const char *name, int value)
     if (i >= 0 && !s->given[i]) s->value[i] = value;
 }
 
-/* The row that "name=value" is meant for: a number given to a choice (attention=16) goes to the setting name_most, where there is one. */
+/* The row that "name=value" is meant for: a number given to a choice (attention=16) goes to the setting name_most, where
+ * there is one. */
 static int meant_by(const limn_family *family, const char *assignment, const char *equals)
 {
     char most[64];
@@ -181,8 +186,10 @@ char *limn_settings_text(const limn_settings *s, char *out)
     size_t n = (size_t)snprintf(out, LIMN_SETTINGS_BYTES, "%s", s->family->name);
     char value[32];
     for (int i = 0; s->family->settings[i].name && n < LIMN_SETTINGS_BYTES; i++)
-        n += (size_t)snprintf(out + n, LIMN_SETTINGS_BYTES - n, " %s=%s", s->family->settings[i].name, limn_setting_text(s, i, value));
-    if (n >= LIMN_SETTINGS_BYTES) out[0] = '\0'; /* part of the settings are those of another network; tests/test_model.c: no family comes near */
+        n += (size_t)snprintf(out + n, LIMN_SETTINGS_BYTES - n, " %s=%s", s->family->settings[i].name,
+                              limn_setting_text(s, i, value));
+    if (n >= LIMN_SETTINGS_BYTES)
+        out[0] = '\0'; /* part of the settings are those of another network; tests/test_model.c: no family comes near */
     return out;
 }
 
@@ -191,12 +198,14 @@ limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *
     size_t n = strcspn(text, " ");
     const limn_family *family = family_named(text, n);
     char shown[256];
-    if (!family) return limn_fail(ctx, LIMN_BAD_FILE, "the settings name no known network: \"%s\"", limn_escape(text, n, shown, sizeof shown));
+    if (!family)
+        return limn_fail(ctx, LIMN_BAD_FILE, "the settings name no known network: \"%s\"",
+                         limn_escape(text, n, shown, sizeof shown));
     limn_settings_defaults(out, family);
     return limn_settings_apply(ctx, out, text + n);
 }
 
-/* ---- sides of pictures ---------------------------------------------------------------------------------------------------- */
+/* ---- sides of pictures ------------------------------------------------------------------------------------------------ */
 
 enum { FARTHEST = 16384 }; /* pixels away that the nearest side is looked for */
 
@@ -224,12 +233,14 @@ static limn_status check_side(limn_ctx *ctx, const limn_settings *s, const char 
 {
     char nearest[64] = "";
     if (!s->family->side) return LIMN_OK;
-    if (pixels < 1) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be at least 1, found %d", s->family->name, what, pixels);
+    if (pixels < 1)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be at least 1, found %d", s->family->name, what, pixels);
     const char *must_be = s->family->side(s, pixels);
     if (!must_be) return LIMN_OK;
     int n = nearest_side(s, strcmp(what, "size") == 0, pixels);
     if (n) snprintf(nearest, sizeof nearest, "; the nearest is %d", n);
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be %s, found %d%s", s->family->name, what, must_be, pixels, nearest);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be %s, found %d%s", s->family->name, what, must_be, pixels,
+                     nearest);
 }
 
 limn_status limn_settings_check(limn_ctx *ctx, const limn_settings *s)
@@ -249,8 +260,11 @@ static limn_status check_picture(limn_ctx *ctx, const limn_settings *s, limn_bui
     if (status == LIMN_OK && b.width) status = check_side(ctx, s, "the width of the picture", b.width);
     int64_t height = b.height ? b.height : size, width = b.width ? b.width : size;
     if (status != LIMN_OK || !s->family->learned_places || height == width || height * width != size * size) return status;
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %d rows of %d pixels are as many as %d x %d, for which the places were learned, and would be taken for these; "
-                     "choose other sides", s->family->name, (int)height, (int)width, (int)size, (int)size);
+    return limn_fail(
+        ctx, LIMN_BAD_ARGUMENT,
+        "%s: %d rows of %d pixels are as many as %d x %d, for which the places were learned, and would be taken for these; "
+        "choose other sides",
+        s->family->name, (int)height, (int)width, (int)size, (int)size);
 }
 
 limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)

@@ -1,5 +1,5 @@
-/* tae.c: the tiny autoencoders TAESD and TAEF2 (madebyollin/taesd): convolutions and ReLU only, no distribution.  Parameters are
- * named by their places in the published sequences: encoder.1.conv.0.weight, decoder.19.bias.
+/* tae.c: the tiny autoencoders TAESD and TAEF2 (madebyollin/taesd): convolutions and ReLU only, no distribution.  Parameters
+ * are named by their places in the published sequences: encoder.1.conv.0.weight, decoder.19.bias.
  *
  * The published networks have pictures in 0..1; here they are in [-1,1] outside, as everywhere. */
 #include "model/blocks.h"
@@ -79,13 +79,19 @@ static limn_node *decode(tae *t, limn_node *x, int channels)
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), latent = limn_settings_get(s, "latent");
-    tae t = {.g = g, .width = limn_settings_get(s, "width"), .levels = limn_settings_get(s, "levels"), .blocks = limn_settings_get(s, "blocks"),
+    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"),
+        latent = limn_settings_get(s, "latent");
+    tae t = {.g = g,
+             .width = limn_settings_get(s, "width"),
+             .levels = limn_settings_get(s, "levels"),
+             .blocks = limn_settings_get(s, "blocks"),
              .pool = limn_settings_get(s, "pool")};
     if (b.part != LIMN_PART_DECODER) {
         ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h, w, channels), LIMN_PER_STEP);
         ports->latent = encode(&t, ports->image, latent);
-    } else ports->latent = limn_input(g, "latent", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h >> t.levels, w >> t.levels, latent), LIMN_PER_STEP);
+    } else
+        ports->latent =
+            limn_input(g, "latent", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h >> t.levels, w >> t.levels, latent), LIMN_PER_STEP);
     ports->output = b.part == LIMN_PART_ENCODER ? ports->latent : decode(&t, ports->latent, channels);
 }
 
@@ -107,6 +113,12 @@ static const char *side(const limn_settings *s, int pixels)
 
 const limn_family limn_family_tae = {
     .kind = LIMN_RECONSTRUCTS,
-    .name = "tae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error",
-    .settings = settings, .build = build, .side = side,
+    .name = "tae",
+    .task = "picture to latent",
+    .input = "picture 512x512x3",
+    .output = "64x64x4 and back",
+    .loss = "absolute error",
+    .settings = settings,
+    .build = build,
+    .side = side,
 };

@@ -1,8 +1,8 @@
 /* unet.c: the U-Net, Ronneberger et al. 2015, fig. 1.   [B,H,W,C] -> logits [B,h,w,K]
  *
- * Down: convolutions to `width`, then `levels - 1` times a 2 x 2 max-pool and convolutions to twice the width.  Up: a 2 x 2 transposed
- * convolution (or bilinear enlargement), the skip beside it, convolutions.  A 1 x 1 convolution gives one logit per class.
- * padding = valid is the original: every 3 x 3 convolution loses a pixel on each side, and skips are cut to fit.
+ * Down: convolutions to `width`, then `levels - 1` times a 2 x 2 max-pool and convolutions to twice the width.  Up: a 2 x 2
+ * transposed convolution (or bilinear enlargement), the skip beside it, convolutions.  A 1 x 1 convolution gives one logit
+ * per class. padding = valid is the original: every 3 x 3 convolution loses a pixel on each side, and skips are cut to fit.
  * Weights are named as in milesial/Pytorch-UNet. */
 #include "model/blocks.h"
 
@@ -28,7 +28,8 @@ static limn_node *convolutions(limn_graph *g, const limn_settings *s, const char
         snprintf(conv, sizeof conv, "%d", i * parts);
         snprintf(after, sizeof after, "%d", i * parts + 1);
         limn_init init = he(x, 3);
-        limn_conv_options options = {.valid = limn_settings_get(s, "padding") == 1, .no_bias = norm != NORM_NONE, .weight_init = &init};
+        limn_conv_options options = {
+            .valid = limn_settings_get(s, "padding") == 1, .no_bias = norm != NORM_NONE, .weight_init = &init};
         int channels = i == convs - 1 ? n : mid;
         x = limn_conv_with(g, conv, x, channels, 3, options);
         if (norm == NORM_BATCH) x = limn_batch_norm(g, after, x, 1e-5);
@@ -44,7 +45,8 @@ static limn_node *cut_to(limn_node *skip, limn_node *x)
 {
     limn_shape large = limn_node_shape(skip), small = limn_node_shape(x);
     for (int axis = 1; axis < 3; axis++)
-        if (large.dim[axis] > small.dim[axis]) skip = limn_slice(skip, axis, (large.dim[axis] - small.dim[axis]) / 2, small.dim[axis]);
+        if (large.dim[axis] > small.dim[axis])
+            skip = limn_slice(skip, axis, (large.dim[axis] - small.dim[axis]) / 2, small.dim[axis]);
     return skip;
 }
 
@@ -83,7 +85,8 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
         x = enlarge(g, s, x);
         x = limn_concat(g, -1, 2, (limn_node *[]){cut_to(skip[i], x), x});
         int channels = width << i;
-        x = convolutions(g, s, "conv.double_conv", x, bilinear ? (int)limn_node_shape(x).dim[3] / 2 : channels, bilinear && i > 0 ? channels / 2 : channels);
+        x = convolutions(g, s, "conv.double_conv", x, bilinear ? (int)limn_node_shape(x).dim[3] / 2 : channels,
+                         bilinear && i > 0 ? channels / 2 : channels);
         limn_scope_pop(g);
     }
     limn_scope_push(g, "outc");
@@ -122,15 +125,19 @@ static int bottom(const limn_settings *s, int pixels)
 static const char *side(const limn_settings *s, int pixels)
 {
     if (bottom(s, pixels) > 0) return NULL;
-    return limn_settings_get(s, "padding") == 1 ? "such that every level halves an even number of pixels (16 n + 12 for 5 levels of 2 convolutions)"
-                                                : "a multiple of 2^(levels-1)";
+    return limn_settings_get(s, "padding") == 1
+               ? "such that every level halves an even number of pixels (16 n + 12 for 5 levels of 2 convolutions)"
+               : "a multiple of 2^(levels-1)";
 }
 
 static const char *check(const limn_settings *s)
 {
-    if (limn_settings_get(s, "norm") == NORM_GROUP && limn_settings_get(s, "width") % limn_settings_get(s, "groups")) return "width must be a multiple of groups";
-    if (limn_settings_get(s, "up") == 1 && limn_settings_get(s, "width") % 2) return "up=bilinear halves channels: width must be even";
-    if ((int64_t)limn_settings_get(s, "width") << limn_settings_get(s, "levels") > 65536) return "the last level would have more than 32768 channels";
+    if (limn_settings_get(s, "norm") == NORM_GROUP && limn_settings_get(s, "width") % limn_settings_get(s, "groups"))
+        return "width must be a multiple of groups";
+    if (limn_settings_get(s, "up") == 1 && limn_settings_get(s, "width") % 2)
+        return "up=bilinear halves channels: width must be even";
+    if ((int64_t)limn_settings_get(s, "width") << limn_settings_get(s, "levels") > 65536)
+        return "the last level would have more than 32768 channels";
     return NULL;
 }
 

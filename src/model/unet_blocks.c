@@ -2,10 +2,11 @@
 #include "model/unet_blocks.h"
 
 const limn_res_names limn_res_diffusers = {"norm1", "conv1", "time_emb_proj", "norm2", "conv2", "conv_shortcut"};
-const limn_res_names limn_res_openai = {"in_layers.0", "in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3", "skip_connection"};
+const limn_res_names limn_res_openai = {"in_layers.0",  "in_layers.2",  "emb_layers.1",
+                                        "out_layers.0", "out_layers.3", "skip_connection"};
 const int limn_pad_after[4] = {0, 0, 1, 1}, limn_pad_around[4] = {1, 1, 1, 1};
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------- */
+/* ---- settings --------------------------------------------------------------------------------------------------------- */
 
 /* A digit a level: 1222 has four levels, the first one 1 wide.  @return how many */
 static int digits(int number, int *out)
@@ -18,13 +19,22 @@ static int digits(int number, int *out)
 
 limn_unet limn_unet_from(const limn_settings *s, const limn_res_names *names, double eps)
 {
-    limn_unet u = {.s = s, .names = names, .eps = eps, .blocks = limn_settings_get(s, "blocks"), .groups = limn_settings_get(s, "groups"),
-                   .heads = limn_settings_get(s, "heads"), .head_width = limn_settings_get(s, "head_width"),
-                   .attention_most = limn_settings_get(s, "attention_most"), .attention_least = limn_settings_get(s, "attention_least"),
-                   .window = limn_settings_get(s, "attention") ? limn_settings_get(s, "window") : 0, .shift = limn_settings_get(s, "shift"),
-                   .scale_shift = limn_settings_get(s, "scale_shift"), .down_pad = limn_pad_around};
+    limn_unet u = {.s = s,
+                   .names = names,
+                   .eps = eps,
+                   .blocks = limn_settings_get(s, "blocks"),
+                   .groups = limn_settings_get(s, "groups"),
+                   .heads = limn_settings_get(s, "heads"),
+                   .head_width = limn_settings_get(s, "head_width"),
+                   .attention_most = limn_settings_get(s, "attention_most"),
+                   .attention_least = limn_settings_get(s, "attention_least"),
+                   .window = limn_settings_get(s, "attention") ? limn_settings_get(s, "window") : 0,
+                   .shift = limn_settings_get(s, "shift"),
+                   .scale_shift = limn_settings_get(s, "scale_shift"),
+                   .down_pad = limn_pad_around};
     u.n_levels = digits(limn_settings_get(s, "multipliers"), u.width);
-    for (int i = 0; i < u.n_levels; i++) u.width[i] *= limn_settings_get(s, "width"), u.side[i] = limn_settings_get(s, "size") >> i;
+    for (int i = 0; i < u.n_levels; i++)
+        u.width[i] *= limn_settings_get(s, "width"), u.side[i] = limn_settings_get(s, "size") >> i;
     return u;
 }
 
@@ -65,11 +75,15 @@ const char *limn_unet_check(const limn_settings *s)
     if (limn_settings_get(s, "width") % 2) return "width must be even";
     for (int i = 0; i < u.n_levels; i++) {
         if (u.width[i] == 0) return "a digit of multipliers is 0: a level needs channels";
-        if (u.width[i] % u.groups) return "the width of a level (width times its digit of multipliers) must be a multiple of groups";
-        if (u.head_width > 0 ? u.width[i] % u.head_width : u.width[i] % u.heads) return "the width of a level must split into its attention heads";
-        if ((u.width[i] + u.width[i ? i - 1 : 0]) % u.groups) return "neighbouring levels together must be a multiple of groups";
+        if (u.width[i] % u.groups)
+            return "the width of a level (width times its digit of multipliers) must be a multiple of groups";
+        if (u.head_width > 0 ? u.width[i] % u.head_width : u.width[i] % u.heads)
+            return "the width of a level must split into its attention heads";
+        if ((u.width[i] + u.width[i ? i - 1 : 0]) % u.groups)
+            return "neighbouring levels together must be a multiple of groups";
     }
-    if (u.window && u.side[0] <= u.attention_most) return "attention=window needs a level that is larger than attention_most";
+    if (u.window && u.side[0] <= u.attention_most)
+        return "attention=window needs a level that is larger than attention_most";
     if (u.window && u.shift >= u.window) return "shift must be less than window";
     return limn_settings_get(s, "enlarge") == 1 ? "enlarge must be 0 or from 2 on" : NULL;
 }
@@ -78,15 +92,17 @@ const char *limn_unet_side(const limn_settings *s, int pixels)
 {
     limn_unet u = limn_unet_from(s, NULL, 0);
     int enlarge = limn_settings_get(s, "enlarge");
-    if (pixels % (1 << (u.n_levels - 1))) return "such that it halves at every level but the last: a multiple of 2^(digits of multipliers - 1)";
+    if (pixels % (1 << (u.n_levels - 1)))
+        return "such that it halves at every level but the last: a multiple of 2^(digits of multipliers - 1)";
     if (enlarge && pixels % enlarge) return "a multiple of enlarge";
     for (int i = 0; i < u.n_levels; i++)
         if (u.window && u.side[i] > u.attention_most && (pixels >> i) % window_side(&u, i))
-            return "such that window divides the side of each level with windows (larger than attention_most: size, halved at each level), or covers it";
+            return "such that window divides the side of each level with windows (larger than attention_most: size, halved "
+                   "at each level), or covers it";
     return NULL;
 }
 
-/* ---- layers --------------------------------------------------------------------------------------------------------------- */
+/* ---- layers ----------------------------------------------------------------------------------------------------------- */
 
 limn_node *limn_conv_zero(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel)
 {
@@ -142,7 +158,7 @@ limn_node *limn_unet_attend_in_windows(limn_graph *g, const limn_unet *u, const 
     return limn_add(x, limn_window_attention(g, "attn", h, window));
 }
 
-/* ---- the whole, as diffusers names it --------------------------------------------------------------------------------------- */
+/* ---- the whole, as diffusers names it --------------------------------------------------------------------------------- */
 
 typedef struct skips {
     limn_node *x[LIMN_UNET_SKIPS];

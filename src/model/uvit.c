@@ -1,5 +1,5 @@
-/* uvit.c: U-ViT, Bao et al. 2023, "All are Worth Words": time, class or text, and patches are all tokens of one transformer, whose first
- * half hands its tokens to the second over long skips, as a U-Net does.  Weights named as in their repository.
+/* uvit.c: U-ViT, Bao et al. 2023, "All are Worth Words": time, class or text, and patches are all tokens of one transformer,
+ * whose first half hands its tokens to the second over long skips, as a U-Net does.  Weights named as in their repository.
  *
  *   tokens = [class?, time, text?, patches] + pos_embed          one of class and text
  *   depth / 2 blocks -> one block -> depth / 2 blocks, each of linear([x, skip]) first, the last skip first
@@ -55,7 +55,8 @@ static limn_node *tokens_of(limn_graph *g, const limn_settings *s, limn_build b,
         limn_scope_pop(g);
     }
     part[n++] = as_token(limn_time_of_step(ports, time), b.batch);
-    if (limn_settings_get(s, "text")) part[n++] = limn_linear_with(g, "context_embed", limn_text_features(g, s, b, ports), width, started);
+    if (limn_settings_get(s, "text"))
+        part[n++] = limn_linear_with(g, "context_embed", limn_text_features(g, s, b, ports), width, started);
     part[n++] = limn_patch_embed(g, "patch_embed", ports->image, limn_settings_get(s, "patch"), width);
     limn_node *x = limn_concat(g, 1, n, part);
     limn_init table = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f};
@@ -74,7 +75,8 @@ static limn_node *one_block(limn_graph *g, const limn_settings *s, const char *p
 
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
-    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
+    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"),
+        patch = limn_settings_get(s, "patch");
     int half = limn_settings_get(s, "depth") / 2;
     limn_picture_input(g, s, b, ports);
     limn_node *x = tokens_of(g, s, b, ports), *skip[128];
@@ -116,7 +118,8 @@ static const char *check(const limn_settings *s)
     if (limn_settings_get(s, "width") % 2) return "width must be even";
     if (limn_settings_get(s, "depth") % 2) return "depth must be even: one half hands its tokens to the other";
     if (limn_settings_get(s, "text") && limn_settings_get(s, "classes")) return "text and classes exclude each other";
-    if (limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads")) return "text_width must be a multiple of text_heads";
+    if (limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads"))
+        return "text_width must be a multiple of text_heads";
     return NULL;
 }
 

@@ -2,8 +2,8 @@
  *   encoder  picture -> mean and log variance of a Gaussian (Kingma & Welling 2014)
  *   decoder  a sample of it -> picture
  * Downsampling pads right and bottom only.
- * With patch > 1 a square of patch x patch pixels is one position of the finest level (as in Wan 2.2 and LTX-Video: the sides
- * of a convolution's work shrink where it costs most). */
+ * With patch > 1 a square of patch x patch pixels is one position of the finest level (as in Wan 2.2 and LTX-Video: the
+ * sides of a convolution's work shrink where it costs most). */
 #include "model/blocks.h"
 
 enum { MAX_LEVELS = 5 };
@@ -40,7 +40,8 @@ static limn_node *attention(vae *v, limn_node *x)
     limn_scope_note(v->g, "self-attention: pixels look at each other");
     limn_node *h = limn_group_norm(v->g, "group_norm", x, v->groups, EPS, LIMN_IDENTITY);
     h = limn_reshape(h, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
-    limn_node *q = limn_linear(v->g, "to_q", h, s.dim[3]), *k = limn_linear(v->g, "to_k", h, s.dim[3]), *value = limn_linear(v->g, "to_v", h, s.dim[3]);
+    limn_node *q = limn_linear(v->g, "to_q", h, s.dim[3]), *k = limn_linear(v->g, "to_k", h, s.dim[3]),
+              *value = limn_linear(v->g, "to_v", h, s.dim[3]);
     h = limn_linear(v->g, "to_out.0", limn_attention(q, k, value, 1, false), s.dim[3]);
     x = limn_add(x, limn_reshape(h, s));
     limn_scope_pop(v->g);
@@ -62,7 +63,8 @@ static limn_node *mid_block(vae *v, limn_node *x)
 static limn_node *to_patches(limn_graph *g, limn_node *x, int p)
 {
     limn_shape s = limn_node_shape(x);
-    return p == 1 ? x : limn_reshape(limn_patchify(g, x, p), LIMN_SHAPE(s.dim[0], s.dim[1] / p, s.dim[2] / p, s.dim[3] * p * p));
+    return p == 1 ? x
+                  : limn_reshape(limn_patchify(g, x, p), LIMN_SHAPE(s.dim[0], s.dim[1] / p, s.dim[2] / p, s.dim[3] * p * p));
 }
 
 /* [B,h,w,p p C]  ->  [B,h p,w p,C] */
@@ -70,7 +72,8 @@ static limn_node *from_patches(limn_graph *g, limn_node *x, int p, int channels)
 {
     limn_shape s = limn_node_shape(x);
     if (p == 1) return x;
-    return limn_unpatchify(g, limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3])), (int)s.dim[1] * p, (int)s.dim[2] * p, p, channels);
+    return limn_unpatchify(g, limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3])), (int)s.dim[1] * p,
+                           (int)s.dim[2] * p, p, channels);
 }
 
 /* image [B,H,W,C]  ->  moments [B,h,w,2 latent] */
@@ -84,7 +87,8 @@ static limn_node *encode(vae *v, limn_node *image)
         limn_scope_push(v->g, "down_blocks.%d", level);
         for (int i = 0; i < v->layers; i++) x = resnet(v, i, x, v->width[level]);
         if (level < v->levels - 1)
-            x = limn_conv_with(v->g, "downsamplers.0.conv", x, v->width[level], 3, (limn_conv_options){.stride = 2, .pad = right_and_bottom});
+            x = limn_conv_with(v->g, "downsamplers.0.conv", x, v->width[level], 3,
+                               (limn_conv_options){.stride = 2, .pad = right_and_bottom});
         limn_scope_pop(v->g);
     }
     x = norm(v, "conv_norm_out", mid_block(v, x));
@@ -104,7 +108,8 @@ static limn_node *decode(vae *v, limn_node *z, int channels)
         int width = v->width[v->levels - 1 - up];
         for (int i = 0; i <= v->layers; i++) x = resnet(v, i, x, width);
         limn_shape s = limn_node_shape(x);
-        if (up < v->levels - 1) x = limn_conv(v->g, "upsamplers.0.conv", limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST), width, 3);
+        if (up < v->levels - 1)
+            x = limn_conv(v->g, "upsamplers.0.conv", limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST), width, 3);
         limn_scope_pop(v->g);
     }
     x = limn_conv(v->g, "conv_out", norm(v, "conv_norm_out", x), (int64_t)channels * v->patch * v->patch, 3);
@@ -115,8 +120,12 @@ static limn_node *decode(vae *v, limn_node *z, int channels)
 
 static vae from_settings(limn_graph *g, const limn_settings *s)
 {
-    vae v = {.g = g, .groups = limn_settings_get(s, "groups"), .levels = limn_settings_get(s, "levels"), .layers = limn_settings_get(s, "layers"),
-             .attention = limn_settings_get(s, "attention"), .latent = limn_settings_get(s, "latent"),
+    vae v = {.g = g,
+             .groups = limn_settings_get(s, "groups"),
+             .levels = limn_settings_get(s, "levels"),
+             .layers = limn_settings_get(s, "layers"),
+             .attention = limn_settings_get(s, "attention"),
+             .latent = limn_settings_get(s, "latent"),
              .patch = limn_settings_get(s, "patch")};
     for (int i = 0; i < v.levels; i++) {
         char name[24];
@@ -143,14 +152,17 @@ static void sample(limn_graph *g, limn_ports *ports, limn_node *moments, int lat
 static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
 {
     vae v = from_settings(g, s);
-    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"), factor = v.patch << (v.levels - 1);
+    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"),
+        factor = v.patch << (v.levels - 1);
     bool quant = limn_settings_get(s, "quant") == 1;
     if (b.part != LIMN_PART_DECODER) {
         ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h, w, channels), LIMN_PER_STEP);
         limn_node *moments = encode(&v, ports->image);
         if (quant) moments = limn_conv(g, "quant_conv", moments, 2 * v.latent, 1);
         sample(g, ports, moments, v.latent, b.part == LIMN_PART_WHOLE);
-    } else ports->latent = limn_input(g, "latent", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h / factor, w / factor, v.latent), LIMN_PER_STEP);
+    } else
+        ports->latent =
+            limn_input(g, "latent", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h / factor, w / factor, v.latent), LIMN_PER_STEP);
     ports->output = ports->latent;
     if (b.part == LIMN_PART_ENCODER) return;
     limn_node *z = quant ? limn_conv(g, "post_quant_conv", ports->latent, v.latent, 1) : ports->latent;
@@ -173,7 +185,8 @@ static const limn_setting settings[] = {
     {"attention", 1, 0, 1, NULL, "1: self-attention in the middle"},
     {"groups", 32, 1, 1024, NULL, "groups of the norms"},
     {"quant", 1, 0, 1, NULL, "1: 1x1 convolutions around the latent (SD3 and FLUX have none)"},
-    {"scaling", 18215, 1, 10000000, NULL, "published scale of the latents in 1/100000: diffusion sees (latent - shift) scale"},
+    {"scaling", 18215, 1, 10000000, NULL,
+     "published scale of the latents in 1/100000: diffusion sees (latent - shift) scale"},
     {"shift", 0, -10000000, 10000000, NULL, "their published shift in 1/100000"},
     {NULL, 0, 0, 0, NULL, NULL},
 };
@@ -181,7 +194,8 @@ static const limn_setting settings[] = {
 static const char *check(const limn_settings *s)
 {
     static const char *const names[] = {"mult1", "mult2", "mult3", "mult4", "mult5"};
-    int levels = limn_settings_get(s, "levels"), base = limn_settings_get(s, "base"), groups = limn_settings_get(s, "groups");
+    int levels = limn_settings_get(s, "levels"), base = limn_settings_get(s, "base"),
+        groups = limn_settings_get(s, "groups");
     for (int i = 0; i < levels; i++)
         if (base * limn_settings_get(s, names[i]) % groups) return "base times each multiplier must be a multiple of groups";
     return NULL;
@@ -195,6 +209,13 @@ static const char *side(const limn_settings *s, int pixels)
 
 const limn_family limn_family_vae = {
     .kind = LIMN_RECONSTRUCTS,
-    .name = "vae", .task = "picture to latent", .input = "picture 512x512x3", .output = "64x64x4 and back", .loss = "absolute error, KL",
-    .settings = settings, .build = build, .check = check, .side = side,
+    .name = "vae",
+    .task = "picture to latent",
+    .input = "picture 512x512x3",
+    .output = "64x64x4 and back",
+    .loss = "absolute error, KL",
+    .settings = settings,
+    .build = build,
+    .check = check,
+    .side = side,
 };

@@ -1,9 +1,10 @@
 /* window.c: see window.h. */
 #include "model/window.h"
 
-/* ---- relative positions ------------------------------------------------------------------------------------------------------ */
+/* ---- relative positions ----------------------------------------------------------------------------------------------- */
 
-/* y[n,k,i] = x[n, i - k + s - 1].   x [N,2s-1]  ->  [N,s,s].   Rows of 2s numbers, repeated and read in steps of 2s - 1, move by one a row. */
+/* y[n,k,i] = x[n, i - k + s - 1].   x [N,2s-1]  ->  [N,s,s].   Rows of 2s numbers, repeated and read in steps of 2s - 1,
+ * move by one a row. */
 static limn_node *sheared(limn_node *x, int s)
 {
     int64_t n = limn_node_shape(x).dim[0];
@@ -13,8 +14,9 @@ static limn_node *sheared(limn_node *x, int s)
     return limn_slice(x, 2, s - 1, s);
 }
 
-/* What a query learns to expect at each place around it: "relative_position_bias_table" [(2s-1)^2, heads]  ->  [1, heads, s s, s s]
- * bias[h, (i j), (k l)] = table[(i - k + s - 1) (2s - 1) + j - l + s - 1, h] for the query at row i, column j and the key at k, l */
+/* What a query learns to expect at each place around it: "relative_position_bias_table" [(2s-1)^2, heads]  ->  [1, heads, s
+ * s, s s] bias[h, (i j), (k l)] = table[(i - k + s - 1) (2s - 1) + j - l + s - 1, h] for the query at row i, column j and
+ * the key at k, l */
 static limn_node *relative_positions(limn_graph *g, int side, int heads)
 {
     int64_t s = side, r = 2 * s - 1;
@@ -22,16 +24,18 @@ static limn_node *relative_positions(limn_graph *g, int side, int heads)
     limn_node *x = limn_parameter(g, "relative_position_bias_table", LIMN_SHAPE(r * r, heads), init);
     limn_scope_push(g, "positions");
     limn_scope_note(g, "what the table says for each query and key");
-    x = limn_permute(x, 2, (int[]){1, 0});                                                                 /* [h, rows columns] */
-    x = limn_reshape(sheared(limn_reshape(x, LIMN_SHAPE(heads * r, r)), side), LIMN_SHAPE(heads, r, s, s)); /* [h, rows, l, j] */
+    x = limn_permute(x, 2, (int[]){1, 0}); /* [h, rows columns] */
+    x = limn_reshape(sheared(limn_reshape(x, LIMN_SHAPE(heads * r, r)), side),
+                     LIMN_SHAPE(heads, r, s, s)); /* [h, rows, l, j] */
     x = limn_permute(x, 4, (int[]){0, 2, 3, 1});
-    x = limn_reshape(sheared(limn_reshape(x, LIMN_SHAPE(heads * s * s, r)), side), LIMN_SHAPE(heads, s, s, s, s)); /* [h, l, j, k, i] */
+    x = limn_reshape(sheared(limn_reshape(x, LIMN_SHAPE(heads * s * s, r)), side),
+                     LIMN_SHAPE(heads, s, s, s, s)); /* [h, l, j, k, i] */
     x = limn_reshape(limn_permute(x, 5, (int[]){0, 4, 2, 3, 1}), LIMN_SHAPE(1, heads, s * s, s * s));
     limn_scope_pop(g);
     return x;
 }
 
-/* ---- the mask of moved windows ------------------------------------------------------------------------------------------------ */
+/* ---- the mask of moved windows ---------------------------------------------------------------------------------------- */
 
 static limn_node *ones(limn_graph *g, limn_shape shape)
 {
@@ -60,7 +64,7 @@ static limn_node *edge_mask(limn_graph *g, int64_t rows, int64_t columns, int64_
     return y;
 }
 
-/* ---- attention ---------------------------------------------------------------------------------------------------------------- */
+/* ---- attention -------------------------------------------------------------------------------------------------------- */
 
 limn_window limn_window_of(int side, int shift, limn_shape picture, int heads, int i)
 {
@@ -75,8 +79,10 @@ limn_node *limn_window_attention(limn_graph *g, const char *name, limn_node *x, 
     int64_t s = window.side, width = d.dim[3];
     int down = window.shift[0], right = window.shift[1];
     limn_scope_push(g, "%s", name);
-    if (down && down == right) limn_scope_note(g, "attention in windows of %d x %d, moved by %d", window.side, window.side, down);
-    else if (down || right) limn_scope_note(g, "attention in windows of %d x %d, moved by %d x %d", window.side, window.side, down, right);
+    if (down && down == right)
+        limn_scope_note(g, "attention in windows of %d x %d, moved by %d", window.side, window.side, down);
+    else if (down || right)
+        limn_scope_note(g, "attention in windows of %d x %d, moved by %d x %d", window.side, window.side, down, right);
     else limn_scope_note(g, "attention in windows of %d x %d", window.side, window.side);
     limn_node *bias = relative_positions(g, window.side, window.heads);
     if (down || right) bias = limn_add(bias, edge_mask(g, d.dim[1] / s, d.dim[2] / s, s, window.shift));

@@ -1,4 +1,5 @@
-/* window.h: attention inside windows of pixels, Liu et al. 2021 (Swin).   x [B,H,W,C], H and W multiples of the window's side. */
+/* window.h: attention inside windows of pixels, Liu et al. 2021 (Swin).   x [B,H,W,C], H and W multiples of the window's
+ * side. */
 #ifndef LIMN_WINDOW_H
 #define LIMN_WINDOW_H
 

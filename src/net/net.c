@@ -36,7 +36,8 @@ limn_status limn_net_new(limn_ctx *ctx, const limn_settings *settings, limn_sour
 {
     limn_net *net = *out = calloc(1, sizeof *net);
     char *copy = net ? strdup(file ? file : "") : NULL;
-    limn_status status = copy ? limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &net->store) : limn_fail_memory(ctx, sizeof *net, "a network");
+    limn_status status = copy ? limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &net->store)
+                              : limn_fail_memory(ctx, sizeof *net, "a network");
     if (status != LIMN_OK) {
         limn_source_free(source);
         free(copy);
@@ -89,7 +90,7 @@ size_t limn_net_bytes(const limn_net *net)
     return limn_store_bytes(net->store);
 }
 
-/* ---- plans; the net is locked ------------------------------------------------------------------------------------------- */
+/* ---- plans; the net is locked ----------------------------------------------------------------------------------------- */
 
 /* Rows of a table that another few steps fit as well: a power of two. */
 static int table_rows(int n_times)
@@ -107,8 +108,8 @@ static limn_net_shape normal(limn_net_shape s)
 
 static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
 {
-    return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width && a->part == b->part &&
-           a->precision == b->precision;
+    return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width &&
+           a->part == b->part && a->precision == b->precision;
 }
 
 /* Plans that nobody uses are forgotten, the least recent first, until `most` are left. */
@@ -146,7 +147,11 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
     if (!p) return limn_fail_memory(ctx, sizeof *p, "a network");
     *p = (limn_net_plan){.shape = *shape, .n_threads = limn_ctx_threads(ctx), .g = limn_graph_new(ctx)};
     limn_status status = p->g ? LIMN_OK : limn_fail_memory(ctx, sizeof(limn_graph), "a graph");
-    limn_build build = {.batch = shape->batch, .n_steps = shape->n_times, .part = shape->part, .height = shape->height, .width = shape->width};
+    limn_build build = {.batch = shape->batch,
+                        .n_steps = shape->n_times,
+                        .part = shape->part,
+                        .height = shape->height,
+                        .width = shape->width};
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
     limn_plan_options options = {.precision = shape->precision, .memory_limit = limit};
     if (status == LIMN_OK) status = limn_plan_new_from(ctx, p->g, 1, &p->ports.output, &options, net->source, &p->plan);
@@ -173,7 +178,7 @@ static limn_status find_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
     return LIMN_OK;
 }
 
-/* ---- jobs --------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------------------------------- */
 
 void limn_job_end(limn_job *job)
 {
@@ -190,7 +195,8 @@ void limn_job_end(limn_job *job)
 limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *wanted, size_t limit, limn_job *job)
 {
     limn_net_shape shape = normal(*wanted);
-    if (job->run && job->net == net && same_shape(&shape, &job->shape) && job->planned->n_threads == limn_ctx_threads(ctx)) return LIMN_OK;
+    if (job->run && job->net == net && same_shape(&shape, &job->shape) && job->planned->n_threads == limn_ctx_threads(ctx))
+        return LIMN_OK;
     limn_job_end(job);
     pthread_mutex_lock(&net->lock);
     limn_net_plan *p;
@@ -209,7 +215,9 @@ limn_status limn_job_output(limn_ctx *ctx, const limn_job *job, const limn_node 
 {
     limn_shape shape = limn_node_shape(output);
     limn_status status = limn_run_read(job->run, output, LIMN_F32, to);
-    return status == LIMN_OK ? limn_finite_check(ctx, job->net->file[0] ? job->net->file : NULL, where, (size_t)limn_shape_count(&shape), to) : status;
+    return status == LIMN_OK ? limn_finite_check(ctx, job->net->file[0] ? job->net->file : NULL, where,
+                                                 (size_t)limn_shape_count(&shape), to)
+                             : status;
 }
 
 limn_status limn_net_measure(limn_ctx *ctx, limn_net *net, const limn_net_shape *wanted, limn_net_size *out)
@@ -221,7 +229,8 @@ limn_status limn_net_measure(limn_ctx *ctx, limn_net *net, const limn_net_shape 
     limn_status status = find_plan(ctx, net, &shape, (size_t)1 << 62, &p);
     if (status == LIMN_OK) {
         limn_plan_size size = limn_plan_sizes(p->plan);
-        *out = (limn_net_size){.activations = size.activation_bytes + size.scratch_bytes, .weights = size.packed_bytes + size.weight_bytes,
+        *out = (limn_net_size){.activations = size.activation_bytes + size.scratch_bytes,
+                               .weights = size.packed_bytes + size.weight_bytes,
                                .output = limn_node_shape(p->ports.output)};
         if (p->ports.image) out->image = limn_node_shape(p->ports.image);
     }

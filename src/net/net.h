@@ -1,7 +1,9 @@
-/* net.h: a network ready to run: settings, the source of its weights, their store, and a plan for each shape that was asked for.
+/* net.h: a network ready to run: settings, the source of its weights, their store, and a plan for each shape that was asked
+ * for.
  *
- * Generating, segmenting, encoding, and drawing while training hold nets.  A net serves several threads, each with its own context: they share
- * weights and plans, a job has its own activations.  Another batch, size or number of timesteps reads and packs nothing again. */
+ * Generating, segmenting, encoding, and drawing while training hold nets.  A net serves several threads, each with its own
+ * context: they share weights and plans, a job has its own activations.  Another batch, size or number of timesteps reads
+ * and packs nothing again. */
 #ifndef LIMN_NET_H
 #define LIMN_NET_H
 
@@ -13,7 +15,7 @@ typedef struct limn_net limn_net;
 /* What is built for one job. */
 typedef struct limn_net_shape {
     int batch;
-    int n_times;             /* timesteps of a job at most; planned for a few more, so that another number of steps has the same plan */
+    int n_times; /* timesteps of a job at most; planned for a few more, so that another number of steps has the same plan */
     int height, width;       /* pictures of the network, where their size may vary; 0: the setting "size" */
     limn_model_part part;    /* autoencoders */
     limn_precision precision;
@@ -29,9 +31,11 @@ typedef struct limn_job {
     int n_times;             /* rows of the table behind ports->timesteps */
 } limn_job;
 
-/** source: the net's from now on, also on failure.  file: that the weights come from, for messages, copied; NULL: they are in memory only.
+/** source: the net's from now on, also on failure.  file: that the weights come from, for messages, copied; NULL: they are
+ *  in memory only.
  *  @return LIMN_OK: let *out go with limn_net_free(); LIMN_NO_MEMORY */
-limn_status limn_net_new(limn_ctx *ctx, const limn_settings *settings, limn_source *source, const char *file, limn_net **out);
+limn_status limn_net_new(limn_ctx *ctx, const limn_settings *settings, limn_source *source, const char *file,
+                         limn_net **out);
 /** One more holder. @return net */
 limn_net *limn_net_share(limn_net *net);
 /** One holder less; with the last one all is freed. NULL is allowed */
@@ -42,11 +46,12 @@ const limn_settings *limn_net_settings(const limn_net *net);
 size_t limn_net_bytes(const limn_net *net);
 
 /**
- * Be ready for a shape: planned, its weights in the store.  A job of the same shape on as many threads goes on as it is, its inputs kept; any other
- * is ended first.
+ * Be ready for a shape: planned, its weights in the store.  A job of the same shape on as many threads goes on as it is, its
+ * inputs kept; any other is ended first.
  *
  * @param limit  bytes that activations may take; 0: what the machine has
- * @return LIMN_OK: *job is the caller's until limn_job_end(); LIMN_NO_MEMORY before anything large is taken; what the source says;
+ * @return LIMN_OK: *job is the caller's until limn_job_end(); LIMN_NO_MEMORY before anything large is taken; what the source
+ * says;
  *         LIMN_CANCELLED.  On failure *job is {0}
  */
 limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, size_t limit, limn_job *job);
@@ -62,7 +67,8 @@ typedef struct limn_net_size {
 /** Only plan: no weights are read. */
 limn_status limn_net_measure(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, limn_net_size *out);
 
-/** The numbers of the source changed (a network that learns): what the jobs use is made anew.  No run of the net may be under way. */
+/** The numbers of the source changed (a network that learns): what the jobs use is made anew.  No run of the net may be
+ *  under way. */
 limn_status limn_net_refresh(limn_ctx *ctx, limn_job *job);
 
 #endif

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* Files that do not name their settings may be published ones; of several networks the one with this parameter. */
-static bool is_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter, limn_map *map)
+static bool is_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter,
+                         limn_map *map)
 {
     return !limn_weight_file_metadata(st, "limn.settings") && limn_map_detect_with(ctx, file, st, parameter, map) == LIMN_OK;
 }
@@ -29,7 +30,8 @@ static limn_status find_network(limn_ctx *ctx, const char *file, const limn_weig
         memcpy(prefix, map.prefix, sizeof map.prefix);
     }
     if (status != LIMN_NOT_FOUND) return status;
-    status = limn_fit_find(ctx, file, st, &fit); /* its own settings, or a preset's, which no shape tells from its neighbours */
+    status =
+        limn_fit_find(ctx, file, st, &fit); /* its own settings, or a preset's, which no shape tells from its neighbours */
     if (status != LIMN_OK) return status;
     if (fit.source == LIMN_FIT_NONE) return limn_map_detect(ctx, file, st, &map), LIMN_UNSUPPORTED; /* its sentence */
     *out = fit.settings;
@@ -42,7 +44,8 @@ limn_status limn_net_settings_of(limn_ctx *ctx, const char *file, const limn_wei
     return limn_net_settings_among(ctx, file, st, NULL, out);
 }
 
-limn_status limn_net_settings_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_settings *out)
+limn_status limn_net_settings_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
+                                    limn_settings *out)
 {
     char prefix[LIMN_PREFIX_BYTES];
     return find_network(ctx, file, st, families, out, prefix);
@@ -68,8 +71,9 @@ static limn_status cannot_choose(limn_ctx *ctx, const char *file, int n, const l
     char one[300];
     for (int i = 0; i < n; i++)
         if (sets[i].kind != LIMN_SET_STATE) limn_text_printf(&all, "%s%s", all.n ? ", " : "", set_text(&sets[i], one));
-    limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s; its weights are: %s; say which with --weights ema, raw, or what their names begin with",
-              file, why, all.bytes ? all.bytes : "");
+    limn_fail(ctx, LIMN_BAD_ARGUMENT,
+              "%s: %s; its weights are: %s; say which with --weights ema, raw, or what their names begin with", file, why,
+              all.bytes ? all.bytes : "");
     limn_text_free(&all);
     return LIMN_BAD_ARGUMENT;
 }
@@ -124,9 +128,10 @@ static void tell(limn_ctx *ctx, const char *file, int n, const limn_weight_set *
     size_t lacks = sets[at].n < sets[0].n ? sets[0].n - sets[at].n : 0;
     set_text(&sets[at], taken);
     if (lacks)
-        limn_log(ctx, LIMN_LOG_WARN, "%s: weights taken: %s; the other %zu tensors, which it lacks, from %s", file, taken, lacks,
-                 rest.bytes ? rest.bytes : "");
-    else if (rest.n) limn_log(ctx, LIMN_LOG_INFO, "%s: weights taken: %s; not taken: %s (--weights)", file, taken, rest.bytes);
+        limn_log(ctx, LIMN_LOG_WARN, "%s: weights taken: %s; the other %zu tensors, which it lacks, from %s", file, taken,
+                 lacks, rest.bytes ? rest.bytes : "");
+    else if (rest.n)
+        limn_log(ctx, LIMN_LOG_INFO, "%s: weights taken: %s; not taken: %s (--weights)", file, taken, rest.bytes);
     limn_text_free(&rest);
 }
 
@@ -137,8 +142,11 @@ static void tell_nameless(limn_ctx *ctx, const char *file, const limn_weight_fil
     char name[256];
     size_t n = limn_weight_nameless(st, &first);
     if (n) limn_escape(first, strlen(first), name, sizeof name);
-    if (n) limn_log(ctx, LIMN_LOG_WARN, "%s: holds an EMA without names (%s and %zu more), which Limn cannot tell apart: the raw "
-                    "weights are taken", file, name, n - 1);
+    if (n)
+        limn_log(ctx, LIMN_LOG_WARN,
+                 "%s: holds an EMA without names (%s and %zu more), which Limn cannot tell apart: the raw "
+                 "weights are taken",
+                 file, name, n - 1);
 }
 
 static limn_status take(limn_ctx *ctx, const char *file, limn_weight_file *st, const char *prefix, limn_set_kind kind)

@@ -18,7 +18,9 @@ limn_status limn_net_open_start(limn_ctx *ctx, const char *file, const limn_grap
 /** Settings in a weight file's metadata; without them, those of the published network it holds (model/map/map.h).
  *  @return LIMN_UNSUPPORTED when it is neither */
 limn_status limn_net_settings_of(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out);
-/** The same; of a published file with several networks the first of these families ("vae tae"), of another file what it holds. */
-limn_status limn_net_settings_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_settings *out);
+/** The same; of a published file with several networks the first of these families ("vae tae"), of another file what it
+ *  holds. */
+limn_status limn_net_settings_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
+                                    limn_settings *out);
 
 #endif

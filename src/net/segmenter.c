@@ -37,7 +37,8 @@ static limn_status begin_segmenter(limn_ctx *ctx, limn_segmenter *s, const limn_
     s->out_h = (int)size.output.dim[1], s->out_w = (int)size.output.dim[2], s->logits = (int)size.output.dim[3];
     int smaller = s->out_h < s->out_w ? s->out_h : s->out_w, views = o->views ? o->views : 1;
     if (o->overlap < 0 || o->overlap >= smaller)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "neighbours cannot share %d of a tile's %d pixels: expected fewer", o->overlap, smaller);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "neighbours cannot share %d of a tile's %d pixels: expected fewer",
+                         o->overlap, smaller);
     s->overlap = o->overlap ? o->overlap : smaller / 4;
     s->views = views == 8 && s->width != s->height ? 4 : views;
     s->grid = grid_of(limn_net_settings(s->net), smaller);
@@ -47,7 +48,8 @@ static limn_status begin_segmenter(limn_ctx *ctx, limn_segmenter *s, const limn_
 limn_status limn_segmenter_new(limn_ctx *ctx, limn_net *net, const limn_segmenter_options *o, limn_segmenter **out)
 {
     *out = NULL;
-    if (o->views < 0 || o->views > 8 || (o->views & (o->views - 1))) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "views must be 1, 2, 4 or 8, found %d", o->views);
+    if (o->views < 0 || o->views > 8 || (o->views & (o->views - 1)))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "views must be 1, 2, 4 or 8, found %d", o->views);
     limn_segmenter *s = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(ctx, sizeof *s, "a segmenter");
     s->net = net;
@@ -93,21 +95,23 @@ size_t limn_segmenter_bytes(const limn_segmenter *s)
     return s->bytes;
 }
 
-/* ---- tiles ----------------------------------------------------------------------------------------------------------------- */
+/* ---- tiles ------------------------------------------------------------------------------------------------------------ */
 
 static int quotient_up(int a, int b)
 {
     return (a + b - 1) / b;
 }
 
-/* Tiles along one axis of n pixels, each of `tile`, neighbours sharing `overlap` at least (less where a step would be shorter than the grid). */
+/* Tiles along one axis of n pixels, each of `tile`, neighbours sharing `overlap` at least (less where a step would be
+ * shorter than the grid). */
 static int count(int n, int tile, int overlap, int grid)
 {
     int step = tile - overlap < grid ? 1 : (tile - overlap) / grid;
     return n <= tile ? 1 : quotient_up(quotient_up(n - tile, grid), step) + 1;
 }
 
-/* First pixel of tile i, on the grid: evenly spread, the last one ends with the picture or just beyond; a picture smaller than a tile lies in its middle. */
+/* First pixel of tile i, on the grid: evenly spread, the last one ends with the picture or just beyond; a picture smaller
+ * than a tile lies in its middle. */
 static int begin(int i, int tiles, int n, int tile, int grid)
 {
     if (tiles == 1) return -((tile - n) / 2 / grid * grid);
@@ -148,7 +152,8 @@ typedef struct view {
 static view view_of(const limn_segmenter *s, const grid *g, int64_t i)
 {
     int64_t tile = i / s->views;
-    return (view){.x = begin((int)(tile % g->columns), g->columns, g->width, s->out_w, s->grid), .y = begin((int)(tile / g->columns), g->rows, g->height, s->out_h, s->grid),
+    return (view){.x = begin((int)(tile % g->columns), g->columns, g->width, s->out_w, s->grid),
+                  .y = begin((int)(tile / g->columns), g->rows, g->height, s->out_h, s->grid),
                   .turn = (int)(i % s->views)};
 }
 
@@ -166,7 +171,11 @@ static void read_view(const limn_segmenter *s, view at, const grid *g, const flo
         for (int x = 0; x < s->width; x++, to += c) {
             int px = x, py = y;
             turned(at.turn, s->width, s->height, &px, &py);
-            memcpy(to, image + ((size_t)mirrored(top + py, g->height) * (size_t)g->width + (size_t)mirrored(left + px, g->width)) * c, c * sizeof *to);
+            memcpy(to,
+                   image +
+                       ((size_t)mirrored(top + py, g->height) * (size_t)g->width + (size_t)mirrored(left + px, g->width)) *
+                           c,
+                   c * sizeof *to);
         }
 }
 
@@ -201,11 +210,14 @@ static void add_view(const limn_segmenter *s, view from, const grid *g, const fl
 }
 
 /* Views first .. first + batch - 1 of n; the last batch repeats its last one. */
-static limn_status run_batch(limn_ctx *ctx, limn_segmenter *s, const grid *g, int64_t first, const float *image, float *out, float *weight, float *logits)
+static limn_status run_batch(limn_ctx *ctx, limn_segmenter *s, const grid *g, int64_t first, const float *image, float *out,
+                             float *weight, float *logits)
 {
     int64_t n = count_views(s, g);
-    size_t in = (size_t)s->width * (size_t)s->height * (size_t)s->channels, result = (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
-    for (int b = 0; b < s->batch; b++) read_view(s, view_of(s, g, first + b < n ? first + b : n - 1), g, image, s->tiles + (size_t)b * in);
+    size_t in = (size_t)s->width * (size_t)s->height * (size_t)s->channels,
+           result = (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
+    for (int b = 0; b < s->batch; b++)
+        read_view(s, view_of(s, g, first + b < n ? first + b : n - 1), g, image, s->tiles + (size_t)b * in);
     limn_status status = limn_run_write(s->job.run, s->job.ports->image, LIMN_F32, s->tiles);
     if (status == LIMN_OK) status = limn_run_execute(s->job.run);
     if (status == LIMN_OK) status = limn_job_output(ctx, &s->job, s->job.ports->output, "", logits);
@@ -224,11 +236,13 @@ limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int 
     grid g = {count(width, s->out_w, s->overlap, s->grid), count(height, s->out_h, s->overlap, s->grid), width, height};
     int64_t n = count_views(s, &g);
     float *weight = calloc(pixels, sizeof *weight), *logits = malloc(result * sizeof *logits);
-    limn_status status = weight && logits ? limn_segmenter_begin(ctx, s) : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
+    limn_status status = weight && logits ? limn_segmenter_begin(ctx, s)
+                                          : limn_fail_memory(ctx, (pixels + result) * sizeof *weight, "a segmentation");
     memset(out, 0, pixels * k * sizeof *out);
     for (int64_t i = 0; i < n && status == LIMN_OK; i += s->batch) {
         status = run_batch(ctx, s, &g, i, image, out, weight, logits);
-        if (status == LIMN_OK && !limn_progress(ctx, "tile", i + s->batch, n)) status = limn_fail(ctx, LIMN_CANCELLED, "stopped");
+        if (status == LIMN_OK && !limn_progress(ctx, "tile", i + s->batch, n))
+            status = limn_fail(ctx, LIMN_CANCELLED, "stopped");
     }
     for (size_t i = 0; i < pixels * k && status == LIMN_OK; i++) out[i] /= weight[i / k];
     free(weight);

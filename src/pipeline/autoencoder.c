@@ -14,7 +14,7 @@
 
 enum { CHUNK = 1 << 18 };
 
-/* ---- files ---------------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------------ */
 
 /* `from` in the last part of a path becomes `to`, where that file exists.  @return whether it does */
 static bool sibling(const char *path, const char *from, const char *to, char *out, size_t n)
@@ -45,7 +45,8 @@ static limn_status find_files(limn_ctx *ctx, const char *source, char *encoder, 
 {
     char inside[1100];
     struct stat there;
-    if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the autoencoder is longer than 1000 bytes");
+    if (strlen(source) > 1000)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the autoencoder is longer than 1000 bytes");
     snprintf(inside, sizeof inside, "%s/vae", source);
     bool folder = stat(source, &there) == 0 && S_ISDIR(there.st_mode), vae = folder && access(inside, R_OK) == 0;
     limn_status status = LIMN_OK;
@@ -68,7 +69,8 @@ static limn_status open_files(limn_autoencoder *a)
     limn_status status = limn_net_open(a->ctx, in->file, "vae tae", &in->st, &a->settings);
     if (status != LIMN_OK) return status;
     if (!is_autoencoder(&a->settings))
-        return limn_fail(a->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected an autoencoder (vae or tae)", in->file, a->settings.family->name);
+        return limn_fail(a->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected an autoencoder (vae or tae)", in->file,
+                         a->settings.family->name);
     limn_settings_text(&a->settings, a->text);
     back->st = in->st;
     if (strcmp(in->file, back->file) == 0) return LIMN_OK;
@@ -77,7 +79,8 @@ static limn_status open_files(limn_autoencoder *a)
     back->st = NULL;
     status = limn_net_open(a->ctx, back->file, "vae tae", &back->st, &other);
     if (status == LIMN_OK && strcmp(limn_settings_text(&other, text), a->text) != 0)
-        status = limn_fail(a->ctx, LIMN_BAD_FILE, "%s and %s do not belong together: %s, and %s", in->file, back->file, a->text, text);
+        status = limn_fail(a->ctx, LIMN_BAD_FILE, "%s and %s do not belong together: %s, and %s", in->file, back->file,
+                           a->text, text);
     return status;
 }
 
@@ -101,7 +104,8 @@ limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoen
     if (status == LIMN_OK) status = open_net(a, &a->decoder);
     if (status == LIMN_OK) {
         int levels = limn_settings_get(&a->settings, "levels");
-        a->factor = a->settings.family == &limn_family_vae ? limn_settings_get(&a->settings, "patch") << (levels - 1) : 1 << levels;
+        a->factor =
+            a->settings.family == &limn_family_vae ? limn_settings_get(&a->settings, "patch") << (levels - 1) : 1 << levels;
         *out = a;
     } else limn_autoencoder_free(a);
     return status;
@@ -137,9 +141,14 @@ limn_status limn_autoencoder_share(limn_ctx *ctx, const limn_autoencoder *a, lim
 limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *a)
 {
     const limn_settings *s = &a->settings;
-    limn_autoencoder_info info = {.network = s->family->name, .settings = a->text, .channels = limn_settings_get(s, "channels"),
-                                  .latent = limn_settings_get(s, "latent"), .factor = a->factor, .scale = 1};
-    if (s->family == &limn_family_vae) info.scale = limn_settings_get(s, "scaling") * 1e-5, info.shift = limn_settings_get(s, "shift") * 1e-5;
+    limn_autoencoder_info info = {.network = s->family->name,
+                                  .settings = a->text,
+                                  .channels = limn_settings_get(s, "channels"),
+                                  .latent = limn_settings_get(s, "latent"),
+                                  .factor = a->factor,
+                                  .scale = 1};
+    if (s->family == &limn_family_vae)
+        info.scale = limn_settings_get(s, "scaling") * 1e-5, info.shift = limn_settings_get(s, "shift") * 1e-5;
     return info;
 }
 
@@ -179,7 +188,7 @@ void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files)
     }
 }
 
-/* ---- running -------------------------------------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------------------------------------- */
 
 limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width, limn_precision precision)
 {
@@ -189,8 +198,10 @@ limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int
     limn_status status = limn_job_begin(a->ctx, half->net, &shape, 0, &half->job);
     if (status != LIMN_OK || half->job.run == before) return status;
     status = limn_net_measure(a->ctx, half->net, &shape, &size);
-    if (status == LIMN_OK) limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d: %.0f MB planned", half->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
-                                    (double)(size.activations + size.weights) * 1e-6);
+    if (status == LIMN_OK)
+        limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d: %.0f MB planned",
+                 half->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
+                 (double)(size.activations + size.weights) * 1e-6);
     return status;
 }
 
@@ -199,16 +210,20 @@ static limn_status run(limn_ctx *ctx, limn_half *half, const limn_node *input, c
     const limn_job *job = &half->job;
     limn_status status = limn_run_write(job->run, input, LIMN_F32, from);
     if (status == LIMN_OK) status = limn_run_execute(job->run);
-    return status == LIMN_OK ? limn_job_output(ctx, job, job->ports->output, half->part == LIMN_PART_ENCODER ? "encoder" : "decoder", to) : status;
+    return status == LIMN_OK
+               ? limn_job_output(ctx, job, job->ports->output, half->part == LIMN_PART_ENCODER ? "encoder" : "decoder", to)
+               : status;
 }
 
-limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures, limn_precision precision, float *latents)
+limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures,
+                               limn_precision precision, float *latents)
 {
     limn_status status = limn_half_begin(a, &a->encoder, n, height, width, precision);
     return status == LIMN_OK ? run(a->ctx, &a->encoder, a->encoder.job.ports->image, pictures, latents) : status;
 }
 
-limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents, limn_precision precision, float *pictures)
+limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents,
+                               limn_precision precision, float *pictures)
 {
     limn_status status = limn_half_begin(a, &a->decoder, n, height, width, precision);
     return status == LIMN_OK ? run(a->ctx, &a->decoder, a->decoder.job.ports->latent, latents, pictures) : status;

@@ -28,7 +28,8 @@ struct limn_autoencoder {
 limn_status limn_autoencoder_share(limn_ctx *ctx, const limn_autoencoder *a, limn_autoencoder **out);
 
 /** Be ready for pictures of this size.  @return LIMN_NO_MEMORY before anything large is taken */
-limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width, limn_precision precision);
+limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width,
+                            limn_precision precision);
 /** The files of its weights are read. */
 void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files);
 
@@ -37,7 +38,9 @@ void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files);
 limn_status limn_autoencoder_checksum(limn_autoencoder *a, char *out);
 
 /** latent [n, h, w, c] of pictures [n, H, W, C] in [-1,1]; H and W are multiples of the factor; and back. */
-limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures, limn_precision precision, float *latents);
-limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents, limn_precision precision, float *pictures);
+limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures,
+                               limn_precision precision, float *latents);
+limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents,
+                               limn_precision precision, float *pictures);
 
 #endif

@@ -48,7 +48,8 @@ static limn_status write_latent(folder_job *j, int64_t i)
 {
     char path[LIMN_PATH_BYTES];
     if (snprintf(path, sizeof path, "%s/%s.safetensors", j->o->out, name_of(j, i)) >= (int)sizeof path)
-        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "the path of the latent of %s is longer than %d bytes", name_of(j, i), LIMN_PATH_BYTES);
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "the path of the latent of %s is longer than %d bytes", name_of(j, i),
+                         LIMN_PATH_BYTES);
     limn_status status = make_folders(j->ctx, path);
     return status == LIMN_OK ? limn_latent_write(j->ctx, path, &j->latent, j->a->text) : status;
 }
@@ -57,7 +58,9 @@ static limn_status skip(folder_job *j)
 {
     int64_t n = limn_dataset_count(j->data);
     j->n_bad++;
-    if (j->n_bad == n || (j->n_bad > FEW_BAD && 100 * j->n_bad > n)) return limn_fail_in(j->ctx, LIMN_BAD_FILE, "%lld of %lld pictures cannot be read; the last", (long long)j->n_bad, (long long)n);
+    if (j->n_bad == n || (j->n_bad > FEW_BAD && 100 * j->n_bad > n))
+        return limn_fail_in(j->ctx, LIMN_BAD_FILE, "%lld of %lld pictures cannot be read; the last", (long long)j->n_bad,
+                            (long long)n);
     limn_log(j->ctx, LIMN_LOG_WARN, "skipped: %s", limn_error_text(j->ctx));
     return LIMN_OK;
 }
@@ -81,14 +84,15 @@ static limn_status encode_all(folder_job *j)
     int64_t n = limn_dataset_count(j->data);
     limn_status status = LIMN_OK;
     for (int64_t i = 0; i < n && status == LIMN_OK; i++) {
-        if (!limn_progress(j->ctx, "picture", i, n)) return limn_fail(j->ctx, LIMN_CANCELLED, "stopped after %lld of %lld pictures", (long long)i, (long long)n);
+        if (!limn_progress(j->ctx, "picture", i, n))
+            return limn_fail(j->ctx, LIMN_CANCELLED, "stopped after %lld of %lld pictures", (long long)i, (long long)n);
         status = encode_one(j, i);
     }
     if (status == LIMN_OK) limn_progress(j->ctx, "picture", n, n);
     return status;
 }
 
-/* ---- metadata.jsonl ---------------------------------------------------------------------------------------------------------- */
+/* ---- metadata.jsonl --------------------------------------------------------------------------------------------------- */
 
 static limn_status put_row(folder_job *j, limn_writer *writer, json_t *row, int64_t i)
 {
@@ -162,18 +166,20 @@ static limn_status write_rows(folder_job *j)
     return status;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------------------------------------------- */
 
 static limn_status check(const folder_job *j)
 {
     const limn_encode_options *o = j->o;
     struct stat a, b;
-    if (!*o->out) return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "the folder of the latents has no name"); /* they would go to / */
+    if (!*o->out)
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "the folder of the latents has no name"); /* they would go to / */
     if (strcmp(o->folder, "shapes") == 0)
         return limn_fail(j->ctx, LIMN_BAD_ARGUMENT,
                          "shapes are drawn while a training runs; the folder of this name is ./shapes");
     if (o->size < j->a->factor || o->size % j->a->factor)
-        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "pictures must have a multiple of %d pixels a side, found %d", j->a->factor, o->size);
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "pictures must have a multiple of %d pixels a side, found %d",
+                         j->a->factor, o->size);
     if (stat(o->folder, &a) == 0 && stat(o->out, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
         return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "latents of %s must go to another folder", o->folder);
     return LIMN_OK;
@@ -208,11 +214,18 @@ static limn_status open_job(folder_job *j)
 {
     const limn_encode_options *o = j->o;
     limn_autoencoder_info info = limn_autoencoder_describe(j->a);
-    limn_data_options data = {.folder = o->folder, .where = o->where, .size = o->size, .channels = info.channels, .resize = o->crop, .texts = true, .memory = DATA_BYTES};
+    limn_data_options data = {.folder = o->folder,
+                              .where = o->where,
+                              .size = o->size,
+                              .channels = info.channels,
+                              .resize = o->crop,
+                              .texts = true,
+                              .memory = DATA_BYTES};
     limn_status status = limn_dataset_open(j->ctx, &data, &j->data);
     if (status == LIMN_OK) status = check_files(j);
     if (status == LIMN_OK) status = limn_half_begin(j->a, &j->a->encoder, 1, o->size, o->size, o->precision);
-    if (status == LIMN_OK) status = limn_latent_new(j->ctx, o->size / info.factor, o->size / info.factor, info.latent, &j->latent);
+    if (status == LIMN_OK)
+        status = limn_latent_new(j->ctx, o->size / info.factor, o->size / info.factor, info.latent, &j->latent);
     if (status != LIMN_OK) return status;
     j->latent.image_height = j->latent.image_width = o->size;
     size_t bytes = limn_dataset_floats(j->data) * sizeof *j->picture;

@@ -1,5 +1,5 @@
-/* generate.c: text or label -> network -> sampler -> pictures.  With guidance the batch is doubled: the first half sees the prompt,
- * the second the negative prompt (or no label). */
+/* generate.c: text or label -> network -> sampler -> pictures.  With guidance the batch is doubled: the first half sees the
+ * prompt, the second the negative prompt (or no label). */
 #include "pipeline/generate.h"
 
 #include "denoise/enlarge.h"
@@ -33,7 +33,7 @@ limn_generate_options limn_generate_defaults(void)
     return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42, .strength = 0.75, .resample = 5};
 }
 
-/* ---- text and labels ---------------------------------------------------------------------------------------------------- */
+/* ---- text and labels -------------------------------------------------------------------------------------------------- */
 
 static limn_status set_text(job *j)
 {
@@ -47,12 +47,15 @@ static limn_status set_text(job *j)
     for (int b = 0; b < batch && status == LIMN_OK; b++) {
         const char *text = b < j->n ? j->o->prompt : j->o->negative, *name = b < j->n ? "prompt" : "negative prompt";
         bool cut = false;
-        status = limn_clip_bpe_encode(j->p->ctx, j->p->bpe, text ? text : "", text ? strlen(text) : 0, length, ids + (ptrdiff_t)b * length, &n, &cut);
+        status = limn_clip_bpe_encode(j->p->ctx, j->p->bpe, text ? text : "", text ? strlen(text) : 0, length,
+                                      ids + (ptrdiff_t)b * length, &n, &cut);
         end[b] = b * length + n - 1;
-        if (cut && j->first == 0 && b % j->n == 0) limn_log(j->p->ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", name, length - 2);
+        if (cut && j->first == 0 && b % j->n == 0)
+            limn_log(j->p->ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", name, length - 2);
     }
     if (status == LIMN_OK) status = limn_run_write(net->run, ports->ids, LIMN_I32, ids);
-    if (status == LIMN_OK && ports->text_end) status = limn_run_write(net->run, ports->text_end, LIMN_I32, end); /* only networks that pool the text read it */
+    if (status == LIMN_OK && ports->text_end)
+        status = limn_run_write(net->run, ports->text_end, LIMN_I32, end); /* only networks that pool the text read it */
     free(ids);
     return status;
 }
@@ -79,10 +82,12 @@ static limn_status set_condition(job *j)
     limn_image small = {0};
     size_t batch = (size_t)net->shape.batch;
     float *to = malloc(batch * j->size * sizeof *to), *values = malloc(j->size * sizeof *values);
-    limn_status status = to && values ? limn_image_copy(j->p->ctx, j->o->small, j->channels, &small) : limn_fail_memory(j->p->ctx, (batch + 1) * j->size * sizeof *to, "a small picture");
+    limn_status status = to && values ? limn_image_copy(j->p->ctx, j->o->small, j->channels, &small)
+                                      : limn_fail_memory(j->p->ctx, (batch + 1) * j->size * sizeof *to, "a small picture");
     if (status == LIMN_OK) {
         limn_picture_values(&small, values);
-        for (size_t b = 0; b < batch; b++) limn_enlarged(values, 1, small.width, j->channels, info.enlarges, to + b * j->size);
+        for (size_t b = 0; b < batch; b++)
+            limn_enlarged(values, 1, small.width, j->channels, info.enlarges, to + b * j->size);
         status = limn_run_write(net->run, net->ports->condition, LIMN_F32, to);
     }
     limn_image_free(&small);
@@ -103,7 +108,7 @@ static limn_status set_timesteps(job *j)
     return status;
 }
 
-/* ---- sampling ----------------------------------------------------------------------------------------------------------- */
+/* ---- sampling --------------------------------------------------------------------------------------------------------- */
 
 /* One call of the network, guided; the result lies in the first half of j->output. */
 static limn_status call_network(job *j, int k)
@@ -142,7 +147,9 @@ static limn_status begin(job *j)
 /* Call k for the (repeat + 1)-th time; again: then back to where it began. */
 static limn_status step(job *j, int k, int repeat, bool again)
 {
-    if (!limn_progress(j->p->ctx, "step", j->done, j->total)) return limn_fail(j->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)j->done, (long long)j->total);
+    if (!limn_progress(j->p->ctx, "step", j->done, j->total))
+        return limn_fail(j->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)j->done,
+                         (long long)j->total);
     limn_start_keep(&j->start, j->sampler, k, j->x);
     limn_status status = call_network(j, k);
     if (status == LIMN_OK) limn_sampler_step(j->sampler, k, j->output, j->x);
@@ -169,7 +176,7 @@ static limn_status sample(job *j)
     return LIMN_OK;
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------------ */
+/* ---- batches ---------------------------------------------------------------------------------------------------------- */
 
 /* What is left for activations beside the caller's own memory. */
 static limn_status memory_left(limn_ctx *ctx, size_t reserve, size_t *limit)
@@ -177,7 +184,8 @@ static limn_status memory_left(limn_ctx *ctx, size_t reserve, size_t *limit)
     size_t have = limn_memory_available();
     *limit = have > reserve ? have - reserve : 0; /* 0: the plan asks for itself */
     if (!have || reserve < have) return LIMN_OK;
-    return limn_fail(ctx, LIMN_NO_MEMORY, "the pictures need %.1f MB, the machine has %.1f MB: make fewer at a time", (double)reserve * 1e-6, (double)have * 1e-6);
+    return limn_fail(ctx, LIMN_NO_MEMORY, "the pictures need %.1f MB, the machine has %.1f MB: make fewer at a time",
+                     (double)reserve * 1e-6, (double)have * 1e-6);
 }
 
 /* Decoding is planned before the first step, so that it cannot fail for want of memory after the last one. */
@@ -185,7 +193,8 @@ static limn_status measure_decoder(job *j, size_t *need)
 {
     limn_net_size size;
     int side = limn_settings_get(&j->p->settings, "size") * (j->p->vae ? j->p->vae->factor : 1);
-    limn_net_shape shape = {.batch = 1, .part = LIMN_PART_DECODER, .height = side, .width = side, .precision = j->o->precision};
+    limn_net_shape shape = {
+        .batch = 1, .part = LIMN_PART_DECODER, .height = side, .width = side, .precision = j->o->precision};
     *need = 0;
     if (!j->p->vae) return LIMN_OK;
     limn_status status = limn_net_measure(j->p->ctx, j->p->vae->decoder.net, &shape, &size);
@@ -196,10 +205,13 @@ static limn_status measure_decoder(job *j, size_t *need)
 static limn_status check_ports(const limn_pipeline *p, const limn_ports *ports)
 {
     if (ports->latent)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s makes pictures of latents only: limn encode, limn decode, or --vae beside a network that makes latents",
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED,
+                         "%s: a %s makes pictures of latents only: limn encode, limn decode, or --vae beside a network that "
+                         "makes latents",
                          p->file, p->settings.family->name);
     if (ports->image && !ports->features) return LIMN_OK;
-    return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s of these settings does not make pictures by itself%s", p->file, p->settings.family->name,
+    return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s of these settings does not make pictures by itself%s", p->file,
+                     p->settings.family->name,
                      ports->features ? ": its text features come from elsewhere (text_encoder=none)" : "");
 }
 
@@ -220,7 +232,8 @@ static limn_status plan_batch(job *j, int n)
     for (int most = n < TOGETHER ? n : TOGETHER; status == LIMN_OK;) {
         int batches = (n + most - 1) / most;
         j->n = (n + batches - 1) / batches;
-        size_t each = ((7 + rows_each) * j->size + rows_each * j->out_size) * sizeof(float); /* x, what samplers keep, what it starts from, input, output */
+        size_t each = ((7 + rows_each) * j->size + rows_each * j->out_size) *
+                      sizeof(float); /* x, what samplers keep, what it starts from, input, output */
         status = plan_network(j, j->n * (int)rows_each, (size_t)j->n * each + decoder);
         if (status != LIMN_NO_MEMORY || most == 1) break;
         most /= 2, status = LIMN_OK;
@@ -254,9 +267,12 @@ static limn_status run_all(job *j, limn_image *images)
     if (status != LIMN_OK) return status;
     for (int k = 0; k < calls; k++) j->total += limn_start_repeats(&j->start, j->sampler, k);
     j->total *= (n + j->n - 1) / j->n;
-    size_t rows = (size_t)j->p->job.shape.batch, floats = (size_t)j->n * j->size, in_floats = rows * j->size, out_floats = rows * j->out_size;
-    j->x = malloc(floats * sizeof *j->x), j->input = malloc(in_floats * sizeof *j->input), j->output = malloc(out_floats * sizeof *j->output);
-    if (!j->x || !j->input || !j->output) return limn_fail_memory(ctx, (floats + in_floats + out_floats) * sizeof *j->x, "pictures");
+    size_t rows = (size_t)j->p->job.shape.batch, floats = (size_t)j->n * j->size, in_floats = rows * j->size,
+           out_floats = rows * j->out_size;
+    j->x = malloc(floats * sizeof *j->x), j->input = malloc(in_floats * sizeof *j->input),
+    j->output = malloc(out_floats * sizeof *j->output);
+    if (!j->x || !j->input || !j->output)
+        return limn_fail_memory(ctx, (floats + in_floats + out_floats) * sizeof *j->x, "pictures");
     for (j->first = 0; j->first < n && status == LIMN_OK; j->first += j->n) {
         status = sample(j);
         for (int i = 0; i < j->n && j->first + i < n && status == LIMN_OK; i++)
@@ -269,22 +285,33 @@ static limn_status run_all(job *j, limn_image *images)
 static limn_status check_small(const limn_pipeline *p, const limn_image *small)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
-    if (small && !info.enlarges) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s does not enlarge pictures: it was trained without the setting enlarge", p->name);
-    if (!small && info.enlarges) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s enlarges pictures, and there is none to enlarge: limn upscale does that", p->name);
-    if (small && info.makes_latents) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: it enlarges latents, of which small pictures are none", p->file);
-    if (!small || (small->width * info.enlarges == info.width && small->height * info.enlarges == info.height)) return LIMN_OK;
-    return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s enlarges pictures of %d x %d to %d x %d, found one of %d x %d", p->name, info.width / info.enlarges,
-                     info.height / info.enlarges, info.width, info.height, small->width, small->height);
+    if (small && !info.enlarges)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "%s does not enlarge pictures: it was trained without the setting enlarge", p->name);
+    if (!small && info.enlarges)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "%s enlarges pictures, and there is none to enlarge: limn upscale does that", p->name);
+    if (small && info.makes_latents)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: it enlarges latents, of which small pictures are none", p->file);
+    if (!small || (small->width * info.enlarges == info.width && small->height * info.enlarges == info.height))
+        return LIMN_OK;
+    return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s enlarges pictures of %d x %d to %d x %d, found one of %d x %d", p->name,
+                     info.width / info.enlarges, info.height / info.enlarges, info.width, info.height, small->width,
+                     small->height);
 }
 
 static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
-    if (o->n < 1 || o->n > MAX_PICTURES) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d pictures, found %d", MAX_PICTURES, o->n);
-    if (o->steps < 1 || o->steps > MAX_STEPS) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d steps, found %d", MAX_STEPS, o->steps);
-    if (!(o->guidance >= 0 && o->guidance <= 1000)) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance scale from 0 to 1000, found %.9g", o->guidance);
+    if (o->n < 1 || o->n > MAX_PICTURES)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d pictures, found %d", MAX_PICTURES, o->n);
+    if (o->steps < 1 || o->steps > MAX_STEPS)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d steps, found %d", MAX_STEPS, o->steps);
+    if (!(o->guidance >= 0 && o->guidance <= 1000))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance scale from 0 to 1000, found %.9g", o->guidance);
     if (!(o->guidance_rescale >= 0 && o->guidance_rescale <= 1))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %.9g", o->guidance_rescale);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %.9g",
+                         o->guidance_rescale);
     bool none = info.classes && !limn_settings_get(&p->settings, "always_labelled"); /* a row of the table for it */
     if (info.classes && (o->label < 0 || o->label >= info.classes + none)) {
         char last[48] = "";
@@ -293,8 +320,12 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
                          o->label);
     }
     if (info.makes_latents && !p->vae)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: its %d channels are a latent: an autoencoder must make pictures of it", p->file, info.channels);
-    if (p->vae && o->noise > 0) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED,
+                         "%s: its %d channels are a latent: an autoencoder must make pictures of it", p->file,
+                         info.channels);
+    if (p->vae && o->noise > 0)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED,
+                         "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
     if (info.channels != 1 && info.channels != 3 && info.channels != 4)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: %d channels are no picture", p->file, info.channels);
     return LIMN_OK;
@@ -304,7 +335,10 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
 static void warn_of_ground(const limn_pipeline *p, const limn_image *init)
 {
     if (!init || init->channels % 2 == 0 || limn_pipeline_describe(p).channels != 4) return;
-    limn_log(p->ctx, LIMN_LOG_WARN, "the picture has no transparency, and %s draws figures that stand on nothing: cut out what the picture shows, or little of it will be recognised", p->name);
+    limn_log(p->ctx, LIMN_LOG_WARN,
+             "the picture has no transparency, and %s draws figures that stand on nothing: cut out what the picture shows, "
+             "or little of it will be recognised",
+             p->name);
 }
 
 limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn_image *images)
@@ -323,9 +357,11 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     else if (status == LIMN_OK) {
         int side = limn_settings_get(&p->settings, "size");
         j.channels = sampling.channels, j.out_channels = sampling.out_channels;
-        j.size = (size_t)side * (size_t)side * (size_t)j.channels, j.out_size = j.size / (size_t)j.channels * (size_t)j.out_channels;
+        j.size = (size_t)side * (size_t)side * (size_t)j.channels,
+        j.out_size = j.size / (size_t)j.channels * (size_t)j.out_channels;
         j.guided = o->guidance != 1 && limn_pipeline_describe(p).guides;
-        /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a whole. */
+        /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a
+         * whole. */
         bool published = !limn_weight_file_metadata(p->st, "limn.settings");
         j.guided_channels = published && j.out_channels != j.channels && j.channels > 3 ? 3 : j.channels;
         status = run_all(&j, images);

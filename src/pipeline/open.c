@@ -28,8 +28,8 @@ static limn_status read_number(const limn_pipeline *p, const char *key, double l
     char *end, shown[256];
     double value = limn_number_parse(text, &end);
     if (end == text || *end || !(value >= low && value <= high))
-        return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: metadata %s must be a number from %g to %g, found \"%s\"", p->file, key, low, high,
-                         limn_escape(text, strlen(text), shown, sizeof shown));
+        return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: metadata %s must be a number from %g to %g, found \"%s\"", p->file, key,
+                         low, high, limn_escape(text, strlen(text), shown, sizeof shown));
     *out = value;
     return LIMN_OK;
 }
@@ -40,10 +40,12 @@ static const char *published_schedule(const limn_family *family)
     return family == &limn_family_ldm_unet ? "scaled_linear" : "linear";
 }
 
-/* Metadata: limn.schedule, limn.shift, limn.beta_start, limn.beta_end, limn.prediction; before them there was limn.objective, "flow" or "noise". */
+/* Metadata: limn.schedule, limn.shift, limn.beta_start, limn.beta_end, limn.prediction; before them there was
+ * limn.objective, "flow" or "noise". */
 static limn_status read_objective(limn_pipeline *p)
 {
-    const char *schedule = limn_weight_file_metadata(p->st, "limn.schedule"), *prediction = limn_weight_file_metadata(p->st, "limn.prediction");
+    const char *schedule = limn_weight_file_metadata(p->st, "limn.schedule"),
+               *prediction = limn_weight_file_metadata(p->st, "limn.prediction");
     const char *objective = limn_weight_file_metadata(p->st, "limn.objective");
     bool published = !limn_weight_file_metadata(p->st, "limn.settings"), flow = p->settings.family == &limn_family_mmdit;
     if (!schedule && published) schedule = flow ? "flow" : published_schedule(p->settings.family);
@@ -53,7 +55,8 @@ static limn_status read_objective(limn_pipeline *p)
     if (!limn_schedule_find(schedule, &p->schedule.kind)) return unknown_value(p, "limn.schedule", schedule);
     if (p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR) p->schedule.beta_start = 0.00085, p->schedule.beta_end = 0.012;
     p->prediction = p->schedule.kind == LIMN_SCHEDULE_FLOW ? LIMN_PREDICT_FLOW : LIMN_PREDICT_EPS;
-    if (prediction && !limn_prediction_find(prediction, &p->prediction)) return unknown_value(p, "limn.prediction", prediction);
+    if (prediction && !limn_prediction_find(prediction, &p->prediction))
+        return unknown_value(p, "limn.prediction", prediction);
     limn_status status = read_number(p, "limn.shift", 1e-4, 1e4, &p->schedule.shift);
     if (status == LIMN_OK) status = read_number(p, "limn.beta_start", 1e-12, 1, &p->schedule.beta_start);
     if (status == LIMN_OK) status = read_number(p, "limn.beta_end", 1e-12, 1, &p->schedule.beta_end);
@@ -64,7 +67,8 @@ static limn_status read_objective(limn_pipeline *p)
 static limn_status read_latent(limn_pipeline *p)
 {
     int channels = limn_settings_get(&p->settings, "channels");
-    bool published = !limn_weight_file_metadata(p->st, "limn.settings"), picture = channels == 1 || channels == 3 || (channels == 4 && !published);
+    bool published = !limn_weight_file_metadata(p->st, "limn.settings"),
+         picture = channels == 1 || channels == 3 || (channels == 4 && !published);
     p->latent_known = limn_weight_file_metadata(p->st, "limn.latent.scale") != NULL;
     p->makes_latents = p->latent_known || !picture;
     p->latent_scale = 1;
@@ -95,7 +99,8 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool fil
     int vocab = limn_settings_get(&p->settings, "text_vocab");
     const char *tokens = limn_weight_file_metadata(p->st, "limn.tokens"); /* "bytes": trained without merges */
     if (!has && vocab != 514 && !(tokens && !strcmp(tokens, "bytes")))
-        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: not there, and the network's vocabulary of %d tokens needs the merges in it", merges, vocab);
+        return limn_fail(p->ctx, LIMN_NOT_FOUND,
+                         "%s: not there, and the network's vocabulary of %d tokens needs the merges in it", merges, vocab);
     return limn_clip_bpe_open(p->ctx, has ? merges : NULL, has ? vocab - 514 : 0, &p->bpe);
 }
 
@@ -120,10 +125,13 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     char shown[256];
     *out = NULL;
     limn_escape(source, strlen(source), shown, sizeof shown);
-    if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a folder name of %zu bytes is too long: \"%s\"", strlen(source), shown);
+    if (strlen(source) > 1000)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a folder name of %zu bytes is too long: \"%s\"", strlen(source), shown);
     bool found = stat(source, &there) == 0, file = found && S_ISREG(there.st_mode);
     if (!file && (!found || !S_ISDIR(there.st_mode)))
-        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: expected a model folder with model.safetensors in it, or a weight file, found %s", shown, found ? "neither" : "nothing");
+        return limn_fail(ctx, LIMN_NOT_FOUND,
+                         "%s: expected a model folder with model.safetensors in it, or a weight file, found %s", shown,
+                         found ? "neither" : "nothing");
     limn_pipeline *p = calloc(1, sizeof *p);
     if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
     p->ctx = ctx;
@@ -132,7 +140,8 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     limn_status status = limn_map_file(ctx, source, p->file);
     if (status == LIMN_OK) status = limn_net_open(ctx, p->file, NULL, &p->st, &p->settings);
     if (status == LIMN_OK && p->settings.family->kind == LIMN_SEGMENTS)
-        status = limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment", p->file, p->settings.family->name);
+        status = limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment", p->file,
+                           p->settings.family->name);
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = open_tokenizer(p, source, file);
@@ -180,16 +189,19 @@ static limn_status find_named(limn_pipeline *p, char *out)
     char name[256], shown[256], settings[1024] = "";
     int channels = limn_settings_get(&p->settings, "channels"), folder = slash ? (int)(slash - p->file) + 1 : 0;
     if (!*limn_path_last(said ? said : "", name, sizeof name))
-        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)",
-                         p->file, channels);
+        return limn_fail(p->ctx, LIMN_NOT_FOUND,
+                         "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)", p->file,
+                         channels);
     for (int up = 0; up <= p->folder; up++) {
         snprintf(out, 1500, "%.*s%s%s", folder, p->file, up ? "../" : "", name);
         if (access(out, R_OK) == 0 && strcmp(out, p->file) != 0) return LIMN_OK;
     }
     if (made) limn_escape(made, strlen(made), settings, sizeof settings);
     limn_escape(name, strlen(name), shown, sizeof shown);
-    return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s: its %d channels are a latent, and the autoencoder it was trained with, \"%s\"%s%s%s, is not "
-                     "beside it: give it (--vae)", p->file, channels, shown, made ? " (" : "", settings, made ? ")" : "");
+    return limn_fail(p->ctx, LIMN_NOT_FOUND,
+                     "%s: its %d channels are a latent, and the autoencoder it was trained with, \"%s\"%s%s%s, is not "
+                     "beside it: give it (--vae)",
+                     p->file, channels, shown, made ? " (" : "", settings, made ? ")" : "");
 }
 
 /* Of the right latents, and the very one, as far as the model says. */
@@ -205,8 +217,9 @@ static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, co
                          trained ? " for " : "", trained ? trained : "", source, info.settings);
     limn_status status = crc ? limn_autoencoder_checksum(vae, found) : LIMN_OK;
     if (status == LIMN_OK && crc && strcmp(crc, found) != 0)
-        limn_log(p->ctx, LIMN_LOG_WARN, "%s has the checksum %s, and the autoencoder that %s was trained with \"%s\": other weights", source,
-                 found, p->file, limn_escape(crc, strlen(crc), shown, sizeof shown));
+        limn_log(p->ctx, LIMN_LOG_WARN,
+                 "%s has the checksum %s, and the autoencoder that %s was trained with \"%s\": other weights", source, found,
+                 p->file, limn_escape(crc, strlen(crc), shown, sizeof shown));
     return status;
 }
 
@@ -227,12 +240,15 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     limn_autoencoder *vae;
     if (!source && (!p->makes_latents || p->vae)) return LIMN_OK;
     if (!p->makes_latents && limn_weight_file_metadata(p->st, "limn.settings"))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: its %d channels were trained as pictures, and an autoencoder (--vae) makes pictures of latents: leave it out",
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "%s: its %d channels were trained as pictures, and an autoencoder (--vae) makes pictures of "
+                         "latents: leave it out",
                          p->file, limn_settings_get(&p->settings, "channels"));
     limn_status status = source ? LIMN_OK : find_named(p, beside);
     if (status != LIMN_OK) return status;
     status = open_autoencoder(p->ctx, source ? source : beside, &vae);
-    if (status != LIMN_OK && !source) limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file);
+    if (status != LIMN_OK && !source)
+        limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file);
     if (status != LIMN_OK) return status;
     status = check_autoencoder(p, vae, source ? source : beside);
     if (status != LIMN_OK) {
@@ -268,9 +284,16 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
     limn_autoencoder_info vae = p->vae ? limn_autoencoder_describe(p->vae) : (limn_autoencoder_info){.factor = 1};
     int size = limn_settings_get(&p->settings, "size") * vae.factor, classes = limn_settings_get(&p->settings, "classes");
     const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
-    return (limn_pipeline_info){.network = p->settings.family->name, .sampler = sampler, .width = size, .height = size,
+    return (limn_pipeline_info){.network = p->settings.family->name,
+                                .sampler = sampler,
+                                .width = size,
+                                .height = size,
                                 .channels = p->vae ? vae.channels : limn_settings_get(&p->settings, "channels"),
                                 .enlarges = limn_settings_get(&p->settings, "enlarge"),
-                                .makes_latents = p->makes_latents, .classes = classes, .class_name = p->class_name, .n_class_names = p->n_class_names, .reads_text = p->bpe != NULL,
+                                .makes_latents = p->makes_latents,
+                                .classes = classes,
+                                .class_name = p->class_name,
+                                .n_class_names = p->n_class_names,
+                                .reads_text = p->bpe != NULL,
                                 .guides = (p->bpe || classes) && !limn_settings_get(&p->settings, "always_labelled")};
 }

@@ -5,8 +5,10 @@
 #include <utf8proc.h>
 
 /* Names as stable-diffusion.cpp has them, and as picture tools show them. */
-static const struct { const char *name, *shown; } samplers[] = {
-    {"euler", "Euler"}, {"euler_a", "Euler a"}, {"heun", "Heun"}, {"dpm++2m", "DPM++ 2M"}, {"ddim", "DDIM"}, {"ddpm", "DDPM"},
+static const struct { const char *name, *shown;
+} samplers[] = {
+    {"euler", "Euler"},      {"euler_a", "Euler a"}, {"heun", "Heun"},
+    {"dpm++2m", "DPM++ 2M"}, {"ddim", "DDIM"},       {"ddpm", "DDPM"},
 };
 enum { N_SAMPLERS = sizeof samplers / sizeof *samplers };
 
@@ -25,7 +27,8 @@ static int sampler_index(const char *name)
 static limn_status bad_name(limn_ctx *ctx, const char *what, const char *name, const char *names)
 {
     char shown[256];
-    return limn_fail(ctx, LIMN_NOT_FOUND, "no %s \"%s\"; there are: %s", what, limn_escape(name, strlen(name), shown, sizeof shown), names);
+    return limn_fail(ctx, LIMN_NOT_FOUND, "no %s \"%s\"; there are: %s", what,
+                     limn_escape(name, strlen(name), shown, sizeof shown), names);
 }
 
 static const char *sampler_of(const limn_pipeline *p, const limn_generate_options *o)
@@ -42,18 +45,25 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     int i = sampler_index(name);
     if (i < 0) return bad_name(p->ctx, "sampler", name, limn_sampler_names());
     if (flow && (!strcmp(name, "euler_a") || !strcmp(name, "ddim") || !strcmp(name, "ddpm")))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
-                         "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take euler%s", name, p->name,
-                         o->mask ? "" : ", heun or dpm++2m");
+        return limn_fail(
+            p->ctx, LIMN_BAD_ARGUMENT,
+            "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take euler%s", name,
+            p->name, o->mask ? "" : ", heun or dpm++2m");
     out->name = samplers[i].name;
     out->schedule = p->schedule;
     out->prediction = p->prediction;
     out->n_steps = o->steps;
     out->eta = o->eta;
     bool steady = strcmp(name, "heun") && strcmp(name, "dpm++2m");
-    if (o->mask && !steady) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, cannot: take euler%s", name, flow ? "" : ", euler_a, ddim or ddpm");
+    if (o->mask && !steady)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, "
+                         "cannot: take euler%s",
+                         name, flow ? "" : ", euler_a, ddim or ddpm");
     if (o->init && !(o->noise > 0)) out->strength = o->strength;
-    if (o->init) out->from_sigma = o->noise / 127.5, out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
+    if (o->init)
+        out->from_sigma = o->noise / 127.5,
+        out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
     out->channels = limn_settings_get(&p->settings, "channels");
     out->out_channels = out->channels * (learned ? 2 : 1);
     out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);
@@ -122,9 +132,13 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %.9g, ", o->eta);
     if (o->init && o->noise > 0) limn_text_printf(&text, "Noise: %.9g to %.9g, ", o->noise, o->noise_left);
     else if (o->init) limn_text_printf(&text, "Denoising strength: %.9g, ", o->strength);
-    if (o->between) limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %.9g, ", (unsigned long long)o->to_seed, o->n > 1 ? (double)i / (o->n - 1) : 0);
+    if (o->between)
+        limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %.9g, ", (unsigned long long)o->to_seed,
+                         o->n > 1 ? (double)i / (o->n - 1) : 0);
     if (info.classes) limn_text_printf(&text, "Class: %d, ", o->label);
-    limn_text_printf(&text, "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)), info.width, info.height);
+    limn_text_printf(&text,
+                     "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
+                     info.width, info.height);
     put_value(&text, p->name);
     limn_text_printf(&text, ", Version: limn %s", limn_version());
     if (!text.failed) return text.bytes;

@@ -13,7 +13,8 @@ static limn_status parse(limn_ctx *ctx, const char *text, int n_classes, limn_cl
     if (!m) return limn_fail_memory(ctx, sizeof *m, "values of masks");
     limn_status status = limn_mask_values_parse(ctx, text, m);
     if (status == LIMN_OK && m->classes != n_classes)
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "the network tells %d classes apart, found %d values in \"%.100s\"", n_classes, m->classes, text);
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "the network tells %d classes apart, found %d values in \"%.100s\"",
+                           n_classes, m->classes, text);
     for (int k = 0; status == LIMN_OK && k < n_classes; k++) out->value_of[k] = (uint16_t)m->class_value[k];
     out->halved = m->halved;
     if (status == LIMN_OK) memcpy(out->class_of, m->value_class, sizeof out->class_of);
@@ -27,12 +28,13 @@ limn_status limn_class_values_parse(limn_ctx *ctx, const char *text, int n_class
     if (text) return parse(ctx, text, n_classes, out);
     for (int v = 0; v < LIMN_MASK_VALUES; v++) out->class_of[v] = (int16_t)(v < n_classes ? v : -1);
     if (n_classes < 256) out->class_of[255] = LIMN_IGNORED;
-    for (int k = 0; k < n_classes && k < LIMN_MAX_CLASSES; k++) out->value_of[k] = (uint16_t)(n_classes == 2 && black_white ? 255 * k : k);
+    for (int k = 0; k < n_classes && k < LIMN_MAX_CLASSES; k++)
+        out->value_of[k] = (uint16_t)(n_classes == 2 && black_white ? 255 * k : k);
     return LIMN_OK;
 }
 
-limn_status limn_class_values_apply(limn_ctx *ctx, const char *name, const limn_class_values *values, int n_classes, int width, size_t n, const uint16_t *mask,
-                                    uint8_t *classes)
+limn_status limn_class_values_apply(limn_ctx *ctx, const char *name, const limn_class_values *values, int n_classes,
+                                    int width, size_t n, const uint16_t *mask, uint8_t *classes)
 {
     bool black_white = !values->given && n_classes == 2;
     uint16_t white = 0;
@@ -43,8 +45,10 @@ limn_status limn_class_values_apply(limn_ctx *ctx, const char *name, const limn_
     for (size_t i = 0; i < n; i++) {
         int class = black_white && white && mask[i] == white ? 1 : values->class_of[mask[i]];
         if (class < 0)
-            return limn_fail(ctx, LIMN_BAD_FILE, "%s: the value %d at column %zu, row %zu is none of the %d classes: name their values, as in --values 0,255", name, mask[i],
-                             i % (size_t)width, i / (size_t)width, n_classes);
+            return limn_fail(
+                ctx, LIMN_BAD_FILE,
+                "%s: the value %d at column %zu, row %zu is none of the %d classes: name their values, as in --values 0,255",
+                name, mask[i], i % (size_t)width, i / (size_t)width, n_classes);
         classes[i] = (uint8_t)class;
     }
     return LIMN_OK;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- pictures --------------------------------------------------------------------------------------------------------------- */
+/* ---- pictures --------------------------------------------------------------------------------------------------------- */
 
 /* A copy of a picture, with `channels` and of `side` x `side` pixels. */
 static limn_status fitted(limn_ctx *ctx, const limn_image *from, int side, int channels, limn_image *out)
@@ -106,23 +106,34 @@ static limn_status read_mask(limn_ctx *ctx, const limn_image *from, int side, li
     return status;
 }
 
-/* ---- begin and end ---------------------------------------------------------------------------------------------------------- */
+/* ---- begin and end ---------------------------------------------------------------------------------------------------- */
 
 limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o)
 {
     const limn_image *init = o->init, *mask = o->mask;
-    if (mask && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a mask says what of a picture is kept, and there is no picture to start from");
-    if (o->between && init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures between two seeds start from noise, not from a picture");
-    if (!(o->noise >= 0 && o->noise <= 10000)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected noise from 0 to 10000, found %.9g", o->noise);
+    if (mask && !init)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "a mask says what of a picture is kept, and there is no picture to start from");
+    if (o->between && init)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures between two seeds start from noise, not from a picture");
+    if (!(o->noise >= 0 && o->noise <= 10000))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected noise from 0 to 10000, found %.9g", o->noise);
     if (!(o->noise_left >= 0 && (o->noise_left < o->noise || o->noise_left == 0)))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the noise that is left must be less than the noise there is, %.9g; found %.9g", o->noise, o->noise_left);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "the noise that is left must be less than the noise there is, %.9g; found %.9g", o->noise,
+                         o->noise_left);
     if (o->noise > 0 && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a picture that holds the noise");
-    if (o->noise > 0 && mask) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a mask and a noisy picture do not go together: what is kept would keep its noise");
+    if (o->noise > 0 && mask)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "a mask and a noisy picture do not go together: what is kept would keep its noise");
     if (!init) return LIMN_OK;
-    if (!(o->strength >= 0 && o->strength <= 1)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a strength from 0 to 1, found %.9g", o->strength);
-    if (mask && (o->resample < 1 || o->resample > 100)) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected each step to be done 1 to 100 times, found %d", o->resample);
+    if (!(o->strength >= 0 && o->strength <= 1))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a strength from 0 to 1, found %.9g", o->strength);
+    if (mask && (o->resample < 1 || o->resample > 100))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected each step to be done 1 to 100 times, found %d", o->resample);
     if (mask && (mask->width != init->width || mask->height != init->height))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the mask must have the size of the picture, %d x %d, found %d x %d", init->width, init->height, mask->width, mask->height);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the mask must have the size of the picture, %d x %d, found %d x %d",
+                         init->width, init->height, mask->width, mask->height);
     return LIMN_OK;
 }
 
@@ -144,7 +155,8 @@ limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options 
     return status;
 }
 
-limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels, limn_start *out)
+limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels,
+                           limn_start *out)
 {
     size_t size = (size_t)side * (size_t)side * (size_t)channels;
     *out = (limn_start){.o = o, .n = n, .channels = channels, .size = size};
@@ -153,7 +165,8 @@ limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *
     out->spare = malloc((size_t)n * size * sizeof(float));
     if (o->init) out->picture = malloc((size_t)n * size * sizeof(float));
     if (o->mask) out->mask = malloc(size / (size_t)channels * sizeof(float));
-    if (!out->spare || (o->init && !out->picture) || (o->mask && !out->mask)) status = limn_fail_memory(p->ctx, 2 * (size_t)n * size * sizeof(float), "pictures to start from");
+    if (!out->spare || (o->init && !out->picture) || (o->mask && !out->mask))
+        status = limn_fail_memory(p->ctx, 2 * (size_t)n * size * sizeof(float), "pictures to start from");
     if (status == LIMN_OK && o->init) status = read_picture(p, o->init, side, out);
     if (status == LIMN_OK && o->mask) status = read_mask(p->ctx, o->mask, side, out);
     if (status != LIMN_OK) limn_start_free(out);
@@ -173,7 +186,7 @@ limn_picture_seed limn_start_seed(const limn_start *s, int i)
     return (limn_picture_seed){.seed = s->o->seed + (s->o->between ? 0 : (uint64_t)(s->first + i))};
 }
 
-/* ---- between two noises ------------------------------------------------------------------------------------------------------- */
+/* ---- between two noises ----------------------------------------------------------------------------------------------- */
 
 /* out = on the arc from a to b, t = 0: a, 1: b.  Shoemake 1985; normal noise stays as long as it was. */
 static void slerp(double t, size_t n, const float *a, const float *b, float *out)
@@ -181,7 +194,8 @@ static void slerp(double t, size_t n, const float *a, const float *b, float *out
     double aa = 0, bb = 0, ab = 0;
     for (size_t i = 0; i < n; i++) aa += (double)a[i] * a[i], bb += (double)b[i] * b[i], ab += (double)a[i] * b[i];
     double cosine = aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 1, angle = acos(cosine > 1 ? 1 : cosine < -1 ? -1 : cosine);
-    double wa = angle > 1e-6 ? sin((1 - t) * angle) / sin(angle) : 1 - t, wb = angle > 1e-6 ? sin(t * angle) / sin(angle) : t;
+    double wa = angle > 1e-6 ? sin((1 - t) * angle) / sin(angle) : 1 - t,
+           wb = angle > 1e-6 ? sin(t * angle) / sin(angle) : t;
     for (size_t i = 0; i < n; i++) out[i] = (float)(wa * a[i] + wb * b[i]);
 }
 
@@ -198,7 +212,7 @@ static void first_between(const limn_start *s, double init_sigma, float *x)
     }
 }
 
-/* ---- along the way ------------------------------------------------------------------------------------------------------------ */
+/* ---- along the way ---------------------------------------------------------------------------------------------------- */
 
 void limn_start_first(const limn_start *s, const limn_sampler *sampler, float *x)
 {

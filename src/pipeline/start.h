@@ -1,4 +1,5 @@
-/* start.h: where a picture starts from: noise, noise between two seeds, another picture; and what of that picture is kept. */
+/* start.h: where a picture starts from: noise, noise between two seeds, another picture; and what of that picture is
+ * kept. */
 #ifndef LIMN_START_H
 #define LIMN_START_H
 
@@ -21,10 +22,11 @@ bool limn_start_stays(const limn_generate_options *o);
 /** Then the pictures: options->init itself, in the size and with the channels of the model's.
  *  @return LIMN_NO_MEMORY; images [n] are the caller's also then */
 limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options *o, limn_image *images);
-/** Read options->init and mask into memory for n pictures of side x side x channels.  @param out  empty on failure, else limn_start_free()
- *  The options were checked.  How much a mask makes anew is said.
+/** Read options->init and mask into memory for n pictures of side x side x channels.  @param out  empty on failure, else
+ *  limn_start_free() The options were checked.  How much a mask makes anew is said.
  *  @return LIMN_NO_MEMORY; LIMN_BAD_ARGUMENT: a mask of colours, or one that makes nothing anew */
-limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels, limn_start *out);
+limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels,
+                           limn_start *out);
 void limn_start_free(limn_start *s);
 
 /** Seed of picture i of those under way. */

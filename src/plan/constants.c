@@ -54,7 +54,8 @@ static limn_status room_for(maker *m, int t)
 {
     const limn_tensor *tensor = &m->plan->tensors[t];
     if (m->data[t]) return LIMN_OK;
-    m->data[t] = tensor->place == LIMN_PLACE_STORE ? limn_store_add(m->store, &tensor->key) : m->plan->backend->allocate(tensor->bytes);
+    m->data[t] = tensor->place == LIMN_PLACE_STORE ? limn_store_add(m->store, &tensor->key)
+                                                   : m->plan->backend->allocate(tensor->bytes);
     return m->data[t] ? LIMN_OK : limn_fail_memory(m->ctx, tensor->bytes, limn_node_name(tensor->node));
 }
 
@@ -66,7 +67,9 @@ static limn_status bring(maker *m, int t)
     limn_wanted w = {.name = tensor->node->name, .shape = tensor->node->shape, .init = &tensor->node->init};
     limn_status status = room_for(m, t);
     if (status != LIMN_OK) return status;
-    void *host = m->plan->backend == &limn_backend_cpu || m->plan->backend == &limn_backend_ref ? m->data[t] : limn_alloc_aligned(tensor->bytes);
+    void *host = m->plan->backend == &limn_backend_cpu || m->plan->backend == &limn_backend_ref
+                     ? m->data[t]
+                     : limn_alloc_aligned(tensor->bytes);
     if (!host) return limn_fail_memory(m->ctx, tensor->bytes, w.name);
     status = limn_source_read(m->ctx, m->plan->source, &w, tensor->view.dtype, host);
     if (host == m->data[t]) return status;
@@ -128,7 +131,11 @@ static limn_status make_all(maker *m)
 limn_status limn_plan_make_constants(limn_ctx *ctx, const limn_plan *plan, limn_store *store)
 {
     size_t n = (size_t)plan->n_tensors;
-    maker m = {.ctx = ctx, .plan = plan, .store = store, .data = calloc(n, sizeof *m.data), .wanted = calloc(n, sizeof *m.wanted),
+    maker m = {.ctx = ctx,
+               .plan = plan,
+               .store = store,
+               .data = calloc(n, sizeof *m.data),
+               .wanted = calloc(n, sizeof *m.wanted),
                .last = calloc(n, sizeof *m.last)};
     limn_status status = m.data && m.wanted && m.last ? LIMN_OK : limn_fail_memory(ctx, n * sizeof *m.data, "constants");
     if (status == LIMN_OK) {

@@ -1,8 +1,9 @@
 /* keys.c: which tensors lie in the store, and under which keys.
  *
  * With a source, what depends on no input never changes.  Those that a later step or the caller reads are kept in the store;
- * the rest (weights that only packing reads, parts of constant sums) exist only while these are made.  A value is named by the hash of the graph
- * that makes it, down to the names of parameters: another plan of the same network, of another batch or size, finds it under the same key. */
+ * the rest (weights that only packing reads, parts of constant sums) exist only while these are made.  A value is named by
+ * the hash of the graph that makes it, down to the names of parameters: another plan of the same network, of another batch
+ * or size, finds it under the same key. */
 #include "base/rng.h"
 #include "plan/plan.h"
 
@@ -32,7 +33,8 @@ static uint64_t hash_chain(uint64_t hash, const limn_chain *chain)
 /* Field by field: the bytes between them are anything. */
 static uint64_t hash_attr(uint64_t hash, const limn_attr *a)
 {
-    int64_t whole[] = {a->axis, a->begin, a->heads, a->packed, a->causal, a->flags, a->activation, a->stride, a->groups, a->resize};
+    int64_t whole[] = {a->axis,  a->begin,      a->heads,  a->packed, a->causal,
+                       a->flags, a->activation, a->stride, a->groups, a->resize};
     hash = limn_hash_bytes(hash_shape(hash, &a->shape), whole, sizeof whole);
     hash = limn_hash_bytes(limn_hash_bytes(hash, a->order, sizeof a->order), a->pad, sizeof a->pad);
     return hash_chain(hash_number(hash_number(hash_number(hash, a->scale), a->shift), a->eps), a->chain);
@@ -80,15 +82,19 @@ limn_status limn_plan_keys(limn_plan *plan)
         if (plan->tensors[i].depends == LIMN_DEPENDS_NONE) what[i] = hash_node(plan, plan->graph->nodes[i], what);
     for (int i = 0; i < plan->graph->n_nodes; i++) {
         limn_tensor *t = &plan->tensors[i];
-        if (t->place == LIMN_PLACE_STORE) t->key = (limn_store_key){.what = what[i], .dtype = t->view.dtype, .bytes = t->bytes};
+        if (t->place == LIMN_PLACE_STORE)
+            t->key = (limn_store_key){.what = what[i], .dtype = t->view.dtype, .bytes = t->bytes};
     }
     for (int i = 0; i < plan->n_constant; i++) {
         const limn_step *step = &plan->steps[i];
         limn_tensor *t = &plan->tensors[step->dst];
         if (!step->is_pack || t->place != LIMN_PLACE_STORE) continue;
         const limn_step *user = &plan->steps[step->pack_user];
-        uint64_t how = limn_hash_bytes(LIMN_HASH, user->kernel->name, strlen(user->kernel->name)), layout = user->kernel->layout(&user->call);
-        t->key = (limn_store_key){.what = what[step->src[0]], .how = limn_hash_bytes(how, &layout, sizeof layout), .dtype = step->call.src[0].dtype,
+        uint64_t how = limn_hash_bytes(LIMN_HASH, user->kernel->name, strlen(user->kernel->name)),
+                 layout = user->kernel->layout(&user->call);
+        t->key = (limn_store_key){.what = what[step->src[0]],
+                                  .how = limn_hash_bytes(how, &layout, sizeof layout),
+                                  .dtype = step->call.src[0].dtype,
                                   .bytes = t->bytes};
     }
     return LIMN_OK;

@@ -1,13 +1,13 @@
-/* memory.c: from lifetimes to byte offsets in one slab.  A result takes the bytes of a source that dies with it where the kernel
- * allows that.  Then largest tensors first, each at the lowest offset where no tensor that lives at the same time lies (greedy by size,
- * Pisarchyk & Lee 2020).  The sum is known before anything is allocated. */
+/* memory.c: from lifetimes to byte offsets in one slab.  A result takes the bytes of a source that dies with it where the
+ * kernel allows that.  Then largest tensors first, each at the lowest offset where no tensor that lives at the same time
+ * lies (greedy by size, Pisarchyk & Lee 2020).  The sum is known before anything is allocated. */
 #include "plan/plan.h"
 
 #include <limits.h>
 #include <stdlib.h>
 
-/* A value is kept for steps of a later, more frequent phase; and within the phases that are not run as a whole, for steps that also depend on
- * an input which may change alone. */
+/* A value is kept for steps of a later, more frequent phase; and within the phases that are not run as a whole, for steps
+ * that also depend on an input which may change alone. */
 static void use(limn_plan *plan, int tensor, int i, const limn_step *step)
 {
     size_t offset;
@@ -44,11 +44,12 @@ static bool same_view(const limn_view *a, const limn_view *b)
 
 static bool may_replace(const limn_step *step, int s)
 {
-    return step->kernel->in_place && same_view(&step->call.src[s], &step->call.dst) && step->kernel->in_place(&step->call, s);
+    return step->kernel->in_place && same_view(&step->call.src[s], &step->call.dst) &&
+           step->kernel->in_place(&step->call, s);
 }
 
-/* The tensor whose bytes the result of step i may take through source s; NULL when there is none.  It dies here, it is no more than this
- * source, and whatever else the step reads from it may be replaced as well. */
+/* The tensor whose bytes the result of step i may take through source s; NULL when there is none.  It dies here, it is no
+ * more than this source, and whatever else the step reads from it may be replaced as well. */
 static limn_tensor *dying_source(limn_plan *plan, int i, int s)
 {
     const limn_step *step = &plan->steps[i];
@@ -62,12 +63,14 @@ static limn_tensor *dying_source(limn_plan *plan, int i, int s)
     return t;
 }
 
-/* What the phases before the last keep lies apart from all that they make: of it only a part may run again, in which the kept is not made anew. */
+/* What the phases before the last keep lies apart from all that they make: of it only a part may run again, in which the
+ * kept is not made anew. */
 static void keep_apart(limn_plan *plan)
 {
     for (int i = 0; i < plan->n_tensors; i++) {
         limn_tensor *t = &plan->tensors[i];
-        if (t->phase < LIMN_PER_STEP && t->dies == INT_MAX && t->born != INT_MAX && t->born > plan->n_constant) t->born = plan->n_constant;
+        if (t->phase < LIMN_PER_STEP && t->dies == INT_MAX && t->born != INT_MAX && t->born > plan->n_constant)
+            t->born = plan->n_constant;
     }
 }
 

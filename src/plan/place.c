@@ -1,4 +1,5 @@
-/* place.c: a dtype for every tensor, a kernel for every node (with the reasons of those that refused), steps in phase order. */
+/* place.c: a dtype for every tensor, a kernel for every node (with the reasons of those that refused), steps in phase
+ * order. */
 #include "graph/rewrite.h"
 #include "plan/plan.h"
 
@@ -20,7 +21,8 @@ static limn_status find_parameter(limn_plan *plan, limn_tensor *t)
     limn_found found;
     limn_wanted w = {.name = t->node->name, .shape = t->node->shape, .init = &t->node->init};
     limn_status status = plan->source->find(plan->ctx, plan->source, &w, &found);
-    if (status == LIMN_OK) t->view.dtype = plan->precision == LIMN_PRECISION_F64 ? LIMN_F64 : found.dtype == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
+    if (status == LIMN_OK)
+        t->view.dtype = plan->precision == LIMN_PRECISION_F64 ? LIMN_F64 : found.dtype == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
     return status;
 }
 
@@ -41,14 +43,18 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
     /* room for one packed weight per node */
     plan->tensors = limn_arena_alloc(plan->arena, 2 * (size_t)g->n_nodes * sizeof *plan->tensors);
     plan->steps = limn_arena_alloc(plan->arena, 2 * (size_t)g->n_nodes * sizeof *plan->steps);
-    if (!plan->tensors || !plan->steps) return limn_fail_memory(plan->ctx, 2 * (size_t)g->n_nodes * sizeof *plan->steps, "a plan");
+    if (!plan->tensors || !plan->steps)
+        return limn_fail_memory(plan->ctx, 2 * (size_t)g->n_nodes * sizeof *plan->steps, "a plan");
     limn_graph_rates(g, plan->options.training, rates);
     int n_inputs = 0;
     limn_status status = LIMN_OK;
     for (int i = 0; i < g->n_nodes && status == LIMN_OK; i++) {
         limn_node *node = g->nodes[i];
         limn_tensor *t = &plan->tensors[i];
-        *t = (limn_tensor){.node = node, .view = {.dtype = dtype_of(plan, node), .shape = node->shape}, .born = INT_MAX, .phase = rates[i],
+        *t = (limn_tensor){.node = node,
+                           .view = {.dtype = dtype_of(plan, node), .shape = node->shape},
+                           .born = INT_MAX,
+                           .phase = rates[i],
                            .depends = depends_of(plan, node, &n_inputs)};
         if (node->op == LIMN_OP_VIEW) {
             t->place = LIMN_PLACE_ALIAS;
@@ -66,7 +72,8 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
         size_t offset;
         limn_tensor *root = &plan->tensors[limn_plan_root(plan, plan->outputs[i]->id, &offset)];
         if (offset || root->bytes != plan->tensors[plan->outputs[i]->id].bytes || root->place != LIMN_PLACE_SLAB)
-            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "output %d (%s) cannot lie in the caller's memory", i, limn_node_name(root->node));
+            return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "output %d (%s) cannot lie in the caller's memory", i,
+                             limn_node_name(root->node));
         root->place = LIMN_PLACE_BOUND;
     }
     return LIMN_OK;
@@ -82,7 +89,8 @@ static limn_status choose_kernel(limn_plan *plan, limn_step *step)
             step->kernel = kernel;
             return kernel->prepare ? kernel->prepare(plan->ctx, &step->call) : LIMN_OK;
         }
-        const char *more = limn_arena_printf(plan->arena, "%s%s%s: %s", step->refusals, step->refusals[0] ? "; " : "", kernel->name, why);
+        const char *more =
+            limn_arena_printf(plan->arena, "%s%s%s: %s", step->refusals, step->refusals[0] ? "; " : "", kernel->name, why);
         if (!more) return limn_fail_memory(plan->ctx, strlen(step->refusals) + strlen(why), "a kernel's refusal");
         step->refusals = more;
     }
@@ -98,7 +106,13 @@ static void add_pack(limn_plan *plan, int user, limn_rate phase)
     if (!bytes) return;
     int t = plan->n_tensors++;
     limn_view view = {.dtype = LIMN_U8, .shape = LIMN_SHAPE((int64_t)bytes)};
-    plan->tensors[t] = (limn_tensor){.node = plan->tensors[use->dst].node, .view = view, .bytes = bytes, .born = INT_MAX, .phase = phase, .depends = plan->tensors[use->src[at]].depends, .packed = true};
+    plan->tensors[t] = (limn_tensor){.node = plan->tensors[use->dst].node,
+                                     .view = view,
+                                     .bytes = bytes,
+                                     .born = INT_MAX,
+                                     .phase = phase,
+                                     .depends = plan->tensors[use->src[at]].depends,
+                                     .packed = true};
     limn_step *pack = &plan->steps[plan->n_steps++];
     *pack = (limn_step){.kernel = use->kernel, .is_pack = true, .pack_user = user, .dst = t, .phase = phase,
                         .depends = plan->tensors[use->src[at]].depends, .refusals = ""};
@@ -165,6 +179,7 @@ limn_status limn_plan_place(limn_plan *plan)
     if (!rates) return limn_fail_memory(plan->ctx, (size_t)g->n_nodes * sizeof *rates, "a plan");
     limn_status status = make_tensors(plan, rates);
     for (int i = 0; i < g->n_nodes && status == LIMN_OK; i++)
-        if (g->nodes[i]->op > LIMN_OP_PARAMETER && g->nodes[i]->op != LIMN_OP_VIEW) status = add_step(plan, g->nodes[i], rates);
+        if (g->nodes[i]->op > LIMN_OP_PARAMETER && g->nodes[i]->op != LIMN_OP_VIEW)
+            status = add_step(plan, g->nodes[i], rates);
     return status == LIMN_OK ? sort_steps(plan) : status;
 }

@@ -20,7 +20,8 @@ static limn_status too_large(limn_plan *plan)
     size_t need = plan->slab_bytes + plan->scratch_bytes;
     size_t limit = plan->options.memory_limit ? plan->options.memory_limit : limn_memory_available();
     if (!limit || need <= limit) return LIMN_OK;
-    return limn_fail(plan->ctx, LIMN_NO_MEMORY, "the plan needs %.1f MB for activations, the limit is %.1f MB: use a smaller batch or size",
+    return limn_fail(plan->ctx, LIMN_NO_MEMORY,
+                     "the plan needs %.1f MB for activations, the limit is %.1f MB: use a smaller batch or size",
                      (double)need / 1e6, (double)limit / 1e6);
 }
 
@@ -44,7 +45,8 @@ static limn_status decide(limn_plan *plan, limn_graph *g, limn_node *const *outp
     limn_status status = resolve_precision(plan);
     if (status != LIMN_OK) return status;
     if (plan->source && plan->options.training)
-        return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "weights of a store never change, and training changes them: bind the parameters");
+        return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT,
+                         "weights of a store never change, and training changes them: bind the parameters");
     plan->outputs = limn_arena_alloc(plan->arena, (size_t)plan->n_outputs * sizeof(limn_node *));
     if (!plan->outputs) return limn_fail_memory(plan->ctx, (size_t)plan->n_outputs * sizeof(limn_node *), "a plan");
     for (int i = 0; i < plan->n_outputs; i++) plan->outputs[i] = outputs[i];
@@ -58,8 +60,8 @@ static limn_status decide(limn_plan *plan, limn_graph *g, limn_node *const *outp
     return status == LIMN_OK ? too_large(plan) : status;
 }
 
-limn_status limn_plan_new_from(limn_ctx *ctx, limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options,
-                               const limn_source *source, limn_plan **out)
+limn_status limn_plan_new_from(limn_ctx *ctx, limn_graph *g, int n_outputs, limn_node *const *outputs,
+                               const limn_plan_options *options, const limn_source *source, limn_plan **out)
 {
     *out = NULL;
     if (g->status != LIMN_OK) return g->status;
@@ -69,7 +71,12 @@ limn_status limn_plan_new_from(limn_ctx *ctx, limn_graph *g, int n_outputs, limn
         limn_arena_free(arena);
         return limn_fail_memory(ctx, sizeof *plan, "a plan");
     }
-    *plan = (limn_plan){.ctx = ctx, .n_threads = limn_ctx_threads(ctx), .arena = arena, .drawn = g, .n_outputs = n_outputs, .source = source};
+    *plan = (limn_plan){.ctx = ctx,
+                        .n_threads = limn_ctx_threads(ctx),
+                        .arena = arena,
+                        .drawn = g,
+                        .n_outputs = n_outputs,
+                        .source = source};
     if (options) plan->options = *options;
     limn_status status = decide(plan, g, outputs);
     if (status == LIMN_OK) *out = plan;
@@ -77,7 +84,8 @@ limn_status limn_plan_new_from(limn_ctx *ctx, limn_graph *g, int n_outputs, limn
     return status;
 }
 
-limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options, limn_plan **out)
+limn_status limn_plan_new(limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options,
+                          limn_plan **out)
 {
     return limn_plan_new_from(g->ctx, g, n_outputs, outputs, options, NULL, out);
 }
@@ -108,14 +116,18 @@ int limn_plan_tensor(const limn_plan *plan, const limn_node *node)
 limn_status limn_step_failed(limn_ctx *ctx, const limn_plan *plan, const limn_step *step, limn_status status)
 {
     const limn_node *node = plan->tensors[step->dst].node;
-    return limn_fail(ctx, status, "%s%s%s (%s): %s", node->scope->path, node->scope->path[0] ? ", " : "", limn_op_name(node->op), step->kernel->name,
+    return limn_fail(ctx, status, "%s%s%s (%s): %s", node->scope->path, node->scope->path[0] ? ", " : "",
+                     limn_op_name(node->op), step->kernel->name,
                      status == LIMN_NO_MEMORY ? "memory is out" : "its library refused to compute");
 }
 
 limn_plan_size limn_plan_sizes(const limn_plan *plan)
 {
-    limn_plan_size size = {.activation_bytes = plan->slab_bytes - plan->slab_packed_bytes, .scratch_bytes = plan->scratch_bytes,
-                           .packed_bytes = plan->packed_bytes, .weight_bytes = plan->weight_bytes, .n_nodes = plan->n_steps};
+    limn_plan_size size = {.activation_bytes = plan->slab_bytes - plan->slab_packed_bytes,
+                           .scratch_bytes = plan->scratch_bytes,
+                           .packed_bytes = plan->packed_bytes,
+                           .weight_bytes = plan->weight_bytes,
+                           .n_nodes = plan->n_steps};
     for (int i = 0; i < plan->graph->n_nodes; i++)
         if (plan->graph->nodes[i]->op > LIMN_OP_PARAMETER) size.flops += limn_node_flops(plan->graph->nodes[i]);
     return size;

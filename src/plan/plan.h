@@ -1,4 +1,5 @@
-/* plan.h: the inside of a plan: a list of steps in order, and a list of tensors with their places.  Nothing in it changes after planning. */
+/* plan.h: the inside of a plan: a list of steps in order, and a list of tensors with their places.  Nothing in it changes
+ * after planning. */
 #ifndef LIMN_PLAN_H
 #define LIMN_PLAN_H
 
@@ -63,15 +64,18 @@ struct limn_plan {
     int n_steps, n_constant;   /* the first n_constant make values of the store; a run begins behind them */
     limn_step *steps;
     size_t slab_bytes, scratch_bytes;
-    size_t packed_bytes, weight_bytes; /* of all parameters: packed (in the slab or the store); as they are (bound, or in the store) */
+    size_t packed_bytes,
+        weight_bytes; /* of all parameters: packed (in the slab or the store); as they are (bound, or in the store) */
     size_t slab_packed_bytes;          /* packed_bytes that are part of slab_bytes */
 };
 
-/** limn_plan_new() with parameters that come from a source: they, and what follows from them alone, are made once, by limn_plan_make_constants(), and
- *  lie in a store that every plan of the network shares.  source is borrowed for the life of the plan. */
-limn_status limn_plan_new_from(limn_ctx *ctx, limn_graph *g, int n_outputs, limn_node *const *outputs, const limn_plan_options *options,
-                               const limn_source *source, limn_plan **out);
-/** Make what the plan needs and the store lacks: tensor by tensor, read, packed, and let go.  Another thread that asks for the same waits.
+/** limn_plan_new() with parameters that come from a source: they, and what follows from them alone, are made once, by
+ *  limn_plan_make_constants(), and lie in a store that every plan of the network shares.  source is borrowed for the life of
+ *  the plan. */
+limn_status limn_plan_new_from(limn_ctx *ctx, limn_graph *g, int n_outputs, limn_node *const *outputs,
+                               const limn_plan_options *options, const limn_source *source, limn_plan **out);
+/** Make what the plan needs and the store lacks: tensor by tensor, read, packed, and let go.  Another thread that asks for
+ *  the same waits.
  *  @return what the source says; LIMN_NO_MEMORY; LIMN_CANCELLED: the store has what it had */
 limn_status limn_plan_make_constants(limn_ctx *ctx, const limn_plan *plan, limn_store *store);
 /** limn_run_new() with a store, in which limn_plan_make_constants() has been: both outlive the run. */

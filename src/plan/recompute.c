@@ -1,8 +1,9 @@
-/* recompute.c: memory for time in training (Chen et al. 2016).  A recomputed scope ("blocks.3" of the prefix "blocks.") keeps only
- * the values that cross its border.  What its backward pass needs from the inside is computed again, just before its first use.
+/* recompute.c: memory for time in training (Chen et al. 2016).  A recomputed scope ("blocks.3" of the prefix "blocks.")
+ * keeps only the values that cross its border.  What its backward pass needs from the inside is computed again, just before
+ * its first use.
  *
- * It works on the plan's own graph after the fusions, so the second computation takes the same kernels and gives the same bits.
- * A chain that is rooted in the backward pass may have swallowed forward nodes: it belongs to the backward pass. */
+ * It works on the plan's own graph after the fusions, so the second computation takes the same kernels and gives the same
+ * bits. A chain that is rooted in the backward pass may have swallowed forward nodes: it belongs to the backward pass. */
 #include "graph/rewrite.h"
 #include "plan/plan.h"
 
@@ -98,7 +99,8 @@ static limn_status no_scope(limn_plan *plan)
     size_t n = 0;
     for (const limn_scope *s = plan->drawn->root->first_child; s && n + 64 < sizeof names; s = s->next)
         n += (size_t)snprintf(names + n, sizeof names - n, "%s%.48s", n ? ", " : "", s->name);
-    return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "no scope to recompute begins with \"%.100s\"; the network has %s", plan->options.recompute, names);
+    return limn_fail(plan->ctx, LIMN_BAD_ARGUMENT, "no scope to recompute begins with \"%.100s\"; the network has %s",
+                     plan->options.recompute, names);
 }
 
 limn_status limn_plan_recompute(limn_plan *plan)
@@ -106,7 +108,11 @@ limn_status limn_plan_recompute(limn_plan *plan)
     limn_graph *g = plan->graph;
     if (!plan->options.recompute || !g->first_gradient) return LIMN_OK;
     size_t n = (size_t)g->n_nodes;
-    inside in = {.g = g, .n = g->n_nodes, .scope = calloc(n + 1, sizeof *in.scope), .kept = calloc(2 * n + 1, 1), .again = calloc(n + 1, 1),
+    inside in = {.g = g,
+                 .n = g->n_nodes,
+                 .scope = calloc(n + 1, sizeof *in.scope),
+                 .kept = calloc(2 * n + 1, 1),
+                 .again = calloc(n + 1, 1),
                  .twin = calloc(2 * n + 1, sizeof(limn_node *))};
     bool fine = in.scope && in.kept && in.again && in.twin, found = true;
     if (fine) {

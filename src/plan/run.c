@@ -64,7 +64,7 @@ void limn_run_free(limn_run *run)
     free(run);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------------------------------------------------- */
 
 static limn_status allocate(limn_run *run)
 {
@@ -98,8 +98,8 @@ limn_status limn_run_bind(limn_run *run, const limn_node *node, limn_dtype dtype
     const limn_tensor *tensor = &run->plan->tensors[t];
     if (tensor->view.dtype != dtype || tensor->place != LIMN_PLACE_BOUND || offset)
         return limn_fail(run->ctx, LIMN_BAD_ARGUMENT, "%s is planned as %s%s, bound as %s", limn_node_name(node),
-                         limn_dtype_name(tensor->view.dtype), tensor->place == LIMN_PLACE_BOUND ? "" : " in memory of its own",
-                         limn_dtype_name(dtype));
+                         limn_dtype_name(tensor->view.dtype),
+                         tensor->place == LIMN_PLACE_BOUND ? "" : " in memory of its own", limn_dtype_name(dtype));
     run->bound[t] = data;
     run->connected = false;
     limn_run_touch(run, node);
@@ -116,7 +116,9 @@ static limn_status no_place(limn_run *run, const limn_node *node)
 {
     const limn_tensor *tensor = &run->plan->tensors[limn_plan_tensor(run->plan, node)];
     bool stored = tensor->place == LIMN_PLACE_STORE || tensor->place == LIMN_PLACE_MADE;
-    return limn_fail(run->ctx, LIMN_BAD_ARGUMENT, stored ? "%s is a weight of the store, which never changes" : "%s is written before its memory is bound",
+    return limn_fail(run->ctx, LIMN_BAD_ARGUMENT,
+                     stored ? "%s is a weight of the store, which never changes"
+                            : "%s is written before its memory is bound",
                      limn_node_name(node));
 }
 
@@ -161,14 +163,15 @@ limn_status limn_run_read(limn_run *run, const limn_node *node, limn_dtype to, v
     return LIMN_OK;
 }
 
-/* ---- execution ---------------------------------------------------------------------------------------------------------- */
+/* ---- execution -------------------------------------------------------------------------------------------------------- */
 
 static void find_values(limn_run *run)
 {
     if (!run->store) return;
     limn_store_hold(run->store);
     for (int i = 0; i < run->plan->n_tensors; i++)
-        if (run->plan->tensors[i].place == LIMN_PLACE_STORE) run->bound[i] = limn_store_find(run->store, &run->plan->tensors[i].key);
+        if (run->plan->tensors[i].place == LIMN_PLACE_STORE)
+            run->bound[i] = limn_store_find(run->store, &run->plan->tensors[i].key);
     limn_store_let_go(run->store);
 }
 
@@ -178,11 +181,14 @@ static limn_status check_leaves(const limn_run *run)
     for (int i = 0; i < run->plan->n_tensors; i++) {
         const limn_tensor *tensor = &run->plan->tensors[i];
         if (tensor->node->op == LIMN_OP_INPUT && !tensor->packed && tensor->place == LIMN_PLACE_SLAB && !run->written[i])
-            return limn_fail(run->ctx, LIMN_BAD_ARGUMENT, "input %s has no value: write it before the run", limn_node_name(tensor->node));
+            return limn_fail(run->ctx, LIMN_BAD_ARGUMENT, "input %s has no value: write it before the run",
+                             limn_node_name(tensor->node));
         if (tensor->place == LIMN_PLACE_BOUND && !run->bound[i])
-            return limn_fail(run->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it before the run", limn_node_name(tensor->node));
+            return limn_fail(run->ctx, LIMN_BAD_ARGUMENT, "%s has no memory: bind it before the run",
+                             limn_node_name(tensor->node));
         if (tensor->place == LIMN_PLACE_STORE && !run->bound[i])
-            return limn_fail(run->ctx, LIMN_BAD_ARGUMENT, "the store does not hold what the plan needs of %s", limn_node_name(tensor->node));
+            return limn_fail(run->ctx, LIMN_BAD_ARGUMENT, "the store does not hold what the plan needs of %s",
+                             limn_node_name(tensor->node));
     }
     return LIMN_OK;
 }
@@ -212,7 +218,8 @@ static limn_status execute(limn_run *run)
         const limn_step *step = &plan->steps[i];
         if (!(step->phase == LIMN_PER_STEP ? run->changed : run->changed & step->depends)) continue;
         limn_call *call = &run->calls[i];
-        status = step->is_pack ? step->kernel->pack(&run->calls[step->pack_user], &call->src[0], call->dst.data) : step->kernel->run(call);
+        status = step->is_pack ? step->kernel->pack(&run->calls[step->pack_user], &call->src[0], call->dst.data)
+                               : step->kernel->run(call);
         if (status != LIMN_OK) return limn_step_failed(run->ctx, plan, step, status);
         run->n_executed++;
         status = limn_cancelled(run->ctx);

@@ -47,7 +47,8 @@ int64_t limn_shape_rows(const limn_shape *shape)
 char *limn_shape_text(const limn_shape *shape, char *out)
 {
     int n = snprintf(out, 128, "[");
-    for (int i = 0; i < shape->rank; i++) n += snprintf(out + n, 128 - (size_t)n, i ? ", %lld" : "%lld", (long long)shape->dim[i]);
+    for (int i = 0; i < shape->rank; i++)
+        n += snprintf(out + n, 128 - (size_t)n, i ? ", %lld" : "%lld", (long long)shape->dim[i]);
     snprintf(out + n, 128 - (size_t)n, "]");
     return out;
 }

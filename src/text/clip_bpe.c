@@ -58,7 +58,8 @@ static void merge_word(encoder *e, const uint8_t *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         int32_t last = i + 1 == n;
-        e->symbols[i] = (symbol){e->bpe->id_of_byte[bytes[i]] + CLIP_BYTES * last, (int32_t)i - 1, last ? -1 : (int32_t)i + 1};
+        e->symbols[i] =
+            (symbol){e->bpe->id_of_byte[bytes[i]] + CLIP_BYTES * last, (int32_t)i - 1, last ? -1 : (int32_t)i + 1};
     }
     e->heap_n = 0;
     for (size_t i = 0; i + 1 < n; i++) offer(e, (int32_t)i);
@@ -98,11 +99,12 @@ int limn_clip_bpe_vocab(const limn_clip_bpe *bpe) { return CLIP_FIRST_MERGE + bp
 int limn_clip_bpe_start(const limn_clip_bpe *bpe) { return CLIP_FIRST_MERGE + bpe->n_merges; }
 int limn_clip_bpe_end(const limn_clip_bpe *bpe) { return CLIP_FIRST_MERGE + bpe->n_merges + 1; }
 
-limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int context, int32_t *ids,
-                                 int *n_tokens, bool *was_cut)
+limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int context,
+                                 int32_t *ids, int *n_tokens, bool *was_cut)
 {
     if (context < 2 || context > LIMN_CLIP_CONTEXT_MAX)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "tokens: expected a context of 2 to %d, found %d", LIMN_CLIP_CONTEXT_MAX, context);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "tokens: expected a context of 2 to %d, found %d", LIMN_CLIP_CONTEXT_MAX,
+                         context);
     encoder *e = malloc(sizeof *e);
     if (!e) return limn_fail_memory(ctx, sizeof *e, "tokenizer");
     e->bpe = bpe;

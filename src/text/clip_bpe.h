@@ -2,7 +2,8 @@
  *
  * ids: 256 bytes, the same 256 at the end of a word, one per merge in the file's order, start, end:
  *      vocabulary = 512 + n_merges + 2, start = 512 + n_merges, end = start + 1.
- * With the 48894 merges of the published file the ids are the published ones: "Hello World!" -> 49406 3306 1002 256 49407. */
+ * With the 48894 merges of the published file the ids are the published ones: "Hello World!" -> 49406 3306 1002 256
+ * 49407. */
 #ifndef LIMN_TEXT_CLIP_BPE_H
 #define LIMN_TEXT_CLIP_BPE_H
 
@@ -13,18 +14,21 @@ enum { LIMN_CLIP_MERGES = 48894, LIMN_CLIP_CONTEXT = 77, LIMN_CLIP_CONTEXT_MAX =
 typedef struct limn_clip_bpe limn_clip_bpe;
 
 /**
- * Open a merges file: one merge a line, "left right", in CLIP's byte alphabet; a first line that holds "#version" is skipped.
+ * Open a merges file: one merge a line, "left right", in CLIP's byte alphabet; a first line that holds "#version" is
+ * skipped.
  *
  * @param path      text or gzip; NULL: no merges, one id per byte (n_merges is not looked at)
  * @param n_merges  how many of the lines to use; 0 none; -1 all of the file, at most 2^20
  * @param out       on LIMN_OK the caller owns *out and frees it with limn_clip_bpe_free(); otherwise *out is NULL
- * @return LIMN_OK; LIMN_BAD_ARGUMENT (n_merges); LIMN_NOT_FOUND; LIMN_BAD_FILE (fewer lines than n_merges; a line that is not two
- *         known tokens, or repeats a token: the sentence names file and line); LIMN_IO; LIMN_NO_MEMORY
- */
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT (n_merges); LIMN_NOT_FOUND; LIMN_BAD_FILE (fewer lines than n_merges; a line that is
+ * not two
+ *         known tokens, or repeats a token: the sentence names file and
+ * line); LIMN_IO; LIMN_NO_MEMORY */
 limn_status limn_clip_bpe_open(limn_ctx *ctx, const char *path, int n_merges, limn_clip_bpe **out);
 
 /** The same from text in memory (not gzip); bytes are not kept.  @param name for messages. */
-limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *bytes, size_t n_bytes, int n_merges, limn_clip_bpe **out);
+limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *bytes, size_t n_bytes, int n_merges,
+                                limn_clip_bpe **out);
 
 void limn_clip_bpe_free(limn_clip_bpe *bpe); /* NULL is allowed */
 
@@ -40,13 +44,13 @@ int limn_clip_bpe_end(const limn_clip_bpe *bpe);
  * @param context   length of ids, 2 .. 65536
  * @param n_tokens  NULL allowed; tokens with start and end, without padding
  * @param was_cut   NULL allowed; true when tokens of text did not fit
- * @return LIMN_OK; LIMN_BAD_ARGUMENT (context); LIMN_NO_MEMORY.  bpe is only read: many contexts may share it
- */
-limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int context, int32_t *ids,
-                                 int *n_tokens, bool *was_cut);
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT (context); LIMN_NO_MEMORY.  bpe is only read: many contexts
+ * may share it */
+limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int context,
+                                 int32_t *ids, int *n_tokens, bool *was_cut);
 
-/** Write the merges in the form that limn_clip_bpe_open() reads, gzip when path ends in ".gz"; path is replaced only when all
- *  of it is written.  Same merges, same bytes.  @return LIMN_OK; LIMN_IO; LIMN_NO_MEMORY. */
+/** Write the merges in the form that limn_clip_bpe_open() reads, gzip when path ends in ".gz"; path is replaced only when
+ *  all of it is written.  Same merges, same bytes.  @return LIMN_OK; LIMN_IO; LIMN_NO_MEMORY. */
 limn_status limn_clip_bpe_write(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *path);
 
 #endif

@@ -16,15 +16,19 @@ static bool is_ascii_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\
 static bool is_space(int32_t p)
 {
     if (p < 0x80) return is_ascii_space((uint8_t)p);
-    return p == 0x85 || p == 0xa0 || p == 0x1680 || (p >= 0x2000 && p <= 0x200a) || p == 0x2028 || p == 0x2029 || p == 0x202f ||
-           p == 0x205f || p == 0x3000;
+    return p == 0x85 || p == 0xa0 || p == 0x1680 || (p >= 0x2000 && p <= 0x200a) || p == 0x2028 || p == 0x2029 ||
+           p == 0x202f || p == 0x205f || p == 0x3000;
 }
 
 static point_class classify(int32_t p)
 {
     if (is_space(p)) return POINT_SPACE;
     switch (utf8proc_category(p)) {
-    case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT: case UTF8PROC_CATEGORY_LM: case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
         return POINT_LETTER;
     case UTF8PROC_CATEGORY_ND: case UTF8PROC_CATEGORY_NL: case UTF8PROC_CATEGORY_NO:
         return POINT_NUMBER;
@@ -37,7 +41,11 @@ static point_class classify(int32_t p)
 static size_t decode(const uint8_t *p, size_t n, int32_t *point)
 {
     uint8_t lead = *p, low = 0x80, high = 0xbf; /* range of the second byte: no overlong forms, surrogates, > U+10FFFF */
-    size_t need = lead < 0x80 ? 0 : lead >= 0xc2 && lead <= 0xdf ? 1 : (lead & 0xf0) == 0xe0 ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 9;
+    size_t need = lead < 0x80                    ? 0
+                  : lead >= 0xc2 && lead <= 0xdf ? 1
+                  : (lead & 0xf0) == 0xe0        ? 2
+                  : lead >= 0xf0 && lead <= 0xf4 ? 3
+                                                 : 9;
     *point = 0xfffd;
     if (need == 9) return 1;
     if (lead == 0xe0) low = 0xa0;
@@ -73,7 +81,8 @@ static size_t normalise(const int32_t *points, size_t n, int32_t *out)
     if (i == n) return memcpy(out, points, n * sizeof *out), n;
     int boundary = 0;
     for (i = 0; i < n; i++) {
-        utf8proc_ssize_t got = utf8proc_decompose_char(points[i], out + m, (utf8proc_ssize_t)(LIMN_CLEAN_POINTS - m), UTF8PROC_COMPOSE | UTF8PROC_STABLE, &boundary);
+        utf8proc_ssize_t got = utf8proc_decompose_char(points[i], out + m, (utf8proc_ssize_t)(LIMN_CLEAN_POINTS - m),
+                                                       UTF8PROC_COMPOSE | UTF8PROC_STABLE, &boundary);
         if (got < 0 || (size_t)got > LIMN_CLEAN_POINTS - m) break; /* not reached: every point is valid and has 4 places */
         m += (size_t)got;
     }
@@ -135,7 +144,9 @@ static void split(limn_cleaner *c, const int32_t *points, size_t n)
 {
     for (size_t i = 0, length; i < n && !c->stopped; i += length) {
         point_class kind = classify(points[i]);
-        size_t special = matches(points + i, n - i, "<|startoftext|>") ? 11 : matches(points + i, n - i, "<|endoftext|>") ? 9 : 0;
+        size_t special = matches(points + i, n - i, "<|startoftext|>") ? 11
+                         : matches(points + i, n - i, "<|endoftext|>") ? 9
+                                                                       : 0;
         if (special) {
             emit_word(c, points + i, 2);
             emit_word(c, points + i + 2, special);

@@ -31,9 +31,9 @@ typedef struct limn_cleaner {
  * Hand the words of text to emit(user, ...) in order, until the text ends or emit returns false.
  *
  * Bytes that are not UTF-8 become U+FFFD (one for each maximal part, as Unicode 3.9 recommends); NUL is a byte like
- * others.  Character references are resolved twice; "<|startoftext|>" and "<|endoftext|>" are kinds of their own; the rest is
- * normalised (NFC), lower-cased, and split by 's 't 're 've 'm 'll 'd | letters | one digit | other | with white space dropped.
- * Takes time in proportion to n_bytes: text without white space is cut each LIMN_CLEAN_CHUNK bytes.
+ * others.  Character references are resolved twice; "<|startoftext|>" and "<|endoftext|>" are kinds of their own; the rest
+ * is normalised (NFC), lower-cased, and split by 's 't 're 've 'm 'll 'd | letters | one digit | other | with white space
+ * dropped. Takes time in proportion to n_bytes: text without white space is cut each LIMN_CLEAN_CHUNK bytes.
  *
  * @param c  any content; the caller owns it
  */

@@ -65,7 +65,8 @@ static void add_byte_tokens(parser *p)
             }
     for (int ends = 0; ends < 2; ends++)
         for (int b = 0; b < CLIP_BYTES; b++)
-            add_token(p, p->bpe->id_of_byte[b] + CLIP_BYTES * ends, &(token_text){.bytes = {(uint8_t)b}, .n = 1, .ends_word = ends});
+            add_token(p, p->bpe->id_of_byte[b] + CLIP_BYTES * ends,
+                      &(token_text){.bytes = {(uint8_t)b}, .n = 1, .ends_word = ends});
 }
 
 /* ---- one line ---- */
@@ -73,10 +74,12 @@ static void add_byte_tokens(parser *p)
 static limn_status bad_line(const parser *p, int line, const char *what, const char *text, size_t n)
 {
     char shown[256];
-    return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: line %d: %s: \"%s\"", p->name, line, what, limn_escape(text, n, shown, sizeof shown));
+    return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: line %d: %s: \"%s\"", p->name, line, what,
+                     limn_escape(text, n, shown, sizeof shown));
 }
 
-/* Letters of the file back to bytes; "</w>" after at least one letter ends a word.  @return false: not of the alphabet, or too long. */
+/* Letters of the file back to bytes; "</w>" after at least one letter ends a word.  @return false: not of the alphabet, or
+ * too long. */
 static bool read_token(const parser *p, const char *text, size_t n, token_text *out)
 {
     out->ends_word = n > 4 && !memcmp(text + n - 4, "</w>", 4);
@@ -95,7 +98,10 @@ static bool read_token(const parser *p, const char *text, size_t n, token_text *
     return out->n > 0;
 }
 
-static int32_t find_token(const parser *p, const token_text *text) { return p->by_text[text_slot(p, text->bytes, text->n, text->ends_word)]; }
+static int32_t find_token(const parser *p, const token_text *text)
+{
+    return p->by_text[text_slot(p, text->bytes, text->n, text->ends_word)];
+}
 
 static limn_status read_line(parser *p, int merge, const char *text, size_t n)
 {
@@ -104,11 +110,15 @@ static limn_status read_line(parser *p, int merge, const char *text, size_t n)
     if (!space) return bad_line(p, line, "expected two tokens with a space between, found", text, n);
     size_t left_n = (size_t)(space - text), right_n = n - left_n - 1;
     token_text left, right;
-    if (!read_token(p, text, left_n, &left)) return bad_line(p, line, "the left token is not 1 to 256 letters of the byte alphabet", text, n);
-    if (!read_token(p, space + 1, right_n, &right)) return bad_line(p, line, "the right token is not 1 to 256 letters of the byte alphabet", text, n);
+    if (!read_token(p, text, left_n, &left))
+        return bad_line(p, line, "the left token is not 1 to 256 letters of the byte alphabet", text, n);
+    if (!read_token(p, space + 1, right_n, &right))
+        return bad_line(p, line, "the right token is not 1 to 256 letters of the byte alphabet", text, n);
     if (left.ends_word) return bad_line(p, line, "the left token ends a word, so nothing can follow it", text, n);
     int32_t left_id = find_token(p, &left), right_id = find_token(p, &right);
-    if (left_id < 0 || right_id < 0) return bad_line(p, line, "no earlier line makes this token", left_id < 0 ? text : space + 1, left_id < 0 ? left_n : right_n);
+    if (left_id < 0 || right_id < 0)
+        return bad_line(p, line, "no earlier line makes this token", left_id < 0 ? text : space + 1,
+                        left_id < 0 ? left_n : right_n);
     if (left.n + right.n > CLIP_TOKEN_BYTES) return bad_line(p, line, "the merged token is longer than 256 bytes", text, n);
     memcpy(left.bytes + left.n, right.bytes, right.n);
     left.n += right.n;
@@ -136,7 +146,10 @@ static size_t pair_slot(const limn_clip_bpe *bpe, int32_t left, int32_t right)
     }
 }
 
-int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right) { return bpe->by_pair[pair_slot(bpe, left, right)]; }
+int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right)
+{
+    return bpe->by_pair[pair_slot(bpe, left, right)];
+}
 
 /* ---- parse ---- */
 
@@ -183,7 +196,8 @@ static limn_status read_lines(parser *p, const char *bytes, size_t n)
 {
     size_t at = 0;
     for (int merge = 0; merge < p->bpe->n_merges; merge++) {
-        size_t length = line_length(bytes + at, n - at), kept = length && bytes[at + length - 1] == '\r' ? length - 1 : length;
+        size_t length = line_length(bytes + at, n - at),
+               kept = length && bytes[at + length - 1] == '\r' ? length - 1 : length;
         limn_status status = read_line(p, merge, bytes + at, kept);
         if (status) return status;
         clip_pair pair = p->bpe->merges[merge];
@@ -193,11 +207,13 @@ static limn_status read_lines(parser *p, const char *bytes, size_t n)
     return LIMN_OK;
 }
 
-limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *bytes, size_t n_bytes, int n_merges, limn_clip_bpe **out)
+limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *bytes, size_t n_bytes, int n_merges,
+                                limn_clip_bpe **out)
 {
     *out = NULL;
     if (n_merges < -1 || n_merges > CLIP_MERGES_CAP)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: expected -1 to %d merges, asked for %d", name, CLIP_MERGES_CAP, n_merges);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: expected -1 to %d merges, asked for %d", name, CLIP_MERGES_CAP,
+                         n_merges);
     parser p = {.ctx = ctx, .name = name};
     size_t begin;
     if (limn_text_begin(ctx, name, bytes, n_bytes, &begin) != LIMN_OK) return LIMN_BAD_FILE;
@@ -209,7 +225,8 @@ limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *byt
     }
     int there = n_merges ? count_lines(bytes, n_bytes, n_merges < 0 ? CLIP_MERGES_CAP + 1 : n_merges) : 0;
     if (there > CLIP_MERGES_CAP) return limn_fail(ctx, LIMN_BAD_FILE, "%s: more than %d lines", name, CLIP_MERGES_CAP);
-    if (there < n_merges) return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected %d merges, one a line, found %d", name, n_merges, there);
+    if (there < n_merges)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected %d merges, one a line, found %d", name, n_merges, there);
     p.bpe = calloc(1, sizeof *p.bpe);
     if (!p.bpe || !allocate(&p, there, n_bytes)) {
         limn_clip_bpe_free(p.bpe);
@@ -251,7 +268,8 @@ static limn_status read_all(limn_ctx *ctx, const char *path, gzFile file, int n_
     for (bool more = true; more && (n_merges < 0 || lines <= n_merges);) {
         if (*n == capacity) {
             capacity = capacity ? 2 * capacity : 1 << 18;
-            if (capacity > CLIP_FILE_CAP) return limn_fail(ctx, LIMN_BAD_FILE, "%s: merges are longer than %d bytes", path, CLIP_FILE_CAP);
+            if (capacity > CLIP_FILE_CAP)
+                return limn_fail(ctx, LIMN_BAD_FILE, "%s: merges are longer than %d bytes", path, CLIP_FILE_CAP);
             char *grown = realloc(*bytes, capacity);
             if (!grown) return limn_fail_memory(ctx, capacity, "merges file");
             *bytes = grown;
@@ -259,8 +277,10 @@ static limn_status read_all(limn_ctx *ctx, const char *path, gzFile file, int n_
         int got = gzread(file, *bytes + *n, (unsigned)(capacity - *n)), code = Z_OK;
         const char *why = gzerror(file, &code);
         if (got < 0 || code == Z_BUF_ERROR)
-            return code == Z_ERRNO ? limn_fail(ctx, LIMN_IO, "%s: %s", path, strerror(errno))
-                                   : limn_fail(ctx, LIMN_BAD_FILE, "%s: gzip data damaged or cut short after %zu bytes of text: %s", path, *n, why);
+            return code == Z_ERRNO
+                       ? limn_fail(ctx, LIMN_IO, "%s: %s", path, strerror(errno))
+                       : limn_fail(ctx, LIMN_BAD_FILE, "%s: gzip data damaged or cut short after %zu bytes of text: %s",
+                                   path, *n, why);
         lines += count_newlines(*bytes + *n, (size_t)got);
         *n += (size_t)got;
         more = got > 0;
@@ -274,7 +294,9 @@ limn_status limn_clip_bpe_open(limn_ctx *ctx, const char *path, int n_merges, li
     if (!path) return limn_clip_bpe_parse(ctx, "bytes", "", 0, 0, out);
     errno = 0;
     gzFile file = gzopen(path, "rb");
-    if (!file) return limn_fail(ctx, errno == ENOENT ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", path, errno ? strerror(errno) : "out of memory");
+    if (!file)
+        return limn_fail(ctx, errno == ENOENT ? LIMN_NOT_FOUND : LIMN_IO, "%s: %s", path,
+                         errno ? strerror(errno) : "out of memory");
     char *bytes = NULL;
     size_t n = 0;
     limn_status status = read_all(ctx, path, file, n_merges, &bytes, &n);
@@ -317,7 +339,8 @@ static limn_status write_bytes(limn_ctx *ctx, const char *path, const limn_text 
     limn_text zipped = {0};
     bool wanted = path_n > 3 && !strcmp(path + path_n - 3, ".gz");
     limn_writer writer;
-    limn_status status = wanted && !zip(text, &zipped) ? limn_fail_memory(ctx, text->n, path) : limn_file_create(ctx, path, &writer);
+    limn_status status =
+        wanted && !zip(text, &zipped) ? limn_fail_memory(ctx, text->n, path) : limn_file_create(ctx, path, &writer);
     if (!status) {
         const limn_text *bytes = wanted ? &zipped : text;
         limn_file_write(&writer, bytes->bytes, bytes->n);

@@ -3,26 +3,32 @@
 
 /* U+00A0 .. U+00FF in order; these work without a semicolon */
 static const char *const latin1[96] = {
-    "nbsp", "iexcl", "cent", "pound", "curren", "yen", "brvbar", "sect", "uml", "copy", "ordf", "laquo", "not", "shy", "reg", "macr",
-    "deg", "plusmn", "sup2", "sup3", "acute", "micro", "para", "middot", "cedil", "sup1", "ordm", "raquo", "frac14", "frac12", "frac34", "iquest",
-    "Agrave", "Aacute", "Acirc", "Atilde", "Auml", "Aring", "AElig", "Ccedil", "Egrave", "Eacute", "Ecirc", "Euml", "Igrave", "Iacute", "Icirc", "Iuml",
-    "ETH", "Ntilde", "Ograve", "Oacute", "Ocirc", "Otilde", "Ouml", "times", "Oslash", "Ugrave", "Uacute", "Ucirc", "Uuml", "Yacute", "THORN", "szlig",
-    "agrave", "aacute", "acirc", "atilde", "auml", "aring", "aelig", "ccedil", "egrave", "eacute", "ecirc", "euml", "igrave", "iacute", "icirc", "iuml",
-    "eth", "ntilde", "ograve", "oacute", "ocirc", "otilde", "ouml", "divide", "oslash", "ugrave", "uacute", "ucirc", "uuml", "yacute", "thorn", "yuml",
+    "nbsp",   "iexcl",  "cent",   "pound",  "curren", "yen",    "brvbar", "sect",   "uml",    "copy",   "ordf",   "laquo",
+    "not",    "shy",    "reg",    "macr",   "deg",    "plusmn", "sup2",   "sup3",   "acute",  "micro",  "para",   "middot",
+    "cedil",  "sup1",   "ordm",   "raquo",  "frac14", "frac12", "frac34", "iquest", "Agrave", "Aacute", "Acirc",  "Atilde",
+    "Auml",   "Aring",  "AElig",  "Ccedil", "Egrave", "Eacute", "Ecirc",  "Euml",   "Igrave", "Iacute", "Icirc",  "Iuml",
+    "ETH",    "Ntilde", "Ograve", "Oacute", "Ocirc",  "Otilde", "Ouml",   "times",  "Oslash", "Ugrave", "Uacute", "Ucirc",
+    "Uuml",   "Yacute", "THORN",  "szlig",  "agrave", "aacute", "acirc",  "atilde", "auml",   "aring",  "aelig",  "ccedil",
+    "egrave", "eacute", "ecirc",  "euml",   "igrave", "iacute", "icirc",  "iuml",   "eth",    "ntilde", "ograve", "oacute",
+    "ocirc",  "otilde", "ouml",   "divide", "oslash", "ugrave", "uacute", "ucirc",  "uuml",   "yacute", "thorn",  "yuml",
 };
 
-static const struct { const char *name; int32_t point; bool bare; } named[] = {
-    {"amp", '&', true}, {"lt", '<', true}, {"gt", '>', true}, {"quot", '"', true},
-    {"AMP", '&', true}, {"LT", '<', true}, {"GT", '>', true}, {"QUOT", '"', true}, {"COPY", 0xa9, true}, {"REG", 0xae, true},
-    {"apos", '\'', false}, {"hellip", 0x2026, false}, {"mdash", 0x2014, false}, {"ndash", 0x2013, false},
-    {"lsquo", 0x2018, false}, {"rsquo", 0x2019, false}, {"sbquo", 0x201a, false}, {"ldquo", 0x201c, false}, {"rdquo", 0x201d, false}, {"bdquo", 0x201e, false},
-    {"lsaquo", 0x2039, false}, {"rsaquo", 0x203a, false}, {"bull", 0x2022, false}, {"dagger", 0x2020, false}, {"Dagger", 0x2021, false},
-    {"permil", 0x2030, false}, {"prime", 0x2032, false}, {"Prime", 0x2033, false}, {"euro", 0x20ac, false}, {"trade", 0x2122, false},
-    {"larr", 0x2190, false}, {"uarr", 0x2191, false}, {"rarr", 0x2192, false}, {"darr", 0x2193, false}, {"harr", 0x2194, false},
-    {"minus", 0x2212, false}, {"infin", 0x221e, false}, {"ne", 0x2260, false}, {"le", 0x2264, false}, {"ge", 0x2265, false},
+static const struct { const char *name; int32_t point; bool bare;
+} named[] = {
+    {"amp", '&', true},        {"lt", '<', true},         {"gt", '>', true},        {"quot", '"', true},
+    {"AMP", '&', true},        {"LT", '<', true},         {"GT", '>', true},        {"QUOT", '"', true},
+    {"COPY", 0xa9, true},      {"REG", 0xae, true},       {"apos", '\'', false},    {"hellip", 0x2026, false},
+    {"mdash", 0x2014, false},  {"ndash", 0x2013, false},  {"lsquo", 0x2018, false}, {"rsquo", 0x2019, false},
+    {"sbquo", 0x201a, false},  {"ldquo", 0x201c, false},  {"rdquo", 0x201d, false}, {"bdquo", 0x201e, false},
+    {"lsaquo", 0x2039, false}, {"rsaquo", 0x203a, false}, {"bull", 0x2022, false},  {"dagger", 0x2020, false},
+    {"Dagger", 0x2021, false}, {"permil", 0x2030, false}, {"prime", 0x2032, false}, {"Prime", 0x2033, false},
+    {"euro", 0x20ac, false},   {"trade", 0x2122, false},  {"larr", 0x2190, false},  {"uarr", 0x2191, false},
+    {"rarr", 0x2192, false},   {"darr", 0x2193, false},   {"harr", 0x2194, false},  {"minus", 0x2212, false},
+    {"infin", 0x221e, false},  {"ne", 0x2260, false},     {"le", 0x2264, false},    {"ge", 0x2265, false},
     {"hearts", 0x2665, false}, {"spades", 0x2660, false}, {"clubs", 0x2663, false}, {"diams", 0x2666, false},
-    {"OElig", 0x152, false}, {"oelig", 0x153, false}, {"Scaron", 0x160, false}, {"scaron", 0x161, false}, {"Yuml", 0x178, false}, {"fnof", 0x192, false},
-    {"ensp", 0x2002, false}, {"emsp", 0x2003, false}, {"thinsp", 0x2009, false}, {"zwnj", 0x200c, false}, {"zwj", 0x200d, false},
+    {"OElig", 0x152, false},   {"oelig", 0x153, false},   {"Scaron", 0x160, false}, {"scaron", 0x161, false},
+    {"Yuml", 0x178, false},    {"fnof", 0x192, false},    {"ensp", 0x2002, false},  {"emsp", 0x2003, false},
+    {"thinsp", 0x2009, false}, {"zwnj", 0x200c, false},   {"zwj", 0x200d, false},
 };
 
 /* Numbers 128..159 mean Windows-1252 to browsers. */
@@ -94,7 +100,8 @@ size_t limn_html_unescape(int32_t *points, size_t n)
     for (size_t i = 0; i < n;) {
         int32_t point = points[i];
         size_t taken = 0;
-        if (point == '&' && i + 1 < n) taken = points[i + 1] == '#' ? numeric(points + i, n - i, &point) : by_name(points + i, n - i, &point);
+        if (point == '&' && i + 1 < n)
+            taken = points[i + 1] == '#' ? numeric(points + i, n - i, &point) : by_name(points + i, n - i, &point);
         if (point >= 0) points[kept++] = point;
         i += taken ? taken : 1;
     }

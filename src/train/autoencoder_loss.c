@@ -3,7 +3,7 @@
 
 #include "graph/node.h"
 
-/* ---- fit and prior ----------------------------------------------------------------------------------------------------- */
+/* ---- fit and prior ---------------------------------------------------------------------------------------------------- */
 
 limn_node *limn_loss_absolute(limn_node *x, limn_node *target, limn_node *weight)
 {
@@ -19,7 +19,7 @@ limn_node *limn_loss_kl(limn_node *mean, limn_node *log_variance, int64_t n_valu
     return limn_affine(limn_mean(terms), 0.5 * share, -0.5 * share);
 }
 
-/* ---- discriminator ------------------------------------------------------------------------------------------------------- */
+/* ---- discriminator ---------------------------------------------------------------------------------------------------- */
 
 static limn_node *leaky_relu(limn_node *x)
 {
@@ -33,7 +33,8 @@ static limn_node *conv(limn_graph *g, int place, limn_node *x, int n, int stride
     static const limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f, .decay = true};
     char name[16];
     snprintf(name, sizeof name, "main.%d", place);
-    return limn_conv_with(g, name, x, n, 4, (limn_conv_options){.stride = stride, .pad = one, .no_bias = !bias, .weight_init = &normal});
+    return limn_conv_with(g, name, x, n, 4,
+                          (limn_conv_options){.stride = stride, .pad = one, .no_bias = !bias, .weight_init = &normal});
 }
 
 /* [B,H,W,C] -> [B,h,w,1]: one judgement for every patch of 70 x 70.  The same parameters at every call. */
@@ -63,7 +64,8 @@ static limn_node *length(limn_node *gradient)
     return limn_sqrt(limn_affine(limn_mean(limn_square(gradient)), (double)limn_node_count(gradient), 1e-24));
 }
 
-limn_status limn_loss_adversary(limn_graph *g, limn_node *x, limn_node *real, limn_node *fit, limn_node *last, double weight, limn_adversary *out)
+limn_status limn_loss_adversary(limn_graph *g, limn_node *x, limn_node *real, limn_node *fit, limn_node *last, double weight,
+                                limn_adversary *out)
 {
     limn_node *of_fit = NULL, *of_score = NULL;
     out->gate = limn_input(g, "discriminator_on", LIMN_WIDE, (limn_shape){.rank = 0}, LIMN_PER_STEP);

@@ -1,4 +1,5 @@
-/* batch.c: pictures, noise, timesteps and words of one batch.  Every random number is a function of (seed, sample number). */
+/* batch.c: pictures, noise, timesteps and words of one batch.  Every random number is a function of (seed, sample
+ * number). */
 #include "train/trainer_parts.h"
 
 #include "base/rng.h"
@@ -36,7 +37,8 @@ static limn_status fill_text(limn_trainer *t)
     limn_status status = LIMN_OK;
     for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) {
         const char *caption = t->rows[b].caption;
-        status = limn_clip_bpe_encode(t->ctx, t->bpe, caption, strlen(caption), length, ids + (ptrdiff_t)b * length, &used, NULL);
+        status =
+            limn_clip_bpe_encode(t->ctx, t->bpe, caption, strlen(caption), length, ids + (ptrdiff_t)b * length, &used, NULL);
         if (end) end[b] = b * length + used - 1;
     }
     return status;
@@ -79,7 +81,8 @@ static void fill_bound(limn_trainer *t, const float *times)
     float *range = limn_stage(t, in->log_range), *first = limn_stage(t, in->first);
     for (int b = 0; b < t->o->batch; b++) {
         limn_bound_terms terms = limn_objective_bound(t->schedule, (int)times[b]);
-        scale[b] = (float)terms.mean_scale, small[b] = (float)terms.log_small, range[b] = (float)terms.log_range, first[b] = (float)terms.first;
+        scale[b] = (float)terms.mean_scale, small[b] = (float)terms.log_small, range[b] = (float)terms.log_range,
+        first[b] = (float)terms.first;
     }
 }
 
@@ -91,7 +94,8 @@ static void fill_condition(limn_trainer *t, size_t n, const float *x)
     int size = limn_settings_get(&t->o->settings, "size"), channels = limn_settings_get(&t->o->settings, "channels");
     int factor = limn_settings_get(&t->o->settings, "enlarge");
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
-    for (int b = 0; b < t->o->batch; b++) limn_enlarged(x + (size_t)b * n, factor, size / factor, channels, factor, out + (size_t)b * n);
+    for (int b = 0; b < t->o->batch; b++)
+        limn_enlarged(x + (size_t)b * n, factor, size / factor, channels, factor, out + (size_t)b * n);
 }
 
 /* x: clean in, noisy out */
@@ -102,7 +106,8 @@ static void fill_noise(limn_trainer *t, size_t n, float *x)
     fill_edges(t, n, x);
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
     for (int b = 0; b < t->o->batch; b++)
-        weight[b] = limn_objective_sample(&t->o->objective, t->schedule, t->o->seed, t->rows[b].sample, n, x + (size_t)b * n, target + (size_t)b * n, times + b);
+        weight[b] = limn_objective_sample(&t->o->objective, t->schedule, t->o->seed, t->rows[b].sample, n, x + (size_t)b * n,
+                                          target + (size_t)b * n, times + b);
     fill_bound(t, times);
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- what a checkpoint says about its run ------------------------------------------------------------------------------ */
+/* ---- what a checkpoint says about its run ----------------------------------------------------------------------------- */
 
 /* fixed: the option that made it, which must not change on the way; NULL: told only */
 typedef struct run_fact {
@@ -70,10 +70,14 @@ static const char data_prefix[] = "limn.data.";
 
 static void say_data(const limn_data_fingerprint *p, run_facts *f)
 {
-    struct { const char *key, *fixed, *value; } rows[] = {{"limn.data.pictures", "the list of pictures in --data", p->pictures.names},
-        {"limn.data.masks", "the list of masks in --data", p->masks.names}, {"limn.data.picture_bytes", "the content of the pictures in --data", p->pictures.bytes},
-        {"limn.data.mask_bytes", "the content of the masks in --data", p->masks.bytes}, {"limn.data.captions", "the hash of the captions in --data", p->captions},
-        {"limn.data.labels", "the hash of the classes of the pictures in --data", p->labels}};
+    struct {
+        const char *key, *fixed, *value;
+    } rows[] = {{"limn.data.pictures", "the list of pictures in --data", p->pictures.names},
+                {"limn.data.masks", "the list of masks in --data", p->masks.names},
+                {"limn.data.picture_bytes", "the content of the pictures in --data", p->pictures.bytes},
+                {"limn.data.mask_bytes", "the content of the masks in --data", p->masks.bytes},
+                {"limn.data.captions", "the hash of the captions in --data", p->captions},
+                {"limn.data.labels", "the hash of the classes of the pictures in --data", p->labels}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].value[0]) limn_run_say(f, rows[i].key, rows[i].fixed, "%s", rows[i].value);
 }
@@ -116,12 +120,15 @@ static limn_status check_settings(limn_trainer *t, const char *path, const limn_
     limn_status status = limn_net_settings_of(t->ctx, path, st, &then);
     if (status != LIMN_OK) return status;
     if (then.family != now->family)
-        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s trains %s, and this command %s", path, then.family->name, now->family->name);
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s trains %s, and this command %s", path, then.family->name,
+                         now->family->name);
     for (int i = 0; now->family->settings[i].name; i++) {
         const limn_setting *row = &now->family->settings[i];
         char a[64], b[64];
         if (then.value[i] != now->value[i])
-            return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s was made with %s=%s, and this command says %s: resume with the same settings, or start another run with --init",
+            return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
+                             "%s was made with %s=%s, and this command says %s: resume with the same settings, or start "
+                             "another run with --init",
                              path, row->name, setting_word(row, then.value[i], a), setting_word(row, now->value[i], b));
     }
     return LIMN_OK;
@@ -131,7 +138,10 @@ static limn_status check_settings(limn_trainer *t, const char *path, const limn_
 static void tell_unknown(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
     if (t->print.pictures.bytes[0] && !limn_weight_file_metadata(st, "limn.data.picture_bytes"))
-        limn_log(t->ctx, LIMN_LOG_INFO, "%s is of an older version and does not say which pictures it was made with: whether --data holds the same is not checked", path);
+        limn_log(t->ctx, LIMN_LOG_INFO,
+                 "%s is of an older version and does not say which pictures it was made with: whether --data holds the same "
+                 "is not checked",
+                 path);
 }
 
 static limn_status check_facts(limn_trainer *t, const char *path, const limn_weight_file *st)
@@ -144,23 +154,28 @@ static limn_status check_facts(limn_trainer *t, const char *path, const limn_wei
         const char *then = limn_weight_file_metadata(st, fact->key);
         char shown[256], now[256];
         if (then && fact->fixed && strcmp(then, fact->value) != 0)
-            status = limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s was made where %s was \"%s\", and this command says \"%s\": resume with the same, or start another run with --init",
-                               path, fact->fixed, limn_escape(then, strlen(then), shown, sizeof shown), limn_escape(fact->value, strlen(fact->value), now, sizeof now));
+            status = limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
+                               "%s was made where %s was \"%s\", and this command says \"%s\": resume with the same, or "
+                               "start another run with --init",
+                               path, fact->fixed, limn_escape(then, strlen(then), shown, sizeof shown),
+                               limn_escape(fact->value, strlen(fact->value), now, sizeof now));
     }
     forget(f);
     return status;
 }
 
-/* ---- saving ------------------------------------------------------------------------------------------------------------ */
+/* ---- saving ----------------------------------------------------------------------------------------------------------- */
 
 typedef const char *metadata_pair[2];
 
-static bool name_state(const limn_trainer *t, limn_arena *arena, const char *prefix, const float *data, limn_named_view *views)
+static bool name_state(const limn_trainer *t, limn_arena *arena, const char *prefix, const float *data,
+                       limn_named_view *views)
 {
     for (int i = 0; i < t->weights.n; i++) {
         const char *name = limn_arena_printf(arena, "%s%s", prefix, t->weights.node[i]->name);
         if (!name) return false;
-        views[i] = (limn_named_view){name, {LIMN_F32, t->weights.node[i]->shape, (void *)(uintptr_t)(data + t->weights.begin[i])}};
+        views[i] =
+            (limn_named_view){name, {LIMN_F32, t->weights.node[i]->shape, (void *)(uintptr_t)(data + t->weights.begin[i])}};
     }
     return true;
 }
@@ -196,7 +211,8 @@ static limn_status save_model(limn_trainer *t, size_t n_metadata, const metadata
     if (status == LIMN_OK) {
         limn_convert(t->ema, LIMN_F32, half, LIMN_BF16, t->weights.count);
         for (size_t i = 0; i < n; i++)
-            views[i] = (limn_named_view){t->weights.node[i]->name, {LIMN_BF16, t->weights.node[i]->shape, half + t->weights.begin[i]}};
+            views[i] = (limn_named_view){t->weights.node[i]->name,
+                                         {LIMN_BF16, t->weights.node[i]->shape, half + t->weights.begin[i]}};
         snprintf(path, sizeof path, "%s/model.safetensors", t->o->out);
         status = limn_safetensors_write(t->ctx, path, n, views, n_metadata, metadata);
     }
@@ -205,7 +221,7 @@ static limn_status save_model(limn_trainer *t, size_t n_metadata, const metadata
     return status;
 }
 
-/* ---- an older run in the folder ------------------------------------------------------------------------------------------- */
+/* ---- an older run in the folder --------------------------------------------------------------------------------------- */
 
 bool limn_trainer_has_older(const limn_trainer *t)
 {
@@ -237,7 +253,8 @@ static limn_status keep_older(limn_trainer *t)
         limn_log(t->ctx, LIMN_LOG_WARN, "of two older runs %s is kept, which has more steps", kept);
         return LIMN_OK;
     }
-    if (rename(path, kept) != 0) return limn_fail(t->ctx, LIMN_IO, "%s: cannot be kept as %s: %s", path, kept, strerror(errno));
+    if (rename(path, kept) != 0)
+        return limn_fail(t->ctx, LIMN_IO, "%s: cannot be kept as %s: %s", path, kept, strerror(errno));
     limn_log(t->ctx, LIMN_LOG_INFO, "the checkpoint of the older run is now %s", kept);
     return LIMN_OK;
 }
@@ -250,7 +267,8 @@ limn_status limn_trainer_save(limn_trainer *t)
     metadata_pair *metadata = malloc(bytes);
     for (int i = 0; metadata && i < f->n; i++) metadata[i][0] = f->fact[i].key, metadata[i][1] = f->fact[i].value;
     int n_model = 0;
-    while (metadata && n_model < f->n && strncmp(metadata[n_model][0], data_prefix, sizeof data_prefix - 1) != 0) n_model++; /* they come last, and only resuming asks for them */
+    while (metadata && n_model < f->n && strncmp(metadata[n_model][0], data_prefix, sizeof data_prefix - 1) != 0)
+        n_model++; /* they come last, and only resuming asks for them */
     limn_status status = metadata ? LIMN_OK : limn_fail_memory(t->ctx, bytes, "saving");
     if (status == LIMN_OK && !t->saved) status = keep_older(t);
     if (status == LIMN_OK) status = save_state(t, (size_t)f->n, (const metadata_pair *)metadata);
@@ -261,7 +279,7 @@ limn_status limn_trainer_save(limn_trainer *t)
     return status;
 }
 
-/* ---- going on ---------------------------------------------------------------------------------------------------------- */
+/* ---- going on --------------------------------------------------------------------------------------------------------- */
 
 limn_status limn_trainer_resume(limn_trainer *t)
 {
@@ -275,13 +293,15 @@ limn_status limn_trainer_resume(limn_trainer *t)
     if (!known) limn_log(t->ctx, LIMN_LOG_WARN, "%s carries no checksum: damage would not be seen", path);
     const char *step = limn_weight_file_metadata(st, "limn.step");
     t->step = step ? strtoll(step, NULL, 10) : -1;
-    if (status == LIMN_OK && t->step < 0) status = limn_fail(t->ctx, LIMN_BAD_FILE, "%s: no limn.step in its metadata", path);
+    if (status == LIMN_OK && t->step < 0)
+        status = limn_fail(t->ctx, LIMN_BAD_FILE, "%s: no limn.step in its metadata", path);
     if (status == LIMN_OK) status = check_settings(t, path, st);
     if (status == LIMN_OK) status = check_facts(t, path, st);
     if (status == LIMN_OK) tell_unknown(t, path, st);
     const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
     float *states[] = {t->weights.value, t->m, t->v, t->ema};
-    for (int k = 0; k < 4 && status == LIMN_OK; k++) status = limn_weights_load(t->ctx, &t->weights, path, st, prefixes[k], states[k]);
+    for (int k = 0; k < 4 && status == LIMN_OK; k++)
+        status = limn_weights_load(t->ctx, &t->weights, path, st, prefixes[k], states[k]);
     limn_weight_file_close(st);
     return status;
 }

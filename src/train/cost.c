@@ -16,8 +16,13 @@ static limn_plan_options options_of(const limn_cost_options *o)
 static limn_cost measure(const limn_plan *plan)
 {
     limn_plan_size size = limn_plan_sizes(plan);
-    limn_cost cost = {.precision = plan->precision, .flops = size.flops, .n_kernels = size.n_nodes, .weight_bytes = size.weight_bytes,
-                      .activation_bytes = size.activation_bytes, .scratch_bytes = size.scratch_bytes, .packed_bytes = size.packed_bytes};
+    limn_cost cost = {.precision = plan->precision,
+                      .flops = size.flops,
+                      .n_kernels = size.n_nodes,
+                      .weight_bytes = size.weight_bytes,
+                      .activation_bytes = size.activation_bytes,
+                      .scratch_bytes = size.scratch_bytes,
+                      .packed_bytes = size.packed_bytes};
     cost.peak_bytes = cost.weight_bytes + cost.activation_bytes + cost.scratch_bytes + cost.packed_bytes;
     return cost;
 }
@@ -32,7 +37,8 @@ limn_status limn_cost_inference(limn_ctx *ctx, const limn_cost_options *o, limn_
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return limn_fail_memory(ctx, sizeof *g, "a graph");
     limn_status status = limn_source_started(ctx, LIMN_F32, 0, &weights);
-    if (status == LIMN_OK) status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch, .n_steps = o->n_steps}, &ports);
+    if (status == LIMN_OK)
+        status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch, .n_steps = o->n_steps}, &ports);
     if (status == LIMN_OK) status = limn_plan_new_from(ctx, g, 1, &ports.output, &options, weights, &plan);
     if (status == LIMN_OK) {
         *out = measure(plan);
@@ -56,7 +62,8 @@ limn_status limn_cost_training(limn_ctx *ctx, const limn_cost_options *o, limn_c
     status = limn_step_graph_plan(&step, &options, &plan);
     if (status == LIMN_OK) {
         size_t n = 0;
-        for (int i = 0; i < step.g->n_parameters; i++) n += ((size_t)limn_node_count(step.g->parameters[i]) + ALIGNED - 1) / ALIGNED * ALIGNED;
+        for (int i = 0; i < step.g->n_parameters; i++)
+            n += ((size_t)limn_node_count(step.g->parameters[i]) + ALIGNED - 1) / ALIGNED * ALIGNED;
         *out = measure(plan);
         out->gradient_bytes = n * F32_BYTES;
         out->optimizer_bytes = n * ((N_MOMENTS + 1) * F32_BYTES + 1 + BF16_BYTES);

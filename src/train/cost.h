@@ -1,4 +1,5 @@
-/* cost.h: what running and training a network takes: planned as the pipeline and the trainer plan it, and never allocated. */
+/* cost.h: what running and training a network takes: planned as the pipeline and the trainer plan it, and never
+ * allocated. */
 #ifndef LIMN_COST_H
 #define LIMN_COST_H
 

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* ---- variational bound ------------------------------------------------------------------------------------------------- */
+/* ---- variational bound ------------------------------------------------------------------------------------------------ */
 
 /* Page 1977: the normal distribution function as (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 */
 static limn_node *normal_below(limn_node *x)
@@ -51,7 +51,7 @@ limn_node *limn_loss_bound(limn_graph *g, limn_node *error, limn_node *range, li
     return limn_affine(limn_mean(bound), 1 / log(2), 0);
 }
 
-/* ---- text and picture -------------------------------------------------------------------------------------------------- */
+/* ---- text and picture ------------------------------------------------------------------------------------------------- */
 
 /* Rows of x [B,P] with length 1. */
 static limn_node *unit(limn_graph *g, limn_node *x)
@@ -75,12 +75,14 @@ limn_node *limn_loss_contrastive(limn_graph *g, limn_node *tokens, limn_node *te
         .target = limn_input(g, "contrastive_target", LIMN_INDEX, LIMN_SHAPE(b), LIMN_PER_STEP),
     };
     limn_scope_push(g, "contrastive");
-    limn_node *pooled = limn_affine(limn_reshape(limn_sum_to(tokens, LIMN_SHAPE(b, 1, s.dim[2])), LIMN_SHAPE(b, s.dim[2])), 1 / (double)s.dim[1], 0);
+    limn_node *pooled = limn_affine(limn_reshape(limn_sum_to(tokens, LIMN_SHAPE(b, 1, s.dim[2])), LIMN_SHAPE(b, s.dim[2])),
+                                    1 / (double)s.dim[1], 0);
     limn_node *image = projected(g, "image_projection", pooled, p), *words = projected(g, "text_projection", text, p);
     limn_node *log_scale = limn_parameter(g, "log_scale", LIMN_SHAPE(1), (limn_init){.kind = LIMN_INIT_ZERO});
     limn_node *scale = limn_exp(limn_clamp(limn_affine(limn_widen(log_scale), 1, log(1 / 0.07)), -100, log(100)));
     limn_node *logits = limn_add(limn_mul(limn_matmul(image, words, NULL), scale), in->mask);
-    limn_node *both = limn_add(limn_cross_entropy(logits, in->target), limn_cross_entropy(limn_permute(logits, 2, (int[]){1, 0}), in->target));
+    limn_node *both = limn_add(limn_cross_entropy(logits, in->target),
+                               limn_cross_entropy(limn_permute(logits, 2, (int[]){1, 0}), in->target));
     limn_node *loss = limn_affine(limn_sum_to(limn_mul(both, in->weight), (limn_shape){.rank = 0}), 0.5, 0);
     limn_scope_pop(g);
     return loss;

@@ -32,17 +32,22 @@ limn_status limn_objective_check(limn_ctx *ctx, const limn_objective *o)
 {
     bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
     if (o->prediction == LIMN_PREDICT_FLOW && !flow)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "prediction flow needs the flow schedule; a variance-preserving one takes eps, v or x0");
-    if (o->weighting == LIMN_WEIGHT_VELOCITY && !flow) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "weighting velocity needs the flow schedule");
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "prediction flow needs the flow schedule; a variance-preserving one takes eps, v or x0");
+    if (o->weighting == LIMN_WEIGHT_VELOCITY && !flow)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "weighting velocity needs the flow schedule");
     if (!(o->gamma > 0) || !(o->time_std >= 0) || !isfinite(o->time_mean))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected gamma above 0 and timesteps with a spread of 0 or more, found %.9g and %.9g", o->gamma, o->time_std);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "expected gamma above 0 and timesteps with a spread of 0 or more, found %.9g and %.9g", o->gamma,
+                         o->time_std);
     if (o->time_std == 0 && o->time_mean != 0)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "timesteps without a spread are uniform and have no mean, found %.9g", o->time_mean);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "timesteps without a spread are uniform and have no mean, found %.9g",
+                         o->time_mean);
     return LIMN_OK;
 }
 
-/* With x = a x0 + b n and a + b = 1, an error e of x0 is an error e / b of n - x0, one of n is e / a.  Near 0 the divisor is kept at
- * 0.05: a few nearly clean (or nearly empty) samples must not drown the batch. */
+/* With x = a x0 + b n and a + b = 1, an error e of x0 is an error e / b of n - x0, one of n is e / a.  Near 0 the divisor is
+ * kept at 0.05: a few nearly clean (or nearly empty) samples must not drown the batch. */
 static double velocity_weight(limn_prediction prediction, double a, double b)
 {
     double by = prediction == LIMN_PREDICT_X0 ? fmax(b, 0.05) : prediction == LIMN_PREDICT_EPS ? fmax(a, 0.05) : 1;
@@ -56,8 +61,8 @@ static double timestep_of(const limn_objective *o, uint64_t seed, uint64_t sampl
     return limn_timestep_logit_normal(seed, sample, 0, o->time_mean, o->time_std, o->schedule.shift, o->schedule.n_train);
 }
 
-float limn_objective_sample(const limn_objective *o, const limn_schedule *schedule, uint64_t seed, uint64_t sample, size_t n, float *x, float *target,
-                            float *timestep)
+float limn_objective_sample(const limn_objective *o, const limn_schedule *schedule, uint64_t seed, uint64_t sample, size_t n,
+                            float *x, float *target, float *timestep)
 {
     double t = timestep_of(o, seed, sample), a, b;
     *timestep = (float)t;
@@ -75,10 +80,12 @@ static double log_posterior_variance(const limn_schedule *schedule, int t)
     return log((1 - bar / before) * (1 - before) / (1 - bar));
 }
 
-/* x0 - x0 predicted = sqrt((1 - bar) / bar) (eps predicted - eps), times the posterior mean's factor beta sqrt(before) / (1 - bar) */
+/* x0 - x0 predicted = sqrt((1 - bar) / bar) (eps predicted - eps), times the posterior mean's factor beta sqrt(before) / (1
+ * - bar) */
 limn_bound_terms limn_objective_bound(const limn_schedule *schedule, int t)
 {
-    double bar = limn_schedule_alpha_bar(schedule, t), before = limn_schedule_alpha_bar(schedule, t - 1), beta = 1 - bar / before;
+    double bar = limn_schedule_alpha_bar(schedule, t), before = limn_schedule_alpha_bar(schedule, t - 1),
+           beta = 1 - bar / before;
     limn_bound_terms b = {.log_small = log_posterior_variance(schedule, t > 0 ? t : 1), .first = t == 0};
     b.log_range = log(beta) - b.log_small;
     b.mean_scale = beta * sqrt(before) / (1 - bar) * sqrt((1 - bar) / bar);

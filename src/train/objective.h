@@ -1,4 +1,5 @@
-/* objective.h: what a denoiser is taught: which timestep, how much noise, what it should output, how much an error counts. */
+/* objective.h: what a denoiser is taught: which timestep, how much noise, what it should output, how much an error
+ * counts. */
 #ifndef LIMN_OBJECTIVE_H
 #define LIMN_OBJECTIVE_H
 
@@ -33,8 +34,8 @@ limn_status limn_objective_check(limn_ctx *ctx, const limn_objective *objective)
  * @param schedule  of objective->schedule
  * @return weight of its squared error
  */
-float limn_objective_sample(const limn_objective *objective, const limn_schedule *schedule, uint64_t seed, uint64_t sample, size_t n, float *x,
-                            float *target, float *timestep);
+float limn_objective_sample(const limn_objective *objective, const limn_schedule *schedule, uint64_t seed, uint64_t sample,
+                            size_t n, float *x, float *target, float *timestep);
 
 /* Terms of the variational bound at one timestep, see losses.h. */
 typedef struct limn_bound_terms { double mean_scale, log_small, log_range, first; } limn_bound_terms;

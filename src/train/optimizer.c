@@ -37,11 +37,12 @@ double limn_gradient_norm(const float *grad, size_t n, int n_threads)
     return sqrt(total);
 }
 
-void limn_adamw_step(const limn_adamw *o, int64_t t, double norm, size_t n, float *value, const float *grad, float *m, float *v, float *ema,
-                     const uint8_t *decay, int n_threads)
+void limn_adamw_step(const limn_adamw *o, int64_t t, double norm, size_t n, float *value, const float *grad, float *m,
+                     float *v, float *ema, const uint8_t *decay, int n_threads)
 {
     float clip = o->clip > 0 && norm > o->clip ? (float)(o->clip / norm) : 1, b1 = (float)o->beta1, b2 = (float)o->beta2;
-    float step = (float)(o->lr / (1 - pow(o->beta1, (double)t))), root = (float)(1 / sqrt(1 - pow(o->beta2, (double)t))), eps = (float)o->eps;
+    float step = (float)(o->lr / (1 - pow(o->beta1, (double)t))), root = (float)(1 / sqrt(1 - pow(o->beta2, (double)t))),
+          eps = (float)o->eps;
     float shrink = (float)(1 - o->lr * o->weight_decay);
     double warm = (1.0 + (double)t) / (10.0 + (double)t);
     float keep = (float)(o->ema < warm ? o->ema : warm);

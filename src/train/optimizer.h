@@ -1,4 +1,5 @@
-/* optimizer.h: AdamW (Loshchilov & Hutter 2019) over one flat layout of all parameters, with clipping and EMA in the same pass. */
+/* optimizer.h: AdamW (Loshchilov & Hutter 2019) over one flat layout of all parameters, with clipping and EMA in the same
+ * pass. */
 #ifndef LIMN_OPTIMIZER_H
 #define LIMN_OPTIMIZER_H
 
@@ -12,8 +13,8 @@ typedef struct limn_adamw {
 /** Euclidean norm; chunks of fixed size, so that it does not depend on the thread count. NaN or infinity show in it. */
 double limn_gradient_norm(const float *grad, size_t n, int n_threads);
 /** One step t = 1, 2, ...: value, m, v, ema [n] are changed.  decay[i] says whether element i decays. */
-void limn_adamw_step(const limn_adamw *o, int64_t t, double norm, size_t n, float *value, const float *grad, float *m, float *v, float *ema,
-                     const uint8_t *decay, int n_threads);
+void limn_adamw_step(const limn_adamw *o, int64_t t, double norm, size_t n, float *value, const float *grad, float *m,
+                     float *v, float *ema, const uint8_t *decay, int n_threads);
 /** Linear warm-up, then lr, and over the last `decay` steps (0: all after the warm-up) half a cosine down to a tenth. */
 double limn_learning_rate(double lr, int64_t step, int64_t warmup, int64_t total, int64_t decay);
 

@@ -23,22 +23,24 @@ struct limn_samples {
     limn_job job;
     size_t plan_bytes;
     limn_sampler *sampler;
-    int n, batch;              /* pictures; rows of the plan: twice as many with guidance, the second half without condition */
+    int n, batch; /* pictures; rows of the plan: twice as many with guidance, the second half without condition */
     int size, channels, out_channels;
     char *prompts;             /* "a|b|c" cut at the bars, or NULL */
     const char *prompt[MAX_COUNT];
     int32_t label[MAX_COUNT];
-    float *x, *input, *output; /* [n, size, size, channels], [batch, size, size, channels], [batch, size, size, out_channels] */
+    float *x, *input,
+        *output; /* [n, size, size, channels], [batch, size, size, channels], [batch, size, size, out_channels] */
 };
 
-/* ---- planning ---------------------------------------------------------------------------------------------------------- */
+/* ---- planning --------------------------------------------------------------------------------------------------------- */
 
 static limn_status split_prompts(limn_trainer *t, limn_samples *s)
 {
     s->prompts = strdup(t->o->sample_prompts);
     if (!s->prompts) return limn_fail_memory(t->ctx, strlen(t->o->sample_prompts), "prompts");
     for (char *p = s->prompts, *bar; p; p = bar) {
-        if (s->n == MAX_COUNT) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--sample-prompts takes at most %d prompts", MAX_COUNT);
+        if (s->n == MAX_COUNT)
+            return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--sample-prompts takes at most %d prompts", MAX_COUNT);
         bar = strchr(p, '|');
         if (bar) *bar++ = '\0';
         s->prompt[s->n++] = p;
@@ -50,11 +52,13 @@ static limn_status find_label(limn_trainer *t, const char *word, int32_t *label)
 {
     int classes = limn_settings_get(&t->o->settings, "classes");
     char shown[256];
-    limn_class_word found = limn_class_find(limn_dataset_class_names(t->data), limn_dataset_classes(t->data), classes - 1, word);
+    limn_class_word found =
+        limn_class_find(limn_dataset_class_names(t->data), limn_dataset_classes(t->data), classes - 1, word);
     *label = found.class;
     limn_class_tell(t->ctx, "--sample-prompts", word, found);
     if (found.class >= 0) return LIMN_OK;
-    return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--sample-prompts: \"%s\" is neither a class of the data nor a number from 0 to %d",
+    return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
+                     "--sample-prompts: \"%s\" is neither a class of the data nor a number from 0 to %d",
                      limn_escape(word, strlen(word), shown, sizeof shown), classes - 1);
 }
 
@@ -103,7 +107,10 @@ static limn_status make_buffers(limn_trainer *t, limn_samples *s)
     s->x = malloc((size_t)s->n * pixels * (size_t)s->channels * sizeof *s->x);
     s->input = malloc(rows * pixels * (size_t)s->channels * sizeof *s->input);
     s->output = malloc(rows * pixels * (size_t)s->out_channels * sizeof *s->output);
-    return s->x && s->input && s->output ? LIMN_OK : limn_fail_memory(t->ctx, rows * pixels * (size_t)(2 * s->channels + s->out_channels) * sizeof *s->x, "samples");
+    return s->x && s->input && s->output
+               ? LIMN_OK
+               : limn_fail_memory(t->ctx, rows * pixels * (size_t)(2 * s->channels + s->out_channels) * sizeof *s->x,
+                                  "samples");
 }
 
 limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
@@ -118,8 +125,11 @@ limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
     if (status == LIMN_OK && s->channels != 1 && s->channels != 3 && s->channels != 4)
         status = limn_fail(t->ctx, LIMN_UNSUPPORTED, "--sample-every: %d channels are a latent, not a picture", s->channels);
     if (status == LIMN_OK && t->net.ports.condition)
-        status = limn_fail(t->ctx, LIMN_UNSUPPORTED, "--sample-every: a network that enlarges draws nothing without small pictures; try it with limn upscale");
-    bool guided = (t->net.ports.ids || t->net.ports.label) && t->o->drop > 0 && !limn_settings_get(set, "always_labelled"); /* without dropout the network never saw "no condition" */
+        status = limn_fail(
+            t->ctx, LIMN_UNSUPPORTED,
+            "--sample-every: a network that enlarges draws nothing without small pictures; try it with limn upscale");
+    bool guided = (t->net.ports.ids || t->net.ports.label) && t->o->drop > 0 &&
+                  !limn_settings_get(set, "always_labelled"); /* without dropout the network never saw "no condition" */
     s->batch = s->n * (guided ? 2 : 1);
     if (status == LIMN_OK) status = make_sampler(t, s);
     if (status == LIMN_OK) status = make_plan(t, s);
@@ -145,20 +155,24 @@ void limn_samples_free(limn_samples *s)
 size_t limn_samples_bytes(const limn_samples *s)
 {
     size_t pixels = (size_t)s->size * (size_t)s->size;
-    return s->plan_bytes + pixels * sizeof(float) * ((size_t)(s->n + s->batch) * (size_t)s->channels + (size_t)s->batch * (size_t)s->out_channels);
+    return s->plan_bytes +
+           pixels * sizeof(float) *
+               ((size_t)(s->n + s->batch) * (size_t)s->channels + (size_t)s->batch * (size_t)s->out_channels);
 }
 
-/* ---- what does not change from one grid to the next -------------------------------------------------------------------- */
+/* ---- what does not change from one grid to the next ------------------------------------------------------------------- */
 
 static limn_status set_text(limn_trainer *t, limn_samples *s)
 {
     const limn_ports *ports = s->job.ports;
     int length = (int)limn_node_shape(ports->ids).dim[1], used;
     int32_t *ids = malloc((size_t)s->batch * (size_t)(length + 1) * sizeof *ids), *end = ids + (ptrdiff_t)s->batch * length;
-    limn_status status = ids ? LIMN_OK : limn_fail_memory(t->ctx, (size_t)s->batch * (size_t)(length + 1) * sizeof *ids, "prompts");
+    limn_status status =
+        ids ? LIMN_OK : limn_fail_memory(t->ctx, (size_t)s->batch * (size_t)(length + 1) * sizeof *ids, "prompts");
     for (int b = 0; b < s->batch && status == LIMN_OK; b++) {
         const char *prompt = b < s->n ? s->prompt[b] : "";
-        status = limn_clip_bpe_encode(t->ctx, t->bpe, prompt, strlen(prompt), length, ids + (ptrdiff_t)b * length, &used, NULL);
+        status =
+            limn_clip_bpe_encode(t->ctx, t->bpe, prompt, strlen(prompt), length, ids + (ptrdiff_t)b * length, &used, NULL);
         end[b] = b * length + used - 1;
     }
     if (status == LIMN_OK) status = limn_run_write(s->job.run, ports->ids, LIMN_I32, ids);
@@ -196,12 +210,13 @@ static limn_status begin(limn_trainer *t, limn_samples *s)
     return status;
 }
 
-/* ---- drawing ----------------------------------------------------------------------------------------------------------- */
+/* ---- drawing ---------------------------------------------------------------------------------------------------------- */
 
 static limn_status call(limn_samples *s, int k)
 {
     const limn_job *job = &s->job;
-    size_t pixels = (size_t)s->size * (size_t)s->size, size = pixels * (size_t)s->channels, out_size = pixels * (size_t)s->out_channels;
+    size_t pixels = (size_t)s->size * (size_t)s->size, size = pixels * (size_t)s->channels,
+           out_size = pixels * (size_t)s->out_channels;
     int32_t step = k;
     limn_sampler_input(s->sampler, k, s->x, s->input);
     if (s->batch > s->n) memcpy(s->input + (size_t)s->n * size, s->input, (size_t)s->n * size * sizeof *s->input);
@@ -211,7 +226,8 @@ static limn_status call(limn_samples *s, int k)
     if (status == LIMN_OK) status = limn_run_read(job->run, job->ports->output, LIMN_F32, s->output);
     if (status != LIMN_OK) return status;
     if (s->batch > s->n)
-        limn_guidance_combine(s->output, s->output + (size_t)s->n * out_size, (size_t)s->n * pixels, s->out_channels, s->channels, guidance_scale, s->output);
+        limn_guidance_combine(s->output, s->output + (size_t)s->n * out_size, (size_t)s->n * pixels, s->out_channels,
+                              s->channels, guidance_scale, s->output);
     limn_sampler_step(s->sampler, k, s->output, s->x);
     return LIMN_OK;
 }
@@ -220,7 +236,8 @@ static limn_status sample(limn_trainer *t, limn_samples *s)
 {
     limn_picture_seed seeds[MAX_COUNT];
     for (int i = 0; i < s->n; i++) seeds[i] = (limn_picture_seed){t->o->seed, (uint64_t)i};
-    limn_status status = limn_sampler_begin(t->ctx, s->sampler, s->n, (size_t)s->size * (size_t)s->size * (size_t)s->channels, seeds);
+    limn_status status =
+        limn_sampler_begin(t->ctx, s->sampler, s->n, (size_t)s->size * (size_t)s->size * (size_t)s->channels, seeds);
     if (status != LIMN_OK) return status;
     limn_sampler_start(s->sampler, NULL, s->x);
     for (int k = 0; k < limn_sampler_calls(s->sampler) && status == LIMN_OK; k++)
@@ -234,10 +251,13 @@ static limn_status place(limn_trainer *t, const limn_samples *s, int i, int colu
 {
     limn_image one;
     size_t row = (size_t)s->size * (size_t)s->channels;
-    limn_status status = limn_picture_bytes(t->ctx, s->size, s->size, s->channels, s->x + (size_t)i * (size_t)s->size * row, &one);
+    limn_status status =
+        limn_picture_bytes(t->ctx, s->size, s->size, s->channels, s->x + (size_t)i * (size_t)s->size * row, &one);
     if (status != LIMN_OK) return status;
-    uint8_t *to = grid->pixels + (size_t)(i / columns * s->size) * (size_t)grid->width * (size_t)s->channels + (size_t)(i % columns) * row;
-    for (int y = 0; y < s->size; y++, to += (size_t)grid->width * (size_t)s->channels) memcpy(to, one.pixels + (size_t)y * row, row);
+    uint8_t *to = grid->pixels + (size_t)(i / columns * s->size) * (size_t)grid->width * (size_t)s->channels +
+                  (size_t)(i % columns) * row;
+    for (int y = 0; y < s->size; y++, to += (size_t)grid->width * (size_t)s->channels)
+        memcpy(to, one.pixels + (size_t)y * row, row);
     limn_image_free(&one);
     return LIMN_OK;
 }
@@ -270,7 +290,8 @@ static limn_status save_grid(limn_trainer *t, const limn_samples *s)
     int rows = (s->n + columns - 1) / columns;
     limn_image grid = {.width = columns * s->size, .height = rows * s->size, .channels = s->channels};
     grid.pixels = calloc((size_t)grid.width * (size_t)grid.height, (size_t)s->channels);
-    if (!grid.pixels) return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height * (size_t)grid.channels, "a grid");
+    if (!grid.pixels)
+        return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height * (size_t)grid.channels, "a grid");
     limn_status status = LIMN_OK;
     for (int i = 0; i < s->n && status == LIMN_OK; i++) status = place(t, s, i, columns, &grid);
     if (status == LIMN_OK) status = limn_samples_save(t, &grid);

@@ -8,17 +8,19 @@
 typedef enum limn_segment_kind {
     LIMN_SEGMENT_CROSS_ENTROPY, /* -log p[target] */
     LIMN_SEGMENT_BINARY,        /* the same, each logit by itself a yes or no: log(1 + exp(x)) - x t */
-    LIMN_SEGMENT_DICE,          /* 1 - mean over classes of (2 sum p t + smooth) / (sum p + sum t + smooth)     Milletari et al. 2016 */
-    LIMN_SEGMENT_DICE_CE,       /* their sum                                                                    Isensee et al. 2021 */
-    LIMN_SEGMENT_FOCAL,         /* -(1 - p[target])^gamma log p[target]                                         Lin et al. 2017 */
+    LIMN_SEGMENT_DICE, /* 1 - mean over classes of (2 sum p t + smooth) / (sum p + sum t + smooth)   Milletari et al. 2016 */
+    LIMN_SEGMENT_DICE_CE, /* their sum   Isensee et al. 2021 */
+    LIMN_SEGMENT_FOCAL,   /* -(1 - p[target])^gamma log p[target]   Lin et al. 2017 */
     LIMN_N_SEGMENT_KINDS,
 } limn_segment_kind;
 
-/* classes = 1 stands for a network with one logit x per pixel: the two classes "not" and "yes" with logits 0 and x, sigmoid(x) = p[yes]. */
+/* classes = 1 stands for a network with one logit x per pixel: the two classes "not" and "yes" with logits 0 and x,
+ * sigmoid(x) = p[yes]. */
 typedef struct limn_segment_loss {
     limn_segment_kind kind;
     int classes;          /* channels of the logits, 1..LIMN_MAX_CLASSES */
-    const double *weight; /* of each class (two where classes = 1, and in BINARY: no and yes) in cross entropy and FOCAL; NULL: 1.  Dice takes none */
+    const double *weight; /* of each class (two where classes = 1, and in BINARY: no and yes) in cross entropy and FOCAL;
+                             NULL: 1.  Dice takes none */
     int n_weights;        /* how many they are */
     double gamma;         /* FOCAL: 2 */
     double smooth;        /* Dice: 1 */
@@ -42,8 +44,9 @@ typedef struct limn_segment_inputs {
 } limn_segment_inputs;
 
 /**
- * The mean of what `loss` says over the pixels that are not ignored, weighted: sum w l / sum w, as PyTorch takes it; 0 where all are ignored.
- * A class without a pixel in truth and prediction (or where all are ignored) has a Dice of smooth / smooth, that is a loss of 0.
+ * The mean of what `loss` says over the pixels that are not ignored, weighted: sum w l / sum w, as PyTorch takes it; 0 where
+ * all are ignored. A class without a pixel in truth and prediction (or where all are ignored) has a Dice of smooth / smooth,
+ * that is a loss of 0.
  *
  * @param logits  [B,H,W,K]
  * @return rank 0, WIDE; fills *in

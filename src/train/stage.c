@@ -1,4 +1,5 @@
-/* stage.c: the inputs of a training step, filled here and handed to the run together.  Room is made by the first step and kept. */
+/* stage.c: the inputs of a training step, filled here and handed to the run together.  Room is made by the first step and
+ * kept. */
 #include "train/trainer_parts.h"
 
 #include "plan/plan.h"
@@ -37,7 +38,8 @@ limn_status limn_stage_write(limn_trainer *t)
     limn_status status = LIMN_OK;
     for (int i = 0; i < t->net.g->n_nodes && status == LIMN_OK; i++) {
         const limn_node *node = t->net.g->nodes[i];
-        if (t->staged[i]) status = limn_run_write(t->run, node, node->kind == LIMN_INDEX ? LIMN_I32 : LIMN_F32, t->staged[i]);
+        if (t->staged[i])
+            status = limn_run_write(t->run, node, node->kind == LIMN_INDEX ? LIMN_I32 : LIMN_F32, t->staged[i]);
     }
     return status;
 }

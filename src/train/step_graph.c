@@ -21,7 +21,8 @@ static limn_status autoencoder_loss(limn_step_graph *s, const limn_step_options 
     limn_node *last = NULL;
     for (int i = 0; i < s->n_network; i++)
         if (s->g->parameters[i]->shape.rank == 4) last = s->g->parameters[i];
-    limn_status status = limn_loss_adversary(s->g, s->ports.output, s->ports.image, s->loss, last, o->adversary, &s->adversary);
+    limn_status status =
+        limn_loss_adversary(s->g, s->ports.output, s->ports.image, s->loss, last, o->adversary, &s->adversary);
     if (status == LIMN_OK) s->loss = limn_add(s->loss, s->adversary.term);
     return status;
 }
@@ -36,7 +37,8 @@ static limn_node *denoising_loss(limn_step_graph *s, const limn_step_options *o)
     limn_node *error = limn_sub(parts[0], s->target), *loss = limn_mean(limn_mul(limn_square(error), s->weight));
     if (learned) loss = limn_add(loss, limn_loss_bound(s->g, error, parts[1], &s->bound));
     if (o->contrastive == 0) return loss;
-    return limn_add(loss, limn_affine(limn_loss_contrastive(s->g, s->ports.tokens, s->ports.pooled_text, &s->contrastive), o->contrastive, 0));
+    return limn_add(loss, limn_affine(limn_loss_contrastive(s->g, s->ports.tokens, s->ports.pooled_text, &s->contrastive),
+                                      o->contrastive, 0));
 }
 
 static limn_node *segmentation_loss(limn_step_graph *s, const limn_step_options *o)
@@ -66,11 +68,16 @@ static limn_status add_loss(limn_step_graph *s, const limn_step_options *o)
 static limn_status check(limn_ctx *ctx, const limn_step_options *o, const limn_step_graph *s)
 {
     const char *name = o->settings.family->name;
-    if (!s->ports.image) return limn_fail(ctx, LIMN_UNSUPPORTED, "training needs a network from pictures to pictures, %s is another", name);
-    if (o->adversary != 0 && !s->ports.latent) return limn_fail(ctx, LIMN_UNSUPPORTED, "a discriminator judges what an autoencoder makes, %s is none", name);
+    if (!s->ports.image)
+        return limn_fail(ctx, LIMN_UNSUPPORTED, "training needs a network from pictures to pictures, %s is another", name);
+    if (o->adversary != 0 && !s->ports.latent)
+        return limn_fail(ctx, LIMN_UNSUPPORTED, "a discriminator judges what an autoencoder makes, %s is none", name);
     if (o->contrastive != 0 && (!s->ports.pooled_text || !s->ports.tokens))
-        return limn_fail(ctx, LIMN_UNSUPPORTED, "the contrastive term needs a network with a text encoder (text_encoder=clip), %s has none", name);
-    if (o->contrastive != 0 && o->batch < 2) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the contrastive term tells pictures of a batch apart: use --batch 2 or more");
+        return limn_fail(ctx, LIMN_UNSUPPORTED,
+                         "the contrastive term needs a network with a text encoder (text_encoder=clip), %s has none", name);
+    if (o->contrastive != 0 && o->batch < 2)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "the contrastive term tells pictures of a batch apart: use --batch 2 or more");
     return LIMN_OK;
 }
 
@@ -82,15 +89,18 @@ static limn_status add_gradients(limn_ctx *ctx, limn_step_graph *s)
     s->outputs = calloc((size_t)(n + 1 + s->n_running), sizeof(limn_node *));
     s->of = calloc((size_t)n + 1, sizeof(limn_node *));
     limn_node **grads = calloc((size_t)n + 1, sizeof(limn_node *));
-    limn_status status = s->outputs && s->of && grads ? LIMN_OK : limn_fail_memory(ctx, (size_t)n * sizeof(limn_node *), "gradients");
+    limn_status status =
+        s->outputs && s->of && grads ? LIMN_OK : limn_fail_memory(ctx, (size_t)n * sizeof(limn_node *), "gradients");
     int judged = s->adversary.loss ? s->n_network : n; /* the discriminator's parameters learn from its own loss */
     if (status == LIMN_OK) status = limn_grad(s->g, s->loss, judged, s->g->parameters, grads);
-    if (status == LIMN_OK && judged < n) status = limn_grad(s->g, s->adversary.loss, n - judged, s->g->parameters + judged, grads + judged);
+    if (status == LIMN_OK && judged < n)
+        status = limn_grad(s->g, s->adversary.loss, n - judged, s->g->parameters + judged, grads + judged);
     if (status == LIMN_OK) {
         s->outputs[0] = s->loss;
         s->n = 1;
         for (int i = 0; i < n; i++)
-            if (grads[i] && !s->g->parameters[i]->init.frozen) s->of[s->n] = s->g->parameters[i], s->outputs[s->n++] = grads[i];
+            if (grads[i] && !s->g->parameters[i]->init.frozen)
+                s->of[s->n] = s->g->parameters[i], s->outputs[s->n++] = grads[i];
         for (int i = 0; i < s->n_running; i++) s->outputs[s->n + i] = running[i].value;
     }
     free(grads);

@@ -29,14 +29,17 @@ typedef struct limn_step_graph {
     limn_node *loss;   /* rank 0 */
     int n_network;     /* the first parameters of g are the network's own */
     int n;             /* outputs: the loss, then gradients */
-    limn_node **outputs, **of; /* outputs[i] is the gradient of parameter of[i], i >= 1; frozen and unseen parameters are left out */
+    limn_node **outputs,
+        **of; /* outputs[i] is the gradient of parameter of[i], i >= 1; frozen and unseen parameters are left out */
     int n_running;             /* outputs[n + i], i < n_running, is the value of running statistic i: limn_graph_running() */
 } limn_step_graph;
 
-/** Autoencoders: loss = limn_loss_absolute() + kl limn_loss_kl() + limn_loss_adversary()'s term; the discriminator's parameters have the gradient
- *  of its own loss.  Denoisers: loss = mean(weight (output - target)^2), with learn_sigma=1 + limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().  From pictures to
- *  classes: limn_loss_segment().
- *  @return LIMN_OK: free with limn_step_graph_free(); LIMN_UNSUPPORTED when the network does not go from pictures to pictures, or lacks
+/** Autoencoders: loss = limn_loss_absolute() + kl limn_loss_kl() + limn_loss_adversary()'s term; the discriminator's
+ *  parameters have the gradient of its own loss.  Denoisers: loss = mean(weight (output - target)^2), with learn_sigma=1 +
+ *  limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().  From pictures to classes:
+ *  limn_loss_segment().
+ *  @return LIMN_OK: free with limn_step_graph_free(); LIMN_UNSUPPORTED when the network does not go from pictures to
+ *  pictures, or lacks
  *          the text that the contrastive term needs; on failure *out is empty */
 limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *options, limn_step_graph *out);
 /** Whether a network maps pictures to classes of pixels. */

@@ -14,10 +14,14 @@ static limn_status check(limn_ctx *ctx, const limn_train_options *o)
     bool eps = o->objective.prediction == LIMN_PREDICT_EPS && o->objective.schedule.kind != LIMN_SCHEDULE_FLOW;
     if (limn_settings_get(&o->settings, "learn_sigma") && !eps)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
-                         "learn_sigma=1 learns the variance of predicted noise: use --schedule linear (or cosine) and --prediction eps, or --set learn_sigma=0");
+                         "learn_sigma=1 learns the variance of predicted noise: use --schedule linear (or cosine) and "
+                         "--prediction eps, or --set learn_sigma=0");
     if (o->latents && (o->flip || o->sample_every))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s", o->flip ? "a mirrored latent is not the latent of the mirrored picture: leave --flip out, or encode mirrored pictures, too"
-                                                               : "--sample-every draws pictures, and latents become pictures in limn generate --vae: leave it out");
+        return limn_fail(
+            ctx, LIMN_BAD_ARGUMENT, "%s",
+            o->flip ? "a mirrored latent is not the latent of the mirrored picture: leave --flip out, or encode mirrored "
+                      "pictures, too"
+                    : "--sample-every draws pictures, and latents become pictures in limn generate --vae: leave it out");
     return LIMN_OK;
 }
 
@@ -33,11 +37,15 @@ static void tell_classes(const limn_trainer *t, int classes, int known)
         snprintf(number, sizeof number, "%d", i);
         plain = plain && strcmp(number, class) == 0;
         const char *quote = *class && !strchr(class, ',') && *class != ' ' ? "" : "\"";
-        if (i < SHOWN) limn_text_printf(&list, "%s%d %s%s%s", i ? ", " : "", i, quote, limn_escape(class, strlen(class), name, sizeof name), quote);
+        if (i < SHOWN)
+            limn_text_printf(&list, "%s%d %s%s%s", i ? ", " : "", i, quote,
+                             limn_escape(class, strlen(class), name, sizeof name), quote);
     }
     if (!plain && !list.failed) limn_log(t->ctx, LIMN_LOG_INFO, "classes: %s%s", list.bytes, classes > SHOWN ? ", .." : "");
     if (known > classes)
-        limn_log(t->ctx, LIMN_LOG_WARN, "the network knows %d classes and %s has %d: from %d on they stay untaught (--set classes=%d)", known, t->o->data, classes, classes, classes);
+        limn_log(t->ctx, LIMN_LOG_WARN,
+                 "the network knows %d classes and %s has %d: from %d on they stay untaught (--set classes=%d)", known,
+                 t->o->data, classes, classes, classes);
     limn_text_free(&list);
 }
 
@@ -48,21 +56,33 @@ static limn_status check_labels(const limn_trainer *t)
     const char *field = t->o->label_field ? t->o->label_field : "label";
     for (int64_t i = 0; i < n; i++) missing += limn_dataset_label(t->data, i) < 0;
     if (missing == n)
-        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s: none of the %lld pictures%s%s has a label (field \"%s\"), and the network learns classes", t->o->data, (long long)n,
-                         t->o->where ? " with " : "", t->o->where ? t->o->where : "", field);
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
+                         "%s: none of the %lld pictures%s%s has a label (field \"%s\"), and the network learns classes",
+                         t->o->data, (long long)n, t->o->where ? " with " : "", t->o->where ? t->o->where : "", field);
     if (missing && limn_settings_get(&t->o->settings, "always_labelled"))
-        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s: %lld of %lld pictures have no label (field \"%s\"), and with always_labelled=1 every picture needs one", t->o->data,
-                         (long long)missing, (long long)n, field);
-    if (missing) limn_log(t->ctx, LIMN_LOG_WARN, "%lld of %lld pictures have no label (field \"%s\") and are taught as \"none\"", (long long)missing, (long long)n, field);
+        return limn_fail(
+            t->ctx, LIMN_BAD_ARGUMENT,
+            "%s: %lld of %lld pictures have no label (field \"%s\"), and with always_labelled=1 every picture needs one",
+            t->o->data, (long long)missing, (long long)n, field);
+    if (missing)
+        limn_log(t->ctx, LIMN_LOG_WARN, "%lld of %lld pictures have no label (field \"%s\") and are taught as \"none\"",
+                 (long long)missing, (long long)n, field);
     return LIMN_OK;
 }
 
 static limn_status open_data(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
-    limn_data_options data = {.folder = o->data, .where = o->where, .caption = o->caption_field, .label = o->label_field, .resize = o->crop,
-                              .size = limn_settings_get(&o->settings, "size"), .channels = limn_settings_get(&o->settings, "channels"), .n_shapes = o->n_shapes,
-                              .texts = t->net.ports.ids != NULL, .latents = o->latents};
+    limn_data_options data = {.folder = o->data,
+                              .where = o->where,
+                              .caption = o->caption_field,
+                              .label = o->label_field,
+                              .resize = o->crop,
+                              .size = limn_settings_get(&o->settings, "size"),
+                              .channels = limn_settings_get(&o->settings, "channels"),
+                              .n_shapes = o->n_shapes,
+                              .texts = t->net.ports.ids != NULL,
+                              .latents = o->latents};
     limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
     if (status == LIMN_OK && t->net.ports.ids) status = limn_dataset_tell_captions(t->ctx, t->data, o->data, o->no_captions);
     if (status == LIMN_OK) status = limn_dataset_fingerprint(t->ctx, t->data, o->data, &t->print);
@@ -71,9 +91,13 @@ static limn_status open_data(limn_trainer *t)
     if (status != LIMN_OK || !t->net.ports.label) return status;
     int classes = limn_dataset_classes(t->data), known = limn_settings_get(&o->settings, "classes");
     if (classes == 0)
-        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has no classes and the network knows %d: sort the pictures into folders, name a --label-field, or --set classes=0",
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
+                         "%s has no classes and the network knows %d: sort the pictures into folders, name a --label-field, "
+                         "or --set classes=0",
                          o->data, known);
-    if (classes > known) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", o->data, classes, known, classes);
+    if (classes > known)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", o->data,
+                         classes, known, classes);
     tell_classes(t, classes, known);
     return check_labels(t);
 }
@@ -81,8 +105,11 @@ static limn_status open_data(limn_trainer *t)
 /* Samples from the first one after t->step on. */
 static limn_status open_loader(limn_trainer *t)
 {
-    limn_loader_options loader = {.seed = t->o->seed, .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t), .batch = t->o->batch,
-                                  .n_threads = t->ctx->n_threads, .flip = t->o->flip};
+    limn_loader_options loader = {.seed = t->o->seed,
+                                  .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t),
+                                  .batch = t->o->batch,
+                                  .n_threads = t->ctx->n_threads,
+                                  .flip = t->o->flip};
     return limn_loader_new(t->ctx, t->data, &loader, &t->loader);
 }
 
@@ -96,7 +123,9 @@ static limn_status open_tokenizer(limn_trainer *t)
 static limn_status open(limn_trainer *t)
 {
     if (t->net.ports.features)
-        return limn_fail(t->ctx, LIMN_UNSUPPORTED, "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
+        return limn_fail(
+            t->ctx, LIMN_UNSUPPORTED,
+            "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
     limn_status status = open_tokenizer(t);
     if (status == LIMN_OK) status = open_data(t);
     return status == LIMN_OK && t->o->sample_every ? limn_samples_new(t, &t->samples) : status;
@@ -115,7 +144,8 @@ static void say_classes(const limn_trainer *t, limn_run_facts *f)
 {
     if (!t->net.ports.label) return;
     limn_run_say_line(f, "limn.classes", "the list of classes in --data", NULL);
-    for (int i = 0; i < limn_dataset_classes(t->data); i++) limn_run_say_line(f, "limn.classes", NULL, limn_dataset_class(t->data, i));
+    for (int i = 0; i < limn_dataset_classes(t->data); i++)
+        limn_run_say_line(f, "limn.classes", NULL, limn_dataset_class(t->data, i));
 }
 
 /* What turns samples of the network into pictures.  RUN/vae needs no name: a folder that holds both can go anywhere. */
@@ -136,7 +166,8 @@ static void say_latents(const limn_trainer *t, limn_run_facts *f)
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
-    limn_run_say(f, "limn.schedule", "--schedule", "%s", limn_schedule_name(o->objective.schedule.kind)); /* before what follows from it */
+    limn_run_say(f, "limn.schedule", "--schedule", "%s",
+                 limn_schedule_name(o->objective.schedule.kind)); /* before what follows from it */
     limn_run_say(f, "limn.prediction", "--prediction", "%s", limn_prediction_name(o->objective.prediction));
     limn_run_say(f, "limn.shift", "--shift", "%.9g", o->objective.schedule.shift);
     limn_run_say(f, "limn.weighting", "--weighting", "%s", limn_weighting_name(o->objective.weighting));
@@ -173,7 +204,8 @@ static limn_status show(limn_trainer *t)
 static void tell(const limn_trainer *t, char text[256])
 {
     int size = limn_settings_get(&t->o->settings, "size");
-    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), size, size, limn_settings_get(&t->o->settings, "channels"));
+    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), size, size,
+             limn_settings_get(&t->o->settings, "channels"));
 }
 
 static size_t bytes(const limn_trainer *t)
@@ -192,5 +224,13 @@ static void close(limn_trainer *t)
     free(t->shown);
 }
 
-const limn_task limn_task_denoise = {.check = check, .open = open, .start = start, .fill = limn_batch_fill, .facts = facts, .write = write, .show = show,
-                                     .tell = tell, .bytes = bytes, .close = close};
+const limn_task limn_task_denoise = {.check = check,
+                                     .open = open,
+                                     .start = start,
+                                     .fill = limn_batch_fill,
+                                     .facts = facts,
+                                     .write = write,
+                                     .show = show,
+                                     .tell = tell,
+                                     .bytes = bytes,
+                                     .close = close};

@@ -23,11 +23,12 @@ struct limn_reconstructing {
 
 static limn_status check(limn_ctx *ctx, const limn_train_options *o)
 {
-    if (o->latents) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "an autoencoder learns from pictures: give --data in place of --latents");
+    if (o->latents)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "an autoencoder learns from pictures: give --data in place of --latents");
     return LIMN_OK;
 }
 
-/* ---- data -------------------------------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------------------------------- */
 
 /* The first SHOWN pictures that can be read. */
 static limn_status choose_shown(limn_trainer *t, limn_reconstructing *r, size_t floats)
@@ -60,8 +61,12 @@ static limn_status plan_shown(limn_trainer *t, limn_reconstructing *r)
 static limn_status open(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
-    limn_data_options data = {.folder = o->data, .where = o->where, .resize = o->crop, .size = limn_settings_get(&o->settings, "size"),
-                              .channels = limn_settings_get(&o->settings, "channels"), .n_shapes = o->n_shapes};
+    limn_data_options data = {.folder = o->data,
+                              .where = o->where,
+                              .resize = o->crop,
+                              .size = limn_settings_get(&o->settings, "size"),
+                              .channels = limn_settings_get(&o->settings, "channels"),
+                              .n_shapes = o->n_shapes};
     t->reconstructing = calloc(1, sizeof *t->reconstructing);
     if (!t->reconstructing) return limn_fail_memory(t->ctx, sizeof *t->reconstructing, "training");
     limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
@@ -74,8 +79,11 @@ static limn_status start(limn_trainer *t)
 {
     t->shown = calloc((size_t)t->o->batch, sizeof *t->shown);
     if (!t->shown) return limn_fail_memory(t->ctx, (size_t)t->o->batch * sizeof *t->shown, "a batch");
-    limn_loader_options loader = {.seed = t->o->seed, .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t), .batch = t->o->batch,
-                                  .n_threads = t->ctx->n_threads, .flip = t->o->flip};
+    limn_loader_options loader = {.seed = t->o->seed,
+                                  .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t),
+                                  .batch = t->o->batch,
+                                  .n_threads = t->ctx->n_threads,
+                                  .flip = t->o->flip};
     return limn_loader_new(t->ctx, t->data, &loader, &t->loader);
 }
 
@@ -110,7 +118,7 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_run_say(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
 }
 
-/* ---- how far it is ------------------------------------------------------------------------------------------------------ */
+/* ---- how far it is ---------------------------------------------------------------------------------------------------- */
 
 /* The first time all of it; later the EMA has moved on, and no more. */
 static limn_status begin(limn_trainer *t, limn_reconstructing *r)
@@ -121,20 +129,24 @@ static limn_status begin(limn_trainer *t, limn_reconstructing *r)
     if (status == LIMN_OK && r->job.ports->noise) {
         size_t n = (size_t)limn_node_count(r->job.ports->noise);
         float *zeros = calloc(n, sizeof *zeros); /* the latent is the mean */
-        status = zeros ? limn_run_write(r->job.run, r->job.ports->noise, LIMN_F32, zeros) : limn_fail_memory(t->ctx, n * sizeof *zeros, "samples");
+        status = zeros ? limn_run_write(r->job.run, r->job.ports->noise, LIMN_F32, zeros)
+                       : limn_fail_memory(t->ctx, n * sizeof *zeros, "samples");
         free(zeros);
     }
     if (status != LIMN_OK) limn_job_end(&r->job);
     return status;
 }
 
-static limn_status place(limn_trainer *t, const limn_reconstructing *r, const float *values, int column, int row, limn_image *grid)
+static limn_status place(limn_trainer *t, const limn_reconstructing *r, const float *values, int column, int row,
+                         limn_image *grid)
 {
     limn_image one;
     size_t bytes = (size_t)r->size * (size_t)r->channels, width = (size_t)grid->width * (size_t)r->channels;
-    limn_status status = limn_picture_bytes(t->ctx, r->size, r->size, r->channels, values + (size_t)column * (size_t)r->size * bytes, &one);
+    limn_status status =
+        limn_picture_bytes(t->ctx, r->size, r->size, r->channels, values + (size_t)column * (size_t)r->size * bytes, &one);
     for (int y = 0; y < r->size && status == LIMN_OK; y++)
-        memcpy(grid->pixels + (size_t)(row * r->size + y) * width + (size_t)column * bytes, one.pixels + (size_t)y * bytes, bytes);
+        memcpy(grid->pixels + (size_t)(row * r->size + y) * width + (size_t)column * bytes, one.pixels + (size_t)y * bytes,
+               bytes);
     if (status == LIMN_OK) limn_image_free(&one);
     return status;
 }
@@ -146,8 +158,10 @@ static limn_status show(limn_trainer *t)
     limn_status status = begin(t, r);
     if (status == LIMN_OK) status = limn_run_execute(r->job.run);
     if (status == LIMN_OK) status = limn_run_read(r->job.run, r->job.ports->output, LIMN_F32, r->back);
-    if (status == LIMN_OK) status = limn_image_new(t->ctx, "samples", (uint32_t)(r->n * r->size), (uint32_t)(2 * r->size), r->channels, &grid);
-    for (int i = 0; i < 2 * r->n && status == LIMN_OK; i++) status = place(t, r, i < r->n ? r->pictures : r->back, i % r->n, i / r->n, &grid);
+    if (status == LIMN_OK)
+        status = limn_image_new(t->ctx, "samples", (uint32_t)(r->n * r->size), (uint32_t)(2 * r->size), r->channels, &grid);
+    for (int i = 0; i < 2 * r->n && status == LIMN_OK; i++)
+        status = place(t, r, i < r->n ? r->pictures : r->back, i % r->n, i / r->n, &grid);
     if (status == LIMN_OK) status = limn_samples_save(t, &grid);
     limn_image_free(&grid);
     return status;
@@ -156,7 +170,8 @@ static limn_status show(limn_trainer *t)
 static void tell(const limn_trainer *t, char text[256])
 {
     int size = limn_settings_get(&t->o->settings, "size");
-    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), size, size, limn_settings_get(&t->o->settings, "channels"));
+    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), size, size,
+             limn_settings_get(&t->o->settings, "channels"));
 }
 
 static size_t bytes(const limn_trainer *t)
@@ -181,5 +196,12 @@ static void close(limn_trainer *t)
     free(t->shown);
 }
 
-const limn_task limn_task_reconstruct = {.check = check, .open = open, .start = start, .fill = fill, .facts = facts, .show = show, .tell = tell, .bytes = bytes,
+const limn_task limn_task_reconstruct = {.check = check,
+                                         .open = open,
+                                         .start = start,
+                                         .fill = fill,
+                                         .facts = facts,
+                                         .show = show,
+                                         .tell = tell,
+                                         .bytes = bytes,
                                          .close = close};

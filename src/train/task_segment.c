@@ -28,7 +28,7 @@ static limn_status check(limn_ctx *ctx, const limn_train_options *o)
     return limn_segment_loss_check(ctx, &loss);
 }
 
-/* ---- data ------------------------------------------------------------------------------------------------------------------ */
+/* ---- data ------------------------------------------------------------------------------------------------------------- */
 
 static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
 {
@@ -39,8 +39,8 @@ static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
     if (status == LIMN_OK) status = limn_masks_fingerprint(t->ctx, s->masks, s->held, t->o->data, &t->print);
     if (status != LIMN_OK) return status;
     if (limn_masks_classes(s->masks) > classes)
-        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d", t->o->data, limn_masks_classes(s->masks),
-                         classes, limn_masks_classes(s->masks));
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has %d classes and the network knows %d: --set classes=%d",
+                         t->o->data, limn_masks_classes(s->masks), classes, limn_masks_classes(s->masks));
     return LIMN_OK;
 }
 
@@ -60,7 +60,9 @@ static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
     limn_source *ema;
     limn_net *net = NULL;
     if (!s->held && !t->o->sample_every) return LIMN_OK;
-    if (!s->held) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
+    if (!s->held)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
+                         "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
     limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
     if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->o->settings, ema, NULL, &net);
     if (status == LIMN_OK) status = limn_segmenter_new(t->ctx, net, &o, &s->segmenter);
@@ -75,7 +77,8 @@ static limn_status open(limn_trainer *t)
     limn_shape x = limn_node_shape(t->net.ports.image), y = limn_node_shape(t->net.ports.output);
     s->loss = t->o->segment;
     s->loss.classes = (int)y.dim[3];
-    s->height = (int)x.dim[1], s->width = (int)x.dim[2], s->channels = (int)x.dim[3], s->out_h = (int)y.dim[1], s->out_w = (int)y.dim[2];
+    s->height = (int)x.dim[1], s->width = (int)x.dim[2], s->channels = (int)x.dim[3], s->out_h = (int)y.dim[1],
+    s->out_w = (int)y.dim[2];
     size_t n = (size_t)t->o->batch * (size_t)s->width * (size_t)s->height;
     s->labels = malloc(n);
     s->cut = malloc(n);
@@ -94,7 +97,8 @@ static limn_status start(limn_trainer *t)
 static void cut_labels(const limn_segmenting *s, const uint8_t *labels, uint8_t *to)
 {
     int left = (s->width - s->out_w) / 2, top = (s->height - s->out_h) / 2;
-    for (int y = 0; y < s->out_h; y++) memcpy(to + (size_t)y * (size_t)s->out_w, labels + (size_t)(top + y) * (size_t)s->width + left, (size_t)s->out_w);
+    for (int y = 0; y < s->out_h; y++)
+        memcpy(to + (size_t)y * (size_t)s->out_w, labels + (size_t)(top + y) * (size_t)s->width + left, (size_t)s->out_w);
 }
 
 static limn_status fill(limn_trainer *t, int part)
@@ -104,19 +108,23 @@ static limn_status fill(limn_trainer *t, int part)
     size_t pixels = (size_t)s->width * (size_t)s->height, result = (size_t)s->out_w * (size_t)s->out_h;
     uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
     limn_status status = limn_segment_constants(t->run, &s->loss, &t->net.segment);
-    if (status == LIMN_OK) status = limn_masks_batch(t->ctx, s->masks, &t->o->augment, t->o->seed, first, t->o->batch, s->width, s->height, x, s->labels);
-    for (int b = 0; b < t->o->batch && status == LIMN_OK; b++) cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
+    if (status == LIMN_OK)
+        status = limn_masks_batch(t->ctx, s->masks, &t->o->augment, t->o->seed, first, t->o->batch, s->width, s->height, x,
+                                  s->labels);
+    for (int b = 0; b < t->o->batch && status == LIMN_OK; b++)
+        cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
     if (status != LIMN_OK) return status;
     limn_segment_targets(&s->loss, (size_t)t->o->batch * result, s->cut, limn_stage(t, t->net.segment.target));
     return LIMN_OK;
 }
 
-/* ---- what it is, what it shows --------------------------------------------------------------------------------------------- */
+/* ---- what it is, what it shows ---------------------------------------------------------------------------------------- */
 
 static void say_weights(const limn_segment_loss *loss, limn_run_facts *f)
 {
     limn_text text = {0};
-    for (int k = 0; loss->weight && k < loss->n_weights; k++) limn_text_printf(&text, "%s%.9g", k ? "," : "", loss->weight[k]);
+    for (int k = 0; loss->weight && k < loss->n_weights; k++)
+        limn_text_printf(&text, "%s%.9g", k ? "," : "", loss->weight[k]);
     limn_run_say(f, "limn.class_weights", "--class-weights", "%s", text.bytes ? text.bytes : "");
     limn_text_free(&text);
 }
@@ -133,14 +141,16 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_masks_count(s->masks));
     limn_run_say(f, "limn.range", "--range", "%s", limn_range_text(&o->masks.range, range));
     if (o->masks.range.kind == LIMN_RANGE_AUTO) /* what auto meant, which limn segment goes by */
-        limn_run_say(f, "limn.range_rule", "what the types of the pictures' values make of --range auto", "%s", limn_range_text(&taken, rule));
+        limn_run_say(f, "limn.range_rule", "what the types of the pictures' values make of --range auto", "%s",
+                     limn_range_text(&taken, rule));
     limn_run_say(f, "limn.hold_out", "--hold-out", "%s", o->masks.hold_out ? o->masks.hold_out : "");
     limn_run_say(f, "limn.fold", "--fold", "%d/%d", o->masks.fold, o->masks.folds);
-    limn_run_say(f, "limn.augment", "--augment", "%d %d %d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g", o->augment.flip_x, o->augment.flip_y, o->augment.turn,
-                 o->augment.rotate, o->augment.scale, o->augment.elastic, o->augment.elastic_grid, o->augment.brightness, o->augment.contrast, o->augment.gamma,
-                 o->augment.noise);
+    limn_run_say(f, "limn.augment", "--augment", "%d %d %d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g", o->augment.flip_x,
+                 o->augment.flip_y, o->augment.turn, o->augment.rotate, o->augment.scale, o->augment.elastic,
+                 o->augment.elastic_grid, o->augment.brightness, o->augment.contrast, o->augment.gamma, o->augment.noise);
     limn_run_say_line(f, "limn.classes", NULL, NULL);
-    for (int i = 0; i < limn_masks_classes(s->masks); i++) limn_run_say_line(f, "limn.classes", NULL, limn_masks_class(s->masks, i));
+    for (int i = 0; i < limn_masks_classes(s->masks); i++)
+        limn_run_say_line(f, "limn.classes", NULL, limn_masks_class(s->masks, i));
 }
 
 static limn_status save_picture(limn_trainer *t, const limn_raster *shown, const uint8_t *truth, const uint8_t *found)
@@ -169,7 +179,11 @@ static limn_status score_one(limn_trainer *t, int64_t i, limn_report *report)
     if (status == LIMN_OK) status = limn_segmenter_run(t->ctx, s->segmenter, image.width, image.height, image.values, p);
     if (status == LIMN_OK) {
         limn_segmenter_classify(n, (int)k, p, found);
-        limn_label_pair maps = {.width = (uint32_t)image.width, .height = (uint32_t)image.height, .n_classes = (int)k, .truth = truth, .prediction = found};
+        limn_label_pair maps = {.width = (uint32_t)image.width,
+                                .height = (uint32_t)image.height,
+                                .n_classes = (int)k,
+                                .truth = truth,
+                                .prediction = found};
         status = limn_report_add(t->ctx, report, &maps, NULL);
     }
     if (status == LIMN_OK && i == limn_masks_count(s->held) / 2) status = save_picture(t, &image, truth, found);
@@ -198,10 +212,13 @@ static void tell_scores(limn_trainer *t, const limn_report *report)
     char held[64];
     limn_text notes = {0};
     for (int k = 0; k < report->n_classes; k++) score[MEANS + k] = limn_dice(&report->overlap[k]);
-    limn_log(t->ctx, LIMN_LOG_INFO, "step %lld: %s held out: pixel error %.4f, Dice %.4f, IoU %.4f; without class 0: Dice %.4f, IoU %.4f", (long long)t->step,
-             amount(t->segmenting->held, held), s.pixel_error, s.dice, s.iou, s.foreground_dice, s.foreground_iou);
+    limn_log(t->ctx, LIMN_LOG_INFO,
+             "step %lld: %s held out: pixel error %.4f, Dice %.4f, IoU %.4f; without class 0: Dice %.4f, IoU %.4f",
+             (long long)t->step, amount(t->segmenting->held, held), s.pixel_error, s.dice, s.iou, s.foreground_dice,
+             s.foreground_iou);
     limn_report_notes(report, &notes);
-    for (char *line = notes.bytes; line && *line; line += strcspn(line, "\n") + 1) limn_log(t->ctx, LIMN_LOG_WARN, "%.*s", (int)strcspn(line, "\n"), line);
+    for (char *line = notes.bytes; line && *line; line += strcspn(line, "\n") + 1)
+        limn_log(t->ctx, LIMN_LOG_WARN, "%.*s", (int)strcspn(line, "\n"), line);
     limn_text_free(&notes);
     limn_trainer_log_scores(t, MEANS + report->n_classes, score);
 }
@@ -223,7 +240,8 @@ static void tell(const limn_trainer *t, char text[256])
 {
     const limn_segmenting *s = t->segmenting;
     char learned[64];
-    int n = snprintf(text, 256, "%s with masks of %d classes, %dx%dx%d at a time", amount(s->masks, learned), limn_masks_classes(s->masks), s->width, s->height, s->channels);
+    int n = snprintf(text, 256, "%s with masks of %d classes, %dx%dx%d at a time", amount(s->masks, learned),
+                     limn_masks_classes(s->masks), s->width, s->height, s->channels);
     if (s->held && n < 256) snprintf(text + n, (size_t)(256 - n), ", %lld held out", (long long)limn_masks_cases(s->held));
 }
 
@@ -245,5 +263,12 @@ static void close(limn_trainer *t)
     free(s);
 }
 
-const limn_task limn_task_segment = {.check = check, .open = open, .start = start, .fill = fill, .facts = facts, .show = show, .tell = tell, .bytes = bytes,
+const limn_task limn_task_segment = {.check = check,
+                                     .open = open,
+                                     .start = start,
+                                     .fill = fill,
+                                     .facts = facts,
+                                     .show = show,
+                                     .tell = tell,
+                                     .bytes = bytes,
                                      .close = close};

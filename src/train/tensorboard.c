@@ -1,7 +1,8 @@
 /* tensorboard.c: TFRecord around protocol buffers.
  *   record  u64 length | u32 masked CRC-32C of the length | bytes | u32 masked CRC-32C of the bytes     (little endian)
  *   Event   1 wall_time double, 2 step int64, 3 file_version string, 5 summary;  Summary 1 value (repeated)
- *   Value   1 tag string, 2 simple_value float, 4 image;  Image 1 height, 2 width, 3 colorspace (channels), 4 encoded string */
+ *   Value   1 tag string, 2 simple_value float, 4 image;  Image 1 height, 2 width, 3 colorspace (channels), 4 encoded
+ *   string */
 #include "train/tensorboard.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ uint32_t limn_crc32c_mask(uint32_t crc)
     return (crc >> 15 | crc << 17) + 0xa282ead8u;
 }
 
-/* ---- protocol buffers: key = field << 3 | wire type; 0 varint, 1 fixed 64, 2 length and bytes, 5 fixed 32 -------------- */
+/* ---- protocol buffers: key = field << 3 | wire type; 0 varint, 1 fixed 64, 2 length and bytes, 5 fixed 32 ------------- */
 
 static void put_varint(limn_text *to, uint64_t value)
 {
@@ -76,7 +77,7 @@ static void put_float(limn_text *to, unsigned field, float value)
     put_little(to, bits, 4);
 }
 
-/* ---- records ----------------------------------------------------------------------------------------------------------- */
+/* ---- records ---------------------------------------------------------------------------------------------------------- */
 
 static void write_record(limn_tensorboard *t, const limn_text *event)
 {
@@ -151,7 +152,8 @@ void limn_tensorboard_scalar(limn_tensorboard *t, int64_t step, const char *tag,
     limn_text_free(&v);
 }
 
-void limn_tensorboard_image(limn_tensorboard *t, int64_t step, const char *tag, int width, int height, int channels, const void *png, size_t n)
+void limn_tensorboard_image(limn_tensorboard *t, int64_t step, const char *tag, int width, int height, int channels,
+                            const void *png, size_t n)
 {
     limn_text image = {0}, v = {0};
     put_whole(&image, 1, (uint64_t)height);

@@ -12,7 +12,8 @@ limn_status limn_tensorboard_open(limn_ctx *ctx, const char *folder, limn_tensor
 /** One event; written through at once.  What the disk refuses is lost: training does not stop for it. */
 void limn_tensorboard_scalar(limn_tensorboard *t, int64_t step, const char *tag, double value);
 /** @param png  a whole PNG file */
-void limn_tensorboard_image(limn_tensorboard *t, int64_t step, const char *tag, int width, int height, int channels, const void *png, size_t n);
+void limn_tensorboard_image(limn_tensorboard *t, int64_t step, const char *tag, int width, int height, int channels,
+                            const void *png, size_t n);
 void limn_tensorboard_close(limn_tensorboard *t); /* NULL is allowed */
 
 /** CRC-32C (Castagnoli) of n bytes; the mask of TFRecord: rotate right by 15 bits, add 0xa282ead8. */

@@ -1,4 +1,5 @@
-/* train_log.c: what is trained, in one line; a row of log.csv and of the events every few steps, of held_out.csv with every score. */
+/* train_log.c: what is trained, in one line; a row of log.csv and of the events every few steps, of held_out.csv with every
+ * score. */
 #include "train/trainer_parts.h"
 
 #include "file/bytes.h"
@@ -13,7 +14,7 @@
 
 static const char log_head[] = "step,loss,lr,grad_norm,images_per_second\n";
 
-/* ---- what is trained --------------------------------------------------------------------------------------------------- */
+/* ---- what is trained -------------------------------------------------------------------------------------------------- */
 
 static size_t plan_bytes(const limn_trainer *t)
 {
@@ -21,7 +22,8 @@ static size_t plan_bytes(const limn_trainer *t)
     return size.activation_bytes + size.scratch_bytes + size.packed_bytes;
 }
 
-/* value, gradient, two moments, EMA, perhaps the sum; a byte that says whether an element decays; a bf16 copy while saving */
+/* value, gradient, two moments, EMA, perhaps the sum; a byte that says whether an element decays; a bf16 copy while
+ * saving */
 static size_t state_bytes(const limn_trainer *t)
 {
     size_t n = 0;
@@ -47,15 +49,22 @@ void limn_trainer_tell(const limn_trainer *t)
              "%s, %.3g M parameters, on %s; a step sees %lld%s; %s (%s); "
              "planned peak %.1f MB beside the pictures: %.1f activations, %.1f weights and optimizer, %.1f samples",
              o->settings.family->name, n * 1e-6, data, (long long)limn_trainer_pictures(t), parts,
-             t->plan->precision == LIMN_PRECISION_BF16 ? "bf16 with f32 master weights" : "f32", t->plan->precision_why, (double)limn_trainer_bytes(t) * 1e-6, (double)plan_bytes(t) * 1e-6, (double)state_bytes(t) * 1e-6,
+             t->plan->precision == LIMN_PRECISION_BF16 ? "bf16 with f32 master weights" : "f32", t->plan->precision_why,
+             (double)limn_trainer_bytes(t) * 1e-6, (double)plan_bytes(t) * 1e-6, (double)state_bytes(t) * 1e-6,
              (double)t->task->bytes(t) * 1e-6);
-    if (t->step >= o->steps) limn_log(t->ctx, LIMN_LOG_INFO, "step %lld of %lld is done already: give more --steps to go on", (long long)t->step, (long long)o->steps);
+    if (t->step >= o->steps)
+        limn_log(t->ctx, LIMN_LOG_INFO, "step %lld of %lld is done already: give more --steps to go on", (long long)t->step,
+                 (long long)o->steps);
     else if (limn_trainer_has_older(t))
-        limn_log(t->ctx, LIMN_LOG_INFO, "%s holds an older run and this is a new one (--resume would go on): its checkpoint is kept as checkpoint.old.safetensors, its rows as log.old.csv", o->out);
-    else if (t->step > 0) limn_log(t->ctx, LIMN_LOG_INFO, "going on from step %lld of %lld", (long long)t->step, (long long)o->steps);
+        limn_log(t->ctx, LIMN_LOG_INFO,
+                 "%s holds an older run and this is a new one (--resume would go on): its checkpoint is kept as "
+                 "checkpoint.old.safetensors, its rows as log.old.csv",
+                 o->out);
+    else if (t->step > 0)
+        limn_log(t->ctx, LIMN_LOG_INFO, "going on from step %lld of %lld", (long long)t->step, (long long)o->steps);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------------------------------- */
 
 /* A killed run may have logged steps after its checkpoint; they come again. */
 static limn_status drop_later_rows(limn_trainer *t, const char *path, const char *head)
@@ -69,7 +78,8 @@ static limn_status drop_later_rows(limn_trainer *t, const char *path, const char
     status = limn_file_create(t->ctx, path, &writer);
     if (status == LIMN_OK) limn_file_write(&writer, head, strlen(head));
     for (char *row = (char *)bytes, *end; status == LIMN_OK && (end = strchr(row, '\n')); row = end + 1)
-        if (row[0] >= '0' && row[0] <= '9' && strtoll(row, NULL, 10) <= t->step) limn_file_write(&writer, row, (size_t)(end + 1 - row));
+        if (row[0] >= '0' && row[0] <= '9' && strtoll(row, NULL, 10) <= t->step)
+            limn_file_write(&writer, row, (size_t)(end + 1 - row));
     if (status == LIMN_OK) status = limn_file_commit(&writer);
     free(bytes);
     return status;
@@ -86,7 +96,8 @@ static limn_status keep_older_rows(limn_trainer *t, const char *name, const char
 {
     char kept[1100];
     snprintf(kept, sizeof kept, "%s/%s.old.csv", t->o->out, name);
-    if (bytes_of(path) <= (int64_t)strlen(head) || bytes_of(kept) > bytes_of(path) || rename(path, kept) == 0) return LIMN_OK;
+    if (bytes_of(path) <= (int64_t)strlen(head) || bytes_of(kept) > bytes_of(path) || rename(path, kept) == 0)
+        return LIMN_OK;
     return limn_fail(t->ctx, LIMN_IO, "%s: cannot be kept as %s: %s", path, kept, strerror(errno));
 }
 

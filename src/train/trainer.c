@@ -1,5 +1,6 @@
 /* trainer.c: the loop: batch -> loss and gradients (one plan) -> AdamW and EMA -> log, samples, checkpoint.
- * Every random number is a function of (seed, sample number), so a resumed run makes the same bits as one that never stopped. */
+ * Every random number is a function of (seed, sample number), so a resumed run makes the same bits as one that never
+ * stopped. */
 #include "train/trainer_parts.h"
 
 #include "file/lock.h"
@@ -17,10 +18,23 @@ enum { MAX_FAILED_SAVES = 3 };
 
 limn_train_options limn_train_defaults(void)
 {
-    return (limn_train_options){.batch = 32, .accumulate = 1, .steps = 1000, .save_every = 500, .log_every = 20, .warmup = 100, .lr = 5e-4,
-                                .weight_decay = 0.01, .clip = 1, .ema = 0.999, .drop = 0.1, .seed = 42, .objective = limn_objective_flow(),
-                                .kl = 1e-6, .adversary_start = 2000,
-                                .segment = limn_segment_loss_defaults(1), .augment = limn_augment_defaults()};
+    return (limn_train_options){.batch = 32,
+                                .accumulate = 1,
+                                .steps = 1000,
+                                .save_every = 500,
+                                .log_every = 20,
+                                .warmup = 100,
+                                .lr = 5e-4,
+                                .weight_decay = 0.01,
+                                .clip = 1,
+                                .ema = 0.999,
+                                .drop = 0.1,
+                                .seed = 42,
+                                .objective = limn_objective_flow(),
+                                .kl = 1e-6,
+                                .adversary_start = 2000,
+                                .segment = limn_segment_loss_defaults(1),
+                                .augment = limn_augment_defaults()};
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
@@ -32,15 +46,21 @@ static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
     if (!*o->out) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the run folder (--out) has no name");
     if (!*o->data) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the folder of the data has no name");
     if (o->resume && o->init)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--resume goes on from the checkpoint of %s, --init starts from other weights: give one of them", o->out);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "--resume goes on from the checkpoint of %s, --init starts from other weights: give one of them",
+                         o->out);
     return LIMN_OK;
 }
 
 static limn_status build(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
-    limn_step_options options = {.settings = o->settings, .batch = o->batch, .contrastive = o->contrastive, .segment = o->segment,
-                                 .kl = o->kl, .adversary = o->adversary};
+    limn_step_options options = {.settings = o->settings,
+                                 .batch = o->batch,
+                                 .contrastive = o->contrastive,
+                                 .segment = o->segment,
+                                 .kl = o->kl,
+                                 .adversary = o->adversary};
     limn_status status = limn_step_graph_build(t->ctx, &options, &t->net);
     if (status != LIMN_OK) return status;
     limn_plan_options plan = {.precision = o->precision, .recompute = o->recompute};
@@ -52,8 +72,10 @@ static limn_status check_memory(limn_trainer *t)
 {
     size_t need = limn_trainer_bytes(t), has = limn_memory_available();
     if (!has || need <= has) return LIMN_OK;
-    return limn_fail(t->ctx, LIMN_NO_MEMORY, "training needs %.0f MB, the machine has %.0f MB left: use a smaller --batch (and --accumulate) or network",
-                     (double)need * 1e-6, (double)has * 1e-6);
+    return limn_fail(
+        t->ctx, LIMN_NO_MEMORY,
+        "training needs %.0f MB, the machine has %.0f MB left: use a smaller --batch (and --accumulate) or network",
+        (double)need * 1e-6, (double)has * 1e-6);
 }
 
 static limn_status make_state(limn_trainer *t)
@@ -70,12 +92,15 @@ static limn_status make_state(limn_trainer *t)
     t->decay = calloc(t->weights.count, 1);
     if (!t->decay) return limn_fail_memory(t->ctx, t->weights.count, "training state");
     for (int i = 0; i < t->weights.n; i++)
-        if (t->weights.node[i]->init.decay) memset(t->decay + t->weights.begin[i], 1, (size_t)limn_node_count(t->weights.node[i]));
+        if (t->weights.node[i]->init.decay)
+            memset(t->decay + t->weights.begin[i], 1, (size_t)limn_node_count(t->weights.node[i]));
     size_t statistics = 0;
     for (int i = 0; i < t->net.n_running; i++) statistics += (size_t)limn_node_count(t->net.outputs[t->net.n + i]);
     t->n_statistics = statistics;
     t->running = statistics ? limn_alloc_aligned((size_t)t->o->accumulate * statistics * sizeof(float)) : NULL;
-    return statistics && !t->running ? limn_fail_memory(t->ctx, (size_t)t->o->accumulate * statistics * sizeof(float), "running statistics") : LIMN_OK;
+    return statistics && !t->running
+               ? limn_fail_memory(t->ctx, (size_t)t->o->accumulate * statistics * sizeof(float), "running statistics")
+               : LIMN_OK;
 }
 
 /* Frozen tables and parameters the loss does not see keep a zero gradient. */
@@ -84,7 +109,8 @@ static limn_status bind(limn_trainer *t)
     limn_status status = LIMN_OK;
     for (int i = 1, p = 0; i < t->net.n && status == LIMN_OK; i++) {
         while (p < t->weights.n && t->weights.node[p] != t->net.of[i]) p++;
-        if (p == t->weights.n) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has a gradient and no weight", limn_node_name(t->net.of[i]));
+        if (p == t->weights.n)
+            return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s has a gradient and no weight", limn_node_name(t->net.of[i]));
         status = limn_run_bind(t->run, t->net.outputs[i], LIMN_F32, t->grad + t->weights.begin[p]);
     }
     for (int p = 0; p < t->weights.n && status == LIMN_OK; p++)
@@ -98,7 +124,8 @@ static limn_status bind(limn_trainer *t)
 static limn_status start(limn_trainer *t)
 {
     if (t->o->resume) {
-        limn_status status = access(t->o->out, F_OK) == 0 ? limn_lock_take(t->ctx, t->o->out, &t->lock) : LIMN_OK; /* nobody saves while it is read */
+        limn_status status = access(t->o->out, F_OK) == 0 ? limn_lock_take(t->ctx, t->o->out, &t->lock)
+                                                          : LIMN_OK; /* nobody saves while it is read */
         return status == LIMN_OK ? limn_trainer_resume(t) : status;
     }
     limn_status status = t->o->init ? limn_trainer_init(t) : LIMN_OK;
@@ -111,7 +138,9 @@ static limn_status make_folder(limn_trainer *t)
 {
     char path[1100];
     struct stat st;
-    if (strlen(t->o->out) > 1000) return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "the name of the run folder has %zu bytes, at most 1000 fit", strlen(t->o->out));
+    if (strlen(t->o->out) > 1000)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "the name of the run folder has %zu bytes, at most 1000 fit",
+                         strlen(t->o->out));
     snprintf(path, sizeof path, "%s", t->o->out);
     for (char *slash = path; (slash = strchr(slash + 1, '/')); *slash = '/') { /* folders above it, too */
         *slash = '\0';
@@ -131,7 +160,8 @@ static void keep_statistics(limn_trainer *t, int part)
 {
     int last = t->o->accumulate - 1;
     if (t->running && part < last)
-        memcpy(t->running + (size_t)part * t->n_statistics, t->running + (size_t)last * t->n_statistics, t->n_statistics * sizeof *t->running);
+        memcpy(t->running + (size_t)part * t->n_statistics, t->running + (size_t)last * t->n_statistics,
+               t->n_statistics * sizeof *t->running);
 }
 
 /* Loss and gradient of the mean over all parts of a batch; no weight changes: a save may still come. */
@@ -165,8 +195,10 @@ static limn_status gradients(limn_trainer *t, double *loss)
 static limn_status check_finite(limn_trainer *t, double loss, double norm)
 {
     if (isfinite(loss) && isfinite(norm)) return LIMN_OK;
-    return limn_fail(t->ctx, LIMN_DIVERGED, "step %lld: the loss is %g and the gradient norm %g; the last good checkpoint is kept: try a lower --lr",
-                     (long long)t->step, loss, norm);
+    return limn_fail(
+        t->ctx, LIMN_DIVERGED,
+        "step %lld: the loss is %g and the gradient norm %g; the last good checkpoint is kept: try a lower --lr",
+        (long long)t->step, loss, norm);
 }
 
 static limn_status optimize(limn_trainer *t, double norm, double *lr)
@@ -174,11 +206,18 @@ static limn_status optimize(limn_trainer *t, double norm, double *lr)
     const limn_train_options *o = t->o;
     limn_status status = LIMN_OK;
     *lr = limn_learning_rate(o->lr, t->step, o->warmup, o->steps, o->decay);
-    limn_adamw adamw = {.lr = *lr, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = o->weight_decay, .clip = o->clip, .ema = o->ema};
+    limn_adamw adamw = {.lr = *lr,
+                        .beta1 = 0.9,
+                        .beta2 = 0.99,
+                        .eps = 1e-8,
+                        .weight_decay = o->weight_decay,
+                        .clip = o->clip,
+                        .ema = o->ema};
     for (int part = 0; t->running && part < o->accumulate && status == LIMN_OK; part++)
         status = limn_weights_follow(t->ctx, &t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
     if (status != LIMN_OK) return status;
-    limn_adamw_step(&adamw, t->step + 1, norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay, t->ctx->n_threads);
+    limn_adamw_step(&adamw, t->step + 1, norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay,
+                    t->ctx->n_threads);
     t->step++;
     return LIMN_OK;
 }
@@ -190,8 +229,10 @@ static limn_status save_or_warn(limn_trainer *t, int *failed)
 {
     limn_status status = limn_trainer_save(t);
     if (status == LIMN_OK) return *failed = 0, LIMN_OK;
-    if (++*failed >= MAX_FAILED_SAVES) return limn_fail_in(t->ctx, status, "step %lld: %d saves in a row failed", (long long)t->step, *failed);
-    limn_log(t->ctx, LIMN_LOG_WARN, "step %lld was not saved, the older checkpoint is kept: %s", (long long)t->step, limn_error_text(t->ctx));
+    if (++*failed >= MAX_FAILED_SAVES)
+        return limn_fail_in(t->ctx, status, "step %lld: %d saves in a row failed", (long long)t->step, *failed);
+    limn_log(t->ctx, LIMN_LOG_WARN, "step %lld was not saved, the older checkpoint is kept: %s", (long long)t->step,
+             limn_error_text(t->ctx));
     return LIMN_OK;
 }
 
@@ -207,13 +248,19 @@ static limn_status stop_early(limn_trainer *t, bool late)
     const char *by = t->o->init ? "--resume in place of --init" : "--resume";
     limn_status status = save_last(t);
     if (status != LIMN_OK) return status;
-    if (!late && t->step == t->o->steps) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped after the last step, which is saved; its samples and scores are missing");
-    if (!late) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with %s goes on", (long long)t->step, by);
-    limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with %s goes on", (long long)t->step, by);
+    if (!late && t->step == t->o->steps)
+        return limn_fail(t->ctx, LIMN_CANCELLED,
+                         "stopped after the last step, which is saved; its samples and scores are missing");
+    if (!late)
+        return limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with %s goes on",
+                         (long long)t->step, by);
+    limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with %s goes on", (long long)t->step,
+             by);
     return LIMN_OK;
 }
 
-/* The seconds it takes are not the training's.  @return LIMN_CANCELLED by the progress callback; else LIMN_OK: what cannot be shown is a warning */
+/* The seconds it takes are not the training's.  @return LIMN_CANCELLED by the progress callback; else LIMN_OK: what cannot
+ * be shown is a warning */
 static limn_status show(limn_trainer *t, double *from)
 {
     double begin = limn_seconds();
@@ -231,11 +278,13 @@ static limn_status loop(limn_trainer *t)
     int64_t since = t->step;
     int failed = 0;
     bool due = false;
-    if (t->step < o->steps && !limn_progress(t->ctx, "start", t->step, o->steps)) return limn_fail(t->ctx, LIMN_CANCELLED, "stopped before the first step");
+    if (t->step < o->steps && !limn_progress(t->ctx, "start", t->step, o->steps))
+        return limn_fail(t->ctx, LIMN_CANCELLED, "stopped before the first step");
     while (t->step < o->steps) {
         double loss, norm, lr;
         limn_status status = gradients(t, &loss);
-        if (status == LIMN_OK) status = check_finite(t, loss, norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads));
+        if (status == LIMN_OK)
+            status = check_finite(t, loss, norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads));
         /* saved only now that these weights have given a finite loss: a bad state never replaces a good one */
         if (status == LIMN_OK && due) status = save_or_warn(t, &failed);
         if (status == LIMN_OK) status = optimize(t, norm, &lr);
@@ -248,7 +297,8 @@ static limn_status loop(limn_trainer *t)
             since = t->step, from = now, sum = 0;
         }
         limn_status shown = LIMN_OK;
-        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && (last || late))) shown = show(t, &from);
+        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && (last || late)))
+            shown = show(t, &from);
         due = t->step % o->save_every == 0;
         if (last && shown == LIMN_OK) return save_last(t);
         if (late || shown != LIMN_OK || !limn_progress(t->ctx, "step", t->step, o->steps)) return stop_early(t, late);
@@ -275,7 +325,9 @@ static void close_all(limn_trainer *t)
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
 {
     limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
-    t.task = limn_step_segments(&o->settings) ? &limn_task_segment : limn_step_reconstructs(&o->settings) ? &limn_task_reconstruct : &limn_task_denoise;
+    t.task = limn_step_segments(&o->settings)       ? &limn_task_segment
+             : limn_step_reconstructs(&o->settings) ? &limn_task_reconstruct
+                                                    : &limn_task_denoise;
     limn_status status = check_options(ctx, o);
     if (status == LIMN_OK) status = limn_run_files_check(ctx, o);
     if (status == LIMN_OK) status = t.task->check(ctx, o);

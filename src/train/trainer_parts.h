@@ -1,6 +1,6 @@
-/* trainer_parts.h: the trainer's state, and its parts: trainer.c is the loop, checkpoint.c saves and goes on, train_log.c tells.  What a network is
- * taught is a task: task_denoise.c (batch.c fills its batches, samples.c draws), task_segment.c and
- * task_reconstruct.c. */
+/* trainer_parts.h: the trainer's state, and its parts: trainer.c is the loop, checkpoint.c saves and goes on, train_log.c
+ * tells.  What a network is taught is a task: task_denoise.c (batch.c fills its batches, samples.c draws), task_segment.c
+ * and task_reconstruct.c. */
 #ifndef LIMN_TRAINER_PARTS_H
 #define LIMN_TRAINER_PARTS_H
 
@@ -19,15 +19,19 @@ typedef struct limn_reconstructing limn_reconstructing; /* task_reconstruct.c */
 typedef struct limn_trainer limn_trainer;
 typedef struct limn_run_facts limn_run_facts;
 
-/* The data a network reads and what is done with it.  The loop, the optimizer, checkpoints and logs know tasks by this table only. */
+/* The data a network reads and what is done with it.  The loop, the optimizer, checkpoints and logs know tasks by this table
+ * only. */
 typedef struct limn_task {
     limn_status (*check)(limn_ctx *ctx, const limn_train_options *o);
     limn_status (*open)(limn_trainer *t);                   /* the data; before anything large is allocated */
-    limn_status (*start)(limn_trainer *t);                  /* what is kept, and the data from t->step on; after t->weights is made */
-    limn_status (*fill)(limn_trainer *t, int part);         /* limn_stage(): the run's inputs with part 0 .. accumulate - 1 of the batch of step t->step */
+    limn_status (*start)(limn_trainer *t); /* what is kept, and the data from t->step on; after t->weights is made */
+    limn_status (*fill)(
+        limn_trainer *t,
+        int part); /* limn_stage(): the run's inputs with part 0 .. accumulate - 1 of the batch of step t->step */
     void (*facts)(const limn_trainer *t, limn_run_facts *f);/* what a checkpoint says of it */
     limn_status (*write)(limn_trainer *t);                  /* files of its own in the run folder, once; NULL: none */
-    limn_status (*show)(limn_trainer *t);                   /* how far the EMA weights are, every o->sample_every steps; with score_head after the last one anyway */
+    limn_status (*show)(limn_trainer *t); /* how far the EMA weights are, every o->sample_every steps; with score_head after
+                                             the last one anyway */
     void (*tell)(const limn_trainer *t, char text[256]);    /* "400 pictures of 64x64x4" */
     size_t (*bytes)(const limn_trainer *t);                 /* of what it shows with */
     void (*close)(limn_trainer *t);
@@ -57,13 +61,14 @@ struct limn_trainer {
     limn_step_graph net;
     limn_plan *plan;
     limn_run *run;
-    void **staged;             /* by id of t->net.g's nodes: inputs of the next execution, 4 bytes an element; NULL: not an input */
+    void **staged; /* by id of t->net.g's nodes: inputs of the next execution, 4 bytes an element; NULL: not an input */
     limn_batch_row *rows;      /* [batch] */
     int64_t *shown;            /* [batch]: pictures of the data */
     limn_weights weights;
     float *grad, *m, *v, *ema; /* as weights.value */
     float *sum;                /* as weights.value: gradients of earlier parts of a batch; NULL without accumulation */
-    float *running;            /* [accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running(); NULL: there are none */
+    float *running; /* [accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running(); NULL:
+                       there are none */
     size_t n_statistics;
     uint8_t *decay;
     int lock;                  /* of the run folder; -1: not taken yet */
@@ -81,7 +86,8 @@ static inline int64_t limn_trainer_pictures(const limn_trainer *t)
     return (int64_t)t->o->batch * t->o->accumulate;
 }
 
-/** Where a task fills in an input of the step graph; NULL where nothing depends on it.  limn_stage_write(): all of them, to the run. */
+/** Where a task fills in an input of the step graph; NULL where nothing depends on it.  limn_stage_write(): all of them, to
+ *  the run. */
 void *limn_stage(limn_trainer *t, const limn_node *node);
 limn_status limn_stage_write(limn_trainer *t);
 limn_status limn_stage_new(limn_trainer *t); /* after t->plan; not staged: 0 in every element */
@@ -91,19 +97,21 @@ void limn_stage_free(limn_trainer *t);
 limn_status limn_batch_fill(limn_trainer *t, int part);
 
 /** One fact a checkpoint holds; fixed: the option that made it, which must not change on the way; NULL: told only. */
-void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /** The same for the name of a class, one line more (limn_class_name_write()). */
 void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
 
 /** Nothing that a new run reads is written over: --init, files of the data, the data by its samples.
  *  @return LIMN_BAD_ARGUMENT */
 limn_status limn_run_files_check(limn_ctx *ctx, const limn_train_options *o);
-/** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all; with the first save of a new run the checkpoint of an older
- *  one becomes OUT/checkpoint.old.safetensors, unless the one of that name has more steps. */
+/** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all; with the first save of a new run
+ *  the checkpoint of an older one becomes OUT/checkpoint.old.safetensors, unless the one of that name has more steps. */
 limn_status limn_trainer_save(limn_trainer *t);
 /** A new run, and the checkpoint of an older one in its folder. */
 bool limn_trainer_has_older(const limn_trainer *t);
-/** Go on from OUT/checkpoint.safetensors.  @return LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT names an option that was another */
+/** Go on from OUT/checkpoint.safetensors.  @return LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT names an option that was
+ *  another */
 limn_status limn_trainer_resume(limn_trainer *t);
 /** Start from the network's weights in a file (options->init). */
 limn_status limn_trainer_init(limn_trainer *t);
@@ -112,7 +120,8 @@ limn_status limn_trainer_init(limn_trainer *t);
 void limn_trainer_tell(const limn_trainer *t);
 /** Bytes the plans and the state need, beside the pictures. */
 size_t limn_trainer_bytes(const limn_trainer *t);
-/** Open OUT/log.csv (resumed: rows after t->step are dropped; else that of an older run becomes log.old.csv), with t->score_head held_out.csv likewise, and the events. */
+/** Open OUT/log.csv (resumed: rows after t->step are dropped; else that of an older run becomes log.old.csv), with
+ *  t->score_head held_out.csv likewise, and the events. */
 limn_status limn_trainer_log_open(limn_trainer *t);
 void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, double images_per_second);
 /** A row of held_out.csv and of the events; NaN: nothing to say.  score [n]: as t->score_head names them */

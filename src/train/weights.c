@@ -47,7 +47,9 @@ limn_status limn_weights_follow(limn_ctx *ctx, const limn_weights *w, const limn
     int n = limn_graph_running(g, &running);
     for (int i = 0; i < n; i++) {
         int p = named(w, running[i].parameter->name);
-        if (p == w->n) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weights have no parameter %s, whose running statistics change", running[i].parameter->name);
+        if (p == w->n)
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weights have no parameter %s, whose running statistics change",
+                             running[i].parameter->name);
         float *to = w->value + w->begin[p], share = (float)running[i].momentum;
         for (int64_t k = 0; k < limn_node_count(running[i].parameter); k++) to[k] += share * (*values++ - to[k]);
     }
@@ -62,10 +64,12 @@ void limn_weights_free(limn_weights *w)
     w->value = NULL;
 }
 
-limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_weight_file *st, const char *prefix, float *data)
+limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *file, const limn_weight_file *st,
+                              const char *prefix, float *data)
 {
     limn_source *source;
-    limn_status status = *prefix ? limn_source_file(ctx, file, st, prefix, &source) : limn_map_source(ctx, file, st, &source);
+    limn_status status =
+        *prefix ? limn_source_file(ctx, file, st, prefix, &source) : limn_map_source(ctx, file, st, &source);
     if (status != LIMN_OK) return status;
     for (int i = 0; i < w->n && status == LIMN_OK; i++) {
         limn_wanted each = wanted(w->node[i]);
@@ -75,7 +79,7 @@ limn_status limn_weights_load(limn_ctx *ctx, const limn_weights *w, const char *
     return status;
 }
 
-/* ---- the flat array as a source ------------------------------------------------------------------------------------------ */
+/* ---- the flat array as a source --------------------------------------------------------------------------------------- */
 
 typedef struct flat_source {
     limn_source base;
@@ -92,14 +96,17 @@ static limn_status flat_find(limn_ctx *ctx, const limn_source *base, const limn_
         out->data = *s->data ? *s->data + s->w->begin[i] : NULL;
         return LIMN_OK;
     }
-    return s->w->n == 0 ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "no parameter \"%s\" of this shape is being trained", want->name);
+    return s->w->n == 0
+               ? LIMN_OK
+               : limn_fail(ctx, LIMN_BAD_ARGUMENT, "no parameter \"%s\" of this shape is being trained", want->name);
 }
 
 static limn_status flat_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *want, void *to)
 {
     limn_found found;
     limn_status status = flat_find(ctx, base, want, &found);
-    if (status == LIMN_OK && !found.data) status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "parameter \"%s\" has no value yet", want->name);
+    if (status == LIMN_OK && !found.data)
+        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "parameter \"%s\" has no value yet", want->name);
     if (status == LIMN_OK) memcpy(to, found.data, (size_t)limn_shape_count(&want->shape) * sizeof(float));
     return status;
 }

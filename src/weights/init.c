@@ -30,7 +30,8 @@ void limn_init_fill(const limn_wanted *w, uint64_t seed, float *to)
         for (size_t i = 0; i < n; i++) to[i] *= w->init->scale;
         break;
     case LIMN_INIT_UNIFORM:
-        for (size_t i = 0; i < n; i++) to[i] = w->init->scale * (2 * limn_random_uniform(seed, LIMN_STREAM_INIT, sub, i) - 1);
+        for (size_t i = 0; i < n; i++)
+            to[i] = w->init->scale * (2 * limn_random_uniform(seed, LIMN_STREAM_INIT, sub, i) - 1);
         break;
     case LIMN_INIT_SINCOS_2D: sincos_2d(w, to); break;
     }

@@ -46,7 +46,7 @@ static limn_status make(limn_ctx *ctx, const limn_wanted *w, uint64_t seed, limn
     return LIMN_OK;
 }
 
-/* ---- tables of places ---------------------------------------------------------------------------------------------------- */
+/* ---- tables of places ------------------------------------------------------------------------------------------------- */
 
 bool limn_source_other_places(const limn_entry *e, const limn_wanted *w)
 {
@@ -63,7 +63,8 @@ static bool differ(const float *x, const float *y, int64_t n)
     return false;
 }
 
-limn_status limn_source_check_places(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e, const limn_wanted *w)
+limn_status limn_source_check_places(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e,
+                                     const limn_wanted *w)
 {
     int side = 0;
     while ((int64_t)side * side < e->dim[1]) side++;
@@ -81,11 +82,12 @@ limn_status limn_source_check_places(limn_ctx *ctx, const char *file, const limn
     }
     limn_free_aligned(x);
     if (status != LIMN_OK || !other) return status;
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s is a table of %lld places that follows no formula known here: it cannot be made for %d x %d", file, e->name,
-                     (long long)e->dim[1], w->init->grid_h, w->init->grid_w);
+    return limn_fail(ctx, LIMN_BAD_FILE,
+                     "%s: %s is a table of %lld places that follows no formula known here: it cannot be made for %d x %d",
+                     file, e->name, (long long)e->dim[1], w->init->grid_h, w->init->grid_w);
 }
 
-/* ---- a file under our own names ----------------------------------------------------------------------------------------- */
+/* ---- a file under our own names --------------------------------------------------------------------------------------- */
 
 typedef struct file_source {
     limn_source base;
@@ -97,13 +99,15 @@ static limn_status find_entry(limn_ctx *ctx, const file_source *s, const limn_wa
 {
     char name[512];
     if (snprintf(name, sizeof name, "%s%s", s->prefix, w->name) >= (int)sizeof name)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: the name of a parameter is longer than %zu bytes", s->file, sizeof name - 1);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: the name of a parameter is longer than %zu bytes", s->file,
+                         sizeof name - 1);
     const limn_entry *e = *out = limn_weight_file_find(s->st, name);
     if (!e) return limn_source_missing(ctx, s->file, s->st, name);
     limn_shape found = {.rank = e->rank <= LIMN_MAX_RANK ? e->rank : -1};
     for (int k = 0; k < found.rank; k++) found.dim[k] = e->dim[k];
     if (limn_source_other_places(e, w)) return LIMN_OK;
-    return e->usable && limn_shape_equal(&found, &w->shape) ? LIMN_OK : limn_source_wrong_shape(ctx, s->file, s->st, e, &w->shape);
+    return e->usable && limn_shape_equal(&found, &w->shape) ? LIMN_OK
+                                                            : limn_source_wrong_shape(ctx, s->file, s->st, e, &w->shape);
 }
 
 static limn_status file_find(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_found *out)
@@ -133,11 +137,14 @@ static void file_free(limn_source *base)
     free(s);
 }
 
-limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *prefix, limn_source **out)
+limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *prefix,
+                             limn_source **out)
 {
     file_source *s = calloc(1, sizeof *s);
     *out = NULL;
-    if (s) *s = (file_source){.base = {file_find, file_read, file_free}, .st = st, .file = strdup(file), .prefix = strdup(prefix)};
+    if (s)
+        *s = (file_source){
+            .base = {file_find, file_read, file_free}, .st = st, .file = strdup(file), .prefix = strdup(prefix)};
     if (!s || !s->file || !s->prefix) {
         if (s) file_free(&s->base);
         return limn_fail_memory(ctx, sizeof *s, "a source of weights");
@@ -146,7 +153,7 @@ limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_
     return LIMN_OK;
 }
 
-/* ---- no file at all ------------------------------------------------------------------------------------------------------ */
+/* ---- no file at all --------------------------------------------------------------------------------------------------- */
 
 typedef struct started_source {
     limn_source base;

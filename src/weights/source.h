@@ -1,7 +1,9 @@
 /* source.h: where the tensor of a parameter comes from: a part of a file, a trainer's flat array
- * (train/weights.c), a published file under other names (model/map/source.c).  A source hands out typed views and never converts: who reads a tensor takes it as it lies there.
+ * (train/weights.c), a published file under other names (model/map/source.c).  A source hands out typed views and never
+ * converts: who reads a tensor takes it as it lies there.
  *
- * Overlays (a base and low-rank differences) and block types are sources as well: find() tells the type, read() makes one tensor at a time. */
+ * Overlays (a base and low-rank differences) and block types are sources as well: find() tells the type, read() makes one
+ * tensor at a time. */
 #ifndef LIMN_SOURCE_H
 #define LIMN_SOURCE_H
 
@@ -23,7 +25,8 @@ typedef struct limn_found {
 
 typedef struct limn_source limn_source;
 struct limn_source {
-    /** Look a tensor up and compare its shape; reads no numbers.  @return LIMN_BAD_FILE naming file, tensor, and both shapes */
+    /** Look a tensor up and compare its shape; reads no numbers.  @return LIMN_BAD_FILE naming file, tensor, and both
+     *  shapes */
     limn_status (*find)(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_found *out);
     /** All elements, of the type that find() told.  @return LIMN_IO, LIMN_BAD_FILE, LIMN_NO_MEMORY */
     limn_status (*read)(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, void *to);
@@ -34,18 +37,23 @@ void limn_source_free(limn_source *s); /* NULL is allowed */
 /** find() and read(), converted to dtype. */
 limn_status limn_source_read(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_dtype dtype, void *to);
 
-/** Tensors named prefix + the parameter's name.  file: path for messages, copied.  st is borrowed: close it after the source.
+/** Tensors named prefix + the parameter's name.  file: path for messages, copied.  st is borrowed: close it after the
+ *  source.
  *  @return LIMN_OK: free *out with limn_source_free(); LIMN_NO_MEMORY */
-limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *prefix, limn_source **out);
+limn_status limn_source_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *prefix,
+                             limn_source **out);
 
-/** Every tensor is there, of this type, and reading it gives its start (limn_init_fill(), by seed): what something costs, how fast it is. */
+/** Every tensor is there, of this type, and reading it gives its start (limn_init_fill(), by seed): what something costs,
+ *  how fast it is. */
 limn_status limn_source_started(limn_ctx *ctx, limn_dtype dtype, uint64_t seed, limn_source **out);
 
-/** Is this a fixed table of places [1, h w, D] on another grid than the square that files hold?  e: the tensor of that name. */
+/** Is this a fixed table of places [1, h w, D] on another grid than the square that files hold?  e: the tensor of that
+ *  name. */
 bool limn_source_other_places(const limn_entry *e, const limn_wanted *w);
 /** Such a table is worked out (limn_init_fill()) where the file's own is what the same formula gives for its square.
  *  @return LIMN_BAD_FILE with a sentence where it is not: it was learned, or made otherwise; LIMN_NO_MEMORY */
-limn_status limn_source_check_places(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e, const limn_wanted *w);
+limn_status limn_source_check_places(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_entry *e,
+                                     const limn_wanted *w);
 
 /** LIMN_BAD_FILE with a sentence: a tensor of another shape (both are named); one that is not there (the nearest that is, is
  *  named). */

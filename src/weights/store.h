@@ -1,8 +1,9 @@
-/* store.h: what is constant, made once and never changed: weights in the layout of their kernels, and what follows from weights alone.
+/* store.h: what is constant, made once and never changed: weights in the layout of their kernels, and what follows from
+ * weights alone.
  *
- * One store serves all plans and runs of a network.  A value is known by what it is (the name of the weight, or the hash of the constant
- * subgraph), how it lies (the layout of its kernel) and its type: two plans that ask for the same get the same bytes.  Values live in the memory
- * of a backend.  Several threads may use one store. */
+ * One store serves all plans and runs of a network.  A value is known by what it is (the name of the weight, or the hash of
+ * the constant subgraph), how it lies (the layout of its kernel) and its type: two plans that ask for the same get the same
+ * bytes.  Values live in the memory of a backend.  Several threads may use one store. */
 #ifndef LIMN_STORE_H
 #define LIMN_STORE_H
 
@@ -16,7 +17,8 @@ typedef struct limn_store_key {
 
 typedef struct limn_store limn_store;
 
-/** allocate, release: of the backend whose kernels read the values.  @return LIMN_OK: free with limn_store_free(); LIMN_NO_MEMORY */
+/** allocate, release: of the backend whose kernels read the values.  @return LIMN_OK: free with limn_store_free();
+ *  LIMN_NO_MEMORY */
 limn_status limn_store_new(limn_ctx *ctx, void *(*allocate)(size_t bytes), void (*release)(void *memory), limn_store **out);
 void limn_store_free(limn_store *s); /* NULL is allowed; no run may use it any more */
 

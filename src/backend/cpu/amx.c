@@ -1,4 +1,5 @@
-/* amx.c: may this process use AMX, the kernels of attention on bf16 ("attention.amx" and "attention.avx512bf16"), and what convolutions on AMX share. */
+/* amx.c: may this process use AMX, the kernels of attention on bf16 ("attention.amx" and "attention.avx512bf16"), and what
+ * convolutions on AMX share. */
 #include "backend/cpu/amx.h"
 #include "backend/cpu/heads.h"
 #include "backend/cpu/kernels.h"
@@ -36,12 +37,13 @@ static bool system_saves_tiles(void)
     return (low & XCR0_TILE_CONFIG) && (low & XCR0_TILE_DATA);
 }
 
-/* Linux hands out tile registers on request (since 5.16).  The permission is the process's, threads that exist and threads to
- * come; asking again changes nothing, so nobody has to remember that it was asked. */
+/* Linux hands out tile registers on request (since 5.16).  The permission is the process's, threads that exist and threads
+ * to come; asking again changes nothing, so nobody has to remember that it was asked. */
 const char *limn_amx_refuse(void)
 {
     if (!cpu_has_tiles()) return "this CPU has no AMX-TILE with AMX-BF16";
-    if (!limn_rows_avx512bf16()) return "this CPU has no AVX512_BF16"; /* a hypervisor may hide it; the kernels round by it */
+    if (!limn_rows_avx512bf16())
+        return "this CPU has no AVX512_BF16"; /* a hypervisor may hide it; the kernels round by it */
     if (!system_saves_tiles()) return "the operating system does not save tile registers";
 #if defined(__linux__)
     if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) == 0) return NULL;
@@ -134,8 +136,11 @@ static void run_amx(const limn_call *c)
 #define run_pairs run_amx
 #endif
 
-const limn_kernel limn_cpu_attention_amx = {.name = "attention.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
-const limn_kernel limn_cpu_attention_grad_amx = {.name = "attention_grad.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
-const limn_kernel limn_cpu_attention_pairs = {.name = "attention.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};
+const limn_kernel limn_cpu_attention_amx = {
+    .name = "attention.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
+const limn_kernel limn_cpu_attention_grad_amx = {
+    .name = "attention_grad.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
+const limn_kernel limn_cpu_attention_pairs = {
+    .name = "attention.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};
 const limn_kernel limn_cpu_attention_grad_pairs = {
     .name = "attention_grad.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};

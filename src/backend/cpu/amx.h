@@ -1,5 +1,5 @@
-/* amx.h: attention on bf16, on AMX tiles or in pairs (AVX512_BF16), and products on AMX tiles: may they run here, and the sizes both sides of a
- * template agree on. */
+/* amx.h: attention on bf16, on AMX tiles or in pairs (AVX512_BF16), and products on AMX tiles: may they run here, and the
+ * sizes both sides of a template agree on. */
 #ifndef LIMN_AMX_H
 #define LIMN_AMX_H
 

@@ -1,4 +1,5 @@
-/* attention.c: from a call to its heads: operands of the three packings, one head of one sample per task, or a part of its queries. */
+/* attention.c: from a call to its heads: operands of the three packings, one head of one sample per task, or a part of its
+ * queries. */
 #include "backend/cpu/heads.h"
 #include "backend/cpu/kernels.h"
 
@@ -44,7 +45,8 @@ static sizes sizes_of(const limn_call *c)
     }
     s.y = part(dst, nq, w, 0);
     if (c->attr->flags & LIMN_HAS_BIAS) s.bias = &c->src[packed == LIMN_PACKED_NONE ? 3 : packed == LIMN_PACKED_KV ? 2 : 1];
-    if (c->op != LIMN_OP_ATTENTION) s.out = part(&c->src[c->n_src - 2], nq, w, 0), s.dout = part(&c->src[c->n_src - 1], nq, w, 0);
+    if (c->op != LIMN_OP_ATTENTION)
+        s.out = part(&c->src[c->n_src - 2], nq, w, 0), s.dout = part(&c->src[c->n_src - 1], nq, w, 0);
     return s;
 }
 
@@ -53,7 +55,8 @@ static const char *refuse_attention(const limn_call *c)
     const char *why = limn_cpu_refuse_types(c);
     for (int i = 0; !why && i < c->n_src; i++)
         if (c->src[i].dtype != c->src[0].dtype) why = "sources must be of one type";
-    if (!why && c->op == LIMN_OP_ATTENTION_GRAD_BIAS) return c->dst.dtype == LIMN_F32 ? NULL : "the gradient of a bias is f32";
+    if (!why && c->op == LIMN_OP_ATTENTION_GRAD_BIAS)
+        return c->dst.dtype == LIMN_F32 ? NULL : "the gradient of a bias is f32";
     return why || c->dst.dtype == c->src[0].dtype ? why : "sources and result must be of one type";
 }
 
@@ -73,23 +76,36 @@ static limn_head head_of(const limn_call *c, const sizes *s, int64_t b, int64_t 
 {
     int64_t column = at * s->d;
     size_t bytes = limn_dtype_bytes(c->src[0].dtype);
-    limn_head head = {.n_query = s->n_query, .n_key = s->n_key, .d = s->d, .scale = (float)(1 / sqrt((double)s->d)), .causal = c->attr->causal,
-                      .dtype = c->src[0].dtype, .q = head_start(&s->q, b, column, bytes), .k = head_start(&s->k, b, column, bytes),
-                      .v = head_start(&s->v, b, column, bytes), .q_row = s->q.row, .k_row = s->k.row, .v_row = s->v.row,
+    limn_head head = {.n_query = s->n_query,
+                      .n_key = s->n_key,
+                      .d = s->d,
+                      .scale = (float)(1 / sqrt((double)s->d)),
+                      .causal = c->attr->causal,
+                      .dtype = c->src[0].dtype,
+                      .q = head_start(&s->q, b, column, bytes),
+                      .k = head_start(&s->k, b, column, bytes),
+                      .v = head_start(&s->v, b, column, bytes),
+                      .q_row = s->q.row,
+                      .k_row = s->k.row,
+                      .v_row = s->v.row,
                       .scratch = (float *)((char *)c->scratch + (size_t)omp_get_thread_num() * scratch_bytes)};
-    if (s->bias) head.bias = (const char *)s->bias->data + (size_t)((b % s->bias->shape.dim[0] * c->attr->heads + at) * s->n_query * s->n_key) * bytes;
+    if (s->bias)
+        head.bias = (const char *)s->bias->data +
+                    (size_t)((b % s->bias->shape.dim[0] * c->attr->heads + at) * s->n_query * s->n_key) * bytes;
     if (c->op == LIMN_OP_ATTENTION) return head;
     head.out = head_start(&s->out, b, column, bytes), head.out_row = s->out.row;
     head.dout = head_start(&s->dout, b, column, bytes), head.dout_row = s->dout.row;
     return head;
 }
 
-/* Into how many parts a head's queries go, so that few heads still feed all threads; each query's sums are its own, so no bit depends on it. */
+/* Into how many parts a head's queries go, so that few heads still feed all threads; each query's sums are its own, so no
+ * bit depends on it. */
 static int64_t parts_of_head(const limn_call *c, const sizes *s)
 {
     int64_t parts = 1, heads = s->batch * c->attr->heads;
     if (c->op != LIMN_OP_ATTENTION || c->attr->causal || s->bias) return 1;
-    while (heads * parts % c->n_threads && heads * parts < 8 * c->n_threads && s->n_query >= (parts + 1) * QUERIES_OF_PART) parts++;
+    while (heads * parts % c->n_threads && heads * parts < 8 * c->n_threads && s->n_query >= (parts + 1) * QUERIES_OF_PART)
+        parts++;
     return parts;
 }
 
@@ -102,13 +118,15 @@ static void narrow(limn_head *head, int64_t begin, int64_t end)
     head->n_query = end - begin;
 }
 
-static void run_part(const limn_call *c, const sizes *s, int64_t i, int64_t part, int64_t parts, void (*head_run)(const limn_head *head), size_t scratch_bytes)
+static void run_part(const limn_call *c, const sizes *s, int64_t i, int64_t part, int64_t parts,
+                     void (*head_run)(const limn_head *head), size_t scratch_bytes)
 {
     size_t bytes = limn_dtype_bytes(c->dst.dtype);
     int64_t b = i / c->attr->heads, column = i % c->attr->heads * s->d;
     limn_head head = head_of(c, s, b, i % c->attr->heads, scratch_bytes);
     if (c->op == LIMN_OP_ATTENTION) {
-        int64_t each = limn_round_up((s->n_query + parts - 1) / parts, QUERIES_OF_PART), begin = part * each, end = begin + each;
+        int64_t each = limn_round_up((s->n_query + parts - 1) / parts, QUERIES_OF_PART), begin = part * each,
+                end = begin + each;
         head.y = head_start(&s->y, b, column, bytes), head.y_row = s->y.row;
         if (begin >= s->n_query) return;
         narrow(&head, begin, end < s->n_query ? end : s->n_query);
@@ -136,7 +154,8 @@ static size_t scratch_attention(const limn_call *c)
 static limn_status run_attention(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
-    limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? rows->attention_grad : rows->attention, limn_heads_scratch(c, limn_head_scratch_bytes));
+    limn_heads_run(c, c->op == LIMN_OP_ATTENTION_GRAD ? rows->attention_grad : rows->attention,
+                   limn_heads_scratch(c, limn_head_scratch_bytes));
     return LIMN_OK;
 }
 
@@ -159,8 +178,11 @@ static limn_status run_attention_grad_bias(const limn_call *c)
     return LIMN_OK;
 }
 
-const limn_kernel limn_cpu_attention = {.name = "attention", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};
+const limn_kernel limn_cpu_attention = {
+    .name = "attention", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};
 const limn_kernel limn_cpu_attention_grad = {
     .name = "attention_grad", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention};
-const limn_kernel limn_cpu_attention_grad_bias = {
-    .name = "attention_grad_bias", .refuse = refuse_attention, .scratch_bytes = scratch_attention, .run = run_attention_grad_bias};
+const limn_kernel limn_cpu_attention_grad_bias = {.name = "attention_grad_bias",
+                                                  .refuse = refuse_attention,
+                                                  .scratch_bytes = scratch_attention,
+                                                  .run = run_attention_grad_bias};

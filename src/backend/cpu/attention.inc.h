@@ -11,7 +11,8 @@ static inline int64_t up16(int64_t n)
     return (n + W - 1) / W * W;
 }
 
-static void load_rows(float *to, int64_t to_row, const void *from, limn_dtype dtype, int64_t row, int64_t n, int64_t padded, int64_t d)
+static void load_rows(float *to, int64_t to_row, const void *from, limn_dtype dtype, int64_t row, int64_t n, int64_t padded,
+                      int64_t d)
 {
     size_t bytes = limn_dtype_bytes(dtype);
     for (int64_t t = 0; t < n; t++) {
@@ -23,7 +24,8 @@ static void load_rows(float *to, int64_t to_row, const void *from, limn_dtype dt
 
 static void store_rows(void *to, limn_dtype dtype, int64_t row, const float *from, int64_t from_row, int64_t n, int64_t d)
 {
-    for (int64_t t = 0; t < n; t++) store((char *)to + (size_t)(t * row) * limn_dtype_bytes(dtype), dtype, from + t * from_row, d);
+    for (int64_t t = 0; t < n; t++)
+        store((char *)to + (size_t)(t * row) * limn_dtype_bytes(dtype), dtype, from + t * from_row, d);
 }
 
 /* Blocks of s x s elements of two rows, s apart, change places (shuffles want constants). */
@@ -78,8 +80,8 @@ static void transpose(float *to, const float *from, int64_t rows_from, int64_t d
         for (int64_t i = 0; i < d; i += W) transpose16(to + i * rows_from + t, rows_from, from + t * from_row + i, from_row);
 }
 
-/* The three products below work on tiles of 4 rows by 2 vectors of the instruction set's own width: 8 accumulators.  Each element
- * is summed in the order of i (or j) alone, so the width plays no part in it. */
+/* The three products below work on tiles of 4 rows by 2 vectors of the instruction set's own width: 8 accumulators.  Each
+ * element is summed in the order of i (or j) alone, so the width plays no part in it. */
 
 /* S [4][n] = A [4][d] Bt [d][b_row], n a multiple of 16 */
 static void scores(float *s, const float *a, int64_t a_row, const float *bt, int64_t b_row, int64_t d, int64_t n)
@@ -111,7 +113,8 @@ static void weighted_rows(float *o, int64_t dp, const float *p, const float *b, 
         float *r = o + i;
         const float *bj = b + i;
         vec c00 = get_vec(r), c01 = get_vec(r + second), c10 = get_vec(r + dp), c11 = get_vec(r + dp + second);
-        vec c20 = get_vec(r + 2 * dp), c21 = get_vec(r + 2 * dp + second), c30 = get_vec(r + 3 * dp), c31 = get_vec(r + 3 * dp + second);
+        vec c20 = get_vec(r + 2 * dp), c21 = get_vec(r + 2 * dp + second), c30 = get_vec(r + 3 * dp),
+            c31 = get_vec(r + 3 * dp + second);
         for (int64_t j = 0; j < n; j++, bj += dp) {
             vec x = get_vec(bj), y = get_vec(bj + second);
             c00 += p[j] * x, c01 += p[j] * y;
@@ -132,7 +135,8 @@ static void outer_rows(float *db, int64_t dp, const float *s, const float *a, in
     for (int64_t i = 0; i < dp; i += V) {
         vec x0 = get_vec(a + i), x1 = get_vec(a + dp + i), x2 = get_vec(a + 2 * dp + i), x3 = get_vec(a + 3 * dp + i);
         for (int64_t j = 0; j < n; j++)
-            put_vec(db + j * dp + i, get_vec(db + j * dp + i) + s[j] * x0 + s[KEYS + j] * x1 + s[2 * KEYS + j] * x2 + s[3 * KEYS + j] * x3);
+            put_vec(db + j * dp + i,
+                    get_vec(db + j * dp + i) + s[j] * x0 + s[KEYS + j] * x1 + s[2 * KEYS + j] * x2 + s[3 * KEYS + j] * x3);
     }
 }
 
@@ -145,7 +149,8 @@ static inline int64_t visible(const limn_head *h, int64_t t)
 static void add_bias(const limn_head *h, float *s, int64_t t, int64_t first_key, int64_t n)
 {
     float b[KEYS];
-    int64_t rows = h->n_query - t < QUERIES ? h->n_query - t : QUERIES, m = h->n_key - first_key < n ? h->n_key - first_key : n;
+    int64_t rows = h->n_query - t < QUERIES ? h->n_query - t : QUERIES,
+            m = h->n_key - first_key < n ? h->n_key - first_key : n;
     for (int64_t r = 0; r < rows; r++) {
         load(b, (const char *)h->bias + (size_t)((t + r) * h->n_key + first_key) * limn_dtype_bytes(h->dtype), h->dtype, m);
         for (int64_t j = 0; j < m; j++) s[r * KEYS + j] += b[j];
@@ -154,7 +159,8 @@ static void add_bias(const limn_head *h, float *s, int64_t t, int64_t first_key,
 
 static void add_to_dbias(const limn_head *h, const float *ds, int64_t t, int64_t first_key, int64_t n)
 {
-    int64_t rows = h->n_query - t < QUERIES ? h->n_query - t : QUERIES, m = h->n_key - first_key < n ? h->n_key - first_key : n;
+    int64_t rows = h->n_query - t < QUERIES ? h->n_query - t : QUERIES,
+            m = h->n_key - first_key < n ? h->n_key - first_key : n;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < m; j++) h->dbias[(t + r) * h->n_key + first_key + j] += ds[r * KEYS + j];
 }
@@ -162,7 +168,8 @@ static void add_to_dbias(const limn_head *h, const float *ds, int64_t t, int64_t
 static void mask(const limn_head *h, float *s, int64_t t, int64_t first_key, int64_t n)
 {
     for (int r = 0; r < QUERIES; r++)
-        for (int64_t j = 0; j < n; j++) s[r * KEYS + j] = first_key + j < visible(h, t + r) ? s[r * KEYS + j] * h->scale : -INFINITY;
+        for (int64_t j = 0; j < n; j++)
+            s[r * KEYS + j] = first_key + j < visible(h, t + r) ? s[r * KEYS + j] * h->scale : -INFINITY;
     if (h->bias) add_bias(h, s, t, first_key, n);
 }
 
@@ -187,7 +194,8 @@ static void fold(float *s, int64_t n, float *max, float *sum, float *rescale)
 static void attention(const limn_head *h)
 {
     int64_t dp = up16(h->d), np = up16(h->n_key);
-    float *kt = h->scratch, *v = kt + np * dp, *k = v + np * dp, *q = k + np * dp, *o = q + QUERIES * dp, *s = o + QUERIES * dp;
+    float *kt = h->scratch, *v = kt + np * dp, *k = v + np * dp, *q = k + np * dp, *o = q + QUERIES * dp,
+          *s = o + QUERIES * dp;
     load_rows(k, dp, h->k, h->dtype, h->k_row, h->n_key, np, h->d);
     transpose(kt, k, np, dp, dp);
     load_rows(v, dp, h->v, h->dtype, h->v_row, h->n_key, np, h->d);
@@ -215,7 +223,8 @@ static void attention(const limn_head *h)
 }
 
 /* s: scores, or what fold() made of them, to p;  ds: dp to p (dp - D) scale, with D = sum(dout out) per query */
-static void score_gradient(float *s, float *ds, bool folded, int64_t n, const float *max, const float *sum, const float *dot, float scale)
+static void score_gradient(float *s, float *ds, bool folded, int64_t n, const float *max, const float *sum, const float *dot,
+                           float scale)
 {
     for (int r = 0; r < QUERIES; r++) {
         float inverse = 1.0f / sum[r];
@@ -231,7 +240,8 @@ static void attention_grad(const limn_head *h)
 {
     int64_t dp = up16(h->d), np = up16(h->n_key), plane = np * dp;
     float *kt = h->scratch, *vt = kt + plane, *k = vt + plane, *v = k + plane, *dk = v + plane, *dv = dk + plane;
-    float *q = dv + plane, *dy = q + QUERIES * dp, *y = dy + QUERIES * dp, *dq = y + QUERIES * dp, *s = dq + QUERIES * dp, *ds = s + QUERIES * KEYS;
+    float *q = dv + plane, *dy = q + QUERIES * dp, *y = dy + QUERIES * dp, *dq = y + QUERIES * dp, *s = dq + QUERIES * dp,
+          *ds = s + QUERIES * KEYS;
     load_rows(k, dp, h->k, h->dtype, h->k_row, h->n_key, np, h->d);
     load_rows(v, dp, h->v, h->dtype, h->v_row, h->n_key, np, h->d);
     transpose(kt, k, np, dp, dp);
@@ -242,7 +252,8 @@ static void attention_grad(const limn_head *h)
         int64_t n = h->n_query - t < QUERIES ? h->n_query - t : QUERIES, end = up16(visible(h, t + n - 1));
         float max[QUERIES], sum[QUERIES], rescale[QUERIES], dot[QUERIES];
         load_rows(q, dp, (const char *)h->q + (size_t)(t * h->q_row) * bytes, h->dtype, h->q_row, n, QUERIES, h->d);
-        load_rows(dy, dp, (const char *)h->dout + (size_t)(t * h->dout_row) * bytes, h->dtype, h->dout_row, n, QUERIES, h->d);
+        load_rows(dy, dp, (const char *)h->dout + (size_t)(t * h->dout_row) * bytes, h->dtype, h->dout_row, n, QUERIES,
+                  h->d);
         load_rows(y, dp, (const char *)h->out + (size_t)(t * h->out_row) * bytes, h->dtype, h->out_row, n, QUERIES, h->d);
         memset(dq, 0, (size_t)(QUERIES * dp) * sizeof *dq);
         for (int r = 0; r < QUERIES; r++) {

@@ -22,8 +22,8 @@ static inline void tile_release(tiles *t)
 enum { BLOCK_ROWS = 8 };
 
 /* C [8][16 vectors] (+)= A [8][2 pairs] B */
-static inline __attribute__((always_inline)) void block(const int vectors, float *c, int64_t c_row, const bf16 *a, int64_t a_row, const bf16 *b, int64_t group,
-                                                        int64_t pairs, bool add)
+static inline __attribute__((always_inline)) void block(const int vectors, float *c, int64_t c_row, const bf16 *a,
+                                                        int64_t a_row, const bf16 *b, int64_t group, int64_t pairs, bool add)
 {
     __m512 sum[BLOCK_ROWS][3];
 #pragma GCC unroll 8
@@ -49,8 +49,8 @@ static inline __attribute__((always_inline)) void block(const int vectors, float
         for (int v = 0; v < vectors; v++) _mm512_storeu_ps(c + r * c_row + 16 * v, sum[r][v]);
 }
 
-static void product(tiles *t, float *c, int64_t c_row, int64_t rows, int64_t cols, const bf16 *a, int64_t a_row, const bf16 *b, int64_t group, int64_t k,
-                    bool add)
+static void product(tiles *t, float *c, int64_t c_row, int64_t rows, int64_t cols, const bf16 *a, int64_t a_row,
+                    const bf16 *b, int64_t group, int64_t k, bool add)
 {
     (void)t;
     int64_t pairs = (k + 1) / 2, left = (cols + 15) / 16;

@@ -1,11 +1,11 @@
 /* attention_bf16.inc.h: fused attention of one head on bf16, 32 queries at a time, keys in blocks, online softmax (Milakov &
  * Gimelshein 2018, Dao et al. 2022): never more than 32 x KEYS scores in memory.
  *
- * A template over one product: attention_amx.inc.h has it on AMX tiles, attention_avx512bf16.c in registers.  The includer gives `tiles`, what
- * its product works with, tile_configure(t) and tile_release(t), before; product() after.
+ * A template over one product: attention_amx.inc.h has it on AMX tiles, attention_avx512bf16.c in registers.  The includer
+ * gives `tiles`, what its product works with, tile_configure(t) and tile_release(t), before; product() after.
  *
- * "Packed" is B [k][n] of a product as tiles of 32 x 16, rows in pairs: [n / 16][k / 32][16][16][2].  Scratch holds, widths padded with
- * zeros to 32:
+ * "Packed" is B [k][n] of a product as tiles of 32 x 16, rows in pairs: [n / 16][k / 32][16][16][2].  Scratch holds, widths
+ * padded with zeros to 32:
  *   K^T [d][n_key] and V [n_key][d] packed, and for the gradient   V^T and K packed, dK dV [n_key][d] f32 */
 #include "backend/cpu/lanes.inc.h"
 #include "backend/cpu/amx.h"
@@ -60,12 +60,12 @@ static void pack_transposed(bf16 *to, const bf16 *from, int64_t row, int64_t n, 
     }
 }
 
-/* ---- the product, which the includer defines --------------------------------------------------------------------------- */
+/* ---- the product, which the includer defines -------------------------------------------------------------------------- */
 
-/* C [rows][cols] (+)= A [rows][k] B; rows a multiple of 32; cols and k may be rounded up to 32: there B, A and C hold zeros and room.
- * B is packed, groups of 16 columns `group` apart. */
-static void product(tiles *t, float *c, int64_t c_row, int64_t rows, int64_t cols, const bf16 *a, int64_t a_row, const bf16 *b, int64_t group, int64_t k,
-                    bool add);
+/* C [rows][cols] (+)= A [rows][k] B; rows a multiple of 32; cols and k may be rounded up to 32: there B, A and C hold zeros
+ * and room. B is packed, groups of 16 columns `group` apart. */
+static void product(tiles *t, float *c, int64_t c_row, int64_t rows, int64_t cols, const bf16 *a, int64_t a_row,
+                    const bf16 *b, int64_t group, int64_t k, bool add);
 
 /* ---- softmax ---------------------------------------------------------------------------------------------------------- */
 
@@ -117,7 +117,8 @@ static inline __attribute__((always_inline)) void fold_rows(float *s, const int6
     for (int r = 0; r < ROWS; r++) {
         float *row = s + r * KEYS, old = run->max[r], top = top_of(old, row, n), shift = top > -INFINITY ? top : 0;
         lanes sum = all(0);
-        for (int64_t j = 0; j < n; j++) row[j] = exp_below((row[j] - shift) * scale); /* of -INFINITY: 0; NaN is not hidden */
+        for (int64_t j = 0; j < n; j++)
+            row[j] = exp_below((row[j] - shift) * scale); /* of -INFINITY: 0; NaN is not hidden */
         for (int64_t j = 0; j < n; j += W) sum += get(row + j);
         run->rescale[r] = old > -INFINITY ? exp_below((old - shift) * scale) : 0;
         run->max[r] = top;
@@ -174,7 +175,8 @@ static void attention_tiles(tiles *t, const limn_head *h)
 static void row_dots(float *dot, const limn_head *h, int64_t first, int64_t n)
 {
     for (int64_t r = 0; r < ROWS; r++) {
-        const bf16 *dout = (const bf16 *)h->dout + (first + r) * h->dout_row, *out = (const bf16 *)h->out + (first + r) * h->out_row;
+        const bf16 *dout = (const bf16 *)h->dout + (first + r) * h->dout_row,
+                   *out = (const bf16 *)h->out + (first + r) * h->out_row;
         dot[r] = 0;
         for (int64_t i = 0; r < n && i < h->d; i++) dot[r] += limn_bf16_to_f32(dout[i]) * limn_bf16_to_f32(out[i]);
     }

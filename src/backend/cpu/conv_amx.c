@@ -9,8 +9,8 @@ static const limn_tiles *others(void)
     return &limn_rows_avx512bf16()->pairs;
 }
 
-static void multiply(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
-                     int rows, int cols, bool add)
+static void multiply(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
+                     int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     tiles t;
     multiply_tiles(&t, others(), c, c_row, a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
@@ -32,5 +32,11 @@ static void end(void)
     tile_release(NULL);
 }
 
-const limn_tiles limn_amx_pairs = {.rows = AMX_SIDE, .width = AMX_SIDE, .steps = AMX_STEPS, .multiply = multiply, .lay = lay, .turn = turn_strip,
-                                   .begin = begin, .end = end};
+const limn_tiles limn_amx_pairs = {.rows = AMX_SIDE,
+                                   .width = AMX_SIDE,
+                                   .steps = AMX_STEPS,
+                                   .multiply = multiply,
+                                   .lay = lay,
+                                   .turn = turn_strip,
+                                   .begin = begin,
+                                   .end = end};

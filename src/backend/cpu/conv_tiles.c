@@ -1,14 +1,17 @@
 /* conv_tiles.c: convolutions in tiles of our own, f32 or bf16.
  *
- *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of 2 V columns, or of V where there are no more
+ *   y [pixels][O] = A [pixels][kh kw C] W'        A: the windows of window.h, read where they lie; W' in panels of 2 V
+ *   columns, or of V where there are no more
  *
- * A and W' are words: floats, or where the picture is bf16 with an even number of channels, pairs of neighbouring channels (C is then half as
- * many), and the weights are rounded to bf16.  Sums are f32.  A bf16 picture of odd channels (the first layer's) is converted as a whole.
+ * A and W' are words: floats, or where the picture is bf16 with an even number of channels, pairs of neighbouring channels
+ * (C is then half as many), and the weights are rounded to bf16.  Sums are f32.  A bf16 picture of odd channels (the first
+ * layer's) is converted as a whole.
  *
- * A transposed convolution with stride s is s x s convolutions of stride 1, one for each place (row, column) of a pixel modulo s, with those
- * elements of the window that meet it; their results interleave.  So do the four 2 x 2 convolutions of an enlarged picture (LIMN_UPSAMPLED): row
- * 2 m + r of it sees small rows m - 1 + r and m + r, with the sums of those window rows that fall on each.  Bias, residual and activation are
- * applied while the rows are in the cache.  Each sum runs over blocks of terms in order: the thread count plays no part. */
+ * A transposed convolution with stride s is s x s convolutions of stride 1, one for each place (row, column) of a pixel
+ * modulo s, with those elements of the window that meet it; their results interleave.  So do the four 2 x 2 convolutions of
+ * an enlarged picture (LIMN_UPSAMPLED): row 2 m + r of it sees small rows m - 1 + r and m + r, with the sums of those window
+ * rows that fall on each.  Bias, residual and activation are applied while the rows are in the cache.  Each sum runs over
+ * blocks of terms in order: the thread count plays no part. */
 #include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/window.h"
@@ -16,7 +19,8 @@
 
 #include <omp.h>
 
-/* Words of a sum at a time: floats (longer sums lose digits), pairs; pixels that a thread takes at a time, and their tiles. */
+/* Words of a sum at a time: floats (longer sums lose digits), pairs; pixels that a thread takes at a time, and their
+ * tiles. */
 enum { BLOCK = 256, PAIR_BLOCK = 768, PIXELS = 128, MOST_TILES = PIXELS / LIMN_TILE_ROWS };
 
 /* One convolution: all of CONV, or one of the s x s of CONV_TRANSPOSE. */
@@ -24,8 +28,10 @@ typedef struct phase {
     limn_windows a;
     const float *b;               /* panels */
     int64_t packed, columns;      /* words of b; channels of the result */
-    int64_t first_row, first_col, step; /* grid pixel (i, j) is pixel (first_row + i step, first_col + j step) of the result */
-    int64_t du, dv;               /* CONV_TRANSPOSE: the window elements du, du + s, .. and dv, dv + s, ..; upsampled: row and column mod 2 */
+    int64_t first_row, first_col,
+        step; /* grid pixel (i, j) is pixel (first_row + i step, first_col + j step) of the result */
+    int64_t du,
+        dv; /* CONV_TRANSPOSE: the window elements du, du + s, .. and dv, dv + s, ..; upsampled: row and column mod 2 */
 } phase;
 
 /* Are words pairs of bf16 channels? */
@@ -91,35 +97,39 @@ static int64_t places(int64_t r, int64_t before, int64_t s, int64_t n, int64_t *
     return *first < n ? (n - *first + s - 1) / s : 0;
 }
 
-/* A pixel Y meets window element u of source pixel i when  Y + top = i s + u:  u = r + s q with r = (Y + top) mod s,  i = (Y + top - r) / s - q.
- * In the order of falling q that is a window of ceil((kh - r) / s) source pixels. */
+/* A pixel Y meets window element u of source pixel i when  Y + top = i s + u:  u = r + s q with r = (Y + top) mod s,  i = (Y
+ * + top - r) / s - q. In the order of falling q that is a window of ceil((kh - r) / s) source pixels. */
 static phase phase_of(const limn_call *c, int index)
 {
     const int64_t *x = c->src[0].shape.dim, *w = c->src[1].shape.dim, *y = c->dst.shape.dim;
     const limn_attr *attr = c->attr;
-    phase p = {.a = {.source = c->src[0].data, .batch = x[0], .h = x[1], .w = x[2], .c = in_pairs(c) ? x[3] / 2 : x[3]}, .columns = y[3]};
+    phase p = {.a = {.source = c->src[0].data, .batch = x[0], .h = x[1], .w = x[2], .c = in_pairs(c) ? x[3] / 2 : x[3]},
+               .columns = y[3]};
     if (upsampled(c)) {
         p.step = 2, p.first_row = p.du = index / 2, p.first_col = p.dv = index % 2;
         p.a.rows = x[1], p.a.cols = x[2], p.a.kh = p.a.kw = 2, p.a.step = 1, p.a.top = 1 - p.du, p.a.left = 1 - p.dv;
     } else if (!transposed(c)) {
         p.step = 1;
-        p.a.rows = y[1], p.a.cols = y[2], p.a.kh = w[2], p.a.kw = w[3], p.a.step = attr->stride, p.a.top = attr->pad[0], p.a.left = attr->pad[1];
+        p.a.rows = y[1], p.a.cols = y[2], p.a.kh = w[2], p.a.kw = w[3], p.a.step = attr->stride, p.a.top = attr->pad[0],
+        p.a.left = attr->pad[1];
     } else {
         int s = attr->stride;
         p.step = s, p.du = index / s, p.dv = index % s;
-        p.a.rows = places(p.du, attr->pad[0], s, y[1], &p.first_row), p.a.cols = places(p.dv, attr->pad[1], s, y[2], &p.first_col);
+        p.a.rows = places(p.du, attr->pad[0], s, y[1], &p.first_row),
+        p.a.cols = places(p.dv, attr->pad[1], s, y[2], &p.first_col);
         p.a.kh = p.du < w[2] ? (w[2] - p.du + s - 1) / s : 0, p.a.kw = p.dv < w[3] ? (w[3] - p.dv + s - 1) / s : 0;
         p.a.step = 1;
         p.a.top = p.a.kh - 1 - (p.first_row + attr->pad[0] - p.du) / s;
         p.a.left = p.a.kw - 1 - (p.first_col + attr->pad[1] - p.dv) / s;
     }
-    if (p.a.kh * p.a.kw * p.a.step * p.step == 1 && p.a.rows == x[1] && p.a.cols == x[2]) /* windows of one pixel: all pixels are one row */
+    if (p.a.kh * p.a.kw * p.a.step * p.step == 1 && p.a.rows == x[1] &&
+        p.a.cols == x[2]) /* windows of one pixel: all pixels are one row */
         p.a.w = p.a.cols = x[0] * x[1] * x[2], p.a.batch = p.a.h = p.a.rows = 1;
     p.packed = limn_windows_terms(&p.a) * limn_round_up(p.columns, panel(c));
     return p;
 }
 
-/* ---- W to panels ---------------------------------------------------------------------------------------------------------- */
+/* ---- W to panels ------------------------------------------------------------------------------------------------------ */
 
 static size_t packed_bytes(const limn_call *c)
 {
@@ -140,7 +150,8 @@ static float number(const limn_view *w, int64_t at)
     return w->dtype == LIMN_F32 ? ((const float *)w->data)[at] : limn_bf16_to_f32(((const uint16_t *)w->data)[at]);
 }
 
-/* What rows u, u + 1, .. of a 3 x 3 window that fall on small row `u` of phase r add up to: r = 0: {0}, {1, 2}; r = 1: {0, 1}, {2} */
+/* What rows u, u + 1, .. of a 3 x 3 window that fall on small row `u` of phase r add up to: r = 0: {0}, {1, 2}; r = 1: {0,
+ * 1}, {2} */
 static void fallen(int64_t r, int64_t u, int64_t *first, int64_t *n)
 {
     *n = (r == 0) == (u == 1) ? 2 : 1;
@@ -158,7 +169,8 @@ static float fallen_sum(const limn_view *w, int64_t plane, const phase *p, int64
 }
 
 /* Element (u, v) of the phase's window in n planes of W, `next` apart. */
-static void elements(const limn_call *c, const limn_view *w, const phase *p, int64_t plane, int64_t next, int64_t u, int64_t v, int64_t n, float *to)
+static void elements(const limn_call *c, const limn_view *w, const phase *p, int64_t plane, int64_t next, int64_t u,
+                     int64_t v, int64_t n, float *to)
 {
     if (upsampled(c)) {
         for (int64_t j = 0; j < n; j++) to[j] = fallen_sum(w, plane + j * next, p, u, v);
@@ -176,7 +188,8 @@ static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, i
     const limn_rows *rows = limn_rows_of(c);
     const int64_t *d = w->shape.dim;
     int64_t n = p->columns - col < width ? p->columns - col : width, terms = p->a.c, parts = in_pairs(c) ? 2 : 1;
-    int64_t plane = d[2] * d[3], of_channel = transposed(c) ? d[1] * plane : plane, of_column = transposed(c) ? plane : d[1] * plane;
+    int64_t plane = d[2] * d[3], of_channel = transposed(c) ? d[1] * plane : plane,
+            of_column = transposed(c) ? plane : d[1] * plane;
     float numbers[2][TOGETHER * MOST_COLUMNS] = {{0}};
     uint16_t halves[2][TOGETHER * MOST_COLUMNS];
     for (int64_t k = 0; k < terms; k += TOGETHER)
@@ -206,7 +219,7 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
     return LIMN_OK;
 }
 
-/* ---- running -------------------------------------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------------------------------------- */
 
 /* Scratch of a thread: bias, windows that had to be copied, and where the result is not f32 its sums. */
 static size_t thread_floats(const limn_call *c)
@@ -229,7 +242,9 @@ static size_t scratch_bytes(const limn_call *c)
 /* Where a grid pixel lies in the result. */
 static int64_t element_of(const limn_call *c, const phase *p, limn_place at)
 {
-    return ((at.b * c->dst.shape.dim[1] + p->first_row + at.i * p->step) * c->dst.shape.dim[2] + p->first_col + at.j * p->step) * p->columns;
+    return ((at.b * c->dst.shape.dim[1] + p->first_row + at.i * p->step) * c->dst.shape.dim[2] + p->first_col +
+            at.j * p->step) *
+           p->columns;
 }
 
 typedef struct tile {
@@ -258,10 +273,13 @@ static tile tile_of(const limn_call *c, const phase *p, int64_t t, float *sums)
 static int64_t n_tiles(const limn_call *c, const phase *p)
 {
     int64_t most = tile_rows(c), pixels = limn_windows_pixels(&p->a);
-    return pixels == 0 ? 0 : p->step > 1 ? p->a.batch * p->a.rows * ((p->a.cols + most - 1) / most) : (pixels + most - 1) / most;
+    return pixels == 0   ? 0
+           : p->step > 1 ? p->a.batch * p->a.rows * ((p->a.cols + most - 1) / most)
+                         : (pixels + most - 1) / most;
 }
 
-/* Words term..term+n of a tile's pixels, of one window row or of whole ones: in the picture where all lie inside, else copied to `room`. */
+/* Words term..term+n of a tile's pixels, of one window row or of whole ones: in the picture where all lie inside, else
+ * copied to `room`. */
 static void find_terms(const phase *p, tile *t, int64_t term, int64_t n, float *room)
 {
     int64_t run = p->a.kw * p->a.c, u = term / run, last = (term + n - 1) / run;
@@ -285,7 +303,8 @@ static void finish_run(const limn_call *c, const limn_rows *rows, float *sum, in
         m = n < LIMN_BLOCK ? n : LIMN_BLOCK;
         if (residual) rows->add(sum, limn_cpu_floats(rows, residual, at, m, part), m);
         if (c->attr->activation) rows->step(&act, sum, sum, NULL, m);
-        if (c->dst.dtype != LIMN_F32) rows->store((char *)c->dst.data + (size_t)at * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, sum, m);
+        if (c->dst.dtype != LIMN_F32)
+            rows->store((char *)c->dst.data + (size_t)at * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, sum, m);
     }
 }
 
@@ -301,7 +320,8 @@ static void finish(const limn_call *c, const limn_rows *rows, const phase *p, co
 static int64_t block_of(const phase *p, int64_t term, int64_t words)
 {
     int64_t run = p->a.kw * p->a.c, all = run <= words ? p->a.kh : run, most = run <= words ? words / run : words;
-    int64_t parts = (all + most - 1) / most, part = run <= words ? (all + parts - 1) / parts * run : limn_round_up((all + parts - 1) / parts, 16);
+    int64_t parts = (all + most - 1) / most,
+            part = run <= words ? (all + parts - 1) / parts * run : limn_round_up((all + parts - 1) / parts, 16);
     int64_t left = run <= words ? limn_windows_terms(&p->a) - term : run - term % run;
     return left < part ? left : part;
 }
@@ -312,22 +332,26 @@ static void run_tiles(const limn_call *c, const phase *p, int64_t first, int64_t
     limn_tile *multiply = tiles_of(c)->multiply;
     int64_t terms = limn_windows_terms(&p->a), width = panel(c), most = tile_rows(c), words = block_words(c);
     tile tiles[MOST_TILES];
-    for (int64_t t = 0; t < count; t++) tiles[t] = tile_of(c, p, first + t, room + group_tiles(c) * most * words + t * most * p->columns);
+    for (int64_t t = 0; t < count; t++)
+        tiles[t] = tile_of(c, p, first + t, room + group_tiles(c) * most * words + t * most * p->columns);
     for (int64_t i = 0, n; i < terms; i += n) {
         n = block_of(p, i, words);
         for (int64_t t = 0; t < count; t++) find_terms(p, &tiles[t], i, n, room + t * most * n);
         for (int64_t col = 0; col < p->columns; col += width)
             for (int64_t t = 0; t < count; t++)
-                multiply(tiles[t].sum + col, tiles[t].sum_row, tiles[t].a, tiles[t].a_row, 1, tiles[t].a_run, p->b + col * terms + i * width,
-                         n / tiles[t].n_runs, tiles[t].n_runs, (int)tiles[t].n, (int)(p->columns - col < width ? p->columns - col : width), i > 0);
+                multiply(tiles[t].sum + col, tiles[t].sum_row, tiles[t].a, tiles[t].a_row, 1, tiles[t].a_run,
+                         p->b + col * terms + i * width, n / tiles[t].n_runs, tiles[t].n_runs, (int)tiles[t].n,
+                         (int)(p->columns - col < width ? p->columns - col : width), i > 0);
     }
     for (int64_t t = 0; t < count; t++) {
-        for (int64_t r = 0; terms == 0 && r < tiles[t].n; r++) memset(tiles[t].sum + r * tiles[t].sum_row, 0, (size_t)p->columns * sizeof(float));
+        for (int64_t r = 0; terms == 0 && r < tiles[t].n; r++)
+            memset(tiles[t].sum + r * tiles[t].sum_row, 0, (size_t)p->columns * sizeof(float));
         finish(c, rows, p, &tiles[t], bias);
     }
 }
 
-/* Tiles that a thread takes at a time: as many as the weights of a block are worth, and the same number of times for each thread. */
+/* Tiles that a thread takes at a time: as many as the weights of a block are worth, and the same number of times for each
+ * thread. */
 static int64_t group_of(int64_t n, int64_t most, int n_threads)
 {
     int64_t groups = limn_round_up((n + most - 1) / most, n_threads);
@@ -341,7 +365,8 @@ static void run_phase(const limn_call *c, const phase *p)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t first = 0; first < n; first += group) {
         float *room = (float *)c->scratch + (size_t)omp_get_thread_num() * thread_floats(c);
-        const float *bias = c->attr->flags & LIMN_HAS_BIAS ? limn_cpu_floats(limn_rows_of(c), &c->src[2], 0, p->columns, room) : NULL;
+        const float *bias =
+            c->attr->flags & LIMN_HAS_BIAS ? limn_cpu_floats(limn_rows_of(c), &c->src[2], 0, p->columns, room) : NULL;
         if (tiles->begin) tiles->begin();
         run_tiles(c, p, first, n - first < group ? n - first : group, bias, room + columns);
         if (tiles->end) tiles->end();
@@ -373,7 +398,20 @@ static const char *refuse_amx(const limn_call *c)
     return why ? why : limn_amx_refuse_pairs(c);
 }
 
-const limn_kernel limn_cpu_conv_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .layout = layout,
-                                         .pack = pack, .pack_src = 1, .run = run};
-const limn_kernel limn_cpu_conv_amx = {.name = "amx", .refuse = refuse_amx, .prepare = limn_amx_prepare_pairs, .scratch_bytes = scratch_bytes,
-                                       .packed_bytes = packed_bytes, .layout = layout, .pack = pack, .pack_src = 1, .run = run};
+const limn_kernel limn_cpu_conv_tiles = {.name = "tiles",
+                                         .refuse = refuse,
+                                         .scratch_bytes = scratch_bytes,
+                                         .packed_bytes = packed_bytes,
+                                         .layout = layout,
+                                         .pack = pack,
+                                         .pack_src = 1,
+                                         .run = run};
+const limn_kernel limn_cpu_conv_amx = {.name = "amx",
+                                       .refuse = refuse_amx,
+                                       .prepare = limn_amx_prepare_pairs,
+                                       .scratch_bytes = scratch_bytes,
+                                       .packed_bytes = packed_bytes,
+                                       .layout = layout,
+                                       .pack = pack,
+                                       .pack_src = 1,
+                                       .run = run};

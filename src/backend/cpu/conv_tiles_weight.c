@@ -2,11 +2,11 @@
  *
  *   dW [o][c][tap] = sum over pixels p of x[what tap meets from p][c] dy[p][o]        pixels: those of the grid of window.h
  *
- * Words are floats, or where x or dy is bf16 pairs of neighbouring pixels (the other one is rounded to bf16).  Blocks of pixels in order; in each,
- * channels of dy and, for every tap, of x are laid out a few at a time: one of the two in strips [steps][rows of a tile], the other in panels
- * [steps][columns of a tile], with those tiles and that way round that leave fewer of both empty.  A strip times a panel is a tile of dW.  A thread
- * owns units (strips or panels) of x and of dy from the first pixel to the last, so the thread count plays no part.  After the last block the tiles
- * go to dW. */
+ * Words are floats, or where x or dy is bf16 pairs of neighbouring pixels (the other one is rounded to bf16).  Blocks of
+ * pixels in order; in each, channels of dy and, for every tap, of x are laid out a few at a time: one of the two in strips
+ * [steps][rows of a tile], the other in panels [steps][columns of a tile], with those tiles and that way round that leave
+ * fewer of both empty.  A strip times a panel is a tile of dW.  A thread owns units (strips or panels) of x and of dy from
+ * the first pixel to the last, so the thread count plays no part.  After the last block the tiles go to dW. */
 #include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/window.h"
@@ -48,11 +48,13 @@ static int64_t parts_of(int64_t n, int64_t size)
     return (n + size - 1) / size;
 }
 
-/* Threads over x and over dy, so that the slowest has the least to do: to multiply a tile costs about as much as to lay out two units. */
+/* Threads over x and over dy, so that the slowest has the least to do: to multiply a tile costs about as much as to lay out
+ * two units. */
 static void share(work *k, int n_threads)
 {
     for (int64_t parts = n_threads, best = INT64_MAX; parts > 0; parts--) {
-        int64_t x = parts_of(k->x.units, parts), dy = parts_of(k->dy.units, n_threads / parts), cost = k->taps * x * (2 * dy + 1) + dy;
+        int64_t x = parts_of(k->x.units, parts), dy = parts_of(k->dy.units, n_threads / parts),
+                cost = k->taps * x * (2 * dy + 1) + dy;
         if (cost >= best) continue;
         best = cost;
         k->parts = parts, k->x.own = x, k->dy.own = dy;
@@ -82,10 +84,22 @@ static work work_of(const limn_call *c)
 {
     const int64_t *x = c->src[0].shape.dim, *dy = c->src[1].shape.dim, *w = c->dst.shape.dim;
     bool pairs = in_pairs(c);
-    work k = {.grid = {.batch = x[0], .h = x[1], .w = x[2], .c = x[3], .rows = dy[1], .cols = dy[2], .kh = w[2], .kw = w[3], .step = c->attr->stride,
-                       .top = c->attr->pad[0], .left = c->attr->pad[1]},
-              .x = {.data = c->src[0].data, .channels = x[3]}, .dy = {.data = c->src[1].data, .channels = dy[3]}, .taps = w[2] * w[3],
-              .together = pairs ? 2 : 1, .bytes = limn_dtype_bytes(pairs ? LIMN_BF16 : LIMN_F32),
+    work k = {.grid = {.batch = x[0],
+                       .h = x[1],
+                       .w = x[2],
+                       .c = x[3],
+                       .rows = dy[1],
+                       .cols = dy[2],
+                       .kh = w[2],
+                       .kw = w[3],
+                       .step = c->attr->stride,
+                       .top = c->attr->pad[0],
+                       .left = c->attr->pad[1]},
+              .x = {.data = c->src[0].data, .channels = x[3]},
+              .dy = {.data = c->src[1].data, .channels = dy[3]},
+              .taps = w[2] * w[3],
+              .together = pairs ? 2 : 1,
+              .bytes = limn_dtype_bytes(pairs ? LIMN_BF16 : LIMN_F32),
               .tiles = tiles_of(c, x[3], dy[3])};
     k.rows = k.tiles->rows, k.width = k.tiles->width;
     k.pixels = limn_windows_pixels(&k.grid), k.n_blocks = parts_of(k.pixels, BLOCK);
@@ -97,7 +111,7 @@ static work work_of(const limn_call *c)
     return k;
 }
 
-/* ---- memory: for each thread a unit of x for every tap and its units of dy, then sums, then an operand rounded to bf16 ------------------ */
+/* ---- memory: for each thread a unit of x for every tap and its units of dy, then sums, then an operand rounded to bf16  */
 
 static int64_t tile_floats(const work *k)
 {
@@ -122,16 +136,18 @@ static int64_t sums_floats(const work *k, int n_threads)
 
 static size_t copy_bytes(const limn_call *c, int i)
 {
-    return in_pairs(c) && c->src[i].dtype != LIMN_BF16 ? (size_t)limn_round_up(limn_shape_count(&c->src[i].shape), 32) * 2 : 0;
+    return in_pairs(c) && c->src[i].dtype != LIMN_BF16 ? (size_t)limn_round_up(limn_shape_count(&c->src[i].shape), 32) * 2
+                                                       : 0;
 }
 
 static size_t scratch_bytes(const limn_call *c)
 {
     work k = work_of(c);
-    return (size_t)(c->n_threads * thread_floats(&k) + sums_floats(&k, c->n_threads)) * sizeof(float) + copy_bytes(c, 0) + copy_bytes(c, 1);
+    return (size_t)(c->n_threads * thread_floats(&k) + sums_floats(&k, c->n_threads)) * sizeof(float) + copy_bytes(c, 0) +
+           copy_bytes(c, 1);
 }
 
-/* ---- laying out ----------------------------------------------------------------------------------------------------------- */
+/* ---- laying out ------------------------------------------------------------------------------------------------------- */
 
 static const float nothing[32]; /* a row of zeros, as long as a panel is wide */
 
@@ -139,16 +155,19 @@ static const float nothing[32]; /* a row of zeros, as long as a panel is wide */
 static const char *met(const work *k, int64_t p, int64_t end, int64_t u, int64_t v, int64_t first)
 {
     const limn_windows *g = &k->grid;
-    int64_t j = p % g->cols, i = p / g->cols % g->rows, b = p / g->cols / g->rows, row = i * g->step + u - g->top, col = j * g->step + v - g->left;
+    int64_t j = p % g->cols, i = p / g->cols % g->rows, b = p / g->cols / g->rows, row = i * g->step + u - g->top,
+            col = j * g->step + v - g->left;
     if (p >= end || row < 0 || col < 0 || row >= g->h || col >= g->w) return (const char *)nothing;
     return k->x.data + (size_t)(((b * g->h + row) * g->w + col) * g->c + first) * k->bytes;
 }
 
-/* Words that lie evenly apart from pixel p on: those of one grid row that are all inside the picture, or all above or below it. */
+/* Words that lie evenly apart from pixel p on: those of one grid row that are all inside the picture, or all above or below
+ * it. */
 static int64_t even_words(const work *k, int64_t p, int64_t end, int64_t u, int64_t v)
 {
     const limn_windows *g = &k->grid;
-    int64_t j = p % g->cols, row = p / g->cols % g->rows * g->step + u - g->top, col = j * g->step + v - g->left, n = g->cols - j;
+    int64_t j = p % g->cols, row = p / g->cols % g->rows * g->step + u - g->top, col = j * g->step + v - g->left,
+            n = g->cols - j;
     if (row >= 0 && row < g->h) {
         if (col < 0 || col >= g->w) return 0;
         int64_t inside = parts_of(g->w - col, g->step);
@@ -189,10 +208,11 @@ static void lay_dy(const work *k, int64_t p, int64_t end, int64_t unit, float *t
     const char *from = k->dy.data + (size_t)(p * k->dy.channels + unit * k->dy.width) * k->bytes;
     size_t next = (size_t)k->dy.channels * k->bytes;
     k->tiles->lay(to, k->dy.width, from, from + next, k->together * k->dy.channels, n, channels);
-    if (n * k->together < end - p) k->tiles->lay(to + n * k->dy.width, k->dy.width, from + (size_t)(n * k->together) * next, nothing, 0, 1, channels);
+    if (n * k->together < end - p)
+        k->tiles->lay(to + n * k->dy.width, k->dy.width, from + (size_t)(n * k->together) * next, nothing, 0, 1, channels);
 }
 
-/* ---- running -------------------------------------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------------------------------------- */
 
 /* n floats from here and there; four loads before four stores, which the compiler would order otherwise */
 static inline void collect(float *to, const float *from, int64_t step, int64_t n)
@@ -204,10 +224,12 @@ static inline void collect(float *to, const float *from, int64_t step, int64_t n
     for (; n > 0; n--, to++, from += step) *to = *from;
 }
 
-/* The tiles of all taps for unit i of x and unit j of dy, to dW [o][c][tap], whose lines are written once from end to end. */
+/* The tiles of all taps for unit i of x and unit j of dy, to dW [o][c][tap], whose lines are written once from end to
+ * end. */
 static void publish(const work *k, const float *tiles, int64_t i, int64_t j, float *dw)
 {
-    int64_t channels = channels_of(&k->x, i), outputs = channels_of(&k->dy, j), of_x = k->x_in_panels ? 1 : k->width, of_dy = k->x_in_panels ? k->width : 1;
+    int64_t channels = channels_of(&k->x, i), outputs = channels_of(&k->dy, j), of_x = k->x_in_panels ? 1 : k->width,
+            of_dy = k->x_in_panels ? k->width : 1;
     int64_t taps = k->taps, of_tap = tile_floats(k);
     for (int64_t o = 0; o < outputs; o++) {
         float *to = dw + ((j * k->dy.width + o) * k->x.channels + i * k->x.width) * taps;
@@ -218,7 +240,8 @@ static void publish(const work *k, const float *tiles, int64_t i, int64_t j, flo
 /* Pixels p..end for the units x.. and dy.. of one thread, laid out in `room`. */
 static void run_block(const work *k, int64_t p, int64_t end, int64_t x, int64_t dy, float *room, float *sums, float *dw)
 {
-    int64_t last_x = x + k->x.own < k->x.units ? x + k->x.own : k->x.units, last_dy = dy + k->dy.own < k->dy.units ? dy + k->dy.own : k->dy.units;
+    int64_t last_x = x + k->x.own < k->x.units ? x + k->x.own : k->x.units,
+            last_dy = dy + k->dy.own < k->dy.units ? dy + k->dy.own : k->dy.units;
     int64_t n = parts_of(end - p, k->together), steps = limn_round_up(n, k->tiles->steps);
     int64_t of_x = unit_floats(k, &k->x), of_dy = unit_floats(k, &k->dy), of_tiles = k->taps * tile_floats(k);
     float *laid_dy = room + k->taps * of_x;
@@ -235,8 +258,8 @@ static void run_block(const work *k, int64_t p, int64_t end, int64_t x, int64_t 
             float *tiles = sums + (k->n_blocks > 1 ? i * k->dy.units + j : omp_get_thread_num()) * of_tiles;
             for (int64_t tap = 0; tap < k->taps; tap++) {
                 const float *a = room + tap * of_x, *b = laid_dy + (j - dy) * of_dy;
-                k->tiles->multiply(tiles + tap * tile_floats(k), k->width, k->x_in_panels ? b : a, 1, k->rows, 0, k->x_in_panels ? a : b, steps, 1,
-                            (int)k->rows, (int)k->width, p > 0);
+                k->tiles->multiply(tiles + tap * tile_floats(k), k->width, k->x_in_panels ? b : a, 1, k->rows, 0,
+                                   k->x_in_panels ? a : b, steps, 1, (int)k->rows, (int)k->width, p > 0);
             }
             if (end == k->pixels) publish(k, tiles, i, j, dw);
         }
@@ -271,6 +294,7 @@ static const char *refuse_amx(const limn_call *c)
     return why ? why : in_pairs(c) ? limn_amx_refuse_pairs(c) : "sources are f32";
 }
 
-const limn_kernel limn_cpu_conv_tiles_weight = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run};
+const limn_kernel limn_cpu_conv_tiles_weight = {
+    .name = "tiles", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run};
 const limn_kernel limn_cpu_conv_amx_weight = {
     .name = "amx", .refuse = refuse_amx, .prepare = limn_amx_prepare_pairs, .scratch_bytes = scratch_bytes, .run = run};

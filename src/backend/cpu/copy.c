@@ -51,7 +51,8 @@ static limn_status run_permute(const limn_call *c)
         src_stride *= c->src[0].shape.dim[i];
     }
     for (int i = 0; i < n_outer; i++) stride[i] = of_src[c->attr->order[i]];
-    int64_t n = n_outer ? c->dst.shape.dim[n_outer - 1] : 1, step = n_outer ? stride[n_outer - 1] : 0, rows = limn_shape_count(&c->dst.shape) / (run * n);
+    int64_t n = n_outer ? c->dst.shape.dim[n_outer - 1] : 1, step = n_outer ? stride[n_outer - 1] : 0,
+            rows = limn_shape_count(&c->dst.shape) / (run * n);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (rows * n * run > 16384)
     for (int64_t r = 0; r < rows; r++) {
         int64_t from = 0, rest = r;
@@ -84,7 +85,8 @@ static void move_rows(const limn_call *c, const limn_view *src, int64_t from, in
     int64_t inner = inner_of(&c->dst.shape, axis), in_src = src->shape.dim[axis], in_dst = c->dst.shape.dim[axis];
     int64_t outer = limn_shape_count(&c->dst.shape) / (in_dst * inner);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (outer > 1 && outer * count * inner > 16384)
-    for (int64_t o = 0; o < outer; o++) copy(&c->dst, (o * in_dst + to) * inner, src, (o * in_src + from) * inner, count * inner);
+    for (int64_t o = 0; o < outer; o++)
+        copy(&c->dst, (o * in_dst + to) * inner, src, (o * in_src + from) * inner, count * inner);
 }
 
 static limn_status run_blocks(const limn_call *c)

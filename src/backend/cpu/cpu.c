@@ -68,7 +68,9 @@ static const limn_kernel *own_kernel(limn_op op)
 /* Tried before the kernel above: best_kernel(), then better_kernel(). */
 static const limn_kernel *best_kernel(limn_op op)
 {
-    return op == LIMN_OP_ATTENTION ? &limn_cpu_attention_amx : op == LIMN_OP_ATTENTION_GRAD ? &limn_cpu_attention_grad_amx : NULL;
+    return op == LIMN_OP_ATTENTION        ? &limn_cpu_attention_amx
+           : op == LIMN_OP_ATTENTION_GRAD ? &limn_cpu_attention_grad_amx
+                                          : NULL;
 }
 
 static const limn_kernel *better_kernel(limn_op op)

@@ -5,7 +5,8 @@
 #include <string.h>
 
 enum { REGISTERS = 4096 }; /* floats */
-_Static_assert(REGISTERS / (LIMN_MAX_SRC + LIMN_MAX_CHAIN) >= 64, "the longest chain has blocks that are worth their overhead");
+_Static_assert(REGISTERS / (LIMN_MAX_SRC + LIMN_MAX_CHAIN) >= 64,
+               "the longest chain has blocks that are worth their overhead");
 
 /* How a source is read for a row of the result: as it lies, one number per row, or one number for all. */
 typedef struct operand {
@@ -67,7 +68,8 @@ static void merge_dimensions(chain_job *job)
             bool whole = x[last] == y->dim[last] && x[last - 1] == y->dim[last - 1], one = x[last] == 1 && x[last - 1] == 1;
             if (!whole && !one) return;
         }
-        for (int s = 0; s < job->n_src; s++) job->src[s].shape.dim[last - 1] *= job->src[s].shape.dim[last], job->src[s].shape.rank--;
+        for (int s = 0; s < job->n_src; s++)
+            job->src[s].shape.dim[last - 1] *= job->src[s].shape.dim[last], job->src[s].shape.rank--;
         y->dim[last - 1] *= y->dim[last], y->rank--;
     }
 }
@@ -96,11 +98,21 @@ static void run_block(const chain_job *job, int64_t row, int64_t begin, int64_t 
 static chain_job make_job(const limn_call *c, struct limn_chain_step *single)
 {
     bool chain = c->op == LIMN_OP_CHAIN;
-    *single = (struct limn_chain_step){.op = c->op, .a = 0, .b = c->n_src > 1 ? 1 : -1, .scale = c->attr->scale, .shift = c->attr->shift,
+    *single = (struct limn_chain_step){.op = c->op,
+                                       .a = 0,
+                                       .b = c->n_src > 1 ? 1 : -1,
+                                       .scale = c->attr->scale,
+                                       .shift = c->attr->shift,
                                        .activation = c->attr->activation};
     if (c->op == LIMN_OP_EXPAND) single->op = LIMN_OP_CAST;
-    chain_job job = {.rows = limn_rows_of(c), .step = chain ? c->attr->chain->step : single, .n_steps = chain ? c->attr->chain->n : 1,
-                     .n_src = c->n_src, .dst = c->dst.data, .dtype = c->dst.dtype, .fill = (float)c->attr->scale, .shape = c->dst.shape};
+    chain_job job = {.rows = limn_rows_of(c),
+                     .step = chain ? c->attr->chain->step : single,
+                     .n_steps = chain ? c->attr->chain->n : 1,
+                     .n_src = c->n_src,
+                     .dst = c->dst.data,
+                     .dtype = c->dst.dtype,
+                     .fill = (float)c->attr->scale,
+                     .shape = c->dst.shape};
     for (int s = 0; s < c->n_src; s++) {
         const limn_view *v = &c->src[s];
         job.src[s] = (operand){.data = v->data, .dtype = v->dtype, .bytes = limn_dtype_bytes(v->dtype), .shape = v->shape,
@@ -108,7 +120,8 @@ static chain_job make_job(const limn_call *c, struct limn_chain_step *single)
     }
     merge_dimensions(&job);
     job.n_rows = limn_shape_rows(&job.shape), job.cols = limn_shape_cols(&job.shape);
-    for (int s = 0; s < c->n_src; s++) job.src[s].repeated = !job.src[s].flat && limn_shape_cols(&job.src[s].shape) == 1 && job.cols > 1;
+    for (int s = 0; s < c->n_src; s++)
+        job.src[s].repeated = !job.src[s].flat && limn_shape_cols(&job.src[s].shape) == 1 && job.cols > 1;
     return job;
 }
 
@@ -140,7 +153,8 @@ static bool in_place(const limn_call *c, int src)
     return true;
 }
 
-const limn_kernel limn_cpu_elementwise = {.name = "chain", .refuse = limn_cpu_refuse_types, .run = run_elementwise, .in_place = in_place};
+const limn_kernel limn_cpu_elementwise = {
+    .name = "chain", .refuse = limn_cpu_refuse_types, .run = run_elementwise, .in_place = in_place};
 
 /* ---- sums ----------------------------------------------------------------------------------------------------------- */
 
@@ -220,7 +234,8 @@ static void sum_narrow(const limn_call *c, sum_sizes s)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n > 1)
     for (int64_t i = 0; i < n; i++) {
         int64_t begin = i % chunks * chunk, m = s.mid - begin < chunk ? s.mid - begin : chunk;
-        const char *from = (const char *)x->data + (size_t)((i / chunks * s.mid + begin) * s.inner) * limn_dtype_bytes(x->dtype);
+        const char *from =
+            (const char *)x->data + (size_t)((i / chunks * s.mid + begin) * s.inner) * limn_dtype_bytes(x->dtype);
         sum_chunk(rows, from, x->dtype, m, s.inner, partial + i * s.inner);
     }
     for (int64_t o = 0; o < s.outer; o++)
@@ -249,7 +264,8 @@ static void sum_columns(const limn_call *c, sum_sizes s)
             for (int64_t j = 0; j < m && (t % SUM_ROWS == 0 || t == s.mid); j++) all[j] += sum[j], sum[j] = 0;
         }
         for (int64_t j = 0; j < m; j++) sum[j] = (float)all[j];
-        rows->store((char *)c->dst.data + (size_t)(o * s.inner + col) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, sum, m);
+        rows->store((char *)c->dst.data + (size_t)(o * s.inner + col) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, sum,
+                    m);
     }
 }
 
@@ -264,7 +280,8 @@ static void sum_rows(const limn_call *c, sum_sizes s)
     for (int64_t i = 0; i < n; i++) {
         float row[SUM_CHUNK];
         int64_t begin = i % chunks * SUM_CHUNK, m = s.mid - begin < SUM_CHUNK ? s.mid - begin : SUM_CHUNK;
-        rows->load(row, (const char *)x->data + (size_t)(i / chunks * s.mid + begin) * limn_dtype_bytes(x->dtype), x->dtype, m);
+        rows->load(row, (const char *)x->data + (size_t)(i / chunks * s.mid + begin) * limn_dtype_bytes(x->dtype), x->dtype,
+                   m);
         partial[i] = rows->total(row, m);
     }
     for (int64_t o = 0; o < s.outer; o++) {

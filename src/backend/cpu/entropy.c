@@ -1,5 +1,6 @@
-/* entropy.c: softmax and cross entropy of many rows (a pixel each) of few classes, and their gradients.  Rows are turned into columns, a tile of
- * them at a time, so that one instruction serves several rows; a row is one thread's, so nothing depends on how many there are. */
+/* entropy.c: softmax and cross entropy of many rows (a pixel each) of few classes, and their gradients.  Rows are turned
+ * into columns, a tile of them at a time, so that one instruction serves several rows; a row is one thread's, so nothing
+ * depends on how many there are. */
 #include "backend/cpu/kernels.h"
 
 #include <math.h>
@@ -36,8 +37,15 @@ static tile tile_of(const limn_call *c, int64_t i)
 {
     int64_t d = limn_shape_cols(&c->src[0].shape), r = tile_rows(d), left = limn_shape_rows(&c->src[0].shape) - i * r;
     float *s = (float *)c->scratch + thread_floats(c) * omp_get_thread_num();
-    tile t = {.rows = limn_rows_of(c), .buffer = s, .e = s + d * r, .max = s + 2 * d * r, .sum = s + 2 * d * r + TILE, .first = i * r,
-              .m = left < r ? left : r, .d = d, .r = r};
+    tile t = {.rows = limn_rows_of(c),
+              .buffer = s,
+              .e = s + d * r,
+              .max = s + 2 * d * r,
+              .sum = s + 2 * d * r + TILE,
+              .first = i * r,
+              .m = left < r ? left : r,
+              .d = d,
+              .r = r};
     t.x = limn_cpu_floats(t.rows, &c->src[0], t.first * d, t.m * d, t.buffer);
     return t;
 }
@@ -76,7 +84,9 @@ static void store(const tile *t, const limn_view *dst)
     float *y = dst->dtype == LIMN_F32 ? (float *)dst->data + t->first * t->d : t->buffer;
     for (int64_t i = 0; i < t->m; i++)
         for (int64_t k = 0; k < t->d; k++) y[i * t->d + k] = t->e[k * t->r + i];
-    if (y == t->buffer) t->rows->store((char *)dst->data + (size_t)(t->first * t->d) * limn_dtype_bytes(dst->dtype), dst->dtype, y, t->m * t->d);
+    if (y == t->buffer)
+        t->rows->store((char *)dst->data + (size_t)(t->first * t->d) * limn_dtype_bytes(dst->dtype), dst->dtype, y,
+                       t->m * t->d);
 }
 
 static int64_t target_of(const limn_call *c, int64_t row, int64_t d)
@@ -85,7 +95,7 @@ static int64_t target_of(const limn_call *c, int64_t row, int64_t d)
     return t < 0 ? 0 : t >= d ? d - 1 : t;
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---------------------------------------------------------------------------------------------------------- */
 
 /* log(1 + x), x >= 0 */
 static float log_one_and(float x)
@@ -176,7 +186,9 @@ static limn_status run_softmax_grad(const limn_call *c)
             for (int64_t k = 0; k < t.d; k++) dot += (double)y[k] * (double)g[k];
             for (int64_t k = 0; k < t.d; k++) dx[j * t.d + k] = (float)((double)y[k] * ((double)g[k] - dot));
         }
-        if (dx == t.buffer) t.rows->store((char *)c->dst.data + (size_t)(t.first * t.d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, dx, t.m * t.d);
+        if (dx == t.buffer)
+            t.rows->store((char *)c->dst.data + (size_t)(t.first * t.d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, dx,
+                          t.m * t.d);
     }
     return LIMN_OK;
 }
@@ -188,9 +200,17 @@ static bool in_place(const limn_call *c, int src)
     return src == 0;
 }
 
-const limn_kernel limn_cpu_entropy = {.name = "entropy", .refuse = limn_cpu_refuse_types, .scratch_bytes = scratch_bytes, .run = run_entropy};
-const limn_kernel limn_cpu_entropy_grad = {
-    .name = "entropy_grad", .refuse = limn_cpu_refuse_types, .scratch_bytes = scratch_bytes, .run = run_entropy_grad, .in_place = in_place};
-const limn_kernel limn_cpu_softmax_narrow = {
-    .name = "softmax.columns", .refuse = refuse_wide, .scratch_bytes = scratch_bytes, .run = run_softmax, .in_place = in_place};
-const limn_kernel limn_cpu_softmax_grad = {.name = "softmax_grad", .refuse = limn_cpu_refuse_types, .scratch_bytes = scratch_bytes, .run = run_softmax_grad};
+const limn_kernel limn_cpu_entropy = {
+    .name = "entropy", .refuse = limn_cpu_refuse_types, .scratch_bytes = scratch_bytes, .run = run_entropy};
+const limn_kernel limn_cpu_entropy_grad = {.name = "entropy_grad",
+                                           .refuse = limn_cpu_refuse_types,
+                                           .scratch_bytes = scratch_bytes,
+                                           .run = run_entropy_grad,
+                                           .in_place = in_place};
+const limn_kernel limn_cpu_softmax_narrow = {.name = "softmax.columns",
+                                             .refuse = refuse_wide,
+                                             .scratch_bytes = scratch_bytes,
+                                             .run = run_softmax,
+                                             .in_place = in_place};
+const limn_kernel limn_cpu_softmax_grad = {
+    .name = "softmax_grad", .refuse = limn_cpu_refuse_types, .scratch_bytes = scratch_bytes, .run = run_softmax_grad};

@@ -1,8 +1,10 @@
-/* group_norm.c: group norm and batch norm, and their gradients: moments, norm, sums and gradient, each one pass over x [B,..,C].
+/* group_norm.c: group norm and batch norm, and their gradients: moments, norm, sums and gradient, each one pass over x
+ * [B,..,C].
  *
- * Pixels are read in blocks of whole rows of C, beside arrays of the channels' numbers repeated to the length of a block.  Sums run over chunks
- * of fixed size and are added in order, in double from there on: the thread count plays no part.  Variances are taken around a typical value K
- * of each channel:   sum (x - mean)^2 = sum (x - K)^2 + 2 (K - mean) sum (x - K) + n (K - mean)^2,   so that values far from zero lose nothing. */
+ * Pixels are read in blocks of whole rows of C, beside arrays of the channels' numbers repeated to the length of a block.
+ * Sums run over chunks of fixed size and are added in order, in double from there on: the thread count plays no part.
+ * Variances are taken around a typical value K of each channel:   sum (x - mean)^2 = sum (x - K)^2 + 2 (K - mean) sum (x -
+ * K) + n (K - mean)^2,   so that values far from zero lose nothing. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/rows.h"
 
@@ -24,7 +26,7 @@ typedef struct norm {
     const limn_view *x, *moments, *dy, *sums, *w, *b; /* sources; w, b NULL: none */
     int64_t samples, pixels, c;                       /* pixels of a sample */
     int64_t groups, width, together;                  /* channels of a group; samples that share its moments */
-    int64_t lines, block, chunk, chunks;              /* pixels of a block, floats of a block, pixels of a chunk, chunks of a sample */
+    int64_t lines, block, chunk, chunks; /* pixels of a block, floats of a block, pixels of a chunk, chunks of a sample */
     double *sum;                                      /* [samples][2][c]: what a pass adds up */
     float *partial;                                   /* [samples][chunks][2][c] */
     float *numbers;                                   /* [samples][NUMBERS][c] */
@@ -50,8 +52,15 @@ static float *take(norm *k, size_t floats)
 static norm norm_of(const limn_call *c)
 {
     const limn_shape *x = &c->src[0].shape;
-    norm k = {.call = c, .rows = limn_rows_of(c), .x = &c->src[0], .moments = &c->src[1], .dy = &c->src[2], .sums = &c->src[3], .samples = x->dim[0],
-              .c = limn_shape_cols(x), .groups = c->attr->groups};
+    norm k = {.call = c,
+              .rows = limn_rows_of(c),
+              .x = &c->src[0],
+              .moments = &c->src[1],
+              .dy = &c->src[2],
+              .sums = &c->src[3],
+              .samples = x->dim[0],
+              .c = limn_shape_cols(x),
+              .groups = c->attr->groups};
     if (c->attr->flags & LIMN_HAS_WEIGHT) k.w = &c->src[c->n_src - 2], k.b = &c->src[c->n_src - 1];
     k.width = k.c / k.groups;
     k.together = c->attr->flags & LIMN_OVER_BATCH ? k.samples : 1;
@@ -103,7 +112,7 @@ static void *element(const limn_view *v, int64_t at)
     return (char *)v->data + (size_t)at * limn_dtype_bytes(v->dtype);
 }
 
-/* ---- passes over chunks ---------------------------------------------------------------------------------------------------- */
+/* ---- passes over chunks ----------------------------------------------------------------------------------------------- */
 
 /* Pixels first..end of a sample; `partial`: where its sums go */
 typedef void (*chunk_job)(const norm *k, int64_t sample, int64_t first, int64_t end, float *partial);
@@ -113,7 +122,8 @@ static void for_chunks(const norm *k, chunk_job job)
 #pragma omp parallel for schedule(static) num_threads(k->call->n_threads)
     for (int64_t i = 0; i < k->samples * k->chunks; i++) {
         int64_t first = i % k->chunks * k->chunk;
-        job(k, i / k->chunks, first, first + k->chunk < k->pixels ? first + k->chunk : k->pixels, k->partial ? k->partial + i * 2 * k->c : NULL);
+        job(k, i / k->chunks, first, first + k->chunk < k->pixels ? first + k->chunk : k->pixels,
+            k->partial ? k->partial + i * 2 * k->c : NULL);
     }
 }
 
@@ -135,9 +145,10 @@ static int64_t block_at(const norm *k, int64_t p, int64_t end)
     return (end - p < k->lines ? end - p : k->lines) * k->c;
 }
 
-/* ---- moments --------------------------------------------------------------------------------------------------------------- */
+/* ---- moments ---------------------------------------------------------------------------------------------------------- */
 
-/* K, in the place of the mean: of three values of the channel, of the sample or of all, the middle one; one alone may be far from all others */
+/* K, in the place of the mean: of three values of the channel, of the sample or of all, the middle one; one alone may be far
+ * from all others */
 static void find_origins(const norm *k)
 {
     int64_t pixels = k->pixels * k->together;
@@ -145,7 +156,8 @@ static void find_origins(const norm *k)
         const float *v[3];
         float *to = numbers(k, s, MEAN);
         for (int i = 0; i < 3; i++)
-            v[i] = limn_cpu_floats(k->rows, k->x, ((k->together > 1 ? 0 : s * pixels) + pixels * (2 * i + 1) / 6) * k->c, k->c, buffer(k, X + i));
+            v[i] = limn_cpu_floats(k->rows, k->x, ((k->together > 1 ? 0 : s * pixels) + pixels * (2 * i + 1) / 6) * k->c,
+                                   k->c, buffer(k, X + i));
         for (int64_t c = 0; c < k->c; c++) {
             float a = v[0][c], b = v[1][c], low = a < b ? a : b, high = a < b ? b : a, x = v[2][c];
             to[c] = x < low ? low : x > high ? high : x;
@@ -160,7 +172,8 @@ static void around_origin(const norm *k, int64_t sample, int64_t first, int64_t 
     memset(sum, 0, (size_t)k->block * sizeof *sum);
     memset(square, 0, (size_t)k->block * sizeof *square);
     for (int64_t p = first; p < end; p += k->lines)
-        k->rows->deviations(sum, square, element(k->x, (sample * k->pixels + p) * k->c), k->x->dtype, origin, block_at(k, p, end));
+        k->rows->deviations(sum, square, element(k->x, (sample * k->pixels + p) * k->c), k->x->dtype, origin,
+                            block_at(k, p, end));
     fold(k, sum, partial);
     fold(k, square, partial + k->c);
 }
@@ -173,7 +186,8 @@ static void group_moments(const norm *k, int64_t s, int64_t channel, double *mea
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = s; i < s + k->together; i++)
             for (int64_t c = channel; c < channel + k->width; c++) {
-                double origin = numbers(k, i, MEAN)[c], sum = k->sum[i * 2 * k->c + c], square = k->sum[(i * 2 + 1) * k->c + c], off = origin - *mean;
+                double origin = numbers(k, i, MEAN)[c], sum = k->sum[i * 2 * k->c + c],
+                       square = k->sum[(i * 2 + 1) * k->c + c], off = origin - *mean;
                 if (pass == 0) *mean += (sum + n * origin) / all;
                 else *var += (square + 2 * off * sum + n * off * off) / all;
             }
@@ -195,7 +209,7 @@ static limn_status run_moments(const limn_call *c)
     return LIMN_OK;
 }
 
-/* ---- the numbers of a channel ------------------------------------------------------------------------------------------------ */
+/* ---- the numbers of a channel ----------------------------------------------------------------------------------------- */
 
 static double rstd_of(const norm *k, int64_t index)
 {
@@ -213,7 +227,8 @@ static double group_mean(const norm *k, int half, int64_t s, int64_t channel)
 {
     double sum = 0;
     for (int64_t i = s; i < s + k->together; i++)
-        for (int64_t c = channel; c < channel + k->width; c++) sum += limn_get(k->sums, (half * k->samples + i) * k->c + c) * weight(k, k->w, i, c, 1);
+        for (int64_t c = channel; c < channel + k->width; c++)
+            sum += limn_get(k->sums, (half * k->samples + i) * k->c + c) * weight(k, k->w, i, c, 1);
     return sum / (double)(k->pixels * k->width * k->together);
 }
 
@@ -224,7 +239,8 @@ static void find_numbers(const norm *k)
     for (int64_t index = 0; index < n; index++) {
         int64_t s = index / k->groups, channel = index % k->groups * k->width;
         double mean = limn_get(k->moments, index), rstd = rstd_of(k, index), slope = 0, offset = 0;
-        if (k->call->op == LIMN_OP_GROUP_NORM_GRAD) slope = -rstd * rstd * group_mean(k, 0, s, channel), offset = -rstd * group_mean(k, 1, s, channel);
+        if (k->call->op == LIMN_OP_GROUP_NORM_GRAD)
+            slope = -rstd * rstd * group_mean(k, 0, s, channel), offset = -rstd * group_mean(k, 1, s, channel);
         for (int64_t i = s; i < s + k->together; i++)
             for (int64_t c = channel; c < channel + k->width; c++) {
                 numbers(k, i, MEAN)[c] = (float)mean;
@@ -235,13 +251,14 @@ static void find_numbers(const norm *k)
     }
 }
 
-/* ---- forward ----------------------------------------------------------------------------------------------------------------- */
+/* ---- forward ---------------------------------------------------------------------------------------------------------- */
 
 /* The numbers of a sample, repeated in buffers. */
 static limn_channels channels_of(const norm *k, int64_t sample)
 {
     for (int i = 0; i < NUMBERS; i++) repeat(k, buffer(k, i), numbers(k, sample, i));
-    return (limn_channels){k->call->attr->activation, buffer(k, MEAN), buffer(k, SCALE), buffer(k, SHIFT), buffer(k, SLOPE), buffer(k, OFFSET)};
+    return (limn_channels){k->call->attr->activation, buffer(k, MEAN),  buffer(k, SCALE),
+                           buffer(k, SHIFT),          buffer(k, SLOPE), buffer(k, OFFSET)};
 }
 
 static void store(const norm *k, const float *from, int64_t at, int64_t n)
@@ -269,7 +286,7 @@ static limn_status run(const limn_call *c)
     return LIMN_OK;
 }
 
-/* ---- backward ---------------------------------------------------------------------------------------------------------------- */
+/* ---- backward --------------------------------------------------------------------------------------------------------- */
 
 /* x and dy of a block as values of one type: where they lie, or in buffers. */
 static limn_dtype load_both(const norm *k, int64_t at, int64_t n, const void **x, const void **dy)
@@ -339,8 +356,11 @@ static bool in_place(const limn_call *c, int src)
     return src == 0 || (src == 2 && c->op == LIMN_OP_GROUP_NORM_GRAD);
 }
 
-const limn_kernel limn_cpu_moments = {.name = "moments", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_moments};
-const limn_kernel limn_cpu_group_norm = {.name = "group_norm", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run, .in_place = in_place};
-const limn_kernel limn_cpu_group_norm_grad_sums = {.name = "group_norm_grad_sums", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_grad_sums};
-const limn_kernel limn_cpu_group_norm_grad = {.name = "group_norm_grad", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_grad,
-                                              .in_place = in_place};
+const limn_kernel limn_cpu_moments = {
+    .name = "moments", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_moments};
+const limn_kernel limn_cpu_group_norm = {
+    .name = "group_norm", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run, .in_place = in_place};
+const limn_kernel limn_cpu_group_norm_grad_sums = {
+    .name = "group_norm_grad_sums", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_grad_sums};
+const limn_kernel limn_cpu_group_norm_grad = {
+    .name = "group_norm_grad", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = run_grad, .in_place = in_place};

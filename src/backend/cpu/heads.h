@@ -1,4 +1,5 @@
-/* heads.h: from a call of attention or its gradient to its heads, one head of one sample, or a part of its queries, per task (attention.c). */
+/* heads.h: from a call of attention or its gradient to its heads, one head of one sample, or a part of its queries, per task
+ * (attention.c). */
 #ifndef LIMN_HEADS_H
 #define LIMN_HEADS_H
 

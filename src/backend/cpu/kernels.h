@@ -12,9 +12,11 @@ extern const limn_kernel limn_cpu_elementwise, limn_cpu_sum_to;
 extern const limn_kernel limn_cpu_permute, limn_cpu_blocks; /* slice, pad, concat */
 extern const limn_kernel limn_cpu_norm, limn_cpu_norm_grad, limn_cpu_norm_grad_weight, limn_cpu_softmax;
 extern const limn_kernel limn_cpu_attention, limn_cpu_attention_grad, limn_cpu_attention_grad_bias;
-extern const limn_kernel limn_cpu_attention_amx, limn_cpu_attention_grad_amx, limn_cpu_attention_pairs, limn_cpu_attention_grad_pairs;
+extern const limn_kernel limn_cpu_attention_amx, limn_cpu_attention_grad_amx, limn_cpu_attention_pairs,
+    limn_cpu_attention_grad_pairs;
 extern const limn_kernel limn_cpu_group_norm, limn_cpu_group_norm_grad, limn_cpu_group_norm_grad_sums, limn_cpu_moments;
-extern const limn_kernel limn_cpu_max_pool, limn_cpu_max_pool_grad, limn_cpu_average_pool, limn_cpu_average_pool_grad, limn_cpu_resize, limn_cpu_resize_grad;
+extern const limn_kernel limn_cpu_max_pool, limn_cpu_max_pool_grad, limn_cpu_average_pool, limn_cpu_average_pool_grad,
+    limn_cpu_resize, limn_cpu_resize_grad;
 extern const limn_kernel limn_cpu_entropy, limn_cpu_entropy_grad, limn_cpu_softmax_narrow, limn_cpu_softmax_grad;
 extern const limn_kernel limn_cpu_gather, limn_cpu_gather_grad;
 

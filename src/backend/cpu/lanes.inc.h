@@ -36,7 +36,8 @@ static inline float sum_lanes(lanes x)
 }
 
 /* ---- e^x: 2^n (1 + r + ...), r in [-ln2/2, ln2/2], Cephes-style polynomial, about 2 ulp -----------------------------
- * The bounds make 2^n itself 0 (below -87.7: a denormal would be flushed anyway) and infinity (above 88.376; f32 ends at 88.72). */
+ * The bounds make 2^n itself 0 (below -87.7: a denormal would be flushed anyway) and infinity (above 88.376; f32 ends at
+ * 88.72). */
 
 static inline float exp_inside(float x)
 {

@@ -45,12 +45,15 @@ static const char *refuse(const limn_call *c)
 {
     const char *why = limn_cpu_refuse_types(c);
 #if defined(__x86_64__)
-    if (!why && __builtin_cpu_supports("avx2") && !__builtin_cpu_supports("fma")) why = "oneDNN takes FMA for granted where there is AVX2";
+    if (!why && __builtin_cpu_supports("avx2") && !__builtin_cpu_supports("fma"))
+        why = "oneDNN takes FMA for granted where there is AVX2";
     if (!why && compute_type(c) == LIMN_BF16 && !__builtin_cpu_supports("avx512bw")) why = "bf16 products need AVX-512";
-    if (!why && compute_type(c) == LIMN_BF16 && limn_amx_lacks_avx512bf16()) why = "oneDNN's bf16 products are wrong on AMX without AVX512_BF16";
+    if (!why && compute_type(c) == LIMN_BF16 && limn_amx_lacks_avx512bf16())
+        why = "oneDNN's bf16 products are wrong on AMX without AVX512_BF16";
 #endif
     if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";
-    if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 && limn_shape_cols(&c->src[0].shape) > 1024)
+    if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 &&
+        limn_shape_cols(&c->src[0].shape) > 1024)
         why = "oneDNN splits f32 sums of more than 1024 terms among threads";
     return why ? why : counted(c) ? NULL : "oneDNN counts rows and columns in 32 bits";
 }
@@ -110,7 +113,9 @@ static size_t converted_bytes(const limn_call *c, int i)
 {
     bool used = i == 0 || c->op == LIMN_OP_LINEAR_GRAD_WEIGHT;
     limn_dtype compute = compute_type(c);
-    return used && c->src[i].dtype != compute ? aligned((size_t)limn_shape_count(&c->src[i].shape) * limn_dtype_bytes(compute)) : 0;
+    return used && c->src[i].dtype != compute
+               ? aligned((size_t)limn_shape_count(&c->src[i].shape) * limn_dtype_bytes(compute))
+               : 0;
 }
 
 static size_t converted_bias_bytes(const limn_call *c)
@@ -121,7 +126,8 @@ static size_t converted_bias_bytes(const limn_call *c)
 
 static size_t scratch_bytes(const limn_call *c)
 {
-    return aligned(limn_product_scratch_bytes(c->state)) + converted_bytes(c, 0) + converted_bytes(c, 1) + converted_bias_bytes(c);
+    return aligned(limn_product_scratch_bytes(c->state)) + converted_bytes(c, 0) + converted_bytes(c, 1) +
+           converted_bias_bytes(c);
 }
 
 static const void *converted(const limn_call *c, int i, char **scratch)
@@ -148,7 +154,8 @@ static void gate_and_residual(const limn_call *c)
     for (int64_t i = 0; i < n * blocks; i++) {
         float y[LIMN_BLOCK], g[LIMN_BLOCK], r[LIMN_BLOCK];
         int64_t row = i / blocks, col = i % blocks * LIMN_BLOCK, m = d - col < LIMN_BLOCK ? d - col : LIMN_BLOCK;
-        const float *gr = gate ? limn_cpu_floats(rows, gate, row / per_gate * d + col, m, g) : NULL, *rr = limn_cpu_floats(rows, residual, row * d + col, m, r);
+        const float *gr = gate ? limn_cpu_floats(rows, gate, row / per_gate * d + col, m, g) : NULL,
+                    *rr = limn_cpu_floats(rows, residual, row * d + col, m, r);
         char *to = (char *)c->dst.data + (size_t)(row * d + col) * bytes;
         if (c->dst.dtype == LIMN_F32) rows->gated_residual((float *)(void *)to, gr, rr, m);
         else {
@@ -162,7 +169,8 @@ static void gate_and_residual(const limn_call *c)
 static limn_status run(const limn_call *c)
 {
     char *scratch = (char *)c->scratch + aligned(limn_product_scratch_bytes(c->state));
-    const void *a = converted(c, 0, &scratch), *w = c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted(c, 1, &scratch) : c->src[1].data;
+    const void *a = converted(c, 0, &scratch),
+               *w = c->op == LIMN_OP_LINEAR_GRAD_WEIGHT ? converted(c, 1, &scratch) : c->src[1].data;
     bool linear = c->op == LIMN_OP_LINEAR;
     const void *bias = linear && c->attr->flags & LIMN_HAS_BIAS ? c->src[2].data : NULL;
     if (converted_bias_bytes(c)) {
@@ -177,8 +185,23 @@ static limn_status run(const limn_call *c)
 const limn_kernel limn_cpu_linear = {.name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes,
                                      .packed_bytes = packed_bytes, .layout = layout, .pack = pack, .pack_src = 1,
                                      .open = open_run, .run = run, .close = close_run, .release = release};
-const limn_kernel limn_cpu_linear_grad_input = {.name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes,
-                                                .packed_bytes = packed_bytes, .layout = layout, .pack = pack, .pack_src = 1,
-                                                .open = open_run, .run = run, .close = close_run, .release = release};
-const limn_kernel limn_cpu_linear_grad_weight = {.name = "onednn", .refuse = refuse, .prepare = prepare, .scratch_bytes = scratch_bytes,
-                                                 .open = open_run, .run = run, .close = close_run, .release = release};
+const limn_kernel limn_cpu_linear_grad_input = {.name = "onednn",
+                                                .refuse = refuse,
+                                                .prepare = prepare,
+                                                .scratch_bytes = scratch_bytes,
+                                                .packed_bytes = packed_bytes,
+                                                .layout = layout,
+                                                .pack = pack,
+                                                .pack_src = 1,
+                                                .open = open_run,
+                                                .run = run,
+                                                .close = close_run,
+                                                .release = release};
+const limn_kernel limn_cpu_linear_grad_weight = {.name = "onednn",
+                                                 .refuse = refuse,
+                                                 .prepare = prepare,
+                                                 .scratch_bytes = scratch_bytes,
+                                                 .open = open_run,
+                                                 .run = run,
+                                                 .close = close_run,
+                                                 .release = release};

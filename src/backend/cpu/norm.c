@@ -70,7 +70,8 @@ static float *thread_scratch(const limn_call *c)
 static limn_status run_norm(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
-    const limn_view *x = &c->src[0], *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[1] : NULL, *b = w && is_layer(c->op) ? &c->src[2] : NULL;
+    const limn_view *x = &c->src[0], *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[1] : NULL,
+                    *b = w && is_layer(c->op) ? &c->src[2] : NULL;
     int64_t d = limn_shape_cols(&x->shape), n = limn_shape_rows(&x->shape);
     float one = is_layer(c->op) ? (float)c->attr->shift : 0;
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n * d > 16384)
@@ -139,7 +140,8 @@ static limn_status run_norm_grad_weight(const limn_call *c)
     }
     for (int64_t w = 0; w < n / chunks; w++) {
         for (int64_t k = 1; k < chunks; k++) rows->add(partial + w * chunks * d, partial + (w * chunks + k) * d, d);
-        rows->store((char *)c->dst.data + (size_t)(w * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype, partial + w * chunks * d, d);
+        rows->store((char *)c->dst.data + (size_t)(w * d) * limn_dtype_bytes(c->dst.dtype), c->dst.dtype,
+                    partial + w * chunks * d, d);
     }
     return LIMN_OK;
 }
@@ -165,8 +167,14 @@ static bool in_place(const limn_call *c, int src)
 
 const limn_kernel limn_cpu_norm = {
     .name = "norm", .refuse = refuse_weighted, .scratch_bytes = scratch_rows, .run = run_norm, .in_place = in_place};
-const limn_kernel limn_cpu_norm_grad = {
-    .name = "norm_grad", .refuse = refuse_weighted, .scratch_bytes = scratch_rows, .run = run_norm_grad, .in_place = in_place};
-const limn_kernel limn_cpu_norm_grad_weight = {
-    .name = "norm_grad_weight", .refuse = refuse_grad_weight, .scratch_bytes = scratch_grad_weight, .run = run_norm_grad_weight};
-const limn_kernel limn_cpu_softmax = {.name = "softmax", .refuse = refuse_norm, .scratch_bytes = scratch_rows, .run = run_softmax, .in_place = in_place};
+const limn_kernel limn_cpu_norm_grad = {.name = "norm_grad",
+                                        .refuse = refuse_weighted,
+                                        .scratch_bytes = scratch_rows,
+                                        .run = run_norm_grad,
+                                        .in_place = in_place};
+const limn_kernel limn_cpu_norm_grad_weight = {.name = "norm_grad_weight",
+                                               .refuse = refuse_grad_weight,
+                                               .scratch_bytes = scratch_grad_weight,
+                                               .run = run_norm_grad_weight};
+const limn_kernel limn_cpu_softmax = {
+    .name = "softmax", .refuse = refuse_norm, .scratch_bytes = scratch_rows, .run = run_softmax, .in_place = in_place};

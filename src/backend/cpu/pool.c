@@ -66,7 +66,7 @@ static void for_rows(const limn_call *c, const limn_view *of, void (*row)(const 
     for (int64_t i = 0; i < n; i++) row(c, i / h, i % h);
 }
 
-/* ---- pooling --------------------------------------------------------------------------------------------------------------- */
+/* ---- pooling ---------------------------------------------------------------------------------------------------------- */
 
 /* A NaN is larger than any number, and stays. */
 static inline bool larger(float a, float b)
@@ -128,7 +128,8 @@ static void max_row(const limn_call *c, int64_t b, int64_t y)
     }
 }
 
-/* Row y of dy: its windows are apart, so each element of dx is written once.  First the place of the first largest, then dy there. */
+/* Row y of dy: its windows are apart, so each element of dx is written once.  First the place of the first largest, then dy
+ * there. */
 static void max_grad_row(const limn_call *c, int64_t b, int64_t y)
 {
     int size = c->attr->stride;
@@ -140,14 +141,16 @@ static void max_grad_row(const limn_call *c, int64_t b, int64_t y)
             const float *v = read_some(c, 0, element(&c->src[0], b, y * size + i, x * size), m * size * n, room);
             for (int64_t k = 0; k < m; k++)
                 for (int j = 0; j < size; j++, v += n) {
-                    if (i + j == 0) memcpy(top + k * n, v, (size_t)n * sizeof *top), memset(place + k * n, 0, (size_t)n * sizeof *place);
+                    if (i + j == 0)
+                        memcpy(top + k * n, v, (size_t)n * sizeof *top), memset(place + k * n, 0, (size_t)n * sizeof *place);
                     else keep_larger(top + k * n, place + k * n, v, (float)(i * size + j), n);
                 }
         }
         const float *dy = read_some(c, 1, element(&c->src[1], b, y, x), m * n, room);
         for (int i = 0; i < size; i++) {
             for (int64_t k = 0; k < m; k++)
-                for (int j = 0; j < size; j++) give_to(dx + (k * size + j) * n, place + k * n, dy + k * n, (float)(i * size + j), n);
+                for (int j = 0; j < size; j++)
+                    give_to(dx + (k * size + j) * n, place + k * n, dy + k * n, (float)(i * size + j), n);
             write_some(c, element(&c->dst, b, y * size + i, x * size), dx, m * size * n);
         }
     }
@@ -161,7 +164,8 @@ static void average_row(const limn_call *c, int64_t b, int64_t y)
     for (int64_t x = 0; x < c->dst.shape.dim[2]; x++) {
         memset(sum, 0, (size_t)n * sizeof *sum);
         for (int i = 0; i < size * size; i++)
-            limn_rows_of(c)->add(sum, read(c, 0, element(&c->src[0], b, y * size + i / size, x * size + i % size), buffer(c, 1)), n);
+            limn_rows_of(c)->add(
+                sum, read(c, 0, element(&c->src[0], b, y * size + i / size, x * size + i % size), buffer(c, 1)), n);
         for (int64_t k = 0; k < n; k++) sum[k] *= share;
         write(c, element(&c->dst, b, y, x), sum);
     }
@@ -203,7 +207,7 @@ static limn_status run_average_grad(const limn_call *c)
     return LIMN_OK;
 }
 
-/* ---- resizing -------------------------------------------------------------------------------------------------------------- */
+/* ---- resizing --------------------------------------------------------------------------------------------------------- */
 
 static void add_scaled(float *sum, const float *x, float scale, int64_t n)
 {
@@ -224,7 +228,8 @@ static void resize_row(const limn_call *c, int64_t b, int64_t y)
         }
         memset(sum, 0, (size_t)n * sizeof *sum);
         for (int i = 0; i < 4; i++)
-            add_scaled(sum, read(c, 0, element(from, b, row.at[i / 2], col.at[i % 2]), buffer(c, 1)), (float)(row.weight[i / 2] * col.weight[i % 2]), n);
+            add_scaled(sum, read(c, 0, element(from, b, row.at[i / 2], col.at[i % 2]), buffer(c, 1)),
+                       (float)(row.weight[i / 2] * col.weight[i % 2]), n);
         write(c, element(&c->dst, b, y, x), sum);
     }
 }
@@ -232,8 +237,10 @@ static void resize_row(const limn_call *c, int64_t b, int64_t y)
 /* Pixels first..end of `to` are all that pixel i of `from` has a share in. */
 static void users(limn_resize_mode mode, int64_t i, int64_t from, int64_t to, int64_t *first, int64_t *end)
 {
-    double scale = (double)to / (double)from, wide = mode == LIMN_BILINEAR_ALIGNED && from > 1 ? (double)(to - 1) / (double)(from - 1) : scale;
-    double low = ((double)i - 1) * (wide < scale ? wide : scale) - 2, high = ((double)i + 2) * (wide > scale ? wide : scale) + 2;
+    double scale = (double)to / (double)from,
+           wide = mode == LIMN_BILINEAR_ALIGNED && from > 1 ? (double)(to - 1) / (double)(from - 1) : scale;
+    double low = ((double)i - 1) * (wide < scale ? wide : scale) - 2,
+           high = ((double)i + 2) * (wide > scale ? wide : scale) + 2;
     *first = low < 0 ? 0 : (int64_t)low;
     *end = high > (double)to || i == from - 1 ? to : (int64_t)high;
     if (i == 0) *first = 0;
@@ -274,5 +281,6 @@ static limn_status run_resize_grad(const limn_call *c)
 
 #define ROWS(function) {.name = "rows", .refuse = refuse, .scratch_bytes = scratch_bytes, .run = function}
 
-const limn_kernel limn_cpu_max_pool = ROWS(run_max), limn_cpu_max_pool_grad = ROWS(run_max_grad), limn_cpu_average_pool = ROWS(run_average),
-                  limn_cpu_average_pool_grad = ROWS(run_average_grad), limn_cpu_resize = ROWS(run_resize), limn_cpu_resize_grad = ROWS(run_resize_grad);
+const limn_kernel limn_cpu_max_pool = ROWS(run_max), limn_cpu_max_pool_grad = ROWS(run_max_grad),
+                  limn_cpu_average_pool = ROWS(run_average), limn_cpu_average_pool_grad = ROWS(run_average_grad),
+                  limn_cpu_resize = ROWS(run_resize), limn_cpu_resize_grad = ROWS(run_resize_grad);

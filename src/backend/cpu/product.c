@@ -12,7 +12,10 @@
 typedef dnnl_memory_desc_t memory_desc;
 typedef const_dnnl_memory_desc_t const_memory_desc;
 #define DESC(md) (md)
-static void keep_desc(memory_desc *to, const_memory_desc from) { if (dnnl_memory_desc_clone(to, from) != dnnl_success) *to = NULL; }
+static void keep_desc(memory_desc *to, const_memory_desc from)
+{
+    if (dnnl_memory_desc_clone(to, from) != dnnl_success) *to = NULL;
+}
 static void drop_desc(memory_desc *md) { if (*md) dnnl_memory_desc_destroy(*md); }
 #else
 typedef dnnl_memory_desc_t memory_desc;
@@ -101,19 +104,26 @@ typedef struct descs {
     memory_desc x, w, b, y;
 } descs;
 
-static dnnl_status_t make_desc(limn_product *p, const descs *d, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
+static dnnl_status_t make_desc(limn_product *p, const descs *d, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t hint,
+                               dnnl_primitive_desc_t *out)
 {
     const limn_product_options *o = &p->o;
 #if DNNL_VERSION_MAJOR >= 3
     const_memory_desc bias = o->bias ? d->b : NULL;
-    if (!hint) return dnnl_inner_product_forward_primitive_desc_create(out, p->engine, dnnl_forward_training, d->x, d->w, bias, d->y, attr);
-    if (o->kind == LIMN_PRODUCT_GRAD_INPUT) return dnnl_inner_product_backward_data_primitive_desc_create(out, p->engine, d->x, d->w, d->y, hint, attr);
+    if (!hint)
+        return dnnl_inner_product_forward_primitive_desc_create(out, p->engine, dnnl_forward_training, d->x, d->w, bias,
+                                                                d->y, attr);
+    if (o->kind == LIMN_PRODUCT_GRAD_INPUT)
+        return dnnl_inner_product_backward_data_primitive_desc_create(out, p->engine, d->x, d->w, d->y, hint, attr);
     return dnnl_inner_product_backward_weights_primitive_desc_create(out, p->engine, d->x, d->w, NULL, d->y, hint, attr);
 #else
     dnnl_inner_product_desc_t ip;
     dnnl_status_t status;
-    if (!hint) status = dnnl_inner_product_forward_desc_init(&ip, dnnl_forward_training, &d->x, &d->w, o->bias ? &d->b : NULL, &d->y);
-    else if (o->kind == LIMN_PRODUCT_GRAD_INPUT) status = dnnl_inner_product_backward_data_desc_init(&ip, &d->x, &d->w, &d->y);
+    if (!hint)
+        status =
+            dnnl_inner_product_forward_desc_init(&ip, dnnl_forward_training, &d->x, &d->w, o->bias ? &d->b : NULL, &d->y);
+    else if (o->kind == LIMN_PRODUCT_GRAD_INPUT)
+        status = dnnl_inner_product_backward_data_desc_init(&ip, &d->x, &d->w, &d->y);
     else status = dnnl_inner_product_backward_weights_desc_init(&ip, &d->x, &d->w, NULL, &d->y);
     return status != dnnl_success ? status : dnnl_primitive_desc_create(out, &ip, attr, p->engine, hint);
 #endif
@@ -175,8 +185,10 @@ static bool make_primitive(limn_product *p, const descs *d)
     else {
         /* the backward kernels want the forward one as a hint: the same product in plain compute types */
         descs h;
-        fine = fine && desc_2d(&h.x, o->m, o->k, type_of(o->compute), dnnl_ab) && desc_2d(&h.w, o->n, o->k, type_of(o->compute), dnnl_format_tag_any) &&
-               desc_2d(&h.y, o->m, o->n, type_of(o->compute), dnnl_ab) && make_desc(p, &h, NULL, NULL, &forward) == dnnl_success;
+        fine = fine && desc_2d(&h.x, o->m, o->k, type_of(o->compute), dnnl_ab) &&
+               desc_2d(&h.w, o->n, o->k, type_of(o->compute), dnnl_format_tag_any) &&
+               desc_2d(&h.y, o->m, o->n, type_of(o->compute), dnnl_ab) &&
+               make_desc(p, &h, NULL, NULL, &forward) == dnnl_success;
         fine = fine && make_desc(p, d, attr, forward, &pd) == dnnl_success;
     }
     fine = fine && dnnl_primitive_create(&p->primitive, pd) == dnnl_success;
@@ -205,18 +217,19 @@ limn_status limn_product_new(limn_ctx *ctx, const limn_product_options *options,
     descs d;
     dnnl_data_type_t compute = type_of(o->compute), result = type_of(o->result);
     bool forward = o->kind == LIMN_PRODUCT_FORWARD, input = o->kind == LIMN_PRODUCT_GRAD_INPUT;
-    bool fine = dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
-                desc_2d(&d.x, o->m, o->k, input ? result : compute, dnnl_ab) &&
-                desc_2d(&d.w, o->n, o->k, forward || input ? compute : dnnl_f32, forward || input ? dnnl_format_tag_any : dnnl_ab) &&
-                desc_2d(&d.y, o->m, o->n, forward ? result : compute, dnnl_ab) && desc_1d(&d.b, o->n, type_of(o->bias_type));
+    bool fine =
+        dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
+        desc_2d(&d.x, o->m, o->k, input ? result : compute, dnnl_ab) &&
+        desc_2d(&d.w, o->n, o->k, forward || input ? compute : dnnl_f32, forward || input ? dnnl_format_tag_any : dnnl_ab) &&
+        desc_2d(&d.y, o->m, o->n, forward ? result : compute, dnnl_ab) && desc_1d(&d.b, o->n, type_of(o->bias_type));
     fine = fine && make_primitive(p, &d);
     if (fine) {
         *out = p;
         return LIMN_OK;
     }
     limn_product_free(p);
-    return limn_fail(ctx, LIMN_UNSUPPORTED, "oneDNN has no product for %lld x %lld x %lld", (long long)options->m, (long long)options->n,
-                     (long long)options->k);
+    return limn_fail(ctx, LIMN_UNSUPPORTED, "oneDNN has no product for %lld x %lld x %lld", (long long)options->m,
+                     (long long)options->n, (long long)options->k);
 }
 
 void limn_product_free(limn_product *p)
@@ -245,7 +258,7 @@ size_t limn_product_scratch_bytes(const limn_product *p)
     return p->scratch_bytes;
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------------------------------------- */
 
 static limn_status status_of(dnnl_status_t status)
 {
@@ -270,7 +283,8 @@ static void close_memories(limn_product_memories *m)
 
 limn_status limn_product_open(limn_ctx *ctx, const limn_product *p, limn_product_memories **out)
 {
-    static const bool wanted[N_MEMORIES] = {[OF_A] = true, [OF_W] = true, [OF_BIAS] = true, [OF_RESULT] = true, [OF_SCRATCH] = true};
+    static const bool wanted[N_MEMORIES] = {
+        [OF_A] = true, [OF_W] = true, [OF_BIAS] = true, [OF_RESULT] = true, [OF_SCRATCH] = true};
     limn_product_memories *m = *out = calloc(1, sizeof *m);
     limn_status status = m ? open_memories(p, wanted, m) : LIMN_NO_MEMORY;
     if (status == LIMN_OK) return LIMN_OK;
@@ -291,7 +305,8 @@ static dnnl_status_t point(const limn_product_memories *m, int which, const void
     return m->of[which] ? dnnl_memory_set_data_handle(m->of[which], (void *)(uintptr_t)to) : dnnl_success;
 }
 
-static limn_status execute(const_dnnl_primitive_t primitive, const limn_product_memories *m, int n, const dnnl_exec_arg_t *args)
+static limn_status execute(const_dnnl_primitive_t primitive, const limn_product_memories *m, int n,
+                           const dnnl_exec_arg_t *args)
 {
     dnnl_status_t status = dnnl_primitive_execute(primitive, m->stream, n, args);
     if (status == dnnl_success) status = dnnl_stream_wait(m->stream);
@@ -311,8 +326,8 @@ limn_status limn_product_pack(const limn_product *p, const void *plain, void *pa
     return status;
 }
 
-limn_status limn_product_run(const limn_product *p, const limn_product_memories *m, const void *a, const void *w, const void *bias, void *result, void *scratch,
-                             int n_threads)
+limn_status limn_product_run(const limn_product *p, const limn_product_memories *m, const void *a, const void *w,
+                             const void *bias, void *result, void *scratch, int n_threads)
 {
     limn_product_kind kind = p->o.kind;
     bool weight = kind == LIMN_PRODUCT_GRAD_WEIGHT, input = kind == LIMN_PRODUCT_GRAD_INPUT;

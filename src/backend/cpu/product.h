@@ -35,12 +35,13 @@ uint64_t limn_product_layout(const limn_product *product);
 /** Plain W [N,K] to oneDNN's own layout.  @return LIMN_NO_MEMORY; LIMN_UNSUPPORTED, which oneDNN does not explain */
 limn_status limn_product_pack(const limn_product *product, const void *plain, void *packed);
 
-/* What changes while a product runs: each run that shares a product has its own.  Free with limn_product_close(), before the product. */
+/* What changes while a product runs: each run that shares a product has its own.  Free with limn_product_close(), before the
+ * product. */
 typedef struct limn_product_memories limn_product_memories;
 limn_status limn_product_open(limn_ctx *ctx, const limn_product *product, limn_product_memories **out);
 void limn_product_close(limn_product_memories *memories); /* NULL is allowed */
 /** a: x or dy; w: packed W (FORWARD, GRAD_INPUT) or dy (GRAD_WEIGHT, where a is x).  @return as limn_product_pack() */
-limn_status limn_product_run(const limn_product *product, const limn_product_memories *memories, const void *a, const void *w, const void *bias, void *result,
-                             void *scratch, int n_threads);
+limn_status limn_product_run(const limn_product *product, const limn_product_memories *memories, const void *a,
+                             const void *w, const void *bias, void *result, void *scratch, int n_threads);
 
 #endif

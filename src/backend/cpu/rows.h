@@ -1,7 +1,7 @@
 /* rows.h: the inner loops of the CPU kernels, once per instruction set.
  *
- * rows.inc.h is compiled four times (rows_portable.c, rows_avx2.c, rows_avx512.c, rows_avx512bf16.c); every loop works on f32 blocks
- * and knows nothing of threads.  limn_rows_best() picks at run time; tests ask for each by name. */
+ * rows.inc.h is compiled four times (rows_portable.c, rows_avx2.c, rows_avx512.c, rows_avx512bf16.c); every loop works on
+ * f32 blocks and knows nothing of threads.  limn_rows_best() picks at run time; tests ask for each by name. */
 #ifndef LIMN_ROWS_H
 #define LIMN_ROWS_H
 
@@ -25,21 +25,24 @@ typedef struct limn_head {
 } limn_head;
 
 /** C [rows][cols] (+)= A [rows][runs n] B [runs n][width], see tile.inc.h */
-typedef void limn_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
-                       int rows, int cols, bool add);
-/** Words to [n][width] of floats, a[i row + j], or of pairs (a[i row + j], b[i row + j]) of bf16; zeros from column `cols` on */
+typedef void limn_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
+                       int64_t n, int64_t runs, int rows, int cols, bool add);
+/** Words to [n][width] of floats, a[i row + j], or of pairs (a[i row + j], b[i row + j]) of bf16; zeros from column `cols`
+ *  on */
 typedef void limn_lay(float *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols);
 
 /* Products of one kind of words: floats, or pairs of bf16. */
 typedef struct limn_tiles {
-    int rows, width, steps;                     /* most rows and columns of a tile; a strip's steps are a multiple of `steps` */
+    int rows, width, steps; /* most rows and columns of a tile; a strip's steps are a multiple of `steps` */
     limn_tile *multiply;
     limn_lay *lay;
-    void (*turn)(float *strip, int64_t steps);  /* makes of a strip [steps][rows] what multiply takes as A; NULL: it takes it as it is */
+    void (*turn)(float *strip,
+                 int64_t steps); /* makes of a strip [steps][rows] what multiply takes as A; NULL: it takes it as it is */
     void (*begin)(void), (*end)(void);          /* around the products of one thread; NULL: nothing to do */
 } limn_tiles;
 
-/* A norm over pixels: beside x lie numbers of its channels, repeated.  d = x - mean;  z = d scale + shift;  dz = dy act'(z) */
+/* A norm over pixels: beside x lie numbers of its channels, repeated.  d = x - mean;  z = d scale + shift;  dz = dy
+ * act'(z) */
 typedef struct limn_channels {
     limn_activation activation;
     const float *mean, *scale, *shift, *slope, *offset;
@@ -57,7 +60,8 @@ typedef struct limn_rows {
     void (*stats)(const float *x, int64_t d, float eps, bool layer, float *mean, float *rstd);
     /** y = (x - mean) rstd (c + w) + b; w, b NULL: none */
     void (*norm)(float *y, const float *x, int64_t d, float mean, float rstd, float c, const float *w, const float *b);
-    void (*norm_grad)(float *dx, const float *x, const float *dy, int64_t d, float mean, float rstd, bool layer, float c, const float *w);
+    void (*norm_grad)(float *dx, const float *x, const float *dy, int64_t d, float mean, float rstd, bool layer, float c,
+                      const float *w);
     /** sum += dy (x - mean) rstd */
     void (*norm_grad_weight)(float *sum, const float *x, const float *dy, int64_t d, float mean, float rstd);
     /* Of pixels, x (and dy) in f32 or bf16; results lie apart. */
@@ -66,7 +70,8 @@ typedef struct limn_rows {
     /** y = act(z) */
     void (*channel_norm)(float *y, const void *x, limn_dtype dtype, const limn_channels *c, int64_t n);
     /** along += dz d, sum += dz;  x and dy of one type */
-    void (*channel_sums)(float *along, float *sum, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n);
+    void (*channel_sums)(float *along, float *sum, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c,
+                         int64_t n);
     /** dx = dz scale + d slope + offset */
     void (*channel_grad)(float *dx, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n);
     void (*add)(float *sum, const float *x, int64_t n);

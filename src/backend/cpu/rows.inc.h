@@ -1,4 +1,5 @@
-/* rows.inc.h: the loops of rows.h, compiled per instruction set.  16 virtual lanes everywhere, so that sums have one order. */
+/* rows.inc.h: the loops of rows.h, compiled per instruction set.  16 virtual lanes everywhere, so that sums have one
+ * order. */
 #include "backend/cpu/lanes.inc.h"
 
 #include <math.h>
@@ -49,7 +50,8 @@ static inline float activation1(limn_activation kind, float x)
     switch (kind) {
     case LIMN_RELU: return x < 0 ? 0 : x; /* NaN is not hidden */
     case LIMN_SILU: return x * sigmoid1(x);
-    case LIMN_GELU_TANH: return x * sigmoid1(1.5957691216f * (x + 0.044715f * x * x * x)); /* (1 + tanh z) / 2 = sigmoid(2z) */
+    case LIMN_GELU_TANH:
+        return x * sigmoid1(1.5957691216f * (x + 0.044715f * x * x * x)); /* (1 + tanh z) / 2 = sigmoid(2z) */
     case LIMN_GELU_ERF: return 0.5f * x * (1.0f + erf1(x * 0.70710678f));
     case LIMN_GELU_QUICK: return x * sigmoid1(1.702f * x);
     case LIMN_TANH: return tanh1(x);
@@ -148,7 +150,8 @@ static void norm(float *y, const float *x, int64_t n, float mean, float rstd, fl
     else EACH((x[i] - mean) * rstd);
 }
 
-static void norm_grad(float *dx, const float *x, const float *dy, int64_t n, float mean, float rstd, bool layer, float c, const float *w)
+static void norm_grad(float *dx, const float *x, const float *dy, int64_t n, float mean, float rstd, bool layer, float c,
+                      const float *w)
 {
     float g[LIMN_BLOCK], mean_g = 0, mean_gn = 0; /* g = dy (c + w), block by block and once more in the second pass */
     for (int64_t begin = 0; begin < n; begin += LIMN_BLOCK) {
@@ -161,7 +164,8 @@ static void norm_grad(float *dx, const float *x, const float *dy, int64_t n, flo
     }
     mean_g = layer ? mean_g / (float)n : 0;
     mean_gn /= (float)n;
-    for (int64_t i = 0; i < n; i++) dx[i] = rstd * ((w ? dy[i] * (c + w[i]) : dy[i]) - mean_g - (x[i] - mean) * rstd * mean_gn);
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = rstd * ((w ? dy[i] * (c + w[i]) : dy[i]) - mean_g - (x[i] - mean) * rstd * mean_gn);
 }
 
 static void norm_grad_weight(float *sum, const float *x, const float *dy, int64_t n, float mean, float rstd)
@@ -195,8 +199,8 @@ static inline __attribute__((always_inline)) float number(const bool half, const
     default: BY_TYPE(f, LIMN_IDENTITY, __VA_ARGS__); break; \
     }
 
-static inline __attribute__((always_inline)) void deviations_of(const bool half, float *restrict sum, float *restrict square, const void *x,
-                                                                const float *origin, int64_t n)
+static inline __attribute__((always_inline)) void deviations_of(const bool half, float *restrict sum, float *restrict square,
+                                                                const void *x, const float *origin, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         float d = number(half, x, i) - origin[i];
@@ -204,14 +208,15 @@ static inline __attribute__((always_inline)) void deviations_of(const bool half,
     }
 }
 
-static void deviations(float *restrict sum, float *restrict square, const void *x, limn_dtype dtype, const float *origin, int64_t n)
+static void deviations(float *restrict sum, float *restrict square, const void *x, limn_dtype dtype, const float *origin,
+                       int64_t n)
 {
     if (dtype == LIMN_BF16) deviations_of(true, sum, square, x, origin, n);
     else deviations_of(false, sum, square, x, origin, n);
 }
 
-static inline __attribute__((always_inline)) void norm_of(const bool half, const limn_activation kind, float *restrict y, const void *x, const limn_channels *c,
-                                                          int64_t n)
+static inline __attribute__((always_inline)) void norm_of(const bool half, const limn_activation kind, float *restrict y,
+                                                          const void *x, const limn_channels *c, int64_t n)
 {
     EACH_PIXEL(y[i] = activation1(kind, z);)
 }
@@ -221,25 +226,28 @@ static void channel_norm(float *restrict y, const void *x, limn_dtype dtype, con
     BY_KIND(norm_of, y, x, c, n)
 }
 
-static inline __attribute__((always_inline)) void sums_of(const bool half, const limn_activation kind, float *restrict along, float *restrict sum,
-                                                          const void *x, const void *dy, const limn_channels *c, int64_t n)
+static inline __attribute__((always_inline)) void sums_of(const bool half, const limn_activation kind, float *restrict along,
+                                                          float *restrict sum, const void *x, const void *dy,
+                                                          const limn_channels *c, int64_t n)
 {
     EACH_PIXEL(float dz = number(half, dy, i) * slope1(kind, z); along[i] += dz * d; sum[i] += dz;)
 }
 
-static void channel_sums(float *restrict along, float *restrict sum, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n)
+static void channel_sums(float *restrict along, float *restrict sum, const void *x, const void *dy, limn_dtype dtype,
+                         const limn_channels *c, int64_t n)
 {
     BY_KIND(sums_of, along, sum, x, dy, c, n)
 }
 
-static inline __attribute__((always_inline)) void grad_of(const bool half, const limn_activation kind, float *restrict dx, const void *x, const void *dy,
-                                                          const limn_channels *c, int64_t n)
+static inline __attribute__((always_inline)) void grad_of(const bool half, const limn_activation kind, float *restrict dx,
+                                                          const void *x, const void *dy, const limn_channels *c, int64_t n)
 {
     const float *const slope = c->slope, *const offset = c->offset;
     EACH_PIXEL(float dz = number(half, dy, i) * slope1(kind, z); dx[i] = dz * scale[i] + (d * slope[i] + offset[i]);)
 }
 
-static void channel_grad(float *restrict dx, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c, int64_t n)
+static void channel_grad(float *restrict dx, const void *x, const void *dy, limn_dtype dtype, const limn_channels *c,
+                         int64_t n)
 {
     BY_KIND(grad_of, dx, x, dy, c, n)
 }
@@ -276,11 +284,26 @@ static void softmax(float *y, const float *x, int64_t n)
 #include "backend/cpu/tile.inc.h"
 
 static const limn_rows rows = {
-    .name = ROWS_NAME, .vector = V, .floats = {.rows = LIMN_TILE_ROWS, .width = 2 * V, .steps = 1, .multiply = tile, .lay = lay},
+    .name = ROWS_NAME,
+    .vector = V,
+    .floats = {.rows = LIMN_TILE_ROWS, .width = 2 * V, .steps = 1, .multiply = tile, .lay = lay},
     .pairs = {.rows = ROWS_PAIR_ROWS, .width = 2 * V, .steps = 1, .multiply = pair_tile, .lay = lay_pairs},
     .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},
-    .load = load, .store = store, .step = step, .stats = stats, .norm = norm, .norm_grad = norm_grad,
-    .norm_grad_weight = norm_grad_weight, .deviations = deviations, .channel_norm = channel_norm, .channel_sums = channel_sums,
-    .channel_grad = channel_grad, .add = add, .total = total, .softmax = softmax, .gated_residual = gated_residual,
-    .attention = attention, .attention_grad = attention_grad,
+    .load = load,
+    .store = store,
+    .step = step,
+    .stats = stats,
+    .norm = norm,
+    .norm_grad = norm_grad,
+    .norm_grad_weight = norm_grad_weight,
+    .deviations = deviations,
+    .channel_norm = channel_norm,
+    .channel_sums = channel_sums,
+    .channel_grad = channel_grad,
+    .add = add,
+    .total = total,
+    .softmax = softmax,
+    .gated_residual = gated_residual,
+    .attention = attention,
+    .attention_grad = attention_grad,
 };

@@ -1,7 +1,8 @@
-/* square_amx.inc.h: C [32][32] on tiles 0 1 2 3; each step multiplies two tiles of rows of A (4 5) by two of columns of B (6 7).
+/* square_amx.inc.h: C [32][32] on tiles 0 1 2 3; each step multiplies two tiles of rows of A (4 5) by two of columns of B (6
+ * 7).
  *
- * Included after the operations on tiles, which are instructions (tiles_amx.h) or the same in plain C (tests/tiles_emulated.h).
- * Strides are in bytes, c_row in floats. */
+ * Included after the operations on tiles, which are instructions (tiles_amx.h) or the same in plain C
+ * (tests/tiles_emulated.h). Strides are in bytes, c_row in floats. */
 static inline void square_begin(tiles *t, const float *c, int64_t c_row, bool add)
 {
     if (add) {
@@ -17,7 +18,8 @@ static inline void square_begin(tiles *t, const float *c, int64_t c_row, bool ad
     }
 }
 
-static inline void square_step(tiles *t, const void *a, const void *a_below, int64_t a_bytes, const void *b, const void *b_right, int64_t b_bytes)
+static inline void square_step(tiles *t, const void *a, const void *a_below, int64_t a_bytes, const void *b,
+                               const void *b_right, int64_t b_bytes)
 {
     tile_load(t, 4, a, a_bytes);
     tile_load(t, 5, a_below, a_bytes);

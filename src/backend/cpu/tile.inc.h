@@ -1,9 +1,12 @@
-/* tile.inc.h: the heart of a product: a few rows by 2 vectors of C in registers, or twice as many by one.  Included by rows.inc.h.
+/* tile.inc.h: the heart of a product: a few rows by 2 vectors of C in registers, or twice as many by one.  Included by
+ * rows.inc.h.
  *
- *   C [rows][cols] (+)= A [rows][runs n] B [runs n][width],   element (r, u n + i) of A at a[r a_row + u a_run + i a_step],   B packed: rows of 2 V or V
+ *   C [rows][cols] (+)= A [rows][runs n] B [runs n][width],   element (r, u n + i) of A at a[r a_row + u a_run + i a_step],
+ *   B packed: rows of 2 V or V
  *
- * An element of A and B is one word of 32 bits: a float, or in `pair_tile` two bf16 terms that follow each other, the first in the low half.
- * C is f32.  Each element is summed in the order of i.  Rows past the last are computed from the last one and dropped (Goto & van de Geijn 2008). */
+ * An element of A and B is one word of 32 bits: a float, or in `pair_tile` two bf16 terms that follow each other, the first
+ * in the low half. C is f32.  Each element is summed in the order of i.  Rows past the last are computed from the last one
+ * and dropped (Goto & van de Geijn 2008). */
 
 typedef uint32_t word_vec __attribute__((vector_size(ROWS_VECTOR)));
 typedef uint32_t word __attribute__((may_alias));
@@ -21,9 +24,10 @@ static inline __attribute__((always_inline)) vec multiply_add(bool pairs, vec c,
 #endif
 }
 
-static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, const int vectors, float *c, int64_t c_row, const word *a,
-                                                            int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
-                                                            int rows, int cols, bool add)
+static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, const int vectors, float *c,
+                                                            int64_t c_row, const word *a, int64_t a_row, int64_t a_step,
+                                                            int64_t a_run, const float *b, int64_t n, int64_t runs, int rows,
+                                                            int cols, bool add)
 {
     enum { R = 2 * (LIMN_TILE_ROWS > ROWS_PAIR_ROWS ? LIMN_TILE_ROWS : ROWS_PAIR_ROWS) };
     const word *row[R];
@@ -55,28 +59,29 @@ static inline __attribute__((always_inline)) void some_tile(bool pairs, const in
     }
 }
 
-static void tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
-                 int rows, int cols, bool add)
+static void tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
+                 int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     some_tile(false, LIMN_TILE_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
 
-static void pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
-                      int rows, int cols, bool add)
+static void pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
+                      int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     some_tile(true, ROWS_PAIR_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
 
-static void narrow_pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b, int64_t n, int64_t runs,
-                             int rows, int cols, bool add)
+static void narrow_pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run,
+                             const float *b, int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     some_tile(true, 2 * ROWS_PAIR_ROWS, 1, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
 
-/* ---- operands of tiles: words [n][width] from rows of memory, `row` elements from step to step; columns past `cols` are zeros ---------------- */
+/* ---- operands of tiles: words [n][width] from rows of memory, `row` elements from step to step; columns past `cols` are
+ * zeros  */
 
-static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to, const int64_t width, const void *a, const void *b, int64_t row,
-                                                            int64_t n, int64_t cols)
+static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to, const int64_t width, const void *a,
+                                                            const void *b, int64_t row, int64_t n, int64_t cols)
 {
     for (int64_t i = 0; i < n; i++, to += width) {
         const word *f = (const word *)a + i * row;
@@ -87,8 +92,8 @@ static inline __attribute__((always_inline)) void lay_words(bool pairs, word *to
 }
 
 /* The widths of tiles as constants: then a row is a few vectors and no loop. */
-static inline __attribute__((always_inline)) void lay_some(bool pairs, word *to, int64_t width, const void *a, const void *b, int64_t row,
-                                                           int64_t n, int64_t cols)
+static inline __attribute__((always_inline)) void lay_some(bool pairs, word *to, int64_t width, const void *a, const void *b,
+                                                           int64_t row, int64_t n, int64_t cols)
 {
     if (width == 2 * V && cols == width) lay_words(pairs, to, 2 * V, a, b, row, n, 2 * V);
     else if (width == V && cols == width) lay_words(pairs, to, V, a, b, row, n, V);

@@ -1,10 +1,10 @@
 /* tiles.c: f32 products in tiles of our own.
  *
- * oneDNN splits long f32 sums among threads where there is AVX-512, so that another thread count gives other bits; its AVX2 products
- * reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB (docs/speed.md).
- * Here B lies in panels of 2 V columns, packed by the plan for weights and in scratch for weight gradients; bias, activation, gate and
- * residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK terms in order: the thread count plays
- * no part. */
+ * oneDNN splits long f32 sums among threads where there is AVX-512, so that another thread count gives other bits; its AVX2
+ * products reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB
+ * (docs/speed.md). Here B lies in panels of 2 V columns, packed by the plan for weights and in scratch for weight gradients;
+ * bias, activation, gate and residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK
+ * terms in order: the thread count plays no part. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/rows.h"
 #include "base/rng.h"
@@ -17,7 +17,8 @@ enum { BLOCK = 256, CHUNK = 16 * LIMN_TILE_ROWS }; /* terms of a sum at a time; 
 static const char *refuse(const limn_call *c)
 {
     for (int i = 0; i < c->n_src; i++) {
-        bool parameter = (i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT) || (i == 2 && c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS);
+        bool parameter = (i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT) ||
+                         (i == 2 && c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS);
         if (c->src[i].dtype != LIMN_F32 && !(parameter && c->src[i].dtype == LIMN_BF16)) return "own tiles are f32";
     }
     return c->dst.dtype == LIMN_F32 ? NULL : "own tiles are f32";
@@ -28,7 +29,7 @@ static int64_t panel(const limn_call *c)
     return 2 * limn_rows_of(c)->vector;
 }
 
-/* ---- W [N,K] to panels: forward B [K][N], gradient of the input B [N][K] ------------------------------------------------ */
+/* ---- W [N,K] to panels: forward B [K][N], gradient of the input B [N][K] ---------------------------------------------- */
 
 static size_t packed_bytes(const limn_call *c)
 {
@@ -50,7 +51,8 @@ static inline void copy_floats(float *to, const limn_view *v, int64_t at, int64_
     else limn_convert((const uint16_t *)v->data + at, LIMN_BF16, to, LIMN_F32, (size_t)n);
 }
 
-/* Panel of columns col.. of B [K][N] = W^T.  LINE terms at a time: a line of each row of W, and a part of the panel that the first cache holds. */
+/* Panel of columns col.. of B [K][N] = W^T.  LINE terms at a time: a line of each row of W, and a part of the panel that the
+ * first cache holds. */
 static void pack_forward(const limn_view *w, int64_t col, int64_t width, float *to)
 {
     enum { LINE = 16 };
@@ -86,7 +88,7 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
     return LIMN_OK;
 }
 
-/* ---- y = residual + gate act(x W^T + b);  dx = dy W --------------------------------------------------------------------- */
+/* ---- y = residual + gate act(x W^T + b);  dx = dy W ------------------------------------------------------------------- */
 
 static bool half_bias(const limn_call *c)
 {
@@ -105,13 +107,15 @@ static void finish(const limn_call *c, const limn_rows *rows, const float *bias,
     int at = flags & LIMN_HAS_BIAS ? 3 : 2;
     const limn_view *gate = flags & LIMN_HAS_GATE ? &c->src[at++] : NULL;
     const float *residual = flags & LIMN_HAS_RESIDUAL ? c->src[at].data : NULL;
-    int64_t d = limn_shape_cols(&c->dst.shape), per_gate = gate ? limn_shape_count(&c->dst.shape) / limn_shape_count(&gate->shape) : 1;
+    int64_t d = limn_shape_cols(&c->dst.shape),
+            per_gate = gate ? limn_shape_count(&c->dst.shape) / limn_shape_count(&gate->shape) : 1;
     struct limn_chain_step act = {.op = LIMN_OP_ACTIVATE, .activation = c->attr->activation};
     for (int64_t r = first; r < end; r++) {
         float *y = (float *)c->dst.data + r * d;
         if (bias) rows->add(y, bias, d);
         if (c->attr->activation) rows->step(&act, y, y, NULL, d);
-        if (residual) rows->gated_residual(y, gate ? (const float *)gate->data + r / per_gate * d : NULL, residual + r * d, d);
+        if (residual)
+            rows->gated_residual(y, gate ? (const float *)gate->data + r / per_gate * d : NULL, residual + r * d, d);
     }
 }
 
@@ -120,7 +124,8 @@ static limn_status run_rows(const limn_call *c)
     const limn_rows *rows = limn_rows_of(c);
     const float *a = c->src[0].data, *b = c->src[1].data;
     float *y = c->dst.data;
-    int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape), terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
+    int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape),
+            terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
     const float *bias = c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS ? c->src[2].data : NULL;
     if (half_bias(c)) {
         limn_convert(bias, LIMN_BF16, c->scratch, LIMN_F32, (size_t)cols);
@@ -134,8 +139,9 @@ static limn_status run_rows(const limn_call *c)
             for (int64_t col = 0; col < cols; col += width) {
                 int some = (int)(cols - col < width ? cols - col : width);
                 for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                    rows->floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b + col * terms + i * width, n, 1,
-                               (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
+                    rows->floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0,
+                                          b + col * terms + i * width, n, 1,
+                                          (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
             }
         }
         if (c->op == LIMN_OP_LINEAR) finish(c, rows, bias, first, end);
@@ -143,7 +149,7 @@ static limn_status run_rows(const limn_call *c)
     return LIMN_OK;
 }
 
-/* ---- dW [N,K] = dy [M,N]^T x [M,K] --------------------------------------------------------------------------------------- */
+/* ---- dW [N,K] = dy [M,N]^T x [M,K] ------------------------------------------------------------------------------------ */
 
 static size_t shared_floats(const limn_call *c)
 {
@@ -177,7 +183,8 @@ static limn_status run_weight(const limn_call *c)
         int64_t n = m - i < BLOCK ? m - i : BLOCK;
 #pragma omp for schedule(static)
         for (int64_t r = 0; r < n; r++)
-            for (int64_t col = 0; col < k; col += width) pack_row(&c->src[0], i + r, k, col, width, b + col * BLOCK + r * width);
+            for (int64_t col = 0; col < k; col += width)
+                pack_row(&c->src[0], i + r, k, col, width, b + col * BLOCK + r * width);
         float *tiles = b + shared_floats(c) + (size_t)omp_get_thread_num() * CHUNK * BLOCK;
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < n_out; first += CHUNK) {
@@ -185,13 +192,21 @@ static limn_status run_weight(const limn_call *c)
             pack_tiles(dy + i * n_out, n_out, n, first, end, tiles);
             for (int64_t col = 0; col < k; col += width)
                 for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                    rows->floats.multiply(dw + r * k + col, k, tiles + (r - first) * BLOCK, 1, LIMN_TILE_ROWS, 0, b + col * BLOCK, n, 1,
-                               (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), (int)(k - col < width ? k - col : width), i > 0);
+                    rows->floats.multiply(dw + r * k + col, k, tiles + (r - first) * BLOCK, 1, LIMN_TILE_ROWS, 0,
+                                          b + col * BLOCK, n, 1, (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS),
+                                          (int)(k - col < width ? k - col : width), i > 0);
         }
     }
     return LIMN_OK;
 }
 
-const limn_kernel limn_cpu_tiles = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_rows, .packed_bytes = packed_bytes, .layout = layout,
-                                    .pack = pack, .pack_src = 1, .run = run_rows};
-const limn_kernel limn_cpu_tiles_grad_weight = {.name = "tiles", .refuse = refuse, .scratch_bytes = scratch_weight, .run = run_weight};
+const limn_kernel limn_cpu_tiles = {.name = "tiles",
+                                    .refuse = refuse,
+                                    .scratch_bytes = scratch_rows,
+                                    .packed_bytes = packed_bytes,
+                                    .layout = layout,
+                                    .pack = pack,
+                                    .pack_src = 1,
+                                    .run = run_rows};
+const limn_kernel limn_cpu_tiles_grad_weight = {
+    .name = "tiles", .refuse = refuse, .scratch_bytes = scratch_weight, .run = run_weight};

@@ -65,7 +65,8 @@ static inline void limn_window_copy(const limn_windows *k, limn_place at, int64_
     }
 }
 
-/** Where terms of window row u of n pixels from `at` on lie, `step * c` words apart; NULL when one is outside or the grid row ends. */
+/** Where terms of window row u of n pixels from `at` on lie, `step * c` words apart; NULL when one is outside or the grid
+ *  row ends. */
 static inline const float *limn_window_find(const limn_windows *k, limn_place at, int64_t n, int64_t u)
 {
     int64_t y = at.i * k->step + u - k->top, x = at.j * k->step - k->left;

@@ -1,4 +1,5 @@
-/* attention.c: p = softmax(q k^T / sqrt(d) + bias) per head, y = p v.   One row of p at a time, computed anew whenever it is needed. */
+/* attention.c: p = softmax(q k^T / sqrt(d) + bias) per head, y = p v.   One row of p at a time, computed anew whenever it is
+ * needed. */
 #include "backend/ref/ref.h"
 
 #include <math.h>
@@ -39,10 +40,12 @@ static sizes sizes_of(const limn_call *c)
         s.dq = part(&c->dst, s.nq, 3 * w, 0), s.dk = part(&c->dst, s.nq, 3 * w, w), s.dv = part(&c->dst, s.nq, 3 * w, 2 * w);
     } else if (packed == LIMN_PACKED_KV) {
         s.q = part(a, s.nq, w, 0), s.k = part(b, s.nk, 2 * w, 0), s.v = part(b, s.nk, 2 * w, w);
-        s.dq = part(&c->dst, s.nq, w, 0), s.dk = part(&c->dst, s.nk, 2 * w, n * s.nq), s.dv = part(&c->dst, s.nk, 2 * w, n * s.nq + w);
+        s.dq = part(&c->dst, s.nq, w, 0), s.dk = part(&c->dst, s.nk, 2 * w, n * s.nq),
+        s.dv = part(&c->dst, s.nk, 2 * w, n * s.nq + w);
     } else {
         s.q = part(a, s.nq, w, 0), s.k = part(b, s.nk, w, 0), s.v = part(&c->src[2], s.nk, w, 0);
-        s.dq = part(&c->dst, s.nq, w, 0), s.dk = part(&c->dst, s.nk, w, n * s.nq), s.dv = part(&c->dst, s.nk, w, n * (s.nq + s.nk));
+        s.dq = part(&c->dst, s.nq, w, 0), s.dk = part(&c->dst, s.nk, w, n * s.nq),
+        s.dv = part(&c->dst, s.nk, w, n * (s.nq + s.nk));
     }
     if (c->attr->flags & LIMN_HAS_BIAS) {
         s.bias = &c->src[packed == LIMN_PACKED_NONE ? 3 : packed == LIMN_PACKED_KV ? 2 : 1];
@@ -68,8 +71,10 @@ static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p
     double max = -INFINITY, sum = 0;
     for (int64_t j = 0; j < s->nk; j++) {
         p[j] = 0;
-        for (int64_t i = i0; i < i0 + s->d; i++) p[j] += limn_get(&s->q.view, at(&s->q, b, t, i)) * limn_get(&s->k.view, at(&s->k, b, j, i));
-        p[j] = s->causal && j > t ? -INFINITY : p[j] * s->scale + (s->bias ? limn_get(s->bias, bias_row(s, b, t, i0) + j) : 0);
+        for (int64_t i = i0; i < i0 + s->d; i++)
+            p[j] += limn_get(&s->q.view, at(&s->q, b, t, i)) * limn_get(&s->k.view, at(&s->k, b, j, i));
+        p[j] =
+            s->causal && j > t ? -INFINITY : p[j] * s->scale + (s->bias ? limn_get(s->bias, bias_row(s, b, t, i0) + j) : 0);
         max = fmax(max, p[j]);
     }
     for (int64_t j = 0; j < s->nk; j++) sum += p[j] = exp(p[j] - max);
@@ -100,7 +105,8 @@ limn_status limn_ref_attention(const limn_call *c)
     return LIMN_OK;
 }
 
-/* Sums are kept in double and rounded once.   dv = p^T dy;  dbias = ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk = ds^T q / sqrt(d) */
+/* Sums are kept in double and rounded once.   dv = p^T dy;  dbias = ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk =
+ * ds^T q / sqrt(d) */
 limn_status limn_ref_attention_grad(const limn_call *c)
 {
     sizes s = sizes_of(c);
@@ -118,7 +124,8 @@ limn_status limn_ref_attention_grad(const limn_call *c)
                 for (int64_t i = i0; i < i0 + s.d; i++) dot += limn_get(y, row + i) * limn_get(dy, row + i);
                 for (int64_t j = 0; j < s.nk; j++) {
                     double ds = -dot;
-                    for (int64_t i = i0; i < i0 + s.d; i++) ds += limn_get(dy, row + i) * limn_get(&s.v.view, at(&s.v, b, j, i));
+                    for (int64_t i = i0; i < i0 + s.d; i++)
+                        ds += limn_get(dy, row + i) * limn_get(&s.v.view, at(&s.v, b, j, i));
                     ds *= p[j];
                     if (of_bias) {
                         sum[bias_row(&s, b, t, i0) + j] += ds;

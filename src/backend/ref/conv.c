@@ -74,7 +74,8 @@ static void transposed_row(const limn_call *call, const conv *k, int64_t b, int6
                 int64_t at = met(k, b, i, j, u, v), first = pixel(k, b, y, 0);
                 for (int64_t o = 0; at >= 0 && o < k->o; o++) {
                     double in = limn_get(&call->src[0], ((b * k->rows + i) * k->cols + j) * k->o + o);
-                    for (int64_t c = 0; c < k->c; c++) sum[at - first + c] += in * limn_get(&call->src[1], ((o * k->c + c) * k->kh + u) * k->kw + v);
+                    for (int64_t c = 0; c < k->c; c++)
+                        sum[at - first + c] += in * limn_get(&call->src[1], ((o * k->c + c) * k->kh + u) * k->kw + v);
                 }
             }
     }

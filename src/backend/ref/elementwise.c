@@ -63,16 +63,22 @@ static double apply(limn_op op, limn_activation activation, double scale, double
 
 limn_status limn_ref_elementwise(const limn_call *c)
 {
-    struct limn_chain_step single = {.op = c->op, .a = 0, .b = c->n_src > 1 ? 1 : -1, .scale = c->attr->scale, .shift = c->attr->shift,
+    struct limn_chain_step single = {.op = c->op,
+                                     .a = 0,
+                                     .b = c->n_src > 1 ? 1 : -1,
+                                     .scale = c->attr->scale,
+                                     .shift = c->attr->shift,
                                      .activation = c->attr->activation};
     const struct limn_chain_step *step = c->op == LIMN_OP_CHAIN ? c->attr->chain->step : &single;
     int n_steps = c->op == LIMN_OP_CHAIN ? c->attr->chain->n : 1;
     int64_t n = limn_shape_count(&c->dst.shape);
     for (int64_t i = 0; i < n; i++) {
         double r[LIMN_MAX_SRC + LIMN_MAX_CHAIN];
-        for (int s = 0; s < c->n_src; s++) r[s] = limn_get(&c->src[s], limn_ref_broadcast_index(i, &c->dst.shape, &c->src[s].shape));
+        for (int s = 0; s < c->n_src; s++)
+            r[s] = limn_get(&c->src[s], limn_ref_broadcast_index(i, &c->dst.shape, &c->src[s].shape));
         for (int k = 0; k < n_steps; k++)
-            r[c->n_src + k] = apply(step[k].op, step[k].activation, step[k].scale, step[k].shift, r[step[k].a], step[k].b < 0 ? 0 : r[step[k].b]);
+            r[c->n_src + k] = apply(step[k].op, step[k].activation, step[k].scale, step[k].shift, r[step[k].a],
+                                    step[k].b < 0 ? 0 : r[step[k].b]);
         limn_put(&c->dst, i, r[c->n_src + n_steps - 1]);
     }
     return LIMN_OK;

@@ -1,9 +1,11 @@
-/* group_norm.c: n(x) = (x - mean) / sqrt(var + eps), moments over the pixels of C / groups channels;  y = act(n(x) w + b).   x [B,..,C] */
+/* group_norm.c: n(x) = (x - mean) / sqrt(var + eps), moments over the pixels of C / groups channels;  y = act(n(x) w + b).
+ * x [B,..,C] */
 #include "backend/ref/ref.h"
 
 #include <math.h>
 
-/* Elements i = 0..n-1 of one group: `samples` samples from `sample` on, `pixels` each, `width` channels from `channel` on. */
+/* Elements i = 0..n-1 of one group: `samples` samples from `sample` on, `pixels` each, `width` channels from `channel`
+ * on. */
 typedef struct group {
     int64_t sample, pixels, channel, width, channels, n;
 } group;
@@ -72,7 +74,8 @@ limn_status limn_ref_group_norm(const limn_call *c)
         group g = group_of(c, index);
         for (int64_t i = 0; i < g.n; i++) {
             int64_t at = element(&g, i);
-            limn_put(&c->dst, at, limn_ref_activation(c->attr->activation, normal(c, index, at) * weight(c, 0, at) + weight(c, 1, at)));
+            limn_put(&c->dst, at,
+                     limn_ref_activation(c->attr->activation, normal(c, index, at) * weight(c, 0, at) + weight(c, 1, at)));
         }
     }
     return LIMN_OK;
@@ -89,10 +92,12 @@ static double inner(const limn_call *c, int64_t index, int64_t at)
 /* sum over pixels of dz n(x), and of dz */
 limn_status limn_ref_group_norm_grad_sums(const limn_call *c)
 {
-    int64_t samples = c->src[0].shape.dim[0], channels = limn_shape_cols(&c->src[0].shape), pixels = limn_shape_rows(&c->src[0].shape) / samples;
+    int64_t samples = c->src[0].shape.dim[0], channels = limn_shape_cols(&c->src[0].shape),
+            pixels = limn_shape_rows(&c->src[0].shape) / samples;
     int64_t groups = c->attr->groups, n = samples * channels;
     for (int64_t j = 0; j < n; j++) {
-        int64_t s = j / channels, channel = j % channels, index = channel / (channels / groups) + (c->attr->flags & LIMN_OVER_BATCH ? 0 : s * groups);
+        int64_t s = j / channels, channel = j % channels,
+                index = channel / (channels / groups) + (c->attr->flags & LIMN_OVER_BATCH ? 0 : s * groups);
         double along = 0, sum = 0;
         for (int64_t p = 0; p < pixels; p++) {
             int64_t at = (s * pixels + p) * channels + channel;
@@ -110,7 +115,8 @@ limn_status limn_ref_group_norm_grad(const limn_call *c)
 {
     for (int64_t index = 0; index < n_groups(c); index++) {
         group g = group_of(c, index);
-        int64_t of_sample = g.pixels * g.channels, last = element(&g, g.n - 1) / of_sample, n = limn_shape_count(&c->src[3].shape) / 2;
+        int64_t of_sample = g.pixels * g.channels, last = element(&g, g.n - 1) / of_sample,
+                n = limn_shape_count(&c->src[3].shape) / 2;
         double mean = 0, along = 0;
         for (int64_t s = g.sample; s <= last; s++)
             for (int64_t k = g.channel; k < g.channel + g.width; k++) {
@@ -119,7 +125,8 @@ limn_status limn_ref_group_norm_grad(const limn_call *c)
             }
         for (int64_t i = 0; i < g.n; i++) {
             int64_t at = element(&g, i);
-            limn_put(&c->dst, at, rstd(c, index) * (inner(c, index, at) * weight(c, 0, at) - mean - normal(c, index, at) * along));
+            limn_put(&c->dst, at,
+                     rstd(c, index) * (inner(c, index, at) * weight(c, 0, at) - mean - normal(c, index, at) * along));
         }
     }
     return LIMN_OK;

@@ -6,7 +6,8 @@ limn_status limn_ref_linear(const limn_call *c)
     int64_t k = c->src[1].shape.dim[1], n = c->src[1].shape.dim[0], m = limn_shape_rows(&c->dst.shape);
     unsigned flags = c->attr->flags;
     int at = 2;
-    const limn_view *bias = flags & LIMN_HAS_BIAS ? &c->src[at++] : NULL, *gate = flags & LIMN_HAS_GATE ? &c->src[at++] : NULL;
+    const limn_view *bias = flags & LIMN_HAS_BIAS ? &c->src[at++] : NULL,
+                    *gate = flags & LIMN_HAS_GATE ? &c->src[at++] : NULL;
     const limn_view *residual = flags & LIMN_HAS_RESIDUAL ? &c->src[at] : NULL;
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {

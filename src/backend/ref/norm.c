@@ -38,7 +38,8 @@ limn_status limn_ref_norm(const limn_call *c)
         row_stats s = stats(c, r, d);
         for (int64_t at = r * d; at < (r + 1) * d; at++) {
             double n = (limn_get(&c->src[0], at) - s.mean) * s.rstd;
-            limn_put(&c->dst, at, n * factor(c, w, at) + (b ? limn_get(b, limn_ref_broadcast_index(at, &c->dst.shape, &b->shape)) : 0));
+            limn_put(&c->dst, at,
+                     n * factor(c, w, at) + (b ? limn_get(b, limn_ref_broadcast_index(at, &c->dst.shape, &b->shape)) : 0));
         }
     }
     return LIMN_OK;
@@ -68,7 +69,8 @@ limn_status limn_ref_norm_grad(const limn_call *c)
 /* dw[j] = sum of dy n(x) over all elements that use w[j] */
 limn_status limn_ref_norm_grad_weight(const limn_call *c)
 {
-    int64_t d = limn_shape_cols(&c->src[0].shape), rows = limn_shape_rows(&c->src[0].shape), m = limn_shape_count(&c->dst.shape);
+    int64_t d = limn_shape_cols(&c->src[0].shape), rows = limn_shape_rows(&c->src[0].shape),
+            m = limn_shape_count(&c->dst.shape);
     for (int64_t j = 0; j < m; j++) {
         double sum = 0;
         int64_t cols = limn_shape_cols(&c->dst.shape), first = cols == d ? j % d : 0, last = cols == d ? first : d - 1;

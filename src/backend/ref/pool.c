@@ -64,7 +64,8 @@ limn_status limn_ref_average_pool_grad(const limn_call *c)
     int size = c->attr->stride;
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++) {
         place p = place_of(&c->dst.shape, at);
-        limn_put(&c->dst, at, limn_get(&c->src[0], element(&c->src[0].shape, p.b, p.y / size, p.x / size, p.c)) / (size * size));
+        limn_put(&c->dst, at,
+                 limn_get(&c->src[0], element(&c->src[0].shape, p.b, p.y / size, p.x / size, p.c)) / (size * size));
     }
     return LIMN_OK;
 }
@@ -74,10 +75,12 @@ limn_status limn_ref_resize(const limn_call *c)
     const limn_shape *from = &c->src[0].shape, *to = &c->dst.shape;
     for (int64_t at = 0; at < limn_shape_count(to); at++) {
         place p = place_of(to, at);
-        limn_line y = limn_resize_line(c->attr->resize, p.y, from->dim[1], to->dim[1]), x = limn_resize_line(c->attr->resize, p.x, from->dim[2], to->dim[2]);
+        limn_line y = limn_resize_line(c->attr->resize, p.y, from->dim[1], to->dim[1]),
+                  x = limn_resize_line(c->attr->resize, p.x, from->dim[2], to->dim[2]);
         double sum = 0;
         for (int i = 0; i < 4; i++)
-            sum += y.weight[i / 2] * x.weight[i % 2] * limn_get(&c->src[0], element(from, p.b, y.at[i / 2], x.at[i % 2], p.c));
+            sum +=
+                y.weight[i / 2] * x.weight[i % 2] * limn_get(&c->src[0], element(from, p.b, y.at[i / 2], x.at[i % 2], p.c));
         limn_put(&c->dst, at, sum);
     }
     return LIMN_OK;

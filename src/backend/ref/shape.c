@@ -68,7 +68,8 @@ limn_status limn_ref_sum_to(const limn_call *c)
     int64_t n = limn_shape_count(&c->src[0].shape), m = limn_shape_count(&c->dst.shape);
     double *sum = c->scratch;
     for (int64_t j = 0; j < m; j++) sum[j] = 0;
-    for (int64_t i = 0; i < n; i++) sum[limn_ref_broadcast_index(i, &c->src[0].shape, &c->dst.shape)] += limn_get(&c->src[0], i);
+    for (int64_t i = 0; i < n; i++)
+        sum[limn_ref_broadcast_index(i, &c->src[0].shape, &c->dst.shape)] += limn_get(&c->src[0], i);
     for (int64_t j = 0; j < m; j++) limn_put(&c->dst, j, sum[j]);
     return LIMN_OK;
 }

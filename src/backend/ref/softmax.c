@@ -29,7 +29,8 @@ limn_status limn_ref_softmax_grad(const limn_call *c)
     for (int64_t r = 0; r < rows; r++) {
         double dot = 0;
         for (int64_t i = r * d; i < (r + 1) * d; i++) dot += limn_get(&c->src[0], i) * limn_get(&c->src[1], i);
-        for (int64_t i = r * d; i < (r + 1) * d; i++) limn_put(&c->dst, i, limn_get(&c->src[0], i) * (limn_get(&c->src[1], i) - dot));
+        for (int64_t i = r * d; i < (r + 1) * d; i++)
+            limn_put(&c->dst, i, limn_get(&c->src[0], i) * (limn_get(&c->src[1], i) - dot));
     }
     return LIMN_OK;
 }

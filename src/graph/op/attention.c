@@ -23,7 +23,8 @@ static int n_packed(const limn_node *node)
 static bool bias_fits(const limn_node *node, const limn_shape *bias)
 {
     attention_sizes s = sizes_of(node);
-    return bias->rank == 4 && s.batch % bias->dim[0] == 0 && bias->dim[1] == node->attr.heads && bias->dim[2] == s.n_query && bias->dim[3] == s.n_key;
+    return bias->rank == 4 && s.batch % bias->dim[0] == 0 && bias->dim[1] == node->attr.heads && bias->dim[2] == s.n_query &&
+           bias->dim[3] == s.n_key;
 }
 
 static const char *check(limn_node *node, char *text, size_t text_bytes)
@@ -50,8 +51,9 @@ static const char *check(limn_node *node, char *text, size_t text_bytes)
         return text;
     }
     if (!(node->attr.flags & LIMN_HAS_BIAS) || bias_fits(node, &node->src[n]->shape)) return NULL;
-    snprintf(text, text_bytes, "the bias is [n, %d, %lld, %lld] with n parts of the batch of %lld, found %s", node->attr.heads, (long long)s.n_query,
-             (long long)s.n_key, (long long)s.batch, limn_shape_text(&node->src[n]->shape, a));
+    snprintf(text, text_bytes, "the bias is [n, %d, %lld, %lld] with n parts of the batch of %lld, found %s",
+             node->attr.heads, (long long)s.n_query, (long long)s.n_key, (long long)s.batch,
+             limn_shape_text(&node->src[n]->shape, a));
     return text;
 }
 
@@ -92,7 +94,8 @@ static void grad_attention(limn_node *node, limn_node *dy, const bool *want, lim
     for (int i = 0; i < n; i++) any |= want[i];
     src[node->n_src] = node;
     src[node->n_src + 1] = dy;
-    if (node->n_src > n && want[n]) dsrc[n] = limn_node_new(node->graph, LIMN_OP_ATTENTION_GRAD_BIAS, node->n_src + 2, src, &node->attr);
+    if (node->n_src > n && want[n])
+        dsrc[n] = limn_node_new(node->graph, LIMN_OP_ATTENTION_GRAD_BIAS, node->n_src + 2, src, &node->attr);
     if (!any) return;
     limn_node *d = limn_node_new(node->graph, LIMN_OP_ATTENTION_GRAD, node->n_src + 2, src, &node->attr);
     if (n == 1) {
@@ -111,11 +114,14 @@ static double flops_attention(const limn_node *node)
 {
     attention_sizes s = sizes_of(node);
     double products = node->op == LIMN_OP_ATTENTION_GRAD ? 5 : 2;
-    return 2.0 * products * (double)s.batch * (double)s.width * (double)s.n_query * (double)s.n_key * (node->attr.causal ? 0.5 : 1);
+    return 2.0 * products * (double)s.batch * (double)s.width * (double)s.n_query * (double)s.n_key *
+           (node->attr.causal ? 0.5 : 1);
 }
 
 const limn_op_row limn_rows_attention[LIMN_N_OPS] = {
     [LIMN_OP_ATTENTION] = {.name = "attention", .shape = shape_attention, .grad = grad_attention, .flops = flops_attention},
     [LIMN_OP_ATTENTION_GRAD] = {.name = "attention_grad", .shape = shape_attention_grad, .flops = flops_attention},
-    [LIMN_OP_ATTENTION_GRAD_BIAS] = {.name = "attention_grad_bias", .shape = shape_attention_grad_bias, .flops = flops_attention},
+    [LIMN_OP_ATTENTION_GRAD_BIAS] = {.name = "attention_grad_bias",
+                                     .shape = shape_attention_grad_bias,
+                                     .flops = flops_attention},
 };

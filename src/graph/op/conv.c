@@ -21,7 +21,8 @@ static const char *bad_bias(const limn_node *node, int64_t channels, char *text,
 {
     if (!(node->attr.flags & LIMN_HAS_BIAS) || limn_node_count(node->src[2]) == channels) return NULL;
     char a[128];
-    snprintf(text, text_bytes, "bias %s does not fit %lld channels", limn_shape_text(&node->src[2]->shape, a), (long long)channels);
+    snprintf(text, text_bytes, "bias %s does not fit %lld channels", limn_shape_text(&node->src[2]->shape, a),
+             (long long)channels);
     return text;
 }
 
@@ -31,19 +32,21 @@ static const char *shape_conv(limn_node *node, char *text, size_t text_bytes)
     char a[128], b[128];
     int64_t size[2];
     if (x->rank != 4 || w->rank != 4 || x->dim[3] != w->dim[1]) {
-        snprintf(text, text_bytes, "input %s and weight %s differ in channels (expected [B,H,W,C] and [O,C,kh,kw])", limn_shape_text(x, a),
-                 limn_shape_text(w, b));
+        snprintf(text, text_bytes, "input %s and weight %s differ in channels (expected [B,H,W,C] and [O,C,kh,kw])",
+                 limn_shape_text(x, a), limn_shape_text(w, b));
         return text;
     }
     int64_t times = node->attr.flags & LIMN_UPSAMPLED ? 2 : 1;
     if (!result_size(&node->attr, (int64_t[]){times * x->dim[1], times * x->dim[2]}, w, size)) {
-        snprintf(text, text_bytes, "a window of %lld x %lld does not fit into input %s", (long long)w->dim[2], (long long)w->dim[3], limn_shape_text(x, a));
+        snprintf(text, text_bytes, "a window of %lld x %lld does not fit into input %s", (long long)w->dim[2],
+                 (long long)w->dim[3], limn_shape_text(x, a));
         return text;
     }
     node->shape = LIMN_SHAPE(x->dim[0], size[0], size[1], w->dim[0]);
     const limn_shape *residual = &node->src[node->n_src - 1]->shape;
     if (node->attr.flags & LIMN_HAS_RESIDUAL && !limn_shape_equal(residual, &node->shape)) {
-        snprintf(text, text_bytes, "residual %s where the result is %s", limn_shape_text(residual, a), limn_shape_text(&node->shape, b));
+        snprintf(text, text_bytes, "residual %s where the result is %s", limn_shape_text(residual, a),
+                 limn_shape_text(&node->shape, b));
         return text;
     }
     return bad_bias(node, w->dim[0], text, text_bytes);
@@ -56,13 +59,13 @@ static const char *shape_transpose(limn_node *node, char *text, size_t text_byte
     char a[128], b[128];
     int64_t size[2];
     if (y->rank != 4 || w->rank != 4 || y->dim[3] != w->dim[0]) {
-        snprintf(text, text_bytes, "input %s and weight %s differ in channels (expected [B,h,w,O] and [O,C,kh,kw])", limn_shape_text(y, a),
-                 limn_shape_text(w, b));
+        snprintf(text, text_bytes, "input %s and weight %s differ in channels (expected [B,h,w,O] and [O,C,kh,kw])",
+                 limn_shape_text(y, a), limn_shape_text(w, b));
         return text;
     }
     if (!result_size(&node->attr, want, w, size) || size[0] != y->dim[1] || size[1] != y->dim[2]) {
-        snprintf(text, text_bytes, "input %s does not come from a picture of %lld x %lld with weight %s", limn_shape_text(y, a), (long long)want[0],
-                 (long long)want[1], limn_shape_text(w, b));
+        snprintf(text, text_bytes, "input %s does not come from a picture of %lld x %lld with weight %s",
+                 limn_shape_text(y, a), (long long)want[0], (long long)want[1], limn_shape_text(w, b));
         return text;
     }
     node->shape = LIMN_SHAPE(y->dim[0], want[0], want[1], w->dim[1]);
@@ -73,8 +76,9 @@ static const char *shape_grad_weight(limn_node *node, char *text, size_t text_by
 {
     const limn_shape *x = &node->src[0]->shape, *dy = &node->src[1]->shape, *w = &node->attr.shape;
     int64_t size[2];
-    bool fits = x->rank == 4 && dy->rank == 4 && w->rank == 4 && x->dim[0] == dy->dim[0] && x->dim[3] == w->dim[1] && dy->dim[3] == w->dim[0] &&
-                result_size(&node->attr, x->dim + 1, w, size) && size[0] == dy->dim[1] && size[1] == dy->dim[2];
+    bool fits = x->rank == 4 && dy->rank == 4 && w->rank == 4 && x->dim[0] == dy->dim[0] && x->dim[3] == w->dim[1] &&
+                dy->dim[3] == w->dim[0] && result_size(&node->attr, x->dim + 1, w, size) && size[0] == dy->dim[1] &&
+                size[1] == dy->dim[2];
     if (!fits) {
         snprintf(text, text_bytes, "input, gradient and weight do not fit");
         return text;
@@ -117,7 +121,8 @@ static double flops_conv(const limn_node *node)
 
 static double flops_transpose(const limn_node *node)
 {
-    return 2.0 * (double)limn_node_count(node->src[1]) * (double)limn_node_count(node->src[0]) / (double)node->src[0]->shape.dim[3];
+    return 2.0 * (double)limn_node_count(node->src[1]) * (double)limn_node_count(node->src[0]) /
+           (double)node->src[0]->shape.dim[3];
 }
 
 static double flops_grad_weight(const limn_node *node)
@@ -127,6 +132,9 @@ static double flops_grad_weight(const limn_node *node)
 
 const limn_op_row limn_rows_conv[LIMN_N_OPS] = {
     [LIMN_OP_CONV] = {.name = "conv", .shape = shape_conv, .grad = grad_conv, .flops = flops_conv},
-    [LIMN_OP_CONV_TRANSPOSE] = {.name = "conv_transpose", .shape = shape_transpose, .grad = grad_transpose, .flops = flops_transpose},
+    [LIMN_OP_CONV_TRANSPOSE] = {.name = "conv_transpose",
+                                .shape = shape_transpose,
+                                .grad = grad_transpose,
+                                .flops = flops_transpose},
     [LIMN_OP_CONV_GRAD_WEIGHT] = {.name = "conv_grad_weight", .shape = shape_grad_weight, .flops = flops_grad_weight},
 };

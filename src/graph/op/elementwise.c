@@ -42,7 +42,8 @@ static void grad_affine(limn_node *node, limn_node *dy, const bool *want, limn_n
     dsrc[0] = limn_affine(dy, node->attr.scale, 0);
 }
 
-/* relu(x) > 0 where x > 0: its gradient needs the result only, so that x need not be kept and the layer in front may hold the activation. */
+/* relu(x) > 0 where x > 0: its gradient needs the result only, so that x need not be kept and the layer in front may hold
+ * the activation. */
 static void grad_activate(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc)
 {
     (void)want;

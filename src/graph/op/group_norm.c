@@ -1,5 +1,6 @@
-/* group_norm.c: y = act(n(x) w + b), n(x) = (x - mean) / sqrt(var + eps).   x [B,..,C];  mean, var over all pixels of a sample and
- * C / groups channels (Wu & He 2018), with LIMN_OVER_BATCH over all samples as well: batch norm, when groups = C (Ioffe & Szegedy 2015). */
+/* group_norm.c: y = act(n(x) w + b), n(x) = (x - mean) / sqrt(var + eps).   x [B,..,C];  mean, var over all pixels of a
+ * sample and C / groups channels (Wu & He 2018), with LIMN_OVER_BATCH over all samples as well: batch norm, when groups = C
+ * (Ioffe & Szegedy 2015). */
 #include "graph/op/rows.h"
 
 static int64_t n_moments(const limn_node *node)
@@ -12,7 +13,8 @@ static const char *shape_moments(limn_node *node, char *text, size_t text_bytes)
     const limn_shape *x = &node->src[0]->shape;
     char a[128];
     if (x->rank < 2 || node->attr.groups < 1 || limn_shape_cols(x) % node->attr.groups) {
-        snprintf(text, text_bytes, "the channels of input %s do not split into %d groups", limn_shape_text(x, a), node->attr.groups);
+        snprintf(text, text_bytes, "the channels of input %s do not split into %d groups", limn_shape_text(x, a),
+                 node->attr.groups);
         return text;
     }
     node->shape = LIMN_SHAPE(2, n_moments(node));
@@ -27,14 +29,17 @@ static const char *wrong_sources(const limn_node *node, int first, char *text, s
     int64_t c = limn_shape_cols(x);
     char a[128];
     if (limn_node_count(node->src[1]) != 2 * n_moments(node)) {
-        snprintf(text, text_bytes, "moments %s are not [2, %lld]", limn_shape_text(&node->src[1]->shape, a), (long long)n_moments(node));
+        snprintf(text, text_bytes, "moments %s are not [2, %lld]", limn_shape_text(&node->src[1]->shape, a),
+                 (long long)n_moments(node));
         return text;
     }
     for (int i = first; i < node->n_src; i++) {
         int64_t n = limn_node_count(node->src[i]);
-        if (limn_shape_cols(&node->src[i]->shape) == c && (n == c || n == c * x->dim[0]) && n == limn_node_count(node->src[first])) continue;
-        snprintf(text, text_bytes, "weight %s is neither [%lld] nor [%lld, %lld]", limn_shape_text(&node->src[i]->shape, a), (long long)c,
-                 (long long)x->dim[0], (long long)c);
+        if (limn_shape_cols(&node->src[i]->shape) == c && (n == c || n == c * x->dim[0]) &&
+            n == limn_node_count(node->src[first]))
+            continue;
+        snprintf(text, text_bytes, "weight %s is neither [%lld] nor [%lld, %lld]", limn_shape_text(&node->src[i]->shape, a),
+                 (long long)c, (long long)x->dim[0], (long long)c);
         return text;
     }
     return NULL;
@@ -60,13 +65,19 @@ static void grad_group_norm(limn_node *node, limn_node *dy, const bool *want, li
     limn_node *x = node->src[0], *moments = node->src[1], *w = NULL, *b = NULL;
     bool weighted = node->attr.flags & LIMN_HAS_WEIGHT;
     if (weighted) w = node->src[2], b = node->src[3];
-    limn_node *sums = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD_SUMS, weighted ? 5 : 3, (limn_node *[]){x, moments, dy, w, b}, &node->attr);
-    if (want[0]) dsrc[0] = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD, weighted ? 6 : 4, (limn_node *[]){x, moments, dy, sums, w, b}, &node->attr);
+    limn_node *sums = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD_SUMS, weighted ? 5 : 3,
+                                    (limn_node *[]){x, moments, dy, w, b}, &node->attr);
+    if (want[0])
+        dsrc[0] = limn_node_new(node->graph, LIMN_OP_GROUP_NORM_GRAD, weighted ? 6 : 4,
+                                (limn_node *[]){x, moments, dy, sums, w, b}, &node->attr);
     if (!weighted || !(want[2] || want[3])) return;
     int64_t c = limn_shape_cols(&x->shape);
-    if (limn_node_count(w) == c && x->shape.dim[0] > 1) sums = limn_node_as(limn_sum_to(sums, LIMN_SHAPE(2, 1, c)), LIMN_WIDE);
+    if (limn_node_count(w) == c && x->shape.dim[0] > 1)
+        sums = limn_node_as(limn_sum_to(sums, LIMN_SHAPE(2, 1, c)), LIMN_WIDE);
     for (int i = 2; i < 4; i++)
-        if (want[i]) dsrc[i] = limn_reshape(limn_slice(sums, 0, i - 2, 1), node->src[i]->shape); /* a copy each: outputs may lie anywhere */
+        if (want[i])
+            dsrc[i] =
+                limn_reshape(limn_slice(sums, 0, i - 2, 1), node->src[i]->shape); /* a copy each: outputs may lie anywhere */
 }
 
 static double flops_norm(const limn_node *node)

@@ -13,7 +13,8 @@ static const char *shape_linear(limn_node *node, char *text, size_t text_bytes)
     node->shape = *x;
     node->shape.dim[x->rank - 1] = w->dim[0];
     if (node->attr.flags & LIMN_HAS_BIAS && limn_node_count(node->src[2]) != w->dim[0]) {
-        snprintf(text, text_bytes, "bias %s does not fit weight %s", limn_shape_text(&node->src[2]->shape, a), limn_shape_text(w, b));
+        snprintf(text, text_bytes, "bias %s does not fit weight %s", limn_shape_text(&node->src[2]->shape, a),
+                 limn_shape_text(w, b));
         return text;
     }
     return NULL;

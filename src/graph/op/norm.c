@@ -49,7 +49,9 @@ static double flops_norm(const limn_node *node)
 const limn_op_row limn_rows_norm[LIMN_N_OPS] = {
     [LIMN_OP_LAYER_NORM] = {.name = "layer_norm", .shape = shape_norm, .grad = grad_norm, .flops = flops_norm},
     [LIMN_OP_LAYER_NORM_GRAD] = {.name = "layer_norm_grad", .shape = shape_norm, .flops = flops_norm},
-    [LIMN_OP_LAYER_NORM_GRAD_WEIGHT] = {.name = "layer_norm_grad_weight", .shape = shape_norm_grad_weight, .flops = flops_norm},
+    [LIMN_OP_LAYER_NORM_GRAD_WEIGHT] = {.name = "layer_norm_grad_weight",
+                                        .shape = shape_norm_grad_weight,
+                                        .flops = flops_norm},
     [LIMN_OP_RMS_NORM] = {.name = "rms_norm", .shape = shape_norm, .grad = grad_norm, .flops = flops_norm},
     [LIMN_OP_RMS_NORM_GRAD] = {.name = "rms_norm_grad", .shape = shape_norm, .flops = flops_norm},
     [LIMN_OP_RMS_NORM_GRAD_WEIGHT] = {.name = "rms_norm_grad_weight", .shape = shape_norm_grad_weight, .flops = flops_norm},

@@ -16,7 +16,8 @@ static const char *shape_pool(limn_node *node, char *text, size_t text_bytes)
     int size = node->attr.stride;
     if (wrong) return wrong;
     if (size < 1 || x.dim[1] % size || x.dim[2] % size) {
-        snprintf(text, text_bytes, "%lld x %lld pixels are no multiple of windows of %d", (long long)x.dim[1], (long long)x.dim[2], size);
+        snprintf(text, text_bytes, "%lld x %lld pixels are no multiple of windows of %d", (long long)x.dim[1],
+                 (long long)x.dim[2], size);
         return text;
     }
     node->shape = LIMN_SHAPE(x.dim[0], x.dim[1] / size, x.dim[2] / size, x.dim[3]);

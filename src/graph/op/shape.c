@@ -87,10 +87,11 @@ static const char *shape_slice(limn_node *node, char *text, size_t text_bytes)
     limn_shape x = node->src[0]->shape;
     int axis = node->attr.axis;
     int64_t count = node->attr.shape.dim[0];
-    if (axis < 0 || axis >= x.rank || node->attr.begin < 0 || count < 1 || count > x.dim[axis] || node->attr.begin > x.dim[axis] - count) {
+    if (axis < 0 || axis >= x.rank || node->attr.begin < 0 || count < 1 || count > x.dim[axis] ||
+        node->attr.begin > x.dim[axis] - count) {
         char a[128];
-        snprintf(text, text_bytes, "%lld elements from %lld of axis %d are not inside %s", (long long)count, (long long)node->attr.begin, axis,
-                 limn_shape_text(&x, a));
+        snprintf(text, text_bytes, "%lld elements from %lld of axis %d are not inside %s", (long long)count,
+                 (long long)node->attr.begin, axis, limn_shape_text(&x, a));
         return text;
     }
     x.dim[axis] = count;

@@ -35,6 +35,9 @@ static double flops_softmax(const limn_node *node)
 const limn_op_row limn_rows_softmax[LIMN_N_OPS] = {
     [LIMN_OP_SOFTMAX] = {.name = "softmax", .shape = limn_shape_first, .grad = grad_softmax, .flops = flops_softmax},
     [LIMN_OP_SOFTMAX_GRAD] = {.name = "softmax_grad", .shape = limn_shape_same, .flops = flops_softmax},
-    [LIMN_OP_CROSS_ENTROPY] = {.name = "cross_entropy", .shape = shape_cross_entropy, .grad = grad_cross_entropy, .flops = flops_softmax},
+    [LIMN_OP_CROSS_ENTROPY] = {.name = "cross_entropy",
+                               .shape = shape_cross_entropy,
+                               .grad = grad_cross_entropy,
+                               .flops = flops_softmax},
     [LIMN_OP_CROSS_ENTROPY_GRAD] = {.name = "cross_entropy_grad", .shape = shape_cross_entropy, .flops = flops_softmax},
 };

@@ -1,7 +1,7 @@
 /* detect.c: which published network a file holds, and its numbers.
  *
- * Heads: no shape tells them but that of a q/k norm (one head's width).  config.json says num_attention_heads; without it the published
- * rules: DiT 384:6 768:12 1024:16 1152:16; SD3 one head per block; CLIP 64 wide. */
+ * Heads: no shape tells them but that of a q/k norm (one head's width).  config.json says num_attention_heads; without it
+ * the published rules: DiT 384:6 768:12 1024:16 1152:16; SD3 one head per block; CLIP 64 wide. */
 #include "base/json.h"
 #include "file/bytes.h"
 #include "model/map/numbers.h"
@@ -23,14 +23,18 @@ static int64_t root(int64_t n)
 /* Patches, width, channels of input and output, and the size of the picture for a grid of g x g. */
 static int64_t image_numbers(limn_numbers *q, const char *patches, const char *last)
 {
-    int64_t width = limn_numbers_dim(q, patches, 4, 0), channels = limn_numbers_dim(q, patches, 4, 1), p = limn_numbers_dim(q, patches, 4, 2), out = limn_numbers_dim(q, last, 2, 0);
+    int64_t width = limn_numbers_dim(q, patches, 4, 0), channels = limn_numbers_dim(q, patches, 4, 1),
+            p = limn_numbers_dim(q, patches, 4, 2), out = limn_numbers_dim(q, last, 2, 0);
     limn_numbers_set(q, "width", width);
     limn_numbers_set(q, "channels", channels);
     limn_numbers_set(q, "patch", p);
-    if (q->status == LIMN_OK && out != p * p * channels && (out != 2 * p * p * channels || q->map->settings.family != &limn_family_dit))
-        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" has %lld rows, expected %lld for patches of %lld and %lld channels", q->file,
-                              q->map->prefix, last, (long long)out, (long long)(p * p * channels), (long long)p, (long long)channels);
-    if (q->status == LIMN_OK && q->map->settings.family == &limn_family_dit) limn_numbers_set(q, "learn_sigma", out == 2 * p * p * channels);
+    if (q->status == LIMN_OK && out != p * p * channels &&
+        (out != 2 * p * p * channels || q->map->settings.family != &limn_family_dit))
+        q->status = limn_fail(
+            q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" has %lld rows, expected %lld for patches of %lld and %lld channels",
+            q->file, q->map->prefix, last, (long long)out, (long long)(p * p * channels), (long long)p, (long long)channels);
+    if (q->status == LIMN_OK && q->map->settings.family == &limn_family_dit)
+        limn_numbers_set(q, "learn_sigma", out == 2 * p * p * channels);
     limn_numbers_choose(q, "conditioning=modulated");
     limn_numbers_choose(q, "norm=pre");
     return width;
@@ -40,10 +44,20 @@ void limn_numbers_of_dit(limn_numbers *q)
 {
     bool diffusers = q->map->dialect->diffusers;
     const char *patches = diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight";
-    int64_t width = image_numbers(q, patches, diffusers ? "proj_out_2.weight" : "final_layer.linear.weight"), patch = limn_numbers_dim(q, patches, 4, 2);
-    limn_numbers_set(q, "depth", diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".norm1.linear.weight") : limn_numbers_depth(q, "blocks.", ".adaLN_modulation.1.weight"));
-    limn_numbers_set(q, "mlp", limn_numbers_dim(q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "blocks.0.mlp.fc1.weight", 2, 0));
-    limn_numbers_set(q, "classes", limn_numbers_dim(q, diffusers ? "transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight" : "y_embedder.embedding_table.weight", 2, 0) - 1);
+    int64_t width = image_numbers(q, patches, diffusers ? "proj_out_2.weight" : "final_layer.linear.weight"),
+            patch = limn_numbers_dim(q, patches, 4, 2);
+    limn_numbers_set(q, "depth",
+                     diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".norm1.linear.weight")
+                               : limn_numbers_depth(q, "blocks.", ".adaLN_modulation.1.weight"));
+    limn_numbers_set(
+        q, "mlp",
+        limn_numbers_dim(q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "blocks.0.mlp.fc1.weight", 2, 0));
+    limn_numbers_set(q, "classes",
+                     limn_numbers_dim(q,
+                                      diffusers ? "transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight"
+                                                : "y_embedder.embedding_table.weight",
+                                      2, 0) -
+                         1);
     int64_t grid = diffusers ? 0 : root(limn_numbers_dim(q, "pos_embed", 3, 1));
     limn_numbers_set(q, "size", diffusers ? limn_numbers_whole(q, "sample_size", 32) : grid * patch);
     int64_t rule = width == 384 ? 6 : width == 768 ? 12 : width == 1024 || width == 1152 ? 16 : 0;
@@ -57,17 +71,26 @@ void limn_numbers_of_sd3(limn_numbers *q)
     const char *norm = diffusers ? "transformer_blocks.0.attn.norm_q.weight" : "joint_blocks.0.x_block.attn.ln_q.weight";
     const char *second = diffusers ? "transformer_blocks.0.attn2.to_q.weight" : "joint_blocks.0.x_block.attn2.qkv.weight";
     if (limn_numbers_find(q, second))
-        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" is the second attention of SD3.5 medium (MMDiT-X), which Limn has no block for",
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
+                              "%s: \"%s%s\" is the second attention of SD3.5 medium (MMDiT-X), which Limn has no block for",
                               q->file, q->map->prefix, second);
-    int64_t width = image_numbers(q, patches, diffusers ? "proj_out.weight" : "final_layer.linear.weight"), patch = limn_numbers_dim(q, patches, 4, 2);
-    int64_t depth = diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".attn.add_q_proj.weight") : limn_numbers_depth(q, "joint_blocks.", ".x_block.attn.qkv.weight");
+    int64_t width = image_numbers(q, patches, diffusers ? "proj_out.weight" : "final_layer.linear.weight"),
+            patch = limn_numbers_dim(q, patches, 4, 2);
+    int64_t depth = diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".attn.add_q_proj.weight")
+                              : limn_numbers_depth(q, "joint_blocks.", ".x_block.attn.qkv.weight");
     limn_numbers_choose(q, "attention=joint");
     limn_numbers_set(q, "depth", depth);
-    limn_numbers_set(q, "mlp", limn_numbers_dim(q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "joint_blocks.0.x_block.mlp.fc1.weight", 2, 0));
+    limn_numbers_set(
+        q, "mlp",
+        limn_numbers_dim(
+            q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "joint_blocks.0.x_block.mlp.fc1.weight", 2, 0));
     limn_numbers_set(q, "text_width", limn_numbers_dim(q, "context_embedder.weight", 2, 1));
-    limn_numbers_set(q, "pooled_width", limn_numbers_dim(q, diffusers ? "time_text_embed.text_embedder.linear_1.weight" : "y_embedder.mlp.0.weight", 2, 1));
+    limn_numbers_set(
+        q, "pooled_width",
+        limn_numbers_dim(q, diffusers ? "time_text_embed.text_embedder.linear_1.weight" : "y_embedder.mlp.0.weight", 2, 1));
     limn_numbers_set(q, "text_length", 154); /* 77 of CLIP and 77 of T5 */
-    int64_t most = root(limn_numbers_dim(q, diffusers ? "pos_embed.pos_embed" : "pos_embed", 3, 1)) * patch, size = limn_numbers_whole(q, "sample_size", 128);
+    int64_t most = root(limn_numbers_dim(q, diffusers ? "pos_embed.pos_embed" : "pos_embed", 3, 1)) * patch,
+            size = limn_numbers_whole(q, "sample_size", 128);
     limn_numbers_set(q, "size", size < most ? size : most);
     int64_t head = limn_numbers_find(q, norm) ? limn_numbers_dim(q, norm, 1, 0) : 0;
     limn_numbers_set(q, "qk_norm", head > 0);
@@ -85,7 +108,8 @@ void limn_numbers_of_clip(limn_numbers *q)
     const char *act = q->config ? json_string_value(json_object_get(q->config, "hidden_act")) : NULL;
     bool gelu = act ? strcmp(act, "gelu") == 0 : width >= 1024;
     if (q->status == LIMN_OK && act && !gelu && strcmp(act, "quick_gelu"))
-        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: hidden_act of config.json is neither quick_gelu nor gelu", q->file);
+        q->status =
+            limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: hidden_act of config.json is neither quick_gelu nor gelu", q->file);
     limn_numbers_choose(q, gelu ? "text_activation=gelu" : "text_activation=quick_gelu");
     limn_numbers_heads(q, "text_heads", limn_numbers_whole(q, "num_attention_heads", width % 64 ? 0 : width / 64), width);
 }
@@ -94,13 +118,17 @@ void limn_numbers_of_clip(limn_numbers *q)
 void limn_numbers_of_tae(limn_numbers *q)
 {
     limn_model_part part = q->map->dialect->part;
-    const char *in = part == LIMN_PART_WHOLE ? "encoder.0.weight" : "0.weight", *to = part == LIMN_PART_WHOLE ? "encoder.14.weight" : "14.weight";
+    const char *in = part == LIMN_PART_WHOLE ? "encoder.0.weight" : "0.weight",
+               *to = part == LIMN_PART_WHOLE ? "encoder.14.weight" : "14.weight";
     bool decoder = part == LIMN_PART_DECODER;
     q->map->part = part;
     limn_numbers_set(q, "width", limn_numbers_dim(q, decoder ? "1.weight" : in, 4, 0));
     limn_numbers_set(q, "channels", decoder ? limn_numbers_dim(q, "19.weight", 4, 0) : limn_numbers_dim(q, in, 4, 1));
     limn_numbers_set(q, "latent", decoder ? limn_numbers_dim(q, "1.weight", 4, 1) : limn_numbers_dim(q, to, 4, 0));
-    limn_numbers_set(q, "pool", limn_numbers_find(q, decoder ? "3.pool.0.weight" : part == LIMN_PART_WHOLE ? "encoder.11.pool.0.weight" : "11.pool.0.weight") != NULL);
+    limn_numbers_set(q, "pool",
+                     limn_numbers_find(q, decoder                   ? "3.pool.0.weight"
+                                          : part == LIMN_PART_WHOLE ? "encoder.11.pool.0.weight"
+                                                                    : "11.pool.0.weight") != NULL);
 }
 
 /* ---- which dialect ---------------------------------------------------------------------------------------------------- */
@@ -141,7 +169,8 @@ static limn_status open_config(limn_ctx *ctx, const char *file, json_t **out)
     if (status == LIMN_OK) *out = limn_json_parse((const char *)bytes + begin, n - begin, &error);
     free(bytes);
     if (status != LIMN_OK) return status;
-    if (!*out) return limn_fail(ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
+    if (!*out)
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
     return LIMN_OK;
 }
 
@@ -166,23 +195,28 @@ static bool wanted(const char *families, const char *name)
     return !families;
 }
 
-limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_map *out)
+limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
+                                  limn_map *out)
 {
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
         size_t at = 0;
         *out = (limn_map){.dialect = d};
-        if (wanted(families, d->family->name) && fits(st, d, &at, out->prefix, sizeof out->prefix)) return find_settings(ctx, file, st, out);
+        if (wanted(families, d->family->name) && fits(st, d, &at, out->prefix, sizeof out->prefix))
+            return find_settings(ctx, file, st, out);
     }
     if (limn_weight_file_metadata(st, "limn.picture") || limn_weight_file_metadata(st, "limn.latent.shape"))
-        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: holds latents of pictures, not a network (limn decode and train --latents read them, limn inspect tells of them)", file);
+        return limn_fail(ctx, LIMN_NOT_FOUND,
+                         "%s: holds latents of pictures, not a network (limn decode and train --latents read them, limn "
+                         "inspect tells of them)",
+                         file);
     limn_text known = {0};
     for (const limn_dialect *d = limn_dialects; d->title; d++)
         if (wanted(families, d->family->name)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
     const char *first = limn_weight_file_count(st) ? limn_weight_file_get(st, 0)->name : NULL;
     char shown[256] = "";
     if (first) limn_escape(first, strlen(first), shown, sizeof shown);
-    limn_fail(ctx, LIMN_NOT_FOUND, "%s: its tensor names fit no network Limn knows (%s)%s%s%s", file, known.bytes ? known.bytes : "",
-              first ? "; the first is \"" : ": it has none", shown, first ? "\"" : "");
+    limn_fail(ctx, LIMN_NOT_FOUND, "%s: its tensor names fit no network Limn knows (%s)%s%s%s", file,
+              known.bytes ? known.bytes : "", first ? "; the first is \"" : ": it has none", shown, first ? "\"" : "");
     limn_text_free(&known);
     return LIMN_NOT_FOUND;
 }
@@ -221,7 +255,8 @@ static limn_status see(limn_ctx *ctx, const limn_weight_file *st, limn_map_place
     return LIMN_OK;
 }
 
-limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out)
+limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place,
+                                 limn_map *out)
 {
     for (const limn_dialect *d = limn_dialects + place->dialect; d->title; d++, place->dialect++, place->tensor = 0) {
         *out = (limn_map){.dialect = d};
@@ -235,7 +270,8 @@ limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_wei
     return limn_fail(ctx, LIMN_NOT_FOUND, "%s: it holds no other network that Limn knows", file);
 }
 
-limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter, limn_map *out)
+limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter,
+                                 limn_map *out)
 {
     bool found;
     for (const limn_dialect *d = limn_dialects; d->title; d++) {

@@ -1,8 +1,9 @@
 /* dialects.c: published names.  Sources: the repositories of DiT and SD3, and the conversion scripts of diffusers
  * (convert_dit_to_diffusers.py, convert_sd3_to_diffusers.py).
  *
- * diffusers' AdaLayerNormContinuous (norm_out, and norm1_context of the last block) takes its chunks as (scale, shift); the originals
- * and AdaLayerNormZero have (shift, scale).  DiT's diffusers files hold the timestep and label embedders once per block, all equal. */
+ * diffusers' AdaLayerNormContinuous (norm_out, and norm1_context of the last block) takes its chunks as (scale, shift); the
+ * originals and AdaLayerNormZero have (shift, scale).  DiT's diffusers files hold the timestep and label embedders once per
+ * block, all equal. */
 #include "model/map/numbers.h"
 
 static const limn_map_row same[] = {{.name = NULL}};
@@ -61,77 +62,130 @@ static const limn_map_row sd3_diffusers[] = {
 };
 
 /* A tiny autoencoder's halves, each in a file of its own. */
-#define TAE_ROWS(part) \
-    {part "*", {"*"}, LIMN_MAP_ROWS}, {part "*.conv.0", {"*.conv.0"}, LIMN_MAP_ROWS}, {part "*.conv.2", {"*.conv.2"}, LIMN_MAP_ROWS}, \
-    {part "*.conv.4", {"*.conv.4"}, LIMN_MAP_ROWS}, {part "*.pool.0", {"*.pool.0"}, LIMN_MAP_ROWS}, {part "*.pool.1", {"*.pool.1"}, LIMN_MAP_ROWS}, \
-    {part "*.pool.3", {"*.pool.3"}, LIMN_MAP_ROWS}, {.name = NULL}
+#define TAE_ROWS(part)                                                                                                      \
+    {part "*", {"*"}, LIMN_MAP_ROWS}, {part "*.conv.0", {"*.conv.0"}, LIMN_MAP_ROWS},                                       \
+        {part "*.conv.2", {"*.conv.2"}, LIMN_MAP_ROWS}, {part "*.conv.4", {"*.conv.4"}, LIMN_MAP_ROWS},                     \
+        {part "*.pool.0", {"*.pool.0"}, LIMN_MAP_ROWS}, {part "*.pool.1", {"*.pool.1"}, LIMN_MAP_ROWS},                     \
+        {part "*.pool.3", {"*.pool.3"}, LIMN_MAP_ROWS},                                                                     \
+    {                                                                                                                       \
+        .name = NULL                                                                                                        \
+    }
 static const limn_map_row tae_encoder[] = {TAE_ROWS("encoder.")}, tae_decoder[] = {TAE_ROWS("decoder.")};
 
 /* Before diffusers 0.18 the attention in the middle had names of its own. */
-#define OLD_ATTENTION(part) \
-    {part "to_q", {part "query"}, LIMN_MAP_ROWS}, {part "to_k", {part "key"}, LIMN_MAP_ROWS}, {part "to_v", {part "value"}, LIMN_MAP_ROWS}, \
-    {part "to_out.0", {part "proj_attn"}, LIMN_MAP_ROWS}
-static const limn_map_row vae_old[] = {OLD_ATTENTION("encoder.mid_block.attentions.0."), OLD_ATTENTION("decoder.mid_block.attentions.0."), {.name = NULL}};
+#define OLD_ATTENTION(part)                                                                                                 \
+    {part "to_q", {part "query"}, LIMN_MAP_ROWS}, {part "to_k", {part "key"}, LIMN_MAP_ROWS},                               \
+        {part "to_v", {part "value"}, LIMN_MAP_ROWS},                                                                       \
+    {                                                                                                                       \
+        part "to_out.0", {part "proj_attn"}, LIMN_MAP_ROWS                                                                  \
+    }
+static const limn_map_row vae_old[] = {
+    OLD_ATTENTION("encoder.mid_block.attentions.0."), OLD_ATTENTION("decoder.mid_block.attentions.0."), {.name = NULL}};
 
 #define ANCHORS(...) (const char *const[]){__VA_ARGS__, NULL}
 
 /* SD3 before CLIP: its single-file releases hold text encoders too. */
 const limn_dialect limn_dialects[] = {
-    {.title = "Stable Diffusion 3 MMDiT", .family = &limn_family_mmdit, .numbers = limn_numbers_of_sd3,
+    {.title = "Stable Diffusion 3 MMDiT",
+     .family = &limn_family_mmdit,
+     .numbers = limn_numbers_of_sd3,
      .anchors = ANCHORS("joint_blocks.0.x_block.attn.qkv.weight", "pos_embed"),
      .rows = sd3},
-    {.title = "Stable Diffusion 3 MMDiT (diffusers)", .family = &limn_family_mmdit, .numbers = limn_numbers_of_sd3, .diffusers = true,
+    {.title = "Stable Diffusion 3 MMDiT (diffusers)",
+     .family = &limn_family_mmdit,
+     .numbers = limn_numbers_of_sd3,
+     .diffusers = true,
      .anchors = ANCHORS("transformer_blocks.0.attn.add_q_proj.weight", "pos_embed.pos_embed"),
      .rows = sd3_diffusers},
-    {.title = "DiT", .family = &limn_family_dit, .numbers = limn_numbers_of_dit,
+    {.title = "DiT",
+     .family = &limn_family_dit,
+     .numbers = limn_numbers_of_dit,
      .anchors = ANCHORS("blocks.0.adaLN_modulation.1.weight", "y_embedder.embedding_table.weight", "x_embedder.proj.weight"),
      .rows = same},
-    {.title = "DiT (diffusers)", .family = &limn_family_dit, .numbers = limn_numbers_of_dit, .diffusers = true,
+    {.title = "DiT (diffusers)",
+     .family = &limn_family_dit,
+     .numbers = limn_numbers_of_dit,
+     .diffusers = true,
      .anchors = ANCHORS(FIRST "class_embedder.embedding_table.weight", "pos_embed.proj.weight"),
      .rows = dit_diffusers},
-    {.title = "CLIP text encoder", .family = &limn_family_clip_text, .numbers = limn_numbers_of_clip,
+    {.title = "CLIP text encoder",
+     .family = &limn_family_clip_text,
+     .numbers = limn_numbers_of_clip,
      .anchors = ANCHORS("text_model.embeddings.token_embedding.weight"),
      .rows = same},
-    {.title = "AutoencoderKL of older diffusers", .family = &limn_family_vae, .numbers = limn_numbers_of_vae,
+    {.title = "AutoencoderKL of older diffusers",
+     .family = &limn_family_vae,
+     .numbers = limn_numbers_of_vae,
      .anchors = ANCHORS("encoder.mid_block.attentions.0.query.weight", "encoder.down_blocks.0.resnets.0.conv1.weight"),
      .rows = vae_old},
-    {.title = "Stable Diffusion autoencoder", .family = &limn_family_vae, .numbers = limn_numbers_of_vae,
+    {.title = "Stable Diffusion autoencoder",
+     .family = &limn_family_vae,
+     .numbers = limn_numbers_of_vae,
      .anchors = ANCHORS("encoder.down.0.block.0.conv1.weight", "decoder.up.0.block.0.conv1.weight"),
      .rows = same},
-    {.title = "AutoencoderKL (diffusers)", .family = &limn_family_vae, .numbers = limn_numbers_of_vae,
+    {.title = "AutoencoderKL (diffusers)",
+     .family = &limn_family_vae,
+     .numbers = limn_numbers_of_vae,
      .anchors = ANCHORS("encoder.down_blocks.0.resnets.0.conv1.weight", "decoder.up_blocks.0.resnets.0.conv1.weight"),
      .rows = same},
-    {.title = "Stable Diffusion U-Net", .family = &limn_family_ldm_unet, .numbers = limn_numbers_of_ldm,
-     .anchors = ANCHORS("input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", "middle_block.1.transformer_blocks.0.attn2.to_k.weight"),
+    {.title = "Stable Diffusion U-Net",
+     .family = &limn_family_ldm_unet,
+     .numbers = limn_numbers_of_ldm,
+     .anchors = ANCHORS("input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight",
+                        "middle_block.1.transformer_blocks.0.attn2.to_k.weight"),
      .rows = same},
-    {.title = "Stable Diffusion U-Net (diffusers)", .family = &limn_family_ldm_unet, .numbers = limn_numbers_of_ldm,
-     .anchors = ANCHORS("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"),
+    {.title = "Stable Diffusion U-Net (diffusers)",
+     .family = &limn_family_ldm_unet,
+     .numbers = limn_numbers_of_ldm,
+     .anchors = ANCHORS("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
+                        "down_blocks.0.resnets.0.time_emb_proj.weight"),
      .rows = same},
-    {.title = "DDPM U-Net of older diffusers", .family = &limn_family_ddpm, .numbers = limn_numbers_of_ddpm,
+    {.title = "DDPM U-Net of older diffusers",
+     .family = &limn_family_ddpm,
+     .numbers = limn_numbers_of_ddpm,
      .anchors = ANCHORS("mid_block.attentions.0.query.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"),
      .rows = same},
-    {.title = "DDPM U-Net (diffusers)", .family = &limn_family_ddpm, .numbers = limn_numbers_of_ddpm,
+    {.title = "DDPM U-Net (diffusers)",
+     .family = &limn_family_ddpm,
+     .numbers = limn_numbers_of_ddpm,
      .anchors = ANCHORS("mid_block.attentions.0.to_q.weight", "down_blocks.0.resnets.0.time_emb_proj.weight"),
      .rows = same},
-    {.title = "DDPM U-Net for digits", .family = &limn_family_ddpm_mnist, .numbers = limn_numbers_of_ddpm_mnist,
+    {.title = "DDPM U-Net for digits",
+     .family = &limn_family_ddpm_mnist,
+     .numbers = limn_numbers_of_ddpm_mnist,
      .anchors = ANCHORS("b_mid.0.ln.weight", "time_embed.weight", "te_out.2.weight"),
      .rows = same},
-    {.title = "ADM", .family = &limn_family_adm, .numbers = limn_numbers_of_adm,
-     .anchors = ANCHORS("middle_block.1.qkv.weight", "input_blocks.0.0.weight", "output_blocks.0.0.in_layers.2.weight", "time_embed.0.weight"),
+    {.title = "ADM",
+     .family = &limn_family_adm,
+     .numbers = limn_numbers_of_adm,
+     .anchors = ANCHORS("middle_block.1.qkv.weight", "input_blocks.0.0.weight", "output_blocks.0.0.in_layers.2.weight",
+                        "time_embed.0.weight"),
      .rows = same},
-    {.title = "U-ViT", .family = &limn_family_uvit, .numbers = limn_numbers_of_uvit,
+    {.title = "U-ViT",
+     .family = &limn_family_uvit,
+     .numbers = limn_numbers_of_uvit,
      .anchors = ANCHORS("mid_block.attn.qkv.weight", "in_blocks.0.norm1.weight", "pos_embed", "decoder_pred.weight"),
      .rows = same},
-    {.title = "U-Net", .family = &limn_family_unet, .numbers = limn_numbers_of_segmenter,
+    {.title = "U-Net",
+     .family = &limn_family_unet,
+     .numbers = limn_numbers_of_segmenter,
      .anchors = ANCHORS("inc.double_conv.0.weight", "outc.conv.weight", "down1.maxpool_conv.1.double_conv.0.weight"),
      .rows = same},
-    {.title = "TAESD", .family = &limn_family_tae, .numbers = limn_numbers_of_tae,
+    {.title = "TAESD",
+     .family = &limn_family_tae,
+     .numbers = limn_numbers_of_tae,
      .anchors = ANCHORS("encoder.1.conv.0.weight", "encoder.2.weight", "decoder.3.conv.0.weight"),
      .rows = same},
-    {.title = "TAESD encoder", .family = &limn_family_tae, .numbers = limn_numbers_of_tae, .part = LIMN_PART_ENCODER,
+    {.title = "TAESD encoder",
+     .family = &limn_family_tae,
+     .numbers = limn_numbers_of_tae,
+     .part = LIMN_PART_ENCODER,
      .anchors = ANCHORS("1.conv.0.weight", "2.weight", "0.weight"),
      .rows = tae_encoder},
-    {.title = "TAESD decoder", .family = &limn_family_tae, .numbers = limn_numbers_of_tae, .part = LIMN_PART_DECODER,
+    {.title = "TAESD decoder",
+     .family = &limn_family_tae,
+     .numbers = limn_numbers_of_tae,
+     .part = LIMN_PART_DECODER,
      .anchors = ANCHORS("3.conv.0.weight", "1.weight", "7.weight"),
      .rows = tae_decoder},
     {.title = NULL},

@@ -1,7 +1,7 @@
 /* map.h: open weights under the names they were published with.
  *
- * A dialect is a table from our parameter names to the file's: which tensors, and how they become one (rows side by side, halves
- * swapped, the middle of a table of positions).  Nothing is copied before every shape was compared. */
+ * A dialect is a table from our parameter names to the file's: which tensors, and how they become one (rows side by side,
+ * halves swapped, the middle of a table of positions).  Nothing is copied before every shape was compared. */
 #ifndef LIMN_MAP_H
 #define LIMN_MAP_H
 
@@ -52,17 +52,20 @@ struct limn_map {
 extern const limn_dialect limn_dialects[]; /* ends with a NULL title */
 
 /**
- * Which published network a file holds, and its settings.  Numbers that no shape tells (attention heads, the size of latents) come from
- * config.json in the file's folder, else from the published rule for its width.
+ * Which published network a file holds, and its settings.  Numbers that no shape tells (attention heads, the size of
+ * latents) come from config.json in the file's folder, else from the published rule for its width.
  *
  * @param file  path of st, for messages and for config.json
- * @return LIMN_OK; LIMN_NOT_FOUND: no dialect fits; LIMN_BAD_FILE: one fits, but a tensor is missing or has a strange shape, which is named;
- *         LIMN_UNSUPPORTED: a variant that Limn cannot build.  *out is valid on LIMN_OK only and borrows nothing
- */
+ * @return LIMN_OK; LIMN_NOT_FOUND: no dialect fits; LIMN_BAD_FILE: one fits, but a tensor is missing or has a strange shape,
+ * which is named;
+ *         LIMN_UNSUPPORTED: a variant that Limn cannot build.  *out is valid on LIMN_OK only
+ * and borrows nothing */
 limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map *out);
 
-/** The same where a file holds several networks, as a checkpoint of Stable Diffusion does: of one of these families ("vae tae"; NULL: of any). */
-limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families, limn_map *out);
+/** The same where a file holds several networks, as a checkpoint of Stable Diffusion does: of one of these families ("vae
+ *  tae"; NULL: of any). */
+limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
+                                  limn_map *out);
 /* Where a search for all networks of a file stands; begins as {0}. */
 typedef struct limn_map_place {
     size_t dialect, tensor;
@@ -71,9 +74,11 @@ typedef struct limn_map_place {
 } limn_map_place;
 /** The networks of a file in turn, each once, however many sets of its weights there are (file/weight_sets.h).  @return as
  *  limn_map_detect(); with LIMN_BAD_FILE and LIMN_UNSUPPORTED *out has dialect and prefix; LIMN_NOT_FOUND: no more */
-limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place, limn_map *out);
+limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map_place *place,
+                                 limn_map *out);
 /** The same: one that has this parameter. */
-limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter, limn_map *out);
+limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_weight_file *st, const limn_node *parameter,
+                                 limn_map *out);
 
 /**
  * One parameter's values as f32.  to has room for its elements; NULL: only compare the shapes.
@@ -81,15 +86,16 @@ limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_wei
  * @param found  false: the file has no such table (LIMN_MAP_ABSENT), and `to` is unchanged
  * @return LIMN_BAD_FILE naming the tensor, the shape expected and the one found
  */
-limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_node *parameter, float *to,
-                          bool *found);
+limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
+                          const limn_node *parameter, float *to, bool *found);
 
-/** A source of all parameters of one network that a file holds, under our own names or published ones: which, is found with the first parameter and kept.
- *  file: path for messages and for config.json.  st is borrowed: close it after the source.  @return LIMN_OK: free with limn_source_free(); LIMN_NO_MEMORY */
+/** A source of all parameters of one network that a file holds, under our own names or published ones: which, is found with
+ *  the first parameter and kept. file: path for messages and for config.json.  st is borrowed: close it after the source.
+ *  @return LIMN_OK: free with limn_source_free(); LIMN_NO_MEMORY */
 limn_status limn_map_source(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_source **out);
-/** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in transformer/, and
- *  then the .bin files that torch.save() wrote under these names; of weights in several files their index (NAME.index.json).
- *  out needs 1100 bytes.  @return LIMN_NOT_FOUND naming what was looked for */
+/** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors or that in
+ *  transformer/, and then the .bin files that torch.save() wrote under these names; of weights in several files their index
+ *  (NAME.index.json). out needs 1100 bytes.  @return LIMN_NOT_FOUND naming what was looked for */
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out);
 
 #endif

@@ -59,7 +59,9 @@ void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int
 {
     if (q->status != LIMN_OK) return;
     if (heads < 1 || width % heads)
-        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: %s of width %lld: the number of heads is not in the tensors, and no published rule "
-                              "gives it; put a config.json with num_attention_heads beside the file", q->file, q->map->dialect->title, (long long)width);
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
+                              "%s: %s of width %lld: the number of heads is not in the tensors, and no published rule "
+                              "gives it; put a config.json with num_attention_heads beside the file",
+                              q->file, q->map->dialect->title, (long long)width);
     else limn_numbers_set(q, setting, heads);
 }

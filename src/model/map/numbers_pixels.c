@@ -38,8 +38,9 @@ static void adm_levels(limn_numbers *q, int64_t levels, int64_t each, int64_t wi
         snprintf(name, sizeof name, "output_blocks.%lld.0.out_layers.3.weight", (long long)(i * each));
         int64_t wide = limn_numbers_dim(q, name, 4, 0), digit = width > 0 ? wide / width : 0;
         if (q->status == LIMN_OK && (digit < 1 || digit > 9 || digit * width != wide))
-            q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" makes %lld channels, which is not 1 to 9 times %lld",
-                                  q->file, q->map->prefix, name, (long long)wide, (long long)width);
+            q->status =
+                limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" makes %lld channels, which is not 1 to 9 times %lld",
+                          q->file, q->map->prefix, name, (long long)wide, (long long)width);
         number += digit * place;
         if (!output_block(q, i * each, "1.qkv.weight")) continue;
         most = size >> (levels - 1 - i);
@@ -94,8 +95,9 @@ void limn_numbers_of_uvit(limn_numbers *q)
     int64_t patch = limn_numbers_dim(q, "patch_embed.proj.weight", 4, 2);
     int64_t length = text ? limn_numbers_whole(q, "text_length", 77) : 0, side = root(tokens - 1 - labels - length);
     if (q->status == LIMN_OK && !side)
-        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: \"%spos_embed\" has %lld tokens, no square behind %lld of other things",
-                              q->file, q->map->prefix, (long long)tokens, (long long)(1 + labels + length));
+        q->status =
+            limn_fail(q->ctx, LIMN_BAD_FILE, "%s: \"%spos_embed\" has %lld tokens, no square behind %lld of other things",
+                      q->file, q->map->prefix, (long long)tokens, (long long)(1 + labels + length));
     limn_numbers_set(q, "size", side * patch);
     limn_numbers_set(q, "channels", limn_numbers_dim(q, "patch_embed.proj.weight", 4, 1));
     limn_numbers_set(q, "patch", patch);

@@ -1,5 +1,5 @@
-/* numbers_unet.c: the settings of published U-Nets.  What no shape tells (side of the picture, groups, heads) is in config.json, or is that
- * of the network that made the names known: DDPM for CIFAR-10, Stable Diffusion 1. */
+/* numbers_unet.c: the settings of published U-Nets.  What no shape tells (side of the picture, groups, heads) is in
+ * config.json, or is that of the network that made the names known: DDPM for CIFAR-10, Stable Diffusion 1. */
 #include "model/map/numbers.h"
 
 #include <string.h>
@@ -9,7 +9,8 @@ static const json_t *config_of(const limn_numbers *q, const char *key)
     return q->config ? json_object_get(q->config, key) : NULL;
 }
 
-/* An integer of config.json; when it is there without the key, the published class's own default; without a config.json, `rule`. */
+/* An integer of config.json; when it is there without the key, the published class's own default; without a config.json,
+ * `rule`. */
 static int64_t whole(const limn_numbers *q, const char *key, int64_t missing, int64_t rule)
 {
     return q->config ? limn_numbers_whole(q, key, missing) : rule;
@@ -21,7 +22,7 @@ static bool truth(const limn_numbers *q, const char *key, bool missing, bool rul
     return !q->config ? rule : json_is_boolean(value) ? json_is_true(value) : missing;
 }
 
-/* ---- named as diffusers names them ------------------------------------------------------------------------------------------ */
+/* ---- named as diffusers names them ------------------------------------------------------------------------------------ */
 
 static int64_t level_dim(limn_numbers *q, int64_t level)
 {
@@ -37,8 +38,9 @@ static int64_t multipliers(limn_numbers *q, int64_t width)
     for (int64_t i = 0; i < n && q->status == LIMN_OK; i++) {
         int64_t wide = level_dim(q, i), digit = width > 0 ? wide / width : 0;
         if (q->status == LIMN_OK && (n > 9 || digit < 1 || digit > 9 || digit * width != wide))
-            q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: level %lld is %lld wide, which is not 1 to 9 times the first convolution's %lld", q->file,
-                                  (long long)i, (long long)wide, (long long)width);
+            q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
+                                  "%s: level %lld is %lld wide, which is not 1 to 9 times the first convolution's %lld",
+                                  q->file, (long long)i, (long long)wide, (long long)width);
         number = number * 10 + digit;
     }
     limn_numbers_set(q, "multipliers", number);
@@ -75,7 +77,8 @@ static int64_t shared(limn_numbers *q, int64_t size, const char *norm)
 /* Attention layers of older files: query, key, value, proj_attn. */
 static void rename_old(const limn_map *map, const char *name, char *out, size_t out_bytes)
 {
-    static const char *const names[][2] = {{"to_q.", "query."}, {"to_k.", "key."}, {"to_v.", "value."}, {"to_out.0.", "proj_attn."}};
+    static const char *const names[][2] = {
+        {"to_q.", "query."}, {"to_k.", "key."}, {"to_v.", "value."}, {"to_out.0.", "proj_attn."}};
     (void)map;
     snprintf(out, out_bytes, "%s", name);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -88,18 +91,24 @@ void limn_numbers_of_ddpm(limn_numbers *q)
 {
     int64_t width = shared(q, limn_numbers_whole(q, "sample_size", 32), "group_norm");
     if (limn_numbers_find(q, "mid_block.attentions.0.query.weight")) q->map->rename = rename_old;
-    limn_numbers_set(q, "learn_sigma", limn_numbers_dim(q, "conv_out.weight", 4, 0) == 2 * limn_numbers_dim(q, "conv_in.weight", 4, 1));
-    limn_numbers_set(q, "scale_shift", limn_numbers_dim(q, "down_blocks.0.resnets.0.time_emb_proj.weight", 2, 0) == 2 * width);
-    if (limn_numbers_find(q, "class_embedding.weight")) limn_numbers_set(q, "classes", limn_numbers_dim(q, "class_embedding.weight", 2, 0) - 1);
+    limn_numbers_set(q, "learn_sigma",
+                     limn_numbers_dim(q, "conv_out.weight", 4, 0) == 2 * limn_numbers_dim(q, "conv_in.weight", 4, 1));
+    limn_numbers_set(q, "scale_shift",
+                     limn_numbers_dim(q, "down_blocks.0.resnets.0.time_emb_proj.weight", 2, 0) == 2 * width);
+    if (limn_numbers_find(q, "class_embedding.weight"))
+        limn_numbers_set(q, "classes", limn_numbers_dim(q, "class_embedding.weight", 2, 0) - 1);
     const json_t *heads = config_of(q, "attention_head_dim");
-    limn_numbers_set(q, "head_width", !q->config || json_is_null(heads) ? 0 : limn_numbers_whole(q, "attention_head_dim", 8));
+    limn_numbers_set(q, "head_width",
+                     !q->config || json_is_null(heads) ? 0 : limn_numbers_whole(q, "attention_head_dim", 8));
     limn_numbers_choose(q, whole(q, "downsample_padding", 1, 0) ? "padding=around" : "padding=after");
     bool cos_first = truth(q, "flip_sin_to_cos", true, false);
     if (q->status == LIMN_OK && whole(q, "freq_shift", 0, 1) != !cos_first)
-        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: freq_shift 1 with cosines first, or 0 with sines first, is no known U-Net's", q->file);
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
+                              "%s: freq_shift 1 with cosines first, or 0 with sines first, is no known U-Net's", q->file);
     limn_numbers_choose(q, cos_first ? "time=cos" : "time=sin");
     const json_t *eps = config_of(q, "norm_eps");
-    limn_numbers_choose(q, !q->config || (json_is_number(eps) && json_number_value(eps) < 5e-6) ? "norm_eps=1e-6" : "norm_eps=1e-5");
+    limn_numbers_choose(q, !q->config || (json_is_number(eps) && json_number_value(eps) < 5e-6) ? "norm_eps=1e-6"
+                                                                                                : "norm_eps=1e-5");
 }
 
 void limn_numbers_of_ddpm_mnist(limn_numbers *q)
@@ -110,10 +119,11 @@ void limn_numbers_of_ddpm_mnist(limn_numbers *q)
     limn_numbers_set(q, "time_width", limn_numbers_dim(q, "time_embed.weight", 2, 1));
 }
 
-/* ---- Stable Diffusion's latent U-Net ----------------------------------------------------------------------------------------- */
+/* ---- Stable Diffusion's latent U-Net ---------------------------------------------------------------------------------- */
 
-static const char *const res_names[][2] = {{"norm1", "in_layers.0"}, {"conv1", "in_layers.2"}, {"time_emb_proj", "emb_layers.1"},
-                                           {"norm2", "out_layers.0"}, {"conv2", "out_layers.3"}, {"conv_shortcut", "skip_connection"}};
+static const char *const res_names[][2] = {{"norm1", "in_layers.0"},          {"conv1", "in_layers.2"},
+                                           {"time_emb_proj", "emb_layers.1"}, {"norm2", "out_layers.0"},
+                                           {"conv2", "out_layers.3"},         {"conv_shortcut", "skip_connection"}};
 
 /* "norm1.weight" -> "in_layers.0.weight"; other names stay */
 static void put_res(const char *head, const char *rest, char *out, size_t out_bytes)
@@ -127,20 +137,26 @@ static void put_res(const char *head, const char *rest, char *out, size_t out_by
     snprintf(out, out_bytes, "%s%s", head, rest);
 }
 
-/* Blocks are counted through in CompVis's files: level L has entries L (n + 1) + 1 .. of input_blocks, the last of which halves the sides. */
-static void rename_level(const limn_map *map, const char *side, int level, const char *part, int j, const char *rest, char *out, size_t out_bytes)
+/* Blocks are counted through in CompVis's files: level L has entries L (n + 1) + 1 .. of input_blocks, the last of which
+ * halves the sides. */
+static void rename_level(const limn_map *map, const char *side, int level, const char *part, int j, const char *rest,
+                         char *out, size_t out_bytes)
 {
     int n = limn_settings_get(&map->settings, "blocks"), levels = 0;
     for (int m = limn_settings_get(&map->settings, "multipliers"); m; m /= 10) levels++;
     bool down = side[0] == 'd', res = !strcmp(part, "resnets");
     int up = levels - 1 - level; /* level of an up block; a name may lie */
     int size = up >= 0 ? limn_settings_get(&map->settings, "size") >> up : 0;
-    bool attends = size <= limn_settings_get(&map->settings, "attention_most") && size >= limn_settings_get(&map->settings, "attention_least");
+    bool attends = size <= limn_settings_get(&map->settings, "attention_most") &&
+                   size >= limn_settings_get(&map->settings, "attention_least");
     char head[96];
-    if (!strcmp(part, "downsamplers")) snprintf(out, out_bytes, "input_blocks.%d.0.op%s", (level + 1) * (n + 1), rest + strlen("conv"));
-    else if (!strcmp(part, "upsamplers")) snprintf(out, out_bytes, "output_blocks.%d.%d.%s", level * (n + 1) + n, attends ? 2 : 1, rest);
+    if (!strcmp(part, "downsamplers"))
+        snprintf(out, out_bytes, "input_blocks.%d.0.op%s", (level + 1) * (n + 1), rest + strlen("conv"));
+    else if (!strcmp(part, "upsamplers"))
+        snprintf(out, out_bytes, "output_blocks.%d.%d.%s", level * (n + 1) + n, attends ? 2 : 1, rest);
     else {
-        snprintf(head, sizeof head, "%s.%d.%d.", down ? "input_blocks" : "output_blocks", level * (n + 1) + j + (down ? 1 : 0), res ? 0 : 1);
+        snprintf(head, sizeof head, "%s.%d.%d.", down ? "input_blocks" : "output_blocks",
+                 level * (n + 1) + j + (down ? 1 : 0), res ? 0 : 1);
         if (res) put_res(head, rest, out, out_bytes);
         else snprintf(out, out_bytes, "%s%s", head, rest);
     }
@@ -149,8 +165,11 @@ static void rename_level(const limn_map *map, const char *side, int level, const
 /* diffusers' names -> CompVis's and openai's */
 static void rename_compvis(const limn_map *map, const char *name, char *out, size_t out_bytes)
 {
-    static const char *const whole_names[][2] = {{"conv_in.", "input_blocks.0.0."}, {"time_embedding.linear_1.", "time_embed.0."},
-        {"time_embedding.linear_2.", "time_embed.2."}, {"conv_norm_out.", "out.0."}, {"conv_out.", "out.2."}};
+    static const char *const whole_names[][2] = {{"conv_in.", "input_blocks.0.0."},
+                                                 {"time_embedding.linear_1.", "time_embed.0."},
+                                                 {"time_embedding.linear_2.", "time_embed.2."},
+                                                 {"conv_norm_out.", "out.0."},
+                                                 {"conv_out.", "out.2."}};
     char side[32], part[32];
     int level, j, n = 0;
     for (size_t i = 0; i < sizeof whole_names / sizeof *whole_names; i++)
@@ -188,7 +207,8 @@ static void count_compvis(limn_numbers *q)
 void limn_numbers_of_ldm(limn_numbers *q)
 {
     if (limn_numbers_find(q, "input_blocks.0.0.weight")) count_compvis(q);
-    const char *attn = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", *in = "mid_block.attentions.0.proj_in.weight";
+    const char *attn = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
+               *in = "mid_block.attentions.0.proj_in.weight";
     shared(q, limn_numbers_whole(q, "sample_size", 64), "norm");
     int64_t text = limn_numbers_dim(q, attn, 2, 1);
     limn_numbers_set(q, "text_width", text);

@@ -4,7 +4,9 @@
 #include <string.h>
 
 /* Inside a block, as diffusers and as CompVis name it. */
-static const char *const part_names[][2] = {{"conv_shortcut.", "nin_shortcut."}, {"group_norm.", "norm."}, {"to_q.", "q."}, {"to_k.", "k."}, {"to_v.", "v."}, {"to_out.0.", "proj_out."}};
+static const char *const part_names[][2] = {
+    {"conv_shortcut.", "nin_shortcut."}, {"group_norm.", "norm."}, {"to_q.", "q."}, {"to_k.", "k."}, {"to_v.", "v."},
+    {"to_out.0.", "proj_out."}};
 
 static void put_part(const char *head, const char *rest, char *out, size_t out_bytes)
 {
@@ -33,7 +35,8 @@ static void rename_compvis(const limn_map *map, const char *name, char *out, siz
         if (!strcmp(part, "resnets")) snprintf(head + length, sizeof head - length, "block.%d.", j & 15);
         else snprintf(head + length, sizeof head - length, "%ssample.", down ? "down" : "up");
         put_part(head, name + n, out, out_bytes);
-    } else if (sscanf(name, "%15[a-z].conv_norm_out.%n", side, &n) == 1 && n) snprintf(out, out_bytes, "%s.norm_out.%s", side, name + n);
+    } else if (sscanf(name, "%15[a-z].conv_norm_out.%n", side, &n) == 1 && n)
+        snprintf(out, out_bytes, "%s.norm_out.%s", side, name + n);
     else snprintf(out, out_bytes, "%s", name);
 }
 
@@ -48,7 +51,8 @@ static int64_t configured_real(const limn_numbers *q, const char *key, int64_t o
 void limn_numbers_of_vae(limn_numbers *q)
 {
     if (limn_numbers_find(q, "encoder.down.0.block.0.conv1.weight")) q->map->rename = rename_compvis;
-    int64_t base = limn_numbers_dim(q, "encoder.conv_in.weight", 4, 0), latent = limn_numbers_dim(q, "decoder.conv_in.weight", 4, 1);
+    int64_t base = limn_numbers_dim(q, "encoder.conv_in.weight", 4, 0),
+            latent = limn_numbers_dim(q, "decoder.conv_in.weight", 4, 1);
     int64_t levels = limn_numbers_depth(q, "encoder.down_blocks.", ".resnets.0.conv1.weight");
     limn_numbers_set(q, "base", base);
     limn_numbers_set(q, "channels", limn_numbers_dim(q, "encoder.conv_in.weight", 4, 1));

@@ -17,7 +17,8 @@ static bool matches(const char *pattern, const char *name, const char *end, int 
             continue;
         }
         if (name == end || *name < '0' || *name > '9') return false;
-        for (*block = 0; name < end && *name >= '0' && *name <= '9' && *block < 100000; name++) *block = *block * 10 + *name - '0';
+        for (*block = 0; name < end && *name >= '0' && *name <= '9' && *block < 100000; name++)
+            *block = *block * 10 + *name - '0';
     }
     return name == end;
 }
@@ -46,7 +47,8 @@ static bool has_shape(const limn_entry *e, const limn_shape *want)
 }
 
 /* The tensor of this name, of the shape a part of the parameter has. */
-static limn_status part(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_shape *want, const limn_entry **out)
+static limn_status part(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
+                        const limn_shape *want, const limn_entry **out)
 {
     *out = limn_weight_file_find(st, name);
     if (!*out) return limn_source_missing(ctx, file, st, name);
@@ -70,7 +72,8 @@ static int64_t root(int64_t n)
 }
 
 /* [1, M M, D] -> [1, h w, D]: rows (M - h) / 2 on, columns (M - w) / 2 on. */
-static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p, float *to)
+static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p,
+                        float *to)
 {
     const limn_entry *e = limn_weight_file_find(st, name);
     if (!e) return limn_source_missing(ctx, file, st, name);
@@ -78,8 +81,8 @@ static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file 
     if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || h * w != p->shape.dim[1] || m < 1)
         return limn_source_wrong_shape(ctx, file, st, e, &p->shape);
     if (m < h || m < w)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s holds %lld x %lld places, too few for %lld x %lld", file, e->name, (long long)m, (long long)m, (long long)h,
-                         (long long)w);
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s holds %lld x %lld places, too few for %lld x %lld", file, e->name,
+                         (long long)m, (long long)m, (long long)h, (long long)w);
     if (!to) return LIMN_OK;
     int64_t top = (m - h) / 2, left = (m - w) / 2;
     float *table = malloc((size_t)(m * m * width) * sizeof *table);
@@ -92,7 +95,8 @@ static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file 
 }
 
 /* Of the parameter's own shape, or a table of places on another grid. */
-static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p, float *to)
+static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
+                            const limn_node *p, float *to)
 {
     const limn_wanted w = {.name = p->name, .shape = p->shape, .init = &p->init};
     const limn_entry *e = limn_weight_file_find(st, name);
@@ -105,8 +109,8 @@ static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_f
     return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, LIMN_F32) : status;
 }
 
-static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_map_row *row, int block,
-                             const limn_node *p, float *to)
+static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
+                             const limn_map_row *row, int block, const limn_node *p, float *to)
 {
     int n = 0;
     while (n < LIMN_MAP_SOURCES && row->source[n]) n++;
@@ -130,7 +134,8 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
     return LIMN_OK;
 }
 
-limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st, const limn_node *p, float *to, bool *found)
+limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
+                          const limn_node *p, float *to, bool *found)
 {
     int block = -1;
     const char *end = suffix_of(p->name);
@@ -159,9 +164,14 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
 
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)
 {
-    static const char *const names[] = {"model.safetensors", "diffusion_pytorch_model.safetensors", "transformer/diffusion_pytorch_model.safetensors",
-                                        "text_encoder/model.safetensors", "diffusion_pytorch_model.bin", "transformer/diffusion_pytorch_model.bin",
-                                        "text_encoder/pytorch_model.bin", "pytorch_model.bin"};
+    static const char *const names[] = {"model.safetensors",
+                                        "diffusion_pytorch_model.safetensors",
+                                        "transformer/diffusion_pytorch_model.safetensors",
+                                        "text_encoder/model.safetensors",
+                                        "diffusion_pytorch_model.bin",
+                                        "transformer/diffusion_pytorch_model.bin",
+                                        "text_encoder/pytorch_model.bin",
+                                        "pytorch_model.bin"};
     struct stat info;
     if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path is longer than 1000 bytes");
     if (stat(source, &info) != 0) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: %s", source, strerror(errno));
@@ -173,5 +183,6 @@ limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)
         snprintf(out, 1100, "%s/%s.index.json", source, names[i]);
         if (access(out, R_OK) == 0) return LIMN_OK;
     }
-    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: the folder has neither %s nor %s, nor an index of several files", source, names[0], names[1]);
+    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: the folder has neither %s nor %s, nor an index of several files", source,
+                     names[0], names[1]);
 }

@@ -1,4 +1,5 @@
-/* source.c: the weights of a file under whatever names it has them: our own, or published ones, which are looked for once. */
+/* source.c: the weights of a file under whatever names it has them: our own, or published ones, which are looked for
+ * once. */
 #include "model/map/map.h"
 
 #include <stdlib.h>
@@ -33,7 +34,8 @@ static limn_status detect(limn_ctx *ctx, map_source *s, const limn_wanted *w)
     limn_node node = node_of(w);
     if (s->known) return LIMN_OK;
     s->known = true;
-    if (!limn_weight_file_metadata(s->st, "limn.settings") && limn_map_detect_with(ctx, s->file, s->st, &node, &s->map) == LIMN_OK) {
+    if (!limn_weight_file_metadata(s->st, "limn.settings") &&
+        limn_map_detect_with(ctx, s->file, s->st, &node, &s->map) == LIMN_OK) {
         s->dtype = common_type(s->st);
         return LIMN_OK;
     }
