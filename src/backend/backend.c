@@ -20,32 +20,22 @@ static limn_precision best_precision(const char **why)
     return native ? LIMN_PRECISION_BF16 : LIMN_PRECISION_F32;
 }
 
-const limn_backend limn_backend_cpu = {.name = "cpu",
-                                       .kernel = limn_cpu_kernel,
-                                       .allocate = limn_alloc_aligned,
-                                       .release = limn_free_aligned,
-                                       .upload = copy,
-                                       .download = copy,
-                                       .begin = limn_floats_begin,
-                                       .end = limn_floats_end,
-                                       .best_precision = best_precision};
-const limn_backend limn_backend_ref = {.name = "ref",
-                                       .kernel = limn_ref_kernel,
-                                       .allocate = limn_alloc_aligned,
-                                       .release = limn_free_aligned,
-                                       .upload = copy,
-                                       .download = copy,
-                                       .begin = limn_floats_begin,
-                                       .end = limn_floats_end,
-                                       .best_precision = best_precision};
+/* What backends of this process share: all but their kernels. */
+#define IN_THIS_PROCESS                                                                                                     \
+    .host = true, .allocate = limn_alloc_aligned, .release = limn_free_aligned, .upload = copy, .download = copy,           \
+    .begin = limn_floats_begin, .end = limn_floats_end, .best_precision = best_precision
+
+static const limn_backend backends[] = {
+    {.name = "cpu", .kernel = limn_cpu_kernel, IN_THIS_PROCESS},
+    {.name = "ref", .kernel = limn_ref_kernel, IN_THIS_PROCESS},
+};
 
 limn_status limn_backend_find(limn_ctx *ctx, const char *name, const limn_backend **out)
 {
-    static const limn_backend *const backends[] = {&limn_backend_cpu, &limn_backend_ref};
     char shown[256];
     *out = NULL;
     for (size_t i = 0; i < sizeof backends / sizeof *backends && !*out; i++)
-        if (!name || strcmp(backends[i]->name, name) == 0) *out = backends[i];
+        if (!name || strcmp(backends[i].name, name) == 0) *out = &backends[i];
     return *out ? LIMN_OK
                 : limn_fail(ctx, LIMN_NOT_FOUND, "there is no backend \"%s\"; there are: cpu, ref",
                             limn_escape(name, strlen(name), shown, sizeof shown));

@@ -54,6 +54,7 @@ typedef struct limn_backend {
     const char *name;
     /** Kernel number i of the op's list, best first; NULL past the end.  The last one is the reference. */
     const limn_kernel *(*kernel)(limn_op op, int i);
+    bool host;                        /* its memory is the program's: any code reads and writes it */
     void *(*allocate)(size_t bytes);  /* 64-byte aligned; NULL: memory is out */
     void (*release)(void *memory);
     void (*upload)(void *to, const void *from, size_t bytes);
@@ -65,7 +66,6 @@ typedef struct limn_backend {
     limn_precision (*best_precision)(const char **why);
 } limn_backend;
 
-extern const limn_backend limn_backend_cpu, limn_backend_ref;
 /** By name; NULL: the default.  @return LIMN_NOT_FOUND with the names there are */
 limn_status limn_backend_find(limn_ctx *ctx, const char *name, const limn_backend **out);
 

@@ -67,9 +67,7 @@ static limn_status bring(maker *m, int t)
     limn_wanted w = {.name = tensor->node->name, .shape = tensor->node->shape, .init = &tensor->node->init};
     limn_status status = room_for(m, t);
     if (status != LIMN_OK) return status;
-    void *host = m->plan->backend == &limn_backend_cpu || m->plan->backend == &limn_backend_ref
-                     ? m->data[t]
-                     : limn_alloc_aligned(tensor->bytes);
+    void *host = m->plan->backend->host ? m->data[t] : limn_alloc_aligned(tensor->bytes);
     if (!host) return limn_fail_memory(m->ctx, tensor->bytes, w.name);
     status = limn_source_read(m->ctx, m->plan->source, &w, tensor->view.dtype, host);
     if (host == m->data[t]) return status;
