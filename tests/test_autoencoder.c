@@ -4,6 +4,7 @@
 #include "file/latent.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
+#include "make_network.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/encode_folder.h"
 #include "pipeline/pipeline.h"
@@ -616,25 +617,13 @@ static void a_latent_keeps_the_row_that_was_chosen(void **state)
 /* A model of latents whose metadata names its autoencoder; the settings are VAE's. */
 static void write_model(limn_ctx *ctx, const char *file, const char *vae, const char *crc)
 {
-    limn_settings s;
-    limn_ports ports;
-    limn_weights w;
-    limn_named_view views[64];
     limn_autoencoder *a = opened(ctx, VAE);
-    const char *const metadata[][2] = {{"limn.settings", "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8"},
-                                       {"limn.latent.scale", "1"},
-                                       {"limn.vae.settings", limn_autoencoder_describe(a).settings}, {"limn.vae", vae},
+    const char *const metadata[][2] = {{"limn.latent.scale", "1"},
+                                       {"limn.vae.settings", limn_autoencoder_describe(a).settings},
+                                       {"limn.vae", vae},
                                        {"limn.vae.crc32", crc}};
-    limn_graph *g = limn_graph_new(ctx);
-    assert_int_equal(limn_settings_parse(ctx, metadata[0][1], &s), LIMN_OK);
-    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
-    assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
-    assert_true(w.n < 64);
-    for (int i = 0; i < w.n; i++)
-        views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
-    assert_int_equal(limn_safetensors_write(ctx, file, (size_t)w.n, views, crc ? 5 : 4, metadata), LIMN_OK);
-    limn_weights_free(&w);
-    limn_graph_free(g);
+    const char *net = "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8";
+    if (!make_network_with(ctx, file, net, NULL, crc ? 4 : 3, metadata)) fail_msg("%s", limn_error_text(ctx));
     limn_autoencoder_free(a);
 }
 

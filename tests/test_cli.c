@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "make_unet.h"
+#include "make_network.h"
 
 static char folder[64];
 

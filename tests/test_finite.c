@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "make_folder.h"
-#include "make_unet.h"
+#include "make_network.h"
 
 #define DIT "dit size=8 channels=1 patch=4 width=16 depth=1 heads=2 mlp=16"
 #define CLASSES "dit size=8 channels=1 patch=4 width=16 depth=1 heads=2 mlp=16 classes=3"

@@ -3,10 +3,10 @@
 #include "file/bytes.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
+#include "make_network.h"
 #include "pipeline/generate.h"
 #include "metric/report.h"
 #include "train/step_graph.h"
-#include "train/weights.h"
 #include "vectors/torch.h"
 
 #include <setjmp.h>
@@ -65,25 +65,11 @@ static int make_model(void **state)
     ctx = limn_ctx_new();
     if (!ctx) return -1;
     limn_ctx_set_threads(ctx, 1);
-    limn_settings s;
-    limn_ports ports;
-    limn_weights w;
-    char text[1024];
-    limn_graph *g = limn_graph_new(ctx);
-    assert_int_equal(limn_settings_parse(ctx, NET, &s), LIMN_OK);
-    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
-    assert_int_equal(limn_weights_new(ctx, g, 1, &w), LIMN_OK);
-    limn_named_view *views = calloc((size_t)w.n, sizeof *views);
-    for (int i = 0; i < w.n; i++)
-        views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
-    const char *const metadata[][2] = {{"limn.settings", limn_settings_text(&s, text)}, {"limn.schedule", "flow"}};
     mkdir("memory", 0777);
-    limn_status status = limn_safetensors_write(ctx, "memory/model.safetensors", (size_t)w.n, views, 2, metadata);
-    if (status != LIMN_OK) print_error("%s\n", limn_error_text(ctx));
-    free(views);
-    limn_weights_free(&w);
-    limn_graph_free(g);
-    return status == LIMN_OK ? 0 : -1;
+    bool made = make_network_with(ctx, "memory/model.safetensors", NET, NULL, 1,
+                                  &(const char *const[2]){"limn.schedule", "flow"});
+    if (!made) print_error("%s\n", limn_error_text(ctx));
+    return made ? 0 : -1;
 }
 
 static int drop_ctx(void **state)

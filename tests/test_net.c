@@ -2,10 +2,9 @@
  * again; two threads share one store; a job can be stopped from outside; the caller's thread is left as it was. */
 #include "net/net.h"
 #include "base/rng.h"
-#include "file/safetensors.h"
 #include "graph/node.h"
+#include "make_network.h"
 #include "plan/plan.h"
-#include "train/weights.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -23,31 +22,21 @@
 
 #define NET "dit size=16 channels=3 patch=4 width=64 depth=3 heads=2 mlp=128 classes=3 conditioning=modulated norm=pre"
 
+/* Layers that start at zero would hide all before them. */
+static void start_last_layer(const limn_node *parameter, float *values)
+{
+    if (strcmp(limn_node_name(parameter), "final_layer.linear.weight") == 0)
+        limn_random_normal(5, LIMN_STREAM_TEST, 1, 0, (size_t)limn_node_count(parameter), values);
+}
+
 /* A folder with random weights of a network. */
 static void write_model(limn_ctx *ctx, const char *folder, const char *net)
 {
-    limn_settings s;
-    limn_ports ports;
-    limn_weights w;
+    static const char *const metadata[][2] = {{"limn.schedule", "flow"}, {"limn.prediction", "flow"}};
     char path[256];
-    limn_graph *g = limn_graph_new(ctx);
-    assert_int_equal(limn_settings_parse(ctx, net, &s), LIMN_OK);
-    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
-    assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
-    for (int i = 0; i < w.n; i++) /* layers that start at zero would hide all before them */
-        if (strcmp(w.node[i]->name, "final_layer.linear.weight") == 0)
-            limn_random_normal(5, LIMN_STREAM_TEST, 1, 0, (size_t)limn_node_count(w.node[i]), w.value + w.begin[i]);
-    assert_true(w.n > 0);
-    limn_named_view *views = calloc((size_t)w.n, sizeof *views);
-    for (int i = 0; i < w.n; i++)
-        views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
-    const char *const metadata[][2] = {{"limn.settings", net}, {"limn.schedule", "flow"}, {"limn.prediction", "flow"}};
     mkdir(folder, 0777);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    assert_int_equal(limn_safetensors_write(ctx, path, (size_t)w.n, views, 3, metadata), LIMN_OK);
-    free(views);
-    limn_weights_free(&w);
-    limn_graph_free(g);
+    if (!make_network_with(ctx, path, net, start_last_layer, 2, metadata)) fail_msg("%s", limn_error_text(ctx));
 }
 
 static limn_pipeline *open_model(limn_ctx *ctx)

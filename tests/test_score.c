@@ -1,11 +1,10 @@
 /* test_score.c: what limn-score measures, on pictures whose values follow from formulas. */
 #include "file/image.h"
-#include "file/safetensors.h"
 #include "graph/node.h"
 #include "make_folder.h"
+#include "make_network.h"
 #include "measure.h"
 #include "model/model.h"
-#include "train/weights.h"
 #include "words.h"
 
 #include <math.h>
@@ -176,25 +175,15 @@ static void words_know_their_pictures(void **state)
 
 /* ---- the program ------------------------------------------------------------------------------------------------------ */
 
+static void zero(const limn_node *parameter, float *values)
+{
+    memset(values, 0, (size_t)limn_node_count(parameter) * sizeof *values);
+}
+
 /* All weights 0: of every picture comes back 0 in the network's numbers, half transparent white. */
 static void write_zeros(limn_ctx *ctx, const char *settings)
 {
-    limn_settings s;
-    limn_ports ports;
-    limn_weights w;
-    limn_named_view views[256];
-    const char *const metadata[][2] = {{"limn.settings", settings}};
-    limn_graph *g = limn_graph_new(ctx);
-    assert_int_equal(limn_settings_parse(ctx, settings, &s), LIMN_OK);
-    assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
-    assert_int_equal(limn_weights_new(ctx, g, 5, &w), LIMN_OK);
-    for (int i = 0; i < w.n; i++) {
-        memset(w.value + w.begin[i], 0, (size_t)limn_node_count(w.node[i]) * sizeof(float));
-        views[i] = (limn_named_view){w.node[i]->name, {LIMN_F32, w.node[i]->shape, w.value + w.begin[i]}};
-    }
-    assert_int_equal(limn_safetensors_write(ctx, in("zeros.safetensors"), (size_t)w.n, views, 1, metadata), LIMN_OK);
-    limn_weights_free(&w);
-    limn_graph_free(g);
+    if (!make_network_with(ctx, in("zeros.safetensors"), settings, zero, 0, NULL)) fail_msg("%s", limn_error_text(ctx));
 }
 
 static const char *output_of(const char *arguments)

@@ -1,6 +1,6 @@
 /* test_segment.c: opening a segmentation network, tiles against one large tile, values of masks, rasters to the range
  * 0..1. */
-#include "make_unet.h"
+#include "make_network.h"
 
 #include "file/image.h"
 #include "pipeline/segment.h"

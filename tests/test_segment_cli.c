@@ -1,6 +1,6 @@
 /* test_segment_cli.c: limn segment as a person meets it: files of every kind in and out, numbers, and one sentence for every
  * mistake. */
-#include "make_unet.h"
+#include "make_network.h"
 
 #include "file/image.h"
 #include "file/nifti.h"
