@@ -69,14 +69,14 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
 /* ---- its values ------------------------------------------------------------------------------------------------------- */
 
 /* A mask and its classes [S,H,W], as --values says or as they are. */
-static limn_status read_classes(const segment_job *job, const char *path, bool say, limn_label_map *mask, uint8_t **classes)
+static limn_status read_classes(const segment_job *job, const char *path, bool warn, limn_label_map *mask, uint8_t **classes)
 {
     limn_class_values *values = NULL;
     *classes = NULL;
     limn_status status = limn_mask_read(job->ctx, path, mask);
     if (status == LIMN_OK) status = segment_values(job, true, &values);
     if (status == LIMN_OK && values->halved) status = limn_mask_halve(job->ctx, path, mask);
-    if (status == LIMN_OK && mask->near.n && say)
+    if (status == LIMN_OK && mask->near.n && warn)
         limn_log(job->ctx, LIMN_LOG_INFO,
                  "%s: %zu values are not quite whole numbers, the first %.9g: taken as the number they "
                  "are within 1e-4 of",

@@ -290,7 +290,7 @@ static bool read_numbers(train_number *numbers, int n)
     return true;
 }
 
-enum { MAX_GIVEN = 64 };
+enum { MAX_SET = 64 };
 
 /* Everything on the command line. */
 typedef struct train_line {
@@ -301,7 +301,7 @@ typedef struct train_line {
     long adversary_start;
     long batch, accumulate, steps, warmup, decay, save_every, log_every, sample_every, threads, seed;
     double minutes;
-    const char *given[MAX_GIVEN + 1]; /* names of the flags that were there; ends with NULL */
+    const char *used[MAX_SET + 1]; /* names of the flags that were there; ends with NULL */
     bool asked;
 } train_line;
 
@@ -377,8 +377,8 @@ static bool read_line(int argc, char **argv, train_line *l)
     }
     if (cli_parse(argc, argv, flags, &l->net, 1) < 0) return false;
     if (l->asked) return false;
-    for (int i = 0, n = 0; i < n_flags && n < MAX_GIVEN; i++)
-        if (train_flag_given(&flags[i])) l->given[n++] = flags[i].longer;
+    for (int i = 0, n = 0; i < n_flags && n < MAX_SET; i++)
+        if (train_flag_is_set(&flags[i])) l->used[n++] = flags[i].longer;
     if (l->latents && o->data)
         return fprintf(stderr, "limn train: --data gives pictures, --latents what was made of them: give one of them\n"),
                false;
@@ -438,7 +438,7 @@ int cli_train(int argc, char **argv)
     if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, l.weights);
     if (status == LIMN_OK) status = limn_settings_find(ctx, l.net, &o->settings);
     if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
-    if (status == LIMN_OK) status = train_flags_check(ctx, o, l.given);
+    if (status == LIMN_OK) status = train_flags_check(ctx, o, l.used);
     if (status == LIMN_OK && o->latents) status = fit_latents(ctx, o);
     if (status == LIMN_OK) status = limn_train(ctx, o);
     if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */

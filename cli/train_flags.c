@@ -84,7 +84,7 @@ static bool weighs_classes(const limn_train_options *o)
 #define TEXT "networks with a text encoder (text_encoder=clip)"
 
 static const struct { const char *flag, *whose; bool (*has)(const limn_train_options *o);
-} meant[] = {
+} only_for[] = {
     {"--where", "networks that denoise and autoencoders", lists_pictures},
     {"--crop", "networks that denoise and autoencoders, of --data", reads_pictures},
     {"--flip", "networks that denoise and autoencoders (unet: --augment flip=1)", lists_pictures},
@@ -117,7 +117,7 @@ static const struct { const char *flag, *whose; bool (*has)(const limn_train_opt
     {NULL, NULL, NULL},
 };
 
-bool train_flag_given(const cli_flag *flag)
+bool train_flag_is_set(const cli_flag *flag)
 {
     return (flag->text && *flag->text) || (flag->on && *flag->on);
 }
@@ -125,9 +125,9 @@ bool train_flag_given(const cli_flag *flag)
 limn_status train_flags_check(limn_ctx *ctx, const limn_train_options *o, const char *const *flags)
 {
     for (; *flags; flags++)
-        for (int i = 0; meant[i].flag; i++)
-            if (strcmp(meant[i].flag, *flags) == 0 && !meant[i].has(o))
+        for (int i = 0; only_for[i].flag; i++)
+            if (strcmp(only_for[i].flag, *flags) == 0 && !only_for[i].has(o))
                 return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for %s; this training of %s has no use for it", *flags,
-                                 meant[i].whose, o->settings.family->name);
+                                 only_for[i].whose, o->settings.family->name);
     return LIMN_OK;
 }

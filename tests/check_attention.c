@@ -38,7 +38,7 @@ static attention attention_of(const check_result *r)
 {
     const check_case *k = r->k;
     int packed = k->attr.packed;
-    int n_given = packed == LIMN_PACKED_QKV ? 1 : packed == LIMN_PACKED_KV ? 2 : 3;
+    int n_inputs = packed == LIMN_PACKED_QKV ? 1 : packed == LIMN_PACKED_KV ? 2 : 3;
     attention a = {.batch = k->src[0].dim[0], .n_query = k->src[0].dim[1], .causal = k->attr.causal};
     a.n_key = k->src[packed == LIMN_PACKED_QKV ? 0 : 1].dim[1];
     a.width = k->src[0].dim[2] / (packed == LIMN_PACKED_QKV ? 3 : 1);
@@ -50,8 +50,8 @@ static attention attention_of(const check_result *r)
     int64_t behind_q = packed == LIMN_PACKED_QKV ? w : 0, behind_k = packed == LIMN_PACKED_NONE ? 0 : behind_q + w,
             n = a.batch * w;
     a.q = (operand){r->src[0], a.n_query, q_row, 0};
-    a.k = (operand){r->src[n_given > 1 ? 1 : 0], a.n_key, k_row, behind_q};
-    a.v = (operand){r->src[n_given - 1], a.n_key, k_row, behind_k};
+    a.k = (operand){r->src[n_inputs > 1 ? 1 : 0], a.n_key, k_row, behind_q};
+    a.v = (operand){r->src[n_inputs - 1], a.n_key, k_row, behind_k};
     a.dq = a.q, a.dk = a.k, a.dv = a.v;
     a.dk.begin += packed == LIMN_PACKED_QKV ? 0 : n * a.n_query; /* one gradient after the other */
     a.dv.begin += packed == LIMN_PACKED_QKV ? 0 : packed == LIMN_PACKED_KV ? n * a.n_query : n * (a.n_query + a.n_key);

@@ -58,7 +58,7 @@ static void give(net *t, limn_node *node, const char *name)
     free(x);
 }
 
-static void give_inputs(net *t, const limn_settings *s)
+static void set_inputs(net *t, const limn_settings *s)
 {
     give(t, t->ports.image, "input.image");
     give(t, t->ports.noise, "input.noise");
@@ -115,7 +115,7 @@ static void open_net(net *t, limn_ctx *ctx, const network_vectors *v, const limn
     for (int i = 0; i < t->g->n_parameters && !stored && status == LIMN_OK; i++)
         status = limn_run_bind(t->run, t->g->parameters[i], t->source.dtype[i], t->weight[i]);
     if (status != LIMN_OK) fail_msg("%s: %s", v->settings, limn_error_text(ctx));
-    give_inputs(t, &s);
+    set_inputs(t, &s);
     assert_int_equal(limn_run_execute(t->run), LIMN_OK);
 }
 

@@ -67,7 +67,7 @@ static void close_run(run *r)
 }
 
 /* x = (1 - s) x0 + s n,  target n - x0,  s = t / 1000 */
-static void give_batch(run *r, int step)
+static void set_batch(run *r, int step)
 {
     static const float times[2] = {100, 700};
     char clean_name[32], noise_name[32];
@@ -99,7 +99,7 @@ static void give_batch(run *r, int step)
     limn_run_write(r->run, r->step.weight, LIMN_F32, (float[]){1, 1});
 }
 
-static void give_conditions(run *r)
+static void set_conditions(run *r)
 {
     const limn_ports *ports = &r->step.ports;
     if (ports->label) limn_run_write(r->run, ports->label, LIMN_I32, (int32_t[]){1, 3});
@@ -138,9 +138,9 @@ static void ten_losses_on(int n_threads)
     for (size_t k = 0; k < sizeof ten_losses / sizeof *ten_losses; k++) {
         run r = {0};
         open_run(&r, ten_losses[k].settings, (limn_step_options){0}, n_threads);
-        give_conditions(&r);
+        set_conditions(&r);
         for (int step = 0; step < 10; step++) {
-            give_batch(&r, step);
+            set_batch(&r, step);
             step_of(&r, ten_losses[k].settings, step, ten_losses[k].loss[step], 1e-4 * ten_losses[k].loss[step]);
         }
         close_run(&r);
@@ -155,7 +155,7 @@ static void ten_losses_are_pytorchs(void **state)
 }
 
 /* What goes into an autoencoder should come out. */
-static void give_pictures(run *r, int step, bool judged)
+static void set_pictures(run *r, int step, bool judged)
 {
     const limn_ports *ports = &r->step.ports;
     char name[32];
@@ -179,7 +179,7 @@ static void ten_losses_of_autoencoders_are_pytorchs(void **state)
         run r = {0};
         open_run(&r, v->settings, (limn_step_options){.kl = v->kl, .adversary = v->adversary}, 2);
         for (int step = 0; step < 10; step++) {
-            give_pictures(&r, step, step >= v->start);
+            set_pictures(&r, step, step >= v->start);
             step_of(&r, v->settings, step, v->loss[step], 1e-4 * fmax(v->adversary != 0, fabs(v->loss[step])));
         }
         close_run(&r);

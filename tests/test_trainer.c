@@ -860,7 +860,7 @@ static void many_facts(const limn_trainer *t, limn_run_facts *f)
     (void)t;
     for (int i = 0; i < N_FACTS; i++) {
         snprintf(facts_key[i], sizeof facts_key[i], "limn.fact.%d", i);
-        limn_run_say(f, facts_key[i], NULL, "%d", i * i);
+        limn_facts_add(f, facts_key[i], NULL, "%d", i * i);
     }
 }
 

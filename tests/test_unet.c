@@ -15,7 +15,7 @@
 
 enum { N = sizeof unets / sizeof *unets };
 
-static void give_weights(const limn_weights *w)
+static void set_weights(const limn_weights *w)
 {
     for (int p = 0; p < w->n; p++)
         if (!w->node[p]->init.frozen) formula_weight(w->node[p]->name, limn_node_count(w->node[p]), w->value + w->begin[p]);
@@ -77,7 +77,7 @@ static void run_network(limn_ctx *ctx, const unet_vectors *v, const limn_weights
     limn_graph_free(g);
 }
 
-static void give_batch(limn_run *run, const limn_step_graph *net, int step)
+static void set_batch(limn_run *run, const limn_step_graph *net, int step)
 {
     char name[32];
     snprintf(name, sizeof name, "input.image.%d", step);
@@ -102,7 +102,7 @@ static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
     assert_int_equal(limn_step_graph_plan(&net, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan), LIMN_OK);
     assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
     assert_int_equal(limn_weights_new(ctx, net.g, 0, &w), LIMN_OK);
-    give_weights(&w);
+    set_weights(&w);
     float *state[5];
     for (int k = 0; k < 5; k++) state[k] = calloc(w.count + 16, sizeof(float)); /* gradient, m, v, EMA, statistics */
     uint8_t *decay = calloc(w.count, 1);
@@ -119,7 +119,7 @@ static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
     assert_int_equal(limn_segment_constants(run, &o.segment, &net.segment), LIMN_OK);
     for (int step = 0; step < 10; step++) {
         double loss;
-        give_batch(run, &net, step);
+        set_batch(run, &net, step);
         for (int p = 0; p < w.n; p++) limn_run_touch(run, w.node[p]);
         assert_int_equal(limn_run_execute(run), LIMN_OK);
         assert_int_equal(limn_run_read(run, net.loss, LIMN_F64, &loss), LIMN_OK);

@@ -9,8 +9,8 @@ static const char *const activations[LIMN_N_ACTIVATIONS] = {
     [LIMN_TANH] = "tanh",
 };
 
-static const char *say(limn_outline *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static const char *say(limn_outline *o, const char *format, ...)
+static const char *textf(limn_outline *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static const char *textf(limn_outline *o, const char *format, ...)
 {
     char text[512];
     va_list args;
@@ -136,7 +136,7 @@ static const char *call(limn_outline *o, const limn_item *source, const limn_ite
         collect(o, source->node->src[s], &terms);
         names[s] = terms.n ? call(o, terms.line[0], source) : "a constant";
     }
-    return say(o, "%s + %s", names[0], names[1]);
+    return textf(o, "%s + %s", names[0], names[1]);
 }
 
 /* A block right above that only moves elements ("patchify"), or NULL: what it hands on needs no name. */
@@ -160,7 +160,7 @@ static const char *read_from(limn_outline *o, const limn_item *line, const limn_
     for (int i = 0; i < found.n; i++) {
         if (found.line[i] == above || (!near && found.line[i]->parent == line->parent)) continue;
         const char *name = call(o, found.line[i], line);
-        if (!strstr(text, name)) text = text[0] ? say(o, "%s, %s", text, name) : name;
+        if (!strstr(text, name)) text = text[0] ? textf(o, "%s, %s", text, name) : name;
     }
     return text;
 }
@@ -188,7 +188,7 @@ static const char *own_name(limn_outline *o, const limn_item *line, const limn_n
     size_t n = strlen(path);
     if (n && strncmp(name, path, n) == 0 && name[n] == '.') name += n + 1;
     const char *end = strstr(name, ".weight");
-    if (end && !end[7]) return say(o, "%.*s", (int)(end - name), name);
+    if (end && !end[7]) return textf(o, "%.*s", (int)(end - name), name);
     return strcmp(name, "weight") == 0 ? limn_op_name(line->node->op) : name;
 }
 
@@ -207,7 +207,7 @@ static void label_linear(limn_outline *o, limn_item *line)
     const limn_node *node = line->node;
     const char *first = lone_use(o, node, true), *then = lone_use(o, node, false);
     line->name = own_name(o, line, node->src[1]);
-    line->note = say(o, "%s%slinear %lld -> %lld%s%s", first ? first : "", first ? ", " : "",
+    line->note = textf(o, "%s%slinear %lld -> %lld%s%s", first ? first : "", first ? ", " : "",
                      (long long)limn_shape_cols(&node->src[0]->shape), (long long)limn_shape_cols(&node->shape),
                      then ? ", " : "", then ? then : "");
     line->from = read_from(o, line, o->newest, true);
@@ -219,10 +219,10 @@ static void label_conv(limn_outline *o, limn_item *line)
     const limn_shape *w = &node->src[1]->shape;
     const char *then = lone_use(o, node, false), *kind = node->op == LIMN_OP_CONV ? "conv" : "transposed conv";
     line->name = own_name(o, line, node->src[1]);
-    line->note = say(o, "%lldx%lld %s %lld -> %lld", (long long)w->dim[2], (long long)w->dim[3], kind,
+    line->note = textf(o, "%lldx%lld %s %lld -> %lld", (long long)w->dim[2], (long long)w->dim[3], kind,
                      (long long)limn_shape_cols(&node->src[0]->shape), (long long)limn_shape_cols(&node->shape));
-    if (node->attr.stride > 1) line->note = say(o, "%s, stride %d", line->note, node->attr.stride);
-    if (then) line->note = say(o, "%s, %s", line->note, then);
+    if (node->attr.stride > 1) line->note = textf(o, "%s, stride %d", line->note, node->attr.stride);
+    if (then) line->note = textf(o, "%s, %s", line->note, then);
     line->from = read_from(o, line, o->newest, true);
 }
 
@@ -232,8 +232,8 @@ static void label_group_norm(limn_outline *o, limn_item *line)
     const char *then = node->attr.activation ? activations[node->attr.activation] : lone_use(o, node, false);
     line->name = node->n_src > 2 ? own_name(o, line, node->src[2]) : "norm";
     if (strcmp(line->name, "group_norm") == 0) line->name = "norm";
-    line->note = node->attr.flags & LIMN_OVER_BATCH ? "BatchNorm" : say(o, "GroupNorm of %d", node->attr.groups);
-    if (then) line->note = say(o, "%s, %s", line->note, then);
+    line->note = node->attr.flags & LIMN_OVER_BATCH ? "BatchNorm" : textf(o, "GroupNorm of %d", node->attr.groups);
+    if (then) line->note = textf(o, "%s, %s", line->note, then);
     line->from = read_from(o, line, o->newest, true);
 }
 
@@ -241,12 +241,12 @@ static void label_attention(limn_outline *o, limn_item *line)
 {
     const limn_node *node = line->node, *q = node->src[0];
     line->name = "attention";
-    line->note = say(o, "%d heads of %lld%s", node->attr.heads, (long long)limn_shape_cols(&node->shape) / node->attr.heads,
-                     node->attr.causal ? ", causal" : "");
-    if (node->attr.flags & LIMN_HAS_BIAS) line->note = say(o, "%s, scores + bias", line->note);
+    line->note = textf(o, "%d heads of %lld%s", node->attr.heads,
+                       (long long)limn_shape_cols(&node->shape) / node->attr.heads, node->attr.causal ? ", causal" : "");
+    if (node->attr.flags & LIMN_HAS_BIAS) line->note = textf(o, "%s, scores + bias", line->note);
     bool together = q->op == LIMN_OP_CONCAT && q->n_src == 2 && q->attr.axis == 1;
     if (together)
-        line->note = say(o, "%s, %lld + %lld tokens", line->note, (long long)q->src[0]->shape.dim[1],
+        line->note = textf(o, "%s, %lld + %lld tokens", line->note, (long long)q->src[0]->shape.dim[1],
                          (long long)q->src[1]->shape.dim[1]);
     line->from = read_from(o, line, together ? NULL : o->newest, false);
 }
@@ -269,7 +269,7 @@ static void label_add(limn_outline *o, limn_item *line)
         sources found = {.n = 0};
         collect(o, added, &found);
         const char *name = found.n ? call(o, found.line[0], line) : "a constant";
-        line->note = say(o, "add %s%s", name, smaller(added, node) ? " to every token" : "");
+        line->note = textf(o, "add %s%s", name, smaller(added, node) ? " to every token" : "");
     }
 }
 
@@ -279,7 +279,7 @@ static void label_gather(limn_outline *o, limn_item *line)
     bool learned = table->op == LIMN_OP_PARAMETER;
     line->name = learned ? own_name(o, line, table) : "gather";
     line->note =
-        learned ? say(o, "one of %lld rows for every id", (long long)table->shape.dim[0]) : "the rows an input names";
+        learned ? textf(o, "one of %lld rows for every id", (long long)table->shape.dim[0]) : "the rows an input names";
     line->from = read_from(o, line, o->newest, true);
 }
 
@@ -296,7 +296,7 @@ static void label_other(limn_outline *o, limn_item *line)
     const limn_node *node = line->node;
     line->name = limn_op_name(node->op);
     if (node->op == LIMN_OP_ACTIVATE) line->name = activations[node->attr.activation];
-    if (node->op == LIMN_OP_AFFINE) line->note = say(o, "%.3g x + %.3g", node->attr.scale, node->attr.shift);
+    if (node->op == LIMN_OP_AFFINE) line->note = textf(o, "%.3g x + %.3g", node->attr.scale, node->attr.shift);
     if (node->op == LIMN_OP_LAYER_NORM || node->op == LIMN_OP_RMS_NORM) {
         line->name = node->n_src > 1 ? own_name(o, line, node->src[1]) : "norm";
         line->note = node->op == LIMN_OP_LAYER_NORM ? "LayerNorm"
@@ -305,7 +305,7 @@ static void label_other(limn_outline *o, limn_item *line)
     }
     if (node->op == LIMN_OP_MAX_POOL || node->op == LIMN_OP_AVERAGE_POOL)
         line->name = node->op == LIMN_OP_MAX_POOL ? "max pool" : "average pool",
-        line->note = say(o, "%dx%d", node->attr.stride, node->attr.stride);
+        line->note = textf(o, "%dx%d", node->attr.stride, node->attr.stride);
     if (node->op == LIMN_OP_RESIZE) line->note = node->attr.resize == LIMN_NEAREST ? "nearest" : "bilinear";
     if (node->op == LIMN_OP_TIMESTEP_EMBEDDING) {
         line->name = "sinusoids";

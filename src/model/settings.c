@@ -136,7 +136,7 @@ void limn_settings_default(limn_settings *s, const char *name, int value)
 
 /* The row that "name=value" is meant for: a number given to a choice (attention=16) goes to the setting name_most, where
  * there is one. */
-static int meant_by(const limn_family *family, const char *assignment, const char *equals)
+static int assigned_index(const limn_family *family, const char *assignment, const char *equals)
 {
     char most[64];
     int i = index_of(family, assignment, (size_t)(equals - assignment));
@@ -149,7 +149,7 @@ static int meant_by(const limn_family *family, const char *assignment, const cha
 limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
-    int i = equals ? meant_by(s->family, assignment, equals) : -1;
+    int i = equals ? assigned_index(s->family, assignment, equals) : -1;
     if (i < 0) return unknown(ctx, s, assignment);
     const limn_setting *row = &s->family->settings[i];
     if (row->choices) {

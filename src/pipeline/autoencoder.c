@@ -1,4 +1,4 @@
-/* autoencoder.c: opening an autoencoder, and running its halves. */
+/* autoencoder.c: opening an autoencoder, and running its coders. */
 #include "pipeline/autoencoder.h"
 
 #include "file/bytes.h"
@@ -65,7 +65,7 @@ static bool is_autoencoder(const limn_settings *s)
 
 static limn_status open_files(limn_autoencoder *a)
 {
-    limn_half *in = &a->encoder, *back = &a->decoder;
+    limn_coder *in = &a->encoder, *back = &a->decoder;
     limn_status status = limn_net_open(a->ctx, in->file, "vae tae", &in->st, &a->settings);
     if (status != LIMN_OK) return status;
     if (!is_autoencoder(&a->settings))
@@ -84,11 +84,11 @@ static limn_status open_files(limn_autoencoder *a)
     return status;
 }
 
-static limn_status open_net(limn_autoencoder *a, limn_half *half)
+static limn_status open_net(limn_autoencoder *a, limn_coder *coder)
 {
     limn_source *weights;
-    limn_status status = limn_map_source(a->ctx, half->file, half->st, &weights);
-    return status == LIMN_OK ? limn_net_new(a->ctx, &a->settings, weights, half->file, &half->net) : status;
+    limn_status status = limn_map_source(a->ctx, coder->file, coder->st, &weights);
+    return status == LIMN_OK ? limn_net_new(a->ctx, &a->settings, weights, coder->file, &coder->net) : status;
 }
 
 limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoencoder **out)
@@ -111,17 +111,17 @@ limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoen
     return status;
 }
 
-static void close_half(limn_half *half)
+static void close_coder(limn_coder *coder)
 {
-    limn_job_end(&half->job);
-    limn_net_free(half->net);
+    limn_job_end(&coder->job);
+    limn_net_free(coder->net);
 }
 
 void limn_autoencoder_free(limn_autoencoder *a)
 {
     if (!a) return;
-    close_half(&a->encoder);
-    close_half(&a->decoder);
+    close_coder(&a->encoder);
+    close_coder(&a->decoder);
     if (!a->shares && a->decoder.st != a->encoder.st) limn_weight_file_close(a->decoder.st);
     if (!a->shares) limn_weight_file_close(a->encoder.st);
     free(a);
@@ -181,50 +181,51 @@ limn_status limn_autoencoder_checksum(limn_autoencoder *a, char *out)
 
 void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files)
 {
-    const limn_half *halves[] = {&a->encoder, &a->decoder};
+    const limn_coder *coders[] = {&a->encoder, &a->decoder};
     for (int i = 0; i < 2; i++) {
-        limn_job_reads(files, "the autoencoder", halves[i]->file); /* perhaps an index of several */
-        limn_weight_file_reads(halves[i]->st, "the autoencoder", files);
+        limn_job_reads(files, "the autoencoder", coders[i]->file); /* perhaps an index of several */
+        limn_weight_file_reads(coders[i]->st, "the autoencoder", files);
     }
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
 
-limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width, limn_precision precision)
+limn_status limn_coder_begin(limn_autoencoder *a, limn_coder *coder, int batch, int height, int width,
+                             limn_precision precision)
 {
-    limn_net_shape shape = {.batch = batch, .height = height, .width = width, .part = half->part, .precision = precision};
-    limn_run *before = half->job.run;
+    limn_net_shape shape = {.batch = batch, .height = height, .width = width, .part = coder->part, .precision = precision};
+    limn_run *before = coder->job.run;
     limn_net_size size;
-    limn_status status = limn_job_begin(a->ctx, half->net, &shape, 0, &half->job);
-    if (status != LIMN_OK || half->job.run == before) return status;
-    status = limn_net_measure(a->ctx, half->net, &shape, &size);
+    limn_status status = limn_job_begin(a->ctx, coder->net, &shape, 0, &coder->job);
+    if (status != LIMN_OK || coder->job.run == before) return status;
+    status = limn_net_measure(a->ctx, coder->net, &shape, &size);
     if (status == LIMN_OK)
         limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d: %.0f MB planned",
-                 half->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
+                 coder->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
                  (double)(size.activations + size.weights) * 1e-6);
     return status;
 }
 
-static limn_status run(limn_ctx *ctx, limn_half *half, const limn_node *input, const float *from, float *to)
+static limn_status run(limn_ctx *ctx, limn_coder *coder, const limn_node *input, const float *from, float *to)
 {
-    const limn_job *job = &half->job;
+    const limn_job *job = &coder->job;
     limn_status status = limn_run_write(job->run, input, LIMN_F32, from);
     if (status == LIMN_OK) status = limn_run_execute(job->run);
     return status == LIMN_OK
-               ? limn_job_output(ctx, job, job->ports->output, half->part == LIMN_PART_ENCODER ? "encoder" : "decoder", to)
+               ? limn_job_output(ctx, job, job->ports->output, coder->part == LIMN_PART_ENCODER ? "encoder" : "decoder", to)
                : status;
 }
 
 limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures,
                                limn_precision precision, float *latents)
 {
-    limn_status status = limn_half_begin(a, &a->encoder, n, height, width, precision);
+    limn_status status = limn_coder_begin(a, &a->encoder, n, height, width, precision);
     return status == LIMN_OK ? run(a->ctx, &a->encoder, a->encoder.job.ports->image, pictures, latents) : status;
 }
 
 limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents,
                                limn_precision precision, float *pictures)
 {
-    limn_status status = limn_half_begin(a, &a->decoder, n, height, width, precision);
+    limn_status status = limn_coder_begin(a, &a->decoder, n, height, width, precision);
     return status == LIMN_OK ? run(a->ctx, &a->decoder, a->decoder.job.ports->latent, latents, pictures) : status;
 }

@@ -7,20 +7,20 @@
 #include "net/net.h"
 
 /* The encoder or the decoder. */
-typedef struct limn_half {
+typedef struct limn_coder {
     limn_model_part part;
     char file[1100];
-    limn_weight_file *st;       /* both halves may have the same */
+    limn_weight_file *st;       /* both may have the same */
     limn_net *net;
     limn_job job;               /* of the last call */
-} limn_half;
+} limn_coder;
 
 struct limn_autoencoder {
     limn_ctx *ctx;
     limn_settings settings;
     char text[LIMN_SETTINGS_BYTES]; /* of the settings */
     int factor;
-    limn_half encoder, decoder;
+    limn_coder encoder, decoder;
     bool shares;                /* the files are another's, which outlives this one */
 };
 
@@ -28,7 +28,7 @@ struct limn_autoencoder {
 limn_status limn_autoencoder_share(limn_ctx *ctx, const limn_autoencoder *a, limn_autoencoder **out);
 
 /** Be ready for pictures of this size.  @return LIMN_NO_MEMORY before anything large is taken */
-limn_status limn_half_begin(limn_autoencoder *a, limn_half *half, int batch, int height, int width,
+limn_status limn_coder_begin(limn_autoencoder *a, limn_coder *coder, int batch, int height, int width,
                             limn_precision precision);
 /** The files of its weights are read. */
 void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files);

@@ -223,7 +223,7 @@ static limn_status open_job(folder_job *j)
                               .memory = DATA_BYTES};
     limn_status status = limn_dataset_open(j->ctx, &data, &j->data);
     if (status == LIMN_OK) status = check_files(j);
-    if (status == LIMN_OK) status = limn_half_begin(j->a, &j->a->encoder, 1, o->size, o->size, o->precision);
+    if (status == LIMN_OK) status = limn_coder_begin(j->a, &j->a->encoder, 1, o->size, o->size, o->precision);
     if (status == LIMN_OK)
         status = limn_latent_new(j->ctx, o->size / info.factor, o->size / info.factor, info.latent, &j->latent);
     if (status != LIMN_OK) return status;

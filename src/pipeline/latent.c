@@ -32,7 +32,7 @@ limn_status limn_encode(limn_autoencoder *a, const limn_image *image, limn_preci
     limn_image copy = {0};
     float *values = NULL;
     *out = (limn_latent){0};
-    limn_status status = limn_half_begin(a, &a->encoder, 1, height, width, precision);
+    limn_status status = limn_coder_begin(a, &a->encoder, 1, height, width, precision);
     if (status == LIMN_OK) status = limn_image_copy(a->ctx, image, info.channels, &copy);
     if (status == LIMN_OK) status = limn_latent_new(a->ctx, height / info.factor, width / info.factor, info.latent, out);
     if (status == LIMN_OK && !(values = malloc(n * sizeof *values)))
@@ -63,7 +63,7 @@ limn_status limn_decode(limn_autoencoder *a, const limn_latent *latent, limn_pre
                          latent->width, latent->height, width, height, info.network, latent->image_width,
                          latent->image_height);
     limn_status status = limn_image_check(a->ctx, "the picture", (uint32_t)width, (uint32_t)height, info.channels);
-    if (status == LIMN_OK) status = limn_half_begin(a, &a->decoder, 1, height, width, precision);
+    if (status == LIMN_OK) status = limn_coder_begin(a, &a->decoder, 1, height, width, precision);
     if (status != LIMN_OK) return status;
     size_t row = (size_t)width * (size_t)info.channels, cut = (size_t)latent->image_width * (size_t)info.channels,
            n = (size_t)height * row;

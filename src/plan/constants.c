@@ -76,7 +76,7 @@ static limn_status bring(maker *m, int t)
     return status;
 }
 
-static void let_go(maker *m, int t)
+static void release(maker *m, int t)
 {
     if (m->plan->tensors[t].place == LIMN_PLACE_MADE && m->data[t]) m->plan->backend->release(m->data[t]), m->data[t] = NULL;
 }
@@ -102,7 +102,7 @@ static limn_status make_one(maker *m, int i)
     }
     if (status != LIMN_OK) return limn_step_failed(m->ctx, m->plan, step, status);
     for (int s = 0; s < call.n_src; s++)
-        if (m->last[root_of(m->plan, step->src[s])] == i) let_go(m, root_of(m->plan, step->src[s]));
+        if (m->last[root_of(m->plan, step->src[s])] == i) release(m, root_of(m->plan, step->src[s]));
     return LIMN_OK;
 }
 
@@ -121,7 +121,7 @@ static limn_status make_all(maker *m)
     }
     for (int t = 0; t < plan->n_tensors && status == LIMN_OK; t++)
         if (m->wanted[t] && plan->tensors[t].place == LIMN_PLACE_STORE) status = bring(m, t);
-    for (int t = 0; t < plan->n_tensors; t++) let_go(m, t);
+    for (int t = 0; t < plan->n_tensors; t++) release(m, t);
     if (m->scratch) plan->backend->release(m->scratch);
     return status;
 }
@@ -138,7 +138,7 @@ limn_status limn_plan_make_constants(limn_ctx *ctx, const limn_plan *plan, limn_
     limn_status status = m.data && m.wanted && m.last ? LIMN_OK : limn_fail_memory(ctx, n * sizeof *m.data, "constants");
     if (status == LIMN_OK) {
         limn_floats before;
-        limn_store_hold(store);
+        limn_store_lock(store);
         int had = limn_store_count(store);
         if (find_wanted(&m)) {
             plan->backend->begin(&before, plan->n_threads);
@@ -146,7 +146,7 @@ limn_status limn_plan_make_constants(limn_ctx *ctx, const limn_plan *plan, limn_
             plan->backend->end(&before);
         }
         if (status != LIMN_OK) limn_store_cut(store, had);
-        limn_store_let_go(store);
+        limn_store_unlock(store);
     }
     free(m.data);
     free(m.wanted);

@@ -168,11 +168,11 @@ limn_status limn_run_read(limn_run *run, const limn_node *node, limn_dtype to, v
 static void find_values(limn_run *run)
 {
     if (!run->store) return;
-    limn_store_hold(run->store);
+    limn_store_lock(run->store);
     for (int i = 0; i < run->plan->n_tensors; i++)
         if (run->plan->tensors[i].place == LIMN_PLACE_STORE)
             run->bound[i] = limn_store_find(run->store, &run->plan->tensors[i].key);
-    limn_store_let_go(run->store);
+    limn_store_unlock(run->store);
 }
 
 /* A value of the store that nobody made is a mistake of the caller as well. */

@@ -36,7 +36,7 @@ static bool has_room(run_facts *f)
     return more != NULL;
 }
 
-void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
+void limn_facts_add(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -46,10 +46,10 @@ void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const c
     if (!f->failed) f->fact[f->n++] = (run_fact){key, fixed, text};
 }
 
-void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line)
+void limn_facts_add_line(limn_run_facts *f, const char *key, const char *fixed, const char *line)
 {
     if (!line) {
-        limn_run_say(f, key, fixed, "%s", "");
+        limn_facts_add(f, key, fixed, "%s", "");
         return;
     }
     limn_class_name_write(&f->lines, line);
@@ -68,7 +68,7 @@ static void forget(run_facts *f)
 
 static const char data_prefix[] = "limn.data.";
 
-static void say_data(const limn_data_fingerprint *p, run_facts *f)
+static void record_data(const limn_data_fingerprint *p, run_facts *f)
 {
     struct {
         const char *key, *fixed, *value;
@@ -79,25 +79,25 @@ static void say_data(const limn_data_fingerprint *p, run_facts *f)
                 {"limn.data.captions", "the hash of the captions in --data", p->captions},
                 {"limn.data.labels", "the hash of the classes of the pictures in --data", p->labels}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].value[0]) limn_run_say(f, rows[i].key, rows[i].fixed, "%s", rows[i].value);
+        if (rows[i].value[0]) limn_facts_add(f, rows[i].key, rows[i].fixed, "%s", rows[i].value);
 }
 
 /* @return what a run is; free with forget().  NULL when memory is out */
-static run_facts *say_all(const limn_trainer *t)
+static run_facts *record_all(const limn_trainer *t)
 {
     const limn_train_options *o = t->o;
     char settings[LIMN_SETTINGS_BYTES];
     run_facts *f = calloc(1, sizeof *f);
     if (!f || !(f->arena = limn_arena_new())) return free(f), NULL;
-    limn_run_say(f, "format", NULL, "pt");
-    limn_run_say(f, "limn.settings", NULL, "%s", limn_settings_text(&o->settings, settings));
-    limn_run_say(f, "limn.step", NULL, "%lld", (long long)t->step);
-    limn_run_say(f, "limn.seed", "--seed", "%llu", (unsigned long long)o->seed);
-    limn_run_say(f, "limn.batch", "--batch times --accumulate", "%lld", (long long)limn_trainer_pictures(t));
-    limn_run_say(f, "limn.lr", NULL, "%.9g", o->lr);
-    limn_run_say(f, "limn.steps", NULL, "%lld", (long long)o->steps);
+    limn_facts_add(f, "format", NULL, "pt");
+    limn_facts_add(f, "limn.settings", NULL, "%s", limn_settings_text(&o->settings, settings));
+    limn_facts_add(f, "limn.step", NULL, "%lld", (long long)t->step);
+    limn_facts_add(f, "limn.seed", "--seed", "%llu", (unsigned long long)o->seed);
+    limn_facts_add(f, "limn.batch", "--batch times --accumulate", "%lld", (long long)limn_trainer_pictures(t));
+    limn_facts_add(f, "limn.lr", NULL, "%.9g", o->lr);
+    limn_facts_add(f, "limn.steps", NULL, "%lld", (long long)o->steps);
     t->task->facts(t, f);
-    say_data(&t->print, f);
+    record_data(&t->print, f);
     if (!f->failed) return f;
     forget(f);
     return NULL;
@@ -146,7 +146,7 @@ static void tell_unknown(limn_trainer *t, const char *path, const limn_weight_fi
 
 static limn_status check_facts(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
-    run_facts *f = say_all(t);
+    run_facts *f = record_all(t);
     if (!f) return limn_fail_memory(t->ctx, sizeof *f, "resuming");
     limn_status status = LIMN_OK;
     for (int i = 0; i < f->n && status == LIMN_OK; i++) {
@@ -261,7 +261,7 @@ static limn_status keep_older(limn_trainer *t)
 
 limn_status limn_trainer_save(limn_trainer *t)
 {
-    run_facts *f = say_all(t);
+    run_facts *f = record_all(t);
     if (!f) return limn_fail_memory(t->ctx, sizeof *f, "saving");
     size_t bytes = (size_t)f->n * sizeof(metadata_pair);
     metadata_pair *metadata = malloc(bytes);

@@ -140,52 +140,52 @@ static limn_status start(limn_trainer *t)
     return status == LIMN_OK ? open_loader(t) : status;
 }
 
-static void say_classes(const limn_trainer *t, limn_run_facts *f)
+static void record_classes(const limn_trainer *t, limn_run_facts *f)
 {
     if (!t->net.ports.label) return;
-    limn_run_say_line(f, "limn.classes", "the list of classes in --data", NULL);
+    limn_facts_add_line(f, "limn.classes", "the list of classes in --data", NULL);
     for (int i = 0; i < limn_dataset_classes(t->data); i++)
-        limn_run_say_line(f, "limn.classes", NULL, limn_dataset_class(t->data, i));
+        limn_facts_add_line(f, "limn.classes", NULL, limn_dataset_class(t->data, i));
 }
 
 /* What turns samples of the network into pictures.  RUN/vae needs no name: a folder that holds both can go anywhere. */
-static void say_latents(const limn_trainer *t, limn_run_facts *f)
+static void record_latents(const limn_trainer *t, limn_run_facts *f)
 {
     char inside[1100];
     struct stat there;
     const limn_latents *l = limn_dataset_latents(t->data);
     if (!l) return;
-    limn_run_say(f, "limn.latent.scale", "the scale of --latents", "%.9g", l->scale);
-    limn_run_say(f, "limn.latent.shift", "the shift of --latents", "%.9g", l->shift);
+    limn_facts_add(f, "limn.latent.scale", "the scale of --latents", "%.9g", l->scale);
+    limn_facts_add(f, "limn.latent.shift", "the shift of --latents", "%.9g", l->shift);
     snprintf(inside, sizeof inside, "%.1000s/vae", t->o->out);
-    if (stat(inside, &there) != 0) limn_run_say(f, "limn.vae", NULL, "%s", l->vae);
-    limn_run_say(f, "limn.vae.settings", "the autoencoder of --latents", "%s", l->settings);
-    if (l->vae_crc[0]) limn_run_say(f, "limn.vae.crc32", "the checksum of the autoencoder of --latents", "%s", l->vae_crc);
+    if (stat(inside, &there) != 0) limn_facts_add(f, "limn.vae", NULL, "%s", l->vae);
+    limn_facts_add(f, "limn.vae.settings", "the autoencoder of --latents", "%s", l->settings);
+    if (l->vae_crc[0]) limn_facts_add(f, "limn.vae.crc32", "the checksum of the autoencoder of --latents", "%s", l->vae_crc);
 }
 
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
-    limn_run_say(f, "limn.schedule", "--schedule", "%s",
+    limn_facts_add(f, "limn.schedule", "--schedule", "%s",
                  limn_schedule_name(o->objective.schedule.kind)); /* before what follows from it */
-    limn_run_say(f, "limn.prediction", "--prediction", "%s", limn_prediction_name(o->objective.prediction));
-    limn_run_say(f, "limn.shift", "--shift", "%.9g", o->objective.schedule.shift);
-    limn_run_say(f, "limn.weighting", "--weighting", "%s", limn_weighting_name(o->objective.weighting));
-    limn_run_say(f, "limn.gamma", "--gamma", "%.9g", o->objective.gamma);
-    limn_run_say(f, "limn.time_mean", "--time-mean", "%.9g", o->objective.time_mean);
-    limn_run_say(f, "limn.time_std", "--time-std", "%.9g", o->objective.time_std);
-    limn_run_say(f, "limn.contrastive", "--contrastive", "%.9g", o->contrastive);
-    limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
-    limn_run_say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
+    limn_facts_add(f, "limn.prediction", "--prediction", "%s", limn_prediction_name(o->objective.prediction));
+    limn_facts_add(f, "limn.shift", "--shift", "%.9g", o->objective.schedule.shift);
+    limn_facts_add(f, "limn.weighting", "--weighting", "%s", limn_weighting_name(o->objective.weighting));
+    limn_facts_add(f, "limn.gamma", "--gamma", "%.9g", o->objective.gamma);
+    limn_facts_add(f, "limn.time_mean", "--time-mean", "%.9g", o->objective.time_mean);
+    limn_facts_add(f, "limn.time_std", "--time-std", "%.9g", o->objective.time_std);
+    limn_facts_add(f, "limn.contrastive", "--contrastive", "%.9g", o->contrastive);
+    limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
+    limn_facts_add(f, "limn.where", "--where", "%s", o->where ? o->where : "");
     const char *field = limn_dataset_caption_field(t->data);
-    limn_run_say(f, "limn.caption_field", "--caption-field", "%s", field ? field : "text");
-    limn_run_say(f, "limn.label_field", "--label-field", "%s", o->label_field ? o->label_field : "label");
-    limn_run_say(f, "limn.drop", "--drop", "%.9g", o->drop);
-    limn_run_say(f, "limn.flip", "--flip", "%d", o->flip);
-    if (t->bpe) limn_run_say(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
-    limn_run_say(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
-    say_latents(t, f);
-    say_classes(t, f);
+    limn_facts_add(f, "limn.caption_field", "--caption-field", "%s", field ? field : "text");
+    limn_facts_add(f, "limn.label_field", "--label-field", "%s", o->label_field ? o->label_field : "label");
+    limn_facts_add(f, "limn.drop", "--drop", "%.9g", o->drop);
+    limn_facts_add(f, "limn.flip", "--flip", "%d", o->flip);
+    if (t->bpe) limn_facts_add(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
+    limn_facts_add(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
+    record_latents(t, f);
+    record_classes(t, f);
 }
 
 /* The tokenizer, without which the weights are of no use. */

@@ -109,13 +109,13 @@ static limn_status fill(limn_trainer *t, int part)
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
-    limn_run_say(f, "limn.kl", "--kl", "%.9g", o->kl);
-    limn_run_say(f, "limn.adversary", "--discriminator", "%.9g", o->adversary);
-    limn_run_say(f, "limn.adversary_start", "--discriminator-start", "%lld", (long long)o->adversary_start);
-    limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
-    limn_run_say(f, "limn.where", "--where", "%s", o->where ? o->where : "");
-    limn_run_say(f, "limn.flip", "--flip", "%d", o->flip);
-    limn_run_say(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
+    limn_facts_add(f, "limn.kl", "--kl", "%.9g", o->kl);
+    limn_facts_add(f, "limn.adversary", "--discriminator", "%.9g", o->adversary);
+    limn_facts_add(f, "limn.adversary_start", "--discriminator-start", "%lld", (long long)o->adversary_start);
+    limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
+    limn_facts_add(f, "limn.where", "--where", "%s", o->where ? o->where : "");
+    limn_facts_add(f, "limn.flip", "--flip", "%d", o->flip);
+    limn_facts_add(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
 }
 
 /* ---- how far it is ---------------------------------------------------------------------------------------------------- */

@@ -120,12 +120,12 @@ static limn_status fill(limn_trainer *t, int part)
 
 /* ---- what it is, what it shows ---------------------------------------------------------------------------------------- */
 
-static void say_weights(const limn_segment_loss *loss, limn_run_facts *f)
+static void record_weights(const limn_segment_loss *loss, limn_run_facts *f)
 {
     limn_text text = {0};
     for (int k = 0; loss->weight && k < loss->n_weights; k++)
         limn_text_printf(&text, "%s%.9g", k ? "," : "", loss->weight[k]);
-    limn_run_say(f, "limn.class_weights", "--class-weights", "%s", text.bytes ? text.bytes : "");
+    limn_facts_add(f, "limn.class_weights", "--class-weights", "%s", text.bytes ? text.bytes : "");
     limn_text_free(&text);
 }
 
@@ -135,22 +135,22 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     const limn_segmenting *s = t->segmenting;
     char range[64], rule[64];
     limn_range taken = limn_masks_range(s->masks);
-    limn_run_say(f, "limn.loss", "--loss", "%s", limn_segment_kind_name(s->loss.kind));
-    say_weights(&s->loss, f);
-    limn_run_say(f, "limn.mask_values", "--mask-values", "%s", o->masks.values ? o->masks.values : "");
-    limn_run_say(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_masks_count(s->masks));
-    limn_run_say(f, "limn.range", "--range", "%s", limn_range_text(&o->masks.range, range));
+    limn_facts_add(f, "limn.loss", "--loss", "%s", limn_segment_kind_name(s->loss.kind));
+    record_weights(&s->loss, f);
+    limn_facts_add(f, "limn.mask_values", "--mask-values", "%s", o->masks.values ? o->masks.values : "");
+    limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_masks_count(s->masks));
+    limn_facts_add(f, "limn.range", "--range", "%s", limn_range_text(&o->masks.range, range));
     if (o->masks.range.kind == LIMN_RANGE_AUTO) /* what auto meant, which limn segment goes by */
-        limn_run_say(f, "limn.range_rule", "what the types of the pictures' values make of --range auto", "%s",
+        limn_facts_add(f, "limn.range_rule", "what the types of the pictures' values make of --range auto", "%s",
                      limn_range_text(&taken, rule));
-    limn_run_say(f, "limn.hold_out", "--hold-out", "%s", o->masks.hold_out ? o->masks.hold_out : "");
-    limn_run_say(f, "limn.fold", "--fold", "%d/%d", o->masks.fold, o->masks.folds);
-    limn_run_say(f, "limn.augment", "--augment", "%d %d %d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g", o->augment.flip_x,
+    limn_facts_add(f, "limn.hold_out", "--hold-out", "%s", o->masks.hold_out ? o->masks.hold_out : "");
+    limn_facts_add(f, "limn.fold", "--fold", "%d/%d", o->masks.fold, o->masks.folds);
+    limn_facts_add(f, "limn.augment", "--augment", "%d %d %d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g", o->augment.flip_x,
                  o->augment.flip_y, o->augment.turn, o->augment.rotate, o->augment.scale, o->augment.elastic,
                  o->augment.elastic_grid, o->augment.brightness, o->augment.contrast, o->augment.gamma, o->augment.noise);
-    limn_run_say_line(f, "limn.classes", NULL, NULL);
+    limn_facts_add_line(f, "limn.classes", NULL, NULL);
     for (int i = 0; i < limn_masks_classes(s->masks); i++)
-        limn_run_say_line(f, "limn.classes", NULL, limn_masks_class(s->masks, i));
+        limn_facts_add_line(f, "limn.classes", NULL, limn_masks_class(s->masks, i));
 }
 
 static limn_status save_picture(limn_trainer *t, const limn_raster *shown, const uint8_t *truth, const uint8_t *found)

@@ -243,15 +243,15 @@ static limn_status save_last(limn_trainer *t)
     return status == LIMN_OK ? limn_trainer_save(t) : status;
 }
 
-static limn_status stop_early(limn_trainer *t, bool late)
+static limn_status stop_early(limn_trainer *t, bool out_of_time)
 {
     const char *by = t->o->init ? "--resume in place of --init" : "--resume";
     limn_status status = save_last(t);
     if (status != LIMN_OK) return status;
-    if (!late && t->step == t->o->steps)
+    if (!out_of_time && t->step == t->o->steps)
         return limn_fail(t->ctx, LIMN_CANCELLED,
                          "stopped after the last step, which is saved; its samples and scores are missing");
-    if (!late)
+    if (!out_of_time)
         return limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with %s goes on",
                          (long long)t->step, by);
     limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with %s goes on", (long long)t->step,
@@ -290,18 +290,19 @@ static limn_status loop(limn_trainer *t)
         if (status == LIMN_OK) status = optimize(t, norm, &lr);
         if (status != LIMN_OK) return status;
         sum += loss;
-        bool last = t->step == o->steps, late = o->seconds > 0 && limn_seconds() - begin > o->seconds;
-        if (t->step % o->log_every == 0 || last || late) {
+        bool last = t->step == o->steps, out_of_time = o->seconds > 0 && limn_seconds() - begin > o->seconds;
+        if (t->step % o->log_every == 0 || last || out_of_time) {
             double now = limn_seconds(), rate = (double)((t->step - since) * limn_trainer_pictures(t)) / (now - from);
             limn_trainer_log_row(t, sum / (double)(t->step - since), lr, norm, rate);
             since = t->step, from = now, sum = 0;
         }
         limn_status shown = LIMN_OK;
-        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && (last || late)))
+        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && (last || out_of_time)))
             shown = show(t, &from);
         due = t->step % o->save_every == 0;
         if (last && shown == LIMN_OK) return save_last(t);
-        if (late || shown != LIMN_OK || !limn_progress(t->ctx, "step", t->step, o->steps)) return stop_early(t, late);
+        if (out_of_time || shown != LIMN_OK || !limn_progress(t->ctx, "step", t->step, o->steps))
+            return stop_early(t, out_of_time);
     }
     return LIMN_OK;
 }

@@ -97,10 +97,10 @@ void limn_stage_free(limn_trainer *t);
 limn_status limn_batch_fill(limn_trainer *t, int part);
 
 /** One fact a checkpoint holds; fixed: the option that made it, which must not change on the way; NULL: told only. */
-void limn_run_say(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
+void limn_facts_add(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /** The same for the name of a class, one line more (limn_class_name_write()). */
-void limn_run_say_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
+void limn_facts_add_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
 
 /** Nothing that a new run reads is written over: --init, files of the data, the data by its samples.
  *  @return LIMN_BAD_ARGUMENT */

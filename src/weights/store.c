@@ -38,12 +38,12 @@ void limn_store_free(limn_store *s)
     free(s);
 }
 
-void limn_store_hold(limn_store *s)
+void limn_store_lock(limn_store *s)
 {
     pthread_mutex_lock(&s->held);
 }
 
-void limn_store_let_go(limn_store *s)
+void limn_store_unlock(limn_store *s)
 {
     pthread_mutex_unlock(&s->held);
 }
@@ -91,9 +91,9 @@ void limn_store_cut(limn_store *s, int n)
 
 void limn_store_clear(limn_store *s)
 {
-    limn_store_hold(s);
+    limn_store_lock(s);
     limn_store_cut(s, 0);
-    limn_store_let_go(s);
+    limn_store_unlock(s);
 }
 
 size_t limn_store_bytes(const limn_store *s)

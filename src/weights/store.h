@@ -22,15 +22,16 @@ typedef struct limn_store limn_store;
 limn_status limn_store_new(limn_ctx *ctx, void *(*allocate)(size_t bytes), void (*release)(void *memory), limn_store **out);
 void limn_store_free(limn_store *s); /* NULL is allowed; no run may use it any more */
 
-/** Whoever makes values holds the store meanwhile; others wait. */
-void limn_store_hold(limn_store *s);
-void limn_store_let_go(limn_store *s);
+/** Whoever makes values locks the store meanwhile; others wait. */
+void limn_store_lock(limn_store *s);
+void limn_store_unlock(limn_store *s);
 
-/** The value, or NULL: it was not made.  While held. */
+/** The value, or NULL: it was not made.  While locked. */
 void *limn_store_find(const limn_store *s, const limn_store_key *key);
-/** Room for a value that is not there, to be filled before the store is let go.  While held.  @return NULL: memory is out */
+/** Room for a value that is not there, to be filled before the store is unlocked.  While locked.  @return NULL: memory is
+ *  out */
 void *limn_store_add(limn_store *s, const limn_store_key *key);
-/** Values there are; forget those from number n on, which could not be filled.  While held. */
+/** Values there are; forget those from number n on, which could not be filled.  While locked. */
 int limn_store_count(const limn_store *s);
 void limn_store_cut(limn_store *s, int n);
 /** Forget every value: their source has changed.  No run may be under way. */

@@ -152,18 +152,18 @@ static float number(const limn_view *w, int64_t at)
 
 /* What rows u, u + 1, .. of a 3 x 3 window that fall on small row `u` of phase r add up to: r = 0: {0}, {1, 2}; r = 1: {0,
  * 1}, {2} */
-static void fallen(int64_t r, int64_t u, int64_t *first, int64_t *n)
+static void folded(int64_t r, int64_t u, int64_t *first, int64_t *n)
 {
     *n = (r == 0) == (u == 1) ? 2 : 1;
     *first = u == 0 ? 0 : r == 0 ? 1 : 2;
 }
 
-static float fallen_sum(const limn_view *w, int64_t plane, const phase *p, int64_t u, int64_t v)
+static float folded_tap(const limn_view *w, int64_t plane, const phase *p, int64_t u, int64_t v)
 {
     int64_t y, x, h, l;
     float sum = 0;
-    fallen(p->du, u, &y, &h);
-    fallen(p->dv, v, &x, &l);
+    folded(p->du, u, &y, &h);
+    folded(p->dv, v, &x, &l);
     for (int64_t i = 0; i < h * l; i++) sum += number(w, plane + (y + i / l) * 3 + x + i % l);
     return sum;
 }
@@ -173,7 +173,7 @@ static void elements(const limn_call *c, const limn_view *w, const phase *p, int
                      int64_t v, int64_t n, float *to)
 {
     if (upsampled(c)) {
-        for (int64_t j = 0; j < n; j++) to[j] = fallen_sum(w, plane + j * next, p, u, v);
+        for (int64_t j = 0; j < n; j++) to[j] = folded_tap(w, plane + j * next, p, u, v);
         return;
     }
     if (transposed(c)) u = p->du + p->step * (p->a.kh - 1 - u), v = p->dv + p->step * (p->a.kw - 1 - v);

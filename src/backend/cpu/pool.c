@@ -94,7 +94,7 @@ static void keep_larger(float *restrict top, float *restrict place, const float 
 }
 
 /* dx = dy where the place is i, else 0 */
-static void give_to(float *restrict dx, const float *restrict place, const float *restrict dy, float i, int64_t n)
+static void add_share(float *restrict dx, const float *restrict place, const float *restrict dy, float i, int64_t n)
 {
     for (int64_t k = 0; k < n; k++) {
         float y = dy[k];
@@ -150,7 +150,7 @@ static void max_grad_row(const limn_call *c, int64_t b, int64_t y)
         for (int i = 0; i < size; i++) {
             for (int64_t k = 0; k < m; k++)
                 for (int j = 0; j < size; j++)
-                    give_to(dx + (k * size + j) * n, place + k * n, dy + k * n, (float)(i * size + j), n);
+                    add_share(dx + (k * size + j) * n, place + k * n, dy + k * n, (float)(i * size + j), n);
             write_some(c, element(&c->dst, b, y * size + i, x * size), dx, m * size * n);
         }
     }

@@ -90,14 +90,14 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 
 /* ---- y = residual + gate act(x W^T + b);  dx = dy W ------------------------------------------------------------------- */
 
-static bool half_bias(const limn_call *c)
+static bool bias_is_bf16(const limn_call *c)
 {
     return c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS && c->src[2].dtype == LIMN_BF16;
 }
 
 static size_t scratch_rows(const limn_call *c)
 {
-    return half_bias(c) ? (size_t)limn_shape_cols(&c->dst.shape) * sizeof(float) : 0;
+    return bias_is_bf16(c) ? (size_t)limn_shape_cols(&c->dst.shape) * sizeof(float) : 0;
 }
 
 /* What follows the sums, for rows first..end of y. */
@@ -127,7 +127,7 @@ static limn_status run_rows(const limn_call *c)
     int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape),
             terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
     const float *bias = c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS ? c->src[2].data : NULL;
-    if (half_bias(c)) {
+    if (bias_is_bf16(c)) {
         limn_convert(bias, LIMN_BF16, c->scratch, LIMN_F32, (size_t)cols);
         bias = c->scratch;
     }
