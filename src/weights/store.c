@@ -11,12 +11,21 @@ typedef struct value {
     void *data;
 } value;
 
+/* Values lie in blocks, each of a size that was asked for at once: many small allocations would lie on small pages. */
+typedef struct block {
+    struct block *before;
+    unsigned char *data;
+    size_t used, bytes;
+    int first; /* value */
+} block;
+
 struct limn_store {
     pthread_mutex_t held;
     void *(*allocate)(size_t bytes);
     void (*release)(void *memory);
     value *values;
     int n, capacity;
+    block *last;
     size_t bytes;
 };
 
@@ -60,16 +69,35 @@ void *limn_store_find(const limn_store *s, const limn_store_key *key)
     return NULL;
 }
 
+size_t limn_store_padded(size_t bytes)
+{
+    return (bytes + LIMN_ALIGN - 1) / LIMN_ALIGN * LIMN_ALIGN;
+}
+
+bool limn_store_reserve(limn_store *s, size_t bytes)
+{
+    block *b = malloc(sizeof *b);
+    if (b) *b = (block){.before = s->last, .data = s->allocate(bytes), .bytes = bytes, .first = s->n};
+    if (!b || !b->data) {
+        free(b);
+        return false;
+    }
+    s->last = b;
+    return true;
+}
+
 void *limn_store_add(limn_store *s, const limn_store_key *key)
 {
+    size_t bytes = limn_store_padded(key->bytes);
     if (s->n == s->capacity) {
         int capacity = s->capacity ? 2 * s->capacity : 64;
         value *more = realloc(s->values, (size_t)capacity * sizeof *more);
         if (!more) return NULL;
         s->values = more, s->capacity = capacity;
     }
-    void *data = s->allocate(key->bytes);
-    if (!data) return NULL;
+    if ((!s->last || s->last->bytes - s->last->used < bytes) && !limn_store_reserve(s, bytes)) return NULL;
+    void *data = s->last->data + s->last->used;
+    s->last->used += bytes;
     s->values[s->n++] = (value){*key, data};
     s->bytes += key->bytes;
     return data;
@@ -80,13 +108,25 @@ int limn_store_count(const limn_store *s)
     return s->n;
 }
 
+static void release_empty(limn_store *s)
+{
+    while (s->last && s->last->first == s->n) {
+        block *b = s->last;
+        s->last = b->before;
+        s->release(b->data);
+        free(b);
+    }
+}
+
 void limn_store_cut(limn_store *s, int n)
 {
     while (s->n > n) {
         s->n--;
         s->bytes -= s->values[s->n].key.bytes;
-        s->release(s->values[s->n].data);
+        s->last->used -= limn_store_padded(s->values[s->n].key.bytes);
+        release_empty(s);
     }
+    release_empty(s);
 }
 
 void limn_store_clear(limn_store *s)

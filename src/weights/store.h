@@ -28,6 +28,10 @@ void limn_store_unlock(limn_store *s);
 
 /** The value, or NULL: it was not made.  While locked. */
 void *limn_store_find(const limn_store *s, const limn_store_key *key);
+/** Memory for the values that are added next, together: the sum of limn_store_padded() of theirs.  While locked.  @return
+ *  false: memory is out */
+bool limn_store_reserve(limn_store *s, size_t bytes);
+size_t limn_store_padded(size_t bytes);
 /** Room for a value that is not there, to be filled before the store is unlocked.  While locked.  @return NULL: memory is
  *  out */
 void *limn_store_add(limn_store *s, const limn_store_key *key);
