@@ -451,6 +451,58 @@ static void make_halves(made_source *source, net *bound, uint16_t **half)
     }
 }
 
+static int n_blocks; /* of stores, that are allocated */
+
+static void *block_new(size_t bytes)
+{
+    n_blocks++;
+    return limn_alloc_aligned(bytes);
+}
+
+static void block_free(void *block)
+{
+    n_blocks--;
+    limn_free_aligned(block);
+}
+
+static limn_store_key key_of(uint64_t what, size_t bytes)
+{
+    return (limn_store_key){.what = what, .dtype = LIMN_U8, .bytes = bytes};
+}
+
+/* Values that were reserved for lie in one block, in order and aligned; what is cut is given back. */
+static void a_store_allocates_once_for_many_values(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_store *s;
+    unsigned char *at[4];
+    limn_store_key keys[] = {key_of(1, 100), key_of(2, 64), key_of(3, 1), key_of(4, 5)};
+    assert_int_equal(limn_store_new(ctx, block_new, block_free, &s), LIMN_OK);
+    assert_true(limn_store_reserve(s, 128 + 64 + 64));
+    for (int i = 0; i < 3; i++) at[i] = limn_store_add(s, &keys[i]);
+    assert_int_equal(n_blocks, 1);
+    assert_true(at[1] == at[0] + 128 && at[2] == at[1] + 64 && (uintptr_t)at[0] % 64 == 0);
+    at[3] = limn_store_add(s, &keys[3]); /* there is no room left for it */
+    assert_int_equal(n_blocks, 2);
+    memset(at[3], 4, 5);
+    for (int i = 0; i < 4; i++) assert_ptr_equal(limn_store_find(s, &keys[i]), at[i]);
+    assert_int_equal(limn_store_bytes(s), 100 + 64 + 1 + 5);
+    limn_store_cut(s, 2);
+    assert_int_equal(n_blocks, 1);
+    assert_null(limn_store_find(s, &keys[2]));
+    assert_ptr_equal(limn_store_add(s, &keys[3]), at[2]);
+    assert_int_equal(n_blocks, 1);
+    limn_store_clear(s);
+    assert_int_equal(n_blocks, 0);
+    assert_int_equal(limn_store_bytes(s), 0);
+    assert_true(limn_store_reserve(s, 64)); /* and nothing is added */
+    limn_store_cut(s, 0);
+    assert_int_equal(n_blocks, 0);
+    limn_store_free(s);
+    limn_ctx_free(ctx);
+}
+
 static void net_stored(net *n, limn_ctx *ctx, int batch, const made_source *source, limn_store *store)
 {
     limn_plan_options options = {.precision = LIMN_PRECISION_F32};
@@ -481,11 +533,12 @@ static void stored_weights_exist_once_and_change_no_bit(void **state)
     net_build(&bound, ctx, stored_settings, (limn_build){.batch = 2, .n_steps = 4});
     net_plan(&bound, &(limn_plan_options){.precision = LIMN_PRECISION_F32});
     make_halves(&source, &bound, half);
-    assert_int_equal(limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &store), LIMN_OK);
+    assert_int_equal(limn_store_new(ctx, block_new, block_free, &store), LIMN_OK);
     net_stored(&own, ctx, 2, &source, store);
     assert_int_equal(limn_run_execute(own.run), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "the store does not hold"));
     assert_int_equal(limn_plan_make_constants(ctx, own.plan, store), LIMN_OK);
+    assert_int_equal(n_blocks, 1);
     same_outputs(&bound, &own);
     limn_plan_size a = limn_plan_sizes(bound.plan), b = limn_plan_sizes(own.plan);
     assert_true(peak(own.plan) <= peak(bound.plan) &&
@@ -512,7 +565,9 @@ static void stored_weights_exist_once_and_change_no_bit(void **state)
     stored_free(&own);
     stored_free(&wide);
     stored_free(&wide_bound);
+    assert_int_equal(n_blocks, 1);
     limn_store_free(store);
+    assert_int_equal(n_blocks, 0);
     for (int i = 0; i < bound.g->n_parameters; i++) free(half[i]);
     net_free(&bound);
     limn_ctx_free(ctx);
@@ -543,6 +598,7 @@ int main(void)
         cmocka_unit_test(a_run_starts_at_the_rate_of_what_changed),
         cmocka_unit_test(per_step_work_depends_on_the_picture),
         cmocka_unit_test(a_run_names_the_input_that_was_never_set),
+        cmocka_unit_test(a_store_allocates_once_for_many_values),
         cmocka_unit_test(stored_weights_exist_once_and_change_no_bit),
         cmocka_unit_test(stored_weights_are_refused_in_training),
         cmocka_unit_test(precision_names_its_reason),

@@ -12,6 +12,9 @@ typedef struct maker {
     bool *wanted;      /* by root tensor */
     int *last;         /* by root tensor: the constant step after which it is of no use */
     void *scratch;
+    void *for_now;     /* room for the largest MADE value, which they take in turn */
+    size_t for_now_bytes;
+    bool taken;        /* by one of them */
 } maker;
 
 static int root_of(const limn_plan *plan, int tensor)
@@ -50,12 +53,40 @@ static bool find_wanted(maker *m)
     return any;
 }
 
+/* All in the store is allocated at once, and one memory serves most of what is made for now: its pages are there, and its
+ * lines in the cache. */
+static limn_status reserve(maker *m)
+{
+    const limn_plan *plan = m->plan;
+    size_t stored = 0, scratch = 0;
+    for (int t = 0; t < plan->n_tensors; t++) {
+        if (!m->wanted[t]) continue;
+        size_t bytes = plan->tensors[t].bytes;
+        if (plan->tensors[t].place == LIMN_PLACE_STORE) stored += limn_store_padded(bytes);
+        else if (bytes > m->for_now_bytes) m->for_now_bytes = bytes;
+    }
+    for (int i = 0; i < plan->n_constant; i++)
+        if (plan->steps[i].scratch_bytes > scratch) scratch = plan->steps[i].scratch_bytes;
+    if (!limn_store_reserve(m->store, stored)) return limn_fail_memory(m->ctx, stored, "weights");
+    if (m->for_now_bytes) m->for_now = plan->backend->allocate(m->for_now_bytes);
+    if (scratch) m->scratch = plan->backend->allocate(scratch);
+    bool fine = (m->for_now || !m->for_now_bytes) && (m->scratch || !scratch);
+    return fine ? LIMN_OK : limn_fail_memory(m->ctx, m->for_now_bytes + scratch, "constants");
+}
+
+static void *room_for_now(maker *m, size_t bytes)
+{
+    if (m->taken) return m->plan->backend->allocate(bytes);
+    m->taken = true;
+    return m->for_now;
+}
+
 static limn_status room_for(maker *m, int t)
 {
     const limn_tensor *tensor = &m->plan->tensors[t];
     if (m->data[t]) return LIMN_OK;
     m->data[t] = tensor->place == LIMN_PLACE_STORE ? limn_store_add(m->store, &tensor->key)
-                                                   : m->plan->backend->allocate(tensor->bytes);
+                                                   : room_for_now(m, tensor->bytes);
     return m->data[t] ? LIMN_OK : limn_fail_memory(m->ctx, tensor->bytes, limn_node_name(tensor->node));
 }
 
@@ -78,7 +109,10 @@ static limn_status bring(maker *m, int t)
 
 static void release(maker *m, int t)
 {
-    if (m->plan->tensors[t].place == LIMN_PLACE_MADE && m->data[t]) m->plan->backend->release(m->data[t]), m->data[t] = NULL;
+    if (m->plan->tensors[t].place != LIMN_PLACE_MADE || !m->data[t]) return;
+    if (m->data[t] == m->for_now) m->taken = false;
+    else m->plan->backend->release(m->data[t]);
+    m->data[t] = NULL;
 }
 
 static limn_status make_one(maker *m, int i)
@@ -109,12 +143,7 @@ static limn_status make_one(maker *m, int i)
 static limn_status make_all(maker *m)
 {
     const limn_plan *plan = m->plan;
-    size_t scratch = 0;
-    for (int i = 0; i < plan->n_constant; i++)
-        if (plan->steps[i].scratch_bytes > scratch) scratch = plan->steps[i].scratch_bytes;
-    m->scratch = scratch ? plan->backend->allocate(scratch) : NULL;
-    if (scratch && !m->scratch) return limn_fail_memory(m->ctx, scratch, "constants");
-    limn_status status = LIMN_OK;
+    limn_status status = reserve(m);
     for (int i = 0; i < plan->n_constant && status == LIMN_OK; i++) {
         if (m->wanted[plan->steps[i].dst]) status = make_one(m, i);
         if (status == LIMN_OK) status = limn_cancelled(m->ctx);
@@ -122,6 +151,7 @@ static limn_status make_all(maker *m)
     for (int t = 0; t < plan->n_tensors && status == LIMN_OK; t++)
         if (m->wanted[t] && plan->tensors[t].place == LIMN_PLACE_STORE) status = bring(m, t);
     for (int t = 0; t < plan->n_tensors; t++) release(m, t);
+    if (m->for_now) plan->backend->release(m->for_now);
     if (m->scratch) plan->backend->release(m->scratch);
     return status;
 }
