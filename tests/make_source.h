@@ -32,13 +32,14 @@ static inline limn_status made_find(limn_ctx *ctx, const limn_source *base, cons
     return i < 0 ? LIMN_BAD_FILE : LIMN_OK;
 }
 
-static inline limn_status made_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, void *to)
+static inline limn_status made_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w,
+                                    limn_dtype dtype, void *to)
 {
     made_source *s = (made_source *)(uintptr_t)base;
     int i = made_index(s, w->name);
     (void)ctx;
     s->n_reads++;
-    memcpy(to, s->data[i], (size_t)limn_shape_count(&w->shape) * limn_dtype_bytes(s->dtype[i]));
+    limn_convert(s->data[i], s->dtype[i], to, dtype, (size_t)limn_shape_count(&w->shape));
     return LIMN_OK;
 }
 

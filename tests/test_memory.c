@@ -4,6 +4,7 @@
 #include "file/safetensors.h"
 #include "graph/node.h"
 #include "make_network.h"
+#include "model/map/map.h"
 #include "pipeline/generate.h"
 #include "metric/report.h"
 #include "train/step_graph.h"
@@ -21,33 +22,35 @@
 static struct {
     long at, n;   /* allocation number `at` (1 ...) fails; 0: none */
     bool for_ever; /* and all that follow */
+    size_t largest;
 } fault;
 
-static bool fails(void)
+static bool fails(size_t bytes)
 {
+    if (bytes > fault.largest) fault.largest = bytes;
     long n = __atomic_add_fetch(&fault.n, 1, __ATOMIC_RELAXED);
     return fault.at && (n == fault.at || (fault.for_ever && n > fault.at));
 }
 
-#define WRAP(name, parameters, ...)                 \
+#define WRAP(name, bytes, parameters, ...)          \
     void *__real_##name parameters;                 \
     void *__wrap_##name parameters;                 \
     void *__wrap_##name parameters                  \
     {                                               \
-        return fails() ? NULL : __real_##name(__VA_ARGS__); \
+        return fails(bytes) ? NULL : __real_##name(__VA_ARGS__); \
     }
-WRAP(malloc, (size_t n), n)
-WRAP(calloc, (size_t n, size_t size), n, size)
-WRAP(realloc, (void *p, size_t n), p, n)
-WRAP(aligned_alloc, (size_t alignment, size_t n), alignment, n)
-WRAP(strdup, (const char *text), text)
-WRAP(limn_arena_alloc, (limn_arena *arena, size_t n), arena, n)
+WRAP(malloc, n, (size_t n), n)
+WRAP(calloc, n * size, (size_t n, size_t size), n, size)
+WRAP(realloc, n, (void *p, size_t n), p, n)
+WRAP(aligned_alloc, n, (size_t alignment, size_t n), alignment, n)
+WRAP(strdup, strlen(text), (const char *text), text)
+WRAP(limn_arena_alloc, n, (limn_arena *arena, size_t n), arena, n)
 
 char *__real_limn_arena_strdup(limn_arena *arena, const char *text);
 char *__wrap_limn_arena_strdup(limn_arena *arena, const char *text);
 char *__wrap_limn_arena_strdup(limn_arena *arena, const char *text)
 {
-    return fails() ? NULL : __real_limn_arena_strdup(arena, text);
+    return fails(strlen(text)) ? NULL : __real_limn_arena_strdup(arena, text);
 }
 
 /* ---- a small network on the disk -------------------------------------------------------------------------------------- */
@@ -122,6 +125,35 @@ static limn_status open_torch(void)
         status = limn_weight_file_load(ctx, st, limn_weight_file_get(st, i), to, LIMN_F32);
     limn_weight_file_close(st);
     return status;
+}
+
+/* A tensor that is converted exists once: beside it there is a piece of a fixed size. */
+static void a_source_converts_without_a_copy(void **state)
+{
+    (void)state;
+    enum { N = 600000, PIECE = 1 << 18 };
+    uint16_t *x = calloc(N, sizeof *x);
+    float *to = malloc(N * sizeof *to);
+    const limn_named_view view = {"x", {LIMN_BF16, {1, {N}}, x}};
+    const limn_wanted w = {.name = "x", .shape = {1, {N}}, .init = &(limn_init){.kind = LIMN_INIT_ZERO}};
+    limn_weight_file *st;
+    limn_source *own, *any;
+    x[N - 1] = 0x4040;
+    assert_int_equal(limn_safetensors_write(ctx, "memory/large.safetensors", 1, &view, 0, NULL), LIMN_OK);
+    assert_int_equal(limn_weight_file_open(ctx, "memory/large.safetensors", &st), LIMN_OK);
+    assert_int_equal(limn_source_file(ctx, "large", st, "", &own), LIMN_OK);
+    assert_int_equal(limn_map_source(ctx, "large", st, &any), LIMN_OK);
+    for (int i = 0; i < 2; i++) {
+        to[N - 1] = 0, fault.largest = 0;
+        assert_int_equal(limn_source_read(ctx, i ? any : own, &w, LIMN_F32, to), LIMN_OK);
+        assert_true(to[N - 1] == 3);
+        assert_true(fault.largest <= PIECE);
+    }
+    limn_source_free(any);
+    limn_source_free(own);
+    limn_weight_file_close(st);
+    free(to);
+    free(x);
 }
 
 static limn_status write_file(void)
@@ -273,6 +305,7 @@ static void a_segmentation_is_measured_or_the_report_says_why_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_source_converts_without_a_copy),
         cmocka_unit_test(a_weight_file_opens_or_says_why_not),
         cmocka_unit_test(a_file_of_torch_opens_or_says_why_not),
         cmocka_unit_test(a_weight_file_is_written_or_not_at_all),

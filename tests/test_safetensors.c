@@ -385,8 +385,15 @@ static void data_at_odd_places_loads(void **state)
         float expected = limn_bf16_to_f32(h);
         assert_memory_equal(&f[i], &expected, 4);
     }
+    size_t before = limn_ctx_counters(ctx).bytes_read; /* a part of it: nothing else is read */
+    float *part = malloc(150000 * sizeof *part);
+    assert_int_equal(limn_weight_file_load_part(ctx, st, limn_weight_file_find(st, "f"), 50001, 150000, part, LIMN_F32),
+                     LIMN_OK);
+    assert_memory_equal(part, f + 50001, 150000 * sizeof *part);
+    assert_int_equal(limn_ctx_counters(ctx).bytes_read - before, 300000);
     limn_weight_file_close(st);
     free(bytes);
+    free(part);
     free(f);
 }
 

@@ -61,6 +61,11 @@ static void same_tensor(const limn_weight_file *st, const torch_tensor *want)
     for (size_t i = 0; i < want->n; i++)
         if (values[i] != want->values[i])
             fail_msg("%s[%zu] is %.17g, torch has %.17g", want->name, i, values[i], want->values[i]);
+    for (size_t first = 0; first < want->n; first += 1 + want->n / 5) { /* parts of it, as they begin and end in rows */
+        size_t n = (want->n - first + 1) / 2;
+        assert_int_equal(limn_weight_file_load_part(ctx, st, e, first, n, values, LIMN_F64), LIMN_OK);
+        assert_memory_equal(values, want->values + first, n * sizeof *values);
+    }
     free(values);
 }
 
@@ -223,6 +228,12 @@ static void deflated_members_load_like_stored_ones(void **state)
     assert_int_equal(limn_weight_file_load(ctx, st, limn_weight_file_find(st, "b"), values, LIMN_F32), LIMN_OK);
     for (int i = 0; i < 100; i++)
         for (int k = 0; k < 998; k++) assert_true(values[i * 998 + k] == data[200 + i + 100 * k]);
+    assert_int_equal(limn_weight_file_load_part(ctx, st, limn_weight_file_find(st, "a"), 70000, 11, values, LIMN_F32),
+                     LIMN_OK);
+    assert_memory_equal(values, data + 70000, 44);
+    assert_int_equal(limn_weight_file_load_part(ctx, st, limn_weight_file_find(st, "b"), 997, 2, values, LIMN_F32),
+                     LIMN_OK);
+    assert_true(values[0] == data[200 + 100 * 997] && values[1] == data[201]);
     limn_weight_file_close(st);
     zip_free(&z);
     free(p.at);

@@ -22,7 +22,8 @@ limn_file_kind limn_file_kind_of(const unsigned char *head, size_t n);
 limn_status limn_torch_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part);
 void limn_torch_free(limn_torch *torch); /* NULL is allowed */
 /** As limn_weight_file_load(); the storage is compared with its checksum when it is first needed. */
-limn_status limn_torch_load(limn_ctx *ctx, const limn_part *part, const limn_entry *e, void *to, limn_dtype dtype);
+limn_status limn_torch_load(limn_ctx *ctx, const limn_part *part, const limn_entry *e, size_t first, size_t n, void *to,
+                            limn_dtype dtype);
 /** Compare every member with its checksum. */
 limn_status limn_torch_check(limn_ctx *ctx, const limn_part *part);
 

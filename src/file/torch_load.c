@@ -6,13 +6,14 @@
 
 enum { CHUNK = 1 << 18 };
 
-static limn_status load_dense(limn_zip_stream *s, const limn_entry *e, void *chunk, unsigned char *to, limn_dtype dtype)
+static limn_status load_dense(limn_zip_stream *s, const limn_entry *e, size_t bytes, void *chunk, unsigned char *to,
+                              limn_dtype dtype)
 {
     size_t width = limn_dtype_bytes(e->dtype), wide = limn_dtype_bytes(dtype);
     limn_status status = LIMN_OK;
-    if (e->dtype == dtype) return limn_zip_next(s, e->bytes, to);
-    for (size_t done = 0; done < e->bytes && status == LIMN_OK;) {
-        size_t n = e->bytes - done < CHUNK ? e->bytes - done : CHUNK;
+    if (e->dtype == dtype) return limn_zip_next(s, bytes, to);
+    for (size_t done = 0; done < bytes && status == LIMN_OK;) {
+        size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
         status = limn_zip_next(s, n, chunk);
         if (status == LIMN_OK) limn_convert(chunk, e->dtype, to + done / width * wide, dtype, n / width);
         done += n;
@@ -29,49 +30,60 @@ static size_t span_of(const limn_entry *e)
     return ((size_t)last + 1) * limn_dtype_bytes(e->dtype);
 }
 
-/* One row of the last dimension after another: index counts like the digits of a number. */
-static void gather(const limn_entry *e, const unsigned char *from, unsigned char *to, limn_dtype dtype)
+static int64_t stride_of(const limn_entry *e, int d)
 {
-    size_t width = limn_dtype_bytes(e->dtype), wide = limn_dtype_bytes(dtype), count = e->bytes / width;
-    int64_t index[LIMN_FILE_RANK] = {0}, at = 0, cols = e->dim[e->rank - 1],
-            step = cols > 1 ? e->torch->stride[e->rank - 1] : 0;
-    for (size_t done = 0; done < count; done += (size_t)cols) {
-        for (int64_t k = 0; k < cols; k++, to += wide)
-            limn_convert(from + (size_t)(at + k * step) * width, e->dtype, to, dtype, 1);
-        for (int d = e->rank - 2; d >= 0; d--) {
-            int64_t stride = e->dim[d] > 1 ? e->torch->stride[d] : 0;
-            at += stride;
+    return e->dim[d] > 1 ? e->torch->stride[d] : 0;
+}
+
+/* Elements first .. first + n - 1, one after another: index counts like the digits of a number. */
+static void gather(const limn_entry *e, const unsigned char *from, size_t first, size_t n, unsigned char *to,
+                   limn_dtype dtype)
+{
+    size_t width = limn_dtype_bytes(e->dtype), wide = limn_dtype_bytes(dtype);
+    int64_t index[LIMN_FILE_RANK] = {0}, at = 0, left = (int64_t)first;
+    for (int d = e->rank - 1; d >= 0; d--) {
+        index[d] = left % e->dim[d], left /= e->dim[d];
+        at += index[d] * stride_of(e, d);
+    }
+    for (size_t i = 0; i < n; i++, to += wide) {
+        limn_convert(from + (size_t)at * width, e->dtype, to, dtype, 1);
+        for (int d = e->rank - 1; d >= 0; d--) {
+            at += stride_of(e, d);
             if (++index[d] < e->dim[d]) break;
-            at -= stride * e->dim[d];
+            at -= stride_of(e, d) * e->dim[d];
             index[d] = 0;
         }
     }
 }
 
-static limn_status load_strided(limn_zip_stream *s, const limn_entry *e, unsigned char *to, limn_dtype dtype)
+static limn_status load_strided(limn_zip_stream *s, const limn_entry *e, size_t first, size_t n, unsigned char *to,
+                                limn_dtype dtype)
 {
-    size_t n = span_of(e);
-    unsigned char *span = malloc(n);
-    if (!span) return limn_fail_memory(s->ctx, n, e->name);
-    limn_status status = limn_zip_next(s, n, span);
-    if (status == LIMN_OK) gather(e, span, to, dtype);
+    size_t bytes = span_of(e);
+    unsigned char *span = malloc(bytes);
+    if (!span) return limn_fail_memory(s->ctx, bytes, e->name);
+    limn_status status = limn_zip_next(s, bytes, span);
+    if (status == LIMN_OK) gather(e, span, first, n, to, dtype);
     free(span);
     return status;
 }
 
-limn_status limn_torch_load(limn_ctx *ctx, const limn_part *part, const limn_entry *e, void *to, limn_dtype dtype)
+limn_status limn_torch_load(limn_ctx *ctx, const limn_part *part, const limn_entry *e, size_t first, size_t n, void *to,
+                            limn_dtype dtype)
 {
+    size_t width = limn_dtype_bytes(e->dtype);
+    bool dense = !e->torch->stride;
     limn_zip_member *m = &part->torch->zip.members[e->torch->member];
     limn_zip_stream s;
-    if (!e->bytes) return LIMN_OK;
+    if (!n) return LIMN_OK;
     limn_status status = limn_zip_check(ctx, part, m);
     void *chunk = status == LIMN_OK ? malloc(CHUNK) : NULL;
     if (status == LIMN_OK && !chunk) status = limn_fail_memory(ctx, CHUNK, part->file);
     if (status == LIMN_OK) status = limn_zip_start(ctx, part, m, &s);
     if (status == LIMN_OK) {
-        status = limn_zip_next(&s, e->begin - m->begin, NULL);
+        status = limn_zip_next(&s, e->begin - m->begin + (dense ? first * width : 0), NULL);
         if (status == LIMN_OK)
-            status = e->torch->stride ? load_strided(&s, e, to, dtype) : load_dense(&s, e, chunk, to, dtype);
+            status = dense ? load_dense(&s, e, n * width, chunk, to, dtype) : load_strided(&s, e, first, n, to, dtype);
         limn_zip_stop(&s);
     }
     free(chunk);

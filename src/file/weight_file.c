@@ -178,24 +178,30 @@ const char *limn_weight_file_metadata(const limn_weight_file *st, const char *ke
 
 limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, void *to, limn_dtype dtype)
 {
+    return limn_weight_file_load_part(ctx, st, e, 0, e->usable ? e->bytes / limn_dtype_bytes(e->dtype) : 0, to, dtype);
+}
+
+limn_status limn_weight_file_load_part(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, size_t first,
+                                       size_t n, void *to, limn_dtype dtype)
+{
     const limn_part *part = &st->parts[e->part];
     char name[256];
     if (!e->usable)
         return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: tensor \"%s\" is %s, which Limn does not compute with", part->file,
                          limn_escape(e->name, strlen(e->name), name, sizeof name), e->type);
-    ctx->counters.bytes_read += e->bytes;
-    if (part->torch) return limn_torch_load(ctx, part, e, to, dtype);
-    size_t width = limn_dtype_bytes(e->dtype), from = 8 + part->header_bytes + e->begin;
-    if (e->dtype == dtype) return limn_part_read(ctx, part, from, e->bytes, to);
+    size_t width = limn_dtype_bytes(e->dtype), from = 8 + part->header_bytes + e->begin + first * width, bytes = n * width;
+    ctx->counters.bytes_read += bytes;
+    if (part->torch) return limn_torch_load(ctx, part, e, first, n, to, dtype);
+    if (e->dtype == dtype) return limn_part_read(ctx, part, from, bytes, to);
     void *chunk = malloc(CHUNK);
     if (!chunk) return limn_fail_memory(ctx, CHUNK, part->file);
     limn_status status = LIMN_OK;
-    for (size_t done = 0; done < e->bytes && status == LIMN_OK;) {
-        size_t n = e->bytes - done < CHUNK ? e->bytes - done : CHUNK;
-        status = limn_part_read(ctx, part, from + done, n, chunk);
+    for (size_t done = 0; done < bytes && status == LIMN_OK;) {
+        size_t some = bytes - done < CHUNK ? bytes - done : CHUNK;
+        status = limn_part_read(ctx, part, from + done, some, chunk);
         if (status == LIMN_OK)
-            limn_convert(chunk, e->dtype, (char *)to + done / width * limn_dtype_bytes(dtype), dtype, n / width);
-        done += n;
+            limn_convert(chunk, e->dtype, (char *)to + done / width * limn_dtype_bytes(dtype), dtype, some / width);
+        done += some;
     }
     free(chunk);
     return status;

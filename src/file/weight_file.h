@@ -45,10 +45,14 @@ const char *limn_weight_file_metadata(const limn_weight_file *st, const char *ke
  *  none */
 const void *limn_weight_file_metadata_next(const limn_weight_file *st, const void *at, const char **key, const char **value);
 
-/** All values of a usable tensor, converted, in dense rows.  @return LIMN_OK; LIMN_BAD_FILE when the file was cut meanwhile
+/** All values of a usable tensor, converted, in dense rows; no other copy of them is made on the way, except of torch's
+ *  that are not dense.  @return LIMN_OK; LIMN_BAD_FILE when the file was cut meanwhile
  *  or is damaged; LIMN_UNSUPPORTED (dtype); LIMN_IO; LIMN_NO_MEMORY */
 limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, void *to,
                                   limn_dtype dtype);
+/** The same of elements first .. first + n - 1 of those dense rows, which it has. */
+limn_status limn_weight_file_load_part(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, size_t first,
+                                       size_t n, void *to, limn_dtype dtype);
 /** Compare every byte with the checksum in "limn.crc32", which limn_safetensors_write() leaves; torch's archives carry one
  *  per member.
  *  @param known  false when a file carries no checksum: then nothing was compared

@@ -101,13 +101,14 @@ static limn_status flat_find(limn_ctx *ctx, const limn_source *base, const limn_
                : limn_fail(ctx, LIMN_BAD_ARGUMENT, "no parameter \"%s\" of this shape is being trained", want->name);
 }
 
-static limn_status flat_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *want, void *to)
+static limn_status flat_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *want, limn_dtype dtype,
+                             void *to)
 {
     limn_found found;
     limn_status status = flat_find(ctx, base, want, &found);
     if (status == LIMN_OK && !found.data)
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "parameter \"%s\" has no value yet", want->name);
-    if (status == LIMN_OK) memcpy(to, found.data, (size_t)limn_shape_count(&want->shape) * sizeof(float));
+    if (status == LIMN_OK) limn_convert(found.data, found.dtype, to, dtype, (size_t)limn_shape_count(&want->shape));
     return status;
 }
 

@@ -14,24 +14,14 @@ void limn_source_free(limn_source *s)
 limn_status limn_source_read(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_dtype dtype, void *to)
 {
     limn_found found;
-    size_t n = (size_t)limn_shape_count(&w->shape);
     limn_status status = s->find(ctx, s, w, &found);
     if (status != LIMN_OK) return status;
-    if (found.data) {
-        limn_convert(found.data, found.dtype, to, dtype, n);
-        return LIMN_OK;
-    }
-    if (found.dtype == dtype) return s->read(ctx, s, w, to);
-    void *as_found = limn_alloc_aligned(n * limn_dtype_bytes(found.dtype));
-    if (!as_found) return limn_fail_memory(ctx, n * limn_dtype_bytes(found.dtype), w->name);
-    status = s->read(ctx, s, w, as_found);
-    if (status == LIMN_OK) limn_convert(as_found, found.dtype, to, dtype, n);
-    limn_free_aligned(as_found);
-    return status;
+    if (!found.data) return s->read(ctx, s, w, dtype, to);
+    limn_convert(found.data, found.dtype, to, dtype, (size_t)limn_shape_count(&w->shape));
+    return LIMN_OK;
 }
 
-/* A parameter's start, of any type. */
-static limn_status make(limn_ctx *ctx, const limn_wanted *w, uint64_t seed, limn_dtype dtype, void *to)
+limn_status limn_init_read(limn_ctx *ctx, const limn_wanted *w, uint64_t seed, limn_dtype dtype, void *to)
 {
     size_t n = (size_t)limn_shape_count(&w->shape);
     if (dtype == LIMN_F32) {
@@ -120,13 +110,13 @@ static limn_status file_find(limn_ctx *ctx, const limn_source *base, const limn_
     return status;
 }
 
-static limn_status file_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, void *to)
+static limn_status file_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_dtype dtype, void *to)
 {
     const file_source *s = (const file_source *)base;
     const limn_entry *e;
     limn_status status = find_entry(ctx, s, w, &e);
-    if (status == LIMN_OK && limn_source_other_places(e, w)) return make(ctx, w, 0, e->dtype, to);
-    return status == LIMN_OK ? limn_weight_file_load(ctx, s->st, e, to, e->dtype) : status;
+    if (status == LIMN_OK && limn_source_other_places(e, w)) return limn_init_read(ctx, w, 0, dtype, to);
+    return status == LIMN_OK ? limn_weight_file_load(ctx, s->st, e, to, dtype) : status;
 }
 
 static void file_free(limn_source *base)
@@ -168,10 +158,9 @@ static limn_status started_find(limn_ctx *ctx, const limn_source *base, const li
     return LIMN_OK;
 }
 
-static limn_status started_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, void *to)
+static limn_status started_read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_dtype dtype, void *to)
 {
-    const started_source *s = (const started_source *)base;
-    return make(ctx, w, s->seed, s->dtype, to);
+    return limn_init_read(ctx, w, ((const started_source *)base)->seed, dtype, to);
 }
 
 static void started_free(limn_source *base)

@@ -1,9 +1,8 @@
 /* source.h: where the tensor of a parameter comes from: a part of a file, a trainer's flat array
- * (train/weights.c), a published file under other names (model/map/source.c).  A source hands out typed views and never
- * converts: who reads a tensor takes it as it lies there.
+ * (train/weights.c), a published file under other names (model/map/source.c).  find() tells the type that it has, read()
+ * brings it in the type that is asked for, piece by piece: a tensor never exists twice on its way.
  *
- * Overlays (a base and low-rank differences) and block types are sources as well: find() tells the type, read() makes one
- * tensor at a time. */
+ * Overlays (a base and low-rank differences) and block types are sources as well. */
 #ifndef LIMN_SOURCE_H
 #define LIMN_SOURCE_H
 
@@ -28,13 +27,13 @@ struct limn_source {
     /** Look a tensor up and compare its shape; reads no numbers.  @return LIMN_BAD_FILE naming file, tensor, and both
      *  shapes */
     limn_status (*find)(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_found *out);
-    /** All elements, of the type that find() told.  @return LIMN_IO, LIMN_BAD_FILE, LIMN_NO_MEMORY */
-    limn_status (*read)(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, void *to);
+    /** All elements, converted to dtype.  @return LIMN_IO, LIMN_BAD_FILE, LIMN_NO_MEMORY */
+    limn_status (*read)(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_dtype dtype, void *to);
     void (*free)(limn_source *s);
 };
 
 void limn_source_free(limn_source *s); /* NULL is allowed */
-/** find() and read(), converted to dtype. */
+/** find(), then what it borrowed or read(), converted to dtype. */
 limn_status limn_source_read(limn_ctx *ctx, const limn_source *s, const limn_wanted *w, limn_dtype dtype, void *to);
 
 /** Tensors named prefix + the parameter's name.  file: path for messages, copied.  st is borrowed: close it after the
@@ -63,5 +62,7 @@ limn_status limn_source_missing(limn_ctx *ctx, const char *file, const limn_weig
 
 /** A parameter's start, by its name: order and other parameters play no part.  to has room for its elements. */
 void limn_init_fill(const limn_wanted *w, uint64_t seed, float *to);
+/** The same, of any type.  @return LIMN_NO_MEMORY */
+limn_status limn_init_read(limn_ctx *ctx, const limn_wanted *w, uint64_t seed, limn_dtype dtype, void *to);
 
 #endif

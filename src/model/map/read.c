@@ -55,13 +55,18 @@ static limn_status part(limn_ctx *ctx, const char *file, const limn_weight_file 
     return has_shape(*out, want) ? LIMN_OK : limn_source_wrong_shape(ctx, file, st, *out, want);
 }
 
-static void swap_halves(float *x, int64_t n)
+static void *element(void *to, limn_dtype dtype, int64_t i)
 {
-    for (int64_t i = 0; i < n / 2; i++) {
-        float keep = x[i];
-        x[i] = x[n / 2 + i];
-        x[n / 2 + i] = keep;
-    }
+    return (char *)to + (size_t)i * limn_dtype_bytes(dtype);
+}
+
+/* Its second half before its first. */
+static limn_status swapped(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, limn_dtype dtype, void *to)
+{
+    size_t half = e->bytes / limn_dtype_bytes(e->dtype) / 2;
+    limn_status status = limn_weight_file_load_part(ctx, st, e, half, half, to, dtype);
+    if (status != LIMN_OK) return status;
+    return limn_weight_file_load_part(ctx, st, e, 0, half, element(to, dtype, (int64_t)half), dtype);
 }
 
 static int64_t root(int64_t n)
@@ -73,7 +78,7 @@ static int64_t root(int64_t n)
 
 /* [1, M M, D] -> [1, h w, D]: rows (M - h) / 2 on, columns (M - w) / 2 on. */
 static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p,
-                        float *to)
+                        limn_dtype dtype, void *to)
 {
     const limn_entry *e = limn_weight_file_find(st, name);
     if (!e) return limn_source_missing(ctx, file, st, name);
@@ -84,33 +89,30 @@ static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file 
         return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s holds %lld x %lld places, too few for %lld x %lld", file, e->name,
                          (long long)m, (long long)m, (long long)h, (long long)w);
     if (!to) return LIMN_OK;
-    int64_t top = (m - h) / 2, left = (m - w) / 2;
-    float *table = malloc((size_t)(m * m * width) * sizeof *table);
-    if (!table) return limn_fail_memory(ctx, (size_t)(m * m * width) * sizeof *table, "a position table");
-    limn_status status = limn_weight_file_load(ctx, st, e, table, LIMN_F32);
+    int64_t first = ((m - h) / 2 * m + (m - w) / 2) * width;
+    limn_status status = LIMN_OK;
     for (int64_t y = 0; y < h && status == LIMN_OK; y++)
-        memcpy(to + y * w * width, table + ((y + top) * m + left) * width, (size_t)(w * width) * sizeof *to);
-    free(table);
+        status = limn_weight_file_load_part(ctx, st, e, (size_t)(first + y * m * width), (size_t)(w * width),
+                                            element(to, dtype, y * w * width), dtype);
     return status;
 }
 
 /* Of the parameter's own shape, or a table of places on another grid. */
 static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
-                            const limn_node *p, float *to)
+                            const limn_node *p, limn_dtype dtype, void *to)
 {
     const limn_wanted w = {.name = p->name, .shape = p->shape, .init = &p->init};
     const limn_entry *e = limn_weight_file_find(st, name);
     if (e && limn_source_other_places(e, &w)) {
         limn_status status = limn_source_check_places(ctx, file, st, e, &w);
-        if (status == LIMN_OK && to) limn_init_fill(&w, 0, to);
-        return status;
+        return status == LIMN_OK && to ? limn_init_read(ctx, &w, 0, dtype, to) : status;
     }
     limn_status status = part(ctx, file, st, name, &p->shape, &e);
-    return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, LIMN_F32) : status;
+    return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
 }
 
 static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
-                             const limn_map_row *row, int block, const limn_node *p, float *to)
+                             const limn_map_row *row, int block, const limn_node *p, limn_dtype dtype, void *to)
 {
     int n = 0;
     while (n < LIMN_MAP_SOURCES && row->source[n]) n++;
@@ -125,17 +127,16 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
     }
     if (!to) return LIMN_OK;
     int64_t count = limn_shape_count(&want);
-    for (int k = 0; k < n; k++) {
-        limn_status status = limn_weight_file_load(ctx, st, e[k], to + k * count, LIMN_F32);
-        if (status != LIMN_OK) return status;
-    }
     bool last = block == limn_settings_get(&map->settings, "depth") - 1;
-    if (row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && last)) swap_halves(to, count);
-    return LIMN_OK;
+    if (row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && last)) return swapped(ctx, st, e[0], dtype, to);
+    limn_status status = LIMN_OK;
+    for (int k = 0; k < n && status == LIMN_OK; k++)
+        status = limn_weight_file_load(ctx, st, e[k], element(to, dtype, k * count), dtype);
+    return status;
 }
 
 limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
-                          const limn_node *p, float *to, bool *found)
+                          const limn_node *p, limn_dtype dtype, void *to, bool *found)
 {
     int block = -1;
     const char *end = suffix_of(p->name);
@@ -147,7 +148,7 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
         map->rename(map, p->name, inside, sizeof inside);
         snprintf(name, sizeof name, "%s%s", map->prefix, inside);
         limn_status status = part(ctx, file, st, name, &p->shape, &e);
-        return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, LIMN_F32) : status;
+        return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
     }
     const limn_map_row *row = map->dialect->rows;
     while (row->name && !matches(row->name, p->name, end, &block)) row++;
@@ -155,11 +156,11 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
     if (!*found) return LIMN_OK;
     if (row->name && row->how == LIMN_MAP_CROP) {
         source_name(map, row->source[0], block, end, name, sizeof name);
-        return crop(ctx, file, st, name, p, to);
+        return crop(ctx, file, st, name, p, dtype, to);
     }
-    if (row->name) return read_rows(ctx, map, file, st, row, block, p, to);
+    if (row->name) return read_rows(ctx, map, file, st, row, block, p, dtype, to);
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
-    return read_own(ctx, file, st, name, p, to);
+    return read_own(ctx, file, st, name, p, dtype, to);
 }
 
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)

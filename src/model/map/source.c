@@ -51,31 +51,18 @@ static limn_status find(limn_ctx *ctx, const limn_source *base, const limn_wante
     if (status != LIMN_OK) return status;
     if (s->own) return s->own->find(ctx, s->own, w, out);
     *out = (limn_found){.dtype = s->dtype};
-    return limn_map_read(ctx, &s->map, s->file, s->st, &node, NULL, &found);
+    return limn_map_read(ctx, &s->map, s->file, s->st, &node, s->dtype, NULL, &found);
 }
 
 /* Tables that a published file does not hold are worked out. */
-static limn_status read_f32(limn_ctx *ctx, const map_source *s, const limn_wanted *w, float *to)
-{
-    bool found;
-    limn_node node = node_of(w);
-    limn_status status = limn_map_read(ctx, &s->map, s->file, s->st, &node, to, &found);
-    if (status == LIMN_OK && !found) limn_init_fill(w, 0, to);
-    return status;
-}
-
-static limn_status read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, void *to)
+static limn_status read(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_dtype dtype, void *to)
 {
     const map_source *s = (const map_source *)base;
-    size_t n = (size_t)limn_shape_count(&w->shape);
-    if (s->own) return s->own->read(ctx, s->own, w, to);
-    if (s->dtype == LIMN_F32) return read_f32(ctx, s, w, to);
-    float *x = limn_alloc_aligned(n * sizeof *x);
-    if (!x) return limn_fail_memory(ctx, n * sizeof *x, w->name);
-    limn_status status = read_f32(ctx, s, w, x);
-    if (status == LIMN_OK) limn_convert(x, LIMN_F32, to, s->dtype, n);
-    limn_free_aligned(x);
-    return status;
+    bool found;
+    limn_node node = node_of(w);
+    if (s->own) return s->own->read(ctx, s->own, w, dtype, to);
+    limn_status status = limn_map_read(ctx, &s->map, s->file, s->st, &node, dtype, to, &found);
+    return status == LIMN_OK && !found ? limn_init_read(ctx, w, 0, dtype, to) : status;
 }
 
 static void free_source(limn_source *base)
