@@ -147,28 +147,39 @@ static int rank_of(const limn_plan *plan, const limn_step *step)
     return plan->source && step->depends == LIMN_DEPENDS_NONE ? 0 : 1 + (int)step->phase;
 }
 
+/* Step i goes to place[i]. */
+static void move_steps(limn_step *steps, int *place, int n)
+{
+    for (int i = 0; i < n; i++)
+        while (place[i] != i) {
+            int to = place[i];
+            limn_step step = steps[to];
+            steps[to] = steps[i], steps[i] = step;
+            place[i] = place[to], place[to] = to;
+        }
+}
+
 /* Stable sort by rank, a pack just before its first possible moment: in its rank, before its user. */
 static limn_status sort_steps(limn_plan *plan)
 {
-    limn_step *sorted = limn_arena_alloc(plan->arena, (size_t)plan->n_steps * sizeof *sorted + 1);
-    int *place = limn_arena_alloc(plan->arena, (size_t)plan->n_steps * sizeof *place + 1);
-    if (!sorted || !place) return limn_fail_memory(plan->ctx, (size_t)plan->n_steps * sizeof *sorted, "a plan");
-    int n = 0;
-    for (int rank = 0; rank <= 1 + LIMN_PER_STEP; rank++)
+    int n = 0, *place = limn_arena_alloc(plan->arena, (size_t)plan->n_steps * sizeof *place + 1);
+    if (!place) return limn_fail_memory(plan->ctx, (size_t)plan->n_steps * sizeof *place, "a plan");
+    for (int rank = 0; rank <= 1 + LIMN_PER_STEP; rank++) {
         for (int i = 0; i < plan->n_steps; i++) {
             limn_step *step = &plan->steps[i];
             bool pack_follows = i + 1 < plan->n_steps && plan->steps[i + 1].is_pack;
             if (step->is_pack) {
-                if (rank_of(plan, step) == rank && rank_of(plan, step - 1) != rank) place[i] = n, sorted[n++] = *step;
+                if (rank_of(plan, step) == rank && rank_of(plan, step - 1) != rank) place[i] = n++;
             } else if (rank_of(plan, step) == rank) {
-                if (pack_follows && rank_of(plan, step + 1) == rank) place[i + 1] = n, sorted[n++] = plan->steps[i + 1];
-                place[i] = n, sorted[n++] = *step;
+                if (pack_follows && rank_of(plan, step + 1) == rank) place[i + 1] = n++;
+                place[i] = n++;
             }
         }
-    while (plan->source && plan->n_constant < n && rank_of(plan, &sorted[plan->n_constant]) == 0) plan->n_constant++;
+        if (rank == 0 && plan->source) plan->n_constant = n;
+    }
     for (int i = 0; i < n; i++)
-        if (sorted[i].is_pack) sorted[i].pack_user = place[sorted[i].pack_user];
-    plan->steps = sorted;
+        if (plan->steps[i].is_pack) plan->steps[i].pack_user = place[plan->steps[i].pack_user];
+    move_steps(plan->steps, place, n);
     return LIMN_OK;
 }
 
