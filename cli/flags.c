@@ -151,3 +151,13 @@ limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *
     }
     return status;
 }
+
+limn_status cli_network(limn_ctx *ctx, int argc, char **argv, const char *net, limn_text *out)
+{
+    limn_text_printf(out, "%s", net);
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--set=", 6) == 0) limn_text_printf(out, " %s", argv[i] + 6);
+        else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) limn_text_printf(out, " %s", argv[++i]);
+    }
+    return out->failed ? limn_fail(ctx, LIMN_NO_MEMORY, "out of memory for a network") : LIMN_OK;
+}

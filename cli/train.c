@@ -130,15 +130,15 @@ static void check_heard(void)
             strerror(errno));
 }
 
-static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
+static void report(void *user, const limn_train_report *r)
 {
-    double pictures = *(double *)user;
-    long left = rate > 0 ? (long)((double)(steps - step) * pictures / rate) : 0;
+    double pictures = *(double *)user, rate = r->pictures_a_second;
+    long left = rate > 0 ? (long)((double)(r->steps - r->step) * pictures / rate) : 0;
     bool terminal = isatty(STDERR_FILENO);
     fprintf(stderr, "%sstep %lld/%lld  loss %.4f  lr %.2g  gradient %.3f  %.1f images/s  %ld:%02ld:%02ld left%s",
-            terminal ? "\r" : "", (long long)step, (long long)steps, loss, lr, norm, rate, left / 3600, left / 60 % 60,
-            left % 60, terminal ? "\033[K" : "\n");
-    if (terminal && step == steps) fputc('\n', stderr);
+            terminal ? "\r" : "", (long long)r->step, (long long)r->steps, r->loss, r->lr, r->gradient, rate, left / 3600,
+            left / 60 % 60, left % 60, terminal ? "\033[K" : "\n");
+    if (terminal && r->step == r->steps) fputc('\n', stderr);
     check_heard();
 }
 
@@ -263,9 +263,9 @@ static bool read_segment_words(const train_words *w, double weights[MAX_CLASS_WE
     if (w->fold && !is_fold(w->fold)) return wrong_word("--fold", "part/parts, as 0/5", w->fold);
     if (w->loss && !limn_segment_kind_find(w->loss, &o->segment.kind))
         return wrong_word("--loss", "ce, bce, dice, dice-ce, focal", w->loss);
-    if (w->fold && sscanf(w->fold, "%d/%d%c", &o->masks.fold, &o->masks.folds, &rest) != 2)
+    if (w->fold && sscanf(w->fold, "%d/%d%c", &o->fold, &o->folds, &rest) != 2)
         return wrong_word("--fold", "part/parts, as 0/5", w->fold);
-    if (w->range && !limn_range_parse(w->range, &o->masks.range))
+    if (w->range && !limn_range_parse(w->range, &o->range))
         return wrong_word("--range", "auto, minmax, percentiles, LOW,HIGH as 0,4095", w->range);
     if (w->class_weights && !read_class_weights(w->class_weights, weights, o)) return false;
     return !w->augment || read_augment(w->augment, &o->augment);
@@ -357,8 +357,8 @@ static bool read_line(int argc, char **argv, train_line *l)
         {NULL, "--recompute", &o->recompute, NULL},
         {NULL, "--loss", &l->words.loss, NULL},
         {NULL, "--augment", &l->words.augment, NULL},
-        {NULL, "--mask-values", &o->masks.values, NULL},
-        {NULL, "--hold-out", &o->masks.hold_out, NULL},
+        {NULL, "--mask-values", &o->mask_values, NULL},
+        {NULL, "--hold-out", &o->hold_out, NULL},
         {NULL, "--fold", &l->words.fold, NULL},
         {NULL, "--class-weights", &l->words.class_weights, NULL},
         {NULL, "--range", &l->words.range, NULL},
@@ -394,24 +394,11 @@ static bool read_line(int argc, char **argv, train_line *l)
     if (l->weights && !o->init)
         return fprintf(stderr, "limn train: --weights says which weights --init takes of a checkpoint: give it as well\n"),
                false;
-    if (o->masks.range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", o->masks.range.low, o->masks.range.high))
+    if (o->range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", o->range.low, o->range.high))
         return false;
     if (o->sample_prompts && !l->sample_every)
         return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
     return true;
-}
-
-/* A network whose size nobody gave takes that of the latents. */
-static limn_status fit_latents(limn_ctx *ctx, limn_train_options *o)
-{
-    char path[1100];
-    limn_latents all;
-    snprintf(path, sizeof path, "%.1000s/latents.safetensors", o->data);
-    limn_status status = limn_latents_read(ctx, path, &all);
-    if (status != LIMN_OK) return status;
-    limn_settings_default(&o->settings, "size", all.width);
-    limn_settings_default(&o->settings, "channels", all.channels);
-    return LIMN_OK;
 }
 
 int cli_train(int argc, char **argv)
@@ -429,6 +416,7 @@ int cli_train(int argc, char **argv)
 
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;
+    limn_text network = {0};
     double pictures = (double)o->batch * o->accumulate;
     o->report = report, o->user = &pictures;
     cli_handle(SIGUSR1, stop);
@@ -436,11 +424,11 @@ int cli_train(int argc, char **argv)
     limn_ctx_set_progress(ctx, go_on, NULL);
     limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
     if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, l.weights);
-    if (status == LIMN_OK) status = limn_settings_find(ctx, l.net, &o->settings);
-    if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
+    if (status == LIMN_OK) status = cli_network(ctx, argc, argv, l.net, &network);
+    o->network = network.bytes;
     if (status == LIMN_OK) status = train_flags_check(ctx, o, l.used);
-    if (status == LIMN_OK && o->latents) status = fit_latents(ctx, o);
     if (status == LIMN_OK) status = limn_train(ctx, o);
+    limn_text_free(&network);
     if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     cli_ctx_free(ctx);

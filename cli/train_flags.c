@@ -7,74 +7,80 @@
 
 /* ---- what a training is like ------------------------------------------------------------------------------------------ */
 
-static bool segments(const limn_train_options *o)
+/* The options, and what their network is like. */
+typedef struct training {
+    const limn_train_options *o;
+    limn_settings settings;
+} training;
+
+static bool segments(const training *t)
 {
-    return limn_step_segments(&o->settings);
+    return limn_step_segments(&t->settings);
 }
 
-static bool reconstructs(const limn_train_options *o)
+static bool reconstructs(const training *t)
 {
-    return limn_step_reconstructs(&o->settings);
+    return limn_step_reconstructs(&t->settings);
 }
 
-static bool denoises(const limn_train_options *o)
+static bool denoises(const training *t)
 {
-    return !segments(o) && !reconstructs(o);
+    return !segments(t) && !reconstructs(t);
 }
 
-static bool reads_text(const limn_train_options *o)
+static bool reads_text(const training *t)
 {
-    return denoises(o) && limn_settings_get(&o->settings, "text_encoder") == 1;
+    return denoises(t) && limn_settings_get(&t->settings, "text_encoder") == 1;
 }
 
-static bool reads_labels(const limn_train_options *o)
+static bool reads_labels(const training *t)
 {
-    return denoises(o) && limn_settings_get(&o->settings, "classes") > 0;
+    return denoises(t) && limn_settings_get(&t->settings, "classes") > 0;
 }
 
-static bool is_told(const limn_train_options *o)
+static bool is_told(const training *t)
 {
-    return reads_text(o) || reads_labels(o);
+    return reads_text(t) || reads_labels(t);
 }
 
-static bool may_be_told_nothing(const limn_train_options *o)
+static bool may_be_told_nothing(const training *t)
 {
-    return is_told(o) && !limn_settings_get(&o->settings, "always_labelled");
+    return is_told(t) && !limn_settings_get(&t->settings, "always_labelled");
 }
 
-static bool lists_pictures(const limn_train_options *o)
+static bool lists_pictures(const training *t)
 {
-    return !segments(o);
+    return !segments(t);
 }
 
-static bool reads_pictures(const limn_train_options *o)
+static bool reads_pictures(const training *t)
 {
-    return !segments(o) && !o->latents;
+    return !segments(t) && !t->o->latents;
 }
 
-static bool has_distribution(const limn_train_options *o)
+static bool has_distribution(const training *t)
 {
-    return o->settings.family == &limn_family_vae;
+    return t->settings.family == &limn_family_vae;
 }
 
-static bool is_judged(const limn_train_options *o)
+static bool is_judged(const training *t)
 {
-    return reconstructs(o) && o->adversary > 0;
+    return reconstructs(t) && t->o->adversary > 0;
 }
 
-static bool flows(const limn_train_options *o)
+static bool flows(const training *t)
 {
-    return denoises(o) && o->objective.schedule.kind == LIMN_SCHEDULE_FLOW;
+    return denoises(t) && t->o->objective.schedule.kind == LIMN_SCHEDULE_FLOW;
 }
 
-static bool caps_snr(const limn_train_options *o)
+static bool caps_snr(const training *t)
 {
-    return denoises(o) && o->objective.weighting == LIMN_WEIGHT_MIN_SNR;
+    return denoises(t) && t->o->objective.weighting == LIMN_WEIGHT_MIN_SNR;
 }
 
-static bool weighs_classes(const limn_train_options *o)
+static bool weighs_classes(const training *t)
 {
-    return segments(o) && o->segment.kind != LIMN_SEGMENT_DICE;
+    return segments(t) && t->o->segment.kind != LIMN_SEGMENT_DICE;
 }
 
 /* ---- the table -------------------------------------------------------------------------------------------------------- */
@@ -83,7 +89,7 @@ static bool weighs_classes(const limn_train_options *o)
 #define SEGMENTERS "networks of classes for every pixel (unet)"
 #define TEXT "networks with a text encoder (text_encoder=clip)"
 
-static const struct { const char *flag, *whose; bool (*has)(const limn_train_options *o);
+static const struct { const char *flag, *whose; bool (*has)(const training *t);
 } only_for[] = {
     {"--where", "networks that denoise and autoencoders", lists_pictures},
     {"--crop", "networks that denoise and autoencoders, of --data", reads_pictures},
@@ -124,10 +130,13 @@ bool train_flag_is_set(const cli_flag *flag)
 
 limn_status train_flags_check(limn_ctx *ctx, const limn_train_options *o, const char *const *flags)
 {
+    training t = {.o = o};
+    limn_status status = limn_settings_named(ctx, o->network, &t.settings);
+    if (status != LIMN_OK) return status;
     for (; *flags; flags++)
         for (int i = 0; only_for[i].flag; i++)
-            if (strcmp(only_for[i].flag, *flags) == 0 && !only_for[i].has(o))
+            if (strcmp(only_for[i].flag, *flags) == 0 && !only_for[i].has(&t))
                 return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for %s; this training of %s has no use for it", *flags,
-                                 only_for[i].whose, o->settings.family->name);
+                                 only_for[i].whose, t.settings.family->name);
     return LIMN_OK;
 }

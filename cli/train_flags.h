@@ -3,7 +3,7 @@
 #define LIMN_CLI_TRAIN_FLAGS_H
 
 #include "cli.h"
-#include "train/trainer.h"
+#include "limn/train.h"
 
 /** Whether a flag was on the command line. */
 bool train_flag_is_set(const cli_flag *flag);

@@ -4,11 +4,11 @@
 #include "file/latent.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
+#include "limn/train.h"
 #include "make_network.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/encode_folder.h"
 #include "pipeline/pipeline.h"
-#include "train/trainer.h"
 #include "train/weights.h"
 #include "vectors/photos.h"
 
@@ -706,8 +706,7 @@ static void a_network_trained_on_latents_makes_pictures(void **state)
     snprintf(latents, sizeof latents, "%s", at("latents"));
     snprintf(run, sizeof run, "%s", at("run"));
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", &o.settings),
-                     LIMN_OK);
+    o.network = "dit patch=2 width=8 depth=1 heads=2 mlp=8";
     o.data = latents, o.latents = true, o.out = run, o.steps = 3, o.batch = 2, o.precision = LIMN_PRECISION_F32;
     limn_status status = limn_train(ctx, &o);
     if (status != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
@@ -763,8 +762,7 @@ static void one_folder_holds_network_and_autoencoder(void **state)
     snprintf(command, sizeof command, "mkdir -p %s/vae && cp %s %s/vae/model.safetensors", run, at("vae.safetensors"), run);
     assert_int_equal(system(command), 0);
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8", &o.settings),
-                     LIMN_OK);
+    o.network = "dit size=4 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8";
     o.data = latents, o.latents = true, o.out = run, o.steps = 1, o.batch = 2, o.precision = LIMN_PRECISION_F32;
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     snprintf(command, sizeof command, "! grep -q '\"limn.vae\"' %s/model.safetensors && mv %s %s && mv %s %s", run, run,
@@ -799,8 +797,7 @@ static void training_a_vae_resumes_with_the_same_bits(void **state)
     snprintf(whole, sizeof whole, "%s", at("whole"));
     snprintf(parts, sizeof parts, "%s", at("parts"));
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2", &o.settings),
-                     LIMN_OK);
+    o.network = "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2";
     o.data = pictures, o.out = whole, o.steps = 4, o.batch = 2, o.precision = LIMN_PRECISION_F32, o.flip = true,
     o.warmup = 0, o.decay = 1;
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
@@ -860,8 +857,7 @@ static void a_damaged_picture_is_not_shown(void **state)
     fputs("no picture", file);
     fclose(file);
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2", &o.settings),
-                     LIMN_OK);
+    o.network = "vae size=16 latent=2 base=4 levels=2 layers=1 groups=2";
     o.data = pictures, o.out = run, o.steps = 1, o.batch = 2, o.precision = LIMN_PRECISION_F32, o.sample_every = 1;
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     limn_image grid;

@@ -3,7 +3,7 @@
 #include "file/lock.h"
 #include "file/safetensors.h"
 #include "file/weight_file.h"
-#include "train/trainer.h"
+#include "limn/train.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -437,7 +437,7 @@ static void two_writers_of_one_file_do_not_mix(void **state)
 static limn_train_options options_for(const char *out, int64_t steps, bool resume)
 {
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, NET, &o.settings), LIMN_OK);
+    o.network = NET;
     o.data = "shapes", o.out = out, o.batch = 2, o.steps = steps, o.save_every = 1, o.warmup = 10, o.lr = 2e-3,
     o.resume = resume;
     o.precision = LIMN_PRECISION_F32;

@@ -1,8 +1,8 @@
 /* test_train.c: a short training learns, resumes with the same bits, survives bad folders; its model makes pictures. */
 #include "file/bytes.h"
 #include "file/weight_file.h"
+#include "limn/train.h"
 #include "pipeline/generate.h"
-#include "train/trainer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,22 +15,21 @@ typedef struct losses {
     double first, last;
 } losses;
 
-static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
+static void report(void *user, const limn_train_report *r)
 {
-    (void)step, (void)steps, (void)lr, (void)norm, (void)rate;
     losses *l = user;
-    if (!l->n++) l->first = loss;
-    l->last = loss;
+    if (!l->n++) l->first = r->loss;
+    l->last = r->loss;
 }
 
 #define NET                                                                                                                 \
     "mmdit size=16 channels=3 patch=4 width=32 depth=2 heads=2 mlp=64 conditioning=modulated norm=pre text_encoder=clip "   \
     "text_length=48 text_width=32 text_depth=1 text_heads=2 text_vocab=514"
 
-static limn_train_options options_for(limn_ctx *ctx, const char *out, losses *l)
+static limn_train_options options_for(const char *out, losses *l)
 {
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, NET, &o.settings), LIMN_OK);
+    o.network = NET;
     o.data = "shapes", o.n_shapes = 512, o.out = out, o.batch = 8, o.steps = 40, o.save_every = 20, o.warmup = 10,
     o.lr = 2e-3;
     o.precision = LIMN_PRECISION_F32, o.report = report, o.user = l;
@@ -67,7 +66,7 @@ static void resuming_gives_the_bits_of_never_stopping(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     losses l = {0};
-    limn_train_options whole = options_for(ctx, "run-whole", &l), half = options_for(ctx, "run-half", &l);
+    limn_train_options whole = options_for("run-whole", &l), half = options_for("run-half", &l);
     assert_int_equal(train(ctx, &whole), LIMN_OK);
     assert_true(l.last < l.first);
     limn_ctx_set_progress(ctx, stop_every_nine, NULL);
@@ -113,11 +112,11 @@ static void bad_folders_are_named(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     losses l = {0};
-    limn_train_options o = options_for(ctx, "run-bad", &l);
+    limn_train_options o = options_for("run-bad", &l);
     o.data = "no-such-folder";
     assert_int_equal(limn_train(ctx, &o), LIMN_NOT_FOUND);
     assert_non_null(strstr(limn_error_text(ctx), "no-such-folder"));
-    o = options_for(ctx, "run-bad", &l);
+    o = options_for("run-bad", &l);
     o.resume = true;
     assert_int_equal(limn_train(ctx, &o), LIMN_NOT_FOUND);
     limn_ctx_free(ctx);

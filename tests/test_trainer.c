@@ -33,11 +33,10 @@ typedef struct told {
     char first[1024], last[1024], all[8192]; /* lines of the log */
 } told;
 
-static void report(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
+static void report(void *user, const limn_train_report *r)
 {
-    (void)step, (void)steps, (void)lr, (void)rate;
     told *t = user;
-    if (t->n < MAX_ROWS) t->loss[t->n] = loss, t->norm[t->n++] = norm;
+    if (t->n < MAX_ROWS) t->loss[t->n] = r->loss, t->norm[t->n++] = r->gradient;
 }
 
 static void hear(void *user, limn_log_level level, const char *text)
@@ -70,12 +69,11 @@ static limn_ctx *context(told *t)
     return ctx;
 }
 
-static limn_train_options options_for(limn_ctx *ctx, const char *net, const char *out, told *t)
+static limn_train_options options_for(const char *net, const char *out, told *t)
 {
     limn_train_options o = limn_train_defaults();
-    assert_int_equal(limn_settings_parse(ctx, net, &o.settings), LIMN_OK);
-    o.data = "shapes", o.n_shapes = 64, o.out = out, o.batch = 4, o.steps = 12, o.save_every = 5, o.log_every = 1,
-    o.warmup = 4, o.lr = 2e-3;
+    o.network = net, o.data = "shapes", o.n_shapes = 64, o.out = out, o.batch = 4, o.steps = 12, o.save_every = 5,
+    o.log_every = 1, o.warmup = 4, o.lr = 2e-3;
     o.precision = LIMN_PRECISION_F32, o.report = report, o.user = t;
     return o;
 }
@@ -123,7 +121,7 @@ static void a_stop_is_heard_outside_of_steps(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-heard", &t);
+    limn_train_options o = options_for(DIT, "run-heard", &t);
     o.sample_every = 3;
     assert_int_equal(system("rm -rf run-heard"), 0);
     t.stop_at = "picture";
@@ -140,6 +138,38 @@ static void a_stop_is_heard_outside_of_steps(void **state)
     o.steps = 3; /* the last one, too */
     expect(ctx, &o, LIMN_CANCELLED);
     assert_non_null(strstr(limn_error_text(ctx), "samples and scores are missing"));
+    limn_ctx_free(ctx);
+}
+
+static bool cancel_at_3(void *user, const char *what, int64_t done, int64_t total)
+{
+    (void)total;
+    if (strcmp(what, "step") == 0 && done == 3) limn_ctx_cancel(user); /* seen in the middle of step 4 */
+    return true;
+}
+
+/* limn_ctx_cancel() is as good as the callback: what was learned is saved, the step under way comes again. */
+static void a_cancelled_run_is_saved_and_goes_on_with_the_same_bits(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(DIT, "run-uncancelled", &t);
+    o.steps = 6;
+    assert_int_equal(system("rm -rf run-uncancelled run-cancelled"), 0);
+    expect(ctx, &o, LIMN_OK);
+    o.out = "run-cancelled";
+    limn_ctx_set_progress(ctx, cancel_at_3, ctx);
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_non_null(strstr(limn_error_text(ctx), "stopped at step 3, saved"));
+    limn_ctx_set_progress(ctx, go_on, &t);
+    o.resume = true;
+    expect(ctx, &o, LIMN_OK);
+    same_files(ctx, "run-uncancelled/model.safetensors", "run-cancelled/model.safetensors");
+    o.resume = false, o.out = "run-uncancelled-2";
+    limn_ctx_cancel(ctx); /* before anything */
+    expect(ctx, &o, LIMN_CANCELLED);
+    assert_int_equal(access("run-uncancelled-2", F_OK), -1);
     limn_ctx_free(ctx);
 }
 
@@ -169,7 +199,7 @@ static void accumulation_text_and_samples_resume_with_the_same_bits(void **state
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, MMDIT, "", &t);
+    limn_train_options o = options_for(MMDIT, "", &t);
     o.accumulate = 2, o.contrastive = 0.5, o.flip = true, o.sample_every = 6,
     o.sample_prompts = "a red circle|a blue square";
     stop_and_go(ctx, &t, o, "run-all", "run-all-parts");
@@ -212,7 +242,7 @@ static void captions_that_are_drawn_resume_with_the_same_bits(void **state)
                                        ", \"text\": \"gray\", \"kind\": [\"y\", \"z\"]", ", \"text\": \"light\"", ""};
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, MMDIT, "run-first", &t);
+    limn_train_options o = options_for(MMDIT, "run-first", &t);
     put_rows(ctx, "data-drawn", rows);
     o.data = "data-drawn", o.drop = 0, o.steps = 12, o.caption_field = "text:2,kind";
     stop_and_go(ctx, &t, o, "run-drawn", "run-drawn-parts");
@@ -235,7 +265,7 @@ static void captions_and_labels_that_are_missing_are_counted(void **state)
                                        ", \"split\": \"b\"", ", \"label\": null, \"text\": \"\", \"split\": \"a\""};
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, MMDIT, "run-none-said", &t);
+    limn_train_options o = options_for(MMDIT, "run-none-said", &t);
     put_rows(ctx, "data-none", none);
     assert_int_equal(system("rm -rf run-none-said run-labels-said"), 0);
     o.data = "data-none", o.steps = 1;
@@ -245,7 +275,7 @@ static void captions_and_labels_that_are_missing_are_counted(void **state)
     o.no_captions = true;
     expect(ctx, &o, LIMN_OK);
     assert_int_equal(t.warnings, 1);
-    o = options_for(ctx, DIT "classes=2", "run-labels-said", &t), t.warnings = 0;
+    o = options_for(DIT "classes=2", "run-labels-said", &t), t.warnings = 0;
     o.data = "data-none", o.steps = 1;
     expect(ctx, &o, LIMN_OK);
     assert_int_equal(t.warnings, 1);
@@ -273,7 +303,7 @@ static void a_learned_variance_resumes_with_the_same_bits(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT "learn_sigma=1", "run-sigma-flow", &t);
+    limn_train_options o = options_for(DIT "learn_sigma=1", "run-sigma-flow", &t);
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "--schedule linear"));
     o.objective = noise_predicted();
@@ -286,7 +316,7 @@ static void labels_with_dropout_resume_with_the_same_bits(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT "classes=32", "", &t);
+    limn_train_options o = options_for(DIT "classes=32", "", &t);
     o.drop = 0.3, o.accumulate = 2, o.sample_every = 12, o.sample_prompts = "red circle|31";
     stop_and_go(ctx, &t, o, "run-labels", "run-labels-parts");
     limn_image grid;
@@ -326,10 +356,9 @@ static void noise_with_masks(limn_ctx *ctx, const char *folder)
     }
 }
 
-static void keep_checkpoint(void *user, int64_t step, int64_t steps, double loss, double lr, double norm, double rate)
+static void keep_checkpoint(void *user, const limn_train_report *r)
 {
-    (void)steps, (void)loss, (void)lr, (void)norm, (void)rate;
-    if (step == 6)
+    if (r->step == 6)
         copy_file(user, "run-norm/checkpoint.safetensors", "run-norm-killed/checkpoint.safetensors"); /* that of step 5 */
 }
 
@@ -340,7 +369,7 @@ static void running_statistics_of_a_killed_run_resume_with_the_same_bits(void **
     told t;
     limn_ctx *ctx = context(&t);
     limn_train_options o =
-        options_for(ctx, "unet size=16 channels=1 classes=2 width=4 levels=2 convs=1 norm=batch", "run-norm", &t);
+        options_for("unet size=16 channels=1 classes=2 width=4 levels=2 convs=1 norm=batch", "run-norm", &t);
     noise_with_masks(ctx, "run-norm-data");
     mkdir("run-norm-killed", 0777);
     o.data = "run-norm-data", o.accumulate = 2, o.batch = 2, o.report = keep_checkpoint, o.user = ctx;
@@ -359,9 +388,9 @@ static void what_is_held_out_is_scored_into_a_file(void **state)
     told t;
     size_t n;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, "unet size=16 channels=1 classes=2 width=4 levels=2 convs=1", "run-held", &t);
+    limn_train_options o = options_for("unet size=16 channels=1 classes=2 width=4 levels=2 convs=1", "run-held", &t);
     noise_with_masks(ctx, "run-held-data");
-    o.data = "run-held-data", o.batch = 1, o.steps = 6, o.seconds = 1e-9, o.masks.hold_out = "3";
+    o.data = "run-held-data", o.batch = 1, o.steps = 6, o.seconds = 1e-9, o.hold_out = "3";
     expect(ctx, &o, LIMN_OK); /* time is up after a step */
     o.seconds = 0, o.sample_every = 4, o.resume = true;
     expect(ctx, &o, LIMN_OK);
@@ -384,7 +413,7 @@ static void only_classes_that_were_seen_learn(void **state)
     told t;
     limn_ctx *ctx = context(&t);
     limn_weight_file *before, *after;
-    limn_train_options o = options_for(ctx, DIT "classes=40", "run-none", &t);
+    limn_train_options o = options_for(DIT "classes=40", "run-none", &t);
     o.steps = 1, o.batch = 8, o.weight_decay = 0, o.lr = 1e-12, o.warmup = 0;
     expect(ctx, &o, LIMN_OK);
     assert_int_equal(t.warnings, 1); /* 8 of them have no picture */
@@ -413,10 +442,10 @@ static void only_classes_that_were_seen_learn(void **state)
     assert_true(moved > 20);
     limn_weight_file_close(before);
     limn_weight_file_close(after);
-    o = options_for(ctx, DIT "classes=8", "run-few", &t);
+    o = options_for(DIT "classes=8", "run-few", &t);
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "--set classes=32"));
-    o = options_for(ctx, DIT "classes=32", "run-few", &t);
+    o = options_for(DIT "classes=32", "run-few", &t);
     o.sample_every = 1, o.sample_prompts = "red herring";
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "red herring"));
@@ -428,7 +457,7 @@ static void parts_of_a_batch_add_up_to_the_whole(void **state)
     (void)state;
     told one, two;
     limn_ctx *ctx = context(&one);
-    limn_train_options o = options_for(ctx, MMDIT, "run-whole-batch", &one);
+    limn_train_options o = options_for(MMDIT, "run-whole-batch", &one);
     o.batch = 8, o.steps = 6;
     expect(ctx, &o, LIMN_OK);
     two = (told){0};
@@ -448,7 +477,7 @@ static void another_number_of_threads_changes_only_the_rounding(void **state)
     (void)state;
     told one, two;
     limn_ctx *ctx = context(&one);
-    limn_train_options o = options_for(ctx, MMDIT, "run-one-thread", &one);
+    limn_train_options o = options_for(MMDIT, "run-one-thread", &one);
     o.steps = 20;
     expect(ctx, &o, LIMN_OK);
     two = (told){0};
@@ -476,7 +505,7 @@ static void bf16_learns_as_f32_does(void **state)
     }
     told f32, bf16;
     limn_ctx *ctx = context(&f32);
-    limn_train_options o = options_for(ctx, MMDIT, "run-f32", &f32);
+    limn_train_options o = options_for(MMDIT, "run-f32", &f32);
     o.steps = 20;
     expect(ctx, &o, LIMN_OK);
     bf16 = (told){0};
@@ -493,7 +522,7 @@ static void a_resumed_log_has_every_step_once(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-log", &t);
+    limn_train_options o = options_for(DIT, "run-log", &t);
     o.seconds = 1e-9, o.log_every = 20;
     expect(ctx, &o, LIMN_OK); /* stops after a step */
     FILE *f = fopen("run-log/log.csv", "a");
@@ -521,7 +550,7 @@ static void a_diverged_run_keeps_the_last_good_checkpoint(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-nan", &t);
+    limn_train_options o = options_for(DIT, "run-nan", &t);
     o.steps = 6;
     expect(ctx, &o, LIMN_OK);
     size_t n, m;
@@ -545,7 +574,7 @@ static void a_failed_save_is_a_warning_until_the_third(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-full", &t);
+    limn_train_options o = options_for(DIT, "run-full", &t);
     mkdir("run-full", 0777);
     unlink("run-full/checkpoint.safetensors");
     mkdir("run-full/checkpoint.safetensors", 0777); /* nothing can be renamed over a folder */
@@ -576,7 +605,7 @@ static void a_new_run_keeps_the_checkpoint_and_rows_of_an_older_one(void **state
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-older", &t);
+    limn_train_options o = options_for(DIT, "run-older", &t);
     size_t n, m;
     unlink("run-older/checkpoint.safetensors"), unlink("run-older/checkpoint.old.safetensors");
     unlink("run-older/log.csv"), unlink("run-older/log.old.csv");
@@ -615,17 +644,42 @@ static void refused(limn_ctx *ctx, const limn_train_options *o, const char *word
     if (!strstr(limn_error_text(ctx), word)) fail_msg("expected \"%s\" in: %s", word, limn_error_text(ctx));
 }
 
+/* Options that no flag stands guard for. */
+static void a_program_is_told_which_option_is_wrong(void **state)
+{
+    (void)state;
+    told t;
+    limn_ctx *ctx = context(&t);
+    limn_train_options o = options_for(DIT, "run-wrong", &t), other;
+    other = o, other.network = NULL, refused(ctx, &other, "network is not set");
+    other = o, other.data = NULL, refused(ctx, &other, "data is not set");
+    other = o, other.out = NULL, refused(ctx, &other, "out is not set");
+    other = o, other.network = "dit size=wide", refused(ctx, &other, "size");
+    other = o, other.lr = NAN, refused(ctx, &other, "lr is nan, expected 0 to 3.4e+38");
+    other = o, other.drop = 1.5, refused(ctx, &other, "drop is 1.5");
+    other = o, other.warmup = -1, refused(ctx, &other, "warmup is -1");
+    other = o, other.crop = (limn_data_resize)7, refused(ctx, &other, "crop 7");
+    other = o, other.objective.prediction = (limn_prediction)9, refused(ctx, &other, "no prediction 9");
+    other = o, other.objective.schedule.kind = (limn_schedule_kind)9, refused(ctx, &other, "");
+    other = o, other.network = "unet size=16", other.segment.kind = (limn_segment_kind)9, refused(ctx, &other, "loss 9");
+    other.segment = o.segment, other.range = (limn_range){LIMN_RANGE_GIVEN, 4, 4}, refused(ctx, &other, "--range");
+    other = o, other.network = "dit-s/3";
+    expect(ctx, &other, LIMN_NOT_FOUND);
+    assert_int_equal(access("run-wrong", F_OK), -1);
+    limn_ctx_free(ctx);
+}
+
 static void a_run_is_not_resumed_as_another(void **state)
 {
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-other", &t), other;
+    limn_train_options o = options_for(DIT, "run-other", &t), other;
     o.steps = 4;
     expect(ctx, &o, LIMN_OK);
     o.resume = true, o.steps = 6;
-    other = o, limn_settings_set(ctx, &other.settings, "depth=3"), refused(ctx, &other, "depth=2");
-    other = o, limn_settings_parse(ctx, MMDIT, &other.settings), refused(ctx, &other, "trains dit");
+    other = o, other.network = DIT "depth=3", refused(ctx, &other, "depth=2");
+    other = o, other.network = MMDIT, refused(ctx, &other, "trains dit");
     other = o, other.seed = 7, refused(ctx, &other, "--seed");
     other = o, other.batch = 3, refused(ctx, &other, "--batch");
     other = o, other.drop = 0.2, refused(ctx, &other, "--drop");
@@ -672,7 +726,7 @@ static void a_run_is_not_resumed_on_other_pictures(void **state)
     limn_ctx *ctx = context(&t);
     assert_int_equal(system("rm -rf data-print data-moved run-print"), 0);
     put_six(ctx, "data-print", "cat", "dog");
-    limn_train_options o = options_for(ctx, DIT "classes=2", "run-print", &t);
+    limn_train_options o = options_for(DIT "classes=2", "run-print", &t);
     o.data = "data-print", o.steps = 2;
     expect(ctx, &o, LIMN_OK);
     o.resume = true, o.data = "./data-moved//"; /* the same in another place */
@@ -704,8 +758,8 @@ static void a_run_is_not_resumed_on_other_captions_or_classes(void **state)
                        "\"text\": \"a dog\", \"label\": \"2\"}\n";
     const char *swapped = "{\"file_name\": \"x/0.png\", \"text\": \"a dog\", \"label\": \"2\"}\n{\"file_name\": "
                           "\"y/0.png\", \"text\": \"a cat\", \"label\": \"1\"}\n";
-    limn_train_options o = options_for(ctx, MMDIT, "run-said", &t), c = options_for(ctx, DIT "classes=2", "run-class", &t),
-                       plain = options_for(ctx, DIT, "run-plain", &t);
+    limn_train_options o = options_for(MMDIT, "run-said", &t), c = options_for(DIT "classes=2", "run-class", &t),
+                       plain = options_for(DIT, "run-plain", &t);
     limn_train_options *all[] = {&o, &c, &plain};
     put_text("data-said/metadata.jsonl", rows);
     for (int i = 0; i < 3; i++)
@@ -727,8 +781,8 @@ static void a_run_is_not_resumed_on_other_masks(void **state)
     limn_ctx *ctx = context(&t);
     assert_int_equal(system("rm -rf data-mask run-mask run-tae"), 0);
     put_six(ctx, "data-mask", "images", "masks");
-    limn_train_options o = options_for(ctx, "unet size=16 levels=2 width=4", "run-mask", &t),
-                       tae = options_for(ctx, "tae size=16", "run-tae", &t);
+    limn_train_options o = options_for("unet size=16 levels=2 width=4", "run-mask", &t),
+                       tae = options_for("tae size=16", "run-tae", &t);
     limn_train_options *all[] = {&o, &tae};
     o.data = "data-mask", tae.data = "data-mask/images";
     for (int i = 0; i < 2; i++)
@@ -764,7 +818,7 @@ static void a_run_is_not_resumed_on_other_digits(void **state)
     limn_ctx *ctx = context(&t);
     assert_int_equal(system("rm -rf run-idx"), 0);
     put_idx(100, 3);
-    limn_train_options o = options_for(ctx, DIT "classes=10", "run-idx", &t);
+    limn_train_options o = options_for(DIT "classes=10", "run-idx", &t);
     o.data = "data-idx", o.steps = 2;
     expect(ctx, &o, LIMN_OK);
     o.resume = true, o.steps = 3;
@@ -783,7 +837,7 @@ static void an_old_checkpoint_resumes_with_a_line(void **state)
     limn_ctx *ctx = context(&t);
     assert_int_equal(system("rm -rf data-old run-old-print"), 0);
     put_six(ctx, "data-old", "cat", "dog");
-    limn_train_options o = options_for(ctx, DIT, "run-old-print", &t);
+    limn_train_options o = options_for(DIT, "run-old-print", &t);
     o.data = "data-old", o.steps = 2;
     expect(ctx, &o, LIMN_OK);
     char *bytes = (char *)bytes_of(ctx, "run-old-print/checkpoint.safetensors", &n);
@@ -809,7 +863,7 @@ static void what_a_run_is_is_compared_to_its_end(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-long", &t);
+    limn_train_options o = options_for(DIT, "run-long", &t);
     char field[2][2001];
     uint8_t gray[16 * 16 * 3] = {0};
     for (int i = 0; i < 2; i++) memset(field[i], 'x', 2000), field[i][1999] = (char)('x' + i), field[i][2000] = '\0';
@@ -833,7 +887,7 @@ static void a_run_starts_from_the_weights_of_another(void **state)
     (void)state;
     told first, second;
     limn_ctx *ctx = context(&first);
-    limn_train_options o = options_for(ctx, DIT, "run-base", &first);
+    limn_train_options o = options_for(DIT, "run-base", &first);
     o.steps = 40, o.ema = 0;
     expect(ctx, &o, LIMN_OK);
     second = (told){0};
@@ -844,7 +898,7 @@ static void a_run_starts_from_the_weights_of_another(void **state)
     expect(ctx, &o, LIMN_CANCELLED);
     assert_non_null(strstr(limn_error_text(ctx), "--resume in place of --init goes on"));
     first.stop_after = 0;
-    limn_settings_set(ctx, &o.settings, "width=64");
+    o.network = DIT "width=64";
     expect(ctx, &o, LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(ctx), "run-base/model.safetensors"));
     o.init = "no-such-file";
@@ -870,9 +924,10 @@ static void a_checkpoint_keeps_every_fact_and_every_name(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-facts", &t);
+    limn_train_options o = options_for(DIT, "run-facts", &t);
     limn_task task = {.facts = many_facts};
     limn_trainer trainer = {.ctx = ctx, .o = &o, .task = &task, .saved = true, .net = {.n_network = 2}};
+    assert_int_equal(limn_settings_named(ctx, o.network, &trainer.settings), LIMN_OK);
     limn_graph *g = limn_graph_new(ctx);
     char name[2][401];
     for (int i = 0; i < 2; i++) {
@@ -936,7 +991,7 @@ static void a_run_writes_over_nothing_that_it_reads(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-own", &t), other;
+    limn_train_options o = options_for(DIT, "run-own", &t), other;
     uint8_t gray[16 * 16 * 3] = {0};
     size_t n, m;
     o.steps = 2;
@@ -971,13 +1026,13 @@ static void what_is_wrong_leaves_no_run_folder(void **state)
     (void)state;
     told t;
     limn_ctx *ctx = context(&t);
-    limn_train_options o = options_for(ctx, DIT, "run-never", &t);
+    limn_train_options o = options_for(DIT, "run-never", &t);
     o.data = "no-such-folder";
     expect(ctx, &o, LIMN_NOT_FOUND);
-    o = options_for(ctx, DIT, "run-never", &t);
+    o = options_for(DIT, "run-never", &t);
     o.accumulate = 0;
     expect(ctx, &o, LIMN_BAD_ARGUMENT);
-    o = options_for(ctx, "dit size=1024 patch=1 width=2048 depth=200 channels=3 mlp=8192", "run-never", &t);
+    o = options_for("dit size=1024 patch=1 width=2048 depth=200 channels=3 mlp=8192", "run-never", &t);
     o.batch = 64;
     expect(ctx, &o, LIMN_NO_MEMORY);
     assert_int_equal(access("run-never", F_OK), -1);
@@ -1024,7 +1079,7 @@ static void events_are_framed_and_checked(void **state)
     told t;
     limn_ctx *ctx = context(&t);
     assert_int_equal(limn_crc32c("123456789", 9), 0xe3069283u); /* the check value of CRC-32C */
-    limn_train_options o = options_for(ctx, DIT, "run-events", &t);
+    limn_train_options o = options_for(DIT, "run-events", &t);
     o.steps = 3, o.sample_every = 3;
     DIR *folder = opendir("run-events"); /* of an earlier run of this test */
     char path[600] = "";
@@ -1048,6 +1103,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stop_is_heard_outside_of_steps),
+        cmocka_unit_test(a_cancelled_run_is_saved_and_goes_on_with_the_same_bits),
+        cmocka_unit_test(a_program_is_told_which_option_is_wrong),
         cmocka_unit_test(accumulation_text_and_samples_resume_with_the_same_bits),
         cmocka_unit_test(captions_that_are_drawn_resume_with_the_same_bits),
         cmocka_unit_test(captions_and_labels_that_are_missing_are_counted),

@@ -4,9 +4,9 @@
 #include "file/nifti.h"
 #include "file/nifti_header.h"
 #include "file/tiff.h"
+#include "limn/train.h"
 #include "pipeline/segment.h"
 #include "data/mask_parts.h"
-#include "train/trainer.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -393,13 +393,12 @@ static void a_network_finds_what_it_learned_in_a_volume_it_never_saw(void **stat
     limn_ctx *ctx = *state;
     make_dataset(ctx, 5);
     limn_train_options o = limn_train_defaults();
-    if (limn_settings_parse(ctx, "unet size=32 channels=2 classes=2 width=8 levels=3 norm=batch", &o.settings) != LIMN_OK)
-        fail_msg("%s", limn_error_text(ctx));
+    o.network = "unet size=32 channels=2 classes=2 width=8 levels=3 norm=batch";
     char out[300];
     snprintf(out, sizeof out, "%s/run", folder);
     o.data = folder, o.out = out, o.batch = 8, o.steps = 60, o.warmup = 5, o.lr = 3e-3, o.ema = 0.9,
     o.precision = LIMN_PRECISION_F32, o.sample_every = 60;
-    o.masks.hold_out = "ball_4", o.masks.range.kind = LIMN_RANGE_MINMAX, o.augment = limn_augment_none();
+    o.hold_out = "ball_4", o.range.kind = LIMN_RANGE_MINMAX, o.augment = limn_augment_none();
     o.segment.kind = LIMN_SEGMENT_DICE_CE;
     if (limn_train(ctx, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_int_equal(access(in("run/samples/step-000060.png"), F_OK), 0);
@@ -424,13 +423,13 @@ static void a_network_finds_what_it_learned_in_a_volume_it_never_saw(void **stat
     if (limn_segmentation_open(ctx, out, NULL, &s) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_int_equal(limn_segmentation_range(s).kind, LIMN_RANGE_MINMAX); /* as trained */
     limn_segmentation_free(s);
-    o.resume = true, o.steps = 61, o.masks.range.kind = LIMN_RANGE_AUTO;
+    o.resume = true, o.steps = 61, o.range.kind = LIMN_RANGE_AUTO;
     assert_int_equal(limn_train(ctx, &o), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "where --range was \"minmax\", and this command says \"auto\""));
-    o.masks.range.kind = LIMN_RANGE_MINMAX, o.masks.values = "1,0";
+    o.range.kind = LIMN_RANGE_MINMAX, o.mask_values = "1,0";
     assert_int_equal(limn_train(ctx, &o), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "where --mask-values was \"\", and this command says \"1,0\""));
-    o.masks.values = NULL, o.segment.weight = (double[]){1, 2.5}, o.segment.n_weights = 2;
+    o.mask_values = NULL, o.segment.weight = (double[]){1, 2.5}, o.segment.n_weights = 2;
     assert_int_equal(limn_train(ctx, &o), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "where --class-weights was \"\", and this command says \"1,2.5\""));
 }
@@ -450,8 +449,7 @@ static void a_model_reads_every_type_by_the_rule_it_learned(void **state)
     put_nifti(ctx, "bytes.nii", SIDE, SIDE, DEPTH, bytes, NULL);
     for (int k = 0; k < 2; k++) {
         limn_train_options o = limn_train_defaults();
-        if (limn_settings_parse(ctx, "unet size=32 channels=1 classes=2 width=4 levels=2", &o.settings) != LIMN_OK)
-            fail_msg("%s", limn_error_text(ctx));
+        o.network = "unet size=32 channels=1 classes=2 width=4 levels=2";
         snprintf(out, sizeof out, "%s/run%d", folder, k);
         o.data = folder, o.out = out, o.batch = 2, o.steps = 2, o.precision = LIMN_PRECISION_F32;
         if (k) put_nifti(ctx, "images/a.nii", SIDE, SIDE, DEPTH, bytes, NULL);

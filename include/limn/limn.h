@@ -1,5 +1,6 @@
 /* limn.h: run trained networks from C: pictures from words, latents of pictures, a class for every pixel.
- * (graph.h: networks of one's own.)  A whole program: a picture from words,   farmer MODEL PROMPT FILE.png
+ * (train.h: train them; graph.h: networks of one's own.)  A picture from words, a whole program:
+ * farmer MODEL PROMPT FILE.png
  *
  *     #include <limn/limn.h>
  *     #include <stdio.h>

@@ -33,7 +33,7 @@ limn_status limn_fail_in(limn_ctx *ctx, limn_status status, const char *format, 
 limn_status limn_fail_memory(limn_ctx *ctx, size_t bytes, const char *what);
 
 void limn_log(limn_ctx *ctx, limn_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/** @return false when the caller of the job asked to stop; true when there is no callback. */
+/** @return false when the caller of the job asked to stop, by the callback or limn_ctx_cancel(). */
 bool limn_progress(limn_ctx *ctx, const char *what, int64_t done, int64_t total);
 
 /** LIMN_CANCELLED once after limn_ctx_cancel(), else LIMN_OK. */

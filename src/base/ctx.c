@@ -141,5 +141,6 @@ void limn_log(limn_ctx *ctx, limn_log_level level, const char *format, ...)
 
 bool limn_progress(limn_ctx *ctx, const char *what, int64_t done, int64_t total)
 {
-    return !ctx->progress || ctx->progress(ctx->progress_user, what, done, total);
+    bool stopped = atomic_load_explicit(&ctx->cancel, memory_order_relaxed) && atomic_exchange(&ctx->cancel, false);
+    return !stopped && (!ctx->progress || ctx->progress(ctx->progress_user, what, done, total));
 }

@@ -3,20 +3,7 @@
 #define LIMN_AUGMENT_H
 
 #include "base/base.h"
-
-typedef struct limn_augment {
-    bool flip_x, flip_y;  /* mirror half of the samples */
-    bool turn;            /* by 0, 90, 180 or 270 degrees; 0 or 180 where width and height differ */
-    double rotate;        /* degrees: uniform within +- */
-    double scale;         /* larger or smaller by a factor of up to 1 + scale, uniform in its logarithm */
-    double elastic;       /* standard deviation, in pixels, of displacements on a coarse grid, between its nodes bicubic
-                             (Ronneberger et al. 2015) */
-    double elastic_grid;  /* pixels between nodes */
-    double brightness;    /* +- of values 0..1 */
-    double contrast;      /* around the mean, by a factor of up to 1 + contrast or its inverse */
-    double gamma;         /* value^g, g up to 1 + gamma or its inverse */
-    double noise;         /* Gaussian, of a standard deviation uniform in 0 .. noise */
-} limn_augment;
+#include "limn/train.h"
 
 /* A picture in 0..1. */
 typedef struct limn_pixels {
@@ -25,11 +12,6 @@ typedef struct limn_pixels {
     const uint16_t *wide; /* 65535 is 1; the other is NULL */
 } limn_pixels;
 
-/** Everything off: a crop at a random place. */
-limn_augment limn_augment_none(void);
-/** What suits micrographs: all flips and turns, 15 degrees, a factor of 1.15, 10 pixels at every 128th, light by a tenth to
- *  a quarter. */
-limn_augment limn_augment_defaults(void);
 /** LIMN_OK, or LIMN_BAD_ARGUMENT with what is out of range. */
 limn_status limn_augment_check(limn_ctx *ctx, const limn_augment *augment);
 

@@ -16,11 +16,10 @@
 #define LIMN_DATA_H
 
 #include "file/latent.h"
+#include "limn/train.h"
 
 typedef struct limn_dataset limn_dataset;
 
-/* Crops keep proportions: the shorter side becomes `size`, then a square is cut out. */
-typedef enum limn_data_resize { LIMN_CROP_RANDOM, LIMN_CROP_CENTRE, LIMN_SQUASH } limn_data_resize;
 /** "random", "centre", "squash" */
 const char *limn_data_resize_name(limn_data_resize resize);
 

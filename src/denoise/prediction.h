@@ -6,14 +6,7 @@
 #define LIMN_DENOISE_PREDICTION_H
 
 #include "base/base.h"
-
-typedef enum limn_prediction {
-    LIMN_PREDICT_EPS,  /* n                                    Ho et al. 2020 */
-    LIMN_PREDICT_V,    /* a n - b x0                           Salimans & Ho 2022 */
-    LIMN_PREDICT_X0,   /* x0 */
-    LIMN_PREDICT_FLOW, /* n - x0                               Liu et al. 2022 */
-    LIMN_N_PREDICTIONS,
-} limn_prediction;
+#include "limn/train.h"
 
 /* x0 = x0_x x + x0_y y,  n = n_x x + n_y y  for the network's output y at x */
 typedef struct limn_conversion { double x0_x, x0_y, n_x, n_y; } limn_conversion;
@@ -24,8 +17,6 @@ limn_conversion limn_convert_prediction(limn_prediction prediction, double a, do
 /** What the network should output: *x0_w x0 + *n_w n. */
 void limn_prediction_target(limn_prediction prediction, double a, double b, double *x0_w, double *n_w);
 
-/** "eps" or "epsilon", "v" or "v_prediction", "x0" or "sample", "flow"; false and *out unchanged for other names. */
-bool limn_prediction_find(const char *name, limn_prediction *out);
 const char *limn_prediction_name(limn_prediction prediction);
 
 /** a^2 / b^2; infinite for b = 0. */

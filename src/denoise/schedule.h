@@ -6,34 +6,15 @@
 #define LIMN_DENOISE_SCHEDULE_H
 
 #include "base/base.h"
+#include "limn/train.h"
 
 enum { LIMN_TRAIN_STEPS_MAX = 100000 };
-
-typedef enum limn_schedule_kind {
-    LIMN_SCHEDULE_LINEAR,        /* beta from start to end                                   Ho et al. 2020, DiT */
-    LIMN_SCHEDULE_SCALED_LINEAR, /* sqrt(beta) from sqrt(start) to sqrt(end)                 Stable Diffusion */
-    LIMN_SCHEDULE_COSINE, /* "squaredcos_cap_v2": alpha_bar = cos^2, beta <= 0.999    Nichol & Dhariwal 2021, eq. 17 */
-    LIMN_SCHEDULE_FLOW,   /* sigma = shift s / (1 + (shift - 1) s), s uniform         Esser et al. 2024 */
-    LIMN_N_SCHEDULES,
-} limn_schedule_kind;
-
-typedef struct limn_schedule_options {
-    limn_schedule_kind kind;
-    int n_train;                 /* 1000 */
-    double beta_start, beta_end; /* linear, scaled_linear */
-    bool zero_snr;               /* alpha_bar of the last timestep is 0: Lin et al. 2024, algorithm 1 */
-    double shift;                /* flow; 1: none */
-} limn_schedule_options;
 
 typedef struct limn_schedule {
     limn_schedule_options options;
     double *alpha_bar; /* [n_train]; NULL for flow */
 } limn_schedule;
 
-/** linear, 1000 steps, beta 1e-4 to 0.02, shift 1. */
-limn_schedule_options limn_schedule_defaults(void);
-/** "linear", "scaled_linear", "squaredcos_cap_v2" or "cosine", "flow"; false and *out unchanged for other names. */
-bool limn_schedule_find(const char *name, limn_schedule_kind *out);
 const char *limn_schedule_name(limn_schedule_kind kind);
 
 /** @param out  on LIMN_OK to be freed with limn_schedule_free(); otherwise *out is NULL.  @return LIMN_BAD_ARGUMENT names

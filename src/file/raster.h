@@ -4,6 +4,7 @@
 #define LIMN_RASTER_H
 
 #include "base/base.h"
+#include "limn/train.h"
 
 #define LIMN_MAX_RASTER_BYTES ((size_t)2 << 30) /* of a file */
 enum { LIMN_MAX_SLICES = 16384, LIMN_MAX_VOXELS = 1 << 30, LIMN_NIFTI_HEADER = 348 };
@@ -39,24 +40,7 @@ void limn_raster_free(limn_raster *raster); /* the values, not the struct, which
 limn_status limn_raster_new(limn_ctx *ctx, const char *name, int64_t width, int64_t height, int64_t slices, int channels,
                             size_t file_bytes, limn_raster *out);
 
-/* What becomes 0 and 1.  PERCENTILES: 0.5 and 99.5 of all values of the file, the nearest that there are.  AUTO: 0 and 255
- * where values are stored as bytes, else percentiles.  BYTES, of a network that learned bytes: the same, but 0 and 255 also
- * of bytes that are stored in a wider type. */
-typedef enum limn_range_kind {
-    LIMN_RANGE_AUTO,
-    LIMN_RANGE_MINMAX,
-    LIMN_RANGE_GIVEN,
-    LIMN_RANGE_PERCENTILES,
-    LIMN_RANGE_BYTES
-} limn_range_kind;
-typedef struct limn_range {
-    limn_range_kind kind;
-    double low, high;     /* GIVEN, and what was taken */
-} limn_range;
-/** "auto", "minmax", "percentiles" or "LOW,HIGH" with HIGH above LOW.  @return false: it is none of these, and *out is
- *  AUTO */
-bool limn_range_parse(const char *text, limn_range *out);
-/** The same backwards; BYTES, which nobody asks for, is "bytes".  @return out */
+/** limn_range_parse() backwards; BYTES, which nobody asks for, is "bytes".  @return out */
 const char *limn_range_text(const limn_range *range, char out[64]);
 /** Values to 0..1 in place: (v - low) / (high - low), clamped; what is not finite becomes 0 and is told as a warning.  Alpha
  *  is brought from its own range. What was taken is written to *range: AUTO and BYTES become BYTES or PERCENTILES; values

@@ -85,6 +85,9 @@ extern const limn_preset limn_presets[];         /* ends with a NULL name */
 
 /** Settings of a family or preset by name.  @return LIMN_NOT_FOUND with the names there are */
 limn_status limn_settings_find(limn_ctx *ctx, const char *name, limn_settings *out);
+/** A family or preset by name, settings behind it: "dit-s/2 size=64".  @return as limn_settings_find() and
+ *  limn_settings_apply() */
+limn_status limn_settings_named(limn_ctx *ctx, const char *text, limn_settings *out);
 /** One "name=value".  @return LIMN_BAD_ARGUMENT naming the setting and its range, or the nearest name there is */
 limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assignment);
 /** Several, between spaces: "depth=24 attention=joint". */

@@ -77,6 +77,16 @@ limn_status limn_settings_find(limn_ctx *ctx, const char *name, limn_settings *o
     return unknown_network(ctx, name);
 }
 
+limn_status limn_settings_named(limn_ctx *ctx, const char *text, limn_settings *out)
+{
+    char name[128];
+    text += strspn(text, " ");
+    size_t n = strcspn(text, " ");
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name), text);
+    limn_status status = limn_settings_find(ctx, name, out);
+    return status == LIMN_OK ? limn_settings_apply(ctx, out, text + n) : status;
+}
+
 /* Index of word in "a|b|c", or -1 */
 static int choice_of(const char *choices, const char *word)
 {

@@ -11,8 +11,8 @@
 static void describe_rows(limn_trainer *t, int part)
 {
     uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
-    bool always = limn_settings_get(&t->o->settings, "always_labelled");
-    int32_t none = limn_settings_get(&t->o->settings, "classes");
+    bool always = limn_settings_get(&t->settings, "always_labelled");
+    int32_t none = limn_settings_get(&t->settings, "classes");
     for (int b = 0; b < t->o->batch; b++) {
         limn_batch_row *row = &t->rows[b];
         row->sample = first + (uint64_t)b;
@@ -91,8 +91,8 @@ static void fill_condition(limn_trainer *t, size_t n, const float *x)
 {
     if (!t->net.ports.condition) return;
     float *out = limn_stage(t, t->net.ports.condition);
-    int size = limn_settings_get(&t->o->settings, "size"), channels = limn_settings_get(&t->o->settings, "channels");
-    int factor = limn_settings_get(&t->o->settings, "enlarge");
+    int size = limn_settings_get(&t->settings, "size"), channels = limn_settings_get(&t->settings, "channels");
+    int factor = limn_settings_get(&t->settings, "enlarge");
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
     for (int b = 0; b < t->o->batch; b++)
         limn_enlarged(x + (size_t)b * n, factor, size / factor, channels, factor, out + (size_t)b * n);

@@ -90,7 +90,7 @@ static run_facts *record_all(const limn_trainer *t)
     run_facts *f = calloc(1, sizeof *f);
     if (!f || !(f->arena = limn_arena_new())) return free(f), NULL;
     limn_facts_add(f, "format", NULL, "pt");
-    limn_facts_add(f, "limn.settings", NULL, "%s", limn_settings_text(&o->settings, settings));
+    limn_facts_add(f, "limn.settings", NULL, "%s", limn_settings_text(&t->settings, settings));
     limn_facts_add(f, "limn.step", NULL, "%lld", (long long)t->step);
     limn_facts_add(f, "limn.seed", "--seed", "%llu", (unsigned long long)o->seed);
     limn_facts_add(f, "limn.batch", "--batch times --accumulate", "%lld", (long long)limn_trainer_pictures(t));
@@ -115,7 +115,7 @@ static const char *setting_word(const limn_setting *row, int value, char out[64]
 
 static limn_status check_settings(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
-    const limn_settings *now = &t->o->settings;
+    const limn_settings *now = &t->settings;
     limn_settings then;
     limn_status status = limn_net_settings_of(t->ctx, path, st, &then);
     if (status != LIMN_OK) return status;

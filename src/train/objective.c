@@ -31,6 +31,9 @@ bool limn_weighting_find(const char *name, limn_weighting *out)
 limn_status limn_objective_check(limn_ctx *ctx, const limn_objective *o)
 {
     bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
+    if ((unsigned)o->prediction >= LIMN_N_PREDICTIONS || (unsigned)o->weighting >= LIMN_N_WEIGHTINGS)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "there is no prediction %d, or no weighting %d", (int)o->prediction,
+                         (int)o->weighting);
     if (o->prediction == LIMN_PREDICT_FLOW && !flow)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "prediction flow needs the flow schedule; a variance-preserving one takes eps, v or x0");

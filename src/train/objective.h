@@ -5,25 +5,6 @@
 
 #include "denoise/noising.h"
 
-typedef enum limn_weighting {
-    LIMN_WEIGHT_UNIFORM,  /* the plain mean of squares                     Ho et al. 2020, eq. 14 */
-    LIMN_WEIGHT_MIN_SNR,  /* min(SNR, gamma) on the error of x0            Hang et al. 2023 */
-    LIMN_WEIGHT_VELOCITY, /* as if the error were one of n - x0; flow only Li & He 2025: x0 as output, velocity as loss */
-    LIMN_N_WEIGHTINGS,
-} limn_weighting;
-
-typedef struct limn_objective {
-    limn_prediction prediction;
-    limn_schedule_options schedule;
-    limn_weighting weighting;
-    double gamma;               /* MIN_SNR; 5 */
-    double time_mean, time_std; /* flow: timesteps are 1000 sigmoid(mean + std normal), shifted; std 0: uniform */
-} limn_objective;
-
-/** Rectified flow, velocity predicted, logit-normal (0, 1) timesteps. */
-limn_objective limn_objective_flow(void);
-/** "uniform", "min-snr", "velocity"; false and *out unchanged for other names. */
-bool limn_weighting_find(const char *name, limn_weighting *out);
 const char *limn_weighting_name(limn_weighting weighting);
 /** LIMN_OK, or LIMN_BAD_ARGUMENT when its parts do not fit together. */
 limn_status limn_objective_check(limn_ctx *ctx, const limn_objective *objective);

@@ -50,7 +50,7 @@ static limn_status split_prompts(limn_trainer *t, limn_samples *s)
 
 static limn_status find_label(limn_trainer *t, const char *word, int32_t *label)
 {
-    int classes = limn_settings_get(&t->o->settings, "classes");
+    int classes = limn_settings_get(&t->settings, "classes");
     char shown[256];
     limn_class_word found =
         limn_class_find(limn_dataset_class_names(t->data), limn_dataset_classes(t->data), classes - 1, word);
@@ -95,7 +95,7 @@ static limn_status make_plan(limn_trainer *t, limn_samples *s)
     limn_net_size size;
     s->shape = (limn_net_shape){.batch = s->batch, .n_times = limn_sampler_calls(s->sampler), .precision = t->o->precision};
     limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
-    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->o->settings, ema, NULL, &s->net);
+    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->settings, ema, NULL, &s->net);
     if (status == LIMN_OK) status = limn_net_measure(t->ctx, s->net, &s->shape, &size);
     if (status == LIMN_OK) s->plan_bytes = size.activations + size.weights;
     return status;
@@ -115,7 +115,7 @@ static limn_status make_buffers(limn_trainer *t, limn_samples *s)
 
 limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
 {
-    const limn_settings *set = &t->o->settings;
+    const limn_settings *set = &t->settings;
     *out = NULL;
     limn_samples *s = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(t->ctx, sizeof *s, "samples");
@@ -184,7 +184,7 @@ static limn_status set_text(limn_trainer *t, limn_samples *s)
 static limn_status set_labels(limn_trainer *t, limn_samples *s)
 {
     int32_t label[2 * MAX_COUNT];
-    for (int b = 0; b < s->batch; b++) label[b] = b < s->n ? s->label[b] : limn_settings_get(&t->o->settings, "classes");
+    for (int b = 0; b < s->batch; b++) label[b] = b < s->n ? s->label[b] : limn_settings_get(&t->settings, "classes");
     return limn_run_write(s->job.run, s->job.ports->label, LIMN_I32, label);
 }
 

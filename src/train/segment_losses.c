@@ -45,6 +45,8 @@ static int row_classes(const limn_segment_loss *l)
 limn_status limn_segment_loss_check(limn_ctx *ctx, const limn_segment_loss *l)
 {
     double sum = 0;
+    if ((unsigned)l->kind >= LIMN_N_SEGMENT_KINDS)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "there is no segmentation loss %d", (int)l->kind);
     if (l->classes < 1 || l->classes > LIMN_MAX_CLASSES)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a segmentation has 1 to %d classes, found %d", LIMN_MAX_CLASSES,
                          l->classes);

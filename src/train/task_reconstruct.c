@@ -21,10 +21,11 @@ struct limn_reconstructing {
     float *pictures, *back;    /* [SHOWN, size, size, channels], n of them used */
 };
 
-static limn_status check(limn_ctx *ctx, const limn_train_options *o)
+static limn_status check(const limn_trainer *t)
 {
-    if (o->latents)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "an autoencoder learns from pictures: give --data in place of --latents");
+    if (t->o->latents)
+        return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
+                         "an autoencoder learns from pictures: give --data in place of --latents");
     return LIMN_OK;
 }
 
@@ -46,13 +47,13 @@ static limn_status plan_shown(limn_trainer *t, limn_reconstructing *r)
     size_t floats = limn_dataset_floats(t->data), bytes = SHOWN * floats * sizeof(float);
     limn_net_size size;
     limn_source *ema;
-    r->size = limn_settings_get(&t->o->settings, "size"), r->channels = limn_settings_get(&t->o->settings, "channels");
+    r->size = limn_settings_get(&t->settings, "size"), r->channels = limn_settings_get(&t->settings, "channels");
     r->pictures = malloc(bytes), r->back = malloc(bytes);
     if (!r->pictures || !r->back) return limn_fail_memory(t->ctx, 2 * bytes, "samples");
     limn_status status = choose_shown(t, r, floats);
     r->shape = (limn_net_shape){.batch = r->n, .precision = t->o->precision};
     if (status == LIMN_OK) status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
-    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->o->settings, ema, NULL, &r->net);
+    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->settings, ema, NULL, &r->net);
     if (status == LIMN_OK) status = limn_net_measure(t->ctx, r->net, &r->shape, &size);
     if (status == LIMN_OK) r->plan_bytes = size.activations + size.weights;
     return status;
@@ -64,8 +65,8 @@ static limn_status open(limn_trainer *t)
     limn_data_options data = {.folder = o->data,
                               .where = o->where,
                               .resize = o->crop,
-                              .size = limn_settings_get(&o->settings, "size"),
-                              .channels = limn_settings_get(&o->settings, "channels"),
+                              .size = limn_settings_get(&t->settings, "size"),
+                              .channels = limn_settings_get(&t->settings, "channels"),
                               .n_shapes = o->n_shapes};
     t->reconstructing = calloc(1, sizeof *t->reconstructing);
     if (!t->reconstructing) return limn_fail_memory(t->ctx, sizeof *t->reconstructing, "training");
@@ -169,9 +170,9 @@ static limn_status show(limn_trainer *t)
 
 static void tell(const limn_trainer *t, char text[256])
 {
-    int size = limn_settings_get(&t->o->settings, "size");
+    int size = limn_settings_get(&t->settings, "size");
     snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), size, size,
-             limn_settings_get(&t->o->settings, "channels"));
+             limn_settings_get(&t->settings, "channels"));
 }
 
 static size_t bytes(const limn_trainer *t)

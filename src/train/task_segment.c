@@ -19,22 +19,34 @@ struct limn_segmenting {
     uint8_t *labels, *cut;         /* [batch, height, width]; [batch, out_h, out_w] */
 };
 
-static limn_status check(limn_ctx *ctx, const limn_train_options *o)
+static limn_status check(const limn_trainer *t)
 {
-    limn_status status = limn_augment_check(ctx, &o->augment);
+    const limn_train_options *o = t->o;
+    limn_status status = limn_augment_check(t->ctx, &o->augment);
+    if (status == LIMN_OK && o->range.kind == LIMN_RANGE_GIVEN && !(o->range.low < o->range.high))
+        status = limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
+                           "--range: expected two numbers, the second above the first, found %.9g and %.9g", o->range.low,
+                           o->range.high);
     if (status != LIMN_OK) return status;
     limn_segment_loss loss = o->segment;
-    loss.classes = limn_settings_get(&o->settings, "classes");
-    return limn_segment_loss_check(ctx, &loss);
+    loss.classes = limn_settings_get(&t->settings, "classes");
+    return limn_segment_loss_check(t->ctx, &loss);
 }
 
 /* ---- data ------------------------------------------------------------------------------------------------------------- */
 
 static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
 {
-    limn_mask_options m = t->o->masks;
+    const limn_train_options *o = t->o;
     int classes = s->loss.classes == 1 ? 2 : s->loss.classes;
-    m.folder = t->o->data, m.channels = s->channels, m.classes = classes;
+    limn_mask_options m = {.folder = o->data,
+                           .values = o->mask_values,
+                           .classes = classes,
+                           .channels = s->channels,
+                           .range = o->range,
+                           .fold = o->fold,
+                           .folds = o->folds,
+                           .hold_out = o->hold_out};
     limn_status status = limn_masks_open(t->ctx, &m, &s->masks, &s->held);
     if (status == LIMN_OK) status = limn_masks_fingerprint(t->ctx, s->masks, s->held, t->o->data, &t->print);
     if (status != LIMN_OK) return status;
@@ -64,7 +76,7 @@ static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                          "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
     limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
-    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->o->settings, ema, NULL, &net);
+    if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->settings, ema, NULL, &net);
     if (status == LIMN_OK) status = limn_segmenter_new(t->ctx, net, &o, &s->segmenter);
     if (!s->segmenter) limn_net_free(net);
     return status == LIMN_OK ? name_scores(t, s) : status;
@@ -137,14 +149,14 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_range taken = limn_masks_range(s->masks);
     limn_facts_add(f, "limn.loss", "--loss", "%s", limn_segment_kind_name(s->loss.kind));
     record_weights(&s->loss, f);
-    limn_facts_add(f, "limn.mask_values", "--mask-values", "%s", o->masks.values ? o->masks.values : "");
+    limn_facts_add(f, "limn.mask_values", "--mask-values", "%s", o->mask_values ? o->mask_values : "");
     limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_masks_count(s->masks));
-    limn_facts_add(f, "limn.range", "--range", "%s", limn_range_text(&o->masks.range, range));
-    if (o->masks.range.kind == LIMN_RANGE_AUTO) /* what auto meant, which limn segment goes by */
+    limn_facts_add(f, "limn.range", "--range", "%s", limn_range_text(&o->range, range));
+    if (o->range.kind == LIMN_RANGE_AUTO) /* what auto meant, which limn segment goes by */
         limn_facts_add(f, "limn.range_rule", "what the types of the pictures' values make of --range auto", "%s",
                      limn_range_text(&taken, rule));
-    limn_facts_add(f, "limn.hold_out", "--hold-out", "%s", o->masks.hold_out ? o->masks.hold_out : "");
-    limn_facts_add(f, "limn.fold", "--fold", "%d/%d", o->masks.fold, o->masks.folds);
+    limn_facts_add(f, "limn.hold_out", "--hold-out", "%s", o->hold_out ? o->hold_out : "");
+    limn_facts_add(f, "limn.fold", "--fold", "%d/%d", o->fold, o->folds);
     limn_facts_add(f, "limn.augment", "--augment", "%d %d %d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g", o->augment.flip_x,
                  o->augment.flip_y, o->augment.turn, o->augment.rotate, o->augment.scale, o->augment.elastic,
                  o->augment.elastic_grid, o->augment.brightness, o->augment.contrast, o->augment.gamma, o->augment.noise);

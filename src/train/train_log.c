@@ -48,7 +48,7 @@ void limn_trainer_tell(const limn_trainer *t)
     limn_log(t->ctx, LIMN_LOG_INFO,
              "%s, %.3g M parameters, on %s; a step sees %lld%s; %s (%s); "
              "planned peak %.1f MB beside the pictures: %.1f activations, %.1f weights and optimizer, %.1f samples",
-             o->settings.family->name, n * 1e-6, data, (long long)limn_trainer_pictures(t), parts,
+             t->settings.family->name, n * 1e-6, data, (long long)limn_trainer_pictures(t), parts,
              t->plan->precision == LIMN_PRECISION_BF16 ? "bf16 with f32 master weights" : "f32", t->plan->precision_why,
              (double)limn_trainer_bytes(t) * 1e-6, (double)plan_bytes(t) * 1e-6, (double)state_bytes(t) * 1e-6,
              (double)t->task->bytes(t) * 1e-6);
@@ -129,7 +129,8 @@ void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, 
     limn_tensorboard_scalar(t->events, t->step, "lr", lr);
     limn_tensorboard_scalar(t->events, t->step, "grad_norm", norm);
     limn_tensorboard_scalar(t->events, t->step, "images_per_second", rate);
-    if (t->o->report) t->o->report(t->o->user, t->step, t->o->steps, loss, lr, norm, rate);
+    limn_train_report report = {t->step, t->o->steps, loss, lr, norm, rate};
+    if (t->o->report) t->o->report(t->o->user, &report);
 }
 
 void limn_trainer_log_scores(limn_trainer *t, int n, const double *score)

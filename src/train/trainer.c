@@ -8,6 +8,7 @@
 #include "train/optimizer.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +40,40 @@ limn_train_options limn_train_defaults(void)
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
+static limn_status check_numbers(limn_ctx *ctx, const limn_train_options *o)
+{
+    const struct { const char *name; double value, most;
+    } ranges[] = {{"ema", o->ema, 1},
+                  {"drop", o->drop, 1},
+                  {"lr", o->lr, FLT_MAX},
+                  {"weight_decay", o->weight_decay, FLT_MAX},
+                  {"clip", o->clip, FLT_MAX},
+                  {"contrastive", o->contrastive, FLT_MAX},
+                  {"kl", o->kl, FLT_MAX},
+                  {"adversary", o->adversary, FLT_MAX},
+                  {"seconds", o->seconds, FLT_MAX},
+                  {"adversary_start", (double)o->adversary_start, FLT_MAX},
+                  {"warmup", (double)o->warmup, FLT_MAX},
+                  {"decay", (double)o->decay, FLT_MAX}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (!(ranges[i].value >= 0 && ranges[i].value <= ranges[i].most))
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is %.9g, expected 0 to %.3g", ranges[i].name, ranges[i].value,
+                             ranges[i].most);
+    return LIMN_OK;
+}
+
 static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
 {
+    if (!o->network || !o->data || !o->out)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "training needs network, data and out; %s is not set",
+                         !o->network ? "network" : !o->data ? "data" : "out");
     if (o->batch < 1 || o->accumulate < 1 || o->steps < 1 || o->save_every < 1 || o->log_every < 1 || o->sample_every < 0)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "batch, accumulate, steps, save_every and log_every must be at least 1");
+    if ((unsigned)o->crop > LIMN_SQUASH || (unsigned)o->precision > LIMN_PRECISION_F64 || o->n_shapes < 0)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "crop %d, precision %d or n_shapes %d is no value of its own", (int)o->crop,
+                         (int)o->precision, o->n_shapes);
+    limn_status status = check_numbers(ctx, o);
+    if (status != LIMN_OK) return status;
     if (!*o->out) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the run folder (--out) has no name");
     if (!*o->data) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the folder of the data has no name");
     if (o->resume && o->init)
@@ -52,10 +83,34 @@ static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
     return LIMN_OK;
 }
 
+/* A network whose size nobody gave takes that of the latents. */
+static limn_status fit_latents(limn_trainer *t)
+{
+    char path[1100];
+    limn_latents all;
+    snprintf(path, sizeof path, "%.1000s/latents.safetensors", t->o->data);
+    limn_status status = limn_latents_read(t->ctx, path, &all);
+    if (status != LIMN_OK) return status;
+    limn_settings_default(&t->settings, "size", all.width);
+    limn_settings_default(&t->settings, "channels", all.channels);
+    return LIMN_OK;
+}
+
+/* The network, and what it is taught. */
+static limn_status choose_task(limn_trainer *t)
+{
+    limn_status status = limn_settings_named(t->ctx, t->o->network, &t->settings);
+    if (status != LIMN_OK) return status;
+    t->task = limn_step_segments(&t->settings)       ? &limn_task_segment
+              : limn_step_reconstructs(&t->settings) ? &limn_task_reconstruct
+                                                     : &limn_task_denoise;
+    return t->o->latents && t->task == &limn_task_denoise ? fit_latents(t) : LIMN_OK;
+}
+
 static limn_status build(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
-    limn_step_options options = {.settings = o->settings,
+    limn_step_options options = {.settings = t->settings,
                                  .batch = o->batch,
                                  .contrastive = o->contrastive,
                                  .segment = o->segment,
@@ -275,7 +330,7 @@ static limn_status loop(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
     double begin = limn_seconds(), sum = 0, from = begin;
-    int64_t since = t->step;
+    int64_t since = t->step, begun = t->step;
     int failed = 0;
     bool due = false;
     if (t->step < o->steps && !limn_progress(t->ctx, "start", t->step, o->steps))
@@ -283,6 +338,7 @@ static limn_status loop(limn_trainer *t)
     while (t->step < o->steps) {
         double loss, norm, lr;
         limn_status status = gradients(t, &loss);
+        if (status == LIMN_CANCELLED && t->step > begun) return stop_early(t, false); /* the weights are the last step's */
         if (status == LIMN_OK)
             status = check_finite(t, loss, norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads));
         /* saved only now that these weights have given a finite loss: a bad state never replaces a good one */
@@ -326,12 +382,10 @@ static void close_all(limn_trainer *t)
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
 {
     limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
-    t.task = limn_step_segments(&o->settings)       ? &limn_task_segment
-             : limn_step_reconstructs(&o->settings) ? &limn_task_reconstruct
-                                                    : &limn_task_denoise;
     limn_status status = check_options(ctx, o);
+    if (status == LIMN_OK) status = choose_task(&t);
     if (status == LIMN_OK) status = limn_run_files_check(ctx, o);
-    if (status == LIMN_OK) status = t.task->check(ctx, o);
+    if (status == LIMN_OK) status = t.task->check(&t);
     if (status == LIMN_OK) status = build(&t);
     if (status == LIMN_OK) status = t.task->open(&t);
     if (status == LIMN_OK) status = check_memory(&t);

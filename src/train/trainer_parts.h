@@ -5,11 +5,14 @@
 #define LIMN_TRAINER_PARTS_H
 
 #include "text/clip_bpe.h"
+#include "data/data.h"
 #include "data/fingerprint.h"
 #include "data/loader.h"
+#include "data/masks.h"
+#include "limn/train.h"
+#include "train/objective.h"
 #include "train/step_graph.h"
 #include "train/tensorboard.h"
-#include "train/trainer.h"
 #include "net/net.h"
 #include "train/weights.h"
 
@@ -22,7 +25,7 @@ typedef struct limn_run_facts limn_run_facts;
 /* The data a network reads and what is done with it.  The loop, the optimizer, checkpoints and logs know tasks by this table
  * only. */
 typedef struct limn_task {
-    limn_status (*check)(limn_ctx *ctx, const limn_train_options *o);
+    limn_status (*check)(const limn_trainer *t); /* the options */
     limn_status (*open)(limn_trainer *t);                   /* the data; before anything large is allocated */
     limn_status (*start)(limn_trainer *t); /* what is kept, and the data from t->step on; after t->weights is made */
     limn_status (*fill)(
@@ -50,6 +53,7 @@ typedef struct limn_batch_row {
 struct limn_trainer {
     limn_ctx *ctx;
     const limn_train_options *o;
+    limn_settings settings; /* of o->network */
     const limn_task *task;
     limn_segmenting *segmenting; /* other tasks'; NULL */
     limn_reconstructing *reconstructing;
