@@ -33,7 +33,7 @@ typedef struct check_case {
 
 extern const check_case check_cases[]; /* ends with proves = NULL */
 
-enum { CHECK_KERNELS = 8, CHECK_ROWS = 4 };
+enum { CHECK_KERNELS = 8, CHECK_ROWS = 5 };
 
 /* One run of the program. */
 typedef struct check {

@@ -10,14 +10,13 @@ enum { GUARD = 64, N_THREADS = 2 }; /* bytes before and after each buffer that a
 
 const limn_rows *check_rows(int i)
 {
-    const limn_rows *rows[4] = {limn_rows_portable()};
-    int n = 1;
 #if defined(__x86_64__)
-    if (limn_rows_avx2()) rows[n++] = limn_rows_avx2();
-    if (limn_rows_avx512()) rows[n++] = limn_rows_avx512();
-    if (limn_rows_avx512bf16()) rows[n++] = limn_rows_avx512bf16();
+    static const limn_rows *const rows[] = {&limn_rows_portable, &limn_rows_avx2, &limn_rows_avx512, &limn_rows_avx512bf16,
+                                            &limn_rows_amx};
+#else
+    static const limn_rows *const rows[] = {&limn_rows_portable};
 #endif
-    return i < n ? rows[i] : NULL;
+    return i < (int)(sizeof rows / sizeof *rows) && !limn_isa_refuse(rows[i]->isa) ? rows[i] : NULL;
 }
 
 /* ---- guarded memory ------------------------------------------------------------------------------------------------- */
@@ -234,6 +233,15 @@ static bool is_taken(const job *j)
     return false;
 }
 
+/* The loops of AMX are those before them: only what refuses those, for it is on tiles, runs anew. */
+static bool has_same_loops(const limn_kernel *kernel, const limn_call *call, int r)
+{
+    limn_call before = *call;
+    if (call->rows->isa != LIMN_ISA_AMX) return false;
+    before.rows = check_rows(r - 1);
+    return !kernel->refuse || !kernel->refuse(&before);
+}
+
 static void all_kernels(job *j)
 {
     const limn_kernel *kernel, *ref = limn_ref_kernel(j->k->op, 0);
@@ -242,6 +250,7 @@ static void all_kernels(job *j)
         for (int r = 0; check_rows(r) && (kernel != ref || r == 0); r++) {
             j->call.rows = check_rows(r);
             if (kernel->refuse && kernel->refuse(&j->call)) continue;
+            if (has_same_loops(kernel, &j->call, r)) continue;
             check_ran(j->c, j->k->op, i, r);
             one_kernel(j, kernel);
             for (int s = 0; s < j->k->n_src; s++)

@@ -368,11 +368,11 @@ static void kernel_is_first_and_says_why_not(void **state)
     assert_string_equal(kernel->name, "attention.amx");
     assert_string_equal(limn_cpu_kernel(LIMN_OP_ATTENTION_GRAD, 0)->name, "attention_grad.amx");
     assert_string_equal(kernel->refuse(&single), "sources are f32");
-    const char *why = limn_amx_refuse(), *said = kernel->refuse(&half);
+    const char *why = limn_isa_refuse(LIMN_ISA_AMX), *said = kernel->refuse(&half);
     if (why) assert_string_equal(said, why);
     else assert_null(said);
-    half.rows = limn_rows_portable();
-    assert_string_equal(kernel->refuse(&half), "the call asks for other loops");
+    half.rows = &limn_rows_portable;
+    assert_string_equal(kernel->refuse(&half), "this CPU has no AMX-TILE with AMX-BF16");
 }
 
 static void scratch_grows_with_keys_alone(void **state)
@@ -397,7 +397,7 @@ static int64_t equal_bits(const head *a, const head *b, int k)
 static void instructions_are_the_emulation(bool backward, void (*real)(const limn_head *),
                                            void (*emulated)(const limn_head *))
 {
-    const char *why = limn_amx_refuse();
+    const char *why = limn_isa_refuse(LIMN_ISA_AMX);
     if (why) {
         print_message("amx: %s\n", why);
         skip();
@@ -430,7 +430,7 @@ static void instructions_of_the_gradient_are_right(void **state)
 static void pairs_are_right(void **state)
 {
     (void)state;
-    if (!limn_rows_avx512bf16()) skip();
+    if (limn_isa_refuse(LIMN_ISA_AVX512BF16)) skip();
     all_sizes(false, limn_pairs_attention);
     all_sizes(true, limn_pairs_attention_grad);
 }

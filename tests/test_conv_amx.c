@@ -43,7 +43,7 @@ static void multiply(float *c, int64_t c_row, const float *a, int64_t a_row, int
 
 static void lay(float *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
 {
-    limn_rows_portable()->pairs.lay(to, width, a, b, row, n, cols);
+    limn_rows_portable.pairs.lay(to, width, a, b, row, n, cols);
 }
 
 static void begin(void)
@@ -68,7 +68,7 @@ static const limn_tiles emulated_pairs = {.rows = AMX_SIDE,
 /* Panels of 32 columns need the vectors of AVX-512; only their width is asked for. */
 static limn_rows wide_rows(void)
 {
-    limn_rows rows = *limn_rows_portable();
+    limn_rows rows = limn_rows_portable;
     rows.vector = 16;
     return rows;
 }
@@ -209,11 +209,11 @@ static void kernels_are_first_and_say_why_not(void **state)
         c.src[0].dtype = c.src[1].dtype = LIMN_F32;
         assert_string_equal(kernel->refuse(&c), "sources are f32");
         c.src[0].dtype = c.src[1].dtype = LIMN_BF16;
-        const char *why = limn_amx_refuse(), *said = kernel->refuse(&c);
+        const char *why = limn_isa_refuse(LIMN_ISA_AMX), *said = kernel->refuse(&c);
         if (why) assert_string_equal(said, why);
         else assert_null(said);
-        c.rows = limn_rows_portable();
-        assert_string_equal(kernel->refuse(&c), "the call asks for other loops");
+        c.rows = &limn_rows_portable;
+        assert_string_equal(kernel->refuse(&c), "this CPU has no AMX-TILE with AMX-BF16");
     }
 }
 

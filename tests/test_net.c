@@ -6,6 +6,7 @@
 #include "make_network.h"
 #include "plan/plan.h"
 
+#include <math.h>
 #include <omp.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -377,15 +378,61 @@ static void an_unknown_backend_is_refused_with_the_names_there_are(void **state)
     limn_plan *plan;
     limn_node *y = limn_exp(limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(4), LIMN_PER_STEP));
     assert_int_equal(limn_plan_new(g, 1, &y, &(limn_plan_options){.backend = "cuda\x1b"}, &plan), LIMN_NOT_FOUND);
-    assert_non_null(strstr(limn_error_text(ctx), "cpu, ref"));
+    assert_non_null(strstr(limn_error_text(ctx), "there are: cpu, cpu-portable, "));
+    assert_non_null(strstr(limn_error_text(ctx), ", ref"));
     assert_non_null(strstr(limn_error_text(ctx), "cuda\\x1b"));
     limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
+/* The plan is made on any machine; it runs where the CPU has what it was made for, with those loops. */
+static void a_plan_for_another_cpu_runs_where_it_can(void **state)
+{
+    static const struct {
+        const char *backend, *flag;
+    } cpus[] = {{"cpu-portable", NULL},
+                {"cpu-avx2", " avx2 "},
+                {"cpu-avx512", " avx512vl "},
+                {"cpu-avx512bf16", " avx512_bf16 "},
+                {"cpu-amx", " amx_bf16 "}};
+    char flags[8192] = "";
+    FILE *info = fopen("/proc/cpuinfo", "r");
+    while (info && fgets(flags, sizeof flags, info) && strncmp(flags, "flags", 5) != 0) flags[0] = '\0';
+    if (info) fclose(info);
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (size_t i = 0; i < (flags[0] ? sizeof cpus / sizeof *cpus : 1); i++) {
+        limn_graph *g = limn_graph_new(ctx);
+        limn_plan *plan;
+        limn_run *run;
+        float x[37], y[37];
+        limn_node *in = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(37), LIMN_PER_STEP), *out = limn_exp(in);
+        for (int k = 0; k < 37; k++) x[k] = (float)k / 8 - 2;
+        limn_plan_options options = {.precision = LIMN_PRECISION_F32, .backend = cpus[i].backend};
+        assert_int_equal(limn_plan_new(g, 1, &out, &options, &plan), LIMN_OK);
+        limn_status status = limn_run_new(plan, &run);
+        if (cpus[i].flag && !strstr(flags, cpus[i].flag)) {
+            assert_int_equal(status, LIMN_UNSUPPORTED);
+            assert_non_null(strstr(limn_error_text(ctx), cpus[i].backend));
+            assert_non_null(strstr(limn_error_text(ctx), "cannot run here: this CPU has no "));
+        } else {
+            assert_int_equal(status, LIMN_OK);
+            limn_run_write(run, in, LIMN_F32, x);
+            assert_int_equal(limn_run_execute(run), LIMN_OK);
+            limn_run_read(run, out, LIMN_F32, y);
+            for (int k = 0; k < 37; k++) assert_true(fabs(y[k] - exp(x[k])) <= 1e-6 * exp(x[k]));
+            limn_run_free(run);
+        }
+        limn_plan_free(plan);
+        limn_graph_free(g);
+    }
     limn_ctx_free(ctx);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plan_for_another_cpu_runs_where_it_can),
         cmocka_unit_test(another_shape_reads_and_packs_nothing),
         cmocka_unit_test(two_threads_share_one_store),
         cmocka_unit_test(fixed_places_follow_the_picture),

@@ -1,5 +1,6 @@
 /* backend.c: the backends there are, and the memory of those that run in this process. */
 #include "backend/backend.h"
+#include "backend/cpu/rows.h"
 
 #include <string.h>
 
@@ -9,34 +10,47 @@ static void copy(void *to, const void *from, size_t bytes)
 }
 
 /* Only where the CPU multiplies bf16 natively is it faster than f32. */
-static limn_precision best_precision(const char **why)
+static limn_precision best_precision(const limn_backend *backend, const char **why)
 {
-#if defined(__x86_64__)
-    bool native = __builtin_cpu_supports("avx512bf16");
-#else
-    bool native = false;
-#endif
+    bool native = !limn_isa_refuse_call(&(limn_call){.rows = backend->rows}, LIMN_ISA_AVX512BF16);
     *why = native ? "this CPU multiplies bf16 natively" : "this CPU does not multiply bf16 natively";
     return native ? LIMN_PRECISION_BF16 : LIMN_PRECISION_F32;
 }
 
+static const char *refuse(const limn_backend *backend)
+{
+    return backend->rows ? limn_isa_refuse(backend->rows->isa) : NULL;
+}
+
 /* What backends of this process share: all but their kernels. */
 #define IN_THIS_PROCESS                                                                                                     \
-    .host = true, .allocate = limn_alloc_aligned, .release = limn_free_aligned, .upload = copy, .download = copy,           \
+    .refuse = refuse, .host = true, .allocate = limn_alloc_aligned, .release = limn_free_aligned, .upload = copy,           \
+    .download = copy,                                                                                                       \
     .begin = limn_floats_begin, .end = limn_floats_end, .best_precision = best_precision
 
+/* "cpu" on the CPU that there is; then on one of each kind, to plan for it, or to run as it would. */
 static const limn_backend backends[] = {
     {.name = "cpu", .kernel = limn_cpu_kernel, IN_THIS_PROCESS},
+    {.name = "cpu-portable", .kernel = limn_cpu_kernel, .rows = &limn_rows_portable, IN_THIS_PROCESS},
+#if defined(__x86_64__)
+    {.name = "cpu-avx2", .kernel = limn_cpu_kernel, .rows = &limn_rows_avx2, IN_THIS_PROCESS},
+    {.name = "cpu-avx512", .kernel = limn_cpu_kernel, .rows = &limn_rows_avx512, IN_THIS_PROCESS},
+    {.name = "cpu-avx512bf16", .kernel = limn_cpu_kernel, .rows = &limn_rows_avx512bf16, IN_THIS_PROCESS},
+    {.name = "cpu-amx", .kernel = limn_cpu_kernel, .rows = &limn_rows_amx, IN_THIS_PROCESS},
+#endif
     {.name = "ref", .kernel = limn_ref_kernel, IN_THIS_PROCESS},
 };
 
 limn_status limn_backend_find(limn_ctx *ctx, const char *name, const limn_backend **out)
 {
-    char shown[256];
+    char shown[256], names[256] = "";
     *out = NULL;
-    for (size_t i = 0; i < sizeof backends / sizeof *backends && !*out; i++)
+    for (size_t i = 0; i < sizeof backends / sizeof *backends && !*out; i++) {
+        size_t n = strlen(names);
+        snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", backends[i].name);
         if (!name || strcmp(backends[i].name, name) == 0) *out = &backends[i];
+    }
     return *out ? LIMN_OK
-                : limn_fail(ctx, LIMN_NOT_FOUND, "there is no backend \"%s\"; there are: cpu, ref",
-                            limn_escape(name, strlen(name), shown, sizeof shown));
+                : limn_fail(ctx, LIMN_NOT_FOUND, "there is no backend \"%s\"; there are: %s",
+                            limn_escape(name, strlen(name), shown, sizeof shown), names);
 }

@@ -18,7 +18,7 @@ typedef struct limn_call {
     void *state;                  /* the kernel's own, made by prepare; never changed by a run */
     void *own;                    /* what the kernel changes while it runs, made by open: one for each run of a plan */
     int n_threads;
-    const struct limn_rows *rows; /* CPU: inner loops to use; NULL, as in every plan: the best of this CPU */
+    const struct limn_rows *rows; /* CPU: inner loops to use, and what the CPU has; NULL: the best of this CPU */
 } limn_call;
 
 typedef struct limn_kernel {
@@ -50,10 +50,14 @@ typedef struct limn_kernel {
 } limn_kernel;
 
 /* Addresses are the backend's own: only its kernels and the functions here look behind them. */
-typedef struct limn_backend {
+typedef struct limn_backend limn_backend;
+struct limn_backend {
     const char *name;
     /** Kernel number i of the op's list, best first; NULL past the end.  The last one is the reference. */
     const limn_kernel *(*kernel)(limn_op op, int i);
+    const struct limn_rows *rows;     /* of every call */
+    /** NULL when its plans can run here, else why not: a plan holds no numbers, and may be for another machine. */
+    const char *(*refuse)(const limn_backend *backend);
     bool host;                        /* its memory is the program's: any code reads and writes it */
     void *(*allocate)(size_t bytes);  /* 64-byte aligned; NULL: memory is out */
     void (*release)(void *memory);
@@ -63,8 +67,8 @@ typedef struct limn_backend {
     void (*begin)(limn_floats *before, int n_threads);
     void (*end)(const limn_floats *before);
     /** The fastest precision, F32 or BF16, and why as a constant sentence. */
-    limn_precision (*best_precision)(const char **why);
-} limn_backend;
+    limn_precision (*best_precision)(const limn_backend *backend, const char **why);
+};
 
 /** By name; NULL: the default.  @return LIMN_NOT_FOUND with the names there are */
 limn_status limn_backend_find(limn_ctx *ctx, const char *name, const limn_backend **out);

@@ -158,6 +158,7 @@ static limn_status make_all(maker *m)
 
 limn_status limn_plan_make_constants(limn_ctx *ctx, const limn_plan *plan, limn_store *store)
 {
+    if (limn_plan_runs_here(ctx, plan) != LIMN_OK) return LIMN_UNSUPPORTED;
     size_t n = (size_t)plan->n_tensors;
     maker m = {.ctx = ctx,
                .plan = plan,

@@ -6,7 +6,7 @@ static limn_status resolve_precision(limn_plan *plan)
     limn_status status = limn_backend_find(plan->ctx, plan->options.backend, &plan->backend);
     if (status != LIMN_OK) return status;
     const char *why;
-    limn_precision best = plan->backend->best_precision(&why);
+    limn_precision best = plan->backend->best_precision(plan->backend, &why);
     plan->precision = plan->options.precision;
     plan->precision_why = "as asked";
     if (plan->precision == LIMN_PRECISION_BF16 && best != LIMN_PRECISION_BF16)
@@ -119,6 +119,12 @@ limn_status limn_step_failed(limn_ctx *ctx, const limn_plan *plan, const limn_st
     return limn_fail(ctx, status, "%s%s%s (%s): %s", node->scope->path, node->scope->path[0] ? ", " : "",
                      limn_op_name(node->op), step->kernel->name,
                      status == LIMN_NO_MEMORY ? "memory is out" : "its library refused to compute");
+}
+
+limn_status limn_plan_runs_here(limn_ctx *ctx, const limn_plan *plan)
+{
+    const char *why = plan->backend->refuse(plan->backend);
+    return why ? limn_fail(ctx, LIMN_UNSUPPORTED, "a plan of %s cannot run here: %s", plan->backend->name, why) : LIMN_OK;
 }
 
 limn_plan_size limn_plan_sizes(const limn_plan *plan)

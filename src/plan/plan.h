@@ -93,6 +93,8 @@ limn_status limn_plan_memory(limn_plan *plan);    /* liveness to offsets */
 int limn_plan_root(const limn_plan *plan, int tensor, size_t *offset);
 /** The tensor of the caller's node, -1: nothing in the plan depends on it. */
 int limn_plan_tensor(const limn_plan *plan, const limn_node *node);
+/** @return LIMN_UNSUPPORTED: it is for another machine */
+limn_status limn_plan_runs_here(limn_ctx *ctx, const limn_plan *plan);
 /** What a kernel said of a step, as a sentence that names it. */
 limn_status limn_step_failed(limn_ctx *ctx, const limn_plan *plan, const limn_step *step, limn_status status);
 

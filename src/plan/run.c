@@ -32,6 +32,7 @@ static limn_status open_calls(limn_run *run)
 limn_status limn_run_new_with(limn_ctx *ctx, const limn_plan *plan, limn_store *store, limn_run **out)
 {
     *out = NULL;
+    if (limn_plan_runs_here(ctx, plan) != LIMN_OK) return LIMN_UNSUPPORTED;
     limn_run *run = calloc(1, sizeof *run);
     if (!run) return limn_fail_memory(ctx, sizeof *run, "a run");
     *run = (limn_run){.ctx = ctx, .plan = plan, .store = store, .changed = ~UINT64_C(0)};

@@ -21,24 +21,18 @@ static inline limn_tile_config limn_tile_config_full(void)
     return c;
 }
 
-/** NULL when the CPU has AMX-TILE, AMX-BF16 and AVX512_BF16 and the system lets this process use them, else why not. */
-const char *limn_amx_refuse(void);
-/** Does the CPU have AMX but no AVX512_BF16?  Only where a hypervisor hides it. */
-bool limn_amx_lacks_avx512bf16(void);
-
 /** Bytes of scratch for one head, 64-byte aligned. */
 size_t limn_amx_scratch_bytes(int64_t n_key, int64_t d, bool backward);
 
-/* As limn_rows.attention, every operand bf16; only where limn_amx_refuse() is NULL (x86-64). */
+/* As limn_rows.attention, every operand bf16; only where limn_isa_refuse(LIMN_ISA_AMX) is NULL (x86-64). */
 void limn_amx_attention(const limn_head *head);
 void limn_amx_attention_grad(const limn_head *head);
-/* The same with VDPBF16PS; only where limn_rows_avx512bf16() is not NULL (x86-64). */
+/* The same with VDPBF16PS; only where the CPU has AVX512_BF16 (x86-64). */
 void limn_pairs_attention(const limn_head *head);
 void limn_pairs_attention_grad(const limn_head *head);
-/* Products of pairs on AMX tiles; only where limn_amx_refuse() is NULL (x86-64). */
+/* Products of pairs on AMX tiles; only where there are some. */
 extern const limn_tiles limn_amx_pairs;
-/** Refuses and prepares a convolution of pairs: sets its state to limn_amx_pairs. */
-const char *limn_amx_refuse_pairs(const limn_call *call);
+/** Prepares a convolution of pairs: sets its state to limn_amx_pairs. */
 limn_status limn_amx_prepare_pairs(limn_ctx *ctx, limn_call *call);
 
 #endif

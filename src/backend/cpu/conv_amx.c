@@ -3,22 +3,16 @@
 
 #include "backend/cpu/conv_amx.inc.h"
 
-/* Not NULL: limn_amx_refuse() asks for AVX512_BF16. */
-static const limn_tiles *others(void)
-{
-    return &limn_rows_avx512bf16()->pairs;
-}
-
 static void multiply(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
                      int64_t n, int64_t runs, int rows, int cols, bool add)
 {
     tiles t;
-    multiply_tiles(&t, others(), c, c_row, a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
+    multiply_tiles(&t, &limn_rows_avx512bf16.pairs, c, c_row, a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
 }
 
 static void lay(float *to, int64_t width, const void *a, const void *b, int64_t row, int64_t n, int64_t cols)
 {
-    others()->lay(to, width, a, b, row, n, cols);
+    limn_rows_avx512bf16.pairs.lay(to, width, a, b, row, n, cols);
 }
 
 static void begin(void)

@@ -395,7 +395,7 @@ static const char *refuse_amx(const limn_call *c)
 {
     const char *why = refuse(c);
     if (!why && !in_pairs(c)) why = c->src[0].dtype == LIMN_F32 ? "sources are f32" : "the number of channels is odd";
-    return why ? why : limn_amx_refuse_pairs(c);
+    return why ? why : limn_isa_refuse_call(c, LIMN_ISA_AMX);
 }
 
 const limn_kernel limn_cpu_conv_tiles = {.name = "tiles",

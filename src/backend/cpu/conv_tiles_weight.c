@@ -291,7 +291,7 @@ static limn_status run(const limn_call *c)
 static const char *refuse_amx(const limn_call *c)
 {
     const char *why = refuse(c);
-    return why ? why : in_pairs(c) ? limn_amx_refuse_pairs(c) : "sources are f32";
+    return why ? why : in_pairs(c) ? limn_isa_refuse_call(c, LIMN_ISA_AMX) : "sources are f32";
 }
 
 const limn_kernel limn_cpu_conv_tiles_weight = {

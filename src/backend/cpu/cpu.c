@@ -1,4 +1,4 @@
-/* cpu.c: the ordered kernel lists of the CPU backend; every list ends with the reference. */
+/* cpu.c: the kernels of the CPU backend, by op, and what they share. */
 #include "backend/cpu/kernels.h"
 
 const char *limn_cpu_refuse_types(const limn_call *call)
@@ -26,71 +26,70 @@ const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t 
     return buffer;
 }
 
-static const limn_kernel *own_kernel(limn_op op)
-{
-    switch (op) {
-    case LIMN_OP_LINEAR: return &limn_cpu_linear;
-    case LIMN_OP_LINEAR_GRAD_INPUT: return &limn_cpu_linear_grad_input;
-    case LIMN_OP_LINEAR_GRAD_WEIGHT: return &limn_cpu_linear_grad_weight;
-    case LIMN_OP_PERMUTE: return &limn_cpu_permute;
-    case LIMN_OP_SLICE: case LIMN_OP_PAD: case LIMN_OP_CONCAT: return &limn_cpu_blocks;
-    case LIMN_OP_SUM_TO: return &limn_cpu_sum_to;
-    case LIMN_OP_LAYER_NORM: case LIMN_OP_RMS_NORM: return &limn_cpu_norm;
-    case LIMN_OP_LAYER_NORM_GRAD: case LIMN_OP_RMS_NORM_GRAD: return &limn_cpu_norm_grad;
-    case LIMN_OP_LAYER_NORM_GRAD_WEIGHT: case LIMN_OP_RMS_NORM_GRAD_WEIGHT: return &limn_cpu_norm_grad_weight;
-    case LIMN_OP_SOFTMAX: return &limn_cpu_softmax;
-    case LIMN_OP_ATTENTION: return &limn_cpu_attention;
-    case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad;
-    case LIMN_OP_ATTENTION_GRAD_BIAS: return &limn_cpu_attention_grad_bias;
-    case LIMN_OP_GATHER: return &limn_cpu_gather;
-    case LIMN_OP_GATHER_GRAD: return &limn_cpu_gather_grad;
-    case LIMN_OP_CROSS_ENTROPY: return &limn_cpu_entropy;
-    case LIMN_OP_CROSS_ENTROPY_GRAD: return &limn_cpu_entropy_grad;
-    case LIMN_OP_SOFTMAX_GRAD: return &limn_cpu_softmax_grad;
-    case LIMN_OP_TIMESTEP_EMBEDDING:
-        return NULL; /* small in every network so far: the reference serves */
-    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: return &limn_cpu_conv_tiles;
-    case LIMN_OP_CONV_GRAD_WEIGHT: return &limn_cpu_conv_tiles_weight;
-    case LIMN_OP_MAX_POOL: return &limn_cpu_max_pool;
-    case LIMN_OP_MAX_POOL_GRAD: return &limn_cpu_max_pool_grad;
-    case LIMN_OP_AVERAGE_POOL: return &limn_cpu_average_pool;
-    case LIMN_OP_AVERAGE_POOL_GRAD: return &limn_cpu_average_pool_grad;
-    case LIMN_OP_RESIZE: return &limn_cpu_resize;
-    case LIMN_OP_RESIZE_GRAD: return &limn_cpu_resize_grad;
-    case LIMN_OP_GROUP_NORM: return &limn_cpu_group_norm;
-    case LIMN_OP_GROUP_NORM_GRAD: return &limn_cpu_group_norm_grad;
-    case LIMN_OP_GROUP_NORM_GRAD_SUMS: return &limn_cpu_group_norm_grad_sums;
-    case LIMN_OP_MOMENTS: return &limn_cpu_moments;
-    default: return &limn_cpu_elementwise;
-    }
-}
+/* Best first: a plan takes the first that does not refuse.  Behind the last, and alone where there is no row, stands the
+ * reference. */
+static const limn_kernel *const kernels[LIMN_N_OPS][4] = {
+    [LIMN_OP_FILL] = {&limn_cpu_elementwise},
+    [LIMN_OP_PERMUTE] = {&limn_cpu_permute},
+    [LIMN_OP_SLICE] = {&limn_cpu_blocks},
+    [LIMN_OP_PAD] = {&limn_cpu_blocks},
+    [LIMN_OP_CONCAT] = {&limn_cpu_blocks},
+    [LIMN_OP_EXPAND] = {&limn_cpu_elementwise},
+    [LIMN_OP_SUM_TO] = {&limn_cpu_sum_to},
+    [LIMN_OP_CAST] = {&limn_cpu_elementwise},
 
-/* Tried before the kernel above: best_kernel(), then better_kernel(). */
-static const limn_kernel *best_kernel(limn_op op)
-{
-    return op == LIMN_OP_ATTENTION        ? &limn_cpu_attention_amx
-           : op == LIMN_OP_ATTENTION_GRAD ? &limn_cpu_attention_grad_amx
-                                          : NULL;
-}
+    [LIMN_OP_ADD] = {&limn_cpu_elementwise},
+    [LIMN_OP_SUB] = {&limn_cpu_elementwise},
+    [LIMN_OP_MUL] = {&limn_cpu_elementwise},
+    [LIMN_OP_DIV] = {&limn_cpu_elementwise},
+    [LIMN_OP_AFFINE] = {&limn_cpu_elementwise},
+    [LIMN_OP_ACTIVATE] = {&limn_cpu_elementwise},
+    [LIMN_OP_ACTIVATE_GRAD] = {&limn_cpu_elementwise},
+    [LIMN_OP_EXP] = {&limn_cpu_elementwise},
+    [LIMN_OP_LOG] = {&limn_cpu_elementwise},
+    [LIMN_OP_SQRT] = {&limn_cpu_elementwise},
+    [LIMN_OP_SQUARE] = {&limn_cpu_elementwise},
+    [LIMN_OP_CLAMP] = {&limn_cpu_elementwise},
+    [LIMN_OP_CLAMP_GRAD] = {&limn_cpu_elementwise},
+    [LIMN_OP_CHAIN] = {&limn_cpu_elementwise},
 
-static const limn_kernel *better_kernel(limn_op op)
-{
-    switch (op) {
-    case LIMN_OP_LINEAR: case LIMN_OP_LINEAR_GRAD_INPUT: return &limn_cpu_tiles;
-    case LIMN_OP_LINEAR_GRAD_WEIGHT: return &limn_cpu_tiles_grad_weight;
-    case LIMN_OP_CONV: case LIMN_OP_CONV_TRANSPOSE: return &limn_cpu_conv_amx;
-    case LIMN_OP_CONV_GRAD_WEIGHT: return &limn_cpu_conv_amx_weight;
-    case LIMN_OP_ATTENTION: return &limn_cpu_attention_pairs;
-    case LIMN_OP_ATTENTION_GRAD: return &limn_cpu_attention_grad_pairs;
-    case LIMN_OP_SOFTMAX: return &limn_cpu_softmax_narrow;
-    default: return NULL;
-    }
-}
+    [LIMN_OP_LINEAR] = {&limn_cpu_tiles, &limn_cpu_linear},
+    [LIMN_OP_LINEAR_GRAD_INPUT] = {&limn_cpu_tiles, &limn_cpu_linear_grad_input},
+    [LIMN_OP_LINEAR_GRAD_WEIGHT] = {&limn_cpu_tiles_grad_weight, &limn_cpu_linear_grad_weight},
+    [LIMN_OP_LAYER_NORM] = {&limn_cpu_norm},
+    [LIMN_OP_LAYER_NORM_GRAD] = {&limn_cpu_norm_grad},
+    [LIMN_OP_LAYER_NORM_GRAD_WEIGHT] = {&limn_cpu_norm_grad_weight},
+    [LIMN_OP_RMS_NORM] = {&limn_cpu_norm},
+    [LIMN_OP_RMS_NORM_GRAD] = {&limn_cpu_norm_grad},
+    [LIMN_OP_RMS_NORM_GRAD_WEIGHT] = {&limn_cpu_norm_grad_weight},
+    [LIMN_OP_SOFTMAX] = {&limn_cpu_softmax_narrow, &limn_cpu_softmax},
+    [LIMN_OP_SOFTMAX_GRAD] = {&limn_cpu_softmax_grad},
+    [LIMN_OP_CROSS_ENTROPY] = {&limn_cpu_entropy},
+    [LIMN_OP_CROSS_ENTROPY_GRAD] = {&limn_cpu_entropy_grad},
+    [LIMN_OP_ATTENTION] = {&limn_cpu_attention_amx, &limn_cpu_attention_pairs, &limn_cpu_attention},
+    [LIMN_OP_ATTENTION_GRAD] = {&limn_cpu_attention_grad_amx, &limn_cpu_attention_grad_pairs, &limn_cpu_attention_grad},
+    [LIMN_OP_ATTENTION_GRAD_BIAS] = {&limn_cpu_attention_grad_bias},
+    [LIMN_OP_GATHER] = {&limn_cpu_gather},
+    [LIMN_OP_GATHER_GRAD] = {&limn_cpu_gather_grad},
+
+    [LIMN_OP_CONV] = {&limn_cpu_conv_amx, &limn_cpu_conv_tiles},
+    [LIMN_OP_CONV_TRANSPOSE] = {&limn_cpu_conv_amx, &limn_cpu_conv_tiles},
+    [LIMN_OP_CONV_GRAD_WEIGHT] = {&limn_cpu_conv_amx_weight, &limn_cpu_conv_tiles_weight},
+    [LIMN_OP_MAX_POOL] = {&limn_cpu_max_pool},
+    [LIMN_OP_MAX_POOL_GRAD] = {&limn_cpu_max_pool_grad},
+    [LIMN_OP_AVERAGE_POOL] = {&limn_cpu_average_pool},
+    [LIMN_OP_AVERAGE_POOL_GRAD] = {&limn_cpu_average_pool_grad},
+    [LIMN_OP_RESIZE] = {&limn_cpu_resize},
+    [LIMN_OP_RESIZE_GRAD] = {&limn_cpu_resize_grad},
+    [LIMN_OP_MOMENTS] = {&limn_cpu_moments},
+    [LIMN_OP_GROUP_NORM] = {&limn_cpu_group_norm},
+    [LIMN_OP_GROUP_NORM_GRAD_SUMS] = {&limn_cpu_group_norm_grad_sums},
+    [LIMN_OP_GROUP_NORM_GRAD] = {&limn_cpu_group_norm_grad},
+};
 
 const limn_kernel *limn_cpu_kernel(limn_op op, int i)
 {
-    const limn_kernel *own[] = {best_kernel(op), better_kernel(op), own_kernel(op)};
-    for (int k = 0; k < 3; k++)
-        if (own[k] && i-- == 0) return own[k];
-    return limn_ref_kernel(op, i);
+    int n = 0;
+    while (n < i && kernels[op][n]) n++;
+    return kernels[op][n] ? kernels[op][n] : limn_ref_kernel(op, i - n);
 }

@@ -1,5 +1,4 @@
 /* linear.c: products on oneDNN, then gate and residual in one pass of our own. */
-#include "backend/cpu/amx.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/product.h"
 #include "backend/cpu/rows.h"
@@ -47,8 +46,9 @@ static const char *refuse(const limn_call *c)
 #if defined(__x86_64__)
     if (!why && __builtin_cpu_supports("avx2") && !__builtin_cpu_supports("fma"))
         why = "oneDNN takes FMA for granted where there is AVX2";
-    if (!why && compute_type(c) == LIMN_BF16 && !__builtin_cpu_supports("avx512bw")) why = "bf16 products need AVX-512";
-    if (!why && compute_type(c) == LIMN_BF16 && limn_amx_lacks_avx512bf16())
+    if (!why && compute_type(c) == LIMN_BF16 && ((c->rows && c->rows->isa < LIMN_ISA_AVX512) || !limn_product_takes_bf16()))
+        why = "bf16 products need AVX-512, which oneDNN does not use here";
+    if (!why && compute_type(c) == LIMN_BF16 && limn_isa_lacks_avx512bf16())
         why = "oneDNN's bf16 products are wrong on AMX without AVX512_BF16";
 #endif
     if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";

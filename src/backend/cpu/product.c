@@ -43,6 +43,12 @@ struct limn_product_memories {
     dnnl_memory_t of[N_MEMORIES];
 };
 
+/* Sets of instructions are bits; those of AVX512_BF16 and AMX have those of AVX-512. */
+bool limn_product_takes_bf16(void)
+{
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+}
+
 static bool desc_2d(memory_desc *md, int64_t rows, int64_t cols, dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
     dnnl_dims_t dims = {rows, cols};

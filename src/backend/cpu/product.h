@@ -23,6 +23,9 @@ typedef struct limn_product_options {
     limn_activation activation; /* forward only */
 } limn_product_options;
 
+/** Does oneDNN multiply bf16 here?  It looks at the CPU and at ONEDNN_MAX_CPU_ISA. */
+bool limn_product_takes_bf16(void);
+
 typedef struct limn_product limn_product;
 
 /** @return LIMN_OK and *out, freed with limn_product_free(); LIMN_UNSUPPORTED with oneDNN's status. */

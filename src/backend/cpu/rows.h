@@ -1,11 +1,21 @@
 /* rows.h: the inner loops of the CPU kernels, once per instruction set.
  *
  * rows.inc.h is compiled four times (rows_portable.c, rows_avx2.c, rows_avx512.c, rows_avx512bf16.c); every loop works on
- * f32 blocks and knows nothing of threads.  limn_rows_best() picks at run time; tests ask for each by name. */
+ * f32 blocks and knows nothing of threads.  limn_rows_best() picks at run time; tests, and plans for another CPU,
+ * name one. */
 #ifndef LIMN_ROWS_H
 #define LIMN_ROWS_H
 
 #include "backend/backend.h"
+
+/* Each has what those before it have. */
+typedef enum limn_isa {
+    LIMN_ISA_PORTABLE,
+    LIMN_ISA_AVX2,   /* with FMA */
+    LIMN_ISA_AVX512, /* F, BW, DQ, VL */
+    LIMN_ISA_AVX512BF16,
+    LIMN_ISA_AMX, /* AMX-TILE and AMX-BF16 */
+} limn_isa;
 
 enum { LIMN_TILE_ROWS = 6 };
 enum { LIMN_BLOCK = 1024 }; /* floats: 4 KB, a few of them fit the first cache */
@@ -50,6 +60,7 @@ typedef struct limn_channels {
 
 typedef struct limn_rows {
     const char *name;
+    limn_isa isa;
     int vector; /* floats of a register */
     limn_tiles floats, pairs, narrow_pairs; /* tiles of two vectors, and of one with twice the rows */
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
@@ -83,11 +94,18 @@ typedef struct limn_rows {
     void (*attention_grad)(const limn_head *head);
 } limn_rows;
 
-const limn_rows *limn_rows_portable(void);
-const limn_rows *limn_rows_avx2(void);   /* NULL where the CPU lacks it */
-const limn_rows *limn_rows_avx512(void);
-const limn_rows *limn_rows_avx512bf16(void);
+/* On x86-64 all are here, to plan with also where the CPU cannot run them.  Those of AMX are those of AVX512_BF16: what is done on
+ * tiles is in kernels of their own. */
+extern const limn_rows limn_rows_portable, limn_rows_avx2, limn_rows_avx512, limn_rows_avx512bf16, limn_rows_amx;
+
+/** The best that this CPU runs, never those of AMX. */
 const limn_rows *limn_rows_best(void);
+/** NULL when this process may use the instructions, else why not. */
+const char *limn_isa_refuse(limn_isa isa);
+/** The same of the CPU that a call is for: one like the loops it names, or this one. */
+const char *limn_isa_refuse_call(const limn_call *call, limn_isa isa);
+/** Does this CPU have AMX but no AVX512_BF16?  Only where a hypervisor hides it. */
+bool limn_isa_lacks_avx512bf16(void);
 /** Those that the call names, else the best. */
 static inline const limn_rows *limn_rows_of(const limn_call *call)
 {

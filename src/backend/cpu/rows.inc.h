@@ -283,27 +283,30 @@ static void softmax(float *y, const float *x, int64_t n)
 #include "backend/cpu/attention.inc.h"
 #include "backend/cpu/tile.inc.h"
 
-static const limn_rows rows = {
-    .name = ROWS_NAME,
-    .vector = V,
-    .floats = {.rows = LIMN_TILE_ROWS, .width = 2 * V, .steps = 1, .multiply = tile, .lay = lay},
-    .pairs = {.rows = ROWS_PAIR_ROWS, .width = 2 * V, .steps = 1, .multiply = pair_tile, .lay = lay_pairs},
-    .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},
-    .load = load,
-    .store = store,
-    .step = step,
-    .stats = stats,
-    .norm = norm,
-    .norm_grad = norm_grad,
-    .norm_grad_weight = norm_grad_weight,
-    .deviations = deviations,
-    .channel_norm = channel_norm,
-    .channel_sums = channel_sums,
-    .channel_grad = channel_grad,
-    .add = add,
-    .total = total,
-    .softmax = softmax,
-    .gated_residual = gated_residual,
-    .attention = attention,
-    .attention_grad = attention_grad,
-};
+/* The table of an instruction set and its name. */
+#define ROWS(label, level)                                                                                                  \
+{                                                                                                                           \
+    .name = label,                                                                                                          \
+    .isa = level,                                                                                                           \
+    .vector = V,                                                                                                            \
+    .floats = {.rows = LIMN_TILE_ROWS, .width = 2 * V, .steps = 1, .multiply = tile, .lay = lay},                           \
+    .pairs = {.rows = ROWS_PAIR_ROWS, .width = 2 * V, .steps = 1, .multiply = pair_tile, .lay = lay_pairs},                 \
+    .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},   \
+    .load = load,                                                                                                           \
+    .store = store,                                                                                                         \
+    .step = step,                                                                                                           \
+    .stats = stats,                                                                                                         \
+    .norm = norm,                                                                                                           \
+    .norm_grad = norm_grad,                                                                                                 \
+    .norm_grad_weight = norm_grad_weight,                                                                                   \
+    .deviations = deviations,                                                                                               \
+    .channel_norm = channel_norm,                                                                                           \
+    .channel_sums = channel_sums,                                                                                           \
+    .channel_grad = channel_grad,                                                                                           \
+    .add = add,                                                                                                             \
+    .total = total,                                                                                                         \
+    .softmax = softmax,                                                                                                     \
+    .gated_residual = gated_residual,                                                                                       \
+    .attention = attention,                                                                                                 \
+    .attention_grad = attention_grad,                                                                                       \
+}

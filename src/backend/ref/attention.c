@@ -82,13 +82,13 @@ static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p
 }
 
 /* One row of p; for the gradient also its sums. */
-size_t limn_ref_attention_scratch(const limn_call *c)
+static size_t attention_scratch(const limn_call *c)
 {
     int64_t n = c->op != LIMN_OP_ATTENTION ? limn_shape_count(&c->dst.shape) : 0;
     return (size_t)(sizes_of(c).nk + n) * sizeof(double);
 }
 
-limn_status limn_ref_attention(const limn_call *c)
+static limn_status attention(const limn_call *c)
 {
     sizes s = sizes_of(c);
     double *p = c->scratch;
@@ -107,7 +107,7 @@ limn_status limn_ref_attention(const limn_call *c)
 
 /* Sums are kept in double and rounded once.   dv = p^T dy;  dbias = ds = p (dy v^T - sum(dy y));  dq = ds k / sqrt(d);  dk =
  * ds^T q / sqrt(d) */
-limn_status limn_ref_attention_grad(const limn_call *c)
+static limn_status attention_grad(const limn_call *c)
 {
     sizes s = sizes_of(c);
     const limn_view *y = &c->src[c->n_src - 2], *dy = &c->src[c->n_src - 1];
@@ -142,3 +142,9 @@ limn_status limn_ref_attention_grad(const limn_call *c)
     for (int64_t i = 0; i < n; i++) limn_put(&c->dst, i, sum[i]);
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_attention[LIMN_N_OPS] = {
+    [LIMN_OP_ATTENTION] = {.name = "ref", .run = attention, .scratch_bytes = attention_scratch},
+    [LIMN_OP_ATTENTION_GRAD] = {.name = "ref", .run = attention_grad, .scratch_bytes = attention_scratch},
+    [LIMN_OP_ATTENTION_GRAD_BIAS] = {.name = "ref", .run = attention_grad, .scratch_bytes = attention_scratch},
+};

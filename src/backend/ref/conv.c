@@ -43,7 +43,7 @@ static double window_sum(const limn_call *call, const conv *k, int64_t b, int64_
     return sum;
 }
 
-limn_status limn_ref_conv(const limn_call *call)
+static limn_status forward(const limn_call *call)
 {
     conv k = conv_of(call, &call->src[0].shape, &call->dst.shape, &call->src[1].shape);
     const limn_view *bias = call->attr->flags & LIMN_HAS_BIAS ? &call->src[2] : NULL;
@@ -59,7 +59,7 @@ limn_status limn_ref_conv(const limn_call *call)
 }
 
 /* Scratch: the sums in double, one row of a picture of one sample at a time. */
-size_t limn_ref_conv_transpose_scratch(const limn_call *call)
+static size_t conv_transpose_scratch(const limn_call *call)
 {
     return (size_t)(call->dst.shape.dim[2] * call->dst.shape.dim[3]) * sizeof(double);
 }
@@ -81,7 +81,7 @@ static void transposed_row(const limn_call *call, const conv *k, int64_t b, int6
     }
 }
 
-limn_status limn_ref_conv_transpose(const limn_call *call)
+static limn_status conv_transpose(const limn_call *call)
 {
     conv k = conv_of(call, &call->dst.shape, &call->src[0].shape, &call->src[1].shape);
     double *sum = call->scratch;
@@ -95,7 +95,7 @@ limn_status limn_ref_conv_transpose(const limn_call *call)
 }
 
 /* dW[o,c,u,v] = sum over b, i, j of x[b, i s + u - top, j s + v - left, c] dy[b,i,j,o] */
-limn_status limn_ref_conv_grad_weight(const limn_call *call)
+static limn_status conv_grad_weight(const limn_call *call)
 {
     conv k = conv_of(call, &call->src[0].shape, &call->src[1].shape, &call->dst.shape);
     for (int64_t at = 0; at < limn_shape_count(&call->dst.shape); at++) {
@@ -109,3 +109,9 @@ limn_status limn_ref_conv_grad_weight(const limn_call *call)
     }
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_conv[LIMN_N_OPS] = {
+    [LIMN_OP_CONV] = REF(forward),
+    [LIMN_OP_CONV_TRANSPOSE] = {.name = "ref", .run = conv_transpose, .scratch_bytes = conv_transpose_scratch},
+    [LIMN_OP_CONV_GRAD_WEIGHT] = REF(conv_grad_weight),
+};

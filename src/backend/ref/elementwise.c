@@ -61,7 +61,7 @@ static double apply(limn_op op, limn_activation activation, double scale, double
     }
 }
 
-limn_status limn_ref_elementwise(const limn_call *c)
+static limn_status elementwise(const limn_call *c)
 {
     struct limn_chain_step single = {.op = c->op,
                                      .a = 0,
@@ -83,3 +83,21 @@ limn_status limn_ref_elementwise(const limn_call *c)
     }
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_elementwise[LIMN_N_OPS] = {
+    [LIMN_OP_CAST] = REF(elementwise),
+    [LIMN_OP_ADD] = REF(elementwise),
+    [LIMN_OP_SUB] = REF(elementwise),
+    [LIMN_OP_MUL] = REF(elementwise),
+    [LIMN_OP_DIV] = REF(elementwise),
+    [LIMN_OP_AFFINE] = REF(elementwise),
+    [LIMN_OP_ACTIVATE] = REF(elementwise),
+    [LIMN_OP_ACTIVATE_GRAD] = REF(elementwise),
+    [LIMN_OP_EXP] = REF(elementwise),
+    [LIMN_OP_LOG] = REF(elementwise),
+    [LIMN_OP_SQRT] = REF(elementwise),
+    [LIMN_OP_SQUARE] = REF(elementwise),
+    [LIMN_OP_CLAMP] = REF(elementwise),
+    [LIMN_OP_CLAMP_GRAD] = REF(elementwise),
+    [LIMN_OP_CHAIN] = REF(elementwise),
+};

@@ -32,7 +32,7 @@ static group group_of(const limn_call *c, int64_t index)
     return g;
 }
 
-limn_status limn_ref_moments(const limn_call *c)
+static limn_status moments(const limn_call *c)
 {
     for (int64_t index = 0; index < n_groups(c); index++) {
         group g = group_of(c, index);
@@ -68,7 +68,7 @@ static double weight(const limn_call *c, int s, int64_t at)
     return limn_get(w, limn_shape_count(&w->shape) == channels ? at % channels : at / per * channels + at % channels);
 }
 
-limn_status limn_ref_group_norm(const limn_call *c)
+static limn_status group_norm(const limn_call *c)
 {
     for (int64_t index = 0; index < n_groups(c); index++) {
         group g = group_of(c, index);
@@ -90,7 +90,7 @@ static double inner(const limn_call *c, int64_t index, int64_t at)
 }
 
 /* sum over pixels of dz n(x), and of dz */
-limn_status limn_ref_group_norm_grad_sums(const limn_call *c)
+static limn_status group_norm_grad_sums(const limn_call *c)
 {
     int64_t samples = c->src[0].shape.dim[0], channels = limn_shape_cols(&c->src[0].shape),
             pixels = limn_shape_rows(&c->src[0].shape) / samples;
@@ -111,7 +111,7 @@ limn_status limn_ref_group_norm_grad_sums(const limn_call *c)
 }
 
 /* v = dz w;  dx = rstd (v - mean(v) - n mean(v n)), the means from the sums (source 3) */
-limn_status limn_ref_group_norm_grad(const limn_call *c)
+static limn_status group_norm_grad(const limn_call *c)
 {
     for (int64_t index = 0; index < n_groups(c); index++) {
         group g = group_of(c, index);
@@ -131,3 +131,10 @@ limn_status limn_ref_group_norm_grad(const limn_call *c)
     }
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_group_norm[LIMN_N_OPS] = {
+    [LIMN_OP_GROUP_NORM] = REF(group_norm),
+    [LIMN_OP_GROUP_NORM_GRAD] = REF(group_norm_grad),
+    [LIMN_OP_GROUP_NORM_GRAD_SUMS] = REF(group_norm_grad_sums),
+    [LIMN_OP_MOMENTS] = REF(moments),
+};

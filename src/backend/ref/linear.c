@@ -1,7 +1,7 @@
 /* linear.c: y = residual + gate act(x W^T + b) and its two products backwards.   x [M,K]  W [N,K]  y [M,N] */
 #include "backend/ref/ref.h"
 
-limn_status limn_ref_linear(const limn_call *c)
+static limn_status linear(const limn_call *c)
 {
     int64_t k = c->src[1].shape.dim[1], n = c->src[1].shape.dim[0], m = limn_shape_rows(&c->dst.shape);
     unsigned flags = c->attr->flags;
@@ -22,7 +22,7 @@ limn_status limn_ref_linear(const limn_call *c)
 }
 
 /* dx [M,K] = dy [M,N] W [N,K] */
-limn_status limn_ref_linear_grad_input(const limn_call *c)
+static limn_status linear_grad_input(const limn_call *c)
 {
     int64_t k = c->src[1].shape.dim[1], n = c->src[1].shape.dim[0], m = limn_shape_rows(&c->dst.shape);
     for (int64_t i = 0; i < m; i++)
@@ -35,7 +35,7 @@ limn_status limn_ref_linear_grad_input(const limn_call *c)
 }
 
 /* dW [N,K] = dy^T [N,M] x [M,K] */
-limn_status limn_ref_linear_grad_weight(const limn_call *c)
+static limn_status linear_grad_weight(const limn_call *c)
 {
     int64_t k = c->dst.shape.dim[1], n = c->dst.shape.dim[0], m = limn_shape_rows(&c->src[0].shape);
     for (int64_t j = 0; j < n; j++)
@@ -46,3 +46,9 @@ limn_status limn_ref_linear_grad_weight(const limn_call *c)
         }
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_linear[LIMN_N_OPS] = {
+    [LIMN_OP_LINEAR] = REF(linear),
+    [LIMN_OP_LINEAR_GRAD_INPUT] = REF(linear_grad_input),
+    [LIMN_OP_LINEAR_GRAD_WEIGHT] = REF(linear_grad_weight),
+};

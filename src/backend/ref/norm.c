@@ -30,7 +30,7 @@ static double factor(const limn_call *c, const limn_view *w, int64_t at)
     return (is_layer(c->op) ? c->attr->shift : 0) + limn_get(w, limn_ref_broadcast_index(at, &c->src[0].shape, &w->shape));
 }
 
-limn_status limn_ref_norm(const limn_call *c)
+static limn_status norm(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     const limn_view *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[1] : NULL, *b = w && is_layer(c->op) ? &c->src[2] : NULL;
@@ -46,7 +46,7 @@ limn_status limn_ref_norm(const limn_call *c)
 }
 
 /* g = dy (c + w);  dx = rstd (g - mean(g) - n mean(g n)); RMS norm without the middle term */
-limn_status limn_ref_norm_grad(const limn_call *c)
+static limn_status norm_grad(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     const limn_view *w = c->attr->flags & LIMN_HAS_WEIGHT ? &c->src[2] : NULL;
@@ -67,7 +67,7 @@ limn_status limn_ref_norm_grad(const limn_call *c)
 }
 
 /* dw[j] = sum of dy n(x) over all elements that use w[j] */
-limn_status limn_ref_norm_grad_weight(const limn_call *c)
+static limn_status norm_grad_weight(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->src[0].shape), rows = limn_shape_rows(&c->src[0].shape),
             m = limn_shape_count(&c->dst.shape);
@@ -84,3 +84,12 @@ limn_status limn_ref_norm_grad_weight(const limn_call *c)
     }
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_norm[LIMN_N_OPS] = {
+    [LIMN_OP_LAYER_NORM] = REF(norm),
+    [LIMN_OP_LAYER_NORM_GRAD] = REF(norm_grad),
+    [LIMN_OP_LAYER_NORM_GRAD_WEIGHT] = REF(norm_grad_weight),
+    [LIMN_OP_RMS_NORM] = REF(norm),
+    [LIMN_OP_RMS_NORM_GRAD] = REF(norm_grad),
+    [LIMN_OP_RMS_NORM_GRAD_WEIGHT] = REF(norm_grad_weight),
+};

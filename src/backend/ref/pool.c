@@ -31,14 +31,14 @@ static int64_t largest(const limn_view *x, place p, int size)
     return best;
 }
 
-limn_status limn_ref_max_pool(const limn_call *c)
+static limn_status max_pool(const limn_call *c)
 {
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++)
         limn_put(&c->dst, at, limn_get(&c->src[0], largest(&c->src[0], place_of(&c->dst.shape, at), c->attr->stride)));
     return LIMN_OK;
 }
 
-limn_status limn_ref_max_pool_grad(const limn_call *c)
+static limn_status max_pool_grad(const limn_call *c)
 {
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++) limn_put(&c->dst, at, 0);
     for (int64_t at = 0; at < limn_shape_count(&c->src[1].shape); at++)
@@ -46,7 +46,7 @@ limn_status limn_ref_max_pool_grad(const limn_call *c)
     return LIMN_OK;
 }
 
-limn_status limn_ref_average_pool(const limn_call *c)
+static limn_status average_pool(const limn_call *c)
 {
     int size = c->attr->stride;
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++) {
@@ -59,7 +59,7 @@ limn_status limn_ref_average_pool(const limn_call *c)
     return LIMN_OK;
 }
 
-limn_status limn_ref_average_pool_grad(const limn_call *c)
+static limn_status average_pool_grad(const limn_call *c)
 {
     int size = c->attr->stride;
     for (int64_t at = 0; at < limn_shape_count(&c->dst.shape); at++) {
@@ -70,7 +70,7 @@ limn_status limn_ref_average_pool_grad(const limn_call *c)
     return LIMN_OK;
 }
 
-limn_status limn_ref_resize(const limn_call *c)
+static limn_status resize(const limn_call *c)
 {
     const limn_shape *from = &c->src[0].shape, *to = &c->dst.shape;
     for (int64_t at = 0; at < limn_shape_count(to); at++) {
@@ -87,7 +87,7 @@ limn_status limn_ref_resize(const limn_call *c)
 }
 
 /* Every pixel of dy is handed back to those it was made of. */
-limn_status limn_ref_resize_grad(const limn_call *c)
+static limn_status resize_grad(const limn_call *c)
 {
     const limn_shape *small = &c->dst.shape, *large = &c->src[0].shape;
     for (int64_t at = 0; at < limn_shape_count(small); at++) {
@@ -104,3 +104,12 @@ limn_status limn_ref_resize_grad(const limn_call *c)
     }
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_pool[LIMN_N_OPS] = {
+    [LIMN_OP_MAX_POOL] = REF(max_pool),
+    [LIMN_OP_MAX_POOL_GRAD] = REF(max_pool_grad),
+    [LIMN_OP_AVERAGE_POOL] = REF(average_pool),
+    [LIMN_OP_AVERAGE_POOL_GRAD] = REF(average_pool_grad),
+    [LIMN_OP_RESIZE] = REF(resize),
+    [LIMN_OP_RESIZE_GRAD] = REF(resize_grad),
+};

@@ -1,70 +1,14 @@
-/* ref.c: the table of reference kernels. */
+/* ref.c: finding an op's reference kernel. */
 #include "backend/ref/ref.h"
 
-#define REF(function) {.name = "ref", .run = function}
-
-static const limn_kernel kernels[LIMN_N_OPS] = {
-    [LIMN_OP_FILL] = REF(limn_ref_shape),
-    [LIMN_OP_PERMUTE] = REF(limn_ref_shape),
-    [LIMN_OP_SLICE] = REF(limn_ref_shape),
-    [LIMN_OP_PAD] = REF(limn_ref_shape),
-    [LIMN_OP_CONCAT] = REF(limn_ref_shape),
-    [LIMN_OP_EXPAND] = REF(limn_ref_shape),
-    [LIMN_OP_SUM_TO] = {.name = "ref", .run = limn_ref_sum_to, .scratch_bytes = limn_ref_sum_to_scratch},
-    [LIMN_OP_CAST] = REF(limn_ref_elementwise),
-    [LIMN_OP_ADD] = REF(limn_ref_elementwise),
-    [LIMN_OP_SUB] = REF(limn_ref_elementwise),
-    [LIMN_OP_MUL] = REF(limn_ref_elementwise),
-    [LIMN_OP_DIV] = REF(limn_ref_elementwise),
-    [LIMN_OP_AFFINE] = REF(limn_ref_elementwise),
-    [LIMN_OP_ACTIVATE] = REF(limn_ref_elementwise),
-    [LIMN_OP_ACTIVATE_GRAD] = REF(limn_ref_elementwise),
-    [LIMN_OP_EXP] = REF(limn_ref_elementwise),
-    [LIMN_OP_LOG] = REF(limn_ref_elementwise),
-    [LIMN_OP_SQRT] = REF(limn_ref_elementwise),
-    [LIMN_OP_SQUARE] = REF(limn_ref_elementwise),
-    [LIMN_OP_CLAMP] = REF(limn_ref_elementwise),
-    [LIMN_OP_CLAMP_GRAD] = REF(limn_ref_elementwise),
-    [LIMN_OP_CHAIN] = REF(limn_ref_elementwise),
-    [LIMN_OP_LINEAR] = REF(limn_ref_linear),
-    [LIMN_OP_LINEAR_GRAD_INPUT] = REF(limn_ref_linear_grad_input),
-    [LIMN_OP_LINEAR_GRAD_WEIGHT] = REF(limn_ref_linear_grad_weight),
-    [LIMN_OP_LAYER_NORM] = REF(limn_ref_norm),
-    [LIMN_OP_LAYER_NORM_GRAD] = REF(limn_ref_norm_grad),
-    [LIMN_OP_LAYER_NORM_GRAD_WEIGHT] = REF(limn_ref_norm_grad_weight),
-    [LIMN_OP_RMS_NORM] = REF(limn_ref_norm),
-    [LIMN_OP_RMS_NORM_GRAD] = REF(limn_ref_norm_grad),
-    [LIMN_OP_RMS_NORM_GRAD_WEIGHT] = REF(limn_ref_norm_grad_weight),
-    [LIMN_OP_SOFTMAX] = REF(limn_ref_softmax),
-    [LIMN_OP_SOFTMAX_GRAD] = REF(limn_ref_softmax_grad),
-    [LIMN_OP_CROSS_ENTROPY] = REF(limn_ref_cross_entropy),
-    [LIMN_OP_CROSS_ENTROPY_GRAD] = REF(limn_ref_cross_entropy_grad),
-    [LIMN_OP_ATTENTION] = {.name = "ref", .run = limn_ref_attention, .scratch_bytes = limn_ref_attention_scratch},
-    [LIMN_OP_ATTENTION_GRAD] = {.name = "ref", .run = limn_ref_attention_grad, .scratch_bytes = limn_ref_attention_scratch},
-    [LIMN_OP_ATTENTION_GRAD_BIAS] = {.name = "ref",
-                                     .run = limn_ref_attention_grad,
-                                     .scratch_bytes = limn_ref_attention_scratch},
-    [LIMN_OP_GATHER] = REF(limn_ref_gather),
-    [LIMN_OP_GATHER_GRAD] = REF(limn_ref_gather_grad),
-    [LIMN_OP_TIMESTEP_EMBEDDING] = REF(limn_ref_timestep_embedding),
-    [LIMN_OP_CONV] = REF(limn_ref_conv),
-    [LIMN_OP_CONV_TRANSPOSE] = {.name = "ref",
-                                .run = limn_ref_conv_transpose,
-                                .scratch_bytes = limn_ref_conv_transpose_scratch},
-    [LIMN_OP_CONV_GRAD_WEIGHT] = REF(limn_ref_conv_grad_weight),
-    [LIMN_OP_MAX_POOL] = REF(limn_ref_max_pool),
-    [LIMN_OP_MAX_POOL_GRAD] = REF(limn_ref_max_pool_grad),
-    [LIMN_OP_AVERAGE_POOL] = REF(limn_ref_average_pool),
-    [LIMN_OP_AVERAGE_POOL_GRAD] = REF(limn_ref_average_pool_grad),
-    [LIMN_OP_RESIZE] = REF(limn_ref_resize),
-    [LIMN_OP_RESIZE_GRAD] = REF(limn_ref_resize_grad),
-    [LIMN_OP_GROUP_NORM] = REF(limn_ref_group_norm),
-    [LIMN_OP_GROUP_NORM_GRAD] = REF(limn_ref_group_norm_grad),
-    [LIMN_OP_GROUP_NORM_GRAD_SUMS] = REF(limn_ref_group_norm_grad_sums),
-    [LIMN_OP_MOMENTS] = REF(limn_ref_moments),
+static const limn_kernel *const families[] = {
+    limn_ref_shape,     limn_ref_elementwise, limn_ref_linear, limn_ref_norm, limn_ref_softmax,
+    limn_ref_attention, limn_ref_table,       limn_ref_conv,   limn_ref_pool, limn_ref_group_norm,
 };
 
 const limn_kernel *limn_ref_kernel(limn_op op, int i)
 {
-    return i == 0 && kernels[op].run ? &kernels[op] : NULL;
+    for (size_t f = 0; i == 0 && f < sizeof families / sizeof *families; f++)
+        if (families[f][op].run) return &families[f][op];
+    return NULL;
 }

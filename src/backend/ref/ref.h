@@ -5,40 +5,13 @@
 #include "backend/backend.h"
 #include "backend/line.h"
 
-limn_status limn_ref_shape(const limn_call *call);
-size_t limn_ref_sum_to_scratch(const limn_call *call);
-limn_status limn_ref_sum_to(const limn_call *call);
-limn_status limn_ref_elementwise(const limn_call *call);
-limn_status limn_ref_linear(const limn_call *call);
-limn_status limn_ref_linear_grad_input(const limn_call *call);
-limn_status limn_ref_linear_grad_weight(const limn_call *call);
-limn_status limn_ref_norm(const limn_call *call);
-limn_status limn_ref_norm_grad(const limn_call *call);
-limn_status limn_ref_norm_grad_weight(const limn_call *call);
-limn_status limn_ref_softmax(const limn_call *call);
-limn_status limn_ref_softmax_grad(const limn_call *call);
-limn_status limn_ref_cross_entropy(const limn_call *call);
-limn_status limn_ref_cross_entropy_grad(const limn_call *call);
-size_t limn_ref_attention_scratch(const limn_call *call);
-limn_status limn_ref_attention(const limn_call *call);
-limn_status limn_ref_attention_grad(const limn_call *call);
-limn_status limn_ref_gather(const limn_call *call);
-limn_status limn_ref_gather_grad(const limn_call *call);
-limn_status limn_ref_timestep_embedding(const limn_call *call);
-limn_status limn_ref_conv(const limn_call *call);
-size_t limn_ref_conv_transpose_scratch(const limn_call *call);
-limn_status limn_ref_conv_transpose(const limn_call *call);
-limn_status limn_ref_conv_grad_weight(const limn_call *call);
-limn_status limn_ref_max_pool(const limn_call *call);
-limn_status limn_ref_max_pool_grad(const limn_call *call);
-limn_status limn_ref_average_pool(const limn_call *call);
-limn_status limn_ref_average_pool_grad(const limn_call *call);
-limn_status limn_ref_resize(const limn_call *call);
-limn_status limn_ref_resize_grad(const limn_call *call);
-limn_status limn_ref_group_norm(const limn_call *call);
-limn_status limn_ref_group_norm_grad_sums(const limn_call *call);
-limn_status limn_ref_group_norm_grad(const limn_call *call);
-limn_status limn_ref_moments(const limn_call *call);
+/* A kernel of one file, without scratch. */
+#define REF(function) {.name = "ref", .run = function}
+
+/* One table a family, designated by op; ref.c finds a kernel in them. */
+extern const limn_kernel limn_ref_shape[LIMN_N_OPS], limn_ref_elementwise[LIMN_N_OPS], limn_ref_linear[LIMN_N_OPS],
+    limn_ref_norm[LIMN_N_OPS], limn_ref_softmax[LIMN_N_OPS], limn_ref_attention[LIMN_N_OPS], limn_ref_table[LIMN_N_OPS],
+    limn_ref_conv[LIMN_N_OPS], limn_ref_pool[LIMN_N_OPS], limn_ref_group_norm[LIMN_N_OPS];
 
 /** Element number of src that belongs to element `at` of a result of shape `to` (numpy broadcasting). */
 int64_t limn_ref_broadcast_index(int64_t at, const limn_shape *to, const limn_shape *src);

@@ -57,13 +57,13 @@ static double moved(const limn_call *c, int64_t at)
 }
 
 /* Scratch: the sums in double. */
-size_t limn_ref_sum_to_scratch(const limn_call *c)
+static size_t sum_to_scratch(const limn_call *c)
 {
     return (size_t)limn_shape_count(&c->dst.shape) * sizeof(double);
 }
 
 /* y[j] = sum of x[i] over all i that broadcast from j */
-limn_status limn_ref_sum_to(const limn_call *c)
+static limn_status sum_to(const limn_call *c)
 {
     int64_t n = limn_shape_count(&c->src[0].shape), m = limn_shape_count(&c->dst.shape);
     double *sum = c->scratch;
@@ -74,9 +74,19 @@ limn_status limn_ref_sum_to(const limn_call *c)
     return LIMN_OK;
 }
 
-limn_status limn_ref_shape(const limn_call *c)
+static limn_status move(const limn_call *c)
 {
     int64_t n = limn_shape_count(&c->dst.shape);
     for (int64_t i = 0; i < n; i++) limn_put(&c->dst, i, moved(c, i));
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_shape[LIMN_N_OPS] = {
+    [LIMN_OP_FILL] = REF(move),
+    [LIMN_OP_PERMUTE] = REF(move),
+    [LIMN_OP_SLICE] = REF(move),
+    [LIMN_OP_PAD] = REF(move),
+    [LIMN_OP_CONCAT] = REF(move),
+    [LIMN_OP_EXPAND] = REF(move),
+    [LIMN_OP_SUM_TO] = {.name = "ref", .run = sum_to, .scratch_bytes = sum_to_scratch},
+};

@@ -12,7 +12,7 @@ static double log_sum_exp(const limn_view *x, int64_t row, int64_t d)
     return max + log(sum);
 }
 
-limn_status limn_ref_softmax(const limn_call *c)
+static limn_status softmax(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     for (int64_t r = 0; r < rows; r++) {
@@ -23,7 +23,7 @@ limn_status limn_ref_softmax(const limn_call *c)
 }
 
 /* dx = y (dy - sum(dy y)) */
-limn_status limn_ref_softmax_grad(const limn_call *c)
+static limn_status softmax_grad(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     for (int64_t r = 0; r < rows; r++) {
@@ -41,7 +41,7 @@ static int64_t target_of(const limn_call *c, int64_t row, int64_t d)
     return t < 0 ? 0 : t >= d ? d - 1 : t;
 }
 
-limn_status limn_ref_cross_entropy(const limn_call *c)
+static limn_status cross_entropy(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->src[0].shape), rows = limn_shape_rows(&c->src[0].shape);
     for (int64_t r = 0; r < rows; r++)
@@ -50,7 +50,7 @@ limn_status limn_ref_cross_entropy(const limn_call *c)
 }
 
 /* dlogits = dloss (softmax - onehot) */
-limn_status limn_ref_cross_entropy_grad(const limn_call *c)
+static limn_status cross_entropy_grad(const limn_call *c)
 {
     int64_t d = limn_shape_cols(&c->dst.shape), rows = limn_shape_rows(&c->dst.shape);
     for (int64_t r = 0; r < rows; r++) {
@@ -61,3 +61,10 @@ limn_status limn_ref_cross_entropy_grad(const limn_call *c)
     }
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_softmax[LIMN_N_OPS] = {
+    [LIMN_OP_SOFTMAX] = REF(softmax),
+    [LIMN_OP_SOFTMAX_GRAD] = REF(softmax_grad),
+    [LIMN_OP_CROSS_ENTROPY] = REF(cross_entropy),
+    [LIMN_OP_CROSS_ENTROPY_GRAD] = REF(cross_entropy_grad),
+};

@@ -9,7 +9,7 @@ static int64_t id_of(const limn_view *ids, int64_t i, int64_t n)
     return id < 0 ? 0 : id >= n ? n - 1 : id;
 }
 
-limn_status limn_ref_gather(const limn_call *c)
+static limn_status gather(const limn_call *c)
 {
     int64_t v = c->src[0].shape.dim[0], d = limn_shape_count(&c->src[0].shape) / v, n = limn_shape_count(&c->src[1].shape);
     for (int64_t i = 0; i < n; i++)
@@ -18,7 +18,7 @@ limn_status limn_ref_gather(const limn_call *c)
 }
 
 /* d table[v] = sum of dy[i] over i with ids[i] = v */
-limn_status limn_ref_gather_grad(const limn_call *c)
+static limn_status gather_grad(const limn_call *c)
 {
     int64_t v = c->dst.shape.dim[0], d = limn_shape_count(&c->dst.shape) / v, n = limn_shape_count(&c->src[1].shape);
     for (int64_t row = 0; row < v; row++)
@@ -32,7 +32,7 @@ limn_status limn_ref_gather_grad(const limn_call *c)
 }
 
 /* angle = t exp(-ln(max_period) i / half) */
-limn_status limn_ref_timestep_embedding(const limn_call *c)
+static limn_status timestep_embedding(const limn_call *c)
 {
     int64_t n = c->dst.shape.dim[0], dim = c->dst.shape.dim[1], half = dim / 2;
     for (int64_t r = 0; r < n; r++)
@@ -44,3 +44,9 @@ limn_status limn_ref_timestep_embedding(const limn_call *c)
         }
     return LIMN_OK;
 }
+
+const limn_kernel limn_ref_table[LIMN_N_OPS] = {
+    [LIMN_OP_GATHER] = REF(gather),
+    [LIMN_OP_GATHER_GRAD] = REF(gather_grad),
+    [LIMN_OP_TIMESTEP_EMBEDDING] = REF(timestep_embedding),
+};
