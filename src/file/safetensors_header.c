@@ -16,14 +16,13 @@ typedef struct reader {
     bool has_metadata;
 } reader;
 
-static const struct { const char *name; int bits; limn_dtype dtype; bool usable;
+/* All that the format knows; limn_dtype_find() tells which of them Limn computes with. */
+static const struct { const char *name; int bits;
 } types[] = {
-    {"F32", 32, LIMN_F32, true},  {"BF16", 16, LIMN_BF16, true}, {"F16", 16, LIMN_F16, true}, {"F64", 64, LIMN_F64, true},
-    {"I32", 32, LIMN_I32, true},  {"I64", 64, LIMN_I64, true},   {"U8", 8, LIMN_U8, true},    {"BOOL", 8, 0, false},
-    {"F4", 4, 0, false},          {"F6_E2M3", 6, 0, false},      {"F6_E3M2", 6, 0, false},    {"I8", 8, 0, false},
-    {"F8_E5M2", 8, 0, false},     {"F8_E4M3", 8, 0, false},      {"F8_E8M0", 8, 0, false},    {"F8_E4M3FNUZ", 8, 0, false},
-    {"F8_E5M2FNUZ", 8, 0, false}, {"I16", 16, 0, false},         {"U16", 16, 0, false},       {"U32", 32, 0, false},
-    {"C64", 64, 0, false},        {"U64", 64, 0, false},
+    {"F32", 32},     {"BF16", 16},   {"F16", 16},    {"F64", 64},   {"I32", 32},        {"I64", 64},
+    {"U8", 8},       {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"I8", 8},
+    {"F8_E5M2", 8},  {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},   {"F8_E4M3FNUZ", 8}, {"U16", 16},
+    {"U32", 32},     {"C64", 64},    {"U64", 64},    {"F8_E5M2FNUZ", 8},
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 
@@ -110,8 +109,7 @@ static limn_status read_entry(reader *r, limn_entry *e)
     int64_t at[2] = {0};
     if (!read_fields(&r->scan, e, &type, at)) return not_json(r, e->name);
     e->type = types[type].name;
-    e->dtype = types[type].dtype;
-    e->usable = types[type].usable;
+    e->usable = limn_dtype_find(e->type, &e->dtype);
     if (at[1] < at[0])
         return bad(r, e->name, "data_offsets [%lld, %lld] end before they begin", (long long)at[0], (long long)at[1]);
     if ((uint64_t)at[1] > r->data_bytes)

@@ -8,16 +8,14 @@
 #include <utf8proc.h>
 #include <zlib.h>
 
-/* rank: the format's own order of types, by alignment */
-static const struct { const char *name; int rank; } types[LIMN_N_DTYPES] = {
-    [LIMN_I64] = {"I64", 6}, [LIMN_F64] = {"F64", 5}, [LIMN_F32] = {"F32", 4}, [LIMN_I32] = {"I32", 3},
-    [LIMN_BF16] = {"BF16", 2}, [LIMN_F16] = {"F16", 1}, [LIMN_U8] = {"U8", 0},
-};
+/* The format's own order of types, by alignment. */
+static const int ranks[LIMN_N_DTYPES] = {[LIMN_I64] = 6,  [LIMN_F64] = 5, [LIMN_F32] = 4, [LIMN_I32] = 3,
+                                         [LIMN_BF16] = 2, [LIMN_F16] = 1, [LIMN_U8] = 0};
 
 static int widest_first(const void *a, const void *b)
 {
     const limn_named_view *x = *(const limn_named_view *const *)a, *y = *(const limn_named_view *const *)b;
-    int i = types[x->view.dtype].rank, j = types[y->view.dtype].rank;
+    int i = ranks[x->view.dtype], j = ranks[y->view.dtype];
     return i != j ? j - i : strcmp(x->name, y->name);
 }
 
@@ -87,7 +85,7 @@ static limn_status make_header(limn_ctx *ctx, const char *path, size_t n, const 
         size_t end = begin + limn_view_bytes(v);
         limn_text_append(text, ",", 1);
         if (!put_string(text, order[i]->name)) return bad_name(ctx, path, order[i]->name, "is not UTF-8");
-        limn_text_printf(text, ":{\"dtype\":\"%s\",\"shape\":[", types[v->dtype].name);
+        limn_text_printf(text, ":{\"dtype\":\"%s\",\"shape\":[", limn_dtype_row_of(v->dtype)->file_name);
         for (int k = 0; k < v->shape.rank; k++) limn_text_printf(text, k ? ",%lld" : "%lld", (long long)v->shape.dim[k]);
         limn_text_printf(text, "],\"data_offsets\":[%zu,%zu]}", begin, end);
         begin = end;

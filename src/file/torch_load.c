@@ -6,17 +6,17 @@
 
 enum { CHUNK = 1 << 18 };
 
-static limn_status load_dense(limn_zip_stream *s, const limn_entry *e, size_t bytes, void *chunk, unsigned char *to,
+static limn_status load_dense(limn_zip_stream *s, const limn_entry *e, size_t n, void *chunk, unsigned char *to,
                               limn_dtype dtype)
 {
-    size_t width = limn_dtype_bytes(e->dtype), wide = limn_dtype_bytes(dtype);
+    const limn_dtype_row *row = limn_dtype_row_of(e->dtype);
+    size_t most = CHUNK / row->bytes * row->block;
     limn_status status = LIMN_OK;
-    if (e->dtype == dtype) return limn_zip_next(s, bytes, to);
-    for (size_t done = 0; done < bytes && status == LIMN_OK;) {
-        size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
-        status = limn_zip_next(s, n, chunk);
-        if (status == LIMN_OK) limn_convert(chunk, e->dtype, to + done / width * wide, dtype, n / width);
-        done += n;
+    if (e->dtype == dtype) return limn_zip_next(s, limn_dtype_size(dtype, n), to);
+    for (size_t done = 0, some; done < n && status == LIMN_OK; done += some) {
+        some = n - done < most ? n - done : most;
+        status = limn_zip_next(s, limn_dtype_size(e->dtype, some), chunk);
+        if (status == LIMN_OK) limn_convert(chunk, e->dtype, to + limn_dtype_size(dtype, done), dtype, some);
     }
     return status;
 }
@@ -27,7 +27,7 @@ static size_t span_of(const limn_entry *e)
     int64_t last = 0;
     for (int i = 0; i < e->rank; i++)
         if (e->dim[i] > 1) last += (e->dim[i] - 1) * e->torch->stride[i];
-    return ((size_t)last + 1) * limn_dtype_bytes(e->dtype);
+    return limn_dtype_size(e->dtype, (size_t)last + 1);
 }
 
 static int64_t stride_of(const limn_entry *e, int d)
@@ -71,7 +71,6 @@ static limn_status load_strided(limn_zip_stream *s, const limn_entry *e, size_t 
 limn_status limn_torch_load(limn_ctx *ctx, const limn_part *part, const limn_entry *e, size_t first, size_t n, void *to,
                             limn_dtype dtype)
 {
-    size_t width = limn_dtype_bytes(e->dtype);
     bool dense = !e->torch->stride;
     limn_zip_member *m = &part->torch->zip.members[e->torch->member];
     limn_zip_stream s;
@@ -81,9 +80,9 @@ limn_status limn_torch_load(limn_ctx *ctx, const limn_part *part, const limn_ent
     if (status == LIMN_OK && !chunk) status = limn_fail_memory(ctx, CHUNK, part->file);
     if (status == LIMN_OK) status = limn_zip_start(ctx, part, m, &s);
     if (status == LIMN_OK) {
-        status = limn_zip_next(&s, e->begin - m->begin + (dense ? first * width : 0), NULL);
+        status = limn_zip_next(&s, e->begin - m->begin + (dense ? limn_dtype_size(e->dtype, first) : 0), NULL);
         if (status == LIMN_OK)
-            status = dense ? load_dense(&s, e, n * width, chunk, to, dtype) : load_strided(&s, e, first, n, to, dtype);
+            status = dense ? load_dense(&s, e, n, chunk, to, dtype) : load_strided(&s, e, first, n, to, dtype);
         limn_zip_stop(&s);
     }
     free(chunk);

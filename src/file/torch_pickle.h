@@ -77,8 +77,6 @@ limn_status limn_pickle_room(limn_pickle *p, void *list, size_t n, size_t more, 
 typedef struct limn_torch_type {
     const char *storage, *name, *type; /* "FloatStorage", "float32", "F32" as safetensors has it */
     int bytes;
-    limn_dtype dtype;
-    bool usable;
 } limn_torch_type;
 const limn_torch_type *limn_torch_type_row(int row);
 

@@ -176,9 +176,34 @@ const char *limn_weight_file_metadata(const limn_weight_file *st, const char *ke
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------------ */
 
+size_t limn_entry_count(const limn_entry *e)
+{
+    size_t n = 1;
+    for (int i = 0; i < e->rank; i++) n *= (size_t)e->dim[i];
+    return n;
+}
+
 limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, void *to, limn_dtype dtype)
 {
-    return limn_weight_file_load_part(ctx, st, e, 0, e->usable ? e->bytes / limn_dtype_bytes(e->dtype) : 0, to, dtype);
+    return limn_weight_file_load_part(ctx, st, e, 0, limn_entry_count(e), to, dtype);
+}
+
+/* Elements from byte `from` on, read and converted a chunk at a time. */
+static limn_status load_converted(limn_ctx *ctx, const limn_part *part, size_t from, limn_dtype stored, size_t n,
+                                  unsigned char *to, limn_dtype dtype)
+{
+    const limn_dtype_row *row = limn_dtype_row_of(stored);
+    size_t most = CHUNK / row->bytes * row->block;
+    void *chunk = malloc(CHUNK);
+    if (!chunk) return limn_fail_memory(ctx, CHUNK, part->file);
+    limn_status status = LIMN_OK;
+    for (size_t done = 0, some; done < n && status == LIMN_OK; done += some) {
+        some = n - done < most ? n - done : most;
+        status = limn_part_read(ctx, part, from + limn_dtype_size(stored, done), limn_dtype_size(stored, some), chunk);
+        if (status == LIMN_OK) limn_convert(chunk, stored, to + limn_dtype_size(dtype, done), dtype, some);
+    }
+    free(chunk);
+    return status;
 }
 
 limn_status limn_weight_file_load_part(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, size_t first,
@@ -189,22 +214,11 @@ limn_status limn_weight_file_load_part(limn_ctx *ctx, const limn_weight_file *st
     if (!e->usable)
         return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: tensor \"%s\" is %s, which Limn does not compute with", part->file,
                          limn_escape(e->name, strlen(e->name), name, sizeof name), e->type);
-    size_t width = limn_dtype_bytes(e->dtype), from = 8 + part->header_bytes + e->begin + first * width, bytes = n * width;
+    size_t from = 8 + part->header_bytes + e->begin + limn_dtype_size(e->dtype, first), bytes = limn_dtype_size(e->dtype, n);
     ctx->counters.bytes_read += bytes;
     if (part->torch) return limn_torch_load(ctx, part, e, first, n, to, dtype);
     if (e->dtype == dtype) return limn_part_read(ctx, part, from, bytes, to);
-    void *chunk = malloc(CHUNK);
-    if (!chunk) return limn_fail_memory(ctx, CHUNK, part->file);
-    limn_status status = LIMN_OK;
-    for (size_t done = 0; done < bytes && status == LIMN_OK;) {
-        size_t some = bytes - done < CHUNK ? bytes - done : CHUNK;
-        status = limn_part_read(ctx, part, from + done, some, chunk);
-        if (status == LIMN_OK)
-            limn_convert(chunk, e->dtype, (char *)to + done / width * limn_dtype_bytes(dtype), dtype, some / width);
-        done += some;
-    }
-    free(chunk);
-    return status;
+    return load_converted(ctx, part, from, e->dtype, n, to, dtype);
 }
 
 /* The checksum is of the file whose 8 digits at crc_at are zeros. */

@@ -21,6 +21,8 @@ typedef struct limn_entry {
     bool usable;            /* dtype is one Limn knows; others are listed only */
 } limn_entry;
 
+size_t limn_entry_count(const limn_entry *e); /* elements */
+
 typedef struct limn_weight_file limn_weight_file;
 
 /** Open and check a file, or all files of an index ("model.safetensors.index.json").  Only headers are read; memory is at
@@ -50,7 +52,7 @@ const void *limn_weight_file_metadata_next(const limn_weight_file *st, const voi
  *  or is damaged; LIMN_UNSUPPORTED (dtype); LIMN_IO; LIMN_NO_MEMORY */
 limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, void *to,
                                   limn_dtype dtype);
-/** The same of elements first .. first + n - 1 of those dense rows, which it has. */
+/** The same of elements first .. first + n - 1 of those dense rows, which it has: whole blocks of its type. */
 limn_status limn_weight_file_load_part(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, size_t first,
                                        size_t n, void *to, limn_dtype dtype);
 /** Compare every byte with the checksum in "limn.crc32", which limn_safetensors_write() leaves; torch's archives carry one

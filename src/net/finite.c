@@ -23,7 +23,7 @@ static size_t count(size_t n, const float *x)
 static size_t count_in(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e)
 {
     if (!e->usable || e->dtype == LIMN_I32 || e->dtype == LIMN_I64 || e->dtype == LIMN_U8) return 0;
-    size_t n = e->bytes / limn_dtype_bytes(e->dtype), bad = 0;
+    size_t n = limn_entry_count(e), bad = 0;
     float *x = malloc(n * sizeof *x + 1);
     if (x && limn_weight_file_load(ctx, st, e, x, LIMN_F32) == LIMN_OK) bad = count(n, x);
     free(x);

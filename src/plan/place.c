@@ -60,7 +60,7 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
             t->place = LIMN_PLACE_ALIAS;
             t->of = node->src[0]->id;
             t->view.dtype = plan->tensors[t->of].view.dtype;
-            t->offset = (size_t)node->attr.begin * limn_dtype_bytes(t->view.dtype);
+            t->offset = limn_dtype_size(t->view.dtype, (size_t)node->attr.begin);
         }
         if (node->op == LIMN_OP_PARAMETER && plan->source) status = find_parameter(plan, t);
         else if (node->op == LIMN_OP_PARAMETER) t->place = LIMN_PLACE_BOUND;

@@ -4,19 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-size_t limn_dtype_bytes(limn_dtype dtype)
-{
-    static const size_t bytes[LIMN_N_DTYPES] = {[LIMN_F32] = 4, [LIMN_BF16] = 2, [LIMN_F16] = 2, [LIMN_F64] = 8,
-                                                [LIMN_I32] = 4, [LIMN_I64] = 8,  [LIMN_U8] = 1};
-    return bytes[dtype];
-}
-
-const char *limn_dtype_name(limn_dtype dtype)
-{
-    static const char *const names[LIMN_N_DTYPES] = {"f32", "bf16", "f16", "f64", "i32", "i64", "u8"};
-    return names[dtype];
-}
-
 int64_t limn_shape_count(const limn_shape *shape)
 {
     int64_t n = 1;
@@ -55,21 +42,19 @@ char *limn_shape_text(const limn_shape *shape, char *out)
 
 size_t limn_view_bytes(const limn_view *view)
 {
-    return (size_t)limn_shape_count(&view->shape) * limn_dtype_bytes(view->dtype);
+    return limn_dtype_size(view->dtype, (size_t)limn_shape_count(&view->shape));
 }
 
 /* ---- f16: 1 sign, 5 exponent (bias 15), 10 mantissa bits ---- */
 
+/* Both ways are worked out and one is taken, so that loops over it are vectors.  Below the normal ones a number is a
+ * multiple of 2^-24, made by a product: denormal floats may be taken for 0 meanwhile. */
 static float f16_to_f32(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3ff;
-    union { uint32_t u; float f; } v;
-    if (exponent == 31) v.u = sign | 0x7f800000u | mantissa << 13;
-    else if (exponent) v.u = sign | (exponent + 112) << 23 | mantissa << 13;
-    else {
-        v.f = (float)mantissa * 0x1p-24f;
-        v.u |= sign;
-    }
+    union { uint32_t u; float f; } v, small = {.f = (float)(int32_t)mantissa * 0x1p-24f};
+    uint32_t normal = (exponent + (exponent == 31 ? 224 : 112)) << 23 | mantissa << 13;
+    v.u = sign | (exponent ? normal : small.u);
     return v.f;
 }
 
@@ -92,51 +77,27 @@ static uint16_t f32_to_f16(float f)
     return (uint16_t)(sign | (magnitude - 0x38000000u) >> 13);
 }
 
-/* ---- one element ---- */
+/* ---- one element, which may lie at any byte ---- */
 
-static double load(const unsigned char *p, limn_dtype dtype)
-{
-    union { float f; double d; uint16_t h; int32_t i; int64_t l; } v = {0};
-    memcpy(&v, p, limn_dtype_bytes(dtype));
-    switch (dtype) {
-    case LIMN_F32: return v.f;
-    case LIMN_F64: return v.d;
-    case LIMN_BF16: return limn_bf16_to_f32(v.h);
-    case LIMN_F16: return f16_to_f32(v.h);
-    case LIMN_I32: return v.i;
-    case LIMN_I64: return (double)v.l;
-    default: return *p;
-    }
-}
+static double get_f32(const void *p) { float x; return memcpy(&x, p, sizeof x), x; }
+static double get_f64(const void *p) { double x; return memcpy(&x, p, sizeof x), x; }
+static double get_bf16(const void *p) { uint16_t x; return memcpy(&x, p, sizeof x), limn_bf16_to_f32(x); }
+static double get_f16(const void *p) { uint16_t x; return memcpy(&x, p, sizeof x), f16_to_f32(x); }
+static double get_i32(const void *p) { int32_t x; return memcpy(&x, p, sizeof x), x; }
+static double get_i64(const void *p) { int64_t x; return memcpy(&x, p, sizeof x), (double)x; }
+static double get_u8(const void *p) { return *(const uint8_t *)p; }
 
-static void store(unsigned char *p, limn_dtype dtype, double x)
-{
-    union { float f; double d; uint16_t h; int32_t i; int64_t l; uint8_t b; } v;
-    switch (dtype) {
-    case LIMN_F32: v.f = (float)x; break;
-    case LIMN_F64: v.d = x; break;
-    case LIMN_BF16: v.h = limn_f32_to_bf16((float)x); break;
-    case LIMN_F16: v.h = f32_to_f16((float)x); break;
-    case LIMN_I32: v.i = (int32_t)x; break;
-    case LIMN_I64: v.l = (int64_t)x; break;
-    default: v.b = (uint8_t)x; break;
-    }
-    memcpy(p, &v, limn_dtype_bytes(dtype));
-}
-
-double limn_get(const limn_view *view, int64_t i)
-{
-    return load((const unsigned char *)view->data + (size_t)i * limn_dtype_bytes(view->dtype), view->dtype);
-}
-
-void limn_put(const limn_view *view, int64_t i, double value)
-{
-    store((unsigned char *)view->data + (size_t)i * limn_dtype_bytes(view->dtype), view->dtype, value);
-}
+static void put_f32(void *p, double value) { float x = (float)value; memcpy(p, &x, sizeof x); }
+static void put_f64(void *p, double value) { memcpy(p, &value, sizeof value); }
+static void put_bf16(void *p, double value) { uint16_t x = limn_f32_to_bf16((float)value); memcpy(p, &x, sizeof x); }
+static void put_f16(void *p, double value) { uint16_t x = f32_to_f16((float)value); memcpy(p, &x, sizeof x); }
+static void put_i32(void *p, double value) { int32_t x = (int32_t)value; memcpy(p, &x, sizeof x); }
+static void put_i64(void *p, double value) { int64_t x = (int64_t)value; memcpy(p, &x, sizeof x); }
+static void put_u8(void *p, double value) { *(uint8_t *)p = (uint8_t)value; }
 
 /* ---- many ---- */
 
-static void widen_bf16(const unsigned char *src, unsigned char *dst, size_t n)
+static void decode_bf16(const unsigned char *src, size_t n, unsigned char *dst)
 {
     for (size_t i = 0; i < n; i++) {
         uint16_t h;
@@ -146,7 +107,7 @@ static void widen_bf16(const unsigned char *src, unsigned char *dst, size_t n)
     }
 }
 
-static void narrow_bf16(const unsigned char *src, unsigned char *dst, size_t n)
+static void encode_bf16(const unsigned char *src, size_t n, unsigned char *dst)
 {
     for (size_t i = 0; i < n; i++) {
         float f;
@@ -156,14 +117,84 @@ static void narrow_bf16(const unsigned char *src, unsigned char *dst, size_t n)
     }
 }
 
-void limn_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, size_t n)
+static void decode_f16(const unsigned char *src, size_t n, unsigned char *dst)
 {
-    size_t a = limn_dtype_bytes(from), b = limn_dtype_bytes(to);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t h;
+        memcpy(&h, src + 2 * i, 2);
+        float f = f16_to_f32(h);
+        memcpy(dst + 4 * i, &f, 4);
+    }
+}
+
+/* ---- the table ---- */
+
+static const limn_dtype_row rows[LIMN_N_DTYPES] = {
+    [LIMN_F32] = {"f32", "F32", 1, 4, get_f32, put_f32, NULL, NULL},
+    [LIMN_BF16] = {"bf16", "BF16", 1, 2, get_bf16, put_bf16, decode_bf16, encode_bf16},
+    [LIMN_F16] = {"f16", "F16", 1, 2, get_f16, put_f16, decode_f16, NULL},
+    [LIMN_F64] = {"f64", "F64", 1, 8, get_f64, put_f64, NULL, NULL},
+    [LIMN_I32] = {"i32", "I32", 1, 4, get_i32, put_i32, NULL, NULL},
+    [LIMN_I64] = {"i64", "I64", 1, 8, get_i64, put_i64, NULL, NULL},
+    [LIMN_U8] = {"u8", "U8", 1, 1, get_u8, put_u8, NULL, NULL},
+};
+
+const limn_dtype_row *limn_dtype_row_of(limn_dtype dtype)
+{
+    return &rows[dtype];
+}
+
+bool limn_dtype_find(const char *file_name, limn_dtype *out)
+{
+    for (int i = 0; i < LIMN_N_DTYPES; i++)
+        if (strcmp(rows[i].file_name, file_name) == 0) return *out = (limn_dtype)i, true;
+    return false;
+}
+
+const char *limn_dtype_name(limn_dtype dtype)
+{
+    return rows[dtype].name;
+}
+
+size_t limn_dtype_bytes(limn_dtype dtype)
+{
+    return rows[dtype].bytes;
+}
+
+size_t limn_row_size(const limn_dtype_row *row, size_t n)
+{
+    return n % row->block ? SIZE_MAX : n / row->block * row->bytes;
+}
+
+size_t limn_dtype_size(limn_dtype dtype, size_t n)
+{
+    return limn_row_size(&rows[dtype], n);
+}
+
+void limn_row_convert(const limn_dtype_row *from, const void *src, const limn_dtype_row *to, void *dst, size_t n)
+{
     const unsigned char *s = src;
     unsigned char *d = dst;
-    if (from == to) memmove(d, s, n * a);
-    else if (from == LIMN_BF16 && to == LIMN_F32) widen_bf16(s, d, n);
-    else if (from == LIMN_F32 && to == LIMN_BF16) narrow_bf16(s, d, n);
+    if (from == to) memmove(d, s, limn_row_size(from, n));
+    else if (from->decode && to == &rows[LIMN_F32]) from->decode(s, n / from->block, d);
+    else if (to->encode && from == &rows[LIMN_F32]) to->encode(s, n / to->block, d);
     else
-        for (size_t i = 0; i < n; i++) store(d + i * b, to, load(s + i * a, from));
+        for (size_t i = 0; i < n; i++) to->put(d + i * to->bytes, from->get(s + i * from->bytes));
+}
+
+void limn_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, size_t n)
+{
+    limn_row_convert(&rows[from], src, &rows[to], dst, n);
+}
+
+double limn_get(const limn_view *view, int64_t i)
+{
+    const limn_dtype_row *row = &rows[view->dtype];
+    return row->get((const unsigned char *)view->data + (size_t)i * row->bytes);
+}
+
+void limn_put(const limn_view *view, int64_t i, double value)
+{
+    const limn_dtype_row *row = &rows[view->dtype];
+    row->put((unsigned char *)view->data + (size_t)i * row->bytes, value);
 }

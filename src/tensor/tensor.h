@@ -11,8 +11,26 @@ typedef struct limn_view {
     void *data;
 } limn_view;
 
-size_t limn_dtype_bytes(limn_dtype dtype);
+/* A type of elements is a row of one table.  Elements come in blocks: of one each, or of many that share what it takes to
+ * decode them. */
+typedef struct limn_dtype_row {
+    const char *name, *file_name;  /* "f32"; "F32", as safetensors has it */
+    size_t block, bytes;           /* elements of a block; bytes of one */
+    double (*get)(const void *p);  /* an element; NULL where blocks hold many: they become f32, and nothing else */
+    void (*put)(void *p, double value);
+    void (*decode)(const unsigned char *src, size_t n_blocks, unsigned char *f32); /* NULL: by get() */
+    void (*encode)(const unsigned char *f32, size_t n_blocks, unsigned char *dst); /* NULL: by put() */
+} limn_dtype_row;
+
+const limn_dtype_row *limn_dtype_row_of(limn_dtype dtype);
+/** The type that files call so ("BF16").  @return false: it is none that Limn computes with */
+bool limn_dtype_find(const char *file_name, limn_dtype *out);
 const char *limn_dtype_name(limn_dtype dtype); /* "f32" ... */
+/** Bytes of n elements.  @return SIZE_MAX: n elements are not whole blocks */
+size_t limn_dtype_size(limn_dtype dtype, size_t n);
+size_t limn_row_size(const limn_dtype_row *row, size_t n);
+/** Bytes of an element, for kernels: they compute with types whose blocks are of one. */
+size_t limn_dtype_bytes(limn_dtype dtype);
 
 int64_t limn_shape_count(const limn_shape *shape);                /* elements; 1 for rank 0 */
 bool limn_shape_equal(const limn_shape *a, const limn_shape *b);
@@ -26,6 +44,8 @@ size_t limn_view_bytes(const limn_view *view);
 /** Convert n elements; any float type to any float type, I64 to I32 checked by the caller.  bf16 and f16 round to nearest
  *  even; NaN stays NaN.  src and dst may be unaligned and must not overlap unless they are the same type. */
 void limn_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, size_t n);
+/** The same by rows; of whole blocks. */
+void limn_row_convert(const limn_dtype_row *from, const void *src, const limn_dtype_row *to, void *dst, size_t n);
 
 static inline float limn_bf16_to_f32(uint16_t h)
 {

@@ -57,13 +57,13 @@ static limn_status part(limn_ctx *ctx, const char *file, const limn_weight_file 
 
 static void *element(void *to, limn_dtype dtype, int64_t i)
 {
-    return (char *)to + (size_t)i * limn_dtype_bytes(dtype);
+    return (char *)to + limn_dtype_size(dtype, (size_t)i);
 }
 
 /* Its second half before its first. */
 static limn_status swapped(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, limn_dtype dtype, void *to)
 {
-    size_t half = e->bytes / limn_dtype_bytes(e->dtype) / 2;
+    size_t half = limn_entry_count(e) / 2;
     limn_status status = limn_weight_file_load_part(ctx, st, e, half, half, to, dtype);
     if (status != LIMN_OK) return status;
     return limn_weight_file_load_part(ctx, st, e, 0, half, element(to, dtype, (int64_t)half), dtype);
