@@ -3,29 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-enum { HUGE_PAGE = 1 << 21 };
-
-/* The kernel makes pages of memory at the first touch, 4 KB at a time: half of the time in which weights are read.  Whole
- * huge pages come in one go where it is told to; the rest of an allocation stays on small ones, so that none is larger. */
-static void *on_huge_pages(size_t bytes)
-{
-    void *p;
-    if (posix_memalign(&p, HUGE_PAGE, bytes) != 0) return NULL;
-#ifdef MADV_HUGEPAGE
-    madvise(p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-#endif
-    return p;
-}
 
 void *limn_alloc_aligned(size_t bytes)
 {
     size_t padded;
     if (!limn_add_size(bytes ? bytes : 1, LIMN_ALIGN - 1, &padded)) return NULL;
-    padded = padded / LIMN_ALIGN * LIMN_ALIGN;
-    return padded < HUGE_PAGE ? aligned_alloc(LIMN_ALIGN, padded) : on_huge_pages(padded);
+    return aligned_alloc(LIMN_ALIGN, padded / LIMN_ALIGN * LIMN_ALIGN);
 }
 
 void limn_free_aligned(void *p)
