@@ -11,7 +11,7 @@ typedef struct value {
     void *data;
 } value;
 
-/* Values lie in blocks, each of a size that was asked for at once: many small allocations would lie on small pages. */
+/* Values lie in blocks, each of a size that was asked for at once. */
 typedef struct block {
     struct block *before;
     unsigned char *data;
