@@ -260,7 +260,7 @@ typedef struct limn_plan limn_plan;
 
 typedef struct limn_plan_options {
     limn_precision precision;   /* default AUTO */
-    const char *backend;        /* "cpu" (default, NULL), "ref", or "cpu-portable", "cpu-avx2" ...: as on a CPU with no more */
+    const char *backend;        /* "cpu" (default, NULL), "ref"; "cpu-portable", "cpu-avx2" ...: as on a CPU with no more */
     bool no_rewrite;            /* keep the graph as built: for tests */
     bool no_reuse;              /* no two tensors share bytes: for tests */
     bool training;              /* parameters change every step */

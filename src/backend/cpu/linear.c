@@ -204,4 +204,5 @@ const limn_kernel limn_cpu_linear_grad_weight = {.name = "onednn",
                                                  .open = open_run,
                                                  .run = run,
                                                  .close = close_run,
-                                                 .release = release};
+                                                 .release = release,
+                                                 .sums_by_threads = true};

@@ -18,13 +18,14 @@ static void grad_gather(limn_node *node, limn_node *dy, const bool *want, limn_n
 {
     (void)want;
     limn_attr attr = {.shape = node->src[0]->shape};
-    dsrc[0] = limn_node_as(limn_node_2(LIMN_OP_GATHER_GRAD, dy, node->src[1], &attr), LIMN_WIDE);
+    dsrc[0] = limn_node_2(LIMN_OP_GATHER_GRAD, dy, node->src[1], &attr);
 }
 
 static const char *shape_gather_grad(limn_node *node, char *text, size_t text_bytes)
 {
     (void)text, (void)text_bytes;
     node->shape = node->attr.shape;
+    node->kind = LIMN_WIDE;
     return NULL;
 }
 
@@ -40,8 +41,27 @@ static const char *shape_timestep(limn_node *node, char *text, size_t text_bytes
     return NULL;
 }
 
+static double n_rows(const limn_node *node)
+{
+    return (double)(node->op == LIMN_OP_GATHER ? node->src[0]->shape : node->attr.shape).dim[0];
+}
+
+static double terms_gather_grad(const limn_node *node)
+{
+    return (double)limn_node_count(node->src[1]);
+}
+
 const limn_op_row limn_rows_table[LIMN_N_OPS] = {
-    [LIMN_OP_GATHER] = {.name = "gather", .shape = shape_gather, .grad = grad_gather},
-    [LIMN_OP_GATHER_GRAD] = {.name = "gather_grad", .shape = shape_gather_grad},
-    [LIMN_OP_TIMESTEP_EMBEDDING] = {.name = "timestep_embedding", .shape = shape_timestep},
+    [LIMN_OP_GATHER] = {.name = "gather",
+                        .shape = shape_gather,
+                        .grad = grad_gather,
+                        .domain = {[1] = LIMN_IDS},
+                        .ids = n_rows},
+    [LIMN_OP_GATHER_GRAD] = {.name = "gather_grad",
+                             .shape = shape_gather_grad,
+                             .domain = {[1] = LIMN_IDS},
+                             .ids = n_rows,
+                             .terms = terms_gather_grad,
+                             .size = limn_size_result},
+    [LIMN_OP_TIMESTEP_EMBEDDING] = {.name = "timestep_embedding", .shape = shape_timestep, .domain = {LIMN_TIMES}},
 };
