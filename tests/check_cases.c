@@ -321,6 +321,11 @@ const check_case check_cases[] = {
     CASE(GATHER_GRAD, "rows of one id add up", SRC(S(3, 5, 17), S(3, 5)), .attr.shape = S(7, 17)),
     CASE(GATHER_GRAD, "a rank-0 id", SRC(S(3, 4), NUMBER), .attr.shape = S(5, 3, 4)),
     CASE(GATHER_GRAD, "wide rows by threads", SRC(S(2, 77, 130), S(2, 77)), .attr.shape = S(65, 130)),
+    CASE(ROTATE, "a turn for each pair of each token, the same for heads and samples", SRC(S(2, 5, 3 * 8), S(5, 8)),
+         .attr.scale = 1),
+    CASE(ROTATE, "back", SRC(S(2, 5, 3 * 8), S(5, 8)), .attr.scale = -1),
+    CASE(ROTATE, "one pair a head, one token", SRC(S(3, 1, 10), S(1, 2)), .attr.scale = 1),
+    CASE(ROTATE, "by threads, more columns than a block", SRC(S(2, 9, 1040), S(9, 104)), .attr.scale = 1),
     CASE(TIMESTEP_EMBEDDING, "cosines first", SRC(S(9)), .attr = {.scale = 10000, .shape = S(64), .flags = LIMN_COS_FIRST}),
     CASE(TIMESTEP_EMBEDDING, "sines first, short", SRC(S(3)), .attr = {.scale = 10000, .shape = S(2)}),
 

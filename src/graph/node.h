@@ -59,6 +59,7 @@ typedef enum limn_op {
     LIMN_OP_ATTENTION_GRAD_BIAS, /* the same sources -> dbias, summed over the samples that share it; WIDE */
     LIMN_OP_GATHER,              /* (table [V,..], ids) */
     LIMN_OP_GATHER_GRAD,         /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
+    LIMN_OP_ROTATE,              /* (x [B,T,h d], turns [T,d]): pairs of channels by an angle, attr.scale = 1, or back, -1 */
     LIMN_OP_TIMESTEP_EMBEDDING,  /* attr.scale = max_period, attr.flags LIMN_COS_FIRST */
     /* pictures [B,H,W,C] */
     LIMN_OP_CONV, /* (x, W [O,C,kh,kw], b [O]?, residual?) -> act(x * W + b + residual) [B,h,w,O]; attr.stride, attr.pad */
