@@ -111,7 +111,7 @@ static bool needs_onednn(const machine *m)
 
 static bool can_plan(const machine *m)
 {
-    bool fine = !needs_onednn(m) || (limn_product_takes_bf16() && !limn_isa_lacks_avx512bf16());
+    bool fine = !needs_onednn(m) || (!limn_product_refuse(LIMN_BF16, true) && !limn_isa_lacks_avx512bf16());
     if (!fine) printf("SKIP %s: oneDNN has no bf16 products here\n", m->name);
     return fine;
 }
