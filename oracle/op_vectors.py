@@ -151,6 +151,16 @@ def biased_attentions():
            ".heads = 1, .flags = LIMN_HAS_BIAS")
 
 
+def rotations():
+    """As Flux multiplies queries and keys by their positions: pairs of channels as complex numbers.  Last, as above."""
+    def rotate(x, turns):
+        pairs = torch.view_as_complex(x.unflatten(-1, (-1, turns.shape[-1] // 2, 2)))
+        return torch.view_as_real(pairs * torch.view_as_complex(turns.unflatten(-1, (-1, 2)))[:, None]).flatten(2)
+
+    vector("ROTATE", "complex product, two heads", rotate, [values(2, 3, 8), values(3, 4).detach()], ".scale = 1")
+    vector("ROTATE", "complex product, one pair", rotate, [values(1, 4, 2), values(4, 2).detach()], ".scale = 1")
+
+
 def nhwc(f):
     """f of pictures [B,C,H,W], for pictures [B,H,W,C]."""
     return lambda x, *rest: f(x.movedim(-1, 1), *rest).movedim(1, -1)
@@ -197,4 +207,5 @@ layers()
 attentions()
 pictures()
 biased_attentions()
+rotations()
 print("};")

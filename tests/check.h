@@ -10,8 +10,11 @@
 #include "backend/cpu/rows.h"
 
 typedef enum check_values {
-    VALUES_NORMAL,        /* N(0, 1); log and sqrt: |N| + 1/4, denominators: sign(N) (|N| + 1/4) */
+    VALUES_NORMAL,        /* N(0, 1); positive: |N| + 1/4, not zero: sign(N) (|N| + 1/4) */
     VALUES_SPECIAL,       /* NaN, infinities, zeros of both signs, denormals, the ends of f32, in all pairs */
+    VALUES_SPECIAL_NORMAL, /* without denormals and the ends: the logarithm of a flushed denormal is no number to compare */
+    VALUES_SPECIAL_SLOPE, /* without the ends, which a slope squares, and source 1 finite: infinity times a slope that f32
+                           * rounds to 0 is not to be compared */
     VALUES_MASKED,        /* every third element -inf, never the first of a row */
     VALUES_ALL_MASKED,    /* rows 1, 3, ... are -inf throughout */
     VALUES_CONSTANT_ROWS, /* source 0: row r holds r + 0.7 everywhere */
@@ -52,11 +55,9 @@ void check_fail(check *c, const check_case *k, const char *format, ...) __attrib
 
 /* ---- values and tolerances ---------------------------------------------------------------------------------------- */
 
-/** Does source s of op hold indices? */
-bool check_is_index(limn_op op, int s);
-/** Or moments of source 0?  Those of GROUP_NORM are made of it in a network, as its gradient supposes; elsewhere they are
- *  any numbers. */
-bool check_is_moments(limn_op op, int s);
+/** What source s holds, by the op's row.  Moments are any numbers, but for ops with a gradient rule, which supposes that
+ *  they are made of source 0. */
+limn_domain check_domain(limn_op op, int s);
 /** Seeded values of source s, as many as its shape holds; free() them. */
 double *check_make_values(const check_case *k, int s);
 
@@ -68,7 +69,7 @@ typedef struct check_result {
     limn_shape shape;
     const double *wanted;
     int64_t n;
-    const char *kernel; /* its name, for what it rounds on the way */
+    const limn_kernel *kernel; /* NULL: the reference */
 } check_result;
 
 /** Index of the first element further away than the tolerance (see check_values.c for the formula), or -1. */
@@ -112,8 +113,6 @@ void check_bench(check *c);
 
 /* ---- what must have run (check_ran.c) --------------------------------------------------------------------------------- */
 
-/** Why an op needs no case; NULL: it needs one. */
-const char *check_exempt(limn_op op);
 int check_count_cases(limn_op op, bool with_grad);
 /** Kernel number i of the op's list took a case with inner loops number `rows`. */
 void check_ran(check *c, limn_op op, int kernel, int rows);

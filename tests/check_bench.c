@@ -209,12 +209,10 @@ static measure measure_case(check *c, const check_case *k, limn_dtype dtype, con
     measure m = {.skipped = "no kernel"};
     limn_node *node = check_build(c, k, &g);
     if (!node) return m;
-    bool wide = k->op == LIMN_OP_LINEAR_GRAD_WEIGHT || k->op == LIMN_OP_LAYER_NORM_GRAD_WEIGHT ||
-                k->op == LIMN_OP_RMS_NORM_GRAD_WEIGHT || k->op == LIMN_OP_GATHER_GRAD || k->op == LIMN_OP_CROSS_ENTROPY;
     limn_call call = {.op = k->op, .attr = &node->attr, .n_src = k->n_src, .n_threads = limn_ctx_threads(c->ctx),
-                      .dst = {wide ? LIMN_F32 : dtype, node->shape, NULL}};
+                      .dst = {node->kind == LIMN_WIDE ? LIMN_F32 : dtype, node->shape, NULL}};
     for (int s = 0; s < k->n_src; s++)
-        call.src[s] = (limn_view){check_is_index(k->op, s) ? LIMN_I32 : dtype, k->src[s], NULL};
+        call.src[s] = (limn_view){check_domain(k->op, s) == LIMN_IDS ? LIMN_I32 : dtype, k->src[s], NULL};
     const limn_kernel *kernel = first_kernel(c, &call, name, &m.skipped);
     m.flops = limn_node_flops(node);
     if (kernel && (kernel != limn_ref_kernel(k->op, 0) || m.flops < SLOW_FLOPS)) {
@@ -238,11 +236,9 @@ static measure measure_case(check *c, const check_case *k, limn_dtype dtype, con
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
-static bool is_product(limn_op op)
+static bool is_product(const check_case *k)
 {
-    return op == LIMN_OP_LINEAR || op == LIMN_OP_LINEAR_GRAD_INPUT || op == LIMN_OP_LINEAR_GRAD_WEIGHT ||
-           op == LIMN_OP_ATTENTION || op == LIMN_OP_ATTENTION_GRAD || op == LIMN_OP_CONV || op == LIMN_OP_CONV_TRANSPOSE ||
-           op == LIMN_OP_CONV_GRAD_WEIGHT;
+    return limn_op_find(k->op)->multiplies || k->attr.heads; /* of queries and keys */
 }
 
 void check_bench(check *c)
@@ -262,7 +258,7 @@ void check_bench(check *c)
         measure m = measure_case(c, k, dtype, NULL);
         printf("%-22s %-36s %-5s ", limn_op_name(k->op), k->proves, limn_dtype_name(dtype));
         if (m.skipped) printf("skipped: %s\n", m.skipped);
-        else if (is_product(k->op))
+        else if (is_product(k))
             printf("%-16s %9.3f %10.1f GFLOP/s %6.0f%%\n", m.kernel, 1e3 * m.seconds, m.flops / m.seconds / 1e9,
                    100 * m.flops / m.seconds / 1e9 / best);
         else printf("%-16s %9.3f %13.1f GB/s\n", m.kernel, 1e3 * m.seconds, m.bytes / m.seconds / 1e9);

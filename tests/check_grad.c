@@ -13,9 +13,10 @@ limn_node *check_build(check *c, const check_case *k, limn_graph **g)
     for (int s = 0; s < k->n_src; s++) {
         char name[16];
         snprintf(name, sizeof name, "s%d", s);
-        if (k->op == LIMN_OP_GROUP_NORM && check_is_moments(k->op, s))
+        limn_domain domain = check_domain(k->op, s);
+        if (domain == LIMN_MOMENTS && limn_op_find(k->op)->grad)
             src[s] = limn_node_new(*g, LIMN_OP_MOMENTS, 1, src, &moments);
-        else src[s] = limn_input(*g, name, check_is_index(k->op, s) ? LIMN_INDEX : LIMN_COMPUTE, k->src[s], LIMN_PER_STEP);
+        else src[s] = limn_input(*g, name, domain == LIMN_IDS ? LIMN_INDEX : LIMN_COMPUTE, k->src[s], LIMN_PER_STEP);
     }
     limn_node *node = limn_node_new(*g, k->op, k->n_src, src, &k->attr);
     if (limn_graph_status(*g) == LIMN_OK) return node;
@@ -29,17 +30,16 @@ bool check_has_grad(const check_case *k)
     bool smooth = k->values == VALUES_NORMAL || k->values == VALUES_OFFSET || k->values == VALUES_CONSTANT_ROWS;
     int64_t n = 0;
     for (int s = 0; s < k->n_src; s++) n += limn_shape_count(&k->src[s]);
-    /* the rewrite makes fused products after the gradients */
-    bool fused = (k->op == LIMN_OP_LINEAR || k->op == LIMN_OP_CONV) &&
-                 (k->attr.activation || k->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL | LIMN_UPSAMPLED));
-    return limn_op_find(k->op)->grad && smooth && !fused && n <= 1500;
+    const limn_op_row *row = limn_op_find(k->op);
+    bool fused = row->fused && row->fused(&(limn_node){.op = k->op, .attr = k->attr});
+    return row->grad && smooth && !fused && n <= 1500;
 }
 
 /* ---- a network of one op -------------------------------------------------------------------------------------------- */
 
 static bool has_gradient(limn_op op, int s)
 {
-    return !check_is_index(op, s) && !check_is_moments(op, s);
+    return check_domain(op, s) < LIMN_FIXED;
 }
 
 bool check_net_open(check *c, const check_case *k, limn_precision precision, const char *backend, check_net *net)
@@ -70,8 +70,8 @@ bool check_net_open(check *c, const check_case *k, limn_precision precision, con
 void check_net_set(check_net *net, const check_case *k, int s, const double *values)
 {
     int64_t n = limn_shape_count(&k->src[s]);
-    if (check_is_moments(k->op, s)) return;
-    if (!check_is_index(k->op, s)) {
+    if (check_domain(k->op, s) == LIMN_MOMENTS) return;
+    if (check_domain(k->op, s) != LIMN_IDS) {
         limn_run_write(net->run, net->src[s], LIMN_F64, values);
         return;
     }

@@ -13,24 +13,6 @@
 #include <unistd.h>
 #endif
 
-const char *check_exempt(limn_op op)
-{
-    switch (op) {
-    case LIMN_OP_ERROR: return "stands for a failed constructor, never runs";
-    case LIMN_OP_INPUT: case LIMN_OP_PARAMETER: return "holds the caller's values, never runs";
-    default: return NULL;
-    }
-}
-
-/* Why PyTorch has no numbers for an op. */
-static const char *no_vectors(limn_op op)
-{
-    switch (op) {
-    case LIMN_OP_CHAIN: return "runs the formulas of elementwise ops that have numbers, one after the other";
-    default: return NULL;
-    }
-}
-
 int check_count_cases(limn_op op, bool with_grad)
 {
     int n = 0;
@@ -152,12 +134,12 @@ void check_nothing_is_forgotten(check *c)
 {
     bool grad = strcmp(c->mode, "grad") == 0, whole = !c->precision && !c->backend;
     for (int op = 0; op < LIMN_N_OPS; op++) {
-        if (!check_wanted(c, op) || check_exempt(op) || (grad && !limn_op_find(op)->grad)) continue;
+        if (!check_wanted(c, op) || limn_op_find(op)->never_runs || (grad && !limn_op_find(op)->grad)) continue;
         check_case missing = {.op = op, .proves = grad ? "has a gradient rule" : "has kernels"};
         if (check_count_cases(op, grad) == 0) check_fail(c, &missing, "no case in tests/check_cases.c");
-        else if (!grad && !check_n_vectors(op) && !check_n_vector_gradients(c, op) && !no_vectors(op))
+        else if (!grad && !check_n_vectors(op) && !check_n_vector_gradients(c, op) && !limn_op_find(op)->no_vectors)
             check_fail(c, &missing,
-                       "no numbers of PyTorch in tests/vectors/ops.h, and no reason for that in tests/check_ran.c");
+                       "no numbers of PyTorch in tests/vectors/ops.h, and no reason for that in its row");
         else c->n_passed++;
         if (!grad && whole && limn_ref_kernel(op, 0)) kernels_have_run(c, op);
     }

@@ -109,12 +109,13 @@ static void operands_make(operands *o, const check_case *k, const double *const 
     memset(o, 0, sizeof *o);
     for (int s = 0; s < k->n_src; s++) {
         int64_t n = limn_shape_count(&k->src[s]);
-        limn_dtype dtype = check_is_index(k->op, s) ? LIMN_I32 : s % 2 ? types->odd : types->even;
+        bool ids = check_domain(k->op, s) == LIMN_IDS;
+        limn_dtype dtype = ids ? LIMN_I32 : s % 2 ? types->odd : types->even;
         double *wide = malloc((size_t)n * sizeof *wide);
         o->block[s] = limn_alloc_aligned((size_t)n * limn_dtype_bytes(dtype));
         if (!wide || !o->block[s]) abort();
         o->stored[s] = (limn_view){dtype, k->src[s], o->block[s]};
-        o->wide[s] = (limn_view){check_is_index(k->op, s) ? LIMN_I32 : LIMN_F64, k->src[s], wide};
+        o->wide[s] = (limn_view){ids ? LIMN_I32 : LIMN_F64, k->src[s], wide};
         for (int64_t i = 0; i < n; i++) {
             limn_put(&o->stored[s], i, values[s][i]);
             if (dtype == LIMN_I32) continue;
@@ -144,17 +145,10 @@ typedef struct job {
     check_result rounded; /* the same of a product whose operands are rounded to bf16 first; wanted NULL: no other */
 } job;
 
-static const char *threads_may_differ(const limn_kernel *kernel, limn_op op)
-{
-    if (op == LIMN_OP_LINEAR_GRAD_WEIGHT && strcmp(kernel->name, "onednn") == 0)
-        return "oneDNN sums its weight gradients by threads";
-    return NULL;
-}
-
 /* As the reference says of the operands as they are stored, or of all of them in bf16: not of some mixture. */
 static int64_t compare(job *j, const limn_kernel *kernel, const limn_view *found)
 {
-    j->result.kernel = j->rounded.kernel = kernel->name;
+    j->result.kernel = j->rounded.kernel = kernel;
     int64_t at = check_compare(&j->result, found);
     return at >= 0 && j->rounded.wanted && check_compare(&j->rounded, found) < 0 ? -1 : at;
 }
@@ -179,7 +173,7 @@ static void one_kernel(job *j, const limn_kernel *kernel)
                        j->types->name, t + 1, (long long)at, limn_get(&call.dst, at), j->result.wanted[at]);
         fine = fine && !wrong && at < 0;
     }
-    if (fine && n > 1 && !threads_may_differ(kernel, j->k->op) && memcmp(dst[0], dst[1], bytes) != 0) {
+    if (fine && n > 1 && !kernel->sums_by_threads && memcmp(dst[0], dst[1], bytes) != 0) {
         check_fail(j->c, j->k, "%s %s, %s: one thread and two give other bits", kernel->name, loops, j->types->name);
         fine = false;
     }
@@ -259,11 +253,11 @@ static void all_kernels(job *j)
     }
 }
 
-/* An elementwise function of NaN is NaN: diverged training must show. */
+/* An elementwise function of NaN is NaN, if not its gradient: diverged training must show. */
 static bool hides_nan(const check_result *r)
 {
-    bool gradient = r->k->op == LIMN_OP_ACTIVATE_GRAD || r->k->op == LIMN_OP_CLAMP_GRAD;
-    for (int64_t i = 0; r->k->values == VALUES_SPECIAL && !gradient && i < r->n; i++)
+    bool special = r->k->values == VALUES_SPECIAL || r->k->values == VALUES_SPECIAL_NORMAL;
+    for (int64_t i = 0; special && limn_op_find(r->k->op)->grad && i < r->n; i++)
         for (int s = 0; s < r->k->n_src; s++)
             if (isnan(r->src[s][i]) && !isnan(r->wanted[i])) return true;
     return false;
@@ -272,11 +266,9 @@ static bool hides_nan(const check_result *r)
 /* Does a kernel of this storage multiply in bf16, and must it round an operand for that? */
 static bool rounds_operands(const check_case *k, const storage *types)
 {
-    bool weight = k->op == LIMN_OP_LINEAR_GRAD_WEIGHT || k->op == LIMN_OP_CONV_GRAD_WEIGHT;
-    bool product = weight || k->op == LIMN_OP_LINEAR || k->op == LIMN_OP_LINEAR_GRAD_INPUT || k->op == LIMN_OP_CONV ||
-                   k->op == LIMN_OP_CONV_TRANSPOSE;
-    bool half = types->even == LIMN_BF16 || types->dst == LIMN_BF16 || (weight && types->odd == LIMN_BF16);
-    return product && half && (types->even != LIMN_BF16 || types->odd != LIMN_BF16);
+    limn_multiplies by = limn_op_find(k->op)->multiplies;
+    bool half = types->even == LIMN_BF16 || types->dst == LIMN_BF16 || (by == LIMN_BY_VALUES && types->odd == LIMN_BF16);
+    return by && half && (types->even != LIMN_BF16 || types->odd != LIMN_BF16);
 }
 
 static double *reference_of(const job *j, const operands *o)

@@ -21,6 +21,13 @@ static limn_node *sides_that_overflow(const leaves *l)
 static limn_node *two_open_sides(const leaves *l) { return limn_reshape(l->x, LIMN_SHAPE(-1, -1)); }
 static limn_node *seven_sides(const leaves *l) { return limn_reshape(l->x, LIMN_SHAPE(2, 6, 8, 1, 1, 1, 1)); }
 static limn_node *seven_sides_of_a_sum(const leaves *l) { return limn_sum_to(l->x, LIMN_SHAPE(1, 1, 1, 1, 2, 6, 8)); }
+static limn_node *turned(const leaves *l, int64_t tokens, int64_t d)
+{
+    return limn_rotate(l->x, limn_input(l->g, "turns", LIMN_WIDE, LIMN_SHAPE(tokens, d), LIMN_PER_STEP));
+}
+static limn_node *turns_of_other_tokens(const leaves *l) { return turned(l, 5, 4); }
+static limn_node *turns_of_half_a_pair(const leaves *l) { return turned(l, 6, 1); }
+static limn_node *turns_of_no_head(const leaves *l) { return turned(l, 6, 6); }
 static limn_node *slice_past_the_end(const leaves *l) { return limn_slice(l->x, 1, 5, 2); }
 static limn_node *slice_of_everything(const leaves *l) { return limn_slice(l->x, 1, 1, INT64_MAX); }
 static limn_node *slice_from_nowhere(const leaves *l) { return limn_slice(l->x, 1, INT64_MAX, 2); }
@@ -131,6 +138,9 @@ static const struct {
     ROW(no_pixels),
     ROW(endless_pixels),
     ROW(pool_of_nothing),
+    ROW(turns_of_other_tokens),
+    ROW(turns_of_half_a_pair),
+    ROW(turns_of_no_head),
     ROW(no_heads),
     ROW(odd_packing),
     ROW(no_parts),
@@ -202,8 +212,29 @@ static void long_names_stay_whole(void **state)
     limn_ctx_free(ctx);
 }
 
+/* A rule for x W^T alone would differentiate it in silence. */
+static void a_fused_node_has_no_gradient(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (int fused = 0; fused < 2; fused++) {
+        limn_graph *g = limn_graph_new(ctx);
+        limn_node *x = limn_input(g, "x", LIMN_COMPUTE, LIMN_SHAPE(2, 4), LIMN_PER_STEP), *dw,
+                  *w = limn_parameter(g, "w", LIMN_SHAPE(3, 4), (limn_init){.kind = LIMN_INIT_ONE});
+        limn_attr attr = {.activation = fused ? LIMN_SILU : LIMN_IDENTITY};
+        limn_node *y = limn_node_new(g, LIMN_OP_LINEAR, 2, (limn_node *[]){x, w}, &attr);
+        limn_status status = limn_grad(g, limn_mean(y), 1, &w, &dw);
+        assert_int_equal(status, fused ? LIMN_BAD_ARGUMENT : LIMN_OK);
+        if (fused)
+            assert_non_null(strstr(limn_error_text(ctx), "linear has no gradient rule, and lies between the loss and w"));
+        limn_graph_free(g);
+    }
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nonsense_is_one_sentence), cmocka_unit_test(long_names_stay_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nonsense_is_one_sentence), cmocka_unit_test(long_names_stay_whole),
+                                       cmocka_unit_test(a_fused_node_has_no_gradient)};
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
 }

@@ -180,6 +180,10 @@ LIMN_API limn_node *limn_attention_biased(limn_node *qkv, limn_node *bias, int h
 LIMN_API limn_node *limn_gather(limn_node *table, limn_node *ids);
 /** Gather from the parameter "name.weight" [v, d], N(0, 0.02). */
 LIMN_API limn_node *limn_embedding(limn_graph *g, const char *name, limn_node *ids, int64_t v, int64_t d);
+/** Rotary positions (Su et al. 2021, pairs as in Flux): channels 2i, 2i + 1 of every head of token t, as a complex number,
+ *  times turns[t][2i] + turns[t][2i + 1] sqrt(-1), a cosine and a sine.   x [B, T, h d], turns [T, d], which has no gradient
+ *  ->  x's shape */
+LIMN_API limn_node *limn_rotate(limn_node *x, limn_node *turns);
 /** Sinusoids of t.   t [n]  ->  [n, dim];  frequencies exp(-ln(max_period) i / (dim/2)); cos before sin in ADM, DiT, SD,
  *  sin before cos in DDPM. */
 LIMN_API limn_node *limn_timestep_embedding(limn_node *t, int64_t dim, double max_period, bool cos_first);
@@ -260,7 +264,7 @@ typedef struct limn_plan limn_plan;
 
 typedef struct limn_plan_options {
     limn_precision precision;   /* default AUTO */
-    const char *backend;        /* "cpu" (default, NULL), "ref", or "cpu-portable", "cpu-avx2" ...: as on a CPU with no more */
+    const char *backend;        /* "cpu" (default, NULL), "ref"; "cpu-portable", "cpu-avx2" ...: as on a CPU with no more */
     bool no_rewrite;            /* keep the graph as built: for tests */
     bool no_reuse;              /* no two tensors share bytes: for tests */
     bool training;              /* parameters change every step */

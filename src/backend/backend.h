@@ -2,7 +2,8 @@
  *
  * A backend is a table: for every op an ordered list of kernels, best first, and the memory that they work on.  The plan
  * takes the first kernel that does not refuse, and keeps the sentences of those that did.  Any mix of F32, BF16 (and F64 in
- * ref) sources is legal: kernels convert as they load.  Results must not depend on n_threads. */
+ * ref) sources is legal: kernels convert as they load.  Results must not
+ * depend on n_threads, but where a kernel says so. */
 #ifndef LIMN_BACKEND_H
 #define LIMN_BACKEND_H
 
@@ -44,6 +45,8 @@ typedef struct limn_kernel {
     /** @return as pack() */
     limn_status (*run)(const limn_call *call);
     void (*release)(limn_call *call); /* call->state */
+    bool sums_by_threads;  /* another number of threads may give other bits */
+    bool rounds_attention; /* probabilities and their gradients are rounded to bf16 on the way */
     /** dst may be the memory of source src, which has dst's shape and dtype (and of every other source of which this holds
      *  too). NULL: never. */
     bool (*in_place)(const limn_call *call, int src);

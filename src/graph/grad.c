@@ -35,13 +35,13 @@ static limn_status step_back(limn_graph *g, limn_node *node, const bool *needs, 
     bool want[LIMN_MAX_SRC], any = false;
     for (int s = 0; s < node->n_src; s++) any |= want[s] = needs[node->src[s]->id] && node->src[s]->kind != LIMN_INDEX;
     if (!any) return LIMN_OK;
-    limn_grad_rule rule = limn_op_find(node->op)->grad;
-    if (!rule) return no_rule(g, node, needs);
+    const limn_op_row *row = limn_op_find(node->op);
+    if (!row->grad || (row->fused && row->fused(node))) return no_rule(g, node, needs);
 
     limn_node *dsrc[LIMN_MAX_SRC] = {0};
     limn_scope *outer = g->scope;
     g->scope = node->scope; /* gradient nodes live beside what they differentiate */
-    rule(node, d[node->id], want, dsrc);
+    row->grad(node, d[node->id], want, dsrc);
     for (int s = 0; s < node->n_src; s++)
         if (want[s] && dsrc[s]) accumulate(&d[node->src[s]->id], dsrc[s]);
     g->scope = outer;

@@ -59,6 +59,7 @@ typedef enum limn_op {
     LIMN_OP_ATTENTION_GRAD_BIAS, /* the same sources -> dbias, summed over the samples that share it; WIDE */
     LIMN_OP_GATHER,              /* (table [V,..], ids) */
     LIMN_OP_GATHER_GRAD,         /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
+    LIMN_OP_ROTATE,              /* (x [B,T,h d], turns [T,d]): pairs of channels by an angle, attr.scale = 1, or back, -1 */
     LIMN_OP_TIMESTEP_EMBEDDING,  /* attr.scale = max_period, attr.flags LIMN_COS_FIRST */
     /* pictures [B,H,W,C] */
     LIMN_OP_CONV, /* (x, W [O,C,kh,kw], b [O]?, residual?) -> act(x * W + b + residual) [B,h,w,O]; attr.stride, attr.pad */
@@ -177,14 +178,53 @@ typedef const char *(*limn_shape_rule)(limn_node *node, char *text, size_t text_
 /** dsrc[i] = gradient with respect to source i, given dy; leave NULL where there is none (index inputs).  want[i] false:
  *  not needed. */
 typedef void (*limn_grad_rule)(limn_node *node, limn_node *dy, const bool *want, limn_node **dsrc);
-typedef double (*limn_flops_rule)(const limn_node *node);
+typedef double (*limn_count_rule)(const limn_node *node);
+
+/* What a source holds. */
+typedef enum limn_domain {
+    LIMN_ANY,
+    LIMN_POSITIVE,
+    LIMN_NOT_ZERO,
+    LIMN_FIXED,   /* any; from here on without a gradient */
+    LIMN_IDS,     /* whole numbers below `ids`; others are clamped */
+    LIMN_MOMENTS, /* of source 0, as MOMENTS makes them */
+    LIMN_TIMES,   /* timesteps */
+} limn_domain;
+
+/* The numbers of a node in double: what its sources hold, and its result as the reference has it. */
+typedef struct limn_node_values {
+    const limn_node *node;
+    const double *src[LIMN_MAX_SRC], *y;
+    limn_dtype from, to; /* source 0 and the result, as they are stored */
+} limn_node_values;
+typedef double (*limn_size_rule)(const limn_node_values *n);
+
+/* A product of sources 0 and 1, whose operands kernels may round to bf16 where the result or one of these is stored so. */
+typedef enum limn_multiplies {
+    LIMN_MULTIPLIES_NOTHING,
+    LIMN_BY_WEIGHT, /* source 0 */
+    LIMN_BY_VALUES, /* either */
+} limn_multiplies;
 
 typedef struct limn_op_row {
     const char *name;
     limn_shape_rule shape;
     limn_grad_rule grad;     /* NULL: no gradient; a path from a loss through it is an error */
-    limn_flops_rule flops;   /* NULL: one per element of the result */
+    limn_count_rule flops;   /* NULL: one per element of the result */
     bool elementwise;        /* may become a step of a CHAIN */
+    bool (*fused)(const limn_node *node); /* such a node is made after the gradients, and has none; NULL: there are none */
+
+    /* How its kernels are checked.  A result may be off by a few roundings of its own size, and by those of `terms` summands
+     * that are as large as `size` together (tests/check_values.c has the formula). */
+    limn_domain domain[LIMN_MAX_SRC];
+    limn_count_rule ids;     /* with LIMN_IDS */
+    limn_count_rule terms;   /* NULL: 1 */
+    limn_size_rule size;     /* NULL: an element's own; it counts where it is larger */
+    double (*size_at)(const limn_node_values *n, int64_t i); /* of element i instead; NULL: the above */
+    limn_size_rule rounded;  /* what is off by roundings to bf16 on the way; NULL: nothing */
+    limn_multiplies multiplies;
+    const char *never_runs;  /* why it needs no case */
+    const char *no_vectors;  /* why PyTorch has no numbers for it */
 } limn_op_row;
 
 const limn_op_row *limn_op_find(limn_op op);

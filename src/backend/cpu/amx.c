@@ -1,4 +1,5 @@
-/* amx.c: the kernels of attention on bf16 ("attention.amx" and "attention.avx512bf16"), and what convolutions on AMX share. */
+/* amx.c: the kernels of attention on bf16 ("attention.amx" and "attention.avx512bf16"), and what convolutions on AMX
+ * share. */
 #include "backend/cpu/amx.h"
 #include "backend/cpu/heads.h"
 #include "backend/cpu/kernels.h"
@@ -71,11 +72,10 @@ static limn_status run_amx(const limn_call *c)
 #define run_pairs run_amx
 #endif
 
-const limn_kernel limn_cpu_attention_amx = {
-    .name = "attention.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
-const limn_kernel limn_cpu_attention_grad_amx = {
-    .name = "attention_grad.amx", .refuse = refuse_amx, .scratch_bytes = scratch_bf16, .run = run_amx};
-const limn_kernel limn_cpu_attention_pairs = {
-    .name = "attention.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};
-const limn_kernel limn_cpu_attention_grad_pairs = {
-    .name = "attention_grad.avx512bf16", .refuse = refuse_pairs, .scratch_bytes = scratch_bf16, .run = run_pairs};
+#define ON_BF16(label, refuses, runs)                                                                                       \
+    {.name = label, .refuse = refuses, .scratch_bytes = scratch_bf16, .run = runs, .rounds_attention = true}
+
+const limn_kernel limn_cpu_attention_amx = ON_BF16("attention.amx", refuse_amx, run_amx);
+const limn_kernel limn_cpu_attention_grad_amx = ON_BF16("attention_grad.amx", refuse_amx, run_amx);
+const limn_kernel limn_cpu_attention_pairs = ON_BF16("attention.avx512bf16", refuse_pairs, run_pairs);
+const limn_kernel limn_cpu_attention_grad_pairs = ON_BF16("attention_grad.avx512bf16", refuse_pairs, run_pairs);

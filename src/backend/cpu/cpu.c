@@ -71,6 +71,7 @@ static const limn_kernel *const kernels[LIMN_N_OPS][4] = {
     [LIMN_OP_ATTENTION_GRAD_BIAS] = {&limn_cpu_attention_grad_bias},
     [LIMN_OP_GATHER] = {&limn_cpu_gather},
     [LIMN_OP_GATHER_GRAD] = {&limn_cpu_gather_grad},
+    [LIMN_OP_ROTATE] = {&limn_cpu_rotate},
 
     [LIMN_OP_CONV] = {&limn_cpu_conv_amx, &limn_cpu_conv_tiles},
     [LIMN_OP_CONV_TRANSPOSE] = {&limn_cpu_conv_amx, &limn_cpu_conv_tiles},

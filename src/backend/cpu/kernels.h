@@ -18,7 +18,7 @@ extern const limn_kernel limn_cpu_group_norm, limn_cpu_group_norm_grad, limn_cpu
 extern const limn_kernel limn_cpu_max_pool, limn_cpu_max_pool_grad, limn_cpu_average_pool, limn_cpu_average_pool_grad,
     limn_cpu_resize, limn_cpu_resize_grad;
 extern const limn_kernel limn_cpu_entropy, limn_cpu_entropy_grad, limn_cpu_softmax_narrow, limn_cpu_softmax_grad;
-extern const limn_kernel limn_cpu_gather, limn_cpu_gather_grad;
+extern const limn_kernel limn_cpu_gather, limn_cpu_gather_grad, limn_cpu_rotate;
 
 /** "F64 ..." when a source or the result is not of a type these kernels load. */
 const char *limn_cpu_refuse_types(const limn_call *call);

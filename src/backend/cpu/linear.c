@@ -43,14 +43,9 @@ static bool counted(const limn_call *c)
 static const char *refuse(const limn_call *c)
 {
     const char *why = limn_cpu_refuse_types(c);
-#if defined(__x86_64__)
-    if (!why && __builtin_cpu_supports("avx2") && !__builtin_cpu_supports("fma"))
-        why = "oneDNN takes FMA for granted where there is AVX2";
-    if (!why && compute_type(c) == LIMN_BF16 && ((c->rows && c->rows->isa < LIMN_ISA_AVX512) || !limn_product_takes_bf16()))
-        why = "bf16 products need AVX-512, which oneDNN does not use here";
+    if (!why) why = limn_product_refuse(compute_type(c), !c->rows || c->rows->isa >= LIMN_ISA_AVX512);
     if (!why && compute_type(c) == LIMN_BF16 && limn_isa_lacks_avx512bf16())
         why = "oneDNN's bf16 products are wrong on AMX without AVX512_BF16";
-#endif
     if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";
     if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 &&
         limn_shape_cols(&c->src[0].shape) > 1024)
@@ -204,4 +199,5 @@ const limn_kernel limn_cpu_linear_grad_weight = {.name = "onednn",
                                                  .open = open_run,
                                                  .run = run,
                                                  .close = close_run,
-                                                 .release = release};
+                                                 .release = release,
+                                                 .sums_by_threads = true};

@@ -43,10 +43,22 @@ struct limn_product_memories {
     dnnl_memory_t of[N_MEMORIES];
 };
 
-/* Sets of instructions are bits; those of AVX512_BF16 and AMX have those of AVX-512. */
-bool limn_product_takes_bf16(void)
+/* Sets of instructions are bits; a larger one has those of the smaller. */
+static bool uses(dnnl_cpu_isa_t isa)
 {
-    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+    return (dnnl_get_effective_cpu_isa() & isa) == isa;
+}
+
+const char *limn_product_refuse(limn_dtype compute, bool avx512)
+{
+#if defined(__x86_64__)
+    if (uses(dnnl_cpu_isa_avx2) && !__builtin_cpu_supports("fma")) return "oneDNN takes FMA for granted where there is AVX2";
+    if (compute == LIMN_BF16 && !(avx512 && uses(dnnl_cpu_isa_avx512_core)))
+        return "bf16 products need AVX-512, which oneDNN does not use here";
+#else
+    (void)compute, (void)avx512;
+#endif
+    return NULL;
 }
 
 static bool desc_2d(memory_desc *md, int64_t rows, int64_t cols, dnnl_data_type_t type, dnnl_format_tag_t tag)

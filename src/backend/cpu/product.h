@@ -23,8 +23,9 @@ typedef struct limn_product_options {
     limn_activation activation; /* forward only */
 } limn_product_options;
 
-/** Does oneDNN multiply bf16 here?  It looks at the CPU and at ONEDNN_MAX_CPU_ISA. */
-bool limn_product_takes_bf16(void);
+/** NULL: oneDNN has products of the type here; else why not.  It looks at the CPU and at ONEDNN_MAX_CPU_ISA.
+ *  avx512: false: they are for a CPU without it */
+const char *limn_product_refuse(limn_dtype compute, bool avx512);
 
 typedef struct limn_product limn_product;
 

@@ -94,8 +94,8 @@ typedef struct limn_rows {
     void (*attention_grad)(const limn_head *head);
 } limn_rows;
 
-/* On x86-64 all are here, to plan with also where the CPU cannot run them.  Those of AMX are those of AVX512_BF16: what is done on
- * tiles is in kernels of their own. */
+/* On x86-64 all are here, to plan with also where the CPU cannot run them.  Those of AMX are those of AVX512_BF16: what is
+ * done on tiles is in kernels of their own. */
 extern const limn_rows limn_rows_portable, limn_rows_avx2, limn_rows_avx512, limn_rows_avx512bf16, limn_rows_amx;
 
 /** The best that this CPU runs, never those of AMX. */

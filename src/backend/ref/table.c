@@ -1,4 +1,4 @@
-/* table.c: rows of a table by index, and the sinusoids of a timestep. */
+/* table.c: rows of a table by index, the sinusoids of a timestep, and rotary positions. */
 #include "backend/ref/ref.h"
 
 #include <math.h>
@@ -45,8 +45,24 @@ static limn_status timestep_embedding(const limn_call *c)
     return LIMN_OK;
 }
 
+/* y[2i] = x[2i] cos - x[2i+1] sin;  y[2i+1] = x[2i+1] cos + x[2i] sin */
+static limn_status rotate(const limn_call *c)
+{
+    int64_t n = limn_shape_count(&c->dst.shape), width = c->dst.shape.dim[2], t = c->dst.shape.dim[1],
+            d = c->src[1].shape.dim[1];
+    for (int64_t i = 0; i < n; i += 2) {
+        int64_t turn = i / width % t * d + i % width % d;
+        double x = limn_get(&c->src[0], i), y = limn_get(&c->src[0], i + 1), cosine = limn_get(&c->src[1], turn),
+               sine = c->attr->scale * limn_get(&c->src[1], turn + 1);
+        limn_put(&c->dst, i, x * cosine - y * sine);
+        limn_put(&c->dst, i + 1, y * cosine + x * sine);
+    }
+    return LIMN_OK;
+}
+
 const limn_kernel limn_ref_table[LIMN_N_OPS] = {
     [LIMN_OP_GATHER] = REF(gather),
     [LIMN_OP_GATHER_GRAD] = REF(gather_grad),
+    [LIMN_OP_ROTATE] = REF(rotate),
     [LIMN_OP_TIMESTEP_EMBEDDING] = REF(timestep_embedding),
 };

@@ -1,6 +1,8 @@
 /* attention.c: softmax(q k^T / sqrt(d) + bias) v, h heads side by side in the last axis. */
 #include "graph/op/rows.h"
 
+#include <math.h>
+
 /* Width D and token counts of the three packings. */
 typedef struct attention_sizes {
     int64_t batch, n_query, n_key, width;
@@ -118,10 +120,52 @@ static double flops_attention(const limn_node *node)
            (node->attr.causal ? 0.5 : 1);
 }
 
+/* keys + head size */
+static double terms_attention(const limn_node *node)
+{
+    return (double)(node->src[node->attr.packed == LIMN_PACKED_QKV ? 0 : 1]->shape.dim[1] +
+                    limn_shape_cols(&node->src[0]->shape) / node->attr.heads);
+}
+
+/* Exponents */
+static double size_of_scores(const limn_node_values *n)
+{
+    int n_sources = n_packed(n->node);
+    double bias = n->node->attr.flags & LIMN_HAS_BIAS ? limn_largest_of(n, n_sources) : 0;
+    return 1 + limn_rms_of(n, 0) * limn_rms_of(n, n_sources == 1 ? 0 : 1) + bias;
+}
+
+static double size_attention(const limn_node_values *n)
+{
+    return limn_size_result(n) * size_of_scores(n);
+}
+
+/* p (dout v - dout out) k: the difference cancels */
+static double size_attention_grad(const limn_node_values *n)
+{
+    const limn_node *node = n->node;
+    int last = node->n_src - 1, n_sources = n_packed(node);
+    double w = limn_rms_of(n, last) * (limn_rms_of(n, n_sources - 1) + limn_rms_of(n, last - 1));
+    if (node->op == LIMN_OP_ATTENTION_GRAD) w *= fmax(limn_rms_of(n, 0), limn_rms_of(n, n_sources > 1 ? 1 : 0));
+    else w *= sqrt((double)node->src[0]->shape.dim[0] / (double)node->shape.dim[0]); /* samples that share the bias */
+    return (limn_size_result(n) + w) * size_of_scores(n);
+}
+
 const limn_op_row limn_rows_attention[LIMN_N_OPS] = {
-    [LIMN_OP_ATTENTION] = {.name = "attention", .shape = shape_attention, .grad = grad_attention, .flops = flops_attention},
-    [LIMN_OP_ATTENTION_GRAD] = {.name = "attention_grad", .shape = shape_attention_grad, .flops = flops_attention},
+    [LIMN_OP_ATTENTION] = {.name = "attention",
+                           .shape = shape_attention,
+                           .grad = grad_attention,
+                           .flops = flops_attention,
+                           .terms = terms_attention,
+                           .size = size_attention},
+    [LIMN_OP_ATTENTION_GRAD] = {.name = "attention_grad",
+                                .shape = shape_attention_grad,
+                                .flops = flops_attention,
+                                .terms = terms_attention,
+                                .size = size_attention_grad},
     [LIMN_OP_ATTENTION_GRAD_BIAS] = {.name = "attention_grad_bias",
                                      .shape = shape_attention_grad_bias,
-                                     .flops = flops_attention},
+                                     .flops = flops_attention,
+                                     .terms = terms_attention,
+                                     .size = size_attention_grad},
 };

@@ -3,6 +3,8 @@
  * (Ioffe & Szegedy 2015). */
 #include "graph/op/rows.h"
 
+#include <math.h>
+
 static int64_t n_moments(const limn_node *node)
 {
     return node->attr.groups * (node->attr.flags & LIMN_OVER_BATCH ? 1 : node->src[0]->shape.dim[0]);
@@ -85,9 +87,70 @@ static double flops_norm(const limn_node *node)
     return 4.0 * (double)limn_node_count(node->src[0]);
 }
 
+static double terms_moments(const limn_node *node)
+{
+    return (double)limn_node_count(node->src[0]) / (double)limn_node_count(node) * 2;
+}
+
+/* Of what is left when the middle is taken away */
+static double size_moments(const limn_node_values *n)
+{
+    int64_t half = limn_node_count(n->node) / 2;
+    double variance = limn_largest(n->y + half, half);
+    return variance + sqrt(variance);
+}
+
+/* max of |x - mean| / sqrt(var + eps), or more: how much the norm amplifies a rounding of x */
+static double condition(const limn_node_values *n)
+{
+    int64_t groups = limn_shape_cols(&n->node->src[1]->shape);
+    double least = INFINITY;
+    for (int64_t i = 0; i < groups; i++) least = fmin(least, n->src[1][groups + i]);
+    return 1 + (limn_largest_of(n, 0) + limn_largest(n->src[1], groups)) / sqrt(least + n->node->attr.eps);
+}
+
+static double size_group_norm(const limn_node_values *n)
+{
+    return condition(n) * (n->node->n_src > 2 ? limn_largest_of(n, 2) : 1) + limn_largest_of(n, 3);
+}
+
+/* Of a sample's pixels */
+static double terms_sums(const limn_node *node)
+{
+    return (double)limn_shape_rows(&node->src[0]->shape) / (double)node->src[0]->shape.dim[0];
+}
+
+static double size_sums(const limn_node_values *n)
+{
+    return (limn_size_result(n) + limn_largest_of(n, 2)) * condition(n);
+}
+
+static double size_grad(const limn_node_values *n)
+{
+    return limn_size_result(n) * condition(n) * condition(n);
+}
+
 const limn_op_row limn_rows_group_norm[LIMN_N_OPS] = {
-    [LIMN_OP_MOMENTS] = {.name = "moments", .shape = shape_moments, .flops = flops_norm},
-    [LIMN_OP_GROUP_NORM] = {.name = "group_norm", .shape = shape_group_norm, .grad = grad_group_norm, .flops = flops_norm},
-    [LIMN_OP_GROUP_NORM_GRAD_SUMS] = {.name = "group_norm_grad_sums", .shape = shape_sums, .flops = flops_norm},
-    [LIMN_OP_GROUP_NORM_GRAD] = {.name = "group_norm_grad", .shape = shape_group_norm, .flops = flops_norm},
+    [LIMN_OP_MOMENTS] = {.name = "moments",
+                         .shape = shape_moments,
+                         .flops = flops_norm,
+                         .terms = terms_moments,
+                         .size = size_moments},
+    [LIMN_OP_GROUP_NORM] = {.name = "group_norm",
+                            .shape = shape_group_norm,
+                            .grad = grad_group_norm,
+                            .flops = flops_norm,
+                            .domain = {[1] = LIMN_MOMENTS},
+                            .size = size_group_norm},
+    [LIMN_OP_GROUP_NORM_GRAD_SUMS] = {.name = "group_norm_grad_sums",
+                                      .shape = shape_sums,
+                                      .flops = flops_norm,
+                                      .domain = {[1] = LIMN_MOMENTS},
+                                      .terms = terms_sums,
+                                      .size = size_sums},
+    [LIMN_OP_GROUP_NORM_GRAD] = {.name = "group_norm_grad",
+                                 .shape = shape_group_norm,
+                                 .flops = flops_norm,
+                                 .domain = {[1] = LIMN_MOMENTS},
+                                 .size = size_grad},
 };

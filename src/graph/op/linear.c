@@ -22,7 +22,7 @@ static const char *shape_linear(limn_node *node, char *text, size_t text_bytes)
 
 static limn_node *grad_weight(limn_node *x, limn_node *dy)
 {
-    return limn_node_as(limn_node_2(LIMN_OP_LINEAR_GRAD_WEIGHT, x, dy, NULL), LIMN_WIDE);
+    return limn_node_2(LIMN_OP_LINEAR_GRAD_WEIGHT, x, dy, NULL);
 }
 
 /* Only the plain product (x, W, b) is differentiated: activation, gate and residual join it in the rewrite, afterwards. */
@@ -54,6 +54,7 @@ static const char *shape_grad_weight(limn_node *node, char *text, size_t text_by
         return text;
     }
     node->shape = LIMN_SHAPE(limn_shape_cols(dy), limn_shape_cols(x));
+    node->kind = LIMN_WIDE;
     return NULL;
 }
 
@@ -67,8 +68,38 @@ static double flops_grad_weight(const limn_node *node)
     return 2.0 * (double)limn_node_count(node) * (double)limn_shape_rows(&node->src[0]->shape);
 }
 
+static bool is_fused(const limn_node *node)
+{
+    return node->attr.activation || node->attr.flags & (LIMN_HAS_GATE | LIMN_HAS_RESIDUAL);
+}
+
+/* oneDNN stores a product in bf16, then the residual is added. */
+static double rounded_before_residual(const limn_node_values *n)
+{
+    if (!(n->node->attr.flags & LIMN_HAS_RESIDUAL) || n->to != LIMN_BF16) return 0;
+    return 0x1p-8 * (limn_largest(n->y, limn_node_count(n->node)) + limn_largest_of(n, n->node->n_src - 1));
+}
+
 const limn_op_row limn_rows_linear[LIMN_N_OPS] = {
-    [LIMN_OP_LINEAR] = {.name = "linear", .shape = shape_linear, .grad = grad_linear, .flops = flops_linear},
-    [LIMN_OP_LINEAR_GRAD_INPUT] = {.name = "linear_grad_input", .shape = shape_grad_input, .flops = flops_linear},
-    [LIMN_OP_LINEAR_GRAD_WEIGHT] = {.name = "linear_grad_weight", .shape = shape_grad_weight, .flops = flops_grad_weight},
+    [LIMN_OP_LINEAR] = {.name = "linear",
+                        .shape = shape_linear,
+                        .grad = grad_linear,
+                        .flops = flops_linear,
+                        .fused = is_fused,
+                        .terms = limn_terms_cols,
+                        .size = limn_size_product,
+                        .rounded = rounded_before_residual,
+                        .multiplies = LIMN_BY_WEIGHT},
+    [LIMN_OP_LINEAR_GRAD_INPUT] = {.name = "linear_grad_input",
+                                   .shape = shape_grad_input,
+                                   .flops = flops_linear,
+                                   .terms = limn_terms_cols,
+                                   .size = limn_size_product,
+                                   .multiplies = LIMN_BY_WEIGHT},
+    [LIMN_OP_LINEAR_GRAD_WEIGHT] = {.name = "linear_grad_weight",
+                                    .shape = shape_grad_weight,
+                                    .flops = flops_grad_weight,
+                                    .terms = limn_terms_rows,
+                                    .size = limn_size_product,
+                                    .multiplies = LIMN_BY_VALUES},
 };

@@ -1,6 +1,8 @@
 /* op.c: finding an op's row, and helpers that several families use. */
 #include "graph/op/rows.h"
 
+#include <math.h>
+
 static const char *no_shape(limn_node *node, char *text, size_t text_bytes)
 {
     (void)node;
@@ -9,9 +11,9 @@ static const char *no_shape(limn_node *node, char *text, size_t text_bytes)
 }
 
 static const limn_op_row leaves[LIMN_N_OPS] = {
-    [LIMN_OP_ERROR] = {.name = "error", .shape = no_shape},
-    [LIMN_OP_INPUT] = {.name = "input", .shape = no_shape},
-    [LIMN_OP_PARAMETER] = {.name = "parameter", .shape = no_shape},
+    [LIMN_OP_ERROR] = {.name = "error", .shape = no_shape, .never_runs = "stands for a failed constructor, never runs"},
+    [LIMN_OP_INPUT] = {.name = "input", .shape = no_shape, .never_runs = "holds the caller's values, never runs"},
+    [LIMN_OP_PARAMETER] = {.name = "parameter", .shape = no_shape, .never_runs = "holds the caller's values, never runs"},
 };
 
 const limn_op_row *limn_op_find(limn_op op)
@@ -85,4 +87,55 @@ limn_node *limn_reduce_like(limn_node *dy, limn_node *src)
     limn_kind kind = src->op == LIMN_OP_PARAMETER || src->kind == LIMN_WIDE ? LIMN_WIDE : LIMN_COMPUTE;
     if (dy->op == LIMN_OP_ERROR || limn_shape_equal(&dy->shape, &src->shape)) return dy;
     return limn_node_as(limn_sum_to(dy, src->shape), kind);
+}
+
+/* ---- sizes of sums ---------------------------------------------------------------------------------------------------- */
+
+double limn_terms_cols(const limn_node *node)
+{
+    return (double)limn_shape_cols(&node->src[0]->shape);
+}
+
+double limn_terms_rows(const limn_node *node)
+{
+    return (double)limn_shape_rows(&node->src[0]->shape);
+}
+
+double limn_largest(const double *x, int64_t n)
+{
+    double max = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite(x[i])) max = fmax(max, fabs(x[i]));
+    return max;
+}
+
+static double rms(const double *x, int64_t n)
+{
+    double sum = 0, count = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite(x[i])) sum += x[i] * x[i], count++;
+    return count ? sqrt(sum / count) : 0;
+}
+
+double limn_largest_of(const limn_node_values *n, int s)
+{
+    return s < n->node->n_src ? limn_largest(n->src[s], limn_node_count(n->node->src[s])) : 0;
+}
+
+double limn_rms_of(const limn_node_values *n, int s)
+{
+    return s < n->node->n_src ? rms(n->src[s], limn_node_count(n->node->src[s])) : 0;
+}
+
+double limn_size_result(const limn_node_values *n)
+{
+    return rms(n->y, limn_node_count(n->node));
+}
+
+double limn_size_product(const limn_node_values *n)
+{
+    unsigned flags = n->node->attr.flags;
+    double sum = sqrt(limn_op_find(n->node->op)->terms(n->node)) * limn_rms_of(n, 0) * limn_rms_of(n, 1);
+    if (flags & LIMN_HAS_GATE) sum *= limn_largest_of(n, flags & LIMN_HAS_BIAS ? 3 : 2);
+    return flags & LIMN_HAS_RESIDUAL ? sum + limn_largest_of(n, n->node->n_src - 1) : sum;
 }

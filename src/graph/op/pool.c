@@ -70,11 +70,30 @@ static double flops_source(const limn_node *node)
     return (double)limn_node_count(node->src[0]);
 }
 
+/* Of source pixels, and their weights */
+static double terms_resize_grad(const limn_node *node)
+{
+    return (double)limn_node_count(node->src[0]) / (double)limn_node_count(node) + 4;
+}
+
+static double size_source(const limn_node_values *n)
+{
+    return limn_largest_of(n, 0);
+}
+
 const limn_op_row limn_rows_pool[LIMN_N_OPS] = {
     [LIMN_OP_MAX_POOL] = {.name = "max_pool", .shape = shape_pool, .grad = grad_max_pool, .flops = flops_source},
     [LIMN_OP_MAX_POOL_GRAD] = {.name = "max_pool_grad", .shape = limn_shape_first},
-    [LIMN_OP_AVERAGE_POOL] = {.name = "average_pool", .shape = shape_pool, .grad = grad_average_pool, .flops = flops_source},
+    [LIMN_OP_AVERAGE_POOL] = {.name = "average_pool",
+                              .shape = shape_pool,
+                              .grad = grad_average_pool,
+                              .flops = flops_source,
+                              .size = size_source},
     [LIMN_OP_AVERAGE_POOL_GRAD] = {.name = "average_pool_grad", .shape = shape_resize},
-    [LIMN_OP_RESIZE] = {.name = "resize", .shape = shape_resize, .grad = grad_resize},
-    [LIMN_OP_RESIZE_GRAD] = {.name = "resize_grad", .shape = shape_resize, .flops = flops_source},
+    [LIMN_OP_RESIZE] = {.name = "resize", .shape = shape_resize, .grad = grad_resize, .size = size_source},
+    [LIMN_OP_RESIZE_GRAD] = {.name = "resize_grad",
+                             .shape = shape_resize,
+                             .flops = flops_source,
+                             .terms = terms_resize_grad,
+                             .size = limn_size_result},
 };

@@ -10,6 +10,18 @@ extern const limn_op_row limn_rows_shape[LIMN_N_OPS], limn_rows_elementwise[LIMN
     limn_rows_norm[LIMN_N_OPS], limn_rows_softmax[LIMN_N_OPS], limn_rows_attention[LIMN_N_OPS], limn_rows_table[LIMN_N_OPS],
     limn_rows_conv[LIMN_N_OPS], limn_rows_pool[LIMN_N_OPS], limn_rows_group_norm[LIMN_N_OPS];
 
+/* Rules of `terms` and `size` that several families use. */
+double limn_terms_cols(const limn_node *node); /* of source 0 */
+double limn_terms_rows(const limn_node *node);
+double limn_size_result(const limn_node_values *n); /* the root of its mean square */
+/** sqrt(terms) times both operands, times the gate, plus the residual. */
+double limn_size_product(const limn_node_values *n);
+/** Largest |x| of what is finite. */
+double limn_largest(const double *x, int64_t n);
+/** The same, and the root of the mean square, of source s; 0 where there is none. */
+double limn_largest_of(const limn_node_values *n, int s);
+double limn_rms_of(const limn_node_values *n, int s);
+
 /** Result has the shape of source 0. */
 const char *limn_shape_first(limn_node *node, char *text, size_t text_bytes);
 /** All sources have one shape. */

@@ -204,6 +204,11 @@ static void grad_cast(limn_node *node, limn_node *dy, const bool *want, limn_nod
     dsrc[0] = node->src[0]->kind == dy->kind ? dy : limn_node_as(limn_node_1(LIMN_OP_CAST, dy, NULL), node->src[0]->kind);
 }
 
+static double terms_sum_to(const limn_node *node)
+{
+    return (double)limn_node_count(node->src[0]) / (double)limn_node_count(node);
+}
+
 const limn_op_row limn_rows_shape[LIMN_N_OPS] = {
     [LIMN_OP_FILL] = {.name = "fill", .shape = shape_fill, .flops = no_flops},
     [LIMN_OP_VIEW] = {.name = "view", .shape = shape_view, .grad = grad_view, .flops = no_flops},
@@ -212,6 +217,11 @@ const limn_op_row limn_rows_shape[LIMN_N_OPS] = {
     [LIMN_OP_PAD] = {.name = "pad", .shape = shape_pad, .grad = grad_pad, .flops = no_flops},
     [LIMN_OP_CONCAT] = {.name = "concat", .shape = shape_concat, .grad = grad_concat, .flops = no_flops},
     [LIMN_OP_EXPAND] = {.name = "expand", .shape = shape_expand, .grad = grad_expand, .flops = no_flops},
-    [LIMN_OP_SUM_TO] = {.name = "sum_to", .shape = shape_expand, .grad = grad_sum_to, .flops = flops_sum_to},
+    [LIMN_OP_SUM_TO] = {.name = "sum_to",
+                        .shape = shape_expand,
+                        .grad = grad_sum_to,
+                        .flops = flops_sum_to,
+                        .terms = terms_sum_to,
+                        .size = limn_size_result},
     [LIMN_OP_CAST] = {.name = "cast", .shape = limn_shape_first, .grad = grad_cast, .flops = no_flops, .elementwise = true},
 };

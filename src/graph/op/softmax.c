@@ -32,12 +32,47 @@ static double flops_softmax(const limn_node *node)
     return 5.0 * (double)limn_node_count(node->src[0]);
 }
 
+static double n_classes(const limn_node *node)
+{
+    return (double)limn_shape_cols(&node->src[0]->shape);
+}
+
+/* An exponent is off by roundings of its size. */
+static double size_softmax(const limn_node_values *n)
+{
+    return limn_size_result(n) * (1 + limn_largest_of(n, 0));
+}
+
+static double size_entropy(const limn_node_values *n)
+{
+    return 1 + limn_largest_of(n, 0);
+}
+
 const limn_op_row limn_rows_softmax[LIMN_N_OPS] = {
-    [LIMN_OP_SOFTMAX] = {.name = "softmax", .shape = limn_shape_first, .grad = grad_softmax, .flops = flops_softmax},
-    [LIMN_OP_SOFTMAX_GRAD] = {.name = "softmax_grad", .shape = limn_shape_same, .flops = flops_softmax},
+    [LIMN_OP_SOFTMAX] = {.name = "softmax",
+                         .shape = limn_shape_first,
+                         .grad = grad_softmax,
+                         .flops = flops_softmax,
+                         .terms = limn_terms_cols,
+                         .size = size_softmax},
+    [LIMN_OP_SOFTMAX_GRAD] = {.name = "softmax_grad",
+                              .shape = limn_shape_same,
+                              .flops = flops_softmax,
+                              .terms = limn_terms_cols,
+                              .size = limn_size_result},
     [LIMN_OP_CROSS_ENTROPY] = {.name = "cross_entropy",
                                .shape = shape_cross_entropy,
                                .grad = grad_cross_entropy,
-                               .flops = flops_softmax},
-    [LIMN_OP_CROSS_ENTROPY_GRAD] = {.name = "cross_entropy_grad", .shape = shape_cross_entropy, .flops = flops_softmax},
+                               .flops = flops_softmax,
+                               .domain = {[1] = LIMN_IDS},
+                               .ids = n_classes,
+                               .terms = limn_terms_cols,
+                               .size = size_entropy},
+    [LIMN_OP_CROSS_ENTROPY_GRAD] = {.name = "cross_entropy_grad",
+                                    .shape = shape_cross_entropy,
+                                    .flops = flops_softmax,
+                                    .domain = {[1] = LIMN_IDS},
+                                    .ids = n_classes,
+                                    .terms = limn_terms_cols,
+                                    .size = size_softmax},
 };
