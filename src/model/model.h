@@ -5,7 +5,7 @@
 #include "base/base.h"
 #include "limn/graph.h"
 
-enum { LIMN_MAX_SETTINGS = 32, LIMN_SETTINGS_BYTES = 1024 };
+enum { LIMN_MAX_SETTINGS = 32, LIMN_SETTING_BYTES = 64, LIMN_SETTINGS_BYTES = 1024 };
 
 /* One number of a network; a choice is the index of its word.  Beside a choice NAME may lie a number NAME_most: NAME=16 is
  * NAME_most=16. */
@@ -72,6 +72,22 @@ struct limn_family {
     void (*imply)(limn_settings *s);
 };
 
+/* What a network is to those who use it, of whichever family: what it lacks is 0. */
+typedef struct limn_interface {
+    int width, height, channels;  /* of the picture or latent that goes in */
+    int out_channels;             /* of what comes out: those of the picture (and as many of its variance), or classes */
+    bool learned_variance;        /* out_channels are twice the picture's */
+    int classes;                  /* labels of pictures, or classes of pixels */
+    bool always_labelled;         /* no row of the table of labels means "no class" */
+    int enlarge;                  /* a picture so many times smaller is the condition */
+    bool reads_ids;               /* a text encoder is part of the network */
+    int vocabulary;               /* of that encoder: 512 bytes + merges + 2 */
+    int token_side;               /* pixels along one side of a token */
+    int grid;                     /* segments: pixels along one side that the last level sees as one */
+    int latent, factor;           /* autoencoders: channels of the latent, pixels of the picture along a side of its pixel */
+    double scale, shift;          /* diffusion sees (latent - shift) scale */
+} limn_interface;
+
 typedef struct limn_preset {
     const char *name, *family;
     const char *settings;  /* "depth=24 width=1024" */
@@ -96,10 +112,15 @@ limn_status limn_settings_apply(limn_ctx *ctx, limn_settings *s, const char *ass
 void limn_settings_default(limn_settings *s, const char *name, int value);
 /** Value by name; the name must exist. */
 int limn_settings_get(const limn_settings *s, const char *name);
+/** The size of the picture and its channels, where they were not set by name. */
+void limn_settings_default_picture(limn_settings *s, int size, int channels);
+limn_interface limn_model_interface(const limn_settings *s);
 /** All settings of a family at their defaults. */
 void limn_settings_defaults(limn_settings *s, const limn_family *family);
-/** The value of row i as text: a number or a word.  out needs 32 bytes. @return out */
+/** The value of row i as text: a number or a word.  out needs LIMN_SETTING_BYTES. @return out */
 const char *limn_setting_text(const limn_settings *s, int i, char *out);
+/** Whether row i of two networks of one family is the same. */
+bool limn_setting_same(const limn_settings *a, const limn_settings *b, int i);
 /** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs LIMN_SETTINGS_BYTES, which
  *  hold those of any family. */
 char *limn_settings_text(const limn_settings *s, char *out);

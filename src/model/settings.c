@@ -180,13 +180,49 @@ int limn_settings_get(const limn_settings *s, const char *name)
     return i < 0 ? 0 : s->value[i];
 }
 
+void limn_settings_default_picture(limn_settings *s, int size, int channels)
+{
+    limn_settings_default(s, "size", size);
+    limn_settings_default(s, "channels", channels);
+}
+
+limn_interface limn_model_interface(const limn_settings *s)
+{
+    int size = limn_settings_get(s, "size"), height = limn_settings_get(s, "height"),
+        levels = limn_settings_get(s, "levels");
+    limn_interface out = {.width = size,
+                          .height = height ? height : size,
+                          .channels = limn_settings_get(s, "channels"),
+                          .learned_variance = limn_settings_get(s, "learn_sigma"),
+                          .classes = limn_settings_get(s, "classes"),
+                          .always_labelled = limn_settings_get(s, "always_labelled"),
+                          .enlarge = limn_settings_get(s, "enlarge"),
+                          .reads_ids = limn_settings_get(s, "text_encoder"),
+                          .vocabulary = limn_settings_get(s, "text_vocab"),
+                          .token_side = limn_settings_get(s, "patch"),
+                          .latent = limn_settings_get(s, "latent"),
+                          .scale = 1};
+    out.out_channels = out.channels * (out.learned_variance ? 2 : 1);
+    if (s->family->kind == LIMN_SEGMENTS) out.out_channels = out.classes, out.grid = 1 << (levels - 1);
+    if (s->family->kind == LIMN_RECONSTRUCTS)
+        out.factor = out.token_side ? out.token_side << (levels - 1) : 1 << levels, out.token_side = 0;
+    if (s->family == &limn_family_vae)
+        out.scale = limn_settings_get(s, "scaling") / 1e5, out.shift = limn_settings_get(s, "shift") / 1e5;
+    return out;
+}
+
+bool limn_setting_same(const limn_settings *a, const limn_settings *b, int i)
+{
+    return a->value[i] == b->value[i];
+}
+
 const char *limn_setting_text(const limn_settings *s, int i, char *out)
 {
     const char *word = s->family->settings[i].choices;
-    if (!word) snprintf(out, 32, "%d", s->value[i]);
+    if (!word) snprintf(out, LIMN_SETTING_BYTES, "%d", s->value[i]);
     else {
         for (int k = 0; k < s->value[i]; k++) word += strcspn(word, "|") + 1;
-        snprintf(out, 32, "%.*s", (int)strcspn(word, "|"), word);
+        snprintf(out, LIMN_SETTING_BYTES, "%.*s", (int)strcspn(word, "|"), word);
     }
     return out;
 }
@@ -194,7 +230,7 @@ const char *limn_setting_text(const limn_settings *s, int i, char *out)
 char *limn_settings_text(const limn_settings *s, char *out)
 {
     size_t n = (size_t)snprintf(out, LIMN_SETTINGS_BYTES, "%s", s->family->name);
-    char value[32];
+    char value[LIMN_SETTING_BYTES];
     for (int i = 0; s->family->settings[i].name && n < LIMN_SETTINGS_BYTES; i++)
         n += (size_t)snprintf(out + n, LIMN_SETTINGS_BYTES - n, " %s=%s", s->family->settings[i].name,
                               limn_setting_text(s, i, value));
