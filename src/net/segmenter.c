@@ -20,7 +20,7 @@ struct limn_segmenter {
 /* Pixels along one side that the last level sees as one. */
 static int grid_of(const limn_settings *settings, int tile)
 {
-    int grid = 1 << (limn_settings_get(settings, "levels") - 1);
+    int grid = limn_model_interface(settings).grid;
     while (grid > tile) grid /= 2;
     return grid;
 }

@@ -103,9 +103,7 @@ limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoen
     if (status == LIMN_OK) status = open_net(a, &a->encoder);
     if (status == LIMN_OK) status = open_net(a, &a->decoder);
     if (status == LIMN_OK) {
-        int levels = limn_settings_get(&a->settings, "levels");
-        a->factor =
-            a->settings.family == &limn_family_vae ? limn_settings_get(&a->settings, "patch") << (levels - 1) : 1 << levels;
+        a->factor = limn_model_interface(&a->settings).factor;
         *out = a;
     } else limn_autoencoder_free(a);
     return status;
@@ -140,16 +138,14 @@ limn_status limn_autoencoder_share(limn_ctx *ctx, const limn_autoencoder *a, lim
 
 limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *a)
 {
-    const limn_settings *s = &a->settings;
-    limn_autoencoder_info info = {.network = s->family->name,
-                                  .settings = a->text,
-                                  .channels = limn_settings_get(s, "channels"),
-                                  .latent = limn_settings_get(s, "latent"),
-                                  .factor = a->factor,
-                                  .scale = 1};
-    if (s->family == &limn_family_vae)
-        info.scale = limn_settings_get(s, "scaling") * 1e-5, info.shift = limn_settings_get(s, "shift") * 1e-5;
-    return info;
+    limn_interface net = limn_model_interface(&a->settings);
+    return (limn_autoencoder_info){.network = a->settings.family->name,
+                                   .settings = a->text,
+                                   .channels = net.channels,
+                                   .latent = net.latent,
+                                   .factor = net.factor,
+                                   .scale = net.scale,
+                                   .shift = net.shift};
 }
 
 static limn_status add_checksum(limn_ctx *ctx, const char *path, unsigned char *chunk, uLong *crc)

@@ -67,7 +67,7 @@ static limn_status set_labels(job *j)
     if (!net->ports->label) return LIMN_OK;
     int32_t *to = malloc((size_t)batch * sizeof *to);
     if (!to) return limn_fail_memory(j->p->ctx, (size_t)batch * sizeof *to, "labels");
-    for (int b = 0; b < batch; b++) to[b] = b < j->n ? j->o->label : limn_settings_get(&j->p->settings, "classes");
+    for (int b = 0; b < batch; b++) to[b] = b < j->n ? j->o->label : limn_model_interface(&j->p->settings).classes;
     limn_status status = limn_run_write(net->run, net->ports->label, LIMN_I32, to);
     free(to);
     return status;
@@ -192,7 +192,7 @@ static limn_status memory_left(limn_ctx *ctx, size_t reserve, size_t *limit)
 static limn_status measure_decoder(job *j, size_t *need)
 {
     limn_net_size size;
-    int side = limn_settings_get(&j->p->settings, "size") * (j->p->vae ? j->p->vae->factor : 1);
+    int side = limn_model_interface(&j->p->settings).width * (j->p->vae ? j->p->vae->factor : 1);
     limn_net_shape shape = {
         .batch = 1, .part = LIMN_PART_DECODER, .height = side, .width = side, .precision = j->o->precision};
     *need = 0;
@@ -260,7 +260,7 @@ static limn_status to_picture(job *j, float *x, limn_image *out)
 static limn_status run_all(job *j, limn_image *images)
 {
     limn_ctx *ctx = j->p->ctx;
-    int n = j->o->n, side = limn_settings_get(&j->p->settings, "size"), calls = limn_sampler_calls(j->sampler);
+    int n = j->o->n, side = limn_model_interface(&j->p->settings).width, calls = limn_sampler_calls(j->sampler);
     limn_status status = plan_batch(j, n);
     if (status != LIMN_OK) return status;
     status = limn_start_new(j->p, j->o, j->n, side, j->channels, &j->start);
@@ -312,7 +312,7 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
     if (!(o->guidance_rescale >= 0 && o->guidance_rescale <= 1))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %.9g",
                          o->guidance_rescale);
-    bool none = info.classes && !limn_settings_get(&p->settings, "always_labelled"); /* a row of the table for it */
+    bool none = info.classes && !limn_model_interface(&p->settings).always_labelled; /* a row of the table for it */
     if (info.classes && (o->label < 0 || o->label >= info.classes + none)) {
         char last[48] = "";
         if (none) snprintf(last, sizeof last, ", or %d for none", info.classes);
@@ -355,7 +355,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     if (status == LIMN_OK) status = limn_sampler_new(p->ctx, &sampling, &j.sampler);
     if (status == LIMN_OK && stays) status = limn_start_copy(p, o, images);
     else if (status == LIMN_OK) {
-        int side = limn_settings_get(&p->settings, "size");
+        int side = limn_model_interface(&p->settings).width;
         j.channels = sampling.channels, j.out_channels = sampling.out_channels;
         j.size = (size_t)side * (size_t)side * (size_t)j.channels,
         j.out_size = j.size / (size_t)j.channels * (size_t)j.out_channels;

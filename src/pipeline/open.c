@@ -66,7 +66,7 @@ static limn_status read_objective(limn_pipeline *p)
 /* Networks trained on latents say their scale; published ones of 4 and more channels are known to make latents. */
 static limn_status read_latent(limn_pipeline *p)
 {
-    int channels = limn_settings_get(&p->settings, "channels");
+    int channels = limn_model_interface(&p->settings).channels;
     bool published = !limn_weight_file_metadata(p->st, "limn.settings"),
          picture = channels == 1 || channels == 3 || (channels == 4 && !published);
     p->latent_known = limn_weight_file_metadata(p->st, "limn.latent.scale") != NULL;
@@ -80,7 +80,7 @@ static limn_status read_latent(limn_pipeline *p)
 static limn_status read_classes(limn_pipeline *p)
 {
     const char *text = limn_weight_file_metadata(p->st, "limn.classes");
-    int classes = limn_settings_get(&p->settings, "classes");
+    int classes = limn_model_interface(&p->settings).classes;
     if (!text || !classes) return LIMN_OK;
     if (!(p->arena = limn_arena_new())) return limn_fail_memory(p->ctx, strlen(text), "names of classes");
     limn_status status = limn_class_names_read(p->ctx, p->arena, text, &p->class_name, &p->n_class_names);
@@ -92,11 +92,12 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool fil
 {
     char merges[1100];
     const char *slash = strrchr(source, '/');
-    if (limn_settings_get(&p->settings, "text_encoder") != 1) return LIMN_OK;
+    limn_interface net = limn_model_interface(&p->settings);
+    if (!net.reads_ids) return LIMN_OK;
     if (file) snprintf(merges, sizeof merges, "%.*smerges.txt.gz", slash ? (int)(slash - source) + 1 : 0, source);
     else snprintf(merges, sizeof merges, "%s/merges.txt.gz", source);
     bool has = access(merges, F_OK) == 0;
-    int vocab = limn_settings_get(&p->settings, "text_vocab");
+    int vocab = net.vocabulary;
     const char *tokens = limn_weight_file_metadata(p->st, "limn.tokens"); /* "bytes": trained without merges */
     if (!has && vocab != 514 && !(tokens && !strcmp(tokens, "bytes")))
         return limn_fail(p->ctx, LIMN_NOT_FOUND,
@@ -187,7 +188,7 @@ static limn_status find_named(limn_pipeline *p, char *out)
     const char *said = limn_weight_file_metadata(p->st, "limn.vae"), *slash = strrchr(p->file, '/');
     const char *made = limn_weight_file_metadata(p->st, "limn.vae.settings");
     char name[256], shown[256], settings[1024] = "";
-    int channels = limn_settings_get(&p->settings, "channels"), folder = slash ? (int)(slash - p->file) + 1 : 0;
+    int channels = limn_model_interface(&p->settings).channels, folder = slash ? (int)(slash - p->file) + 1 : 0;
     if (!*limn_path_last(said ? said : "", name, sizeof name))
         return limn_fail(p->ctx, LIMN_NOT_FOUND,
                          "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)", p->file,
@@ -210,7 +211,7 @@ static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, co
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
     const char *trained = limn_weight_file_metadata(p->st, "limn.vae.settings");
     const char *crc = limn_weight_file_metadata(p->st, "limn.vae.crc32");
-    int channels = limn_settings_get(&p->settings, "channels");
+    int channels = limn_model_interface(&p->settings).channels;
     char found[16], shown[256];
     if (info.latent != channels || (trained && strcmp(trained, info.settings) != 0))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s is %s", p->file, channels,
@@ -243,7 +244,7 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
                          "%s: its %d channels were trained as pictures, and an autoencoder (--vae) makes pictures of "
                          "latents: leave it out",
-                         p->file, limn_settings_get(&p->settings, "channels"));
+                         p->file, limn_model_interface(&p->settings).channels);
     limn_status status = source ? LIMN_OK : find_named(p, beside);
     if (status != LIMN_OK) return status;
     status = open_autoencoder(p->ctx, source ? source : beside, &vae);
@@ -282,18 +283,19 @@ int limn_pipeline_class(const limn_pipeline *p, const char *name)
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
 {
     limn_autoencoder_info vae = p->vae ? limn_autoencoder_describe(p->vae) : (limn_autoencoder_info){.factor = 1};
-    int size = limn_settings_get(&p->settings, "size") * vae.factor, classes = limn_settings_get(&p->settings, "classes");
+    limn_interface net = limn_model_interface(&p->settings);
+    int width = net.width * vae.factor, height = net.height * vae.factor;
     const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name,
                                 .sampler = sampler,
-                                .width = size,
-                                .height = size,
-                                .channels = p->vae ? vae.channels : limn_settings_get(&p->settings, "channels"),
-                                .enlarges = limn_settings_get(&p->settings, "enlarge"),
+                                .width = width,
+                                .height = height,
+                                .channels = p->vae ? vae.channels : net.channels,
+                                .enlarges = net.enlarge,
                                 .makes_latents = p->makes_latents,
-                                .classes = classes,
+                                .classes = net.classes,
                                 .class_name = p->class_name,
                                 .n_class_names = p->n_class_names,
                                 .reads_text = p->bpe != NULL,
-                                .guides = (p->bpe || classes) && !limn_settings_get(&p->settings, "always_labelled")};
+                                .guides = (p->bpe || net.classes) && !net.always_labelled};
 }

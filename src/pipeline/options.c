@@ -39,7 +39,8 @@ static const char *sampler_of(const limn_pipeline *p, const limn_generate_option
 
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out)
 {
-    bool flow = p->schedule.kind == LIMN_SCHEDULE_FLOW, learned = limn_settings_get(&p->settings, "learn_sigma") == 1;
+    limn_interface net = limn_model_interface(&p->settings);
+    bool flow = p->schedule.kind == LIMN_SCHEDULE_FLOW;
     const char *name = sampler_of(p, o), *scheduler = o->scheduler ? o->scheduler : "discrete";
     *out = limn_sampler_defaults();
     int i = sampler_index(name);
@@ -64,10 +65,10 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     if (o->init)
         out->from_sigma = o->noise / 127.5,
         out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
-    out->channels = limn_settings_get(&p->settings, "channels");
-    out->out_channels = out->channels * (learned ? 2 : 1);
+    out->channels = net.channels;
+    out->out_channels = net.out_channels;
     out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);
-    if (learned) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
+    if (net.learned_variance) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
     if (o->eta != 0 && strcmp(name, "ddim"))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for sampler ddim, and the sampler is %s%s", name,
                          flow ? ", as for all that was trained on rectified flow: leave it out" : "");

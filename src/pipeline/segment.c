@@ -116,10 +116,10 @@ void limn_segmentation_free(limn_segmentation *s)
 
 limn_segmentation_info limn_segmentation_describe(const limn_segmentation *s)
 {
-    int size = limn_settings_get(&s->settings, "size"), height = limn_settings_get(&s->settings, "height");
+    limn_interface net = limn_model_interface(&s->settings);
     return (limn_segmentation_info){.network = s->settings.family->name,
-                                    .tile_width = size,
-                                    .tile_height = height ? height : size,
+                                    .tile_width = net.width,
+                                    .tile_height = net.height,
                                     .channels = limn_segmenter_channels(s->segmenter),
                                     .classes = limn_segmenter_classes(s->segmenter),
                                     .class_name = s->class_name};
