@@ -11,15 +11,15 @@
 static void describe_rows(limn_trainer *t, int part)
 {
     uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
-    bool always = limn_settings_get(&t->settings, "always_labelled");
-    int32_t none = limn_settings_get(&t->settings, "classes");
+    limn_interface net = limn_model_interface(&t->settings);
     for (int b = 0; b < t->o->batch; b++) {
         limn_batch_row *row = &t->rows[b];
         row->sample = first + (uint64_t)b;
-        row->dropped = !always && limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, row->sample, 0) < (float)t->o->drop;
+        row->dropped =
+            !net.always_labelled && limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, row->sample, 0) < (float)t->o->drop;
         row->caption = row->dropped ? "" : limn_dataset_caption_at(t->data, t->shown[b], t->o->seed, row->sample);
         row->label = row->dropped ? -1 : limn_dataset_label(t->data, t->shown[b]);
-        if (row->label < 0) row->label = none;
+        if (row->label < 0) row->label = net.classes;
     }
 }
 
@@ -91,11 +91,11 @@ static void fill_condition(limn_trainer *t, size_t n, const float *x)
 {
     if (!t->net.ports.condition) return;
     float *out = limn_stage(t, t->net.ports.condition);
-    int size = limn_settings_get(&t->settings, "size"), channels = limn_settings_get(&t->settings, "channels");
-    int factor = limn_settings_get(&t->settings, "enlarge");
+    limn_interface net = limn_model_interface(&t->settings);
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
     for (int b = 0; b < t->o->batch; b++)
-        limn_enlarged(x + (size_t)b * n, factor, size / factor, channels, factor, out + (size_t)b * n);
+        limn_enlarged(x + (size_t)b * n, net.enlarge, net.width / net.enlarge, net.channels, net.enlarge,
+                      out + (size_t)b * n);
 }
 
 /* x: clean in, noisy out */

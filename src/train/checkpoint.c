@@ -103,16 +103,6 @@ static run_facts *record_all(const limn_trainer *t)
     return NULL;
 }
 
-/* A setting's value as the user writes it: a number, or the word of a choice. */
-static const char *setting_word(const limn_setting *row, int value, char out[64])
-{
-    const char *word = row->choices;
-    for (int k = 0; word && k < value; k++) word += strcspn(word, "|") + 1;
-    if (word) snprintf(out, 64, "%.*s", (int)strcspn(word, "|"), word);
-    else snprintf(out, 64, "%d", value);
-    return out;
-}
-
 static limn_status check_settings(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
     const limn_settings *now = &t->settings;
@@ -123,13 +113,13 @@ static limn_status check_settings(limn_trainer *t, const char *path, const limn_
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "%s trains %s, and this command %s", path, then.family->name,
                          now->family->name);
     for (int i = 0; now->family->settings[i].name; i++) {
-        const limn_setting *row = &now->family->settings[i];
-        char a[64], b[64];
-        if (then.value[i] != now->value[i])
+        char a[LIMN_SETTING_BYTES], b[LIMN_SETTING_BYTES];
+        if (!limn_setting_same(&then, now, i))
             return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                              "%s was made with %s=%s, and this command says %s: resume with the same settings, or start "
                              "another run with --init",
-                             path, row->name, setting_word(row, then.value[i], a), setting_word(row, now->value[i], b));
+                             path, now->family->settings[i].name, limn_setting_text(&then, i, a),
+                             limn_setting_text(now, i, b));
     }
     return LIMN_OK;
 }

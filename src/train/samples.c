@@ -50,7 +50,7 @@ static limn_status split_prompts(limn_trainer *t, limn_samples *s)
 
 static limn_status find_label(limn_trainer *t, const char *word, int32_t *label)
 {
-    int classes = limn_settings_get(&t->settings, "classes");
+    int classes = limn_model_interface(&t->settings).classes;
     char shown[256];
     limn_class_word found =
         limn_class_find(limn_dataset_class_names(t->data), limn_dataset_classes(t->data), classes - 1, word);
@@ -115,12 +115,11 @@ static limn_status make_buffers(limn_trainer *t, limn_samples *s)
 
 limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
 {
-    const limn_settings *set = &t->settings;
+    limn_interface net = limn_model_interface(&t->settings);
     *out = NULL;
     limn_samples *s = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(t->ctx, sizeof *s, "samples");
-    s->size = limn_settings_get(set, "size"), s->channels = limn_settings_get(set, "channels");
-    s->out_channels = s->channels * (limn_settings_get(set, "learn_sigma") ? 2 : 1);
+    s->size = net.width, s->channels = net.channels, s->out_channels = net.out_channels;
     limn_status status = choose_prompts(t, s);
     if (status == LIMN_OK && s->channels != 1 && s->channels != 3 && s->channels != 4)
         status = limn_fail(t->ctx, LIMN_UNSUPPORTED, "--sample-every: %d channels are a latent, not a picture", s->channels);
@@ -129,7 +128,7 @@ limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
             t->ctx, LIMN_UNSUPPORTED,
             "--sample-every: a network that enlarges draws nothing without small pictures; try it with limn upscale");
     bool guided = (t->net.ports.ids || t->net.ports.label) && t->o->drop > 0 &&
-                  !limn_settings_get(set, "always_labelled"); /* without dropout the network never saw "no condition" */
+                  !net.always_labelled; /* without dropout the network never saw "no condition" */
     s->batch = s->n * (guided ? 2 : 1);
     if (status == LIMN_OK) status = make_sampler(t, s);
     if (status == LIMN_OK) status = make_plan(t, s);
@@ -184,7 +183,7 @@ static limn_status set_text(limn_trainer *t, limn_samples *s)
 static limn_status set_labels(limn_trainer *t, limn_samples *s)
 {
     int32_t label[2 * MAX_COUNT];
-    for (int b = 0; b < s->batch; b++) label[b] = b < s->n ? s->label[b] : limn_settings_get(&t->settings, "classes");
+    for (int b = 0; b < s->batch; b++) label[b] = b < s->n ? s->label[b] : limn_model_interface(&t->settings).classes;
     return limn_run_write(s->job.run, s->job.ports->label, LIMN_I32, label);
 }
 

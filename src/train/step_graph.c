@@ -30,7 +30,7 @@ static limn_status autoencoder_loss(limn_step_graph *s, const limn_step_options 
 static limn_node *denoising_loss(limn_step_graph *s, const limn_step_options *o)
 {
     limn_node *parts[2] = {limn_widen(s->ports.output), NULL};
-    bool learned = limn_settings_get(&o->settings, "learn_sigma");
+    bool learned = limn_model_interface(&o->settings).learned_variance;
     if (learned) limn_chunk(parts[0], 2, parts);
     s->target = limn_input(s->g, "target", LIMN_WIDE, limn_node_shape(parts[0]), LIMN_PER_STEP);
     s->weight = limn_input(s->g, "loss_weight", LIMN_WIDE, LIMN_SHAPE(o->batch, 1, 1, 1), LIMN_PER_STEP);

@@ -14,7 +14,7 @@ static limn_status check(const limn_trainer *t)
     limn_status status = limn_objective_check(ctx, &o->objective);
     if (status != LIMN_OK) return status;
     bool eps = o->objective.prediction == LIMN_PREDICT_EPS && o->objective.schedule.kind != LIMN_SCHEDULE_FLOW;
-    if (limn_settings_get(&t->settings, "learn_sigma") && !eps)
+    if (limn_model_interface(&t->settings).learned_variance && !eps)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "learn_sigma=1 learns the variance of predicted noise: use --schedule linear (or cosine) and "
                          "--prediction eps, or --set learn_sigma=0");
@@ -61,7 +61,7 @@ static limn_status check_labels(const limn_trainer *t)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                          "%s: none of the %lld pictures%s%s has a label (field \"%s\"), and the network learns classes",
                          t->o->data, (long long)n, t->o->where ? " with " : "", t->o->where ? t->o->where : "", field);
-    if (missing && limn_settings_get(&t->settings, "always_labelled"))
+    if (missing && limn_model_interface(&t->settings).always_labelled)
         return limn_fail(
             t->ctx, LIMN_BAD_ARGUMENT,
             "%s: %lld of %lld pictures have no label (field \"%s\"), and with always_labelled=1 every picture needs one",
@@ -75,13 +75,14 @@ static limn_status check_labels(const limn_trainer *t)
 static limn_status open_data(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
+    limn_interface net = limn_model_interface(&t->settings);
     limn_data_options data = {.folder = o->data,
                               .where = o->where,
                               .caption = o->caption_field,
                               .label = o->label_field,
                               .resize = o->crop,
-                              .size = limn_settings_get(&t->settings, "size"),
-                              .channels = limn_settings_get(&t->settings, "channels"),
+                              .size = net.width,
+                              .channels = net.channels,
                               .n_shapes = o->n_shapes,
                               .texts = t->net.ports.ids != NULL,
                               .latents = o->latents};
@@ -91,7 +92,7 @@ static limn_status open_data(limn_trainer *t)
     if (!t->net.ports.ids) t->print.captions[0] = '\0'; /* nobody reads them */
     if (!t->net.ports.label) t->print.labels[0] = '\0';
     if (status != LIMN_OK || !t->net.ports.label) return status;
-    int classes = limn_dataset_classes(t->data), known = limn_settings_get(&t->settings, "classes");
+    int classes = limn_dataset_classes(t->data), known = net.classes;
     if (classes == 0)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                          "%s has no classes and the network knows %d: sort the pictures into folders, name a --label-field, "
@@ -118,7 +119,7 @@ static limn_status open_loader(limn_trainer *t)
 static limn_status open_tokenizer(limn_trainer *t)
 {
     if (!t->net.ports.ids) return LIMN_OK;
-    int n = limn_settings_get(&t->settings, "text_vocab") - 514;
+    int n = limn_model_interface(&t->settings).vocabulary - 514;
     return limn_clip_bpe_open(t->ctx, t->o->merges, t->o->merges ? n : 0, &t->bpe);
 }
 
@@ -205,9 +206,9 @@ static limn_status show(limn_trainer *t)
 
 static void tell(const limn_trainer *t, char text[256])
 {
-    int size = limn_settings_get(&t->settings, "size");
-    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), size, size,
-             limn_settings_get(&t->settings, "channels"));
+    limn_interface net = limn_model_interface(&t->settings);
+    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), net.width, net.height,
+             net.channels);
 }
 
 static size_t bytes(const limn_trainer *t)

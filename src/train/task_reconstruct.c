@@ -47,7 +47,8 @@ static limn_status plan_shown(limn_trainer *t, limn_reconstructing *r)
     size_t floats = limn_dataset_floats(t->data), bytes = SHOWN * floats * sizeof(float);
     limn_net_size size;
     limn_source *ema;
-    r->size = limn_settings_get(&t->settings, "size"), r->channels = limn_settings_get(&t->settings, "channels");
+    limn_interface net = limn_model_interface(&t->settings);
+    r->size = net.width, r->channels = net.channels;
     r->pictures = malloc(bytes), r->back = malloc(bytes);
     if (!r->pictures || !r->back) return limn_fail_memory(t->ctx, 2 * bytes, "samples");
     limn_status status = choose_shown(t, r, floats);
@@ -62,11 +63,12 @@ static limn_status plan_shown(limn_trainer *t, limn_reconstructing *r)
 static limn_status open(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
+    limn_interface net = limn_model_interface(&t->settings);
     limn_data_options data = {.folder = o->data,
                               .where = o->where,
                               .resize = o->crop,
-                              .size = limn_settings_get(&t->settings, "size"),
-                              .channels = limn_settings_get(&t->settings, "channels"),
+                              .size = net.width,
+                              .channels = net.channels,
                               .n_shapes = o->n_shapes};
     t->reconstructing = calloc(1, sizeof *t->reconstructing);
     if (!t->reconstructing) return limn_fail_memory(t->ctx, sizeof *t->reconstructing, "training");
@@ -170,9 +172,9 @@ static limn_status show(limn_trainer *t)
 
 static void tell(const limn_trainer *t, char text[256])
 {
-    int size = limn_settings_get(&t->settings, "size");
-    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), size, size,
-             limn_settings_get(&t->settings, "channels"));
+    limn_interface net = limn_model_interface(&t->settings);
+    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), net.width, net.height,
+             net.channels);
 }
 
 static size_t bytes(const limn_trainer *t)

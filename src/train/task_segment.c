@@ -29,7 +29,7 @@ static limn_status check(const limn_trainer *t)
                            o->range.high);
     if (status != LIMN_OK) return status;
     limn_segment_loss loss = o->segment;
-    loss.classes = limn_settings_get(&t->settings, "classes");
+    loss.classes = limn_model_interface(&t->settings).classes;
     return limn_segment_loss_check(t->ctx, &loss);
 }
 
