@@ -146,9 +146,9 @@ static limn_status score_caption(scores *s, int64_t i, looks *l, int64_t *place)
 /* Pixels along a side of a token and of a position of the latent. */
 static void find_borders(const scores *s, looks *l)
 {
-    const limn_settings *settings = limn_pipeline_settings(s->pipeline);
-    l->latent = s->size / limn_settings_get(settings, "size");
-    l->token = l->latent * limn_settings_get(settings, "patch"); /* 0: a network without tokens */
+    limn_interface net = limn_model_interface(limn_pipeline_settings(s->pipeline));
+    l->latent = s->size / net.width;
+    l->token = l->latent * net.token_side; /* 0: a network without tokens */
     if (l->token < 2) l->token = l->latent > 1 ? l->latent : MEASURE_SIDE;
 }
 

@@ -53,7 +53,7 @@ static void list_settings(const limn_settings *s)
     printf("%-14s %10s  %-24s %s\n", "setting", "value", "allowed", "meaning");
     for (int i = 0; s->family->settings[i].name; i++) {
         const limn_setting *row = &s->family->settings[i];
-        char range[64], value[32];
+        char range[64], value[LIMN_SETTING_BYTES];
         snprintf(range, sizeof range, "%d to %d", row->min, row->max);
         printf("%-14s %10s  %-24s %s\n", row->name, limn_setting_text(s, i, value), row->choices ? row->choices : range,
                row->help);
@@ -102,13 +102,13 @@ static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const li
 static void print_title(const describe_flags *f, const limn_settings *s, bool color)
 {
     limn_settings plain;
-    char value[32];
+    char value[LIMN_SETTING_BYTES];
     printf("%s%s%s: %s, loss: %s\n", color ? "\033[1m" : "", f->net, color ? "\033[0m" : "", s->family->task,
            f->loss ? f->loss : s->family->loss);
     limn_settings_defaults(&plain, s->family);
     int n = 0;
     for (int i = 0; s->family->settings[i].name; i++)
-        if (s->value[i] != plain.value[i])
+        if (!limn_setting_same(s, &plain, i))
             printf("%s %s=%s", n++ ? "" : s->family->name, s->family->settings[i].name, limn_setting_text(s, i, value));
     printf("%s\n", n ? "\n" : "");
 }

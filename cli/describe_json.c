@@ -10,7 +10,7 @@ static json_t *settings_json(const limn_settings *s)
     json_t *o = json_object();
     for (int i = 0; o && s->family->settings[i].name; i++) {
         const limn_setting *row = &s->family->settings[i];
-        char text[32];
+        char text[LIMN_SETTING_BYTES];
         json_object_set_new(o, row->name,
                             row->choices ? json_string(limn_setting_text(s, i, text)) : json_integer(s->value[i]));
     }

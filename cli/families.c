@@ -28,12 +28,12 @@ static limn_status size_of(limn_ctx *ctx, const char *name, limn_settings *s, si
 static void changes_text(const limn_settings *s, char *out, size_t size)
 {
     limn_settings plain;
-    char value[32];
+    char value[LIMN_SETTING_BYTES];
     size_t n = 0;
     out[0] = '\0';
     limn_settings_defaults(&plain, s->family);
     for (int i = 0; s->family->settings[i].name && n < size; i++)
-        if (s->value[i] != plain.value[i])
+        if (!limn_setting_same(s, &plain, i))
             n += (size_t)snprintf(out + n, size - n, "%s%s=%s", n ? " " : "", s->family->settings[i].name,
                                   limn_setting_text(s, i, value));
     if (n >= size) snprintf(out + size - 4, 4, "...");

@@ -30,12 +30,12 @@ static bool denoises(const training *t)
 
 static bool reads_text(const training *t)
 {
-    return denoises(t) && limn_settings_get(&t->settings, "text_encoder") == 1;
+    return denoises(t) && limn_model_interface(&t->settings).reads_ids;
 }
 
 static bool reads_labels(const training *t)
 {
-    return denoises(t) && limn_settings_get(&t->settings, "classes") > 0;
+    return denoises(t) && limn_model_interface(&t->settings).classes > 0;
 }
 
 static bool is_told(const training *t)
@@ -45,7 +45,7 @@ static bool is_told(const training *t)
 
 static bool may_be_told_nothing(const training *t)
 {
-    return is_told(t) && !limn_settings_get(&t->settings, "always_labelled");
+    return is_told(t) && !limn_model_interface(&t->settings).always_labelled;
 }
 
 static bool lists_pictures(const training *t)

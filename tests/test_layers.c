@@ -66,9 +66,9 @@ static void set_inputs(net *t, const limn_settings *s)
     give(t, t->ports.features, "input.features");
     if (t->ports.features && t->ports.pooled_text) give(t, t->ports.pooled_text, "input.pooled");
     if (t->ports.timesteps) limn_run_write(t->run, t->ports.timesteps, LIMN_F32, (float[]){100, 725});
-    if (t->ports.label) limn_run_write(t->run, t->ports.label, LIMN_I32, (int32_t[]){3, limn_settings_get(s, "classes")});
+    if (t->ports.label) limn_run_write(t->run, t->ports.label, LIMN_I32, (int32_t[]){3, limn_model_interface(s).classes});
     if (!t->ports.ids) return;
-    int v = limn_settings_get(s, "text_vocab");
+    int v = limn_model_interface(s).vocabulary;
     int32_t ids[14] = {v - 2, 5, 77, 301, v - 1, v - 1, v - 1, v - 2, 9, v - 1, v - 1, v - 1, v - 1, v - 1};
     limn_run_write(t->run, t->ports.ids, LIMN_I32, ids);
     limn_run_write(t->run, t->ports.text_end, LIMN_I32, (int32_t[]){4, 7 + 2});

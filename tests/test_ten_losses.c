@@ -32,7 +32,7 @@ static void open_run(run *r, const char *settings, limn_step_options options, in
     r->ctx = limn_ctx_new();
     limn_ctx_set_threads(r->ctx, n_threads);
     assert_int_equal(limn_settings_parse(r->ctx, settings, &options.settings), LIMN_OK);
-    r->enlarge = limn_settings_get(&options.settings, "enlarge");
+    r->enlarge = limn_model_interface(&options.settings).enlarge;
     limn_status status = limn_step_graph_build(r->ctx, &options, &r->step);
     limn_plan_options plan = {.precision = LIMN_PRECISION_F32};
     if (status == LIMN_OK) status = limn_step_graph_plan(&r->step, &plan, &r->plan);

@@ -97,7 +97,7 @@ static void ten_losses(limn_ctx *ctx, const unet_vectors *v)
     limn_run *run;
     limn_weights w;
     assert_int_equal(limn_settings_parse(ctx, v->settings, &o.settings), LIMN_OK);
-    o.segment.classes = limn_settings_get(&o.settings, "classes");
+    o.segment.classes = limn_model_interface(&o.settings).classes;
     if (limn_step_graph_build(ctx, &o, &net) != LIMN_OK) fail_msg("%s: %s", v->settings, limn_error_text(ctx));
     assert_int_equal(limn_step_graph_plan(&net, &(limn_plan_options){.precision = LIMN_PRECISION_F32}, &plan), LIMN_OK);
     assert_int_equal(limn_run_new(plan, &run), LIMN_OK);

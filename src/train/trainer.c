@@ -91,8 +91,7 @@ static limn_status fit_latents(limn_trainer *t)
     snprintf(path, sizeof path, "%.1000s/latents.safetensors", t->o->data);
     limn_status status = limn_latents_read(t->ctx, path, &all);
     if (status != LIMN_OK) return status;
-    limn_settings_default(&t->settings, "size", all.width);
-    limn_settings_default(&t->settings, "channels", all.channels);
+    limn_settings_default_picture(&t->settings, all.width, all.channels);
     return LIMN_OK;
 }
 
