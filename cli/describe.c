@@ -54,7 +54,8 @@ static void list_settings(const limn_settings *s)
     for (int i = 0; s->family->settings[i].name; i++) {
         const limn_setting *row = &s->family->settings[i];
         char range[64], value[LIMN_SETTING_BYTES];
-        snprintf(range, sizeof range, "%d to %d", row->min, row->max);
+        limn_format(range, sizeof range, "%s%.9g to %.9g", row->kind == LIMN_SETTING_LIST ? "each " : "", row->min,
+                    row->max);
         printf("%-14s %10s  %-24s %s\n", row->name, limn_setting_text(s, i, value), row->choices ? row->choices : range,
                row->help);
     }

@@ -5,15 +5,30 @@
 #include "graph/describe.h"
 #include "graph/node.h"
 
+static json_t *list_json(const limn_settings *s, int i)
+{
+    int values[LIMN_SETTING_MOST], n = limn_setting_list(s, i, values);
+    json_t *list = json_array();
+    for (int k = 0; k < n; k++) json_array_append_new(list, json_integer(values[k]));
+    return list;
+}
+
+static json_t *setting_json(const limn_settings *s, int i)
+{
+    char text[LIMN_SETTING_BYTES];
+    switch (s->family->settings[i].kind) {
+    case LIMN_SETTING_CHOICE: return json_string(limn_setting_text(s, i, text));
+    case LIMN_SETTING_REAL: return json_real(limn_setting_value(s, i));
+    case LIMN_SETTING_LIST: return list_json(s, i);
+    default: return json_integer((json_int_t)limn_setting_value(s, i));
+    }
+}
+
 static json_t *settings_json(const limn_settings *s)
 {
     json_t *o = json_object();
-    for (int i = 0; o && s->family->settings[i].name; i++) {
-        const limn_setting *row = &s->family->settings[i];
-        char text[LIMN_SETTING_BYTES];
-        json_object_set_new(o, row->name,
-                            row->choices ? json_string(limn_setting_text(s, i, text)) : json_integer(s->value[i]));
-    }
+    for (int i = 0; o && s->family->settings[i].name; i++)
+        json_object_set_new(o, s->family->settings[i].name, setting_json(s, i));
     return o;
 }
 

@@ -3,6 +3,7 @@
 #include "file/safetensors.h"
 #include "graph/describe.h"
 #include "graph/node.h"
+#include "model/config.h"
 #include "model/fit.h"
 #include "train/cost.h"
 #include "train/weights.h"
@@ -315,20 +316,21 @@ static void mistakes_name_the_nearest(void **state)
     limn_ctx_free(ctx);
 }
 
-static void what_follows_from_a_setting_never_overrules_one_that_was_given(void **state)
+static void what_follows_from_a_setting_never_overrules_one_that_was_set(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_settings s;
     limn_ports ports;
+    const mmdit_config *cfg = limn_settings_config(&s);
     assert_int_equal(limn_settings_find(ctx, "mmdit", &s), LIMN_OK);
     assert_int_equal(limn_settings_apply(ctx, &s, "attention=joint"), LIMN_OK);
-    assert_int_equal(limn_settings_get(&s, "conditioning"), 1);
-    assert_int_equal(limn_settings_get(&s, "norm"), 1);
+    assert_int_equal(cfg->conditioning, LIMN_TIME_MODULATES);
+    assert_int_equal(cfg->norm, LIMN_NORM_PRE);
     assert_int_equal(limn_settings_apply(ctx, &s, "attention=cross"), LIMN_OK);
-    assert_int_equal(limn_settings_get(&s, "conditioning"), 0);
+    assert_int_equal(cfg->conditioning, LIMN_TIME_ADDED);
     assert_int_equal(limn_settings_apply(ctx, &s, "conditioning=added attention=joint"), LIMN_OK);
-    assert_int_equal(limn_settings_get(&s, "conditioning"), 0);
+    assert_int_equal(cfg->conditioning, LIMN_TIME_ADDED);
     limn_graph *g = limn_graph_new(ctx);
     assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_BAD_ARGUMENT);
     limn_graph_free(g);
@@ -429,7 +431,7 @@ int main(void)
         cmocka_unit_test(signs_and_colours_only_where_asked_for),
         cmocka_unit_test(a_sum_is_a_residual_only_when_one_term_comes_from_the_other),
         cmocka_unit_test(mistakes_name_the_nearest),
-        cmocka_unit_test(what_follows_from_a_setting_never_overrules_one_that_was_given),
+        cmocka_unit_test(what_follows_from_a_setting_never_overrules_one_that_was_set),
         cmocka_unit_test(training_costs_weights_gradients_moments_and_grows_with_the_batch),
         cmocka_unit_test(a_file_fits_what_its_metadata_or_its_names_say),
     };

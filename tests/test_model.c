@@ -1,6 +1,7 @@
 /* test_model.c: sizes of the networks, settings, gradients of a whole network in double, phases of a plan. */
-#include "model/model.h"
+#include "model/config.h"
 #include "graph/rewrite.h"
+#include "make_locale.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -64,26 +65,38 @@ static void a_wrong_setting_is_named(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Bytes of " name=value" with the longest value there is. */
+static size_t longest_of(const limn_setting *row)
+{
+    char number[64];
+    size_t digits = (size_t)snprintf(number, sizeof number, "%d", (int)row->max), n = strlen(row->name) + 2;
+    if (row->choices) return n + strlen(row->choices);
+    if (row->kind == LIMN_SETTING_REAL) return n + strlen("-1.2345678901234567e-12");
+    if (row->kind == LIMN_SETTING_LIST) return (size_t)row->most * (n + 1 + digits);
+    return n + digits;
+}
+
 /* What limn_settings_text() writes is the whole network: there is room for the longest value of every setting. */
 static void settings_of_any_family_fit(void **state)
 {
     (void)state;
+    limn_ctx *ctx = limn_ctx_new();
     for (int k = 0; limn_families[k]; k++) {
-        limn_settings s;
-        char text[LIMN_SETTINGS_BYTES], number[32];
+        limn_settings s, back;
+        char text[LIMN_SETTINGS_BYTES], again[LIMN_SETTINGS_BYTES];
         limn_settings_defaults(&s, limn_families[k]);
         size_t longest = strlen(limn_families[k]->name);
         for (int i = 0; limn_families[k]->settings[i].name; i++) {
-            const limn_setting *row = &limn_families[k]->settings[i];
-            assert_true(i < LIMN_MAX_SETTINGS);
-            longest += strlen(row->name) + 2 +
-                       (row->choices ? strlen(row->choices) : (size_t)snprintf(number, sizeof number, "%d", row->max));
+            assert_true(i < LIMN_MAX_SETTINGS && limn_families[k]->settings[i].most <= LIMN_SETTING_MOST);
+            longest += longest_of(&limn_families[k]->settings[i]);
         }
         if (longest >= LIMN_SETTINGS_BYTES) fail_msg("the settings of %s need %zu bytes", limn_families[k]->name, longest);
-        limn_settings_text(&s, text);
-        for (int i = 0; limn_families[k]->settings[i].name; i++)
-            assert_non_null(strstr(text, limn_families[k]->settings[i].name));
+        assert_int_equal(limn_settings_parse(ctx, limn_settings_text(&s, text), &back), LIMN_OK);
+        assert_memory_equal(s.config, back.config, sizeof s.config);
+        assert_string_equal(text, limn_settings_text(&back, again));
+        for (int i = 0; limn_families[k]->settings[i].name; i++) assert_true(limn_setting_same(&s, &back, i));
     }
+    limn_ctx_free(ctx);
 }
 
 /* Files written before attention became a choice say attention=7. */
@@ -93,12 +106,175 @@ static void a_number_for_a_choice_is_its_most(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_settings old, now;
     char text[1024];
+    const ddpm_config *cfg = limn_settings_config(&old);
     assert_int_equal(limn_settings_parse(ctx, "ddpm size=28 attention=7 attention_least=4 window=6", &old), LIMN_OK);
-    assert_int_equal(limn_settings_get(&old, "attention"), 0);
-    assert_int_equal(limn_settings_get(&old, "attention_most"), 7);
-    assert_int_equal(limn_settings_get(&old, "shift"), 3); /* follows from window */
+    assert_int_equal(cfg->unet.attention, LIMN_UNET_FULL);
+    assert_int_equal(cfg->unet.attention_most, 7);
+    assert_int_equal(cfg->unet.shift, 3); /* follows from window */
     assert_int_equal(limn_settings_parse(ctx, limn_settings_text(&old, text), &now), LIMN_OK);
-    assert_memory_equal(old.value, now.value, sizeof old.value);
+    assert_memory_equal(old.config, now.config, sizeof old.config);
+    limn_ctx_free(ctx);
+}
+
+/* What the version before lists and reals wrote, and what it would have read. */
+static void old_texts_are_the_same_network(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const char *const texts[] = {
+        "vae size=64 channels=3 latent=4 patch=1 base=32 levels=3 mult1=1 mult2=2 mult3=4 mult4=4 mult5=4 layers=1 "
+        "attention=0 "
+        "groups=8 quant=1 scaling=36110 shift=-11590",
+        "ddpm size=28 channels=1 width=16 multipliers=124 blocks=1 groups=8 attention=full attention_most=7 "
+        "attention_least=7 window=8 shift=4 heads=1 head_width=0 scale_shift=0 padding=after time=sin norm_eps=1e-6 "
+        "enlarge=0 "
+        "classes=10 learn_sigma=0",
+        "unet size=256 height=0 channels=1 classes=2 width=24 levels=5 convs=2 padding=same norm=batch groups=8 "
+        "up=transposed",
+    };
+    limn_settings s;
+    char text[LIMN_SETTINGS_BYTES];
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_int_equal(limn_settings_parse(ctx, texts[i], &s), LIMN_OK);
+        assert_string_equal(limn_settings_text(&s, text), texts[i]);
+    }
+    assert_int_equal(limn_settings_parse(ctx, texts[0], &s), LIMN_OK);
+    const vae_config *vae = limn_settings_config(&s);
+    assert_true(vae->levels == 3 && vae->mult[0] == 1 && vae->mult[1] == 2 && vae->mult[2] == 4 && !vae->attention);
+    assert_true(vae->scaling_factor == 0.3611 && vae->shift_factor == -0.1159);
+    assert_int_equal(limn_settings_parse(ctx, texts[1], &s), LIMN_OK);
+    const ddpm_config *ddpm = limn_settings_config(&s);
+    assert_true(ddpm->unet.n_levels == 3 && ddpm->unet.multipliers[2] == 4 && ddpm->norm_eps == 1e-6);
+    limn_ctx_free(ctx);
+}
+
+static limn_settings parsed(limn_ctx *ctx, const char *text)
+{
+    limn_settings s;
+    if (limn_settings_parse(ctx, text, &s) != LIMN_OK) fail_msg("%s: %s", text, limn_error_text(ctx));
+    return s;
+}
+
+static void a_list_is_read_both_ways(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const char *const same[][2] = {
+        {"vae levels=3 mult1=1 mult2=3 mult3=5", "vae mult=1,3,5"}, /* how many there are follows */
+        {"vae levels=3 mult1=1 mult2=3 mult3=5", "vae levels=3 mult=[1,3,5]"},
+        {"vae levels=1 mult1=7", "vae mult=7"},
+        {"ddpm multipliers=124", "ddpm multipliers=1,2,4"},
+        {"ddpm multipliers=124", "ddpm multipliers=[1,2,4]"},
+    };
+    char text[LIMN_SETTINGS_BYTES];
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        limn_settings a = parsed(ctx, same[i][0]), b = parsed(ctx, same[i][1]);
+        assert_memory_equal(a.config, b.config, sizeof a.config);
+        assert_int_equal(limn_settings_check(ctx, &b), LIMN_OK);
+    }
+    limn_settings wide = parsed(ctx, "ddpm multipliers=[1,12]"), one = parsed(ctx, "ddpm multipliers=[12]");
+    assert_non_null(strstr(limn_settings_text(&wide, text), " multipliers=[1,12] "));
+    wide = parsed(ctx, text);
+    assert_int_equal(((const limn_unet_config *)limn_settings_config(&wide))->multipliers[1], 12);
+    assert_non_null(strstr(limn_settings_text(&one, text), " multipliers=[12] ")); /* and not two levels */
+    limn_ctx_free(ctx);
+}
+
+static void a_wrong_list_or_real_is_named(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    char longer[256] = "";
+    memset(longer, '1', 200);
+    memcpy(longer, "vae mult=", 9);
+    const char *const cases[][2] = {
+        {"vae mult=1,2,3,4,5,6", "mult must be 1 to 5 numbers of 1 to 64 between commas, found \"1,2,3,4,5,6\""},
+        {"vae mult=1,0", "mult must be 1 to 5 numbers of 1 to 64 between commas, found \"1,0\""},
+        {"vae mult=", "between commas, found \"\""},
+        {"vae mult=1,", "between commas, found \"1,\""},
+        {"vae mult=[1,2", "between commas, found \"[1,2\""},
+        {"vae mult=99999999999999999999", "between commas, found"},
+        {"vae mult6=1", "vae has no setting \"mult6\"; did you mean mult?"},
+        {"vae mult2=65", "mult2 must be 1 to 64, found \"65\""},
+        {"vae mult=1,2,4 levels=4", "vae: mult has 3 numbers, and levels is 4: expected as many"},
+        {"vae levels=4 mult=1,2,4", "vae: mult has 3 numbers, and levels is 4: expected as many"},
+        {"ddpm multipliers=1024", "or a digit each, found \"1024\""},
+        {"ddpm multipliers=1234567891", "multipliers must be 1 to 9 numbers of 1 to 64"},
+        {"vae scaling_factor=0", "scaling_factor must be 1e-05 to 100, found \"0\""},
+        {"vae scaling_factor=1e3", "scaling_factor must be 1e-05 to 100, found \"1e3\""},
+        {"vae scaling_factor=nan", "scaling_factor must be 1e-05 to 100, found \"nan\""},
+        {"vae shift_factor=0,5", "shift_factor must be -100 to 100, found \"0,5\""},
+        {"vae scaling=0.18215", "scaling must be 1 to 10000000 (scaling_factor takes 1e-05 to 100), found \"0.18215\""},
+        {"vae levels=2.5", "levels must be 1 to 5, found \"2.5\""},
+        {longer, "a setting of 196 characters is too long"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        limn_settings s;
+        limn_status status = limn_settings_parse(ctx, cases[i][0], &s);
+        if (status == LIMN_OK) status = limn_settings_check(ctx, &s);
+        if (status != LIMN_BAD_ARGUMENT || !strstr(limn_error_text(ctx), cases[i][1]))
+            fail_msg("%s: %s", cases[i][0], limn_error_text(ctx));
+    }
+    limn_ctx_free(ctx);
+}
+
+static void reals_come_back_as_they_were(limn_ctx *ctx)
+{
+    const double values[] = {0.18215, 0.13025, 1.0 / 3, 0.1 + 0.2, 1e-5, 100, 1.15258426, 0x1.fffffffffffffp-4};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        limn_settings s = parsed(ctx, "vae"), back;
+        const vae_config *cfg = limn_settings_config(&s);
+        char text[LIMN_SETTINGS_BYTES];
+        assert_int_equal(limn_settings_assign(ctx, &s, &cfg->scaling_factor, values[i]), LIMN_OK);
+        assert_int_equal(limn_settings_assign(ctx, &s, &cfg->shift_factor, -values[i]), LIMN_OK);
+        back = parsed(ctx, limn_settings_text(&s, text));
+        assert_memory_equal(s.config, back.config, sizeof s.config);
+    }
+    limn_settings s = parsed(ctx, "vae scaling_factor=0.18215 shift_factor=-0.5"), eps = parsed(ctx, "ddpm norm_eps=2.5e-5");
+    char text[LIMN_SETTINGS_BYTES];
+    assert_non_null(strstr(limn_settings_text(&s, text), " scaling=18215 shift=-50000"));
+    assert_non_null(strstr(limn_settings_text(&eps, text), " norm_eps=2.5e-5 "));
+}
+
+static void reals_come_back_under_any_locale(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    reals_come_back_as_they_were(ctx);
+    if (!use_locale("de_DE")) print_message("SKIPPED: the locale de_DE cannot be made here (package locales)\n");
+    reals_come_back_as_they_were(ctx);
+    setlocale(LC_ALL, "C");
+    limn_ctx_free(ctx);
+}
+
+/* What others ask of a network does not hang on its family. */
+static void every_family_says_what_it_is(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (int k = 0; limn_families[k]; k++) {
+        limn_settings s;
+        limn_ports ports;
+        limn_settings_defaults(&s, limn_families[k]);
+        limn_interface net = limn_model_interface(&s);
+        limn_graph *g = limn_graph_new(ctx);
+        assert_int_equal(limn_model_build(g, &s, (limn_build){.batch = 1}, &ports), LIMN_OK);
+        if (ports.image) {
+            limn_shape in = limn_node_shape(ports.image), out = limn_node_shape(ports.output);
+            assert_true(in.dim[1] == net.height && in.dim[2] == net.width && in.dim[3] == net.channels);
+            assert_true(out.dim[3] == net.out_channels);
+        } else assert_int_equal(net.channels, 0);
+        if (ports.latent)
+            assert_true(limn_node_shape(ports.latent).dim[3] == net.latent &&
+                        limn_node_shape(ports.latent).dim[1] * net.factor == net.height);
+        limn_graph_free(g);
+    }
+    limn_settings s = parsed(ctx, "adm classes=7 always_labelled=1 enlarge=2"), text = parsed(ctx, "uvit text_encoder=clip"),
+                  tall = parsed(ctx, "unet size=64 height=128 levels=5");
+    limn_interface net = limn_model_interface(&s);
+    assert_true(net.classes == 7 && net.always_labelled && net.enlarge == 2 && net.learned_variance);
+    assert_true(!limn_model_interface(&text).reads_ids); /* text=0 */
+    assert_true(limn_model_interface(&tall).height == 128 && limn_model_interface(&tall).grid == 16);
     limn_ctx_free(ctx);
 }
 
@@ -611,6 +787,11 @@ int main(void)
         cmocka_unit_test(a_wrong_setting_is_named),
         cmocka_unit_test(settings_of_any_family_fit),
         cmocka_unit_test(a_number_for_a_choice_is_its_most),
+        cmocka_unit_test(old_texts_are_the_same_network),
+        cmocka_unit_test(a_list_is_read_both_ways),
+        cmocka_unit_test(a_wrong_list_or_real_is_named),
+        cmocka_unit_test(reals_come_back_under_any_locale),
+        cmocka_unit_test(every_family_says_what_it_is),
         cmocka_unit_test(gradients_equal_finite_differences),
         cmocka_unit_test(only_tables_of_places_follow_the_size),
         cmocka_unit_test(an_impossible_side_is_refused_with_the_nearest),

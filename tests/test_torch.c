@@ -355,7 +355,7 @@ static void a_published_network_starts_from_a_file_of_torch(void **state)
     float *loaded = calloc(w.count, sizeof *loaded);
     if (limn_weight_file_open(ctx, "start.pt", &st) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     if (limn_net_settings_of(ctx, "start.pt", st, &read) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    assert_memory_equal(read.value, s.value, sizeof read.value);
+    assert_memory_equal(read.config, s.config, sizeof read.config);
     if (limn_weights_load(ctx, &w, "start.pt", st, "", loaded) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     for (int i = 0; i < w.n; i++)
         assert_memory_equal(loaded + w.begin[i], w.value + w.begin[i], (size_t)limn_node_count(w.node[i]) * sizeof(float));

@@ -22,7 +22,7 @@ static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int le
     limn_init zero = {.kind = LIMN_INIT_ZERO, .decay = true}, bias = {.kind = LIMN_INIT_ZERO};
     limn_scope_note(g, "self-attention: pixels look at each other");
     x = limn_reshape(x, LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], c));
-    limn_node *h = limn_group_norm(g, "norm", x, u->groups, u->eps, LIMN_IDENTITY);
+    limn_node *h = limn_group_norm(g, "norm", x, u->cfg->groups, u->eps, LIMN_IDENTITY);
     limn_node *w = heads_inside(limn_parameter(g, "qkv.weight", LIMN_SHAPE(3 * c, c, 1), start), heads, c, c);
     h = limn_attention_qkv(
         limn_matmul(h, w, heads_inside(limn_parameter(g, "qkv.bias", LIMN_SHAPE(3 * c), bias), heads, c, 1)), heads, false);
@@ -49,9 +49,10 @@ static limn_node *entry(limn_graph *g, const limn_unet *u, limn_node *x, int lev
 /* Half or double sides: inside a residual block (resblock_updown), or by a convolution. */
 static limn_node *resize(limn_graph *g, const limn_unet *u, limn_node *x, int at, limn_resample resample)
 {
+    const adm_config *cfg = u->config;
     limn_scope_push(g, "%d", at);
     limn_scope_note(g, resample == LIMN_RESAMPLE_DOWN ? "half the sides" : "twice the sides");
-    if (limn_settings_get(u->s, "resize") == 1) x = limn_res_block(g, u, x, limn_node_shape(x).dim[3], resample);
+    if (cfg->resize == ADM_RESIZE_BLOCK) x = limn_res_block(g, u, x, limn_node_shape(x).dim[3], resample);
     else x = resample == LIMN_RESAMPLE_DOWN ? limn_unet_down(g, u, "op", x) : limn_unet_up(g, "conv", x);
     limn_scope_pop(g);
     return x;
@@ -60,14 +61,14 @@ static limn_node *resize(limn_graph *g, const limn_unet *u, limn_node *x, int at
 /* skip[k]: what entry k gives. @return how many */
 static int go_down(limn_graph *g, const limn_unet *u, limn_node **x, limn_node **skip)
 {
-    int k = 0, last = u->n_levels - 1;
+    int k = 0, last = u->cfg->n_levels - 1;
     limn_scope_push(g, "input_blocks.0");
     *x = skip[k++] = limn_conv(g, "0", *x, u->width[0], 3);
     limn_scope_pop(g);
     for (int level = 0; level <= last; level++)
-        for (int j = 0; j < u->blocks + (level < last); j++, k++) {
+        for (int j = 0; j < u->cfg->blocks + (level < last); j++, k++) {
             limn_scope_push(g, "input_blocks.%d", k);
-            *x = skip[k] = j < u->blocks ? entry(g, u, *x, level, j) : resize(g, u, *x, 0, LIMN_RESAMPLE_DOWN);
+            *x = skip[k] = j < u->cfg->blocks ? entry(g, u, *x, level, j) : resize(g, u, *x, 0, LIMN_RESAMPLE_DOWN);
             limn_scope_pop(g);
         }
     return k;
@@ -79,7 +80,7 @@ static limn_node *middle(limn_graph *g, const limn_unet *u, limn_node *x)
     for (int i = 0; i < 3; i++) {
         limn_scope_push(g, "%d", i);
         x = i == 1 ? attend(g, u, x, LIMN_UNET_MIDDLE, 0)
-                   : limn_res_block(g, u, x, u->width[u->n_levels - 1], LIMN_RESAMPLE_NONE);
+                   : limn_res_block(g, u, x, u->width[u->cfg->n_levels - 1], LIMN_RESAMPLE_NONE);
         limn_scope_pop(g);
     }
     limn_scope_pop(g);
@@ -88,20 +89,20 @@ static limn_node *middle(limn_graph *g, const limn_unet *u, limn_node *x)
 
 static limn_node *go_up(limn_graph *g, const limn_unet *u, limn_node *x, limn_node **skip, int k)
 {
-    for (int level = u->n_levels - 1, at = 0; level >= 0; level--)
-        for (int j = 0; j <= u->blocks; j++) {
+    for (int level = u->cfg->n_levels - 1, at = 0; level >= 0; level--)
+        for (int j = 0; j <= u->cfg->blocks; j++) {
             limn_scope_push(g, "output_blocks.%d", at++);
             x = entry(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, skip[--k]}), level, j);
-            if (level > 0 && j == u->blocks) x = resize(g, u, x, limn_unet_attends(u, level) ? 2 : 1, LIMN_RESAMPLE_UP);
+            if (level > 0 && j == u->cfg->blocks) x = resize(g, u, x, limn_unet_attends(u, level) ? 2 : 1, LIMN_RESAMPLE_UP);
             limn_scope_pop(g);
         }
     return x;
 }
 
 /* Timestep and class as one vector. */
-static limn_node *embedding(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static limn_node *embedding(limn_graph *g, const adm_config *cfg, limn_build b, limn_ports *ports)
 {
-    int width = limn_settings_get(s, "width"), classes = limn_settings_get(s, "classes");
+    int width = cfg->unet.width, classes = cfg->classes;
     limn_node *t = limn_time_input(g, b, ports);
     limn_scope_push(g, "time_embed");
     limn_scope_note(g, "timestep to a vector");
@@ -112,40 +113,44 @@ static limn_node *embedding(limn_graph *g, const limn_settings *s, limn_build b,
     if (!classes) return t;
     ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
     return limn_add(
-        t, limn_embedding(g, "label_emb", ports->label, classes + !limn_settings_get(s, "always_labelled"), 4 * width));
+        t, limn_embedding(g, "label_emb", ports->label, classes + !cfg->always_labelled, 4 * width));
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    int channels = limn_settings_get(s, "channels");
-    limn_unet u = limn_unet_from(s, &limn_res_openai, 1e-5);
-    limn_node *x = limn_picture_input(g, s, b, ports), *skip[LIMN_UNET_SKIPS];
-    u.t = limn_silu(embedding(g, s, b, ports));
+    const adm_config *cfg = config;
+    int channels = cfg->unet.channels;
+    limn_unet u = limn_unet_from(config, &limn_res_openai, 1e-5);
+    limn_node *x = limn_picture_input(g, b, channels, cfg->unet.enlarge, ports), *skip[LIMN_UNET_SKIPS];
+    u.t = limn_silu(embedding(g, cfg, b, ports));
     int k = go_down(g, &u, &x, skip);
     x = go_up(g, &u, middle(g, &u, x), skip, k);
-    x = limn_group_norm(g, "out.0", x, u.groups, u.eps, LIMN_SILU);
-    ports->output = limn_conv_zero(g, "out.2", x, channels * (1 + limn_settings_get(s, "learn_sigma")), 3);
+    x = limn_group_norm(g, "out.0", x, cfg->unet.groups, u.eps, LIMN_SILU);
+    ports->output = limn_conv_zero(g, "out.2", x, channels * (1 + cfg->learn_sigma), 3);
 }
 
 static const limn_setting settings[] = {
-    {"size", 64, 1, 4096, NULL, "height and width of the picture"},
-    {"channels", 3, 1, 64, NULL, "channels of the picture"},
-    {"width", 192, 2, 4096, NULL, "channels that a multiplier of 1 stands for"},
-    {"multipliers", 1234, 1, 999999999, NULL, "a digit for each level, largest picture first: its width in units of width"},
-    {"blocks", 3, 1, 8, NULL, "residual blocks of a level"},
-    {"groups", 32, 1, 256, NULL, "groups of channels that are normalised together"},
-    LIMN_UNET_ATTENTION(32, 8),
-    {"heads", 4, 1, 256, NULL, "attention heads"},
-    {"head_width", 64, 0, 4096, NULL, "channels of a head, instead of heads; 0: see heads"},
-    {"scale_shift", 1, 0, 1, NULL, "1: time scales and shifts the second norm of a block; 0: it is added"},
-    {"resize", 1, 0, 1, "conv|block", "pictures are halved and doubled by a convolution, or inside a residual block"},
-    LIMN_UNET_ENLARGE,
-    {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
-    {"always_labelled", 0, 0, 1, NULL,
-     "1: no row means \"no class\", as in published ADM: no guidance without a classifier"},
-    {"learn_sigma", 1, 0, 1, NULL, "1: the network also predicts the variance"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_UNET_SIZES(adm_config, 64, 3, 192, "picture", 3, 1, 2, 3, 4),
+    LIMN_UNET_ATTENTION(adm_config, 32, 8),
+    LIMN_UNET_HEADS(adm_config, 4, 64),
+    LIMN_UNET_SCALE_SHIFT(adm_config, true),
+    LIMN_CHOICE(adm_config, resize, ADM_RESIZE_BLOCK, "conv|block",
+                "pictures are halved and doubled by a convolution, or inside a residual block"),
+    LIMN_ENLARGE(adm_config, unet.enlarge),
+    LIMN_CLASSES(adm_config),
+    LIMN_FLAG(adm_config, always_labelled, false,
+              "1: no row means \"no class\", as in published ADM: no guidance without a classifier"),
+    LIMN_LEARN_SIGMA(adm_config, true),
+    {.name = NULL},
 };
+
+static limn_interface interface(const void *config)
+{
+    const adm_config *cfg = config;
+    limn_interface net = limn_unet_interface(config, cfg->learn_sigma, cfg->classes);
+    net.always_labelled = cfg->always_labelled;
+    return net;
+}
 
 const limn_family limn_family_adm = {
     .name = "adm",
@@ -154,6 +159,7 @@ const limn_family limn_family_adm = {
     .output = "64x64x6",
     .loss = "squared error, bound",
     .settings = settings,
+    .interface = interface,
     .build = build,
     .check = limn_unet_check,
     .side = limn_unet_side,

@@ -2,19 +2,18 @@
 #include "model/blocks.h"
 
 /* Saharia et al. 2021 (SR3): what is enlarged is told to the network as more channels. */
-limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+limn_node *limn_picture_input(limn_graph *g, limn_build b, int channels, int enlarge, limn_ports *ports)
 {
-    limn_shape shape =
-        LIMN_SHAPE(b.batch, limn_build_height(s, b), limn_build_width(s, b), limn_settings_get(s, "channels"));
+    limn_shape shape = LIMN_SHAPE(b.batch, b.height, b.width, channels);
     ports->image = limn_input(g, "image", LIMN_COMPUTE, shape, LIMN_PER_STEP);
-    if (!limn_settings_get(s, "enlarge")) return ports->image;
+    if (!enlarge) return ports->image;
     ports->condition = limn_input(g, "condition", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
     return limn_concat(g, 3, 2, (limn_node *[]){ports->image, ports->condition});
 }
 
-const char *limn_side_of_patches(const limn_settings *s, int pixels)
+const char *limn_side_of_patches(int patch, int pixels)
 {
-    return pixels % limn_settings_get(s, "patch") ? "a multiple of patch" : NULL;
+    return pixels % patch ? "a multiple of patch" : NULL;
 }
 
 limn_node *limn_patchify(limn_graph *g, limn_node *image, int patch)
@@ -140,14 +139,13 @@ limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int f
 
 /* ---- blocks of transformers ------------------------------------------------------------------------------------------- */
 
-limn_node *limn_added_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *t)
+limn_node *limn_added_block(limn_graph *g, int heads, int hidden, limn_norm_place norm, limn_node *x, limn_node *text,
+                            limn_node *t)
 {
     int64_t width = limn_node_shape(x).dim[2];
-    int heads = limn_settings_get(s, "heads"), hidden = limn_settings_get(s, "mlp");
-    bool post = limn_settings_get(s, "norm") == 0;
     limn_node *time = limn_linear(g, "time_proj", t, width);
     x = limn_add(x, limn_reshape(time, LIMN_SHAPE(limn_node_shape(time).dim[0], 1, width)));
-    if (post) {
+    if (norm == LIMN_NORM_POST) {
         x = limn_layer_norm(g, "norm1", limn_add(x, limn_self_attention(g, "attn", x, heads)), 1e-5);
         limn_node *seen = text ? limn_cross_attention(g, "cross_attn", x, text, heads) : NULL;
         if (text) x = limn_layer_norm(g, "norm_cross", limn_add(x, seen), 1e-5);
@@ -174,15 +172,14 @@ limn_node *limn_modulated_mlp(limn_graph *g, limn_node *x, limn_node *const *m, 
     return limn_gated(x, m[5], limn_mlp(g, "mlp", h, hidden, LIMN_GELU_TANH));
 }
 
-limn_node *limn_modulated_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c)
+limn_node *limn_modulated_block(limn_graph *g, int heads, int hidden, limn_node *x, limn_node *text, limn_node *c)
 {
-    int heads = limn_settings_get(s, "heads");
     limn_node *m[6];
     limn_modulation(g, c, 6, limn_node_shape(x).dim[2], m);
     limn_node *h = limn_modulated_norm(g, x, m[0], m[1]);
     x = limn_gated(x, m[2], limn_self_attention(g, "attn", h, heads));
     if (text) x = limn_add(x, limn_cross_attention(g, "cross_attn", x, text, heads));
-    return limn_modulated_mlp(g, x, m, limn_settings_get(s, "mlp"));
+    return limn_modulated_mlp(g, x, m, hidden);
 }
 
 limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width)
@@ -207,9 +204,8 @@ limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shap
     return x;
 }
 
-limn_node *limn_add_label(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports, limn_node *c)
+limn_node *limn_add_label(limn_graph *g, limn_build b, int classes, limn_ports *ports, limn_node *c)
 {
-    int classes = limn_settings_get(s, "classes");
     if (!classes) return c;
     ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
     limn_scope_push(g, "y_embedder");

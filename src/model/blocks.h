@@ -2,13 +2,13 @@
 #ifndef LIMN_BLOCKS_H
 #define LIMN_BLOCKS_H
 
-#include "model/model.h"
+#include "model/config.h"
 
-/** The picture of a denoiser: fills ports->image; with the setting enlarge > 0 also ports->condition, and both lie side by
- *  side: [B,H,W,2C]. */
-limn_node *limn_picture_input(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
-/** limn_family.side of networks whose tokens are patches. */
-const char *limn_side_of_patches(const limn_settings *s, int pixels);
+/** The picture of a denoiser [B,H,W,channels]: fills ports->image; with enlarge > 0 also ports->condition, and both lie side
+ *  by side: [B,H,W,2C]. */
+limn_node *limn_picture_input(limn_graph *g, limn_build b, int channels, int enlarge, limn_ports *ports);
+/** What limn_family.side says of networks whose tokens are patches. */
+const char *limn_side_of_patches(int patch, int pixels);
 /** [B,H,W,C] -> [B, H/p W/p, C p p]; inside a patch (C, row, column), the order of a convolution's weight [D,C,p,p]. */
 limn_node *limn_patchify(limn_graph *g, limn_node *image, int patch);
 /** [B, T, p p C] -> [B,H,W,C]; inside a patch (row, column, C), as in DiT's unpatchify. */
@@ -26,16 +26,17 @@ limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int w
 /** Scope "final_layer": modulated by c (NULL: not), linear, patches back to a picture of these sides and so many
  *  channels. */
 limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shape picture, int patch, int channels);
-/** c [B,E] + the class, which is an input, in scope "y_embedder"; the setting classes = 0: c. */
-limn_node *limn_add_label(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports, limn_node *c);
+/** c [B,E] + the class, which is an input, in scope "y_embedder"; classes = 0: c. */
+limn_node *limn_add_label(limn_graph *g, limn_build b, int classes, limn_ports *ports, limn_node *c);
 
-/* Blocks with the settings heads, mlp, norm.   x [B,T,D], text [B,L,D] or NULL: no cross-attention */
+/* Blocks of so many heads and a hidden width of their MLP.   x [B,T,D], text [B,L,D] or NULL: no cross-attention */
 
 /** + time, x + attn, x + cross, x + mlp, each followed (post) or preceded (pre) by LayerNorm.   t [B,E] */
-limn_node *limn_added_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *t);
+limn_node *limn_added_block(limn_graph *g, int heads, int hidden, limn_norm_place norm, limn_node *x, limn_node *text,
+                            limn_node *t);
 /** adaLN-Zero, Peebles & Xie 2022, fig. 3; cross-attention between its halves as PixArt has it: the query is not normalised.
  *  c [B,E] */
-limn_node *limn_modulated_block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c);
+limn_node *limn_modulated_block(limn_graph *g, int heads, int hidden, limn_node *x, limn_node *text, limn_node *c);
 /** Its parts: m[0..n-1] [B,width] of c: shift, scale, gate of the attention, then of the MLP; LayerNorm, then shift and
  *  scale; the second half. */
 void limn_modulation(limn_graph *g, limn_node *c, int n, int64_t width, limn_node **m);
@@ -53,20 +54,8 @@ limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int f
 /** A linear layer that starts at zero (adaLN-Zero and output layers). */
 limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64_t n);
 
-/** Text features [B,T,D] by the settings text_...: with text_encoder=clip from an encoder in scope "text_encoder" (fills
- *  ids, text_end, pooled_text), else an input (fills features). */
-limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
-
-/** Sides of the picture: those of the build, or the settings "size" and "height". */
-static inline int limn_build_height(const limn_settings *s, limn_build b)
-{
-    int height = b.height ? b.height : limn_settings_get(s, "height");
-    return height ? height : limn_settings_get(s, "size");
-}
-static inline int limn_build_width(const limn_settings *s, limn_build b)
-{
-    return b.width ? b.width : limn_settings_get(s, "size");
-}
-
+/** Text features [B,T,D]: from a CLIP encoder in scope "text_encoder" (fills ids, text_end, pooled_text), or an input (fills
+ *  features). */
+limn_node *limn_text_features(limn_graph *g, const limn_text_config *text, limn_build b, limn_ports *ports);
 
 #endif

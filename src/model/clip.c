@@ -2,12 +2,7 @@
  * Names as published: text_model.embeddings.token_embedding.weight ... */
 #include "model/blocks.h"
 
-typedef struct clip_options {
-    int batch, length, vocab, width, depth, heads;
-    limn_activation activation;
-} clip_options;
-
-static limn_node *clip_layer(limn_graph *g, limn_node *x, const clip_options *o)
+static limn_node *clip_layer(limn_graph *g, limn_node *x, int heads, limn_activation activation)
 {
     int64_t width = limn_node_shape(x).dim[2];
     limn_node *h = limn_layer_norm(g, "layer_norm1", x, 1e-5);
@@ -15,29 +10,30 @@ static limn_node *clip_layer(limn_graph *g, limn_node *x, const clip_options *o)
     limn_scope_note(g, "every token looks at those before it");
     limn_node *q = limn_linear(g, "q_proj", h, width), *k = limn_linear(g, "k_proj", h, width),
               *v = limn_linear(g, "v_proj", h, width);
-    h = limn_linear(g, "out_proj", limn_attention(q, k, v, o->heads, true), width);
+    h = limn_linear(g, "out_proj", limn_attention(q, k, v, heads, true), width);
     limn_scope_pop(g);
     x = limn_add(x, h);
-    return limn_add(x, limn_mlp(g, "mlp", limn_layer_norm(g, "layer_norm2", x, 1e-5), (int)(4 * width), o->activation));
+    return limn_add(x, limn_mlp(g, "mlp", limn_layer_norm(g, "layer_norm2", x, 1e-5), (int)(4 * width), activation));
 }
 
 /* The transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
-static limn_node *clip_text(limn_graph *g, limn_ports *ports, const clip_options *o)
+static limn_node *clip_text(limn_graph *g, limn_ports *ports, int batch, const limn_text_config *cfg, clip_activation kind)
 {
-    int batch = o->batch, length = o->length, width = o->width;
+    limn_activation activation = kind == CLIP_GELU ? LIMN_GELU_ERF : LIMN_GELU_QUICK;
+    int length = cfg->length, width = cfg->width;
     ports->ids = limn_input(g, "ids", LIMN_INDEX, LIMN_SHAPE(batch, length), LIMN_PER_PROMPT);
     ports->text_end = limn_input(g, "text_end", LIMN_INDEX, LIMN_SHAPE(batch), LIMN_PER_PROMPT);
     limn_scope_push(g, "text_model");
     limn_scope_note(g, "CLIP's text transformer");
     limn_scope_push(g, "embeddings");
     limn_scope_note(g, "words and their places");
-    limn_node *x = limn_embedding(g, "token_embedding", ports->ids, o->vocab, width);
+    limn_node *x = limn_embedding(g, "token_embedding", ports->ids, cfg->vocab, width);
     limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.01f};
     x = limn_add(x, limn_parameter(g, "position_embedding.weight", LIMN_SHAPE(length, width), normal));
     limn_scope_pop(g);
-    for (int i = 0; i < o->depth; i++) {
+    for (int i = 0; i < cfg->depth; i++) {
         limn_scope_push(g, "encoder.layers.%d", i);
-        x = clip_layer(g, x, o);
+        x = clip_layer(g, x, cfg->heads, activation);
         limn_scope_pop(g);
     }
     x = limn_layer_norm(g, "final_layer_norm", x, 1e-5);
@@ -46,54 +42,42 @@ static limn_node *clip_text(limn_graph *g, limn_ports *ports, const clip_options
     return x;
 }
 
-limn_node *limn_text_features(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+limn_node *limn_text_features(limn_graph *g, const limn_text_config *cfg, limn_build b, limn_ports *ports)
 {
-    int length = limn_settings_get(s, "text_length"), width = limn_settings_get(s, "text_width");
-    if (limn_settings_get(s, "text_encoder") == 0) {
-        ports->features = limn_input(g, "features", LIMN_COMPUTE, LIMN_SHAPE(b.batch, length, width), LIMN_PER_PROMPT);
-        return ports->features;
-    }
+    limn_shape shape = LIMN_SHAPE(b.batch, cfg->length, cfg->width);
+    if (cfg->encoder == LIMN_TEXT_FEATURES)
+        return ports->features = limn_input(g, "features", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
     limn_scope_push(g, "text_encoder");
     limn_scope_note(g, "ids to features, trained along");
-    clip_options o = {.batch = b.batch,
-                      .length = length,
-                      .vocab = limn_settings_get(s, "text_vocab"),
-                      .width = width,
-                      .depth = limn_settings_get(s, "text_depth"),
-                      .heads = limn_settings_get(s, "text_heads"),
-                      .activation = LIMN_GELU_QUICK};
-    limn_node *text = clip_text(g, ports, &o);
+    limn_node *text = clip_text(g, ports, b.batch, cfg, CLIP_QUICK_GELU);
     limn_scope_pop(g);
     return text;
 }
 
 static const limn_setting settings[] = {
-    {"text_length", 77, 2, 4096, NULL, "tokens"},
-    {"text_width", 512, 8, 8192, NULL, "width of the text features"},
-    {"text_depth", 12, 1, 128, NULL, "layers"},
-    {"text_heads", 8, 1, 128, NULL, "attention heads"},
-    {"text_vocab", 49408, 514, 49408, NULL, "tokens known: 512 bytes + merges + 2"},
-    {"text_activation", 0, 0, 1, "quick_gelu|gelu", "of the MLPs: OpenAI's CLIP has quick_gelu, OpenCLIP's large ones gelu"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_TEXT_SIZES(clip_config, 512),
+    LIMN_TEXT_LAYERS(clip_config, 12, 8, 49408),
+    LIMN_CHOICE_AS("text_activation", clip_config, activation, CLIP_QUICK_GELU, "quick_gelu|gelu",
+                   "of the MLPs: OpenAI's CLIP has quick_gelu, OpenCLIP's large ones gelu"),
+    {.name = NULL},
 };
 
-static const char *check(const limn_settings *s)
+static const char *check(const void *config)
 {
-    return limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads")
-               ? "text_width must be a multiple of text_heads"
-               : NULL;
+    const clip_config *cfg = config;
+    return cfg->text.width % cfg->text.heads ? "text_width must be a multiple of text_heads" : NULL;
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    clip_options o = {.batch = b.batch,
-                      .length = limn_settings_get(s, "text_length"),
-                      .vocab = limn_settings_get(s, "text_vocab"),
-                      .width = limn_settings_get(s, "text_width"),
-                      .depth = limn_settings_get(s, "text_depth"),
-                      .heads = limn_settings_get(s, "text_heads"),
-                      .activation = limn_settings_get(s, "text_activation") ? LIMN_GELU_ERF : LIMN_GELU_QUICK};
-    ports->output = clip_text(g, ports, &o);
+    const clip_config *cfg = config;
+    ports->output = clip_text(g, ports, b.batch, &cfg->text, cfg->activation);
+}
+
+/* It is trained in other networks, which read the ids. */
+static limn_interface interface(const void *config)
+{
+    return (limn_interface){.vocabulary = ((const clip_config *)config)->text.vocab};
 }
 
 const limn_family limn_family_clip_text = {
@@ -104,6 +88,7 @@ const limn_family limn_family_clip_text = {
     .output = "features 77x512",
     .loss = "contrastive",
     .settings = settings,
+    .interface = interface,
     .build = build,
     .check = check,
 };

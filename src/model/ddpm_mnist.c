@@ -82,11 +82,12 @@ static limn_node *time_row(limn_graph *g, limn_build b, limn_ports *ports, int w
     return limn_time_of_step(ports, limn_gather(rows, t));
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    int channels = limn_settings_get(s, "channels"), w = limn_settings_get(s, "width");
-    limn_node *picture = limn_picture_input(g, s, b, ports);
-    limn_node *t = time_row(g, b, ports, limn_settings_get(s, "time_width"));
+    const ddpm_mnist_config *cfg = config;
+    int channels = cfg->channels, w = cfg->width;
+    limn_node *picture = limn_picture_input(g, b, channels, 0, ports);
+    limn_node *t = time_row(g, b, ports, cfg->time_width);
     limn_node *x1 = stage(g, "1", picture, t, (int[]){w, w, w});
     limn_node *x2 = stage(g, "2", shrink(g, "down1", x1), t, (int[]){2 * w, 2 * w, 2 * w});
     limn_node *x3 = stage(g, "3", shrink(g, "down2", x2), t, (int[]){4 * w, 4 * w, 4 * w});
@@ -98,22 +99,31 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
 }
 
 static const limn_setting settings[] = {
-    {"size", 28, 4, 4092, NULL, "height and width of the picture: a multiple of 4 whose quarter is odd"},
-    {"channels", 1, 1, 64, NULL, "channels of the picture"},
-    {"width", 10, 1, 4096, NULL, "channels of the first level; 2 and 4 times as many in the next"},
-    {"time_width", 100, 4, 16384, NULL, "width of a row of the table of timesteps"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_NUMBER(ddpm_mnist_config, size, 28, 4, 4092,
+                "height and width of the picture: a multiple of 4 whose quarter is odd"),
+    LIMN_NUMBER(ddpm_mnist_config, channels, 1, 1, 64, "channels of the picture"),
+    LIMN_NUMBER(ddpm_mnist_config, width, 10, 1, 4096, "channels of the first level; 2 and 4 times as many in the next"),
+    LIMN_NUMBER(ddpm_mnist_config, time_width, 100, 4, 16384, "width of a row of the table of timesteps"),
+    {.name = NULL},
 };
 
-static const char *check(const limn_settings *s)
+static const char *check(const void *config)
 {
-    return limn_settings_get(s, "time_width") % 4 ? "time_width must be a multiple of 4" : NULL;
+    const ddpm_mnist_config *cfg = config;
+    return cfg->time_width % 4 ? "time_width must be a multiple of 4" : NULL;
 }
 
-static const char *side(const limn_settings *s, int pixels)
+static const char *side(const void *config, int pixels)
 {
-    (void)s;
+    (void)config;
     return pixels % 8 == 4 ? NULL : "4 times an odd number";
+}
+
+static limn_interface interface(const void *config)
+{
+    const ddpm_mnist_config *cfg = config;
+    return (limn_interface){
+        .width = cfg->size, .height = cfg->size, .channels = cfg->channels, .out_channels = cfg->channels};
 }
 
 const limn_family limn_family_ddpm_mnist = {
@@ -123,6 +133,7 @@ const limn_family limn_family_ddpm_mnist = {
     .output = "28x28x1",
     .loss = "squared error",
     .settings = settings,
+    .interface = interface,
     .build = build,
     .check = check,
     .side = side,

@@ -12,34 +12,40 @@
 
 enum { MAX_LEVELS = 8 };
 
+typedef struct hdit_config {
+    int size, channels, patch, width, levels, depth, depth_inner, window, head_width, mlp_ratio, enlarge, classes;
+    bool learn_sigma;
+} hdit_config;
+LIMN_CONFIG_FITS(hdit_config);
+
 /* One level: tokens [B, rows columns, width]. */
 typedef struct stage {
     int level, rows, columns, width, heads, depth, window; /* window 0: all tokens */
 } stage;
 
 /* Tokens along one side of a window: no more than an outer level of a picture of the setting "size" has. */
-static int window_of(const limn_settings *s, int level)
+static int window_of(const hdit_config *cfg, int level)
 {
-    int side = limn_settings_get(s, "size") / limn_settings_get(s, "patch") >> level,
-        window = limn_settings_get(s, "window");
+    int side = cfg->size / cfg->patch >> level,
+        window = cfg->window;
     return window < side ? window : side;
 }
 
-static stage stage_of(const limn_settings *s, limn_build b, int level)
+static stage stage_of(const hdit_config *cfg, limn_build b, int level)
 {
-    bool inner = level == limn_settings_get(s, "levels") - 1;
-    int width = limn_settings_get(s, "width") << level, patch = limn_settings_get(s, "patch");
+    bool inner = level == cfg->levels - 1;
+    int width = cfg->width << level, patch = cfg->patch;
     return (stage){.level = level,
-                   .rows = limn_build_height(s, b) / patch >> level,
-                   .columns = limn_build_width(s, b) / patch >> level,
+                   .rows = b.height / patch >> level,
+                   .columns = b.width / patch >> level,
                    .width = width,
-                   .heads = width / limn_settings_get(s, "head_width"),
-                   .depth = limn_settings_get(s, inner ? "depth_inner" : "depth"),
-                   .window = inner ? 0 : window_of(s, level)};
+                   .heads = width / cfg->head_width,
+                   .depth = inner ? cfg->depth_inner : cfg->depth,
+                   .window = inner ? 0 : window_of(cfg, level)};
 }
 
 /* adaLN-Zero, see limn_modulated_block().   x [B,T,D], c [B,E] */
-static limn_node *block(limn_graph *g, const limn_settings *s, const stage *at, int i, limn_node *x, limn_node *c)
+static limn_node *block(limn_graph *g, const hdit_config *cfg, const stage *at, int i, limn_node *x, limn_node *c)
 {
     limn_shape tokens = limn_node_shape(x);
     limn_node *m[6]; /* shift, scale, gate: attention, then MLP */
@@ -51,16 +57,16 @@ static limn_node *block(limn_graph *g, const limn_settings *s, const stage *at, 
         h = limn_reshape(limn_window_attention(g, "attn", limn_reshape(h, picture), window), tokens);
     } else h = limn_self_attention(g, "attn", h, at->heads);
     x = limn_gated(x, m[2], h);
-    return limn_modulated_mlp(g, x, m, limn_settings_get(s, "mlp_ratio") * at->width);
+    return limn_modulated_mlp(g, x, m, cfg->mlp_ratio * at->width);
 }
 
-static limn_node *blocks(limn_graph *g, const limn_settings *s, const stage *at, const char *name, limn_node *x,
+static limn_node *blocks(limn_graph *g, const hdit_config *cfg, const stage *at, const char *name, limn_node *x,
                          limn_node *c)
 {
     for (int i = 0; i < at->depth; i++) {
         limn_scope_push(g, "%s.%d.blocks.%d", name, at->level, i);
         limn_scope_note(g, "DiT block on %d x %d tokens", at->rows, at->columns);
-        x = block(g, s, at, i, x, c);
+        x = block(g, cfg, at, i, x, c);
         limn_scope_pop(g);
     }
     return x;
@@ -92,66 +98,83 @@ static limn_node *split(limn_graph *g, const stage *at, limn_node *x, limn_node 
     return x;
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    int channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch");
-    int inner = limn_settings_get(s, "levels") - 1, out = channels * (1 + limn_settings_get(s, "learn_sigma"));
-    stage at[MAX_LEVELS];
+    const hdit_config *cfg = config;
+    int channels = cfg->channels, patch = cfg->patch;
+    int inner = cfg->levels - 1, out = channels * (1 + cfg->learn_sigma);
+    stage at[MAX_LEVELS] = {0};
     limn_node *skip[MAX_LEVELS];
-    for (int i = 0; i <= inner; i++) at[i] = stage_of(s, b, i);
-    limn_node *picture = limn_picture_input(g, s, b, ports), *x = limn_patch_tokens(g, picture, patch, at[0].width);
-    limn_node *c = limn_add_label(g, s, b, ports, limn_time_ports(g, b, ports, 256, at[inner].width));
+    for (int i = 0; i <= inner; i++) at[i] = stage_of(cfg, b, i);
+    limn_node *picture = limn_picture_input(g, b, cfg->channels, cfg->enlarge, ports),
+              *x = limn_patch_tokens(g, picture, patch, at[0].width);
+    limn_node *c = limn_add_label(g, b, cfg->classes, ports, limn_time_ports(g, b, ports, 256, at[inner].width));
     for (int i = 0; i < inner; i++) {
-        skip[i] = x = blocks(g, s, &at[i], "down", x, c);
+        skip[i] = x = blocks(g, cfg, &at[i], "down", x, c);
         x = merge(g, &at[i], x);
     }
-    x = blocks(g, s, &at[inner], "mid", x, c);
-    for (int i = inner - 1; i >= 0; i--) x = blocks(g, s, &at[i], "up", split(g, &at[i], x, skip[i]), c);
+    x = blocks(g, cfg, &at[inner], "mid", x, c);
+    for (int i = inner - 1; i >= 0; i--) x = blocks(g, cfg, &at[i], "up", split(g, &at[i], x, skip[i]), c);
     ports->tokens = x;
     ports->output = limn_final_layer(g, x, c, limn_node_shape(picture), patch, out);
 }
 
 static const limn_setting settings[] = {
-    {"size", 64, 1, 4096, NULL, "height and width of the picture or latent"},
-    {"channels", 3, 1, 64, NULL, "channels of the picture or latent"},
-    {"patch", 2, 1, 64, NULL, "pixels along one side of a token of the first level"},
-    {"width", 128, 4, 8192, NULL, "width of a token of the first level; doubled at each"},
-    {"levels", 3, 2, MAX_LEVELS, NULL, "levels of tokens; the innermost has attention over all of them"},
-    {"depth", 2, 1, 64, NULL, "blocks of an outer level, on the way down and again on the way up"},
-    {"depth_inner", 8, 1, 256, NULL, "blocks of the innermost level"},
-    {"window", 8, 2, 64, NULL, "tokens along one side of a window (outer levels)"},
-    {"head_width", 64, 1, 4096, NULL, "width of an attention head"},
-    {"mlp_ratio", 4, 1, 16, NULL, "hidden width of the MLP in widths of its level"},
-    {"enlarge", 0, 0, 16, NULL, "a picture so many times smaller is the condition (super-resolution); 0: none"},
-    {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
-    {"learn_sigma", 0, 0, 1, NULL, "1: the network also predicts the variance"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_NUMBER(hdit_config, size, 64, 1, 4096, "height and width of the picture or latent"),
+    LIMN_NUMBER(hdit_config, channels, 3, 1, 64, "channels of the picture or latent"),
+    LIMN_NUMBER(hdit_config, patch, 2, 1, 64, "pixels along one side of a token of the first level"),
+    LIMN_NUMBER(hdit_config, width, 128, 4, 8192, "width of a token of the first level; doubled at each"),
+    LIMN_NUMBER(hdit_config, levels, 3, 2, MAX_LEVELS, "levels of tokens; the innermost has attention over all of them"),
+    LIMN_NUMBER(hdit_config, depth, 2, 1, 64, "blocks of an outer level, on the way down and again on the way up"),
+    LIMN_NUMBER(hdit_config, depth_inner, 8, 1, 256, "blocks of the innermost level"),
+    LIMN_NUMBER(hdit_config, window, 8, 2, 64, "tokens along one side of a window (outer levels)"),
+    LIMN_NUMBER(hdit_config, head_width, 64, 1, 4096, "width of an attention head"),
+    LIMN_NUMBER(hdit_config, mlp_ratio, 4, 1, 16, "hidden width of the MLP in widths of its level"),
+    LIMN_ENLARGE(hdit_config, enlarge),
+    LIMN_CLASSES(hdit_config),
+    LIMN_LEARN_SIGMA(hdit_config, false),
+    {.name = NULL},
 };
 
-static const char *check(const limn_settings *s)
+static const char *check(const void *config)
 {
-    if (limn_settings_get(s, "enlarge") == 1) return "enlarge must be 0 or from 2 on";
-    if (limn_settings_get(s, "width") % limn_settings_get(s, "head_width")) return "width must be a multiple of head_width";
-    if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";
-    if ((int64_t)limn_settings_get(s, "width") << limn_settings_get(s, "levels") > 65536)
+    const hdit_config *cfg = config;
+    if (cfg->enlarge == 1) return "enlarge must be 0 or from 2 on";
+    if (cfg->width % cfg->head_width) return "width must be a multiple of head_width";
+    if (cfg->width % 4) return "width must be a multiple of 4";
+    if ((int64_t)cfg->width << cfg->levels > 65536)
         return "the innermost level would be wider than 32768";
     return NULL;
 }
 
-static const char *side(const limn_settings *s, int pixels)
+static const char *side(const void *config, int pixels)
 {
-    int levels = limn_settings_get(s, "levels"), patch = limn_settings_get(s, "patch"),
-        enlarge = limn_settings_get(s, "enlarge");
+    const hdit_config *cfg = config;
+    int levels = cfg->levels, patch = cfg->patch,
+        enlarge = cfg->enlarge;
     if (pixels % (patch << (levels - 1))) return "a multiple of patch times 2^(levels-1)";
     if (enlarge && pixels % enlarge) return "a multiple of enlarge";
     for (int i = 0; i < levels - 1; i++)
-        if ((pixels / patch >> i) % window_of(s, i))
+        if ((pixels / patch >> i) % window_of(cfg, i))
             return "such that the tokens along a side of an outer level (side / patch, halved at each) are a multiple of "
                    "window, or fit in one";
     return NULL;
 }
 
+static limn_interface interface(const void *config)
+{
+    const hdit_config *cfg = config;
+    return (limn_interface){.width = cfg->size,
+                            .height = cfg->size,
+                            .channels = cfg->channels,
+                            .out_channels = cfg->channels * (1 + cfg->learn_sigma),
+                            .learned_variance = cfg->learn_sigma,
+                            .classes = cfg->classes,
+                            .enlarge = cfg->enlarge,
+                            .token_side = cfg->patch};
+}
+
 const limn_family limn_family_hdit = {
     .name = "hdit", .task = "denoise", .input = "picture 64x64x3, timestep", .output = "64x64x3", .loss = "squared error",
-    .settings = settings, .build = build, .check = check, .side = side,
+    .settings = settings, .interface = interface, .build = build, .check = check, .side = side,
 };

@@ -52,14 +52,15 @@ static limn_node *transformer_block(limn_graph *g, const limn_unet *u, limn_node
 static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
 {
     limn_shape s = limn_node_shape(x), tokens = LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]);
-    bool linear = limn_settings_get(u->s, "projection") == 1;
+    const ldm_unet_config *cfg = u->config;
+    bool linear = cfg->projection == LDM_LINEAR;
     limn_scope_note(g, "transformer over pixels, with text");
-    limn_node *h = limn_group_norm(g, "norm", x, u->groups, 1e-6, LIMN_IDENTITY);
+    limn_node *h = limn_group_norm(g, "norm", x, u->cfg->groups, 1e-6, LIMN_IDENTITY);
     h = linear ? limn_linear(g, "proj_in", limn_reshape(h, tokens), s.dim[3])
                : limn_reshape(limn_conv(g, "proj_in", h, s.dim[3], 1), tokens);
-    for (int i = 0, depth = limn_settings_get(u->s, "depth"); i < depth; i++) {
+    for (int i = 0; i < cfg->depth; i++) {
         limn_scope_push(g, "transformer_blocks.%d", i);
-        h = transformer_block(g, u, h, limn_unet_window(u, level, j * depth + i, s), s);
+        h = transformer_block(g, u, h, limn_unet_window(u, level, j * cfg->depth + i, s), s);
         limn_scope_pop(g);
     }
     if (linear) return limn_add(x, limn_reshape(limn_linear_zero(g, "proj_out", h, s.dim[3]), s));
@@ -77,41 +78,45 @@ static limn_node *time_embedding(limn_graph *g, limn_build b, limn_ports *ports,
     return limn_time_of_step(ports, t);
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    limn_unet u = limn_unet_from(s, &limn_res_diffusers, 1e-5);
+    const ldm_unet_config *cfg = config;
+    limn_unet u = limn_unet_from(config, &limn_res_diffusers, 1e-5);
     u.attend = attend;
-    limn_node *picture = limn_picture_input(g, s, b, ports);
-    u.text = limn_text_features(g, s, b, ports);
-    u.t = limn_silu(time_embedding(g, b, ports, limn_settings_get(s, "width")));
-    ports->output = limn_unet_body(g, &u, picture, limn_settings_get(s, "channels"));
+    limn_node *picture = limn_picture_input(g, b, cfg->unet.channels, 0, ports);
+    u.text = limn_text_features(g, &cfg->text, b, ports);
+    u.t = limn_silu(time_embedding(g, b, ports, cfg->unet.width));
+    ports->output = limn_unet_body(g, &u, picture, cfg->unet.channels);
 }
 
 static const limn_setting settings[] = {
-    {"size", 64, 1, 4096, NULL, "height and width of the latent or picture"},
-    {"channels", 4, 1, 64, NULL, "channels of the latent or picture"},
-    {"width", 320, 2, 4096, NULL, "channels that a multiplier of 1 stands for"},
-    {"multipliers", 1244, 1, 999999999, NULL, "a digit for each level, largest picture first: its width in units of width"},
-    LIMN_UNET_SETTINGS,
-    LIMN_UNET_ATTENTION(64, 16),
-    {"depth", 1, 1, 32, NULL, "blocks of a transformer"},
-    {"heads", 8, 1, 256, NULL, "attention heads"},
-    {"head_width", 0, 0, 4096, NULL, "channels of a head, instead of heads; 0: see heads"},
-    {"projection", 0, 0, 1, "conv|linear", "into and out of a transformer: 1x1 convolutions (SD 1) or linear layers (SD 2)"},
-    {"text_encoder", 0, 0, 1, "none|clip", "none: text features are an input; clip: a CLIP encoder is part of the network"},
-    {"text_length", 77, 2, 4096, NULL, "text tokens"},
-    {"text_width", 768, 8, 8192, NULL, "width of the text features"},
-    {"text_depth", 12, 1, 128, NULL, "layers of the text encoder"},
-    {"text_heads", 12, 1, 128, NULL, "attention heads of the text encoder"},
-    {"text_vocab", 49408, 514, 49408, NULL, "tokens the text encoder knows: 512 bytes + merges + 2"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_UNET_SIZES(ldm_unet_config, 64, 4, 320, "latent or picture", 2, 1, 2, 4, 4),
+    LIMN_UNET_ATTENTION(ldm_unet_config, 64, 16),
+    LIMN_NUMBER(ldm_unet_config, depth, 1, 1, 32, "blocks of a transformer"),
+    LIMN_UNET_HEADS(ldm_unet_config, 8, 0),
+    LIMN_CHOICE(ldm_unet_config, projection, LDM_CONV, "conv|linear",
+                "into and out of a transformer: 1x1 convolutions (SD 1) or linear layers (SD 2)"),
+    LIMN_TEXT_ENCODER(ldm_unet_config),
+    LIMN_TEXT_SIZES(ldm_unet_config, 768),
+    LIMN_TEXT_LAYERS(ldm_unet_config, 12, 12, 49408),
+    {.name = NULL},
 };
 
-static const char *check(const limn_settings *s)
+static const char *check(const void *config)
 {
-    if (limn_settings_get(s, "text_encoder") && limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads"))
+    const ldm_unet_config *cfg = config;
+    if (cfg->text.encoder == LIMN_TEXT_CLIP && cfg->text.width % cfg->text.heads)
         return "text_width must be a multiple of text_heads";
-    return limn_unet_check(s);
+    return limn_unet_check(config);
+}
+
+static limn_interface interface(const void *config)
+{
+    const ldm_unet_config *cfg = config;
+    limn_interface net = limn_unet_interface(config, false, 0);
+    net.reads_ids = cfg->text.encoder == LIMN_TEXT_CLIP;
+    net.vocabulary = cfg->text.vocab;
+    return net;
 }
 
 const limn_family limn_family_ldm_unet = {
@@ -121,6 +126,7 @@ const limn_family limn_family_ldm_unet = {
     .output = "64x64x4",
     .loss = "squared error",
     .settings = settings,
+    .interface = interface,
     .build = build,
     .check = check,
     .side = limn_unet_side,

@@ -2,8 +2,6 @@
  * mmdit_both.c. */
 #include "model/mmdit.h"
 
-enum { CROSS, JOINT, BOTH };
-
 static limn_node *pooled_embed(limn_graph *g, limn_ports *ports, limn_build b, int pooled_width, int width)
 {
     if (!ports->pooled_text)
@@ -15,72 +13,84 @@ static limn_node *pooled_embed(limn_graph *g, limn_ports *ports, limn_build b, i
     return y;
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    static limn_node *(*const blocks[])(limn_graph *, const limn_settings *, limn_node *, limn_node *, limn_node *) = {
-        [CROSS] = limn_mmdit_cross, [JOINT] = limn_mmdit_joint, [BOTH] = limn_mmdit_both};
-    int channels = limn_settings_get(s, "channels"), patch = limn_settings_get(s, "patch"),
-        width = limn_settings_get(s, "width");
-    bool modulated = limn_settings_get(s, "conditioning") == 1;
-    int time_width = modulated ? width : limn_settings_get(s, "time_width"),
-        pooled_width = limn_settings_get(s, "pooled_width");
-    limn_node *picture = limn_picture_input(g, s, b, ports), *text = limn_text_features(g, s, b, ports);
-    limn_node *x = limn_patch_tokens(g, picture, patch, width),
+    static limn_node *(*const blocks[])(limn_graph *, const mmdit_config *, limn_node *, limn_node *, limn_node *) = {
+        [MMDIT_CROSS] = limn_mmdit_cross, [MMDIT_JOINT] = limn_mmdit_joint, [MMDIT_BOTH] = limn_mmdit_both};
+    const mmdit_config *cfg = config;
+    bool modulated = cfg->conditioning == LIMN_TIME_MODULATES;
+    int time_width = modulated ? cfg->width : cfg->time_width,
+        pooled_width = cfg->pooled_width ? cfg->pooled_width : cfg->text.width;
+    limn_node *picture = limn_picture_input(g, b, cfg->channels, 0, ports);
+    limn_node *text = limn_text_features(g, &cfg->text, b, ports);
+    limn_node *x = limn_patch_tokens(g, picture, cfg->patch, cfg->width),
               *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);
-    if (modulated)
-        c = limn_add(
-            c, pooled_embed(g, ports, b, pooled_width ? pooled_width : limn_settings_get(s, "text_width"), time_width));
-    text = limn_linear(g, "context_embedder", text, width);
-    ports->tokens = blocks[limn_settings_get(s, "attention")](g, s, x, text, c);
-    ports->output = limn_final_layer(g, ports->tokens, modulated ? c : NULL, limn_node_shape(picture), patch, channels);
+    if (modulated) c = limn_add(c, pooled_embed(g, ports, b, pooled_width, time_width));
+    text = limn_linear(g, "context_embedder", text, cfg->width);
+    ports->tokens = blocks[cfg->attention](g, cfg, x, text, c);
+    ports->output = limn_final_layer(g, ports->tokens, modulated ? c : NULL, limn_node_shape(picture), cfg->patch,
+                                     cfg->channels);
 }
 
 static const limn_setting settings[] = {
-    {"size", 64, 1, 4096, NULL, "height and width of the picture or latent"},
-    {"channels", 4, 1, 64, NULL, "channels of the picture or latent"},
-    {"patch", 4, 1, 64, NULL, "pixels along one side of a token"},
-    {"width", 64, 4, 16384, NULL, "width of a token"},
-    {"depth", 12, 1, 256, NULL, "blocks"},
-    {"heads", 4, 1, 256, NULL, "attention heads"},
-    {"mlp", 256, 1, 65536, NULL, "hidden width of the MLP"},
-    {"time_width", 128, 2, 16384, NULL, "width of the timestep embedding (conditioning=added)"},
-    {"attention", CROSS, 0, 2, "cross|joint|both", "how image and text meet"},
-    {"conditioning", 0, 0, 1, "added|modulated", "how the timestep reaches a block"},
-    {"norm", 0, 0, 1, "post|pre", "LayerNorm after or before each part of a block"},
-    {"qk_norm", 0, 0, 1, NULL, "1: RMS norm of queries and keys (attention=joint, both)"},
-    {"text_length", 77, 2, 4096, NULL, "text tokens"},
-    {"text_width", 512, 8, 8192, NULL, "width of the text features"},
-    {"pooled_width", 0, 0, 8192, NULL,
-     "width of the pooled text; 0: text_width (conditioning=modulated, text_encoder=none)"},
-    {"text_encoder", 0, 0, 1, "none|clip", "clip: ids come in, and the encoder is trained along"},
-    {"text_depth", 4, 1, 128, NULL, "layers of the text encoder"},
-    {"text_heads", 4, 1, 128, NULL, "attention heads of the text encoder"},
-    {"text_vocab", 8192, 514, 49408, NULL, "tokens known: 512 bytes + merges + 2"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_NUMBER(mmdit_config, size, 64, 1, 4096, "height and width of the picture or latent"),
+    LIMN_NUMBER(mmdit_config, channels, 4, 1, 64, "channels of the picture or latent"),
+    LIMN_NUMBER(mmdit_config, patch, 4, 1, 64, "pixels along one side of a token"),
+    LIMN_NUMBER(mmdit_config, width, 64, 4, 16384, "width of a token"),
+    LIMN_NUMBER(mmdit_config, depth, 12, 1, 256, "blocks"),
+    LIMN_NUMBER(mmdit_config, heads, 4, 1, 256, "attention heads"),
+    LIMN_NUMBER(mmdit_config, mlp, 256, 1, 65536, "hidden width of the MLP"),
+    LIMN_NUMBER(mmdit_config, time_width, 128, 2, 16384, "width of the timestep embedding (conditioning=added)"),
+    LIMN_CHOICE(mmdit_config, attention, MMDIT_CROSS, "cross|joint|both", "how image and text meet"),
+    LIMN_CONDITIONING(mmdit_config),
+    LIMN_FLAG(mmdit_config, qk_norm, false, "1: RMS norm of queries and keys (attention=joint, both)"),
+    LIMN_TEXT_SIZES(mmdit_config, 512),
+    LIMN_NUMBER(mmdit_config, pooled_width, 0, 0, 8192,
+                "width of the pooled text; 0: text_width (conditioning=modulated, text_encoder=none)"),
+    LIMN_TEXT_ENCODER(mmdit_config),
+    LIMN_TEXT_LAYERS(mmdit_config, 4, 4, 8192),
+    {.name = NULL},
 };
 
 /* Two streams are modulated; modulation comes with LayerNorm in front. */
 static void imply(limn_settings *s)
 {
-    limn_settings_default(s, "conditioning", limn_settings_get(s, "attention") != CROSS);
-    limn_settings_default(s, "norm", limn_settings_get(s, "conditioning"));
+    const mmdit_config *cfg = limn_settings_config(s);
+    limn_settings_default(s, &cfg->conditioning, cfg->attention == MMDIT_CROSS ? LIMN_TIME_ADDED : LIMN_TIME_MODULATES);
+    limn_settings_default(s, &cfg->norm, cfg->conditioning == LIMN_TIME_MODULATES ? LIMN_NORM_PRE : LIMN_NORM_POST);
 }
 
-static const char *check(const limn_settings *s)
+static const char *check(const void *config)
 {
-    if (limn_settings_get(s, "width") % limn_settings_get(s, "heads")) return "width must be a multiple of heads";
-    if (limn_settings_get(s, "width") % 4) return "width must be a multiple of 4";
-    if (limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads"))
-        return "text_width must be a multiple of text_heads";
-    if (limn_settings_get(s, "time_width") % 2) return "time_width must be even";
-    if (limn_settings_get(s, "conditioning") == 1 && limn_settings_get(s, "norm") == 0)
+    const mmdit_config *cfg = config;
+    if (cfg->width % cfg->heads) return "width must be a multiple of heads";
+    if (cfg->width % 4) return "width must be a multiple of 4";
+    if (cfg->text.width % cfg->text.heads) return "text_width must be a multiple of text_heads";
+    if (cfg->time_width % 2) return "time_width must be even";
+    if (cfg->conditioning == LIMN_TIME_MODULATES && cfg->norm == LIMN_NORM_POST)
         return "conditioning=modulated needs norm=pre";
-    int pooled = limn_settings_get(s, "pooled_width");
-    if (pooled && pooled != limn_settings_get(s, "text_width") && limn_settings_get(s, "text_encoder") == 1)
+    if (cfg->pooled_width && cfg->pooled_width != cfg->text.width && cfg->text.encoder == LIMN_TEXT_CLIP)
         return "pooled_width must be 0 or text_width with text_encoder=clip, whose pooled text it is";
-    if (limn_settings_get(s, "attention") != CROSS && limn_settings_get(s, "conditioning") != 1)
+    if (cfg->attention != MMDIT_CROSS && cfg->conditioning != LIMN_TIME_MODULATES)
         return "attention=joint and both need conditioning=modulated norm=pre";
     return NULL;
+}
+
+static const char *side(const void *config, int pixels)
+{
+    return limn_side_of_patches(((const mmdit_config *)config)->patch, pixels);
+}
+
+static limn_interface interface(const void *config)
+{
+    const mmdit_config *cfg = config;
+    return (limn_interface){.width = cfg->size,
+                            .height = cfg->size,
+                            .channels = cfg->channels,
+                            .out_channels = cfg->channels,
+                            .reads_ids = cfg->text.encoder == LIMN_TEXT_CLIP,
+                            .vocabulary = cfg->text.vocab,
+                            .token_side = cfg->patch};
 }
 
 const limn_family limn_family_mmdit = {
@@ -90,8 +100,9 @@ const limn_family limn_family_mmdit = {
     .output = "64x64x4",
     .loss = "squared error",
     .settings = settings,
+    .interface = interface,
     .build = build,
     .check = check,
-    .side = limn_side_of_patches,
+    .side = side,
     .imply = imply,
 };

@@ -6,14 +6,14 @@
 #include "model/blocks.h"
 
 /** One stream; after self-attention, image tokens (query) look at text tokens (key, value). */
-limn_node *limn_mmdit_cross(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c);
+limn_node *limn_mmdit_cross(limn_graph *g, const mmdit_config *cfg, limn_node *x, limn_node *text, limn_node *c);
 /** Two streams that meet in one attention. */
-limn_node *limn_mmdit_joint(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c);
+limn_node *limn_mmdit_joint(limn_graph *g, const mmdit_config *cfg, limn_node *x, limn_node *text, limn_node *c);
 /** Joint, then cross-attention from the image tokens to the text features. */
-limn_node *limn_mmdit_both(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c);
+limn_node *limn_mmdit_both(limn_graph *g, const mmdit_config *cfg, limn_node *x, limn_node *text, limn_node *c);
 
 /** Block i of two streams, in its scope; text: the image stream also looks at it, NULL: it does not. */
-void limn_joint_block(limn_graph *g, const limn_settings *s, int i, limn_node **x, limn_node **context, limn_node *c,
+void limn_joint_block(limn_graph *g, const mmdit_config *cfg, int i, limn_node **x, limn_node **context, limn_node *c,
                       limn_node *text);
 
 #endif

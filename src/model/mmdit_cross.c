@@ -2,13 +2,14 @@
  * cross. */
 #include "model/mmdit.h"
 
-limn_node *limn_mmdit_cross(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c)
+limn_node *limn_mmdit_cross(limn_graph *g, const mmdit_config *cfg, limn_node *x, limn_node *text, limn_node *c)
 {
-    bool modulated = limn_settings_get(s, "conditioning") == 1;
-    for (int i = 0; i < limn_settings_get(s, "depth"); i++) {
+    bool modulated = cfg->conditioning == LIMN_TIME_MODULATES;
+    for (int i = 0; i < cfg->depth; i++) {
         limn_scope_push(g, "blocks.%d", i);
         limn_scope_note(g, "self-attention, cross-attention, MLP");
-        x = modulated ? limn_modulated_block(g, s, x, text, c) : limn_added_block(g, s, x, text, c);
+        x = modulated ? limn_modulated_block(g, cfg->heads, cfg->mlp, x, text, c)
+                      : limn_added_block(g, cfg->heads, cfg->mlp, cfg->norm, x, text, c);
         limn_scope_pop(g);
     }
     return x;

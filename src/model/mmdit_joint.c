@@ -15,25 +15,24 @@ static limn_node *head_norm(limn_graph *g, const char *name, limn_node *x, int h
 }
 
 /* Modulated q, k, v of one stream; the last block's context has neither gates nor MLP (n_chunks 2). */
-static void stream_qkv(limn_graph *g, const limn_settings *s, const char *name, stream *st, limn_node *c, int n_chunks)
+static void stream_qkv(limn_graph *g, const mmdit_config *cfg, const char *name, stream *st, limn_node *c, int n_chunks)
 {
     int64_t width = limn_node_shape(st->x).dim[2];
-    int heads = limn_settings_get(s, "heads");
     limn_scope_push(g, "%s", name);
     limn_scope_note(g, name[0] == 'x' ? "image stream" : "text stream");
     limn_modulation(g, c, n_chunks, width, st->m);
     limn_node *h = limn_modulated_norm(g, st->x, st->m[0], st->m[1]), *qkv[3];
     limn_scope_push(g, "attn");
     limn_chunk(limn_linear(g, "qkv", h, 3 * width), 3, qkv);
-    bool norm = limn_settings_get(s, "qk_norm");
-    st->q = norm ? head_norm(g, "ln_q", qkv[0], heads) : qkv[0];
-    st->k = norm ? head_norm(g, "ln_k", qkv[1], heads) : qkv[1];
+    bool norm = cfg->qk_norm;
+    st->q = norm ? head_norm(g, "ln_q", qkv[0], cfg->heads) : qkv[0];
+    st->k = norm ? head_norm(g, "ln_k", qkv[1], cfg->heads) : qkv[1];
     st->v = qkv[2];
     limn_scope_pop(g);
     limn_scope_pop(g);
 }
 
-static limn_node *stream_finish(limn_graph *g, const limn_settings *s, const char *name, stream *st, limn_node *attended,
+static limn_node *stream_finish(limn_graph *g, const mmdit_config *cfg, const char *name, stream *st, limn_node *attended,
                                 limn_node *text)
 {
     int64_t width = limn_node_shape(st->x).dim[2];
@@ -42,32 +41,31 @@ static limn_node *stream_finish(limn_graph *g, const limn_settings *s, const cha
     limn_node *h = limn_linear(g, "proj", attended, width);
     limn_scope_pop(g);
     limn_node *x = limn_gated(st->x, st->m[2], h);
-    if (text) x = limn_add(x, limn_cross_attention(g, "cross_attn", x, text, limn_settings_get(s, "heads")));
-    x = limn_modulated_mlp(g, x, st->m, limn_settings_get(s, "mlp"));
+    if (text) x = limn_add(x, limn_cross_attention(g, "cross_attn", x, text, cfg->heads));
+    x = limn_modulated_mlp(g, x, st->m, cfg->mlp);
     limn_scope_pop(g);
     return x;
 }
 
-void limn_joint_block(limn_graph *g, const limn_settings *s, int i, limn_node **x, limn_node **context, limn_node *c,
+void limn_joint_block(limn_graph *g, const mmdit_config *cfg, int i, limn_node **x, limn_node **context, limn_node *c,
                       limn_node *text)
 {
-    bool last = i == limn_settings_get(s, "depth") - 1;
+    bool last = i == cfg->depth - 1;
     limn_scope_push(g, "joint_blocks.%d", i);
     limn_scope_note(g, "MMDiT block: two streams, one attention");
     stream a = {.x = *context}, b = {.x = *x};
-    stream_qkv(g, s, "context_block", &a, c, last ? 2 : 6);
-    stream_qkv(g, s, "x_block", &b, c, 6);
+    stream_qkv(g, cfg, "context_block", &a, c, last ? 2 : 6);
+    stream_qkv(g, cfg, "x_block", &b, c, 6);
     limn_node *q = limn_concat(g, 1, 2, (limn_node *[]){a.q, b.q}), *k = limn_concat(g, 1, 2, (limn_node *[]){a.k, b.k});
-    limn_node *y =
-        limn_attention(q, k, limn_concat(g, 1, 2, (limn_node *[]){a.v, b.v}), limn_settings_get(s, "heads"), false);
+    limn_node *y = limn_attention(q, k, limn_concat(g, 1, 2, (limn_node *[]){a.v, b.v}), cfg->heads, false);
     int64_t n_text = limn_node_shape(*context).dim[1], n_image = limn_node_shape(*x).dim[1];
-    if (!last) *context = stream_finish(g, s, "context_block", &a, limn_slice(y, 1, 0, n_text), NULL);
-    *x = stream_finish(g, s, "x_block", &b, limn_slice(y, 1, n_text, n_image), text);
+    if (!last) *context = stream_finish(g, cfg, "context_block", &a, limn_slice(y, 1, 0, n_text), NULL);
+    *x = stream_finish(g, cfg, "x_block", &b, limn_slice(y, 1, n_text, n_image), text);
     limn_scope_pop(g);
 }
 
-limn_node *limn_mmdit_joint(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *text, limn_node *c)
+limn_node *limn_mmdit_joint(limn_graph *g, const mmdit_config *cfg, limn_node *x, limn_node *text, limn_node *c)
 {
-    for (int i = 0; i < limn_settings_get(s, "depth"); i++) limn_joint_block(g, s, i, &x, &text, c, NULL);
+    for (int i = 0; i < cfg->depth; i++) limn_joint_block(g, cfg, i, &x, &text, c, NULL);
     return x;
 }

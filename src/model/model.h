@@ -5,23 +5,46 @@
 #include "base/base.h"
 #include "limn/graph.h"
 
-enum { LIMN_MAX_SETTINGS = 32, LIMN_SETTING_BYTES = 64, LIMN_SETTINGS_BYTES = 1024 };
+enum {
+    LIMN_MAX_SETTINGS = 32,
+    LIMN_CONFIG_BYTES = 192,
+    LIMN_SETTING_MOST = 16,
+    LIMN_SETTING_BYTES = 192,
+    LIMN_SETTINGS_BYTES = 1024
+};
 
-/* One number of a network; a choice is the index of its word.  Beside a choice NAME may lie a number NAME_most: NAME=16 is
- * NAME_most=16. */
+typedef enum limn_setting_kind {
+    LIMN_SETTING_INT,    /* int */
+    LIMN_SETTING_FLAG,   /* bool, 0 or 1 */
+    LIMN_SETTING_CHOICE, /* an enum, whose constants stand in the order of the words */
+    LIMN_SETTING_REAL,   /* double */
+    LIMN_SETTING_LIST,   /* int[] */
+} limn_setting_kind;
+
+/* One field of a network's struct and the name it has in texts.  Beside a choice NAME may lie a number NAME_most: NAME=16 is
+ * NAME_most=16.  A list is set as a whole (mult=1,2,4 or [1,2,4]) or by element (mult1=1 mult2=2), and written by element,
+ * all that there is room for: as versions before lists wrote it, and read it. */
 typedef struct limn_setting {
     const char *name;
-    int value, min, max;      /* default and range */
+    size_t offset;            /* of the field */
+    limn_setting_kind kind;
+    double value, min, max;   /* default and range; the range of a list is that of each number */
     const char *choices;      /* NULL, or words separated by "|" */
     const char *help;
+    const int *values;        /* default of a list */
+    int n_values, most;       /* how many these are, and how many there is room for */
+    size_t count;             /* offset of the int that says how many a list has; it may be a setting, too */
+    bool digits;              /* a list that is written as one number, a digit each, as long as all are below 10: 124 */
+    const char *fixed;        /* a real that is written under this name where it is a whole number of 1/per */
+    int per;
 } limn_setting;
 
 typedef struct limn_family limn_family;
 
 typedef struct limn_settings {
     const limn_family *family;
-    int value[LIMN_MAX_SETTINGS];
-    bool given[LIMN_MAX_SETTINGS]; /* set by name; the others may follow from these (imply) */
+    _Alignas(double) unsigned char config[LIMN_CONFIG_BYTES]; /* the family's struct, dit_config ... */
+    unsigned char is_set[LIMN_MAX_SETTINGS]; /* by name: 1, or how many numbers of a list; the others may follow (imply) */
 } limn_settings;
 
 /* Where data enters and leaves a network that was built.  Ports a network lacks are NULL. */
@@ -52,25 +75,11 @@ typedef struct limn_build {
     int batch;
     int n_steps;           /* 0: training, timesteps [B]; else the length of the table */
     limn_model_part part;  /* autoencoders */
-    int height, width;     /* of the picture, each what limn_family.side asks for; 0: the setting "size" */
+    int height, width;     /* of the picture, each what limn_family.side asks for; 0: that of the settings.  What a family
+                              builds has both. */
 } limn_build;
 
 typedef enum limn_family_kind { LIMN_DENOISES, LIMN_SEGMENTS, LIMN_RECONSTRUCTS, LIMN_ENCODES_TEXT } limn_family_kind;
-
-struct limn_family {
-    limn_family_kind kind;
-    const char *name, *task, *input, *output, *loss; /* for people */
-    const limn_setting *settings; /* ends with a NULL name */
-    void (*build)(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports);
-    /** NULL, or what is wrong with the settings together, but for the sides of the picture. */
-    const char *(*check)(const limn_settings *s);
-    /** NULL, or what a side of the picture, 1 pixel or more, must be instead: "a multiple of patch".  Networks without a
-     *  picture have none. */
-    const char *(*side)(const limn_settings *s, int pixels);
-    bool learned_places;   /* what is learned of places stands in a row: as many in another order would be read unseen */
-    /** NULL, or sets what follows from the settings that were given, by limn_settings_default(). */
-    void (*imply)(limn_settings *s);
-};
 
 /* What a network is to those who use it, of whichever family: what it lacks is 0. */
 typedef struct limn_interface {
@@ -87,6 +96,22 @@ typedef struct limn_interface {
     int latent, factor;           /* autoencoders: channels of the latent, pixels of the picture along a side of its pixel */
     double scale, shift;          /* diffusion sees (latent - shift) scale */
 } limn_interface;
+
+struct limn_family {
+    limn_family_kind kind;
+    const char *name, *task, *input, *output, *loss; /* for people */
+    const limn_setting *settings; /* ends with a NULL name; those of a picture have size and channels */
+    limn_interface (*interface)(const void *config);
+    void (*build)(limn_graph *g, const void *config, limn_build b, limn_ports *ports);
+    /** NULL, or what is wrong with the settings together, but for the sides of the picture. */
+    const char *(*check)(const void *config);
+    /** NULL, or what a side of the picture, 1 pixel or more, must be instead: "a multiple of patch".  Networks without a
+     *  picture have none. */
+    const char *(*side)(const void *config, int pixels);
+    bool learned_places;   /* what is learned of places stands in a row: as many in another order would be read unseen */
+    /** NULL, or sets what follows from the settings that were set by name, by limn_settings_default(). */
+    void (*imply)(limn_settings *s);
+};
 
 typedef struct limn_preset {
     const char *name, *family;
@@ -108,17 +133,24 @@ limn_status limn_settings_named(limn_ctx *ctx, const char *text, limn_settings *
 limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assignment);
 /** Several, between spaces: "depth=24 attention=joint". */
 limn_status limn_settings_apply(limn_ctx *ctx, limn_settings *s, const char *assignments);
-/** A value for a setting that was not given by name. */
-void limn_settings_default(limn_settings *s, const char *name, int value);
-/** Value by name; the name must exist. */
-int limn_settings_get(const limn_settings *s, const char *name);
+/** The family's struct: `const dit_config *cfg = limn_settings_config(s)`. */
+const void *limn_settings_config(const limn_settings *s);
+/** A value for one of its fields (&cfg->norm) that was not set by name. */
+void limn_settings_default(limn_settings *s, const void *field, double value);
+/** The field, or element of a list, as if set by name.  @return as limn_settings_set() */
+limn_status limn_settings_assign(limn_ctx *ctx, limn_settings *s, const void *field, double value);
+limn_status limn_settings_assign_list(limn_ctx *ctx, limn_settings *s, const int *field, int n, const int *values);
 /** The size of the picture and its channels, where they were not set by name. */
 void limn_settings_default_picture(limn_settings *s, int size, int channels);
 limn_interface limn_model_interface(const limn_settings *s);
 /** All settings of a family at their defaults. */
 void limn_settings_defaults(limn_settings *s, const limn_family *family);
-/** The value of row i as text: a number or a word.  out needs LIMN_SETTING_BYTES. @return out */
+/** The value of row i as text: a number, a word or a list.  out needs LIMN_SETTING_BYTES. @return out */
 const char *limn_setting_text(const limn_settings *s, int i, char *out);
+/** The value of row i as a number: of a choice the index of its word; of a list the numbers.  out needs LIMN_SETTING_MOST.
+ *  @return how many they are */
+double limn_setting_value(const limn_settings *s, int i);
+int limn_setting_list(const limn_settings *s, int i, int *out);
 /** Whether row i of two networks of one family is the same. */
 bool limn_setting_same(const limn_settings *a, const limn_settings *b, int i);
 /** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs LIMN_SETTINGS_BYTES, which

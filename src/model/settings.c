@@ -1,10 +1,15 @@
-/* settings.c: the numbers of a network, by name. */
+/* settings.c: the fields of a network's struct, by their names in texts. */
 #include "graph/node.h"
 #include "model/model.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(sizeof(limn_setting_kind) == sizeof(int), "choices are read and written as int");
+
+enum { SET_BY_ELEMENT = 255 };
 
 static int index_of(const limn_family *family, const char *name, size_t n)
 {
@@ -13,12 +18,100 @@ static int index_of(const limn_family *family, const char *name, size_t n)
     return -1;
 }
 
+/* ---- fields ----------------------------------------------------------------------------------------------------------- */
+
+static size_t element_bytes(const limn_setting *row)
+{
+    return row->kind == LIMN_SETTING_REAL ? sizeof(double) : row->kind == LIMN_SETTING_FLAG ? sizeof(bool) : sizeof(int);
+}
+
+/* The row whose field, or element of a list, begins `offset` bytes into the struct; -1: there is none. */
+static int row_at(const limn_family *family, size_t offset)
+{
+    for (int i = 0; family->settings[i].name; i++) {
+        const limn_setting *row = &family->settings[i];
+        size_t n = element_bytes(row) * (row->kind == LIMN_SETTING_LIST ? (size_t)row->most : 1);
+        if (offset >= row->offset && offset < row->offset + n) return i;
+    }
+    return -1;
+}
+
+static int int_at(const limn_settings *s, size_t offset)
+{
+    int value;
+    memcpy(&value, s->config + offset, sizeof value);
+    return value;
+}
+
+static void put_int(limn_settings *s, size_t offset, int value)
+{
+    memcpy(s->config + offset, &value, sizeof value);
+}
+
+static double value_at(const limn_settings *s, const limn_setting *row)
+{
+    double real;
+    bool flag;
+    if (row->kind == LIMN_SETTING_REAL) return memcpy(&real, s->config + row->offset, sizeof real), real;
+    if (row->kind == LIMN_SETTING_FLAG) return memcpy(&flag, s->config + row->offset, sizeof flag), flag;
+    return int_at(s, row->offset);
+}
+
+/* k: of a list, which element. */
+static void put(limn_settings *s, const limn_setting *row, int k, double value)
+{
+    bool flag = value != 0;
+    value += 0.0; /* -0 is 0 */
+    if (row->kind == LIMN_SETTING_REAL) memcpy(s->config + row->offset, &value, sizeof value);
+    else if (row->kind == LIMN_SETTING_FLAG) memcpy(s->config + row->offset, &flag, sizeof flag);
+    else put_int(s, row->offset + (size_t)k * sizeof(int), (int)value);
+}
+
+const void *limn_settings_config(const limn_settings *s)
+{
+    return s->config;
+}
+
 void limn_settings_defaults(limn_settings *s, const limn_family *family)
 {
     *s = (limn_settings){.family = family};
-    for (int i = 0; family->settings[i].name; i++) s->value[i] = family->settings[i].value;
+    for (int i = 0; family->settings[i].name; i++) {
+        const limn_setting *row = &family->settings[i];
+        if (row->kind != LIMN_SETTING_LIST) put(s, row, 0, row->value);
+        for (int k = 0; k < row->n_values; k++) put(s, row, k, row->values[k]);
+        if (row->kind == LIMN_SETTING_LIST && row_at(family, row->count) < 0) put_int(s, row->count, row->n_values);
+    }
     if (family->imply) family->imply(s);
 }
+
+/* The field's row, and of a list which element. */
+static int row_of(const limn_settings *s, const void *field, int *k)
+{
+    size_t offset = (size_t)((const unsigned char *)field - s->config);
+    int i = row_at(s->family, offset);
+    *k = i < 0 ? 0 : (int)((offset - s->family->settings[i].offset) / sizeof(int));
+    return i;
+}
+
+void limn_settings_default(limn_settings *s, const void *field, double value)
+{
+    int k, i = row_of(s, field, &k);
+    if (i >= 0 && !s->is_set[i]) put(s, &s->family->settings[i], k, value);
+}
+
+void limn_settings_default_picture(limn_settings *s, int size, int channels)
+{
+    int at_size = index_of(s->family, "size", 4), at_channels = index_of(s->family, "channels", 8);
+    if (at_size >= 0 && !s->is_set[at_size]) put(s, &s->family->settings[at_size], 0, size);
+    if (at_channels >= 0 && !s->is_set[at_channels]) put(s, &s->family->settings[at_channels], 0, channels);
+}
+
+limn_interface limn_model_interface(const limn_settings *s)
+{
+    return s->family->interface(s->config);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------------ */
 
 static const limn_family *family_named(const char *name, size_t n)
 {
@@ -110,8 +203,8 @@ static limn_status unknown(limn_ctx *ctx, const limn_settings *s, const char *as
     char shown[256];
     limn_escape(assignment, n, shown, sizeof shown);
     if (!assignment[n])
-        limn_fail(ctx, LIMN_BAD_ARGUMENT, "a setting is name=value, as in %s=%d; found \"%s\"", s->family->settings[0].name,
-                  s->family->settings[0].value, shown);
+        limn_fail(ctx, LIMN_BAD_ARGUMENT, "a setting is name=value, as in %s=%.9g; found \"%s\"",
+                  s->family->settings[0].name, s->family->settings[0].value, shown);
     else
         limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s has no setting \"%s\"%s%s", s->family->name, shown,
                   near.best ? limn_near_text(&near) : "; there are:", near.best || !names.bytes ? "" : names.bytes);
@@ -129,111 +222,229 @@ static limn_status wrong_choice(limn_ctx *ctx, const limn_setting *row, const ch
                      limn_escape(found, strlen(found), shown, sizeof shown), limn_near_text(&near));
 }
 
+/* ---- values ----------------------------------------------------------------------------------------------------------- */
+
 /* Every change may move what follows from it. */
-static limn_status give(limn_settings *s, int i, int value)
+static limn_status assign(limn_ctx *ctx, limn_settings *s, int i, int k, double value, const char *found)
 {
-    s->value[i] = value;
-    s->given[i] = true;
+    const limn_setting *row = &s->family->settings[i];
+    char shown[256], element[16] = "";
+    bool real = row->kind == LIMN_SETTING_REAL, list = row->kind == LIMN_SETTING_LIST;
+    if (list) snprintf(element, sizeof element, "%d", k + 1);
+    if (row->kind != LIMN_SETTING_CHOICE &&
+        (!(value >= row->min && value <= row->max) || (!real && value != floor(value))))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s%s must be %.9g to %.9g, found \"%s\"", row->name, element, row->min,
+                         row->max, limn_escape(found, strlen(found), shown, sizeof shown));
+    put(s, row, k, value);
+    s->is_set[i] = !list ? 1 : s->is_set[i] ? s->is_set[i] : SET_BY_ELEMENT;
     if (s->family->imply) s->family->imply(s);
     return LIMN_OK;
 }
 
-void limn_settings_default(limn_settings *s, const char *name, int value)
+/* A list as a whole says how many there are, unless that was said by name: limn_settings_check() compares. */
+static limn_status assign_list(limn_ctx *ctx, limn_settings *s, int i, int n, const int *values, const char *found)
 {
-    int i = index_of(s->family, name, strlen(name));
-    if (i >= 0 && !s->given[i]) s->value[i] = value;
+    const limn_setting *row = &s->family->settings[i];
+    char shown[256];
+    bool fits = n >= 1 && n <= row->most;
+    for (int k = 0; fits && k < n; k++) fits = values[k] >= row->min && values[k] <= row->max;
+    if (!fits)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s must be 1 to %d numbers of %.9g to %.9g between commas%s, found \"%s\"",
+                         row->name, row->most, row->min, row->max, row->digits ? ", or a digit each" : "",
+                         limn_escape(found, strlen(found), shown, sizeof shown));
+    for (int k = 0; k < n; k++) put(s, row, k, values[k]);
+    s->is_set[i] = (unsigned char)n;
+    int count = row_at(s->family, row->count);
+    if (count < 0 || !s->is_set[count]) put_int(s, row->count, n);
+    if (s->family->imply) s->family->imply(s);
+    return LIMN_OK;
 }
 
-/* The row that "name=value" is meant for: a number given to a choice (attention=16) goes to the setting name_most, where
- * there is one. */
-static int assigned_index(const limn_family *family, const char *assignment, const char *equals)
+limn_status limn_settings_assign(limn_ctx *ctx, limn_settings *s, const void *field, double value)
+{
+    char found[32];
+    int k, i = row_of(s, field, &k);
+    limn_format(found, sizeof found, "%.15g", value);
+    if (i < 0) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a field of %s is no setting", s->family->name);
+    return assign(ctx, s, i, k, value, found);
+}
+
+limn_status limn_settings_assign_list(limn_ctx *ctx, limn_settings *s, const int *field, int n, const int *values)
+{
+    char found[32];
+    int k, i = row_of(s, field, &k);
+    snprintf(found, sizeof found, "%d numbers", n);
+    if (i < 0) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a field of %s is no setting", s->family->name);
+    return assign_list(ctx, s, i, n, values, found);
+}
+
+/* ---- texts to values -------------------------------------------------------------------------------------------------- */
+
+/* What "name=value" is meant for. */
+typedef struct target {
+    int i;       /* the row; -1: there is none */
+    int k;       /* of a list: the element, -1: the whole */
+    double per;  /* the value is so many times the row's */
+} target;
+
+/* mult3: the third element of mult; scaling: scaling_factor in units of its own. */
+static target target_named(const limn_family *family, const char *name, size_t n)
+{
+    target t = {.i = index_of(family, name, n), .k = -1, .per = 1};
+    for (int i = 0; t.i < 0 && family->settings[i].name; i++) {
+        const limn_setting *row = &family->settings[i];
+        size_t m = strlen(row->name);
+        if (row->kind == LIMN_SETTING_LIST && !row->digits && n == m + 1 && !strncmp(row->name, name, m) && name[m] > '0' &&
+            name[m] <= '0' + row->most)
+            t.i = i, t.k = name[m] - '1';
+        else if (row->fixed && strlen(row->fixed) == n && !strncmp(row->fixed, name, n)) t.i = i, t.per = row->per;
+    }
+    return t;
+}
+
+/* A number for a choice (attention=16) goes to the setting name_most, where there is one. */
+static target target_of(const limn_family *family, const char *assignment, const char *equals)
 {
     char most[64];
-    int i = index_of(family, assignment, (size_t)(equals - assignment));
-    if (i < 0 || !family->settings[i].choices || equals[1] < '0' || equals[1] > '9') return i;
-    snprintf(most, sizeof most, "%s_most", family->settings[i].name);
+    target t = target_named(family, assignment, (size_t)(equals - assignment));
+    if (t.i < 0 || !family->settings[t.i].choices || equals[1] < '0' || equals[1] > '9') return t;
+    snprintf(most, sizeof most, "%s_most", family->settings[t.i].name);
     int k = index_of(family, most, strlen(most));
-    return k < 0 ? i : k;
+    return (target){.i = k < 0 ? t.i : k, .k = -1, .per = 1};
+}
+
+/* "1,2,4", "[1,2,4]", or digits: "124".  @return how many, also beyond LIMN_SETTING_MOST; 0: it is no list */
+static int read_list(const char *text, bool digits, int *out)
+{
+    int n = 0;
+    bool bracket = *text == '[';
+    if (digits && *text && !text[strspn(text, "0123456789")]) {
+        for (; text[n]; n++)
+            if (n < LIMN_SETTING_MOST) out[n] = text[n] - '0';
+        return n;
+    }
+    for (text += bracket;; text++) {
+        char *end;
+        long value = strtol(text, &end, 10);
+        if (end == text) return 0;
+        if (n < LIMN_SETTING_MOST) out[n] = value > INT_MAX ? INT_MAX : value < INT_MIN ? INT_MIN : (int)value;
+        n++, text = end;
+        if (*text != ',') break;
+    }
+    return strcmp(text, bracket ? "]" : "") == 0 ? n : 0;
+}
+
+/* A whole number of 1/per is told from others by its name, and must be one. */
+static limn_status set_number(limn_ctx *ctx, limn_settings *s, target t, const char *text)
+{
+    const limn_setting *row = &s->family->settings[t.i];
+    char *end, shown[256];
+    bool real = row->kind == LIMN_SETTING_REAL && t.per == 1;
+    double value = real ? limn_number_parse(text, &end) : (double)strtol(text, &end, 10);
+    if (end == text || *end) value = NAN;
+    if (t.per == 1) return assign(ctx, s, t.i, t.k < 0 ? 0 : t.k, value, text);
+    if (value / t.per >= row->min && value / t.per <= row->max) return assign(ctx, s, t.i, 0, value / t.per, text);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s must be %.9g to %.9g (%s takes %.9g to %.9g), found \"%s\"", row->fixed,
+                     row->min * t.per, row->max * t.per, row->name, row->min, row->max,
+                     limn_escape(text, strlen(text), shown, sizeof shown));
 }
 
 limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
-    int i = equals ? assigned_index(s->family, assignment, equals) : -1;
-    if (i < 0) return unknown(ctx, s, assignment);
-    const limn_setting *row = &s->family->settings[i];
-    if (row->choices) {
-        int choice = choice_of(row->choices, equals + 1);
-        return choice < 0 ? wrong_choice(ctx, row, equals + 1) : give(s, i, choice);
+    target t = equals ? target_of(s->family, assignment, equals) : (target){.i = -1};
+    if (t.i < 0) return unknown(ctx, s, assignment);
+    const limn_setting *row = &s->family->settings[t.i];
+    const char *text = equals + 1;
+    if (row->kind == LIMN_SETTING_LIST && t.k < 0) {
+        int values[LIMN_SETTING_MOST], n = read_list(text, row->digits, values);
+        return assign_list(ctx, s, t.i, n, values, text);
     }
-    char shown[256], *end;
-    limn_escape(equals + 1, strlen(equals + 1), shown, sizeof shown);
-    long value = strtol(equals + 1, &end, 10);
-    if (end == equals + 1 || *end || value < row->min || value > row->max)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s must be %d to %d, found \"%s\"", row->name, row->min, row->max, shown);
-    return give(s, i, (int)value);
+    if (!row->choices) return set_number(ctx, s, t, text);
+    int choice = choice_of(row->choices, text);
+    return choice < 0 ? wrong_choice(ctx, row, text) : assign(ctx, s, t.i, 0, choice, text);
 }
 
-int limn_settings_get(const limn_settings *s, const char *name)
+/* ---- values to texts -------------------------------------------------------------------------------------------------- */
+
+double limn_setting_value(const limn_settings *s, int i)
 {
-    int i = index_of(s->family, name, strlen(name));
-    return i < 0 ? 0 : s->value[i];
+    return value_at(s, &s->family->settings[i]);
 }
 
-void limn_settings_default_picture(limn_settings *s, int size, int channels)
+int limn_setting_list(const limn_settings *s, int i, int *out)
 {
-    limn_settings_default(s, "size", size);
-    limn_settings_default(s, "channels", channels);
-}
-
-limn_interface limn_model_interface(const limn_settings *s)
-{
-    int size = limn_settings_get(s, "size"), height = limn_settings_get(s, "height"),
-        levels = limn_settings_get(s, "levels");
-    limn_interface out = {.width = size,
-                          .height = height ? height : size,
-                          .channels = limn_settings_get(s, "channels"),
-                          .learned_variance = limn_settings_get(s, "learn_sigma"),
-                          .classes = limn_settings_get(s, "classes"),
-                          .always_labelled = limn_settings_get(s, "always_labelled"),
-                          .enlarge = limn_settings_get(s, "enlarge"),
-                          .reads_ids = limn_settings_get(s, "text_encoder"),
-                          .vocabulary = limn_settings_get(s, "text_vocab"),
-                          .token_side = limn_settings_get(s, "patch"),
-                          .latent = limn_settings_get(s, "latent"),
-                          .scale = 1};
-    out.out_channels = out.channels * (out.learned_variance ? 2 : 1);
-    if (s->family->kind == LIMN_SEGMENTS) out.out_channels = out.classes, out.grid = 1 << (levels - 1);
-    if (s->family->kind == LIMN_RECONSTRUCTS)
-        out.factor = out.token_side ? out.token_side << (levels - 1) : 1 << levels, out.token_side = 0;
-    if (s->family == &limn_family_vae)
-        out.scale = limn_settings_get(s, "scaling") / 1e5, out.shift = limn_settings_get(s, "shift") / 1e5;
-    return out;
+    const limn_setting *row = &s->family->settings[i];
+    int n = int_at(s, row->count);
+    for (int k = 0; k < n && k < row->most; k++) out[k] = int_at(s, row->offset + (size_t)k * sizeof(int));
+    return n < row->most ? n : row->most;
 }
 
 bool limn_setting_same(const limn_settings *a, const limn_settings *b, int i)
 {
-    return a->value[i] == b->value[i];
+    int x[LIMN_SETTING_MOST], y[LIMN_SETTING_MOST], n = 0;
+    if (a->family->settings[i].kind != LIMN_SETTING_LIST) return limn_setting_value(a, i) == limn_setting_value(b, i);
+    return (n = limn_setting_list(a, i, x)) == limn_setting_list(b, i, y) && memcmp(x, y, (size_t)n * sizeof *x) == 0;
+}
+
+/* The shortest text that is read as the same number; 1e-6, not 1e-06. */
+static void real_text(double value, char *out)
+{
+    int digits = 1;
+    do limn_format(out, LIMN_SETTING_BYTES, "%.*g", digits, value);
+    while (limn_number_parse(out, NULL) != value && digits++ < 17);
+    char *e = strchr(out, 'e');
+    if (e && e[2] == '0') memmove(e + 2, e + 3, strlen(e + 3) + 1);
+}
+
+static void list_text(const limn_settings *s, int i, char *out)
+{
+    int values[LIMN_SETTING_MOST], n = limn_setting_list(s, i, values);
+    bool digits = s->family->settings[i].digits, long_form = false;
+    for (int k = 0; k < n; k++) long_form = long_form || values[k] > 9;
+    size_t at = (size_t)snprintf(out, LIMN_SETTING_BYTES, "%s", digits && long_form ? "[" : "");
+    for (int k = 0; k < n; k++)
+        at +=
+            (size_t)snprintf(out + at, LIMN_SETTING_BYTES - at, "%s%d", k && !(digits && !long_form) ? "," : "", values[k]);
+    if (digits && long_form) snprintf(out + at, LIMN_SETTING_BYTES - at, "]");
 }
 
 const char *limn_setting_text(const limn_settings *s, int i, char *out)
 {
-    const char *word = s->family->settings[i].choices;
-    if (!word) snprintf(out, LIMN_SETTING_BYTES, "%d", s->value[i]);
+    const limn_setting *row = &s->family->settings[i];
+    const char *word = row->choices;
+    if (row->kind == LIMN_SETTING_LIST) list_text(s, i, out);
+    else if (row->kind == LIMN_SETTING_REAL) real_text(value_at(s, row), out);
+    else if (!word) snprintf(out, LIMN_SETTING_BYTES, "%d", (int)value_at(s, row));
     else {
-        for (int k = 0; k < s->value[i]; k++) word += strcspn(word, "|") + 1;
+        for (int k = int_at(s, row->offset); k > 0; k--) word += strcspn(word, "|") + 1;
         snprintf(out, LIMN_SETTING_BYTES, "%.*s", (int)strcspn(word, "|"), word);
     }
     return out;
 }
 
+/* " name=value", as versions before lists and reals wrote it where these had a way.  @return bytes of it */
+static size_t append(const limn_settings *s, int i, char *out, size_t bytes)
+{
+    const limn_setting *row = &s->family->settings[i];
+    char value[LIMN_SETTING_BYTES];
+    size_t n = 0;
+    double units = row->fixed ? nearbyint(value_at(s, row) * row->per) : 0;
+    if (row->fixed && units / row->per == value_at(s, row))
+        return (size_t)snprintf(out, bytes, " %s=%lld", row->fixed, (long long)units);
+    if (row->kind != LIMN_SETTING_LIST || row->digits)
+        return (size_t)snprintf(out, bytes, " %s=%s", row->name, limn_setting_text(s, i, value));
+    for (int k = 0; k < row->most && n < bytes; k++)
+        n += (size_t)snprintf(out + n, bytes - n, " %s%d=%d", row->name, k + 1,
+                              int_at(s, row->offset + (size_t)k * sizeof(int)));
+    return n;
+}
+
 char *limn_settings_text(const limn_settings *s, char *out)
 {
     size_t n = (size_t)snprintf(out, LIMN_SETTINGS_BYTES, "%s", s->family->name);
-    char value[LIMN_SETTING_BYTES];
     for (int i = 0; s->family->settings[i].name && n < LIMN_SETTINGS_BYTES; i++)
-        n += (size_t)snprintf(out + n, LIMN_SETTINGS_BYTES - n, " %s=%s", s->family->settings[i].name,
-                              limn_setting_text(s, i, value));
+        n += append(s, i, out + n, LIMN_SETTINGS_BYTES - n);
     if (n >= LIMN_SETTINGS_BYTES)
         out[0] = '\0'; /* part of the settings are those of another network; tests/test_model.c: no family comes near */
     return out;
@@ -260,8 +471,8 @@ static bool can_be(const limn_settings *s, bool size, int64_t pixels)
 {
     limn_settings with = *s;
     if (pixels < 1 || pixels > INT_MAX) return false;
-    if (size) with.value[index_of(s->family, "size", 4)] = (int)pixels;
-    return !s->family->side(&with, (int)pixels);
+    if (size) put(&with, &s->family->settings[index_of(s->family, "size", 4)], 0, (double)pixels);
+    return !s->family->side(with.config, (int)pixels);
 }
 
 /* Of two that are as near, the larger.  @return 0: none is near */
@@ -281,7 +492,7 @@ static limn_status check_side(limn_ctx *ctx, const limn_settings *s, const char 
     if (!s->family->side) return LIMN_OK;
     if (pixels < 1)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be at least 1, found %d", s->family->name, what, pixels);
-    const char *must_be = s->family->side(s, pixels);
+    const char *must_be = s->family->side(s->config, pixels);
     if (!must_be) return LIMN_OK;
     int n = nearest_side(s, strcmp(what, "size") == 0, pixels);
     if (n) snprintf(nearest, sizeof nearest, "; the nearest is %d", n);
@@ -289,19 +500,34 @@ static limn_status check_side(limn_ctx *ctx, const limn_settings *s, const char 
                      nearest);
 }
 
+/* A list that was set as a whole has as many numbers as another setting says. */
+static limn_status check_lists(limn_ctx *ctx, const limn_settings *s)
+{
+    for (int i = 0; s->family->settings[i].name; i++) {
+        const limn_setting *row = &s->family->settings[i];
+        int count = row->kind == LIMN_SETTING_LIST ? row_at(s->family, row->count) : -1, n = s->is_set[i];
+        if (count >= 0 && n && n != SET_BY_ELEMENT && n != int_at(s, row->count))
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s has %d numbers, and %s is %d: expected as many",
+                             s->family->name, row->name, n, s->family->settings[count].name, int_at(s, row->count));
+    }
+    return LIMN_OK;
+}
+
 limn_status limn_settings_check(limn_ctx *ctx, const limn_settings *s)
 {
-    const char *wrong = s->family->check ? s->family->check(s) : NULL;
-    int height = limn_settings_get(s, "height");
+    limn_status status = check_lists(ctx, s);
+    if (status != LIMN_OK) return status;
+    const char *wrong = s->family->check ? s->family->check(s->config) : NULL;
     if (wrong) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s", s->family->name, wrong);
-    limn_status status = check_side(ctx, s, "size", limn_settings_get(s, "size"));
-    return status == LIMN_OK && height ? check_side(ctx, s, "height", height) : status;
+    limn_interface net = limn_model_interface(s);
+    status = check_side(ctx, s, "size", net.width);
+    return status == LIMN_OK && net.height != net.width ? check_side(ctx, s, "height", net.height) : status;
 }
 
 /* A side of 0 is that of the settings. */
 static limn_status check_picture(limn_ctx *ctx, const limn_settings *s, limn_build b)
 {
-    int64_t size = limn_settings_get(s, "size");
+    int64_t size = limn_model_interface(s).width;
     limn_status status = b.height ? check_side(ctx, s, "the height of the picture", b.height) : LIMN_OK;
     if (status == LIMN_OK && b.width) status = check_side(ctx, s, "the width of the picture", b.width);
     int64_t height = b.height ? b.height : size, width = b.width ? b.width : size;
@@ -320,6 +546,9 @@ limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b
     if (status == LIMN_OK) status = check_picture(g->ctx, s, b);
     if (status != LIMN_OK) return status;
     if (b.batch < 1) return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "the batch must be at least 1, found %d", b.batch);
-    s->family->build(g, s, b, ports);
+    limn_interface net = limn_model_interface(s);
+    if (!b.height) b.height = net.height;
+    if (!b.width) b.width = net.width;
+    s->family->build(g, s->config, b, ports);
     return limn_graph_status(g);
 }

@@ -6,7 +6,7 @@
 
 typedef struct tae {
     limn_graph *g;
-    int width, levels, blocks, pool;
+    const tae_config *cfg;
     int place;   /* in the sequence */
 } tae;
 
@@ -14,9 +14,9 @@ typedef struct tae {
 static limn_node *pool_branch(tae *t, limn_node *x)
 {
     limn_conv_options bare = {.no_bias = true};
-    limn_node *h = limn_conv_with(t->g, "pool.0", x, 4 * t->width, 1, bare);
+    limn_node *h = limn_conv_with(t->g, "pool.0", x, 4 * t->cfg->width, 1, bare);
     h = limn_group_norm(t->g, "pool.1", h, 4, 1e-5, LIMN_RELU);
-    return limn_add(x, limn_conv_with(t->g, "pool.3", h, t->width, 1, bare));
+    return limn_add(x, limn_conv_with(t->g, "pool.3", h, t->cfg->width, 1, bare));
 }
 
 /* relu(x + three convolutions) */
@@ -25,9 +25,9 @@ static limn_node *block(tae *t, limn_node *x, bool pool)
     limn_scope_push(t->g, "%d", t->place++);
     limn_scope_note(t->g, pool ? "residual block with a pool branch" : "residual block");
     if (pool) x = pool_branch(t, x);
-    limn_node *h = limn_activate(limn_conv(t->g, "conv.0", x, t->width, 3), LIMN_RELU);
-    h = limn_activate(limn_conv(t->g, "conv.2", h, t->width, 3), LIMN_RELU);
-    x = limn_activate(limn_add(limn_conv(t->g, "conv.4", h, t->width, 3), x), LIMN_RELU);
+    limn_node *h = limn_activate(limn_conv(t->g, "conv.0", x, t->cfg->width, 3), LIMN_RELU);
+    h = limn_activate(limn_conv(t->g, "conv.2", h, t->cfg->width, 3), LIMN_RELU);
+    x = limn_activate(limn_add(limn_conv(t->g, "conv.4", h, t->cfg->width, 3), x), LIMN_RELU);
     limn_scope_pop(t->g);
     return x;
 }
@@ -40,75 +40,84 @@ static limn_node *conv(tae *t, limn_node *x, int n, int stride, bool bias)
 }
 
 /* image [B,H,W,C] in [-1,1]  ->  [B,H/f,W/f,latent] */
-static limn_node *encode(tae *t, limn_node *image, int latent)
+static limn_node *encode(tae *t, limn_node *image)
 {
     limn_scope_push(t->g, "encoder");
     limn_scope_note(t->g, "picture to latent");
     t->place = 0;
-    limn_node *x = conv(t, limn_affine(image, 0.5, 0.5), t->width, 1, true);
+    limn_node *x = conv(t, limn_affine(image, 0.5, 0.5), t->cfg->width, 1, true);
     x = block(t, x, false);
-    for (int level = 0; level < t->levels; level++) {
-        x = conv(t, x, t->width, 2, false);
-        for (int i = 0; i < t->blocks; i++) x = block(t, x, t->pool && level == t->levels - 1);
+    for (int level = 0; level < t->cfg->levels; level++) {
+        x = conv(t, x, t->cfg->width, 2, false);
+        for (int i = 0; i < t->cfg->blocks; i++) x = block(t, x, t->cfg->pool && level == t->cfg->levels - 1);
     }
-    x = conv(t, x, latent, 1, true);
+    x = conv(t, x, t->cfg->latent, 1, true);
     limn_scope_pop(t->g);
     return x;
 }
 
 /* Places of the clamp, the ReLU behind the first convolution and the upsampling count, too. */
-static limn_node *decode(tae *t, limn_node *x, int channels)
+static limn_node *decode(tae *t, limn_node *x)
 {
     limn_scope_push(t->g, "decoder");
     limn_scope_note(t->g, "latent to picture");
     t->place = 1;
     x = limn_affine(limn_activate(limn_affine(x, 1.0 / 3, 0), LIMN_TANH), 3, 0);
-    x = limn_activate(conv(t, x, t->width, 1, true), LIMN_RELU);
+    x = limn_activate(conv(t, x, t->cfg->width, 1, true), LIMN_RELU);
     t->place++;
-    for (int level = 0; level < t->levels; level++) {
-        for (int i = 0; i < t->blocks; i++) x = block(t, x, t->pool && level == 0);
+    for (int level = 0; level < t->cfg->levels; level++) {
+        for (int i = 0; i < t->cfg->blocks; i++) x = block(t, x, t->cfg->pool && level == 0);
         limn_shape s = limn_node_shape(x);
         t->place++;
-        x = conv(t, limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST), t->width, 1, false);
+        x = conv(t, limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST), t->cfg->width, 1, false);
     }
     x = block(t, x, false);
-    x = limn_affine(conv(t, x, channels, 1, true), 2, -1);
+    x = limn_affine(conv(t, x, t->cfg->channels, 1, true), 2, -1);
     limn_scope_pop(t->g);
     return x;
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"),
-        latent = limn_settings_get(s, "latent");
-    tae t = {.g = g,
-             .width = limn_settings_get(s, "width"),
-             .levels = limn_settings_get(s, "levels"),
-             .blocks = limn_settings_get(s, "blocks"),
-             .pool = limn_settings_get(s, "pool")};
+    const tae_config *cfg = config;
+    int h = b.height, w = b.width;
+    tae t = {.g = g, .cfg = cfg};
     if (b.part != LIMN_PART_DECODER) {
-        ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h, w, channels), LIMN_PER_STEP);
-        ports->latent = encode(&t, ports->image, latent);
+        ports->image = limn_input(g, "image", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h, w, cfg->channels), LIMN_PER_STEP);
+        ports->latent = encode(&t, ports->image);
     } else
-        ports->latent =
-            limn_input(g, "latent", LIMN_COMPUTE, LIMN_SHAPE(b.batch, h >> t.levels, w >> t.levels, latent), LIMN_PER_STEP);
-    ports->output = b.part == LIMN_PART_ENCODER ? ports->latent : decode(&t, ports->latent, channels);
+        ports->latent = limn_input(g, "latent", LIMN_COMPUTE,
+                                   LIMN_SHAPE(b.batch, h >> cfg->levels, w >> cfg->levels, cfg->latent), LIMN_PER_STEP);
+    ports->output = b.part == LIMN_PART_ENCODER ? ports->latent : decode(&t, ports->latent);
 }
 
 static const limn_setting settings[] = {
-    {"size", 512, 1, 16384, NULL, "height and width of the picture, where nothing else says it"},
-    {"channels", 3, 1, 4, NULL, "channels of the picture"},
-    {"latent", 4, 1, 256, NULL, "channels of the latent"},
-    {"width", 64, 4, 4096, NULL, "channels inside"},
-    {"levels", 3, 1, 6, NULL, "times the sides are halved"},
-    {"blocks", 3, 1, 16, NULL, "residual blocks of a level"},
-    {"pool", 0, 0, 1, NULL, "1: the blocks next to the latent also see the whole picture (TAEF2)"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_NUMBER(tae_config, size, 512, 1, 16384, "height and width of the picture, where nothing else says it"),
+    LIMN_NUMBER(tae_config, channels, 3, 1, 4, "channels of the picture"),
+    LIMN_NUMBER(tae_config, latent, 4, 1, 256, "channels of the latent"),
+    LIMN_NUMBER(tae_config, width, 64, 4, 4096, "channels inside"),
+    LIMN_NUMBER(tae_config, levels, 3, 1, 6, "times the sides are halved"),
+    LIMN_NUMBER(tae_config, blocks, 3, 1, 16, "residual blocks of a level"),
+    LIMN_FLAG(tae_config, pool, false, "1: the blocks next to the latent also see the whole picture (TAEF2)"),
+    {.name = NULL},
 };
 
-static const char *side(const limn_settings *s, int pixels)
+static const char *side(const void *config, int pixels)
 {
-    return pixels % (1 << limn_settings_get(s, "levels")) ? "a multiple of 2 to the power of levels" : NULL;
+    const tae_config *cfg = config;
+    return pixels % (1 << cfg->levels) ? "a multiple of 2 to the power of levels" : NULL;
+}
+
+static limn_interface interface(const void *config)
+{
+    const tae_config *cfg = config;
+    return (limn_interface){.width = cfg->size,
+                            .height = cfg->size,
+                            .channels = cfg->channels,
+                            .out_channels = cfg->channels,
+                            .latent = cfg->latent,
+                            .factor = 1 << cfg->levels,
+                            .scale = 1};
 }
 
 const limn_family limn_family_tae = {
@@ -119,6 +128,7 @@ const limn_family limn_family_tae = {
     .output = "64x64x4 and back",
     .loss = "absolute error",
     .settings = settings,
+    .interface = interface,
     .build = build,
     .side = side,
 };

@@ -15,13 +15,11 @@ static limn_init he(limn_node *x, int kernel)
     return (limn_init){.kind = LIMN_INIT_NORMAL, .scale = (float)sqrt(2 / fan), .decay = true};
 }
 
-enum { NORM_NONE, NORM_BATCH, NORM_GROUP };
-
 /* Scope `name`: convs times (3 x 3 convolution, norm, ReLU), the first to `mid` channels, the last to n.
  * In the numbering of the published nn.Sequential: convolution, [norm], ReLU. */
-static limn_node *convolutions(limn_graph *g, const limn_settings *s, const char *name, limn_node *x, int mid, int n)
+static limn_node *convolutions(limn_graph *g, const unet_config *cfg, const char *name, limn_node *x, int mid, int n)
 {
-    int convs = limn_settings_get(s, "convs"), norm = limn_settings_get(s, "norm"), parts = norm == NORM_NONE ? 2 : 3;
+    int convs = cfg->convs, parts = cfg->norm == UNET_NORM_NONE ? 2 : 3;
     limn_scope_push(g, "%s", name);
     for (int i = 0; i < convs; i++) {
         char conv[32], after[32];
@@ -29,11 +27,11 @@ static limn_node *convolutions(limn_graph *g, const limn_settings *s, const char
         snprintf(after, sizeof after, "%d", i * parts + 1);
         limn_init init = he(x, 3);
         limn_conv_options options = {
-            .valid = limn_settings_get(s, "padding") == 1, .no_bias = norm != NORM_NONE, .weight_init = &init};
+            .valid = cfg->padding == UNET_VALID, .no_bias = cfg->norm != UNET_NORM_NONE, .weight_init = &init};
         int channels = i == convs - 1 ? n : mid;
         x = limn_conv_with(g, conv, x, channels, 3, options);
-        if (norm == NORM_BATCH) x = limn_batch_norm(g, after, x, 1e-5);
-        if (norm == NORM_GROUP) x = limn_group_norm(g, after, x, limn_settings_get(s, "groups"), 1e-5, LIMN_IDENTITY);
+        if (cfg->norm == UNET_NORM_BATCH) x = limn_batch_norm(g, after, x, 1e-5);
+        if (cfg->norm == UNET_NORM_GROUP) x = limn_group_norm(g, after, x, cfg->groups, 1e-5, LIMN_IDENTITY);
         x = limn_activate(x, LIMN_RELU);
     }
     limn_scope_pop(g);
@@ -51,24 +49,25 @@ static limn_node *cut_to(limn_node *skip, limn_node *x)
 }
 
 /* Twice the pixels; the transposed convolution also halves the channels. */
-static limn_node *enlarge(limn_graph *g, const limn_settings *s, limn_node *x)
+static limn_node *enlarge(limn_graph *g, const unet_config *cfg, limn_node *x)
 {
     limn_shape d = limn_node_shape(x);
-    if (limn_settings_get(s, "up") == 1) return limn_resize(x, 2 * d.dim[1], 2 * d.dim[2], LIMN_BILINEAR_ALIGNED);
+    if (cfg->up == UNET_BILINEAR) return limn_resize(x, 2 * d.dim[1], 2 * d.dim[2], LIMN_BILINEAR_ALIGNED);
     limn_init init = he(x, 1);
     return limn_conv_transpose(g, "up", x, d.dim[3] / 2, 2, (limn_conv_options){.stride = 2, .weight_init = &init});
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    int levels = limn_settings_get(s, "levels"), width = limn_settings_get(s, "width");
-    bool bilinear = limn_settings_get(s, "up") == 1;
+    const unet_config *cfg = config;
+    int levels = cfg->levels, width = cfg->width;
+    bool bilinear = cfg->up == UNET_BILINEAR;
     limn_node *skip[16];
     if (b.n_steps == 0) limn_graph_train(g);
-    limn_node *picture = limn_picture_input(g, s, b, ports);
+    limn_node *picture = limn_picture_input(g, b, cfg->channels, 0, ports);
     limn_scope_push(g, "inc");
     limn_scope_note(g, "first convolutions, all pixels");
-    limn_node *x = convolutions(g, s, "double_conv", picture, width, width);
+    limn_node *x = convolutions(g, cfg, "double_conv", picture, width, width);
     limn_scope_pop(g);
     for (int i = 1; i < levels; i++) {
         skip[i - 1] = x;
@@ -76,45 +75,46 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
         limn_scope_note(g, "half the pixels, twice the channels");
         int channels = width << i;
         if (bilinear && i == levels - 1) channels /= 2; /* bilinear enlargement does not halve the channels on the way up */
-        x = convolutions(g, s, "maxpool_conv.1.double_conv", limn_max_pool(x, 2), channels, channels);
+        x = convolutions(g, cfg, "maxpool_conv.1.double_conv", limn_max_pool(x, 2), channels, channels);
         limn_scope_pop(g);
     }
     for (int i = levels - 2; i >= 0; i--) {
         limn_scope_push(g, "up%d", levels - 1 - i);
         limn_scope_note(g, "twice the pixels, the skip beside it");
-        x = enlarge(g, s, x);
+        x = enlarge(g, cfg, x);
         x = limn_concat(g, -1, 2, (limn_node *[]){cut_to(skip[i], x), x});
         int channels = width << i;
-        x = convolutions(g, s, "conv.double_conv", x, bilinear ? (int)limn_node_shape(x).dim[3] / 2 : channels,
+        x = convolutions(g, cfg, "conv.double_conv", x, bilinear ? (int)limn_node_shape(x).dim[3] / 2 : channels,
                          bilinear && i > 0 ? channels / 2 : channels);
         limn_scope_pop(g);
     }
     limn_scope_push(g, "outc");
     limn_scope_note(g, "one logit for each class");
-    ports->output = limn_conv(g, "conv", x, limn_settings_get(s, "classes"), 1);
+    ports->output = limn_conv(g, "conv", x, cfg->classes, 1);
     limn_scope_pop(g);
 }
 
 static const limn_setting settings[] = {
-    {"size", 512, 1, 16384, NULL, "width (and height, unless given) of the picture"},
-    {"height", 0, 0, 16384, NULL, "height of the picture; 0: as size"},
-    {"channels", 3, 1, 64, NULL, "channels of the picture"},
-    {"classes", 2, 1, 256, NULL, "classes; 1: one logit, for or against"},
-    {"width", 64, 1, 1024, NULL, "channels of the first level; doubled at each"},
-    {"levels", 4, 2, 8, NULL, "levels of resolution"},
-    {"convs", 2, 1, 4, NULL, "3x3 convolutions of a block"},
-    {"padding", 0, 0, 1, "same|valid", "valid: no zeros around, the result is smaller than the picture"},
-    {"norm", 0, 0, 2, "none|batch|group", "normalisation after each convolution"},
-    {"groups", 8, 1, 256, NULL, "groups of norm=group"},
-    {"up", 0, 0, 1, "transposed|bilinear", "how the picture grows on the way up"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_NUMBER(unet_config, size, 512, 1, 16384, "width (and height, unless it is set) of the picture"),
+    LIMN_NUMBER(unet_config, height, 0, 0, 16384, "height of the picture; 0: as size"),
+    LIMN_NUMBER(unet_config, channels, 3, 1, 64, "channels of the picture"),
+    LIMN_NUMBER(unet_config, classes, 2, 1, 256, "classes; 1: one logit, for or against"),
+    LIMN_NUMBER(unet_config, width, 64, 1, 1024, "channels of the first level; doubled at each"),
+    LIMN_NUMBER(unet_config, levels, 4, 2, 8, "levels of resolution"),
+    LIMN_NUMBER(unet_config, convs, 2, 1, 4, "3x3 convolutions of a block"),
+    LIMN_CHOICE(unet_config, padding, UNET_SAME, "same|valid",
+                "valid: no zeros around, the result is smaller than the picture"),
+    LIMN_CHOICE(unet_config, norm, UNET_NORM_NONE, "none|batch|group", "normalisation after each convolution"),
+    LIMN_NUMBER(unet_config, groups, 8, 1, 256, "groups of norm=group"),
+    LIMN_CHOICE(unet_config, up, UNET_TRANSPOSED, "transposed|bilinear", "how the picture grows on the way up"),
+    {.name = NULL},
 };
 
 /* Pixels along one side at the bottom, or -1 when a level is odd or gone. */
-static int bottom(const limn_settings *s, int pixels)
+static int bottom(const unet_config *cfg, int pixels)
 {
-    int lost = limn_settings_get(s, "padding") == 1 ? 2 * limn_settings_get(s, "convs") : 0;
-    for (int i = 1; i < limn_settings_get(s, "levels"); i++) {
+    int lost = cfg->padding == UNET_VALID ? 2 * cfg->convs : 0;
+    for (int i = 1; i < cfg->levels; i++) {
         pixels -= lost;
         if (pixels < 2 || pixels % 2) return -1;
         pixels /= 2;
@@ -122,27 +122,40 @@ static int bottom(const limn_settings *s, int pixels)
     return pixels - lost > 0 ? pixels : -1;
 }
 
-static const char *side(const limn_settings *s, int pixels)
+static const char *side(const void *config, int pixels)
 {
-    if (bottom(s, pixels) > 0) return NULL;
-    return limn_settings_get(s, "padding") == 1
+    const unet_config *cfg = config;
+    if (bottom(cfg, pixels) > 0) return NULL;
+    return cfg->padding == UNET_VALID
                ? "such that every level halves an even number of pixels (16 n + 12 for 5 levels of 2 convolutions)"
                : "a multiple of 2^(levels-1)";
 }
 
-static const char *check(const limn_settings *s)
+static const char *check(const void *config)
 {
-    if (limn_settings_get(s, "norm") == NORM_GROUP && limn_settings_get(s, "width") % limn_settings_get(s, "groups"))
+    const unet_config *cfg = config;
+    if (cfg->norm == UNET_NORM_GROUP && cfg->width % cfg->groups)
         return "width must be a multiple of groups";
-    if (limn_settings_get(s, "up") == 1 && limn_settings_get(s, "width") % 2)
+    if (cfg->up == UNET_BILINEAR && cfg->width % 2)
         return "up=bilinear halves channels: width must be even";
-    if ((int64_t)limn_settings_get(s, "width") << limn_settings_get(s, "levels") > 65536)
+    if ((int64_t)cfg->width << cfg->levels > 65536)
         return "the last level would have more than 32768 channels";
     return NULL;
+}
+
+static limn_interface interface(const void *config)
+{
+    const unet_config *cfg = config;
+    return (limn_interface){.width = cfg->size,
+                            .height = cfg->height ? cfg->height : cfg->size,
+                            .channels = cfg->channels,
+                            .out_channels = cfg->classes,
+                            .classes = cfg->classes,
+                            .grid = 1 << (cfg->levels - 1)};
 }
 
 const limn_family limn_family_unet = {
     .kind = LIMN_SEGMENTS,
     .name = "unet", .task = "segment", .input = "picture 512x512x3", .output = "512x512xK", .loss = "cross-entropy",
-    .settings = settings, .build = build, .check = check, .side = side,
+    .settings = settings, .interface = interface, .build = build, .check = check, .side = side,
 };

@@ -8,40 +8,35 @@ const int limn_pad_after[4] = {0, 0, 1, 1}, limn_pad_around[4] = {1, 1, 1, 1};
 
 /* ---- settings --------------------------------------------------------------------------------------------------------- */
 
-/* A digit a level: 1222 has four levels, the first one 1 wide.  @return how many */
-static int digits(int number, int *out)
+limn_unet limn_unet_from(const void *config, const limn_res_names *names, double eps)
 {
-    int n = 0;
-    for (int left = number; left; left /= 10) n++;
-    for (int i = n - 1; i >= 0; i--, number /= 10) out[i] = number % 10;
-    return n;
-}
-
-limn_unet limn_unet_from(const limn_settings *s, const limn_res_names *names, double eps)
-{
-    limn_unet u = {.s = s,
+    const limn_unet_config *cfg = config;
+    limn_unet u = {.cfg = cfg,
+                   .config = config,
                    .names = names,
                    .eps = eps,
-                   .blocks = limn_settings_get(s, "blocks"),
-                   .groups = limn_settings_get(s, "groups"),
-                   .heads = limn_settings_get(s, "heads"),
-                   .head_width = limn_settings_get(s, "head_width"),
-                   .attention_most = limn_settings_get(s, "attention_most"),
-                   .attention_least = limn_settings_get(s, "attention_least"),
-                   .window = limn_settings_get(s, "attention") ? limn_settings_get(s, "window") : 0,
-                   .shift = limn_settings_get(s, "shift"),
-                   .scale_shift = limn_settings_get(s, "scale_shift"),
+                   .window = cfg->attention == LIMN_UNET_WINDOWS ? cfg->window : 0,
                    .down_pad = limn_pad_around};
-    u.n_levels = digits(limn_settings_get(s, "multipliers"), u.width);
-    for (int i = 0; i < u.n_levels; i++)
-        u.width[i] *= limn_settings_get(s, "width"), u.side[i] = limn_settings_get(s, "size") >> i;
+    for (int i = 0; i < cfg->n_levels; i++) u.width[i] = cfg->width * cfg->multipliers[i], u.side[i] = cfg->size >> i;
     return u;
+}
+
+limn_interface limn_unet_interface(const void *config, bool learned_variance, int classes)
+{
+    const limn_unet_config *cfg = config;
+    return (limn_interface){.width = cfg->size,
+                            .height = cfg->size,
+                            .channels = cfg->channels,
+                            .out_channels = cfg->channels * (1 + learned_variance),
+                            .learned_variance = learned_variance,
+                            .classes = classes,
+                            .enlarge = cfg->enlarge};
 }
 
 bool limn_unet_attends(const limn_unet *u, int level)
 {
-    if (u->side[level] > u->attention_most) return u->window > 0;
-    return u->side[level] >= u->attention_least;
+    if (u->side[level] > u->cfg->attention_most) return u->window > 0;
+    return u->side[level] >= u->cfg->attention_least;
 }
 
 /* In a picture of the settings' size a window is no larger than its level. */
@@ -52,8 +47,8 @@ static int window_side(const limn_unet *u, int level)
 
 limn_window limn_unet_window(const limn_unet *u, int level, int j, limn_shape picture)
 {
-    if (level == LIMN_UNET_MIDDLE || u->side[level] <= u->attention_most) return (limn_window){0};
-    int side = window_side(u, level), shift = u->shift * side / u->window;
+    if (level == LIMN_UNET_MIDDLE || u->side[level] <= u->cfg->attention_most) return (limn_window){0};
+    int side = window_side(u, level), shift = u->cfg->shift * side / u->window;
     limn_window window = limn_window_of(side, shift, picture, limn_unet_heads(u, u->width[level]), j);
     window.starts_at_zero = true;
     return window;
@@ -61,42 +56,43 @@ limn_window limn_unet_window(const limn_unet *u, int level, int j, limn_shape pi
 
 void limn_unet_imply(limn_settings *s)
 {
-    limn_settings_default(s, "shift", limn_settings_get(s, "window") / 2);
+    const limn_unet_config *cfg = limn_settings_config(s);
+    limn_settings_default(s, &cfg->shift, cfg->window / 2);
 }
 
 int limn_unet_heads(const limn_unet *u, int64_t width)
 {
-    return u->head_width > 0 ? (int)(width / u->head_width) : u->heads;
+    return u->cfg->head_width > 0 ? (int)(width / u->cfg->head_width) : u->cfg->heads;
 }
 
-const char *limn_unet_check(const limn_settings *s)
+const char *limn_unet_check(const void *config)
 {
-    limn_unet u = limn_unet_from(s, NULL, 0);
-    if (limn_settings_get(s, "width") % 2) return "width must be even";
-    for (int i = 0; i < u.n_levels; i++) {
-        if (u.width[i] == 0) return "a digit of multipliers is 0: a level needs channels";
-        if (u.width[i] % u.groups)
-            return "the width of a level (width times its digit of multipliers) must be a multiple of groups";
-        if (u.head_width > 0 ? u.width[i] % u.head_width : u.width[i] % u.heads)
+    const limn_unet_config *cfg = config;
+    limn_unet u = limn_unet_from(config, NULL, 0);
+    if (cfg->width % 2) return "width must be even";
+    for (int i = 0; i < cfg->n_levels; i++) {
+        if (u.width[i] % cfg->groups)
+            return "the width of a level (width times its multiplier) must be a multiple of groups";
+        if (cfg->head_width > 0 ? u.width[i] % cfg->head_width : u.width[i] % cfg->heads)
             return "the width of a level must split into its attention heads";
-        if ((u.width[i] + u.width[i ? i - 1 : 0]) % u.groups)
+        if ((u.width[i] + u.width[i ? i - 1 : 0]) % cfg->groups)
             return "neighbouring levels together must be a multiple of groups";
     }
-    if (u.window && u.side[0] <= u.attention_most)
+    if (u.window && u.side[0] <= cfg->attention_most)
         return "attention=window needs a level that is larger than attention_most";
-    if (u.window && u.shift >= u.window) return "shift must be less than window";
-    return limn_settings_get(s, "enlarge") == 1 ? "enlarge must be 0 or from 2 on" : NULL;
+    if (u.window && cfg->shift >= u.window) return "shift must be less than window";
+    return cfg->enlarge == 1 ? "enlarge must be 0 or from 2 on" : NULL;
 }
 
-const char *limn_unet_side(const limn_settings *s, int pixels)
+const char *limn_unet_side(const void *config, int pixels)
 {
-    limn_unet u = limn_unet_from(s, NULL, 0);
-    int enlarge = limn_settings_get(s, "enlarge");
-    if (pixels % (1 << (u.n_levels - 1)))
-        return "such that it halves at every level but the last: a multiple of 2^(digits of multipliers - 1)";
-    if (enlarge && pixels % enlarge) return "a multiple of enlarge";
-    for (int i = 0; i < u.n_levels; i++)
-        if (u.window && u.side[i] > u.attention_most && (pixels >> i) % window_side(&u, i))
+    const limn_unet_config *cfg = config;
+    limn_unet u = limn_unet_from(config, NULL, 0);
+    if (pixels % (1 << (cfg->n_levels - 1)))
+        return "such that it halves at every level but the last: a multiple of 2^(numbers of multipliers - 1)";
+    if (cfg->enlarge && pixels % cfg->enlarge) return "a multiple of enlarge";
+    for (int i = 0; i < cfg->n_levels; i++)
+        if (u.window && u.side[i] > cfg->attention_most && (pixels >> i) % window_side(&u, i))
             return "such that window divides the side of each level with windows (larger than attention_most: size, halved "
                    "at each level), or covers it";
     return NULL;
@@ -135,16 +131,16 @@ static limn_node *resampled(limn_node *x, limn_resample resample)
 limn_node *limn_res_block(limn_graph *g, const limn_unet *u, limn_node *x, int64_t n, limn_resample resample)
 {
     int64_t c = limn_node_shape(x).dim[3];
-    limn_node *h = limn_group_norm(g, u->names->norm1, x, u->groups, u->eps, LIMN_SILU);
+    limn_node *h = limn_group_norm(g, u->names->norm1, x, u->cfg->groups, u->eps, LIMN_SILU);
     h = limn_conv(g, u->names->conv1, resampled(h, resample), n, 3);
-    limn_node *t = limn_linear(g, u->names->time, u->t, u->scale_shift ? 2 * n : n);
-    if (u->scale_shift) {
+    limn_node *t = limn_linear(g, u->names->time, u->t, u->cfg->scale_shift ? 2 * n : n);
+    if (u->cfg->scale_shift) {
         limn_node *m[2]; /* scale, shift */
         limn_chunk(t, 2, m);
-        h = limn_group_norm_modulated(g, u->names->norm2, h, u->groups, u->eps, m[1], m[0], LIMN_SILU);
+        h = limn_group_norm_modulated(g, u->names->norm2, h, u->cfg->groups, u->eps, m[1], m[0], LIMN_SILU);
     } else {
         h = limn_add(h, limn_reshape(t, LIMN_SHAPE(limn_node_shape(t).dim[0], 1, 1, n)));
-        h = limn_group_norm(g, u->names->norm2, h, u->groups, u->eps, LIMN_SILU);
+        h = limn_group_norm(g, u->names->norm2, h, u->cfg->groups, u->eps, LIMN_SILU);
     }
     h = limn_conv_zero(g, u->names->conv2, h, n, 3);
     x = resampled(x, resample);
@@ -154,7 +150,7 @@ limn_node *limn_res_block(limn_graph *g, const limn_unet *u, limn_node *x, int64
 limn_node *limn_unet_attend_in_windows(limn_graph *g, const limn_unet *u, const char *norm, limn_node *x, limn_window window)
 {
     limn_scope_note(g, "pixels look at each other in windows");
-    limn_node *h = limn_group_norm(g, norm, x, u->groups, u->eps, LIMN_IDENTITY);
+    limn_node *h = limn_group_norm(g, norm, x, u->cfg->groups, u->eps, LIMN_IDENTITY);
     return limn_add(x, limn_window_attention(g, "attn", h, window));
 }
 
@@ -192,21 +188,21 @@ static limn_node *down_block(limn_graph *g, const limn_unet *u, limn_node *x, in
 {
     limn_scope_push(g, "down_blocks.%d", level);
     note_sides(g, x, "down");
-    for (int j = 0; j < u->blocks; j++) {
+    for (int j = 0; j < u->cfg->blocks; j++) {
         x = res_at(g, u, x, j, u->width[level]);
         if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);
         k->x[k->n++] = x;
     }
-    if (level < u->n_levels - 1) k->x[k->n++] = x = limn_unet_down(g, u, "downsamplers.0.conv", x);
+    if (level < u->cfg->n_levels - 1) k->x[k->n++] = x = limn_unet_down(g, u, "downsamplers.0.conv", x);
     limn_scope_pop(g);
     return x;
 }
 
 static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int level, skips *k)
 {
-    limn_scope_push(g, "up_blocks.%d", u->n_levels - 1 - level);
+    limn_scope_push(g, "up_blocks.%d", u->cfg->n_levels - 1 - level);
     note_sides(g, x, "up, beside what came down");
-    for (int j = 0; j <= u->blocks; j++) {
+    for (int j = 0; j <= u->cfg->blocks; j++) {
         x = res_at(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, k->x[--k->n]}), j, u->width[level]);
         if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);
     }
@@ -217,8 +213,8 @@ static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int 
 
 limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, int64_t n_out)
 {
-    int last = u->n_levels - 1;
-    limn_node *x = limn_conv(g, "conv_in", image, limn_settings_get(u->s, "width"), 3);
+    int last = u->cfg->n_levels - 1;
+    limn_node *x = limn_conv(g, "conv_in", image, u->cfg->width, 3);
     skips k = {.x = {x}, .n = 1};
     for (int i = 0; i <= last; i++) x = down_block(g, u, x, i, &k);
     limn_scope_push(g, "mid_block");
@@ -227,6 +223,6 @@ limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, i
     x = res_at(g, u, x, 1, u->width[last]);
     limn_scope_pop(g);
     for (int i = last; i >= 0; i--) x = up_block(g, u, x, i, &k);
-    x = limn_group_norm(g, "conv_norm_out", x, u->groups, u->eps, LIMN_SILU);
+    x = limn_group_norm(g, "conv_norm_out", x, u->cfg->groups, u->eps, LIMN_SILU);
     return limn_conv_zero(g, "conv_out", x, n_out, 3);
 }

@@ -13,15 +13,15 @@ static const limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f, .deca
 static const limn_linear_options started = {.weight_init = &normal};
 
 /* x + attention(norm1(x)), x + mlp(norm2(x)), of linear([x, skip]) where there is a skip.   x skip [B,T,D] */
-static limn_node *block(limn_graph *g, const limn_settings *s, limn_node *x, limn_node *skip)
+static limn_node *block(limn_graph *g, const uvit_config *cfg, limn_node *x, limn_node *skip)
 {
-    int width = limn_settings_get(s, "width"), hidden = limn_settings_get(s, "mlp");
+    int width = cfg->width, hidden = cfg->mlp;
     if (skip) x = limn_linear_with(g, "skip_linear", limn_concat(g, 2, 2, (limn_node *[]){x, skip}), width, started);
     limn_node *h = limn_layer_norm(g, "norm1", x, 1e-5);
     limn_scope_push(g, "attn");
     limn_scope_note(g, "self-attention over all tokens");
     h = limn_linear_with(g, "qkv", h, 3 * width, (limn_linear_options){.no_bias = true, .weight_init = &normal});
-    h = limn_linear_with(g, "proj", limn_attention_qkv(h, limn_settings_get(s, "heads"), false), width, started);
+    h = limn_linear_with(g, "proj", limn_attention_qkv(h, cfg->heads, false), width, started);
     limn_scope_pop(g);
     x = limn_add(x, h);
     h = limn_layer_norm(g, "norm2", x, 1e-5);
@@ -40,90 +40,106 @@ static limn_node *as_token(limn_node *v, int batch)
 }
 
 /* [B,T,D]: what conditions the picture, then the picture */
-static limn_node *tokens_of(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static limn_node *tokens_of(limn_graph *g, const uvit_config *cfg, limn_build b, limn_ports *ports)
 {
-    int width = limn_settings_get(s, "width"), classes = limn_settings_get(s, "classes"), n = 0;
+    int width = cfg->width, classes = cfg->classes, n = 0;
     limn_node *part[4];
     if (classes) {
         ports->label = limn_input(g, "label", LIMN_INDEX, LIMN_SHAPE(b.batch), LIMN_PER_PROMPT);
         part[n++] = as_token(limn_embedding(g, "label_emb", ports->label, classes + 1, width), b.batch);
     }
     limn_node *time = limn_timestep_embedding(limn_time_input(g, b, ports), width, 10000, true);
-    if (limn_settings_get(s, "time_mlp")) {
+    if (cfg->time_mlp) {
         limn_scope_push(g, "time_embed");
         time = limn_linear_with(g, "2", limn_silu(limn_linear_with(g, "0", time, 4 * width, started)), width, started);
         limn_scope_pop(g);
     }
     part[n++] = as_token(limn_time_of_step(ports, time), b.batch);
-    if (limn_settings_get(s, "text"))
-        part[n++] = limn_linear_with(g, "context_embed", limn_text_features(g, s, b, ports), width, started);
-    part[n++] = limn_patch_embed(g, "patch_embed", ports->image, limn_settings_get(s, "patch"), width);
+    if (cfg->has_text)
+        part[n++] = limn_linear_with(g, "context_embed", limn_text_features(g, &cfg->text, b, ports), width, started);
+    part[n++] = limn_patch_embed(g, "patch_embed", ports->image, cfg->patch, width);
     limn_node *x = limn_concat(g, 1, n, part);
     limn_init table = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f};
     return limn_add(x, limn_parameter(g, "pos_embed", LIMN_SHAPE(1, limn_node_shape(x).dim[1], width), table));
 }
 
-static limn_node *one_block(limn_graph *g, const limn_settings *s, const char *part, int i, limn_node *x, limn_node *skip)
+static limn_node *one_block(limn_graph *g, const uvit_config *cfg, const char *part, int i, limn_node *x, limn_node *skip)
 {
     if (i < 0) limn_scope_push(g, "%s", part);
     else limn_scope_push(g, "%s.%d", part, i);
     limn_scope_note(g, skip ? "transformer block, joined by its skip" : "transformer block");
-    x = block(g, s, x, skip);
+    x = block(g, cfg, x, skip);
     limn_scope_pop(g);
     return x;
 }
 
-static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_ports *ports)
+static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    int h = limn_build_height(s, b), w = limn_build_width(s, b), channels = limn_settings_get(s, "channels"),
-        patch = limn_settings_get(s, "patch");
-    int half = limn_settings_get(s, "depth") / 2;
-    limn_picture_input(g, s, b, ports);
-    limn_node *x = tokens_of(g, s, b, ports), *skip[128];
-    for (int i = 0; i < half; i++) skip[i] = x = one_block(g, s, "in_blocks", i, x, NULL);
-    x = one_block(g, s, "mid_block", -1, x, NULL);
-    for (int i = 0; i < half; i++) x = one_block(g, s, "out_blocks", i, x, skip[half - 1 - i]);
+    const uvit_config *cfg = config;
+    int h = b.height, w = b.width, channels = cfg->channels,
+        patch = cfg->patch;
+    int half = cfg->depth / 2;
+    limn_picture_input(g, b, cfg->channels, 0, ports);
+    limn_node *x = tokens_of(g, cfg, b, ports), *skip[128];
+    for (int i = 0; i < half; i++) skip[i] = x = one_block(g, cfg, "in_blocks", i, x, NULL);
+    x = one_block(g, cfg, "mid_block", -1, x, NULL);
+    for (int i = 0; i < half; i++) x = one_block(g, cfg, "out_blocks", i, x, skip[half - 1 - i]);
     x = limn_layer_norm(g, "norm", x, 1e-5);
     int64_t n = (int64_t)(h / patch) * (w / patch);
     ports->tokens = limn_slice(x, 1, limn_node_shape(x).dim[1] - n, n);
     x = limn_linear_with(g, "decoder_pred", ports->tokens, (int64_t)patch * patch * channels, started);
     ports->output = limn_unpatchify(g, x, h, w, patch, channels);
-    if (limn_settings_get(s, "final_conv")) ports->output = limn_conv(g, "final_layer", ports->output, channels, 3);
+    if (cfg->final_conv) ports->output = limn_conv(g, "final_layer", ports->output, channels, 3);
 }
 
 static const limn_setting settings[] = {
-    {"size", 32, 1, 4096, NULL, "height and width of the picture or latent"},
-    {"channels", 3, 1, 64, NULL, "channels of the picture or latent"},
-    {"patch", 2, 1, 64, NULL, "pixels along one side of a token"},
-    {"width", 512, 4, 16384, NULL, "width of a token"},
-    {"depth", 12, 2, 256, NULL, "blocks beside the middle one, half of them before it"},
-    {"heads", 8, 1, 256, NULL, "attention heads"},
-    {"mlp", 2048, 1, 65536, NULL, "hidden width of the MLP"},
-    {"time_mlp", 0, 0, 1, NULL, "1: the sinusoids of the timestep pass an MLP before they are a token"},
-    {"final_conv", 1, 0, 1, NULL, "1: a 3x3 convolution over the picture at the end"},
-    {"classes", 0, 0, 1000000, NULL, "class labels; 0: none"},
-    {"text", 0, 0, 1, NULL, "1: text tokens among the others"},
-    {"text_length", 77, 2, 4096, NULL, "text tokens"},
-    {"text_width", 768, 8, 8192, NULL, "width of the text features"},
-    {"text_encoder", 0, 0, 1, "none|clip", "clip: ids come in, and the encoder is trained along"},
-    {"text_depth", 4, 1, 128, NULL, "layers of the text encoder"},
-    {"text_heads", 4, 1, 128, NULL, "attention heads of the text encoder"},
-    {"text_vocab", 8192, 514, 49408, NULL, "tokens known: 512 bytes + merges + 2"},
-    {NULL, 0, 0, 0, NULL, NULL},
+    LIMN_NUMBER(uvit_config, size, 32, 1, 4096, "height and width of the picture or latent"),
+    LIMN_NUMBER(uvit_config, channels, 3, 1, 64, "channels of the picture or latent"),
+    LIMN_NUMBER(uvit_config, patch, 2, 1, 64, "pixels along one side of a token"),
+    LIMN_NUMBER(uvit_config, width, 512, 4, 16384, "width of a token"),
+    LIMN_NUMBER(uvit_config, depth, 12, 2, 256, "blocks beside the middle one, half of them before it"),
+    LIMN_NUMBER(uvit_config, heads, 8, 1, 256, "attention heads"),
+    LIMN_NUMBER(uvit_config, mlp, 2048, 1, 65536, "hidden width of the MLP"),
+    LIMN_FLAG(uvit_config, time_mlp, false, "1: the sinusoids of the timestep pass an MLP before they are a token"),
+    LIMN_FLAG(uvit_config, final_conv, true, "1: a 3x3 convolution over the picture at the end"),
+    LIMN_CLASSES(uvit_config),
+    LIMN_FLAG_AS("text", uvit_config, has_text, false, "1: text tokens among the others"),
+    LIMN_TEXT_SIZES(uvit_config, 768),
+    LIMN_TEXT_ENCODER(uvit_config),
+    LIMN_TEXT_LAYERS(uvit_config, 4, 4, 8192),
+    {.name = NULL},
 };
 
-static const char *check(const limn_settings *s)
+static const char *check(const void *config)
 {
-    if (limn_settings_get(s, "width") % limn_settings_get(s, "heads")) return "width must be a multiple of heads";
-    if (limn_settings_get(s, "width") % 2) return "width must be even";
-    if (limn_settings_get(s, "depth") % 2) return "depth must be even: one half hands its tokens to the other";
-    if (limn_settings_get(s, "text") && limn_settings_get(s, "classes")) return "text and classes exclude each other";
-    if (limn_settings_get(s, "text_width") % limn_settings_get(s, "text_heads"))
-        return "text_width must be a multiple of text_heads";
+    const uvit_config *cfg = config;
+    if (cfg->width % cfg->heads) return "width must be a multiple of heads";
+    if (cfg->width % 2) return "width must be even";
+    if (cfg->depth % 2) return "depth must be even: one half hands its tokens to the other";
+    if (cfg->has_text && cfg->classes) return "text and classes exclude each other";
+    if (cfg->text.width % cfg->text.heads) return "text_width must be a multiple of text_heads";
     return NULL;
+}
+
+static const char *side(const void *config, int pixels)
+{
+    return limn_side_of_patches(((const uvit_config *)config)->patch, pixels);
+}
+
+static limn_interface interface(const void *config)
+{
+    const uvit_config *cfg = config;
+    return (limn_interface){.width = cfg->size,
+                            .height = cfg->size,
+                            .channels = cfg->channels,
+                            .out_channels = cfg->channels,
+                            .classes = cfg->classes,
+                            .reads_ids = cfg->has_text && cfg->text.encoder == LIMN_TEXT_CLIP,
+                            .vocabulary = cfg->text.vocab,
+                            .token_side = cfg->patch};
 }
 
 const limn_family limn_family_uvit = {
     .name = "uvit", .task = "denoise", .input = "picture 32x32x3, timestep", .output = "32x32x3", .loss = "squared error",
-    .settings = settings, .build = build, .check = check, .side = limn_side_of_patches, .learned_places = true,
+    .settings = settings, .interface = interface, .build = build, .check = check, .side = side, .learned_places = true,
 };

@@ -20,112 +20,125 @@ static int64_t root(int64_t n)
 
 /* ---- one function per family ------------------------------------------------------------------------------------------ */
 
-/* Patches, width, channels of input and output, and the size of the picture for a grid of g x g. */
-static int64_t image_numbers(limn_numbers *q, const char *patches, const char *last)
+/* What the first and the last layer tell. */
+typedef struct patches {
+    int64_t width, side;
+    bool doubled; /* the variance comes with the prediction */
+} patches;
+
+static patches patches_of(limn_numbers *q, const char *first, const char *last, bool may_double, const int *field[3])
 {
-    int64_t width = limn_numbers_dim(q, patches, 4, 0), channels = limn_numbers_dim(q, patches, 4, 1),
-            p = limn_numbers_dim(q, patches, 4, 2), out = limn_numbers_dim(q, last, 2, 0);
-    limn_numbers_set(q, "width", width);
-    limn_numbers_set(q, "channels", channels);
-    limn_numbers_set(q, "patch", p);
-    if (q->status == LIMN_OK && out != p * p * channels &&
-        (out != 2 * p * p * channels || q->map->settings.family != &limn_family_dit))
+    int64_t width = limn_numbers_dim(q, first, 4, 0), channels = limn_numbers_dim(q, first, 4, 1),
+            p = limn_numbers_dim(q, first, 4, 2), out = limn_numbers_dim(q, last, 2, 0);
+    limn_numbers_set(q, field[0], width);
+    limn_numbers_set(q, field[1], channels);
+    limn_numbers_set(q, field[2], p);
+    if (q->status != LIMN_OK) return (patches){0}; /* a file's numbers, also beyond what may be multiplied */
+    bool doubled = may_double && out == 2 * p * p * channels;
+    if (out != p * p * channels && !doubled)
         q->status = limn_fail(
             q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" has %lld rows, expected %lld for patches of %lld and %lld channels",
             q->file, q->map->prefix, last, (long long)out, (long long)(p * p * channels), (long long)p, (long long)channels);
-    if (q->status == LIMN_OK && q->map->settings.family == &limn_family_dit)
-        limn_numbers_set(q, "learn_sigma", out == 2 * p * p * channels);
-    limn_numbers_choose(q, "conditioning=modulated");
-    limn_numbers_choose(q, "norm=pre");
-    return width;
+    return (patches){width, p, doubled};
 }
 
 void limn_numbers_of_dit(limn_numbers *q)
 {
+    const dit_config *cfg = limn_numbers_config(q);
     bool diffusers = q->map->dialect->diffusers;
-    const char *patches = diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight";
-    int64_t width = image_numbers(q, patches, diffusers ? "proj_out_2.weight" : "final_layer.linear.weight"),
-            patch = limn_numbers_dim(q, patches, 4, 2);
-    limn_numbers_set(q, "depth",
+    patches p = patches_of(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
+                           diffusers ? "proj_out_2.weight" : "final_layer.linear.weight", true,
+                           (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
+    limn_numbers_set(q, &cfg->learn_sigma, p.doubled);
+    limn_numbers_set(q, &cfg->conditioning, LIMN_TIME_MODULATES);
+    limn_numbers_set(q, &cfg->norm, LIMN_NORM_PRE);
+    limn_numbers_set(q, &cfg->depth,
                      diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".norm1.linear.weight")
                                : limn_numbers_depth(q, "blocks.", ".adaLN_modulation.1.weight"));
     limn_numbers_set(
-        q, "mlp",
+        q, &cfg->mlp,
         limn_numbers_dim(q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "blocks.0.mlp.fc1.weight", 2, 0));
-    limn_numbers_set(q, "classes",
+    limn_numbers_set(q, &cfg->classes,
                      limn_numbers_dim(q,
                                       diffusers ? "transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight"
                                                 : "y_embedder.embedding_table.weight",
                                       2, 0) -
                          1);
     int64_t grid = diffusers ? 0 : root(limn_numbers_dim(q, "pos_embed", 3, 1));
-    limn_numbers_set(q, "size", diffusers ? limn_numbers_whole(q, "sample_size", 32) : grid * patch);
-    int64_t rule = width == 384 ? 6 : width == 768 ? 12 : width == 1024 || width == 1152 ? 16 : 0;
-    limn_numbers_heads(q, "heads", limn_numbers_whole(q, "num_attention_heads", rule), width);
+    limn_numbers_set(q, &cfg->size, diffusers ? limn_numbers_whole(q, "sample_size", 32) : grid * p.side);
+    int64_t rule = p.width == 384 ? 6 : p.width == 768 ? 12 : p.width == 1024 || p.width == 1152 ? 16 : 0;
+    limn_numbers_heads(q, &cfg->heads, limn_numbers_whole(q, "num_attention_heads", rule), p.width);
 }
 
 void limn_numbers_of_sd3(limn_numbers *q)
 {
+    const mmdit_config *cfg = limn_numbers_config(q);
     bool diffusers = q->map->dialect->diffusers;
-    const char *patches = diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight";
     const char *norm = diffusers ? "transformer_blocks.0.attn.norm_q.weight" : "joint_blocks.0.x_block.attn.ln_q.weight";
     const char *second = diffusers ? "transformer_blocks.0.attn2.to_q.weight" : "joint_blocks.0.x_block.attn2.qkv.weight";
     if (limn_numbers_find(q, second))
         q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
                               "%s: \"%s%s\" is the second attention of SD3.5 medium (MMDiT-X), which Limn has no block for",
                               q->file, q->map->prefix, second);
-    int64_t width = image_numbers(q, patches, diffusers ? "proj_out.weight" : "final_layer.linear.weight"),
-            patch = limn_numbers_dim(q, patches, 4, 2);
+    patches p = patches_of(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
+                           diffusers ? "proj_out.weight" : "final_layer.linear.weight", false,
+                           (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
+    limn_numbers_set(q, &cfg->conditioning, LIMN_TIME_MODULATES);
+    limn_numbers_set(q, &cfg->norm, LIMN_NORM_PRE);
     int64_t depth = diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".attn.add_q_proj.weight")
                               : limn_numbers_depth(q, "joint_blocks.", ".x_block.attn.qkv.weight");
-    limn_numbers_choose(q, "attention=joint");
-    limn_numbers_set(q, "depth", depth);
+    limn_numbers_set(q, &cfg->attention, MMDIT_JOINT);
+    limn_numbers_set(q, &cfg->depth, depth);
+    q->map->n_blocks = (int)depth;
     limn_numbers_set(
-        q, "mlp",
+        q, &cfg->mlp,
         limn_numbers_dim(
             q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "joint_blocks.0.x_block.mlp.fc1.weight", 2, 0));
-    limn_numbers_set(q, "text_width", limn_numbers_dim(q, "context_embedder.weight", 2, 1));
+    limn_numbers_set(q, &cfg->text.width, limn_numbers_dim(q, "context_embedder.weight", 2, 1));
     limn_numbers_set(
-        q, "pooled_width",
+        q, &cfg->pooled_width,
         limn_numbers_dim(q, diffusers ? "time_text_embed.text_embedder.linear_1.weight" : "y_embedder.mlp.0.weight", 2, 1));
-    limn_numbers_set(q, "text_length", 154); /* 77 of CLIP and 77 of T5 */
-    int64_t most = root(limn_numbers_dim(q, diffusers ? "pos_embed.pos_embed" : "pos_embed", 3, 1)) * patch,
+    limn_numbers_set(q, &cfg->text.length, 154); /* 77 of CLIP and 77 of T5 */
+    int64_t most = root(limn_numbers_dim(q, diffusers ? "pos_embed.pos_embed" : "pos_embed", 3, 1)) * p.side,
             size = limn_numbers_whole(q, "sample_size", 128);
-    limn_numbers_set(q, "size", size < most ? size : most);
+    limn_numbers_set(q, &cfg->size, size < most ? size : most);
     int64_t head = limn_numbers_find(q, norm) ? limn_numbers_dim(q, norm, 1, 0) : 0;
-    limn_numbers_set(q, "qk_norm", head > 0);
-    int64_t rule = head > 0 && width % head == 0 ? width / head : width == 64 * depth ? depth : 0;
-    limn_numbers_heads(q, "heads", head > 0 ? rule : limn_numbers_whole(q, "num_attention_heads", rule), width);
+    limn_numbers_set(q, &cfg->qk_norm, head > 0);
+    int64_t rule = head > 0 && p.width % head == 0 ? p.width / head : p.width == 64 * depth ? depth : 0;
+    limn_numbers_heads(q, &cfg->heads, head > 0 ? rule : limn_numbers_whole(q, "num_attention_heads", rule), p.width);
 }
 
 void limn_numbers_of_clip(limn_numbers *q)
 {
+    const clip_config *cfg = limn_numbers_config(q);
     int64_t width = limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 1);
-    limn_numbers_set(q, "text_vocab", limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 0));
-    limn_numbers_set(q, "text_width", width);
-    limn_numbers_set(q, "text_length", limn_numbers_dim(q, "text_model.embeddings.position_embedding.weight", 2, 0));
-    limn_numbers_set(q, "text_depth", limn_numbers_depth(q, "text_model.encoder.layers.", ".layer_norm1.weight"));
+    limn_numbers_set(q, &cfg->text.vocab, limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 0));
+    limn_numbers_set(q, &cfg->text.width, width);
+    limn_numbers_set(q, &cfg->text.length, limn_numbers_dim(q, "text_model.embeddings.position_embedding.weight", 2, 0));
+    limn_numbers_set(q, &cfg->text.depth, limn_numbers_depth(q, "text_model.encoder.layers.", ".layer_norm1.weight"));
     const char *act = q->config ? json_string_value(json_object_get(q->config, "hidden_act")) : NULL;
     bool gelu = act ? strcmp(act, "gelu") == 0 : width >= 1024;
     if (q->status == LIMN_OK && act && !gelu && strcmp(act, "quick_gelu"))
         q->status =
             limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: hidden_act of config.json is neither quick_gelu nor gelu", q->file);
-    limn_numbers_choose(q, gelu ? "text_activation=gelu" : "text_activation=quick_gelu");
-    limn_numbers_heads(q, "text_heads", limn_numbers_whole(q, "num_attention_heads", width % 64 ? 0 : width / 64), width);
+    limn_numbers_set(q, &cfg->activation, gelu ? CLIP_GELU : CLIP_QUICK_GELU);
+    limn_numbers_heads(q, &cfg->text.heads, limn_numbers_whole(q, "num_attention_heads", width % 64 ? 0 : width / 64),
+                       width);
 }
 
 /* Levels and blocks are three each in all that was published. */
 void limn_numbers_of_tae(limn_numbers *q)
 {
+    const tae_config *cfg = limn_numbers_config(q);
     limn_model_part part = q->map->dialect->part;
     const char *in = part == LIMN_PART_WHOLE ? "encoder.0.weight" : "0.weight",
                *to = part == LIMN_PART_WHOLE ? "encoder.14.weight" : "14.weight";
     bool decoder = part == LIMN_PART_DECODER;
     q->map->part = part;
-    limn_numbers_set(q, "width", limn_numbers_dim(q, decoder ? "1.weight" : in, 4, 0));
-    limn_numbers_set(q, "channels", decoder ? limn_numbers_dim(q, "19.weight", 4, 0) : limn_numbers_dim(q, in, 4, 1));
-    limn_numbers_set(q, "latent", decoder ? limn_numbers_dim(q, "1.weight", 4, 1) : limn_numbers_dim(q, to, 4, 0));
-    limn_numbers_set(q, "pool",
+    limn_numbers_set(q, &cfg->width, limn_numbers_dim(q, decoder ? "1.weight" : in, 4, 0));
+    limn_numbers_set(q, &cfg->channels, decoder ? limn_numbers_dim(q, "19.weight", 4, 0) : limn_numbers_dim(q, in, 4, 1));
+    limn_numbers_set(q, &cfg->latent, decoder ? limn_numbers_dim(q, "1.weight", 4, 1) : limn_numbers_dim(q, to, 4, 0));
+    limn_numbers_set(q, &cfg->pool,
                      limn_numbers_find(q, decoder                   ? "3.pool.0.weight"
                                           : part == LIMN_PART_WHOLE ? "encoder.11.pool.0.weight"
                                                                     : "11.pool.0.weight") != NULL);

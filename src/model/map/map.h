@@ -43,6 +43,7 @@ struct limn_dialect {
 struct limn_map {
     const limn_dialect *dialect;
     limn_settings settings;
+    int n_blocks;              /* of LIMN_MAP_SWAP_LAST */
     limn_model_part part;      /* what of an autoencoder the file holds: some are published in two */
     char prefix[LIMN_PREFIX_BYTES]; /* before every name: "model.diffusion_model." */
     /** NULL, or instead of the dialect's rows: the name in the file, behind the prefix, of the parameter called `name`. */

@@ -26,18 +26,30 @@ int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k)
     return 0;
 }
 
-void limn_numbers_set(limn_numbers *q, const char *name, int64_t value)
+const void *limn_numbers_config(const limn_numbers *q)
 {
-    char text[96];
-    if (q->status != LIMN_OK) return;
-    snprintf(text, sizeof text, "%s=%lld", name, (long long)value);
-    q->status = limn_settings_set(q->ctx, &q->map->settings, text);
-    if (q->status != LIMN_OK) limn_fail_in(q->ctx, q->status = LIMN_BAD_FILE, "%s (%s)", q->file, q->map->dialect->title);
+    return limn_settings_config(&q->map->settings);
 }
 
-void limn_numbers_choose(limn_numbers *q, const char *assignment)
+static void end(limn_numbers *q, limn_status status)
 {
-    if (q->status == LIMN_OK) q->status = limn_settings_set(q->ctx, &q->map->settings, assignment);
+    q->status = status;
+    if (status != LIMN_OK) limn_fail_in(q->ctx, q->status = LIMN_BAD_FILE, "%s (%s)", q->file, q->map->dialect->title);
+}
+
+void limn_numbers_set_real(limn_numbers *q, const double *field, double value)
+{
+    if (q->status == LIMN_OK) end(q, limn_settings_assign(q->ctx, &q->map->settings, field, value));
+}
+
+void limn_numbers_set(limn_numbers *q, const void *field, int64_t value)
+{
+    if (q->status == LIMN_OK) end(q, limn_settings_assign(q->ctx, &q->map->settings, field, (double)value));
+}
+
+void limn_numbers_set_list(limn_numbers *q, const int *field, int n, const int *values)
+{
+    if (q->status == LIMN_OK) end(q, limn_settings_assign_list(q->ctx, &q->map->settings, field, n, values));
 }
 
 int64_t limn_numbers_depth(const limn_numbers *q, const char *before, const char *after)
@@ -55,7 +67,7 @@ int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t other
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : otherwise;
 }
 
-void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int64_t width)
+void limn_numbers_heads(limn_numbers *q, const int *field, int64_t heads, int64_t width)
 {
     if (q->status != LIMN_OK) return;
     if (heads < 1 || width % heads)
@@ -63,5 +75,5 @@ void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int
                               "%s: %s of width %lld: the number of heads is not in the tensors, and no published rule "
                               "gives it; put a config.json with num_attention_heads beside the file",
                               q->file, q->map->dialect->title, (long long)width);
-    else limn_numbers_set(q, setting, heads);
+    else limn_numbers_set(q, field, heads);
 }

@@ -2,6 +2,7 @@
 #ifndef LIMN_NUMBERS_H
 #define LIMN_NUMBERS_H
 
+#include "model/config.h"
 #include "model/map/map.h"
 
 #include <jansson.h>
@@ -19,15 +20,18 @@ struct limn_numbers {
 const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name);
 /** Dimension k of a tensor of this rank; 0 and a failure when it is not there. */
 int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k);
-/** A setting of the network. */
-void limn_numbers_set(limn_numbers *q, const char *name, int64_t value);
-void limn_numbers_choose(limn_numbers *q, const char *assignment);
+/** A field of the network's settings, of which limn_numbers_config() is the struct: a whole number, flag or choice; a real;
+ * a list. */
+void limn_numbers_set(limn_numbers *q, const void *field, int64_t value);
+void limn_numbers_set_real(limn_numbers *q, const double *field, double value);
+void limn_numbers_set_list(limn_numbers *q, const int *field, int n, const int *values);
+const void *limn_numbers_config(const limn_numbers *q);
 /** Blocks 0, 1, ... that have the tensor before%dafter. */
 int64_t limn_numbers_depth(const limn_numbers *q, const char *before, const char *after);
 /** A whole number of config.json, or otherwise when it has none. */
 int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t otherwise);
 /** The number of attention heads, which must divide width. */
-void limn_numbers_heads(limn_numbers *q, const char *setting, int64_t heads, int64_t width);
+void limn_numbers_heads(limn_numbers *q, const int *field, int64_t heads, int64_t width);
 
 void limn_numbers_of_dit(limn_numbers *q);
 void limn_numbers_of_sd3(limn_numbers *q);

@@ -22,17 +22,19 @@ static int64_t convolutions(const limn_numbers *q, int64_t step)
 
 void limn_numbers_of_segmenter(limn_numbers *q)
 {
+    const unet_config *cfg = limn_numbers_config(q);
     const limn_entry *norm = part_of_block(q, 1, "weight");
     int64_t levels = 1;
     char name[64];
     do snprintf(name, sizeof name, "down%lld.maxpool_conv.1.double_conv.0.weight", (long long)levels);
     while (limn_numbers_find(q, name) && ++levels < 16);
-    limn_numbers_set(q, "width", limn_numbers_dim(q, "inc.double_conv.0.weight", 4, 0));
-    limn_numbers_set(q, "channels", limn_numbers_dim(q, "inc.double_conv.0.weight", 4, 1));
-    limn_numbers_set(q, "classes", limn_numbers_dim(q, "outc.conv.weight", 4, 0));
-    limn_numbers_set(q, "levels", levels);
-    limn_numbers_set(q, "convs", convolutions(q, norm ? 3 : 2));
-    limn_numbers_choose(q, part_of_block(q, 1, "running_mean") ? "norm=batch" : norm ? "norm=group" : "norm=none");
-    limn_numbers_set(q, "groups", limn_numbers_whole(q, "norm_num_groups", 8));
-    limn_numbers_choose(q, limn_numbers_find(q, "up1.up.weight") ? "up=transposed" : "up=bilinear");
+    limn_numbers_set(q, &cfg->width, limn_numbers_dim(q, "inc.double_conv.0.weight", 4, 0));
+    limn_numbers_set(q, &cfg->channels, limn_numbers_dim(q, "inc.double_conv.0.weight", 4, 1));
+    limn_numbers_set(q, &cfg->classes, limn_numbers_dim(q, "outc.conv.weight", 4, 0));
+    limn_numbers_set(q, &cfg->levels, levels);
+    limn_numbers_set(q, &cfg->convs, convolutions(q, norm ? 3 : 2));
+    bool batch = part_of_block(q, 1, "running_mean");
+    limn_numbers_set(q, &cfg->norm, batch ? UNET_NORM_BATCH : norm ? UNET_NORM_GROUP : UNET_NORM_NONE);
+    limn_numbers_set(q, &cfg->groups, limn_numbers_whole(q, "norm_num_groups", 8));
+    limn_numbers_set(q, &cfg->up, limn_numbers_find(q, "up1.up.weight") ? UNET_TRANSPOSED : UNET_BILINEAR);
 }

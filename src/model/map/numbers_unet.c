@@ -31,25 +31,28 @@ static int64_t level_dim(limn_numbers *q, int64_t level)
     return limn_numbers_dim(q, name, 4, 0);
 }
 
-/* The width of each level as a digit. @return levels */
+/* @return levels */
 static int64_t multipliers(limn_numbers *q, int64_t width)
 {
-    int64_t n = limn_numbers_depth(q, "down_blocks.", ".resnets.0.conv1.weight"), number = 0;
+    const limn_unet_config *cfg = limn_numbers_config(q);
+    int64_t n = limn_numbers_depth(q, "down_blocks.", ".resnets.0.conv1.weight");
+    int values[LIMN_UNET_LEVELS];
     for (int64_t i = 0; i < n && q->status == LIMN_OK; i++) {
         int64_t wide = level_dim(q, i), digit = width > 0 ? wide / width : 0;
-        if (q->status == LIMN_OK && (n > 9 || digit < 1 || digit > 9 || digit * width != wide))
+        if (q->status == LIMN_OK && (n > LIMN_UNET_LEVELS || digit < 1 || digit > 9 || digit * width != wide))
             q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
                                   "%s: level %lld is %lld wide, which is not 1 to 9 times the first convolution's %lld",
                                   q->file, (long long)i, (long long)wide, (long long)width);
-        number = number * 10 + digit;
+        if (q->status == LIMN_OK) values[i] = (int)digit;
     }
-    limn_numbers_set(q, "multipliers", number);
+    limn_numbers_set_list(q, cfg->multipliers, (int)n, values);
     return n;
 }
 
 /* Levels with attention, largest and smallest side; more than 9 were refused. */
 static void attention(limn_numbers *q, int64_t levels, int64_t size, const char *norm)
 {
+    const limn_unet_config *cfg = limn_numbers_config(q);
     int64_t first = 0, last = 0;
     for (int64_t i = 0; i < levels && q->status == LIMN_OK; i++) {
         char name[96];
@@ -58,19 +61,20 @@ static void attention(limn_numbers *q, int64_t levels, int64_t size, const char 
         last = size >> i;
         if (!first) first = last;
     }
-    limn_numbers_set(q, "attention_most", first);
-    limn_numbers_set(q, "attention_least", first ? last : 0);
+    limn_numbers_set(q, &cfg->attention_most, first);
+    limn_numbers_set(q, &cfg->attention_least, first ? last : 0);
 }
 
 static int64_t shared(limn_numbers *q, int64_t size, const char *norm)
 {
+    const limn_unet_config *cfg = limn_numbers_config(q);
     int64_t width = limn_numbers_dim(q, "conv_in.weight", 4, 0);
-    limn_numbers_set(q, "size", size);
-    limn_numbers_set(q, "channels", limn_numbers_dim(q, "conv_in.weight", 4, 1));
-    limn_numbers_set(q, "width", width);
+    limn_numbers_set(q, &cfg->size, size);
+    limn_numbers_set(q, &cfg->channels, limn_numbers_dim(q, "conv_in.weight", 4, 1));
+    limn_numbers_set(q, &cfg->width, width);
     attention(q, multipliers(q, width), size, norm);
-    limn_numbers_set(q, "blocks", limn_numbers_depth(q, "down_blocks.0.resnets.", ".conv1.weight"));
-    limn_numbers_set(q, "groups", limn_numbers_whole(q, "norm_num_groups", 32));
+    limn_numbers_set(q, &cfg->blocks, limn_numbers_depth(q, "down_blocks.0.resnets.", ".conv1.weight"));
+    limn_numbers_set(q, &cfg->groups, limn_numbers_whole(q, "norm_num_groups", 32));
     return width;
 }
 
@@ -89,34 +93,35 @@ static void rename_old(const limn_map *map, const char *name, char *out, size_t 
 
 void limn_numbers_of_ddpm(limn_numbers *q)
 {
+    const ddpm_config *cfg = limn_numbers_config(q);
     int64_t width = shared(q, limn_numbers_whole(q, "sample_size", 32), "group_norm");
     if (limn_numbers_find(q, "mid_block.attentions.0.query.weight")) q->map->rename = rename_old;
-    limn_numbers_set(q, "learn_sigma",
+    limn_numbers_set(q, &cfg->learn_sigma,
                      limn_numbers_dim(q, "conv_out.weight", 4, 0) == 2 * limn_numbers_dim(q, "conv_in.weight", 4, 1));
-    limn_numbers_set(q, "scale_shift",
+    limn_numbers_set(q, &cfg->unet.scale_shift,
                      limn_numbers_dim(q, "down_blocks.0.resnets.0.time_emb_proj.weight", 2, 0) == 2 * width);
     if (limn_numbers_find(q, "class_embedding.weight"))
-        limn_numbers_set(q, "classes", limn_numbers_dim(q, "class_embedding.weight", 2, 0) - 1);
+        limn_numbers_set(q, &cfg->classes, limn_numbers_dim(q, "class_embedding.weight", 2, 0) - 1);
     const json_t *heads = config_of(q, "attention_head_dim");
-    limn_numbers_set(q, "head_width",
+    limn_numbers_set(q, &cfg->unet.head_width,
                      !q->config || json_is_null(heads) ? 0 : limn_numbers_whole(q, "attention_head_dim", 8));
-    limn_numbers_choose(q, whole(q, "downsample_padding", 1, 0) ? "padding=around" : "padding=after");
+    limn_numbers_set(q, &cfg->padding, whole(q, "downsample_padding", 1, 0) ? DDPM_PAD_AROUND : DDPM_PAD_AFTER);
     bool cos_first = truth(q, "flip_sin_to_cos", true, false);
     if (q->status == LIMN_OK && whole(q, "freq_shift", 0, 1) != !cos_first)
         q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
                               "%s: freq_shift 1 with cosines first, or 0 with sines first, is no known U-Net's", q->file);
-    limn_numbers_choose(q, cos_first ? "time=cos" : "time=sin");
+    limn_numbers_set(q, &cfg->time, cos_first ? DDPM_COS_FIRST : DDPM_SIN_FIRST);
     const json_t *eps = config_of(q, "norm_eps");
-    limn_numbers_choose(q, !q->config || (json_is_number(eps) && json_number_value(eps) < 5e-6) ? "norm_eps=1e-6"
-                                                                                                : "norm_eps=1e-5");
+    limn_numbers_set_real(q, &cfg->norm_eps, !q->config ? 1e-6 : json_is_number(eps) ? json_number_value(eps) : 1e-5);
 }
 
 void limn_numbers_of_ddpm_mnist(limn_numbers *q)
 {
-    limn_numbers_set(q, "size", limn_numbers_dim(q, "b1.0.ln.weight", 3, 1));
-    limn_numbers_set(q, "channels", limn_numbers_dim(q, "b1.0.ln.weight", 3, 0));
-    limn_numbers_set(q, "width", limn_numbers_dim(q, "b1.0.conv1.weight", 4, 0));
-    limn_numbers_set(q, "time_width", limn_numbers_dim(q, "time_embed.weight", 2, 1));
+    const ddpm_mnist_config *cfg = limn_numbers_config(q);
+    limn_numbers_set(q, &cfg->size, limn_numbers_dim(q, "b1.0.ln.weight", 3, 1));
+    limn_numbers_set(q, &cfg->channels, limn_numbers_dim(q, "b1.0.ln.weight", 3, 0));
+    limn_numbers_set(q, &cfg->width, limn_numbers_dim(q, "b1.0.conv1.weight", 4, 0));
+    limn_numbers_set(q, &cfg->time_width, limn_numbers_dim(q, "time_embed.weight", 2, 1));
 }
 
 /* ---- Stable Diffusion's latent U-Net ---------------------------------------------------------------------------------- */
@@ -142,13 +147,12 @@ static void put_res(const char *head, const char *rest, char *out, size_t out_by
 static void rename_level(const limn_map *map, const char *side, int level, const char *part, int j, const char *rest,
                          char *out, size_t out_bytes)
 {
-    int n = limn_settings_get(&map->settings, "blocks"), levels = 0;
-    for (int m = limn_settings_get(&map->settings, "multipliers"); m; m /= 10) levels++;
+    const limn_unet_config *cfg = limn_settings_config(&map->settings);
+    int n = cfg->blocks;
     bool down = side[0] == 'd', res = !strcmp(part, "resnets");
-    int up = levels - 1 - level; /* level of an up block; a name may lie */
-    int size = up >= 0 ? limn_settings_get(&map->settings, "size") >> up : 0;
-    bool attends = size <= limn_settings_get(&map->settings, "attention_most") &&
-                   size >= limn_settings_get(&map->settings, "attention_least");
+    int up = cfg->n_levels - 1 - level; /* level of an up block; a name may lie */
+    int size = up >= 0 ? cfg->size >> up : 0;
+    bool attends = size <= cfg->attention_most && size >= cfg->attention_least;
     char head[96];
     if (!strcmp(part, "downsamplers"))
         snprintf(out, out_bytes, "input_blocks.%d.0.op%s", (level + 1) * (n + 1), rest + strlen("conv"));
@@ -191,31 +195,35 @@ static void rename_compvis(const limn_map *map, const char *name, char *out, siz
 /* How many levels, and blocks in each: the entries of input_blocks that halve the sides. */
 static void count_compvis(limn_numbers *q)
 {
-    int64_t levels = 1, first = 0, number = 1;
+    const limn_unet_config *cfg = limn_numbers_config(q);
+    int levels = 1, ones[LIMN_UNET_LEVELS] = {1};
+    int64_t first = 0;
     for (int k = 1; k < 100; k++) {
         char name[64];
         snprintf(name, sizeof name, "input_blocks.%d.0.op.weight", k);
         if (!limn_numbers_find(q, name)) continue;
-        levels++, number = levels < 10 ? number * 10 + 1 : number;
+        if (levels < LIMN_UNET_LEVELS) ones[levels++] = 1;
         if (!first) first = k;
     }
-    limn_numbers_set(q, "blocks", first > 1 ? first - 1 : 1);
-    limn_numbers_set(q, "multipliers", number);
+    limn_numbers_set(q, &cfg->blocks, first > 1 ? first - 1 : 1);
+    limn_numbers_set_list(q, cfg->multipliers, levels, ones);
     q->map->rename = rename_compvis;
 }
 
 void limn_numbers_of_ldm(limn_numbers *q)
 {
+    const ldm_unet_config *cfg = limn_numbers_config(q);
     if (limn_numbers_find(q, "input_blocks.0.0.weight")) count_compvis(q);
     const char *attn = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
                *in = "mid_block.attentions.0.proj_in.weight";
     shared(q, limn_numbers_whole(q, "sample_size", 64), "norm");
     int64_t text = limn_numbers_dim(q, attn, 2, 1);
-    limn_numbers_set(q, "text_width", text);
-    limn_numbers_set(q, "depth", limn_numbers_depth(q, "mid_block.attentions.0.transformer_blocks.", ".attn2.to_k.weight"));
+    limn_numbers_set(q, &cfg->text.width, text);
+    limn_numbers_set(q, &cfg->depth,
+                     limn_numbers_depth(q, "mid_block.attentions.0.transformer_blocks.", ".attn2.to_k.weight"));
     bool linear = q->status == LIMN_OK && limn_numbers_find(q, in) && limn_numbers_find(q, in)->rank == 2;
-    limn_numbers_choose(q, linear ? "projection=linear" : "projection=conv");
+    limn_numbers_set(q, &cfg->projection, linear ? LDM_LINEAR : LDM_CONV);
     const json_t *heads = config_of(q, "attention_head_dim"); /* of diffusers, and in spite of its name: how many heads */
-    if (json_is_integer(heads)) limn_numbers_set(q, "heads", json_integer_value(heads));
-    else limn_numbers_set(q, "head_width", json_is_array(heads) || text == 1024 ? 64 : 0);
+    if (json_is_integer(heads)) limn_numbers_set(q, &cfg->unet.heads, json_integer_value(heads));
+    else limn_numbers_set(q, &cfg->unet.head_width, json_is_array(heads) || text == 1024 ? 64 : 0);
 }

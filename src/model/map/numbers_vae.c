@@ -29,7 +29,7 @@ static void rename_compvis(const limn_map *map, const char *name, char *out, siz
         put_part(head, name + n, out, out_bytes);
     } else if (sscanf(name, "%15[a-z].%*[a-z]_blocks.%d.%15[a-z].%d.%n", side, &level, part, &j, &n) == 4 && n) {
         bool down = !strcmp(side, "encoder");
-        if (!down) level = limn_settings_get(&map->settings, "levels") - 1 - level;
+        if (!down) level = ((const vae_config *)limn_settings_config(&map->settings))->levels - 1 - level;
         snprintf(head, sizeof head, "%s.%s.%d.", side, down ? "down" : "up", level & 15);
         size_t length = strlen(head);
         if (!strcmp(part, "resnets")) snprintf(head + length, sizeof head - length, "block.%d.", j & 15);
@@ -40,34 +40,33 @@ static void rename_compvis(const limn_map *map, const char *name, char *out, siz
     else snprintf(out, out_bytes, "%s", name);
 }
 
-/* A real number of config.json in 1/100000. */
-static int64_t configured_real(const limn_numbers *q, const char *key, int64_t otherwise)
+/* A number of config.json. */
+static double configured(const limn_numbers *q, const char *key, double otherwise)
 {
     const json_t *value = q->config ? json_object_get(q->config, key) : NULL;
-    double x = json_is_number(value) ? json_number_value(value) * 1e5 : 0;
-    return json_is_number(value) && x > -1e7 && x < 1e7 ? (int64_t)(x < 0 ? x - 0.5 : x + 0.5) : otherwise;
+    return json_is_number(value) ? json_number_value(value) : otherwise;
 }
 
 void limn_numbers_of_vae(limn_numbers *q)
 {
+    const vae_config *cfg = limn_numbers_config(q);
     if (limn_numbers_find(q, "encoder.down.0.block.0.conv1.weight")) q->map->rename = rename_compvis;
     int64_t base = limn_numbers_dim(q, "encoder.conv_in.weight", 4, 0),
             latent = limn_numbers_dim(q, "decoder.conv_in.weight", 4, 1);
     int64_t levels = limn_numbers_depth(q, "encoder.down_blocks.", ".resnets.0.conv1.weight");
-    limn_numbers_set(q, "base", base);
-    limn_numbers_set(q, "channels", limn_numbers_dim(q, "encoder.conv_in.weight", 4, 1));
-    limn_numbers_set(q, "latent", latent);
-    limn_numbers_set(q, "levels", levels);
-    limn_numbers_set(q, "layers", limn_numbers_depth(q, "encoder.down_blocks.0.resnets.", ".conv1.weight"));
+    limn_numbers_set(q, &cfg->base, base);
+    limn_numbers_set(q, &cfg->channels, limn_numbers_dim(q, "encoder.conv_in.weight", 4, 1));
+    limn_numbers_set(q, &cfg->latent, latent);
+    limn_numbers_set(q, &cfg->levels, levels);
+    limn_numbers_set(q, &cfg->layers, limn_numbers_depth(q, "encoder.down_blocks.0.resnets.", ".conv1.weight"));
     for (int64_t i = 0; i < levels && q->status == LIMN_OK; i++) {
-        char name[64], setting[32];
+        char name[64];
         snprintf(name, sizeof name, "encoder.down_blocks.%lld.resnets.0.conv2.weight", (long long)i);
-        snprintf(setting, sizeof setting, "mult%lld", (long long)i + 1);
-        limn_numbers_set(q, setting, limn_numbers_dim(q, name, 4, 0) / (base ? base : 1));
+        limn_numbers_set(q, &cfg->mult[i], limn_numbers_dim(q, name, 4, 0) / (base ? base : 1));
     }
-    limn_numbers_set(q, "attention", limn_numbers_find(q, "encoder.mid_block.attentions.0.group_norm.weight") != NULL);
-    limn_numbers_set(q, "quant", limn_numbers_find(q, "quant_conv.weight") != NULL);
-    limn_numbers_set(q, "groups", limn_numbers_whole(q, "norm_num_groups", 32));
-    limn_numbers_set(q, "scaling", configured_real(q, "scaling_factor", latent == 4 ? 18215 : 100000));
-    limn_numbers_set(q, "shift", configured_real(q, "shift_factor", 0));
+    limn_numbers_set(q, &cfg->attention, limn_numbers_find(q, "encoder.mid_block.attentions.0.group_norm.weight") != NULL);
+    limn_numbers_set(q, &cfg->quant, limn_numbers_find(q, "quant_conv.weight") != NULL);
+    limn_numbers_set(q, &cfg->groups, limn_numbers_whole(q, "norm_num_groups", 32));
+    limn_numbers_set_real(q, &cfg->scaling_factor, configured(q, "scaling_factor", latent == 4 ? 0.18215 : 1));
+    limn_numbers_set_real(q, &cfg->shift_factor, configured(q, "shift_factor", 0));
 }

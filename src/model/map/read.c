@@ -127,7 +127,7 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
     }
     if (!to) return LIMN_OK;
     int64_t count = limn_shape_count(&want);
-    bool last = block == limn_settings_get(&map->settings, "depth") - 1;
+    bool last = block == map->n_blocks - 1;
     if (row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && last)) return swapped(ctx, st, e[0], dtype, to);
     limn_status status = LIMN_OK;
     for (int k = 0; k < n && status == LIMN_OK; k++)
