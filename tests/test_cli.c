@@ -283,6 +283,13 @@ static void describe_json_is_whole(void **state)
     assert_true(json_integer_value(json_object_get(json_object_get(memory, "inference"), "peak_bytes")) > 0);
     assert_int_equal(json_array_size(json_object_get(o, "output")), 4);
     json_decref(o);
+    o = json_of("describe vae --set \"size=16 base=32 mult=1,2 scaling_factor=0.25\" --json");
+    json_t *settings = json_object_get(o, "settings"), *mult = json_object_get(settings, "mult");
+    assert_int_equal(json_array_size(mult), 2);
+    assert_int_equal(json_integer_value(json_array_get(mult, 1)), 2);
+    assert_true(json_real_value(json_object_get(settings, "scaling_factor")) == 0.25);
+    assert_true(json_is_integer(json_object_get(settings, "quant")));
+    json_decref(o);
     o = json_of("describe --json");
     assert_true(json_array_size(json_object_get(o, "families")) >= 3);
     json_decref(o);
