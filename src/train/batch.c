@@ -11,15 +11,16 @@
 static void describe_rows(limn_trainer *t, int part)
 {
     limn_denoising *d = t->state;
-    uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
+    const int64_t *shown = limn_loader_shown(d->loader);
+    uint64_t first = limn_trainer_sample(t, part);
     bool always = limn_settings_get(&t->settings, "always_labelled");
     int32_t none = limn_settings_get(&t->settings, "classes");
     for (int b = 0; b < t->o->batch; b++) {
         limn_batch_row *row = &d->rows[b];
         row->sample = first + (uint64_t)b;
         row->dropped = !always && limn_random_uniform(t->o->seed, LIMN_STREAM_DROP, row->sample, 0) < (float)t->o->drop;
-        row->caption = row->dropped ? "" : limn_dataset_caption_at(d->data, d->shown[b], t->o->seed, row->sample);
-        row->label = row->dropped ? -1 : limn_dataset_label(d->data, d->shown[b]);
+        row->caption = row->dropped ? "" : limn_dataset_caption_at(d->data, shown[b], t->o->seed, row->sample);
+        row->label = row->dropped ? -1 : limn_dataset_label(d->data, shown[b]);
         if (row->label < 0) row->label = none;
     }
 }
@@ -122,7 +123,7 @@ limn_status limn_batch_fill(limn_trainer *t, int part)
     limn_denoising *d = t->state;
     float *x = limn_stage(t, t->net.ports.image);
     size_t n = (size_t)limn_node_count(t->net.ports.image) / (size_t)t->o->batch;
-    limn_status status = limn_loader_next(d->loader, x, d->shown);
+    limn_status status = limn_loader_next(d->loader, (void *const[]){x, NULL});
     if (status != LIMN_OK) return status;
     describe_rows(t, part);
     status = fill_text(t);

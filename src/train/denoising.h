@@ -23,7 +23,6 @@ typedef struct limn_denoising {
     limn_clip_bpe *bpe;    /* NULL: no text is read */
     limn_schedule *schedule;
     limn_batch_row *rows;  /* [batch] */
-    int64_t *shown;        /* [batch]: pictures of the data */
     limn_samples *samples; /* NULL: none wanted */
 } limn_denoising;
 

@@ -83,6 +83,7 @@ static limn_status open_data(limn_trainer *t)
                               .caption = o->caption_field,
                               .label = o->label_field,
                               .resize = o->crop,
+                              .flip = o->flip,
                               .size = limn_settings_get(&t->settings, "size"),
                               .channels = limn_settings_get(&t->settings, "channels"),
                               .n_shapes = o->n_shapes,
@@ -105,18 +106,6 @@ static limn_status open_data(limn_trainer *t)
                          classes, known, classes);
     tell_classes(t, classes, known);
     return check_labels(t);
-}
-
-/* Samples from the first one after t->step on. */
-static limn_status open_loader(limn_trainer *t)
-{
-    limn_denoising *d = t->state;
-    limn_loader_options loader = {.seed = t->o->seed,
-                                  .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t),
-                                  .batch = t->o->batch,
-                                  .n_threads = t->ctx->n_threads,
-                                  .flip = t->o->flip};
-    return limn_loader_new(t->ctx, d->data, &loader, &d->loader);
 }
 
 static limn_status open_tokenizer(limn_trainer *t)
@@ -144,10 +133,11 @@ static limn_status start(limn_trainer *t)
 {
     limn_denoising *d = t->state;
     d->rows = calloc((size_t)t->o->batch, sizeof *d->rows);
-    d->shown = calloc((size_t)t->o->batch, sizeof *d->shown);
-    if (!d->rows || !d->shown) return limn_fail_memory(t->ctx, (size_t)t->o->batch * sizeof *d->rows, "a batch");
+    if (!d->rows) return limn_fail_memory(t->ctx, (size_t)t->o->batch * sizeof *d->rows, "a batch");
     limn_status status = limn_schedule_new(t->ctx, &t->o->objective.schedule, &d->schedule);
-    return status == LIMN_OK ? open_loader(t) : status;
+    limn_samples_of samples = limn_dataset_samples(d->data);
+    limn_loader_options loader = limn_trainer_loader(t);
+    return status == LIMN_OK ? limn_loader_new(t->ctx, &samples, &loader, &d->loader) : status;
 }
 
 static void record_classes(const limn_trainer *t, limn_run_facts *f)
@@ -240,7 +230,6 @@ static void close(limn_trainer *t)
     limn_loader_free(d->loader);
     limn_dataset_free(d->data);
     free(d->rows);
-    free(d->shown);
     free(d);
 }
 

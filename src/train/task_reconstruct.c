@@ -15,7 +15,6 @@ enum { SHOWN = 8 };
 typedef struct reconstructing {
     limn_dataset *data;
     limn_loader *loader;
-    int64_t *chosen;           /* [batch]: pictures of the data, which nobody asks for */
     /* A second network, with the EMA weights: pictures of the data above, what comes back below. */
     limn_net *net;
     limn_net_shape shape;
@@ -69,6 +68,7 @@ static limn_status open(limn_trainer *t)
     limn_data_options data = {.folder = o->data,
                               .where = o->where,
                               .resize = o->crop,
+                              .flip = o->flip,
                               .size = limn_settings_get(&t->settings, "size"),
                               .channels = limn_settings_get(&t->settings, "channels"),
                               .n_shapes = o->n_shapes};
@@ -83,14 +83,9 @@ static limn_status open(limn_trainer *t)
 static limn_status start(limn_trainer *t)
 {
     reconstructing *r = t->state;
-    r->chosen = calloc((size_t)t->o->batch, sizeof *r->chosen);
-    if (!r->chosen) return limn_fail_memory(t->ctx, (size_t)t->o->batch * sizeof *r->chosen, "a batch");
-    limn_loader_options loader = {.seed = t->o->seed,
-                                  .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t),
-                                  .batch = t->o->batch,
-                                  .n_threads = t->ctx->n_threads,
-                                  .flip = t->o->flip};
-    return limn_loader_new(t->ctx, r->data, &loader, &r->loader);
+    limn_samples_of samples = limn_dataset_samples(r->data);
+    limn_loader_options loader = limn_trainer_loader(t);
+    return limn_loader_new(t->ctx, &samples, &loader, &r->loader);
 }
 
 static limn_status fill(limn_trainer *t, int part)
@@ -100,10 +95,10 @@ static limn_status fill(limn_trainer *t, int part)
     int batch = t->o->batch;
     float *x = limn_stage(t, ports->image), *weight = limn_stage(t, t->net.weight), *noise = limn_stage(t, ports->noise);
     float *gate = limn_stage(t, t->net.adversary.gate);
-    limn_status status = limn_loader_next(r->loader, x, r->chosen);
+    limn_status status = limn_loader_next(r->loader, (void *const[]){x, NULL});
     if (status != LIMN_OK) return status;
     size_t n_noise = noise ? (size_t)limn_node_count(ports->noise) / (size_t)batch : 0;
-    uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)batch;
+    uint64_t first = limn_trainer_sample(t, part);
     memcpy(limn_stage(t, t->net.target), x, (size_t)limn_node_count(ports->image) * sizeof *x);
     for (int b = 0; b < batch; b++) {
         weight[b] = 1;
@@ -200,7 +195,6 @@ static void close(limn_trainer *t)
     limn_dataset_free(r->data);
     free(r->pictures);
     free(r->back);
-    free(r->chosen);
     free(r);
 }
 

@@ -16,6 +16,8 @@ typedef struct segmenting {
     limn_segmenter *segmenter;     /* of the EMA weights; NULL: nothing to show */
     char *score_head;              /* columns of held_out.csv */
     int width, height, out_w, out_h, channels;
+    limn_mask_crops crops;
+    limn_loader *loader;
     uint8_t *labels, *cut;         /* [batch, height, width]; [batch, out_h, out_w] */
 } segmenting;
 
@@ -101,8 +103,11 @@ static limn_status open(limn_trainer *t)
 
 static limn_status start(limn_trainer *t)
 {
-    (void)t; /* samples are functions of their position */
-    return LIMN_OK;
+    segmenting *s = t->state;
+    s->crops = (limn_mask_crops){s->masks, &t->o->augment, s->width, s->height};
+    limn_samples_of samples = limn_masks_samples(&s->crops);
+    limn_loader_options loader = limn_trainer_loader(t);
+    return limn_loader_new(t->ctx, &samples, &loader, &s->loader);
 }
 
 /* The middle of labels [h,w], as large as the network's result. */
@@ -115,14 +120,12 @@ static void cut_labels(const segmenting *s, const uint8_t *labels, uint8_t *to)
 
 static limn_status fill(limn_trainer *t, int part)
 {
+    (void)part; /* the loader counts */
     segmenting *s = t->state;
     float *x = limn_stage(t, t->net.ports.image);
     size_t pixels = (size_t)s->width * (size_t)s->height, result = (size_t)s->out_w * (size_t)s->out_h;
-    uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
     limn_status status = limn_segment_constants(t->run, &s->loss, &t->net.segment);
-    if (status == LIMN_OK)
-        status = limn_masks_batch(t->ctx, s->masks, &t->o->augment, t->o->seed, first, t->o->batch, s->width, s->height, x,
-                                  s->labels);
+    if (status == LIMN_OK) status = limn_loader_next(s->loader, (void *const[]){x, s->labels});
     for (int b = 0; b < t->o->batch && status == LIMN_OK; b++)
         cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
     if (status != LIMN_OK) return status;
@@ -268,6 +271,7 @@ static void close(limn_trainer *t)
 {
     segmenting *s = t->state;
     if (!s) return;
+    limn_loader_free(s->loader);
     limn_segmenter_free(s->segmenter);
     limn_masks_free(s->held);
     limn_masks_free(s->masks);

@@ -6,6 +6,7 @@
 
 #include "data/data.h"
 #include "data/fingerprint.h"
+#include "data/loader.h"
 #include "data/masks.h"
 #include "limn/train.h"
 #include "train/objective.h"
@@ -67,6 +68,21 @@ struct limn_trainer {
 static inline int64_t limn_trainer_pictures(const limn_trainer *t)
 {
     return (int64_t)t->o->batch * t->o->accumulate;
+}
+
+/** Number, since the start of training, of the first sample of a part of the step. */
+static inline uint64_t limn_trainer_sample(const limn_trainer *t, int part)
+{
+    return (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
+}
+
+/** Samples from t->step on. */
+static inline limn_loader_options limn_trainer_loader(const limn_trainer *t)
+{
+    return (limn_loader_options){.seed = t->o->seed,
+                                 .first = limn_trainer_sample(t, 0),
+                                 .batch = t->o->batch,
+                                 .n_threads = t->ctx->n_threads};
 }
 
 /** Where a task fills in an input of the step graph; NULL where nothing depends on it.  limn_stage_write(): all of them, to
