@@ -446,7 +446,8 @@ static void a_few_damaged_pictures_are_skipped_and_named(void **state)
                 assert_int_equal(next(l, x), LIMN_OK);
                 const int64_t *shown = limn_loader_shown(l);
                 for (int b = 0; b < 20; b++) {
-                    int64_t i = limn_shuffle_at(&order, (uint64_t)(epoch * 20 + b)), expected = i == 4 || i == 5 ? 6 : i == 19 ? 0 : i;
+                    int64_t i = limn_shuffle_at(&order, (uint64_t)(epoch * 20 + b));
+                    int64_t expected = i == 4 || i == 5 ? 6 : i == 19 ? 0 : i;
                     assert_int_equal(shown[b], expected);
                     assert_int_equal((int)((x[b * 64] + 1) * 127.5f + 0.5f), expected);
                 }
@@ -660,8 +661,9 @@ static void a_share_of_every_batch_is_taken(void **state)
     limn_ctx *ctx = limn_ctx_new();
     make_ramps("data-share", 7);
     for (int threads = 0; threads < 3; threads += 2) {
-        limn_dataset *d = opened(
-            ctx, (limn_data_options){.folder = "data-share", .size = 8, .channels = 1, .memory = (size_t)threads, .flip = true});
+        limn_data_options o = {
+            .folder = "data-share", .size = 8, .channels = 1, .memory = (size_t)threads, .flip = true};
+        limn_dataset *d = opened(ctx, o);
         static float all[5 * 6 * 64], x[2 * 64];
         limn_loader *l = loader(ctx, d, (limn_loader_options){.seed = 4, .first = 12, .batch = 6, .n_threads = threads});
         for (int i = 0; i < 5; i++) assert_int_equal(next(l, all + i * 6 * 64), LIMN_OK);

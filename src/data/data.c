@@ -529,7 +529,7 @@ limn_samples_of limn_dataset_samples(limn_dataset *d)
                              .n = d->rows.n,
                              .order = LIMN_SHUFFLE_TABLE,
                              .bytes = {limn_dataset_floats(d) * sizeof(float)},
-                             .at_once = d->kept != NULL,
+                             .at_once = limn_dataset_is_kept(d),
                              .make = make,
                              .warn = warn};
 }

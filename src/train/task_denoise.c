@@ -126,7 +126,7 @@ static limn_status open(limn_trainer *t)
             "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
     limn_status status = open_tokenizer(t);
     if (status == LIMN_OK) status = open_data(t);
-    return status == LIMN_OK && t->o->sample_every ? limn_samples_new(t, &d->samples) : status;
+    return status == LIMN_OK && t->o->sample_every && limn_trainer_leads(t) ? limn_samples_new(t, &d->samples) : status;
 }
 
 static limn_status start(limn_trainer *t)

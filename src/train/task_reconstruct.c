@@ -77,7 +77,7 @@ static limn_status open(limn_trainer *t)
     limn_status status = limn_dataset_open(t->ctx, &data, &r->data);
     if (status == LIMN_OK) status = limn_dataset_fingerprint(t->ctx, r->data, o->data, &t->print);
     t->print.captions[0] = t->print.labels[0] = '\0'; /* nobody reads them */
-    return status == LIMN_OK && o->sample_every ? plan_shown(t, r) : status;
+    return status == LIMN_OK && o->sample_every && limn_trainer_leads(t) ? plan_shown(t, r) : status;
 }
 
 static limn_status start(limn_trainer *t)

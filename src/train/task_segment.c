@@ -77,6 +77,7 @@ static limn_status plan_segmenter(limn_trainer *t, segmenting *s)
     if (!s->held)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                          "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
+    if (!limn_trainer_leads(t)) return LIMN_OK;
     limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
     if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->settings, ema, NULL, &net);
     if (status == LIMN_OK) status = limn_segmenter_new(t->ctx, net, &o, &s->segmenter);

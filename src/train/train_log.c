@@ -43,7 +43,7 @@ void limn_trainer_tell(const limn_trainer *t)
     double n = 0;
     for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
     char parts[64] = "";
-    if (o->accumulate > 1) snprintf(parts, sizeof parts, " in %d parts", o->accumulate);
+    if (limn_trainer_parts(t) > 1) snprintf(parts, sizeof parts, " in %d parts", limn_trainer_parts(t));
     char data[256];
     t->task->tell(t, data);
     limn_log(t->ctx, LIMN_LOG_INFO,

@@ -13,6 +13,7 @@
 #include "train/step_graph.h"
 #include "train/tensorboard.h"
 #include "net/net.h"
+#include "train/ranks.h"
 #include "train/weights.h"
 
 typedef struct limn_trainer limn_trainer;
@@ -42,6 +43,7 @@ struct limn_trainer {
     limn_ctx *ctx;
     const limn_train_options *o;
     limn_settings settings; /* of o->network */
+    limn_ranks ranks;
     const limn_task *task;
     void *state; /* the task's: its open() makes it, its close() frees it; NULL before */
     limn_data_fingerprint print; /* the task's data */
@@ -52,8 +54,8 @@ struct limn_trainer {
     limn_weights weights;
     float *grad, *m, *v, *ema; /* as weights.value */
     float *sum;                /* as weights.value: gradients of earlier parts of a batch; NULL without accumulation */
-    float *running; /* [accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running(); NULL:
-                       there are none */
+    float *running; /* [ranks, accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running();
+                       NULL: there are none */
     size_t n_statistics;
     uint8_t *decay;
     int lock;                  /* of the run folder; -1: not taken yet */
@@ -64,23 +66,43 @@ struct limn_trainer {
     limn_tensorboard *events;
 };
 
-/** Pictures of one optimizer step. */
+/** Rank 0 draws, scores, logs and saves. */
+static inline bool limn_trainer_leads(const limn_trainer *t)
+{
+    return t->ranks.comm->rank == 0;
+}
+
+/** Of one optimizer step: parts of o->batch pictures each, over all ranks, and pictures. */
+static inline int limn_trainer_parts(const limn_trainer *t)
+{
+    return t->o->accumulate * t->ranks.comm->size;
+}
+
 static inline int64_t limn_trainer_pictures(const limn_trainer *t)
 {
-    return (int64_t)t->o->batch * t->o->accumulate;
+    return (int64_t)t->o->batch * limn_trainer_parts(t);
 }
 
-/** Number, since the start of training, of the first sample of a part of the step. */
+/** Which of all parts this rank's part 0 .. accumulate - 1 is. */
+static inline int limn_trainer_part(const limn_trainer *t, int part)
+{
+    return t->ranks.comm->rank * t->o->accumulate + part;
+}
+
+/** Number, since the start of training, of the first sample of this rank's part of the step. */
 static inline uint64_t limn_trainer_sample(const limn_trainer *t, int part)
 {
-    return (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
+    return (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) +
+           (uint64_t)limn_trainer_part(t, part) * (uint64_t)t->o->batch;
 }
 
-/** Samples from t->step on. */
+/** This rank's samples from t->step on. */
 static inline limn_loader_options limn_trainer_loader(const limn_trainer *t)
 {
     return (limn_loader_options){.seed = t->o->seed,
                                  .first = limn_trainer_sample(t, 0),
+                                 .run = (uint64_t)t->o->batch * (uint64_t)t->o->accumulate,
+                                 .stride = (uint64_t)limn_trainer_pictures(t),
                                  .batch = t->o->batch,
                                  .n_threads = t->ctx->n_threads};
 }
@@ -97,6 +119,10 @@ void limn_facts_add(limn_run_facts *f, const char *key, const char *fixed, const
     __attribute__((format(printf, 4, 5)));
 /** The same for the name of a class, one line more (limn_class_name_write()). */
 void limn_facts_add_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
+
+/** limn_train() as one of several ranks, all of which have the same options.  comm is the caller's and has ctx.
+ *  @return the same on all ranks */
+limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *options, limn_comm *comm);
 
 /** Nothing that a new run reads is written over: --init, files of the data, the data by its samples.
  *  @return LIMN_BAD_ARGUMENT */
