@@ -1,5 +1,5 @@
 /* limn.h: run trained networks from C: pictures from words, latents of pictures, a class for every pixel.
- * (train.h: train them; graph.h: networks of one's own.)  A picture from words, a whole program:
+ * (train.h: train them; network.h: which there are; graph.h: networks of one's own.)  A picture from words, a whole program:
  * farmer MODEL PROMPT FILE.png
  *
  *     #include <limn/limn.h>
@@ -351,6 +351,10 @@ LIMN_API limn_status limn_segment(limn_segmentation *segmentation, const limn_im
  *  infinite when they are equal.  Of pictures with alpha (2 or 4 channels) colours are multiplied by it first.  @return
  *  LIMN_BAD_ARGUMENT when sizes or channels differ */
 LIMN_API limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
+/** Structural similarity, Wang et al. 2004: Gaussian windows of 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03, weighted
+ *  (population) variances; mean over windows that lie within the picture, then over channels; of pictures with alpha as
+ *  limn_psnr().  @return LIMN_BAD_ARGUMENT when sizes or channels differ, or a side is below 11; LIMN_NO_MEMORY */
+LIMN_API limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "limn/graph.h"
+#include "limn/network.h"
 
 enum { LIMN_MAX_SETTINGS = 32, LIMN_SETTINGS_BYTES = 1024 };
 
@@ -54,8 +55,6 @@ typedef struct limn_build {
     limn_model_part part;  /* autoencoders */
     int height, width;     /* of the picture, each what limn_family.side asks for; 0: the setting "size" */
 } limn_build;
-
-typedef enum limn_family_kind { LIMN_DENOISES, LIMN_SEGMENTS, LIMN_RECONSTRUCTS, LIMN_ENCODES_TEXT } limn_family_kind;
 
 struct limn_family {
     limn_family_kind kind;
