@@ -5,6 +5,7 @@
 
 #include "comm/comm.h"
 
+#include <omp.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -112,6 +113,7 @@ static int run_ranks(int size, limn_status (*work)(limn_comm *comm, void *user),
 {
     rank_group g = {.size = size, .lock = PTHREAD_MUTEX_INITIALIZER, .all = PTHREAD_COND_INITIALIZER};
     pthread_t thread[MAX_RANKS];
+    omp_get_max_threads(); /* OpenMP begins on this thread: LLVM's aborts when threads that come and go begin and end it */
     for (int i = 0; i < size; i++) {
         out[i] = (rank_thread){.place = {{&threads_engine, NULL, i, size}, &g}, .work = work, .user = user[i]};
         pthread_create(&thread[i], NULL, run_rank, &out[i]);
