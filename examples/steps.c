@@ -1,5 +1,5 @@
-/* steps.c: what stands behind a picture: the text as numbers, the picture as it comes into being, the latent it is decoded
- * from: steps [MODEL [PROMPT]].  CMake builds it as build/example-steps. */
+/* steps.c: what stands behind a picture: the text as numbers, the picture as it comes into being, the numbers it ends with,
+ * from which another one sets out: steps [MODEL [PROMPT]].  CMake builds it as build/example-steps. */
 #include <limn/limn.h>
 #include <math.h>
 #include <stdio.h>
@@ -43,11 +43,18 @@ int main(int argc, char **argv)
     }
     limn_latent latent = {0};
     if (status == LIMN_OK) status = limn_sampling_latent(sampling, 0, &latent);
-    if (status == LIMN_OK) printf("decoded from %d x %d x %d numbers\n", latent.width, latent.height, latent.channels);
+    limn_sampling_end(sampling);
+
+    limn_latent other = {0}; /* two thirds of the way once more, from there */
+    options.init_latent = &latent, options.strength = 0.67, options.seed = 1;
+    if (status == LIMN_OK) status = limn_generate_latents(model, &options, &other);
+    if (status == LIMN_OK)
+        printf("%d x %d x %d numbers: the first was %.3f, and is %.3f\n", latent.width, latent.height, latent.channels,
+               (double)latent.values[0], (double)other.values[0]);
     if (status != LIMN_OK) fprintf(stderr, "%s\n", ctx ? limn_error_text(ctx) : "out of memory");
 
     limn_latent_free(&latent);
-    limn_sampling_end(sampling);
+    limn_latent_free(&other);
     limn_pipeline_free(model);
     limn_ctx_free(ctx);
     return status == LIMN_OK ? 0 : 1;
