@@ -545,6 +545,7 @@ static void latents_that_are_not_square_are_decoded(void **state)
     OK(limn_generate(p, &o, &again));
     OK(limn_decode(vae, &start, LIMN_PRECISION_F32, &decoded));
     for (int i = 0; i < H * W * 3; i++) assert_true(abs(decoded.pixels[i] - again.pixels[i]) <= 1); /* scaled and back */
+    limn_image_free(&again);
     float kept = start.values[7];
     start.values[7] = NAN, o.strength = 0.7;
     says(ctx, limn_generate(p, &o, &refused[0]), LIMN_BAD_ARGUMENT, "not finite: value 7");
