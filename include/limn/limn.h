@@ -151,8 +151,8 @@ typedef struct limn_latent {
     float *values;   /* [height, width, channels], as the encoder makes them, not scaled; owned, limn_latent_free() */
 } limn_latent;
 
-/** Values, not set, for a latent of sides up to 16384 and up to 256 channels.  @return LIMN_OK: free *out with limn_latent_free();
- *  LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY */
+/** Values, not set, for a latent of sides up to 16384 and up to 256 channels.
+ *  @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_latent_new(limn_ctx *ctx, int height, int width, int channels, limn_latent *out);
 LIMN_API void limn_latent_free(limn_latent *latent); /* the values, not the struct, which becomes empty */
 
