@@ -93,7 +93,7 @@ static void build(limn_graph *g, const limn_settings *s, limn_build b, limn_port
                       .depth = limn_settings_get(s, "text_depth"),
                       .heads = limn_settings_get(s, "text_heads"),
                       .activation = limn_settings_get(s, "text_activation") ? LIMN_GELU_ERF : LIMN_GELU_QUICK};
-    ports->output = clip_text(g, ports, &o);
+    ports->output = ports->features = clip_text(g, ports, &o);
 }
 
 const limn_family limn_family_clip_text = {

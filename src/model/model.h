@@ -33,11 +33,11 @@ typedef struct limn_ports {
     limn_node *step;       /* running: rank-0 index into the table, PER_STEP */
     limn_node *ids;        /* text ids [B,T], PER_PROMPT */
     limn_node *text_end;   /* row of each caption's end token in [B*T, D]: b*T + position, [B] */
-    limn_node *features;   /* text features [B,T,D], where no text encoder is built in */
+    limn_node *features;   /* text features [B,T,D]: an input where no text encoder is built in; a text encoder's output */
     limn_node *label;      /* class [B]; the number of classes means "none" */
     limn_node *tokens;     /* image tokens [B,T,D] after the last block */
     limn_node *output;     /* prediction [B,H,W,C] (2C with learned variance); text encoder: [B,T,D] */
-    limn_node *pooled_text;/* [B,D] */
+    limn_node *pooled_text;/* [B,D]; an input beside features that are one */
     limn_node *latent; /* autoencoders, [B,h,w,c]: what the encoder makes (the mean), what the decoder reads; whole: mean +
                           exp(log_variance / 2) noise */
     limn_node *mean, *log_variance,
@@ -47,12 +47,17 @@ typedef struct limn_ports {
 /* An autoencoder is one description with two doors.  Whole (training, drawing) its output is the picture that went in, come
  * back; built as a part, only the nodes and parameters of that part exist, under the same names, and output is the latent's
  * mean or the picture. Pictures are in [-1,1] at every port, whatever range the published weights were trained with. */
-typedef enum limn_model_part { LIMN_PART_WHOLE, LIMN_PART_ENCODER, LIMN_PART_DECODER } limn_model_part;
+typedef enum limn_model_part {
+    LIMN_PART_WHOLE,
+    LIMN_PART_ENCODER,
+    LIMN_PART_DECODER,
+    LIMN_PART_TEXT, /* of a denoiser with text_encoder=clip the encoder alone, which also is all of a text encoder */
+} limn_model_part;
 
 typedef struct limn_build {
     int batch;
     int n_steps;           /* 0: training, timesteps [B]; else the length of the table */
-    limn_model_part part;  /* autoencoders */
+    limn_model_part part;
     int height, width;     /* of the picture, each what limn_family.side asks for; 0: the setting "size" */
 } limn_build;
 

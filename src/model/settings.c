@@ -1,6 +1,6 @@
 /* settings.c: the numbers of a network, by name. */
 #include "graph/node.h"
-#include "model/model.h"
+#include "model/blocks.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -284,6 +284,11 @@ limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b
     if (status == LIMN_OK) status = check_picture(g->ctx, s, b);
     if (status != LIMN_OK) return status;
     if (b.batch < 1) return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "the batch must be at least 1, found %d", b.batch);
-    s->family->build(g, s, b, ports);
+    if (b.part == LIMN_PART_TEXT && s->family->kind != LIMN_ENCODES_TEXT) {
+        if (limn_settings_get(s, "text_encoder") != 1)
+            return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "%s: there is no text encoder in a network of these settings",
+                             s->family->name);
+        ports->output = ports->features = limn_text_features(g, s, b, ports);
+    } else s->family->build(g, s, b, ports);
     return limn_graph_status(g);
 }

@@ -101,7 +101,7 @@ static void fill_condition(limn_trainer *t, size_t n, const float *x)
     int factor = limn_settings_get(&t->settings, "enlarge");
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
     for (int b = 0; b < t->o->batch; b++)
-        limn_enlarged(x + (size_t)b * n, factor, size / factor, channels, factor, out + (size_t)b * n);
+        limn_enlarged(x + (size_t)b * n, factor, size / factor, size / factor, channels, factor, out + (size_t)b * n);
 }
 
 /* x: clean in, noisy out */
