@@ -32,6 +32,7 @@ typedef struct scores {
     limn_pipeline *pipeline;
     limn_generate_options options;
     limn_dataset *gallery, *asked;
+    limn_shuffle order;        /* of what is asked */
     float *thumbs;             /* [gallery, MEASURE_THUMB] */
     uint8_t *right;            /* [gallery] */
     float *made, *original;    /* [size, size, 4] */
@@ -165,7 +166,7 @@ static limn_status score_captions(scores *s, int64_t count)
     limn_status status = l.ssim ? LIMN_OK : limn_fail_memory(s->ctx, (size_t)total * sizeof *l.ssim, "scores");
     find_borders(s, &l);
     for (int64_t k = 0; k < total && status == LIMN_OK; k++) {
-        status = score_caption(s, limn_dataset_index(s->asked, 1, (uint64_t)k), &l, &place);
+        status = score_caption(s, limn_shuffle_at(&s->order, (uint64_t)k), &l, &place);
         if (status != LIMN_OK) break;
         first += place == 0, five += place < TOP;
         tell(k + 1, total, first, five);
@@ -239,7 +240,7 @@ static limn_status score_varied(scores *s, int64_t count)
     double *like = malloc((size_t)total * sizeof *like), sum = 0;
     limn_status status = x && like ? LIMN_OK : limn_fail_memory(s->ctx, SEEDS * floats * sizeof *x, "pictures");
     for (int64_t k = 0; k < total && status == LIMN_OK; k++) {
-        const char *caption = limn_dataset_caption(s->asked, limn_dataset_index(s->asked, 1, (uint64_t)k));
+        const char *caption = limn_dataset_caption(s->asked, limn_shuffle_at(&s->order, (uint64_t)k));
         for (size_t i = 0; i < SEEDS && status == LIMN_OK; i++) status = draw(s, caption, seed + i, x + i * floats, NULL);
         if (status == LIMN_OK) status = likeness(s, x, &like[k]);
         if (status == LIMN_OK)
@@ -289,7 +290,7 @@ static limn_status score_autoencoder(scores *s, limn_autoencoder *a, int64_t cou
     double *db = malloc((size_t)total * sizeof *db), sum = 0;
     limn_status status = l.ssim && db ? LIMN_OK : limn_fail_memory(s->ctx, (size_t)total * sizeof *db, "scores");
     for (int64_t k = 0; k < total && status == LIMN_OK; k++) {
-        status = come_back(s, a, limn_dataset_index(s->asked, 1, (uint64_t)k));
+        status = come_back(s, a, limn_shuffle_at(&s->order, (uint64_t)k));
         if (status == LIMN_OK) status = looks_add(s, &l);
         if (status == LIMN_OK) sum += db[k] = psnr(s);
     }
@@ -334,6 +335,13 @@ static limn_status open_data(scores *s, const char *folder, const char *where, l
     return status != LIMN_OK || (s->made && s->original) ? status : limn_fail_memory(s->ctx, bytes, "a picture");
 }
 
+static limn_status open_asked(scores *s, const char *folder, const char *where)
+{
+    limn_status status = open_data(s, folder, where, &s->asked);
+    return status == LIMN_OK ? limn_shuffle_new(s->ctx, LIMN_SHUFFLE_TABLE, limn_dataset_count(s->asked), 1, &s->order)
+                             : status;
+}
+
 static limn_status open_gallery(scores *s, const char *folder, const char *where)
 {
     limn_status status = open_data(s, folder, where, &s->gallery);
@@ -361,7 +369,7 @@ static limn_status run_captions(scores *s, int n, char **argv)
 {
     limn_status status = open_model(s, argv[0]);
     if (status == LIMN_OK) status = open_gallery(s, argv[1], argv[2]);
-    if (status == LIMN_OK) status = open_data(s, argv[1], argv[3], &s->asked);
+    if (status == LIMN_OK) status = open_asked(s, argv[1], argv[3]);
     if (status == LIMN_OK && n > 7) status = new_sheet(s);
     if (status == LIMN_OK) status = score_captions(s, atoll(argv[4]));
     return status == LIMN_OK && n > 7 ? limn_png_write(s->ctx, argv[7], &s->sheet, "generated, original, ...") : status;
@@ -379,7 +387,7 @@ static limn_status run_varied(scores *s, int n, char **argv)
 {
     (void)n;
     limn_status status = open_model(s, argv[0]);
-    if (status == LIMN_OK) status = open_data(s, argv[1], argv[2], &s->asked);
+    if (status == LIMN_OK) status = open_asked(s, argv[1], argv[2]);
     return status == LIMN_OK ? score_varied(s, atoll(argv[3])) : status;
 }
 
@@ -395,7 +403,7 @@ static limn_status run_autoencoder(scores *s, int n, char **argv)
     if (status == LIMN_OK && (s->size < MEASURE_SIDE || s->size > LIMN_MAX_SIDE / SHEET_COLUMNS))
         status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "SIZE is %d to %d pixels, found \"%.100s\"", MEASURE_SIDE,
                            LIMN_MAX_SIDE / SHEET_COLUMNS, argv[4]);
-    if (status == LIMN_OK) status = open_data(s, argv[1], argv[2], &s->asked);
+    if (status == LIMN_OK) status = open_asked(s, argv[1], argv[2]);
     if (status == LIMN_OK && n > 5) status = new_sheet(s);
     if (status == LIMN_OK) status = score_autoencoder(s, a, atoll(argv[3]));
     limn_autoencoder_free(a);
@@ -439,6 +447,7 @@ int main(int argc, char **argv)
     free(s.original);
     limn_dataset_free(s.gallery);
     limn_dataset_free(s.asked);
+    limn_shuffle_free(&s.order);
     limn_pipeline_free(s.pipeline);
     limn_ctx_free(ctx);
     return status == LIMN_OK ? 0 : 1;

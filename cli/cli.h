@@ -5,7 +5,6 @@
 
 #include "base/base.h"
 #include "file/bytes.h"
-#include "model/model.h"
 
 #include <jansson.h>
 
@@ -30,9 +29,8 @@ bool cli_interval(const char *flag, double low, double high);
 /** The place of text among "a, b, c", or a message and false; text NULL leaves *out. */
 bool cli_choice(const char *flag, const char *words, const char *text, int *out);
 bool cli_precision(const char *text, limn_precision *out);
-/** Apply every --set NAME=VALUE of the command line, in order. */
-limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *s);
-/** NET and all of them as one text, as limn_train_options.network has it.  @param out  the caller's, limn_text_free() */
+/** NET and every --set NAME=VALUE of the command line, in order, as one text: limn_train_options.network.  @param out  the
+ *  caller's, limn_text_free() */
 limn_status cli_network(limn_ctx *ctx, int argc, char **argv, const char *net, limn_text *out);
 
 bool cli_is_folder(const char *path);

@@ -3,7 +3,6 @@
 #include "file/latent.h"
 #include "latents.h"
 #include "pipeline/autoencoder.h"
-#include "metric/metrics.h"
 
 static const char help[] =
     "limn decode -m VAE latent.safetensors -o picture.png [flags]\n"

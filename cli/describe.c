@@ -1,12 +1,6 @@
 /* describe.c: limn describe [NET]: the network as text or JSON, from the graph itself. */
 #include "cli.h"
 #include "describe.h"
-#include "file/weight_file.h"
-#include "graph/describe.h"
-#include "model/map/map.h"
-#include "train/cost.h"
-#include "train/segment_losses.h"
-#include "net/open.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,20 +38,17 @@ static const char help[] =
 
 typedef struct describe_flags {
     const char *net, *network, *set, *batch, *steps, *precision, *depth, *recompute;
-    const char *loss; /* the one a file of a segmentation network was trained with; NULL: its family's */
     bool help, settings, plan, train_plan, json, all, ascii;
 } describe_flags;
 
-static void list_settings(const limn_settings *s)
+static void list_settings(const limn_network *network)
 {
+    limn_network_setting row;
     printf("%-14s %10s  %-24s %s\n", "setting", "value", "allowed", "meaning");
-    for (int i = 0; s->family->settings[i].name; i++) {
-        const limn_setting *row = &s->family->settings[i];
-        char range[64], value[LIMN_SETTING_BYTES];
-        limn_format(range, sizeof range, "%s%.9g to %.9g", row->kind == LIMN_SETTING_LIST ? "each " : "", row->min,
-                    row->max);
-        printf("%-14s %10s  %-24s %s\n", row->name, limn_setting_text(s, i, value), row->choices ? row->choices : range,
-               row->help);
+    for (int i = 0; limn_network_setting_at(network, i, &row); i++) {
+        char range[64];
+        limn_format(range, sizeof range, "%s%.9g to %.9g", row.kind == LIMN_NETWORK_LIST ? "each " : "", row.min, row.max);
+        printf("%-14s %10s  %-24s %s\n", row.name, row.value, row.words ? row.words : range, row.help);
     }
 }
 
@@ -73,14 +64,15 @@ static void print_cost(const char *what, const limn_cost *c)
         c->optimizer_bytes ? cli_bytes((double)c->optimizer_bytes, text[5]) : "", cli_bytes((double)c->peak_bytes, text[6]));
 }
 
-static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const limn_cost_options *o)
+static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const limn_network *network,
+                                const limn_cost_options *o)
 {
     static const char *const precisions[] = {"auto", "f32", "bf16", "f64"};
     limn_cost run, train;
     char *plan = NULL, *train_plan = NULL;
-    limn_status status = limn_cost_inference(ctx, o, &run, f->plan ? &plan : NULL);
+    limn_status status = limn_cost_inference(network, o, &run, f->plan ? &plan : NULL);
     if (status != LIMN_OK) return status;
-    limn_status trained = limn_cost_training(ctx, o, &train, f->train_plan ? &train_plan : NULL);
+    limn_status trained = limn_cost_training(network, o, &train, f->train_plan ? &train_plan : NULL);
     printf("\n%-16s %10s %12s %10s %10s %11s %12s %10s   batch %d, %s\n", "memory", "weights", "activations", "scratch",
            "packed", "gradients", "AdamW, EMA", "peak", o->batch, precisions[run.precision]);
     print_cost("inference", &run);
@@ -100,109 +92,79 @@ static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const li
 /* ---- one network ------------------------------------------------------------------------------------------------------ */
 
 /* What the settings change in the family's defaults. */
-static void print_title(const describe_flags *f, const limn_settings *s, bool color)
+static void print_title(const describe_flags *f, const limn_network *network, bool color)
 {
-    limn_settings plain;
-    char value[LIMN_SETTING_BYTES];
-    printf("%s%s%s: %s, loss: %s\n", color ? "\033[1m" : "", f->net, color ? "\033[0m" : "", s->family->task,
-           f->loss ? f->loss : s->family->loss);
-    limn_settings_defaults(&plain, s->family);
+    limn_network_info info = limn_network_describe(network);
+    limn_network_setting row;
+    printf("%s%s%s: %s, loss: %s\n", color ? "\033[1m" : "", f->net, color ? "\033[0m" : "", info.task, info.loss);
     int n = 0;
-    for (int i = 0; s->family->settings[i].name; i++)
-        if (!limn_setting_same(s, &plain, i))
-            printf("%s %s=%s", n++ ? "" : s->family->name, s->family->settings[i].name, limn_setting_text(s, i, value));
+    for (int i = 0; limn_network_setting_at(network, i, &row); i++)
+        if (row.changed) printf("%s %s=%s", n++ ? "" : info.family, row.name, row.value);
     printf("%s\n", n ? "\n" : "");
 }
 
-static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_cost_options *o, int depth)
+static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_network *network, const limn_cost_options *o,
+                        int depth)
 {
-    limn_ports ports;
+    limn_node *output;
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return LIMN_NO_MEMORY;
-    limn_status status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch}, &ports);
-    if (status == LIMN_OK && f->json) status = cli_describe_json(ctx, f->net, f->loss, o, g, &ports);
+    limn_status status = limn_network_build(network, g, o->batch, &output);
+    if (status == LIMN_OK && f->json) status = cli_describe_json(ctx, f->net, network, o, g, output);
     else if (status == LIMN_OK) {
         limn_describe_options options = {
             .batch = o->batch, .ascii = f->ascii || !cli_utf8(), .color = cli_color(stdout), .all = f->all, .depth = depth};
         char *drawing = limn_describe(g, &options);
-        print_title(f, &o->settings, options.color);
+        print_title(f, network, options.color);
         if (drawing) fputs(drawing, stdout);
         else status = limn_fail(ctx, LIMN_NO_MEMORY, "out of memory for a drawing");
         limn_free(drawing);
-        if (status == LIMN_OK) status = print_memory(ctx, f, o);
+        if (status == LIMN_OK) status = print_memory(ctx, f, network, o);
     }
     limn_graph_free(g);
     return status;
 }
 
-/* The network of a weight file, or the one of several that was asked for. */
-static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *asked,
-                                limn_settings *out)
-{
-    limn_text known = {0};
-    limn_map map;
-    int n = 0;
-    limn_status status = LIMN_OK;
-    for (limn_map_place place = {0};
-         !limn_weight_file_metadata(st, "limn.settings") && status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY;) {
-        status = limn_map_detect_next(ctx, file, st, &place, &map);
-        if (status == LIMN_OK) limn_text_printf(&known, "%s%s", n++ ? ", " : "", map.dialect->family->name);
-    }
-    if (n > 1 && !asked)
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds %d networks, %s: say which with --network", file, n,
-                           known.bytes ? known.bytes : "");
-    else status = limn_net_settings_among(ctx, file, st, asked, out);
-    if (status == LIMN_OK && asked && strcmp(asked, out->family->name) != 0)
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network: %s holds no \"%.100s\" but %s", file, asked,
-                           n > 1 && known.bytes ? known.bytes : out->family->name);
-    limn_text_free(&known);
-    return status;
-}
-
-/* Metadata limn.loss, which limn train unet writes: a word of --loss. */
-static const char *trained_loss(const limn_weight_file *st, const limn_settings *s)
-{
-    limn_segment_kind kind;
-    const char *text = limn_weight_file_metadata(st, "limn.loss");
-    bool other = text && s->family->kind == LIMN_SEGMENTS && limn_segment_kind_find(text, &kind) &&
-                 kind != LIMN_SEGMENT_CROSS_ENTROPY;
-    return other ? limn_segment_kind_name(kind) : NULL;
-}
-
 /* A name, a weight file, or a folder with one. */
-static limn_status find_network(limn_ctx *ctx, describe_flags *f, limn_settings *out)
+static limn_status find_network(limn_ctx *ctx, const describe_flags *f, limn_network **out)
 {
-    const char *name = f->net, *asked = f->network;
+    const char *name = f->net;
     char inside[1100];
     struct stat there;
     const char *dot = strrchr(name, '.');
     snprintf(inside, sizeof inside, "%s/model.safetensors", name);
-    bool file = (dot && strcmp(dot, ".safetensors") == 0) ||
-                (stat(name, &there) == 0 && S_ISREG(there.st_mode) && limn_settings_find(ctx, name, out) != LIMN_OK);
+    bool regular = stat(name, &there) == 0 && S_ISREG(there.st_mode);
+    bool file = (dot && strcmp(dot, ".safetensors") == 0) || (regular && limn_network_new(ctx, name, out) != LIMN_OK);
     bool folder = !file && strlen(name) < 1024 && access(inside, R_OK) == 0;
-    if (!file && !folder && asked)
+    if (file || folder) return limn_network_open(ctx, name, f->network, out);
+    if (f->network)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network is for a weight file with several networks, and %.200s is none",
                          name);
-    if (!file && !folder) return limn_settings_find(ctx, name, out);
-    limn_weight_file *st;
-    const char *path = folder ? inside : name;
-    limn_status status = limn_weight_file_open(ctx, path, &st);
-    if (status != LIMN_OK) return status;
-    status = find_in_file(ctx, path, st, asked, out);
-    if (status == LIMN_OK) f->loss = trained_loss(st, out);
-    limn_weight_file_close(st);
+    return *out ? LIMN_OK : limn_network_new(ctx, name, out);
+}
+
+/* Every --set of the command line, in order. */
+static limn_status set_all(limn_network *network, int argc, char **argv)
+{
+    limn_status status = LIMN_OK;
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0 && status == LIMN_OK; i++) {
+        if (strncmp(argv[i], "--set=", 6) == 0) status = limn_network_set(network, argv[i] + 6);
+        else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) status = limn_network_set(network, argv[++i]);
+    }
     return status;
 }
 
-static limn_status describe(limn_ctx *ctx, int argc, char **argv, describe_flags *f, limn_cost_options *o, int depth)
+static limn_status describe(limn_ctx *ctx, int argc, char **argv, const describe_flags *f, const limn_cost_options *o,
+                            int depth)
 {
+    limn_network *network = NULL;
     if (!f->net) return f->json ? cli_families_json(ctx) : cli_families_print(ctx);
-    limn_status status = find_network(ctx, f, &o->settings);
-    if (status == LIMN_OK) status = cli_apply_sets(ctx, argc, argv, &o->settings);
-    if (status != LIMN_OK) return status;
-    if (!f->settings) return draw(ctx, f, o, depth);
-    list_settings(&o->settings);
-    return LIMN_OK;
+    limn_status status = find_network(ctx, f, &network);
+    if (status == LIMN_OK) status = set_all(network, argc, argv);
+    if (status == LIMN_OK && f->settings) list_settings(network);
+    else if (status == LIMN_OK) status = draw(ctx, f, network, o, depth);
+    limn_network_free(network);
+    return status;
 }
 
 /* A flag that changes nothing of what is asked for.  @return false after a message */

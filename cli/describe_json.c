@@ -5,30 +5,35 @@
 #include "graph/describe.h"
 #include "graph/node.h"
 
-static json_t *list_json(const limn_settings *s, int i)
+#include <stdlib.h>
+
+/* "1,2,4" */
+static json_t *list_json(const char *numbers)
 {
-    int values[LIMN_SETTING_MOST], n = limn_setting_list(s, i, values);
     json_t *list = json_array();
-    for (int k = 0; k < n; k++) json_array_append_new(list, json_integer(values[k]));
+    for (char *end; *numbers; numbers = *end ? end + 1 : end) {
+        json_array_append_new(list, json_integer(strtoll(numbers, &end, 10)));
+        if (end == numbers) break;
+    }
     return list;
 }
 
-static json_t *setting_json(const limn_settings *s, int i)
+static json_t *setting_json(const limn_network_setting *s)
 {
-    char text[LIMN_SETTING_BYTES];
-    switch (s->family->settings[i].kind) {
-    case LIMN_SETTING_CHOICE: return json_string(limn_setting_text(s, i, text));
-    case LIMN_SETTING_REAL: return json_real(limn_setting_value(s, i));
-    case LIMN_SETTING_LIST: return list_json(s, i);
-    default: return json_integer((json_int_t)limn_setting_value(s, i));
+    switch (s->kind) {
+    case LIMN_NETWORK_WORD: return json_string(s->value);
+    case LIMN_NETWORK_REAL: return json_real(limn_number_parse(s->value, NULL));
+    case LIMN_NETWORK_LIST: return list_json(s->value);
+    default: return json_integer(strtoll(s->value, NULL, 10));
     }
 }
 
-static json_t *settings_json(const limn_settings *s)
+static json_t *settings_json(const limn_network *network)
 {
+    limn_network_setting row;
     json_t *o = json_object();
-    for (int i = 0; o && s->family->settings[i].name; i++)
-        json_object_set_new(o, s->family->settings[i].name, setting_json(s, i));
+    for (int i = 0; o && limn_network_setting_at(network, i, &row); i++)
+        json_object_set_new(o, row.name, setting_json(&row));
     return o;
 }
 
@@ -55,33 +60,33 @@ static json_t *cost_json(const limn_cost *c)
     return o;
 }
 
-static limn_status add_memory(limn_ctx *ctx, const limn_cost_options *o, json_t *root)
+static limn_status add_memory(limn_ctx *ctx, const limn_network *network, const limn_cost_options *o, json_t *root)
 {
     limn_cost cost;
     json_t *memory = json_object();
-    limn_status status = limn_cost_inference(ctx, o, &cost, NULL);
+    limn_status status = limn_cost_inference(network, o, &cost, NULL);
     if (status == LIMN_OK) json_object_set_new(memory, "inference", cost_json(&cost));
-    limn_status trained = status == LIMN_OK ? limn_cost_training(ctx, o, &cost, NULL) : status;
+    limn_status trained = status == LIMN_OK ? limn_cost_training(network, o, &cost, NULL) : status;
     if (trained == LIMN_OK) json_object_set_new(memory, "training", cost_json(&cost));
     else if (status == LIMN_OK) json_object_set_new(memory, "training_refused", json_string(limn_error_text(ctx)));
     json_object_set_new(root, "memory", memory);
     return status;
 }
 
-limn_status cli_describe_json(limn_ctx *ctx, const char *name, const char *loss, const limn_cost_options *o,
-                              const limn_graph *g, const limn_ports *ports)
+limn_status cli_describe_json(limn_ctx *ctx, const char *name, const limn_network *network, const limn_cost_options *o,
+                              const limn_graph *g, const limn_node *output)
 {
-    const limn_family *family = o->settings.family;
+    limn_network_info info = limn_network_describe(network);
     json_t *inputs = json_array();
     for (int i = 0; i < g->n_nodes; i++)
         if (g->nodes[i]->op == LIMN_OP_INPUT) json_array_append_new(inputs, tensor_json(g->nodes[i]));
     json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:I, s:f, s:o}", "network", name, "family", family->name, "task",
-                  family->task, "loss", loss ? loss : family->loss, "settings", settings_json(&o->settings), "batch",
-                  o->batch, "inputs", inputs, "output", tensor_json(ports->output), "parameters",
-                  (json_int_t)limn_describe_parameters(g), "flops", limn_describe_flops(g), "blocks", limn_describe_json(g));
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:I, s:f, s:o}", "network", name, "family", info.family, "task",
+                  info.task, "loss", info.loss, "settings", settings_json(network), "batch", o->batch, "inputs", inputs,
+                  "output", tensor_json(output), "parameters", (json_int_t)limn_describe_parameters(g), "flops",
+                  limn_describe_flops(g), "blocks", limn_describe_json(g));
     if (!root) return limn_fail_memory(ctx, sizeof *g, "JSON");
-    limn_status status = add_memory(ctx, o, root);
+    limn_status status = add_memory(ctx, network, o, root);
     if (status == LIMN_OK) status = cli_print_json(ctx, root);
     json_decref(root);
     return status;

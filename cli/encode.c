@@ -2,8 +2,8 @@
 #include "file/image.h"
 #include "generate_output.h"
 #include "latents.h"
+#include "limn/train.h"
 #include "pipeline/autoencoder.h"
-#include "pipeline/encode_folder.h"
 
 #include <unistd.h>
 
@@ -87,7 +87,7 @@ int cli_encode(int argc, char **argv)
     latent_flags f = {0};
     latent_job job;
     const char *picture = NULL, *size = NULL, *crop = NULL;
-    limn_encode_options o = {0};
+    limn_encode_options o = limn_encode_defaults();
     const cli_flag flags[] = {LATENT_FLAGS(f),
                               {NULL, "--size", &size, NULL},
                               {NULL, "--crop", &crop, NULL},

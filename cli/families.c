@@ -6,84 +6,93 @@
 
 #include <string.h>
 
-typedef struct sizes {
+/* A row of the table. */
+typedef struct row {
+    limn_network *network;
+    limn_network_info info;
+    bool preset;
     int64_t parameters;
     double flops;
-} sizes;
+} row;
 
-static limn_status size_of(limn_ctx *ctx, const char *name, limn_settings *s, sizes *out)
+/* Name i of all.  @return LIMN_OK: free row.network; LIMN_NOT_FOUND: there are not so many */
+static limn_status find_row(limn_ctx *ctx, int i, row *out)
 {
-    limn_ports ports;
-    *out = (sizes){0};
-    limn_status status = limn_settings_find(ctx, name, s);
+    const char *name = limn_network_name(i);
+    *out = (row){0};
+    if (!name) return LIMN_NOT_FOUND;
+    limn_status status = limn_network_new(ctx, name, &out->network);
     limn_graph *g = limn_graph_new(ctx);
-    if (!g) return LIMN_NO_MEMORY;
-    if (status == LIMN_OK) status = limn_model_build(g, s, (limn_build){.batch = 1}, &ports);
-    if (status == LIMN_OK) *out = (sizes){limn_describe_parameters(g), limn_describe_flops(g)};
+    if (!g && status == LIMN_OK) status = LIMN_NO_MEMORY;
+    if (status == LIMN_OK) status = limn_network_build(out->network, g, 1, NULL);
+    if (status == LIMN_OK) {
+        out->info = limn_network_describe(out->network);
+        out->preset = strcmp(name, out->info.family) != 0;
+        out->parameters = limn_describe_parameters(g), out->flops = limn_describe_flops(g);
+    }
     limn_graph_free(g);
     return status;
 }
 
 /* What a preset changes in its family's defaults, in at most n characters. */
-static void changes_text(const limn_settings *s, char *out, size_t size)
+static void changes_text(const limn_network *network, char *out, size_t size)
 {
-    limn_settings plain;
-    char value[LIMN_SETTING_BYTES];
+    limn_network_setting s;
     size_t n = 0;
     out[0] = '\0';
-    limn_settings_defaults(&plain, s->family);
-    for (int i = 0; s->family->settings[i].name && n < size; i++)
-        if (!limn_setting_same(s, &plain, i))
-            n += (size_t)snprintf(out + n, size - n, "%s%s=%s", n ? " " : "", s->family->settings[i].name,
-                                  limn_setting_text(s, i, value));
+    for (int i = 0; limn_network_setting_at(network, i, &s) && n < size; i++)
+        if (s.changed) n += (size_t)snprintf(out + n, size - n, "%s%s=%s", n ? " " : "", s.name, s.value);
     if (n >= size) snprintf(out + size - 4, 4, "...");
+}
+
+static void print_row(const char *name, const row *r)
+{
+    char parameters[32], flops[32], changes[74];
+    limn_count_text((double)r->parameters, parameters), limn_count_text(r->flops, flops);
+    changes_text(r->network, changes, sizeof changes);
+    if (r->preset) printf("%-18s %-10s %10s %10s  %s\n", name, r->info.family, parameters, flops, changes);
+    else
+        printf("%-10s %-18s %-38s %-16s %-20s %10s\n", name, r->info.task, r->info.input, r->info.output, r->info.loss,
+               parameters);
 }
 
 limn_status cli_families_print(limn_ctx *ctx)
 {
-    limn_settings s;
-    sizes size = {0};
-    char parameters[32], flops[32], changes[74];
     limn_status status = LIMN_OK;
+    bool presets = false;
     printf("%-10s %-18s %-38s %-16s %-20s %10s\n", "network", "task", "input", "output", "loss", "parameters");
-    for (int i = 0; limn_families[i] && status == LIMN_OK; i++) {
-        const limn_family *f = limn_families[i];
-        status = size_of(ctx, f->name, &s, &size);
-        if (status == LIMN_OK)
-            printf("%-10s %-18s %-38s %-16s %-20s %10s\n", f->name, f->task, f->input, f->output, f->loss,
-                   limn_count_text((double)size.parameters, parameters));
-    }
-    printf("\n%-18s %-10s %10s %10s  %s\n", "preset", "network", "parameters", "FLOP", "settings");
-    for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) {
-        status = size_of(ctx, limn_presets[i].name, &s, &size);
-        changes_text(&s, changes, sizeof changes);
-        if (status == LIMN_OK)
-            printf("%-18s %-10s %10s %10s  %s\n", limn_presets[i].name, limn_presets[i].family,
-                   limn_count_text((double)size.parameters, parameters), limn_count_text(size.flops, flops), changes);
+    for (int i = 0; limn_network_name(i) && status == LIMN_OK; i++) {
+        row r;
+        status = find_row(ctx, i, &r);
+        if (status == LIMN_OK && r.preset && !presets)
+            printf("\n%-18s %-10s %10s %10s  %s\n", "preset", "network", "parameters", "FLOP", "settings");
+        presets = r.preset;
+        if (status == LIMN_OK) print_row(limn_network_name(i), &r);
+        limn_network_free(r.network);
     }
     printf("\nlimn describe NAME draws one; --settings lists what can be changed with --set.\n");
     return status;
 }
 
+static json_t *row_json(const char *name, const row *r)
+{
+    const limn_network_info *f = &r->info;
+    if (r->preset)
+        return json_pack("{s:s, s:s, s:I, s:f, s:s}", "name", name, "family", f->family, "parameters",
+                         (json_int_t)r->parameters, "flops", r->flops, "settings", f->settings);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:f}", "name", name, "task", f->task, "input", f->input, "output",
+                     f->output, "loss", f->loss, "parameters", (json_int_t)r->parameters, "flops", r->flops);
+}
+
 limn_status cli_families_json(limn_ctx *ctx)
 {
-    limn_settings s;
-    sizes size = {0};
-    char settings[LIMN_SETTINGS_BYTES];
     limn_status status = LIMN_OK;
     json_t *families = json_array(), *presets = json_array();
-    for (int i = 0; limn_families[i] && status == LIMN_OK; i++) {
-        const limn_family *f = limn_families[i];
-        status = size_of(ctx, f->name, &s, &size);
-        json_array_append_new(families, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:f}", "name", f->name, "task", f->task,
-                                                  "input", f->input, "output", f->output, "loss", f->loss, "parameters",
-                                                  (json_int_t)size.parameters, "flops", size.flops));
-    }
-    for (int i = 0; limn_presets[i].name && status == LIMN_OK; i++) {
-        status = size_of(ctx, limn_presets[i].name, &s, &size);
-        json_array_append_new(presets, json_pack("{s:s, s:s, s:I, s:f, s:s}", "name", limn_presets[i].name, "family",
-                                                 limn_presets[i].family, "parameters", (json_int_t)size.parameters, "flops",
-                                                 size.flops, "settings", limn_settings_text(&s, settings)));
+    for (int i = 0; limn_network_name(i) && status == LIMN_OK; i++) {
+        row r;
+        status = find_row(ctx, i, &r);
+        if (status == LIMN_OK) json_array_append_new(r.preset ? presets : families, row_json(limn_network_name(i), &r));
+        limn_network_free(r.network);
     }
     json_t *root = json_pack("{s:o, s:o}", "families", families, "presets", presets);
     if (status == LIMN_OK) status = cli_print_json(ctx, root);

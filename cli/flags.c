@@ -142,16 +142,6 @@ bool cli_precision(const char *text, limn_precision *out)
     return known;
 }
 
-limn_status cli_apply_sets(limn_ctx *ctx, int argc, char **argv, limn_settings *s)
-{
-    limn_status status = LIMN_OK;
-    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0 && status == LIMN_OK; i++) {
-        if (strncmp(argv[i], "--set=", 6) == 0) status = limn_settings_apply(ctx, s, argv[i] + 6);
-        else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) status = limn_settings_apply(ctx, s, argv[++i]);
-    }
-    return status;
-}
-
 limn_status cli_network(limn_ctx *ctx, int argc, char **argv, const char *net, limn_text *out)
 {
     limn_text_printf(out, "%s", net);

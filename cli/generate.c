@@ -38,9 +38,10 @@ static const char help[] =
     "                              limn train --latents noted, where it lies beside the model\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
-    "  -W, --width  -H, --height   must be the network's size\n"
+    "  -W, --width N  -H, --height N  sides of the pictures, as far as the network can have them (its own); it draws best\n"
+    "                              near those it was trained with\n"
     "from a picture:\n"
-    "  -i, --init-img FILE         start from this picture, brought to the network's size\n"
+    "  -i, --init-img FILE         start from this picture, brought to the size of what is made\n"
     "      --strength X            0 to 1 (0.75): how much of the way from noise is gone once more: --steps times X of the\n"
     "                              steps, rounded down; 1 keeps nothing of it, and where no step is left the picture comes "
     "back\n"
@@ -185,7 +186,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
-    o->n = (int)n->count, o->steps = (int)n->steps;
+    o->n = (int)n->count, o->steps = (int)n->steps, o->width = (int)n->width, o->height = (int)n->height;
     return true;
 }
 
@@ -248,16 +249,13 @@ static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)
 
 /* What the flags ask for and this model cannot do. */
 static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w,
-                               const generate_numbers *n, const limn_generate_options *o)
+                               const limn_generate_options *o)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
     if (verb->enlarges && !info.enlarges)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "this model (%s) does not enlarge pictures: it was trained without the setting enlarge",
                          info.network);
-    if ((n->width && n->width != info.width) || (n->height && n->height != info.height))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes %d x %d pictures, asked for %ld x %ld", info.width,
-                         info.height, n->width ? n->width : info.width, n->height ? n->height : info.height);
     if (info.reads_text && !w->prompt && !verb->reads_picture)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"man farmer\" -o farmer.png");
     if (!info.reads_text && (w->prompt || w->negative))
@@ -292,8 +290,7 @@ static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *
     return status;
 }
 
-static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const generate_numbers *n,
-                       limn_generate_options *o)
+static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, limn_generate_options *o)
 {
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
@@ -308,10 +305,11 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK) status = cli_model(ctx, w->model, own_model(verb), installed, &model);
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
-    if (status == LIMN_OK) status = check_model(ctx, p, verb, w, n, o);
+    if (status == LIMN_OK) status = limn_generate_check_sides(p, o);
+    if (status == LIMN_OK) status = check_model(ctx, p, verb, w, o);
     if (status == LIMN_OK) status = find_label(ctx, p, w, o);
     if (status == LIMN_OK) status = check_files(ctx, p, w, &out, o->n);
-    if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o->n);
+    if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o);
     if (w->init) o->init = &init;
     if (w->mask) o->mask = &mask;
     if (w->small) o->small = &small;
@@ -389,7 +387,7 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     limn_ctx_set_log(ctx, generate_tell, &w.quiet);
     limn_status status = limn_ctx_set_threads(ctx, (int)n.threads);
     if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, w.weights);
-    if (status == LIMN_OK) status = run(ctx, verb, &w, &n, &o);
+    if (status == LIMN_OK) status = run(ctx, verb, &w, &o);
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     cli_ctx_free(ctx);
     return code;

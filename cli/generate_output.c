@@ -2,6 +2,7 @@
 #include "generate_output.h"
 
 #include "cli.h"
+#include "pipeline/pipeline.h"
 #include "show.h"
 
 #include <stdlib.h>
@@ -105,17 +106,18 @@ static void grid_size(const generate_output *out, int n, int *columns, int *rows
     *rows = (n + *columns - 1) / *columns;
 }
 
-limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out, int n)
+limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out,
+                                       const limn_generate_options *o)
 {
-    limn_pipeline_info info = limn_pipeline_describe(p);
+    limn_picture_sides sides = limn_generate_sides(p, o);
     int columns, rows;
-    grid_size(out, n, &columns, &rows);
+    grid_size(out, o->n, &columns, &rows);
     limn_status status =
-        limn_image_check(ctx, out->strip ? out->pattern : "--grid", (uint32_t)columns * (uint32_t)info.width,
-                         (uint32_t)rows * (uint32_t)info.height, info.channels);
+        limn_image_check(ctx, out->strip ? out->pattern : "--grid", (uint32_t)columns * (uint32_t)sides.width,
+                         (uint32_t)rows * (uint32_t)sides.height, limn_pipeline_describe(p).channels);
     return status == LIMN_OK
                ? LIMN_OK
-               : limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: ask for fewer than %d pictures", limn_error_text(ctx), n);
+               : limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: ask for fewer than %d pictures", limn_error_text(ctx), o->n);
 }
 
 /* Pictures side by side, nearly as many rows as columns. */

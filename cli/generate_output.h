@@ -16,7 +16,8 @@ limn_status generate_output_check(limn_ctx *ctx, const generate_output *out, int
 /** The names of the files of n pictures. */
 void generate_output_writes(const generate_output *out, int n, limn_job_files *files);
 /** A grid of n pictures that could not be written. */
-limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out, int n);
+limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out,
+                                       const limn_generate_options *o);
 /** Write images[options->n] and print the names of the files on stdout. */
 limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p,
                                   const limn_generate_options *o, const limn_image *images);

@@ -1,7 +1,7 @@
 /* train_flags.c: see train_flags.h. */
 #include "train_flags.h"
 
-#include "train/step_graph.h"
+#include "limn/network.h"
 
 #include <string.h>
 
@@ -10,17 +10,17 @@
 /* The options, and what their network is like. */
 typedef struct training {
     const limn_train_options *o;
-    limn_settings settings;
+    limn_network_info net;
 } training;
 
 static bool segments(const training *t)
 {
-    return limn_step_segments(&t->settings);
+    return t->net.kind == LIMN_SEGMENTS;
 }
 
 static bool reconstructs(const training *t)
 {
-    return limn_step_reconstructs(&t->settings);
+    return t->net.kind == LIMN_RECONSTRUCTS;
 }
 
 static bool denoises(const training *t)
@@ -30,12 +30,12 @@ static bool denoises(const training *t)
 
 static bool reads_text(const training *t)
 {
-    return denoises(t) && limn_model_interface(&t->settings).reads_ids;
+    return denoises(t) && t->net.reads_text;
 }
 
 static bool reads_labels(const training *t)
 {
-    return denoises(t) && limn_model_interface(&t->settings).classes > 0;
+    return denoises(t) && t->net.classes > 0;
 }
 
 static bool is_told(const training *t)
@@ -45,7 +45,7 @@ static bool is_told(const training *t)
 
 static bool may_be_told_nothing(const training *t)
 {
-    return is_told(t) && !limn_model_interface(&t->settings).always_labelled;
+    return is_told(t) && !t->net.always_labelled;
 }
 
 static bool lists_pictures(const training *t)
@@ -60,7 +60,7 @@ static bool reads_pictures(const training *t)
 
 static bool has_distribution(const training *t)
 {
-    return t->settings.family == &limn_family_vae;
+    return t->net.distribution;
 }
 
 static bool is_judged(const training *t)
@@ -130,13 +130,15 @@ bool train_flag_is_set(const cli_flag *flag)
 
 limn_status train_flags_check(limn_ctx *ctx, const limn_train_options *o, const char *const *flags)
 {
-    training t = {.o = o};
-    limn_status status = limn_settings_named(ctx, o->network, &t.settings);
+    limn_network *network;
+    limn_status status = limn_network_new(ctx, o->network, &network);
     if (status != LIMN_OK) return status;
-    for (; *flags; flags++)
+    training t = {o, limn_network_describe(network)};
+    for (; *flags && status == LIMN_OK; flags++)
         for (int i = 0; only_for[i].flag; i++)
             if (strcmp(only_for[i].flag, *flags) == 0 && !only_for[i].has(&t))
-                return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for %s; this training of %s has no use for it", *flags,
-                                 only_for[i].whose, t.settings.family->name);
-    return LIMN_OK;
+                status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for %s; this training of %s has no use for it", *flags,
+                                   only_for[i].whose, t.net.family);
+    limn_network_free(network);
+    return status;
 }

@@ -14,8 +14,8 @@ static const char help[] =
     "  limn train ddpm-sr --data FOLDER --out runs/sr\n"
     "  limn upscale -m runs/sr small.png -o large.png\n"
     "\n" GENERATE_HELP("models/upscale", "3", MANY_HELP) "\n"
-                                                         "The picture must have the model's small size: 16 x 16 for "
-                                                         "models/upscale.  Exit code 2: a wrong flag, file or size.\n";
+    "The picture must have the model's small size: 16 x 16 for models/upscale; with -W and -H, sides of the large picture,\n"
+    "theirs divided by how much it enlarges.  Exit code 2: a wrong flag, file or size.\n";
 
 int cli_upscale(int argc, char **argv)
 {

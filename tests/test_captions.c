@@ -2,7 +2,7 @@
  * names with accents. */
 #include "file/bytes.h"
 #include "data/listing.h"
-#include "data/loader.h"
+#include "data/data.h"
 #include "data/rows.h"
 
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #include "file/bytes.h"
 #include "file/image.h"
 #include "data/listing.h"
-#include "data/loader.h"
+#include "data/data.h"
 #include "data/rows.h"
 
 #include <setjmp.h>
@@ -412,6 +412,19 @@ static void make_many(const char *folder, int n, const int *damaged, int n_damag
     }
 }
 
+static limn_loader *loader(limn_ctx *ctx, limn_dataset *d, limn_loader_options o)
+{
+    limn_loader *l;
+    limn_samples_of samples = limn_dataset_samples(d);
+    assert_int_equal(limn_loader_new(ctx, &samples, &o, &l), LIMN_OK);
+    return l;
+}
+
+static limn_status next(limn_loader *l, float *x)
+{
+    return limn_loader_next(l, (void *const[]){x, NULL});
+}
+
 static void a_few_damaged_pictures_are_skipped_and_named(void **state)
 {
     (void)state;
@@ -426,20 +439,21 @@ static void a_few_damaged_pictures_are_skipped_and_named(void **state)
             assert_int_equal(limn_dataset_is_kept(d), !memory);
             limn_loader *l;
             float x[20 * 64];
-            int64_t shown[20], asked[3 * 20]; /* now: the order of the data set belongs to the loader's threads, which run
-                                                 ahead into the next epoch */
-            for (int i = 0; i < 3 * 20; i++) asked[i] = limn_dataset_index(d, 3, (uint64_t)i);
-            assert_int_equal(
-                limn_loader_new(ctx, d, &(limn_loader_options){.seed = 3, .batch = 20, .n_threads = threads}, &l), LIMN_OK);
+            limn_shuffle order;
+            assert_int_equal(limn_shuffle_new(ctx, LIMN_SHUFFLE_TABLE, 20, 3, &order), LIMN_OK);
+            l = loader(ctx, d, (limn_loader_options){.seed = 3, .batch = 20, .n_threads = threads});
             for (int epoch = 0; epoch < 3; epoch++) {
-                assert_int_equal(limn_loader_next(l, x, shown), LIMN_OK);
+                assert_int_equal(next(l, x), LIMN_OK);
+                const int64_t *shown = limn_loader_shown(l);
                 for (int b = 0; b < 20; b++) {
-                    int64_t i = asked[epoch * 20 + b], expected = i == 4 || i == 5 ? 6 : i == 19 ? 0 : i;
+                    int64_t i = limn_shuffle_at(&order, (uint64_t)(epoch * 20 + b));
+                    int64_t expected = i == 4 || i == 5 ? 6 : i == 19 ? 0 : i;
                     assert_int_equal(shown[b], expected);
                     assert_int_equal((int)((x[b * 64] + 1) * 127.5f + 0.5f), expected);
                 }
             }
             limn_loader_free(l);
+            limn_shuffle_free(&order);
             limn_dataset_warn(ctx, d);
             assert_int_equal(w.n, 3);
             assert_non_null(strstr(w.last, "skipped: data-few/00"));
@@ -458,13 +472,11 @@ static void many_damaged_pictures_stop_with_a_sentence(void **state)
             "4 of 30 pictures cannot be read, expected at most 3 or 1 %; the first: data-many/00");
     for (int threads = 0; threads < 4; threads += 3) {
         limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-many", .size = 8, .channels = 3, .memory = 1});
-        limn_loader *l;
-        assert_int_equal(limn_loader_new(ctx, d, &(limn_loader_options){.batch = 30, .n_threads = threads}, &l), LIMN_OK);
+        limn_loader *l = loader(ctx, d, (limn_loader_options){.batch = 30, .n_threads = threads});
         float x[30 * 192];
-        int64_t shown[30];
-        assert_int_equal(limn_loader_next(l, x, shown), LIMN_BAD_FILE);
+        assert_int_equal(next(l, x), LIMN_BAD_FILE);
         assert_non_null(strstr(limn_error_text(ctx), "4 of 30 pictures cannot be read"));
-        assert_int_equal(limn_loader_next(l, x, shown), LIMN_BAD_FILE);
+        assert_int_equal(next(l, x), LIMN_BAD_FILE);
         limn_loader_free(l);
         limn_dataset_free(d);
     }
@@ -537,13 +549,13 @@ static void random_crops_reach_every_place_and_half_are_mirrored(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     make_ramps("data-ramp", 1);
-    limn_data_options o = {.folder = "data-ramp", .size = 8, .channels = 1};
+    limn_data_options o = {.folder = "data-ramp", .size = 8, .channels = 1, .flip = true};
     limn_dataset *d = opened(ctx, o);
     int left[17] = {0}, mirrored = 0;
     float x[64];
     int64_t shown;
     for (uint64_t p = 0; p < 1700; p++) {
-        assert_int_equal(limn_dataset_sample(ctx, d, 9, p, 0, true, x, &shown), LIMN_OK);
+        assert_int_equal(limn_dataset_sample(ctx, d, 9, p, 0, x, &shown), LIMN_OK);
         bool flip = x[0] > x[7];
         int first = (int)((x[flip ? 7 : 0] + 1) * 12.75f + 0.5f);
         assert_in_range(first, 0, 16);
@@ -554,14 +566,14 @@ static void random_crops_reach_every_place_and_half_are_mirrored(void **state)
     for (int i = 0; i < 17; i++) assert_in_range(left[i], 60, 140);
     assert_in_range(mirrored, 780, 920);
     limn_dataset_free(d);
-    o.resize = LIMN_CROP_CENTRE;
+    o.resize = LIMN_CROP_CENTRE, o.flip = false;
     d = opened(ctx, o);
-    assert_int_equal(limn_dataset_sample(ctx, d, 9, 5, 0, false, x, &shown), LIMN_OK);
+    assert_int_equal(limn_dataset_sample(ctx, d, 9, 5, 0, x, &shown), LIMN_OK);
     assert_int_equal((int)((x[0] + 1) * 12.75f + 0.5f), 8);
     limn_dataset_free(d);
     o.resize = LIMN_SQUASH; /* three columns become one */
     d = opened(ctx, o);
-    assert_int_equal(limn_dataset_sample(ctx, d, 9, 5, 0, false, x, &shown), LIMN_OK);
+    assert_int_equal(limn_dataset_sample(ctx, d, 9, 5, 0, x, &shown), LIMN_OK);
     for (int k = 0; k < 8; k++) assert_int_equal((int)((x[k] + 1) * 127.5f + 0.5f), 10 + 30 * k);
     limn_dataset_free(d);
     limn_ctx_free(ctx);
@@ -571,13 +583,11 @@ static void random_crops_reach_every_place_and_half_are_mirrored(void **state)
 static void draw_batches(limn_ctx *ctx, limn_data_options o, uint64_t first, int threads, int n, float *x, int64_t *shown)
 {
     limn_dataset *d = opened(ctx, o);
-    limn_loader *l;
-    assert_int_equal(
-        limn_loader_new(
-            ctx, d, &(limn_loader_options){.seed = 7, .first = first, .batch = 5, .n_threads = threads, .flip = true}, &l),
-        LIMN_OK);
-    for (int i = 0; i < n; i++)
-        assert_int_equal(limn_loader_next(l, x + (size_t)i * 5 * limn_dataset_floats(d), shown + 5 * i), LIMN_OK);
+    limn_loader *l = loader(ctx, d, (limn_loader_options){.seed = 7, .first = first, .batch = 5, .n_threads = threads});
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(next(l, x + (size_t)i * 5 * limn_dataset_floats(d)), LIMN_OK);
+        memcpy(shown + 5 * i, limn_loader_shown(l), 5 * sizeof *shown);
+    }
     limn_loader_free(l);
     limn_dataset_free(d);
 }
@@ -592,7 +602,7 @@ static void a_sample_depends_on_seed_and_position_alone(void **state)
     make_ramps("data-same", 11);
     put_picture("data-same/100.jpg", 17, 40, 77);
     assert_int_equal(truncate("data-same/004.png", 40), 0);
-    limn_data_options o = {.folder = "data-same", .size = 8, .channels = 3};
+    limn_data_options o = {.folder = "data-same", .size = 8, .channels = 3, .flip = true};
     draw_batches(ctx, o, 0, 0, N, expected, pictures);
     for (int kept = 0; kept < 2; kept++)
         for (int threads = 0; threads < 5; threads += 2)
@@ -606,19 +616,69 @@ static void a_sample_depends_on_seed_and_position_alone(void **state)
     limn_ctx_free(ctx);
 }
 
-static void an_epoch_shows_every_picture_once_and_differs_from_the_next(void **state)
+static void an_epoch_shows_everything_once_and_differs_from_the_next(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    limn_dataset *d = opened(ctx, (limn_data_options){.folder = "shapes", .size = 8, .channels = 3, .n_shapes = 100});
-    int seen[2][100] = {{0}}, same = 0;
-    for (int i = 0; i < 200; i++) seen[i / 100][limn_dataset_index(d, 1, (uint64_t)i)]++;
-    for (int i = 0; i < 100; i++) {
-        assert_int_equal(seen[0][i] * 10 + seen[1][i], 11);
-        same += limn_dataset_index(d, 1, (uint64_t)i) == limn_dataset_index(d, 1, (uint64_t)i + 100);
+    for (limn_shuffle_kind kind = LIMN_SHUFFLE_TABLE; kind <= LIMN_SHUFFLE_ROUNDS; kind++)
+        for (int64_t n = 1; n <= 100; n += 9) {
+            limn_shuffle shuffle;
+            assert_int_equal(limn_shuffle_new(ctx, kind, n, 5, &shuffle), LIMN_OK);
+            int seen[2][100] = {{0}}, same = 0;
+            int64_t first[100];
+            for (int64_t i = 0; i < n; i++) seen[0][first[i] = limn_shuffle_at(&shuffle, (uint64_t)i)]++;
+            for (int64_t i = 0; i < n; i++) {
+                int64_t at = limn_shuffle_at(&shuffle, (uint64_t)(n + i));
+                seen[1][at]++, same += at == first[i];
+            }
+            for (int64_t i = 0; i < n; i++) assert_int_equal(seen[0][i] * 10 + seen[1][i], 11);
+            if (n > 30) assert_in_range(same, 0, 6);
+            limn_shuffle_free(&shuffle);
+        }
+    limn_ctx_free(ctx);
+}
+
+/* Numbers of the versions that knew one kind each: a checkpoint goes on in the order in which it began. */
+static void the_order_of_an_older_run_stays(void **state)
+{
+    (void)state;
+    static const int64_t older[2][20] = {{8, 4, 10, 5, 2, 6, 3, 9, 1, 7, 0, 7, 10, 2, 3, 0, 9, 6, 8, 1},
+                                         {6, 8, 9, 3, 1, 7, 10, 4, 0, 5, 2, 0, 1, 3, 8, 9, 5, 4, 2, 6}};
+    limn_ctx *ctx = limn_ctx_new();
+    for (limn_shuffle_kind kind = LIMN_SHUFFLE_TABLE; kind <= LIMN_SHUFFLE_ROUNDS; kind++) {
+        limn_shuffle shuffle;
+        assert_int_equal(limn_shuffle_new(ctx, kind, 11, 42, &shuffle), LIMN_OK);
+        for (int i = 0; i < 20; i++) assert_int_equal(limn_shuffle_at(&shuffle, (uint64_t)i), older[kind][i]);
+        limn_shuffle_free(&shuffle);
     }
-    assert_in_range(same, 0, 10);
-    limn_dataset_free(d);
+    limn_ctx_free(ctx);
+}
+
+/* Three ranks with two samples each of a batch of six: together they see what one that takes all of them sees. */
+static void a_share_of_every_batch_is_taken(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    make_ramps("data-share", 7);
+    for (int threads = 0; threads < 3; threads += 2) {
+        limn_data_options o = {
+            .folder = "data-share", .size = 8, .channels = 1, .memory = (size_t)threads, .flip = true};
+        limn_dataset *d = opened(ctx, o);
+        static float all[5 * 6 * 64], x[2 * 64];
+        limn_loader *l = loader(ctx, d, (limn_loader_options){.seed = 4, .first = 12, .batch = 6, .n_threads = threads});
+        for (int i = 0; i < 5; i++) assert_int_equal(next(l, all + i * 6 * 64), LIMN_OK);
+        limn_loader_free(l);
+        for (uint64_t rank = 0; rank < 3; rank++) {
+            l = loader(ctx, d, (limn_loader_options){.seed = 4, .first = 12 + 2 * rank, .run = 2, .stride = 6, .batch = 2,
+                                                     .n_threads = threads});
+            for (int i = 0; i < 5; i++) {
+                assert_int_equal(next(l, x), LIMN_OK);
+                assert_memory_equal(x, all + ((size_t)i * 6 + 2 * rank) * 64, sizeof x);
+            }
+            limn_loader_free(l);
+        }
+        limn_dataset_free(d);
+    }
     limn_ctx_free(ctx);
 }
 
@@ -630,11 +690,9 @@ static void a_loader_may_be_freed_at_any_moment(void **state)
     make_ramps("data-leave", 6);
     limn_dataset *d = opened(ctx, (limn_data_options){.folder = "data-leave", .size = 8, .channels = 1, .memory = 1});
     for (int i = 0; i < 40; i++) {
-        limn_loader *l;
         float x[3 * 64];
-        int64_t shown[3];
-        assert_int_equal(limn_loader_new(ctx, d, &(limn_loader_options){.batch = 3, .n_threads = 1 + i % 5}, &l), LIMN_OK);
-        for (int k = 0; k < i % 4; k++) assert_int_equal(limn_loader_next(l, x, shown), LIMN_OK);
+        limn_loader *l = loader(ctx, d, (limn_loader_options){.batch = 3, .n_threads = 1 + i % 5});
+        for (int k = 0; k < i % 4; k++) assert_int_equal(next(l, x), LIMN_OK);
         limn_loader_free(l);
     }
     limn_dataset_free(d);
@@ -727,7 +785,9 @@ int main(void)
         cmocka_unit_test(pictures_stay_in_memory_only_when_they_fit),
         cmocka_unit_test(random_crops_reach_every_place_and_half_are_mirrored),
         cmocka_unit_test(a_sample_depends_on_seed_and_position_alone),
-        cmocka_unit_test(an_epoch_shows_every_picture_once_and_differs_from_the_next),
+        cmocka_unit_test(an_epoch_shows_everything_once_and_differs_from_the_next),
+        cmocka_unit_test(the_order_of_an_older_run_stays),
+        cmocka_unit_test(a_share_of_every_batch_is_taken),
         cmocka_unit_test(a_loader_may_be_freed_at_any_moment),
         cmocka_unit_test(what_is_clear_does_not_count_and_gray_is_luminance),
         cmocka_unit_test(shapes_have_captions_and_32_classes_in_every_channel_count),

@@ -5,7 +5,7 @@
 #include "graph/node.h"
 #include "model/config.h"
 #include "model/fit.h"
-#include "train/cost.h"
+#include "limn/network.h"
 #include "train/weights.h"
 
 #include <math.h>
@@ -345,24 +345,90 @@ static void training_costs_weights_gradients_moments_and_grows_with_the_batch(vo
     limn_ctx *ctx = limn_ctx_new();
     limn_cost_options o = {.batch = 1, .n_steps = 20, .precision = LIMN_PRECISION_F32};
     limn_cost run, one, four;
-    assert_int_equal(limn_settings_find(ctx, "mmdit", &o.settings), LIMN_OK);
-    assert_int_equal(limn_settings_apply(ctx, &o.settings, "depth=2"), LIMN_OK);
+    limn_network *net;
+    assert_int_equal(limn_network_new(ctx, "mmdit depth=2", &net), LIMN_OK);
     limn_graph *g = graph_of(ctx, "mmdit", "depth=2", 1);
     size_t n = (size_t)limn_describe_parameters(g);
     double flops = limn_describe_flops(g);
     limn_graph_free(g);
-    assert_int_equal(limn_cost_inference(ctx, &o, &run, NULL), LIMN_OK);
-    assert_int_equal(limn_cost_training(ctx, &o, &one, NULL), LIMN_OK);
+    assert_int_equal(limn_cost_inference(net, &o, &run, NULL), LIMN_OK);
+    assert_int_equal(limn_cost_training(net, &o, &one, NULL), LIMN_OK);
     o.batch = 4;
-    assert_int_equal(limn_cost_training(ctx, &o, &four, NULL), LIMN_OK);
+    assert_int_equal(limn_cost_training(net, &o, &four, NULL), LIMN_OK);
     assert_int_equal(one.weight_bytes, 4 * n);
     assert_int_equal(one.gradient_bytes, 4 * n);
     assert_int_equal(one.optimizer_bytes, 15 * n);
     assert_true(one.peak_bytes > run.peak_bytes);
     assert_true(four.activation_bytes > 3 * one.activation_bytes);
     assert_true(one.flops > 2.5 * flops && one.flops < 4 * flops); /* backward is about twice forward */
-    assert_int_equal(limn_settings_find(ctx, "clip-text", &o.settings), LIMN_OK);
-    assert_int_equal(limn_cost_training(ctx, &o, &one, NULL), LIMN_UNSUPPORTED);
+    limn_network_free(net);
+    assert_int_equal(limn_network_new(ctx, "clip-text", &net), LIMN_OK);
+    assert_int_equal(limn_cost_training(net, &o, &one, NULL), LIMN_UNSUPPORTED);
+    limn_network_free(net);
+    limn_ctx_free(ctx);
+}
+
+/* ---- networks by name ------------------------------------------------------------------------------------------------ */
+
+static void networks_are_found_by_name_and_say_what_they_are(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    int n = 0, families = 0, presets = 0;
+    assert_null(limn_network_name(-1));
+    for (const char *name; (name = limn_network_name(n)) != NULL; n++) {
+        limn_network *net, *again;
+        assert_int_equal(limn_network_new(ctx, name, &net), LIMN_OK);
+        limn_network_info info = limn_network_describe(net);
+        bool family = strcmp(info.family, name) == 0;
+        families += family, presets += !family;
+        assert_int_equal(limn_network_new(ctx, info.settings, &again), LIMN_OK); /* its text is a name, too */
+        assert_string_equal(limn_network_describe(again).settings, info.settings);
+        limn_network_setting row;
+        for (int i = 0; limn_network_setting_at(net, i, &row); i++) assert_true(!family || !row.changed);
+        assert_null(row.name);
+        limn_network_free(net);
+        limn_network_free(again);
+    }
+    assert_null(limn_network_name(n + 1000));
+    assert_true(families >= 12 && presets > families);
+    limn_ctx_free(ctx);
+}
+
+static void settings_of_a_network_are_read_and_changed(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_network *net;
+    limn_network_setting row;
+    int i = 0;
+    assert_int_equal(limn_network_new(ctx, "  dit-s/8 classes=7  depth=2", &net), LIMN_OK);
+    limn_network_info info = limn_network_describe(net);
+    assert_int_equal(info.kind, LIMN_DENOISES);
+    assert_string_equal(info.family, "dit");
+    assert_int_equal(info.classes, 7);
+    assert_false(info.reads_text);
+    while (limn_network_setting_at(net, i, &row) && strcmp(row.name, "depth")) i++;
+    assert_string_equal(row.value, "2");
+    assert_true(row.changed && row.min == 1 && row.max == 256 && !row.words);
+    assert_int_equal(limn_network_set(net, "depth=0"), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_network_set(net, "depth=3 classes=0"), LIMN_OK);
+    assert_int_equal(limn_network_describe(net).classes, 0);
+    assert_non_null(strstr(limn_network_describe(net).settings, " depth=3 "));
+    limn_network_free(net);
+    assert_int_equal(limn_network_new(ctx, "mmdit text_encoder=clip", &net), LIMN_OK);
+    assert_true(limn_network_describe(net).reads_text);
+    assert_int_equal(limn_network_set(net, "heads=7"), LIMN_OK);
+    limn_graph *g = limn_graph_new(ctx);
+    limn_node *output = (limn_node *)ctx;
+    assert_int_equal(limn_network_build(net, g, 1, &output), LIMN_BAD_ARGUMENT);
+    assert_null(output);
+    limn_graph_free(g);
+    limn_network_free(net);
+    assert_int_equal(limn_network_new(ctx, "", &net), LIMN_NOT_FOUND);
+    assert_null(net);
+    assert_int_equal(limn_network_open(ctx, "no/such/folder", NULL, &net), LIMN_NOT_FOUND);
+    assert_null(net);
     limn_ctx_free(ctx);
 }
 
@@ -432,6 +498,8 @@ int main(void)
         cmocka_unit_test(a_sum_is_a_residual_only_when_one_term_comes_from_the_other),
         cmocka_unit_test(mistakes_name_the_nearest),
         cmocka_unit_test(what_follows_from_a_setting_never_overrules_one_that_was_set),
+        cmocka_unit_test(networks_are_found_by_name_and_say_what_they_are),
+        cmocka_unit_test(settings_of_a_network_are_read_and_changed),
         cmocka_unit_test(training_costs_weights_gradients_moments_and_grows_with_the_batch),
         cmocka_unit_test(a_file_fits_what_its_metadata_or_its_names_say),
     };

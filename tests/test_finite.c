@@ -54,16 +54,16 @@ static void what_is_not_finite_is_one_sentence_and_no_file(void **state)
     limn_ctx *ctx = *state;
     static const struct { const char *net, *tensor; float value; const char *arguments, *words;
     } rows[] = {
-        {DIT, "blocks.0.attn.qkv.weight", NAN, "generate -m $D/m.safetensors -o $D/no.png --steps 4",
+        {DIT, "blocks.0.attn.qkv.weight", NAN, "generate -q -m $D/m.safetensors -o $D/no.png --steps 4",
          "m.safetensors: step 1 of 4: the network's output is not finite: tensor \"blocks.0.attn.qkv.weight\""},
-        {DIT, "final_layer.linear.bias", -INFINITY, "generate -m $D/m.safetensors -o $D/no.png --steps 4",
+        {DIT, "final_layer.linear.bias", -INFINITY, "generate -q -m $D/m.safetensors -o $D/no.png --steps 4",
          "tensor \"final_layer.linear.bias\""},
-        {DIT, "final_layer.linear.bias", INFINITY, "generate -m $D/m.safetensors -o $D/no.png --steps 4 --precision bf16",
+        {DIT, "final_layer.linear.bias", INFINITY, "generate -q -m $D/m.safetensors -o $D/no.png --steps 4 --precision bf16",
          "tensor \"final_layer.linear.bias\""},
-        {DIT, "final_layer.linear.bias", NAN, "denoise -m $D/m.safetensors $D/p.png --noise 40 -o $D/no.png",
+        {DIT, "final_layer.linear.bias", NAN, "denoise -q -m $D/m.safetensors $D/p.png --noise 40 -o $D/no.png",
          "tensor \"final_layer.linear.bias\""},
-        {DIT, "final_layer.linear.bias", 3e38f, "generate -m $D/m.safetensors -o $D/no.png", "though every weight is"},
-        {CLASSES, "y_embedder.embedding_table.weight", NAN, "generate -m $D/m.safetensors -o $D/no.png --class 0",
+        {DIT, "final_layer.linear.bias", 3e38f, "generate -q -m $D/m.safetensors -o $D/no.png", "though every weight is"},
+        {CLASSES, "y_embedder.embedding_table.weight", NAN, "generate -q -m $D/m.safetensors -o $D/no.png --class 0",
          "tensor \"y_embedder.embedding_table.weight\""},
         {TAE, "encoder.0.weight", NAN, "encode -m $D/m.safetensors $D/p.png -o $D/no.safetensors -q",
          "m.safetensors: encoder: the network's output is not finite: tensor \"encoder.0.weight\""},

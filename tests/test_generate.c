@@ -581,7 +581,7 @@ static void every_wrong_flag_file_or_size_exits_with_2_and_a_sentence(void **sta
         {"", "prompt"},
         {"x --steps 0", "--steps"},
         {"x --steps 2.5", "--steps"},
-        {"x -W 63", "63 x 16"},
+        {"x -W 63", "the width must be a multiple of patch, found 63; the nearest is 64"},
         {"x -H 1000000", "--height"},
         {"x --sampling-method eular", "euler_a"},
         {"x --sampling-method ddpm", "rectified flow"},

@@ -60,6 +60,9 @@ char *__wrap_limn_arena_strdup(limn_arena *arena, const char *text)
     "text_encoder=clip "                                                                                                    \
     "text_length=16 text_width=16 text_depth=1 text_heads=2 text_vocab=514"
 
+#define TWO "mmdit size=8 channels=3 patch=4 width=16 depth=1 heads=2 mlp=16 attention=joint text_length=16 text_width=16"
+#define ENCODER "clip-text text_length=16 text_width=16 text_depth=1 text_heads=2 text_vocab=514"
+
 static limn_ctx *ctx;
 
 static int make_model(void **state)
@@ -71,6 +74,11 @@ static int make_model(void **state)
     mkdir("memory", 0777);
     bool made = make_network_with(ctx, "memory/model.safetensors", NET, NULL, 1,
                                   &(const char *const[2]){"limn.schedule", "flow"});
+    mkdir("memory-two", 0777);
+    mkdir("memory-two/text_encoder", 0777);
+    made = made && make_network_with(ctx, "memory-two/model.safetensors", TWO, NULL, 1,
+                                     &(const char *const[2]){"limn.schedule", "flow"});
+    made = made && make_network(ctx, "memory-two/text_encoder/model.safetensors", ENCODER, NULL);
     if (!made) print_error("%s\n", limn_error_text(ctx));
     return made ? 0 : -1;
 }
@@ -212,6 +220,26 @@ static limn_status generate(void)
     return status;
 }
 
+/* A text encoder beside the network, its text alone, and steps one by one. */
+static limn_status step_by_step(void)
+{
+    limn_pipeline *p;
+    limn_sampling *s = NULL;
+    limn_image image = {0};
+    float features[16 * 16], pooled[16];
+    limn_status status = limn_pipeline_open(ctx, "memory-two", &p);
+    limn_generate_options o = {.prompt = "a red circle", .n = 1, .steps = 2, .guidance = 2, .width = 12,
+                               .precision = LIMN_PRECISION_F32};
+    if (status == LIMN_OK) status = limn_encode_text(p, "a circle", LIMN_PRECISION_F32, features, pooled);
+    if (status == LIMN_OK) status = limn_sampling_begin(p, &o, &s);
+    while (status == LIMN_OK && limn_sampling_left(s)) status = limn_sampling_step(s);
+    if (status == LIMN_OK) status = limn_sampling_picture(s, 0, &image);
+    limn_image_free(&image);
+    limn_sampling_end(s);
+    limn_pipeline_free(p);
+    return status;
+}
+
 static limn_status training_step(void)
 {
     limn_step_options options = {.batch = 2};
@@ -290,6 +318,12 @@ static void a_picture_is_made_or_not_at_all(void **state)
     each_allocation_may_fail("generate", generate);
 }
 
+static void two_networks_draw_step_by_step_or_say_why_not(void **state)
+{
+    (void)state;
+    each_allocation_may_fail("two networks", step_by_step);
+}
+
 static void a_training_step_is_planned_or_says_why_not(void **state)
 {
     (void)state;
@@ -315,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_picture_is_made_or_not_at_all),
         cmocka_unit_test(a_training_step_is_planned_or_says_why_not),
         cmocka_unit_test(a_segmentation_is_measured_or_the_report_says_why_not),
+        cmocka_unit_test(two_networks_draw_step_by_step_or_say_why_not),
     };
     return cmocka_run_group_tests(tests, make_model, drop_ctx);
 }

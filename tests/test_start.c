@@ -180,7 +180,7 @@ static limn_status mask_of(fixture *f, const limn_image *mask, int side, float *
     memset(init.pixels, 99, (size_t)mask->width * (size_t)mask->height * 4);
     o.init = &init, o.mask = mask, said[0] = '\0';
     limn_ctx_set_log(f->ctx, hear, NULL);
-    limn_status status = limn_start_new(f->p, &o, 1, side, 4, &start);
+    limn_status status = limn_start_new(f->p, &o, 1, side, side, 4, &start);
     limn_ctx_set_log(f->ctx, NULL, NULL);
     if (status == LIMN_OK) memcpy(out, start.mask, (size_t)side * (size_t)side * sizeof *out), limn_start_free(&start);
     limn_image_free(&init);

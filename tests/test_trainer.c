@@ -926,7 +926,9 @@ static void a_checkpoint_keeps_every_fact_and_every_name(void **state)
     limn_ctx *ctx = context(&t);
     limn_train_options o = options_for(DIT, "run-facts", &t);
     limn_task task = {.facts = many_facts};
-    limn_trainer trainer = {.ctx = ctx, .o = &o, .task = &task, .saved = true, .net = {.n_network = 2}};
+    limn_comm alone = {.ctx = ctx, .size = 1};
+    limn_trainer trainer = {
+        .ctx = ctx, .o = &o, .ranks = {.comm = &alone}, .task = &task, .saved = true, .net = {.n_network = 2}};
     assert_int_equal(limn_settings_named(ctx, o.network, &trainer.settings), LIMN_OK);
     limn_graph *g = limn_graph_new(ctx);
     char name[2][401];

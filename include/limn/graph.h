@@ -97,6 +97,9 @@ typedef struct limn_describe_options {
 /** The tree of scopes as text: what every part does, the shape after it, its parameters and FLOPs, and the totals.
  *  options NULL: all zero.  Describe before limn_grad().  Free it with limn_free(); NULL when memory is out. */
 LIMN_API char *limn_describe(const limn_graph *g, const limn_describe_options *options);
+/** The totals: numbers in its parameters, and FLOPs (two per multiply-add). */
+LIMN_API int64_t limn_describe_parameters(const limn_graph *g);
+LIMN_API double limn_describe_flops(const limn_graph *g);
 
 /* ---- leaves ------------------------------------------------------------------------------------------------------- */
 

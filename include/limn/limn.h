@@ -1,5 +1,5 @@
 /* limn.h: run trained networks from C: pictures from words, latents of pictures, a class for every pixel.
- * (train.h: train them; graph.h: networks of one's own.)  A picture from words, a whole program:
+ * (train.h: train them; network.h: which there are; graph.h: networks of one's own.)  A picture from words, a whole program:
  * farmer MODEL PROMPT FILE.png
  *
  *     #include <limn/limn.h>
@@ -142,6 +142,20 @@ LIMN_API void limn_image_free(limn_image *image);
  *  no pixels, or no such channels; LIMN_IO: an older file at path is untouched */
 LIMN_API limn_status limn_png_write(limn_ctx *ctx, const char *path, const limn_image *image, const char *parameters);
 
+/* A picture as an autoencoder's encoder makes it, or a network of latents.  A program may fill one with numbers of its own
+ * and read them: files are not needed. */
+typedef struct limn_latent {
+    int height, width, channels;
+    int image_height,
+        image_width; /* of the picture; it was padded to multiples of the factor by repeating its last row and column */
+    float *values;   /* [height, width, channels], as the encoder makes them, not scaled; owned, limn_latent_free() */
+} limn_latent;
+
+/** Values, not set, for a latent of sides up to 16384 and up to 256 channels.
+ *  @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_ARGUMENT; LIMN_NO_MEMORY */
+LIMN_API limn_status limn_latent_new(limn_ctx *ctx, int height, int width, int channels, limn_latent *out);
+LIMN_API void limn_latent_free(limn_latent *latent); /* the values, not the struct, which becomes empty */
+
 /* ---- pictures from words or class labels --------------------------------------------------------------------------- */
 
 /* A trained network with its tokenizer, opened from a folder.  Used by one thread at a time, with its context. */
@@ -151,7 +165,8 @@ typedef struct limn_pipeline_info {
     const char *network;         /* "mmdit"; borrowed from the pipeline, as sampler is */
     const char *sampler;         /* taken when the options name none */
     int width, height,
-        channels; /* of its pictures, or of its latents as long as it lacks the autoencoder that makes pictures of them */
+        channels; /* of its pictures, or of its latents as long as it lacks the autoencoder that makes pictures of them;
+                   * limn_generate_options may name other sides */
     bool makes_latents; /* limn_generate() needs an autoencoder: FOLDER/vae, or limn_pipeline_set_autoencoder() first */
     int enlarges;       /* above 0: its pictures are made of pictures so many times smaller, limn_generate_options.small */
     int classes;                 /* labels it knows; 0: it takes none */
@@ -159,6 +174,7 @@ typedef struct limn_pipeline_info {
                                       classes: the others are unnamed */
     int n_class_names;
     bool reads_text;
+    int text_length, text_width; /* of what limn_encode_text() makes; 0: it reads no text */
     bool guides;                 /* it knows what to make when it is told nothing: guidance, a negative text */
 } limn_pipeline_info;
 
@@ -166,6 +182,7 @@ typedef struct limn_generate_options {
     const char *prompt, *negative; /* UTF-8, any bytes are taken; NULL: "" */
     int label; /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
     int n;                         /* pictures, 1 or more; they run together as far as memory allows */
+    int width, height; /* of them, as far as the network can have such sides; 0: limn_pipeline_info's */
     int steps;                     /* 1..1000 */
     const char *sampler;           /* NULL: limn_pipeline_info.sampler; see limn_sampler_names() */
     const char *scheduler; /* NULL or "discrete": the sampler's custom; "karras", "leading", "linspace", "trailing" */
@@ -174,7 +191,9 @@ typedef struct limn_generate_options {
     double guidance_rescale;       /* Lin et al. 2024: 0 none, 1 all */
     uint64_t seed;                 /* picture i is the one that seed + i makes alone */
     limn_precision precision;
-    const limn_image *init;        /* a picture to start from, brought to the network's size; NULL: from noise */
+    const limn_image *init;        /* a picture to start from, brought to width x height; NULL: from noise */
+    const limn_latent *init_latent; /* in its place a latent of these sides (of a network that makes pictures: their
+                                            * values, -1..1); NULL: none */
     double strength; /* init: 0..1, how much of the way from noise is gone once more: the last steps * strength of the steps,
                       * rounded down; 1 keeps nothing of it; where that is no step, 0, the picture itself comes back */
     const limn_image *mask; /* init: of its size, gray, also with alpha; where gray times alpha is white (half and more) the
@@ -233,6 +252,53 @@ LIMN_API limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, cons
  * told of "step" */
 LIMN_API limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *options, limn_image *images);
 
+/** The same up to the decoder: latents, as limn_decode() takes them, and no autoencoder is needed.  Of a network that makes
+ *  pictures: their values, -1..1.
+ *  @param latents  [options->n]; on LIMN_OK each is the caller's, freed with limn_latent_free(); on failure none is left */
+LIMN_API limn_status limn_generate_latents(limn_pipeline *pipeline, const limn_generate_options *options,
+                                           limn_latent *latents);
+
+/**
+ * What the network reads of a text, as numbers.
+ *
+ * @param text      UTF-8; what does not fit into text_length tokens is cut off, and the log is told; NULL: ""
+ * @param features  [text_length, text_width] of limn_pipeline_info
+ * @param pooled    [text_width], of the text's last token; or NULL
+ * @return LIMN_OK; LIMN_UNSUPPORTED: it reads no text; LIMN_BAD_FILE: weights that do not fit, or whose output is not
+ *         finite; LIMN_NO_MEMORY
+ */
+LIMN_API limn_status limn_encode_text(limn_pipeline *pipeline, const char *text, limn_precision precision, float *features,
+                                      float *pooled);
+
+/* Pictures under way: limn_generate() a step at a time.  Until its end the pipeline is used by nothing else.
+ *
+ *     limn_sampling *s;
+ *     limn_status status = limn_sampling_begin(model, &options, &s);
+ *     while (status == LIMN_OK && limn_sampling_left(s)) {
+ *         status = limn_sampling_step(s);
+ *         ... limn_sampling_picture(s, 0, &image): what it will be, as far as can be told ...
+ *     }
+ *     limn_sampling_end(s);
+ */
+typedef struct limn_sampling limn_sampling;
+
+/** Check the options, plan, read the text and set out from noise, or from the picture or latent of the options.  What they
+ *  point to is needed during this call only.
+ *  @return LIMN_OK: end *out with limn_sampling_end(), before the pipeline is freed; what limn_generate() says;
+ *          LIMN_NO_MEMORY: options->n pictures cannot run together; otherwise *out is NULL */
+LIMN_API limn_status limn_sampling_begin(limn_pipeline *pipeline, const limn_generate_options *options, limn_sampling **out);
+/** Steps that are still to make: 0 at the end.  A step is a call of the network: heun has two for each of options.steps but
+ *  one, and resample repeats them. */
+LIMN_API int limn_sampling_left(const limn_sampling *sampling);
+/** Make one.  @return LIMN_OK; LIMN_BAD_ARGUMENT: none is left; LIMN_BAD_FILE; LIMN_CANCELLED: it may be made again */
+LIMN_API limn_status limn_sampling_step(limn_sampling *sampling);
+/** Picture i as it will be, by what the network said last: at the end it is limn_generate()'s, before the first step noise.
+ *  @return LIMN_OK: free *out with limn_image_free(); LIMN_BAD_ARGUMENT: i; LIMN_UNSUPPORTED: there is no autoencoder */
+LIMN_API limn_status limn_sampling_picture(limn_sampling *sampling, int i, limn_image *out);
+/** The same as a latent, before it is decoded.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_ARGUMENT: i */
+LIMN_API limn_status limn_sampling_latent(limn_sampling *sampling, int i, limn_latent *out);
+LIMN_API void limn_sampling_end(limn_sampling *sampling); /* NULL is allowed */
+
 /** What made picture i, in the form in which picture tools read it from the PNG chunk "parameters" (prompt, negative prompt,
  *  then "Steps: 20, Sampler: Euler, CFG scale: 3, Seed: 42, ...").  @return the caller's, limn_free(); NULL when memory is
  *  out */
@@ -252,12 +318,6 @@ typedef struct limn_autoencoder_info {
                             are none */
 } limn_autoencoder_info;
 
-typedef struct limn_latent {
-    int height, width, channels;
-    int image_height,
-        image_width; /* of the picture; it was padded to multiples of the factor by repeating its last row and column */
-    float *values;   /* [height, width, channels], as the encoder makes them, not scaled; owned, limn_latent_free() */
-} limn_latent;
 
 /**
  * Open a weight file, a folder with one (model.safetensors, diffusion_pytorch_model.safetensors, also in vae/), or the
@@ -279,7 +339,6 @@ LIMN_API limn_status limn_encode(limn_autoencoder *autoencoder, const limn_image
  *  with limn_image_free() */
 LIMN_API limn_status limn_decode(limn_autoencoder *autoencoder, const limn_latent *latent, limn_precision precision,
                                  limn_image *out);
-LIMN_API void limn_latent_free(limn_latent *latent); /* the values, not the struct, which becomes empty */
 
 /** Write atomically: safetensors with one tensor "latent" [channels, height, width] and metadata limn.picture ("640x427")
  *  and limn.vae.settings (limn_autoencoder_info.settings). */
@@ -351,6 +410,10 @@ LIMN_API limn_status limn_segment(limn_segmentation *segmentation, const limn_im
  *  infinite when they are equal.  Of pictures with alpha (2 or 4 channels) colours are multiplied by it first.  @return
  *  LIMN_BAD_ARGUMENT when sizes or channels differ */
 LIMN_API limn_status limn_psnr(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
+/** Structural similarity, Wang et al. 2004: Gaussian windows of 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03, weighted
+ *  (population) variances; mean over windows that lie within the picture, then over channels; of pictures with alpha as
+ *  limn_psnr().  @return LIMN_BAD_ARGUMENT when sizes or channels differ, or a side is below 11; LIMN_NO_MEMORY */
+LIMN_API limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #ifdef __cplusplus
 }

@@ -236,6 +236,33 @@ LIMN_API limn_train_options limn_train_defaults(void);
  *         row failed */
 LIMN_API limn_status limn_train(limn_ctx *ctx, const limn_train_options *options);
 
+/* ---- pictures as latents, once, for limn_train_options.latents ------------------------------------------------------- */
+
+typedef struct limn_encode_options {
+    const char *folder, *out;    /* as limn_train_options.data, but for "shapes"; made when missing, another folder */
+    const char *vae;             /* where the autoencoder was opened: its last name is written into OUT/latents.safetensors,
+                                    beside its settings and checksum */
+    const char *where;           /* rows of metadata.jsonl, as limn_train_options.where */
+    int size;                    /* pictures become size x size, a multiple of limn_autoencoder_info.factor */
+    limn_data_resize crop;       /* CENTRE or SQUASH */
+    limn_precision precision;
+} limn_encode_options;
+
+/** CENTRE; everything else 0 or NULL.  folder, out, vae and size are the caller's to set. */
+LIMN_API limn_encode_options limn_encode_defaults(void);
+
+/**
+ * OUT/a/b.png.safetensors for every picture a/b.png, OUT/latents.safetensors (how many, their shape, scale and shift for
+ * training, the autoencoder), and last OUT/metadata.jsonl: the rows of the folder's own with another file_name, or
+ * file_name, text and label where it has none.  A picture that cannot be read is left out with a warning; when more than 3
+ * and more than 1 % cannot, it fails.  Progress is told of "picture".
+ *
+ * @param n  pictures encoded; or NULL
+ * @return LIMN_OK; LIMN_BAD_ARGUMENT; LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_NO_MEMORY; LIMN_IO; LIMN_CANCELLED.  Until it is
+ *         LIMN_OK, OUT has no new metadata.jsonl
+ */
+LIMN_API limn_status limn_encode_folder(limn_autoencoder *autoencoder, const limn_encode_options *options, int64_t *n);
+
 #ifdef __cplusplus
 }
 #endif

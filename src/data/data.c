@@ -27,12 +27,10 @@ typedef struct item {
 struct limn_dataset {
     int size, channels;
     limn_data_resize resize;
+    bool flip;
     limn_latents *latents; /* NULL: pictures */
     limn_rows rows;
     item *kept;            /* [n]; NULL: decoded for every sample */
-    int64_t *order;        /* of epoch `epoch`, when ordered */
-    uint64_t epoch;
-    bool ordered;
     pthread_mutex_t lock;  /* of what follows */
     uint8_t *bad;          /* [n] */
     int64_t n_bad;
@@ -209,7 +207,7 @@ static int corner(const limn_dataset *d, uint64_t seed, uint64_t position, int a
     return (length - d->size) / 2;
 }
 
-limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, uint64_t position, int64_t i, bool flip,
+limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, uint64_t position, int64_t i,
                                 float *out, int64_t *shown)
 {
     for (;;) { /* ends: there are as many turns as pictures that turn out bad */
@@ -222,7 +220,7 @@ limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *d, uint64_t seed, u
             if (status != LIMN_OK && status != LIMN_NO_MEMORY && (status = note_bad(ctx, d, i)) == LIMN_OK) continue;
         }
         if (status != LIMN_OK) return status;
-        bool mirrored = flip && limn_random_uniform(seed, LIMN_STREAM_AUGMENT, position, FLIP) < 0.5f;
+        bool mirrored = d->flip && limn_random_uniform(seed, LIMN_STREAM_AUGMENT, position, FLIP) < 0.5f;
         int left = corner(d, seed, position, CROP_X, it->image.width),
             top = corner(d, seed, position, CROP_Y, it->image.height);
         values_of(d, it, left, top, mirrored, out);
@@ -365,9 +363,8 @@ static limn_status open_rows(limn_ctx *ctx, const limn_data_options *o, limn_dat
                          o->where ? " with " : " (PNG, JPEG, WebP)", o->where ? o->where : "");
     limn_rows_label(&d->rows);
     tell_rows(ctx, o, &d->rows);
-    d->order = malloc((size_t)d->rows.n * sizeof *d->order), d->bad = calloc((size_t)d->rows.n, 1);
-    return d->order && d->bad ? LIMN_OK
-                              : limn_fail_memory(ctx, (size_t)d->rows.n * sizeof *d->order, "an order of pictures");
+    d->bad = calloc((size_t)d->rows.n, 1);
+    return d->bad ? LIMN_OK : limn_fail_memory(ctx, (size_t)d->rows.n, "a list of pictures");
 }
 
 static limn_status open_latents(limn_ctx *ctx, const limn_data_options *o, limn_dataset *d)
@@ -397,7 +394,7 @@ limn_status limn_dataset_open(limn_ctx *ctx, const limn_data_options *o, limn_da
                          o->size);
     limn_dataset *d = calloc(1, sizeof *d);
     if (!d) return limn_fail_memory(ctx, sizeof *d, "a data set");
-    d->size = o->size, d->channels = o->channels, d->resize = o->resize;
+    d->size = o->size, d->channels = o->channels, d->resize = o->resize, d->flip = o->flip;
     pthread_mutex_init(&d->lock, NULL);
     limn_status status = o->latents ? open_latents(ctx, o, d) : LIMN_OK;
     if (status == LIMN_OK) status = open_rows(ctx, o, d);
@@ -416,7 +413,6 @@ void limn_dataset_free(limn_dataset *d)
     limn_text_free(&d->warnings);
     pthread_mutex_destroy(&d->lock);
     free(d->latents);
-    free(d->order);
     free(d->bad);
     free(d);
 }
@@ -514,20 +510,26 @@ bool limn_dataset_is_kept(const limn_dataset *d)
     return d->kept != NULL;
 }
 
-/* Fisher & Yates with numbers that depend on (seed, epoch, place) only. */
-int64_t limn_dataset_index(limn_dataset *d, uint64_t seed, uint64_t position)
+/* ---- for a loader ----------------------------------------------------------------------------------------------------- */
+
+static limn_status make(limn_ctx *ctx, void *from, uint64_t seed, uint64_t position, int64_t i, void *const part[],
+                        int64_t *shown)
 {
-    uint64_t epoch = position / (uint64_t)d->rows.n;
-    if (!d->ordered || d->epoch != epoch) {
-        for (int64_t i = 0; i < d->rows.n; i++) d->order[i] = i;
-        for (int64_t i = d->rows.n - 1; i > 0; i--) {
-            int64_t j = (int64_t)limn_random_below(seed, LIMN_STREAM_SHUFFLE, epoch, (uint64_t)i, (uint64_t)i + 1),
-                    old = d->order[i];
-            d->order[i] = d->order[j];
-            d->order[j] = old;
-        }
-        d->epoch = epoch;
-        d->ordered = true;
-    }
-    return d->order[position % (uint64_t)d->rows.n];
+    return limn_dataset_sample(ctx, from, seed, position, i, part[0], shown);
+}
+
+static void warn(limn_ctx *ctx, void *from)
+{
+    limn_dataset_warn(ctx, from);
+}
+
+limn_samples_of limn_dataset_samples(limn_dataset *d)
+{
+    return (limn_samples_of){.from = d,
+                             .n = d->rows.n,
+                             .order = LIMN_SHUFFLE_TABLE,
+                             .bytes = {limn_dataset_floats(d) * sizeof(float)},
+                             .at_once = limn_dataset_is_kept(d),
+                             .make = make,
+                             .warn = warn};
 }

@@ -15,6 +15,7 @@
 #ifndef LIMN_DATA_H
 #define LIMN_DATA_H
 
+#include "data/loader.h"
 #include "file/latent.h"
 #include "limn/train.h"
 
@@ -32,6 +33,7 @@ typedef struct limn_data_options {
     int size, channels;        /* pictures become size x size with 1 (gray), 3 or 4 channels */
     int n_shapes;              /* pictures the generator makes; 0: 4096 */
     limn_data_resize resize;
+    bool flip;    /* mirror half of the samples */
     bool texts;   /* captions are wanted: rows of metadata.jsonl without one look for NAME.txt and NAME.caption */
     bool latents; /* the folder holds latents of size x size x channels, any number of them; a sample is (latent - shift)
                      scale */
@@ -71,16 +73,14 @@ int limn_dataset_classes(const limn_dataset *data);
 const char *limn_dataset_class(const limn_dataset *data, int label);
 const char *const *limn_dataset_class_names(const limn_dataset *data);
 
-/** Which picture comes at a position of training: every epoch another order, a function of (seed, position) alone.  Not for
- *  two threads at once. */
-int64_t limn_dataset_index(limn_dataset *data, uint64_t seed, uint64_t position);
 /** Picture i as it is seen at a position: [size,size,channels] in [-1,1]; with 4 channels colours are multiplied by alpha,
  *  so that what cannot be seen does not count.  Any number of threads at once, each with a ctx of its own.
- *  @param  flip    mirror half of the samples
  *  @param  shown   which picture it became: i, or the next one that can be read
  *  @return LIMN_OK; LIMN_BAD_FILE when too many pictures cannot be read; LIMN_NO_MEMORY */
-limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *data, uint64_t seed, uint64_t position, int64_t i, bool flip,
+limn_status limn_dataset_sample(limn_ctx *ctx, limn_dataset *data, uint64_t seed, uint64_t position, int64_t i,
                                 float *out, int64_t *shown);
+/** For a loader: a sample has one part, limn_dataset_sample()'s numbers. */
+limn_samples_of limn_dataset_samples(limn_dataset *data);
 /** Picture i itself, from its centre, as for limn_dataset_sample().  @return LIMN_OK; what is wrong with it */
 limn_status limn_dataset_picture(limn_ctx *ctx, limn_dataset *data, int64_t i, float *out);
 /** Log as warnings what was skipped or found odd since the last call. */

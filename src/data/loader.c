@@ -1,46 +1,64 @@
-/* loader.c: a ring of samples.  Position p lies in slot p % n_slots; workers claim positions in order, the caller takes them
- * in order, and a worker may be at most n_slots ahead of the caller. */
+/* loader.c: a ring of samples.  Sample k lies in slot k % n_slots; workers claim samples in order, the caller takes them in
+ * order, and a worker may be at most n_slots ahead of the caller. */
 #include "data/loader.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LOADER_THREADS = 64, MAX_RING_BYTES = 512 << 20, STACK_BYTES = 1 << 20 };
+enum { MAX_LOADER_THREADS = 64, MAX_RING_BYTES = 512 << 20, STACK_BYTES = 1 << 20, ALIGNED = 64 };
 
 typedef struct slot {
     bool ready;
     limn_status status;
     int64_t shown;
-    float *pixels;
+    void *part[LIMN_SAMPLE_PARTS];
     char error[LIMN_ERROR_BYTES];
 } slot;
 
 struct limn_loader {
     limn_ctx *ctx;
-    limn_dataset *data;
+    limn_samples_of samples;
     limn_loader_options o;
-    size_t floats;            /* of a sample */
-    uint64_t taken;           /* next position of the caller */
-    pthread_mutex_t lock;     /* of claimed, taken, stop, slots' ready and the order of the data set */
+    pthread_mutex_t lock;     /* of claimed, taken, stop, slots' ready and the order */
     pthread_cond_t room, filled;
-    uint64_t claimed;         /* next position of a worker */
+    limn_shuffle order;
+    uint64_t taken, claimed;  /* samples, by the caller and by workers */
+    int64_t *shown;           /* [batch] */
     bool stop;
     slot *slots;
     size_t n_slots;
-    float *pixels;
+    unsigned char *bytes;     /* of the slots */
     pthread_t threads[MAX_LOADER_THREADS];
     int n_threads;
 };
 
-static bool claim(limn_loader *l, uint64_t *position, int64_t *picture)
+static uint64_t position_of(const limn_loader *l, uint64_t k)
+{
+    return l->o.first + (l->o.run ? k / l->o.run * l->o.stride + k % l->o.run : k);
+}
+
+/* With a ctx that may be missing. */
+static limn_status make(limn_loader *l, limn_ctx *own, uint64_t position, int64_t i, void *const part[], int64_t *shown)
+{
+    return own ? l->samples.make(own, l->samples.from, l->o.seed, position, i, part, shown) : LIMN_NO_MEMORY;
+}
+
+static const char *why(const limn_ctx *own)
+{
+    return own ? own->error : "out of memory in a loader thread";
+}
+
+/* ---- ahead ------------------------------------------------------------------------------------------------------------ */
+
+static bool claim(limn_loader *l, uint64_t *k, int64_t *picture)
 {
     pthread_mutex_lock(&l->lock);
     while (!l->stop && l->claimed >= l->taken + l->n_slots) pthread_cond_wait(&l->room, &l->lock);
     bool go = !l->stop;
     if (go) {
-        *position = l->claimed++;
-        *picture = limn_dataset_index(l->data, l->o.seed, *position);
+        *k = l->claimed++;
+        *picture = limn_shuffle_at(&l->order, position_of(l, *k));
     }
     pthread_mutex_unlock(&l->lock);
     return go;
@@ -50,14 +68,12 @@ static void *work(void *user)
 {
     limn_loader *l = user;
     limn_ctx *own = limn_ctx_new();
-    uint64_t position;
+    uint64_t k;
     int64_t picture;
-    while (claim(l, &position, &picture)) {
-        slot *s = &l->slots[position % l->n_slots];
-        s->status = own ? limn_dataset_sample(own, l->data, l->o.seed, position, picture, l->o.flip, s->pixels, &s->shown)
-                        : LIMN_NO_MEMORY;
-        if (s->status != LIMN_OK)
-            snprintf(s->error, sizeof s->error, "%s", own ? own->error : "out of memory in a loader thread");
+    while (claim(l, &k, &picture)) {
+        slot *s = &l->slots[k % l->n_slots];
+        s->status = make(l, own, position_of(l, k), picture, s->part, &s->shown);
+        if (s->status != LIMN_OK) snprintf(s->error, sizeof s->error, "%s", why(own));
         pthread_mutex_lock(&l->lock);
         s->ready = true;
         pthread_cond_signal(&l->filled);
@@ -67,14 +83,22 @@ static void *work(void *user)
     return NULL;
 }
 
-static limn_status take(limn_loader *l, float *pixels, int64_t *shown)
+/* Where sample b of a batch begins. */
+static void parts_of(const limn_loader *l, void *const batch[], int b, void *part[LIMN_SAMPLE_PARTS])
+{
+    for (int p = 0; p < LIMN_SAMPLE_PARTS; p++)
+        part[p] = l->samples.bytes[p] ? (unsigned char *)batch[p] + (size_t)b * l->samples.bytes[p] : NULL;
+}
+
+static limn_status take(limn_loader *l, void *const part[], int64_t *shown)
 {
     slot *s = &l->slots[l->taken % l->n_slots];
     pthread_mutex_lock(&l->lock);
     while (!s->ready) pthread_cond_wait(&l->filled, &l->lock);
     pthread_mutex_unlock(&l->lock);
     if (s->status != LIMN_OK) return limn_fail(l->ctx, s->status, "%s", s->error); /* stays in its slot */
-    memcpy(pixels, s->pixels, l->floats * sizeof *pixels);
+    for (int p = 0; p < LIMN_SAMPLE_PARTS; p++)
+        if (part[p]) memcpy(part[p], s->part[p], l->samples.bytes[p]);
     *shown = s->shown;
     pthread_mutex_lock(&l->lock);
     s->ready = false;
@@ -84,44 +108,69 @@ static limn_status take(limn_loader *l, float *pixels, int64_t *shown)
     return LIMN_OK;
 }
 
-/* Without threads; pictures in memory cannot fail. */
-static limn_status make_now(limn_loader *l, float *pictures, int64_t *shown)
+/* ---- when asked ------------------------------------------------------------------------------------------------------- */
+
+static limn_status make_now(limn_loader *l, void *const batch[])
 {
+    int64_t *shown = l->shown;
     limn_status status = LIMN_OK;
-    for (int b = 0; b < l->o.batch; b++) shown[b] = limn_dataset_index(l->data, l->o.seed, l->taken + (uint64_t)b);
-    if (limn_dataset_is_kept(l->data)) {
-#pragma omp parallel for schedule(static) num_threads(l->ctx->n_threads)
-        for (int b = 0; b < l->o.batch; b++)
-            limn_dataset_sample(l->ctx, l->data, l->o.seed, l->taken + (uint64_t)b, shown[b], l->o.flip,
-                                pictures + (size_t)b * l->floats, &shown[b]);
-    } else
-        for (int b = 0; b < l->o.batch && status == LIMN_OK; b++)
-            status = limn_dataset_sample(l->ctx, l->data, l->o.seed, l->taken + (uint64_t)b, shown[b], l->o.flip,
-                                         pictures + (size_t)b * l->floats, &shown[b]);
+    for (int b = 0; b < l->o.batch; b++) shown[b] = limn_shuffle_at(&l->order, position_of(l, l->taken + (uint64_t)b));
+#pragma omp parallel num_threads(l->ctx->n_threads)
+    {
+        limn_ctx *own = limn_ctx_new();
+        limn_status mine = LIMN_OK;
+#pragma omp for schedule(dynamic, 1)
+        for (int b = 0; b < l->o.batch; b++) {
+            void *part[LIMN_SAMPLE_PARTS];
+            parts_of(l, batch, b, part);
+            if (mine == LIMN_OK) mine = make(l, own, position_of(l, l->taken + (uint64_t)b), shown[b], part, &shown[b]);
+        }
+#pragma omp critical(limn_loader)
+        if (mine != LIMN_OK && status == LIMN_OK) status = limn_fail(l->ctx, mine, "%s", why(own));
+        limn_ctx_free(own);
+    }
     if (status == LIMN_OK) l->taken += (uint64_t)l->o.batch;
     return status;
 }
 
-limn_status limn_loader_next(limn_loader *l, float *pictures, int64_t *shown)
+limn_status limn_loader_next(limn_loader *l, void *const batch[])
 {
     limn_status status = LIMN_OK;
-    if (!l->n_threads) status = make_now(l, pictures, shown);
-    for (int b = 0; b < l->o.batch && l->n_threads && status == LIMN_OK; b++)
-        status = take(l, pictures + (size_t)b * l->floats, &shown[b]);
-    limn_dataset_warn(l->ctx, l->data);
+    if (!l->n_threads) status = make_now(l, batch);
+    for (int b = 0; b < l->o.batch && l->n_threads && status == LIMN_OK; b++) {
+        void *part[LIMN_SAMPLE_PARTS];
+        parts_of(l, batch, b, part);
+        status = take(l, part, &l->shown[b]);
+    }
+    if (l->samples.warn) l->samples.warn(l->ctx, l->samples.from);
     return status;
+}
+
+const int64_t *limn_loader_shown(const limn_loader *l)
+{
+    return l->shown;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------- */
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + ALIGNED - 1) / ALIGNED * ALIGNED;
 }
 
 /* Two batches, or what MAX_RING_BYTES hold of them, but a sample for every thread. */
 static limn_status make_ring(limn_loader *l, int n_threads)
 {
-    size_t bytes = l->floats * sizeof(float), n = 2 * (size_t)l->o.batch;
+    size_t bytes = 0, n = 2 * (size_t)l->o.batch;
+    for (int p = 0; p < LIMN_SAMPLE_PARTS; p++) bytes += aligned(l->samples.bytes[p]);
     if (n > MAX_RING_BYTES / bytes) n = MAX_RING_BYTES / bytes;
     if (n < (size_t)n_threads) n = (size_t)n_threads;
     l->n_slots = n;
-    l->slots = calloc(n, sizeof *l->slots), l->pixels = limn_alloc_aligned(n * bytes);
-    if (!l->slots || !l->pixels) return limn_fail_memory(l->ctx, n * bytes, "samples decoded ahead");
-    for (size_t i = 0; i < n; i++) l->slots[i].pixels = l->pixels + i * l->floats;
+    l->slots = calloc(n, sizeof *l->slots), l->bytes = limn_alloc_aligned(n * bytes);
+    if (!l->slots || !l->bytes) return limn_fail_memory(l->ctx, n * bytes, "samples made ahead");
+    unsigned char *at = l->bytes;
+    for (size_t i = 0; i < n; i++)
+        for (int p = 0; p < LIMN_SAMPLE_PARTS; at += aligned(l->samples.bytes[p++])) l->slots[i].part[p] = at;
     return LIMN_OK;
 }
 
@@ -135,17 +184,20 @@ static void start_threads(limn_loader *l, int n)
     pthread_attr_destroy(&attr);
 }
 
-limn_status limn_loader_new(limn_ctx *ctx, limn_dataset *data, const limn_loader_options *o, limn_loader **out)
+limn_status limn_loader_new(limn_ctx *ctx, const limn_samples_of *samples, const limn_loader_options *o, limn_loader **out)
 {
     *out = NULL;
     limn_loader *l = calloc(1, sizeof *l);
     if (!l) return limn_fail_memory(ctx, sizeof *l, "a loader");
-    l->ctx = ctx, l->data = data, l->o = *o, l->taken = l->claimed = o->first, l->floats = limn_dataset_floats(data);
+    l->ctx = ctx, l->samples = *samples, l->o = *o;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->room, NULL);
     pthread_cond_init(&l->filled, NULL);
-    int n = limn_dataset_is_kept(data) ? 0 : o->n_threads < MAX_LOADER_THREADS ? o->n_threads : MAX_LOADER_THREADS;
-    limn_status status = n ? make_ring(l, n) : LIMN_OK;
+    int n = samples->at_once ? 0 : o->n_threads < MAX_LOADER_THREADS ? o->n_threads : MAX_LOADER_THREADS;
+    l->shown = calloc((size_t)o->batch, sizeof *l->shown);
+    limn_status status = l->shown ? limn_shuffle_new(ctx, samples->order, samples->n, o->seed, &l->order)
+                                  : limn_fail_memory(ctx, (size_t)o->batch * sizeof *l->shown, "a batch");
+    if (status == LIMN_OK && n) status = make_ring(l, n);
     if (status == LIMN_OK) start_threads(l, n);
     if (status == LIMN_OK) *out = l;
     else limn_loader_free(l);
@@ -163,7 +215,9 @@ void limn_loader_free(limn_loader *l)
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->room);
     pthread_cond_destroy(&l->filled);
-    limn_free_aligned(l->pixels);
+    limn_shuffle_free(&l->order);
+    limn_free_aligned(l->bytes);
     free(l->slots);
+    free(l->shown);
     free(l);
 }

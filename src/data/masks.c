@@ -418,33 +418,6 @@ limn_range limn_masks_range(const limn_masks *m)
 
 /* ---- samples ---------------------------------------------------------------------------------------------------------- */
 
-enum { ROUNDS = 6 };
-
-/* A permutation of 0 .. 4^bits - 1: each round changes one half of x by a random function of the other (Luby & Rackoff
- * 1988). */
-static uint64_t mixed(uint64_t seed, uint64_t epoch, int bits, uint64_t x)
-{
-    uint64_t half = (UINT64_C(1) << bits) - 1, left = x >> bits, right = x & half;
-    for (uint64_t r = 0; r < ROUNDS; r++) {
-        uint32_t word[4];
-        limn_random_words(seed, LIMN_STREAM_SHUFFLE, epoch, r << 40 | right, word);
-        uint64_t next = left ^ (word[0] & half);
-        left = right, right = next;
-    }
-    return left << bits | right;
-}
-
-/* Any place is found without the others: what falls outside of 0 .. n - 1 is mixed again, and so comes back inside. */
-int64_t limn_masks_index(const limn_masks *m, uint64_t seed, uint64_t position)
-{
-    uint64_t n = (uint64_t)m->slices, at = position % n;
-    int bits = 1;
-    while (UINT64_C(1) << 2 * bits < n) bits++;
-    do at = mixed(seed, position / n, bits, at);
-    while (at >= n);
-    return (int64_t)at;
-}
-
 /* A slice as it is kept, else read into *own, which the caller frees. */
 typedef struct slice {
     limn_mask_row own;
@@ -475,18 +448,6 @@ static limn_status open_slice(limn_ctx *ctx, const limn_masks *m, int64_t i, sli
     return LIMN_OK;
 }
 
-/* Slice i as it is seen at a position.  Any number of threads at once, each with a ctx of its own. */
-static limn_status sample(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t position,
-                          int64_t i, int width, int height, float *image, uint8_t *labels)
-{
-    slice s;
-    limn_status status = open_slice(ctx, m, i, &s);
-    if (status == LIMN_OK)
-        status = limn_augment_sample(ctx, augment, seed, position, &s.picture, s.labels, width, height, image, labels);
-    free_row(&s.own);
-    return status;
-}
-
 limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *m, int64_t i, limn_raster *picture, uint8_t **labels)
 {
     slice s;
@@ -505,26 +466,26 @@ limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *m, int64_t i, limn_
     return status;
 }
 
-limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *m, const limn_augment *augment, uint64_t seed, uint64_t first,
-                             int batch, int width, int height, float *images, uint8_t *labels)
+static limn_status make(limn_ctx *ctx, void *from, uint64_t seed, uint64_t position, int64_t i, void *const part[],
+                        int64_t *shown)
 {
-    limn_status status = LIMN_OK;
-    size_t n = (size_t)width * (size_t)height;
-#pragma omp parallel num_threads(ctx->n_threads)
-    {
-        limn_ctx *own = limn_ctx_new();
-        limn_status mine = own ? LIMN_OK : LIMN_NO_MEMORY;
-#pragma omp for schedule(dynamic, 1)
-        for (int b = 0; b < batch; b++) {
-            uint64_t position = first + (uint64_t)b;
-            if (mine == LIMN_OK)
-                mine = sample(own, m, augment, seed, position, limn_masks_index(m, seed, position), width, height,
-                              images + (size_t)b * n * (size_t)m->channels, labels + (size_t)b * n);
-        }
-#pragma omp critical(limn_masks_batch)
-        if (mine != LIMN_OK && status == LIMN_OK)
-            status = own ? limn_fail(ctx, mine, "%s", own->error) : limn_fail_memory(ctx, sizeof *own, "a thread's context");
-        limn_ctx_free(own);
-    }
+    const limn_mask_crops *c = from;
+    slice s;
+    *shown = i;
+    limn_status status = open_slice(ctx, c->masks, i, &s);
+    if (status == LIMN_OK)
+        status = limn_augment_sample(ctx, c->augment, seed, position, &s.picture, s.labels, c->width, c->height, part[0],
+                                     part[1]);
+    free_row(&s.own);
     return status;
+}
+
+limn_samples_of limn_masks_samples(limn_mask_crops *crops)
+{
+    size_t pixels = (size_t)crops->width * (size_t)crops->height;
+    return (limn_samples_of){.from = crops,
+                             .n = crops->masks->slices,
+                             .order = LIMN_SHUFFLE_ROUNDS,
+                             .bytes = {pixels * (size_t)crops->masks->channels * sizeof(float), pixels},
+                             .make = make};
 }

@@ -18,6 +18,7 @@
 #define LIMN_MASKS_H
 
 #include "data/augment.h"
+#include "data/loader.h"
 #include "file/labels.h"
 
 #include "file/raster.h"
@@ -61,16 +62,19 @@ const char *limn_masks_name(const limn_masks *masks, int64_t i);
  *  PERCENTILES. */
 limn_range limn_masks_range(const limn_masks *masks);
 /** Slice i as it is in 0..1, kept or not, and its labels [height,width]: classes, LIMN_IGNORED.
- *  @return LIMN_OK: both are the caller's (limn_raster_free(), free()); as limn_masks_batch(), both empty */
+ *  @return LIMN_OK: both are the caller's (limn_raster_free(), free()); as a sample of limn_masks_samples(), both empty */
 limn_status limn_masks_load(limn_ctx *ctx, const limn_masks *masks, int64_t i, limn_raster *picture, uint8_t **labels);
 
-/** Which slice comes at a position of training: every epoch another order, a function of (seed, position) alone. */
-int64_t limn_masks_index(const limn_masks *masks, uint64_t seed, uint64_t position);
-/** The slices at positions first .. first + batch - 1 as they are seen there (limn_augment_sample()), on every thread of
- *  ctx.
- *  @param  images  [batch,height,width,C] in 0..1;  labels [batch,height,width]
- *  @return LIMN_OK; LIMN_BAD_FILE, LIMN_IO, LIMN_NOT_FOUND when a file that is not kept has changed; LIMN_NO_MEMORY */
-limn_status limn_masks_batch(limn_ctx *ctx, const limn_masks *masks, const limn_augment *augment, uint64_t seed,
-                             uint64_t first, int batch, int width, int height, float *images, uint8_t *labels);
+/* Slices as they are seen at a position: limn_augment_sample(). */
+typedef struct limn_mask_crops {
+    const limn_masks *masks;
+    const limn_augment *augment;
+    int width, height;
+} limn_mask_crops;
+
+/** For a loader: a sample has two parts, an image [height,width,C] in 0..1 and labels [height,width].  Making one fails with
+ *  LIMN_BAD_FILE, LIMN_IO, LIMN_NOT_FOUND when a file that is not kept has changed; LIMN_NO_MEMORY.
+ *  @param  crops  outlives the loader */
+limn_samples_of limn_masks_samples(limn_mask_crops *crops);
 
 #endif

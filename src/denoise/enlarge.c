@@ -2,11 +2,11 @@
 #include "denoise/enlarge.h"
 
 /* Pixel (row, column) of the small picture, channel k. */
-static double small_at(const float *x, int block, int small, int channels, int row, int column, int k)
+static double small_at(const float *x, int block, int width, int channels, int row, int column, int k)
 {
     double sum = 0;
     for (int i = 0; i < block; i++)
-        for (int j = 0; j < block; j++) sum += x[((row * block + i) * small * block + column * block + j) * channels + k];
+        for (int j = 0; j < block; j++) sum += x[((row * block + i) * width * block + column * block + j) * channels + k];
     return sum / (block * block);
 }
 
@@ -20,20 +20,20 @@ static void between(int i, int small, int factor, int at[2], double *weight)
     *weight = place - at[0];
 }
 
-void limn_enlarged(const float *x, int block, int small, int channels, int factor, float *out)
+void limn_enlarged(const float *x, int block, int height, int width, int channels, int factor, float *out)
 {
-    int side = small * factor, row[2], column[2];
+    int row[2], column[2];
     double down, right;
-    for (int i = 0; i < side; i++) {
-        between(i, small, factor, row, &down);
-        for (int j = 0; j < side; j++) {
-            between(j, small, factor, column, &right);
+    for (int i = 0; i < height * factor; i++) {
+        between(i, height, factor, row, &down);
+        for (int j = 0; j < width * factor; j++) {
+            between(j, width, factor, column, &right);
             for (int k = 0; k < channels; k++) {
-                double upper = (1 - right) * small_at(x, block, small, channels, row[0], column[0], k) +
-                               right * small_at(x, block, small, channels, row[0], column[1], k);
-                double lower = (1 - right) * small_at(x, block, small, channels, row[1], column[0], k) +
-                               right * small_at(x, block, small, channels, row[1], column[1], k);
-                out[(i * side + j) * channels + k] = (float)((1 - down) * upper + down * lower);
+                double upper = (1 - right) * small_at(x, block, width, channels, row[0], column[0], k) +
+                               right * small_at(x, block, width, channels, row[0], column[1], k);
+                double lower = (1 - right) * small_at(x, block, width, channels, row[1], column[0], k) +
+                               right * small_at(x, block, width, channels, row[1], column[1], k);
+                out[(i * width * factor + j) * channels + k] = (float)((1 - down) * upper + down * lower);
             }
         }
     }

@@ -2,9 +2,9 @@
 #ifndef LIMN_DENOISE_ENLARGE_H
 #define LIMN_DENOISE_ENLARGE_H
 
-/** The mean of each block x block pixels of x [small block, small block, channels], then `factor` times enlarged, linear
- *  between pixel centres, edges repeated (as PyTorch's interpolate, align_corners=False): out [small factor, small factor,
+/** The mean of each block x block pixels of x [height block, width block, channels], then `factor` times enlarged, linear
+ *  between pixel centres, edges repeated (as PyTorch's interpolate, align_corners=False): out [height factor, width factor,
  *  channels].  block 1: x is the small picture. */
-void limn_enlarged(const float *x, int block, int small, int channels, int factor, float *out);
+void limn_enlarged(const float *x, int block, int height, int width, int channels, int factor, float *out);
 
 #endif

@@ -343,6 +343,17 @@ static void take_channels(const limn_sampler *s, const float *output, int begin,
         memcpy(out + pixel * c, output + pixel * wide + begin, c * sizeof(float));
 }
 
+void limn_sampler_estimate(const limn_sampler *s, int k, size_t size, const float *z, const float *output, float *out)
+{
+    const limn_sampler_options *o = &s->options;
+    const sampler_call *call = &s->calls[k];
+    size_t c = o->channels ? (size_t)o->channels : size, wide = o->channels ? (size_t)o->out_channels : size;
+    for (size_t i = 0; i < size; i++) {
+        double x0 = call->convert.x0_x * (z[i] / call->scale) + call->convert.x0_y * output[i / c * wide + i % c];
+        out[i] = (float)(o->clip > 0 && x0 > o->clip ? o->clip : o->clip > 0 && x0 < -o->clip ? -o->clip : x0);
+    }
+}
+
 void limn_sampler_step(limn_sampler *s, int k, const float *output, float *x)
 {
     const limn_sampler_options *o = &s->options;

@@ -86,6 +86,8 @@ void limn_sampler_noised(const limn_sampler *s, int k, const float *x0, float *o
 
 /** z = input_scale x.  z may be x. */
 void limn_sampler_input(const limn_sampler *s, int k, const float *x, float *z);
+/** What call k says the clean picture is, for one picture: z [size] that the network read, its output, out [size]. */
+void limn_sampler_estimate(const limn_sampler *s, int k, size_t size, const float *z, const float *output, float *out);
 /** x of call k -> x of call k + 1, in place.  Calls go in order k = 0, 1, ... after limn_sampler_begin(); to start again,
  *  begin again. The same k once more (up to 255 times) is a step from an x that was taken back to call k: it draws noise of
  *  its own. */

@@ -34,6 +34,12 @@ void limn_latent_free(limn_latent *latent)
 limn_status limn_latent_new(limn_ctx *ctx, int height, int width, int channels, limn_latent *out)
 {
     size_t n = (size_t)height * (size_t)width * (size_t)channels;
+    *out = (limn_latent){0};
+    bool fits = height > 0 && width > 0 && channels > 0 && height <= LIMN_MAX_SIDE && width <= LIMN_MAX_SIDE &&
+                channels <= LIMN_LATENT_CHANNELS;
+    if (!fits)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a latent of sides from 1 to %d and 1 to %d channels, found "
+                         "%d x %d x %d", LIMN_MAX_SIDE, LIMN_LATENT_CHANNELS, width, height, channels);
     *out = (limn_latent){.height = height, .width = width, .channels = channels, .values = malloc(n * sizeof(float))};
     return out->values ? LIMN_OK : limn_fail_memory(ctx, n * sizeof(float), "a latent");
 }

@@ -15,8 +15,6 @@ typedef struct limn_latents {
     double n, sum[LIMN_LATENT_CHANNELS], square[LIMN_LATENT_CHANNELS]; /* while it is measured */
 } limn_latents;
 
-limn_status limn_latent_new(limn_ctx *ctx, int height, int width, int channels, limn_latent *out);
-
 /** Whether the autoencoder that made the latent in a file is one of these settings.  @return LIMN_OK, also where the file
  *  does not say; LIMN_BAD_ARGUMENT: it was another one; what reading says */
 limn_status limn_latent_check_maker(limn_ctx *ctx, const char *path, const char *settings);

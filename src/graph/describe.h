@@ -10,8 +10,6 @@
 /** Array of blocks and lines: name, note, from, shape, parameters, flops, blocks.  The caller owns a reference; NULL when
  *  memory is out. */
 json_t *limn_describe_json(const limn_graph *g);
-int64_t limn_describe_parameters(const limn_graph *g);
-double limn_describe_flops(const limn_graph *g);
 
 /** 1234567 -> "1.23 M".  out needs 32 bytes.  @return out */
 char *limn_count_text(double n, char *out);

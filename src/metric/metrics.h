@@ -98,7 +98,7 @@ double limn_rand_sums_error(const limn_rand_sums *sums);
  *  NaN where all is ignored */
 limn_status limn_warping_error(limn_ctx *ctx, const limn_label_pair *maps, uint8_t cell, double *out);
 
-/* ---- pictures: limn_psnr() in limn.h, and ----------------------------------------------------------------------------- */
+/* ---- pictures: limn_psnr() and limn_ssim() of limn.h, and ------------------------------------------------------------- */
 
 /** 10 log10(range^2 / mean (a - b)^2); infinite where both are equal.  @param range  greatest minus least value there can
  *  be */
@@ -108,8 +108,5 @@ double limn_psnr_values(size_t n, const float *a, const float *b, double range);
  *  @return LIMN_OK; LIMN_BAD_ARGUMENT (a side below 11); LIMN_NO_MEMORY */
 limn_status limn_ssim_values(limn_ctx *ctx, uint32_t width, uint32_t height, int channels, const float *a, const float *b,
                              double range, double *out);
-/** The same of two pictures, of those with alpha colours are multiplied by it.  @return also LIMN_BAD_ARGUMENT when sizes or
- *  channels differ */
-limn_status limn_ssim(limn_ctx *ctx, const limn_image *a, const limn_image *b, double *out);
 
 #endif

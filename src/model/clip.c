@@ -71,13 +71,14 @@ static const char *check(const void *config)
 static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
     const clip_config *cfg = config;
-    ports->output = clip_text(g, ports, b.batch, &cfg->text, cfg->activation);
+    ports->output = ports->features = clip_text(g, ports, b.batch, &cfg->text, cfg->activation);
 }
 
 /* It is trained in other networks, which read the ids. */
 static limn_interface interface(const void *config)
 {
-    return (limn_interface){.vocabulary = ((const clip_config *)config)->text.vocab};
+    const limn_text_config *text = &((const clip_config *)config)->text;
+    return (limn_interface){.vocabulary = text->vocab, .text_length = text->length, .text_width = text->width};
 }
 
 const limn_family limn_family_clip_text = {

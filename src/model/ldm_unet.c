@@ -116,6 +116,8 @@ static limn_interface interface(const void *config)
     limn_interface net = limn_unet_interface(config, false, 0);
     net.reads_ids = cfg->text.encoder == LIMN_TEXT_CLIP;
     net.vocabulary = cfg->text.vocab;
+    net.text_length = cfg->text.length, net.text_width = cfg->text.width;
+    net.text_encoder = net.reads_ids ? &cfg->text : NULL;
     return net;
 }
 

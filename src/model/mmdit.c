@@ -90,6 +90,9 @@ static limn_interface interface(const void *config)
                             .out_channels = cfg->channels,
                             .reads_ids = cfg->text.encoder == LIMN_TEXT_CLIP,
                             .vocabulary = cfg->text.vocab,
+                            .text_length = cfg->text.length,
+                            .text_width = cfg->text.width,
+                            .text_encoder = cfg->text.encoder == LIMN_TEXT_CLIP ? &cfg->text : NULL,
                             .token_side = cfg->patch};
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "limn/graph.h"
+#include "limn/network.h"
 
 enum {
     LIMN_MAX_SETTINGS = 32,
@@ -55,11 +56,11 @@ typedef struct limn_ports {
     limn_node *step;       /* running: rank-0 index into the table, PER_STEP */
     limn_node *ids;        /* text ids [B,T], PER_PROMPT */
     limn_node *text_end;   /* row of each caption's end token in [B*T, D]: b*T + position, [B] */
-    limn_node *features;   /* text features [B,T,D], where no text encoder is built in */
+    limn_node *features;   /* text features [B,T,D]: an input where no text encoder is built in; a text encoder's output */
     limn_node *label;      /* class [B]; the number of classes means "none" */
     limn_node *tokens;     /* image tokens [B,T,D] after the last block */
     limn_node *output;     /* prediction [B,H,W,C] (2C with learned variance); text encoder: [B,T,D] */
-    limn_node *pooled_text;/* [B,D] */
+    limn_node *pooled_text;/* [B,D]; an input beside features that are one */
     limn_node *latent; /* autoencoders, [B,h,w,c]: what the encoder makes (the mean), what the decoder reads; whole: mean +
                           exp(log_variance / 2) noise */
     limn_node *mean, *log_variance,
@@ -69,17 +70,20 @@ typedef struct limn_ports {
 /* An autoencoder is one description with two doors.  Whole (training, drawing) its output is the picture that went in, come
  * back; built as a part, only the nodes and parameters of that part exist, under the same names, and output is the latent's
  * mean or the picture. Pictures are in [-1,1] at every port, whatever range the published weights were trained with. */
-typedef enum limn_model_part { LIMN_PART_WHOLE, LIMN_PART_ENCODER, LIMN_PART_DECODER } limn_model_part;
+typedef enum limn_model_part {
+    LIMN_PART_WHOLE,
+    LIMN_PART_ENCODER,
+    LIMN_PART_DECODER,
+    LIMN_PART_TEXT, /* of a denoiser with text_encoder=clip the encoder alone, which also is all of a text encoder */
+} limn_model_part;
 
 typedef struct limn_build {
     int batch;
     int n_steps;           /* 0: training, timesteps [B]; else the length of the table */
-    limn_model_part part;  /* autoencoders */
+    limn_model_part part;
     int height, width;     /* of the picture, each what limn_family.side asks for; 0: that of the settings.  What a family
                               builds has both. */
 } limn_build;
-
-typedef enum limn_family_kind { LIMN_DENOISES, LIMN_SEGMENTS, LIMN_RECONSTRUCTS, LIMN_ENCODES_TEXT } limn_family_kind;
 
 /* What a network is to those who use it, of whichever family: what it lacks is 0. */
 typedef struct limn_interface {
@@ -91,6 +95,8 @@ typedef struct limn_interface {
     int enlarge;                  /* a picture so many times smaller is the condition */
     bool reads_ids;               /* a text encoder is part of the network */
     int vocabulary;               /* of that encoder: 512 bytes + merges + 2 */
+    int text_length, text_width;  /* of the features that it reads, or makes */
+    const struct limn_text_config *text_encoder; /* in the settings; NULL: none is part of the network */
     int token_side;               /* pixels along one side of a token */
     int grid;                     /* segments: pixels along one side that the last level sees as one */
     int latent, factor;           /* autoencoders: channels of the latent, pixels of the picture along a side of its pixel */
@@ -143,14 +149,12 @@ limn_status limn_settings_assign_list(limn_ctx *ctx, limn_settings *s, const int
 /** The size of the picture and its channels, where they were not set by name. */
 void limn_settings_default_picture(limn_settings *s, int size, int channels);
 limn_interface limn_model_interface(const limn_settings *s);
+/** NULL, or what a side of the picture, 1 pixel or more, must be instead: limn_family.side. */
+const char *limn_model_side(const limn_settings *s, int pixels);
 /** All settings of a family at their defaults. */
 void limn_settings_defaults(limn_settings *s, const limn_family *family);
 /** The value of row i as text: a number, a word or a list.  out needs LIMN_SETTING_BYTES. @return out */
 const char *limn_setting_text(const limn_settings *s, int i, char *out);
-/** The value of row i as a number: of a choice the index of its word; of a list the numbers.  out needs LIMN_SETTING_MOST.
- *  @return how many they are */
-double limn_setting_value(const limn_settings *s, int i);
-int limn_setting_list(const limn_settings *s, int i, int *out);
 /** Whether row i of two networks of one family is the same. */
 bool limn_setting_same(const limn_settings *a, const limn_settings *b, int i);
 /** "dit size=64 channels=4 ...": every setting, readable by limn_settings_parse().  out needs LIMN_SETTINGS_BYTES, which

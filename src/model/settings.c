@@ -1,6 +1,6 @@
 /* settings.c: the fields of a network's struct, by their names in texts. */
 #include "graph/node.h"
-#include "model/model.h"
+#include "model/blocks.h"
 
 #include <limits.h>
 #include <math.h>
@@ -109,6 +109,11 @@ void limn_settings_default_picture(limn_settings *s, int size, int channels)
 limn_interface limn_model_interface(const limn_settings *s)
 {
     return s->family->interface(s->config);
+}
+
+const char *limn_model_side(const limn_settings *s, int pixels)
+{
+    return s->family->side ? s->family->side(s->config, pixels) : NULL;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------------ */
@@ -367,12 +372,12 @@ limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assig
 
 /* ---- values to texts -------------------------------------------------------------------------------------------------- */
 
-double limn_setting_value(const limn_settings *s, int i)
+static double value_of(const limn_settings *s, int i)
 {
     return value_at(s, &s->family->settings[i]);
 }
 
-int limn_setting_list(const limn_settings *s, int i, int *out)
+static int list_of(const limn_settings *s, int i, int *out)
 {
     const limn_setting *row = &s->family->settings[i];
     int n = int_at(s, row->count);
@@ -383,8 +388,8 @@ int limn_setting_list(const limn_settings *s, int i, int *out)
 bool limn_setting_same(const limn_settings *a, const limn_settings *b, int i)
 {
     int x[LIMN_SETTING_MOST], y[LIMN_SETTING_MOST], n = 0;
-    if (a->family->settings[i].kind != LIMN_SETTING_LIST) return limn_setting_value(a, i) == limn_setting_value(b, i);
-    return (n = limn_setting_list(a, i, x)) == limn_setting_list(b, i, y) && memcmp(x, y, (size_t)n * sizeof *x) == 0;
+    if (a->family->settings[i].kind != LIMN_SETTING_LIST) return value_of(a, i) == value_of(b, i);
+    return (n = list_of(a, i, x)) == list_of(b, i, y) && memcmp(x, y, (size_t)n * sizeof *x) == 0;
 }
 
 /* The shortest text that is read as the same number; 1e-6, not 1e-06. */
@@ -399,7 +404,7 @@ static void real_text(double value, char *out)
 
 static void list_text(const limn_settings *s, int i, char *out)
 {
-    int values[LIMN_SETTING_MOST], n = limn_setting_list(s, i, values);
+    int values[LIMN_SETTING_MOST], n = list_of(s, i, values);
     bool digits = s->family->settings[i].digits, long_form = false;
     for (int k = 0; k < n; k++) long_form = long_form || values[k] > 9;
     size_t at = (size_t)snprintf(out, LIMN_SETTING_BYTES, "%s", digits && long_form ? "[" : "");
@@ -472,7 +477,7 @@ static bool can_be(const limn_settings *s, bool size, int64_t pixels)
     limn_settings with = *s;
     if (pixels < 1 || pixels > INT_MAX) return false;
     if (size) put(&with, &s->family->settings[index_of(s->family, "size", 4)], 0, (double)pixels);
-    return !s->family->side(with.config, (int)pixels);
+    return !limn_model_side(&with, (int)pixels);
 }
 
 /* Of two that are as near, the larger.  @return 0: none is near */
@@ -492,7 +497,7 @@ static limn_status check_side(limn_ctx *ctx, const limn_settings *s, const char 
     if (!s->family->side) return LIMN_OK;
     if (pixels < 1)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be at least 1, found %d", s->family->name, what, pixels);
-    const char *must_be = s->family->side(s->config, pixels);
+    const char *must_be = limn_model_side(s, pixels);
     if (!must_be) return LIMN_OK;
     int n = nearest_side(s, strcmp(what, "size") == 0, pixels);
     if (n) snprintf(nearest, sizeof nearest, "; the nearest is %d", n);
@@ -549,6 +554,11 @@ limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b
     limn_interface net = limn_model_interface(s);
     if (!b.height) b.height = net.height;
     if (!b.width) b.width = net.width;
-    s->family->build(g, s->config, b, ports);
+    if (b.part == LIMN_PART_TEXT && s->family->kind != LIMN_ENCODES_TEXT) {
+        if (!net.text_encoder)
+            return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "%s: there is no text encoder in a network of these settings",
+                             s->family->name);
+        ports->output = ports->features = limn_text_features(g, net.text_encoder, b, ports);
+    } else s->family->build(g, s->config, b, ports);
     return limn_graph_status(g);
 }

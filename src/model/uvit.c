@@ -136,6 +136,9 @@ static limn_interface interface(const void *config)
                             .classes = cfg->classes,
                             .reads_ids = cfg->has_text && cfg->text.encoder == LIMN_TEXT_CLIP,
                             .vocabulary = cfg->text.vocab,
+                            .text_length = cfg->text.length,
+                            .text_width = cfg->text.width,
+                            .text_encoder = cfg->has_text && cfg->text.encoder == LIMN_TEXT_CLIP ? &cfg->text : NULL,
                             .token_side = cfg->patch};
 }
 

@@ -154,7 +154,10 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
                         .width = shape->width};
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
     limn_plan_options options = {.precision = shape->precision, .memory_limit = limit};
-    if (status == LIMN_OK) status = limn_plan_new_from(ctx, p->g, 1, &p->ports.output, &options, net->source, &p->plan);
+    limn_node *outputs[] = {p->ports.output, p->ports.pooled_text};
+    bool pools = outputs[1] && (shape->part == LIMN_PART_TEXT || net->settings.family->kind == LIMN_ENCODES_TEXT);
+    if (status == LIMN_OK)
+        status = limn_plan_new_from(ctx, p->g, pools ? 2 : 1, outputs, &options, net->source, &p->plan);
     if (status == LIMN_OK) return LIMN_OK;
     free_plan(p);
     *out = NULL;
@@ -192,11 +195,17 @@ void limn_job_end(limn_job *job)
     *job = (limn_job){0};
 }
 
+bool limn_job_serves(const limn_ctx *ctx, const limn_job *job, const limn_net *net, const limn_net_shape *wanted)
+{
+    limn_net_shape shape = normal(*wanted);
+    return job->run && job->net == net && same_shape(&shape, &job->shape) &&
+           job->planned->n_threads == limn_ctx_threads(ctx);
+}
+
 limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *wanted, size_t limit, limn_job *job)
 {
     limn_net_shape shape = normal(*wanted);
-    if (job->run && job->net == net && same_shape(&shape, &job->shape) && job->planned->n_threads == limn_ctx_threads(ctx))
-        return LIMN_OK;
+    if (limn_job_serves(ctx, job, net, wanted)) return LIMN_OK;
     limn_job_end(job);
     pthread_mutex_lock(&net->lock);
     limn_net_plan *p;

@@ -17,7 +17,7 @@ typedef struct limn_net_shape {
     int batch;
     int n_times; /* timesteps of a job at most; planned for a few more, so that another number of steps has the same plan */
     int height, width;       /* pictures of the network, where their size may vary; 0: the setting "size" */
-    limn_model_part part;    /* autoencoders */
+    limn_model_part part;
     limn_precision precision;
 } limn_net_shape;
 
@@ -56,6 +56,8 @@ size_t limn_net_bytes(const limn_net *net);
  */
 limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, size_t limit, limn_job *job);
 void limn_job_end(limn_job *job);
+/** Would limn_job_begin() go on with the job as it is? */
+bool limn_job_serves(const limn_ctx *ctx, const limn_job *job, const limn_net *net, const limn_net_shape *shape);
 /** An output, checked: see limn_finite_check().  where: "step 3 of 20" */
 limn_status limn_job_output(limn_ctx *ctx, const limn_job *job, const limn_node *output, const char *where, float *to);
 

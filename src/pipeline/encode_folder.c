@@ -1,7 +1,8 @@
-/* encode_folder.c: see encode_folder.h. */
-#include "pipeline/encode_folder.h"
+/* encode_folder.c: a folder of pictures to a folder of latents, which limn_train() reads. */
+#include "limn/train.h"
 
 #include "base/json.h"
+#include "data/data.h"
 #include "file/bytes.h"
 #include "file/latent.h"
 #include "pipeline/autoencoder.h"
@@ -172,6 +173,11 @@ static limn_status check(const folder_job *j)
 {
     const limn_encode_options *o = j->o;
     struct stat a, b;
+    if (!o->folder || !o->out || !o->vae)
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "encoding needs folder, out and vae; %s is not set",
+                         !o->folder ? "folder" : !o->out ? "out" : "vae");
+    if (o->crop != LIMN_CROP_CENTRE && o->crop != LIMN_SQUASH)
+        return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "pictures are encoded once: crop is CENTRE or SQUASH");
     if (!*o->out)
         return limn_fail(j->ctx, LIMN_BAD_ARGUMENT, "the folder of the latents has no name"); /* they would go to / */
     if (strcmp(o->folder, "shapes") == 0)
@@ -248,9 +254,14 @@ static limn_status finish(folder_job *j)
     return status == LIMN_OK ? write_rows(j) : status;
 }
 
+limn_encode_options limn_encode_defaults(void)
+{
+    return (limn_encode_options){.crop = LIMN_CROP_CENTRE};
+}
+
 limn_status limn_encode_folder(limn_autoencoder *a, const limn_encode_options *o, int64_t *n)
 {
-    *n = 0;
+    if (n) *n = 0;
     folder_job *j = calloc(1, sizeof *j);
     if (!j) return limn_fail_memory(a->ctx, sizeof *j, "encoding");
     j->a = a, j->ctx = a->ctx, j->o = o;
@@ -258,7 +269,7 @@ limn_status limn_encode_folder(limn_autoencoder *a, const limn_encode_options *o
     if (status == LIMN_OK) status = open_job(j);
     if (status == LIMN_OK) status = encode_all(j);
     if (status == LIMN_OK) status = finish(j);
-    if (status == LIMN_OK) *n = j->all.count;
+    if (status == LIMN_OK && n) *n = j->all.count;
     limn_dataset_free(j->data);
     limn_latent_free(&j->latent);
     free(j->picture);

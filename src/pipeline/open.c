@@ -92,25 +92,91 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool fil
 {
     char merges[1100];
     const char *slash = strrchr(source, '/');
-    limn_interface net = limn_model_interface(&p->settings);
-    if (!net.reads_ids) return LIMN_OK;
+    if (!p->text_settings.family) return LIMN_OK;
     if (file) snprintf(merges, sizeof merges, "%.*smerges.txt.gz", slash ? (int)(slash - source) + 1 : 0, source);
     else snprintf(merges, sizeof merges, "%s/merges.txt.gz", source);
     bool has = access(merges, F_OK) == 0;
-    int vocab = net.vocabulary;
-    const char *tokens = limn_weight_file_metadata(p->st, "limn.tokens"); /* "bytes": trained without merges */
+    int vocab = limn_model_interface(&p->text_settings).vocabulary;
+    const char *tokens = limn_weight_file_metadata(p->text_st ? p->text_st : p->st, "limn.tokens"); /* "bytes": trained
+                                                                                                     * without merges */
     if (!has && vocab != 514 && !(tokens && !strcmp(tokens, "bytes")))
         return limn_fail(p->ctx, LIMN_NOT_FOUND,
                          "%s: not there, and the network's vocabulary of %d tokens needs the merges in it", merges, vocab);
     return limn_clip_bpe_open(p->ctx, has ? merges : NULL, has ? vocab - 514 : 0, &p->bpe);
 }
 
-static limn_status open_net(limn_pipeline *p)
+/* ---- the recipe ------------------------------------------------------------------------------------------------------- */
+
+static limn_status add_part(limn_pipeline *p, const char *name, limn_role role, const limn_settings *settings,
+                            const char *file, const limn_weight_file *st)
 {
     limn_source *weights;
-    limn_status status = limn_map_source(p->ctx, p->file, p->st, &weights);
-    return status == LIMN_OK ? limn_net_new(p->ctx, &p->settings, weights, p->file, &p->net) : status;
+    limn_net *net = NULL;
+    limn_status status = limn_map_source(p->ctx, file, st, &weights);
+    if (status == LIMN_OK) status = limn_net_new(p->ctx, settings, weights, file, &net);
+    if (status == LIMN_OK) status = limn_recipe_add(p->ctx, &p->recipe, name, role, net, LIMN_PART_WHOLE, NULL);
+    limn_net_free(net);
+    return status;
 }
+
+/* What reads the text: a part of the denoiser, or FOLDER/text_encoder.  text_settings stay empty where nothing does. */
+static limn_status open_text_encoder(limn_pipeline *p, const char *source)
+{
+    char inside[1100];
+    const limn_port *features = &p->recipe.part[0].port[limn_port_find("features")];
+    if (limn_model_interface(&p->settings).reads_ids) return p->text_settings = p->settings, LIMN_OK;
+    snprintf(inside, sizeof inside, "%s/text_encoder", source);
+    if (!p->folder || !features->there || access(inside, F_OK) != 0) return LIMN_OK;
+    limn_status status = limn_map_file(p->ctx, inside, p->text_file);
+    if (status == LIMN_OK) status = limn_net_open(p->ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings);
+    if (status == LIMN_OK && p->text_settings.family->kind != LIMN_ENCODES_TEXT)
+        status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", p->text_file,
+                           p->text_settings.family->name);
+    if (status == LIMN_OK) status = add_part(p, "text", LIMN_ROLE_TEXT, &p->text_settings, p->text_file, p->text_st);
+    return status == LIMN_OK ? limn_recipe_wire(p->ctx, &p->recipe, "text -> denoiser") : status;
+}
+
+/* The networks of an opened model and what feeds what: its weights, the text encoder in them or beside them, later its
+ * autoencoder (limn_pipeline_set_autoencoder()).  A folder in another layout has its parts and wires made here. */
+static limn_status make_recipe(limn_pipeline *p, const char *source)
+{
+    limn_status status = add_part(p, "denoiser", LIMN_ROLE_DENOISER, &p->settings, p->file, p->st);
+    if (status == LIMN_OK) status = open_text_encoder(p, source);
+    if (status == LIMN_OK) status = open_tokenizer(p, source, !p->folder);
+    if (status != LIMN_OK) return status;
+    p->recipe.part[p->recipe.n_parts - 1].bpe = p->bpe; /* of the text encoder, or the network that it is in */
+    status = limn_recipe_check(p->ctx, &p->recipe);
+    return status == LIMN_OK ? LIMN_OK : limn_fail_in(p->ctx, status, "%s", p->file);
+}
+
+static limn_status add_coders(limn_pipeline *p)
+{
+    limn_recipe_drop_coders(&p->recipe);
+    limn_status status = limn_recipe_add(p->ctx, &p->recipe, "encoder", LIMN_ROLE_ENCODER, p->vae->encoder.net,
+                                         LIMN_PART_ENCODER, NULL);
+    return status == LIMN_OK ? limn_recipe_add(p->ctx, &p->recipe, "decoder", LIMN_ROLE_DECODER, p->vae->decoder.net,
+                                               LIMN_PART_DECODER, NULL)
+                             : status;
+}
+
+static limn_status check_kind(const limn_pipeline *p)
+{
+    const char *name = p->settings.family->name;
+    switch (p->settings.family->kind) {
+    case LIMN_DENOISES: return LIMN_OK;
+    case LIMN_SEGMENTS:
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment",
+                         p->file, name);
+    case LIMN_RECONSTRUCTS:
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED,
+                         "%s: a %s makes pictures of latents only: limn encode, limn decode, or --vae beside a network that "
+                         "makes latents", p->file, name);
+    case LIMN_ENCODES_TEXT: break;
+    }
+    return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: a %s makes features of text, and no pictures by itself", p->file, name);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
 /* FOLDER/vae, where a network of latents has one beside it: it goes before the place that its metadata names. */
 static limn_status open_own_autoencoder(limn_pipeline *p, const char *source)
@@ -140,13 +206,10 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     p->folder = !file;
     limn_status status = limn_map_file(ctx, source, p->file);
     if (status == LIMN_OK) status = limn_net_open(ctx, p->file, NULL, &p->st, &p->settings);
-    if (status == LIMN_OK && p->settings.family->kind == LIMN_SEGMENTS)
-        status = limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a %s finds what is in pictures and makes none: limn segment", p->file,
-                           p->settings.family->name);
+    if (status == LIMN_OK) status = check_kind(p);
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
-    if (status == LIMN_OK) status = open_tokenizer(p, source, file);
-    if (status == LIMN_OK) status = open_net(p);
+    if (status == LIMN_OK) status = make_recipe(p, source);
     if (status == LIMN_OK) status = read_classes(p);
     if (status == LIMN_OK && !file) status = open_own_autoencoder(p, source);
     if (status == LIMN_OK) *out = p;
@@ -157,11 +220,13 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
 void limn_pipeline_free(limn_pipeline *p)
 {
     if (!p) return;
-    limn_job_end(&p->job);
-    limn_net_free(p->net);
+    limn_job_end(&p->reader.job);
+    free(p->reader.ids);
+    limn_recipe_free(&p->recipe);
     limn_autoencoder_free(p->vae);
     if (!p->shares) {
         limn_weight_file_close(p->st);
+        limn_weight_file_close(p->text_st);
         limn_clip_bpe_free(p->bpe);
         limn_arena_free(p->arena);
     }
@@ -174,7 +239,8 @@ limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *p, limn_pipe
     limn_pipeline *q = malloc(sizeof *q);
     if (!q) return limn_fail_memory(ctx, sizeof *q, "a pipeline");
     *q = *p;
-    q->ctx = ctx, q->shares = true, q->net = limn_net_share(p->net), q->job = (limn_job){0}, q->vae = NULL;
+    q->ctx = ctx, q->shares = true, q->under_way = false, q->reader = (limn_recipe_part){0}, q->vae = NULL;
+    limn_recipe_share(&p->recipe, &q->recipe);
     limn_status status = p->vae ? limn_autoencoder_share(ctx, p->vae, &q->vae) : LIMN_OK;
     if (status == LIMN_OK) *out = q;
     else limn_pipeline_free(q);
@@ -240,6 +306,7 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     char beside[1500];
     limn_autoencoder *vae;
     if (!source && (!p->makes_latents || p->vae)) return LIMN_OK;
+    if (limn_pipeline_check_idle(p) != LIMN_OK) return LIMN_BAD_ARGUMENT;
     if (!p->makes_latents && limn_weight_file_metadata(p->st, "limn.settings"))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
                          "%s: its %d channels were trained as pictures, and an autoencoder (--vae) makes pictures of "
@@ -260,14 +327,25 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     p->vae = vae;
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
     if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
-    return LIMN_OK;
+    return add_coders(p);
 }
 
 void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
 {
     limn_job_reads(files, "the model", p->file); /* perhaps an index of several */
     limn_weight_file_reads(p->st, "the model", files);
+    if (p->text_st) {
+        limn_job_reads(files, "the text encoder", p->text_file);
+        limn_weight_file_reads(p->text_st, "the text encoder", files);
+    }
     if (p->vae) limn_autoencoder_reads(p->vae, files);
+}
+
+limn_status limn_pipeline_check_idle(const limn_pipeline *p)
+{
+    return p->under_way ? limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "pictures of this pipeline are under way a step at a time: "
+                                    "end them first (limn_sampling_end)")
+                        : LIMN_OK;
 }
 
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
@@ -283,19 +361,22 @@ int limn_pipeline_class(const limn_pipeline *p, const char *name)
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
 {
     limn_autoencoder_info vae = p->vae ? limn_autoencoder_describe(p->vae) : (limn_autoencoder_info){.factor = 1};
-    limn_interface net = limn_model_interface(&p->settings);
-    int width = net.width * vae.factor, height = net.height * vae.factor;
+    limn_interface net = limn_model_interface(&p->settings), text = {0};
+    if (p->bpe) text = limn_model_interface(&p->text_settings);
+    int size = net.width * vae.factor, classes = net.classes;
     const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name,
                                 .sampler = sampler,
-                                .width = width,
-                                .height = height,
+                                .width = size,
+                                .height = size,
                                 .channels = p->vae ? vae.channels : net.channels,
                                 .enlarges = net.enlarge,
                                 .makes_latents = p->makes_latents,
-                                .classes = net.classes,
+                                .classes = classes,
                                 .class_name = p->class_name,
                                 .n_class_names = p->n_class_names,
                                 .reads_text = p->bpe != NULL,
-                                .guides = (p->bpe || net.classes) && !net.always_labelled};
+                                .text_length = text.text_length,
+                                .text_width = text.text_width,
+                                .guides = (p->bpe || classes) && !net.always_labelled};
 }

@@ -1,4 +1,6 @@
 /* options.c: from the words of a request to a sampler, and back to the text that is written into the picture. */
+#include "file/image.h"
+#include "pipeline/autoencoder.h"
 #include "pipeline/pipeline.h"
 
 #include <string.h>
@@ -37,6 +39,57 @@ static const char *sampler_of(const limn_pipeline *p, const limn_generate_option
     return o->mask && p->schedule.kind != LIMN_SCHEDULE_FLOW ? "ddpm" : limn_pipeline_describe(p).sampler;
 }
 
+/* ---- sides ------------------------------------------------------------------------------------------------------------ */
+
+limn_picture_sides limn_generate_sides(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    return (limn_picture_sides){.width = o->width ? o->width : info.width, .height = o->height ? o->height : info.height};
+}
+
+static bool can_have(const limn_pipeline *p, int side, int factor)
+{
+    return side >= factor && side <= LIMN_MAX_SIDE && side % factor == 0 &&
+           !limn_model_side(&p->settings, side / factor);
+}
+
+static int nearest(const limn_pipeline *p, int side, int factor)
+{
+    for (int away = 1; away < LIMN_MAX_SIDE; away++) {
+        if (can_have(p, side + away, factor)) return side + away;
+        if (can_have(p, side - away, factor)) return side - away;
+    }
+    return factor;
+}
+
+static limn_status check_side(const limn_pipeline *p, const char *what, int side)
+{
+    int factor = p->vae ? p->vae->factor : 1;
+    if (side < 1 || side > LIMN_MAX_SIDE)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a %s from 1 to %d, found %d", what, LIMN_MAX_SIDE, side);
+    if (can_have(p, side, factor)) return LIMN_OK;
+    const char *must_be = side % factor == 0 ? limn_model_side(&p->settings, side / factor) : NULL;
+    char all[64] = "";
+    if (factor > 1) snprintf(all, sizeof all, "a multiple of %d, for its latents%s", factor, must_be ? " " : "");
+    return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: the %s must be %s%s, found %d; the nearest is %d", p->name, what, all,
+                     must_be ? must_be : "", side, nearest(p, side, factor));
+}
+
+limn_status limn_generate_check_sides(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    limn_picture_sides sides = limn_generate_sides(p, o);
+    if (sides.width == info.width && sides.height == info.height) return LIMN_OK;
+    if (p->settings.family->learned_places)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "%s has learned the places of pictures of %d x %d, and makes no others; asked for %d x %d", p->name,
+                         info.width, info.height, sides.width, sides.height);
+    limn_status status = check_side(p, "width", sides.width);
+    return status == LIMN_OK ? check_side(p, "height", sides.height) : status;
+}
+
+/* ---- samplers --------------------------------------------------------------------------------------------------------- */
+
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out)
 {
     limn_interface net = limn_model_interface(&p->settings);
@@ -61,7 +114,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
                          "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, "
                          "cannot: take euler%s",
                          name, flow ? "" : ", euler_a, ddim or ddpm");
-    if (o->init && !(o->noise > 0)) out->strength = o->strength;
+    if ((o->init || o->init_latent) && !(o->noise > 0)) out->strength = o->strength;
     if (o->init)
         out->from_sigma = o->noise / 127.5,
         out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
@@ -115,6 +168,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
 {
     limn_text text = {0};
     limn_pipeline_info info = limn_pipeline_describe(p);
+    limn_picture_sides sides = limn_generate_sides(p, o);
     int sampler = sampler_index(sampler_of(p, o));
     if (info.reads_text) {
         put_utf8(&text, o->prompt ? o->prompt : "");
@@ -132,14 +186,14 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
     if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %.9g, ", o->eta);
     if (o->init && o->noise > 0) limn_text_printf(&text, "Noise: %.9g to %.9g, ", o->noise, o->noise_left);
-    else if (o->init) limn_text_printf(&text, "Denoising strength: %.9g, ", o->strength);
+    else if (o->init || o->init_latent) limn_text_printf(&text, "Denoising strength: %.9g, ", o->strength);
     if (o->between)
         limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %.9g, ", (unsigned long long)o->to_seed,
                          o->n > 1 ? (double)i / (o->n - 1) : 0);
     if (info.classes) limn_text_printf(&text, "Class: %d, ", o->label);
     limn_text_printf(&text,
                      "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
-                     info.width, info.height);
+                     sides.width, sides.height);
     put_value(&text, p->name);
     limn_text_printf(&text, ", Version: limn %s", limn_version());
     if (!text.failed) return text.bytes;

@@ -1,19 +1,20 @@
-/* pipeline.h: the inside of a pipeline: an opened model, and the job of its last call. */
+/* pipeline.h: the inside of a pipeline: an opened model, its networks as a recipe, and their jobs of the last call. */
 #ifndef LIMN_PIPELINE_H
 #define LIMN_PIPELINE_H
 
 #include "denoise/sampler.h"
 #include "file/weight_file.h"
-#include "net/net.h"
-#include "text/clip_bpe.h"
+#include "pipeline/recipe.h"
 
 struct limn_pipeline {
     limn_ctx *ctx;
     char file[1100], name[128]; /* of the weights; of the model */
+    char text_file[1100];       /* of text_st */
     bool folder;                /* the model was opened as one */
     limn_weight_file *st;
-    limn_settings settings;
-    limn_clip_bpe *bpe;         /* NULL: the network reads no text */
+    limn_weight_file *text_st;  /* of a text encoder in a file of its own, else NULL */
+    limn_settings settings, text_settings; /* of the denoiser; of what reads the text: it, or the text encoder */
+    limn_clip_bpe *bpe;         /* NULL: no network reads text */
     limn_schedule_options schedule;
     limn_prediction prediction;
     bool makes_latents;         /* pictures come out of vae only: latent / latent_scale + latent_shift */
@@ -23,14 +24,23 @@ struct limn_pipeline {
     const char *const *class_name; /* as in training; [n_class_names] */
     int n_class_names;
     limn_autoencoder *vae;      /* NULL: none was given */
-    limn_net *net;
-    limn_job job;               /* of the last call */
-    bool shares;                /* file, tokenizer and autoencoder's files are another pipeline's, which outlives this one */
+    limn_recipe recipe;
+    limn_recipe_part reader;    /* what limn_encode_text() runs; begins with its first call */
+    bool shares;                /* files and tokenizer are another pipeline's, which outlives this one */
+    bool under_way;             /* a limn_sampling uses the recipe */
 };
+
+/** @return LIMN_BAD_ARGUMENT while a limn_sampling is under way */
+limn_status limn_pipeline_check_idle(const limn_pipeline *p);
 
 /** The files of the model and its autoencoder are read. */
 void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files);
 
+typedef struct limn_picture_sides { int width, height; } limn_picture_sides;
+/** Of the pictures of these options: the network's own where they name none. */
+limn_picture_sides limn_generate_sides(const limn_pipeline *p, const limn_generate_options *o);
+/** @return LIMN_BAD_ARGUMENT: the network cannot make pictures of these sides; the sentence has the nearest side */
+limn_status limn_generate_check_sides(const limn_pipeline *p, const limn_generate_options *o);
 /** What the sampler library is asked for.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND naming the option */
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out);
 

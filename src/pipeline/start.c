@@ -12,40 +12,51 @@
 
 /* ---- pictures --------------------------------------------------------------------------------------------------------- */
 
-/* A copy of a picture, with `channels` and of `side` x `side` pixels. */
-static limn_status fitted(limn_ctx *ctx, const limn_image *from, int side, int channels, limn_image *out)
+/* A copy of a picture, with `channels` and of width x height pixels. */
+static limn_status fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels, limn_image *out)
 {
     limn_image copy;
     limn_status status = limn_image_copy(ctx, from, channels, &copy);
     if (status != LIMN_OK) return status;
-    if (copy.width == side && copy.height == side) return *out = copy, LIMN_OK;
-    status = limn_image_resize(ctx, &copy, side, side, out);
+    if (copy.width == width && copy.height == height) return *out = copy, LIMN_OK;
+    status = limn_image_resize(ctx, &copy, width, height, out);
     limn_image_free(&copy);
     return status;
 }
 
-/* The picture's latent, as the network knows latents. */
-static limn_status to_latent(const limn_pipeline *p, const limn_image *image, limn_start *s)
+/* Latents of the file's numbers, as the network knows them. */
+static void scale_latent(const limn_pipeline *p, size_t n, const float *from, float *to)
 {
+    for (size_t i = 0; i < n; i++) to[i] = (float)((from[i] - p->latent_shift) * p->latent_scale);
+}
+
+static limn_status encode(limn_pipeline *p, const limn_image *image, limn_start *s)
+{
+    limn_recipe_part *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_ENCODER);
     size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
     float *values = malloc(n * sizeof *values);
     if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture to start from");
     limn_picture_values(image, values);
-    limn_status status = limn_encode_values(p->vae, 1, image->height, image->width, values, s->o->precision, s->picture);
-    for (size_t i = 0; i < s->size; i++) s->picture[i] = (float)((s->picture[i] - p->latent_shift) * p->latent_scale);
+    limn_status status = limn_recipe_write(encoder, "image", LIMN_F32, values);
+    if (status == LIMN_OK) status = limn_recipe_run(p->ctx, &p->recipe, encoder);
+    if (status == LIMN_OK)
+        status = limn_job_output(p->ctx, &encoder->job, encoder->job.ports->output, "encoder", s->picture);
+    if (status == LIMN_OK) scale_latent(p, s->size, s->picture, s->picture);
     free(values);
     return status;
 }
 
-static limn_status read_picture(const limn_pipeline *p, const limn_image *from, int side, limn_start *s)
+static limn_status read_picture(limn_pipeline *p, limn_start *s)
 {
     limn_image image = {0};
-    limn_pipeline_info info = limn_pipeline_describe(p);
-    limn_status status = fitted(p->ctx, from, p->vae ? info.width : side, p->vae ? info.channels : s->channels, &image);
-    if (status != LIMN_OK) return status;
-    if (p->vae) status = to_latent(p, &image, s);
-    else limn_picture_values(&image, s->picture);
-    for (int i = 1; i < s->n; i++) memcpy(s->picture + (size_t)i * s->size, s->picture, s->size * sizeof(float));
+    int factor = p->vae ? p->vae->factor : 1, channels = limn_pipeline_describe(p).channels;
+    limn_status status = LIMN_OK;
+    if (s->o->init_latent) scale_latent(p, s->size, s->o->init_latent->values, s->picture);
+    else status = fitted(p->ctx, s->o->init, s->width * factor, s->height * factor, channels, &image);
+    if (status == LIMN_OK && s->o->init && p->vae) status = encode(p, &image, s);
+    else if (status == LIMN_OK && s->o->init) limn_picture_values(&image, s->picture);
+    for (int i = 1; i < s->n && status == LIMN_OK; i++)
+        memcpy(s->picture + (size_t)i * s->size, s->picture, s->size * sizeof(float));
     limn_image_free(&image);
     return status;
 }
@@ -70,7 +81,7 @@ static limn_status mask_to_gray(limn_ctx *ctx, const limn_image *from, limn_imag
     return status;
 }
 
-static limn_status tell_mask(limn_ctx *ctx, const limn_image *gray, int side, const float *mask)
+static limn_status tell_mask(limn_ctx *ctx, const limn_image *gray, const limn_start *s)
 {
     size_t n = (size_t)gray->width * (size_t)gray->height, white = 0, soft = 0, anew = 0;
     int most = 0;
@@ -79,14 +90,14 @@ static limn_status tell_mask(limn_ctx *ctx, const limn_image *gray, int side, co
         int v = gray->pixels[i];
         white += v >= 128, soft += v > 0 && v < 255, most = v > most ? v : most;
     }
-    for (int i = 0; i < side * side; i++) anew += mask[i] > 0;
+    for (size_t i = 0; i < s->size / (size_t)s->channels; i++) anew += s->mask[i] > 0;
     if (!white)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the mask has no white, the brightest of its %d x %d pixels is %d of 255: "
                          "nothing would be made anew", gray->width, gray->height, most);
     if (!anew)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%zu of %d x %d pixels of the mask are white, too thin for half of one of "
                          "the network's %d x %d: nothing would be made anew", white,
-                         gray->width, gray->height, side, side);
+                         gray->width, gray->height, s->width, s->height);
     if (soft) snprintf(edges, sizeof edges, "; %zu are gray or half transparent, and white from 128 of 255 on", soft);
     if (white == n) limn_log(ctx, LIMN_LOG_WARN, "the mask is white everywhere: all of the picture is made anew%s", edges);
     else limn_log(ctx, LIMN_LOG_INFO, "mask: %zu of %zu pixels (%.2g %%) are white and made anew, the others are kept%s",
@@ -94,13 +105,13 @@ static limn_status tell_mask(limn_ctx *ctx, const limn_image *gray, int side, co
     return LIMN_OK;
 }
 
-static limn_status read_mask(limn_ctx *ctx, const limn_image *from, int side, limn_start *s)
+static limn_status read_mask(limn_ctx *ctx, const limn_image *from, limn_start *s)
 {
     limn_image gray = {0}, image = {0};
     limn_status status = mask_to_gray(ctx, from, &gray);
-    if (status == LIMN_OK) status = fitted(ctx, &gray, side, 1, &image);
-    for (int i = 0; i < side * side && status == LIMN_OK; i++) s->mask[i] = image.pixels[i] >= 128;
-    if (status == LIMN_OK) status = tell_mask(ctx, &gray, side, s->mask);
+    if (status == LIMN_OK) status = fitted(ctx, &gray, s->width, s->height, 1, &image);
+    for (int i = 0; i < s->width * s->height && status == LIMN_OK; i++) s->mask[i] = image.pixels[i] >= 128;
+    if (status == LIMN_OK) status = tell_mask(ctx, &gray, s);
     limn_image_free(&gray);
     limn_image_free(&image);
     return status;
@@ -108,9 +119,33 @@ static limn_status read_mask(limn_ctx *ctx, const limn_image *from, int side, li
 
 /* ---- begin and end ---------------------------------------------------------------------------------------------------- */
 
-limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o)
+/* A latent to start from has the sides and channels of what the network makes. */
+static limn_status check_latent(const limn_pipeline *p, const limn_generate_options *o)
 {
-    const limn_image *init = o->init, *mask = o->mask;
+    const limn_latent *l = o->init_latent;
+    limn_picture_sides sides = limn_generate_sides(p, o);
+    int factor = p->vae ? p->vae->factor : 1, channels = limn_model_interface(&p->settings).channels;
+    if (o->init) return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "a picture to start from, and a latent too: expected one");
+    size_t n = (size_t)l->width * (size_t)l->height * (size_t)l->channels;
+    if (l->width == sides.width / factor && l->height == sides.height / factor && l->channels == channels && l->values) {
+        for (size_t i = 0; i < n; i++)
+            if (!isfinite(l->values[i]))
+                return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "the latent to start from is not finite: value %zu is %g", i,
+                                 (double)l->values[i]);
+        return LIMN_OK;
+    }
+    return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a latent of %d x %d x %d to start from, found one of %d x %d x %d",
+                     sides.width / factor, sides.height / factor, channels, l->width, l->height, l->channels);
+}
+
+limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_ctx *ctx = p->ctx;
+    const limn_image *mask = o->mask;
+    const limn_latent *latent = o->init_latent;
+    bool init = o->init || latent;
+    limn_status status = latent ? check_latent(p, o) : LIMN_OK;
+    if (status != LIMN_OK) return status;
     if (mask && !init)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "a mask says what of a picture is kept, and there is no picture to start from");
@@ -131,44 +166,47 @@ limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a strength from 0 to 1, found %.9g", o->strength);
     if (mask && (o->resample < 1 || o->resample > 100))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected each step to be done 1 to 100 times, found %d", o->resample);
-    if (mask && (mask->width != init->width || mask->height != init->height))
+    limn_picture_sides sides = limn_generate_sides(p, o);
+    int width = latent ? sides.width : o->init->width, height = latent ? sides.height : o->init->height;
+    if (mask && (mask->width != width || mask->height != height))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the mask must have the size of the picture, %d x %d, found %d x %d",
-                         init->width, init->height, mask->width, mask->height);
+                         width, height, mask->width, mask->height);
     return LIMN_OK;
 }
 
 bool limn_start_stays(const limn_generate_options *o)
 {
-    return o->init && !(o->noise > 0) && limn_sampler_steps(o->steps, o->strength) == 0;
+    return (o->init || o->init_latent) && !(o->noise > 0) && limn_sampler_steps(o->steps, o->strength) == 0;
 }
 
 /* Also of a network that makes latents: what an autoencoder gives back is not the picture. */
 limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options *o, limn_image *images)
 {
-    limn_pipeline_info info = limn_pipeline_describe(p);
+    limn_picture_sides sides = limn_generate_sides(p, o);
     limn_status status = LIMN_OK;
     if (o->strength > 0)
         limn_log(p->ctx, LIMN_LOG_WARN, "a strength of %g of %d steps is no step: the picture comes back as it was",
                  o->strength, o->steps);
     for (int i = 0; i < o->n && status == LIMN_OK; i++)
-        status = fitted(p->ctx, o->init, info.width, info.channels, &images[i]);
+        status = fitted(p->ctx, o->init, sides.width, sides.height, limn_pipeline_describe(p).channels, &images[i]);
     return status;
 }
 
-limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels,
+limn_status limn_start_new(limn_pipeline *p, const limn_generate_options *o, int n, int height, int width, int channels,
                            limn_start *out)
 {
-    size_t size = (size_t)side * (size_t)side * (size_t)channels;
-    *out = (limn_start){.o = o, .n = n, .channels = channels, .size = size};
+    size_t size = (size_t)height * (size_t)width * (size_t)channels;
+    *out = (limn_start){.o = o, .n = n, .height = height, .width = width, .channels = channels, .size = size};
     limn_status status = LIMN_OK;
-    if (!o->init && !o->between) return LIMN_OK;
+    bool init = o->init || o->init_latent;
+    if (!init && !o->between) return LIMN_OK;
     out->spare = malloc((size_t)n * size * sizeof(float));
-    if (o->init) out->picture = malloc((size_t)n * size * sizeof(float));
+    if (init) out->picture = malloc((size_t)n * size * sizeof(float));
     if (o->mask) out->mask = malloc(size / (size_t)channels * sizeof(float));
-    if (!out->spare || (o->init && !out->picture) || (o->mask && !out->mask))
+    if (!out->spare || (init && !out->picture) || (o->mask && !out->mask))
         status = limn_fail_memory(p->ctx, 2 * (size_t)n * size * sizeof(float), "pictures to start from");
-    if (status == LIMN_OK && o->init) status = read_picture(p, o->init, side, out);
-    if (status == LIMN_OK && o->mask) status = read_mask(p->ctx, o->mask, side, out);
+    if (status == LIMN_OK && init) status = read_picture(p, out);
+    if (status == LIMN_OK && o->mask) status = read_mask(p->ctx, o->mask, out);
     if (status != LIMN_OK) limn_start_free(out);
     return status;
 }

@@ -8,7 +8,7 @@
 typedef struct limn_start {
     const limn_generate_options *o;
     int n, first;     /* pictures first .. first + n - 1 are under way */
-    int channels;
+    int height, width, channels;
     size_t size;      /* numbers of a picture */
     float *picture;   /* [n, size] the same picture n times; NULL: the start is noise */
     float *mask;      /* [size / channels] 1: made anew, 0: kept; NULL: all is made */
@@ -16,16 +16,17 @@ typedef struct limn_start {
 } limn_start;
 
 /** What is wrong with the options for a start.  @return LIMN_BAD_ARGUMENT naming the option */
-limn_status limn_start_check(limn_ctx *ctx, const limn_generate_options *o);
+limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options *o);
 /** A start from a picture of whose way nothing is gone: no step is made. */
 bool limn_start_stays(const limn_generate_options *o);
-/** Then the pictures: options->init itself, in the size and with the channels of the model's.
+/** Then the pictures: options->init itself, in the size of the options and with the model's channels.
  *  @return LIMN_NO_MEMORY; images [n] are the caller's also then */
 limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options *o, limn_image *images);
-/** Read options->init and mask into memory for n pictures of side x side x channels.  @param out  empty on failure, else
- *  limn_start_free() The options were checked.  How much a mask makes anew is said.
+/** Read options->init and mask into memory for n pictures of height x width x channels.  @param out  empty on failure, else
+ *  limn_start_free() The options were checked, and the recipe's encoder was begun where it is needed.  How much a mask makes
+ *  anew is said.
  *  @return LIMN_NO_MEMORY; LIMN_BAD_ARGUMENT: a mask of colours, or one that makes nothing anew */
-limn_status limn_start_new(const limn_pipeline *p, const limn_generate_options *o, int n, int side, int channels,
+limn_status limn_start_new(limn_pipeline *p, const limn_generate_options *o, int n, int height, int width, int channels,
                            limn_start *out);
 void limn_start_free(limn_start *s);
 

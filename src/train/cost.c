@@ -1,5 +1,6 @@
-/* cost.c: see cost.h. */
-#include "train/cost.h"
+/* cost.c: what running and training a network takes: planned as the pipeline and the trainer plan it, and never
+ * allocated. */
+#include "train/network.h"
 
 #include "plan/plan.h"
 #include "train/step_graph.h"
@@ -27,8 +28,9 @@ static limn_cost measure(const limn_plan *plan)
     return cost;
 }
 
-limn_status limn_cost_inference(limn_ctx *ctx, const limn_cost_options *o, limn_cost *out, char **text)
+limn_status limn_cost_inference(const limn_network *network, const limn_cost_options *o, limn_cost *out, char **text)
 {
+    limn_ctx *ctx = network->ctx;
     limn_ports ports;
     limn_plan *plan = NULL;
     limn_plan_options options = options_of(o);
@@ -38,7 +40,7 @@ limn_status limn_cost_inference(limn_ctx *ctx, const limn_cost_options *o, limn_
     if (!g) return limn_fail_memory(ctx, sizeof *g, "a graph");
     limn_status status = limn_source_started(ctx, LIMN_F32, 0, &weights);
     if (status == LIMN_OK)
-        status = limn_model_build(g, &o->settings, (limn_build){.batch = o->batch, .n_steps = o->n_steps}, &ports);
+        status = limn_model_build(g, &network->settings, (limn_build){.batch = o->batch, .n_steps = o->n_steps}, &ports);
     if (status == LIMN_OK) status = limn_plan_new_from(ctx, g, 1, &ports.output, &options, weights, &plan);
     if (status == LIMN_OK) {
         *out = measure(plan);
@@ -50,14 +52,16 @@ limn_status limn_cost_inference(limn_ctx *ctx, const limn_cost_options *o, limn_
     return status;
 }
 
-limn_status limn_cost_training(limn_ctx *ctx, const limn_cost_options *o, limn_cost *out, char **text)
+limn_status limn_cost_training(const limn_network *network, const limn_cost_options *o, limn_cost *out, char **text)
 {
+    limn_ctx *ctx = network->ctx;
     limn_plan *plan = NULL;
     limn_step_graph step;
     limn_plan_options options = options_of(o);
     options.recompute = o->recompute;
     *out = (limn_cost){0};
-    limn_status status = limn_step_graph_build(ctx, &(limn_step_options){.settings = o->settings, .batch = o->batch}, &step);
+    limn_step_options built = {.settings = network->settings, .batch = o->batch};
+    limn_status status = limn_step_graph_build(ctx, &built, &step);
     if (status != LIMN_OK) return status;
     status = limn_step_graph_plan(&step, &options, &plan);
     if (status == LIMN_OK) {

@@ -1,18 +1,15 @@
 /* samples.c: a grid of pictures drawn with the EMA weights while training goes on: a second network of the same settings. */
-#include "train/trainer_parts.h"
+#include "train/denoising.h"
 
 #include "denoise/guidance.h"
 #include "denoise/picture.h"
 #include "denoise/sampler.h"
-#include "file/bytes.h"
 #include "file/image.h"
 #include "graph/node.h"
 #include "data/classes.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { STEPS = 20, DEFAULT_COUNT = 8, MAX_COUNT = 64 };
 static const double guidance_scale = 3;
@@ -50,10 +47,11 @@ static limn_status split_prompts(limn_trainer *t, limn_samples *s)
 
 static limn_status find_label(limn_trainer *t, const char *word, int32_t *label)
 {
+    const limn_denoising *d = t->state;
     int classes = limn_model_interface(&t->settings).classes;
     char shown[256];
     limn_class_word found =
-        limn_class_find(limn_dataset_class_names(t->data), limn_dataset_classes(t->data), classes - 1, word);
+        limn_class_find(limn_dataset_class_names(d->data), limn_dataset_classes(d->data), classes - 1, word);
     *label = found.class;
     limn_class_tell(t->ctx, "--sample-prompts", word, found);
     if (found.class >= 0) return LIMN_OK;
@@ -65,13 +63,14 @@ static limn_status find_label(limn_trainer *t, const char *word, int32_t *label)
 /* As asked, else the first classes or the first captions of the data. */
 static limn_status choose_prompts(limn_trainer *t, limn_samples *s)
 {
+    const limn_denoising *d = t->state;
     limn_status status = t->o->sample_prompts ? split_prompts(t, s) : LIMN_OK;
     bool asked = t->o->sample_prompts != NULL;
-    int64_t has = t->net.ports.label ? limn_dataset_classes(t->data) : limn_dataset_count(t->data);
+    int64_t has = t->net.ports.label ? limn_dataset_classes(d->data) : limn_dataset_count(d->data);
     if (!asked) s->n = has < DEFAULT_COUNT ? (int)has : DEFAULT_COUNT;
     for (int i = 0; i < s->n && status == LIMN_OK; i++) {
         s->label[i] = i;
-        if (!asked) s->prompt[i] = t->net.ports.label ? limn_dataset_class(t->data, i) : limn_dataset_caption(t->data, i);
+        if (!asked) s->prompt[i] = t->net.ports.label ? limn_dataset_class(d->data, i) : limn_dataset_caption(d->data, i);
         else if (t->net.ports.label) status = find_label(t, s->prompt[i], &s->label[i]);
     }
     return status;
@@ -115,11 +114,12 @@ static limn_status make_buffers(limn_trainer *t, limn_samples *s)
 
 limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
 {
-    limn_interface net = limn_model_interface(&t->settings);
+    const limn_settings *set = &t->settings;
     *out = NULL;
     limn_samples *s = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(t->ctx, sizeof *s, "samples");
-    s->size = net.width, s->channels = net.channels, s->out_channels = net.out_channels;
+    s->size = limn_model_interface(set).width, s->channels = limn_model_interface(set).channels;
+    s->out_channels = s->channels * (limn_model_interface(set).learned_variance ? 2 : 1);
     limn_status status = choose_prompts(t, s);
     if (status == LIMN_OK && s->channels != 1 && s->channels != 3 && s->channels != 4)
         status = limn_fail(t->ctx, LIMN_UNSUPPORTED, "--sample-every: %d channels are a latent, not a picture", s->channels);
@@ -128,7 +128,7 @@ limn_status limn_samples_new(limn_trainer *t, limn_samples **out)
             t->ctx, LIMN_UNSUPPORTED,
             "--sample-every: a network that enlarges draws nothing without small pictures; try it with limn upscale");
     bool guided = (t->net.ports.ids || t->net.ports.label) && t->o->drop > 0 &&
-                  !net.always_labelled; /* without dropout the network never saw "no condition" */
+                  !limn_model_interface(set).always_labelled; /* without dropout the network never saw "no condition" */
     s->batch = s->n * (guided ? 2 : 1);
     if (status == LIMN_OK) status = make_sampler(t, s);
     if (status == LIMN_OK) status = make_plan(t, s);
@@ -163,6 +163,7 @@ size_t limn_samples_bytes(const limn_samples *s)
 
 static limn_status set_text(limn_trainer *t, limn_samples *s)
 {
+    const limn_denoising *d = t->state;
     const limn_ports *ports = s->job.ports;
     int length = (int)limn_node_shape(ports->ids).dim[1], used;
     int32_t *ids = malloc((size_t)s->batch * (size_t)(length + 1) * sizeof *ids), *end = ids + (ptrdiff_t)s->batch * length;
@@ -171,7 +172,7 @@ static limn_status set_text(limn_trainer *t, limn_samples *s)
     for (int b = 0; b < s->batch && status == LIMN_OK; b++) {
         const char *prompt = b < s->n ? s->prompt[b] : "";
         status =
-            limn_clip_bpe_encode(t->ctx, t->bpe, prompt, strlen(prompt), length, ids + (ptrdiff_t)b * length, &used, NULL);
+            limn_clip_bpe_encode(t->ctx, d->bpe, prompt, strlen(prompt), length, ids + (ptrdiff_t)b * length, &used, NULL);
         end[b] = b * length + used - 1;
     }
     if (status == LIMN_OK) status = limn_run_write(s->job.run, ports->ids, LIMN_I32, ids);
@@ -261,27 +262,6 @@ static limn_status place(limn_trainer *t, const limn_samples *s, int i, int colu
     return LIMN_OK;
 }
 
-static limn_status make_folder(limn_trainer *t, char path[1200])
-{
-    snprintf(path, 1200, "%s/samples", t->o->out);
-    return mkdir(path, 0777) == 0 || errno == EEXIST ? LIMN_OK : limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
-}
-
-limn_status limn_samples_save(limn_trainer *t, const limn_image *grid)
-{
-    char path[1200];
-    unsigned char *png;
-    size_t n;
-    limn_status status = make_folder(t, path);
-    snprintf(path, sizeof path, "%s/samples/step-%06lld.png", t->o->out, (long long)t->step);
-    if (status == LIMN_OK) status = limn_png_write(t->ctx, path, grid, NULL);
-    if (status == LIMN_OK) status = limn_file_read(t->ctx, path, (size_t)1 << 30, &png, &n);
-    if (status != LIMN_OK) return status;
-    limn_tensorboard_image(t->events, t->step, "samples", grid->width, grid->height, grid->channels, png, n);
-    free(png);
-    return LIMN_OK;
-}
-
 static limn_status save_grid(limn_trainer *t, const limn_samples *s)
 {
     int columns = 1;
@@ -293,7 +273,7 @@ static limn_status save_grid(limn_trainer *t, const limn_samples *s)
         return limn_fail_memory(t->ctx, (size_t)grid.width * (size_t)grid.height * (size_t)grid.channels, "a grid");
     limn_status status = LIMN_OK;
     for (int i = 0; i < s->n && status == LIMN_OK; i++) status = place(t, s, i, columns, &grid);
-    if (status == LIMN_OK) status = limn_samples_save(t, &grid);
+    if (status == LIMN_OK) status = limn_trainer_log_picture(t, &grid);
     limn_image_free(&grid);
     return status;
 }

@@ -1,5 +1,5 @@
 /* task_denoise.c: a denoiser learns from pictures with captions and classes. */
-#include "train/trainer_parts.h"
+#include "train/denoising.h"
 
 #include "graph/node.h"
 
@@ -30,12 +30,13 @@ static limn_status check(const limn_trainer *t)
 /* Which number limn generate --class takes for which folder or label; numbers that name themselves need no words. */
 static void tell_classes(const limn_trainer *t, int classes, int known)
 {
+    const limn_denoising *d = t->state;
     enum { SHOWN = 12 };
     limn_text list = {0};
     bool plain = true;
     for (int i = 0; i < classes; i++) {
         char number[16], name[128];
-        const char *class = limn_dataset_class(t->data, i);
+        const char *class = limn_dataset_class(d->data, i);
         snprintf(number, sizeof number, "%d", i);
         plain = plain && strcmp(number, class) == 0;
         const char *quote = *class && !strchr(class, ',') && *class != ' ' ? "" : "\"";
@@ -54,9 +55,10 @@ static void tell_classes(const limn_trainer *t, int classes, int known)
 /* Pictures without a label, which are taught as "none". */
 static limn_status check_labels(const limn_trainer *t)
 {
-    int64_t n = limn_dataset_count(t->data), missing = 0;
+    const limn_denoising *d = t->state;
+    int64_t n = limn_dataset_count(d->data), missing = 0;
     const char *field = t->o->label_field ? t->o->label_field : "label";
-    for (int64_t i = 0; i < n; i++) missing += limn_dataset_label(t->data, i) < 0;
+    for (int64_t i = 0; i < n; i++) missing += limn_dataset_label(d->data, i) < 0;
     if (missing == n)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                          "%s: none of the %lld pictures%s%s has a label (field \"%s\"), and the network learns classes",
@@ -74,25 +76,26 @@ static limn_status check_labels(const limn_trainer *t)
 
 static limn_status open_data(limn_trainer *t)
 {
+    limn_denoising *d = t->state;
     const limn_train_options *o = t->o;
-    limn_interface net = limn_model_interface(&t->settings);
     limn_data_options data = {.folder = o->data,
                               .where = o->where,
                               .caption = o->caption_field,
                               .label = o->label_field,
                               .resize = o->crop,
-                              .size = net.width,
-                              .channels = net.channels,
+                              .flip = o->flip,
+                              .size = limn_model_interface(&t->settings).width,
+                              .channels = limn_model_interface(&t->settings).channels,
                               .n_shapes = o->n_shapes,
                               .texts = t->net.ports.ids != NULL,
                               .latents = o->latents};
-    limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
-    if (status == LIMN_OK && t->net.ports.ids) status = limn_dataset_tell_captions(t->ctx, t->data, o->data, o->no_captions);
-    if (status == LIMN_OK) status = limn_dataset_fingerprint(t->ctx, t->data, o->data, &t->print);
+    limn_status status = limn_dataset_open(t->ctx, &data, &d->data);
+    if (status == LIMN_OK && t->net.ports.ids) status = limn_dataset_tell_captions(t->ctx, d->data, o->data, o->no_captions);
+    if (status == LIMN_OK) status = limn_dataset_fingerprint(t->ctx, d->data, o->data, &t->print);
     if (!t->net.ports.ids) t->print.captions[0] = '\0'; /* nobody reads them */
     if (!t->net.ports.label) t->print.labels[0] = '\0';
     if (status != LIMN_OK || !t->net.ports.label) return status;
-    int classes = limn_dataset_classes(t->data), known = net.classes;
+    int classes = limn_dataset_classes(d->data), known = limn_model_interface(&t->settings).classes;
     if (classes == 0)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                          "%s has no classes and the network knows %d: sort the pictures into folders, name a --label-field, "
@@ -105,58 +108,54 @@ static limn_status open_data(limn_trainer *t)
     return check_labels(t);
 }
 
-/* Samples from the first one after t->step on. */
-static limn_status open_loader(limn_trainer *t)
-{
-    limn_loader_options loader = {.seed = t->o->seed,
-                                  .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t),
-                                  .batch = t->o->batch,
-                                  .n_threads = t->ctx->n_threads,
-                                  .flip = t->o->flip};
-    return limn_loader_new(t->ctx, t->data, &loader, &t->loader);
-}
-
 static limn_status open_tokenizer(limn_trainer *t)
 {
+    limn_denoising *d = t->state;
     if (!t->net.ports.ids) return LIMN_OK;
     int n = limn_model_interface(&t->settings).vocabulary - 514;
-    return limn_clip_bpe_open(t->ctx, t->o->merges, t->o->merges ? n : 0, &t->bpe);
+    return limn_clip_bpe_open(t->ctx, t->o->merges, t->o->merges ? n : 0, &d->bpe);
 }
 
 static limn_status open(limn_trainer *t)
 {
+    limn_denoising *d = t->state = calloc(1, sizeof *d);
+    if (!d) return limn_fail_memory(t->ctx, sizeof *d, "training");
     if (t->net.ports.features)
         return limn_fail(
             t->ctx, LIMN_UNSUPPORTED,
             "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
     limn_status status = open_tokenizer(t);
     if (status == LIMN_OK) status = open_data(t);
-    return status == LIMN_OK && t->o->sample_every ? limn_samples_new(t, &t->samples) : status;
+    return status == LIMN_OK && t->o->sample_every && limn_trainer_leads(t) ? limn_samples_new(t, &d->samples) : status;
 }
 
 static limn_status start(limn_trainer *t)
 {
-    t->rows = calloc((size_t)t->o->batch, sizeof *t->rows);
-    t->shown = calloc((size_t)t->o->batch, sizeof *t->shown);
-    if (!t->rows || !t->shown) return limn_fail_memory(t->ctx, (size_t)t->o->batch * sizeof *t->rows, "a batch");
-    limn_status status = limn_schedule_new(t->ctx, &t->o->objective.schedule, &t->schedule);
-    return status == LIMN_OK ? open_loader(t) : status;
+    limn_denoising *d = t->state;
+    d->rows = calloc((size_t)t->o->batch, sizeof *d->rows);
+    if (!d->rows) return limn_fail_memory(t->ctx, (size_t)t->o->batch * sizeof *d->rows, "a batch");
+    limn_status status = limn_schedule_new(t->ctx, &t->o->objective.schedule, &d->schedule);
+    limn_samples_of samples = limn_dataset_samples(d->data);
+    limn_loader_options loader = limn_trainer_loader(t);
+    return status == LIMN_OK ? limn_loader_new(t->ctx, &samples, &loader, &d->loader) : status;
 }
 
 static void record_classes(const limn_trainer *t, limn_run_facts *f)
 {
+    const limn_denoising *d = t->state;
     if (!t->net.ports.label) return;
     limn_facts_add_line(f, "limn.classes", "the list of classes in --data", NULL);
-    for (int i = 0; i < limn_dataset_classes(t->data); i++)
-        limn_facts_add_line(f, "limn.classes", NULL, limn_dataset_class(t->data, i));
+    for (int i = 0; i < limn_dataset_classes(d->data); i++)
+        limn_facts_add_line(f, "limn.classes", NULL, limn_dataset_class(d->data, i));
 }
 
 /* What turns samples of the network into pictures.  RUN/vae needs no name: a folder that holds both can go anywhere. */
 static void record_latents(const limn_trainer *t, limn_run_facts *f)
 {
+    const limn_denoising *d = t->state;
     char inside[1100];
     struct stat there;
-    const limn_latents *l = limn_dataset_latents(t->data);
+    const limn_latents *l = limn_dataset_latents(d->data);
     if (!l) return;
     limn_facts_add(f, "limn.latent.scale", "the scale of --latents", "%.9g", l->scale);
     limn_facts_add(f, "limn.latent.shift", "the shift of --latents", "%.9g", l->shift);
@@ -168,6 +167,7 @@ static void record_latents(const limn_trainer *t, limn_run_facts *f)
 
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
+    const limn_denoising *d = t->state;
     const limn_train_options *o = t->o;
     limn_facts_add(f, "limn.schedule", "--schedule", "%s",
                  limn_schedule_name(o->objective.schedule.kind)); /* before what follows from it */
@@ -178,14 +178,14 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     limn_facts_add(f, "limn.time_mean", "--time-mean", "%.9g", o->objective.time_mean);
     limn_facts_add(f, "limn.time_std", "--time-std", "%.9g", o->objective.time_std);
     limn_facts_add(f, "limn.contrastive", "--contrastive", "%.9g", o->contrastive);
-    limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
+    limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(d->data));
     limn_facts_add(f, "limn.where", "--where", "%s", o->where ? o->where : "");
-    const char *field = limn_dataset_caption_field(t->data);
+    const char *field = limn_dataset_caption_field(d->data);
     limn_facts_add(f, "limn.caption_field", "--caption-field", "%s", field ? field : "text");
     limn_facts_add(f, "limn.label_field", "--label-field", "%s", o->label_field ? o->label_field : "label");
     limn_facts_add(f, "limn.drop", "--drop", "%.9g", o->drop);
     limn_facts_add(f, "limn.flip", "--flip", "%d", o->flip);
-    if (t->bpe) limn_facts_add(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
+    if (d->bpe) limn_facts_add(f, "limn.tokens", "--merges", "%s", o->merges ? "merges" : "bytes");
     limn_facts_add(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
     record_latents(t, f);
     record_classes(t, f);
@@ -194,37 +194,43 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
 /* The tokenizer, without which the weights are of no use. */
 static limn_status write(limn_trainer *t)
 {
+    const limn_denoising *d = t->state;
     char path[1100];
     snprintf(path, sizeof path, "%s/merges.txt.gz", t->o->out);
-    return t->bpe && t->o->merges ? limn_clip_bpe_write(t->ctx, t->bpe, path) : LIMN_OK;
+    return d->bpe && t->o->merges ? limn_clip_bpe_write(t->ctx, d->bpe, path) : LIMN_OK;
 }
 
 static limn_status show(limn_trainer *t)
 {
-    return limn_samples_draw(t, t->samples);
+    const limn_denoising *d = t->state;
+    return limn_samples_draw(t, d->samples);
 }
 
 static void tell(const limn_trainer *t, char text[256])
 {
+    const limn_denoising *d = t->state;
     limn_interface net = limn_model_interface(&t->settings);
-    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), net.width, net.height,
+    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(d->data), net.width, net.height,
              net.channels);
 }
 
 static size_t bytes(const limn_trainer *t)
 {
-    return t->samples ? limn_samples_bytes(t->samples) : 0;
+    const limn_denoising *d = t->state;
+    return d->samples ? limn_samples_bytes(d->samples) : 0;
 }
 
 static void close(limn_trainer *t)
 {
-    limn_samples_free(t->samples);
-    limn_schedule_free(t->schedule);
-    limn_clip_bpe_free(t->bpe);
-    limn_loader_free(t->loader);
-    limn_dataset_free(t->data);
-    free(t->rows);
-    free(t->shown);
+    limn_denoising *d = t->state;
+    if (!d) return;
+    limn_samples_free(d->samples);
+    limn_schedule_free(d->schedule);
+    limn_clip_bpe_free(d->bpe);
+    limn_loader_free(d->loader);
+    limn_dataset_free(d->data);
+    free(d->rows);
+    free(d);
 }
 
 const limn_task limn_task_denoise = {.check = check,

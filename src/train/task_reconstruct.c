@@ -1,4 +1,5 @@
 /* task_reconstruct.c: an autoencoder learns to give back the pictures it sees. */
+#include "data/loader.h"
 #include "train/trainer_parts.h"
 
 #include "denoise/noising.h"
@@ -11,15 +12,17 @@
 
 enum { SHOWN = 8 };
 
-/* A second network, with the EMA weights: pictures of the data above, what comes back below. */
-struct limn_reconstructing {
+typedef struct reconstructing {
+    limn_dataset *data;
+    limn_loader *loader;
+    /* A second network, with the EMA weights: pictures of the data above, what comes back below. */
     limn_net *net;
     limn_net_shape shape;
     limn_job job;
     size_t plan_bytes;
     int n, size, channels;
     float *pictures, *back;    /* [SHOWN, size, size, channels], n of them used */
-};
+} reconstructing;
 
 static limn_status check(const limn_trainer *t)
 {
@@ -32,23 +35,22 @@ static limn_status check(const limn_trainer *t)
 /* ---- data ------------------------------------------------------------------------------------------------------------- */
 
 /* The first SHOWN pictures that can be read. */
-static limn_status choose_shown(limn_trainer *t, limn_reconstructing *r, size_t floats)
+static limn_status choose_shown(limn_trainer *t, reconstructing *r, size_t floats)
 {
     limn_status status = LIMN_OK;
-    for (int64_t i = 0; r->n < SHOWN && i < limn_dataset_count(t->data) && status != LIMN_NO_MEMORY; i++) {
-        status = limn_dataset_picture(t->ctx, t->data, i, r->pictures + (size_t)r->n * floats);
+    for (int64_t i = 0; r->n < SHOWN && i < limn_dataset_count(r->data) && status != LIMN_NO_MEMORY; i++) {
+        status = limn_dataset_picture(t->ctx, r->data, i, r->pictures + (size_t)r->n * floats);
         r->n += status == LIMN_OK;
     }
     return r->n && status != LIMN_NO_MEMORY ? LIMN_OK : status;
 }
 
-static limn_status plan_shown(limn_trainer *t, limn_reconstructing *r)
+static limn_status plan_shown(limn_trainer *t, reconstructing *r)
 {
-    size_t floats = limn_dataset_floats(t->data), bytes = SHOWN * floats * sizeof(float);
+    size_t floats = limn_dataset_floats(r->data), bytes = SHOWN * floats * sizeof(float);
     limn_net_size size;
     limn_source *ema;
-    limn_interface net = limn_model_interface(&t->settings);
-    r->size = net.width, r->channels = net.channels;
+    r->size = limn_model_interface(&t->settings).width, r->channels = limn_model_interface(&t->settings).channels;
     r->pictures = malloc(bytes), r->back = malloc(bytes);
     if (!r->pictures || !r->back) return limn_fail_memory(t->ctx, 2 * bytes, "samples");
     limn_status status = choose_shown(t, r, floats);
@@ -63,43 +65,40 @@ static limn_status plan_shown(limn_trainer *t, limn_reconstructing *r)
 static limn_status open(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
-    limn_interface net = limn_model_interface(&t->settings);
     limn_data_options data = {.folder = o->data,
                               .where = o->where,
                               .resize = o->crop,
-                              .size = net.width,
-                              .channels = net.channels,
+                              .flip = o->flip,
+                              .size = limn_model_interface(&t->settings).width,
+                              .channels = limn_model_interface(&t->settings).channels,
                               .n_shapes = o->n_shapes};
-    t->reconstructing = calloc(1, sizeof *t->reconstructing);
-    if (!t->reconstructing) return limn_fail_memory(t->ctx, sizeof *t->reconstructing, "training");
-    limn_status status = limn_dataset_open(t->ctx, &data, &t->data);
-    if (status == LIMN_OK) status = limn_dataset_fingerprint(t->ctx, t->data, o->data, &t->print);
+    reconstructing *r = t->state = calloc(1, sizeof *r);
+    if (!r) return limn_fail_memory(t->ctx, sizeof *r, "training");
+    limn_status status = limn_dataset_open(t->ctx, &data, &r->data);
+    if (status == LIMN_OK) status = limn_dataset_fingerprint(t->ctx, r->data, o->data, &t->print);
     t->print.captions[0] = t->print.labels[0] = '\0'; /* nobody reads them */
-    return status == LIMN_OK && o->sample_every ? plan_shown(t, t->reconstructing) : status;
+    return status == LIMN_OK && o->sample_every && limn_trainer_leads(t) ? plan_shown(t, r) : status;
 }
 
 static limn_status start(limn_trainer *t)
 {
-    t->shown = calloc((size_t)t->o->batch, sizeof *t->shown);
-    if (!t->shown) return limn_fail_memory(t->ctx, (size_t)t->o->batch * sizeof *t->shown, "a batch");
-    limn_loader_options loader = {.seed = t->o->seed,
-                                  .first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t),
-                                  .batch = t->o->batch,
-                                  .n_threads = t->ctx->n_threads,
-                                  .flip = t->o->flip};
-    return limn_loader_new(t->ctx, t->data, &loader, &t->loader);
+    reconstructing *r = t->state;
+    limn_samples_of samples = limn_dataset_samples(r->data);
+    limn_loader_options loader = limn_trainer_loader(t);
+    return limn_loader_new(t->ctx, &samples, &loader, &r->loader);
 }
 
 static limn_status fill(limn_trainer *t, int part)
 {
+    reconstructing *r = t->state;
     const limn_ports *ports = &t->net.ports;
     int batch = t->o->batch;
     float *x = limn_stage(t, ports->image), *weight = limn_stage(t, t->net.weight), *noise = limn_stage(t, ports->noise);
     float *gate = limn_stage(t, t->net.adversary.gate);
-    limn_status status = limn_loader_next(t->loader, x, t->shown);
+    limn_status status = limn_loader_next(r->loader, (void *const[]){x, NULL});
     if (status != LIMN_OK) return status;
     size_t n_noise = noise ? (size_t)limn_node_count(ports->noise) / (size_t)batch : 0;
-    uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)batch;
+    uint64_t first = limn_trainer_sample(t, part);
     memcpy(limn_stage(t, t->net.target), x, (size_t)limn_node_count(ports->image) * sizeof *x);
     for (int b = 0; b < batch; b++) {
         weight[b] = 1;
@@ -112,10 +111,11 @@ static limn_status fill(limn_trainer *t, int part)
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
+    const reconstructing *r = t->state;
     limn_facts_add(f, "limn.kl", "--kl", "%.9g", o->kl);
     limn_facts_add(f, "limn.adversary", "--discriminator", "%.9g", o->adversary);
     limn_facts_add(f, "limn.adversary_start", "--discriminator-start", "%lld", (long long)o->adversary_start);
-    limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(t->data));
+    limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(r->data));
     limn_facts_add(f, "limn.where", "--where", "%s", o->where ? o->where : "");
     limn_facts_add(f, "limn.flip", "--flip", "%d", o->flip);
     limn_facts_add(f, "limn.crop", "--crop", "%s", limn_data_resize_name(o->crop));
@@ -124,7 +124,7 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
 /* ---- how far it is ---------------------------------------------------------------------------------------------------- */
 
 /* The first time all of it; later the EMA has moved on, and no more. */
-static limn_status begin(limn_trainer *t, limn_reconstructing *r)
+static limn_status begin(limn_trainer *t, reconstructing *r)
 {
     if (r->job.run) return limn_net_refresh(t->ctx, &r->job);
     limn_status status = limn_job_begin(t->ctx, r->net, &r->shape, 0, &r->job);
@@ -140,7 +140,7 @@ static limn_status begin(limn_trainer *t, limn_reconstructing *r)
     return status;
 }
 
-static limn_status place(limn_trainer *t, const limn_reconstructing *r, const float *values, int column, int row,
+static limn_status place(limn_trainer *t, const reconstructing *r, const float *values, int column, int row,
                          limn_image *grid)
 {
     limn_image one;
@@ -156,7 +156,7 @@ static limn_status place(limn_trainer *t, const limn_reconstructing *r, const fl
 
 static limn_status show(limn_trainer *t)
 {
-    limn_reconstructing *r = t->reconstructing;
+    reconstructing *r = t->state;
     limn_image grid = {0};
     limn_status status = begin(t, r);
     if (status == LIMN_OK) status = limn_run_execute(r->job.run);
@@ -165,38 +165,37 @@ static limn_status show(limn_trainer *t)
         status = limn_image_new(t->ctx, "samples", (uint32_t)(r->n * r->size), (uint32_t)(2 * r->size), r->channels, &grid);
     for (int i = 0; i < 2 * r->n && status == LIMN_OK; i++)
         status = place(t, r, i < r->n ? r->pictures : r->back, i % r->n, i / r->n, &grid);
-    if (status == LIMN_OK) status = limn_samples_save(t, &grid);
+    if (status == LIMN_OK) status = limn_trainer_log_picture(t, &grid);
     limn_image_free(&grid);
     return status;
 }
 
 static void tell(const limn_trainer *t, char text[256])
 {
+    const reconstructing *r = t->state;
     limn_interface net = limn_model_interface(&t->settings);
-    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(t->data), net.width, net.height,
+    snprintf(text, 256, "%lld pictures of %dx%dx%d", (long long)limn_dataset_count(r->data), net.width, net.height,
              net.channels);
 }
 
 static size_t bytes(const limn_trainer *t)
 {
-    const limn_reconstructing *r = t->reconstructing;
+    const reconstructing *r = t->state;
     if (!r || !r->net) return 0;
-    return r->plan_bytes + 2 * SHOWN * limn_dataset_floats(t->data) * sizeof(float);
+    return r->plan_bytes + 2 * SHOWN * limn_dataset_floats(r->data) * sizeof(float);
 }
 
 static void close(limn_trainer *t)
 {
-    limn_reconstructing *r = t->reconstructing;
-    if (r) {
-        limn_job_end(&r->job);
-        limn_net_free(r->net);
-        free(r->pictures);
-        free(r->back);
-    }
+    reconstructing *r = t->state;
+    if (!r) return;
+    limn_job_end(&r->job);
+    limn_net_free(r->net);
+    limn_loader_free(r->loader);
+    limn_dataset_free(r->data);
+    free(r->pictures);
+    free(r->back);
     free(r);
-    limn_loader_free(t->loader);
-    limn_dataset_free(t->data);
-    free(t->shown);
 }
 
 const limn_task limn_task_reconstruct = {.check = check,

@@ -10,14 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct limn_segmenting {
+typedef struct segmenting {
     limn_segment_loss loss;
     limn_masks *masks, *held;      /* held NULL: nothing is held out */
     limn_segmenter *segmenter;     /* of the EMA weights; NULL: nothing to show */
     char *score_head;              /* columns of held_out.csv */
     int width, height, out_w, out_h, channels;
+    limn_mask_crops crops;
+    limn_loader *loader;
     uint8_t *labels, *cut;         /* [batch, height, width]; [batch, out_h, out_w] */
-};
+} segmenting;
 
 static limn_status check(const limn_trainer *t)
 {
@@ -35,7 +37,7 @@ static limn_status check(const limn_trainer *t)
 
 /* ---- data ------------------------------------------------------------------------------------------------------------- */
 
-static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
+static limn_status open_masks(limn_trainer *t, segmenting *s)
 {
     const limn_train_options *o = t->o;
     int classes = s->loss.classes == 1 ? 2 : s->loss.classes;
@@ -56,7 +58,7 @@ static limn_status open_masks(limn_trainer *t, limn_segmenting *s)
     return LIMN_OK;
 }
 
-static limn_status name_scores(limn_trainer *t, limn_segmenting *s)
+static limn_status name_scores(limn_trainer *t, segmenting *s)
 {
     limn_text head = {0};
     limn_text_printf(&head, "step,pixel_error,dice,iou,foreground_dice,foreground_iou");
@@ -66,7 +68,7 @@ static limn_status name_scores(limn_trainer *t, limn_segmenting *s)
     return head.failed ? limn_fail_memory(t->ctx, head.n, "names of scores") : LIMN_OK;
 }
 
-static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
+static limn_status plan_segmenter(limn_trainer *t, segmenting *s)
 {
     limn_segmenter_options o = {.precision = t->o->precision};
     limn_source *ema;
@@ -75,6 +77,7 @@ static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
     if (!s->held)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                          "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
+    if (!limn_trainer_leads(t)) return LIMN_OK;
     limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
     if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->settings, ema, NULL, &net);
     if (status == LIMN_OK) status = limn_segmenter_new(t->ctx, net, &o, &s->segmenter);
@@ -84,7 +87,7 @@ static limn_status plan_segmenter(limn_trainer *t, limn_segmenting *s)
 
 static limn_status open(limn_trainer *t)
 {
-    limn_segmenting *s = t->segmenting = calloc(1, sizeof *s);
+    segmenting *s = t->state = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(t->ctx, sizeof *s, "a task");
     limn_shape x = limn_node_shape(t->net.ports.image), y = limn_node_shape(t->net.ports.output);
     s->loss = t->o->segment;
@@ -101,12 +104,15 @@ static limn_status open(limn_trainer *t)
 
 static limn_status start(limn_trainer *t)
 {
-    (void)t; /* samples are functions of their position */
-    return LIMN_OK;
+    segmenting *s = t->state;
+    s->crops = (limn_mask_crops){s->masks, &t->o->augment, s->width, s->height};
+    limn_samples_of samples = limn_masks_samples(&s->crops);
+    limn_loader_options loader = limn_trainer_loader(t);
+    return limn_loader_new(t->ctx, &samples, &loader, &s->loader);
 }
 
 /* The middle of labels [h,w], as large as the network's result. */
-static void cut_labels(const limn_segmenting *s, const uint8_t *labels, uint8_t *to)
+static void cut_labels(const segmenting *s, const uint8_t *labels, uint8_t *to)
 {
     int left = (s->width - s->out_w) / 2, top = (s->height - s->out_h) / 2;
     for (int y = 0; y < s->out_h; y++)
@@ -115,14 +121,12 @@ static void cut_labels(const limn_segmenting *s, const uint8_t *labels, uint8_t 
 
 static limn_status fill(limn_trainer *t, int part)
 {
-    limn_segmenting *s = t->segmenting;
+    (void)part; /* the loader counts */
+    segmenting *s = t->state;
     float *x = limn_stage(t, t->net.ports.image);
     size_t pixels = (size_t)s->width * (size_t)s->height, result = (size_t)s->out_w * (size_t)s->out_h;
-    uint64_t first = (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) + (uint64_t)part * (uint64_t)t->o->batch;
     limn_status status = limn_segment_constants(t->run, &s->loss, &t->net.segment);
-    if (status == LIMN_OK)
-        status = limn_masks_batch(t->ctx, s->masks, &t->o->augment, t->o->seed, first, t->o->batch, s->width, s->height, x,
-                                  s->labels);
+    if (status == LIMN_OK) status = limn_loader_next(s->loader, (void *const[]){x, s->labels});
     for (int b = 0; b < t->o->batch && status == LIMN_OK; b++)
         cut_labels(s, s->labels + (size_t)b * pixels, s->cut + (size_t)b * result);
     if (status != LIMN_OK) return status;
@@ -144,7 +148,7 @@ static void record_weights(const limn_segment_loss *loss, limn_run_facts *f)
 static void facts(const limn_trainer *t, limn_run_facts *f)
 {
     const limn_train_options *o = t->o;
-    const limn_segmenting *s = t->segmenting;
+    const segmenting *s = t->state;
     char range[64], rule[64];
     limn_range taken = limn_masks_range(s->masks);
     limn_facts_add(f, "limn.loss", "--loss", "%s", limn_segment_kind_name(s->loss.kind));
@@ -170,7 +174,7 @@ static limn_status save_picture(limn_trainer *t, const limn_raster *shown, const
     limn_image image = {0}, picture = {0};
     limn_status status = limn_raster_image(t->ctx, "a held-out picture", shown, 0, &image);
     if (status == LIMN_OK) status = limn_report_picture(t->ctx, &image, truth, found, &picture);
-    if (status == LIMN_OK) status = limn_samples_save(t, &picture);
+    if (status == LIMN_OK) status = limn_trainer_log_picture(t, &picture);
     limn_image_free(&image);
     limn_image_free(&picture);
     return status;
@@ -179,7 +183,7 @@ static limn_status save_picture(limn_trainer *t, const limn_raster *shown, const
 /* One held-out slice: its classes into the report, the middle one into a file. */
 static limn_status score_one(limn_trainer *t, int64_t i, limn_report *report)
 {
-    limn_segmenting *s = t->segmenting;
+    segmenting *s = t->state;
     limn_raster image;
     uint8_t *truth;
     limn_status status = limn_masks_load(t->ctx, s->held, i, &image, &truth);
@@ -221,12 +225,13 @@ static void tell_scores(limn_trainer *t, const limn_report *report)
     enum { MEANS = 5 };
     limn_report_scores s = limn_report_score(report);
     double score[MEANS + LIMN_MAX_CLASSES] = {s.pixel_error, s.dice, s.iou, s.foreground_dice, s.foreground_iou};
+    const segmenting *task = t->state;
     char held[64];
     limn_text notes = {0};
     for (int k = 0; k < report->n_classes; k++) score[MEANS + k] = limn_dice(&report->overlap[k]);
     limn_log(t->ctx, LIMN_LOG_INFO,
              "step %lld: %s held out: pixel error %.4f, Dice %.4f, IoU %.4f; without class 0: Dice %.4f, IoU %.4f",
-             (long long)t->step, amount(t->segmenting->held, held), s.pixel_error, s.dice, s.iou, s.foreground_dice,
+             (long long)t->step, amount(task->held, held), s.pixel_error, s.dice, s.iou, s.foreground_dice,
              s.foreground_iou);
     limn_report_notes(report, &notes);
     for (char *line = notes.bytes; line && *line; line += strcspn(line, "\n") + 1)
@@ -237,7 +242,7 @@ static void tell_scores(limn_trainer *t, const limn_report *report)
 
 static limn_status show(limn_trainer *t)
 {
-    limn_segmenting *s = t->segmenting;
+    segmenting *s = t->state;
     limn_status status = limn_segmenter_refresh(t->ctx, s->segmenter); /* the EMA moved on */
     limn_report *report = calloc(1, sizeof *report);
     if (!report) return limn_fail_memory(t->ctx, sizeof *report, "a report");
@@ -250,7 +255,7 @@ static limn_status show(limn_trainer *t)
 
 static void tell(const limn_trainer *t, char text[256])
 {
-    const limn_segmenting *s = t->segmenting;
+    const segmenting *s = t->state;
     char learned[64];
     int n = snprintf(text, 256, "%s with masks of %d classes, %dx%dx%d at a time", amount(s->masks, learned),
                      limn_masks_classes(s->masks), s->width, s->height, s->channels);
@@ -259,13 +264,15 @@ static void tell(const limn_trainer *t, char text[256])
 
 static size_t bytes(const limn_trainer *t)
 {
-    return t->segmenting->segmenter ? limn_segmenter_bytes(t->segmenting->segmenter) : 0;
+    const segmenting *s = t->state;
+    return s->segmenter ? limn_segmenter_bytes(s->segmenter) : 0;
 }
 
 static void close(limn_trainer *t)
 {
-    limn_segmenting *s = t->segmenting;
+    segmenting *s = t->state;
     if (!s) return;
+    limn_loader_free(s->loader);
     limn_segmenter_free(s->segmenter);
     limn_masks_free(s->held);
     limn_masks_free(s->masks);

@@ -3,6 +3,7 @@
 #include "train/trainer_parts.h"
 
 #include "file/bytes.h"
+#include "file/image.h"
 #include "graph/node.h"
 #include "plan/plan.h"
 
@@ -42,7 +43,7 @@ void limn_trainer_tell(const limn_trainer *t)
     double n = 0;
     for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
     char parts[64] = "";
-    if (o->accumulate > 1) snprintf(parts, sizeof parts, " in %d parts", o->accumulate);
+    if (limn_trainer_parts(t) > 1) snprintf(parts, sizeof parts, " in %d parts", limn_trainer_parts(t));
     char data[256];
     t->task->tell(t, data);
     limn_log(t->ctx, LIMN_LOG_INFO,
@@ -145,6 +146,22 @@ void limn_trainer_log_scores(limn_trainer *t, int n, const double *score)
     }
     fputc('\n', t->scores);
     fflush(t->scores);
+}
+
+limn_status limn_trainer_log_picture(limn_trainer *t, const limn_image *picture)
+{
+    char path[1200];
+    unsigned char *png;
+    size_t n;
+    snprintf(path, sizeof path, "%s/samples", t->o->out);
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) return limn_fail(t->ctx, LIMN_IO, "%s: %s", path, strerror(errno));
+    snprintf(path, sizeof path, "%s/samples/step-%06lld.png", t->o->out, (long long)t->step);
+    limn_status status = limn_png_write(t->ctx, path, picture, NULL);
+    if (status == LIMN_OK) status = limn_file_read(t->ctx, path, (size_t)1 << 30, &png, &n);
+    if (status != LIMN_OK) return status;
+    limn_tensorboard_image(t->events, t->step, "samples", picture->width, picture->height, picture->channels, png, n);
+    free(png);
+    return LIMN_OK;
 }
 
 void limn_trainer_log_close(limn_trainer *t)

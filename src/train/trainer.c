@@ -151,10 +151,15 @@ static limn_status make_state(limn_trainer *t)
     size_t statistics = 0;
     for (int i = 0; i < t->net.n_running; i++) statistics += (size_t)limn_node_count(t->net.outputs[t->net.n + i]);
     t->n_statistics = statistics;
-    t->running = statistics ? limn_alloc_aligned((size_t)t->o->accumulate * statistics * sizeof(float)) : NULL;
-    return statistics && !t->running
-               ? limn_fail_memory(t->ctx, (size_t)t->o->accumulate * statistics * sizeof(float), "running statistics")
-               : LIMN_OK;
+    bytes = (size_t)limn_trainer_parts(t) * statistics * sizeof(float);
+    t->running = statistics ? limn_alloc_aligned(bytes) : NULL;
+    return statistics && !t->running ? limn_fail_memory(t->ctx, bytes, "running statistics") : LIMN_OK;
+}
+
+/* Those of one of this rank's parts. */
+static float *statistics_of(const limn_trainer *t, int part)
+{
+    return t->running + (size_t)limn_trainer_part(t, part) * t->n_statistics;
 }
 
 /* Frozen tables and parameters the loss does not see keep a zero gradient. */
@@ -169,14 +174,16 @@ static limn_status bind(limn_trainer *t)
     }
     for (int p = 0; p < t->weights.n && status == LIMN_OK; p++)
         status = limn_run_bind(t->run, t->weights.node[p], LIMN_F32, t->weights.value + t->weights.begin[p]);
-    float *to = t->running ? t->running + (size_t)(t->o->accumulate - 1) * t->n_statistics : NULL;
+    float *to = t->running ? statistics_of(t, t->o->accumulate - 1) : NULL;
     for (int i = 0; i < t->net.n_running && status == LIMN_OK; i++, to += limn_node_count(t->net.outputs[t->net.n + i - 1]))
         status = limn_run_bind(t->run, t->net.outputs[t->net.n + i], LIMN_F32, to);
     return status;
 }
 
+/* Rank 0 begins, or goes on, for all. */
 static limn_status start(limn_trainer *t)
 {
+    if (!limn_trainer_leads(t)) return LIMN_OK;
     if (t->o->resume) {
         limn_status status = access(t->o->out, F_OK) == 0 ? limn_lock_take(t->ctx, t->o->out, &t->lock)
                                                           : LIMN_OK; /* nobody saves while it is read */
@@ -184,6 +191,15 @@ static limn_status start(limn_trainer *t)
     }
     limn_status status = t->o->init ? limn_trainer_init(t) : LIMN_OK;
     memcpy(t->ema, t->weights.value, t->weights.count * sizeof *t->ema);
+    return status;
+}
+
+static limn_status share_start(limn_trainer *t)
+{
+    float *states[] = {t->weights.value, t->m, t->v, t->ema};
+    limn_status status = limn_comm_broadcast(t->ranks.comm, 0, sizeof t->step, &t->step);
+    for (int i = 0; i < 4 && status == LIMN_OK; i++)
+        status = limn_comm_broadcast(t->ranks.comm, 0, t->weights.count * sizeof(float), states[i]);
     return status;
 }
 
@@ -214,16 +230,15 @@ static void keep_statistics(limn_trainer *t, int part)
 {
     int last = t->o->accumulate - 1;
     if (t->running && part < last)
-        memcpy(t->running + (size_t)part * t->n_statistics, t->running + (size_t)last * t->n_statistics,
-               t->n_statistics * sizeof *t->running);
+        memcpy(statistics_of(t, part), statistics_of(t, last), t->n_statistics * sizeof *t->running);
 }
 
-/* Loss and gradient of the mean over all parts of a batch; no weight changes: a save may still come. */
+/* This rank's share of loss and gradient of the mean over all parts of a batch; no weight changes: a save may still come. */
 static limn_status gradients(limn_trainer *t, double *loss)
 {
-    int n = t->o->accumulate;
+    int n = t->o->accumulate, all = limn_trainer_parts(t);
     size_t count = t->weights.count;
-    float scale = 1.0f / (float)n;
+    float scale = 1.0f / (float)all;
     limn_status status = LIMN_OK;
     *loss = 0;
     for (int part = 0; part < n && status == LIMN_OK; part++) {
@@ -232,8 +247,8 @@ static limn_status gradients(limn_trainer *t, double *loss)
         if (status == LIMN_OK) status = limn_stage_write(t);
         if (status == LIMN_OK) status = limn_run_execute(t->run);
         if (status == LIMN_OK) status = limn_run_read(t->run, t->net.loss, LIMN_F64, &one);
-        *loss += one / n;
-        if (n == 1 || status != LIMN_OK) continue;
+        *loss += one / all;
+        if (all == 1 || status != LIMN_OK) continue;
         keep_statistics(t, part);
         float *to = part < n - 1 ? t->sum : t->grad, by = part < n - 1 ? 1 : scale;
         bool first = part == 0;
@@ -244,6 +259,20 @@ static limn_status gradients(limn_trainer *t, double *loss)
         limn_floats_end(&floats);
     }
     return status;
+}
+
+/* The same collectives on every rank, also on one that failed or leaves: what they sum then is of no account. */
+static limn_status meet(limn_trainer *t, limn_status mine, limn_wish *wish, double *loss)
+{
+    size_t all = (size_t)limn_trainer_parts(t) * t->n_statistics, own = (size_t)t->o->accumulate * t->n_statistics;
+    size_t before = (size_t)limn_trainer_part(t, 0) * t->n_statistics;
+    limn_status status = limn_comm_sum_f32(t->ranks.comm, t->weights.count, t->grad);
+    if (status == LIMN_OK && t->running) {
+        memset(t->running, 0, before * sizeof *t->running);
+        memset(t->running + before + own, 0, (all - before - own) * sizeof *t->running);
+        status = limn_comm_sum_f32(t->ranks.comm, all, t->running);
+    }
+    return status == LIMN_OK ? limn_ranks_meet(&t->ranks, mine, wish, loss) : status;
 }
 
 static limn_status check_finite(limn_trainer *t, double loss, double norm)
@@ -267,12 +296,11 @@ static limn_status optimize(limn_trainer *t, double norm, double *lr)
                         .weight_decay = o->weight_decay,
                         .clip = o->clip,
                         .ema = o->ema};
-    for (int part = 0; t->running && part < o->accumulate && status == LIMN_OK; part++)
+    for (int part = 0; t->running && part < limn_trainer_parts(t) && status == LIMN_OK; part++)
         status = limn_weights_follow(t->ctx, &t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
     if (status != LIMN_OK) return status;
     limn_adamw_step(&adamw, t->step + 1, norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay,
                     t->ctx->n_threads);
-    t->step++;
     return LIMN_OK;
 }
 
@@ -297,22 +325,6 @@ static limn_status save_last(limn_trainer *t)
     return status == LIMN_OK ? limn_trainer_save(t) : status;
 }
 
-static limn_status stop_early(limn_trainer *t, bool out_of_time)
-{
-    const char *by = t->o->init ? "--resume in place of --init" : "--resume";
-    limn_status status = save_last(t);
-    if (status != LIMN_OK) return status;
-    if (!out_of_time && t->step == t->o->steps)
-        return limn_fail(t->ctx, LIMN_CANCELLED,
-                         "stopped after the last step, which is saved; its samples and scores are missing");
-    if (!out_of_time)
-        return limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with %s goes on",
-                         (long long)t->step, by);
-    limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with %s goes on", (long long)t->step,
-             by);
-    return LIMN_OK;
-}
-
 /* The seconds it takes are not the training's.  @return LIMN_CANCELLED by the progress callback; else LIMN_OK: what cannot
  * be shown is a warning */
 static limn_status show(limn_trainer *t, double *from)
@@ -325,41 +337,88 @@ static limn_status show(limn_trainer *t, double *from)
     return LIMN_OK;
 }
 
-static limn_status loop(limn_trainer *t)
+/* From one step to the next. */
+typedef struct course {
+    double begin, from, sum, lr, norm; /* seconds; of the losses since the last row; of the last step */
+    int64_t since, shown;              /* steps of the last row, and when something was shown last */
+    int failed;                        /* saves in a row */
+    bool due;                          /* a save */
+} course;
+
+static void log_row(limn_trainer *t, course *c)
+{
+    double now = limn_seconds(), steps = (double)(t->step - c->since);
+    limn_trainer_log_row(t, c->sum / steps, c->lr, c->norm, steps * (double)limn_trainer_pictures(t) / (now - c->from));
+    c->since = t->step, c->from = now, c->sum = 0;
+}
+
+/* Rows, pictures and scores of a step that was made.  @return what this rank wants now */
+static limn_wish after_step(limn_trainer *t, course *c)
 {
     const limn_train_options *o = t->o;
-    double begin = limn_seconds(), sum = 0, from = begin;
-    int64_t since = t->step, begun = t->step;
-    int failed = 0;
-    bool due = false;
-    if (t->step < o->steps && !limn_progress(t->ctx, "start", t->step, o->steps))
-        return limn_fail(t->ctx, LIMN_CANCELLED, "stopped before the first step");
-    while (t->step < o->steps) {
-        double loss, norm, lr;
-        limn_status status = gradients(t, &loss);
-        if (status == LIMN_CANCELLED && t->step > begun) return stop_early(t, false); /* the weights are the last step's */
-        if (status == LIMN_OK)
-            status = check_finite(t, loss, norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads));
-        /* saved only now that these weights have given a finite loss: a bad state never replaces a good one */
-        if (status == LIMN_OK && due) status = save_or_warn(t, &failed);
-        if (status == LIMN_OK) status = optimize(t, norm, &lr);
-        if (status != LIMN_OK) return status;
-        sum += loss;
-        bool last = t->step == o->steps, out_of_time = o->seconds > 0 && limn_seconds() - begin > o->seconds;
-        if (t->step % o->log_every == 0 || last || out_of_time) {
-            double now = limn_seconds(), rate = (double)((t->step - since) * limn_trainer_pictures(t)) / (now - from);
-            limn_trainer_log_row(t, sum / (double)(t->step - since), lr, norm, rate);
-            since = t->step, from = now, sum = 0;
-        }
-        limn_status shown = LIMN_OK;
-        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && (last || out_of_time)))
-            shown = show(t, &from);
-        due = t->step % o->save_every == 0;
-        if (last && shown == LIMN_OK) return save_last(t);
-        if (out_of_time || shown != LIMN_OK || !limn_progress(t->ctx, "step", t->step, o->steps))
-            return stop_early(t, out_of_time);
+    bool last = t->step == o->steps, out_of_time = o->seconds > 0 && limn_seconds() - c->begin > o->seconds;
+    limn_status shown = LIMN_OK;
+    c->due = t->step % o->save_every == 0;
+    if (limn_trainer_leads(t)) {
+        if (t->step % o->log_every == 0 || last) log_row(t, c);
+        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && last))
+            shown = show(t, &c->from), c->shown = t->step;
     }
-    return LIMN_OK;
+    if (last && shown == LIMN_OK) return LIMN_WISH_GO_ON;
+    if (out_of_time) return LIMN_WISH_TIME_UP;
+    return shown != LIMN_OK || !limn_progress(t->ctx, "step", t->step, o->steps) ? LIMN_WISH_STOP : LIMN_WISH_GO_ON;
+}
+
+/* All ranks end here together, at the last step or before it. */
+static limn_status leave(limn_trainer *t, course *c, limn_status mine, limn_wish wish)
+{
+    const char *by = t->o->init ? "--resume in place of --init" : "--resume";
+    if (mine == LIMN_OK && limn_trainer_leads(t)) {
+        if (wish == LIMN_WISH_TIME_UP && t->step > c->since) log_row(t, c);
+        if (wish == LIMN_WISH_TIME_UP && t->score_head && t->step > c->shown) show(t, &c->from);
+        mine = save_last(t);
+    }
+    limn_status status = limn_ranks_meet(&t->ranks, mine, &wish, NULL);
+    if (status != LIMN_OK) return status;
+    if (wish == LIMN_WISH_TIME_UP && limn_trainer_leads(t))
+        limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with %s goes on",
+                 (long long)t->step, by);
+    if (wish != LIMN_WISH_STOP) return LIMN_OK;
+    return t->step == t->o->steps
+               ? limn_fail(t->ctx, LIMN_CANCELLED,
+                           "stopped after the last step, which is saved; its samples and scores are missing")
+               : limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with %s goes on",
+                           (long long)t->step, by);
+}
+
+static limn_status loop(limn_trainer *t)
+{
+    course c = {.begin = limn_seconds(), .since = t->step, .shown = -1};
+    limn_status mine = LIMN_OK; /* what came of this rank's work: the others hear of it when they meet */
+    limn_wish wish = LIMN_WISH_GO_ON;
+    int64_t begun = t->step;
+    c.from = c.begin;
+    if (t->step >= t->o->steps) return LIMN_OK;
+    if (!limn_progress(t->ctx, "start", t->step, t->o->steps))
+        mine = limn_fail(t->ctx, LIMN_CANCELLED, "stopped before the first step");
+    while (t->step < t->o->steps) {
+        double loss = 0;
+        if (mine == LIMN_OK && wish == LIMN_WISH_GO_ON) mine = gradients(t, &loss);
+        if (mine == LIMN_CANCELLED && t->step > begun) mine = LIMN_OK, wish = LIMN_WISH_STOP; /* the last step is whole */
+        limn_status status = meet(t, mine, &wish, &loss);
+        if (status != LIMN_OK) return status;
+        if (wish != LIMN_WISH_GO_ON) return leave(t, &c, LIMN_OK, wish);
+        c.norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads);
+        status = check_finite(t, loss, c.norm); /* the same numbers on all ranks */
+        if (status != LIMN_OK) return status;
+        /* saved only now that these weights have given a finite loss: a bad state never replaces a good one */
+        if (c.due && limn_trainer_leads(t)) mine = save_or_warn(t, &c.failed);
+        status = optimize(t, c.norm, &c.lr);
+        if (mine == LIMN_OK) mine = status;
+        t->step++, c.sum += loss;
+        if (mine == LIMN_OK) wish = after_step(t, &c);
+    }
+    return leave(t, &c, mine, wish);
 }
 
 static void close_all(limn_trainer *t)
@@ -376,27 +435,52 @@ static void close_all(limn_trainer *t)
     for (int i = 0; i < 5; i++) limn_free_aligned(states[i]);
     free(t->decay);
     limn_lock_release(t->lock);
+    limn_ranks_free(&t->ranks);
+}
+
+static limn_status open_all(limn_trainer *t)
+{
+    limn_status status = check_options(t->ctx, t->o);
+    if (status == LIMN_OK) status = choose_task(t);
+    if (status == LIMN_OK) status = limn_run_files_check(t->ctx, t->o);
+    if (status == LIMN_OK) status = t->task->check(t);
+    if (status == LIMN_OK) status = build(t);
+    if (status == LIMN_OK) status = t->task->open(t);
+    if (status == LIMN_OK) status = check_memory(t);
+    if (status == LIMN_OK) status = make_state(t);
+    return status == LIMN_OK ? start(t) : status;
+}
+
+static limn_status get_ready(limn_trainer *t)
+{
+    limn_status status = t->task->start(t);
+    if (status == LIMN_OK) status = bind(t);
+    if (status == LIMN_OK) status = limn_stage_new(t);
+    if (status != LIMN_OK || !limn_trainer_leads(t)) return status;
+    status = make_folder(t);
+    if (status == LIMN_OK) status = limn_trainer_log_open(t);
+    if (status == LIMN_OK) limn_trainer_tell(t);
+    return status;
+}
+
+limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *o, limn_comm *comm)
+{
+    limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
+    limn_wish wish = LIMN_WISH_GO_ON;
+    limn_status status = limn_ranks_new(comm, &t.ranks);
+    if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, open_all(&t), &wish, NULL);
+    if (status == LIMN_OK) status = share_start(&t);
+    if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, get_ready(&t), &wish, NULL);
+    if (status == LIMN_OK) status = loop(&t);
+    close_all(&t);
+    return status;
 }
 
 limn_status limn_train(limn_ctx *ctx, const limn_train_options *o)
 {
-    limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
-    limn_status status = check_options(ctx, o);
-    if (status == LIMN_OK) status = choose_task(&t);
-    if (status == LIMN_OK) status = limn_run_files_check(ctx, o);
-    if (status == LIMN_OK) status = t.task->check(&t);
-    if (status == LIMN_OK) status = build(&t);
-    if (status == LIMN_OK) status = t.task->open(&t);
-    if (status == LIMN_OK) status = check_memory(&t);
-    if (status == LIMN_OK) status = make_state(&t);
-    if (status == LIMN_OK) status = start(&t);
-    if (status == LIMN_OK) status = t.task->start(&t);
-    if (status == LIMN_OK) status = bind(&t);
-    if (status == LIMN_OK) status = limn_stage_new(&t);
-    if (status == LIMN_OK) status = make_folder(&t);
-    if (status == LIMN_OK) status = limn_trainer_log_open(&t);
-    if (status == LIMN_OK) limn_trainer_tell(&t);
-    if (status == LIMN_OK) status = loop(&t);
-    close_all(&t);
+    limn_comm *comm;
+    limn_status status = limn_comm_open(ctx, &comm);
+    if (status == LIMN_OK) status = limn_train_on(ctx, o, comm);
+    limn_comm_close(comm);
     return status;
 }

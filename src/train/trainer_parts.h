@@ -1,10 +1,9 @@
 /* trainer_parts.h: the trainer's state, and its parts: trainer.c is the loop, checkpoint.c saves and goes on, train_log.c
- * tells.  What a network is taught is a task: task_denoise.c (batch.c fills its batches, samples.c draws), task_segment.c
- * and task_reconstruct.c. */
+ * tells.  What a network is taught is a task, with a state of its own: task_denoise.c (denoising.h), task_segment.c and
+ * task_reconstruct.c. */
 #ifndef LIMN_TRAINER_PARTS_H
 #define LIMN_TRAINER_PARTS_H
 
-#include "text/clip_bpe.h"
 #include "data/data.h"
 #include "data/fingerprint.h"
 #include "data/loader.h"
@@ -14,11 +13,9 @@
 #include "train/step_graph.h"
 #include "train/tensorboard.h"
 #include "net/net.h"
+#include "train/ranks.h"
 #include "train/weights.h"
 
-typedef struct limn_samples limn_samples;
-typedef struct limn_segmenting limn_segmenting; /* task_segment.c */
-typedef struct limn_reconstructing limn_reconstructing; /* task_reconstruct.c */
 typedef struct limn_trainer limn_trainer;
 typedef struct limn_run_facts limn_run_facts;
 
@@ -42,37 +39,23 @@ typedef struct limn_task {
 
 extern const limn_task limn_task_denoise, limn_task_segment, limn_task_reconstruct;
 
-/* A row of the plan's batch. */
-typedef struct limn_batch_row {
-    uint64_t sample;  /* number since the start of training: all random numbers come from it */
-    bool dropped;     /* its caption or label is hidden: Ho & Salimans 2022 */
-    const char *caption; /* "" when dropped */
-    int32_t label;       /* the number of classes, "none", when dropped or unknown */
-} limn_batch_row;
-
 struct limn_trainer {
     limn_ctx *ctx;
     const limn_train_options *o;
     limn_settings settings; /* of o->network */
+    limn_ranks ranks;
     const limn_task *task;
-    limn_segmenting *segmenting; /* other tasks'; NULL */
-    limn_reconstructing *reconstructing;
-    limn_dataset *data;
+    void *state; /* the task's: its open() makes it, its close() frees it; NULL before */
     limn_data_fingerprint print; /* the task's data */
-    limn_loader *loader;
-    limn_clip_bpe *bpe;
-    limn_schedule *schedule;
     limn_step_graph net;
     limn_plan *plan;
     limn_run *run;
     void **staged; /* by id of t->net.g's nodes: inputs of the next execution, 4 bytes an element; NULL: not an input */
-    limn_batch_row *rows;      /* [batch] */
-    int64_t *shown;            /* [batch]: pictures of the data */
     limn_weights weights;
     float *grad, *m, *v, *ema; /* as weights.value */
     float *sum;                /* as weights.value: gradients of earlier parts of a batch; NULL without accumulation */
-    float *running; /* [accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running(); NULL:
-                       there are none */
+    float *running; /* [ranks, accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running();
+                       NULL: there are none */
     size_t n_statistics;
     uint8_t *decay;
     int lock;                  /* of the run folder; -1: not taken yet */
@@ -81,13 +64,47 @@ struct limn_trainer {
     FILE *csv, *scores;        /* log.csv; held_out.csv: NULL without score_head */
     const char *score_head;    /* the task's, "step,NAME,..\n": what is held out is scored; NULL: nothing is */
     limn_tensorboard *events;
-    limn_samples *samples;     /* NULL: none wanted */
 };
 
-/** Pictures of one optimizer step. */
+/** Rank 0 draws, scores, logs and saves. */
+static inline bool limn_trainer_leads(const limn_trainer *t)
+{
+    return t->ranks.comm->rank == 0;
+}
+
+/** Of one optimizer step: parts of o->batch pictures each, over all ranks, and pictures. */
+static inline int limn_trainer_parts(const limn_trainer *t)
+{
+    return t->o->accumulate * t->ranks.comm->size;
+}
+
 static inline int64_t limn_trainer_pictures(const limn_trainer *t)
 {
-    return (int64_t)t->o->batch * t->o->accumulate;
+    return (int64_t)t->o->batch * limn_trainer_parts(t);
+}
+
+/** Which of all parts this rank's part 0 .. accumulate - 1 is. */
+static inline int limn_trainer_part(const limn_trainer *t, int part)
+{
+    return t->ranks.comm->rank * t->o->accumulate + part;
+}
+
+/** Number, since the start of training, of the first sample of this rank's part of the step. */
+static inline uint64_t limn_trainer_sample(const limn_trainer *t, int part)
+{
+    return (uint64_t)t->step * (uint64_t)limn_trainer_pictures(t) +
+           (uint64_t)limn_trainer_part(t, part) * (uint64_t)t->o->batch;
+}
+
+/** This rank's samples from t->step on. */
+static inline limn_loader_options limn_trainer_loader(const limn_trainer *t)
+{
+    return (limn_loader_options){.seed = t->o->seed,
+                                 .first = limn_trainer_sample(t, 0),
+                                 .run = (uint64_t)t->o->batch * (uint64_t)t->o->accumulate,
+                                 .stride = (uint64_t)limn_trainer_pictures(t),
+                                 .batch = t->o->batch,
+                                 .n_threads = t->ctx->n_threads};
 }
 
 /** Where a task fills in an input of the step graph; NULL where nothing depends on it.  limn_stage_write(): all of them, to
@@ -97,14 +114,15 @@ limn_status limn_stage_write(limn_trainer *t);
 limn_status limn_stage_new(limn_trainer *t); /* after t->plan; not staged: 0 in every element */
 void limn_stage_free(limn_trainer *t);
 
-/** limn_task_denoise.fill */
-limn_status limn_batch_fill(limn_trainer *t, int part);
-
 /** One fact a checkpoint holds; fixed: the option that made it, which must not change on the way; NULL: told only. */
 void limn_facts_add(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /** The same for the name of a class, one line more (limn_class_name_write()). */
 void limn_facts_add_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
+
+/** limn_train() as one of several ranks, all of which have the same options.  comm is the caller's and has ctx.
+ *  @return the same on all ranks */
+limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *options, limn_comm *comm);
 
 /** Nothing that a new run reads is written over: --init, files of the data, the data by its samples.
  *  @return LIMN_BAD_ARGUMENT */
@@ -130,15 +148,9 @@ limn_status limn_trainer_log_open(limn_trainer *t);
 void limn_trainer_log_row(limn_trainer *t, double loss, double lr, double norm, double images_per_second);
 /** A row of held_out.csv and of the events; NaN: nothing to say.  score [n]: as t->score_head names them */
 void limn_trainer_log_scores(limn_trainer *t, int n, const double *score);
+/** A picture as OUT/samples/step-NNNNNN.png and in the events. */
+limn_status limn_trainer_log_picture(limn_trainer *t, const limn_image *picture);
 void limn_trainer_log_close(limn_trainer *t);
 
-/** Plan a grid of samples of t->ema; the plan takes its memory with the first grid and keeps it. */
-limn_status limn_samples_new(limn_trainer *t, limn_samples **out);
-void limn_samples_free(limn_samples *s); /* NULL is allowed */
-size_t limn_samples_bytes(const limn_samples *s);
-/** OUT/samples/step-NNNNNN.png, and the same picture into the events. */
-limn_status limn_samples_draw(limn_trainer *t, limn_samples *s);
-/** A picture as OUT/samples/step-NNNNNN.png and in the events. */
-limn_status limn_samples_save(limn_trainer *t, const limn_image *grid);
 
 #endif

@@ -1,0 +1,114 @@
+/* network.h: the networks that Limn knows: their names and settings, what they are for, their drawings and what they cost.
+ *
+ *     limn_network *network = NULL;
+ *     limn_status status = limn_network_new(ctx, "mmdit depth=24 attention=joint", &network);
+ *     limn_graph *g = status == LIMN_OK ? limn_graph_new(ctx) : NULL;
+ *     if (g && limn_network_build(network, g, 1, NULL) == LIMN_OK) {
+ *         char *drawing = limn_describe(g, NULL);
+ *         ... fputs(drawing, stdout); limn_free(drawing);
+ *     }
+ *     limn_graph_free(g);
+ *     limn_network_free(network);
+ *
+ * Weights are no part of it: limn.h runs networks, train.h trains them. */
+#ifndef LIMN_NETWORK_H
+#define LIMN_NETWORK_H
+
+#include "limn/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A network and a value for each of its settings.  Used by one thread at a time, with its context. */
+typedef struct limn_network limn_network;
+
+typedef enum limn_family_kind { LIMN_DENOISES, LIMN_SEGMENTS, LIMN_RECONSTRUCTS, LIMN_ENCODES_TEXT } limn_family_kind;
+
+typedef struct limn_network_info {
+    limn_family_kind kind;
+    const char *family;   /* "dit"; borrowed, as the next five are, until the network's settings change */
+    const char *task, *input, *output, *loss; /* for people: "denoise", "image, class" .. */
+    const char *settings; /* "dit size=32 channels=4 ...": every setting; limn_network_new() takes it */
+    int classes;          /* labels it is told, or classes of pixels; 0: none */
+    bool reads_text;      /* a text encoder is part of it */
+    bool always_labelled; /* it has no row for "no class" */
+    bool distribution;    /* autoencoders: what is encoded is a distribution, which the KL term is for */
+} limn_network_info;
+
+typedef enum limn_network_value {
+    LIMN_NETWORK_NUMBER, /* a whole one */
+    LIMN_NETWORK_REAL,
+    LIMN_NETWORK_WORD,   /* one of words */
+    LIMN_NETWORK_LIST,   /* whole numbers between commas */
+} limn_network_value;
+
+/* A setting.  Texts but `value` are borrowed from the library, for good. */
+typedef struct limn_network_setting {
+    const char *name, *help;
+    limn_network_value kind;
+    const char *words;   /* of a choice: "cross|joint|both"; NULL: numbers */
+    double min, max;     /* of numbers, of each in a list */
+    char value[192];
+    bool changed;        /* value is not what the family has without a word about it */
+} limn_network_setting;
+
+/** Names, by number from 0: families, then presets, which are families with settings.  @return NULL behind the last */
+LIMN_API const char *limn_network_name(int i);
+
+/**
+ * @param text  a family or a preset by name, settings behind it: "dit", "dit-s/2 size=64"
+ * @param out   on LIMN_OK the caller owns *out and frees it with limn_network_free(); otherwise *out is NULL
+ * @return LIMN_OK; LIMN_NOT_FOUND: no such name; LIMN_BAD_ARGUMENT: no such setting or value (both name the nearest there
+ *         is); LIMN_NO_MEMORY */
+LIMN_API limn_status limn_network_new(limn_ctx *ctx, const char *text, limn_network **out);
+/** The network that a weight file holds, or a folder with model.safetensors: its metadata say so, or names and shapes.
+ *  @param family  NULL, or of several networks in one file the one of this family
+ *  @return LIMN_OK; LIMN_BAD_ARGUMENT: several and no family, or none of that family; LIMN_NOT_FOUND; LIMN_BAD_FILE;
+ *          LIMN_UNSUPPORTED: another network; LIMN_NO_MEMORY */
+LIMN_API limn_status limn_network_open(limn_ctx *ctx, const char *source, const char *family, limn_network **out);
+LIMN_API void limn_network_free(limn_network *network); /* NULL is allowed */
+/** Change settings: "depth=24 attention=joint".  @return LIMN_BAD_ARGUMENT: no such setting or value; those before it are
+ *  changed */
+LIMN_API limn_status limn_network_set(limn_network *network, const char *settings);
+
+LIMN_API limn_network_info limn_network_describe(const limn_network *network);
+/** Setting i, from 0.  @return false: there are not so many, and *out is empty */
+LIMN_API bool limn_network_setting_at(const limn_network *network, int i, limn_network_setting *out);
+
+/** Build it into g, as it is trained: for limn_describe(), limn_grad(), a plan.
+ *  @param output  NULL, or where the node of its output goes
+ *  @return LIMN_OK; LIMN_BAD_ARGUMENT: settings that do not go together; then g is of no use */
+LIMN_API limn_status limn_network_build(const limn_network *network, limn_graph *g, int batch, limn_node **output);
+
+typedef struct limn_cost_options {
+    int batch;
+    int n_steps;              /* inference: sampling steps */
+    limn_precision precision;
+    const char *recompute;    /* training: limn_plan_options.recompute */
+} limn_cost_options;
+
+typedef struct limn_cost {
+    limn_precision precision; /* never AUTO */
+    double flops;             /* one full run: one step of sampling with its text, or one step of training */
+    int n_kernels;
+    size_t weight_bytes;
+    size_t activation_bytes, scratch_bytes, packed_bytes;
+    size_t gradient_bytes;    /* training: one flat buffer */
+    size_t optimizer_bytes;   /* training: AdamW's two moments, EMA, which elements decay, and a save's copy in bf16 */
+    size_t peak_bytes;        /* the sum */
+} limn_cost;
+
+/** What running it takes: planned as limn.h plans it, and never allocated.
+ *  @param plan  NULL, or where the plan goes as text (limn_plan_text(); the caller's, limn_free())
+ *  @return LIMN_OK; what building and planning say */
+LIMN_API limn_status limn_cost_inference(const limn_network *network, const limn_cost_options *options, limn_cost *out,
+                                         char **plan);
+/** The same for a step of limn_train().  @return LIMN_UNSUPPORTED: the trainer does not take this network */
+LIMN_API limn_status limn_cost_training(const limn_network *network, const limn_cost_options *options, limn_cost *out,
+                                        char **plan);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,24 @@
+/* comm.c: what a group does, by its table. */
+#include "comm/comm.h"
+
+void limn_comm_close(limn_comm *comm)
+{
+    if (comm) comm->engine->close(comm);
+}
+
+limn_status limn_comm_sum_f32(limn_comm *comm, size_t n, float *data)
+{
+    return comm->engine->sum_f32(comm, n, data);
+}
+
+limn_status limn_comm_sum_f64(limn_comm *comm, size_t n, double *data)
+{
+    return comm->engine->sum_f64(comm, n, data);
+}
+
+limn_status limn_comm_broadcast(limn_comm *comm, int root, size_t bytes, void *data)
+{
+    if (root < 0 || root >= comm->size)
+        return limn_fail(comm->ctx, LIMN_BAD_ARGUMENT, "rank %d does not exist, expected 0 to %d", root, comm->size - 1);
+    return comm->engine->broadcast(comm, root, bytes, data);
+}

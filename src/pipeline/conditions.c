@@ -1,0 +1,116 @@
+/* conditions.c: what the networks see beside the picture: texts, labels, a small picture, the table of timesteps. */
+#include "denoise/enlarge.h"
+#include "denoise/picture.h"
+#include "file/image.h"
+#include "pipeline/sampling.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Ids [rows, length], then the row of each end token [rows]. */
+static limn_status tokenize(limn_ctx *ctx, const limn_recipe_part *part, int rows, int length, int n_texts,
+                            const char *const *texts, const char *const *names, int32_t *ids)
+{
+    int32_t *end = ids + (ptrdiff_t)rows * length;
+    int n = 0;
+    for (int b = 0; b < rows; b++) {
+        int i = (int)((int64_t)b * n_texts / rows), before = b ? (int)((int64_t)(b - 1) * n_texts / rows) : -1;
+        int32_t *row = ids + (ptrdiff_t)b * length;
+        const char *text = texts[i] ? texts[i] : "";
+        bool cut = false;
+        limn_status status = LIMN_OK;
+        if (i == before) memcpy(row, row - length, (size_t)length * sizeof *row);
+        else status = limn_clip_bpe_encode(ctx, part->bpe, text, strlen(text), length, row, &n, &cut);
+        if (status != LIMN_OK) return status;
+        end[b] = b * length + n - 1;
+        if (cut && names)
+            limn_log(ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", names[i], length - 2);
+    }
+    return LIMN_OK;
+}
+
+limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts, const char *const *texts,
+                             const char *const *names)
+{
+    if (!part->job.ports->ids) return LIMN_OK;
+    limn_shape shape = limn_node_shape(part->job.ports->ids);
+    int rows = (int)shape.dim[0], length = (int)shape.dim[1];
+    size_t n = (size_t)rows * (size_t)(length + 1);
+    int32_t *ids = malloc(n * sizeof *ids);
+    if (!ids) return limn_fail_memory(ctx, n * sizeof *ids, "a prompt");
+    limn_status status = tokenize(ctx, part, rows, length, n_texts, texts, names, ids);
+    if (status == LIMN_OK && !part->changed && part->ids && memcmp(part->ids, ids, n * sizeof *ids) == 0)
+        return free(ids), LIMN_OK;
+    if (status == LIMN_OK) status = limn_recipe_write(part, "ids", LIMN_I32, ids);
+    if (status == LIMN_OK) /* only networks that pool the text read it */
+        status = limn_recipe_write(part, "text_end", LIMN_I32, ids + (ptrdiff_t)rows * length);
+    free(part->ids);
+    part->ids = status == LIMN_OK ? ids : NULL;
+    if (status != LIMN_OK) free(ids);
+    return status;
+}
+
+static limn_status set_texts(limn_sampling *s)
+{
+    const char *const texts[] = {s->o.prompt, s->o.negative}, *const names[] = {"prompt", "negative prompt"};
+    limn_recipe *r = &s->p->recipe;
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++)
+        if (r->part[i].bpe) status = limn_write_texts(s->p->ctx, &r->part[i], s->guided ? 2 : 1, texts, names);
+    return status;
+}
+
+static limn_status set_labels(limn_sampling *s)
+{
+    int batch = s->denoiser->job.shape.batch;
+    if (!s->denoiser->job.ports->label) return LIMN_OK;
+    int32_t *to = malloc((size_t)batch * sizeof *to);
+    if (!to) return limn_fail_memory(s->p->ctx, (size_t)batch * sizeof *to, "labels");
+    for (int b = 0; b < batch; b++) to[b] = b < s->n ? s->o.label : limn_model_interface(&s->p->settings).classes;
+    limn_status status = limn_recipe_write(s->denoiser, "label", LIMN_I32, to);
+    free(to);
+    return status;
+}
+
+/* The small picture, enlarged, for every row of the batch. */
+static limn_status set_small(limn_sampling *s)
+{
+    if (!s->denoiser->job.ports->condition) return LIMN_OK;
+    limn_pipeline_info info = limn_pipeline_describe(s->p);
+    limn_image small = {0};
+    size_t batch = (size_t)s->denoiser->job.shape.batch;
+    float *to = malloc(batch * s->size * sizeof *to), *values = malloc(s->size * sizeof *values);
+    limn_status status = to && values
+                             ? limn_image_copy(s->p->ctx, s->o.small, s->channels, &small)
+                             : limn_fail_memory(s->p->ctx, (batch + 1) * s->size * sizeof *to, "a small picture");
+    if (status == LIMN_OK) {
+        limn_picture_values(&small, values);
+        for (size_t b = 0; b < batch; b++)
+            limn_enlarged(values, 1, small.height, small.width, s->channels, info.enlarges, to + b * s->size);
+        status = limn_recipe_write(s->denoiser, "condition", LIMN_F32, to);
+    }
+    limn_image_free(&small);
+    free(values);
+    free(to);
+    return status;
+}
+
+/* Rows that the sampler has no use for are those of timestep 0. */
+static limn_status set_timesteps(limn_sampling *s)
+{
+    size_t n = (size_t)s->denoiser->job.n_times;
+    float *times = calloc(n, sizeof *times);
+    if (!times) return limn_fail_memory(s->p->ctx, n * sizeof *times, "timesteps");
+    for (int k = 0; k < s->calls; k++) times[k] = (float)limn_sampler_timestep(s->sampler, k);
+    limn_status status = limn_recipe_write(s->denoiser, "timesteps", LIMN_F32, times);
+    free(times);
+    return status;
+}
+
+limn_status limn_sampling_conditions(limn_sampling *s)
+{
+    limn_status status = set_texts(s);
+    if (status == LIMN_OK) status = set_labels(s);
+    if (status == LIMN_OK) status = set_small(s);
+    return status == LIMN_OK ? set_timesteps(s) : status;
+}

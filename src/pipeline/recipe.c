@@ -1,0 +1,354 @@
+/* recipe.c: see recipe.h. */
+#include "pipeline/recipe.h"
+
+#include "base/base.h"
+#include "tensor/tensor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- parts and wires -------------------------------------------------------------------------------------------------- */
+
+limn_status limn_recipe_add(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, limn_net *net,
+                            limn_model_part door, const limn_clip_bpe *bpe)
+{
+    if (r->n_parts == LIMN_RECIPE_PARTS)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a recipe has at most %d parts, and %s is one more", LIMN_RECIPE_PARTS,
+                         name);
+    limn_recipe_part *part = &r->part[r->n_parts];
+    *part = (limn_recipe_part){.role = role, .door = door, .bpe = bpe};
+    snprintf(part->name, sizeof part->name, "%s", name);
+    limn_status status = limn_ports_look(ctx, limn_net_settings(net), door, part->port);
+    if (status != LIMN_OK) return limn_fail_in(ctx, status, "%s", name);
+    part->net = limn_net_share(net);
+    r->n_parts++;
+    return LIMN_OK;
+}
+
+limn_recipe_part *limn_recipe_find(limn_recipe *r, limn_role role)
+{
+    for (int i = 0; i < r->n_parts; i++)
+        if (r->part[i].role == role) return &r->part[i];
+    return NULL;
+}
+
+void limn_recipe_share(const limn_recipe *r, limn_recipe *out)
+{
+    *out = *r;
+    for (int i = 0; i < r->n_parts; i++) {
+        limn_recipe_part *part = &out->part[i];
+        limn_net_share(part->net);
+        part->job = (limn_job){0}, part->ids = NULL, part->version = 0, part->changed = part->ran = false;
+    }
+    for (int i = 0; i < r->n_wires; i++) out->wire[i].seen = 0;
+}
+
+static void drop(limn_recipe_part *part)
+{
+    limn_job_end(&part->job);
+    limn_net_free(part->net);
+    free(part->ids);
+}
+
+void limn_recipe_free(limn_recipe *r)
+{
+    for (int i = 0; i < r->n_parts; i++) drop(&r->part[i]);
+    *r = (limn_recipe){0};
+}
+
+void limn_recipe_drop_coders(limn_recipe *r)
+{
+    while (r->n_parts && r->part[r->n_parts - 1].role >= LIMN_ROLE_ENCODER) drop(&r->part[--r->n_parts]);
+}
+
+static limn_status no_part(limn_ctx *ctx, const limn_recipe *r, const char *wire, const char *name)
+{
+    char names[LIMN_RECIPE_PARTS * LIMN_PART_NAME] = "";
+    for (int i = 0; i < r->n_parts; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), " %s", r->part[i].name);
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: there is no part \"%s\"; there are:%s", wire, name, names);
+}
+
+static int part_named(const limn_recipe *r, const char *name)
+{
+    for (int i = 0; i < r->n_parts; i++)
+        if (strcmp(r->part[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* One side of a wire: its port, which must be an input or an output.  @return row, or -1 with the sentence */
+static int port_named(limn_ctx *ctx, const limn_recipe_part *part, const char *wire, const char *name, bool input)
+{
+    char there[LIMN_PORTS_TEXT];
+    int row = limn_port_find(name);
+    if (row >= 0 && part->port[row].there && part->port[row].input == input) return row;
+    bool other = row >= 0 && part->port[row].there;
+    limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s.%s is %s of a %s; its ports: %s", wire, part->name, name,
+              !other ? "no port" : input ? "an output, no input," : "an input, no output,",
+              limn_net_settings(part->net)->family->name, limn_ports_text(part->port, there));
+    return -1;
+}
+
+/* Tokens and channels of a row of the batch. */
+static void extent(const limn_shape *s, int64_t *tokens, int64_t *channels)
+{
+    *tokens = s->rank == 3 ? s->dim[1] : 1;
+    *channels = limn_shape_count(s) / s->dim[0] / *tokens;
+}
+
+static bool fits(const limn_wire *w, const limn_shape *from, const limn_shape *to)
+{
+    int64_t tokens, channels, most_tokens, most_channels;
+    extent(from, &tokens, &channels);
+    extent(to, &most_tokens, &most_channels);
+    if (from->rank != to->rank) return false;
+    if (w->placed && (w->token < 0 || w->channel < 0)) return false;
+    if (w->placed) return w->token <= most_tokens - tokens && w->channel <= most_channels - channels;
+    for (int i = 1; i < from->rank; i++)
+        if (from->dim[i] != to->dim[i]) return false;
+    return true;
+}
+
+/* Do two wires into one input write the same numbers? */
+static bool overlap(const limn_recipe *r, const limn_wire *a, const limn_wire *b)
+{
+    int64_t a_tokens, a_channels, b_tokens, b_channels;
+    if (a->to != b->to || a->in != b->in) return false;
+    if (!a->placed || !b->placed) return true;
+    extent(&r->part[a->from].port[a->out].shape, &a_tokens, &a_channels);
+    extent(&r->part[b->from].port[b->out].shape, &b_tokens, &b_channels);
+    return a->token < b->token + b_tokens && b->token < a->token + a_tokens && a->channel < b->channel + b_channels &&
+           b->channel < a->channel + a_channels;
+}
+
+static limn_status add_wire(limn_ctx *ctx, limn_recipe *r, const char *text, limn_wire w)
+{
+    const limn_recipe_part *from = &r->part[w.from], *to = &r->part[w.to];
+    const limn_shape *out = &from->port[w.out].shape, *in = &to->port[w.in].shape;
+    char found[64], expected[64];
+    if (!fits(&w, out, in))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s.%s is %s, and %s.%s expects %s (of a batch of 1)", text, from->name,
+                         limn_port_rows[w.out].name, limn_shape_text(out, found), to->name, limn_port_rows[w.in].name,
+                         limn_shape_text(in, expected));
+    for (int i = 0; i < r->n_wires; i++)
+        if (overlap(r, &r->wire[i], &w))
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s.%s is fed by %s.%s already", text, to->name,
+                             limn_port_rows[w.in].name, r->part[r->wire[i].from].name,
+                             limn_port_rows[r->wire[i].out].name);
+    if (r->n_wires == LIMN_RECIPE_WIRES)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: a recipe has at most %d wires", text, LIMN_RECIPE_WIRES);
+    r->wire[r->n_wires++] = w;
+    return LIMN_OK;
+}
+
+/* "text -> denoiser" */
+static limn_status join(limn_ctx *ctx, limn_recipe *r, const char *text, int from, int to)
+{
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < LIMN_PORTS && status == LIMN_OK; i++) {
+        const limn_port *out = &r->part[from].port[i], *in = &r->part[to].port[i];
+        if (limn_port_rows[i].joined && out->there && !out->input && in->there && in->input)
+            status = add_wire(ctx, r, text, (limn_wire){.from = from, .to = to, .out = i, .in = i});
+    }
+    return status;
+}
+
+limn_status limn_recipe_wire(limn_ctx *ctx, limn_recipe *r, const char *text)
+{
+    char a[LIMN_PART_NAME], b[LIMN_PART_NAME], out[LIMN_PART_NAME], in[LIMN_PART_NAME], again[128];
+    int first, second, n = sscanf(text, "%23[a-z0-9_].%23[a-z0-9_] -> %23[a-z0-9_].%23[a-z0-9_][%d,%d]", a, out, b, in,
+                                  &first, &second);
+    bool whole = n < 4 && sscanf(text, "%23[a-z0-9_] -> %23[a-z0-9_]", a, b) == 2;
+    if (whole) snprintf(again, sizeof again, "%s -> %s", a, b);
+    else if (n >= 4) {
+        int end = snprintf(again, sizeof again, "%s.%s -> %s.%s", a, out, b, in);
+        if (n == 5) snprintf(again + end, sizeof again - (size_t)end, "[%d]", first);
+        if (n == 6) snprintf(again + end, sizeof again - (size_t)end, "[%d,%d]", first, second);
+    }
+    if ((!whole && n < 4) || strcmp(text, again) != 0)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a wire as \"text.features -> denoiser.features\", found \"%s\"",
+                         text);
+    int from = part_named(r, a), to = part_named(r, b);
+    if (from < 0 || to < 0) return no_part(ctx, r, text, from < 0 ? a : b);
+    if (whole) return join(ctx, r, text, from, to);
+    limn_wire w = {.from = from, .to = to, .placed = n > 4};
+    w.token = n == 6 ? first : 0, w.channel = n == 6 ? second : n == 5 ? first : 0;
+    if ((w.out = port_named(ctx, &r->part[from], text, out, false)) < 0) return LIMN_BAD_ARGUMENT;
+    if ((w.in = port_named(ctx, &r->part[to], text, in, true)) < 0) return LIMN_BAD_ARGUMENT;
+    return add_wire(ctx, r, text, w);
+}
+
+/* Does `part` wait for itself?  on_way: the parts before it. */
+static bool circular(const limn_recipe *r, int part, unsigned on_way)
+{
+    if (on_way & 1u << part) return true;
+    for (int i = 0; i < r->n_wires; i++)
+        if (r->wire[i].to == part && circular(r, r->wire[i].from, on_way | 1u << part)) return true;
+    return false;
+}
+
+static bool is_fed(const limn_recipe *r, int part, int row)
+{
+    for (int i = 0; i < r->n_wires; i++)
+        if (r->wire[i].to == part && r->wire[i].in == row) return true;
+    return false;
+}
+
+limn_status limn_recipe_check(limn_ctx *ctx, const limn_recipe *r)
+{
+    char shape[64];
+    for (int i = 0; i < r->n_parts; i++) {
+        const limn_recipe_part *part = &r->part[i];
+        if (circular(r, i, 0))
+            return limn_fail(ctx, LIMN_UNSUPPORTED, "%s waits for what is made of its own output: the wires go in a circle",
+                             part->name);
+        for (int row = 0; row < LIMN_PORTS; row++) {
+            const limn_port *port = &part->port[row];
+            if (!port->there || !port->input || !limn_port_rows[row].joined || is_fed(r, i, row)) continue;
+            return limn_fail(ctx, LIMN_UNSUPPORTED,
+                             "a %s of these settings does not make pictures by itself: nothing feeds %s.%s %s "
+                             "(text_encoder=none)",
+                             limn_net_settings(part->net)->family->name, part->name, limn_port_rows[row].name,
+                             limn_shape_text(&port->shape, shape));
+        }
+    }
+    return LIMN_OK;
+}
+
+/* ---- planning --------------------------------------------------------------------------------------------------------- */
+
+static bool is_wanted(const limn_recipe_part *part, const limn_recipe_shape *s)
+{
+    return part->role == LIMN_ROLE_ENCODER ? s->encodes : part->role == LIMN_ROLE_DECODER ? s->decodes : true;
+}
+
+static limn_net_shape shape_of(const limn_recipe_part *part, const limn_recipe_shape *s)
+{
+    limn_net_shape out = {.batch = 1, .part = part->door, .precision = s->precision};
+    int scale = part->role == LIMN_ROLE_DENOISER ? 1 : s->factor;
+    if (part->role == LIMN_ROLE_TEXT) out.batch = s->texts;
+    else out.height = s->height * scale, out.width = s->width * scale;
+    if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times;
+    return out;
+}
+
+/* What all parts take, and how much of it is not taken yet; named in `text`. */
+static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, size_t *all, size_t *more,
+                           limn_text *text)
+{
+    limn_status status = LIMN_OK;
+    *all = *more = s->buffers;
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
+        limn_recipe_part *part = &r->part[i];
+        limn_net_shape shape = shape_of(part, s);
+        limn_net_size size;
+        if (!is_wanted(part, s)) continue;
+        status = limn_net_measure(ctx, part->net, &shape, &size);
+        if (status != LIMN_OK) break;
+        size_t has = limn_net_bytes(part->net), takes = size.activations + size.weights;
+        bool goes_on = part->ran && limn_job_serves(ctx, &part->job, part->net, &shape);
+        *all += takes;
+        *more += (goes_on ? 0 : size.activations) + (size.weights > has ? size.weights - has : 0);
+        limn_text_printf(text, "%s %.1f MB, ", part->name, (double)takes * 1e-6);
+    }
+    limn_text_printf(text, "pictures %.1f MB: %.1f MB together", (double)s->buffers * 1e-6, (double)*all * 1e-6);
+    return status == LIMN_OK && text->failed ? limn_fail_memory(ctx, text->n, "a sentence") : status;
+}
+
+static limn_status begin_part(limn_ctx *ctx, limn_recipe *r, int i, const limn_net_shape *shape)
+{
+    limn_recipe_part *part = &r->part[i];
+    if (limn_job_serves(ctx, &part->job, part->net, shape)) return LIMN_OK;
+    free(part->ids);
+    part->ids = NULL, part->changed = true, part->ran = false;
+    for (int w = 0; w < r->n_wires; w++)
+        if (r->wire[w].to == i) r->wire[w].seen = 0;
+    return limn_job_begin(ctx, part->net, shape, (size_t)1 << 62, &part->job);
+}
+
+limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
+{
+    limn_text text = {0};
+    size_t all, more, have = limn_memory_available();
+    bool anew = false;
+    limn_status status = measure(ctx, r, s, &all, &more, &text);
+    if (status == LIMN_OK && have && more > have)
+        status = limn_fail(ctx, LIMN_NO_MEMORY, "%s, and the machine has %.1f MB: make fewer pictures at a time, or smaller "
+                           "ones", text.bytes, (double)have * 1e-6);
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
+        limn_net_shape shape = shape_of(&r->part[i], s);
+        anew |= is_wanted(&r->part[i], s) && !limn_job_serves(ctx, &r->part[i].job, r->part[i].net, &shape);
+    }
+    if (status == LIMN_OK && anew) limn_log(ctx, LIMN_LOG_INFO, "memory: %s", text.bytes);
+    limn_text_free(&text);
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
+        limn_net_shape shape = shape_of(&r->part[i], s);
+        if (is_wanted(&r->part[i], s)) status = begin_part(ctx, r, i, &shape);
+    }
+    return status;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------------- */
+
+limn_status limn_recipe_write(limn_recipe_part *part, const char *port, limn_dtype dtype, const void *data)
+{
+    const limn_node *node = limn_port_node(part->job.ports, limn_port_find(port));
+    if (!node) return LIMN_OK;
+    part->changed = true;
+    return limn_run_write(part->job.run, node, dtype, data);
+}
+
+/* The block of a wire: each row of the batch has that of its text. */
+static limn_status bring(limn_ctx *ctx, limn_recipe *r, limn_wire *w, const limn_shape *to, float *values)
+{
+    limn_recipe_part *from = &r->part[w->from];
+    const limn_node *node = limn_port_node(from->job.ports, w->out);
+    limn_shape shape = limn_node_shape(node);
+    int64_t rows = to->dim[0], tokens, channels, wide_tokens, wide_channels;
+    size_t bytes = (size_t)limn_shape_count(&shape) * sizeof(float);
+    extent(&shape, &tokens, &channels);
+    extent(to, &wide_tokens, &wide_channels);
+    float *out = malloc(bytes);
+    if (!out) return limn_fail_memory(ctx, bytes, from->name);
+    limn_status status = limn_job_output(ctx, &from->job, node, from->name, out);
+    for (int64_t b = 0; b < rows && status == LIMN_OK; b++)
+        for (int64_t t = 0; t < tokens; t++)
+            memcpy(values + ((b * wide_tokens + w->token + t) * wide_channels + w->channel),
+                   out + (b * shape.dim[0] / rows * tokens + t) * channels, (size_t)channels * sizeof *out);
+    free(out);
+    w->seen = from->version;
+    return status;
+}
+
+/* All that wires bring to one input; what none of them fills is 0. */
+static limn_status feed(limn_ctx *ctx, limn_recipe *r, int to, int row)
+{
+    const limn_node *node = limn_port_node(r->part[to].job.ports, row);
+    limn_shape shape = limn_node_shape(node);
+    size_t n = (size_t)limn_shape_count(&shape);
+    float *values = calloc(n, sizeof *values);
+    if (!values) return limn_fail_memory(ctx, n * sizeof *values, limn_port_rows[row].name);
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
+        if (r->wire[i].to == to && r->wire[i].in == row) status = bring(ctx, r, &r->wire[i], &shape, values);
+    if (status == LIMN_OK) status = limn_recipe_write(&r->part[to], limn_port_rows[row].name, LIMN_F32, values);
+    free(values);
+    return status;
+}
+
+limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part)
+{
+    int to = (int)(part - r->part);
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < r->n_wires && status == LIMN_OK; i++) {
+        limn_recipe_part *from = &r->part[r->wire[i].from];
+        if (r->wire[i].to == to && from->changed) status = limn_recipe_run(ctx, r, from);
+    }
+    for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
+        if (r->wire[i].to == to && r->wire[i].seen != r->part[r->wire[i].from].version)
+            status = feed(ctx, r, to, r->wire[i].in);
+    if (status == LIMN_OK) status = limn_run_execute(part->job.run);
+    if (status != LIMN_OK) return status;
+    part->version++, part->changed = false, part->ran = true;
+    return LIMN_OK;
+}

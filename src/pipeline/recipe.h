@@ -1,0 +1,96 @@
+/* recipe.h: which networks make a picture together, and which output feeds which input.
+ *
+ *     emoji:   denoiser                                                   its text encoder is inside of it
+ *     SD 1:    text, denoiser, decoder    "text -> denoiser"
+ *     SD XL:   l, g, denoiser, decoder    "l.features -> denoiser.features[0,0]"  "g.features -> denoiser.features[0,768]"
+ *                                         "g.pooled -> denoiser.pooled"
+ *     SD 3:    the same, and              "t5.features -> denoiser.features[77,0]"; of what no wire fills, zeros
+ *
+ * A part is a net with a role.  A wire goes from an output to an input by their names in net/ports.h; what a network reads
+ * beside that (ids, timesteps, the picture) the job writes.  A part that only texts and labels lead to runs once for them,
+ * however many steps follow; its output goes from run to run. */
+#ifndef LIMN_RECIPE_H
+#define LIMN_RECIPE_H
+
+#include "net/net.h"
+#include "net/ports.h"
+#include "text/clip_bpe.h"
+
+enum { LIMN_RECIPE_PARTS = 8, LIMN_RECIPE_WIRES = 24, LIMN_PART_NAME = 24 };
+
+/* What a part is for, and so how many rows a run of it has. */
+typedef enum limn_role {
+    LIMN_ROLE_TEXT,     /* a row for each text: the prompt and, with guidance, the negative one */
+    LIMN_ROLE_DENOISER, /* rows for each picture, in the order of the texts */
+    LIMN_ROLE_ENCODER,  /* one picture at a time, before the first step */
+    LIMN_ROLE_DECODER,  /* one picture at a time, after the last */
+} limn_role;
+
+typedef struct limn_recipe_part {
+    char name[LIMN_PART_NAME];
+    limn_role role;
+    limn_net *net;            /* held */
+    limn_model_part door;     /* which part of the net */
+    const limn_clip_bpe *bpe; /* of a part with ids; borrowed */
+    limn_port port[LIMN_PORTS];
+    limn_job job;             /* of the last limn_recipe_begin() that wanted it */
+    int32_t *ids;             /* of the texts that were written last; NULL: none */
+    uint64_t version;         /* times it ran */
+    bool changed;             /* its inputs did, since then */
+    bool ran;                 /* the job did: its memory is taken */
+} limn_recipe_part;
+
+typedef struct limn_wire {
+    int from, to;             /* parts */
+    int out, in;              /* rows of net/ports.h */
+    bool placed;              /* fills a block of the input from this token and channel on; else all of it */
+    int token, channel;
+    uint64_t seen;            /* version of `from` that `to` has */
+} limn_wire;
+
+typedef struct limn_recipe {
+    int n_parts, n_wires;
+    limn_recipe_part part[LIMN_RECIPE_PARTS];
+    limn_wire wire[LIMN_RECIPE_WIRES];
+} limn_recipe;
+
+/* What one job is planned for. */
+typedef struct limn_recipe_shape {
+    int texts, rows;          /* of text parts; of the denoiser */
+    int n_times;
+    int height, width, factor; /* of the denoiser's pictures; a picture behind the decoder is factor times larger */
+    bool encodes, decodes;    /* the parts of these roles are wanted */
+    limn_precision precision;
+    size_t buffers;           /* bytes that the job itself will take */
+} limn_recipe_shape;
+
+/** One more part.  net: shared.  @return LIMN_BAD_ARGUMENT: its settings build no network, or there are too many parts */
+limn_status limn_recipe_add(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, limn_net *net,
+                            limn_model_part door, const limn_clip_bpe *bpe);
+/** One more wire: "text.features -> denoiser.features", "l.pooled -> denoiser.pooled[768]", "l.features ->
+ *  denoiser.features[0,768]" (token, channel); "text -> denoiser": every input of the second that the first has under its
+ *  name.  @return LIMN_BAD_ARGUMENT: a sentence with the wire, what was expected and what there is */
+limn_status limn_recipe_wire(limn_ctx *ctx, limn_recipe *r, const char *wire);
+/** Is every input fed, once, and does no part wait for itself?  @return LIMN_UNSUPPORTED naming the part and its input */
+limn_status limn_recipe_check(limn_ctx *ctx, const limn_recipe *r);
+/** The same parts and wires for another thread.  *out shares the nets. */
+void limn_recipe_share(const limn_recipe *r, limn_recipe *out);
+void limn_recipe_free(limn_recipe *r);
+/** The parts of these two roles go; no wire leads to them. */
+void limn_recipe_drop_coders(limn_recipe *r);
+/** The first part of a role; NULL: none. */
+limn_recipe_part *limn_recipe_find(limn_recipe *r, limn_role role);
+
+/**
+ * Plan all parts that the job will run and say what they take together; then have their weights in memory, and be ready.
+ *
+ * @return LIMN_NO_MEMORY before anything large is taken: the sentence has each part; what the weights' files say;
+ *         LIMN_CANCELLED
+ */
+limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
+/** The value of an input of a part that was begun.  Inputs that the part lacks are nothing to write. */
+limn_status limn_recipe_write(limn_recipe_part *part, const char *port, limn_dtype dtype, const void *data);
+/** Run a part, before it the parts that feed it and whose inputs changed. */
+limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part);
+
+#endif

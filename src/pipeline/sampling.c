@@ -1,0 +1,342 @@
+/* sampling.c: noise -> network -> sampler -> pictures, a call at a time. */
+#include "pipeline/sampling.h"
+
+#include "denoise/guidance.h"
+#include "denoise/picture.h"
+#include "file/image.h"
+#include "file/latent.h"
+#include "pipeline/autoencoder.h"
+#include "tensor/tensor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_STEPS = 1000, MAX_PICTURES = 65536, TOGETHER = 16 };
+
+/* ---- options ---------------------------------------------------------------------------------------------------------- */
+
+static limn_status check_small(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    limn_picture_sides sides = limn_generate_sides(p, o);
+    const limn_image *small = o->small;
+    if (small && !info.enlarges)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "%s does not enlarge pictures: it was trained without the setting enlarge", p->name);
+    if (!small && info.enlarges)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "%s enlarges pictures, and there is none to enlarge: limn upscale does that", p->name);
+    if (small && info.makes_latents)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: it enlarges latents, of which small pictures are none", p->file);
+    if (!small || (small->width * info.enlarges == sides.width && small->height * info.enlarges == sides.height))
+        return LIMN_OK;
+    return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s enlarges pictures of %d x %d to %d x %d, found one of %d x %d", p->name,
+                     sides.width / info.enlarges, sides.height / info.enlarges, sides.width, sides.height, small->width,
+                     small->height);
+}
+
+limn_status limn_sampling_check_pictures(const limn_pipeline *p)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (info.makes_latents && !p->vae)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED,
+                         "%s: its %d channels are a latent: an autoencoder must make pictures of it", p->file,
+                         info.channels);
+    if (info.channels != 1 && info.channels != 3 && info.channels != 4)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: %d channels are no picture", p->file, info.channels);
+    return LIMN_OK;
+}
+
+static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (o->n < 1 || o->n > MAX_PICTURES)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d pictures, found %d", MAX_PICTURES, o->n);
+    if (o->steps < 1 || o->steps > MAX_STEPS)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d steps, found %d", MAX_STEPS, o->steps);
+    if (!(o->guidance >= 0 && o->guidance <= 1000))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance scale from 0 to 1000, found %.9g", o->guidance);
+    if (!(o->guidance_rescale >= 0 && o->guidance_rescale <= 1))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %.9g",
+                         o->guidance_rescale);
+    bool none = info.classes && !limn_model_interface(&p->settings).always_labelled; /* a row of the table for it */
+    if (info.classes && (o->label < 0 || o->label >= info.classes + none)) {
+        char last[48] = "";
+        if (none) snprintf(last, sizeof last, ", or %d for none", info.classes);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d%s, found %d", info.classes - 1, last,
+                         o->label);
+    }
+    if (p->vae && o->noise > 0)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED,
+                         "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
+    limn_status status = limn_generate_check_sides(p, o);
+    return status == LIMN_OK ? check_small(p, o) : status;
+}
+
+/* A model of cut-out figures has never seen one on paper: the paper would be taken for a part of the figure. */
+static void warn_of_ground(const limn_pipeline *p, const limn_image *init)
+{
+    if (!init || init->channels % 2 == 0 || limn_pipeline_describe(p).channels != 4) return;
+    limn_log(p->ctx, LIMN_LOG_WARN,
+             "the picture has no transparency, and %s draws figures that stand on nothing: cut out what the picture shows, "
+             "or little of it will be recognised",
+             p->name);
+}
+
+/* ---- begin ------------------------------------------------------------------------------------------------------------ */
+
+/* Pictures at a time: as many as fit, TOGETHER at most, in batches of nearly the same size. */
+static limn_status plan_batch(limn_sampling *s, bool decodes)
+{
+    const limn_pipeline *p = s->p;
+    int n = s->o.n, rows_each = s->guided ? 2 : 1, factor = p->vae ? p->vae->factor : 1;
+    size_t decoded = (size_t)s->height * (size_t)s->width * (size_t)factor * (size_t)factor * 4;
+    size_t each = (size_t)(7 + rows_each) * s->size + (size_t)rows_each * s->out_size; /* x, what samplers keep, what it
+                                                                                        * starts from, input, output */
+    limn_recipe_shape shape = {.texts = rows_each, .n_times = limn_sampler_calls(s->sampler), .height = s->height,
+                               .width = s->width, .factor = factor, .encodes = p->vae && s->o.init,
+                               .decodes = p->vae && decodes, .precision = s->o.precision};
+    limn_status status = LIMN_OK;
+    for (int most = n < TOGETHER ? n : TOGETHER;; most /= 2) {
+        int batches = (n + most - 1) / most;
+        s->n = (n + batches - 1) / batches;
+        shape.rows = s->n * rows_each;
+        shape.buffers = ((size_t)s->n * each + (p->vae ? decoded : 0)) * sizeof(float);
+        status = limn_recipe_begin(p->ctx, &s->p->recipe, &shape);
+        if (status != LIMN_NO_MEMORY || most == 1) return status;
+    }
+}
+
+static limn_status take_buffers(limn_sampling *s)
+{
+    size_t rows = (size_t)s->denoiser->job.shape.batch, floats = (size_t)s->n * s->size, in_floats = rows * s->size,
+           out_floats = rows * s->out_size;
+    s->x = malloc(floats * sizeof *s->x), s->input = malloc(in_floats * sizeof *s->input),
+    s->output = malloc(out_floats * sizeof *s->output);
+    return s->x && s->input && s->output
+               ? LIMN_OK
+               : limn_fail_memory(s->p->ctx, (floats + in_floats + out_floats) * sizeof *s->x, "pictures");
+}
+
+static void take_sizes(limn_sampling *s, const limn_sampler_options *sampling)
+{
+    const limn_pipeline *p = s->p;
+    limn_picture_sides sides = limn_generate_sides(p, &s->o);
+    int factor = p->vae ? p->vae->factor : 1;
+    s->height = sides.height / factor, s->width = sides.width / factor;
+    s->channels = sampling->channels, s->out_channels = sampling->out_channels;
+    s->size = (size_t)s->height * (size_t)s->width * (size_t)s->channels,
+    s->out_size = s->size / (size_t)s->channels * (size_t)s->out_channels;
+    s->guided = s->o.guidance != 1 && limn_pipeline_describe(p).guides;
+    /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a whole. */
+    bool published = !limn_weight_file_metadata(p->st, "limn.settings");
+    s->guided_channels = published && s->out_channels != s->channels && s->channels > 3 ? 3 : s->channels;
+}
+
+/* Options to a sampler. */
+static limn_status make_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *sampling,
+                                limn_sampler **out)
+{
+    limn_status status = check(p, o);
+    *out = NULL;
+    if (status == LIMN_OK) status = limn_start_check(p, o);
+    if (status == LIMN_OK) status = limn_generate_sampler(p, o, sampling);
+    return status == LIMN_OK ? limn_sampler_new(p->ctx, sampling, out) : status;
+}
+
+limn_status limn_sampling_check(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_sampler_options sampling;
+    limn_sampler *sampler;
+    limn_status status = make_sampler(p, o, &sampling, &sampler);
+    limn_sampler_free(sampler);
+    return status;
+}
+
+static limn_status open_sampling(limn_sampling *s, bool decodes)
+{
+    limn_pipeline *p = s->p;
+    limn_sampler_options sampling;
+    limn_status status = make_sampler(p, &s->o, &sampling, &s->sampler);
+    if (status != LIMN_OK) return status;
+    warn_of_ground(p, s->o.init);
+    take_sizes(s, &sampling);
+    s->denoiser = limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER);
+    s->calls = limn_start_stays(&s->o) ? 0 : limn_sampler_calls(s->sampler);
+    status = plan_batch(s, decodes);
+    if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
+    if (status != LIMN_OK) return status;
+    for (int k = 0; k < s->calls; k++) s->total += limn_start_repeats(&s->start, s->sampler, k);
+    s->total *= (s->o.n + s->n - 1) / s->n;
+    status = take_buffers(s);
+    return status == LIMN_OK ? limn_sampling_conditions(s) : status;
+}
+
+limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o, bool decodes, limn_sampling **out)
+{
+    *out = NULL;
+    limn_status status = limn_pipeline_check_idle(p);
+    if (status != LIMN_OK) return status;
+    limn_sampling *s = *out = calloc(1, sizeof *s);
+    if (!s) return limn_fail_memory(p->ctx, sizeof *s, "pictures");
+    s->p = p, s->o = *o;
+    p->under_way = true;
+    status = open_sampling(s, decodes);
+    if (status == LIMN_OK) return LIMN_OK;
+    limn_sampling_end(s);
+    *out = NULL;
+    return status;
+}
+
+limn_status limn_sampling_begin(limn_pipeline *p, const limn_generate_options *o, limn_sampling **out)
+{
+    limn_status status = limn_sampling_open(p, o, true, out);
+    if (status == LIMN_OK && (*out)->n < o->n)
+        status = limn_fail(p->ctx, LIMN_NO_MEMORY, "%d pictures are more than can be under way at once here, %d: begin with "
+                           "fewer", o->n, (*out)->n);
+    if (status == LIMN_OK) status = limn_sampling_restart(*out, 0);
+    if (status == LIMN_OK) return LIMN_OK;
+    limn_sampling_end(*out);
+    *out = NULL;
+    return status;
+}
+
+void limn_sampling_end(limn_sampling *s)
+{
+    if (!s) return;
+    s->p->under_way = false;
+    limn_sampler_free(s->sampler);
+    limn_start_free(&s->start);
+    free(s->x);
+    free(s->input);
+    free(s->output);
+    free(s);
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------------ */
+
+limn_status limn_sampling_restart(limn_sampling *s, int first)
+{
+    limn_picture_seed seeds[TOGETHER];
+    s->first = s->start.first = first, s->k = s->repeat = 0;
+    for (int i = 0; i < s->n; i++) seeds[i] = limn_start_seed(&s->start, i);
+    if (s->calls == 0) return memcpy(s->x, s->start.picture, (size_t)s->n * s->size * sizeof *s->x), LIMN_OK;
+    limn_status status = limn_sampler_begin(s->p->ctx, s->sampler, s->n, s->size, seeds);
+    if (status == LIMN_OK) limn_start_first(&s->start, s->sampler, s->x);
+    return status;
+}
+
+/* One call of the network, guided; the result lies in the first half of s->output. */
+static limn_status call_network(limn_sampling *s, int k)
+{
+    const limn_job *net = &s->denoiser->job;
+    size_t half = (size_t)s->n * s->size, pixels = s->size / (size_t)s->channels;
+    int32_t step = k;
+    char where[64];
+    limn_sampler_input(s->sampler, k, s->x, s->input);
+    if (s->guided) memcpy(s->input + half, s->input, half * sizeof *s->input);
+    limn_status status = limn_recipe_write(s->denoiser, "image", LIMN_F32, s->input);
+    if (status == LIMN_OK) status = limn_recipe_write(s->denoiser, "step", LIMN_I32, &step);
+    if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, s->denoiser);
+    snprintf(where, sizeof where, "step %d of %d", k + 1, limn_sampler_calls(s->sampler));
+    if (status == LIMN_OK) status = limn_job_output(s->p->ctx, net, net->ports->output, where, s->output);
+    for (int i = 0; i < s->n && s->guided && status == LIMN_OK; i++) {
+        float *cond = s->output + (size_t)i * s->out_size, *uncond = cond + (size_t)s->n * s->out_size;
+        limn_guidance_combine(cond, uncond, pixels, s->out_channels, s->guided_channels, s->o.guidance, uncond);
+        limn_guidance_rescale(cond, pixels, s->out_channels, s->guided_channels, s->o.guidance_rescale, uncond);
+        memcpy(cond, uncond, s->out_size * sizeof *cond);
+    }
+    return status;
+}
+
+limn_status limn_sampling_step(limn_sampling *s)
+{
+    limn_ctx *ctx = s->p->ctx;
+    if (s->k == s->calls) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "all %d steps are made", s->calls);
+    if (!limn_progress(ctx, "step", s->done, s->total))
+        return limn_fail(ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)s->done, (long long)s->total);
+    int k = s->k;
+    limn_start_keep(&s->start, s->sampler, k, s->x);
+    limn_status status = call_network(s, k);
+    if (status != LIMN_OK) return status;
+    limn_sampler_step(s->sampler, k, s->output, s->x);
+    s->done++;
+    if (s->repeat + 1 < limn_start_repeats(&s->start, s->sampler, k)) {
+        limn_start_again(&s->start, s->sampler, k, s->repeat++, s->x); /* back to where it began */
+        return LIMN_OK;
+    }
+    s->repeat = 0;
+    if (++s->k < s->calls) return LIMN_OK;
+    limn_start_keep(&s->start, s->sampler, s->calls, s->x);
+    limn_start_last(&s->start, s->sampler, s->x);
+    return LIMN_OK;
+}
+
+int limn_sampling_left(const limn_sampling *s)
+{
+    int left = -s->repeat;
+    for (int k = s->k; k < s->calls; k++) left += limn_start_repeats(&s->start, s->sampler, k);
+    return left;
+}
+
+/* ---- what there is ---------------------------------------------------------------------------------------------------- */
+
+/* The network's numbers of picture i: x at the end and at the beginning; on the way what the last prediction says of x0. */
+static void estimate(const limn_sampling *s, int i, float *out)
+{
+    const float *x = s->x + (size_t)i * s->size;
+    int last = s->repeat ? s->k : s->k - 1; /* the call that was made last */
+    if (last < 0 || s->k == s->calls) memcpy(out, x, s->size * sizeof *out);
+    else limn_sampler_estimate(s->sampler, last, s->size, s->input + (size_t)i * s->size,
+                               s->output + (size_t)i * s->out_size, out);
+}
+
+static limn_status check_number(const limn_sampling *s, int i)
+{
+    if (i >= 0 && i < s->n) return LIMN_OK;
+    return limn_fail(s->p->ctx, LIMN_BAD_ARGUMENT, "expected a picture from 0 to %d, found %d", s->n - 1, i);
+}
+
+limn_status limn_sampling_latent(limn_sampling *s, int i, limn_latent *out)
+{
+    const limn_pipeline *p = s->p;
+    int factor = p->vae ? p->vae->factor : 1;
+    *out = (limn_latent){0};
+    limn_status status = check_number(s, i);
+    if (status == LIMN_OK) status = limn_latent_new(p->ctx, s->height, s->width, s->channels, out);
+    if (status != LIMN_OK) return status;
+    out->image_height = s->height * factor, out->image_width = s->width * factor;
+    estimate(s, i, out->values);
+    for (size_t k = 0; k < s->size; k++) out->values[k] = (float)(out->values[k] / p->latent_scale + p->latent_shift);
+    return LIMN_OK;
+}
+
+static limn_status decode(limn_sampling *s, const limn_latent *latent, limn_image *out)
+{
+    limn_recipe_part *decoder = limn_recipe_find(&s->p->recipe, LIMN_ROLE_DECODER);
+    const limn_node *output = decoder->job.ports->output;
+    limn_shape shape = limn_node_shape(output);
+    size_t bytes = (size_t)limn_shape_count(&shape) * sizeof(float);
+    float *values = malloc(bytes);
+    if (!values) return limn_fail_memory(s->p->ctx, bytes, "a picture");
+    limn_status status = limn_recipe_write(decoder, "latent", LIMN_F32, latent->values);
+    if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, decoder);
+    if (status == LIMN_OK) status = limn_job_output(s->p->ctx, &decoder->job, output, "decoder", values);
+    if (status == LIMN_OK)
+        status = limn_picture_bytes(s->p->ctx, (int)shape.dim[2], (int)shape.dim[1], (int)shape.dim[3], values, out);
+    free(values);
+    return status;
+}
+
+limn_status limn_sampling_picture(limn_sampling *s, int i, limn_image *out)
+{
+    limn_latent latent;
+    *out = (limn_image){0};
+    limn_status status = limn_sampling_check_pictures(s->p);
+    if (status == LIMN_OK) status = limn_sampling_latent(s, i, &latent);
+    if (status != LIMN_OK) return status;
+    status = s->p->vae ? decode(s, &latent, out)
+                       : limn_picture_bytes(s->p->ctx, s->width, s->height, s->channels, latent.values, out);
+    limn_latent_free(&latent);
+    return status;
+}

@@ -1,0 +1,125 @@
+/* make_ranks.h: ranks as threads of one process.  What they sum is added in the order of ranks.  One that does not come, or
+ * comes with something else, is a failure of all others, not a test that hangs. */
+#ifndef MAKE_RANKS_H
+#define MAKE_RANKS_H
+
+#include "comm/comm.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_RANKS = 4, PATIENCE = 60 };
+
+typedef struct rank_group {
+    pthread_mutex_t lock;
+    pthread_cond_t all;
+    int size, here, n_meetings, n_sums;
+    bool broken;
+    void *data[MAX_RANKS];
+    size_t bytes[MAX_RANKS];
+} rank_group;
+
+typedef struct rank_comm {
+    limn_comm comm;
+    rank_group *group;
+} rank_comm;
+
+/* Returns when all are here. */
+static limn_status wait_for_all(limn_comm *comm)
+{
+    rank_group *g = ((rank_comm *)comm)->group;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE;
+    pthread_mutex_lock(&g->lock);
+    int meeting = g->n_meetings;
+    if (++g->here == g->size) g->here = 0, g->n_meetings++, pthread_cond_broadcast(&g->all);
+    while (meeting == g->n_meetings && !g->broken)
+        if (pthread_cond_timedwait(&g->all, &g->lock, &until) != 0) g->broken = true, pthread_cond_broadcast(&g->all);
+    bool broken = g->broken;
+    pthread_mutex_unlock(&g->lock);
+    return broken ? limn_fail(comm->ctx, LIMN_IO, "rank %d waits, and another has left", comm->rank) : LIMN_OK;
+}
+
+/* Everybody's data are known to everybody. */
+static limn_status meet_with(limn_comm *comm, void *data, size_t bytes)
+{
+    rank_group *g = ((rank_comm *)comm)->group;
+    g->data[comm->rank] = data, g->bytes[comm->rank] = bytes;
+    limn_status status = wait_for_all(comm);
+    for (int i = 0; i < g->size && status == LIMN_OK; i++)
+        if (g->bytes[i] != bytes)
+            status = limn_fail(comm->ctx, LIMN_IO, "rank %d has %zu bytes, rank %d %zu", comm->rank, bytes, i, g->bytes[i]);
+    return status;
+}
+
+/* Each rank adds up a part, and nobody else touches it. */
+#define SUM(type)                                                                     \
+    rank_group *g = ((rank_comm *)comm)->group;                                       \
+    limn_status status = meet_with(comm, data, n * sizeof(type));                     \
+    size_t rank = (size_t)comm->rank, size = (size_t)comm->size;                      \
+    for (size_t i = n * rank / size; i < n * (rank + 1) / size && !status; i++) {     \
+        type sum = 0;                                                                 \
+        for (size_t k = 0; k < size; k++) sum += ((type *)g->data[k])[i];             \
+        for (size_t k = 0; k < size; k++) ((type *)g->data[k])[i] = sum;              \
+    }                                                                                 \
+    return status == LIMN_OK ? wait_for_all(comm) : status
+
+static limn_status threads_sum_f32(limn_comm *comm, size_t n, float *data)
+{
+    SUM(float);
+}
+
+static limn_status threads_sum_f64(limn_comm *comm, size_t n, double *data)
+{
+    if (comm->rank == 0) ((rank_comm *)comm)->group->n_sums++;
+    SUM(double);
+}
+
+static limn_status threads_broadcast(limn_comm *comm, int root, size_t bytes, void *data)
+{
+    limn_status status = meet_with(comm, data, bytes);
+    if (status == LIMN_OK && comm->rank != root) memcpy(data, ((rank_comm *)comm)->group->data[root], bytes);
+    return status == LIMN_OK ? wait_for_all(comm) : status;
+}
+
+static const limn_comm_engine threads_engine = {
+    .sum_f32 = threads_sum_f32, .sum_f64 = threads_sum_f64, .broadcast = threads_broadcast};
+
+/* What a rank does: `work` with a ctx and a group of its own. */
+typedef struct rank_thread {
+    rank_comm place;
+    limn_status (*work)(limn_comm *comm, void *user);
+    void *user;
+    limn_status status;
+    char error[LIMN_ERROR_BYTES];
+} rank_thread;
+
+static void *run_rank(void *user)
+{
+    rank_thread *r = user;
+    limn_ctx *ctx = r->place.comm.ctx = limn_ctx_new();
+    limn_ctx_set_threads(ctx, 1);
+    r->status = r->work(&r->place.comm, r->user);
+    snprintf(r->error, sizeof r->error, "%s", r->status == LIMN_OK ? "" : limn_error_text(ctx));
+    limn_ctx_free(ctx);
+    return NULL;
+}
+
+/* out [size].  @return how often they met */
+static int run_ranks(int size, limn_status (*work)(limn_comm *comm, void *user), void *const user[], rank_thread *out)
+{
+    rank_group g = {.size = size, .lock = PTHREAD_MUTEX_INITIALIZER, .all = PTHREAD_COND_INITIALIZER};
+    pthread_t thread[MAX_RANKS];
+    omp_get_max_threads(); /* OpenMP begins on this thread: LLVM's aborts when threads that come and go begin and end it */
+    for (int i = 0; i < size; i++) {
+        out[i] = (rank_thread){.place = {{&threads_engine, NULL, i, size}, &g}, .work = work, .user = user[i]};
+        pthread_create(&thread[i], NULL, run_rank, &out[i]);
+    }
+    for (int i = 0; i < size; i++) pthread_join(thread[i], NULL);
+    return g.n_sums;
+}
+
+#endif

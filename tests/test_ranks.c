@@ -1,0 +1,281 @@
+/* test_ranks.c: several ranks, threads here, learn what one learns, and leave together whatever happens to one of them. */
+#include "file/weight_file.h"
+#include "train/trainer_parts.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "make_image.h"
+#include "make_ranks.h"
+
+/* ---- the decision ----------------------------------------------------------------------------------------------------- */
+
+enum { STEPS = 9, AT = 4 };
+
+/* What a rank says in step AT, and what all heard then. */
+typedef struct speaker {
+    limn_status mine;
+    limn_wish wish, all;
+    double loss, sum;
+    int step; /* in which it left */
+} speaker;
+
+static limn_status speak(limn_comm *comm, void *user)
+{
+    speaker *s = user;
+    limn_ranks ranks;
+    limn_status status = limn_ranks_new(comm, &ranks);
+    for (s->step = 0; s->step < STEPS && status == LIMN_OK; s->step++) {
+        bool now = s->step == AT;
+        limn_status mine = now && s->mine ? limn_fail(comm->ctx, s->mine, "rank %d's own trouble", comm->rank) : LIMN_OK;
+        s->sum = now ? s->loss : 1, s->all = now ? s->wish : LIMN_WISH_GO_ON;
+        status = limn_ranks_meet(&ranks, mine, &s->all, &s->sum);
+        if (status != LIMN_OK || s->all != LIMN_WISH_GO_ON || !isfinite(s->sum)) break;
+    }
+    limn_ranks_free(&ranks);
+    return status;
+}
+
+static void all_ranks_leave_in_the_same_step(void **state)
+{
+    (void)state;
+    static const struct {
+        int size;
+        speaker rank[3];
+        limn_status status;
+        limn_wish wish;
+        int step, first; /* first: who failed */
+        bool finite;
+    } rows[] = {
+        {1, {{.loss = 2}}, LIMN_OK, LIMN_WISH_GO_ON, STEPS, 0, true},
+        {1, {{.mine = LIMN_BAD_FILE}}, LIMN_BAD_FILE, 0, AT, 0, true},
+        {1, {{.wish = LIMN_WISH_STOP}}, LIMN_OK, LIMN_WISH_STOP, AT, 0, true},
+        {2, {{.loss = 2}, {.loss = 3}}, LIMN_OK, LIMN_WISH_GO_ON, STEPS, 0, true},
+        {2, {{0}, {.mine = LIMN_BAD_FILE, .loss = NAN}}, LIMN_BAD_FILE, 0, AT, 1, true},
+        {2, {{.mine = LIMN_IO}, {.mine = LIMN_NO_MEMORY}}, LIMN_IO, 0, AT, 0, true},
+        {2, {{.wish = LIMN_WISH_STOP}, {.mine = LIMN_CANCELLED}}, LIMN_CANCELLED, 0, AT, 1, true},
+        {2, {{0}, {.loss = NAN}}, LIMN_OK, LIMN_WISH_GO_ON, AT, 0, false},
+        {3, {{.loss = INFINITY}, {0}, {.loss = -INFINITY}}, LIMN_OK, LIMN_WISH_GO_ON, AT, 0, false},
+        {3, {{0}, {0}, {.wish = LIMN_WISH_TIME_UP}}, LIMN_OK, LIMN_WISH_TIME_UP, AT, 0, true},
+        {3, {{.wish = LIMN_WISH_TIME_UP}, {.wish = LIMN_WISH_STOP}, {0}}, LIMN_OK, LIMN_WISH_STOP, AT, 0, true},
+        {3, {{0}, {.mine = LIMN_UNSUPPORTED}, {.wish = LIMN_WISH_TIME_UP}}, LIMN_UNSUPPORTED, 0, AT, 1, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        speaker s[3];
+        rank_thread r[3];
+        memcpy(s, rows[i].rank, sizeof s);
+        int met = run_ranks(rows[i].size, speak, (void *const[]){&s[0], &s[1], &s[2]}, r);
+        assert_int_equal(met, rows[i].step == STEPS ? STEPS : AT + 1); /* once a step */
+        for (int k = 0; k < rows[i].size; k++) {
+            char text[64];
+            int first = rows[i].first;
+            if (k == first) snprintf(text, sizeof text, "rank %d's own trouble", first);
+            else snprintf(text, sizeof text, "rank %d of %d: rank %d's own trouble", first, rows[i].size, first);
+            assert_int_equal(r[k].status, rows[i].status);
+            assert_string_equal(r[k].error, rows[i].status == LIMN_OK ? "" : text);
+            assert_int_equal(s[k].step, rows[i].step);
+            if (rows[i].status == LIMN_OK) assert_int_equal(s[k].all, rows[i].wish);
+            assert_int_equal(isfinite(s[k].sum) != 0, rows[i].finite);
+            if (rows[i].step == STEPS) assert_true(s[k].sum == rows[i].size); /* of the last step */
+        }
+    }
+}
+
+/* ---- trainings -------------------------------------------------------------------------------------------------------- */
+
+#define DIT "dit size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64"
+#define UNET "unet size=16 channels=1 width=4 levels=2 norm=batch"
+
+enum { MAX_ROWS = 16 };
+
+/* A rank's options, and what befalls it. */
+typedef struct trainee {
+    limn_train_options o;
+    limn_ctx *ctx;
+    int64_t stop_after; /* 0: never */
+    bool refuses;       /* to start */
+    bool cancelled;     /* in the middle of a step, after so many: */
+    int64_t cancel_at;
+    int n;
+    double loss[MAX_ROWS];
+} trainee;
+
+static void hear(void *user, const limn_train_report *r)
+{
+    trainee *t = user;
+    if (t->n < MAX_ROWS) t->loss[t->n++] = r->loss;
+}
+
+static bool go_on(void *user, const char *what, int64_t done, int64_t total)
+{
+    (void)total;
+    trainee *t = user;
+    bool starts = strcmp(what, "start") == 0;
+    if (t->cancelled && done == t->cancel_at && (starts || strcmp(what, "step") == 0)) limn_ctx_cancel(t->ctx);
+    return !(starts && t->refuses) && !(strcmp(what, "step") == 0 && t->stop_after && done >= t->stop_after);
+}
+
+static limn_status train(limn_comm *comm, void *user)
+{
+    trainee *t = user;
+    t->ctx = comm->ctx;
+    limn_ctx_set_progress(comm->ctx, go_on, t);
+    return limn_train_on(comm->ctx, &t->o, comm);
+}
+
+static trainee trainee_of(const char *net, const char *data, const char *out, int accumulate)
+{
+    trainee t = {.o = limn_train_defaults()};
+    t.o.network = net, t.o.data = data, t.o.out = out, t.o.n_shapes = 40, t.o.batch = 2, t.o.accumulate = accumulate;
+    t.o.steps = 6, t.o.save_every = 4, t.o.log_every = 1, t.o.warmup = 2, t.o.lr = 2e-3, t.o.precision = LIMN_PRECISION_F32;
+    t.o.report = hear;
+    return t;
+}
+
+static int run_all(int size, trainee *t, rank_thread *r)
+{
+    for (int i = 0; i < size; i++) t[i].o.user = &t[i], t[i].n = 0;
+    return run_ranks(size, train, (void *const[]){&t[0], &t[1], &t[2]}, r);
+}
+
+static void succeeded(int size, const rank_thread *r)
+{
+    for (int i = 0; i < size; i++)
+        if (r[i].status != LIMN_OK) fail_msg("rank %d: %s", i, r[i].error);
+}
+
+static void put_masks(const char *folder)
+{
+    char path[128];
+    mkdir(folder, 0777);
+    for (int k = 0; k < 2; k++) {
+        snprintf(path, sizeof path, "%s/%s", folder, k ? "masks" : "images"), mkdir(path, 0777);
+        for (int i = 0; i < 5; i++) {
+            uint8_t pixels[20 * 18];
+            for (int p = 0; p < 20 * 18; p++)
+                pixels[p] = (uint8_t)((p * (i + 3) / 7 + p / 20) % 2 * (k ? 255 : 90 + p % 50));
+            made m = make_plain_png(20, 18, 1, pixels);
+            snprintf(path, sizeof path, "%s/%s/%d.png", folder, k ? "masks" : "images", i);
+            FILE *f = fopen(path, "wb");
+            assert_non_null(f);
+            assert_int_equal(fwrite(m.bytes, 1, m.n, f), m.n);
+            fclose(f), free(m.bytes);
+        }
+    }
+}
+
+static void ranks_learn_what_one_learns(void **state)
+{
+    (void)state;
+    put_masks("ranks-masks");
+    static const struct { const char *net, *data; } rows[] = {{DIT, "shapes"}, {UNET, "ranks-masks"}};
+    static const struct { int size, accumulate; } groups[] = {{1, 6}, {2, 3}, {3, 2}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double first[MAX_ROWS];
+        for (size_t g = 0; g < 3; g++) {
+            trainee t[3];
+            rank_thread r[3];
+            char out[3][64];
+            for (int k = 0; k < 3; k++) {
+                snprintf(out[k], sizeof out[k], "run-ranks-%zu-%zu-of-%d", i, g, k);
+                t[k] = trainee_of(rows[i].net, rows[i].data, out[k], groups[g].accumulate);
+            }
+            int met = run_all(groups[g].size, t, r);
+            succeeded(groups[g].size, r);
+            assert_int_equal(t[0].n, 6);
+            assert_int_equal(met, 9); /* once a step, and when opened, ready, done */
+            for (int k = 0; k < 6; k++) {
+                if (g == 0) first[k] = t[0].loss[k];
+                assert_true(fabs(t[0].loss[k] - first[k]) <= 1e-6 * fabs(first[k]));
+            }
+            for (int k = 1; k < groups[g].size; k++) { /* rank 0 alone logs and writes */
+                assert_int_equal(t[k].n, 0);
+                assert_int_not_equal(access(out[k], F_OK), 0);
+            }
+        }
+    }
+}
+
+/* Two ranks stop after three steps; one goes on from what they saved, then three; and no step is another. */
+static void a_checkpoint_does_not_know_how_many_wrote_it(void **state)
+{
+    (void)state;
+    rank_thread r[3];
+    trainee whole = trainee_of(DIT, "shapes", "run-ranks-whole", 6);
+    run_all(1, &whole, r);
+    succeeded(1, r);
+    trainee two[2] = {trainee_of(DIT, "shapes", "run-ranks-parts", 3), trainee_of(DIT, "shapes", "run-ranks-parts", 3)};
+    two[1].stop_after = 2; /* the other hears of it */
+    run_all(2, two, r);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(r[k].status, LIMN_CANCELLED);
+        assert_string_equal(r[k].error, "stopped at step 2, saved; the same command with --resume goes on");
+    }
+    assert_int_equal(two[0].n, 2);
+    trainee one = trainee_of(DIT, "shapes", "run-ranks-parts", 6);
+    one.o.resume = true, one.stop_after = 4;
+    run_all(1, &one, r);
+    assert_int_equal(r[0].status, LIMN_CANCELLED);
+    trainee three[3];
+    for (int k = 0; k < 3; k++)
+        three[k] = trainee_of(DIT, "shapes", "run-ranks-parts", 2), three[k].o.resume = true;
+    run_all(3, three, r);
+    succeeded(3, r);
+    for (int k = 0; k < 6; k++) {
+        double loss = k < 2 ? two[0].loss[k] : k < 4 ? one.loss[k - 2] : three[0].loss[k - 4];
+        assert_true(fabs(loss - whole.loss[k]) <= 1e-6 * whole.loss[k]);
+    }
+}
+
+static void what_befalls_one_rank_ends_all(void **state)
+{
+    (void)state;
+    put_masks("ranks-masks");
+    enum { NO_FOLDER, REFUSED, CANCELLED_FIRST, CANCELLED_LATER, TIME_UP, DIVERGED, N_KINDS };
+    static const struct { limn_status status; const char *text; int64_t steps; } rows[N_KINDS] = {
+        [NO_FOLDER] = {LIMN_NOT_FOUND, "no-such-folder", 0},
+        [REFUSED] = {LIMN_CANCELLED, "stopped before the first step", 0},
+        [CANCELLED_FIRST] = {LIMN_CANCELLED, "stopped", 0},
+        [CANCELLED_LATER] = {LIMN_CANCELLED, "stopped at step 3, saved", 3},
+        [TIME_UP] = {LIMN_OK, "", 1},
+        [DIVERGED] = {LIMN_DIVERGED, "the loss is", 0}};
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        trainee t[3];
+        rank_thread r[3];
+        char out[32], path[64];
+        snprintf(out, sizeof out, "run-ranks-end-%d", kind);
+        snprintf(path, sizeof path, "%s/checkpoint.safetensors", out);
+        unlink(path); /* of an earlier run of this test */
+        for (int k = 0; k < 3; k++) {
+            t[k] = trainee_of(UNET, "ranks-masks", out, 1);
+            if (kind == DIVERGED) t[k].o.lr = 1e30, t[k].o.clip = 0, t[k].o.warmup = 0;
+        }
+        if (kind == NO_FOLDER) t[1].o.data = "no-such-folder";
+        if (kind == REFUSED) t[1].refuses = true;
+        if (kind == CANCELLED_FIRST || kind == CANCELLED_LATER) t[1].cancelled = true, t[1].cancel_at = rows[kind].steps;
+        if (kind == TIME_UP) t[2].o.seconds = 1e-9;
+        run_all(3, t, r);
+        for (int k = 0; k < 3; k++) {
+            if (r[k].status != rows[kind].status) fail_msg("kind %d, rank %d: %s", kind, k, r[k].error);
+            assert_non_null(strstr(r[k].error, rows[kind].text));
+        }
+        assert_int_equal(access(path, F_OK) == 0, rows[kind].steps > 0);
+        if (kind == NO_FOLDER) assert_int_not_equal(access(out, F_OK), 0);
+        if (kind != DIVERGED) assert_int_equal(t[0].n, rows[kind].steps);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_ranks_leave_in_the_same_step),
+        cmocka_unit_test(ranks_learn_what_one_learns),
+        cmocka_unit_test(a_checkpoint_does_not_know_how_many_wrote_it),
+        cmocka_unit_test(what_befalls_one_rank_ends_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
