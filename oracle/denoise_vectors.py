@@ -10,6 +10,7 @@ table_levels().
 """
 import copy
 import inspect
+import json
 import math
 
 import diffusers
@@ -485,15 +486,46 @@ def guidance():
     print("};")
 
 
+SD = '"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000, "trained_betas": null'
+CONFIGS = [  # as published folders have them, and each class with nothing but its name
+    f'{{"_class_name": "PNDMScheduler", "_diffusers_version": "0.6.0", {SD}, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "clip_sample": false}}',
+    f'{{"_class_name": "DDIMScheduler", {SD}, "clip_sample": false, "prediction_type": "v_prediction", "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1}}',
+    f'{{"_class_name": "EulerDiscreteScheduler", {SD}, "clip_sample": false, "interpolation_type": "linear", "prediction_type": "epsilon", "sample_max_value": 1.0, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "timestep_spacing": "leading", "use_karras_sigmas": false}}',
+    f'{{"_class_name": "EulerAncestralDiscreteScheduler", {SD}, "prediction_type": "epsilon", "steps_offset": 1, "timestep_spacing": "trailing", "rescale_betas_zero_snr": false}}',
+    f'{{"_class_name": "EulerDiscreteScheduler", {SD}, "prediction_type": "v_prediction", "rescale_betas_zero_snr": true, "timestep_spacing": "trailing", "sigma_min": null, "final_sigmas_type": "zero", "timestep_type": "discrete"}}',
+    f'{{"_class_name": "LCMScheduler", {SD}, "clip_sample": false, "clip_sample_range": 1.0, "original_inference_steps": 50, "prediction_type": "epsilon", "steps_offset": 1, "thresholding": false, "timestep_scaling": 10.0, "timestep_spacing": "leading"}}',
+    '{"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver++", "beta_end": 0.02, "beta_schedule": "linear", "beta_start": 0.0001, "dynamic_thresholding_ratio": 0.995, "euler_at_final": false, "lambda_min_clipped": -Infinity, "lower_order_final": true, "num_train_timesteps": 1000, "prediction_type": "epsilon", "sample_max_value": 1.0, "solver_order": 2, "solver_type": "midpoint", "steps_offset": 0, "thresholding": false, "timestep_spacing": "linspace", "trained_betas": null, "use_karras_sigmas": false, "use_lu_lambdas": false, "variance_type": null}',
+    f'{{"_class_name": "DPMSolverMultistepScheduler", {SD}, "algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": true, "lambda_min_clipped": -5.1, "solver_type": "bh2", "steps_offset": 1, "timestep_spacing": "leading"}}',
+    f'{{"_class_name": "UniPCMultistepScheduler", {SD}, "disable_corrector": [], "solver_p": null, "predict_x0": true, "solver_type": "midpoint", "use_exponential_sigmas": true, "steps_offset": 1}}',
+    f'{{"_class_name": "DEISMultistepScheduler", {SD}, "algorithm_type": "dpmsolver++", "solver_type": "midpoint", "use_beta_sigmas": true}}',
+    '{"_class_name": "DDPMScheduler", "beta_end": 0.02, "beta_schedule": "squaredcos_cap_v2", "beta_start": 0.0001, "clip_sample": true, "clip_sample_range": 2.5, "variance_type": "fixed_large", "prediction_type": "sample", "timestep_spacing": "leading"}',
+    f'{{"_class_name": "HeunDiscreteScheduler", {SD}, "use_karras_sigmas": true, "clip_sample": true}}',
+    f'{{"_class_name": "TCDScheduler", {SD}, "original_inference_steps": 50, "steps_offset": 1, "timestep_spacing": "leading"}}',
+    '{"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 3.0, "use_dynamic_shifting": false, "base_shift": 0.5, "max_shift": 1.15}',
+] + [f'{{"_class_name": "{name}"}}' for name in (
+    "DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler",
+    "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "LMSDiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler",
+    "UniPCMultistepScheduler", "DEISMultistepScheduler", "LCMScheduler", "TCDScheduler", "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler")]
+
+
+def run_config(text, steps=6):
+    config = json.loads(text)
+    scheduler = getattr(diffusers, config["_class_name"]).from_config(config)
+    scheduler.set_timesteps(steps)
+    return float(getattr(scheduler, "init_noise_sigma", 1.0)), run(scheduler, eta=0.0 if "TCD" in text else None)
+
+
 def main():
     all_cases()
     more_cases()
+    configs = [(text, *run_config(text)) for text in CONFIGS]
     print(f"/* denoise.h: written by oracle/denoise_vectors.py with diffusers {diffusers.__version__} and k-diffusion 0.1.1, in double.  Do not edit. */")
     print("#include \"denoise/sampler.h\"\n")
     print("typedef struct vector_call { double time, scale, x[4], mean[4], spread[8]; } vector_call;")
     print("typedef struct vector_case { const char *what; limn_sampler_options options; double init_sigma; int first, n; } vector_case;\n")
     print("static const vector_call vector_calls[] = {")
-    for _, _, _, _, calls in cases:
+    for calls in [case[-1] for case in cases] + [config[-1] for config in configs]:
         for t, scale, x, mean, spread, more in calls:
             spread = spread + more if any(more) else spread
             print(f"    {{{number(t)}, {number(scale)}, {row(x)}, {row(mean)}, {row(spread) if any(spread) else '{0}'}}},")
@@ -502,6 +534,12 @@ def main():
     first = 0
     for name, sampler, options, init, calls in cases:
         print(f"    {{\"{name}\", {{.name = \"{sampler}\", .schedule.n_train = 1000, .strength = 1, {options}}}, {number(init)}, {first}, {len(calls)}}},")
+        first += len(calls)
+    print("};\n")
+    print("/* scheduler_config.json, what six steps of it are */")
+    print("static const struct { const char *json; double init_sigma; int first, n; } vector_configs[] = {")
+    for text, init, calls in configs:
+        print(f"    {{{json.dumps(text)}, {number(init)}, {first}, {len(calls)}}},")
         first += len(calls)
     print("};\n")
     alpha_bars()

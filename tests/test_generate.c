@@ -388,7 +388,8 @@ static void wrong_options_are_named(void **state)
     REFUSED(bad.sampler = "dpm++2n", LIMN_NOT_FOUND, "did you mean dpm++2m?");
     REFUSED(bad.sampler = "flow_euler", LIMN_NOT_FOUND, "there are: euler");
     REFUSED(bad.sampler = "UniPC Karras", LIMN_BAD_ARGUMENT, "takes no Karras sigmas");
-    REFUSED((bad.sampler = "Euler Simple", bad.scheduler = "beta"), LIMN_BAD_ARGUMENT, "names Simple sigmas, and the scheduler");
+    REFUSED((bad.sampler = "Euler Simple", bad.scheduler = "beta"), LIMN_BAD_ARGUMENT,
+            "names Simple sigmas, and the scheduler");
     REFUSED((bad.sampler = "Euler Simple", bad.scheduler = "trailing"), LIMN_BAD_ARGUMENT, "the scheduler is trailing");
     REFUSED(bad.scheduler = "exponentiel", LIMN_NOT_FOUND, "did you mean exponential?");
     REFUSED(bad.steps = 0, LIMN_BAD_ARGUMENT, "steps");
