@@ -161,7 +161,7 @@ static void a_perfect_network_gives_the_picture(void **state)
             for (int prediction = 0; prediction < LIMN_N_PREDICTIONS; prediction++) {
                 limn_sampler_options o = limn_sampler_defaults();
                 limn_sampler *s;
-                float x[PICTURE], y[PICTURE];
+                float x[PICTURE], y[PICTURE], z[PICTURE], said[PICTURE];
                 o.name = limn_sampler_row(i)->name, o.n_steps = 8, o.prediction = (limn_prediction)prediction;
                 o.schedule.kind = flow ? LIMN_SCHEDULE_FLOW : LIMN_SCHEDULE_LINEAR;
                 if (limn_sampler_row(i)->raw && prediction == LIMN_PREDICT_V) continue; /* mixed, velocities are none */
@@ -173,6 +173,10 @@ static void a_perfect_network_gives_the_picture(void **state)
                     limn_sampler_level(s, k, &a, &b);
                     limn_prediction_target(o.prediction, scale * a, scale * b, &of_x0, &of_n);
                     for (int p = 0; p < PICTURE; p++) y[p] = (float)(of_x0 * clean[p] + of_n * (x[p] - a * clean[p]) / b);
+                    limn_sampler_input(s, k, x, z);
+                    limn_sampler_estimate(s, k, PICTURE, z, y, said);
+                    for (int p = 0; p < PICTURE; p++)
+                        if (fabs(said[p] - clean[p]) > 2e-4) fail_msg("%s, call %d, says %g", o.name, k, said[p]);
                     limn_sampler_step(s, k, y, x);
                 }
                 double a, b; /* deis and tcd end at the first timestep, not quite without noise */
