@@ -54,19 +54,29 @@ static void network(const float *z, double t, bool learned, float *y)
 
 /* ---- samplers --------------------------------------------------------------------------------------------------------- */
 
-/* One call from the oracle's x.  x' = mean + spread z with the noise z of the library's named stream. */
+/* Calls before call k whose x, rounded to f32 as well, is part of what call k makes. */
+static int reach(const vector_case *c, int k)
+{
+    for (int i = 0; limn_sampler_row(i); i++)
+        if (!strcmp(limn_sampler_row(i)->name, c->options.name)) return !limn_sampler_row(i)->plan ? 0 : k < 3 ? k : 3;
+    return 0;
+}
+
+/* One call from the oracle's x.  x' = mean + spread z with the noise z of the library's named stream, two for dpm++sde. */
 static void check_call(const vector_case *c, limn_sampler *s, const vector_call *v, int k, int step)
 {
-    float x[PICTURE], z[PICTURE], y[2 * PICTURE], noise[PICTURE];
+    float x[PICTURE], z[PICTURE], y[2 * PICTURE], noise[2 * PICTURE];
     double largest = 0;
     for (int i = 0; i < PICTURE; i++) x[i] = (float)v->x[i], largest = fmax(largest, fabs(v->x[i]));
+    for (int i = 0; i < PICTURE * reach(c, k); i++) largest = fmax(largest, fabs(v[-1 - i / PICTURE].x[i % PICTURE]));
     same(limn_sampler_timestep(s, k), v->time, c->what, k);
     same(limn_sampler_input_scale(s, k), v->scale, c->what, k);
     limn_sampler_input(s, k, x, z);
     network(z, v->time, c->options.variance == LIMN_VARIANCE_LEARNED_RANGE, y);
     limn_sampler_step(s, k, y, x);
-    limn_random_normal(SEED, LIMN_STREAM_ANCESTRAL, (uint64_t)5 << 32 | (uint32_t)step, 0, PICTURE, noise);
-    for (int i = 0; i < PICTURE; i++) near(x[i], v->mean[i] + v->spread[i] * noise[i], largest, c->what, k);
+    limn_random_normal(SEED, LIMN_STREAM_ANCESTRAL, (uint64_t)5 << 32 | (uint32_t)step, 0, 2 * PICTURE, noise);
+    for (int i = 0; i < PICTURE; i++)
+        near(x[i], v->mean[i] + v->spread[i] * noise[i] + v->spread[PICTURE + i] * noise[PICTURE + i], largest, c->what, k);
 }
 
 static void every_sampler_equals_diffusers(void **state)
@@ -81,7 +91,7 @@ static void every_sampler_equals_diffusers(void **state)
         same(limn_sampler_init_sigma(s), c->init_sigma, c->what, -1);
         assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){SEED, 5}), LIMN_OK);
         for (int k = 0; k < c->n; k++)
-            check_call(c, s, &vector_calls[c->first + k], k, c->n == c->options.n_steps ? k : (k + 1) / 2);
+            check_call(c, s, &vector_calls[c->first + k], k, c->n == c->options.n_steps ? k : k / 2);
         limn_sampler_free(s);
     }
     limn_ctx_free(ctx);
@@ -151,9 +161,10 @@ static void a_perfect_network_gives_the_picture(void **state)
             for (int prediction = 0; prediction < LIMN_N_PREDICTIONS; prediction++) {
                 limn_sampler_options o = limn_sampler_defaults();
                 limn_sampler *s;
-                float x[PICTURE], y[PICTURE];
+                float x[PICTURE], y[PICTURE], z[PICTURE], said[PICTURE];
                 o.name = limn_sampler_row(i)->name, o.n_steps = 8, o.prediction = (limn_prediction)prediction;
                 o.schedule.kind = flow ? LIMN_SCHEDULE_FLOW : LIMN_SCHEDULE_LINEAR;
+                if (limn_sampler_row(i)->raw && prediction == LIMN_PREDICT_V) continue; /* mixed, velocities are none */
                 if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) continue; /* pairs that do not fit are refused: see below */
                 assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){3, 0}), LIMN_OK);
                 limn_sampler_start(s, NULL, x);
@@ -162,14 +173,230 @@ static void a_perfect_network_gives_the_picture(void **state)
                     limn_sampler_level(s, k, &a, &b);
                     limn_prediction_target(o.prediction, scale * a, scale * b, &of_x0, &of_n);
                     for (int p = 0; p < PICTURE; p++) y[p] = (float)(of_x0 * clean[p] + of_n * (x[p] - a * clean[p]) / b);
+                    limn_sampler_input(s, k, x, z);
+                    limn_sampler_estimate(s, k, PICTURE, z, y, said);
+                    for (int p = 0; p < PICTURE; p++)
+                        if (fabs(said[p] - clean[p]) > 2e-4) fail_msg("%s, call %d, says %g", o.name, k, said[p]);
                     limn_sampler_step(s, k, y, x);
                 }
+                double a, b; /* deis and tcd end at the first timestep, not quite without noise */
+                limn_sampler_level(s, limn_sampler_calls(s), &a, &b);
                 for (int p = 0; p < PICTURE; p++)
-                    if (fabs(x[p] - clean[p]) > 2e-4)
+                    if (fabs(x[p] - clean[p]) > 2e-4 + (1 - a) + 4 * b)
                         fail_msg("%s, prediction %d, flow %d: %g, expected %g", o.name, prediction, flow, x[p], clean[p]);
                 limn_sampler_free(s);
             }
     limn_ctx_free(ctx);
+}
+
+/* ---- identities ------------------------------------------------------------------------------------------------------- */
+
+/* The exact answer for pictures that are normal noise of one spread:  x0 = a s^2 / (a^2 s^2 + b^2) x */
+static void answer_for_normal(const limn_sampler *s, int k, limn_prediction prediction, double spread, const float *x,
+                              float *y)
+{
+    double a, b, of_x0, of_n, scale = limn_sampler_input_scale(s, k);
+    limn_sampler_level(s, k, &a, &b);
+    limn_prediction_target(prediction, scale * a, scale * b, &of_x0, &of_n);
+    for (int i = 0; i < PICTURE; i++) {
+        double x0 = a * spread * spread / (a * a * spread * spread + b * b) * x[i];
+        y[i] = (float)(of_x0 * x0 + of_n * (x[i] - a * x0) / b);
+    }
+}
+
+/* How far from the ODE's solution, which keeps x / sqrt(a^2 s^2 + b^2), x is at the last call, or at the first one
+ * whose timestep is `until` or less. */
+static double error_of(limn_ctx *ctx, const limn_sampler_options *o, double until)
+{
+    const double spread = 0.5;
+    limn_sampler *s;
+    float x[PICTURE], y[PICTURE];
+    if (limn_sampler_new(ctx, o, &s) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){8, 0}), LIMN_OK);
+    limn_sampler_start(s, NULL, x);
+    double a, b, start = x[0], worst;
+    limn_sampler_level(s, 0, &a, &b);
+    start /= sqrt(a * a * spread * spread + b * b);
+    int k = 0;
+    for (; k < limn_sampler_calls(s) - 1 && limn_sampler_timestep(s, k) > until; k++) {
+        answer_for_normal(s, k, o->prediction, spread, x, y);
+        limn_sampler_step(s, k, y, x);
+    }
+    limn_sampler_level(s, k, &a, &b);
+    worst = fabs(x[0] / sqrt(a * a * spread * spread + b * b) / start - 1);
+    limn_sampler_free(s);
+    return worst;
+}
+
+/* Twice the steps make the error 2^order times smaller. */
+static void each_solver_has_its_order(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const struct {
+        const char *name;
+        double order;
+        bool by_time;
+    } rows[] = {{"euler", 1, false}, {"ddim", 1, true},  {"heun", 2, false}, {"dpm2", 2, false}, {"dpm++2m", 2, false},
+                {"unipc", 3, false}, {"deis", 2, false}, {"lms", 3, false},  {"plms", 2, true},  {"pndm", 2, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        limn_sampler_options o = limn_sampler_defaults();
+        o.name = rows[i].name, o.schedule.kind = LIMN_SCHEDULE_SCALED_LINEAR, o.schedule.beta_start = 0.00085,
+        o.schedule.beta_end = 0.012;
+        if (!rows[i].by_time) o.sigmas = LIMN_SIGMAS_EXPONENTIAL;
+        o.n_steps = rows[i].by_time ? 40 : 20;
+        double until = rows[i].by_time ? 400 : 0; /* evenly in time, steps are too far apart where noise ends */
+        double few = error_of(ctx, &o, until);
+        o.n_steps = rows[i].by_time ? 100 : 40;
+        double many = error_of(ctx, &o, until), order = log(few / many) / log(rows[i].by_time ? 2.5 : 2);
+        if (!(order > rows[i].order - 0.35))
+            fail_msg("%s: %.3g in some steps, %.3g in twice as many: order %.2f, expected %g", o.name, few, many, order,
+                     rows[i].order);
+    }
+    limn_ctx_free(ctx);
+}
+
+/* A network that always says the same of the noise leaves the solvers nothing to differ in: each goes the straight way. */
+static void a_network_that_always_says_the_same_takes_every_solver_one_way(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const char *const groups[2][7] = {{"euler", "heun", "dpm2", "lms"}, {"ddim", "plms", "pndm"}};
+    const float same_noise[PICTURE] = {0.3f, -0.8f, 1.2f, 0.1f};
+    for (int g = 0; g < 2; g++) {
+        float first[PICTURE], x[PICTURE];
+        for (int i = 0; groups[g][i]; i++) {
+            limn_sampler_options o = limn_sampler_defaults();
+            limn_sampler *s;
+            o.name = groups[g][i], o.n_steps = 10;
+            assert_int_equal(limn_sampler_new(ctx, &o, &s), LIMN_OK);
+            assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){9, 0}), LIMN_OK);
+            limn_sampler_start(s, NULL, x);
+            for (int k = 0; k < limn_sampler_calls(s); k++) limn_sampler_step(s, k, same_noise, x);
+            limn_sampler_free(s);
+            if (i == 0) memcpy(first, x, sizeof x);
+            for (int p = 0; p < PICTURE; p++) near(x[p], first[p], 1e3, o.name, p);
+        }
+    }
+    limn_ctx_free(ctx);
+}
+
+/* One step of a consistency network is what it says the picture is; of any other solver as well, as no noise is left. */
+static void one_step_gives_the_predicted_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    const float picture[PICTURE] = {0.4f, -0.7f, 0.2f, 0.9f};
+    for (int i = 0; limn_sampler_row(i); i++)
+        for (int flow = 0; flow < 2; flow++) {
+            limn_sampler_options o = limn_sampler_defaults();
+            limn_sampler *s;
+            float x[PICTURE];
+            o.name = limn_sampler_row(i)->name, o.n_steps = 1, o.prediction = LIMN_PREDICT_X0;
+            o.schedule.kind = flow ? LIMN_SCHEDULE_FLOW : LIMN_SCHEDULE_LINEAR;
+            if (limn_sampler_row(i)->ends_at_first || limn_sampler_new(ctx, &o, &s) != LIMN_OK) continue;
+            assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){3, 0}), LIMN_OK);
+            limn_sampler_start(s, NULL, x);
+            assert_int_equal(limn_sampler_calls(s), 1);
+            limn_sampler_step(s, 0, picture, x);
+            for (int p = 0; p < PICTURE; p++) near(x[p], picture[p], 1, o.name, p);
+            limn_sampler_free(s);
+        }
+    limn_ctx_free(ctx);
+}
+
+/* x of every call, from the oracle's start on, within 1e-5 of its size: errors do not grow from step to step. */
+static void whole_trajectories_stay_with_the_published_ones(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    int n_followed = 0;
+    for (int n = 0; n < N_CASES; n++) {
+        const vector_case *c = &vector_cases[n];
+        const vector_call *v = &vector_calls[c->first];
+        bool noisy = false, learned = c->options.variance == LIMN_VARIANCE_LEARNED_RANGE;
+        limn_sampler *s;
+        float x[PICTURE], z[PICTURE], y[2 * PICTURE];
+        double largest = 0;
+        for (int k = 0; k < c->n; k++) noisy = noisy || v[k].spread[0] != 0;
+        if (noisy) continue; /* of noise that is ours: see every_sampler_equals_diffusers */
+        assert_int_equal(limn_sampler_new(ctx, &c->options, &s), LIMN_OK);
+        assert_int_equal(limn_sampler_begin(ctx, s, 1, PICTURE, &(limn_picture_seed){SEED, 5}), LIMN_OK);
+        for (int i = 0; i < PICTURE; i++) x[i] = (float)v->x[i];
+        for (int k = 0; k < c->n; k++) {
+            const double *expected = k + 1 < c->n ? v[k + 1].x : v[k].mean;
+            for (int i = 0; i < PICTURE; i++) largest = fmax(largest, fmax(fabs(v[k].x[i]), fabs(expected[i])));
+            limn_sampler_input(s, k, x, z);
+            network(z, v[k].time, learned, y);
+            limn_sampler_step(s, k, y, x);
+            for (int i = 0; i < PICTURE; i++)
+                if (!(fabs(x[i] - expected[i]) <= 1e-5 * (1 + largest)))
+                    fail_msg("%s, after call %d: %.9g, expected %.9g", c->what, k, x[i], expected[i]);
+        }
+        limn_sampler_free(s);
+        n_followed++;
+    }
+    assert_true(n_followed > 100);
+    limn_ctx_free(ctx);
+}
+
+static void quantiles_equal_scipy(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof vector_beta / sizeof *vector_beta; i++)
+        same(limn_beta_quantile(vector_beta[i].p), vector_beta[i].q, "quantile", (int)i);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------------ */
+
+static void names_are_known_as_people_type_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *typed, *name;
+        limn_sigmas sigmas;
+    } rows[] = {
+        {"euler", "euler", 0},          {"Euler", "euler", 0},
+        {"k_euler", "euler", 0},        {"Euler a", "euler_a", 0},
+        {"euler_ancestral", "euler_a", 0}, {"k_euler_ancestral", "euler_a", 0},
+        {"DPM++ 2M", "dpm++2m", 0},     {"dpmpp_2m", "dpm++2m", 0},
+        {"k_dpmpp_2m", "dpm++2m", 0},   {"DPM++ 2M Karras", "dpm++2m", LIMN_SIGMAS_KARRAS},
+        {"dpmpp_2m_sde_gpu", "dpm++2m_sde", 0}, {"DPM++ 2M SDE Exponential", "dpm++2m_sde", LIMN_SIGMAS_EXPONENTIAL},
+        {"DPM++ SDE Karras", "dpm++sde", LIMN_SIGMAS_KARRAS}, {"dpmpp_2s_ancestral", "dpm++2s_a", 0},
+        {"DPM++ 2S a", "dpm++2s_a", 0}, {"dpm_2_ancestral", "dpm2_a", 0},
+        {"k_dpm_2", "dpm2", 0},         {"DPM2 a Karras", "dpm2_a", LIMN_SIGMAS_KARRAS},
+        {"UniPC", "unipc", 0},          {"uni_pc_bh2", "unipc", 0},
+        {"LMS Karras", "lms", LIMN_SIGMAS_KARRAS}, {"k_lms", "lms", 0},
+        {"PLMS", "plms", 0},            {"LCM", "lcm", 0},
+        {"Euler SGM Uniform", "euler", LIMN_SIGMAS_SGM_UNIFORM}, {"TCD", "tcd", 0},
+    };
+    limn_sigmas sigmas;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const sampler_row *row = limn_sampler_find(rows[i].typed, &sigmas);
+        if (!row || strcmp(row->name, rows[i].name) || sigmas != rows[i].sigmas)
+            fail_msg("\"%s\" is %s with sigmas %d", rows[i].typed, row ? row->name : "no sampler", (int)sigmas);
+    }
+    for (int i = 0; limn_sampler_row(i); i++) {
+        const sampler_row *row = limn_sampler_row(i);
+        assert_ptr_equal(limn_sampler_find(row->name, &sigmas), row);
+        assert_true(!row->shown || limn_sampler_find(row->shown, &sigmas) == row);
+    }
+    static const char *const none[] = {"",
+                                       "k",
+                                       "k_",
+                                       "karras",
+                                       "Karras",
+                                       "euler karras karras",
+                                       "eular",
+                                       "dpm++",
+                                       "unipc_bh1",
+                                       "+",
+                                       "euler_ancestral_of_a_length_that_no_sampler_ever_had_and_none_will_have_ever"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (limn_sampler_find(none[i], &sigmas)) fail_msg("\"%s\" is a sampler", none[i]);
+    assert_true(limn_sigmas_find("Align Your Steps", &sigmas) && sigmas == LIMN_SIGMAS_AYS);
+    assert_true(limn_sigmas_find("SGM Uniform", &sigmas) && sigmas == LIMN_SIGMAS_SGM_UNIFORM);
+    assert_false(limn_sigmas_find("", &sigmas) || limn_sigmas_find("discrete", &sigmas));
 }
 
 /* Whatever variance a network learned, and however far the last step goes: a picture without noise is the end. */
@@ -219,7 +446,8 @@ static void levels_fall_at_every_limit(void **state)
             o.to_sigma = limits[k].to;
             if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) continue; /* flow_euler, flow_heun */
             double a, b, before = INFINITY;
-            for (int call = 0; call <= limn_sampler_calls(s); call++, before = b / a) {
+            bool dips = strstr("dpm2_a dpm++2s_a", o.name) != NULL; /* below the step's end, before noise is added */
+            for (int call = 0; call <= limn_sampler_calls(s); call += 1 + dips, before = b / a) {
                 limn_sampler_level(s, call, &a, &b);
                 if (!(b / a <= before))
                     fail_msg("%s, %d steps from %g to %g, call %d: level %g after %g", o.name, o.n_steps, o.from_sigma,
@@ -281,7 +509,8 @@ static void wrong_options_are_named(void **state)
     REFUSED(bad.name = "flow_euler", LIMN_BAD_ARGUMENT, "flow");
     REFUSED((bad.name = "ddim", bad.eta = 1.5), LIMN_BAD_ARGUMENT, "eta");
     REFUSED((bad.name = "ddim", bad.eta = NAN), LIMN_BAD_ARGUMENT, "eta");
-    REFUSED((bad.name = "ddpm", bad.karras = true), LIMN_BAD_ARGUMENT, "takes no Karras sigmas; euler, heun and dpm++2m do");
+    REFUSED((bad.name = "ddpm", bad.sigmas = LIMN_SIGMAS_KARRAS), LIMN_BAD_ARGUMENT,
+            "takes no Karras sigmas; others do: euler euler_a heun dpm++2m");
     REFUSED((bad.name = "ddpm", bad.variance = LIMN_VARIANCE_LEARNED_RANGE), LIMN_BAD_ARGUMENT, "learned");
     REFUSED(bad.strength = -1, LIMN_BAD_ARGUMENT, "strength");
     REFUSED(bad.clip = -1, LIMN_BAD_ARGUMENT, "clip");
@@ -293,7 +522,24 @@ static void wrong_options_are_named(void **state)
     REFUSED((bad.name = "dpm++2m", bad.spacing = LIMN_SPACING_LEADING, bad.n_steps = 1000), LIMN_BAD_ARGUMENT,
             "1 to 999 steps");
     REFUSED((bad.spacing = LIMN_SPACING_TRAILING, bad.from_sigma = 1), LIMN_BAD_ARGUMENT, "neither a scheduler");
-    REFUSED((bad.karras = true, bad.from_sigma = 1), LIMN_BAD_ARGUMENT, "neither a scheduler");
+    REFUSED((bad.sigmas = LIMN_SIGMAS_KARRAS, bad.from_sigma = 1), LIMN_BAD_ARGUMENT, "neither a scheduler");
+    REFUSED((bad.name = "plms", bad.prediction = LIMN_PREDICT_X0), LIMN_BAD_ARGUMENT, "noise or velocity");
+    REFUSED((bad.name = "lcm", bad.spacing = LIMN_SPACING_TRAILING), LIMN_BAD_ARGUMENT, "timesteps of its own");
+    REFUSED((bad.name = "tcd", bad.n_steps = 51), LIMN_BAD_ARGUMENT, "1 to 50 steps");
+    REFUSED((bad.name = "lcm", bad.schedule.n_train = 49), LIMN_BAD_ARGUMENT, "at least 50 training timesteps");
+    REFUSED((bad.name = "ddim", bad.sigmas = LIMN_SIGMAS_SIMPLE), LIMN_BAD_ARGUMENT, "takes no Simple sigmas");
+    REFUSED((bad.sigmas = LIMN_SIGMAS_NORMAL, bad.spacing = LIMN_SPACING_LEADING), LIMN_BAD_ARGUMENT, "spacing");
+    REFUSED((bad.sigmas = LIMN_SIGMAS_BETA, bad.n_steps = 500), LIMN_BAD_ARGUMENT, "twice in 500 steps");
+    REFUSED((bad.sigmas = LIMN_SIGMAS_SIMPLE, bad.n_steps = 1001), LIMN_BAD_ARGUMENT, "1 to 1000 steps");
+    REFUSED(bad.sigmas = LIMN_SIGMAS_AYS, LIMN_BAD_ARGUMENT, "Align Your Steps");
+    REFUSED(bad.sigmas = LIMN_N_SIGMAS, LIMN_BAD_ARGUMENT, "unknown");
+    bad = o, bad.schedule.kind = LIMN_SCHEDULE_FLOW, bad.prediction = LIMN_PREDICT_FLOW;
+    o = bad;
+    REFUSED(bad.sigmas = LIMN_SIGMAS_EXPONENTIAL, LIMN_BAD_ARGUMENT, "rectified flow");
+    REFUSED(bad.sigmas = LIMN_SIGMAS_AYS_SDXL, LIMN_BAD_ARGUMENT, "take simple or beta");
+    static const char *const diffusion[] = {"dpm2_a", "dpm++2s_a", "dpm++sde", "deis", "plms", "pndm", "tcd"};
+    for (size_t i = 0; i < sizeof diffusion / sizeof *diffusion; i++)
+        REFUSED(bad.name = diffusion[i], LIMN_BAD_ARGUMENT, "rectified flow");
 #undef REFUSED
     limn_ctx_free(ctx);
 }
@@ -422,6 +668,12 @@ int main(void)
         cmocka_unit_test(the_vectors_cover_every_sampler_schedule_and_prediction),
         cmocka_unit_test(a_picture_is_the_same_alone_and_in_a_batch),
         cmocka_unit_test(a_perfect_network_gives_the_picture),
+        cmocka_unit_test(whole_trajectories_stay_with_the_published_ones),
+        cmocka_unit_test(each_solver_has_its_order),
+        cmocka_unit_test(a_network_that_always_says_the_same_takes_every_solver_one_way),
+        cmocka_unit_test(one_step_gives_the_predicted_picture),
+        cmocka_unit_test(quantiles_equal_scipy),
+        cmocka_unit_test(names_are_known_as_people_type_them),
         cmocka_unit_test(the_last_step_adds_no_noise),
         cmocka_unit_test(levels_fall_at_every_limit),
         cmocka_unit_test(strength_starts_from_the_picture),

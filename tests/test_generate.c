@@ -122,8 +122,8 @@ static void same_seed_same_bytes_on_one_and_two_threads_by_every_sampler(void **
         limn_pipeline *p = open_model(ctx, models[m]);
         limn_generate_options o = limn_generate_defaults();
         o.prompt = "a red circle", o.steps = 4, o.guidance = 3, o.label = 2;
-        char names[64], *name, *rest = names;
-        snprintf(names, sizeof names, "%s", m ? limn_sampler_names() : "euler heun dpm++2m");
+        char names[256], *name, *rest = names;
+        snprintf(names, sizeof names, "%s", m ? limn_sampler_names() : "euler heun dpm++2m dpm2 dpm++2m_sde unipc lms lcm");
         while ((name = strtok_r(rest, " ", &rest))) {
             limn_image a, b, c;
             o.sampler = name;
@@ -334,6 +334,14 @@ static void parameters_say_what_made_the_picture(void **state)
     text = limn_generate_parameters(q, &o, 0);
     assert_string_equal(text, expected);
     free(text);
+    o.sampler = "dpmpp_2m karras", o.scheduler = NULL; /* the same words, as others spell them */
+    text = limn_generate_parameters(q, &o, 0);
+    assert_string_equal(text, expected);
+    free(text);
+    o.sampler = "DPM2 a", o.scheduler = "sgm_uniform";
+    text = limn_generate_parameters(q, &o, 0);
+    assert_non_null(strstr(text, "Sampler: DPM2 a, Schedule type: SGM Uniform, "));
+    free(text);
     limn_pipeline_free(q);
     const recipe plain = {.folder = "gen-plain",
                           .net = "dit size=8 channels=1 patch=2 width=16 depth=1 heads=2 mlp=32",
@@ -377,6 +385,13 @@ static void wrong_options_are_named(void **state)
     REFUSED(bad.scheduler = "karras", LIMN_BAD_ARGUMENT,
             "takes no Karras sigmas where a model was trained on rectified flow");
     REFUSED(bad.eta = 0.5, LIMN_BAD_ARGUMENT, "eta");
+    REFUSED(bad.sampler = "dpm++2n", LIMN_NOT_FOUND, "did you mean dpm++2m?");
+    REFUSED(bad.sampler = "flow_euler", LIMN_NOT_FOUND, "there are: euler");
+    REFUSED(bad.sampler = "UniPC Karras", LIMN_BAD_ARGUMENT, "takes no Karras sigmas");
+    REFUSED((bad.sampler = "Euler Simple", bad.scheduler = "beta"), LIMN_BAD_ARGUMENT,
+            "names Simple sigmas, and the scheduler");
+    REFUSED((bad.sampler = "Euler Simple", bad.scheduler = "trailing"), LIMN_BAD_ARGUMENT, "the scheduler is trailing");
+    REFUSED(bad.scheduler = "exponentiel", LIMN_NOT_FOUND, "did you mean exponential?");
     REFUSED(bad.steps = 0, LIMN_BAD_ARGUMENT, "steps");
     REFUSED(bad.steps = 1001, LIMN_BAD_ARGUMENT, "1000");
     REFUSED(bad.n = 0, LIMN_BAD_ARGUMENT, "pictures");

@@ -387,9 +387,8 @@ static void what_does_not_go_together_is_refused(void **state)
     REFUSED((o.mask = &mask, o.sampler = "ddim"), "rectified flow: take euler"); /* what is advised works */
     assert_null(strstr(limn_error_text(f->ctx), "heun"));
     REFUSED((o.sampler = "ddim"), "take euler, heun or dpm++2m");
-    REFUSED(
-        o.eta = 0.5,
-        "eta is for sampler ddim, and the sampler is euler, as for all that was trained on rectified flow: leave it out");
+    REFUSED(o.eta = 0.5, "eta is for samplers ddim and tcd, and the sampler is euler, as for all that was trained on "
+                         "rectified flow: leave it out");
     REFUSED((o.mask = &mask, o.noise = 4), "keep its noise");
     REFUSED(o.between = true, "start from noise");
     REFUSED((o.noise = 10, o.noise_left = 10), "less than the noise there is");

@@ -185,8 +185,9 @@ typedef struct limn_generate_options {
     int width, height; /* of them, as far as the network can have such sides; 0: limn_pipeline_info's */
     int steps;                     /* 1..1000 */
     const char *sampler;           /* NULL: limn_pipeline_info.sampler; see limn_sampler_names() */
-    const char *scheduler; /* NULL or "discrete": the sampler's custom; "karras", "leading", "linspace", "trailing" */
-    double eta;                    /* ddim: 0 adds no noise, 1 as much as ddpm */
+    const char *scheduler; /* NULL or "discrete": the sampler's custom; "karras", "exponential", "sgm_uniform", "simple",
+                            * "beta", "normal", "ays", "ays_sdxl", "leading", "linspace", "trailing" */
+    double eta;                    /* ddim, tcd: 0 adds no noise, 1 as much as ddpm, lcm */
     double guidance;               /* Ho & Salimans 2022: 1 none */
     double guidance_rescale;       /* Lin et al. 2024: 0 none, 1 all */
     uint64_t seed;                 /* picture i is the one that seed + i makes alone */

@@ -15,7 +15,7 @@
 #define LIMN_DENOISE_SAMPLER_H
 
 #include "denoise/prediction.h"
-#include "denoise/schedule.h"
+#include "denoise/sigmas.h"
 
 typedef enum limn_variance {
     LIMN_VARIANCE_SMALL,         /* of the posterior q(x_{t-1} | x_t, x0)            Ho et al. 2020, eq. 7 */
@@ -26,15 +26,16 @@ typedef enum limn_variance {
 } limn_variance;
 
 typedef struct limn_sampler_options {
-    const char *name; /* ddpm ddim euler euler_a heun dpm++2m flow_euler flow_heun */
-    limn_schedule_options schedule; /* with a flow schedule euler, heun and dpm++2m sample rectified flow */
+    const char *name; /* of a row of sampler_rows.c: euler, dpm++2m .. */
+    limn_schedule_options schedule; /* with a flow schedule euler, heun, dpm++2m and others sample rectified flow */
     limn_prediction prediction;
     int n_steps;
     limn_spacing spacing;
     int steps_offset;        /* added to leading timesteps; Stable Diffusion has 1 */
-    bool karras;             /* euler, heun, dpm++2m: Karras sigmas between the same ends */
-    bool keep_first_noise;   /* ddim ends at alpha_bar[0] instead of 1: "set_alpha_to_one": false of Stable Diffusion */
-    double eta;              /* ddim: 0 adds no noise, 1 as much as ddpm */
+    limn_sigmas sigmas;      /* samplers that go from sigma to sigma: other levels than those of spaced timesteps */
+    bool keep_first_noise;   /* ddim, plms, pndm end at alpha_bar[0] instead of 1: "set_alpha_to_one": false of Stable
+                                Diffusion */
+    double eta;              /* ddim: 0 adds no noise, 1 as much as ddpm; tcd: 0 none, 1 as much as lcm */
     limn_variance variance;  /* ddpm */
     double clip; /* above 0: x0 is limited to -clip..clip in each step ("clip_sample"); ddim keeps the unlimited noise */
     double strength;         /* 0..1: part of the steps that run, for a start from a picture; 1 is all; one runs at least */
@@ -65,7 +66,7 @@ void limn_sampler_free(limn_sampler *s); /* NULL is allowed */
 /** Of n_steps those that a strength lets run, rounded down, as diffusers rounds it: 0 where there is nothing to do. */
 int limn_sampler_steps(int n_steps, double strength);
 int limn_sampler_calls(
-    const limn_sampler *s); /* network calls: n_steps, or 2 n_steps - 1 for heun; fewer with strength < 1 */
+    const limn_sampler *s); /* network calls: n_steps, or 2 n_steps - 1 for heun, dpm2 ..; fewer with strength < 1 */
 double limn_sampler_timestep(const limn_sampler *s, int k);    /* what the network is told */
 double limn_sampler_input_scale(const limn_sampler *s, int k); /* z = scale x */
 double limn_sampler_init_sigma(const limn_sampler *s);         /* x at the start = init_sigma times normal noise */

@@ -181,6 +181,10 @@ bool limn_spacing_find(const char *name, limn_spacing *out)
 
 static double time_at(limn_spacing spacing, limn_rounding rounding, int n_train, int n_steps, int offset, int i)
 {
+    if (rounding == LIMN_TIMES_DISTILLED)
+        return (LIMN_DISTILLED_STEPS - floor(i * ((double)LIMN_DISTILLED_STEPS / n_steps))) *
+                   (n_train / LIMN_DISTILLED_STEPS) -
+               1;
     bool more = rounding == LIMN_TIMES_PLUS_ONE;
     int points = n_steps + more, rising = points - 1 - i; /* i counts from the noisy end */
     switch (spacing) {
@@ -199,6 +203,10 @@ limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, li
     int n_train = schedule->options.n_train;
     int most = n_train - (spacing == LIMN_SPACING_LEADING &&
                           rounding == LIMN_TIMES_PLUS_ONE); /* which leaves out one point of n_steps + 1 */
+    if (rounding == LIMN_TIMES_DISTILLED) most = n_train < LIMN_DISTILLED_STEPS ? 0 : LIMN_DISTILLED_STEPS;
+    if (most == 0)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected a model of at least %d training timesteps, found %d",
+                         LIMN_DISTILLED_STEPS, n_train);
     if (n_steps < 1 || n_steps > most)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", most, n_steps);
     for (int i = 0; i < n_steps; i++) {
@@ -209,12 +217,6 @@ limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, li
                              n_train - 1, n_steps, offset);
     }
     return LIMN_OK;
-}
-
-void limn_karras_sigmas(double high, double low, int n, double *sigma)
-{
-    double from = pow(high, 1 / 7.0), to = pow(low, 1 / 7.0);
-    for (int i = 0; i < n; i++) sigma[i] = pow(from + (n > 1 ? (double)i / (n - 1) : 0) * (to - from), 7);
 }
 
 double limn_flow_shift(double shift, double s) { return shift * s / (1 + (shift - 1) * s); }

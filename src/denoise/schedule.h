@@ -44,16 +44,18 @@ typedef enum limn_rounding {
     LIMN_TIMES_WHOLE,    /* whole timesteps: ddpm, ddim */
     LIMN_TIMES_REAL,     /* linspace is not rounded: euler, heun */
     LIMN_TIMES_PLUS_ONE, /* whole, and spaced as if for one more step whose lowest timestep is left out: dpm++ */
+    LIMN_TIMES_DISTILLED, /* whole, of the timesteps that a network was distilled at, whatever the spacing: lcm, tcd */
 } limn_rounding;
 
 bool limn_spacing_find(const char *name, limn_spacing *out);
 
-/** t[n_steps], falling.  @return LIMN_BAD_ARGUMENT when n_steps is not 1 .. n_train or a timestep leaves 0 .. n_train -
- *  1. */
+/* Timesteps that a consistency network was distilled at: i n_train / LIMN_DISTILLED_STEPS - 1 */
+enum { LIMN_DISTILLED_STEPS = 50 };
+
+/** t[n_steps], falling.  @return LIMN_BAD_ARGUMENT when n_steps is not 1 .. n_train (or 1 .. LIMN_DISTILLED_STEPS), or a
+ *  timestep leaves 0 .. n_train - 1. */
 limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, limn_rounding rounding,
                                 int n_steps, int offset, double *t);
-/** Karras et al. 2022, eq. 5, rho 7: sigma[n] from high to low. */
-void limn_karras_sigmas(double high, double low, int n, double *sigma);
 /** sigma[n], falling from 1, without the final 0.  trailing: s = 1 - i/n, shifted.  linspace: s from 1 to the shifted 1/T,
  *  shifted again, as the published scheduler of SD3 does. */
 limn_status limn_flow_sigmas(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, int n, double *sigma);

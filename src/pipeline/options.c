@@ -1,4 +1,5 @@
 /* options.c: from the words of a request to a sampler, and back to the text that is written into the picture. */
+#include "denoise/sampler_rows.h"
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/pipeline.h"
@@ -6,31 +7,26 @@
 #include <string.h>
 #include <utf8proc.h>
 
-/* Names as stable-diffusion.cpp has them, and as picture tools show them. */
-static const struct { const char *name, *shown;
-} samplers[] = {
-    {"euler", "Euler"},      {"euler_a", "Euler a"}, {"heun", "Heun"},
-    {"dpm++2m", "DPM++ 2M"}, {"ddim", "DDIM"},       {"ddpm", "DDPM"},
-};
-enum { N_SAMPLERS = sizeof samplers / sizeof *samplers };
-
 const char *limn_sampler_names(void)
 {
-    return "euler euler_a heun dpm++2m ddim ddpm";
+    return "euler euler_a heun dpm2 dpm2_a dpm++2s_a dpm++2m dpm++2m_sde dpm++sde unipc deis lms plms pndm lcm tcd ddim "
+           "ddpm";
 }
 
-static int sampler_index(const char *name)
-{
-    for (int i = 0; i < N_SAMPLERS; i++)
-        if (strcmp(samplers[i].name, name) == 0) return i;
-    return -1;
-}
+static const char schedulers[] =
+    "discrete karras exponential sgm_uniform simple beta normal ays ays_sdxl leading linspace trailing";
 
 static limn_status bad_name(limn_ctx *ctx, const char *what, const char *name, const char *names)
 {
     char shown[256];
-    return limn_fail(ctx, LIMN_NOT_FOUND, "no %s \"%s\"; there are: %s", what,
-                     limn_escape(name, strlen(name), shown, sizeof shown), names);
+    limn_near near = limn_near_to(name, strlen(name));
+    for (const char *word = names; *word; word += strspn(word, " ")) {
+        size_t n = strcspn(word, " ");
+        limn_near_try(&near, word, n);
+        word += n;
+    }
+    return limn_fail(ctx, LIMN_NOT_FOUND, "no %s \"%s\"; there are: %s%s", what,
+                     limn_escape(name, strlen(name), shown, sizeof shown), names, limn_near_text(&near));
 }
 
 static const char *sampler_of(const limn_pipeline *p, const limn_generate_options *o)
@@ -90,30 +86,49 @@ limn_status limn_generate_check_sides(const limn_pipeline *p, const limn_generat
 
 /* ---- samplers --------------------------------------------------------------------------------------------------------- */
 
+/* The sampler and where its levels lie, which may stand in either of two words: "DPM++ 2M Karras".
+ * @return *row is listed; *sigmas, *spacing */
+static limn_status find_words(const limn_pipeline *p, const limn_generate_options *o, const sampler_row **row,
+                              limn_sigmas *sigmas, limn_spacing *spacing)
+{
+    const char *name = sampler_of(p, o), *scheduler = o->scheduler ? o->scheduler : "discrete";
+    limn_sigmas behind;
+    *row = limn_sampler_find(name, &behind);
+    *sigmas = behind, *spacing = LIMN_SPACING_AUTO;
+    if (!*row || !(*row)->shown) return bad_name(p->ctx, "sampler", name, limn_sampler_names());
+    if (!strcmp(scheduler, "discrete")) return LIMN_OK;
+    if (!limn_sigmas_find(scheduler, sigmas) &&
+        (!strcmp(scheduler, "auto") || !limn_spacing_find(scheduler, spacing)))
+        return bad_name(p->ctx, "scheduler", scheduler, schedulers);
+    if (behind && *sigmas == behind && !*spacing) return LIMN_OK;
+    return !behind ? LIMN_OK
+                   : limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "\"%s\" names %s sigmas, and the scheduler is %s", name,
+                               limn_sigmas_shown(behind), scheduler);
+}
+
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out)
 {
     limn_interface net = limn_model_interface(&p->settings);
     bool flow = p->schedule.kind == LIMN_SCHEDULE_FLOW;
-    const char *name = sampler_of(p, o), *scheduler = o->scheduler ? o->scheduler : "discrete";
+    const sampler_row *row;
     *out = limn_sampler_defaults();
-    int i = sampler_index(name);
-    if (i < 0) return bad_name(p->ctx, "sampler", name, limn_sampler_names());
-    if (flow && (!strcmp(name, "euler_a") || !strcmp(name, "ddim") || !strcmp(name, "ddpm")))
+    limn_status status = find_words(p, o, &row, &out->sigmas, &out->spacing);
+    if (status != LIMN_OK) return status;
+    if (flow && !row->flow)
         return limn_fail(
             p->ctx, LIMN_BAD_ARGUMENT,
-            "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take euler%s", name,
-            p->name, o->mask ? "" : ", heun or dpm++2m");
-    out->name = samplers[i].name;
+            "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take euler%s",
+            row->name, p->name, o->mask ? "" : ", heun or dpm++2m");
+    out->name = row->name;
     out->schedule = p->schedule;
     out->prediction = p->prediction;
     out->n_steps = o->steps;
     out->eta = o->eta;
-    bool steady = strcmp(name, "heun") && strcmp(name, "dpm++2m");
-    if (o->mask && !steady)
+    if (o->mask && row->n_kept > 0)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
                          "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, "
                          "cannot: take euler%s",
-                         name, flow ? "" : ", euler_a, ddim or ddpm");
+                         row->name, flow ? "" : ", euler_a, ddim or ddpm");
     if ((o->init || o->init_latent) && !(o->noise > 0)) out->strength = o->strength;
     if (o->init)
         out->from_sigma = o->noise / 127.5,
@@ -122,12 +137,9 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     out->out_channels = net.out_channels;
     out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);
     if (net.learned_variance) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
-    if (o->eta != 0 && strcmp(name, "ddim"))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for sampler ddim, and the sampler is %s%s", name,
+    if (o->eta != 0 && !row->takes_eta)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for samplers ddim and tcd, and the sampler is %s%s", row->name,
                          flow ? ", as for all that was trained on rectified flow: leave it out" : "");
-    if (!strcmp(scheduler, "karras")) out->karras = true;
-    else if (strcmp(scheduler, "discrete") && (!strcmp(scheduler, "auto") || !limn_spacing_find(scheduler, &out->spacing)))
-        return bad_name(p->ctx, "scheduler", scheduler, "discrete karras leading linspace trailing");
     return LIMN_OK;
 }
 
@@ -169,7 +181,9 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     limn_text text = {0};
     limn_pipeline_info info = limn_pipeline_describe(p);
     limn_picture_sides sides = limn_generate_sides(p, o);
-    int sampler = sampler_index(sampler_of(p, o));
+    limn_sigmas sigmas = LIMN_SIGMAS_SPACED;
+    const sampler_row *row = limn_sampler_find(sampler_of(p, o), &sigmas);
+    if (o->scheduler) limn_sigmas_find(o->scheduler, &sigmas);
     if (info.reads_text) {
         put_utf8(&text, o->prompt ? o->prompt : "");
         limn_text_append(&text, "\n", 1);
@@ -179,8 +193,9 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
         put_utf8(&text, o->negative);
         limn_text_append(&text, "\n", 1);
     }
-    limn_text_printf(&text, "Steps: %d, Sampler: %s, ", o->steps, sampler < 0 ? "?" : samplers[sampler].shown);
-    if (o->scheduler && o->scheduler[0] && strcmp(o->scheduler, "discrete"))
+    limn_text_printf(&text, "Steps: %d, Sampler: %s, ", o->steps, row && row->shown ? row->shown : "?");
+    if (sigmas) limn_text_printf(&text, "Schedule type: %s, ", limn_sigmas_shown(sigmas));
+    else if (o->scheduler && o->scheduler[0] && strcmp(o->scheduler, "discrete"))
         limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);
     if (info.guides) limn_text_printf(&text, "CFG scale: %.9g, ", o->guidance);
     if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);

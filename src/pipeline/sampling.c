@@ -91,7 +91,7 @@ static limn_status plan_batch(limn_sampling *s, bool decodes)
     const limn_pipeline *p = s->p;
     int n = s->o.n, rows_each = s->guided ? 2 : 1, factor = p->vae ? p->vae->factor : 1;
     size_t decoded = (size_t)s->height * (size_t)s->width * (size_t)factor * (size_t)factor * 4;
-    size_t each = (size_t)(7 + rows_each) * s->size + (size_t)rows_each * s->out_size; /* x, what samplers keep, what it
+    size_t each = (size_t)(11 + rows_each) * s->size + (size_t)rows_each * s->out_size; /* x, what samplers keep, what it
                                                                                         * starts from, input, output */
     limn_recipe_shape shape = {.texts = rows_each, .n_times = limn_sampler_calls(s->sampler), .height = s->height,
                                .width = s->width, .factor = factor, .encodes = p->vae && s->o.init,
