@@ -11,7 +11,7 @@ typedef struct encoder {
     limn_cleaner cleaner;
     const limn_clip_bpe *bpe;
     int32_t *ids;
-    int n, room; /* room: places before the final end token */
+    int n, room;
     bool was_cut;
     symbol symbols[LIMN_CLEAN_WORD];
     uint64_t heap[3 * LIMN_CLEAN_WORD]; /* merge number << 32 | place: each merge takes one entry and adds at most two */
@@ -99,24 +99,35 @@ int limn_clip_bpe_vocab(const limn_clip_bpe *bpe) { return CLIP_FIRST_MERGE + bp
 int limn_clip_bpe_start(const limn_clip_bpe *bpe) { return CLIP_FIRST_MERGE + bpe->n_merges; }
 int limn_clip_bpe_end(const limn_clip_bpe *bpe) { return CLIP_FIRST_MERGE + bpe->n_merges + 1; }
 
+int32_t limn_clip_bpe_mark(const limn_clip_bpe *bpe, char c) { return bpe->id_of_byte[(uint8_t)c] + CLIP_BYTES; }
+
+limn_status limn_clip_bpe_tokens(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int room,
+                                 int32_t *ids, int *n, bool *was_cut)
+{
+    encoder *e = malloc(sizeof *e);
+    *n = 0;
+    if (!e) return limn_fail_memory(ctx, sizeof *e, "tokenizer");
+    e->bpe = bpe, e->ids = ids, e->n = 0, e->room = room, e->was_cut = false;
+    limn_clip_words(&e->cleaner, text, n_bytes, take_word, e);
+    *n = e->n;
+    *was_cut |= e->was_cut;
+    free(e);
+    return LIMN_OK;
+}
+
 limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int context,
                                  int32_t *ids, int *n_tokens, bool *was_cut)
 {
     if (context < 2 || context > LIMN_CLIP_CONTEXT_MAX)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "tokens: expected a context of 2 to %d, found %d", LIMN_CLIP_CONTEXT_MAX,
                          context);
-    encoder *e = malloc(sizeof *e);
-    if (!e) return limn_fail_memory(ctx, sizeof *e, "tokenizer");
-    e->bpe = bpe;
-    e->ids = ids;
-    e->n = 0;
-    e->room = context - 1;
-    e->was_cut = false;
-    put(e, limn_clip_bpe_start(bpe));
-    limn_clip_words(&e->cleaner, text, n_bytes, take_word, e);
-    for (int i = e->n; i < context; i++) ids[i] = limn_clip_bpe_end(bpe);
-    if (n_tokens) *n_tokens = e->n + 1;
-    if (was_cut) *was_cut = e->was_cut;
-    free(e);
+    int n;
+    bool cut = false;
+    limn_status status = limn_clip_bpe_tokens(ctx, bpe, text, n_bytes, context - 2, ids + 1, &n, &cut);
+    if (status != LIMN_OK) return status;
+    ids[0] = limn_clip_bpe_start(bpe);
+    for (int i = n + 1; i < context; i++) ids[i] = limn_clip_bpe_end(bpe);
+    if (n_tokens) *n_tokens = n + 2;
+    if (was_cut) *was_cut = cut;
     return LIMN_OK;
 }

@@ -49,6 +49,19 @@ int limn_clip_bpe_end(const limn_clip_bpe *bpe);
 limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int context,
                                  int32_t *ids, int *n_tokens, bool *was_cut);
 
+/**
+ * Only the tokens of text: neither start, end nor padding.  Those that special names in it stand for are among them.
+ *
+ * @param ids  [room]
+ * @param n    tokens there are, at most room
+ * @param was_cut  true when tokens of text did not fit, else unchanged
+ * @return LIMN_OK; LIMN_NO_MEMORY
+ */
+limn_status limn_clip_bpe_tokens(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int room,
+                                 int32_t *ids, int *n, bool *was_cut);
+/** The token of one ASCII character that is a word of its own. */
+int32_t limn_clip_bpe_mark(const limn_clip_bpe *bpe, char c);
+
 /** Write the merges in the form that limn_clip_bpe_open() reads, gzip when path ends in ".gz"; path is replaced only when
  *  all of it is written.  Same merges, same bytes.  @return LIMN_OK; LIMN_IO; LIMN_NO_MEMORY. */
 limn_status limn_clip_bpe_write(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *path);
