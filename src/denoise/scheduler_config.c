@@ -127,7 +127,7 @@ static double real(config *c, const char *key, double low, double high, double o
     char expected[80];
     if (!value) return otherwise;
     if (json_is_number(value) && found >= low && found <= high) return found;
-    snprintf(expected, sizeof expected, "a number from %.9g to %.9g", low, high);
+    limn_format(expected, sizeof expected, "a number from %.9g to %.9g", low, high);
     wrong(c, key, expected);
     return otherwise;
 }
