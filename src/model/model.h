@@ -148,6 +148,10 @@ limn_status limn_settings_assign(limn_ctx *ctx, limn_settings *s, const void *fi
 limn_status limn_settings_assign_list(limn_ctx *ctx, limn_settings *s, const int *field, int n, const int *values);
 /** The size of the picture and its channels, where they were not set by name. */
 void limn_settings_default_picture(limn_settings *s, int size, int channels);
+/** The size alone, as if it had not been set by name. */
+void limn_settings_put_size(limn_settings *s, int pixels);
+/** A list that was set as a whole has as many numbers as the setting that counts them says, or a sentence. */
+limn_status limn_settings_check_lists(limn_ctx *ctx, const limn_settings *s);
 limn_interface limn_model_interface(const limn_settings *s);
 /** NULL, or what a side of the picture, 1 pixel or more, must be instead: limn_family.side. */
 const char *limn_model_side(const limn_settings *s, int pixels);
