@@ -232,9 +232,26 @@ static void a_fused_node_has_no_gradient(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Positions that should learn would never move. */
+static void a_gradient_that_there_is_not_is_refused(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_graph *g = limn_graph_new(ctx);
+    limn_init one = {.kind = LIMN_INIT_ONE};
+    limn_node *x = limn_parameter(g, "x", LIMN_SHAPE(1, 2, 4), one),
+              *turns = limn_parameter(g, "turns", LIMN_SHAPE(2, 4), one);
+    limn_node *grads[2], *loss = limn_mean(limn_rotate(x, turns));
+    assert_int_equal(limn_grad(g, loss, 1, &turns, grads), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "rotate has no gradient rule, and lies between the loss and turns"));
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(nonsense_is_one_sentence), cmocka_unit_test(long_names_stay_whole),
-                                       cmocka_unit_test(a_fused_node_has_no_gradient)};
+                                       cmocka_unit_test(a_fused_node_has_no_gradient),
+                                       cmocka_unit_test(a_gradient_that_there_is_not_is_refused)};
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
 }

@@ -138,8 +138,9 @@ static trainee trainee_of(const char *net, const char *data, const char *out, in
 
 static int run_all(int size, trainee *t, rank_thread *r)
 {
-    for (int i = 0; i < size; i++) t[i].o.user = &t[i], t[i].n = 0;
-    return run_ranks(size, train, (void *const[]){&t[0], &t[1], &t[2]}, r);
+    void *users[3] = {0};
+    for (int i = 0; i < size; i++) users[i] = t[i].o.user = &t[i], t[i].n = 0;
+    return run_ranks(size, train, users, r);
 }
 
 static void succeeded(int size, const rank_thread *r)

@@ -266,11 +266,16 @@ static limn_net *started(limn_ctx *ctx, const char *text)
     return net;
 }
 
-static void add(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, const char *text)
+static void add_door(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, const char *text, limn_model_part door)
 {
     limn_net *net = started(ctx, text);
-    OK(limn_recipe_add(ctx, r, name, role, net, LIMN_PART_WHOLE, NULL));
+    OK(limn_recipe_add(ctx, r, name, role, net, door, NULL));
     limn_net_free(net);
+}
+
+static void add(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, const char *text)
+{
+    add_door(ctx, r, name, role, text, LIMN_PART_WHOLE);
 }
 
 static void a_wrong_wire_is_a_sentence(void **state)
@@ -327,6 +332,37 @@ static void wires_that_go_in_a_circle_are_refused(void **state)
     limn_ctx_free(ctx);
 }
 
+/* What is written at the head of a chain reaches its end. */
+static void a_chain_of_parts_is_never_stale(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const char *const net = "tae size=16 channels=3 latent=4 width=8 levels=2 blocks=1";
+    float x[2][16 * 16 * 3], found[2][4 * 4 * 4], fresh[4 * 4 * 4];
+    for (int i = 0; i < 16 * 16 * 3; i++) x[0][i] = 0.1f * (float)(i % 7), x[1][i] = -0.2f * (float)(i % 5);
+    for (int k = 0; k < 2; k++) {
+        limn_recipe r = {0};
+        add(ctx, &r, "denoiser", LIMN_ROLE_DENOISER, "dit size=4 channels=4 patch=2 width=16 depth=1 heads=2 mlp=16");
+        add_door(ctx, &r, "one", LIMN_ROLE_ENCODER, net, LIMN_PART_ENCODER);
+        add_door(ctx, &r, "two", LIMN_ROLE_DECODER, net, LIMN_PART_DECODER);
+        add_door(ctx, &r, "three", LIMN_ROLE_ENCODER, net, LIMN_PART_ENCODER);
+        OK(limn_recipe_wire(ctx, &r, "one.latent -> two.latent"));
+        OK(limn_recipe_wire(ctx, &r, "two.output -> three.image"));
+        limn_recipe_shape shape = {.texts = 1, .rows = 1, .n_times = 1, .height = 4, .width = 4, .factor = 4,
+                                   .encodes = true, .decodes = true, .precision = LIMN_PRECISION_F32};
+        OK(limn_recipe_begin(ctx, &r, &shape));
+        for (int i = k; i < 2; i++) {
+            OK(limn_recipe_write(&r.part[1], LIMN_PORT_IMAGE, LIMN_F32, x[i]));
+            OK(limn_recipe_run(ctx, &r, &r.part[3]));
+            OK(limn_run_read(r.part[3].job.run, r.part[3].job.ports->latent, LIMN_F32, k ? fresh : found[i]));
+        }
+        limn_recipe_free(&r);
+    }
+    assert_memory_equal(found[1], fresh, sizeof fresh);
+    assert_memory_not_equal(found[0], found[1], sizeof fresh);
+    limn_ctx_free(ctx);
+}
+
 /* As SD XL and SD 3 have it: side by side on channels, behind each other on tokens, zeros elsewhere. */
 static void blocks_of_several_encoders_fill_one_input(void **state)
 {
@@ -353,12 +389,12 @@ static void blocks_of_several_encoders_fill_one_input(void **state)
     for (int k = 1; k < 4; k++) {
         int32_t ids[8], end[2] = {1, length[k] + 1};
         for (int i = 0; i < 2 * length[k]; i++) ids[i] = (i * 31 + k * 7) % 514;
-        OK(limn_recipe_write(&r.part[k], "ids", LIMN_I32, ids));
-        OK(limn_recipe_write(&r.part[k], "text_end", LIMN_I32, end));
+        OK(limn_recipe_write(&r.part[k], LIMN_PORT_IDS, LIMN_I32, ids));
+        OK(limn_recipe_write(&r.part[k], LIMN_PORT_TEXT_END, LIMN_I32, end));
     }
-    OK(limn_recipe_write(&r.part[0], "image", LIMN_F32, x));
-    OK(limn_recipe_write(&r.part[0], "timesteps", LIMN_F32, times));
-    OK(limn_recipe_write(&r.part[0], "step", LIMN_I32, &(int32_t){0}));
+    OK(limn_recipe_write(&r.part[0], LIMN_PORT_IMAGE, LIMN_F32, x));
+    OK(limn_recipe_write(&r.part[0], LIMN_PORT_TIMESTEPS, LIMN_F32, times));
+    OK(limn_recipe_write(&r.part[0], LIMN_PORT_STEP, LIMN_I32, &(int32_t){0}));
     OK(limn_recipe_run(ctx, &r, &r.part[0]));
     OK(limn_recipe_run(ctx, &r, &r.part[0]));
     for (int k = 1; k < 4; k++) {
@@ -504,6 +540,46 @@ static void a_picture_has_the_sides_that_were_asked_for(void **state)
         if (two) hand_free(&encoder);
         limn_pipeline_free(p);
     }
+    limn_ctx_free(ctx);
+}
+
+static void weights_of_another_precision_go(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, "recipe-precision", LATENTS, "vae", VAE);
+    size_t bytes[3];
+    for (int i = 0; i < 3; i++) {
+        limn_generate_options o = options_of(1, 2, 1);
+        limn_image image;
+        o.precision = i == 1 ? LIMN_PRECISION_BF16 : LIMN_PRECISION_F32;
+        OK(limn_generate(p, &o, &image));
+        limn_image_free(&image);
+        bytes[i] = limn_net_bytes(limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER)->net);
+    }
+    assert_true(bytes[1] < bytes[0]);
+    assert_int_equal(bytes[2], bytes[0]);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void a_picture_is_no_latent(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    uint8_t pixels[16 * 16 * 3] = {0};
+    limn_image picture = {.width = 16, .height = 16, .channels = 3, .pixels = pixels};
+    limn_pipeline *p = open_model(ctx, "recipe-no-vae", LATENTS, "vae", VAE);
+    limn_pipeline_free(p);
+    OK(limn_pipeline_open(ctx, "recipe-no-vae/model.safetensors", &p)); /* the file alone has none */
+    limn_generate_options o = options_of(1, 2, 1);
+    limn_latent latent;
+    limn_sampling *s;
+    o.init = &picture;
+    says(ctx, limn_generate_latents(p, &o, &latent), LIMN_UNSUPPORTED, "an autoencoder must make one of the picture");
+    says(ctx, limn_sampling_begin(p, &o, &s), LIMN_UNSUPPORTED, "an autoencoder must make one of the picture");
+    assert_null(s);
+    limn_pipeline_free(p);
     limn_ctx_free(ctx);
 }
 
@@ -787,6 +863,9 @@ int main(void)
         cmocka_unit_test(a_text_is_encoded_once),
         cmocka_unit_test(a_wrong_wire_is_a_sentence),
         cmocka_unit_test(wires_that_go_in_a_circle_are_refused),
+        cmocka_unit_test(a_chain_of_parts_is_never_stale),
+        cmocka_unit_test(weights_of_another_precision_go),
+        cmocka_unit_test(a_picture_is_no_latent),
         cmocka_unit_test(blocks_of_several_encoders_fill_one_input),
         cmocka_unit_test(what_nothing_feeds_is_said_when_a_model_is_opened),
         cmocka_unit_test(what_all_parts_take_is_asked_for_before_the_first_step),

@@ -69,6 +69,19 @@ static void what_diffusers_makes_of_a_file_is_made(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Zero terminal SNR has a level of minus infinity: no bound of it is asked for, or met. */
+static void zero_terminal_snr_needs_no_bound(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_sampler_options o;
+    const char *json = "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"rescale_betas_zero_snr\": true, "
+                       "\"prediction_type\": \"v_prediction\"}";
+    if (parse(ctx, json, &o) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_true(o.schedule.zero_snr);
+    limn_ctx_free(ctx);
+}
+
 static void refused(limn_ctx *ctx, limn_status expected, const char *json, const char *word)
 {
     limn_sampler_options o = {.name = "untouched"};
@@ -189,6 +202,7 @@ int main(void)
         cmocka_unit_test(what_diffusers_makes_of_a_file_is_made),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(words_that_nobody_knows_are_told),
+        cmocka_unit_test(zero_terminal_snr_needs_no_bound),
         cmocka_unit_test(a_file_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -386,7 +386,7 @@ static void what_does_not_go_together_is_refused(void **state)
     REFUSED((o.mask = &mask, o.sampler = "heun"), "take euler");
     REFUSED((o.mask = &mask, o.sampler = "ddim"), "rectified flow: take euler"); /* what is advised works */
     assert_null(strstr(limn_error_text(f->ctx), "heun"));
-    REFUSED((o.sampler = "ddim"), "take euler, heun or dpm++2m");
+    REFUSED((o.sampler = "ddim"), "take euler, heun, dpm++2m");
     REFUSED(o.eta = 0.5, "eta is for samplers ddim and tcd, and the sampler is euler, as for all that was trained on "
                          "rectified flow: leave it out");
     REFUSED((o.mask = &mask, o.noise = 4), "keep its noise");

@@ -663,6 +663,7 @@ static void a_program_is_told_which_option_is_wrong(void **state)
     other = o, other.objective.schedule.kind = (limn_schedule_kind)9, refused(ctx, &other, "");
     other = o, other.network = "unet size=16", other.segment.kind = (limn_segment_kind)9, refused(ctx, &other, "loss 9");
     other.segment = o.segment, other.range = (limn_range){LIMN_RANGE_GIVEN, 4, 4}, refused(ctx, &other, "--range");
+    other.range = (limn_range){.kind = (limn_range_kind)99}, refused(ctx, &other, "no kind 99");
     other = o, other.network = "dit-s/3";
     expect(ctx, &other, LIMN_NOT_FOUND);
     assert_int_equal(access("run-wrong", F_OK), -1);

@@ -183,7 +183,7 @@ typedef struct limn_generate_options {
     int label; /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
     int n;                         /* pictures, 1 or more; they run together as far as memory allows */
     int width, height; /* of them, as far as the network can have such sides; 0: limn_pipeline_info's */
-    int steps;                     /* 1..1000 */
+    int steps;                     /* 1..1000; samplers lcm and tcd end at 50 */
     const char *sampler;           /* NULL: limn_pipeline_info.sampler; see limn_sampler_names() */
     const char *scheduler; /* NULL or "discrete": the sampler's custom; "karras", "exponential", "sgm_uniform", "simple",
                             * "beta", "normal", "ays", "ays_sdxl", "leading", "linspace", "trailing" */
@@ -226,7 +226,7 @@ LIMN_API const char *limn_sampler_names(void);
 LIMN_API limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
 LIMN_API void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
 /** A second pipeline on the same weights, for another thread, which has ctx: the weights are in memory once, each pipeline
- *  has activations of its own.
+ *  has activations of its own.  While this runs, nothing else uses pipeline.
  *  @return LIMN_OK: *out is freed before the pipeline that it shares; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *pipeline, limn_pipeline **out);
 LIMN_API limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
@@ -266,7 +266,7 @@ LIMN_API limn_status limn_generate_latents(limn_pipeline *pipeline, const limn_g
  * @param features  [text_length, text_width] of limn_pipeline_info
  * @param pooled    [text_width], of the text's last token; or NULL
  * @return LIMN_OK; LIMN_UNSUPPORTED: it reads no text; LIMN_BAD_FILE: weights that do not fit, or whose output is not
- *         finite; LIMN_NO_MEMORY
+ *         finite; LIMN_NO_MEMORY; LIMN_CANCELLED
  */
 LIMN_API limn_status limn_encode_text(limn_pipeline *pipeline, const char *text, limn_precision precision, float *features,
                                       float *pooled);
@@ -291,12 +291,15 @@ LIMN_API limn_status limn_sampling_begin(limn_pipeline *pipeline, const limn_gen
 /** Steps that are still to make: 0 at the end.  A step is a call of the network: heun has two for each of options.steps but
  *  one, and resample repeats them. */
 LIMN_API int limn_sampling_left(const limn_sampling *sampling);
-/** Make one.  @return LIMN_OK; LIMN_BAD_ARGUMENT: none is left; LIMN_BAD_FILE; LIMN_CANCELLED: it may be made again */
+/** Make one.  @return LIMN_OK; LIMN_BAD_ARGUMENT: none is left; LIMN_BAD_FILE; LIMN_NO_MEMORY; LIMN_CANCELLED: it may be
+ *  made again */
 LIMN_API limn_status limn_sampling_step(limn_sampling *sampling);
 /** Picture i as it will be, by what the network said last: at the end it is limn_generate()'s, before the first step noise.
- *  @return LIMN_OK: free *out with limn_image_free(); LIMN_BAD_ARGUMENT: i; LIMN_UNSUPPORTED: there is no autoencoder */
+ *  @return LIMN_OK: free *out with limn_image_free(); LIMN_BAD_ARGUMENT: i; LIMN_UNSUPPORTED: there is no autoencoder;
+ *          LIMN_NO_MEMORY */
 LIMN_API limn_status limn_sampling_picture(limn_sampling *sampling, int i, limn_image *out);
-/** The same as a latent, before it is decoded.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_ARGUMENT: i */
+/** The same as a latent, before it is decoded.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_ARGUMENT: i;
+ *  LIMN_NO_MEMORY */
 LIMN_API limn_status limn_sampling_latent(limn_sampling *sampling, int i, limn_latent *out);
 LIMN_API void limn_sampling_end(limn_sampling *sampling); /* NULL is allowed */
 

@@ -65,8 +65,8 @@ void limn_sampler_free(limn_sampler *s); /* NULL is allowed */
 
 /** Of n_steps those that a strength lets run, rounded down, as diffusers rounds it: 0 where there is nothing to do. */
 int limn_sampler_steps(int n_steps, double strength);
-int limn_sampler_calls(
-    const limn_sampler *s); /* network calls: n_steps, or 2 n_steps - 1 for heun, dpm2 ..; fewer with strength < 1 */
+int limn_sampler_calls(const limn_sampler *s); /* network calls: n_steps, 2 n_steps - 1 for heun, dpm2 .., 9 more for pndm;
+                                                  fewer with strength < 1 */
 double limn_sampler_timestep(const limn_sampler *s, int k);    /* what the network is told */
 double limn_sampler_input_scale(const limn_sampler *s, int k); /* z = scale x */
 double limn_sampler_init_sigma(const limn_sampler *s);         /* x at the start = init_sigma times normal noise */

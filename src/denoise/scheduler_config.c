@@ -330,16 +330,18 @@ static void read_spacing(config *c, limn_sampler_options *o)
 static void check_clipped_noise(config *c, const limn_schedule_options *o)
 {
     double least = real(c, "lambda_min_clipped", -1e308, 1e308, -1e308), a, b;
+    if (!(least > -1e308)) return;
     limn_schedule *schedule;
     if (!ok(c) || (c->status = limn_schedule_new(c->ctx, o, &schedule)) != LIMN_OK) return;
     limn_schedule_level(schedule, o->n_train - 1, &a, &b);
     limn_schedule_free(schedule);
-    if (log(a / b) < least)
+    double lambda = log(fmax(a / b, 0x1p-24)); /* of zero terminal SNR, as diffusers has it */
+    if (lambda < least)
         c->status =
             limn_fail(c->ctx, LIMN_UNSUPPORTED,
                       "%s: lambda_min_clipped of %s cuts timesteps off: there is only what cuts none here, %.9g at most, "
                       "found %.9g",
-                      c->file, classes[c->class].name, log(a / b), least);
+                      c->file, classes[c->class].name, lambda, least);
 }
 
 /* What only one or two classes have. */

@@ -36,7 +36,9 @@ static limn_status step_back(limn_graph *g, limn_node *node, const bool *needs, 
     for (int s = 0; s < node->n_src; s++) any |= want[s] = needs[node->src[s]->id] && node->src[s]->kind != LIMN_INDEX;
     if (!any) return LIMN_OK;
     const limn_op_row *row = limn_op_find(node->op);
-    if (!row->grad || (row->fused && row->fused(node))) return no_rule(g, node, needs);
+    bool fixed = false;
+    for (int s = 0; s < node->n_src; s++) fixed |= want[s] && row->domain[s] == LIMN_FIXED;
+    if (!row->grad || fixed || (row->fused && row->fused(node))) return no_rule(g, node, needs);
 
     limn_node *dsrc[LIMN_MAX_SRC] = {0};
     limn_scope *outer = g->scope;

@@ -185,7 +185,7 @@ typedef enum limn_domain {
     LIMN_ANY,
     LIMN_POSITIVE,
     LIMN_NOT_ZERO,
-    LIMN_FIXED,   /* any; from here on without a gradient */
+    LIMN_FIXED,   /* any; there is no gradient to it, and asking for one is an error; those below are not asked for */
     LIMN_IDS,     /* whole numbers below `ids`; others are clamped */
     LIMN_MOMENTS, /* of source 0, as MOMENTS makes them */
     LIMN_TIMES,   /* timesteps */

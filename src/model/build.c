@@ -17,7 +17,7 @@ static bool can_be(const limn_settings *s, bool size, int64_t pixels)
 {
     limn_settings with = *s;
     if (pixels < 1 || pixels > INT_MAX) return false;
-    if (size) limn_settings_put_size(&with, (int)pixels);
+    if (size && !limn_settings_put_size(&with, (int)pixels)) return false;
     return !limn_model_side(&with, (int)pixels);
 }
 

@@ -146,10 +146,11 @@ void limn_settings_default(limn_settings *s, const void *field, double value);
 /** The field, or element of a list, as if set by name.  @return as limn_settings_set() */
 limn_status limn_settings_assign(limn_ctx *ctx, limn_settings *s, const void *field, double value);
 limn_status limn_settings_assign_list(limn_ctx *ctx, limn_settings *s, const int *field, int n, const int *values);
-/** The size of the picture and its channels, where they were not set by name. */
-void limn_settings_default_picture(limn_settings *s, int size, int channels);
-/** The size alone, as if it had not been set by name. */
-void limn_settings_put_size(limn_settings *s, int pixels);
+/** The size of the picture and its channels, where they were not set by name.  @return LIMN_BAD_ARGUMENT: the network cannot
+ *  have as many */
+limn_status limn_settings_default_picture(limn_ctx *ctx, limn_settings *s, int size, int channels);
+/** The size alone, as if it had not been set by name.  @return false: it is out of range, and stays */
+bool limn_settings_put_size(limn_settings *s, int pixels);
 /** A list that was set as a whole has as many numbers as the setting that counts them says, or a sentence. */
 limn_status limn_settings_check_lists(limn_ctx *ctx, const limn_settings *s);
 limn_interface limn_model_interface(const limn_settings *s);

@@ -99,11 +99,22 @@ void limn_settings_default(limn_settings *s, const void *field, double value)
     if (i >= 0 && !s->is_set[i]) put(s, &s->family->settings[i], k, value);
 }
 
-void limn_settings_default_picture(limn_settings *s, int size, int channels)
+static limn_status default_named(limn_ctx *ctx, limn_settings *s, const char *name, int value)
 {
-    int at_size = index_of(s->family, "size", 4), at_channels = index_of(s->family, "channels", 8);
-    if (at_size >= 0 && !s->is_set[at_size]) put(s, &s->family->settings[at_size], 0, size);
-    if (at_channels >= 0 && !s->is_set[at_channels]) put(s, &s->family->settings[at_channels], 0, channels);
+    int i = index_of(s->family, name, strlen(name));
+    const limn_setting *row = &s->family->settings[i < 0 ? 0 : i];
+    if (i < 0 || s->is_set[i]) return LIMN_OK;
+    if (value < row->min || value > row->max)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: %s must be %.9g to %.9g, and the data have %d", s->family->name, name,
+                         row->min, row->max, value);
+    put(s, row, 0, value);
+    return LIMN_OK;
+}
+
+limn_status limn_settings_default_picture(limn_ctx *ctx, limn_settings *s, int size, int channels)
+{
+    limn_status status = default_named(ctx, s, "size", size);
+    return status == LIMN_OK ? default_named(ctx, s, "channels", channels) : status;
 }
 
 limn_interface limn_model_interface(const limn_settings *s)
@@ -462,9 +473,12 @@ limn_status limn_settings_parse(limn_ctx *ctx, const char *text, limn_settings *
     return limn_settings_apply(ctx, out, text + n);
 }
 
-void limn_settings_put_size(limn_settings *s, int pixels)
+bool limn_settings_put_size(limn_settings *s, int pixels)
 {
-    put(s, &s->family->settings[index_of(s->family, "size", 4)], 0, pixels);
+    const limn_setting *row = &s->family->settings[index_of(s->family, "size", 4)];
+    if (pixels < row->min || pixels > row->max) return false;
+    put(s, row, 0, pixels);
+    return true;
 }
 
 limn_status limn_settings_check_lists(limn_ctx *ctx, const limn_settings *s)

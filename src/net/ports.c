@@ -5,20 +5,20 @@
 
 #include <string.h>
 
-#define ROW(text, field, ...) {.name = text, .at = offsetof(limn_ports, field), __VA_ARGS__}
+#define ROW(row, text, field, ...) [LIMN_PORT_##row] = {.name = text, .at = offsetof(limn_ports, field), __VA_ARGS__}
 const limn_port_row limn_port_rows[LIMN_PORTS] = {
-    ROW("features", features, .joined = true),
-    ROW("pooled", pooled_text, .joined = true),
-    ROW("ids", ids),
-    ROW("text_end", text_end),
-    ROW("label", label),
-    ROW("condition", condition),
-    ROW("timesteps", timesteps),
-    ROW("step", step),
-    ROW("image", image),
-    ROW("latent", latent),
-    ROW("noise", noise),
-    ROW("output", output),
+    ROW(FEATURES, "features", features, .joined = true),
+    ROW(POOLED, "pooled", pooled_text, .joined = true),
+    ROW(IDS, "ids", ids),
+    ROW(TEXT_END, "text_end", text_end),
+    ROW(LABEL, "label", label),
+    ROW(CONDITION, "condition", condition),
+    ROW(TIMESTEPS, "timesteps", timesteps),
+    ROW(STEP, "step", step),
+    ROW(IMAGE, "image", image),
+    ROW(LATENT, "latent", latent),
+    ROW(NOISE, "noise", noise),
+    ROW(OUTPUT, "output", output),
 };
 
 int limn_port_find(const char *name)
@@ -28,7 +28,7 @@ int limn_port_find(const char *name)
     return -1;
 }
 
-limn_node *limn_port_node(const limn_ports *ports, int row)
+limn_node *limn_port_node(const limn_ports *ports, limn_port_name row)
 {
     limn_node *node;
     memcpy(&node, (const char *)ports + limn_port_rows[row].at, sizeof node);

@@ -4,7 +4,13 @@
 
 #include "model/model.h"
 
-enum { LIMN_PORTS = 12, LIMN_PORTS_TEXT = 256 };
+typedef enum limn_port_name {
+    LIMN_PORT_FEATURES, LIMN_PORT_POOLED, LIMN_PORT_IDS, LIMN_PORT_TEXT_END, LIMN_PORT_LABEL, LIMN_PORT_CONDITION,
+    LIMN_PORT_TIMESTEPS, LIMN_PORT_STEP, LIMN_PORT_IMAGE, LIMN_PORT_LATENT, LIMN_PORT_NOISE, LIMN_PORT_OUTPUT,
+    LIMN_PORTS
+} limn_port_name;
+
+enum { LIMN_PORTS_TEXT = 256 };
 
 typedef struct limn_port_row {
     const char *name;
@@ -20,10 +26,10 @@ typedef struct limn_port {
     limn_shape shape;
 } limn_port;
 
-/** Row by name.  @return -1: there is none */
+/** Row by name, as wires have it.  @return -1: there is none */
 int limn_port_find(const char *name);
 /** NULL: the network lacks it. */
-limn_node *limn_port_node(const limn_ports *ports, int row);
+limn_node *limn_port_node(const limn_ports *ports, limn_port_name row);
 /** The ports of a network of these settings: it is built, and not planned.  @param out  [LIMN_PORTS] */
 limn_status limn_ports_look(limn_ctx *ctx, const limn_settings *s, limn_model_part part, limn_port *out);
 /** The names of those that are there: "ids text_end features".  out needs LIMN_PORTS_TEXT bytes.  @return out */

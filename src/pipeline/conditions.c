@@ -41,9 +41,9 @@ limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts,
     limn_status status = tokenize(ctx, part, rows, length, n_texts, texts, names, ids);
     if (status == LIMN_OK && !part->changed && part->ids && memcmp(part->ids, ids, n * sizeof *ids) == 0)
         return free(ids), LIMN_OK;
-    if (status == LIMN_OK) status = limn_recipe_write(part, "ids", LIMN_I32, ids);
+    if (status == LIMN_OK) status = limn_recipe_write(part, LIMN_PORT_IDS, LIMN_I32, ids);
     if (status == LIMN_OK) /* only networks that pool the text read it */
-        status = limn_recipe_write(part, "text_end", LIMN_I32, ids + (ptrdiff_t)rows * length);
+        status = limn_recipe_write(part, LIMN_PORT_TEXT_END, LIMN_I32, ids + (ptrdiff_t)rows * length);
     free(part->ids);
     part->ids = status == LIMN_OK ? ids : NULL;
     if (status != LIMN_OK) free(ids);
@@ -67,7 +67,7 @@ static limn_status set_labels(limn_sampling *s)
     int32_t *to = malloc((size_t)batch * sizeof *to);
     if (!to) return limn_fail_memory(s->p->ctx, (size_t)batch * sizeof *to, "labels");
     for (int b = 0; b < batch; b++) to[b] = b < s->n ? s->o.label : limn_model_interface(&s->p->settings).classes;
-    limn_status status = limn_recipe_write(s->denoiser, "label", LIMN_I32, to);
+    limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_LABEL, LIMN_I32, to);
     free(to);
     return status;
 }
@@ -87,7 +87,7 @@ static limn_status set_small(limn_sampling *s)
         limn_picture_values(&small, values);
         for (size_t b = 0; b < batch; b++)
             limn_enlarged(values, 1, small.height, small.width, s->channels, info.enlarges, to + b * s->size);
-        status = limn_recipe_write(s->denoiser, "condition", LIMN_F32, to);
+        status = limn_recipe_write(s->denoiser, LIMN_PORT_CONDITION, LIMN_F32, to);
     }
     limn_image_free(&small);
     free(values);
@@ -102,7 +102,7 @@ static limn_status set_timesteps(limn_sampling *s)
     float *times = calloc(n, sizeof *times);
     if (!times) return limn_fail_memory(s->p->ctx, n * sizeof *times, "timesteps");
     for (int k = 0; k < s->calls; k++) times[k] = (float)limn_sampler_timestep(s->sampler, k);
-    limn_status status = limn_recipe_write(s->denoiser, "timesteps", LIMN_F32, times);
+    limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_TIMESTEPS, LIMN_F32, times);
     free(times);
     return status;
 }

@@ -327,7 +327,12 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     p->vae = vae;
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
     if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
-    return add_coders(p);
+    status = add_coders(p);
+    if (status == LIMN_OK) return LIMN_OK;
+    limn_recipe_drop_coders(&p->recipe);
+    limn_autoencoder_free(vae);
+    p->vae = NULL; /* as before it had any */
+    return status;
 }
 
 void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)

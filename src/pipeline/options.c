@@ -106,6 +106,18 @@ static limn_status find_words(const limn_pipeline *p, const limn_generate_option
                                limn_sigmas_shown(behind), scheduler);
 }
 
+/* Those that a model can have; without memory of earlier steps where they are gone back. */
+static const char *samplers_for(bool flow, bool back, char *out, size_t bytes)
+{
+    const sampler_row *row;
+    size_t n = 0;
+    *out = '\0';
+    for (int i = 0; (row = limn_sampler_row(i)) && n < bytes; i++)
+        if (row->shown && (flow ? row->flow : row->vp) && !(back && row->n_kept))
+            n += (size_t)snprintf(out + n, bytes - n, "%s%s", n ? ", " : "", row->name);
+    return out;
+}
+
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out)
 {
     limn_interface net = limn_model_interface(&p->settings);
@@ -114,11 +126,12 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     *out = limn_sampler_defaults();
     limn_status status = find_words(p, o, &row, &out->sigmas, &out->spacing);
     if (status != LIMN_OK) return status;
+    char names[128];
     if (flow && !row->flow)
         return limn_fail(
             p->ctx, LIMN_BAD_ARGUMENT,
-            "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take euler%s",
-            row->name, p->name, o->mask ? "" : ", heun or dpm++2m");
+            "sampler %s adds or removes noise as diffusion does, and %s was trained on rectified flow: take %s", row->name,
+            p->name, samplers_for(flow, o->mask != NULL, names, sizeof names));
     out->name = row->name;
     out->schedule = p->schedule;
     out->prediction = p->prediction;
@@ -127,10 +140,10 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     if (o->mask && row->n_kept > 0)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
                          "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, "
-                         "cannot: take euler%s",
-                         row->name, flow ? "" : ", euler_a, ddim or ddpm");
+                         "cannot: take %s",
+                         row->name, samplers_for(flow, true, names, sizeof names));
     if ((o->init || o->init_latent) && !(o->noise > 0)) out->strength = o->strength;
-    if (o->init)
+    if (o->init || o->init_latent)
         out->from_sigma = o->noise / 127.5,
         out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
     out->channels = net.channels;
@@ -200,7 +213,8 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     if (info.guides) limn_text_printf(&text, "CFG scale: %.9g, ", o->guidance);
     if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
     if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %.9g, ", o->eta);
-    if (o->init && o->noise > 0) limn_text_printf(&text, "Noise: %.9g to %.9g, ", o->noise, o->noise_left);
+    if ((o->init || o->init_latent) && o->noise > 0)
+        limn_text_printf(&text, "Noise: %.9g to %.9g, ", o->noise, o->noise_left);
     else if (o->init || o->init_latent) limn_text_printf(&text, "Denoising strength: %.9g, ", o->strength);
     if (o->between)
         limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %.9g, ", (unsigned long long)o->to_seed,

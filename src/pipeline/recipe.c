@@ -266,11 +266,19 @@ static limn_status begin_part(limn_ctx *ctx, limn_recipe *r, int i, const limn_n
     return limn_job_begin(ctx, part->net, shape, (size_t)1 << 62, &part->job);
 }
 
+/* A net keeps weights of one precision: those of another go when no job holds them any more, and before they are counted. */
+static void end_other_precision(limn_recipe *r, const limn_recipe_shape *s)
+{
+    for (int i = 0; i < r->n_parts; i++)
+        if (is_wanted(&r->part[i], s) && r->part[i].job.shape.precision != s->precision) limn_job_end(&r->part[i].job);
+}
+
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
     size_t all, more, have = limn_memory_available();
     bool anew = false;
+    end_other_precision(r, s);
     limn_status status = measure(ctx, r, s, &all, &more, &text);
     if (status == LIMN_OK && have && more > have)
         status = limn_fail(ctx, LIMN_NO_MEMORY, "%s, and the machine has %.1f MB: make fewer pictures at a time, or smaller "
@@ -290,9 +298,9 @@ limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_s
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
 
-limn_status limn_recipe_write(limn_recipe_part *part, const char *port, limn_dtype dtype, const void *data)
+limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_dtype dtype, const void *data)
 {
-    const limn_node *node = limn_port_node(part->job.ports, limn_port_find(port));
+    const limn_node *node = limn_port_node(part->job.ports, port);
     if (!node) return LIMN_OK;
     part->changed = true;
     return limn_run_write(part->job.run, node, dtype, data);
@@ -320,6 +328,17 @@ static limn_status bring(limn_ctx *ctx, limn_recipe *r, limn_wire *w, const limn
     return status;
 }
 
+/* Has anything changed since it ran: what the job wrote, or what a wire brings?  No wires go in a circle. */
+static bool is_stale(const limn_recipe *r, const limn_recipe_part *part)
+{
+    bool stale = part->changed;
+    for (int i = 0; i < r->n_wires && !stale; i++) {
+        const limn_recipe_part *from = &r->part[r->wire[i].from];
+        if (&r->part[r->wire[i].to] == part) stale = r->wire[i].seen != from->version || is_stale(r, from);
+    }
+    return stale;
+}
+
 /* All that wires bring to one input; what none of them fills is 0. */
 static limn_status feed(limn_ctx *ctx, limn_recipe *r, int to, int row)
 {
@@ -331,19 +350,23 @@ static limn_status feed(limn_ctx *ctx, limn_recipe *r, int to, int row)
     limn_status status = LIMN_OK;
     for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
         if (r->wire[i].to == to && r->wire[i].in == row) status = bring(ctx, r, &r->wire[i], &shape, values);
-    if (status == LIMN_OK) status = limn_recipe_write(&r->part[to], limn_port_rows[row].name, LIMN_F32, values);
+    if (status == LIMN_OK) status = limn_recipe_write(&r->part[to], row, LIMN_F32, values);
     free(values);
     return status;
+}
+
+/* A part whose own inputs changed, or those of a part that feeds it, runs. */
+static limn_status refresh(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part)
+{
+    return is_stale(r, part) ? limn_recipe_run(ctx, r, part) : LIMN_OK;
 }
 
 limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part)
 {
     int to = (int)(part - r->part);
     limn_status status = LIMN_OK;
-    for (int i = 0; i < r->n_wires && status == LIMN_OK; i++) {
-        limn_recipe_part *from = &r->part[r->wire[i].from];
-        if (r->wire[i].to == to && from->changed) status = limn_recipe_run(ctx, r, from);
-    }
+    for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
+        if (r->wire[i].to == to) status = refresh(ctx, r, &r->part[r->wire[i].from]);
     for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
         if (r->wire[i].to == to && r->wire[i].seen != r->part[r->wire[i].from].version)
             status = feed(ctx, r, to, r->wire[i].in);

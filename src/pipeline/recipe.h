@@ -89,7 +89,7 @@ limn_recipe_part *limn_recipe_find(limn_recipe *r, limn_role role);
  */
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
 /** The value of an input of a part that was begun.  Inputs that the part lacks are nothing to write. */
-limn_status limn_recipe_write(limn_recipe_part *part, const char *port, limn_dtype dtype, const void *data);
+limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_dtype dtype, const void *data);
 /** Run a part, before it the parts that feed it and whose inputs changed. */
 limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part);
 

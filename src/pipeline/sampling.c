@@ -66,7 +66,11 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a class from 0 to %d%s, found %d", info.classes - 1, last,
                          o->label);
     }
-    if (p->vae && o->noise > 0)
+    if (info.makes_latents && !p->vae && o->init)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED,
+                         "%s: its %d channels are a latent: an autoencoder must make one of the picture to start from",
+                         p->file, info.channels);
+    if (info.makes_latents && o->noise > 0)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED,
                          "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
     limn_status status = limn_generate_check_sides(p, o);
@@ -235,8 +239,8 @@ static limn_status call_network(limn_sampling *s, int k)
     char where[64];
     limn_sampler_input(s->sampler, k, s->x, s->input);
     if (s->guided) memcpy(s->input + half, s->input, half * sizeof *s->input);
-    limn_status status = limn_recipe_write(s->denoiser, "image", LIMN_F32, s->input);
-    if (status == LIMN_OK) status = limn_recipe_write(s->denoiser, "step", LIMN_I32, &step);
+    limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_IMAGE, LIMN_F32, s->input);
+    if (status == LIMN_OK) status = limn_recipe_write(s->denoiser, LIMN_PORT_STEP, LIMN_I32, &step);
     if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, s->denoiser);
     snprintf(where, sizeof where, "step %d of %d", k + 1, limn_sampler_calls(s->sampler));
     if (status == LIMN_OK) status = limn_job_output(s->p->ctx, net, net->ports->output, where, s->output);
@@ -319,7 +323,7 @@ static limn_status decode(limn_sampling *s, const limn_latent *latent, limn_imag
     size_t bytes = (size_t)limn_shape_count(&shape) * sizeof(float);
     float *values = malloc(bytes);
     if (!values) return limn_fail_memory(s->p->ctx, bytes, "a picture");
-    limn_status status = limn_recipe_write(decoder, "latent", LIMN_F32, latent->values);
+    limn_status status = limn_recipe_write(decoder, LIMN_PORT_LATENT, LIMN_F32, latent->values);
     if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, decoder);
     if (status == LIMN_OK) status = limn_job_output(s->p->ctx, &decoder->job, output, "decoder", values);
     if (status == LIMN_OK)

@@ -37,7 +37,7 @@ static limn_status encode(limn_pipeline *p, const limn_image *image, limn_start 
     float *values = malloc(n * sizeof *values);
     if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture to start from");
     limn_picture_values(image, values);
-    limn_status status = limn_recipe_write(encoder, "image", LIMN_F32, values);
+    limn_status status = limn_recipe_write(encoder, LIMN_PORT_IMAGE, LIMN_F32, values);
     if (status == LIMN_OK) status = limn_recipe_run(p->ctx, &p->recipe, encoder);
     if (status == LIMN_OK)
         status = limn_job_output(p->ctx, &encoder->job, encoder->job.ports->output, "encoder", s->picture);

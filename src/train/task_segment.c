@@ -25,6 +25,8 @@ static limn_status check(const limn_trainer *t)
 {
     const limn_train_options *o = t->o;
     limn_status status = limn_augment_check(t->ctx, &o->augment);
+    if (status == LIMN_OK && (unsigned)o->range.kind > LIMN_RANGE_BYTES)
+        status = limn_fail(t->ctx, LIMN_BAD_ARGUMENT, "range: there is no kind %d", (int)o->range.kind);
     if (status == LIMN_OK && o->range.kind == LIMN_RANGE_GIVEN && !(o->range.low < o->range.high))
         status = limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                            "--range: expected two numbers, the second above the first, found %.9g and %.9g", o->range.low,

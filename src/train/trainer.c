@@ -91,8 +91,7 @@ static limn_status fit_latents(limn_trainer *t)
     snprintf(path, sizeof path, "%.1000s/latents.safetensors", t->o->data);
     limn_status status = limn_latents_read(t->ctx, path, &all);
     if (status != LIMN_OK) return status;
-    limn_settings_default_picture(&t->settings, all.width, all.channels);
-    return LIMN_OK;
+    return limn_settings_default_picture(t->ctx, &t->settings, all.width, all.channels);
 }
 
 /* The network, and what it is taught. */

@@ -136,7 +136,10 @@ void limn_store_clear(limn_store *s)
     limn_store_unlock(s);
 }
 
-size_t limn_store_bytes(const limn_store *s)
+size_t limn_store_bytes(limn_store *s)
 {
-    return s->bytes;
+    limn_store_lock(s);
+    size_t bytes = s->bytes;
+    limn_store_unlock(s);
+    return bytes;
 }

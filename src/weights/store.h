@@ -40,6 +40,7 @@ int limn_store_count(const limn_store *s);
 void limn_store_cut(limn_store *s, int n);
 /** Forget every value: their source has changed.  No run may be under way. */
 void limn_store_clear(limn_store *s);
-size_t limn_store_bytes(const limn_store *s);
+/** While not locked. */
+size_t limn_store_bytes(limn_store *s);
 
 #endif
