@@ -38,6 +38,10 @@ static const char help[] =
     "                              limn train --latents noted, where it lies beside the model\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
+    "      --rng NAME              where noise comes from: limn; cpu: PyTorch's generator on the CPU, as diffusers\n"
+    "                              and, for the first noise, ComfyUI draw; cuda: that of NVIDIA's GPUs, as A1111\n"
+    "                              (the model's own: limn for those of limn train).  What samplers add comes from the\n"
+    "                              same generator, also for dpm++sde, where others draw from a Brownian tree\n"
     "  -W, --width N  -H, --height N  sides of the pictures, as far as the network can have them (its own); it draws best\n"
     "                              near those it was trained with\n"
     "from a picture:\n"
@@ -86,7 +90,7 @@ typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed,
         *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
-    const char *vae, *weights;
+    const char *vae, *weights, *rng;
     bool grid, help, quiet, karras, show, bare;
 } generate_words;
 
@@ -133,6 +137,14 @@ static bool read_seed(const char *text, uint64_t *out)
     return true;
 }
 
+static bool read_rng(const char *text, limn_rng *out)
+{
+    int i = *out;
+    bool known = cli_choice("--rng", "auto, limn, cpu, cuda", text, &i);
+    *out = (limn_rng)i;
+    return known;
+}
+
 /* "1,2": seed and to_seed */
 static bool read_seeds(const char *text, limn_generate_options *o)
 {
@@ -157,6 +169,8 @@ static bool read_start(const generate_verb *verb, generate_words *w, generate_nu
     if (!w->init && w->mask) return lacks("--mask expects --init-img too, the picture of which a part is kept");
     if (!w->init && w->strength) return lacks("--strength expects --init-img too, the picture to start from");
     if (verb->denoises && w->strength) return lacks("--strength is for limn generate: limn denoise sets out from --noise");
+    if (verb->denoises && w->rng)
+        return lacks("--rng is for pictures that start from noise: limn denoise finds its noise in the picture");
     if (verb->between && w->seed) return lacks("--seed is for one seed: --seeds gives both");
     if (verb->between && w->grid) return lacks("--grid is for limn generate: limn interpolate makes one strip");
     if (!w->mask && w->resample) return lacks("--resample expects --mask too");
@@ -187,7 +201,8 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
         !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) ||
-        !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision))
+        !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision) ||
+        !read_rng(w->rng, &o->rng))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
     o->n = (int)n->count, o->steps = (int)n->steps, o->width = (int)n->width, o->height = (int)n->height;
@@ -355,6 +370,7 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
         {NULL, "--eta", &w.eta, NULL},
         {NULL, "--class", &w.label, NULL},
         {"-s", "--seed", &w.seed, NULL},
+        {NULL, "--rng", &w.rng, NULL},
         {NULL, "--precision", &w.precision, NULL},
         {"-t", "--threads", &w.threads, NULL},
         {NULL, "--show", NULL, &w.show},

@@ -17,7 +17,7 @@ typedef struct generate_verb {
 int generate_run(int argc, char **argv, const generate_verb *verb);
 
 /* What all of them say about the network and the way to the picture; MODEL, CFG: what they take if none is given; MANY:
- * MANY_HELP or "". */
+ * MANY_HELP, RNG_HELP, both or none. */
 #define GENERATE_HELP(MODEL, CFG, MANY)                                                                                     \
     "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (" MODEL "), or a\n"    \
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"                  \
@@ -26,5 +26,6 @@ int generate_run(int argc, char **argv, const generate_verb *verb);
     "  --scheduler NAME   --precision auto|f32|bf16   -t, --threads 0   -o, --output FILE   --show   -q, --quiet: see "     \
     "limn generate --help\n"
 #define MANY_HELP "  -s, --seed 42   -b, --batch-count 1 (or -n, a whole number)   --grid\n"
+#define RNG_HELP "      --rng limn|cpu|cuda (where noise comes from)\n"
 
 #endif

@@ -13,7 +13,7 @@ static const char help[] =
     "  limn upscale models/upscale/small.png -n 4 --grid -o heroes.png\n"
     "  limn train ddpm-sr --data FOLDER --out runs/sr\n"
     "  limn upscale -m runs/sr small.png -o large.png\n"
-    "\n" GENERATE_HELP("models/upscale", "3", MANY_HELP) "\n"
+    "\n" GENERATE_HELP("models/upscale", "3", MANY_HELP RNG_HELP) "\n"
     "The picture must have the model's small size: 16 x 16 for models/upscale; with -W and -H, sides of the large picture,\n"
     "theirs divided by how much it enlarges.  Exit code 2: a wrong flag, file or size.\n";
 

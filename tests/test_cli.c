@@ -207,6 +207,8 @@ static void mistakes_end_in_a_sentence_and_code_two(void **state)
     refuses("encode -m none cat.png -o $D/cat.safetensors --size 8", "--size is for a folder of pictures");
     refuses("encode -m none cat.png -o $D/cat.safetensors --where a=b", "--where is for a folder of pictures");
     refuses("denoise $D/none.png --noise 4 --strength 0.5", "--strength is for limn generate");
+    refuses("denoise $D/none.png --noise 4 --rng cpu", "--rng is for pictures that start from noise");
+    refuses("generate x --rng philox -o $D/x.png", "--rng is one of auto, limn, cpu, cuda, found \"philox\"");
     refuses("describe dit --json --plan", "--plan changes nothing in --json");
     refuses("describe dit --settings --batch 3", "--batch changes nothing in --settings");
     refuses("describe --plan", "--plan is for one network");

@@ -2,11 +2,13 @@
  * refusal, and what `limn generate` does with its flags. */
 #include "base/base.h"
 #include "base/rng.h"
+#include "base/torch_rng.h"
 #include "denoise/sampler.h"
 #include "file/bytes.h"
 #include "file/safetensors.h"
 #include "graph/node.h"
 #include "pipeline/generate.h"
+#include "pipeline/pipeline.h"
 #include "train/weights.h"
 
 #include <math.h>
@@ -165,6 +167,75 @@ static void a_picture_alone_equals_the_same_in_a_batch(void **state)
         }
         for (int i = 0; i < counts[c]; i++) limn_image_free(&many[i]);
     }
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* Before the first step there is the first tensor of the seed's generator, channels first; flow starts at noise itself. */
+static void the_first_noise_is_pytorchs_for_its_kinds(void **state)
+{
+    (void)state;
+    enum { SIDE = 16, C = 4, N = SIDE * SIDE * C };
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, &text_model);
+    for (int cuda = 0; cuda < 2; cuda++) {
+        limn_generate_options o = limn_generate_defaults();
+        o.n = 2, o.seed = UINT64_MAX, o.rng = cuda ? LIMN_RNG_CUDA : LIMN_RNG_CPU; /* seed + 1 is 0 */
+        limn_sampling *s;
+        assert_int_equal(limn_sampling_begin(p, &o, &s), LIMN_OK);
+        for (int i = 0; i < 2; i++) {
+            limn_torch_rng g;
+            limn_latent x;
+            float tensor[N];
+            limn_torch_rng_seed(&g, cuda, i ? 0 : UINT64_MAX);
+            limn_torch_rng_normal(&g, N, tensor);
+            assert_int_equal(limn_sampling_latent(s, i, &x), LIMN_OK);
+            for (int k = 0; k < N; k++) assert_true(x.values[k] == tensor[k % C * SIDE * SIDE + k / C]);
+            limn_latent_free(&x);
+        }
+        limn_sampling_end(s);
+    }
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void random_numbers_are_the_models_unless_the_options_name_them(void **state)
+{
+    (void)state;
+    static const char *const said[] = {"Model: gen-label, Version", "Model: gen-label, Version",
+                                       "Model: gen-label, RNG: CPU, Version", "Model: gen-label, RNG: NV, Version"};
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, &label_model);
+    limn_generate_options o = limn_generate_defaults();
+    limn_image of_kind[4], one, many[3];
+    o.sampler = "euler_a", o.steps = 3, o.seed = 100;
+    assert_int_equal(limn_pipeline_describe(p).rng, LIMN_RNG_LIMN);
+    for (int kind = 0; kind < 4; kind++) {
+        o.rng = (limn_rng)kind, o.n = 3, o.seed = 100;
+        generate(ctx, p, &o, many);
+        char *text = limn_generate_parameters(p, &o, 0);
+        assert_non_null(strstr(text, said[kind]));
+        free(text);
+        o.n = 1, o.seed = 102;
+        generate(ctx, p, &o, &of_kind[kind]);
+        assert_same(&of_kind[kind], &many[2]); /* a generator for each picture */
+        for (int i = 0; i < 3; i++) limn_image_free(&many[i]);
+    }
+    assert_same(&of_kind[LIMN_RNG_AUTO], &of_kind[LIMN_RNG_LIMN]);
+    assert_true(differ(&of_kind[LIMN_RNG_CPU], &of_kind[LIMN_RNG_LIMN]));
+    assert_true(differ(&of_kind[LIMN_RNG_CPU], &of_kind[LIMN_RNG_CUDA]));
+    p->rng = LIMN_RNG_CPU; /* as who opens a published model says */
+    assert_int_equal(limn_pipeline_describe(p).rng, LIMN_RNG_CPU);
+    for (int kind = 0; kind < 4; kind++) {
+        o.rng = (limn_rng)kind;
+        generate(ctx, p, &o, &one);
+        assert_same(&one, &of_kind[kind == LIMN_RNG_AUTO ? LIMN_RNG_CPU : kind]);
+        limn_image_free(&one);
+    }
+    o.rng = (limn_rng)4;
+    assert_int_equal(limn_generate(p, &o, &one), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "unknown kind of random numbers"));
+    for (int kind = 0; kind < 4; kind++) limn_image_free(&of_kind[kind]);
     limn_pipeline_free(p);
     limn_ctx_free(ctx);
 }
@@ -652,6 +723,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_seed_same_bytes_on_one_and_two_threads_by_every_sampler),
         cmocka_unit_test(a_picture_alone_equals_the_same_in_a_batch),
+        cmocka_unit_test(the_first_noise_is_pytorchs_for_its_kinds),
+        cmocka_unit_test(random_numbers_are_the_models_unless_the_options_name_them),
         cmocka_unit_test(learned_variance_labels_and_guidance_reach_the_sampler_in_order),
         cmocka_unit_test(labels_prompts_and_guidance_matter),
         cmocka_unit_test(transparency_is_guided_too),

@@ -138,14 +138,13 @@ static void without_a_step_the_picture_itself_comes_back(void **state)
     assert_int_equal(limn_generate(f->p, &o, &image), LIMN_NOT_FOUND); /* what is wrong stays wrong */
 }
 
-static void outside_the_mask_the_picture_is_kept(void **state)
+static void keeps_outside_the_mask(fixture *f, limn_rng rng)
 {
-    fixture *f = *state;
     uint8_t white[PIXELS] = {0};
     limn_image mask = {SIDE, SIDE, 1, white};
     limn_generate_options o = f->o;
     o.prompt = "woman farmer, light skin tone", o.init = &f->farmer, o.mask = &mask, o.strength = 1, o.resample = 2,
-    o.seed = 6;
+    o.seed = 6, o.rng = rng;
     for (int i = 0; i < 30 * SIDE; i++) white[i] = 255; /* the upper part anew */
     limn_image image = make(f, &o);
     int moved = 0;
@@ -160,6 +159,11 @@ static void outside_the_mask_the_picture_is_kept(void **state)
     assert_memory_not_equal(once.pixels, image.pixels, 4 * PIXELS);
     limn_image_free(&once);
     limn_image_free(&image);
+}
+
+static void outside_the_mask_the_picture_is_kept(void **state)
+{
+    for (int rng = LIMN_RNG_LIMN; rng <= LIMN_RNG_CUDA; rng++) keeps_outside_the_mask(*state, (limn_rng)rng);
 }
 
 static char said[512];
@@ -228,11 +232,10 @@ static void a_mask_that_says_nothing_is_a_sentence(void **state)
     assert_string_equal(said, "warning: the mask is white everywhere: all of the picture is made anew");
 }
 
-static void between_two_seeds_the_ends_are_the_pictures_of_the_seeds(void **state)
+static void between_seeds(fixture *f, limn_rng rng)
 {
-    fixture *f = *state;
     limn_generate_options o = f->o;
-    o.prompt = "", o.guidance = 1;
+    o.prompt = "", o.guidance = 1, o.rng = rng;
     limn_image images[3], first = make(f, &o), last;
     o.seed = 9;
     last = make(f, &o);
@@ -244,6 +247,11 @@ static void between_two_seeds_the_ends_are_the_pictures_of_the_seeds(void **stat
     limn_image_free(&first);
     for (int i = 0; i < 3; i++) limn_image_free(&images[i]);
     limn_image_free(&last);
+}
+
+static void between_two_seeds_the_ends_are_the_pictures_of_the_seeds(void **state)
+{
+    for (int rng = LIMN_RNG_LIMN; rng <= LIMN_RNG_CUDA; rng++) between_seeds(*state, (limn_rng)rng);
 }
 
 static void noise_is_taken_out(void **state)
@@ -299,17 +307,17 @@ static void a_sampler_sets_out_at_the_level_that_was_asked_for(void **state)
  * level, as strong as the level says: the noise of each repetition must be another one. */
 static void noise_keeps_its_strength_when_steps_are_repeated(void **state)
 {
-    enum { N = 4096, AGAIN = 5 };
+    enum { N = 4096, AGAIN = 5, N_KINDS = 3 };
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     const char *const names[] = {"ddpm", "ddim"};
     float *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y), *spare = malloc(N * sizeof *spare);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 * N_KINDS; i++) {
         limn_sampler *s;
         limn_sampler_options o = limn_sampler_defaults();
         limn_generate_options asked = limn_generate_defaults();
         limn_start start = {.o = &asked, .n = 1, .size = N, .spare = spare};
-        o.name = names[i], o.n_steps = 20, o.eta = i;
+        o.name = names[i % 2], o.n_steps = 20, o.eta = i % 2, o.rng = (limn_rng)(LIMN_RNG_LIMN + i / 2);
         assert_int_equal(limn_sampler_new(ctx, &o, &s), LIMN_OK);
         assert_int_equal(limn_sampler_begin(ctx, s, 1, N, &(limn_picture_seed){42, 0}), LIMN_OK);
         limn_sampler_start(s, NULL, x);
@@ -324,7 +332,7 @@ static void noise_keeps_its_strength_when_steps_are_repeated(void **state)
             limn_sampler_level(s, k + 1, &a, &b);
             for (int p = 0; p < N; p++) sum += (double)x[p] * x[p];
             if (fabs(sqrt(sum / N) / b - 1) > 0.05)
-                fail_msg("%s, call %d: noise of %g, expected %g", names[i], k, sqrt(sum / N), b);
+                fail_msg("%s, call %d: noise of %g, expected %g", names[i % 2], k, sqrt(sum / N), b);
         }
         limn_sampler_free(s);
     }
@@ -393,6 +401,8 @@ static void what_does_not_go_together_is_refused(void **state)
     REFUSED(o.between = true, "start from noise");
     REFUSED((o.noise = 10, o.noise_left = 10), "less than the noise there is");
     REFUSED((o.noise = 10, o.init = NULL), "a picture that holds the noise");
+    REFUSED((o.noise = 10, o.rng = LIMN_RNG_CPU), "expected no random numbers of PyTorch's");
+    REFUSED((o.noise = 10, o.rng = LIMN_RNG_CUDA), "expected no random numbers of PyTorch's");
 }
 
 int main(void)

@@ -70,6 +70,14 @@ typedef enum limn_precision {
     LIMN_PRECISION_F64
 } limn_precision;
 
+/* Where the noise of pictures comes from; the same seed is another picture in each. */
+typedef enum limn_rng {
+    LIMN_RNG_AUTO, /* as the model was published with: limn for those of limn train */
+    LIMN_RNG_LIMN,
+    LIMN_RNG_CPU,  /* PyTorch's generator on the CPU: diffusers with such a generator, the first noise of ComfyUI */
+    LIMN_RNG_CUDA, /* PyTorch's on NVIDIA's GPUs, with a thread for each number: A1111 */
+} limn_rng;
+
 typedef struct limn_ctx limn_ctx;
 
 typedef enum limn_log_level { LIMN_LOG_DEBUG, LIMN_LOG_INFO, LIMN_LOG_WARN } limn_log_level;
@@ -164,6 +172,7 @@ typedef struct limn_pipeline limn_pipeline;
 typedef struct limn_pipeline_info {
     const char *network;         /* "mmdit"; borrowed from the pipeline, as sampler is */
     const char *sampler;         /* taken when the options name none */
+    limn_rng rng;                /* taken when the options say LIMN_RNG_AUTO */
     int width, height,
         channels; /* of its pictures, or of its latents as long as it lacks the autoencoder that makes pictures of them;
                    * limn_generate_options may name other sides */
@@ -191,6 +200,7 @@ typedef struct limn_generate_options {
     double guidance;               /* Ho & Salimans 2022: 1 none */
     double guidance_rescale;       /* Lin et al. 2024: 0 none, 1 all */
     uint64_t seed;                 /* picture i is the one that seed + i makes alone */
+    limn_rng rng;                  /* AUTO: limn_pipeline_info.rng */
     limn_precision precision;
     const limn_image *init;        /* a picture to start from, brought to width x height; NULL: from noise */
     const limn_latent *init_latent; /* in its place a latent of these sides (of a network that makes pictures: their

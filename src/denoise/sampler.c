@@ -1,5 +1,4 @@
 /* sampler.c: plan the calls of a sampler, hold its memory, and run its row on each picture. */
-#include "base/rng.h"
 #include "denoise/sampler_rows.h"
 
 #include <math.h>
@@ -15,7 +14,7 @@ struct limn_sampler {
     double init_sigma;
     int n_pictures;
     size_t picture_size;
-    limn_picture_seed *seeds;
+    limn_noise *noise;     /* of the pictures */
     int before, again;     /* the call that was made last, and how often it was repeated */
     float *memory;         /* kept [n_pictures, n_kept, size]; then prediction, range, noise, more noise [size] each */
 };
@@ -81,6 +80,7 @@ static limn_status check_options(limn_ctx *ctx, const limn_sampler_options *o, c
         bad = "mixes what a network predicts at several levels, which must be noise or velocity, not the picture";
     else if (row->rounding == LIMN_TIMES_DISTILLED && !flow && (o->spacing != LIMN_SPACING_AUTO || o->steps_offset))
         bad = "has timesteps of its own, those of distilled networks, and takes no spacing";
+    else if ((unsigned)o->rng > LIMN_RNG_CUDA) bad = "got an unknown kind of random numbers";
     else if (!(o->eta >= 0 && o->eta <= 1)) bad = "needs eta from 0 to 1";
     else if (!(o->clip >= 0 && o->clip <= 1e6)) bad = "needs clip from 0 (off) to 1e6";
     else if (!(o->from_sigma >= 0 && o->from_sigma < 1e4 && o->to_sigma >= 0 &&
@@ -336,7 +336,7 @@ void limn_sampler_free(limn_sampler *s)
     if (!s) return;
     limn_schedule_free(s->schedule);
     free(s->calls);
-    free(s->seeds);
+    limn_noise_free(s->noise);
     free(s->memory);
     free(s);
 }
@@ -370,22 +370,22 @@ limn_status limn_sampler_begin(limn_ctx *ctx, limn_sampler *s, int n_pictures, s
     bool fits = limn_mul_size((size_t)n_pictures, (size_t)s->row->n_kept, &parts) && limn_add_size(parts, 4, &parts) &&
                 limn_mul_size(parts, picture_size, &n) && limn_mul_size(n, sizeof(float), &bytes);
     float *memory = fits ? calloc(n, sizeof(float)) : NULL;
-    limn_picture_seed *copy = malloc((size_t)n_pictures * sizeof *copy);
-    if (!memory || !copy) {
-        free(memory);
-        free(copy);
-        return limn_fail_memory(ctx, fits ? bytes : SIZE_MAX, "sampler");
-    }
-    memcpy(copy, seeds, (size_t)n_pictures * sizeof *copy);
+    if (!memory) return limn_fail_memory(ctx, fits ? bytes : SIZE_MAX, "sampler");
+    limn_noise *noise;
+    int channels = s->options.channels ? s->options.channels : 1;
+    limn_status status = limn_noise_new(ctx, s->options.rng, n_pictures, picture_size, channels, seeds, &noise);
+    if (status) return free(memory), status;
     free(s->memory);
-    free(s->seeds);
+    limn_noise_free(s->noise);
     s->memory = memory;
-    s->seeds = copy;
+    s->noise = noise;
     s->n_pictures = n_pictures;
     s->picture_size = picture_size;
     s->before = -1, s->again = 0;
     return LIMN_OK;
 }
+
+limn_noise *limn_sampler_noise(const limn_sampler *s) { return s->noise; }
 
 static float *scratch(const limn_sampler *s, int part)
 {
@@ -398,7 +398,7 @@ static void mix_start(const limn_sampler *s, double a, double b, const float *x0
     float *noise = scratch(s, 2);
     for (int p = 0; p < s->n_pictures; p++) {
         size_t at = (size_t)p * s->picture_size;
-        limn_random_normal(s->seeds[p].seed, LIMN_STREAM_LATENT, s->seeds[p].picture, 0, s->picture_size, noise);
+        limn_noise_start_of(s->noise, p, noise);
         for (size_t i = 0; i < s->picture_size; i++) out[at + i] = (float)((a != 0 ? a * x0[at + i] : 0) + b * noise[i]);
     }
 }
@@ -447,12 +447,10 @@ static bool adds_noise(const limn_sampler *s, const sampler_call *call)
     return s->row->adds_noise ? s->row->adds_noise(&s->options, call) : call->form.noise[0] != 0;
 }
 
-/* The first or second noise of a step: numbers 0 .. n - 1, n .. 2 n - 1 of its stream. */
-static const float *draw_noise(const limn_sampler *s, int picture, uint64_t sub, int which)
+static const float *draw_noise(const limn_sampler *s, int picture, uint32_t draw, int which)
 {
-    size_t n = s->picture_size;
     float *noise = scratch(s, 2 + which);
-    limn_random_normal(s->seeds[picture].seed, LIMN_STREAM_ANCESTRAL, sub, which * n, n, noise);
+    limn_noise_step(s->noise, picture, draw, which, noise);
     return noise;
 }
 
@@ -467,14 +465,13 @@ void limn_sampler_step(limn_sampler *s, int k, const float *output, float *x)
     uint32_t draw = (uint32_t)s->again << 24 | (uint32_t)call->step;
     for (int p = 0; p < s->n_pictures; p++) {
         const float *y = output + (size_t)p * out_size;
-        uint64_t sub = s->seeds[p].picture << 32 | draw;
         sampler_step step = {.options = o, .row = s->row, .call = call, .n = n, .prediction = y, .x = x + (size_t)p * n};
         for (int i = 0; i < s->row->n_kept; i++)
             step.kept[i] = s->memory + ((size_t)p * (size_t)s->row->n_kept + (size_t)i) * n;
         if (part) take_channels(s, y, 0, scratch(s, 0)), step.prediction = scratch(s, 0);
         if (learned) take_channels(s, y, o->channels, scratch(s, 1)), step.range = scratch(s, 1);
-        if (noisy) step.noise = draw_noise(s, p, sub, 0);
-        if (more) step.more_noise = draw_noise(s, p, sub, 1);
+        if (noisy) step.noise = draw_noise(s, p, draw, 0);
+        if (more) step.more_noise = draw_noise(s, p, draw, 1);
         s->row->run(&step);
     }
 }

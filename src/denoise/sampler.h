@@ -9,11 +9,13 @@
  *       limn_sampler_step(s, k, y, x);
  *   }
  *
- * x after the last call is the picture.  All noise is a function of (seed, picture, step, repetition): a picture is the same
- * alone, in any batch, and on any number of threads.  The arithmetic is double, rounded once to f32 for each call. */
+ * x after the last call is the picture.  All noise is a function of the picture's seed and of its own steps (noise.h): a
+ * picture is the same alone, in any batch, and on any number of threads.  The arithmetic is double, rounded once to f32 for
+ * each call. */
 #ifndef LIMN_DENOISE_SAMPLER_H
 #define LIMN_DENOISE_SAMPLER_H
 
+#include "denoise/noise.h"
 #include "denoise/prediction.h"
 #include "denoise/sigmas.h"
 
@@ -42,11 +44,10 @@ typedef struct limn_sampler_options {
     double
         from_sigma; /* above 0: the first call is at the level where b / a is this, the others fall evenly in time to ... */
     double to_sigma;         /* ... this one, below from_sigma; 0: to no noise.  For pictures that hold noise already */
+    limn_rng rng;            /* where noise comes from; AUTO: limn */
     int channels;            /* of x, the last dimension; 0: the network's output has the shape of x */
     int out_channels;        /* of the output, >= channels: the prediction first; learned range reads the next `channels` */
 } limn_sampler_options;
-
-typedef struct limn_picture_seed { uint64_t seed, picture; } limn_picture_seed; /* picture < 2^32 */
 
 typedef struct limn_sampler limn_sampler;
 
@@ -79,6 +80,8 @@ void limn_sampler_level(const limn_sampler *s, int k, double *a, double *b);
 limn_status limn_sampler_begin(limn_ctx *ctx, limn_sampler *s, int n_pictures, size_t picture_size,
                                const limn_picture_seed *seeds);
 
+/** The noise of the pictures that were begun; borrowed until the next limn_sampler_begin(). */
+limn_noise *limn_sampler_noise(const limn_sampler *s);
 /** x = noise; or, given pictures x0 [n_pictures, picture_size], x0 with the noise of the first call.  x may be x0. */
 void limn_sampler_start(const limn_sampler *s, const float *x0, float *x);
 /** out = x0 with the starting noise at the level of call k (0 .. calls): what inpainting keeps of the known part.  out may

@@ -372,6 +372,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
     const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name,
                                 .sampler = sampler,
+                                .rng = p->rng == LIMN_RNG_AUTO ? LIMN_RNG_LIMN : p->rng,
                                 .width = size,
                                 .height = size,
                                 .channels = p->vae ? vae.channels : net.channels,

@@ -35,6 +35,13 @@ static const char *sampler_of(const limn_pipeline *p, const limn_generate_option
     return o->mask && p->schedule.kind != LIMN_SCHEDULE_FLOW ? "ddpm" : limn_pipeline_describe(p).sampler;
 }
 
+/* No pipeline of PyTorch sets out from the noise in a picture. */
+static limn_rng rng_of(const limn_pipeline *p, const limn_generate_options *o)
+{
+    if (o->noise > 0) return LIMN_RNG_LIMN;
+    return o->rng == LIMN_RNG_AUTO ? limn_pipeline_describe(p).rng : o->rng;
+}
+
 /* ---- sides ------------------------------------------------------------------------------------------------------------ */
 
 limn_picture_sides limn_generate_sides(const limn_pipeline *p, const limn_generate_options *o)
@@ -137,6 +144,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     out->prediction = p->prediction;
     out->n_steps = o->steps;
     out->eta = o->eta;
+    out->rng = rng_of(p, o);
     if (o->mask && row->n_kept > 0)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
                          "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, "
@@ -224,6 +232,8 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
                      "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
                      sides.width, sides.height);
     put_value(&text, p->name);
+    if (rng_of(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");
+    if (rng_of(p, o) == LIMN_RNG_CUDA) limn_text_printf(&text, ", RNG: NV"); /* A1111's words */
     limn_text_printf(&text, ", Version: limn %s", limn_version());
     if (!text.failed) return text.bytes;
     limn_text_free(&text);

@@ -17,6 +17,7 @@ struct limn_pipeline {
     limn_clip_bpe *bpe;         /* NULL: no network reads text */
     limn_schedule_options schedule;
     limn_prediction prediction;
+    limn_rng rng;               /* taken where options say AUTO; AUTO here too: limn */
     bool makes_latents;         /* pictures come out of vae only: latent / latent_scale + latent_shift */
     double latent_scale, latent_shift;
     bool latent_known;          /* the model's metadata says these two */

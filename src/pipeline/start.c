@@ -1,7 +1,6 @@
 /* start.c: see start.h. */
 #include "pipeline/start.h"
 
-#include "base/rng.h"
 #include "denoise/picture.h"
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
@@ -161,6 +160,10 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
     if (o->noise > 0 && mask)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "a mask and a noisy picture do not go together: what is kept would keep its noise");
+    if (o->noise > 0 && (o->rng == LIMN_RNG_CPU || o->rng == LIMN_RNG_CUDA))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "the picture holds the noise that is taken out, and no pipeline of PyTorch sets out from such a "
+                         "picture: expected no random numbers of PyTorch's");
     if (!init) return LIMN_OK;
     if (!(o->strength >= 0 && o->strength <= 1))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a strength from 0 to 1, found %.9g", o->strength);
@@ -237,14 +240,16 @@ static void slerp(double t, size_t n, const float *a, const float *b, float *out
     for (size_t i = 0; i < n; i++) out[i] = (float)(wa * a[i] + wb * b[i]);
 }
 
-static void first_between(const limn_start *s, double init_sigma, float *x)
+static void first_between(const limn_start *s, const limn_sampler *sampler, float *x)
 {
+    const limn_noise *noise = limn_sampler_noise(sampler);
+    double init_sigma = limn_sampler_init_sigma(sampler);
     float *b = s->spare;
     for (int i = 0; i < s->n; i++) {
         float *a = x + (size_t)i * s->size;
         double t = s->o->n > 1 ? (double)(s->first + i) / (s->o->n - 1) : 0;
-        limn_random_normal(s->o->seed, LIMN_STREAM_LATENT, 0, 0, s->size, a);
-        limn_random_normal(s->o->to_seed, LIMN_STREAM_LATENT, 0, 0, s->size, b);
+        limn_noise_start_of(noise, i, a);
+        limn_noise_start(noise, (limn_picture_seed){.seed = s->o->to_seed}, b);
         slerp(t > 1 ? 1 : t, s->size, a, b, a);
         for (size_t k = 0; k < s->size; k++) a[k] = (float)(init_sigma * a[k]);
     }
@@ -256,7 +261,7 @@ void limn_start_first(const limn_start *s, const limn_sampler *sampler, float *x
 {
     double a, b;
     limn_sampler_level(sampler, 0, &a, &b);
-    if (s->o->between) first_between(s, limn_sampler_init_sigma(sampler), x);
+    if (s->o->between) first_between(s, sampler, x);
     else if (s->o->noise > 0)
         for (size_t i = 0; i < (size_t)s->n * s->size; i++) x[i] = (float)(a * s->picture[i]); /* its noise is a (b / a) n */
     else limn_sampler_start(sampler, s->picture, x);
@@ -286,7 +291,7 @@ void limn_start_again(const limn_start *s, const limn_sampler *sampler, int k, i
     for (int i = 0; i < s->n; i++) {
         uint64_t number = (uint64_t)k << 8 | (uint64_t)repeat;
         float *noise = s->spare + (size_t)i * s->size, *at = x + (size_t)i * s->size;
-        limn_random_normal(limn_start_seed(s, i).seed, LIMN_STREAM_AGAIN, number, 0, s->size, noise);
+        limn_noise_again(limn_sampler_noise(sampler), i, number, noise);
         for (size_t m = 0; m < s->size; m++) at[m] = (float)(scale * at[m] + w * noise[m]);
     }
 }
