@@ -20,38 +20,56 @@ static int32_t letter_of_byte(int byte)
 
 /* ---- the token table of a parse: text -> id ---- */
 
+typedef struct text_entry { uint32_t tag; int32_t id; } text_entry; /* tag: of the hash; id: -1 where the slot is empty */
+
 typedef struct parser {
     limn_ctx *ctx;
     const char *name;
     limn_clip_bpe *bpe;
     int16_t byte_of_letter[256 + 68];
-    int32_t *by_text; /* open addressing, id or -1 */
+    text_entry *by_text; /* open addressing */
     size_t n_slots, n_bytes;
     int header;       /* lines before the first merge */
 } parser;
 
-typedef struct token_text { uint8_t bytes[CLIP_TOKEN_BYTES]; size_t n; bool ends_word; } token_text;
+/* hash: of the bytes (FNV-1a), so that a merged token goes on from its left part */
+typedef struct token_text { uint8_t bytes[CLIP_TOKEN_BYTES]; size_t n; bool ends_word; uint64_t hash; } token_text;
 
-static size_t text_slot(const parser *p, const uint8_t *bytes, size_t n, bool ends_word)
+static void append_byte(token_text *t, uint8_t byte)
 {
-    uint64_t h = UINT64_C(14695981039346656037) ^ ends_word;
-    for (size_t i = 0; i < n; i++) h = (h ^ bytes[i]) * UINT64_C(1099511628211);
-    size_t slot = (size_t)(h ^ h >> 29) & (p->n_slots - 1);
+    if (!t->n) t->hash = UINT64_C(14695981039346656037);
+    t->hash = (t->hash ^ byte) * UINT64_C(1099511628211);
+    t->bytes[t->n++] = byte;
+}
+
+static uint32_t tag_of(const token_text *t)
+{
+    return (uint32_t)(t->hash >> 32) ^ (t->ends_word ? 0x9e3779b9u : 0);
+}
+
+/* A token lies elsewhere than its slot, so it is looked at only where the tag is right. */
+static text_entry *find_slot(const parser *p, const token_text *t)
+{
+    uint32_t tag = tag_of(t);
+    size_t slot = (size_t)(t->hash ^ tag) & (p->n_slots - 1);
     for (;; slot = (slot + 1) & (p->n_slots - 1)) {
-        if (p->by_text[slot] < 0) return slot;
-        const clip_token *token = &p->bpe->tokens[p->by_text[slot]];
-        if (token->n == n && token->ends_word == ends_word && !memcmp(p->bpe->bytes + token->begin, bytes, n)) return slot;
+        text_entry *entry = &p->by_text[slot];
+        if (entry->id < 0) return entry;
+        const clip_token *token = &p->bpe->tokens[entry->id];
+        if (entry->tag == tag && token->n == t->n && token->ends_word == t->ends_word &&
+            !memcmp(p->bpe->bytes + token->begin, t->bytes, t->n))
+            return entry;
     }
 }
 
-/* The caller has checked that bytes has room: token texts are never longer than the lines they come from. */
-static void add_token(parser *p, int32_t id, const token_text *text)
+/* entry: find_slot() of it, empty.  The caller has checked that bytes has room: token texts are never longer than the lines
+ * they come from. */
+static void add_token(parser *p, text_entry *entry, int32_t id, const token_text *text)
 {
-    size_t slot = text_slot(p, text->bytes, text->n, text->ends_word);
     memcpy(p->bpe->bytes + p->n_bytes, text->bytes, text->n);
     p->bpe->tokens[id] = (clip_token){(uint32_t)p->n_bytes, (uint16_t)text->n, text->ends_word};
     p->n_bytes += text->n;
-    p->by_text[slot] = id;
+    *entry = (text_entry){.tag = tag_of(text), .id = id};
 }
 
 static void add_byte_tokens(parser *p)
@@ -64,9 +82,11 @@ static void add_byte_tokens(parser *p)
                 p->bpe->id_of_byte[b] = id++;
             }
     for (int ends = 0; ends < 2; ends++)
-        for (int b = 0; b < CLIP_BYTES; b++)
-            add_token(p, p->bpe->id_of_byte[b] + CLIP_BYTES * ends,
-                      &(token_text){.bytes = {(uint8_t)b}, .n = 1, .ends_word = ends});
+        for (int b = 0; b < CLIP_BYTES; b++) {
+            token_text text = {.n = 0, .ends_word = ends};
+            append_byte(&text, (uint8_t)b);
+            add_token(p, find_slot(p, &text), p->bpe->id_of_byte[b] + CLIP_BYTES * ends, &text);
+        }
 }
 
 /* ---- one line ---- */
@@ -93,14 +113,9 @@ static bool read_token(const parser *p, const char *text, size_t n, token_text *
             if (letter < 0x80) return false;
         }
         if (letter >= 256 + 68 || p->byte_of_letter[letter] < 0 || out->n == CLIP_TOKEN_BYTES) return false;
-        out->bytes[out->n++] = (uint8_t)p->byte_of_letter[letter];
+        append_byte(out, (uint8_t)p->byte_of_letter[letter]);
     }
     return out->n > 0;
-}
-
-static int32_t find_token(const parser *p, const token_text *text)
-{
-    return p->by_text[text_slot(p, text->bytes, text->n, text->ends_word)];
 }
 
 static limn_status read_line(parser *p, int merge, const char *text, size_t n)
@@ -115,22 +130,21 @@ static limn_status read_line(parser *p, int merge, const char *text, size_t n)
     if (!read_token(p, space + 1, right_n, &right))
         return bad_line(p, line, "the right token is not 1 to 256 letters of the byte alphabet", text, n);
     if (left.ends_word) return bad_line(p, line, "the left token ends a word, so nothing can follow it", text, n);
-    int32_t left_id = find_token(p, &left), right_id = find_token(p, &right);
+    int32_t left_id = find_slot(p, &left)->id, right_id = find_slot(p, &right)->id;
     if (left_id < 0 || right_id < 0)
         return bad_line(p, line, "no earlier line makes this token", left_id < 0 ? text : space + 1,
                         left_id < 0 ? left_n : right_n);
     if (left.n + right.n > CLIP_TOKEN_BYTES) return bad_line(p, line, "the merged token is longer than 256 bytes", text, n);
-    memcpy(left.bytes + left.n, right.bytes, right.n);
-    left.n += right.n;
+    for (size_t i = 0; i < right.n; i++) append_byte(&left, right.bytes[i]);
     left.ends_word = right.ends_word;
-    int32_t earlier = find_token(p, &left);
-    if (earlier >= 0) {
+    text_entry *entry = find_slot(p, &left);
+    if (entry->id >= 0) {
         char what[64];
-        snprintf(what, sizeof what, "line %d has made this token already", earlier - CLIP_FIRST_MERGE + 1 + p->header);
+        snprintf(what, sizeof what, "line %d has made this token already", entry->id - CLIP_FIRST_MERGE + 1 + p->header);
         return bad_line(p, line, what, text, n);
     }
     p->bpe->merges[merge] = (clip_pair){left_id, right_id};
-    add_token(p, CLIP_FIRST_MERGE + merge, &left);
+    add_token(p, entry, CLIP_FIRST_MERGE + merge, &left);
     return LIMN_OK;
 }
 
