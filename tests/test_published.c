@@ -49,7 +49,9 @@ static float *tensor_values(const sd_tensor *t, limn_shape *shape)
 /* The tensors of one part, or of all (part NULL, original names); without: a name that is left out. */
 static void write_weights(limn_ctx *ctx, const char *path, const char *part, const char *head, const char *without)
 {
-    static limn_named_view view[N_TENSORS];
+    static limn_named_view view[N_TENSORS + 2];
+    static const int64_t positions[77] = {0};
+    static const float alphas[1000] = {1};
     size_t n = 0, skip = strlen(head);
     for (size_t i = 0; i < N_TENSORS; i++) {
         const sd_tensor *t = &sd_tensors[i];
@@ -60,8 +62,13 @@ static void write_weights(limn_ctx *ctx, const char *path, const char *part, con
         if (!part && strstr(name, ".attn_1.") && v->shape.rank == 2) v->shape = LIMN_SHAPE(t->dim[0], t->dim[1], 1, 1);
         n++;
     }
+    size_t made = n; /* and what is in every such checkpoint, and no weight */
+    if (!part) view[n++] = (limn_named_view){"alphas_cumprod", {LIMN_F32, LIMN_SHAPE(1000), (void *)(uintptr_t)alphas}};
+    if (!part)
+        view[n++] = (limn_named_view){"cond_stage_model.transformer.text_model.embeddings.position_ids",
+                                      {LIMN_I64, LIMN_SHAPE(1, 77), (void *)(uintptr_t)positions}};
     OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
-    for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)view[i].view.data);
+    for (size_t i = 0; i < made; i++) free((void *)(uintptr_t)view[i].view.data);
 }
 
 static void write_text(const char *path, const char *text)
@@ -249,7 +256,8 @@ static void variants_and_newer_names_open(void **state)
 {
     (void)state;
     static const form newer = {"pub-newer", "model.fp16.safetensors", "text_model.",
-                               "diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.fp16.safetensors", false};
+                               "diffusion_pytorch_model.fp16.safetensors",
+                               "diffusion_pytorch_model.fp16.safetensors", false};
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p;
     write_folder(ctx, &newer, pndm);
@@ -271,6 +279,25 @@ static double apart(limn_ctx *ctx, limn_pipeline *p, const limn_generate_options
     limn_image_free(&one);
     limn_image_free(&two);
     return sum / (double)n;
+}
+
+static void the_program_draws_from_it(void **state)
+{
+    (void)state;
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image image;
+    mkdir("pub-one", 0777);
+    write_weights(ctx, "pub-one/v1.safetensors", NULL, "", NULL);
+    assert_int_equal(system(LIMN_BINARY_DIR "/limn generate \"a (lighthouse:1.2) BREAK at night\" -m pub-one/v1.safetensors "
+                            "--prompt-style a1111 --clip-skip 2 -W 64 -H 40 --steps 2 -q -o pub.png >/dev/null"), 0);
+    OK(limn_image_read(ctx, "pub.png", 0, &image));
+    assert_true(image.width == 64 && image.height == 40 && image.channels == 3);
+    limn_image_free(&image);
+    assert_int_not_equal(system("grep -aq 'Clip skip: 2, CFG scale: 7.5, Seed: 42, Size: 64x40' pub.png"), 1);
+    assert_int_not_equal(system(LIMN_BINARY_DIR "/limn generate x -m pub-one/v1.safetensors --prompt-style loud -q "
+                                "-o pub.png 2>/dev/null"), 0);
+    limn_ctx_free(ctx);
 }
 
 static void words_styles_and_starts_matter(void **state)
@@ -366,6 +393,7 @@ int main(void)
         cmocka_unit_test(a_folder_draws_what_diffusers_draws),
         cmocka_unit_test(a_checkpoint_in_one_file_draws_the_same),
         cmocka_unit_test(variants_and_newer_names_open),
+        cmocka_unit_test(the_program_draws_from_it),
         cmocka_unit_test(words_styles_and_starts_matter),
         cmocka_unit_test(what_does_not_belong_together_is_a_sentence),
     };
