@@ -12,8 +12,9 @@ import sys
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, EulerDiscreteScheduler, PNDMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2img
 from transformers import CLIPTextConfig, CLIPTextModel
 
 import prompt_vectors
@@ -22,11 +23,13 @@ from networks import formula, is_norm
 
 SCHEDULER = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
 LONG = "caf\u00e9 by the (stormy:1.3) sea at night, " * 8
-CASES = [  # style, prompt, negative, width, height, guidance, clip skip, scheduler
-    ("plain", "a (lighthouse) at night", "", 64, 64, 7.5, 1, "pndm"),
-    ("plain", "a (lighthouse) at night", "fog", 40, 64, 1, 1, "euler"),
-    ("a1111", LONG + "[gulls] BREAK \U0001f600 a (red:0.6) boat", "blurry, (grain:1.2)", 64, 40, 7.5, 2, "pndm"),
-    ("comfy", LONG + "((gulls)) in a (storm:0.5)", "blurry, (grain:1.2)", 48, 48, 5, 1, "euler"),
+CASES = [  # style, prompt, negative, width, height, guidance, clip skip, scheduler, strength (1: from noise alone, else from a latent of the formula)
+    ("plain", "a (lighthouse) at night", "", 64, 64, 7.5, 1, "pndm", 1),
+    ("plain", "a (lighthouse) at night", "fog", 40, 64, 1, 1, "euler", 1),
+    ("a1111", LONG + "[gulls] BREAK \U0001f600 a (red:0.6) boat", "blurry, (grain:1.2)", 64, 40, 7.5, 2, "pndm", 1),
+    ("comfy", LONG + "((gulls)) in a (storm:0.5)", "blurry, (grain:1.2)", 48, 48, 5, 1, "euler", 1),
+    ("plain", "a lighthouse at night", "fog", 48, 32, 7.5, 1, "ddim", 0.5),
+    ("plain", "a lighthouse at night", "fog", 48, 32, 7.5, 1, "euler", 0.75),
 ]
 STEPS = 4
 
@@ -152,7 +155,7 @@ def main():
                              down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4))
     print("/* sd.h: written by oracle/sd_pipeline.py with diffusers and transformers; do not edit. */")
     print("typedef struct sd_tensor { const char *part, *name, *original; int rank, dim[4]; } sd_tensor;")
-    print("typedef struct sd_case {\n    const char *style, *prompt, *negative;\n    int width, height;\n    double guidance;\n    int skip;\n    const char *scheduler;\n"
+    print("typedef struct sd_case {\n    const char *style, *prompt, *negative;\n    int width, height;\n    double guidance;\n    int skip;\n    const char *scheduler;\n    double strength;\n"
           "    int n_features, calls;\n    const float *features, *latents; /* every 13th; after each call [h,w,4] */\n    const char *picture; /* hex of [height,width,3] */\n} sd_case;")
     u_names, v_names = original(unet, vae)
     print("static const sd_tensor sd_tensors[] = {")
@@ -163,27 +166,31 @@ def main():
     print("};\nenum { SD_STEPS = %d, SD_CASES = %d };" % (STEPS, len(CASES)))
     rows = []
     with torch.no_grad():
-        for k, (style, prompt, negative, width, height, guidance, skip, kind) in enumerate(CASES):
-            scheduler = PNDMScheduler(skip_prk_steps=True, **SCHEDULER) if kind == "pndm" else EulerDiscreteScheduler(timestep_spacing="leading", **SCHEDULER)
-            pipe = StableDiffusionPipeline(vae=vae, text_encoder=text, tokenizer=bpe, unet=unet, scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+        for k, (style, prompt, negative, width, height, guidance, skip, kind, strength) in enumerate(CASES):
+            scheduler = {"pndm": lambda: PNDMScheduler(skip_prk_steps=True, **SCHEDULER), "euler": lambda: EulerDiscreteScheduler(timestep_spacing="leading", **SCHEDULER),
+                         "ddim": lambda: DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **SCHEDULER)}[kind]()
+            make = StableDiffusionPipeline if strength == 1 else StableDiffusionImg2ImgPipeline
+            pipe = make(vae=vae, text_encoder=text, tokenizer=bpe, unet=unet, scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
             pipe.set_progress_bar_config(disable=True)
             f = features(text, bpe, style, prompt, negative, skip)
             if style == "plain" and skip == 1:
                 own = pipe.encode_prompt(prompt, "cpu", 1, True, negative)
                 assert all(torch.allclose(a[0], b, atol=1e-6) for a, b in zip(own, f))
-            noise = torch.from_numpy(formula("noise", height * width // 16, 2.0).reshape(1, height // 8, width // 8, 4)).permute(0, 3, 1, 2)
+            noise, start = (torch.from_numpy(formula(name, height * width // 16, 2.0).reshape(1, height // 8, width // 8, 4)).permute(0, 3, 1, 2) for name in ("noise", "start"))
+            pipeline_stable_diffusion_img2img.randn_tensor = lambda *_, **__: noise
+            begin = dict(latents=noise, width=width, height=height) if strength == 1 else dict(image=start, strength=strength)
             latents = []
 
             def keep(pipe, i, t, kwargs):
                 latents.append(kwargs["latents"][0].permute(1, 2, 0).numpy().copy())
                 return {}
 
-            picture = pipe(prompt_embeds=f[0][None], negative_prompt_embeds=f[1][None], latents=noise, width=width, height=height, num_inference_steps=STEPS,
+            picture = pipe(prompt_embeds=f[0][None], negative_prompt_embeds=f[1][None], **begin, num_inference_steps=STEPS,
                            guidance_scale=guidance, callback_on_step_end=keep, output_type="np").images[0]
             everything = np.concatenate([x.numpy().ravel() for x in f[:1 + (guidance != 1)]])
             print(f"static const float sd_features_{k}[] = {floats(everything[::13])};")
             print(f"static const float sd_latents_{k}[] = {floats(np.stack(latents))};")
-            rows.append(f'    {{"{style}", {text_vectors.literal(prompt)}, {text_vectors.literal(negative)}, {width}, {height}, {guidance}, {skip}, "{kind}", {len(everything)}, {len(latents)}, '
+            rows.append(f'    {{"{style}", {text_vectors.literal(prompt)}, {text_vectors.literal(negative)}, {width}, {height}, {guidance}, {skip}, "{kind}", {strength}, {len(everything)}, {len(latents)}, '
                         f"sd_features_{k}, sd_latents_{k},\n" + hexed((picture * 255).round().astype(np.uint8).ravel().tolist()) + "},")
             print(k, kind, "latents", [float(np.abs(x).max()) for x in latents], "picture", picture.mean(), picture.std(), file=sys.stderr)
     print("static const sd_case sd_cases[] = {\n" + "\n".join(rows) + "\n};")

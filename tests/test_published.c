@@ -83,6 +83,8 @@ static void write_text(const char *path, const char *text)
 static const char pndm[] = "{\"_class_name\": \"PNDMScheduler\", " BETAS
                            ", \"skip_prk_steps\": true, \"set_alpha_to_one\": false}";
 static const char euler[] = "{\"_class_name\": \"EulerDiscreteScheduler\", \"timestep_spacing\": \"leading\", " BETAS "}";
+static const char ddim[] = "{\"_class_name\": \"DDIMScheduler\", " BETAS
+                           ", \"clip_sample\": false, \"set_alpha_to_one\": false}";
 static const char text_config[] = "{\"hidden_act\": \"quick_gelu\", \"num_hidden_layers\": 3, \"hidden_size\": 64, "
                                   "\"intermediate_size\": 256, \"num_attention_heads\": 1}";
 
@@ -185,16 +187,31 @@ static void compare_picture(const limn_image *image, const sd_case *c)
         fail_msg("the picture differs by up to %d, in the mean %g", worst, sum / (double)n);
 }
 
-/* The starting latents that diffusers had, then call by call. */
+/* The starting latents that diffusers had: noise, or a latent with noise of the first level. */
+static void set_start(limn_sampling *s, const limn_latent *start)
+{
+    double a, b;
+    limn_sampler_level(s->sampler, 0, &a, &b);
+    formula_fill("noise", (int64_t)s->size, 2, s->x);
+    for (size_t i = 0; i < s->size; i++)
+        s->x[i] = (float)(s->o.init_latent ? a * start->values[i] * 0.18215 + b * s->x[i]
+                                           : limn_sampler_init_sigma(s->sampler) * s->x[i]);
+}
+
+/* ... then call by call. */
 static void check_case(limn_ctx *ctx, limn_pipeline *p, const sd_case *c, const char *sampler)
 {
     limn_generate_options o = options_of(c);
-    o.sampler = sampler;
+    limn_latent start;
     limn_sampling *s;
     limn_image image;
+    OK(limn_latent_new(ctx, c->height / 8, c->width / 8, 4, &start));
+    formula_fill("start", c->height * c->width / 16, 2, start.values);
+    for (int i = 0; i < c->height * c->width / 16; i++) start.values[i] /= 0.18215f;
+    if (c->strength < 1) o.init_latent = &start, o.strength = c->strength;
+    o.sampler = sampler;
     OK(limn_sampling_begin(p, &o, &s));
-    formula_fill("noise", (int64_t)s->size, 2, s->x);
-    for (size_t i = 0; i < s->size; i++) s->x[i] *= (float)limn_sampler_init_sigma(s->sampler);
+    set_start(s, &start);
     assert_int_equal(limn_sampling_left(s), c->calls);
     for (int k = 0; k < c->calls; k++) {
         OK(limn_sampling_step(s));
@@ -209,6 +226,7 @@ static void check_case(limn_ctx *ctx, limn_pipeline *p, const sd_case *c, const 
     OK(limn_sampling_picture(s, 0, &image));
     compare_picture(&image, c);
     limn_image_free(&image);
+    limn_latent_free(&start);
     limn_sampling_end(s);
 }
 
@@ -220,16 +238,17 @@ static void a_folder_draws_what_diffusers_draws(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
+    static const char *const kinds[][3] = {{"pndm", pndm, "plms"}, {"euler", euler, "euler"}, {"ddim", ddim, "ddim"}};
     char path[200];
-    for (int kind = 0; kind < 2; kind++) {
+    write_folder(ctx, &plain_form, pndm);
+    for (int i = 0; i < 3; i++) {
         limn_pipeline *p;
-        if (!kind) write_folder(ctx, &plain_form, pndm);
-        else write_text(at(&plain_form, "scheduler/scheduler_config.json", path), euler);
+        write_text(at(&plain_form, "scheduler/scheduler_config.json", path), kinds[i][1]);
         OK(limn_pipeline_open(ctx, "pub-sd", &p));
-        assert_string_equal(limn_pipeline_describe(p).sampler, kind ? "euler" : "plms");
+        assert_string_equal(limn_pipeline_describe(p).sampler, kinds[i][2]);
         assert_int_equal(limn_pipeline_describe(p).width, 64);
         for (int k = 0; k < SD_CASES; k++)
-            if (is_scheduler(&sd_cases[k], kind ? "euler" : "pndm")) check_case(ctx, p, &sd_cases[k], NULL);
+            if (is_scheduler(&sd_cases[k], kinds[i][0])) check_case(ctx, p, &sd_cases[k], NULL);
         limn_pipeline_free(p);
     }
     limn_ctx_free(ctx);
@@ -246,7 +265,8 @@ static void a_checkpoint_in_one_file_draws_the_same(void **state)
     assert_string_equal(limn_pipeline_describe(p).sampler, "dpm++2m");
     assert_int_equal(limn_pipeline_describe(p).width, 512); /* no config.json says otherwise */
     for (int k = 0; k < SD_CASES; k++)
-        if (is_scheduler(&sd_cases[k], "pndm")) check_case(ctx, p, &sd_cases[k], "plms");
+        if (!is_scheduler(&sd_cases[k], "euler"))
+            check_case(ctx, p, &sd_cases[k], is_scheduler(&sd_cases[k], "pndm") ? "plms" : "ddim");
     limn_pipeline_free(p);
     limn_ctx_free(ctx);
 }
