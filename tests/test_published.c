@@ -301,6 +301,24 @@ static double apart(limn_ctx *ctx, limn_pipeline *p, const limn_generate_options
     return sum / (double)n;
 }
 
+/* torch.manual_seed(42); torch.randn(1, 4, 8, 8) begins with these, channel by channel. */
+static void a_seed_is_that_of_diffusers(void **state)
+{
+    (void)state;
+    static const double expected[] = {1.92692, 1.48728, 0.90072, -2.10552};
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    limn_sampling *s;
+    limn_generate_options o = options_of(&sd_cases[0]);
+    write_folder(ctx, &plain_form, pndm);
+    OK(limn_pipeline_open(ctx, "pub-sd", &p));
+    OK(limn_sampling_begin(p, &o, &s));
+    for (int i = 0; i < 4; i++) assert_true(fabs((double)s->x[4 * i] - expected[i]) < 1e-5);
+    limn_sampling_end(s);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
 static void the_program_draws_from_it(void **state)
 {
     (void)state;
@@ -413,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_folder_draws_what_diffusers_draws),
         cmocka_unit_test(a_checkpoint_in_one_file_draws_the_same),
         cmocka_unit_test(variants_and_newer_names_open),
+        cmocka_unit_test(a_seed_is_that_of_diffusers),
         cmocka_unit_test(the_program_draws_from_it),
         cmocka_unit_test(words_styles_and_starts_matter),
         cmocka_unit_test(what_does_not_belong_together_is_a_sentence),
