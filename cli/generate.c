@@ -28,8 +28,9 @@ static const char help[] =
     "  -n, --negative-prompt TEXT  what the picture should not be; \"-n 16\", a whole number, is \"-b 16\"\n"
     "      --class K               a label, for networks that were trained on labels: its name in training, else its "
     "number; @K: the number\n"
-    "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji), or a\n"
-    "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
+    "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji);\n"
+    "                              a folder of diffusers (Stable Diffusion 1); or a weight file alone, also a whole\n"
+    "                              checkpoint: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
     "      --weights ema|raw|NAME  of a checkpoint with several sets of weights: which (EMA where it has them); NAME is "
     "what\n"
     "                              their tensors begin with\n"
@@ -53,14 +54,19 @@ static const char help[] =
     "as\n"
     "                              white); then --strength is 1 unless given\n"
     "      --resample N            with --mask: each step N times (5), so that what is made fits to what is kept\n"
+    "words, for models with a text encoder of their own:\n"
+    "      --prompt-style NAME     a1111: (word) (word:1.3) [word], BREAK, chunks of 75 tokens; comfy: (word) (word:1.3);\n"
+    "                              plain: brackets are text, and what is too long is cut (a1111 for published weights)\n"
+    "      --clip-skip N           2: without the last layer of the text encoder, 3: without two (1)\n"
     "how:\n"
     "      --steps N               (20)\n"
-    "      --cfg-scale X           guidance (3); 1 is none and half the work\n"
+    "      --cfg-scale X           guidance (3; 7.5 for published weights that read text); 1 is none and half the work\n"
     "      --guidance-rescale X    0 to 1 (0): tames the contrast of strong guidance\n"
     "      --sampling-method NAME  euler heun dpm2 dpm++2m dpm++2m_sde unipc lms lcm; not for rectified flow:\n"
     "                              euler_a dpm2_a dpm++2s_a dpm++sde deis plms pndm tcd ddim ddpm; other\n"
     "                              spellings are known: \"DPM++ 2M Karras\", dpmpp_2m, k_euler_a\n"
-    "                              (euler for rectified flow, else dpm++2m; limn inspect tells what a model is)\n"
+    "                              (what the folder's scheduler_config.json says, else euler for rectified flow and\n"
+    "                              dpm++2m; limn inspect tells what a model is)\n"
     "      --scheduler NAME        discrete karras exponential sgm_uniform simple beta normal ays ays_sdxl\n"
     "                              leading linspace trailing (discrete); rectified flow: not karras,\n"
     "                              exponential, ays, leading\n"
@@ -90,12 +96,12 @@ typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed,
         *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
-    const char *vae, *weights, *rng;
+    const char *vae, *weights, *rng, *style, *skip;
     bool grid, help, quiet, karras, show, bare;
 } generate_words;
 
 typedef struct generate_numbers {
-    long count, width, height, steps, threads, resample;
+    long count, width, height, steps, threads, resample, skip;
 } generate_numbers;
 
 static bool is_whole(const char *text)
@@ -199,12 +205,14 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_integer("--height", w->height, 1, LIMN_MAX_SIDE, &n->height) ||
         !cli_integer("--steps", w->steps, 1, 1000, &n->steps) || !read_seed(w->seed, &o->seed) ||
         !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
+        !cli_integer("--clip-skip", w->skip, 1, 128, &n->skip) ||
         !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) ||
         !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision) ||
         !read_rng(w->rng, &o->rng))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
+    o->prompt_style = w->style, o->clip_skip = (int)n->skip;
     o->n = (int)n->count, o->steps = (int)n->steps, o->width = (int)n->width, o->height = (int)n->height;
     return true;
 }
@@ -325,6 +333,7 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = limn_generate_check_sides(p, o);
+    if (status == LIMN_OK && !w->guidance && !verb->denoises) o->guidance = limn_pipeline_describe(p).guidance;
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, o);
     if (status == LIMN_OK) status = find_label(ctx, p, w, o);
     if (status == LIMN_OK) status = check_files(ctx, p, w, &out, o->n);
@@ -356,6 +365,8 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
         {"-m", "--model", &w.model, NULL},
         {NULL, "--vae", &w.vae, NULL},
         {NULL, "--weights", &w.weights, NULL},
+        {NULL, "--prompt-style", &w.style, NULL},
+        {NULL, "--clip-skip", &w.skip, NULL},
         {"-o", "--output", &w.output, NULL},
         {"-b", "--batch-count", &w.count, NULL},
         {NULL, "--grid", NULL, &w.grid},

@@ -185,10 +185,15 @@ typedef struct limn_pipeline_info {
     bool reads_text;
     int text_length, text_width; /* of what limn_encode_text() makes; 0: it reads no text */
     bool guides;                 /* it knows what to make when it is told nothing: guidance, a negative text */
+    double guidance;             /* that is usual: 7.5 for published weights that read text, else 3 */
 } limn_pipeline_info;
 
 typedef struct limn_generate_options {
     const char *prompt, *negative; /* UTF-8, any bytes are taken; NULL: "" */
+    const char *prompt_style; /* what brackets and long texts mean, for models with a text encoder of their own: "plain",
+                               * cut at its length; "a1111", "(word:1.2) [word] BREAK" and chunks of 75 tokens; "comfy".
+                               * NULL: a1111 for published weights, else plain */
+    int clip_skip;            /* 2: without the last layer of that encoder, 3: without the last two; 0, 1: whole */
     int label; /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
     int n;                         /* pictures, 1 or more; they run together as far as memory allows */
     int width, height; /* of them, as far as the network can have such sides; 0: limn_pipeline_info's */
@@ -225,9 +230,11 @@ LIMN_API limn_generate_options limn_generate_defaults(void);
 LIMN_API const char *limn_sampler_names(void);
 
 /**
- * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it, or a weight file alone: safetensors,
- * or what torch.save() wrote, of which nothing is executed.  A network of latents takes the autoencoder FOLDER/vae, where
- * there is one.  The file stays open: replace it by renaming another over it, never by writing into it.
+ * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it; a folder of diffusers (Stable
+ * Diffusion 1: unet, text_encoder, vae, tokenizer, scheduler); or a weight file alone: safetensors, or what torch.save()
+ * wrote, of which nothing is executed.  Of a checkpoint with several networks in one file all are taken.  A network of
+ * latents takes the autoencoder FOLDER/vae, where there is one.  The file stays open: replace it by renaming another over
+ * it, never by writing into it.
  *
  * @param out  on LIMN_OK the caller owns *out and frees it with limn_pipeline_free(); otherwise *out is NULL
  * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE (the sentence names file, tensor and offset); LIMN_UNSUPPORTED;

@@ -17,10 +17,11 @@ static limn_node *clip_layer(limn_graph *g, limn_node *x, int heads, limn_activa
 }
 
 /* The transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
-static limn_node *clip_text(limn_graph *g, limn_ports *ports, int batch, const limn_text_config *cfg, clip_activation kind)
+static limn_node *clip_text(limn_graph *g, limn_ports *ports, limn_build b, const limn_text_config *cfg,
+                            clip_activation kind)
 {
     limn_activation activation = kind == CLIP_GELU ? LIMN_GELU_ERF : LIMN_GELU_QUICK;
-    int length = cfg->length, width = cfg->width;
+    int length = cfg->length, width = cfg->width, batch = b.batch;
     ports->ids = limn_input(g, "ids", LIMN_INDEX, LIMN_SHAPE(batch, length), LIMN_PER_PROMPT);
     ports->text_end = limn_input(g, "text_end", LIMN_INDEX, LIMN_SHAPE(batch), LIMN_PER_PROMPT);
     limn_scope_push(g, "text_model");
@@ -31,7 +32,7 @@ static limn_node *clip_text(limn_graph *g, limn_ports *ports, int batch, const l
     limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.01f};
     x = limn_add(x, limn_parameter(g, "position_embedding.weight", LIMN_SHAPE(length, width), normal));
     limn_scope_pop(g);
-    for (int i = 0; i < cfg->depth; i++) {
+    for (int i = 0; i < cfg->depth - b.text_skip; i++) {
         limn_scope_push(g, "encoder.layers.%d", i);
         x = clip_layer(g, x, cfg->heads, activation);
         limn_scope_pop(g);
@@ -44,12 +45,12 @@ static limn_node *clip_text(limn_graph *g, limn_ports *ports, int batch, const l
 
 limn_node *limn_text_features(limn_graph *g, const limn_text_config *cfg, limn_build b, limn_ports *ports)
 {
-    limn_shape shape = LIMN_SHAPE(b.batch, cfg->length, cfg->width);
+    limn_shape shape = LIMN_SHAPE(b.batch, b.text_length ? b.text_length : cfg->length, cfg->width);
     if (cfg->encoder == LIMN_TEXT_FEATURES)
         return ports->features = limn_input(g, "features", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
     limn_scope_push(g, "text_encoder");
     limn_scope_note(g, "ids to features, trained along");
-    limn_node *text = clip_text(g, ports, b.batch, cfg, CLIP_QUICK_GELU);
+    limn_node *text = clip_text(g, ports, b, cfg, CLIP_QUICK_GELU);
     limn_scope_pop(g);
     return text;
 }
@@ -71,14 +72,15 @@ static const char *check(const void *config)
 static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
     const clip_config *cfg = config;
-    ports->output = ports->features = clip_text(g, ports, b.batch, &cfg->text, cfg->activation);
+    ports->output = ports->features = clip_text(g, ports, b, &cfg->text, cfg->activation);
 }
 
 /* It is trained in other networks, which read the ids. */
 static limn_interface interface(const void *config)
 {
     const limn_text_config *text = &((const clip_config *)config)->text;
-    return (limn_interface){.vocabulary = text->vocab, .text_length = text->length, .text_width = text->width};
+    return (limn_interface){.vocabulary = text->vocab, .text_length = text->length, .text_width = text->width,
+                            .text_depth = text->depth};
 }
 
 const limn_family limn_family_clip_text = {

@@ -121,6 +121,13 @@ static limn_interface interface(const void *config)
     return net;
 }
 
+/* Without windows any: odd sides are rounded up where they are halved. */
+static const char *side(const void *config, int pixels)
+{
+    const ldm_unet_config *cfg = config;
+    return cfg->unet.attention == LIMN_UNET_WINDOWS ? limn_unet_side(config, pixels) : NULL;
+}
+
 const limn_family limn_family_ldm_unet = {
     .name = "ldm-unet",
     .task = "denoise",
@@ -131,6 +138,6 @@ const limn_family limn_family_ldm_unet = {
     .interface = interface,
     .build = build,
     .check = check,
-    .side = limn_unet_side,
+    .side = side,
     .imply = limn_unet_imply,
 };

@@ -83,6 +83,8 @@ typedef struct limn_build {
     limn_model_part part;
     int height, width;     /* of the picture, each what limn_family.side asks for; 0: that of the settings.  What a family
                               builds has both. */
+    int text_length;       /* tokens of the features that are an input; 0: those of the settings */
+    int text_skip;         /* last layers of a text encoder that are left out ("clip skip"; its final norm stays) */
 } limn_build;
 
 /* What a network is to those who use it, of whichever family: what it lacks is 0. */
@@ -96,6 +98,7 @@ typedef struct limn_interface {
     bool reads_ids;               /* a text encoder is part of the network */
     int vocabulary;               /* of that encoder: 512 bytes + merges + 2 */
     int text_length, text_width;  /* of the features that it reads, or makes */
+    int text_depth;               /* layers of a text encoder */
     const struct limn_text_config *text_encoder; /* in the settings; NULL: none is part of the network */
     int token_side;               /* pixels along one side of a token */
     int grid;                     /* segments: pixels along one side that the last level sees as one */

@@ -122,6 +122,13 @@ limn_node *limn_unet_up(limn_graph *g, const char *name, limn_node *x)
     return limn_conv(g, name, doubled(x), limn_node_shape(x).dim[3], 3);
 }
 
+/* The same to the sides that the level had on the way down: 5 pixels were 3, which become 5. */
+static limn_node *up_to(limn_graph *g, const char *name, limn_node *x, const limn_node *before)
+{
+    limn_shape s = limn_node_shape(before);
+    return limn_conv(g, name, limn_resize(x, s.dim[1], s.dim[2], LIMN_NEAREST), limn_node_shape(x).dim[3], 3);
+}
+
 static limn_node *resampled(limn_node *x, limn_resample resample)
 {
     if (resample == LIMN_RESAMPLE_NONE) return x;
@@ -206,7 +213,7 @@ static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int 
         x = res_at(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, k->x[--k->n]}), j, u->width[level]);
         if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);
     }
-    if (level > 0) x = limn_unet_up(g, "upsamplers.0.conv", x);
+    if (level > 0) x = up_to(g, "upsamplers.0.conv", x, k->x[k->n - 1]);
     limn_scope_pop(g);
     return x;
 }

@@ -109,7 +109,8 @@ static limn_net_shape normal(limn_net_shape s)
 static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
 {
     return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width &&
-           a->part == b->part && a->precision == b->precision;
+           a->text_length == b->text_length && a->text_skip == b->text_skip && a->part == b->part &&
+           a->precision == b->precision;
 }
 
 /* Plans that nobody uses are forgotten, the least recent first, until `most` are left. */
@@ -151,7 +152,9 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
                         .n_steps = shape->n_times,
                         .part = shape->part,
                         .height = shape->height,
-                        .width = shape->width};
+                        .width = shape->width,
+                        .text_length = shape->text_length,
+                        .text_skip = shape->text_skip};
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
     limn_plan_options options = {.precision = shape->precision, .memory_limit = limit};
     limn_node *outputs[] = {p->ports.output, p->ports.pooled_text};

@@ -23,6 +23,7 @@ static limn_status tokenize(limn_ctx *ctx, const limn_recipe_part *part, int row
         else status = limn_clip_bpe_encode(ctx, part->bpe, text, strlen(text), length, row, &n, &cut);
         if (status != LIMN_OK) return status;
         end[b] = b * length + n - 1;
+        for (int k = n; k < length; k++) row[k] = part->pad;
         if (cut && names)
             limn_log(ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", names[i], length - 2);
     }
@@ -39,7 +40,10 @@ limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts,
     int32_t *ids = malloc(n * sizeof *ids);
     if (!ids) return limn_fail_memory(ctx, n * sizeof *ids, "a prompt");
     limn_status status = tokenize(ctx, part, rows, length, n_texts, texts, names, ids);
-    if (status == LIMN_OK && !part->changed && part->ids && memcmp(part->ids, ids, n * sizeof *ids) == 0)
+    bool chunks = part->chunks.n > 0;
+    free(part->chunks.weight);
+    part->chunks = (limn_recipe_chunks){0};
+    if (status == LIMN_OK && !chunks && !part->changed && part->ids && memcmp(part->ids, ids, n * sizeof *ids) == 0)
         return free(ids), LIMN_OK;
     if (status == LIMN_OK) status = limn_recipe_write(part, LIMN_PORT_IDS, LIMN_I32, ids);
     if (status == LIMN_OK) /* only networks that pool the text read it */
@@ -55,8 +59,12 @@ static limn_status set_texts(limn_sampling *s)
     const char *const texts[] = {s->o.prompt, s->o.negative}, *const names[] = {"prompt", "negative prompt"};
     limn_recipe *r = &s->p->recipe;
     limn_status status = LIMN_OK;
-    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++)
-        if (r->part[i].bpe) status = limn_write_texts(s->p->ctx, &r->part[i], s->guided ? 2 : 1, texts, names);
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
+        limn_recipe_part *part = &r->part[i];
+        if (!part->bpe) continue;
+        if (s->prompts.n_texts && part->role == LIMN_ROLE_TEXT) status = limn_prompts_write(s->p->ctx, &s->prompts, part);
+        else status = limn_write_texts(s->p->ctx, part, s->guided ? 2 : 1, texts, names);
+    }
     return status;
 }
 

@@ -5,7 +5,9 @@
 #include "pipeline/generate.h"
 #include "pipeline/pipeline.h"
 #include "data/classes.h"
+#include "denoise/scheduler_config.h"
 #include "net/open.h"
+#include "pipeline/published.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,7 +49,7 @@ static limn_status read_objective(limn_pipeline *p)
     const char *schedule = limn_weight_file_metadata(p->st, "limn.schedule"),
                *prediction = limn_weight_file_metadata(p->st, "limn.prediction");
     const char *objective = limn_weight_file_metadata(p->st, "limn.objective");
-    bool published = !limn_weight_file_metadata(p->st, "limn.settings"), flow = p->settings.family == &limn_family_mmdit;
+    bool published = p->published, flow = p->settings.family == &limn_family_mmdit;
     if (!schedule && published) schedule = flow ? "flow" : published_schedule(p->settings.family);
     if (!schedule) schedule = objective && strcmp(objective, "noise") == 0 ? "linear" : "flow";
     p->schedule = limn_schedule_defaults();
@@ -67,8 +69,7 @@ static limn_status read_objective(limn_pipeline *p)
 static limn_status read_latent(limn_pipeline *p)
 {
     int channels = limn_model_interface(&p->settings).channels;
-    bool published = !limn_weight_file_metadata(p->st, "limn.settings"),
-         picture = channels == 1 || channels == 3 || (channels == 4 && !published);
+    bool published = p->published, picture = channels == 1 || channels == 3 || (channels == 4 && !published);
     p->latent_known = limn_weight_file_metadata(p->st, "limn.latent.scale") != NULL;
     p->makes_latents = p->latent_known || !picture;
     p->latent_scale = 1;
@@ -88,11 +89,24 @@ static limn_status read_classes(limn_pipeline *p)
     return status;
 }
 
+/* FOLDER/scheduler: noise, prediction, and the sampler that is taken when none is named. */
+static limn_status read_scheduler(limn_pipeline *p, const char *source)
+{
+    char path[1100];
+    snprintf(path, sizeof path, "%s/scheduler/scheduler_config.json", source);
+    if (!p->folder || !p->published || access(path, F_OK) != 0) return LIMN_OK;
+    limn_status status = limn_scheduler_config_read(p->ctx, path, &p->scheduler);
+    if (status != LIMN_OK) return status;
+    p->has_scheduler = true, p->schedule = p->scheduler.schedule, p->prediction = p->scheduler.prediction;
+    return LIMN_OK;
+}
+
 static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool file)
 {
     char merges[1100];
     const char *slash = strrchr(source, '/');
     if (!p->text_settings.family) return LIMN_OK;
+    if (p->published) return limn_published_tokenizer(p, source);
     if (file) snprintf(merges, sizeof merges, "%.*smerges.txt.gz", slash ? (int)(slash - source) + 1 : 0, source);
     else snprintf(merges, sizeof merges, "%s/merges.txt.gz", source);
     bool has = access(merges, F_OK) == 0;
@@ -119,15 +133,17 @@ static limn_status add_part(limn_pipeline *p, const char *name, limn_role role, 
     return status;
 }
 
-/* What reads the text: a part of the denoiser, or FOLDER/text_encoder.  text_settings stay empty where nothing does. */
+/* What reads the text: a part of the denoiser, FOLDER/text_encoder, or another network of the one file.  text_settings stay
+ * empty where nothing does. */
 static limn_status open_text_encoder(limn_pipeline *p, const char *source)
 {
     char inside[1100];
     const limn_port *features = &p->recipe.part[0].port[limn_port_find("features")];
     if (limn_model_interface(&p->settings).reads_ids) return p->text_settings = p->settings, LIMN_OK;
     snprintf(inside, sizeof inside, "%s/text_encoder", source);
-    if (!p->folder || !features->there || access(inside, F_OK) != 0) return LIMN_OK;
-    limn_status status = limn_map_file(p->ctx, inside, p->text_file);
+    if (!features->there || (p->folder ? access(inside, F_OK) != 0 : !limn_published_holds(p, "clip-text")))
+        return LIMN_OK;
+    limn_status status = limn_map_file(p->ctx, p->folder ? inside : source, p->text_file);
     if (status == LIMN_OK) status = limn_net_open(p->ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings);
     if (status == LIMN_OK && p->text_settings.family->kind != LIMN_ENCODES_TEXT)
         status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", p->text_file,
@@ -144,7 +160,11 @@ static limn_status make_recipe(limn_pipeline *p, const char *source)
     if (status == LIMN_OK) status = open_text_encoder(p, source);
     if (status == LIMN_OK) status = open_tokenizer(p, source, !p->folder);
     if (status != LIMN_OK) return status;
-    p->recipe.part[p->recipe.n_parts - 1].bpe = p->bpe; /* of the text encoder, or the network that it is in */
+    limn_recipe_part *reader = &p->recipe.part[p->recipe.n_parts - 1]; /* the text encoder, or the network that it is in */
+    reader->bpe = p->bpe;
+    if (p->bpe && !p->published) p->pad = limn_clip_bpe_end(p->bpe);
+    reader->pad = p->pad;
+    if (p->published && p->text_st) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
     status = limn_recipe_check(p->ctx, &p->recipe);
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(p->ctx, status, "%s", p->file);
 }
@@ -178,12 +198,27 @@ static limn_status check_kind(const limn_pipeline *p)
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
-/* FOLDER/vae, where a network of latents has one beside it: it goes before the place that its metadata names. */
+/* FOLDER/vae, or another network of the one file, where a network of latents has one beside it: it goes before the place
+ * that its metadata names. */
 static limn_status open_own_autoencoder(limn_pipeline *p, const char *source)
 {
     char inside[1100];
+    if (!p->makes_latents) return LIMN_OK;
+    if (!p->folder) return limn_published_holds(p, "vae") ? limn_pipeline_set_autoencoder(p, source) : LIMN_OK;
     snprintf(inside, sizeof inside, "%s/vae", source);
-    return p->makes_latents && access(inside, F_OK) == 0 ? limn_pipeline_set_autoencoder(p, inside) : LIMN_OK;
+    return access(inside, F_OK) == 0 ? limn_pipeline_set_autoencoder(p, inside) : LIMN_OK;
+}
+
+/* Of a file with several networks the one that draws. */
+static limn_status open_denoiser(limn_pipeline *p)
+{
+    char denoisers[256] = "";
+    for (int i = 0; limn_families[i]; i++)
+        if (limn_families[i]->kind == LIMN_DENOISES)
+            snprintf(denoisers + strlen(denoisers), sizeof denoisers - strlen(denoisers), "%s ", limn_families[i]->name);
+    limn_status status = limn_net_open(p->ctx, p->file, denoisers, &p->st, &p->settings);
+    if (status == LIMN_OK) p->published = !limn_weight_file_metadata(p->st, "limn.settings");
+    return status;
 }
 
 limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out)
@@ -205,13 +240,14 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     if (!*limn_path_last(source, p->name, sizeof p->name)) snprintf(p->name, sizeof p->name, "%.100s", source);
     p->folder = !file;
     limn_status status = limn_map_file(ctx, source, p->file);
-    if (status == LIMN_OK) status = limn_net_open(ctx, p->file, NULL, &p->st, &p->settings);
+    if (status == LIMN_OK) status = open_denoiser(p);
     if (status == LIMN_OK) status = check_kind(p);
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
+    if (status == LIMN_OK) status = read_scheduler(p, source);
     if (status == LIMN_OK) status = make_recipe(p, source);
     if (status == LIMN_OK) status = read_classes(p);
-    if (status == LIMN_OK && !file) status = open_own_autoencoder(p, source);
+    if (status == LIMN_OK) status = open_own_autoencoder(p, source);
     if (status == LIMN_OK) *out = p;
     else limn_pipeline_free(p);
     return status;
@@ -369,7 +405,9 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
     limn_interface net = limn_model_interface(&p->settings), text = {0};
     if (p->bpe) text = limn_model_interface(&p->text_settings);
     int size = net.width * vae.factor, classes = net.classes;
-    const char *sampler = p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler" : "dpm++2m";
+    const char *sampler = p->has_scheduler                           ? p->scheduler.name
+                          : p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler"
+                                                                   : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name,
                                 .sampler = sampler,
                                 .rng = p->rng == LIMN_RNG_AUTO ? LIMN_RNG_LIMN : p->rng,
@@ -384,5 +422,6 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .reads_text = p->bpe != NULL,
                                 .text_length = text.text_length,
                                 .text_width = text.text_width,
+                                .guidance = p->published && p->bpe ? 7.5 : 3,
                                 .guides = (p->bpe || classes) && !net.always_labelled};
 }

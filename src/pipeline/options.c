@@ -130,10 +130,17 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     limn_interface net = limn_model_interface(&p->settings);
     bool flow = p->schedule.kind == LIMN_SCHEDULE_FLOW;
     const sampler_row *row;
-    *out = limn_sampler_defaults();
-    limn_status status = find_words(p, o, &row, &out->sigmas, &out->spacing);
+    bool custom = p->has_scheduler && !o->sampler && !o->scheduler && !o->mask;
+    *out = custom ? p->scheduler : limn_sampler_defaults();
+    limn_sigmas sigmas;
+    limn_spacing spacing;
+    limn_status status = find_words(p, o, &row, &sigmas, &spacing);
     if (status != LIMN_OK) return status;
     char names[128];
+    if (!custom) out->sigmas = sigmas, out->spacing = spacing;
+    if (!custom && p->published && row->takes_end && row->usual == LIMN_SPACING_LEADING && spacing == LIMN_SPACING_AUTO &&
+        p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR) /* Stable Diffusion's own of these samplers */
+        out->steps_offset = 1, out->keep_first_noise = true;
     if (flow && !row->flow)
         return limn_fail(
             p->ctx, LIMN_BAD_ARGUMENT,
@@ -156,7 +163,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
         out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
     out->channels = net.channels;
     out->out_channels = net.out_channels;
-    out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);
+    if (!custom) out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);
     if (net.learned_variance) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
     if (o->eta != 0 && !row->takes_eta)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for samplers ddim and tcd, and the sampler is %s%s", row->name,
@@ -205,6 +212,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     limn_sigmas sigmas = LIMN_SIGMAS_SPACED;
     const sampler_row *row = limn_sampler_find(sampler_of(p, o), &sigmas);
     if (o->scheduler) limn_sigmas_find(o->scheduler, &sigmas);
+    else if (!o->sampler && !o->mask && p->has_scheduler) sigmas = p->scheduler.sigmas;
     if (info.reads_text) {
         put_utf8(&text, o->prompt ? o->prompt : "");
         limn_text_append(&text, "\n", 1);
@@ -218,6 +226,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     if (sigmas) limn_text_printf(&text, "Schedule type: %s, ", limn_sigmas_shown(sigmas));
     else if (o->scheduler && o->scheduler[0] && strcmp(o->scheduler, "discrete"))
         limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);
+    if (o->clip_skip > 1) limn_text_printf(&text, "Clip skip: %d, ", o->clip_skip);
     if (info.guides) limn_text_printf(&text, "CFG scale: %.9g, ", o->guidance);
     if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
     if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %.9g, ", o->eta);

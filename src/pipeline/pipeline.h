@@ -14,7 +14,11 @@ struct limn_pipeline {
     limn_weight_file *st;
     limn_weight_file *text_st;  /* of a text encoder in a file of its own, else NULL */
     limn_settings settings, text_settings; /* of the denoiser; of what reads the text: it, or the text encoder */
+    bool published;             /* no metadata of ours: the weights are somebody else's */
     limn_clip_bpe *bpe;         /* NULL: no network reads text */
+    int32_t pad;                /* id behind a text's end */
+    bool has_scheduler;         /* scheduler is what FOLDER/scheduler says, and the custom of this model */
+    limn_sampler_options scheduler;
     limn_schedule_options schedule;
     limn_prediction prediction;
     limn_rng rng;               /* taken where options say AUTO; AUTO here too: limn */

@@ -25,10 +25,10 @@ limn_status limn_recipe_add(limn_ctx *ctx, limn_recipe *r, const char *name, lim
     return LIMN_OK;
 }
 
-limn_recipe_part *limn_recipe_find(limn_recipe *r, limn_role role)
+limn_recipe_part *limn_recipe_find(const limn_recipe *r, limn_role role)
 {
     for (int i = 0; i < r->n_parts; i++)
-        if (r->part[i].role == role) return &r->part[i];
+        if (r->part[i].role == role) return (limn_recipe_part *)(uintptr_t)&r->part[i];
     return NULL;
 }
 
@@ -38,7 +38,8 @@ void limn_recipe_share(const limn_recipe *r, limn_recipe *out)
     for (int i = 0; i < r->n_parts; i++) {
         limn_recipe_part *part = &out->part[i];
         limn_net_share(part->net);
-        part->job = (limn_job){0}, part->ids = NULL, part->version = 0, part->changed = part->ran = false;
+        part->job = (limn_job){0}, part->ids = NULL, part->chunks = (limn_recipe_chunks){0};
+        part->version = 0, part->changed = part->ran = false;
     }
     for (int i = 0; i < r->n_wires; i++) out->wire[i].seen = 0;
 }
@@ -48,6 +49,7 @@ static void drop(limn_recipe_part *part)
     limn_job_end(&part->job);
     limn_net_free(part->net);
     free(part->ids);
+    free(part->chunks.weight);
 }
 
 void limn_recipe_free(limn_recipe *r)
@@ -226,9 +228,9 @@ static limn_net_shape shape_of(const limn_recipe_part *part, const limn_recipe_s
 {
     limn_net_shape out = {.batch = 1, .part = part->door, .precision = s->precision};
     int scale = part->role == LIMN_ROLE_DENOISER ? 1 : s->factor;
-    if (part->role == LIMN_ROLE_TEXT) out.batch = s->texts;
+    if (part->role == LIMN_ROLE_TEXT) out.batch = s->texts, out.text_skip = s->text_skip;
     else out.height = s->height * scale, out.width = s->width * scale;
-    if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times;
+    if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times, out.text_length = s->text_length;
     return out;
 }
 
@@ -306,7 +308,17 @@ limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_
     return limn_run_write(part->job.run, node, dtype, data);
 }
 
-/* The block of a wire: each row of the batch has that of its text. */
+/* Weights of tokens into features [rows, tokens, width]. */
+static void emphasize(const limn_recipe_chunks *chunks, const limn_shape *shape, float *features)
+{
+    int64_t rows = shape->dim[0] - chunks->with_empty, tokens = shape->dim[1], width = shape->dim[2], row = tokens * width;
+    if (!chunks->weight) return;
+    for (int64_t i = 0; i < rows; i++)
+        limn_prompt_emphasize(chunks->style, (int)tokens, (int)width, chunks->weight + i * tokens, features + rows * row,
+                              features + i * row);
+}
+
+/* The block of a wire: each row of the batch has that of its text, of vectors (pooled) that of the text's first chunk. */
 static limn_status bring(limn_ctx *ctx, limn_recipe *r, limn_wire *w, const limn_shape *to, float *values)
 {
     limn_recipe_part *from = &r->part[w->from];
@@ -319,10 +331,12 @@ static limn_status bring(limn_ctx *ctx, limn_recipe *r, limn_wire *w, const limn
     float *out = malloc(bytes);
     if (!out) return limn_fail_memory(ctx, bytes, from->name);
     limn_status status = limn_job_output(ctx, &from->job, node, from->name, out);
+    int64_t chunks = from->chunks.n ? from->chunks.n : 1, texts = (shape.dim[0] - from->chunks.with_empty) / chunks;
+    if (status == LIMN_OK && shape.rank == 3) emphasize(&from->chunks, &shape, out);
     for (int64_t b = 0; b < rows && status == LIMN_OK; b++)
-        for (int64_t t = 0; t < tokens; t++)
+        for (int64_t t = 0; t < (shape.rank == 3 ? chunks * tokens : 1); t++)
             memcpy(values + ((b * wide_tokens + w->token + t) * wide_channels + w->channel),
-                   out + (b * shape.dim[0] / rows * tokens + t) * channels, (size_t)channels * sizeof *out);
+                   out + (b * texts / rows * chunks * tokens + t) * channels, (size_t)channels * sizeof *out);
     free(out);
     w->seen = from->version;
     return status;

@@ -14,7 +14,7 @@
 
 #include "net/net.h"
 #include "net/ports.h"
-#include "text/clip_bpe.h"
+#include "text/prompt.h"
 
 enum { LIMN_RECIPE_PARTS = 8, LIMN_RECIPE_WIRES = 24, LIMN_PART_NAME = 24 };
 
@@ -26,14 +26,24 @@ typedef enum limn_role {
     LIMN_ROLE_DECODER,  /* one picture at a time, after the last */
 } limn_role;
 
+/* How rows of a text part become features of texts. */
+typedef struct limn_recipe_chunks {
+    int n;                    /* rows of a text, which stand behind each other along tokens; 0: 1 */
+    limn_prompt_style style;
+    bool with_empty;          /* the last row is the empty text, from which others are told apart (comfy) */
+    float *weight;            /* [rows, tokens]; NULL: all are 1 */
+} limn_recipe_chunks;
+
 typedef struct limn_recipe_part {
     char name[LIMN_PART_NAME];
     limn_role role;
     limn_net *net;            /* held */
     limn_model_part door;     /* which part of the net */
     const limn_clip_bpe *bpe; /* of a part with ids; borrowed */
+    int32_t pad;              /* id behind the end of a text */
     limn_port port[LIMN_PORTS];
     limn_job job;             /* of the last limn_recipe_begin() that wanted it */
+    limn_recipe_chunks chunks; /* of a text part */
     int32_t *ids;             /* of the texts that were written last; NULL: none */
     uint64_t version;         /* times it ran */
     bool changed;             /* its inputs did, since then */
@@ -57,6 +67,8 @@ typedef struct limn_recipe {
 /* What one job is planned for. */
 typedef struct limn_recipe_shape {
     int texts, rows;          /* of text parts; of the denoiser */
+    int text_length;          /* tokens that the denoiser reads; 0: those of its settings */
+    int text_skip;            /* last layers that text parts leave out */
     int n_times;
     int height, width, factor; /* of the denoiser's pictures; a picture behind the decoder is factor times larger */
     bool encodes, decodes;    /* the parts of these roles are wanted */
@@ -79,7 +91,7 @@ void limn_recipe_free(limn_recipe *r);
 /** The parts of these two roles go; no wire leads to them. */
 void limn_recipe_drop_coders(limn_recipe *r);
 /** The first part of a role; NULL: none. */
-limn_recipe_part *limn_recipe_find(limn_recipe *r, limn_role role);
+limn_recipe_part *limn_recipe_find(const limn_recipe *r, limn_role role);
 
 /**
  * Plan all parts that the job will run and say what they take together; then have their weights in memory, and be ready.

@@ -73,7 +73,9 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
     if (info.makes_latents && o->noise > 0)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED,
                          "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
+    limn_prompt_style style;
     limn_status status = limn_generate_check_sides(p, o);
+    if (status == LIMN_OK) status = limn_prompts_check(p, o, &style);
     return status == LIMN_OK ? check_small(p, o) : status;
 }
 
@@ -97,9 +99,13 @@ static limn_status plan_batch(limn_sampling *s, bool decodes)
     size_t decoded = (size_t)s->height * (size_t)s->width * (size_t)factor * (size_t)factor * 4;
     size_t each = (size_t)(11 + rows_each) * s->size + (size_t)rows_each * s->out_size; /* x, what samplers keep, what it
                                                                                         * starts from, input, output */
-    limn_recipe_shape shape = {.texts = rows_each, .n_times = limn_sampler_calls(s->sampler), .height = s->height,
-                               .width = s->width, .factor = factor, .encodes = p->vae && s->o.init,
-                               .decodes = p->vae && decodes, .precision = s->o.precision};
+    bool chunks = s->prompts.n_texts > 0;
+    limn_recipe_shape shape = {.texts = chunks ? limn_prompts_rows(&s->prompts) : rows_each,
+                               .text_length = chunks ? s->prompts.n_chunks * s->prompts.text[0].context : 0,
+                               .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
+                               .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
+                               .factor = factor, .encodes = p->vae && s->o.init, .decodes = p->vae && decodes,
+                               .precision = s->o.precision};
     limn_status status = LIMN_OK;
     for (int most = n < TOGETHER ? n : TOGETHER;; most /= 2) {
         int batches = (n + most - 1) / most;
@@ -133,8 +139,7 @@ static void take_sizes(limn_sampling *s, const limn_sampler_options *sampling)
     s->out_size = s->size / (size_t)s->channels * (size_t)s->out_channels;
     s->guided = s->o.guidance != 1 && limn_pipeline_describe(p).guides;
     /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a whole. */
-    bool published = !limn_weight_file_metadata(p->st, "limn.settings");
-    s->guided_channels = published && s->out_channels != s->channels && s->channels > 3 ? 3 : s->channels;
+    s->guided_channels = p->published && s->out_channels != s->channels && s->channels > 3 ? 3 : s->channels;
 }
 
 /* Options to a sampler. */
@@ -167,7 +172,8 @@ static limn_status open_sampling(limn_sampling *s, bool decodes)
     take_sizes(s, &sampling);
     s->denoiser = limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER);
     s->calls = limn_start_stays(&s->o) ? 0 : limn_sampler_calls(s->sampler);
-    status = plan_batch(s, decodes);
+    status = limn_prompts_read(p, &s->o, s->guided, &s->prompts);
+    if (status == LIMN_OK) status = plan_batch(s, decodes);
     if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
     if (status != LIMN_OK) return status;
     for (int k = 0; k < s->calls; k++) s->total += limn_start_repeats(&s->start, s->sampler, k);
@@ -211,6 +217,7 @@ void limn_sampling_end(limn_sampling *s)
     s->p->under_way = false;
     limn_sampler_free(s->sampler);
     limn_start_free(&s->start);
+    limn_prompts_free(&s->prompts);
     free(s->x);
     free(s->input);
     free(s->output);

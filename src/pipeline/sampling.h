@@ -2,6 +2,7 @@
 #ifndef LIMN_SAMPLING_H
 #define LIMN_SAMPLING_H
 
+#include "pipeline/prompts.h"
 #include "pipeline/start.h"
 
 /* Pictures first .. first + n - 1 are under way.  With guidance the batch is doubled: the first half sees the prompt, the
@@ -15,6 +16,7 @@ struct limn_sampling {
     int height, width;          /* of what the network makes: pictures, or latents */
     int channels, out_channels, guided_channels;
     size_t size, out_size;      /* floats of a picture, of an output */
+    limn_prompts prompts;       /* n_texts 0: the texts have no chunks */
     limn_start start;
     int n, first;
     int calls, k, repeat;       /* calls of the sampler; the next one, and how often it was made */

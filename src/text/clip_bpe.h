@@ -30,6 +30,12 @@ limn_status limn_clip_bpe_open(limn_ctx *ctx, const char *path, int n_merges, li
 limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *bytes, size_t n_bytes, int n_merges,
                                 limn_clip_bpe **out);
 
+/** The published merges, which the library holds: LIMN_CLIP_MERGES of them.  @return LIMN_OK: as limn_clip_bpe_open();
+ *  LIMN_NO_MEMORY */
+limn_status limn_clip_bpe_published(limn_ctx *ctx, limn_clip_bpe **out);
+/** Those in a tokenizer.json, as transformers 5 writes it in place of merges.txt.  @return as limn_clip_bpe_open() */
+limn_status limn_clip_bpe_from_json(limn_ctx *ctx, const char *path, int n_merges, limn_clip_bpe **out);
+
 void limn_clip_bpe_free(limn_clip_bpe *bpe); /* NULL is allowed */
 
 int limn_clip_bpe_vocab(const limn_clip_bpe *bpe); /* ids are 0 .. vocab - 1 */

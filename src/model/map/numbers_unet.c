@@ -210,10 +210,30 @@ static void count_compvis(limn_numbers *q)
     q->map->rename = rename_compvis;
 }
 
+/* Relatives of Stable Diffusion 1 and 2, and the tensor that shows them. */
+static void refuse_relatives(limn_numbers *q)
+{
+    static const char *const relatives[][2] = {
+        {"add_embedding.linear_1.weight", "of Stable Diffusion XL, which is told the size of the picture"},
+        {"label_emb.0.0.weight", "of Stable Diffusion XL, which is told the size of the picture"},
+        {"class_embedding.linear_1.weight", "of a network that is told of a class or a noise level"},
+        {"time_embedding.cond_proj.weight", "of a consistency model (LCM), which is told the guidance"}};
+    for (size_t i = 0; i < sizeof relatives / sizeof *relatives && q->status == LIMN_OK; i++)
+        if (limn_weight_file_find_under(q->st, q->map->prefix, relatives[i][0]))
+            q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" is %s: that is not there yet", q->file,
+                                  q->map->prefix, relatives[i][0], relatives[i][1]);
+    int64_t in = limn_numbers_dim(q, "conv_in.weight", 4, 1), out = limn_numbers_dim(q, "conv_out.weight", 4, 0);
+    if (q->status == LIMN_OK && in != out)
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
+                              "%s: the U-Net reads %lld channels and makes %lld, as those do that see a mask or a second "
+                              "picture: that is not there yet", q->file, (long long)in, (long long)out);
+}
+
 void limn_numbers_of_ldm(limn_numbers *q)
 {
     const ldm_unet_config *cfg = limn_numbers_config(q);
     if (limn_numbers_find(q, "input_blocks.0.0.weight")) count_compvis(q);
+    refuse_relatives(q);
     const char *attn = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
                *in = "mid_block.attentions.0.proj_in.weight";
     shared(q, limn_numbers_whole(q, "sample_size", 64), "norm");

@@ -163,27 +163,32 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
     return read_own(ctx, file, st, name, p, dtype, to);
 }
 
+/* Of weights in several files their index.  variant: "", ".fp16" */
+static bool has_file(const char *source, const char *stem, const char *ending, const char *variant, char *out)
+{
+    snprintf(out, 1100, "%s/%s%s%s", source, stem, variant, ending);
+    if (access(out, R_OK) == 0) return true;
+    snprintf(out, 1100, "%s/%s%s.index%s.json", source, stem, ending, variant);
+    return access(out, R_OK) == 0;
+}
+
 limn_status limn_map_file(limn_ctx *ctx, const char *source, char *out)
 {
-    static const char *const names[] = {"model.safetensors",
-                                        "diffusion_pytorch_model.safetensors",
-                                        "transformer/diffusion_pytorch_model.safetensors",
-                                        "text_encoder/model.safetensors",
-                                        "diffusion_pytorch_model.bin",
-                                        "transformer/diffusion_pytorch_model.bin",
-                                        "text_encoder/pytorch_model.bin",
-                                        "pytorch_model.bin"};
+    static const char *const endings[] = {".safetensors", ".bin"}, *const variants[] = {"", ".fp16", ".bf16"};
+    static const char *const stems[][2] = {{"model", "pytorch_model"},
+                                           {"diffusion_pytorch_model", "diffusion_pytorch_model"},
+                                           {"transformer/diffusion_pytorch_model", "transformer/diffusion_pytorch_model"},
+                                           {"unet/diffusion_pytorch_model", "unet/diffusion_pytorch_model"},
+                                           {"text_encoder/model", "text_encoder/pytorch_model"}};
     struct stat info;
     if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path is longer than 1000 bytes");
     if (stat(source, &info) != 0) return limn_fail(ctx, LIMN_NOT_FOUND, "%s: %s", source, strerror(errno));
     snprintf(out, 1100, "%s", source);
     if (!S_ISDIR(info.st_mode)) return LIMN_OK;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(out, 1100, "%s/%s", source, names[i]);
-        if (access(out, R_OK) == 0) return LIMN_OK;
-        snprintf(out, 1100, "%s/%s.index.json", source, names[i]);
-        if (access(out, R_OK) == 0) return LIMN_OK;
-    }
-    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: the folder has neither %s nor %s, nor an index of several files", source,
-                     names[0], names[1]);
+    for (size_t i = 0; i < sizeof stems / sizeof *stems; i++)
+        for (size_t k = 0; k < 2; k++)
+            for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
+                if (has_file(source, stems[i][k], endings[k], variants[v], out)) return LIMN_OK;
+    return limn_fail(ctx, LIMN_NOT_FOUND, "%s: the folder has neither %s.safetensors nor %s.safetensors, nor an index of "
+                     "several files", source, stems[0][0], stems[1][0]);
 }

@@ -1,0 +1,140 @@
+/* prompts.c: see prompts.h. */
+#include "pipeline/prompts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_CHUNKS = 64 }; /* of a text, with those that repeat */
+
+/* ---- options ---------------------------------------------------------------------------------------------------------- */
+
+limn_status limn_prompts_check(const limn_pipeline *p, const limn_generate_options *o, limn_prompt_style *style)
+{
+    const limn_recipe_part *text = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    char shown[256];
+    *style = p->published && text ? LIMN_PROMPT_WEBUI : LIMN_PROMPT_PLAIN;
+    if (o->prompt_style && !limn_prompt_style_find(o->prompt_style, style))
+        return limn_fail(p->ctx, LIMN_NOT_FOUND, "no prompt style \"%s\"; there are: plain a1111 comfy",
+                         limn_escape(o->prompt_style, strlen(o->prompt_style), shown, sizeof shown));
+    if (!text && (*style != LIMN_PROMPT_PLAIN || o->clip_skip > 1))
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s is for models with a text encoder of their own, which %s has not: "
+                         "leave it out", o->clip_skip > 1 ? "clip skip" : "a prompt style other than plain", p->name);
+    int depth = text ? limn_model_interface(&p->text_settings).text_depth : 1;
+    if (o->clip_skip < 0 || o->clip_skip > depth)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a clip skip from 1 (all layers) to %d (one layer), found %d",
+                         depth, o->clip_skip);
+    return LIMN_OK;
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------------- */
+
+static int common_multiple(int a, int b)
+{
+    int many = a;
+    while (many % b) many += a;
+    return many;
+}
+
+/* Both texts have as many chunks: webui adds empty ones to the shorter, comfy repeats both, which attention does not see. */
+static limn_status level(limn_ctx *ctx, const limn_recipe_part *part, limn_prompts *out)
+{
+    int most = 1, common = 1;
+    for (int i = 0; i < out->n_texts; i++) {
+        int n = out->text[i].n_chunks;
+        if (n > MOST_CHUNKS)
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a text of at most %d chunks of %d tokens, found %d",
+                             MOST_CHUNKS, out->text[i].context - 2, n);
+        most = n > most ? n : most, common = common_multiple(common, n);
+    }
+    out->n_chunks = out->style == LIMN_PROMPT_COMFY ? common : most;
+    if (out->n_chunks > MOST_CHUNKS)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "prompt and negative prompt have %d and %d chunks, which meet after %d, "
+                         "and at most %d are possible: make one of them shorter", out->text[0].n_chunks,
+                         out->text[1].n_chunks, common, MOST_CHUNKS);
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < out->n_texts && out->style == LIMN_PROMPT_WEBUI && status == LIMN_OK; i++)
+        status = limn_prompt_extend(ctx, part->bpe, part->pad, most, &out->text[i]);
+    return status;
+}
+
+limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, bool guided, limn_prompts *out)
+{
+    const limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    const char *const texts[LIMN_PROMPTS_MOST] = {o->prompt ? o->prompt : "", o->negative ? o->negative : ""};
+    *out = (limn_prompts){0};
+    limn_status status = limn_prompts_check(p, o, &out->style);
+    if (status != LIMN_OK || out->style == LIMN_PROMPT_PLAIN) return status;
+    int context = limn_model_interface(&p->text_settings).text_length;
+    for (int i = 0; i < 1 + guided && status == LIMN_OK; i++) {
+        status = limn_prompt_read(p->ctx, part->bpe, out->style, texts[i], strlen(texts[i]), context, part->pad,
+                                  &out->text[i]);
+        if (status == LIMN_OK) out->n_texts++, out->weighted |= out->text[i].is_weighted;
+    }
+    if (status == LIMN_OK && out->weighted && out->style == LIMN_PROMPT_COMFY)
+        status = limn_prompt_read(p->ctx, part->bpe, out->style, "", 0, context, part->pad, &out->empty);
+    if (status == LIMN_OK) status = level(p->ctx, part, out);
+    if (status != LIMN_OK) limn_prompts_free(out);
+    return status;
+}
+
+void limn_prompts_free(limn_prompts *p)
+{
+    for (int i = 0; i < LIMN_PROMPTS_MOST; i++) limn_prompt_free(&p->text[i]);
+    limn_prompt_free(&p->empty);
+    *p = (limn_prompts){0};
+}
+
+int limn_prompts_rows(const limn_prompts *p)
+{
+    return p->n_texts * p->n_chunks + p->empty.n_chunks;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------------------------------- */
+
+static void copy_chunk(const limn_prompt *from, int chunk, int row, int32_t *ids, int32_t *end, float *weight)
+{
+    size_t n = (size_t)from->context, at = (size_t)chunk * n, to = (size_t)row * n;
+    memcpy(ids + to, from->ids + at, n * sizeof *ids);
+    memcpy(weight + to, from->weight + at, n * sizeof *weight);
+    end[row] = row * from->context + from->end[chunk];
+}
+
+/* What the part had before, and whether it is the same. */
+static bool is_same(const limn_recipe_part *part, const limn_recipe_chunks *now, const int32_t *ids, size_t n_ids,
+                    size_t n_weights)
+{
+    const limn_recipe_chunks *had = &part->chunks;
+    return !part->changed && part->ids && memcmp(part->ids, ids, n_ids * sizeof *ids) == 0 && had->n == now->n &&
+           had->style == now->style && had->with_empty == now->with_empty && !had->weight == !now->weight &&
+           (!now->weight || memcmp(had->weight, now->weight, n_weights * sizeof *now->weight) == 0);
+}
+
+static limn_status write_ids(limn_recipe_part *part, const int32_t *ids, size_t n_weights)
+{
+    limn_status status = limn_recipe_write(part, LIMN_PORT_IDS, LIMN_I32, ids);
+    return status == LIMN_OK ? limn_recipe_write(part, LIMN_PORT_TEXT_END, LIMN_I32, ids + n_weights) : status;
+}
+
+limn_status limn_prompts_write(limn_ctx *ctx, const limn_prompts *p, limn_recipe_part *part)
+{
+    int rows = limn_prompts_rows(p), context = p->text[0].context, row = 0;
+    size_t n_weights = (size_t)rows * (size_t)context, n_ids = n_weights + (size_t)rows;
+    int32_t *ids = malloc(n_ids * sizeof *ids);
+    float *weight = malloc(n_weights * sizeof *weight);
+    limn_recipe_chunks chunks = {.n = p->n_chunks, .style = p->style, .with_empty = p->empty.n_chunks > 0};
+    limn_status status = LIMN_OK;
+    if (!ids || !weight) status = limn_fail_memory(ctx, n_ids * sizeof *ids + n_weights * sizeof *weight, "a prompt");
+    for (int i = 0; i < p->n_texts && status == LIMN_OK; i++)
+        for (int k = 0; k < p->n_chunks; k++, row++)
+            copy_chunk(&p->text[i], k % p->text[i].n_chunks, row, ids, ids + n_weights, weight);
+    if (status == LIMN_OK && p->empty.n_chunks) copy_chunk(&p->empty, 0, row, ids, ids + n_weights, weight);
+    chunks.weight = p->weighted ? weight : NULL;
+    bool same = status == LIMN_OK && is_same(part, &chunks, ids, n_ids, n_weights);
+    if (status == LIMN_OK && !same) status = write_ids(part, ids, n_weights);
+    if (status != LIMN_OK || same) return free(ids), free(weight), status;
+    free(part->ids);
+    free(part->chunks.weight);
+    if (!chunks.weight) free(weight);
+    part->ids = ids, part->chunks = chunks;
+    return LIMN_OK;
+}

@@ -1,0 +1,99 @@
+/* published.c: see published.h. */
+#include "pipeline/published.h"
+
+#include "base/json.h"
+#include "file/bytes.h"
+#include "model/map/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONFIG_LIMIT = 1 << 20, PATH = 1200 };
+
+/* The denoiser's own view of the file has only its tensors. */
+bool limn_published_holds(const limn_pipeline *p, const char *families)
+{
+    limn_weight_file *st;
+    limn_map map;
+    if (!p->published || limn_weight_file_open(p->ctx, p->file, &st) != LIMN_OK) return false;
+    bool holds = limn_map_detect_among(p->ctx, p->file, st, families, &map) != LIMN_NOT_FOUND;
+    limn_weight_file_close(st);
+    return holds;
+}
+
+/* ---- the token behind the end ----------------------------------------------------------------------------------------- */
+
+/* "pad_token": "!" or {"content": "!"}.  NULL: it is not said. */
+static const char *pad_of(const json_t *root)
+{
+    const json_t *pad = json_object_get(root, "pad_token");
+    return json_string_value(json_is_object(pad) ? json_object_get(pad, "content") : pad);
+}
+
+static limn_status read_pad(limn_pipeline *p, const char *path)
+{
+    unsigned char *bytes;
+    size_t n, begin;
+    json_error_t error;
+    json_t *root = NULL;
+    char shown[80];
+    limn_status status = limn_file_read(p->ctx, path, CONFIG_LIMIT, &bytes, &n);
+    if (status != LIMN_OK) return status;
+    status = limn_text_begin(p->ctx, path, bytes, n, &begin);
+    if (status == LIMN_OK && !(root = limn_json_parse((const char *)bytes + begin, n - begin, &error)))
+        status = limn_fail(p->ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
+    const char *pad = pad_of(root);
+    if (pad && !strcmp(pad, "!")) p->pad = 0;
+    else if (pad && strcmp(pad, "<|endoftext|>"))
+        status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: pad_token: expected \"<|endoftext|>\" or \"!\", found \"%s\"",
+                           path, limn_escape(pad, strlen(pad), shown, sizeof shown));
+    json_decref(root);
+    free(bytes);
+    return status;
+}
+
+/* ---- merges ----------------------------------------------------------------------------------------------------------- */
+
+/* The folder of the tokenizer, or of the file, with a slash at its end. */
+static void folder_of(const limn_pipeline *p, const char *source, char out[PATH])
+{
+    const char *slash = strrchr(source, '/');
+    if (p->folder) snprintf(out, PATH, "%s/tokenizer/", source);
+    else snprintf(out, PATH, "%.*s", slash ? (int)(slash - source) + 1 : 0, source);
+}
+
+static bool is_there(const char *folder, const char *name, char out[PATH + 64])
+{
+    snprintf(out, PATH + 64, "%s%s", folder, name);
+    return access(out, F_OK) == 0;
+}
+
+static limn_status open_merges(limn_pipeline *p, const char *folder, int vocab)
+{
+    static const char *const names[] = {"merges.txt", "merges.txt.gz", "bpe_simple_vocab_16e6.txt.gz"};
+    char path[PATH + 64];
+    int most = LIMN_CLIP_MERGES + 514, n = (vocab < most ? vocab : most) - 514; /* tokens behind these were added later */
+    if (n < 0)
+        return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: a vocabulary of %d tokens is none of CLIP's, which has 514 and one for "
+                         "each merge", p->file, vocab);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (is_there(folder, names[i], path)) return limn_clip_bpe_open(p->ctx, path, n, &p->bpe);
+    if (p->folder && is_there(folder, "tokenizer.json", path)) return limn_clip_bpe_from_json(p->ctx, path, n, &p->bpe);
+    if (vocab >= most) return limn_clip_bpe_published(p->ctx, &p->bpe);
+    return limn_fail(p->ctx, LIMN_NOT_FOUND, "%smerges.txt: not there, and the text encoder's vocabulary of %d tokens is "
+                     "not the published one of %d, whose merges are known", folder, vocab, most);
+}
+
+limn_status limn_published_tokenizer(limn_pipeline *p, const char *source)
+{
+    static const char *const names[] = {"special_tokens_map.json", "tokenizer_config.json"};
+    char folder[PATH], path[PATH + 64];
+    folder_of(p, source, folder);
+    limn_status status = open_merges(p, folder, limn_model_interface(&p->text_settings).vocabulary);
+    if (status != LIMN_OK) return status;
+    p->pad = limn_clip_bpe_end(p->bpe);
+    for (size_t i = 0; i < 2 && p->folder && status == LIMN_OK; i++)
+        if (is_there(folder, names[i], path)) status = read_pad(p, path);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* published.h: what else a published model has beside its denoiser: a tokenizer, other networks in the same file. */
+#ifndef LIMN_PIPELINE_PUBLISHED_H
+#define LIMN_PIPELINE_PUBLISHED_H
+
+#include "pipeline/pipeline.h"
+
+/** Does the model's file hold a network of one of these families, too?  "vae tae" */
+bool limn_published_holds(const limn_pipeline *p, const char *families);
+
+/**
+ * p->bpe and p->pad of CLIP: FOLDER/tokenizer (merges.txt, else tokenizer.json), merges.txt beside a file, else the
+ * published merges, which the library holds.
+ *
+ * @return LIMN_OK; LIMN_NOT_FOUND: none is there, and the encoder has another vocabulary than the published; LIMN_BAD_FILE;
+ *         LIMN_UNSUPPORTED: texts are filled up with another token than their end or "!"; LIMN_IO; LIMN_NO_MEMORY
+ */
+limn_status limn_published_tokenizer(limn_pipeline *p, const char *source);
+
+#endif

@@ -1,0 +1,68 @@
+/* clip_files.c: merges that are no file of lines: those the library holds, and a tokenizer.json. */
+#include "base/json.h"
+#include "file/bytes.h"
+#include "text/clip_tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { PUBLISHED_BYTES = 1 << 20 }; /* of text; there are 524,620 */
+
+limn_status limn_clip_bpe_published(limn_ctx *ctx, limn_clip_bpe **out)
+{
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)limn_clip_published, .avail_in = (uInt)limn_clip_published_bytes};
+    char *text = malloc(PUBLISHED_BYTES);
+    *out = NULL;
+    z.next_out = (Bytef *)text, z.avail_out = PUBLISHED_BYTES;
+    bool whole = text && inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END; /* + 16: gzip */
+    if (text) inflateEnd(&z);
+    limn_status status = whole ? limn_clip_bpe_parse(ctx, "the published merges", text, PUBLISHED_BYTES - z.avail_out,
+                                                     LIMN_CLIP_MERGES, out)
+                               : limn_fail_memory(ctx, PUBLISHED_BYTES, "merges");
+    free(text);
+    return status;
+}
+
+/* "a b" or ["a", "b"] as a line.  @return whether it is one of these */
+static bool put_merge(limn_text *lines, const json_t *merge)
+{
+    const char *both = json_string_value(merge), *left = json_string_value(json_array_get(merge, 0)),
+               *right = json_string_value(json_array_get(merge, 1));
+    if (!both && (!left || !right || json_array_size(merge) != 2)) return false;
+    if (both) limn_text_printf(lines, "%s\n", both);
+    else limn_text_printf(lines, "%s %s\n", left, right);
+    return true;
+}
+
+static limn_status put_lines(limn_ctx *ctx, const char *path, const json_t *root, limn_text *lines)
+{
+    const json_t *model = json_object_get(root, "model"), *merges = json_object_get(model, "merges");
+    if (!json_is_array(merges))
+        return limn_fail(ctx, LIMN_BAD_FILE, "%s: expected the merges of a byte-pair tokenizer in model.merges", path);
+    for (size_t i = 0; i < json_array_size(merges); i++)
+        if (!put_merge(lines, json_array_get(merges, i)))
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: model.merges: number %zu is not two tokens", path, i);
+    return lines->failed ? limn_fail_memory(ctx, lines->n, "merges") : LIMN_OK;
+}
+
+limn_status limn_clip_bpe_from_json(limn_ctx *ctx, const char *path, int n_merges, limn_clip_bpe **out)
+{
+    unsigned char *bytes;
+    size_t n, begin;
+    json_error_t error;
+    json_t *root = NULL;
+    limn_text lines = {0};
+    *out = NULL;
+    limn_status status = limn_file_read(ctx, path, CLIP_FILE_CAP, &bytes, &n);
+    if (status != LIMN_OK) return status;
+    status = limn_text_begin(ctx, path, bytes, n, &begin);
+    if (status == LIMN_OK && !(root = limn_json_parse((const char *)bytes + begin, n - begin, &error)))
+        status = limn_fail(ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
+    free(bytes);
+    if (status == LIMN_OK) status = put_lines(ctx, path, root, &lines);
+    if (status == LIMN_OK) status = limn_clip_bpe_parse(ctx, path, lines.bytes ? lines.bytes : "", lines.n, n_merges, out);
+    json_decref(root);
+    limn_text_free(&lines);
+    return status;
+}

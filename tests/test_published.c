@@ -1,0 +1,440 @@
+/* test_published.c: pictures from published weights of Stable Diffusion 1 in the forms they are published in: a folder of
+ * diffusers, its variants, and a whole checkpoint in one file.  Shrunken networks with weights of a formula; what must come
+ * out, text features, latents after every call and pictures, is diffusers' and transformers' own (oracle/sd_pipeline.py). */
+#include "file/bytes.h"
+#include "file/image.h"
+#include "file/safetensors.h"
+#include "formula.h"
+#include "pipeline/sampling.h"
+#include "vectors/sd.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define OK(call)                                                              \
+    do {                                                                      \
+        if ((call) != LIMN_OK) fail_msg("%s: %s", #call, limn_error_text(ctx)); \
+    } while (0)
+
+enum { N_TENSORS = sizeof sd_tensors / sizeof *sd_tensors };
+
+static void says(limn_ctx *ctx, limn_status found, limn_status expected, const char *words)
+{
+    if (found != expected || !strstr(limn_error_text(ctx), words))
+        fail_msg("status %d, and \"%s\" does not say \"%s\"", (int)found, limn_error_text(ctx), words);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------------ */
+
+static float *tensor_values(const sd_tensor *t, limn_shape *shape)
+{
+    int64_t n = 1, fan = 1;
+    int k = 0;
+    *shape = (limn_shape){.rank = t->rank};
+    for (int i = 0; i < t->rank; i++) n *= shape->dim[i] = t->dim[i], fan *= i ? t->dim[i] : 1;
+    while (3 * (INT64_C(1) << 2 * k) < fan) k++;
+    float *x = malloc((size_t)n * sizeof *x), scale = ldexpf(1, (strstr(t->name, "attn2") != NULL) - k);
+    if (!x) abort();
+    formula_fill(t->name, n, t->rank == 1 ? 0.25f : scale, x);
+    for (int64_t i = 0; i < n && formula_is_norm(t->name); i++) x[i] += 1;
+    return x;
+}
+
+/* The tensors of one part, or of all (part NULL, original names); without: a name that is left out. */
+static void write_weights(limn_ctx *ctx, const char *path, const char *part, const char *head, const char *without)
+{
+    static limn_named_view view[N_TENSORS + 2];
+    static const int64_t positions[77] = {0};
+    static const float alphas[1000] = {1};
+    size_t n = 0, skip = strlen(head);
+    for (size_t i = 0; i < N_TENSORS; i++) {
+        const sd_tensor *t = &sd_tensors[i];
+        if ((part && strcmp(part, t->part)) || (without && !strcmp(t->name, without))) continue;
+        const char *name = part ? t->name + (strncmp(t->name, head, skip) ? 0 : skip) : t->original;
+        limn_view *v = &view[n].view;
+        view[n].name = name, v->dtype = LIMN_F32, v->data = tensor_values(t, &v->shape);
+        if (!part && strstr(name, ".attn_1.") && v->shape.rank == 2) v->shape = LIMN_SHAPE(t->dim[0], t->dim[1], 1, 1);
+        n++;
+    }
+    size_t made = n; /* and what is in every such checkpoint, and no weight */
+    if (!part) view[n++] = (limn_named_view){"alphas_cumprod", {LIMN_F32, LIMN_SHAPE(1000), (void *)(uintptr_t)alphas}};
+    if (!part)
+        view[n++] = (limn_named_view){"cond_stage_model.transformer.text_model.embeddings.position_ids",
+                                      {LIMN_I64, LIMN_SHAPE(1, 77), (void *)(uintptr_t)positions}};
+    OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
+    for (size_t i = 0; i < made; i++) free((void *)(uintptr_t)view[i].view.data);
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+#define BETAS "\"beta_schedule\": \"scaled_linear\", \"beta_start\": 0.00085, \"beta_end\": 0.012, \"steps_offset\": 1"
+static const char pndm[] = "{\"_class_name\": \"PNDMScheduler\", " BETAS
+                           ", \"skip_prk_steps\": true, \"set_alpha_to_one\": false}";
+static const char euler[] = "{\"_class_name\": \"EulerDiscreteScheduler\", \"timestep_spacing\": \"leading\", " BETAS "}";
+static const char ddim[] = "{\"_class_name\": \"DDIMScheduler\", " BETAS
+                           ", \"clip_sample\": false, \"set_alpha_to_one\": false}";
+static const char text_config[] = "{\"hidden_act\": \"quick_gelu\", \"num_hidden_layers\": 3, \"hidden_size\": 64, "
+                                  "\"intermediate_size\": 256, \"num_attention_heads\": 1}";
+
+typedef struct form {
+    const char *folder, *text, *text_head, *unet, *vae;
+    bool merges; /* tokenizer/merges.txt, else tokenizer.json */
+} form;
+
+static const form plain_form = {"pub-sd", "model.safetensors", "", "diffusion_pytorch_model.safetensors",
+                                "diffusion_pytorch_model.safetensors", true};
+
+static char *at(const form *f, const char *inside, char out[200])
+{
+    snprintf(out, 200, "%s/%s", f->folder, inside);
+    return out;
+}
+
+static void write_tokenizer(limn_ctx *ctx, const form *f)
+{
+    char path[200], json[200], *bytes;
+    size_t n;
+    limn_clip_bpe *bpe;
+    limn_text text = {0};
+    OK(limn_clip_bpe_published(ctx, &bpe));
+    OK(limn_clip_bpe_write(ctx, bpe, at(f, "tokenizer/merges.txt", path)));
+    limn_clip_bpe_free(bpe);
+    if (f->merges) return;
+    OK(limn_file_read(ctx, path, 1 << 20, (unsigned char **)&bytes, &n));
+    limn_text_printf(&text, "{\"model\": {\"type\": \"BPE\", \"merges\": [");
+    for (char *line = strchr(bytes, '\n') + 1, *end; line < bytes + n && (end = strchr(line, '\n')); line = end + 1) {
+        limn_text_printf(&text, line == strchr(bytes, '\n') + 1 ? "\"" : ",\"");
+        for (; line < end; line++) {
+            limn_text_append(&text, "\\", *line == '"' || *line == '\\');
+            limn_text_append(&text, line, 1);
+        }
+        limn_text_append(&text, "\"", 1);
+    }
+    limn_text_printf(&text, "]}}");
+    write_text(at(f, "tokenizer/tokenizer.json", json), text.bytes);
+    limn_text_free(&text);
+    free(bytes);
+    unlink(path);
+}
+
+static void write_folder(limn_ctx *ctx, const form *f, const char *scheduler)
+{
+    static const char *const folders[] = {"", "text_encoder", "unet", "vae", "tokenizer", "scheduler"};
+    char path[200], inside[100];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) mkdir(at(f, folders[i], path), 0777);
+    write_text(at(f, "model_index.json", path), "{\"_class_name\": \"StableDiffusionPipeline\"}");
+    write_text(at(f, "text_encoder/config.json", path), text_config);
+    write_text(at(f, "unet/config.json", path),
+               "{\"sample_size\": 8, \"attention_head_dim\": 8, \"norm_num_groups\": 32}");
+    write_text(at(f, "vae/config.json", path), "{\"scaling_factor\": 0.18215, \"norm_num_groups\": 32}");
+    write_text(at(f, "scheduler/scheduler_config.json", path), scheduler);
+    write_text(at(f, "tokenizer/special_tokens_map.json", path), "{\"pad_token\": {\"content\": \"<|endoftext|>\"}}");
+    write_tokenizer(ctx, f);
+    snprintf(inside, sizeof inside, "text_encoder/%s", f->text);
+    write_weights(ctx, at(f, inside, path), "text_encoder", f->text_head, NULL);
+    snprintf(inside, sizeof inside, "unet/%s", f->unet);
+    write_weights(ctx, at(f, inside, path), "unet", "", NULL);
+    snprintf(inside, sizeof inside, "vae/%s", f->vae);
+    write_weights(ctx, at(f, inside, path), "vae", "", NULL);
+}
+
+/* ---- comparing -------------------------------------------------------------------------------------------------------- */
+
+static limn_generate_options options_of(const sd_case *c)
+{
+    limn_generate_options o = limn_generate_defaults();
+    o.prompt = c->prompt, o.negative = c->negative, o.width = c->width, o.height = c->height, o.steps = SD_STEPS;
+    o.guidance = c->guidance, o.prompt_style = c->style, o.clip_skip = c->skip, o.precision = LIMN_PRECISION_F32;
+    return o;
+}
+
+/* Every `stride`-th of n numbers, within `part` of the largest. */
+static void compare(const char *what, int k, size_t n, size_t stride, const float *found, const float *expected, double part)
+{
+    double most = 0, worst = 0;
+    for (size_t i = 0; i * stride < n; i++) most = fmax(most, fabs((double)expected[i]));
+    for (size_t i = 0; i * stride < n; i++) worst = fmax(worst, fabs((double)found[i * stride] - (double)expected[i]));
+    if (!(worst <= part * most)) fail_msg("%s %d: differs by %g of %g", what, k, worst, most);
+}
+
+static int hex(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
+static void compare_picture(const limn_image *image, const sd_case *c)
+{
+    assert_int_equal(image->width, c->width);
+    assert_int_equal(image->height, c->height);
+    int worst = 0;
+    double sum = 0;
+    size_t n = (size_t)c->width * (size_t)c->height * 3;
+    assert_int_equal(strlen(c->picture), 2 * n);
+    for (size_t i = 0; i < n; i++) {
+        int off = abs(image->pixels[i] - (hex(c->picture[2 * i]) * 16 + hex(c->picture[2 * i + 1])));
+        worst = off > worst ? off : worst, sum += off;
+    }
+    if (worst > 2 || sum / (double)n > 0.1)
+        fail_msg("the picture differs by up to %d, in the mean %g", worst, sum / (double)n);
+}
+
+/* The starting latents that diffusers had: noise, or a latent with noise of the first level. */
+static void set_start(limn_sampling *s, const limn_latent *start)
+{
+    double a, b;
+    limn_sampler_level(s->sampler, 0, &a, &b);
+    formula_fill("noise", (int64_t)s->size, 2, s->x);
+    for (size_t i = 0; i < s->size; i++)
+        s->x[i] = (float)(s->o.init_latent ? a * start->values[i] * 0.18215 + b * s->x[i]
+                                           : limn_sampler_init_sigma(s->sampler) * s->x[i]);
+}
+
+/* ... then call by call. */
+static void check_case(limn_ctx *ctx, limn_pipeline *p, const sd_case *c, const char *sampler)
+{
+    limn_generate_options o = options_of(c);
+    limn_latent start;
+    limn_sampling *s;
+    limn_image image;
+    OK(limn_latent_new(ctx, c->height / 8, c->width / 8, 4, &start));
+    formula_fill("start", c->height * c->width / 16, 2, start.values);
+    for (int i = 0; i < c->height * c->width / 16; i++) start.values[i] /= 0.18215f;
+    if (c->strength < 1) o.init_latent = &start, o.strength = c->strength;
+    o.sampler = sampler;
+    OK(limn_sampling_begin(p, &o, &s));
+    set_start(s, &start);
+    assert_int_equal(limn_sampling_left(s), c->calls);
+    for (int k = 0; k < c->calls; k++) {
+        OK(limn_sampling_step(s));
+        if (!k) {
+            float *features = malloc((size_t)c->n_features * sizeof *features);
+            OK(limn_run_read(s->denoiser->job.run, s->denoiser->job.ports->features, LIMN_F32, features));
+            compare("features of case", (int)(c - sd_cases), (size_t)c->n_features, 13, features, c->features, 1e-5);
+            free(features);
+        }
+        compare("latents of call", k, s->size, 1, s->x, c->latents + (size_t)k * s->size, 1e-4);
+    }
+    OK(limn_sampling_picture(s, 0, &image));
+    compare_picture(&image, c);
+    limn_image_free(&image);
+    limn_latent_free(&start);
+    limn_sampling_end(s);
+}
+
+static bool is_scheduler(const sd_case *c, const char *scheduler) { return !strcmp(c->scheduler, scheduler); }
+
+/* ---- tests ------------------------------------------------------------------------------------------------------------ */
+
+static void a_folder_draws_what_diffusers_draws(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    static const char *const kinds[][3] = {{"pndm", pndm, "plms"}, {"euler", euler, "euler"}, {"ddim", ddim, "ddim"}};
+    char path[200];
+    write_folder(ctx, &plain_form, pndm);
+    for (int i = 0; i < 3; i++) {
+        limn_pipeline *p;
+        write_text(at(&plain_form, "scheduler/scheduler_config.json", path), kinds[i][1]);
+        OK(limn_pipeline_open(ctx, "pub-sd", &p));
+        assert_string_equal(limn_pipeline_describe(p).sampler, kinds[i][2]);
+        assert_int_equal(limn_pipeline_describe(p).width, 64);
+        for (int k = 0; k < SD_CASES; k++)
+            if (is_scheduler(&sd_cases[k], kinds[i][0])) check_case(ctx, p, &sd_cases[k], NULL);
+        limn_pipeline_free(p);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void a_checkpoint_in_one_file_draws_the_same(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    mkdir("pub-one", 0777);
+    write_weights(ctx, "pub-one/v1.safetensors", NULL, "", NULL);
+    OK(limn_pipeline_open(ctx, "pub-one/v1.safetensors", &p));
+    assert_string_equal(limn_pipeline_describe(p).sampler, "dpm++2m");
+    assert_int_equal(limn_pipeline_describe(p).width, 512); /* no config.json says otherwise */
+    for (int k = 0; k < SD_CASES; k++)
+        if (!is_scheduler(&sd_cases[k], "euler"))
+            check_case(ctx, p, &sd_cases[k], is_scheduler(&sd_cases[k], "pndm") ? "plms" : "ddim");
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* Half precision in the names, text encoders as transformers 5 names their tensors, a tokenizer in one file. */
+static void variants_and_newer_names_open(void **state)
+{
+    (void)state;
+    static const form newer = {"pub-newer", "model.fp16.safetensors", "text_model.",
+                               "diffusion_pytorch_model.fp16.safetensors",
+                               "diffusion_pytorch_model.fp16.safetensors", false};
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    write_folder(ctx, &newer, pndm);
+    OK(limn_pipeline_open(ctx, "pub-newer", &p));
+    check_case(ctx, p, &sd_cases[2], NULL);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* Mean difference of two pictures. */
+static double apart(limn_ctx *ctx, limn_pipeline *p, const limn_generate_options *a, const limn_generate_options *b)
+{
+    limn_image one, two;
+    double sum = 0;
+    OK(limn_generate(p, a, &one));
+    OK(limn_generate(p, b, &two));
+    size_t n = (size_t)one.width * (size_t)one.height * 3;
+    for (size_t i = 0; i < n; i++) sum += abs(one.pixels[i] - two.pixels[i]);
+    limn_image_free(&one);
+    limn_image_free(&two);
+    return sum / (double)n;
+}
+
+/* torch.manual_seed(42); torch.randn(1, 4, 8, 8) begins with these, channel by channel. */
+static void a_seed_is_that_of_diffusers(void **state)
+{
+    (void)state;
+    static const double expected[] = {1.92692, 1.48728, 0.90072, -2.10552};
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    limn_sampling *s;
+    limn_generate_options o = options_of(&sd_cases[0]);
+    write_folder(ctx, &plain_form, pndm);
+    OK(limn_pipeline_open(ctx, "pub-sd", &p));
+    OK(limn_sampling_begin(p, &o, &s));
+    for (int i = 0; i < 4; i++) assert_true(fabs((double)s->x[4 * i] - expected[i]) < 1e-5);
+    limn_sampling_end(s);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void the_program_draws_from_it(void **state)
+{
+    (void)state;
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image image;
+    mkdir("pub-one", 0777);
+    write_weights(ctx, "pub-one/v1.safetensors", NULL, "", NULL);
+    assert_int_equal(system(LIMN_BINARY_DIR "/limn generate \"a (lighthouse:1.2) BREAK at night\" -m pub-one/v1.safetensors "
+                            "--prompt-style a1111 --clip-skip 2 -W 64 -H 40 --steps 2 -q -o pub.png >/dev/null"), 0);
+    OK(limn_image_read(ctx, "pub.png", 0, &image));
+    assert_true(image.width == 64 && image.height == 40 && image.channels == 3);
+    limn_image_free(&image);
+    assert_int_not_equal(system("grep -aq 'Clip skip: 2, CFG scale: 7.5, Seed: 42, Size: 64x40' pub.png"), 1);
+    assert_int_not_equal(system(LIMN_BINARY_DIR "/limn generate x -m pub-one/v1.safetensors --prompt-style loud -q "
+                                "-o pub.png 2>/dev/null"), 0);
+    limn_ctx_free(ctx);
+}
+
+static void words_styles_and_starts_matter(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    write_folder(ctx, &plain_form, pndm);
+    OK(limn_pipeline_open(ctx, "pub-sd", &p));
+    limn_generate_options o = options_of(&sd_cases[0]), other = o;
+    o.prompt_style = NULL, other.prompt_style = "a1111"; /* that of published weights */
+    assert_true(apart(ctx, p, &o, &other) == 0);
+    other.prompt_style = "plain";
+    assert_true(apart(ctx, p, &o, &other) > 0.2);
+    other = o, other.prompt_style = "comfy";
+    assert_true(apart(ctx, p, &o, &other) > 0.2);
+    other = o, other.prompt = "a (lighthouse:1.1) at night"; /* what the brackets mean */
+    assert_true(apart(ctx, p, &o, &other) == 0);
+    other.prompt = "a lighthouse at (night)";
+    assert_true(apart(ctx, p, &o, &other) > 0.2);
+    other = o, other.negative = "fog";
+    assert_true(apart(ctx, p, &o, &other) > 0.2);
+    other = o, other.guidance = 3;
+    assert_true(apart(ctx, p, &o, &other) > 0.2);
+    other = o, other.clip_skip = 2;
+    assert_true(apart(ctx, p, &o, &other) > 0.2);
+    limn_image start, back;
+    OK(limn_generate(p, &o, &start));
+    o.init = &start, o.strength = 0, o.seed = 7;
+    OK(limn_generate(p, &o, &back));
+    assert_memory_equal(back.pixels, start.pixels, (size_t)start.width * (size_t)start.height * 3);
+    limn_image_free(&back);
+    other = o, o.strength = 0.25, other.strength = 0.75;
+    assert_true(apart(ctx, p, &o, &other) > 0.2);
+    limn_image_free(&start);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* What is wrong with the file `inside`, once it holds `text`; the folder is written anew before. */
+static void refused(limn_ctx *ctx, const char *inside, const char *text, limn_status status, const char *words)
+{
+    char path[200];
+    limn_pipeline *p;
+    write_text(at(&plain_form, inside, path), text);
+    says(ctx, limn_pipeline_open(ctx, "pub-sd", &p), status, words);
+    assert_null(p);
+}
+
+static void what_does_not_belong_together_is_a_sentence(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    char path[200];
+    write_folder(ctx, &plain_form, pndm);
+    refused(ctx, "text_encoder/config.json", "{\"num_hidden_layers\": 12}", LIMN_BAD_FILE, "num_hidden_layers 12");
+    refused(ctx, "text_encoder/config.json", "{\"hidden_act\": \"relu\"}", LIMN_UNSUPPORTED, "hidden_act");
+    write_text(at(&plain_form, "text_encoder/config.json", path), text_config);
+    refused(ctx, "tokenizer/special_tokens_map.json", "{\"pad_token\": \"[PAD]\"}", LIMN_UNSUPPORTED, "found \"[PAD]\"");
+    refused(ctx, "tokenizer/special_tokens_map.json", "{", LIMN_BAD_FILE, "special_tokens_map.json: line 1");
+    write_text(at(&plain_form, "tokenizer/special_tokens_map.json", path), "{}");
+    refused(ctx, "scheduler/scheduler_config.json", "{\"_class_name\": \"NoScheduler\"}", LIMN_UNSUPPORTED,
+            "NoScheduler");
+    write_text(at(&plain_form, "scheduler/scheduler_config.json", path), pndm);
+    refused(ctx, "tokenizer/merges.txt", "#version: 0.2\ni n\n", LIMN_BAD_FILE, "expected 48894 merges");
+    unlink(at(&plain_form, "tokenizer/merges.txt", path));
+    refused(ctx, "tokenizer/tokenizer.json", "{\"model\": {\"merges\": [[\"i\"]]}}", LIMN_BAD_FILE, "is not two tokens");
+    unlink(at(&plain_form, "tokenizer/tokenizer.json", path)); /* then the merges are those that the library holds */
+    OK(limn_pipeline_open(ctx, "pub-sd", &p));
+    limn_generate_options o = options_of(&sd_cases[0]);
+    limn_image image;
+    o.prompt_style = "loud";
+    says(ctx, limn_generate(p, &o, &image), LIMN_NOT_FOUND, "no prompt style \"loud\"; there are: plain a1111 comfy");
+    o = options_of(&sd_cases[0]), o.clip_skip = 4;
+    says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT, "expected a clip skip from 1 (all layers) to 3");
+    o = options_of(&sd_cases[0]), o.width = 44;
+    says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT,
+         "a multiple of 8, for its latents, found 44; the nearest is 48");
+    limn_pipeline_free(p);
+    mkdir("pub-one", 0777);
+    write_weights(ctx, "pub-one/cut.safetensors", NULL, "", "mid_block.resnets.0.conv1.weight");
+    OK(limn_pipeline_open(ctx, "pub-one/cut.safetensors", &p));
+    o = options_of(&sd_cases[0]);
+    says(ctx, limn_generate(p, &o, &image), LIMN_BAD_FILE, "middle_block.0.in_layers.2.weight");
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_folder_draws_what_diffusers_draws),
+        cmocka_unit_test(a_checkpoint_in_one_file_draws_the_same),
+        cmocka_unit_test(variants_and_newer_names_open),
+        cmocka_unit_test(a_seed_is_that_of_diffusers),
+        cmocka_unit_test(the_program_draws_from_it),
+        cmocka_unit_test(words_styles_and_starts_matter),
+        cmocka_unit_test(what_does_not_belong_together_is_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
