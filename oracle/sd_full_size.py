@@ -1,0 +1,51 @@
+"""Stable Diffusion 1.5 at full size with random weights, as diffusers saves it: the picture of a seed by diffusers and by Limn.
+
+usage: sd_full_size.py build/limn models/tokenizer/clip-49408.txt.gz FOLDER      (4.3 GB in FOLDER, which is kept; 9 GB of memory)
+"""
+import gzip
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
+from transformers import CLIPTextConfig, CLIPTextModel
+
+import text_vectors
+
+
+def pipeline(merges):
+    bpe = text_vectors.tokenizer(gzip.open(merges).read().decode().split("\n")[1:48895])
+    bpe.model_max_length = 77
+    torch.manual_seed(0)
+    text = CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, bos_token_id=49406, eos_token_id=49407))
+    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+    vae = AutoencoderKL(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4, down_block_types=("DownEncoderBlock2D",) * 4,
+                        up_block_types=("UpDecoderBlock2D",) * 4, sample_size=512)
+    with torch.no_grad():  # as PyTorch starts them, networks say little
+        for t in (t for m in (unet, vae) for t in m.parameters() if t.dim() > 1):
+            t.mul_(1.7)
+    scheduler = PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1)
+    return StableDiffusionPipeline(vae=vae.eval(), text_encoder=text.eval(), tokenizer=bpe, unet=unet.eval(), scheduler=scheduler, safety_checker=None, feature_extractor=None,
+                                   requires_safety_checker=False)
+
+
+def main():
+    limn, merges, folder = sys.argv[1:]
+    pipe = pipeline(merges)
+    pipe.save_pretrained(folder)
+    begin = time.time()
+    expected = pipe("a lighthouse at night", negative_prompt="fog", width=320, height=256, num_inference_steps=3, generator=torch.Generator().manual_seed(42), output_type="np").images[0]
+    print(f"diffusers {time.time() - begin:.1f} s, the picture's spread {255 * expected.std():.0f}")
+    del pipe
+    begin = time.time()
+    out = os.path.join(folder, "limn.png")
+    subprocess.run([limn, "generate", "a lighthouse at night", "-n", "fog", "-m", folder, "-W", "320", "-H", "256", "--steps", "3", "-s", "42", "--precision", "f32", "-o", out], check=True)
+    apart = abs(np.array(Image.open(out)).astype(int) - (expected * 255).round().astype(int))
+    print(f"limn {time.time() - begin:.1f} s from its start; apart by at most {apart.max()} of 255, {apart.mean():.5f} in the mean")
+
+
+main()
