@@ -53,6 +53,7 @@ static bool same_shape(const limn_entry *a, const limn_entry *b)
 const limn_entry *limn_weight_file_find_under(const limn_weight_file *st, const char *prefix, const char *name)
 {
     char full[NAME_BYTES];
+    if (!*prefix) return limn_weight_file_find(st, name);
     return snprintf(full, sizeof full, "%s%s", prefix, name) < (int)sizeof full ? limn_weight_file_find(st, full) : NULL;
 }
 
