@@ -138,7 +138,7 @@ static limn_status add_part(limn_pipeline *p, const char *name, limn_role role, 
 static limn_status open_text_encoder(limn_pipeline *p, const char *source)
 {
     char inside[1100];
-    const limn_port *features = &p->recipe.part[0].port[limn_port_find("features")];
+    const limn_port *features = &p->recipe.part[0].port[LIMN_PORT_FEATURES];
     if (limn_model_interface(&p->settings).reads_ids) return p->text_settings = p->settings, LIMN_OK;
     snprintf(inside, sizeof inside, "%s/text_encoder", source);
     if (!features->there || (p->folder ? access(inside, F_OK) != 0 : !limn_published_holds(p, "clip-text")))
