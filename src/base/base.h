@@ -74,6 +74,8 @@ void limn_arena_free(limn_arena *arena);                     /* NULL is allowed 
 void *limn_arena_alloc(limn_arena *arena, size_t bytes);     /* NULL when out of memory */
 char *limn_arena_strdup(limn_arena *arena, const char *text);
 char *limn_arena_printf(limn_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** "a.b".  @return NULL: memory is out */
+char *limn_arena_join(limn_arena *arena, const char *a, const char *b);
 char *limn_arena_printf_list(limn_arena *arena, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Growing text buffer, for messages, JSON and drawings.  On a failed allocation `failed` is set and appends do nothing. */

@@ -86,13 +86,26 @@ char *limn_arena_strdup(limn_arena *arena, const char *text)
     return copy ? memcpy(copy, text, n) : NULL;
 }
 
+char *limn_arena_join(limn_arena *arena, const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    char *text = limn_arena_alloc(arena, n + m + 2);
+    if (!text) return NULL;
+    memcpy(text, a, n);
+    text[n] = '.';
+    memcpy(text + n + 1, b, m + 1);
+    return text;
+}
+
 char *limn_arena_printf_list(limn_arena *arena, const char *format, va_list args)
 {
+    char most[256]; /* that are written once */
     va_list again;
     va_copy(again, args);
-    int n = limn_format_list(NULL, 0, format, args);
+    int n = limn_format_list(most, sizeof most, format, args);
     char *text = n < 0 ? NULL : limn_arena_alloc(arena, (size_t)n + 1);
-    if (text) limn_format_list(text, (size_t)n + 1, format, again);
+    if (text && n < (int)sizeof most) memcpy(text, most, (size_t)n + 1);
+    else if (text) limn_format_list(text, (size_t)n + 1, format, again);
     va_end(again);
     return text;
 }

@@ -68,7 +68,7 @@ void limn_scope_push(limn_graph *g, const char *format, ...)
         return;
     }
     *s = (limn_scope){.parent = g->scope, .name = name};
-    s->path = g->scope->path[0] ? limn_arena_printf(g->arena, "%s.%s", g->scope->path, name) : name;
+    s->path = g->scope->path[0] ? limn_arena_join(g->arena, g->scope->path, name) : name;
     if (!s->path) {
         limn_node_no_memory(g);
         return;
@@ -215,7 +215,7 @@ limn_node *limn_parameter(limn_graph *g, const char *name, limn_shape shape, lim
 {
     if (g->status != LIMN_OK) return g->error;
     const char *full =
-        g->scope->path[0] ? limn_arena_printf(g->arena, "%s.%s", g->scope->path, name) : limn_arena_strdup(g->arena, name);
+        g->scope->path[0] ? limn_arena_join(g->arena, g->scope->path, name) : limn_arena_strdup(g->arena, name);
     if (!full) return limn_node_no_memory(g);
     if (!shape_is_sound(shape))
         return limn_node_error(g, LIMN_OP_PARAMETER, "%s has a dimension below 1, or too many elements", full);

@@ -7,7 +7,7 @@ static const limn_init zero = {.kind = LIMN_INIT_ZERO}, one = {.kind = LIMN_INIT
 
 limn_node *limn_parameter_of(limn_graph *g, const char *name, const char *part, limn_shape shape, limn_init init)
 {
-    const char *full = limn_arena_printf(g->arena, "%s.%s", name, part);
+    const char *full = limn_arena_join(g->arena, name, part);
     return full ? limn_parameter(g, full, shape, init) : limn_node_no_memory(g);
 }
 

@@ -20,14 +20,16 @@ static int32_t letter_of_byte(int byte)
 
 /* ---- the token table of a parse: text -> id ---- */
 
-typedef struct text_entry { uint32_t tag; int32_t id; } text_entry; /* tag: of the hash; id: -1 where the slot is empty */
+/* A slot of the token table: 0, or id + 1 and above it some bits of the hash. */
+enum { ID_BITS = 21, ID_MASK = (1 << ID_BITS) - 1 };
+_Static_assert(CLIP_FIRST_MERGE + CLIP_MERGES_CAP < ID_MASK, "ids fit");
 
 typedef struct parser {
     limn_ctx *ctx;
     const char *name;
     limn_clip_bpe *bpe;
     int16_t byte_of_letter[256 + 68];
-    text_entry *by_text; /* open addressing */
+    uint32_t *by_text; /* open addressing */
     size_t n_slots, n_bytes;
     int header;       /* lines before the first merge */
 } parser;
@@ -44,32 +46,38 @@ static void append_byte(token_text *t, uint8_t byte)
 
 static uint32_t tag_of(const token_text *t)
 {
-    return (uint32_t)(t->hash >> 32) ^ (t->ends_word ? 0x9e3779b9u : 0);
+    return ((uint32_t)(t->hash >> 32) ^ (t->ends_word ? 0x9e3779b9u : 0)) & ~(uint32_t)ID_MASK;
+}
+
+/* -1: the slot is empty */
+static int32_t id_in(const uint32_t *slot)
+{
+    return (int32_t)(*slot & ID_MASK) - 1;
 }
 
 /* A token lies elsewhere than its slot, so it is looked at only where the tag is right. */
-static text_entry *find_slot(const parser *p, const token_text *t)
+static uint32_t *find_slot(const parser *p, const token_text *t)
 {
     uint32_t tag = tag_of(t);
-    size_t slot = (size_t)(t->hash ^ tag) & (p->n_slots - 1);
-    for (;; slot = (slot + 1) & (p->n_slots - 1)) {
-        text_entry *entry = &p->by_text[slot];
-        if (entry->id < 0) return entry;
-        const clip_token *token = &p->bpe->tokens[entry->id];
-        if (entry->tag == tag && token->n == t->n && token->ends_word == t->ends_word &&
-            !memcmp(p->bpe->bytes + token->begin, t->bytes, t->n))
-            return entry;
+    size_t i = (size_t)(t->hash ^ t->hash >> 29 ^ t->ends_word) & (p->n_slots - 1);
+    for (;; i = (i + 1) & (p->n_slots - 1)) {
+        uint32_t *slot = &p->by_text[i];
+        if (!*slot) return slot;
+        if ((*slot & ~(uint32_t)ID_MASK) != tag) continue;
+        const clip_token *token = &p->bpe->tokens[id_in(slot)];
+        if (token->n == t->n && token->ends_word == t->ends_word && !memcmp(p->bpe->bytes + token->begin, t->bytes, t->n))
+            return slot;
     }
 }
 
-/* entry: find_slot() of it, empty.  The caller has checked that bytes has room: token texts are never longer than the lines
+/* slot: find_slot() of it, empty.  The caller has checked that bytes has room: token texts are never longer than the lines
  * they come from. */
-static void add_token(parser *p, text_entry *entry, int32_t id, const token_text *text)
+static void add_token(parser *p, uint32_t *slot, int32_t id, const token_text *text)
 {
     memcpy(p->bpe->bytes + p->n_bytes, text->bytes, text->n);
     p->bpe->tokens[id] = (clip_token){(uint32_t)p->n_bytes, (uint16_t)text->n, text->ends_word};
     p->n_bytes += text->n;
-    *entry = (text_entry){.tag = tag_of(text), .id = id};
+    *slot = tag_of(text) | (uint32_t)(id + 1);
 }
 
 static void add_byte_tokens(parser *p)
@@ -130,21 +138,21 @@ static limn_status read_line(parser *p, int merge, const char *text, size_t n)
     if (!read_token(p, space + 1, right_n, &right))
         return bad_line(p, line, "the right token is not 1 to 256 letters of the byte alphabet", text, n);
     if (left.ends_word) return bad_line(p, line, "the left token ends a word, so nothing can follow it", text, n);
-    int32_t left_id = find_slot(p, &left)->id, right_id = find_slot(p, &right)->id;
+    int32_t left_id = id_in(find_slot(p, &left)), right_id = id_in(find_slot(p, &right));
     if (left_id < 0 || right_id < 0)
         return bad_line(p, line, "no earlier line makes this token", left_id < 0 ? text : space + 1,
                         left_id < 0 ? left_n : right_n);
     if (left.n + right.n > CLIP_TOKEN_BYTES) return bad_line(p, line, "the merged token is longer than 256 bytes", text, n);
     for (size_t i = 0; i < right.n; i++) append_byte(&left, right.bytes[i]);
     left.ends_word = right.ends_word;
-    text_entry *entry = find_slot(p, &left);
-    if (entry->id >= 0) {
+    uint32_t *slot = find_slot(p, &left);
+    if (*slot) {
         char what[64];
-        snprintf(what, sizeof what, "line %d has made this token already", entry->id - CLIP_FIRST_MERGE + 1 + p->header);
+        snprintf(what, sizeof what, "line %d has made this token already", id_in(slot) - CLIP_FIRST_MERGE + 1 + p->header);
         return bad_line(p, line, what, text, n);
     }
     p->bpe->merges[merge] = (clip_pair){left_id, right_id};
-    add_token(p, entry, CLIP_FIRST_MERGE + merge, &left);
+    add_token(p, slot, CLIP_FIRST_MERGE + merge, &left);
     return LIMN_OK;
 }
 
@@ -153,7 +161,7 @@ static limn_status read_line(parser *p, int merge, const char *text, size_t n)
 static size_t pair_slot(const limn_clip_bpe *bpe, int32_t left, int32_t right)
 {
     uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * UINT64_C(0x9e3779b97f4a7c15);
-    size_t slot = (size_t)(h >> 20) & (bpe->n_slots - 1);
+    size_t slot = (size_t)(h >> 40) & (bpe->n_slots - 1); /* lower bits know little of `left` */
     for (;; slot = (slot + 1) & (bpe->n_slots - 1)) {
         int32_t merge = bpe->by_pair[slot];
         if (merge < 0 || (bpe->merges[merge].left == left && bpe->merges[merge].right == right)) return slot;
@@ -198,10 +206,9 @@ static bool allocate(parser *p, int n_merges, size_t text_bytes)
     bpe->tokens = malloc(n_tokens * sizeof *bpe->tokens);
     bpe->bytes = malloc(CLIP_FIRST_MERGE + text_bytes);
     bpe->by_pair = malloc(bpe->n_slots * sizeof *bpe->by_pair);
-    p->by_text = malloc(p->n_slots * sizeof *p->by_text);
+    p->by_text = calloc(p->n_slots, sizeof *p->by_text);
     if (!bpe->merges || !bpe->tokens || !bpe->bytes || !bpe->by_pair || !p->by_text) return false;
     memset(bpe->by_pair, 0xff, bpe->n_slots * sizeof *bpe->by_pair);
-    memset(p->by_text, 0xff, p->n_slots * sizeof *p->by_text);
     memset(p->byte_of_letter, 0xff, sizeof p->byte_of_letter);
     return true;
 }
