@@ -7,7 +7,7 @@
 /* A word is a doubly linked list over its bytes; symbol i keeps its place while it grows to the right. */
 typedef struct symbol { int32_t id, before, after; } symbol;
 
-typedef struct encoder {
+typedef struct limn_clip_encoder {
     limn_cleaner cleaner;
     const limn_clip_bpe *bpe;
     int32_t *ids;
@@ -101,18 +101,21 @@ int limn_clip_bpe_end(const limn_clip_bpe *bpe) { return CLIP_FIRST_MERGE + bpe-
 
 int32_t limn_clip_bpe_mark(const limn_clip_bpe *bpe, char c) { return bpe->id_of_byte[(uint8_t)c] + CLIP_BYTES; }
 
-limn_status limn_clip_bpe_tokens(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int room,
-                                 int32_t *ids, int *n, bool *was_cut)
+limn_clip_encoder *limn_clip_encoder_new(const limn_clip_bpe *bpe)
 {
     encoder *e = malloc(sizeof *e);
-    *n = 0;
-    if (!e) return limn_fail_memory(ctx, sizeof *e, "tokenizer");
-    e->bpe = bpe, e->ids = ids, e->n = 0, e->room = room, e->was_cut = false;
+    if (e) e->bpe = bpe;
+    return e;
+}
+
+void limn_clip_encoder_free(limn_clip_encoder *e) { free(e); }
+
+int limn_clip_tokens(limn_clip_encoder *e, const char *text, size_t n_bytes, int room, int32_t *ids, bool *was_cut)
+{
+    e->ids = ids, e->n = 0, e->room = room, e->was_cut = false;
     limn_clip_words(&e->cleaner, text, n_bytes, take_word, e);
-    *n = e->n;
     *was_cut |= e->was_cut;
-    free(e);
-    return LIMN_OK;
+    return e->n;
 }
 
 limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int context,
@@ -121,10 +124,11 @@ limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const 
     if (context < 2 || context > LIMN_CLIP_CONTEXT_MAX)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "tokens: expected a context of 2 to %d, found %d", LIMN_CLIP_CONTEXT_MAX,
                          context);
-    int n;
     bool cut = false;
-    limn_status status = limn_clip_bpe_tokens(ctx, bpe, text, n_bytes, context - 2, ids + 1, &n, &cut);
-    if (status != LIMN_OK) return status;
+    limn_clip_encoder *e = limn_clip_encoder_new(bpe);
+    if (!e) return limn_fail_memory(ctx, sizeof *e, "tokenizer");
+    int n = limn_clip_tokens(e, text, n_bytes, context - 2, ids + 1, &cut);
+    limn_clip_encoder_free(e);
     ids[0] = limn_clip_bpe_start(bpe);
     for (int i = n + 1; i < context; i++) ids[i] = limn_clip_bpe_end(bpe);
     if (n_tokens) *n_tokens = n + 2;

@@ -55,16 +55,15 @@ int limn_clip_bpe_end(const limn_clip_bpe *bpe);
 limn_status limn_clip_bpe_encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int context,
                                  int32_t *ids, int *n_tokens, bool *was_cut);
 
-/**
- * Only the tokens of text: neither start, end nor padding.  Those that special names in it stand for are among them.
- *
- * @param ids  [room]
- * @param n    tokens there are, at most room
- * @param was_cut  true when tokens of text did not fit, else unchanged
- * @return LIMN_OK; LIMN_NO_MEMORY
- */
-limn_status limn_clip_bpe_tokens(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, size_t n_bytes, int room,
-                                 int32_t *ids, int *n, bool *was_cut);
+/* Working memory for many texts: about a megabyte.  bpe is only read. */
+typedef struct limn_clip_encoder limn_clip_encoder;
+limn_clip_encoder *limn_clip_encoder_new(const limn_clip_bpe *bpe); /* NULL: memory is out */
+void limn_clip_encoder_free(limn_clip_encoder *e);                  /* NULL is allowed */
+/** Only the tokens of text: neither start, end nor padding.  Those that special names in it stand for are among them.
+ *  @param ids      [room]
+ *  @param was_cut  true when tokens of text did not fit, else unchanged
+ *  @return tokens there are, at most room */
+int limn_clip_tokens(limn_clip_encoder *e, const char *text, size_t n_bytes, int room, int32_t *ids, bool *was_cut);
 /** The token of one ASCII character that is a word of its own. */
 int32_t limn_clip_bpe_mark(const limn_clip_bpe *bpe, char c);
 

@@ -120,15 +120,12 @@ static void pad_chunks(const limn_clip_bpe *bpe, int32_t pad, int first, limn_pr
     }
 }
 
-static limn_status take_all(limn_ctx *ctx, chunker *c, limn_prompt_style style, const limn_prompt_text *text, int32_t *ids,
-                            int most)
+/* ids: room for LIMN_CLIP_CONTEXT_MAX */
+static void take_all(chunker *c, limn_prompt_style style, const limn_prompt_text *text, limn_clip_encoder *e, int32_t *ids)
 {
     for (size_t i = 0; i < text->n_pieces && !c->p->was_cut; i++) {
         const limn_prompt_piece *piece = &text->piece[i];
-        int n = 0;
-        limn_status status =
-            limn_clip_bpe_tokens(ctx, c->bpe, text->bytes + piece->begin, piece->n, most, ids, &n, &c->p->was_cut);
-        if (status != LIMN_OK) return status;
+        int n = limn_clip_tokens(e, text->bytes + piece->begin, piece->n, LIMN_CLIP_CONTEXT_MAX, ids, &c->p->was_cut);
         if (n) c->p->is_weighted |= (float)piece->weight != 1;
         if (piece->is_break) close_chunk(c);
         else if (style == LIMN_PROMPT_WEBUI) take_webui(c, n, ids, piece->weight);
@@ -136,7 +133,6 @@ static limn_status take_all(limn_ctx *ctx, chunker *c, limn_prompt_style style, 
         else take_plain(c, n, ids);
     }
     if (c->n || !c->p->n_chunks || style != LIMN_PROMPT_WEBUI) close_chunk(c);
-    return LIMN_OK;
 }
 
 limn_status limn_prompt_read(limn_ctx *ctx, const limn_clip_bpe *bpe, limn_prompt_style style, const char *text,
@@ -150,14 +146,18 @@ limn_status limn_prompt_read(limn_ctx *ctx, const limn_clip_bpe *bpe, limn_promp
     limn_prompt_text pieces = {0};
     c.room = style == LIMN_PROMPT_PLAIN ? 1 : (LIMN_CLIP_CONTEXT_MAX + context - 1) / context;
     int32_t *ids = malloc(LIMN_CLIP_CONTEXT_MAX * sizeof *ids);
+    limn_clip_encoder *e = limn_clip_encoder_new(bpe);
     limn_status status =
-        ids ? room_for(ctx, out, c.room) : limn_fail_memory(ctx, LIMN_CLIP_CONTEXT_MAX * sizeof *ids, "tokens");
+        ids && e ? room_for(ctx, out, c.room) : limn_fail_memory(ctx, LIMN_CLIP_CONTEXT_MAX * sizeof *ids, "tokens");
     if (status == LIMN_OK) status = limn_prompt_weigh(ctx, style, text, n_bytes, &pieces);
-    if (status == LIMN_OK) status = take_all(ctx, &c, style, &pieces, ids, LIMN_CLIP_CONTEXT_MAX);
-    if (status == LIMN_OK) status = room_for(ctx, out, out->n_chunks);
+    if (status == LIMN_OK) {
+        take_all(&c, style, &pieces, e, ids);
+        status = room_for(ctx, out, out->n_chunks);
+    }
     if (status == LIMN_OK) pad_chunks(bpe, pad, 0, out);
     else limn_prompt_free(out);
     limn_prompt_text_free(&pieces);
+    limn_clip_encoder_free(e);
     free(ids);
     return status;
 }
