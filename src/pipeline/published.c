@@ -1,11 +1,9 @@
 /* published.c: see published.h. */
 #include "pipeline/published.h"
 
-#include "base/json.h"
-#include "file/bytes.h"
+#include "file/json_file.h"
 #include "model/map/map.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,23 +31,16 @@ static const char *pad_of(const json_t *root)
 
 static limn_status read_pad(limn_pipeline *p, const char *path)
 {
-    unsigned char *bytes;
-    size_t n, begin;
-    json_error_t error;
-    json_t *root = NULL;
+    json_t *root;
     char shown[80];
-    limn_status status = limn_file_read(p->ctx, path, CONFIG_LIMIT, &bytes, &n);
+    limn_status status = limn_json_read(p->ctx, path, CONFIG_LIMIT, &root);
     if (status != LIMN_OK) return status;
-    status = limn_text_begin(p->ctx, path, bytes, n, &begin);
-    if (status == LIMN_OK && !(root = limn_json_parse((const char *)bytes + begin, n - begin, &error)))
-        status = limn_fail(p->ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
     const char *pad = pad_of(root);
     if (pad && !strcmp(pad, "!")) p->pad = 0;
     else if (pad && strcmp(pad, "<|endoftext|>"))
         status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: pad_token: expected \"<|endoftext|>\" or \"!\", found \"%s\"",
                            path, limn_escape(pad, strlen(pad), shown, sizeof shown));
     json_decref(root);
-    free(bytes);
     return status;
 }
 

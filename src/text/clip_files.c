@@ -1,6 +1,5 @@
 /* clip_files.c: merges that are no file of lines: those the library holds, and a tokenizer.json. */
-#include "base/json.h"
-#include "file/bytes.h"
+#include "file/json_file.h"
 #include "text/clip_tables.h"
 
 #include <stdlib.h>
@@ -48,18 +47,10 @@ static limn_status put_lines(limn_ctx *ctx, const char *path, const json_t *root
 
 limn_status limn_clip_bpe_from_json(limn_ctx *ctx, const char *path, int n_merges, limn_clip_bpe **out)
 {
-    unsigned char *bytes;
-    size_t n, begin;
-    json_error_t error;
-    json_t *root = NULL;
+    json_t *root;
     limn_text lines = {0};
     *out = NULL;
-    limn_status status = limn_file_read(ctx, path, CLIP_FILE_CAP, &bytes, &n);
-    if (status != LIMN_OK) return status;
-    status = limn_text_begin(ctx, path, bytes, n, &begin);
-    if (status == LIMN_OK && !(root = limn_json_parse((const char *)bytes + begin, n - begin, &error)))
-        status = limn_fail(ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
-    free(bytes);
+    limn_status status = limn_json_read(ctx, path, CLIP_FILE_CAP, &root);
     if (status == LIMN_OK) status = put_lines(ctx, path, root, &lines);
     if (status == LIMN_OK) status = limn_clip_bpe_parse(ctx, path, lines.bytes ? lines.bytes : "", lines.n, n_merges, out);
     json_decref(root);

@@ -2,11 +2,9 @@
  *
  * Heads: no shape tells them but that of a q/k norm (one head's width).  config.json says num_attention_heads; without it
  * the published rules: DiT 384:6 768:12 1024:16 1152:16; SD3 one head per block; CLIP 64 wide. */
-#include "base/json.h"
-#include "file/bytes.h"
+#include "file/json_file.h"
 #include "model/map/numbers.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { CONFIG_LIMIT = 1 << 20 };
@@ -192,21 +190,9 @@ static limn_status open_config(limn_ctx *ctx, const char *file, json_t **out)
 {
     char path[1100];
     const char *slash = strrchr(file, '/');
-    unsigned char *bytes;
-    size_t n;
-    json_error_t error;
-    *out = NULL;
     snprintf(path, sizeof path, "%.*sconfig.json", slash ? (int)(slash - file) + 1 : 0, file);
-    limn_status status = limn_file_read(ctx, path, CONFIG_LIMIT, &bytes, &n);
-    if (status != LIMN_OK) return status == LIMN_NOT_FOUND ? LIMN_OK : status;
-    size_t begin;
-    status = limn_text_begin(ctx, path, bytes, n, &begin);
-    if (status == LIMN_OK) *out = limn_json_parse((const char *)bytes + begin, n - begin, &error);
-    free(bytes);
-    if (status != LIMN_OK) return status;
-    if (!*out)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
-    return LIMN_OK;
+    limn_status status = limn_json_read(ctx, path, CONFIG_LIMIT, out);
+    return status == LIMN_NOT_FOUND ? LIMN_OK : status;
 }
 
 static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map *map)
