@@ -21,7 +21,7 @@ static const char help[] =
     "  --settings         the settings of NET: value, range, meaning\n"
     "  -b, --batch 1      pictures at once\n"
     "  --steps 20         sampling steps, for the memory of inference\n"
-    "  --precision auto   auto, f32 or bf16, for the memory\n"
+    "  --precision auto   auto, f32, bf16 or exact, for the memory\n"
     "  --recompute PREFIX as limn train has it, for the memory of training\n"
     "  -a, --all, --full  draw blocks that are alike one by one\n"
     "  --depth N          draw only the N outer levels\n"
@@ -67,7 +67,7 @@ static void print_cost(const char *what, const limn_cost *c)
 static limn_status print_memory(limn_ctx *ctx, const describe_flags *f, const limn_network *network,
                                 const limn_cost_options *o)
 {
-    static const char *const precisions[] = {"auto", "f32", "bf16", "f64"};
+    static const char *const precisions[] = {"auto", "f32", "bf16", "exact", "f64"};
     limn_cost run, train;
     char *plan = NULL, *train_plan = NULL;
     limn_status status = limn_cost_inference(network, o, &run, f->plan ? &plan : NULL);

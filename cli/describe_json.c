@@ -49,7 +49,7 @@ static json_t *tensor_json(const limn_node *node)
 
 static json_t *cost_json(const limn_cost *c)
 {
-    static const char *const precisions[] = {"auto", "f32", "bf16", "f64"};
+    static const char *const precisions[] = {"auto", "f32", "bf16", "exact", "f64"};
     json_t *o = json_pack("{s:s, s:f, s:i, s:I, s:I, s:I, s:I}", "precision", precisions[c->precision], "flops", c->flops,
                           "kernels", c->n_kernels, "weight_bytes", (json_int_t)c->weight_bytes, "activation_bytes",
                           (json_int_t)c->activation_bytes, "scratch_bytes", (json_int_t)c->scratch_bytes, "packed_bytes",

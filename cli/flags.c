@@ -137,7 +137,7 @@ bool cli_choice(const char *flag, const char *words, const char *text, int *out)
 bool cli_precision(const char *text, limn_precision *out)
 {
     int i = *out;
-    bool known = cli_choice("--precision", "auto, f32, bf16", text, &i);
+    bool known = cli_choice("--precision", "auto, f32, bf16, exact", text, &i);
     *out = (limn_precision)i;
     return known;
 }

@@ -72,7 +72,7 @@ static const char help[] =
     "                              exponential, ays, leading\n"
     "      --karras                the same as --scheduler karras\n"
     "      --eta X                 noise that ddim and tcd add, 0 to 1 (0)\n"
-    "      --precision NAME        auto f32 bf16 (auto)\n"
+    "      --precision NAME        auto f32 bf16 exact (auto); exact: f32, every convolution a direct sum\n"
     "  -t, --threads N             0: one for each core that it may use (0)\n"
     "output:\n"
     "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...;\n"

@@ -23,7 +23,7 @@ int generate_run(int argc, char **argv, const generate_verb *verb);
     "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"                  \
     "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale " CFG                          \
     "   --sampling-method NAME\n" MANY "  --weights ema|raw (of a checkpoint with several sets)\n"                          \
-    "  --scheduler NAME   --precision auto|f32|bf16   -t, --threads 0   -o, --output FILE   --show   -q, --quiet: see "     \
+    "  --scheduler NAME   --precision auto|f32|bf16|exact  -t, --threads 0   -o, --output FILE   --show  -q, --quiet: see " \
     "limn generate --help\n"
 #define MANY_HELP "  -s, --seed 42   -b, --batch-count 1 (or -n, a whole number)   --grid\n"
 #define RNG_HELP "      --rng limn|cpu|cuda (where noise comes from)\n"

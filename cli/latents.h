@@ -23,7 +23,7 @@ typedef struct latent_flags {
     "X_decoder.pth\n"                                                                                                       \
     "  --weights ema|raw    of a checkpoint with several sets of weights: which (EMA where it has them)\n"                  \
     "  -o, --output FILE    what to write; - is stdout\n"                                                                   \
-    "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
+    "  --precision auto     auto, f32, bf16 or exact  -t, --threads 0 (0: all cores)      -q, --quiet\n"
 
 /* A job of one of the verbs. */
 typedef struct latent_job {

@@ -58,7 +58,7 @@ static const char help[] =
     "  --views N            averages what is found in N views of each tile: 2: also mirrored, left and right; 4: all flips; "
     "8: turned as well.  Better, N\n"
     "                       times slower, no more memory; 2 for a model trained on mirror=1, 8 on flip=1 turn=1\n"
-    "  --precision auto     auto, f32 or bf16      -t, --threads 0 (0: all cores)      -q, --quiet\n"
+    "  --precision auto     auto, f32, bf16 or exact  -t, --threads 0 (0: all cores)      -q, --quiet\n"
     "\n"
     "examples:\n"
     "  limn segment micrograph.png -o membranes.png --overlay look.png\n"

@@ -42,7 +42,7 @@ static const char help[] =
     "  --drop 0.1        share of captions replaced by \"\", of labels by \"none\": what guidance needs\n"
     "  --flip            mirror half of the pictures\n"
     "  --recompute PREFIX  save memory: parts named so (\"blocks.\") are computed a second time in the backward pass\n"
-    "  --precision auto|f32|bf16  -t, --threads 0 (0: all cores)  -s, --seed 42\n"
+    "  --precision auto|f32|bf16|exact  -t, --threads 0 (0: all cores)  -s, --seed 42\n"
     "\n"
     "  --schedule flow|linear|scaled_linear|cosine   rectified flow (default), or the betas of DDPM, Stable Diffusion, "
     "Nichol & Dhariwal\n"

@@ -62,11 +62,13 @@ typedef enum limn_status {
 /* Element types.  F64 serves the checks, I32 holds indices, U8 bytes. */
 typedef enum limn_dtype { LIMN_F32, LIMN_BF16, LIMN_F16, LIMN_F64, LIMN_I32, LIMN_I64, LIMN_U8, LIMN_N_DTYPES } limn_dtype;
 
-/* What a plan computes in.  AUTO takes bf16 where the CPU multiplies it natively, else f32. */
+/* What a plan computes in.  AUTO takes bf16 where the CPU multiplies it natively, else f32.  EXACT is F32 with every
+ * convolution as a direct sum: slower, and a little nearer to the real numbers than fewer multiplications allow. */
 typedef enum limn_precision {
     LIMN_PRECISION_AUTO,
     LIMN_PRECISION_F32,
     LIMN_PRECISION_BF16,
+    LIMN_PRECISION_EXACT,
     LIMN_PRECISION_F64
 } limn_precision;
 

@@ -19,6 +19,7 @@ typedef struct limn_call {
     void *state;                  /* the kernel's own, made by prepare; never changed by a run */
     void *own;                    /* what the kernel changes while it runs, made by open: one for each run of a plan */
     int n_threads;
+    bool exact;                   /* sums as they stand: no kernel that transforms its operands */
     const struct limn_rows *rows; /* CPU: inner loops to use, and what the CPU has; NULL: the best of this CPU */
 } limn_call;
 

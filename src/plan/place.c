@@ -128,7 +128,7 @@ static limn_status add_step(limn_plan *plan, limn_node *node, const limn_rate *r
     limn_step *step = &plan->steps[index];
     *step = (limn_step){.dst = node->id, .phase = rates[node->id], .depends = plan->tensors[node->id].depends};
     step->call = (limn_call){.op = node->op, .attr = &node->attr, .n_src = node->n_src, .dst = plan->tensors[node->id].view,
-                             .n_threads = plan->n_threads, .rows = plan->backend->rows};
+                             .n_threads = plan->n_threads, .exact = plan->exact, .rows = plan->backend->rows};
     for (int s = 0; s < node->n_src; s++) {
         step->src[s] = node->src[s]->id;
         step->call.src[s] = plan->tensors[node->src[s]->id].view;

@@ -11,6 +11,8 @@ static limn_status resolve_precision(limn_plan *plan)
     plan->precision_why = "as asked";
     if (plan->precision == LIMN_PRECISION_BF16 && best != LIMN_PRECISION_BF16)
         plan->precision_why = "as asked; f32 is faster, this CPU does not multiply bf16 natively";
+    plan->exact = plan->precision == LIMN_PRECISION_EXACT;
+    if (plan->exact) plan->precision = LIMN_PRECISION_F32, plan->precision_why = "exact: convolutions are direct sums";
     if (plan->precision == LIMN_PRECISION_AUTO) plan->precision = best, plan->precision_why = why;
     return LIMN_OK;
 }

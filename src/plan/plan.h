@@ -54,7 +54,8 @@ struct limn_plan {
     limn_plan_options options;
     const limn_backend *backend;
     const limn_source *source; /* NULL: parameters are bound */
-    limn_precision precision;  /* never AUTO */
+    limn_precision precision;  /* never AUTO or EXACT */
+    bool exact;                /* F32 as EXACT asks for it */
     const char *precision_why;
     int n_outputs;
     limn_node **outputs;       /* the caller's, in graph */
