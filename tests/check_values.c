@@ -10,7 +10,16 @@
  * the condition of the op in it: a norm of values far from zero loses |x| / sigma, a softmax the size of its exponents.
  * u_way is 0 but where something is rounded to bf16 on the way to the result.  R, S and u_way are facts of the op: `terms`,
  * `size` and `rounded` of its row (graph/op).  Where a product rounds its operands to bf16, `wanted` is computed from
- * rounded operands (check_run.c).  NaN and infinities must be the same. */
+ * rounded operands (check_run.c).  NaN and infinities must be the same.
+ *
+ * A convolution in tiles of 4 x 4 pixels (winograd.inc.h) sums C transformed terms instead of 9 C, which are larger: of
+ * independent operands the sum of the squares that meet in element i of a row of the result is
+ *
+ *     k_i^2 = sum over points f of A'_if^2 |B'_f|^2 |G_f|^2 = 24.54, 6.82, 6.39, 19.60        beside 3 of a direct one,
+ *
+ * so R is a ninth and S grows by k_0^2 / 3 = 8.2 at the corners of a tile.  Of the weight's
+ * gradient k_i^2 = 26.24, 9.75, 21.38 beside 4 of the 16 pixels of a tile. */
+#include "backend/cpu/kernels.h"
 #include "check.h"
 #include "base/rng.h"
 
@@ -112,9 +121,12 @@ static int64_t first_outside(const check_result *r, const limn_view *found, cons
     as.node.shape = r->shape;
     limn_node_values n = {.node = &as.node, .y = r->wanted, .from = r->src_dtype[0], .to = r->dst_dtype};
     memcpy(n.src, r->src, sizeof n.src);
-    bool wide = r->dst_dtype == LIMN_F64;
-    double u = roundoff(wide ? LIMN_F64 : LIMN_F32), u_out = roundoff(r->dst_dtype), size = row->size ? row->size(&n) : 0,
-           sums = 4 + 2 * sqrt(row->terms ? row->terms(&as.node) : 1);
+    bool wide = r->dst_dtype == LIMN_F64, in_tiles = r->kernel == &limn_cpu_conv_winograd,
+         weight_in_tiles = r->kernel == &limn_cpu_conv_winograd_weight;
+    double fewer = in_tiles ? 9 : weight_in_tiles ? 16 : 1, larger = in_tiles ? 24.54 / 3 : weight_in_tiles ? 26.24 / 4 : 1;
+    double u = roundoff(wide ? LIMN_F64 : LIMN_F32), u_out = roundoff(r->dst_dtype),
+           size = row->size ? larger * row->size(&n) : 0,
+           sums = 4 + 2 * sqrt((row->terms ? row->terms(&as.node) : 1) / fewer);
     double floor = wide ? DBL_MIN : FLT_MIN, on_the_way = row->rounded ? row->rounded(&n) : 0;
     for (int64_t i = 0; i < r->n; i++) {
         double y = limn_get(found, i), wanted = r->wanted[i],

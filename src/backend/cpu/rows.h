@@ -51,6 +51,19 @@ typedef struct limn_tiles {
     void (*begin)(void), (*end)(void);          /* around the products of one thread; NULL: nothing to do */
 } limn_tiles;
 
+/* The transforms of a 3 x 3 convolution in tiles of 4 x 4 pixels (winograd.inc.h): 36 rows, `next` floats apart. */
+typedef struct limn_winograd {
+    /** n channels, a multiple of 16, of 6 x 6 pixels */
+    void (*input)(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t n);
+    /** w [n][3][3][2 V] to rows [n][2 V] */
+    void (*weight)(float *to, int64_t next, const void *w, limn_dtype dtype, int64_t n);
+    /** sums [2 V] to pixels [4][4][2 V], with a bias [2 V] or NULL */
+    void (*output)(float *to, const float *sums, int64_t next, const float *bias);
+    /** The gradient of w: channels at.. [2 V] of 4 x 4 pixels; sums [2 V] to windows [3][3][2 V] */
+    void (*result)(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t at);
+    void (*window)(float *to, const float *sums, int64_t next);
+} limn_winograd;
+
 /* A norm over pixels: beside x lie numbers of its channels, repeated.  d = x - mean;  z = d scale + shift;  dz = dy
  * act'(z) */
 typedef struct limn_channels {
@@ -63,6 +76,7 @@ typedef struct limn_rows {
     limn_isa isa;
     int vector; /* floats of a register */
     limn_tiles floats, pairs, narrow_pairs; /* tiles of two vectors, and of one with twice the rows */
+    limn_winograd winograd;
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
     void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);
     /** y = op(a, b) on n floats; b NULL for one operand. y may be a or b. */

@@ -282,6 +282,7 @@ static void softmax(float *y, const float *x, int64_t n)
 
 #include "backend/cpu/attention.inc.h"
 #include "backend/cpu/tile.inc.h"
+#include "backend/cpu/winograd.inc.h"
 
 /* The table of an instruction set and its name. */
 #define ROWS(label, level)                                                                                                  \
@@ -292,6 +293,8 @@ static void softmax(float *y, const float *x, int64_t n)
     .floats = {.rows = LIMN_TILE_ROWS, .width = 2 * V, .steps = 1, .multiply = tile, .lay = lay},                           \
     .pairs = {.rows = ROWS_PAIR_ROWS, .width = 2 * V, .steps = 1, .multiply = pair_tile, .lay = lay_pairs},                 \
     .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},   \
+    .winograd = {.input = winograd_input, .weight = winograd_weight, .output = winograd_output,                             \
+                 .result = winograd_result, .window = winograd_window},                                                     \
     .load = load,                                                                                                           \
     .store = store,                                                                                                         \
     .step = step,                                                                                                           \

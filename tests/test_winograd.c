@@ -1,0 +1,306 @@
+/* test_winograd.c: 3 x 3 convolutions in tiles of 4 x 4 pixels: numbers of PyTorch, the same bytes alone and in a batch and
+ * on any number of threads, where they are chosen and why not elsewhere, and how to have direct sums. */
+#include "backend/cpu/kernels.h"
+#include "formula.h"
+#include "graph/op/rows.h"
+#include "plan/plan.h"
+#include "vectors/winograd.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static const limn_rows *rows_of(int i)
+{
+    static const limn_rows *const rows[] = {&limn_rows_portable,
+#if defined(__x86_64__)
+                                            &limn_rows_avx2, &limn_rows_avx512, &limn_rows_avx512bf16
+#endif
+    };
+    return i < (int)(sizeof rows / sizeof *rows) && !limn_isa_refuse(rows[i]->isa) ? rows[i] : NULL;
+}
+
+static void *memory(size_t bytes)
+{
+    void *p = limn_alloc_aligned(bytes + 64);
+    assert_non_null(p);
+    return p;
+}
+
+static float *given(const char *name, limn_shape shape)
+{
+    float *x = memory((size_t)limn_shape_count(&shape) * sizeof *x);
+    formula_fill(name, limn_shape_count(&shape), 1, x);
+    return x;
+}
+
+static const limn_kernel *named(limn_op op, const char *name)
+{
+    const limn_kernel *kernel;
+    int i = 0;
+    while ((kernel = limn_cpu_kernel(op, i)) && strcmp(kernel->name, name) != 0) i++;
+    assert_non_null(kernel);
+    return kernel;
+}
+
+/* The first that does not refuse. */
+static const limn_kernel *chosen(const limn_call *call)
+{
+    for (int i = 0;; i++) {
+        const limn_kernel *kernel = limn_cpu_kernel(call->op, i);
+        if (!kernel->refuse || !kernel->refuse(call)) return kernel;
+    }
+}
+
+static void execute(const limn_kernel *kernel, limn_call call)
+{
+    void *packed = NULL;
+    if (kernel->packed_bytes && kernel->packed_bytes(&call)) {
+        packed = memory(kernel->packed_bytes(&call));
+        assert_int_equal(kernel->pack(&call, &call.src[kernel->pack_src], packed), LIMN_OK);
+        call.src[kernel->pack_src].data = packed;
+    }
+    call.scratch = memory(kernel->scratch_bytes ? kernel->scratch_bytes(&call) : 0);
+    assert_int_equal(kernel->run(&call), LIMN_OK);
+    limn_free_aligned(call.scratch);
+    limn_free_aligned(packed);
+}
+
+/* ---- PyTorch -------------------------------------------------------------------------------------------------------- */
+
+/* Terms of up to 1 in size, added up R at a time: the bound of tests/check_values.c with S = k_0^2 / 3 sqrt(R) / 3. */
+static void is_near(const float *found, int64_t n, double norm, const double *value, double terms)
+{
+    double sum = 0, bound = 0x1p-24 * (4 + 2 * sqrt(terms)) * 8.2 * sqrt(terms) / 3;
+    for (int64_t i = 0; i < n; i++) sum += (double)found[i] * found[i];
+    assert_true(fabs(sqrt(sum) - norm) <= 1e-6 * norm);
+    for (int64_t i = 0; i < VALUES; i++) {
+        double y = found[i * (n - 1) / (VALUES - 1)];
+        if (!(fabs(y - value[i]) <= bound + 0x1p-24 * fabs(value[i])))
+            fail_msg("value %d is %.9g, PyTorch gives %.9g", (int)i, y, value[i]);
+    }
+}
+
+/* Both gradients, of x and of w, from y's shape. */
+static void gradients_as_pytorch(const limn_call *forward, const struct convolution_vectors *v)
+{
+    limn_attr attr = {.stride = 1, .pad = {v->pad, v->pad, v->pad, v->pad}, .shape = LIMN_SHAPE(v->height, v->width)};
+    limn_call call = {.op = LIMN_OP_CONV_TRANSPOSE,
+                      .attr = &attr,
+                      .n_src = 2,
+                      .n_threads = 2,
+                      .rows = forward->rows,
+                      .src = {forward->dst, forward->src[1]},
+                      .dst = forward->src[0]};
+    float *dy = given("dy", forward->dst.shape), *dx = memory(limn_view_bytes(&call.dst)),
+          *dw = memory(limn_view_bytes(&forward->src[1]));
+    call.src[0].data = dy, call.dst.data = dx;
+    assert_string_equal(chosen(&call)->name, v->columns % 16 ? "tiles" : "winograd");
+    execute(chosen(&call), call);
+    is_near(dx, limn_shape_count(&call.dst.shape), v->dx.norm, v->dx.value, 9.0 * v->columns);
+    attr.shape = forward->src[1].shape;
+    call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[0] = forward->src[0], call.src[1] = forward->dst,
+    call.dst = forward->src[1];
+    call.src[1].data = dy, call.dst.data = dw;
+    assert_string_equal(chosen(&call)->name, v->columns % (2 * call.rows->vector) ? "tiles" : "winograd");
+    for (call.n_threads = 1; call.n_threads < 6; call.n_threads++) {
+        execute(chosen(&call), call);
+        is_near(dw, limn_shape_count(&attr.shape), v->dw.norm, v->dw.value, (double)limn_shape_rows(&forward->dst.shape));
+    }
+    limn_free_aligned(dy), limn_free_aligned(dx), limn_free_aligned(dw);
+}
+
+static void as_pytorch(const limn_rows *rows, const struct convolution_vectors *v)
+{
+    limn_attr attr = {.stride = 1, .pad = {v->pad, v->pad, v->pad, v->pad}, .flags = LIMN_HAS_BIAS};
+    int64_t height = v->height * v->times + 2 * v->pad - 2, width = v->width * v->times + 2 * v->pad - 2;
+    limn_shape x = LIMN_SHAPE(v->batch, v->height, v->width, v->channels), w = LIMN_SHAPE(v->columns, v->channels, 3, 3),
+               y = LIMN_SHAPE(v->batch, height, width, v->columns), b = LIMN_SHAPE(v->columns);
+    if (v->times == 2) attr.flags |= LIMN_UPSAMPLED;
+    limn_call call = {.op = LIMN_OP_CONV,
+                      .attr = &attr,
+                      .n_src = 3,
+                      .n_threads = 2,
+                      .rows = rows,
+                      .src = {{LIMN_F32, x, given("x", x)}, {LIMN_F32, w, given("w", w)}, {LIMN_F32, b, given("b", b)}},
+                      .dst = {LIMN_F32, y, memory((size_t)limn_shape_count(&y) * sizeof(float))}};
+    assert_string_equal(chosen(&call)->name, "winograd");
+    execute(chosen(&call), call);
+    is_near(call.dst.data, limn_shape_count(&y), v->y.norm, v->y.value, 9.0 * v->channels);
+    if (v->times == 1) gradients_as_pytorch(&call, v);
+    for (int s = 0; s < 3; s++) limn_free_aligned(call.src[s].data);
+    limn_free_aligned(call.dst.data);
+}
+
+static void convolutions_are_those_of_pytorch(void **state)
+{
+    (void)state;
+    for (int r = 0; r < 4; r++)
+        for (size_t i = 0; rows_of(r) && i < sizeof convolution_vectors / sizeof *convolution_vectors; i++)
+            as_pytorch(rows_of(r), &convolution_vectors[i]);
+}
+
+/* ---- the choice ----------------------------------------------------------------------------------------------------- */
+
+/* Shapes on both sides of each switch: pixels on a side, channels, columns. */
+static const struct shape {
+    int64_t side, channels, columns;
+    const char *kernel, *why;
+} shapes[] = {
+    {64, 64, 64, "winograd", NULL},
+    {10, 64, 64, "winograd", NULL},
+    {8, 1280, 64, "winograd", NULL},
+    {7, 1280, 64, "tiles", "so few pixels or channels that transforms cost more than they save"},
+    {4, 512, 512, "tiles", "so few pixels or channels that transforms cost more than they save"},
+    {64, 8, 64, "tiles", "channels are no multiple of 16"},
+    {32, 48, 3, "winograd", NULL},
+    {33, 144, 70, "winograd", NULL},
+};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+
+static limn_call convolution(const limn_attr *attr, const struct shape *s, int64_t batch, const limn_rows *rows)
+{
+    limn_shape x = LIMN_SHAPE(batch, s->side, s->side, s->channels), w = LIMN_SHAPE(s->columns, s->channels, 3, 3),
+               y = LIMN_SHAPE(batch, s->side, s->side, s->columns);
+    return (limn_call){.op = LIMN_OP_CONV,
+                       .attr = attr,
+                       .n_src = 2,
+                       .n_threads = 1,
+                       .rows = rows,
+                       .src = {{LIMN_F32, x, NULL}, {LIMN_F32, w, NULL}},
+                       .dst = {LIMN_F32, y, NULL}};
+}
+
+static void the_choice_has_a_reason(void **state)
+{
+    (void)state;
+    limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}}, strided = {.stride = 2, .pad = {1, 1, 1, 1}};
+    const limn_kernel *kernel = named(LIMN_OP_CONV, "winograd");
+    for (int r = 0; r < 4; r++)
+        for (int i = 0; rows_of(r) && i < N_SHAPES; i++) {
+            limn_call call = convolution(&attr, &shapes[i], 1, rows_of(r));
+            assert_string_equal(chosen(&call)->name, shapes[i].kernel);
+            if (shapes[i].why) assert_string_equal(kernel->refuse(&call), shapes[i].why);
+            call.n_threads = 7, call.src[0].shape.dim[0] = call.dst.shape.dim[0] = 64;
+            assert_string_equal(chosen(&call)->name, shapes[i].kernel);
+        }
+    limn_call call = convolution(&strided, &shapes[0], 1, NULL);
+    assert_string_equal(kernel->refuse(&call), "windows are not 3 x 3 with a stride of 1");
+    kernel = named(LIMN_OP_CONV_GRAD_WEIGHT, "winograd");
+    call = convolution(&attr, &(struct shape){.side = 5, .channels = 64, .columns = 64}, 9, NULL);
+    limn_view w = call.src[1];
+    call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[1] = call.dst, call.dst = w;
+    assert_string_equal(kernel->refuse(&call), "so few pixels or channels that transforms cost more than they save");
+    call.src[1].shape.dim[3] = call.dst.shape.dim[0] = 40;
+    assert_string_equal(kernel->refuse(&call), "channels are no multiple of 16, or of two vectors");
+    call = convolution(&attr, &shapes[0], 1, NULL);
+    kernel = named(LIMN_OP_CONV, "winograd");
+    call.exact = true;
+    assert_string_equal(kernel->refuse(&call), "sums are to be exact");
+    assert_string_equal(chosen(&call)->name, "tiles");
+}
+
+/* ---- the same bytes --------------------------------------------------------------------------------------------------- */
+
+static void weight_gradients_have_the_same_bytes_on_any_threads(void **state)
+{
+    (void)state;
+    static const struct shape of[] = {{16, 64, 64, NULL, NULL}, {17, 112, 160, NULL, NULL}};
+    limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}};
+    for (int r = 0; r < 4; r++)
+        for (size_t i = 0; rows_of(r) && i < sizeof of / sizeof *of; i++) {
+            limn_call call = convolution(&attr, &of[i], 2, rows_of(r));
+            limn_view w = call.src[1];
+            call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[1] = call.dst, call.dst = w;
+            call.src[0].data = given("x", call.src[0].shape), call.src[1].data = given("dy", call.src[1].shape);
+            float *one = memory(limn_view_bytes(&w)), *more = memory(limn_view_bytes(&w));
+            assert_string_equal(chosen(&call)->name, "winograd");
+            for (; call.n_threads < 6; call.n_threads++) {
+                call.dst.data = call.n_threads == 1 ? one : more;
+                execute(chosen(&call), call);
+                if (call.n_threads > 1) assert_memory_equal(one, more, limn_view_bytes(&w));
+            }
+            limn_free_aligned(call.src[0].data), limn_free_aligned(call.src[1].data);
+            limn_free_aligned(one), limn_free_aligned(more);
+        }
+}
+
+/* The second picture of three on several threads, beside the same one alone on one thread. */
+static void alone_and_in_a_batch(const struct shape *s, const limn_rows *rows)
+{
+    enum { BATCH = 3 };
+    limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}};
+    limn_call call = convolution(&attr, s, BATCH, rows), one = convolution(&attr, s, 1, rows);
+    int64_t of_x = limn_shape_count(&one.src[0].shape), of_y = limn_shape_count(&one.dst.shape);
+    float *x = given("x", call.src[0].shape), *w = given("w", call.src[1].shape), *y = memory((size_t)of_y * sizeof *y),
+          *all = memory((size_t)(BATCH * of_y) * sizeof *all);
+    call.src[0].data = x, one.src[0].data = x + of_x, call.src[1].data = one.src[1].data = w;
+    call.dst.data = all, one.dst.data = y;
+    assert_ptr_equal(chosen(&call), chosen(&one));
+    execute(chosen(&one), one);
+    for (call.n_threads = 1; call.n_threads < 6; call.n_threads++) {
+        memset(all, 0xff, (size_t)(BATCH * of_y) * sizeof *all);
+        execute(chosen(&call), call);
+        assert_memory_equal(all + of_y, y, (size_t)of_y * sizeof *y);
+    }
+    limn_free_aligned(x), limn_free_aligned(w), limn_free_aligned(y), limn_free_aligned(all);
+}
+
+static void a_picture_has_the_same_bytes_in_any_batch_on_any_threads(void **state)
+{
+    (void)state;
+    for (int r = 0; r < 4; r++)
+        for (int i = 0; rows_of(r) && i < N_SHAPES; i++) alone_and_in_a_batch(&shapes[i], rows_of(r));
+}
+
+/* ---- exact ------------------------------------------------------------------------------------------------------------ */
+
+static void exact_is_f32_with_direct_sums(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_graph *g = limn_graph_new(ctx);
+    const struct shape *s = &shapes[1];
+    limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}};
+    limn_call call = convolution(&attr, s, 1, NULL);
+    limn_node *x = limn_input(g, "x", LIMN_WIDE, call.src[0].shape, LIMN_PER_STEP),
+              *w = limn_parameter(g, "w", call.src[1].shape, (limn_init){0}), *y = limn_node_2(LIMN_OP_CONV, x, w, &attr);
+    float *data = given("w", call.src[1].shape), *wanted = memory(limn_view_bytes(&call.dst)),
+          *found = memory(limn_view_bytes(&call.dst));
+    call.src[0].data = given("x", call.src[0].shape), call.src[1].data = data, call.dst.data = wanted;
+    execute(named(LIMN_OP_CONV, "tiles"), call);
+    for (int exact = 0; exact < 2; exact++) {
+        limn_plan *plan;
+        limn_run *run;
+        limn_plan_options options = {.precision = exact ? LIMN_PRECISION_EXACT : LIMN_PRECISION_F32};
+        assert_int_equal(limn_plan_new(g, 1, &y, &options, &plan), LIMN_OK);
+        assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
+        char *text = limn_plan_text(plan);
+        assert_true(!exact || strncmp(text, "precision f32, exact: ", strlen("precision f32, exact: ")) == 0);
+        assert_true(!exact == !strstr(text, "winograd: sums are to be exact"));
+        limn_free(text);
+        assert_int_equal(limn_run_bind(run, w, LIMN_F32, data), LIMN_OK);
+        formula_write(run, x, "x");
+        assert_int_equal(limn_run_execute(run), LIMN_OK);
+        assert_int_equal(limn_run_read(run, y, LIMN_F32, found), LIMN_OK);
+        assert_true(exact == (memcmp(found, wanted, limn_view_bytes(&call.dst)) == 0));
+        limn_run_free(run);
+        limn_plan_free(plan);
+    }
+    limn_free_aligned(call.src[0].data), limn_free_aligned(data), limn_free_aligned(wanted), limn_free_aligned(found);
+    limn_graph_free(g);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions_are_those_of_pytorch),
+        cmocka_unit_test(the_choice_has_a_reason),
+        cmocka_unit_test(weight_gradients_have_the_same_bytes_on_any_threads),
+        cmocka_unit_test(a_picture_has_the_same_bytes_in_any_batch_on_any_threads),
+        cmocka_unit_test(exact_is_f32_with_direct_sums),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
