@@ -3,6 +3,7 @@
 #include "backend/cpu/kernels.h"
 #include "formula.h"
 #include "graph/op/rows.h"
+#include "model/model.h"
 #include "plan/plan.h"
 #include "vectors/winograd.h"
 
@@ -293,6 +294,102 @@ static void exact_is_f32_with_direct_sums(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- a whole network ------------------------------------------------------------------------------------------------- */
+
+enum { MOST_OUTPUTS = 128 };
+
+typedef struct network {
+    limn_graph *g;
+    limn_ports ports;
+    limn_node *output[MOST_OUTPUTS]; /* the network's, then the gradients of the mean of its square */
+    int n;
+} network;
+
+static network network_of(limn_ctx *ctx, const char *settings)
+{
+    network n = {.g = limn_graph_new(ctx), .n = 1};
+    limn_settings s;
+    limn_node *grads[MOST_OUTPUTS];
+    assert_int_equal(limn_settings_parse(ctx, settings, &s), LIMN_OK);
+    assert_int_equal(limn_model_build(n.g, &s, (limn_build){.batch = 2}, &n.ports), LIMN_OK);
+    n.output[0] = n.ports.output;
+    int n_parameters = n.g->n_parameters;
+    limn_node *loss = limn_mean(limn_square(limn_widen(n.output[0])));
+    assert_true(n_parameters < MOST_OUTPUTS);
+    assert_int_equal(limn_grad(n.g, loss, n_parameters, n.g->parameters, grads), LIMN_OK);
+    for (int i = 0; i < n_parameters; i++)
+        if (grads[i]) n.output[n.n++] = grads[i];
+    return n;
+}
+
+static int count(const char *text, const char *word)
+{
+    int n = 0;
+    for (; (text = strstr(text, word)); text++) n++;
+    return n;
+}
+
+/* All outputs one after the other.  @param in_tiles  how many steps of the plan run in tiles of 4 x 4 */
+static double *results(const network *n, limn_precision precision, int64_t *total, int *in_tiles)
+{
+    limn_plan *plan;
+    limn_run *run;
+    limn_plan_options options = {.precision = precision, .training = true};
+    float *weights[MOST_OUTPUTS];
+    assert_int_equal(limn_plan_new(n->g, n->n, n->output, &options, &plan), LIMN_OK);
+    assert_int_equal(limn_run_new(plan, &run), LIMN_OK);
+    char *text = limn_plan_text(plan);
+    *in_tiles = count(text, " winograd  (");
+    limn_free(text);
+    for (int i = 0; i < n->g->n_parameters; i++) {
+        limn_node *p = n->g->parameters[i];
+        weights[i] = memory((size_t)limn_node_count(p) * sizeof(float));
+        formula_weight(limn_node_name(p), limn_node_count(p), weights[i]);
+        assert_int_equal(limn_run_bind(run, p, LIMN_F32, weights[i]), LIMN_OK);
+    }
+    for (int i = 0; i < n->g->n_nodes; i++)
+        if (n->g->nodes[i]->op == LIMN_OP_INPUT) formula_write(run, n->g->nodes[i], "image");
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    *total = 0;
+    for (int i = 0; i < n->n; i++) *total += limn_node_count(n->output[i]);
+    double *all = memory((size_t)*total * sizeof *all), *at = all;
+    for (int i = 0; i < n->n; at += limn_node_count(n->output[i++]))
+        assert_int_equal(limn_run_read(run, n->output[i], LIMN_F64, at), LIMN_OK);
+    limn_run_free(run);
+    limn_plan_free(plan);
+    for (int i = 0; i < n->g->n_parameters; i++) limn_free_aligned(weights[i]);
+    return all;
+}
+
+/* Euclidean, of n values beside those of direct sums */
+static double distance(const double *x, const double *y, int64_t n)
+{
+    double apart = 0, size = 0;
+    for (int64_t i = 0; i < n; i++) apart += (x[i] - y[i]) * (x[i] - y[i]), size += y[i] * y[i];
+    return sqrt(apart / size);
+}
+
+/* Six layers in all three directions, which must all be there. */
+static void a_network_and_its_gradients_are_those_of_direct_sums(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    network n = network_of(ctx, "unet size=64 channels=1 levels=2 width=32 norm=group");
+    int64_t total;
+    int in_tiles, none;
+    double *direct = results(&n, LIMN_PRECISION_EXACT, &total, &none),
+           *found = results(&n, LIMN_PRECISION_F32, &total, &in_tiles);
+    int64_t first = limn_node_count(n.output[0]);
+    assert_int_equal(none, 0);
+    assert_true(in_tiles >= 12);
+    assert_memory_not_equal(direct, found, (size_t)first * sizeof *found);
+    assert_true(distance(found, direct, first) < 1e-5);
+    assert_true(distance(found + first, direct + first, total - first) < 1e-4);
+    limn_free_aligned(direct), limn_free_aligned(found);
+    limn_graph_free(n.g);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +397,7 @@ int main(void)
         cmocka_unit_test(the_choice_has_a_reason),
         cmocka_unit_test(weight_gradients_have_the_same_bytes_on_any_threads),
         cmocka_unit_test(a_picture_has_the_same_bytes_in_any_batch_on_any_threads),
+        cmocka_unit_test(a_network_and_its_gradients_are_those_of_direct_sums),
         cmocka_unit_test(exact_is_f32_with_direct_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
