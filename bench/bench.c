@@ -235,7 +235,8 @@ static void print_case(const bench *b, const char *mode, const char *net, int ba
     double planned = (double)(size.activation_bytes + size.scratch_bytes + size.packed_bytes) * 1e-6,
            weights = (double)b->weights.count * 4e-6 * 5;
     double speed = size.flops / seconds * 1e-12;
-    printf("{\"who\": \"limn\", \"mode\": \"%s\", \"net\": \"%s\", \"batch\": %d, \"precision\": \"%s\", \"ms\": %.3f, \"cpu_ms\": %.3f, "
+    printf("{\"who\": \"limn\", \"mode\": \"%s\", \"net\": \"%s\", \"batch\": %d, \"precision\": \"%s\", \"ms\": %.3f, "
+           "\"cpu_ms\": %.3f, "
            "\"images_per_s\": %.2f, "
            "\"tflops\": %.4f, \"best_product_tflops\": %.4f, \"share\": %.3f, \"planned_mb\": %.1f, \"weights_mb\": %.1f, "
            "\"resident_mb\": %.1f}\n",
