@@ -1,5 +1,6 @@
-/* test_winograd.c: 3 x 3 convolutions in tiles of 4 x 4 pixels: numbers of PyTorch, the same bytes alone and in a batch and
- * on any number of threads, where they are chosen and why not elsewhere, and how to have direct sums. */
+/* test_winograd.c: 3 x 3 convolutions in tiles of 4 x 4 pixels, and of enlarged pictures by differences: numbers of PyTorch,
+ * the same bytes alone and in a batch and on any number of threads, where they are chosen and why not elsewhere, and how to
+ * have direct sums. */
 #include "backend/cpu/kernels.h"
 #include "formula.h"
 #include "graph/op/rows.h"
@@ -126,7 +127,7 @@ static void as_pytorch(const limn_rows *rows, const struct convolution_vectors *
                       .rows = rows,
                       .src = {{LIMN_F32, x, given("x", x)}, {LIMN_F32, w, given("w", w)}, {LIMN_F32, b, given("b", b)}},
                       .dst = {LIMN_F32, y, memory((size_t)limn_shape_count(&y) * sizeof(float))}};
-    assert_string_equal(chosen(&call)->name, "winograd");
+    assert_string_equal(chosen(&call)->name, v->times == 2 ? "differences" : "winograd");
     execute(chosen(&call), call);
     is_near(call.dst.data, limn_shape_count(&y), v->y.norm, v->y.value, 9.0 * v->channels);
     if (v->times == 1) gradients_as_pytorch(&call, v);
@@ -148,22 +149,29 @@ static void convolutions_are_those_of_pytorch(void **state)
 static const struct shape {
     int64_t side, channels, columns;
     const char *kernel, *why;
+    int times; /* the picture is enlarged */
 } shapes[] = {
-    {64, 64, 64, "winograd", NULL},
-    {10, 64, 64, "winograd", NULL},
-    {8, 1280, 64, "winograd", NULL},
-    {7, 1280, 64, "tiles", "so few pixels or channels that transforms cost more than they save"},
-    {4, 512, 512, "tiles", "so few pixels or channels that transforms cost more than they save"},
-    {64, 8, 64, "tiles", "channels are no multiple of 16"},
-    {32, 48, 3, "winograd", NULL},
-    {33, 144, 70, "winograd", NULL},
+    {64, 64, 64, "winograd", NULL, 1},
+    {10, 64, 64, "winograd", NULL, 1},
+    {8, 1280, 64, "winograd", NULL, 1},
+    {7, 1280, 64, "tiles", "so few pixels or channels that transforms cost more than they save", 1},
+    {4, 512, 512, "tiles", "so few pixels or channels that transforms cost more than they save", 1},
+    {64, 8, 64, "tiles", "channels are no multiple of 16", 1},
+    {32, 48, 3, "winograd", NULL, 1},
+    {33, 144, 70, "winograd", NULL, 1},
+    {3, 1280, 64, "differences", NULL, 2},
+    {2, 1280, 64, "tiles", "so few pixels or channels that differences cost more than they save", 2},
+    {37, 16, 40, "differences", NULL, 2},
+    {40, 512, 33, "differences", NULL, 2},
+    {40, 8, 64, "tiles", "channels are no multiple of 16", 2},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static limn_call convolution(const limn_attr *attr, const struct shape *s, int64_t batch, const limn_rows *rows)
 {
+    int64_t times = attr->flags & LIMN_UPSAMPLED ? 2 : 1;
     limn_shape x = LIMN_SHAPE(batch, s->side, s->side, s->channels), w = LIMN_SHAPE(s->columns, s->channels, 3, 3),
-               y = LIMN_SHAPE(batch, s->side, s->side, s->columns);
+               y = LIMN_SHAPE(batch, s->side * times, s->side * times, s->columns);
     return (limn_call){.op = LIMN_OP_CONV,
                        .attr = attr,
                        .n_src = 2,
@@ -173,6 +181,11 @@ static limn_call convolution(const limn_attr *attr, const struct shape *s, int64
                        .dst = {LIMN_F32, y, NULL}};
 }
 
+static limn_attr padded(const struct shape *s)
+{
+    return (limn_attr){.stride = 1, .pad = {1, 1, 1, 1}, .flags = s->times == 2 ? LIMN_UPSAMPLED : 0};
+}
+
 static void the_choice_has_a_reason(void **state)
 {
     (void)state;
@@ -180,14 +193,22 @@ static void the_choice_has_a_reason(void **state)
     const limn_kernel *kernel = named(LIMN_OP_CONV, "winograd");
     for (int r = 0; r < 4; r++)
         for (int i = 0; rows_of(r) && i < N_SHAPES; i++) {
-            limn_call call = convolution(&attr, &shapes[i], 1, rows_of(r));
+            limn_attr of = padded(&shapes[i]);
+            limn_call call = convolution(&of, &shapes[i], 1, rows_of(r));
+            const limn_kernel *better = named(LIMN_OP_CONV, shapes[i].times == 2 ? "differences" : "winograd");
             assert_string_equal(chosen(&call)->name, shapes[i].kernel);
-            if (shapes[i].why) assert_string_equal(kernel->refuse(&call), shapes[i].why);
+            if (shapes[i].why) assert_string_equal(better->refuse(&call), shapes[i].why);
             call.n_threads = 7, call.src[0].shape.dim[0] = call.dst.shape.dim[0] = 64;
             assert_string_equal(chosen(&call)->name, shapes[i].kernel);
         }
     limn_call call = convolution(&strided, &shapes[0], 1, NULL);
     assert_string_equal(kernel->refuse(&call), "windows are not 3 x 3 with a stride of 1");
+    assert_string_equal(named(LIMN_OP_CONV, "differences")->refuse(&call), "the picture is not an enlarged one");
+    attr.flags = LIMN_UPSAMPLED, call = convolution(&attr, &shapes[0], 1, NULL);
+    assert_string_equal(kernel->refuse(&call), "the picture is an enlarged one");
+    call.exact = true;
+    assert_string_equal(named(LIMN_OP_CONV, "differences")->refuse(&call), "sums are to be exact");
+    attr.flags = 0;
     kernel = named(LIMN_OP_CONV_GRAD_WEIGHT, "winograd");
     call = convolution(&attr, &(struct shape){.side = 5, .channels = 64, .columns = 64}, 9, NULL);
     limn_view w = call.src[1];
@@ -207,7 +228,7 @@ static void the_choice_has_a_reason(void **state)
 static void weight_gradients_have_the_same_bytes_on_any_threads(void **state)
 {
     (void)state;
-    static const struct shape of[] = {{16, 64, 64, NULL, NULL}, {17, 112, 160, NULL, NULL}};
+    static const struct shape of[] = {{16, 64, 64, NULL, NULL, 1}, {17, 112, 160, NULL, NULL, 1}};
     limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}};
     for (int r = 0; r < 4; r++)
         for (size_t i = 0; rows_of(r) && i < sizeof of / sizeof *of; i++) {
@@ -231,7 +252,7 @@ static void weight_gradients_have_the_same_bytes_on_any_threads(void **state)
 static void alone_and_in_a_batch(const struct shape *s, const limn_rows *rows)
 {
     enum { BATCH = 3 };
-    limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}};
+    limn_attr attr = padded(s);
     limn_call call = convolution(&attr, s, BATCH, rows), one = convolution(&attr, s, 1, rows);
     int64_t of_x = limn_shape_count(&one.src[0].shape), of_y = limn_shape_count(&one.dst.shape);
     float *x = given("x", call.src[0].shape), *w = given("w", call.src[1].shape), *y = memory((size_t)of_y * sizeof *y),

@@ -43,17 +43,12 @@ typedef struct work {
     const limn_tiles *tiles;
 } work;
 
-static int64_t parts_of(int64_t n, int64_t size)
-{
-    return (n + size - 1) / size;
-}
-
 /* Threads over x and over dy, so that the slowest has the least to do: to multiply a tile costs about as much as to lay out
  * two units. */
 static void share(work *k, int n_threads)
 {
     for (int64_t parts = n_threads, best = INT64_MAX; parts > 0; parts--) {
-        int64_t x = parts_of(k->x.units, parts), dy = parts_of(k->dy.units, n_threads / parts),
+        int64_t x = limn_parts(k->x.units, parts), dy = limn_parts(k->dy.units, n_threads / parts),
                 cost = k->taps * x * (2 * dy + 1) + dy;
         if (cost >= best) continue;
         best = cost;
@@ -102,11 +97,11 @@ static work work_of(const limn_call *c)
               .bytes = limn_dtype_bytes(pairs ? LIMN_BF16 : LIMN_F32),
               .tiles = tiles_of(c, x[3], dy[3])};
     k.rows = k.tiles->rows, k.width = k.tiles->width;
-    k.pixels = limn_windows_pixels(&k.grid), k.n_blocks = parts_of(k.pixels, BLOCK);
+    k.pixels = limn_windows_pixels(&k.grid), k.n_blocks = limn_parts(k.pixels, BLOCK);
     /* strips leave room in the second cache where few pixels meet many weights; panels are laid out faster */
     k.x_in_panels = k.n_blocks > 1 && padded(k.tiles, x[3], dy[3]) <= padded(k.tiles, dy[3], x[3]);
     k.x.width = k.x_in_panels ? k.width : k.rows, k.dy.width = k.x_in_panels ? k.rows : k.width;
-    k.x.units = parts_of(k.x.channels, k.x.width), k.dy.units = parts_of(k.dy.channels, k.dy.width);
+    k.x.units = limn_parts(k.x.channels, k.x.width), k.dy.units = limn_parts(k.dy.channels, k.dy.width);
     share(&k, c->n_threads);
     return k;
 }
@@ -170,7 +165,7 @@ static int64_t even_words(const work *k, int64_t p, int64_t end, int64_t u, int6
             n = g->cols - j;
     if (row >= 0 && row < g->h) {
         if (col < 0 || col >= g->w) return 0;
-        int64_t inside = parts_of(g->w - col, g->step);
+        int64_t inside = limn_parts(g->w - col, g->step);
         n = inside < n ? inside : n;
     }
     return (n < end - p ? n : end - p) / k->together;
@@ -242,7 +237,7 @@ static void run_block(const work *k, int64_t p, int64_t end, int64_t x, int64_t 
 {
     int64_t last_x = x + k->x.own < k->x.units ? x + k->x.own : k->x.units,
             last_dy = dy + k->dy.own < k->dy.units ? dy + k->dy.own : k->dy.units;
-    int64_t n = parts_of(end - p, k->together), steps = limn_round_up(n, k->tiles->steps);
+    int64_t n = limn_parts(end - p, k->together), steps = limn_round_up(n, k->tiles->steps);
     int64_t of_x = unit_floats(k, &k->x), of_dy = unit_floats(k, &k->dy), of_tiles = k->taps * tile_floats(k);
     float *laid_dy = room + k->taps * of_x;
     for (int64_t j = dy; j < last_dy; j++) {

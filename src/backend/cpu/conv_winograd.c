@@ -8,9 +8,8 @@
  * U of a panel is transformed on the way, a block of channels at a time, from the nine numbers that the store holds: U in
  * the store is four times the bytes, and to read them costs as much (docs/speed.md).
  *
- * The gradient of the input is the convolution with turned weights; of an enlarged picture (LIMN_UPSAMPLED) pixel (i, j) is
- * pixel (i / 2, j / 2) of the source.  Each sum runs over blocks of CHANNELS in order: neither batch nor threads nor the
- * other tiles play a part. */
+ * The gradient of the input is the convolution with turned weights.  Each sum runs over blocks of CHANNELS in order: neither
+ * batch nor threads nor the other tiles play a part. */
 #include "backend/cpu/kernels.h"
 #include "base/rng.h"
 
@@ -24,13 +23,12 @@ enum {
     NEAR = 1 << 18, /* floats of V that are worth their place in the second cache */
     LEAST_TILES = 24,
     MOST_TILES = 48, /* of a thread at a time */
-    MOST_WIDTH = 32, /* 2 V */
 };
 
 typedef struct work {
     int64_t batch, h, w, c;      /* source */
     int64_t rows, cols, columns; /* result */
-    int64_t top, left, enlarged; /* pixels of zeros; 2: the source is enlarged, else 1 */
+    int64_t top, left;           /* pixels of zeros */
     int64_t down, across, tiles; /* tiles of a picture; of all */
     int64_t width, panels;       /* channels of a panel of the result; panels */
     int64_t most;                /* tiles that a thread takes at a time */
@@ -42,21 +40,11 @@ static bool turned(const limn_call *c)
     return c->op == LIMN_OP_CONV_TRANSPOSE;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t parts_of(int64_t n, int64_t size)
-{
-    return (n + size - 1) / size;
-}
-
 /* As many tiles as share a pass over the weights while V stays near, in whole tiles of the product. */
 static int64_t most_tiles(int64_t channels)
 {
     int64_t n = NEAR / (ELEMENTS * channels) / LIMN_TILE_ROWS * LIMN_TILE_ROWS;
-    return n < LEAST_TILES ? LEAST_TILES : least(n, MOST_TILES);
+    return n < LEAST_TILES ? LEAST_TILES : limn_least(n, MOST_TILES);
 }
 
 static work work_of(const limn_call *c)
@@ -72,13 +60,12 @@ static work work_of(const limn_call *c)
               .columns = y[3],
               .top = turned(c) ? 2 - pad[0] : pad[0],
               .left = turned(c) ? 2 - pad[1] : pad[1],
-              .enlarged = c->attr->flags & LIMN_UPSAMPLED ? 2 : 1,
-              .down = parts_of(y[1], 4),
-              .across = parts_of(y[2], 4),
+              .down = limn_parts(y[1], 4),
+              .across = limn_parts(y[2], 4),
               .width = 2 * limn_rows_of(c)->vector,
               .most = most_tiles(x[3])};
     k.tiles = k.batch * k.down * k.across;
-    k.panels = parts_of(k.columns, k.width);
+    k.panels = limn_parts(k.columns, k.width);
     k.v_next = k.most * k.c + APART, k.m_next = k.most * k.width + APART;
     return k;
 }
@@ -88,9 +75,9 @@ static work work_of(const limn_call *c)
  * batch plays no part, so that a picture has the same bytes alone and among others. */
 static bool is_worth_it(const work *k)
 {
-    enum { INPUT = 150, OUTPUT = 300, WEIGHT = 250, TAPS = 9, TAPS_ENLARGED = 4 };
+    enum { INPUT = 150, OUTPUT = 300, WEIGHT = 250, TAPS = 9 };
     double tiles = (double)(k->down * k->across), panels = (double)k->panels, c = (double)k->c;
-    double direct = (double)(k->rows * k->cols * (k->enlarged == 2 ? TAPS_ENLARGED : TAPS)) * c * panels;
+    double direct = (double)(k->rows * k->cols * TAPS) * c * panels;
     double in_tiles =
         c * panels * (ELEMENTS * tiles + WEIGHT) + tiles * (c * 2 * INPUT / (double)k->width + panels * OUTPUT);
     return 1.2 * in_tiles < direct;
@@ -102,6 +89,7 @@ static const char *refuse(const limn_call *c)
     const int64_t *w = c->src[1].shape.dim;
     if (why) return why;
     if (w[2] != 3 || w[3] != 3 || c->attr->stride != 1) return "windows are not 3 x 3 with a stride of 1";
+    if (c->attr->flags & LIMN_UPSAMPLED) return "the picture is an enlarged one";
     if (c->exact) return "sums are to be exact";
     if (c->src[0].shape.dim[3] % 16) return "channels are no multiple of 16";
     work k = work_of(c);
@@ -131,7 +119,7 @@ static uint64_t layout(const limn_call *c)
 /* The windows of channel `channel` for the columns from col on, [9][width]; zeros behind the last. */
 static void lay_windows(const limn_call *c, const limn_view *w, const work *k, int64_t channel, int64_t col, float *to)
 {
-    int64_t n = least(k->columns - col, k->width), of_column = turned(c) ? 9 : 9 * k->c,
+    int64_t n = limn_least(k->columns - col, k->width), of_column = turned(c) ? 9 : 9 * k->c,
             from = turned(c) ? (channel * k->columns + col) * 9 : (col * k->c + channel) * 9;
     if (n < k->width) memset(to, 0, (size_t)(9 * k->width) * sizeof *to);
     for (int64_t j = 0; j < n; j++, from += of_column)
@@ -147,7 +135,7 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
     work k = work_of(c);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t i = 0; i < k.panels * k.c; i++) {
-        float windows[9 * MOST_WIDTH];
+        float windows[9 * LIMN_PANEL];
         lay_windows(c, from, &k, i % k.c, i / k.c * k.width, windows);
         limn_rows_of(c)->store((char *)to + (size_t)i * (panel_bytes(c, &k) / (size_t)k.c), c->src[0].dtype, windows,
                                9 * k.width);
@@ -165,7 +153,7 @@ typedef struct room {
 /* Floats from row to row of U. */
 static int64_t u_next(const work *k)
 {
-    return least(k->c, CHANNELS) * k->width + APART;
+    return limn_least(k->c, CHANNELS) * k->width + APART;
 }
 
 static int64_t room_floats(const work *k)
@@ -191,24 +179,20 @@ static size_t scratch_bytes(const limn_call *c)
 }
 
 /* Where tile t begins in the result. */
-typedef struct place {
-    int64_t b, row, col;
-} place;
-
-static place place_of(const work *k, int64_t t)
+static limn_spot spot_of(const work *k, int64_t t)
 {
-    return (place){t / k->across / k->down, t / k->across % k->down * 4, t % k->across * 4};
+    return (limn_spot){t / k->across / k->down, t / k->across % k->down * 4, t % k->across * 4};
 }
 
 static void transform_tile(const limn_call *c, const work *k, const room *r, int64_t t, float *to)
 {
-    place at = place_of(k, t);
+    limn_spot at = spot_of(k, t);
     const void *pixel[ELEMENTS];
     size_t bytes = limn_dtype_bytes(c->src[0].dtype);
     for (int i = 0; i < ELEMENTS; i++) {
         int64_t row = at.row - k->top + i / 6, col = at.col - k->left + i % 6;
-        bool inside = row >= 0 && col >= 0 && row < k->h * k->enlarged && col < k->w * k->enlarged;
-        int64_t from = ((at.b * k->h + row / k->enlarged) * k->w + col / k->enlarged) * k->c;
+        bool inside = row >= 0 && col >= 0 && row < k->h && col < k->w;
+        int64_t from = ((at.b * k->h + row) * k->w + col) * k->c;
         pixel[i] = inside ? (const char *)c->src[0].data + (size_t)from * bytes : (const char *)r->outside;
     }
     limn_rows_of(c)->winograd.input(to, k->v_next, pixel, c->src[0].dtype, k->c);
@@ -220,35 +204,14 @@ static void multiply(const limn_call *c, const work *k, const room *r, int64_t n
     const limn_rows *rows = limn_rows_of(c);
     int64_t next = u_next(k);
     for (int64_t i = 0, some; i < k->c; i += some) {
-        some = least(k->c - i, CHANNELS);
+        some = limn_least(k->c - i, CHANNELS);
         rows->winograd.weight(r->u, next, w + panel_bytes(c, k) / (size_t)k->c * (size_t)i, c->src[0].dtype, some);
         for (int64_t f = 0; f < ELEMENTS; f++)
             for (int64_t t = 0; t < n; t += LIMN_TILE_ROWS)
                 rows->floats.multiply(r->m + f * k->m_next + t * k->width, k->width, r->v + f * k->v_next + t * k->c + i,
-                                      k->c, 1, 0, r->u + f * next, some, 1, (int)least(n - t, LIMN_TILE_ROWS), (int)k->width,
-                                      i > 0);
+                                      k->c, 1, 0, r->u + f * next, some, 1, (int)limn_least(n - t, LIMN_TILE_ROWS),
+                                      (int)k->width, i > 0);
     }
-}
-
-/* Pixels of a tile from sums [16][width] on: residual, activation, and to the result. */
-static void finish_tile(const limn_call *c, const work *k, place at, int64_t col, float *pixels)
-{
-    const limn_rows *rows = limn_rows_of(c);
-    const limn_view *residual = c->attr->flags & LIMN_HAS_RESIDUAL ? &c->src[c->n_src - 1] : NULL;
-    struct limn_chain_step act = {.op = LIMN_OP_ACTIVATE, .activation = c->attr->activation};
-    int64_t n = least(k->columns - col, k->width), down = least(k->rows - at.row, 4), across = least(k->cols - at.col, 4);
-    int64_t first = ((at.b * k->rows + at.row) * k->cols + at.col) * k->columns + col;
-    float part[MOST_WIDTH];
-    for (int64_t i = 0; residual && i < down; i++)
-        for (int64_t j = 0; j < across; j++)
-            rows->add(pixels + (4 * i + j) * k->width,
-                      limn_cpu_floats(rows, residual, first + (i * k->cols + j) * k->columns, n, part), n);
-    if (c->attr->activation) rows->step(&act, pixels, pixels, NULL, 16 * k->width);
-    for (int64_t i = 0; i < down; i++)
-        for (int64_t j = 0; j < across; j++)
-            rows->store((char *)c->dst.data +
-                            (size_t)(first + (i * k->cols + j) * k->columns) * limn_dtype_bytes(c->dst.dtype),
-                        c->dst.dtype, pixels + (4 * i + j) * k->width, n);
 }
 
 /* Tiles first..first+n of panels panel..end. */
@@ -261,7 +224,7 @@ static void run_tiles(const limn_call *c, const work *k, const room *r, int64_t 
         multiply(c, k, r, n, (const char *)c->src[1].data + (size_t)panel * panel_bytes(c, k));
         for (int64_t t = 0; t < n; t++) {
             rows->winograd.output(r->pixels, r->m + t * k->width, k->m_next, has_bias ? r->bias + panel * k->width : NULL);
-            finish_tile(c, k, place_of(k, first + t), panel * k->width, r->pixels);
+            limn_cpu_finish_pixels(c, 4, spot_of(k, first + t), panel * k->width, k->width, r->pixels);
         }
     }
 }
@@ -270,10 +233,10 @@ static void run_tiles(const limn_call *c, const work *k, const room *r, int64_t 
 static limn_status run(const limn_call *c)
 {
     work k = work_of(c);
-    int64_t groups = parts_of(k.tiles, k.most), parts = least(parts_of(c->n_threads, groups), k.panels);
+    int64_t groups = limn_parts(k.tiles, k.most), parts = limn_least(limn_parts(c->n_threads, groups), k.panels);
     if (groups >= c->n_threads) groups = limn_round_up(groups, c->n_threads);
-    int64_t group = parts_of(k.tiles, groups), part = parts_of(k.panels, parts);
-    groups = parts_of(k.tiles, group);
+    int64_t group = limn_parts(k.tiles, groups), part = limn_parts(k.panels, parts);
+    groups = limn_parts(k.tiles, group);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t job = 0; job < groups * parts; job++) {
         room r = room_of(&k, (float *)c->scratch + omp_get_thread_num() * room_floats(&k));
@@ -283,7 +246,7 @@ static limn_status run(const limn_call *c)
             if (bias != r.bias) memcpy(r.bias, bias, (size_t)k.columns * sizeof(float));
         }
         int64_t first = job / parts * group, panel = job % parts * part;
-        run_tiles(c, &k, &r, first, least(k.tiles - first, group), panel, least(panel + part, k.panels));
+        run_tiles(c, &k, &r, first, limn_least(k.tiles - first, group), panel, limn_least(panel + part, k.panels));
     }
     return LIMN_OK;
 }

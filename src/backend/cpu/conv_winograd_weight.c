@@ -17,7 +17,6 @@ enum {
     CHANNELS = 96,   /* of x, most of a job */
     COLUMNS = 64,    /* of dy */
     APART = 16,      /* floats between the rows of an operand, which would else meet in one set of the first cache */
-    MOST_WIDTH = 32, /* 2 V */
 };
 
 typedef struct work {
@@ -29,25 +28,15 @@ typedef struct work {
     int64_t v_next, d_next, s_next; /* from row to row of V, D and S */
 } work;
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t parts_of(int64_t n, int64_t size)
-{
-    return (n + size - 1) / size;
-}
-
 /* Jobs: as few as their room allows, but one for each thread where the channels go round. */
 static void share(work *k, int n_threads)
 {
-    int64_t panels = parts_of(k->columns, k->width), most = COLUMNS / k->width;
-    k->own_c = limn_round_up(parts_of(k->c, parts_of(k->c, CHANNELS)), 16);
-    k->jobs_c = parts_of(k->c, k->own_c);
-    while (most > 1 && k->jobs_c * parts_of(panels, most) < n_threads) most--;
-    k->own_panels = parts_of(panels, parts_of(panels, most));
-    k->jobs_o = parts_of(panels, k->own_panels);
+    int64_t panels = limn_parts(k->columns, k->width), most = COLUMNS / k->width;
+    k->own_c = limn_round_up(limn_parts(k->c, limn_parts(k->c, CHANNELS)), 16);
+    k->jobs_c = limn_parts(k->c, k->own_c);
+    while (most > 1 && k->jobs_c * limn_parts(panels, most) < n_threads) most--;
+    k->own_panels = limn_parts(panels, limn_parts(panels, most));
+    k->jobs_o = limn_parts(panels, k->own_panels);
 }
 
 static work work_of(const limn_call *c)
@@ -61,8 +50,8 @@ static work work_of(const limn_call *c)
               .columns = dy[3],
               .top = c->attr->pad[0],
               .left = c->attr->pad[1],
-              .down = parts_of(dy[1], 4),
-              .across = parts_of(dy[2], 4),
+              .down = limn_parts(dy[1], 4),
+              .across = limn_parts(dy[2], 4),
               .width = 2 * limn_rows_of(c)->vector};
     k.tiles = x[0] * k.down * k.across;
     share(&k, c->n_threads);
@@ -75,7 +64,8 @@ static work work_of(const limn_call *c)
 static bool is_worth_it(const work *k)
 {
     enum { INPUT = 300, RESULT = 200, WINDOW = 100, TAPS = 9 };
-    double tiles = (double)(k->down * k->across), c = (double)least(k->c, CHANNELS), o = (double)least(k->columns, COLUMNS);
+    double tiles = (double)(k->down * k->across), c = (double)limn_least(k->c, CHANNELS),
+           o = (double)limn_least(k->columns, COLUMNS);
     double in_tiles = tiles * (ELEMENTS + INPUT / o + RESULT / c) + WINDOW;
     return 1.2 * in_tiles < (double)(TAPS * k->rows * k->cols);
 }
@@ -127,8 +117,8 @@ typedef struct job {
 static job job_of(const work *k, int64_t i, float *room)
 {
     job j = {.c = i / k->jobs_o * k->own_c, .panel = i % k->jobs_o * k->own_panels, .v = room};
-    j.channels = least(k->c - j.c, k->own_c);
-    j.panels = least(k->columns / k->width - j.panel, k->own_panels);
+    j.channels = limn_least(k->c - j.c, k->own_c);
+    j.panels = limn_least(k->columns / k->width - j.panel, k->own_panels);
     j.d = j.v + ELEMENTS * k->v_next, j.s = j.d + ELEMENTS * k->d_next, j.outside = j.s + ELEMENTS * k->s_next;
     return j;
 }
@@ -157,14 +147,14 @@ static void multiply(const limn_call *c, const work *k, const job *j, int64_t n,
         for (int64_t p = 0; p < j->panels; p++)
             for (int64_t i = 0; i < j->channels; i += LIMN_TILE_ROWS)
                 tile(j->s + f * k->s_next + (p * k->own_c + i) * k->width, k->width, j->v + f * k->v_next + i, 1, k->own_c,
-                     0, j->d + f * k->d_next + p * TILES * k->width, n, 1, (int)least(j->channels - i, LIMN_TILE_ROWS),
+                     0, j->d + f * k->d_next + p * TILES * k->width, n, 1, (int)limn_least(j->channels - i, LIMN_TILE_ROWS),
                      (int)k->width, add);
 }
 
 /* To dW [o][c][tap] */
 static void publish(const limn_call *c, const work *k, const job *j)
 {
-    float window[9 * MOST_WIDTH], *dw = c->dst.data;
+    float window[9 * LIMN_PANEL], *dw = c->dst.data;
     for (int64_t p = 0; p < j->panels; p++)
         for (int64_t i = 0; i < j->channels; i++) {
             limn_rows_of(c)->winograd.window(window, j->s + (p * k->own_c + i) * k->width, k->s_next);
@@ -183,7 +173,7 @@ static limn_status run(const limn_call *c)
         job j = job_of(&k, i, (float *)c->scratch + omp_get_thread_num() * room_floats(&k));
         memset(j.outside, 0, (size_t)(k.c > k.columns ? k.c : k.columns) * sizeof(float));
         for (int64_t t = 0, n; t < k.tiles; t += n) {
-            n = least(k.tiles - t, TILES);
+            n = limn_least(k.tiles - t, TILES);
             for (int64_t m = 0; m < n; m++) transform_tile(c, &k, &j, t + m, m);
             multiply(c, &k, &j, n, t > 0);
         }

@@ -26,9 +26,30 @@ const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t 
     return buffer;
 }
 
+void limn_cpu_finish_pixels(const limn_call *c, int64_t side, limn_spot at, int64_t col, int64_t width, float *pixels)
+{
+    const limn_rows *rows = limn_rows_of(c);
+    const int64_t *y = c->dst.shape.dim;
+    const limn_view *residual = c->attr->flags & LIMN_HAS_RESIDUAL ? &c->src[c->n_src - 1] : NULL;
+    struct limn_chain_step act = {.op = LIMN_OP_ACTIVATE, .activation = c->attr->activation};
+    int64_t n = limn_least(y[3] - col, width), down = limn_least(y[1] - at.row, side),
+            across = limn_least(y[2] - at.col, side);
+    int64_t first = ((at.b * y[1] + at.row) * y[2] + at.col) * y[3] + col;
+    float part[LIMN_PANEL];
+    for (int64_t i = 0; residual && i < down; i++)
+        for (int64_t j = 0; j < across; j++)
+            rows->add(pixels + (side * i + j) * width,
+                      limn_cpu_floats(rows, residual, first + (i * y[2] + j) * y[3], n, part), n);
+    if (c->attr->activation) rows->step(&act, pixels, pixels, NULL, side * side * width);
+    for (int64_t i = 0; i < down; i++)
+        for (int64_t j = 0; j < across; j++)
+            rows->store((char *)c->dst.data + (size_t)(first + (i * y[2] + j) * y[3]) * limn_dtype_bytes(c->dst.dtype),
+                        c->dst.dtype, pixels + (side * i + j) * width, n);
+}
+
 /* Best first: a plan takes the first that does not refuse.  Behind the last, and alone where there is no row, stands the
  * reference. */
-static const limn_kernel *const kernels[LIMN_N_OPS][4] = {
+static const limn_kernel *const kernels[LIMN_N_OPS][5] = {
     [LIMN_OP_FILL] = {&limn_cpu_elementwise},
     [LIMN_OP_PERMUTE] = {&limn_cpu_permute},
     [LIMN_OP_SLICE] = {&limn_cpu_blocks},
@@ -73,7 +94,7 @@ static const limn_kernel *const kernels[LIMN_N_OPS][4] = {
     [LIMN_OP_GATHER_GRAD] = {&limn_cpu_gather_grad},
     [LIMN_OP_ROTATE] = {&limn_cpu_rotate},
 
-    [LIMN_OP_CONV] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd, &limn_cpu_conv_tiles},
+    [LIMN_OP_CONV] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd, &limn_cpu_conv_enlarged, &limn_cpu_conv_tiles},
     [LIMN_OP_CONV_TRANSPOSE] = {&limn_cpu_conv_amx, &limn_cpu_conv_winograd, &limn_cpu_conv_tiles},
     [LIMN_OP_CONV_GRAD_WEIGHT] = {&limn_cpu_conv_amx_weight, &limn_cpu_conv_winograd_weight, &limn_cpu_conv_tiles_weight},
     [LIMN_OP_MAX_POOL] = {&limn_cpu_max_pool},

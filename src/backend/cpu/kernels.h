@@ -8,7 +8,7 @@
 extern const limn_kernel limn_cpu_linear, limn_cpu_linear_grad_input, limn_cpu_linear_grad_weight;
 extern const limn_kernel limn_cpu_tiles, limn_cpu_tiles_grad_weight;
 extern const limn_kernel limn_cpu_conv_tiles, limn_cpu_conv_tiles_weight, limn_cpu_conv_amx, limn_cpu_conv_amx_weight,
-    limn_cpu_conv_winograd, limn_cpu_conv_winograd_weight;
+    limn_cpu_conv_winograd, limn_cpu_conv_winograd_weight, limn_cpu_conv_enlarged;
 extern const limn_kernel limn_cpu_elementwise, limn_cpu_sum_to;
 extern const limn_kernel limn_cpu_permute, limn_cpu_blocks; /* slice, pad, concat */
 extern const limn_kernel limn_cpu_norm, limn_cpu_norm_grad, limn_cpu_norm_grad_weight, limn_cpu_softmax;
@@ -27,5 +27,14 @@ const char *limn_cpu_refuse_types(const limn_call *call);
 void limn_cpu_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, int64_t n, int n_threads);
 /** n floats of v from element `begin` on: where they lie when v is f32, else converted into buffer. */
 const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t begin, int64_t n, float *buffer);
+
+/* Pixel (row, col) of picture b. */
+typedef struct limn_spot {
+    int64_t b, row, col;
+} limn_spot;
+
+/** The end of a convolution: channels col.. of side x side pixels from `at` on, sums [side][side][width] (at most
+ *  LIMN_PANEL wide), get the call's residual and activation and go to the result, those that lie in it. */
+void limn_cpu_finish_pixels(const limn_call *call, int64_t side, limn_spot at, int64_t col, int64_t width, float *pixels);
 
 #endif

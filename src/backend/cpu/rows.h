@@ -18,6 +18,7 @@ typedef enum limn_isa {
 } limn_isa;
 
 enum { LIMN_TILE_ROWS = 6 };
+enum { LIMN_PANEL = 32 }; /* most columns of a tile of floats: 2 vectors */
 enum { LIMN_BLOCK = 1024 }; /* floats: 4 KB, a few of them fit the first cache */
 
 /* One head of one sample: element (t, i) of q lies at q[t * q_row + i]; rows are in elements of `dtype`. */
@@ -64,6 +65,15 @@ typedef struct limn_winograd {
     void (*window)(float *to, const float *sums, int64_t next);
 } limn_winograd;
 
+/* A picture beside its differences (enlarged.inc.h). */
+typedef struct limn_enlarged {
+    /** n channels, a multiple of 16, of a pixel, that on its left, that above it and the one on the left of that: to 4 rows,
+     *  `next` floats apart */
+    void (*fields)(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t n);
+    /** sums [2 V], 9 rows `next` floats apart, to pixels [2][2][2 V], with a bias [2 V] or NULL */
+    void (*pixels)(float *to, const float *sums, int64_t next, const float *bias);
+} limn_enlarged;
+
 /* A norm over pixels: beside x lie numbers of its channels, repeated.  d = x - mean;  z = d scale + shift;  dz = dy
  * act'(z) */
 typedef struct limn_channels {
@@ -77,6 +87,7 @@ typedef struct limn_rows {
     int vector; /* floats of a register */
     limn_tiles floats, pairs, narrow_pairs; /* tiles of two vectors, and of one with twice the rows */
     limn_winograd winograd;
+    limn_enlarged enlarged;
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);
     void (*store)(void *to, limn_dtype dtype, const float *from, int64_t n);
     /** y = op(a, b) on n floats; b NULL for one operand. y may be a or b. */
@@ -124,6 +135,17 @@ bool limn_isa_lacks_avx512bf16(void);
 static inline const limn_rows *limn_rows_of(const limn_call *call)
 {
     return call->rows ? call->rows : limn_rows_best();
+}
+
+static inline int64_t limn_least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/** Parts of a size that n are in. */
+static inline int64_t limn_parts(int64_t n, int64_t size)
+{
+    return (n + size - 1) / size;
 }
 
 /** The least multiple of `to` that is at least n. */

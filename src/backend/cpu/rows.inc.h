@@ -283,6 +283,7 @@ static void softmax(float *y, const float *x, int64_t n)
 #include "backend/cpu/attention.inc.h"
 #include "backend/cpu/tile.inc.h"
 #include "backend/cpu/winograd.inc.h"
+#include "backend/cpu/enlarged.inc.h" /* behind it: floats_at() */
 
 /* The table of an instruction set and its name. */
 #define ROWS(label, level)                                                                                                  \
@@ -295,6 +296,7 @@ static void softmax(float *y, const float *x, int64_t n)
     .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},   \
     .winograd = {.input = winograd_input, .weight = winograd_weight, .output = winograd_output,                             \
                  .result = winograd_result, .window = winograd_window},                                                     \
+    .enlarged = {.fields = enlarged_fields, .pixels = enlarged_pixels},                                                     \
     .load = load,                                                                                                           \
     .store = store,                                                                                                         \
     .step = step,                                                                                                           \
