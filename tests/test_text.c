@@ -221,6 +221,35 @@ static void lines_past_the_count_asked_for_are_not_read(void **state)
     limn_clip_bpe_free(bpe);
 }
 
+static void expect_ids(const char *merges, const char *word, const int32_t *expected, int n_expected)
+{
+    limn_clip_bpe *bpe = NULL;
+    int32_t ids[16];
+    int n = 0;
+    assert_int_equal(limn_clip_bpe_parse(ctx, "m", merges, strlen(merges), -1, &bpe), LIMN_OK);
+    assert_int_equal(limn_clip_bpe_encode(ctx, bpe, word, strlen(word), 16, ids, &n, NULL), LIMN_OK);
+    assert_int_equal(n, n_expected + 2);
+    for (int i = 0; i < n_expected; i++) assert_int_equal(ids[i + 1], expected[i]);
+    limn_clip_bpe_free(bpe);
+}
+
+/* "abc" is made of a and bc only, so ab and c stay apart; of more than 8 bytes, too. */
+static void a_pair_is_merged_by_its_own_line_only(void **state)
+{
+    (void)state;
+    enum { C = 'c' - 33, D_ENDS = 'd' - 33 + 256, M = 512 };
+    expect_ids("a b\nb c\na bc\n", "abcd", (int32_t[]){M, C, D_ENDS}, 3);
+    expect_ids("b c\na b\na bc\n", "abcd", (int32_t[]){M + 2, D_ENDS}, 2);
+    const char *const eight = "a a\naa aa\naaaa aaaa\n";
+    char merges[200];
+    snprintf(merges, sizeof merges, "%sb aaaaaaaa\n", eight);
+    expect_ids(merges, "baaaaaaaad", (int32_t[]){M + 3, D_ENDS}, 2);
+    snprintf(merges, sizeof merges, "%saaaaaaaa c\nb aaaaaaaac\nb aaaaaaaa\n", eight);
+    expect_ids(merges, "baaaaaaaacd", (int32_t[]){M + 4, D_ENDS}, 2);
+    snprintf(merges, sizeof merges, "%sb aaaaaaaa\naaaaaaaa c\nb aaaaaaaac\n", eight);
+    expect_ids(merges, "baaaaaaaacd", (int32_t[]){M + 3, C, D_ENDS}, 3);
+}
+
 static void a_token_longer_than_256_bytes_is_refused(void **state)
 {
     (void)state;
@@ -336,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_bad_line_is_refused_by_its_number),
         cmocka_unit_test(a_byte_order_mark_is_passed_over_or_named),
         cmocka_unit_test(lines_past_the_count_asked_for_are_not_read),
+        cmocka_unit_test(a_pair_is_merged_by_its_own_line_only),
         cmocka_unit_test(a_token_longer_than_256_bytes_is_refused),
         cmocka_unit_test(ten_million_lines_are_refused_soon),
         cmocka_unit_test(a_damaged_gzip_file_is_refused),

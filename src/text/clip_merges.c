@@ -18,82 +18,106 @@ static int32_t letter_of_byte(int byte)
     return letter;
 }
 
-/* ---- the token table of a parse: text -> id ---- */
+/* ---- tokens by their text ---- */
 
-/* A slot of the token table: 0, or id + 1 and above it some bits of the hash. */
-enum { ID_BITS = 21, ID_MASK = (1 << ID_BITS) - 1 };
+enum { ID_BITS = 21, ID_MASK = (1 << ID_BITS) - 1, SHORT = 8 };
 _Static_assert(CLIP_FIRST_MERGE + CLIP_MERGES_CAP < ID_MASK, "ids fit");
+
+static const uint64_t no_bytes = UINT64_C(14695981039346656037);
+
+/* FNV-1a of a text that these bytes go on. */
+static uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static clip_token join(const limn_clip_bpe *bpe, const clip_token *left, const clip_token *right)
+{
+    clip_token both = {.begin = left->begin, .n = (uint16_t)(left->n + right->n), .ends_word = right->ends_word};
+    if (both.n <= SHORT) both.key = left->key | right->key << 8 * left->n;
+    else
+        both.key = hash_more(hash_more(no_bytes, bpe->bytes + left->begin, left->n), bpe->bytes + right->begin, right->n);
+    return both;
+}
+
+static uint32_t hash_of(const clip_token *t)
+{
+    uint64_t key = t->key ^ (uint64_t)(2 * t->n + t->ends_word) << 32;
+    return (uint32_t)((key ^ key >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+/* Are the bits above the id those of the hash?  A token lies elsewhere than its slot, and is looked at only then. */
+static bool may_be(uint32_t slot, uint32_t hash)
+{
+    return (slot ^ hash) >> ID_BITS == 0;
+}
+
+/* -1: the slot is empty */
+static int32_t id_in(uint32_t slot)
+{
+    return (int32_t)(slot & ID_MASK) - 1;
+}
+
+static bool same_text(const limn_clip_bpe *bpe, const clip_token *a, const clip_token *b)
+{
+    return a->key == b->key && a->n == b->n && a->ends_word == b->ends_word &&
+           (a->n <= SHORT || !memcmp(bpe->bytes + a->begin, bpe->bytes + b->begin, a->n));
+}
+
+static uint32_t *find_slot(const limn_clip_bpe *bpe, const clip_token *t)
+{
+    uint32_t hash = hash_of(t);
+    for (size_t i = hash;; i++) {
+        uint32_t *slot = &bpe->by_text[i & (bpe->n_slots - 1)];
+        if (!*slot || (may_be(*slot, hash) && same_text(bpe, t, &bpe->tokens[id_in(*slot)]))) return slot;
+    }
+}
+
+int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right)
+{
+    clip_token both = join(bpe, &bpe->tokens[left], &bpe->tokens[right]);
+    uint32_t hash = hash_of(&both), slot;
+    for (size_t i = hash; (slot = bpe->by_text[i & (bpe->n_slots - 1)]); i++) {
+        int32_t merge = id_in(slot) - CLIP_FIRST_MERGE;
+        if (merge < 0 || !may_be(slot, hash)) continue;
+        if (bpe->merges[merge].left == left && bpe->merges[merge].right == right) return merge;
+    }
+    return -1;
+}
 
 typedef struct parser {
     limn_ctx *ctx;
     const char *name;
     limn_clip_bpe *bpe;
     int16_t byte_of_letter[256 + 68];
-    uint32_t *by_text; /* open addressing */
-    size_t n_slots, n_bytes;
-    int header;       /* lines before the first merge */
+    size_t n_bytes; /* of bpe->bytes: the texts of all tokens so far.  Never more than the lines that they come from */
+    int header;     /* lines before the first merge */
 } parser;
 
-/* hash: of the bytes (FNV-1a), so that a merged token goes on from its left part */
-typedef struct token_text { uint8_t bytes[CLIP_TOKEN_BYTES]; size_t n; bool ends_word; uint64_t hash; } token_text;
-
-static void append_byte(token_text *t, uint8_t byte)
+/* slot: find_slot() of it, empty.  text: its bytes lie behind those of the tokens before. */
+static void add_token(parser *p, uint32_t *slot, int32_t id, const clip_token *text)
 {
-    if (!t->n) t->hash = UINT64_C(14695981039346656037);
-    t->hash = (t->hash ^ byte) * UINT64_C(1099511628211);
-    t->bytes[t->n++] = byte;
-}
-
-static uint32_t tag_of(const token_text *t)
-{
-    return ((uint32_t)(t->hash >> 32) ^ (t->ends_word ? 0x9e3779b9u : 0)) & ~(uint32_t)ID_MASK;
-}
-
-/* -1: the slot is empty */
-static int32_t id_in(const uint32_t *slot)
-{
-    return (int32_t)(*slot & ID_MASK) - 1;
-}
-
-/* A token lies elsewhere than its slot, so it is looked at only where the tag is right. */
-static uint32_t *find_slot(const parser *p, const token_text *t)
-{
-    uint32_t tag = tag_of(t);
-    size_t i = (size_t)(t->hash ^ t->hash >> 29 ^ t->ends_word) & (p->n_slots - 1);
-    for (;; i = (i + 1) & (p->n_slots - 1)) {
-        uint32_t *slot = &p->by_text[i];
-        if (!*slot) return slot;
-        if ((*slot & ~(uint32_t)ID_MASK) != tag) continue;
-        const clip_token *token = &p->bpe->tokens[id_in(slot)];
-        if (token->n == t->n && token->ends_word == t->ends_word && !memcmp(p->bpe->bytes + token->begin, t->bytes, t->n))
-            return slot;
-    }
-}
-
-/* slot: find_slot() of it, empty.  The caller has checked that bytes has room: token texts are never longer than the lines
- * they come from. */
-static void add_token(parser *p, uint32_t *slot, int32_t id, const token_text *text)
-{
-    memcpy(p->bpe->bytes + p->n_bytes, text->bytes, text->n);
-    p->bpe->tokens[id] = (clip_token){(uint32_t)p->n_bytes, (uint16_t)text->n, text->ends_word};
+    p->bpe->tokens[id] = *text;
     p->n_bytes += text->n;
-    *slot = tag_of(text) | (uint32_t)(id + 1);
+    *slot = (hash_of(text) & ~(uint32_t)ID_MASK) | (uint32_t)(id + 1);
 }
 
 static void add_byte_tokens(parser *p)
 {
+    limn_clip_bpe *bpe = p->bpe;
     int32_t id = 0;
     for (int hidden = 0; hidden < 2; hidden++)
         for (int b = 0; b < CLIP_BYTES; b++)
             if (is_shown(b) != hidden) {
                 p->byte_of_letter[letter_of_byte(b)] = (int16_t)b;
-                p->bpe->id_of_byte[b] = id++;
+                bpe->id_of_byte[b] = id++;
             }
     for (int ends = 0; ends < 2; ends++)
         for (int b = 0; b < CLIP_BYTES; b++) {
-            token_text text = {.n = 0, .ends_word = ends};
-            append_byte(&text, (uint8_t)b);
-            add_token(p, find_slot(p, &text), p->bpe->id_of_byte[b] + CLIP_BYTES * ends, &text);
+            clip_token text = {.key = (uint64_t)b, .begin = (uint32_t)p->n_bytes, .n = 1, .ends_word = ends};
+            bpe->bytes[text.begin] = (uint8_t)b;
+            add_token(p, find_slot(bpe, &text), bpe->id_of_byte[b] + CLIP_BYTES * ends, &text);
         }
 }
 
@@ -106,24 +130,30 @@ static limn_status bad_line(const parser *p, int line, const char *what, const c
                      limn_escape(text, n, shown, sizeof shown));
 }
 
-/* Letters of the file back to bytes; "</w>" after at least one letter ends a word.  @return false: not of the alphabet, or
- * too long. */
-static bool read_token(const parser *p, const char *text, size_t n, token_text *out)
+/* Letters of the file back to bytes, from bpe->bytes + begin on; "</w>" after at least one letter ends a word.  @return
+ * false: not of the alphabet, or too long. */
+static bool read_token(const parser *p, const char *text, size_t n, size_t begin, clip_token *out)
 {
-    out->ends_word = n > 4 && !memcmp(text + n - 4, "</w>", 4);
-    if (out->ends_word) n -= 4;
-    out->n = 0;
-    for (size_t i = 0; i < n;) {
-        unsigned lead = (unsigned char)text[i++], letter = lead;
-        if (lead >= 0x80) {
-            if ((lead & 0xe0) != 0xc0 || i == n || ((unsigned char)text[i] & 0xc0) != 0x80) return false;
-            letter = (lead & 0x1f) << 6 | ((unsigned char)text[i++] & 0x3f);
-            if (letter < 0x80) return false;
+    uint8_t *to = p->bpe->bytes + begin;
+    bool ends = n > 4 && !memcmp(text + n - 4, "</w>", 4);
+    size_t n_bytes = 0;
+    uint64_t key = 0;
+    if (ends) n -= 4;
+    for (size_t i = 0; i < n; n_bytes++) {
+        unsigned letter = (unsigned char)text[i++];
+        if (letter >= 0x80) {
+            if ((letter & 0xe0) != 0xc0 || i == n || ((unsigned char)text[i] & 0xc0) != 0x80) return false;
+            letter = (letter & 0x1f) << 6 | ((unsigned char)text[i++] & 0x3f);
+            if (letter < 0x80 || letter >= 256 + 68) return false;
         }
-        if (letter >= 256 + 68 || p->byte_of_letter[letter] < 0 || out->n == CLIP_TOKEN_BYTES) return false;
-        append_byte(out, (uint8_t)p->byte_of_letter[letter]);
+        int16_t byte = p->byte_of_letter[letter];
+        if (byte < 0) return false;
+        to[n_bytes] = (uint8_t)byte;
+        key |= (uint64_t)byte << 8 * (n_bytes % SHORT);
     }
-    return out->n > 0;
+    if (n_bytes > SHORT) key = hash_more(no_bytes, to, n_bytes);
+    *out = (clip_token){.key = key, .begin = (uint32_t)begin, .n = (uint16_t)n_bytes, .ends_word = ends};
+    return n_bytes > 0 && n_bytes <= CLIP_TOKEN_BYTES;
 }
 
 static limn_status read_line(parser *p, int merge, const char *text, size_t n)
@@ -132,45 +162,27 @@ static limn_status read_line(parser *p, int merge, const char *text, size_t n)
     const char *space = memchr(text, ' ', n);
     if (!space) return bad_line(p, line, "expected two tokens with a space between, found", text, n);
     size_t left_n = (size_t)(space - text), right_n = n - left_n - 1;
-    token_text left, right;
-    if (!read_token(p, text, left_n, &left))
+    clip_token left, right;
+    if (!read_token(p, text, left_n, p->n_bytes, &left))
         return bad_line(p, line, "the left token is not 1 to 256 letters of the byte alphabet", text, n);
-    if (!read_token(p, space + 1, right_n, &right))
+    if (!read_token(p, space + 1, right_n, p->n_bytes + left.n, &right))
         return bad_line(p, line, "the right token is not 1 to 256 letters of the byte alphabet", text, n);
     if (left.ends_word) return bad_line(p, line, "the left token ends a word, so nothing can follow it", text, n);
-    int32_t left_id = id_in(find_slot(p, &left)), right_id = id_in(find_slot(p, &right));
+    int32_t left_id = id_in(*find_slot(p->bpe, &left)), right_id = id_in(*find_slot(p->bpe, &right));
     if (left_id < 0 || right_id < 0)
         return bad_line(p, line, "no earlier line makes this token", left_id < 0 ? text : space + 1,
                         left_id < 0 ? left_n : right_n);
     if (left.n + right.n > CLIP_TOKEN_BYTES) return bad_line(p, line, "the merged token is longer than 256 bytes", text, n);
-    for (size_t i = 0; i < right.n; i++) append_byte(&left, right.bytes[i]);
-    left.ends_word = right.ends_word;
-    uint32_t *slot = find_slot(p, &left);
+    clip_token both = join(p->bpe, &left, &right);
+    uint32_t *slot = find_slot(p->bpe, &both);
     if (*slot) {
         char what[64];
-        snprintf(what, sizeof what, "line %d has made this token already", id_in(slot) - CLIP_FIRST_MERGE + 1 + p->header);
+        snprintf(what, sizeof what, "line %d has made this token already", id_in(*slot) - CLIP_FIRST_MERGE + 1 + p->header);
         return bad_line(p, line, what, text, n);
     }
     p->bpe->merges[merge] = (clip_pair){left_id, right_id};
-    add_token(p, slot, CLIP_FIRST_MERGE + merge, &left);
+    add_token(p, slot, CLIP_FIRST_MERGE + merge, &both);
     return LIMN_OK;
-}
-
-/* ---- pairs ---- */
-
-static size_t pair_slot(const limn_clip_bpe *bpe, int32_t left, int32_t right)
-{
-    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * UINT64_C(0x9e3779b97f4a7c15);
-    size_t slot = (size_t)(h >> 40) & (bpe->n_slots - 1); /* lower bits know little of `left` */
-    for (;; slot = (slot + 1) & (bpe->n_slots - 1)) {
-        int32_t merge = bpe->by_pair[slot];
-        if (merge < 0 || (bpe->merges[merge].left == left && bpe->merges[merge].right == right)) return slot;
-    }
-}
-
-int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right)
-{
-    return bpe->by_pair[pair_slot(bpe, left, right)];
 }
 
 /* ---- parse ---- */
@@ -181,11 +193,18 @@ static size_t line_length(const char *bytes, size_t n)
     return end ? (size_t)(end - bytes) : n;
 }
 
-static int count_lines(const char *bytes, size_t n, int stop)
+static int count_newlines(const char *bytes, size_t n)
 {
     int lines = 0;
-    for (size_t i = 0; i < n && lines < stop; lines++) i += line_length(bytes + i, n - i) + 1;
+    for (size_t i = 0; i < n; i++) lines += bytes[i] == '\n';
     return lines;
+}
+
+/* Up to `most` lines; the last may lack its end. */
+static int count_lines(const char *bytes, size_t n, int most)
+{
+    int lines = count_newlines(bytes, n) + (n && bytes[n - 1] != '\n');
+    return lines < most ? lines : most;
 }
 
 static size_t slots_for(size_t n)
@@ -200,15 +219,12 @@ static bool allocate(parser *p, int n_merges, size_t text_bytes)
     limn_clip_bpe *bpe = p->bpe;
     size_t n_tokens = CLIP_FIRST_MERGE + (size_t)n_merges;
     bpe->n_merges = n_merges;
-    bpe->n_slots = slots_for((size_t)n_merges);
-    p->n_slots = slots_for(n_tokens);
+    bpe->n_slots = slots_for(n_tokens);
     bpe->merges = malloc(((size_t)n_merges + 1) * sizeof *bpe->merges);
     bpe->tokens = malloc(n_tokens * sizeof *bpe->tokens);
     bpe->bytes = malloc(CLIP_FIRST_MERGE + text_bytes);
-    bpe->by_pair = malloc(bpe->n_slots * sizeof *bpe->by_pair);
-    p->by_text = calloc(p->n_slots, sizeof *p->by_text);
-    if (!bpe->merges || !bpe->tokens || !bpe->bytes || !bpe->by_pair || !p->by_text) return false;
-    memset(bpe->by_pair, 0xff, bpe->n_slots * sizeof *bpe->by_pair);
+    bpe->by_text = calloc(bpe->n_slots, sizeof *bpe->by_text);
+    if (!bpe->merges || !bpe->tokens || !bpe->bytes || !bpe->by_text) return false;
     memset(p->byte_of_letter, 0xff, sizeof p->byte_of_letter);
     return true;
 }
@@ -221,8 +237,6 @@ static limn_status read_lines(parser *p, const char *bytes, size_t n)
                kept = length && bytes[at + length - 1] == '\r' ? length - 1 : length;
         limn_status status = read_line(p, merge, bytes + at, kept);
         if (status) return status;
-        clip_pair pair = p->bpe->merges[merge];
-        p->bpe->by_pair[pair_slot(p->bpe, pair.left, pair.right)] = merge;
         at += length + 1;
     }
     return LIMN_OK;
@@ -251,12 +265,10 @@ limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *byt
     p.bpe = calloc(1, sizeof *p.bpe);
     if (!p.bpe || !allocate(&p, there, n_bytes)) {
         limn_clip_bpe_free(p.bpe);
-        free(p.by_text);
         return limn_fail_memory(ctx, (size_t)there * 40 + n_bytes, "byte-pair tables");
     }
     add_byte_tokens(&p);
     limn_status status = read_lines(&p, bytes, n_bytes);
-    free(p.by_text);
     if (status) limn_clip_bpe_free(p.bpe);
     else *out = p.bpe;
     return status;
@@ -268,18 +280,11 @@ void limn_clip_bpe_free(limn_clip_bpe *bpe)
     free(bpe->merges);
     free(bpe->tokens);
     free(bpe->bytes);
-    free(bpe->by_pair);
+    free(bpe->by_text);
     free(bpe);
 }
 
 /* ---- files ---- */
-
-static int count_newlines(const char *bytes, size_t n)
-{
-    int lines = 0;
-    for (const char *at = bytes, *end = bytes + n; (at = memchr(at, '\n', (size_t)(end - at))); at++) lines++;
-    return lines;
-}
 
 /* Reads until enough lines are there, so that a huge file costs no more than what is used of it. */
 static limn_status read_all(limn_ctx *ctx, const char *path, gzFile file, int n_merges, char **bytes, size_t *n)

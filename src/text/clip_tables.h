@@ -12,7 +12,8 @@ enum {
     CLIP_FILE_CAP = 64 << 20,
 };
 
-typedef struct clip_token { uint32_t begin; uint16_t n; bool ends_word; } clip_token;
+/* key: up to 8 bytes as they are, of more a hash */
+typedef struct clip_token { uint64_t key; uint32_t begin; uint16_t n; bool ends_word; } clip_token;
 typedef struct clip_pair { int32_t left, right; } clip_pair;
 
 struct limn_clip_bpe {
@@ -20,8 +21,8 @@ struct limn_clip_bpe {
     clip_pair *merges;     /* [n_merges]: merge i makes token 512 + i */
     clip_token *tokens;    /* [512 + n_merges], text in bytes */
     uint8_t *bytes;        /* raw bytes of all tokens, one after another */
-    int32_t *by_pair;      /* open addressing over pairs: merge number or -1; a power of two of slots, half of them empty */
-    size_t n_slots;
+    uint32_t *by_text;     /* open addressing over tokens: 0, or id + 1 and above it some bits of the hash */
+    size_t n_slots;        /* a power of two, half of them empty */
     int32_t id_of_byte[CLIP_BYTES];
 };
 
@@ -29,7 +30,8 @@ struct limn_clip_bpe {
 extern const unsigned char limn_clip_published[];
 extern const size_t limn_clip_published_bytes;
 
-/* Merge number of (left, right), or -1. */
+/* Merge number of (left, right), or -1: no two merges make the same text, so the one that makes theirs is theirs or no merge
+ * is. */
 int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right);
 
 #endif
