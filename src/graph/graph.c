@@ -1,4 +1,5 @@
 /* graph.c: the graph itself: arena, scopes, leaves, and the one way a node is made. */
+#include "base/rng.h"
 #include "graph/op/rows.h"
 
 #include <stdlib.h>
@@ -219,16 +220,16 @@ limn_node *limn_parameter(limn_graph *g, const char *name, limn_shape shape, lim
     if (!full) return limn_node_no_memory(g);
     if (!shape_is_sound(shape))
         return limn_node_error(g, LIMN_OP_PARAMETER, "%s has a dimension below 1, or too many elements", full);
-    for (int i = 0; i < g->n_parameters; i++) {
-        limn_node *known = g->parameters[i];
+    limn_node **same = &g->by_name[limn_hash_name(full) % LIMN_NAME_LISTS];
+    for (limn_node *known = *same; known; known = known->same) {
         if (strcmp(known->name, full) != 0) continue;
         if (limn_shape_equal(&known->shape, &shape)) return known;
         return limn_node_error(g, LIMN_OP_PARAMETER, "%s is used with two different shapes", full);
     }
     if (!grow((void **)&g->parameters, g->n_parameters, &g->parameter_capacity, sizeof *g->parameters))
         return limn_node_no_memory(g);
-    limn_node node = {.op = LIMN_OP_PARAMETER, .kind = LIMN_COMPUTE, .shape = shape, .name = full, .init = init};
+    limn_node node = {.op = LIMN_OP_PARAMETER, .kind = LIMN_COMPUTE, .shape = shape, .name = full, .init = init, .same = *same};
     limn_node *made = append(g, &node);
-    if (made != g->error) g->parameters[g->n_parameters++] = made;
+    if (made != g->error) g->parameters[g->n_parameters++] = *same = made;
     return made;
 }

@@ -151,9 +151,10 @@ struct limn_node {
     limn_scope *scope;
     const char *name;   /* full name of inputs and parameters, else NULL */
     limn_init init;     /* PARAMETER only */
+    limn_node *same;    /* PARAMETER: the next one in its list of limn_graph.by_name */
 };
 
-enum { LIMN_MAX_RUNNING = 256 };
+enum { LIMN_MAX_RUNNING = 256, LIMN_NAME_LISTS = 256 };
 
 struct limn_graph {
     limn_ctx *ctx;
@@ -166,6 +167,7 @@ struct limn_graph {
     limn_scope *root, *scope;
     int n_parameters, parameter_capacity;
     limn_node **parameters;   /* in order of creation */
+    limn_node *by_name[LIMN_NAME_LISTS]; /* parameters whose names have the same hash */
     bool trains;              /* batch norms use the statistics of the batch */
     int n_running;
     limn_running running[LIMN_MAX_RUNNING];

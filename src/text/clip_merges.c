@@ -1,4 +1,5 @@
 /* clip_merges.c: the merges file as text: parse, with each count checked against the bytes there are; write. */
+#include "base/rng.h"
 #include "file/bytes.h"
 #include "text/clip_tables.h"
 
@@ -23,21 +24,12 @@ static int32_t letter_of_byte(int byte)
 enum { ID_BITS = 21, ID_MASK = (1 << ID_BITS) - 1, SHORT = 8 };
 _Static_assert(CLIP_FIRST_MERGE + CLIP_MERGES_CAP < ID_MASK, "ids fit");
 
-static const uint64_t no_bytes = UINT64_C(14695981039346656037);
-
-/* FNV-1a of a text that these bytes go on. */
-static uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
 static clip_token join(const limn_clip_bpe *bpe, const clip_token *left, const clip_token *right)
 {
     clip_token both = {.begin = left->begin, .n = (uint16_t)(left->n + right->n), .ends_word = right->ends_word};
     if (both.n <= SHORT) both.key = left->key | right->key << 8 * left->n;
-    else
-        both.key = hash_more(hash_more(no_bytes, bpe->bytes + left->begin, left->n), bpe->bytes + right->begin, right->n);
+    else both.key = limn_hash_bytes(limn_hash_bytes(LIMN_HASH, bpe->bytes + left->begin, left->n), bpe->bytes + right->begin,
+                                    right->n);
     return both;
 }
 
@@ -151,7 +143,7 @@ static bool read_token(const parser *p, const char *text, size_t n, size_t begin
         to[n_bytes] = (uint8_t)byte;
         key |= (uint64_t)byte << 8 * (n_bytes % SHORT);
     }
-    if (n_bytes > SHORT) key = hash_more(no_bytes, to, n_bytes);
+    if (n_bytes > SHORT) key = limn_hash_bytes(LIMN_HASH, to, n_bytes);
     *out = (clip_token){.key = key, .begin = (uint32_t)begin, .n = (uint16_t)n_bytes, .ends_word = ends};
     return n_bytes > 0 && n_bytes <= CLIP_TOKEN_BYTES;
 }
