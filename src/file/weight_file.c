@@ -62,6 +62,13 @@ limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char
     return read_part(ctx, st, part);
 }
 
+limn_weight_file *limn_weight_file_new(void)
+{
+    limn_weight_file *st = calloc(1, sizeof *st);
+    if (st) st->whole = st, st->holders = 1;
+    return st;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp((*(limn_entry *const *)a)->name, (*(limn_entry *const *)b)->name);
@@ -104,7 +111,7 @@ static limn_status done(limn_ctx *ctx, limn_weight_file *st, limn_status status,
 limn_status limn_weight_file_open(limn_ctx *ctx, const char *path, limn_weight_file **out)
 {
     *out = NULL;
-    limn_weight_file *st = calloc(1, sizeof *st);
+    limn_weight_file *st = limn_weight_file_new();
     if (!st) return limn_fail_memory(ctx, sizeof *st, path);
     int fd;
     size_t n;
@@ -117,7 +124,7 @@ limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsign
                                    limn_weight_file **out)
 {
     *out = NULL;
-    limn_weight_file *st = calloc(1, sizeof *st);
+    limn_weight_file *st = limn_weight_file_new();
     if (!st) return limn_fail_memory(ctx, sizeof *st, name);
     return done(ctx, st, limn_weight_file_add(ctx, st, name, -1, bytes, n), out);
 }
@@ -125,17 +132,21 @@ limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsign
 void limn_weight_file_close(limn_weight_file *st)
 {
     if (!st) return;
-    for (int i = 0; i < st->n_parts; i++) {
-        if (st->parts[i].fd >= 0) close(st->parts[i].fd);
-        free(st->parts[i].file);
-        free(st->parts[i].header);
-        limn_torch_free(st->parts[i].torch);
-    }
-    free(st->parts);
+    limn_weight_file *whole = st->whole;
     free(st->entries);
     free(st->by_name);
-    free(st->metadata);
-    free(st);
+    st->entries = NULL, st->by_name = NULL, st->n = 0;
+    if (st != whole) free(st);
+    if (--whole->holders) return;
+    for (int i = 0; i < whole->n_parts; i++) {
+        if (whole->parts[i].fd >= 0) close(whole->parts[i].fd);
+        free(whole->parts[i].file);
+        free(whole->parts[i].header);
+        limn_torch_free(whole->parts[i].torch);
+    }
+    free(whole->parts);
+    free(whole->metadata);
+    free(whole);
 }
 
 /* ---- look up ---------------------------------------------------------------------------------------------------------- */

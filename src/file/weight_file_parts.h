@@ -25,6 +25,8 @@ typedef struct limn_pair {
 } limn_pair;
 
 struct limn_weight_file {
+    limn_weight_file *whole;     /* itself, or the file that this is a set of: parts and metadata are its */
+    int holders;                 /* of a whole: itself while it is open, and its sets */
     int n_parts;
     limn_part *parts;
     size_t n, n_metadata, capacity, metadata_capacity;
@@ -34,6 +36,8 @@ struct limn_weight_file {
     char prefix[LIMN_PREFIX_BYTES]; /* of the set that was taken */
 };
 
+/** An empty one.  NULL: memory is out */
+limn_weight_file *limn_weight_file_new(void);
 /** One more part; what is allocated belongs to st.  fd becomes st's also on failure. */
 limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char *file, int fd, const unsigned char *memory,
                                  size_t n);

@@ -246,25 +246,32 @@ size_t limn_weight_nameless(const limn_weight_file *st, const char **first)
 
 /* ---- taking one ------------------------------------------------------------------------------------------------------- */
 
-limn_status limn_weight_file_take(limn_ctx *ctx, limn_weight_file *st, int n, const limn_weight_set *sets, int set)
+limn_status limn_weight_file_take(limn_ctx *ctx, limn_weight_file *whole, int n, const limn_weight_set *sets, int set,
+                                  limn_weight_file **out)
 {
     const limn_weight_set *base = &sets[0], *from = &sets[set];
-    size_t skip = strlen(base->prefix), kept = 0;
-    limn_entry *entries = malloc((base->n + 1) * sizeof *entries);
-    if (!entries) return limn_fail_memory(ctx, base->n * sizeof *entries, st->parts[0].file);
-    for (size_t i = 0; i < st->n && kept < base->n; i++) {
-        const limn_entry *e = &st->entries[i], *other = NULL;
+    size_t skip = strlen(base->prefix);
+    limn_weight_file *st = *out = malloc(sizeof *st);
+    if (!st) return limn_fail_memory(ctx, sizeof *st, whole->parts[0].file);
+    *st = *whole;
+    st->n = 0, st->capacity = base->n + 1, st->by_name = NULL, st->whole = whole->whole;
+    st->whole->holders++;
+    st->entries = malloc(st->capacity * sizeof *st->entries);
+    for (size_t i = 0; st->entries && i < whole->n && st->n < base->n; i++) {
+        const limn_entry *e = &whole->entries[i], *other = NULL;
         if (!belongs(e->name, base->prefix, n, sets)) continue;
         const char *name = e->name + skip;
-        if (set) other = from->glued ? find_glued(st, from, name) : limn_weight_file_find_under(st, from->prefix, name);
-        entries[kept] = other && same_shape(other, e) ? *other : *e;
-        entries[kept++].name = name;
+        if (set) other = from->glued ? find_glued(whole, from, name) : limn_weight_file_find_under(whole, from->prefix, name);
+        st->entries[st->n] = other && same_shape(other, e) ? *other : *e;
+        st->entries[st->n++].name = name;
     }
-    free(st->entries);
-    free(st->by_name);
-    st->entries = entries, st->n = kept, st->capacity = base->n + 1, st->by_name = NULL;
-    snprintf(st->prefix, sizeof st->prefix, "%s", from->prefix);
-    return limn_weight_file_index(ctx, st);
+    memcpy(st->prefix, from->prefix, sizeof st->prefix);
+    limn_status status = st->entries ? limn_weight_file_index(ctx, st)
+                                     : limn_fail_memory(ctx, st->capacity * sizeof *st->entries, whole->parts[0].file);
+    if (status == LIMN_OK) return LIMN_OK;
+    limn_weight_file_close(st);
+    *out = NULL;
+    return status;
 }
 
 const char *limn_weight_file_prefix(const limn_weight_file *st)

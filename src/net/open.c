@@ -149,46 +149,54 @@ static void tell_nameless(limn_ctx *ctx, const char *file, const limn_weight_fil
                  file, name, n - 1);
 }
 
-static limn_status take(limn_ctx *ctx, const char *file, limn_weight_file *st, const char *prefix, limn_set_kind kind)
+static limn_status take(limn_ctx *ctx, const char *file, limn_weight_file *whole, const char *prefix, limn_set_kind kind,
+                        limn_weight_file **st)
 {
     limn_weight_set sets[LIMN_MAX_SETS];
-    int n = limn_weight_sets(st, prefix, sets), at;
+    int n = limn_weight_sets(whole, prefix, sets), at;
     if (n < 0) return limn_fail_memory(ctx, sizeof sets, "sets of weights");
     limn_status status = choose(ctx, file, n, sets, kind, &at);
     if (status != LIMN_OK) return status;
     tell(ctx, file, n, sets, at);
-    if (kind == LIMN_SET_EMA && sets[at].kind != LIMN_SET_EMA) tell_nameless(ctx, file, st);
-    return limn_weight_file_take(ctx, st, n, sets, at);
+    if (kind == LIMN_SET_EMA && sets[at].kind != LIMN_SET_EMA) tell_nameless(ctx, file, whole);
+    return limn_weight_file_take(ctx, whole, n, sets, at, st);
 }
 
-static limn_status opened(limn_status status, limn_weight_file **st)
-{
-    if (status == LIMN_OK) return status;
-    limn_weight_file_close(*st);
-    *st = NULL;
-    return status;
-}
-
-limn_status limn_net_open(limn_ctx *ctx, const char *file, const char *families, limn_weight_file **st,
-                              limn_settings *out)
+limn_status limn_net_open_in(limn_ctx *ctx, const char *file, limn_weight_file *whole, const char *families,
+                             limn_weight_file **st, limn_settings *out)
 {
     char prefix[LIMN_PREFIX_BYTES];
-    limn_status status = limn_weight_file_open(ctx, file, st);
+    *st = NULL;
+    limn_status status = find_network(ctx, file, whole, families, out, prefix);
+    return status == LIMN_OK ? take(ctx, file, whole, prefix, LIMN_SET_EMA, st) : status;
+}
+
+limn_status limn_net_open(limn_ctx *ctx, const char *file, const char *families, limn_weight_file **st, limn_settings *out)
+{
+    limn_weight_file *whole;
+    *st = NULL;
+    limn_status status = limn_weight_file_open(ctx, file, &whole);
     if (status != LIMN_OK) return status;
-    status = find_network(ctx, file, *st, families, out, prefix);
-    return opened(status == LIMN_OK ? take(ctx, file, *st, prefix, LIMN_SET_EMA) : status, st);
+    status = limn_net_open_in(ctx, file, whole, families, st, out);
+    limn_weight_file_close(whole);
+    return status;
 }
 
 limn_status limn_net_open_start(limn_ctx *ctx, const char *file, const limn_graph *g, limn_weight_file **st)
 {
     char prefix[LIMN_PREFIX_BYTES];
     limn_map map;
-    limn_status status = limn_weight_file_open(ctx, file, st);
+    limn_weight_file *whole;
+    *st = NULL;
+    limn_status status = limn_weight_file_open(ctx, file, &whole);
     if (status != LIMN_OK) return status;
-    bool found = limn_fit_prefix(g, *st, prefix);
-    if (!found && g->n_parameters && is_published(ctx, file, *st, g->parameters[0], &map)) {
+    bool found = limn_fit_prefix(g, whole, prefix);
+    if (!found && g->n_parameters && is_published(ctx, file, whole, g->parameters[0], &map)) {
         memcpy(prefix, map.prefix, sizeof map.prefix);
         found = true;
     }
-    return opened(found ? take(ctx, file, *st, prefix, LIMN_SET_RAW) : LIMN_OK, st);
+    if (!found) return *st = whole, LIMN_OK;
+    status = take(ctx, file, whole, prefix, LIMN_SET_RAW, st);
+    limn_weight_file_close(whole);
+    return status;
 }

@@ -12,6 +12,9 @@
  *  named) */
 limn_status limn_net_open(limn_ctx *ctx, const char *file, const char *families, limn_weight_file **st,
                               limn_settings *out);
+/** The same of a file that is open, as one with several networks is.  whole: it may be closed before *st. */
+limn_status limn_net_open_in(limn_ctx *ctx, const char *file, limn_weight_file *whole, const char *families,
+                             limn_weight_file **st, limn_settings *out);
 /** The same for weights that are trained further, of a network that is known: raw ones, unless limn_ctx_set_weights() says
  *  otherwise.  Where nothing fits *st has all tensors, and what is missing is said when they are loaded. */
 limn_status limn_net_open_start(limn_ctx *ctx, const char *file, const limn_graph *g, limn_weight_file **st);
