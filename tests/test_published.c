@@ -254,6 +254,21 @@ static void a_folder_draws_what_diffusers_draws(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Descriptors of this process on files of that name. */
+static int count_open(const char *name)
+{
+    char link[300], path[300];
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(link, path, sizeof path - 1);
+        path[length > 0 ? length : 0] = '\0';
+        const char *slash = strrchr(path, '/');
+        n += slash && strcmp(slash + 1, name) == 0;
+    }
+    return n;
+}
+
 static void a_checkpoint_in_one_file_draws_the_same(void **state)
 {
     (void)state;
@@ -264,10 +279,12 @@ static void a_checkpoint_in_one_file_draws_the_same(void **state)
     OK(limn_pipeline_open(ctx, "pub-one/v1.safetensors", &p));
     assert_string_equal(limn_pipeline_describe(p).sampler, "dpm++2m");
     assert_int_equal(limn_pipeline_describe(p).width, 512); /* no config.json says otherwise */
+    assert_int_equal(count_open("v1.safetensors"), 1); /* for three networks */
     for (int k = 0; k < SD_CASES; k++)
         if (!is_scheduler(&sd_cases[k], "euler"))
             check_case(ctx, p, &sd_cases[k], is_scheduler(&sd_cases[k], "pndm") ? "plms" : "ddim");
     limn_pipeline_free(p);
+    assert_int_equal(count_open("v1.safetensors"), 0);
     limn_ctx_free(ctx);
 }
 

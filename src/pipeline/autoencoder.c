@@ -63,10 +63,12 @@ static bool is_autoencoder(const limn_settings *s)
     return s->family->kind == LIMN_RECONSTRUCTS;
 }
 
-static limn_status open_files(limn_autoencoder *a)
+/* whole: NULL, or the encoder's file. */
+static limn_status open_files(limn_autoencoder *a, limn_weight_file *whole)
 {
     limn_coder *in = &a->encoder, *back = &a->decoder;
-    limn_status status = limn_net_open(a->ctx, in->file, "vae tae", &in->st, &a->settings);
+    limn_status status = whole ? limn_net_open_in(a->ctx, in->file, whole, "vae tae", &in->st, &a->settings)
+                               : limn_net_open(a->ctx, in->file, "vae tae", &in->st, &a->settings);
     if (status != LIMN_OK) return status;
     if (!is_autoencoder(&a->settings))
         return limn_fail(a->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected an autoencoder (vae or tae)", in->file,
@@ -93,13 +95,18 @@ static limn_status open_net(limn_autoencoder *a, limn_coder *coder)
 
 limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoencoder **out)
 {
+    return limn_autoencoder_open_in(ctx, source, NULL, out);
+}
+
+limn_status limn_autoencoder_open_in(limn_ctx *ctx, const char *source, limn_weight_file *whole, limn_autoencoder **out)
+{
     *out = NULL;
     limn_autoencoder *a = calloc(1, sizeof *a);
     if (!a) return limn_fail_memory(ctx, sizeof *a, "an autoencoder");
     a->ctx = ctx;
     limn_status status = find_files(ctx, source, a->encoder.file, a->decoder.file, sizeof a->encoder.file);
     a->encoder.part = LIMN_PART_ENCODER, a->decoder.part = LIMN_PART_DECODER;
-    if (status == LIMN_OK) status = open_files(a);
+    if (status == LIMN_OK) status = open_files(a, strcmp(a->encoder.file, source) ? NULL : whole);
     if (status == LIMN_OK) status = open_net(a, &a->encoder);
     if (status == LIMN_OK) status = open_net(a, &a->decoder);
     if (status == LIMN_OK) {

@@ -24,6 +24,8 @@ struct limn_autoencoder {
     bool shares;                /* the files are another's, which outlives this one */
 };
 
+/** limn_autoencoder_open().  whole: NULL, or the file `source`, where it is open; it may be closed before *out. */
+limn_status limn_autoencoder_open_in(limn_ctx *ctx, const char *source, limn_weight_file *whole, limn_autoencoder **out);
 /** The same weights for another thread, which has ctx.  *out is freed before a. */
 limn_status limn_autoencoder_share(limn_ctx *ctx, const limn_autoencoder *a, limn_autoencoder **out);
 

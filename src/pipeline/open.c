@@ -144,7 +144,9 @@ static limn_status open_text_encoder(limn_pipeline *p, const char *source)
     if (!features->there || (p->folder ? access(inside, F_OK) != 0 : !limn_published_holds(p, "clip-text")))
         return LIMN_OK;
     limn_status status = limn_map_file(p->ctx, p->folder ? inside : source, p->text_file);
-    if (status == LIMN_OK) status = limn_net_open(p->ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings);
+    if (status == LIMN_OK)
+        status = p->folder ? limn_net_open(p->ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings)
+                           : limn_net_open_in(p->ctx, p->file, p->whole, "clip-text", &p->text_st, &p->text_settings);
     if (status == LIMN_OK && p->text_settings.family->kind != LIMN_ENCODES_TEXT)
         status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", p->text_file,
                            p->text_settings.family->name);
@@ -216,7 +218,8 @@ static limn_status open_denoiser(limn_pipeline *p)
     for (int i = 0; limn_families[i]; i++)
         if (limn_families[i]->kind == LIMN_DENOISES)
             snprintf(denoisers + strlen(denoisers), sizeof denoisers - strlen(denoisers), "%s ", limn_families[i]->name);
-    limn_status status = limn_net_open(p->ctx, p->file, denoisers, &p->st, &p->settings);
+    limn_status status = limn_weight_file_open(p->ctx, p->file, &p->whole);
+    if (status == LIMN_OK) status = limn_net_open_in(p->ctx, p->file, p->whole, denoisers, &p->st, &p->settings);
     if (status == LIMN_OK) p->published = !limn_weight_file_metadata(p->st, "limn.settings");
     return status;
 }
@@ -248,6 +251,8 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     if (status == LIMN_OK) status = make_recipe(p, source);
     if (status == LIMN_OK) status = read_classes(p);
     if (status == LIMN_OK) status = open_own_autoencoder(p, source);
+    limn_weight_file_close(p->whole);
+    p->whole = NULL;
     if (status == LIMN_OK) *out = p;
     else limn_pipeline_free(p);
     return status;
@@ -327,12 +332,13 @@ static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, co
 }
 
 /* limn_ctx_set_weights() is about the model. */
-static limn_status open_autoencoder(limn_ctx *ctx, const char *source, limn_autoencoder **out)
+static limn_status open_autoencoder(const limn_pipeline *p, const char *source, limn_autoencoder **out)
 {
+    limn_ctx *ctx = p->ctx;
     char kept[sizeof ctx->weights];
     memcpy(kept, ctx->weights, sizeof kept);
     ctx->weights[0] = '\0';
-    limn_status status = limn_autoencoder_open(ctx, source, out);
+    limn_status status = limn_autoencoder_open_in(ctx, source, strcmp(source, p->file) ? NULL : p->whole, out);
     memcpy(ctx->weights, kept, sizeof kept);
     return status;
 }
@@ -350,7 +356,7 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
                          p->file, limn_model_interface(&p->settings).channels);
     limn_status status = source ? LIMN_OK : find_named(p, beside);
     if (status != LIMN_OK) return status;
-    status = open_autoencoder(p->ctx, source ? source : beside, &vae);
+    status = open_autoencoder(p, source ? source : beside, &vae);
     if (status != LIMN_OK && !source)
         limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file);
     if (status != LIMN_OK) return status;

@@ -11,6 +11,7 @@ struct limn_pipeline {
     char file[1100], name[128]; /* of the weights; of the model */
     char text_file[1100];       /* of text_st */
     bool folder;                /* the model was opened as one */
+    limn_weight_file *whole;    /* `file` with all its networks; NULL once they are opened */
     limn_weight_file *st;
     limn_weight_file *text_st;  /* of a text encoder in a file of its own, else NULL */
     limn_settings settings, text_settings; /* of the denoiser; of what reads the text: it, or the text encoder */

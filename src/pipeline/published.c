@@ -9,15 +9,10 @@
 
 enum { CONFIG_LIMIT = 1 << 20, PATH = 1200 };
 
-/* The denoiser's own view of the file has only its tensors. */
 bool limn_published_holds(const limn_pipeline *p, const char *families)
 {
-    limn_weight_file *st;
     limn_map map;
-    if (!p->published || limn_weight_file_open(p->ctx, p->file, &st) != LIMN_OK) return false;
-    bool holds = limn_map_detect_among(p->ctx, p->file, st, families, &map) != LIMN_NOT_FOUND;
-    limn_weight_file_close(st);
-    return holds;
+    return p->published && limn_map_detect_among(p->ctx, p->file, p->whole, families, &map) != LIMN_NOT_FOUND;
 }
 
 /* ---- the token behind the end ----------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 
 #include "pipeline/pipeline.h"
 
-/** Does the model's file hold a network of one of these families, too?  "vae tae" */
+/** While a model is opened: does its file hold a network of one of these families, too?  "vae tae" */
 bool limn_published_holds(const limn_pipeline *p, const char *families);
 
 /**
