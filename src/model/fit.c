@@ -57,23 +57,43 @@ static void compare(const limn_graph *g, const limn_weight_file *st, limn_fit *f
     }
 }
 
-static limn_status try_settings(limn_ctx *ctx, const limn_weight_file *st, limn_fit *fit)
+static limn_status build(limn_ctx *ctx, const limn_settings *settings, limn_graph **g, limn_ports *ports)
 {
-    limn_ports ports;
-    limn_graph *g = limn_graph_new(ctx);
-    if (!g) return LIMN_NO_MEMORY;
-    limn_status status = limn_model_build(g, &fit->settings, (limn_build){.batch = 1}, &ports);
-    if (status == LIMN_OK) limn_fit_prefix(g, st, fit->prefix);
-    if (status == LIMN_OK) compare(g, st, fit);
-    limn_graph_free(g);
+    *g = limn_graph_new(ctx);
+    if (!*g) return LIMN_NO_MEMORY;
+    limn_status status = limn_model_build(*g, settings, (limn_build){.batch = 1, .n_steps = 1}, ports);
+    if (status == LIMN_OK) return LIMN_OK;
+    limn_graph_free(*g);
+    *g = NULL;
     return status;
+}
+
+/* Where its weights stand, and which are there. */
+static void look_for(limn_graph *g, const limn_weight_file *st, limn_fit *fit)
+{
+    limn_fit_prefix(g, st, fit->prefix);
+    compare(g, st, fit);
+    limn_graph_free(g);
+}
+
+limn_status limn_fit_described(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out,
+                               limn_graph **g, limn_ports *ports)
+{
+    *g = NULL;
+    limn_status status = limn_settings_parse(ctx, limn_weight_file_metadata(st, "limn.settings"), out);
+    if (status == LIMN_OK) status = build(ctx, out, g, ports);
+    return status == LIMN_OK || status == LIMN_NO_MEMORY ? status
+                                                         : limn_fail_in(ctx, LIMN_BAD_FILE, "%s: limn.settings", file);
 }
 
 static limn_status try_name(limn_ctx *ctx, const limn_weight_file *st, const char *name, limn_fit *best)
 {
     limn_fit fit = {.source = LIMN_FIT_PRESET, .preset = name};
+    limn_graph *g;
+    limn_ports ports;
     limn_status status = limn_settings_find(ctx, name, &fit.settings);
-    if (status == LIMN_OK) status = try_settings(ctx, st, &fit);
+    if (status == LIMN_OK) status = build(ctx, &fit.settings, &g, &ports);
+    if (status == LIMN_OK) look_for(g, st, &fit);
     if (status == LIMN_OK && fit.n_found == fit.n_parameters && fit.n_parameters > best->n_parameters) *best = fit;
     return status;
 }
@@ -129,13 +149,13 @@ static limn_status find_networks(limn_ctx *ctx, const char *file, const limn_wei
 {
     *out = (limn_fit){.source = LIMN_FIT_NONE};
     *n = 1;
-    const char *text = limn_weight_file_metadata(st, "limn.settings");
-    if (text) {
+    if (limn_weight_file_metadata(st, "limn.settings")) {
+        limn_graph *g;
+        limn_ports ports;
         out->source = LIMN_FIT_METADATA;
-        limn_status status = limn_settings_parse(ctx, text, &out->settings);
-        if (status == LIMN_OK) status = try_settings(ctx, st, out);
-        return status == LIMN_OK || status == LIMN_NO_MEMORY ? status
-                                                             : limn_fail_in(ctx, LIMN_BAD_FILE, "%s: limn.settings", file);
+        limn_status described = limn_fit_described(ctx, file, st, &out->settings, &g, &ports);
+        if (described == LIMN_OK) look_for(g, st, out);
+        return described;
     }
     limn_status status = LIMN_OK;
     for (int i = 0; limn_families[i] && status == LIMN_OK; i++) status = try_name(ctx, st, limn_families[i]->name, out);

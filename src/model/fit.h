@@ -28,6 +28,10 @@ enum { LIMN_MAX_FITS = 8 };
 
 /** @return LIMN_OK, also when nothing fits; LIMN_BAD_FILE when limn.settings cannot be read; LIMN_NO_MEMORY */
 limn_status limn_fit_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_fit *out);
+/** The network that a file's metadata limn.settings describe, built for one picture and one step.
+ *  @return LIMN_OK: *g is the caller's; LIMN_BAD_FILE; LIMN_NO_MEMORY */
+limn_status limn_fit_described(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out,
+                               limn_graph **g, limn_ports *ports);
 /** All networks of a file, as a published checkpoint holds several; the first is that of limn_fit_find().  One of known
  *  names that Limn cannot build has source LIMN_FIT_NONE, its title in preset and the reason in missing.  @param n  of out,
  *  from 1 on.  @return as limn_fit_find() */

@@ -15,28 +15,51 @@ static bool is_published(limn_ctx *ctx, const char *file, const limn_weight_file
     return !limn_weight_file_metadata(st, "limn.settings") && limn_map_detect_with(ctx, file, st, parameter, map) == LIMN_OK;
 }
 
-/* prefix: what its names begin with. */
-static limn_status find_network(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
-                                limn_settings *out, char prefix[LIMN_PREFIX_BYTES])
+/* Where a network stands in its file. */
+typedef struct place {
+    char prefix[LIMN_PREFIX_BYTES]; /* what its names begin with */
+    limn_port *port;                /* NULL: not wanted */
+} place;
+
+static limn_status find_described(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out, place *at)
+{
+    limn_graph *g;
+    limn_ports ports;
+    limn_status status = limn_fit_described(ctx, file, st, out, &g, &ports);
+    if (status != LIMN_OK) return status;
+    limn_fit_prefix(g, st, at->prefix);
+    if (at->port) limn_ports_list(&ports, at->port);
+    limn_graph_free(g);
+    return LIMN_OK;
+}
+
+static limn_status find_published(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
+                                  limn_settings *out, place *at)
 {
     limn_map map;
     limn_fit fit;
-    *prefix = '\0';
-    bool described = limn_weight_file_metadata(st, "limn.settings") != NULL;
-    limn_status status = described ? LIMN_NOT_FOUND : limn_map_detect_among(ctx, file, st, families, &map);
-    if (status == LIMN_NOT_FOUND && families && !described) status = limn_map_detect(ctx, file, st, &map);
+    limn_status status = limn_map_detect_among(ctx, file, st, families, &map);
+    if (status == LIMN_NOT_FOUND && families) status = limn_map_detect(ctx, file, st, &map);
     if (status == LIMN_OK) {
         *out = map.settings;
-        memcpy(prefix, map.prefix, sizeof map.prefix);
+        memcpy(at->prefix, map.prefix, sizeof map.prefix);
     }
     if (status != LIMN_NOT_FOUND) return status;
-    status =
-        limn_fit_find(ctx, file, st, &fit); /* its own settings, or a preset's, which no shape tells from its neighbours */
+    status = limn_fit_find(ctx, file, st, &fit); /* a preset's, which no shape tells from its neighbours */
     if (status != LIMN_OK) return status;
     if (fit.source == LIMN_FIT_NONE) return limn_map_detect(ctx, file, st, &map), LIMN_UNSUPPORTED; /* its sentence */
     *out = fit.settings;
-    memcpy(prefix, fit.prefix, sizeof fit.prefix);
+    memcpy(at->prefix, fit.prefix, sizeof fit.prefix);
     return LIMN_OK;
+}
+
+static limn_status find_network(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
+                                limn_settings *out, place *at)
+{
+    *at->prefix = '\0';
+    if (limn_weight_file_metadata(st, "limn.settings")) return find_described(ctx, file, st, out, at);
+    limn_status status = find_published(ctx, file, st, families, out, at);
+    return status == LIMN_OK && at->port ? limn_ports_look(ctx, out, LIMN_PART_WHOLE, at->port) : status;
 }
 
 limn_status limn_net_settings_of(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_settings *out)
@@ -47,8 +70,8 @@ limn_status limn_net_settings_of(limn_ctx *ctx, const char *file, const limn_wei
 limn_status limn_net_settings_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
                                     limn_settings *out)
 {
-    char prefix[LIMN_PREFIX_BYTES];
-    return find_network(ctx, file, st, families, out, prefix);
+    place at = {.port = NULL};
+    return find_network(ctx, file, st, families, out, &at);
 }
 
 static const char *kind_word(limn_set_kind kind)
@@ -163,12 +186,12 @@ static limn_status take(limn_ctx *ctx, const char *file, limn_weight_file *whole
 }
 
 limn_status limn_net_open_in(limn_ctx *ctx, const char *file, limn_weight_file *whole, const char *families,
-                             limn_weight_file **st, limn_settings *out)
+                             limn_weight_file **st, limn_settings *out, limn_port *port)
 {
-    char prefix[LIMN_PREFIX_BYTES];
+    place at = {.port = port};
     *st = NULL;
-    limn_status status = find_network(ctx, file, whole, families, out, prefix);
-    return status == LIMN_OK ? take(ctx, file, whole, prefix, LIMN_SET_EMA, st) : status;
+    limn_status status = find_network(ctx, file, whole, families, out, &at);
+    return status == LIMN_OK ? take(ctx, file, whole, at.prefix, LIMN_SET_EMA, st) : status;
 }
 
 limn_status limn_net_open(limn_ctx *ctx, const char *file, const char *families, limn_weight_file **st, limn_settings *out)
@@ -177,7 +200,7 @@ limn_status limn_net_open(limn_ctx *ctx, const char *file, const char *families,
     *st = NULL;
     limn_status status = limn_weight_file_open(ctx, file, &whole);
     if (status != LIMN_OK) return status;
-    status = limn_net_open_in(ctx, file, whole, families, st, out);
+    status = limn_net_open_in(ctx, file, whole, families, st, out, NULL);
     limn_weight_file_close(whole);
     return status;
 }

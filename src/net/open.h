@@ -3,7 +3,7 @@
 #define LIMN_NET_OPEN_H
 
 #include "file/weight_file.h"
-#include "model/model.h"
+#include "net/ports.h"
 
 /** Open the weights of a network that is to run: settings as limn_net_settings_among(), and of several sets of its
  *  weights in the file the one that limn_ctx_set_weights() names, else EMA.  *st has that set under the network's names; the
@@ -12,9 +12,10 @@
  *  named) */
 limn_status limn_net_open(limn_ctx *ctx, const char *file, const char *families, limn_weight_file **st,
                               limn_settings *out);
-/** The same of a file that is open, as one with several networks is.  whole: it may be closed before *st. */
+/** The same of a file that is open, as one with several networks is.  whole: it may be closed before *st.
+ *  @param port  NULL, or [LIMN_PORTS]: what limn_ports_look() says of the whole network */
 limn_status limn_net_open_in(limn_ctx *ctx, const char *file, limn_weight_file *whole, const char *families,
-                             limn_weight_file **st, limn_settings *out);
+                             limn_weight_file **st, limn_settings *out, limn_port *port);
 /** The same for weights that are trained further, of a network that is known: raw ones, unless limn_ctx_set_weights() says
  *  otherwise.  Where nothing fits *st has all tensors, and what is missing is said when they are loaded. */
 limn_status limn_net_open_start(limn_ctx *ctx, const char *file, const limn_graph *g, limn_weight_file **st);

@@ -35,17 +35,22 @@ limn_node *limn_port_node(const limn_ports *ports, limn_port_name row)
     return node;
 }
 
+void limn_ports_list(const limn_ports *ports, limn_port *out)
+{
+    for (int i = 0; i < LIMN_PORTS; i++) {
+        const limn_node *node = limn_port_node(ports, i);
+        out[i] = (limn_port){.there = node != NULL};
+        if (node) out[i].input = node->op == LIMN_OP_INPUT, out[i].shape = limn_node_shape(node);
+    }
+}
+
 limn_status limn_ports_look(limn_ctx *ctx, const limn_settings *s, limn_model_part part, limn_port *out)
 {
     limn_ports ports;
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return limn_fail_memory(ctx, sizeof(limn_graph), "a graph");
     limn_status status = limn_model_build(g, s, (limn_build){.batch = 1, .n_steps = 1, .part = part}, &ports);
-    for (int i = 0; i < LIMN_PORTS && status == LIMN_OK; i++) {
-        const limn_node *node = limn_port_node(&ports, i);
-        out[i] = (limn_port){.there = node != NULL};
-        if (node) out[i].input = node->op == LIMN_OP_INPUT, out[i].shape = limn_node_shape(node);
-    }
+    if (status == LIMN_OK) limn_ports_list(&ports, out);
     limn_graph_free(g);
     return status;
 }

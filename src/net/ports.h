@@ -30,6 +30,8 @@ typedef struct limn_port {
 int limn_port_find(const char *name);
 /** NULL: the network lacks it. */
 limn_node *limn_port_node(const limn_ports *ports, limn_port_name row);
+/** What can be said of a graph's ports.  @param out  [LIMN_PORTS] */
+void limn_ports_list(const limn_ports *ports, limn_port *out);
 /** The ports of a network of these settings: it is built, and not planned.  @param out  [LIMN_PORTS] */
 limn_status limn_ports_look(limn_ctx *ctx, const limn_settings *s, limn_model_part part, limn_port *out);
 /** The names of those that are there: "ids text_end features".  out needs LIMN_PORTS_TEXT bytes.  @return out */

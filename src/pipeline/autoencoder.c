@@ -67,7 +67,7 @@ static bool is_autoencoder(const limn_settings *s)
 static limn_status open_files(limn_autoencoder *a, limn_weight_file *whole)
 {
     limn_coder *in = &a->encoder, *back = &a->decoder;
-    limn_status status = whole ? limn_net_open_in(a->ctx, in->file, whole, "vae tae", &in->st, &a->settings)
+    limn_status status = whole ? limn_net_open_in(a->ctx, in->file, whole, "vae tae", &in->st, &a->settings, NULL)
                                : limn_net_open(a->ctx, in->file, "vae tae", &in->st, &a->settings);
     if (status != LIMN_OK) return status;
     if (!is_autoencoder(&a->settings))

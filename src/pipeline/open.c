@@ -121,14 +121,15 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool fil
 
 /* ---- the recipe ------------------------------------------------------------------------------------------------------- */
 
+/* port: NULL, or what is known of its ports. */
 static limn_status add_part(limn_pipeline *p, const char *name, limn_role role, const limn_settings *settings,
-                            const char *file, const limn_weight_file *st)
+                            const char *file, const limn_weight_file *st, const limn_port *port)
 {
     limn_source *weights;
     limn_net *net = NULL;
     limn_status status = limn_map_source(p->ctx, file, st, &weights);
     if (status == LIMN_OK) status = limn_net_new(p->ctx, settings, weights, file, &net);
-    if (status == LIMN_OK) status = limn_recipe_add(p->ctx, &p->recipe, name, role, net, LIMN_PART_WHOLE, NULL);
+    if (status == LIMN_OK) status = limn_recipe_add(p->ctx, &p->recipe, name, role, net, LIMN_PART_WHOLE, port);
     limn_net_free(net);
     return status;
 }
@@ -146,19 +147,20 @@ static limn_status open_text_encoder(limn_pipeline *p, const char *source)
     limn_status status = limn_map_file(p->ctx, p->folder ? inside : source, p->text_file);
     if (status == LIMN_OK)
         status = p->folder ? limn_net_open(p->ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings)
-                           : limn_net_open_in(p->ctx, p->file, p->whole, "clip-text", &p->text_st, &p->text_settings);
+                           : limn_net_open_in(p->ctx, p->file, p->whole, "clip-text", &p->text_st, &p->text_settings,
+                                              NULL);
     if (status == LIMN_OK && p->text_settings.family->kind != LIMN_ENCODES_TEXT)
         status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", p->text_file,
                            p->text_settings.family->name);
-    if (status == LIMN_OK) status = add_part(p, "text", LIMN_ROLE_TEXT, &p->text_settings, p->text_file, p->text_st);
+    if (status == LIMN_OK) status = add_part(p, "text", LIMN_ROLE_TEXT, &p->text_settings, p->text_file, p->text_st, NULL);
     return status == LIMN_OK ? limn_recipe_wire(p->ctx, &p->recipe, "text -> denoiser") : status;
 }
 
 /* The networks of an opened model and what feeds what: its weights, the text encoder in them or beside them, later its
  * autoencoder (limn_pipeline_set_autoencoder()).  A folder in another layout has its parts and wires made here. */
-static limn_status make_recipe(limn_pipeline *p, const char *source)
+static limn_status make_recipe(limn_pipeline *p, const char *source, const limn_port *port)
 {
-    limn_status status = add_part(p, "denoiser", LIMN_ROLE_DENOISER, &p->settings, p->file, p->st);
+    limn_status status = add_part(p, "denoiser", LIMN_ROLE_DENOISER, &p->settings, p->file, p->st, port);
     if (status == LIMN_OK) status = open_text_encoder(p, source);
     if (status == LIMN_OK) status = open_tokenizer(p, source, !p->folder);
     if (status != LIMN_OK) return status;
@@ -212,14 +214,14 @@ static limn_status open_own_autoencoder(limn_pipeline *p, const char *source)
 }
 
 /* Of a file with several networks the one that draws. */
-static limn_status open_denoiser(limn_pipeline *p)
+static limn_status open_denoiser(limn_pipeline *p, limn_port *port)
 {
     char denoisers[256] = "";
     for (int i = 0; limn_families[i]; i++)
         if (limn_families[i]->kind == LIMN_DENOISES)
             snprintf(denoisers + strlen(denoisers), sizeof denoisers - strlen(denoisers), "%s ", limn_families[i]->name);
     limn_status status = limn_weight_file_open(p->ctx, p->file, &p->whole);
-    if (status == LIMN_OK) status = limn_net_open_in(p->ctx, p->file, p->whole, denoisers, &p->st, &p->settings);
+    if (status == LIMN_OK) status = limn_net_open_in(p->ctx, p->file, p->whole, denoisers, &p->st, &p->settings, port);
     if (status == LIMN_OK) p->published = !limn_weight_file_metadata(p->st, "limn.settings");
     return status;
 }
@@ -228,6 +230,7 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
 {
     struct stat there;
     char shown[256];
+    limn_port port[LIMN_PORTS];
     *out = NULL;
     limn_escape(source, strlen(source), shown, sizeof shown);
     if (strlen(source) > 1000)
@@ -243,12 +246,12 @@ limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline 
     if (!*limn_path_last(source, p->name, sizeof p->name)) snprintf(p->name, sizeof p->name, "%.100s", source);
     p->folder = !file;
     limn_status status = limn_map_file(ctx, source, p->file);
-    if (status == LIMN_OK) status = open_denoiser(p);
+    if (status == LIMN_OK) status = open_denoiser(p, port);
     if (status == LIMN_OK) status = check_kind(p);
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = read_scheduler(p, source);
-    if (status == LIMN_OK) status = make_recipe(p, source);
+    if (status == LIMN_OK) status = make_recipe(p, source, port);
     if (status == LIMN_OK) status = read_classes(p);
     if (status == LIMN_OK) status = open_own_autoencoder(p, source);
     limn_weight_file_close(p->whole);

@@ -10,15 +10,16 @@
 /* ---- parts and wires -------------------------------------------------------------------------------------------------- */
 
 limn_status limn_recipe_add(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, limn_net *net,
-                            limn_model_part door, const limn_clip_bpe *bpe)
+                            limn_model_part door, const limn_port *port)
 {
     if (r->n_parts == LIMN_RECIPE_PARTS)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a recipe has at most %d parts, and %s is one more", LIMN_RECIPE_PARTS,
                          name);
     limn_recipe_part *part = &r->part[r->n_parts];
-    *part = (limn_recipe_part){.role = role, .door = door, .bpe = bpe};
+    *part = (limn_recipe_part){.role = role, .door = door};
     snprintf(part->name, sizeof part->name, "%s", name);
-    limn_status status = limn_ports_look(ctx, limn_net_settings(net), door, part->port);
+    limn_status status = port ? LIMN_OK : limn_ports_look(ctx, limn_net_settings(net), door, part->port);
+    if (port) memcpy(part->port, port, sizeof part->port);
     if (status != LIMN_OK) return limn_fail_in(ctx, status, "%s", name);
     part->net = limn_net_share(net);
     r->n_parts++;

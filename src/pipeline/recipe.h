@@ -76,9 +76,10 @@ typedef struct limn_recipe_shape {
     size_t buffers;           /* bytes that the job itself will take */
 } limn_recipe_shape;
 
-/** One more part.  net: shared.  @return LIMN_BAD_ARGUMENT: its settings build no network, or there are too many parts */
+/** One more part.  net: shared.  port: NULL, or [LIMN_PORTS] as limn_ports_look() has them.  @return LIMN_BAD_ARGUMENT: its
+ *  settings build no network, or there are too many parts */
 limn_status limn_recipe_add(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, limn_net *net,
-                            limn_model_part door, const limn_clip_bpe *bpe);
+                            limn_model_part door, const limn_port *port);
 /** One more wire: "text.features -> denoiser.features", "l.pooled -> denoiser.pooled[768]", "l.features ->
  *  denoiser.features[0,768]" (token, channel); "text -> denoiser": every input of the second that the first has under its
  *  name.  @return LIMN_BAD_ARGUMENT: a sentence with the wire, what was expected and what there is */
