@@ -112,7 +112,8 @@ static size_t character(limn_scan *s, char *to)
     utf8proc_int32_t point;
     if (*p == '\\') return s->at++, escape(s, to);
     if (*p < 0x20) return limn_scan_refuse(s, "a control character in a string");
-    utf8proc_ssize_t n = *p < 0x80 ? 1 : utf8proc_iterate(p, (utf8proc_ssize_t)(s->n - s->at), &point);
+    if (*p < 0x80) return *to = s->bytes[s->at++], 1;
+    utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)(s->n - s->at), &point);
     if (n < 1) return limn_scan_refuse(s, "not valid UTF-8");
     memmove(to, p, (size_t)n);
     s->at += (size_t)n;

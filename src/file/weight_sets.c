@@ -1,7 +1,5 @@
 /* weight_sets.c: see weight_sets.h. */
 #include "file/weight_sets.h"
-#include "base/number.h"
-
 #include "file/weight_file_parts.h"
 
 #include <stdlib.h>
@@ -14,8 +12,13 @@ enum { NAME_BYTES = 1024, TAILS = 8, MOST_CANDIDATES = 128 };
 static bool word_is(const char *word, size_t n, const char *const *words)
 {
     for (; *words; words++)
-        if (strlen(*words) == n && strncmp(word, *words, n) == 0) return true;
+        if (**words == *word && strncmp(word, *words, n) == 0 && !(*words)[n]) return true;
     return false;
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 /* The last word that tells decides: in ema.online_model. the weights are those that are trained. */
@@ -27,7 +30,7 @@ limn_set_kind limn_set_kind_of(const char *prefix)
     if (!strncmp(prefix, "adam_m/", 7) || !strncmp(prefix, "adam_v/", 7)) return LIMN_SET_STATE;
     for (const char *word = prefix; *word;) {
         size_t n = 0;
-        while (limn_lower(word[n]) >= 'a' && limn_lower(word[n]) <= 'z') n++;
+        while (is_letter(word[n])) n++;
         if (word_is(word, n, ema)) kind = LIMN_SET_EMA;
         else if (word_is(word, n, online)) kind = LIMN_SET_ONLINE;
         word += n ? n : 1;
@@ -54,7 +57,11 @@ const limn_entry *limn_weight_file_find_under(const limn_weight_file *st, const 
 {
     char full[NAME_BYTES];
     if (!*prefix) return limn_weight_file_find(st, name);
-    return snprintf(full, sizeof full, "%s%s", prefix, name) < (int)sizeof full ? limn_weight_file_find(st, full) : NULL;
+    size_t n = strlen(prefix), m = strlen(name);
+    if (n >= sizeof full || m >= sizeof full - n) return NULL;
+    memcpy(full, prefix, n);
+    memcpy(full + n, name, m + 1);
+    return limn_weight_file_find(st, full);
 }
 
 /* ---- where a name stands ---------------------------------------------------------------------------------------------- */
@@ -192,7 +199,8 @@ static int add_glued(const limn_weight_file *st, const char *base, limn_weight_s
         size_t length = dot ? (size_t)(dot + 1 - name) : 0;
         if (!length || length >= sizeof last || !strncmp(base, name, length)) continue;
         if (strlen(last) == length && !strncmp(last, name, length)) continue;
-        snprintf(last, sizeof last, "%.*s", (int)length, name);
+        memcpy(last, name, length);
+        last[length] = '\0';
         bool known = limn_set_kind_of(last) != LIMN_SET_EMA;
         for (int k = 1; k < n; k++) known = known || begins_with(last, out[k].prefix);
         if (known) continue;
@@ -261,7 +269,8 @@ limn_status limn_weight_file_take(limn_ctx *ctx, limn_weight_file *whole, int n,
         const limn_entry *e = &whole->entries[i], *other = NULL;
         if (!belongs(e->name, base->prefix, n, sets)) continue;
         const char *name = e->name + skip;
-        if (set) other = from->glued ? find_glued(whole, from, name) : limn_weight_file_find_under(whole, from->prefix, name);
+        if (set && from->glued) other = find_glued(whole, from, name);
+        else if (set) other = limn_weight_file_find_under(whole, from->prefix, name);
         st->entries[st->n] = other && same_shape(other, e) ? *other : *e;
         st->entries[st->n++].name = name;
     }

@@ -45,8 +45,8 @@ int limn_weight_sets(const limn_weight_file *st, const char *prefix, limn_weight
 size_t limn_weight_nameless(const limn_weight_file *st, const char **first);
 
 /** One set of a file, under its network's names: base is the set that has all of them, set the one whose values are wanted
- *  (base itself, too).  Tensors that set lacks are those of base.  prefix() tells sentences where the set was.  whole: it may
- *  be closed before *out.  @return LIMN_OK: close *out; LIMN_NO_MEMORY */
+ *  (base itself, too).  Tensors that set lacks are those of base.  prefix() tells sentences where the set was.  whole: it
+ *  may be closed before *out.  @return LIMN_OK: close *out; LIMN_NO_MEMORY */
 limn_status limn_weight_file_take(limn_ctx *ctx, limn_weight_file *whole, int n, const limn_weight_set *sets, int set,
                                   limn_weight_file **out);
 /** Prefix of the set that was taken, "" without one. */

@@ -228,7 +228,8 @@ limn_node *limn_parameter(limn_graph *g, const char *name, limn_shape shape, lim
     }
     if (!grow((void **)&g->parameters, g->n_parameters, &g->parameter_capacity, sizeof *g->parameters))
         return limn_node_no_memory(g);
-    limn_node node = {.op = LIMN_OP_PARAMETER, .kind = LIMN_COMPUTE, .shape = shape, .name = full, .init = init, .same = *same};
+    limn_node node = {
+        .op = LIMN_OP_PARAMETER, .kind = LIMN_COMPUTE, .shape = shape, .name = full, .init = init, .same = *same};
     limn_node *made = append(g, &node);
     if (made != g->error) g->parameters[g->n_parameters++] = *same = made;
     return made;
