@@ -3,6 +3,7 @@
 #include "file/bytes.h"
 #include "text/clip_tables.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,7 @@ typedef struct parser {
     const char *name;
     limn_clip_bpe *bpe;
     int16_t byte_of_letter[256 + 68];
+    const char *end; /* of the text */
     size_t n_bytes; /* of bpe->bytes: the texts of all tokens so far.  Never more than the lines that they come from */
     int header;     /* lines before the first merge */
 } parser;
@@ -122,6 +124,19 @@ static limn_status bad_line(const parser *p, int line, const char *what, const c
                      limn_escape(text, n, shown, sizeof shown));
 }
 
+/* Up to 8 letters that stand for themselves, '!' to '~', as nearly all do, as the key of a token.  @return false: read them
+ * one by one */
+static bool read_plain(const parser *p, const char *text, size_t n, uint64_t *key)
+{
+    static const uint64_t each = UINT64_C(0x0101010101010101);
+    if (n - 1 >= SHORT || p->end - text < SHORT) return false;
+    memcpy(key, text, SHORT);
+    uint64_t behind = n == SHORT ? 0 : ~UINT64_C(0) << 8 * n, letters;
+    *key = le64toh(*key) & ~behind;
+    letters = *key | (behind & '!' * each);
+    return ((letters | (letters - '!' * each) | (letters + each)) & 0x80 * each) == 0;
+}
+
 /* Letters of the file back to bytes, from bpe->bytes + begin on; "</w>" after at least one letter ends a word.  @return
  * false: not of the alphabet, or too long. */
 static bool read_token(const parser *p, const char *text, size_t n, size_t begin, clip_token *out)
@@ -131,6 +146,12 @@ static bool read_token(const parser *p, const char *text, size_t n, size_t begin
     size_t n_bytes = 0;
     uint64_t key = 0;
     if (ends) n -= 4;
+    if (read_plain(p, text, n, &key)) {
+        memcpy(to, text, SHORT);
+        *out = (clip_token){.key = key, .begin = (uint32_t)begin, .n = (uint16_t)n, .ends_word = ends};
+        return true;
+    }
+    key = 0;
     for (size_t i = 0; i < n; n_bytes++) {
         unsigned letter = (unsigned char)text[i++];
         if (letter >= 0x80) {
@@ -214,7 +235,7 @@ static bool allocate(parser *p, int n_merges, size_t text_bytes)
     bpe->n_slots = slots_for(n_tokens);
     bpe->merges = malloc(((size_t)n_merges + 1) * sizeof *bpe->merges);
     bpe->tokens = malloc(n_tokens * sizeof *bpe->tokens);
-    bpe->bytes = malloc(CLIP_FIRST_MERGE + text_bytes);
+    bpe->bytes = malloc(CLIP_FIRST_MERGE + text_bytes + SHORT);
     bpe->by_text = calloc(bpe->n_slots, sizeof *bpe->by_text);
     if (!bpe->merges || !bpe->tokens || !bpe->bytes || !bpe->by_text) return false;
     memset(p->byte_of_letter, 0xff, sizeof p->byte_of_letter);
@@ -260,6 +281,7 @@ limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *byt
         return limn_fail_memory(ctx, (size_t)there * 40 + n_bytes, "byte-pair tables");
     }
     add_byte_tokens(&p);
+    p.end = bytes + n_bytes;
     limn_status status = read_lines(&p, bytes, n_bytes);
     if (status) limn_clip_bpe_free(p.bpe);
     else *out = p.bpe;
