@@ -27,7 +27,10 @@ _Static_assert(CLIP_FIRST_MERGE + CLIP_MERGES_CAP < ID_MASK, "ids fit");
 
 static clip_token join(const limn_clip_bpe *bpe, const clip_token *left, const clip_token *right)
 {
-    clip_token both = {.begin = left->begin, .n = (uint16_t)(left->n + right->n), .ends_word = right->ends_word};
+    clip_token both = {.begin = left->begin,
+                       .n = (uint16_t)(left->n + right->n),
+                       .n_left = (uint8_t)left->n,
+                       .ends_word = right->ends_word};
     if (both.n <= SHORT) both.key = left->key | right->key << 8 * left->n;
     else both.key = limn_hash_bytes(limn_hash_bytes(LIMN_HASH, bpe->bytes + left->begin, left->n), bpe->bytes + right->begin,
                                     right->n);
@@ -67,15 +70,21 @@ static uint32_t *find_slot(const limn_clip_bpe *bpe, const clip_token *t)
     }
 }
 
+static bool is_merged_of(const limn_clip_bpe *bpe, const clip_token *t, const clip_token *left, const clip_token *right)
+{
+    const uint8_t *text = bpe->bytes + t->begin;
+    return t->n_left == left->n && t->n == left->n + right->n && t->ends_word == right->ends_word &&
+           !memcmp(text, bpe->bytes + left->begin, left->n) &&
+           !memcmp(text + left->n, bpe->bytes + right->begin, right->n);
+}
+
 int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right)
 {
-    clip_token both = join(bpe, &bpe->tokens[left], &bpe->tokens[right]);
+    const clip_token *l = &bpe->tokens[left], *r = &bpe->tokens[right];
+    clip_token both = join(bpe, l, r);
     uint32_t hash = hash_of(&both), slot;
-    for (size_t i = hash; (slot = bpe->by_text[i & (bpe->n_slots - 1)]); i++) {
-        int32_t merge = id_in(slot) - CLIP_FIRST_MERGE;
-        if (merge < 0 || !may_be(slot, hash)) continue;
-        if (bpe->merges[merge].left == left && bpe->merges[merge].right == right) return merge;
-    }
+    for (size_t i = hash; (slot = bpe->by_text[i & (bpe->n_slots - 1)]); i++)
+        if (may_be(slot, hash) && is_merged_of(bpe, &bpe->tokens[id_in(slot)], l, r)) return id_in(slot) - CLIP_FIRST_MERGE;
     return -1;
 }
 
@@ -193,7 +202,6 @@ static limn_status read_line(parser *p, int merge, const char *text, size_t n)
         snprintf(what, sizeof what, "line %d has made this token already", id_in(*slot) - CLIP_FIRST_MERGE + 1 + p->header);
         return bad_line(p, line, what, text, n);
     }
-    p->bpe->merges[merge] = (clip_pair){left_id, right_id};
     add_token(p, slot, CLIP_FIRST_MERGE + merge, &both);
     return LIMN_OK;
 }
@@ -233,11 +241,10 @@ static bool allocate(parser *p, int n_merges, size_t text_bytes)
     size_t n_tokens = CLIP_FIRST_MERGE + (size_t)n_merges;
     bpe->n_merges = n_merges;
     bpe->n_slots = slots_for(n_tokens);
-    bpe->merges = malloc(((size_t)n_merges + 1) * sizeof *bpe->merges);
     bpe->tokens = malloc(n_tokens * sizeof *bpe->tokens);
     bpe->bytes = malloc(CLIP_FIRST_MERGE + text_bytes + SHORT);
     bpe->by_text = calloc(bpe->n_slots, sizeof *bpe->by_text);
-    if (!bpe->merges || !bpe->tokens || !bpe->bytes || !bpe->by_text) return false;
+    if (!bpe->tokens || !bpe->bytes || !bpe->by_text) return false;
     memset(p->byte_of_letter, 0xff, sizeof p->byte_of_letter);
     return true;
 }
@@ -291,7 +298,6 @@ limn_status limn_clip_bpe_parse(limn_ctx *ctx, const char *name, const char *byt
 void limn_clip_bpe_free(limn_clip_bpe *bpe)
 {
     if (!bpe) return;
-    free(bpe->merges);
     free(bpe->tokens);
     free(bpe->bytes);
     free(bpe->by_text);
@@ -346,16 +352,17 @@ limn_status limn_clip_bpe_open(limn_ctx *ctx, const char *path, int n_merges, li
     return status;
 }
 
-static void append_token(limn_text *text, const limn_clip_bpe *bpe, int32_t id)
+/* "left right" of a merged token. */
+static void append_line(limn_text *text, const limn_clip_bpe *bpe, const clip_token *token)
 {
-    const clip_token *token = &bpe->tokens[id];
     for (size_t i = 0; i < token->n; i++) {
         int32_t letter = letter_of_byte(bpe->bytes[token->begin + i]);
+        limn_text_append(text, " ", i == token->n_left);
         char two[2] = {(char)(0xc0 | letter >> 6), (char)(0x80 | (letter & 0x3f))};
         if (letter < 0x80) limn_text_append(text, (char[]){(char)letter}, 1);
         else limn_text_append(text, two, 2);
     }
-    if (token->ends_word) limn_text_append(text, "</w>", 4);
+    limn_text_append(text, token->ends_word ? "</w>\n" : "\n", token->ends_word ? 5 : 1);
 }
 
 /* windowBits 15 + 16: gzip; its header holds no time and no name, so that same merges make same bytes. */
@@ -394,12 +401,7 @@ limn_status limn_clip_bpe_write(limn_ctx *ctx, const limn_clip_bpe *bpe, const c
 {
     limn_text text = {0};
     limn_text_printf(&text, "#version: 0.2\n");
-    for (int i = 0; i < bpe->n_merges; i++) {
-        append_token(&text, bpe, bpe->merges[i].left);
-        limn_text_append(&text, " ", 1);
-        append_token(&text, bpe, bpe->merges[i].right);
-        limn_text_append(&text, "\n", 1);
-    }
+    for (int i = 0; i < bpe->n_merges; i++) append_line(&text, bpe, &bpe->tokens[CLIP_FIRST_MERGE + i]);
     limn_status status = text.failed ? limn_fail_memory(ctx, text.n, "merges") : write_bytes(ctx, path, &text);
     limn_text_free(&text);
     return status;

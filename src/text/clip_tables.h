@@ -12,14 +12,12 @@ enum {
     CLIP_FILE_CAP = 64 << 20,
 };
 
-/* key: up to 8 bytes as they are, of more a hash */
-typedef struct clip_token { uint64_t key; uint32_t begin; uint16_t n; bool ends_word; } clip_token;
-typedef struct clip_pair { int32_t left, right; } clip_pair;
+/* key: up to 8 bytes as they are, of more a hash.  n_left: bytes of the first of the two tokens it is merged of; 0: of none */
+typedef struct clip_token { uint64_t key; uint32_t begin; uint16_t n; uint8_t n_left; bool ends_word; } clip_token;
 
 struct limn_clip_bpe {
     int n_merges;
-    clip_pair *merges;     /* [n_merges]: merge i makes token 512 + i */
-    clip_token *tokens;    /* [512 + n_merges], text in bytes */
+    clip_token *tokens;    /* [512 + n_merges]: merge i makes token 512 + i; text in bytes */
     uint8_t *bytes;        /* raw bytes of all tokens, one after another */
     uint32_t *by_text;     /* open addressing over tokens: 0, or id + 1 and above it some bits of the hash */
     size_t n_slots;        /* a power of two, half of them empty */
@@ -30,8 +28,7 @@ struct limn_clip_bpe {
 extern const unsigned char limn_clip_published[];
 extern const size_t limn_clip_published_bytes;
 
-/* Merge number of (left, right), or -1: no two merges make the same text, so the one that makes theirs is theirs or no merge
- * is. */
+/* Merge number of (left, right), or -1.  No two tokens have the same text, so a text and how it is parted tell both. */
 int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right);
 
 #endif
