@@ -12,7 +12,7 @@ enum {
     CLIP_FILE_CAP = 64 << 20,
 };
 
-/* key: up to 8 bytes as they are, of more a hash.  n_left: bytes of the first of the two tokens it is merged of; 0: of none */
+/* key: up to 8 bytes as they are, of more a hash.  n_left: bytes of the first of the two tokens it is made of; 0: of none */
 typedef struct clip_token { uint64_t key; uint32_t begin; uint16_t n; uint8_t n_left; bool ends_word; } clip_token;
 
 struct limn_clip_bpe {
