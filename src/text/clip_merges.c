@@ -61,11 +61,12 @@ static bool same_text(const limn_clip_bpe *bpe, const clip_token *a, const clip_
            (a->n <= SHORT || !memcmp(bpe->bytes + a->begin, bpe->bytes + b->begin, a->n));
 }
 
-static uint32_t *find_slot(const limn_clip_bpe *bpe, const clip_token *t)
+static inline uint32_t *find_slot(const limn_clip_bpe *bpe, const clip_token *t)
 {
-    uint32_t hash = hash_of(t);
+    uint32_t hash = hash_of(t), *by_text = bpe->by_text;
+    size_t last = bpe->n_slots - 1;
     for (size_t i = hash;; i++) {
-        uint32_t *slot = &bpe->by_text[i & (bpe->n_slots - 1)];
+        uint32_t *slot = &by_text[i & last];
         if (!*slot || (may_be(*slot, hash) && same_text(bpe, t, &bpe->tokens[id_in(*slot)]))) return slot;
     }
 }
