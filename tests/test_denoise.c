@@ -112,6 +112,22 @@ static void the_vectors_cover_every_sampler_schedule_and_prediction(void **state
     }
 }
 
+static void the_samplers_that_people_are_told_of_are_those_with_a_shown_name(void **state)
+{
+    (void)state;
+    char words[512];
+    size_t n = 1;
+    snprintf(words, sizeof words, " %s ", limn_sampler_names());
+    for (int i = 0; limn_sampler_row(i); i++) {
+        const sampler_row *row = limn_sampler_row(i);
+        char word[64];
+        snprintf(word, sizeof word, " %s ", row->name);
+        assert_true((strstr(words, word) != NULL) == (row->shown != NULL));
+        if (row->shown) n += strlen(row->name) + 1;
+    }
+    assert_int_equal(n, strlen(words));
+}
+
 /* ---- properties ------------------------------------------------------------------------------------------------------- */
 
 static void run_pictures(limn_ctx *ctx, const limn_sampler_options *o, int n, const limn_picture_seed *seeds,
@@ -666,6 +682,7 @@ int main(void)
         cmocka_unit_test(every_schedule_equals_diffusers),
         cmocka_unit_test(every_sampler_equals_diffusers),
         cmocka_unit_test(the_vectors_cover_every_sampler_schedule_and_prediction),
+        cmocka_unit_test(the_samplers_that_people_are_told_of_are_those_with_a_shown_name),
         cmocka_unit_test(a_picture_is_the_same_alone_and_in_a_batch),
         cmocka_unit_test(a_perfect_network_gives_the_picture),
         cmocka_unit_test(whole_trajectories_stay_with_the_published_ones),

@@ -54,6 +54,13 @@ typedef struct sampler_planner {
     int n_calls;
 } sampler_planner;
 
+/* The samplers that people are told of, in that order.  A name without a row does not compile. */
+#define SAMPLER_NAMES(X) \
+    X(euler, "euler") X(euler_a, "euler_a") X(heun, "heun") X(dpm2, "dpm2") X(dpm2_a, "dpm2_a") \
+    X(dpmpp_2s_a, "dpm++2s_a") X(dpmpp_2m, "dpm++2m") X(dpmpp_2m_sde, "dpm++2m_sde") X(dpmpp_sde, "dpm++sde") \
+    X(unipc, "unipc") X(deis, "deis") X(lms, "lms") X(plms, "plms") X(pndm, "pndm") X(lcm, "lcm") \
+    X(tcd, "tcd") X(ddim, "ddim") X(ddpm, "ddpm")
+
 typedef struct sampler_row {
     const char *name, *shown;        /* shown: as picture tools write it; NULL: names of one kind of model, not listed */
     bool vp, flow;                   /* schedules it takes */

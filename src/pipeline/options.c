@@ -7,10 +7,11 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#define BEHIND_SPACE(word, text) " " text
 const char *limn_sampler_names(void)
 {
-    return "euler euler_a heun dpm2 dpm2_a dpm++2s_a dpm++2m dpm++2m_sde dpm++sde unipc deis lms plms pndm lcm tcd ddim "
-           "ddpm";
+    static const char names[] = SAMPLER_NAMES(BEHIND_SPACE);
+    return names + 1;
 }
 
 static const char schedulers[] =
