@@ -354,59 +354,75 @@ int cli_generate(int argc, char **argv)
     return generate_run(argc, argv, &(generate_verb){.name = "generate", .help = help});
 }
 
-int generate_run(int argc, char **argv, const generate_verb *verb)
+enum { MOST_FLAGS = 40 };
+
+static void list_flags(const generate_verb *verb, generate_words *w, cli_flag out[MOST_FLAGS])
 {
-    generate_words w = {0};
-    const char *word = NULL;
     const cli_flag flags[] = {
-        {"-p", "--prompt", &w.prompt, NULL},
-        {"-n", "-n", &w.minus_n, NULL},
-        {NULL, "--negative-prompt", &w.negative, NULL},
-        {"-m", "--model", &w.model, NULL},
-        {NULL, "--vae", &w.vae, NULL},
-        {NULL, "--weights", &w.weights, NULL},
-        {NULL, "--prompt-style", &w.style, NULL},
-        {NULL, "--clip-skip", &w.skip, NULL},
-        {"-o", "--output", &w.output, NULL},
-        {"-b", "--batch-count", &w.count, NULL},
-        {NULL, "--grid", NULL, &w.grid},
-        {"-W", "--width", &w.width, NULL},
-        {"-H", "--height", &w.height, NULL},
-        {NULL, "--steps", &w.steps, NULL},
-        {NULL, "--cfg-scale", &w.guidance, NULL},
-        {NULL, "--guidance-rescale", &w.rescale, NULL},
-        {NULL, "--sampling-method", &w.sampler, NULL},
-        {NULL, "--scheduler", &w.scheduler, NULL},
-        {NULL, "--karras", NULL, &w.karras},
-        {NULL, "--eta", &w.eta, NULL},
-        {NULL, "--class", &w.label, NULL},
-        {"-s", "--seed", &w.seed, NULL},
-        {NULL, "--rng", &w.rng, NULL},
-        {NULL, "--precision", &w.precision, NULL},
-        {"-t", "--threads", &w.threads, NULL},
-        {NULL, "--show", NULL, &w.show},
-        {NULL, "--disable-image-metadata", NULL, &w.bare},
-        {"-q", "--quiet", NULL, &w.quiet},
-        {"-h", "--help", NULL, &w.help},
-        {"-i", "--init-img", &w.init, NULL},
-        {NULL, "--strength", &w.strength, NULL},
-        {NULL, "--mask", &w.mask, NULL},
-        {NULL, "--resample", &w.resample, NULL},
-        verb->denoises ? (cli_flag){NULL, "--noise", &w.noise, NULL}
-                       : (cli_flag){NULL, verb->between ? "--seeds" : NULL, &w.seeds, NULL},
-        {NULL, verb->denoises ? "--noise-left" : NULL, &w.left, NULL},
+        {"-p", "--prompt", &w->prompt, NULL},
+        {"-n", "-n", &w->minus_n, NULL},
+        {NULL, "--negative-prompt", &w->negative, NULL},
+        {"-m", "--model", &w->model, NULL},
+        {NULL, "--vae", &w->vae, NULL},
+        {NULL, "--weights", &w->weights, NULL},
+        {NULL, "--prompt-style", &w->style, NULL},
+        {NULL, "--clip-skip", &w->skip, NULL},
+        {"-o", "--output", &w->output, NULL},
+        {"-b", "--batch-count", &w->count, NULL},
+        {NULL, "--grid", NULL, &w->grid},
+        {"-W", "--width", &w->width, NULL},
+        {"-H", "--height", &w->height, NULL},
+        {NULL, "--steps", &w->steps, NULL},
+        {NULL, "--cfg-scale", &w->guidance, NULL},
+        {NULL, "--guidance-rescale", &w->rescale, NULL},
+        {NULL, "--sampling-method", &w->sampler, NULL},
+        {NULL, "--scheduler", &w->scheduler, NULL},
+        {NULL, "--karras", NULL, &w->karras},
+        {NULL, "--eta", &w->eta, NULL},
+        {NULL, "--class", &w->label, NULL},
+        {"-s", "--seed", &w->seed, NULL},
+        {NULL, "--rng", &w->rng, NULL},
+        {NULL, "--precision", &w->precision, NULL},
+        {"-t", "--threads", &w->threads, NULL},
+        {NULL, "--show", NULL, &w->show},
+        {NULL, "--disable-image-metadata", NULL, &w->bare},
+        {"-q", "--quiet", NULL, &w->quiet},
+        {"-h", "--help", NULL, &w->help},
+        {"-i", "--init-img", &w->init, NULL},
+        {NULL, "--strength", &w->strength, NULL},
+        {NULL, "--mask", &w->mask, NULL},
+        {NULL, "--resample", &w->resample, NULL},
+        verb->denoises ? (cli_flag){NULL, "--noise", &w->noise, NULL}
+                       : (cli_flag){NULL, verb->between ? "--seeds" : NULL, &w->seeds, NULL},
+        {NULL, verb->denoises ? "--noise-left" : NULL, &w->left, NULL},
         {NULL, NULL, NULL, NULL},
     };
+    _Static_assert(sizeof flags / sizeof *flags <= MOST_FLAGS, "room");
+    memcpy(out, flags, sizeof flags);
+}
+
+/* The words of the command line, the one without a flag where this verb has it.  @return false after a message, or when help
+ * was asked for */
+static bool read_line(int argc, char **argv, const generate_verb *verb, generate_words *w)
+{
+    cli_flag flags[MOST_FLAGS];
+    const char *word = NULL;
+    list_flags(verb, w, flags);
     int words = cli_parse(argc, argv, flags, &word, 1);
-    if (w.help) return fputs(verb->help, stdout), 0;
-    if (words < 0) return 2;
-    const char **of_word = verb->enlarges ? &w.small : verb->reads_picture ? &w.init : &w.prompt;
+    if (words < 0 || w->help) return false;
+    const char **of_word = verb->enlarges ? &w->small : verb->reads_picture ? &w->init : &w->prompt;
     if (*of_word && word)
         return wrong(verb->reads_picture ? "-i gives the picture, and there is a word too"
                                          : "-p gives the prompt, and there is a word too",
-                     word),
-               2;
+                     word);
     if (!*of_word) *of_word = word;
+    return true;
+}
+
+int generate_run(int argc, char **argv, const generate_verb *verb)
+{
+    generate_words w = {0};
+    if (!read_line(argc, argv, verb, &w)) return w.help ? fputs(verb->help, stdout), 0 : 2;
     limn_generate_options o = limn_generate_defaults();
     if (verb->denoises) o.guidance = 1;
     generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .resample = o.resample};
