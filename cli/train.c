@@ -271,24 +271,14 @@ static bool read_segment_words(const train_words *w, double weights[MAX_CLASS_WE
     return !w->augment || read_augment(w->augment, &o->augment);
 }
 
+/* A flag whose value is a number. */
 typedef struct train_number {
-    const char *flag;
+    const char *shorter, *flag;
     double low, high;
     long *whole;
     double *real;
     const char *text;
 } train_number;
-
-static bool read_numbers(train_number *numbers, int n)
-{
-    for (int i = 0; i < n; i++) {
-        train_number *x = &numbers[i];
-        if (x->whole ? !cli_integer(x->flag, x->text, (long)x->low, (long)x->high, x->whole)
-                     : !cli_real(x->flag, x->text, x->low, x->high, x->real))
-            return false;
-    }
-    return true;
-}
 
 enum { MAX_SET = 64 };
 
@@ -305,38 +295,48 @@ typedef struct train_line {
     bool asked;
 } train_line;
 
-/* @return false after a message, or when help was asked for */
-static bool read_line(int argc, char **argv, train_line *l)
+/* ---- the command line ------------------------------------------------------------------------------------------------- */
+
+enum { MOST_NUMBERS = 32, MOST_WORDS = 32 };
+
+static int list_numbers(train_line *l, train_number out[MOST_NUMBERS])
 {
     limn_train_options *o = &l->o;
-    train_number numbers[] = {
-        {"--batch", 1, 65536, &l->batch, NULL, NULL},
-        {"--accumulate", 1, 65536, &l->accumulate, NULL, NULL},
-        {"--steps", 1, 1e9, &l->steps, NULL, NULL},
-        {"--warmup", 0, 1e9, &l->warmup, NULL, NULL},
-        {"--decay", 0, 1e9, &l->decay, NULL, NULL},
-        {"--save-every", 1, 1e9, &l->save_every, NULL, NULL},
-        {"--log-every", 1, 1e9, &l->log_every, NULL, NULL},
-        {"--sample-every", 0, 1e9, &l->sample_every, NULL, NULL},
-        {"--threads", 0, 1024, &l->threads, NULL, NULL},
-        {"--seed", 0, 0x1p62, &l->seed, NULL, NULL},
-        {"--minutes", 0, 1e6, NULL, &l->minutes, NULL},
-        {"--lr", 0, 10, NULL, &o->lr, NULL},
-        {"--weight-decay", 0, 10, NULL, &o->weight_decay, NULL},
-        {"--clip", 0, 1e6, NULL, &o->clip, NULL},
-        {"--ema", 0, 1, NULL, &o->ema, NULL},
-        {"--drop", 0, 1, NULL, &o->drop, NULL},
-        {"--contrastive", 0, 1e3, NULL, &o->contrastive, NULL},
-        {"--kl", 0, 1e3, NULL, &o->kl, NULL},
-        {"--discriminator", 0, 1e3, NULL, &o->adversary, NULL},
-        {"--discriminator-start", 0, 1e9, &l->adversary_start, NULL, NULL},
-        {"--gamma", 0, 1e6, NULL, &o->objective.gamma, NULL},
-        {"--shift", 0.01, 100, NULL, &o->objective.schedule.shift, NULL},
-        {"--time-mean", -20, 20, NULL, &o->objective.time_mean, NULL},
-        {"--time-std", 0, 20, NULL, &o->objective.time_std, NULL},
+    const train_number numbers[] = {
+        {"-b", "--batch", 1, 65536, &l->batch, NULL, NULL},
+        {NULL, "--accumulate", 1, 65536, &l->accumulate, NULL, NULL},
+        {NULL, "--steps", 1, 1e9, &l->steps, NULL, NULL},
+        {NULL, "--warmup", 0, 1e9, &l->warmup, NULL, NULL},
+        {NULL, "--decay", 0, 1e9, &l->decay, NULL, NULL},
+        {NULL, "--save-every", 1, 1e9, &l->save_every, NULL, NULL},
+        {NULL, "--log-every", 1, 1e9, &l->log_every, NULL, NULL},
+        {NULL, "--sample-every", 0, 1e9, &l->sample_every, NULL, NULL},
+        {"-t", "--threads", 0, 1024, &l->threads, NULL, NULL},
+        {"-s", "--seed", 0, 0x1p62, &l->seed, NULL, NULL},
+        {NULL, "--minutes", 0, 1e6, NULL, &l->minutes, NULL},
+        {NULL, "--lr", 0, 10, NULL, &o->lr, NULL},
+        {NULL, "--weight-decay", 0, 10, NULL, &o->weight_decay, NULL},
+        {NULL, "--clip", 0, 1e6, NULL, &o->clip, NULL},
+        {NULL, "--ema", 0, 1, NULL, &o->ema, NULL},
+        {NULL, "--drop", 0, 1, NULL, &o->drop, NULL},
+        {NULL, "--contrastive", 0, 1e3, NULL, &o->contrastive, NULL},
+        {NULL, "--kl", 0, 1e3, NULL, &o->kl, NULL},
+        {NULL, "--discriminator", 0, 1e3, NULL, &o->adversary, NULL},
+        {NULL, "--discriminator-start", 0, 1e9, &l->adversary_start, NULL, NULL},
+        {NULL, "--gamma", 0, 1e6, NULL, &o->objective.gamma, NULL},
+        {NULL, "--shift", 0.01, 100, NULL, &o->objective.schedule.shift, NULL},
+        {NULL, "--time-mean", -20, 20, NULL, &o->objective.time_mean, NULL},
+        {NULL, "--time-std", 0, 20, NULL, &o->objective.time_std, NULL},
     };
-    enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
-    cli_flag flags[N_NUMBERS + 32] = {
+    _Static_assert(sizeof numbers / sizeof *numbers <= MOST_NUMBERS, "room");
+    memcpy(out, numbers, sizeof numbers);
+    return sizeof numbers / sizeof *numbers;
+}
+
+static int list_words(train_line *l, cli_flag out[MOST_WORDS])
+{
+    limn_train_options *o = &l->o;
+    const cli_flag words[] = {
         {NULL, "--data", &o->data, NULL},
         {NULL, "--where", &o->where, NULL},
         {"-o", "--out", &o->out, NULL},
@@ -366,39 +366,65 @@ static bool read_line(int argc, char **argv, train_line *l)
         {NULL, "--resume", NULL, &o->resume},
         {"-h", "--help", NULL, &l->asked},
     };
-    int n_flags = 0;
-    while (flags[n_flags].longer) n_flags++;
-    for (int i = 0; i < N_NUMBERS; i++) {
-        const char *f = numbers[i].flag, *shorter = !strcmp(f, "--batch")     ? "-b"
-                                                    : !strcmp(f, "--threads") ? "-t"
-                                                    : !strcmp(f, "--seed")    ? "-s"
-                                                                              : NULL;
-        flags[n_flags++] = (cli_flag){shorter, f, &numbers[i].text, NULL};
+    _Static_assert(sizeof words / sizeof *words <= MOST_WORDS, "room");
+    memcpy(out, words, sizeof words);
+    return sizeof words / sizeof *words;
+}
+
+static bool read_numbers(train_number *numbers, int n)
+{
+    for (int i = 0; i < n; i++) {
+        train_number *x = &numbers[i];
+        if (x->whole ? !cli_integer(x->flag, x->text, (long)x->low, (long)x->high, x->whole)
+                     : !cli_real(x->flag, x->text, x->low, x->high, x->real))
+            return false;
     }
-    if (cli_parse(argc, argv, flags, &l->net, 1) < 0) return false;
-    if (l->asked) return false;
+    return true;
+}
+
+static bool unusable(const char *sentence)
+{
+    fprintf(stderr, "limn train: %s\n", sentence);
+    return false;
+}
+
+/* What a training needs, whatever the flags' values are. */
+static bool check_places(train_line *l)
+{
+    limn_train_options *o = &l->o;
+    if (l->latents && o->data)
+        return unusable("--data gives pictures, --latents what was made of them: give one of them");
+    if (l->latents) o->data = l->latents, o->latents = true;
+    if (!l->net || !o->data || !o->out) return unusable("expected NET, --data and --out; see limn train --help");
+    if (!strcmp(o->out, "-")) return unusable("--out is a folder of files, and - is stdout: ./- is a folder of that name");
+    return true;
+}
+
+/* Flags that mean something beside others only. */
+static bool check_pairs(const train_line *l)
+{
+    const limn_train_options *o = &l->o;
+    if (l->weights && !o->init)
+        return unusable("--weights says which weights --init takes of a checkpoint: give it as well");
+    if (o->range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", o->range.low, o->range.high)) return false;
+    if (o->sample_prompts && !l->sample_every)
+        return unusable("--sample-prompts says what to draw, --sample-every when: give both");
+    return true;
+}
+
+/* @return false after a message, or when help was asked for */
+static bool read_line(int argc, char **argv, train_line *l)
+{
+    train_number numbers[MOST_NUMBERS];
+    cli_flag flags[MOST_WORDS + MOST_NUMBERS + 1] = {{NULL, NULL, NULL, NULL}};
+    int n_numbers = list_numbers(l, numbers), n_flags = list_words(l, flags);
+    for (int i = 0; i < n_numbers; i++)
+        flags[n_flags++] = (cli_flag){numbers[i].shorter, numbers[i].flag, &numbers[i].text, NULL};
+    if (cli_parse(argc, argv, flags, &l->net, 1) < 0 || l->asked) return false;
     for (int i = 0, n = 0; i < n_flags && n < MAX_SET; i++)
         if (train_flag_is_set(&flags[i])) l->used[n++] = flags[i].longer;
-    if (l->latents && o->data)
-        return fprintf(stderr, "limn train: --data gives pictures, --latents what was made of them: give one of them\n"),
-               false;
-    if (l->latents) o->data = l->latents, o->latents = true;
-    if (!l->net || !o->data || !o->out)
-        return fprintf(stderr, "limn train: expected NET, --data and --out; see limn train --help\n"), false;
-    if (!strcmp(o->out, "-"))
-        return fprintf(stderr,
-                       "limn train: --out is a folder of files, and - is stdout: ./- is a folder of that name\n"), false;
-    if (!read_numbers(numbers, N_NUMBERS) || !read_words(&l->words, o) ||
-        !read_segment_words(&l->words, l->class_weights, o))
-        return false;
-    if (l->weights && !o->init)
-        return fprintf(stderr, "limn train: --weights says which weights --init takes of a checkpoint: give it as well\n"),
-               false;
-    if (o->range.kind == LIMN_RANGE_GIVEN && !cli_interval("--range", o->range.low, o->range.high))
-        return false;
-    if (o->sample_prompts && !l->sample_every)
-        return fprintf(stderr, "limn train: --sample-prompts says what to draw, --sample-every when: give both\n"), false;
-    return true;
+    return check_places(l) && read_numbers(numbers, n_numbers) && read_words(&l->words, &l->o) &&
+           read_segment_words(&l->words, l->class_weights, &l->o) && check_pairs(l);
 }
 
 int cli_train(int argc, char **argv)
