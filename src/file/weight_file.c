@@ -62,7 +62,7 @@ limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char
     return read_part(ctx, st, part);
 }
 
-limn_weight_file *limn_weight_file_new(void)
+static limn_weight_file *new_file(void)
 {
     limn_weight_file *st = calloc(1, sizeof *st);
     if (st) st->whole = st, st->holders = 1;
@@ -111,7 +111,7 @@ static limn_status done(limn_ctx *ctx, limn_weight_file *st, limn_status status,
 limn_status limn_weight_file_open(limn_ctx *ctx, const char *path, limn_weight_file **out)
 {
     *out = NULL;
-    limn_weight_file *st = limn_weight_file_new();
+    limn_weight_file *st = new_file();
     if (!st) return limn_fail_memory(ctx, sizeof *st, path);
     int fd;
     size_t n;
@@ -124,7 +124,7 @@ limn_status limn_weight_file_parse(limn_ctx *ctx, const char *name, const unsign
                                    limn_weight_file **out)
 {
     *out = NULL;
-    limn_weight_file *st = limn_weight_file_new();
+    limn_weight_file *st = new_file();
     if (!st) return limn_fail_memory(ctx, sizeof *st, name);
     return done(ctx, st, limn_weight_file_add(ctx, st, name, -1, bytes, n), out);
 }

@@ -36,8 +36,6 @@ struct limn_weight_file {
     char prefix[LIMN_PREFIX_BYTES]; /* of the set that was taken */
 };
 
-/** An empty one.  NULL: memory is out */
-limn_weight_file *limn_weight_file_new(void);
 /** One more part; what is allocated belongs to st.  fd becomes st's also on failure. */
 limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char *file, int fd, const unsigned char *memory,
                                  size_t n);
