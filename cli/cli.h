@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "file/bytes.h"
+#include "file/target.h"
 
 #include <jansson.h>
 
@@ -33,20 +34,10 @@ bool cli_precision(const char *text, limn_precision *out);
  *  caller's, limn_text_free() */
 limn_status cli_network(limn_ctx *ctx, int argc, char **argv, const char *net, limn_text *out);
 
-bool cli_is_folder(const char *path);
 /** -o - is stdout: "/dev/stdout", which the library knows as a descriptor; any other path is itself, also NULL. */
 const char *cli_output(const char *path);
-bool cli_is_stdout(const char *path);
 /** The name of a file that was written, on stdout, unless the file itself went there. */
 void cli_tell_written(const char *path);
-/** Whether a name ends in one of "a|b", capitals or not, and is more than that. */
-bool cli_ends_in(const char *path, const char *endings);
-/** A file can be written: its folder is there and takes files, the file itself, where there is one, may be replaced, stdout
- *  is no terminal: said before the work, not after it.  @return LIMN_NOT_FOUND; LIMN_IO; LIMN_BAD_ARGUMENT: a terminal */
-limn_status cli_folder_check(limn_ctx *ctx, const char *flag, const char *path);
-/** The same, its name ends in one of "a|b" (stdout has no ending), and it is no folder itself.  The sentence begins with
- *  the flag. */
-limn_status cli_file_check(limn_ctx *ctx, const char *flag, const char *path, const char *endings);
 
 /** The model that -m gave, or without it one that ships ("models/emoji"): in this folder, else where Limn was installed.
  *  @param installed  room for that path; *out is given, own or installed

@@ -32,7 +32,7 @@ static limn_status check_files(const latent_job *job, const limn_autoencoder *a,
                                const char *output)
 {
     limn_job_files files = {0};
-    if (compare && cli_is_stdout(output))
+    if (compare && limn_path_is_stdout(output))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
                          "--output: the picture goes to stdout, where the numbers of --compare go: name a file for it");
     limn_job_reads(&files, "the latent", latent);
@@ -48,7 +48,7 @@ static limn_status decode(latent_job *job, const latent_flags *f, const char *fi
     limn_image image = {0}, original = {0};
     limn_latent latent = {0};
     scores near;
-    limn_status status = cli_file_check(job->ctx, "--output", f->output, ".png");
+    limn_status status = limn_target_check(job->ctx, "--output", f->output, ".png");
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
     if (status == LIMN_OK) status = check_files(job, a, file, compare, f->output);
     if (status == LIMN_OK) status = limn_latent_read(job->ctx, file, &latent);

@@ -43,7 +43,7 @@ static limn_status encode(latent_job *job, const latent_flags *f, const char *pi
     limn_autoencoder *a = NULL;
     limn_image image = {0};
     limn_latent latent = {0};
-    limn_status status = cli_file_check(job->ctx, "--output", f->output, ".safetensors");
+    limn_status status = limn_target_check(job->ctx, "--output", f->output, ".safetensors");
     if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
     if (status == LIMN_OK) status = check_files(job, a, picture, f->output);
     if (status == LIMN_OK) status = limn_image_read(job->ctx, picture, 0, &image);
@@ -64,7 +64,7 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     long pixels = 0;
     int squash = 0;
     generate_progress progress = {0};
-    if (cli_is_stdout(f->output))
+    if (limn_path_is_stdout(f->output))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
                          "--output: the latents of a folder are files in a folder, and stdout is none");
     if (!size)
@@ -98,7 +98,7 @@ int cli_encode(int argc, char **argv)
     if (n < 0) return 2;
     if (!picture)
         return fprintf(stderr, "limn encode: expected a picture, as in: limn encode -m VAE cat.png -o cat.safetensors\n"), 2;
-    bool folder = cli_is_folder(picture);
+    bool folder = limn_path_is_folder(picture);
     if (!folder && (size || crop || o.where))
         return fprintf(stderr, "limn encode: %s is for a folder of pictures, and \"%.200s\" is none\n",
                        size   ? "--size"

@@ -58,7 +58,7 @@ static void file_name(char *name, const char *pattern, int i, int n)
 
 static bool is_animation(const generate_output *out)
 {
-    return out->strip && cli_ends_in(out->pattern, ".apng");
+    return out->strip && limn_path_ends_in(out->pattern, ".apng");
 }
 
 static bool is_one_file(const generate_output *out, int n)
@@ -71,21 +71,21 @@ limn_status generate_output_check(limn_ctx *ctx, const generate_output *out, int
     char shown[256];
     size_t n = strlen(out->pattern);
     const char *slash = strrchr(out->pattern, '/'), *file = slash ? slash + 1 : out->pattern, *dot = strrchr(file, '.');
-    if (cli_is_stdout(out->pattern) && !is_one_file(out, n_pictures))
+    if (limn_path_is_stdout(out->pattern) && !is_one_file(out, n_pictures))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "--output: stdout takes one file, and there are %d pictures: add --grid, or name files",
                          n_pictures);
-    if (cli_is_stdout(out->pattern)) return cli_folder_check(ctx, "--output", out->pattern);
+    if (limn_path_is_stdout(out->pattern)) return limn_target_folder_check(ctx, "--output", out->pattern);
     limn_escape(out->pattern, n, shown, sizeof shown);
     if (n > 900 || !file[0] || strlen(file) > LONGEST)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output expects the name of a file, %d bytes at most, found \"%s\"",
                          LONGEST, shown);
-    if (dot && !cli_ends_in(out->pattern, ".png") && !is_animation(out))
+    if (dot && !limn_path_ends_in(out->pattern, ".png") && !is_animation(out))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: only PNG is written, so the name must end in .png, found \"%s\"",
                          shown);
-    if (cli_is_folder(out->pattern))
+    if (limn_path_is_folder(out->pattern))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--output: %s is a folder, expected a file", shown);
-    return cli_folder_check(ctx, "--output", out->pattern);
+    return limn_target_folder_check(ctx, "--output", out->pattern);
 }
 
 void generate_output_writes(const generate_output *out, int n, limn_job_files *files)

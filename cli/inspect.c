@@ -226,7 +226,7 @@ static limn_status find_file(limn_ctx *ctx, const char *source, char found[FOUND
     snprintf(found, FOUND_BYTES, "%s/latents.safetensors", source);
     if (access(found, F_OK) == 0) return LIMN_OK;
     snprintf(found, FOUND_BYTES, "%s", source);
-    return cli_is_folder(source) ? limn_map_file(ctx, source, found) : LIMN_OK;
+    return limn_path_is_folder(source) ? limn_map_file(ctx, source, found) : LIMN_OK;
 }
 
 static limn_status find_and_inspect(limn_ctx *ctx, const char *source, bool all, bool json)

@@ -46,9 +46,9 @@ static limn_status write_strip(limn_ctx *ctx, const char *path, const limn_image
 /* Both pictures, of one size, and what will be written: everything that may be wrong before the work begins. */
 static limn_status read_pictures(latent_job *job, const interpolate_flags *f, limn_image pictures[2])
 {
-    limn_status status = cli_file_check(job->ctx, "--output", f->shared.output, ".png|.apng");
+    limn_status status = limn_target_check(job->ctx, "--output", f->shared.output, ".png|.apng");
     for (int i = 0; i < 2 && status == LIMN_OK; i++) status = limn_image_read(job->ctx, f->words[i], 0, &pictures[i]);
-    if (status == LIMN_OK && !cli_ends_in(f->shared.output, ".apng"))
+    if (status == LIMN_OK && !limn_path_ends_in(f->shared.output, ".apng"))
         status = limn_image_check(job->ctx, f->shared.output, (uint32_t)(f->n * pictures[0].width),
                                   (uint32_t)pictures[0].height, 4);
     if (status != LIMN_OK || (pictures[0].width == pictures[1].width && pictures[0].height == pictures[1].height))
@@ -81,7 +81,7 @@ static limn_status interpolate(latent_job *job, const interpolate_flags *f)
     if (status == LIMN_OK) status = check_files(job, a, f);
     for (int i = 0; i < 2 && status == LIMN_OK; i++) status = limn_encode(a, &pictures[i], job->precision, &latents[i]);
     if (status == LIMN_OK) status = limn_interpolate(a, &latents[0], &latents[1], n, f->slerp, job->precision, images);
-    if (status == LIMN_OK && cli_ends_in(f->shared.output, ".apng"))
+    if (status == LIMN_OK && limn_path_ends_in(f->shared.output, ".apng"))
         status = limn_apng_write(job->ctx, f->shared.output, images, n, (int)f->milliseconds);
     else if (status == LIMN_OK) status = write_strip(job->ctx, f->shared.output, images, n);
     if (status == LIMN_OK) cli_tell_written(f->shared.output);
@@ -111,7 +111,7 @@ int cli_interpolate(int argc, char **argv)
                    "limn interpolate: expected two pictures, as in: limn interpolate -m VAE cat.png dog.png -o strip.png\n"),
                2;
     if (!cli_integer("-n", f.count, 2, MOST, &f.n) || !cli_integer("--delay", f.delay, 1, 65535, &f.milliseconds)) return 2;
-    if (f.delay && f.shared.output && !cli_ends_in(f.shared.output, ".apng"))
+    if (f.delay && f.shared.output && !limn_path_ends_in(f.shared.output, ".apng"))
         return fprintf(stderr, "limn interpolate: --delay is for an animation, whose name ends in .apng\n"), 2;
     int code = latent_begin(&job, argv[1], &f.shared);
     return code ? code : latent_end(&job, interpolate(&job, &f));

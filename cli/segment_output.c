@@ -40,14 +40,14 @@ static limn_status check_target(const segment_job *job, const char *flag, const 
 {
     struct stat there;
     if (!target) return LIMN_OK;
-    if (!job->many) return cli_file_check(job->ctx, flag, target, endings);
-    if (!cli_is_stdout(target) && (stat(target, &there) != 0 || S_ISDIR(there.st_mode))) return LIMN_OK;
+    if (!job->many) return limn_target_check(job->ctx, flag, target, endings);
+    if (!limn_path_is_stdout(target) && (stat(target, &there) != 0 || S_ISDIR(there.st_mode))) return LIMN_OK;
     return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "%s: %s is no folder; of several pictures it is one", flag, target);
 }
 
 static limn_status make_folder(const segment_job *job, const char *flag, const char *target)
 {
-    if (!target || !job->many || mkdir(target, 0777) == 0 || (errno == EEXIST && cli_is_folder(target))) return LIMN_OK;
+    if (!target || !job->many || mkdir(target, 0777) == 0 || (errno == EEXIST && limn_path_is_folder(target))) return LIMN_OK;
     return limn_fail(job->ctx, errno == EEXIST ? LIMN_BAD_ARGUMENT : LIMN_IO,
                      "%s: %s: %s; of several pictures it is a folder", flag, target, strerror(errno));
 }
@@ -95,8 +95,8 @@ const char *segment_ending(limn_raster_kind kind, bool slices)
 
 static mask_kind kind_of(const char *path)
 {
-    if (cli_ends_in(path, ".nii|.gz")) return MASK_NIFTI;
-    return cli_ends_in(path, ".tif|.tiff") ? MASK_TIFF : MASK_PNG;
+    if (limn_path_ends_in(path, ".nii|.gz")) return MASK_NIFTI;
+    return limn_path_ends_in(path, ".tif|.tiff") ? MASK_TIFF : MASK_PNG;
 }
 
 static limn_status result_path(const segment_job *job, const char *target, const char *picture, const char *ending,
@@ -159,8 +159,8 @@ static limn_status check_files(const segment_job *job, size_t n, char *const *pi
 /* What is said of the results goes to stdout as well. */
 static limn_status check_stdout(const segment_job *job)
 {
-    const char *flag = cli_is_stdout(job->output) ? "--output" : cli_is_stdout(job->probability) ? "--probability"
-                       : cli_is_stdout(job->overlay) ? "--overlay" : NULL;
+    const char *flag = limn_path_is_stdout(job->output) ? "--output" : limn_path_is_stdout(job->probability) ? "--probability"
+                       : limn_path_is_stdout(job->overlay) ? "--overlay" : NULL;
     if (!flag || !job->truth) return LIMN_OK;
     return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
                      "%s: a picture goes to stdout, where the numbers of --truth go: name a file for it", flag);
@@ -213,8 +213,8 @@ limn_status segment_targets_check(const segment_job *job, const segment_result *
 /* Beside a picture on stdout names are no part of it. */
 static void said(const segment_job *job, const char *path)
 {
-    bool busy = cli_is_stdout(job->output) || cli_is_stdout(job->probability) || cli_is_stdout(job->overlay);
-    if (busy && !cli_is_stdout(path)) fprintf(stderr, "%s\n", path);
+    bool busy = limn_path_is_stdout(job->output) || limn_path_is_stdout(job->probability) || limn_path_is_stdout(job->overlay);
+    if (busy && !limn_path_is_stdout(path)) fprintf(stderr, "%s\n", path);
     else if (!job->json) cli_tell_written(path);
 }
 

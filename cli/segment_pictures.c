@@ -46,7 +46,7 @@ limn_status segment_pictures(segment_job *job, int n, const char *const *words, 
     limn_status status = LIMN_OK;
     job->many = n > 1;
     for (int i = 0; i < n && status == LIMN_OK; i++) {
-        bool folder = cli_is_folder(words[i]);
+        bool folder = limn_path_is_folder(words[i]);
         job->many = job->many || folder;
         if (folder) status = take_folder(job, out, words[i]);
         else if (n == 1 || stands_alone(job, words[i])) status = take(job, out, words[i]); /* "*.nii.gz" means cases, too */

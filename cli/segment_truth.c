@@ -13,7 +13,7 @@
 
 limn_status segment_truths_open(segment_job *job)
 {
-    if (!cli_is_folder(job->truth)) return LIMN_OK;
+    if (!limn_path_is_folder(job->truth)) return LIMN_OK;
     limn_status status = limn_names_list(job->ctx, job->truth, true, &job->truth_names, NULL);
     return status == LIMN_OK ? limn_stems_new(job->ctx, job->truth_names.name, NULL, job->truth_names.n,
                                               &job->truths) : status;
@@ -29,7 +29,7 @@ limn_status segment_truth_path(const segment_job *job, const char *picture, char
 {
     int n;
     const char *name = segment_stem(picture, &n);
-    if (!cli_is_folder(job->truth)) {
+    if (!limn_path_is_folder(job->truth)) {
         if (job->many) return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "--truth: %s is no folder, which several pictures need",
                                         job->truth);
         snprintf(out, SEGMENT_PATH, "%s", job->truth);
