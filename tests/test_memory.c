@@ -260,18 +260,18 @@ static limn_status report(void)
 {
     static const uint8_t truth[16 * 16] = {1, 1, 0, 1}, found[16 * 16] = {0, 1, 1, 1}; /* 16x16: SSIM's windows fit */
     static const float p_cell[16 * 16] = {0.3f, 0.9f};
-    static limn_report r;
+    limn_report *r = NULL;
     const limn_label_pair maps = {16, 16, 2, truth, found};
     limn_image picture = {16, 16, 1, (uint8_t *)truth}, overlay = {0};
-    limn_text text = {0};
     double ssim;
-    limn_status status = limn_report_begin(ctx, &r, 2, NULL, 1);
-    if (status == LIMN_OK) status = limn_report_add(ctx, &r, &maps, p_cell);
+    limn_status status = limn_report_new(ctx, 2, NULL, 1, &r);
+    if (status == LIMN_OK) status = limn_report_add(ctx, r, &maps, p_cell);
     if (status == LIMN_OK) status = limn_report_picture(ctx, &picture, truth, found, &overlay);
     if (status == LIMN_OK) status = limn_ssim(ctx, &picture, &picture, &ssim);
-    if (status == LIMN_OK) limn_report_text(&r, &text);
-    if (text.failed) status = limn_fail_memory(ctx, 0, "a report");
-    limn_text_free(&text);
+    char *text = status == LIMN_OK ? limn_report_text(r) : NULL;
+    if (status == LIMN_OK && !text) status = limn_fail_memory(ctx, 0, "a report");
+    limn_free(text);
+    limn_report_free(r);
     limn_image_free(&overlay);
     return status;
 }

@@ -240,19 +240,20 @@ static void other_networks_names_and_tiles_are_refused(void **state)
 
 static void apply(limn_ctx *ctx, const char *text, int k, const char *mask, const char *expected)
 {
-    limn_class_values values;
+    limn_class_values *values;
     uint16_t map[8];
     uint8_t classes[8];
     size_t n = strlen(mask);
     for (size_t i = 0; i < n; i++) map[i] = mask[i] == 'w' ? 255 : mask[i] == 'W' ? 65535 : (uint16_t)(mask[i] - '0');
-    assert_int_equal(limn_class_values_parse(ctx, text, k, true, &values), LIMN_OK);
-    assert_int_equal(limn_class_values_apply(ctx, "m", &values, k, 4, n, map, classes), LIMN_OK);
+    assert_int_equal(limn_class_values_new(ctx, text, k, true, &values), LIMN_OK);
+    assert_int_equal(limn_class_values_apply(ctx, "m", values, k, 4, n, map, classes), LIMN_OK);
     for (size_t i = 0; i < n; i++) assert_int_equal(classes[i], expected[i] == 'i' ? LIMN_IGNORED : expected[i] - '0');
+    free(values);
 }
 
 static void values_of_masks_become_classes(void **state)
 {
-    limn_class_values values;
+    limn_class_values *values;
     uint16_t map[] = {0, 0, 0, 0, 0, 3};
     uint8_t classes[6];
     apply(*state, NULL, 2, "0w0w", "0101");
@@ -260,13 +261,15 @@ static void values_of_masks_become_classes(void **state)
     apply(*state, NULL, 2, "01w0", "01i0");
     apply(*state, NULL, 3, "02w1", "02i1");
     apply(*state, "5,7;0", 2, "0570", "i01i");
-    assert_int_equal(limn_class_values_parse(*state, NULL, 2, true, &values), LIMN_OK);
-    assert_int_equal(values.value_of[1], 255);
-    assert_int_equal(limn_class_values_apply(*state, "m", &values, 2, 4, 6, map, classes), LIMN_BAD_FILE);
+    assert_int_equal(limn_class_values_new(*state, NULL, 2, true, &values), LIMN_OK);
+    assert_int_equal(values->value_of[1], 255);
+    assert_int_equal(limn_class_values_apply(*state, "m", values, 2, 4, 6, map, classes), LIMN_BAD_FILE);
     assert_non_null(strstr(limn_error_text(*state), "m: the value 3 at column 1, row 1"));
-    assert_int_equal(limn_class_values_parse(*state, NULL, 2, false, &values), LIMN_OK);
-    assert_int_equal(values.value_of[1], 1);
-    assert_int_equal(limn_class_values_parse(*state, "0,1,2", 2, true, &values), LIMN_BAD_ARGUMENT);
+    free(values);
+    assert_int_equal(limn_class_values_new(*state, NULL, 2, false, &values), LIMN_OK);
+    assert_int_equal(values->value_of[1], 1);
+    free(values);
+    assert_int_equal(limn_class_values_new(*state, "0,1,2", 2, true, &values), LIMN_BAD_ARGUMENT);
 }
 
 /* ---- rasters ---------------------------------------------------------------------------------------------------------- */

@@ -63,9 +63,10 @@ limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out)
 /** Soft edges made hard: what is more than half of white becomes 255, the rest 0.
  *  @return LIMN_BAD_FILE: values of another type than 8 or 16 bits */
 limn_status limn_mask_halve(limn_ctx *ctx, const char *path, limn_label_map *mask);
-/** A mask [S,H,W] of another size than its picture: LIMN_BAD_FILE with both; of another place in space: a warning. */
-limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path,
-                           const limn_raster *picture);
+/** A mask [S,H,W] of another size than its picture (what: "picture"): LIMN_BAD_FILE with both; of another place in space: a
+ *  warning. */
+limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *what,
+                           const char *picture_path, const limn_raster *picture);
 /** Values that were not met before get a place. */
 limn_status limn_mask_places(limn_ctx *ctx, limn_masks *masks, const char *path, const limn_label_map *mask);
 /** Values to places.  out [S,H,W] */

@@ -26,16 +26,16 @@ limn_status limn_mask_read(limn_ctx *ctx, const char *path, limn_label_map *out)
     return status;
 }
 
-limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *picture_path,
-                           const limn_raster *picture)
+limn_status limn_mask_fits(limn_ctx *ctx, const char *path, const limn_label_map *mask, const char *what,
+                           const char *picture_path, const limn_raster *picture)
 {
     char a[48], b[48];
     if (mask->width == picture->width && mask->height == picture->height && mask->slices == picture->slices) {
         limn_case_place(ctx, path, &mask->file, picture_path, picture);
         return LIMN_OK;
     }
-    return limn_fail(ctx, LIMN_BAD_FILE, "%s has %s pixels, its picture %s has %s: expected the same size", path,
-                     limn_raster_size(mask->width, mask->height, mask->slices, a), picture_path,
+    return limn_fail(ctx, LIMN_BAD_FILE, "%s has %s pixels, its %s %s has %s: expected the same size", path,
+                     limn_raster_size(mask->width, mask->height, mask->slices, a), what, picture_path,
                      limn_raster_size(picture->width, picture->height, picture->slices, b));
 }
 

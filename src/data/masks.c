@@ -166,7 +166,7 @@ static limn_status read_row(limn_ctx *ctx, const limn_masks *m, limn_mask_row *r
     limn_status status = limn_case_read(ctx, row->image, files, &range, &picture);
     if (status == LIMN_OK) status = limn_mask_read(ctx, row->mask, mask);
     if (status == LIMN_OK && m->halved) status = limn_mask_halve(ctx, row->mask, mask);
-    if (status == LIMN_OK) status = limn_mask_fits(ctx, row->mask, mask, row->image, &picture);
+    if (status == LIMN_OK) status = limn_mask_fits(ctx, row->mask, mask, "picture", row->image, &picture);
     if (status == LIMN_OK) status = pack(ctx, m, &picture, row);
     limn_raster_free(&picture);
     if (status == LIMN_OK && !(row->labels = malloc(pixels_of(row))))

@@ -19,7 +19,7 @@
 
 #include "data/augment.h"
 #include "data/loader.h"
-#include "file/labels.h"
+#include "limn/segment.h"
 
 #include "file/raster.h"
 

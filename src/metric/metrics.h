@@ -4,16 +4,9 @@
 #define LIMN_METRICS_H
 
 #include "file/image.h"
-#include "file/labels.h"
+#include "limn/segment.h"
 
-/* ---- label maps ---------------------------------------------------------------------------------------------------------
- * Pixels whose truth is LIMN_IGNORED belong to no class, neither in truth nor in prediction, and count nowhere. */
-
-typedef struct limn_label_pair {
-    uint32_t width, height;            /* within limn_image_check() */
-    int n_classes;                     /* 1..LIMN_MAX_CLASSES */
-    const uint8_t *truth, *prediction; /* [H,W]: 0 .. K-1, truth also LIMN_IGNORED; borrowed */
-} limn_label_pair;
+/* ---- label maps ------------------------------------------------------------------------------------------------------- */
 
 /* Pixels of one class. */
 typedef struct limn_overlap {

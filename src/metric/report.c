@@ -14,15 +14,24 @@ static double mean_of(const limn_score_mean *m)
     return m->n ? m->sum / (double)m->n : (double)NAN;
 }
 
-limn_status limn_report_begin(limn_ctx *ctx, limn_report *r, int n_classes, const char *const *names, int cell)
+limn_status limn_report_new(limn_ctx *ctx, int n_classes, const char *const *names, int cell, limn_report **out)
 {
-    *r = (limn_report){.n_classes = n_classes, .names = names, .cell = cell};
+    *out = NULL;
     if (n_classes < 1 || n_classes > LIMN_MAX_CLASSES)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "classes must be 1 to %d, found %d", LIMN_MAX_CLASSES, n_classes);
     if (cell < -1 || cell >= n_classes)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the class of cells must be -1 (none) to %d, found %d", n_classes - 1,
                          cell);
+    limn_report *r = calloc(1, sizeof *r);
+    if (!r) return limn_fail_memory(ctx, sizeof *r, "a report");
+    r->n_classes = n_classes, r->names = names, r->cell = cell;
+    *out = r;
     return LIMN_OK;
+}
+
+void limn_report_free(limn_report *report)
+{
+    free(report);
 }
 
 static void add_wrong(limn_report *r, const limn_label_pair *maps, const float *p_cell)
@@ -112,7 +121,7 @@ static double mean_distance(const limn_report *r, int first)
     return mean_of(&m);
 }
 
-uint64_t limn_report_pixels(const limn_report *r)
+static uint64_t pixels_of(const limn_report *r)
 {
     uint64_t n = 0;
     for (int k = 0; k < r->n_classes; k++) n += r->overlap[k].truth;
@@ -127,6 +136,8 @@ static void least(double error, int step, double *best, double *threshold)
 limn_report_scores limn_report_score(const limn_report *r)
 {
     limn_report_scores s = {
+        .pictures = r->n_pictures,
+        .pixels = pixels_of(r),
         .pixel_error = limn_pixel_error(r->n_classes, r->overlap),
         .dice = limn_class_mean(r->n_classes, 0, r->overlap, limn_dice),
         .foreground_dice = limn_class_mean(r->n_classes, 1, r->overlap, limn_dice),
@@ -146,7 +157,7 @@ limn_report_scores limn_report_score(const limn_report *r)
         .best_pixel_threshold = NAN,
         .thinned = limn_rand_sums_error(&r->thinned[LIMN_RAND_STEPS / 2]),
     };
-    double n = (double)limn_report_pixels(r);
+    double n = (double)s.pixels;
     bool scanned = n > 0 && r->n_classes == 2 && r->scan[0].n;
     for (int i = 0; i < LIMN_RAND_STEPS; i++) {
         least(mean_of(&r->scan[i]), i, &s.best_rand, &s.best_threshold);
@@ -154,4 +165,17 @@ limn_report_scores limn_report_score(const limn_report *r)
         if (scanned) least((double)r->wrong[i] / n, i, &s.best_pixel_error, &s.best_pixel_threshold);
     }
     return s;
+}
+
+limn_class_scores limn_report_class(const limn_report *r, int k)
+{
+    const limn_overlap *c = &r->overlap[k];
+    return (limn_class_scores){.name = r->names ? r->names[k] : NULL,
+                               .truth = c->truth,
+                               .predicted = c->predicted,
+                               .both = c->both,
+                               .dice = limn_dice(c),
+                               .iou = limn_iou(c),
+                               .hausdorff95 = mean_of(&r->hausdorff95[k]),
+                               .hausdorff95_pictures = r->hausdorff95[k].n};
 }

@@ -1,6 +1,8 @@
 /* report_text.c: a report as a table and as JSON. */
 #include "metric/report.h"
 
+#include "base/json.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -11,11 +13,6 @@ static const char *name_of(const limn_report *r, int k, char out[NAME_BYTES])
     if (r->names && r->names[k]) return limn_escape(r->names[k], strlen(r->names[k]), out, NAME_BYTES);
     snprintf(out, NAME_BYTES, "class %d", k);
     return out;
-}
-
-static double distance_of(const limn_report *r, int k)
-{
-    return r->hausdorff95[k].n ? r->hausdorff95[k].sum / (double)r->hausdorff95[k].n : (double)NAN;
 }
 
 /* ---- text ------------------------------------------------------------------------------------------------------------- */
@@ -49,16 +46,15 @@ static void table(const limn_report *r, const limn_report_scores *s, limn_text *
 {
     char name[NAME_BYTES];
     int width = name_width(r);
-    double all = (double)limn_report_pixels(r);
+    double all = (double)s->pixels;
     padded(out, "class", width);
     limn_text_printf(out, "  %9s  %11s  %8s  %8s  %15s\n", "truth %", "predicted %", "Dice", "IoU", "Hausdorff 95 px");
     for (int k = 0; k < r->n_classes; k++) {
-        const limn_overlap *c = &r->overlap[k];
+        limn_class_scores c = limn_report_class(r, k);
         padded(out, name_of(r, k, name), width);
-        number(out, 9, 2, all > 0 ? 100 * (double)c->truth / all : (double)NAN, "-");
-        number(out, 11, 2, all > 0 ? 100 * (double)c->predicted / all : (double)NAN, "-");
-        number(out, 8, 4, limn_dice(c), "absent"), number(out, 8, 4, limn_iou(c), "absent"),
-            number(out, 15, 2, distance_of(r, k), "-");
+        number(out, 9, 2, all > 0 ? 100 * (double)c.truth / all : (double)NAN, "-");
+        number(out, 11, 2, all > 0 ? 100 * (double)c.predicted / all : (double)NAN, "-");
+        number(out, 8, 4, c.dice, "absent"), number(out, 8, 4, c.iou, "absent"), number(out, 15, 2, c.hausdorff95, "-");
         limn_text_printf(out, "\n");
     }
     padded(out, "mean", width + 24);
@@ -85,27 +81,27 @@ static void membranes(const limn_report_scores *s, limn_text *out)
     if (!isnan(s->warping)) limn_text_printf(out, "warping error %.6f\n", s->warping);
 }
 
-void limn_report_text(const limn_report *r, limn_text *out)
+char *limn_report_text(const limn_report *r)
 {
     limn_report_scores s = limn_report_score(r);
-    uint64_t n = limn_report_pixels(r);
-    limn_text_printf(out, "%lld picture%s, %llu pixels with a class", (long long)r->n_pictures,
-                     r->n_pictures == 1 ? "" : "s", (unsigned long long)n);
-    if (n) limn_text_printf(out, ", pixel error %.4f", s.pixel_error);
-    limn_text_printf(out, "\n\n");
-    table(r, &s, out);
-    if (r->cell >= 0) limn_text_printf(out, "\n"), membranes(&s, out);
-    limn_text notes = {0};
+    limn_text out = {0}, notes = {0};
+    limn_text_printf(&out, "%lld picture%s, %llu pixels with a class", (long long)s.pictures, s.pictures == 1 ? "" : "s",
+                     (unsigned long long)s.pixels);
+    if (s.pixels) limn_text_printf(&out, ", pixel error %.4f", s.pixel_error);
+    limn_text_printf(&out, "\n\n");
+    table(r, &s, &out);
+    if (r->cell >= 0) limn_text_printf(&out, "\n"), membranes(&s, &out);
     limn_report_notes(r, &notes);
-    if (notes.n) limn_text_printf(out, "\n%s", notes.bytes);
-    out->failed |= notes.failed;
+    if (notes.n) limn_text_printf(&out, "\n%s", notes.bytes);
+    if (out.failed || notes.failed) limn_text_free(&out);
     limn_text_free(&notes);
+    return out.bytes;
 }
 
 void limn_report_notes(const limn_report *r, limn_text *out)
 {
     char name[NAME_BYTES];
-    uint64_t n = limn_report_pixels(r);
+    uint64_t n = limn_report_score(r).pixels;
     for (int k = 0; n && k < r->n_classes; k++) {
         const limn_overlap *c = &r->overlap[k];
         name_of(r, k, name);
@@ -142,11 +138,11 @@ static json_t *classes_json(const limn_report *r)
 {
     json_t *array = json_array();
     for (int k = 0; array && k < r->n_classes; k++) {
-        const limn_overlap *c = &r->overlap[k];
+        limn_class_scores c = limn_report_class(r, k);
         json_t *o = json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:I}", "name", name_json(r, k), "truth",
-                              (json_int_t)c->truth, "predicted", (json_int_t)c->predicted, "both", (json_int_t)c->both,
-                              "dice", real(limn_dice(c)), "iou", real(limn_iou(c)), "hausdorff95", real(distance_of(r, k)),
-                              "hausdorff95_pictures", (json_int_t)r->hausdorff95[k].n);
+                              (json_int_t)c.truth, "predicted", (json_int_t)c.predicted, "both", (json_int_t)c.both, "dice",
+                              real(c.dice), "iou", real(c.iou), "hausdorff95", real(c.hausdorff95), "hausdorff95_pictures",
+                              (json_int_t)c.hausdorff95_pictures);
         if (!o || json_array_append_new(array, o) != 0) {
             json_decref(array);
             return NULL;
@@ -155,21 +151,25 @@ static json_t *classes_json(const limn_report *r)
     return array;
 }
 
-json_t *limn_report_json(const limn_report *r)
+static json_t *membrane_json(const limn_report_scores *s)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rand_error", real(s->rand),
+                     "rand_precision", real(s->precision), "rand_recall", real(s->recall), "best_rand_error",
+                     real(s->best_rand), "best_threshold", real(s->best_threshold), "thinned_rand_error", real(s->thinned),
+                     "best_thinned_rand_error", real(s->best_thinned), "best_thinned_threshold",
+                     real(s->best_thinned_threshold), "best_pixel_error", real(s->best_pixel_error), "best_pixel_threshold",
+                     real(s->best_pixel_threshold), "warping_error", real(s->warping));
+}
+
+char *limn_report_json(const limn_report *r)
 {
     limn_report_scores s = limn_report_score(r);
     json_t *o = json_pack(
-        "{s:I, s:I, s:o, s:o, s:o, s:o}", "pictures", (json_int_t)r->n_pictures, "pixels", (json_int_t)limn_report_pixels(r),
-        "pixel_error", real(s.pixel_error), "mean", means_json(s.dice, s.iou, s.hausdorff95), "foreground_mean",
+        "{s:I, s:I, s:o, s:o, s:o, s:o}", "pictures", (json_int_t)s.pictures, "pixels", (json_int_t)s.pixels, "pixel_error",
+        real(s.pixel_error), "mean", means_json(s.dice, s.iou, s.hausdorff95), "foreground_mean",
         means_json(s.foreground_dice, s.foreground_iou, s.foreground_hausdorff95), "classes", classes_json(r));
-    if (!o || r->cell < 0) return o;
-    json_t *m = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rand_error", real(s.rand),
-                          "rand_precision", real(s.precision), "rand_recall", real(s.recall), "best_rand_error",
-                          real(s.best_rand), "best_threshold", real(s.best_threshold), "thinned_rand_error", real(s.thinned),
-                          "best_thinned_rand_error", real(s.best_thinned), "best_thinned_threshold",
-                          real(s.best_thinned_threshold), "best_pixel_error", real(s.best_pixel_error),
-                          "best_pixel_threshold", real(s.best_pixel_threshold), "warping_error", real(s.warping));
-    if (m && json_object_set_new(o, "membrane", m) == 0) return o;
+    bool whole = o && (r->cell < 0 || json_object_set_new(o, "membrane", membrane_json(&s)) == 0);
+    char *text = whole ? limn_json_text(o, JSON_INDENT(2)) : NULL;
     json_decref(o);
-    return NULL;
+    return text;
 }

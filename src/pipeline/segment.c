@@ -125,6 +125,11 @@ limn_segmentation_info limn_segmentation_describe(const limn_segmentation *s)
                                     .class_name = s->class_name};
 }
 
+limn_ctx *limn_segmentation_ctx(const limn_segmentation *s)
+{
+    return s->ctx;
+}
+
 const char *limn_segmentation_file(const limn_segmentation *s)
 {
     return s->file;

@@ -1,21 +1,13 @@
-/* segment.h: what the project's own programs need beside the public segmentation of limn.h: values that are not bytes, and
- * truth to compare with. */
-#ifndef LIMN_SEGMENT_H
-#define LIMN_SEGMENT_H
+/* segment.h: the inside of a segmentation, see limn/segment.h: volumes, and values of masks. */
+#ifndef LIMN_PIPELINE_SEGMENT_H
+#define LIMN_PIPELINE_SEGMENT_H
 
 #include "file/raster.h"
 #include "metric/report.h"
 
-/** What becomes 0 and 1 to the network, as it was trained. */
-limn_range limn_segmentation_range(const limn_segmentation *s);
+limn_ctx *limn_segmentation_ctx(const limn_segmentation *s);
 /** The file of its weights. */
 const char *limn_segmentation_file(const limn_segmentation *s);
-/** limn_segment() of values in 0..1.   H W pixels, c channels of the picture, K classes
- *  @param values       [H,W,c]
- *  @param classes      [H,W]
- *  @param probability  [H,W,K], or NULL */
-limn_status limn_segment_values(limn_segmentation *s, int width, int height, int channels, const float *values,
-                                uint8_t *classes, float *probability);
 
 /* The probability of one class, kept for a whole raster. */
 typedef struct limn_kept_class {
@@ -36,10 +28,9 @@ typedef struct limn_class_values {
 } limn_class_values;
 
 /** @param text  "0,255", behind a semicolon values to ignore ("0,1,2;255"); "half"; NULL: classes as they are, but 0 and 255
- *  for two classes where
- *               black_white.  @return LIMN_BAD_ARGUMENT: no such list, or not of n_classes values */
-limn_status limn_class_values_parse(limn_ctx *ctx, const char *text, int n_classes, bool black_white,
-                                    limn_class_values *out);
+ *               for two classes where black_white
+ *  @return LIMN_OK: free() *out; LIMN_BAD_ARGUMENT: no such list, or not of n_classes values; LIMN_NO_MEMORY */
+limn_status limn_class_values_new(limn_ctx *ctx, const char *text, int n_classes, bool black_white, limn_class_values **out);
 /** Values of a mask [n] to classes [n].  Where no option said what they are: 0 and 255 for two classes where there are no
  *  others, else the classes themselves and 255 ignored.  @return LIMN_BAD_FILE: a value that is no class, with its row and
  *  column */

@@ -22,15 +22,18 @@ static limn_status parse(limn_ctx *ctx, const char *text, int n_classes, limn_cl
     return status;
 }
 
-limn_status limn_class_values_parse(limn_ctx *ctx, const char *text, int n_classes, bool black_white, limn_class_values *out)
+limn_status limn_class_values_new(limn_ctx *ctx, const char *text, int n_classes, bool black_white, limn_class_values **out)
 {
-    *out = (limn_class_values){.given = text != NULL};
-    if (text) return parse(ctx, text, n_classes, out);
-    for (int v = 0; v < LIMN_MASK_VALUES; v++) out->class_of[v] = (int16_t)(v < n_classes ? v : -1);
-    if (n_classes < 256) out->class_of[255] = LIMN_IGNORED;
+    limn_class_values *values = *out = calloc(1, sizeof **out); /* 128 KB: not on the stack */
+    if (!values) return limn_fail_memory(ctx, sizeof *values, "values of masks");
+    values->given = text != NULL;
+    for (int v = 0; v < LIMN_MASK_VALUES; v++) values->class_of[v] = (int16_t)(v < n_classes ? v : -1);
+    if (n_classes < 256) values->class_of[255] = LIMN_IGNORED;
     for (int k = 0; k < n_classes && k < LIMN_MAX_CLASSES; k++)
-        out->value_of[k] = (uint16_t)(n_classes == 2 && black_white ? 255 * k : k);
-    return LIMN_OK;
+        values->value_of[k] = (uint16_t)(n_classes == 2 && black_white ? 255 * k : k);
+    limn_status status = text ? parse(ctx, text, n_classes, values) : LIMN_OK;
+    if (status != LIMN_OK) free(values), *out = NULL;
+    return status;
 }
 
 limn_status limn_class_values_apply(limn_ctx *ctx, const char *name, const limn_class_values *values, int n_classes,

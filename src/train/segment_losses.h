@@ -2,7 +2,7 @@
 #ifndef LIMN_SEGMENT_LOSSES_H
 #define LIMN_SEGMENT_LOSSES_H
 
-#include "file/labels.h"
+#include "limn/segment.h"
 #include "limn/graph.h"
 #include "limn/train.h"
 

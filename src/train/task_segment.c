@@ -230,7 +230,7 @@ static void tell_scores(limn_trainer *t, const limn_report *report)
     const segmenting *task = t->state;
     char held[64];
     limn_text notes = {0};
-    for (int k = 0; k < report->n_classes; k++) score[MEANS + k] = limn_dice(&report->overlap[k]);
+    for (int k = 0; k < report->n_classes; k++) score[MEANS + k] = limn_report_class(report, k).dice;
     limn_log(t->ctx, LIMN_LOG_INFO,
              "step %lld: %s held out: pixel error %.4f, Dice %.4f, IoU %.4f; without class 0: Dice %.4f, IoU %.4f",
              (long long)t->step, amount(task->held, held), s.pixel_error, s.dice, s.iou, s.foreground_dice,
@@ -246,12 +246,11 @@ static limn_status show(limn_trainer *t)
 {
     segmenting *s = t->state;
     limn_status status = limn_segmenter_refresh(t->ctx, s->segmenter); /* the EMA moved on */
-    limn_report *report = calloc(1, sizeof *report);
-    if (!report) return limn_fail_memory(t->ctx, sizeof *report, "a report");
-    if (status == LIMN_OK) status = limn_report_begin(t->ctx, report, limn_segmenter_classes(s->segmenter), NULL, -1);
+    limn_report *report = NULL;
+    if (status == LIMN_OK) status = limn_report_new(t->ctx, limn_segmenter_classes(s->segmenter), NULL, -1, &report);
     for (int64_t i = 0; i < limn_masks_count(s->held) && status == LIMN_OK; i++) status = score_one(t, i, report);
     if (status == LIMN_OK) tell_scores(t, report);
-    free(report);
+    limn_report_free(report);
     return status;
 }
 
