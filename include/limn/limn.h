@@ -1,5 +1,6 @@
 /* limn.h: run trained networks from C: pictures from words, latents of pictures, a class for every pixel.
- * (train.h: train them; network.h: which there are; graph.h: networks of one's own.)  A picture from words, a whole program:
+ * (train.h: train them; segment.h: volumes, folders, and how good a segmentation is; network.h: which networks there are;
+ * graph.h: networks of one's own.)  A picture from words, a whole program:
  * farmer MODEL PROMPT FILE.png
  *
  *     #include <limn/limn.h>
@@ -415,8 +416,9 @@ LIMN_API void limn_segmentation_free(limn_segmentation *segmentation); /* NULL i
 LIMN_API limn_segmentation_info limn_segmentation_describe(const limn_segmentation *segmentation);
 
 /**
- * The classes of a picture of any size, in tiles that overlap.  Gray, colour and transparency (white shines through) become
- * what the network reads, 1 or 3 channels; a network of another number takes pictures of that number.
+ * The classes of a picture of any size, in tiles that overlap; segment.h has files and volumes.  Gray, colour and transparency
+ * (white shines through) become what the network reads, 1 or 3 channels; a network of another number takes pictures of that
+ * number.
  *
  * @param classes      one channel, 0 .. classes - 1; on LIMN_OK the caller's (limn_image_free()), else empty
  * @param probability  [height, width, classes], or NULL
