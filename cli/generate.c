@@ -4,7 +4,6 @@
 #include "generate_verb.h"
 #include "pipeline/pipeline.h"
 
-#include "data/classes.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -232,46 +231,12 @@ static limn_status check_guidance(limn_ctx *ctx, const limn_pipeline_info *info,
     return LIMN_OK;
 }
 
-/* ", or 3 for none", where the network has a row for it */
-static const char *or_none(const limn_pipeline_info *info, char out[48])
-{
-    *out = '\0';
-    if (info->guides) snprintf(out, 48, ", or %d for none", info->classes);
-    return out;
-}
-
-/* A label by its name in training, or by its number; classes: none. */
-static limn_status find_label(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, limn_generate_options *o)
-{
-    char shown[256], name[256], none[48];
-    limn_pipeline_info info = limn_pipeline_describe(p);
-    if (!w->label || !info.classes) return LIMN_OK;
-    limn_class_word found = limn_class_find(info.class_name, info.n_class_names, info.classes, w->label);
-    limn_escape(w->label, strlen(w->label), shown, sizeof shown);
-    o->label = found.class;
-    limn_class_tell(ctx, "--class", w->label, found);
-    if (found.class < 0 && is_whole(w->label))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
-                         "--class: expected a class from 0 to %d%s, or its name in training, found %s", info.classes - 1,
-                         or_none(&info, none), shown);
-    if (found.class < 0)
-        return limn_fail(
-            ctx, LIMN_BAD_ARGUMENT,
-            "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on",
-            shown);
-    const char *is = found.class < info.n_class_names ? info.class_name[found.class] : NULL;
-    if (is && is_whole(is) && is_whole(w->label) &&
-        strcmp(is, w->label)) /* names are numbers, and this one was none of them */
-        limn_log(ctx, LIMN_LOG_WARN, "--class %s: no class had this name in training, its number is that of \"%s\"", shown,
-                 limn_escape(is, strlen(is), name, sizeof name));
-    return LIMN_OK;
-}
-
 static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)
 {
-    char none[48];
+    char none[48] = "";
+    if (info->guides) snprintf(none, sizeof none, ", or %d for none", info->classes);
     return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model makes pictures of a label: add --class K, K from 0 to %d%s",
-                     info->classes - 1, or_none(info, none));
+                     info->classes - 1, none);
 }
 
 /* What the flags ask for and this model cannot do. */
@@ -335,7 +300,7 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK) status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK && !w->guidance && !verb->denoises) o->guidance = limn_pipeline_describe(p).guidance;
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, o);
-    if (status == LIMN_OK) status = find_label(ctx, p, w, o);
+    if (status == LIMN_OK && w->label) status = limn_pipeline_label(p, w->label, &o->label);
     if (status == LIMN_OK) status = check_files(ctx, p, w, &out, o->n);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o);
     if (w->init) o->init = &init;

@@ -613,6 +613,15 @@ static void a_class_is_found_by_its_name(void **state)
     assert_int_equal(limn_pipeline_class(p, "dot"), 2);
     assert_int_equal(limn_pipeline_class(p, ""), -1);
     assert_int_equal(limn_pipeline_class(p, "dots"), -1);
+    int label = 7;
+    assert_int_equal(limn_pipeline_label(p, "dots", &label), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "this model has no class \"dots\""));
+    assert_int_equal(limn_pipeline_label(p, "99", &label), LIMN_BAD_ARGUMENT);
+    assert_int_equal(label, 7);
+    assert_int_equal(limn_pipeline_label(p, "dot", &label), LIMN_OK);
+    assert_int_equal(label, 2);
+    assert_int_equal(limn_pipeline_label(p, "1", &label), LIMN_OK);
+    assert_int_equal(label, 1);
     limn_pipeline_free(p);
     char out[64], again[64];
     if (access(LIMN_BINARY_DIR "/limn", X_OK) == 0) {

@@ -253,6 +253,9 @@ LIMN_API limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline
 /** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model
  *  knows no such name */
 LIMN_API int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
+/** The label of a class by its name, else by its number ("@10" is the number 10 where a class has the name "10").
+ *  @return LIMN_OK, also where the network takes no labels: *label is unchanged; LIMN_BAD_ARGUMENT */
+LIMN_API limn_status limn_pipeline_label(const limn_pipeline *pipeline, const char *word, int *label);
 
 /** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: vae in the
  *  model's folder, else the one that the model's metadata names, which must lie beside the weights or beside the model's

@@ -1,4 +1,5 @@
 /* options.c: from the words of a request to a sampler, and back to the text that is written into the picture. */
+#include "data/classes.h"
 #include "denoise/sampler_rows.h"
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
@@ -28,6 +29,37 @@ static limn_status bad_name(limn_ctx *ctx, const char *what, const char *name, c
     }
     return limn_fail(ctx, LIMN_NOT_FOUND, "no %s \"%s\"; there are: %s%s", what,
                      limn_escape(name, strlen(name), shown, sizeof shown), names, limn_near_text(&near));
+}
+
+static bool is_whole(const char *text)
+{
+    return *text && !text[strspn(text, "0123456789")];
+}
+
+limn_status limn_pipeline_label(const limn_pipeline *p, const char *word, int *label)
+{
+    char shown[256], name[256], none[48] = "";
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (!info.classes) return LIMN_OK;
+    limn_class_word found = limn_class_find(info.class_name, info.n_class_names, info.classes, word);
+    limn_escape(word, strlen(word), shown, sizeof shown);
+    limn_class_tell(p->ctx, "--class", word, found);
+    if (info.guides) snprintf(none, sizeof none, ", or %d for none", info.classes);
+    if (found.class < 0 && is_whole(word))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "--class: expected a class from 0 to %d%s, or its name in training, found %s", info.classes - 1,
+                         none, shown);
+    if (found.class < 0)
+        return limn_fail(
+            p->ctx, LIMN_BAD_ARGUMENT,
+            "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on",
+            shown);
+    *label = found.class;
+    const char *is = found.class < info.n_class_names ? info.class_name[found.class] : NULL;
+    if (is && is_whole(is) && is_whole(word) && strcmp(is, word)) /* names are numbers, and this one was none of them */
+        limn_log(p->ctx, LIMN_LOG_WARN, "--class %s: no class had this name in training, its number is that of \"%s\"",
+                 shown, limn_escape(is, strlen(is), name, sizeof name));
+    return LIMN_OK;
 }
 
 static const char *sampler_of(const limn_pipeline *p, const limn_generate_options *o)
