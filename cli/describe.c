@@ -106,12 +106,10 @@ static void print_title(const describe_flags *f, const limn_network *network, bo
 static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_network *network, const limn_cost_options *o,
                         int depth)
 {
-    limn_node *output;
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return LIMN_NO_MEMORY;
-    limn_status status = limn_network_build(network, g, o->batch, &output);
-    if (status == LIMN_OK && f->json) status = cli_describe_json(ctx, f->net, network, o, g, output);
-    else if (status == LIMN_OK) {
+    limn_status status = limn_network_build(network, g, o->batch, NULL);
+    if (status == LIMN_OK) {
         limn_describe_options options = {
             .batch = o->batch, .ascii = f->ascii || !cli_utf8(), .color = cli_color(stdout), .all = f->all, .depth = depth};
         char *drawing = limn_describe(g, &options);
@@ -122,6 +120,15 @@ static limn_status draw(limn_ctx *ctx, const describe_flags *f, const limn_netwo
         if (status == LIMN_OK) status = print_memory(ctx, f, network, o);
     }
     limn_graph_free(g);
+    return status;
+}
+
+static limn_status print_json(const describe_flags *f, const limn_network *network, const limn_cost_options *o)
+{
+    char *json;
+    limn_status status = limn_network_json(network, f->net, o, &json);
+    if (json) puts(json);
+    limn_free(json);
     return status;
 }
 
@@ -162,6 +169,7 @@ static limn_status describe(limn_ctx *ctx, int argc, char **argv, const describe
     limn_status status = find_network(ctx, f, &network);
     if (status == LIMN_OK) status = set_all(network, argc, argv);
     if (status == LIMN_OK && f->settings) list_settings(network);
+    else if (status == LIMN_OK && f->json) status = print_json(f, network, o);
     else if (status == LIMN_OK) status = draw(ctx, f, network, o, depth);
     limn_network_free(network);
     return status;

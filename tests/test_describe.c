@@ -361,6 +361,14 @@ static void training_costs_weights_gradients_moments_and_grows_with_the_batch(vo
     assert_true(one.peak_bytes > run.peak_bytes);
     assert_true(four.activation_bytes > 3 * one.activation_bytes);
     assert_true(one.flops > 2.5 * flops && one.flops < 4 * flops); /* backward is about twice forward */
+    char *text;
+    assert_int_equal(limn_network_json(net, "mine", &o, &text), LIMN_OK);
+    json_t *json = json_loads(text, 0, NULL), *training = json_object_get(json_object_get(json, "memory"), "training");
+    assert_string_equal(json_string_value(json_object_get(json, "network")), "mine");
+    assert_int_equal(json_integer_value(json_object_get(json, "parameters")), n);
+    assert_int_equal(json_integer_value(json_object_get(training, "peak_bytes")), four.peak_bytes);
+    json_decref(json);
+    limn_free(text);
     limn_network_free(net);
     assert_int_equal(limn_network_new(ctx, "clip-text", &net), LIMN_OK);
     assert_int_equal(limn_cost_training(net, &o, &one, NULL), LIMN_UNSUPPORTED);

@@ -1,7 +1,7 @@
-/* describe_json.c: limn describe NET --json. */
+/* network_json.c: a network, its blocks and what it costs, as JSON. */
+#include "train/network.h"
+
 #include "base/json.h"
-#include "cli.h"
-#include "describe.h"
 #include "graph/describe.h"
 #include "graph/node.h"
 
@@ -73,8 +73,9 @@ static limn_status add_memory(limn_ctx *ctx, const limn_network *network, const 
     return status;
 }
 
-limn_status cli_describe_json(limn_ctx *ctx, const char *name, const limn_network *network, const limn_cost_options *o,
-                              const limn_graph *g, const limn_node *output)
+/* g, output: as it was built */
+static limn_status as_json(const limn_network *network, const char *name, const limn_cost_options *o, const limn_graph *g,
+                           const limn_node *output, char **out)
 {
     limn_network_info info = limn_network_describe(network);
     json_t *inputs = json_array();
@@ -85,9 +86,20 @@ limn_status cli_describe_json(limn_ctx *ctx, const char *name, const limn_networ
                   info.task, "loss", info.loss, "settings", settings_json(network), "batch", o->batch, "inputs", inputs,
                   "output", tensor_json(output), "parameters", (json_int_t)limn_describe_parameters(g), "flops",
                   limn_describe_flops(g), "blocks", limn_describe_json(g));
-    if (!root) return limn_fail_memory(ctx, sizeof *g, "JSON");
-    limn_status status = add_memory(ctx, network, o, root);
-    if (status == LIMN_OK) status = cli_print_json(ctx, root);
+    limn_status status = root ? add_memory(network->ctx, network, o, root) : LIMN_OK;
+    *out = status == LIMN_OK ? limn_json_text(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
+    return *out || status != LIMN_OK ? status : limn_fail_memory(network->ctx, sizeof *g, "JSON");
+}
+
+limn_status limn_network_json(const limn_network *network, const char *name, const limn_cost_options *options, char **out)
+{
+    limn_node *output;
+    limn_graph *g = limn_graph_new(network->ctx);
+    *out = NULL;
+    if (!g) return LIMN_NO_MEMORY;
+    limn_status status = limn_network_build(network, g, options->batch, &output);
+    if (status == LIMN_OK) status = as_json(network, name, options, g, output, out);
+    limn_graph_free(g);
     return status;
 }
