@@ -1,14 +1,9 @@
 /* inspect.c: limn inspect FILE...: weight files and pictures. */
-#include "base/json.h"
 #include "cli.h"
-#include "file/bytes.h"
-#include "file/torch.h"
 #include "inspect.h"
-#include "model/map/map.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char help[] =
     "limn inspect FILE|FOLDER... [flags]\n"
@@ -30,7 +25,7 @@ static const char help[] =
     "  limn inspect cat.png\n"
     "  limn inspect model.safetensors --json | jq '.tensors[].name'\n";
 
-enum { MOST_PNG = 256 << 20, MOST_KINDS = 24, PIECE = 180, FOUND_BYTES = 1100 };
+enum { MOST_KINDS = 24, PIECE = 180 };
 
 /* ---- weights --------------------------------------------------------------------------------------------------------- */
 
@@ -109,35 +104,19 @@ static limn_status print_checksum(limn_ctx *ctx, const limn_weight_file *st)
     return status;
 }
 
-static limn_status inspect_weights(limn_ctx *ctx, const char *file, bool all, json_t **json)
+static limn_status print_weights(limn_ctx *ctx, const limn_inspected *it, bool all)
 {
-    limn_weight_file *st;
-    limn_fit *fits = calloc(LIMN_MAX_FITS, sizeof *fits); /* 60 KB: not on the stack */
-    cli_latents latents;
-    int n = 0;
-    if (!fits) return limn_fail_memory(ctx, LIMN_MAX_FITS * sizeof *fits, file);
-    limn_status status = limn_weight_file_open(ctx, file, &st);
-    if (status != LIMN_OK) {
-        free(fits);
-        return status;
-    }
-    status = cli_latents_find(ctx, file, st, &latents);
-    if (status == LIMN_OK && latents.kind == CLI_NO_LATENTS) status = limn_fit_all(ctx, file, st, fits, &n);
-    if (json && status == LIMN_OK) *json = cli_weights_json(file, st, &latents, n, fits);
-    else if (!json) {
-        for (int i = 0; i < n; i++) print_sets(&fits[i], n > 1);
-        limn_status listed = cli_tensors_print(ctx, st, all); /* also when the metadata is wrong */
-        print_totals(st);
-        print_metadata(st);
-        if (status == LIMN_OK && latents.kind != CLI_NO_LATENTS) cli_latents_print(&latents);
-        if (n > 1 && status == LIMN_OK) printf("networks  %d\n", n);
-        for (int i = 0; i < n && status == LIMN_OK; i++) print_fit(&fits[i], n > 1);
-        if (status == LIMN_OK) status = print_checksum(ctx, st);
-        if (listed != LIMN_OK) status = listed;
-    }
-    limn_weight_file_close(st);
-    free(fits);
-    return status;
+    bool many = it->n_fits > 1;
+    limn_status status = it->known;
+    for (int i = 0; i < it->n_fits; i++) print_sets(&it->fit[i], many);
+    limn_status listed = cli_tensors_print(ctx, it->st, all); /* also when the metadata is wrong */
+    print_totals(it->st);
+    print_metadata(it->st);
+    if (status == LIMN_OK && it->latents.kind != LIMN_NO_LATENTS) cli_latents_print(&it->latents);
+    if (many && status == LIMN_OK) printf("networks  %d\n", it->n_fits);
+    for (int i = 0; i < it->n_fits && status == LIMN_OK; i++) print_fit(&it->fit[i], many);
+    if (status == LIMN_OK) status = print_checksum(ctx, it->st);
+    return listed != LIMN_OK ? listed : status;
 }
 
 /* ---- pictures --------------------------------------------------------------------------------------------------------- */
@@ -173,67 +152,25 @@ static void print_picture(const char *file, const limn_png_info *info)
     if (!info->n) printf("no text in it\n");
 }
 
-static limn_status inspect_picture(limn_ctx *ctx, const char *file, json_t **json)
-{
-    unsigned char *bytes;
-    size_t n;
-    limn_png_info info;
-    limn_status status = limn_file_read(ctx, file, MOST_PNG, &bytes, &n);
-    if (status != LIMN_OK) return status;
-    status = limn_png_info_read(ctx, file, bytes, n, &info);
-    free(bytes);
-    if (status != LIMN_OK) return status;
-    if (json) *json = cli_picture_json(file, &info);
-    else print_picture(file, &info);
-    limn_png_info_free(&info);
-    return LIMN_OK;
-}
-
 /* ---- the verb --------------------------------------------------------------------------------------------------------- */
 
-static limn_status inspect(limn_ctx *ctx, const char *file, bool all, bool as_json)
+static limn_status inspect(limn_ctx *ctx, const char *source, bool all)
 {
-    unsigned char head[16];
-    size_t n, length = strlen(file);
-    int fd;
-    json_t *json = NULL;
-    limn_status status = limn_file_open(ctx, file, &fd, &n);
-    if (status != LIMN_OK) return status;
-    if (n > sizeof head) n = sizeof head;
-    status = limn_file_read_at(ctx, file, fd, 0, n, head);
-    close(fd);
-    if (status != LIMN_OK) return status;
-    bool index = length > 5 && strcmp(file + length - 5, ".json") == 0;
-    bool picture = limn_png_is(head, n),
-         other = !picture && !index && n > 8 && head[8] != '{' && limn_file_kind_of(head, n) == LIMN_KIND_SAFETENSORS;
-    if (other)
-        return limn_fail(
-            ctx, LIMN_BAD_FILE,
-            "%s: neither a PNG nor a safetensors file (byte 8 begins its header with {) nor one of torch.save()", file);
-    status = picture ? inspect_picture(ctx, file, as_json ? &json : NULL)
-                     : inspect_weights(ctx, file, all, as_json ? &json : NULL);
-    if (status != LIMN_OK || !as_json) return status;
-    status = cli_print_json(ctx, json);
-    json_decref(json);
+    limn_inspected *it;
+    limn_status status = limn_inspected_open(ctx, source, &it);
+    if (status == LIMN_OK && it->st) status = print_weights(ctx, it, all);
+    else if (status == LIMN_OK) print_picture(it->file, &it->picture);
+    limn_inspected_close(it);
     return status;
 }
 
-/* Of a folder its weights, or what limn encode says of its latents. */
-static limn_status find_file(limn_ctx *ctx, const char *source, char found[FOUND_BYTES])
+static limn_status inspect_json(limn_ctx *ctx, const char *source)
 {
-    if (strlen(source) > FOUND_BYTES - 100)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path of the file is longer than %d bytes", FOUND_BYTES - 100);
-    snprintf(found, FOUND_BYTES, "%s/latents.safetensors", source);
-    if (access(found, F_OK) == 0) return LIMN_OK;
-    snprintf(found, FOUND_BYTES, "%s", source);
-    return limn_path_is_folder(source) ? limn_map_file(ctx, source, found) : LIMN_OK;
-}
-
-static limn_status find_and_inspect(limn_ctx *ctx, const char *source, bool all, bool json)
-{
-    char found[FOUND_BYTES];
-    limn_status status = find_file(ctx, source, found);
-    return status == LIMN_OK ? inspect(ctx, found, all, json) : status;
+    char *json;
+    limn_status status = limn_inspect_json(ctx, source, &json);
+    if (json) puts(json);
+    limn_free(json);
+    return status;
 }
 
 static int inspect_files(int n, const char *const *files, bool all, bool json)
@@ -244,7 +181,7 @@ static int inspect_files(int n, const char *const *files, bool all, bool json)
     for (int i = 0; i < n; i++) {
         char shown[256];
         if (n > 1 && !json) printf("%s%s\n", i ? "\n" : "", limn_escape(files[i], strlen(files[i]), shown, sizeof shown));
-        limn_status status = find_and_inspect(ctx, files[i], all, json);
+        limn_status status = json ? inspect_json(ctx, files[i]) : inspect(ctx, files[i], all);
         if (status != LIMN_OK) code = cli_fail(ctx, status);
     }
     cli_ctx_free(ctx);

@@ -343,6 +343,22 @@ static void mistakes_are_said_before_any_work(void **state)
     assert_int_equal(t.files + t.pictures, 0);
 }
 
+static void what_is_in_a_file_can_be_asked(void **state)
+{
+    (void)state;
+    char *json;
+    works(limn_inspect_json(ctx, "run", &json));
+    assert_true(strstr(json, "\"settings\": \"unet size=8 ") && strstr(json, "\"fits\": true"));
+    limn_free(json);
+    works(limn_inspect_json(ctx, "data/masks/0.png", &json));
+    assert_true(strstr(json, "\"kind\": \"png\"") && strstr(json, "\"height\": 12"));
+    limn_free(json);
+    refuses(limn_inspect_json(ctx, "v.nii", &json), LIMN_BAD_FILE, "v.nii: neither a PNG nor a safetensors file");
+    assert_null(json);
+    refuses(limn_inspect_json(ctx, "nothing", &json), LIMN_NOT_FOUND, "nothing");
+    assert_null(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +369,7 @@ int main(void)
         cmocka_unit_test(volumes_are_compared_slice_by_slice),
         cmocka_unit_test(a_job_is_stopped_between_pictures),
         cmocka_unit_test(mistakes_are_said_before_any_work),
+        cmocka_unit_test(what_is_in_a_file_can_be_asked),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

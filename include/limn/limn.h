@@ -419,9 +419,9 @@ LIMN_API void limn_segmentation_free(limn_segmentation *segmentation); /* NULL i
 LIMN_API limn_segmentation_info limn_segmentation_describe(const limn_segmentation *segmentation);
 
 /**
- * The classes of a picture of any size, in tiles that overlap; segment.h has files and volumes.  Gray, colour and transparency
- * (white shines through) become what the network reads, 1 or 3 channels; a network of another number takes pictures of that
- * number.
+ * The classes of a picture of any size, in tiles that overlap; segment.h has files and volumes.  Gray, colour and
+ * transparency (white shines through) become what the network reads, 1 or 3 channels; a network of another number takes
+ * pictures of that number.
  *
  * @param classes      one channel, 0 .. classes - 1; on LIMN_OK the caller's (limn_image_free()), else empty
  * @param probability  [height, width, classes], or NULL
@@ -431,6 +431,16 @@ LIMN_API limn_segmentation_info limn_segmentation_describe(const limn_segmentati
  */
 LIMN_API limn_status limn_segment(limn_segmentation *segmentation, const limn_image *image, limn_image *classes,
                                   float *probability);
+
+/* ---- what is in a file ------------------------------------------------------------------------------------------------ */
+
+/** A weight file, or the folder that holds it, as JSON: {file, kind, metadata {..}, network {settings, parameters, found,
+ *  fits ..} or null, networks [..], latents, tensors [{name, dtype, shape, offset, bytes}]}; of a PNG {file, kind, width,
+ *  height, bits, color, text {..}}.  Nothing in the file is executed; text that is not UTF-8 is escaped.
+ *  @param out  on LIMN_OK the caller's, limn_free(), else NULL
+ *  @return LIMN_OK, also for weights of no network that Limn knows; LIMN_NOT_FOUND; LIMN_BAD_FILE: damaged, or of another
+ *          kind; LIMN_IO; LIMN_NO_MEMORY */
+LIMN_API limn_status limn_inspect_json(limn_ctx *ctx, const char *path, char **out);
 
 /* ---- comparing -------------------------------------------------------------------------------------------------------- */
 

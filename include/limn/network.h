@@ -108,8 +108,9 @@ LIMN_API limn_status limn_cost_inference(const limn_network *network, const limn
 LIMN_API limn_status limn_cost_training(const limn_network *network, const limn_cost_options *options, limn_cost *out,
                                         char **plan);
 
-/** All of it for programs: {network, family, task, loss, settings {..}, batch, inputs [{name, shape, changes_every}], output,
- *  parameters, flops, blocks [{name, note, from, shape, parameters, flops, blocks}], memory {inference {..}, training {..}}}.
+/** All of it for programs: {network, family, task, loss, settings {..}, batch, inputs [{name, shape, changes_every}],
+ *  output, parameters, flops, blocks [{name, note, from, shape, parameters, flops, blocks}], memory {inference {..},
+ *  training {..}}}.
  *  @param name  what "network" says
  *  @param out   on LIMN_OK the caller's, limn_free(), else NULL
  *  @return LIMN_OK, also where it cannot be trained (memory.training_refused says why); as limn_cost_inference() */

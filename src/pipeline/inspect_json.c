@@ -1,6 +1,7 @@
-/* inspect_json.c: limn inspect FILE --json. */
-#include "cli.h"
-#include "inspect.h"
+/* inspect_json.c: what is in a file, as JSON. */
+#include "pipeline/inspect.h"
+
+#include "base/json.h"
 
 #include <string.h>
 
@@ -50,27 +51,59 @@ static json_t *fit_json(const limn_fit *fit)
     return o;
 }
 
-json_t *cli_weights_json(const char *file, const limn_weight_file *st, const cli_latents *latents, int n,
-                         const limn_fit *fits)
+static json_t *latents_json(const limn_inspected_latents *l)
 {
-    json_t *tensors = json_array(), *metadata = json_object(), *networks = json_array();
-    for (int i = 0; i < n; i++)
-        if (fits[i].source != LIMN_FIT_NONE || fits[i].preset) json_array_append_new(networks, fit_json(&fits[i]));
-    for (size_t i = 0; i < limn_weight_file_count(st); i++)
-        json_array_append_new(tensors, tensor_json(limn_weight_file_get(st, i)));
-    const char *key, *value;
-    for (const void *at = NULL; (at = limn_weight_file_metadata_next(st, at, &key, &value)) != NULL;)
-        json_object_set_new(metadata, key, json_string(value));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "file", text_json(file), "kind", limn_weight_file_kind(st),
-                     "metadata", metadata, "network", n ? fit_json(&fits[0]) : json_null(), "networks", networks, "latents",
-                     cli_latents_json(latents), "tensors", tensors);
+    const limn_latents *all = &l->all;
+    if (l->kind == LIMN_NO_LATENTS) return json_null();
+    json_t *mean = json_array(), *spread = json_array();
+    for (int k = 0; k < all->channels; k++)
+        json_array_append_new(mean, json_real(l->mean[k])), json_array_append_new(spread, json_real(l->spread[k]));
+    json_t *o = json_pack("{s:i, s:i, s:i, s:o, s:o}", "width", all->width, "height", all->height, "channels", all->channels,
+                          "mean", mean, "spread", spread);
+    if (l->kind == LIMN_ONE_LATENT) json_object_set_new(o, "picture", json_pack("[i, i]", l->image_width, l->image_height));
+    else
+        json_object_update_new(
+            o, json_pack("{s:I, s:f, s:f}", "count", (json_int_t)all->count, "scale", all->scale, "shift", all->shift));
+    return o;
 }
 
-json_t *cli_picture_json(const char *file, const limn_png_info *info)
+static json_t *weights_json(const limn_inspected *it)
 {
+    json_t *tensors = json_array(), *metadata = json_object(), *networks = json_array();
+    for (int i = 0; i < it->n_fits; i++)
+        if (it->fit[i].source != LIMN_FIT_NONE || it->fit[i].preset) json_array_append_new(networks, fit_json(&it->fit[i]));
+    for (size_t i = 0; i < limn_weight_file_count(it->st); i++)
+        json_array_append_new(tensors, tensor_json(limn_weight_file_get(it->st, i)));
+    const char *key, *value;
+    for (const void *at = NULL; (at = limn_weight_file_metadata_next(it->st, at, &key, &value)) != NULL;)
+        json_object_set_new(metadata, key, json_string(value));
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "file", text_json(it->file), "kind",
+                     limn_weight_file_kind(it->st), "metadata", metadata, "network",
+                     it->n_fits ? fit_json(&it->fit[0]) : json_null(), "networks", networks, "latents",
+                     latents_json(&it->latents), "tensors", tensors);
+}
+
+static json_t *picture_json(const limn_inspected *it)
+{
+    const limn_png_info *info = &it->picture;
     json_t *texts = json_object();
     for (int i = 0; i < info->n; i++) json_object_set_new(texts, info->texts[i].key, text_json(info->texts[i].text));
-    return json_pack("{s:o, s:s, s:I, s:I, s:i, s:s, s:o}", "file", text_json(file), "kind", "png", "width",
+    return json_pack("{s:o, s:s, s:I, s:I, s:i, s:s, s:o}", "file", text_json(it->file), "kind", "png", "width",
                      (json_int_t)info->width, "height", (json_int_t)info->height, "bits", info->bits, "color", info->color,
                      "text", texts);
+}
+
+limn_status limn_inspect_json(limn_ctx *ctx, const char *source, char **out)
+{
+    limn_inspected *it;
+    *out = NULL;
+    limn_status status = limn_inspected_open(ctx, source, &it);
+    if (status == LIMN_OK) status = it->known;
+    if (status == LIMN_OK) {
+        json_t *json = it->st ? weights_json(it) : picture_json(it);
+        if (!(*out = limn_json_text(json, JSON_INDENT(1)))) status = limn_fail_memory(ctx, 4096, "JSON");
+        json_decref(json);
+    }
+    limn_inspected_close(it);
+    return status;
 }
