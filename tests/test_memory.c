@@ -10,6 +10,7 @@
 #include "train/step_graph.h"
 #include "vectors/torch.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -276,6 +277,26 @@ static limn_status report(void)
     return status;
 }
 
+static limn_status segment_files(void)
+{
+    const char *const pictures[] = {"memory/masks"};
+    const limn_segmentation_options plain = {.precision = LIMN_PRECISION_F32};
+    limn_segmentation *s = NULL;
+    limn_report *r = NULL;
+    limn_segment_files_options o = limn_segment_files_defaults();
+    o.pictures = pictures, o.n_pictures = 1, o.truth = "memory/masks", o.mask = "memory/found", o.overlay = "memory/looks";
+    o.probability = "memory/maps", o.cell = "1";
+    limn_status status = limn_segmentation_open(ctx, "memory/unet.safetensors", &plain, &s);
+    if (status == LIMN_OK) status = limn_segment_files(s, &o, &r);
+    if (status == LIMN_OK) status = limn_report_add_files(ctx, r, "memory/masks/a.png", "memory/masks/a.png", NULL);
+    char *json = status == LIMN_OK ? limn_report_json(r) : NULL;
+    if (status == LIMN_OK && !json) status = limn_fail_memory(ctx, 0, "a report");
+    limn_free(json);
+    limn_report_free(r);
+    limn_segmentation_free(s);
+    return status;
+}
+
 static void a_weight_file_opens_or_says_why_not(void **state)
 {
     (void)state;
@@ -336,6 +357,17 @@ static void a_segmentation_is_measured_or_the_report_says_why_not(void **state)
     each_allocation_may_fail("report", report);
 }
 
+static void files_are_segmented_or_it_says_why_not(void **state)
+{
+    (void)state;
+    static const uint8_t mask[64] = {255, 255, 0, 255};
+    const limn_image picture = {8, 8, 1, (uint8_t *)mask};
+    assert_true(mkdir("memory/masks", 0777) == 0 || errno == EEXIST);
+    assert_int_equal(limn_png_write(ctx, "memory/masks/a.png", &picture, NULL), LIMN_OK);
+    assert_true(make_network(ctx, "memory/unet.safetensors", "unet size=8 channels=1 classes=2 width=4 levels=2", NULL));
+    each_allocation_may_fail("files", segment_files);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_picture_is_made_or_not_at_all),
         cmocka_unit_test(a_training_step_is_planned_or_says_why_not),
         cmocka_unit_test(a_segmentation_is_measured_or_the_report_says_why_not),
+        cmocka_unit_test(files_are_segmented_or_it_says_why_not),
         cmocka_unit_test(two_networks_draw_step_by_step_or_say_why_not),
     };
     return cmocka_run_group_tests(tests, make_model, drop_ctx);
