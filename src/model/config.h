@@ -181,6 +181,8 @@ typedef struct ldm_unet_config {
     limn_unet_config unet; /* neither scale_shift nor enlarge */
     int depth;
     ldm_projection projection;
+    bool middle, inpaint;
+    int guidance_width;
     limn_text_config text;
 } ldm_unet_config;
 LIMN_CONFIG_FITS(ldm_unet_config);

@@ -1,7 +1,10 @@
 /* ldm_unet.c: the U-Net of latent diffusion (Rombach et al. 2022) that Stable Diffusion 1 and 2 draw with: the blocks of
  * ddpm.c with a transformer behind each, in which pixels look at each other and at text.  Named as in diffusers'
- * UNet2DConditionModel. */
+ * UNet2DConditionModel.  Relatives: without a middle (BK-SDM, SDXS); told the guidance, which others apply outside
+ * (latent consistency models, Luo et al. 2023); and seeing beside x what is to be filled in. */
 #include "model/unet_blocks.h"
+
+#include <math.h>
 
 static limn_node *without_bias(limn_graph *g, const char *name, limn_node *x, int64_t n)
 {
@@ -67,26 +70,49 @@ static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int le
     return limn_add(x, limn_conv_zero(g, "proj_out", limn_reshape(h, s), s.dim[3], 1));
 }
 
-static limn_node *time_embedding(limn_graph *g, limn_build b, limn_ports *ports, int width)
+/* Of 1000 w; sines first, with frequencies down to 1/10000 itself. */
+static limn_node *guidance_embedding(limn_graph *g, limn_ports *ports, const ldm_unet_config *cfg)
 {
+    ports->guidance = limn_input(g, "guidance", LIMN_WIDE, LIMN_SHAPE(1), LIMN_PER_PROMPT);
+    double half = cfg->guidance_width / 2.0, period = pow(10000, half / (half - 1));
+    limn_node *w = limn_affine(ports->guidance, 1000, 0);
+    return without_bias(g, "cond_proj", limn_timestep_embedding(w, cfg->guidance_width, period, false), cfg->unet.width);
+}
+
+static limn_node *time_embedding(limn_graph *g, limn_build b, limn_ports *ports, const ldm_unet_config *cfg)
+{
+    int width = cfg->unet.width;
     limn_node *t = limn_time_input(g, b, ports);
     limn_scope_push(g, "time_embedding");
-    limn_scope_note(g, "timestep to a vector");
-    t = limn_linear(g, "linear_1", limn_timestep_embedding(t, width, 10000, true), 4 * width);
+    limn_scope_note(g, cfg->guidance_width ? "timestep and guidance to a vector" : "timestep to a vector");
+    t = limn_timestep_embedding(t, width, 10000, true);
+    if (cfg->guidance_width) t = limn_add(t, guidance_embedding(g, ports, cfg));
+    t = limn_linear(g, "linear_1", t, 4 * width);
     t = limn_linear(g, "linear_2", limn_silu(t), 4 * width);
     limn_scope_pop(g);
     return limn_time_of_step(ports, t);
+}
+
+/* x, mask (1: to be made), the latent of the picture whose masked pixels are gray.   [B,H,W,2 C + 1] */
+static limn_node *input(limn_graph *g, const ldm_unet_config *cfg, limn_build b, limn_ports *ports)
+{
+    int channels = cfg->unet.channels;
+    limn_node *x = limn_picture_input(g, b, channels, 0, ports);
+    if (!cfg->inpaint) return x;
+    limn_shape shape = LIMN_SHAPE(b.batch, b.height, b.width, channels + 1);
+    ports->condition = limn_input(g, "condition", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
+    return limn_concat(g, 3, 2, (limn_node *[]){x, ports->condition});
 }
 
 static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
     const ldm_unet_config *cfg = config;
     limn_unet u = limn_unet_from(config, &limn_res_diffusers, 1e-5);
-    u.attend = attend;
-    limn_node *picture = limn_picture_input(g, b, cfg->unet.channels, 0, ports);
+    u.attend = attend, u.no_middle = !cfg->middle;
+    limn_node *x = input(g, cfg, b, ports);
     u.text = limn_text_features(g, &cfg->text, b, ports);
-    u.t = limn_silu(time_embedding(g, b, ports, cfg->unet.width));
-    ports->output = limn_unet_body(g, &u, picture, cfg->unet.channels);
+    u.t = limn_silu(time_embedding(g, b, ports, cfg));
+    ports->output = limn_unet_body(g, &u, x, cfg->unet.channels);
 }
 
 static const limn_setting settings[] = {
@@ -96,6 +122,10 @@ static const limn_setting settings[] = {
     LIMN_UNET_HEADS(ldm_unet_config, 8, 0),
     LIMN_CHOICE(ldm_unet_config, projection, LDM_CONV, "conv|linear",
                 "into and out of a transformer: 1x1 convolutions (SD 1) or linear layers (SD 2)"),
+    LIMN_FLAG(ldm_unet_config, middle, true, "1: blocks between the way down and the way up; pruned ones have none"),
+    LIMN_FLAG(ldm_unet_config, inpaint, false, "1: a mask and the latent of what is kept are read, too"),
+    LIMN_NUMBER(ldm_unet_config, guidance_width, 0, 0, 4096,
+                "numbers that the guidance becomes, which the network is told (LCM: 256); 0: it is not"),
     LIMN_TEXT_ENCODER(ldm_unet_config),
     LIMN_TEXT_SIZES(ldm_unet_config, 768),
     LIMN_TEXT_LAYERS(ldm_unet_config, 12, 12, 49408),
@@ -107,6 +137,7 @@ static const char *check(const void *config)
     const ldm_unet_config *cfg = config;
     if (cfg->text.encoder == LIMN_TEXT_CLIP && cfg->text.width % cfg->text.heads)
         return "text_width must be a multiple of text_heads";
+    if (cfg->guidance_width % 2 || cfg->guidance_width == 2) return "guidance_width must be even, and 0 or 4 and more";
     return limn_unet_check(config);
 }
 
@@ -114,6 +145,7 @@ static limn_interface interface(const void *config)
 {
     const ldm_unet_config *cfg = config;
     limn_interface net = limn_unet_interface(config, false, 0);
+    net.inpaints = cfg->inpaint, net.told_guidance = cfg->guidance_width > 0;
     net.reads_ids = cfg->text.encoder == LIMN_TEXT_CLIP;
     net.vocabulary = cfg->text.vocab;
     net.text_length = cfg->text.length, net.text_width = cfg->text.width;

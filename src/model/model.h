@@ -51,7 +51,9 @@ typedef struct limn_settings {
 /* Where data enters and leaves a network that was built.  Ports a network lacks are NULL. */
 typedef struct limn_ports {
     limn_node *image;      /* [B,H,W,C], PER_STEP */
-    limn_node *condition;  /* [B,H,W,C] beside image: a small picture, enlarged `enlarge` times; PER_PROMPT */
+    limn_node *condition;  /* beside image, PER_PROMPT: a small picture, enlarged `enlarge` times [B,H,W,C]; what is to be
+                              filled in: mask and latent [B,H,W,1 + C] */
+    limn_node *guidance;   /* [1]: guidance - 1, of networks that are told; PER_PROMPT */
     limn_node *timesteps;  /* 0..1000.  training: [B]; running: a table [S], PER_PROMPT */
     limn_node *step;       /* running: rank-0 index into the table, PER_STEP */
     limn_node *ids;        /* text ids [B,T], PER_PROMPT */
@@ -95,6 +97,8 @@ typedef struct limn_interface {
     int classes;                  /* labels of pictures, or classes of pixels */
     bool always_labelled;         /* no row of the table of labels means "no class" */
     int enlarge;                  /* a picture so many times smaller is the condition */
+    bool inpaints;                /* what is to be filled in is the condition */
+    bool told_guidance;           /* one call is guided already */
     bool reads_ids;               /* a text encoder is part of the network */
     int vocabulary;               /* of that encoder: 512 bytes + merges + 2 */
     int text_length, text_width;  /* of the features that it reads, or makes */

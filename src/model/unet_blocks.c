@@ -218,17 +218,23 @@ static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int 
     return x;
 }
 
+static limn_node *middle(limn_graph *g, const limn_unet *u, limn_node *x, int64_t width)
+{
+    limn_scope_push(g, "mid_block");
+    x = res_at(g, u, x, 0, width);
+    x = attend_at(g, u, x, LIMN_UNET_MIDDLE, 0);
+    x = res_at(g, u, x, 1, width);
+    limn_scope_pop(g);
+    return x;
+}
+
 limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, int64_t n_out)
 {
     int last = u->cfg->n_levels - 1;
     limn_node *x = limn_conv(g, "conv_in", image, u->cfg->width, 3);
     skips k = {.x = {x}, .n = 1};
     for (int i = 0; i <= last; i++) x = down_block(g, u, x, i, &k);
-    limn_scope_push(g, "mid_block");
-    x = res_at(g, u, x, 0, u->width[last]);
-    x = attend_at(g, u, x, LIMN_UNET_MIDDLE, 0);
-    x = res_at(g, u, x, 1, u->width[last]);
-    limn_scope_pop(g);
+    if (!u->no_middle) x = middle(g, u, x, u->width[last]);
     for (int i = last; i >= 0; i--) x = up_block(g, u, x, i, &k);
     x = limn_group_norm(g, "conv_norm_out", x, u->cfg->groups, u->eps, LIMN_SILU);
     return limn_conv_zero(g, "conv_out", x, n_out, 3);

@@ -25,6 +25,7 @@ typedef struct limn_unet {
                                    attention */
     int window;            /* > 0: levels larger than attention_most have attention in windows */
     double eps;
+    bool no_middle;
     limn_node *t, *text;
     const int *down_pad;                   /* zeros above, left, below, right of the picture that is halved */
     /** Attention after residual block j of a level (or in LIMN_UNET_MIDDLE), in the scope of its name. */
@@ -59,7 +60,7 @@ limn_node *limn_unet_down(limn_graph *g, const limn_unet *u, const char *name, l
 limn_node *limn_unet_up(limn_graph *g, const char *name, limn_node *x);
 /** A 3x3 convolution that starts at zero. */
 limn_node *limn_conv_zero(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel);
-/** conv_in, down_blocks, mid_block, up_blocks, conv_norm_out, conv_out: named as in diffusers' UNet2DModel.
+/** conv_in, down_blocks, mid_block (unless no_middle), up_blocks, conv_norm_out, conv_out: named as in diffusers' UNet2DModel.
  *  [B,H,W,n_out] */
 limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, int64_t n_out);
 

@@ -13,6 +13,7 @@ const limn_port_row limn_port_rows[LIMN_PORTS] = {
     ROW(TEXT_END, "text_end", text_end),
     ROW(LABEL, "label", label),
     ROW(CONDITION, "condition", condition),
+    ROW(GUIDANCE, "guidance", guidance),
     ROW(TIMESTEPS, "timesteps", timesteps),
     ROW(STEP, "step", step),
     ROW(IMAGE, "image", image),

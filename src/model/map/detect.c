@@ -114,15 +114,6 @@ static void rename_clip(const limn_map *map, const char *name, char *out, size_t
     snprintf(out, out_bytes, "%s", name + (strncmp(name, head, sizeof head - 1) ? 0 : sizeof head - 1));
 }
 
-/* What config.json says and the tensors show: of two networks, where it differs. */
-static void must_agree(limn_numbers *q, const char *key, int64_t shown)
-{
-    int64_t said = limn_numbers_whole(q, key, shown);
-    if (q->status == LIMN_OK && said != shown)
-        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: config.json beside it says %s %lld, and its tensors have %lld",
-                              q->file, key, (long long)said, (long long)shown);
-}
-
 void limn_numbers_of_clip(limn_numbers *q)
 {
     const clip_config *cfg = limn_numbers_config(q);
@@ -133,9 +124,9 @@ void limn_numbers_of_clip(limn_numbers *q)
     limn_numbers_set(q, &cfg->text.length, limn_numbers_dim(q, "text_model.embeddings.position_embedding.weight", 2, 0));
     int64_t depth = limn_numbers_depth(q, "text_model.encoder.layers.", ".layer_norm1.weight");
     limn_numbers_set(q, &cfg->text.depth, depth);
-    must_agree(q, "num_hidden_layers", depth);
-    must_agree(q, "hidden_size", width);
-    must_agree(q, "intermediate_size", 4 * width);
+    limn_numbers_must_agree(q, "num_hidden_layers", depth);
+    limn_numbers_must_agree(q, "hidden_size", width);
+    limn_numbers_must_agree(q, "intermediate_size", 4 * width);
     const char *act = q->config ? json_string_value(json_object_get(q->config, "hidden_act")) : NULL;
     bool gelu = act ? strcmp(act, "gelu") == 0 : width >= 1024;
     if (q->status == LIMN_OK && act && !gelu && strcmp(act, "quick_gelu"))

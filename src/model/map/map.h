@@ -44,6 +44,8 @@ struct limn_map {
     const limn_dialect *dialect;
     limn_settings settings;
     int n_blocks;              /* of LIMN_MAP_SWAP_LAST */
+    int stride;                /* numbers_unet.c: blocks are counted through, so many from one level to the next ... */
+    bool left_over;            /* ... by a script that has no name for the attention of the first block on the way up */
     limn_model_part part;      /* what of an autoencoder the file holds: some are published in two */
     char prefix[LIMN_PREFIX_BYTES]; /* before every name: "model.diffusion_model." */
     /** NULL, or instead of the dialect's rows: the name in the file, behind the prefix, of the parameter called `name`. */

@@ -67,6 +67,14 @@ int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t other
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : otherwise;
 }
 
+void limn_numbers_must_agree(limn_numbers *q, const char *key, int64_t shown)
+{
+    int64_t said = limn_numbers_whole(q, key, shown);
+    if (q->status == LIMN_OK && said != shown)
+        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: config.json beside it says %s %lld, and its tensors have %lld",
+                              q->file, key, (long long)said, (long long)shown);
+}
+
 void limn_numbers_heads(limn_numbers *q, const int *field, int64_t heads, int64_t width)
 {
     if (q->status != LIMN_OK) return;

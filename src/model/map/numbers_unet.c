@@ -65,12 +65,12 @@ static void attention(limn_numbers *q, int64_t levels, int64_t size, const char 
     limn_numbers_set(q, &cfg->attention_least, first ? last : 0);
 }
 
-static int64_t shared(limn_numbers *q, int64_t size, const char *norm)
+static int64_t shared(limn_numbers *q, int64_t size, int64_t channels, const char *norm)
 {
     const limn_unet_config *cfg = limn_numbers_config(q);
     int64_t width = limn_numbers_dim(q, "conv_in.weight", 4, 0);
     limn_numbers_set(q, &cfg->size, size);
-    limn_numbers_set(q, &cfg->channels, limn_numbers_dim(q, "conv_in.weight", 4, 1));
+    limn_numbers_set(q, &cfg->channels, channels);
     limn_numbers_set(q, &cfg->width, width);
     attention(q, multipliers(q, width), size, norm);
     limn_numbers_set(q, &cfg->blocks, limn_numbers_depth(q, "down_blocks.0.resnets.", ".conv1.weight"));
@@ -94,10 +94,11 @@ static void rename_old(const limn_map *map, const char *name, char *out, size_t 
 void limn_numbers_of_ddpm(limn_numbers *q)
 {
     const ddpm_config *cfg = limn_numbers_config(q);
-    int64_t width = shared(q, limn_numbers_whole(q, "sample_size", 32), "group_norm");
+    int64_t channels = limn_numbers_dim(q, "conv_in.weight", 4, 1);
+    int64_t width = shared(q, limn_numbers_whole(q, "sample_size", 32), channels, "group_norm");
     if (limn_numbers_find(q, "mid_block.attentions.0.query.weight")) q->map->rename = rename_old;
     limn_numbers_set(q, &cfg->learn_sigma,
-                     limn_numbers_dim(q, "conv_out.weight", 4, 0) == 2 * limn_numbers_dim(q, "conv_in.weight", 4, 1));
+                     limn_numbers_dim(q, "conv_out.weight", 4, 0) == 2 * channels);
     limn_numbers_set(q, &cfg->unet.scale_shift,
                      limn_numbers_dim(q, "down_blocks.0.resnets.0.time_emb_proj.weight", 2, 0) == 2 * width);
     if (limn_numbers_find(q, "class_embedding.weight"))
@@ -143,24 +144,27 @@ static void put_res(const char *head, const char *rest, char *out, size_t out_by
 }
 
 /* Blocks are counted through in CompVis's files: level L has entries L (n + 1) + 1 .. of input_blocks, the last of which
- * halves the sides. */
+ * halves the sides.  Pruned networks went through diffusers' script for Stable Diffusion 1, which counts on in threes
+ * whatever n is, and leaves a name as it was where Stable Diffusion has no such layer: the attention of up_blocks.0. */
 static void rename_level(const limn_map *map, const char *side, int level, const char *part, int j, const char *rest,
                          char *out, size_t out_bytes)
 {
     const limn_unet_config *cfg = limn_settings_config(&map->settings);
-    int n = cfg->blocks;
+    int stride = map->stride;
     bool down = side[0] == 'd', res = !strcmp(part, "resnets");
     int up = cfg->n_levels - 1 - level; /* level of an up block; a name may lie */
     int size = up >= 0 ? cfg->size >> up : 0;
-    bool attends = size <= cfg->attention_most && size >= cfg->attention_least;
+    bool attends = size <= cfg->attention_most && size >= cfg->attention_least && !(map->left_over && !level);
     char head[96];
     if (!strcmp(part, "downsamplers"))
-        snprintf(out, out_bytes, "input_blocks.%d.0.op%s", (level + 1) * (n + 1), rest + strlen("conv"));
+        snprintf(out, out_bytes, "input_blocks.%d.0.op%s", (level + 1) * stride, rest + strlen("conv"));
     else if (!strcmp(part, "upsamplers"))
-        snprintf(out, out_bytes, "output_blocks.%d.%d.%s", level * (n + 1) + n, attends ? 2 : 1, rest);
+        snprintf(out, out_bytes, "output_blocks.%d.%d.%s", (level + 1) * stride - 1, attends ? 2 : 1, rest);
+    else if (map->left_over && !down && !level && !res)
+        snprintf(out, out_bytes, "up_blocks.0.attentions.%d.%s", j, rest);
     else {
         snprintf(head, sizeof head, "%s.%d.%d.", down ? "input_blocks" : "output_blocks",
-                 level * (n + 1) + j + (down ? 1 : 0), res ? 0 : 1);
+                 level * stride + j + (down ? 1 : 0), res ? 0 : 1);
         if (res) put_res(head, rest, out, out_bytes);
         else snprintf(out, out_bytes, "%s%s", head, rest);
     }
@@ -172,6 +176,7 @@ static void rename_compvis(const limn_map *map, const char *name, char *out, siz
     static const char *const whole_names[][2] = {{"conv_in.", "input_blocks.0.0."},
                                                  {"time_embedding.linear_1.", "time_embed.0."},
                                                  {"time_embedding.linear_2.", "time_embed.2."},
+                                                 {"time_embedding.cond_proj.", "time_embed.cond_proj."},
                                                  {"conv_norm_out.", "out.0."},
                                                  {"conv_out.", "out.2."}};
     char side[32], part[32];
@@ -192,12 +197,11 @@ static void rename_compvis(const limn_map *map, const char *name, char *out, siz
     else snprintf(out, out_bytes, "%s", name);
 }
 
-/* How many levels, and blocks in each: the entries of input_blocks that halve the sides. */
+/* How many levels, and blocks in each: the entries of input_blocks that halve the sides, and residual blocks before. */
 static void count_compvis(limn_numbers *q)
 {
     const limn_unet_config *cfg = limn_numbers_config(q);
-    int levels = 1, ones[LIMN_UNET_LEVELS] = {1};
-    int64_t first = 0;
+    int levels = 1, ones[LIMN_UNET_LEVELS] = {1}, first = 0, blocks = 0;
     for (int k = 1; k < 100; k++) {
         char name[64];
         snprintf(name, sizeof name, "input_blocks.%d.0.op.weight", k);
@@ -205,7 +209,14 @@ static void count_compvis(limn_numbers *q)
         if (levels < LIMN_UNET_LEVELS) ones[levels++] = 1;
         if (!first) first = k;
     }
-    limn_numbers_set(q, &cfg->blocks, first > 1 ? first - 1 : 1);
+    for (int found = 1; found && (!first || blocks + 1 < first); blocks += found) {
+        char name[64];
+        snprintf(name, sizeof name, "input_blocks.%d.0.in_layers.2.weight", blocks + 1);
+        found = blocks < 99 && limn_numbers_find(q, name);
+    }
+    q->map->stride = first ? first : blocks + 1;
+    q->map->left_over = limn_numbers_find(q, "up_blocks.0.attentions.0.norm.weight") != NULL;
+    limn_numbers_set(q, &cfg->blocks, blocks);
     limn_numbers_set_list(q, cfg->multipliers, levels, ones);
     q->map->rename = rename_compvis;
 }
@@ -216,17 +227,43 @@ static void refuse_relatives(limn_numbers *q)
     static const char *const relatives[][2] = {
         {"add_embedding.linear_1.weight", "of Stable Diffusion XL, which is told the size of the picture"},
         {"label_emb.0.0.weight", "of Stable Diffusion XL, which is told the size of the picture"},
-        {"class_embedding.linear_1.weight", "of a network that is told of a class or a noise level"},
-        {"time_embedding.cond_proj.weight", "of a consistency model (LCM), which is told the guidance"}};
+        {"class_embedding.linear_1.weight", "of a network that is told of a class or a noise level"}};
     for (size_t i = 0; i < sizeof relatives / sizeof *relatives && q->status == LIMN_OK; i++)
         if (limn_weight_file_find_under(q->st, q->map->prefix, relatives[i][0]))
             q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" is %s: that is not there yet", q->file,
                                   q->map->prefix, relatives[i][0], relatives[i][1]);
     int64_t in = limn_numbers_dim(q, "conv_in.weight", 4, 1), out = limn_numbers_dim(q, "conv_out.weight", 4, 0);
-    if (q->status == LIMN_OK && in != out)
+    if (q->status == LIMN_OK && in != out && in != 2 * out + 1)
         q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
-                              "%s: the U-Net reads %lld channels and makes %lld, as those do that see a mask or a second "
-                              "picture: that is not there yet", q->file, (long long)in, (long long)out);
+                              "%s: the U-Net reads %lld channels and makes %lld, as those do that see a second picture: "
+                              "that is not there yet", q->file, (long long)in, (long long)out);
+}
+
+/* Text width, depth and projections are those of any transformer: the middle's, or where there is no middle a level's. */
+static void transformers(limn_numbers *q)
+{
+    const ldm_unet_config *cfg = limn_numbers_config(q);
+    static const char layer[] = "transformer_blocks.0.attn2.to_k.weight";
+    char name[96], head[48] = "mid_block.attentions.0.";
+    for (int i = 0; i < LIMN_UNET_LEVELS; i++) {
+        snprintf(name, sizeof name, "%s%s", head, layer);
+        if (limn_numbers_find(q, name)) break;
+        snprintf(head, sizeof head, "down_blocks.%d.attentions.0.", i);
+    }
+    limn_numbers_set(q, &cfg->text.width, limn_numbers_dim(q, name, 2, 1));
+    snprintf(name, sizeof name, "%stransformer_blocks.", head);
+    limn_numbers_set(q, &cfg->depth, limn_numbers_depth(q, name, ".attn2.to_k.weight"));
+    snprintf(name, sizeof name, "%sproj_in.weight", head);
+    const limn_entry *in = limn_numbers_find(q, name);
+    limn_numbers_set(q, &cfg->projection, in && in->rank == 2 ? LDM_LINEAR : LDM_CONV);
+}
+
+/* Any of it: of a file that lacks a part the rest is missed, with a sentence. */
+static bool has_middle(const limn_numbers *q)
+{
+    return limn_numbers_find(q, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight") ||
+           limn_numbers_find(q, "mid_block.resnets.0.conv1.weight") ||
+           limn_numbers_find(q, "mid_block.resnets.1.conv1.weight");
 }
 
 void limn_numbers_of_ldm(limn_numbers *q)
@@ -234,16 +271,16 @@ void limn_numbers_of_ldm(limn_numbers *q)
     const ldm_unet_config *cfg = limn_numbers_config(q);
     if (limn_numbers_find(q, "input_blocks.0.0.weight")) count_compvis(q);
     refuse_relatives(q);
-    const char *attn = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
-               *in = "mid_block.attentions.0.proj_in.weight";
-    shared(q, limn_numbers_whole(q, "sample_size", 64), "norm");
-    int64_t text = limn_numbers_dim(q, attn, 2, 1);
-    limn_numbers_set(q, &cfg->text.width, text);
-    limn_numbers_set(q, &cfg->depth,
-                     limn_numbers_depth(q, "mid_block.attentions.0.transformer_blocks.", ".attn2.to_k.weight"));
-    bool linear = q->status == LIMN_OK && limn_numbers_find(q, in) && limn_numbers_find(q, in)->rank == 2;
-    limn_numbers_set(q, &cfg->projection, linear ? LDM_LINEAR : LDM_CONV);
+    int64_t in = limn_numbers_dim(q, "conv_in.weight", 4, 1), out = limn_numbers_dim(q, "conv_out.weight", 4, 0);
+    shared(q, limn_numbers_whole(q, "sample_size", 64), out, "norm");
+    limn_numbers_set(q, &cfg->inpaint, in != out);
+    limn_numbers_set(q, &cfg->middle, has_middle(q));
+    if (limn_numbers_find(q, "time_embedding.cond_proj.weight"))
+        limn_numbers_set(q, &cfg->guidance_width, limn_numbers_dim(q, "time_embedding.cond_proj.weight", 2, 1));
+    limn_numbers_must_agree(q, "in_channels", in);
+    limn_numbers_must_agree(q, "layers_per_block", cfg->unet.blocks);
+    transformers(q);
     const json_t *heads = config_of(q, "attention_head_dim"); /* of diffusers, and in spite of its name: how many heads */
     if (json_is_integer(heads)) limn_numbers_set(q, &cfg->unet.heads, json_integer_value(heads));
-    else limn_numbers_set(q, &cfg->unet.head_width, json_is_array(heads) || text == 1024 ? 64 : 0);
+    else limn_numbers_set(q, &cfg->unet.head_width, json_is_array(heads) || cfg->text.width == 1024 ? 64 : 0);
 }
