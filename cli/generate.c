@@ -282,6 +282,15 @@ static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *
     return status;
 }
 
+/* What no flag says is as it is usual for the model. */
+static void take_usual(const limn_pipeline *p, const generate_verb *verb, const generate_words *w, limn_generate_options *o)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (!w->guidance && !verb->denoises) o->guidance = info.guidance;
+    if (!w->resample) o->resample = info.resample;
+    if (!w->steps) o->steps = info.steps;
+}
+
 static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, limn_generate_options *o)
 {
     limn_pipeline *p = NULL;
@@ -298,7 +307,7 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
     if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
     if (status == LIMN_OK) status = limn_generate_check_sides(p, o);
-    if (status == LIMN_OK && !w->guidance && !verb->denoises) o->guidance = limn_pipeline_describe(p).guidance;
+    if (status == LIMN_OK) take_usual(p, verb, w, o);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, o);
     if (status == LIMN_OK && w->label) status = limn_pipeline_label(p, w->label, &o->label);
     if (status == LIMN_OK) status = check_files(ctx, p, w, &out, o->n);

@@ -202,7 +202,8 @@ static void noises_are_the_next_tensors_of_one_generator(void **state)
         limn_torch_rng g;
         float x[PICTURE], z[PICTURE];
         limn_rng kind = cuda ? LIMN_RNG_CUDA : LIMN_RNG_CPU;
-        assert_int_equal(limn_noise_new(ctx, kind, 1, PICTURE, CHANNELS, &(limn_picture_seed){5, 0}, &noise), LIMN_OK);
+        assert_int_equal(limn_noise_new(ctx, kind, 1, PICTURE, CHANNELS, &(limn_picture_seed){5, 0},
+                                        (limn_noise_others){0}, &noise), LIMN_OK);
         limn_torch_rng_seed(&g, cuda, 5);
         limn_noise_start_of(noise, 0, x), expect_tensor(&g, x, "start");
         limn_noise_step(noise, 0, 0, 0, z), expect_tensor(&g, z, "step 0");
@@ -224,7 +225,8 @@ static void limns_own_noise_is_a_function_of_names(void **state)
         limn_noise *noise;
         limn_picture_seed seed = {5, 3};
         float x[PICTURE], y[2 * PICTURE];
-        assert_int_equal(limn_noise_new(ctx, (limn_rng)kind, 1, PICTURE, CHANNELS, &seed, &noise), LIMN_OK);
+        assert_int_equal(limn_noise_new(ctx, (limn_rng)kind, 1, PICTURE, CHANNELS, &seed,
+                                        (limn_noise_others){0}, &noise), LIMN_OK);
         limn_random_normal(5, LIMN_STREAM_LATENT, 3, 0, PICTURE, y);
         limn_noise_start_of(noise, 0, x), assert_memory_equal(x, y, sizeof x);
         limn_random_normal(5, LIMN_STREAM_ANCESTRAL, (uint64_t)3 << 32 | 4, 0, 2 * PICTURE, y);

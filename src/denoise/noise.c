@@ -17,6 +17,7 @@ struct limn_noise {
     limn_rng kind;
     size_t size;
     int channels;
+    limn_noise_others others;
     limn_picture_seed *seeds; /* [n_pictures] */
     generator *generators;    /* PyTorch's: [n_pictures] */
     float *tensor;            /* and one of their tensors, [size] */
@@ -32,33 +33,35 @@ static void draw_tensor(const limn_noise *noise, limn_torch_rng *g, float *out)
         for (size_t channel = 0; channel < c; channel++) out[pixel * c + channel] = noise->tensor[channel * pixels + pixel];
 }
 
-static limn_torch_rng first_tensor(const limn_noise *noise, limn_picture_seed seed, float *out)
+/* The tensor with this number, and the generator behind it. */
+static limn_torch_rng nth_tensor(const limn_noise *noise, limn_picture_seed seed, int number, float *out)
 {
     limn_torch_rng g;
     limn_torch_rng_seed(&g, noise->kind == LIMN_RNG_CUDA, seed.seed + seed.picture);
-    draw_tensor(noise, &g, out);
+    for (int i = 0; i <= number; i++) draw_tensor(noise, &g, out);
     return g;
 }
 
 /* ---- begin and end ---------------------------------------------------------------------------------------------------- */
 
-/* To where they are when the start is drawn. */
+/* To where they are when the first noise is added. */
 static limn_status begin_generators(limn_ctx *ctx, limn_noise *noise, int n_pictures)
 {
     size_t n = (size_t)n_pictures;
+    int last = noise->others.before + noise->others.after;
     noise->generators = malloc(n * sizeof *noise->generators);
     noise->tensor = malloc(noise->size * sizeof *noise->tensor);
     float *start = malloc(noise->size * sizeof *start);
     bool fits = noise->generators && noise->tensor && start;
     for (size_t p = 0; p < n && fits; p++)
-        noise->generators[p] = (generator){.draw = UINT32_MAX, .now = first_tensor(noise, noise->seeds[p], start)};
+        noise->generators[p] = (generator){.draw = UINT32_MAX, .now = nth_tensor(noise, noise->seeds[p], last, start)};
     free(start);
     return fits ? LIMN_OK
                 : limn_fail_memory(ctx, n * sizeof *noise->generators + 2 * noise->size * sizeof(float), "random numbers");
 }
 
 limn_status limn_noise_new(limn_ctx *ctx, limn_rng kind, int n_pictures, size_t size, int channels,
-                           const limn_picture_seed *seeds, limn_noise **out)
+                           const limn_picture_seed *seeds, limn_noise_others others, limn_noise **out)
 {
     limn_noise *noise = *out = calloc(1, sizeof *noise);
     limn_picture_seed *copy = malloc((size_t)n_pictures * sizeof *copy);
@@ -68,7 +71,7 @@ limn_status limn_noise_new(limn_ctx *ctx, limn_rng kind, int n_pictures, size_t 
         return limn_fail_memory(ctx, (size_t)n_pictures * sizeof *copy, "random numbers");
     }
     memcpy(copy, seeds, (size_t)n_pictures * sizeof *copy);
-    *noise = (limn_noise){.kind = kind, .size = size, .channels = channels, .seeds = copy};
+    *noise = (limn_noise){.kind = kind, .size = size, .channels = channels, .others = others, .seeds = copy};
     if (kind != LIMN_RNG_CPU && kind != LIMN_RNG_CUDA) return LIMN_OK;
     limn_status status = begin_generators(ctx, noise, n_pictures);
     if (status != LIMN_OK) limn_noise_free(noise), *out = NULL;
@@ -88,11 +91,17 @@ void limn_noise_free(limn_noise *noise)
 
 void limn_noise_start(const limn_noise *noise, limn_picture_seed seed, float *out)
 {
-    if (noise->generators) first_tensor(noise, seed, out);
+    if (noise->generators) nth_tensor(noise, seed, noise->others.before, out);
     else limn_random_normal(seed.seed, LIMN_STREAM_LATENT, seed.picture, 0, noise->size, out);
 }
 
 void limn_noise_start_of(const limn_noise *noise, int p, float *out) { limn_noise_start(noise, noise->seeds[p], out); }
+
+void limn_noise_other_of(const limn_noise *noise, int p, int which, float *out)
+{
+    if (noise->generators) nth_tensor(noise, noise->seeds[p], which + (which >= noise->others.before), out);
+    else memset(out, 0, noise->size * sizeof *out);
+}
 
 /* Ours: numbers 0 .. size - 1, size .. 2 size - 1 of a stream. */
 void limn_noise_step(limn_noise *noise, int p, uint32_t draw, int which, float *out)

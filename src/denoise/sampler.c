@@ -195,8 +195,9 @@ static void levels_between(const sampler_planner *p)
 static limn_status levels_of_times(limn_ctx *ctx, const sampler_planner *p, limn_spacing spacing, double *values)
 {
     const limn_sampler_options *o = p->options;
+    int points = limn_sampler_steps(LIMN_DISTILLED_STEPS, o->table_strength ? o->strength : 1);
     limn_status status =
-        limn_schedule_times(ctx, p->schedule, spacing, p->row->rounding, o->n_steps, o->steps_offset, values);
+        limn_schedule_times(ctx, p->schedule, spacing, p->row->rounding, points, o->n_steps, o->steps_offset, values);
     if (status) return status;
     if (o->sigmas) levels_of_ends(p, values);
     else
@@ -285,7 +286,8 @@ static limn_status plan(limn_ctx *ctx, limn_sampler *s, double *values, level *l
     const limn_sampler_options *o = &s->options;
     bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
     limn_spacing spacing = o->spacing != LIMN_SPACING_AUTO ? o->spacing : flow ? LIMN_SPACING_TRAILING : s->row->usual;
-    int run = limn_sampler_steps(o->n_steps, o->strength), first = o->n_steps - (run > 0 ? run : 1);
+    int run = limn_sampler_steps(o->n_steps, o->table_strength ? 1 : o->strength);
+    int first = o->n_steps - (run > 0 ? run : 1);
     sampler_planner p = {
         .options = o, .schedule = s->schedule, .row = s->row, .levels = levels, .first = first, .calls = s->calls};
     limn_status status = plan_levels(ctx, &p, spacing, values);
@@ -373,7 +375,8 @@ limn_status limn_sampler_begin(limn_ctx *ctx, limn_sampler *s, int n_pictures, s
     if (!memory) return limn_fail_memory(ctx, fits ? bytes : SIZE_MAX, "sampler");
     limn_noise *noise;
     int channels = s->options.channels ? s->options.channels : 1;
-    limn_status status = limn_noise_new(ctx, s->options.rng, n_pictures, picture_size, channels, seeds, &noise);
+    limn_status status =
+        limn_noise_new(ctx, s->options.rng, n_pictures, picture_size, channels, seeds, s->options.others, &noise);
     if (status) return free(memory), status;
     free(s->memory);
     limn_noise_free(s->noise);

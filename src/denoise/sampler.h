@@ -44,7 +44,10 @@ typedef struct limn_sampler_options {
     double
         from_sigma; /* above 0: the first call is at the level where b / a is this, the others fall evenly in time to ... */
     double to_sigma;         /* ... this one, below from_sigma; 0: to no noise.  For pictures that hold noise already */
+    bool table_strength;     /* samplers of distilled networks: strength takes of their 50 timesteps the last part, and all
+                                n_steps run, spread over it */
     limn_rng rng;            /* where noise comes from; AUTO: limn */
+    limn_noise_others others; /* than noise that PyTorch's generators draw */
     int channels;            /* of x, the last dimension; 0: the network's output has the shape of x */
     int out_channels;        /* of the output, >= channels: the prediction first; learned range reads the next `channels` */
 } limn_sampler_options;

@@ -269,10 +269,23 @@ static void plan_adams(sampler_planner *p, int step, int n)
 
 static int outputs_before(const sampler_planner *p, int step) { return step - p->first < 3 ? step - p->first : 3; }
 
+/* From a picture, as published: the list of timesteps, of which the second stands there twice (0 1 1 2 3 ..), is cut where
+ * its entry `first` is, so that the first step begins a level earlier, and the next one is taken as if x were at its level
+ * already.  With first = 1 both of its calls are at that level. */
+static void plan_plms_of_picture(sampler_planner *p)
+{
+    const int first = p->first, from = first > 1 ? first - 1 : 1, at = first > 1 ? first : 1, kept = ring(first, 0, 3);
+    sampler_call *c = sampler_plan_call(p, from, NULL);
+    c->form.d = 1, c->keep_x = BASE, c->keep_d = kept;
+    c = sampler_plan_call(p, at - 1, &p->levels[at]);
+    c->form.d = c->form.kept[kept] = 0.5;
+}
+
 /* The first step is done once more with the mean of the output at both its ends. */
 void sampler_plan_plms(sampler_planner *p, int step)
 {
     const sampler_level *to = &p->levels[step + 1];
+    if (step > 0 && step == p->first) return plan_plms_of_picture(p);
     plan_adams(p, step, outputs_before(p, step));
     if (step > p->first || to->b == 0 || step == p->options->n_steps - 1) return;
     sampler_call *c = sampler_plan_call(p, step, to);

@@ -179,12 +179,11 @@ bool limn_spacing_find(const char *name, limn_spacing *out)
     return false;
 }
 
-static double time_at(limn_spacing spacing, limn_rounding rounding, int n_train, int n_steps, int offset, int i)
+static double time_at(limn_spacing spacing, limn_rounding rounding, int n_train, int distilled, int n_steps, int offset,
+                      int i)
 {
     if (rounding == LIMN_TIMES_DISTILLED)
-        return (LIMN_DISTILLED_STEPS - floor(i * ((double)LIMN_DISTILLED_STEPS / n_steps))) *
-                   (n_train / LIMN_DISTILLED_STEPS) -
-               1;
+        return (distilled - floor(i * ((double)distilled / n_steps))) * (n_train / LIMN_DISTILLED_STEPS) - 1;
     bool more = rounding == LIMN_TIMES_PLUS_ONE;
     int points = n_steps + more, rising = points - 1 - i; /* i counts from the noisy end */
     switch (spacing) {
@@ -198,19 +197,19 @@ static double time_at(limn_spacing spacing, limn_rounding rounding, int n_train,
 }
 
 limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, limn_rounding rounding,
-                                int n_steps, int offset, double *t)
+                                int distilled, int n_steps, int offset, double *t)
 {
     int n_train = schedule->options.n_train;
     int most = n_train - (spacing == LIMN_SPACING_LEADING &&
                           rounding == LIMN_TIMES_PLUS_ONE); /* which leaves out one point of n_steps + 1 */
-    if (rounding == LIMN_TIMES_DISTILLED) most = n_train < LIMN_DISTILLED_STEPS ? 0 : LIMN_DISTILLED_STEPS;
+    if (rounding == LIMN_TIMES_DISTILLED) most = n_train < LIMN_DISTILLED_STEPS ? 0 : distilled;
     if (most == 0)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected a model of at least %d training timesteps, found %d",
                          LIMN_DISTILLED_STEPS, n_train);
     if (n_steps < 1 || n_steps > most)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", most, n_steps);
     for (int i = 0; i < n_steps; i++) {
-        t[i] = time_at(spacing, rounding, n_train, n_steps, offset, i);
+        t[i] = time_at(spacing, rounding, n_train, distilled, n_steps, offset, i);
         if (t[i] < 0 || t[i] > n_train - 1)
             return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                              "sampler: timestep %.9g of step %d lies outside 0 to %d (%d steps, offset %d)", t[i], i,

@@ -52,10 +52,10 @@ bool limn_spacing_find(const char *name, limn_spacing *out);
 /* Timesteps that a consistency network was distilled at: i n_train / LIMN_DISTILLED_STEPS - 1 */
 enum { LIMN_DISTILLED_STEPS = 50 };
 
-/** t[n_steps], falling.  @return LIMN_BAD_ARGUMENT when n_steps is not 1 .. n_train (or 1 .. LIMN_DISTILLED_STEPS), or a
- *  timestep leaves 0 .. n_train - 1. */
+/** t[n_steps], falling.  distilled: of those timesteps so many, the last ones, are there to be taken.
+ *  @return LIMN_BAD_ARGUMENT when n_steps is not 1 .. n_train (or 1 .. distilled), or a timestep leaves 0 .. n_train - 1. */
 limn_status limn_schedule_times(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, limn_rounding rounding,
-                                int n_steps, int offset, double *t);
+                                int distilled, int n_steps, int offset, double *t);
 /** sigma[n], falling from 1, without the final 0.  trailing: s = 1 - i/n, shifted.  linspace: s from 1 to the shifted 1/T,
  *  shifted again, as the published scheduler of SD3 does. */
 limn_status limn_flow_sigmas(limn_ctx *ctx, const limn_schedule *schedule, limn_spacing spacing, int n, double *sigma);

@@ -157,10 +157,11 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
                         .text_skip = shape->text_skip};
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
     limn_plan_options options = {.precision = shape->precision, .memory_limit = limit};
-    limn_node *outputs[] = {p->ports.output, p->ports.pooled_text};
-    bool pools = outputs[1] && (shape->part == LIMN_PART_TEXT || net->settings.family->kind == LIMN_ENCODES_TEXT);
+    bool text = shape->part == LIMN_PART_TEXT || net->settings.family->kind == LIMN_ENCODES_TEXT;
+    limn_node *more = text ? p->ports.pooled_text : shape->part == LIMN_PART_ENCODER ? p->ports.log_variance : NULL;
+    limn_node *outputs[] = {p->ports.output, more};
     if (status == LIMN_OK)
-        status = limn_plan_new_from(ctx, p->g, pools ? 2 : 1, outputs, &options, net->source, &p->plan);
+        status = limn_plan_new_from(ctx, p->g, more ? 2 : 1, outputs, &options, net->source, &p->plan);
     if (status == LIMN_OK) return LIMN_OK;
     free_plan(p);
     *out = NULL;

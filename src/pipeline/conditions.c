@@ -83,7 +83,7 @@ static limn_status set_labels(limn_sampling *s)
 /* The small picture, enlarged, for every row of the batch. */
 static limn_status set_small(limn_sampling *s)
 {
-    if (!s->denoiser->job.ports->condition) return LIMN_OK;
+    if (!s->denoiser->job.ports->condition || !s->o.small) return LIMN_OK;
     limn_pipeline_info info = limn_pipeline_describe(s->p);
     limn_image small = {0};
     size_t batch = (size_t)s->denoiser->job.shape.batch;
@@ -103,6 +103,26 @@ static limn_status set_small(limn_sampling *s)
     return status;
 }
 
+limn_status limn_sampling_fill_in(limn_sampling *s)
+{
+    size_t rows = (size_t)s->denoiser->job.shape.batch, n = (size_t)s->n * (s->size + s->size / (size_t)s->channels);
+    if (!s->start.condition || rows == (size_t)s->n)
+        return s->start.condition ? limn_recipe_write(s->denoiser, LIMN_PORT_CONDITION, LIMN_F32, s->start.condition)
+                                  : LIMN_OK;
+    float *to = malloc(2 * n * sizeof *to);
+    if (!to) return limn_fail_memory(s->p->ctx, 2 * n * sizeof *to, "what is to be filled in");
+    for (int half = 0; half < 2; half++) memcpy(to + (size_t)half * n, s->start.condition, n * sizeof *to);
+    limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_CONDITION, LIMN_F32, to);
+    free(to);
+    return status;
+}
+
+static limn_status set_guidance(limn_sampling *s)
+{
+    float w = (float)(s->o.guidance - 1);
+    return limn_recipe_write(s->denoiser, LIMN_PORT_GUIDANCE, LIMN_F32, &w);
+}
+
 /* Rows that the sampler has no use for are those of timestep 0. */
 static limn_status set_timesteps(limn_sampling *s)
 {
@@ -120,5 +140,6 @@ limn_status limn_sampling_conditions(limn_sampling *s)
     limn_status status = set_texts(s);
     if (status == LIMN_OK) status = set_labels(s);
     if (status == LIMN_OK) status = set_small(s);
+    if (status == LIMN_OK) status = set_guidance(s);
     return status == LIMN_OK ? set_timesteps(s) : status;
 }

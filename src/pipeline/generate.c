@@ -31,7 +31,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     limn_sampling *s = NULL;
     for (int i = 0; i < o->n; i++) images[i] = (limn_image){0};
     limn_status status = limn_sampling_check_pictures(p);
-    bool stays = o->init && limn_start_stays(o);
+    bool stays = o->init && limn_start_stays(p, o);
     if (status == LIMN_OK) status = stays ? limn_sampling_check(p, o) : limn_sampling_open(p, o, true, &s);
     if (status == LIMN_OK) status = stays ? limn_start_copy(p, o, images) : run_all(s, images, NULL);
     for (int i = 0; i < o->n && status != LIMN_OK; i++) limn_image_free(&images[i]);

@@ -398,6 +398,11 @@ limn_status limn_pipeline_check_idle(const limn_pipeline *p)
                         : LIMN_OK;
 }
 
+bool limn_pipeline_is_published_latent(const limn_pipeline *p)
+{
+    return p->published && p->makes_latents;
+}
+
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
 {
     return &p->settings;
@@ -416,6 +421,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
     int size = net.width * vae.factor, classes = net.classes;
     const char *sampler = p->has_scheduler                           ? p->scheduler.name
                           : p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler"
+                          : net.told_guidance                        ? "lcm"
                                                                    : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name,
                                 .sampler = sampler,
@@ -431,6 +437,10 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .reads_text = p->bpe != NULL,
                                 .text_length = text.text_length,
                                 .text_width = text.text_width,
-                                .guidance = p->published && p->bpe ? 7.5 : 3,
+                                .told_guidance = net.told_guidance,
+                                .inpaints = net.inpaints,
+                                .guidance = net.told_guidance ? 8.5 : p->published && p->bpe ? 7.5 : 3,
+                                .steps = net.told_guidance ? 4 : 20,
+                                .resample = limn_pipeline_is_published_latent(p) ? 1 : 5,
                                 .guides = (p->bpe || classes) && !net.always_labelled};
 }

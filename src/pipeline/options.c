@@ -3,7 +3,7 @@
 #include "denoise/sampler_rows.h"
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/start.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -62,14 +62,21 @@ limn_status limn_pipeline_label(const limn_pipeline *p, const char *word, int *l
     return LIMN_OK;
 }
 
+/* What is kept is kept by going back and forth between steps. */
+static bool goes_back(const limn_pipeline *p, const limn_generate_options *o)
+{
+    bool once = limn_pipeline_is_published_latent(p) && o->resample == 1;
+    return o->mask && !once && !limn_model_interface(&p->settings).inpaints;
+}
+
 static const char *sampler_of(const limn_pipeline *p, const limn_generate_options *o)
 {
     if (o->sampler) return o->sampler;
-    return o->mask && p->schedule.kind != LIMN_SCHEDULE_FLOW ? "ddpm" : limn_pipeline_describe(p).sampler;
+    return goes_back(p, o) && p->schedule.kind != LIMN_SCHEDULE_FLOW ? "ddpm" : limn_pipeline_describe(p).sampler;
 }
 
 /* No pipeline of PyTorch sets out from the noise in a picture. */
-static limn_rng rng_of(const limn_pipeline *p, const limn_generate_options *o)
+limn_rng limn_generate_rng(const limn_pipeline *p, const limn_generate_options *o)
 {
     if (o->noise > 0) return LIMN_RNG_LIMN;
     return o->rng == LIMN_RNG_AUTO ? limn_pipeline_describe(p).rng : o->rng;
@@ -163,7 +170,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     limn_interface net = limn_model_interface(&p->settings);
     bool flow = p->schedule.kind == LIMN_SCHEDULE_FLOW;
     const sampler_row *row;
-    bool custom = p->has_scheduler && !o->sampler && !o->scheduler && !o->mask;
+    bool custom = p->has_scheduler && !o->sampler && !o->scheduler && !goes_back(p, o);
     *out = custom ? p->scheduler : limn_sampler_defaults();
     limn_sigmas sigmas;
     limn_spacing spacing;
@@ -184,13 +191,15 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     out->prediction = p->prediction;
     out->n_steps = o->steps;
     out->eta = o->eta;
-    out->rng = rng_of(p, o);
-    if (o->mask && row->n_kept > 0)
+    out->rng = limn_generate_rng(p, o);
+    if (goes_back(p, o) && row->n_kept > 0)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
                          "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, "
                          "cannot: take %s",
                          row->name, samplers_for(flow, true, names, sizeof names));
     if ((o->init || o->init_latent) && !(o->noise > 0)) out->strength = o->strength;
+    out->table_strength = net.told_guidance && row->rounding == LIMN_TIMES_DISTILLED;
+    out->others = limn_start_others(p, o);
     if (o->init || o->init_latent)
         out->from_sigma = o->noise / 127.5,
         out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
@@ -274,8 +283,8 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
                      "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
                      sides.width, sides.height);
     put_value(&text, p->name);
-    if (rng_of(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");
-    if (rng_of(p, o) == LIMN_RNG_CUDA) limn_text_printf(&text, ", RNG: NV"); /* A1111's words */
+    if (limn_generate_rng(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");
+    if (limn_generate_rng(p, o) == LIMN_RNG_CUDA) limn_text_printf(&text, ", RNG: NV"); /* A1111's words */
     limn_text_printf(&text, ", Version: limn %s", limn_version());
     if (!text.failed) return text.bytes;
     limn_text_free(&text);

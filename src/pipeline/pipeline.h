@@ -39,6 +39,9 @@ struct limn_pipeline {
 /** @return LIMN_BAD_ARGUMENT while a limn_sampling is under way */
 limn_status limn_pipeline_check_idle(const limn_pipeline *p);
 
+/** Starts from pictures are as in diffusers' pipelines: masks, random numbers. */
+bool limn_pipeline_is_published_latent(const limn_pipeline *p);
+
 /** The files of the model and its autoencoder are read. */
 void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files);
 
@@ -47,6 +50,8 @@ typedef struct limn_picture_sides { int width, height; } limn_picture_sides;
 limn_picture_sides limn_generate_sides(const limn_pipeline *p, const limn_generate_options *o);
 /** @return LIMN_BAD_ARGUMENT: the network cannot make pictures of these sides; the sentence has the nearest side */
 limn_status limn_generate_check_sides(const limn_pipeline *p, const limn_generate_options *o);
+/** Where its noise comes from: limn, cpu or cuda. */
+limn_rng limn_generate_rng(const limn_pipeline *p, const limn_generate_options *o);
 /** What the sampler library is asked for.  @return LIMN_BAD_ARGUMENT, LIMN_NOT_FOUND naming the option */
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out);
 

@@ -74,6 +74,10 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED,
                          "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
     limn_prompt_style style;
+    if (info.told_guidance && ((o->negative && *o->negative) || o->guidance_rescale != 0))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s is told the guidance and makes no picture without the prompt, which %s "
+                         "would change: leave it out", p->name, o->guidance_rescale != 0 ? "guidance rescale"
+                                                                                      : "a negative prompt");
     limn_status status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK) status = limn_prompts_check(p, o, &style);
     return status == LIMN_OK ? check_small(p, o) : status;
@@ -96,15 +100,17 @@ static limn_status plan_batch(limn_sampling *s, bool decodes)
 {
     const limn_pipeline *p = s->p;
     int n = s->o.n, rows_each = s->guided ? 2 : 1, factor = p->vae ? p->vae->factor : 1;
+    bool inpaints = limn_model_interface(&p->settings).inpaints;
     size_t decoded = (size_t)s->height * (size_t)s->width * (size_t)factor * (size_t)factor * 4;
     size_t each = (size_t)(11 + rows_each) * s->size + (size_t)rows_each * s->out_size; /* x, what samplers keep, what it
                                                                                         * starts from, input, output */
+    if (inpaints) each += 2 * (size_t)(1 + rows_each) * s->size; /* mask and latent, for each row once more */
     bool chunks = s->prompts.n_texts > 0;
     limn_recipe_shape shape = {.texts = chunks ? limn_prompts_rows(&s->prompts) : rows_each,
                                .text_length = chunks ? s->prompts.n_chunks * s->prompts.text[0].context : 0,
                                .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
                                .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
-                               .factor = factor, .encodes = p->vae && s->o.init, .decodes = p->vae && decodes,
+                               .factor = factor, .encodes = p->vae && (s->o.init || inpaints), .decodes = p->vae && decodes,
                                .precision = s->o.precision};
     limn_status status = LIMN_OK;
     for (int most = n < TOGETHER ? n : TOGETHER;; most /= 2) {
@@ -137,7 +143,7 @@ static void take_sizes(limn_sampling *s, const limn_sampler_options *sampling)
     s->channels = sampling->channels, s->out_channels = sampling->out_channels;
     s->size = (size_t)s->height * (size_t)s->width * (size_t)s->channels,
     s->out_size = s->size / (size_t)s->channels * (size_t)s->out_channels;
-    s->guided = s->o.guidance != 1 && limn_pipeline_describe(p).guides;
+    s->guided = s->o.guidance != 1 && limn_pipeline_describe(p).guides && !limn_pipeline_describe(p).told_guidance;
     /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a whole. */
     s->guided_channels = p->published && s->out_channels != s->channels && s->channels > 3 ? 3 : s->channels;
 }
@@ -171,7 +177,7 @@ static limn_status open_sampling(limn_sampling *s, bool decodes)
     warn_of_ground(p, s->o.init);
     take_sizes(s, &sampling);
     s->denoiser = limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER);
-    s->calls = limn_start_stays(&s->o) ? 0 : limn_sampler_calls(s->sampler);
+    s->calls = limn_start_stays(p, &s->o) ? 0 : limn_sampler_calls(s->sampler);
     status = limn_prompts_read(p, &s->o, s->guided, &s->prompts);
     if (status == LIMN_OK) status = plan_batch(s, decodes);
     if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
@@ -234,7 +240,7 @@ limn_status limn_sampling_restart(limn_sampling *s, int first)
     if (s->calls == 0) return memcpy(s->x, s->start.picture, (size_t)s->n * s->size * sizeof *s->x), LIMN_OK;
     limn_status status = limn_sampler_begin(s->p->ctx, s->sampler, s->n, s->size, seeds);
     if (status == LIMN_OK) limn_start_first(&s->start, s->sampler, s->x);
-    return status;
+    return status == LIMN_OK ? limn_sampling_fill_in(s) : status;
 }
 
 /* One call of the network, guided; the result lies in the first half of s->output. */

@@ -39,6 +39,8 @@ limn_status limn_sampling_check_pictures(const limn_pipeline *p);
 /** Texts, labels, the small picture, timesteps: the same for every step and picture.  What the parts have already is not
  *  written again. */
 limn_status limn_sampling_conditions(limn_sampling *s);
+/** What networks that inpaint see, of the pictures under way. */
+limn_status limn_sampling_fill_in(limn_sampling *s);
 /** Ids of texts[0 .. n_texts), each for as many rows of the part.  name: of the texts, for a warning; NULL: none.
  *  @return LIMN_NO_MEMORY */
 limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts, const char *const *texts,

@@ -29,33 +29,66 @@ static void scale_latent(const limn_pipeline *p, size_t n, const float *from, fl
     for (size_t i = 0; i < n; i++) to[i] = (float)((from[i] - p->latent_shift) * p->latent_scale);
 }
 
-static limn_status encode(limn_pipeline *p, const limn_image *image, limn_start *s)
+static limn_status new_latent(limn_ctx *ctx, size_t size, bool drawn, limn_start_latent *out)
+{
+    out->mean = malloc(size * sizeof(float));
+    if (drawn) out->deviation = malloc(size * sizeof(float));
+    return out->mean && (!drawn || out->deviation) ? LIMN_OK : limn_fail_memory(ctx, 2 * size * sizeof(float), "a latent");
+}
+
+/* values: of a picture, -1..1 */
+static limn_status encode(limn_pipeline *p, const float *values, const limn_start *s, limn_start_latent *out)
 {
     limn_recipe_part *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_ENCODER);
-    size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
-    float *values = malloc(n * sizeof *values);
-    if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture to start from");
-    limn_picture_values(image, values);
+    const limn_ports *ports = encoder->job.ports;
     limn_status status = limn_recipe_write(encoder, LIMN_PORT_IMAGE, LIMN_F32, values);
     if (status == LIMN_OK) status = limn_recipe_run(p->ctx, &p->recipe, encoder);
-    if (status == LIMN_OK)
-        status = limn_job_output(p->ctx, &encoder->job, encoder->job.ports->output, "encoder", s->picture);
-    if (status == LIMN_OK) scale_latent(p, s->size, s->picture, s->picture);
+    if (status == LIMN_OK) status = new_latent(p->ctx, s->size, limn_start_draws(p, s->o), out);
+    if (status == LIMN_OK) status = limn_job_output(p->ctx, &encoder->job, ports->output, "encoder", out->mean);
+    if (status == LIMN_OK && out->deviation)
+        status = limn_job_output(p->ctx, &encoder->job, ports->log_variance, "encoder", out->deviation);
+    if (status == LIMN_OK) scale_latent(p, s->size, out->mean, out->mean);
+    for (size_t i = 0; i < s->size && status == LIMN_OK && out->deviation; i++)
+        out->deviation[i] = (float)(exp(out->deviation[i] / 2.0) * p->latent_scale);
+    return status;
+}
+
+/* Gray where it was masked (no mask: everywhere), and its latent.  values [height, width, 3] */
+static limn_status encode_kept(limn_pipeline *p, const limn_image *mask, size_t n, float *values, limn_start *s)
+{
+    size_t channels = mask->pixels ? n / ((size_t)mask->width * (size_t)mask->height) : 1;
+    for (size_t i = 0; i < n; i++)
+        if (!mask->pixels || mask->pixels[i / channels] >= 128) values[i] = 0;
+    return encode(p, values, s, &s->kept);
+}
+
+/* What is seen of the pictures.  mask: in their size */
+static limn_status encode_all(limn_pipeline *p, const limn_image *image, const limn_image *mask, limn_start *s)
+{
+    size_t n = s->size / (size_t)s->channels * (size_t)s->factor * (size_t)s->factor *
+               (size_t)limn_pipeline_describe(p).channels;
+    float *values = calloc(n, sizeof *values);
+    if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture to start from");
+    if (image->pixels) limn_picture_values(image, values);
+    limn_status status = image->pixels && !s->from_noise ? encode(p, values, s, &s->init) : LIMN_OK;
+    if (status == LIMN_OK && s->condition) status = encode_kept(p, mask, n, values, s);
     free(values);
     return status;
 }
 
-static limn_status read_picture(limn_pipeline *p, limn_start *s)
+static limn_status read_pictures(limn_pipeline *p, const limn_image *mask, limn_start *s)
 {
     limn_image image = {0};
-    int factor = p->vae ? p->vae->factor : 1, channels = limn_pipeline_describe(p).channels;
+    const limn_latent *latent = s->o->init_latent;
+    int channels = limn_pipeline_describe(p).channels;
     limn_status status = LIMN_OK;
-    if (s->o->init_latent) scale_latent(p, s->size, s->o->init_latent->values, s->picture);
-    else status = fitted(p->ctx, s->o->init, s->width * factor, s->height * factor, channels, &image);
-    if (status == LIMN_OK && s->o->init && p->vae) status = encode(p, &image, s);
-    else if (status == LIMN_OK && s->o->init) limn_picture_values(&image, s->picture);
-    for (int i = 1; i < s->n && status == LIMN_OK; i++)
-        memcpy(s->picture + (size_t)i * s->size, s->picture, s->size * sizeof(float));
+    if (s->o->init) status = fitted(p->ctx, s->o->init, s->width * s->factor, s->height * s->factor, channels, &image);
+    if (status == LIMN_OK && p->vae && (s->o->init || s->condition)) status = encode_all(p, &image, mask, s);
+    if (status == LIMN_OK && (latent || !p->vae)) status = new_latent(p->ctx, s->size, false, &s->init);
+    if (status == LIMN_OK && latent) scale_latent(p, s->size, latent->values, s->init.mean);
+    else if (status == LIMN_OK && s->o->init && !p->vae) limn_picture_values(&image, s->init.mean);
+    for (int i = 0; i < s->n && status == LIMN_OK && s->picture && s->init.mean; i++)
+        memcpy(s->picture + (size_t)i * s->size, s->init.mean, s->size * sizeof(float));
     limn_image_free(&image);
     return status;
 }
@@ -104,15 +137,19 @@ static limn_status tell_mask(limn_ctx *ctx, const limn_image *gray, const limn_s
     return LIMN_OK;
 }
 
-static limn_status read_mask(limn_ctx *ctx, const limn_image *from, limn_start *s)
+/* Published: of a mask in the size of the pictures the pixel above and left in each square.  Ours: of a small one.
+ * whole: that mask, 128 and more is made anew */
+static limn_status read_mask(const limn_pipeline *p, const limn_image *from, limn_start *s, limn_image *whole)
 {
-    limn_image gray = {0}, image = {0};
-    limn_status status = mask_to_gray(ctx, from, &gray);
-    if (status == LIMN_OK) status = fitted(ctx, &gray, s->width, s->height, 1, &image);
-    for (int i = 0; i < s->width * s->height && status == LIMN_OK; i++) s->mask[i] = image.pixels[i] >= 128;
-    if (status == LIMN_OK) status = tell_mask(ctx, &gray, s);
+    limn_image gray = {0};
+    int step = limn_pipeline_is_published_latent(p) ? s->factor : 1;
+    limn_status status = mask_to_gray(p->ctx, from, &gray);
+    if (status == LIMN_OK) status = fitted(p->ctx, &gray, s->width * step, s->height * step, 1, whole);
+    for (int y = 0; y < s->height && status == LIMN_OK; y++)
+        for (int x = 0; x < s->width; x++)
+            s->mask[y * s->width + x] = whole->pixels[(y * s->width * step + x) * step] >= 128;
+    if (status == LIMN_OK) status = tell_mask(p->ctx, &gray, s);
     limn_image_free(&gray);
-    limn_image_free(&image);
     return status;
 }
 
@@ -137,6 +174,18 @@ static limn_status check_latent(const limn_pipeline *p, const limn_generate_opti
                      sides.width / factor, sides.height / factor, channels, l->width, l->height, l->channels);
 }
 
+/* The network sees what is kept as a latent that only an encoder can make. */
+static limn_status check_inpainting(const limn_pipeline *p, const limn_generate_options *o)
+{
+    if (!p->vae)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s fills in pictures: an autoencoder must make a latent of what is kept",
+                         p->file);
+    if (o->init_latent && o->mask)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s fills in pictures: expected a picture beside the mask, found a latent",
+                         p->name);
+    return LIMN_OK;
+}
+
 limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options *o)
 {
     limn_ctx *ctx = p->ctx;
@@ -144,6 +193,7 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
     const limn_latent *latent = o->init_latent;
     bool init = o->init || latent;
     limn_status status = latent ? check_latent(p, o) : LIMN_OK;
+    if (status == LIMN_OK && limn_model_interface(&p->settings).inpaints) status = check_inpainting(p, o);
     if (status != LIMN_OK) return status;
     if (mask && !init)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
@@ -177,9 +227,30 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
     return LIMN_OK;
 }
 
-bool limn_start_stays(const limn_generate_options *o)
+bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o)
 {
-    return (o->init || o->init_latent) && !(o->noise > 0) && limn_sampler_steps(o->steps, o->strength) == 0;
+    int steps = limn_pipeline_describe(p).told_guidance ? LIMN_DISTILLED_STEPS : o->steps;
+    return (o->init || o->init_latent) && !(o->noise > 0) && limn_sampler_steps(steps, o->strength) == 0;
+}
+
+bool limn_start_draws(const limn_pipeline *p, const limn_generate_options *o)
+{
+    return limn_pipeline_is_published_latent(p) && p->vae && p->vae->settings.family == &limn_family_vae &&
+           limn_generate_rng(p, o) == LIMN_RNG_CPU;
+}
+
+/* Is the first x noise alone?  Published, where a mask and all of the strength ask for it. */
+static bool is_from_noise(const limn_pipeline *p, const limn_generate_options *o)
+{
+    bool inpaints = limn_model_interface(&p->settings).inpaints;
+    return limn_pipeline_is_published_latent(p) && (o->mask || inpaints) && o->strength == 1;
+}
+
+limn_noise_others limn_start_others(const limn_pipeline *p, const limn_generate_options *o)
+{
+    bool inpaints = limn_model_interface(&p->settings).inpaints, draws = limn_start_draws(p, o);
+    return (limn_noise_others){.before = draws && o->init && !(inpaints && is_from_noise(p, o)),
+                               .after = draws && ((o->init && o->mask) || inpaints)};
 }
 
 /* Also of a network that makes latents: what an autoencoder gives back is not the picture. */
@@ -195,23 +266,44 @@ limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options 
     return status;
 }
 
+static limn_status take_buffers(limn_ctx *ctx, bool inpaints, limn_start *s)
+{
+    size_t n = (size_t)s->n * s->size, pixels = s->size / (size_t)s->channels;
+    bool init = s->o->init || s->o->init_latent;
+    s->spare = malloc(n * sizeof(float));
+    if (init) s->picture = malloc(n * sizeof(float));
+    if (s->o->mask) s->mask = malloc(pixels * sizeof(float));
+    if (inpaints) s->condition = malloc((size_t)s->n * (s->size + pixels) * sizeof(float));
+    bool all = s->spare && (!init || s->picture) && (!s->o->mask || s->mask) && (!inpaints || s->condition);
+    return all ? LIMN_OK : limn_fail_memory(ctx, (inpaints ? 4 : 2) * n * sizeof(float), "pictures to start from");
+}
+
 limn_status limn_start_new(limn_pipeline *p, const limn_generate_options *o, int n, int height, int width, int channels,
                            limn_start *out)
 {
-    size_t size = (size_t)height * (size_t)width * (size_t)channels;
-    *out = (limn_start){.o = o, .n = n, .height = height, .width = width, .channels = channels, .size = size};
-    limn_status status = LIMN_OK;
-    bool init = o->init || o->init_latent;
-    if (!init && !o->between) return LIMN_OK;
-    out->spare = malloc((size_t)n * size * sizeof(float));
-    if (init) out->picture = malloc((size_t)n * size * sizeof(float));
-    if (o->mask) out->mask = malloc(size / (size_t)channels * sizeof(float));
-    if (!out->spare || (init && !out->picture) || (o->mask && !out->mask))
-        status = limn_fail_memory(p->ctx, 2 * (size_t)n * size * sizeof(float), "pictures to start from");
-    if (status == LIMN_OK && init) status = read_picture(p, out);
-    if (status == LIMN_OK && o->mask) status = read_mask(p->ctx, o->mask, out);
+    bool init = o->init || o->init_latent, inpaints = limn_model_interface(&p->settings).inpaints;
+    limn_image mask = {0};
+    *out = (limn_start){.o = o, .n = n, .height = height, .width = width, .channels = channels,
+                        .factor = p->vae ? p->vae->factor : 1,
+                        .size = (size_t)height * (size_t)width * (size_t)channels,
+                        .from_noise = inpaints && is_from_noise(p, o), .others = limn_start_others(p, o)};
+    if (!init && !o->between && !inpaints) return LIMN_OK;
+    limn_status status = take_buffers(p->ctx, inpaints, out);
+    if (status == LIMN_OK && o->mask) status = read_mask(p, o->mask, out, &mask);
+    if (status == LIMN_OK && (init || inpaints)) status = read_pictures(p, &mask, out);
+    if (status == LIMN_OK && inpaints && !o->mask)
+        limn_log(p->ctx, LIMN_LOG_INFO, "%s fills in what a mask shows, and there is none: all of the picture is made anew",
+                 p->name);
+    out->from_noise = is_from_noise(p, o);
+    limn_image_free(&mask);
     if (status != LIMN_OK) limn_start_free(out);
     return status;
+}
+
+static void free_latent(limn_start_latent *l)
+{
+    free(l->mean);
+    free(l->deviation);
 }
 
 void limn_start_free(limn_start *s)
@@ -219,6 +311,9 @@ void limn_start_free(limn_start *s)
     free(s->picture);
     free(s->mask);
     free(s->spare);
+    free(s->condition);
+    free_latent(&s->init);
+    free_latent(&s->kept);
     *s = (limn_start){0};
 }
 
@@ -257,24 +352,50 @@ static void first_between(const limn_start *s, const limn_sampler *sampler, floa
 
 /* ---- along the way ---------------------------------------------------------------------------------------------------- */
 
-void limn_start_first(const limn_start *s, const limn_sampler *sampler, float *x)
+/* out = mean + deviation noise, of picture i.  which: of the other tensors; spare [size] */
+static void draw(const limn_start_latent *l, const limn_noise *noise, size_t size, int i, int which, float *spare, float *out)
+{
+    memcpy(out, l->mean, size * sizeof *out);
+    if (!l->deviation) return;
+    limn_noise_other_of(noise, i, which, spare);
+    for (size_t k = 0; k < size; k++) out[k] += l->deviation[k] * spare[k];
+}
+
+/* Latents of the pictures under way. */
+static void draw_all(limn_start *s, const limn_noise *noise)
+{
+    size_t c = (size_t)s->channels;
+    for (int i = 0; i < s->n && s->init.deviation; i++)
+        draw(&s->init, noise, s->size, i, 0, s->spare, s->picture + (size_t)i * s->size);
+    for (int i = 0; i < s->n && s->condition; i++) {
+        float *to = s->condition + (size_t)i * s->size / c * (c + 1), *kept = to + s->size / c; /* then among the masks */
+        draw(&s->kept, noise, s->size, i, s->others.before, s->spare, kept);
+        for (size_t k = 0; k < s->size / c; k++) {
+            memmove(to + k * (c + 1) + 1, kept + k * c, c * sizeof *to);
+            to[k * (c + 1)] = s->mask ? s->mask[k] : 1;
+        }
+    }
+}
+
+void limn_start_first(limn_start *s, const limn_sampler *sampler, float *x)
 {
     double a, b;
     limn_sampler_level(sampler, 0, &a, &b);
+    if (s->picture || s->condition) draw_all(s, limn_sampler_noise(sampler));
     if (s->o->between) first_between(s, sampler, x);
     else if (s->o->noise > 0)
         for (size_t i = 0; i < (size_t)s->n * s->size; i++) x[i] = (float)(a * s->picture[i]); /* its noise is a (b / a) n */
-    else limn_sampler_start(sampler, s->picture, x);
+    else limn_sampler_start(sampler, s->from_noise ? NULL : s->picture, x);
 }
 
 int limn_start_repeats(const limn_start *s, const limn_sampler *sampler, int k)
 {
-    return s->mask && k + 1 < limn_sampler_calls(sampler) ? s->o->resample : 1;
+    return s->mask && !s->condition && k + 1 < limn_sampler_calls(sampler) ? s->o->resample : 1;
 }
 
 void limn_start_keep(const limn_start *s, const limn_sampler *sampler, int k, float *x)
 {
-    if (!s->mask) return;
+    if (!s->mask || s->condition || (k == 0 && s->from_noise)) return;
     limn_sampler_noised(sampler, k, s->picture, s->spare);
     size_t n = (size_t)s->n * s->size, c = (size_t)s->channels;
     for (size_t i = 0; i < n; i++)

@@ -5,20 +5,34 @@
 
 #include "pipeline/pipeline.h"
 
+/* What an encoder says of a picture, [size] each, as the network knows it.  deviation NULL: the mean is the latent. */
+typedef struct limn_start_latent { float *mean, *deviation; } limn_start_latent;
+
 typedef struct limn_start {
     const limn_generate_options *o;
     int n, first;     /* pictures first .. first + n - 1 are under way */
-    int height, width, channels;
+    int height, width, channels, factor;
     size_t size;      /* numbers of a picture */
-    float *picture;   /* [n, size] the same picture n times; NULL: the start is noise */
+    float *picture;   /* [n, size] the picture n times, each with a latent of its own where that is drawn; NULL: the start is
+                         noise */
     float *mask;      /* [size / channels] 1: made anew, 0: kept; NULL: all is made */
     float *spare;     /* [n, size] */
+    float *condition; /* [n, pixels, 1 + channels] mask and the latent of what it leaves, for networks that inpaint; else
+                         NULL */
+    bool from_noise;  /* nothing of the picture is in x */
+    limn_noise_others others;
+    limn_start_latent init, kept;
 } limn_start;
 
+/** Latents of pictures are drawn from what the encoder says, by the generator that the noise comes from: as diffusers does
+ *  with published weights. */
+bool limn_start_draws(const limn_pipeline *p, const limn_generate_options *o);
+/** ... and so many tensors. */
+limn_noise_others limn_start_others(const limn_pipeline *p, const limn_generate_options *o);
 /** What is wrong with the options for a start.  @return LIMN_BAD_ARGUMENT naming the option */
 limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options *o);
 /** A start from a picture of whose way nothing is gone: no step is made. */
-bool limn_start_stays(const limn_generate_options *o);
+bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o);
 /** Then the pictures: options->init itself, in the size of the options and with the model's channels.
  *  @return LIMN_NO_MEMORY; images [n] are the caller's also then */
 limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options *o, limn_image *images);
@@ -32,11 +46,12 @@ void limn_start_free(limn_start *s);
 
 /** Seed of picture i of those under way. */
 limn_picture_seed limn_start_seed(const limn_start *s, int i);
-/** x before the first call. */
-void limn_start_first(const limn_start *s, const limn_sampler *sampler, float *x);
+/** x before the first call, and what networks that inpaint see. */
+void limn_start_first(limn_start *s, const limn_sampler *sampler, float *x);
 /** How often call k is done: 1, or more where a part of the picture is kept. */
 int limn_start_repeats(const limn_start *s, const limn_sampler *sampler, int k);
-/** x at level k: outside the mask, the picture that is kept, as noisy as that level. */
+/** x at level k: outside the mask, the picture that is kept, as noisy as that level; a network that inpaints keeps it
+ *  itself. */
 void limn_start_keep(const limn_start *s, const limn_sampler *sampler, int k, float *x);
 /** x of level k + 1 back to level k: new noise, as much as lies between them.  Lugmayr et al. 2022, algorithm 1 */
 void limn_start_again(const limn_start *s, const limn_sampler *sampler, int k, int repeat, float *x);
