@@ -3,90 +3,22 @@
  * out, text features, latents after every call and pictures, is diffusers' and transformers' own (oracle/sd_pipeline.py). */
 #include "file/bytes.h"
 #include "file/image.h"
-#include "file/safetensors.h"
-#include "formula.h"
+#include "make_published.h"
 #include "pipeline/sampling.h"
-#include "vectors/sd.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
-
-#define OK(call)                                                              \
-    do {                                                                      \
-        if ((call) != LIMN_OK) fail_msg("%s: %s", #call, limn_error_text(ctx)); \
-    } while (0)
-
-enum { N_TENSORS = sizeof sd_tensors / sizeof *sd_tensors };
-
-static void says(limn_ctx *ctx, limn_status found, limn_status expected, const char *words)
-{
-    if (found != expected || !strstr(limn_error_text(ctx), words))
-        fail_msg("status %d, and \"%s\" does not say \"%s\"", (int)found, limn_error_text(ctx), words);
-}
 
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
-
-static float *tensor_values(const sd_tensor *t, limn_shape *shape)
-{
-    int64_t n = 1, fan = 1;
-    int k = 0;
-    *shape = (limn_shape){.rank = t->rank};
-    for (int i = 0; i < t->rank; i++) n *= shape->dim[i] = t->dim[i], fan *= i ? t->dim[i] : 1;
-    while (3 * (INT64_C(1) << 2 * k) < fan) k++;
-    float *x = malloc((size_t)n * sizeof *x), scale = ldexpf(1, (strstr(t->name, "attn2") != NULL) - k);
-    if (!x) abort();
-    formula_fill(t->name, n, t->rank == 1 ? 0.25f : scale, x);
-    for (int64_t i = 0; i < n && formula_is_norm(t->name); i++) x[i] += 1;
-    return x;
-}
 
 /* The tensors of one part, or of all (part NULL, original names); without: a name that is left out. */
 static void write_weights(limn_ctx *ctx, const char *path, const char *part, const char *head, const char *without)
 {
-    static limn_named_view view[N_TENSORS + 2];
-    static const int64_t positions[77] = {0};
-    static const float alphas[1000] = {1};
-    size_t n = 0, skip = strlen(head);
-    for (size_t i = 0; i < N_TENSORS; i++) {
-        const sd_tensor *t = &sd_tensors[i];
-        if ((part && strcmp(part, t->part)) || (without && !strcmp(t->name, without))) continue;
-        const char *name = part ? t->name + (strncmp(t->name, head, skip) ? 0 : skip) : t->original;
-        limn_view *v = &view[n].view;
-        view[n].name = name, v->dtype = LIMN_F32, v->data = tensor_values(t, &v->shape);
-        if (!part && strstr(name, ".attn_1.") && v->shape.rank == 2) v->shape = LIMN_SHAPE(t->dim[0], t->dim[1], 1, 1);
-        n++;
-    }
-    size_t made = n; /* and what is in every such checkpoint, and no weight */
-    if (!part) view[n++] = (limn_named_view){"alphas_cumprod", {LIMN_F32, LIMN_SHAPE(1000), (void *)(uintptr_t)alphas}};
-    if (!part)
-        view[n++] = (limn_named_view){"cond_stage_model.transformer.text_model.embeddings.position_ids",
-                                      {LIMN_I64, LIMN_SHAPE(1, 77), (void *)(uintptr_t)positions}};
-    OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
-    for (size_t i = 0; i < made; i++) free((void *)(uintptr_t)view[i].view.data);
+    static const sd_tensor *tensors[SD_MOST];
+    sd_write(ctx, path, sd_take(sd_tensors, SD_TENSORS, part, without, 0, tensors), tensors, part ? head : NULL);
 }
 
-static void write_text(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-}
-
-#define BETAS "\"beta_schedule\": \"scaled_linear\", \"beta_start\": 0.00085, \"beta_end\": 0.012, \"steps_offset\": 1"
-static const char pndm[] = "{\"_class_name\": \"PNDMScheduler\", " BETAS
-                           ", \"skip_prk_steps\": true, \"set_alpha_to_one\": false}";
-static const char euler[] = "{\"_class_name\": \"EulerDiscreteScheduler\", \"timestep_spacing\": \"leading\", " BETAS "}";
-static const char ddim[] = "{\"_class_name\": \"DDIMScheduler\", " BETAS
-                           ", \"clip_sample\": false, \"set_alpha_to_one\": false}";
-static const char text_config[] = "{\"hidden_act\": \"quick_gelu\", \"num_hidden_layers\": 3, \"hidden_size\": 64, "
-                                  "\"intermediate_size\": 256, \"num_attention_heads\": 1}";
+static const char pndm[] = SD_PNDM, euler[] = SD_EULER, ddim[] = SD_DDIM, text_config[] = SD_TEXT;
 
 typedef struct form {
     const char *folder, *text, *text_head, *unet, *vae;
@@ -138,7 +70,7 @@ static void write_folder(limn_ctx *ctx, const form *f, const char *scheduler)
     write_text(at(f, "text_encoder/config.json", path), text_config);
     write_text(at(f, "unet/config.json", path),
                "{\"sample_size\": 8, \"attention_head_dim\": 8, \"norm_num_groups\": 32}");
-    write_text(at(f, "vae/config.json", path), "{\"scaling_factor\": 0.18215, \"norm_num_groups\": 32}");
+    write_text(at(f, "vae/config.json", path), SD_VAE);
     write_text(at(f, "scheduler/scheduler_config.json", path), scheduler);
     write_text(at(f, "tokenizer/special_tokens_map.json", path), "{\"pad_token\": {\"content\": \"<|endoftext|>\"}}");
     write_tokenizer(ctx, f);
@@ -158,15 +90,6 @@ static limn_generate_options options_of(const sd_case *c)
     o.prompt = c->prompt, o.negative = c->negative, o.width = c->width, o.height = c->height, o.steps = SD_STEPS;
     o.guidance = c->guidance, o.prompt_style = c->style, o.clip_skip = c->skip, o.precision = LIMN_PRECISION_F32;
     return o;
-}
-
-/* Every `stride`-th of n numbers, within `part` of the largest. */
-static void compare(const char *what, int k, size_t n, size_t stride, const float *found, const float *expected, double part)
-{
-    double most = 0, worst = 0;
-    for (size_t i = 0; i * stride < n; i++) most = fmax(most, fabs((double)expected[i]));
-    for (size_t i = 0; i * stride < n; i++) worst = fmax(worst, fabs((double)found[i * stride] - (double)expected[i]));
-    if (!(worst <= part * most)) fail_msg("%s %d: differs by %g of %g", what, k, worst, most);
 }
 
 static int hex(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }

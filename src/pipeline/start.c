@@ -396,10 +396,11 @@ int limn_start_repeats(const limn_start *s, const limn_sampler *sampler, int k)
 void limn_start_keep(const limn_start *s, const limn_sampler *sampler, int k, float *x)
 {
     if (!s->mask || s->condition || (k == 0 && s->from_noise)) return;
-    limn_sampler_noised(sampler, k, s->picture, s->spare);
+    bool end = k == limn_sampler_calls(sampler);
+    if (!end) limn_sampler_noised(sampler, k, s->picture, s->spare);
     size_t n = (size_t)s->n * s->size, c = (size_t)s->channels;
     for (size_t i = 0; i < n; i++)
-        if (s->mask[i % s->size / c] == 0) x[i] = s->spare[i];
+        if (s->mask[i % s->size / c] == 0) x[i] = end ? s->picture[i] : s->spare[i];
 }
 
 /* x_k = (a_k / a) x + sqrt(b_k^2 - (b a_k / a)^2) n,  from a x0 + b n to a_k x0 + b_k n */
