@@ -362,6 +362,7 @@ static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn
         limn_run_write(net->run, net->ports.text_end, LIMN_I32, (int32_t[]){2, 7});
     }
     if (net->ports.condition) fill_input(net->run, net->ports.condition, 4);
+    if (net->ports.guidance) limn_run_write(net->run, net->ports.guidance, LIMN_F32, (float[]){6.5f});
     if (net->ports.features) fill_input(net->run, net->ports.features, 3);
     if (net->ports.label) limn_run_write(net->run, net->ports.label, LIMN_I32, (int32_t[]){1, 3});
 }
@@ -410,6 +411,8 @@ static const char *const networks[] = {
     "adm " UNET "resize=conv scale_shift=0 head_width=0 heads=2 learn_sigma=0",
     "ldm-unet " UNET TEXT "heads=2",
     "ldm-unet " UNET TEXT "heads=2 projection=linear text_encoder=clip",
+    "ldm-unet " UNET TEXT "heads=2 middle=0",
+    "ldm-unet " UNET TEXT "heads=2 inpaint=1 guidance_width=8",
     "ddpm " UNET "attention=window window=2 enlarge=2",
     "adm " UNET "attention=window window=2 head_width=1",
     "ldm-unet " UNET TEXT "attention=window window=2 heads=2",

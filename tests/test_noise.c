@@ -217,6 +217,32 @@ static void noises_are_the_next_tensors_of_one_generator(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Two before the start and one after it, which are another's. */
+static void others_take_their_tensors_first(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_noise *noise;
+    limn_torch_rng g;
+    float other[3][PICTURE], start[PICTURE], x[PICTURE];
+    limn_noise_others others = {.before = 2, .after = 1};
+    assert_int_equal(limn_noise_new(ctx, LIMN_RNG_CPU, 1, PICTURE, CHANNELS, &(limn_picture_seed){5, 0}, others, &noise),
+                     LIMN_OK);
+    for (int i = 0; i < 3; i++) limn_noise_other_of(noise, 0, i, other[i]);
+    limn_noise_start_of(noise, 0, start);
+    limn_torch_rng_seed(&g, false, 5);
+    expect_tensor(&g, other[0], "before"), expect_tensor(&g, other[1], "before"), expect_tensor(&g, start, "start");
+    expect_tensor(&g, other[2], "after");
+    limn_noise_step(noise, 0, 0, 0, x), expect_tensor(&g, x, "step 0");
+    limn_noise_free(noise);
+    assert_int_equal(limn_noise_new(ctx, LIMN_RNG_LIMN, 1, PICTURE, CHANNELS, &(limn_picture_seed){5, 0}, others, &noise),
+                     LIMN_OK);
+    limn_noise_other_of(noise, 0, 0, x);
+    for (int i = 0; i < PICTURE; i++) assert_true(x[i] == 0);
+    limn_noise_free(noise);
+    limn_ctx_free(ctx);
+}
+
 static void limns_own_noise_is_a_function_of_names(void **state)
 {
     (void)state;
@@ -263,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_picture_is_the_one_of_seed_plus_its_number),
         cmocka_unit_test(the_start_is_the_same_at_any_time),
         cmocka_unit_test(noises_are_the_next_tensors_of_one_generator),
+        cmocka_unit_test(others_take_their_tensors_first),
         cmocka_unit_test(limns_own_noise_is_a_function_of_names),
         cmocka_unit_test(an_unknown_kind_is_refused),
     };

@@ -186,11 +186,159 @@ static void one_file_draws_the_same(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- what goes with what ---------------------------------------------------------------------------------------------- */
+
+static limn_pipeline *open_relative(limn_ctx *ctx, int r, const char *scheduler)
+{
+    char path[200];
+    limn_pipeline *p;
+    write_folder(ctx, &relatives[r]);
+    write_text(inside(relatives[r].name, "/scheduler/scheduler_config.json", path), scheduler);
+    OK(limn_pipeline_open(ctx, inside(relatives[r].name, "", path), &p));
+    return p;
+}
+
+enum { INPAINT = 1, LCM = 2, SMALL = 3 };
+
+/* Latents too are drawn for each picture from its own seed, and what is kept with them. */
+static void a_picture_is_the_same_alone_and_among_others(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image picture = picture_of(ctx), mask = mask_of(ctx);
+    for (int r = 0; r <= INPAINT; r++) {
+        limn_pipeline *p = open_relative(ctx, r, SD_DDIM);
+        limn_generate_options o = options_of(p, &rel_cases[13]);
+        limn_latent three[3], one;
+        o.init = &picture, o.mask = &mask, o.n = 3;
+        OK(limn_generate_latents(p, &o, three));
+        o.n = 1, o.seed = REL_SEED + 2;
+        OK(limn_generate_latents(p, &o, &one));
+        size_t n = (size_t)one.width * (size_t)one.height * (size_t)one.channels;
+        compare("picture", 2, n, 1, three[2].values, one.values, 1e-5);
+        assert_true(memcmp(three[1].values, one.values, n * sizeof(float)) != 0);
+        for (int i = 0; i < 3; i++) limn_latent_free(&three[i]);
+        limn_latent_free(&one);
+        limn_pipeline_free(p);
+    }
+    limn_image_free(&picture);
+    limn_image_free(&mask);
+    limn_ctx_free(ctx);
+}
+
+static char said[1024];
+
+static void hear(void *user, limn_log_level level, const char *text)
+{
+    (void)user, (void)level;
+    size_t n = strlen(said);
+    snprintf(said + n, sizeof said - n, "%s\n", text);
+}
+
+static void what_is_asked_of_the_wrong_network_is_a_sentence(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image picture = picture_of(ctx), mask = mask_of(ctx), image;
+    limn_latent latent = {0};
+    limn_pipeline *p = open_relative(ctx, INPAINT, SD_PNDM);
+    limn_generate_options o = options_of(p, &rel_cases[0]);
+    OK(limn_latent_new(ctx, REL_HEIGHT / 8, REL_WIDTH / 8, 4, &latent));
+    memset(latent.values, 0, sizeof(float) * 4 * REL_HEIGHT / 8 * REL_WIDTH / 8);
+    o.init_latent = &latent, o.mask = &mask;
+    says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT, "expected a picture beside the mask, found a latent");
+    o.init_latent = NULL, o.mask = NULL;
+    limn_ctx_set_log(ctx, hear, NULL);
+    OK(limn_generate(p, &o, &image));
+    limn_ctx_set_log(ctx, NULL, NULL);
+    if (!strstr(said, "there is none: all of the picture is made anew")) fail_msg("not said in \"%s\"", said);
+    limn_image_free(&image);
+    assert_true(limn_pipeline_describe(p).inpaints && limn_pipeline_describe(p).resample == 1);
+    limn_pipeline_free(p);
+    rename("rel-inpaint/vae", "rel-inpaint/away");
+    OK(limn_pipeline_open(ctx, "rel-inpaint", &p));
+    says(ctx, limn_generate_latents(p, &o, &latent), LIMN_UNSUPPORTED, "an autoencoder must make a latent of what is kept");
+    rename("rel-inpaint/away", "rel-inpaint/vae");
+    limn_pipeline_free(p);
+    p = open_relative(ctx, LCM, schedulers[SCHEDULERS - 1].config);
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    assert_true(info.told_guidance && info.guidance == 8.5 && info.steps == 4);
+    assert_string_equal(info.sampler, "lcm");
+    o = options_of(p, &rel_cases[17]), o.negative = "fog";
+    says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT, "is told the guidance");
+    o.negative = "", o.guidance_rescale = 0.5;
+    says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT, "which guidance rescale would change");
+    o.guidance_rescale = 0, o.init = &picture, o.strength = 0.05;
+    says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT, "expected 1 to 2 steps, found 4");
+    limn_pipeline_free(p);
+    limn_image_free(&picture);
+    limn_image_free(&mask);
+    limn_ctx_free(ctx);
+}
+
+static void a_config_that_contradicts_its_tensors_is_a_sentence(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_relative(ctx, SMALL, SD_PNDM);
+    limn_pipeline_free(p);
+    write_text("rel-small/unet/config.json", "{\"layers_per_block\": 2}");
+    says(ctx, limn_pipeline_open(ctx, "rel-small", &p), LIMN_BAD_FILE, "layers_per_block 2, and its tensors have 1");
+    write_text("rel-small/unet/config.json", "{\"in_channels\": 9}");
+    says(ctx, limn_pipeline_open(ctx, "rel-small", &p), LIMN_BAD_FILE, "in_channels 9, and its tensors have 4");
+    limn_ctx_free(ctx);
+}
+
+static void run(const char *arguments, int code)
+{
+    char command[512];
+    snprintf(command, sizeof command, LIMN_BINARY_DIR "/limn %s -q >/dev/null 2>rel.txt", arguments);
+    int found = system(command);
+    if (found != code << 8) fail_msg("%s: code %d", command, found >> 8);
+}
+
+static void expect_said(const char *words, const char *file)
+{
+    char command[512];
+    snprintf(command, sizeof command, "grep -aq '%s' %s", words, file);
+    if (system(command)) fail_msg("%s does not say \"%s\"", file, words);
+}
+
+/* Usual numbers come from the model. */
+static void the_program_takes_what_is_usual(void **state)
+{
+    (void)state;
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image picture = picture_of(ctx), mask = mask_of(ctx), image;
+    char path[200];
+    OK(limn_png_write(ctx, "rel-picture.png", &picture, NULL));
+    OK(limn_png_write(ctx, "rel-mask.png", &mask, NULL));
+    write_one_file(ctx, &relatives[LCM], path);
+    run("generate lighthouse -m rel-one/lcm.safetensors -W 32 -H 24 -o rel.png", 0);
+    expect_said("Steps: 4, Sampler: LCM", "rel.png"), expect_said("CFG scale: 8.5", "rel.png");
+    run("generate lighthouse -n fog -m rel-one/lcm.safetensors -W 32 -H 24 -o rel.png", 2);
+    expect_said("a negative prompt would change", "rel.txt");
+    write_one_file(ctx, &relatives[INPAINT], path);
+    run("generate lighthouse -m rel-one/inpaint.safetensors -i rel-picture.png --mask rel-mask.png -W 48 -H 32 --steps 2 "
+        "-o rel.png", 0);
+    OK(limn_image_read(ctx, "rel.png", 0, &image));
+    assert_true(image.width == REL_WIDTH && image.height == REL_HEIGHT);
+    limn_image_free(&image);
+    limn_image_free(&picture);
+    limn_image_free(&mask);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_draw_what_diffusers_draws),
         cmocka_unit_test(one_file_draws_the_same),
+        cmocka_unit_test(a_picture_is_the_same_alone_and_among_others),
+        cmocka_unit_test(what_is_asked_of_the_wrong_network_is_a_sentence),
+        cmocka_unit_test(a_config_that_contradicts_its_tensors_is_a_sentence),
+        cmocka_unit_test(the_program_takes_what_is_usual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

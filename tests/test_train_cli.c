@@ -17,6 +17,8 @@
 
 #define PROGRAM LIMN_BINARY_DIR "/limn"
 #define LARGE "size=4 channels=1 patch=4 width=384 depth=4 heads=2 mlp=1536"
+#define TINY "size=8 width=2 multipliers=12 groups=1 heads=1 text_width=8 text_depth=1 text_heads=1 text_vocab=514 "         \
+             "text_encoder=clip "
 #define SMALL "size=8 channels=3 patch=4 width=16 depth=1 heads=2 mlp=16"
 enum { MAX_ARGS = 48 };
 
@@ -86,6 +88,8 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"dit|--data|shapes|--out|run-cli|--sample-prompts|a", "--sample-every"},
         {"dit|--data|shapes|--out|run-cli|--contrastive|1", "text_encoder=clip"},
         {"dit|--data|no-such-folder|--out|run-cli", "no-such-folder"},
+        {"ldm-unet|--data|shapes|--out|run-cli|--set|" TINY "inpaint=1", "fills in what a mask shows is not trained here"},
+        {"ldm-unet|--data|shapes|--out|run-cli|--set|" TINY "guidance_width=8", "is told the guidance is not trained here"},
         {"dit|--data|shapes|--out|run-cli|--init|no-such-file|--set|" SMALL, "no-such-file"},
         {"dit|--data|shapes|--out|run-cli|--resume|--set|" SMALL, "run-cli/checkpoint.safetensors"},
         {"dit|--data|shapes|--out|run-cli|--resume|--init|x", "--init"},
