@@ -12,9 +12,9 @@ import sys
 
 import numpy as np
 import torch
-from diffusers import (AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, LatentConsistencyModelImg2ImgPipeline,
-                       LatentConsistencyModelPipeline, LCMScheduler, PNDMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline, StableDiffusionPipeline,
-                       UniPCMultistepScheduler, UNet2DConditionModel)
+from diffusers import (AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, KDPM2AncestralDiscreteScheduler,
+                       LatentConsistencyModelImg2ImgPipeline, LatentConsistencyModelPipeline, LCMScheduler, PNDMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline,
+                       StableDiffusionPipeline, TCDScheduler, UniPCMultistepScheduler, UNet2DConditionModel)
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -24,7 +24,8 @@ from sd_pipeline import RES, SCHEDULER, fill, floats, swap, unet_name
 SCHEDULERS = {
     "pndm": lambda: PNDMScheduler(skip_prk_steps=True, **SCHEDULER), "ddim": lambda: DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **SCHEDULER),
     "euler": lambda: EulerDiscreteScheduler(timestep_spacing="leading", **SCHEDULER), "euler_a": lambda: EulerAncestralDiscreteScheduler(timestep_spacing="leading", **SCHEDULER),
-    "dpm": lambda: DPMSolverMultistepScheduler(**SCHEDULER), "unipc": lambda: UniPCMultistepScheduler(**SCHEDULER), "lcm": lambda: LCMScheduler(original_inference_steps=50, **SCHEDULER)}
+    "dpm": lambda: DPMSolverMultistepScheduler(**SCHEDULER), "unipc": lambda: UniPCMultistepScheduler(**SCHEDULER), "lcm": lambda: LCMScheduler(original_inference_steps=50, **SCHEDULER),
+    "heun": lambda: HeunDiscreteScheduler(**SCHEDULER), "dpm2_a": lambda: KDPM2AncestralDiscreteScheduler(**SCHEDULER), "tcd": lambda: TCDScheduler(**SCHEDULER)}
 CROSS, PLAIN = "CrossAttn{}Block2D", "{}Block2D"
 
 
@@ -44,7 +45,8 @@ CASES = [  # network, pipeline, scheduler, steps, guidance, strength, negative
     ("sd", "mask", "ddim", 4, 7.5, 1, "fog"), ("sd", "mask", "pndm", 4, 7.5, 0.75, ""), ("sd", "mask", "euler", 4, 7.5, 1, ""), ("sd", "mask", "euler_a", 4, 7.5, 0.75, ""),
     ("inpaint", "mask", "pndm", 4, 7.5, 1, "fog"), ("inpaint", "mask", "ddim", 4, 7.5, 0.5, ""), ("inpaint", "mask", "euler_a", 4, 1, 1, ""), ("inpaint", "white", "euler", 3, 7.5, 1, ""),
     ("inpaint", "white", "pndm", 4, 7.5, 0.5, "fog"), ("lcm", "words", "lcm", 4, 8.5, 1, ""), ("lcm", "words", "lcm", 2, 1.5, 1, ""), ("lcm", "picture", "lcm", 4, 8.5, 0.5, ""),
-    ("small", "words", "pndm", 3, 7.5, 1, ""), ("tiny", "words", "euler", 3, 7.5, 1, "fog"), ("sdxs", "words", "euler", 1, 1, 1, ""), ("sdxs", "picture", "dpm", 2, 7.5, 1, "")]
+    ("small", "words", "pndm", 3, 7.5, 1, ""), ("tiny", "words", "euler", 3, 7.5, 1, "fog"), ("sdxs", "words", "euler", 1, 1, 1, ""), ("sdxs", "picture", "dpm", 2, 7.5, 1, ""),
+    ("sd", "mask", "heun", 5, 7.5, 0.8, ""), ("sd", "mask", "dpm2_a", 4, 7.5, 0.75, ""), ("sd", "picture", "tcd", 5, 7.5, 0.6, "")]
 WIDTH, HEIGHT, SEED, PROMPT = 48, 32, 7, "a lighthouse at night"
 
 

@@ -74,16 +74,19 @@ static void write_one_file(limn_ctx *ctx, const relative *r, char path[200])
 /* ---- what diffusers drew ---------------------------------------------------------------------------------------------- */
 
 static const struct scheduler {
-    const char *name, *config, *sampler, *spacing; /* the sampler, and spacing, that mean the same without the file */
+    const char *name, *config, *sampler; /* the sampler that means the same without the file; NULL: none does */
 } schedulers[] = {
-    {"pndm", SD_PNDM, "plms", NULL},
-    {"ddim", SD_DDIM, "ddim", NULL},
-    {"euler", SD_EULER, NULL, NULL},
+    {"pndm", SD_PNDM, "plms"},
+    {"ddim", SD_DDIM, "ddim"},
+    {"euler", SD_EULER, NULL},
     {"euler_a", "{\"_class_name\": \"EulerAncestralDiscreteScheduler\", \"timestep_spacing\": \"leading\", " SD_BETAS "}",
-     NULL, NULL},
-    {"dpm", "{\"_class_name\": \"DPMSolverMultistepScheduler\", " SD_BETAS "}", "dpm++2m", NULL},
-    {"unipc", "{\"_class_name\": \"UniPCMultistepScheduler\", " SD_BETAS "}", "unipc", NULL},
-    {"lcm", "{\"_class_name\": \"LCMScheduler\", \"original_inference_steps\": 50, " SD_BETAS "}", "lcm", NULL},
+     NULL},
+    {"dpm", "{\"_class_name\": \"DPMSolverMultistepScheduler\", " SD_BETAS "}", "dpm++2m"},
+    {"unipc", "{\"_class_name\": \"UniPCMultistepScheduler\", " SD_BETAS "}", "unipc"},
+    {"heun", "{\"_class_name\": \"HeunDiscreteScheduler\", " SD_BETAS "}", "heun"},
+    {"dpm2_a", "{\"_class_name\": \"KDPM2AncestralDiscreteScheduler\", " SD_BETAS "}", "dpm2_a"},
+    {"tcd", "{\"_class_name\": \"TCDScheduler\", " SD_BETAS "}", NULL},
+    {"lcm", "{\"_class_name\": \"LCMScheduler\", \"original_inference_steps\": 50, " SD_BETAS "}", "lcm"},
 };
 enum { SCHEDULERS = sizeof schedulers / sizeof *schedulers };
 
