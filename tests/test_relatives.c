@@ -49,8 +49,8 @@ static void write_folder(limn_ctx *ctx, const relative *r)
     write_text(inside(r->name, "/unet/config.json", path), r->config);
     write_text(inside(r->name, "/vae/config.json", path), SD_VAE);
     write_text(inside(r->name, "/text_encoder/config.json", path), SD_TEXT);
-    sd_write(ctx, inside(r->name, "/unet/diffusion_pytorch_model.safetensors", path), take_unet(r->name, 0, tensors), tensors,
-             "");
+    sd_write(ctx, inside(r->name, "/unet/diffusion_pytorch_model.safetensors", path), take_unet(r->name, 0, tensors),
+             tensors, "");
     sd_write(ctx, inside(r->name, "/vae/diffusion_pytorch_model.safetensors", path),
              sd_take(sd_tensors, SD_TENSORS, "vae", NULL, 0, tensors), tensors, "");
     sd_write(ctx, inside(r->name, "/text_encoder/model.safetensors", path),

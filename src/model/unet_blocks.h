@@ -60,8 +60,8 @@ limn_node *limn_unet_down(limn_graph *g, const limn_unet *u, const char *name, l
 limn_node *limn_unet_up(limn_graph *g, const char *name, limn_node *x);
 /** A 3x3 convolution that starts at zero. */
 limn_node *limn_conv_zero(limn_graph *g, const char *name, limn_node *x, int64_t n, int kernel);
-/** conv_in, down_blocks, mid_block (unless no_middle), up_blocks, conv_norm_out, conv_out: named as in diffusers' UNet2DModel.
- *  [B,H,W,n_out] */
+/** conv_in, down_blocks, mid_block (not with no_middle), up_blocks, conv_norm_out, conv_out: named as in diffusers'
+ *  UNet2DModel.  [B,H,W,n_out] */
 limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, int64_t n_out);
 
 /* Rows of a struct that begins with `limn_unet_config unet`. */

@@ -74,10 +74,10 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED,
                          "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
     limn_prompt_style style;
-    if (info.told_guidance && ((o->negative && *o->negative) || o->guidance_rescale != 0))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s is told the guidance and makes no picture without the prompt, which %s "
-                         "would change: leave it out", p->name, o->guidance_rescale != 0 ? "guidance rescale"
-                                                                                      : "a negative prompt");
+    bool rescales = o->guidance_rescale != 0;
+    if (info.told_guidance && ((o->negative && *o->negative) || rescales))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s is told the guidance and makes no picture without the prompt, which "
+                         "%s would change: leave it out", p->name, rescales ? "guidance rescale" : "a negative prompt");
     limn_status status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK) status = limn_prompts_check(p, o, &style);
     return status == LIMN_OK ? check_small(p, o) : status;

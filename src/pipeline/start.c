@@ -29,6 +29,14 @@ static void scale_latent(const limn_pipeline *p, size_t n, const float *from, fl
     for (size_t i = 0; i < n; i++) to[i] = (float)((from[i] - p->latent_shift) * p->latent_scale);
 }
 
+/* Latents of pictures are drawn from what the encoder says, by the generator that the noise comes from: as diffusers does
+ * with published weights. */
+static bool draws_latents(const limn_pipeline *p, const limn_generate_options *o)
+{
+    return limn_pipeline_is_published_latent(p) && p->vae && p->vae->settings.family == &limn_family_vae &&
+           limn_generate_rng(p, o) == LIMN_RNG_CPU;
+}
+
 static limn_status new_latent(limn_ctx *ctx, size_t size, bool drawn, limn_start_latent *out)
 {
     out->mean = malloc(size * sizeof(float));
@@ -43,7 +51,7 @@ static limn_status encode(limn_pipeline *p, const float *values, const limn_star
     const limn_ports *ports = encoder->job.ports;
     limn_status status = limn_recipe_write(encoder, LIMN_PORT_IMAGE, LIMN_F32, values);
     if (status == LIMN_OK) status = limn_recipe_run(p->ctx, &p->recipe, encoder);
-    if (status == LIMN_OK) status = new_latent(p->ctx, s->size, limn_start_draws(p, s->o), out);
+    if (status == LIMN_OK) status = new_latent(p->ctx, s->size, draws_latents(p, s->o), out);
     if (status == LIMN_OK) status = limn_job_output(p->ctx, &encoder->job, ports->output, "encoder", out->mean);
     if (status == LIMN_OK && out->deviation)
         status = limn_job_output(p->ctx, &encoder->job, ports->log_variance, "encoder", out->deviation);
@@ -181,8 +189,8 @@ static limn_status check_inpainting(const limn_pipeline *p, const limn_generate_
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s fills in pictures: an autoencoder must make a latent of what is kept",
                          p->file);
     if (o->init_latent && o->mask)
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s fills in pictures: expected a picture beside the mask, found a latent",
-                         p->name);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s fills in pictures: expected a picture beside the mask, found a "
+                         "latent", p->name);
     return LIMN_OK;
 }
 
@@ -233,12 +241,6 @@ bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o)
     return (o->init || o->init_latent) && !(o->noise > 0) && limn_sampler_steps(steps, o->strength) == 0;
 }
 
-bool limn_start_draws(const limn_pipeline *p, const limn_generate_options *o)
-{
-    return limn_pipeline_is_published_latent(p) && p->vae && p->vae->settings.family == &limn_family_vae &&
-           limn_generate_rng(p, o) == LIMN_RNG_CPU;
-}
-
 /* Is the first x noise alone?  Published, where a mask and all of the strength ask for it. */
 static bool is_from_noise(const limn_pipeline *p, const limn_generate_options *o)
 {
@@ -248,7 +250,7 @@ static bool is_from_noise(const limn_pipeline *p, const limn_generate_options *o
 
 limn_noise_others limn_start_others(const limn_pipeline *p, const limn_generate_options *o)
 {
-    bool inpaints = limn_model_interface(&p->settings).inpaints, draws = limn_start_draws(p, o);
+    bool inpaints = limn_model_interface(&p->settings).inpaints, draws = draws_latents(p, o);
     return (limn_noise_others){.before = draws && o->init && !(inpaints && is_from_noise(p, o)),
                                .after = draws && ((o->init && o->mask) || inpaints)};
 }
@@ -353,7 +355,8 @@ static void first_between(const limn_start *s, const limn_sampler *sampler, floa
 /* ---- along the way ---------------------------------------------------------------------------------------------------- */
 
 /* out = mean + deviation noise, of picture i.  which: of the other tensors; spare [size] */
-static void draw(const limn_start_latent *l, const limn_noise *noise, size_t size, int i, int which, float *spare, float *out)
+static void draw(const limn_start_latent *l, const limn_noise *noise, size_t size, int i, int which, float *spare,
+                 float *out)
 {
     memcpy(out, l->mean, size * sizeof *out);
     if (!l->deviation) return;

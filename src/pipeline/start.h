@@ -24,10 +24,7 @@ typedef struct limn_start {
     limn_start_latent init, kept;
 } limn_start;
 
-/** Latents of pictures are drawn from what the encoder says, by the generator that the noise comes from: as diffusers does
- *  with published weights. */
-bool limn_start_draws(const limn_pipeline *p, const limn_generate_options *o);
-/** ... and so many tensors. */
+/** Tensors that diffusers' pipelines draw beside noise, for latents of pictures: with published weights. */
 limn_noise_others limn_start_others(const limn_pipeline *p, const limn_generate_options *o);
 /** What is wrong with the options for a start.  @return LIMN_BAD_ARGUMENT naming the option */
 limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options *o);
