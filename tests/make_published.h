@@ -95,7 +95,7 @@ static inline void write_text(const char *path, const char *text)
 #define SD_DDIM                                                                                                             \
     "{\"_class_name\": \"DDIMScheduler\", " SD_BETAS ", \"clip_sample\": false, \"set_alpha_to_one\": false}"
 #define SD_TEXT                                                                                                             \
-    "{\"hidden_act\": \"quick_gelu\", \"num_hidden_layers\": 3, \"hidden_size\": 64, \"num_attention_heads\": 1, "           \
+    "{\"hidden_act\": \"quick_gelu\", \"num_hidden_layers\": 3, \"hidden_size\": 64, \"num_attention_heads\": 1, " \
     "\"intermediate_size\": 256}"
 #define SD_VAE "{\"scaling_factor\": 0.18215, \"norm_num_groups\": 32}"
 

@@ -17,7 +17,7 @@
 
 #define PROGRAM LIMN_BINARY_DIR "/limn"
 #define LARGE "size=4 channels=1 patch=4 width=384 depth=4 heads=2 mlp=1536"
-#define TINY "size=8 width=2 multipliers=12 groups=1 heads=1 text_width=8 text_depth=1 text_heads=1 text_encoder=clip "      \
+#define TINY "size=8 width=2 multipliers=12 groups=1 heads=1 text_width=8 text_depth=1 text_heads=1 text_encoder=clip " \
              "text_vocab=514 "
 #define SMALL "size=8 channels=3 patch=4 width=16 depth=1 heads=2 mlp=16"
 enum { MAX_ARGS = 48 };
