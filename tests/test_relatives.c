@@ -2,6 +2,7 @@
  * are pruned) and what starts from a picture.  Shrunken networks with weights of a formula, in folders of diffusers and in
  * one file; latents after every call are those of diffusers' pipelines, from the same seed (oracle/sd_relatives.py). */
 #include "file/image.h"
+#include "graph/node.h"
 #include "make_published.h"
 #include "pipeline/sampling.h"
 #include "vectors/sd_relatives.h"
@@ -189,6 +190,37 @@ static void one_file_draws_the_same(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Numbers in the weights at full size, as UNet2DConditionModel counts them from the published config.json files. */
+static void full_size_has_as_many_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings;
+        int64_t numbers;
+    } rows[] = {{"", 859520964},
+                {"inpaint=1", 859535364},
+                {"guidance_width=256", 859602884},
+                {"blocks=1", 579384964},                                            /* BK-SDM base, small, tiny */
+                {"blocks=1 middle=0", 482346884},
+                {"blocks=1 middle=0 multipliers=124 attention_least=16", 323384964},
+                {"blocks=1 middle=0 multipliers=124 attention_least=16 attention_most=32", 315746244}}; /* SDXS */
+    limn_ctx *ctx = limn_ctx_new();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        limn_settings s;
+        limn_ports ports;
+        limn_graph *g = limn_graph_new(ctx);
+        int64_t numbers = 0;
+        OK(limn_settings_find(ctx, "ldm-unet", &s));
+        OK(limn_settings_apply(ctx, &s, rows[i].settings));
+        OK(limn_model_build(g, &s, (limn_build){.batch = 1, .n_steps = 1}, &ports));
+        for (int k = 0; k < g->n_parameters; k++) numbers += limn_node_count(g->parameters[k]);
+        if (numbers != rows[i].numbers)
+            fail_msg("%s: %lld numbers, not %lld", rows[i].settings, (long long)numbers, (long long)rows[i].numbers);
+        limn_graph_free(g);
+    }
+    limn_ctx_free(ctx);
+}
+
 /* ---- what goes with what ---------------------------------------------------------------------------------------------- */
 
 static limn_pipeline *open_relative(limn_ctx *ctx, int r, const char *scheduler)
@@ -338,6 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_draw_what_diffusers_draws),
         cmocka_unit_test(one_file_draws_the_same),
+        cmocka_unit_test(full_size_has_as_many_numbers),
         cmocka_unit_test(a_picture_is_the_same_alone_and_among_others),
         cmocka_unit_test(what_is_asked_of_the_wrong_network_is_a_sentence),
         cmocka_unit_test(a_config_that_contradicts_its_tensors_is_a_sentence),
