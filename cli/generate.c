@@ -53,7 +53,7 @@ static const char help[] =
     "as\n"
     "                              white); then --strength is 1 unless given\n"
     "                              Models for inpainting are shown both, and without a mask make all of it anew\n"
-    "      --resample N            with --mask: each step N times (5; 1 for published weights of latents), so that what is\n"
+    "      --resample N            with --mask: each step N times (5; published text to picture: 1), so that what is\n"
     "                              made fits to what is kept\n"
     "words, for models with a text encoder of their own:\n"
     "      --prompt-style NAME     a1111: (word) (word:1.3) [word], BREAK, chunks of 75 tokens; comfy: (word) (word:1.3);\n"

@@ -191,7 +191,7 @@ typedef struct limn_pipeline_info {
     bool told_guidance;          /* it is told the guidance, and one call is guided: there is no negative text (LCM) */
     bool inpaints;               /* it is told what of a picture is masked; without a mask all of it is */
     double guidance;             /* that is usual: 7.5 for published weights that read text, 8.5 if they are told; else 3 */
-    int steps, resample;         /* that are usual: 20, told the guidance 4; 5, for published weights of latents 1 */
+    int steps, resample;         /* that are usual: 20, told the guidance 4; 5, published text to picture 1 */
 } limn_pipeline_info;
 
 typedef struct limn_generate_options {
@@ -221,7 +221,7 @@ typedef struct limn_generate_options {
     const limn_image *mask; /* init: of its size, gray, also with alpha; where gray times alpha is white (half and more) the
                              * picture is made anew, the rest is kept */
     int resample; /* mask: times each step is done, from 1 (Lugmayr et al. 2022: 10); what is made fits better to what is
-                     kept.  1: as pipelines of published latent diffusion; no matter where a network inpaints */
+                     kept.  1: as diffusers' pipelines; no matter where a network inpaints */
     double noise, noise_left; /* init holds noise of this standard deviation, of 255: denoise it, down to noise_left; 0: it
                                  holds none */
     const limn_image *small;  /* what a network that enlarges makes large: its size / limn_pipeline_info.enlarges; NULL for

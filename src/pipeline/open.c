@@ -398,9 +398,9 @@ limn_status limn_pipeline_check_idle(const limn_pipeline *p)
                         : LIMN_OK;
 }
 
-bool limn_pipeline_is_published_latent(const limn_pipeline *p)
+bool limn_pipeline_follows_diffusers(const limn_pipeline *p)
 {
-    return p->published && p->makes_latents;
+    return p->published && p->makes_latents && p->text_st;
 }
 
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
@@ -441,6 +441,6 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .inpaints = net.inpaints,
                                 .guidance = net.told_guidance ? 8.5 : p->published && p->bpe ? 7.5 : 3,
                                 .steps = net.told_guidance ? 4 : 20,
-                                .resample = limn_pipeline_is_published_latent(p) ? 1 : 5,
+                                .resample = limn_pipeline_follows_diffusers(p) ? 1 : 5,
                                 .guides = (p->bpe || classes) && !net.always_labelled};
 }

@@ -65,7 +65,7 @@ limn_status limn_pipeline_label(const limn_pipeline *p, const char *word, int *l
 /* What is kept is kept by going back and forth between steps. */
 static bool goes_back(const limn_pipeline *p, const limn_generate_options *o)
 {
-    bool once = limn_pipeline_is_published_latent(p) && o->resample == 1;
+    bool once = limn_pipeline_follows_diffusers(p) && o->resample == 1;
     return o->mask && !once && !limn_model_interface(&p->settings).inpaints;
 }
 

@@ -39,8 +39,8 @@ struct limn_pipeline {
 /** @return LIMN_BAD_ARGUMENT while a limn_sampling is under way */
 limn_status limn_pipeline_check_idle(const limn_pipeline *p);
 
-/** Starts from pictures are as in diffusers' pipelines: masks, random numbers. */
-bool limn_pipeline_is_published_latent(const limn_pipeline *p);
+/** Published text to picture: starts from pictures are as in diffusers' pipelines, their masks and random numbers too. */
+bool limn_pipeline_follows_diffusers(const limn_pipeline *p);
 
 /** The files of the model and its autoencoder are read. */
 void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files);

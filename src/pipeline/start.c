@@ -33,7 +33,7 @@ static void scale_latent(const limn_pipeline *p, size_t n, const float *from, fl
  * with published weights. */
 static bool draws_latents(const limn_pipeline *p, const limn_generate_options *o)
 {
-    return limn_pipeline_is_published_latent(p) && p->vae && p->vae->settings.family == &limn_family_vae &&
+    return limn_pipeline_follows_diffusers(p) && p->vae && p->vae->settings.family == &limn_family_vae &&
            limn_generate_rng(p, o) == LIMN_RNG_CPU;
 }
 
@@ -150,7 +150,7 @@ static limn_status tell_mask(limn_ctx *ctx, const limn_image *gray, const limn_s
 static limn_status read_mask(const limn_pipeline *p, const limn_image *from, limn_start *s, limn_image *whole)
 {
     limn_image gray = {0};
-    int step = limn_pipeline_is_published_latent(p) ? s->factor : 1;
+    int step = limn_pipeline_follows_diffusers(p) ? s->factor : 1;
     limn_status status = mask_to_gray(p->ctx, from, &gray);
     if (status == LIMN_OK) status = fitted(p->ctx, &gray, s->width * step, s->height * step, 1, whole);
     for (int y = 0; y < s->height && status == LIMN_OK; y++)
@@ -245,7 +245,7 @@ bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o)
 static bool is_from_noise(const limn_pipeline *p, const limn_generate_options *o)
 {
     bool inpaints = limn_model_interface(&p->settings).inpaints;
-    return limn_pipeline_is_published_latent(p) && (o->mask || inpaints) && o->strength == 1;
+    return limn_pipeline_follows_diffusers(p) && (o->mask || inpaints) && o->strength == 1;
 }
 
 limn_noise_others limn_start_others(const limn_pipeline *p, const limn_generate_options *o)
