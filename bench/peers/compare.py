@@ -1,6 +1,6 @@
-"""Limn beside PyTorch: the same network, batch and precision, run in turn on this machine, each in a process of its own.
+"""Limn beside PyTorch, OpenVINO and ncnn: the same network, batch and precision, run in turn on this machine, each in a process of its own.
 
-    python compare.py run path/to/limn-bench RESULTS.jsonl [--rounds 3] [--precision bf16] [--only "unet levels"] [--how eager,compile]
+    python compare.py run path/to/limn-bench RESULTS.jsonl [--rounds 3] [--precision bf16] [--only "unet levels"] [--how eager,compile,openvino,ncnn]
     python compare.py table RESULTS.jsonl
 
 run appends one line for each run, so that cases and rounds may be run apart; table prints medians over the rounds.
@@ -38,7 +38,9 @@ def run(o):
                 case = [mode, net, str(batch), o.precision]
                 commands = {"limn": [limn, *case]}
                 for how in ways(mode, o.precision) if o.how is None else o.how.split(",") if o.how else []:
-                    commands["torch " + how] = [sys.executable, "torch_bench.py", *case, how]
+                    engine = how in ("openvino", "ncnn")
+                    script = "engine_bench.py" if engine else "torch_bench.py"
+                    commands[how if engine else "torch " + how] = [sys.executable, script, *case, how]
                 for who, command in commands.items():
                     row = result(command, who=who, mode=mode, net=net, batch=batch, precision=o.precision)
                     print(json.dumps(row), file=results, flush=True)
@@ -64,7 +66,7 @@ def print_case(rows):
         print()
     peers = [m for who, m in medians.items() if who != "limn"]
     if "limn" in medians and peers:
-        print(f"  limn is {min(peers) / medians['limn']:.2f} times as fast as the best PyTorch")
+        print(f"  limn is {min(peers) / medians['limn']:.2f} times as fast as the best of them")
 
 
 def table(o):
