@@ -137,22 +137,68 @@ void limn_numbers_of_clip(limn_numbers *q)
                        width);
 }
 
-/* Levels and blocks are three each in all that was published. */
+/* diffusers has the sequences one level deeper, and its decoder none of the clamp at place 0. */
+static void rename_tae(const limn_map *map, const char *name, char *out, size_t out_bytes)
+{
+    static const char head[] = "decoder.";
+    int place, end = 0;
+    (void)map;
+    if (sscanf(name, "decoder.%d%n", &place, &end) == 1)
+        snprintf(out, out_bytes, "%slayers.%d%s", head, place - 1, name + end);
+    else snprintf(out, out_bytes, "%.*slayers.%s", (int)sizeof head - 1, name, name + sizeof head - 1);
+}
+
+/* Name of a tensor at a place of the encoder's sequence, or of the decoder's where it is alone. */
+static const char *tae_name(const limn_numbers *q, int64_t place, const char *rest, char out[64])
+{
+    snprintf(out, 64, "%s%lld%s", q->map->part == LIMN_PART_WHOLE ? "encoder." : "", (long long)place, rest);
+    return out;
+}
+
+static bool tae_has(const limn_numbers *q, int64_t place, const char *rest)
+{
+    char name[64];
+    return limn_numbers_find(q, tae_name(q, place, rest, name)) != NULL;
+}
+
+/* What only diffusers' config.json tells, and no other value of it can be built. */
+static void tae_config_agrees(limn_numbers *q)
+{
+    static const char *const words[][2] = {{"act_fn", "relu"}, {"upsample_fn", "nearest"}};
+    char shown[80];
+    for (int i = 0; i < 2 && q->config && q->status == LIMN_OK; i++) {
+        const char *word = json_string_value(json_object_get(q->config, words[i][0]));
+        if (word && strcmp(word, words[i][1]))
+            q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: %s of config.json: expected \"%s\", found \"%s\"", q->file,
+                                  words[i][0], words[i][1], limn_escape(word, strlen(word), shown, sizeof shown));
+    }
+    const json_t *scale = q->config ? json_object_get(q->config, "scaling_factor") : NULL;
+    if (q->status == LIMN_OK && json_is_number(scale) && json_number_value(scale) != 1)
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: scaling_factor of config.json: expected 1, for latents as the "
+                              "denoiser has them, found %g", q->file, json_number_value(scale));
+}
+
+/* Encoder: conv, block, then of each level conv and blocks, conv.  Decoder: clamp, conv, ReLU, then of each level blocks,
+ * enlarging, conv; block, conv. */
 void limn_numbers_of_tae(limn_numbers *q)
 {
     const tae_config *cfg = limn_numbers_config(q);
-    limn_model_part part = q->map->dialect->part;
-    const char *in = part == LIMN_PART_WHOLE ? "encoder.0.weight" : "0.weight",
-               *to = part == LIMN_PART_WHOLE ? "encoder.14.weight" : "14.weight";
-    bool decoder = part == LIMN_PART_DECODER;
-    q->map->part = part;
-    limn_numbers_set(q, &cfg->width, limn_numbers_dim(q, decoder ? "1.weight" : in, 4, 0));
-    limn_numbers_set(q, &cfg->channels, decoder ? limn_numbers_dim(q, "19.weight", 4, 0) : limn_numbers_dim(q, in, 4, 1));
-    limn_numbers_set(q, &cfg->latent, decoder ? limn_numbers_dim(q, "1.weight", 4, 1) : limn_numbers_dim(q, to, 4, 0));
-    limn_numbers_set(q, &cfg->pool,
-                     limn_numbers_find(q, decoder                   ? "3.pool.0.weight"
-                                          : part == LIMN_PART_WHOLE ? "encoder.11.pool.0.weight"
-                                                                    : "11.pool.0.weight") != NULL);
+    char first[64], last[64];
+    if (q->map->dialect->diffusers) q->map->rename = rename_tae;
+    bool decoder = (q->map->part = q->map->dialect->part) == LIMN_PART_DECODER;
+    int64_t blocks = 0, levels = 0;
+    while (tae_has(q, 3 + blocks, ".conv.0.weight")) blocks++;
+    int64_t begin = decoder ? 4 + blocks : 2 + blocks + 1, each = blocks + (decoder ? 2 : 1);
+    while (tae_has(q, begin + levels * each, ".weight")) levels++;
+    tae_name(q, decoder ? 1 : 0, ".weight", first);
+    tae_name(q, decoder ? 4 + levels * each : 2 + levels * each, ".weight", last);
+    limn_numbers_set(q, &cfg->width, limn_numbers_dim(q, first, 4, 0));
+    limn_numbers_set(q, &cfg->channels, limn_numbers_dim(q, decoder ? last : first, 4, decoder ? 0 : 1));
+    limn_numbers_set(q, &cfg->latent, limn_numbers_dim(q, decoder ? first : last, 4, decoder ? 1 : 0));
+    limn_numbers_set(q, &cfg->levels, levels);
+    limn_numbers_set(q, &cfg->blocks, blocks);
+    limn_numbers_set(q, &cfg->pool, tae_has(q, decoder ? 3 : 2 + (levels - 1) * each + 1, ".pool.0.weight"));
+    tae_config_agrees(q);
 }
 
 /* ---- which dialect ---------------------------------------------------------------------------------------------------- */
