@@ -19,9 +19,9 @@ static void a_clean_picture_made_small_and_large_again_is_pytorchs(void **state)
 {
     (void)state;
     float out[16];
-    limn_enlarged(large, 2, 2, 2, 1, 2, out);
+    limn_enlarged(large, 2, 2, 2, 1, 4, 4, out);
     assert_memory_equal(out, enlarged, sizeof out);
-    limn_enlarged(small, 1, 2, 2, 1, 2, out);
+    limn_enlarged(small, 1, 2, 2, 1, 4, 4, out);
     assert_memory_equal(out, enlarged, sizeof out);
 }
 
@@ -30,7 +30,7 @@ static void channels_do_not_mix(void **state)
     (void)state;
     float two[32], out[32];
     for (int i = 0; i < 16; i++) two[2 * i] = large[i], two[2 * i + 1] = -8;
-    limn_enlarged(two, 2, 2, 2, 2, 2, out);
+    limn_enlarged(two, 2, 2, 2, 2, 4, 4, out);
     for (int i = 0; i < 16; i++) assert_true(out[2 * i] == enlarged[i] && out[2 * i + 1] == -8);
 }
 

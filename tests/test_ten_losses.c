@@ -88,7 +88,8 @@ static void set_batch(run *r, int step)
         limn_shape s = limn_node_shape(r->step.ports.image);
         int side = (int)s.dim[1], channels = (int)s.dim[3], factor = r->enlarge;
         for (int b = 0; b < 2; b++)
-            limn_enlarged(clean + b * n / 2, factor, side / factor, side / factor, channels, factor, condition + b * n / 2);
+            limn_enlarged(clean + b * n / 2, factor, side / factor, side / factor, channels, side, side,
+                          condition + b * n / 2);
         limn_run_write(r->run, r->step.ports.condition, LIMN_F32, condition);
     }
     limn_run_write(r->run, r->step.ports.image, LIMN_F32, x);

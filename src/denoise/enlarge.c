@@ -11,7 +11,7 @@ static double small_at(const float *x, int block, int width, int channels, int r
 }
 
 /* Pixel i lies between two small ones, *weight of the way to the second. */
-static void between(int i, int small, int factor, int at[2], double *weight)
+static void between(int i, int small, double factor, int at[2], double *weight)
 {
     double place = (i + 0.5) / factor - 0.5;
     if (place < 0) place = 0;
@@ -20,20 +20,20 @@ static void between(int i, int small, int factor, int at[2], double *weight)
     *weight = place - at[0];
 }
 
-void limn_enlarged(const float *x, int block, int height, int width, int channels, int factor, float *out)
+void limn_enlarged(const float *x, int block, int height, int width, int channels, int to_height, int to_width, float *out)
 {
     int row[2], column[2];
     double down, right;
-    for (int i = 0; i < height * factor; i++) {
-        between(i, height, factor, row, &down);
-        for (int j = 0; j < width * factor; j++) {
-            between(j, width, factor, column, &right);
+    for (int i = 0; i < to_height; i++) {
+        between(i, height, (double)to_height / height, row, &down);
+        for (int j = 0; j < to_width; j++) {
+            between(j, width, (double)to_width / width, column, &right);
             for (int k = 0; k < channels; k++) {
                 double upper = (1 - right) * small_at(x, block, width, channels, row[0], column[0], k) +
                                right * small_at(x, block, width, channels, row[0], column[1], k);
                 double lower = (1 - right) * small_at(x, block, width, channels, row[1], column[0], k) +
                                right * small_at(x, block, width, channels, row[1], column[1], k);
-                out[(i * width * factor + j) * channels + k] = (float)((1 - down) * upper + down * lower);
+                out[(i * to_width + j) * channels + k] = (float)((1 - down) * upper + down * lower);
             }
         }
     }

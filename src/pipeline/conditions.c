@@ -84,7 +84,6 @@ static limn_status set_labels(limn_sampling *s)
 static limn_status set_small(limn_sampling *s)
 {
     if (!s->denoiser->job.ports->condition || !s->o.small) return LIMN_OK;
-    limn_pipeline_info info = limn_pipeline_describe(s->p);
     limn_image small = {0};
     size_t batch = (size_t)s->denoiser->job.shape.batch;
     float *to = malloc(batch * s->size * sizeof *to), *values = malloc(s->size * sizeof *values);
@@ -94,7 +93,7 @@ static limn_status set_small(limn_sampling *s)
     if (status == LIMN_OK) {
         limn_picture_values(&small, values);
         for (size_t b = 0; b < batch; b++)
-            limn_enlarged(values, 1, small.height, small.width, s->channels, info.enlarges, to + b * s->size);
+            limn_enlarged(values, 1, small.height, small.width, s->channels, s->height, s->width, to + b * s->size);
         status = limn_recipe_write(s->denoiser, LIMN_PORT_CONDITION, LIMN_F32, to);
     }
     limn_image_free(&small);

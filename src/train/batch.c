@@ -101,7 +101,7 @@ static void fill_condition(limn_trainer *t, size_t n, const float *x)
 #pragma omp parallel for schedule(static) num_threads(t->ctx->n_threads)
     for (int b = 0; b < t->o->batch; b++)
         limn_enlarged(x + (size_t)b * n, net.enlarge, net.width / net.enlarge, net.height / net.enlarge, net.channels,
-                      net.enlarge, out + (size_t)b * n);
+                      net.height, net.width, out + (size_t)b * n);
 }
 
 /* x: clean in, noisy out */
