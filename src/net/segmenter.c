@@ -1,6 +1,7 @@
 /* segmenter.c: see segmenter.h. */
 #include "net/segmenter.h"
 
+#include "net/tiles.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -97,27 +98,6 @@ size_t limn_segmenter_bytes(const limn_segmenter *s)
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------------ */
 
-static int quotient_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
-/* Tiles along one axis of n pixels, each of `tile`, neighbours sharing `overlap` at least (less where a step would be
- * shorter than the grid). */
-static int count(int n, int tile, int overlap, int grid)
-{
-    int step = tile - overlap < grid ? 1 : (tile - overlap) / grid;
-    return n <= tile ? 1 : quotient_up(quotient_up(n - tile, grid), step) + 1;
-}
-
-/* First pixel of tile i, on the grid: evenly spread, the last one ends with the picture or just beyond; a picture smaller
- * than a tile lies in its middle. */
-static int begin(int i, int tiles, int n, int tile, int grid)
-{
-    if (tiles == 1) return -((tile - n) / 2 / grid * grid);
-    return (int)((int64_t)i * quotient_up(n - tile, grid) / (tiles - 1)) * grid;
-}
-
 /* Where pixel (x, y) of a view lies in a tile of w x h: bit 0 flips columns, bit 1 rows, bit 2 exchanges them. */
 static void turned(int view, int w, int h, int *x, int *y)
 {
@@ -133,13 +113,6 @@ static int mirrored(int i, int n)
     return i < n ? i : period - 1 - i;
 }
 
-/* The weight of pixel i of `tile`: 1 in the middle, falling in a line over the overlap. */
-static float ramp(int i, int tile, int overlap)
-{
-    int inside = i < tile - 1 - i ? i : tile - 1 - i;
-    return inside >= overlap ? 1 : (float)(inside + 1) / (float)(overlap + 1);
-}
-
 typedef struct grid {
     int columns, rows, width, height;
 } grid;
@@ -152,8 +125,8 @@ typedef struct view {
 static view view_of(const limn_segmenter *s, const grid *g, int64_t i)
 {
     int64_t tile = i / s->views;
-    return (view){.x = begin((int)(tile % g->columns), g->columns, g->width, s->out_w, s->grid),
-                  .y = begin((int)(tile / g->columns), g->rows, g->height, s->out_h, s->grid),
+    return (view){.x = limn_tiles_begin((int)(tile % g->columns), g->columns, g->width, s->out_w, s->grid),
+                  .y = limn_tiles_begin((int)(tile / g->columns), g->rows, g->height, s->out_h, s->grid),
                   .turn = (int)(i % s->views)};
 }
 
@@ -203,7 +176,7 @@ static void add_view(const limn_segmenter *s, view from, const grid *g, const fl
             px += from.x, py += from.y;
             if (px < 0 || py < 0 || px >= g->width || py >= g->height) continue;
             size_t at = (size_t)py * (size_t)g->width + (size_t)px;
-            float w = ramp(x, s->out_w, s->overlap) * ramp(y, s->out_h, s->overlap);
+            float w = limn_tiles_ramp(x, s->out_w, s->overlap) * limn_tiles_ramp(y, s->out_h, s->overlap);
             add_pixel(s, logits + ((size_t)y * (size_t)s->out_w + (size_t)x) * (size_t)s->logits, w, out + at * k);
             weight[at] += w;
         }
@@ -233,7 +206,8 @@ limn_status limn_segmenter_run(limn_ctx *ctx, limn_segmenter *s, int width, int 
 {
     size_t pixels = (size_t)width * (size_t)height, k = (size_t)limn_segmenter_classes(s);
     size_t result = (size_t)s->batch * (size_t)s->out_w * (size_t)s->out_h * (size_t)s->logits;
-    grid g = {count(width, s->out_w, s->overlap, s->grid), count(height, s->out_h, s->overlap, s->grid), width, height};
+    grid g = {limn_tiles_count(width, s->out_w, s->overlap, s->grid),
+              limn_tiles_count(height, s->out_h, s->overlap, s->grid), width, height};
     int64_t n = count_views(s, &g);
     float *weight = calloc(pixels, sizeof *weight), *logits = malloc(result * sizeof *logits);
     limn_status status = weight && logits ? limn_segmenter_begin(ctx, s)
