@@ -194,6 +194,21 @@ typedef struct limn_pipeline_info {
     int steps, resample;         /* that are usual: 20, told the guidance 4; 5, published text to picture 1 */
 } limn_pipeline_info;
 
+/* By what a picture under way is shown. */
+typedef enum limn_preview {
+    LIMN_PREVIEW_NONE,
+    LIMN_PREVIEW_AUTO,       /* TINY where there is one, else PROJECTION where it is known, else FULL */
+    LIMN_PREVIEW_PROJECTION, /* latents of Stable Diffusion 1: their four channels times a matrix are colours, an eighth as
+                              * fine, and cost nothing */
+    LIMN_PREVIEW_TINY,       /* a tiny autoencoder: limn_pipeline_set_preview()'s, or that of the pipeline where it is one */
+    LIMN_PREVIEW_FULL,       /* as the finished picture */
+} limn_preview;
+
+typedef struct limn_sampling limn_sampling; /* pictures under way: limn_sampling_begin() */
+/* Called by limn_generate() and limn_generate_latents() after each step but the last; false: they return LIMN_CANCELLED.  It
+ * may call limn_sampling_left(), _preview(), _picture() and _latent(), and nothing else with the pipeline. */
+typedef bool (*limn_step_fn)(void *user, limn_sampling *sampling);
+
 typedef struct limn_generate_options {
     const char *prompt, *negative; /* UTF-8, any bytes are taken; NULL: "" */
     const char *prompt_style; /* what brackets and long texts mean, for models with a text encoder of their own: "plain",
@@ -226,11 +241,20 @@ typedef struct limn_generate_options {
                                  holds none */
     const limn_image *small;  /* what a network that enlarges makes large: its size / limn_pipeline_info.enlarges; NULL for
                                  other networks */
+    double hires; /* above 1, up to 8: a second pass at sides so many times larger: the latents (of a network that makes
+                   * pictures: their values) are enlarged, linearly, and go hires_strength of the way from noise once more,
+                   * with the noise of the same seed; 0: none */
+    double hires_strength;         /* as strength; 0 is none, and refused */
+    int hires_steps;               /* as steps, of the second pass; 0: steps */
+    limn_preview preview;          /* limn_sampling_preview(): by what */
+    limn_step_fn stepped;          /* NULL: nothing is called */
+    void *stepped_user;
     bool between;                  /* picture i of n starts from slerp(noise of seed, noise of to_seed, i / (n - 1)) */
     uint64_t to_seed;
 } limn_generate_options;
 
-/** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, resample 5, everything else 0 or NULL. */
+/** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, hires_strength 0.6, resample 5, everything else 0 or
+ *  NULL. */
 LIMN_API limn_generate_options limn_generate_defaults(void);
 /** Samplers by name, separated by spaces. */
 LIMN_API const char *limn_sampler_names(void);
@@ -267,6 +291,10 @@ LIMN_API limn_status limn_pipeline_label(const limn_pipeline *pipeline, const ch
  *  limn_autoencoder_open() says.  On failure the pipeline is unchanged */
 LIMN_API limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
+/** Give a pipeline whose network makes latents a (tiny) autoencoder for previews; what is finished is decoded as before.
+ *  @return LIMN_OK; as limn_pipeline_set_autoencoder(); on failure the pipeline is unchanged */
+LIMN_API limn_status limn_pipeline_set_preview(limn_pipeline *pipeline, const char *source);
+
 /**
  * Make pictures.  Same options, same bytes, on any number of threads.  The memory of a call is kept for the next one of the
  * same size; any other size reads and packs no weight again.
@@ -284,6 +312,24 @@ LIMN_API limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_
  *  @param latents  [options->n]; on LIMN_OK each is the caller's, freed with limn_latent_free(); on failure none is left */
 LIMN_API limn_status limn_generate_latents(limn_pipeline *pipeline, const limn_generate_options *options,
                                            limn_latent *latents);
+
+typedef struct limn_upscale_options {
+    double scale; /* 1 to 8: times the sides become */
+    int tile;     /* side of the tiles in pixels; 0: limn_pipeline_info's width and height */
+    int overlap;  /* pixels two neighbours share at least; 0: an eighth of a tile */
+} limn_upscale_options;
+
+/**
+ * Enlarge a picture by a network of latents: between its pixels, then in tiles that overlap, each drawn anew from there
+ * options->strength of the way from noise (0.3 keeps what there is), with the seed + its number; where they overlap they
+ * fade into each other.  Any picture, in any size that fits into memory.
+ *
+ * @param options  as for limn_generate(): one picture, and no sides, start or mask of its own
+ * @param out      on LIMN_OK the caller's (limn_image_free()), else empty
+ * @return as limn_generate(); LIMN_BAD_ARGUMENT also for a network that draws pixels, or enlarges by itself
+ */
+LIMN_API limn_status limn_upscale(limn_pipeline *pipeline, const limn_image *small, const limn_upscale_options *upscale,
+                                  const limn_generate_options *options, limn_image *out);
 
 /**
  * What the network reads of a text, as numbers.
@@ -307,7 +353,6 @@ LIMN_API limn_status limn_encode_text(limn_pipeline *pipeline, const char *text,
  *     }
  *     limn_sampling_end(s);
  */
-typedef struct limn_sampling limn_sampling;
 
 /** Check the options, plan, read the text and set out from noise, or from the picture or latent of the options.  What they
  *  point to is needed during this call only.
@@ -327,6 +372,9 @@ LIMN_API limn_status limn_sampling_picture(limn_sampling *sampling, int i, limn_
 /** The same as a latent, before it is decoded.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_BAD_ARGUMENT: i;
  *  LIMN_NO_MEMORY */
 LIMN_API limn_status limn_sampling_latent(limn_sampling *sampling, int i, limn_latent *out);
+/** The same as limn_sampling_picture(), roughly and fast, by what options.preview said.  @return as it; LIMN_BAD_ARGUMENT:
+ *  that was NONE */
+LIMN_API limn_status limn_sampling_preview(limn_sampling *sampling, int i, limn_image *out);
 LIMN_API void limn_sampling_end(limn_sampling *sampling); /* NULL is allowed */
 
 /** What made picture i, in the form in which picture tools read it from the PNG chunk "parameters" (prompt, negative prompt,

@@ -1,39 +1,145 @@
 /* generate.c: pictures and latents from options, in batches of what memory allows; a prompt to its features. */
 #include "pipeline/generate.h"
 
+#include "denoise/enlarge.h"
+#include "file/latent.h"
+#include "pipeline/autoencoder.h"
 #include "pipeline/sampling.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 limn_generate_options limn_generate_defaults(void)
 {
-    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42, .strength = 0.75, .resample = 5};
+    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42, .strength = 0.75, .hires_strength = 0.6,
+                                   .resample = 5};
 }
 
-/* Into images or latents, [n]. */
-static limn_status run_all(limn_sampling *s, limn_image *images, limn_latent *latents)
+limn_status limn_sampling_run(limn_sampling *s, limn_image *images, limn_latent *latents)
 {
     limn_status status = LIMN_OK;
     for (int first = 0; first < s->o.n && status == LIMN_OK; first += s->n) {
         status = limn_sampling_restart(s, first);
-        while (status == LIMN_OK && s->k < s->calls) status = limn_sampling_step(s);
+        while (status == LIMN_OK && s->k < s->calls) {
+            status = limn_sampling_step(s);
+            if (status == LIMN_OK && s->o.stepped && s->k < s->calls && !s->o.stepped(s->o.stepped_user, s))
+                status = limn_fail(s->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)s->done,
+                                   (long long)s->total);
+        }
         for (int i = 0; i < s->n && first + i < s->o.n && status == LIMN_OK; i++)
             status = images ? limn_sampling_picture(s, i, &images[first + i])
                             : limn_sampling_latent(s, i, &latents[first + i]);
     }
-    if (status == LIMN_OK) limn_progress(s->p->ctx, "step", s->total, s->total);
+    if (status == LIMN_OK) limn_progress(s->p->ctx, s->stage, s->done, s->total);
     return status;
 }
+
+/* ---- a second pass ---------------------------------------------------------------------------------------------------- */
+
+typedef struct hires {
+    limn_pipeline *p;
+    limn_generate_options first, second; /* second: of one picture, from the latent `large` */
+    limn_latent large;
+} hires;
+
+static limn_status check_hires(const limn_pipeline *p, const limn_generate_options *o)
+{
+    int steps = o->hires_steps ? o->hires_steps : o->steps;
+    if (!(o->hires > 1 && o->hires <= 8))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a second pass (hires) of more than 1 and up to 8 times the "
+                         "sides, found %.9g", o->hires);
+    if (o->init || o->init_latent || o->between || o->small)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "a second pass (hires) follows a picture that started from noise and is "
+                         "not enlarged otherwise");
+    if (!(o->hires_strength >= 0 && o->hires_strength <= 1) || o->hires_steps < 0 || o->hires_steps > 1000)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a second pass (hires) of a strength from 0 to 1 and 1 to 1000 "
+                         "steps, found %.9g and %d", o->hires_strength, o->hires_steps);
+    return limn_sampler_steps(steps, o->hires_strength) > 0
+               ? LIMN_OK
+               : limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "a second pass (hires) of a strength of %.9g of %d steps is no step: "
+                           "expected one at least", o->hires_strength, steps);
+}
+
+/* What the second pass asks for, checked and its memory said, before the first begins. */
+static limn_status plan_hires(hires *h, const limn_generate_options *o, bool decodes)
+{
+    limn_pipeline *p = h->p;
+    limn_picture_sides sides = limn_generate_sides(p, o);
+    int factor = p->vae ? p->vae->factor : 1, channels = limn_model_interface(&p->settings).channels;
+    char what[80];
+    h->first = h->second = *o;
+    h->first.hires = h->second.hires = 0;
+    h->second.n = 1, h->second.strength = o->hires_strength;
+    h->second.width = (int)lround(sides.width * o->hires), h->second.height = (int)lround(sides.height * o->hires);
+    if (o->hires_steps) h->second.steps = o->hires_steps;
+    snprintf(what, sizeof what, "the second pass (hires %.9g), %d x %d", o->hires, h->second.width, h->second.height);
+    limn_status status = limn_generate_check_sides(p, &h->second);
+    if (status != LIMN_OK) return limn_fail_in(p->ctx, status, "%s", what);
+    status = limn_latent_new(p->ctx, h->second.height / factor, h->second.width / factor, channels, &h->large);
+    if (status != LIMN_OK) return status;
+    memset(h->large.values, 0, (size_t)h->large.height * (size_t)h->large.width * (size_t)channels * sizeof(float));
+    h->second.init_latent = &h->large;
+    return limn_sampling_foresee(p, &h->second, decodes, what);
+}
+
+/* Picture i. */
+static limn_status second_pass(hires *h, int i, const limn_latent *small, limn_image *image, limn_latent *latent)
+{
+    limn_sampling *s;
+    limn_enlarged(small->values, 1, small->height, small->width, small->channels, h->large.height, h->large.width,
+                  h->large.values);
+    h->second.seed = h->first.seed + (uint64_t)i;
+    limn_status status = limn_sampling_open(h->p, &h->second, image != NULL, &s);
+    if (status != LIMN_OK) return status;
+    s->stage = "second pass";
+    s->done = i * s->total, s->total *= h->first.n;
+    status = limn_sampling_run(s, image, latent);
+    limn_sampling_end(s);
+    return status;
+}
+
+static limn_status run_both(hires *h, limn_latent *small, limn_image *images, limn_latent *latents)
+{
+    limn_sampling *s;
+    limn_status status = limn_sampling_open(h->p, &h->first, false, &s);
+    if (status == LIMN_OK) status = limn_sampling_run(s, NULL, small);
+    limn_sampling_end(s);
+    for (int i = 0; i < h->first.n && status == LIMN_OK; i++)
+        status = second_pass(h, i, &small[i], images ? &images[i] : NULL, latents ? &latents[i] : NULL);
+    return status;
+}
+
+/* Both passes, into images or latents, [n]. */
+static limn_status in_two_passes(limn_pipeline *p, const limn_generate_options *o, limn_image *images, limn_latent *latents)
+{
+    hires h = {.p = p};
+    limn_status status = check_hires(p, o);
+    if (status == LIMN_OK) status = limn_sampling_check(p, o);
+    if (status == LIMN_OK) status = plan_hires(&h, o, images != NULL);
+    limn_latent *small = status == LIMN_OK ? calloc((size_t)o->n, sizeof *small) : NULL;
+    if (status == LIMN_OK)
+        status = small ? run_both(&h, small, images, latents)
+                       : limn_fail_memory(p->ctx, (size_t)o->n * sizeof *small, "latents");
+    for (int i = 0; small && i < o->n; i++) limn_latent_free(&small[i]);
+    free(small);
+    limn_latent_free(&h.large);
+    return status;
+}
+
+/* ---- all at once ------------------------------------------------------------------------------------------------------ */
 
 limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn_image *images)
 {
     limn_sampling *s = NULL;
     for (int i = 0; i < o->n; i++) images[i] = (limn_image){0};
     limn_status status = limn_sampling_check_pictures(p);
-    bool stays = o->init && limn_start_stays(p, o);
-    if (status == LIMN_OK) status = stays ? limn_sampling_check(p, o) : limn_sampling_open(p, o, true, &s);
-    if (status == LIMN_OK) status = stays ? limn_start_copy(p, o, images) : run_all(s, images, NULL);
+    bool two = o->hires && o->hires != 1, stays = !two && o->init && limn_start_stays(p, o);
+    if (status == LIMN_OK && !two) status = stays ? limn_sampling_check(p, o) : limn_sampling_open(p, o, true, &s);
+    if (status == LIMN_OK)
+        status = two     ? in_two_passes(p, o, images, NULL)
+                 : stays ? limn_start_copy(p, o, images)
+                         : limn_sampling_run(s, images, NULL);
     for (int i = 0; i < o->n && status != LIMN_OK; i++) limn_image_free(&images[i]);
     limn_sampling_end(s);
     return status;
@@ -43,8 +149,9 @@ limn_status limn_generate_latents(limn_pipeline *p, const limn_generate_options 
 {
     limn_sampling *s = NULL;
     for (int i = 0; i < o->n; i++) latents[i] = (limn_latent){0};
-    limn_status status = limn_sampling_open(p, o, false, &s);
-    if (status == LIMN_OK) status = run_all(s, NULL, latents);
+    bool two = o->hires && o->hires != 1;
+    limn_status status = two ? limn_pipeline_check_idle(p) : limn_sampling_open(p, o, false, &s);
+    if (status == LIMN_OK) status = two ? in_two_passes(p, o, NULL, latents) : limn_sampling_run(s, NULL, latents);
     for (int i = 0; i < o->n && status != LIMN_OK; i++) limn_latent_free(&latents[i]);
     limn_sampling_end(s);
     return status;

@@ -173,14 +173,18 @@ static limn_status make_recipe(limn_pipeline *p, const char *source, const limn_
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(p->ctx, status, "%s", p->file);
 }
 
+static limn_status add_coder(limn_pipeline *p, const char *name, limn_role role, limn_coder *coder)
+{
+    return limn_recipe_add(p->ctx, &p->recipe, name, role, coder->net, coder->part, NULL);
+}
+
 static limn_status add_coders(limn_pipeline *p)
 {
+    limn_status status = LIMN_OK;
     limn_recipe_drop_coders(&p->recipe);
-    limn_status status = limn_recipe_add(p->ctx, &p->recipe, "encoder", LIMN_ROLE_ENCODER, p->vae->encoder.net,
-                                         LIMN_PART_ENCODER, NULL);
-    return status == LIMN_OK ? limn_recipe_add(p->ctx, &p->recipe, "decoder", LIMN_ROLE_DECODER, p->vae->decoder.net,
-                                               LIMN_PART_DECODER, NULL)
-                             : status;
+    if (p->vae) status = add_coder(p, "encoder", LIMN_ROLE_ENCODER, &p->vae->encoder);
+    if (p->vae && status == LIMN_OK) status = add_coder(p, "decoder", LIMN_ROLE_DECODER, &p->vae->decoder);
+    return p->tiny && status == LIMN_OK ? add_coder(p, "preview", LIMN_ROLE_PREVIEW, &p->tiny->decoder) : status;
 }
 
 static limn_status check_kind(const limn_pipeline *p)
@@ -268,6 +272,7 @@ void limn_pipeline_free(limn_pipeline *p)
     free(p->reader.ids);
     limn_recipe_free(&p->recipe);
     limn_autoencoder_free(p->vae);
+    limn_autoencoder_free(p->tiny);
     if (!p->shares) {
         limn_weight_file_close(p->st);
         limn_weight_file_close(p->text_st);
@@ -283,9 +288,10 @@ limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *p, limn_pipe
     limn_pipeline *q = malloc(sizeof *q);
     if (!q) return limn_fail_memory(ctx, sizeof *q, "a pipeline");
     *q = *p;
-    q->ctx = ctx, q->shares = true, q->under_way = false, q->reader = (limn_recipe_part){0}, q->vae = NULL;
+    q->ctx = ctx, q->shares = true, q->under_way = false, q->reader = (limn_recipe_part){0}, q->vae = q->tiny = NULL;
     limn_recipe_share(&p->recipe, &q->recipe);
     limn_status status = p->vae ? limn_autoencoder_share(ctx, p->vae, &q->vae) : LIMN_OK;
+    if (status == LIMN_OK && p->tiny) status = limn_autoencoder_share(ctx, p->tiny, &q->tiny);
     if (status == LIMN_OK) *out = q;
     else limn_pipeline_free(q);
     return status;
@@ -324,8 +330,8 @@ static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, co
     int channels = limn_model_interface(&p->settings).channels;
     char found[16], shown[256];
     if (info.latent != channels || (trained && strcmp(trained, info.settings) != 0))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s is %s", p->file, channels,
-                         trained ? " for " : "", trained ? trained : "", source, info.settings);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s (%s) has %d", p->file,
+                         channels, trained ? " for " : "", trained ? trained : "", source, info.settings, info.latent);
     limn_status status = crc ? limn_autoencoder_checksum(vae, found) : LIMN_OK;
     if (status == LIMN_OK && crc && strcmp(crc, found) != 0)
         limn_log(p->ctx, LIMN_LOG_WARN,
@@ -376,7 +382,32 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     if (status == LIMN_OK) return LIMN_OK;
     limn_recipe_drop_coders(&p->recipe);
     limn_autoencoder_free(vae);
-    p->vae = NULL; /* as before it had any */
+    limn_autoencoder_free(p->tiny);
+    p->vae = p->tiny = NULL; /* as before it had any */
+    return status;
+}
+
+limn_status limn_pipeline_set_preview(limn_pipeline *p, const char *source)
+{
+    limn_autoencoder *tiny;
+    if (limn_pipeline_check_idle(p) != LIMN_OK) return LIMN_BAD_ARGUMENT;
+    if (!p->makes_latents)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes pictures, and an autoencoder for previews (--taesd) makes "
+                         "them of latents: leave it out", p->file);
+    limn_status status = open_autoencoder(p, source, &tiny);
+    if (status != LIMN_OK) return status;
+    limn_autoencoder_info info = limn_autoencoder_describe(tiny);
+    int channels = limn_model_interface(&p->settings).channels;
+    if (info.latent != channels)
+        status = limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels, and %s (%s) has %d", p->file,
+                           channels, source, info.settings, info.latent);
+    if (status != LIMN_OK) return limn_autoencoder_free(tiny), status;
+    limn_autoencoder_free(p->tiny);
+    p->tiny = tiny;
+    status = add_coders(p);
+    if (status == LIMN_OK) return LIMN_OK;
+    limn_autoencoder_free(tiny);
+    p->tiny = NULL;
     return status;
 }
 
@@ -389,6 +420,7 @@ void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
         limn_weight_file_reads(p->text_st, "the text encoder", files);
     }
     if (p->vae) limn_autoencoder_reads(p->vae, files);
+    if (p->tiny) limn_autoencoder_reads(p->tiny, files);
 }
 
 limn_status limn_pipeline_check_idle(const limn_pipeline *p)

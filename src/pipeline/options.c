@@ -275,6 +275,10 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     if ((o->init || o->init_latent) && o->noise > 0)
         limn_text_printf(&text, "Noise: %.9g to %.9g, ", o->noise, o->noise_left);
     else if (o->init || o->init_latent) limn_text_printf(&text, "Denoising strength: %.9g, ", o->strength);
+    if (o->hires > 1)
+        limn_text_printf(&text, "Denoising strength: %.9g, Hires upscale: %.9g, Hires upscaler: Latent, ", o->hires_strength,
+                         o->hires);
+    if (o->hires > 1 && o->hires_steps) limn_text_printf(&text, "Hires steps: %d, ", o->hires_steps);
     if (o->between)
         limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %.9g, ", (unsigned long long)o->to_seed,
                          o->n > 1 ? (double)i / (o->n - 1) : 0);

@@ -30,6 +30,7 @@ struct limn_pipeline {
     const char *const *class_name; /* as in training; [n_class_names] */
     int n_class_names;
     limn_autoencoder *vae;      /* NULL: none was given */
+    limn_autoencoder *tiny;     /* of previews; NULL: none was given */
     limn_recipe recipe;
     limn_recipe_part reader;    /* what limn_encode_text() runs; begins with its first call */
     bool shares;                /* files and tokenizer are another pipeline's, which outlives this one */

@@ -222,13 +222,18 @@ limn_status limn_recipe_check(limn_ctx *ctx, const limn_recipe *r)
 
 static bool is_wanted(const limn_recipe_part *part, const limn_recipe_shape *s)
 {
-    return part->role == LIMN_ROLE_ENCODER ? s->encodes : part->role == LIMN_ROLE_DECODER ? s->decodes : true;
+    switch (part->role) {
+    case LIMN_ROLE_ENCODER: return s->encodes;
+    case LIMN_ROLE_DECODER: return s->decodes;
+    case LIMN_ROLE_PREVIEW: return s->previews;
+    default: return true;
+    }
 }
 
 static limn_net_shape shape_of(const limn_recipe_part *part, const limn_recipe_shape *s)
 {
     limn_net_shape out = {.batch = 1, .part = part->door, .precision = s->precision};
-    int scale = part->role == LIMN_ROLE_DENOISER ? 1 : s->factor;
+    int scale = part->role == LIMN_ROLE_DENOISER ? 1 : part->role == LIMN_ROLE_PREVIEW ? s->preview_factor : s->factor;
     if (part->role == LIMN_ROLE_TEXT) out.batch = s->texts, out.text_skip = s->text_skip;
     else out.height = s->height * scale, out.width = s->width * scale;
     if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times, out.text_length = s->text_length;
@@ -269,23 +274,44 @@ static limn_status begin_part(limn_ctx *ctx, limn_recipe *r, int i, const limn_n
     return limn_job_begin(ctx, part->net, shape, (size_t)1 << 62, &part->job);
 }
 
-/* A net keeps weights of one precision: those of another go when no job holds them any more, and before they are counted. */
-static void end_other_precision(limn_recipe *r, const limn_recipe_shape *s)
+/* Is there as much memory as all parts will take, named in `text`? */
+static limn_status ask(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, limn_text *text)
 {
-    for (int i = 0; i < r->n_parts; i++)
-        if (is_wanted(&r->part[i], s) && r->part[i].job.shape.precision != s->precision) limn_job_end(&r->part[i].job);
+    size_t all, more, have = limn_memory_available();
+    limn_status status = measure(ctx, r, s, &all, &more, text);
+    if (status == LIMN_OK && have && more > have)
+        status = limn_fail(ctx, LIMN_NO_MEMORY, "%s, and the machine has %.1f MB: make fewer pictures at a time, or smaller "
+                           "ones", text->bytes, (double)have * 1e-6);
+    return status;
+}
+
+limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, const char *what)
+{
+    limn_text text = {0};
+    limn_status status = ask(ctx, r, s, &text);
+    if (status == LIMN_OK) limn_log(ctx, LIMN_LOG_INFO, "memory of %s: %s", what, text.bytes);
+    else limn_fail_in(ctx, status, "%s", what);
+    limn_text_free(&text);
+    return status;
+}
+
+/* What jobs of another shape hold goes before it is counted: their activations, and weights of another precision, of which a
+ * net keeps one. */
+static void end_others(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
+{
+    for (int i = 0; i < r->n_parts; i++) {
+        limn_recipe_part *part = &r->part[i];
+        limn_net_shape shape = shape_of(part, s);
+        if (is_wanted(part, s) && !limn_job_serves(ctx, &part->job, part->net, &shape)) limn_job_end(&part->job);
+    }
 }
 
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
-    size_t all, more, have = limn_memory_available();
     bool anew = false;
-    end_other_precision(r, s);
-    limn_status status = measure(ctx, r, s, &all, &more, &text);
-    if (status == LIMN_OK && have && more > have)
-        status = limn_fail(ctx, LIMN_NO_MEMORY, "%s, and the machine has %.1f MB: make fewer pictures at a time, or smaller "
-                           "ones", text.bytes, (double)have * 1e-6);
+    end_others(ctx, r, s);
+    limn_status status = ask(ctx, r, s, &text);
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_net_shape shape = shape_of(&r->part[i], s);
         anew |= is_wanted(&r->part[i], s) && !limn_job_serves(ctx, &r->part[i].job, r->part[i].net, &shape);

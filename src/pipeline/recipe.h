@@ -24,6 +24,7 @@ typedef enum limn_role {
     LIMN_ROLE_DENOISER, /* rows for each picture, in the order of the texts */
     LIMN_ROLE_ENCODER,  /* one picture at a time, before the first step */
     LIMN_ROLE_DECODER,  /* one picture at a time, after the last */
+    LIMN_ROLE_PREVIEW,  /* a decoder for pictures under way */
 } limn_role;
 
 /* How rows of a text part become features of texts. */
@@ -71,7 +72,8 @@ typedef struct limn_recipe_shape {
     int text_skip;            /* last layers that text parts leave out */
     int n_times;
     int height, width, factor; /* of the denoiser's pictures; a picture behind the decoder is factor times larger */
-    bool encodes, decodes;    /* the parts of these roles are wanted */
+    int preview_factor;
+    bool encodes, decodes, previews; /* the parts of these roles are wanted */
     limn_precision precision;
     size_t buffers;           /* bytes that the job itself will take */
 } limn_recipe_shape;
@@ -89,7 +91,7 @@ limn_status limn_recipe_check(limn_ctx *ctx, const limn_recipe *r);
 /** The same parts and wires for another thread.  *out shares the nets. */
 void limn_recipe_share(const limn_recipe *r, limn_recipe *out);
 void limn_recipe_free(limn_recipe *r);
-/** The parts of these two roles go; no wire leads to them. */
+/** The parts of the roles from ENCODER on go; no wire leads to them. */
 void limn_recipe_drop_coders(limn_recipe *r);
 /** The first part of a role; NULL: none. */
 limn_recipe_part *limn_recipe_find(const limn_recipe *r, limn_role role);
@@ -101,6 +103,8 @@ limn_recipe_part *limn_recipe_find(const limn_recipe *r, limn_role role);
  *         LIMN_CANCELLED
  */
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
+/** What a job that comes later, named `what`, will take, said before anything is begun.  @return LIMN_NO_MEMORY */
+limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape, const char *what);
 /** The value of an input of a part that was begun.  Inputs that the part lacks are nothing to write. */
 limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_dtype dtype, const void *data);
 /** Run a part, before it the parts that feed it and whose inputs changed. */

@@ -74,12 +74,14 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED,
                          "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
     limn_prompt_style style;
+    limn_preview preview;
     bool rescales = o->guidance_rescale != 0;
     if (info.told_guidance && ((o->negative && *o->negative) || rescales))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s is told the guidance and makes no picture without the prompt, which "
                          "%s would change: leave it out", p->name, rescales ? "guidance rescale" : "a negative prompt");
     limn_status status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK) status = limn_prompts_check(p, o, &style);
+    if (status == LIMN_OK) status = limn_preview_find(p, o, &preview);
     return status == LIMN_OK ? check_small(p, o) : status;
 }
 
@@ -95,30 +97,37 @@ static void warn_of_ground(const limn_pipeline *p, const limn_image *init)
 
 /* ---- begin ------------------------------------------------------------------------------------------------------------ */
 
-/* Pictures at a time: as many as fit, TOGETHER at most, in batches of nearly the same size. */
-static limn_status plan_batch(limn_sampling *s, bool decodes)
+/* What the networks are planned for with s->n pictures at a time. */
+static limn_recipe_shape recipe_shape(const limn_sampling *s, bool decodes)
 {
     const limn_pipeline *p = s->p;
-    int n = s->o.n, rows_each = s->guided ? 2 : 1, factor = p->vae ? p->vae->factor : 1;
+    int rows_each = s->guided ? 2 : 1, factor = p->vae ? p->vae->factor : 1;
     bool inpaints = limn_model_interface(&p->settings).inpaints;
     size_t decoded = (size_t)s->height * (size_t)s->width * (size_t)factor * (size_t)factor * 4;
     size_t each = (size_t)(11 + rows_each) * s->size + (size_t)rows_each * s->out_size; /* x, what samplers keep, what it
                                                                                         * starts from, input, output */
     if (inpaints) each += 2 * (size_t)(1 + rows_each) * s->size; /* mask and latent, for each row once more */
-    bool chunks = s->prompts.n_texts > 0;
-    limn_recipe_shape shape = {.texts = chunks ? limn_prompts_rows(&s->prompts) : rows_each,
+    bool chunks = s->prompts.n_texts > 0, tiny = s->preview == LIMN_PREVIEW_TINY;
+    decodes = decodes || s->preview == LIMN_PREVIEW_FULL || (tiny && !p->tiny);
+    return (limn_recipe_shape){.texts = chunks ? limn_prompts_rows(&s->prompts) : rows_each,
                                .text_length = chunks ? s->prompts.n_chunks * s->prompts.text[0].context : 0,
                                .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
                                .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
                                .factor = factor, .encodes = p->vae && (s->o.init || inpaints), .decodes = p->vae && decodes,
-                               .precision = s->o.precision};
-    limn_status status = LIMN_OK;
+                               .previews = tiny && p->tiny, .preview_factor = p->tiny ? p->tiny->factor : 1,
+                               .precision = s->o.precision, .rows = s->n * rows_each,
+                               .buffers = ((size_t)s->n * each + (p->vae ? decoded : 0)) * sizeof(float)};
+}
+
+/* Pictures at a time: as many as fit, TOGETHER at most, in batches of nearly the same size. */
+static limn_status plan_batch(limn_sampling *s, bool decodes)
+{
+    int n = s->o.n;
     for (int most = n < TOGETHER ? n : TOGETHER;; most /= 2) {
         int batches = (n + most - 1) / most;
         s->n = (n + batches - 1) / batches;
-        shape.rows = s->n * rows_each;
-        shape.buffers = ((size_t)s->n * each + (p->vae ? decoded : 0)) * sizeof(float);
-        status = limn_recipe_begin(p->ctx, &s->p->recipe, &shape);
+        limn_recipe_shape shape = recipe_shape(s, decodes);
+        limn_status status = limn_recipe_begin(s->p->ctx, &s->p->recipe, &shape);
         if (status != LIMN_NO_MEMORY || most == 1) return status;
     }
 }
@@ -168,18 +177,40 @@ limn_status limn_sampling_check(const limn_pipeline *p, const limn_generate_opti
     return status;
 }
 
+/* All that plans hang on. */
+static limn_status read_options(limn_sampling *s)
+{
+    limn_sampler_options sampling;
+    limn_status status = make_sampler(s->p, &s->o, &sampling, &s->sampler);
+    if (status == LIMN_OK) status = limn_preview_find(s->p, &s->o, &s->preview);
+    if (status != LIMN_OK) return status;
+    take_sizes(s, &sampling);
+    s->stage = "step";
+    s->denoiser = limn_recipe_find(&s->p->recipe, LIMN_ROLE_DENOISER);
+    s->calls = limn_start_stays(s->p, &s->o) ? 0 : limn_sampler_calls(s->sampler);
+    return limn_prompts_read(s->p, &s->o, s->guided, &s->prompts);
+}
+
+limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options *o, bool decodes, const char *what)
+{
+    limn_sampling s = {.p = p, .o = *o, .n = 1};
+    limn_status status = read_options(&s);
+    if (status == LIMN_OK) {
+        limn_recipe_shape shape = recipe_shape(&s, decodes);
+        status = limn_recipe_foresee(p->ctx, &p->recipe, &shape, what);
+    }
+    limn_sampler_free(s.sampler);
+    limn_prompts_free(&s.prompts);
+    return status;
+}
+
 static limn_status open_sampling(limn_sampling *s, bool decodes)
 {
     limn_pipeline *p = s->p;
-    limn_sampler_options sampling;
-    limn_status status = make_sampler(p, &s->o, &sampling, &s->sampler);
+    limn_status status = read_options(s);
     if (status != LIMN_OK) return status;
     warn_of_ground(p, s->o.init);
-    take_sizes(s, &sampling);
-    s->denoiser = limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER);
-    s->calls = limn_start_stays(p, &s->o) ? 0 : limn_sampler_calls(s->sampler);
-    status = limn_prompts_read(p, &s->o, s->guided, &s->prompts);
-    if (status == LIMN_OK) status = plan_batch(s, decodes);
+    status = plan_batch(s, decodes);
     if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
     if (status != LIMN_OK) return status;
     for (int k = 0; k < s->calls; k++) s->total += limn_start_repeats(&s->start, s->sampler, k);
@@ -206,6 +237,10 @@ limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o,
 
 limn_status limn_sampling_begin(limn_pipeline *p, const limn_generate_options *o, limn_sampling **out)
 {
+    *out = NULL;
+    if (o->hires && o->hires != 1)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "a second pass (hires) is for limn_generate(), and pictures under way "
+                         "are of one pass");
     limn_status status = limn_sampling_open(p, o, true, out);
     if (status == LIMN_OK && (*out)->n < o->n)
         status = limn_fail(p->ctx, LIMN_NO_MEMORY, "%d pictures are more than can be under way at once here, %d: begin with "
@@ -270,7 +305,7 @@ limn_status limn_sampling_step(limn_sampling *s)
 {
     limn_ctx *ctx = s->p->ctx;
     if (s->k == s->calls) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "all %d steps are made", s->calls);
-    if (!limn_progress(ctx, "step", s->done, s->total))
+    if (!limn_progress(ctx, s->stage, s->done, s->total))
         return limn_fail(ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)s->done, (long long)s->total);
     int k = s->k;
     limn_start_keep(&s->start, s->sampler, k, s->x);
@@ -298,8 +333,7 @@ int limn_sampling_left(const limn_sampling *s)
 
 /* ---- what there is ---------------------------------------------------------------------------------------------------- */
 
-/* The network's numbers of picture i: x at the end and at the beginning; on the way what the last prediction says of x0. */
-static void estimate(const limn_sampling *s, int i, float *out)
+void limn_sampling_estimate(const limn_sampling *s, int i, float *out)
 {
     const float *x = s->x + (size_t)i * s->size;
     int last = s->repeat ? s->k : s->k - 1; /* the call that was made last */
@@ -308,7 +342,7 @@ static void estimate(const limn_sampling *s, int i, float *out)
                                s->output + (size_t)i * s->out_size, out);
 }
 
-static limn_status check_number(const limn_sampling *s, int i)
+limn_status limn_sampling_check_number(const limn_sampling *s, int i)
 {
     if (i >= 0 && i < s->n) return LIMN_OK;
     return limn_fail(s->p->ctx, LIMN_BAD_ARGUMENT, "expected a picture from 0 to %d, found %d", s->n - 1, i);
@@ -319,24 +353,24 @@ limn_status limn_sampling_latent(limn_sampling *s, int i, limn_latent *out)
     const limn_pipeline *p = s->p;
     int factor = p->vae ? p->vae->factor : 1;
     *out = (limn_latent){0};
-    limn_status status = check_number(s, i);
+    limn_status status = limn_sampling_check_number(s, i);
     if (status == LIMN_OK) status = limn_latent_new(p->ctx, s->height, s->width, s->channels, out);
     if (status != LIMN_OK) return status;
     out->image_height = s->height * factor, out->image_width = s->width * factor;
-    estimate(s, i, out->values);
+    limn_sampling_estimate(s, i, out->values);
     for (size_t k = 0; k < s->size; k++) out->values[k] = (float)(out->values[k] / p->latent_scale + p->latent_shift);
     return LIMN_OK;
 }
 
-static limn_status decode(limn_sampling *s, const limn_latent *latent, limn_image *out)
+limn_status limn_sampling_decode(limn_sampling *s, limn_role role, const float *latent, limn_image *out)
 {
-    limn_recipe_part *decoder = limn_recipe_find(&s->p->recipe, LIMN_ROLE_DECODER);
+    limn_recipe_part *decoder = limn_recipe_find(&s->p->recipe, role);
     const limn_node *output = decoder->job.ports->output;
     limn_shape shape = limn_node_shape(output);
     size_t bytes = (size_t)limn_shape_count(&shape) * sizeof(float);
     float *values = malloc(bytes);
     if (!values) return limn_fail_memory(s->p->ctx, bytes, "a picture");
-    limn_status status = limn_recipe_write(decoder, LIMN_PORT_LATENT, LIMN_F32, latent->values);
+    limn_status status = limn_recipe_write(decoder, LIMN_PORT_LATENT, LIMN_F32, latent);
     if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, decoder);
     if (status == LIMN_OK) status = limn_job_output(s->p->ctx, &decoder->job, output, "decoder", values);
     if (status == LIMN_OK)
@@ -352,7 +386,7 @@ limn_status limn_sampling_picture(limn_sampling *s, int i, limn_image *out)
     limn_status status = limn_sampling_check_pictures(s->p);
     if (status == LIMN_OK) status = limn_sampling_latent(s, i, &latent);
     if (status != LIMN_OK) return status;
-    status = s->p->vae ? decode(s, &latent, out)
+    status = s->p->vae ? limn_sampling_decode(s, LIMN_ROLE_DECODER, latent.values, out)
                        : limn_picture_bytes(s->p->ctx, s->width, s->height, s->channels, latent.values, out);
     limn_latent_free(&latent);
     return status;

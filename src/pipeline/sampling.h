@@ -21,6 +21,8 @@ struct limn_sampling {
     int n, first;
     int calls, k, repeat;       /* calls of the sampler; the next one, and how often it was made */
     int64_t done, total;        /* calls of the network */
+    const char *stage;          /* what progress is told of */
+    limn_preview preview;       /* by what, never AUTO */
     float *x, *input, *output;  /* [n, size], [n or 2n, size], [n or 2n, out_size] */
 };
 
@@ -31,8 +33,21 @@ limn_status limn_sampling_check(const limn_pipeline *p, const limn_generate_opti
 limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o, bool decodes, limn_sampling **out);
 /** To the starting noise of pictures first ...: each that of seed + number, alone or among others. */
 limn_status limn_sampling_restart(limn_sampling *s, int first);
+/** What a job that comes later will take for its first picture, said before anything is begun.  @return as
+ *  limn_generate() */
+limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options *o, bool decodes, const char *what);
+/** @return LIMN_BAD_ARGUMENT: picture i is not under way */
+limn_status limn_sampling_check_number(const limn_sampling *s, int i);
+/** The network's numbers of picture i, [size]: x at the end and at the beginning; on the way what the last call says of
+ *  x0. */
+void limn_sampling_estimate(const limn_sampling *s, int i, float *out);
+/** What the decoder of this role makes of a latent of its own numbers.  @return LIMN_BAD_FILE; LIMN_NO_MEMORY */
+limn_status limn_sampling_decode(limn_sampling *s, limn_role role, const float *latent, limn_image *out);
 /** What is wrong with a request for pictures of this network, whatever the options.  @return LIMN_UNSUPPORTED */
 limn_status limn_sampling_check_pictures(const limn_pipeline *p);
+
+/** All steps of all pictures, into images or latents, [n].  On failure some may be made. */
+limn_status limn_sampling_run(limn_sampling *s, limn_image *images, limn_latent *latents);
 
 /* ---- what the network sees (conditions.c) ---- */
 
@@ -45,5 +60,10 @@ limn_status limn_sampling_fill_in(limn_sampling *s);
  *  @return LIMN_NO_MEMORY */
 limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts, const char *const *texts,
                              const char *const *names);
+
+/* ---- pictures under way (preview.c) ---- */
+
+/** By what a preview of these options is made.  @return LIMN_BAD_ARGUMENT, LIMN_UNSUPPORTED: not by what is asked for */
+limn_status limn_preview_find(const limn_pipeline *p, const limn_generate_options *o, limn_preview *out);
 
 #endif
