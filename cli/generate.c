@@ -1,6 +1,7 @@
 /* generate.c: limn generate "words" -o picture.png */
 #include "cli.h"
 #include "generate_output.h"
+#include "generate_preview.h"
 #include "generate_verb.h"
 #include "pipeline/pipeline.h"
 
@@ -36,6 +37,7 @@ static const char help[] =
     "      --vae VAE               the autoencoder, for networks that make latents; default: vae in the model's folder, "
     "else the one\n"
     "                              limn train --latents noted, where it lies beside the model\n"
+    "      --taesd VAE             a tiny autoencoder in its place, or with --taesd-preview-only for --preview only\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
     "      --rng NAME              where noise comes from: limn; cpu: PyTorch's generator on the CPU, as diffusers\n"
@@ -59,6 +61,11 @@ static const char help[] =
     "      --prompt-style NAME     a1111: (word) (word:1.3) [word], BREAK, chunks of 75 tokens; comfy: (word) (word:1.3);\n"
     "                              plain: brackets are text, and what is too long is cut (a1111 for published weights)\n"
     "      --clip-skip N           2: without the last layer of the text encoder, 3: without two (1)\n"
+    "larger:\n"
+    "      --hires F               a second pass at F times the sides, up to 8: latents are enlarged (linearly) and go\n"
+    "                              once more the part of the way from noise that --hires-strength says\n"
+    "      --hires-strength X      0 to 1 (0.6)\n"
+    "      --hires-steps N         of which it is a part (--steps)\n"
     "how:\n"
     "      --steps N               (20; 4 for LCM)\n"
     "      --cfg-scale X           guidance (3; 7.5 for published weights that read text, 8.5 for LCM, which is told it);\n"
@@ -81,6 +88,11 @@ static const char help[] =
     "                              - is stdout\n"
     "      --grid                  all pictures in one file\n"
     "      --show                  draw them in the terminal, too\n"
+    "      --preview FILE          PNG of what the picture will be, written anew while it is drawn (of several the first):\n"
+    "                              by a tiny autoencoder where there is one, else for Stable Diffusion 1 by a projection\n"
+    "                              of its latents, else by the decoder; or --preview proj|tae|vae, by which of these,\n"
+    "                              into --preview-path FILE (preview.png)\n"
+    "      --preview-interval N    after every N steps (1)\n"
     "      --disable-image-metadata  leave prompt and settings out of the PNG\n"
     "  -q, --quiet                 no progress\n"
     "\n"
@@ -99,11 +111,14 @@ typedef struct generate_words {
         *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
     const char *vae, *weights, *rng, *style, *skip;
+    const char *hires, *hires_strength, *hires_steps;
+    generate_preview_words preview;
+    upscale_words upscale;
     bool grid, help, quiet, karras, show, bare;
 } generate_words;
 
 typedef struct generate_numbers {
-    long count, width, height, steps, threads, resample, skip;
+    long count, width, height, steps, threads, resample, skip, hires_steps;
 } generate_numbers;
 
 static bool is_whole(const char *text)
@@ -175,14 +190,18 @@ static bool read_start(const generate_verb *verb, generate_words *w, generate_nu
         return lacks("expected --noise, the standard deviation of the noise in the picture, of 255");
     if (verb->between && !w->seeds) return lacks("expected --seeds, as in --seeds 1,2");
     if (!w->init && w->mask) return lacks("--mask expects --init-img too, the picture of which a part is kept");
-    if (!w->init && w->strength) return lacks("--strength expects --init-img too, the picture to start from");
+    if (!w->init && !verb->enlarges && w->strength)
+        return lacks("--strength expects --init-img too, the picture to start from");
     if (verb->denoises && w->strength) return lacks("--strength is for limn generate: limn denoise sets out from --noise");
     if (verb->denoises && w->rng)
         return lacks("--rng is for pictures that start from noise: limn denoise finds its noise in the picture");
     if (verb->between && w->seed) return lacks("--seed is for one seed: --seeds gives both");
     if (verb->between && w->grid) return lacks("--grid is for limn generate: limn interpolate makes one strip");
     if (!w->mask && w->resample) return lacks("--resample expects --mask too");
+    if (!w->hires && (w->hires_strength || w->hires_steps))
+        return lacks("--hires-strength and --hires-steps expect --hires too");
     if (w->mask) o->strength = 1;
+    if (verb->enlarges) o->strength = 0.3;
     if (!cli_real("--strength", w->strength, 0, 1, &o->strength) ||
         !cli_integer("--resample", w->resample, 1, 100, &n->resample) ||
         !cli_real("--noise", w->noise, 0.001, 10000, &o->noise) ||
@@ -210,11 +229,14 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_integer("--clip-skip", w->skip, 1, 128, &n->skip) ||
         !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) ||
+        !cli_real("--hires", w->hires, 1, 8, &o->hires) ||
+        !cli_real("--hires-strength", w->hires_strength, 0, 1, &o->hires_strength) ||
+        !cli_integer("--hires-steps", w->hires_steps, 1, 1000, &n->hires_steps) ||
         !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision) ||
         !read_rng(w->rng, &o->rng))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
-    o->prompt_style = w->style, o->clip_skip = (int)n->skip;
+    o->prompt_style = w->style, o->clip_skip = (int)n->skip, o->hires_steps = (int)n->hires_steps;
     o->n = (int)n->count, o->steps = (int)n->steps, o->width = (int)n->width, o->height = (int)n->height;
     return true;
 }
@@ -247,10 +269,8 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
                                const limn_generate_options *o)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
-    if (verb->enlarges && !info.enlarges)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
-                         "this model (%s) does not enlarge pictures: it was trained without the setting enlarge",
-                         info.network);
+    limn_status status = verb->enlarges ? upscale_check(ctx, &info, &w->upscale) : LIMN_OK;
+    if (status != LIMN_OK) return status;
     if (info.reads_text && !w->prompt && !verb->reads_picture)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a prompt, as in: limn generate \"man farmer\" -o farmer.png");
     if (!info.reads_text && (w->prompt || w->negative))
@@ -263,7 +283,7 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
 
 /* Before the first picture: none goes over what is read, nor over another. */
 static limn_status check_files(limn_ctx *ctx, const limn_pipeline *p, const generate_words *w, const generate_output *out,
-                               int n)
+                               const generate_preview *preview, int n)
 {
     limn_job_files files = {0};
     limn_job_reads(&files, "the picture", w->init);
@@ -271,7 +291,22 @@ static limn_status check_files(limn_ctx *ctx, const limn_pipeline *p, const gene
     limn_job_reads(&files, "the picture", w->small);
     limn_pipeline_reads(p, &files);
     generate_output_writes(out, n, &files);
+    generate_preview_writes(preview, &files);
     return limn_job_files_check(ctx, &files);
+}
+
+/* By a model of latents, in tiles; what the file says of it is of the whole. */
+static limn_status enlarge(limn_ctx *ctx, limn_pipeline *p, const generate_output *out, const limn_upscale_options *upscale,
+                           limn_generate_options o)
+{
+    limn_image image = {0};
+    const limn_image *small = o.small;
+    o.small = NULL;
+    limn_status status = limn_upscale(p, small, upscale, &o, &image);
+    o.init = small, o.width = image.width, o.height = image.height;
+    if (status == LIMN_OK) status = generate_output_write(ctx, out, p, &o, &image);
+    limn_image_free(&image);
+    return status;
 }
 
 static limn_status make(limn_ctx *ctx, limn_pipeline *p, const generate_output *out, const limn_generate_options *o)
@@ -294,7 +329,8 @@ static void take_usual(const limn_pipeline *p, const generate_verb *verb, const 
     if (!w->steps) o->steps = info.steps;
 }
 
-static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, limn_generate_options *o)
+static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, generate_preview *preview,
+                       const limn_upscale_options *upscale, limn_generate_options *o)
 {
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
@@ -303,22 +339,24 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     char installed[LIMN_PATH_BYTES];
     const char *model;
     limn_status status = generate_output_check(ctx, &out, o->n);
+    if (status == LIMN_OK) status = generate_preview_check(ctx, preview);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 0, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
     if (status == LIMN_OK) status = cli_model(ctx, w->model, own_model(verb), installed, &model);
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
-    if (status == LIMN_OK) status = limn_pipeline_set_autoencoder(p, w->vae);
+    if (status == LIMN_OK) status = generate_preview_coders(p, &w->preview, w->vae);
     if (status == LIMN_OK) status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK) take_usual(p, verb, w, o);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, o);
     if (status == LIMN_OK && w->label) status = limn_pipeline_label(p, w->label, &o->label);
-    if (status == LIMN_OK) status = check_files(ctx, p, w, &out, o->n);
+    if (status == LIMN_OK) status = check_files(ctx, p, w, &out, preview, o->n);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o);
     if (w->init) o->init = &init;
     if (w->mask) o->mask = &mask;
     if (w->small) o->small = &small;
-    if (status == LIMN_OK) status = make(ctx, p, &out, o);
+    bool tiles = status == LIMN_OK && verb->enlarges && !limn_pipeline_describe(p).enlarges;
+    if (status == LIMN_OK) status = tiles ? enlarge(ctx, p, &out, upscale, *o) : make(ctx, p, &out, o);
     limn_image_free(&init);
     limn_image_free(&mask);
     limn_image_free(&small);
@@ -331,7 +369,7 @@ int cli_generate(int argc, char **argv)
     return generate_run(argc, argv, &(generate_verb){.name = "generate", .help = help});
 }
 
-enum { MOST_FLAGS = 40 };
+enum { MOST_FLAGS = 48 };
 
 static void list_flags(const generate_verb *verb, generate_words *w, cli_flag out[MOST_FLAGS])
 {
@@ -341,6 +379,14 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--negative-prompt", &w->negative, NULL},
         {"-m", "--model", &w->model, NULL},
         {NULL, "--vae", &w->vae, NULL},
+        {NULL, "--taesd", &w->preview.tiny, NULL},
+        {NULL, "--taesd-preview-only", NULL, &w->preview.tiny_only},
+        {NULL, "--preview", &w->preview.preview, NULL},
+        {NULL, "--preview-path", &w->preview.path, NULL},
+        {NULL, "--preview-interval", &w->preview.interval, NULL},
+        {NULL, "--hires", &w->hires, NULL},
+        {NULL, "--hires-strength", &w->hires_strength, NULL},
+        {NULL, "--hires-steps", &w->hires_steps, NULL},
         {NULL, "--weights", &w->weights, NULL},
         {NULL, "--prompt-style", &w->style, NULL},
         {NULL, "--clip-skip", &w->skip, NULL},
@@ -369,9 +415,12 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--strength", &w->strength, NULL},
         {NULL, "--mask", &w->mask, NULL},
         {NULL, "--resample", &w->resample, NULL},
-        verb->denoises ? (cli_flag){NULL, "--noise", &w->noise, NULL}
-                       : (cli_flag){NULL, verb->between ? "--seeds" : NULL, &w->seeds, NULL},
-        {NULL, verb->denoises ? "--noise-left" : NULL, &w->left, NULL},
+        verb->denoises   ? (cli_flag){NULL, "--noise", &w->noise, NULL}
+        : verb->enlarges ? (cli_flag){NULL, "--scale", &w->upscale.scale, NULL}
+                         : (cli_flag){NULL, verb->between ? "--seeds" : NULL, &w->seeds, NULL},
+        verb->enlarges ? (cli_flag){NULL, "--tile", &w->upscale.tile, NULL}
+                       : (cli_flag){NULL, verb->denoises ? "--noise-left" : NULL, &w->left, NULL},
+        {NULL, verb->enlarges ? "--overlap" : NULL, &w->upscale.overlap, NULL},
         {NULL, NULL, NULL, NULL},
     };
     _Static_assert(sizeof flags / sizeof *flags <= MOST_FLAGS, "room");
@@ -403,7 +452,13 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     limn_generate_options o = limn_generate_defaults();
     if (verb->denoises) o.guidance = 1;
     generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .resample = o.resample};
+    generate_preview preview;
+    limn_upscale_options upscale;
+    w.upscale.strength = w.strength, w.upscale.width = w.width, w.upscale.height = w.height;
+    w.upscale.count = w.count ? w.count : w.minus_n && is_whole(w.minus_n) ? w.minus_n : NULL;
+    if (!upscale_read(&w.upscale, &upscale)) return 2;
     if (!read_options(&w, &n, &o) || !read_start(verb, &w, &n, &o)) return 2;
+    if (!generate_preview_read(&w.preview, w.vae, &preview, &o)) return 2;
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;
     generate_progress progress = {0};
@@ -411,7 +466,7 @@ int generate_run(int argc, char **argv, const generate_verb *verb)
     limn_ctx_set_log(ctx, generate_tell, &w.quiet);
     limn_status status = limn_ctx_set_threads(ctx, (int)n.threads);
     if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, w.weights);
-    if (status == LIMN_OK) status = run(ctx, verb, &w, &o);
+    if (status == LIMN_OK) status = run(ctx, verb, &w, &preview, &upscale, &o);
     int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
     cli_ctx_free(ctx);
     return code;

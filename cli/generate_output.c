@@ -110,11 +110,12 @@ limn_status generate_output_check_grid(limn_ctx *ctx, const limn_pipeline *p, co
                                        const limn_generate_options *o)
 {
     limn_picture_sides sides = limn_generate_sides(p, o);
+    double larger = o->hires > 1 ? o->hires : 1;
     int columns, rows;
     grid_size(out, o->n, &columns, &rows);
     limn_status status =
-        limn_image_check(ctx, out->strip ? out->pattern : "--grid", (uint32_t)columns * (uint32_t)sides.width,
-                         (uint32_t)rows * (uint32_t)sides.height, limn_pipeline_describe(p).channels);
+        limn_image_check(ctx, out->strip ? out->pattern : "--grid", (uint32_t)(columns * sides.width * larger),
+                         (uint32_t)(rows * sides.height * larger), limn_pipeline_describe(p).channels);
     return status == LIMN_OK
                ? LIMN_OK
                : limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: ask for fewer than %d pictures", limn_error_text(ctx), o->n);

@@ -2,7 +2,7 @@
 #ifndef LIMN_CLI_GENERATE_VERB_H
 #define LIMN_CLI_GENERATE_VERB_H
 
-#include <stdbool.h>
+#include "limn/limn.h"
 
 typedef struct generate_verb {
     const char *name, *help;
@@ -15,6 +15,13 @@ typedef struct generate_verb {
 
 /** Flags, model, pictures, files.  @return the exit code */
 int generate_run(int argc, char **argv, const generate_verb *verb);
+
+/* upscale.c: what limn upscale takes for a model of latents, as it was typed. */
+typedef struct upscale_words { const char *scale, *tile, *overlap, *strength, *width, *height, *count; } upscale_words;
+/** Numbers, or a message and false. */
+bool upscale_read(const upscale_words *w, limn_upscale_options *out);
+/** What of it this model has no use for. */
+limn_status upscale_check(limn_ctx *ctx, const limn_pipeline_info *info, const upscale_words *w);
 
 /* What all of them say about the network and the way to the picture; MODEL, CFG: what they take if none is given; MANY:
  * MANY_HELP, RNG_HELP, both or none. */

@@ -558,6 +558,8 @@ static void networks_that_enlarge_are_trained_and_look_at_the_small_picture(void
     refuses("generate -m $D/ddpm-sr -o $D/x.png", "limn upscale does that");
     refuses("upscale -m " LIMN_SOURCE_DIR "/models/emoji $D/wide.png -o $D/x.png", "does not enlarge pictures");
     refuses("upscale -m " LIMN_SOURCE_DIR "/models/digits $D/wide.png -o $D/x.png", "does not enlarge pictures");
+    refuses("upscale -m $D/ddpm-sr $D/wide.png -o $D/x.png --scale 2",
+            "--scale is for models of latents, and this one (ddpm)");
 }
 
 /* The means of what the shipped weights draw are the small picture they were told. */

@@ -1,0 +1,31 @@
+/* generate_preview.h: a file with the picture that is under way. */
+#ifndef LIMN_CLI_GENERATE_PREVIEW_H
+#define LIMN_CLI_GENERATE_PREVIEW_H
+
+#include "file/job_files.h"
+
+/* Flags as they were typed. */
+typedef struct generate_preview_words {
+    const char *preview, *path, *interval;
+    const char *tiny;  /* a tiny autoencoder ... */
+    bool tiny_only;    /* ... for previews only */
+} generate_preview_words;
+
+typedef struct generate_preview {
+    limn_ctx *ctx;
+    const char *path;  /* NULL: none */
+    long every;        /* steps */
+    long step;
+    bool failed;       /* and that was said */
+} generate_preview;
+
+/** Options and what writes the file; or a message and false.  vae: an autoencoder that was given otherwise. */
+bool generate_preview_read(const generate_preview_words *w, const char *vae, generate_preview *out,
+                           limn_generate_options *o);
+/** Before any work: a PNG, in a folder that is there. */
+limn_status generate_preview_check(limn_ctx *ctx, generate_preview *preview);
+/** The autoencoders that were given, or the model's own. */
+limn_status generate_preview_coders(limn_pipeline *p, const generate_preview_words *w, const char *vae);
+void generate_preview_writes(const generate_preview *preview, limn_job_files *files);
+
+#endif
