@@ -26,9 +26,11 @@ static limn_segmentation *opened_with(limn_ctx *ctx, const char *settings, const
     return s;
 }
 
+/* With direct sums, whose roundings do not hang on where a tile begins. */
 static limn_segmentation *opened(limn_ctx *ctx, const char *settings, const char *classes, int tile, int overlap)
 {
-    return opened_with(ctx, settings, classes, (limn_segmentation_options){.tile = tile, .overlap = overlap});
+    return opened_with(ctx, settings, classes,
+                       (limn_segmentation_options){.tile = tile, .overlap = overlap, .precision = LIMN_PRECISION_EXACT});
 }
 
 static float *noise(size_t n)
