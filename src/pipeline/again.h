@@ -1,0 +1,41 @@
+/* again.h: the text "parameters" of a picture, as Limn, AUTOMATIC1111's web UI and stable-diffusion.cpp write it, back to
+ * the words of a command line:
+ *
+ *     a lighthouse at night
+ *     Negative prompt: fog
+ *     Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, Size: 512x768, Model: "a, b", ...
+ *
+ * The last line is pairs; a value with a comma, colon or quote in it is quoted as in JSON. */
+#ifndef LIMN_PIPELINE_AGAIN_H
+#define LIMN_PIPELINE_AGAIN_H
+
+#include "pipeline/pipeline.h"
+
+/* Words as flags take them, which checks their values; NULL: the text does not say. */
+typedef struct limn_again {
+    char *file;                                /* for messages */
+    const char *prompt, *negative;             /* "": it is there, and empty */
+    const char *steps, *sampler, *scheduler, *guidance, *rescale, *eta, *skip, *style, *seed, *width, *height, *rng, *label;
+    const char *precision;
+    const char *strength;                      /* it began with a picture, which the text does not hold */
+    const char *model;                         /* its name, perhaps without ".safetensors" */
+    const char *own_sampler;                   /* the sampler of the model's own scheduler_config.json, in place of two */
+    const char *rest;                          /* "ENSD: 31337, Hires upscale: 2": what is not followed */
+    limn_arena *arena;
+} limn_again;
+
+/** @param text  any bytes, not terminated, or of the PNG at path
+ *  @return LIMN_OK: limn_again_free(); LIMN_NOT_FOUND: no such file, or no such text in it; LIMN_BAD_FILE: no PNG, no pairs,
+ *          a pair without sense; LIMN_IO; LIMN_NO_MEMORY.  On failure *out is empty */
+limn_status limn_again_parse(limn_ctx *ctx, const char *name, const char *text, size_t n, limn_again *out);
+limn_status limn_again_read(limn_ctx *ctx, const char *path, limn_again *out);
+void limn_again_free(limn_again *again); /* the parts, not the struct, which becomes empty */
+
+/** Is source the model of the picture, by its name?  named: somebody said so: another one is a warning only.
+ *  @return LIMN_NOT_FOUND: it is not, or the text names none */
+limn_status limn_again_check_source(limn_ctx *ctx, const limn_again *again, const char *source, bool named);
+/** What the opened model does not do as the text says; what is not followed at all is a warning.
+ *  @return LIMN_UNSUPPORTED: its scheduler_config.json names another sampler */
+limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *again);
+
+#endif
