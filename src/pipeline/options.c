@@ -165,12 +165,18 @@ static const char *samplers_for(bool flow, bool back, char *out, size_t bytes)
     return out;
 }
 
+/* As FOLDER/scheduler says, where nobody says otherwise. */
+static bool is_custom(const limn_pipeline *p, const limn_generate_options *o)
+{
+    return p->has_scheduler && !o->sampler && !o->scheduler && !goes_back(p, o);
+}
+
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out)
 {
     limn_interface net = limn_model_interface(&p->settings);
     bool flow = p->schedule.kind == LIMN_SCHEDULE_FLOW;
     const sampler_row *row;
-    bool custom = p->has_scheduler && !o->sampler && !o->scheduler && !goes_back(p, o);
+    bool custom = is_custom(p, o);
     *out = custom ? p->scheduler : limn_sampler_defaults();
     limn_sigmas sigmas;
     limn_spacing spacing;
@@ -246,6 +252,19 @@ static void put_value(limn_text *text, const char *value)
     limn_text_free(&clean);
 }
 
+/* What is the model's own where nobody says otherwise. */
+static void put_choices(limn_text *text, const limn_pipeline *p, const limn_generate_options *o)
+{
+    static const char *const precisions[] = {
+        [LIMN_PRECISION_F32] = "f32", [LIMN_PRECISION_BF16] = "bf16", [LIMN_PRECISION_EXACT] = "exact"};
+    limn_prompt_style style;
+    if (is_custom(p, o)) limn_text_printf(text, "Sampler from: scheduler_config.json, ");
+    if (o->prompt_style && limn_prompt_style_find(o->prompt_style, &style))
+        limn_text_printf(text, "Prompt style: %s, ", o->prompt_style);
+    if ((size_t)o->precision < sizeof precisions / sizeof *precisions && precisions[o->precision])
+        limn_text_printf(text, "Precision: %s, ", precisions[o->precision]);
+}
+
 char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_options *o, int i)
 {
     limn_text text = {0};
@@ -268,6 +287,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     if (sigmas) limn_text_printf(&text, "Schedule type: %s, ", limn_sigmas_shown(sigmas));
     else if (o->scheduler && o->scheduler[0] && strcmp(o->scheduler, "discrete"))
         limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);
+    put_choices(&text, p, o);
     if (o->clip_skip > 1) limn_text_printf(&text, "Clip skip: %d, ", o->clip_skip);
     if (info.guides) limn_text_printf(&text, "CFG scale: %.9g, ", o->guidance);
     if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
