@@ -3,8 +3,7 @@
 #include "generate_output.h"
 #include "generate_preview.h"
 #include "generate_verb.h"
-#include "pipeline/pipeline.h"
-
+#include "pipeline/again.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -46,6 +45,8 @@ static const char help[] =
     "                              same generator, also for dpm++sde, where others draw from a Brownian tree\n"
     "  -W, --width N  -H, --height N  sides of the pictures, as far as the network can have them (its own); it draws best\n"
     "                              near those it was trained with\n"
+    "      --again PNG             what the text in this picture says (of Limn, A1111, stable-diffusion.cpp), wherever no\n"
+    "                              flag says otherwise: prompts, sampler, seed, sides ...; the model is -m's, by that name\n"
     "from a picture:\n"
     "  -i, --init-img FILE         start from this picture, brought to the size of what is made\n"
     "      --strength X            0 to 1 (0.75): how much of the way from noise is gone once more: --steps times X of the\n"
@@ -110,7 +111,7 @@ typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed,
         *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
-    const char *vae, *weights, *rng, *style, *skip;
+    const char *vae, *weights, *rng, *style, *skip, *again;
     const char *hires, *hires_strength, *hires_steps;
     generate_preview_words preview;
     upscale_words upscale;
@@ -211,6 +212,28 @@ static bool read_start(const generate_verb *verb, generate_words *w, generate_nu
     return !w->seeds || read_seeds(w->seeds, o);
 }
 
+/* What no flag says is as the text in a picture says.  A negative prompt without guidance changes nothing there. */
+static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
+{
+    limn_status status = limn_again_read(ctx, w->again, a);
+    if (status != LIMN_OK) return status;
+    const struct { const char **word, *said; } rows[] = {
+        {&w->prompt, a->prompt}, {&w->steps, a->steps}, {&w->sampler, a->sampler}, {&w->guidance, a->guidance},
+        {&w->rescale, a->rescale}, {&w->eta, a->eta}, {&w->skip, a->skip}, {&w->style, a->style}, {&w->seed, a->seed},
+        {&w->width, a->width}, {&w->height, a->height}, {&w->rng, a->rng}, {&w->label, a->label},
+        {&w->precision, a->precision}, {&w->strength, w->init ? a->strength : NULL}};
+    if (w->sampler || w->scheduler || w->karras) a->own_sampler = NULL;
+    if (!w->karras && !w->scheduler) w->scheduler = a->scheduler;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!*rows[i].word) *rows[i].word = rows[i].said;
+    bool negates = w->negative || (w->minus_n && !is_whole(w->minus_n));
+    if (!negates && !(w->guidance && limn_number_parse(w->guidance, NULL) == 1)) w->negative = a->negative;
+    if (a->strength && !w->init)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s began with another picture (Denoising strength: %s), which is not in it: "
+                         "give that one (-i)", a->file, a->strength);
+    return LIMN_OK;
+}
+
 /* Everything that can be said without the model. */
 static bool read_options(generate_words *w, generate_numbers *n, limn_generate_options *o)
 {
@@ -288,6 +311,7 @@ static limn_status check_files(limn_ctx *ctx, const limn_pipeline *p, const gene
     limn_job_files files = {0};
     limn_job_reads(&files, "the picture", w->init);
     limn_job_reads(&files, "the mask", w->mask);
+    limn_job_reads(&files, "the picture to draw again", w->again);
     limn_job_reads(&files, "the picture", w->small);
     limn_pipeline_reads(p, &files);
     generate_output_writes(out, n, &files);
@@ -329,8 +353,8 @@ static void take_usual(const limn_pipeline *p, const generate_verb *verb, const 
     if (!w->steps) o->steps = info.steps;
 }
 
-static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, generate_preview *preview,
-                       const limn_upscale_options *upscale, limn_generate_options *o)
+static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const limn_again *again,
+                       generate_preview *preview, const limn_upscale_options *upscale, limn_generate_options *o)
 {
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
@@ -343,9 +367,12 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 0, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
+    if (status == LIMN_OK && w->again)
+        status = limn_again_check_source(ctx, again, w->model ? w->model : own_model(verb), w->model != NULL);
     if (status == LIMN_OK) status = cli_model(ctx, w->model, own_model(verb), installed, &model);
     if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
     if (status == LIMN_OK) status = generate_preview_coders(p, &w->preview, w->vae);
+    if (status == LIMN_OK && w->again) status = limn_again_check_model(p, again);
     if (status == LIMN_OK) status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK) take_usual(p, verb, w, o);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, o);
@@ -417,7 +444,8 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--resample", &w->resample, NULL},
         verb->denoises   ? (cli_flag){NULL, "--noise", &w->noise, NULL}
         : verb->enlarges ? (cli_flag){NULL, "--scale", &w->upscale.scale, NULL}
-                         : (cli_flag){NULL, verb->between ? "--seeds" : NULL, &w->seeds, NULL},
+        : verb->between  ? (cli_flag){NULL, "--seeds", &w->seeds, NULL}
+                         : (cli_flag){NULL, "--again", &w->again, NULL},
         verb->enlarges ? (cli_flag){NULL, "--tile", &w->upscale.tile, NULL}
                        : (cli_flag){NULL, verb->denoises ? "--noise-left" : NULL, &w->left, NULL},
         {NULL, verb->enlarges ? "--overlap" : NULL, &w->upscale.overlap, NULL},
@@ -445,29 +473,39 @@ static bool read_line(int argc, char **argv, const generate_verb *verb, generate
     return true;
 }
 
-int generate_run(int argc, char **argv, const generate_verb *verb)
+/* Words to pictures.  @return the exit code */
+static int draw(limn_ctx *ctx, const generate_verb *verb, generate_words *w, limn_again *again)
 {
-    generate_words w = {0};
-    if (!read_line(argc, argv, verb, &w)) return w.help ? fputs(verb->help, stdout), 0 : 2;
     limn_generate_options o = limn_generate_defaults();
     if (verb->denoises) o.guidance = 1;
     generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .resample = o.resample};
+    generate_progress progress = {0};
     generate_preview preview;
     limn_upscale_options upscale;
-    w.upscale.strength = w.strength, w.upscale.width = w.width, w.upscale.height = w.height;
-    w.upscale.count = w.count ? w.count : w.minus_n && is_whole(w.minus_n) ? w.minus_n : NULL;
-    if (!upscale_read(&w.upscale, &upscale)) return 2;
-    if (!read_options(&w, &n, &o) || !read_start(verb, &w, &n, &o)) return 2;
-    if (!generate_preview_read(&w.preview, w.vae, &preview, &o)) return 2;
+    limn_status status = w->again ? take_again(ctx, w, again) : LIMN_OK;
+    if (status != LIMN_OK) return cli_fail(ctx, status);
+    w->upscale.strength = w->strength, w->upscale.width = w->width, w->upscale.height = w->height;
+    w->upscale.count = w->count ? w->count : w->minus_n && is_whole(w->minus_n) ? w->minus_n : NULL;
+    if (!upscale_read(&w->upscale, &upscale)) return 2;
+    if (!read_options(w, &n, &o) || !read_start(verb, w, &n, &o)) return 2;
+    if (!generate_preview_read(&w->preview, w->vae, &preview, &o)) return 2;
+    if (isatty(STDERR_FILENO) && !w->quiet) limn_ctx_set_progress(ctx, generate_show_progress, &progress);
+    limn_ctx_set_log(ctx, generate_tell, &w->quiet);
+    status = limn_ctx_set_threads(ctx, (int)n.threads);
+    if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, w->weights);
+    if (status == LIMN_OK) status = run(ctx, verb, w, again, &preview, &upscale, &o);
+    return status == LIMN_OK ? 0 : cli_fail(ctx, status);
+}
+
+int generate_run(int argc, char **argv, const generate_verb *verb)
+{
+    generate_words w = {0};
+    limn_again again = {0};
+    if (!read_line(argc, argv, verb, &w)) return w.help ? fputs(verb->help, stdout), 0 : 2;
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;
-    generate_progress progress = {0};
-    if (isatty(STDERR_FILENO) && !w.quiet) limn_ctx_set_progress(ctx, generate_show_progress, &progress);
-    limn_ctx_set_log(ctx, generate_tell, &w.quiet);
-    limn_status status = limn_ctx_set_threads(ctx, (int)n.threads);
-    if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, w.weights);
-    if (status == LIMN_OK) status = run(ctx, verb, &w, &preview, &upscale, &o);
-    int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
+    int code = draw(ctx, verb, &w, &again);
+    limn_again_free(&again);
     cli_ctx_free(ctx);
     return code;
 }

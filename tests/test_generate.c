@@ -603,6 +603,57 @@ static void the_command_writes_names_to_stdout_and_settings_into_the_picture(voi
     limn_ctx_free(ctx);
 }
 
+static bool same_pixels(limn_ctx *ctx, const char *a, const char *b)
+{
+    limn_image one, two;
+    assert_int_equal(limn_image_read(ctx, a, 0, &one), LIMN_OK);
+    assert_int_equal(limn_image_read(ctx, b, 0, &two), LIMN_OK);
+    bool same = one.width == two.width && one.height == two.height && one.channels == two.channels &&
+                memcmp(one.pixels, two.pixels, (size_t)one.width * (size_t)one.height * (size_t)one.channels) == 0;
+    limn_image_free(&one);
+    limn_image_free(&two);
+    return same;
+}
+
+/* Every flag that matters is in the picture, and none goes before what is typed. */
+static void a_picture_is_drawn_again(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "-m gen-text 'a \"red\", circle: (big)\nSteps' -n 'blue, x' -s 18446744073709551615 --steps 3 --cfg-scale 2.125",
+        "-m gen-text '' --sampling-method heun --scheduler simple -W 24 -H 20 --rng cuda --precision f32 --steps 2",
+        "-m gen-text x --scheduler trailing --guidance-rescale 0.7 --rng cpu --steps 2",
+        "-m gen-label --class 2 --sampling-method 'DPM++ 2M Karras' --steps 2 -s 9",
+        "-m gen-label --class 2 --sampling-method ddim --eta 0.3 --steps 2",
+    };
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    char out[512], flags[700];
+    write_model(ctx, &text_model);
+    write_model(ctx, &label_model);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *model = strstr(rows[i], "gen-text") ? "gen-text" : "gen-label";
+        snprintf(flags, sizeof flags, "%s -q -o gen-first.png", rows[i]);
+        assert_int_equal(run(flags, out, sizeof out), 0);
+        snprintf(flags, sizeof flags, "--again gen-first.png -m %s -q -o gen-second.png", model);
+        assert_int_equal(run(flags, out, sizeof out), 0);
+        if (!same_pixels(ctx, "gen-first.png", "gen-second.png")) fail_msg("drawn again otherwise: %s", rows[i]);
+        snprintf(flags, sizeof flags, "--again gen-first.png -m %s -q -o gen-second.png -s 7", model);
+        assert_int_equal(run(flags, out, sizeof out), 0);
+        assert_false(same_pixels(ctx, "gen-first.png", "gen-second.png"));
+    }
+    assert_int_equal(run("-m gen-text x -i gen-first.png --strength 0.5 --steps 4 -q -o gen-from.png", out, sizeof out), 0);
+    assert_int_equal(run("--again gen-from.png -m gen-text -q -o gen-second.png", out, sizeof out), 2);
+    assert_true(file_holds(ctx, "gen-stderr.txt", "began with another picture (Denoising strength: 0.5)"));
+    assert_int_equal(run("--again gen-from.png -m gen-text -i gen-first.png -q -o gen-second.png", out, sizeof out), 0);
+    assert_true(same_pixels(ctx, "gen-from.png", "gen-second.png"));
+    assert_int_equal(run("--again gen-from.png -i gen-first.png -q -o gen-second.png", out, sizeof out), 2);
+    assert_true(file_holds(ctx, "gen-stderr.txt", "was drawn by the model \"gen-text\": give it (-m)"));
+    assert_int_equal(run("--again gen-first.png -m gen-label -q -o gen-first.png", out, sizeof out), 2);
+    assert_true(file_holds(ctx, "gen-stderr.txt", "the picture to draw again"));
+    limn_ctx_free(ctx);
+}
+
 static void a_class_is_found_by_its_name(void **state)
 {
     (void)state;
@@ -743,6 +794,7 @@ int main(void)
         cmocka_unit_test(missing_and_damaged_models_are_named),
         cmocka_unit_test(a_size_beyond_the_memory_is_refused_before_it_is_taken),
         cmocka_unit_test(the_command_writes_names_to_stdout_and_settings_into_the_picture),
+        cmocka_unit_test(a_picture_is_drawn_again),
         cmocka_unit_test(a_class_is_found_by_its_name),
         cmocka_unit_test(a_class_named_by_a_number_is_found_by_its_name),
         cmocka_unit_test(every_wrong_flag_file_or_size_exits_with_2_and_a_sentence),

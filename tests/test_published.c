@@ -278,6 +278,43 @@ static void the_program_draws_from_it(void **state)
     limn_ctx_free(ctx);
 }
 
+/* The folder's scheduler is not what --sampling-method makes of its name; styles and clip skip are in the text. */
+static void a_picture_is_drawn_again(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"", "--sampling-method plms", "--prompt-style comfy", "--prompt-style plain -n fog",
+                                       "--clip-skip 2 --rng cuda", "--scheduler karras --sampling-method dpm++2m"};
+    static const char custom[] = "{\"_class_name\": \"PNDMScheduler\", \"skip_prk_steps\": true, \"beta_start\": 0.001}";
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    char command[600], path[200];
+    uint8_t drawn[2][32 * 40 * 3];
+    limn_image one, two;
+    write_folder(ctx, &plain_form, custom);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(command, sizeof command, LIMN_BINARY_DIR "/limn generate 'a (lighthouse:1.3) [sea] BREAK night' -m pub-sd -W 32 "
+                 "-H 40 --steps 3 -s 5 -q -o pub-first.png %s >/dev/null && " LIMN_BINARY_DIR "/limn generate -m pub-sd "
+                 "--again pub-first.png -q -o pub-second.png >/dev/null", rows[i]);
+        assert_int_equal(system(command), 0);
+        OK(limn_image_read(ctx, "pub-first.png", 0, &one));
+        OK(limn_image_read(ctx, "pub-second.png", 0, &two));
+        assert_true(two.width == 32 && two.height == 40);
+        if (memcmp(one.pixels, two.pixels, 32 * 40 * 3)) fail_msg("drawn again otherwise: %s", rows[i]);
+        if (i < 2) memcpy(drawn[i], one.pixels, sizeof drawn[i]);
+        limn_image_free(&one);
+        limn_image_free(&two);
+        if (i) continue; /* of the first, by the folder's own */
+        assert_int_not_equal(system("grep -aq 'Sampler: PLMS, Sampler from: scheduler_config.json' pub-first.png"), 1);
+        write_text(at(&plain_form, "scheduler/scheduler_config.json", path), ddim);
+        assert_int_not_equal(system(LIMN_BINARY_DIR "/limn generate -m pub-sd --again pub-first.png -q -o pub-second.png "
+                                    ">/dev/null 2>pub-error.txt"), 0);
+        assert_int_not_equal(system("grep -q 'scheduler_config.json says (PLMS)' pub-error.txt"), 1);
+        write_text(at(&plain_form, "scheduler/scheduler_config.json", path), custom);
+    }
+    assert_memory_not_equal(drawn[0], drawn[1], sizeof drawn[0]);
+    limn_ctx_free(ctx);
+}
+
 static void words_styles_and_starts_matter(void **state)
 {
     (void)state;
@@ -373,6 +410,7 @@ int main(void)
         cmocka_unit_test(variants_and_newer_names_open),
         cmocka_unit_test(a_seed_is_that_of_diffusers),
         cmocka_unit_test(the_program_draws_from_it),
+        cmocka_unit_test(a_picture_is_drawn_again),
         cmocka_unit_test(words_styles_and_starts_matter),
         cmocka_unit_test(what_does_not_belong_together_is_a_sentence),
     };
