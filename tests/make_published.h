@@ -46,13 +46,10 @@ static inline float *sd_values(const sd_tensor *t, limn_shape *shape)
     return x;
 }
 
-/* n tensors under their names without `head`; head NULL: under their original ones. */
-static inline void sd_write(limn_ctx *ctx, const char *path, size_t n, const sd_tensor *const *tensors, const char *head)
+/* n tensors under their names without `head`; head NULL: under their original ones.  Their values are the caller's. */
+static inline void sd_views(size_t n, const sd_tensor *const *tensors, const char *head, limn_named_view *view)
 {
-    static limn_named_view view[SD_MOST + 2];
-    static const int64_t positions[77] = {0};
-    static const float alphas[1000] = {1};
-    size_t skip = head ? strlen(head) : 0, all = n;
+    size_t skip = head ? strlen(head) : 0;
     for (size_t i = 0; i < n; i++) {
         const sd_tensor *t = tensors[i];
         const char *name = head ? t->name + (strncmp(t->name, head, skip) ? 0 : skip) : t->original;
@@ -60,13 +57,27 @@ static inline void sd_write(limn_ctx *ctx, const char *path, size_t n, const sd_
         view[i].name = name, v->dtype = LIMN_F32, v->data = sd_values(t, &v->shape);
         if (!head && strstr(name, ".attn_1.") && v->shape.rank == 2) v->shape = LIMN_SHAPE(t->dim[0], t->dim[1], 1, 1);
     }
+}
+
+static inline void sd_free(size_t n, const limn_named_view *view)
+{
+    for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)view[i].view.data);
+}
+
+static inline void sd_write(limn_ctx *ctx, const char *path, size_t n, const sd_tensor *const *tensors, const char *head)
+{
+    static limn_named_view view[SD_MOST + 2];
+    static const int64_t positions[77] = {0};
+    static const float alphas[1000] = {1};
+    size_t all = n;
+    sd_views(n, tensors, head, view);
     /* and what is in every such checkpoint, and no weight */
     if (!head) view[all++] = (limn_named_view){"alphas_cumprod", {LIMN_F32, LIMN_SHAPE(1000), (void *)(uintptr_t)alphas}};
     if (!head)
         view[all++] = (limn_named_view){"cond_stage_model.transformer.text_model.embeddings.position_ids",
                                         {LIMN_I64, LIMN_SHAPE(1, 77), (void *)(uintptr_t)positions}};
     OK(limn_safetensors_write(ctx, path, all, view, 0, NULL));
-    for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)view[i].view.data);
+    sd_free(n, view);
 }
 
 /* Those of a table that are a part's (NULL: all); without: a name that is left out.  @return how many there are now */

@@ -4,6 +4,7 @@
 #include "file/bytes.h"
 #include "file/image.h"
 #include "make_published.h"
+#include "make_torch.h"
 #include "pipeline/sampling.h"
 
 #include <sys/stat.h>
@@ -93,6 +94,13 @@ static limn_generate_options options_of(const sd_case *c)
 }
 
 static int hex(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
+static bool differs(const limn_image *image, const sd_case *c)
+{
+    for (size_t i = 0; i < (size_t)c->width * (size_t)c->height * 3; i++)
+        if (abs(image->pixels[i] - (hex(c->picture[2 * i]) * 16 + hex(c->picture[2 * i + 1]))) > 2) return true;
+    return false;
+}
 
 static void compare_picture(const limn_image *image, const sd_case *c)
 {
@@ -224,6 +232,184 @@ static void variants_and_newer_names_open(void **state)
     OK(limn_pipeline_open(ctx, "pub-newer", &p));
     check_case(ctx, p, &sd_cases[2], NULL);
     limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* ---- kinds of files --------------------------------------------------------------------------------------------------- */
+
+/* One storage; raw: what is said to be trained, and is not the EMA; NULL: no EMA.  LitEma's names have no dots. */
+static void write_torch(const char *path, size_t n, const limn_named_view *view, const char *under, const char *raw)
+{
+    made_bytes p = {0}, data = {0};
+    made_zip z = {0};
+    int64_t at = 0, numel = 0;
+    for (size_t i = 0; i < n; i++)
+        numel += limn_shape_count(&view[i].view.shape) * (1 + (raw && !strncmp(view[i].name, raw, strlen(raw))));
+    put(&p, "\x80\2}", 3);
+    if (under) pickle_text(&p, under), put_text(&p, "}");
+    put_text(&p, "(");
+    for (size_t i = 0; i < n; i++) {
+        const limn_shape *shape = &view[i].view.shape;
+        bool has_ema = raw && !strncmp(view[i].name, raw, strlen(raw));
+        for (int ema = 0; ema <= has_ema; ema++) {
+            made_tensor t = {.type = "FloatStorage", .key = "0", .numel = numel, .offset = at, .rank = shape->rank};
+            char name[300] = "model_ema.", *to = name + strlen(name);
+            int64_t step = 1, count = limn_shape_count(shape);
+            for (int d = t.rank - 1; d >= 0; d--) t.size[d] = shape->dim[d], t.stride[d] = step, step *= t.size[d];
+            for (const char *c = view[i].name + (raw ? strlen(raw) : 0); *c && ema; c++) to += *c != '.' ? (*to = *c, 1) : 0;
+            pickle_text(&p, ema ? name : view[i].name);
+            pickle_tensor(&p, t);
+            for (int64_t k = 0; k < count; k++) {
+                float x = ((const float *)view[i].view.data)[k] + (has_ema && !ema ? 0.5f : 0);
+                put(&data, &x, sizeof x);
+            }
+            at += count;
+        }
+    }
+    put_text(&p, under ? "us." : "u.");
+    zip_add(&z, "archive/data.pkl", p.at, p.n);
+    zip_add(&z, "archive/data/0", data.at, data.n);
+    zip_add(&z, "archive/version", "3\n", 2);
+    zip_end(&z);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(z.file.at, 1, z.file.n, file), z.file.n);
+    assert_int_equal(fclose(file), 0);
+    zip_free(&z);
+    free(p.at);
+    free(data.at);
+}
+
+typedef enum kind { KIND_BIN, KIND_SHARDS, KIND_F16, KIND_BF16, KIND_F16_WIDE, KIND_BF16_WIDE } kind;
+
+/* Rounded to 16 bits; wide: the same numbers in 32. */
+static void round_views(size_t n, limn_named_view *view, limn_dtype to, bool wide)
+{
+    for (size_t i = 0; i < n; i++) {
+        limn_view *v = &view[i].view;
+        size_t count = (size_t)limn_shape_count(&v->shape);
+        uint16_t *narrow = malloc(count * sizeof *narrow);
+        limn_convert(v->data, LIMN_F32, narrow, to, count);
+        if (wide) limn_convert(narrow, to, (void *)(uintptr_t)v->data, LIMN_F32, count), free(narrow);
+        else free((void *)(uintptr_t)v->data), v->data = narrow, v->dtype = to;
+    }
+}
+
+static void write_shards(limn_ctx *ctx, const char *folder, const char *name, size_t n, const limn_named_view *view)
+{
+    limn_text index = {0};
+    char path[300];
+    limn_text_printf(&index, "{\"metadata\": {}, \"weight_map\": {");
+    for (int k = 0; k < 2; k++) {
+        size_t first = k ? n / 3 : 0, last = k ? n : n / 3;
+        snprintf(path, sizeof path, "%s/%s-0000%d-of-00002.safetensors", folder, name, k + 1);
+        OK(limn_safetensors_write(ctx, path, last - first, view + first, 0, NULL));
+        for (size_t i = first; i < last; i++)
+            limn_text_printf(&index, "%s\"%s\": \"%s-0000%d-of-00002.safetensors\"", i ? ", " : "", view[i].name, name, k + 1);
+    }
+    limn_text_printf(&index, "}}");
+    snprintf(path, sizeof path, "%s/%s.safetensors.index.json", folder, name);
+    write_text(path, index.bytes);
+    limn_text_free(&index);
+}
+
+/* A folder whose three networks lie in files of this kind. */
+static const char *write_kind(limn_ctx *ctx, kind k)
+{
+    static const char *const folders[] = {"pub-bin", "pub-shards", "pub-f16", "pub-bf16", "pub-f16-wide", "pub-bf16-wide"};
+    static const char *const parts[][3] = {{"text_encoder", "model", "pytorch_model"},
+                                           {"unet", "diffusion_pytorch_model", "diffusion_pytorch_model"},
+                                           {"vae", "diffusion_pytorch_model", "diffusion_pytorch_model"}};
+    static limn_named_view view[SD_MOST];
+    static const sd_tensor *tensors[SD_MOST];
+    form f = plain_form;
+    char path[300], inside[200];
+    f.folder = folders[k];
+    write_folder(ctx, &f, pndm);
+    for (int i = 0; i < 3; i++) {
+        size_t n = sd_take(sd_tensors, SD_TENSORS, parts[i][0], NULL, 0, tensors);
+        sd_views(n, tensors, "", view);
+        at(&f, parts[i][0], inside);
+        snprintf(path, sizeof path, "%s/%s.safetensors", inside, parts[i][1]);
+        unlink(path);
+        if (k >= KIND_F16) round_views(n, view, k == KIND_F16 || k == KIND_F16_WIDE ? LIMN_F16 : LIMN_BF16, k >= KIND_F16_WIDE);
+        if (k >= KIND_F16) OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
+        if (k == KIND_SHARDS) write_shards(ctx, inside, parts[i][1], n, view);
+        snprintf(path, sizeof path, "%s/%s.bin", inside, parts[i][2]);
+        if (k == KIND_BIN) write_torch(path, n, view, NULL, NULL);
+        sd_free(n, view);
+    }
+    return f.folder;
+}
+
+static void folders_of_torch_and_of_shards_draw_the_same(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (kind k = KIND_BIN; k <= KIND_SHARDS; k++) {
+        limn_pipeline *p;
+        OK(limn_pipeline_open(ctx, write_kind(ctx, k), &p));
+        check_case(ctx, p, &sd_cases[2], NULL);
+        limn_pipeline_free(p);
+    }
+    limn_pipeline *p;
+    unlink("pub-shards/unet/diffusion_pytorch_model-00002-of-00002.safetensors");
+    says(ctx, limn_pipeline_open(ctx, "pub-shards", &p), LIMN_NOT_FOUND, "00002-of-00002.safetensors");
+    limn_ctx_free(ctx);
+}
+
+/* An EMA goes before what it is the mean of, which would draw something else. */
+static void a_checkpoint_of_torch_draws_with_its_ema(void **state)
+{
+    (void)state;
+    static limn_named_view view[SD_MOST];
+    static const sd_tensor *tensors[SD_MOST];
+    limn_ctx *ctx = limn_ctx_new();
+    size_t n = sd_take(sd_tensors, SD_TENSORS, NULL, NULL, 0, tensors);
+    mkdir("pub-one", 0777);
+    sd_views(n, tensors, NULL, view);
+    for (int ema = 0; ema < 2; ema++) {
+        limn_pipeline *p;
+        write_torch("pub-one/v1.ckpt", n, view, "state_dict", ema ? "model." : NULL);
+        OK(limn_pipeline_open(ctx, "pub-one/v1.ckpt", &p));
+        check_case(ctx, p, &sd_cases[2], "plms");
+        limn_pipeline_free(p);
+    }
+    limn_pipeline *p;
+    limn_image image = {0};
+    limn_generate_options o = options_of(&sd_cases[2]);
+    o.sampler = "plms";
+    OK(limn_ctx_set_weights(ctx, "raw"));
+    OK(limn_pipeline_open(ctx, "pub-one/v1.ckpt", &p));
+    assert_true(limn_generate(p, &o, &image) != LIMN_OK || differs(&image, &sd_cases[2])); /* of raw weights */
+    limn_image_free(&image);
+    limn_pipeline_free(p);
+    sd_free(n, view);
+    limn_ctx_free(ctx);
+}
+
+static limn_image drawn_from(limn_ctx *ctx, const char *folder)
+{
+    limn_pipeline *p;
+    limn_image image;
+    limn_generate_options o = options_of(&sd_cases[2]);
+    OK(limn_pipeline_open(ctx, folder, &p));
+    OK(limn_generate(p, &o, &image));
+    limn_pipeline_free(p);
+    return image;
+}
+
+/* Weights of 16 bits are what they say, not a digit more or less. */
+static void weights_of_16_bits_draw_what_they_say(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (int k = 0; k < 2; k++) {
+        limn_image narrow = drawn_from(ctx, write_kind(ctx, k ? KIND_BF16 : KIND_F16)),
+                   wide = drawn_from(ctx, write_kind(ctx, k ? KIND_BF16_WIDE : KIND_F16_WIDE));
+        assert_memory_equal(narrow.pixels, wide.pixels, (size_t)wide.width * (size_t)wide.height * 3);
+        limn_image_free(&narrow);
+        limn_image_free(&wide);
+    }
     limn_ctx_free(ctx);
 }
 
@@ -393,6 +579,8 @@ static void what_does_not_belong_together_is_a_sentence(void **state)
     says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT,
          "a multiple of 8, for its latents, found 44; the nearest is 48");
     limn_pipeline_free(p);
+    write_weights(ctx, at(&plain_form, "text_encoder/model.safetensors", path), "vae", "", NULL);
+    says(ctx, limn_pipeline_open(ctx, "pub-sd", &p), LIMN_UNSUPPORTED, "holds a vae, expected a text encoder");
     mkdir("pub-one", 0777);
     write_weights(ctx, "pub-one/cut.safetensors", NULL, "", "mid_block.resnets.0.conv1.weight");
     OK(limn_pipeline_open(ctx, "pub-one/cut.safetensors", &p));
@@ -408,6 +596,9 @@ int main(void)
         cmocka_unit_test(a_folder_draws_what_diffusers_draws),
         cmocka_unit_test(a_checkpoint_in_one_file_draws_the_same),
         cmocka_unit_test(variants_and_newer_names_open),
+        cmocka_unit_test(folders_of_torch_and_of_shards_draw_the_same),
+        cmocka_unit_test(a_checkpoint_of_torch_draws_with_its_ema),
+        cmocka_unit_test(weights_of_16_bits_draw_what_they_say),
         cmocka_unit_test(a_seed_is_that_of_diffusers),
         cmocka_unit_test(the_program_draws_from_it),
         cmocka_unit_test(a_picture_is_drawn_again),
