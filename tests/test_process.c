@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <dirent.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -165,6 +166,28 @@ static void every_signal_saves(void **state)
     }
 }
 
+/* Ctrl-C while pictures are drawn: nothing partial is left, and what had the name before stays. */
+static void an_interrupted_picture_leaves_no_file(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"stopped.png", "stopped-0.png"};
+    assert_int_equal(limn("2>$D/err >$D/out", LIMN DIT "--steps 1 --out $D/quick"), 0);
+    FILE *file = fopen(in(names[1]), "w");
+    assert_true(file && fputs("before", file) >= 0 && fclose(file) == 0);
+    pid_t child = start("2>$D/err >$D/out", LIMN "generate -m $D/quick --steps 1000 -b 60000 -o $D/stopped.png");
+    snooze(500);
+    kill(child, SIGINT);
+    assert_int_equal(code_of(child), 130);
+    assert_false(there(names[0]));
+    assert_string_equal(slurp(names[1]), "before");
+    DIR *all = opendir(folder);
+    int n = 0;
+    for (struct dirent *e; (e = readdir(all));) n += strstr(e->d_name, "stopped") != NULL; /* partial files too */
+    closedir(all);
+    assert_int_equal(n, 1);
+    assert_int_equal(unlink(in(names[1])), 0);
+}
+
 /* nohup */
 static void what_is_ignored_stays_ignored(void **state)
 {
@@ -249,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_do_not_land_in_files),
         cmocka_unit_test(every_signal_saves),
+        cmocka_unit_test(an_interrupted_picture_leaves_no_file),
         cmocka_unit_test(what_is_ignored_stays_ignored),
         cmocka_unit_test(a_training_goes_on_when_nobody_reads),
         cmocka_unit_test(other_verbs_end_quietly_when_nobody_reads),
