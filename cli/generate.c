@@ -221,7 +221,8 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
         {&w->prompt, a->prompt}, {&w->steps, a->steps}, {&w->sampler, a->sampler}, {&w->guidance, a->guidance},
         {&w->rescale, a->rescale}, {&w->eta, a->eta}, {&w->skip, a->skip}, {&w->style, a->style}, {&w->seed, a->seed},
         {&w->width, a->width}, {&w->height, a->height}, {&w->rng, a->rng}, {&w->label, a->label},
-        {&w->precision, a->precision}, {&w->strength, w->init ? a->strength : NULL}};
+        {&w->precision, a->precision}, {&w->hires, a->hires}, {&w->hires_steps, a->hires_steps},
+        {&w->hires_strength, a->hires_strength}, {&w->strength, w->init ? a->strength : NULL}};
     if (w->sampler || w->scheduler || w->karras) a->own_sampler = NULL;
     if (!w->karras && !w->scheduler) w->scheduler = a->scheduler;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -229,8 +230,8 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
     bool negates = w->negative || (w->minus_n && !is_whole(w->minus_n));
     if (!negates && !(w->guidance && limn_number_parse(w->guidance, NULL) == 1)) w->negative = a->negative;
     if (a->strength && !w->init)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s began with another picture (Denoising strength: %s), which is not in it: "
-                         "give that one (-i)", a->file, a->strength);
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s began with another picture (Denoising strength: %s), which is not in "
+                         "it: give that one (-i)", a->file, a->strength);
     return LIMN_OK;
 }
 

@@ -45,7 +45,8 @@ static void the_web_uis_text_is_read(void **state)
     same("rest", a.rest, "VAE: a, b.pt, ENSD: 31337");
     same("strength", a.strength, NULL);
     limn_again_free(&a);
-    a = parsed(ctx, "cat\nSteps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale: 7, Seed: 1, Size: 8x8, RNG: CPU");
+    a = parsed(ctx, "cat\nSteps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale: 7, Seed: 1, Size: 8x8, "
+                    "RNG: CPU");
     same("no negative", a.negative, NULL);
     same("sampler", a.sampler, "Euler a");
     same("automatic", a.scheduler, NULL);
@@ -54,7 +55,13 @@ static void the_web_uis_text_is_read(void **state)
     limn_again_free(&a);
     a = parsed(ctx, "cat\nSteps: 20, Seed: 1, Denoising strength: 0.4, Hires upscale: 2, Hires steps: 9, Size: 8x8");
     same("of the second pass", a.strength, NULL);
-    same("rest", a.rest, "Hires steps: 9, Hires upscale: 2, Denoising strength: 0.4");
+    same("second pass", a.hires, "2");
+    same("its steps", a.hires_steps, "9");
+    same("its strength", a.hires_strength, "0.4");
+    limn_again_free(&a);
+    a = parsed(ctx, "cat\nSteps: 20, Seed: 1, Denoising strength: 0.4, Hires upscale: 2, Hires upscaler: R-ESRGAN 4x+");
+    same("by another network", a.hires, NULL);
+    same("rest", a.rest, "Hires upscaler: R-ESRGAN 4x+, Hires upscale: 2, Denoising strength: 0.4");
     limn_again_free(&a);
     a = parsed(ctx, "cat\nSteps: 20, Seed: 1, Denoising strength: 0.4, Size: 8x8");
     same("strength", a.strength, "0.4");
@@ -66,9 +73,9 @@ static void other_programs_texts_are_read(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    limn_again a = parsed(ctx, "cat\nNegative prompt: dog\nSteps: 20, CFG scale: 7.000000, Guidance: 3.500000, Eta: 0.000000, "
-                               "Seed: 42, Size: 64x40, Model: v1.safetensors, RNG: cuda, Sampler: euler_a karras, "
-                               "Version: stable-diffusion.cpp"); /* sd-cli */
+    limn_again a = parsed(ctx, "cat\nNegative prompt: dog\nSteps: 20, CFG scale: 7.000000, Guidance: 3.500000, "
+                               "Eta: 0.000000, Seed: 42, Size: 64x40, Model: v1.safetensors, RNG: cuda, Sampler: euler_a "
+                               "karras, Version: stable-diffusion.cpp"); /* sd-cli */
     same("sampler", a.sampler, "euler_a karras");
     same("noise", a.rng, "cuda");
     same("rest", a.rest, "Guidance: 3.500000, Eta: 0.000000");

@@ -587,6 +587,14 @@ static void the_program_shows_and_enlarges(void **state)
     assert_true(image.width == 48 || image.width == 96);
     limn_image_free(&image);
     assert_int_equal(system("grep -aq 'Denoising strength: 0.7, Hires upscale: 2' hires-drawn.png"), 0);
+    assert_int_equal(system(LIMN "generate --again hires-drawn.png -m hires-sd.safetensors --taesd hires-tiny -q "
+                                 "-o hires-again.png >/dev/null"), 0); /* with its second pass */
+    limn_image again;
+    OK(limn_image_read(ctx, "hires-drawn.png", 0, &image));
+    OK(limn_image_read(ctx, "hires-again.png", 0, &again));
+    assert_true(again.width == 96 && again.height == 64 && !memcmp(again.pixels, image.pixels, 96 * 64 * 3));
+    limn_image_free(&image);
+    limn_image_free(&again);
     static const char *const ways[] = {"proj", "vae", "tae --taesd hires-tiny --taesd-preview-only"};
     for (int i = 0; i < 3; i++) {
         char command[900];

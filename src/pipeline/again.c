@@ -87,7 +87,7 @@ static char *copy(limn_arena *arena, span s)
 
 /* Words that need another form before a flag takes them. */
 typedef struct raw {
-    const char *size, *version, *from, *class_number, *denoising, *hires;
+    const char *size, *version, *from, *class_number, *denoising, *upscaler;
 } raw;
 
 typedef struct reader {
@@ -107,8 +107,8 @@ static const char **place_of(reader *r, span key, bool *known)
         {"CFG Rescale phi", &a->rescale}, {"Eta DDIM", &a->eta}, {"Clip skip", &a->skip}, {"Prompt style", &a->style},
         {"Seed", &a->seed}, {"Model", &a->model}, {"RNG", &a->rng}, {"Precision", &a->precision}, {"Size", &r->raw.size},
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number},
-        {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &r->raw.hires}, {"Model hash", NULL},
-        {"Batch size", NULL}, {"Batch pos", NULL}};
+        {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &a->hires}, {"Hires steps", &a->hires_steps},
+        {"Hires upscaler", &r->raw.upscaler}, {"Model hash", NULL}, {"Batch size", NULL}, {"Batch pos", NULL}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (is(key, keys[i].key)) return *known = true, keys[i].to;
     *known = false;
@@ -153,11 +153,11 @@ static limn_status part_size(reader *r)
     return LIMN_OK;
 }
 
+static bool same(const char *a, const char *b) { return limn_same_word(a, strlen(a), b, strlen(b)); }
+
 static bool one_of(const char *text, const char *a, const char *b, const char *c)
 {
-    size_t n = strlen(text);
-    return limn_same_word(text, n, a, strlen(a)) || limn_same_word(text, n, b, strlen(b)) ||
-           limn_same_word(text, n, c, strlen(c));
+    return same(text, a) || same(text, b) || same(text, c);
 }
 
 /* Where nothing is said, Limn's pictures have Limn's noise, those of the web UI that of a GPU. */
@@ -166,7 +166,7 @@ static void name_rng(reader *r)
     limn_again *a = r->a;
     if (!a->rng) a->rng = r->raw.version && !strncmp(r->raw.version, "limn ", 5) ? "limn" : "cuda";
     else if (one_of(a->rng, "NV", "GPU", "cuda")) a->rng = "cuda";
-    else if (one_of(a->rng, "CPU", "cpu", "cpu")) a->rng = "cpu";
+    else if (same(a->rng, "CPU")) a->rng = "cpu";
     else leave(r, "RNG", 3, a->rng), a->rng = NULL;
 }
 
@@ -185,6 +185,20 @@ static void name_scheduler(reader *r)
     if (r->raw.from) a->own_sampler = a->sampler ? a->sampler : "", a->sampler = a->scheduler = NULL;
 }
 
+/* One that enlarges latents linearly is ours; of others all is left. */
+static void take_second_pass(reader *r)
+{
+    limn_again *a = r->a;
+    if (!a->hires) a->strength = r->raw.denoising;
+    else a->hires_strength = r->raw.denoising;
+    if (!r->raw.upscaler || same(r->raw.upscaler, "Latent")) return;
+    leave(r, "Hires upscaler", 14, r->raw.upscaler);
+    if (a->hires) leave(r, "Hires upscale", 13, a->hires);
+    if (a->hires_steps) leave(r, "Hires steps", 11, a->hires_steps);
+    if (a->hires_strength) leave(r, "Denoising strength", 18, a->hires_strength);
+    a->hires = a->hires_steps = a->hires_strength = NULL;
+}
+
 static limn_status finish(reader *r)
 {
     limn_again *a = r->a;
@@ -194,9 +208,7 @@ static limn_status finish(reader *r)
     name_rng(r);
     name_scheduler(r);
     if (r->raw.class_number) r->failed |= !(a->label = limn_arena_printf(a->arena, "@%s", r->raw.class_number));
-    if (r->raw.hires) leave(r, "Hires upscale", 13, r->raw.hires);
-    if (r->raw.hires && r->raw.denoising) leave(r, "Denoising strength", 18, r->raw.denoising);
-    else a->strength = r->raw.denoising;
+    take_second_pass(r);
     if (r->rest.n) r->failed |= !(a->rest = limn_arena_strdup(a->arena, r->rest.bytes));
     return r->failed || r->rest.failed ? limn_fail_memory(r->ctx, r->rest.n, "a picture's text") : LIMN_OK;
 }

@@ -18,9 +18,10 @@ typedef struct limn_again {
     const char *steps, *sampler, *scheduler, *guidance, *rescale, *eta, *skip, *style, *seed, *width, *height, *rng, *label;
     const char *precision;
     const char *strength;                      /* it began with a picture, which the text does not hold */
+    const char *hires, *hires_strength, *hires_steps; /* a second pass; then strength is not that of a picture */
     const char *model;                         /* its name, perhaps without ".safetensors" */
     const char *own_sampler;                   /* the sampler of the model's own scheduler_config.json, in place of two */
-    const char *rest;                          /* "ENSD: 31337, Hires upscale: 2": what is not followed */
+    const char *rest;                          /* "ENSD: 31337, VAE: x": what is not followed */
     limn_arena *arena;
 } limn_again;
 
