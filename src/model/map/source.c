@@ -33,13 +33,14 @@ static limn_status detect(limn_ctx *ctx, map_source *s, const limn_wanted *w)
 {
     limn_node node = node_of(w);
     if (s->known) return LIMN_OK;
-    s->known = true;
     if (!limn_weight_file_metadata(s->st, "limn.settings") &&
         limn_map_detect_with(ctx, s->file, s->st, &node, &s->map) == LIMN_OK) {
         s->dtype = common_type(s->st);
-        return LIMN_OK;
+        return s->known = true, LIMN_OK;
     }
-    return limn_source_file(ctx, s->file, s->st, "", &s->own);
+    limn_status status = limn_source_file(ctx, s->file, s->st, "", &s->own);
+    s->known = status == LIMN_OK; /* else it is asked again */
+    return status;
 }
 
 static limn_status find(limn_ctx *ctx, const limn_source *base, const limn_wanted *w, limn_found *out)
