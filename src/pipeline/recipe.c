@@ -295,6 +295,14 @@ limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe
     return status;
 }
 
+bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
+{
+    limn_text text = {0};
+    bool fits = ask(ctx, r, s, &text) == LIMN_OK;
+    limn_text_free(&text);
+    return fits;
+}
+
 /* What jobs of another shape hold goes before it is counted: their activations, and weights of another precision, of which a
  * net keeps one. */
 static void end_others(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)

@@ -105,6 +105,8 @@ limn_recipe_part *limn_recipe_find(const limn_recipe *r, limn_role role);
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
 /** What a job that comes later, named `what`, will take, said before anything is begun.  @return LIMN_NO_MEMORY */
 limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape, const char *what);
+/** Is there memory for such a job?  Nothing is said; the recorded sentence may change. */
+bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
 /** The value of an input of a part that was begun.  Inputs that the part lacks are nothing to write. */
 limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_dtype dtype, const void *data);
 /** Run a part, before it the parts that feed it and whose inputs changed. */

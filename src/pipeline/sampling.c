@@ -119,6 +119,37 @@ static limn_recipe_shape recipe_shape(const limn_sampling *s, bool decodes)
                                .buffers = ((size_t)s->n * each + (p->vae ? decoded : 0)) * sizeof(float)};
 }
 
+/* Of pictures, to those of the network. */
+static void set_sides(limn_sampling *s, limn_picture_sides sides)
+{
+    int factor = s->p->vae ? s->p->vae->factor : 1;
+    s->height = sides.height / factor, s->width = sides.width / factor;
+    s->size = (size_t)s->height * (size_t)s->width * (size_t)s->channels,
+    s->out_size = s->size / (size_t)s->channels * (size_t)s->out_channels;
+}
+
+/* There is no memory for one picture: to that sentence the largest sides of these proportions for which there is, in
+ * sixteenths.  Where memory ran out otherwise, or no sides will do, it stays as it is. */
+static limn_status name_sides_that_fit(const limn_sampling *s, bool decodes)
+{
+    limn_ctx *ctx = s->p->ctx;
+    limn_sampling smaller = *s;
+    limn_picture_sides all = limn_generate_sides(s->p, &s->o);
+    char sentence[1024];
+    snprintf(sentence, sizeof sentence, "%s", limn_error_text(ctx));
+    for (int k = 16; k; k--) {
+        limn_picture_sides sides = {all.width * k / 16, all.height * k / 16};
+        smaller.o.width = sides.width, smaller.o.height = sides.height;
+        if (sides.width < 1 || sides.height < 1 || limn_generate_check_sides(s->p, &smaller.o) != LIMN_OK) continue;
+        set_sides(&smaller, sides);
+        limn_recipe_shape shape = recipe_shape(&smaller, decodes);
+        if (!limn_recipe_fits(ctx, &s->p->recipe, &shape)) continue;
+        if (k == 16) break;
+        return limn_fail(ctx, LIMN_NO_MEMORY, "%s; %d x %d would fit", sentence, sides.width, sides.height);
+    }
+    return limn_fail(ctx, LIMN_NO_MEMORY, "%s", sentence);
+}
+
 /* Pictures at a time: as many as fit, TOGETHER at most, in batches of nearly the same size. */
 static limn_status plan_batch(limn_sampling *s, bool decodes)
 {
@@ -128,7 +159,8 @@ static limn_status plan_batch(limn_sampling *s, bool decodes)
         s->n = (n + batches - 1) / batches;
         limn_recipe_shape shape = recipe_shape(s, decodes);
         limn_status status = limn_recipe_begin(s->p->ctx, &s->p->recipe, &shape);
-        if (status != LIMN_NO_MEMORY || most == 1) return status;
+        if (status == LIMN_NO_MEMORY && most == 1) return name_sides_that_fit(s, decodes);
+        if (status != LIMN_NO_MEMORY) return status;
     }
 }
 
@@ -146,12 +178,8 @@ static limn_status take_buffers(limn_sampling *s)
 static void take_sizes(limn_sampling *s, const limn_sampler_options *sampling)
 {
     const limn_pipeline *p = s->p;
-    limn_picture_sides sides = limn_generate_sides(p, &s->o);
-    int factor = p->vae ? p->vae->factor : 1;
-    s->height = sides.height / factor, s->width = sides.width / factor;
     s->channels = sampling->channels, s->out_channels = sampling->out_channels;
-    s->size = (size_t)s->height * (size_t)s->width * (size_t)s->channels,
-    s->out_size = s->size / (size_t)s->channels * (size_t)s->out_channels;
+    set_sides(s, limn_generate_sides(p, &s->o));
     s->guided = s->o.guidance != 1 && limn_pipeline_describe(p).guides && !limn_pipeline_describe(p).told_guidance;
     /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a whole. */
     s->guided_channels = p->published && s->out_channels != s->channels && s->channels > 3 ? 3 : s->channels;
