@@ -304,7 +304,8 @@ static void write_shards(limn_ctx *ctx, const char *folder, const char *name, si
         snprintf(path, sizeof path, "%s/%s-0000%d-of-00002.safetensors", folder, name, k + 1);
         OK(limn_safetensors_write(ctx, path, last - first, view + first, 0, NULL));
         for (size_t i = first; i < last; i++)
-            limn_text_printf(&index, "%s\"%s\": \"%s-0000%d-of-00002.safetensors\"", i ? ", " : "", view[i].name, name, k + 1);
+            limn_text_printf(&index, "%s\"%s\": \"%s-0000%d-of-00002.safetensors\"", i ? ", " : "", view[i].name, name,
+                             k + 1);
     }
     limn_text_printf(&index, "}}");
     snprintf(path, sizeof path, "%s/%s.safetensors.index.json", folder, name);
@@ -331,7 +332,8 @@ static const char *write_kind(limn_ctx *ctx, kind k)
         at(&f, parts[i][0], inside);
         snprintf(path, sizeof path, "%s/%s.safetensors", inside, parts[i][1]);
         unlink(path);
-        if (k >= KIND_F16) round_views(n, view, k == KIND_F16 || k == KIND_F16_WIDE ? LIMN_F16 : LIMN_BF16, k >= KIND_F16_WIDE);
+        limn_dtype to = k == KIND_F16 || k == KIND_F16_WIDE ? LIMN_F16 : LIMN_BF16;
+        if (k >= KIND_F16) round_views(n, view, to, k >= KIND_F16_WIDE);
         if (k >= KIND_F16) OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
         if (k == KIND_SHARDS) write_shards(ctx, inside, parts[i][1], n, view);
         snprintf(path, sizeof path, "%s/%s.bin", inside, parts[i][2]);
@@ -478,9 +480,9 @@ static void a_picture_is_drawn_again(void **state)
     limn_image one, two;
     write_folder(ctx, &plain_form, custom);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        snprintf(command, sizeof command, LIMN_BINARY_DIR "/limn generate 'a (lighthouse:1.3) [sea] BREAK night' -m pub-sd -W 32 "
-                 "-H 40 --steps 3 -s 5 -q -o pub-first.png %s >/dev/null && " LIMN_BINARY_DIR "/limn generate -m pub-sd "
-                 "--again pub-first.png -q -o pub-second.png >/dev/null", rows[i]);
+        snprintf(command, sizeof command, LIMN_BINARY_DIR "/limn generate 'a (lighthouse:1.3) [sea] BREAK night' -m pub-sd "
+                 "-W 32 -H 40 --steps 3 -s 5 -q -o pub-first.png %s >/dev/null && " LIMN_BINARY_DIR
+                 "/limn generate -m pub-sd --again pub-first.png -q -o pub-second.png >/dev/null", rows[i]);
         assert_int_equal(system(command), 0);
         OK(limn_image_read(ctx, "pub-first.png", 0, &one));
         OK(limn_image_read(ctx, "pub-second.png", 0, &two));
