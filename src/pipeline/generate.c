@@ -73,7 +73,7 @@ static limn_status plan_hires(hires *h, const limn_generate_options *o, bool dec
     h->second.n = 1, h->second.strength = o->hires_strength;
     h->second.width = (int)lround(sides.width * o->hires), h->second.height = (int)lround(sides.height * o->hires);
     if (o->hires_steps) h->second.steps = o->hires_steps;
-    snprintf(what, sizeof what, "the second pass (hires %.9g), %d x %d", o->hires, h->second.width, h->second.height);
+    limn_format(what, sizeof what, "the second pass (hires %.9g), %d x %d", o->hires, h->second.width, h->second.height);
     limn_status status = limn_generate_check_sides(p, &h->second);
     if (status != LIMN_OK) return limn_fail_in(p->ctx, status, "%s", what);
     status = limn_latent_new(p->ctx, h->second.height / factor, h->second.width / factor, channels, &h->large);
