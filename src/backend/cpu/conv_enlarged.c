@@ -89,14 +89,19 @@ static uint64_t layout(const limn_call *c)
     return limn_hash_bytes(LIMN_HASH, what, sizeof what);
 }
 
-/* U of a window, [3][3] each. */
-static void add_up(const limn_view *w, int64_t from, double *u)
+/* -w_0, q, w_2 of three weights that lie `next` apart. */
+static void add_up(double *u, const double *w, int next)
 {
-    static const double row[3][3] = {{-1, 0, 0}, {1, 1, 1}, {0, 0, 1}};
-    for (int f = 0; f < PRODUCTS; f++, u++) {
-        *u = 0;
-        for (int tap = 0; tap < 9; tap++) *u += row[f / 3][tap / 3] * row[f % 3][tap % 3] * limn_get(w, from + tap);
-    }
+    u[0] = -w[0], u[next] = w[0] + w[next] + w[2 * next], u[2 * next] = w[2 * next];
+}
+
+/* U of the window at element `from` of w, [3][3] both. */
+static void add_up_window(const limn_view *w, int64_t from, double *u)
+{
+    double window[9], rows[9];
+    for (int tap = 0; tap < 9; tap++) window[tap] = limn_get(w, from + tap);
+    for (int i = 0; i < 3; i++) add_up(rows + i, window + i, 3);
+    for (int i = 0; i < 3; i++) add_up(u + 3 * i, rows + 3 * i, 1);
 }
 
 static limn_status pack(const limn_call *c, const limn_view *from, void *to)
@@ -108,7 +113,8 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
         float *u = (float *)to + (panel * PRODUCTS * k.c + channel) * k.width;
         for (int64_t j = 0; j < k.width; j++) {
             double sums[PRODUCTS] = {0};
-            if (panel * k.width + j < k.columns) add_up(from, ((panel * k.width + j) * k.c + channel) * 9, sums);
+            if (panel * k.width + j < k.columns)
+                add_up_window(from, ((panel * k.width + j) * k.c + channel) * 9, sums);
             for (int64_t f = 0; f < PRODUCTS; f++) u[f * k.c * k.width + j] = (float)sums[f];
         }
     }
@@ -119,7 +125,7 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 
 /* Of a thread. */
 typedef struct room {
-    float *v, *m, *pixels, *outside, *bias;
+    float *v, *m, *pixels, *outside, *bias; /* bias: room for it */
 } room;
 
 static int64_t room_floats(const work *k)
@@ -143,21 +149,14 @@ static size_t scratch_bytes(const limn_call *c)
     return (size_t)(c->n_threads * room_floats(&k)) * sizeof(float);
 }
 
-static const void *pixel_at(const limn_call *c, const work *k, const room *r, int64_t b, int64_t row, int64_t col)
-{
-    if (row < 0 || col < 0 || row >= k->h || col >= k->w) return r->outside;
-    return (const char *)c->src[0].data +
-           (size_t)(((b * k->h + row) * k->w + col) * k->c) * limn_dtype_bytes(c->src[0].dtype);
-}
-
 /* The fields of a block and of the row and column behind it; the sums of the last pixel read one more. */
 static void make_fields(const limn_call *c, const work *k, const room *r, limn_spot at)
 {
     float *to = r->v;
     for (int64_t i = at.row; i <= at.row + k->rows; i++)
         for (int64_t j = at.col; j <= at.col + k->cols; j++, to += k->c) {
-            const void *pixel[] = {pixel_at(c, k, r, at.b, i, j), pixel_at(c, k, r, at.b, i, j - 1),
-                                   pixel_at(c, k, r, at.b, i - 1, j), pixel_at(c, k, r, at.b, i - 1, j - 1)};
+            const void *pixel[4];
+            limn_cpu_find_pixels(&c->src[0], (limn_spot){at.b, i - 1, j - 1}, 2, r->outside, pixel);
             limn_rows_of(c)->enlarged.fields(to, k->v_next, pixel, c->src[0].dtype, k->c);
         }
     for (int f = 0; f < FIELDS; f++) memset(to + f * k->v_next, 0, (size_t)k->c * sizeof *to);
@@ -183,7 +182,7 @@ static void multiply(const limn_call *c, const work *k, const room *r, const flo
 static void run_block(const limn_call *c, const work *k, const room *r, limn_spot at, int64_t panel, int64_t end)
 {
     const limn_rows *rows = limn_rows_of(c);
-    bool has_bias = c->attr->flags & LIMN_HAS_BIAS;
+    const float *bias = limn_cpu_bias(c, k->columns, k->panels * k->width, r->bias);
     int64_t down = limn_least(k->h - at.row, k->rows), across = limn_least(k->w - at.col, k->cols);
     make_fields(c, k, r, at);
     for (; panel < end; panel++) {
@@ -191,7 +190,7 @@ static void run_block(const limn_call *c, const work *k, const room *r, limn_spo
         for (int64_t i = 0; i < down; i++)
             for (int64_t j = 0; j < across; j++) {
                 rows->enlarged.pixels(r->pixels, r->m + (i * (k->cols + 1) + j) * k->width, k->m_next,
-                                      has_bias ? r->bias + panel * k->width : NULL);
+                                      bias ? bias + panel * k->width : NULL);
                 limn_spot to = {at.b, 2 * (at.row + i), 2 * (at.col + j)};
                 limn_cpu_finish_pixels(c, 2, to, panel * k->width, k->width, r->pixels);
             }
@@ -207,11 +206,7 @@ static limn_status run(const limn_call *c)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t job = 0; job < blocks * parts; job++) {
         room r = room_of(&k, (float *)c->scratch + omp_get_thread_num() * room_floats(&k));
-        memset(r.outside, 0, (size_t)(k.c + k.panels * k.width) * sizeof(float));
-        if (c->attr->flags & LIMN_HAS_BIAS) {
-            const float *bias = limn_cpu_floats(limn_rows_of(c), &c->src[2], 0, k.columns, r.bias);
-            if (bias != r.bias) memcpy(r.bias, bias, (size_t)k.columns * sizeof(float));
-        }
+        memset(r.outside, 0, (size_t)k.c * sizeof(float));
         int64_t block = job / parts, panel = job % parts * part;
         limn_spot at = {block / k.across / k.down, block / k.across % k.down * k.rows, block % k.across * k.cols};
         run_block(c, &k, &r, at, panel, limn_least(panel + part, k.panels));

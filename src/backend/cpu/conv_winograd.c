@@ -26,7 +26,7 @@ enum {
 };
 
 typedef struct work {
-    int64_t batch, h, w, c;      /* source */
+    int64_t batch, c;            /* source */
     int64_t rows, cols, columns; /* result */
     int64_t top, left;           /* pixels of zeros */
     int64_t down, across, tiles; /* tiles of a picture; of all */
@@ -52,8 +52,6 @@ static work work_of(const limn_call *c)
     const int64_t *x = c->src[0].shape.dim, *y = c->dst.shape.dim;
     const int *pad = c->attr->pad;
     work k = {.batch = x[0],
-              .h = x[1],
-              .w = x[2],
               .c = x[3],
               .rows = y[1],
               .cols = y[2],
@@ -147,7 +145,7 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 
 /* Of a thread. */
 typedef struct room {
-    float *v, *u, *m, *pixels, *outside, *bias;
+    float *v, *u, *m, *pixels, *outside, *bias; /* bias: room for it */
 } room;
 
 /* Floats from row to row of U. */
@@ -188,13 +186,7 @@ static void transform_tile(const limn_call *c, const work *k, const room *r, int
 {
     limn_spot at = spot_of(k, t);
     const void *pixel[ELEMENTS];
-    size_t bytes = limn_dtype_bytes(c->src[0].dtype);
-    for (int i = 0; i < ELEMENTS; i++) {
-        int64_t row = at.row - k->top + i / 6, col = at.col - k->left + i % 6;
-        bool inside = row >= 0 && col >= 0 && row < k->h && col < k->w;
-        int64_t from = ((at.b * k->h + row) * k->w + col) * k->c;
-        pixel[i] = inside ? (const char *)c->src[0].data + (size_t)from * bytes : (const char *)r->outside;
-    }
+    limn_cpu_find_pixels(&c->src[0], (limn_spot){at.b, at.row - k->top, at.col - k->left}, 6, r->outside, pixel);
     limn_rows_of(c)->winograd.input(to, k->v_next, pixel, c->src[0].dtype, k->c);
 }
 
@@ -218,12 +210,12 @@ static void multiply(const limn_call *c, const work *k, const room *r, int64_t n
 static void run_tiles(const limn_call *c, const work *k, const room *r, int64_t first, int64_t n, int64_t panel, int64_t end)
 {
     const limn_rows *rows = limn_rows_of(c);
-    bool has_bias = c->attr->flags & LIMN_HAS_BIAS;
+    const float *bias = limn_cpu_bias(c, k->columns, k->panels * k->width, r->bias);
     for (int64_t t = 0; t < n; t++) transform_tile(c, k, r, first + t, r->v + t * k->c);
     for (; panel < end; panel++) {
         multiply(c, k, r, n, (const char *)c->src[1].data + (size_t)panel * panel_bytes(c, k));
         for (int64_t t = 0; t < n; t++) {
-            rows->winograd.output(r->pixels, r->m + t * k->width, k->m_next, has_bias ? r->bias + panel * k->width : NULL);
+            rows->winograd.output(r->pixels, r->m + t * k->width, k->m_next, bias ? bias + panel * k->width : NULL);
             limn_cpu_finish_pixels(c, 4, spot_of(k, first + t), panel * k->width, k->width, r->pixels);
         }
     }
@@ -240,11 +232,7 @@ static limn_status run(const limn_call *c)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t job = 0; job < groups * parts; job++) {
         room r = room_of(&k, (float *)c->scratch + omp_get_thread_num() * room_floats(&k));
-        memset(r.outside, 0, (size_t)(k.c + k.panels * k.width) * sizeof(float));
-        if (c->attr->flags & LIMN_HAS_BIAS) {
-            const float *bias = limn_cpu_floats(limn_rows_of(c), &c->src[2], 0, k.columns, r.bias);
-            if (bias != r.bias) memcpy(r.bias, bias, (size_t)k.columns * sizeof(float));
-        }
+        memset(r.outside, 0, (size_t)k.c * sizeof(float));
         int64_t first = job / parts * group, panel = job % parts * part;
         run_tiles(c, &k, &r, first, limn_least(k.tiles - first, group), panel, limn_least(panel + part, k.panels));
     }

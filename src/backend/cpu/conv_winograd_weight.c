@@ -20,7 +20,7 @@ enum {
 };
 
 typedef struct work {
-    int64_t h, w, c, rows, cols, columns; /* x; dy */
+    int64_t c, rows, cols, columns; /* of x; dy */
     int64_t top, left, down, across, tiles;
     int64_t width;             /* channels of a panel of dy */
     int64_t own_c, own_panels; /* channels of x and panels of dy of a job */
@@ -42,9 +42,7 @@ static void share(work *k, int n_threads)
 static work work_of(const limn_call *c)
 {
     const int64_t *x = c->src[0].shape.dim, *dy = c->src[1].shape.dim;
-    work k = {.h = x[1],
-              .w = x[2],
-              .c = x[3],
+    work k = {.c = x[3],
               .rows = dy[1],
               .cols = dy[2],
               .columns = dy[3],
@@ -96,19 +94,6 @@ static size_t scratch_bytes(const limn_call *c)
     return (size_t)(c->n_threads * room_floats(&k)) * sizeof(float);
 }
 
-/* Where `side` x `side` pixels from (row, col) of picture b lie; `outside` for those that there are not. */
-static void find_pixels(const limn_view *v, int64_t b, int64_t row, int64_t col, int64_t side, const void *outside,
-                        const void **pixel)
-{
-    const int64_t *d = v->shape.dim;
-    for (int64_t i = 0; i < side * side; i++) {
-        int64_t y = row + i / side, x = col + i % side;
-        bool inside = y >= 0 && x >= 0 && y < d[1] && x < d[2];
-        int64_t at = ((b * d[1] + y) * d[2] + x) * d[3];
-        pixel[i] = inside ? (const char *)v->data + (size_t)at * limn_dtype_bytes(v->dtype) : outside;
-    }
-}
-
 typedef struct job {
     int64_t c, channels, panel, panels; /* first and how many */
     float *v, *d, *s, *outside;
@@ -128,13 +113,13 @@ static void transform_tile(const limn_call *c, const work *k, const job *j, int6
 {
     const limn_winograd *w = &limn_rows_of(c)->winograd;
     const void *pixel[ELEMENTS];
-    int64_t b = t / k->across / k->down, row = t / k->across % k->down * 4, col = t % k->across * 4;
+    limn_spot at = {t / k->across / k->down, t / k->across % k->down * 4, t % k->across * 4};
     size_t bytes = limn_dtype_bytes(c->src[0].dtype);
-    find_pixels(&c->src[0], b, row - k->top, col - k->left, 6, j->outside, pixel);
+    limn_cpu_find_pixels(&c->src[0], (limn_spot){at.b, at.row - k->top, at.col - k->left}, 6, j->outside, pixel);
     for (int i = 0; i < ELEMENTS; i++)
         if (pixel[i] != j->outside) pixel[i] = (const char *)pixel[i] + (size_t)j->c * bytes;
     w->input(j->v + m * k->own_c, k->v_next, pixel, c->src[0].dtype, j->channels);
-    find_pixels(&c->src[1], b, row, col, 4, j->outside, pixel);
+    limn_cpu_find_pixels(&c->src[1], at, 4, j->outside, pixel);
     for (int64_t p = 0; p < j->panels; p++)
         w->result(j->d + (p * TILES + m) * k->width, k->d_next, pixel, c->src[1].dtype, (j->panel + p) * k->width);
 }

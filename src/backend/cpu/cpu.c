@@ -1,6 +1,8 @@
 /* cpu.c: the kernels of the CPU backend, by op, and what they share. */
 #include "backend/cpu/kernels.h"
 
+#include <string.h>
+
 const char *limn_cpu_refuse_types(const limn_call *call)
 {
     bool fine = call->dst.dtype == LIMN_F32 || call->dst.dtype == LIMN_BF16;
@@ -24,6 +26,25 @@ const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t 
     if (v->dtype == LIMN_F32) return (const float *)v->data + begin;
     rows->load(buffer, (const char *)v->data + (size_t)begin * limn_dtype_bytes(v->dtype), v->dtype, n);
     return buffer;
+}
+
+void limn_cpu_find_pixels(const limn_view *x, limn_spot at, int64_t side, const void *outside, const void **pixel)
+{
+    const int64_t *d = x->shape.dim;
+    for (int64_t i = 0; i < side * side; i++) {
+        int64_t row = at.row + i / side, col = at.col + i % side;
+        bool inside = row >= 0 && col >= 0 && row < d[1] && col < d[2];
+        int64_t from = ((at.b * d[1] + row) * d[2] + col) * d[3];
+        pixel[i] = inside ? (const char *)x->data + (size_t)from * limn_dtype_bytes(x->dtype) : outside;
+    }
+}
+
+const float *limn_cpu_bias(const limn_call *c, int64_t columns, int64_t width, float *room)
+{
+    if (!(c->attr->flags & LIMN_HAS_BIAS)) return NULL;
+    limn_rows_of(c)->load(room, c->src[2].data, c->src[2].dtype, columns);
+    memset(room + columns, 0, (size_t)(width - columns) * sizeof *room);
+    return room;
 }
 
 void limn_cpu_finish_pixels(const limn_call *c, int64_t side, limn_spot at, int64_t col, int64_t width, float *pixels)

@@ -5,8 +5,8 @@ static inline __attribute__((always_inline)) void some_fields(float *to, int64_t
                                                               int64_t n)
 {
     for (int64_t c = 0; c < n; c += V) {
-        vec here = floats_at(pixel[0], half, c), above = floats_at(pixel[2], half, c);
-        vec across = here - floats_at(pixel[1], half, c), across_above = above - floats_at(pixel[3], half, c);
+        vec here = floats_at(pixel[3], half, c), above = floats_at(pixel[1], half, c);
+        vec across = here - floats_at(pixel[2], half, c), across_above = above - floats_at(pixel[0], half, c);
         put_vec(to + c, here), put_vec(to + next + c, across);
         put_vec(to + 2 * next + c, here - above), put_vec(to + 3 * next + c, across - across_above);
     }

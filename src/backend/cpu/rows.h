@@ -67,8 +67,7 @@ typedef struct limn_winograd {
 
 /* A picture beside its differences (enlarged.inc.h). */
 typedef struct limn_enlarged {
-    /** n channels, a multiple of 16, of a pixel, that on its left, that above it and the one on the left of that: to 4 rows,
-     *  `next` floats apart */
+    /** n channels, a multiple of 16, of 2 x 2 pixels: the last one and its differences, to 4 rows, `next` floats apart */
     void (*fields)(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t n);
     /** sums [2 V], 9 rows `next` floats apart, to pixels [2][2][2 V], with a bias [2 V] or NULL */
     void (*pixels)(float *to, const float *sums, int64_t next, const float *bias);
