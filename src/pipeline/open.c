@@ -178,13 +178,20 @@ static limn_status add_coder(limn_pipeline *p, const char *name, limn_role role,
     return limn_recipe_add(p->ctx, &p->recipe, name, role, coder->net, coder->part, NULL);
 }
 
+/* On failure it has none. */
 static limn_status add_coders(limn_pipeline *p)
 {
     limn_status status = LIMN_OK;
     limn_recipe_drop_coders(&p->recipe);
     if (p->vae) status = add_coder(p, "encoder", LIMN_ROLE_ENCODER, &p->vae->encoder);
     if (p->vae && status == LIMN_OK) status = add_coder(p, "decoder", LIMN_ROLE_DECODER, &p->vae->decoder);
-    return p->tiny && status == LIMN_OK ? add_coder(p, "preview", LIMN_ROLE_PREVIEW, &p->tiny->decoder) : status;
+    if (p->tiny && status == LIMN_OK) status = add_coder(p, "preview", LIMN_ROLE_PREVIEW, &p->tiny->decoder);
+    if (status == LIMN_OK) return LIMN_OK;
+    limn_recipe_drop_coders(&p->recipe);
+    limn_autoencoder_free(p->vae);
+    limn_autoencoder_free(p->tiny);
+    p->vae = p->tiny = NULL;
+    return status;
 }
 
 static limn_status check_kind(const limn_pipeline *p)
@@ -321,18 +328,24 @@ static limn_status find_named(limn_pipeline *p, char *out)
                      p->file, channels, shown, made ? " (" : "", settings, made ? ")" : "");
 }
 
-/* Of the right latents, and the very one, as far as the model says. */
-static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, const char *source)
+/* Of the right latents, and of the settings that it was trained with (NULL: any). */
+static limn_status check_latents(const limn_pipeline *p, const limn_autoencoder *vae, const char *source,
+                                 const char *trained)
 {
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
-    const char *trained = limn_weight_file_metadata(p->st, "limn.vae.settings");
-    const char *crc = limn_weight_file_metadata(p->st, "limn.vae.crc32");
     int channels = limn_model_interface(&p->settings).channels;
+    if (info.latent == channels && (!trained || strcmp(trained, info.settings) == 0)) return LIMN_OK;
+    return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s (%s) has %d", p->file, channels,
+                     trained ? " for " : "", trained ? trained : "", source, info.settings, info.latent);
+}
+
+/* And the very one, as far as the model says. */
+static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, const char *source)
+{
+    const char *crc = limn_weight_file_metadata(p->st, "limn.vae.crc32");
     char found[16], shown[256];
-    if (info.latent != channels || (trained && strcmp(trained, info.settings) != 0))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels%s%s, and %s (%s) has %d", p->file,
-                         channels, trained ? " for " : "", trained ? trained : "", source, info.settings, info.latent);
-    limn_status status = crc ? limn_autoencoder_checksum(vae, found) : LIMN_OK;
+    limn_status status = check_latents(p, vae, source, limn_weight_file_metadata(p->st, "limn.vae.settings"));
+    if (status == LIMN_OK && crc) status = limn_autoencoder_checksum(vae, found);
     if (status == LIMN_OK && crc && strcmp(crc, found) != 0)
         limn_log(p->ctx, LIMN_LOG_WARN,
                  "%s has the checksum %s, and the autoencoder that %s was trained with \"%s\": other weights", source, found,
@@ -378,13 +391,7 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
     p->vae = vae;
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
     if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
-    status = add_coders(p);
-    if (status == LIMN_OK) return LIMN_OK;
-    limn_recipe_drop_coders(&p->recipe);
-    limn_autoencoder_free(vae);
-    limn_autoencoder_free(p->tiny);
-    p->vae = p->tiny = NULL; /* as before it had any */
-    return status;
+    return add_coders(p);
 }
 
 limn_status limn_pipeline_set_preview(limn_pipeline *p, const char *source)
@@ -396,19 +403,11 @@ limn_status limn_pipeline_set_preview(limn_pipeline *p, const char *source)
                          "them of latents: leave it out", p->file);
     limn_status status = open_autoencoder(p, source, &tiny);
     if (status != LIMN_OK) return status;
-    limn_autoencoder_info info = limn_autoencoder_describe(tiny);
-    int channels = limn_model_interface(&p->settings).channels;
-    if (info.latent != channels)
-        status = limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes latents of %d channels, and %s (%s) has %d", p->file,
-                           channels, source, info.settings, info.latent);
+    status = check_latents(p, tiny, source, NULL);
     if (status != LIMN_OK) return limn_autoencoder_free(tiny), status;
     limn_autoencoder_free(p->tiny);
     p->tiny = tiny;
-    status = add_coders(p);
-    if (status == LIMN_OK) return LIMN_OK;
-    limn_autoencoder_free(tiny);
-    p->tiny = NULL;
-    return status;
+    return add_coders(p);
 }
 
 void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
