@@ -25,6 +25,8 @@ bool cli_real(const char *flag, const char *text, double low, double high, doubl
 /** What was expected where text up to end, read as value, is no decimal number or one that a 32-bit float does not hold
  *  (1e-50 would become 0); else NULL. */
 const char *cli_not_float(const char *text, const char *end, double value);
+/** The message that flags do not go together.  @return false */
+bool cli_lacks(const char *sentence);
 /** low < high also as 32-bit floats, or a message and false. */
 bool cli_interval(const char *flag, double low, double high);
 /** The place of text among "a, b, c", or a message and false; text NULL leaves *out. */

@@ -107,6 +107,12 @@ bool cli_integer(const char *flag, const char *text, long low, long high, long *
     return true;
 }
 
+bool cli_lacks(const char *sentence)
+{
+    fprintf(stderr, "limn: %s\n", sentence);
+    return false;
+}
+
 bool cli_real(const char *flag, const char *text, double low, double high, double *out)
 {
     char *end;

@@ -122,23 +122,9 @@ typedef struct generate_numbers {
     long count, width, height, steps, threads, resample, skip, hires_steps;
 } generate_numbers;
 
-static bool is_whole(const char *text)
-{
-    size_t n = strlen(text);
-    for (size_t i = 0; i < n; i++)
-        if (!isdigit((unsigned char)text[i])) return false;
-    return n > 0;
-}
-
 static bool wrong(const char *sentence, const char *found)
 {
     fprintf(stderr, "limn: %s, found \"%.100s\"\n", sentence, found);
-    return false;
-}
-
-static bool lacks(const char *sentence)
-{
-    fprintf(stderr, "limn: %s\n", sentence);
     return false;
 }
 
@@ -155,7 +141,7 @@ static bool read_seed(const char *text, uint64_t *out)
     if (!text) return true;
     errno = 0;
     unsigned long long seed = strtoull(text + (*text == '-'), NULL, 10);
-    if (!is_whole(text + (*text == '-')) || (errno && *text != '-'))
+    if (!limn_is_whole(text + (*text == '-')) || (errno && *text != '-'))
         return wrong("--seed expects a whole number, 18446744073709551615 at most", text);
     *out = *text == '-' && seed > 0 ? seed_of_the_clock() : seed;
     return true;
@@ -184,23 +170,24 @@ static bool read_seeds(const char *text, limn_generate_options *o)
 /* What starts from a picture or from two seeds. */
 static bool read_start(const generate_verb *verb, generate_words *w, generate_numbers *n, limn_generate_options *o)
 {
-    if (verb->enlarges && !w->small) return lacks("expected a picture, as in: limn upscale small.png -o large.png");
+    if (verb->enlarges && !w->small) return cli_lacks("expected a picture, as in: limn upscale small.png -o large.png");
     if (verb->reads_picture && !verb->enlarges && !w->init)
-        return lacks("expected a picture, as in: limn denoise noisy.png --noise 40 -o clean.png");
+        return cli_lacks("expected a picture, as in: limn denoise noisy.png --noise 40 -o clean.png");
     if (verb->denoises && !w->noise)
-        return lacks("expected --noise, the standard deviation of the noise in the picture, of 255");
-    if (verb->between && !w->seeds) return lacks("expected --seeds, as in --seeds 1,2");
-    if (!w->init && w->mask) return lacks("--mask expects --init-img too, the picture of which a part is kept");
+        return cli_lacks("expected --noise, the standard deviation of the noise in the picture, of 255");
+    if (verb->between && !w->seeds) return cli_lacks("expected --seeds, as in --seeds 1,2");
+    if (!w->init && w->mask) return cli_lacks("--mask expects --init-img too, the picture of which a part is kept");
     if (!w->init && !verb->enlarges && w->strength)
-        return lacks("--strength expects --init-img too, the picture to start from");
-    if (verb->denoises && w->strength) return lacks("--strength is for limn generate: limn denoise sets out from --noise");
+        return cli_lacks("--strength expects --init-img too, the picture to start from");
+    if (verb->denoises && w->strength)
+        return cli_lacks("--strength is for limn generate: limn denoise sets out from --noise");
     if (verb->denoises && w->rng)
-        return lacks("--rng is for pictures that start from noise: limn denoise finds its noise in the picture");
-    if (verb->between && w->seed) return lacks("--seed is for one seed: --seeds gives both");
-    if (verb->between && w->grid) return lacks("--grid is for limn generate: limn interpolate makes one strip");
-    if (!w->mask && w->resample) return lacks("--resample expects --mask too");
+        return cli_lacks("--rng is for pictures that start from noise: limn denoise finds its noise in the picture");
+    if (verb->between && w->seed) return cli_lacks("--seed is for one seed: --seeds gives both");
+    if (verb->between && w->grid) return cli_lacks("--grid is for limn generate: limn interpolate makes one strip");
+    if (!w->mask && w->resample) return cli_lacks("--resample expects --mask too");
     if (!w->hires && (w->hires_strength || w->hires_steps))
-        return lacks("--hires-strength and --hires-steps expect --hires too");
+        return cli_lacks("--hires-strength and --hires-steps expect --hires too");
     if (w->mask) o->strength = 1;
     if (verb->enlarges) o->strength = 0.3;
     if (!cli_real("--strength", w->strength, 0, 1, &o->strength) ||
@@ -227,7 +214,7 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
     if (!w->karras && !w->scheduler) w->scheduler = a->scheduler;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!*rows[i].word) *rows[i].word = rows[i].said;
-    bool negates = w->negative || (w->minus_n && !is_whole(w->minus_n));
+    bool negates = w->negative || (w->minus_n && !limn_is_whole(w->minus_n));
     if (!negates && !(w->guidance && limn_number_parse(w->guidance, NULL) == 1)) w->negative = a->negative;
     if (a->strength && !w->init)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s began with another picture (Denoising strength: %s), which is not in "
@@ -238,7 +225,7 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
 /* Everything that can be said without the model. */
 static bool read_options(generate_words *w, generate_numbers *n, limn_generate_options *o)
 {
-    if (w->minus_n && is_whole(w->minus_n)) {
+    if (w->minus_n && limn_is_whole(w->minus_n)) {
         if (w->count) return wrong("-n with a whole number and -b both say how many pictures", w->minus_n);
         w->count = w->minus_n;
     } else if (w->minus_n) w->negative = w->minus_n;
@@ -486,7 +473,7 @@ static int draw(limn_ctx *ctx, const generate_verb *verb, generate_words *w, lim
     limn_status status = w->again ? take_again(ctx, w, again) : LIMN_OK;
     if (status != LIMN_OK) return cli_fail(ctx, status);
     w->upscale.strength = w->strength, w->upscale.width = w->width, w->upscale.height = w->height;
-    w->upscale.count = w->count ? w->count : w->minus_n && is_whole(w->minus_n) ? w->minus_n : NULL;
+    w->upscale.count = w->count ? w->count : w->minus_n && limn_is_whole(w->minus_n) ? w->minus_n : NULL;
     if (!upscale_read(&w->upscale, &upscale)) return 2;
     if (!read_options(w, &n, &o) || !read_start(verb, w, &n, &o)) return 2;
     if (!generate_preview_read(&w->preview, w->vae, &preview, &o)) return 2;

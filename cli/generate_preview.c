@@ -6,12 +6,6 @@
 
 #include <string.h>
 
-static bool lacks(const char *sentence)
-{
-    fprintf(stderr, "limn: %s\n", sentence);
-    return false;
-}
-
 /* One that fails is said once, and the pictures are made all the same. */
 static bool show_step(void *user, limn_sampling *sampling)
 {
@@ -47,12 +41,13 @@ bool generate_preview_read(const generate_preview_words *w, const char *vae, gen
     *out = (generate_preview){.every = 1};
     if (w->preview) o->preview = kind_of(w->preview);
     if (!cli_integer("--preview-interval", w->interval, 1, 1000000, &out->every)) return false;
-    if (file && w->path) return lacks("--preview and --preview-path both name a file: expected one");
-    if (!o->preview && (w->path || w->interval)) return lacks("--preview-path and --preview-interval expect --preview too");
-    if (w->tiny_only && !w->tiny) return lacks("--taesd-preview-only expects --taesd, the autoencoder that it is about");
-    if (w->tiny_only && !o->preview) return lacks("--taesd-preview-only expects --preview too");
+    if (file && w->path) return cli_lacks("--preview and --preview-path both name a file: expected one");
+    if (!o->preview && (w->path || w->interval))
+        return cli_lacks("--preview-path and --preview-interval expect --preview too");
+    if (w->tiny_only && !w->tiny) return cli_lacks("--taesd-preview-only expects --taesd, the autoencoder that it is about");
+    if (w->tiny_only && !o->preview) return cli_lacks("--taesd-preview-only expects --preview too");
     if (w->tiny && vae && !w->tiny_only)
-        return lacks("--vae and --taesd both name what decodes: expected one, or --taesd-preview-only too");
+        return cli_lacks("--vae and --taesd both name what decodes: expected one, or --taesd-preview-only too");
     if (!o->preview) return true;
     out->path = file ? w->preview : w->path ? w->path : "preview.png";
     o->stepped = show_step, o->stepped_user = out;

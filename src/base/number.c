@@ -2,6 +2,7 @@
 #include "base/number.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 limn_locale limn_locale_begin(void)
 {
@@ -51,6 +52,11 @@ int limn_format_file(FILE *file, const char *format, ...)
     limn_locale_end(l);
     va_end(args);
     return n;
+}
+
+bool limn_is_whole(const char *text)
+{
+    return *text && !text[strspn(text, "0123456789")];
 }
 
 int limn_lower(int c)

@@ -25,6 +25,8 @@ int limn_format(char *out, size_t bytes, const char *format, ...) __attribute__(
 int limn_format_list(char *out, size_t bytes, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 int limn_format_file(FILE *file, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** Is it digits, one at least, and nothing else? */
+bool limn_is_whole(const char *text);
 /** The small letter of A to Z; everything else is itself. */
 int limn_lower(int c);
 /** Are a [n] and b [m] one word, whatever the case of A to Z? */

@@ -133,8 +133,6 @@ static void take_pairs(reader *r, span line)
     }
 }
 
-static bool is_whole(const char *text) { return *text && !text[strspn(text, "0123456789")]; }
-
 static limn_status senseless(reader *r, const char *key, const char *expected, const char *found)
 {
     char shown[128];
@@ -148,7 +146,8 @@ static limn_status part_size(reader *r)
     const char *size = r->raw.size, *x = size ? strchr(size, 'x') : NULL;
     if (!size) return LIMN_OK;
     char *width = x ? limn_arena_printf(r->a->arena, "%.*s", (int)(x - size), size) : NULL;
-    if (!width || !is_whole(width) || !is_whole(x + 1)) return senseless(r, "Size", "two numbers, as in 512x768", size);
+    if (!width || !limn_is_whole(width) || !limn_is_whole(x + 1))
+        return senseless(r, "Size", "two numbers, as in 512x768", size);
     r->a->width = width, r->a->height = x + 1;
     return LIMN_OK;
 }
@@ -202,7 +201,7 @@ static void take_second_pass(reader *r)
 static limn_status finish(reader *r)
 {
     limn_again *a = r->a;
-    if (a->seed && !is_whole(a->seed)) return senseless(r, "Seed", "a whole number", a->seed);
+    if (a->seed && !limn_is_whole(a->seed)) return senseless(r, "Seed", "a whole number", a->seed);
     limn_status status = part_size(r);
     if (status != LIMN_OK) return status;
     name_rng(r);

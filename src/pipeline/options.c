@@ -31,11 +31,6 @@ static limn_status bad_name(limn_ctx *ctx, const char *what, const char *name, c
                      limn_escape(name, strlen(name), shown, sizeof shown), names, limn_near_text(&near));
 }
 
-static bool is_whole(const char *text)
-{
-    return *text && !text[strspn(text, "0123456789")];
-}
-
 limn_status limn_pipeline_label(const limn_pipeline *p, const char *word, int *label)
 {
     char shown[256], name[256], none[48] = "";
@@ -45,7 +40,7 @@ limn_status limn_pipeline_label(const limn_pipeline *p, const char *word, int *l
     limn_escape(word, strlen(word), shown, sizeof shown);
     limn_class_tell(p->ctx, "--class", word, found);
     if (info.guides) snprintf(none, sizeof none, ", or %d for none", info.classes);
-    if (found.class < 0 && is_whole(word))
+    if (found.class < 0 && limn_is_whole(word))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
                          "--class: expected a class from 0 to %d%s, or its name in training, found %s", info.classes - 1,
                          none, shown);
@@ -56,7 +51,8 @@ limn_status limn_pipeline_label(const limn_pipeline *p, const char *word, int *l
             shown);
     *label = found.class;
     const char *is = found.class < info.n_class_names ? info.class_name[found.class] : NULL;
-    if (is && is_whole(is) && is_whole(word) && strcmp(is, word)) /* names are numbers, and this one was none of them */
+    /* Names are numbers, and this one was none of them. */
+    if (is && limn_is_whole(is) && limn_is_whole(word) && strcmp(is, word))
         limn_log(p->ctx, LIMN_LOG_WARN, "--class %s: no class had this name in training, its number is that of \"%s\"",
                  shown, limn_escape(is, strlen(is), name, sizeof name));
     return LIMN_OK;
