@@ -36,7 +36,7 @@ typedef struct limn_spot {
 /** Where `side` x `side` pixels of x [B,H,W,C], row by row from `at` on, lie: pixel [side^2]; `outside` for those that there
  *  are not. */
 void limn_cpu_find_pixels(const limn_view *x, limn_spot at, int64_t side, const void *outside, const void **pixel);
-/** The bias of a call's `columns` channels, and zeros up to `width`: in `room` [width].  @return room, or NULL: it has none */
+/** The bias of a call's `columns` channels, and zeros up to `width`: in `room` [width].  @return room; NULL: it has none */
 const float *limn_cpu_bias(const limn_call *call, int64_t columns, int64_t width, float *room);
 /** The end of a convolution: channels col.. of side x side pixels from `at` on, sums [side][side][width] (at most
  *  LIMN_PANEL wide), get the call's residual and activation and go to the result, those that lie in it. */
