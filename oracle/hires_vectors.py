@@ -6,19 +6,16 @@ AutoencoderTiny with formula weights under both spellings of its names: latents,
 A second pass: latents of the first, enlarged by F.interpolate, through the img2img pipeline with the same generator begun anew.
 A picture enlarged, cut into tiles that overlap, each through img2img with a seed of its own, laid over each other with ramps.
 """
-import gzip
 import re
 import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 
-import text_vectors
 from networks import formula
-from sd_pipeline import SCHEDULER, fill, floats, hexed, weight
+from sd_pipeline import SCHEDULER, floats, hexed, shrunken, shrunken_unet, weight
 
 PROMPT, NEGATIVE, GUIDANCE, SEED = "a lighthouse at night", "fog", 7.5, 42
 
@@ -66,14 +63,8 @@ def ramp(tile, overlap):
 
 def main():
     torch.set_num_threads(1)
-    bpe = text_vectors.tokenizer(gzip.open(sys.argv[1]).read().decode().split("\n")[1:48895])
-    bpe.model_max_length = 77
-    text = fill(CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_size=64, intermediate_size=256, num_hidden_layers=3, num_attention_heads=1, hidden_act="quick_gelu",
-                                             bos_token_id=49406, eos_token_id=49407)), "text_model.")
-    unet = fill(UNet2DConditionModel(sample_size=8, block_out_channels=(32, 64, 64), layers_per_block=1, cross_attention_dim=64, attention_head_dim=8, norm_num_groups=32,
-                                     down_block_types=("CrossAttnDownBlock2D",) * 2 + ("DownBlock2D",), up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 2))
-    vae = fill(AutoencoderKL(block_out_channels=(32,) * 4, layers_per_block=1, latent_channels=4, norm_num_groups=32, scaling_factor=0.18215,
-                             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4))
+    bpe, text, vae = shrunken(sys.argv[1])
+    unet = shrunken_unet()
     def pipe(kind, autoencoder):
         p = kind(vae=autoencoder, text_encoder=text, tokenizer=bpe, unet=unet, scheduler=DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **SCHEDULER),
                  safety_checker=None, feature_extractor=None, requires_safety_checker=False)

@@ -143,16 +143,26 @@ def floats(x):
     return "{" + ",".join(f"{v:.7g}f" if "." in f"{v:.7g}" or "e" in f"{v:.7g}" else f"{v:.7g}" for v in np.asarray(x, np.float64).ravel()) + "}"
 
 
-def main():
-    torch.set_num_threads(1)
-    bpe = text_vectors.tokenizer(gzip.open(sys.argv[1]).read().decode().split("\n")[1:48895])
+def shrunken(merges):
+    """Tokenizer, text encoder and autoencoder of Stable Diffusion, shrunken."""
+    bpe = text_vectors.tokenizer(gzip.open(merges).read().decode().split("\n")[1:48895])
     bpe.model_max_length = 77
     text = fill(CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_size=64, intermediate_size=256, num_hidden_layers=3, num_attention_heads=1, hidden_act="quick_gelu",
                                              bos_token_id=49406, eos_token_id=49407)), "text_model.")
-    unet = fill(UNet2DConditionModel(sample_size=8, block_out_channels=(32, 64, 64), layers_per_block=1, cross_attention_dim=64, attention_head_dim=8, norm_num_groups=32,
-                                     down_block_types=("CrossAttnDownBlock2D",) * 2 + ("DownBlock2D",), up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 2))
     vae = fill(AutoencoderKL(block_out_channels=(32,) * 4, layers_per_block=1, latent_channels=4, norm_num_groups=32, scaling_factor=0.18215,
                              down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4))
+    return bpe, text, vae
+
+
+def shrunken_unet():
+    return fill(UNet2DConditionModel(sample_size=8, block_out_channels=(32, 64, 64), layers_per_block=1, cross_attention_dim=64, attention_head_dim=8, norm_num_groups=32,
+                                     down_block_types=("CrossAttnDownBlock2D",) * 2 + ("DownBlock2D",), up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 2))
+
+
+def main():
+    torch.set_num_threads(1)
+    bpe, text, vae = shrunken(sys.argv[1])
+    unet = shrunken_unet()
     print("/* sd.h: written by oracle/sd_pipeline.py with diffusers and transformers; do not edit. */")
     print("typedef struct sd_tensor { const char *part, *name, *original; int rank, dim[4]; } sd_tensor;")
     print("typedef struct sd_case {\n    const char *style, *prompt, *negative;\n    int width, height;\n    double guidance;\n    int skip;\n    const char *scheduler;\n    double strength;\n"

@@ -6,20 +6,17 @@ Shrunken networks with the weights of sd_pipeline.py.  U-Nets of nine channels (
 files of BK-SDM small and tiny and of SDXS have them, fewer channels.  Noise comes from a generator on the CPU, so that what a pipeline draws, and in
 which order, is a part of what is compared.  The picture and the mask are integer formulas.
 """
-import gzip
 import re
 import sys
 
 import numpy as np
 import torch
-from diffusers import (AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, KDPM2AncestralDiscreteScheduler,
+from diffusers import (DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, KDPM2AncestralDiscreteScheduler,
                        LatentConsistencyModelImg2ImgPipeline, LatentConsistencyModelPipeline, LCMScheduler, PNDMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline,
                        StableDiffusionPipeline, TCDScheduler, UniPCMultistepScheduler, UNet2DConditionModel)
 from PIL import Image
-from transformers import CLIPTextConfig, CLIPTextModel
 
-import text_vectors
-from sd_pipeline import RES, SCHEDULER, fill, floats, swap, unet_name
+from sd_pipeline import RES, SCHEDULER, fill, floats, shrunken, swap, unet_name
 
 SCHEDULERS = {
     "pndm": lambda: PNDMScheduler(skip_prk_steps=True, **SCHEDULER), "ddim": lambda: DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **SCHEDULER),
@@ -115,12 +112,7 @@ def draw(net, model, kind, scheduler, steps, guidance, strength, negative, parts
 
 def main():
     torch.set_num_threads(1)
-    bpe = text_vectors.tokenizer(gzip.open(sys.argv[1]).read().decode().split("\n")[1:48895])
-    bpe.model_max_length = 77
-    text = fill(CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_size=64, intermediate_size=256, num_hidden_layers=3, num_attention_heads=1, hidden_act="quick_gelu",
-                                             bos_token_id=49406, eos_token_id=49407)), "text_model.")
-    vae = fill(AutoencoderKL(block_out_channels=(32,) * 4, layers_per_block=1, latent_channels=4, norm_num_groups=32, scaling_factor=0.18215,
-                             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4))
+    bpe, text, vae = shrunken(sys.argv[1])
     encode = vae.encode  # a gray picture is the same in every pixel: on pictures in another memory order torch's norms lose three digits of it
     vae.encode = lambda x, *a, **k: encode(x.contiguous(), *a, **k)
     nets = {k: fill(make()) for k, make in NETS.items()}
