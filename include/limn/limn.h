@@ -60,8 +60,31 @@ typedef enum limn_status {
     LIMN_CANCELLED,    /* the progress callback asked to stop */
 } limn_status;
 
-/* Element types.  F64 serves the checks, I32 holds indices, U8 bytes. */
-typedef enum limn_dtype { LIMN_F32, LIMN_BF16, LIMN_F16, LIMN_F64, LIMN_I32, LIMN_I64, LIMN_U8, LIMN_N_DTYPES } limn_dtype;
+/* Element types.  F64 serves the checks, I32 holds indices, U8 bytes.  From F8_E4M3 on: of weights in files, which are
+ * widened where they are multiplied; floats of 8 bits, and ggml's blocks of 32 and of 256 numbers. */
+typedef enum limn_dtype {
+    LIMN_F32,
+    LIMN_BF16,
+    LIMN_F16,
+    LIMN_F64,
+    LIMN_I32,
+    LIMN_I64,
+    LIMN_U8,
+    LIMN_F8_E4M3,
+    LIMN_F8_E5M2,
+    LIMN_Q8_0,
+    LIMN_Q4_0,
+    LIMN_Q4_1,
+    LIMN_Q5_0,
+    LIMN_Q5_1,
+    LIMN_IQ4_NL,
+    LIMN_Q2_K,
+    LIMN_Q3_K,
+    LIMN_Q4_K,
+    LIMN_Q5_K,
+    LIMN_Q6_K,
+    LIMN_N_DTYPES
+} limn_dtype;
 
 /* What a plan computes in.  AUTO takes bf16 where the CPU multiplies it natively, else f32.  EXACT is F32 with every
  * convolution as a direct sum: slower, and a little nearer to the real numbers than fewer multiplications allow. */

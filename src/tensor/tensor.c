@@ -1,6 +1,8 @@
 /* tensor.c: shapes, element types, conversion. */
 #include "tensor/tensor.h"
 
+#include "tensor/blocks.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -45,18 +47,7 @@ size_t limn_view_bytes(const limn_view *view)
     return limn_dtype_size(view->dtype, (size_t)limn_shape_count(&view->shape));
 }
 
-/* ---- f16: 1 sign, 5 exponent (bias 15), 10 mantissa bits ---- */
-
-/* Both ways are worked out and one is taken, so that loops over it are vectors.  Below the normal ones a number is a
- * multiple of 2^-24, made by a product: denormal floats may be taken for 0 meanwhile. */
-static float f16_to_f32(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3ff;
-    union { uint32_t u; float f; } v, small = {.f = (float)(int32_t)mantissa * 0x1p-24f};
-    uint32_t normal = (exponent + (exponent == 31 ? 224 : 112)) << 23 | mantissa << 13;
-    v.u = sign | (exponent ? normal : small.u);
-    return v.f;
-}
+/* ---- f16 ---- */
 
 static uint16_t f32_to_f16(float f)
 {
@@ -82,7 +73,11 @@ static uint16_t f32_to_f16(float f)
 static double get_f32(const void *p) { float x; return memcpy(&x, p, sizeof x), x; }
 static double get_f64(const void *p) { double x; return memcpy(&x, p, sizeof x), x; }
 static double get_bf16(const void *p) { uint16_t x; return memcpy(&x, p, sizeof x), limn_bf16_to_f32(x); }
-static double get_f16(const void *p) { uint16_t x; return memcpy(&x, p, sizeof x), f16_to_f32(x); }
+static double get_f16(const void *p)
+{
+    uint16_t x;
+    return memcpy(&x, p, sizeof x), limn_f16_to_f32(x);
+}
 static double get_i32(const void *p) { int32_t x; return memcpy(&x, p, sizeof x), x; }
 static double get_i64(const void *p) { int64_t x; return memcpy(&x, p, sizeof x), (double)x; }
 static double get_u8(const void *p) { return *(const uint8_t *)p; }
@@ -122,7 +117,7 @@ static void decode_f16(const unsigned char *src, size_t n, unsigned char *dst)
     for (size_t i = 0; i < n; i++) {
         uint16_t h;
         memcpy(&h, src + 2 * i, 2);
-        float f = f16_to_f32(h);
+        float f = limn_f16_to_f32(h);
         memcpy(dst + 4 * i, &f, 4);
     }
 }
@@ -137,6 +132,19 @@ static const limn_dtype_row rows[LIMN_N_DTYPES] = {
     [LIMN_I32] = {"i32", "I32", 1, 4, get_i32, put_i32, NULL, NULL},
     [LIMN_I64] = {"i64", "I64", 1, 8, get_i64, put_i64, NULL, NULL},
     [LIMN_U8] = {"u8", "U8", 1, 1, get_u8, put_u8, NULL, NULL},
+    [LIMN_F8_E4M3] = {"f8_e4m3", "F8_E4M3", 1, 1, limn_get_f8_e4m3, NULL, limn_decode_f8_e4m3, NULL},
+    [LIMN_F8_E5M2] = {"f8_e5m2", "F8_E5M2", 1, 1, limn_get_f8_e5m2, NULL, limn_decode_f8_e5m2, NULL},
+    [LIMN_Q8_0] = {"q8_0", "Q8_0", 32, 34, NULL, NULL, limn_decode_q8_0, NULL},
+    [LIMN_Q4_0] = {"q4_0", "Q4_0", 32, 18, NULL, NULL, limn_decode_q4_0, NULL},
+    [LIMN_Q4_1] = {"q4_1", "Q4_1", 32, 20, NULL, NULL, limn_decode_q4_1, NULL},
+    [LIMN_Q5_0] = {"q5_0", "Q5_0", 32, 22, NULL, NULL, limn_decode_q5_0, NULL},
+    [LIMN_Q5_1] = {"q5_1", "Q5_1", 32, 24, NULL, NULL, limn_decode_q5_1, NULL},
+    [LIMN_IQ4_NL] = {"iq4_nl", "IQ4_NL", 32, 18, NULL, NULL, limn_decode_iq4_nl, NULL},
+    [LIMN_Q2_K] = {"q2_k", "Q2_K", 256, 84, NULL, NULL, limn_decode_q2_k, NULL},
+    [LIMN_Q3_K] = {"q3_k", "Q3_K", 256, 110, NULL, NULL, limn_decode_q3_k, NULL},
+    [LIMN_Q4_K] = {"q4_k", "Q4_K", 256, 144, NULL, NULL, limn_decode_q4_k, NULL},
+    [LIMN_Q5_K] = {"q5_k", "Q5_K", 256, 176, NULL, NULL, limn_decode_q5_k, NULL},
+    [LIMN_Q6_K] = {"q6_k", "Q6_K", 256, 210, NULL, NULL, limn_decode_q6_k, NULL},
 };
 
 const limn_dtype_row *limn_dtype_row_of(limn_dtype dtype)
@@ -171,6 +179,17 @@ size_t limn_dtype_size(limn_dtype dtype, size_t n)
     return limn_row_size(&rows[dtype], n);
 }
 
+static void convert_by_f32(const limn_dtype_row *from, const unsigned char *s, const limn_dtype_row *to, unsigned char *d,
+                           size_t n)
+{
+    float x[LIMN_MOST_BLOCK];
+    for (size_t m; n; n -= m, s += limn_row_size(from, m), d += m * to->bytes) {
+        m = n < LIMN_MOST_BLOCK ? n : LIMN_MOST_BLOCK;
+        from->decode(s, m / from->block, (unsigned char *)x);
+        limn_row_convert(&rows[LIMN_F32], x, to, d, m);
+    }
+}
+
 void limn_row_convert(const limn_dtype_row *from, const void *src, const limn_dtype_row *to, void *dst, size_t n)
 {
     const unsigned char *s = src;
@@ -178,6 +197,8 @@ void limn_row_convert(const limn_dtype_row *from, const void *src, const limn_dt
     if (from == to) memmove(d, s, limn_row_size(from, n));
     else if (from->decode && to == &rows[LIMN_F32]) from->decode(s, n / from->block, d);
     else if (to->encode && from == &rows[LIMN_F32]) to->encode(s, n / to->block, d);
+    else if (from->decode)
+        convert_by_f32(from, s, to, d, n);
     else
         for (size_t i = 0; i < n; i++) to->put(d + i * to->bytes, from->get(s + i * from->bytes));
 }
@@ -190,7 +211,11 @@ void limn_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, si
 double limn_get(const limn_view *view, int64_t i)
 {
     const limn_dtype_row *row = &rows[view->dtype];
-    return row->get((const unsigned char *)view->data + (size_t)i * row->bytes);
+    const unsigned char *block = (const unsigned char *)view->data + (size_t)i / row->block * row->bytes;
+    if (row->block == 1) return row->get(block);
+    float x[LIMN_MOST_BLOCK];
+    row->decode(block, 1, (unsigned char *)x);
+    return x[(size_t)i % row->block];
 }
 
 void limn_put(const limn_view *view, int64_t i, double value)

@@ -11,13 +11,15 @@ typedef struct limn_view {
     void *data;
 } limn_view;
 
+enum { LIMN_MOST_BLOCK = 256 };
+
 /* A type of elements is a row of one table.  Elements come in blocks: of one each, or of many that share what it takes to
  * decode them. */
 typedef struct limn_dtype_row {
     const char *name, *file_name;  /* "f32"; "F32", as safetensors has it */
-    size_t block, bytes;           /* elements of a block; bytes of one */
-    double (*get)(const void *p);  /* an element; NULL where blocks hold many: they become f32, and nothing else */
-    void (*put)(void *p, double value);
+    size_t block, bytes;           /* elements of a block, at most LIMN_MOST_BLOCK; bytes of one */
+    double (*get)(const void *p);  /* an element; NULL where blocks hold many */
+    void (*put)(void *p, double value); /* NULL: nothing becomes this type by conversion */
     void (*decode)(const unsigned char *src, size_t n_blocks, unsigned char *f32); /* NULL: by get() */
     void (*encode)(const unsigned char *f32, size_t n_blocks, unsigned char *dst); /* NULL: by put() */
 } limn_dtype_row;
@@ -41,8 +43,9 @@ int64_t limn_shape_rows(const limn_shape *shape);
 char *limn_shape_text(const limn_shape *shape, char *out);
 size_t limn_view_bytes(const limn_view *view);
 
-/** Convert n elements; any float type to any float type, I64 to I32 checked by the caller.  bf16 and f16 round to nearest
- *  even; NaN stays NaN.  src and dst may be unaligned and must not overlap unless they are the same type. */
+/** Convert n elements, whole blocks; any float type to any float type that is computed with, I64 to I32 checked by the
+ * caller.  bf16 and f16 round to nearest even; NaN stays NaN.  src and dst may be unaligned and must not overlap unless they
+ * are the same type. */
 void limn_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, size_t n);
 /** The same by rows; of whole blocks. */
 void limn_row_convert(const limn_dtype_row *from, const void *src, const limn_dtype_row *to, void *dst, size_t n);
@@ -50,6 +53,21 @@ void limn_row_convert(const limn_dtype_row *from, const void *src, const limn_dt
 static inline float limn_bf16_to_f32(uint16_t h)
 {
     union { uint32_t u; float f; } v = { .u = (uint32_t)h << 16 };
+    return v.f;
+}
+
+/* f16: 1 sign, 5 exponent (bias 15), 10 mantissa bits.  Both ways are worked out and one is taken, so that loops over it are
+ * vectors.  Below the normal ones a number is a multiple of 2^-24, made by a product: denormal floats may be taken for 0
+ * meanwhile. */
+static inline float limn_f16_to_f32(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3ff;
+    union {
+        uint32_t u;
+        float f;
+    } v, small = {.f = (float)(int32_t)mantissa * 0x1p-24f};
+    uint32_t normal = (exponent + (exponent == 31 ? 224 : 112)) << 23 | mantissa << 13;
+    v.u = sign | (exponent ? normal : small.u);
     return v.f;
 }
 
