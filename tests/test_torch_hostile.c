@@ -755,7 +755,7 @@ static void other_kinds_of_files_are_told_apart(void **state)
     refuse("protocol 4", torch_protocol_4, sizeof torch_protocol_4, "pickle protocol 4");
     refuse("a module", torch_module, sizeof torch_module, "\"torch.nn.modules.linear.Linear\", which the state_dict()");
     refuse("a pickle", "\x80\4\x95\x10\0\0\0\0\0\0\0", 11, "a bare pickle");
-    refuse("GGUF", "GGUF\3\0\0\0\1\0\0\0", 12, "a GGUF file");
+    refuse("GGUF", "GGUF\3\0\0\0\1\0\0\0", 12, "byte 8 of the GGUF header: 8 bytes should follow, 4 are left");
     refuse("an empty archive", "PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 22, "no member begins at byte 0");
 }
 

@@ -109,7 +109,9 @@ static limn_status read_entry(reader *r, limn_entry *e)
     int64_t at[2] = {0};
     if (!read_fields(&r->scan, e, &type, at)) return not_json(r, e->name);
     e->type = types[type].name;
-    e->usable = limn_dtype_find(e->type, &e->dtype);
+    limn_dtype dtype = LIMN_F32;
+    e->usable = limn_dtype_find(e->type, &dtype);
+    e->dtype = dtype;
     if (at[1] < at[0])
         return bad(r, e->name, "data_offsets [%lld, %lld] end before they begin", (long long)at[0], (long long)at[1]);
     if ((uint64_t)at[1] > r->data_bytes)
@@ -153,14 +155,28 @@ limn_status limn_weight_file_entry(limn_ctx *ctx, limn_weight_file *st, const li
     return LIMN_OK;
 }
 
+limn_status limn_weight_file_pair(limn_ctx *ctx, limn_weight_file *st, const limn_part *part, const char *key,
+                                  const char *value)
+{
+    limn_pair *grown = one_more(st->metadata, st->n_metadata, &st->metadata_capacity, sizeof *grown);
+    if (!grown) return limn_fail_memory(ctx, st->n_metadata * sizeof *grown, part->file);
+    st->metadata = grown;
+    grown[st->n_metadata++] = (limn_pair){key, value};
+    return LIMN_OK;
+}
+
 static int by_key(const void *a, const void *b)
 {
     return strcmp(((const limn_pair *)a)->key, ((const limn_pair *)b)->key);
 }
 
+void limn_weight_file_sort_pairs(limn_weight_file *st, size_t first)
+{
+    if (st->n_metadata > first) qsort(st->metadata + first, st->n_metadata - first, sizeof *st->metadata, by_key);
+}
+
 static limn_status read_pairs(reader *r)
 {
-    limn_weight_file *st = r->st;
     limn_scan *s = &r->scan;
     limn_string key, value;
     if (limn_scan_take(s, '}')) return LIMN_OK;
@@ -168,10 +184,8 @@ static limn_status read_pairs(reader *r)
         if (!limn_scan_key(s, &key) || !limn_scan_string(s, &value)) return not_json(r, "__metadata__");
         if (strcmp(key.text, "limn.crc32") == 0 && value.n == 8 && value.end - value.begin == 8)
             r->part->crc_at = 8 + value.begin;
-        limn_pair *grown = one_more(st->metadata, st->n_metadata, &st->metadata_capacity, sizeof *grown);
-        if (!grown) return limn_fail_memory(r->ctx, st->n_metadata * sizeof *grown, r->part->file);
-        st->metadata = grown;
-        grown[st->n_metadata++] = (limn_pair){key.text, value.text};
+        limn_status status = limn_weight_file_pair(r->ctx, r->st, r->part, key.text, value.text);
+        if (status != LIMN_OK) return status;
     } while (limn_scan_more(s, '}'));
     return *s->why ? not_json(r, "__metadata__") : LIMN_OK;
 }
@@ -185,7 +199,7 @@ static limn_status read_metadata(reader *r)
     if (!limn_scan_need(&r->scan, '{', "before the metadata")) return not_json(r, "__metadata__");
     limn_status status = read_pairs(r);
     if (status != LIMN_OK) return status;
-    if (st->n_metadata > before) qsort(st->metadata + before, st->n_metadata - before, sizeof *st->metadata, by_key);
+    limn_weight_file_sort_pairs(st, before);
     char shown[256];
     for (size_t i = before + 1; i < st->n_metadata; i++)
         if (by_key(&st->metadata[i - 1], &st->metadata[i]) == 0)

@@ -139,7 +139,8 @@ static limn_status add_tensor(walk *w, const limn_pickle_tensor *t, size_t n_nam
     if (status != LIMN_OK) return status;
     e->bytes = width;
     for (int i = 0; i < t->rank; i++) e->dim[i] = size[i], e->bytes *= (size_t)size[i];
-    e->rank = (int8_t)t->rank, e->type = type->type, e->usable = limn_dtype_find(e->type, &e->dtype);
+    limn_dtype dtype = LIMN_F32;
+    e->rank = (int8_t)t->rank, e->type = type->type, e->usable = limn_dtype_find(e->type, &dtype), e->dtype = dtype;
     e->begin = torch->zip.members[t->member].begin + (size_t)t->offset * width;
     bool dense = !e->bytes || is_dense(size, stride, t->rank);
     int64_t *kept = dense ? NULL : limn_arena_alloc(torch->arena, (size_t)t->rank * sizeof *kept);

@@ -2,6 +2,7 @@
 #include "file/weight_file.h"
 
 #include "file/bytes.h"
+#include "file/gguf.h"
 #include "file/torch.h"
 #include "file/weight_file_parts.h"
 
@@ -41,8 +42,7 @@ static limn_status read_part(limn_ctx *ctx, limn_weight_file *st, limn_part *par
             "%s: a bare pickle, expected a safetensors file or the archive that torch.save() writes; nothing was executed",
             part->file);
     case LIMN_KIND_GGUF:
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: a GGUF file; Limn reads safetensors and the files of torch.save()",
-                         part->file);
+        return limn_gguf_read(ctx, st, part);
     default: return limn_header_read(ctx, st, part);
     }
 }
@@ -74,6 +74,39 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(limn_entry *const *)a)->name, (*(limn_entry *const *)b)->name);
 }
 
+/* LAYER.weight in 8-bit floats is often stored divided by one number: LAYER.scale_weight, or LAYER.weight_scale. */
+static limn_status find_scale(limn_ctx *ctx, const limn_weight_file *st, limn_entry *e)
+{
+    static const char end[] = ".weight", *const spellings[] = {".scale_weight", ".weight_scale"};
+    size_t n = strlen(e->name), stem = n - (sizeof end - 1);
+    char name[512], shown[256];
+    if (n < sizeof end || n > sizeof name - 16 || strcmp(e->name + stem, end) != 0) return LIMN_OK;
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%.*s%s", (int)stem, e->name, spellings[i]);
+        const limn_entry *s = limn_weight_file_find(st, name);
+        if (!s) continue;
+        float scale = 0;
+        bool one = s->usable && limn_entry_count(s) == 1;
+        limn_status status = one ? limn_weight_file_load(ctx, st, s, &scale, LIMN_F32) : LIMN_OK;
+        if (status != LIMN_OK) return status;
+        if (!(one && scale * 0 == 0 && scale != 0))
+            return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" should be one number, finite and not 0",
+                             st->whole->parts[s->part].file, limn_escape(name, strlen(name), shown, sizeof shown));
+        e->scale = scale;
+        return LIMN_OK;
+    }
+    return LIMN_OK;
+}
+
+static limn_status find_scales(limn_ctx *ctx, limn_weight_file *st)
+{
+    limn_status status = LIMN_OK;
+    for (size_t i = 0; i < st->n && status == LIMN_OK; i++)
+        if (st->entries[i].dtype == LIMN_F8_E4M3 || st->entries[i].dtype == LIMN_F8_E5M2)
+            status = find_scale(ctx, st, &st->entries[i]);
+    return status;
+}
+
 limn_status limn_weight_file_index(limn_ctx *ctx, limn_weight_file *st)
 {
     st->by_name = malloc((st->n + 1) * sizeof *st->by_name);
@@ -90,7 +123,7 @@ limn_status limn_weight_file_index(limn_ctx *ctx, limn_weight_file *st)
         return limn_fail(ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" is also in %s", st->parts[a->part].file, name,
                          st->parts[b->part].file);
     }
-    return LIMN_OK;
+    return find_scales(ctx, st);
 }
 
 static bool is_index(const char *path)
@@ -168,7 +201,7 @@ const limn_entry *limn_weight_file_get(const limn_weight_file *st, size_t i)
 
 const char *limn_weight_file_kind(const limn_weight_file *st)
 {
-    return st->parts[0].torch ? "torch" : "safetensors";
+    return st->parts[0].torch ? "torch" : st->parts[0].gguf ? "gguf" : "safetensors";
 }
 
 const limn_entry *limn_weight_file_find(const limn_weight_file *st, const char *name)
@@ -187,6 +220,8 @@ const char *limn_weight_file_metadata(const limn_weight_file *st, const char *ke
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------------ */
 
+limn_dtype limn_entry_type(const limn_entry *e) { return e->scale != 0 ? LIMN_F32 : e->dtype; }
+
 size_t limn_entry_count(const limn_entry *e)
 {
     size_t n = 1;
@@ -199,21 +234,46 @@ limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, con
     return limn_weight_file_load_part(ctx, st, e, 0, limn_entry_count(e), to, dtype);
 }
 
+static void convert(const limn_entry *e, const unsigned char *from, void *to, limn_dtype dtype, size_t n)
+{
+    enum { SOME = 1024 };
+    float x[SOME];
+    if (e->scale == 0) limn_convert(from, e->dtype, to, dtype, n);
+    for (size_t i = 0, some; e->scale != 0 && i < n; i += some) {
+        some = n - i < SOME ? n - i : SOME;
+        limn_convert(from + limn_dtype_size(e->dtype, i), e->dtype, x, LIMN_F32, some);
+        for (size_t k = 0; k < some; k++) x[k] *= e->scale;
+        limn_convert(x, LIMN_F32, (unsigned char *)to + limn_dtype_size(dtype, i), dtype, some);
+    }
+}
+
 /* Elements from byte `from` on, read and converted a chunk at a time. */
-static limn_status load_converted(limn_ctx *ctx, const limn_part *part, size_t from, limn_dtype stored, size_t n,
+static limn_status load_converted(limn_ctx *ctx, const limn_part *part, size_t from, const limn_entry *e, size_t n,
                                   unsigned char *to, limn_dtype dtype)
 {
-    const limn_dtype_row *row = limn_dtype_row_of(stored);
+    const limn_dtype_row *row = limn_dtype_row_of(e->dtype);
     size_t most = CHUNK / row->bytes * row->block;
-    void *chunk = malloc(CHUNK);
+    unsigned char *chunk = malloc(CHUNK);
     if (!chunk) return limn_fail_memory(ctx, CHUNK, part->file);
     limn_status status = LIMN_OK;
     for (size_t done = 0, some; done < n && status == LIMN_OK; done += some) {
         some = n - done < most ? n - done : most;
-        status = limn_part_read(ctx, part, from + limn_dtype_size(stored, done), limn_dtype_size(stored, some), chunk);
-        if (status == LIMN_OK) limn_convert(chunk, stored, to + limn_dtype_size(dtype, done), dtype, some);
+        status = limn_part_read(ctx, part, from + limn_row_size(row, done), limn_row_size(row, some), chunk);
+        if (status == LIMN_OK) convert(e, chunk, to + limn_dtype_size(dtype, done), dtype, some);
     }
     free(chunk);
+    return status;
+}
+
+static limn_status load_scaled_torch(limn_ctx *ctx, const limn_part *part, const limn_entry *e, size_t first, size_t n,
+                                     void *to, limn_dtype dtype)
+{
+    float *x = malloc(n * sizeof *x + 1);
+    if (!x) return limn_fail_memory(ctx, n * sizeof *x, part->file);
+    limn_status status = limn_torch_load(ctx, part, e, first, n, x, LIMN_F32);
+    for (size_t i = 0; i < n && status == LIMN_OK; i++) x[i] *= e->scale;
+    if (status == LIMN_OK) limn_convert(x, LIMN_F32, to, dtype, n);
+    free(x);
     return status;
 }
 
@@ -225,11 +285,15 @@ limn_status limn_weight_file_load_part(limn_ctx *ctx, const limn_weight_file *st
     if (!e->usable)
         return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: tensor \"%s\" is %s, which Limn does not compute with", part->file,
                          limn_escape(e->name, strlen(e->name), name, sizeof name), e->type);
+    if (limn_dtype_size(e->dtype, first) == SIZE_MAX || limn_dtype_size(e->dtype, n) == SIZE_MAX)
+        return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: of tensor \"%s\" a part is needed that cuts its blocks (%s)",
+                         part->file, limn_escape(e->name, strlen(e->name), name, sizeof name), e->type);
     size_t from = 8 + part->header_bytes + e->begin + limn_dtype_size(e->dtype, first), bytes = limn_dtype_size(e->dtype, n);
     ctx->counters.bytes_read += bytes;
+    if (part->torch && e->scale != 0) return load_scaled_torch(ctx, part, e, first, n, to, dtype);
     if (part->torch) return limn_torch_load(ctx, part, e, first, n, to, dtype);
-    if (e->dtype == dtype) return limn_part_read(ctx, part, from, bytes, to);
-    return load_converted(ctx, part, from, e->dtype, n, to, dtype);
+    if (e->dtype == dtype && e->scale == 0) return limn_part_read(ctx, part, from, bytes, to);
+    return load_converted(ctx, part, from, e, n, to, dtype);
 }
 
 /* The checksum is of the file whose 8 digits at crc_at are zeros. */

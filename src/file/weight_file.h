@@ -1,6 +1,6 @@
 /* weight_file.h: named tensors in a file: safetensors (u64 length | JSON header | bytes, every rule of the format is
- * enforced) or what torch.save() wrote (.pt, .pth, .ckpt, .bin; see torch.h).  What a file is, its first bytes say, never
- * its name.  Nothing in it is executed.  Writing: safetensors.h. */
+ * enforced), GGUF (gguf.h), or what torch.save() wrote (.pt, .pth, .ckpt, .bin; see torch.h).  What a file is, its first
+ * bytes say, never its name.  Nothing in it is executed.  Writing: safetensors.h. */
 #ifndef LIMN_WEIGHT_FILE_H
 #define LIMN_WEIGHT_FILE_H
 
@@ -15,13 +15,16 @@ typedef struct limn_entry {
     int64_t dim[LIMN_FILE_RANK];
     size_t begin, bytes;    /* in the data part of its file (torch: first element in the whole file); when dense */
     const struct limn_torch_place *torch; /* NULL: a safetensors file, whose rows are dense */
-    limn_dtype dtype;
+    float scale;            /* of 8-bit floats whose numbers are to be multiplied by a tensor of one; 0: there is none */
     int16_t part;           /* which file of several */
     int8_t rank;
-    bool usable;            /* dtype is one Limn knows; others are listed only */
+    limn_dtype dtype : 7;
+    bool usable : 1; /* dtype is one Limn knows; others are listed only */
 } limn_entry;
 
 size_t limn_entry_count(const limn_entry *e); /* elements */
+/** In which its numbers can be kept as they are: its own, or f32 where they have a scale. */
+limn_dtype limn_entry_type(const limn_entry *e);
 
 typedef struct limn_weight_file limn_weight_file;
 
@@ -39,7 +42,7 @@ void limn_weight_file_reads(const limn_weight_file *st, const char *what, limn_j
 size_t limn_weight_file_count(const limn_weight_file *st);
 const limn_entry *limn_weight_file_get(const limn_weight_file *st,
                                        size_t i);              /* by file and offset; torch: in the order of its dicts */
-const char *limn_weight_file_kind(const limn_weight_file *st); /* "safetensors" or "torch" (of the first file) */
+const char *limn_weight_file_kind(const limn_weight_file *st); /* "safetensors", "torch" or "gguf" (of the first file) */
 const limn_entry *limn_weight_file_find(const limn_weight_file *st, const char *name);
 /** Metadata by key (of the first file), or NULL. */
 const char *limn_weight_file_metadata(const limn_weight_file *st, const char *key);

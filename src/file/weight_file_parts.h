@@ -17,7 +17,8 @@ typedef struct limn_part {
     size_t n_bytes, header_bytes;
     char *header;                /* owned; names and metadata lie in it */
     size_t crc_at;               /* where the 8 digits of the checksum lie in the file; 0: none */
-    struct limn_torch *torch;    /* NULL: a safetensors file */
+    struct limn_torch *torch;    /* NULL: a safetensors file, or */
+    bool gguf;
 } limn_part;
 
 typedef struct limn_pair {
@@ -43,6 +44,11 @@ limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char
 limn_status limn_header_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part);
 /** One more entry, of that part; everything else in it is zero. */
 limn_status limn_weight_file_entry(limn_ctx *ctx, limn_weight_file *st, const limn_part *part, limn_entry **out);
+/** One more pair of metadata, of which at and after a sort the texts are borrowed from the part's header. */
+limn_status limn_weight_file_pair(limn_ctx *ctx, limn_weight_file *st, const limn_part *part, const char *key,
+                                  const char *value);
+/** Sort the pairs from `first` on by key. */
+void limn_weight_file_sort_pairs(limn_weight_file *st, size_t first);
 /** Sort names once all parts are there; a name that comes twice is refused. */
 limn_status limn_weight_file_index(limn_ctx *ctx, limn_weight_file *st);
 limn_status limn_part_read(limn_ctx *ctx, const limn_part *part, size_t offset, size_t n, void *to);

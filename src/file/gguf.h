@@ -1,0 +1,13 @@
+/* gguf.h: GGUF, versions 2 and 3 (ggml's docs/gguf.md): magic | version | counts | metadata | names, shapes and types of
+ * tensors | their bytes, in order, each at a multiple of the alignment.  Part of weight_file.h, which opens it. */
+#ifndef LIMN_GGUF_H
+#define LIMN_GGUF_H
+
+#include "file/weight_file_parts.h"
+
+/** Read all but the bytes of the newest part into entries, their dimensions in our order (slowest first), and into metadata
+ *  the texts and single numbers.  Tensors that comfy.gguf.orig_shape.NAME says were reshaped have that shape.
+ *  @return LIMN_OK; LIMN_BAD_FILE: where, what was expected, what was found */
+limn_status limn_gguf_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part);
+
+#endif
