@@ -111,7 +111,8 @@ static limn_status fit_published(limn_ctx *ctx, const char *file, const limn_wei
     limn_status status = limn_model_build(g, &map->settings, (limn_build){.batch = 1, .part = map->part}, &ports);
     out->n_parameters = g->n_parameters;
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++)
-        if (limn_map_read(ctx, map, file, st, g->parameters[i], LIMN_F32, NULL, &found) == LIMN_OK) out->n_found++;
+        if (limn_map_read(ctx, map, file, st, g->parameters[i], LIMN_F32, NULL, &found, NULL) == LIMN_OK)
+            out->n_found++;
         else if (!out->missing[0]) snprintf(out->missing, sizeof out->missing, "%s", limn_error_text(ctx));
     limn_graph_free(g);
     return status;

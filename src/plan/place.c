@@ -15,15 +15,31 @@ static limn_dtype dtype_of(const limn_plan *plan, const limn_node *node)
     return wide ? LIMN_F64 : plan->precision == LIMN_PRECISION_BF16 ? LIMN_BF16 : LIMN_F32;
 }
 
-/* Parameters lie in the store as the source has them, where kernels load that type. */
-static limn_status find_parameter(limn_plan *plan, limn_tensor *t)
+/* By node: a bit for each type that all who read it take. */
+static uint32_t *find_kept_types(limn_plan *plan)
+{
+    const limn_graph *g = plan->graph;
+    uint32_t *types = limn_arena_alloc(plan->arena, (size_t)g->n_nodes * sizeof *types + 1);
+    for (int i = 0; types && i < g->n_nodes; i++) types[i] = UINT32_MAX;
+    for (int i = 0; types && i < plan->n_outputs; i++) types[plan->outputs[i]->id] = 0;
+    for (int i = 0; types && i < g->n_nodes; i++)
+        for (int s = 0; s < g->nodes[i]->n_src; s++)
+            for (int d = 0; d < LIMN_N_DTYPES; d++)
+                if (!limn_op_keeps(g->nodes[i]->op, s, (limn_dtype)d)) types[g->nodes[i]->src[s]->id] &= ~(1u << d);
+    return types;
+}
+
+/* Parameters lie in the store as the source has them, where kernels load that type; blocks, where rows are whole ones. */
+static limn_status find_parameter(limn_plan *plan, limn_tensor *t, uint32_t types)
 {
     limn_found found;
     limn_wanted w = {.name = t->node->name, .shape = t->node->shape, .init = &t->node->init};
     limn_status status = plan->source->find(plan->ctx, plan->source, &w, &found);
-    if (status == LIMN_OK)
-        t->view.dtype = plan->precision == LIMN_PRECISION_F64 ? LIMN_F64 : found.dtype == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
-    return status;
+    if (status != LIMN_OK) return status;
+    bool whole = limn_dtype_size(found.dtype, (size_t)limn_shape_cols(&t->node->shape)) != SIZE_MAX;
+    bool kept = found.dtype == LIMN_BF16 || (types >> found.dtype & 1 && whole);
+    t->view.dtype = plan->precision == LIMN_PRECISION_F64 ? LIMN_F64 : kept ? found.dtype : LIMN_F32;
+    return LIMN_OK;
 }
 
 /* Inputs in the order they were made; what follows from inputs has their bits. */
@@ -45,6 +61,8 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
     plan->steps = limn_arena_alloc(plan->arena, 2 * (size_t)g->n_nodes * sizeof *plan->steps);
     if (!plan->tensors || !plan->steps)
         return limn_fail_memory(plan->ctx, 2 * (size_t)g->n_nodes * sizeof *plan->steps, "a plan");
+    const uint32_t *types = find_kept_types(plan);
+    if (!types) return limn_fail_memory(plan->ctx, (size_t)g->n_nodes * sizeof *types, "a plan");
     limn_graph_rates(g, plan->options.training, rates);
     int n_inputs = 0;
     limn_status status = LIMN_OK;
@@ -62,7 +80,8 @@ static limn_status make_tensors(limn_plan *plan, limn_rate *rates)
             t->view.dtype = plan->tensors[t->of].view.dtype;
             t->offset = limn_dtype_size(t->view.dtype, (size_t)node->attr.begin);
         }
-        if (node->op == LIMN_OP_PARAMETER && plan->source) status = find_parameter(plan, t);
+        if (node->op == LIMN_OP_PARAMETER && plan->source)
+            status = find_parameter(plan, t, types[i]);
         else if (node->op == LIMN_OP_PARAMETER) t->place = LIMN_PLACE_BOUND;
         t->bytes = limn_view_bytes(&t->view);
     }

@@ -106,7 +106,7 @@ static limn_status file_find(limn_ctx *ctx, const limn_source *base, const limn_
     const limn_entry *e;
     limn_status status = find_entry(ctx, s, w, &e);
     if (status == LIMN_OK && limn_source_other_places(e, w)) status = limn_source_check_places(ctx, s->file, s->st, e, w);
-    *out = (limn_found){.dtype = status == LIMN_OK ? e->dtype : LIMN_F32};
+    *out = (limn_found){.dtype = status == LIMN_OK ? limn_entry_type(e) : LIMN_F32};
     return status;
 }
 

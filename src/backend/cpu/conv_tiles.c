@@ -26,7 +26,7 @@ enum { BLOCK = 256, PAIR_BLOCK = 768, PIXELS = 128, MOST_TILES = PIXELS / LIMN_T
 /* One convolution: all of CONV, or one of the s x s of CONV_TRANSPOSE. */
 typedef struct phase {
     limn_windows a;
-    const float *b;               /* panels */
+    const char *b;                /* panels of word_type() */
     int64_t packed, columns;      /* words of b; channels of the result */
     int64_t first_row, first_col,
         step; /* grid pixel (i, j) is pixel (first_row + i step, first_col + j step) of the result */
@@ -131,11 +131,16 @@ static phase phase_of(const limn_call *c, int index)
 
 /* ---- W to panels ------------------------------------------------------------------------------------------------------ */
 
+/* Weights of 16 bits stay so beside floats, and are widened block by block; sums of them, and pairs, are words of 32. */
+static limn_dtype word_type(const limn_call *c) { return in_pairs(c) || upsampled(c) ? LIMN_F32 : c->src[1].dtype; }
+
+static size_t word_bytes(const limn_call *c) { return limn_dtype_bytes(word_type(c)); }
+
 static size_t packed_bytes(const limn_call *c)
 {
     int64_t n = 0;
     for (int i = 0; i < n_phases(c); i++) n += phase_of(c, i).packed;
-    return (size_t)n * sizeof(float);
+    return (size_t)n * word_bytes(c);
 }
 
 /* What tells one layout of a W from another: the size of the picture plays no part. */
@@ -143,11 +148,6 @@ static uint64_t layout(const limn_call *c)
 {
     int64_t what[] = {c->op, panel(c), in_pairs(c), upsampled(c), transposed(c) ? c->attr->stride : 1};
     return limn_hash_bytes(LIMN_HASH, what, sizeof what);
-}
-
-static float number(const limn_view *w, int64_t at)
-{
-    return w->dtype == LIMN_F32 ? ((const float *)w->data)[at] : limn_bf16_to_f32(((const uint16_t *)w->data)[at]);
 }
 
 /* What rows u, u + 1, .. of a 3 x 3 window that fall on small row `u` of phase r add up to: r = 0: {0}, {1, 2}; r = 1: {0,
@@ -164,7 +164,7 @@ static float folded_tap(const limn_view *w, int64_t plane, const phase *p, int64
     float sum = 0;
     folded(p->du, u, &y, &h);
     folded(p->dv, v, &x, &l);
-    for (int64_t i = 0; i < h * l; i++) sum += number(w, plane + (y + i / l) * 3 + x + i % l);
+    for (int64_t i = 0; i < h * l; i++) sum += limn_cpu_weight(w, plane + (y + i / l) * 3 + x + i % l);
     return sum;
 }
 
@@ -177,13 +177,13 @@ static void elements(const limn_call *c, const limn_view *w, const phase *p, int
         return;
     }
     if (transposed(c)) u = p->du + p->step * (p->a.kh - 1 - u), v = p->dv + p->step * (p->a.kw - 1 - v);
-    for (int64_t j = 0, at = plane + u * w->shape.dim[3] + v; j < n; j++, at += next) to[j] = number(w, at);
+    for (int64_t j = 0, at = plane + u * w->shape.dim[3] + v; j < n; j++, at += next) to[j] = limn_cpu_weight(w, at);
 }
 
 enum { TOGETHER = 8, MOST_COLUMNS = 32 }; /* words whose lines of W fit the first cache; columns of a panel */
 
 /* Panel of columns col.. : [terms][width], terms in the order (u, v, channel of the source). */
-static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, int64_t col, int64_t width, float *to)
+static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, int64_t col, int64_t width, char *to)
 {
     const limn_rows *rows = limn_rows_of(c);
     const int64_t *d = w->shape.dim;
@@ -195,37 +195,45 @@ static void pack_panel(const limn_call *c, const limn_view *w, const phase *p, i
     for (int64_t k = 0; k < terms; k += TOGETHER)
         for (int64_t tap = 0; tap < p->a.kh * p->a.kw; tap++) {
             int64_t m = terms - k < TOGETHER ? terms - k : TOGETHER;
-            float *word = to + (tap * terms + k) * width;
+            char *word = to + (size_t)((tap * terms + k) * width) * word_bytes(c);
             for (int64_t i = 0; i < m * parts; i++)
                 elements(c, w, p, (k * parts + i) * of_channel + col * of_column, of_column, tap / p->a.kw, tap % p->a.kw, n,
                          numbers[i % parts] + i / parts * width);
-            if (parts == 1) memcpy(word, numbers[0], (size_t)(m * width) * sizeof *word);
+            if (parts == 1) rows->store(word, word_type(c), numbers[0], m * width);
             for (int i = 0; parts == 2 && i < 2; i++) rows->store(halves[i], LIMN_BF16, numbers[i], m * width);
-            if (parts == 2) rows->pairs.lay(word, width, halves[0], halves[1], width, m, width);
+            if (parts == 2) rows->pairs.lay((float *)(void *)word, width, halves[0], halves[1], width, m, width);
         }
 }
 
 static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 {
-    float *b = to;
+    char *b = to;
     int64_t width = panel(c);
+    size_t size = word_bytes(c);
     for (int i = 0; i < n_phases(c); i++) {
         phase p = phase_of(c, i);
         int64_t terms = limn_windows_terms(&p.a);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
-        for (int64_t col = 0; col < p.columns; col += width) pack_panel(c, from, &p, col, width, b + col * terms);
-        b += p.packed;
+        for (int64_t col = 0; col < p.columns; col += width)
+            pack_panel(c, from, &p, col, width, b + (size_t)(col * terms) * size);
+        b += (size_t)p.packed * size;
     }
     return LIMN_OK;
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
 
-/* Scratch of a thread: bias, windows that had to be copied, and where the result is not f32 its sums. */
+/* Words of a block of a panel that are widened. */
+static size_t widened_floats(const limn_call *c)
+{
+    return word_type(c) == LIMN_F32 ? 0 : (size_t)limn_round_up(block_words(c) * panel(c), 16);
+}
+
+/* Scratch of a thread: bias, a widened block, windows that had to be copied, and where the result is not f32 its sums. */
 static size_t thread_floats(const limn_call *c)
 {
     size_t columns = (size_t)limn_round_up(c->dst.shape.dim[3], 16), pixels = (size_t)(group_tiles(c) * tile_rows(c));
-    return columns + pixels * (size_t)block_words(c) + (c->dst.dtype == LIMN_F32 ? 0 : pixels * columns);
+    return columns + widened_floats(c) + pixels * (size_t)block_words(c) + (c->dst.dtype == LIMN_F32 ? 0 : pixels * columns);
 }
 
 /* Floats of the picture converted; 0 where its words serve as they are. */
@@ -326,22 +334,33 @@ static int64_t block_of(const phase *p, int64_t term, int64_t words)
     return left < part ? left : part;
 }
 
+/* n rows of a panel. */
+static const float *block_at(const limn_call *c, const phase *p, int64_t row, int64_t n, float *room)
+{
+    limn_view panels = {.dtype = word_type(c), .data = (void *)(uintptr_t)p->b};
+    return limn_cpu_floats(limn_rows_of(c), &panels, row, n, room);
+}
+
 static void run_tiles(const limn_call *c, const phase *p, int64_t first, int64_t count, const float *bias, float *room)
 {
     const limn_rows *rows = limn_rows_of(c);
     limn_tile *multiply = tiles_of(c)->multiply;
     int64_t terms = limn_windows_terms(&p->a), width = panel(c), most = tile_rows(c), words = block_words(c);
     tile tiles[MOST_TILES];
+    float *widened = room;
+    room += widened_floats(c);
     for (int64_t t = 0; t < count; t++)
         tiles[t] = tile_of(c, p, first + t, room + group_tiles(c) * most * words + t * most * p->columns);
     for (int64_t i = 0, n; i < terms; i += n) {
         n = block_of(p, i, words);
         for (int64_t t = 0; t < count; t++) find_terms(p, &tiles[t], i, n, room + t * most * n);
-        for (int64_t col = 0; col < p->columns; col += width)
+        for (int64_t col = 0; col < p->columns; col += width) {
+            const float *b = block_at(c, p, col * terms + i * width, n * width, widened);
             for (int64_t t = 0; t < count; t++)
-                multiply(tiles[t].sum + col, tiles[t].sum_row, tiles[t].a, tiles[t].a_row, 1, tiles[t].a_run,
-                         p->b + col * terms + i * width, n / tiles[t].n_runs, tiles[t].n_runs, (int)tiles[t].n,
+                multiply(tiles[t].sum + col, tiles[t].sum_row, tiles[t].a, tiles[t].a_row, 1, tiles[t].a_run, b,
+                         n / tiles[t].n_runs, tiles[t].n_runs, (int)tiles[t].n,
                          (int)(p->columns - col < width ? p->columns - col : width), i > 0);
+        }
     }
     for (int64_t t = 0; t < count; t++) {
         for (int64_t r = 0; terms == 0 && r < tiles[t].n; r++)
@@ -376,7 +395,7 @@ static void run_phase(const limn_call *c, const phase *p)
 static limn_status run(const limn_call *c)
 {
     limn_call f = *c;
-    const float *b = c->src[1].data;
+    const char *b = c->src[1].data;
     if (copy_floats(c)) {
         float *copy = (float *)c->scratch + (size_t)c->n_threads * thread_floats(c);
         limn_cpu_convert(c->src[0].data, c->src[0].dtype, copy, LIMN_F32, limn_shape_count(&c->src[0].shape), c->n_threads);
@@ -385,7 +404,7 @@ static limn_status run(const limn_call *c)
     for (int i = 0; i < n_phases(&f); i++) {
         phase p = phase_of(&f, i);
         p.b = b;
-        b += p.packed;
+        b += (size_t)p.packed * word_bytes(&f);
         if (limn_windows_pixels(&p.a)) run_phase(&f, &p);
     }
     return LIMN_OK;

@@ -94,12 +94,15 @@ static const char *refuse(const limn_call *c)
     return is_worth_it(&k) ? NULL : "so few pixels or channels that transforms cost more than they save";
 }
 
-/* ---- W to panels: [panel][channel][9][column], in bf16 where the source is, in f32 else
- * ---------------------------------------------------------------------- */
+/* ---- W to panels: [panel][channel][9][column] -------------------------------------------------------------------------
+ *
+ * In bf16 where the source is; else as W has it: 16 bits stay 16. */
+
+static limn_dtype panel_type(const limn_call *c) { return c->src[0].dtype == LIMN_BF16 ? LIMN_BF16 : c->src[1].dtype; }
 
 static size_t panel_bytes(const limn_call *c, const work *k)
 {
-    return (size_t)(9 * k->c * k->width) * limn_dtype_bytes(c->src[0].dtype);
+    return (size_t)(9 * k->c * k->width) * limn_dtype_bytes(panel_type(c));
 }
 
 static size_t packed_bytes(const limn_call *c)
@@ -110,7 +113,7 @@ static size_t packed_bytes(const limn_call *c)
 
 static uint64_t layout(const limn_call *c)
 {
-    int64_t what[] = {c->op, work_of(c).width, c->src[0].dtype};
+    int64_t what[] = {c->op, work_of(c).width, panel_type(c)};
     return limn_hash_bytes(LIMN_HASH, what, sizeof what);
 }
 
@@ -123,8 +126,7 @@ static void lay_windows(const limn_call *c, const limn_view *w, const work *k, i
     for (int64_t j = 0; j < n; j++, from += of_column)
         for (int64_t tap = 0; tap < 9; tap++) {
             int64_t at = from + (turned(c) ? 8 - tap : tap);
-            to[tap * k->width + j] =
-                w->dtype == LIMN_F32 ? ((const float *)w->data)[at] : limn_bf16_to_f32(((const uint16_t *)w->data)[at]);
+            to[tap * k->width + j] = limn_cpu_weight(w, at);
         }
 }
 
@@ -135,7 +137,7 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
     for (int64_t i = 0; i < k.panels * k.c; i++) {
         float windows[9 * LIMN_PANEL];
         lay_windows(c, from, &k, i % k.c, i / k.c * k.width, windows);
-        limn_rows_of(c)->store((char *)to + (size_t)i * (panel_bytes(c, &k) / (size_t)k.c), c->src[0].dtype, windows,
+        limn_rows_of(c)->store((char *)to + (size_t)i * (panel_bytes(c, &k) / (size_t)k.c), panel_type(c), windows,
                                9 * k.width);
     }
     return LIMN_OK;
@@ -197,7 +199,7 @@ static void multiply(const limn_call *c, const work *k, const room *r, int64_t n
     int64_t next = u_next(k);
     for (int64_t i = 0, some; i < k->c; i += some) {
         some = limn_least(k->c - i, CHANNELS);
-        rows->winograd.weight(r->u, next, w + panel_bytes(c, k) / (size_t)k->c * (size_t)i, c->src[0].dtype, some);
+        rows->winograd.weight(r->u, next, w + panel_bytes(c, k) / (size_t)k->c * (size_t)i, panel_type(c), some);
         for (int64_t f = 0; f < ELEMENTS; f++)
             for (int64_t t = 0; t < n; t += LIMN_TILE_ROWS)
                 rows->floats.multiply(r->m + f * k->m_next + t * k->width, k->width, r->v + f * k->v_next + t * k->c + i,

@@ -6,9 +6,11 @@
 const char *limn_cpu_refuse_types(const limn_call *call)
 {
     bool fine = call->dst.dtype == LIMN_F32 || call->dst.dtype == LIMN_BF16;
-    for (int i = 0; i < call->n_src; i++)
-        fine = fine && (call->src[i].dtype == LIMN_F32 || call->src[i].dtype == LIMN_BF16 || call->src[i].dtype == LIMN_I32);
-    return fine ? NULL : "takes f32 and bf16 only";
+    for (int i = 0; i < call->n_src; i++) {
+        limn_dtype d = call->src[i].dtype;
+        fine = fine && (d == LIMN_F32 || d == LIMN_BF16 || d == LIMN_I32 || limn_op_keeps(call->op, i, d));
+    }
+    return fine ? NULL : "takes f32 and bf16 only, and weights of products as files have them";
 }
 
 void limn_cpu_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, int64_t n, int n_threads)
@@ -16,7 +18,7 @@ void limn_cpu_convert(const void *src, limn_dtype from, void *dst, limn_dtype to
     enum { PART = 16384 };
 #pragma omp parallel for schedule(static) num_threads(n_threads)
     for (int64_t at = 0; at < n; at += PART) {
-        const char *a = (const char *)src + (size_t)at * limn_dtype_bytes(from);
+        const char *a = (const char *)src + limn_dtype_size(from, (size_t)at);
         limn_convert(a, from, (char *)dst + (size_t)at * limn_dtype_bytes(to), to, (size_t)(n - at < PART ? n - at : PART));
     }
 }

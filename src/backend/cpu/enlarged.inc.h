@@ -1,12 +1,12 @@
 /* enlarged.inc.h: a picture beside its differences, and the four pixels that their products make (conv_enlarged.c).
  * Included by rows.inc.h. */
 
-static inline __attribute__((always_inline)) void some_fields(float *to, int64_t next, const void *const *pixel, bool half,
-                                                              int64_t n)
+static inline __attribute__((always_inline)) void some_fields(float *to, int64_t next, const void *const *pixel,
+                                                              limn_dtype dtype, int64_t n)
 {
     for (int64_t c = 0; c < n; c += V) {
-        vec here = floats_at(pixel[3], half, c), above = floats_at(pixel[1], half, c);
-        vec across = here - floats_at(pixel[2], half, c), across_above = above - floats_at(pixel[0], half, c);
+        vec here = floats_at(pixel[3], dtype, c), above = floats_at(pixel[1], dtype, c);
+        vec across = here - floats_at(pixel[2], dtype, c), across_above = above - floats_at(pixel[0], dtype, c);
         put_vec(to + c, here), put_vec(to + next + c, across);
         put_vec(to + 2 * next + c, here - above), put_vec(to + 3 * next + c, across - across_above);
     }
@@ -15,9 +15,9 @@ static inline __attribute__((always_inline)) void some_fields(float *to, int64_t
 static void enlarged_fields(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t n)
 {
     if (dtype == LIMN_F32)
-        some_fields(to, next, pixel, false, n);
+        some_fields(to, next, pixel, LIMN_F32, n);
     else
-        some_fields(to, next, pixel, true, n);
+        some_fields(to, next, pixel, LIMN_BF16, n);
 }
 
 static void enlarged_pixels(float *to, const float *sums, int64_t next, const float *bias)

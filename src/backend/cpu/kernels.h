@@ -28,6 +28,14 @@ void limn_cpu_convert(const void *src, limn_dtype from, void *dst, limn_dtype to
 /** n floats of v from element `begin` on: where they lie when v is f32, else converted into buffer. */
 const float *limn_cpu_floats(const limn_rows *rows, const limn_view *v, int64_t begin, int64_t n, float *buffer);
 
+/** Weight number i, of f32, bf16 or f16. */
+static inline float limn_cpu_weight(const limn_view *w, int64_t i)
+{
+    if (w->dtype == LIMN_F32) return ((const float *)w->data)[i];
+    uint16_t h = ((const uint16_t *)w->data)[i];
+    return w->dtype == LIMN_BF16 ? limn_bf16_to_f32(h) : limn_f16_to_f32(h);
+}
+
 /* Pixel (row, col) of picture b. */
 typedef struct limn_spot {
     int64_t b, row, col;

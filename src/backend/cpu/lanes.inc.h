@@ -3,7 +3,7 @@
 #include "backend/cpu/rows.h"
 
 #include <string.h>
-#ifdef __AVX512BF16__
+#if defined(__F16C__) || defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 

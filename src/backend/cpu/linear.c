@@ -18,9 +18,16 @@ static limn_dtype bias_type(const limn_call *c)
     return compute_type(c) == LIMN_F32 ? LIMN_F32 : c->src[2].dtype;
 }
 
+/* Weights of types that oneDNN does not read, converted to those that it computes with. */
+static bool unread(const limn_call *c) { return c->src[1].dtype != LIMN_F32 && c->src[1].dtype != LIMN_BF16; }
+
+/* Those of 8 bits and of blocks stay as they are, and are converted and laid for oneDNN by each run. */
+static bool laid_by_run(const limn_call *c) { return c->op == LIMN_OP_LINEAR && unread(c) && c->src[1].dtype != LIMN_F16; }
+
 static limn_product_options options_of(const limn_call *c)
 {
-    limn_product_options o = {.compute = compute_type(c), .result = c->dst.dtype, .weight = c->src[1].dtype};
+    limn_product_options o = {
+        .compute = compute_type(c), .result = c->dst.dtype, .weight = unread(c) ? compute_type(c) : c->src[1].dtype};
     if (c->op == LIMN_OP_LINEAR_GRAD_WEIGHT) {
         o.kind = LIMN_PRODUCT_GRAD_WEIGHT;
         o.n = c->dst.shape.dim[0], o.k = c->dst.shape.dim[1], o.m = limn_shape_rows(&c->src[0].shape);
@@ -47,6 +54,8 @@ static const char *refuse(const limn_call *c)
     if (!why && compute_type(c) == LIMN_BF16 && limn_isa_lacks_avx512bf16())
         why = "oneDNN's bf16 products are wrong on AMX without AVX512_BF16";
     if (!why && c->op == LIMN_OP_LINEAR_GRAD_WEIGHT && c->dst.dtype != LIMN_F32) why = "weight gradients are f32";
+    if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 && c->src[1].dtype != LIMN_F32)
+        why = "weights of 16 bits would be kept in 32";
     if (!why && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT && compute_type(c) == LIMN_F32 &&
         limn_shape_cols(&c->src[0].shape) > 1024)
         why = "oneDNN splits f32 sums of more than 1024 terms among threads";
@@ -88,17 +97,21 @@ static uint64_t layout(const limn_call *c)
     return limn_product_layout(c->state);
 }
 
-static size_t packed_bytes(const limn_call *c)
-{
-    return limn_product_packed_bytes(c->state);
-}
+static size_t packed_bytes(const limn_call *c) { return laid_by_run(c) ? 0 : limn_product_packed_bytes(c->state); }
 
 static limn_status pack(const limn_call *c, const limn_view *from, void *to)
 {
-    return limn_product_pack(c->state, from->data, to);
+    if (!unread(c)) return limn_product_pack(c->state, from->data, to);
+    int64_t n = limn_shape_count(&from->shape);
+    void *wide = limn_alloc_aligned((size_t)n * limn_dtype_bytes(compute_type(c)));
+    if (!wide) return LIMN_NO_MEMORY;
+    limn_cpu_convert(from->data, from->dtype, wide, compute_type(c), n, c->n_threads);
+    limn_status status = limn_product_pack(c->state, wide, to);
+    limn_free_aligned(wide);
+    return status;
 }
 
-/* Scratch: oneDNN's, then a converted copy of each operand of another type. */
+/* Scratch: oneDNN's, then a converted copy of each operand of another type, then weights that a run lays. */
 static size_t aligned(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
@@ -119,10 +132,25 @@ static size_t converted_bias_bytes(const limn_call *c)
     return used && c->src[2].dtype != bias_type(c) ? aligned((size_t)limn_shape_count(&c->src[2].shape) * sizeof(float)) : 0;
 }
 
+static size_t plain_bytes(const limn_call *c)
+{
+    return laid_by_run(c) ? aligned((size_t)limn_shape_count(&c->src[1].shape) * limn_dtype_bytes(compute_type(c))) : 0;
+}
+
+static size_t laid_bytes(const limn_call *c) { return laid_by_run(c) ? aligned(limn_product_packed_bytes(c->state)) : 0; }
+
+static limn_status lay_weight(const limn_call *c, char *scratch, const void **laid)
+{
+    const limn_view *w = &c->src[1];
+    limn_cpu_convert(w->data, w->dtype, scratch, compute_type(c), limn_shape_count(&w->shape), c->n_threads);
+    *laid = scratch + plain_bytes(c);
+    return limn_product_pack(c->state, scratch, scratch + plain_bytes(c));
+}
+
 static size_t scratch_bytes(const limn_call *c)
 {
     return aligned(limn_product_scratch_bytes(c->state)) + converted_bytes(c, 0) + converted_bytes(c, 1) +
-           converted_bias_bytes(c);
+           converted_bias_bytes(c) + plain_bytes(c) + laid_bytes(c);
 }
 
 static const void *converted(const limn_call *c, int i, char **scratch)
@@ -171,8 +199,10 @@ static limn_status run(const limn_call *c)
     if (converted_bias_bytes(c)) {
         limn_convert(bias, c->src[2].dtype, scratch, LIMN_F32, (size_t)limn_shape_count(&c->src[2].shape));
         bias = scratch;
+        scratch += converted_bias_bytes(c);
     }
-    limn_status status = limn_product_run(c->state, c->own, a, w, bias, c->dst.data, c->scratch, c->n_threads);
+    limn_status status = laid_by_run(c) ? lay_weight(c, scratch, &w) : LIMN_OK;
+    if (status == LIMN_OK) status = limn_product_run(c->state, c->own, a, w, bias, c->dst.data, c->scratch, c->n_threads);
     if (status == LIMN_OK && linear && c->attr->flags & LIMN_HAS_RESIDUAL) gate_and_residual(c);
     return status;
 }

@@ -20,6 +20,33 @@ static inline void put_vec(float *p, vec x)
     *(loose_vec *)p = x;
 }
 
+/* V elements from number i on: f32, bf16 or f16.  f16 as limn_f16_to_f32(), where the CPU does not do it. */
+typedef uint32_t word_vec __attribute__((vector_size(ROWS_VECTOR)));
+typedef uint16_t half_vec __attribute__((vector_size(ROWS_VECTOR / 2), aligned(2)));
+
+static inline __attribute__((always_inline)) vec f16_floats(half_vec h)
+{
+#if defined(__AVX512F__)
+    return (vec)_mm512_cvtph_ps((__m256i)h);
+#elif defined(__F16C__)
+    return (vec)_mm256_cvtph_ps((__m128i)h);
+#else
+    typedef int32_t int_vec __attribute__((vector_size(ROWS_VECTOR)));
+    word_vec x = __builtin_convertvector(h, word_vec), exponent = x >> 10 & 31, mantissa = x & 0x3ff;
+    word_vec small = (word_vec)(__builtin_convertvector((int_vec)mantissa, vec) * 0x1p-24f);
+    word_vec normal = (exponent + 112 + ((word_vec)(exponent == 31) & 112)) << 23 | mantissa << 13;
+    word_vec none = (word_vec)(exponent == 0);
+    return (vec)((x & 0x8000) << 16 | (small & none) | (normal & ~none));
+#endif
+}
+
+static inline __attribute__((always_inline)) vec floats_at(const void *from, limn_dtype dtype, int64_t i)
+{
+    if (dtype == LIMN_F32) return get_vec((const float *)from + i);
+    half_vec h = *(const half_vec *)((const uint16_t *)from + i);
+    return dtype == LIMN_BF16 ? (vec)(__builtin_convertvector(h, word_vec) << 16) : f16_floats(h);
+}
+
 static inline float sigmoid1(float x)
 {
     return 1.0f / (1.0f + exp1(-x));
@@ -83,7 +110,12 @@ static void load(float *to, const void *from, limn_dtype dtype, int64_t n)
     if (dtype == LIMN_F32) memcpy(to, from, (size_t)n * sizeof *to);
     else if (dtype == LIMN_BF16)
         for (int64_t i = 0; i < n; i++) to[i] = limn_bf16_to_f32(h[i]);
-    else limn_convert(from, dtype, to, LIMN_F32, (size_t)n);
+    else if (dtype == LIMN_F16) {
+        int64_t i = 0;
+        for (; i + V <= n; i += V) put_vec(to + i, floats_at(h, LIMN_F16, i));
+        for (; i < n; i++) to[i] = limn_f16_to_f32(h[i]);
+    } else
+        limn_convert(from, dtype, to, LIMN_F32, (size_t)n);
 }
 
 /* ---- elementwise ------------------------------------------------------------------------------------------------------ */
@@ -283,7 +315,7 @@ static void softmax(float *y, const float *x, int64_t n)
 #include "backend/cpu/attention.inc.h"
 #include "backend/cpu/tile.inc.h"
 #include "backend/cpu/winograd.inc.h"
-#include "backend/cpu/enlarged.inc.h" /* behind it: floats_at() */
+#include "backend/cpu/enlarged.inc.h"
 
 /* The table of an instruction set and its name. */
 #define ROWS(label, level)                                                                                                  \

@@ -8,7 +8,6 @@
  * in the low half. C is f32.  Each element is summed in the order of i.  Rows past the last are computed from the last one
  * and dropped (Goto & van de Geijn 2008). */
 
-typedef uint32_t word_vec __attribute__((vector_size(ROWS_VECTOR)));
 typedef uint32_t word __attribute__((may_alias));
 
 /* c + a b: of floats, or of both halves of a word.  VDPBF16PS adds the high half first, too. */

@@ -3,6 +3,7 @@
  * oneDNN splits long f32 sums among threads where there is AVX-512, so that another thread count gives other bits; its AVX2
  * products reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB
  * (docs/speed.md). Here B lies in panels of 2 V columns, packed by the plan for weights and in scratch for weight gradients;
+ * weights of 16 bits stay so in their panels, and a block of one is widened for each CHUNK of rows;
  * bias, activation, gate and residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK
  * terms in order: the thread count plays no part. */
 #include "backend/cpu/kernels.h"
@@ -17,9 +18,11 @@ enum { BLOCK = 256, CHUNK = 16 * LIMN_TILE_ROWS }; /* terms of a sum at a time; 
 static const char *refuse(const limn_call *c)
 {
     for (int i = 0; i < c->n_src; i++) {
-        bool parameter = (i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT) ||
-                         (i == 2 && c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS);
-        if (c->src[i].dtype != LIMN_F32 && !(parameter && c->src[i].dtype == LIMN_BF16)) return "own tiles are f32";
+        bool weight = i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT;
+        bool bias = i == 2 && c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS;
+        bool fine = c->src[i].dtype == LIMN_F32 || ((weight || bias) && c->src[i].dtype == LIMN_BF16) ||
+                    (weight && limn_op_keeps(c->op, i, c->src[i].dtype));
+        if (!fine) return "own tiles are f32";
     }
     return c->dst.dtype == LIMN_F32 ? NULL : "own tiles are f32";
 }
@@ -29,13 +32,13 @@ static int64_t panel(const limn_call *c)
     return 2 * limn_rows_of(c)->vector;
 }
 
-/* ---- W [N,K] to panels: forward B [K][N], gradient of the input B [N][K] ---------------------------------------------- */
+/* ---- W [N,K] to panels of its type: forward B [K][N], gradient of the input B [N][K] ---------------------------------- */
 
 static size_t packed_bytes(const limn_call *c)
 {
     const int64_t *w = c->src[1].shape.dim;
     bool forward = c->op == LIMN_OP_LINEAR;
-    return (size_t)(limn_round_up(w[forward ? 0 : 1], panel(c)) * w[forward ? 1 : 0]) * sizeof(float);
+    return limn_dtype_size(c->src[1].dtype, (size_t)(limn_round_up(w[forward ? 0 : 1], panel(c)) * w[forward ? 1 : 0]));
 }
 
 static uint64_t layout(const limn_call *c)
@@ -44,36 +47,59 @@ static uint64_t layout(const limn_call *c)
     return limn_hash_bytes(LIMN_HASH, what, sizeof what);
 }
 
-/* n elements of v from `at` on. */
-static inline void copy_floats(float *to, const limn_view *v, int64_t at, int64_t n)
-{
-    if (v->dtype == LIMN_F32) memcpy(to, (const float *)v->data + at, (size_t)n * sizeof *to);
-    else limn_convert((const uint16_t *)v->data + at, LIMN_BF16, to, LIMN_F32, (size_t)n);
-}
-
-/* Panel of columns col.. of B [K][N] = W^T.  LINE terms at a time: a line of each row of W, and a part of the panel that the
- * first cache holds. */
-static void pack_forward(const limn_view *w, int64_t col, int64_t width, float *to)
+/* Panel of columns col.. of B [K][N] = W^T, of elements of `size` bytes.  LINE terms at a time: a line of each row of W, and
+ * a part of the panel that the first cache holds. */
+static inline __attribute__((always_inline)) void pack_columns(const limn_view *w, int64_t col, int64_t width, char *to,
+                                                               const int64_t size)
 {
     enum { LINE = 16 };
     int64_t n_out = w->shape.dim[0], k = w->shape.dim[1], cols = n_out - col < width ? n_out - col : width;
     for (int64_t i = 0; i < k; i += LINE) {
         int64_t n = k - i < LINE ? k - i : LINE;
         for (int64_t j = 0; j < width; j++) {
-            float line[LINE] = {0};
-            if (j < cols && n == LINE) copy_floats(line, w, (col + j) * k + i, LINE);
-            else if (j < cols) copy_floats(line, w, (col + j) * k + i, n);
-            for (int64_t t = 0; t < n; t++) to[(i + t) * width + j] = line[t];
+            char line[LINE * sizeof(float)] = {0};
+            const char *from = (const char *)w->data + ((col + j) * k + i) * size;
+            if (j < cols && n == LINE)
+                memcpy(line, from, (size_t)(LINE * size));
+            else if (j < cols)
+                memcpy(line, from, (size_t)(n * size));
+            for (int64_t t = 0; t < n; t++) memcpy(to + ((i + t) * width + j) * size, line + t * size, (size_t)size);
         }
     }
 }
 
-/* Columns col.. of row `row` of v [rows][k], zeros behind the last. */
-static void pack_row(const limn_view *v, int64_t row, int64_t k, int64_t col, int64_t width, float *to)
+/* Of types that are decoded row by row: BLOCK terms of one column behind those of the other; zeros are decoded as zeros. */
+static void pack_blocks(const limn_view *w, int64_t col, int64_t width, char *to)
 {
-    int64_t n = k - col < width ? k - col : width;
-    copy_floats(to, v, row * k + col, n);
-    for (int64_t j = n; j < width; j++) to[j] = 0;
+    int64_t n_out = w->shape.dim[0], k = w->shape.dim[1];
+    for (int64_t i = 0; i < k; i += BLOCK) {
+        size_t bytes = limn_dtype_size(w->dtype, (size_t)(k - i < BLOCK ? k - i : BLOCK));
+        for (int64_t j = 0; j < width; j++, to += bytes) {
+            const char *from = (const char *)w->data + limn_dtype_size(w->dtype, (size_t)((col + j) * k + i));
+            if (col + j < n_out)
+                memcpy(to, from, bytes);
+            else
+                memset(to, 0, bytes);
+        }
+    }
+}
+
+static void pack_forward(const limn_view *w, int64_t col, int64_t width, char *to)
+{
+    if (w->dtype == LIMN_F32)
+        pack_columns(w, col, width, to, 4);
+    else if (w->dtype == LIMN_BF16 || w->dtype == LIMN_F16)
+        pack_columns(w, col, width, to, 2);
+    else
+        pack_blocks(w, col, width, to);
+}
+
+/* Columns col.. of row `row` of v [rows][k], zeros behind the last. */
+static void pack_row(const limn_view *v, int64_t row, int64_t k, int64_t col, int64_t width, char *to)
+{
+    size_t size = limn_dtype_bytes(v->dtype), n = (size_t)(k - col < width ? k - col : width) * size;
+    memcpy(to, (const char *)v->data + (size_t)(row * k + col) * size, n);
+    memset(to + n, 0, (size_t)width * size - n);
 }
 
 static limn_status pack(const limn_call *c, const limn_view *from, void *to)
@@ -81,9 +107,11 @@ static limn_status pack(const limn_call *c, const limn_view *from, void *to)
     int64_t n = from->shape.dim[0], k = from->shape.dim[1], width = panel(c), cols = c->op == LIMN_OP_LINEAR ? n : k;
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t col = 0; col < cols; col += width) {
-        if (c->op == LIMN_OP_LINEAR) pack_forward(from, col, width, (float *)to + col * k);
+        if (c->op == LIMN_OP_LINEAR)
+            pack_forward(from, col, width, (char *)to + limn_dtype_size(from->dtype, (size_t)(col * k)));
         else
-            for (int64_t i = 0; i < n; i++) pack_row(from, i, k, col, width, (float *)to + col * n + i * width);
+            for (int64_t i = 0; i < n; i++)
+                pack_row(from, i, k, col, width, (char *)to + limn_dtype_size(from->dtype, (size_t)(col * n + i * width)));
     }
     return LIMN_OK;
 }
@@ -95,9 +123,35 @@ static bool bias_is_bf16(const limn_call *c)
     return c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS && c->src[2].dtype == LIMN_BF16;
 }
 
+/* Floats of a bias that is widened, and of a block of a panel that a thread widens. */
+static size_t bias_floats(const limn_call *c)
+{
+    return bias_is_bf16(c) ? (size_t)limn_round_up(limn_shape_cols(&c->dst.shape), 16) : 0;
+}
+
+static size_t block_floats(const limn_call *c) { return c->src[1].dtype == LIMN_F32 ? 0 : (size_t)(BLOCK * panel(c)); }
+
+/* Terms i..i+n of a panel [terms][width] that begins at element `at` of the panels, as floats. */
+static const float *widened(const limn_call *c, int64_t at, int64_t i, int64_t n, int64_t width, float *room)
+{
+    const limn_view *w = &c->src[1];
+    if (w->dtype == LIMN_F32 || w->dtype == LIMN_BF16 || w->dtype == LIMN_F16)
+        return limn_cpu_floats(limn_rows_of(c), w, at + i * width, n * width, room);
+    const char *from = (const char *)w->data + limn_dtype_size(w->dtype, (size_t)(at + i * width));
+    size_t bytes = limn_dtype_size(w->dtype, (size_t)n);
+    enum { TOGETHER = 8 };
+    float row[TOGETHER][BLOCK];
+    for (int64_t j = 0; j < width; j += TOGETHER) {
+        for (int u = 0; u < TOGETHER; u++, from += bytes) limn_convert(from, w->dtype, row[u], LIMN_F32, (size_t)n);
+        for (int64_t t = 0; t < n; t++)
+            for (int u = 0; u < TOGETHER; u++) room[t * width + j + u] = row[u][t];
+    }
+    return room;
+}
+
 static size_t scratch_rows(const limn_call *c)
 {
-    return bias_is_bf16(c) ? (size_t)limn_shape_cols(&c->dst.shape) * sizeof(float) : 0;
+    return (bias_floats(c) + (size_t)c->n_threads * block_floats(c)) * sizeof(float);
 }
 
 /* What follows the sums, for rows first..end of y. */
@@ -122,7 +176,7 @@ static void finish(const limn_call *c, const limn_rows *rows, const float *bias,
 static limn_status run_rows(const limn_call *c)
 {
     const limn_rows *rows = limn_rows_of(c);
-    const float *a = c->src[0].data, *b = c->src[1].data;
+    const float *a = c->src[0].data;
     float *y = c->dst.data;
     int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape),
             terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
@@ -134,13 +188,14 @@ static limn_status run_rows(const limn_call *c)
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t first = 0; first < m; first += CHUNK) {
         int64_t end = first + CHUNK < m ? first + CHUNK : m;
+        float *room = (float *)c->scratch + bias_floats(c) + (size_t)omp_get_thread_num() * block_floats(c);
         for (int64_t i = 0; i < terms; i += BLOCK) {
             int64_t n = terms - i < BLOCK ? terms - i : BLOCK;
             for (int64_t col = 0; col < cols; col += width) {
                 int some = (int)(cols - col < width ? cols - col : width);
+                const float *b = widened(c, col * terms, i, n, width, room);
                 for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                    rows->floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0,
-                                          b + col * terms + i * width, n, 1,
+                    rows->floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b, n, 1,
                                           (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
             }
         }
@@ -184,7 +239,7 @@ static limn_status run_weight(const limn_call *c)
 #pragma omp for schedule(static)
         for (int64_t r = 0; r < n; r++)
             for (int64_t col = 0; col < k; col += width)
-                pack_row(&c->src[0], i + r, k, col, width, b + col * BLOCK + r * width);
+                pack_row(&c->src[0], i + r, k, col, width, (char *)(b + col * BLOCK + r * width));
         float *tiles = b + shared_floats(c) + (size_t)omp_get_thread_num() * CHUNK * BLOCK;
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < n_out; first += CHUNK) {

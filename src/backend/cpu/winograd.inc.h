@@ -57,23 +57,16 @@ static inline __attribute__((always_inline)) void output_1d(vec *o, vec m0, vec 
     o[3] = a3 * odd_a + (b3 * odd_b + m5);
 }
 
-static inline __attribute__((always_inline)) vec floats_at(const void *from, bool half, int64_t i)
-{
-    typedef uint16_t half_vec __attribute__((vector_size(ROWS_VECTOR / 2), aligned(2)));
-    if (!half) return get_vec((const float *)from + i);
-    return (vec)(__builtin_convertvector(*(const half_vec *)((const uint16_t *)from + i), word_vec) << 16);
-}
-
-static inline __attribute__((always_inline)) void some_input(float *to, int64_t next, const void *const *pixel, bool half,
-                                                             int64_t n)
+static inline __attribute__((always_inline)) void some_input(float *to, int64_t next, const void *const *pixel,
+                                                             limn_dtype dtype, int64_t n)
 {
     for (int64_t c = 0; c < n; c += V) {
         vec r[6][6], o[6];
 #pragma GCC unroll 6
         for (int i = 0; i < 6; i++) {
             const void *const *p = pixel + 6 * i;
-            input_1d(r[i], floats_at(p[0], half, c), floats_at(p[1], half, c), floats_at(p[2], half, c),
-                     floats_at(p[3], half, c), floats_at(p[4], half, c), floats_at(p[5], half, c));
+            input_1d(r[i], floats_at(p[0], dtype, c), floats_at(p[1], dtype, c), floats_at(p[2], dtype, c),
+                     floats_at(p[3], dtype, c), floats_at(p[4], dtype, c), floats_at(p[5], dtype, c));
         }
 #pragma GCC unroll 6
         for (int j = 0; j < 6; j++) {
@@ -87,20 +80,22 @@ static inline __attribute__((always_inline)) void some_input(float *to, int64_t 
 static void winograd_input(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t n)
 {
     if (dtype == LIMN_F32)
-        some_input(to, next, pixel, false, n);
+        some_input(to, next, pixel, LIMN_F32, n);
     else
-        some_input(to, next, pixel, true, n);
+        some_input(to, next, pixel, LIMN_BF16, n);
 }
 
-static inline __attribute__((always_inline)) void some_weight(float *to, int64_t next, const void *w, bool half, int64_t n)
+static inline __attribute__((always_inline)) void some_weight(float *to, int64_t next, const void *w, limn_dtype dtype,
+                                                              int64_t n)
 {
     for (int64_t k = 0, at = 0; k < n; k++, at += 9 * 2 * V, to += 2 * V)
         for (int h = 0; h < 2 * V; h += V) {
             vec r[3][6], o[6];
 #pragma GCC unroll 3
             for (int i = 0; i < 3; i++)
-                weight_1d(r[i], floats_at(w, half, at + 3 * i * 2 * V + h), floats_at(w, half, at + (3 * i + 1) * 2 * V + h),
-                          floats_at(w, half, at + (3 * i + 2) * 2 * V + h));
+                weight_1d(r[i], floats_at(w, dtype, at + 3 * i * 2 * V + h),
+                          floats_at(w, dtype, at + (3 * i + 1) * 2 * V + h),
+                          floats_at(w, dtype, at + (3 * i + 2) * 2 * V + h));
 #pragma GCC unroll 6
             for (int j = 0; j < 6; j++) {
                 weight_1d(o, r[0][j], r[1][j], r[2][j]);
@@ -113,9 +108,11 @@ static inline __attribute__((always_inline)) void some_weight(float *to, int64_t
 static void winograd_weight(float *to, int64_t next, const void *w, limn_dtype dtype, int64_t n)
 {
     if (dtype == LIMN_F32)
-        some_weight(to, next, w, false, n);
+        some_weight(to, next, w, LIMN_F32, n);
+    else if (dtype == LIMN_BF16)
+        some_weight(to, next, w, LIMN_BF16, n);
     else
-        some_weight(to, next, w, true, n);
+        some_weight(to, next, w, LIMN_F16, n);
 }
 
 /* The gradient of w is F(3x3, 4x4): of x as above, of dy G with rows (1, p, p^2, p^3) / N, infinity 0, 0, 0, 1; then A' with
@@ -142,16 +139,16 @@ static inline __attribute__((always_inline)) void window_1d(vec *o, vec m0, vec 
     o[2] = a2 * even_a + (b2 * even_b + m5);
 }
 
-static inline __attribute__((always_inline)) void some_result(float *to, int64_t next, const void *const *pixel, bool half,
-                                                              int64_t at)
+static inline __attribute__((always_inline)) void some_result(float *to, int64_t next, const void *const *pixel,
+                                                              limn_dtype dtype, int64_t at)
 {
     for (int h = 0; h < 2 * V; h += V) {
         vec r[4][6], o[6];
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
             const void *const *p = pixel + 4 * i;
-            result_1d(r[i], floats_at(p[0], half, at + h), floats_at(p[1], half, at + h), floats_at(p[2], half, at + h),
-                      floats_at(p[3], half, at + h));
+            result_1d(r[i], floats_at(p[0], dtype, at + h), floats_at(p[1], dtype, at + h), floats_at(p[2], dtype, at + h),
+                      floats_at(p[3], dtype, at + h));
         }
 #pragma GCC unroll 6
         for (int j = 0; j < 6; j++) {
@@ -164,8 +161,10 @@ static inline __attribute__((always_inline)) void some_result(float *to, int64_t
 
 static void winograd_result(float *to, int64_t next, const void *const *pixel, limn_dtype dtype, int64_t at)
 {
-    if (dtype == LIMN_F32) some_result(to, next, pixel, false, at);
-    else some_result(to, next, pixel, true, at);
+    if (dtype == LIMN_F32)
+        some_result(to, next, pixel, LIMN_F32, at);
+    else
+        some_result(to, next, pixel, LIMN_BF16, at);
 }
 
 static void winograd_window(float *to, const float *sums, int64_t next)

@@ -139,3 +139,10 @@ double limn_size_product(const limn_node_values *n)
     if (flags & LIMN_HAS_GATE) sum *= limn_largest_of(n, flags & LIMN_HAS_BIAS ? 3 : 2);
     return flags & LIMN_HAS_RESIDUAL ? sum + limn_largest_of(n, n->node->n_src - 1) : sum;
 }
+
+bool limn_op_keeps(limn_op op, int i, limn_dtype dtype)
+{
+    if (op == LIMN_OP_LINEAR) return i == 1 && (dtype == LIMN_F16 || dtype >= LIMN_F8_E4M3);
+    if (op == LIMN_OP_GATHER) return i == 0 && dtype == LIMN_F16;
+    return i == 1 && limn_op_find(op)->multiplies == LIMN_BY_WEIGHT && dtype == LIMN_F16;
+}

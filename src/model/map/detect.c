@@ -336,7 +336,7 @@ limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_wei
         *out = (limn_map){.dialect = d};
         for (size_t at = 0; fits(st, d, &at, out->prefix, sizeof out->prefix); *out = (limn_map){.dialect = d}) {
             limn_status status = find_settings(ctx, file, st, out);
-            if (status == LIMN_OK) status = limn_map_read(ctx, out, file, st, parameter, LIMN_F32, NULL, &found);
+            if (status == LIMN_OK) status = limn_map_read(ctx, out, file, st, parameter, LIMN_F32, NULL, &found, NULL);
             if (status == LIMN_OK) return LIMN_OK;
         }
     }

@@ -87,10 +87,11 @@ limn_status limn_map_detect_with(limn_ctx *ctx, const char *file, const limn_wei
  * One parameter's values as dtype.  to has room for its elements; NULL: only compare the shapes.
  *
  * @param found  false: the file has no such table (LIMN_MAP_ABSENT), and `to` is unchanged
+ * @param type   of the tensors that it is made of; F32 where they differ, or it is worked out.  NULL is allowed
  * @return LIMN_BAD_FILE naming the tensor, the shape expected and the one found
  */
 limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
-                          const limn_node *parameter, limn_dtype dtype, void *to, bool *found);
+                          const limn_node *parameter, limn_dtype dtype, void *to, bool *found, limn_dtype *type);
 
 /** A source of all parameters of one network that a file holds, under our own names or published ones: which, is found with
  *  the first parameter and kept. file: path for messages and for config.json.  st is borrowed: close it after the source.

@@ -99,7 +99,7 @@ static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file 
 
 /* Of the parameter's own shape, or a table of places on another grid. */
 static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
-                            const limn_node *p, limn_dtype dtype, void *to)
+                            const limn_node *p, limn_dtype dtype, void *to, limn_dtype *type)
 {
     const limn_wanted w = {.name = p->name, .shape = p->shape, .init = &p->init};
     const limn_entry *e = limn_weight_file_find(st, name);
@@ -108,11 +108,13 @@ static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_f
         return status == LIMN_OK && to ? limn_init_read(ctx, &w, 0, dtype, to) : status;
     }
     limn_status status = part(ctx, file, st, name, &p->shape, &e);
+    if (status == LIMN_OK) *type = limn_entry_type(e);
     return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
 }
 
 static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
-                             const limn_map_row *row, int block, const limn_node *p, limn_dtype dtype, void *to)
+                             const limn_map_row *row, int block, const limn_node *p, limn_dtype dtype, void *to,
+                             limn_dtype *type)
 {
     int n = 0;
     while (n < LIMN_MAP_SOURCES && row->source[n]) n++;
@@ -124,6 +126,7 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
         source_name(map, row->source[k], block, suffix_of(p->name), name, sizeof name);
         limn_status status = part(ctx, file, st, name, &want, &e[k]);
         if (status != LIMN_OK) return status;
+        *type = k == 0 || limn_entry_type(e[k]) == *type ? limn_entry_type(e[k]) : LIMN_F32;
     }
     if (!to) return LIMN_OK;
     int64_t count = limn_shape_count(&want);
@@ -136,18 +139,22 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
 }
 
 limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
-                          const limn_node *p, limn_dtype dtype, void *to, bool *found)
+                          const limn_node *p, limn_dtype dtype, void *to, bool *found, limn_dtype *type)
 {
     int block = -1;
     const char *end = suffix_of(p->name);
     char name[512];
     const limn_entry *e;
+    limn_dtype none;
+    if (!type) type = &none;
+    *type = LIMN_F32;
     if (map->rename) {
         char inside[256];
         *found = true;
         map->rename(map, p->name, inside, sizeof inside);
         snprintf(name, sizeof name, "%s%s", map->prefix, inside);
         limn_status status = part(ctx, file, st, name, &p->shape, &e);
+        if (status == LIMN_OK) *type = limn_entry_type(e);
         return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
     }
     const limn_map_row *row = map->dialect->rows;
@@ -158,9 +165,9 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
         source_name(map, row->source[0], block, end, name, sizeof name);
         return crop(ctx, file, st, name, p, dtype, to);
     }
-    if (row->name) return read_rows(ctx, map, file, st, row, block, p, dtype, to);
+    if (row->name) return read_rows(ctx, map, file, st, row, block, p, dtype, to, type);
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
-    return read_own(ctx, file, st, name, p, dtype, to);
+    return read_own(ctx, file, st, name, p, dtype, to, type);
 }
 
 /* Of weights in several files their index.  variant: "", ".fp16" */

@@ -12,16 +12,7 @@ typedef struct map_source {
     bool known;                /* which of the two it is: found out with the first parameter */
     const limn_weight_file *st;
     char *file;
-    limn_dtype dtype;          /* of published tensors */
 } map_source;
-
-/* bf16 where every tensor of the file is: then nothing is lost or blown up on the way. */
-static limn_dtype common_type(const limn_weight_file *st)
-{
-    for (size_t i = 0; i < limn_weight_file_count(st); i++)
-        if (limn_weight_file_get(st, i)->dtype != LIMN_BF16) return LIMN_F32;
-    return LIMN_BF16;
-}
 
 static limn_node node_of(const limn_wanted *w)
 {
@@ -34,10 +25,8 @@ static limn_status detect(limn_ctx *ctx, map_source *s, const limn_wanted *w)
     limn_node node = node_of(w);
     if (s->known) return LIMN_OK;
     if (!limn_weight_file_metadata(s->st, "limn.settings") &&
-        limn_map_detect_with(ctx, s->file, s->st, &node, &s->map) == LIMN_OK) {
-        s->dtype = common_type(s->st);
+        limn_map_detect_with(ctx, s->file, s->st, &node, &s->map) == LIMN_OK)
         return s->known = true, LIMN_OK;
-    }
     limn_status status = limn_source_file(ctx, s->file, s->st, "", &s->own);
     s->known = status == LIMN_OK; /* else it is asked again */
     return status;
@@ -51,8 +40,8 @@ static limn_status find(limn_ctx *ctx, const limn_source *base, const limn_wante
     limn_status status = detect(ctx, s, w);
     if (status != LIMN_OK) return status;
     if (s->own) return s->own->find(ctx, s->own, w, out);
-    *out = (limn_found){.dtype = s->dtype};
-    return limn_map_read(ctx, &s->map, s->file, s->st, &node, s->dtype, NULL, &found);
+    *out = (limn_found){.dtype = LIMN_F32};
+    return limn_map_read(ctx, &s->map, s->file, s->st, &node, LIMN_F32, NULL, &found, &out->dtype);
 }
 
 /* Tables that a published file does not hold are worked out. */
@@ -62,7 +51,7 @@ static limn_status read(limn_ctx *ctx, const limn_source *base, const limn_wante
     bool found;
     limn_node node = node_of(w);
     if (s->own) return s->own->read(ctx, s->own, w, dtype, to);
-    limn_status status = limn_map_read(ctx, &s->map, s->file, s->st, &node, dtype, to, &found);
+    limn_status status = limn_map_read(ctx, &s->map, s->file, s->st, &node, dtype, to, &found, NULL);
     return status == LIMN_OK && !found ? limn_init_read(ctx, w, 0, dtype, to) : status;
 }
 
