@@ -98,7 +98,7 @@ static int check(limn_ctx *ctx, limn_op op, const limn_attr *attr, limn_shape x,
     size_t bytes = limn_view_bytes(&out[0]);
     for (int r = 0; rows_of(r); r++)
         for (int i = 0; (kernel = limn_cpu_kernel(op, i)); i++) {
-            if ((r || op == LIMN_OP_CONV) && kernel == limn_ref_kernel(op, 0)) continue; /* slow */
+            if ((r || limn_shape_count(&x) > 8192) && kernel == limn_ref_kernel(op, 0)) continue; /* slow */
             limn_call call = {.op = op,
                               .attr = attr,
                               .n_src = 3,
@@ -133,7 +133,7 @@ static void products(void **state)
                           LIMN_SHAPE(101, 34), type, dtype);
             n += check(*state, LIMN_OP_LINEAR, &attr, LIMN_SHAPE(3, 256), LIMN_SHAPE(33, 256), LIMN_SHAPE(33),
                        LIMN_SHAPE(3, 33), type, dtype);
-            assert_true(n >= 2); /* the reference takes them all */
+            assert_true(n >= 2); /* the reference takes them all, and is compared where it is quick */
         }
     }
     attr = (limn_attr){0};
