@@ -190,6 +190,37 @@ static void one_file_draws_the_same(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Each network in a file of its own; two cases of each tell it. */
+static void parts_draw_the_same(void **state)
+{
+    (void)state;
+    static const sd_tensor *tensors[SD_MOST];
+    limn_ctx *ctx = limn_ctx_new();
+    mkdir("rel-parts", 0777);
+    sd_write(ctx, "rel-parts/t.safetensors", sd_take(sd_tensors, SD_TENSORS, "text_encoder", NULL, 0, tensors), tensors, "");
+    sd_write(ctx, "rel-parts/v.safetensors", sd_take(sd_tensors, SD_TENSORS, "vae", NULL, 0, tensors), tensors, "");
+    for (int r = 0; r < RELATIVES; r++) {
+        limn_pipeline *p;
+        int drawn = 0;
+        char folder[200], path[220];
+        mkdir(inside(relatives[r].name, "-alone", folder), 0777);
+        snprintf(path, sizeof path, "%s/config.json", folder);
+        if (is(relatives[r].name, "sdxs")) write_text(path, relatives[r].config);
+        snprintf(path, sizeof path, "%s/u.safetensors", folder);
+        sd_write(ctx, path, take_unet(relatives[r].name, 0, tensors), tensors, "");
+        OK(limn_pipeline_open_parts(ctx, &(limn_pipeline_parts){.diffusion_model = path, .clip_l = "rel-parts/t.safetensors",
+                                                       .vae = "rel-parts/v.safetensors"}, &p));
+        for (int k = 0; k < REL_CASES && drawn < 2; k++)
+            for (int i = 0; i < SCHEDULERS; i++)
+                if (is(rel_cases[k].net, relatives[r].name) && is(rel_cases[k].scheduler, schedulers[i].name) &&
+                    schedulers[i].sampler)
+                    check_case(ctx, p, &rel_cases[k], schedulers[i].sampler), drawn++;
+        if (!drawn && !is(relatives[r].name, "tiny")) fail_msg("nothing of %s was drawn", path);
+        limn_pipeline_free(p);
+    }
+    limn_ctx_free(ctx);
+}
+
 /* Numbers in the weights at full size, as UNet2DConditionModel counts them from the published config.json files. */
 static void full_size_has_as_many_numbers(void **state)
 {
@@ -370,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_draw_what_diffusers_draws),
         cmocka_unit_test(one_file_draws_the_same),
+        cmocka_unit_test(parts_draw_the_same),
         cmocka_unit_test(full_size_has_as_many_numbers),
         cmocka_unit_test(a_picture_is_the_same_alone_and_among_others),
         cmocka_unit_test(what_is_asked_of_the_wrong_network_is_a_sentence),

@@ -294,6 +294,27 @@ LIMN_API const char *limn_sampler_names(void);
  * LIMN_NO_MEMORY
  */
 LIMN_API limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out);
+
+/* A model by the files that its networks lie in, each with its network alone or among others.  NULL: the part is model's;
+ * where that has none, and what draws is a published network in a file alone, the one file that fits by its tensors, in the
+ * folder of that file or beside the folder (../text_encoders, ../clip, ../text_encoder; ../vae); the log is told. */
+typedef struct limn_pipeline_parts {
+    const char *model;           /* as for limn_pipeline_open(); NULL: diffusion_model */
+    const char *diffusion_model; /* what draws, in place of model's */
+    const char *clip_l;          /* the text encoder; several of a kind in one model are not read yet */
+    const char *vae;             /* as for limn_pipeline_set_autoencoder() */
+} limn_pipeline_parts;
+
+/**
+ * The same by its parts: limn_pipeline_open(ctx, source, out) has the part .model = source.
+ *
+ * @param parts  needed, with its paths, during this call only
+ * @param out    on LIMN_OK the caller owns *out and frees it with limn_pipeline_free(); otherwise *out is NULL
+ * @return as limn_pipeline_open(); LIMN_BAD_ARGUMENT: neither model nor diffusion_model, parts that do not belong together
+ *         (the sentence has both numbers), several text encoders that nobody chose from; LIMN_NOT_FOUND: also no text
+ *         encoder.  Without an autoencoder, or with several to choose from, it opens: limn_pipeline_set_autoencoder()
+ */
+LIMN_API limn_status limn_pipeline_open_parts(limn_ctx *ctx, const limn_pipeline_parts *parts, limn_pipeline **out);
 LIMN_API void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
 /** A second pipeline on the same weights, for another thread, which has ctx: the weights are in memory once, each pipeline
  *  has activations of its own.  While this runs, nothing else uses pipeline.
@@ -309,9 +330,10 @@ LIMN_API limn_status limn_pipeline_label(const limn_pipeline *pipeline, const ch
 
 /** Give a pipeline whose network makes latents its autoencoder.  source: as for limn_autoencoder_open(); NULL: vae in the
  *  model's folder, else the one that the model's metadata names, which must lie beside the weights or beside the model's
- *  folder: only the name in it counts, never a path.  @return LIMN_OK, also when source is NULL and the network makes
- *  pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other latents, or the network was trained on pictures; what
- *  limn_autoencoder_open() says.  On failure the pipeline is unchanged */
+ *  folder: only the name in it counts, never a path; of published weights the one that limn_pipeline_parts speaks of.
+ *  @return LIMN_OK, also when source is NULL and the network makes pictures; LIMN_NOT_FOUND; LIMN_BAD_ARGUMENT: it has other
+ *  latents, the network was trained on pictures, or several could be meant; what limn_autoencoder_open() says.  On failure
+ *  the pipeline is unchanged */
 LIMN_API limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, const char *source);
 
 /** Give a pipeline whose network makes latents a (tiny) autoencoder for previews; what is finished is decoded as before.

@@ -1,4 +1,4 @@
-/* open.c: a model folder, or a weight file alone: weights, their metadata, the tokenizer beside them. */
+/* open.c: a model folder, a weight file, or parts in files of their own: weights, their metadata, the tokenizer. */
 #include "file/bytes.h"
 #include "model/map/map.h"
 #include "pipeline/autoencoder.h"
@@ -7,6 +7,7 @@
 #include "data/classes.h"
 #include "denoise/scheduler_config.h"
 #include "net/open.h"
+#include "pipeline/beside.h"
 #include "pipeline/published.h"
 
 #include <math.h>
@@ -106,7 +107,7 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool fil
     char merges[1100];
     const char *slash = strrchr(source, '/');
     if (!p->text_settings.family) return LIMN_OK;
-    if (p->published) return limn_published_tokenizer(p, source);
+    if (p->published) return limn_published_tokenizer(p, p->folder || !*p->text_file ? source : p->text_file);
     if (file) snprintf(merges, sizeof merges, "%.*smerges.txt.gz", slash ? (int)(slash - source) + 1 : 0, source);
     else snprintf(merges, sizeof merges, "%s/merges.txt.gz", source);
     bool has = access(merges, F_OK) == 0;
@@ -134,34 +135,82 @@ static limn_status add_part(limn_pipeline *p, const char *name, limn_role role, 
     return status;
 }
 
-/* What reads the text: a part of the denoiser, FOLDER/text_encoder, or another network of the one file.  text_settings stay
- * empty where nothing does. */
-static limn_status open_text_encoder(limn_pipeline *p, const char *source)
+/* limn_ctx_set_weights() is about the denoiser; *kept: what it said. */
+static void forget_weights(limn_ctx *ctx, char kept[sizeof ctx->weights])
+{
+    memcpy(kept, ctx->weights, sizeof ctx->weights);
+    ctx->weights[0] = '\0';
+}
+
+/* p->text_file: what is named, FOLDER/text_encoder, the file of all networks, or what lies beside a published denoiser; "":
+ * there is none. */
+static limn_status find_text_encoder(limn_pipeline *p, const char *source, const char *named)
 {
     char inside[1100];
-    const limn_port *features = &p->recipe.part[0].port[LIMN_PORT_FEATURES];
-    if (limn_model_interface(&p->settings).reads_ids) return p->text_settings = p->settings, LIMN_OK;
+    const limn_port *port = p->recipe.part[0].port;
     snprintf(inside, sizeof inside, "%s/text_encoder", source);
-    if (!features->there || (p->folder ? access(inside, F_OK) != 0 : !limn_published_holds(p, "clip-text")))
-        return LIMN_OK;
-    limn_status status = limn_map_file(p->ctx, p->folder ? inside : source, p->text_file);
-    if (status == LIMN_OK)
-        status = p->folder ? limn_net_open(p->ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings)
-                           : limn_net_open_in(p->ctx, p->file, p->whole, "clip-text", &p->text_st, &p->text_settings,
-                                              NULL);
-    if (status == LIMN_OK && p->text_settings.family->kind != LIMN_ENCODES_TEXT)
-        status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", p->text_file,
-                           p->text_settings.family->name);
+    if (named) limn_path_last(named, p->text_name, sizeof p->text_name);
+    if (named) return limn_map_file(p->ctx, named, p->text_file);
+    if (p->folder && access(inside, F_OK) == 0) return limn_map_file(p->ctx, inside, p->text_file);
+    if (!p->folder && limn_published_holds(p, "clip-text")) return limn_map_file(p->ctx, source, p->text_file);
+    if (!p->published || port[LIMN_PORT_POOLED].there) return LIMN_OK; /* those of several text encoders: not known here */
+    limn_status status = limn_beside_find(p->ctx, p->file, LIMN_BESIDE_TEXT_ENCODER,
+                                          (int)port[LIMN_PORT_FEATURES].shape.dim[2], p->text_file);
+    if (status == LIMN_OK) limn_path_last(p->text_file, p->text_name, sizeof p->text_name);
+    return status;
+}
+
+/* Of the file of all networks, or its own. */
+static limn_status open_text_weights(limn_pipeline *p)
+{
+    limn_ctx *ctx = p->ctx;
+    char kept[sizeof ctx->weights];
+    if (!p->folder && strcmp(p->text_file, p->whole_file) == 0)
+        return limn_net_open_in(ctx, p->text_file, p->whole, "clip-text", &p->text_st, &p->text_settings, NULL);
+    if (!*p->text_name) return limn_net_open(ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings);
+    forget_weights(ctx, kept);
+    limn_status status = limn_net_open(ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings);
+    memcpy(ctx->weights, kept, sizeof kept);
+    return status;
+}
+
+static limn_status check_text_encoder(const limn_pipeline *p)
+{
+    const limn_family *family = p->text_settings.family;
+    if (family->kind != LIMN_ENCODES_TEXT)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", p->text_file,
+                         family->name);
+    int makes = limn_model_interface(&p->text_settings).text_width,
+        reads = (int)p->recipe.part[0].port[LIMN_PORT_FEATURES].shape.dim[2];
+    return makes == reads ? LIMN_OK
+                          : limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes features of %d numbers for a token, and %s reads "
+                                      "%d: they do not belong together", p->text_file, makes, p->file, reads);
+}
+
+/* What reads the text: a part of the denoiser, or a network of its own (named: where, or NULL).  text_settings stay empty
+ * where nothing does. */
+static limn_status open_text_encoder(limn_pipeline *p, const char *source, const char *named)
+{
+    bool own = limn_model_interface(&p->settings).reads_ids;
+    if (named && (own || !p->recipe.part[0].port[LIMN_PORT_FEATURES].there))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: this %s %s: leave the text encoder out (--clip_l)", p->file,
+                         p->settings.family->name, own ? "has a text encoder inside of it" : "reads no text");
+    if (own) return p->text_settings = p->settings, LIMN_OK;
+    if (!p->recipe.part[0].port[LIMN_PORT_FEATURES].there) return LIMN_OK;
+    limn_status status = find_text_encoder(p, source, named);
+    if (status != LIMN_OK || !*p->text_file) return status;
+    status = open_text_weights(p);
+    if (status == LIMN_OK) status = check_text_encoder(p);
     if (status == LIMN_OK) status = add_part(p, "text", LIMN_ROLE_TEXT, &p->text_settings, p->text_file, p->text_st, NULL);
     return status == LIMN_OK ? limn_recipe_wire(p->ctx, &p->recipe, "text -> denoiser") : status;
 }
 
 /* The networks of an opened model and what feeds what: its weights, the text encoder in them or beside them, later its
  * autoencoder (limn_pipeline_set_autoencoder()).  A folder in another layout has its parts and wires made here. */
-static limn_status make_recipe(limn_pipeline *p, const char *source, const limn_port *port)
+static limn_status make_recipe(limn_pipeline *p, const char *source, const char *text, const limn_port *port)
 {
     limn_status status = add_part(p, "denoiser", LIMN_ROLE_DENOISER, &p->settings, p->file, p->st, port);
-    if (status == LIMN_OK) status = open_text_encoder(p, source);
+    if (status == LIMN_OK) status = open_text_encoder(p, source, text);
     if (status == LIMN_OK) status = open_tokenizer(p, source, !p->folder);
     if (status != LIMN_OK) return status;
     limn_recipe_part *reader = &p->recipe.part[p->recipe.n_parts - 1]; /* the text encoder, or the network that it is in */
@@ -213,19 +262,31 @@ static limn_status check_kind(const limn_pipeline *p)
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
+static limn_status take_autoencoder(limn_pipeline *p, const char *source, bool own);
+
+/* One that lies beside a published denoiser. */
+static limn_status find_beside(limn_pipeline *p, char *out)
+{
+    return limn_beside_find(p->ctx, p->file, LIMN_BESIDE_AUTOENCODER, limn_model_interface(&p->settings).channels, out);
+}
+
 /* FOLDER/vae, or another network of the one file, where a network of latents has one beside it: it goes before the place
- * that its metadata names. */
+ * that its metadata names.  What is not found, or twice, may still be named. */
 static limn_status open_own_autoencoder(limn_pipeline *p, const char *source)
 {
     char inside[1100];
     if (!p->makes_latents) return LIMN_OK;
-    if (!p->folder) return limn_published_holds(p, "vae") ? limn_pipeline_set_autoencoder(p, source) : LIMN_OK;
     snprintf(inside, sizeof inside, "%s/vae", source);
-    return access(inside, F_OK) == 0 ? limn_pipeline_set_autoencoder(p, inside) : LIMN_OK;
+    if (p->folder && access(inside, F_OK) == 0) return take_autoencoder(p, inside, true);
+    if (!p->folder && limn_published_holds(p, "vae")) return take_autoencoder(p, source, true);
+    if (!p->published) return LIMN_OK;
+    limn_status status = find_beside(p, inside);
+    if (status == LIMN_OK) return take_autoencoder(p, inside, false);
+    return status == LIMN_NOT_FOUND || status == LIMN_BAD_ARGUMENT ? LIMN_OK : status;
 }
 
-/* Of a file with several networks the one that draws. */
-static limn_status open_denoiser(limn_pipeline *p, limn_port *port)
+/* Of a file with several networks the one that draws.  The file stays open where the others are looked for in it, too. */
+static limn_status open_denoiser(limn_pipeline *p, const char *source, limn_port *port)
 {
     char denoisers[256] = "";
     for (int i = 0; limn_families[i]; i++)
@@ -234,39 +295,71 @@ static limn_status open_denoiser(limn_pipeline *p, limn_port *port)
     limn_status status = limn_weight_file_open(p->ctx, p->file, &p->whole);
     if (status == LIMN_OK) status = limn_net_open_in(p->ctx, p->file, p->whole, denoisers, &p->st, &p->settings, port);
     if (status == LIMN_OK) p->published = !limn_weight_file_metadata(p->st, "limn.settings");
-    return status;
+    snprintf(p->whole_file, sizeof p->whole_file, "%s", p->folder ? p->file : source);
+    if (status != LIMN_OK || strcmp(p->whole_file, p->file) == 0) return status;
+    limn_weight_file_close(p->whole);
+    p->whole = NULL;
+    return limn_weight_file_open(p->ctx, p->whole_file, &p->whole);
 }
 
-limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out)
+/* source: what holds the parts that are not named. */
+static limn_status open_networks(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts)
 {
-    struct stat there;
-    char shown[256];
     limn_port port[LIMN_PORTS];
-    *out = NULL;
-    limn_escape(source, strlen(source), shown, sizeof shown);
-    if (strlen(source) > 1000)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a folder name of %zu bytes is too long: \"%s\"", strlen(source), shown);
-    bool found = stat(source, &there) == 0, file = found && S_ISREG(there.st_mode);
-    if (!file && (!found || !S_ISDIR(there.st_mode)))
-        return limn_fail(ctx, LIMN_NOT_FOUND,
-                         "%s: expected a model folder with model.safetensors in it, or a weight file, found %s", shown,
-                         found ? "neither" : "nothing");
-    limn_pipeline *p = calloc(1, sizeof *p);
-    if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
-    p->ctx = ctx;
-    if (!*limn_path_last(source, p->name, sizeof p->name)) snprintf(p->name, sizeof p->name, "%.100s", source);
-    p->folder = !file;
-    limn_status status = limn_map_file(ctx, source, p->file);
-    if (status == LIMN_OK) status = open_denoiser(p, port);
+    limn_status status = limn_map_file(p->ctx, parts->diffusion_model ? parts->diffusion_model : source, p->file);
+    if (status == LIMN_OK) status = open_denoiser(p, source, port);
     if (status == LIMN_OK) status = check_kind(p);
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = read_scheduler(p, source);
-    if (status == LIMN_OK) status = make_recipe(p, source, port);
+    if (status == LIMN_OK) status = make_recipe(p, source, parts->clip_l, port);
     if (status == LIMN_OK) status = read_classes(p);
-    if (status == LIMN_OK) status = open_own_autoencoder(p, source);
+    if (status == LIMN_OK)
+        status = parts->vae ? limn_pipeline_set_autoencoder(p, parts->vae) : open_own_autoencoder(p, source);
     limn_weight_file_close(p->whole);
     p->whole = NULL;
+    return status;
+}
+
+/* The parts have paths, and as long as they may be. */
+static limn_status check_paths(limn_ctx *ctx, const limn_pipeline_parts *parts)
+{
+    const char *const paths[] = {parts->model, parts->diffusion_model, parts->clip_l, parts->vae};
+    char shown[256];
+    if (!parts->model && !parts->diffusion_model)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a model, or a network that draws alone (--diffusion-model)");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i] && strlen(paths[i]) > 1000)
+            return limn_fail(ctx, LIMN_BAD_ARGUMENT, "a folder name of %zu bytes is too long: \"%s\"", strlen(paths[i]),
+                             limn_escape(paths[i], strlen(paths[i]), shown, sizeof shown));
+    return LIMN_OK;
+}
+
+limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_pipeline **out)
+{
+    return limn_pipeline_open_parts(ctx, &(limn_pipeline_parts){.model = source}, out);
+}
+
+limn_status limn_pipeline_open_parts(limn_ctx *ctx, const limn_pipeline_parts *parts, limn_pipeline **out)
+{
+    struct stat there;
+    char shown[256];
+    *out = NULL;
+    limn_status status = check_paths(ctx, parts);
+    if (status != LIMN_OK) return status;
+    const char *source = parts->model ? parts->model : parts->diffusion_model,
+               *draws = parts->diffusion_model ? parts->diffusion_model : source;
+    bool found = stat(source, &there) == 0, file = found && S_ISREG(there.st_mode);
+    if (!file && (!found || !S_ISDIR(there.st_mode)))
+        return limn_fail(ctx, LIMN_NOT_FOUND,
+                         "%s: expected a model folder with model.safetensors in it, or a weight file, found %s",
+                         limn_escape(source, strlen(source), shown, sizeof shown), found ? "neither" : "nothing");
+    limn_pipeline *p = calloc(1, sizeof *p);
+    if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
+    p->ctx = ctx;
+    if (!*limn_path_last(draws, p->name, sizeof p->name)) snprintf(p->name, sizeof p->name, "%.100s", draws);
+    p->folder = !file;
+    status = open_networks(p, source, parts);
     if (status == LIMN_OK) *out = p;
     else limn_pipeline_free(p);
     return status;
@@ -312,6 +405,7 @@ static limn_status find_named(limn_pipeline *p, char *out)
     const char *made = limn_weight_file_metadata(p->st, "limn.vae.settings");
     char name[256], shown[256], settings[1024] = "";
     int channels = limn_model_interface(&p->settings).channels, folder = slash ? (int)(slash - p->file) + 1 : 0;
+    if (!said && p->published) return find_beside(p, out);
     if (!*limn_path_last(said ? said : "", name, sizeof name))
         return limn_fail(p->ctx, LIMN_NOT_FOUND,
                          "%s: its %d channels are a latent: give the autoencoder that makes pictures of it (--vae)", p->file,
@@ -353,22 +447,39 @@ static limn_status check_autoencoder(limn_pipeline *p, limn_autoencoder *vae, co
     return status;
 }
 
-/* limn_ctx_set_weights() is about the model. */
 static limn_status open_autoencoder(const limn_pipeline *p, const char *source, limn_autoencoder **out)
 {
     limn_ctx *ctx = p->ctx;
     char kept[sizeof ctx->weights];
-    memcpy(kept, ctx->weights, sizeof kept);
-    ctx->weights[0] = '\0';
-    limn_status status = limn_autoencoder_open_in(ctx, source, strcmp(source, p->file) ? NULL : p->whole, out);
+    forget_weights(ctx, kept);
+    limn_status status = limn_autoencoder_open_in(ctx, source, strcmp(source, p->whole_file) ? NULL : p->whole, out);
     memcpy(ctx->weights, kept, sizeof kept);
     return status;
+}
+
+/* own: it is the model's, and pictures need not tell. */
+static limn_status take_autoencoder(limn_pipeline *p, const char *source, bool own)
+{
+    limn_autoencoder *vae;
+    limn_status status = open_autoencoder(p, source, &vae);
+    if (status != LIMN_OK) return status;
+    status = check_autoencoder(p, vae, source);
+    if (status != LIMN_OK) {
+        limn_autoencoder_free(vae);
+        return status;
+    }
+    limn_autoencoder_free(p->vae);
+    p->vae = vae;
+    limn_path_last(own ? "" : source, p->vae_name, sizeof p->vae_name);
+    limn_autoencoder_info info = limn_autoencoder_describe(vae);
+    if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
+    return add_coders(p);
 }
 
 limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
 {
     char beside[1500];
-    limn_autoencoder *vae;
+    bool named = limn_weight_file_metadata(p->st, "limn.vae");
     if (!source && (!p->makes_latents || p->vae)) return LIMN_OK;
     if (limn_pipeline_check_idle(p) != LIMN_OK) return LIMN_BAD_ARGUMENT;
     if (!p->makes_latents && limn_weight_file_metadata(p->st, "limn.settings"))
@@ -378,20 +489,10 @@ limn_status limn_pipeline_set_autoencoder(limn_pipeline *p, const char *source)
                          p->file, limn_model_interface(&p->settings).channels);
     limn_status status = source ? LIMN_OK : find_named(p, beside);
     if (status != LIMN_OK) return status;
-    status = open_autoencoder(p, source ? source : beside, &vae);
-    if (status != LIMN_OK && !source)
+    status = take_autoencoder(p, source ? source : beside, !source && named);
+    if (status != LIMN_OK && !source && named)
         limn_fail_in(p->ctx, status, "the autoencoder that %s names (--vae gives another place)", p->file);
-    if (status != LIMN_OK) return status;
-    status = check_autoencoder(p, vae, source ? source : beside);
-    if (status != LIMN_OK) {
-        limn_autoencoder_free(vae);
-        return status;
-    }
-    limn_autoencoder_free(p->vae);
-    p->vae = vae;
-    limn_autoencoder_info info = limn_autoencoder_describe(vae);
-    if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
-    return add_coders(p);
+    return status;
 }
 
 limn_status limn_pipeline_set_preview(limn_pipeline *p, const char *source)

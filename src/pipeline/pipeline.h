@@ -8,10 +8,12 @@
 
 struct limn_pipeline {
     limn_ctx *ctx;
-    char file[1100], name[128]; /* of the weights; of the model */
+    char file[1100], name[128]; /* of the denoiser's weights; of the model */
     char text_file[1100];       /* of text_st */
+    char text_name[128], vae_name[128]; /* of parts that are not the model's own; "": they are */
     bool folder;                /* the model was opened as one */
-    limn_weight_file *whole;    /* `file` with all its networks; NULL once they are opened */
+    char whole_file[1100];      /* where the networks are that no path names, of a model that is no folder */
+    limn_weight_file *whole;    /* that file with all of them; NULL once they are opened */
     limn_weight_file *st;
     limn_weight_file *text_st;  /* of a text encoder in a file of its own, else NULL */
     limn_settings settings, text_settings; /* of the denoiser; of what reads the text: it, or the text encoder */

@@ -12,7 +12,7 @@ enum { CONFIG_LIMIT = 1 << 20, PATH = 1200 };
 bool limn_published_holds(const limn_pipeline *p, const char *families)
 {
     limn_map map;
-    return p->published && limn_map_detect_among(p->ctx, p->file, p->whole, families, &map) != LIMN_NOT_FOUND;
+    return p->published && limn_map_detect_among(p->ctx, p->whole_file, p->whole, families, &map) != LIMN_NOT_FOUND;
 }
 
 /* ---- the token behind the end ----------------------------------------------------------------------------------------- */

@@ -4,13 +4,14 @@
 
 #include "pipeline/pipeline.h"
 
-/** While a model is opened: does its file hold a network of one of these families, too?  "vae tae" */
+/** While a model is opened: does the file p->whole hold a network of one of these families, too?  "vae tae" */
 bool limn_published_holds(const limn_pipeline *p, const char *families);
 
 /**
- * p->bpe and p->pad of CLIP: FOLDER/tokenizer (merges.txt, else tokenizer.json), merges.txt beside a file, else the
- * published merges, which the library holds.
+ * p->bpe and p->pad of CLIP: FOLDER/tokenizer (merges.txt, else tokenizer.json), merges.txt beside the text encoder's file,
+ * else the published merges, which the library holds.
  *
+ * @param source  the folder; of a model in files that of the text encoder
  * @return LIMN_OK; LIMN_NOT_FOUND: none is there, and the encoder has another vocabulary than the published; LIMN_BAD_FILE;
  *         LIMN_UNSUPPORTED: texts are filled up with another token than their end or "!"; LIMN_IO; LIMN_NO_MEMORY
  */
