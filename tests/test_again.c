@@ -42,7 +42,8 @@ static void the_web_uis_text_is_read(void **state)
     same("model", a.model, "v1-5-pruned-emaonly");
     same("clip skip", a.skip, "2");
     same("noise of a GPU", a.rng, "cuda");
-    same("rest", a.rest, "VAE: a, b.pt, ENSD: 31337");
+    same("autoencoder", a.vae, "a, b.pt");
+    same("rest", a.rest, "ENSD: 31337");
     same("strength", a.strength, NULL);
     limn_again_free(&a);
     a = parsed(ctx, "cat\nSteps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale: 7, Seed: 1, Size: 8x8, "

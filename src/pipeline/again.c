@@ -108,6 +108,7 @@ static const char **place_of(reader *r, span key, bool *known)
         {"Seed", &a->seed}, {"Model", &a->model}, {"RNG", &a->rng}, {"Precision", &a->precision}, {"Size", &r->raw.size},
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number},
         {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &a->hires}, {"Hires steps", &a->hires_steps},
+        {"Text encoder", &a->text_encoder}, {"VAE", &a->vae},
         {"Hires upscaler", &r->raw.upscaler}, {"Model hash", NULL}, {"Batch size", NULL}, {"Batch pos", NULL}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (is(key, keys[i].key)) return *known = true, keys[i].to;
@@ -308,17 +309,35 @@ static size_t stem(const char *name)
     return n;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    size_t n = stem(a);
+    return n == stem(b) && memcmp(a, b, n) == 0;
+}
+
 limn_status limn_again_check_source(limn_ctx *ctx, const limn_again *a, const char *source, bool named)
 {
     char last[256], shown[128];
     if (!a->model && named) return LIMN_OK;
     if (!a->model) return limn_fail(ctx, LIMN_NOT_FOUND, "%s does not say which model drew it: give it (-m)", a->file);
-    size_t n = stem(limn_path_last(source, last, sizeof last)), m = stem(a->model);
+    limn_path_last(source, last, sizeof last);
     limn_escape(a->model, strlen(a->model), shown, sizeof shown);
-    if (n == m && memcmp(last, a->model, n) == 0) return LIMN_OK;
+    if (same_file(last, a->model)) return LIMN_OK;
     if (!named) return limn_fail(ctx, LIMN_NOT_FOUND, "%s was drawn by the model \"%s\": give it (-m)", a->file, shown);
     limn_log(ctx, LIMN_LOG_WARN, "%s was drawn by the model \"%s\", and this is %s", a->file, shown, last);
     return LIMN_OK;
+}
+
+/* A part that lay in a file beside the model; is: "": it is the model's own. */
+static void compare_part(const limn_pipeline *p, const limn_again *a, const char *title, const char *flag, const char *said,
+                         const char *is)
+{
+    char was[128], now[128];
+    if (!said || same_file(said, is)) return;
+    limn_escape(said, strlen(said), was, sizeof was);
+    limn_escape(is, strlen(is), now, sizeof now);
+    limn_log(p->ctx, LIMN_LOG_WARN, "%s was drawn with the %s \"%s\" (%s), and here it is %s", a->file, title, was, flag,
+             *is ? now : "the model's own");
 }
 
 limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *a)
@@ -331,6 +350,8 @@ limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *a)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s was drawn as its model's scheduler_config.json says (%s), which that "
                          "of %s does not: name a sampler (--sampling-method)", a->file,
                          limn_escape(a->own_sampler, strlen(a->own_sampler), shown, sizeof shown), p->name);
+    compare_part(p, a, "text encoder", "--clip_l", a->text_encoder, p->text_name);
+    compare_part(p, a, "autoencoder", "--vae", a->vae, p->vae_name);
     if (a->rest)
         limn_log(p->ctx, LIMN_LOG_WARN, "%s also says this, which is not followed: %s", a->file,
                  limn_escape(a->rest, strlen(a->rest), shown, sizeof shown));

@@ -20,8 +20,9 @@ typedef struct limn_again {
     const char *strength;                      /* it began with a picture, which the text does not hold */
     const char *hires, *hires_strength, *hires_steps; /* a second pass; then strength is not that of a picture */
     const char *model;                         /* its name, perhaps without ".safetensors" */
+    const char *text_encoder, *vae;            /* of their files, where these are not the model's */
     const char *own_sampler;                   /* the sampler of the model's own scheduler_config.json, in place of two */
-    const char *rest;                          /* "ENSD: 31337, VAE: x": what is not followed */
+    const char *rest;                          /* "ENSD: 31337, Eta: 0": what is not followed */
     limn_arena *arena;
 } limn_again;
 
@@ -35,7 +36,7 @@ void limn_again_free(limn_again *again); /* the parts, not the struct, which bec
 /** Is source the model of the picture, by its name?  named: somebody said so: another one is a warning only.
  *  @return LIMN_NOT_FOUND: it is not, or the text names none */
 limn_status limn_again_check_source(limn_ctx *ctx, const limn_again *again, const char *source, bool named);
-/** What the opened model does not do as the text says; what is not followed at all is a warning.
+/** What the opened model does not do as the text says; other parts than said, and what is not followed at all, are warnings.
  *  @return LIMN_UNSUPPORTED: its scheduler_config.json names another sampler */
 limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *again);
 

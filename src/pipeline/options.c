@@ -261,6 +261,14 @@ static void put_choices(limn_text *text, const limn_pipeline *p, const limn_gene
         limn_text_printf(text, "Precision: %s, ", precisions[o->precision]);
 }
 
+/* Where it is not the model's own. */
+static void put_part(limn_text *text, const char *key, const char *name)
+{
+    if (!*name) return;
+    limn_text_printf(text, ", %s: ", key);
+    put_value(text, name);
+}
+
 char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_options *o, int i)
 {
     limn_text text = {0};
@@ -303,6 +311,8 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
                      "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
                      sides.width, sides.height);
     put_value(&text, p->name);
+    put_part(&text, "Text encoder", p->text_name);
+    put_part(&text, "VAE", p->vae_name);
     if (limn_generate_rng(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");
     if (limn_generate_rng(p, o) == LIMN_RNG_CUDA) limn_text_printf(&text, ", RNG: NV"); /* A1111's words */
     limn_text_printf(&text, ", Version: limn %s", limn_version());
