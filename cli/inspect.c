@@ -81,6 +81,28 @@ static void print_fit(const limn_fit *fit, bool many)
                limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
 }
 
+/* Of published networks that draw together: what the file is a part of, and what it lacks. */
+static void print_parts(const limn_inspected *it)
+{
+    const limn_fit *draws = NULL;
+    bool text = false, coder = false;
+    for (int i = 0; i < it->n_fits; i++) {
+        const limn_fit *fit = &it->fit[i];
+        if (fit->source == LIMN_FIT_NONE || fit->source == LIMN_FIT_METADATA) continue;
+        text = text || fit->settings.family->kind == LIMN_ENCODES_TEXT;
+        coder = coder || fit->settings.family->kind == LIMN_RECONSTRUCTS;
+        if (fit->settings.family->kind == LIMN_DENOISES) draws = fit;
+    }
+    if (!draws && text) printf("part      a text encoder: --clip_l of limn generate\n");
+    if (!draws && coder) printf("part      an autoencoder: -m of limn encode and decode, --vae of limn generate\n");
+    if (!draws) return;
+    limn_interface net = limn_model_interface(&draws->settings);
+    bool lacks_text = net.text_width && !net.reads_ids && !text, lacks_coder = net.channels > 3 && !coder;
+    if (lacks_text) printf("missing   a text encoder that makes features of %d numbers (--clip_l)\n", net.text_width);
+    if (lacks_coder)
+        printf("%-10san autoencoder of latents of %d channels (--vae)\n", lacks_text ? "" : "missing", net.channels);
+}
+
 /* State dicts of one network beside each other, before the list of their tensors. */
 static void print_sets(const limn_fit *fit, bool many)
 {
@@ -115,6 +137,7 @@ static limn_status print_weights(limn_ctx *ctx, const limn_inspected *it, bool a
     if (status == LIMN_OK && it->latents.kind != LIMN_NO_LATENTS) cli_latents_print(&it->latents);
     if (many && status == LIMN_OK) printf("networks  %d\n", it->n_fits);
     for (int i = 0; i < it->n_fits && status == LIMN_OK; i++) print_fit(&it->fit[i], many);
+    if (status == LIMN_OK) print_parts(it);
     if (status == LIMN_OK) status = print_checksum(ctx, it->st);
     return listed != LIMN_OK ? listed : status;
 }
