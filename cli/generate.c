@@ -30,6 +30,10 @@ static const char help[] =
     "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji);\n"
     "                              a folder of diffusers (Stable Diffusion 1); or a weight file alone, also a whole\n"
     "                              checkpoint: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
+    "      --diffusion-model FILE  what draws, in place of -m or of that in it: a U-Net alone, or a file with one\n"
+    "      --clip_l FILE           the text encoder, in place of the model's.  Of a U-Net in a file alone (Stable\n"
+    "                              Diffusion 1) what no flag names is looked for in its folder and in ../text_encoders,\n"
+    "                              ../clip, ../text_encoder, ../vae: the one file that fits is taken, and said\n"
     "      --weights ema|raw|NAME  of a checkpoint with several sets of weights: which (EMA where it has them); NAME is "
     "what\n"
     "                              their tensors begin with\n"
@@ -106,12 +110,18 @@ static const char *own_model(const generate_verb *verb)
     return verb->enlarges ? "models/upscale" : "models/emoji";
 }
 
+/* Text encoders that no network here reads, by the flags of sd-cli. */
+enum { MOST_OTHERS = 6 };
+static const char *const others[MOST_OTHERS] = {"--clip_g", "--t5xxl", "--llm", "--qwen2vl", "--clip_vision",
+                                                "--llm_vision"};
+
 /* Flags as they were typed. */
 typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed,
         *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
     const char *vae, *weights, *rng, *style, *skip, *again;
+    const char *diffusion_model, *clip_l, *others[MOST_OTHERS];
     const char *hires, *hires_strength, *hires_steps;
     generate_preview_words preview;
     upscale_words upscale;
@@ -222,9 +232,21 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
     return LIMN_OK;
 }
 
+static bool check_others(const generate_words *w)
+{
+    for (int i = 0; i < MOST_OTHERS; i++)
+        if (w->others[i]) {
+            fprintf(stderr, "limn: %s names an encoder that no network here reads: leave it out (Stable Diffusion 1 reads "
+                    "that of --clip_l)\n", others[i]);
+            return false;
+        }
+    return true;
+}
+
 /* Everything that can be said without the model. */
 static bool read_options(generate_words *w, generate_numbers *n, limn_generate_options *o)
 {
+    if (!check_others(w)) return false;
     if (w->minus_n && limn_is_whole(w->minus_n)) {
         if (w->count) return wrong("-n with a whole number and -b both say how many pictures", w->minus_n);
         w->count = w->minus_n;
@@ -341,6 +363,22 @@ static void take_usual(const limn_pipeline *p, const generate_verb *verb, const 
     if (!w->steps) o->steps = info.steps;
 }
 
+/* The networks that the flags name, the verb's own model where they name none that draws. */
+static limn_status open_model(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const limn_again *again,
+                              limn_pipeline **out)
+{
+    char installed[LIMN_PATH_BYTES];
+    limn_pipeline_parts parts = {.model = w->model, .diffusion_model = w->diffusion_model, .clip_l = w->clip_l,
+                        .vae = generate_preview_decoder(&w->preview, w->vae)};
+    const char *draws = w->diffusion_model ? w->diffusion_model : w->model;
+    limn_status status = LIMN_OK;
+    if (w->again) status = limn_again_check_source(ctx, again, draws ? draws : own_model(verb), draws != NULL);
+    if (status == LIMN_OK && !draws) status = cli_model(ctx, NULL, own_model(verb), installed, &parts.model);
+    if (status == LIMN_OK) status = limn_pipeline_open_parts(ctx, &parts, out);
+    if (status == LIMN_OK) status = generate_preview_coders(*out, &w->preview);
+    return status == LIMN_OK && w->again ? limn_again_check_model(*out, again) : status;
+}
+
 static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const limn_again *again,
                        generate_preview *preview, const limn_upscale_options *upscale, limn_generate_options *o)
 {
@@ -348,19 +386,12 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     limn_image init = {0}, mask = {0}, small = {0};
     generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid,
                            .strip = verb->between, .show = w->show, .bare = w->bare};
-    char installed[LIMN_PATH_BYTES];
-    const char *model;
     limn_status status = generate_output_check(ctx, &out, o->n);
     if (status == LIMN_OK) status = generate_preview_check(ctx, preview);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 0, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
-    if (status == LIMN_OK && w->again)
-        status = limn_again_check_source(ctx, again, w->model ? w->model : own_model(verb), w->model != NULL);
-    if (status == LIMN_OK) status = cli_model(ctx, w->model, own_model(verb), installed, &model);
-    if (status == LIMN_OK) status = limn_pipeline_open(ctx, model, &p);
-    if (status == LIMN_OK) status = generate_preview_coders(p, &w->preview, w->vae);
-    if (status == LIMN_OK && w->again) status = limn_again_check_model(p, again);
+    if (status == LIMN_OK) status = open_model(ctx, verb, w, again, &p);
     if (status == LIMN_OK) status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK) take_usual(p, verb, w, o);
     if (status == LIMN_OK) status = check_model(ctx, p, verb, w, o);
@@ -384,7 +415,7 @@ int cli_generate(int argc, char **argv)
     return generate_run(argc, argv, &(generate_verb){.name = "generate", .help = help});
 }
 
-enum { MOST_FLAGS = 48 };
+enum { MOST_FLAGS = 56 };
 
 static void list_flags(const generate_verb *verb, generate_words *w, cli_flag out[MOST_FLAGS])
 {
@@ -393,8 +424,11 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {"-n", "-n", &w->minus_n, NULL},
         {NULL, "--negative-prompt", &w->negative, NULL},
         {"-m", "--model", &w->model, NULL},
+        {NULL, "--diffusion-model", &w->diffusion_model, NULL},
+        {NULL, "--clip_l", &w->clip_l, NULL},
         {NULL, "--vae", &w->vae, NULL},
         {NULL, "--taesd", &w->preview.tiny, NULL},
+        {NULL, "--tae", &w->preview.tiny, NULL},
         {NULL, "--taesd-preview-only", NULL, &w->preview.tiny_only},
         {NULL, "--preview", &w->preview.preview, NULL},
         {NULL, "--preview-path", &w->preview.path, NULL},
@@ -439,8 +473,10 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, verb->enlarges ? "--overlap" : NULL, &w->upscale.overlap, NULL},
         {NULL, NULL, NULL, NULL},
     };
-    _Static_assert(sizeof flags / sizeof *flags <= MOST_FLAGS, "room");
-    memcpy(out, flags, sizeof flags);
+    enum { KNOWN = sizeof flags / sizeof *flags };
+    _Static_assert(KNOWN + MOST_OTHERS <= MOST_FLAGS, "room");
+    for (int i = 0; i < MOST_OTHERS; i++) out[i] = (cli_flag){NULL, others[i], &w->others[i], NULL};
+    memcpy(out + MOST_OTHERS, flags, sizeof flags);
 }
 
 /* The words of the command line, the one without a flag where this verb has it.  @return false after a message, or when help

@@ -60,9 +60,14 @@ limn_status generate_preview_check(limn_ctx *ctx, generate_preview *preview)
     return preview->path ? limn_target_check(ctx, "--preview", preview->path, ".png") : LIMN_OK;
 }
 
-limn_status generate_preview_coders(limn_pipeline *p, const generate_preview_words *w, const char *vae)
+const char *generate_preview_decoder(const generate_preview_words *w, const char *vae)
 {
-    limn_status status = limn_pipeline_set_autoencoder(p, vae || w->tiny_only ? vae : w->tiny);
+    return vae || w->tiny_only ? vae : w->tiny;
+}
+
+limn_status generate_preview_coders(limn_pipeline *p, const generate_preview_words *w)
+{
+    limn_status status = limn_pipeline_set_autoencoder(p, NULL);
     return status == LIMN_OK && w->tiny_only ? limn_pipeline_set_preview(p, w->tiny) : status;
 }
 

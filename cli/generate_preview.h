@@ -24,8 +24,10 @@ bool generate_preview_read(const generate_preview_words *w, const char *vae, gen
                            limn_generate_options *o);
 /** Before any work: a PNG, in a folder that is there. */
 limn_status generate_preview_check(limn_ctx *ctx, generate_preview *preview);
-/** The autoencoders that were given, or the model's own. */
-limn_status generate_preview_coders(limn_pipeline *p, const generate_preview_words *w, const char *vae);
+/** The autoencoder that makes the finished pictures; NULL: the model's own. */
+const char *generate_preview_decoder(const generate_preview_words *w, const char *vae);
+/** There is one that makes the finished pictures; and the one of the previews. */
+limn_status generate_preview_coders(limn_pipeline *p, const generate_preview_words *w);
 void generate_preview_writes(const generate_preview *preview, limn_job_files *files);
 
 #endif

@@ -27,7 +27,8 @@ limn_status upscale_check(limn_ctx *ctx, const limn_pipeline_info *info, const u
  * MANY_HELP, RNG_HELP, both or none. */
 #define GENERATE_HELP(MODEL, CFG, MANY)                                                                                     \
     "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (" MODEL "), or a\n"    \
-    "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"                  \
+    "                              weight file alone: .safetensors, or .pt, .pth, .ckpt of torch.save(); or its parts:\n"   \
+    "                              --diffusion-model, --clip_l, --vae\n"                                                    \
     "  -p, --prompt TEXT   -n, --negative-prompt TEXT   --class K   --steps 20   --cfg-scale " CFG                          \
     "   --sampling-method NAME\n" MANY "  --weights ema|raw (of a checkpoint with several sets)\n"                          \
     "  --scheduler NAME   --precision auto|f32|bf16|exact  -t, --threads 0   -o, --output FILE   --show  -q, --quiet: see " \

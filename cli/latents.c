@@ -13,6 +13,8 @@ int latent_begin(latent_job *job, const char *verb, latent_flags *f)
     *job = (latent_job){.verb = verb, .quiet = f->quiet};
     f->output = cli_output(f->output);
     if (!cli_precision(f->precision, &job->precision)) return 2;
+    if (f->model && f->vae) return cli_lacks("-m and --vae both name the autoencoder: expected one"), 2;
+    if (f->vae) f->model = f->vae;
     if (!f->model)
         return fprintf(stderr, "limn %s: expected -m with the weights of an autoencoder; see limn %s --help\n", verb, verb),
                2;

@@ -6,13 +6,14 @@
 
 /* Flags of all three, as they were typed. */
 typedef struct latent_flags {
-    const char *model, *weights, *output, *precision, *threads;
+    const char *model, *vae, *weights, *output, *precision, *threads; /* vae: a second name of model */
     bool help, quiet;
 } latent_flags;
 
 #define LATENT_FLAGS(f)                                                                                                     \
-    {"-m", "--model", &(f).model, NULL}, {NULL, "--weights", &(f).weights, NULL}, {"-o", "--output", &(f).output, NULL},    \
-        {NULL, "--precision", &(f).precision, NULL}, {"-t", "--threads", &(f).threads, NULL},                               \
+    {"-m", "--model", &(f).model, NULL}, {NULL, "--vae", &(f).vae, NULL}, {NULL, "--weights", &(f).weights, NULL},          \
+        {"-o", "--output", &(f).output, NULL}, {NULL, "--precision", &(f).precision, NULL},                                 \
+        {"-t", "--threads", &(f).threads, NULL},                                                                            \
         {"-q", "--quiet", NULL, &(f).quiet},                                                                                \
     {                                                                                                                       \
         "-h", "--help", NULL, &(f).help                                                                                     \
@@ -20,7 +21,8 @@ typedef struct latent_flags {
 
 #define LATENT_HELP                                                                                                         \
     "  -m, --model VAE      weights of an autoencoder: a file, a folder, or the encoder of a pair X_encoder.pth, "          \
-    "X_decoder.pth\n"                                                                                                       \
+    "X_decoder.pth;\n"                                                                                                      \
+    "                       of a whole checkpoint its autoencoder; --vae is the same flag\n"                                \
     "  --weights ema|raw    of a checkpoint with several sets of weights: which (EMA where it has them)\n"                  \
     "  -o, --output FILE    what to write; - is stdout\n"                                                                   \
     "  --precision auto     auto, f32, bf16 or exact  -t, --threads 0 (0: all cores)      -q, --quiet\n"
