@@ -85,8 +85,8 @@ print("typedef struct torch_tensor {\n    const char *name;\n    int rank, dim[4
 print("typedef struct torch_published {\n    const char *path;\n    size_t n;\n    struct { const char *name; size_t n, at[3]; double values[3], sum; } tensors[3];\n} torch_published;\n")
 for make in [views, types, checkpoint]:
     print_file("torch_" + make.__name__, saved(make()))
+    print_file("torch_old_" + make.__name__, saved(make(), _use_new_zipfile_serialization=False))  # as before torch 1.6
     print_tensors("torch_" + make.__name__, make())
-print_file("torch_legacy", saved({"a": torch.ones(2)}, _use_new_zipfile_serialization=False))
 print_file("torch_protocol_4", saved({"a": torch.ones(2)}, pickle_protocol=4))
 print_file("torch_module", saved(torch.nn.Linear(1, 1)))
 print("static const torch_published published[] = {")

@@ -3,6 +3,7 @@
 #ifndef MAKE_TORCH_H
 #define MAKE_TORCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,7 @@ typedef struct made_tensor {
     int64_t size[10], stride[10];
 } made_tensor;
 
+/* Up to the number of elements. */
 static inline void pickle_storage(made_bytes *p, const char *type, const char *key, int64_t numel)
 {
     put_text(p, "(");
@@ -162,17 +164,22 @@ static inline void pickle_storage(made_bytes *p, const char *type, const char *k
     pickle_text(p, key);
     pickle_text(p, "cpu");
     pickle_int(p, numel);
+}
+
+static inline void pickle_place(made_bytes *p, const made_tensor *t)
+{
     put_text(p, "tQ");
+    pickle_int(p, t->offset);
+    pickle_ints(p, t->rank, t->size);
+    pickle_ints(p, t->rank, t->stride);
+    put_text(p, "\x89" "ccollections\nOrderedDict\n)RtR");
 }
 
 static inline void pickle_tensor(made_bytes *p, made_tensor t)
 {
     put_text(p, "ctorch._utils\n_rebuild_tensor_v2\n(");
     pickle_storage(p, t.type, t.key, t.numel);
-    pickle_int(p, t.offset);
-    pickle_ints(p, t.rank, t.size);
-    pickle_ints(p, t.rank, t.stride);
-    put_text(p, "\x89" "ccollections\nOrderedDict\n)RtR");
+    pickle_place(p, &t);
 }
 
 /* An archive of a pickle (without PROTO and STOP, which are added) and storages "0", "1" ... of n bytes each, which count 1,
@@ -195,6 +202,43 @@ static inline void torch_file(made_zip *z, const made_bytes *pickle, int n_stora
     zip_end(z);
     free(whole.at);
     free(data.at);
+}
+
+/* ---- before torch 1.6 ------------------------------------------------------------------------------------------------- */
+
+/* view: NULL, or the key of a view of the storage, n elements from `first` on, which the tensor lies in. */
+static inline void pickle_old_tensor(made_bytes *p, made_tensor t, const char *view, int64_t first, int64_t n)
+{
+    put_text(p, "ctorch._utils\n_rebuild_tensor_v2\n(");
+    pickle_storage(p, t.type, t.key, t.numel);
+    put_text(p, view ? "(" : "N");
+    if (view) pickle_text(p, view), pickle_int(p, first), pickle_int(p, n), put_text(p, "t");
+    pickle_place(p, &t);
+}
+
+enum { OLD_MAGIC = 15, OLD_HEAD = 15 + 6 };
+
+/* Magic number, 1001, the machine, the pickle (without PROTO and STOP), the keys of storages; these follow. */
+static inline void old_begin(made_bytes *f, bool little, const made_bytes *pickle, int n_keys, const char *const *keys)
+{
+    put(f, "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.", OLD_HEAD);
+    put(f, "\x80\2}(", 4);
+    pickle_text(f, "protocol_version");
+    pickle_int(f, 1001);
+    pickle_text(f, "little_endian");
+    put_text(f, little ? "\x88u." : "\x89u.");
+    put(f, "\x80\2", 2);
+    put(f, pickle->at, pickle->n);
+    put_text(f, ".\x80\2](");
+    for (int i = 0; i < n_keys; i++) pickle_text(f, keys[i]);
+    put_text(f, "e.");
+}
+
+/* A storage of n elements of `width` bytes, which count 1, 2, 3 .. */
+static inline void old_storage(made_bytes *f, size_t n, size_t width)
+{
+    put_number(f, n, 8);
+    for (size_t k = 0; k < n * width; k++) put_number(f, k + 1, 1);
 }
 
 #endif

@@ -751,12 +751,110 @@ static void a_damaged_storage_is_named_when_its_tensor_loads(void **state)
 static void other_kinds_of_files_are_told_apart(void **state)
 {
     (void)state;
-    refuse("torch before 1.6", torch_legacy, sizeof torch_legacy, "before 1.6");
+    unsigned char tar[600] = "sys_info";
+    memcpy(tar + 257, "ustar", 5);
+    refuse("torch 0.1.10", tar, sizeof tar, "a tar archive, as torch 0.1.10 and before saved");
     refuse("protocol 4", torch_protocol_4, sizeof torch_protocol_4, "pickle protocol 4");
     refuse("a module", torch_module, sizeof torch_module, "\"torch.nn.modules.linear.Linear\", which the state_dict()");
     refuse("a pickle", "\x80\4\x95\x10\0\0\0\0\0\0\0", 11, "a bare pickle");
     refuse("GGUF", "GGUF\3\0\0\0\1\0\0\0", 12, "byte 8 of the GGUF header: 8 bytes should follow, 4 are left");
     refuse("an empty archive", "PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 22, "no member begins at byte 0");
+}
+
+/* ---- before torch 1.6 ------------------------------------------------------------------------------------------------- */
+
+static const char *const old_keys[] = {"0", "1"};
+
+/* Storages "0" of 24 floats and "1" of 8 bytes, a tensor of each; or another pickle. */
+static made_bytes old_file(const made_bytes *pickle, bool little, int n_keys, const char *const *keys)
+{
+    made_bytes p = {0}, f = {0};
+    if (!pickle) {
+        put_text(&p, "}(");
+        pickle_text(&p, "a");
+        pickle_old_tensor(&p, (made_tensor){"FloatStorage", "0", 24, 0, 1, {24}, {1}}, NULL, 0, 0);
+        pickle_text(&p, "b");
+        pickle_old_tensor(&p, (made_tensor){"ByteStorage", "1", 8, 1, 1, {3}, {2}}, NULL, 0, 0);
+        put_text(&p, "u");
+    }
+    old_begin(&f, little, pickle ? pickle : &p, n_keys, keys);
+    old_storage(&f, 24, 4), old_storage(&f, 8, 1);
+    free(p.at);
+    return f;
+}
+
+static void refuse_old(made_bytes f, const char *words)
+{
+    refuse("a file before torch 1.6", f.at, f.n, words);
+    if (!strstr(limn_error_text(ctx), "t.pt: byte ") || !strstr(limn_error_text(ctx), "nothing was executed"))
+        fail_msg("%s", limn_error_text(ctx));
+    free(f.at);
+}
+
+static void files_before_1_6_must_hold_what_they_say(void **state)
+{
+    (void)state;
+    enum { STORAGES = 8 + 96 + 8 + 8 };
+    static const char *const lists[][3] = {{"0", "2"}, {"0", "0"}, {"0", "\x1b"}};
+    made_bytes f = old_file(NULL, true, 2, old_keys);
+    assert_int_equal(parse(f.at, f.n), LIMN_OK);
+    for (size_t i = 0; i < f.n; i++) assert_int_equal(parse(f.at, i), LIMN_BAD_FILE);
+    put_text(&f, "x"), refuse_old(f, "1 bytes follow its storages");
+    f = old_file(NULL, true, 2, old_keys), f.at[OLD_MAGIC - 1] = 'N', refuse_old(f, "the magic number does not end");
+    f = old_file(NULL, true, 2, old_keys), f.at[OLD_HEAD - 3]++, refuse_old(f, "expected the number 1001 of its format");
+    f = old_file(NULL, true, 2, old_keys), f.at[OLD_HEAD + 40] = 'q', refuse_old(f, "does not say little_endian");
+    refuse_old(old_file(NULL, false, 2, old_keys), "its numbers are big-endian");
+    refuse_old(old_file(NULL, true, 1, old_keys), "storage \"1\" is not among those listed");
+    refuse_old(old_file(NULL, true, 2, lists[0]), "storage \"2\" is listed, and belongs to no tensor");
+    refuse_old(old_file(NULL, true, 2, lists[1]), "storage \"0\" is listed twice");
+    refuse_old(old_file(NULL, true, 2, lists[2]), "storage \"\\x1b\" is listed");
+    f = old_file(NULL, true, 2, old_keys), set_number(f.at + f.n - STORAGES, 25, 8);
+    refuse_old(f, "storage \"0\" of 25 elements, its tensors speak of 24");
+    f = old_file(NULL, true, 2, old_keys), set_number(f.at + f.n - STORAGES, UINT64_MAX, 8);
+    refuse_old(f, "of 18446744073709551615 elements");
+    f = old_file(NULL, true, 2, old_keys), f.n -= 1, refuse_old(f, "storage \"1\" has 8 bytes where 7 are left");
+    f = old_file(NULL, true, 2, old_keys), f.n -= 9, refuse_old(f, "8 bytes are needed for storage \"1\" where 7 are left");
+    f = old_file(NULL, true, 2, old_keys), f.at[f.n - STORAGES - 16] = '}';
+    refuse_old(f, "items for something that is not a list");
+}
+
+/* Two tensors, the first in storage "0" of 24 floats. */
+static void refuse_pair(made_tensor second, const char *view, int64_t first, int64_t n, const char *words)
+{
+    made_bytes p = {0};
+    put_text(&p, "}(");
+    pickle_text(&p, "a");
+    pickle_old_tensor(&p, (made_tensor){"FloatStorage", "0", 24, 0, 1, {2}, {1}}, "v", 3, 5);
+    pickle_text(&p, "b");
+    pickle_old_tensor(&p, second, view, first, n);
+    put_text(&p, "u");
+    refuse_old(old_file(&p, true, 2, old_keys), words);
+    free(p.at);
+}
+
+static void storages_before_1_6_are_told_once_and_views_lie_inside(void **state)
+{
+    (void)state;
+    static const made_tensor same = {"FloatStorage", "0", 24, 0, 1, {2}, {1}};
+    refuse_pair((made_tensor){"FloatStorage", "0", 25, 0, 1, {2}, {1}}, NULL, 0, 0, "\"0\" is another here than before");
+    refuse_pair((made_tensor){"IntStorage", "0", 24, 0, 1, {2}, {1}}, NULL, 0, 0, "\"0\" is another here than before");
+    refuse_pair(same, "v", 3, 6, "\"v\" is another here than before");
+    refuse_pair(same, "v", 2, 5, "\"v\" is another here than before");
+    refuse_pair((made_tensor){"FloatStorage", "v", 5, 0, 1, {2}, {1}}, NULL, 0, 0, "\"v\" is another here than before");
+    refuse_pair(same, "w", 20, 5, "a view of storage \"0\"");
+    refuse_pair(same, "w", -1, 5, "a view of storage \"0\"");
+    refuse_pair(same, "w", INT64_MAX, 1, "a view of storage \"0\"");
+    refuse_pair(same, "w", 20, 1, "a tensor whose last element is element 1 of a storage of 1");
+    refuse_pair((made_tensor){"FloatStorage", "1", INT64_MAX, 0, 1, {2}, {1}}, NULL, 0, 0, "storage \"1\" of 9223372036854");
+    refuse_pair((made_tensor){"FloatStorage", "1", -1, 0, 1, {2}, {1}}, NULL, 0, 0, "storage \"1\" of -1 elements");
+    made_bytes p = {0};
+    put_text(&p, "cos\nsystem\n");
+    refuse_old(old_file(&p, true, 2, old_keys), "it asks for the Python object \"os.system\"");
+    p.n = 0, pickle_tensor(&p, same);
+    refuse_old(old_file(&p, true, 2, old_keys), "other than (\"storage\", type, key, location, elements, view)");
+    p.n = 0, put_text(&p, "("), pickle_text(&p, "module"), put_text(&p, "NNNtQ");
+    refuse_old(old_file(&p, true, 2, old_keys), "a persistent id other than");
+    free(p.at);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------------------------- */
@@ -821,6 +919,8 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_is_refused_or_changes_no_value),
         cmocka_unit_test(a_damaged_storage_is_named_when_its_tensor_loads),
         cmocka_unit_test(other_kinds_of_files_are_told_apart),
+        cmocka_unit_test(files_before_1_6_must_hold_what_they_say),
+        cmocka_unit_test(storages_before_1_6_are_told_once_and_views_lie_inside),
         cmocka_unit_test(a_hostile_pickle_costs_at_most_its_size_and_16_MB),
     };
     return cmocka_run_group_tests(tests, make_ctx, drop_ctx);

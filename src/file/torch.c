@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PICKLE_CAP = 256 << 20, FREE_BYTES = 16 << 20, DEPTH_CAP = 64, VISITS_CAP = 4000000, NAME_CAP = 1 << 16 };
+enum { PICKLE_CAP = 256 << 20, FREE_BYTES = 16 << 20, DEPTH_CAP = 64, VISITS_CAP = 4000000, NAME_CAP = 1 << 16,
+       FIRST_BYTES = 1 << 20 };
 
 limn_file_kind limn_file_kind_of(const unsigned char *head, size_t n)
 {
@@ -17,6 +18,7 @@ limn_file_kind limn_file_kind_of(const unsigned char *head, size_t n)
         return LIMN_KIND_TORCH;
     if (n >= 2 + sizeof legacy && head[0] == 0x80 && memcmp(head + 2, legacy, sizeof legacy) == 0)
         return LIMN_KIND_TORCH_LEGACY;
+    if (n >= LIMN_KIND_BYTES && memcmp(head + 257, "ustar", 5) == 0) return LIMN_KIND_TAR;
     if (n >= 3 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5 && head[2]) return LIMN_KIND_PICKLE;
     return n >= 4 && memcmp(head, "GGUF", 4) == 0 ? LIMN_KIND_GGUF : LIMN_KIND_SAFETENSORS;
 }
@@ -216,52 +218,87 @@ static limn_status visit(walk *w, limn_value v, size_t n_name, int depth)
 static limn_status read_tensors(limn_ctx *ctx, limn_weight_file *st, limn_part *part, limn_pickle *p)
 {
     limn_value root;
-    walk *w = malloc(sizeof *w);
-    if (!w) return limn_fail_memory(ctx, sizeof *w, part->file);
+    limn_status status = p->root ? limn_pickle_run(p, &root) : limn_torch_legacy_run(p, part, part->torch, &root);
+    walk *w = status == LIMN_OK ? malloc(sizeof *w) : NULL;
+    if (!w) return status == LIMN_OK ? limn_fail_memory(ctx, sizeof *w, part->file) : status;
     *w = (walk){.p = p, .st = st, .part = part};
-    limn_status status = limn_pickle_run(p, &root);
-    if (status == LIMN_OK) status = visit(w, root, 0, 0);
+    status = visit(w, root, 0, 0);
     free(w);
     return status;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */
 
+static limn_status begin(limn_ctx *ctx, limn_part *part)
+{
+    limn_torch *torch = part->torch = calloc(1, sizeof *torch);
+    if (torch) torch->arena = limn_arena_new();
+    return torch && torch->arena ? LIMN_OK : limn_fail_memory(ctx, sizeof *torch, part->file);
+}
+
+/* Bytes that a pickle and what it makes may take: no more than the file has, and 16 MB. */
+static size_t room_of(const limn_part *part)
+{
+    return FREE_BYTES + (part->n_bytes < SIZE_MAX / 2 ? part->n_bytes : SIZE_MAX / 2);
+}
+
+static size_t budget_of(const limn_part *part, size_t n)
+{
+    size_t room = room_of(part);
+    return (4 * n + FREE_BYTES < room ? 4 * n + FREE_BYTES : room) - n;
+}
+
 limn_status limn_torch_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part)
 {
     char root[300];
     limn_zip_member *m;
-    limn_torch *torch = part->torch = calloc(1, sizeof *torch);
-    if (torch) torch->arena = limn_arena_new();
-    if (!torch || !torch->arena) return limn_fail_memory(ctx, sizeof *torch, part->file);
-    limn_status status = limn_zip_read(ctx, part, &torch->zip);
+    limn_status status = begin(ctx, part);
+    limn_torch *torch = part->torch;
+    if (status == LIMN_OK) status = limn_zip_read(ctx, part, &torch->zip);
     if (status == LIMN_OK) status = find_pickle(ctx, part, &torch->zip, &m, root, sizeof root);
     if (status == LIMN_OK) status = check_records(ctx, part, root);
     if (status != LIMN_OK) return status;
-    size_t room = FREE_BYTES + (part->n_bytes < SIZE_MAX / 2 ? part->n_bytes : SIZE_MAX / 2);
-    if (m->size > PICKLE_CAP || m->size > room)
+    if (m->size > PICKLE_CAP || m->size > room_of(part))
         return limn_fail(ctx, LIMN_BAD_FILE,
                          "%s: data.pkl has %zu bytes, at most %d are read, and no more than the file has", part->file,
                          m->size, PICKLE_CAP);
     unsigned char *bytes;
     status = read_member(ctx, part, m, &bytes);
-    if (4 * m->size + FREE_BYTES < room) room = 4 * m->size + FREE_BYTES;
     limn_pickle p = {.ctx = ctx,
                      .file = part->file,
                      .zip = &torch->zip,
                      .root = root,
                      .bytes = bytes,
                      .n = m->size,
-                     .budget = room - m->size};
+                     .budget = budget_of(part, m->size)};
     if (status == LIMN_OK) status = read_tensors(ctx, st, part, &p);
     limn_pickle_free(&p);
     free(bytes);
     return status;
 }
 
-limn_status limn_torch_check(limn_ctx *ctx, const limn_part *part)
+/* Where its pickles end only they tell: of a longer beginning once more, until they do. */
+limn_status limn_torch_read_legacy(limn_ctx *ctx, limn_weight_file *st, limn_part *part)
+{
+    limn_status status = begin(ctx, part);
+    size_t most = part->n_bytes < PICKLE_CAP ? part->n_bytes : PICKLE_CAP, n = most < FIRST_BYTES ? most : FIRST_BYTES;
+    for (bool again = status == LIMN_OK; again; n = 4 * n < most ? 4 * n : most) {
+        unsigned char *bytes = malloc(n + 1);
+        limn_pickle p = {.ctx = ctx, .file = part->file, .zip = &part->torch->zip, .bytes = bytes, .n = n,
+                         .budget = budget_of(part, n)};
+        status = bytes ? limn_part_read(ctx, part, 0, n, bytes) : limn_fail_memory(ctx, n, part->file);
+        if (status == LIMN_OK) status = read_tensors(ctx, st, part, &p);
+        again = status == LIMN_BAD_FILE && p.ran_out && n < most;
+        limn_pickle_free(&p);
+        free(bytes);
+    }
+    return status;
+}
+
+limn_status limn_torch_check(limn_ctx *ctx, const limn_part *part, bool *known)
 {
     limn_status status = LIMN_OK;
+    if (!part->torch->zip.directory) *known = false;
     for (size_t i = 0; i < part->torch->zip.n && status == LIMN_OK; i++)
         status = limn_zip_check(ctx, part, &part->torch->zip.members[i]);
     return status;

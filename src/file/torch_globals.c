@@ -128,14 +128,16 @@ static limn_status check_storage(limn_pickle *p, limn_zip_member *m, int type, i
 
 limn_status limn_torch_storage(limn_pickle *p, limn_value id, limn_value *out)
 {
-    const limn_value *v = id.kind == LIMN_PICKLE_TUPLE && id.n == 5 ? p->tuples + id.i : NULL;
+    const limn_value *v = id.kind == LIMN_PICKLE_TUPLE && id.n == (p->root ? 5 : 6) ? p->tuples + id.i : NULL;
     if (!v || !is_string(p, v[0], "storage") || v[1].kind != LIMN_PICKLE_GLOBAL || v[1].i < N_GLOBALS ||
         v[1].i >= N_GLOBALS + N_TYPES || v[2].kind != LIMN_PICKLE_STRING || v[3].kind != LIMN_PICKLE_STRING ||
         v[4].kind != LIMN_PICKLE_INT)
-        return limn_pickle_bad(p, "a persistent id other than (\"storage\", type, key, location, elements)");
+        return limn_pickle_bad(p, "a persistent id other than (\"storage\", type, key, location, elements%s)",
+                               p->root ? "" : ", view");
     limn_zip_member *m = NULL;
     int type = (int)(v[1].i - N_GLOBALS);
     int64_t numel = v[4].i;
+    if (!p->root) return limn_torch_tell(p, v[2], type, numel, v[5], out);
     limn_status status = find_member(p, v[2], &m);
     return status == LIMN_OK ? check_storage(p, m, type, numel, out) : status;
 }
@@ -195,8 +197,9 @@ static limn_status tensor(limn_pickle *p, const limn_value *v, int type, limn_va
         return limn_pickle_bad(p, "a tensor without a storage%s and an offset", type < 0 ? " that has a type" : "");
     limn_pickle_tensor t = {.member = (size_t)v[0].i, .offset = v[1].i, .type = type < 0 ? (int)v[0].n : type};
     limn_status status = read_dims(p, v[2], v[3], &t);
-    if (status == LIMN_OK)
-        status = check_range(p, &t, (int64_t)(p->zip->members[t.member].size / (size_t)types[t.type].bytes));
+    int64_t width = types[t.type].bytes,
+            bytes = p->root ? (int64_t)p->zip->members[t.member].size : p->told[t.member].numel * types[v[0].n].bytes;
+    if (status == LIMN_OK) status = check_range(p, &t, bytes / width);
     if (status == LIMN_OK) status = limn_pickle_room(p, &p->tensors, p->n_tensors, 1, &p->tensors_capacity, sizeof t);
     if (status != LIMN_OK) return status;
     *out = (limn_value){.kind = LIMN_PICKLE_TENSOR, .i = (int64_t)p->n_tensors};

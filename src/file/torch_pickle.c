@@ -15,8 +15,8 @@ limn_status limn_pickle_bad(limn_pickle *p, const char *format, ...)
     va_start(args, format);
     limn_format_list(text, sizeof text, format, args);
     va_end(args);
-    return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: %s/data.pkl, byte %zu: %s; nothing was executed", p->file, p->root, p->op,
-                     text);
+    return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: %s%sbyte %zu: %s; nothing was executed", p->file, p->root ? p->root : "",
+                     p->root ? "/data.pkl, " : "", p->op, text);
 }
 
 limn_status limn_pickle_room(limn_pickle *p, void *list, size_t n, size_t more, size_t *capacity, size_t size)
@@ -45,6 +45,8 @@ void limn_pickle_free(limn_pickle *p)
     free(p->tensors);
     free(p->numbers);
     free(p->storage_seen);
+    free(p->told);
+    free(p->told_by_key);
 }
 
 /* ---- stack ------------------------------------------------------------------------------------------------------------ */
@@ -125,7 +127,7 @@ static limn_status push_container(limn_pickle *p, limn_pickle_kind kind)
 static limn_status put_item(limn_pickle *p, limn_pickle_container *c, limn_value key, limn_value value)
 {
     c->n++;
-    if (value.kind < LIMN_PICKLE_TUPLE || value.kind == LIMN_PICKLE_GLOBAL) return LIMN_OK;
+    if (!p->keeps_all && (value.kind < LIMN_PICKLE_TUPLE || value.kind == LIMN_PICKLE_GLOBAL)) return LIMN_OK;
     if (p->n_items == OBJECTS_CAP) return limn_pickle_bad(p, "more than %d objects in lists and dicts", OBJECTS_CAP);
     limn_status status = limn_pickle_room(p, &p->items, p->n_items, 1, &p->items_capacity, sizeof *p->items);
     if (status != LIMN_OK) return status;
@@ -191,7 +193,9 @@ static limn_status get_memo(limn_pickle *p, size_t i)
 
 static limn_status need_bytes(limn_pickle *p, size_t n)
 {
-    return n <= p->n - p->at ? LIMN_OK : limn_pickle_bad(p, "%zu bytes are announced where %zu are left", n, p->n - p->at);
+    if (n <= p->n - p->at) return LIMN_OK;
+    p->ran_out = true;
+    return limn_pickle_bad(p, "%zu bytes are announced where %zu are left", n, p->n - p->at);
 }
 
 /* n bytes, little-endian */
@@ -244,7 +248,7 @@ static limn_status line(limn_pickle *p, const unsigned char **text, size_t *n)
     *text = p->bytes + p->at;
     const unsigned char *end = memchr(*text, '\n', p->n - p->at);
     *n = end ? (size_t)(end - *text) : 0;
-    if (!end) return limn_pickle_bad(p, "the name of a Python object does not end");
+    if (!end) return p->ran_out = true, limn_pickle_bad(p, "the name of a Python object does not end");
     p->at += *n + 1;
     return LIMN_OK;
 }
@@ -344,22 +348,28 @@ static limn_status step(limn_pickle *p, unsigned char op)
     }
 }
 
-limn_status limn_pickle_run(limn_pickle *p, limn_value *out)
+limn_status limn_pickle_next(limn_pickle *p, limn_value *out)
 {
-    limn_status status = LIMN_OK;
-    p->op = 0;
-    if (p->n < 2 || p->bytes[0] != 0x80) return limn_pickle_bad(p, "expected a pickle of protocol 2");
+    p->n_stack = p->n_memo = 0;
+    p->op = p->at;
+    p->ran_out = p->n - p->at < 2;
+    if (p->ran_out || p->bytes[p->at] != 0x80) return limn_pickle_bad(p, "expected a pickle of protocol 2");
     for (;;) {
         p->op = p->at;
-        if (p->at == p->n) return limn_pickle_bad(p, "it ends without STOP");
+        if (p->at == p->n) return p->ran_out = true, limn_pickle_bad(p, "it ends without STOP");
         unsigned char op = p->bytes[p->at++];
         if (op == '.') break;
-        status = step(p, op);
+        limn_status status = step(p, op);
         if (status != LIMN_OK) return status;
     }
     if (p->n_stack != 1 || p->stack[0].kind == LIMN_PICKLE_MARK)
         return limn_pickle_bad(p, "%zu values on the stack at its end, expected one", p->n_stack);
-    if (p->at != p->n) return limn_pickle_bad(p, "%zu bytes follow its end", p->n - p->at);
     *out = p->stack[0];
     return LIMN_OK;
+}
+
+limn_status limn_pickle_run(limn_pickle *p, limn_value *out)
+{
+    limn_status status = limn_pickle_next(p, out);
+    return status == LIMN_OK && p->at != p->n ? limn_pickle_bad(p, "%zu bytes follow its end", p->n - p->at) : status;
 }

@@ -42,13 +42,23 @@ typedef struct limn_pickle_tensor {
     int rank, type;
 } limn_pickle_tensor;
 
+/* A storage of a file before torch 1.6, whose pickle comes before the bytes of its storages. */
+typedef struct limn_pickle_told {
+    limn_value key;
+    int64_t numel, first;  /* elements; of a view: the first one's place in root */
+    uint32_t root;         /* itself; of a view the storage that it is a part of */
+    int type;
+} limn_pickle_told;
+
 typedef struct limn_pickle {
     limn_ctx *ctx;
     const char *file;
     const limn_zip *zip;
-    const char *root;      /* "archive": folder of every member */
-    const unsigned char *bytes; /* data.pkl */
+    const char *root;      /* "archive": folder of every member; NULL: a file before torch 1.6 */
+    const unsigned char *bytes; /* data.pkl, or where such a file begins */
     size_t n, at, op;      /* op: where the current opcode lies */
+    bool keeps_all;        /* of lists and dicts also what is neither container nor tensor */
+    bool ran_out;          /* more bytes were needed than n */
     size_t budget;         /* bytes that may still be allocated */
     size_t n_stack, stack_capacity, n_memo, memo_capacity, n_tuples, tuples_capacity, n_containers, containers_capacity,
         n_items, items_capacity, n_tensors, tensors_capacity, n_numbers, numbers_capacity;
@@ -58,12 +68,17 @@ typedef struct limn_pickle {
     limn_pickle_tensor *tensors;
     int64_t *numbers;
     limn_value *storage_seen; /* by member: what the first reference to it said; kind OTHER: none yet */
+    limn_pickle_told *told;   /* before torch 1.6, in the place of members */
+    uint32_t *told_by_key;    /* by the bytes of their keys */
+    size_t n_told, told_capacity, told_by_key_capacity;
 } limn_pickle;
 
 /** Run the whole pickle.  p: ctx, file, zip, root, bytes, n and budget are set, the rest is zero.  The sentences end with
  *  "nothing was executed".  @return LIMN_OK: *out is what it makes; LIMN_BAD_FILE; LIMN_NO_MEMORY.  Either way
  *  limn_pickle_free(p) */
 limn_status limn_pickle_run(limn_pickle *p, limn_value *out);
+/** The same of one of several that follow each other, from byte p->at on, which moves behind it. */
+limn_status limn_pickle_next(limn_pickle *p, limn_value *out);
 void limn_pickle_free(limn_pickle *p);
 
 limn_status limn_pickle_bad(limn_pickle *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -84,9 +99,14 @@ const limn_torch_type *limn_torch_type_row(int row);
 int limn_torch_global(const unsigned char *module, size_t n_module, const unsigned char *name, size_t n_name);
 /** What calling a known global with a tuple means.  *out is the result. */
 limn_status limn_torch_reduce(limn_pickle *p, limn_value function, limn_value arguments, limn_value *out);
-/** A persistent id: ("storage", type, key, location, elements). */
+/** A persistent id: ("storage", type, key, location, elements), before torch 1.6 with a view behind them. */
 limn_status limn_torch_storage(limn_pickle *p, limn_value id, limn_value *out);
 /** cls.__new__(): of objects that are dropped only. */
 limn_status limn_torch_new(limn_pickle *p, limn_value class, limn_value arguments, limn_value *out);
+
+/* ---- torch_legacy.c: files before torch 1.6 --------------------------------------------------------------------------- */
+
+/** A storage that a persistent id tells of; view: None, or (key, first element, elements). */
+limn_status limn_torch_tell(limn_pickle *p, limn_value key, int type, int64_t numel, limn_value view, limn_value *out);
 
 #endif

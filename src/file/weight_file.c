@@ -25,15 +25,16 @@ limn_status limn_part_read(limn_ctx *ctx, const limn_part *part, size_t offset, 
 /* What the first bytes say it is. */
 static limn_status read_part(limn_ctx *ctx, limn_weight_file *st, limn_part *part)
 {
-    unsigned char head[16];
+    unsigned char head[LIMN_KIND_BYTES];
     size_t n = part->n_bytes < sizeof head ? part->n_bytes : sizeof head;
     limn_status status = limn_part_read(ctx, part, 0, n, head);
     if (status != LIMN_OK) return status;
     switch (limn_file_kind_of(head, n)) {
     case LIMN_KIND_TORCH: return limn_torch_read(ctx, st, part);
-    case LIMN_KIND_TORCH_LEGACY:
+    case LIMN_KIND_TORCH_LEGACY: return limn_torch_read_legacy(ctx, st, part);
+    case LIMN_KIND_TAR:
         return limn_fail(ctx, LIMN_BAD_FILE,
-                         "%s: written by torch before 1.6, or in its old format; open it in torch and save it again with "
+                         "%s: a tar archive, as torch 0.1.10 and before saved; open it in torch and save it again with "
                          "torch.save(), or as safetensors; nothing was executed",
                          part->file);
     case LIMN_KIND_PICKLE:
@@ -323,7 +324,7 @@ limn_status limn_weight_file_check(limn_ctx *ctx, const limn_weight_file *st, bo
     limn_status status = chunk ? LIMN_OK : limn_fail_memory(ctx, CHUNK, "a checksum");
     *known = true;
     for (int i = 0; i < st->n_parts && status == LIMN_OK; i++) {
-        if (st->parts[i].torch) status = limn_torch_check(ctx, &st->parts[i]);
+        if (st->parts[i].torch) status = limn_torch_check(ctx, &st->parts[i], known);
         else if (st->parts[i].crc_at) status = check_part(ctx, &st->parts[i], chunk);
         else *known = false;
     }

@@ -59,7 +59,7 @@ limn_status limn_weight_file_load(limn_ctx *ctx, const limn_weight_file *st, con
 limn_status limn_weight_file_load_part(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, size_t first,
                                        size_t n, void *to, limn_dtype dtype);
 /** Compare every byte with the checksum in "limn.crc32", which limn_safetensors_write() leaves; torch's archives carry one
- *  per member.
+ *  per member, its files before 1.6 none.
  *  @param known  false when a file carries no checksum: then nothing was compared
  *  @return LIMN_OK; LIMN_BAD_FILE when a byte has changed; LIMN_IO */
 limn_status limn_weight_file_check(limn_ctx *ctx, const limn_weight_file *st, bool *known);

@@ -86,7 +86,7 @@ static limn_status open_picture(limn_ctx *ctx, limn_inspected *it)
 static limn_status open_file(limn_ctx *ctx, limn_inspected *it)
 {
     const char *file = it->file;
-    unsigned char head[16];
+    unsigned char head[LIMN_KIND_BYTES];
     size_t n, length = strlen(file);
     int fd;
     limn_status status = limn_file_open(ctx, file, &fd, &n);
