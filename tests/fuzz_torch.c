@@ -1,11 +1,19 @@
 /* fuzz_torch.c: first byte even: the rest is a file; odd: it is a pickle in a good archive with storages "0", "1" and "2",
- * so that mutations need not guess sizes and checksums.  What opens is read in every way. */
+ * so that mutations need not guess sizes and checksums, or with the second bit in a good file before torch 1.6.  What opens
+ * is read in every way. */
 #include "file/weight_file.h"
 #include "make_torch.h"
 
 static void require(bool holds)
 {
     if (!holds) __builtin_trap();
+}
+
+static void put_old_file(made_bytes *f, const made_bytes *pickle)
+{
+    static const char *const keys[] = {"0", "1", "2"};
+    old_begin(f, true, pickle, 3, keys);
+    old_storage(f, 24, 4), old_storage(f, 16, 4), old_storage(f, 8, 1);
 }
 
 static void read_everything(limn_ctx *ctx, const limn_weight_file *st, bool whole)
@@ -36,9 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n < 2) return 0;
     made_zip z = {0};
     bool pickle = data[0] & 1;
-    if (pickle)
-        torch_file(&z, &(made_bytes){.at = (unsigned char *)(uintptr_t)(data + 1), .n = n - 1}, 3,
-                   (const size_t[]){96, 64, 8});
+    const made_bytes rest = {.at = (unsigned char *)(uintptr_t)(data + 1), .n = n - 1};
+    if (pickle && data[0] & 2) put_old_file(&z.file, &rest);
+    else if (pickle) torch_file(&z, &rest, 3, (const size_t[]){96, 64, 8});
     else put(&z.file, data + 1, n - 1);
     uint8_t *exact = malloc(z.file.n); /* exactly as long as it may be read, so that a byte more is seen */
     memcpy(exact, z.file.at, z.file.n);
