@@ -237,15 +237,46 @@ static void variants_and_newer_names_open(void **state)
 
 /* ---- kinds of files --------------------------------------------------------------------------------------------------- */
 
-/* One storage; raw: what is said to be trained, and is not the EMA; NULL: no EMA.  LitEma's names have no dots. */
-static void write_torch(const char *path, size_t n, const limn_named_view *view, const char *under, const char *raw)
+static void write_bytes(const char *path, const made_bytes *bytes)
+{
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes->at, 1, bytes->n, file), bytes->n);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_archive(const char *path, const made_bytes *pickle, const made_bytes *data)
+{
+    made_bytes whole = {0};
+    made_zip z = {0};
+    put(&whole, "\x80\2", 2), put(&whole, pickle->at, pickle->n), put_text(&whole, ".");
+    zip_add(&z, "archive/data.pkl", whole.at, whole.n);
+    zip_add(&z, "archive/data/0", data->at, data->n);
+    zip_add(&z, "archive/version", "3\n", 2);
+    zip_end(&z);
+    write_bytes(path, &z.file);
+    zip_free(&z);
+    free(whole.at);
+}
+
+static void write_old(const char *path, const made_bytes *pickle, uint64_t numel, const made_bytes *data)
+{
+    made_bytes f = {0};
+    old_begin(&f, true, pickle, 1, (const char *const[]){"0"});
+    put_number(&f, numel, 8), put(&f, data->at, data->n);
+    write_bytes(path, &f);
+    free(f.at);
+}
+
+/* One storage; raw: what is said to be trained, and is not the EMA; NULL: no EMA.  LitEma's names have no dots.  old: as
+ * before torch 1.6. */
+static void write_torch(const char *path, size_t n, const limn_named_view *view, const char *under, const char *raw,
+                        bool old)
 {
     made_bytes p = {0}, data = {0};
-    made_zip z = {0};
     int64_t at = 0, numel = 0;
     for (size_t i = 0; i < n; i++)
         numel += limn_shape_count(&view[i].view.shape) * (1 + (raw && !strncmp(view[i].name, raw, strlen(raw))));
-    put(&p, "\x80\2}", 3);
+    put_text(&p, "}");
     if (under) pickle_text(&p, under), put_text(&p, "}");
     put_text(&p, "(");
     for (size_t i = 0; i < n; i++) {
@@ -258,7 +289,8 @@ static void write_torch(const char *path, size_t n, const limn_named_view *view,
             for (int d = t.rank - 1; d >= 0; d--) t.size[d] = shape->dim[d], t.stride[d] = step, step *= t.size[d];
             for (const char *c = view[i].name + (raw ? strlen(raw) : 0); *c && ema; c++) to += *c != '.' ? (*to = *c, 1) : 0;
             pickle_text(&p, ema ? name : view[i].name);
-            pickle_tensor(&p, t);
+            if (old) pickle_old_tensor(&p, t, NULL, 0, 0);
+            else pickle_tensor(&p, t);
             for (int64_t k = 0; k < count; k++) {
                 float x = ((const float *)view[i].view.data)[k] + (has_ema && !ema ? 0.5f : 0);
                 put(&data, &x, sizeof x);
@@ -266,15 +298,9 @@ static void write_torch(const char *path, size_t n, const limn_named_view *view,
             at += count;
         }
     }
-    put_text(&p, under ? "us." : "u.");
-    zip_add(&z, "archive/data.pkl", p.at, p.n);
-    zip_add(&z, "archive/data/0", data.at, data.n);
-    zip_add(&z, "archive/version", "3\n", 2);
-    zip_end(&z);
-    FILE *file = fopen(path, "wb");
-    assert_int_equal(fwrite(z.file.at, 1, z.file.n, file), z.file.n);
-    assert_int_equal(fclose(file), 0);
-    zip_free(&z);
+    put_text(&p, under ? "us" : "u");
+    if (old) write_old(path, &p, (uint64_t)numel, &data);
+    else write_archive(path, &p, &data);
     free(p.at);
     free(data.at);
 }
@@ -337,7 +363,7 @@ static const char *write_kind(limn_ctx *ctx, kind k)
         if (k >= KIND_F16) OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
         if (k == KIND_SHARDS) write_shards(ctx, inside, parts[i][1], n, view);
         snprintf(path, sizeof path, "%s/%s.bin", inside, parts[i][2]);
-        if (k == KIND_BIN) write_torch(path, n, view, NULL, NULL);
+        if (k == KIND_BIN) write_torch(path, n, view, NULL, NULL, false);
         sd_free(n, view);
     }
     return f.folder;
@@ -359,7 +385,7 @@ static void folders_of_torch_and_of_shards_draw_the_same(void **state)
     limn_ctx_free(ctx);
 }
 
-/* An EMA goes before what it is the mean of, which would draw something else. */
+/* An EMA goes before what it is the mean of, which would draw something else.  Also in the format before torch 1.6. */
 static void a_checkpoint_of_torch_draws_with_its_ema(void **state)
 {
     (void)state;
@@ -369,9 +395,9 @@ static void a_checkpoint_of_torch_draws_with_its_ema(void **state)
     size_t n = sd_take(sd_tensors, SD_TENSORS, NULL, NULL, 0, tensors);
     mkdir("pub-one", 0777);
     sd_views(n, tensors, NULL, view);
-    for (int ema = 0; ema < 2; ema++) {
+    for (int i = 0; i < 4; i++) { /* last in an archive */
         limn_pipeline *p;
-        write_torch("pub-one/v1.ckpt", n, view, "state_dict", ema ? "model." : NULL);
+        write_torch("pub-one/v1.ckpt", n, view, "state_dict", i % 2 ? "model." : NULL, i < 2);
         OK(limn_pipeline_open(ctx, "pub-one/v1.ckpt", &p));
         check_case(ctx, p, &sd_cases[2], "plms");
         limn_pipeline_free(p);
