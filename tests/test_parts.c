@@ -137,6 +137,10 @@ static void a_part_goes_before_that_of_the_checkpoint(void **state)
     assert_memory_not_equal(mixed, whole, BYTES);
     draw(ctx, (limn_pipeline_parts){.diffusion_model = model}, mixed); /* a file with all of them is the model */
     assert_memory_equal(mixed, whole, BYTES);
+    OK(limn_ctx_set_weights(ctx, "model.diffusion_model")); /* is about what draws, not about parts beside it */
+    draw(ctx, (limn_pipeline_parts){.diffusion_model = "parts/b/u.safetensors", .clip_l = "parts/a/t.safetensors",
+                                    .vae = "parts/a/v.safetensors"}, mixed);
+    assert_memory_equal(mixed, whole, BYTES);
     limn_ctx_free(ctx);
 }
 
