@@ -257,7 +257,8 @@ typedef struct limn_generate_options {
     double strength; /* init: 0..1, how much of the way from noise is gone once more: the last steps * strength of the steps,
                       * rounded down; 1 keeps nothing of it; where that is no step, 0, the picture itself comes back */
     const limn_image *mask; /* init: of its size, gray, also with alpha; where gray times alpha is white (half and more) the
-                             * picture is made anew, the rest is kept */
+                             * picture is made anew, the rest is kept.  Latents of networks that limn_train() made: where it
+                             * is black the picture's bytes are kept, and gray is a mixture */
     int resample; /* mask: times each step is done, from 1 (Lugmayr et al. 2022: 10); what is made fits better to what is
                      kept.  1: as diffusers' pipelines; no matter where a network inpaints */
     double noise, noise_left; /* init holds noise of this standard deviation, of 255: denoise it, down to noise_left; 0: it

@@ -417,5 +417,6 @@ limn_status limn_sampling_picture(limn_sampling *s, int i, limn_image *out)
     status = s->p->vae ? limn_sampling_decode(s, LIMN_ROLE_DECODER, latent.values, out)
                        : limn_picture_bytes(s->p->ctx, s->width, s->height, s->channels, latent.values, out);
     limn_latent_free(&latent);
+    if (status == LIMN_OK) limn_start_lay(&s->start, out);
     return status;
 }

@@ -11,8 +11,7 @@
 
 /* ---- pictures --------------------------------------------------------------------------------------------------------- */
 
-/* A copy of a picture, with `channels` and of width x height pixels. */
-static limn_status fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels, limn_image *out)
+limn_status limn_start_fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels, limn_image *out)
 {
     limn_image copy;
     limn_status status = limn_image_copy(ctx, from, channels, &copy);
@@ -62,16 +61,17 @@ static limn_status encode(limn_pipeline *p, const float *values, const limn_star
 }
 
 /* Gray where it was masked (no mask: everywhere), and its latent.  values [height, width, 3] */
-static limn_status encode_kept(limn_pipeline *p, const limn_image *mask, size_t n, float *values, limn_start *s)
+static limn_status encode_kept(limn_pipeline *p, size_t n, float *values, limn_start *s)
 {
+    const limn_image *mask = &s->whole;
     size_t channels = mask->pixels ? n / ((size_t)mask->width * (size_t)mask->height) : 1;
     for (size_t i = 0; i < n; i++)
         if (!mask->pixels || mask->pixels[i / channels] >= 128) values[i] = 0;
     return encode(p, values, s, &s->kept);
 }
 
-/* What is seen of the pictures.  mask: in their size */
-static limn_status encode_all(limn_pipeline *p, const limn_image *image, const limn_image *mask, limn_start *s)
+/* What is seen of the pictures. */
+static limn_status encode_all(limn_pipeline *p, const limn_image *image, limn_start *s)
 {
     size_t n = s->size / (size_t)s->channels * (size_t)s->factor * (size_t)s->factor *
                (size_t)limn_pipeline_describe(p).channels;
@@ -79,85 +79,33 @@ static limn_status encode_all(limn_pipeline *p, const limn_image *image, const l
     if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture to start from");
     if (image->pixels) limn_picture_values(image, values);
     limn_status status = image->pixels && !s->from_noise ? encode(p, values, s, &s->init) : LIMN_OK;
-    if (status == LIMN_OK && s->condition) status = encode_kept(p, mask, n, values, s);
+    if (status == LIMN_OK && s->condition) status = encode_kept(p, n, values, s);
     free(values);
     return status;
 }
 
-static limn_status read_pictures(limn_pipeline *p, const limn_image *mask, limn_start *s)
+/* What the decoder gives back is not the picture: what is kept is laid over it.  Published: as diffusers, which does not. */
+static bool lays_over(const limn_pipeline *p, const limn_start *s)
+{
+    return p->vae && s->o->init && s->o->mask && !limn_pipeline_follows_diffusers(p);
+}
+
+static limn_status read_pictures(limn_pipeline *p, limn_start *s)
 {
     limn_image image = {0};
     const limn_latent *latent = s->o->init_latent;
     int channels = limn_pipeline_describe(p).channels;
     limn_status status = LIMN_OK;
-    if (s->o->init) status = fitted(p->ctx, s->o->init, s->width * s->factor, s->height * s->factor, channels, &image);
-    if (status == LIMN_OK && p->vae && (s->o->init || s->condition)) status = encode_all(p, &image, mask, s);
+    int width = s->width * s->factor, height = s->height * s->factor;
+    if (s->o->init) status = limn_start_fitted(p->ctx, s->o->init, width, height, channels, &image);
+    if (status == LIMN_OK && p->vae && (s->o->init || s->condition)) status = encode_all(p, &image, s);
     if (status == LIMN_OK && (latent || !p->vae)) status = new_latent(p->ctx, s->size, false, &s->init);
     if (status == LIMN_OK && latent) scale_latent(p, s->size, latent->values, s->init.mean);
     else if (status == LIMN_OK && s->o->init && !p->vae) limn_picture_values(&image, s->init.mean);
     for (int i = 0; i < s->n && status == LIMN_OK && s->picture && s->init.mean; i++)
         memcpy(s->picture + (size_t)i * s->size, s->init.mean, s->size * sizeof(float));
-    limn_image_free(&image);
-    return status;
-}
-
-/* A mask as gray over black: transparent, which nobody painted, is as black. */
-static limn_status mask_to_gray(limn_ctx *ctx, const limn_image *from, limn_image *gray)
-{
-    const int spread = 64; /* between the parts of a colour, of 255 */
-    size_t n = (size_t)from->width * (size_t)from->height, c = (size_t)from->channels;
-    limn_status status = limn_image_new(ctx, "a mask", (uint32_t)from->width, (uint32_t)from->height, 1, gray);
-    for (size_t i = 0; i < n && status == LIMN_OK; i++) {
-        const uint8_t *p = from->pixels + i * c;
-        int alpha = c == 2 || c == 4 ? p[c - 1] : 255, r = p[0], g = p[c > 2 ? 1 : 0], b = p[c > 2 ? 2 : 0];
-        int most = r > g ? r > b ? r : b : g > b ? g : b, least = r < g ? r < b ? r : b : g < b ? g : b;
-        gray->pixels[i] = (uint8_t)(((299 * r + 587 * g + 114 * b + 500) / 1000 * alpha + 127) / 255);
-        if ((most - least) * alpha > spread * 255)
-            status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a mask of black, gray and white, found the colour %d,%d,%d "
-                               "at column %zu, row %zu", r, g, b, i % (size_t)from->width,
-                               i / (size_t)from->width);
-    }
-    if (status != LIMN_OK) limn_image_free(gray);
-    return status;
-}
-
-static limn_status tell_mask(limn_ctx *ctx, const limn_image *gray, const limn_start *s)
-{
-    size_t n = (size_t)gray->width * (size_t)gray->height, white = 0, soft = 0, anew = 0;
-    int most = 0;
-    char edges[100] = "";
-    for (size_t i = 0; i < n; i++) {
-        int v = gray->pixels[i];
-        white += v >= 128, soft += v > 0 && v < 255, most = v > most ? v : most;
-    }
-    for (size_t i = 0; i < s->size / (size_t)s->channels; i++) anew += s->mask[i] > 0;
-    if (!white)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the mask has no white, the brightest of its %d x %d pixels is %d of 255: "
-                         "nothing would be made anew", gray->width, gray->height, most);
-    if (!anew)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%zu of %d x %d pixels of the mask are white, too thin for half of one of "
-                         "the network's %d x %d: nothing would be made anew", white,
-                         gray->width, gray->height, s->width, s->height);
-    if (soft) snprintf(edges, sizeof edges, "; %zu are gray or half transparent, and white from 128 of 255 on", soft);
-    if (white == n) limn_log(ctx, LIMN_LOG_WARN, "the mask is white everywhere: all of the picture is made anew%s", edges);
-    else limn_log(ctx, LIMN_LOG_INFO, "mask: %zu of %zu pixels (%.2g %%) are white and made anew, the others are kept%s",
-                  white, n, 100 * (double)white / (double)n, edges);
-    return LIMN_OK;
-}
-
-/* Published: of a mask in the size of the pictures the pixel above and left in each square.  Ours: of a small one.
- * whole: that mask, 128 and more is made anew */
-static limn_status read_mask(const limn_pipeline *p, const limn_image *from, limn_start *s, limn_image *whole)
-{
-    limn_image gray = {0};
-    int step = limn_pipeline_follows_diffusers(p) ? s->factor : 1;
-    limn_status status = mask_to_gray(p->ctx, from, &gray);
-    if (status == LIMN_OK) status = fitted(p->ctx, &gray, s->width * step, s->height * step, 1, whole);
-    for (int y = 0; y < s->height && status == LIMN_OK; y++)
-        for (int x = 0; x < s->width; x++)
-            s->mask[y * s->width + x] = whole->pixels[(y * s->width * step + x) * step] >= 128;
-    if (status == LIMN_OK) status = tell_mask(p->ctx, &gray, s);
-    limn_image_free(&gray);
+    if (status == LIMN_OK && lays_over(p, s)) s->under = image;
+    else limn_image_free(&image);
     return status;
 }
 
@@ -263,8 +211,9 @@ limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options 
     if (o->strength > 0)
         limn_log(p->ctx, LIMN_LOG_WARN, "a strength of %g of %d steps is no step: the picture comes back as it was",
                  o->strength, o->steps);
+    int channels = limn_pipeline_describe(p).channels;
     for (int i = 0; i < o->n && status == LIMN_OK; i++)
-        status = fitted(p->ctx, o->init, sides.width, sides.height, limn_pipeline_describe(p).channels, &images[i]);
+        status = limn_start_fitted(p->ctx, o->init, sides.width, sides.height, channels, &images[i]);
     return status;
 }
 
@@ -284,20 +233,18 @@ limn_status limn_start_new(limn_pipeline *p, const limn_generate_options *o, int
                            limn_start *out)
 {
     bool init = o->init || o->init_latent, inpaints = limn_model_interface(&p->settings).inpaints;
-    limn_image mask = {0};
     *out = (limn_start){.o = o, .n = n, .height = height, .width = width, .channels = channels,
                         .factor = p->vae ? p->vae->factor : 1,
                         .size = (size_t)height * (size_t)width * (size_t)channels,
                         .from_noise = inpaints && is_from_noise(p, o), .others = limn_start_others(p, o)};
     if (!init && !o->between && !inpaints) return LIMN_OK;
     limn_status status = take_buffers(p->ctx, inpaints, out);
-    if (status == LIMN_OK && o->mask) status = read_mask(p, o->mask, out, &mask);
-    if (status == LIMN_OK && (init || inpaints)) status = read_pictures(p, &mask, out);
+    if (status == LIMN_OK && o->mask) status = limn_start_mask(p, out);
+    if (status == LIMN_OK && (init || inpaints)) status = read_pictures(p, out);
     if (status == LIMN_OK && inpaints && !o->mask)
         limn_log(p->ctx, LIMN_LOG_INFO, "%s fills in what a mask shows, and there is none: all of the picture is made anew",
                  p->name);
     out->from_noise = is_from_noise(p, o);
-    limn_image_free(&mask);
     if (status != LIMN_OK) limn_start_free(out);
     return status;
 }
@@ -314,6 +261,8 @@ void limn_start_free(limn_start *s)
     free(s->mask);
     free(s->spare);
     free(s->condition);
+    limn_image_free(&s->whole);
+    limn_image_free(&s->under);
     free_latent(&s->init);
     free_latent(&s->kept);
     *s = (limn_start){0};

@@ -16,6 +16,8 @@ typedef struct limn_start {
     float *picture;   /* [n, size] the picture n times, each with a latent of its own where that is drawn; NULL: the start is
                          noise */
     float *mask;      /* [size / channels] 1: made anew, 0: kept; NULL: all is made */
+    limn_image whole; /* the mask in the sides of the pictures, gray */
+    limn_image under; /* the picture in their sides, laid over what the decoder gives where the mask is black; empty: is not */
     float *spare;     /* [n, size] */
     float *condition; /* [n, pixels, 1 + channels] mask and the latent of what it leaves, for networks that inpaint; else
                          NULL */
@@ -40,6 +42,13 @@ limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options 
 limn_status limn_start_new(limn_pipeline *p, const limn_generate_options *o, int n, int height, int width, int channels,
                            limn_start *out);
 void limn_start_free(limn_start *s);
+
+/** A copy of a picture, with `channels` and of width x height pixels.  @return LIMN_NO_MEMORY */
+limn_status limn_start_fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels, limn_image *out);
+/** options->mask to s->whole and s->mask; how much it makes anew is said.  @return as limn_start_new() */
+limn_status limn_start_mask(const limn_pipeline *p, limn_start *s);
+/** What is kept, byte for byte, over a picture that the decoder made; gray of the mask is a mixture. */
+void limn_start_lay(const limn_start *s, limn_image *made);
 
 /** Seed of picture i of those under way. */
 limn_picture_seed limn_start_seed(const limn_start *s, int i);
