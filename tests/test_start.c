@@ -1,4 +1,5 @@
-/* test_start.c: pictures that start from pictures, from a part of one, or between two seeds, with the model that ships. */
+/* test_start.c: pictures that start from pictures, from a part of one, or between two seeds, with the model that ships,
+ * whatever its pictures' size and whether it makes latents. */
 #include "denoise/picture.h"
 #include "denoise/sampler.h"
 #include "base/rng.h"
@@ -12,12 +13,13 @@
 #include <string.h>
 #include <cmocka.h>
 
-enum { SIDE = 64, PIXELS = SIDE * SIDE };
+enum { MOST = 256 * 256 };
 
 typedef struct fixture {
     limn_ctx *ctx;
-    limn_pipeline *p;
+    limn_pipeline *p, *digits; /* digits: makes pictures, no latents */
     limn_generate_options o;
+    int side, pixels;
     limn_image farmer; /* of seed 5 */
 } fixture;
 
@@ -33,8 +35,11 @@ static int open_model(void **state)
     fixture *f = calloc(1, sizeof *f);
     f->ctx = limn_ctx_new();
     limn_ctx_set_threads(f->ctx, 2);
-    if (limn_pipeline_open(f->ctx, LIMN_SOURCE_DIR "/models/emoji", &f->p) != LIMN_OK)
+    if (limn_pipeline_open(f->ctx, LIMN_SOURCE_DIR "/models/emoji", &f->p) != LIMN_OK ||
+        limn_pipeline_open(f->ctx, LIMN_SOURCE_DIR "/models/digits", &f->digits) != LIMN_OK)
         fail_msg("%s", limn_error_text(f->ctx));
+    f->side = limn_pipeline_describe(f->p).width, f->pixels = f->side * f->side;
+    assert_true(f->pixels <= MOST);
     f->o = limn_generate_defaults();
     f->o.prompt = "man farmer, dark skin tone", f->o.steps = 8, f->o.seed = 5, f->o.precision = LIMN_PRECISION_F32;
     f->farmer = make(f, &f->o);
@@ -47,6 +52,7 @@ static int close_model(void **state)
     fixture *f = *state;
     limn_image_free(&f->farmer);
     limn_pipeline_free(f->p);
+    limn_pipeline_free(f->digits);
     limn_ctx_free(f->ctx);
     free(f);
     return 0;
@@ -55,14 +61,15 @@ static int close_model(void **state)
 /* Root mean square of the distance, in the network's numbers (colours times alpha). */
 static double distance(const limn_image *a, const limn_image *b)
 {
-    float *x = malloc(4 * PIXELS * sizeof *x), *y = malloc(4 * PIXELS * sizeof *y);
+    size_t n = (size_t)a->width * (size_t)a->height * (size_t)a->channels;
+    float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y);
     double sum = 0;
     limn_picture_values(a, x);
     limn_picture_values(b, y);
-    for (int i = 0; i < 4 * PIXELS; i++) sum += (x[i] - y[i]) * (x[i] - y[i]);
+    for (size_t i = 0; i < n; i++) sum += (x[i] - y[i]) * (x[i] - y[i]);
     free(x);
     free(y);
-    return sqrt(sum / (4 * PIXELS));
+    return sqrt(sum / (double)n);
 }
 
 static void strength_says_how_much_is_new(void **state)
@@ -81,7 +88,7 @@ static void strength_says_how_much_is_new(void **state)
         if (i == 2) { /* rectified flow begins with noise alone: the picture plays no part */
             o.init = NULL;
             limn_image fresh = make(f, &o);
-            assert_memory_equal(fresh.pixels, image.pixels, 4 * PIXELS);
+            assert_memory_equal(fresh.pixels, image.pixels, 4 * (size_t)f->pixels);
             limn_image_free(&fresh);
         }
         limn_image_free(&image);
@@ -99,11 +106,12 @@ static void count_all_warnings(void *user, limn_log_level level, const char *tex
 static void without_a_step_the_picture_itself_comes_back(void **state)
 {
     fixture *f = *state;
-    enum { SMALL = SIDE / 2 };
-    uint8_t white[PIXELS], gray[SMALL * SMALL];
+    enum { SMALL = 32 };
+    static uint8_t white[MOST];
+    uint8_t gray[SMALL * SMALL];
     memset(white, 255, sizeof white);
     for (int i = 0; i < SMALL * SMALL; i++) gray[i] = (uint8_t)(i * 37);
-    limn_image mask = {SIDE, SIDE, 1, white}, opaque = {SMALL, SMALL, 1, gray}, images[3];
+    limn_image mask = {f->side, f->side, 1, white}, opaque = {SMALL, SMALL, 1, gray}, images[3];
     static const struct { double strength; const char *sampler; int steps, warnings; bool masked;
     } rows[] = {
         {0, NULL, 8, 0, false},     {0, "heun", 1, 0, false},   {0, NULL, 1, 0, true},    {0, "dpm++2m", 8, 0, false},
@@ -118,8 +126,8 @@ static void without_a_step_the_picture_itself_comes_back(void **state)
         assert_int_equal(limn_generate(f->p, &o, images), LIMN_OK);
         assert_int_equal(warnings, rows[i].warnings);
         for (int k = 0; k < 3; k++) {
-            assert_true(images[k].width == SIDE && images[k].height == SIDE && images[k].channels == 4);
-            assert_memory_equal(images[k].pixels, f->farmer.pixels, 4 * PIXELS);
+            assert_true(images[k].width == f->side && images[k].height == f->side && images[k].channels == 4);
+            assert_memory_equal(images[k].pixels, f->farmer.pixels, 4 * (size_t)f->pixels);
             limn_image_free(&images[k]);
         }
         limn_ctx_set_log(f->ctx, NULL, NULL);
@@ -129,8 +137,8 @@ static void without_a_step_the_picture_itself_comes_back(void **state)
     o.init = &opaque, o.strength = 0;
     limn_image image = make(f, &o);
     assert_int_equal(limn_image_convert(f->ctx, &opaque, 1), LIMN_OK);
-    assert_int_equal(limn_image_resize(f->ctx, &opaque, SIDE, SIDE, &large), LIMN_OK);
-    for (int i = 0; i < PIXELS; i++)
+    assert_int_equal(limn_image_resize(f->ctx, &opaque, f->side, f->side, &large), LIMN_OK);
+    for (int i = 0; i < f->pixels; i++)
         for (int c = 0; c < 4; c++) assert_int_equal(image.pixels[4 * i + c], c < 3 ? large.pixels[i] : 255);
     limn_image_free(&image);
     limn_image_free(&large);
@@ -140,15 +148,15 @@ static void without_a_step_the_picture_itself_comes_back(void **state)
 
 static void keeps_outside_the_mask(fixture *f, limn_rng rng)
 {
-    uint8_t white[PIXELS] = {0};
-    limn_image mask = {SIDE, SIDE, 1, white};
+    static uint8_t white[MOST];
+    limn_image mask = {f->side, f->side, 1, white};
     limn_generate_options o = f->o;
     o.prompt = "woman farmer, light skin tone", o.init = &f->farmer, o.mask = &mask, o.strength = 1, o.resample = 2,
     o.seed = 6, o.rng = rng;
-    for (int i = 0; i < 30 * SIDE; i++) white[i] = 255; /* the upper part anew */
+    memset(white, 255, (size_t)(f->pixels / 16 * 7)); /* the upper part anew */
     limn_image image = make(f, &o);
     int moved = 0;
-    for (int i = 0; i < PIXELS; i++) {
+    for (int i = 0; i < f->pixels; i++) {
         const uint8_t *a = image.pixels + 4 * i, *b = f->farmer.pixels + 4 * i;
         if (white[i]) moved += abs(a[1] - b[1]) > 20;
         else for (int c = 0; c < 4; c++) assert_true(c < 3 && b[3] < 250 ? true : abs(a[c] - b[c]) <= 1);
@@ -156,7 +164,7 @@ static void keeps_outside_the_mask(fixture *f, limn_rng rng)
     assert_true(moved > 100);
     o.resample = 1;
     limn_image once = make(f, &o);
-    assert_memory_not_equal(once.pixels, image.pixels, 4 * PIXELS);
+    assert_memory_not_equal(once.pixels, image.pixels, 4 * (size_t)f->pixels);
     limn_image_free(&once);
     limn_image_free(&image);
 }
@@ -174,17 +182,17 @@ static void hear(void *user, limn_log_level level, const char *text)
     snprintf(said, sizeof said, "%s%s", level == LIMN_LOG_WARN ? "warning: " : "", text);
 }
 
-/* The mask [side,side] that a picture [h,w,c] of masks comes to. */
+/* The mask [side,side] that a picture [h,w,c] of masks comes to where the network makes pictures. */
 static limn_status mask_of(fixture *f, const limn_image *mask, int side, float *out)
 {
     limn_start start;
     limn_generate_options o = f->o;
     limn_image init;
-    assert_int_equal(limn_image_new(f->ctx, "init", (uint32_t)mask->width, (uint32_t)mask->height, 4, &init), LIMN_OK);
-    memset(init.pixels, 99, (size_t)mask->width * (size_t)mask->height * 4);
+    assert_int_equal(limn_image_new(f->ctx, "init", (uint32_t)mask->width, (uint32_t)mask->height, 1, &init), LIMN_OK);
+    memset(init.pixels, 99, (size_t)mask->width * (size_t)mask->height);
     o.init = &init, o.mask = mask, said[0] = '\0';
     limn_ctx_set_log(f->ctx, hear, NULL);
-    limn_status status = limn_start_new(f->p, &o, 1, side, side, 4, &start);
+    limn_status status = limn_start_new(f->digits, &o, 1, side, side, 1, &start);
     limn_ctx_set_log(f->ctx, NULL, NULL);
     if (status == LIMN_OK) memcpy(out, start.mask, (size_t)side * (size_t)side * sizeof *out), limn_start_free(&start);
     limn_image_free(&init);
@@ -254,28 +262,40 @@ static void between_two_seeds_the_ends_are_the_pictures_of_the_seeds(void **stat
     for (int rng = LIMN_RNG_LIMN; rng <= LIMN_RNG_CUDA; rng++) between_seeds(*state, (limn_rng)rng);
 }
 
+/* @param less  what is left of the distance, at most */
+static void noise_leaves(fixture *f, limn_pipeline *p, limn_generate_options o, const limn_image *picture, double less)
+{
+    size_t n = (size_t)picture->width * (size_t)picture->height * (size_t)picture->channels;
+    float *x = malloc(n * sizeof *x), *noise = malloc(n * sizeof *noise);
+    limn_image noisy, clean, half;
+    limn_picture_values(picture, x);
+    limn_random_normal(1, LIMN_STREAM_TEST, 1, 0, n, noise);
+    for (size_t i = 0; i < n; i++) x[i] += noise[i] * 40 / 127.5f;
+    assert_int_equal(limn_picture_bytes(f->ctx, picture->width, picture->height, picture->channels, x, &noisy), LIMN_OK);
+    o.init = &noisy, o.noise = 40;
+    if (limn_generate(p, &o, &clean) != LIMN_OK) fail_msg("%s", limn_error_text(f->ctx));
+    o.noise_left = 20;
+    if (limn_generate(p, &o, &half) != LIMN_OK) fail_msg("%s", limn_error_text(f->ctx));
+    double before = distance(&noisy, picture), left = distance(&half, picture), after = distance(&clean, picture);
+    if (!(after < less * before && left > after && left < before))
+        fail_msg("distances: %g noisy, %g with half of the noise, %g without", before, left, after);
+    limn_image *all[] = {&clean, &half, &noisy};
+    for (int i = 0; i < 3; i++) limn_image_free(all[i]);
+    free(x);
+    free(noise);
+}
+
 static void noise_is_taken_out(void **state)
 {
     fixture *f = *state;
-    float *x = malloc(4 * PIXELS * sizeof *x), *n = malloc(4 * PIXELS * sizeof *n);
-    limn_image noisy;
-    limn_picture_values(&f->farmer, x);
-    limn_random_normal(1, LIMN_STREAM_TEST, 1, 0, 4 * PIXELS, n);
-    for (int i = 0; i < 4 * PIXELS; i++) x[i] += n[i] * 40 / 127.5f;
-    assert_int_equal(limn_picture_bytes(f->ctx, SIDE, SIDE, 4, x, &noisy), LIMN_OK);
-    limn_generate_options o = f->o;
-    o.init = &noisy, o.noise = 40;
-    limn_image clean = make(f, &o);
-    o.noise_left = 20;
-    limn_image half = make(f, &o);
-    double before = distance(&noisy, &f->farmer), left = distance(&half, &f->farmer), after = distance(&clean, &f->farmer);
-    assert_true(after < 0.4 * before);
-    assert_true(left > after && left < before);
-    limn_image_free(&clean);
-    limn_image_free(&half);
-    limn_image_free(&noisy);
-    free(x);
-    free(n);
+    limn_generate_options o = limn_generate_defaults();
+    limn_image three;
+    noise_leaves(f, f->p, f->o, &f->farmer, 0.4);
+    o.label = 3, o.guidance = 2, o.steps = 10, o.precision = LIMN_PRECISION_F32;
+    if (limn_generate(f->digits, &o, &three) != LIMN_OK) fail_msg("%s", limn_error_text(f->ctx));
+    o.guidance = 1;
+    noise_leaves(f, f->digits, o, &three, 0.5);
+    limn_image_free(&three);
 }
 
 /* Levels are told apart by b / a, whatever the frame of x. */
@@ -350,8 +370,8 @@ static void count_warnings(void *user, limn_log_level level, const char *text)
 static void a_picture_without_transparency_is_warned_of_once(void **state)
 {
     fixture *f = *state;
-    uint8_t pixels[3 * PIXELS] = {0};
-    limn_image opaque = {SIDE, SIDE, 3, pixels}, images[2];
+    static uint8_t pixels[3 * MOST];
+    limn_image opaque = {f->side, f->side, 3, pixels}, images[2];
     limn_generate_options o = f->o;
     int warnings = 0;
     o.strength = 0.125, o.n = 2;
@@ -384,11 +404,13 @@ static void refused(fixture *f, const limn_generate_options *o, const char *word
 static void what_does_not_go_together_is_refused(void **state)
 {
     fixture *f = *state;
-    uint8_t few[16] = {0}, many[PIXELS] = {0};
-    limn_image small = {4, 4, 1, few}, mask = {SIDE, SIDE, 1, many};
+    static uint8_t few[16], many[MOST];
+    char sizes[100];
+    limn_image small = {4, 4, 1, few}, mask = {f->side, f->side, 1, many};
+    snprintf(sizes, sizeof sizes, "the size of the picture, %d x %d, found 4 x 4", f->side, f->side);
     REFUSED(o.strength = 1.5, "strength from 0 to 1, found 1.5");
     REFUSED(o.strength = NAN, "strength from 0 to 1");
-    REFUSED(o.mask = &small, "the size of the picture, 64 x 64, found 4 x 4");
+    REFUSED(o.mask = &small, sizes);
     REFUSED((o.mask = &mask, o.init = NULL), "no picture to start from");
     REFUSED((o.mask = &mask, o.resample = 0), "1 to 100 times, found 0");
     REFUSED((o.mask = &mask, o.sampler = "heun"), "take euler");
