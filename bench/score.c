@@ -13,9 +13,12 @@
  *   pictures carry: is one of these
  *                                                                   among the five nearest?
  *   limn-score varied MODEL DATA ASK COUNT [STEPS CFG]              how like each other pictures of four seeds are: mean
- *   SSIM of the six pairs limn-score autoencoder VAE DATA ASK COUNT [SIZE SHEET.png]       what comes back of COUNT pictures
- *   (SIZE 128): PSNR of colours times alpha and alpha,
- *                                                                   SSIM on white, and the above */
+ *                                                                   SSIM of the six pairs
+ *   limn-score sheet MODEL TEXTS.txt SHEET.png [STEPS CFG]          the picture of each line of a file (wordings.txt)
+ *   limn-score autoencoder VAE DATA ASK COUNT [SIZE SHEET.png]      what comes back of COUNT pictures (SIZE 128): PSNR of
+ *                                                                   colours times alpha and alpha, SSIM on white, and the
+ *                                                                   above */
+#include "file/bytes.h"
 #include "measure.h"
 #include "pipeline/generate.h"
 #include "metric/metrics.h"
@@ -25,7 +28,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { C = MEASURE_CHANNELS, TOP = 5, RARE = 3, SEEDS = 4, SHOWN = 64, SHEET_COLUMNS = 16, DEFAULT_SIZE = 128 };
+enum { C = MEASURE_CHANNELS, TOP = 5, RARE = 3, SEEDS = 4, SHOWN = 64, SHEET_COLUMNS = 16, DEFAULT_SIZE = 128,
+       TEXT_COLUMNS = 8 };
 
 typedef struct scores {
     limn_ctx *ctx;
@@ -95,6 +99,20 @@ static limn_status draw(scores *s, const char *prompt, uint64_t seed, float *out
     return LIMN_OK;
 }
 
+static limn_status new_sheet(scores *s, int columns, int rows)
+{
+    limn_status status = limn_image_new(s->ctx, "the sheet", (uint32_t)columns * (uint32_t)s->size,
+                                        (uint32_t)rows * (uint32_t)s->size, C, &s->sheet);
+    if (status == LIMN_OK) memset(s->sheet.pixels, 0, (size_t)s->sheet.width * (size_t)s->sheet.height * C);
+    return status;
+}
+
+/* Row y of the picture at a place of the sheet. */
+static uint8_t *sheet_row(const scores *s, int row, int column, int y)
+{
+    return s->sheet.pixels + ((size_t)(row * s->size + y) * (size_t)s->sheet.width + (size_t)(column * s->size)) * C;
+}
+
 /* The picture and, right of it, its original. */
 static void show(scores *s, const limn_image *made)
 {
@@ -102,9 +120,7 @@ static void show(scores *s, const limn_image *made)
     int at = s->n_shown++, row = at / (SHEET_COLUMNS / 2), column = at % (SHEET_COLUMNS / 2) * 2;
     size_t bytes = (size_t)s->size * C;
     for (int y = 0; y < s->size; y++) {
-        uint8_t *to = s->sheet.pixels +
-                      ((size_t)(row * s->size + y) * (size_t)s->sheet.width + (size_t)(column * s->size)) * C,
-                *q = to + bytes;
+        uint8_t *to = sheet_row(s, row, column, y), *q = to + bytes;
         memcpy(to, made->pixels + (size_t)y * bytes, bytes);
         const float *p = s->original + (size_t)y * bytes;
         for (size_t k = 0; k < bytes; k++) {
@@ -257,6 +273,36 @@ static limn_status score_varied(scores *s, int64_t count)
     return status;
 }
 
+/* ---- texts ------------------------------------------------------------------------------------------------------------ */
+
+/* Lines that are not empty, with ends for newlines.   out [n or NULL: only counted] */
+static int64_t find_texts(char *bytes, const char **out)
+{
+    int64_t n = 0;
+    for (char *at = bytes; *at; at += strspn(at, "\r\n")) {
+        size_t length = strcspn(at, "\r\n");
+        if (length && out) out[n] = at;
+        n += length > 0, at += length;
+        if (*at && out) *at++ = '\0';
+    }
+    return n;
+}
+
+static limn_status draw_texts(scores *s, int64_t n, const char **text)
+{
+    limn_status status = new_sheet(s, TEXT_COLUMNS, (int)((n + TEXT_COLUMNS - 1) / TEXT_COLUMNS));
+    size_t bytes = (size_t)s->size * C;
+    for (int64_t i = 0; i < n && status == LIMN_OK; i++) {
+        limn_image image = {0};
+        status = draw(s, text[i], s->options.seed, s->made, &image);
+        for (int y = 0; y < s->size && status == LIMN_OK; y++)
+            memcpy(sheet_row(s, (int)(i / TEXT_COLUMNS), (int)(i % TEXT_COLUMNS), y), image.pixels + (size_t)y * bytes,
+                   bytes);
+        limn_image_free(&image);
+    }
+    return status;
+}
+
 /* ---- the autoencoder -------------------------------------------------------------------------------------------------- */
 
 /* Mean of colours times alpha and alpha alike: what is transparent has no colour. */
@@ -322,6 +368,13 @@ static limn_status open_model(scores *s, const char *model)
                            MEASURE_SIDE, s->size, s->size, info.channels);
 }
 
+static limn_status take_pictures(scores *s)
+{
+    size_t bytes = (size_t)s->size * (size_t)s->size * C * sizeof(float);
+    if (!s->made) s->made = malloc(bytes), s->original = malloc(bytes);
+    return s->made && s->original ? LIMN_OK : limn_fail_memory(s->ctx, bytes, "a picture");
+}
+
 static limn_status open_data(scores *s, const char *folder, const char *where, limn_dataset **out)
 {
     limn_data_options data = {.folder = folder,
@@ -329,10 +382,8 @@ static limn_status open_data(scores *s, const char *folder, const char *where, l
                               .size = s->size,
                               .channels = C,
                               .resize = LIMN_CROP_CENTRE};
-    size_t bytes = (size_t)s->size * (size_t)s->size * C * sizeof(float);
     limn_status status = limn_dataset_open(s->ctx, &data, out);
-    if (!s->made) s->made = malloc(bytes), s->original = malloc(bytes);
-    return status != LIMN_OK || (s->made && s->original) ? status : limn_fail_memory(s->ctx, bytes, "a picture");
+    return status == LIMN_OK ? take_pictures(s) : status;
 }
 
 static limn_status open_asked(scores *s, const char *folder, const char *where)
@@ -357,20 +408,12 @@ static limn_status open_gallery(scores *s, const char *folder, const char *where
     return status;
 }
 
-static limn_status new_sheet(scores *s)
-{
-    limn_status status = limn_image_new(s->ctx, "the sheet", (uint32_t)(SHEET_COLUMNS * s->size),
-                                        (uint32_t)(SHOWN / SHEET_COLUMNS * 2 * s->size), C, &s->sheet);
-    if (status == LIMN_OK) memset(s->sheet.pixels, 0, (size_t)s->sheet.width * (size_t)s->sheet.height * C);
-    return status;
-}
-
 static limn_status run_captions(scores *s, int n, char **argv)
 {
     limn_status status = open_model(s, argv[0]);
     if (status == LIMN_OK) status = open_gallery(s, argv[1], argv[2]);
     if (status == LIMN_OK) status = open_asked(s, argv[1], argv[3]);
-    if (status == LIMN_OK && n > 7) status = new_sheet(s);
+    if (status == LIMN_OK && n > 7) status = new_sheet(s, SHEET_COLUMNS, SHOWN / SHEET_COLUMNS * 2);
     if (status == LIMN_OK) status = score_captions(s, atoll(argv[4]));
     return status == LIMN_OK && n > 7 ? limn_png_write(s->ctx, argv[7], &s->sheet, "generated, original, ...") : status;
 }
@@ -391,6 +434,26 @@ static limn_status run_varied(scores *s, int n, char **argv)
     return status == LIMN_OK ? score_varied(s, atoll(argv[3])) : status;
 }
 
+static limn_status run_sheet(scores *s, int argc, char **argv)
+{
+    unsigned char *bytes = NULL;
+    const char **text = NULL;
+    size_t size;
+    int64_t n = 0;
+    (void)argc;
+    limn_status status = open_model(s, argv[0]);
+    if (status == LIMN_OK) status = take_pictures(s);
+    if (status == LIMN_OK) status = limn_file_read(s->ctx, argv[1], (size_t)1 << 20, &bytes, &size);
+    if (status == LIMN_OK && !(n = find_texts((char *)bytes, NULL)))
+        status = limn_fail(s->ctx, LIMN_BAD_FILE, "%s: expected a text on every line, found none", argv[1]);
+    if (status == LIMN_OK && !(text = malloc((size_t)n * sizeof *text)))
+        status = limn_fail_memory(s->ctx, (size_t)n * sizeof *text, "texts");
+    if (status == LIMN_OK) find_texts((char *)bytes, text), status = draw_texts(s, n, text);
+    free(text);
+    free(bytes);
+    return status == LIMN_OK ? limn_png_write(s->ctx, argv[2], &s->sheet, NULL) : status;
+}
+
 static limn_status run_autoencoder(scores *s, int n, char **argv)
 {
     limn_autoencoder *a = NULL;
@@ -404,7 +467,7 @@ static limn_status run_autoencoder(scores *s, int n, char **argv)
         status = limn_fail(s->ctx, LIMN_BAD_ARGUMENT, "SIZE is %d to %d pixels, found \"%.100s\"", MEASURE_SIDE,
                            LIMN_MAX_SIDE / SHEET_COLUMNS, argv[4]);
     if (status == LIMN_OK) status = open_asked(s, argv[1], argv[2]);
-    if (status == LIMN_OK && n > 5) status = new_sheet(s);
+    if (status == LIMN_OK && n > 5) status = new_sheet(s, SHEET_COLUMNS, SHOWN / SHEET_COLUMNS * 2);
     if (status == LIMN_OK) status = score_autoencoder(s, a, atoll(argv[3]));
     limn_autoencoder_free(a);
     return status == LIMN_OK && n > 5 ? limn_png_write(s->ctx, argv[5], &s->sheet, "what comes back, original, ...")
@@ -419,6 +482,7 @@ static const struct {
 } verbs[] = {
     {"words", run_words, 5, 5, "MODEL DATA GALLERY FIELD COUNT [STEPS CFG]"},
     {"varied", run_varied, 4, 4, "MODEL DATA ASK COUNT [STEPS CFG]"},
+    {"sheet", run_sheet, 3, 3, "MODEL TEXTS.txt SHEET.png [STEPS CFG]"},
     {"autoencoder", run_autoencoder, 4, 0, "VAE DATA ASK COUNT [SIZE SHEET.png]"},
     {"", run_captions, 5, 5, "MODEL DATA GALLERY ASK COUNT [STEPS CFG SHEET.png]"},
 };

@@ -11,6 +11,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { SIZE = 32, C = MEASURE_CHANNELS, N = SIZE * SIZE * C };
@@ -241,6 +243,58 @@ static void the_program_scores_a_denoiser(void **state)
     assert_int_equal(WEXITSTATUS(system(arguments)), 2);
 }
 
+/* A model of latents and its autoencoder in one folder: a position of the latent is 4 pixels, a token 2 positions. */
+static void the_program_scores_a_denoiser_of_latents(void **state)
+{
+    char arguments[800];
+    const char *vae = "vae size=32 channels=4 latent=3 base=4 levels=2 layers=1 groups=2 attention=0 patch=2",
+               *net = "dit size=8 channels=3 patch=2 width=8 depth=1 heads=2 mlp=8";
+    write_rows(*state, ROWS);
+    mkdir(in("latents"), 0777);
+    mkdir(in("latents/vae"), 0777);
+    if (!make_network(*state, in("latents/vae/model.safetensors"), vae, NULL) ||
+        !make_network_with(*state, in("latents/model.safetensors"), net, zero, 1,
+                           (const char *const[][2]){{"limn.latent.scale", "1"}}))
+        fail_msg("%s", limn_error_text(*state));
+    snprintf(arguments, sizeof arguments, "%s %s s=x s=x 0 2 1", in("latents"), folder);
+    const char *text = output_of(arguments);
+    assert_non_null(strstr(text, "2 captions against 2 pictures: nearest 100.0 %"));
+    assert_non_null(strstr(text, "clean: mean Laplacian where the original is flat "));
+    assert_non_null(strstr(text, "seams: at borders of 8 pixels "));
+    assert_non_null(strstr(text, "seams: at borders of 4 pixels "));
+    assert_non_null(strstr(text, "true: SSIM on white, median "));
+}
+
+/* Nine texts are two rows of eight pictures; of the same seed, by a network that reads none, all are alike. */
+static void the_program_draws_every_line_of_a_file(void **state)
+{
+    char arguments[800];
+    limn_image sheet;
+    write_zeros(*state, "dit size=32 channels=4 patch=8 width=8 depth=1 heads=2 mlp=8");
+    FILE *file = fopen(in("texts.txt"), "w");
+    fputs("a happy feline\r\n\nred fruit\n3\n4\n5\n6\n7\n8\nthe last", file);
+    fclose(file);
+    snprintf(arguments, sizeof arguments, "sheet %s %s %s 2 1", in("zeros.safetensors"), in("texts.txt"), in("texts.png"));
+    output_of(arguments);
+    assert_int_equal(limn_image_read(*state, in("texts.png"), 0, &sheet), LIMN_OK);
+    assert_true(sheet.width == 8 * SIZE && sheet.height == 2 * SIZE);
+    for (int y = 0; y < 2 * SIZE; y++)
+        for (int at = 0; at < 8; at++) {
+            const uint8_t *row = sheet.pixels + ((size_t)y * 8 + (size_t)at) * SIZE * C,
+                          *first = sheet.pixels + (size_t)(y % SIZE) * 8 * SIZE * C;
+            if (y < SIZE || at == 0) assert_memory_equal(row, first, SIZE * C);
+            else for (int k = 0; k < SIZE * C; k++) assert_int_equal(row[k], 0);
+        }
+    limn_image_free(&sheet);
+    file = fopen(in("texts.txt"), "w");
+    fputs("\n\n", file);
+    fclose(file);
+    snprintf(arguments, sizeof arguments, "%s/limn-score sheet %s %s %s 2>%s", LIMN_BINARY_DIR, in("zeros.safetensors"),
+             in("texts.txt"), in("none.png"), in("err.txt"));
+    assert_int_equal(WEXITSTATUS(system(arguments)), 1);
+    assert_true(access(in("none.png"), F_OK) != 0);
+}
+
 static int begin(void **state)
 {
     limn_ctx *ctx = *state = limn_ctx_new();
@@ -260,7 +314,8 @@ int main(void)
         cmocka_unit_test(ssim_is_of_what_is_seen_on_white), cmocka_unit_test(the_nearest_thumbnail_is_right_or_not),
         cmocka_unit_test(the_middle_of_numbers), cmocka_unit_test(bytes_become_colours_times_alpha),
         cmocka_unit_test(words_know_their_pictures), cmocka_unit_test(the_program_scores_an_autoencoder),
-        cmocka_unit_test(the_program_scores_a_denoiser),
+        cmocka_unit_test(the_program_scores_a_denoiser), cmocka_unit_test(the_program_scores_a_denoiser_of_latents),
+        cmocka_unit_test(the_program_draws_every_line_of_a_file),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
