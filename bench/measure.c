@@ -74,7 +74,7 @@ static bool is_flat(const float *x, int size, int at)
         float low = INFINITY, high = -INFINITY;
         for (int k = 0; k < 9; k++) {
             float value = x[(at + (k / 3 - 1) * size + k % 3 - 1) * C + c];
-            low = fminf(low, value), high = fmaxf(high, value);
+            low = value < low ? value : low, high = value > high ? value : high;
         }
         if (c < 3 ? high - low > SPREAD : low <= OPAQUE) return false;
     }

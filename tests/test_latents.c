@@ -1,8 +1,12 @@
 /* test_latents.c: pictures of a model in latents, trained here, with transparency: what a mask keeps, where they start from.
  * Weights are random: what is proven hangs on none. */
+#include "base/rng.h"
+#include "denoise/picture.h"
 #include "file/image.h"
+#include "file/latent.h"
 #include "make_folder.h"
 #include "make_network.h"
+#include "pipeline/autoencoder.h"
 #include "pipeline/sampling.h"
 
 #include <math.h>
@@ -158,6 +162,119 @@ static void a_picture_of_another_size_is_kept_in_the_new_size(void **state)
     for (int i = 0; i < 4; i++) limn_image_free(all[i]);
 }
 
+/* ---- noise ------------------------------------------------------------------------------------------------------------ */
+
+/* A smooth picture, opaque in the middle, as numbers of the network: colours times alpha. */
+static void smooth(float *x)
+{
+    for (int i = 0; i < 4 * PIXELS; i++) {
+        int column = i / 4 % SIDE, row = i / 4 / SIDE, c = i % 4;
+        float alpha = column > 3 && column < 28 && row > 3 && row < 28, v = c == 3 ? 1 : 0.25f * (float)(c + 1);
+        x[i] = 2 * alpha * v * (c == 1 ? (float)row / SIDE : 1) - 1;
+    }
+}
+
+/* The picture with noise, as a file has it. */
+static void noised(limn_ctx *ctx, const float *x, double noise, int draw, limn_image *out)
+{
+    float y[4 * PIXELS];
+    limn_random_normal(7, LIMN_STREAM_TEST, (uint64_t)draw, 0, 4 * PIXELS, y);
+    for (int i = 0; i < 4 * PIXELS; i++) y[i] = x[i] + y[i] * (float)(noise / 127.5);
+    OK(limn_picture_bytes(ctx, SIDE, SIDE, 4, y, out));
+}
+
+/* By the autoencoder alone, of the noisy picture that comes back: how far noise spreads its latent. */
+static double moved_by(fixture *f, const limn_image *noisy, double noise)
+{
+    limn_ctx *ctx = f->ctx;
+    limn_image back, again;
+    limn_latent latent, clean, moved;
+    float x[4 * PIXELS];
+    double squares = 0, mean[LATENTS * LATENTS * 4] = {0};
+    OK(limn_encode(f->p->vae, noisy, LIMN_PRECISION_F32, &latent));
+    OK(limn_decode(f->p->vae, &latent, LIMN_PRECISION_F32, &back));
+    OK(limn_encode(f->p->vae, &back, LIMN_PRECISION_F32, &clean));
+    limn_picture_values(&back, x);
+    enum { DRAWS = 8, N = LATENTS * LATENTS * 4 };
+    for (int k = 0; k < DRAWS; k++) {
+        noised(ctx, x, noise, 10 + k, &again);
+        OK(limn_encode(f->p->vae, &again, LIMN_PRECISION_F32, &moved));
+        for (int i = 0; i < N; i++) {
+            double d = moved.values[i] - clean.values[i];
+            mean[i] += d / DRAWS, squares += d * d / (DRAWS * N);
+        }
+        limn_latent_free(&moved);
+        limn_image_free(&again);
+    }
+    limn_latent_free(&latent);
+    limn_latent_free(&clean);
+    limn_image_free(&back);
+    for (int i = 0; i < N; i++) squares -= mean[i] * mean[i] / N;
+    return sqrt(squares * DRAWS / (DRAWS - 1));
+}
+
+/* The network sets out where it has met as much noise as this spreads the latent, measured at this picture; more noise, more
+ * of it. */
+static void noise_of_pixels_is_measured_in_latents(void **state)
+{
+    fixture *f = *state;
+    limn_ctx *ctx = f->ctx;
+    const double noise[] = {15, 40};
+    float x[4 * PIXELS];
+    double before = 0;
+    smooth(x);
+    for (int k = 0; k < 2; k++) {
+        limn_image noisy;
+        limn_sampling *s;
+        double a, b;
+        noised(ctx, x, noise[k], 0, &noisy);
+        limn_generate_options o = f->o;
+        o.init = &noisy, o.noise = noise[k];
+        OK(limn_sampling_begin(f->p, &o, &s));
+        double expected = moved_by(f, &noisy, noise[k]) * f->p->latent_scale;
+        assert_int_equal(limn_sampler_calls(s->sampler), f->o.steps);
+        limn_sampler_level(s->sampler, 0, &a, &b);
+        if (fabs(b / a / expected - 1) > 0.15) fail_msg("sets out at %g, expected %g", b / a, expected);
+        assert_true(b / a > 1.5 * before);
+        for (size_t i = 0; i < s->size; i++) assert_true(fabs(s->x[i] - a * s->start.init.mean[i]) < 1e-5);
+        before = b / a;
+        limn_sampling_end(s);
+        limn_image_free(&noisy);
+    }
+}
+
+/* What is left is the picture's own noise: out = clean + left / noise (noisy - clean), of alpha and of colours times alpha. */
+static void noise_that_is_left_is_the_pictures(void **state)
+{
+    fixture *f = *state;
+    limn_ctx *ctx = f->ctx;
+    limn_image noisy, clean, half;
+    float x[4 * PIXELS], y[4 * PIXELS], z[4 * PIXELS];
+    smooth(x);
+    noised(ctx, x, 40, 0, &noisy);
+    limn_generate_options o = f->o;
+    o.init = &noisy, o.noise = 40;
+    OK(limn_generate(f->p, &o, &clean));
+    o.noise_left = 10;
+    OK(limn_generate(f->p, &o, &half));
+    limn_picture_values(&noisy, x);
+    limn_picture_values(&clean, y);
+    limn_picture_values(&half, z);
+    for (int i = 0; i < 4 * PIXELS; i++) assert_true(fabs(z[i] - (0.75 * y[i] + 0.25 * x[i])) < 1.6 / 127.5);
+    limn_latent latent;
+    assert_int_equal(limn_generate_latents(f->p, &o, &latent), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "noise that is left is a picture's: a latent has none, found 10"));
+    o.noise_left = 0;
+    OK(limn_generate_latents(f->p, &o, &latent));
+    o.init = NULL, o.init_latent = &latent;
+    assert_int_equal(limn_generate(f->p, &o, &half), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(ctx), "expected the picture that holds the noise, found a latent"));
+    limn_latent_free(&latent);
+    limn_image_free(&noisy);
+    limn_image_free(&clean);
+    limn_image_free(&half);
+}
+
 /* ---- many ------------------------------------------------------------------------------------------------------------- */
 
 static void pictures_are_the_same_alone_and_together(void **state)
@@ -191,6 +308,8 @@ int main(void)
         cmocka_unit_test(what_is_black_is_kept_and_gray_is_mixed),
         cmocka_unit_test(a_square_with_any_white_is_made),
         cmocka_unit_test(a_picture_of_another_size_is_kept_in_the_new_size),
+        cmocka_unit_test(noise_of_pixels_is_measured_in_latents),
+        cmocka_unit_test(noise_that_is_left_is_the_pictures),
         cmocka_unit_test(pictures_are_the_same_alone_and_together),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);

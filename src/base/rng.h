@@ -20,6 +20,7 @@ typedef enum limn_stream {
     LIMN_STREAM_SHAPES,     /* the built-in shapes data set; sub = picture number */
     LIMN_STREAM_TEST,
     LIMN_STREAM_AGAIN,      /* noise that takes a picture back a level (inpainting); sub = call << 8 | repetition */
+    LIMN_STREAM_PROBE,      /* noise on pictures whose latents are measured; sub = number of the try */
 } limn_stream;
 
 /** Four 32-bit words at position `index` of (seed, stream, sub). */

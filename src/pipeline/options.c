@@ -203,8 +203,8 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     out->table_strength = net.told_guidance && row->rounding == LIMN_TIMES_DISTILLED;
     out->others = limn_start_others(p, o);
     if (o->init || o->init_latent)
-        out->from_sigma = o->noise / 127.5,
-        out->to_sigma = o->noise_left / 127.5; /* numbers of the network: -1..1 for 0..255 */
+        out->from_sigma = o->noise / 127.5, /* numbers of the network: -1..1 for 0..255; of latents: limn_start.sigma */
+        out->to_sigma = p->makes_latents ? 0 : o->noise_left / 127.5;
     out->channels = net.channels;
     out->out_channels = net.out_channels;
     if (!custom) out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);

@@ -70,9 +70,9 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED,
                          "%s: its %d channels are a latent: an autoencoder must make one of the picture to start from",
                          p->file, info.channels);
-    if (info.makes_latents && o->noise > 0)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED,
-                         "%s: it works on latents, in which the noise of a picture is no longer noise", p->file);
+    if (info.makes_latents && p->published && o->noise > 0)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: what noise of a picture is in latents is known of networks that Limn "
+                         "trained: take one of those", p->file);
     limn_prompt_style style;
     limn_preview preview;
     bool rescales = o->guidance_rescale != 0;
@@ -113,7 +113,8 @@ static limn_recipe_shape recipe_shape(const limn_sampling *s, bool decodes)
                                .text_length = chunks ? s->prompts.n_chunks * s->prompts.text[0].context : 0,
                                .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
                                .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
-                               .factor = factor, .encodes = p->vae && (s->o.init || inpaints), .decodes = p->vae && decodes,
+                               .factor = factor, .encodes = p->vae && (s->o.init || inpaints),
+                               .decodes = p->vae && (decodes || s->o.noise > 0),
                                .previews = tiny && p->tiny, .preview_factor = p->tiny ? p->tiny->factor : 1,
                                .precision = s->o.precision, .rows = s->n * rows_each,
                                .buffers = ((size_t)s->n * each + (p->vae ? decoded : 0)) * sizeof(float)};
@@ -219,6 +220,17 @@ static limn_status read_options(limn_sampling *s)
     return limn_prompts_read(s->p, &s->o, s->guided, &s->prompts);
 }
 
+/* Where the noise of a latent was measured; as many calls as were planned. */
+static limn_status set_out_at(limn_sampling *s, double sigma)
+{
+    limn_sampler_options sampling;
+    limn_status status = limn_generate_sampler(s->p, &s->o, &sampling);
+    limn_sampler_free(s->sampler);
+    s->sampler = NULL;
+    sampling.from_sigma = sigma;
+    return status == LIMN_OK ? limn_sampler_new(s->p->ctx, &sampling, &s->sampler) : status;
+}
+
 limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options *o, bool decodes, const char *what)
 {
     limn_sampling s = {.p = p, .o = *o, .n = 1};
@@ -236,10 +248,14 @@ static limn_status open_sampling(limn_sampling *s, bool decodes)
 {
     limn_pipeline *p = s->p;
     limn_status status = read_options(s);
+    if (status == LIMN_OK && !decodes && p->makes_latents && s->o.noise_left > 0)
+        status = limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "noise that is left is a picture's: a latent has none, found %.9g",
+                           s->o.noise_left);
     if (status != LIMN_OK) return status;
     warn_of_ground(p, s->o.init);
     status = plan_batch(s, decodes);
     if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
+    if (status == LIMN_OK && s->start.sigma > 0) status = set_out_at(s, s->start.sigma);
     if (status != LIMN_OK) return status;
     for (int k = 0; k < s->calls; k++) s->total += limn_start_repeats(&s->start, s->sampler, k);
     s->total *= (s->o.n + s->n - 1) / s->n;

@@ -43,8 +43,7 @@ static limn_status new_latent(limn_ctx *ctx, size_t size, bool drawn, limn_start
     return out->mean && (!drawn || out->deviation) ? LIMN_OK : limn_fail_memory(ctx, 2 * size * sizeof(float), "a latent");
 }
 
-/* values: of a picture, -1..1 */
-static limn_status encode(limn_pipeline *p, const float *values, const limn_start *s, limn_start_latent *out)
+limn_status limn_start_encode(limn_pipeline *p, const float *values, const limn_start *s, limn_start_latent *out)
 {
     limn_recipe_part *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_ENCODER);
     const limn_ports *ports = encoder->job.ports;
@@ -67,7 +66,7 @@ static limn_status encode_kept(limn_pipeline *p, size_t n, float *values, limn_s
     size_t channels = mask->pixels ? n / ((size_t)mask->width * (size_t)mask->height) : 1;
     for (size_t i = 0; i < n; i++)
         if (!mask->pixels || mask->pixels[i / channels] >= 128) values[i] = 0;
-    return encode(p, values, s, &s->kept);
+    return limn_start_encode(p, values, s, &s->kept);
 }
 
 /* What is seen of the pictures. */
@@ -78,16 +77,18 @@ static limn_status encode_all(limn_pipeline *p, const limn_image *image, limn_st
     float *values = calloc(n, sizeof *values);
     if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture to start from");
     if (image->pixels) limn_picture_values(image, values);
-    limn_status status = image->pixels && !s->from_noise ? encode(p, values, s, &s->init) : LIMN_OK;
+    limn_status status = image->pixels && !s->from_noise ? limn_start_encode(p, values, s, &s->init) : LIMN_OK;
+    if (status == LIMN_OK && s->o->noise > 0) status = limn_start_measure_noise(p, n, values, s);
     if (status == LIMN_OK && s->condition) status = encode_kept(p, n, values, s);
     free(values);
     return status;
 }
 
-/* What the decoder gives back is not the picture: what is kept is laid over it.  Published: as diffusers, which does not. */
+/* What the decoder gives back is not the picture: what is kept, also of its noise, is laid over it.  Published: as diffusers,
+ * which does not. */
 static bool lays_over(const limn_pipeline *p, const limn_start *s)
 {
-    return p->vae && s->o->init && s->o->mask && !limn_pipeline_follows_diffusers(p);
+    return p->vae && s->o->init && (s->o->mask || s->o->noise_left > 0) && !limn_pipeline_follows_diffusers(p);
 }
 
 static limn_status read_pictures(limn_pipeline *p, limn_start *s)
@@ -162,6 +163,9 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "the noise that is left must be less than the noise there is, %.9g; found %.9g", o->noise,
                          o->noise_left);
+    if (o->noise > 0 && p->makes_latents && !o->init)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected the picture that holds the noise, found %s",
+                         latent ? "a latent" : "none");
     if (o->noise > 0 && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a picture that holds the noise");
     if (o->noise > 0 && mask)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
@@ -249,7 +253,7 @@ limn_status limn_start_new(limn_pipeline *p, const limn_generate_options *o, int
     return status;
 }
 
-static void free_latent(limn_start_latent *l)
+void limn_start_free_latent(limn_start_latent *l)
 {
     free(l->mean);
     free(l->deviation);
@@ -263,8 +267,8 @@ void limn_start_free(limn_start *s)
     free(s->condition);
     limn_image_free(&s->whole);
     limn_image_free(&s->under);
-    free_latent(&s->init);
-    free_latent(&s->kept);
+    limn_start_free_latent(&s->init);
+    limn_start_free_latent(&s->kept);
     *s = (limn_start){0};
 }
 

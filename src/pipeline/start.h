@@ -21,6 +21,7 @@ typedef struct limn_start {
     float *spare;     /* [n, size] */
     float *condition; /* [n, pixels, 1 + channels] mask and the latent of what it leaves, for networks that inpaint; else
                          NULL */
+    double sigma;     /* of latents of a noisy picture: b / a where the network has met as much; 0: as the options say */
     bool from_noise;  /* nothing of the picture is in x */
     limn_noise_others others;
     limn_start_latent init, kept;
@@ -47,7 +48,15 @@ void limn_start_free(limn_start *s);
 limn_status limn_start_fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels, limn_image *out);
 /** options->mask to s->whole and s->mask; how much it makes anew is said.  @return as limn_start_new() */
 limn_status limn_start_mask(const limn_pipeline *p, limn_start *s);
-/** What is kept, byte for byte, over a picture that the decoder made; gray of the mask is a mixture. */
+/** What an encoder says of a picture [height, width, channels] in -1..1.  @return as limn_recipe_run(); *out is the caller's
+ *  also then, limn_start_free_latent() */
+limn_status limn_start_encode(limn_pipeline *p, const float *values, const limn_start *s, limn_start_latent *out);
+void limn_start_free_latent(limn_start_latent *l);
+/** s->init is the latent of a picture that holds noise: s->sigma, and s->init without what such noise does on the mean.
+ *  values  [n] are overwritten.  @return LIMN_NO_MEMORY; as limn_recipe_run() */
+limn_status limn_start_measure_noise(limn_pipeline *p, size_t n, float *values, limn_start *s);
+/** What is kept, byte for byte, over a picture that the decoder made; gray of the mask is a mixture, and noise that is left is
+ *  one everywhere. */
 void limn_start_lay(const limn_start *s, limn_image *made);
 
 /** Seed of picture i of those under way. */

@@ -93,7 +93,10 @@ static void mix_pixel(int channels, double m, const uint8_t *kept, uint8_t *made
 void limn_start_lay(const limn_start *s, limn_image *made)
 {
     size_t n = (size_t)made->width * (size_t)made->height, channels = (size_t)made->channels;
-    for (size_t i = 0; i < n && s->under.pixels; i++) {
+    double clean = s->o->noise > 0 ? 1 - s->o->noise_left / s->o->noise : 1;
+    for (size_t i = 0; i < n && s->under.pixels && clean < 1; i++)
+        mix_pixel(made->channels, clean, s->under.pixels + i * channels, made->pixels + i * channels);
+    for (size_t i = 0; i < n && s->under.pixels && s->whole.pixels; i++) {
         int mask = s->whole.pixels[i];
         const uint8_t *kept = s->under.pixels + i * channels;
         if (mask < BLACK) memcpy(made->pixels + i * channels, kept, channels);
