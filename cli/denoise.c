@@ -17,6 +17,8 @@ static const char help[] =
         "models/emoji", "1", MANY_HELP) "\n"
                                         "The picture is brought to the size of the model's pictures; its noise says where "
                                         "the levels lie, and --scheduler is not for it.\n"
+                                        "For a model of latents it is measured, at the picture, how far such noise moves "
+                                        "them; what is left of it is the picture's own.\n"
                                         "Exit code 2: a wrong flag, file or size.\n";
 
 int cli_denoise(int argc, char **argv)

@@ -556,7 +556,6 @@ static void networks_that_enlarge_are_trained_and_look_at_the_small_picture(void
              "size=16 width=8 multipliers=12 groups=4 head_width=8 window=4 attention_most=8 attention_least=8 enlarge=2");
     refuses("upscale -m $D/ddpm-sr $D/wide.png -o $D/x.png", "enlarges pictures of 8 x 8 to 16 x 16, found one of 16 x 16");
     refuses("generate -m $D/ddpm-sr -o $D/x.png", "limn upscale does that");
-    refuses("upscale -m " LIMN_SOURCE_DIR "/models/emoji $D/wide.png -o $D/x.png", "does not enlarge pictures");
     refuses("upscale -m " LIMN_SOURCE_DIR "/models/digits $D/wide.png -o $D/x.png", "does not enlarge pictures");
     refuses("upscale -m $D/ddpm-sr $D/wide.png -o $D/x.png --scale 2",
             "--scale is for models of latents, and this one (ddpm)");

@@ -243,7 +243,8 @@ static void noise_of_pixels_is_measured_in_latents(void **state)
     }
 }
 
-/* What is left is the picture's own noise: out = clean + left / noise (noisy - clean), of alpha and of colours times alpha. */
+/* What is left is the picture's own noise: out = clean + left / noise (noisy - clean), of alpha and of colours times
+ * alpha. */
 static void noise_that_is_left_is_the_pictures(void **state)
 {
     fixture *f = *state;
@@ -261,6 +262,7 @@ static void noise_that_is_left_is_the_pictures(void **state)
     limn_picture_values(&clean, y);
     limn_picture_values(&half, z);
     for (int i = 0; i < 4 * PIXELS; i++) assert_true(fabs(z[i] - (0.75 * y[i] + 0.25 * x[i])) < 1.6 / 127.5);
+    limn_image_free(&half);
     limn_latent latent;
     assert_int_equal(limn_generate_latents(f->p, &o, &latent), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "noise that is left is a picture's: a latent has none, found 10"));
@@ -270,9 +272,13 @@ static void noise_that_is_left_is_the_pictures(void **state)
     assert_int_equal(limn_generate(f->p, &o, &half), LIMN_BAD_ARGUMENT);
     assert_non_null(strstr(limn_error_text(ctx), "expected the picture that holds the noise, found a latent"));
     limn_latent_free(&latent);
+    limn_image_free(&clean);
+    o.init_latent = NULL, o.init = &noisy, o.width = 2 * SIDE, warning[0] = '\0'; /* larger pixels: other noise */
+    OK(limn_generate(f->p, &o, &clean));
+    assert_string_equal(warning, "the picture is brought from 32 x 32 to 64 x 32 pixels, and its noise is then another than "
+                        "40");
     limn_image_free(&noisy);
     limn_image_free(&clean);
-    limn_image_free(&half);
 }
 
 /* ---- many ------------------------------------------------------------------------------------------------------------- */

@@ -262,7 +262,8 @@ typedef struct limn_generate_options {
     int resample; /* mask: times each step is done, from 1 (Lugmayr et al. 2022: 10); what is made fits better to what is
                      kept.  1: as diffusers' pipelines; no matter where a network inpaints */
     double noise, noise_left; /* init holds noise of this standard deviation, of 255: denoise it, down to noise_left; 0: it
-                                 holds none */
+                                 holds none.  Latents: it is measured how far this moves them, and what is left is mixed in
+                                 after decoding; not of published networks, nor from init_latent */
     const limn_image *small;  /* what a network that enlarges makes large: its size / limn_pipeline_info.enlarges; NULL for
                                  other networks */
     double hires; /* above 1, up to 8: a second pass at sides so many times larger: the latents (of a network that makes

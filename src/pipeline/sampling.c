@@ -71,8 +71,8 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
                          "%s: its %d channels are a latent: an autoencoder must make one of the picture to start from",
                          p->file, info.channels);
     if (info.makes_latents && p->published && o->noise > 0)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: what noise of a picture is in latents is known of networks that Limn "
-                         "trained: take one of those", p->file);
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: what noise of a picture is in latents is known of networks that "
+                         "Limn trained: take one of those", p->file);
     limn_prompt_style style;
     limn_preview preview;
     bool rescales = o->guidance_rescale != 0;
@@ -93,6 +93,15 @@ static void warn_of_ground(const limn_pipeline *p, const limn_image *init)
              "the picture has no transparency, and %s draws figures that stand on nothing: cut out what the picture shows, "
              "or little of it will be recognised",
              p->name);
+}
+
+/* Pixels that are averaged or repeated have other noise. */
+static void warn_of_noise(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_picture_sides sides = limn_generate_sides(p, o);
+    if (!(o->noise > 0) || !o->init || (o->init->width == sides.width && o->init->height == sides.height)) return;
+    limn_log(p->ctx, LIMN_LOG_WARN, "the picture is brought from %d x %d to %d x %d pixels, and its noise is then another "
+             "than %.4g", o->init->width, o->init->height, sides.width, sides.height, o->noise);
 }
 
 /* ---- begin ------------------------------------------------------------------------------------------------------------ */
@@ -253,6 +262,7 @@ static limn_status open_sampling(limn_sampling *s, bool decodes)
                            s->o.noise_left);
     if (status != LIMN_OK) return status;
     warn_of_ground(p, s->o.init);
+    warn_of_noise(p, &s->o);
     status = plan_batch(s, decodes);
     if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
     if (status == LIMN_OK && s->start.sigma > 0) status = set_out_at(s, s->start.sigma);

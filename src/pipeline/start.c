@@ -11,7 +11,8 @@
 
 /* ---- pictures --------------------------------------------------------------------------------------------------------- */
 
-limn_status limn_start_fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels, limn_image *out)
+limn_status limn_start_fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels,
+                              limn_image *out)
 {
     limn_image copy;
     limn_status status = limn_image_copy(ctx, from, channels, &copy);
@@ -77,7 +78,8 @@ static limn_status encode_all(limn_pipeline *p, const limn_image *image, limn_st
     float *values = calloc(n, sizeof *values);
     if (!values) return limn_fail_memory(p->ctx, n * sizeof *values, "a picture to start from");
     if (image->pixels) limn_picture_values(image, values);
-    limn_status status = image->pixels && !s->from_noise ? limn_start_encode(p, values, s, &s->init) : LIMN_OK;
+    bool sees = image->pixels && !s->from_noise;
+    limn_status status = sees ? limn_start_encode(p, values, s, &s->init) : LIMN_OK;
     if (status == LIMN_OK && s->o->noise > 0) status = limn_start_measure_noise(p, n, values, s);
     if (status == LIMN_OK && s->condition) status = encode_kept(p, n, values, s);
     free(values);
@@ -163,9 +165,8 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "the noise that is left must be less than the noise there is, %.9g; found %.9g", o->noise,
                          o->noise_left);
-    if (o->noise > 0 && p->makes_latents && !o->init)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected the picture that holds the noise, found %s",
-                         latent ? "a latent" : "none");
+    if (o->noise > 0 && p->makes_latents && latent)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected the picture that holds the noise, found a latent");
     if (o->noise > 0 && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a picture that holds the noise");
     if (o->noise > 0 && mask)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
