@@ -86,8 +86,8 @@ static limn_status encode_all(limn_pipeline *p, const limn_image *image, limn_st
     return status;
 }
 
-/* What the decoder gives back is not the picture: what is kept, also of its noise, is laid over it.  Published: as diffusers,
- * which does not. */
+/* What the decoder gives back is not the picture: what is kept, also of its noise, is laid over it.  Published: as
+ * diffusers, which does not. */
 static bool lays_over(const limn_pipeline *p, const limn_start *s)
 {
     return p->vae && s->o->init && (s->o->mask || s->o->noise_left > 0) && !limn_pipeline_follows_diffusers(p);

@@ -17,7 +17,8 @@ typedef struct limn_start {
                          noise */
     float *mask;      /* [size / channels] 1: made anew, 0: kept; NULL: all is made */
     limn_image whole; /* the mask in the sides of the pictures, gray */
-    limn_image under; /* the picture in their sides, laid over what the decoder gives where the mask is black; empty: is not */
+    limn_image under; /* the picture in their sides, laid over what the decoder gives where the mask is black; empty: is
+                         not */
     float *spare;     /* [n, size] */
     float *condition; /* [n, pixels, 1 + channels] mask and the latent of what it leaves, for networks that inpaint; else
                          NULL */
@@ -45,7 +46,8 @@ limn_status limn_start_new(limn_pipeline *p, const limn_generate_options *o, int
 void limn_start_free(limn_start *s);
 
 /** A copy of a picture, with `channels` and of width x height pixels.  @return LIMN_NO_MEMORY */
-limn_status limn_start_fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels, limn_image *out);
+limn_status limn_start_fitted(limn_ctx *ctx, const limn_image *from, int width, int height, int channels,
+                              limn_image *out);
 /** options->mask to s->whole and s->mask; how much it makes anew is said.  @return as limn_start_new() */
 limn_status limn_start_mask(const limn_pipeline *p, limn_start *s);
 /** What an encoder says of a picture [height, width, channels] in -1..1.  @return as limn_recipe_run(); *out is the caller's
@@ -55,8 +57,8 @@ void limn_start_free_latent(limn_start_latent *l);
 /** s->init is the latent of a picture that holds noise: s->sigma, and s->init without what such noise does on the mean.
  *  values  [n] are overwritten.  @return LIMN_NO_MEMORY; as limn_recipe_run() */
 limn_status limn_start_measure_noise(limn_pipeline *p, size_t n, float *values, limn_start *s);
-/** What is kept, byte for byte, over a picture that the decoder made; gray of the mask is a mixture, and noise that is left is
- *  one everywhere. */
+/** What is kept, byte for byte, over a picture that the decoder made; gray of the mask is a mixture, and noise that is left
+ *  is one everywhere. */
 void limn_start_lay(const limn_start *s, limn_image *made);
 
 /** Seed of picture i of those under way. */
