@@ -60,7 +60,7 @@ static void what_is_not_finite_is_one_sentence_and_no_file(void **state)
          "tensor \"final_layer.linear.bias\""},
         {DIT, "final_layer.linear.bias", INFINITY, "generate -q -m $D/m.safetensors -o $D/no.png --steps 4 --precision bf16",
          "tensor \"final_layer.linear.bias\""},
-        {DIT, "final_layer.linear.bias", NAN, "denoise -q -m $D/m.safetensors $D/p.png --noise 40 -o $D/no.png",
+        {DIT, "final_layer.linear.bias", NAN, "denoise -q -m $D/m.safetensors $D/small.png --noise 40 -o $D/no.png",
          "tensor \"final_layer.linear.bias\""},
         {DIT, "final_layer.linear.bias", 3e38f, "generate -q -m $D/m.safetensors -o $D/no.png", "though every weight is"},
         {CLASSES, "y_embedder.embedding_table.weight", NAN, "generate -q -m $D/m.safetensors -o $D/no.png --class 0",
@@ -74,6 +74,7 @@ static void what_is_not_finite_is_one_sentence_and_no_file(void **state)
     };
     uint8_t pixels[16 * 16] = {0};
     assert_int_equal(limn_png_write(ctx, in("p.png"), &(limn_image){16, 16, 1, pixels}, NULL), LIMN_OK);
+    assert_int_equal(limn_png_write(ctx, in("small.png"), &(limn_image){8, 8, 1, pixels}, NULL), LIMN_OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[4096];
         assert_true(make_network(ctx, in("m.safetensors"), rows[i].net, NULL));
