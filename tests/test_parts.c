@@ -325,7 +325,7 @@ static void the_program_takes_them_by_flags(void **state)
     run("interpolate --seeds 1,2 -n 2 " NAMED SMALL "strip-parts.png", 0);
     same_pictures(ctx, "parts/strip.png", "parts/strip-parts.png", true);
     run("denoise parts/whole.png --noise 40 " NAMED " -p sea -q -o parts/no.png", 2); /* opened, and of the wrong kind */
-    expect_in("parts/said", "parts/a/u.safetensors: it works on latents");
+    expect_in("parts/said", "parts/a/u.safetensors: what noise of a picture is in latents");
     run("upscale parts/whole.png --tile 32 " NAMED " -p sea --steps 4 -q -o parts/large.png", 0);
     run("encode --vae parts/a/v.safetensors parts/whole.png -q -o parts/l.safetensors", 0);
     run("decode -m parts/whole.safetensors parts/l.safetensors -q -o parts/back.png", 0);

@@ -237,6 +237,8 @@ typedef struct limn_generate_options {
     const char *prompt_style; /* what brackets and long texts mean, for models with a text encoder of their own: "plain",
                                * cut at its length; "a1111", "(word:1.2) [word] BREAK" and chunks of 75 tokens; "comfy".
                                * NULL: a1111 for published weights, else plain */
+    const char *lora_folder;  /* where the files are that <lora:NAME:WEIGHT> in a prompt names, in styles other than plain;
+                               * NULL: such a prompt is refused */
     int clip_skip;            /* 2: without the last layer of that encoder, 3: without the last two; 0, 1: whole */
     int label; /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
     int n;                         /* pictures, 1 or more; they run together as far as memory allows */
@@ -323,6 +325,19 @@ LIMN_API void limn_pipeline_free(limn_pipeline *pipeline); /* NULL is allowed */
  *  @return LIMN_OK: *out is freed before the pipeline that it shares; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_pipeline_share(limn_ctx *ctx, const limn_pipeline *pipeline, limn_pipeline **out);
 LIMN_API limn_pipeline_info limn_pipeline_describe(const limn_pipeline *pipeline);
+
+/* A small file that changes a model (LoRA, LoCon, LoHa, LoKr, DoRA; of kohya, diffusers, PEFT, LyCORIS), and how much: 1 as
+ * it was trained, 0 not at all, of the denoiser and of what reads the text. */
+typedef struct limn_lora_file {
+    const char *path;
+    double weight, text_weight;
+} limn_lora_file;
+/** Change a pipeline by n files, in place of those it was changed by before; n = 0: by none.  Weights are changed while they
+ *  are read, in f32, and rounded once.  Not of a pipeline that shares another one's weights; those that share this one's are
+ *  changed with it, and none may be under way.
+ *  @return LIMN_OK, the log has how many modules of each file fit; LIMN_BAD_FILE: none does, or one has another shape;
+ *  LIMN_NOT_FOUND, LIMN_NO_MEMORY; LIMN_BAD_ARGUMENT.  On failure by none */
+LIMN_API limn_status limn_pipeline_set_loras(limn_pipeline *pipeline, int n, const limn_lora_file *files);
 /** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model
  *  knows no such name */
 LIMN_API int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);

@@ -251,6 +251,19 @@ limn_status limn_net_measure(limn_ctx *ctx, limn_net *net, const limn_net_shape 
     return status;
 }
 
+limn_status limn_net_renew(limn_ctx *ctx, limn_net *net)
+{
+    pthread_mutex_lock(&net->lock);
+    bool used = false;
+    for (const limn_net_plan *p = net->plans; p; p = p->next) used |= p->users > 0;
+    if (!used) {
+        forget_idle(net, 0);
+        limn_store_clear(net->store);
+    }
+    pthread_mutex_unlock(&net->lock);
+    return used ? limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weights are in use by another pipeline that shares them") : LIMN_OK;
+}
+
 limn_status limn_net_refresh(limn_ctx *ctx, limn_job *job)
 {
     limn_store_clear(job->net->store);

@@ -70,6 +70,9 @@ typedef struct limn_net_size {
 /** Only plan: no weights are read. */
 limn_status limn_net_measure(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, limn_net_size *out);
 
+/** The source changed, perhaps also what types it has: plans and weights go.  @return LIMN_BAD_ARGUMENT: a job of it is
+ * under way */
+limn_status limn_net_renew(limn_ctx *ctx, limn_net *net);
 /** The numbers of the source changed (a network that learns): what the jobs use is made anew.  No run of the net may be
  *  under way. */
 limn_status limn_net_refresh(limn_ctx *ctx, limn_job *job);

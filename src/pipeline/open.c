@@ -3,6 +3,7 @@
 #include "model/map/map.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/generate.h"
+#include "pipeline/loras.h"
 #include "pipeline/pipeline.h"
 #include "data/classes.h"
 #include "denoise/scheduler_config.h"
@@ -128,7 +129,9 @@ static limn_status add_part(limn_pipeline *p, const char *name, limn_role role, 
 {
     limn_source *weights;
     limn_net *net = NULL;
+    limn_lora_network network = role == LIMN_ROLE_TEXT ? LIMN_LORA_TEXT : LIMN_LORA_DENOISER;
     limn_status status = limn_map_source(p->ctx, file, st, &weights);
+    if (status == LIMN_OK) status = limn_lora_source(p->ctx, weights, network, &p->loras->stack, &weights);
     if (status == LIMN_OK) status = limn_net_new(p->ctx, settings, weights, file, &net);
     if (status == LIMN_OK) status = limn_recipe_add(p->ctx, &p->recipe, name, role, net, LIMN_PART_WHOLE, port);
     limn_net_free(net);
@@ -355,7 +358,8 @@ limn_status limn_pipeline_open_parts(limn_ctx *ctx, const limn_pipeline_parts *p
                          "%s: expected a model folder with model.safetensors in it, or a weight file, found %s",
                          limn_escape(source, strlen(source), shown, sizeof shown), found ? "neither" : "nothing");
     limn_pipeline *p = calloc(1, sizeof *p);
-    if (!p) return limn_fail_memory(ctx, sizeof *p, "a pipeline");
+    if (p) p->loras = limn_loras_new();
+    if (!p || !p->loras) return free(p), limn_fail_memory(ctx, sizeof *p, "a pipeline");
     p->ctx = ctx;
     if (!*limn_path_last(draws, p->name, sizeof p->name)) snprintf(p->name, sizeof p->name, "%.100s", draws);
     p->folder = !file;
@@ -378,6 +382,7 @@ void limn_pipeline_free(limn_pipeline *p)
         limn_weight_file_close(p->text_st);
         limn_clip_bpe_free(p->bpe);
         limn_arena_free(p->arena);
+        limn_loras_free(p->loras);
     }
     free(p);
 }

@@ -35,6 +35,7 @@ struct limn_pipeline {
     limn_autoencoder *tiny;     /* of previews; NULL: none was given */
     limn_recipe recipe;
     limn_recipe_part reader;    /* what limn_encode_text() runs; begins with its first call */
+    struct limn_loras *loras;   /* what the weights are changed by; of a pipeline that shares: the other's */
     bool shares;                /* files and tokenizer are another pipeline's, which outlives this one */
     bool under_way;             /* a limn_sampling uses the recipe */
 };

@@ -1,6 +1,8 @@
 /* prompts.c: see prompts.h. */
 #include "pipeline/prompts.h"
 
+#include "text/lora_tags.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,10 +62,12 @@ static limn_status level(limn_ctx *ctx, const limn_recipe_part *part, limn_promp
 limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, bool guided, limn_prompts *out)
 {
     const limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
-    const char *const texts[LIMN_PROMPTS_MOST] = {o->prompt ? o->prompt : "", o->negative ? o->negative : ""};
     *out = (limn_prompts){0};
     limn_status status = limn_prompts_check(p, o, &out->style);
     if (status != LIMN_OK || out->style == LIMN_PROMPT_PLAIN) return status;
+    char *prompt = limn_lora_tags_remove(o->prompt ? o->prompt : ""); /* limn_loras_of_prompt() has read them */
+    const char *const texts[LIMN_PROMPTS_MOST] = {prompt, o->negative ? o->negative : ""};
+    if (!prompt) return limn_fail_memory(p->ctx, strlen(o->prompt), "a prompt");
     int context = limn_model_interface(&p->text_settings).text_length;
     for (int i = 0; i < 1 + guided && status == LIMN_OK; i++) {
         status = limn_prompt_read(p->ctx, part->bpe, out->style, texts[i], strlen(texts[i]), context, part->pad,
@@ -73,6 +77,7 @@ limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_option
     if (status == LIMN_OK && out->weighted && out->style == LIMN_PROMPT_COMFY)
         status = limn_prompt_read(p->ctx, part->bpe, out->style, "", 0, context, part->pad, &out->empty);
     if (status == LIMN_OK) status = level(p->ctx, part, out);
+    free(prompt);
     if (status != LIMN_OK) limn_prompts_free(out);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "file/image.h"
 #include "file/latent.h"
 #include "pipeline/autoencoder.h"
+#include "pipeline/loras.h"
 #include "tensor/tensor.h"
 
 #include <stdlib.h>
@@ -277,6 +278,7 @@ limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o,
 {
     *out = NULL;
     limn_status status = limn_pipeline_check_idle(p);
+    if (status == LIMN_OK) status = limn_loras_of_prompt(p, o);
     if (status != LIMN_OK) return status;
     limn_sampling *s = *out = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(p->ctx, sizeof *s, "pictures");

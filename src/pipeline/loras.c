@@ -1,0 +1,235 @@
+/* loras.c: see loras.h. */
+#include "pipeline/loras.h"
+
+#include "graph/node.h"
+#include "pipeline/prompts.h"
+#include "text/lora_tags.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct limn_loras *limn_loras_new(void) { return calloc(1, sizeof(struct limn_loras)); }
+
+/* Number `from` and all behind it. */
+static void drop(struct limn_loras *loras, int from)
+{
+    while (loras->stack.n > from) limn_lora_free(loras->stack.use[--loras->stack.n].lora);
+    free(loras->named);
+    loras->named = NULL;
+}
+
+void limn_loras_free(struct limn_loras *loras)
+{
+    if (!loras) return;
+    drop(loras, 0);
+    free(loras);
+}
+
+/* ---- does it fit? ----------------------------------------------------------------------------------------------------- */
+
+/* Modules of a file that are some network's. */
+typedef struct fitted {
+    bool *module;
+    size_t n;
+} fitted;
+
+static limn_lora_network network_of(limn_role role) { return role == LIMN_ROLE_TEXT ? LIMN_LORA_TEXT : LIMN_LORA_DENOISER; }
+
+static limn_status fit_parameter(limn_pipeline *p, const limn_lora *lora, limn_lora_network network, const limn_node *node,
+                                 fitted *out)
+{
+    char flat[LIMN_LORA_NAME];
+    bool bias;
+    const limn_lora_module *m = limn_lora_flat(node->name, flat, &bias) ? limn_lora_find(lora, network, flat) : NULL;
+    if (!m) return LIMN_OK;
+    size_t i = (size_t)(m - limn_lora_get(lora, 0));
+    out->n += !out->module[i], out->module[i] = true;
+    limn_wanted w = {.name = node->name, .shape = node->shape, .init = &node->init};
+    return limn_lora_apply(p->ctx, lora, m, 1, &w, bias, NULL);
+}
+
+static limn_status fit_part(limn_pipeline *p, const limn_lora *lora, const limn_recipe_part *part, fitted *out)
+{
+    limn_ports ports;
+    limn_graph *g = limn_graph_new(p->ctx);
+    if (!g) return limn_fail_memory(p->ctx, sizeof(limn_graph), "a graph");
+    limn_status status = limn_model_build(g, limn_net_settings(part->net), (limn_build){.batch = 1}, &ports);
+    for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++)
+        status = fit_parameter(p, lora, network_of(part->role), g->parameters[i], out);
+    limn_graph_free(g);
+    return status;
+}
+
+static bool is_changed(const limn_recipe_part *part)
+{
+    return part->role == LIMN_ROLE_TEXT || part->role == LIMN_ROLE_DENOISER;
+}
+
+static limn_status tell(limn_pipeline *p, const limn_lora *lora, const fitted *fit)
+{
+    size_t n = limn_lora_count(lora), other = 0;
+    char shown[LIMN_LORA_NAME];
+    while (other < n && fit->module[other]) other++;
+    const char *name = other < n ? limn_lora_get(lora, other)->name : "";
+    limn_escape(name, strlen(name), shown, sizeof shown);
+    if (!fit->n)
+        return limn_fail(p->ctx, LIMN_BAD_FILE,
+                         "%s: of its %zu modules none is one of %s (the first is \"%s\"): it was made "
+                         "for another kind of model",
+                         limn_lora_path(lora), n, p->name, shown);
+    if (fit->n < n)
+        limn_log(p->ctx, LIMN_LOG_WARN, "%s: %zu of its %zu modules are of this model; the first that is not: \"%s\"",
+                 limn_lora_path(lora), fit->n, n, shown);
+    else
+        limn_log(p->ctx, LIMN_LOG_INFO, "%s: all its %zu modules are of this model", limn_lora_path(lora), n);
+    return LIMN_OK;
+}
+
+static limn_status check_fit(limn_pipeline *p, const limn_lora *lora)
+{
+    fitted fit = {.module = calloc(limn_lora_count(lora), sizeof *fit.module)};
+    limn_status status = fit.module ? LIMN_OK : limn_fail_memory(p->ctx, limn_lora_count(lora), limn_lora_path(lora));
+    for (int i = 0; i < p->recipe.n_parts && status == LIMN_OK; i++)
+        if (is_changed(&p->recipe.part[i])) status = fit_part(p, lora, &p->recipe.part[i], &fit);
+    if (status == LIMN_OK) status = tell(p, lora, &fit);
+    free(fit.module);
+    return status;
+}
+
+/* ---- the stack -------------------------------------------------------------------------------------------------------- */
+
+static limn_status push(limn_pipeline *p, const char *path, double denoiser, double text)
+{
+    limn_lora_stack *stack = &p->loras->stack;
+    limn_lora *lora;
+    if (stack->n == LIMN_MOST_LORAS)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "at most %d LoRA files change a model at once", LIMN_MOST_LORAS);
+    if (!(fabs(denoiser) <= 100 && fabs(text) <= 100))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: expected a weight from -100 to 100", path);
+    limn_status status = limn_lora_open(p->ctx, path, &lora);
+    if (status != LIMN_OK) return status;
+    status = check_fit(p, lora);
+    if (status != LIMN_OK) return limn_lora_free(lora), status;
+    stack->use[stack->n++] = (struct limn_lora_use){lora, denoiser, text};
+    return LIMN_OK;
+}
+
+/* The numbers of both networks will be others: plans and packed weights go, before anything is changed. */
+static limn_status renew(limn_pipeline *p)
+{
+    limn_status status = LIMN_OK;
+    limn_job_end(&p->reader.job);
+    for (int i = 0; i < p->recipe.n_parts && status == LIMN_OK; i++) {
+        limn_recipe_part *part = &p->recipe.part[i];
+        if (!is_changed(part)) continue;
+        limn_job_end(&part->job);
+        part->changed = true;
+        status = limn_net_renew(p->ctx, part->net);
+    }
+    return status;
+}
+
+static limn_status check_own(const limn_pipeline *p)
+{
+    if (limn_pipeline_check_idle(p) != LIMN_OK) return LIMN_BAD_ARGUMENT;
+    if (p->shares)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "%s: a pipeline that shares another one's weights has its LoRA files, "
+                         "too, and cannot change them",
+                         p->name);
+    return LIMN_OK;
+}
+
+limn_status limn_pipeline_set_loras(limn_pipeline *p, int n, const limn_lora_file *files)
+{
+    limn_status status = check_own(p);
+    if (status == LIMN_OK && (n || p->loras->stack.n)) status = renew(p);
+    if (status != LIMN_OK) return status;
+    drop(p->loras, 0);
+    p->loras->n_given = 0;
+    for (int i = 0; i < n && status == LIMN_OK; i++) status = push(p, files[i].path, files[i].weight, files[i].text_weight);
+    if (status != LIMN_OK) drop(p->loras, 0);
+    p->loras->n_given = p->loras->stack.n;
+    return status;
+}
+
+/* ---- what a prompt names ---------------------------------------------------------------------------------------------- */
+
+static limn_status find_file(limn_pipeline *p, const char *folder, const char *name, char out[LIMN_LORA_NAME + 4096])
+{
+    static const char *const endings[] = {".safetensors", ".pt", ".ckpt", ".bin", ".gguf", ""};
+    char shown[300];
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(out, LIMN_LORA_NAME + 4096, "%.4000s/%s%s", folder, name, endings[i]);
+        if (access(out, R_OK) == 0) return LIMN_OK;
+    }
+    return limn_fail(p->ctx, LIMN_NOT_FOUND,
+                     "%.4000s: no \"%s\" is there, with the ending .safetensors, .pt, .ckpt or .bin, "
+                     "as <lora:%s> asks for",
+                     folder, limn_escape(name, strlen(name), shown, sizeof shown), shown);
+}
+
+static limn_status push_named(limn_pipeline *p, const limn_generate_options *o)
+{
+    char path[LIMN_LORA_NAME + 4096];
+    limn_lora_tag tag;
+    limn_status status = LIMN_OK;
+    bool found = true;
+    for (size_t at = 0; status == LIMN_OK;) {
+        status = limn_lora_tag_next(p->ctx, o->prompt, &at, &tag, &found);
+        if (status != LIMN_OK || !found) return status;
+        if (!o->lora_folder)
+            return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                             "the prompt asks for <lora:%s>: say in which folder such files are "
+                             "(--lora-model-dir)",
+                             tag.name);
+        status = find_file(p, o->lora_folder, tag.name, path);
+        if (status == LIMN_OK) status = push(p, path, tag.denoiser, tag.text);
+    }
+    return status;
+}
+
+/* The tags alone, so that two prompts can be told apart by them; NULL without any. */
+static limn_status tags_of(const limn_pipeline *p, const char *prompt, char **out)
+{
+    limn_lora_tag tag;
+    bool found = true;
+    limn_text text = {0};
+    limn_status status = LIMN_OK;
+    for (size_t at = 0; status == LIMN_OK && found;) {
+        status = limn_lora_tag_next(p->ctx, prompt, &at, &tag, &found);
+        if (status == LIMN_OK && found) limn_text_printf(&text, "%s:%.17g:%.17g\n", tag.name, tag.denoiser, tag.text);
+    }
+    *out = text.bytes;
+    if (status == LIMN_OK && text.failed) status = limn_fail_memory(p->ctx, strlen(prompt), "a prompt");
+    if (status != LIMN_OK) limn_text_free(&text), *out = NULL;
+    return status;
+}
+
+limn_status limn_loras_of_prompt(limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_prompt_style style;
+    limn_status status = limn_prompts_check(p, o, &style);
+    if (status != LIMN_OK || style == LIMN_PROMPT_PLAIN) return status;
+    char *now, *had = p->loras->named;
+    status = tags_of(p, o->prompt ? o->prompt : "", &now);
+    if (status != LIMN_OK) return status;
+    bool same = now ? had && strcmp(now, had) == 0 : !had;
+    if (same) return free(now), LIMN_OK;
+    if (p->shares) {
+        free(now);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "%s: a pipeline that shares another one's weights cannot be changed by "
+                         "<lora:...> in a prompt",
+                         p->name);
+    }
+    status = renew(p);
+    if (status != LIMN_OK) return free(now), status;
+    drop(p->loras, p->loras->n_given);
+    status = push_named(p, o);
+    if (status != LIMN_OK) drop(p->loras, p->loras->n_given), free(now);
+    else p->loras->named = now;
+    return status;
+}

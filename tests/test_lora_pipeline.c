@@ -1,0 +1,285 @@
+/* test_lora_pipeline.c: Stable Diffusion changed by files of differences: the picture that diffusers and PEFT make, in every
+ * spelling; weights of 0 and none; tags in prompts; files that belong to another model. */
+#include "make_published.h"
+#include "pipeline/sampling.h"
+#include "vectors/sd_lora.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { RANK = 2, WIDTH = 48, HEIGHT = 32, PIXELS = WIDTH * HEIGHT * 3, MOST = 4 * 128 };
+static const char model[] = "lora-sd/v1.safetensors", kohya[] = "lora-sd/kohya.safetensors",
+                  peft[] = "lora-sd/peft.safetensors";
+
+/* ---- files ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_changed(const sd_tensor *t)
+{
+    static const char *const unet[] = {".attn1.", ".attn2.", ".ff.net", "proj_in.", ".conv1."}, *const text[] = {
+                                                                                                    "self_attn.", "mlp."};
+    bool te = !strcmp(t->part, "text_encoder");
+    if (!strstr(t->name, ".weight") || !strcmp(t->part, "vae")) return false;
+    for (int i = 0; i < (te ? 2 : 5); i++)
+        if (strstr(t->name, (te ? text : unet)[i])) return true;
+    return false;
+}
+
+typedef struct tensors {
+    int n;
+    char name[MOST][200];
+    limn_named_view view[MOST];
+} tensors;
+
+/* kohya's name gives the numbers; dotted: it is written as diffusers does since PEFT. */
+static void add(tensors *f, const sd_tensor *t, const char *key, const char *dotted, limn_shape shape, float scale)
+{
+    bool te = !strcmp(t->part, "text_encoder");
+    char flat[200];
+    int stem = (int)(strlen(t->name) - strlen(".weight"));
+    int64_t n = limn_shape_count(&shape);
+    float *x = malloc((size_t)n * sizeof *x);
+    snprintf(flat, sizeof flat, "lora_%s_%.*s", te ? "te" : "unet", stem, t->name);
+    for (char *p = flat; *p; p++) *p = *p == '.' ? '_' : *p;
+    snprintf(flat + strlen(flat), sizeof flat - strlen(flat), ".%s", key);
+    formula_fill(flat, n, scale, x);
+    if (!shape.rank) x[0] = 1; /* alpha */
+    snprintf(f->name[f->n], sizeof f->name[0], "%s.%.*s.%s", te ? "text_encoder" : "unet", stem, t->name, dotted ? dotted : "");
+    if (!dotted) memcpy(f->name[f->n], flat, sizeof flat);
+    f->view[f->n] = (limn_named_view){f->name[f->n], {LIMN_F32, shape, x}};
+    f->n++;
+}
+
+static void write_lora(limn_ctx *ctx, const char *path, bool dotted)
+{
+    static const char *const metadata[][2] = {
+        {"lora_adapter_metadata",
+         "{\"unet.lora_alpha\": 1, \"unet.r\": 2, \"text_encoder.lora_alpha\": 1, \"text_encoder.r\": 2}"}};
+    static tensors f;
+    f.n = 0;
+    for (size_t i = 0; i < SD_TENSORS; i++) {
+        const sd_tensor *t = &sd_tensors[i];
+        if (!is_changed(t)) continue;
+        int64_t fan = 1;
+        int k = 0;
+        limn_shape down = {.rank = t->rank, .dim = {RANK}}, up = {.rank = t->rank, .dim = {t->dim[0], RANK, 1, 1}};
+        for (int d = 1; d < t->rank; d++) fan *= down.dim[d] = t->dim[d];
+        while (3 * (INT64_C(1) << 2 * k) < fan) k++;
+        add(&f, t, "lora_down.weight", dotted ? "lora_A.weight" : NULL, down, ldexpf(1, -k));
+        add(&f, t, "lora_up.weight", dotted ? "lora_B.weight" : NULL, up, 0.5f);
+        if (!dotted) add(&f, t, "alpha", NULL, (limn_shape){0}, 1);
+    }
+    assert_int_equal(f.n, (dotted ? 2 : 3) * SD_LORA_MODULES);
+    OK(limn_safetensors_write(ctx, path, (size_t)f.n, f.view, dotted, metadata));
+    sd_free((size_t)f.n, f.view);
+}
+
+static limn_pipeline *opened(limn_ctx *ctx)
+{
+    static const sd_tensor *all[SD_MOST];
+    limn_pipeline *p;
+    mkdir("lora-sd", 0777);
+    sd_write(ctx, model, sd_take(sd_tensors, SD_TENSORS, NULL, NULL, 0, all), all, NULL);
+    write_lora(ctx, kohya, false);
+    write_lora(ctx, peft, true);
+    OK(limn_pipeline_open(ctx, model, &p));
+    return p;
+}
+
+static limn_generate_options options(void)
+{
+    limn_generate_options o = limn_generate_defaults();
+    o.prompt = "a lighthouse at night", o.negative = "fog", o.width = WIDTH, o.height = HEIGHT, o.steps = SD_STEPS;
+    o.guidance = 7.5, o.prompt_style = "plain", o.sampler = "ddim", o.precision = LIMN_PRECISION_F32;
+    return o;
+}
+
+/* ---- the picture of diffusers ----------------------------------------------------------------------------------------- */
+
+static int hex(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
+static void check_picture(limn_ctx *ctx, limn_pipeline *p)
+{
+    limn_generate_options o = options();
+    limn_sampling *s;
+    limn_image image;
+    int worst = 0;
+    OK(limn_sampling_begin(p, &o, &s));
+    formula_fill("noise", (int64_t)s->size, 2, s->x);
+    for (int k = 0; k < SD_STEPS; k++) {
+        double largest = 0, off = 0;
+        OK(limn_sampling_step(s));
+        for (size_t i = 0; i < s->size; i++) {
+            double want = sd_lora_latents[(size_t)k * s->size + i];
+            largest = fmax(largest, fabs(want)), off = fmax(off, fabs(want - s->x[i]));
+        }
+        if (off > 1e-4 * largest) fail_msg("latents after call %d are off by %g of %g", k, off, largest);
+    }
+    OK(limn_sampling_picture(s, 0, &image));
+    for (int i = 0; i < PIXELS; i++)
+        worst = abs(image.pixels[i] - (hex(sd_lora_picture[2 * i]) * 16 + hex(sd_lora_picture[2 * i + 1]))) > worst
+                    ? abs(image.pixels[i] - (hex(sd_lora_picture[2 * i]) * 16 + hex(sd_lora_picture[2 * i + 1])))
+                    : worst;
+    assert_true(worst <= 2);
+    limn_image_free(&image);
+    limn_sampling_end(s);
+}
+
+static void the_picture_is_that_of_diffusers(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = opened(ctx);
+    for (int k = 0; k < 2; k++) {
+        limn_lora_file file = {k ? peft : kohya, 0.8, 0.8};
+        OK(limn_pipeline_set_loras(p, 1, &file));
+        check_picture(ctx, p);
+    }
+    limn_lora_file both[] = {{kohya, 0.5, 0.3}, {peft, 0.3, 0.5}}; /* add up */
+    OK(limn_pipeline_set_loras(p, 2, both));
+    check_picture(ctx, p);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* ---- changes come and go ---------------------------------------------------------------------------------------------- */
+
+static unsigned char *drawn(limn_ctx *ctx, limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_image image;
+    unsigned char *pixels = malloc(PIXELS);
+    OK(limn_generate(p, o, &image));
+    assert_true(image.width == WIDTH && image.height == HEIGHT);
+    memcpy(pixels, image.pixels, PIXELS);
+    limn_image_free(&image);
+    return pixels;
+}
+
+static double apart(const unsigned char *a, const unsigned char *b)
+{
+    double sum = 0;
+    for (int i = 0; i < PIXELS; i++) sum += abs(a[i] - b[i]);
+    return sum / PIXELS;
+}
+
+static void changes_come_and_go(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = opened(ctx), *q;
+    limn_generate_options o = options();
+    limn_lora_file whole = {kohya, 0.8, 0.8}, none = {kohya, 0, 0}, unet = {kohya, 0.8, 0}, text = {kohya, 0, 0.8};
+    unsigned char *plain = drawn(ctx, p, &o), *x;
+    OK(limn_pipeline_set_loras(p, 1, &whole));
+    unsigned char *changed = drawn(ctx, p, &o);
+    assert_true(apart(plain, changed) > 3);
+    const limn_lora_file *const parts[] = {&unet, &text};
+    for (int k = 0; k < 2; k++) {
+        OK(limn_pipeline_set_loras(p, 1, parts[k]));
+        x = drawn(ctx, p, &o);
+        assert_true(apart(x, plain) > 0.5 && apart(x, changed) > 0.5);
+        free(x);
+    }
+    OK(limn_pipeline_set_loras(p, 1, &none));
+    x = drawn(ctx, p, &o);
+    assert_memory_equal(x, plain, PIXELS);
+    free(x);
+    OK(limn_pipeline_set_loras(p, 1, &whole));
+    OK(limn_pipeline_share(ctx, p, &q));
+    x = drawn(ctx, q, &o);
+    assert_memory_equal(x, changed, PIXELS);
+    free(x);
+    says(ctx, limn_pipeline_set_loras(q, 0, NULL), LIMN_BAD_ARGUMENT, "shares another one's weights");
+    says(ctx, limn_pipeline_set_loras(p, 0, NULL), LIMN_BAD_ARGUMENT, "in use by another pipeline");
+    limn_pipeline_free(q);
+    OK(limn_pipeline_set_loras(p, 0, NULL));
+    x = drawn(ctx, p, &o);
+    assert_memory_equal(x, plain, PIXELS);
+    free(x), free(plain), free(changed);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static void prompts_name_them(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = opened(ctx);
+    limn_generate_options o = options();
+    limn_lora_file file = {kohya, 0.8, 0.8};
+    o.prompt_style = "a1111";
+    unsigned char *plain = drawn(ctx, p, &o);
+    OK(limn_pipeline_set_loras(p, 1, &file));
+    unsigned char *changed = drawn(ctx, p, &o), *x;
+    OK(limn_pipeline_set_loras(p, 0, NULL));
+    o.prompt = "a lighthouse at night<lora:kohya:0.8>";
+    says(ctx, limn_generate(p, &o, &(limn_image){0}), LIMN_BAD_ARGUMENT, "say in which folder such files are");
+    o.lora_folder = "lora-sd";
+    x = drawn(ctx, p, &o);
+    assert_memory_equal(x, changed, PIXELS);
+    free(x);
+    o.prompt = "a lighthouse at night";
+    x = drawn(ctx, p, &o);
+    assert_memory_equal(x, plain, PIXELS);
+    free(x);
+    o.prompt = "a lighthouse<lora:missing:1>";
+    says(ctx, limn_generate(p, &o, &(limn_image){0}), LIMN_NOT_FOUND, "no \"missing\" is there");
+    o.prompt = "a lighthouse<lora:../kohya:1>";
+    says(ctx, limn_generate(p, &o, &(limn_image){0}), LIMN_BAD_ARGUMENT, "not a path");
+    o.prompt = "a lighthouse at night";
+    x = drawn(ctx, p, &o);
+    assert_memory_equal(x, plain, PIXELS);
+    free(x), free(plain), free(changed);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* ---- of another model ------------------------------------------------------------------------------------------------- */
+
+static char logged[4096];
+
+static void keep_log(void *user, limn_log_level level, const char *text)
+{
+    (void)user, (void)level;
+    snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", text);
+}
+
+static void files_of_other_models(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = opened(ctx);
+    float x[64] = {0};
+    const char *const one = "lora_unet_conv_in", *const other = "lora_unet_joint_blocks_0_x_block_attn_qkv";
+    char name[4][120];
+    limn_named_view view[4];
+    for (int k = 0; k < 4; k++) {
+        snprintf(name[k], sizeof name[k], "%s.lora_%s.weight", k / 2 ? other : one, k % 2 ? "up" : "down");
+        view[k] = (limn_named_view){name[k], {LIMN_F32, k % 2 ? LIMN_SHAPE(32, 1, 1, 1) : LIMN_SHAPE(1, 4, 3, 3), x}};
+    }
+    limn_lora_file file = {"lora-sd/other.safetensors", 1, 1};
+    limn_ctx_set_log(ctx, keep_log, NULL);
+    OK(limn_safetensors_write(ctx, file.path, 4, view, 0, NULL));
+    OK(limn_pipeline_set_loras(p, 1, &file));
+    assert_non_null(
+        strstr(logged, "1 of its 2 modules are of this model; the first that is not: \"joint_blocks_0_x_block_attn_qkv\""));
+    OK(limn_safetensors_write(ctx, file.path, 2, view + 2, 0, NULL));
+    says(ctx, limn_pipeline_set_loras(p, 1, &file), LIMN_BAD_FILE, "of its 1 modules none is one of");
+    view[1].view.shape = LIMN_SHAPE(31, 1, 1, 1);
+    OK(limn_safetensors_write(ctx, file.path, 2, view, 0, NULL));
+    says(ctx, limn_pipeline_set_loras(p, 1, &file), LIMN_BAD_FILE, "does not fit the network's [32, 4]");
+    file.path = "lora-sd/none.safetensors";
+    says(ctx, limn_pipeline_set_loras(p, 1, &file), LIMN_NOT_FOUND, "none.safetensors");
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_picture_is_that_of_diffusers),
+        cmocka_unit_test(changes_come_and_go),
+        cmocka_unit_test(prompts_name_them),
+        cmocka_unit_test(files_of_other_models),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
