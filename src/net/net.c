@@ -106,11 +106,18 @@ static limn_net_shape normal(limn_net_shape s)
     return s;
 }
 
+/* Both are normal. */
 static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
 {
     return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width &&
            a->text_length == b->text_length && a->text_skip == b->text_skip && a->part == b->part &&
            a->precision == b->precision;
+}
+
+bool limn_net_shape_same(const limn_net_shape *a, const limn_net_shape *b)
+{
+    limn_net_shape x = normal(*a), y = normal(*b);
+    return same_shape(&x, &y);
 }
 
 /* Plans that nobody uses are forgotten, the least recent first, until `most` are left. */
@@ -206,7 +213,7 @@ bool limn_job_serves(const limn_ctx *ctx, const limn_job *job, const limn_net *n
            job->planned->n_threads == limn_ctx_threads(ctx);
 }
 
-limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *wanted, size_t limit, limn_job *job)
+limn_status limn_job_open(limn_ctx *ctx, limn_net *net, const limn_net_shape *wanted, size_t limit, limn_job *job)
 {
     limn_net_shape shape = normal(*wanted);
     if (limn_job_serves(ctx, job, net, wanted)) return LIMN_OK;
@@ -218,10 +225,39 @@ limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *w
     pthread_mutex_unlock(&net->lock);
     if (status != LIMN_OK) return status;
     *job = (limn_job){.net = net, .planned = p, .ports = &p->ports, .shape = shape, .n_times = shape.n_times};
-    status = limn_plan_make_constants(ctx, p->plan, net->store);
-    if (status == LIMN_OK) status = limn_run_new_with(ctx, p->plan, net->store, &job->run);
+    status = limn_run_new_with(ctx, p->plan, net->store, &job->run);
     if (status != LIMN_OK) limn_job_end(job);
     return status;
+}
+
+limn_status limn_job_load(limn_ctx *ctx, limn_job *job)
+{
+    limn_status status = job->loaded ? LIMN_OK : limn_plan_make_constants(ctx, job->planned->plan, job->net->store);
+    job->loaded = status == LIMN_OK;
+    return status;
+}
+
+limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *wanted, size_t limit, limn_job *job)
+{
+    limn_status status = limn_job_open(ctx, net, wanted, limit, job);
+    if (status == LIMN_OK) status = limn_job_load(ctx, job);
+    if (status != LIMN_OK) limn_job_end(job);
+    return status;
+}
+
+void limn_job_rest(limn_job *job)
+{
+    limn_run_rest(job->run);
+}
+
+/* While the net is locked no job begins. */
+void limn_net_give_back(limn_net *net)
+{
+    bool used = false;
+    pthread_mutex_lock(&net->lock);
+    for (const limn_net_plan *p = net->plans; p; p = p->next) used |= p->users > 0;
+    if (!used) limn_store_clear(net->store);
+    pthread_mutex_unlock(&net->lock);
 }
 
 limn_status limn_job_output(limn_ctx *ctx, const limn_job *job, const limn_node *output, const char *where, float *to)

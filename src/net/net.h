@@ -30,6 +30,7 @@ typedef struct limn_job {
     const limn_ports *ports;
     limn_net_shape shape;
     int n_times;             /* rows of the table behind ports->timesteps */
+    bool loaded;             /* its weights are in the store */
 } limn_job;
 
 /** source: the net's from now on, also on failure.  file: that the weights come from, for messages, copied; NULL: they are
@@ -56,7 +57,17 @@ size_t limn_net_bytes(const limn_net *net);
  *         LIMN_CANCELLED.  On failure *job is {0}
  */
 limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, size_t limit, limn_job *job);
+/** The same without the weights: ports are known, inputs can be written.  limn_job_load() has the weights in the store before
+ *  it runs. */
+limn_status limn_job_open(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, size_t limit, limn_job *job);
+limn_status limn_job_load(limn_ctx *ctx, limn_job *job);
+/** Its activations are free until it goes on: then all inputs are written again. */
+void limn_job_rest(limn_job *job);
 void limn_job_end(limn_job *job);
+/** Weights that no job uses are free; the next job reads them again. */
+void limn_net_give_back(limn_net *net);
+/** Would one plan serve both? */
+bool limn_net_shape_same(const limn_net_shape *a, const limn_net_shape *b);
 /** Would limn_job_begin() go on with the job as it is? */
 bool limn_job_serves(const limn_ctx *ctx, const limn_job *job, const limn_net *net, const limn_net_shape *shape);
 /** An output, checked: see limn_finite_check().  where: "step 3 of 20" */

@@ -250,6 +250,14 @@ void limn_run_forget(limn_run *run)
     run->changed = ~UINT64_C(0);
 }
 
+void limn_run_rest(limn_run *run)
+{
+    if (run->slab) run->plan->backend->release(run->slab);
+    run->slab = NULL, run->ran = false;
+    memset(run->written, 0, (size_t)run->plan->n_tensors * sizeof *run->written);
+    limn_run_forget(run);
+}
+
 int limn_run_executed(const limn_run *run)
 {
     return run->n_executed;
