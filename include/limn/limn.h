@@ -227,6 +227,14 @@ typedef enum limn_preview {
     LIMN_PREVIEW_FULL,       /* as the finished picture */
 } limn_preview;
 
+/* An autoencoder in tiles, which takes less memory: each is coded alone, so that norms and attention see a tile only, and
+ * where tiles overlap they fade into each other. */
+typedef struct limn_tiling {
+    bool on;
+    int width, height; /* of a tile, in pixels of the latent, 4 to 2048; 0: 64 */
+    double overlap;    /* 0 to 0.5: the part of its sides that a tile shares with the next one at least */
+} limn_tiling;
+
 typedef struct limn_sampling limn_sampling; /* pictures under way: limn_sampling_begin() */
 /* Called by limn_generate() and limn_generate_latents() after each step but the last; false: they return LIMN_CANCELLED.  It
  * may call limn_sampling_left(), _preview(), _picture() and _latent(), and nothing else with the pipeline. */
@@ -273,6 +281,7 @@ typedef struct limn_generate_options {
                    * with the noise of the same seed; 0: none */
     double hires_strength;         /* as strength; 0 is none, and refused */
     int hires_steps;               /* as steps, of the second pass; 0: steps */
+    limn_tiling tiling;            /* of the autoencoder; networks that make pixels have none */
     limn_preview preview;          /* limn_sampling_preview(): by what */
     limn_step_fn stepped;          /* NULL: nothing is called */
     void *stepped_user;
@@ -280,8 +289,8 @@ typedef struct limn_generate_options {
     uint64_t to_seed;
 } limn_generate_options;
 
-/** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, hires_strength 0.6, resample 5, everything else 0 or
- *  NULL. */
+/** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, hires_strength 0.6, resample 5, tiling.overlap 0.5,
+ *  everything else 0 or NULL. */
 LIMN_API limn_generate_options limn_generate_defaults(void);
 /** Samplers by name, separated by spaces. */
 LIMN_API const char *limn_sampler_names(void);
@@ -358,8 +367,9 @@ LIMN_API limn_status limn_pipeline_set_autoencoder(limn_pipeline *pipeline, cons
 LIMN_API limn_status limn_pipeline_set_preview(limn_pipeline *pipeline, const char *source);
 
 /**
- * Make pictures.  Same options, same bytes, on any number of threads.  The memory of a call is kept for the next one of the
- * same size; any other size reads and packs no weight again.
+ * Make pictures.  Same options, same bytes, on any number of threads.  Weights are kept for the next call, of any size; but
+ * a text encoder of 64 MB and more is free once it has read the texts, and read again when they change, and so is the
+ * encoder of a picture to start from; activations of that much are free when they are of no use, too.
  *
  * @param images  [options->n]; on LIMN_OK each is the caller's, freed with limn_image_free(); on failure none is left
  * @return LIMN_OK; LIMN_BAD_ARGUMENT or LIMN_NOT_FOUND (the sentence names the option); LIMN_BAD_FILE (weights that do not
@@ -469,6 +479,9 @@ typedef struct limn_autoencoder_info {
 LIMN_API limn_status limn_autoencoder_open(limn_ctx *ctx, const char *source, limn_autoencoder **out);
 LIMN_API void limn_autoencoder_free(limn_autoencoder *autoencoder); /* NULL is allowed */
 LIMN_API limn_autoencoder_info limn_autoencoder_describe(const limn_autoencoder *autoencoder);
+
+/** In tiles, from the next call on.  @return LIMN_BAD_ARGUMENT: a size or an overlap out of range; nothing changed */
+LIMN_API limn_status limn_autoencoder_set_tiling(limn_autoencoder *autoencoder, const limn_tiling *tiling);
 
 /** A picture of any size and number of channels to the mean of its latent.  What is planned is said to the log before it is
  *  taken, and kept for the next picture of the size.  @return LIMN_OK: free *out with limn_latent_free(); LIMN_NO_MEMORY;
