@@ -13,6 +13,7 @@
 #include "weights/source.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -501,6 +502,168 @@ static void what_all_parts_take_is_asked_for_before_the_first_step(void **state)
     limn_ctx_free(ctx);
 }
 
+static limn_image drawn(limn_ctx *ctx, limn_pipeline *p, const char *prompt)
+{
+    limn_generate_options o = options_of(1, 3, 3);
+    limn_image image;
+    o.prompt = prompt;
+    OK(limn_generate(p, &o, &image));
+    return image;
+}
+
+static size_t text_bytes(const limn_pipeline *p)
+{
+    return limn_net_bytes(limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT)->net);
+}
+
+/* With every part counted as large: the encoder is there for a text that is new, and gone before the first step. */
+static void a_text_encoder_is_free_once_the_text_is_read(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, "recipe-free", UNET, "text_encoder", ENCODER);
+    const limn_recipe_part *text = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    limn_image kept[2] = {drawn(ctx, p, "a cat"), drawn(ctx, p, "a dog")}, image;
+    assert_true(text_bytes(p) > 0);
+    limn_pipeline_free(p);
+    OK(limn_pipeline_open(ctx, "recipe-free", &p));
+    p->recipe.least = 1;
+    text = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    limn_ctx_set_log(ctx, hear, NULL);
+    heard[0] = '\0';
+    size_t read[5], version[] = {1, 1, 2, 3, 3};
+    static const char *const prompts[] = {"a cat", "a cat", "a dog", "a cat", "a cat"};
+    for (int i = 0; i < 5; i++) {
+        size_t before = limn_ctx_counters(ctx).bytes_read;
+        image = drawn(ctx, p, prompts[i]);
+        read[i] = limn_ctx_counters(ctx).bytes_read - before;
+        assert_memory_equal(image.pixels, kept[prompts[i][2] == 'd'].pixels, 8 * 8 * 3);
+        assert_int_equal(text_bytes(p), 0);
+        assert_null(text->job.run);
+        assert_int_equal(text->version, version[i]);
+        limn_image_free(&image);
+        if (i == 0) assert_non_null(strstr(heard, "(then free)"));
+        if (i == 0) assert_non_null(strstr(heard, " at most"));
+    }
+    assert_true(read[0] > read[2] && read[2] == read[3] && read[2] > 0 && read[1] == 0 && read[4] == 0);
+    /* a text alone keeps it for the next one, until pictures are drawn */
+    float features[12 * 16];
+    OK(limn_encode_text(p, "a cat", LIMN_PRECISION_F32, features, NULL));
+    assert_true(text_bytes(p) > 0);
+    image = drawn(ctx, p, "a cat");
+    assert_memory_equal(image.pixels, kept[0].pixels, 8 * 8 * 3);
+    assert_int_equal(text_bytes(p), 0);
+    limn_image_free(&image);
+    for (int i = 0; i < 2; i++) limn_image_free(&kept[i]);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+enum { THREADS = 3, EACH = 6 };
+
+typedef struct thread_job {
+    const limn_pipeline *p;
+    int id;
+    limn_status status;
+    limn_image images[EACH];
+} thread_job;
+
+static const char *prompt_of(int id, int i)
+{
+    static const char *const prompts[] = {"a cat", "a dog", "dogs and cats"};
+    return prompts[(id + i / 2) % 3];
+}
+
+static void *draw_on_a_thread(void *user)
+{
+    thread_job *j = user;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    limn_ctx_set_threads(ctx, 1);
+    j->status = limn_pipeline_share(ctx, j->p, &p);
+    for (int i = 0; i < EACH && j->status == LIMN_OK; i++) {
+        limn_generate_options o = options_of(1, 2 + i % 2, 3);
+        o.prompt = prompt_of(j->id, i);
+        j->status = limn_generate(p, &o, &j->images[i]);
+    }
+    if (p) limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+    return NULL;
+}
+
+/* Jobs that share one encoder give it back while others read it. */
+static void shared_encoders_are_given_back_by_the_last(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_ctx_set_threads(ctx, 1);
+    limn_pipeline *p = open_model(ctx, "recipe-threads", MMDIT, "text_encoder", ENCODER);
+    p->recipe.least = 1;
+    thread_job jobs[THREADS] = {{0}};
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        jobs[i].p = p, jobs[i].id = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, draw_on_a_thread, &jobs[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(text_bytes(p), 0);
+    for (int i = 0; i < THREADS; i++)
+        for (int k = 0; k < EACH; k++) {
+            limn_generate_options o = options_of(1, 2 + k % 2, 3);
+            limn_image alone;
+            o.prompt = prompt_of(i, k);
+            assert_int_equal(jobs[i].status, LIMN_OK);
+            OK(limn_generate(p, &o, &alone));
+            assert_memory_equal(alone.pixels, jobs[i].images[k].pixels, 8 * 8 * 3);
+            limn_image_free(&alone);
+            limn_image_free(&jobs[i].images[k]);
+        }
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* 17 pictures are two batches: steps, pictures, steps, pictures, from a picture whose encoder is free by then.  What both
+ * would take together is not needed. */
+static void a_decoder_has_the_room_of_the_steps(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_model(ctx, "recipe-turns", LATENTS, "vae", VAE);
+    limn_image images[17], again[17], init;
+    OK(limn_image_new(ctx, "init", 16, 16, 3, &init));
+    for (int i = 0; i < 16 * 16 * 3; i++) init.pixels[i] = (uint8_t)(i * 7);
+    limn_generate_options o = options_of(17, 3, 1);
+    o.init = &init;
+    OK(limn_generate(p, &o, images));
+    p->recipe.least = 1;
+    limn_ctx_set_log(ctx, hear, NULL);
+    for (int k = 0; k < 2; k++) {
+        OK(limn_generate(p, &o, again));
+        for (int i = 0; i < 17; i++) {
+            assert_memory_equal(images[i].pixels, again[i].pixels, 16 * 16 * 3);
+            limn_image_free(&again[i]);
+        }
+        assert_int_equal(limn_net_bytes(limn_recipe_find(&p->recipe, LIMN_ROLE_ENCODER)->net), 0);
+    }
+    assert_non_null(strstr(heard, "encoder "));
+    assert_non_null(strstr(heard, " at most"));
+    limn_pipeline_free(p);
+    OK(limn_pipeline_open(ctx, "recipe-turns", &p));
+    size_t takes[2];
+    for (int k = 0; k < 2; k++) { /* the sum, then the larger of both */
+        o = options_of(1, 3, 1);
+        o.width = o.height = 128, p->recipe.least = k;
+        OK(limn_generate(p, &o, again));
+        limn_image_free(&again[0]);
+        takes[k] = (size_t)(1e6 * atof(strrchr(heard, ':') + 1));
+    }
+    assert_true(takes[1] < takes[0]);
+    limn_image_free(&init);
+    for (int i = 0; i < 17; i++) limn_image_free(&images[i]);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
 /* ---- pictures that are not square ------------------------------------------------------------------------------------- */
 
 static void a_picture_has_the_sides_that_were_asked_for(void **state)
@@ -870,6 +1033,9 @@ int main(void)
         cmocka_unit_test(blocks_of_several_encoders_fill_one_input),
         cmocka_unit_test(what_nothing_feeds_is_said_when_a_model_is_opened),
         cmocka_unit_test(what_all_parts_take_is_asked_for_before_the_first_step),
+        cmocka_unit_test(a_text_encoder_is_free_once_the_text_is_read),
+        cmocka_unit_test(shared_encoders_are_given_back_by_the_last),
+        cmocka_unit_test(a_decoder_has_the_room_of_the_steps),
         cmocka_unit_test(a_picture_has_the_sides_that_were_asked_for),
         cmocka_unit_test(latents_that_are_not_square_are_decoded),
         cmocka_unit_test(starts_and_masks_follow_the_sides),

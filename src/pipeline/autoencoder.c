@@ -193,42 +193,48 @@ void limn_autoencoder_reads(const limn_autoencoder *a, limn_job_files *files)
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
 
-limn_status limn_coder_begin(limn_autoencoder *a, limn_coder *coder, int batch, int height, int width,
-                             limn_precision precision)
+limn_status limn_autoencoder_set_tiling(limn_autoencoder *a, const limn_tiling *tiling)
 {
-    limn_net_shape shape = {.batch = batch, .height = height, .width = width, .part = coder->part, .precision = precision};
-    limn_run *before = coder->job.run;
-    limn_net_size size;
-    limn_status status = limn_job_begin(a->ctx, coder->net, &shape, 0, &coder->job);
-    if (status != LIMN_OK || coder->job.run == before) return status;
-    status = limn_net_measure(a->ctx, coder->net, &shape, &size);
-    if (status == LIMN_OK)
-        limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d: %.0f MB planned",
-                 coder->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
-                 (double)(size.activations + size.weights) * 1e-6);
+    limn_status status = limn_tiling_check(a->ctx, tiling);
+    if (status == LIMN_OK) a->tiling = *tiling;
     return status;
 }
 
-static limn_status run(limn_ctx *ctx, limn_coder *coder, const limn_node *input, const float *from, float *to)
+limn_status limn_coder_begin(limn_autoencoder *a, limn_coder *coder, int batch, int height, int width,
+                             limn_precision precision)
 {
-    const limn_job *job = &coder->job;
-    limn_status status = limn_run_write(job->run, input, LIMN_F32, from);
-    if (status == LIMN_OK) status = limn_run_execute(job->run);
-    return status == LIMN_OK
-               ? limn_job_output(ctx, job, job->ports->output, coder->part == LIMN_PART_ENCODER ? "encoder" : "decoder", to)
-               : status;
+    limn_coder_sides whole = {height, width}, tile = limn_tiling_tile(&a->tiling, whole, a->factor);
+    limn_net_shape shape = {.batch = batch, .height = tile.height, .width = tile.width, .part = coder->part,
+                            .precision = precision};
+    limn_net_size size;
+    char tiles[64];
+    if (limn_job_serves(a->ctx, &coder->job, coder->net, &shape)) return LIMN_OK;
+    limn_status status = limn_job_begin(a->ctx, coder->net, &shape, 0, &coder->job);
+    if (status == LIMN_OK) status = limn_net_measure(a->ctx, coder->net, &shape, &size);
+    if (status == LIMN_OK)
+        limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d%s: %.0f MB planned",
+                 coder->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
+                 limn_tiling_text(&a->tiling, whole, a->factor, tiles), (double)(size.activations + size.weights) * 1e-6);
+    return status;
+}
+
+/* height, width: of the picture */
+static limn_status code(limn_autoencoder *a, limn_coder *coder, int n, int height, int width, const float *from,
+                        limn_precision precision, float *to)
+{
+    limn_status status = limn_coder_begin(a, coder, n, height, width, precision);
+    limn_coder_sides latent = {height / a->factor, width / a->factor};
+    return status == LIMN_OK ? limn_job_code(a->ctx, &coder->job, &a->tiling, latent, from, to, NULL) : status;
 }
 
 limn_status limn_encode_values(limn_autoencoder *a, int n, int height, int width, const float *pictures,
                                limn_precision precision, float *latents)
 {
-    limn_status status = limn_coder_begin(a, &a->encoder, n, height, width, precision);
-    return status == LIMN_OK ? run(a->ctx, &a->encoder, a->encoder.job.ports->image, pictures, latents) : status;
+    return code(a, &a->encoder, n, height, width, pictures, precision, latents);
 }
 
 limn_status limn_decode_values(limn_autoencoder *a, int n, int height, int width, const float *latents,
                                limn_precision precision, float *pictures)
 {
-    limn_status status = limn_coder_begin(a, &a->decoder, n, height, width, precision);
-    return status == LIMN_OK ? run(a->ctx, &a->decoder, a->decoder.job.ports->latent, latents, pictures) : status;
+    return code(a, &a->decoder, n, height, width, latents, precision, pictures);
 }

@@ -4,7 +4,7 @@
 
 #include "file/job_files.h"
 #include "file/weight_file.h"
-#include "net/net.h"
+#include "net/coder.h"
 
 /* The encoder or the decoder. */
 typedef struct limn_coder {
@@ -21,6 +21,7 @@ struct limn_autoencoder {
     char text[LIMN_SETTINGS_BYTES]; /* of the settings */
     int factor;
     limn_coder encoder, decoder;
+    limn_tiling tiling;
     bool shares;                /* the files are another's, which outlives this one */
 };
 

@@ -33,9 +33,10 @@ static limn_status tokenize(limn_ctx *ctx, const limn_recipe_part *part, int row
 limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts, const char *const *texts,
                              const char *const *names)
 {
-    if (!part->job.ports->ids) return LIMN_OK;
-    limn_shape shape = limn_node_shape(part->job.ports->ids);
-    int rows = (int)shape.dim[0], length = (int)shape.dim[1];
+    bool free_again = !part->job.run; /* its shape is that of the texts before, and so are these */
+    if (!free_again && !part->job.ports->ids) return LIMN_OK;
+    limn_shape shape = free_again ? part->port[LIMN_PORT_IDS].shape : limn_node_shape(part->job.ports->ids);
+    int rows = free_again ? part->shape.batch : (int)shape.dim[0], length = (int)shape.dim[1];
     size_t n = (size_t)rows * (size_t)(length + 1);
     int32_t *ids = malloc(n * sizeof *ids);
     if (!ids) return limn_fail_memory(ctx, n * sizeof *ids, "a prompt");
@@ -63,7 +64,7 @@ static limn_status set_texts(limn_sampling *s)
         limn_recipe_part *part = &r->part[i];
         if (!part->bpe) continue;
         if (s->prompts.n_texts && part->role == LIMN_ROLE_TEXT) status = limn_prompts_write(s->p->ctx, &s->prompts, part);
-        else status = limn_write_texts(s->p->ctx, part, s->guided ? 2 : 1, texts, names);
+        else status = limn_write_texts(s->p->ctx, part, s->guided ? 2 : 1, texts, s->first ? NULL : names);
     }
     return status;
 }

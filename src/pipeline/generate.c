@@ -13,23 +13,33 @@
 limn_generate_options limn_generate_defaults(void)
 {
     return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42, .strength = 0.75, .hires_strength = 0.6,
-                                   .resample = 5};
+                                   .resample = 5, .tiling = {.overlap = 0.5}};
+}
+
+/* The decoder has the room of the denoiser's activations, and then the denoiser that of the decoder's. */
+static void rest(limn_sampling *s, limn_role role)
+{
+    limn_recipe_part *part = limn_recipe_find(&s->p->recipe, role);
+    if (part && limn_sampling_in_turn(s)) limn_recipe_rest(&s->p->recipe, part);
 }
 
 limn_status limn_sampling_run(limn_sampling *s, limn_image *images, limn_latent *latents)
 {
     limn_status status = LIMN_OK;
     for (int first = 0; first < s->o.n && status == LIMN_OK; first += s->n) {
-        status = limn_sampling_restart(s, first);
+        if (s->denoiser->changed && first) status = limn_sampling_conditions(s);
+        if (status == LIMN_OK) status = limn_sampling_restart(s, first);
         while (status == LIMN_OK && s->k < s->calls) {
             status = limn_sampling_step(s);
             if (status == LIMN_OK && s->o.stepped && s->k < s->calls && !s->o.stepped(s->o.stepped_user, s))
                 status = limn_fail(s->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)s->done,
                                    (long long)s->total);
         }
+        if (images) rest(s, LIMN_ROLE_DENOISER);
         for (int i = 0; i < s->n && first + i < s->o.n && status == LIMN_OK; i++)
             status = images ? limn_sampling_picture(s, i, &images[first + i])
                             : limn_sampling_latent(s, i, &latents[first + i]);
+        if (images) rest(s, LIMN_ROLE_DECODER);
     }
     if (status == LIMN_OK) limn_progress(s->p->ctx, s->stage, s->done, s->total);
     return status;
@@ -62,7 +72,7 @@ static limn_status check_hires(const limn_pipeline *p, const limn_generate_optio
 }
 
 /* What the second pass asks for, checked and its memory said, before the first begins. */
-static limn_status plan_hires(hires *h, const limn_generate_options *o, bool decodes)
+static limn_status plan_hires(hires *h, const limn_generate_options *o, limn_decoding decodes)
 {
     limn_pipeline *p = h->p;
     limn_picture_sides sides = limn_generate_sides(p, o);
@@ -90,7 +100,7 @@ static limn_status second_pass(hires *h, int i, const limn_latent *small, limn_i
     limn_enlarged(small->values, 1, small->height, small->width, small->channels, h->large.height, h->large.width,
                   h->large.values);
     h->second.seed = h->first.seed + (uint64_t)i;
-    limn_status status = limn_sampling_open(h->p, &h->second, image != NULL, &s);
+    limn_status status = limn_sampling_open(h->p, &h->second, image ? LIMN_DECODES_LAST : LIMN_DECODES_NEVER, &s);
     if (status != LIMN_OK) return status;
     s->stage = "second pass";
     s->done = i * s->total, s->total *= h->first.n;
@@ -102,7 +112,7 @@ static limn_status second_pass(hires *h, int i, const limn_latent *small, limn_i
 static limn_status run_both(hires *h, limn_latent *small, limn_image *images, limn_latent *latents)
 {
     limn_sampling *s;
-    limn_status status = limn_sampling_open(h->p, &h->first, false, &s);
+    limn_status status = limn_sampling_open(h->p, &h->first, LIMN_DECODES_NEVER, &s);
     if (status == LIMN_OK) status = limn_sampling_run(s, NULL, small);
     limn_sampling_end(s);
     for (int i = 0; i < h->first.n && status == LIMN_OK; i++)
@@ -116,7 +126,7 @@ static limn_status in_two_passes(limn_pipeline *p, const limn_generate_options *
     hires h = {.p = p};
     limn_status status = check_hires(p, o);
     if (status == LIMN_OK) status = limn_sampling_check(p, o);
-    if (status == LIMN_OK) status = plan_hires(&h, o, images != NULL);
+    if (status == LIMN_OK) status = plan_hires(&h, o, images ? LIMN_DECODES_LAST : LIMN_DECODES_NEVER);
     limn_latent *small = status == LIMN_OK ? calloc((size_t)o->n, sizeof *small) : NULL;
     if (status == LIMN_OK)
         status = small ? run_both(&h, small, images, latents)
@@ -135,7 +145,7 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     for (int i = 0; i < o->n; i++) images[i] = (limn_image){0};
     limn_status status = limn_sampling_check_pictures(p);
     bool two = o->hires && o->hires != 1, stays = !two && o->init && limn_start_stays(p, o);
-    if (status == LIMN_OK && !two) status = stays ? limn_sampling_check(p, o) : limn_sampling_open(p, o, true, &s);
+    if (status == LIMN_OK && !two) status = stays ? limn_sampling_check(p, o) : limn_sampling_open(p, o, LIMN_DECODES_LAST, &s);
     if (status == LIMN_OK)
         status = two     ? in_two_passes(p, o, images, NULL)
                  : stays ? limn_start_copy(p, o, images)
@@ -150,7 +160,7 @@ limn_status limn_generate_latents(limn_pipeline *p, const limn_generate_options 
     limn_sampling *s = NULL;
     for (int i = 0; i < o->n; i++) latents[i] = (limn_latent){0};
     bool two = o->hires && o->hires != 1;
-    limn_status status = two ? limn_pipeline_check_idle(p) : limn_sampling_open(p, o, false, &s);
+    limn_status status = two ? limn_pipeline_check_idle(p) : limn_sampling_open(p, o, LIMN_DECODES_NEVER, &s);
     if (status == LIMN_OK) status = two ? in_two_passes(p, o, NULL, latents) : limn_sampling_run(s, NULL, latents);
     for (int i = 0; i < o->n && status != LIMN_OK; i++) limn_latent_free(&latents[i]);
     limn_sampling_end(s);

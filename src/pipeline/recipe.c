@@ -40,22 +40,33 @@ void limn_recipe_share(const limn_recipe *r, limn_recipe *out)
         limn_recipe_part *part = &out->part[i];
         limn_net_share(part->net);
         part->job = (limn_job){0}, part->ids = NULL, part->chunks = (limn_recipe_chunks){0};
-        part->version = 0, part->changed = part->ran = false;
+        memset(part->said, 0, sizeof part->said);
+        part->shape = (limn_net_shape){0}, part->version = 0, part->changed = part->ran = false;
     }
+    out->told = NULL;
     for (int i = 0; i < r->n_wires; i++) out->wire[i].seen = 0;
+}
+
+/* Nothing is known of what it read and said. */
+static void forget(limn_recipe_part *part)
+{
+    free(part->ids);
+    for (int i = 0; i < LIMN_PORTS; i++) free(part->said[i]), part->said[i] = NULL;
+    part->ids = NULL, part->changed = true, part->ran = false;
 }
 
 static void drop(limn_recipe_part *part)
 {
     limn_job_end(&part->job);
     limn_net_free(part->net);
-    free(part->ids);
+    forget(part);
     free(part->chunks.weight);
 }
 
 void limn_recipe_free(limn_recipe *r)
 {
     for (int i = 0; i < r->n_parts; i++) drop(&r->part[i]);
+    free(r->told);
     *r = (limn_recipe){0};
 }
 
@@ -230,22 +241,92 @@ static bool is_wanted(const limn_recipe_part *part, const limn_recipe_shape *s)
     }
 }
 
+/* Pixels of a picture along a side of the denoiser's pixel; 0: the part is none that codes. */
+static int factor_of(const limn_recipe_part *part, const limn_recipe_shape *s)
+{
+    return part->role < LIMN_ROLE_ENCODER ? 0 : part->role == LIMN_ROLE_PREVIEW ? s->preview_factor : s->factor;
+}
+
 static limn_net_shape shape_of(const limn_recipe_part *part, const limn_recipe_shape *s)
 {
     limn_net_shape out = {.batch = 1, .part = part->door, .precision = s->precision};
-    int scale = part->role == LIMN_ROLE_DENOISER ? 1 : part->role == LIMN_ROLE_PREVIEW ? s->preview_factor : s->factor;
+    int factor = factor_of(part, s);
+    limn_coder_sides sides = {s->height, s->width};
+    if (factor) sides = limn_tiling_tile(&s->tiling, (limn_coder_sides){s->height * factor, s->width * factor}, factor);
     if (part->role == LIMN_ROLE_TEXT) out.batch = s->texts, out.text_skip = s->text_skip;
-    else out.height = s->height * scale, out.width = s->width * scale;
+    else out.height = sides.height, out.width = sides.width;
     if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times, out.text_length = s->text_length;
     return out;
 }
 
-/* What all parts take, and how much of it is not taken yet; named in `text`. */
-static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, size_t *all, size_t *more,
-                           limn_text *text)
+static bool is_large(const limn_recipe *r, size_t bytes)
+{
+    return bytes >= (r->least ? r->least : (size_t)64 << 20);
+}
+
+/* Encoders run before the denoiser, and give back what they took. */
+static bool gives_back(const limn_recipe *r, const limn_recipe_part *part, const limn_net_size *size)
+{
+    bool early = part->role == LIMN_ROLE_TEXT || (part->role == LIMN_ROLE_ENCODER && !r->again);
+    return early && is_large(r, size->weights + size->activations);
+}
+
+/* "decoder 120.0 MB in 9 tiles of 256 x 256, " */
+static void name_part(const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_part *part,
+                      const limn_net_size *size, limn_text *text)
+{
+    int factor = factor_of(part, s);
+    char tiles[64] = "";
+    if (factor) limn_tiling_text(&s->tiling, (limn_coder_sides){s->height * factor, s->width * factor}, factor, tiles);
+    limn_text_printf(text, "%s %.1f MB%s%s, ", part->name, (double)(size->activations + size->weights) * 1e-6, tiles,
+                     gives_back(r, part, size) ? " (then free)" : "");
+}
+
+typedef struct need { size_t all, more; } need; /* bytes; those that are not taken yet */
+
+/* What there is at a time: while an encoder runs, while steps are made, while pictures are decoded. */
+typedef struct times {
+    need encode, steps, decode;
+    size_t sum;
+} times;
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static void add(need *n, size_t all, size_t more)
+{
+    n->all += all, n->more += more;
+}
+
+/* One part: others hold `around` bytes of weights now. */
+static void count_part(const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_part *part,
+                       const limn_net_size *size, bool goes_on, size_t around, times *t)
+{
+    size_t has = limn_net_bytes(part->net), a = size->activations, w = size->weights, lacks = w > has ? w - has : 0;
+    size_t more = goes_on ? 0 : a;
+    bool rests = s->in_turn && is_large(r, a);
+    t->sum += w + a;
+    if (gives_back(r, part, size)) {
+        t->encode.all = larger(t->encode.all, s->buffers + around + w + a);
+        t->encode.more = larger(t->encode.more, s->buffers + lacks + a);
+        return;
+    }
+    add(&t->steps, w, lacks);
+    add(&t->decode, w, lacks);
+    if (!rests || part->role != LIMN_ROLE_DECODER) add(&t->steps, a, more);
+    if (!rests || part->role != LIMN_ROLE_DENOISER) add(&t->decode, a, more);
+}
+
+/* What all parts take, and how much of it is not taken yet; named in `text`.  size: NULL, or [n_parts] */
+static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, need *out, limn_text *text,
+                           limn_net_size *sizes)
 {
     limn_status status = LIMN_OK;
-    *all = *more = s->buffers;
+    times t = {.steps = {s->buffers, s->buffers}, .decode = {s->buffers, s->buffers}, .sum = s->buffers};
+    size_t has = 0;
+    for (int i = 0; i < r->n_parts; i++) has += limn_net_bytes(r->part[i].net);
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_recipe_part *part = &r->part[i];
         limn_net_shape shape = shape_of(part, s);
@@ -253,13 +334,15 @@ static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shap
         if (!is_wanted(part, s)) continue;
         status = limn_net_measure(ctx, part->net, &shape, &size);
         if (status != LIMN_OK) break;
-        size_t has = limn_net_bytes(part->net), takes = size.activations + size.weights;
         bool goes_on = part->ran && limn_job_serves(ctx, &part->job, part->net, &shape);
-        *all += takes;
-        *more += (goes_on ? 0 : size.activations) + (size.weights > has ? size.weights - has : 0);
-        limn_text_printf(text, "%s %.1f MB, ", part->name, (double)takes * 1e-6);
+        count_part(r, s, part, &size, goes_on, has - limn_net_bytes(part->net), &t);
+        if (sizes) sizes[i] = size;
+        name_part(r, s, part, &size, text);
     }
-    limn_text_printf(text, "pictures %.1f MB: %.1f MB together", (double)s->buffers * 1e-6, (double)*all * 1e-6);
+    out->all = larger(t.encode.all, larger(t.steps.all, t.decode.all));
+    out->more = larger(t.encode.more, larger(t.steps.more, t.decode.more));
+    limn_text_printf(text, "pictures %.1f MB: %.1f MB %s", (double)s->buffers * 1e-6, (double)out->all * 1e-6,
+                     out->all < t.sum ? "at most" : "together");
     return status == LIMN_OK && text->failed ? limn_fail_memory(ctx, text->n, "a sentence") : status;
 }
 
@@ -267,19 +350,20 @@ static limn_status begin_part(limn_ctx *ctx, limn_recipe *r, int i, const limn_n
 {
     limn_recipe_part *part = &r->part[i];
     if (limn_job_serves(ctx, &part->job, part->net, shape)) return LIMN_OK;
-    free(part->ids);
-    part->ids = NULL, part->changed = true, part->ran = false;
+    if (part->role != LIMN_ROLE_TEXT || !limn_net_shape_same(&part->shape, shape)) forget(part);
+    part->shape = *shape, part->ran = false;
     for (int w = 0; w < r->n_wires; w++)
         if (r->wire[w].to == i) r->wire[w].seen = 0;
-    return limn_job_begin(ctx, part->net, shape, (size_t)1 << 62, &part->job);
+    return limn_job_open(ctx, part->net, shape, (size_t)1 << 62, &part->job);
 }
 
 /* Is there as much memory as all parts will take, named in `text`? */
-static limn_status ask(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, limn_text *text)
+static limn_status ask(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, limn_text *text, limn_net_size *sizes)
 {
-    size_t all, more, have = limn_memory_available();
-    limn_status status = measure(ctx, r, s, &all, &more, text);
-    if (status == LIMN_OK && have && more > have)
+    need n;
+    size_t have = limn_memory_available();
+    limn_status status = measure(ctx, r, s, &n, text, sizes);
+    if (status == LIMN_OK && have && n.more > have)
         status = limn_fail(ctx, LIMN_NO_MEMORY, "%s, and the machine has %.1f MB: make fewer pictures at a time, or smaller "
                            "ones", text->bytes, (double)have * 1e-6);
     return status;
@@ -288,7 +372,7 @@ static limn_status ask(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s
 limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, const char *what)
 {
     limn_text text = {0};
-    limn_status status = ask(ctx, r, s, &text);
+    limn_status status = ask(ctx, r, s, &text, NULL);
     if (status == LIMN_OK) limn_log(ctx, LIMN_LOG_INFO, "memory of %s: %s", what, text.bytes);
     else limn_fail_in(ctx, status, "%s", what);
     limn_text_free(&text);
@@ -298,7 +382,7 @@ limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe
 bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
-    bool fits = ask(ctx, r, s, &text) == LIMN_OK;
+    bool fits = ask(ctx, r, s, &text, NULL) == LIMN_OK;
     limn_text_free(&text);
     return fits;
 }
@@ -314,23 +398,46 @@ static void end_others(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s
     }
 }
 
+/* Once, until it changes. */
+static void tell(limn_ctx *ctx, limn_recipe *r, limn_text *text)
+{
+    if (!r->told || strcmp(r->told, text->bytes)) limn_log(ctx, LIMN_LOG_INFO, "memory: %s", text->bytes);
+    free(r->told);
+    r->told = text->bytes;
+    *text = (limn_text){0};
+}
+
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
-    bool anew = false;
+    limn_net_size sizes[LIMN_RECIPE_PARTS] = {{0}};
     end_others(ctx, r, s);
-    limn_status status = ask(ctx, r, s, &text);
-    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
-        limn_net_shape shape = shape_of(&r->part[i], s);
-        anew |= is_wanted(&r->part[i], s) && !limn_job_serves(ctx, &r->part[i].job, r->part[i].net, &shape);
-    }
-    if (status == LIMN_OK && anew) limn_log(ctx, LIMN_LOG_INFO, "memory: %s", text.bytes);
+    limn_status status = ask(ctx, r, s, &text, sizes);
+    if (status == LIMN_OK) tell(ctx, r, &text);
     limn_text_free(&text);
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_net_shape shape = shape_of(&r->part[i], s);
-        if (is_wanted(&r->part[i], s)) status = begin_part(ctx, r, i, &shape);
+        if (!is_wanted(&r->part[i], s)) continue;
+        status = begin_part(ctx, r, i, &shape);
+        r->part[i].size = sizes[i], r->part[i].tiling = s->tiling;
     }
     return status;
+}
+
+void limn_recipe_rest(limn_recipe *r, limn_recipe_part *part)
+{
+    int i = (int)(part - r->part);
+    if (!part->job.run) return;
+    if (gives_back(r, part, &part->size)) {
+        limn_job_end(&part->job);
+        limn_net_give_back(part->net);
+        part->ran = false;
+    } else if (part->role != LIMN_ROLE_TEXT && part->role != LIMN_ROLE_ENCODER && is_large(r, part->size.activations)) {
+        limn_job_rest(&part->job);
+        forget(part);
+        for (int w = 0; w < r->n_wires; w++)
+            if (r->wire[w].to == i) r->wire[w].seen = 0;
+    }
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
@@ -353,28 +460,47 @@ static void emphasize(const limn_recipe_chunks *chunks, const limn_shape *shape,
                               features + i * row);
 }
 
-/* The block of a wire: each row of the batch has that of its text, of vectors (pooled) that of the text's first chunk. */
-static limn_status bring(limn_ctx *ctx, limn_recipe *r, limn_wire *w, const limn_shape *to, float *values)
+static bool is_taken(const limn_recipe *r, int part, int row)
 {
-    limn_recipe_part *from = &r->part[w->from];
-    const limn_node *node = limn_port_node(from->job.ports, w->out);
-    limn_shape shape = limn_node_shape(node);
-    int64_t rows = to->dim[0], tokens, channels, wide_tokens, wide_channels;
-    size_t bytes = (size_t)limn_shape_count(&shape) * sizeof(float);
-    extent(&shape, &tokens, &channels);
-    extent(to, &wide_tokens, &wide_channels);
-    float *out = malloc(bytes);
-    if (!out) return limn_fail_memory(ctx, bytes, from->name);
-    limn_status status = limn_job_output(ctx, &from->job, node, from->name, out);
-    int64_t chunks = from->chunks.n ? from->chunks.n : 1, texts = (shape.dim[0] - from->chunks.with_empty) / chunks;
-    if (status == LIMN_OK && shape.rank == 3) emphasize(&from->chunks, &shape, out);
-    for (int64_t b = 0; b < rows && status == LIMN_OK; b++)
-        for (int64_t t = 0; t < (shape.rank == 3 ? chunks * tokens : 1); t++)
-            memcpy(values + ((b * wide_tokens + w->token + t) * wide_channels + w->channel),
-                   out + (b * texts / rows * chunks * tokens + t) * channels, (size_t)channels * sizeof *out);
-    free(out);
-    w->seen = from->version;
+    for (int i = 0; i < r->n_wires; i++)
+        if (r->wire[i].from == part && r->wire[i].out == row) return true;
+    return false;
+}
+
+/* What wires take of a part that ran: its own memory may go. */
+static limn_status take_outputs(limn_ctx *ctx, limn_recipe *r, int i)
+{
+    limn_recipe_part *part = &r->part[i];
+    limn_status status = LIMN_OK;
+    for (int row = 0; row < LIMN_PORTS && status == LIMN_OK; row++) {
+        const limn_node *node = limn_port_node(part->job.ports, row);
+        if (!node || !is_taken(r, i, row)) continue;
+        limn_shape shape = limn_node_shape(node);
+        size_t bytes = sizeof(limn_said) + (size_t)limn_shape_count(&shape) * sizeof(float);
+        free(part->said[row]);
+        limn_said *said = part->said[row] = malloc(bytes);
+        if (!said) return limn_fail_memory(ctx, bytes, part->name);
+        said->shape = shape;
+        status = limn_job_output(ctx, &part->job, node, part->name, said->values);
+        if (status == LIMN_OK && shape.rank == 3) emphasize(&part->chunks, &shape, said->values);
+    }
     return status;
+}
+
+/* The block of a wire: each row of the batch has that of its text, of vectors (pooled) that of the text's first chunk. */
+static void bring(const limn_recipe *r, limn_wire *w, const limn_shape *to, float *values)
+{
+    const limn_recipe_part *from = &r->part[w->from];
+    const limn_said *said = from->said[w->out];
+    int64_t rows = to->dim[0], tokens, channels, wide_tokens, wide_channels;
+    extent(&said->shape, &tokens, &channels);
+    extent(to, &wide_tokens, &wide_channels);
+    int64_t chunks = from->chunks.n ? from->chunks.n : 1, texts = (said->shape.dim[0] - from->chunks.with_empty) / chunks;
+    for (int64_t b = 0; b < rows; b++)
+        for (int64_t t = 0; t < (said->shape.rank == 3 ? chunks * tokens : 1); t++)
+            memcpy(values + ((b * wide_tokens + w->token + t) * wide_channels + w->channel),
+                   said->values + (b * texts / rows * chunks * tokens + t) * channels, (size_t)channels * sizeof *values);
+    w->seen = from->version;
 }
 
 /* Has anything changed since it ran: what the job wrote, or what a wire brings?  No wires go in a circle. */
@@ -396,10 +522,9 @@ static limn_status feed(limn_ctx *ctx, limn_recipe *r, int to, int row)
     size_t n = (size_t)limn_shape_count(&shape);
     float *values = calloc(n, sizeof *values);
     if (!values) return limn_fail_memory(ctx, n * sizeof *values, limn_port_rows[row].name);
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
-        if (r->wire[i].to == to && r->wire[i].in == row) status = bring(ctx, r, &r->wire[i], &shape, values);
-    if (status == LIMN_OK) status = limn_recipe_write(&r->part[to], row, LIMN_F32, values);
+    for (int i = 0; i < r->n_wires; i++)
+        if (r->wire[i].to == to && r->wire[i].in == row) bring(r, &r->wire[i], &shape, values);
+    limn_status status = limn_recipe_write(&r->part[to], row, LIMN_F32, values);
     free(values);
     return status;
 }
@@ -419,8 +544,38 @@ limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *par
     for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
         if (r->wire[i].to == to && r->wire[i].seen != r->part[r->wire[i].from].version)
             status = feed(ctx, r, to, r->wire[i].in);
+    if (status == LIMN_OK) status = limn_job_load(ctx, &part->job);
     if (status == LIMN_OK) status = limn_run_execute(part->job.run);
+    if (status == LIMN_OK) status = take_outputs(ctx, r, to);
     if (status != LIMN_OK) return status;
     part->version++, part->changed = false, part->ran = true;
+    if (part->role == LIMN_ROLE_TEXT) limn_recipe_rest(r, part);
     return LIMN_OK;
+}
+
+limn_status limn_recipe_code(limn_ctx *ctx, limn_recipe_part *part, limn_coder_sides latent, const float *from, float *to,
+                             float *log_variance)
+{
+    limn_status status = limn_job_code(ctx, &part->job, &part->tiling, latent, from, to, log_variance);
+    part->ran = status == LIMN_OK;
+    return status;
+}
+
+/* What one of them takes is free before the next one reads its weights. */
+limn_status limn_recipe_load(limn_ctx *ctx, limn_recipe *r)
+{
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < r->n_parts; i++)
+        if (r->part[i].role == LIMN_ROLE_ENCODER) limn_recipe_rest(r, &r->part[i]);
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
+        limn_recipe_part *part = &r->part[i];
+        if (part->role != LIMN_ROLE_TEXT || !part->job.run) continue;
+        status = refresh(ctx, r, part);
+        if (part->ran || status != LIMN_OK) continue;
+        limn_recipe_rest(r, part); /* what it said of these texts is kept */
+        limn_job_end(&part->job);
+    }
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++)
+        if (r->part[i].job.run && r->part[i].role != LIMN_ROLE_ENCODER) status = limn_job_load(ctx, &r->part[i].job);
+    return status;
 }

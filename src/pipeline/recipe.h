@@ -8,11 +8,15 @@
  *
  * A part is a net with a role.  A wire goes from an output to an input by their names in net/ports.h; what a network reads
  * beside that (ids, timesteps, the picture) the job writes.  A part that only texts and labels lead to runs once for them,
- * however many steps follow; its output goes from run to run. */
+ * however many steps follow; what wires take of it is kept.
+ *
+ * Memory: encoders of texts and of the picture that is started from run one after the other, before the denoiser's weights
+ * are read, and give back weights and activations; a decoder that runs when the last step is made has the room of the
+ * denoiser's activations.  Parts that take little keep what they have. */
 #ifndef LIMN_RECIPE_H
 #define LIMN_RECIPE_H
 
-#include "net/net.h"
+#include "net/coder.h"
 #include "net/ports.h"
 #include "text/prompt.h"
 
@@ -26,6 +30,12 @@ typedef enum limn_role {
     LIMN_ROLE_DECODER,  /* one picture at a time, after the last */
     LIMN_ROLE_PREVIEW,  /* a decoder for pictures under way */
 } limn_role;
+
+/* What wires take of a part: an output as it was when `version` was made, weights of tokens in it. */
+typedef struct limn_said {
+    limn_shape shape;
+    float values[];
+} limn_said;
 
 /* How rows of a text part become features of texts. */
 typedef struct limn_recipe_chunks {
@@ -43,7 +53,11 @@ typedef struct limn_recipe_part {
     const limn_clip_bpe *bpe; /* of a part with ids; borrowed */
     int32_t pad;              /* id behind the end of a text */
     limn_port port[LIMN_PORTS];
-    limn_job job;             /* of the last limn_recipe_begin() that wanted it */
+    limn_job job;             /* of the last limn_recipe_begin() that wanted it; none while the part's memory is free */
+    limn_net_shape shape;     /* of that */
+    limn_tiling tiling;
+    limn_net_size size;
+    limn_said *said[LIMN_PORTS]; /* outputs that wires take, of its last run */
     limn_recipe_chunks chunks; /* of a text part */
     int32_t *ids;             /* of the texts that were written last; NULL: none */
     uint64_t version;         /* times it ran */
@@ -60,6 +74,9 @@ typedef struct limn_wire {
 } limn_wire;
 
 typedef struct limn_recipe {
+    size_t least;             /* bytes below which a part keeps its memory; 0: 64 MB */
+    bool again;               /* the picture that is started from is not the last one: its encoder keeps its memory */
+    char *told;               /* what of memory was said last; NULL: nothing */
     int n_parts, n_wires;
     limn_recipe_part part[LIMN_RECIPE_PARTS];
     limn_wire wire[LIMN_RECIPE_WIRES];
@@ -73,7 +90,9 @@ typedef struct limn_recipe_shape {
     int n_times;
     int height, width, factor; /* of the denoiser's pictures; a picture behind the decoder is factor times larger */
     int preview_factor;
+    limn_tiling tiling;       /* of encoder, decoder and preview */
     bool encodes, decodes, previews; /* the parts of these roles are wanted */
+    bool in_turn;             /* the decoder runs when the last step is made, and the denoiser has no more to do */
     limn_precision precision;
     size_t buffers;           /* bytes that the job itself will take */
 } limn_recipe_shape;
@@ -97,18 +116,28 @@ void limn_recipe_drop_coders(limn_recipe *r);
 limn_recipe_part *limn_recipe_find(const limn_recipe *r, limn_role role);
 
 /**
- * Plan all parts that the job will run and say what they take together; then have their weights in memory, and be ready.
+ * Plan all parts that the job will run, say what they take together or at most, and be ready for their inputs.  Weights are
+ * read by the first run of a part, or by limn_recipe_load().
  *
- * @return LIMN_NO_MEMORY before anything large is taken: the sentence has each part; what the weights' files say;
- *         LIMN_CANCELLED
+ * @return LIMN_NO_MEMORY before anything large is taken: the sentence has each part; what the weights' files say of shapes
  */
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
+/** Before the first step, once the texts are written: they are encoded, unless they were, and all other weights read.
+ *  @return what the weights' files say; LIMN_CANCELLED */
+limn_status limn_recipe_load(limn_ctx *ctx, limn_recipe *r);
+/** The memory of a part that has no more to do for now is free, if it is worth it: of encoders weights and activations, of
+ *  others activations.  All its inputs are to be written again, but what wires take of it stays. */
+void limn_recipe_rest(limn_recipe *r, limn_recipe_part *part);
 /** What a job that comes later, named `what`, will take, said before anything is begun.  @return LIMN_NO_MEMORY */
 limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape, const char *what);
 /** Is there memory for such a job?  Nothing is said; the recorded sentence may change. */
 bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
 /** The value of an input of a part that was begun.  Inputs that the part lacks are nothing to write. */
 limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_dtype dtype, const void *data);
+/** What a part of the role ENCODER, DECODER or PREVIEW makes of a picture or latent, in the tiles that it was begun for.
+ *  @return as limn_job_code() */
+limn_status limn_recipe_code(limn_ctx *ctx, limn_recipe_part *part, limn_coder_sides latent, const float *from, float *to,
+                             float *log_variance);
 /** Run a part, before it the parts that feed it and whose inputs changed. */
 limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part);
 

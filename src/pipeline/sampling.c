@@ -80,7 +80,11 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
     if (info.told_guidance && ((o->negative && *o->negative) || rescales))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s is told the guidance and makes no picture without the prompt, which "
                          "%s would change: leave it out", p->name, rescales ? "guidance rescale" : "a negative prompt");
+    if (o->tiling.on && !info.makes_latents)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes pixels, and no autoencoder that could work in tiles: leave "
+                         "tiling out", p->name);
     limn_status status = limn_generate_check_sides(p, o);
+    if (status == LIMN_OK) status = limn_tiling_check(p->ctx, &o->tiling);
     if (status == LIMN_OK) status = limn_prompts_check(p, o, &style);
     if (status == LIMN_OK) status = limn_preview_find(p, o, &preview);
     return status == LIMN_OK ? check_small(p, o) : status;
@@ -107,8 +111,14 @@ static void warn_of_noise(const limn_pipeline *p, const limn_generate_options *o
 
 /* ---- begin ------------------------------------------------------------------------------------------------------------ */
 
+/* A function that is called between steps may ask for a picture. */
+static bool decodes_in_turn(const limn_sampling *s)
+{
+    return s->p->vae && s->decodes == LIMN_DECODES_LAST && !s->o.stepped;
+}
+
 /* What the networks are planned for with s->n pictures at a time. */
-static limn_recipe_shape recipe_shape(const limn_sampling *s, bool decodes)
+static limn_recipe_shape recipe_shape(const limn_sampling *s)
 {
     const limn_pipeline *p = s->p;
     int rows_each = s->guided ? 2 : 1, factor = p->vae ? p->vae->factor : 1;
@@ -118,13 +128,14 @@ static limn_recipe_shape recipe_shape(const limn_sampling *s, bool decodes)
                                                                                         * starts from, input, output */
     if (inpaints) each += 2 * (size_t)(1 + rows_each) * s->size; /* mask and latent, for each row once more */
     bool chunks = s->prompts.n_texts > 0, tiny = s->preview == LIMN_PREVIEW_TINY;
-    decodes = decodes || s->preview == LIMN_PREVIEW_FULL || (tiny && !p->tiny);
+    bool on_the_way = s->preview == LIMN_PREVIEW_FULL || (tiny && !p->tiny), decodes = s->decodes || on_the_way;
     return (limn_recipe_shape){.texts = chunks ? limn_prompts_rows(&s->prompts) : rows_each,
                                .text_length = chunks ? s->prompts.n_chunks * s->prompts.text[0].context : 0,
                                .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
                                .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
                                .factor = factor, .encodes = p->vae && (s->o.init || inpaints),
                                .decodes = p->vae && (decodes || s->o.noise > 0),
+                               .tiling = s->o.tiling, .in_turn = decodes_in_turn(s) && !on_the_way,
                                .previews = tiny && p->tiny, .preview_factor = p->tiny ? p->tiny->factor : 1,
                                .precision = s->o.precision, .rows = s->n * rows_each,
                                .buffers = ((size_t)s->n * each + (p->vae ? decoded : 0)) * sizeof(float)};
@@ -141,7 +152,7 @@ static void set_sides(limn_sampling *s, limn_picture_sides sides)
 
 /* There is no memory for one picture: to that sentence the largest sides of these proportions for which there is, in
  * sixteenths.  Where memory ran out otherwise, or no sides will do, it stays as it is. */
-static limn_status name_sides_that_fit(const limn_sampling *s, bool decodes)
+static limn_status name_sides_that_fit(const limn_sampling *s)
 {
     limn_ctx *ctx = s->p->ctx;
     limn_sampling smaller = *s;
@@ -153,7 +164,7 @@ static limn_status name_sides_that_fit(const limn_sampling *s, bool decodes)
         smaller.o.width = sides.width, smaller.o.height = sides.height;
         if (sides.width < 1 || sides.height < 1 || limn_generate_check_sides(s->p, &smaller.o) != LIMN_OK) continue;
         set_sides(&smaller, sides);
-        limn_recipe_shape shape = recipe_shape(&smaller, decodes);
+        limn_recipe_shape shape = recipe_shape(&smaller);
         if (!limn_recipe_fits(ctx, &s->p->recipe, &shape)) continue;
         if (k == 16) break;
         return limn_fail(ctx, LIMN_NO_MEMORY, "%s; %d x %d would fit", sentence, sides.width, sides.height);
@@ -162,15 +173,15 @@ static limn_status name_sides_that_fit(const limn_sampling *s, bool decodes)
 }
 
 /* Pictures at a time: as many as fit, TOGETHER at most, in batches of nearly the same size. */
-static limn_status plan_batch(limn_sampling *s, bool decodes)
+static limn_status plan_batch(limn_sampling *s)
 {
     int n = s->o.n;
     for (int most = n < TOGETHER ? n : TOGETHER;; most /= 2) {
         int batches = (n + most - 1) / most;
         s->n = (n + batches - 1) / batches;
-        limn_recipe_shape shape = recipe_shape(s, decodes);
+        limn_recipe_shape shape = recipe_shape(s);
         limn_status status = limn_recipe_begin(s->p->ctx, &s->p->recipe, &shape);
-        if (status == LIMN_NO_MEMORY && most == 1) return name_sides_that_fit(s, decodes);
+        if (status == LIMN_NO_MEMORY && most == 1) return name_sides_that_fit(s);
         if (status != LIMN_NO_MEMORY) return status;
     }
 }
@@ -241,12 +252,13 @@ static limn_status set_out_at(limn_sampling *s, double sigma)
     return status == LIMN_OK ? limn_sampler_new(s->p->ctx, &sampling, &s->sampler) : status;
 }
 
-limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options *o, bool decodes, const char *what)
+limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options *o, limn_decoding decodes,
+                                  const char *what)
 {
-    limn_sampling s = {.p = p, .o = *o, .n = 1};
+    limn_sampling s = {.p = p, .o = *o, .decodes = decodes, .n = 1};
     limn_status status = read_options(&s);
     if (status == LIMN_OK) {
-        limn_recipe_shape shape = recipe_shape(&s, decodes);
+        limn_recipe_shape shape = recipe_shape(&s);
         status = limn_recipe_foresee(p->ctx, &p->recipe, &shape, what);
     }
     limn_sampler_free(s.sampler);
@@ -254,27 +266,28 @@ limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options 
     return status;
 }
 
-static limn_status open_sampling(limn_sampling *s, bool decodes)
+static limn_status open_sampling(limn_sampling *s)
 {
     limn_pipeline *p = s->p;
     limn_status status = read_options(s);
-    if (status == LIMN_OK && !decodes && p->makes_latents && s->o.noise_left > 0)
+    if (status == LIMN_OK && !s->decodes && p->makes_latents && s->o.noise_left > 0)
         status = limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "noise that is left is a picture's: a latent has none, found %.9g",
                            s->o.noise_left);
     if (status != LIMN_OK) return status;
     warn_of_ground(p, s->o.init);
     warn_of_noise(p, &s->o);
-    status = plan_batch(s, decodes);
+    status = plan_batch(s);
     if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
     if (status == LIMN_OK && s->start.sigma > 0) status = set_out_at(s, s->start.sigma);
     if (status != LIMN_OK) return status;
     for (int k = 0; k < s->calls; k++) s->total += limn_start_repeats(&s->start, s->sampler, k);
     s->total *= (s->o.n + s->n - 1) / s->n;
     status = take_buffers(s);
-    return status == LIMN_OK ? limn_sampling_conditions(s) : status;
+    if (status == LIMN_OK) status = limn_sampling_conditions(s);
+    return status == LIMN_OK ? limn_recipe_load(p->ctx, &p->recipe) : status;
 }
 
-limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o, bool decodes, limn_sampling **out)
+limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o, limn_decoding decodes, limn_sampling **out)
 {
     *out = NULL;
     limn_status status = limn_pipeline_check_idle(p);
@@ -282,9 +295,10 @@ limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o,
     if (status != LIMN_OK) return status;
     limn_sampling *s = *out = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(p->ctx, sizeof *s, "pictures");
-    s->p = p, s->o = *o;
+    s->p = p, s->o = *o, s->decodes = decodes;
     p->under_way = true;
-    status = open_sampling(s, decodes);
+    limn_job_end(&p->reader.job);
+    status = open_sampling(s);
     if (status == LIMN_OK) return LIMN_OK;
     limn_sampling_end(s);
     *out = NULL;
@@ -297,7 +311,7 @@ limn_status limn_sampling_begin(limn_pipeline *p, const limn_generate_options *o
     if (o->hires && o->hires != 1)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "a second pass (hires) is for limn_generate(), and pictures under way "
                          "are of one pass");
-    limn_status status = limn_sampling_open(p, o, true, out);
+    limn_status status = limn_sampling_open(p, o, LIMN_DECODES_ANY_TIME, out);
     if (status == LIMN_OK && (*out)->n < o->n)
         status = limn_fail(p->ctx, LIMN_NO_MEMORY, "%d pictures are more than can be under way at once here, %d: begin with "
                            "fewer", o->n, (*out)->n);
@@ -421,18 +435,22 @@ limn_status limn_sampling_latent(limn_sampling *s, int i, limn_latent *out)
 limn_status limn_sampling_decode(limn_sampling *s, limn_role role, const float *latent, limn_image *out)
 {
     limn_recipe_part *decoder = limn_recipe_find(&s->p->recipe, role);
-    const limn_node *output = decoder->job.ports->output;
-    limn_shape shape = limn_node_shape(output);
-    size_t bytes = (size_t)limn_shape_count(&shape) * sizeof(float);
+    const limn_interface net = limn_model_interface(limn_net_settings(decoder->net));
+    int width = s->width * net.factor, height = s->height * net.factor;
+    size_t bytes = (size_t)width * (size_t)height * (size_t)net.channels * sizeof(float);
     float *values = malloc(bytes);
     if (!values) return limn_fail_memory(s->p->ctx, bytes, "a picture");
-    limn_status status = limn_recipe_write(decoder, LIMN_PORT_LATENT, LIMN_F32, latent);
-    if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, decoder);
-    if (status == LIMN_OK) status = limn_job_output(s->p->ctx, &decoder->job, output, "decoder", values);
+    limn_coder_sides sides = {s->height, s->width};
+    limn_status status = limn_recipe_code(s->p->ctx, decoder, sides, latent, values, NULL);
     if (status == LIMN_OK)
-        status = limn_picture_bytes(s->p->ctx, (int)shape.dim[2], (int)shape.dim[1], (int)shape.dim[3], values, out);
+        status = limn_picture_bytes(s->p->ctx, width, height, net.channels, values, out);
     free(values);
     return status;
+}
+
+bool limn_sampling_in_turn(const limn_sampling *s)
+{
+    return recipe_shape(s).in_turn;
 }
 
 limn_status limn_sampling_picture(limn_sampling *s, int i, limn_image *out)

@@ -5,6 +5,13 @@
 #include "pipeline/prompts.h"
 #include "pipeline/start.h"
 
+/* When pictures are decoded. */
+typedef enum limn_decoding {
+    LIMN_DECODES_NEVER,   /* latents are asked for */
+    LIMN_DECODES_LAST,    /* after the last step: the decoder has the room of the denoiser's activations */
+    LIMN_DECODES_ANY_TIME,
+} limn_decoding;
+
 /* Pictures first .. first + n - 1 are under way.  With guidance the batch is doubled: the first half sees the prompt, the
  * second the negative prompt (or no label). */
 struct limn_sampling {
@@ -13,6 +20,7 @@ struct limn_sampling {
     limn_generate_options o;    /* the caller's pictures and texts only while it begins */
     limn_sampler *sampler;
     bool guided;
+    limn_decoding decodes;
     int height, width;          /* of what the network makes: pictures, or latents */
     int channels, out_channels, guided_channels;
     size_t size, out_size;      /* floats of a picture, of an output */
@@ -29,13 +37,14 @@ struct limn_sampling {
 /** What is wrong with the options for this network; nothing is planned.  @return as limn_generate() */
 limn_status limn_sampling_check(const limn_pipeline *p, const limn_generate_options *o);
 /** Check the options, plan as many of the pictures together as memory allows, and write what all of them see.
- *  decodes: their pictures will be asked for, not their latents only.  @return as limn_generate() */
-limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o, bool decodes, limn_sampling **out);
+ *  @return as limn_generate() */
+limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o, limn_decoding decodes, limn_sampling **out);
 /** To the starting noise of pictures first ...: each that of seed + number, alone or among others. */
 limn_status limn_sampling_restart(limn_sampling *s, int first);
 /** What a job that comes later will take for its first picture, said before anything is begun.  @return as
  *  limn_generate() */
-limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options *o, bool decodes, const char *what);
+limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options *o, limn_decoding decodes,
+                                  const char *what);
 /** @return LIMN_BAD_ARGUMENT: picture i is not under way */
 limn_status limn_sampling_check_number(const limn_sampling *s, int i);
 /** The network's numbers of picture i, [size]: x at the end and at the beginning; on the way what the last call says of
@@ -43,6 +52,8 @@ limn_status limn_sampling_check_number(const limn_sampling *s, int i);
 void limn_sampling_estimate(const limn_sampling *s, int i, float *out);
 /** What the decoder of this role makes of a latent of its own numbers.  @return LIMN_BAD_FILE; LIMN_NO_MEMORY */
 limn_status limn_sampling_decode(limn_sampling *s, limn_role role, const float *latent, limn_image *out);
+/** Does the decoder run when the denoiser has no more to do? */
+bool limn_sampling_in_turn(const limn_sampling *s);
 /** What is wrong with a request for pictures of this network, whatever the options.  @return LIMN_UNSUPPORTED */
 limn_status limn_sampling_check_pictures(const limn_pipeline *p);
 

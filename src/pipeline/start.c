@@ -47,13 +47,10 @@ static limn_status new_latent(limn_ctx *ctx, size_t size, bool drawn, limn_start
 limn_status limn_start_encode(limn_pipeline *p, const float *values, const limn_start *s, limn_start_latent *out)
 {
     limn_recipe_part *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_ENCODER);
-    const limn_ports *ports = encoder->job.ports;
-    limn_status status = limn_recipe_write(encoder, LIMN_PORT_IMAGE, LIMN_F32, values);
-    if (status == LIMN_OK) status = limn_recipe_run(p->ctx, &p->recipe, encoder);
-    if (status == LIMN_OK) status = new_latent(p->ctx, s->size, draws_latents(p, s->o), out);
-    if (status == LIMN_OK) status = limn_job_output(p->ctx, &encoder->job, ports->output, "encoder", out->mean);
-    if (status == LIMN_OK && out->deviation)
-        status = limn_job_output(p->ctx, &encoder->job, ports->log_variance, "encoder", out->deviation);
+    limn_status status = new_latent(p->ctx, s->size, draws_latents(p, s->o), out);
+    if (status == LIMN_OK)
+        status = limn_recipe_code(p->ctx, encoder, (limn_coder_sides){s->height, s->width}, values, out->mean,
+                                  out->deviation);
     if (status == LIMN_OK) scale_latent(p, s->size, out->mean, out->mean);
     for (size_t i = 0; i < s->size && status == LIMN_OK && out->deviation; i++)
         out->deviation[i] = (float)(exp(out->deviation[i] / 2.0) * p->latent_scale);

@@ -139,7 +139,7 @@ static limn_status draw_tile(upscale *s, int i, uint64_t seed)
     limn_sampling *sampling = NULL;
     limn_status status = cut(s, left, top, &start);
     s->o.init = &start, s->o.seed = seed + (uint64_t)i;
-    if (status == LIMN_OK) status = limn_sampling_open(s->p, &s->o, true, &sampling);
+    if (status == LIMN_OK) status = limn_sampling_open(s->p, &s->o, LIMN_DECODES_LAST, &sampling);
     if (status == LIMN_OK) {
         sampling->done = i * sampling->total, sampling->total *= n;
         status = limn_sampling_run(sampling, &drawn, NULL);
@@ -162,7 +162,11 @@ static limn_status draw(upscale *s, limn_image *out)
                  "is drawn anew", s->o.strength, s->o.steps);
         return *out = s->large, s->large = (limn_image){0}, LIMN_OK;
     }
-    for (int i = 0; i < n && status == LIMN_OK; i++) status = draw_tile(s, i, seed);
+    for (int i = 0; i < n && status == LIMN_OK; i++) {
+        s->p->recipe.again = i + 1 < n;
+        status = draw_tile(s, i, seed);
+    }
+    s->p->recipe.again = false;
     for (size_t i = 0; i < pixels * c && status == LIMN_OK; i++) s->sum[i] /= s->weight[i / c];
     return status == LIMN_OK ? limn_picture_bytes(s->p->ctx, s->x.side, s->y.side, (int)c, s->sum, out) : status;
 }
