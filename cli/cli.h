@@ -32,6 +32,19 @@ bool cli_interval(const char *flag, double low, double high);
 /** The place of text among "a, b, c", or a message and false; text NULL leaves *out. */
 bool cli_choice(const char *flag, const char *words, const char *text, int *out);
 bool cli_precision(const char *text, limn_precision *out);
+
+/* How an autoencoder works, as it was typed; the names are those of stable-diffusion.cpp. */
+typedef struct cli_tiling_words {
+    bool on;
+    const char *size, *overlap;
+} cli_tiling_words;
+#define CLI_TILING_FLAGS(w)                                                                                                 \
+    {NULL, "--vae-tiling", NULL, &(w).on}, {NULL, "--vae-tile-size", &(w).size, NULL},                                      \
+    {                                                                                                                       \
+        NULL, "--vae-tile-overlap", &(w).overlap, NULL                                                                      \
+    }
+/** @return false after a message */
+bool cli_tiling(const cli_tiling_words *w, limn_tiling *out);
 /** NET and every --set NAME=VALUE of the command line, in order, as one text: limn_train_options.network.  @param out  the
  *  caller's, limn_text_free() */
 limn_status cli_network(limn_ctx *ctx, int argc, char **argv, const char *net, limn_text *out);

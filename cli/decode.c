@@ -49,7 +49,7 @@ static limn_status decode(latent_job *job, const latent_flags *f, const char *fi
     limn_latent latent = {0};
     scores near;
     limn_status status = limn_target_check(job->ctx, "--output", f->output, ".png");
-    if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
+    if (status == LIMN_OK) status = latent_open(job, f, &a);
     if (status == LIMN_OK) status = check_files(job, a, file, compare, f->output);
     if (status == LIMN_OK) status = limn_latent_read(job->ctx, file, &latent);
     if (status == LIMN_OK) status = limn_latent_check_maker(job->ctx, file, limn_autoencoder_describe(a).settings);

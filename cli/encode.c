@@ -44,7 +44,7 @@ static limn_status encode(latent_job *job, const latent_flags *f, const char *pi
     limn_image image = {0};
     limn_latent latent = {0};
     limn_status status = limn_target_check(job->ctx, "--output", f->output, ".safetensors");
-    if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->model, &a);
+    if (status == LIMN_OK) status = latent_open(job, f, &a);
     if (status == LIMN_OK) status = check_files(job, a, picture, f->output);
     if (status == LIMN_OK) status = limn_image_read(job->ctx, picture, 0, &image);
     if (status == LIMN_OK) status = limn_encode(a, &image, job->precision, &latent);
@@ -75,7 +75,7 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     o->size = (int)pixels, o->crop = squash ? LIMN_SQUASH : LIMN_CROP_CENTRE;
     o->out = f->output, o->vae = f->model, o->precision = job->precision;
     if (isatty(STDERR_FILENO) && !f->quiet) limn_ctx_set_progress(job->ctx, generate_show_progress, &progress);
-    limn_status status = limn_autoencoder_open(job->ctx, f->model, &a);
+    limn_status status = latent_open(job, f, &a);
     if (status == LIMN_OK) status = limn_encode_folder(a, o, &n);
     if (status == LIMN_OK) printf("%s: %lld latents\n", f->output, (long long)n);
     limn_autoencoder_free(a);

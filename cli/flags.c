@@ -148,6 +148,29 @@ bool cli_precision(const char *text, limn_precision *out)
     return known;
 }
 
+/* "32" or "32x48": width, height */
+static bool read_tile(const char *text, limn_tiling *out)
+{
+    char across[16] = "", *x = NULL;
+    long width = 0, height = 0;
+    if (!text) return true;
+    snprintf(across, sizeof across, "%s", text);
+    if (strlen(text) < sizeof across && (x = strchr(across, 'x'))) *x++ = '\0';
+    if (!cli_integer("--vae-tile-size", x ? across : text, 4, 2048, &width) ||
+        !cli_integer("--vae-tile-size", x ? x : text, 4, 2048, &height))
+        return false;
+    out->width = (int)width, out->height = (int)height;
+    return true;
+}
+
+bool cli_tiling(const cli_tiling_words *w, limn_tiling *out)
+{
+    *out = (limn_tiling){.on = w->on, .overlap = 0.5};
+    if (!w->on && (w->size || w->overlap))
+        return cli_lacks("--vae-tile-size and --vae-tile-overlap expect --vae-tiling too");
+    return read_tile(w->size, out) && cli_real("--vae-tile-overlap", w->overlap, 0, 0.5, &out->overlap);
+}
+
 limn_status cli_network(limn_ctx *ctx, int argc, char **argv, const char *net, limn_text *out)
 {
     limn_text_printf(out, "%s", net);

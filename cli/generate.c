@@ -88,6 +88,11 @@ static const char help[] =
     "      --karras                the same as --scheduler karras\n"
     "      --eta X                 noise that ddim and tcd add, 0 to 1 (0)\n"
     "      --precision NAME        auto f32 bf16 exact (auto); exact: f32, every convolution a direct sum\n"
+    "      --vae-tiling            the autoencoder in tiles, which takes less memory: each is coded alone, and where they\n"
+    "                              overlap they fade into each other\n"
+    "      --vae-tile-size WxH     of a tile, or one number, in pixels of the latent (64; of Stable Diffusion 512 x 512\n"
+    "                              pixels): the larger, the nearer to what the whole becomes\n"
+    "      --vae-tile-overlap X    0 to 0.5 (0.5): the part of its sides that a tile shares with the next one at least\n"
     "  -t, --threads N             0: one for each core that it may use (0)\n"
     "output:\n"
     "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...;\n"
@@ -125,6 +130,7 @@ typedef struct generate_words {
     const char *diffusion_model, *clip_l, *others[MOST_OTHERS];
     const char *hires, *hires_strength, *hires_steps;
     generate_preview_words preview;
+    cli_tiling_words tiling;
     upscale_words upscale;
     bool grid, help, quiet, karras, show, bare;
 } generate_words;
@@ -267,7 +273,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_real("--hires-strength", w->hires_strength, 0, 1, &o->hires_strength) ||
         !cli_integer("--hires-steps", w->hires_steps, 1, 1000, &n->hires_steps) ||
         !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision) ||
-        !read_rng(w->rng, &o->rng))
+        !read_rng(w->rng, &o->rng) || !cli_tiling(&w->tiling, &o->tiling))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
     o->prompt_style = w->style, o->clip_skip = (int)n->skip, o->hires_steps = (int)n->hires_steps;
@@ -434,6 +440,7 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--preview", &w->preview.preview, NULL},
         {NULL, "--preview-path", &w->preview.path, NULL},
         {NULL, "--preview-interval", &w->preview.interval, NULL},
+        CLI_TILING_FLAGS(w->tiling),
         {NULL, "--hires", &w->hires, NULL},
         {NULL, "--hires-strength", &w->hires_strength, NULL},
         {NULL, "--hires-steps", &w->hires_steps, NULL},

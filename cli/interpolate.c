@@ -77,7 +77,7 @@ static limn_status interpolate(latent_job *job, const interpolate_flags *f)
     limn_latent latents[2] = {{0}};
     int n = (int)f->n;
     limn_status status = read_pictures(job, f, pictures);
-    if (status == LIMN_OK) status = limn_autoencoder_open(job->ctx, f->shared.model, &a);
+    if (status == LIMN_OK) status = latent_open(job, &f->shared, &a);
     if (status == LIMN_OK) status = check_files(job, a, f);
     for (int i = 0; i < 2 && status == LIMN_OK; i++) status = limn_encode(a, &pictures[i], job->precision, &latents[i]);
     if (status == LIMN_OK) status = limn_interpolate(a, &latents[0], &latents[1], n, f->slerp, job->precision, images);

@@ -12,7 +12,7 @@ int latent_begin(latent_job *job, const char *verb, latent_flags *f)
     long threads = 0;
     *job = (latent_job){.verb = verb, .quiet = f->quiet};
     f->output = cli_output(f->output);
-    if (!cli_precision(f->precision, &job->precision)) return 2;
+    if (!cli_precision(f->precision, &job->precision) || !cli_tiling(&f->tiling, &job->tiling)) return 2;
     if (f->model && f->vae) return cli_lacks("-m and --vae both name the autoencoder: expected one"), 2;
     if (f->vae) f->model = f->vae;
     if (!f->model)
@@ -27,6 +27,12 @@ int latent_begin(latent_job *job, const char *verb, latent_flags *f)
     limn_status status = limn_ctx_set_threads(job->ctx, (int)threads);
     if (status == LIMN_OK) status = limn_ctx_set_weights(job->ctx, f->weights);
     return status == LIMN_OK ? 0 : latent_end(job, status);
+}
+
+limn_status latent_open(latent_job *job, const latent_flags *f, limn_autoencoder **out)
+{
+    limn_status status = limn_autoencoder_open(job->ctx, f->model, out);
+    return status == LIMN_OK ? limn_autoencoder_set_tiling(*out, &job->tiling) : status;
 }
 
 int latent_end(latent_job *job, limn_status status)
