@@ -27,7 +27,7 @@ typedef struct latent_flags {
     "                       of a whole checkpoint its autoencoder; --vae is the same flag\n"                                \
     "  --weights ema|raw    of a checkpoint with several sets of weights: which (EMA where it has them)\n"                  \
     "  -o, --output FILE    what to write; - is stdout\n"                                                                   \
-    "  --vae-tiling         in tiles, which takes less memory: each is coded alone, and where they overlap they fade into "  \
+    "  --vae-tiling         in tiles, which takes less memory: each is coded alone, and where they overlap they fade into " \
     "each other;\n"                                                                                                         \
     "                       --vae-tile-size WxH in pixels of the latent (64), --vae-tile-overlap 0 to 0.5 (0.5)\n"          \
     "  --precision auto     auto, f32, bf16 or exact  -t, --threads 0 (0: all cores)      -q, --quiet\n"

@@ -80,8 +80,8 @@ static double decibels(size_t n, const float *a, const float *b)
     return 10 * log10((high - low) * (high - low) * (double)n / sum);
 }
 
-/* How much the difference of both jumps from one column (row) to the next, in the mean: the largest of all columns, as a part
- * of the range. */
+/* How much the difference of both jumps from one column (row) to the next, in the mean: the largest of all columns, as a
+ * part of the range. */
 static double largest_step(int height, int width, int channels, const float *a, const float *b, bool rows)
 {
     int n = rows ? height : width, m = rows ? width : height;
@@ -245,9 +245,11 @@ static void the_program_takes_the_flags(void **state)
     assert_int_equal(program("generate -m tiling-model -W 160 -H 96 --steps 1 --vae-tiling --vae-tile-size 16x12 "
                              "--vae-tile-overlap 0.25 -o tiling.png"), 0);
     wrote("MB in 9 tiles of 64 x 48");
-    assert_int_equal(program("encode -m tiling-model/vae tiling.png --vae-tiling --vae-tile-size 16 -o tiling.safetensors"), 0);
+    assert_int_equal(program("encode -m tiling-model/vae tiling.png --vae-tiling --vae-tile-size 16 -o tiling.safetensors"),
+                     0);
     wrote("encoding 160 x 96 in 8 tiles of 64 x 64");
-    assert_int_equal(program("decode -m tiling-model/vae tiling.safetensors --vae-tiling --vae-tile-size 16 -o back.png"), 0);
+    assert_int_equal(program("decode -m tiling-model/vae tiling.safetensors --vae-tiling --vae-tile-size 16 -o back.png"),
+                     0);
     wrote("decoding 160 x 96 in 8 tiles of 64 x 64");
     static const struct { const char *flags, *words; } wrong[] = {
         {"--vae-tile-size 16", "expect --vae-tiling too"},

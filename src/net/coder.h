@@ -1,5 +1,6 @@
-/* coder.h: an autoencoder's encoder or decoder over a picture of any size: whole, or in tiles as large as its job was planned
- * for.  A tile is coded alone, its norms and its attention see nothing else; where tiles overlap they fade into each other. */
+/* coder.h: an autoencoder's encoder or decoder over a picture of any size: whole, or in tiles as large as its job was
+ * planned for.  A tile is coded alone, its norms and its attention see nothing else; where tiles overlap they fade into each
+ * other. */
 #ifndef LIMN_NET_CODER_H
 #define LIMN_NET_CODER_H
 
@@ -27,7 +28,7 @@ char *limn_tiling_text(const limn_tiling *tiling, limn_coder_sides whole, int fa
  * @param log_variance  NULL, or beside the mean of an encoder
  * @return as limn_run_execute() and limn_job_output()
  */
-limn_status limn_job_code(limn_ctx *ctx, limn_job *job, const limn_tiling *tiling, limn_coder_sides latent, const float *from,
-                          float *to, float *log_variance);
+limn_status limn_job_code(limn_ctx *ctx, limn_job *job, const limn_tiling *tiling, limn_coder_sides latent,
+                          const float *from, float *to, float *log_variance);
 
 #endif

@@ -57,8 +57,8 @@ size_t limn_net_bytes(const limn_net *net);
  *         LIMN_CANCELLED.  On failure *job is {0}
  */
 limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, size_t limit, limn_job *job);
-/** The same without the weights: ports are known, inputs can be written.  limn_job_load() has the weights in the store before
- *  it runs. */
+/** The same without the weights: ports are known, inputs can be written.  limn_job_load() has the weights in the store
+ *  before it runs. */
 limn_status limn_job_open(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, size_t limit, limn_job *job);
 limn_status limn_job_load(limn_ctx *ctx, limn_job *job);
 /** Its activations are free until it goes on: then all inputs are written again. */

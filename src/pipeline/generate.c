@@ -145,7 +145,8 @@ limn_status limn_generate(limn_pipeline *p, const limn_generate_options *o, limn
     for (int i = 0; i < o->n; i++) images[i] = (limn_image){0};
     limn_status status = limn_sampling_check_pictures(p);
     bool two = o->hires && o->hires != 1, stays = !two && o->init && limn_start_stays(p, o);
-    if (status == LIMN_OK && !two) status = stays ? limn_sampling_check(p, o) : limn_sampling_open(p, o, LIMN_DECODES_LAST, &s);
+    if (status == LIMN_OK && !two)
+        status = stays ? limn_sampling_check(p, o) : limn_sampling_open(p, o, LIMN_DECODES_LAST, &s);
     if (status == LIMN_OK)
         status = two     ? in_two_passes(p, o, images, NULL)
                  : stays ? limn_start_copy(p, o, images)
