@@ -244,6 +244,10 @@ LIMN_API limn_node *limn_roll(limn_node *x, int64_t dy, int64_t dx);
 
 /** Build for training from here on: batch norms use the statistics of the batch. */
 LIMN_API void limn_graph_train(limn_graph *g);
+/** x [B,H,W,C], where a picture may be cut into strips of rows: of what was drawn before, only x leads to what follows, and
+ *  that looks at rows nearby (convolutions with zeros around, products, nearest neighbours) and at moments of group norms.
+ *  @return x, but for graphs that are run in strips */
+LIMN_API limn_node *limn_strip_stage(limn_node *x);
 /** Running statistics of a graph that trains: after each step of it   parameter = (1 - momentum) parameter + momentum
  *  value. */
 typedef struct limn_running {

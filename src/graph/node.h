@@ -154,7 +154,18 @@ struct limn_node {
     limn_node *same;    /* PARAMETER: the next one in its list of limn_graph.by_name */
 };
 
-enum { LIMN_MAX_RUNNING = 256, LIMN_NAME_LISTS = 256 };
+enum { LIMN_MAX_RUNNING = 256, LIMN_NAME_LISTS = 256, LIMN_MAX_STAGES = 48, LIMN_MAX_GIVEN = 128, LIMN_NO_STAGE = -1 };
+
+/* A graph that is drawn to be run in parts (net/strips.h): its stages, and from stage `begin` on, which is an input, the
+ * norms, whose moments are inputs too. */
+typedef struct limn_cut {
+    int begin;                /* LIMN_NO_STAGE: nothing is an input */
+    int n_stages, n_norms, n_given; /* norms in all, and behind `begin` */
+    limn_node *stage[LIMN_MAX_STAGES];
+    int norms_before[LIMN_MAX_STAGES];
+    limn_node *input;
+    limn_node *normed[LIMN_MAX_GIVEN], *moments[LIMN_MAX_GIVEN];
+} limn_cut;
 
 struct limn_graph {
     limn_ctx *ctx;
@@ -168,10 +179,16 @@ struct limn_graph {
     int n_parameters, parameter_capacity;
     limn_node **parameters;   /* in order of creation */
     limn_node *by_name[LIMN_NAME_LISTS]; /* parameters whose names have the same hash */
+    limn_cut *cut;            /* NULL: it is drawn as a whole */
     bool trains;              /* batch norms use the statistics of the batch */
     int n_running;
     limn_running running[LIMN_MAX_RUNNING];
 };
+
+/** Before anything is drawn: record stages, and cut the graph at one of them. */
+void limn_graph_cut(limn_graph *g, int begin);
+/** Convolutions of more than a pixel that a node depends on: as many rows as they reach, or more. */
+int limn_cut_convolutions(const limn_node *node);
 
 /* ---- one row per op ----------------------------------------------------------------------------------------------- */
 

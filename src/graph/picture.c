@@ -2,6 +2,7 @@
 #include "graph/op/rows.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const limn_init zero = {.kind = LIMN_INIT_ZERO}, one = {.kind = LIMN_INIT_ONE};
 
@@ -86,11 +87,67 @@ limn_node *limn_resize(limn_node *x, int64_t h, int64_t w, limn_resize_mode mode
     return limn_node_1(LIMN_OP_RESIZE, x, &(limn_attr){.shape = LIMN_SHAPE(h, w), .resize = mode});
 }
 
+/* ---- stages ----------------------------------------------------------------------------------------------------------- */
+
+void limn_graph_cut(limn_graph *g, int begin)
+{
+    g->cut = limn_arena_alloc(g->arena, sizeof *g->cut);
+    if (g->cut) g->cut->begin = begin;
+    else limn_node_no_memory(g);
+}
+
+/* The value of a plan's own type: what follows reads it as if it had been made here. */
+limn_node *limn_strip_stage(limn_node *x)
+{
+    limn_graph *g = x->graph;
+    limn_cut *cut = g->cut;
+    if (!cut || x->op == LIMN_OP_ERROR) return x;
+    if (cut->n_stages == LIMN_MAX_STAGES)
+        return limn_node_error(g, LIMN_OP_VIEW, "more than %d stages", LIMN_MAX_STAGES);
+    int i = cut->n_stages++;
+    if (i == cut->begin) x = limn_affine(cut->input = limn_input(g, "stage", LIMN_COMPUTE, x->shape, LIMN_PER_STEP), 1, 0);
+    cut->norms_before[i] = cut->n_norms;
+    return cut->stage[i] = x;
+}
+
+static void count_convolutions(const limn_node *node, bool *seen, int *n)
+{
+    if (seen[node->id]) return;
+    seen[node->id] = true;
+    *n += node->op == LIMN_OP_CONV && node->src[1]->shape.dim[2] > 1;
+    for (int s = 0; s < node->n_src; s++) count_convolutions(node->src[s], seen, n);
+}
+
+int limn_cut_convolutions(const limn_node *node)
+{
+    int n = 0;
+    bool *seen = calloc((size_t)node->graph->n_nodes, sizeof *seen);
+    if (!seen) return -1;
+    count_convolutions(node, seen, &n);
+    free(seen);
+    return n;
+}
+
 /* ---- norms ------------------------------------------------------------------------------------------------------------ */
 
 static limn_node *moments_of(limn_node *x, const limn_attr *norm)
 {
     return limn_node_1(LIMN_OP_MOMENTS, x, &(limn_attr){.groups = norm->groups, .flags = norm->flags & LIMN_OVER_BATCH});
+}
+
+/* Moments of the whole picture, of which a strip sees a part, come from outside. */
+static limn_node *given_moments(limn_node *x, const limn_attr *norm)
+{
+    limn_graph *g = x->graph;
+    limn_cut *cut = g->cut;
+    limn_node *moments = moments_of(x, norm);
+    if (!cut || moments->op == LIMN_OP_ERROR) return moments;
+    cut->n_norms++;
+    if (cut->begin == LIMN_NO_STAGE || cut->n_stages <= cut->begin) return moments;
+    if (cut->n_given == LIMN_MAX_GIVEN)
+        return limn_node_error(g, LIMN_OP_MOMENTS, "more than %d norms in a part", LIMN_MAX_GIVEN);
+    cut->normed[cut->n_given] = x;
+    return cut->moments[cut->n_given++] = limn_input(g, "moments", LIMN_WIDE, moments->shape, LIMN_PER_STEP);
 }
 
 static limn_node *weighted_norm(limn_node *x, limn_node *moments, limn_node *w, limn_node *b, limn_attr attr)
@@ -106,7 +163,7 @@ limn_node *limn_group_norm(limn_graph *g, const char *name, limn_node *x, int gr
     limn_attr attr = {.groups = groups, .eps = eps, .activation = activation};
     limn_node *w = name ? limn_parameter_of(g, name, "weight", cols, one) : NULL,
               *b = name ? limn_parameter_of(g, name, "bias", cols, zero) : NULL;
-    return weighted_norm(x, moments_of(x, &attr), w, b, attr);
+    return weighted_norm(x, given_moments(x, &attr), w, b, attr);
 }
 
 /* (n w + b) (1 + s) + t = n w (1 + s) + (b (1 + s) + t): weights per sample, made on [B,C] */

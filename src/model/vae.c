@@ -107,14 +107,15 @@ static limn_node *decode(limn_graph *g, const vae_config *cfg, limn_node *z)
 {
     limn_scope_push(g, "decoder");
     limn_scope_note(g, "latent to picture");
-    limn_node *x = mid_block(g, cfg, limn_conv(g, "conv_in", z, width_of(cfg, cfg->levels - 1), 3));
+    limn_node *x = limn_strip_stage(mid_block(g, cfg, limn_conv(g, "conv_in", z, width_of(cfg, cfg->levels - 1), 3)));
     for (int up = 0; up < cfg->levels; up++) { /* up_blocks.0 is the coarsest */
         limn_scope_push(g, "up_blocks.%d", up);
         int width = width_of(cfg, cfg->levels - 1 - up);
-        for (int i = 0; i <= cfg->layers; i++) x = resnet(g, cfg, i, x, width);
+        for (int i = 0; i <= cfg->layers; i++) x = limn_strip_stage(resnet(g, cfg, i, x, width));
         limn_shape s = limn_node_shape(x);
         if (up < cfg->levels - 1)
-            x = limn_conv(g, "upsamplers.0.conv", limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST), width, 3);
+            x = limn_strip_stage(
+                limn_conv(g, "upsamplers.0.conv", limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST), width, 3));
         limn_scope_pop(g);
     }
     x = limn_conv(g, "conv_out", norm(g, cfg, "conv_norm_out", x), (int64_t)cfg->channels * cfg->patch * cfg->patch, 3);

@@ -1,6 +1,7 @@
 /* net.c: see net.h. */
 #include "net/net.h"
 
+#include "graph/node.h"
 #include "net/finite.h"
 #include "plan/plan.h"
 
@@ -111,7 +112,8 @@ static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
 {
     return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width &&
            a->text_length == b->text_length && a->text_skip == b->text_skip && a->part == b->part &&
-           a->precision == b->precision;
+           a->precision == b->precision && a->cut.on == b->cut.on && a->cut.begin == b->cut.begin &&
+           a->cut.end == b->cut.end && a->cut.norm == b->cut.norm;
 }
 
 bool limn_net_shape_same(const limn_net_shape *a, const limn_net_shape *b)
@@ -149,6 +151,11 @@ static void change_precision(limn_net *net, limn_precision precision)
     limn_store_clear(net->store);
 }
 
+static limn_node *end_of_cut(const limn_cut *cut, const limn_cut_at *at, limn_node *output)
+{
+    return at->norm != LIMN_NO_STAGE ? cut->normed[at->norm] : at->end < cut->n_stages ? cut->stage[at->end] : output;
+}
+
 static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, size_t limit, limn_net_plan **out)
 {
     limn_net_plan *p = *out = calloc(1, sizeof *p);
@@ -162,7 +169,9 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
                         .width = shape->width,
                         .text_length = shape->text_length,
                         .text_skip = shape->text_skip};
+    if (status == LIMN_OK && shape->cut.on) limn_graph_cut(p->g, shape->cut.begin);
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
+    if (status == LIMN_OK && shape->cut.on) p->ports.output = end_of_cut(p->g->cut, &shape->cut, p->ports.output);
     limn_plan_options options = {.precision = shape->precision, .memory_limit = limit};
     bool text = shape->part == LIMN_PART_TEXT || net->settings.family->kind == LIMN_ENCODES_TEXT;
     limn_node *more = text ? p->ports.pooled_text : shape->part == LIMN_PART_ENCODER ? p->ports.log_variance : NULL;
@@ -224,7 +233,8 @@ limn_status limn_job_open(limn_ctx *ctx, limn_net *net, const limn_net_shape *wa
     if (status == LIMN_OK) p->users++;
     pthread_mutex_unlock(&net->lock);
     if (status != LIMN_OK) return status;
-    *job = (limn_job){.net = net, .planned = p, .ports = &p->ports, .shape = shape, .n_times = shape.n_times};
+    *job = (limn_job){.net = net, .planned = p, .ports = &p->ports, .cut = p->g->cut, .shape = shape,
+                      .n_times = shape.n_times};
     status = limn_run_new_with(ctx, p->plan, net->store, &job->run);
     if (status != LIMN_OK) limn_job_end(job);
     return status;

@@ -12,6 +12,13 @@
 
 typedef struct limn_net limn_net;
 
+/* A part of a network that runs in strips: from a stage that is an input (LIMN_NO_STAGE: from its own inputs) to another
+ * (the number of stages: to the output), or to what a norm of it sees. */
+typedef struct limn_cut_at {
+    bool on;
+    int begin, end, norm;
+} limn_cut_at;
+
 /* What is built for one job. */
 typedef struct limn_net_shape {
     int batch;
@@ -20,6 +27,7 @@ typedef struct limn_net_shape {
     int text_length, text_skip; /* as in limn_build */
     limn_model_part part;
     limn_precision precision;
+    limn_cut_at cut;         /* see strips.h */
 } limn_net_shape;
 
 /* A run of a net and its ports.  Begins as {0}. */
@@ -28,6 +36,7 @@ typedef struct limn_job {
     struct limn_net_plan *planned;
     limn_run *run;
     const limn_ports *ports;
+    const struct limn_cut *cut; /* of the graph, where shape.cut is on */
     limn_net_shape shape;
     int n_times;             /* rows of the table behind ports->timesteps */
     bool loaded;             /* its weights are in the store */
