@@ -32,6 +32,8 @@ bool cli_interval(const char *flag, double low, double high);
 /** The place of text among "a, b, c", or a message and false; text NULL leaves *out. */
 bool cli_choice(const char *flag, const char *words, const char *text, int *out);
 bool cli_precision(const char *text, limn_precision *out);
+/** "2G", "1500M", of a thousand each: bytes, or a message and false; text NULL leaves *out. */
+bool cli_memory(const char *flag, const char *text, size_t *out);
 
 /* How an autoencoder works, as it was typed; the names are those of stable-diffusion.cpp. */
 typedef struct cli_tiling_words {

@@ -148,6 +148,20 @@ bool cli_precision(const char *text, limn_precision *out)
     return known;
 }
 
+bool cli_memory(const char *flag, const char *text, size_t *out)
+{
+    char *end = NULL;
+    double n = text ? limn_number_parse(text, &end) : 0;
+    if (!text) return true;
+    double unit = *end == 'G' ? 1e9 : *end == 'M' ? 1e6 : 0;
+    if (end == text || !unit || end[1] || !(n * unit >= 1e6 && n * unit <= 1e15)) {
+        fprintf(stderr, "limn: %s expects megabytes or gigabytes, as in 1500M or 2G, found \"%.100s\"\n", flag, text);
+        return false;
+    }
+    *out = (size_t)(n * unit);
+    return true;
+}
+
 /* "32" or "32x48": width, height */
 static bool read_tile(const char *text, limn_tiling *out)
 {

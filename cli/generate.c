@@ -93,6 +93,8 @@ static const char help[] =
     "      --vae-tile-size WxH     of a tile, or one number, in pixels of the latent (64; of Stable Diffusion 512 x 512\n"
     "                              pixels): the larger, the nearer to what the whole becomes\n"
     "      --vae-tile-overlap X    0 to 0.5 (0.5): the part of its sides that a tile shares with the next one at least\n"
+    "      --max-memory SIZE       1500M, 2G (what the machine has): weights and all.  Where decoding the whole does not\n"
+    "                              fit it goes in strips, slower, and comes out the same to 1 of 255\n"
     "  -t, --threads N             0: one for each core that it may use (0)\n"
     "output:\n"
     "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...;\n"
@@ -128,7 +130,8 @@ typedef struct generate_words {
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
     const char *vae, *weights, *rng, *style, *skip, *again;
     const char *diffusion_model, *clip_l, *others[MOST_OTHERS];
-    const char *hires, *hires_strength, *hires_steps;
+    const char *hires, *hires_strength, *hires_steps, *memory;
+    size_t bytes;
     generate_preview_words preview;
     cli_tiling_words tiling;
     upscale_words upscale;
@@ -273,7 +276,8 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_real("--hires-strength", w->hires_strength, 0, 1, &o->hires_strength) ||
         !cli_integer("--hires-steps", w->hires_steps, 1, 1000, &n->hires_steps) ||
         !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision) ||
-        !read_rng(w->rng, &o->rng) || !cli_tiling(&w->tiling, &o->tiling))
+        !read_rng(w->rng, &o->rng) || !cli_tiling(&w->tiling, &o->tiling) ||
+        !cli_memory("--max-memory", w->memory, &w->bytes))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
     o->prompt_style = w->style, o->clip_skip = (int)n->skip, o->hires_steps = (int)n->hires_steps;
@@ -441,6 +445,7 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--preview-path", &w->preview.path, NULL},
         {NULL, "--preview-interval", &w->preview.interval, NULL},
         CLI_TILING_FLAGS(w->tiling),
+        {NULL, "--max-memory", &w->memory, NULL},
         {NULL, "--hires", &w->hires, NULL},
         {NULL, "--hires-strength", &w->hires_strength, NULL},
         {NULL, "--hires-steps", &w->hires_steps, NULL},
@@ -523,6 +528,7 @@ static int draw(limn_ctx *ctx, const generate_verb *verb, generate_words *w, lim
     if (!generate_preview_read(&w->preview, w->vae, &preview, &o)) return 2;
     if (isatty(STDERR_FILENO) && !w->quiet) limn_ctx_set_progress(ctx, generate_show_progress, &progress);
     limn_ctx_set_log(ctx, generate_tell, &w->quiet);
+    limn_ctx_set_memory(ctx, w->bytes);
     status = limn_ctx_set_threads(ctx, (int)n.threads);
     if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, w->weights);
     if (status == LIMN_OK) status = run(ctx, verb, w, again, &preview, &upscale, &o);

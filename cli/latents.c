@@ -10,9 +10,12 @@ static void tell(void *user, limn_log_level level, const char *text)
 int latent_begin(latent_job *job, const char *verb, latent_flags *f)
 {
     long threads = 0;
+    size_t memory = 0;
     *job = (latent_job){.verb = verb, .quiet = f->quiet};
     f->output = cli_output(f->output);
-    if (!cli_precision(f->precision, &job->precision) || !cli_tiling(&f->tiling, &job->tiling)) return 2;
+    if (!cli_precision(f->precision, &job->precision) || !cli_tiling(&f->tiling, &job->tiling) ||
+        !cli_memory("--max-memory", f->memory, &memory))
+        return 2;
     if (f->model && f->vae) return cli_lacks("-m and --vae both name the autoencoder: expected one"), 2;
     if (f->vae) f->model = f->vae;
     if (!f->model)
@@ -24,6 +27,7 @@ int latent_begin(latent_job *job, const char *verb, latent_flags *f)
     job->ctx = cli_ctx_new();
     if (!job->ctx) return 1;
     limn_ctx_set_log(job->ctx, tell, job);
+    limn_ctx_set_memory(job->ctx, memory);
     limn_status status = limn_ctx_set_threads(job->ctx, (int)threads);
     if (status == LIMN_OK) status = limn_ctx_set_weights(job->ctx, f->weights);
     return status == LIMN_OK ? 0 : latent_end(job, status);

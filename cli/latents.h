@@ -6,7 +6,7 @@
 
 /* Flags of all three, as they were typed. */
 typedef struct latent_flags {
-    const char *model, *vae, *weights, *output, *precision, *threads; /* vae: a second name of model */
+    const char *model, *vae, *weights, *output, *precision, *threads, *memory; /* vae: a second name of model */
     cli_tiling_words tiling;
     bool help, quiet;
 } latent_flags;
@@ -14,7 +14,7 @@ typedef struct latent_flags {
 #define LATENT_FLAGS(f)                                                                                                     \
     {"-m", "--model", &(f).model, NULL}, {NULL, "--vae", &(f).vae, NULL}, {NULL, "--weights", &(f).weights, NULL},          \
         {"-o", "--output", &(f).output, NULL}, {NULL, "--precision", &(f).precision, NULL},                                 \
-        CLI_TILING_FLAGS((f).tiling),                                                                                       \
+        CLI_TILING_FLAGS((f).tiling), {NULL, "--max-memory", &(f).memory, NULL},                                            \
         {"-t", "--threads", &(f).threads, NULL},                                                                            \
         {"-q", "--quiet", NULL, &(f).quiet},                                                                                \
     {                                                                                                                       \
@@ -30,6 +30,7 @@ typedef struct latent_flags {
     "  --vae-tiling         in tiles, which takes less memory: each is coded alone, and where they overlap they fade into " \
     "each other;\n"                                                                                                         \
     "                       --vae-tile-size WxH in pixels of the latent (64), --vae-tile-overlap 0 to 0.5 (0.5)\n"          \
+    "  --max-memory SIZE    1500M, 2G (what the machine has): where decoding the whole does not fit it goes in strips\n"     \
     "  --precision auto     auto, f32, bf16 or exact  -t, --threads 0 (0: all cores)      -q, --quiet\n"
 
 /* A job of one of the verbs. */

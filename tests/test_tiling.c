@@ -1,5 +1,5 @@
 /* test_tiling.c: an autoencoder in tiles: near what it makes of the whole, without a step where tiles meet, in less memory;
- * what of it is refused. */
+ * a decoder in strips of rows, where there is no memory for the whole: the same picture; what of both is refused. */
 #include "base/rng.h"
 #include "denoise/picture.h"
 #include "graph/node.h"
@@ -153,6 +153,137 @@ static void tiles_are_near_the_whole_and_leave_no_step(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- strips ----------------------------------------------------------------------------------------------------------- */
+
+/* As colours, -1..1: what lies beyond is black or white. */
+static double farthest(size_t n, const float *a, const float *b)
+{
+    double worst = 0;
+    for (size_t i = 0; i < n; i++) worst = fmax(worst, fabs(fmax(-1, fmin(1, a[i])) - fmax(-1, fmin(1, b[i]))));
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(b[i])) worst = INFINITY;
+    return worst;
+}
+
+/* One autoencoder, whole and in ever less memory: within 1e-4, in bf16 within what the whole is off for its rounding. */
+static void check_strips(limn_ctx *ctx, const char *net, int height, int width, limn_precision precision)
+{
+    double most = 1e-4;
+    static const double parts[] = {0.85, 0.6, 0.4, 0.3};
+    limn_autoencoder *a;
+    write_net(ctx, "tiling-strips", net, false);
+    OK(limn_autoencoder_open(ctx, "tiling-strips", &a));
+    size_t n = (size_t)height * (size_t)width, pixels = n * (size_t)(a->factor * a->factor) * 3;
+    float *latent = malloc(n * 4 * sizeof *latent), *whole = malloc(pixels * sizeof *whole),
+          *found = malloc(pixels * sizeof *found);
+    assert_true(latent && whole && found);
+    make_values((size_t)height, (size_t)width, 4, latent);
+    OK(limn_decode_values(a, 1, height * a->factor, width * a->factor, latent, precision, whole));
+    limn_net_shape shape = {.batch = 1, .part = LIMN_PART_DECODER, .height = height * a->factor, .width = width * a->factor,
+                            .precision = precision};
+    limn_net_size size;
+    if (precision == LIMN_PRECISION_BF16) {
+        limn_autoencoder *wide;
+        OK(limn_autoencoder_open(ctx, "tiling-strips", &wide));
+        OK(limn_decode_values(wide, 1, shape.height, shape.width, latent, LIMN_PRECISION_F32, found));
+        most = farthest(pixels, whole, found);
+        limn_autoencoder_free(wide);
+    }
+    OK(limn_net_measure(ctx, a->decoder.net, &shape, &size));
+    int most_segments = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        limn_strips strips;
+        size_t limit = (size_t)(parts[i] * (double)size.activations);
+        limn_status status = limn_strips_decide(ctx, a->decoder.net, &shape, limit, &strips);
+        if (i > 1 && status == LIMN_NO_MEMORY) break; /* small networks do not take much less */
+        OK(status);
+        assert_true(strips.n > 0 && strips.bytes <= limit);
+        for (size_t k = 0; k < pixels; k++) found[k] = NAN;
+        OK(limn_strips_run(ctx, a->decoder.net, &shape, &strips, latent, found));
+        double off = farthest(pixels, whole, found);
+        if (!(off <= most))
+            fail_msg("%s, %d x %d: %g apart in %d segments, %zu of %zu bytes", net, width, height, off, strips.n, strips.bytes,
+                     size.activations);
+        most_segments = strips.n > most_segments ? strips.n : most_segments;
+    }
+    assert_true(most_segments > 2);
+    limn_strips none;
+    says(ctx, limn_strips_decide(ctx, a->decoder.net, &shape, size.activations / 50, &none), LIMN_NO_MEMORY, "strips");
+    free(latent);
+    free(whole);
+    free(found);
+    limn_autoencoder_free(a);
+}
+
+/* Every norm has the moments of the whole picture: a strip alone would be off as a tile is, by a tenth and more. */
+static void strips_are_the_whole(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    check_strips(ctx, VAE, 64, 40, LIMN_PRECISION_F32);
+    check_strips(ctx, VAE, 37, 21, LIMN_PRECISION_F32);
+    check_strips(ctx, VAE " patch=2 attention=0 quant=0", 32, 24, LIMN_PRECISION_F32);
+    check_strips(ctx, VAE, 64, 40, LIMN_PRECISION_BF16);
+    limn_ctx_free(ctx);
+}
+
+static int farthest_byte(const limn_image *a, const limn_image *b)
+{
+    int worst = 0;
+    assert_true(a->width == b->width && a->height == b->height && a->channels == b->channels);
+    for (int i = 0; i < a->width * a->height * a->channels; i++) {
+        int off = abs(a->pixels[i] - b->pixels[i]);
+        worst = off > worst ? off : worst;
+    }
+    return worst;
+}
+
+/* Where a limit, or the machine, leaves no room for the whole: told before the first step, and the same picture. */
+static void what_does_not_fit_is_decoded_in_strips(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    limn_image whole, strips, alone, none;
+    limn_latent latent;
+    limn_autoencoder *a;
+    limn_generate_options o = limn_generate_defaults();
+    write_net(ctx, "tiling-model", LATENTS, true);
+    write_net(ctx, "tiling-model/vae", VAE, false);
+    OK(limn_pipeline_open(ctx, "tiling-model", &p));
+    o.width = 160, o.height = 224, o.steps = 2, o.guidance = 1, o.precision = LIMN_PRECISION_F32;
+    limn_ctx_set_log(ctx, hear, NULL);
+    heard[0] = '\0';
+    OK(limn_generate(p, &o, &whole));
+    OK(limn_generate_latents(p, &o, &latent));
+    assert_null(strstr(heard, "strips"));
+    size_t takes = (size_t)(1e6 * atof(strstr(heard, " pictures ") ? strstr(strstr(heard, " pictures "), "MB: ") + 4 : "0"));
+    heard[0] = '\0';
+    limn_ctx_set_memory(ctx, takes / 4 * 3);
+    OK(limn_generate(p, &o, &strips));
+    if (!strstr(heard, "MB in strips, ")) fail_msg("%s", heard);
+    assert_in_range(farthest_byte(&whole, &strips), 0, 1);
+    OK(limn_autoencoder_open(ctx, "tiling-model/vae", &a));
+    OK(limn_decode(a, &latent, LIMN_PRECISION_F32, &alone));
+    if (!strstr(heard, "decoding 160 x 224 in strips: ")) fail_msg("%s", heard);
+    assert_in_range(farthest_byte(&whole, &alone), 0, 1);
+    limn_image_free(&alone);
+    limn_ctx_set_memory(ctx, 0);
+    OK(limn_decode(a, &latent, LIMN_PRECISION_F32, &alone)); /* and whole again */
+    assert_memory_equal(alone.pixels, whole.pixels, 160 * 224 * 3);
+    limn_ctx_set_memory(ctx, takes / 50);
+    says(ctx, limn_generate(p, &o, &none), LIMN_NO_MEMORY, ", and the limit is ");
+    limn_autoencoder_free(a);
+    OK(limn_autoencoder_open(ctx, "tiling-model/vae", &a));
+    says(ctx, limn_decode(a, &latent, LIMN_PRECISION_F32, &none), LIMN_NO_MEMORY, "MB for activations, the limit is");
+    limn_image *images[] = {&whole, &strips, &alone};
+    for (int i = 0; i < 3; i++) limn_image_free(images[i]);
+    limn_latent_free(&latent);
+    limn_autoencoder_free(a);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
 /* The way of a pipeline: to a picture, and from one. */
 static void a_pipeline_decodes_and_encodes_in_tiles(void **state)
 {
@@ -251,7 +382,12 @@ static void the_program_takes_the_flags(void **state)
     assert_int_equal(program("decode -m tiling-model/vae tiling.safetensors --vae-tiling --vae-tile-size 16 -o back.png"),
                      0);
     wrote("decoding 160 x 96 in 8 tiles of 64 x 64");
+    assert_int_equal(program("decode -m tiling-model/vae tiling.safetensors --max-memory 6M --precision f32 -o back.png"), 0);
+    wrote("decoding 160 x 96 in strips");
     static const struct { const char *flags, *words; } wrong[] = {
+        {"--max-memory 2", "--max-memory expects megabytes or gigabytes, as in 1500M or 2G, found \"2\""},
+        {"--max-memory G", "found \"G\""},
+        {"--max-memory 1M", ", and the limit is 1.0 MB"},
         {"--vae-tile-size 16", "expect --vae-tiling too"},
         {"--vae-tiling --vae-tile-size 16x", "--vae-tile-size expects a whole number from 4 to 2048, found \"\""},
         {"--vae-tiling --vae-tile-size 2x16", "from 4 to 2048, found \"2\""},
@@ -270,6 +406,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_are_near_the_whole_and_leave_no_step),
+        cmocka_unit_test(strips_are_the_whole),
+        cmocka_unit_test(what_does_not_fit_is_decoded_in_strips),
         cmocka_unit_test(a_pipeline_decodes_and_encodes_in_tiles),
         cmocka_unit_test(what_is_no_tiling_is_a_sentence),
         cmocka_unit_test(the_program_takes_the_flags),

@@ -19,6 +19,7 @@ struct limn_ctx {
     limn_progress_fn progress;
     void *progress_user;
     limn_counters counters;
+    size_t memory;               /* bytes that a job may take; 0: what the machine has */
     atomic_bool cancel;
     char weights[160];           /* "": each job's own; see limn_ctx_set_weights() */
     struct limn_writer *writing; /* files under way (file/bytes.h), the last one begun first; NULL: none */

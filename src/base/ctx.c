@@ -66,6 +66,11 @@ limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads)
     return LIMN_OK;
 }
 
+void limn_ctx_set_memory(limn_ctx *ctx, size_t bytes)
+{
+    ctx->memory = bytes;
+}
+
 limn_status limn_ctx_set_weights(limn_ctx *ctx, const char *which)
 {
     size_t n = which ? strlen(which) : 0;

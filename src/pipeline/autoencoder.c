@@ -200,6 +200,32 @@ limn_status limn_autoencoder_set_tiling(limn_autoencoder *a, const limn_tiling *
     return status;
 }
 
+/* Bytes for activations; 0: not known. */
+static size_t room(const limn_ctx *ctx, const limn_coder *coder, const limn_net_size *size)
+{
+    size_t has = limn_net_bytes(coder->net), lacks = size->weights > has ? size->weights - has : 0,
+           have = limn_memory_available(), left = have > lacks ? have - lacks : have ? 1 : 0;
+    if (!ctx->memory) return left;
+    size_t most = ctx->memory > size->weights ? ctx->memory - size->weights : 1;
+    return left && left < most ? left : most;
+}
+
+/* size: of the whole, for which there is no room. */
+static limn_status begin_strips(limn_autoencoder *a, limn_coder *coder, const limn_net_size *size, size_t left)
+{
+    limn_status status = LIMN_NO_MEMORY;
+    if (coder->part == LIMN_PART_DECODER && !a->tiling.on)
+        status = limn_strips_decide(a->ctx, coder->net, &coder->whole, left, &coder->strips);
+    if (status != LIMN_OK) {
+        coder->strips.n = 0;
+        return limn_fail(a->ctx, LIMN_NO_MEMORY, "the plan needs %.1f MB for activations, the limit is %.1f MB: use a smaller "
+                         "batch or size", (double)size->activations / 1e6, (double)left / 1e6);
+    }
+    limn_log(a->ctx, LIMN_LOG_INFO, "decoding %d x %d in strips: %.0f MB planned", coder->whole.width, coder->whole.height,
+             (double)(coder->strips.bytes + size->weights) * 1e-6);
+    return LIMN_OK;
+}
+
 limn_status limn_coder_begin(limn_autoencoder *a, limn_coder *coder, int batch, int height, int width,
                              limn_precision precision)
 {
@@ -208,9 +234,14 @@ limn_status limn_coder_begin(limn_autoencoder *a, limn_coder *coder, int batch, 
                             .precision = precision};
     limn_net_size size;
     char tiles[64];
+    coder->strips.n = 0, coder->whole = shape;
     if (limn_job_serves(a->ctx, &coder->job, coder->net, &shape)) return LIMN_OK;
-    limn_status status = limn_job_begin(a->ctx, coder->net, &shape, 0, &coder->job);
-    if (status == LIMN_OK) status = limn_net_measure(a->ctx, coder->net, &shape, &size);
+    limn_job_end(&coder->job);
+    limn_status status = limn_net_measure(a->ctx, coder->net, &shape, &size);
+    if (status != LIMN_OK) return status;
+    size_t left = room(a->ctx, coder, &size);
+    if (left && size.activations > left) return begin_strips(a, coder, &size, left);
+    status = limn_job_begin(a->ctx, coder->net, &shape, (size_t)1 << 62, &coder->job);
     if (status == LIMN_OK)
         limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d%s: %.0f MB planned",
                  coder->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
@@ -224,6 +255,8 @@ static limn_status code(limn_autoencoder *a, limn_coder *coder, int n, int heigh
 {
     limn_status status = limn_coder_begin(a, coder, n, height, width, precision);
     limn_coder_sides latent = {height / a->factor, width / a->factor};
+    if (status == LIMN_OK && coder->strips.n)
+        return limn_strips_run(a->ctx, coder->net, &coder->whole, &coder->strips, from, to);
     return status == LIMN_OK ? limn_job_code(a->ctx, &coder->job, &a->tiling, latent, from, to, NULL) : status;
 }
 

@@ -5,6 +5,7 @@
 #include "file/job_files.h"
 #include "file/weight_file.h"
 #include "net/coder.h"
+#include "net/strips.h"
 
 /* The encoder or the decoder. */
 typedef struct limn_coder {
@@ -13,6 +14,8 @@ typedef struct limn_coder {
     limn_weight_file *st;       /* both may have the same */
     limn_net *net;
     limn_job job;               /* of the last call */
+    limn_strips strips;         /* of a decoder whose whole does not fit; its pictures are of `whole` */
+    limn_net_shape whole;
 } limn_coder;
 
 struct limn_autoencoder {

@@ -271,13 +271,21 @@ static bool gives_back(const limn_recipe *r, const limn_recipe_part *part, const
     return early && is_large(r, size->weights + size->activations);
 }
 
+/* What each part takes. */
+typedef struct plans {
+    limn_net_size size[LIMN_RECIPE_PARTS];
+    limn_strips strips;
+} plans;
+
 /* "decoder 120.0 MB in 9 tiles of 256 x 256, " */
-static void name_part(const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_part *part,
-                      const limn_net_size *size, limn_text *text)
+static void name_part(const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_part *part, const plans *plan,
+                      limn_text *text)
 {
+    const limn_net_size *size = &plan->size[part - r->part];
     int factor = factor_of(part, s);
     char tiles[64] = "";
     if (factor) limn_tiling_text(&s->tiling, (limn_coder_sides){s->height * factor, s->width * factor}, factor, tiles);
+    if (part->role == LIMN_ROLE_DECODER && plan->strips.n) snprintf(tiles, sizeof tiles, " in strips");
     limn_text_printf(text, "%s %.1f MB%s%s, ", part->name, (double)(size->activations + size->weights) * 1e-6, tiles,
                      gives_back(r, part, size) ? " (then free)" : "");
 }
@@ -319,60 +327,109 @@ static void count_part(const limn_recipe *r, const limn_recipe_shape *s, const l
     if (!rests || part->role != LIMN_ROLE_DENOISER) add(&t->decode, a, more);
 }
 
-/* What all parts take, and how much of it is not taken yet; named in `text`.  size: NULL, or [n_parts] */
-static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, need *out, limn_text *text,
-                           limn_net_size *sizes)
+static times count(limn_ctx *ctx, const limn_recipe *r, const limn_recipe_shape *s, const plans *plan)
 {
-    limn_status status = LIMN_OK;
     times t = {.steps = {s->buffers, s->buffers}, .decode = {s->buffers, s->buffers}, .sum = s->buffers};
     size_t has = 0;
     for (int i = 0; i < r->n_parts; i++) has += limn_net_bytes(r->part[i].net);
-    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
-        limn_recipe_part *part = &r->part[i];
+    for (int i = 0; i < r->n_parts; i++) {
+        const limn_recipe_part *part = &r->part[i];
         limn_net_shape shape = shape_of(part, s);
-        limn_net_size size;
-        if (!is_wanted(part, s)) continue;
-        status = limn_net_measure(ctx, part->net, &shape, &size);
-        if (status != LIMN_OK) break;
         bool goes_on = part->ran && limn_job_serves(ctx, &part->job, part->net, &shape);
-        count_part(r, s, part, &size, goes_on, has - limn_net_bytes(part->net), &t);
-        if (sizes) sizes[i] = size;
-        name_part(r, s, part, &size, text);
+        if (is_wanted(part, s)) count_part(r, s, part, &plan->size[i], goes_on, has - limn_net_bytes(part->net), &t);
     }
-    out->all = larger(t.encode.all, larger(t.steps.all, t.decode.all));
-    out->more = larger(t.encode.more, larger(t.steps.more, t.decode.more));
+    return t;
+}
+
+static need most_of(const times *t)
+{
+    return (need){larger(t->encode.all, larger(t->steps.all, t->decode.all)),
+                  larger(t->encode.more, larger(t->steps.more, t->decode.more))};
+}
+
+/* have: 0: not known */
+static bool fits_in(const limn_ctx *ctx, need n, size_t have)
+{
+    return (!have || n.more <= have) && (!ctx->memory || n.all <= ctx->memory);
+}
+
+/* Bytes that are left for `takes` of them. */
+static size_t room(const limn_ctx *ctx, need n, size_t have, size_t takes)
+{
+    size_t others = n.all - takes, more = n.more > takes ? n.more - takes : 0, left = (size_t)1 << 62;
+    if (ctx->memory) left = ctx->memory > others ? ctx->memory - others : 0;
+    if (have && left > (have > more ? have - more : 0)) left = have > more ? have - more : 0;
+    return left;
+}
+
+/* A decoder that does not fit goes in strips, where these do. */
+static void try_strips(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, size_t have, const times *t, plans *plan)
+{
+    const limn_recipe_part *decoder = limn_recipe_find(r, LIMN_ROLE_DECODER);
+    if (!decoder || !s->decodes || s->tiling.on) return;
+    limn_net_size *size = &plan->size[decoder - r->part];
+    limn_net_shape shape = shape_of(decoder, s);
+    size_t left = room(ctx, t->decode, have, size->activations);
+    bool in_steps = !s->in_turn || !is_large(r, size->activations);
+    if (in_steps && room(ctx, t->steps, have, size->activations) < left)
+        left = room(ctx, t->steps, have, size->activations);
+    if (limn_strips_decide(ctx, decoder->net, &shape, left, &plan->strips) == LIMN_OK) size->activations = plan->strips.bytes;
+    else plan->strips.n = 0;
+}
+
+/* What all parts take, and how much of it is not taken yet; named in `text`. */
+static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, size_t have, need *out,
+                           limn_text *text, plans *plan)
+{
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
+        limn_net_shape shape = shape_of(&r->part[i], s);
+        if (is_wanted(&r->part[i], s)) status = limn_net_measure(ctx, r->part[i].net, &shape, &plan->size[i]);
+    }
+    if (status != LIMN_OK) return status;
+    times t = count(ctx, r, s, plan);
+    if (!fits_in(ctx, most_of(&t), have)) {
+        try_strips(ctx, r, s, have, &t, plan);
+        t = count(ctx, r, s, plan);
+    }
+    for (int i = 0; i < r->n_parts; i++)
+        if (is_wanted(&r->part[i], s)) name_part(r, s, &r->part[i], plan, text);
+    *out = most_of(&t);
     limn_text_printf(text, "pictures %.1f MB: %.1f MB %s", (double)s->buffers * 1e-6, (double)out->all * 1e-6,
                      out->all < t.sum ? "at most" : "together");
-    return status == LIMN_OK && text->failed ? limn_fail_memory(ctx, text->n, "a sentence") : status;
+    return text->failed ? limn_fail_memory(ctx, text->n, "a sentence") : LIMN_OK;
 }
 
 static limn_status begin_part(limn_ctx *ctx, limn_recipe *r, int i, const limn_net_shape *shape)
 {
     limn_recipe_part *part = &r->part[i];
-    if (limn_job_serves(ctx, &part->job, part->net, shape)) return LIMN_OK;
+    if (part->role == LIMN_ROLE_DECODER && r->strips.n) limn_job_end(&part->job);
+    else if (limn_job_serves(ctx, &part->job, part->net, shape)) return LIMN_OK;
     if (part->role != LIMN_ROLE_TEXT || !limn_net_shape_same(&part->shape, shape)) forget(part);
     part->shape = *shape, part->ran = false;
     for (int w = 0; w < r->n_wires; w++)
         if (r->wire[w].to == i) r->wire[w].seen = 0;
+    if (part->role == LIMN_ROLE_DECODER && r->strips.n) return LIMN_OK;
     return limn_job_open(ctx, part->net, shape, (size_t)1 << 62, &part->job);
 }
 
 /* Is there as much memory as all parts will take, named in `text`? */
-static limn_status ask(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, limn_text *text, limn_net_size *sizes)
+static limn_status ask(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, limn_text *text, plans *plan)
 {
     need n;
     size_t have = limn_memory_available();
-    limn_status status = measure(ctx, r, s, &n, text, sizes);
-    if (status == LIMN_OK && have && n.more > have)
-        status = limn_fail(ctx, LIMN_NO_MEMORY, "%s, and the machine has %.1f MB: make fewer pictures at a time, or smaller "
-                           "ones", text->bytes, (double)have * 1e-6);
-    return status;
+    limn_status status = measure(ctx, r, s, have, &n, text, plan);
+    if (status != LIMN_OK || fits_in(ctx, n, have)) return status;
+    bool limited = ctx->memory && n.all > ctx->memory;
+    return limn_fail(ctx, LIMN_NO_MEMORY, "%s, and %s %.1f MB: make fewer pictures at a time, or smaller ones", text->bytes,
+                     limited ? "the limit is" : "the machine has", (double)(limited ? ctx->memory : have) * 1e-6);
 }
 
 limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, const char *what)
 {
     limn_text text = {0};
-    limn_status status = ask(ctx, r, s, &text, NULL);
+    plans plan = {.strips = {0}};
+    limn_status status = ask(ctx, r, s, &text, &plan);
     if (status == LIMN_OK) limn_log(ctx, LIMN_LOG_INFO, "memory of %s: %s", what, text.bytes);
     else limn_fail_in(ctx, status, "%s", what);
     limn_text_free(&text);
@@ -382,7 +439,8 @@ limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe
 bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
-    bool fits = ask(ctx, r, s, &text, NULL) == LIMN_OK;
+    plans plan = {.strips = {0}};
+    bool fits = ask(ctx, r, s, &text, &plan) == LIMN_OK;
     limn_text_free(&text);
     return fits;
 }
@@ -410,16 +468,17 @@ static void tell(limn_ctx *ctx, limn_recipe *r, limn_text *text)
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
-    limn_net_size sizes[LIMN_RECIPE_PARTS] = {{0}};
+    plans plan = {.strips = {0}};
     end_others(ctx, r, s);
-    limn_status status = ask(ctx, r, s, &text, sizes);
+    limn_status status = ask(ctx, r, s, &text, &plan);
     if (status == LIMN_OK) tell(ctx, r, &text);
+    r->strips = plan.strips;
     limn_text_free(&text);
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_net_shape shape = shape_of(&r->part[i], s);
         if (!is_wanted(&r->part[i], s)) continue;
         status = begin_part(ctx, r, i, &shape);
-        r->part[i].size = sizes[i], r->part[i].tiling = s->tiling;
+        r->part[i].size = plan.size[i], r->part[i].tiling = s->tiling;
     }
     return status;
 }
@@ -553,9 +612,11 @@ limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *par
     return LIMN_OK;
 }
 
-limn_status limn_recipe_code(limn_ctx *ctx, limn_recipe_part *part, limn_coder_sides latent, const float *from, float *to,
-                             float *log_variance)
+limn_status limn_recipe_code(limn_ctx *ctx, const limn_recipe *r, limn_recipe_part *part, limn_coder_sides latent,
+                             const float *from, float *to, float *log_variance)
 {
+    if (part->role == LIMN_ROLE_DECODER && r->strips.n)
+        return limn_strips_run(ctx, part->net, &part->shape, &r->strips, from, to);
     limn_status status = limn_job_code(ctx, &part->job, &part->tiling, latent, from, to, log_variance);
     part->ran = status == LIMN_OK;
     return status;
@@ -577,5 +638,6 @@ limn_status limn_recipe_load(limn_ctx *ctx, limn_recipe *r)
     }
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++)
         if (r->part[i].job.run && r->part[i].role != LIMN_ROLE_ENCODER) status = limn_job_load(ctx, &r->part[i].job);
-    return status;
+    const limn_recipe_part *decoder = limn_recipe_find(r, LIMN_ROLE_DECODER);
+    return status == LIMN_OK && r->strips.n ? limn_strips_load(ctx, decoder->net, &decoder->shape, &r->strips) : status;
 }

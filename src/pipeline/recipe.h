@@ -17,6 +17,7 @@
 #define LIMN_RECIPE_H
 
 #include "net/coder.h"
+#include "net/strips.h"
 #include "net/ports.h"
 #include "text/prompt.h"
 
@@ -76,6 +77,7 @@ typedef struct limn_wire {
 typedef struct limn_recipe {
     size_t least;             /* bytes below which a part keeps its memory; 0: 64 MB */
     bool again;               /* the picture that is started from is not the last one: its encoder keeps its memory */
+    limn_strips strips;       /* of the decoder, where there is no memory for the whole; else none */
     char *told;               /* what of memory was said last; NULL: nothing */
     int n_parts, n_wires;
     limn_recipe_part part[LIMN_RECIPE_PARTS];
@@ -134,9 +136,9 @@ limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe
 bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
 /** The value of an input of a part that was begun.  Inputs that the part lacks are nothing to write. */
 limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_dtype dtype, const void *data);
-/** What a part of the role ENCODER, DECODER or PREVIEW makes of a picture or latent, in the tiles that it was begun for.
+/** What a part of the role ENCODER, DECODER or PREVIEW makes of a picture or latent, in the tiles or strips that it was begun for.
  *  @return as limn_job_code() */
-limn_status limn_recipe_code(limn_ctx *ctx, limn_recipe_part *part, limn_coder_sides latent, const float *from, float *to,
+limn_status limn_recipe_code(limn_ctx *ctx, const limn_recipe *r, limn_recipe_part *part, limn_coder_sides latent, const float *from, float *to,
                              float *log_variance);
 /** Run a part, before it the parts that feed it and whose inputs changed. */
 limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part);

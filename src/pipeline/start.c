@@ -49,7 +49,7 @@ limn_status limn_start_encode(limn_pipeline *p, const float *values, const limn_
     limn_recipe_part *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_ENCODER);
     limn_status status = new_latent(p->ctx, s->size, draws_latents(p, s->o), out);
     if (status == LIMN_OK)
-        status = limn_recipe_code(p->ctx, encoder, (limn_coder_sides){s->height, s->width}, values, out->mean,
+        status = limn_recipe_code(p->ctx, &p->recipe, encoder, (limn_coder_sides){s->height, s->width}, values, out->mean,
                                   out->deviation);
     if (status == LIMN_OK) scale_latent(p, s->size, out->mean, out->mean);
     for (size_t i = 0; i < s->size && status == LIMN_OK && out->deviation; i++)
