@@ -202,8 +202,8 @@ static void check_strips(limn_ctx *ctx, const char *net, int height, int width, 
         OK(limn_strips_run(ctx, a->decoder.net, &shape, &strips, latent, found));
         double off = farthest(pixels, whole, found);
         if (!(off <= most))
-            fail_msg("%s, %d x %d: %g apart in %d segments, %zu of %zu bytes", net, width, height, off, strips.n, strips.bytes,
-                     size.activations);
+            fail_msg("%s, %d x %d: %g apart in %d segments, %zu of %zu bytes", net, width, height, off, strips.n,
+                     strips.bytes, size.activations);
         most_segments = strips.n > most_segments ? strips.n : most_segments;
     }
     assert_true(most_segments > 2);
@@ -382,7 +382,8 @@ static void the_program_takes_the_flags(void **state)
     assert_int_equal(program("decode -m tiling-model/vae tiling.safetensors --vae-tiling --vae-tile-size 16 -o back.png"),
                      0);
     wrote("decoding 160 x 96 in 8 tiles of 64 x 64");
-    assert_int_equal(program("decode -m tiling-model/vae tiling.safetensors --max-memory 6M --precision f32 -o back.png"), 0);
+    assert_int_equal(program("decode -m tiling-model/vae tiling.safetensors --max-memory 6M --precision f32 -o back.png"),
+                     0);
     wrote("decoding 160 x 96 in strips");
     static const struct { const char *flags, *words; } wrong[] = {
         {"--max-memory 2", "--max-memory expects megabytes or gigabytes, as in 1500M or 2G, found \"2\""},

@@ -79,7 +79,7 @@ static size_t widest(const limn_job *job, const stages *s, const struct limn_str
     return (size_t)most * sizeof(float) / (size_t)s->latent;
 }
 
-/* Rows of the latent that convolutions of a segment reach beyond a strip: each of them a row at most, of the first stage's. */
+/* Rows of the latent that convolutions of a segment reach beyond a strip: each a row of the first stage's at most. */
 static limn_status reach(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole, const stages *s,
                          struct limn_strip_segment *g, size_t *line)
 {

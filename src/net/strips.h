@@ -1,5 +1,5 @@
-/* strips.h: a decoder in strips of rows, where there is no memory for the whole, with the moments of the whole picture in every
- * group norm: what it makes of the whole, but for rounding.
+/* strips.h: a decoder in strips of rows, where there is no memory for the whole, with the moments of the whole picture in
+ * every group norm: what it makes of the whole, but for rounding.
  *
  * A network says where it may be cut (limn_strip_stage()): one tensor leads on, and what follows looks at rows nearby and at
  * moments of group norms only.  Up to the first stage that is kept it runs whole; then from stage to stage, each kept as a

@@ -218,8 +218,8 @@ static limn_status begin_strips(limn_autoencoder *a, limn_coder *coder, const li
         status = limn_strips_decide(a->ctx, coder->net, &coder->whole, left, &coder->strips);
     if (status != LIMN_OK) {
         coder->strips.n = 0;
-        return limn_fail(a->ctx, LIMN_NO_MEMORY, "the plan needs %.1f MB for activations, the limit is %.1f MB: use a smaller "
-                         "batch or size", (double)size->activations / 1e6, (double)left / 1e6);
+        return limn_fail(a->ctx, LIMN_NO_MEMORY, "the plan needs %.1f MB for activations, the limit is %.1f MB: use a "
+                         "smaller batch or size", (double)size->activations / 1e6, (double)left / 1e6);
     }
     limn_log(a->ctx, LIMN_LOG_INFO, "decoding %d x %d in strips: %.0f MB planned", coder->whole.width, coder->whole.height,
              (double)(coder->strips.bytes + size->weights) * 1e-6);

@@ -373,7 +373,8 @@ static void try_strips(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s
     bool in_steps = !s->in_turn || !is_large(r, size->activations);
     if (in_steps && room(ctx, t->steps, have, size->activations) < left)
         left = room(ctx, t->steps, have, size->activations);
-    if (limn_strips_decide(ctx, decoder->net, &shape, left, &plan->strips) == LIMN_OK) size->activations = plan->strips.bytes;
+    if (limn_strips_decide(ctx, decoder->net, &shape, left, &plan->strips) == LIMN_OK)
+        size->activations = plan->strips.bytes;
     else plan->strips.n = 0;
 }
 

@@ -136,10 +136,11 @@ limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe
 bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
 /** The value of an input of a part that was begun.  Inputs that the part lacks are nothing to write. */
 limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_dtype dtype, const void *data);
-/** What a part of the role ENCODER, DECODER or PREVIEW makes of a picture or latent, in the tiles or strips that it was begun for.
+/** What a part of the role ENCODER, DECODER or PREVIEW makes of a picture or latent, in the tiles or strips that it was
+ *  begun for.
  *  @return as limn_job_code() */
-limn_status limn_recipe_code(limn_ctx *ctx, const limn_recipe *r, limn_recipe_part *part, limn_coder_sides latent, const float *from, float *to,
-                             float *log_variance);
+limn_status limn_recipe_code(limn_ctx *ctx, const limn_recipe *r, limn_recipe_part *part, limn_coder_sides latent,
+                             const float *from, float *to, float *log_variance);
 /** Run a part, before it the parts that feed it and whose inputs changed. */
 limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part);
 
