@@ -234,7 +234,8 @@ limn_status limn_coder_begin(limn_autoencoder *a, limn_coder *coder, int batch, 
                             .precision = precision};
     limn_net_size size;
     char tiles[64];
-    coder->strips.n = 0, coder->whole = shape;
+    if (coder->strips.n && coder->memory == a->ctx->memory && limn_net_shape_same(&coder->whole, &shape)) return LIMN_OK;
+    coder->strips.n = 0, coder->whole = shape, coder->memory = a->ctx->memory;
     if (limn_job_serves(a->ctx, &coder->job, coder->net, &shape)) return LIMN_OK;
     limn_job_end(&coder->job);
     limn_status status = limn_net_measure(a->ctx, coder->net, &shape, &size);
