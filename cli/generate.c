@@ -426,7 +426,7 @@ int cli_generate(int argc, char **argv)
     return generate_run(argc, argv, &(generate_verb){.name = "generate", .help = help});
 }
 
-enum { MOST_FLAGS = 56 };
+enum { MOST_FLAGS = 64 };
 
 static void list_flags(const generate_verb *verb, generate_words *w, cli_flag out[MOST_FLAGS])
 {

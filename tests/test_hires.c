@@ -629,6 +629,46 @@ static void the_program_shows_and_enlarges(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- less memory ------------------------------------------------------------------------------------------------------ */
+
+static char told[2048];
+
+static void hear_memory(void *user, limn_log_level level, const char *text)
+{
+    (void)user;
+    if (level == LIMN_LOG_INFO && strncmp(text, "memory:", 7) == 0) snprintf(told, sizeof told, "%s", text);
+}
+
+/* With every part counted as large: the text encoder is free before the first step, the denoiser rests while pictures are
+ * decoded; then a decoder in strips. */
+static void less_memory_makes_the_same_picture(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = open_sd(ctx);
+    limn_image whole, image;
+    limn_generate_options o = options_of(128, 256);
+    limn_ctx_set_log(ctx, hear_memory, NULL);
+    OK(limn_generate(p, &o, &whole));
+    p->recipe.least = 1;
+    for (int i = 0; i < 2; i++) {
+        OK(limn_generate(p, &o, &image));
+        assert_memory_equal(image.pixels, whole.pixels, 128 * 256 * 3);
+        limn_image_free(&image);
+    }
+    assert_non_null(strstr(told, "(then free)"));
+    limn_ctx_set_memory(ctx, (size_t)(0.8e6 * atof(strrchr(told, ':') + 1)));
+    limn_pipeline_free(p); /* whose denoiser is there, beside which the text would be read */
+    p = open_sd(ctx), p->recipe.least = 1;
+    OK(limn_generate(p, &o, &image));
+    if (!strstr(told, "MB in strips, ")) fail_msg("%s", told);
+    for (int i = 0; i < 128 * 256 * 3; i++) assert_in_range(abs(image.pixels[i] - whole.pixels[i]), 0, 1);
+    limn_image_free(&image);
+    limn_image_free(&whole);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -644,6 +684,7 @@ int main(void)
         cmocka_unit_test(a_small_picture_is_one_tile),
         cmocka_unit_test(what_cannot_be_enlarged_is_a_sentence),
         cmocka_unit_test(the_program_shows_and_enlarges),
+        cmocka_unit_test(less_memory_makes_the_same_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
