@@ -255,13 +255,13 @@ limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *w
     return status;
 }
 
-void limn_job_rest(limn_job *job)
+void limn_job_release(limn_job *job)
 {
-    limn_run_rest(job->run);
+    limn_run_release(job->run);
 }
 
 /* While the net is locked no job begins. */
-void limn_net_give_back(limn_net *net)
+void limn_net_release(limn_net *net)
 {
     bool used = false;
     pthread_mutex_lock(&net->lock);

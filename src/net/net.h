@@ -71,10 +71,10 @@ limn_status limn_job_begin(limn_ctx *ctx, limn_net *net, const limn_net_shape *s
 limn_status limn_job_open(limn_ctx *ctx, limn_net *net, const limn_net_shape *shape, size_t limit, limn_job *job);
 limn_status limn_job_load(limn_ctx *ctx, limn_job *job);
 /** Its activations are free until it goes on: then all inputs are written again. */
-void limn_job_rest(limn_job *job);
+void limn_job_release(limn_job *job);
 void limn_job_end(limn_job *job);
 /** Weights that no job uses are free; the next job reads them again. */
-void limn_net_give_back(limn_net *net);
+void limn_net_release(limn_net *net);
 /** Would one plan serve both? */
 bool limn_net_shape_same(const limn_net_shape *a, const limn_net_shape *b);
 /** Would limn_job_begin() go on with the job as it is? */

@@ -17,10 +17,10 @@ limn_generate_options limn_generate_defaults(void)
 }
 
 /* The decoder has the room of the denoiser's activations, and then the denoiser that of the decoder's. */
-static void rest(limn_sampling *s, limn_role role)
+static void release(limn_sampling *s, limn_role role)
 {
     limn_recipe_part *part = limn_recipe_find(&s->p->recipe, role);
-    if (part && limn_sampling_in_turn(s)) limn_recipe_rest(&s->p->recipe, part);
+    if (part && limn_sampling_in_turn(s)) limn_recipe_release(&s->p->recipe, part);
 }
 
 limn_status limn_sampling_run(limn_sampling *s, limn_image *images, limn_latent *latents)
@@ -35,11 +35,11 @@ limn_status limn_sampling_run(limn_sampling *s, limn_image *images, limn_latent 
                 status = limn_fail(s->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)s->done,
                                    (long long)s->total);
         }
-        if (images) rest(s, LIMN_ROLE_DENOISER);
+        if (images) release(s, LIMN_ROLE_DENOISER);
         for (int i = 0; i < s->n && first + i < s->o.n && status == LIMN_OK; i++)
             status = images ? limn_sampling_picture(s, i, &images[first + i])
                             : limn_sampling_latent(s, i, &latents[first + i]);
-        if (images) rest(s, LIMN_ROLE_DECODER);
+        if (images) release(s, LIMN_ROLE_DECODER);
     }
     if (status == LIMN_OK) limn_progress(s->p->ctx, s->stage, s->done, s->total);
     return status;

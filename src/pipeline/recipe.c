@@ -1,7 +1,6 @@
 /* recipe.c: see recipe.h. */
-#include "pipeline/recipe.h"
+#include "pipeline/recipe_memory.h"
 
-#include "base/base.h"
 #include "tensor/tensor.h"
 
 #include <stdlib.h>
@@ -40,7 +39,7 @@ void limn_recipe_share(const limn_recipe *r, limn_recipe *out)
         limn_recipe_part *part = &out->part[i];
         limn_net_share(part->net);
         part->job = (limn_job){0}, part->ids = NULL, part->chunks = (limn_recipe_chunks){0};
-        memset(part->said, 0, sizeof part->said);
+        memset(part->output, 0, sizeof part->output);
         part->shape = (limn_net_shape){0}, part->version = 0, part->changed = part->ran = false;
     }
     out->told = NULL;
@@ -51,7 +50,7 @@ void limn_recipe_share(const limn_recipe *r, limn_recipe *out)
 static void forget(limn_recipe_part *part)
 {
     free(part->ids);
-    for (int i = 0; i < LIMN_PORTS; i++) free(part->said[i]), part->said[i] = NULL;
+    for (int i = 0; i < LIMN_PORTS; i++) free(part->output[i]), part->output[i] = NULL;
     part->ids = NULL, part->changed = true, part->ran = false;
 }
 
@@ -231,176 +230,6 @@ limn_status limn_recipe_check(limn_ctx *ctx, const limn_recipe *r)
 
 /* ---- planning --------------------------------------------------------------------------------------------------------- */
 
-static bool is_wanted(const limn_recipe_part *part, const limn_recipe_shape *s)
-{
-    switch (part->role) {
-    case LIMN_ROLE_ENCODER: return s->encodes;
-    case LIMN_ROLE_DECODER: return s->decodes;
-    case LIMN_ROLE_PREVIEW: return s->previews;
-    default: return true;
-    }
-}
-
-/* Pixels of a picture along a side of the denoiser's pixel; 0: the part is none that codes. */
-static int factor_of(const limn_recipe_part *part, const limn_recipe_shape *s)
-{
-    return part->role < LIMN_ROLE_ENCODER ? 0 : part->role == LIMN_ROLE_PREVIEW ? s->preview_factor : s->factor;
-}
-
-static limn_net_shape shape_of(const limn_recipe_part *part, const limn_recipe_shape *s)
-{
-    limn_net_shape out = {.batch = 1, .part = part->door, .precision = s->precision};
-    int factor = factor_of(part, s);
-    limn_coder_sides sides = {s->height, s->width};
-    if (factor) sides = limn_tiling_tile(&s->tiling, (limn_coder_sides){s->height * factor, s->width * factor}, factor);
-    if (part->role == LIMN_ROLE_TEXT) out.batch = s->texts, out.text_skip = s->text_skip;
-    else out.height = sides.height, out.width = sides.width;
-    if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times, out.text_length = s->text_length;
-    return out;
-}
-
-static bool is_large(const limn_recipe *r, size_t bytes)
-{
-    return bytes >= (r->least ? r->least : (size_t)64 << 20);
-}
-
-/* Encoders run before the denoiser, and give back what they took. */
-static bool gives_back(const limn_recipe *r, const limn_recipe_part *part, const limn_net_size *size)
-{
-    bool early = part->role == LIMN_ROLE_TEXT || (part->role == LIMN_ROLE_ENCODER && !r->again);
-    return early && is_large(r, size->weights + size->activations);
-}
-
-/* What each part takes. */
-typedef struct plans {
-    limn_net_size size[LIMN_RECIPE_PARTS];
-    limn_strips strips;
-} plans;
-
-/* "decoder 120.0 MB in 9 tiles of 256 x 256, " */
-static void name_part(const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_part *part, const plans *plan,
-                      limn_text *text)
-{
-    const limn_net_size *size = &plan->size[part - r->part];
-    int factor = factor_of(part, s);
-    char tiles[64] = "";
-    if (factor) limn_tiling_text(&s->tiling, (limn_coder_sides){s->height * factor, s->width * factor}, factor, tiles);
-    if (part->role == LIMN_ROLE_DECODER && plan->strips.n) snprintf(tiles, sizeof tiles, " in strips");
-    limn_text_printf(text, "%s %.1f MB%s%s, ", part->name, (double)(size->activations + size->weights) * 1e-6, tiles,
-                     gives_back(r, part, size) ? " (then free)" : "");
-}
-
-typedef struct need { size_t all, more; } need; /* bytes; those that are not taken yet */
-
-/* What there is at a time: while an encoder runs, while steps are made, while pictures are decoded. */
-typedef struct times {
-    need encode, steps, decode;
-    size_t sum;
-} times;
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static void add(need *n, size_t all, size_t more)
-{
-    n->all += all, n->more += more;
-}
-
-/* One part: others hold `around` bytes of weights now. */
-static void count_part(const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_part *part,
-                       const limn_net_size *size, bool goes_on, size_t around, times *t)
-{
-    size_t has = limn_net_bytes(part->net), a = size->activations, w = size->weights, lacks = w > has ? w - has : 0;
-    size_t more = goes_on ? 0 : a;
-    bool rests = s->in_turn && is_large(r, a);
-    t->sum += w + a;
-    if (gives_back(r, part, size)) {
-        t->encode.all = larger(t->encode.all, s->buffers + around + w + a);
-        t->encode.more = larger(t->encode.more, s->buffers + lacks + a);
-        return;
-    }
-    add(&t->steps, w, lacks);
-    add(&t->decode, w, lacks);
-    if (!rests || part->role != LIMN_ROLE_DECODER) add(&t->steps, a, more);
-    if (!rests || part->role != LIMN_ROLE_DENOISER) add(&t->decode, a, more);
-}
-
-static times count(limn_ctx *ctx, const limn_recipe *r, const limn_recipe_shape *s, const plans *plan)
-{
-    times t = {.steps = {s->buffers, s->buffers}, .decode = {s->buffers, s->buffers}, .sum = s->buffers};
-    size_t has = 0;
-    for (int i = 0; i < r->n_parts; i++) has += limn_net_bytes(r->part[i].net);
-    for (int i = 0; i < r->n_parts; i++) {
-        const limn_recipe_part *part = &r->part[i];
-        limn_net_shape shape = shape_of(part, s);
-        bool goes_on = part->ran && limn_job_serves(ctx, &part->job, part->net, &shape);
-        if (is_wanted(part, s)) count_part(r, s, part, &plan->size[i], goes_on, has - limn_net_bytes(part->net), &t);
-    }
-    return t;
-}
-
-static need most_of(const times *t)
-{
-    return (need){larger(t->encode.all, larger(t->steps.all, t->decode.all)),
-                  larger(t->encode.more, larger(t->steps.more, t->decode.more))};
-}
-
-/* have: 0: not known */
-static bool fits_in(const limn_ctx *ctx, need n, size_t have)
-{
-    return (!have || n.more <= have) && (!ctx->memory || n.all <= ctx->memory);
-}
-
-/* Bytes that are left for `takes` of them. */
-static size_t room(const limn_ctx *ctx, need n, size_t have, size_t takes)
-{
-    size_t others = n.all - takes, more = n.more > takes ? n.more - takes : 0, left = (size_t)1 << 62;
-    if (ctx->memory) left = ctx->memory > others ? ctx->memory - others : 0;
-    if (have && left > (have > more ? have - more : 0)) left = have > more ? have - more : 0;
-    return left;
-}
-
-/* A decoder that does not fit goes in strips, where these do. */
-static void try_strips(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, size_t have, const times *t, plans *plan)
-{
-    const limn_recipe_part *decoder = limn_recipe_find(r, LIMN_ROLE_DECODER);
-    if (!decoder || !s->decodes || s->tiling.on) return;
-    limn_net_size *size = &plan->size[decoder - r->part];
-    limn_net_shape shape = shape_of(decoder, s);
-    size_t left = room(ctx, t->decode, have, size->activations);
-    bool in_steps = !s->in_turn || !is_large(r, size->activations);
-    if (in_steps && room(ctx, t->steps, have, size->activations) < left)
-        left = room(ctx, t->steps, have, size->activations);
-    if (limn_strips_decide(ctx, decoder->net, &shape, left, &plan->strips) == LIMN_OK)
-        size->activations = plan->strips.bytes;
-    else plan->strips.n = 0;
-}
-
-/* What all parts take, and how much of it is not taken yet; named in `text`. */
-static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, size_t have, need *out,
-                           limn_text *text, plans *plan)
-{
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
-        limn_net_shape shape = shape_of(&r->part[i], s);
-        if (is_wanted(&r->part[i], s)) status = limn_net_measure(ctx, r->part[i].net, &shape, &plan->size[i]);
-    }
-    if (status != LIMN_OK) return status;
-    times t = count(ctx, r, s, plan);
-    if (!fits_in(ctx, most_of(&t), have)) {
-        try_strips(ctx, r, s, have, &t, plan);
-        t = count(ctx, r, s, plan);
-    }
-    for (int i = 0; i < r->n_parts; i++)
-        if (is_wanted(&r->part[i], s)) name_part(r, s, &r->part[i], plan, text);
-    *out = most_of(&t);
-    limn_text_printf(text, "pictures %.1f MB: %.1f MB %s", (double)s->buffers * 1e-6, (double)out->all * 1e-6,
-                     out->all < t.sum ? "at most" : "together");
-    return text->failed ? limn_fail_memory(ctx, text->n, "a sentence") : LIMN_OK;
-}
-
 static limn_status begin_part(limn_ctx *ctx, limn_recipe *r, int i, const limn_net_shape *shape)
 {
     limn_recipe_part *part = &r->part[i];
@@ -414,46 +243,14 @@ static limn_status begin_part(limn_ctx *ctx, limn_recipe *r, int i, const limn_n
     return limn_job_open(ctx, part->net, shape, (size_t)1 << 62, &part->job);
 }
 
-/* Is there as much memory as all parts will take, named in `text`? */
-static limn_status ask(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, limn_text *text, plans *plan)
-{
-    need n;
-    size_t have = limn_memory_available();
-    limn_status status = measure(ctx, r, s, have, &n, text, plan);
-    if (status != LIMN_OK || fits_in(ctx, n, have)) return status;
-    bool limited = ctx->memory && n.all > ctx->memory;
-    return limn_fail(ctx, LIMN_NO_MEMORY, "%s, and %s %.1f MB: make fewer pictures at a time, or smaller ones", text->bytes,
-                     limited ? "the limit is" : "the machine has", (double)(limited ? ctx->memory : have) * 1e-6);
-}
-
-limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, const char *what)
-{
-    limn_text text = {0};
-    plans plan = {.strips = {0}};
-    limn_status status = ask(ctx, r, s, &text, &plan);
-    if (status == LIMN_OK) limn_log(ctx, LIMN_LOG_INFO, "memory of %s: %s", what, text.bytes);
-    else limn_fail_in(ctx, status, "%s", what);
-    limn_text_free(&text);
-    return status;
-}
-
-bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
-{
-    limn_text text = {0};
-    plans plan = {.strips = {0}};
-    bool fits = ask(ctx, r, s, &text, &plan) == LIMN_OK;
-    limn_text_free(&text);
-    return fits;
-}
-
 /* What jobs of another shape hold goes before it is counted: their activations, and weights of another precision, of which a
  * net keeps one. */
 static void end_others(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     for (int i = 0; i < r->n_parts; i++) {
         limn_recipe_part *part = &r->part[i];
-        limn_net_shape shape = shape_of(part, s);
-        if (is_wanted(part, s) && !limn_job_serves(ctx, &part->job, part->net, &shape)) limn_job_end(&part->job);
+        limn_net_shape shape = limn_recipe_shape_of(part, s);
+        if (limn_recipe_wants(part, s) && !limn_job_serves(ctx, &part->job, part->net, &shape)) limn_job_end(&part->job);
     }
 }
 
@@ -469,31 +266,32 @@ static void tell(limn_ctx *ctx, limn_recipe *r, limn_text *text)
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
-    plans plan = {.strips = {0}};
+    limn_recipe_sizes plan = {.strips = {0}};
     end_others(ctx, r, s);
-    limn_status status = ask(ctx, r, s, &text, &plan);
+    limn_status status = limn_recipe_ask(ctx, r, s, &text, &plan);
     if (status == LIMN_OK) tell(ctx, r, &text);
     r->strips = plan.strips;
     limn_text_free(&text);
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
-        limn_net_shape shape = shape_of(&r->part[i], s);
-        if (!is_wanted(&r->part[i], s)) continue;
+        limn_net_shape shape = limn_recipe_shape_of(&r->part[i], s);
+        if (!limn_recipe_wants(&r->part[i], s)) continue;
         status = begin_part(ctx, r, i, &shape);
         r->part[i].size = plan.size[i], r->part[i].tiling = s->tiling;
     }
     return status;
 }
 
-void limn_recipe_rest(limn_recipe *r, limn_recipe_part *part)
+void limn_recipe_release(limn_recipe *r, limn_recipe_part *part)
 {
     int i = (int)(part - r->part);
     if (!part->job.run) return;
-    if (gives_back(r, part, &part->size)) {
+    if (limn_recipe_is_transient(r, part, &part->size)) {
         limn_job_end(&part->job);
-        limn_net_give_back(part->net);
+        limn_net_release(part->net);
         part->ran = false;
-    } else if (part->role != LIMN_ROLE_TEXT && part->role != LIMN_ROLE_ENCODER && is_large(r, part->size.activations)) {
-        limn_job_rest(&part->job);
+    } else if (part->role != LIMN_ROLE_TEXT && part->role != LIMN_ROLE_ENCODER &&
+               limn_recipe_is_large(r, part->size.activations)) {
+        limn_job_release(&part->job);
         forget(part);
         for (int w = 0; w < r->n_wires; w++)
             if (r->wire[w].to == i) r->wire[w].seen = 0;
@@ -536,13 +334,13 @@ static limn_status take_outputs(limn_ctx *ctx, limn_recipe *r, int i)
         const limn_node *node = limn_port_node(part->job.ports, row);
         if (!node || !is_taken(r, i, row)) continue;
         limn_shape shape = limn_node_shape(node);
-        size_t bytes = sizeof(limn_said) + (size_t)limn_shape_count(&shape) * sizeof(float);
-        free(part->said[row]);
-        limn_said *said = part->said[row] = malloc(bytes);
-        if (!said) return limn_fail_memory(ctx, bytes, part->name);
-        said->shape = shape;
-        status = limn_job_output(ctx, &part->job, node, part->name, said->values);
-        if (status == LIMN_OK && shape.rank == 3) emphasize(&part->chunks, &shape, said->values);
+        size_t bytes = sizeof(limn_part_output) + (size_t)limn_shape_count(&shape) * sizeof(float);
+        free(part->output[row]);
+        limn_part_output *out = part->output[row] = malloc(bytes);
+        if (!out) return limn_fail_memory(ctx, bytes, part->name);
+        out->shape = shape;
+        status = limn_job_output(ctx, &part->job, node, part->name, out->values);
+        if (status == LIMN_OK && shape.rank == 3) emphasize(&part->chunks, &shape, out->values);
     }
     return status;
 }
@@ -551,15 +349,15 @@ static limn_status take_outputs(limn_ctx *ctx, limn_recipe *r, int i)
 static void bring(const limn_recipe *r, limn_wire *w, const limn_shape *to, float *values)
 {
     const limn_recipe_part *from = &r->part[w->from];
-    const limn_said *said = from->said[w->out];
+    const limn_part_output *out = from->output[w->out];
     int64_t rows = to->dim[0], tokens, channels, wide_tokens, wide_channels;
-    extent(&said->shape, &tokens, &channels);
+    extent(&out->shape, &tokens, &channels);
     extent(to, &wide_tokens, &wide_channels);
-    int64_t chunks = from->chunks.n ? from->chunks.n : 1, texts = (said->shape.dim[0] - from->chunks.with_empty) / chunks;
+    int64_t chunks = from->chunks.n ? from->chunks.n : 1, texts = (out->shape.dim[0] - from->chunks.with_empty) / chunks;
     for (int64_t b = 0; b < rows; b++)
-        for (int64_t t = 0; t < (said->shape.rank == 3 ? chunks * tokens : 1); t++)
+        for (int64_t t = 0; t < (out->shape.rank == 3 ? chunks * tokens : 1); t++)
             memcpy(values + ((b * wide_tokens + w->token + t) * wide_channels + w->channel),
-                   said->values + (b * texts / rows * chunks * tokens + t) * channels, (size_t)channels * sizeof *values);
+                   out->values + (b * texts / rows * chunks * tokens + t) * channels, (size_t)channels * sizeof *values);
     w->seen = from->version;
 }
 
@@ -609,7 +407,7 @@ limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *par
     if (status == LIMN_OK) status = take_outputs(ctx, r, to);
     if (status != LIMN_OK) return status;
     part->version++, part->changed = false, part->ran = true;
-    if (part->role == LIMN_ROLE_TEXT) limn_recipe_rest(r, part);
+    if (part->role == LIMN_ROLE_TEXT) limn_recipe_release(r, part);
     return LIMN_OK;
 }
 
@@ -628,13 +426,13 @@ limn_status limn_recipe_load(limn_ctx *ctx, limn_recipe *r)
 {
     limn_status status = LIMN_OK;
     for (int i = 0; i < r->n_parts; i++)
-        if (r->part[i].role == LIMN_ROLE_ENCODER) limn_recipe_rest(r, &r->part[i]);
+        if (r->part[i].role == LIMN_ROLE_ENCODER) limn_recipe_release(r, &r->part[i]);
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_recipe_part *part = &r->part[i];
         if (part->role != LIMN_ROLE_TEXT || !part->job.run) continue;
         status = refresh(ctx, r, part);
         if (part->ran || status != LIMN_OK) continue;
-        limn_recipe_rest(r, part); /* what it said of these texts is kept */
+        limn_recipe_release(r, part); /* what it said of these texts is kept */
         limn_job_end(&part->job);
     }
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++)

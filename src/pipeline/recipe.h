@@ -32,11 +32,11 @@ typedef enum limn_role {
     LIMN_ROLE_PREVIEW,  /* a decoder for pictures under way */
 } limn_role;
 
-/* What wires take of a part: an output as it was when `version` was made, weights of tokens in it. */
-typedef struct limn_said {
+/* What wires take of a part: an output of its last run, weights of tokens in it. */
+typedef struct limn_part_output {
     limn_shape shape;
     float values[];
-} limn_said;
+} limn_part_output;
 
 /* How rows of a text part become features of texts. */
 typedef struct limn_recipe_chunks {
@@ -58,7 +58,7 @@ typedef struct limn_recipe_part {
     limn_net_shape shape;     /* of that */
     limn_tiling tiling;
     limn_net_size size;
-    limn_said *said[LIMN_PORTS]; /* outputs that wires take, of its last run */
+    limn_part_output *output[LIMN_PORTS]; /* outputs that wires take, of its last run */
     limn_recipe_chunks chunks; /* of a text part */
     int32_t *ids;             /* of the texts that were written last; NULL: none */
     uint64_t version;         /* times it ran */
@@ -129,7 +129,7 @@ limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_s
 limn_status limn_recipe_load(limn_ctx *ctx, limn_recipe *r);
 /** The memory of a part that has no more to do for now is free, if it is worth it: of encoders weights and activations, of
  *  others activations.  All its inputs are to be written again, but what wires take of it stays. */
-void limn_recipe_rest(limn_recipe *r, limn_recipe_part *part);
+void limn_recipe_release(limn_recipe *r, limn_recipe_part *part);
 /** What a job that comes later, named `what`, will take, said before anything is begun.  @return LIMN_NO_MEMORY */
 limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape, const char *what);
 /** Is there memory for such a job?  Nothing is said; the recorded sentence may change. */

@@ -84,7 +84,7 @@ limn_status limn_run_new_with(limn_ctx *ctx, const limn_plan *plan, limn_store *
 /** The store was made anew: look its values up again, and run everything. */
 void limn_run_forget(limn_run *run);
 /** Activations are free until the run goes on: then all inputs are written again. */
-void limn_run_rest(limn_run *run);
+void limn_run_release(limn_run *run);
 
 /* parts of limn_plan_new(), in order */
 limn_status limn_plan_recompute(limn_plan *plan); /* options.recompute: second computations for the backward pass */

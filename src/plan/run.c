@@ -250,7 +250,7 @@ void limn_run_forget(limn_run *run)
     run->changed = ~UINT64_C(0);
 }
 
-void limn_run_rest(limn_run *run)
+void limn_run_release(limn_run *run)
 {
     if (run->slab) run->plan->backend->release(run->slab);
     run->slab = NULL, run->ran = false;
