@@ -426,7 +426,7 @@ limn_status limn_recipe_load(limn_ctx *ctx, limn_recipe *r)
 {
     limn_status status = LIMN_OK;
     for (int i = 0; i < r->n_parts; i++)
-        if (r->part[i].role == LIMN_ROLE_ENCODER) limn_recipe_release(r, &r->part[i]);
+        if (r->part[i].role >= LIMN_ROLE_ENCODER) limn_recipe_release(r, &r->part[i]); /* a start has been coded with them */
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_recipe_part *part = &r->part[i];
         if (part->role != LIMN_ROLE_TEXT || !part->job.run) continue;

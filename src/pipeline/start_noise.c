@@ -28,16 +28,16 @@ static void cut(int channels, size_t n, float *values)
 }
 
 /* values [n]: what the decoder makes of the latent. */
-static limn_status give_back(limn_pipeline *p, size_t n_latent, const float *latent, size_t n, float *values)
+static limn_status give_back(limn_pipeline *p, const limn_start *s, size_t n, float *values)
 {
+    size_t n_latent = s->size;
+    const float *latent = s->init.mean;
     limn_recipe_part *decoder = limn_recipe_find(&p->recipe, LIMN_ROLE_DECODER);
     float *x = malloc(n_latent * sizeof *x);
     if (!x) return limn_fail_memory(p->ctx, n_latent * sizeof *x, "a latent");
     for (size_t i = 0; i < n_latent; i++) x[i] = (float)(latent[i] / p->latent_scale + p->latent_shift);
-    limn_status status = limn_recipe_write(decoder, LIMN_PORT_LATENT, LIMN_F32, x);
-    if (status == LIMN_OK) status = limn_recipe_run(p->ctx, &p->recipe, decoder);
-    if (status == LIMN_OK)
-        status = limn_job_output(p->ctx, &decoder->job, decoder->job.ports->output, "decoder", values);
+    limn_coder_sides sides = {s->height, s->width};
+    limn_status status = limn_recipe_code(p->ctx, &p->recipe, decoder, sides, x, values, NULL);
     if (status == LIMN_OK) cut(limn_pipeline_describe(p).channels, n, values);
     free(x);
     return status;
@@ -65,7 +65,7 @@ limn_status limn_start_measure_noise(limn_pipeline *p, size_t n, float *values, 
     limn_start_latent clean = {0};
     float *noisy = malloc(n * sizeof *noisy), *mean = calloc(s->size, sizeof *mean);
     double squares = 0;
-    limn_status status = noisy && mean ? give_back(p, s->size, s->init.mean, n, values)
+    limn_status status = noisy && mean ? give_back(p, s, n, values)
                                        : limn_fail_memory(p->ctx, (n + s->size) * sizeof *noisy, "a noisy picture");
     if (status == LIMN_OK) status = limn_start_encode(p, values, s, &clean);
     for (int k = 0; k < PROBES && status == LIMN_OK; k++)
