@@ -478,6 +478,22 @@ static void levels_fall_at_every_limit(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Where 999 / (n - 1) (n - 1) is more than 999 too, as of 30 steps. */
+static void every_number_of_steps_begins_with_the_last_timestep(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    for (int n = 1; n <= 1000; n++) {
+        limn_sampler_options o = limn_sampler_defaults();
+        limn_sampler *s;
+        o.name = "euler", o.n_steps = n, o.spacing = LIMN_SPACING_LINSPACE;
+        if (limn_sampler_new(ctx, &o, &s) != LIMN_OK) fail_msg("%d steps: %s", n, limn_error_text(ctx));
+        if (limn_sampler_timestep(s, 0) != 999) fail_msg("%d steps: %.17g", n, limn_sampler_timestep(s, 0));
+        limn_sampler_free(s);
+    }
+    limn_ctx_free(ctx);
+}
+
 static void strength_starts_from_the_picture(void **state)
 {
     (void)state;
@@ -693,6 +709,7 @@ int main(void)
         cmocka_unit_test(names_are_known_as_people_type_them),
         cmocka_unit_test(the_last_step_adds_no_noise),
         cmocka_unit_test(levels_fall_at_every_limit),
+        cmocka_unit_test(every_number_of_steps_begins_with_the_last_timestep),
         cmocka_unit_test(strength_starts_from_the_picture),
         cmocka_unit_test(wrong_options_are_named),
         cmocka_unit_test(noise_and_targets_equal_diffusers),

@@ -190,7 +190,8 @@ static double time_at(limn_spacing spacing, limn_rounding rounding, int n_train,
     case LIMN_SPACING_LEADING: return (double)rising * (n_train / points) + offset;
     case LIMN_SPACING_TRAILING: return rint(n_train - i * ((double)n_train / n_steps)) - 1;
     default: {
-        double t = points > 1 ? rising * ((n_train - 1.0) / (points - 1)) : n_train - 1; /* one step starts at pure noise */
+        /* the last of numpy's linspace() is the end itself, whatever the product rounds to; one step starts at pure noise */
+        double t = rising == points - 1 ? n_train - 1 : rising * ((n_train - 1.0) / (points - 1));
         return rounding == LIMN_TIMES_REAL ? t : rint(t);
     }
     }
