@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include "make_folder.h"
 #include "make_network.h"
+#include "make_published.h"
 
 #define DIT "dit size=8 channels=1 patch=4 width=16 depth=1 heads=2 mlp=16"
 #define CLASSES "dit size=8 channels=1 patch=4 width=16 depth=1 heads=2 mlp=16 classes=3"
@@ -91,6 +92,49 @@ static void what_is_not_finite_is_one_sentence_and_no_file(void **state)
     }
 }
 
+/* Text encoder, U-Net and autoencoder in one file: the sentence names the stage, and the file's own tensor. */
+static void each_network_of_a_checkpoint_is_named(void **state)
+{
+    limn_ctx *ctx = *state;
+#define TEXT "cond_stage_model.transformer.text_model."
+    static const struct { const char *tensor; float value; const char *stage; } rows[] = {
+        {TEXT "encoder.layers.0.self_attn.q_proj.weight", NAN, "text"},
+        {TEXT "encoder.layers.1.mlp.fc1.bias", INFINITY, "text"},
+        {TEXT "final_layer_norm.weight", NAN, "text"},
+        {"model.diffusion_model.input_blocks.0.0.weight", NAN, "step 1 of 3"},
+        {"model.diffusion_model.time_embed.2.bias", -INFINITY, "step 1 of 3"},
+        {"model.diffusion_model.out.2.bias", NAN, "step 1 of 3"},
+        {"first_stage_model.decoder.conv_in.weight", INFINITY, "decoder"},
+        {"first_stage_model.decoder.up.0.block.0.norm1.bias", NAN, "decoder"},
+        {"first_stage_model.decoder.conv_out.bias", NAN, "decoder"},
+        {"first_stage_model.encoder.conv_in.bias", NAN, "encoder"},
+        {"first_stage_model.decoder.norm_out.weight", 3e38f, NULL}, /* grows too large on the way */
+    };
+    static const char *const precisions[] = {"f32", "bf16"};
+    const sd_tensor *tensors[SD_MOST];
+    size_t n = sd_take(sd_tensors, SD_TENSORS, NULL, NULL, 0, tensors);
+    uint8_t pixels[32 * 32 * 3] = {0};
+    assert_int_equal(limn_png_write(ctx, in("p.png"), &(limn_image){32, 32, 3, pixels}, NULL), LIMN_OK);
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        char command[400], expected[400], text[4096];
+        const char *tensor = rows[i / 2].tensor, *stage = rows[i / 2].stage;
+        bool starts = stage && !strcmp(stage, "encoder");
+        sd_write(ctx, in("sd.safetensors"), n, tensors, NULL);
+        poison(ctx, in("sd.safetensors"), tensor, rows[i / 2].value);
+        snprintf(command, sizeof command, "generate -q lighthouse -m $D/sd.safetensors -o $D/no.png -W 32 -H 32 --steps 3 "
+                 "--sampling-method euler --precision %s %s", precisions[i % 2],
+                 starts ? "-i $D/p.png --strength 0.9" : "");
+        int code = limn(command, text, sizeof text);
+        snprintf(expected, sizeof expected, "sd.safetensors: %s: the network's output is not finite%s%s%s",
+                 stage ? stage : "decoder", stage ? ": tensor \"" : ", though every weight is", stage ? tensor : "",
+                 stage ? "\" holds" : "");
+        char *end = strchr(text, '\n');
+        if (code != 2 || !strstr(text, expected) || !end || end[1])
+            fail_msg("%s in %s: code %d, expected \"%s\", found \"%s\"", tensor, precisions[i % 2], code, expected, text);
+        if (access(in("no.png"), F_OK) == 0) fail_msg("%s: left a file", tensor);
+    }
+}
+
 static void finite_numbers_of_any_size_pass(void **state)
 {
     limn_ctx *ctx = *state;
@@ -119,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_finite_is_one_sentence_and_no_file),
+        cmocka_unit_test(each_network_of_a_checkpoint_is_named),
         cmocka_unit_test(finite_numbers_of_any_size_pass),
     };
     return cmocka_run_group_tests(tests, begin, end);

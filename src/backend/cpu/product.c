@@ -308,7 +308,8 @@ limn_status limn_product_open(limn_ctx *ctx, const limn_product *p, limn_product
     if (status == LIMN_OK) return LIMN_OK;
     limn_product_close(m);
     *out = NULL;
-    return limn_fail(ctx, status, "oneDNN could not make the operands of a product");
+    return status == LIMN_NO_MEMORY ? limn_fail_memory(ctx, sizeof *m, "the operands of a product")
+                                    : limn_fail(ctx, status, "oneDNN could not make the operands of a product");
 }
 
 void limn_product_close(limn_product_memories *m)
