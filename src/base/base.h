@@ -21,6 +21,7 @@ struct limn_ctx {
     limn_counters counters;
     size_t memory;               /* bytes that a job may take; 0: what the machine has */
     atomic_bool cancel;
+    bool tells_load;             /* progress is told of weights that are read: a job of pictures is under way */
     char weights[160];           /* "": each job's own; see limn_ctx_set_weights() */
     struct limn_writer *writing; /* files under way (file/bytes.h), the last one begun first; NULL: none */
 };

@@ -15,6 +15,7 @@ typedef struct maker {
     void *for_now;     /* room for the largest MADE value, which they take in turn */
     size_t for_now_bytes;
     bool taken;        /* by one of them */
+    size_t made, all;  /* bytes of the store's values */
 } maker;
 
 static int root_of(const limn_plan *plan, int tensor)
@@ -62,7 +63,7 @@ static limn_status reserve(maker *m)
     for (int t = 0; t < plan->n_tensors; t++) {
         if (!m->wanted[t]) continue;
         size_t bytes = plan->tensors[t].bytes;
-        if (plan->tensors[t].place == LIMN_PLACE_STORE) stored += limn_store_padded(bytes);
+        if (plan->tensors[t].place == LIMN_PLACE_STORE) stored += limn_store_padded(bytes), m->all += bytes;
         else if (bytes > m->for_now_bytes) m->for_now_bytes = bytes;
     }
     for (int i = 0; i < plan->n_constant; i++)
@@ -140,16 +141,33 @@ static limn_status make_one(maker *m, int i)
     return LIMN_OK;
 }
 
+/* So many bytes more are there. */
+static limn_status tell(maker *m, size_t bytes)
+{
+    m->made += bytes;
+    if (m->ctx->tells_load && m->all && !limn_progress(m->ctx, "load", (int64_t)m->made, (int64_t)m->all))
+        return limn_fail(m->ctx, LIMN_CANCELLED, "stopped while weights were read");
+    return limn_cancelled(m->ctx);
+}
+
 static limn_status make_all(maker *m)
 {
     const limn_plan *plan = m->plan;
     limn_status status = reserve(m);
+    if (status == LIMN_OK) status = tell(m, 0);
     for (int i = 0; i < plan->n_constant && status == LIMN_OK; i++) {
-        if (m->wanted[plan->steps[i].dst]) status = make_one(m, i);
-        if (status == LIMN_OK) status = limn_cancelled(m->ctx);
+        const limn_tensor *made = &plan->tensors[plan->steps[i].dst];
+        if (!m->wanted[plan->steps[i].dst]) continue;
+        status = make_one(m, i);
+        if (status == LIMN_OK) status = tell(m, made->place == LIMN_PLACE_STORE ? made->bytes : 0);
     }
-    for (int t = 0; t < plan->n_tensors && status == LIMN_OK; t++)
-        if (m->wanted[t] && plan->tensors[t].place == LIMN_PLACE_STORE) status = bring(m, t);
+    for (int t = 0; t < plan->n_tensors && status == LIMN_OK; t++) {
+        if (!m->wanted[t] || plan->tensors[t].place != LIMN_PLACE_STORE) continue;
+        status = bring(m, t);
+        if (status == LIMN_OK && plan->tensors[t].node->op == LIMN_OP_PARAMETER && !plan->tensors[t].packed)
+            status = tell(m, plan->tensors[t].bytes);
+    }
+    if (status == LIMN_OK) status = tell(m, m->all - m->made);
     for (int t = 0; t < plan->n_tensors; t++) release(m, t);
     if (m->for_now) plan->backend->release(m->for_now);
     if (m->scratch) plan->backend->release(m->scratch);
