@@ -111,7 +111,9 @@ typedef enum limn_log_level { LIMN_LOG_DEBUG, LIMN_LOG_INFO, LIMN_LOG_WARN } lim
 /* One line without a newline; text is valid only during the call. */
 typedef void (*limn_log_fn)(void *user, limn_log_level level, const char *text);
 
-/* done of total units of `what` ("step", "image"); return false to stop the job, which then returns LIMN_CANCELLED. */
+/* done of total units of `what`; return false to stop the job, which then returns LIMN_CANCELLED.  What makes pictures tells
+ * of "load" (bytes of weights), "text", "encode" (a picture to start from), "step" (calls of the network) or "second pass",
+ * and "decode"; where it goes in rounds, before each of "picture" or "tile", how many of which are done. */
 typedef bool (*limn_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
 /** A new context with a thread for each core that the process may use, and no callbacks.  @return NULL only when memory is
@@ -290,6 +292,8 @@ typedef struct limn_generate_options {
     void *stepped_user;
     bool between;                  /* picture i of n starts from slerp(noise of seed, noise of to_seed, i / (n - 1)) */
     uint64_t to_seed;
+    const char *model_hash; /* limn_generate_parameters(): the SHA-256 of the weights in lower case, of which ten digits are
+                             * written; NULL: none are */
 } limn_generate_options;
 
 /** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, hires_strength 0.6, resample 5, tiling.overlap 0.5,
@@ -378,8 +382,7 @@ LIMN_API limn_status limn_pipeline_set_preview(limn_pipeline *pipeline, const ch
  * @return LIMN_OK; LIMN_BAD_ARGUMENT or LIMN_NOT_FOUND (the sentence names the option); LIMN_BAD_FILE (weights that do not
  * fit, or whose output at a step
  *         is not finite: which, and the first tensor that holds NaN or infinity);
- *         LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback, which is
- * told of "step" */
+ *         LIMN_NO_MEMORY, said before it is taken; LIMN_CANCELLED by the progress callback (limn_progress_fn) */
 LIMN_API limn_status limn_generate(limn_pipeline *pipeline, const limn_generate_options *options, limn_image *images);
 
 /** The same up to the decoder: latents, as limn_decode() takes them, and no autoencoder is needed.  Of a network that makes

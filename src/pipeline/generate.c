@@ -23,25 +23,47 @@ static void release(limn_sampling *s, limn_role role)
     if (part && limn_sampling_in_turn(s)) limn_recipe_release(&s->p->recipe, part);
 }
 
+static limn_status stopped(const limn_sampling *s)
+{
+    return limn_fail(s->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)s->done, (long long)s->total);
+}
+
+/* All steps of the pictures under way. */
+static limn_status make_steps(limn_sampling *s)
+{
+    limn_status status = LIMN_OK;
+    while (status == LIMN_OK && s->k < s->calls) {
+        status = limn_sampling_step(s);
+        if (status == LIMN_OK && s->o.stepped && s->k < s->calls && !s->o.stepped(s->o.stepped_user, s)) status = stopped(s);
+    }
+    return status == LIMN_OK && !limn_progress(s->p->ctx, s->stage, s->done, s->total) ? stopped(s) : status;
+}
+
+/* Picture i of those under way, number k of all. */
+static limn_status make_picture(limn_sampling *s, int i, int k, limn_image *out)
+{
+    limn_ctx *ctx = s->p->ctx;
+    if (s->p->vae && !limn_progress(ctx, "decode", k, s->o.n))
+        return limn_fail(ctx, LIMN_CANCELLED, "stopped after %d of %d pictures were decoded", k, s->o.n);
+    limn_status status = limn_sampling_picture(s, i, out);
+    if (status == LIMN_OK && s->p->vae && k + 1 == s->o.n) limn_progress(ctx, "decode", s->o.n, s->o.n);
+    return status;
+}
+
 limn_status limn_sampling_run(limn_sampling *s, limn_image *images, limn_latent *latents)
 {
     limn_status status = LIMN_OK;
     for (int first = 0; first < s->o.n && status == LIMN_OK; first += s->n) {
+        if (s->n < s->o.n && !limn_progress(s->p->ctx, "picture", first, s->o.n)) return stopped(s);
         if (s->denoiser->changed && first) status = limn_sampling_conditions(s);
         if (status == LIMN_OK) status = limn_sampling_restart(s, first);
-        while (status == LIMN_OK && s->k < s->calls) {
-            status = limn_sampling_step(s);
-            if (status == LIMN_OK && s->o.stepped && s->k < s->calls && !s->o.stepped(s->o.stepped_user, s))
-                status = limn_fail(s->p->ctx, LIMN_CANCELLED, "stopped after %lld of %lld steps", (long long)s->done,
-                                   (long long)s->total);
-        }
+        if (status == LIMN_OK) status = make_steps(s);
         if (images) release(s, LIMN_ROLE_DENOISER);
         for (int i = 0; i < s->n && first + i < s->o.n && status == LIMN_OK; i++)
-            status = images ? limn_sampling_picture(s, i, &images[first + i])
+            status = images ? make_picture(s, i, first + i, &images[first + i])
                             : limn_sampling_latent(s, i, &latents[first + i]);
         if (images) release(s, LIMN_ROLE_DECODER);
     }
-    if (status == LIMN_OK) limn_progress(s->p->ctx, s->stage, s->done, s->total);
     return status;
 }
 
@@ -100,6 +122,8 @@ static limn_status second_pass(hires *h, int i, const limn_latent *small, limn_i
     limn_enlarged(small->values, 1, small->height, small->width, small->channels, h->large.height, h->large.width,
                   h->large.values);
     h->second.seed = h->first.seed + (uint64_t)i;
+    if (h->first.n > 1 && !limn_progress(h->p->ctx, "picture", i, h->first.n))
+        return limn_fail(h->p->ctx, LIMN_CANCELLED, "stopped after %d of %d pictures", i, h->first.n);
     limn_status status = limn_sampling_open(h->p, &h->second, image ? LIMN_DECODES_LAST : LIMN_DECODES_NEVER, &s);
     if (status != LIMN_OK) return status;
     s->stage = "second pass";

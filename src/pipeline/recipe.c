@@ -390,15 +390,28 @@ static limn_status feed(limn_ctx *ctx, limn_recipe *r, int to, int row)
 /* A part whose own inputs changed, or those of a part that feeds it, runs. */
 static limn_status refresh(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part)
 {
-    return is_stale(r, part) ? limn_recipe_run(ctx, r, part) : LIMN_OK;
+    bool text = part->role == LIMN_ROLE_TEXT;
+    if (!is_stale(r, part)) return LIMN_OK;
+    if (text && !limn_progress(ctx, "text", 0, 1)) return limn_fail(ctx, LIMN_CANCELLED, "stopped before the text was read");
+    limn_status status = limn_recipe_run(ctx, r, part);
+    if (status == LIMN_OK && text && !limn_progress(ctx, "text", 1, 1))
+        status = limn_fail(ctx, LIMN_CANCELLED, "stopped when the text was read");
+    return status;
 }
 
-limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part)
+limn_status limn_recipe_prepare(limn_ctx *ctx, limn_recipe *r, const limn_recipe_part *part)
 {
     int to = (int)(part - r->part);
     limn_status status = LIMN_OK;
     for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
         if (r->wire[i].to == to) status = refresh(ctx, r, &r->part[r->wire[i].from]);
+    return status;
+}
+
+limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part)
+{
+    int to = (int)(part - r->part);
+    limn_status status = limn_recipe_prepare(ctx, r, part);
     for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
         if (r->wire[i].to == to && r->wire[i].seen != r->part[r->wire[i].from].version)
             status = feed(ctx, r, to, r->wire[i].in);

@@ -141,7 +141,7 @@ limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_
  *  @return as limn_job_code() */
 limn_status limn_recipe_code(limn_ctx *ctx, const limn_recipe *r, limn_recipe_part *part, limn_coder_sides latent,
                              const float *from, float *to, float *log_variance);
-/** Run a part, before it the parts that feed it and whose inputs changed. */
+/** Run a part, before it the parts that feed it and whose inputs changed; progress is told of "text". */
 limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part);
 
 #endif

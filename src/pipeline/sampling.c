@@ -296,7 +296,7 @@ limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o,
     limn_sampling *s = *out = calloc(1, sizeof *s);
     if (!s) return limn_fail_memory(p->ctx, sizeof *s, "pictures");
     s->p = p, s->o = *o, s->decodes = decodes;
-    p->under_way = true;
+    p->under_way = p->ctx->tells_load = true;
     limn_job_end(&p->reader.job);
     status = open_sampling(s);
     if (status == LIMN_OK) return LIMN_OK;
@@ -325,7 +325,7 @@ limn_status limn_sampling_begin(limn_pipeline *p, const limn_generate_options *o
 void limn_sampling_end(limn_sampling *s)
 {
     if (!s) return;
-    s->p->under_way = false;
+    s->p->under_way = s->p->ctx->tells_load = false;
     limn_sampler_free(s->sampler);
     limn_start_free(&s->start);
     limn_prompts_free(&s->prompts);

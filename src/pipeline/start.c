@@ -47,10 +47,14 @@ static limn_status new_latent(limn_ctx *ctx, size_t size, bool drawn, limn_start
 limn_status limn_start_encode(limn_pipeline *p, const float *values, const limn_start *s, limn_start_latent *out)
 {
     limn_recipe_part *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_ENCODER);
+    if (!limn_progress(p->ctx, "encode", 0, 1))
+        return limn_fail(p->ctx, LIMN_CANCELLED, "stopped before a picture was encoded");
     limn_status status = new_latent(p->ctx, s->size, draws_latents(p, s->o), out);
     if (status == LIMN_OK)
         status = limn_recipe_code(p->ctx, &p->recipe, encoder, (limn_coder_sides){s->height, s->width}, values, out->mean,
                                   out->deviation);
+    if (status == LIMN_OK && !limn_progress(p->ctx, "encode", 1, 1))
+        status = limn_fail(p->ctx, LIMN_CANCELLED, "stopped when a picture was encoded");
     if (status == LIMN_OK) scale_latent(p, s->size, out->mean, out->mean);
     for (size_t i = 0; i < s->size && status == LIMN_OK && out->deviation; i++)
         out->deviation[i] = (float)(exp(out->deviation[i] / 2.0) * p->latent_scale);

@@ -137,6 +137,8 @@ static limn_status draw_tile(upscale *s, int i, uint64_t seed)
         top = limn_tiles_begin(i / s->x.n, s->y.n, s->y.side, s->y.tile, 1);
     limn_image start = {0}, drawn = {0};
     limn_sampling *sampling = NULL;
+    if (!limn_progress(s->p->ctx, "tile", i, n))
+        return limn_fail(s->p->ctx, LIMN_CANCELLED, "stopped after %d of %d tiles", i, n);
     limn_status status = cut(s, left, top, &start);
     s->o.init = &start, s->o.seed = seed + (uint64_t)i;
     if (status == LIMN_OK) status = limn_sampling_open(s->p, &s->o, LIMN_DECODES_LAST, &sampling);
