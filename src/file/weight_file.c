@@ -190,6 +190,11 @@ void limn_weight_file_reads(const limn_weight_file *st, const char *what, limn_j
     for (int i = 0; i < st->n_parts; i++) limn_job_reads(files, what, st->parts[i].file);
 }
 
+const char *limn_weight_file_path(const limn_weight_file *st, int i)
+{
+    return i < st->whole->n_parts ? st->whole->parts[i].file : NULL;
+}
+
 size_t limn_weight_file_count(const limn_weight_file *st)
 {
     return st->n;

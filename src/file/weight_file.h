@@ -39,6 +39,8 @@ void limn_weight_file_close(limn_weight_file *st); /* NULL is allowed */
 
 /** All its files, an index aside, are read, and what they are to the job. */
 void limn_weight_file_reads(const limn_weight_file *st, const char *what, limn_job_files *files);
+/** The path of file i of them; NULL: there are fewer. */
+const char *limn_weight_file_path(const limn_weight_file *st, int i);
 size_t limn_weight_file_count(const limn_weight_file *st);
 const limn_entry *limn_weight_file_get(const limn_weight_file *st,
                                        size_t i);              /* by file and offset; torch: in the order of its dicts */

@@ -109,7 +109,7 @@ static const char **place_of(reader *r, span key, bool *known)
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number},
         {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &a->hires}, {"Hires steps", &a->hires_steps},
         {"Text encoder", &a->text_encoder}, {"VAE", &a->vae},
-        {"Hires upscaler", &r->raw.upscaler}, {"Model hash", NULL}, {"Batch size", NULL}, {"Batch pos", NULL}};
+        {"Hires upscaler", &r->raw.upscaler}, {"Model hash", &a->hash}, {"Batch size", NULL}, {"Batch pos", NULL}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (is(key, keys[i].key)) return *known = true, keys[i].to;
     *known = false;
@@ -297,22 +297,10 @@ void limn_again_free(limn_again *a)
 
 /* ---- the model -------------------------------------------------------------------------------------------------------- */
 
-/* Bytes of the name without the ending of a weight file. */
-static size_t stem(const char *name)
-{
-    static const char *const endings[] = {".safetensors", ".ckpt", ".pth", ".pt", ".bin", ".gguf"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        size_t k = strlen(endings[i]);
-        if (n > k && !strcmp(name + n - k, endings[i])) return n - k;
-    }
-    return n;
-}
-
 static bool same_file(const char *a, const char *b)
 {
-    size_t n = stem(a);
-    return n == stem(b) && memcmp(a, b, n) == 0;
+    size_t n = limn_model_stem(a);
+    return n == limn_model_stem(b) && memcmp(a, b, n) == 0;
 }
 
 limn_status limn_again_check_source(limn_ctx *ctx, const limn_again *a, const char *source, bool named)
@@ -356,4 +344,16 @@ limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *a)
         limn_log(p->ctx, LIMN_LOG_WARN, "%s also says this, which is not followed: %s", a->file,
                  limn_escape(a->rest, strlen(a->rest), shown, sizeof shown));
     return LIMN_OK;
+}
+
+void limn_again_check_hash(limn_ctx *ctx, const limn_again *a, const char *digits)
+{
+    enum { SHORT = 10 };
+    size_t n = a->hash ? strlen(a->hash) : 0; /* before these ten digits there were eight, of a part of the file */
+    char lower[SHORT + 1] = "";
+    if (n < SHORT || strspn(a->hash, "0123456789abcdefABCDEF") != n) return;
+    for (int i = 0; i < SHORT; i++) lower[i] = (char)limn_lower((unsigned char)a->hash[i]);
+    if (strncmp(lower, digits, SHORT) != 0)
+        limn_log(ctx, LIMN_LOG_WARN, "%s was drawn by other weights: its model has the hash %s, this one %.*s", a->file,
+                 lower, SHORT, digits);
 }

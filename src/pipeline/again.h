@@ -20,6 +20,7 @@ typedef struct limn_again {
     const char *strength;                      /* it began with a picture, which the text does not hold */
     const char *hires, *hires_strength, *hires_steps; /* a second pass; then strength is not that of a picture */
     const char *model;                         /* its name, perhaps without ".safetensors" */
+    const char *hash;                          /* of its weights: ten digits and more of their SHA-256, or what was before */
     const char *text_encoder, *vae;            /* of their files, where these are not the model's */
     const char *own_sampler;                   /* the sampler of the model's own scheduler_config.json, in place of two */
     const char *rest;                          /* "ENSD: 31337, Eta: 0": what is not followed */
@@ -39,5 +40,7 @@ limn_status limn_again_check_source(limn_ctx *ctx, const limn_again *again, cons
 /** What the opened model does not do as the text says; other parts than said, and what is not followed at all, are warnings.
  *  @return LIMN_UNSUPPORTED: its scheduler_config.json names another sampler */
 limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *again);
+/** Are these the weights by which it was drawn?  Others are a warning.  digits: 64 of their SHA-256 */
+void limn_again_check_hash(limn_ctx *ctx, const limn_again *again, const char *digits);
 
 #endif

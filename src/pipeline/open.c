@@ -528,6 +528,11 @@ void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
     if (p->tiny) limn_autoencoder_reads(p->tiny, files);
 }
 
+const char *limn_pipeline_weights(const limn_pipeline *p, int i)
+{
+    return limn_weight_file_path(p->st, i);
+}
+
 limn_status limn_pipeline_check_idle(const limn_pipeline *p)
 {
     return p->under_way ? limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "pictures of this pipeline are under way a step at a time: "

@@ -215,6 +215,17 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     return LIMN_OK;
 }
 
+size_t limn_model_stem(const char *name)
+{
+    static const char *const endings[] = {".safetensors", ".ckpt", ".pth", ".pt", ".bin", ".gguf"};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t k = strlen(endings[i]);
+        if (n > k && !strcmp(name + n - k, endings[i])) return n - k;
+    }
+    return n;
+}
+
 /* A text chunk holds UTF-8 without control characters. */
 static void put_utf8(limn_text *text, const char *bytes)
 {
@@ -259,6 +270,17 @@ static void put_choices(limn_text *text, const limn_pipeline *p, const limn_gene
         limn_text_printf(text, "Prompt style: %s, ", o->prompt_style);
     if ((size_t)o->precision < sizeof precisions / sizeof *precisions && precisions[o->precision])
         limn_text_printf(text, "Precision: %s, ", precisions[o->precision]);
+}
+
+/* As the web UI names it: without the ending of its file, and by ten digits. */
+static void put_model(limn_text *text, const limn_pipeline *p, const limn_generate_options *o)
+{
+    char name[sizeof p->name];
+    if (o->model_hash && strspn(o->model_hash, "0123456789abcdef") >= 10)
+        limn_text_printf(text, "Model hash: %.10s, ", o->model_hash);
+    snprintf(name, sizeof name, "%.*s", (int)limn_model_stem(p->name), p->name);
+    limn_text_printf(text, "Model: ");
+    put_value(text, name);
 }
 
 /* Where it is not the model's own. */
@@ -308,9 +330,9 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
                          o->n > 1 ? (double)i / (o->n - 1) : 0);
     if (info.classes) limn_text_printf(&text, "Class: %d, ", o->label);
     limn_text_printf(&text,
-                     "Seed: %llu, Size: %dx%d, Model: ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
+                     "Seed: %llu, Size: %dx%d, ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
                      sides.width, sides.height);
-    put_value(&text, p->name);
+    put_model(&text, p, o);
     put_part(&text, "Text encoder", p->text_name);
     put_part(&text, "VAE", p->vae_name);
     if (limn_generate_rng(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");

@@ -46,8 +46,16 @@ limn_status limn_pipeline_check_idle(const limn_pipeline *p);
 /** Published text to picture: starts from pictures are as in diffusers' pipelines, their masks and random numbers too. */
 bool limn_pipeline_follows_diffusers(const limn_pipeline *p);
 
+/** Is a preview nearly for nothing: of pixels, by a projection or a tiny autoencoder? */
+bool limn_pipeline_previews_cheaply(const limn_pipeline *p);
+
 /** The files of the model and its autoencoder are read. */
 void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files);
+
+/** File i of the weights of the network that draws, in the order of their names; NULL: there are fewer. */
+const char *limn_pipeline_weights(const limn_pipeline *p, int i);
+/** Bytes of the name of a model without the ending of a weight file. */
+size_t limn_model_stem(const char *name);
 
 typedef struct limn_picture_sides { int width, height; } limn_picture_sides;
 /** Of the pictures of these options: the network's own where they name none. */

@@ -22,6 +22,11 @@ static bool has_tiny(const limn_pipeline *p)
     return p->tiny || (p->vae && p->vae->settings.family == &limn_family_tae);
 }
 
+bool limn_pipeline_previews_cheaply(const limn_pipeline *p)
+{
+    return !p->makes_latents || has_tiny(p) || is_projected(p);
+}
+
 limn_status limn_preview_find(const limn_pipeline *p, const limn_generate_options *o, limn_preview *out)
 {
     limn_preview by = o->preview;
