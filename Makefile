@@ -8,7 +8,7 @@
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := build-essential cmake ninja-build pkg-config libdnnl-dev libjansson-dev libpng-dev libjpeg62-turbo-dev \
-            libtiff-dev libwebp-dev zlib1g-dev libutf8proc-dev librandom123-dev libcmocka-dev
+            libtiff-dev libwebp-dev zlib1g-dev libutf8proc-dev librandom123-dev nettle-dev libcmocka-dev
 CI_PACKAGES := clang libclang-rt-14-dev libomp-14-dev locales qemu-user
 
 all: $(BUILD)/build.ninja

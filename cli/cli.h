@@ -13,12 +13,16 @@
 typedef struct cli_flag {
     const char *shorter, *longer;
     const char **text;  /* where the value goes */
-    bool *on;           /* or: a switch */
+    bool *on;           /* or: a switch; both: the value is a number, and may be missing */
 } cli_flag;
 
 /** Read argv[2..]; words without a dash, and all behind "--", go to words[] (at most max_words).
  *  @return number of words, -1 after a message */
 int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, int max_words);
+/** What to use in place of a flag that there is not; NULL: nothing is known of it. */
+typedef const char *cli_instead(const char *name, size_t n);
+/** The same, where flags of another program are told from mistakes. */
+int cli_parse_with(int argc, char **argv, const cli_flag *flags, const char **words, int max_words, cli_instead *instead);
 /** A whole or real number within a range, or a message and false. */
 bool cli_integer(const char *flag, const char *text, long low, long high, long *out);
 bool cli_real(const char *flag, const char *text, double low, double high, double *out);

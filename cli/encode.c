@@ -1,8 +1,8 @@
 /* encode.c: limn encode -m VAE IMAGE -o latent.safetensors, or a folder to a folder. */
 #include "file/image.h"
-#include "generate_output.h"
 #include "latents.h"
 #include "limn/train.h"
+#include "progress.h"
 #include "pipeline/autoencoder.h"
 
 #include <unistd.h>
@@ -63,7 +63,7 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
     int64_t n = 0;
     long pixels = 0;
     int squash = 0;
-    generate_progress progress = {0};
+    cli_progress progress = cli_progress_begin(f->quiet, false);
     if (limn_path_is_stdout(f->output))
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT,
                          "--output: the latents of a folder are files in a folder, and stdout is none");
@@ -74,7 +74,7 @@ static limn_status encode_folder(latent_job *job, const latent_flags *f, limn_en
         return limn_fail(job->ctx, LIMN_BAD_ARGUMENT, "no latents were made");
     o->size = (int)pixels, o->crop = squash ? LIMN_SQUASH : LIMN_CROP_CENTRE;
     o->out = f->output, o->vae = f->model, o->precision = job->precision;
-    if (isatty(STDERR_FILENO) && !f->quiet) limn_ctx_set_progress(job->ctx, generate_show_progress, &progress);
+    if (isatty(STDERR_FILENO) && !f->quiet) limn_ctx_set_progress(job->ctx, cli_progress_show, &progress);
     limn_status status = latent_open(job, f, &a);
     if (status == LIMN_OK) status = limn_encode_folder(a, o, &n);
     if (status == LIMN_OK) printf("%s: %lld latents\n", f->output, (long long)n);

@@ -26,9 +26,11 @@ static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t
     return NULL;
 }
 
-static int no_such_flag(const char *verb, const cli_flag *flags, const char *name, size_t n)
+static int no_such_flag(const char *verb, const cli_flag *flags, const char *name, size_t n, cli_instead *instead)
 {
     char shown[256];
+    const char *other = instead ? instead(name, n) : NULL;
+    if (other) return fprintf(stderr, "limn %s: there is no flag %.*s: %s\n", verb, (int)n, name, other), -1;
     limn_near near = limn_near_to(name, n);
     for (; flags->longer; flags++) limn_near_try(&near, flags->longer, strlen(flags->longer));
     fprintf(stderr, "limn %s: there is no flag %s%s", verb, limn_escape(name, n, shown, sizeof shown),
@@ -38,7 +40,20 @@ static int no_such_flag(const char *verb, const cli_flag *flags, const char *nam
     return -1;
 }
 
+static bool is_number(const char *text)
+{
+    char *end;
+    if (!text || !strchr("0123456789.", *text)) return false;
+    limn_number_parse(text, &end);
+    return end > text && !*end;
+}
+
 int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, int max_words)
+{
+    return cli_parse_with(argc, argv, flags, words, max_words, NULL);
+}
+
+int cli_parse_with(int argc, char **argv, const cli_flag *flags, const char **words, int max_words, cli_instead *instead)
 {
     int n = 0;
     bool ended = false; /* by "--" */
@@ -58,13 +73,14 @@ int cli_parse(int argc, char **argv, const cli_flag *flags, const char **words, 
         }
         const char *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
         const cli_flag *flag = find_flag(flags, arg, equals ? (size_t)(equals - arg) : strlen(arg));
-        if (!flag) return no_such_flag(argv[1], flags, arg, equals ? (size_t)(equals - arg) : strlen(arg));
-        if (flag->on && equals) {
+        if (!flag) return no_such_flag(argv[1], flags, arg, equals ? (size_t)(equals - arg) : strlen(arg), instead);
+        if (flag->on && !flag->text && equals) {
             fprintf(stderr, "limn %s: %s takes no value\n", argv[1], flag->longer);
             return -1;
         }
         if (flag->on) *flag->on = true;
-        else if (equals) *flag->text = equals + 1;
+        if (flag->on && !equals && !(flag->text && is_number(argv[i + 1]))) continue;
+        if (equals) *flag->text = equals + 1;
         else if (i + 1 < argc) *flag->text = argv[++i];
         else {
             fprintf(stderr, "limn %s: %s expects a value\n", argv[1], arg);

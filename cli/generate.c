@@ -4,13 +4,13 @@
 #include "generate_preview.h"
 #include "generate_verb.h"
 #include "pipeline/again.h"
+#include "sd_cli.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static const char help[] =
     "limn generate PROMPT [flags]\n"
@@ -68,7 +68,7 @@ static const char help[] =
     "                              plain: brackets are text, and what is too long is cut (a1111 for published weights)\n"
     "      --clip-skip N           2: without the last layer of the text encoder, 3: without two (1)\n"
     "larger:\n"
-    "      --hires F               a second pass at F times the sides, up to 8: latents are enlarged (linearly) and go\n"
+    "      --hires F               (2) a second pass at F times the sides, up to 8: latents are enlarged (linearly) and go\n"
     "                              once more the part of the way from noise that --hires-strength says\n"
     "      --hires-strength X      0 to 1 (0.6)\n"
     "      --hires-steps N         of which it is a part (--steps)\n"
@@ -99,16 +99,23 @@ static const char help[] =
     "output:\n"
     "  -o, --output FILE           PNG (output.png); %d or %03d is the number of the picture, else several get -0, -1 ...;\n"
     "                              - is stdout\n"
+    "      --output-begin-idx N    number of the first of several pictures (0)\n"
     "      --grid                  all pictures in one file\n"
-    "      --show                  draw them in the terminal, too\n"
+    "      --show                  draw them in the terminal, too; and what they will be, while they are made, where that\n"
+    "                              needs no large decoder\n"
     "      --preview FILE          PNG of what the picture will be, written anew while it is drawn (of several the first):\n"
     "                              by a tiny autoencoder where there is one, else for Stable Diffusion 1 by a projection\n"
     "                              of its latents, else by the decoder; or --preview proj|tae|vae, by which of these,\n"
     "                              into --preview-path FILE (preview.png)\n"
     "      --preview-interval N    after every N steps (1)\n"
-    "      --disable-image-metadata  leave prompt and settings out of the PNG\n"
-    "  -q, --quiet                 no progress\n"
+    "      --disable-image-metadata  leave prompt and settings out of the PNG, and the model's hash (SHA-256), which\n"
+    "                              is made once and kept in $XDG_CACHE_HOME/limn or ~/.cache/limn\n"
+    "  -q, --quiet                 no progress: warnings only\n"
     "\n"
+    "Flags of stable-diffusion.cpp's sd-cli go by its names.  These change nothing here, where all runs on the CPU: -v\n"
+    "--verbose --color --offload-to-cpu --mmap --clip-on-cpu --vae-on-cpu --control-net-cpu --fa --diffusion-fa\n"
+    "--diffusion-conv-direct --vae-conv-direct --max-vram; -M, --mode is img_gen, --sampler-rng what --rng is,\n"
+    "--hires-scale F the number of --hires, --hires-denoising-strength is --hires-strength.\n"
     "File names go to stdout, everything else to stderr.  A prompt that begins with a dash goes behind --.\n"
     "Exit code 2: a wrong flag, file or size.\n";
 
@@ -130,16 +137,18 @@ typedef struct generate_words {
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
     const char *vae, *weights, *rng, *style, *skip, *again;
     const char *diffusion_model, *clip_l, *others[MOST_OTHERS];
-    const char *hires, *hires_strength, *hires_steps, *memory;
+    const char *hires, *hires_strength, *hires_steps, *memory, *begin;
     size_t bytes;
+    sd_cli_words theirs;
     generate_preview_words preview;
     cli_tiling_words tiling;
     upscale_words upscale;
     bool grid, help, quiet, karras, show, bare;
+    int first; /* number of the first picture */
 } generate_words;
 
 typedef struct generate_numbers {
-    long count, width, height, steps, threads, resample, skip, hires_steps;
+    long count, width, height, steps, threads, resample, skip, hires_steps, begin;
 } generate_numbers;
 
 static bool wrong(const char *sentence, const char *found)
@@ -242,6 +251,21 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
     return LIMN_OK;
 }
 
+/* -1 is how sd-cli says that nothing is said. */
+static const char *said(const char *text)
+{
+    return text && strcmp(text, "-1") ? text : NULL;
+}
+
+/* Words of sd-cli that have others here. */
+static void translate(generate_words *w)
+{
+    w->threads = said(w->threads), w->skip = said(w->skip);
+    if (!w->sampler || strcmp(w->sampler, "ddim_trailing")) return;
+    w->sampler = "ddim";
+    if (!w->scheduler) w->scheduler = "trailing";
+}
+
 static bool check_others(const generate_words *w)
 {
     for (int i = 0; i < MOST_OTHERS; i++)
@@ -256,7 +280,8 @@ static bool check_others(const generate_words *w)
 /* Everything that can be said without the model. */
 static bool read_options(generate_words *w, generate_numbers *n, limn_generate_options *o)
 {
-    if (!check_others(w)) return false;
+    translate(w);
+    if (!check_others(w) || !sd_cli_take(&w->theirs, w->rng, &w->hires)) return false;
     if (w->minus_n && limn_is_whole(w->minus_n)) {
         if (w->count) return wrong("-n with a whole number and -b both say how many pictures", w->minus_n);
         w->count = w->minus_n;
@@ -274,12 +299,14 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) ||
         !cli_real("--hires", w->hires, 1, 8, &o->hires) ||
         !cli_real("--hires-strength", w->hires_strength, 0, 1, &o->hires_strength) ||
-        !cli_integer("--hires-steps", w->hires_steps, 1, 1000, &n->hires_steps) ||
+        !cli_integer("--hires-steps", w->hires_steps, 0, 1000, &n->hires_steps) ||
+        !cli_integer("--output-begin-idx", w->begin, 0, 100000000, &n->begin) ||
         !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision) ||
         !read_rng(w->rng, &o->rng) || !cli_tiling(&w->tiling, &o->tiling) ||
         !cli_memory("--max-memory", w->memory, &w->bytes))
         return false;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
+    w->first = (int)n->begin;
     o->prompt_style = w->style, o->clip_skip = (int)n->skip, o->hires_steps = (int)n->hires_steps;
     o->n = (int)n->count, o->steps = (int)n->steps, o->width = (int)n->width, o->height = (int)n->height;
     return true;
@@ -390,13 +417,22 @@ static limn_status open_model(limn_ctx *ctx, const generate_verb *verb, const ge
     return status == LIMN_OK && w->again ? limn_again_check_model(*out, again) : status;
 }
 
+/* Where it is of use: to the file, or to tell whether a picture is drawn again by the same. */
+static model_hash *begin_hash(limn_ctx *ctx, const limn_pipeline *p, const generate_output *out)
+{
+    model_hash *hash = out->bare && !out->again->hash ? NULL : model_hash_begin(ctx, p);
+    if (model_hash_known(hash)) limn_again_check_hash(ctx, out->again, model_hash_known(hash));
+    return hash;
+}
+
 static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_words *w, const limn_again *again,
                        generate_preview *preview, const limn_upscale_options *upscale, limn_generate_options *o)
 {
     limn_pipeline *p = NULL;
     limn_image init = {0}, mask = {0}, small = {0};
-    generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid,
-                           .strip = verb->between, .show = w->show, .bare = w->bare};
+    generate_output out = {.pattern = w->output ? cli_output(w->output) : "output.png", .grid = w->grid, .again = again,
+                           .strip = verb->between, .show = w->show, .bare = w->bare, .preview = preview,
+                           .begin = w->first};
     limn_status status = generate_output_check(ctx, &out, o->n);
     if (status == LIMN_OK) status = generate_preview_check(ctx, preview);
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
@@ -412,8 +448,11 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (w->init) o->init = &init;
     if (w->mask) o->mask = &mask;
     if (w->small) o->small = &small;
+    if (status == LIMN_OK && w->show) generate_preview_go_live(preview, p, o);
+    if (status == LIMN_OK) out.hash = begin_hash(ctx, p, &out);
     bool tiles = status == LIMN_OK && verb->enlarges && !limn_pipeline_describe(p).enlarges;
     if (status == LIMN_OK) status = tiles ? enlarge(ctx, p, &out, upscale, *o) : make(ctx, p, &out, o);
+    model_hash_free(out.hash);
     limn_image_free(&init);
     limn_image_free(&mask);
     limn_image_free(&small);
@@ -426,7 +465,7 @@ int cli_generate(int argc, char **argv)
     return generate_run(argc, argv, &(generate_verb){.name = "generate", .help = help});
 }
 
-enum { MOST_FLAGS = 64 };
+enum { MOST_FLAGS = 80 };
 
 static void list_flags(const generate_verb *verb, generate_words *w, cli_flag out[MOST_FLAGS])
 {
@@ -446,7 +485,7 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--preview-interval", &w->preview.interval, NULL},
         CLI_TILING_FLAGS(w->tiling),
         {NULL, "--max-memory", &w->memory, NULL},
-        {NULL, "--hires", &w->hires, NULL},
+        {NULL, "--hires", &w->hires, &w->theirs.hires},
         {NULL, "--hires-strength", &w->hires_strength, NULL},
         {NULL, "--hires-steps", &w->hires_steps, NULL},
         {NULL, "--weights", &w->weights, NULL},
@@ -470,6 +509,12 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--precision", &w->precision, NULL},
         {"-t", "--threads", &w->threads, NULL},
         {NULL, "--show", NULL, &w->show},
+        {NULL, "--output-begin-idx", &w->begin, NULL},
+        {"-M", "--mode", &w->theirs.mode, NULL},
+        {NULL, "--sampler-rng", &w->theirs.sampler_rng, NULL},
+        {NULL, "--hires-scale", &w->theirs.hires_scale, NULL},
+        {NULL, "--hires-upscaler", &w->theirs.hires_upscaler, NULL},
+        {NULL, "--hires-denoising-strength", &w->hires_strength, NULL},
         {NULL, "--disable-image-metadata", NULL, &w->bare},
         {"-q", "--quiet", NULL, &w->quiet},
         {"-h", "--help", NULL, &w->help},
@@ -486,10 +531,12 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, verb->enlarges ? "--overlap" : NULL, &w->upscale.overlap, NULL},
         {NULL, NULL, NULL, NULL},
     };
-    enum { KNOWN = sizeof flags / sizeof *flags };
-    _Static_assert(KNOWN + MOST_OTHERS <= MOST_FLAGS, "room");
-    for (int i = 0; i < MOST_OTHERS; i++) out[i] = (cli_flag){NULL, others[i], &w->others[i], NULL};
-    memcpy(out + MOST_OTHERS, flags, sizeof flags);
+    enum { KNOWN = sizeof flags / sizeof *flags, OTHERS = SD_CLI_NO_MATTER + MOST_OTHERS };
+    _Static_assert(KNOWN + OTHERS <= MOST_FLAGS, "room");
+    sd_cli_no_matter(&w->theirs, out);
+    for (int i = 0; i < MOST_OTHERS; i++)
+        out[SD_CLI_NO_MATTER + i] = (cli_flag){NULL, others[i], &w->others[i], NULL};
+    memcpy(out + OTHERS, flags, sizeof flags);
 }
 
 /* The words of the command line, the one without a flag where this verb has it.  @return false after a message, or when help
@@ -499,7 +546,7 @@ static bool read_line(int argc, char **argv, const generate_verb *verb, generate
     cli_flag flags[MOST_FLAGS];
     const char *word = NULL;
     list_flags(verb, w, flags);
-    int words = cli_parse(argc, argv, flags, &word, 1);
+    int words = cli_parse_with(argc, argv, flags, &word, 1, sd_cli_instead);
     if (words < 0 || w->help) return false;
     const char **of_word = verb->enlarges ? &w->small : verb->reads_picture ? &w->init : &w->prompt;
     if (*of_word && word)
@@ -516,7 +563,7 @@ static int draw(limn_ctx *ctx, const generate_verb *verb, generate_words *w, lim
     limn_generate_options o = limn_generate_defaults();
     if (verb->denoises) o.guidance = 1;
     generate_numbers n = {.count = verb->between ? 8 : 1, .steps = o.steps, .resample = o.resample};
-    generate_progress progress = {0};
+    cli_progress progress = cli_progress_begin(w->quiet, true);
     generate_preview preview;
     limn_upscale_options upscale;
     limn_status status = w->again ? take_again(ctx, w, again) : LIMN_OK;
@@ -526,12 +573,14 @@ static int draw(limn_ctx *ctx, const generate_verb *verb, generate_words *w, lim
     if (!upscale_read(&w->upscale, &upscale)) return 2;
     if (!read_options(w, &n, &o) || !read_start(verb, w, &n, &o)) return 2;
     if (!generate_preview_read(&w->preview, w->vae, &preview, &o)) return 2;
-    if (isatty(STDERR_FILENO) && !w->quiet) limn_ctx_set_progress(ctx, generate_show_progress, &progress);
-    limn_ctx_set_log(ctx, generate_tell, &w->quiet);
+    preview.progress = &progress;
+    limn_ctx_set_progress(ctx, cli_progress_show, &progress);
+    limn_ctx_set_log(ctx, cli_progress_tell, &progress);
     limn_ctx_set_memory(ctx, w->bytes);
     status = limn_ctx_set_threads(ctx, (int)n.threads);
     if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, w->weights);
     if (status == LIMN_OK) status = run(ctx, verb, w, again, &preview, &upscale, &o);
+    cli_progress_clear(&progress);
     return status == LIMN_OK ? 0 : cli_fail(ctx, status);
 }
 

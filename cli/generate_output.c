@@ -3,34 +3,11 @@
 
 #include "cli.h"
 #include "pipeline/pipeline.h"
-#include "show.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { NAME = 1024, LONGEST = 230 }; /* 255 bytes of a file's name, less a number's and those of the partial file */
-
-bool generate_show_progress(void *user, const char *what, int64_t done, int64_t total)
-{
-    enum { WIDTH = 30 };
-    generate_progress *p = user;
-    double now = limn_seconds();
-    if (done == 0) p->begin = now;
-    int filled = (int)(done * WIDTH / total);
-    double rate = done ? (double)done / (now - p->begin + 1e-9) : 0, left = done ? (double)(total - done) / rate : 0;
-    fprintf(stderr, "\r|%.*s%*s| %s %lld/%lld", filled, "==============================", WIDTH - filled, "", what,
-            (long long)done, (long long)total);
-    if (done) fprintf(stderr, rate >= 1 ? "  %.1f/s" : "  %.2f s each", rate >= 1 ? rate : 1 / rate);
-    if (done && done < total) fprintf(stderr, "  %d:%02d left", (int)(left / 60), (int)left % 60);
-    fprintf(stderr, "\033[K%s", done == total ? "\n" : "");
-    return true;
-}
-
-void generate_tell(void *user, limn_log_level level, const char *text)
-{
-    if (level == LIMN_LOG_WARN) fprintf(stderr, "warning: %s\n", text);
-    else if (level == LIMN_LOG_INFO && !*(const bool *)user) fprintf(stderr, "%s\n", text);
-}
 
 /* ---- names ------------------------------------------------------------------------------------------------------------ */
 
@@ -93,7 +70,7 @@ void generate_output_writes(const generate_output *out, int n, limn_job_files *f
     char name[NAME];
     int n_files = is_one_file(out, n) ? 1 : n;
     for (int i = 0; i < n_files; i++) {
-        file_name(name, out->pattern, i, n_files);
+        file_name(name, out->pattern, out->begin + i, n_files);
         limn_job_writes(files, is_animation(out) ? out->pattern : name);
     }
 }
@@ -159,17 +136,29 @@ static limn_status write_animation(limn_ctx *ctx, const generate_output *out, co
     return status;
 }
 
+/* What the file says of the model.  Other weights than those of the picture that is drawn again are told once. */
+static const char *hash_of(limn_ctx *ctx, const generate_output *out)
+{
+    bool known = model_hash_known(out->hash) != NULL;
+    const char *digits = model_hash_finish(ctx, out->hash);
+    if (digits && !known) limn_again_check_hash(ctx, out->again, digits);
+    return digits;
+}
+
 limn_status generate_output_write(limn_ctx *ctx, const generate_output *out, const limn_pipeline *p,
-                                  const limn_generate_options *o, const limn_image *images)
+                                  const limn_generate_options *options, const limn_image *images)
 {
     limn_image grid = {0};
     char name[NAME];
+    limn_generate_options said = *options, *o = &said;
     limn_status status = LIMN_OK;
+    said.model_hash = hash_of(ctx, out);
+    generate_preview_leave(out->preview);
     if (is_animation(out)) return write_animation(ctx, out, o, images);
     if ((out->grid || out->strip) && o->n > 1) status = grid_of(ctx, out, images, o->n, &grid);
     int n = grid.pixels ? 1 : o->n;
     for (int i = 0; i < n && status == LIMN_OK; i++) {
-        file_name(name, out->pattern, i, n);
+        file_name(name, out->pattern, out->begin + i, n);
         status = write_one(ctx, out, name, grid.pixels ? &grid : &images[i],
                            out->bare ? NULL : limn_generate_parameters(p, o, i));
     }

@@ -3,21 +3,52 @@
 
 #include "cli.h"
 #include "file/target.h"
+#include "pipeline/pipeline.h"
 
 #include <string.h>
+
+/* Over the last one, unless something was said meanwhile. */
+static void draw(generate_preview *p, const limn_image *image)
+{
+    if (p->progress->lines != p->lines) p->shown.rows = 0;
+    cli_progress_clear(p->progress);
+    cli_show_over(p->ctx, image, &p->shown);
+    p->lines = p->progress->lines, p->drawn = limn_seconds();
+}
 
 /* One that fails is said once, and the pictures are made all the same. */
 static bool show_step(void *user, limn_sampling *sampling)
 {
+    const double often = 0.2;
     generate_preview *p = user;
     limn_image image;
-    if (p->failed || ++p->step % p->every) return true;
+    bool writes = p->path && ++p->step % p->every == 0, draws = p->live && limn_seconds() - p->drawn >= often;
+    if (p->failed || !(writes || draws)) return true;
     limn_status status = limn_sampling_preview(sampling, 0, &image);
-    if (status == LIMN_OK) status = limn_png_write(p->ctx, p->path, &image, NULL);
+    if (status == LIMN_OK && draws) draw(p, &image);
+    if (status == LIMN_OK && writes) status = limn_png_write(p->ctx, p->path, &image, NULL);
     limn_image_free(&image);
     if (status == LIMN_OK || status == LIMN_CANCELLED) return status == LIMN_OK;
-    fprintf(stderr, "warning: --preview: %s; there will be no more previews\n", limn_error_text(p->ctx));
+    char said[1100];
+    snprintf(said, sizeof said, "%s: %s; there will be no more previews", p->path ? "--preview" : "--show",
+             limn_error_text(p->ctx));
+    cli_progress_tell(p->progress, LIMN_LOG_WARN, said);
     return p->failed = true;
+}
+
+void generate_preview_go_live(generate_preview *preview, const limn_pipeline *p, limn_generate_options *o)
+{
+    if (!cli_show_moves() || !(o->preview || limn_pipeline_previews_cheaply(p))) return;
+    preview->live = preview->progress->passes = true;
+    if (!o->preview) o->preview = LIMN_PREVIEW_AUTO;
+    o->stepped = show_step, o->stepped_user = preview;
+}
+
+void generate_preview_leave(generate_preview *preview)
+{
+    if (!preview->live) return;
+    cli_progress_clear(preview->progress);
+    if (preview->progress->lines == preview->lines) cli_show_erase(&preview->shown);
 }
 
 /* "proj", "tae", "vae": by what; else a file. */

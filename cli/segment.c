@@ -1,8 +1,9 @@
 /* segment.c: limn segment IMAGE.. -o MASK: a class for every pixel. */
 #include "base/json.h"
 #include "cli.h"
-#include "generate_output.h"
+#include "file/image.h"
 #include "limn/segment.h"
+#include "progress.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +133,7 @@ static limn_status print_report(const segment_job *job, const limn_report *repor
 
 /* Bars for tiles of a picture, slices of a volume. */
 typedef struct progress {
-    generate_progress bar;
+    cli_progress bar;
     bool slices;
 } progress;
 
@@ -142,7 +143,7 @@ static bool show(void *user, const char *what, int64_t done, int64_t total)
     bool slice = strcmp(what, "slice") == 0;
     if (slice && done == 1) p->slices = true;
     bool shown = slice || (!p->slices && total > 1 && strcmp(what, "picture") != 0);
-    if (shown) generate_show_progress(&p->bar, what, done < total ? done : total, total);
+    if (shown) cli_progress_show(&p->bar, what, done < total ? done : total, total);
     if (slice && done == total) p->slices = false;
     return true;
 }
@@ -151,7 +152,7 @@ static bool show(void *user, const char *what, int64_t done, int64_t total)
 
 static limn_status segment(segment_job *job, limn_segmentation *model)
 {
-    progress p = {.bar = {.begin = limn_seconds()}};
+    progress p = {.bar = cli_progress_begin(job->quiet, false)};
     limn_report *report = NULL;
     const char *flag = to_stdout(&job->o);
     if (flag && job->o.truth)
