@@ -19,7 +19,7 @@ static void draw(generate_preview *p, const limn_image *image)
 /* One that fails is said once, and the pictures are made all the same. */
 static bool show_step(void *user, limn_sampling *sampling)
 {
-    const double often = 0.2;
+    const double often = 0.1;
     generate_preview *p = user;
     limn_image image;
     bool writes = p->path && ++p->step % p->every == 0, draws = p->live && limn_seconds() - p->drawn >= often;

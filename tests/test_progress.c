@@ -384,21 +384,21 @@ static void the_picture_under_way_is_drawn_in_its_place(void **state)
 {
     (void)state;
     static screen s;
-    char *text = on_terminal("TERM=xterm-256color", DRAW "--steps 100 --show -o progress.png");
+    char *text = on_terminal("TERM=xterm-256color", DRAW "--steps 120 --show -o progress.png");
     assert_true(count(text, "A\033[J") >= 2); /* drawn over */
     look(text, &s);
     assert_int_equal(lines_with(&s, "▀"), 32); /* 64 rows of pixels, once; the windows of those before had 24 */
     assert_int_equal(lines_with(&s, "step "), 0);
     assert_int_equal(lines_with(&s, "progress.png"), 1);
     assert_int_equal(s.row, 34);
-    text = on_terminal("TERM=xterm-256color NO_COLOR=1", DRAW "--steps 100 --show -o progress.png");
+    text = on_terminal("TERM=xterm-256color NO_COLOR=1", DRAW "--steps 120 --show -o progress.png");
     assert_true(count(text, "A\033[J") >= 2);
     assert_null(strstr(text, "\033[38"));
-    text = on_terminal("TERM=xterm-kitty", DRAW "--steps 100 --show -o progress.png");
+    text = on_terminal("TERM=xterm-kitty", DRAW "--steps 120 --show -o progress.png");
     assert_true(count(text, "a=T,f=24,s=64,v=64,c=40,r=20,i=20461,q=2,C=1,m=1;") >= 2);
     assert_int_equal(count(text, "a=T,f=100"), 1);
     assert_non_null(strstr(text, "a=d,d=I,i=20461"));
-    text = on_terminal("TERM=dumb", DRAW "--steps 100 --show -o progress.png"); /* takes nothing back */
+    text = on_terminal("TERM=dumb", DRAW "--steps 120 --show -o progress.png"); /* takes nothing back */
     assert_null(strchr(text, '\033'));
     text = said(DRAW "--steps 40 --show -q -o progress.png"); /* no terminal at all */
     assert_string_equal(text, "limn: --show: there is no terminal to draw in\n");
@@ -410,8 +410,8 @@ static void looking_changes_nothing(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_image a, b;
-    said(DRAW "--steps 100 -q -o progress-a.png");
-    on_terminal("TERM=xterm-256color", DRAW "--steps 100 --show -o progress-b.png");
+    said(DRAW "--steps 120 -q -o progress-a.png");
+    on_terminal("TERM=xterm-256color", DRAW "--steps 120 --show -o progress-b.png");
     OK(limn_image_read(ctx, "progress-a.png", 0, &a));
     OK(limn_image_read(ctx, "progress-b.png", 0, &b));
     assert_memory_equal(a.pixels, b.pixels, (size_t)(64 * 64 * 3));
