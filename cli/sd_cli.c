@@ -52,7 +52,7 @@ static const struct { const char *name, *instead; } table[] = {
     {"--circulary", SEAMLESS},
     {"--prediction", "what a network predicts its scheduler_config.json or its metadata (limn.prediction) says"},
     {"--flow-shift", "the shift of a network its scheduler_config.json or its metadata (limn.shift) says"},
-    {"--lora-apply-mode", "LoRA is not read yet"},
+    {"--lora-apply-mode", "LoRA changes weights once, while they are read"},
     {"--timestep-shift", "NitroFusion is not there"},
     {"--img-cfg-scale", "networks that see a second picture (InstructPix2Pix) are not there; --cfg-scale guides by words"},
     {"--guidance", "networks that are told the guidance (LCM) are told --cfg-scale"},
