@@ -392,14 +392,17 @@ static limn_status refresh(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part
 {
     bool text = part->role == LIMN_ROLE_TEXT;
     if (!is_stale(r, part)) return LIMN_OK;
+    limn_status status = text ? limn_job_load(ctx, &part->job) : LIMN_OK;
+    if (status != LIMN_OK) return status;
     if (text && !limn_progress(ctx, "text", 0, 1)) return limn_fail(ctx, LIMN_CANCELLED, "stopped before the text was read");
-    limn_status status = limn_recipe_run(ctx, r, part);
+    status = limn_recipe_run(ctx, r, part);
     if (status == LIMN_OK && text && !limn_progress(ctx, "text", 1, 1))
         status = limn_fail(ctx, LIMN_CANCELLED, "stopped when the text was read");
     return status;
 }
 
-limn_status limn_recipe_prepare(limn_ctx *ctx, limn_recipe *r, const limn_recipe_part *part)
+/* The parts that feed this one, where their inputs changed. */
+static limn_status prepare(limn_ctx *ctx, limn_recipe *r, const limn_recipe_part *part)
 {
     int to = (int)(part - r->part);
     limn_status status = LIMN_OK;
@@ -411,7 +414,7 @@ limn_status limn_recipe_prepare(limn_ctx *ctx, limn_recipe *r, const limn_recipe
 limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part)
 {
     int to = (int)(part - r->part);
-    limn_status status = limn_recipe_prepare(ctx, r, part);
+    limn_status status = prepare(ctx, r, part);
     for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
         if (r->wire[i].to == to && r->wire[i].seen != r->part[r->wire[i].from].version)
             status = feed(ctx, r, to, r->wire[i].in);
