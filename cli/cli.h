@@ -55,6 +55,10 @@ bool cli_tiling(const cli_tiling_words *w, limn_tiling *out);
  *  caller's, limn_text_free() */
 limn_status cli_network(limn_ctx *ctx, int argc, char **argv, const char *net, limn_text *out);
 
+enum { CLI_MOST_LORAS = 32 };
+/** Every --lora FILE[:WEIGHT]; the paths lie in argv.  @return how many; -1 after a message */
+int cli_loras(int argc, char **argv, limn_lora_file out[CLI_MOST_LORAS]);
+
 /** -o - is stdout: "/dev/stdout", which the library knows as a descriptor; any other path is itself, also NULL. */
 const char *cli_output(const char *path);
 /** The name of a file that was written, on stdout, unless the file itself went there. */

@@ -41,6 +41,10 @@ static const char help[] =
     "else the one\n"
     "                              limn train --latents noted, where it lies beside the model\n"
     "      --taesd VAE             a tiny autoencoder in its place, or with --taesd-preview-only for --preview only\n"
+    "      --lora FILE[:WEIGHT]    a small file that changes the model (LoRA, LoCon, LoHa, LoKr, DoRA; of kohya, "
+    "diffusers,\n"
+    "                              PEFT, LyCORIS), so much (1); may be given several times\n"
+    "      --lora-model-dir DIR    where the files are that <lora:NAME:WEIGHT> in the prompt names\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
     "      --rng NAME              where noise comes from: limn; cpu: PyTorch's generator on the CPU, as diffusers\n"
@@ -135,6 +139,9 @@ typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed,
         *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
+    const char *lora, *lora_folder; /* lora: the last one; all of them are in loras */
+    limn_lora_file loras[CLI_MOST_LORAS];
+    int n_loras;
     const char *vae, *weights, *rng, *style, *skip, *again;
     const char *diffusion_model, *clip_l, *others[MOST_OTHERS];
     const char *hires, *hires_strength, *hires_steps, *memory, *begin;
@@ -305,6 +312,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !read_rng(w->rng, &o->rng) || !cli_tiling(&w->tiling, &o->tiling) ||
         !cli_memory("--max-memory", w->memory, &w->bytes))
         return false;
+    o->lora_folder = w->lora_folder;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
     w->first = (int)n->begin;
     o->prompt_style = w->style, o->clip_skip = (int)n->skip, o->hires_steps = (int)n->hires_steps;
@@ -414,6 +422,7 @@ static limn_status open_model(limn_ctx *ctx, const generate_verb *verb, const ge
     if (status == LIMN_OK && !draws) status = cli_model(ctx, NULL, own_model(verb), installed, &parts.model);
     if (status == LIMN_OK) status = limn_pipeline_open_parts(ctx, &parts, out);
     if (status == LIMN_OK) status = generate_preview_coders(*out, &w->preview);
+    if (status == LIMN_OK && w->n_loras) status = limn_pipeline_set_loras(*out, w->n_loras, w->loras);
     return status == LIMN_OK && w->again ? limn_again_check_model(*out, again) : status;
 }
 
@@ -477,6 +486,8 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--diffusion-model", &w->diffusion_model, NULL},
         {NULL, "--clip_l", &w->clip_l, NULL},
         {NULL, "--vae", &w->vae, NULL},
+        {NULL, "--lora", &w->lora, NULL},
+        {NULL, "--lora-model-dir", &w->lora_folder, NULL},
         {NULL, "--taesd", &w->preview.tiny, NULL},
         {NULL, "--tae", &w->preview.tiny, NULL},
         {NULL, "--taesd-preview-only", NULL, &w->preview.tiny_only},
@@ -548,6 +559,8 @@ static bool read_line(int argc, char **argv, const generate_verb *verb, generate
     list_flags(verb, w, flags);
     int words = cli_parse_with(argc, argv, flags, &word, 1, sd_cli_instead);
     if (words < 0 || w->help) return false;
+    w->n_loras = cli_loras(argc, argv, w->loras);
+    if (w->n_loras < 0) return false;
     const char **of_word = verb->enlarges ? &w->small : verb->reads_picture ? &w->init : &w->prompt;
     if (*of_word && word)
         return wrong(verb->reads_picture ? "-i gives the picture, and there is a word too"

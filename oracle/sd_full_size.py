@@ -48,4 +48,5 @@ def main():
     print(f"limn {time.time() - begin:.1f} s from its start; apart by at most {apart.max()} of 255, {apart.mean():.5f} in the mean")
 
 
-main()
+if __name__ == "__main__":
+    main()

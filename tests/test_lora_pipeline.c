@@ -43,7 +43,8 @@ static void add(tensors *f, const sd_tensor *t, const char *key, const char *dot
     snprintf(flat + strlen(flat), sizeof flat - strlen(flat), ".%s", key);
     formula_fill(flat, n, scale, x);
     if (!shape.rank) x[0] = 1; /* alpha */
-    snprintf(f->name[f->n], sizeof f->name[0], "%s.%.*s.%s", te ? "text_encoder" : "unet", stem, t->name, dotted ? dotted : "");
+    snprintf(f->name[f->n], sizeof f->name[0], "%s.%.*s.%s", te ? "text_encoder" : "unet", stem, t->name,
+             dotted ? dotted : "");
     if (!dotted) memcpy(f->name[f->n], flat, sizeof flat);
     f->view[f->n] = (limn_named_view){f->name[f->n], {LIMN_F32, shape, x}};
     f->n++;
@@ -273,6 +274,50 @@ static void files_of_other_models(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- the program ------------------------------------------------------------------------------------------------------ */
+
+#define GENERATE                                                                                                            \
+    LIMN_BINARY_DIR                                                                                                         \
+        "/limn generate \"a lighthouse%s\" -m lora-sd/v1.safetensors -W 48 -H 32 --steps 2 --precision f32 %s -o "          \
+        "lora-sd/%s.png"
+
+static int program(const char *tags, const char *flags, const char *out)
+{
+    char command[600];
+    snprintf(command, sizeof command, GENERATE " >lora-sd/said 2>&1", tags, flags, out);
+    return WEXITSTATUS(system(command));
+}
+
+static void the_program_takes_them(void **state)
+{
+    (void)state;
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image image[4];
+    char path[64];
+    static const char *const names[] = {"plain", "flag", "tag", "two"};
+    limn_pipeline_free(opened(ctx));
+    assert_int_equal(program("", "", names[0]), 0);
+    assert_int_equal(program("", "--lora lora-sd/kohya.safetensors:0.8", names[1]), 0);
+    assert_int_equal(program("<lora:kohya:0.8>", "--lora-model-dir lora-sd", names[2]), 0);
+    assert_int_equal(program("", "--lora lora-sd/kohya.safetensors:0.5 --lora=lora-sd/peft.safetensors:0.3", names[3]), 0);
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "lora-sd/%s.png", names[i]);
+        OK(limn_image_read(ctx, path, 0, &image[i]));
+    }
+    assert_memory_not_equal(image[0].pixels, image[1].pixels, PIXELS);
+    assert_memory_equal(image[1].pixels, image[2].pixels, PIXELS);
+    for (int i = 0; i < PIXELS; i++) assert_true(abs(image[3].pixels[i] - image[1].pixels[i]) <= 3);
+    for (int i = 0; i < 4; i++) limn_image_free(&image[i]);
+    assert_int_equal(system("grep -aq 'a lighthouse <lora:kohya:0.8>' lora-sd/flag.png"), 0);
+    assert_int_equal(program("", "--lora lora-sd/missing.safetensors", "no"), 2);
+    assert_int_equal(program("", "--lora lora-sd/kohya.safetensors:1000", "no"), 2);
+    assert_int_equal(program("<lora:kohya>", "", "no"), 2);
+    assert_int_equal(system("grep -q 'say in which folder' lora-sd/said"), 0);
+    assert_int_equal(access("lora-sd/no.png", F_OK), -1);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +325,7 @@ int main(void)
         cmocka_unit_test(changes_come_and_go),
         cmocka_unit_test(prompts_name_them),
         cmocka_unit_test(files_of_other_models),
+        cmocka_unit_test(the_program_takes_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -524,6 +524,7 @@ void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
         limn_job_reads(files, "the text encoder", p->text_file);
         limn_weight_file_reads(p->text_st, "the text encoder", files);
     }
+    for (int i = 0; i < p->loras->stack.n; i++) limn_lora_reads(p->loras->stack.use[i].lora, files);
     if (p->vae) limn_autoencoder_reads(p->vae, files);
     if (p->tiny) limn_autoencoder_reads(p->tiny, files);
 }

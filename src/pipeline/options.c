@@ -1,8 +1,10 @@
 /* options.c: from the words of a request to a sampler, and back to the text that is written into the picture. */
 #include "data/classes.h"
 #include "denoise/sampler_rows.h"
+#include "file/bytes.h"
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
+#include "pipeline/loras.h"
 #include "pipeline/start.h"
 
 #include <string.h>
@@ -291,6 +293,24 @@ static void put_part(limn_text *text, const char *key, const char *name)
     put_value(text, name);
 }
 
+/* Files that were given, as the tags that would name them. */
+static void put_loras(limn_text *text, const limn_pipeline *p)
+{
+    for (int i = 0; i < p->loras->n_given; i++) {
+        const struct limn_lora_use *use = &p->loras->stack.use[i];
+        char name[256];
+        limn_path_last(limn_lora_path(use->lora), name, sizeof name);
+        char *dot = strrchr(name, '.');
+        if (dot) *dot = '\0';
+        limn_text_printf(text, " <lora:");
+        put_utf8(text, name);
+        if (use->text == use->denoiser)
+            limn_text_printf(text, ":%.9g>", use->denoiser);
+        else
+            limn_text_printf(text, ":%.9g:%.9g>", use->text, use->denoiser);
+    }
+}
+
 char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_options *o, int i)
 {
     limn_text text = {0};
@@ -302,6 +322,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     else if (!o->sampler && !o->mask && p->has_scheduler) sigmas = p->scheduler.sigmas;
     if (info.reads_text) {
         put_utf8(&text, o->prompt ? o->prompt : "");
+        put_loras(&text, p);
         limn_text_append(&text, "\n", 1);
     }
     if (info.reads_text && o->negative && o->negative[0]) {
