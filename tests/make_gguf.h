@@ -8,12 +8,12 @@
 
 typedef struct gguf_bytes {
     unsigned char *bytes;
-    size_t n;
+    size_t n, room;
 } gguf_bytes;
 
 static inline void gguf_put(gguf_bytes *g, const void *from, size_t n)
 {
-    g->bytes = realloc(g->bytes, g->n + n + 1);
+    if (g->n + n > g->room) g->bytes = realloc(g->bytes, g->room = 2 * (g->n + n));
     if (!g->bytes) abort();
     memcpy(g->bytes + g->n, from, n);
     g->n += n;
