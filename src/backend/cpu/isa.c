@@ -23,8 +23,7 @@ static bool cpu_has(limn_isa isa)
 {
     switch (isa) {
     case LIMN_ISA_PORTABLE: return true;
-    case LIMN_ISA_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    case LIMN_ISA_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case LIMN_ISA_AVX512:
         return cpu_has(LIMN_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");

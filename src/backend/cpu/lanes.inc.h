@@ -3,7 +3,7 @@
 #include "backend/cpu/rows.h"
 
 #include <string.h>
-#if defined(__F16C__) || defined(__AVX512F__)
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 

@@ -28,8 +28,6 @@ static inline __attribute__((always_inline)) vec f16_floats(half_vec h)
 {
 #if defined(__AVX512F__)
     return (vec)_mm512_cvtph_ps((__m256i)h);
-#elif defined(__F16C__)
-    return (vec)_mm256_cvtph_ps((__m128i)h);
 #else
     typedef int32_t int_vec __attribute__((vector_size(ROWS_VECTOR)));
     word_vec x = __builtin_convertvector(h, word_vec), exponent = x >> 10 & 31, mantissa = x & 0x3ff;
