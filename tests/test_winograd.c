@@ -4,6 +4,7 @@
 #include "backend/cpu/kernels.h"
 #include "formula.h"
 #include "graph/op/rows.h"
+#include "make_kernel.h"
 #include "model/model.h"
 #include "plan/plan.h"
 #include "vectors/winograd.h"
@@ -13,26 +14,9 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static const limn_rows *rows_of(int i)
-{
-    static const limn_rows *const rows[] = {&limn_rows_portable,
-#if defined(__x86_64__)
-                                            &limn_rows_avx2, &limn_rows_avx512, &limn_rows_avx512bf16
-#endif
-    };
-    return i < (int)(sizeof rows / sizeof *rows) && !limn_isa_refuse(rows[i]->isa) ? rows[i] : NULL;
-}
-
-static void *memory(size_t bytes)
-{
-    void *p = limn_alloc_aligned(bytes + 64);
-    assert_non_null(p);
-    return p;
-}
-
 static float *given(const char *name, limn_shape shape)
 {
-    float *x = memory((size_t)limn_shape_count(&shape) * sizeof *x);
+    float *x = kernel_memory((size_t)limn_shape_count(&shape) * sizeof *x);
     formula_fill(name, limn_shape_count(&shape), 1, x);
     return x;
 }
@@ -53,20 +37,6 @@ static const limn_kernel *chosen(const limn_call *call)
         const limn_kernel *kernel = limn_cpu_kernel(call->op, i);
         if (!kernel->refuse || !kernel->refuse(call)) return kernel;
     }
-}
-
-static void execute(const limn_kernel *kernel, limn_call call)
-{
-    void *packed = NULL;
-    if (kernel->packed_bytes && kernel->packed_bytes(&call)) {
-        packed = memory(kernel->packed_bytes(&call));
-        assert_int_equal(kernel->pack(&call, &call.src[kernel->pack_src], packed), LIMN_OK);
-        call.src[kernel->pack_src].data = packed;
-    }
-    call.scratch = memory(kernel->scratch_bytes ? kernel->scratch_bytes(&call) : 0);
-    assert_int_equal(kernel->run(&call), LIMN_OK);
-    limn_free_aligned(call.scratch);
-    limn_free_aligned(packed);
 }
 
 /* ---- PyTorch -------------------------------------------------------------------------------------------------------- */
@@ -95,11 +65,11 @@ static void gradients_as_pytorch(const limn_call *forward, const struct convolut
                       .rows = forward->rows,
                       .src = {forward->dst, forward->src[1]},
                       .dst = forward->src[0]};
-    float *dy = given("dy", forward->dst.shape), *dx = memory(limn_view_bytes(&call.dst)),
-          *dw = memory(limn_view_bytes(&forward->src[1]));
+    float *dy = given("dy", forward->dst.shape), *dx = kernel_memory(limn_view_bytes(&call.dst)),
+          *dw = kernel_memory(limn_view_bytes(&forward->src[1]));
     call.src[0].data = dy, call.dst.data = dx;
     assert_string_equal(chosen(&call)->name, v->columns % 16 ? "tiles" : "winograd");
-    execute(chosen(&call), call);
+    kernel_run(NULL, chosen(&call), call);
     is_near(dx, limn_shape_count(&call.dst.shape), v->dx.norm, v->dx.value, 9.0 * v->columns);
     attr.shape = forward->src[1].shape;
     call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[0] = forward->src[0], call.src[1] = forward->dst,
@@ -107,7 +77,7 @@ static void gradients_as_pytorch(const limn_call *forward, const struct convolut
     call.src[1].data = dy, call.dst.data = dw;
     assert_string_equal(chosen(&call)->name, v->columns % (2 * call.rows->vector) ? "tiles" : "winograd");
     for (call.n_threads = 1; call.n_threads < 6; call.n_threads++) {
-        execute(chosen(&call), call);
+        kernel_run(NULL, chosen(&call), call);
         is_near(dw, limn_shape_count(&attr.shape), v->dw.norm, v->dw.value, (double)limn_shape_rows(&forward->dst.shape));
     }
     limn_free_aligned(dy), limn_free_aligned(dx), limn_free_aligned(dw);
@@ -126,9 +96,9 @@ static void as_pytorch(const limn_rows *rows, const struct convolution_vectors *
                       .n_threads = 2,
                       .rows = rows,
                       .src = {{LIMN_F32, x, given("x", x)}, {LIMN_F32, w, given("w", w)}, {LIMN_F32, b, given("b", b)}},
-                      .dst = {LIMN_F32, y, memory((size_t)limn_shape_count(&y) * sizeof(float))}};
+                      .dst = {LIMN_F32, y, kernel_memory((size_t)limn_shape_count(&y) * sizeof(float))}};
     assert_string_equal(chosen(&call)->name, v->times == 2 ? "differences" : "winograd");
-    execute(chosen(&call), call);
+    kernel_run(NULL, chosen(&call), call);
     is_near(call.dst.data, limn_shape_count(&y), v->y.norm, v->y.value, 9.0 * v->channels);
     if (v->times == 1) gradients_as_pytorch(&call, v);
     for (int s = 0; s < 3; s++) limn_free_aligned(call.src[s].data);
@@ -139,8 +109,8 @@ static void convolutions_are_those_of_pytorch(void **state)
 {
     (void)state;
     for (int r = 0; r < 4; r++)
-        for (size_t i = 0; rows_of(r) && i < sizeof convolution_vectors / sizeof *convolution_vectors; i++)
-            as_pytorch(rows_of(r), &convolution_vectors[i]);
+        for (size_t i = 0; kernel_rows(r) && i < sizeof convolution_vectors / sizeof *convolution_vectors; i++)
+            as_pytorch(kernel_rows(r), &convolution_vectors[i]);
 }
 
 /* ---- the choice ----------------------------------------------------------------------------------------------------- */
@@ -192,9 +162,9 @@ static void the_choice_has_a_reason(void **state)
     limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}}, strided = {.stride = 2, .pad = {1, 1, 1, 1}};
     const limn_kernel *kernel = named(LIMN_OP_CONV, "winograd");
     for (int r = 0; r < 4; r++)
-        for (int i = 0; rows_of(r) && i < N_SHAPES; i++) {
+        for (int i = 0; kernel_rows(r) && i < N_SHAPES; i++) {
             limn_attr of = padded(&shapes[i]);
-            limn_call call = convolution(&of, &shapes[i], 1, rows_of(r));
+            limn_call call = convolution(&of, &shapes[i], 1, kernel_rows(r));
             const limn_kernel *better = named(LIMN_OP_CONV, shapes[i].times == 2 ? "differences" : "winograd");
             assert_string_equal(chosen(&call)->name, shapes[i].kernel);
             if (shapes[i].why) assert_string_equal(better->refuse(&call), shapes[i].why);
@@ -231,16 +201,16 @@ static void weight_gradients_have_the_same_bytes_on_any_threads(void **state)
     static const struct shape of[] = {{16, 64, 64, NULL, NULL, 1}, {17, 112, 160, NULL, NULL, 1}};
     limn_attr attr = {.stride = 1, .pad = {1, 1, 1, 1}};
     for (int r = 0; r < 4; r++)
-        for (size_t i = 0; rows_of(r) && i < sizeof of / sizeof *of; i++) {
-            limn_call call = convolution(&attr, &of[i], 2, rows_of(r));
+        for (size_t i = 0; kernel_rows(r) && i < sizeof of / sizeof *of; i++) {
+            limn_call call = convolution(&attr, &of[i], 2, kernel_rows(r));
             limn_view w = call.src[1];
             call.op = LIMN_OP_CONV_GRAD_WEIGHT, call.src[1] = call.dst, call.dst = w;
             call.src[0].data = given("x", call.src[0].shape), call.src[1].data = given("dy", call.src[1].shape);
-            float *one = memory(limn_view_bytes(&w)), *more = memory(limn_view_bytes(&w));
+            float *one = kernel_memory(limn_view_bytes(&w)), *more = kernel_memory(limn_view_bytes(&w));
             assert_string_equal(chosen(&call)->name, "winograd");
             for (; call.n_threads < 6; call.n_threads++) {
                 call.dst.data = call.n_threads == 1 ? one : more;
-                execute(chosen(&call), call);
+                kernel_run(NULL, chosen(&call), call);
                 if (call.n_threads > 1) assert_memory_equal(one, more, limn_view_bytes(&w));
             }
             limn_free_aligned(call.src[0].data), limn_free_aligned(call.src[1].data);
@@ -255,15 +225,15 @@ static void alone_and_in_a_batch(const struct shape *s, const limn_rows *rows)
     limn_attr attr = padded(s);
     limn_call call = convolution(&attr, s, BATCH, rows), one = convolution(&attr, s, 1, rows);
     int64_t of_x = limn_shape_count(&one.src[0].shape), of_y = limn_shape_count(&one.dst.shape);
-    float *x = given("x", call.src[0].shape), *w = given("w", call.src[1].shape), *y = memory((size_t)of_y * sizeof *y),
-          *all = memory((size_t)(BATCH * of_y) * sizeof *all);
+    float *x = given("x", call.src[0].shape), *w = given("w", call.src[1].shape),
+          *y = kernel_memory((size_t)of_y * sizeof *y), *all = kernel_memory((size_t)(BATCH * of_y) * sizeof *all);
     call.src[0].data = x, one.src[0].data = x + of_x, call.src[1].data = one.src[1].data = w;
     call.dst.data = all, one.dst.data = y;
     assert_ptr_equal(chosen(&call), chosen(&one));
-    execute(chosen(&one), one);
+    kernel_run(NULL, chosen(&one), one);
     for (call.n_threads = 1; call.n_threads < 6; call.n_threads++) {
         memset(all, 0xff, (size_t)(BATCH * of_y) * sizeof *all);
-        execute(chosen(&call), call);
+        kernel_run(NULL, chosen(&call), call);
         assert_memory_equal(all + of_y, y, (size_t)of_y * sizeof *y);
     }
     limn_free_aligned(x), limn_free_aligned(w), limn_free_aligned(y), limn_free_aligned(all);
@@ -273,7 +243,7 @@ static void a_picture_has_the_same_bytes_in_any_batch_on_any_threads(void **stat
 {
     (void)state;
     for (int r = 0; r < 4; r++)
-        for (int i = 0; rows_of(r) && i < N_SHAPES; i++) alone_and_in_a_batch(&shapes[i], rows_of(r));
+        for (int i = 0; kernel_rows(r) && i < N_SHAPES; i++) alone_and_in_a_batch(&shapes[i], kernel_rows(r));
 }
 
 /* ---- exact ------------------------------------------------------------------------------------------------------------ */
@@ -288,10 +258,10 @@ static void exact_is_f32_with_direct_sums(void **state)
     limn_call call = convolution(&attr, s, 1, NULL);
     limn_node *x = limn_input(g, "x", LIMN_WIDE, call.src[0].shape, LIMN_PER_STEP),
               *w = limn_parameter(g, "w", call.src[1].shape, (limn_init){0}), *y = limn_node_2(LIMN_OP_CONV, x, w, &attr);
-    float *data = given("w", call.src[1].shape), *wanted = memory(limn_view_bytes(&call.dst)),
-          *found = memory(limn_view_bytes(&call.dst));
+    float *data = given("w", call.src[1].shape), *wanted = kernel_memory(limn_view_bytes(&call.dst)),
+          *found = kernel_memory(limn_view_bytes(&call.dst));
     call.src[0].data = given("x", call.src[0].shape), call.src[1].data = data, call.dst.data = wanted;
-    execute(named(LIMN_OP_CONV, "tiles"), call);
+    kernel_run(NULL, named(LIMN_OP_CONV, "tiles"), call);
     for (int exact = 0; exact < 2; exact++) {
         limn_plan *plan;
         limn_run *run;
@@ -364,7 +334,7 @@ static double *results(const network *n, limn_precision precision, int64_t *tota
     limn_free(text);
     for (int i = 0; i < n->g->n_parameters; i++) {
         limn_node *p = n->g->parameters[i];
-        weights[i] = memory((size_t)limn_node_count(p) * sizeof(float));
+        weights[i] = kernel_memory((size_t)limn_node_count(p) * sizeof(float));
         formula_weight(limn_node_name(p), limn_node_count(p), weights[i]);
         assert_int_equal(limn_run_bind(run, p, LIMN_F32, weights[i]), LIMN_OK);
     }
@@ -373,7 +343,7 @@ static double *results(const network *n, limn_precision precision, int64_t *tota
     assert_int_equal(limn_run_execute(run), LIMN_OK);
     *total = 0;
     for (int i = 0; i < n->n; i++) *total += limn_node_count(n->output[i]);
-    double *all = memory((size_t)*total * sizeof *all), *at = all;
+    double *all = kernel_memory((size_t)*total * sizeof *all), *at = all;
     for (int i = 0; i < n->n; at += limn_node_count(n->output[i++]))
         assert_int_equal(limn_run_read(run, n->output[i], LIMN_F64, at), LIMN_OK);
     limn_run_free(run);

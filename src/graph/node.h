@@ -248,9 +248,9 @@ typedef struct limn_op_row {
 
 const limn_op_row *limn_op_find(limn_op op);
 const char *limn_op_name(limn_op op);
-/** May source i, a matrix of weights or a table, be of a type that nothing is computed in (f16; of products also f8 and
- *  blocks)? Kernels widen it as they go. */
-bool limn_op_keeps(limn_op op, int i, limn_dtype dtype);
+/** Types that nothing is computed in and that source i, a matrix of weights or a table, may have all the same: f16; of
+ * products also f8 and blocks.  Kernels widen it as they go.  @return bit d for limn_dtype d */
+uint32_t limn_op_keeps(limn_op op, int i);
 
 /** New node through the op's shape rule; the heart of every constructor.  Any error source makes an error node. */
 limn_node *limn_node_new(limn_graph *g, limn_op op, int n_src, limn_node *const *src, const limn_attr *attr);

@@ -24,8 +24,8 @@ static uint32_t *find_kept_types(limn_plan *plan)
     for (int i = 0; types && i < plan->n_outputs; i++) types[plan->outputs[i]->id] = 0;
     for (int i = 0; types && i < g->n_nodes; i++)
         for (int s = 0; s < g->nodes[i]->n_src; s++)
-            for (int d = 0; d < LIMN_N_DTYPES; d++)
-                if (!limn_op_keeps(g->nodes[i]->op, s, (limn_dtype)d)) types[g->nodes[i]->src[s]->id] &= ~(1u << d);
+            if (g->nodes[i]->src[s]->op == LIMN_OP_PARAMETER)
+                types[g->nodes[i]->src[s]->id] &= limn_op_keeps(g->nodes[i]->op, s);
     return types;
 }
 

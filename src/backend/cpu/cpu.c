@@ -8,7 +8,7 @@ const char *limn_cpu_refuse_types(const limn_call *call)
     bool fine = call->dst.dtype == LIMN_F32 || call->dst.dtype == LIMN_BF16;
     for (int i = 0; i < call->n_src; i++) {
         limn_dtype d = call->src[i].dtype;
-        fine = fine && (d == LIMN_F32 || d == LIMN_BF16 || d == LIMN_I32 || limn_op_keeps(call->op, i, d));
+        fine = fine && (d == LIMN_F32 || d == LIMN_BF16 || d == LIMN_I32 || limn_op_keeps(call->op, i) >> d & 1);
     }
     return fine ? NULL : "takes f32 and bf16 only, and weights of products as files have them";
 }

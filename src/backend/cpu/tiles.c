@@ -21,7 +21,7 @@ static const char *refuse(const limn_call *c)
         bool weight = i == 1 && c->op != LIMN_OP_LINEAR_GRAD_WEIGHT;
         bool bias = i == 2 && c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS;
         bool fine = c->src[i].dtype == LIMN_F32 || ((weight || bias) && c->src[i].dtype == LIMN_BF16) ||
-                    (weight && limn_op_keeps(c->op, i, c->src[i].dtype));
+                    (weight && limn_op_keeps(c->op, i) >> c->src[i].dtype & 1);
         if (!fine) return "own tiles are f32";
     }
     return c->dst.dtype == LIMN_F32 ? NULL : "own tiles are f32";

@@ -140,9 +140,10 @@ double limn_size_product(const limn_node_values *n)
     return flags & LIMN_HAS_RESIDUAL ? sum + limn_largest_of(n, n->node->n_src - 1) : sum;
 }
 
-bool limn_op_keeps(limn_op op, int i, limn_dtype dtype)
+uint32_t limn_op_keeps(limn_op op, int i)
 {
-    if (op == LIMN_OP_LINEAR) return i == 1 && (dtype == LIMN_F16 || dtype >= LIMN_F8_E4M3);
-    if (op == LIMN_OP_GATHER) return i == 0 && dtype == LIMN_F16;
-    return i == 1 && limn_op_find(op)->multiplies == LIMN_BY_WEIGHT && dtype == LIMN_F16;
+    uint32_t f16 = 1u << LIMN_F16, blocks = (1u << LIMN_N_DTYPES) - (1u << LIMN_F8_E4M3);
+    if (op == LIMN_OP_GATHER) return i == 0 ? f16 : 0;
+    if (i != 1 || limn_op_find(op)->multiplies != LIMN_BY_WEIGHT) return 0;
+    return op == LIMN_OP_LINEAR ? f16 | blocks : f16;
 }
