@@ -140,6 +140,14 @@ static void forget_idle(limn_net *net, int most)
     }
 }
 
+/* Nobody has a job.  While the net is locked none begins. */
+static bool is_idle(const limn_net *net)
+{
+    bool used = false;
+    for (const limn_net_plan *p = net->plans; p; p = p->next) used |= p->users > 0;
+    return !used;
+}
+
 /* Weights of one precision are of little use to another: nobody is left who needs the old ones. */
 static void change_precision(limn_net *net, limn_precision precision)
 {
@@ -260,13 +268,10 @@ void limn_job_release(limn_job *job)
     limn_run_release(job->run);
 }
 
-/* While the net is locked no job begins. */
 void limn_net_release(limn_net *net)
 {
-    bool used = false;
     pthread_mutex_lock(&net->lock);
-    for (const limn_net_plan *p = net->plans; p; p = p->next) used |= p->users > 0;
-    if (!used) limn_store_clear(net->store);
+    if (is_idle(net)) limn_store_clear(net->store);
     pthread_mutex_unlock(&net->lock);
 }
 
@@ -300,14 +305,13 @@ limn_status limn_net_measure(limn_ctx *ctx, limn_net *net, const limn_net_shape 
 limn_status limn_net_renew(limn_ctx *ctx, limn_net *net)
 {
     pthread_mutex_lock(&net->lock);
-    bool used = false;
-    for (const limn_net_plan *p = net->plans; p; p = p->next) used |= p->users > 0;
-    if (!used) {
+    bool idle = is_idle(net);
+    if (idle) {
         forget_idle(net, 0);
         limn_store_clear(net->store);
     }
     pthread_mutex_unlock(&net->lock);
-    return used ? limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weights are in use by another pipeline that shares them") : LIMN_OK;
+    return idle ? LIMN_OK : limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weights are in use by another pipeline that shares them");
 }
 
 limn_status limn_net_refresh(limn_ctx *ctx, limn_job *job)
