@@ -44,7 +44,7 @@ limn_status limn_weight_file_add(limn_ctx *ctx, limn_weight_file *st, const char
 limn_status limn_header_read(limn_ctx *ctx, limn_weight_file *st, limn_part *part);
 /** One more entry, of that part; everything else in it is zero. */
 limn_status limn_weight_file_entry(limn_ctx *ctx, limn_weight_file *st, const limn_part *part, limn_entry **out);
-/** One more pair of metadata, of which at and after a sort the texts are borrowed from the part's header. */
+/** One more pair of metadata, whose texts are the part's header's. */
 limn_status limn_weight_file_pair(limn_ctx *ctx, limn_weight_file *st, const limn_part *part, const char *key,
                                   const char *value);
 /** Sort the pairs from `first` on by key. */

@@ -3,7 +3,6 @@
 
 #include "graph/node.h"
 #include "pipeline/prompts.h"
-#include "text/lora_tags.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,8 +15,7 @@ struct limn_loras *limn_loras_new(void) { return calloc(1, sizeof(struct limn_lo
 static void drop(struct limn_loras *loras, int from)
 {
     while (loras->stack.n > from) limn_lora_free(loras->stack.use[--loras->stack.n].lora);
-    free(loras->named);
-    loras->named = NULL;
+    loras->n_named = 0;
 }
 
 void limn_loras_free(struct limn_loras *loras)
@@ -100,12 +98,16 @@ static limn_status check_fit(limn_pipeline *p, const limn_lora *lora)
 
 /* ---- the stack -------------------------------------------------------------------------------------------------------- */
 
+static limn_status too_many(const limn_pipeline *p)
+{
+    return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "at most %d LoRA files change a model at once", LIMN_MOST_LORAS);
+}
+
 static limn_status push(limn_pipeline *p, const char *path, double denoiser, double text)
 {
     limn_lora_stack *stack = &p->loras->stack;
     limn_lora *lora;
-    if (stack->n == LIMN_MOST_LORAS)
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "at most %d LoRA files change a model at once", LIMN_MOST_LORAS);
+    if (stack->n == LIMN_MOST_LORAS) return too_many(p);
     if (!(fabs(denoiser) <= 100 && fabs(text) <= 100))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: expected a weight from -100 to 100", path);
     limn_status status = limn_lora_open(p->ctx, path, &lora);
@@ -162,7 +164,7 @@ static limn_status find_file(limn_pipeline *p, const char *folder, const char *n
     static const char *const endings[] = {".safetensors", ".pt", ".ckpt", ".bin", ".gguf", ""};
     char shown[300];
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        snprintf(out, LIMN_LORA_NAME + 4096, "%.4000s/%s%s", folder, name, endings[i]);
+        snprintf(out, LIMN_LORA_NAME + 4096, "%.4000s/%.200s%s", folder, name, endings[i]);
         if (access(out, R_OK) == 0) return LIMN_OK;
     }
     return limn_fail(p->ctx, LIMN_NOT_FOUND,
@@ -171,65 +173,59 @@ static limn_status find_file(limn_pipeline *p, const char *folder, const char *n
                      folder, limn_escape(name, strlen(name), shown, sizeof shown), shown);
 }
 
-static limn_status push_named(limn_pipeline *p, const limn_generate_options *o)
+static limn_status read_tags(const limn_pipeline *p, const char *prompt, limn_lora_tag *tags, int *n)
 {
-    char path[LIMN_LORA_NAME + 4096];
     limn_lora_tag tag;
-    limn_status status = LIMN_OK;
     bool found = true;
-    for (size_t at = 0; status == LIMN_OK;) {
-        status = limn_lora_tag_next(p->ctx, o->prompt, &at, &tag, &found);
-        if (status != LIMN_OK || !found) return status;
-        if (!o->lora_folder)
-            return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
-                             "the prompt asks for <lora:%s>: say in which folder such files are "
-                             "(--lora-model-dir)",
-                             tag.name);
-        status = find_file(p, o->lora_folder, tag.name, path);
-        if (status == LIMN_OK) status = push(p, path, tag.denoiser, tag.text);
+    size_t at = 0;
+    limn_status status = LIMN_OK;
+    for (*n = 0; status == LIMN_OK;) {
+        status = limn_lora_tag_next(p->ctx, prompt, &at, &tag, &found);
+        if (status != LIMN_OK || !found) break;
+        if (*n == LIMN_MOST_LORAS) return too_many(p);
+        tags[(*n)++] = tag;
     }
     return status;
 }
 
-/* The tags alone, so that two prompts can be told apart by them; NULL without any. */
-static limn_status tags_of(const limn_pipeline *p, const char *prompt, char **out)
+static limn_status push_named(limn_pipeline *p, const limn_lora_tag *tag, const char *folder)
 {
-    limn_lora_tag tag;
-    bool found = true;
-    limn_text text = {0};
-    limn_status status = LIMN_OK;
-    for (size_t at = 0; status == LIMN_OK && found;) {
-        status = limn_lora_tag_next(p->ctx, prompt, &at, &tag, &found);
-        if (status == LIMN_OK && found) limn_text_printf(&text, "%s:%.17g:%.17g\n", tag.name, tag.denoiser, tag.text);
-    }
-    *out = text.bytes;
-    if (status == LIMN_OK && text.failed) status = limn_fail_memory(p->ctx, strlen(prompt), "a prompt");
-    if (status != LIMN_OK) limn_text_free(&text), *out = NULL;
-    return status;
+    char path[LIMN_LORA_NAME + 4096];
+    if (!folder)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
+                         "the prompt asks for <lora:%s>: say in which folder such files are (--lora-model-dir)", tag->name);
+    limn_status status = find_file(p, folder, tag->name, path);
+    return status == LIMN_OK ? push(p, path, tag->denoiser, tag->text) : status;
+}
+
+static bool same_tags(const struct limn_loras *loras, int n, const limn_lora_tag *tags)
+{
+    bool same = n == loras->n_named;
+    for (int i = 0; i < n && same; i++)
+        same = strcmp(tags[i].name, loras->named[i].name) == 0 && tags[i].denoiser == loras->named[i].denoiser &&
+               tags[i].text == loras->named[i].text;
+    return same;
 }
 
 limn_status limn_loras_of_prompt(limn_pipeline *p, const limn_generate_options *o)
 {
     limn_prompt_style style;
+    limn_lora_tag tags[LIMN_MOST_LORAS];
+    int n;
     limn_status status = limn_prompts_check(p, o, &style);
     if (status != LIMN_OK || style == LIMN_PROMPT_PLAIN) return status;
-    char *now, *had = p->loras->named;
-    status = tags_of(p, o->prompt ? o->prompt : "", &now);
-    if (status != LIMN_OK) return status;
-    bool same = now ? had && strcmp(now, had) == 0 : !had;
-    if (same) return free(now), LIMN_OK;
-    if (p->shares) {
-        free(now);
+    status = read_tags(p, o->prompt ? o->prompt : "", tags, &n);
+    if (status != LIMN_OK || same_tags(p->loras, n, tags)) return status;
+    if (p->shares)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
-                         "%s: a pipeline that shares another one's weights cannot be changed by "
-                         "<lora:...> in a prompt",
+                         "%s: a pipeline that shares another one's weights cannot be changed by <lora:...> in a prompt",
                          p->name);
-    }
     status = renew(p);
-    if (status != LIMN_OK) return free(now), status;
+    if (status != LIMN_OK) return status;
     drop(p->loras, p->loras->n_given);
-    status = push_named(p, o);
-    if (status != LIMN_OK) drop(p->loras, p->loras->n_given), free(now);
-    else p->loras->named = now;
-    return status;
+    for (int i = 0; i < n && status == LIMN_OK; i++) status = push_named(p, &tags[i], o->lora_folder);
+    if (status != LIMN_OK) return drop(p->loras, p->loras->n_given), status;
+    memcpy(p->loras->named, tags, (size_t)n * sizeof *tags);
+    p->loras->n_named = n;
+    return LIMN_OK;
 }

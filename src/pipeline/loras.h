@@ -3,12 +3,13 @@
 #define LIMN_PIPELINE_LORAS_H
 
 #include "pipeline/pipeline.h"
+#include "text/lora_tags.h"
 #include "weights/lora.h"
 
 struct limn_loras {
     limn_lora_stack stack; /* given, then named */
-    int n_given;
-    char *named; /* the tags that the rest is of, as text; NULL: none */
+    int n_given, n_named;
+    limn_lora_tag named[LIMN_MOST_LORAS]; /* tags of the last prompt, which the rest is of */
 };
 
 /** Of a pipeline that is being opened: nothing is changed yet.  @return NULL: memory is out */

@@ -300,8 +300,7 @@ static void put_loras(limn_text *text, const limn_pipeline *p)
         const struct limn_lora_use *use = &p->loras->stack.use[i];
         char name[256];
         limn_path_last(limn_lora_path(use->lora), name, sizeof name);
-        char *dot = strrchr(name, '.');
-        if (dot) *dot = '\0';
+        name[limn_model_stem(name)] = '\0';
         limn_text_printf(text, " <lora:");
         put_utf8(text, name);
         if (use->text == use->denoiser)
