@@ -6,7 +6,9 @@
 #include "graph/node.h"
 #include "train/weights.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { MADE_METADATA = 8 };
 
@@ -39,6 +41,19 @@ static inline bool make_network_with(limn_ctx *ctx, const char *path, const char
     if (w.value) limn_weights_free(&w);
     limn_graph_free(g);
     return status == LIMN_OK;
+}
+
+/* FOLDER/model.safetensors: of flow, and of latents with a scale of 0.5 and a shift of 0.25 where it is of latents.
+ * @return as above */
+static inline bool make_network_in(limn_ctx *ctx, const char *folder, const char *settings,
+                                   void (*fill)(const limn_node *parameter, float *values), bool latents)
+{
+    static const char *const metadata[][2] = {
+        {"limn.schedule", "flow"}, {"limn.prediction", "flow"}, {"limn.latent.scale", "0.5"}, {"limn.latent.shift", "0.25"}};
+    char path[300];
+    mkdir(folder, 0777);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    return make_network_with(ctx, path, settings, fill, latents ? 4 : 2, metadata);
 }
 
 /* classes: names between newlines, or NULL.  @return as above */

@@ -30,6 +30,32 @@ static inline void says(limn_ctx *ctx, limn_status found, limn_status expected, 
         fail_msg("status %d, and \"%s\" does not say \"%s\"", (int)found, limn_error_text(ctx), words);
 }
 
+/* ---- pictures --------------------------------------------------------------------------------------------------------- */
+
+static inline int sd_hex(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
+/* By how much byte i of a picture is off what two digits say. */
+static inline int sd_off(const limn_image *image, const char *expected, size_t i)
+{
+    return abs(image->pixels[i] - (sd_hex(expected[2 * i]) * 16 + sd_hex(expected[2 * i + 1])));
+}
+
+/* Within 2 of 255, 0.1 in the mean. */
+static inline void sd_compare_picture(const char *what, const limn_image *image, int width, int height, const char *expected)
+{
+    assert_int_equal(image->width, width);
+    assert_int_equal(image->height, height);
+    size_t n = (size_t)width * (size_t)height * 3;
+    assert_int_equal(strlen(expected), 2 * n);
+    int worst = 0;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        int off = sd_off(image, expected, i);
+        worst = off > worst ? off : worst, sum += off;
+    }
+    if (worst > 2 || sum / (double)n > 0.1) fail_msg("%s differs by up to %d, in the mean %g", what, worst, sum / (double)n);
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
 
 static inline float *sd_values(const sd_tensor *t, limn_shape *shape)

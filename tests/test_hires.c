@@ -19,25 +19,6 @@
 #define PIXEL_NET "ddpm size=8 channels=3 width=8 multipliers=12 blocks=1 groups=4 attention=4 attention_least=4"
 enum { N_TINY = sizeof tiny_tensors / sizeof *tiny_tensors };
 
-static int hex(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
-
-/* Within 2 of 255, 0.1 in the mean. */
-static void compare_picture(const char *what, const limn_image *image, int width, int height, const char *expected)
-{
-    assert_int_equal(image->width, width);
-    assert_int_equal(image->height, height);
-    size_t n = (size_t)width * (size_t)height * 3;
-    assert_int_equal(strlen(expected), 2 * n);
-    int worst = 0;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        int off = abs(image->pixels[i] - (hex(expected[2 * i]) * 16 + hex(expected[2 * i + 1])));
-        worst = off > worst ? off : worst, sum += off;
-    }
-    if (worst > 2 || sum / (double)n > 0.1)
-        fail_msg("%s differs by up to %d, in the mean %g", what, worst, sum / (double)n);
-}
-
 /* The picture of this name: the mean of 5 x 5 numbers of the formula (at the edges of those there are), times 2.5. */
 static limn_image formula_image(limn_ctx *ctx, const char *name, int width, int height)
 {
@@ -165,11 +146,11 @@ static void a_tiny_autoencoder_draws_for_stable_diffusion(void **state)
         limn_generate_options o = options_of(40, 48);
         OK(limn_pipeline_set_autoencoder(p, sources[i]));
         OK(limn_generate(p, &o, &image));
-        compare_picture("what the tiny autoencoder decodes", &image, 40, 48, tiny_drawn);
+        sd_compare_picture("what the tiny autoencoder decodes", &image, 40, 48, tiny_drawn);
         limn_image_free(&image);
         o.init = &start, o.strength = 0.5;
         OK(limn_generate(p, &o, &image));
-        compare_picture("what starts from its latent", &image, 40, 48, tiny_started);
+        sd_compare_picture("what starts from its latent", &image, 40, 48, tiny_started);
         limn_image_free(&image);
     }
     limn_image_free(&start);
@@ -213,7 +194,7 @@ static void what_is_no_tiny_autoencoder_of_the_model_is_a_sentence(void **state)
     unlink("hires-halves/taesd_encoder.safetensors"); /* a decoder alone draws, and starts from no picture */
     OK(limn_pipeline_set_autoencoder(p, "hires-halves/taesd_decoder.safetensors"));
     OK(limn_generate(p, &o, &image));
-    compare_picture("what the decoder alone decodes", &image, 40, 48, tiny_drawn);
+    sd_compare_picture("what the decoder alone decodes", &image, 40, 48, tiny_drawn);
     o.init = &image;
     limn_image none;
     says(ctx, limn_generate(p, &o, &none), LIMN_BAD_FILE, "encoder.0.weight");
@@ -243,7 +224,7 @@ static void a_second_pass_is_two_pipelines_of_diffusers(void **state)
     limn_generate_options o = options_of(48, 32);
     o.hires = 2, o.hires_steps = 5;
     OK(limn_generate(p, &o, images));
-    compare_picture("twice the sides", images, 96, 64, hires_2);
+    sd_compare_picture("twice the sides", images, 96, 64, hires_2);
     const char *later = strstr(log.bytes, "memory of the second pass (hires 2), 96 x 64: ");
     assert_non_null(later); /* before anything begins */
     assert_non_null(strstr(later, "\nmemory: "));
@@ -255,11 +236,11 @@ static void a_second_pass_is_two_pipelines_of_diffusers(void **state)
     limn_image_free(images);
     o.hires = 1.5;
     OK(limn_generate(p, &o, images));
-    compare_picture("one and a half of the sides", images, 72, 48, hires_1_5);
+    sd_compare_picture("one and a half of the sides", images, 72, 48, hires_1_5);
     limn_image_free(images);
     o.hires = 2, o.n = 2; /* each of its own seed */
     OK(limn_generate(p, &o, images));
-    compare_picture("the first of two", images, 96, 64, hires_2);
+    sd_compare_picture("the first of two", images, 96, 64, hires_2);
     o.n = 1, o.seed++;
     OK(limn_generate(p, &o, &alone));
     assert_memory_equal(alone.pixels, images[1].pixels, 96 * 64 * 3);
@@ -485,7 +466,7 @@ static void tiles_are_pictures_of_diffusers_laid_over_each_other(void **state)
     limn_generate_options o = tile_options();
     limn_ctx_set_log(ctx, note, &log);
     OK(limn_upscale(p, &small, &(limn_upscale_options){.scale = 2, .tile = 64, .overlap = 16}, &o, &large));
-    compare_picture("the enlarged picture", &large, 122, 72, upscaled);
+    sd_compare_picture("the enlarged picture", &large, 122, 72, upscaled);
     assert_non_null(strstr(log.bytes, "122 x 72 pixels (0.2 MB) in tiles of 64 x 64: 6\n"));
     limn_image_free(&large);
     limn_image_free(&small);

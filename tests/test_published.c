@@ -93,29 +93,11 @@ static limn_generate_options options_of(const sd_case *c)
     return o;
 }
 
-static int hex(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
-
 static bool differs(const limn_image *image, const sd_case *c)
 {
     for (size_t i = 0; i < (size_t)c->width * (size_t)c->height * 3; i++)
-        if (abs(image->pixels[i] - (hex(c->picture[2 * i]) * 16 + hex(c->picture[2 * i + 1]))) > 2) return true;
+        if (sd_off(image, c->picture, i) > 2) return true;
     return false;
-}
-
-static void compare_picture(const limn_image *image, const sd_case *c)
-{
-    assert_int_equal(image->width, c->width);
-    assert_int_equal(image->height, c->height);
-    int worst = 0;
-    double sum = 0;
-    size_t n = (size_t)c->width * (size_t)c->height * 3;
-    assert_int_equal(strlen(c->picture), 2 * n);
-    for (size_t i = 0; i < n; i++) {
-        int off = abs(image->pixels[i] - (hex(c->picture[2 * i]) * 16 + hex(c->picture[2 * i + 1])));
-        worst = off > worst ? off : worst, sum += off;
-    }
-    if (worst > 2 || sum / (double)n > 0.1)
-        fail_msg("the picture differs by up to %d, in the mean %g", worst, sum / (double)n);
 }
 
 /* The starting latents that diffusers had: noise, or a latent with noise of the first level. */
@@ -155,7 +137,7 @@ static void check_case(limn_ctx *ctx, limn_pipeline *p, const sd_case *c, const 
         compare("latents of call", k, s->size, 1, s->x, c->latents + (size_t)k * s->size, 1e-4);
     }
     OK(limn_sampling_picture(s, 0, &image));
-    compare_picture(&image, c);
+    sd_compare_picture("the picture", &image, c->width, c->height, c->picture);
     limn_image_free(&image);
     limn_latent_free(&start);
     limn_sampling_end(s);

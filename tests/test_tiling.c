@@ -51,12 +51,7 @@ static void fill(const limn_node *parameter, float *values)
 
 static void write_net(limn_ctx *ctx, const char *folder, const char *net, bool latents)
 {
-    static const char *const metadata[][2] = {{"limn.schedule", "flow"}, {"limn.prediction", "flow"},
-                                              {"limn.latent.scale", "0.5"}, {"limn.latent.shift", "0.25"}};
-    char path[300];
-    mkdir(folder, 0777);
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    if (!make_network_with(ctx, path, net, fill, latents ? 4 : 2, metadata)) fail_msg("%s", limn_error_text(ctx));
+    if (!make_network_in(ctx, folder, net, fill, latents)) fail_msg("%s", limn_error_text(ctx));
 }
 
 /* Noise, and waves that a tile holds several of: as the numbers of a picture are alike all over it. */
