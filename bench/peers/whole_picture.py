@@ -24,13 +24,18 @@ PROMPT = "a lighthouse at night"
 
 
 def diffusers_folder(folder):
+    """Made in a process of its own: what this one takes would be counted as its children's."""
     path = folder / "diffusers"
     if not path.exists():
-        import torch
-        sys.path.insert(0, str(HERE.parent.parent / "oracle"))
-        import sd_full_size
-        sd_full_size.pipeline(str(HERE.parent.parent / "models/tokenizer/clip-49408.txt.gz")).to(torch.float16).save_pretrained(path)
+        subprocess.run([sys.executable, __file__, "make", path], check=True)
     return path
+
+
+def make(path):
+    import torch
+    sys.path.insert(0, str(HERE.parent.parent / "oracle"))
+    import sd_full_size
+    sd_full_size.pipeline(str(HERE.parent.parent / "models/tokenizer/clip-49408.txt.gz")).to(torch.float16).save_pretrained(path)
 
 
 def diffusers(folder, how, steps):
@@ -123,6 +128,8 @@ def table(o):
 def main():
     if sys.argv[1] == "diffusers":
         return diffusers(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    if sys.argv[1] == "make":
+        return make(sys.argv[2])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
     one = verbs.add_parser("run")
