@@ -18,6 +18,7 @@
  *   limn-score autoencoder VAE DATA ASK COUNT [SIZE SHEET.png]      what comes back of COUNT pictures (SIZE 128): PSNR of
  *                                                                   colours times alpha and alpha, SSIM on white, and the
  *                                                                   above */
+#include "base/number.h"
 #include "file/bytes.h"
 #include "measure.h"
 #include "pipeline/generate.h"
@@ -509,7 +510,7 @@ int main(int argc, char **argv)
     scores s = {.ctx = ctx,
                 .options = {.n = 1,
                             .steps = steps && n > steps ? atoi(argv[steps]) : 20,
-                            .guidance = steps && n > steps + 1 ? atof(argv[steps + 1]) : 3,
+                            .guidance = steps && n > steps + 1 ? limn_number_parse(argv[steps + 1], NULL) : 3,
                             .seed = 42}};
     limn_status status = verbs[v].run(&s, n, argv);
     if (status != LIMN_OK) fprintf(stderr, "limn-score: %s\n", limn_error_text(ctx));

@@ -1,4 +1,5 @@
 /* test_cli.c: the built program as a person uses it: exit codes, stdout, stderr. */
+#include "base/number.h"
 #include "file/image.h"
 #include "file/png_text.h"
 #include "file/safetensors.h"
@@ -604,7 +605,7 @@ static void the_weights_that_ship_give_a_picture_back(void **state)
     if (r.code) fail_msg("%s", r.err);
     const char *psnr = strstr(r.out, "PSNR ");
     assert_non_null(psnr);
-    if (!(strtod(psnr + 5, NULL) > 26)) fail_msg("%s", psnr); /* 27.6; the mean colour has 10.9 */
+    if (!(limn_number_parse(psnr + 5, NULL) > 26)) fail_msg("%s", psnr); /* 27.6; the mean colour has 10.9 */
     done(r);
 }
 

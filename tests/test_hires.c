@@ -1,6 +1,7 @@
 /* test_hires.c: what surrounds a picture of Stable Diffusion: tiny autoencoders as published, previews, a second pass at a
  * larger size, pictures enlarged in tiles.  Shrunken networks with weights of a formula; right values are diffusers'
  * (oracle/hires_vectors.py). */
+#include "base/number.h"
 #include "denoise/enlarge.h"
 #include "file/image.h"
 #include "file/latent.h"
@@ -638,7 +639,7 @@ static void less_memory_makes_the_same_picture(void **state)
         limn_image_free(&image);
     }
     assert_non_null(strstr(told, "(then free)"));
-    limn_ctx_set_memory(ctx, (size_t)(0.8e6 * atof(strrchr(told, ':') + 1)));
+    limn_ctx_set_memory(ctx, (size_t)(0.8e6 * limn_number_parse(strrchr(told, ':') + 1, NULL)));
     limn_pipeline_free(p); /* whose denoiser is there, beside which the text would be read */
     p = open_sd(ctx), p->recipe.least = 1;
     OK(limn_generate(p, &o, &image));

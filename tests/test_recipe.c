@@ -1,6 +1,7 @@
 /* test_recipe.c: several networks that make a picture together: what feeds what, what all of them take, and that a text
  * encoder of its own gives the numbers that one gets who hands its output on.  Then pictures that are not square, latents as
  * numbers, texts alone, and steps one by one: tiny networks of random weights, sampled a second time by hand. */
+#include "base/number.h"
 #include "base/rng.h"
 #include "denoise/guidance.h"
 #include "denoise/picture.h"
@@ -650,7 +651,7 @@ static void a_decoder_has_the_room_of_the_steps(void **state)
         o.width = o.height = 128, p->recipe.least = k;
         OK(limn_generate(p, &o, again));
         limn_image_free(&again[0]);
-        takes[k] = (size_t)(1e6 * atof(strrchr(heard, ':') + 1));
+        takes[k] = (size_t)(1e6 * limn_number_parse(strrchr(heard, ':') + 1, NULL));
     }
     assert_true(takes[1] < takes[0]);
     limn_image_free(&init);

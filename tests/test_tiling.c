@@ -1,5 +1,6 @@
 /* test_tiling.c: an autoencoder in tiles: near what it makes of the whole, without a step where tiles meet, in less memory;
  * a decoder in strips of rows, where there is no memory for the whole: the same picture; what of both is refused. */
+#include "base/number.h"
 #include "base/rng.h"
 #include "denoise/picture.h"
 #include "graph/node.h"
@@ -252,7 +253,9 @@ static void what_does_not_fit_is_decoded_in_strips(void **state)
     OK(limn_generate(p, &o, &whole));
     OK(limn_generate_latents(p, &o, &latent));
     assert_null(strstr(heard, "strips"));
-    size_t takes = (size_t)(1e6 * atof(strstr(heard, " pictures ") ? strstr(strstr(heard, " pictures "), "MB: ") + 4 : "0"));
+    const char *pictures = strstr(heard, " pictures ");
+    assert_non_null(pictures);
+    size_t takes = (size_t)(1e6 * limn_number_parse(strstr(pictures, "MB: ") + 4, NULL));
     heard[0] = '\0';
     limn_ctx_set_memory(ctx, takes / 4 * 3);
     OK(limn_generate(p, &o, &strips));

@@ -4,6 +4,7 @@
  * text has its length in front of it and no end: it moves over the last byte of its length, and a NUL follows it. */
 #include "file/gguf.h"
 
+#include "base/number.h"
 #include "base/rng.h"
 
 #include <stdarg.h>
@@ -241,7 +242,7 @@ __attribute__((format(printf, 3, 4))) static limn_status bad_tensor(const reader
     const char *t = text_at(r, name);
     va_list args;
     va_start(args, format);
-    vsnprintf(why, sizeof why, format, args);
+    limn_format_list(why, sizeof why, format, args);
     va_end(args);
     return limn_fail(r->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" %s", r->part->file,
                      limn_escape(t, strlen(t), shown, sizeof shown), why);
