@@ -26,7 +26,7 @@ install-ci: install-deps
 	@$(call install,$(CI_PACKAGES))
 
 test: install-deps all
-	ctest --test-dir $(BUILD) --output-on-failure
+	ctest --test-dir $(BUILD) -j 2 --output-on-failure
 	@echo "All tests passed. Next: $(BUILD)/limn --help, or docs/map.md for how the code is laid out."
 
 picture: install-deps all
