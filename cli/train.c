@@ -52,9 +52,9 @@ static const char help[] =
     "noise\n"
     "  --contrastive 0   weight of an InfoNCE term between text and picture; dropped captions take no part,\n"
     "                    and with --accumulate each part has negatives of its own\n"
-    "  --kl 1e-6         autoencoders: weight of the KL term   --discriminator 0  weight of a patch discriminator (0: "
-    "none), from step\n"
-    "  --discriminator-start 2000 on\n"
+    "  --kl 1e-6         autoencoders: weight of the KL term   --differences 0  weight of differences between neighbours "
+    "(1: less grain)\n"
+    "  --discriminator 0 weight of a patch discriminator (0: none), from step --discriminator-start 2000 on\n"
     "\n"
     "networks of classes (unet): RUN/model.safetensors is for limn segment\n"
     "  --data FOLDER     images/ and masks/ (or image/ and label/) with the same names, or nnU-Net's dataset.json, "
@@ -321,6 +321,7 @@ static int list_numbers(train_line *l, train_number out[MOST_NUMBERS])
         {NULL, "--drop", 0, 1, NULL, &o->drop, NULL},
         {NULL, "--contrastive", 0, 1e3, NULL, &o->contrastive, NULL},
         {NULL, "--kl", 0, 1e3, NULL, &o->kl, NULL},
+        {NULL, "--differences", 0, 1e3, NULL, &o->differences, NULL},
         {NULL, "--discriminator", 0, 1e3, NULL, &o->adversary, NULL},
         {NULL, "--discriminator-start", 0, 1e9, &l->adversary_start, NULL, NULL},
         {NULL, "--gamma", 0, 1e6, NULL, &o->objective.gamma, NULL},

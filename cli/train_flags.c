@@ -111,6 +111,7 @@ static const struct { const char *flag, *whose; bool (*has)(const training *t);
     {"--drop", "networks that are told words (text_encoder=clip) or a class (classes=N), or nothing (always_labelled=0)",
      may_be_told_nothing},
     {"--kl", "autoencoders whose latents are a distribution (vae)", has_distribution},
+    {"--differences", "autoencoders (vae, tae)", reconstructs},
     {"--discriminator", "autoencoders (vae, tae)", reconstructs},
     {"--discriminator-start", "autoencoders (vae, tae), with --discriminator above 0", is_judged},
     {"--loss", SEGMENTERS, segments},

@@ -4,7 +4,7 @@ in double precision, from weights of the formula.
 vae   diffusers' AutoencoderKL itself, whose parameter names Limn has, too
 tae   TAESD's sequences, written anew from their published layout (oracle/tiny_autoencoder.py)
 
-Training: mean |x - x'| + kl KL / values, and with a discriminator the adaptive weight of Esser et al. 2021, eq. 7, and the hinge loss; AdamW as in
+Training: mean |x - x'| + differences (mean |rows of x - x', subtracted| + the same of columns) + kl KL / values, and with a discriminator the adaptive weight of Esser et al. 2021, eq. 7, and the hinge loss; AdamW as in
 ten_losses.py, one limit for the norm of all gradients.
 
     python oracle/autoencoder_vectors.py tests/vectors
@@ -26,11 +26,12 @@ NETWORKS = [
     "tae size=16 width=8",
     "tae size=16 channels=4 latent=6 width=8 levels=2 blocks=1 pool=1",
 ]
-# network, weight of KL, weight of the discriminator, step from which it counts
+# network, weights of KL, of differences and of the discriminator, step from which that counts
 LOSSES = [
-    ("vae size=8 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.0, 0),
-    ("tae size=8 latent=2 width=4 levels=2 blocks=1 pool=1", 0.0, 0.0, 0),
-    ("vae size=24 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.5, 3),
+    ("vae size=8 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.0, 0.0, 0),
+    ("tae size=8 latent=2 width=4 levels=2 blocks=1 pool=1", 0.0, 0.0, 0.0, 0),
+    ("vae size=8 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.7, 0.0, 0),
+    ("vae size=24 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.0, 0.5, 3),
 ]
 BATCH = 2
 
@@ -86,7 +87,7 @@ class Patches(nn.Module):
         return self.main(x)
 
 
-def losses(network, kl_weight, judge_weight, judge_start):
+def losses(network, kl_weight, differences, judge_weight, judge_start):
     s = settings(network)
     vae = s["family"] == "vae"
     model = fill(diffusers_vae(s) if vae else tiny(s)).double()
@@ -111,6 +112,8 @@ def losses(network, kl_weight, judge_weight, judge_start):
         else:
             y = model.decoder(model.encoder(x * 0.5 + 0.5)) * 2 - 1
         loss = loss + (x - y).abs().mean()
+        if differences:
+            loss = loss + differences * sum(torch.diff(x - y, dim=d).abs().mean() for d in (2, 3))
         on = 1.0 if judge and step >= judge_start else 0.0
         optimizer.zero_grad()
         if judge:
@@ -150,11 +153,11 @@ def write_layers(folder):
 
 def write_losses(folder):
     lines = ["/* autoencoder_losses.h: written by oracle/autoencoder_vectors.py; do not edit. */", "typedef struct autoencoder_losses {",
-             "    const char *settings;", "    double kl, adversary;", "    int start;", "    double loss[10];", "} autoencoder_losses;", "",
+             "    const char *settings;", "    double kl, differences, adversary;", "    int start;", "    double loss[10];", "} autoencoder_losses;", "",
              "static const autoencoder_losses autoencoder_training[] = {"]
-    for network, kl, judge, start in LOSSES:
-        values = ", ".join(f"{x:.10g}" for x in losses(network, kl, judge, start))
-        lines.append(f'    {{"{network}", {kl}, {judge}, {start},\n     {{{values}}}}},')
+    for network, kl, differences, judge, start in LOSSES:
+        values = ", ".join(f"{x:.10g}" for x in losses(network, kl, differences, judge, start))
+        lines.append(f'    {{"{network}", {kl}, {differences}, {judge}, {start},\n     {{{values}}}}},')
     lines.append("};")
     open(folder + "/autoencoder_losses.h", "w").write("\n".join(lines) + "\n")
 

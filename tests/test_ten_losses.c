@@ -178,7 +178,7 @@ static void ten_losses_of_autoencoders_are_pytorchs(void **state)
     for (size_t k = 0; k < sizeof autoencoder_training / sizeof *autoencoder_training; k++) {
         const autoencoder_losses *v = &autoencoder_training[k];
         run r = {0};
-        open_run(&r, v->settings, (limn_step_options){.kl = v->kl, .adversary = v->adversary}, 2);
+        open_run(&r, v->settings, (limn_step_options){.kl = v->kl, .differences = v->differences, .adversary = v->adversary}, 2);
         for (int step = 0; step < 10; step++) {
             set_pictures(&r, step, step >= v->start);
             step_of(&r, v->settings, step, v->loss[step], 1e-4 * fmax(v->adversary != 0, fabs(v->loss[step])));

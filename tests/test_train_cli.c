@@ -116,6 +116,7 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"dit|--data|shapes|--out|run-cli|--loss|ce", "--loss is for"},
         {"tae|--data|shapes|--out|run-cli|--kl|1e-6", "--kl is for autoencoders whose latents are a distribution"},
         {"unet|--data|shapes|--out|run-cli|--crop|centre", "--crop is for"},
+        {"unet|--data|shapes|--out|run-cli|--differences|1", "--differences is for autoencoders (vae, tae)"},
         {"tae|--data|shapes|--out|run-cli|--discriminator-start|5", "with --discriminator above 0"},
         {"unet|--data|shapes|--out|run-cli|--where|a=b", "--where is for"},
         {"dit|--data|shapes|--out|run-cli|--gamma|4", "with --weighting min-snr"},

@@ -187,7 +187,8 @@ typedef struct limn_train_options {
     limn_objective objective; /* denoisers */
     double drop;           /* share of captions replaced by "", of labels by "none": what guidance needs */
     double contrastive;    /* weight of an InfoNCE term between text and picture */
-    double kl, adversary;  /* autoencoders: weights of the KL term (vae) and of a patch discriminator */
+    double kl, differences, adversary; /* autoencoders: weights of the KL term (vae), of the error's differences between
+                              neighbours (against grain and seams), and of a patch discriminator */
     int64_t adversary_start;   /* step from which the discriminator counts */
 
     limn_segment_loss segment; /* segmentation networks, as all of this block */

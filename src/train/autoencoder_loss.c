@@ -5,11 +5,28 @@
 
 /* ---- fit and prior ---------------------------------------------------------------------------------------------------- */
 
+static limn_node *mean_size(limn_node *x, limn_node *weight)
+{
+    limn_node *size = limn_add(limn_activate(x, LIMN_RELU), limn_activate(limn_affine(x, -1, 0), LIMN_RELU));
+    return limn_mean(limn_mul(size, weight));
+}
+
 limn_node *limn_loss_absolute(limn_node *x, limn_node *target, limn_node *weight)
 {
-    limn_node *error = limn_sub(x, target), *minus = limn_affine(error, -1, 0);
-    limn_node *size = limn_add(limn_activate(error, LIMN_RELU), limn_activate(minus, LIMN_RELU));
-    return limn_mean(limn_mul(size, weight));
+    return mean_size(limn_sub(x, target), weight);
+}
+
+/* x[i + 1] - x[i] along an axis */
+static limn_node *difference(limn_node *x, int axis)
+{
+    int64_t n = limn_node_shape(x).dim[axis] - 1;
+    return limn_sub(limn_slice(x, axis, 1, n), limn_slice(x, axis, 0, n));
+}
+
+limn_node *limn_loss_differences(limn_node *x, limn_node *target, limn_node *weight)
+{
+    limn_node *error = limn_sub(x, target);
+    return limn_add(mean_size(difference(error, 1), weight), mean_size(difference(error, 2), weight));
 }
 
 limn_node *limn_loss_kl(limn_node *mean, limn_node *log_variance, int64_t n_values)

@@ -13,6 +13,8 @@ static limn_status autoencoder_loss(limn_step_graph *s, const limn_step_options 
     s->target = limn_input(s->g, "target", LIMN_WIDE, limn_node_shape(x), LIMN_PER_STEP);
     s->weight = limn_input(s->g, "loss_weight", LIMN_WIDE, LIMN_SHAPE(o->batch, 1, 1, 1), LIMN_PER_STEP);
     s->loss = limn_loss_absolute(x, s->target, s->weight);
+    if (o->differences != 0)
+        s->loss = limn_add(s->loss, limn_affine(limn_loss_differences(x, s->target, s->weight), o->differences, 0));
     if (s->ports.log_variance) {
         limn_node *kl = limn_loss_kl(limn_widen(s->ports.mean), limn_widen(s->ports.log_variance), limn_node_count(x));
         s->loss = limn_add(s->loss, limn_affine(kl, o->kl, 0));

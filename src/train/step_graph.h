@@ -14,6 +14,7 @@ typedef struct limn_step_options {
     double contrastive; /* weight of limn_loss_contrastive(); 0: none */
     limn_segment_loss segment; /* networks from pictures to classes; its `classes` is the network's */
     double kl;          /* autoencoders that give a distribution: weight of limn_loss_kl() */
+    double differences; /* autoencoders: weight of limn_loss_differences(); 0: none */
     double adversary;   /* autoencoders: weight of limn_loss_adversary(); 0: none */
 } limn_step_options;
 
@@ -34,8 +35,8 @@ typedef struct limn_step_graph {
     int n_running;             /* outputs[n + i], i < n_running, is the value of running statistic i: limn_graph_running() */
 } limn_step_graph;
 
-/** Autoencoders: loss = limn_loss_absolute() + kl limn_loss_kl() + limn_loss_adversary()'s term; the discriminator's
- *  parameters have the gradient of its own loss.  Denoisers: loss = mean(weight (output - target)^2), with learn_sigma=1 +
+/** Autoencoders: loss = limn_loss_absolute() + differences limn_loss_differences() + kl limn_loss_kl() +
+ *  limn_loss_adversary()'s term; the discriminator's parameters have the gradient of its own loss.  Denoisers: loss = mean(weight (output - target)^2), with learn_sigma=1 +
  *  limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().  From pictures to classes:
  *  limn_loss_segment().
  *  @return LIMN_OK: free with limn_step_graph_free(); LIMN_UNSUPPORTED when the network does not go from pictures to

@@ -113,6 +113,7 @@ static void facts(const limn_trainer *t, limn_run_facts *f)
     const limn_train_options *o = t->o;
     const reconstructing *r = t->state;
     limn_facts_add(f, "limn.kl", "--kl", "%.9g", o->kl);
+    limn_facts_add(f, "limn.differences", "--differences", "%.9g", o->differences);
     limn_facts_add(f, "limn.adversary", "--discriminator", "%.9g", o->adversary);
     limn_facts_add(f, "limn.adversary_start", "--discriminator-start", "%lld", (long long)o->adversary_start);
     limn_facts_add(f, "limn.n_pictures", "the number of pictures in --data", "%lld", (long long)limn_dataset_count(r->data));

@@ -50,6 +50,7 @@ static limn_status check_numbers(limn_ctx *ctx, const limn_train_options *o)
                   {"clip", o->clip, FLT_MAX},
                   {"contrastive", o->contrastive, FLT_MAX},
                   {"kl", o->kl, FLT_MAX},
+                  {"differences", o->differences, FLT_MAX},
                   {"adversary", o->adversary, FLT_MAX},
                   {"seconds", o->seconds, FLT_MAX},
                   {"adversary_start", (double)o->adversary_start, FLT_MAX},
@@ -113,6 +114,7 @@ static limn_status build(limn_trainer *t)
                                  .contrastive = o->contrastive,
                                  .segment = o->segment,
                                  .kl = o->kl,
+                                 .differences = o->differences,
                                  .adversary = o->adversary};
     limn_status status = limn_step_graph_build(t->ctx, &options, &t->net);
     if (status != LIMN_OK) return status;
