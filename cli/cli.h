@@ -75,9 +75,9 @@ bool cli_color(FILE *stream);
 /** 1234567 -> "1.2 MB".  out needs 32 bytes. @return out */
 const char *cli_bytes(double n, char *out);
 
-/** First thing in main(): closed descriptors become /dev/null, SIGPIPE is ignored.  Last thing: what of stdout did not
- *  arrive.  @return the exit code */
-void cli_begin(void);
+/** First thing in main(): waiting threads shall not spin for long, closed descriptors become /dev/null, SIGPIPE is ignored.
+ *  Last thing: what of stdout did not arrive.  @return the exit code */
+void cli_begin(char **argv);
 int cli_end(int code);
 /** Print JSON; whether stdout took it, cli_end() tells.  root NULL: memory is out */
 limn_status cli_print_json(limn_ctx *ctx, const json_t *root);

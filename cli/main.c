@@ -73,6 +73,6 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    cli_begin();
+    cli_begin(argv);
     return cli_end(run(argc, argv));
 }

@@ -1,4 +1,4 @@
-/* process.c: descriptors 0 to 2 when the program starts, what becomes of stdout when it ends. */
+/* process.c: how threads wait and descriptors 0 to 2 when the program starts, what becomes of stdout when it ends. */
 #include "cli.h"
 #include "base/json.h"
 
@@ -6,15 +6,26 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static bool pipe_ends; /* SIGPIPE was not ignored by whoever started us */
 
+/* Threads of libgomp that wait for the next kernel spin for a millisecond or more.  Beside another job each then holds a core
+ * that the thread it waits for needs, and both jobs are ten times slower.  2,000 turns (30 to 100 us) outlast what lies
+ * between two kernels.  libgomp reads its environment when it is loaded or never, so the program starts anew. */
+static void wait_briefly(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("GOMP_SPINCOUNT", "2000", 0) != 0) return;
+    execv("/proc/self/exe", argv); /* where that cannot be, all is as before */
+}
+
 /* A service may start us without descriptors 0 to 2: the first file that is opened would become stderr, and messages would
  * land in it. */
-void cli_begin(void)
+void cli_begin(char **argv)
 {
+    wait_briefly(argv);
     struct sigaction pipe;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) open("/", O_RDONLY); /* the lowest that is free */

@@ -132,15 +132,56 @@ static void snooze(long milliseconds)
     nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000}, NULL);
 }
 
-static pid_t train_until_step_3(const char *redirected, const char *out)
+static pid_t train_with(const char *environment, const char *redirected, const char *out)
 {
     char command[512], log[64];
-    snprintf(command, sizeof command, LIMN DIT "--steps 100000000 --log-every 1 --out $D/%s", out);
+    snprintf(command, sizeof command, "%s exec " LIMN_BINARY_DIR "/limn " DIT "--steps 100000000 --log-every 1 --out $D/%s",
+             environment, out);
     snprintf(log, sizeof log, "%s/log.csv", out);
     pid_t child = start(redirected, command);
     for (int i = 0; i < 2000 && last_step(log) < 3; i++) snooze(10);
     assert_true(last_step(log) >= 3);
     return child;
+}
+
+static pid_t train_until_step_3(const char *redirected, const char *out)
+{
+    return train_with("OMP_WAIT_POLICY=passive", redirected, out);
+}
+
+/* What a process was started with, a blank before each: " A=1 B=2". */
+static const char *environment_of(pid_t child)
+{
+    static char text[1 << 16];
+    snprintf(text, sizeof text, "/proc/%d/environ", (int)child);
+    FILE *file = fopen(text, "r");
+    assert_non_null(file);
+    size_t n = fread(text + 1, 1, sizeof text - 2, file);
+    fclose(file);
+    for (size_t i = 0; i <= n; i++)
+        if (i == 0 || !text[i]) text[i] = ' ';
+    text[n + 1] = '\0';
+    return text;
+}
+
+/* Two jobs on the same cores are as fast as one after the other, unless somebody wants it otherwise. */
+static void waiting_threads_do_not_spin_for_long(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *spins;
+    } rows[] = {{"unset OMP_WAIT_POLICY GOMP_SPINCOUNT;", " GOMP_SPINCOUNT=2000 "},
+                {"unset OMP_WAIT_POLICY; GOMP_SPINCOUNT=5", " GOMP_SPINCOUNT=5 "},
+                {"unset GOMP_SPINCOUNT; OMP_WAIT_POLICY=passive", NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        pid_t child = train_with(rows[i].given, "2>$D/err", "spin");
+        const char *environment = environment_of(child);
+        const char *found = strstr(environment, rows[i].spins ? rows[i].spins : " GOMP_SPINCOUNT=");
+        if (!found != !rows[i].spins) fail_msg("%s:%s", rows[i].given, environment);
+        kill(child, SIGTERM);
+        assert_int_equal(code_of(child), 143);
+        assert_int_equal(unlink(in("spin/log.csv")), 0);
+    }
 }
 
 static void every_signal_saves(void **state)
@@ -271,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_do_not_land_in_files),
+        cmocka_unit_test(waiting_threads_do_not_spin_for_long),
         cmocka_unit_test(every_signal_saves),
         cmocka_unit_test(an_interrupted_picture_leaves_no_file),
         cmocka_unit_test(what_is_ignored_stays_ignored),
