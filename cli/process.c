@@ -12,9 +12,9 @@
 
 static bool pipe_ends; /* SIGPIPE was not ignored by whoever started us */
 
-/* Threads of libgomp that wait for the next kernel spin for a millisecond or more.  Beside another job each then holds a core
- * that the thread it waits for needs, and both jobs are ten times slower.  2,000 turns (30 to 100 us) outlast what lies
- * between two kernels.  libgomp reads its environment when it is loaded or never, so the program starts anew. */
+/* Threads of libgomp that wait for the next kernel spin for a millisecond or more.  Beside another job each then holds a
+ * core that the thread it waits for needs, and both jobs are ten times slower.  2,000 turns (30 to 100 us) outlast what
+ * lies between two kernels.  libgomp reads its environment when it is loaded or never, so the program starts anew. */
 static void wait_briefly(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("GOMP_SPINCOUNT", "2000", 0) != 0) return;
