@@ -41,6 +41,7 @@ static const char help[] =
     "  --clip 1 (largest norm of a gradient; 0: none)  --ema 0.999\n"
     "  --drop 0.1        share of captions replaced by \"\", of labels by \"none\": what guidance needs\n"
     "  --flip            mirror half of the pictures\n"
+    "  --freeze PREFIX   parameters named so do not learn (with --init: \"text_encoder.\", or \"encoder.,quant_conv.\")\n"
     "  --recompute PREFIX  save memory: parts named so (\"blocks.\") are computed a second time in the backward pass\n"
     "  --precision auto|f32|bf16|exact  -t, --threads 0 (0: all cores)  -s, --seed 42\n"
     "\n"
@@ -355,6 +356,7 @@ static int list_words(train_line *l, cli_flag out[MOST_WORDS])
         {NULL, "--label-field", &o->label_field, NULL},
         {NULL, "--no-captions", NULL, &o->no_captions},
         {NULL, "--flip", NULL, &o->flip},
+        {NULL, "--freeze", &o->freeze, NULL},
         {NULL, "--recompute", &o->recompute, NULL},
         {NULL, "--loss", &l->words.loss, NULL},
         {NULL, "--augment", &l->words.augment, NULL},

@@ -26,12 +26,13 @@ NETWORKS = [
     "tae size=16 width=8",
     "tae size=16 channels=4 latent=6 width=8 levels=2 blocks=1 pool=1",
 ]
-# network, weights of KL, of differences and of the discriminator, step from which that counts
+# network, weights of KL, of differences and of the discriminator, step from which that counts; what does not learn
 LOSSES = [
-    ("vae size=8 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.0, 0.0, 0),
-    ("tae size=8 latent=2 width=4 levels=2 blocks=1 pool=1", 0.0, 0.0, 0.0, 0),
-    ("vae size=8 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.7, 0.0, 0),
-    ("vae size=24 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.0, 0.5, 3),
+    ("vae size=8 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.0, 0.0, 0, ""),
+    ("tae size=8 latent=2 width=4 levels=2 blocks=1 pool=1", 0.0, 0.0, 0.0, 0, ""),
+    ("vae size=8 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.7, 0.0, 0, ""),
+    ("vae size=8 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.7, 0.0, 0, "encoder."),
+    ("vae size=24 latent=2 base=4 levels=2 layers=1 groups=2", 0.1, 0.0, 0.5, 3, ""),
 ]
 BATCH = 2
 
@@ -87,17 +88,19 @@ class Patches(nn.Module):
         return self.main(x)
 
 
-def losses(network, kl_weight, differences, judge_weight, judge_start):
+def losses(network, kl_weight, differences, judge_weight, judge_start, freeze):
     s = settings(network)
     vae = s["family"] == "vae"
     model = fill(diffusers_vae(s) if vae else tiny(s)).double()
+    for name, p in model.named_parameters():
+        p.requires_grad_(not (freeze and name.startswith(freeze)))
     judge = Patches() if judge_weight else None
     if judge:
         with torch.no_grad():
             for name, p in judge.named_parameters():
                 p.copy_(weight("discriminator." + name, p.shape))
         judge.double()
-    parameters = list(model.parameters()) + (list(judge.parameters()) if judge else [])
+    parameters = [p for p in model.parameters() if p.requires_grad] + (list(judge.parameters()) if judge else [])
     last = model.decoder.conv_out.weight if vae else model.decoder[-1].weight
     groups = [[p for p in parameters if (p.dim() > 1) == decays] for decays in (True, False)]
     optimizer = torch.optim.AdamW([dict(params=groups[0], weight_decay=0.01), dict(params=groups[1], weight_decay=0)], lr=1e-2, betas=(0.9, 0.99))
@@ -153,11 +156,11 @@ def write_layers(folder):
 
 def write_losses(folder):
     lines = ["/* autoencoder_losses.h: written by oracle/autoencoder_vectors.py; do not edit. */", "typedef struct autoencoder_losses {",
-             "    const char *settings;", "    double kl, differences, adversary;", "    int start;", "    double loss[10];", "} autoencoder_losses;", "",
+             "    const char *settings;", "    double kl, differences, adversary;", "    int start;", "    const char *freeze;", "    double loss[10];", "} autoencoder_losses;", "",
              "static const autoencoder_losses autoencoder_training[] = {"]
-    for network, kl, differences, judge, start in LOSSES:
-        values = ", ".join(f"{x:.10g}" for x in losses(network, kl, differences, judge, start))
-        lines.append(f'    {{"{network}", {kl}, {differences}, {judge}, {start},\n     {{{values}}}}},')
+    for network, kl, differences, judge, start, freeze in LOSSES:
+        values = ", ".join(f"{x:.10g}" for x in losses(network, kl, differences, judge, start, freeze))
+        lines.append(f'    {{"{network}", {kl}, {differences}, {judge}, {start}, "{freeze}",\n     {{{values}}}}},')
     lines.append("};")
     open(folder + "/autoencoder_losses.h", "w").write("\n".join(lines) + "\n")
 

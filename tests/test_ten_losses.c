@@ -44,9 +44,10 @@ static void open_run(run *r, const char *settings, limn_step_options options, in
     for (int p = 0; p < r->weights.n; p++) {
         limn_node *node = r->weights.node[p];
         float *at = r->weights.value + r->weights.begin[p];
-        if (!node->init.frozen) {
+        if (node->init.kind != LIMN_INIT_SINCOS_2D) {
             formula_weight(node->name, limn_node_count(node), at);
-            if (node->shape.rank > 1) memset(r->decay + r->weights.begin[p], 1, (size_t)limn_node_count(node));
+            if (node->shape.rank > 1 && !node->init.frozen)
+                memset(r->decay + r->weights.begin[p], 1, (size_t)limn_node_count(node));
         }
         assert_int_equal(limn_run_bind(r->run, node, LIMN_F32, at), LIMN_OK);
         for (int i = 1; i < r->step.n; i++)
@@ -178,7 +179,10 @@ static void ten_losses_of_autoencoders_are_pytorchs(void **state)
     for (size_t k = 0; k < sizeof autoencoder_training / sizeof *autoencoder_training; k++) {
         const autoencoder_losses *v = &autoencoder_training[k];
         run r = {0};
-        open_run(&r, v->settings, (limn_step_options){.kl = v->kl, .differences = v->differences, .adversary = v->adversary}, 2);
+        open_run(
+            &r, v->settings,
+            (limn_step_options){.kl = v->kl, .differences = v->differences, .adversary = v->adversary, .freeze = v->freeze},
+            2);
         for (int step = 0; step < 10; step++) {
             set_pictures(&r, step, step >= v->start);
             step_of(&r, v->settings, step, v->loss[step], 1e-4 * fmax(v->adversary != 0, fabs(v->loss[step])));

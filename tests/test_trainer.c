@@ -86,6 +86,12 @@ static void expect(limn_ctx *ctx, const limn_train_options *o, limn_status expec
                  limn_error_text(ctx));
 }
 
+static void refused(limn_ctx *ctx, const limn_train_options *o, const char *word)
+{
+    if (limn_train(ctx, o) != LIMN_BAD_ARGUMENT) fail_msg("%s was not refused: %s", word, limn_error_text(ctx));
+    if (!strstr(limn_error_text(ctx), word)) fail_msg("expected \"%s\" in: %s", word, limn_error_text(ctx));
+}
+
 static unsigned char *bytes_of(limn_ctx *ctx, const char *path, size_t *n)
 {
     unsigned char *bytes;
@@ -382,6 +388,58 @@ static void running_statistics_of_a_killed_run_resume_with_the_same_bits(void **
 }
 
 /* Every --sample-every, and when a run ends. */
+/* How many tensors of two models have the same values: of those whose names begin so, and of the others. */
+static void same_tensors(limn_ctx *ctx, const char *a, const char *b, const char *prefix, int same[2], int all[2])
+{
+    limn_weight_file *x, *y;
+    if (limn_weight_file_open(ctx, a, &x) != LIMN_OK || limn_weight_file_open(ctx, b, &y) != LIMN_OK)
+        fail_msg("%s", limn_error_text(ctx));
+    for (size_t i = 0; i < limn_weight_file_count(x); i++) {
+        static float of_x[1 << 14], of_y[1 << 14];
+        const limn_entry *e = limn_weight_file_get(x, i), *f = limn_weight_file_find(y, e->name);
+        assert_non_null(f);
+        assert_true(limn_entry_count(e) <= 1 << 14 && limn_entry_count(f) == limn_entry_count(e));
+        assert_int_equal(limn_weight_file_load(ctx, x, e, of_x, LIMN_F32), LIMN_OK);
+        assert_int_equal(limn_weight_file_load(ctx, y, f, of_y, LIMN_F32), LIMN_OK);
+        int other = strncmp(e->name, prefix, strlen(prefix)) != 0;
+        same[other] += memcmp(of_x, of_y, limn_entry_count(e) * sizeof *of_x) == 0;
+        all[other]++;
+    }
+    limn_weight_file_close(x);
+    limn_weight_file_close(y);
+}
+
+/* Neither the gradient nor the decay of weights nor a batch's moments reach it. */
+static void what_is_frozen_stays(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {DIT, "blocks.0."}, {"unet size=16 channels=1 classes=2 width=4 levels=2 convs=1 norm=batch", "down1."}};
+    for (int i = 0; i < 2; i++) {
+        told t;
+        limn_ctx *ctx = context(&t);
+        limn_train_options o = options_for(rows[i][0], "run-freeze", &t);
+        noise_with_masks(ctx, "run-freeze-data");
+        if (i) o.data = "run-freeze-data";
+        o.ema = 0, o.steps = 2;
+        expect(ctx, &o, LIMN_OK);
+        o.init = "run-freeze/model.safetensors", o.out = "run-frozen", o.freeze = rows[i][1], o.weight_decay = 5,
+        o.steps = 4;
+        expect(ctx, &o, LIMN_OK);
+        assert_non_null(strstr(t.all, " tensors frozen), on "));
+        int same[2] = {0}, all[2] = {0};
+        same_tensors(ctx, o.init, "run-frozen/model.safetensors", rows[i][1], same, all);
+        assert_true(all[0] >= 4 && all[1] >= 4);
+        assert_int_equal(same[0], all[0]);
+        assert_true(2 * same[1] < all[1]); /* a table, and what has no gradient yet */
+        o.init = NULL, o.resume = true, o.steps = 6, o.freeze = NULL, refused(ctx, &o, "--freeze");
+        o.freeze = "x_embedde,", refused(ctx, &o, i ? "begins with \"x_embedde\"" : "--freeze");
+        o.freeze = ",", refused(ctx, &o, "begins with \"\"");
+        o.freeze = i ? "inc.,down1.,up1.,outc." : "x_,pos_,t_,y_,blocks.,final_layer", refused(ctx, &o, "freeze");
+        limn_ctx_free(ctx);
+    }
+}
+
 static void what_is_held_out_is_scored_into_a_file(void **state)
 {
     (void)state;
@@ -636,12 +694,6 @@ static void a_new_run_keeps_the_checkpoint_and_rows_of_an_older_one(void **state
     free(before);
     free(after);
     limn_ctx_free(ctx);
-}
-
-static void refused(limn_ctx *ctx, const limn_train_options *o, const char *word)
-{
-    if (limn_train(ctx, o) != LIMN_BAD_ARGUMENT) fail_msg("%s was not refused: %s", word, limn_error_text(ctx));
-    if (!strstr(limn_error_text(ctx), word)) fail_msg("expected \"%s\" in: %s", word, limn_error_text(ctx));
 }
 
 /* Options that no flag stands guard for. */
@@ -1114,6 +1166,7 @@ int main(void)
         cmocka_unit_test(a_learned_variance_resumes_with_the_same_bits),
         cmocka_unit_test(labels_with_dropout_resume_with_the_same_bits),
         cmocka_unit_test(running_statistics_of_a_killed_run_resume_with_the_same_bits),
+        cmocka_unit_test(what_is_frozen_stays),
         cmocka_unit_test(what_is_held_out_is_scored_into_a_file),
         cmocka_unit_test(only_classes_that_were_seen_learn),
         cmocka_unit_test(parts_of_a_batch_add_up_to_the_whole),

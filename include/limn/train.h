@@ -207,6 +207,7 @@ typedef struct limn_train_options {
     double seconds;        /* stop, and save, after this time; 0: never */
     uint64_t seed;
     limn_precision precision;
+    const char *freeze;    /* parameters whose names begin so do not learn: "text_encoder.,x_embedder."; NULL: all do */
     const char *recompute; /* parts whose names begin so ("blocks.") are computed again in the backward pass: saves memory */
 
     int64_t save_every, log_every; /* steps */

@@ -94,6 +94,7 @@ static run_facts *record_all(const limn_trainer *t)
     limn_facts_add(f, "limn.step", NULL, "%lld", (long long)t->step);
     limn_facts_add(f, "limn.seed", "--seed", "%llu", (unsigned long long)o->seed);
     limn_facts_add(f, "limn.batch", "--batch times --accumulate", "%lld", (long long)limn_trainer_pictures(t));
+    limn_facts_add(f, "limn.freeze", "--freeze", "%s", o->freeze ? o->freeze : "");
     limn_facts_add(f, "limn.lr", NULL, "%.9g", o->lr);
     limn_facts_add(f, "limn.steps", NULL, "%lld", (long long)o->steps);
     t->task->facts(t, f);

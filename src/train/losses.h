@@ -53,8 +53,8 @@ limn_node *limn_loss_contrastive(limn_graph *g, limn_node *tokens, limn_node *te
 /** mean of weight |x - target|.   x target [B,H,W,C] WIDE, weight [B,1,1,1] */
 limn_node *limn_loss_absolute(limn_node *x, limn_node *target, limn_node *weight);
 
-/** mean |rows of x - target that follow each other, subtracted| + the same of columns: what is smooth stays so, and grain and
- *  seams cost more than a shade that is a little off.  After the gradient difference loss of Mathieu et al. 2016, eq. 6,
+/** mean |rows of x - target that follow each other, subtracted| + the same of columns: what is smooth stays so, and grain
+ *  and seams cost more than a shade that is a little off.  After the gradient difference loss of Mathieu et al. 2016, eq. 6,
  *  which takes sizes before it subtracts and so lets grain of the right strength pass. */
 limn_node *limn_loss_differences(limn_node *x, limn_node *target, limn_node *weight);
 

@@ -1,10 +1,48 @@
 /* step_graph.c: see step_graph.h. */
 #include "train/step_graph.h"
 
+#include "base/base.h"
 #include "graph/node.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- what learns ------------------------------------------------------------------------------------------------------ */
+
+/* How often a network's parameters begin with a prefix; these are marked. */
+static int freeze_prefix(limn_step_graph *s, const char *prefix, size_t n)
+{
+    int found = 0;
+    for (int i = 0; i < s->n_network; i++) {
+        limn_node *p = s->g->parameters[i];
+        if (strncmp(p->name, prefix, n) != 0) continue;
+        found++;
+        if (!p->init.frozen) s->n_frozen++;
+        p->init.frozen = true, p->init.decay = false;
+    }
+    return found;
+}
+
+static limn_status freeze(limn_ctx *ctx, const limn_step_options *o, limn_step_graph *s)
+{
+    int learn = 0;
+    for (const char *at = o->freeze; at && *at;) {
+        size_t n = strcspn(at, ",");
+        char shown[256];
+        if (n == 0 || freeze_prefix(s, at, n) == 0)
+            return limn_fail(
+                ctx, LIMN_BAD_ARGUMENT,
+                "--freeze: no parameter of %s begins with \"%s\"; one is %s (limn inspect lists those of a file)",
+                o->settings.family->name, limn_escape(at, n, shown, sizeof shown), s->g->parameters[0]->name);
+        at += n + (at[n] == ',');
+    }
+    for (int i = 0; i < s->n_network; i++) learn += !s->g->parameters[i]->init.frozen;
+    return learn
+               ? LIMN_OK
+               : limn_fail(ctx, LIMN_BAD_ARGUMENT, "--freeze leaves no parameter of %s to learn", o->settings.family->name);
+}
+
+/* ---- losses ------------------------------------------------------------------------------------------------------------ */
 
 /* The picture that went in is what should come out. */
 static limn_status autoencoder_loss(limn_step_graph *s, const limn_step_options *o)
@@ -116,6 +154,7 @@ limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *o, lim
     limn_status status = limn_model_build(s->g, &o->settings, (limn_build){.batch = o->batch}, &s->ports);
     s->n_network = s->g->n_parameters;
     if (status == LIMN_OK) status = check(ctx, o, s);
+    if (status == LIMN_OK) status = freeze(ctx, o, s);
     if (status == LIMN_OK) status = add_loss(s, o);
     if (status == LIMN_OK) status = add_gradients(ctx, s);
     if (status != LIMN_OK) limn_step_graph_free(s);

@@ -11,6 +11,7 @@
 typedef struct limn_step_options {
     limn_settings settings;
     int batch;
+    const char *freeze; /* parameters whose names begin so stay as they are: "encoder.,conv_in."; NULL: all learn */
     double contrastive; /* weight of limn_loss_contrastive(); 0: none */
     limn_segment_loss segment; /* networks from pictures to classes; its `classes` is the network's */
     double kl;          /* autoencoders that give a distribution: weight of limn_loss_kl() */
@@ -29,6 +30,7 @@ typedef struct limn_step_graph {
     limn_adversary adversary;            /* adversary != 0 */
     limn_node *loss;   /* rank 0 */
     int n_network;     /* the first parameters of g are the network's own */
+    int n_frozen;      /* of them, by `freeze` */
     int n;             /* outputs: the loss, then gradients */
     limn_node **outputs,
         **of; /* outputs[i] is the gradient of parameter of[i], i >= 1; frozen and unseen parameters are left out */
@@ -36,12 +38,12 @@ typedef struct limn_step_graph {
 } limn_step_graph;
 
 /** Autoencoders: loss = limn_loss_absolute() + differences limn_loss_differences() + kl limn_loss_kl() +
- *  limn_loss_adversary()'s term; the discriminator's parameters have the gradient of its own loss.  Denoisers: loss = mean(weight (output - target)^2), with learn_sigma=1 +
- *  limn_loss_bound() as DiT trains it, + contrastive limn_loss_contrastive().  From pictures to classes:
- *  limn_loss_segment().
+ *  limn_loss_adversary()'s term; the discriminator's parameters have the gradient of its own loss.  Denoisers: loss =
+ *  mean(weight (output - target)^2), with learn_sigma=1 + limn_loss_bound() as DiT trains it, + contrastive
+ *  limn_loss_contrastive().  From pictures to classes: limn_loss_segment().
  *  @return LIMN_OK: free with limn_step_graph_free(); LIMN_UNSUPPORTED when the network does not go from pictures to
- *  pictures, or lacks
- *          the text that the contrastive term needs; on failure *out is empty */
+ *  pictures, or lacks the text that the contrastive term needs; LIMN_BAD_ARGUMENT when `freeze` names no parameter, or
+ *  leaves none; on failure *out is empty */
 limn_status limn_step_graph_build(limn_ctx *ctx, const limn_step_options *options, limn_step_graph *out);
 /** Whether a network maps pictures to classes of pixels. */
 bool limn_step_segments(const limn_settings *settings);

@@ -42,14 +42,15 @@ void limn_trainer_tell(const limn_trainer *t)
     const limn_train_options *o = t->o;
     double n = 0;
     for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
-    char parts[64] = "";
+    char parts[64] = "", frozen[64] = "";
     if (limn_trainer_parts(t) > 1) snprintf(parts, sizeof parts, " in %d parts", limn_trainer_parts(t));
+    if (t->net.n_frozen) snprintf(frozen, sizeof frozen, " (%d of %d tensors frozen)", t->net.n_frozen, t->net.n_network);
     char data[256];
     t->task->tell(t, data);
     limn_log(t->ctx, LIMN_LOG_INFO,
-             "%s, %.3g M parameters, on %s; a step sees %lld%s; %s (%s); "
+             "%s, %.3g M parameters%s, on %s; a step sees %lld%s; %s (%s); "
              "planned peak %.1f MB beside the pictures: %.1f activations, %.1f weights and optimizer, %.1f samples",
-             t->settings.family->name, n * 1e-6, data, (long long)limn_trainer_pictures(t), parts,
+             t->settings.family->name, n * 1e-6, frozen, data, (long long)limn_trainer_pictures(t), parts,
              t->plan->precision == LIMN_PRECISION_BF16 ? "bf16 with f32 master weights" : "f32", t->plan->precision_why,
              (double)limn_trainer_bytes(t) * 1e-6, (double)plan_bytes(t) * 1e-6, (double)state_bytes(t) * 1e-6,
              (double)t->task->bytes(t) * 1e-6);

@@ -111,6 +111,7 @@ static limn_status build(limn_trainer *t)
     const limn_train_options *o = t->o;
     limn_step_options options = {.settings = t->settings,
                                  .batch = o->batch,
+                                 .freeze = o->freeze,
                                  .contrastive = o->contrastive,
                                  .segment = o->segment,
                                  .kl = o->kl,
