@@ -42,7 +42,7 @@ static limn_status freeze(limn_ctx *ctx, const limn_step_options *o, limn_step_g
                : limn_fail(ctx, LIMN_BAD_ARGUMENT, "--freeze leaves no parameter of %s to learn", o->settings.family->name);
 }
 
-/* ---- losses ------------------------------------------------------------------------------------------------------------ */
+/* ---- losses ----------------------------------------------------------------------------------------------------------- */
 
 /* The picture that went in is what should come out. */
 static limn_status autoencoder_loss(limn_step_graph *s, const limn_step_options *o)
