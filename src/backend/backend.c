@@ -9,12 +9,16 @@ static void copy(void *to, const void *from, size_t bytes)
     memcpy(to, from, bytes);
 }
 
-/* Only where the CPU multiplies bf16 natively is it faster than f32. */
-static limn_precision best_precision(const limn_backend *backend, const char **why)
+/* Only where the CPU multiplies bf16 natively is it faster than f32.  A training is bound by arithmetic, so there pairs must
+ * also be faster than floats; a picture is as fast in pairs that are not, and its weights take half the bytes. */
+static limn_precision best_precision(const limn_backend *backend, bool training, const char **why)
 {
     bool native = !limn_isa_refuse_call(&(limn_call){.rows = backend->rows}, LIMN_ISA_AVX512BF16);
-    *why = native ? "this CPU multiplies bf16 natively" : "this CPU does not multiply bf16 natively";
-    return native ? LIMN_PRECISION_BF16 : LIMN_PRECISION_F32;
+    bool slow = native && training && !backend->rows && limn_isa_pairs_are_slow();
+    *why = !native ? "this CPU does not multiply bf16 natively"
+           : slow  ? "this CPU multiplies bf16 more slowly than f32"
+                   : "this CPU multiplies bf16 natively";
+    return native && !slow ? LIMN_PRECISION_BF16 : LIMN_PRECISION_F32;
 }
 
 static const char *refuse(const limn_backend *backend)

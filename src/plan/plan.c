@@ -6,11 +6,12 @@ static limn_status resolve_precision(limn_plan *plan)
     limn_status status = limn_backend_find(plan->ctx, plan->options.backend, &plan->backend);
     if (status != LIMN_OK) return status;
     const char *why;
-    limn_precision best = plan->backend->best_precision(plan->backend, &why);
+    limn_precision best = plan->backend->best_precision(plan->backend, plan->options.training, &why);
     plan->precision = plan->options.precision;
     plan->precision_why = "as asked";
     if (plan->precision == LIMN_PRECISION_BF16 && best != LIMN_PRECISION_BF16)
-        plan->precision_why = "as asked; f32 is faster, this CPU does not multiply bf16 natively";
+        plan->precision_why = limn_arena_printf(plan->arena, "as asked; f32 is faster, %s", why);
+    if (!plan->precision_why) return limn_fail_memory(plan->ctx, 128, "a plan");
     plan->exact = plan->precision == LIMN_PRECISION_EXACT;
     if (plan->exact) plan->precision = LIMN_PRECISION_F32, plan->precision_why = "exact: convolutions are direct sums";
     if (plan->precision == LIMN_PRECISION_AUTO) plan->precision = best, plan->precision_why = why;

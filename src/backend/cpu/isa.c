@@ -38,6 +38,11 @@ bool limn_isa_lacks_avx512bf16(void)
     return !cpu_has(LIMN_ISA_AVX512BF16) && has_tiles(); /* CPUID last: it leaves a virtual machine, 10 us each */
 }
 
+bool limn_isa_pairs_are_slow(void)
+{
+    return __builtin_cpu_is("intel") && limn_isa_refuse(LIMN_ISA_AMX) != NULL;
+}
+
 static bool system_saves_tiles(void)
 {
     unsigned a, b, c, d, low, high;
@@ -72,6 +77,11 @@ static bool cpu_has(limn_isa isa)
 }
 
 bool limn_isa_lacks_avx512bf16(void)
+{
+    return false;
+}
+
+bool limn_isa_pairs_are_slow(void)
 {
     return false;
 }

@@ -130,6 +130,9 @@ const char *limn_isa_refuse(limn_isa isa);
 const char *limn_isa_refuse_call(const limn_call *call, limn_isa isa);
 /** Does this CPU have AMX but no AVX512_BF16?  Only where a hypervisor hides it. */
 bool limn_isa_lacks_avx512bf16(void);
+/** Are products of bf16 pairs no faster than those of floats on this CPU?  Intel's VDPBF16PS begins once a cycle and does 32
+ *  products, its FMA twice and does 16 each; only its tiles (AMX) are faster.  AMD's begin equally often. */
+bool limn_isa_pairs_are_slow(void);
 /** Those that the call names, else the best. */
 static inline const limn_rows *limn_rows_of(const limn_call *call)
 {
