@@ -431,7 +431,7 @@ static void what_is_frozen_stays(void **state)
         same_tensors(ctx, o.init, "run-frozen/model.safetensors", rows[i][1], same, all);
         assert_true(all[0] >= 4 && all[1] >= 4);
         assert_int_equal(same[0], all[0]);
-        assert_true(2 * same[1] < all[1]); /* a table, and what has no gradient yet */
+        assert_true(i ? same[1] == 0 : 2 * same[1] < all[1]); /* a table, and what has no gradient yet */
         o.init = NULL, o.resume = true, o.steps = 6, o.freeze = NULL, refused(ctx, &o, "--freeze");
         o.freeze = "x_embedde,", refused(ctx, &o, i ? "begins with \"x_embedde\"" : "--freeze");
         o.freeze = ",", refused(ctx, &o, "begins with \"\"");

@@ -9,37 +9,51 @@
 
 /* ---- what learns ------------------------------------------------------------------------------------------------------ */
 
-/* How often a network's parameters begin with a prefix; these are marked. */
-static int freeze_prefix(limn_step_graph *s, const char *prefix, size_t n)
+/* Does a name begin with one of "a,b"? */
+static bool is_named(const char *name, const char *prefixes)
 {
-    int found = 0;
-    for (int i = 0; i < s->n_network; i++) {
-        limn_node *p = s->g->parameters[i];
-        if (strncmp(p->name, prefix, n) != 0) continue;
-        found++;
-        if (!p->init.frozen) s->n_frozen++;
-        p->init.frozen = true, p->init.decay = false;
+    for (const char *at = prefixes; *at;) {
+        size_t n = strcspn(at, ",");
+        if (strncmp(name, at, n) == 0) return true;
+        at += n + (at[n] == ',');
     }
-    return found;
+    return false;
 }
 
-static limn_status freeze(limn_ctx *ctx, const limn_step_options *o, limn_step_graph *s)
+/* Every prefix must be that of a parameter. */
+static limn_status check_prefixes(limn_ctx *ctx, const limn_step_options *o, const limn_step_graph *s)
 {
-    int learn = 0;
-    for (const char *at = o->freeze; at && *at;) {
+    for (const char *at = o->freeze; *at;) {
         size_t n = strcspn(at, ",");
         char shown[256];
-        if (n == 0 || freeze_prefix(s, at, n) == 0)
+        int i = 0;
+        while (n && i < s->n_network && strncmp(s->g->parameters[i]->name, at, n) != 0) i++;
+        if (n == 0 || i == s->n_network)
             return limn_fail(
                 ctx, LIMN_BAD_ARGUMENT,
                 "--freeze: no parameter of %s begins with \"%s\"; one is %s (limn inspect lists those of a file)",
                 o->settings.family->name, limn_escape(at, n, shown, sizeof shown), s->g->parameters[0]->name);
         at += n + (at[n] == ',');
     }
-    for (int i = 0; i < s->n_network; i++) learn += !s->g->parameters[i]->init.frozen;
-    return learn
-               ? LIMN_OK
-               : limn_fail(ctx, LIMN_BAD_ARGUMENT, "--freeze leaves no parameter of %s to learn", o->settings.family->name);
+    return LIMN_OK;
+}
+
+/* Neither the gradient reaches what is frozen nor the decay of weights, and moving averages among it stand still. */
+static limn_status freeze(limn_ctx *ctx, const limn_step_options *o, limn_step_graph *s)
+{
+    if (!o->freeze) return LIMN_OK;
+    limn_status status = check_prefixes(ctx, o, s);
+    if (status != LIMN_OK) return status;
+    int learn = 0;
+    for (int i = 0; i < s->n_network; i++) {
+        limn_node *p = s->g->parameters[i];
+        if (is_named(p->name, o->freeze)) p->init.frozen = true, p->init.decay = false, s->n_frozen++;
+        learn += !p->init.frozen;
+    }
+    for (int i = 0; i < s->g->n_running; i++)
+        if (is_named(s->g->running[i].parameter->name, o->freeze)) s->g->running[i].momentum = 0;
+    if (learn) return LIMN_OK;
+    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--freeze leaves no parameter of %s to learn", o->settings.family->name);
 }
 
 /* ---- losses ----------------------------------------------------------------------------------------------------------- */

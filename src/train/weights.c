@@ -50,7 +50,7 @@ limn_status limn_weights_follow(limn_ctx *ctx, const limn_weights *w, const limn
         if (p == w->n)
             return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the weights have no parameter %s, whose running statistics change",
                              running[i].parameter->name);
-        float *to = w->value + w->begin[p], share = w->node[p]->init.frozen ? 0 : (float)running[i].momentum;
+        float *to = w->value + w->begin[p], share = (float)running[i].momentum;
         for (int64_t k = 0; k < limn_node_count(running[i].parameter); k++) to[k] += share * (*values++ - to[k]);
     }
     return LIMN_OK;
