@@ -568,6 +568,16 @@ static void things_that_are_not_files_are_refused(void **state)
     unlink("empty");
 }
 
+static void a_name_ends_as_weight_files_do_or_not(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.safetensors", "a.sft", "a.PT", "a.pth", "a.ckpt", "a.bin", "a.gguf"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) assert_int_equal(limn_weight_stem(names[i]), 1);
+    assert_int_equal(limn_weight_stem("v1.5.safetensors"), 4);
+    assert_int_equal(limn_weight_stem("v1.5"), 4);
+    assert_int_equal(limn_weight_stem(".pt"), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +599,7 @@ int main(void)
         cmocka_unit_test(the_files_of_an_index_are_one),
         cmocka_unit_test(an_index_may_name_only_files_beside_it_and_tensors_that_are_there),
         cmocka_unit_test(things_that_are_not_files_are_refused),
+        cmocka_unit_test(a_name_ends_as_weight_files_do_or_not),
     };
     return cmocka_run_group_tests(tests, make_ctx, drop_ctx);
 }

@@ -323,6 +323,18 @@ static limn_status check_part(limn_ctx *ctx, const limn_part *part, unsigned cha
     return status;
 }
 
+const char *const limn_weight_endings[] = {".safetensors", ".sft", ".pt", ".pth", ".ckpt", ".bin", ".gguf", NULL};
+
+size_t limn_weight_stem(const char *name)
+{
+    size_t n = strlen(name);
+    for (int i = 0; limn_weight_endings[i]; i++) {
+        size_t k = strlen(limn_weight_endings[i]);
+        if (n > k && limn_same_word(name + n - k, k, limn_weight_endings[i], k)) return n - k;
+    }
+    return n;
+}
+
 limn_status limn_weight_file_check(limn_ctx *ctx, const limn_weight_file *st, bool *known)
 {
     unsigned char *chunk = malloc(CHUNK);

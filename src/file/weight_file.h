@@ -28,6 +28,11 @@ limn_dtype limn_entry_type(const limn_entry *e);
 
 typedef struct limn_weight_file limn_weight_file;
 
+/* How names of such files end, in the order in which one is looked for; the last is NULL. */
+extern const char *const limn_weight_endings[];
+/** Bytes of a name before one of them, capitals or not; of others all. */
+size_t limn_weight_stem(const char *name);
+
 /** Open and check a file, or all files of an index ("model.safetensors.index.json").  Only headers are read; memory is at
  *  most four times theirs.  @return LIMN_OK: close with limn_weight_file_close(); LIMN_NOT_FOUND; LIMN_BAD_FILE with tensor
  *  and offset */

@@ -299,8 +299,8 @@ void limn_again_free(limn_again *a)
 
 static bool same_file(const char *a, const char *b)
 {
-    size_t n = limn_model_stem(a);
-    return n == limn_model_stem(b) && memcmp(a, b, n) == 0;
+    size_t n = limn_weight_stem(a);
+    return n == limn_weight_stem(b) && memcmp(a, b, n) == 0;
 }
 
 limn_status limn_again_check_source(limn_ctx *ctx, const limn_again *a, const char *source, bool named)

@@ -1,7 +1,7 @@
 /* beside.c: see beside.h. */
 #include "pipeline/beside.h"
 
-#include "file/target.h"
+#include "file/weight_file.h"
 #include "model/map/map.h"
 
 #include <dirent.h>
@@ -60,8 +60,7 @@ static bool fits(const search *s, const char *path)
 static limn_status try_file(search *s, const char *path)
 {
     struct stat there;
-    bool weights = limn_path_ends_in(path, ".safetensors|.sft|.gguf|.ckpt|.pt|.pth|.bin");
-    if (!weights || stat(path, &there) || !S_ISREG(there.st_mode)) return LIMN_OK;
+    if (!path[limn_weight_stem(path)] || stat(path, &there) || !S_ISREG(there.st_mode)) return LIMN_OK;
     int known = s->n < NAMED ? s->n : NAMED;
     for (int i = 0; i < known; i++)
         if (s->seen[i].device == there.st_dev && s->seen[i].number == there.st_ino) return LIMN_OK;

@@ -161,10 +161,10 @@ limn_status limn_pipeline_set_loras(limn_pipeline *p, int n, const limn_lora_fil
 
 static limn_status find_file(limn_pipeline *p, const char *folder, const char *name, char out[LIMN_LORA_NAME + 4096])
 {
-    static const char *const endings[] = {".safetensors", ".pt", ".ckpt", ".bin", ".gguf", ""};
     char shown[300];
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        snprintf(out, LIMN_LORA_NAME + 4096, "%.4000s/%.200s%s", folder, name, endings[i]);
+    for (int i = 0, last = 0; !last; i++) {
+        last = !limn_weight_endings[i];
+        snprintf(out, LIMN_LORA_NAME + 4096, "%.4000s/%.200s%s", folder, name, last ? "" : limn_weight_endings[i]);
         if (access(out, R_OK) == 0) return LIMN_OK;
     }
     return limn_fail(p->ctx, LIMN_NOT_FOUND,

@@ -217,17 +217,6 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     return LIMN_OK;
 }
 
-size_t limn_model_stem(const char *name)
-{
-    static const char *const endings[] = {".safetensors", ".ckpt", ".pth", ".pt", ".bin", ".gguf"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        size_t k = strlen(endings[i]);
-        if (n > k && !strcmp(name + n - k, endings[i])) return n - k;
-    }
-    return n;
-}
-
 /* A text chunk holds UTF-8 without control characters. */
 static void put_utf8(limn_text *text, const char *bytes)
 {
@@ -280,7 +269,7 @@ static void put_model(limn_text *text, const limn_pipeline *p, const limn_genera
     char name[sizeof p->name];
     if (o->model_hash && strspn(o->model_hash, "0123456789abcdef") >= 10)
         limn_text_printf(text, "Model hash: %.10s, ", o->model_hash);
-    snprintf(name, sizeof name, "%.*s", (int)limn_model_stem(p->name), p->name);
+    snprintf(name, sizeof name, "%.*s", (int)limn_weight_stem(p->name), p->name);
     limn_text_printf(text, "Model: ");
     put_value(text, name);
 }
@@ -300,7 +289,7 @@ static void put_loras(limn_text *text, const limn_pipeline *p)
         const struct limn_lora_use *use = &p->loras->stack.use[i];
         char name[256];
         limn_path_last(limn_lora_path(use->lora), name, sizeof name);
-        name[limn_model_stem(name)] = '\0';
+        name[limn_weight_stem(name)] = '\0';
         limn_text_printf(text, " <lora:");
         put_utf8(text, name);
         if (use->text == use->denoiser)

@@ -54,8 +54,6 @@ void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files);
 
 /** File i of the weights of the network that draws, in the order of their names; NULL: there are fewer. */
 const char *limn_pipeline_weights(const limn_pipeline *p, int i);
-/** Bytes of the name of a model without the ending of a weight file. */
-size_t limn_model_stem(const char *name);
 
 typedef struct limn_picture_sides { int width, height; } limn_picture_sides;
 /** Of the pictures of these options: the network's own where they name none. */
