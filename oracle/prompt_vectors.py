@@ -2,7 +2,7 @@
 
 usage: prompt_vectors.py MERGES.txt.gz > tests/vectors/prompt.h     (models/tokenizer/clip-8192.txt.gz)
 
-The rules of AUTOMATIC1111's web UI and of ComfyUI, stated once more in Python; token ids are Hugging Face's CLIPTokenizer's, of the
+The rules of AUTOMATIC1111's web UI and of ComfyUI, stated once more in Python, also of words that stand for vectors (textual inversion); token ids are Hugging Face's CLIPTokenizer's, of the
 merges file alone.  Features: numbers of a formula, in numpy.
 """
 import gzip
@@ -23,6 +23,18 @@ PROMPTS = [
     "word " * 75, "word " * 76, "word " * 74 + ", after", "word, " * 40, "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 4,
     "word " * 60 + ", " + "tail " * 30, "word " * 50 + ", " + "tail " * 30, "word " * 70 + "(seven small words that stay together:1.2)", "word " * 70 + "(eight words and more that are parted in two:1.2) end",
     "x " * 200, "(strong:1.4), " * 30, "start BREAK " + "word " * 80 + " BREAK end", "<|endoftext|> after", "word " * 75 + ",", "word " * 74 + "a, b",
+]
+
+
+# Words with vectors of their own: how many, and the id of the first.
+WORDS = {"glim": (2, 60000), "bad hands": (4, 60010), "bad-hands-5": (1, 60020), "bad": (3, 60030), "Wide": (40, 60040), "large": (75, 60100), "nine": (9, 60200), ",stop": (2, 60220)}
+
+EMBEDDED = [
+    "glim", "a Glim house", "glimmer", "a glim, glim", "(glim:1.2) [bad hands]", "bad-hands-5, bad hands, bad", "bad (hands:1.2)", "bad - hands - 5", "GLIM glim glimglim",
+    "word " * 74 + "glim", "word " * 73 + "glim end", "word " * 70 + ", glim glim glim", "word " * 60 + ", a glim " * 8, "wide wide", "word " * 36 + "wide", "large", "a large b", "(large:1.3), large",
+    "word , " * 20 + "wide, wide", "glim,stop", "a ,stop b", "word " * 75 + ",stop", "glim BREAK bad BREAK", "word " * 72 + ", glim bad " + "tail " * 10,
+    "embedding:glim", "a embedding:glim house", "a, embedding:glim, house", "x,embedding:glim", "embedding:glim embedding:nine,, end", "(embedding:glim:1.2)", "(embedding:glim)", "(a embedding:nine b:0.8) c",
+    "line\nembedding:nine", "word " * 70 + "embedding:nine end", "word " * 70 + "embedding:glim end", "word " * 74 + "embedding:glim end", "embedding: glim", "embedding:glim.pt", "embedding:large embedding:Wide.pt",
 ]
 
 
@@ -114,7 +126,16 @@ def pieces_comfy(text):
     return list(parted(text.replace("\\)", close_mark).replace("\\(", open_mark), 1.0)) or [("", 1.0)]
 
 
-def chunks_webui(bpe, pieces, full):
+def at_position(bpe, tokens, position):
+    """The word of most tokens, as find_embedding_at_position() has it: (its ids, how many tokens it takes)."""
+    known = sorted(((bpe(w, add_special_tokens=False)["input_ids"], v) for w, v in WORDS.items()), key=lambda x: -len(x[0]))
+    for ids, (n, first) in known:
+        if tokens[position:position + len(ids)] == ids:
+            return list(range(first, first + n)), len(ids)
+    return None, 1
+
+
+def chunks_webui(bpe, pieces, full, words=False):
     comma = bpe.convert_tokens_to_ids(",</w>")
     chunks, now, last_comma = [], [], None
 
@@ -127,7 +148,10 @@ def chunks_webui(bpe, pieces, full):
         if weight is None:
             end_chunk()
             continue
-        for token in bpe(text, add_special_tokens=False)["input_ids"]:
+        tokens, position = bpe(text, add_special_tokens=False)["input_ids"], 0
+        while position < len(tokens):
+            token = tokens[position]
+            vectors, taken = at_position(bpe, tokens, position) if words else (None, 1)
             if token == comma:
                 last_comma = len(now)
             elif len(now) == full and last_comma is not None and len(now) - last_comma <= 20:
@@ -137,16 +161,34 @@ def chunks_webui(bpe, pieces, full):
                 now = rest
             if len(now) == full:
                 end_chunk()
-            now.append((token, weight))
+            if vectors and len(now) + len(vectors) > full:
+                end_chunk()
+            now += [(t, weight) for t in vectors or [token]]
+            position += taken
     if now or not chunks:
         end_chunk()
     return chunks
 
 
-def chunks_comfy(bpe, pieces, full):
-    chunks = [[]]
+def groups_comfy(bpe, pieces, words):
     for text, weight in pieces:
-        group = [(t, weight) for t in bpe(text, add_special_tokens=False)["input_ids"]]
+        parts = re.split(r"[ \n]embedding:", text) if words else [text]
+        for i, part in enumerate(parts):
+            if words and (i or part.startswith("embedding:")):
+                name, _, rest = (part if i else part[len("embedding:"):]).lstrip().partition(" ")
+                lower = {w: v for k, v in WORDS.items() for w in (k, k + ".pt")}
+                if name not in lower:
+                    rest = name[len(name.rstrip(",")):] + " " + rest
+                    name = name.rstrip(",")
+                n, first = lower[name]
+                yield [(t, weight) for t in range(first, first + n)]
+                part = rest
+            yield [(t, weight) for t in bpe(part, add_special_tokens=False)["input_ids"]]
+
+
+def chunks_comfy(bpe, pieces, full, words=False):
+    chunks = [[]]
+    for group in groups_comfy(bpe, pieces, words):
         large = len(group) >= 8
         while group:
             room = full - len(chunks[-1])
@@ -174,13 +216,21 @@ def main():
     print("typedef struct { const char *text; int n_bytes; double weight; } piece_vector; /* n_bytes -1: a break */")
     print("typedef struct { int n_chunks; const int *length; const unsigned short *ids; const float *weight; } chunk_vector; /* tokens of each chunk, one chunk behind the other */")
     print("typedef struct { const char *text; int n_bytes, n_webui, n_comfy; const piece_vector *webui, *comfy; chunk_vector chunks[2]; } prompt_vector;")
+    write_prompts(bpe, PROMPTS, "prompts", "", False)
+    print("typedef struct { const char *name; int n, first; } word_vector;")
+    print("static const word_vector words[] = {" + ", ".join(f'{{"{w}", {n}, {first}}}' for w, (n, first) in WORDS.items()) + "};")
+    write_prompts(bpe, EMBEDDED, "embedded", "w", True)
+    write_emphasis()
+
+
+def write_prompts(bpe, prompts, name, mark, words):
     rows = []
-    for k, text in enumerate(PROMPTS):
-        row = {}
+    for k, text in enumerate(prompts):
+        k, row = f"{mark}{k}", {}
         for style, pieces in (("webui", pieces_webui(text)), ("comfy", pieces_comfy(text))):
             print(f"static const piece_vector {style}_{k}[] = {{" + ", ".join(
                 f"{{{text_vectors.literal(t)}, {-1 if w is None else len(t.encode())}, {1.0 if w is None else w!r}}}" for t, w in pieces) + "};")
-            chunks = (chunks_webui if style == "webui" else chunks_comfy)(bpe, pieces, 75)
+            chunks = (chunks_webui if style == "webui" else chunks_comfy)(bpe, pieces, 75, words)
             flat = [x for c in chunks for x in c]
             print(f"static const int {style}_length_{k}[] = {{{','.join(str(len(c)) for c in chunks)}}};")
             print(f"static const unsigned short {style}_ids_{k}[] = {{{','.join(str(t) for t, _ in flat) or 0}}};")
@@ -188,9 +238,12 @@ def main():
             row[style] = (len(pieces), len(chunks))
         rows.append(f"    {{{text_vectors.literal(text)}, {len(text.encode())}, {row['webui'][0]}, {row['comfy'][0]}, webui_{k}, comfy_{k}, {{"
                     + ", ".join(f"{{{row[s][1]}, {s}_length_{k}, {s}_ids_{k}, {s}_weight_{k}}}" for s in ("webui", "comfy")) + "}},")
-    print("static const prompt_vector prompts[] = {")
+    print(f"static const prompt_vector {name}[] = {{")
     print("\n".join(rows))
     print("};")
+
+
+def write_emphasis():
     weight = np.array([1, 1.3, 1, 0.5, -1, 1, 0, 1])
     z, empty = features(8, 3, 0.0), features(8, 3, 2.0)
     scaled = z * weight[:, None]

@@ -79,11 +79,12 @@ static void the_documented_example_is_read_as_documented(void **state)
     check_pieces(LIMN_PROMPT_WEBUI, &v, 1, literal);
 }
 
-static void check_chunks(limn_prompt_style style, const prompt_vector *v, const chunk_vector *right)
+static void check_chunks(const limn_prompt_words *with, limn_prompt_style style, const prompt_vector *v,
+                         const chunk_vector *right)
 {
     limn_prompt p;
     int stop = limn_clip_bpe_end(bpe);
-    assert_int_equal(limn_prompt_read(ctx, bpe, style, v->text, (size_t)v->n_bytes, 77, stop, &p), LIMN_OK);
+    assert_int_equal(limn_prompt_read(ctx, bpe, with, style, v->text, (size_t)v->n_bytes, 77, stop, &p), LIMN_OK);
     if (p.n_chunks != right->n_chunks) fail_msg("\"%s\": %d chunks, expected %d", v->text, p.n_chunks, right->n_chunks);
     bool weighted = false;
     for (int k = 0, at = 0; k < p.n_chunks; at += right->length[k++]) {
@@ -112,9 +113,85 @@ static void long_prompts_are_parted_as_in_both_programs(void **state)
 {
     (void)state;
     for (size_t k = 0; k < COUNT(prompts); k++) {
-        check_chunks(LIMN_PROMPT_WEBUI, &prompts[k], &prompts[k].chunks[0]);
-        check_chunks(LIMN_PROMPT_COMFY, &prompts[k], &prompts[k].chunks[1]);
+        check_chunks(NULL, LIMN_PROMPT_WEBUI, &prompts[k], &prompts[k].chunks[0]);
+        check_chunks(NULL, LIMN_PROMPT_COMFY, &prompts[k], &prompts[k].chunks[1]);
     }
+}
+
+/* ---- words with vectors of their own ---------------------------------------------------------------------------------- */
+
+enum { WORDS = COUNT(words), TOKENS = 16 };
+
+typedef struct given_words {
+    limn_prompt_word word[WORDS];
+    int32_t ids[WORDS][TOKENS];
+    char file[WORDS][32];
+    limn_prompt_words all;
+} given_words;
+
+static void give_words(given_words *g)
+{
+    limn_clip_encoder *e = limn_clip_encoder_new(bpe);
+    bool cut = false;
+    for (size_t i = 0; i < WORDS; i++) {
+        int n = limn_clip_tokens(e, words[i].name, strlen(words[i].name), TOKENS, g->ids[i], &cut);
+        snprintf(g->file[i], sizeof g->file[i], "%s.pt", words[i].name);
+        g->word[i] = (limn_prompt_word){.name = words[i].name, .file = g->file[i], .ids = g->ids[i], .n_ids = n,
+                                        .first = words[i].first, .n = words[i].n};
+    }
+    assert_false(cut);
+    limn_clip_encoder_free(e);
+    limn_prompt_words_sort(g->word, WORDS);
+    g->all = (limn_prompt_words){.folder = "FOLDER", .word = g->word, .n = WORDS};
+}
+
+static void vectors_stand_where_both_programs_put_them(void **state)
+{
+    (void)state;
+    given_words g;
+    give_words(&g);
+    for (size_t k = 0; k < COUNT(embedded); k++) {
+        check_chunks(&g.all, LIMN_PROMPT_WEBUI, &embedded[k], &embedded[k].chunks[0]);
+        check_chunks(&g.all, LIMN_PROMPT_COMFY, &embedded[k], &embedded[k].chunks[1]);
+    }
+}
+
+static void check_missing(const limn_prompt_words *with, const char *text, const char *says)
+{
+    limn_prompt p;
+    assert_int_equal(limn_prompt_read(ctx, bpe, with, LIMN_PROMPT_COMFY, text, strlen(text), 77, 0, &p), LIMN_NOT_FOUND);
+    if (!strstr(limn_error_text(ctx), says)) fail_msg("\"%s\" does not say \"%s\"", limn_error_text(ctx), says);
+    assert_null(p.ids);
+}
+
+static void a_name_that_is_not_there_is_a_sentence(void **state)
+{
+    (void)state;
+    given_words g;
+    limn_prompt_words none = {0};
+    give_words(&g);
+    check_missing(&g.all, "a embedding:Glim", "FOLDER: no embedding \"Glim\" is there, as embedding:Glim asks for");
+    check_missing(&g.all, "embedding:", "no embedding \"\"");
+    check_missing(&g.all, "(embedding:glim:1.2:x)", "\"glim:1.2:x\"");
+    check_missing(&none, "embedding:glim", "say in which folder such files are (--embd-dir)");
+}
+
+/* A text of diffusers: what a file calls its token stands anywhere, also inside of words; 77 ids, the rest is cut. */
+static void a_plain_prompt_knows_tokens_by_their_characters(void **state)
+{
+    (void)state;
+    static const limn_prompt_word cat[] = {{.name = "c", .file = "c.bin", .token = "<cat-toy>", .first = 60000, .n = 2},
+                                           {.name = "d", .file = "d.bin", .token = "<cat", .first = 60010, .n = 1}};
+    static const char text[] = "a <Cat-Toy>, b<cat>";
+    limn_prompt_words all = {.word = cat, .n = 2};
+    limn_prompt p, plain;
+    assert_int_equal(limn_prompt_read(ctx, bpe, &all, LIMN_PROMPT_PLAIN, text, sizeof text - 1, 77, 0, &p), LIMN_OK);
+    assert_int_equal(limn_prompt_read(ctx, bpe, NULL, LIMN_PROMPT_PLAIN, "a , b >", 7, 77, 0, &plain), LIMN_OK);
+    const int32_t right[] = {plain.ids[0], plain.ids[1], 60000, 60001, plain.ids[2], plain.ids[3], 60010, plain.ids[4]};
+    assert_memory_equal(p.ids, right, sizeof right);
+    assert_int_equal(p.end[0], COUNT(right));
+    limn_prompt_free(&p);
+    limn_prompt_free(&plain);
 }
 
 static void a_plain_prompt_is_what_the_tokenizer_makes_of_it(void **state)
@@ -125,7 +202,7 @@ static void a_plain_prompt_is_what_the_tokenizer_makes_of_it(void **state)
         int32_t ids[77];
         bool cut;
         int n;
-        assert_int_equal(limn_prompt_read(ctx, bpe, LIMN_PROMPT_PLAIN, prompts[k].text, (size_t)prompts[k].n_bytes, 77,
+        assert_int_equal(limn_prompt_read(ctx, bpe, NULL, LIMN_PROMPT_PLAIN, prompts[k].text, (size_t)prompts[k].n_bytes, 77,
                                           limn_clip_bpe_end(bpe), &p), LIMN_OK);
         assert_int_equal(limn_clip_bpe_encode(ctx, bpe, prompts[k].text, (size_t)prompts[k].n_bytes, 77, ids, &n, &cut),
                          LIMN_OK);
@@ -142,7 +219,7 @@ static void what_pads_begins_behind_the_first_end(void **state)
     (void)state;
     limn_prompt p;
     int stop = limn_clip_bpe_end(bpe);
-    assert_int_equal(limn_prompt_read(ctx, bpe, LIMN_PROMPT_WEBUI, "a house", 7, 8, 0, &p), LIMN_OK);
+    assert_int_equal(limn_prompt_read(ctx, bpe, NULL, LIMN_PROMPT_WEBUI, "a house", 7, 8, 0, &p), LIMN_OK);
     assert_int_equal(limn_prompt_extend(ctx, bpe, 0, 3, &p), LIMN_OK);
     assert_int_equal(p.n_chunks, 3);
     assert_int_equal(p.end[0], 3);
@@ -184,7 +261,7 @@ static void nested_weights_stay_finite(void **state)
     for (int i = 0; i < 250; i++) text[n++] = '(';
     text[n++] = 'a';
     for (int i = 0; i < 250; i++) n += (size_t)sprintf(text + n, ":99999)");
-    assert_int_equal(limn_prompt_read(ctx, bpe, LIMN_PROMPT_WEBUI, text, n, 77, 0, &p), LIMN_OK);
+    assert_int_equal(limn_prompt_read(ctx, bpe, NULL, LIMN_PROMPT_WEBUI, text, n, 77, 0, &p), LIMN_OK);
     assert_true(p.weight[1] == 1e6f && p.end[0] == 2);
     limn_prompt_free(&p);
 }
@@ -203,7 +280,7 @@ static void hostile_prompts_end_soon_and_stay_finite(void **state)
             limn_prompt p;
             size_t at = 0;
             while (at < n) at += (size_t)sprintf(text + at, "%s", parts[k]);
-            assert_int_equal(limn_prompt_read(ctx, bpe, (limn_prompt_style)style, text, at, 77, 0, &p), LIMN_OK);
+            assert_int_equal(limn_prompt_read(ctx, bpe, NULL, (limn_prompt_style)style, text, at, 77, 0, &p), LIMN_OK);
             for (int i = 0; i < p.n_chunks * 77; i++) {
                 assert_true(isfinite(p.weight[i]));
                 assert_in_range(p.ids[i], 0, limn_clip_bpe_vocab(bpe) - 1);
@@ -218,10 +295,10 @@ static void a_chunk_needs_a_place_for_a_token(void **state)
 {
     (void)state;
     limn_prompt p;
-    assert_int_equal(limn_prompt_read(ctx, bpe, LIMN_PROMPT_WEBUI, "a", 1, 2, 0, &p), LIMN_BAD_ARGUMENT);
+    assert_int_equal(limn_prompt_read(ctx, bpe, NULL, LIMN_PROMPT_WEBUI, "a", 1, 2, 0, &p), LIMN_BAD_ARGUMENT);
     assert_null(p.ids);
     for (int style = 0; style < 3; style++) { /* a word of several tokens where a chunk holds one */
-        assert_int_equal(limn_prompt_read(ctx, bpe, (limn_prompt_style)style, "qzxjk, qzxjk", 12, 3, 0, &p), LIMN_OK);
+        assert_int_equal(limn_prompt_read(ctx, bpe, NULL, (limn_prompt_style)style, "qzxjk, qzxjk", 12, 3, 0, &p), LIMN_OK);
         assert_true(style == LIMN_PROMPT_PLAIN ? p.was_cut : p.n_chunks > 2);
         limn_prompt_free(&p);
     }
@@ -237,6 +314,9 @@ int main(void)
         cmocka_unit_test(brackets_weigh_as_in_both_programs),
         cmocka_unit_test(the_documented_example_is_read_as_documented),
         cmocka_unit_test(long_prompts_are_parted_as_in_both_programs),
+        cmocka_unit_test(vectors_stand_where_both_programs_put_them),
+        cmocka_unit_test(a_name_that_is_not_there_is_a_sentence),
+        cmocka_unit_test(a_plain_prompt_knows_tokens_by_their_characters),
         cmocka_unit_test(a_plain_prompt_is_what_the_tokenizer_makes_of_it),
         cmocka_unit_test(what_pads_begins_behind_the_first_end),
         cmocka_unit_test(weights_reach_the_features_as_in_both_programs),

@@ -70,12 +70,12 @@ limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_option
     if (!prompt) return limn_fail_memory(p->ctx, strlen(o->prompt), "a prompt");
     int context = limn_model_interface(&p->text_settings).text_length;
     for (int i = 0; i < 1 + guided && status == LIMN_OK; i++) {
-        status = limn_prompt_read(p->ctx, part->bpe, out->style, texts[i], strlen(texts[i]), context, part->pad,
+        status = limn_prompt_read(p->ctx, part->bpe, NULL, out->style, texts[i], strlen(texts[i]), context, part->pad,
                                   &out->text[i]);
         if (status == LIMN_OK) out->n_texts++, out->weighted |= out->text[i].is_weighted;
     }
     if (status == LIMN_OK && out->weighted && out->style == LIMN_PROMPT_COMFY)
-        status = limn_prompt_read(p->ctx, part->bpe, out->style, "", 0, context, part->pad, &out->empty);
+        status = limn_prompt_read(p->ctx, part->bpe, NULL, out->style, "", 0, context, part->pad, &out->empty);
     if (status == LIMN_OK) status = level(p->ctx, part, out);
     free(prompt);
     if (status != LIMN_OK) limn_prompts_free(out);

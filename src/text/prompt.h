@@ -39,6 +39,25 @@ limn_status limn_prompt_weigh(limn_ctx *ctx, limn_prompt_style style, const char
                               limn_prompt_text *out);
 void limn_prompt_text_free(limn_prompt_text *text); /* the parts, not the struct, which becomes empty */
 
+/* A word that stands for vectors of its own (textual inversion, Gal et al. 2022): ids that no tokenizer gives. */
+typedef struct limn_prompt_word {
+    const char *name, *file; /* comfy: "embedding:NAME", by either */
+    const char *token;       /* plain: these characters, capitals or not: "<cat-toy>"; NULL: none */
+    const int32_t *ids;      /* plain, webui: where these tokens follow one another in a piece; [n_ids] */
+    int n_ids;
+    int32_t first;           /* first .. first + n - 1 come in their place */
+    int n;                   /* at most context - 2 */
+} limn_prompt_word;
+
+typedef struct limn_prompt_words {
+    const char *folder;           /* for messages; NULL: nobody named one */
+    const limn_prompt_word *word; /* in the order of limn_prompt_words_sort() */
+    size_t n;
+} limn_prompt_words;
+
+/** By the first of their tokens, those of more tokens first. */
+void limn_prompt_words_sort(limn_prompt_word *word, size_t n);
+
 /* Each chunk is start, tokens, end, then padding. */
 typedef struct limn_prompt {
     int n_chunks, context;
@@ -49,11 +68,14 @@ typedef struct limn_prompt {
     bool was_cut;    /* tokens did not fit: plain, or more than LIMN_CLIP_CONTEXT_MAX of them */
 } limn_prompt;
 
-/** @param context  ids of a chunk, 3 .. LIMN_CLIP_CONTEXT_MAX
+/** @param words    with vectors of their own; NULL: there are none, and "embedding:NAME" is text
+ *  @param context  ids of a chunk, 3 .. LIMN_CLIP_CONTEXT_MAX
  *  @param pad      id behind the first end token: limn_clip_bpe_end(), or 0 (CLIP-G, Stable Diffusion 2)
- *  @return LIMN_OK: limn_prompt_free(); LIMN_BAD_ARGUMENT (context); LIMN_NO_MEMORY.  On failure *out is empty */
-limn_status limn_prompt_read(limn_ctx *ctx, const limn_clip_bpe *bpe, limn_prompt_style style, const char *text,
-                             size_t n_bytes, int context, int32_t pad, limn_prompt *out);
+ *  @return LIMN_OK: limn_prompt_free(); LIMN_BAD_ARGUMENT (context); LIMN_NOT_FOUND: no word has the NAME of comfy's
+ *          "embedding:NAME"; LIMN_NO_MEMORY.  On failure *out is empty */
+limn_status limn_prompt_read(limn_ctx *ctx, const limn_clip_bpe *bpe, const limn_prompt_words *words,
+                             limn_prompt_style style, const char *text, size_t n_bytes, int context, int32_t pad,
+                             limn_prompt *out);
 /** Empty chunks behind the others, until there are n_chunks: a prompt and what it is guided away from have as many.
  *  @return LIMN_NO_MEMORY: unchanged */
 limn_status limn_prompt_extend(limn_ctx *ctx, const limn_clip_bpe *bpe, int32_t pad, int n_chunks, limn_prompt *prompt);

@@ -715,6 +715,361 @@ static const prompt_vector prompts[] = {
     {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word ,", 376, 1, 1, webui_77, comfy_77, {{2, webui_length_77, webui_ids_77, webui_weight_77}, {2, comfy_length_77, comfy_ids_77, comfy_weight_77}}},
     {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word a, b", 374, 1, 1, webui_78, comfy_78, {{2, webui_length_78, webui_ids_78, webui_weight_78}, {2, comfy_length_78, comfy_ids_78, comfy_weight_78}}},
 };
+typedef struct { const char *name; int n, first; } word_vector;
+static const word_vector words[] = {{"glim", 2, 60000}, {"bad hands", 4, 60010}, {"bad-hands-5", 1, 60020}, {"bad", 3, 60030}, {"Wide", 40, 60040}, {"large", 75, 60100}, {"nine", 9, 60200}, {",stop", 2, 60220}};
+static const piece_vector webui_w0[] = {{"glim", 4, 1.0}};
+static const int webui_length_w0[] = {2};
+static const unsigned short webui_ids_w0[] = {60000,60001};
+static const float webui_weight_w0[] = {1,1};
+static const piece_vector comfy_w0[] = {{"glim", 4, 1.0}};
+static const int comfy_length_w0[] = {2};
+static const unsigned short comfy_ids_w0[] = {5896,332};
+static const float comfy_weight_w0[] = {1,1};
+static const piece_vector webui_w1[] = {{"a Glim house", 12, 1.0}};
+static const int webui_length_w1[] = {4};
+static const unsigned short webui_ids_w1[] = {320,60000,60001,1212};
+static const float webui_weight_w1[] = {1,1,1,1};
+static const piece_vector comfy_w1[] = {{"a Glim house", 12, 1.0}};
+static const int comfy_length_w1[] = {4};
+static const unsigned short comfy_ids_w1[] = {320,5896,332,1212};
+static const float comfy_weight_w1[] = {1,1,1,1};
+static const piece_vector webui_w2[] = {{"glimmer", 7, 1.0}};
+static const int webui_length_w2[] = {2};
+static const unsigned short webui_ids_w2[] = {5896,7508};
+static const float webui_weight_w2[] = {1,1};
+static const piece_vector comfy_w2[] = {{"glimmer", 7, 1.0}};
+static const int comfy_length_w2[] = {2};
+static const unsigned short comfy_ids_w2[] = {5896,7508};
+static const float comfy_weight_w2[] = {1,1};
+static const piece_vector webui_w3[] = {{"a glim, glim", 12, 1.0}};
+static const int webui_length_w3[] = {6};
+static const unsigned short webui_ids_w3[] = {320,60000,60001,267,60000,60001};
+static const float webui_weight_w3[] = {1,1,1,1,1,1};
+static const piece_vector comfy_w3[] = {{"a glim, glim", 12, 1.0}};
+static const int comfy_length_w3[] = {6};
+static const unsigned short comfy_ids_w3[] = {320,5896,332,267,5896,332};
+static const float comfy_weight_w3[] = {1,1,1,1,1,1};
+static const piece_vector webui_w4[] = {{"glim", 4, 1.2}, {" ", 1, 1.0}, {"bad hands", 9, 0.9090909090909091}};
+static const int webui_length_w4[] = {6};
+static const unsigned short webui_ids_w4[] = {60000,60001,60010,60011,60012,60013};
+static const float webui_weight_w4[] = {1.2f,1.2f,0.90909094f,0.90909094f,0.90909094f,0.90909094f};
+static const piece_vector comfy_w4[] = {{"glim", 4, 1.2}, {" [bad hands]", 12, 1.0}};
+static const int comfy_length_w4[] = {6};
+static const unsigned short comfy_ids_w4[] = {5896,332,314,2103,3500,316};
+static const float comfy_weight_w4[] = {1.2f,1.2f,1,1,1,1};
+static const piece_vector webui_w5[] = {{"bad-hands-5, bad hands, bad", 27, 1.0}};
+static const int webui_length_w5[] = {10};
+static const unsigned short webui_ids_w5[] = {60020,267,60010,60011,60012,60013,267,60030,60031,60032};
+static const float webui_weight_w5[] = {1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w5[] = {{"bad-hands-5, bad hands, bad", 27, 1.0}};
+static const int comfy_length_w5[] = {10};
+static const unsigned short comfy_ids_w5[] = {2103,268,3500,268,276,267,2103,3500,267,2103};
+static const float comfy_weight_w5[] = {1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w6[] = {{"bad ", 4, 1.0}, {"hands", 5, 1.2}};
+static const int webui_length_w6[] = {4};
+static const unsigned short webui_ids_w6[] = {60030,60031,60032,3500};
+static const float webui_weight_w6[] = {1,1,1,1.2f};
+static const piece_vector comfy_w6[] = {{"bad ", 4, 1.0}, {"hands", 5, 1.2}};
+static const int comfy_length_w6[] = {2};
+static const unsigned short comfy_ids_w6[] = {2103,3500};
+static const float comfy_weight_w6[] = {1,1.2f};
+static const piece_vector webui_w7[] = {{"bad - hands - 5", 15, 1.0}};
+static const int webui_length_w7[] = {1};
+static const unsigned short webui_ids_w7[] = {60020};
+static const float webui_weight_w7[] = {1};
+static const piece_vector comfy_w7[] = {{"bad - hands - 5", 15, 1.0}};
+static const int comfy_length_w7[] = {5};
+static const unsigned short comfy_ids_w7[] = {2103,268,3500,268,276};
+static const float comfy_weight_w7[] = {1,1,1,1,1};
+static const piece_vector webui_w8[] = {{"GLIM glim glimglim", 18, 1.0}};
+static const int webui_length_w8[] = {8};
+static const unsigned short webui_ids_w8[] = {60000,60001,60000,60001,70,2377,60000,60001};
+static const float webui_weight_w8[] = {1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w8[] = {{"GLIM glim glimglim", 18, 1.0}};
+static const int comfy_length_w8[] = {8};
+static const unsigned short comfy_ids_w8[] = {5896,332,5896,332,70,2377,5896,332};
+static const float comfy_weight_w8[] = {1,1,1,1,1,1,1,1};
+static const piece_vector webui_w9[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word glim", 374, 1.0}};
+static const int webui_length_w9[] = {74,2};
+static const unsigned short webui_ids_w9[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,60000,60001};
+static const float webui_weight_w9[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w9[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word glim", 374, 1.0}};
+static const int comfy_length_w9[] = {75,1};
+static const unsigned short comfy_ids_w9[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,5896,332};
+static const float comfy_weight_w9[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w10[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word glim end", 373, 1.0}};
+static const int webui_length_w10[] = {75,1};
+static const unsigned short webui_ids_w10[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,60000,60001,806};
+static const float webui_weight_w10[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w10[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word glim end", 373, 1.0}};
+static const int comfy_length_w10[] = {75,1};
+static const unsigned short comfy_ids_w10[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,5896,332,806};
+static const float comfy_weight_w10[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w11[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , glim glim glim", 366, 1.0}};
+static const int webui_length_w11[] = {71,6};
+static const unsigned short webui_ids_w11[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,267,60000,60001,60000,60001,60000,60001};
+static const float webui_weight_w11[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w11[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , glim glim glim", 366, 1.0}};
+static const int comfy_length_w11[] = {75,2};
+static const unsigned short comfy_ids_w11[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,267,5896,332,5896,332,5896,332};
+static const float comfy_weight_w11[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w12[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , a glim , a glim , a glim , a glim , a glim , a glim , a glim , a glim ", 372, 1.0}};
+static const int webui_length_w12[] = {74,18};
+static const unsigned short webui_ids_w12[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,267,320,60000,60001,267,320,60000,60001,267,320,60000,60001,267,320,60000,60001,267,320,60000,60001,267,320,60000,60001,267,320,60000,60001,267,320,60000,60001};
+static const float webui_weight_w12[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w12[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , a glim , a glim , a glim , a glim , a glim , a glim , a glim , a glim ", 372, 1.0}};
+static const int comfy_length_w12[] = {75,17};
+static const unsigned short comfy_ids_w12[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,267,320,5896,332,267,320,5896,332,267,320,5896,332,267,320,5896,332,267,320,5896,332,267,320,5896,332,267,320,5896,332,267,320,5896,332};
+static const float comfy_weight_w12[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w13[] = {{"wide wide", 9, 1.0}};
+static const int webui_length_w13[] = {40,40};
+static const unsigned short webui_ids_w13[] = {60040,60041,60042,60043,60044,60045,60046,60047,60048,60049,60050,60051,60052,60053,60054,60055,60056,60057,60058,60059,60060,60061,60062,60063,60064,60065,60066,60067,60068,60069,60070,60071,60072,60073,60074,60075,60076,60077,60078,60079,60040,60041,60042,60043,60044,60045,60046,60047,60048,60049,60050,60051,60052,60053,60054,60055,60056,60057,60058,60059,60060,60061,60062,60063,60064,60065,60066,60067,60068,60069,60070,60071,60072,60073,60074,60075,60076,60077,60078,60079};
+static const float webui_weight_w13[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w13[] = {{"wide wide", 9, 1.0}};
+static const int comfy_length_w13[] = {2};
+static const unsigned short comfy_ids_w13[] = {3184,3184};
+static const float comfy_weight_w13[] = {1,1};
+static const piece_vector webui_w14[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word wide", 184, 1.0}};
+static const int webui_length_w14[] = {36,40};
+static const unsigned short webui_ids_w14[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,60040,60041,60042,60043,60044,60045,60046,60047,60048,60049,60050,60051,60052,60053,60054,60055,60056,60057,60058,60059,60060,60061,60062,60063,60064,60065,60066,60067,60068,60069,60070,60071,60072,60073,60074,60075,60076,60077,60078,60079};
+static const float webui_weight_w14[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w14[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word wide", 184, 1.0}};
+static const int comfy_length_w14[] = {37};
+static const unsigned short comfy_ids_w14[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,3184};
+static const float comfy_weight_w14[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w15[] = {{"large", 5, 1.0}};
+static const int webui_length_w15[] = {75};
+static const unsigned short webui_ids_w15[] = {60100,60101,60102,60103,60104,60105,60106,60107,60108,60109,60110,60111,60112,60113,60114,60115,60116,60117,60118,60119,60120,60121,60122,60123,60124,60125,60126,60127,60128,60129,60130,60131,60132,60133,60134,60135,60136,60137,60138,60139,60140,60141,60142,60143,60144,60145,60146,60147,60148,60149,60150,60151,60152,60153,60154,60155,60156,60157,60158,60159,60160,60161,60162,60163,60164,60165,60166,60167,60168,60169,60170,60171,60172,60173,60174};
+static const float webui_weight_w15[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w15[] = {{"large", 5, 1.0}};
+static const int comfy_length_w15[] = {1};
+static const unsigned short comfy_ids_w15[] = {3638};
+static const float comfy_weight_w15[] = {1};
+static const piece_vector webui_w16[] = {{"a large b", 9, 1.0}};
+static const int webui_length_w16[] = {1,75,1};
+static const unsigned short webui_ids_w16[] = {320,60100,60101,60102,60103,60104,60105,60106,60107,60108,60109,60110,60111,60112,60113,60114,60115,60116,60117,60118,60119,60120,60121,60122,60123,60124,60125,60126,60127,60128,60129,60130,60131,60132,60133,60134,60135,60136,60137,60138,60139,60140,60141,60142,60143,60144,60145,60146,60147,60148,60149,60150,60151,60152,60153,60154,60155,60156,60157,60158,60159,60160,60161,60162,60163,60164,60165,60166,60167,60168,60169,60170,60171,60172,60173,60174,321};
+static const float webui_weight_w16[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w16[] = {{"a large b", 9, 1.0}};
+static const int comfy_length_w16[] = {3};
+static const unsigned short comfy_ids_w16[] = {320,3638,321};
+static const float comfy_weight_w16[] = {1,1,1};
+static const piece_vector webui_w17[] = {{"large", 5, 1.3}, {", large", 7, 1.0}};
+static const int webui_length_w17[] = {75,1,75};
+static const unsigned short webui_ids_w17[] = {60100,60101,60102,60103,60104,60105,60106,60107,60108,60109,60110,60111,60112,60113,60114,60115,60116,60117,60118,60119,60120,60121,60122,60123,60124,60125,60126,60127,60128,60129,60130,60131,60132,60133,60134,60135,60136,60137,60138,60139,60140,60141,60142,60143,60144,60145,60146,60147,60148,60149,60150,60151,60152,60153,60154,60155,60156,60157,60158,60159,60160,60161,60162,60163,60164,60165,60166,60167,60168,60169,60170,60171,60172,60173,60174,267,60100,60101,60102,60103,60104,60105,60106,60107,60108,60109,60110,60111,60112,60113,60114,60115,60116,60117,60118,60119,60120,60121,60122,60123,60124,60125,60126,60127,60128,60129,60130,60131,60132,60133,60134,60135,60136,60137,60138,60139,60140,60141,60142,60143,60144,60145,60146,60147,60148,60149,60150,60151,60152,60153,60154,60155,60156,60157,60158,60159,60160,60161,60162,60163,60164,60165,60166,60167,60168,60169,60170,60171,60172,60173,60174};
+static const float webui_weight_w17[] = {1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1.3f,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w17[] = {{"large", 5, 1.3}, {", large", 7, 1.0}};
+static const int comfy_length_w17[] = {3};
+static const unsigned short comfy_ids_w17[] = {3638,267,3638};
+static const float comfy_weight_w17[] = {1.3f,1,1};
+static const piece_vector webui_w18[] = {{"word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , wide, wide", 150, 1.0}};
+static const int webui_length_w18[] = {40,41,40};
+static const unsigned short webui_ids_w18[] = {2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,60040,60041,60042,60043,60044,60045,60046,60047,60048,60049,60050,60051,60052,60053,60054,60055,60056,60057,60058,60059,60060,60061,60062,60063,60064,60065,60066,60067,60068,60069,60070,60071,60072,60073,60074,60075,60076,60077,60078,60079,267,60040,60041,60042,60043,60044,60045,60046,60047,60048,60049,60050,60051,60052,60053,60054,60055,60056,60057,60058,60059,60060,60061,60062,60063,60064,60065,60066,60067,60068,60069,60070,60071,60072,60073,60074,60075,60076,60077,60078,60079};
+static const float webui_weight_w18[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w18[] = {{"word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , wide, wide", 150, 1.0}};
+static const int comfy_length_w18[] = {43};
+static const unsigned short comfy_ids_w18[] = {2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,2653,267,3184,267,3184};
+static const float comfy_weight_w18[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w19[] = {{"glim,stop", 9, 1.0}};
+static const int webui_length_w19[] = {4};
+static const unsigned short webui_ids_w19[] = {60000,60001,60220,60221};
+static const float webui_weight_w19[] = {1,1,1,1};
+static const piece_vector comfy_w19[] = {{"glim,stop", 9, 1.0}};
+static const int comfy_length_w19[] = {4};
+static const unsigned short comfy_ids_w19[] = {5896,332,267,1691};
+static const float comfy_weight_w19[] = {1,1,1,1};
+static const piece_vector webui_w20[] = {{"a ,stop b", 9, 1.0}};
+static const int webui_length_w20[] = {4};
+static const unsigned short webui_ids_w20[] = {320,60220,60221,321};
+static const float webui_weight_w20[] = {1,1,1,1};
+static const piece_vector comfy_w20[] = {{"a ,stop b", 9, 1.0}};
+static const int comfy_length_w20[] = {4};
+static const unsigned short comfy_ids_w20[] = {320,267,1691,321};
+static const float comfy_weight_w20[] = {1,1,1,1};
+static const piece_vector webui_w21[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word ,stop", 380, 1.0}};
+static const int webui_length_w21[] = {75,2};
+static const unsigned short webui_ids_w21[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,60220,60221};
+static const float webui_weight_w21[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w21[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word ,stop", 380, 1.0}};
+static const int comfy_length_w21[] = {75,2};
+static const unsigned short comfy_ids_w21[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,267,1691};
+static const float comfy_weight_w21[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w22[] = {{"glim ", 5, 1.0}, {"", -1, 1.0}, {" bad ", 5, 1.0}, {"", -1, 1.0}, {"", 0, 1.0}};
+static const int webui_length_w22[] = {2,3};
+static const unsigned short webui_ids_w22[] = {60000,60001,60030,60031,60032};
+static const float webui_weight_w22[] = {1,1,1,1,1};
+static const piece_vector comfy_w22[] = {{"glim BREAK bad BREAK", 20, 1.0}};
+static const int comfy_length_w22[] = {5};
+static const unsigned short comfy_ids_w22[] = {5896,332,2568,2103,2568};
+static const float comfy_weight_w22[] = {1,1,1,1,1};
+static const piece_vector webui_w23[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , glim bad tail tail tail tail tail tail tail tail tail tail ", 421, 1.0}};
+static const int webui_length_w23[] = {73,15};
+static const unsigned short webui_ids_w23[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,267,60000,60001,60030,60031,60032,4132,4132,4132,4132,4132,4132,4132,4132,4132,4132};
+static const float webui_weight_w23[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w23[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , glim bad tail tail tail tail tail tail tail tail tail tail ", 421, 1.0}};
+static const int comfy_length_w23[] = {75,11};
+static const unsigned short comfy_ids_w23[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,267,5896,332,2103,4132,4132,4132,4132,4132,4132,4132,4132,4132,4132};
+static const float comfy_weight_w23[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w24[] = {{"embedding:glim", 14, 1.0}};
+static const int webui_length_w24[] = {6};
+static const unsigned short webui_ids_w24[] = {908,4152,796,281,60000,60001};
+static const float webui_weight_w24[] = {1,1,1,1,1,1};
+static const piece_vector comfy_w24[] = {{"embedding:glim", 14, 1.0}};
+static const int comfy_length_w24[] = {2};
+static const unsigned short comfy_ids_w24[] = {60000,60001};
+static const float comfy_weight_w24[] = {1,1};
+static const piece_vector webui_w25[] = {{"a embedding:glim house", 22, 1.0}};
+static const int webui_length_w25[] = {8};
+static const unsigned short webui_ids_w25[] = {320,908,4152,796,281,60000,60001,1212};
+static const float webui_weight_w25[] = {1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w25[] = {{"a embedding:glim house", 22, 1.0}};
+static const int comfy_length_w25[] = {4};
+static const unsigned short comfy_ids_w25[] = {320,60000,60001,1212};
+static const float comfy_weight_w25[] = {1,1,1,1};
+static const piece_vector webui_w26[] = {{"a, embedding:glim, house", 24, 1.0}};
+static const int webui_length_w26[] = {10};
+static const unsigned short webui_ids_w26[] = {320,267,908,4152,796,281,60000,60001,267,1212};
+static const float webui_weight_w26[] = {1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w26[] = {{"a, embedding:glim, house", 24, 1.0}};
+static const int comfy_length_w26[] = {6};
+static const unsigned short comfy_ids_w26[] = {320,267,60000,60001,267,1212};
+static const float comfy_weight_w26[] = {1,1,1,1,1,1};
+static const piece_vector webui_w27[] = {{"x,embedding:glim", 16, 1.0}};
+static const int webui_length_w27[] = {8};
+static const unsigned short webui_ids_w27[] = {343,267,908,4152,796,281,60000,60001};
+static const float webui_weight_w27[] = {1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w27[] = {{"x,embedding:glim", 16, 1.0}};
+static const int comfy_length_w27[] = {8};
+static const unsigned short comfy_ids_w27[] = {343,267,908,4152,796,281,5896,332};
+static const float comfy_weight_w27[] = {1,1,1,1,1,1,1,1};
+static const piece_vector webui_w28[] = {{"embedding:glim embedding:nine,, end", 35, 1.0}};
+static const int webui_length_w28[] = {22};
+static const unsigned short webui_ids_w28[] = {908,4152,796,281,60000,60001,908,4152,796,281,60200,60201,60202,60203,60204,60205,60206,60207,60208,11,267,806};
+static const float webui_weight_w28[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w28[] = {{"embedding:glim embedding:nine,, end", 35, 1.0}};
+static const int comfy_length_w28[] = {14};
+static const unsigned short comfy_ids_w28[] = {60000,60001,60200,60201,60202,60203,60204,60205,60206,60207,60208,11,267,806};
+static const float comfy_weight_w28[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w29[] = {{"embedding:glim", 14, 1.2}};
+static const int webui_length_w29[] = {6};
+static const unsigned short webui_ids_w29[] = {908,4152,796,281,60000,60001};
+static const float webui_weight_w29[] = {1.2f,1.2f,1.2f,1.2f,1.2f,1.2f};
+static const piece_vector comfy_w29[] = {{"embedding:glim", 14, 1.2}};
+static const int comfy_length_w29[] = {2};
+static const unsigned short comfy_ids_w29[] = {60000,60001};
+static const float comfy_weight_w29[] = {1.2f,1.2f};
+static const piece_vector webui_w30[] = {{"embedding:glim", 14, 1.1}};
+static const int webui_length_w30[] = {6};
+static const unsigned short webui_ids_w30[] = {908,4152,796,281,60000,60001};
+static const float webui_weight_w30[] = {1.1f,1.1f,1.1f,1.1f,1.1f,1.1f};
+static const piece_vector comfy_w30[] = {{"embedding:glim", 14, 1.1}};
+static const int comfy_length_w30[] = {2};
+static const unsigned short comfy_ids_w30[] = {60000,60001};
+static const float comfy_weight_w30[] = {1.1f,1.1f};
+static const piece_vector webui_w31[] = {{"a embedding:nine b", 18, 0.8}, {" c", 2, 1.0}};
+static const int webui_length_w31[] = {16};
+static const unsigned short webui_ids_w31[] = {320,908,4152,796,281,60200,60201,60202,60203,60204,60205,60206,60207,60208,321,322};
+static const float webui_weight_w31[] = {0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,1};
+static const piece_vector comfy_w31[] = {{"a embedding:nine b", 18, 0.8}, {" c", 2, 1.0}};
+static const int comfy_length_w31[] = {12};
+static const unsigned short comfy_ids_w31[] = {320,60200,60201,60202,60203,60204,60205,60206,60207,60208,321,322};
+static const float comfy_weight_w31[] = {0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,0.8f,1};
+static const piece_vector webui_w32[] = {{"line\012embedding:nine", 19, 1.0}};
+static const int webui_length_w32[] = {14};
+static const unsigned short webui_ids_w32[] = {1148,908,4152,796,281,60200,60201,60202,60203,60204,60205,60206,60207,60208};
+static const float webui_weight_w32[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w32[] = {{"line\012embedding:nine", 19, 1.0}};
+static const int comfy_length_w32[] = {10};
+static const unsigned short comfy_ids_w32[] = {1148,60200,60201,60202,60203,60204,60205,60206,60207,60208};
+static const float comfy_weight_w32[] = {1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w33[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:nine end", 368, 1.0}};
+static const int webui_length_w33[] = {74,10};
+static const unsigned short webui_ids_w33[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,908,4152,796,281,60200,60201,60202,60203,60204,60205,60206,60207,60208,806};
+static const float webui_weight_w33[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w33[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:nine end", 368, 1.0}};
+static const int comfy_length_w33[] = {75,5};
+static const unsigned short comfy_ids_w33[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,60200,60201,60202,60203,60204,60205,60206,60207,60208,806};
+static const float comfy_weight_w33[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w34[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:glim end", 368, 1.0}};
+static const int webui_length_w34[] = {74,3};
+static const unsigned short webui_ids_w34[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,908,4152,796,281,60000,60001,806};
+static const float webui_weight_w34[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w34[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:glim end", 368, 1.0}};
+static const int comfy_length_w34[] = {73};
+static const unsigned short comfy_ids_w34[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,60000,60001,806};
+static const float comfy_weight_w34[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w35[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:glim end", 388, 1.0}};
+static const int webui_length_w35[] = {75,6};
+static const unsigned short webui_ids_w35[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,908,4152,796,281,60000,60001,806};
+static const float webui_weight_w35[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w35[] = {{"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:glim end", 388, 1.0}};
+static const int comfy_length_w35[] = {74,3};
+static const unsigned short comfy_ids_w35[] = {2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,2653,60000,60001,806};
+static const float comfy_weight_w35[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector webui_w36[] = {{"embedding: glim", 15, 1.0}};
+static const int webui_length_w36[] = {6};
+static const unsigned short webui_ids_w36[] = {908,4152,796,281,60000,60001};
+static const float webui_weight_w36[] = {1,1,1,1,1,1};
+static const piece_vector comfy_w36[] = {{"embedding: glim", 15, 1.0}};
+static const int comfy_length_w36[] = {2};
+static const unsigned short comfy_ids_w36[] = {60000,60001};
+static const float comfy_weight_w36[] = {1,1};
+static const piece_vector webui_w37[] = {{"embedding:glim.pt", 17, 1.0}};
+static const int webui_length_w37[] = {8};
+static const unsigned short webui_ids_w37[] = {908,4152,796,281,60000,60001,269,1459};
+static const float webui_weight_w37[] = {1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w37[] = {{"embedding:glim.pt", 17, 1.0}};
+static const int comfy_length_w37[] = {2};
+static const unsigned short comfy_ids_w37[] = {60000,60001};
+static const float comfy_weight_w37[] = {1,1};
+static const piece_vector webui_w38[] = {{"embedding:large embedding:Wide.pt", 33, 1.0}};
+static const int webui_length_w38[] = {4,75,46};
+static const unsigned short webui_ids_w38[] = {908,4152,796,281,60100,60101,60102,60103,60104,60105,60106,60107,60108,60109,60110,60111,60112,60113,60114,60115,60116,60117,60118,60119,60120,60121,60122,60123,60124,60125,60126,60127,60128,60129,60130,60131,60132,60133,60134,60135,60136,60137,60138,60139,60140,60141,60142,60143,60144,60145,60146,60147,60148,60149,60150,60151,60152,60153,60154,60155,60156,60157,60158,60159,60160,60161,60162,60163,60164,60165,60166,60167,60168,60169,60170,60171,60172,60173,60174,908,4152,796,281,60040,60041,60042,60043,60044,60045,60046,60047,60048,60049,60050,60051,60052,60053,60054,60055,60056,60057,60058,60059,60060,60061,60062,60063,60064,60065,60066,60067,60068,60069,60070,60071,60072,60073,60074,60075,60076,60077,60078,60079,269,1459};
+static const float webui_weight_w38[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const piece_vector comfy_w38[] = {{"embedding:large embedding:Wide.pt", 33, 1.0}};
+static const int comfy_length_w38[] = {75,40};
+static const unsigned short comfy_ids_w38[] = {60100,60101,60102,60103,60104,60105,60106,60107,60108,60109,60110,60111,60112,60113,60114,60115,60116,60117,60118,60119,60120,60121,60122,60123,60124,60125,60126,60127,60128,60129,60130,60131,60132,60133,60134,60135,60136,60137,60138,60139,60140,60141,60142,60143,60144,60145,60146,60147,60148,60149,60150,60151,60152,60153,60154,60155,60156,60157,60158,60159,60160,60161,60162,60163,60164,60165,60166,60167,60168,60169,60170,60171,60172,60173,60174,60040,60041,60042,60043,60044,60045,60046,60047,60048,60049,60050,60051,60052,60053,60054,60055,60056,60057,60058,60059,60060,60061,60062,60063,60064,60065,60066,60067,60068,60069,60070,60071,60072,60073,60074,60075,60076,60077,60078,60079};
+static const float comfy_weight_w38[] = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1};
+static const prompt_vector embedded[] = {
+    {"glim", 4, 1, 1, webui_w0, comfy_w0, {{1, webui_length_w0, webui_ids_w0, webui_weight_w0}, {1, comfy_length_w0, comfy_ids_w0, comfy_weight_w0}}},
+    {"a Glim house", 12, 1, 1, webui_w1, comfy_w1, {{1, webui_length_w1, webui_ids_w1, webui_weight_w1}, {1, comfy_length_w1, comfy_ids_w1, comfy_weight_w1}}},
+    {"glimmer", 7, 1, 1, webui_w2, comfy_w2, {{1, webui_length_w2, webui_ids_w2, webui_weight_w2}, {1, comfy_length_w2, comfy_ids_w2, comfy_weight_w2}}},
+    {"a glim, glim", 12, 1, 1, webui_w3, comfy_w3, {{1, webui_length_w3, webui_ids_w3, webui_weight_w3}, {1, comfy_length_w3, comfy_ids_w3, comfy_weight_w3}}},
+    {"(glim:1.2) [bad hands]", 22, 3, 2, webui_w4, comfy_w4, {{1, webui_length_w4, webui_ids_w4, webui_weight_w4}, {1, comfy_length_w4, comfy_ids_w4, comfy_weight_w4}}},
+    {"bad-hands-5, bad hands, bad", 27, 1, 1, webui_w5, comfy_w5, {{1, webui_length_w5, webui_ids_w5, webui_weight_w5}, {1, comfy_length_w5, comfy_ids_w5, comfy_weight_w5}}},
+    {"bad (hands:1.2)", 15, 2, 2, webui_w6, comfy_w6, {{1, webui_length_w6, webui_ids_w6, webui_weight_w6}, {1, comfy_length_w6, comfy_ids_w6, comfy_weight_w6}}},
+    {"bad - hands - 5", 15, 1, 1, webui_w7, comfy_w7, {{1, webui_length_w7, webui_ids_w7, webui_weight_w7}, {1, comfy_length_w7, comfy_ids_w7, comfy_weight_w7}}},
+    {"GLIM glim glimglim", 18, 1, 1, webui_w8, comfy_w8, {{1, webui_length_w8, webui_ids_w8, webui_weight_w8}, {1, comfy_length_w8, comfy_ids_w8, comfy_weight_w8}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word glim", 374, 1, 1, webui_w9, comfy_w9, {{2, webui_length_w9, webui_ids_w9, webui_weight_w9}, {2, comfy_length_w9, comfy_ids_w9, comfy_weight_w9}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word glim end", 373, 1, 1, webui_w10, comfy_w10, {{2, webui_length_w10, webui_ids_w10, webui_weight_w10}, {2, comfy_length_w10, comfy_ids_w10, comfy_weight_w10}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , glim glim glim", 366, 1, 1, webui_w11, comfy_w11, {{2, webui_length_w11, webui_ids_w11, webui_weight_w11}, {2, comfy_length_w11, comfy_ids_w11, comfy_weight_w11}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , a glim , a glim , a glim , a glim , a glim , a glim , a glim , a glim ", 372, 1, 1, webui_w12, comfy_w12, {{2, webui_length_w12, webui_ids_w12, webui_weight_w12}, {2, comfy_length_w12, comfy_ids_w12, comfy_weight_w12}}},
+    {"wide wide", 9, 1, 1, webui_w13, comfy_w13, {{2, webui_length_w13, webui_ids_w13, webui_weight_w13}, {1, comfy_length_w13, comfy_ids_w13, comfy_weight_w13}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word wide", 184, 1, 1, webui_w14, comfy_w14, {{2, webui_length_w14, webui_ids_w14, webui_weight_w14}, {1, comfy_length_w14, comfy_ids_w14, comfy_weight_w14}}},
+    {"large", 5, 1, 1, webui_w15, comfy_w15, {{1, webui_length_w15, webui_ids_w15, webui_weight_w15}, {1, comfy_length_w15, comfy_ids_w15, comfy_weight_w15}}},
+    {"a large b", 9, 1, 1, webui_w16, comfy_w16, {{3, webui_length_w16, webui_ids_w16, webui_weight_w16}, {1, comfy_length_w16, comfy_ids_w16, comfy_weight_w16}}},
+    {"(large:1.3), large", 18, 2, 2, webui_w17, comfy_w17, {{3, webui_length_w17, webui_ids_w17, webui_weight_w17}, {1, comfy_length_w17, comfy_ids_w17, comfy_weight_w17}}},
+    {"word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , word , wide, wide", 150, 1, 1, webui_w18, comfy_w18, {{3, webui_length_w18, webui_ids_w18, webui_weight_w18}, {1, comfy_length_w18, comfy_ids_w18, comfy_weight_w18}}},
+    {"glim,stop", 9, 1, 1, webui_w19, comfy_w19, {{1, webui_length_w19, webui_ids_w19, webui_weight_w19}, {1, comfy_length_w19, comfy_ids_w19, comfy_weight_w19}}},
+    {"a ,stop b", 9, 1, 1, webui_w20, comfy_w20, {{1, webui_length_w20, webui_ids_w20, webui_weight_w20}, {1, comfy_length_w20, comfy_ids_w20, comfy_weight_w20}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word ,stop", 380, 1, 1, webui_w21, comfy_w21, {{2, webui_length_w21, webui_ids_w21, webui_weight_w21}, {2, comfy_length_w21, comfy_ids_w21, comfy_weight_w21}}},
+    {"glim BREAK bad BREAK", 20, 5, 1, webui_w22, comfy_w22, {{2, webui_length_w22, webui_ids_w22, webui_weight_w22}, {1, comfy_length_w22, comfy_ids_w22, comfy_weight_w22}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word , glim bad tail tail tail tail tail tail tail tail tail tail ", 421, 1, 1, webui_w23, comfy_w23, {{2, webui_length_w23, webui_ids_w23, webui_weight_w23}, {2, comfy_length_w23, comfy_ids_w23, comfy_weight_w23}}},
+    {"embedding:glim", 14, 1, 1, webui_w24, comfy_w24, {{1, webui_length_w24, webui_ids_w24, webui_weight_w24}, {1, comfy_length_w24, comfy_ids_w24, comfy_weight_w24}}},
+    {"a embedding:glim house", 22, 1, 1, webui_w25, comfy_w25, {{1, webui_length_w25, webui_ids_w25, webui_weight_w25}, {1, comfy_length_w25, comfy_ids_w25, comfy_weight_w25}}},
+    {"a, embedding:glim, house", 24, 1, 1, webui_w26, comfy_w26, {{1, webui_length_w26, webui_ids_w26, webui_weight_w26}, {1, comfy_length_w26, comfy_ids_w26, comfy_weight_w26}}},
+    {"x,embedding:glim", 16, 1, 1, webui_w27, comfy_w27, {{1, webui_length_w27, webui_ids_w27, webui_weight_w27}, {1, comfy_length_w27, comfy_ids_w27, comfy_weight_w27}}},
+    {"embedding:glim embedding:nine,, end", 35, 1, 1, webui_w28, comfy_w28, {{1, webui_length_w28, webui_ids_w28, webui_weight_w28}, {1, comfy_length_w28, comfy_ids_w28, comfy_weight_w28}}},
+    {"(embedding:glim:1.2)", 20, 1, 1, webui_w29, comfy_w29, {{1, webui_length_w29, webui_ids_w29, webui_weight_w29}, {1, comfy_length_w29, comfy_ids_w29, comfy_weight_w29}}},
+    {"(embedding:glim)", 16, 1, 1, webui_w30, comfy_w30, {{1, webui_length_w30, webui_ids_w30, webui_weight_w30}, {1, comfy_length_w30, comfy_ids_w30, comfy_weight_w30}}},
+    {"(a embedding:nine b:0.8) c", 26, 2, 2, webui_w31, comfy_w31, {{1, webui_length_w31, webui_ids_w31, webui_weight_w31}, {1, comfy_length_w31, comfy_ids_w31, comfy_weight_w31}}},
+    {"line\012embedding:nine", 19, 1, 1, webui_w32, comfy_w32, {{1, webui_length_w32, webui_ids_w32, webui_weight_w32}, {1, comfy_length_w32, comfy_ids_w32, comfy_weight_w32}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:nine end", 368, 1, 1, webui_w33, comfy_w33, {{2, webui_length_w33, webui_ids_w33, webui_weight_w33}, {2, comfy_length_w33, comfy_ids_w33, comfy_weight_w33}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:glim end", 368, 1, 1, webui_w34, comfy_w34, {{2, webui_length_w34, webui_ids_w34, webui_weight_w34}, {1, comfy_length_w34, comfy_ids_w34, comfy_weight_w34}}},
+    {"word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word word embedding:glim end", 388, 1, 1, webui_w35, comfy_w35, {{2, webui_length_w35, webui_ids_w35, webui_weight_w35}, {2, comfy_length_w35, comfy_ids_w35, comfy_weight_w35}}},
+    {"embedding: glim", 15, 1, 1, webui_w36, comfy_w36, {{1, webui_length_w36, webui_ids_w36, webui_weight_w36}, {1, comfy_length_w36, comfy_ids_w36, comfy_weight_w36}}},
+    {"embedding:glim.pt", 17, 1, 1, webui_w37, comfy_w37, {{1, webui_length_w37, webui_ids_w37, webui_weight_w37}, {1, comfy_length_w37, comfy_ids_w37, comfy_weight_w37}}},
+    {"embedding:large embedding:Wide.pt", 33, 1, 1, webui_w38, comfy_w38, {{3, webui_length_w38, webui_ids_w38, webui_weight_w38}, {2, comfy_length_w38, comfy_ids_w38, comfy_weight_w38}}},
+};
 enum { EMPHASIS_CONTEXT = 8, EMPHASIS_WIDTH = 3 };
 static const float emphasis_weight[] = {1,1.3f,1,0.5f,-1,1,0,1};
 static const float emphasis_features[] = {0.3f,1.0833269f,1.2738476f,1.2916648f,0.8155014f,-0.050783228f,0.0444589f,-0.61616594f,-0.58345467f,-0.6258147f,0.020584501f,0.8784398f,0.79411334f,1.2881682f,1.0343971f,1.0984871f,0.32477543f,-0.46768582f,-0.3998747f,-0.6945526f,-0.23657292f,-0.3181371f,0.5315098f,1.2059548f};
