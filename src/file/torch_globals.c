@@ -31,7 +31,9 @@ static const limn_torch_type types[] = {
 };
 enum { N_TYPES = sizeof types / sizeof *types, UNTYPED = N_TYPES - 1 };
 
-typedef enum meaning { ORDERED_DICT, TENSOR, TENSOR_V2, TENSOR_V3, PARAMETER, PARAMETER_WITH_STATE, SIZE, DROPPED } meaning;
+typedef enum meaning {
+    ORDERED_DICT, TENSOR, TENSOR_V2, TENSOR_V3, PARAMETER, PARAMETER_WITH_STATE, PARAMETER_DICT, SIZE, DROPPED
+} meaning;
 
 /* DROPPED: what checkpoints hold beside tensors; nothing of it is kept. */
 static const struct { const char *module, *name; meaning meaning;
@@ -42,6 +44,7 @@ static const struct { const char *module, *name; meaning meaning;
     {"torch._utils", "_rebuild_tensor_v3", TENSOR_V3},
     {"torch._utils", "_rebuild_parameter", PARAMETER},
     {"torch._utils", "_rebuild_parameter_with_state", PARAMETER_WITH_STATE},
+    {"torch.nn.modules.container", "ParameterDict", PARAMETER_DICT}, /* of embeddings: what it is, its state is */
     {"torch", "Size", SIZE},
     {"torch", "device", DROPPED},
     {"torch.serialization", "_get_layout", DROPPED},
@@ -248,8 +251,13 @@ limn_status limn_torch_reduce(limn_pickle *p, limn_value function, limn_value ar
 
 limn_status limn_torch_new(limn_pickle *p, limn_value class, limn_value arguments, limn_value *out)
 {
-    if (class.kind != LIMN_PICKLE_GLOBAL || class.i >= N_GLOBALS || globals[class.i].meaning != DROPPED ||
-        arguments.kind != LIMN_PICKLE_TUPLE)
+    bool known = class.kind == LIMN_PICKLE_GLOBAL && class.i < N_GLOBALS && arguments.kind == LIMN_PICKLE_TUPLE;
+    if (known && globals[class.i].meaning == PARAMETER_DICT) {
+        limn_status status = limn_pickle_dict(p, out);
+        out->n = 1;
+        return status;
+    }
+    if (!known || globals[class.i].meaning != DROPPED)
         return limn_pickle_bad(p, "NEWOBJ of something that state dicts do not hold");
     *out = (limn_value){.kind = LIMN_PICKLE_OTHER};
     return LIMN_OK;

@@ -290,7 +290,8 @@ static limn_status persistent(limn_pickle *p)
     return push(p, out);
 }
 
-/* An OrderedDict's attributes (torch keeps "_metadata" there), or the fields of an object that is dropped. */
+/* An OrderedDict's attributes (torch keeps "_metadata" there), or the fields of an object that is dropped; those of a
+ * ParameterDict are what it holds. */
 static limn_status build(limn_pickle *p)
 {
     limn_status status = need(p, 2);
@@ -298,7 +299,9 @@ static limn_status build(limn_pickle *p)
     limn_value to = p->stack[p->n_stack - 2];
     if (to.kind != LIMN_PICKLE_DICT && to.kind != LIMN_PICKLE_OTHER)
         return limn_pickle_bad(p, "BUILD of something that is not an OrderedDict");
-    p->n_stack--;
+    limn_value state = p->stack[--p->n_stack];
+    if (to.kind == LIMN_PICKLE_DICT && to.n && state.kind == LIMN_PICKLE_DICT && state.i != to.i)
+        p->containers[to.i] = p->containers[state.i];
     return LIMN_OK;
 }
 

@@ -14,7 +14,7 @@ typedef enum limn_pickle_kind {
     LIMN_PICKLE_STRING,   /* n bytes of UTF-8 from bytes[i] */
     LIMN_PICKLE_TUPLE,    /* n values from tuples[i] */
     LIMN_PICKLE_LIST,     /* containers[i] */
-    LIMN_PICKLE_DICT,     /* containers[i] */
+    LIMN_PICKLE_DICT,     /* containers[i]; n: 1 for an object that is its state */
     LIMN_PICKLE_GLOBAL,   /* limn_torch_global() row i */
     LIMN_PICKLE_STORAGE,  /* n: its type; member i of the archive */
     LIMN_PICKLE_TENSOR,   /* tensors[i] */
