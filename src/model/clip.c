@@ -16,6 +16,15 @@ static limn_node *clip_layer(limn_graph *g, limn_node *x, int heads, limn_activa
     return limn_add(x, limn_mlp(g, "mlp", limn_layer_norm(g, "layer_norm2", x, 1e-5), (int)(4 * width), activation));
 }
 
+/* Words that are vectors in place of those that are ids. */
+static limn_node *clip_vectors(limn_graph *g, limn_ports *ports, limn_node *x)
+{
+    limn_shape shape = limn_node_shape(x);
+    ports->kept = limn_input(g, "kept", LIMN_COMPUTE, LIMN_SHAPE(shape.dim[0], shape.dim[1], 1), LIMN_PER_PROMPT);
+    ports->vectors = limn_input(g, "vectors", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
+    return limn_add(limn_mul(x, ports->kept), ports->vectors);
+}
+
 /* The transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
 static limn_node *clip_text(limn_graph *g, limn_ports *ports, limn_build b, const limn_text_config *cfg,
                             clip_activation kind)
@@ -29,6 +38,7 @@ static limn_node *clip_text(limn_graph *g, limn_ports *ports, limn_build b, cons
     limn_scope_push(g, "embeddings");
     limn_scope_note(g, "words and their places");
     limn_node *x = limn_embedding(g, "token_embedding", ports->ids, cfg->vocab, width);
+    if (b.vectors) x = clip_vectors(g, ports, x);
     limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.01f};
     x = limn_add(x, limn_parameter(g, "position_embedding.weight", LIMN_SHAPE(length, width), normal));
     limn_scope_pop(g);

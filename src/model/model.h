@@ -57,6 +57,8 @@ typedef struct limn_ports {
     limn_node *timesteps;  /* 0..1000.  training: [B]; running: a table [S], PER_PROMPT */
     limn_node *step;       /* running: rank-0 index into the table, PER_STEP */
     limn_node *ids;        /* text ids [B,T], PER_PROMPT */
+    limn_node *vectors;    /* limn_build.vectors: added to the words [B,T,D], PER_PROMPT */
+    limn_node *kept;       /* beside them what words are multiplied by before that, 1 or 0 [B,T,1] */
     limn_node *text_end;   /* row of each caption's end token in [B*T, D]: b*T + position, [B] */
     limn_node *features;   /* text features [B,T,D]: an input where no text encoder is built in; a text encoder's output */
     limn_node *label;      /* class [B]; the number of classes means "none" */
@@ -87,6 +89,7 @@ typedef struct limn_build {
                               builds has both. */
     int text_length;       /* tokens of the features that are an input; 0: those of the settings */
     int text_skip;         /* last layers of a text encoder that are left out ("clip skip"; its final norm stays) */
+    bool vectors;          /* a text encoder reads words that are no ids, but vectors (textual inversion) */
 } limn_build;
 
 /* What a network is to those who use it, of whichever family: what it lacks is 0. */

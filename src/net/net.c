@@ -111,8 +111,8 @@ static limn_net_shape normal(limn_net_shape s)
 static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
 {
     return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width &&
-           a->text_length == b->text_length && a->text_skip == b->text_skip && a->part == b->part &&
-           a->precision == b->precision && a->cut.on == b->cut.on && a->cut.begin == b->cut.begin &&
+           a->text_length == b->text_length && a->text_skip == b->text_skip && a->vectors == b->vectors &&
+           a->part == b->part && a->precision == b->precision && a->cut.on == b->cut.on && a->cut.begin == b->cut.begin &&
            a->cut.end == b->cut.end && a->cut.norm == b->cut.norm;
 }
 
@@ -176,7 +176,8 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
                         .height = shape->height,
                         .width = shape->width,
                         .text_length = shape->text_length,
-                        .text_skip = shape->text_skip};
+                        .text_skip = shape->text_skip,
+                        .vectors = shape->vectors};
     if (status == LIMN_OK && shape->cut.on) limn_graph_cut(p->g, shape->cut.begin);
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
     if (status == LIMN_OK && shape->cut.on) p->ports.output = end_of_cut(p->g->cut, &shape->cut, p->ports.output);

@@ -10,6 +10,8 @@ const limn_port_row limn_port_rows[LIMN_PORTS] = {
     ROW(FEATURES, "features", features, .joined = true),
     ROW(POOLED, "pooled", pooled_text, .joined = true),
     ROW(IDS, "ids", ids),
+    ROW(VECTORS, "vectors", vectors),
+    ROW(KEPT, "kept", kept),
     ROW(TEXT_END, "text_end", text_end),
     ROW(LABEL, "label", label),
     ROW(CONDITION, "condition", condition),
