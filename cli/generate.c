@@ -45,6 +45,9 @@ static const char help[] =
     "diffusers,\n"
     "                              PEFT, LyCORIS), so much (1); may be given several times\n"
     "      --lora-model-dir DIR    where the files are that <lora:NAME:WEIGHT> in the prompt names\n"
+    "      --embd-dir DIR          embeddings (textual inversion: .safetensors, .pt, .bin): in a prompt the name of a file "
+    "in it,\n"
+    "                              without its ending, stands for its vectors (style comfy: embedding:NAME)\n"
     "  -b, --batch-count N         pictures (1); number i, from 0, is the one that seed + i makes alone\n"
     "  -s, --seed N                (42); negative: another one each time\n"
     "      --rng NAME              where noise comes from: limn; cpu: PyTorch's generator on the CPU, as diffusers\n"
@@ -139,6 +142,7 @@ typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed,
         *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
+    const char *embeddings;
     const char *lora, *lora_folder; /* lora: the last one; all of them are in loras */
     limn_lora_file loras[CLI_MOST_LORAS];
     int n_loras;
@@ -247,6 +251,7 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
         {&w->precision, a->precision}, {&w->hires, a->hires}, {&w->hires_steps, a->hires_steps},
         {&w->hires_strength, a->hires_strength}, {&w->strength, w->init ? a->strength : NULL}};
     if (w->sampler || w->scheduler || w->karras) a->own_sampler = NULL;
+    if (w->prompt || w->negative) a->embeddings = NULL; /* other texts may name others */
     if (!w->karras && !w->scheduler) w->scheduler = a->scheduler;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!*rows[i].word) *rows[i].word = rows[i].said;
@@ -423,6 +428,7 @@ static limn_status open_model(limn_ctx *ctx, const generate_verb *verb, const ge
     if (status == LIMN_OK) status = limn_pipeline_open_parts(ctx, &parts, out);
     if (status == LIMN_OK) status = generate_preview_coders(*out, &w->preview);
     if (status == LIMN_OK && w->n_loras) status = limn_pipeline_set_loras(*out, w->n_loras, w->loras);
+    if (status == LIMN_OK && w->embeddings) status = limn_pipeline_set_embeddings(*out, w->embeddings);
     return status == LIMN_OK && w->again ? limn_again_check_model(*out, again) : status;
 }
 
@@ -488,6 +494,7 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--vae", &w->vae, NULL},
         {NULL, "--lora", &w->lora, NULL},
         {NULL, "--lora-model-dir", &w->lora_folder, NULL},
+        {NULL, "--embd-dir", &w->embeddings, NULL},
         {NULL, "--taesd", &w->preview.tiny, NULL},
         {NULL, "--tae", &w->preview.tiny, NULL},
         {NULL, "--taesd-preview-only", NULL, &w->preview.tiny_only},

@@ -354,6 +354,14 @@ typedef struct limn_lora_file {
  *  @return LIMN_OK, the log has how many modules of each file fit; LIMN_BAD_FILE: none does, or one has another shape;
  *  LIMN_NOT_FOUND, LIMN_NO_MEMORY; LIMN_BAD_ARGUMENT.  On failure by none */
 LIMN_API limn_status limn_pipeline_set_loras(limn_pipeline *pipeline, int n, const limn_lora_file *files);
+/** Words of prompts that stand for vectors (textual inversion): the files in a folder (.safetensors, .pt, .bin; of A1111,
+ *  kohya, diffusers), in place of those of a folder before; NULL: none.  In the style a1111 a word is a file's name without
+ *  its ending, where its tokens stand, so capitals are no matter; in comfy "embedding:NAME"; in plain as in a1111, and the
+ *  "<token>" in a file.  Not of a pipeline that shares another one's weights; those that share this one's have them too.
+ *  @return LIMN_OK, the log has how many fit: a prompt that names one that does not is refused; LIMN_NOT_FOUND: no folder,
+ *  or none in it; LIMN_BAD_FILE: none fits; LIMN_UNSUPPORTED: the model has no text encoder of its own; LIMN_BAD_ARGUMENT,
+ *  LIMN_NO_MEMORY.  On failure there are none */
+LIMN_API limn_status limn_pipeline_set_embeddings(limn_pipeline *pipeline, const char *folder);
 /** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model
  *  knows no such name */
 LIMN_API int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);

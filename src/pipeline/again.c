@@ -4,6 +4,7 @@
 #include "denoise/sampler_rows.h"
 #include "file/bytes.h"
 #include "file/png_text.h"
+#include "pipeline/embeddings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,7 @@ static const char **place_of(reader *r, span key, bool *known)
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number},
         {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &a->hires}, {"Hires steps", &a->hires_steps},
         {"Text encoder", &a->text_encoder}, {"VAE", &a->vae},
+        {"Used embeddings", &a->embeddings},
         {"Hires upscaler", &r->raw.upscaler}, {"Model hash", &a->hash}, {"Batch size", NULL}, {"Batch pos", NULL}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (is(key, keys[i].key)) return *known = true, keys[i].to;
@@ -328,6 +330,26 @@ static void compare_part(const limn_pipeline *p, const limn_again *a, const char
              *is ? now : "the model's own");
 }
 
+/* "glim [1a2b], bad hands [00ff]": each is there.  Other numbers of the same name are a warning. */
+static limn_status check_embeddings(const limn_pipeline *p, const limn_again *a)
+{
+    char found[8], name[256], shown[256];
+    for (const char *at = a->embeddings ? a->embeddings : "", *end; *at; at = end + strspn(end, "], ")) {
+        const char *mark = strstr(at, " [");
+        end = mark ? mark + strcspn(mark, "]") : at + strlen(at);
+        if (!mark || end - mark != 6 || mark - at >= (int)sizeof name) continue;
+        snprintf(name, sizeof name, "%.*s", (int)(mark - at), at);
+        limn_escape(name, strlen(name), shown, sizeof shown);
+        if (!limn_embeddings_find(p->embeddings, name, found))
+            return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s was drawn with the embedding \"%s\", which is not there: say in "
+                             "which folder it is (--embd-dir)", a->file, shown);
+        if (memcmp(found, mark + 2, 4) != 0)
+            limn_log(p->ctx, LIMN_LOG_WARN, "%s was drawn with another embedding \"%s\": its numbers make %.4s, these %s",
+                     a->file, shown, mark + 2, found);
+    }
+    return LIMN_OK;
+}
+
 limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *a)
 {
     limn_sigmas sigmas;
@@ -340,6 +362,8 @@ limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *a)
                          limn_escape(a->own_sampler, strlen(a->own_sampler), shown, sizeof shown), p->name);
     compare_part(p, a, "text encoder", "--clip_l", a->text_encoder, p->text_name);
     compare_part(p, a, "autoencoder", "--vae", a->vae, p->vae_name);
+    limn_status status = check_embeddings(p, a);
+    if (status != LIMN_OK) return status;
     if (a->rest)
         limn_log(p->ctx, LIMN_LOG_WARN, "%s also says this, which is not followed: %s", a->file,
                  limn_escape(a->rest, strlen(a->rest), shown, sizeof shown));

@@ -2,10 +2,29 @@
 #include "denoise/enlarge.h"
 #include "denoise/picture.h"
 #include "file/image.h"
+#include "pipeline/embeddings.h"
 #include "pipeline/sampling.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* One text of a plain style.  *n: its tokens with start and end */
+static limn_status encode(limn_ctx *ctx, const limn_recipe_part *part, const char *text, int length, int32_t *ids, int *n,
+                          bool *cut)
+{
+    limn_prompt prompt;
+    const limn_prompt_words *words = limn_embeddings_words(part->embeddings);
+    if (!limn_embeddings_any(part->embeddings))
+        return limn_clip_bpe_encode(ctx, part->bpe, text, strlen(text), length, ids, n, cut);
+    limn_status status = limn_prompt_read(ctx, part->bpe, words, LIMN_PROMPT_PLAIN, text, strlen(text), length, part->pad,
+                                          &prompt);
+    if (status != LIMN_OK) return status;
+    memcpy(ids, prompt.ids, (size_t)length * sizeof *ids);
+    *n = prompt.end[0] + 1, *cut = prompt.was_cut;
+    status = limn_embeddings_check(ctx, part->embeddings, LIMN_PROMPT_PLAIN, &prompt);
+    limn_prompt_free(&prompt);
+    return status;
+}
 
 /* Ids [rows, length], then the row of each end token [rows]. */
 static limn_status tokenize(limn_ctx *ctx, const limn_recipe_part *part, int rows, int length, int n_texts,
@@ -20,7 +39,7 @@ static limn_status tokenize(limn_ctx *ctx, const limn_recipe_part *part, int row
         bool cut = false;
         limn_status status = LIMN_OK;
         if (i == before) memcpy(row, row - length, (size_t)length * sizeof *row);
-        else status = limn_clip_bpe_encode(ctx, part->bpe, text, strlen(text), length, row, &n, &cut);
+        else status = encode(ctx, part, text, length, row, &n, &cut);
         if (status != LIMN_OK) return status;
         end[b] = b * length + n - 1;
         for (int k = n; k < length; k++) row[k] = part->pad;
@@ -46,7 +65,7 @@ limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts,
     part->chunks = (limn_recipe_chunks){0};
     if (status == LIMN_OK && !chunks && !part->changed && part->ids && memcmp(part->ids, ids, n * sizeof *ids) == 0)
         return free(ids), LIMN_OK;
-    if (status == LIMN_OK) status = limn_recipe_write(part, LIMN_PORT_IDS, LIMN_I32, ids);
+    if (status == LIMN_OK) status = limn_embeddings_write(ctx, part, ids, (size_t)rows * (size_t)length);
     if (status == LIMN_OK) /* only networks that pool the text read it */
         status = limn_recipe_write(part, LIMN_PORT_TEXT_END, LIMN_I32, ids + (ptrdiff_t)rows * length);
     free(part->ids);

@@ -4,6 +4,7 @@
 #include "denoise/enlarge.h"
 #include "file/latent.h"
 #include "pipeline/autoencoder.h"
+#include "pipeline/embeddings.h"
 #include "pipeline/sampling.h"
 
 #include <math.h>
@@ -200,7 +201,8 @@ limn_status limn_encode_text(limn_pipeline *p, const char *text, limn_precision 
     limn_recipe_part *reader = &p->reader, *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
     limn_net_shape shape = {.batch = 1, .part = LIMN_PART_TEXT, .precision = precision};
     if (!p->bpe) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: this %s reads no text", p->file, p->settings.family->name);
-    reader->bpe = p->bpe, reader->pad = p->pad;
+    reader->bpe = p->bpe, reader->pad = p->pad, reader->embeddings = encoder ? p->embeddings : NULL;
+    shape.vectors = limn_embeddings_any(reader->embeddings);
     reader->net = (encoder ? encoder : limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER))->net;
     reader->changed = !limn_job_serves(p->ctx, &reader->job, reader->net, &shape);
     limn_status status = limn_job_begin(p->ctx, reader->net, &shape, 0, &reader->job);

@@ -3,6 +3,7 @@
 #include "model/map/map.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/generate.h"
+#include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
 #include "pipeline/pipeline.h"
 #include "data/classes.h"
@@ -220,6 +221,7 @@ static limn_status make_recipe(limn_pipeline *p, const char *source, const char 
     reader->bpe = p->bpe;
     if (p->bpe && !p->published) p->pad = limn_clip_bpe_end(p->bpe);
     reader->pad = p->pad;
+    if (reader->role == LIMN_ROLE_TEXT) reader->embeddings = p->embeddings;
     if (p->published && p->text_st) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
     status = limn_recipe_check(p->ctx, &p->recipe);
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(p->ctx, status, "%s", p->file);
@@ -358,8 +360,11 @@ limn_status limn_pipeline_open_parts(limn_ctx *ctx, const limn_pipeline_parts *p
                          "%s: expected a model folder with model.safetensors in it, or a weight file, found %s",
                          limn_escape(source, strlen(source), shown, sizeof shown), found ? "neither" : "nothing");
     limn_pipeline *p = calloc(1, sizeof *p);
-    if (p) p->loras = limn_loras_new();
-    if (!p || !p->loras) return free(p), limn_fail_memory(ctx, sizeof *p, "a pipeline");
+    if (p) p->loras = limn_loras_new(), p->embeddings = limn_embeddings_new();
+    if (!p || !p->loras || !p->embeddings) {
+        limn_pipeline_free(p);
+        return limn_fail_memory(ctx, sizeof *p, "a pipeline");
+    }
     p->ctx = ctx;
     if (!*limn_path_last(draws, p->name, sizeof p->name)) snprintf(p->name, sizeof p->name, "%.100s", draws);
     p->folder = !file;
@@ -383,6 +388,7 @@ void limn_pipeline_free(limn_pipeline *p)
         limn_clip_bpe_free(p->bpe);
         limn_arena_free(p->arena);
         limn_loras_free(p->loras);
+        limn_embeddings_free(p->embeddings);
     }
     free(p);
 }
@@ -525,6 +531,7 @@ void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
         limn_weight_file_reads(p->text_st, "the text encoder", files);
     }
     for (int i = 0; i < p->loras->stack.n; i++) limn_lora_reads(p->loras->stack.use[i].lora, files);
+    limn_embeddings_reads(p->embeddings, files);
     if (p->vae) limn_autoencoder_reads(p->vae, files);
     if (p->tiny) limn_autoencoder_reads(p->tiny, files);
 }

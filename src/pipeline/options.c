@@ -5,6 +5,7 @@
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/loras.h"
+#include "pipeline/prompts.h"
 #include "pipeline/start.h"
 
 #include <string.h>
@@ -282,6 +283,16 @@ static void put_part(limn_text *text, const char *key, const char *name)
     put_value(text, name);
 }
 
+/* Words that stood for vectors of their own, with A1111's checksums of these. */
+static void put_embeddings(limn_text *text, const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_text words = {0};
+    limn_prompts_tell(p, o, &words);
+    if (words.n) put_part(text, "Used embeddings", words.bytes);
+    text->failed = text->failed || words.failed;
+    limn_text_free(&words);
+}
+
 /* Files that were given, as the tags that would name them. */
 static void put_loras(limn_text *text, const limn_pipeline *p)
 {
@@ -344,6 +355,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     put_model(&text, p, o);
     put_part(&text, "Text encoder", p->text_name);
     put_part(&text, "VAE", p->vae_name);
+    put_embeddings(&text, p, o);
     if (limn_generate_rng(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");
     if (limn_generate_rng(p, o) == LIMN_RNG_CUDA) limn_text_printf(&text, ", RNG: NV"); /* A1111's words */
     limn_text_printf(&text, ", Version: limn %s", limn_version());

@@ -36,6 +36,7 @@ struct limn_pipeline {
     limn_recipe recipe;
     limn_recipe_part reader;    /* what limn_encode_text() runs; begins with its first call */
     struct limn_loras *loras;   /* what the weights are changed by; of a pipeline that shares: the other's */
+    struct limn_embeddings *embeddings; /* words with vectors of their own; of a pipeline that shares: the other's */
     bool shares;                /* files and tokenizer are another pipeline's, which outlives this one */
     bool under_way;             /* a limn_sampling uses the recipe */
 };

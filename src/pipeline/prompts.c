@@ -1,6 +1,7 @@
 /* prompts.c: see prompts.h. */
 #include "pipeline/prompts.h"
 
+#include "pipeline/embeddings.h"
 #include "text/lora_tags.h"
 
 #include <stdlib.h>
@@ -59,27 +60,49 @@ static limn_status level(limn_ctx *ctx, const limn_recipe_part *part, limn_promp
     return status;
 }
 
+/* The prompt and, when guided, the negative one, in out->style. */
+static limn_status read_texts(const limn_pipeline *p, const limn_generate_options *o, bool guided, limn_prompts *out)
+{
+    const limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    const char *said = o->prompt ? o->prompt : "";
+    char *prompt = out->style == LIMN_PROMPT_PLAIN ? strdup(said) : limn_lora_tags_remove(said); /* limn_loras_of_prompt()
+                                                                                                     has read them */
+    const char *const texts[LIMN_PROMPTS_MOST] = {prompt, o->negative ? o->negative : ""};
+    limn_status status = prompt ? LIMN_OK : limn_fail_memory(p->ctx, strlen(said), "a prompt");
+    int context = limn_model_interface(&p->text_settings).text_length;
+    for (int i = 0; i < 1 + guided && status == LIMN_OK; i++) {
+        status = limn_prompt_read(p->ctx, part->bpe, limn_embeddings_words(part->embeddings), out->style, texts[i],
+                                  strlen(texts[i]), context, part->pad, &out->text[i]);
+        if (status != LIMN_OK) break;
+        out->n_texts++, out->weighted |= out->text[i].is_weighted;
+        status = limn_embeddings_check(p->ctx, part->embeddings, out->style, &out->text[i]);
+    }
+    free(prompt);
+    return status;
+}
+
 limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, bool guided, limn_prompts *out)
 {
     const limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
     *out = (limn_prompts){0};
     limn_status status = limn_prompts_check(p, o, &out->style);
     if (status != LIMN_OK || out->style == LIMN_PROMPT_PLAIN) return status;
-    char *prompt = limn_lora_tags_remove(o->prompt ? o->prompt : ""); /* limn_loras_of_prompt() has read them */
-    const char *const texts[LIMN_PROMPTS_MOST] = {prompt, o->negative ? o->negative : ""};
-    if (!prompt) return limn_fail_memory(p->ctx, strlen(o->prompt), "a prompt");
-    int context = limn_model_interface(&p->text_settings).text_length;
-    for (int i = 0; i < 1 + guided && status == LIMN_OK; i++) {
-        status = limn_prompt_read(p->ctx, part->bpe, NULL, out->style, texts[i], strlen(texts[i]), context, part->pad,
-                                  &out->text[i]);
-        if (status == LIMN_OK) out->n_texts++, out->weighted |= out->text[i].is_weighted;
-    }
+    status = read_texts(p, o, guided, out);
     if (status == LIMN_OK && out->weighted && out->style == LIMN_PROMPT_COMFY)
-        status = limn_prompt_read(p->ctx, part->bpe, NULL, out->style, "", 0, context, part->pad, &out->empty);
+        status = limn_prompt_read(p->ctx, part->bpe, NULL, out->style, "", 0,
+                                  limn_model_interface(&p->text_settings).text_length, part->pad, &out->empty);
     if (status == LIMN_OK) status = level(p->ctx, part, out);
-    free(prompt);
     if (status != LIMN_OK) limn_prompts_free(out);
     return status;
+}
+
+void limn_prompts_tell(const limn_pipeline *p, const limn_generate_options *o, limn_text *out)
+{
+    limn_prompts texts = {0};
+    if (limn_embeddings_any(p->embeddings) && limn_prompts_check(p, o, &texts.style) == LIMN_OK &&
+        read_texts(p, o, true, &texts) == LIMN_OK)
+        limn_embeddings_tell(p->embeddings, texts.n_texts, texts.text, out);
+    limn_prompts_free(&texts);
 }
 
 void limn_prompts_free(limn_prompts *p)
@@ -114,9 +137,9 @@ static bool is_same(const limn_recipe_part *part, const limn_recipe_chunks *now,
            (!now->weight || memcmp(had->weight, now->weight, n_weights * sizeof *now->weight) == 0);
 }
 
-static limn_status write_ids(limn_recipe_part *part, const int32_t *ids, size_t n_weights)
+static limn_status write_ids(limn_ctx *ctx, limn_recipe_part *part, const int32_t *ids, size_t n_weights)
 {
-    limn_status status = limn_recipe_write(part, LIMN_PORT_IDS, LIMN_I32, ids);
+    limn_status status = limn_embeddings_write(ctx, part, ids, n_weights);
     return status == LIMN_OK ? limn_recipe_write(part, LIMN_PORT_TEXT_END, LIMN_I32, ids + n_weights) : status;
 }
 
@@ -135,7 +158,7 @@ limn_status limn_prompts_write(limn_ctx *ctx, const limn_prompts *p, limn_recipe
     if (status == LIMN_OK && p->empty.n_chunks) copy_chunk(&p->empty, 0, row, ids, ids + n_weights, weight);
     chunks.weight = p->weighted ? weight : NULL;
     bool same = status == LIMN_OK && is_same(part, &chunks, ids, n_ids, n_weights);
-    if (status == LIMN_OK && !same) status = write_ids(part, ids, n_weights);
+    if (status == LIMN_OK && !same) status = write_ids(ctx, part, ids, n_weights);
     if (status != LIMN_OK || same) return free(ids), free(weight), status;
     free(part->ids);
     free(part->chunks.weight);

@@ -21,6 +21,8 @@ limn_status limn_prompts_check(const limn_pipeline *p, const limn_generate_optio
  *  @return LIMN_OK: limn_prompts_free(); LIMN_NO_MEMORY; LIMN_BAD_ARGUMENT: too long */
 limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, bool guided, limn_prompts *out);
 void limn_prompts_free(limn_prompts *prompts);
+/** Which embeddings both texts name: limn_embeddings_tell(). */
+void limn_prompts_tell(const limn_pipeline *p, const limn_generate_options *o, limn_text *out);
 /** Rows of a text part: chunks of all texts. */
 int limn_prompts_rows(const limn_prompts *prompts);
 /** Ids and weights of all chunks into a text part that was begun with so many rows. */

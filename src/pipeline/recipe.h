@@ -53,6 +53,7 @@ typedef struct limn_recipe_part {
     limn_model_part door;     /* which part of the net */
     const limn_clip_bpe *bpe; /* of a part with ids; borrowed */
     int32_t pad;              /* id behind the end of a text */
+    const struct limn_embeddings *embeddings; /* of a text part: words with vectors of their own; NULL: none */
     limn_port port[LIMN_PORTS];
     limn_job job;             /* of the last limn_recipe_begin() that wanted it; none while the part's memory is free */
     limn_net_shape shape;     /* of that */

@@ -2,6 +2,7 @@
 #include "pipeline/recipe_memory.h"
 
 #include "base/base.h"
+#include "pipeline/embeddings.h"
 
 bool limn_recipe_wants(const limn_recipe_part *part, const limn_recipe_shape *s)
 {
@@ -25,7 +26,8 @@ limn_net_shape limn_recipe_shape_of(const limn_recipe_part *part, const limn_rec
     int factor = factor_of(part, s);
     limn_coder_sides sides = {s->height, s->width};
     if (factor) sides = limn_tiling_tile(&s->tiling, (limn_coder_sides){s->height * factor, s->width * factor}, factor);
-    if (part->role == LIMN_ROLE_TEXT) out.batch = s->texts, out.text_skip = s->text_skip;
+    if (part->role == LIMN_ROLE_TEXT)
+        out.batch = s->texts, out.text_skip = s->text_skip, out.vectors = limn_embeddings_any(part->embeddings);
     else out.height = sides.height, out.width = sides.width;
     if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times, out.text_length = s->text_length;
     return out;

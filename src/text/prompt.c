@@ -115,7 +115,8 @@ static spelled next_token(const limn_prompt_words *words, const char *text, size
     for (; at < n && !s.word; at++)
         for (size_t i = 0; text[at] == '<' && i < words->n; i++) {
             const limn_prompt_word *w = &words->word[i];
-            if (w->token && begins_alike(text + at, n - at, w->token) && (!s.word || strlen(w->token) > strlen(s.word->token)))
+            bool longer = w->token && (!s.word || strlen(w->token) > strlen(s.word->token));
+            if (longer && begins_alike(text + at, n - at, w->token))
                 s = (spelled){at, at + strlen(w->token), w};
         }
     return s;
@@ -125,8 +126,8 @@ static const limn_prompt_word *word_named(const limn_prompt_words *words, const 
 {
     for (size_t i = 0; i < words->n; i++) {
         const limn_prompt_word *w = &words->word[i];
-        if ((strlen(w->name) == n && memcmp(w->name, name, n) == 0) || (strlen(w->file) == n && memcmp(w->file, name, n) == 0))
-            return w;
+        bool by_name = strlen(w->name) == n && memcmp(w->name, name, n) == 0;
+        if (by_name || (strlen(w->file) == n && memcmp(w->file, name, n) == 0)) return w;
     }
     return NULL;
 }
