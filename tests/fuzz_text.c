@@ -1,5 +1,6 @@
-/* fuzz_text.c: first byte picks how the rest is read: a merges file, a text, or merges and text split at a zero byte. */
-#include "text/clip_bpe.h"
+/* fuzz_text.c: first byte picks how the rest is read: a merges file, a text, or merges and text split at a zero byte.  Texts
+ * are also parted into chunks, with words that are vectors. */
+#include "text/prompt.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,25 @@ static void encode(limn_ctx *ctx, const limn_clip_bpe *bpe, const char *text, si
     free(ids);
 }
 
+/* A chunk holds what a tokenizer or a word gives, and a word's vectors in order. */
+static void part(limn_ctx *ctx, const limn_clip_bpe *bpe, limn_prompt_style style, const char *text, size_t n, int context)
+{
+    int32_t vocab = limn_clip_bpe_vocab(bpe), the[] = {limn_clip_bpe_mark(bpe, 't'), limn_clip_bpe_mark(bpe, 'h')};
+    limn_prompt_word word[] = {
+        {.name = "t", .file = "t.pt", .ids = the, .n_ids = 1, .first = vocab, .n = context - 2},
+        {.name = "t h", .file = "h.pt", .token = "<t>", .ids = the, .n_ids = 2, .first = vocab + 100, .n = 1},
+        {.name = "none", .file = "none.bin", .token = "<", .ids = the, .first = vocab + 101, .n = context / 2},
+    };
+    limn_prompt_words_sort(word, 3);
+    const limn_prompt_words words = {.folder = "fuzz", .word = word, .n = 3};
+    limn_prompt p;
+    limn_status status = limn_prompt_read(ctx, bpe, &words, style, text, n, context, 0, &p);
+    require(status == LIMN_OK || (status == LIMN_NOT_FOUND && style == LIMN_PROMPT_COMFY && *limn_error_text(ctx)));
+    for (int i = 0; status == LIMN_OK && i < p.n_chunks * context; i++)
+        require(p.ids[i] >= 0 && p.ids[i] < vocab + 101 + context / 2);
+    limn_prompt_free(&p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -38,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                                              mode == 1 ? sizeof few_merges - 1 : merges_n, -1, &bpe);
     require(status == LIMN_OK ? bpe != NULL : bpe == NULL && *limn_error_text(ctx));
     if (bpe) encode(ctx, bpe, zero ? zero : bytes, zero ? n - merges_n : n, context);
+    for (int style = 0; bpe && style < 3; style++)
+        part(ctx, bpe, (limn_prompt_style)style, zero ? zero : bytes, zero ? n - merges_n : n, context + (context < 3));
     limn_clip_bpe_free(bpe);
     limn_ctx_free(ctx);
     return 0;

@@ -30,27 +30,47 @@ typedef struct tensors {
     limn_named_view view[MOST];
 } tensors;
 
-/* kohya's name gives the numbers; dotted: it is written as diffusers does since PEFT. */
-static void add(tensors *f, const sd_tensor *t, const char *key, const char *dotted, limn_shape shape, float scale)
+/* How programs spell the same file: kohya's, diffusers' since PEFT, the original names of the U-Net's blocks as kohya writes
+ * them for other models, and OneTrainer's two. */
+typedef enum spelling { KOHYA, PEFT, ORIGINAL, OMI, DOTTED, SPELLINGS } spelling;
+static const char *const spelled[SPELLINGS] = {"lora-sd/kohya.safetensors", "lora-sd/peft.safetensors",
+                                               "lora-sd/original.safetensors", "lora-sd/omi.safetensors",
+                                               "lora-sd/dotted.safetensors"};
+
+static void flatten(char *name)
 {
-    bool te = !strcmp(t->part, "text_encoder");
+    const char *end = strstr(name, ".lora_") ? strstr(name, ".lora_") : strstr(name, ".alpha");
+    for (char *p = name; p < end; p++)
+        if (*p == '.') *p = '_';
+}
+
+static void name_tensor(char *out, const sd_tensor *t, spelling how, const char *key)
+{
+    static const char *const heads[SPELLINGS][2] = {
+        {"lora_unet_", "lora_te_"}, {"unet.", "text_encoder."}, {"lora_unet_", "lora_te1_"}, {"unet.", "clip_l."},
+        {"lora_unet.", "lora_te."}};
+    bool te = !strcmp(t->part, "text_encoder"), original = !te && (how == ORIGINAL || how == OMI);
+    const char *name = original ? t->original + strlen("model.diffusion_model.") : t->name;
+    const char *end = how != PEFT ? key : strstr(key, "down") ? "lora_A.weight" : "lora_B.weight";
+    snprintf(out, 200, "%s%.*s.%s", heads[how][te], (int)(strlen(name) - strlen(".weight")), name, end);
+    if (how == KOHYA || how == ORIGINAL) flatten(out);
+}
+
+/* kohya's name gives the numbers. */
+static void add(tensors *f, const sd_tensor *t, const char *key, spelling how, limn_shape shape, float scale)
+{
     char flat[200];
-    int stem = (int)(strlen(t->name) - strlen(".weight"));
     int64_t n = limn_shape_count(&shape);
     float *x = malloc((size_t)n * sizeof *x);
-    snprintf(flat, sizeof flat, "lora_%s_%.*s", te ? "te" : "unet", stem, t->name);
-    for (char *p = flat; *p; p++) *p = *p == '.' ? '_' : *p;
-    snprintf(flat + strlen(flat), sizeof flat - strlen(flat), ".%s", key);
+    name_tensor(flat, t, KOHYA, key);
     formula_fill(flat, n, scale, x);
     if (!shape.rank) x[0] = 1; /* alpha */
-    snprintf(f->name[f->n], sizeof f->name[0], "%s.%.*s.%s", te ? "text_encoder" : "unet", stem, t->name,
-             dotted ? dotted : "");
-    if (!dotted) memcpy(f->name[f->n], flat, sizeof flat);
+    name_tensor(f->name[f->n], t, how, key);
     f->view[f->n] = (limn_named_view){f->name[f->n], {LIMN_F32, shape, x}};
     f->n++;
 }
 
-static void write_lora(limn_ctx *ctx, const char *path, bool dotted)
+static void write_lora(limn_ctx *ctx, spelling how)
 {
     static const char *const metadata[][2] = {
         {"lora_adapter_metadata",
@@ -65,12 +85,12 @@ static void write_lora(limn_ctx *ctx, const char *path, bool dotted)
         limn_shape down = {.rank = t->rank, .dim = {RANK}}, up = {.rank = t->rank, .dim = {t->dim[0], RANK, 1, 1}};
         for (int d = 1; d < t->rank; d++) fan *= down.dim[d] = t->dim[d];
         while (3 * (INT64_C(1) << 2 * k) < fan) k++;
-        add(&f, t, "lora_down.weight", dotted ? "lora_A.weight" : NULL, down, ldexpf(1, -k));
-        add(&f, t, "lora_up.weight", dotted ? "lora_B.weight" : NULL, up, 0.5f);
-        if (!dotted) add(&f, t, "alpha", NULL, (limn_shape){0}, 1);
+        add(&f, t, "lora_down.weight", how, down, ldexpf(1, -k));
+        add(&f, t, "lora_up.weight", how, up, 0.5f);
+        if (how != PEFT) add(&f, t, "alpha", how, (limn_shape){0}, 1);
     }
-    assert_int_equal(f.n, (dotted ? 2 : 3) * SD_LORA_MODULES);
-    OK(limn_safetensors_write(ctx, path, (size_t)f.n, f.view, dotted, metadata));
+    assert_int_equal(f.n, (how == PEFT ? 2 : 3) * SD_LORA_MODULES);
+    OK(limn_safetensors_write(ctx, spelled[how], (size_t)f.n, f.view, how == PEFT, metadata));
     sd_free((size_t)f.n, f.view);
 }
 
@@ -80,8 +100,7 @@ static limn_pipeline *opened(limn_ctx *ctx)
     limn_pipeline *p;
     mkdir("lora-sd", 0777);
     sd_write(ctx, model, sd_take(sd_tensors, SD_TENSORS, NULL, NULL, 0, all), all, NULL);
-    write_lora(ctx, kohya, false);
-    write_lora(ctx, peft, true);
+    for (int how = 0; how < SPELLINGS; how++) write_lora(ctx, (spelling)how);
     OK(limn_pipeline_open(ctx, model, &p));
     return p;
 }
@@ -92,6 +111,14 @@ static limn_generate_options options(void)
     o.prompt = "a lighthouse at night", o.negative = "fog", o.width = WIDTH, o.height = HEIGHT, o.steps = SD_STEPS;
     o.guidance = 7.5, o.prompt_style = "plain", o.sampler = "ddim", o.precision = LIMN_PRECISION_F32;
     return o;
+}
+
+static char logged[4096];
+
+static void keep_log(void *user, limn_log_level level, const char *text)
+{
+    (void)user, (void)level;
+    snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", text);
 }
 
 /* ---- the picture of diffusers ----------------------------------------------------------------------------------------- */
@@ -123,11 +150,17 @@ static void the_picture_is_that_of_diffusers(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p = opened(ctx);
-    for (int k = 0; k < 2; k++) {
-        limn_lora_file file = {k ? peft : kohya, 0.8, 0.8};
+    limn_ctx_set_log(ctx, keep_log, NULL);
+    for (int how = 0; how < SPELLINGS; how++) {
+        limn_lora_file file = {spelled[how], 0.8, 0.8};
+        char says_all[128];
+        logged[0] = '\0';
         OK(limn_pipeline_set_loras(p, 1, &file));
+        snprintf(says_all, sizeof says_all, "%s: all its %d modules are of this model", spelled[how], SD_LORA_MODULES);
+        assert_non_null(strstr(logged, says_all));
         check_picture(ctx, p);
     }
+    limn_ctx_set_log(ctx, NULL, NULL);
     limn_lora_file both[] = {{kohya, 0.5, 0.3}, {peft, 0.3, 0.5}}; /* add up */
     OK(limn_pipeline_set_loras(p, 2, both));
     check_picture(ctx, p);
@@ -229,14 +262,6 @@ static void prompts_name_them(void **state)
 
 /* ---- of another model ------------------------------------------------------------------------------------------------- */
 
-static char logged[4096];
-
-static void keep_log(void *user, limn_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", text);
-}
-
 static void files_of_other_models(void **state)
 {
     (void)state;
@@ -261,6 +286,11 @@ static void files_of_other_models(void **state)
     view[1].view.shape = LIMN_SHAPE(31, 1, 1, 1);
     OK(limn_safetensors_write(ctx, file.path, 2, view, 0, NULL));
     says(ctx, limn_pipeline_set_loras(p, 1, &file), LIMN_BAD_FILE, "does not fit the network's [32, 4]");
+    view[1].view.shape = LIMN_SHAPE(32, 1, 1, 1);
+    view[2].name = "lora_unet_input_blocks_0_0.lora_down.weight", view[3].name = "lora_unet_input_blocks_0_0.lora_up.weight";
+    OK(limn_safetensors_write(ctx, file.path, 4, view, 0, NULL));
+    says(ctx, limn_pipeline_set_loras(p, 1, &file), LIMN_BAD_FILE,
+         "module \"conv_in\" comes twice, under two spellings of its name");
     file.path = "lora-sd/none.safetensors";
     says(ctx, limn_pipeline_set_loras(p, 1, &file), LIMN_NOT_FOUND, "none.safetensors");
     limn_pipeline_free(p);

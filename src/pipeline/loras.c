@@ -2,6 +2,7 @@
 #include "pipeline/loras.h"
 
 #include "graph/node.h"
+#include "model/map/map.h"
 #include "pipeline/prompts.h"
 
 #include <math.h>
@@ -23,6 +24,38 @@ void limn_loras_free(struct limn_loras *loras)
     if (!loras) return;
     drop(loras, 0);
     free(loras);
+}
+
+/* ---- other spellings -------------------------------------------------------------------------------------------------- */
+
+/* Original names of the U-Net's blocks ("input_blocks_1_1_proj_in") to those that parameters have here. */
+static limn_status respell_part(limn_pipeline *p, limn_lora *lora, const limn_graph *g, const limn_settings *settings)
+{
+    limn_lora_spelling *s = malloc((size_t)g->n_parameters * sizeof *s + 1);
+    size_t n = 0;
+    char original[LIMN_LORA_NAME];
+    bool bias, known = true;
+    if (!s) return limn_fail_memory(p->ctx, (size_t)g->n_parameters * sizeof *s, limn_lora_path(lora));
+    for (int i = 0; i < g->n_parameters && known; i++) {
+        const char *name = g->parameters[i]->name;
+        known = limn_map_original(settings, name, original, sizeof original);
+        if (known && limn_lora_flat(name, s[n].to, &bias) && !bias && limn_lora_flat(original, s[n].from, &bias)) n++;
+    }
+    limn_status status = limn_lora_respell(p->ctx, lora, LIMN_LORA_DENOISER, n, s);
+    free(s);
+    return status;
+}
+
+static limn_status respell(limn_pipeline *p, limn_lora *lora)
+{
+    const limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER);
+    limn_ports ports;
+    limn_graph *g = limn_graph_new(p->ctx);
+    if (!g) return limn_fail_memory(p->ctx, sizeof(limn_graph), "a graph");
+    limn_status status = limn_model_build(g, limn_net_settings(part->net), (limn_build){.batch = 1}, &ports);
+    if (status == LIMN_OK) status = respell_part(p, lora, g, limn_net_settings(part->net));
+    limn_graph_free(g);
+    return status;
 }
 
 /* ---- does it fit? ----------------------------------------------------------------------------------------------------- */
@@ -112,7 +145,8 @@ static limn_status push(limn_pipeline *p, const char *path, double denoiser, dou
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: expected a weight from -100 to 100", path);
     limn_status status = limn_lora_open(p->ctx, path, &lora);
     if (status != LIMN_OK) return status;
-    status = check_fit(p, lora);
+    status = respell(p, lora);
+    if (status == LIMN_OK) status = check_fit(p, lora);
     if (status != LIMN_OK) return limn_lora_free(lora), status;
     stack->use[stack->n++] = (struct limn_lora_use){lora, denoiser, text};
     return LIMN_OK;

@@ -199,7 +199,20 @@ static limn_status check(limn_ctx *ctx, limn_lora *l)
     return status;
 }
 
-limn_status limn_lora_open(limn_ctx *ctx, const char *path, limn_lora **out)
+static limn_status read_modules(limn_ctx *ctx, limn_lora *l)
+{
+    size_t n = 0, all = limn_weight_file_count(l->st);
+    named *names = malloc(all * sizeof *names + 1);
+    limn_status status = names ? LIMN_OK : limn_fail_memory(ctx, all * sizeof *names, l->path);
+    if (status == LIMN_OK) status = read_names(ctx, l, names, &n);
+    if (status == LIMN_OK) status = gather(ctx, l, names, n);
+    if (status == LIMN_OK) status = check(ctx, l);
+    free(names);
+    return status;
+}
+
+/* bytes NULL: those of the file. */
+static limn_status open_or_parse(limn_ctx *ctx, const char *path, const unsigned char *bytes, size_t n, limn_lora **out)
 {
     *out = NULL;
     limn_lora *l = calloc(1, sizeof *l);
@@ -208,19 +221,22 @@ limn_status limn_lora_open(limn_ctx *ctx, const char *path, limn_lora **out)
         limn_lora_free(l);
         return limn_fail_memory(ctx, sizeof *l, path);
     }
-    limn_status status = limn_weight_file_open(ctx, path, &l->st);
-    size_t n = 0, all = status == LIMN_OK ? limn_weight_file_count(l->st) : 0;
-    named *names = malloc(all * sizeof *names + 1);
-    if (status == LIMN_OK && !names) status = limn_fail_memory(ctx, all * sizeof *names, path);
-    if (status == LIMN_OK) status = read_names(ctx, l, names, &n);
-    if (status == LIMN_OK) status = gather(ctx, l, names, n);
-    if (status == LIMN_OK) status = check(ctx, l);
-    free(names);
-    if (status == LIMN_OK)
-        *out = l;
-    else
-        limn_lora_free(l);
+    limn_status status = bytes ? limn_weight_file_parse(ctx, path, bytes, n, &l->st)
+                               : limn_weight_file_open(ctx, path, &l->st);
+    if (status == LIMN_OK) status = read_modules(ctx, l);
+    if (status == LIMN_OK) *out = l;
+    else limn_lora_free(l);
     return status;
+}
+
+limn_status limn_lora_open(limn_ctx *ctx, const char *path, limn_lora **out)
+{
+    return open_or_parse(ctx, path, NULL, 0, out);
+}
+
+limn_status limn_lora_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_lora **out)
+{
+    return open_or_parse(ctx, name, bytes, n, out);
 }
 
 void limn_lora_free(limn_lora *l)
@@ -231,6 +247,37 @@ void limn_lora_free(limn_lora *l)
     free(l->module);
     free(l->path);
     free(l);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const limn_lora_module *x = a, *y = b;
+    return compare(x->network, x->name, y->network, y->name);
+}
+
+static int by_from(const void *a, const void *b)
+{
+    return strcmp(((const limn_lora_spelling *)a)->from, ((const limn_lora_spelling *)b)->from);
+}
+
+limn_status limn_lora_respell(limn_ctx *ctx, limn_lora *l, limn_lora_network network, size_t n, limn_lora_spelling *s)
+{
+    if (!n) return LIMN_OK;
+    qsort(s, n, sizeof *s, by_from);
+    for (size_t i = 0; i < l->n; i++) {
+        limn_lora_module *m = &l->module[i];
+        limn_lora_spelling key;
+        snprintf(key.from, sizeof key.from, "%s", m->name);
+        const limn_lora_spelling *found = bsearch(&key, s, n, sizeof *s, by_from);
+        if (!found || (m->network != network && m->network != LIMN_LORA_ANY)) continue;
+        m->name = limn_arena_strdup(l->arena, found->to);
+        if (!m->name) return limn_fail_memory(ctx, sizeof found->to, l->path);
+    }
+    qsort(l->module, l->n, sizeof *l->module, by_name);
+    for (size_t i = 1; i < l->n; i++)
+        if (by_name(&l->module[i - 1], &l->module[i]) == 0)
+            return bad_module(ctx, l, &l->module[i], "comes twice, under two spellings of its name");
+    return LIMN_OK;
 }
 
 size_t limn_lora_count(const limn_lora *l) { return l->n; }

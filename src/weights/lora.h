@@ -64,7 +64,18 @@ typedef struct limn_lora limn_lora;
  *  @return LIMN_OK: free with limn_lora_free(); LIMN_BAD_FILE: no LoRA, or one with a tensor that is not read here (named)
  */
 limn_status limn_lora_open(limn_ctx *ctx, const char *path, limn_lora **out);
+/** The same over bytes that outlive the result. */
+limn_status limn_lora_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_lora **out);
 void limn_lora_free(limn_lora *lora); /* NULL is allowed */
+/* Two flat names of one module: what another program's files call it, and what it is called here. */
+typedef struct limn_lora_spelling {
+    char from[LIMN_LORA_NAME], to[LIMN_LORA_NAME];
+} limn_lora_spelling;
+/** Modules of a network that files call otherwise get the names that are looked for.
+ *  @param spellings  [n], which are sorted here
+ *  @return LIMN_BAD_FILE: a module is there under both; LIMN_NO_MEMORY */
+limn_status limn_lora_respell(limn_ctx *ctx, limn_lora *lora, limn_lora_network network, size_t n,
+                              limn_lora_spelling *spellings);
 size_t limn_lora_count(const limn_lora *lora);
 const limn_lora_module *limn_lora_get(const limn_lora *lora, size_t i);
 /** NULL: the file does not change it. */

@@ -1,5 +1,6 @@
 /* lora_names.c: what the names of tensors in LoRA files mean: kohya's, diffusers' (three of them), PEFT's, LyCORIS' and
- * OneTrainer's. */
+ * OneTrainer's (three, "unet." and "clip_l.", "lora_unet." and "lora_te.", and kohya's).  Original names of a U-Net's blocks
+ * stay as they are: limn_lora_respell(). */
 #include "weights/lora.h"
 
 #include <stdio.h>
@@ -76,6 +77,14 @@ static const struct {
     {"lora_te2_", LIMN_LORA_TEXT_2, true},
     {"lora_te3_", LIMN_LORA_TEXT_3, true},
     {"lora_te_", LIMN_LORA_TEXT, true},
+    {"lora_unet.", LIMN_LORA_DENOISER, false},
+    {"lora_te1.", LIMN_LORA_TEXT, false},
+    {"lora_te2.", LIMN_LORA_TEXT_2, false},
+    {"lora_te3.", LIMN_LORA_TEXT_3, false},
+    {"lora_te.", LIMN_LORA_TEXT, false},
+    {"clip_l.", LIMN_LORA_TEXT, false},
+    {"clip_g.", LIMN_LORA_TEXT_2, false},
+    {"t5.", LIMN_LORA_TEXT_3, false},
     {"base_model.model.", LIMN_LORA_ANY, false},
     {"diffusion_model.", LIMN_LORA_DENOISER, false},
     {"transformer.", LIMN_LORA_DENOISER, false},
@@ -86,6 +95,9 @@ static const struct {
     {"text_encoders.clip_l.transformer.", LIMN_LORA_TEXT, false},
     {"text_encoders.clip_g.transformer.", LIMN_LORA_TEXT_2, false},
     {"text_encoders.t5xxl.transformer.", LIMN_LORA_TEXT_3, false},
+    {"text_encoders.clip_l.", LIMN_LORA_TEXT, false},
+    {"text_encoders.clip_g.", LIMN_LORA_TEXT_2, false},
+    {"text_encoders.t5xxl.", LIMN_LORA_TEXT_3, false},
 };
 
 static bool ends_with(const char *text, size_t n, const char *end)

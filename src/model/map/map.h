@@ -97,6 +97,8 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
  *  the first parameter and kept. file: path for messages and for config.json.  st is borrowed: close it after the source.
  *  @return LIMN_OK: free with limn_source_free(); LIMN_NO_MEMORY */
 limn_status limn_map_source(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_source **out);
+/** What Stable Diffusion's own files call a parameter of its U-Net.  @return false: it is of another network */
+bool limn_map_original(const limn_settings *s, const char *name, char *out, size_t out_bytes);
 /** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors, or that in
  *  transformer/, unet/ or text_encoder/; beside each, where it is not there, its variants fp16 and bf16, and the .bin files
  *  that torch.save() wrote; of weights in several files their index (NAME.index.json).  out needs 1100 bytes.

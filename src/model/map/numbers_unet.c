@@ -197,6 +197,15 @@ static void rename_compvis(const limn_map *map, const char *name, char *out, siz
     else snprintf(out, out_bytes, "%s", name);
 }
 
+bool limn_map_original(const limn_settings *s, const char *name, char *out, size_t out_bytes)
+{
+    if (s->family != &limn_family_ldm_unet) return false;
+    const limn_unet_config *cfg = limn_settings_config(s);
+    const limn_map map = {.settings = *s, .stride = cfg->blocks + 1};
+    rename_compvis(&map, name, out, out_bytes);
+    return true;
+}
+
 /* How many levels, and blocks in each: the entries of input_blocks that halve the sides, and residual blocks before. */
 static void count_compvis(limn_numbers *q)
 {
