@@ -70,6 +70,19 @@ static void add(tensors *f, const sd_tensor *t, const char *key, spelling how, l
     f->n++;
 }
 
+/* Rank and alpha of what is changed. */
+static void add_module(tensors *f, const sd_tensor *t, spelling how)
+{
+    int64_t fan = 1;
+    int k = 0;
+    limn_shape down = {.rank = t->rank, .dim = {RANK}}, up = {.rank = t->rank, .dim = {t->dim[0], RANK, 1, 1}};
+    for (int d = 1; d < t->rank; d++) fan *= down.dim[d] = t->dim[d];
+    while (3 * (INT64_C(1) << 2 * k) < fan) k++;
+    add(f, t, "lora_down.weight", how, down, ldexpf(1, -k));
+    add(f, t, "lora_up.weight", how, up, 0.5f);
+    if (how != PEFT) add(f, t, "alpha", how, (limn_shape){0}, 1);
+}
+
 static void write_lora(limn_ctx *ctx, spelling how)
 {
     static const char *const metadata[][2] = {
@@ -77,18 +90,8 @@ static void write_lora(limn_ctx *ctx, spelling how)
          "{\"unet.lora_alpha\": 1, \"unet.r\": 2, \"text_encoder.lora_alpha\": 1, \"text_encoder.r\": 2}"}};
     static tensors f;
     f.n = 0;
-    for (size_t i = 0; i < SD_TENSORS; i++) {
-        const sd_tensor *t = &sd_tensors[i];
-        if (!is_changed(t)) continue;
-        int64_t fan = 1;
-        int k = 0;
-        limn_shape down = {.rank = t->rank, .dim = {RANK}}, up = {.rank = t->rank, .dim = {t->dim[0], RANK, 1, 1}};
-        for (int d = 1; d < t->rank; d++) fan *= down.dim[d] = t->dim[d];
-        while (3 * (INT64_C(1) << 2 * k) < fan) k++;
-        add(&f, t, "lora_down.weight", how, down, ldexpf(1, -k));
-        add(&f, t, "lora_up.weight", how, up, 0.5f);
-        if (how != PEFT) add(&f, t, "alpha", how, (limn_shape){0}, 1);
-    }
+    for (size_t i = 0; i < SD_TENSORS; i++)
+        if (is_changed(&sd_tensors[i])) add_module(&f, &sd_tensors[i], how);
     assert_int_equal(f.n, (how == PEFT ? 2 : 3) * SD_LORA_MODULES);
     OK(limn_safetensors_write(ctx, spelled[how], (size_t)f.n, f.view, how == PEFT, metadata));
     sd_free((size_t)f.n, f.view);
@@ -164,6 +167,52 @@ static void the_picture_is_that_of_diffusers(void **state)
     limn_lora_file both[] = {{kohya, 0.5, 0.3}, {peft, 0.3, 0.5}}; /* add up */
     OK(limn_pipeline_set_loras(p, 2, both));
     check_picture(ctx, p);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* ---- in four steps ---------------------------------------------------------------------------------------------------- */
+
+/* The modules that LCM's, TCD's and Hyper-SD's files change, in kohya's names. */
+static void write_few(limn_ctx *ctx, const char *path)
+{
+    static const char *const changed[] = {".to_q.", ".to_k.", ".to_v.", ".to_out.0.", "proj_in.", "proj_out.",
+                                          "ff.net.0.proj.", "ff.net.2.", ".conv1.", ".conv2.", "conv_shortcut.",
+                                          "downsamplers.0.conv.", "upsamplers.0.conv.", "time_emb_proj."};
+    static tensors f;
+    f.n = 0;
+    for (size_t i = 0; i < SD_TENSORS; i++) {
+        const sd_tensor *t = &sd_tensors[i];
+        bool is = false;
+        for (size_t k = 0; k < sizeof changed / sizeof *changed; k++) is |= strstr(t->name, changed[k]) != NULL;
+        if (is && !strcmp(t->part, "unet") && strstr(t->name, ".weight")) add_module(&f, t, KOHYA);
+    }
+    assert_int_equal(f.n, 3 * SD_FEW_MODULES);
+    OK(limn_safetensors_write(ctx, path, (size_t)f.n, f.view, 0, NULL));
+    sd_free((size_t)f.n, f.view);
+}
+
+static void four_steps_are_those_of_diffusers(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = opened(ctx);
+    limn_lora_file file = {"lora-sd/few.safetensors", 1, 1};
+    write_few(ctx, file.path);
+    OK(limn_pipeline_set_loras(p, 1, &file));
+    for (size_t i = 0; i < sizeof sd_few_steps / sizeof *sd_few_steps; i++) {
+        const sd_few *few = &sd_few_steps[i];
+        limn_generate_options o = options();
+        limn_sampling *s;
+        o.sampler = few->sampler, o.scheduler = few->scheduler, o.eta = few->eta, o.steps = 4, o.guidance = 1;
+        o.seed = SD_FEW_SEED, o.rng = LIMN_RNG_CPU, o.negative = NULL;
+        OK(limn_sampling_begin(p, &o, &s));
+        for (int k = 0; k < 4; k++) {
+            OK(limn_sampling_step(s));
+            compare(few->sampler, k, s->size, 1, s->x, few->latents + (size_t)k * s->size, 1e-4);
+        }
+        limn_sampling_end(s);
+    }
     limn_pipeline_free(p);
     limn_ctx_free(ctx);
 }
@@ -345,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_picture_is_that_of_diffusers),
+        cmocka_unit_test(four_steps_are_those_of_diffusers),
         cmocka_unit_test(changes_come_and_go),
         cmocka_unit_test(prompts_name_them),
         cmocka_unit_test(files_of_other_models),

@@ -183,9 +183,10 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     if (status != LIMN_OK) return status;
     char names[128];
     if (!custom) out->sigmas = sigmas, out->spacing = spacing;
-    if (!custom && p->published && row->takes_end && row->usual == LIMN_SPACING_LEADING && spacing == LIMN_SPACING_AUTO &&
-        p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR) /* Stable Diffusion's own of these samplers */
-        out->steps_offset = 1, out->keep_first_noise = true;
+    bool own = !custom && p->published && row->takes_end && row->usual == LIMN_SPACING_LEADING &&
+               p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR;
+    if (own && spacing == LIMN_SPACING_AUTO) out->steps_offset = 1; /* Stable Diffusion's own of these samplers */
+    if (own && (spacing == LIMN_SPACING_AUTO || spacing == LIMN_SPACING_TRAILING)) out->keep_first_noise = true;
     if (flow && !row->flow)
         return limn_fail(
             p->ctx, LIMN_BAD_ARGUMENT,
