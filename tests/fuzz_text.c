@@ -58,8 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                                              mode == 1 ? sizeof few_merges - 1 : merges_n, -1, &bpe);
     require(status == LIMN_OK ? bpe != NULL : bpe == NULL && *limn_error_text(ctx));
     if (bpe) encode(ctx, bpe, zero ? zero : bytes, zero ? n - merges_n : n, context);
-    for (int style = 0; bpe && style < 3; style++)
-        part(ctx, bpe, (limn_prompt_style)style, zero ? zero : bytes, zero ? n - merges_n : n, context + (context < 3));
+    limn_prompt_style style = (limn_prompt_style)(n % 3);
+    if (bpe) part(ctx, bpe, style, zero ? zero : bytes, zero ? n - merges_n : n, context + (context < 3));
     limn_clip_bpe_free(bpe);
     limn_ctx_free(ctx);
     return 0;
