@@ -188,6 +188,12 @@ static void what_does_not_fit_is_a_sentence(void **state)
         refuses(ctx, p, ((const char *const[]){"plain", "a1111", "comfy"})[k], k < 2 ? "a wide house" : "embedding:wide",
                 LIMN_BAD_FILE, "it was made for another kind of model");
     refuses(ctx, p, "comfy", "embedding:missing", LIMN_NOT_FOUND, "no embedding \"missing\" is there");
+    assert_int_equal(system("cd embeddings-sd/words && cp wide.safetensors glim.bin"), 0); /* of SDXL, and called alike */
+    OK(limn_pipeline_set_embeddings(p, folder));
+    free(drawn(ctx, p, "a1111", "a glim house"));
+    free(drawn(ctx, p, "comfy", "a embedding:glim house"));
+    refuses(ctx, p, "comfy", "a embedding:glim.bin house", LIMN_BAD_FILE, "its vectors have 96 numbers");
+    assert_int_equal(unlink("embeddings-sd/words/glim.bin"), 0);
     write_one(ctx, "large.safetensors", "emb_params", LIMN_SHAPE(76, 64), x);
     write_one(ctx, "pair.safetensors", "two", LIMN_SHAPE(2, 64), x);
     write_one(ctx, "GLIM.safetensors", "emb_params", LIMN_SHAPE(1, 64), x);

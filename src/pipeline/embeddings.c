@@ -176,7 +176,8 @@ static limn_status name_word(reader *r, const limn_clip_bpe *bpe, limn_clip_enco
     bool token = tensor > 2 && r->tensor[0] == '<' && r->tensor[tensor - 1] == '>';
     r->to->first = r->to == r->e->of ? limn_clip_bpe_vocab(bpe) : r->to[-1].first + r->to[-1].n;
     *word = (limn_prompt_word){.name = r->to->name, .file = r->to->file, .token = token ? r->tensor : NULL, .ids = kept,
-                               .n_ids = cut ? 0 : n, .first = r->to->first, .n = r->to->n};
+                               .n_ids = cut ? 0 : n, .first = r->to->first, .n = r->to->n,
+                               .misfit = r->to->wrong != NULL};
     return LIMN_OK;
 }
 
@@ -279,7 +280,7 @@ static const embedding *of_id(const struct limn_embeddings *e, int32_t id)
     return low ? &e->of[low - 1] : NULL;
 }
 
-/* The file of another word that is the same to this style; NULL: there is none. */
+/* The file of another word that fits and is the same to this style; NULL: there is none. */
 static const char *twin_of(const struct limn_embeddings *e, limn_prompt_style style, const embedding *is)
 {
     const limn_prompt_word *word = e->words.word, *w = word;
@@ -287,7 +288,7 @@ static const char *twin_of(const struct limn_embeddings *e, limn_prompt_style st
     for (const limn_prompt_word *v = word; v < word + e->n; v++) {
         bool named = !strcmp(v->name, w->name), alike = w->n_ids && v->n_ids == w->n_ids;
         alike = alike && !memcmp(v->ids, w->ids, (size_t)w->n_ids * sizeof *w->ids);
-        if (v != w && (named || (alike && style != LIMN_PROMPT_COMFY))) return v->file;
+        if (v != w && !v->misfit && (named || (alike && style != LIMN_PROMPT_COMFY))) return v->file;
     }
     return NULL;
 }
@@ -299,11 +300,11 @@ limn_status limn_embeddings_check(limn_ctx *ctx, const struct limn_embeddings *e
     for (size_t i = 0; limn_embeddings_any(e) && i < n; i++) {
         const embedding *is = of_id(e, text->ids[i]);
         if (!is || text->ids[i] != is->first) continue; /* the first of its vectors is enough */
+        if (is->wrong) return limn_fail(ctx, LIMN_BAD_FILE, "%s", is->wrong);
         const char *twin = twin_of(e, style, is);
         if (twin)
             return limn_fail(ctx, LIMN_BAD_FILE, "%s: one word of a prompt stands for \"%s\" and for \"%s\": take one of "
                              "them away", e->words.folder, is->file, twin);
-        if (is->wrong) return limn_fail(ctx, LIMN_BAD_FILE, "%s", is->wrong);
     }
     return LIMN_OK;
 }

@@ -71,7 +71,8 @@ static int by_tokens(const void *a, const void *b)
     if (x->ids[0] != y->ids[0]) return x->ids[0] < y->ids[0] ? -1 : 1;
     if (x->n_ids != y->n_ids) return x->n_ids > y->n_ids ? -1 : 1;
     int order = memcmp(x->ids, y->ids, (size_t)x->n_ids * sizeof *x->ids);
-    return order ? order : strcmp(x->file, y->file);
+    if (order || x->misfit != y->misfit) return order ? order : x->misfit - y->misfit;
+    return strcmp(x->file, y->file);
 }
 
 void limn_prompt_words_sort(limn_prompt_word *word, size_t n)
@@ -124,12 +125,13 @@ static spelled next_token(const limn_prompt_words *words, const char *text, size
 
 static const limn_prompt_word *word_named(const limn_prompt_words *words, const char *name, size_t n)
 {
-    for (size_t i = 0; i < words->n; i++) {
+    const limn_prompt_word *found = NULL;
+    for (size_t i = 0; i < words->n && (!found || found->misfit); i++) {
         const limn_prompt_word *w = &words->word[i];
         bool by_name = strlen(w->name) == n && memcmp(w->name, name, n) == 0;
-        if (by_name || (strlen(w->file) == n && memcmp(w->file, name, n) == 0)) return w;
+        if ((by_name || (strlen(w->file) == n && memcmp(w->file, name, n) == 0)) && (!found || !w->misfit)) found = w;
     }
-    return NULL;
+    return found;
 }
 
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }

@@ -47,6 +47,7 @@ typedef struct limn_prompt_word {
     int n_ids;
     int32_t first;           /* first .. first + n - 1 come in their place */
     int n;                   /* at most context - 2 */
+    bool misfit;             /* one that is called alike, and is none, goes before it */
 } limn_prompt_word;
 
 typedef struct limn_prompt_words {
