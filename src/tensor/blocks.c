@@ -103,10 +103,12 @@ void limn_decode_q5_1(const unsigned char *src, size_t n, unsigned char *f32)
     }
 }
 
+const int8_t limn_iq4_nl_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
 /* x = d table[q]: more numbers near 0. */
 void limn_decode_iq4_nl(const unsigned char *src, size_t n, unsigned char *f32)
 {
-    static const int8_t table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    const int8_t *table = limn_iq4_nl_levels;
     for (; n; n--, src += 18, f32 += SMALL * sizeof(float)) {
         float x[SMALL], d = half_at(src);
         for (int i = 0; i < 16; i++) x[i] = d * (float)table[src[2 + i] & 15], x[i + 16] = d * (float)table[src[2 + i] >> 4];

@@ -49,7 +49,7 @@ size_t limn_view_bytes(const limn_view *view)
 
 /* ---- f16 ---- */
 
-static uint16_t f32_to_f16(float f)
+uint16_t limn_f32_to_f16(float f)
 {
     union { float f; uint32_t u; } v = {.f = f};
     uint16_t sign = (uint16_t)(v.u >> 16 & 0x8000);
@@ -85,7 +85,7 @@ static double get_u8(const void *p) { return *(const uint8_t *)p; }
 static void put_f32(void *p, double value) { float x = (float)value; memcpy(p, &x, sizeof x); }
 static void put_f64(void *p, double value) { memcpy(p, &value, sizeof value); }
 static void put_bf16(void *p, double value) { uint16_t x = limn_f32_to_bf16((float)value); memcpy(p, &x, sizeof x); }
-static void put_f16(void *p, double value) { uint16_t x = f32_to_f16((float)value); memcpy(p, &x, sizeof x); }
+static void put_f16(void *p, double value) { uint16_t x = limn_f32_to_f16((float)value); memcpy(p, &x, sizeof x); }
 static void put_i32(void *p, double value) { int32_t x = (int32_t)value; memcpy(p, &x, sizeof x); }
 static void put_i64(void *p, double value) { int64_t x = (int64_t)value; memcpy(p, &x, sizeof x); }
 static void put_u8(void *p, double value) { *(uint8_t *)p = (uint8_t)value; }
@@ -122,29 +122,39 @@ static void decode_f16(const unsigned char *src, size_t n, unsigned char *dst)
     }
 }
 
+static void encode_f16(const unsigned char *src, size_t n, unsigned char *dst)
+{
+    for (size_t i = 0; i < n; i++) {
+        float f;
+        memcpy(&f, src + 4 * i, 4);
+        uint16_t h = limn_f32_to_f16(f);
+        memcpy(dst + 2 * i, &h, 2);
+    }
+}
+
 /* ---- the table ---- */
 
 static const limn_dtype_row rows[LIMN_N_DTYPES] = {
     [LIMN_F32] = {"f32", "F32", 1, 4, get_f32, put_f32, NULL, NULL},
     [LIMN_BF16] = {"bf16", "BF16", 1, 2, get_bf16, put_bf16, decode_bf16, encode_bf16},
-    [LIMN_F16] = {"f16", "F16", 1, 2, get_f16, put_f16, decode_f16, NULL},
+    [LIMN_F16] = {"f16", "F16", 1, 2, get_f16, put_f16, decode_f16, encode_f16},
     [LIMN_F64] = {"f64", "F64", 1, 8, get_f64, put_f64, NULL, NULL},
     [LIMN_I32] = {"i32", "I32", 1, 4, get_i32, put_i32, NULL, NULL},
     [LIMN_I64] = {"i64", "I64", 1, 8, get_i64, put_i64, NULL, NULL},
     [LIMN_U8] = {"u8", "U8", 1, 1, get_u8, put_u8, NULL, NULL},
     [LIMN_F8_E4M3] = {"f8_e4m3", "F8_E4M3", 1, 1, limn_get_f8_e4m3, NULL, limn_decode_f8_e4m3, NULL},
     [LIMN_F8_E5M2] = {"f8_e5m2", "F8_E5M2", 1, 1, limn_get_f8_e5m2, NULL, limn_decode_f8_e5m2, NULL},
-    [LIMN_Q8_0] = {"q8_0", "Q8_0", 32, 34, NULL, NULL, limn_decode_q8_0, NULL},
-    [LIMN_Q4_0] = {"q4_0", "Q4_0", 32, 18, NULL, NULL, limn_decode_q4_0, NULL},
-    [LIMN_Q4_1] = {"q4_1", "Q4_1", 32, 20, NULL, NULL, limn_decode_q4_1, NULL},
-    [LIMN_Q5_0] = {"q5_0", "Q5_0", 32, 22, NULL, NULL, limn_decode_q5_0, NULL},
-    [LIMN_Q5_1] = {"q5_1", "Q5_1", 32, 24, NULL, NULL, limn_decode_q5_1, NULL},
-    [LIMN_IQ4_NL] = {"iq4_nl", "IQ4_NL", 32, 18, NULL, NULL, limn_decode_iq4_nl, NULL},
-    [LIMN_Q2_K] = {"q2_k", "Q2_K", 256, 84, NULL, NULL, limn_decode_q2_k, NULL},
-    [LIMN_Q3_K] = {"q3_k", "Q3_K", 256, 110, NULL, NULL, limn_decode_q3_k, NULL},
-    [LIMN_Q4_K] = {"q4_k", "Q4_K", 256, 144, NULL, NULL, limn_decode_q4_k, NULL},
-    [LIMN_Q5_K] = {"q5_k", "Q5_K", 256, 176, NULL, NULL, limn_decode_q5_k, NULL},
-    [LIMN_Q6_K] = {"q6_k", "Q6_K", 256, 210, NULL, NULL, limn_decode_q6_k, NULL},
+    [LIMN_Q8_0] = {"q8_0", "Q8_0", 32, 34, NULL, NULL, limn_decode_q8_0, limn_encode_q8_0},
+    [LIMN_Q4_0] = {"q4_0", "Q4_0", 32, 18, NULL, NULL, limn_decode_q4_0, limn_encode_q4_0},
+    [LIMN_Q4_1] = {"q4_1", "Q4_1", 32, 20, NULL, NULL, limn_decode_q4_1, limn_encode_q4_1},
+    [LIMN_Q5_0] = {"q5_0", "Q5_0", 32, 22, NULL, NULL, limn_decode_q5_0, limn_encode_q5_0},
+    [LIMN_Q5_1] = {"q5_1", "Q5_1", 32, 24, NULL, NULL, limn_decode_q5_1, limn_encode_q5_1},
+    [LIMN_IQ4_NL] = {"iq4_nl", "IQ4_NL", 32, 18, NULL, NULL, limn_decode_iq4_nl, limn_encode_iq4_nl},
+    [LIMN_Q2_K] = {"q2_k", "Q2_K", 256, 84, NULL, NULL, limn_decode_q2_k, limn_encode_q2_k},
+    [LIMN_Q3_K] = {"q3_k", "Q3_K", 256, 110, NULL, NULL, limn_decode_q3_k, limn_encode_q3_k},
+    [LIMN_Q4_K] = {"q4_k", "Q4_K", 256, 144, NULL, NULL, limn_decode_q4_k, limn_encode_q4_k},
+    [LIMN_Q5_K] = {"q5_k", "Q5_K", 256, 176, NULL, NULL, limn_decode_q5_k, limn_encode_q5_k},
+    [LIMN_Q6_K] = {"q6_k", "Q6_K", 256, 210, NULL, NULL, limn_decode_q6_k, limn_encode_q6_k},
 };
 
 const limn_dtype_row *limn_dtype_row_of(limn_dtype dtype)
@@ -183,7 +193,7 @@ static void convert_by_f32(const limn_dtype_row *from, const unsigned char *s, c
                            size_t n)
 {
     float x[LIMN_MOST_BLOCK];
-    for (size_t m; n; n -= m, s += limn_row_size(from, m), d += m * to->bytes) {
+    for (size_t m; n; n -= m, s += limn_row_size(from, m), d += limn_row_size(to, m)) {
         m = n < LIMN_MOST_BLOCK ? n : LIMN_MOST_BLOCK;
         from->decode(s, m / from->block, (unsigned char *)x);
         limn_row_convert(&rows[LIMN_F32], x, to, d, m);

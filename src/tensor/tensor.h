@@ -19,7 +19,7 @@ typedef struct limn_dtype_row {
     const char *name, *file_name;  /* "f32"; "F32", as safetensors has it */
     size_t block, bytes;           /* elements of a block, at most LIMN_MOST_BLOCK; bytes of one */
     double (*get)(const void *p);  /* an element; NULL where blocks hold many */
-    void (*put)(void *p, double value); /* NULL: nothing becomes this type by conversion */
+    void (*put)(void *p, double value); /* NULL: single numbers do not become this type */
     void (*decode)(const unsigned char *src, size_t n_blocks, unsigned char *f32); /* NULL: by get() */
     void (*encode)(const unsigned char *f32, size_t n_blocks, unsigned char *dst); /* NULL: by put() */
 } limn_dtype_row;
@@ -43,7 +43,8 @@ int64_t limn_shape_rows(const limn_shape *shape);
 char *limn_shape_text(const limn_shape *shape, char *out);
 size_t limn_view_bytes(const limn_view *view);
 
-/** Convert n elements, whole blocks; any float type to any float type that is computed with, I64 to I32 checked by the
+/** Convert n elements, whole blocks; any float type to any but those of 8 bits (F64 not to blocks), I64 to
+ * I32 checked by the
  * caller.  bf16 and f16 round to nearest even; NaN stays NaN.  src and dst may be unaligned and must not overlap unless they
  * are the same type. */
 void limn_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, size_t n);
@@ -77,6 +78,9 @@ static inline uint16_t limn_f32_to_bf16(float f)
     if ((v.u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(v.u >> 16 | 0x40); /* keep NaN a NaN */
     return (uint16_t)((v.u + 0x7fffu + (v.u >> 16 & 1u)) >> 16);
 }
+
+/** Rounded to nearest even; 65520 and more become infinity. */
+uint16_t limn_f32_to_f16(float f);
 
 /** Element i as a double, and back (rounded to the type): the reference kernels are written with these two. */
 double limn_get(const limn_view *view, int64_t i);
