@@ -13,9 +13,7 @@
 
 enum {
     CAP = 256 << 20, /* of a header */
-    NAME_CAP = 127,  /* of a tensor; ggml has 64, others write longer ones */
     KEY_CAP = 65535,
-    RANK_CAP = 4,
     ALIGNMENT = 32,
     ALIGNMENT_CAP = 1 << 20,
     LEAST_PAIR = 8 + 1 + 4 + 1,
@@ -30,7 +28,7 @@ typedef struct reshaped {
     size_t name;
     const char *text;
     int rank;
-    int64_t dim[RANK_CAP];
+    int64_t dim[LIMN_GGUF_RANK];
 } reshaped;
 
 typedef struct reader {
@@ -145,7 +143,8 @@ static limn_status read_shape(reader *r, size_t name)
     uint64_t type, n, dim;
     limn_status status = array_type(r, &type, &n);
     if (status != LIMN_OK) return status;
-    if (type != I32 || n > RANK_CAP) return bad(r, "expected the shape of a tensor as an array of at most 4 numbers (i32)");
+    if (type != I32 || n > LIMN_GGUF_RANK)
+        return bad(r, "expected the shape of a tensor as an array of at most 4 numbers (i32)");
     reshaped *grown = realloc(r->shapes, (r->n_shapes + 1) * sizeof *grown);
     if (!grown) return limn_fail_memory(r->ctx, r->n_shapes * sizeof *grown, r->part->file);
     r->shapes = grown;
@@ -236,6 +235,13 @@ static const struct {
     {35, LIMN_N_DTYPES, "TQ2_0"},   {39, LIMN_N_DTYPES, "MXFP4"},   {40, LIMN_N_DTYPES, "NVFP4"},
 };
 
+bool limn_gguf_number(limn_dtype dtype, uint32_t *out)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].dtype == dtype) return *out = types[i].number, true;
+    return false;
+}
+
 __attribute__((format(printf, 3, 4))) static limn_status bad_tensor(const reader *r, size_t name, const char *format, ...)
 {
     char shown[256], why[256];
@@ -265,10 +271,10 @@ static limn_status read_type(reader *r, size_t name, limn_entry *e)
 /* GGUF counts dimensions from the fastest. */
 static limn_status read_dimensions(reader *r, size_t name, limn_entry *e, uint64_t *elements)
 {
-    uint64_t rank, dim[RANK_CAP];
+    uint64_t rank, dim[LIMN_GGUF_RANK];
     limn_status status = whole(r, 4, &rank);
     if (status != LIMN_OK) return status;
-    if (rank > RANK_CAP) return bad_tensor(r, name, "has %lld dimensions, at most 4 are possible", (long long)rank);
+    if (rank > LIMN_GGUF_RANK) return bad_tensor(r, name, "has %lld dimensions, at most 4 are possible", (long long)rank);
     *elements = 1;
     for (uint64_t i = 0; i < rank; i++) {
         status = whole(r, 8, &dim[i]);
@@ -295,7 +301,7 @@ static limn_status read_tensor(reader *r)
     uint64_t elements = 0, offset = 0;
     limn_entry *e;
     limn_status status = limn_weight_file_entry(r->ctx, r->st, r->part, &e);
-    if (status == LIMN_OK) status = text(r, 1, NAME_CAP, "the name of a tensor", &name);
+    if (status == LIMN_OK) status = text(r, 1, LIMN_GGUF_NAME, "the name of a tensor", &name);
     if (status == LIMN_OK) status = read_dimensions(r, name, e, &elements);
     if (status == LIMN_OK) status = read_type(r, name, e);
     if (status == LIMN_OK) status = whole(r, 8, &offset);
