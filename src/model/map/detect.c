@@ -43,7 +43,7 @@ static patches patches_of(limn_numbers *q, const char *first, const char *last, 
 void limn_numbers_of_dit(limn_numbers *q)
 {
     const dit_config *cfg = limn_numbers_config(q);
-    bool diffusers = q->map->dialect->diffusers;
+    bool diffusers = q->map->dialect->naming == LIMN_NAMES_DIFFUSERS;
     patches p = patches_of(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
                            diffusers ? "proj_out_2.weight" : "final_layer.linear.weight", true,
                            (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
@@ -71,7 +71,7 @@ void limn_numbers_of_dit(limn_numbers *q)
 void limn_numbers_of_sd3(limn_numbers *q)
 {
     const mmdit_config *cfg = limn_numbers_config(q);
-    bool diffusers = q->map->dialect->diffusers;
+    bool diffusers = q->map->dialect->naming == LIMN_NAMES_DIFFUSERS;
     const char *norm = diffusers ? "transformer_blocks.0.attn.norm_q.weight" : "joint_blocks.0.x_block.attn.ln_q.weight";
     const char *second = diffusers ? "transformer_blocks.0.attn2.to_q.weight" : "joint_blocks.0.x_block.attn2.qkv.weight";
     if (limn_numbers_find(q, second))
@@ -107,7 +107,7 @@ void limn_numbers_of_sd3(limn_numbers *q)
 }
 
 /* transformers 5 dropped the module that the names began with. */
-static void rename_clip(const limn_map *map, const char *name, char *out, size_t out_bytes)
+void limn_rename_clip(const limn_map *map, const char *name, char *out, size_t out_bytes)
 {
     static const char head[] = "text_model.";
     (void)map;
@@ -117,7 +117,6 @@ static void rename_clip(const limn_map *map, const char *name, char *out, size_t
 void limn_numbers_of_clip(limn_numbers *q)
 {
     const clip_config *cfg = limn_numbers_config(q);
-    if (!limn_numbers_find(q, "text_model.embeddings.token_embedding.weight")) q->map->rename = rename_clip;
     int64_t width = limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 1);
     limn_numbers_set(q, &cfg->text.vocab, limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 0));
     limn_numbers_set(q, &cfg->text.width, width);
@@ -138,7 +137,7 @@ void limn_numbers_of_clip(limn_numbers *q)
 }
 
 /* diffusers has the sequences one level deeper, and its decoder none of the clamp at place 0. */
-static void rename_tae(const limn_map *map, const char *name, char *out, size_t out_bytes)
+void limn_rename_tae(const limn_map *map, const char *name, char *out, size_t out_bytes)
 {
     static const char head[] = "decoder.";
     int place, end = 0;
@@ -184,7 +183,6 @@ void limn_numbers_of_tae(limn_numbers *q)
 {
     const tae_config *cfg = limn_numbers_config(q);
     char first[64], last[64];
-    if (q->map->dialect->diffusers) q->map->rename = rename_tae;
     bool decoder = (q->map->part = q->map->dialect->part) == LIMN_PART_DECODER;
     int64_t blocks = 0, levels = 0;
     while (tae_has(q, 3 + blocks, ".conv.0.weight")) blocks++;

@@ -30,14 +30,26 @@ typedef struct limn_map_row {
 typedef struct limn_dialect limn_dialect;
 typedef struct limn_map limn_map;
 typedef struct limn_numbers limn_numbers; /* numbers.h */
+/* Whose names they are. */
+typedef enum limn_naming {
+    LIMN_NAMES_ORIGINAL,       /* of the network's own repository, or a whole checkpoint */
+    LIMN_NAMES_DIFFUSERS,
+    LIMN_NAMES_DIFFUSERS_OLD,  /* before 0.18 */
+    LIMN_NAMES_TRANSFORMERS_5, /* as diffusers, text encoders as transformers 5 writes them */
+    LIMN_N_NAMINGS
+} limn_naming;
+
 struct limn_dialect {
     const char *title;         /* "Stable Diffusion 3 (diffusers)" */
     const limn_family *family;
     void (*numbers)(limn_numbers *q); /* the settings, from shapes and config.json */
     limn_model_part part;      /* of an autoencoder that is published in two files */
-    bool diffusers;            /* where one function reads both forms */
+    limn_naming naming;
+    bool attention_convolves;  /* an autoencoder's attention is convolutions of one pixel: [N,K,1,1] */
     const char *const *anchors; /* ends with NULL: tensors that tell the dialect, all under one prefix */
     const limn_map_row *rows;  /* ends with a NULL name; a parameter without a row has its own name in the file */
+    /** NULL, or instead of rows: the name in the file, behind the prefix, of the parameter called `name`. */
+    void (*rename)(const limn_map *map, const char *name, char *out, size_t out_bytes);
 };
 
 struct limn_map {
@@ -48,8 +60,6 @@ struct limn_map {
     bool left_over;            /* ... by a script that has no name for the attention of the first block on the way up */
     limn_model_part part;      /* what of an autoencoder the file holds: some are published in two */
     char prefix[LIMN_PREFIX_BYTES]; /* before every name: "model.diffusion_model." */
-    /** NULL, or instead of the dialect's rows: the name in the file, behind the prefix, of the parameter called `name`. */
-    void (*rename)(const limn_map *map, const char *name, char *out, size_t out_bytes);
 };
 
 extern const limn_dialect limn_dialects[]; /* ends with a NULL title */

@@ -6,8 +6,9 @@
 const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name)
 {
     char full[512], renamed[256];
-    if (q->map->rename) q->map->rename(q->map, name, renamed, sizeof renamed);
-    snprintf(full, sizeof full, "%s%s", q->map->prefix, q->map->rename ? renamed : name);
+    const limn_dialect *d = q->map->dialect;
+    if (d->rename) d->rename(q->map, name, renamed, sizeof renamed);
+    snprintf(full, sizeof full, "%s%s", q->map->prefix, d->rename ? renamed : name);
     return limn_weight_file_find(q->st, full);
 }
 

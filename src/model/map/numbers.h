@@ -49,4 +49,11 @@ void limn_numbers_of_uvit(limn_numbers *q);
 /** unet: for a class of every pixel. */
 void limn_numbers_of_segmenter(limn_numbers *q);
 
+/* limn_dialect.rename */
+void limn_rename_clip(const limn_map *map, const char *name, char *out, size_t out_bytes);
+void limn_rename_tae(const limn_map *map, const char *name, char *out, size_t out_bytes);
+void limn_rename_vae(const limn_map *map, const char *name, char *out, size_t out_bytes);
+void limn_rename_unet(const limn_map *map, const char *name, char *out, size_t out_bytes);
+void limn_rename_ddpm_old(const limn_map *map, const char *name, char *out, size_t out_bytes);
+
 #endif

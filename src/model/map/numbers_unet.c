@@ -79,7 +79,7 @@ static int64_t shared(limn_numbers *q, int64_t size, int64_t channels, const cha
 }
 
 /* Attention layers of older files: query, key, value, proj_attn. */
-static void rename_old(const limn_map *map, const char *name, char *out, size_t out_bytes)
+void limn_rename_ddpm_old(const limn_map *map, const char *name, char *out, size_t out_bytes)
 {
     static const char *const names[][2] = {
         {"to_q.", "query."}, {"to_k.", "key."}, {"to_v.", "value."}, {"to_out.0.", "proj_attn."}};
@@ -96,7 +96,6 @@ void limn_numbers_of_ddpm(limn_numbers *q)
     const ddpm_config *cfg = limn_numbers_config(q);
     int64_t channels = limn_numbers_dim(q, "conv_in.weight", 4, 1);
     int64_t width = shared(q, limn_numbers_whole(q, "sample_size", 32), channels, "group_norm");
-    if (limn_numbers_find(q, "mid_block.attentions.0.query.weight")) q->map->rename = rename_old;
     limn_numbers_set(q, &cfg->learn_sigma,
                      limn_numbers_dim(q, "conv_out.weight", 4, 0) == 2 * channels);
     limn_numbers_set(q, &cfg->unet.scale_shift,
@@ -171,7 +170,7 @@ static void rename_level(const limn_map *map, const char *side, int level, const
 }
 
 /* diffusers' names -> CompVis's and openai's */
-static void rename_compvis(const limn_map *map, const char *name, char *out, size_t out_bytes)
+void limn_rename_unet(const limn_map *map, const char *name, char *out, size_t out_bytes)
 {
     static const char *const whole_names[][2] = {{"conv_in.", "input_blocks.0.0."},
                                                  {"time_embedding.linear_1.", "time_embed.0."},
@@ -202,7 +201,7 @@ bool limn_map_original(const limn_settings *s, const char *name, char *out, size
     if (s->family != &limn_family_ldm_unet) return false;
     const limn_unet_config *cfg = limn_settings_config(s);
     const limn_map map = {.settings = *s, .stride = cfg->blocks + 1};
-    rename_compvis(&map, name, out, out_bytes);
+    limn_rename_unet(&map, name, out, out_bytes);
     return true;
 }
 
@@ -224,10 +223,9 @@ static void count_compvis(limn_numbers *q)
         found = blocks < 99 && limn_numbers_find(q, name);
     }
     q->map->stride = first ? first : blocks + 1;
-    q->map->left_over = limn_numbers_find(q, "up_blocks.0.attentions.0.norm.weight") != NULL;
+    q->map->left_over = limn_weight_file_find_under(q->st, q->map->prefix, "up_blocks.0.attentions.0.norm.weight") != NULL;
     limn_numbers_set(q, &cfg->blocks, blocks);
     limn_numbers_set_list(q, cfg->multipliers, levels, ones);
-    q->map->rename = rename_compvis;
 }
 
 /* Relatives of Stable Diffusion 1 and 2, and the tensor that shows them. */
@@ -278,7 +276,7 @@ static bool has_middle(const limn_numbers *q)
 void limn_numbers_of_ldm(limn_numbers *q)
 {
     const ldm_unet_config *cfg = limn_numbers_config(q);
-    if (limn_numbers_find(q, "input_blocks.0.0.weight")) count_compvis(q);
+    if (q->map->dialect->naming == LIMN_NAMES_ORIGINAL) count_compvis(q);
     refuse_relatives(q);
     int64_t in = limn_numbers_dim(q, "conv_in.weight", 4, 1), out = limn_numbers_dim(q, "conv_out.weight", 4, 0);
     shared(q, limn_numbers_whole(q, "sample_size", 64), out, "norm");

@@ -19,7 +19,7 @@ static void put_part(const char *head, const char *rest, char *out, size_t out_b
 }
 
 /* diffusers' names -> CompVis's, whose decoder counts its levels from the finest. */
-static void rename_compvis(const limn_map *map, const char *name, char *out, size_t out_bytes)
+void limn_rename_vae(const limn_map *map, const char *name, char *out, size_t out_bytes)
 {
     char side[16], part[16], head[64];
     int level, j, n = 0;
@@ -50,7 +50,6 @@ static double configured(const limn_numbers *q, const char *key, double otherwis
 void limn_numbers_of_vae(limn_numbers *q)
 {
     const vae_config *cfg = limn_numbers_config(q);
-    if (limn_numbers_find(q, "encoder.down.0.block.0.conv1.weight")) q->map->rename = rename_compvis;
     int64_t base = limn_numbers_dim(q, "encoder.conv_in.weight", 4, 0),
             latent = limn_numbers_dim(q, "decoder.conv_in.weight", 4, 1);
     int64_t levels = limn_numbers_depth(q, "encoder.down_blocks.", ".resnets.0.conv1.weight");

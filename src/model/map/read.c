@@ -1,5 +1,6 @@
 /* read.c: one parameter from the tensors that hold it. */
 #include "model/map/map.h"
+#include "model/map/write.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* pattern "a.*.b" against name: *block is the number at the star, -1 without one.  The name ends at `end`. */
-static bool matches(const char *pattern, const char *name, const char *end, int *block)
+bool limn_map_matches(const char *pattern, const char *name, const char *end, int *block)
 {
     *block = -1;
     for (; *pattern; pattern++) {
@@ -23,22 +23,21 @@ static bool matches(const char *pattern, const char *name, const char *end, int 
     return name == end;
 }
 
-static const char *suffix_of(const char *name)
+const char *limn_map_suffix(const char *name)
 {
     size_t n = strlen(name);
     if (n > 7 && !strcmp(name + n - 7, ".weight")) return name + n - 7;
     return n > 5 && !strcmp(name + n - 5, ".bias") ? name + n - 5 : name + n;
 }
 
-static void source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n)
+void limn_map_source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n)
 {
     const char *star = strchr(pattern, '*');
     if (star) snprintf(out, n, "%s%.*s%d%s%s", map->prefix, (int)(star - pattern), pattern, block, star + 1, suffix);
     else snprintf(out, n, "%s%s%s", map->prefix, pattern, suffix);
 }
 
-/* A linear layer may have been a convolution of one pixel: [N,K] and [N,K,1,1] are alike. */
-static bool has_shape(const limn_entry *e, const limn_shape *want)
+bool limn_map_has_shape(const limn_entry *e, const limn_shape *want)
 {
     if (!e->usable || (e->rank != want->rank && (e->rank < 2 || want->rank < 2))) return false;
     for (int k = 0; k < want->rank || k < e->rank; k++)
@@ -52,7 +51,7 @@ static limn_status part(limn_ctx *ctx, const char *file, const limn_weight_file 
 {
     *out = limn_weight_file_find(st, name);
     if (!*out) return limn_source_missing(ctx, file, st, name);
-    return has_shape(*out, want) ? LIMN_OK : limn_source_wrong_shape(ctx, file, st, *out, want);
+    return limn_map_has_shape(*out, want) ? LIMN_OK : limn_source_wrong_shape(ctx, file, st, *out, want);
 }
 
 static void *element(void *to, limn_dtype dtype, int64_t i)
@@ -123,7 +122,7 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
     const limn_entry *e[LIMN_MAP_SOURCES];
     for (int k = 0; k < n; k++) {
         char name[512];
-        source_name(map, row->source[k], block, suffix_of(p->name), name, sizeof name);
+        limn_map_source_name(map, row->source[k], block, limn_map_suffix(p->name), name, sizeof name);
         limn_status status = part(ctx, file, st, name, &want, &e[k]);
         if (status != LIMN_OK) return status;
         *type = k == 0 || limn_entry_type(e[k]) == *type ? limn_entry_type(e[k]) : LIMN_F32;
@@ -142,27 +141,27 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
                           const limn_node *p, limn_dtype dtype, void *to, bool *found, limn_dtype *type)
 {
     int block = -1;
-    const char *end = suffix_of(p->name);
+    const char *end = limn_map_suffix(p->name);
     char name[512];
     const limn_entry *e;
     limn_dtype none;
     if (!type) type = &none;
     *type = LIMN_F32;
-    if (map->rename) {
+    if (map->dialect->rename) {
         char inside[256];
         *found = true;
-        map->rename(map, p->name, inside, sizeof inside);
+        map->dialect->rename(map, p->name, inside, sizeof inside);
         snprintf(name, sizeof name, "%s%s", map->prefix, inside);
         limn_status status = part(ctx, file, st, name, &p->shape, &e);
         if (status == LIMN_OK) *type = limn_entry_type(e);
         return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
     }
     const limn_map_row *row = map->dialect->rows;
-    while (row->name && !matches(row->name, p->name, end, &block)) row++;
+    while (row->name && !limn_map_matches(row->name, p->name, end, &block)) row++;
     *found = row->how != LIMN_MAP_ABSENT || !row->name;
     if (!*found) return LIMN_OK;
     if (row->name && row->how == LIMN_MAP_CROP) {
-        source_name(map, row->source[0], block, end, name, sizeof name);
+        limn_map_source_name(map, row->source[0], block, end, name, sizeof name);
         return crop(ctx, file, st, name, p, dtype, to);
     }
     if (row->name) return read_rows(ctx, map, file, st, row, block, p, dtype, to, type);

@@ -1,0 +1,45 @@
+/* write.h: tensors of one dialect under the names of another: from which tensors of a file they are made. */
+#ifndef LIMN_MAP_WRITE_H
+#define LIMN_MAP_WRITE_H
+
+#include "model/map/map.h"
+
+enum { LIMN_MAP_PIECES = 2 * LIMN_MAP_SOURCES, LIMN_MAP_NAME = 512 };
+
+/* Elements of a tensor that follow each other. */
+typedef struct limn_map_piece {
+    const limn_entry *e;
+    size_t first, n;
+} limn_map_piece;
+
+/* A tensor of the result: pieces behind each other, or without any a table that is worked out. */
+typedef struct limn_map_tensor {
+    char name[LIMN_MAP_NAME];
+    int rank;
+    int64_t dim[LIMN_FILE_RANK];
+    int n;
+    limn_map_piece piece[LIMN_MAP_PIECES];
+    const limn_node *table;
+} limn_map_tensor;
+
+/** The same network under the names of somebody else, or the nearest to them that it was published under; without a prefix.
+ *  @return NULL dialect: it has no published names */
+limn_map limn_map_named(const limn_map *map, limn_naming naming);
+
+/** What a parameter becomes: none, one, or several tensors, each handed to put().
+ *  @param from  the names that st has  @return LIMN_BAD_FILE naming a tensor that is missing; what put() returned */
+limn_status limn_map_write(limn_ctx *ctx, const limn_map *from, const char *file, const limn_weight_file *st,
+                           const limn_map *to, const limn_node *parameter,
+                           limn_status (*put)(void *user, const limn_map_tensor *t), void *user);
+
+/* Shared with read.c. */
+/** "a.*.b" against name, which ends at `end`: *block is the number at the star, -1 without one. */
+bool limn_map_matches(const char *pattern, const char *name, const char *end, int *block);
+/** ".weight", ".bias", or the end of the name. */
+const char *limn_map_suffix(const char *name);
+/** The name in the file: prefix, pattern with the block for its star, suffix. */
+void limn_map_source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n);
+/** Whether a tensor has this shape; [N,K] and [N,K,1,1] are alike: a linear layer may be a convolution of one pixel. */
+bool limn_map_has_shape(const limn_entry *e, const limn_shape *want);
+
+#endif
