@@ -109,5 +109,6 @@ int cli_encode(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_interpolate(int argc, char **argv);
 int cli_segment(int argc, char **argv);
+int cli_convert(int argc, char **argv);
 
 #endif

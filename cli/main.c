@@ -15,6 +15,7 @@ static const char help[] =
     "  limn encode -m VAE cat.png -o cat.safetensors        a picture to its latent; limn decode: back\n"
     "  limn interpolate -m VAE a.png b.png -o strip.png     pictures between two pictures; --seeds 1,2: between two seeds\n"
     "  limn segment -m MODEL cell.png -o mask.png           a class for every pixel, by a U-Net\n"
+    "  limn convert in.safetensors out.gguf --type q8_0     weights in another type, format or under other names\n"
     "  limn inspect FILE                                    what is in a weight file or a picture\n"
     "  limn help VERB                                       all flags of a verb, with examples\n"
     "  limn --version\n"
@@ -30,7 +31,7 @@ static const struct verb {
 } verbs[] = {
     {"generate", cli_generate}, {"train", cli_train},     {"describe", cli_describe},       {"inspect", cli_inspect},
     {"encode", cli_encode},     {"decode", cli_decode},   {"interpolate", cli_interpolate}, {"denoise", cli_denoise},
-    {"upscale", cli_upscale},   {"segment", cli_segment},
+    {"upscale", cli_upscale},   {"segment", cli_segment}, {"convert", cli_convert},
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 

@@ -386,6 +386,76 @@ static void stable_diffusion_under_the_names_of_compvis(void **state)
     }
 }
 
+/* ---- written as they are read ----------------------------------------------------------------------------------------- */
+
+/* from, converted to a dialect, has the tensors of `to`: names, shapes, bits. */
+static void expect_converted(native *t, const file *from, const file *to, const char *dialect)
+{
+    const limn_convert_options o = {.dialect = dialect};
+    limn_weight_file *st;
+    char path[128];
+    snprintf(path, sizeof path, "%s/out.safetensors", from->folder);
+    if (limn_convert_file(t->ctx, from->path, path, &o) != LIMN_OK) fail_msg("%s", limn_error_text(t->ctx));
+    assert_int_equal(limn_weight_file_open(t->ctx, path, &st), LIMN_OK);
+    assert_int_equal(limn_weight_file_count(st), to->n);
+    for (int i = 0; i < to->n; i++) {
+        const limn_view *v = &to->views[i].view;
+        const limn_entry *e = limn_weight_file_find(st, to->names[i]);
+        if (!e || e->rank != v->shape.rank || memcmp(e->dim, v->shape.dim, (size_t)e->rank * sizeof *e->dim))
+            fail_msg("%s: %s is missing or has another shape", dialect, to->names[i]);
+        float *x = malloc(limn_view_bytes(v));
+        assert_int_equal(limn_weight_file_load(t->ctx, st, e, x, LIMN_F32), LIMN_OK);
+        assert_memory_equal(x, v->data, limn_view_bytes(v));
+        free(x);
+    }
+    limn_weight_file_close(st);
+    unlink(path);
+}
+
+static void expect_both_ways(native *t, file *original, file *diffusers, const char *config)
+{
+    write_file(original, t->ctx, config);
+    write_file(diffusers, t->ctx, config);
+    expect_converted(t, original, diffusers, "diffusers");
+    expect_converted(t, diffusers, original, "original");
+    expect_converted(t, original, original, "original");
+    expect_converted(t, diffusers, diffusers, "diffusers");
+    remove_file(original);
+    remove_file(diffusers);
+    close_native(t);
+}
+
+static void names_are_written_as_they_are_read(void **state)
+{
+    (void)state;
+    static const char *const vae = "vae base=32 levels=3 mult1=1 mult2=2 mult3=2 layers=1";
+    native t;
+    file a = {.n = 0}, b = {.n = 0};
+    open_native(&t, dit_diffusers_settings);
+    add_original(&a, &t, "");
+    add_diffusers(&b, &t, "", dit_diffusers, COUNT(dit_diffusers));
+    expect_both_ways(&t, &a, &b, "{\"num_attention_heads\": 4, \"attention_head_dim\": 8, \"sample_size\": 8}");
+
+    a = (file){.n = 0}, b = (file){.n = 0};
+    open_native(&t, sd3_diffusers_settings);
+    add_original(&a, &t, "");
+    add_diffusers(&b, &t, "", sd3_diffusers, COUNT(sd3_diffusers));
+    expect_both_ways(&t, &a, &b, NULL);
+
+    a = (file){.n = 0}, b = (file){.n = 0};
+    open_native(
+        &t, "ldm-unet size=64 width=32 multipliers=112 blocks=1 attention_most=64 attention_least=32 text_width=16 heads=8");
+    add_compvis(&a, &t, "", unet_blocks, COUNT(unet_blocks), unet_parts, COUNT(unet_parts), true);
+    add_original(&b, &t, "");
+    expect_both_ways(&t, &a, &b, NULL);
+
+    a = (file){.n = 0}, b = (file){.n = 0};
+    open_native(&t, vae);
+    add_compvis(&a, &t, "", vae_blocks, COUNT(vae_blocks), vae_parts, COUNT(vae_parts), false);
+    add_original(&b, &t, "");
+    expect_both_ways(&t, &a, &b, NULL);
+}
+
 /* What limn ARGUMENTS says; *code: its exit code. */
 static char *said(const char *arguments, const char *path, int *code)
 {
@@ -656,6 +726,7 @@ int main(void)
         cmocka_unit_test(weights_in_several_files_are_found_by_their_index),
         cmocka_unit_test(original_files_load_bit_for_bit),
         cmocka_unit_test(stable_diffusion_under_the_names_of_compvis),
+        cmocka_unit_test(names_are_written_as_they_are_read),
         cmocka_unit_test(a_checkpoint_holds_several_networks),
         cmocka_unit_test(positions_are_cut_from_the_middle),
         cmocka_unit_test(refusals_name_the_tensor),

@@ -582,6 +582,24 @@ LIMN_API limn_status limn_segment(limn_segmentation *segmentation, const limn_im
  *          kind; LIMN_IO; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_inspect_json(limn_ctx *ctx, const char *path, char **out);
 
+/* ---- weights in other types and under other names --------------------------------------------------------------------- */
+
+typedef struct limn_convert_options {
+    const char *type;    /* "f32", "f16", "bf16", "q8_0", "q4_0" .. "q6_k", "iq4_nl"; NULL: each tensor its own */
+    const char *dialect; /* "original", "diffusers", "diffusers-old", "transformers-5"; NULL: names stay */
+    const char *part;    /* one network alone: "denoiser", "text", "vae"; NULL: all that there is */
+    const char *format;  /* "safetensors", "gguf"; NULL: as the name of the result ends */
+} limn_convert_options;
+
+/** Write the weights of a file (safetensors, an index of several, torch.save()'s, GGUF) or of a folder of diffusers as one
+ *  file, a piece at a time.  Tensors that blocks do not suit (biases, norms, convolutions, embeddings, first and last
+ *  layers) stay in 16 bits and more: how many, and why, is told to the log.  Tensors that keep their type keep their bytes.
+ *  Without dialect and part all tensors are written, with them those of the networks that are known.  Texts of the metadata
+ *  are kept.  Progress: "tensor".
+ *  @return LIMN_OK; LIMN_BAD_ARGUMENT: a word, or a type the format lacks; LIMN_BAD_FILE: damaged, or a number the type does
+ *          not hold; LIMN_UNSUPPORTED; LIMN_NOT_FOUND; LIMN_IO; LIMN_NO_MEMORY; LIMN_CANCELLED: nothing was written */
+LIMN_API limn_status limn_convert_file(limn_ctx *ctx, const char *in, const char *out, const limn_convert_options *options);
+
 /* ---- comparing -------------------------------------------------------------------------------------------------------- */
 
 /** Peak signal-to-noise ratio of two pictures of one size in dB, over all bytes: 10 log10(255^2 / mean squared difference);

@@ -1,0 +1,146 @@
+/* convert_networks.c: the networks of a file or folder, and the names that they have and get. */
+#include "pipeline/convert_networks.h"
+
+#include "file/target.h"
+#include "net/open.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+limn_status limn_convert_open(limn_ctx *ctx, const char *source, limn_convert_sources *out)
+{
+    static const char *const folders[] = {"unet", "transformer", "vae", "text_encoder"};
+    char path[1100], one[1100];
+    *out = (limn_convert_sources){.n_files = 0};
+    if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path is longer than 1000 bytes");
+    snprintf(one, sizeof one, "%s/text_encoder_2", source);
+    if (access(one, F_OK) == 0)
+        return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a model with several text encoders: convert its files one by one",
+                         source);
+    for (int i = 0; i < 4; i++) {
+        snprintf(one, sizeof one, "%s/%s", source, folders[i]);
+        if (limn_path_is_folder(one) && limn_map_file(ctx, one, path) == LIMN_OK)
+            snprintf(out->file[out->n_files++], sizeof path, "%s", path);
+    }
+    if (!out->n_files) {
+        limn_status status = limn_map_file(ctx, source, out->file[0]);
+        if (status != LIMN_OK) return status;
+        out->n_files = 1;
+    }
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < out->n_files && status == LIMN_OK; i++)
+        status = limn_weight_file_open(ctx, out->file[i], &out->whole[i]);
+    return status;
+}
+
+void limn_convert_close(limn_convert_sources *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        limn_graph_free(s->network[i].graph);
+        limn_weight_file_close(s->network[i].st);
+    }
+    for (int i = 0; i < s->n_files; i++) limn_weight_file_close(s->whole[i]);
+}
+
+/* Networks of limn train have settings that no tensor tells: only those that are published ones can change their names. */
+static limn_status check_described(limn_ctx *ctx, const char *file, const limn_settings *told, const limn_settings *found)
+{
+    char a[LIMN_SETTINGS_BYTES], b[LIMN_SETTINGS_BYTES];
+    if (!strcmp(limn_settings_text(told, a), limn_settings_text(found, b))) return LIMN_OK;
+    return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: this %s of limn train has no other names that it could be known by: leave "
+                     "--dialect and --part out", file, told->family->name);
+}
+
+/* families NULL: what the metadata describe. */
+static limn_status add(limn_ctx *ctx, limn_convert_sources *s, int file, const char *family)
+{
+    limn_settings settings;
+    limn_ports ports;
+    if (s->n == LIMN_CONVERT_NETWORKS) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: too many networks", s->file[file]);
+    limn_convert_network *net = &s->network[s->n++];
+    *net = (limn_convert_network){.file = s->file[file]};
+    limn_status status = limn_net_open_in(ctx, net->file, s->whole[file], family, &net->st, &settings, NULL);
+    if (status != LIMN_OK) return status;
+    status = limn_map_detect_among(ctx, net->file, net->st, settings.family->name, &net->from);
+    if (!family && status == LIMN_NOT_FOUND) net->from.settings = (limn_settings){.family = settings.family};
+    if (!family && status != LIMN_NO_MEMORY) status = check_described(ctx, net->file, &settings, &net->from.settings);
+    if (status != LIMN_OK) return status;
+    if (!(net->graph = limn_graph_new(ctx))) return limn_fail_memory(ctx, sizeof *net, "a network");
+    return limn_model_build(net->graph, &net->from.settings, (limn_build){.batch = 1, .part = net->from.part}, &ports);
+}
+
+static bool is_wanted(const limn_family *family, const char *part)
+{
+    const char *word = family->kind == LIMN_ENCODES_TEXT ? "text" : family->kind == LIMN_RECONSTRUCTS ? "vae" : "denoiser";
+    return !part || !strcmp(part, word);
+}
+
+/* Those of one file.  Of two of a family names would not tell which is which. */
+static limn_status find_in(limn_ctx *ctx, limn_convert_sources *s, int file, const char *part)
+{
+    const limn_family *seen[LIMN_CONVERT_NETWORKS];
+    int n = 0;
+    limn_map map;
+    limn_map_place place = {0};
+    limn_status status = LIMN_OK;
+    if (limn_weight_file_metadata(s->whole[file], "limn.settings")) return add(ctx, s, file, NULL);
+    while (status == LIMN_OK && n < LIMN_CONVERT_NETWORKS) {
+        limn_status found = limn_map_detect_next(ctx, s->file[file], s->whole[file], &place, &map);
+        if (found == LIMN_NOT_FOUND) break;
+        if (found != LIMN_OK) return found;
+        seen[n++] = map.dialect->family;
+        for (int i = 0; i + 1 < n; i++)
+            if (seen[i] == map.dialect->family)
+                return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: holds two networks of the family %s, whose names are not known "
+                                 "yet in other dialects: leave --dialect and --part out", s->file[file], seen[i]->name);
+        if (is_wanted(map.dialect->family, part)) status = add(ctx, s, file, map.dialect->family->name);
+    }
+    if (status == LIMN_OK && !n) return limn_map_detect(ctx, s->file[file], s->whole[file], &map); /* what is known */
+    return status;
+}
+
+/* What the names of a network begin with beside others. */
+static const char *prefix_of(const limn_family *family, limn_naming naming, bool mmdit)
+{
+    bool original = naming == LIMN_NAMES_ORIGINAL;
+    if (family->kind == LIMN_RECONSTRUCTS) return original ? "first_stage_model." : "vae.";
+    if (family->kind == LIMN_ENCODES_TEXT)
+        return !original ? "text_encoder." : mmdit ? "text_encoders.clip_l.transformer." : "cond_stage_model.transformer.";
+    return original ? "model.diffusion_model." : mmdit ? "transformer." : "unet.";
+}
+
+static limn_status name_all(limn_ctx *ctx, limn_convert_sources *s, const char *dialect)
+{
+    static const char *const words[LIMN_N_NAMINGS] = {"original", "diffusers", "diffusers-old", "transformers-5"};
+    int naming = 0;
+    bool mmdit = false;
+    while (dialect && naming < LIMN_N_NAMINGS && strcmp(dialect, words[naming])) naming++;
+    if (naming == LIMN_N_NAMINGS)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--dialect is one of original, diffusers, diffusers-old, transformers-5, "
+                         "found \"%s\"", dialect);
+    for (int i = 0; i < s->n; i++) mmdit = mmdit || s->network[i].from.settings.family == &limn_family_mmdit;
+    for (int i = 0; i < s->n; i++) {
+        limn_convert_network *net = &s->network[i];
+        net->to = dialect ? limn_map_named(&net->from, (limn_naming)naming) : net->from;
+        if (!net->to.dialect) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: no published names are known for it", net->file);
+        const char *prefix = s->n > 1 ? prefix_of(net->from.settings.family, (limn_naming)naming, mmdit) : "";
+        snprintf(net->to.prefix, sizeof net->to.prefix, "%s", prefix);
+    }
+    return LIMN_OK;
+}
+
+limn_status limn_convert_networks(limn_ctx *ctx, limn_convert_sources *s, const char *dialect, const char *part)
+{
+    limn_status status = LIMN_OK;
+    if (part && strcmp(part, "denoiser") && strcmp(part, "text") && strcmp(part, "vae"))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--part is one of denoiser, text, vae, found \"%s\"", part);
+    for (int i = 0; i < s->n_files && status == LIMN_OK; i++) status = find_in(ctx, s, i, part);
+    if (status == LIMN_OK && !s->n)
+        return limn_fail(ctx, LIMN_NOT_FOUND, "%s: it holds no network that --part %s names", s->file[0], part);
+    if (status == LIMN_OK && s->n > 1 && !dialect)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: several networks that may share names: say whose names they get in "
+                         "one file (--dialect original), or which of them is meant (--part denoiser, text, vae)",
+                         s->file[0]);
+    return status == LIMN_OK ? name_all(ctx, s, dialect) : status;
+}
