@@ -24,7 +24,7 @@ static const struct { const char *name, *instead; } table[] = {
     {"--control-video", CONTROL},
     {"--image", METADATA},
     {"--metadata-*", METADATA},
-    {"--convert-name", "files are read under any of the published names, and nothing is converted"},
+    {"--convert-name", "files are read under any of the published names; limn convert --dialect original writes them so"},
     {"--preview-noisy", "previews show what the picture will be; the noise in it is not shown"},
     {"--high-noise-*", VIDEO},
     {"--video-frames", VIDEO},
@@ -93,7 +93,7 @@ const char *sd_cli_instead(const char *name, size_t n)
 static bool check_mode(const char *mode)
 {
     static const struct { const char *mode, *instead; } others[] = {
-        {"upscale", "limn upscale enlarges"}, {"convert", "nothing needs to be converted"},
+        {"upscale", "limn upscale enlarges"}, {"convert", "limn convert IN OUT --type q8_0"},
         {"metadata", METADATA}, {"vid_gen", VIDEO}};
     if (!mode || !strcmp(mode, "img_gen") || !strcmp(mode, "txt2img") || !strcmp(mode, "img2img")) return true;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)

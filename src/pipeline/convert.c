@@ -207,8 +207,10 @@ static limn_status write_file(limn_conversion *c, const limn_convert_sources *s,
 static limn_status convert(limn_conversion *c, limn_convert_sources *s, const char *out, const limn_convert_options *o)
 {
     bool names = o->dialect || o->part || s->n_files > 1;
-    limn_status status = check_files(c->ctx, s, out);
-    if (status == LIMN_OK && names) status = limn_convert_networks(c->ctx, s, o->dialect, o->part);
+    limn_naming naming;
+    limn_status status = limn_convert_words(c->ctx, o->dialect, o->part, &naming);
+    if (status == LIMN_OK) status = check_files(c->ctx, s, out);
+    if (status == LIMN_OK && names) status = limn_convert_networks(c->ctx, s, naming, o->part);
     if (status == LIMN_OK) status = names ? add_networks(c, s) : add_all(c, s->file[0], s->whole[0]);
     if (status == LIMN_OK && names) status = tell_left_out(c, s);
     if (status != LIMN_OK) return status;

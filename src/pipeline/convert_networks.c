@@ -110,37 +110,44 @@ static const char *prefix_of(const limn_family *family, limn_naming naming, bool
     return original ? "model.diffusion_model." : mmdit ? "transformer." : "unet.";
 }
 
-static limn_status name_all(limn_ctx *ctx, limn_convert_sources *s, const char *dialect)
+/* naming LIMN_N_NAMINGS: as they are. */
+static limn_status name_all(limn_ctx *ctx, limn_convert_sources *s, limn_naming naming)
 {
-    static const char *const words[LIMN_N_NAMINGS] = {"original", "diffusers", "diffusers-old", "transformers-5"};
-    int naming = 0;
     bool mmdit = false;
-    while (dialect && naming < LIMN_N_NAMINGS && strcmp(dialect, words[naming])) naming++;
-    if (naming == LIMN_N_NAMINGS)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--dialect is one of original, diffusers, diffusers-old, transformers-5, "
-                         "found \"%s\"", dialect);
     for (int i = 0; i < s->n; i++) mmdit = mmdit || s->network[i].from.settings.family == &limn_family_mmdit;
     for (int i = 0; i < s->n; i++) {
         limn_convert_network *net = &s->network[i];
-        net->to = dialect ? limn_map_named(&net->from, (limn_naming)naming) : net->from;
+        net->to = naming < LIMN_N_NAMINGS ? limn_map_named(&net->from, naming) : net->from;
         if (!net->to.dialect) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: no published names are known for it", net->file);
-        const char *prefix = s->n > 1 ? prefix_of(net->from.settings.family, (limn_naming)naming, mmdit) : "";
+        const char *prefix = s->n > 1 ? prefix_of(net->from.settings.family, naming, mmdit) : "";
         snprintf(net->to.prefix, sizeof net->to.prefix, "%s", prefix);
     }
     return LIMN_OK;
 }
 
-limn_status limn_convert_networks(limn_ctx *ctx, limn_convert_sources *s, const char *dialect, const char *part)
+limn_status limn_convert_words(limn_ctx *ctx, const char *dialect, const char *part, limn_naming *naming)
+{
+    static const char *const words[LIMN_N_NAMINGS] = {"original", "diffusers", "diffusers-old", "transformers-5"};
+    int i = 0;
+    while (dialect && i < LIMN_N_NAMINGS && strcmp(dialect, words[i])) i++;
+    *naming = dialect ? (limn_naming)i : LIMN_N_NAMINGS;
+    if (dialect && i == LIMN_N_NAMINGS)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--dialect is one of original, diffusers, diffusers-old, transformers-5, "
+                         "found \"%.100s\"", dialect);
+    if (part && strcmp(part, "denoiser") && strcmp(part, "text") && strcmp(part, "vae"))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--part is one of denoiser, text, vae, found \"%.100s\"", part);
+    return LIMN_OK;
+}
+
+limn_status limn_convert_networks(limn_ctx *ctx, limn_convert_sources *s, limn_naming naming, const char *part)
 {
     limn_status status = LIMN_OK;
-    if (part && strcmp(part, "denoiser") && strcmp(part, "text") && strcmp(part, "vae"))
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--part is one of denoiser, text, vae, found \"%s\"", part);
     for (int i = 0; i < s->n_files && status == LIMN_OK; i++) status = find_in(ctx, s, i, part);
     if (status == LIMN_OK && !s->n)
         return limn_fail(ctx, LIMN_NOT_FOUND, "%s: it holds no network that --part %s names", s->file[0], part);
-    if (status == LIMN_OK && s->n > 1 && !dialect)
+    if (status == LIMN_OK && s->n > 1 && naming == LIMN_N_NAMINGS)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: several networks that may share names: say whose names they get in "
                          "one file (--dialect original), or which of them is meant (--part denoiser, text, vae)",
                          s->file[0]);
-    return status == LIMN_OK ? name_all(ctx, s, dialect) : status;
+    return status == LIMN_OK ? name_all(ctx, s, naming) : status;
 }

@@ -24,8 +24,10 @@ typedef struct limn_convert_sources {
 /** A file, or the files of a folder: of a network, or of each network of a model.  Close also after a failure. */
 limn_status limn_convert_open(limn_ctx *ctx, const char *source, limn_convert_sources *out);
 void limn_convert_close(limn_convert_sources *s);
+/** The words of limn_convert_options.  @param naming  LIMN_N_NAMINGS: dialect is NULL  @return LIMN_BAD_ARGUMENT */
+limn_status limn_convert_words(limn_ctx *ctx, const char *dialect, const char *part, limn_naming *naming);
 /** Find the networks, and the names that they get.
- *  @param dialect  NULL: as they are   @param part  NULL: all networks */
-limn_status limn_convert_networks(limn_ctx *ctx, limn_convert_sources *s, const char *dialect, const char *part);
+ *  @param naming  LIMN_N_NAMINGS: as they are   @param part  NULL: all networks */
+limn_status limn_convert_networks(limn_ctx *ctx, limn_convert_sources *s, limn_naming naming, const char *part);
 
 #endif
