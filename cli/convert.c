@@ -40,6 +40,8 @@ static int run(limn_ctx *ctx, const words *w, const char *in, const char *out)
     cli_progress progress = cli_progress_begin(w->quiet, false);
     long threads = 0;
     if (!cli_integer("--threads", w->threads, 1, 1024, &threads)) return 2;
+    if (w->weights && !w->dialect && !w->part)
+        return cli_lacks("--weights expects --dialect or --part: without them all sets of weights are written"), 2;
     limn_ctx_set_log(ctx, cli_progress_tell, &progress);
     if (!w->quiet) limn_ctx_set_progress(ctx, cli_progress_show, &progress);
     limn_status status = limn_ctx_set_threads(ctx, (int)threads);
@@ -54,7 +56,7 @@ static int run(limn_ctx *ctx, const words *w, const char *in, const char *out)
 
 int cli_convert(int argc, char **argv)
 {
-    words w = {NULL};
+    words w = {.type = NULL};
     const char *path[2] = {NULL};
     const cli_flag flags[] = {{"-h", "--help", NULL, &w.help},         {NULL, "--type", &w.type, NULL},
                               {NULL, "--dialect", &w.dialect, NULL},   {NULL, "--part", &w.part, NULL},

@@ -338,6 +338,22 @@ static void a_checkpoint_becomes_its_parts_and_they_a_checkpoint(void **state)
     says(ctx, convert(DIR_ "sd", DIR_ "x.safetensors", "f16", NULL, NULL), LIMN_BAD_ARGUMENT, "--dialect original");
 }
 
+/* Networks of limn train keep names and settings, and get no names under which nobody could know them. */
+static void own_networks_keep_their_settings(void **state)
+{
+    (void)state;
+    static const char own[] = LIMN_SOURCE_DIR "/models/vae/model.safetensors";
+    OK(convert(own, DIR_ "vae.safetensors", NULL, "diffusers", NULL));
+    same_tensors(own, DIR_ "vae.safetensors");
+    limn_weight_file *a = open_file(own), *b = open_file(DIR_ "vae.safetensors");
+    assert_string_equal(limn_weight_file_metadata(a, "limn.settings"), limn_weight_file_metadata(b, "limn.settings"));
+    limn_weight_file_close(a);
+    limn_weight_file_close(b);
+    says(ctx, convert(own, DIR_ "no.safetensors", NULL, "original", NULL), LIMN_UNSUPPORTED, "no such names");
+    says(ctx, convert(LIMN_SOURCE_DIR "/models/emoji/model.safetensors", DIR_ "no.safetensors", NULL, "diffusers", NULL),
+         LIMN_UNSUPPORTED, "no published names");
+}
+
 static void converted_files_draw_the_same(void **state)
 {
     (void)state;
@@ -536,6 +552,8 @@ static void the_program_says_what_it_did(void **state)
     limn_weight_file_close(st);
     run(LIMN "convert " DIR_ "kinds.safetensors", &code);
     assert_int_equal(code, 2 << 8);
+    run(LIMN "convert " DIR_ "kinds.safetensors " DIR_ "y.gguf --weights raw", &code);
+    assert_int_equal(code, 2 << 8);
     run(LIMN "convert --help", &code);
     assert_int_equal(code, 0);
 }
@@ -549,6 +567,7 @@ int main(void)
         cmocka_unit_test(tensors_that_blocks_do_not_suit),
         cmocka_unit_test(scaled_floats_of_8_bits),
         cmocka_unit_test(a_checkpoint_becomes_its_parts_and_they_a_checkpoint),
+        cmocka_unit_test(own_networks_keep_their_settings),
         cmocka_unit_test(converted_files_draw_the_same),
         cmocka_unit_test(what_cannot_be_is_a_sentence),
         cmocka_unit_test(damaged_files),

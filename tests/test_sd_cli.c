@@ -62,7 +62,7 @@ static void what_is_not_there_is_a_sentence(void **state)
     }
     refuses("--type f16", "weights stay as their file has them; --precision says");
     refuses("-M upscale", "--mode is img_gen, found \"upscale\"; limn upscale enlarges");
-    refuses("--mode convert", "nothing needs to be converted");
+    refuses("--mode convert", "limn convert IN OUT");
     refuses("--mode vid_gen", "videos");
     refuses("--mode x", "--mode is img_gen, found \"x\"\n");
     refuses("--sampler-rng cpu --rng cuda", "found \"cpu\" and \"cuda\"");

@@ -43,13 +43,18 @@ void limn_convert_close(limn_convert_sources *s)
     for (int i = 0; i < s->n_files; i++) limn_weight_file_close(s->whole[i]);
 }
 
-/* Networks of limn train have settings that no tensor tells: only those that are published ones can change their names. */
-static limn_status check_described(limn_ctx *ctx, const char *file, const limn_settings *told, const limn_settings *found)
+/* Networks of limn train may have settings that no tensor tells: without the metadata, which go with Limn's own names, they
+ * would be taken for others. */
+static bool same_settings(const limn_settings *a, const limn_settings *b)
 {
-    char a[LIMN_SETTINGS_BYTES], b[LIMN_SETTINGS_BYTES];
-    if (!strcmp(limn_settings_text(told, a), limn_settings_text(found, b))) return LIMN_OK;
-    return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: this %s of limn train has no other names that it could be known by: leave "
-                     "--dialect and --part out", file, told->family->name);
+    char x[LIMN_SETTINGS_BYTES], y[LIMN_SETTINGS_BYTES];
+    return !strcmp(limn_settings_text(a, x), limn_settings_text(b, y));
+}
+
+static limn_status no_other_names(limn_ctx *ctx, const limn_convert_network *net, const limn_family *family)
+{
+    return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: this %s of limn train has no %snames that it could be known by: leave "
+                     "--dialect and --part out", net->file, family->name, net->from.dialect ? "such " : "published ");
 }
 
 /* families NULL: what the metadata describe. */
@@ -63,9 +68,13 @@ static limn_status add(limn_ctx *ctx, limn_convert_sources *s, int file, const c
     limn_status status = limn_net_open_in(ctx, net->file, s->whole[file], family, &net->st, &settings, NULL);
     if (status != LIMN_OK) return status;
     status = limn_map_detect_among(ctx, net->file, net->st, settings.family->name, &net->from);
-    if (!family && status == LIMN_NOT_FOUND) net->from.settings = (limn_settings){.family = settings.family};
-    if (!family && status != LIMN_NO_MEMORY) status = check_described(ctx, net->file, &settings, &net->from.settings);
+    if (!family && status != LIMN_OK && status != LIMN_NO_MEMORY) {
+        net->from.dialect = NULL;
+        return no_other_names(ctx, net, settings.family);
+    }
     if (status != LIMN_OK) return status;
+    net->told = !family && !same_settings(&settings, &net->from.settings);
+    if (!family) net->from.settings = settings;
     if (!(net->graph = limn_graph_new(ctx))) return limn_fail_memory(ctx, sizeof *net, "a network");
     return limn_model_build(net->graph, &net->from.settings, (limn_build){.batch = 1, .part = net->from.part}, &ports);
 }
@@ -118,6 +127,7 @@ static limn_status name_all(limn_ctx *ctx, limn_convert_sources *s, limn_naming 
     for (int i = 0; i < s->n; i++) {
         limn_convert_network *net = &s->network[i];
         net->to = naming < LIMN_N_NAMINGS ? limn_map_named(&net->from, naming) : net->from;
+        if (net->told && net->to.dialect != net->from.dialect) return no_other_names(ctx, net, net->from.settings.family);
         if (!net->to.dialect) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: no published names are known for it", net->file);
         const char *prefix = s->n > 1 ? prefix_of(net->from.settings.family, naming, mmdit) : "";
         snprintf(net->to.prefix, sizeof net->to.prefix, "%s", prefix);

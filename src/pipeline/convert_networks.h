@@ -11,6 +11,7 @@ typedef struct limn_convert_network {
     const char *file;
     limn_weight_file *st; /* the set of its weights that is taken, under its names */
     limn_map from, to;
+    bool told;            /* the metadata say what no tensor does */
     limn_graph *graph;
 } limn_convert_network;
 

@@ -74,7 +74,7 @@ limn_status limn_convert_read(void *user, size_t i, size_t first, size_t n, cons
     limn_conversion *c = user;
     limn_dtype dtype = c->out[i].dtype;
     if (i != c->last || !first) c->n_read++, c->last = i;
-    if (!limn_progress(c->ctx, "tensor", (int64_t)(c->n_read % (c->n + 1)), (int64_t)c->n))
+    if (!limn_progress(c->ctx, "tensor", (int64_t)((c->n_read - 1) % c->n + 1), (int64_t)c->n))
         return limn_fail(c->ctx, LIMN_CANCELLED, "stopped");
     *bytes = c->bytes;
     if (keeps_bytes(c, i)) return load(c, i, first, n, dtype, c->bytes);
