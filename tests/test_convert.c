@@ -457,7 +457,7 @@ static void write_sparse(const char *path, int megabytes)
     long long bytes = (long long)megabytes << 20;
     int n = snprintf(header + 8, sizeof header - 8, "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[%d,262144],"
                      "\"data_offsets\":[0,%lld]}}", megabytes, bytes);
-    for (int i = 0; i < 8; i++) header[i] = (char)(n >> 8 * i);
+    for (int i = 0; i < 8; i++) header[i] = (char)((long long)n >> 8 * i);
     FILE *file = fopen(path, "wb");
     assert_true(file && fwrite(header, 1, (size_t)n + 8, file) == (size_t)n + 8 && fclose(file) == 0);
     assert_int_equal(truncate(path, bytes + n + 8), 0);
@@ -509,7 +509,9 @@ static void large_files_take_little_memory(void **state)
     pid_t child = begin_program("q4_0");
     assert_int_equal(wait4(child, &code, 0, &used), child);
     assert_int_equal(code, 0);
+#if !defined(__SANITIZE_ADDRESS__) /* which keeps what was freed */
     assert_true(used.ru_maxrss < 40 << 10); /* of 200 MB */
+#endif
     unlink(DIR_ "y.gguf");
 }
 
