@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import torch
 from diffusers import (DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, KDPM2AncestralDiscreteScheduler,
-                       LatentConsistencyModelImg2ImgPipeline, LatentConsistencyModelPipeline, LCMScheduler, PNDMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline,
+                       KDPM2DiscreteScheduler, LatentConsistencyModelImg2ImgPipeline, LatentConsistencyModelPipeline, LCMScheduler, LMSDiscreteScheduler, PNDMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline,
                        StableDiffusionPipeline, TCDScheduler, UniPCMultistepScheduler, UNet2DConditionModel)
 from PIL import Image
 
@@ -22,7 +22,8 @@ SCHEDULERS = {
     "pndm": lambda: PNDMScheduler(skip_prk_steps=True, **SCHEDULER), "ddim": lambda: DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **SCHEDULER),
     "euler": lambda: EulerDiscreteScheduler(timestep_spacing="leading", **SCHEDULER), "euler_a": lambda: EulerAncestralDiscreteScheduler(timestep_spacing="leading", **SCHEDULER),
     "dpm": lambda: DPMSolverMultistepScheduler(**SCHEDULER), "unipc": lambda: UniPCMultistepScheduler(**SCHEDULER), "lcm": lambda: LCMScheduler(original_inference_steps=50, **SCHEDULER),
-    "heun": lambda: HeunDiscreteScheduler(**SCHEDULER), "dpm2_a": lambda: KDPM2AncestralDiscreteScheduler(**SCHEDULER), "tcd": lambda: TCDScheduler(**SCHEDULER)}
+    "heun": lambda: HeunDiscreteScheduler(**SCHEDULER), "dpm2_a": lambda: KDPM2AncestralDiscreteScheduler(**SCHEDULER), "tcd": lambda: TCDScheduler(**SCHEDULER),
+    "dpm2": lambda: KDPM2DiscreteScheduler(**SCHEDULER), "lms": lambda: LMSDiscreteScheduler(**SCHEDULER)}
 CROSS, PLAIN = "CrossAttn{}Block2D", "{}Block2D"
 
 
@@ -43,7 +44,9 @@ CASES = [  # network, pipeline, scheduler, steps, guidance, strength, negative
     ("inpaint", "mask", "pndm", 4, 7.5, 1, "fog"), ("inpaint", "mask", "ddim", 4, 7.5, 0.5, ""), ("inpaint", "mask", "euler_a", 4, 1, 1, ""), ("inpaint", "white", "euler", 3, 7.5, 1, ""),
     ("inpaint", "white", "pndm", 4, 7.5, 0.5, "fog"), ("lcm", "words", "lcm", 4, 8.5, 1, ""), ("lcm", "words", "lcm", 2, 1.5, 1, ""), ("lcm", "picture", "lcm", 4, 8.5, 0.5, ""),
     ("small", "words", "pndm", 3, 7.5, 1, ""), ("tiny", "words", "euler", 3, 7.5, 1, "fog"), ("sdxs", "words", "euler", 1, 1, 1, ""), ("sdxs", "picture", "dpm", 2, 7.5, 1, ""),
-    ("sd", "mask", "heun", 5, 7.5, 0.8, ""), ("sd", "mask", "dpm2_a", 4, 7.5, 0.75, ""), ("sd", "picture", "tcd", 5, 7.5, 0.6, "")]
+    ("sd", "mask", "heun", 5, 7.5, 0.8, ""), ("sd", "mask", "dpm2_a", 4, 7.5, 0.75, ""), ("sd", "picture", "tcd", 5, 7.5, 0.6, ""),
+    ("sd", "mask", "dpm2", 5, 7.5, 0.8, ""), ("sd", "picture", "dpm2", 4, 7.5, 0.75, ""), ("sd", "picture", "dpm2_a", 4, 7.5, 0.75, ""),
+    ("sd", "picture", "lms", 8, 7.5, 0.8, ""), ("sd", "mask", "lms", 6, 7.5, 0.5, ""), ("sd", "picture", "lms", 5, 7.5, 1, "")]
 WIDTH, HEIGHT, SEED, PROMPT = 48, 32, 7, "a lighthouse at night"
 
 

@@ -86,6 +86,8 @@ static const struct scheduler {
     {"unipc", "{\"_class_name\": \"UniPCMultistepScheduler\", " SD_BETAS "}", "unipc"},
     {"heun", "{\"_class_name\": \"HeunDiscreteScheduler\", " SD_BETAS "}", "heun"},
     {"dpm2_a", "{\"_class_name\": \"KDPM2AncestralDiscreteScheduler\", " SD_BETAS "}", "dpm2_a"},
+    {"dpm2", "{\"_class_name\": \"KDPM2DiscreteScheduler\", " SD_BETAS "}", "dpm2"},
+    {"lms", "{\"_class_name\": \"LMSDiscreteScheduler\", " SD_BETAS "}", "lms"},
     {"tcd", "{\"_class_name\": \"TCDScheduler\", " SD_BETAS "}", NULL},
     {"lcm", "{\"_class_name\": \"LCMScheduler\", \"original_inference_steps\": 50, " SD_BETAS "}", "lcm"},
 };

@@ -255,6 +255,7 @@ sampler_call *sampler_plan_call(sampler_planner *p, int step, const sampler_leve
                                           .scale = scale_at(p, at),
                                           .at_a = at->a,
                                           .at_b = at->b,
+                                          .kept_b = at->b,
                                           .a = from->a,
                                           .b = from->b,
                                           .to_a = to->a,
@@ -410,7 +411,7 @@ void limn_sampler_noised(const limn_sampler *s, int k, const float *x0, float *o
 {
     double a, b;
     limn_sampler_level(s, k, &a, &b);
-    mix_start(s, a, b, x0, out);
+    mix_start(s, a, k < s->n_calls ? s->calls[k].kept_b : b, x0, out);
 }
 
 void limn_sampler_start(const limn_sampler *s, const float *x0, float *x)

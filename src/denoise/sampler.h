@@ -46,6 +46,7 @@ typedef struct limn_sampler_options {
     double to_sigma;         /* ... this one, below from_sigma; 0: to no noise.  For pictures that hold noise already */
     bool table_strength;     /* samplers of distilled networks: strength takes of their 50 timesteps the last part, and all
                                 n_steps run, spread over it */
+    bool counts_all;         /* lms: weights as if the steps that a strength leaves out had been made, as published */
     limn_rng rng;            /* where noise comes from; AUTO: limn */
     limn_noise_others others; /* than noise that PyTorch's generators draw */
     int channels;            /* of x, the last dimension; 0: the network's output has the shape of x */
@@ -87,8 +88,8 @@ limn_status limn_sampler_begin(limn_ctx *ctx, limn_sampler *s, int n_pictures, s
 limn_noise *limn_sampler_noise(const limn_sampler *s);
 /** x = noise; or, given pictures x0 [n_pictures, picture_size], x0 with the noise of the first call.  x may be x0. */
 void limn_sampler_start(const limn_sampler *s, const float *x0, float *x);
-/** out = x0 with the starting noise at the level of call k (0 .. calls): what inpainting keeps of the known part.  out may
- *  be x0. */
+/** out = x0 with the starting noise at the level of call k (0 .. calls): what inpainting keeps of the known part; in the
+ *  middle of a step of dpm2 and dpm++sde with that of the step's end, as published.  out may be x0. */
 void limn_sampler_noised(const limn_sampler *s, int k, const float *x0, float *out);
 
 /** z = input_scale x.  z may be x. */

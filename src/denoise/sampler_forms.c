@@ -71,6 +71,14 @@ static sampler_call *first_of_two(sampler_planner *p, int step, double b_to)
     return to->b > 0 ? c : NULL;
 }
 
+/* The second, in the middle; diffusers knows a step's two ends, and gives what a mask keeps the noise of the last one. */
+static sampler_call *second_of_two(sampler_planner *p, int step, const sampler_level *middle)
+{
+    sampler_call *c = sampler_plan_call(p, step, middle);
+    c->kept_b = c->to_b;
+    return c;
+}
+
 static double between(double b, double to) { return sqrt(b * to); } /* in log(sigma) */
 
 /* What noise is put back after a step down to b_down:   b_up^2 + b_down^2 = b'^2,   b_up^2 = b'^2 (b^2 - b'^2) / b^2 */
@@ -85,7 +93,7 @@ static void plan_midpoint(sampler_planner *p, int step, double down, double up)
     sampler_level middle = sampler_level_of_sigma(p, between(b, down));
     if (!first_of_two(p, step, middle.b)) return;
     double by = (down - b) / middle.b;
-    sampler_call *c = sampler_plan_call(p, step, &middle);
+    sampler_call *c = second_of_two(p, step, &middle);
     c->form = (sampler_form){.x = by, .d = -by, .kept[BASE] = 1, .noise[0] = up};
 }
 
@@ -118,7 +126,7 @@ void sampler_plan_dpmpp_sde(sampler_planner *p, int step)
     if (!c) return;
     c->form.noise[0] = noise_up(b, middle.b);
     double down = noise_down(b, to), up = noise_up(b, to), part = b > to ? (b - middle.b) / (b - to) : 1;
-    c = sampler_plan_call(p, step, &middle);
+    c = second_of_two(p, step, &middle);
     c->form =
         (sampler_form){.d = 1 - down / b, .kept[BASE] = down / b, .noise = {up * sqrt(part), up * sqrt(fmax(1 - part, 0))}};
 }
@@ -128,12 +136,14 @@ void sampler_plan_dpmpp_sde(sampler_planner *p, int step)
 static double lambda(const sampler_level *at) { return log(at->a / at->b); }
 
 /* Steps that went before this one since `first`, as far as they went anywhere: rounding makes two of 1000 timesteps one. */
-static int steps_before(const sampler_planner *p, int step, int most)
+static int steps_since(const sampler_planner *p, int first, int step, int most)
 {
     int n = 0;
-    while (n < most && step - n > p->first && lambda(&p->levels[step - n]) > lambda(&p->levels[step - n - 1])) n++;
+    while (n < most && step - n > first && lambda(&p->levels[step - n]) > lambda(&p->levels[step - n - 1])) n++;
     return n;
 }
+
+static int steps_before(const sampler_planner *p, int step, int most) { return steps_since(p, p->first, step, most); }
 
 /* kept[]: where the value of `back` steps ago lies, 1 .. ring, and where this step's goes: over the oldest. */
 static int ring(int step, int back, int n) { return BASE + 1 + (step - back + n) % n; }
@@ -234,16 +244,17 @@ static double lagrange(const double *node, int n, int k, double t)
 }
 
 /* Linear multistep of order 4 in sigma:   x' = x + sum d_k integral l_k from b to b', nodes: this b and the three before;
- * two points of Gauss give the integral of a cubic. */
+ * two points of Gauss give the integral of a cubic.  counts_all: nodes are also levels where the network never was, and their
+ * d_k are 0. */
 void sampler_plan_lms(sampler_planner *p, int step)
 {
     const double from = p->levels[step].b, to = p->levels[step + 1].b, half = (to - from) / 2, point = half / sqrt(3);
     sampler_call *c = sampler_plan_call(p, step, NULL);
     double node[4];
-    int n = 1 + steps_before(p, step, 3);
+    int n = 1 + steps_since(p, p->options->counts_all ? 0 : p->first, step, 3);
     c->form.x = 1;
     for (int k = 0; k < n; k++) node[k] = p->levels[step - k].b;
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < n && step - k >= p->first; k++) {
         double weight = half * (lagrange(node, n, k, from + half - point) + lagrange(node, n, k, from + half + point));
         if (k == 0)
             c->form.d = weight;

@@ -20,6 +20,7 @@ typedef struct sampler_call {
     bool corrects;                   /* second call of a heun step: the network has run at the level `to` */
     double time, scale;
     double at_a, at_b;               /* where the network runs; x at the start of the call */
+    double kept_b;                   /* noise of what a mask keeps of a picture there, if another than at_b */
     double a, b, to_a, to_b;         /* from, to: the levels of the step */
     double history;                  /* dpm++2m: weight of (x0 - earlier x0); 0 in a first-order step */
     limn_conversion convert;         /* output and x (not z) to x0 and n */

@@ -205,6 +205,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
                          row->name, samplers_for(flow, true, names, sizeof names));
     if ((o->init || o->init_latent) && !(o->noise > 0)) out->strength = o->strength;
     out->table_strength = net.told_guidance && row->rounding == LIMN_TIMES_DISTILLED;
+    out->counts_all = limn_pipeline_follows_diffusers(p);
     out->others = limn_start_others(p, o);
     if (o->init || o->init_latent)
         out->from_sigma = o->noise / 127.5, /* numbers of the network: -1..1 for 0..255; of latents: limn_start.sigma */
