@@ -313,15 +313,15 @@ def flow_function(sample, sampler, steps, shift):
     add(f"{sampler} flow shift {shift}", sampler, flow_settings(shift, steps), 1.0, run_function(sample, sigmas, lambda s: 1000 * s, flow=True))
 
 
-def flow_multistep_of(cls, sampler, steps, shift, first=1.0, **config):
-    """Like flow_multistep(); UniPC takes a millionth of signal in pure noise."""
+def flow_multistep_of(cls, sampler, steps, shift, first=1.0, last=0.0, **config):
+    """Like flow_multistep(); UniPC takes a millionth of signal in pure noise; DEIS can not go to no noise at all, where it divides 0 by 0."""
     levels = diffusers.FlowMatchEulerDiscreteScheduler(shift=shift)
     levels.set_timesteps(steps, sigmas=[1 - i / steps for i in range(steps)])
     scheduler = cls(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift, **config)
     scheduler.set_timesteps(steps)
     scheduler.sigmas, scheduler.timesteps = levels.sigmas.double(), levels.timesteps.double()
-    scheduler.sigmas[0] = first
-    add(f"{sampler} flow shift {shift}", sampler, flow_settings(shift, steps), 1.0, run(scheduler))
+    scheduler.sigmas[0], scheduler.sigmas[-1] = first, last
+    add(f"{sampler} flow shift {shift} {steps}", sampler, flow_settings(shift, steps), 1.0, run(scheduler))
 
 
 def more_cases():
@@ -374,6 +374,8 @@ def more_cases():
     flow_function(k_diffusion.sampling.sample_lms, "lms", 6, 3.0)
     flow_multistep_of(unipc, "unipc", 5, 3.0, first=1 - 1e-6)
     flow_multistep_of(dpm, "dpm++2m_sde", 5, 3.0, **stochastic)
+    flow_multistep_of(deis, "deis", 5, 3.0, first=1 - 1e-6, last=1e-12)
+    flow_multistep_of(deis, "deis", 16, 1.0, first=1 - 1e-6, last=1e-12)
     scheduler = diffusers.FlowMatchLCMScheduler(shift=3.0)
     scheduler.set_timesteps(4, sigmas=[1 - i / 4 for i in range(4)])
     add("lcm flow shift 3.0", "lcm", flow_settings(3.0, 4), 1.0, run(scheduler))
@@ -501,6 +503,12 @@ CONFIGS = [  # as published folders have them, and each class with nothing but i
     '{"_class_name": "DDPMScheduler", "beta_end": 0.02, "beta_schedule": "squaredcos_cap_v2", "beta_start": 0.0001, "clip_sample": true, "clip_sample_range": 2.5, "variance_type": "fixed_large", "prediction_type": "sample", "timestep_spacing": "leading"}',
     f'{{"_class_name": "HeunDiscreteScheduler", {SD}, "use_karras_sigmas": true, "clip_sample": true}}',
     f'{{"_class_name": "TCDScheduler", {SD}, "original_inference_steps": 50, "steps_offset": 1, "timestep_spacing": "leading"}}',
+    '{"_class_name": "UniPCMultistepScheduler", "prediction_type": "flow_prediction", "use_flow_sigmas": true, "flow_shift": 3.0, "final_sigmas_type": "zero", "time_shift_type": "exponential", "use_dynamic_shifting": false, "timestep_spacing": "linspace", "steps_offset": 0}',
+    f'{{"_class_name": "UniPCMultistepScheduler", {SD}, "prediction_type": "flow_prediction", "use_flow_sigmas": true, "timestep_spacing": "trailing", "rescale_betas_zero_snr": true}}',
+    '{"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver++", "prediction_type": "flow_prediction", "use_flow_sigmas": true, "flow_shift": 3.0, "solver_order": 2, "lambda_min_clipped": -Infinity}',
+    '{"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++", "prediction_type": "flow_prediction", "use_flow_sigmas": true, "num_train_timesteps": 500}',
+    '{"_class_name": "DEISMultistepScheduler", "prediction_type": "flow_prediction", "use_flow_sigmas": true, "flow_shift": 5.0, "solver_order": 2}',
+    '{"_class_name": "DEISMultistepScheduler", "prediction_type": "flow_prediction", "use_flow_sigmas": true}',
     '{"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 3.0, "use_dynamic_shifting": false, "base_shift": 0.5, "max_shift": 1.15}',
 ] + [f'{{"_class_name": "{name}"}}' for name in (
     "DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler",

@@ -11,19 +11,21 @@ import sys
 
 import numpy as np
 import torch
-from diffusers import (DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, KDPM2AncestralDiscreteScheduler,
+from diffusers import (DDIMScheduler, DEISMultistepScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler, KDPM2AncestralDiscreteScheduler,
                        KDPM2DiscreteScheduler, LatentConsistencyModelImg2ImgPipeline, LatentConsistencyModelPipeline, LCMScheduler, LMSDiscreteScheduler, PNDMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline,
                        StableDiffusionPipeline, TCDScheduler, UniPCMultistepScheduler, UNet2DConditionModel)
 from PIL import Image
 
 from sd_pipeline import RES, SCHEDULER, fill, floats, shrunken, swap, unet_name
 
+FLOW = dict(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
 SCHEDULERS = {
     "pndm": lambda: PNDMScheduler(skip_prk_steps=True, **SCHEDULER), "ddim": lambda: DDIMScheduler(clip_sample=False, set_alpha_to_one=False, **SCHEDULER),
     "euler": lambda: EulerDiscreteScheduler(timestep_spacing="leading", **SCHEDULER), "euler_a": lambda: EulerAncestralDiscreteScheduler(timestep_spacing="leading", **SCHEDULER),
     "dpm": lambda: DPMSolverMultistepScheduler(**SCHEDULER), "unipc": lambda: UniPCMultistepScheduler(**SCHEDULER), "lcm": lambda: LCMScheduler(original_inference_steps=50, **SCHEDULER),
     "heun": lambda: HeunDiscreteScheduler(**SCHEDULER), "dpm2_a": lambda: KDPM2AncestralDiscreteScheduler(**SCHEDULER), "tcd": lambda: TCDScheduler(**SCHEDULER),
-    "dpm2": lambda: KDPM2DiscreteScheduler(**SCHEDULER), "lms": lambda: LMSDiscreteScheduler(**SCHEDULER)}
+    "dpm2": lambda: KDPM2DiscreteScheduler(**SCHEDULER), "lms": lambda: LMSDiscreteScheduler(**SCHEDULER),
+    "unipc_flow": lambda: UniPCMultistepScheduler(**FLOW), "dpm_flow": lambda: DPMSolverMultistepScheduler(**FLOW), "deis_flow": lambda: DEISMultistepScheduler(**FLOW)}
 CROSS, PLAIN = "CrossAttn{}Block2D", "{}Block2D"
 
 
@@ -46,7 +48,8 @@ CASES = [  # network, pipeline, scheduler, steps, guidance, strength, negative
     ("small", "words", "pndm", 3, 7.5, 1, ""), ("tiny", "words", "euler", 3, 7.5, 1, "fog"), ("sdxs", "words", "euler", 1, 1, 1, ""), ("sdxs", "picture", "dpm", 2, 7.5, 1, ""),
     ("sd", "mask", "heun", 5, 7.5, 0.8, ""), ("sd", "mask", "dpm2_a", 4, 7.5, 0.75, ""), ("sd", "picture", "tcd", 5, 7.5, 0.6, ""),
     ("sd", "mask", "dpm2", 5, 7.5, 0.8, ""), ("sd", "picture", "dpm2", 4, 7.5, 0.75, ""), ("sd", "picture", "dpm2_a", 4, 7.5, 0.75, ""),
-    ("sd", "picture", "lms", 8, 7.5, 0.8, ""), ("sd", "mask", "lms", 6, 7.5, 0.5, ""), ("sd", "picture", "lms", 5, 7.5, 1, "")]
+    ("sd", "picture", "lms", 8, 7.5, 0.8, ""), ("sd", "mask", "lms", 6, 7.5, 0.5, ""), ("sd", "picture", "lms", 5, 7.5, 1, ""),
+    ("sd", "words", "unipc_flow", 4, 7.5, 1, "fog"), ("sd", "picture", "dpm_flow", 5, 7.5, 0.8, ""), ("sd", "mask", "deis_flow", 4, 7.5, 0.75, "")]
 WIDTH, HEIGHT, SEED, PROMPT = 48, 32, 7, "a lighthouse at night"
 
 

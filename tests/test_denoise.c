@@ -569,7 +569,14 @@ static void wrong_options_are_named(void **state)
     o = bad;
     REFUSED(bad.sigmas = LIMN_SIGMAS_EXPONENTIAL, LIMN_BAD_ARGUMENT, "rectified flow");
     REFUSED(bad.sigmas = LIMN_SIGMAS_AYS_SDXL, LIMN_BAD_ARGUMENT, "take simple or beta");
-    static const char *const diffusion[] = {"dpm2_a", "dpm++2s_a", "dpm++sde", "deis", "plms", "pndm", "tcd"};
+    REFUSED(bad.sigmas = LIMN_SIGMAS_FLOW, LIMN_BAD_ARGUMENT,
+            "sampler euler takes no Flow sigmas; others do: dpm++2m dpm++2m_sde unipc deis");
+    REFUSED((bad.name = "unipc", bad.sigmas = LIMN_SIGMAS_FLOW, bad.n_steps = 1001), LIMN_BAD_ARGUMENT, "1 to 1000 steps");
+    REFUSED((bad.name = "deis", bad.sigmas = LIMN_SIGMAS_FLOW, bad.spacing = LIMN_SPACING_LINSPACE), LIMN_BAD_ARGUMENT,
+            "spacing");
+    REFUSED((bad.name = "unipc", bad.sigmas = LIMN_SIGMAS_FLOW, bad.schedule = limn_schedule_defaults()),
+            LIMN_BAD_ARGUMENT, "only where a model was trained on rectified flow");
+    static const char *const diffusion[] = {"dpm2_a", "dpm++2s_a", "dpm++sde", "plms", "pndm", "tcd"};
     for (size_t i = 0; i < sizeof diffusion / sizeof *diffusion; i++)
         REFUSED(bad.name = diffusion[i], LIMN_BAD_ARGUMENT, "rectified flow");
 #undef REFUSED

@@ -125,7 +125,8 @@ static void same_seed_same_bytes_on_one_and_two_threads_by_every_sampler(void **
         limn_generate_options o = limn_generate_defaults();
         o.prompt = "a red circle", o.steps = 4, o.guidance = 3, o.label = 2;
         char names[256], *name, *rest = names;
-        snprintf(names, sizeof names, "%s", m ? limn_sampler_names() : "euler heun dpm++2m dpm2 dpm++2m_sde unipc lms lcm");
+        static const char of_flow[] = "euler heun dpm++2m dpm2 dpm++2m_sde unipc deis lms lcm";
+        snprintf(names, sizeof names, "%s", m ? limn_sampler_names() : of_flow);
         while ((name = strtok_r(rest, " ", &rest))) {
             limn_image a, b, c;
             o.sampler = name;

@@ -74,6 +74,8 @@ static void write_one_file(limn_ctx *ctx, const relative *r, char path[200])
 
 /* ---- what diffusers drew ---------------------------------------------------------------------------------------------- */
 
+#define FLOW "\"prediction_type\": \"flow_prediction\", \"use_flow_sigmas\": true, \"flow_shift\": 3.0"
+
 static const struct scheduler {
     const char *name, *config, *sampler; /* the sampler that means the same without the file; NULL: none does */
 } schedulers[] = {
@@ -87,6 +89,9 @@ static const struct scheduler {
     {"heun", "{\"_class_name\": \"HeunDiscreteScheduler\", " SD_BETAS "}", "heun"},
     {"dpm2_a", "{\"_class_name\": \"KDPM2AncestralDiscreteScheduler\", " SD_BETAS "}", "dpm2_a"},
     {"dpm2", "{\"_class_name\": \"KDPM2DiscreteScheduler\", " SD_BETAS "}", "dpm2"},
+    {"unipc_flow", "{\"_class_name\": \"UniPCMultistepScheduler\", " FLOW "}", NULL},
+    {"dpm_flow", "{\"_class_name\": \"DPMSolverMultistepScheduler\", " FLOW "}", NULL},
+    {"deis_flow", "{\"_class_name\": \"DEISMultistepScheduler\", " FLOW "}", NULL},
     {"lms", "{\"_class_name\": \"LMSDiscreteScheduler\", " SD_BETAS "}", "lms"},
     {"tcd", "{\"_class_name\": \"TCDScheduler\", " SD_BETAS "}", NULL},
     {"lcm", "{\"_class_name\": \"LCMScheduler\", \"original_inference_steps\": 50, " SD_BETAS "}", "lcm"},

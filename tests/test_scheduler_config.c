@@ -97,6 +97,7 @@ static void what_is_wrong_is_named(void **state)
     limn_ctx *ctx = limn_ctx_new();
 #define EULER(more) "{\"_class_name\": \"EulerDiscreteScheduler\", " more "}"
 #define DPM(more) "{\"_class_name\": \"DPMSolverMultistepScheduler\", " more "}"
+#define FLOW_SIGMAS "\"use_flow_sigmas\": true, \"prediction_type\": \"flow_prediction\""
 #define UNIPC(more) "{\"_class_name\": \"UniPCMultistepScheduler\", " more "}"
     static const struct {
         limn_status status;
@@ -137,7 +138,14 @@ static void what_is_wrong_is_named(void **state)
         {LIMN_UNSUPPORTED, DPM("\"solver_type\": \"heun\""), "solver_type"},
         {LIMN_UNSUPPORTED, DPM("\"algorithm_type\": \"dpmsolver\""), "algorithm_type"},
         {LIMN_UNSUPPORTED, DPM("\"thresholding\": true"), "thresholding"},
-        {LIMN_UNSUPPORTED, DPM("\"use_flow_sigmas\": true, \"prediction_type\": \"flow_prediction\""), "use_flow_sigmas"},
+        {LIMN_UNSUPPORTED, DPM("\"use_flow_sigmas\": true"), "found one without the other"},
+        {LIMN_UNSUPPORTED, DPM("\"prediction_type\": \"flow_prediction\""), "found one without the other"},
+        {LIMN_UNSUPPORTED, EULER("\"prediction_type\": \"flow_prediction\""), "v_prediction sample, found \"flow"},
+        {LIMN_UNSUPPORTED, UNIPC(FLOW_SIGMAS ", \"use_karras_sigmas\": true"), "use_flow_sigmas and use_beta_sigmas, found"},
+        {LIMN_UNSUPPORTED, UNIPC(FLOW_SIGMAS ", \"use_dynamic_shifting\": true"), "use_dynamic_shifting"},
+        {LIMN_UNSUPPORTED, UNIPC(FLOW_SIGMAS ", \"shift_terminal\": 0.02"), "shift_terminal"},
+        {LIMN_BAD_FILE, UNIPC(FLOW_SIGMAS ", \"flow_shift\": 0"), "flow_shift: expected a number from"},
+        {LIMN_BAD_FILE, UNIPC("\"use_flow_sigmas\": 1"), "use_flow_sigmas: expected true or false, found 1"},
         {LIMN_UNSUPPORTED, DPM("\"beta_schedule\": \"squaredcos_cap_v2\", \"lambda_min_clipped\": -5.1"),
          "cuts timesteps off"},
         {LIMN_UNSUPPORTED, UNIPC("\"disable_corrector\": [0, 1]"), "found [0,1]"},

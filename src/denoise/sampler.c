@@ -42,6 +42,11 @@ static limn_status find_row(limn_ctx *ctx, const char *name, const sampler_row *
                      limn_escape(name, strlen(name), shown, sizeof shown), list);
 }
 
+static bool takes(const sampler_row *row, limn_sigmas kind)
+{
+    return row->sigmas && (kind != LIMN_SIGMAS_FLOW || (row->flow && row->rounding == LIMN_TIMES_PLUS_ONE));
+}
+
 /* Levels that are no timesteps of a spacing: who takes which. */
 static limn_status check_sigmas(limn_ctx *ctx, const limn_sampler_options *o, const sampler_row *row)
 {
@@ -53,12 +58,14 @@ static limn_status check_sigmas(limn_ctx *ctx, const limn_sampler_options *o, co
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s takes no %s sigmas where a model was trained on rectified flow",
                          row->name, kind);
     for (int i = 0; limn_sampler_row(i); i++)
-        if (limn_sampler_row(i)->sigmas && limn_sampler_row(i)->shown)
+        if (takes(limn_sampler_row(i), o->sigmas) && limn_sampler_row(i)->shown)
             snprintf(list + strlen(list), sizeof list - strlen(list), " %s", limn_sampler_row(i)->name);
-    if (!row->sigmas)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
-                         "sampler %s goes from timestep to timestep and takes no %s sigmas; others do:%s", row->name, kind,
-                         list);
+    if (!takes(row, o->sigmas))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s %stakes no %s sigmas; others do:%s", row->name,
+                         row->sigmas ? "" : "goes from timestep to timestep and ", kind, list);
+    if (!flow && o->sigmas == LIMN_SIGMAS_FLOW)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s takes %s sigmas only where a model was trained on rectified "
+                         "flow", row->name, kind);
     if (!between && o->spacing != LIMN_SPACING_AUTO)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler %s got %s sigmas and a spacing of timesteps, which both say where "
                          "the levels lie", row->name, kind);
@@ -131,10 +138,14 @@ static limn_status flow_levels(limn_ctx *ctx, const sampler_planner *p, limn_spa
 {
     int n = p->options->n_steps;
     double *times = values + n;
-    limn_status status = p->options->sigmas ? limn_sigmas_of_table(ctx, p->options->sigmas, p->schedule, n, values, times)
-                                            : limn_flow_sigmas(ctx, p->schedule, spacing, n, values);
+    bool published = p->options->sigmas == LIMN_SIGMAS_FLOW;
+    limn_status status = published ? limn_sigmas_of_flow(ctx, p->schedule, p->row->from_noise, n, values, times)
+                         : p->options->sigmas
+                             ? limn_sigmas_of_table(ctx, p->options->sigmas, p->schedule, n, values, times)
+                             : limn_flow_sigmas(ctx, p->schedule, spacing, n, values);
     for (int i = 0; i < n && !status; i++)
-        p->levels[i] = (level){values[i] * p->options->schedule.n_train, 1 - values[i], values[i]};
+        p->levels[i] = (level){published ? times[i] : values[i] * p->options->schedule.n_train, 1 - values[i], values[i]};
+    if (published && p->row->ends_at_first) p->levels[n] = p->levels[n - 1]; /* the last step goes nowhere */
     return status;
 }
 

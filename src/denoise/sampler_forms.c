@@ -191,10 +191,16 @@ static void plan_correction(const sampler_planner *p, int step, sampler_call *c)
     c->corrected = true;
 }
 
+/* A millionth of signal in pure noise of flow, as published: log(0) is no number to step from. */
+static void add_signal(sampler_planner *p, int step)
+{
+    const double least = 1e-6;
+    if (step == p->first && p->levels[step].a < least) p->levels[step].a = least, p->levels[step].b = 1 - least;
+}
+
 void sampler_plan_unipc(sampler_planner *p, int step)
 {
-    const double least = 1e-6; /* of signal in pure noise of flow, as published: log(0) is no number to step from */
-    if (step == p->first && p->levels[step].a < least) p->levels[step].a = least, p->levels[step].b = 1 - least;
+    add_signal(p, step);
     const sampler_level *from = &p->levels[step], *to = &p->levels[step + 1];
     sampler_call *c = sampler_plan_call(p, step, NULL);
     bool moves = to->b == 0 || lambda(to) > lambda(from);
@@ -222,6 +228,7 @@ static double integral_log(double from, double to, double b, double c)
 void sampler_plan_deis(sampler_planner *p, int step)
 {
     const int fewest = 15; /* steps from which the last one stays of second order */
+    if (p->options->schedule.kind == LIMN_SCHEDULE_FLOW) add_signal(p, step);
     const sampler_level *from = &p->levels[step], *to = &p->levels[step + 1];
     sampler_call *c = sampler_plan_call(p, step, NULL);
     double rho = from->b / from->a, rho_to = to->b / to->a;
@@ -244,7 +251,7 @@ static double lagrange(const double *node, int n, int k, double t)
 }
 
 /* Linear multistep of order 4 in sigma:   x' = x + sum d_k integral l_k from b to b', nodes: this b and the three before;
- * two points of Gauss give the integral of a cubic.  counts_all: nodes are also levels where the network never was, and their
+ * two points of Gauss give the integral of a cubic.  counts_all: nodes are also levels where the network never was, whose
  * d_k are 0. */
 void sampler_plan_lms(sampler_planner *p, int step)
 {

@@ -69,7 +69,8 @@ typedef struct sampler_row {
     bool sigmas;                     /* takes levels that are no timesteps of a spacing: options.sigmas */
     bool whole_karras;               /* tells the network whole timesteps for Karras sigmas, as published */
     bool twice;
-    bool ends_at_first;              /* always as with options.keep_first_noise */
+    bool ends_at_first;              /* always as with options.keep_first_noise; of LIMN_SIGMAS_FLOW at the last level */
+    bool from_noise;                 /* how LIMN_SIGMAS_FLOW lie */
     bool takes_variance, takes_end, takes_eta; /* options.variance, keep_first_noise, eta mean something */
     bool raw;                        /* mixes outputs of the network, not what they say of picture and noise */
     bool noise_slope;                /* a form's d is (x - x0) / b (vp: (x - a x0) / b) instead of x0 */

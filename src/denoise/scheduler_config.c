@@ -187,7 +187,6 @@ static const struct fixed {
     {"algorithm_type", BIT(DEIS), "null \"deis\" \"dpmsolver\" \"dpmsolver++\""},
     {"lower_order_final", BIT(UNIPC) | BIT(DEIS), "null true"},
     {"use_lu_lambdas", BIT(DPM), "null false"},
-    {"use_flow_sigmas", MULTI, "null false"},
     {"use_dynamic_shifting", MULTI | BIT(FLOW_EULER), "null false"},
     {"variance_type", BIT(DPM), "null \"learned\" \"learned_range\""},
     {"predict_x0", BIT(UNIPC), "null true"},
@@ -219,6 +218,7 @@ static const struct known {
     {"use_karras_sigmas", SIGMAS},
     {"use_exponential_sigmas", SIGMAS},
     {"use_beta_sigmas", SIGMAS},
+    {"use_flow_sigmas", MULTI},
     {"clip_sample", CLIPS | BIT(TCD)},
     {"clip_sample_range", CLIPS | BIT(TCD)},
     {"set_alpha_to_one", BIT(DDIM) | BIT(PNDM) | DISTILLED},
@@ -291,8 +291,10 @@ static void read_schedule(config *c, limn_schedule_options *o)
     const scheduler_class *class = &classes[c->class];
     o->kind = class->kind;
     o->n_train = whole(c, "num_train_timesteps", 1, LIMN_TRAIN_STEPS_MAX, 1000);
+    bool flow_sigmas = (MULTI & BIT(c->class)) && truth(c, "use_flow_sigmas", false);
+    if (flow_sigmas) o->kind = LIMN_SCHEDULE_FLOW;
     if (o->kind == LIMN_SCHEDULE_FLOW) {
-        o->shift = real(c, "shift", 1e-4, 1e4, 1);
+        o->shift = real(c, flow_sigmas ? "flow_shift" : "shift", 1e-4, 1e4, 1);
         return;
     }
     int kind = choice(c, "beta_schedule", "linear scaled_linear squaredcos_cap_v2");
@@ -305,21 +307,23 @@ static void read_schedule(config *c, limn_schedule_options *o)
 static void read_sigmas(config *c, limn_sampler_options *o)
 {
     bool karras = truth(c, "use_karras_sigmas", false), exponential = truth(c, "use_exponential_sigmas", false),
-         beta = truth(c, "use_beta_sigmas", false);
-    if (ok(c) && karras + exponential + beta > 1)
-        c->status = limn_fail(
-            c->ctx, LIMN_BAD_FILE,
-            "%s: expected one of use_karras_sigmas, use_exponential_sigmas and use_beta_sigmas, found several", c->file);
+         beta = truth(c, "use_beta_sigmas", false), flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
+    if (ok(c) && karras + exponential + beta + flow > 1)
+        c->status = limn_fail(c->ctx, flow ? LIMN_UNSUPPORTED : LIMN_BAD_FILE,
+                              "%s: expected one of use_karras_sigmas, use_exponential_sigmas%s and use_beta_sigmas, found "
+                              "several", c->file, flow ? ", use_flow_sigmas" : "");
     if (karras) o->sigmas = LIMN_SIGMAS_KARRAS;
     else if (exponential) o->sigmas = LIMN_SIGMAS_EXPONENTIAL;
     else if (beta) o->sigmas = LIMN_SIGMAS_BETA_RANGE;
+    else if (flow) o->sigmas = LIMN_SIGMAS_FLOW;
 }
 
 static void read_spacing(config *c, limn_sampler_options *o)
 {
     static const limn_spacing spacings[] = {LIMN_SPACING_LEADING, LIMN_SPACING_LINSPACE, LIMN_SPACING_TRAILING};
     o->spacing = classes[c->class].spacing;
-    if ((DISTILLED | FLOW) & BIT(c->class)) return; /* not read there */
+    if (o->schedule.kind == LIMN_SCHEDULE_FLOW && MULTI & BIT(c->class)) o->spacing = LIMN_SPACING_AUTO;
+    if (o->schedule.kind == LIMN_SCHEDULE_FLOW || DISTILLED & BIT(c->class)) return; /* not read there */
     int spacing = choice(c, "timestep_spacing", "leading linspace trailing");
     if (spacing >= 0) o->spacing = spacings[spacing];
     int offset = whole(c, "steps_offset", 0, o->schedule.n_train, 0);
@@ -355,21 +359,33 @@ static void read_own(config *c, limn_sampler_options *o)
     if (i >= 0) o->variance = variances[i];
     if (c->class == PNDM && truth(c, "skip_prk_steps", false)) o->name = "plms";
     if (c->class == DPM && choice(c, "algorithm_type", "dpmsolver++ sde-dpmsolver++ deis") == 1) o->name = "dpm++2m_sde";
-    if (c->class == DPM && ok(c)) check_clipped_noise(c, &o->schedule);
+    if (c->class == DPM && o->schedule.kind != LIMN_SCHEDULE_FLOW && ok(c)) check_clipped_noise(c, &o->schedule);
     if (c->class == DDIM || c->class == PNDM) o->keep_first_noise = !truth(c, "set_alpha_to_one", !class->keeps_first);
     if (CLIPS & BIT(c->class) && truth(c, "clip_sample", class->clips)) o->clip = real(c, "clip_sample_range", 1e-6, 1e6, 1);
 }
 
+/* Flow levels go with what flow networks predict, and that with flow levels. */
+static void read_prediction(config *c, limn_sampler_options *o)
+{
+    static const limn_prediction kinds[] = {LIMN_PREDICT_EPS, LIMN_PREDICT_V, LIMN_PREDICT_X0, LIMN_PREDICT_FLOW};
+    bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW, multi = MULTI & BIT(c->class);
+    o->prediction = flow && !multi ? LIMN_PREDICT_FLOW : LIMN_PREDICT_EPS;
+    if (flow && !multi) return;
+    int i = choice(c, "prediction_type",
+                   multi ? "epsilon v_prediction sample flow_prediction" : "epsilon v_prediction sample");
+    if (i >= 0) o->prediction = kinds[i];
+    if (ok(c) && flow != (o->prediction == LIMN_PREDICT_FLOW))
+        c->status = limn_fail(c->ctx, LIMN_UNSUPPORTED, "%s: use_flow_sigmas of %s and a prediction_type of flow_prediction "
+                              "go together here, found one without the other", c->file, classes[c->class].name);
+}
+
 static void read_options(config *c, limn_sampler_options *o)
 {
-    static const limn_prediction predictions[] = {LIMN_PREDICT_EPS, LIMN_PREDICT_V, LIMN_PREDICT_X0};
     *o = limn_sampler_defaults();
     o->name = classes[c->class].sampler;
     check_fixed(c);
     read_schedule(c, &o->schedule);
-    bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
-    int prediction = flow ? -1 : choice(c, "prediction_type", "epsilon v_prediction sample");
-    o->prediction = prediction >= 0 ? predictions[prediction] : flow ? LIMN_PREDICT_FLOW : LIMN_PREDICT_EPS;
+    read_prediction(c, o);
     read_spacing(c, o);
     if (SIGMAS & BIT(c->class)) read_sigmas(c, o);
     read_own(c, o);

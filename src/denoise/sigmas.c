@@ -21,6 +21,7 @@ static const struct {
     [LIMN_SIGMAS_BETA] = {"beta", "Beta"},
     [LIMN_SIGMAS_AYS] = {"ays", "Align Your Steps"},
     [LIMN_SIGMAS_AYS_SDXL] = {"ays_sdxl", "Align Your Steps SDXL"},
+    [LIMN_SIGMAS_FLOW] = {"flow", "Flow"},
 };
 
 /* Equal but for case, spaces, "_" and "-". */
@@ -100,6 +101,25 @@ void limn_sigmas_between(limn_sigmas kind, double high, double low, int n, doubl
         else
             sigma[i] = low + limn_beta_quantile(1 - part) * (high - low);
     }
+}
+
+/* ---- of published flow ------------------------------------------------------------------------------------------------ */
+
+/* In the order of the published sums: where T sigma is nearly whole, the timestep hangs on the last bit. */
+limn_status limn_sigmas_of_flow(limn_ctx *ctx, const limn_schedule *schedule, bool from_noise, int n, double *sigma,
+                                double *t)
+{
+    const int n_train = schedule->options.n_train;
+    const double least = 1e-6, by = (1.0 / n_train - 1) / n;
+    if (n < 1 || n > n_train)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "sampler: expected 1 to %d steps, found %d", n_train, n);
+    for (int i = 0; i < n; i++) {
+        double rest = i > 0 ? (n - i) * by + 1 : 1.0 / n_train; /* 1/T and on to 1 */
+        sigma[i] = limn_flow_shift(schedule->options.shift, from_noise ? i * by + 1 : 1 - rest);
+        if (from_noise && fabs(sigma[i] - 1) < least) sigma[i] -= least;
+        t[i] = floor(sigma[i] * n_train);
+    }
+    return LIMN_OK;
 }
 
 /* ---- from the table --------------------------------------------------------------------------------------------------- */

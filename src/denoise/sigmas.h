@@ -17,11 +17,12 @@ typedef enum limn_sigmas {
     LIMN_SIGMAS_BETA,        /* t = round(q (T-1)), q quantiles of Beta(0.6, 0.6)             Lee et al. 2024 */
     LIMN_SIGMAS_AYS,         /* Stable Diffusion 1, best ten steps, log-linear between        Sabour et al. 2024 */
     LIMN_SIGMAS_AYS_SDXL,    /* the same of SDXL */
+    LIMN_SIGMAS_FLOW,        /* rectified flow as diffusers' multistep schedulers have it: "use_flow_sigmas" */
     LIMN_N_SIGMAS,
 } limn_sigmas;
 
-/** "karras", "exponential", "beta_range", "normal", "sgm_uniform", "simple", "beta", "ays", "ays_sdxl"; case, spaces and
- *  "_" play no part, and "Align Your Steps" is ays.  false and *out unchanged for other names. */
+/** "karras", "exponential", "beta_range", "normal", "sgm_uniform", "simple", "beta", "ays", "ays_sdxl", "flow"; case, spaces
+ *  and "_" play no part, and "Align Your Steps" is ays.  false and *out unchanged for other names. */
 bool limn_sigmas_find(const char *name, limn_sigmas *out);
 /** As picture tools write it: "Karras", "SGM Uniform"; "" for those of a spacing. */
 const char *limn_sigmas_shown(limn_sigmas kind);
@@ -30,6 +31,12 @@ bool limn_sigmas_have_ends(limn_sigmas kind);
 
 /** KARRAS, EXPONENTIAL, BETA_RANGE: sigma[n] from high to low. */
 void limn_sigmas_between(limn_sigmas kind, double high, double low, int n, double *sigma);
+/** FLOW: sigma[n], falling, and what the network is told, t[n], whole; T = n_train:
+ *    from_noise, as UniPC:  s = 1 - i (1 - 1/T) / n, shifted, the first a millionth less than 1
+ *    else, as DPM++, DEIS:  the same less 1/T, so from (T - 1)/T on, shifted
+ *  @return LIMN_BAD_ARGUMENT: n leaves 1 .. n_train */
+limn_status limn_sigmas_of_flow(limn_ctx *ctx, const limn_schedule *schedule, bool from_noise, int n, double *sigma,
+                                double *t);
 /** The other kinds: sigma[n], falling, and their timesteps t[n], the final 0 left out.
  *  @return LIMN_BAD_ARGUMENT: n leaves 1 .. n_train, levels would repeat, or AYS on other noise levels than it was found for
  */
