@@ -30,7 +30,7 @@ typedef struct latent_flags {
     "  --vae-tiling         in tiles, which takes less memory: each is coded alone, and where they overlap they fade into " \
     "each other;\n"                                                                                                         \
     "                       --vae-tile-size WxH in pixels of the latent (64), --vae-tile-overlap 0 to 0.5 (0.5)\n"          \
-    "  --max-memory SIZE    1500M, 2G (what the machine has): where decoding the whole does not fit it goes in strips\n"    \
+    "  --max-memory SIZE    1500M, 2G (what the machine has): what does not fit as a whole goes in strips\n"                \
     "  --precision auto     auto, f32, bf16 or exact  -t, --threads 0 (0: all cores)      -q, --quiet\n"
 
 /* A job of one of the verbs. */

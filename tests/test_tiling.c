@@ -161,65 +161,128 @@ static double farthest(size_t n, const float *a, const float *b)
     return worst;
 }
 
-/* One autoencoder, whole and in ever less memory: within 1e-4, in bf16 within what the whole is off for its rounding. */
-static void check_strips(limn_ctx *ctx, const char *net, int height, int width, limn_precision precision)
-{
-    double most = 1e-4;
-    static const double parts[] = {0.85, 0.6, 0.4, 0.3};
+typedef struct strip_case {
+    const char *net;
+    limn_model_part part;
+    int height, width; /* of the latent */
+    limn_precision precision;
+    double most;       /* apart, of 2; in bf16 as much as the whole is off for its rounding; 1e-5: without norms, and the
+                        * same bits where strips are high enough */
+} strip_case;
+
+typedef struct strip_job {
     limn_autoencoder *a;
-    write_net(ctx, "tiling-strips", net, false);
-    OK(limn_autoencoder_open(ctx, "tiling-strips", &a));
-    size_t n = (size_t)height * (size_t)width, pixels = n * (size_t)(a->factor * a->factor) * 3;
-    float *latent = malloc(n * 4 * sizeof *latent), *whole = malloc(pixels * sizeof *whole),
-          *found = malloc(pixels * sizeof *found);
-    assert_true(latent && whole && found);
-    make_values((size_t)height, (size_t)width, 4, latent);
-    OK(limn_decode_values(a, 1, height * a->factor, width * a->factor, latent, precision, whole));
-    limn_net_shape shape = {.batch = 1, .part = LIMN_PART_DECODER, .height = height * a->factor, .width = width * a->factor,
-                            .precision = precision};
+    limn_net *net;
+    limn_net_shape shape;
+    size_t n, spread_n;       /* floats that come out, of log variances */
+    float *from, *whole, *found, *spread;
+} strip_job;
+
+static limn_status run_whole(limn_ctx *ctx, const strip_job *j, limn_precision precision, float *to, float *spread)
+{
+    limn_job job = {0};
+    limn_net_shape shape = j->shape;
+    limn_coder_sides latent = {shape.height / j->a->factor, shape.width / j->a->factor};
+    shape.precision = precision;
+    limn_status status = limn_job_begin(ctx, j->net, &shape, (size_t)1 << 62, &job);
+    if (status == LIMN_OK) status = limn_job_code(ctx, &job, &j->a->tiling, latent, j->from, to, spread);
+    limn_job_end(&job);
+    return status;
+}
+
+static strip_job begin_strip_job(limn_ctx *ctx, const strip_case *c)
+{
+    strip_job j = {0};
+    write_net(ctx, "tiling-strips", c->net, false);
+    OK(limn_autoencoder_open(ctx, "tiling-strips", &j.a));
+    bool encodes = c->part == LIMN_PART_ENCODER;
+    size_t pixels = (size_t)c->height * (size_t)c->width, factor = (size_t)j.a->factor;
+    size_t latent = pixels * 4, picture = pixels * factor * factor * 3, most = latent > picture ? latent : picture;
+    j.net = encodes ? j.a->encoder.net : j.a->decoder.net;
+    j.n = encodes ? latent : picture, j.spread_n = encodes && j.a->settings.family == &limn_family_vae ? latent : 0;
+    j.shape = (limn_net_shape){.batch = 1, .part = c->part, .height = c->height * j.a->factor,
+                               .width = c->width * j.a->factor, .precision = c->precision};
+    float **all[] = {&j.from, &j.whole, &j.found, &j.spread};
+    for (int i = 0; i < 4; i++) assert_non_null(*all[i] = malloc(2 * most * sizeof(float)));
+    if (encodes) make_values((size_t)j.shape.height, (size_t)j.shape.width, 3, j.from);
+    else make_values((size_t)c->height, (size_t)c->width, 4, j.from);
+    return j;
+}
+
+static double apart(const strip_job *j, const float *found)
+{
+    double largest = 1, worst = 0;
+    if (!j->spread_n) return farthest(j->n, j->whole, found);
+    for (size_t i = 0; i < j->n; i++) largest = fmax(largest, fabs(j->whole[i]));
+    for (size_t i = 0; i < j->n + j->spread_n; i++)
+        worst = fmax(worst, isfinite(found[i]) ? fabs(found[i] - j->whole[i]) : INFINITY);
+    return worst / largest;
+}
+
+/* One coder, whole and in ever less memory. */
+static void check_strips(limn_ctx *ctx, const strip_case *c)
+{
+    static const double parts[] = {0.85, 0.6, 0.4, 0.3};
+    strip_job j = begin_strip_job(ctx, c);
     limn_net_size size;
-    if (precision == LIMN_PRECISION_BF16) {
-        limn_autoencoder *wide;
-        OK(limn_autoencoder_open(ctx, "tiling-strips", &wide));
-        OK(limn_decode_values(wide, 1, shape.height, shape.width, latent, LIMN_PRECISION_F32, found));
-        most = farthest(pixels, whole, found);
-        limn_autoencoder_free(wide);
+    float *spread = j.spread_n ? j.whole + j.n : NULL, *found_spread = spread ? j.found + j.n : NULL;
+    double most = c->most;
+    OK(run_whole(ctx, &j, c->precision, j.whole, spread));
+    if (c->precision == LIMN_PRECISION_BF16) {
+        OK(run_whole(ctx, &j, LIMN_PRECISION_F32, j.found, found_spread));
+        most = apart(&j, j.found);
     }
-    OK(limn_net_measure(ctx, a->decoder.net, &shape, &size));
-    int most_segments = 0;
+    OK(limn_net_measure(ctx, j.net, &j.shape, &size));
+    int most_segments = 0, n_exact = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         limn_strips strips;
         size_t limit = (size_t)(parts[i] * (double)size.activations);
-        limn_status status = limn_strips_decide(ctx, a->decoder.net, &shape, limit, &strips);
-        if (i > 1 && status == LIMN_NO_MEMORY) break; /* small networks do not take much less */
+        limn_status status = limn_strips_decide(ctx, j.net, &j.shape, limit, &strips);
+        if (i > 0 && status == LIMN_NO_MEMORY) break; /* small networks do not take much less */
         OK(status);
         assert_true(strips.n > 0 && strips.bytes <= limit);
-        for (size_t k = 0; k < pixels; k++) found[k] = NAN;
-        OK(limn_strips_run(ctx, a->decoder.net, &shape, &strips, latent, found));
-        double off = farthest(pixels, whole, found);
-        if (!(off <= most))
-            fail_msg("%s, %d x %d: %g apart in %d segments, %zu of %zu bytes", net, width, height, off, strips.n,
+        for (size_t k = 0; k < j.n + j.spread_n; k++) j.found[k] = NAN;
+        OK(limn_strips_run(ctx, j.net, &j.shape, &strips, j.from, j.found, found_spread));
+        double off = apart(&j, j.found);
+        bool exact = strips.segment[0].grid > 1 && c->precision == LIMN_PRECISION_F32;
+        n_exact += exact;
+        if (!(off <= (exact ? 0 : most)))
+            fail_msg("%s, %d x %d: %g apart in %d segments, %zu of %zu bytes", c->net, c->width, c->height, off, strips.n,
                      strips.bytes, size.activations);
         most_segments = strips.n > most_segments ? strips.n : most_segments;
     }
-    assert_true(most_segments > 2);
+    assert_true(most_segments > 1 && (n_exact > 0) == (c->most == 1e-5));
     limn_strips none;
-    says(ctx, limn_strips_decide(ctx, a->decoder.net, &shape, size.activations / 50, &none), LIMN_NO_MEMORY, "strips");
-    free(latent);
-    free(whole);
-    free(found);
-    limn_autoencoder_free(a);
+    says(ctx, limn_strips_decide(ctx, j.net, &j.shape, size.activations / 50, &none), LIMN_NO_MEMORY, "strips");
+    float *all[] = {j.from, j.whole, j.found, j.spread};
+    for (int i = 0; i < 4; i++) free(all[i]);
+    limn_autoencoder_free(j.a);
 }
+
+#define TINY "tae size=64 channels=3 latent=4 width=16 levels=2 blocks=2"
 
 /* Every norm has the moments of the whole picture: a strip alone would be off as a tile is, by a tenth and more. */
 static void strips_are_the_whole(void **state)
 {
     (void)state;
+    static const strip_case cases[] = {
+        {VAE, LIMN_PART_DECODER, 64, 40, LIMN_PRECISION_F32, 1e-4},
+        {VAE, LIMN_PART_DECODER, 37, 21, LIMN_PRECISION_F32, 1e-4},
+        {VAE " patch=2 attention=0 quant=0", LIMN_PART_DECODER, 32, 24, LIMN_PRECISION_F32, 1e-4},
+        {VAE, LIMN_PART_DECODER, 64, 40, LIMN_PRECISION_BF16, 0},
+        {TINY, LIMN_PART_DECODER, 64, 40, LIMN_PRECISION_F32, 1e-5},
+        {TINY, LIMN_PART_DECODER, 61, 23, LIMN_PRECISION_F32, 1e-5},
+        {TINY " pool=1", LIMN_PART_DECODER, 64, 40, LIMN_PRECISION_F32, 1e-4},
+        {TINY, LIMN_PART_DECODER, 64, 40, LIMN_PRECISION_BF16, 0},
+        {VAE, LIMN_PART_ENCODER, 64, 40, LIMN_PRECISION_F32, 1e-4},
+        {VAE, LIMN_PART_ENCODER, 37, 21, LIMN_PRECISION_F32, 1e-4},
+        {VAE " patch=2 attention=0 quant=0", LIMN_PART_ENCODER, 64, 40, LIMN_PRECISION_F32, 1e-4},
+        {VAE, LIMN_PART_ENCODER, 64, 40, LIMN_PRECISION_BF16, 0},
+        {TINY, LIMN_PART_ENCODER, 64, 40, LIMN_PRECISION_F32, 1e-5},
+        {TINY " pool=1", LIMN_PART_ENCODER, 61, 23, LIMN_PRECISION_F32, 1e-4},
+    };
     limn_ctx *ctx = limn_ctx_new();
-    check_strips(ctx, VAE, 64, 40, LIMN_PRECISION_F32);
-    check_strips(ctx, VAE, 37, 21, LIMN_PRECISION_F32);
-    check_strips(ctx, VAE " patch=2 attention=0 quant=0", 32, 24, LIMN_PRECISION_F32);
-    check_strips(ctx, VAE, 64, 40, LIMN_PRECISION_BF16);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_strips(ctx, &cases[i]);
     limn_ctx_free(ctx);
 }
 
@@ -280,6 +343,90 @@ static void what_does_not_fit_is_decoded_in_strips(void **state)
     limn_latent_free(&latent);
     limn_autoencoder_free(a);
     limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+static limn_image waves(limn_ctx *ctx, int width, int height)
+{
+    limn_image image;
+    float *values = malloc((size_t)(width * height) * 3 * sizeof *values);
+    assert_non_null(values);
+    make_values((size_t)height, (size_t)width, 3, values);
+    OK(limn_picture_bytes(ctx, width, height, 3, values, &image));
+    free(values);
+    return image;
+}
+
+/* To start from a picture.  least 1: the encoder runs before all others and is free then; 0: it is small and stays. */
+static void start_in_strips(limn_ctx *ctx, size_t least)
+{
+    limn_pipeline *p;
+    limn_image from = waves(ctx, 160, 224), whole, strips;
+    limn_generate_options o = limn_generate_defaults();
+    OK(limn_pipeline_open(ctx, "tiling-model", &p));
+    p->recipe.least = least;
+    o.steps = 2, o.guidance = 1, o.precision = LIMN_PRECISION_F32, o.width = 160, o.height = 224, o.init = &from;
+    o.strength = 0.5;
+    limn_ctx_set_log(ctx, hear, NULL);
+    heard[0] = '\0';
+    OK(limn_generate(p, &o, &whole));
+    assert_null(strstr(heard, "strips"));
+    limn_pipeline_free(p);
+    OK(limn_pipeline_open(ctx, "tiling-model", &p));
+    p->recipe.least = least;
+    limn_ctx_set_memory(ctx, 11700000);
+    heard[0] = '\0';
+    OK(limn_generate(p, &o, &strips));
+    const char *encoder = strstr(heard, "encoder "), *decoder = strstr(heard, ", decoder ");
+    if (!encoder || !decoder || !strstr(encoder, " MB in strips")) fail_msg("%s", heard);
+    if (strstr(encoder, " MB in strips") > decoder) fail_msg("%s", heard);
+    if (!strstr(encoder, "in strips (then free), ")) fail_msg("%s", heard);
+    assert_in_range(farthest_byte(&whole, &strips), 0, 1);
+    limn_ctx_set_memory(ctx, 0);
+    limn_ctx_set_log(ctx, NULL, NULL);
+    limn_image *images[] = {&from, &whole, &strips};
+    for (int i = 0; i < 3; i++) limn_image_free(images[i]);
+    limn_pipeline_free(p);
+}
+
+/* An autoencoder alone, there and back: a tiny one gives the same bytes. */
+static void code_in_strips(limn_ctx *ctx, const char *net, size_t room, double most)
+{
+    limn_autoencoder *a;
+    limn_image from = waves(ctx, 160, 224), back[2];
+    limn_latent latent[2];
+    write_net(ctx, "tiling-alone", net, false);
+    heard[0] = '\0';
+    limn_ctx_set_log(ctx, hear, NULL);
+    for (int i = 0; i < 2; i++) {
+        OK(limn_autoencoder_open(ctx, "tiling-alone", &a));
+        limn_ctx_set_memory(ctx, i ? room : 0);
+        OK(limn_encode(a, &from, LIMN_PRECISION_F32, &latent[i]));
+        OK(limn_decode(a, &latent[0], LIMN_PRECISION_F32, &back[i]));
+        limn_ctx_set_memory(ctx, 0);
+        limn_autoencoder_free(a);
+    }
+    limn_ctx_set_log(ctx, NULL, NULL);
+    if (!strstr(heard, "encoding 160 x 224 in strips: ") || !strstr(heard, "decoding 160 x 224 in strips: "))
+        fail_msg("%s", heard);
+    double worst = 0;
+    for (int i = 0; i < 40 * 56 * 4; i++) worst = fmax(worst, fabs(latent[0].values[i] - latent[1].values[i]));
+    if (!(worst <= most)) fail_msg("%s: %g apart", net, worst);
+    assert_in_range(farthest_byte(&back[0], &back[1]), 0, most > 0);
+    limn_image_free(&from);
+    for (int i = 0; i < 2; i++) limn_image_free(&back[i]), limn_latent_free(&latent[i]);
+}
+
+static void what_does_not_fit_is_encoded_in_strips(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    write_net(ctx, "tiling-model", LATENTS, true);
+    write_net(ctx, "tiling-model/vae", VAE, false);
+    start_in_strips(ctx, 0);
+    start_in_strips(ctx, 1);
+    code_in_strips(ctx, VAE, 9500000, 1e-4);
+    code_in_strips(ctx, TINY, 7500000, 0);
     limn_ctx_free(ctx);
 }
 
@@ -408,6 +555,7 @@ int main(void)
         cmocka_unit_test(tiles_are_near_the_whole_and_leave_no_step),
         cmocka_unit_test(strips_are_the_whole),
         cmocka_unit_test(what_does_not_fit_is_decoded_in_strips),
+        cmocka_unit_test(what_does_not_fit_is_encoded_in_strips),
         cmocka_unit_test(a_pipeline_decodes_and_encodes_in_tiles),
         cmocka_unit_test(what_is_no_tiling_is_a_sentence),
         cmocka_unit_test(the_program_takes_the_flags),

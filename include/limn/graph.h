@@ -246,6 +246,7 @@ LIMN_API limn_node *limn_roll(limn_node *x, int64_t dy, int64_t dx);
 LIMN_API void limn_graph_train(limn_graph *g);
 /** x [B,H,W,C], where a picture may be cut into strips of rows: of what was drawn before, only x leads to what follows, and
  *  that looks at rows nearby (convolutions with zeros around, products, nearest neighbours) and at moments of group norms.
+ *  In an encoder the picture itself is the first stage, and behind the last one all may look at all.
  *  @return x, but for graphs that are run in strips */
 LIMN_API limn_node *limn_strip_stage(limn_node *x);
 /** Running statistics of a graph that trains: after each step of it   parameter = (1 - momentum) parameter + momentum

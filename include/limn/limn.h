@@ -146,7 +146,7 @@ LIMN_API void limn_ctx_set_progress(limn_ctx *ctx, limn_progress_fn fn, void *us
 LIMN_API limn_status limn_ctx_set_threads(limn_ctx *ctx, int n_threads);
 LIMN_API int limn_ctx_threads(const limn_ctx *ctx);
 /** The memory that pictures and latents may take, weights and all: what does not fit is refused before it begins, or done in
- *  parts (a decoder in strips of rows, which is slower).  0: what the machine has. */
+ *  parts (an autoencoder in strips of rows, which is slower).  0: what the machine has. */
 LIMN_API void limn_ctx_set_memory(limn_ctx *ctx, size_t bytes);
 /** Of a weight file with several sets of one network, as checkpoints have "model" and "ema": which to open.  NULL: EMA,
  *  where a file has them, to run a network, and the raw weights to go on training them; "ema"; "raw"; or what the tensors'

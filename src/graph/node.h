@@ -160,6 +160,7 @@ enum { LIMN_MAX_RUNNING = 256, LIMN_NAME_LISTS = 256, LIMN_MAX_STAGES = 48, LIMN
  * norms, whose moments are inputs too. */
 typedef struct limn_cut {
     int begin;                /* LIMN_NO_STAGE: nothing is an input */
+    bool own_moments;         /* of norms: of what they see, as in the whole */
     int n_stages, n_norms, n_given; /* norms in all, and behind `begin` */
     limn_node *stage[LIMN_MAX_STAGES];
     int norms_before[LIMN_MAX_STAGES];
@@ -186,7 +187,7 @@ struct limn_graph {
 };
 
 /** Before anything is drawn: record stages, and cut the graph at one of them. */
-void limn_graph_cut(limn_graph *g, int begin);
+void limn_graph_cut(limn_graph *g, int begin, bool own_moments);
 /** Convolutions of more than a pixel that a node depends on: as many rows as they reach, or more. */
 int limn_cut_convolutions(const limn_node *node);
 

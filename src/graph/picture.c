@@ -89,10 +89,10 @@ limn_node *limn_resize(limn_node *x, int64_t h, int64_t w, limn_resize_mode mode
 
 /* ---- stages ----------------------------------------------------------------------------------------------------------- */
 
-void limn_graph_cut(limn_graph *g, int begin)
+void limn_graph_cut(limn_graph *g, int begin, bool own_moments)
 {
     g->cut = limn_arena_alloc(g->arena, sizeof *g->cut);
-    if (g->cut) g->cut->begin = begin;
+    if (g->cut) g->cut->begin = begin, g->cut->own_moments = own_moments;
     else limn_node_no_memory(g);
 }
 
@@ -143,7 +143,7 @@ static limn_node *given_moments(limn_node *x, const limn_attr *norm)
     limn_node *moments = moments_of(x, norm);
     if (!cut || moments->op == LIMN_OP_ERROR) return moments;
     cut->n_norms++;
-    if (cut->begin == LIMN_NO_STAGE || cut->n_stages <= cut->begin) return moments;
+    if (cut->begin == LIMN_NO_STAGE || cut->n_stages <= cut->begin || cut->own_moments) return moments;
     if (cut->n_given == LIMN_MAX_GIVEN)
         return limn_node_error(g, LIMN_OP_MOMENTS, "more than %d norms in a part", LIMN_MAX_GIVEN);
     cut->normed[cut->n_given] = x;

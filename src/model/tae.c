@@ -45,11 +45,12 @@ static limn_node *encode(tae *t, limn_node *image)
     limn_scope_push(t->g, "encoder");
     limn_scope_note(t->g, "picture to latent");
     t->place = 0;
-    limn_node *x = conv(t, limn_affine(image, 0.5, 0.5), t->cfg->width, 1, true);
-    x = block(t, x, false);
+    limn_node *x = limn_strip_stage(conv(t, limn_affine(limn_strip_stage(image), 0.5, 0.5), t->cfg->width, 1, true));
+    x = limn_strip_stage(block(t, x, false));
     for (int level = 0; level < t->cfg->levels; level++) {
-        x = conv(t, x, t->cfg->width, 2, false);
-        for (int i = 0; i < t->cfg->blocks; i++) x = block(t, x, t->cfg->pool && level == t->cfg->levels - 1);
+        bool pool = t->cfg->pool && level == t->cfg->levels - 1;
+        x = limn_strip_stage(conv(t, x, t->cfg->width, 2, false));
+        for (int i = 0; i < t->cfg->blocks; i++) x = limn_strip_stage(block(t, x, pool));
     }
     x = conv(t, x, t->cfg->latent, 1, true);
     limn_scope_pop(t->g);
@@ -63,15 +64,16 @@ static limn_node *decode(tae *t, limn_node *x)
     limn_scope_note(t->g, "latent to picture");
     t->place = 1;
     x = limn_affine(limn_activate(limn_affine(x, 1.0 / 3, 0), LIMN_TANH), 3, 0);
-    x = limn_activate(conv(t, x, t->cfg->width, 1, true), LIMN_RELU);
+    x = limn_strip_stage(limn_activate(conv(t, x, t->cfg->width, 1, true), LIMN_RELU));
     t->place++;
     for (int level = 0; level < t->cfg->levels; level++) {
-        for (int i = 0; i < t->cfg->blocks; i++) x = block(t, x, t->cfg->pool && level == 0);
+        for (int i = 0; i < t->cfg->blocks; i++) x = limn_strip_stage(block(t, x, t->cfg->pool && level == 0));
         limn_shape s = limn_node_shape(x);
         t->place++;
         x = conv(t, limn_resize(x, 2 * s.dim[1], 2 * s.dim[2], LIMN_NEAREST), t->cfg->width, 1, false);
+        x = limn_strip_stage(x);
     }
-    x = block(t, x, false);
+    x = limn_strip_stage(block(t, x, false));
     x = limn_affine(conv(t, x, t->cfg->channels, 1, true), 2, -1);
     limn_scope_pop(t->g);
     return x;

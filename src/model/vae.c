@@ -87,13 +87,14 @@ static limn_node *encode(limn_graph *g, const vae_config *cfg, limn_node *image)
     static const int right_and_bottom[] = {0, 0, 1, 1};
     limn_scope_push(g, "encoder");
     limn_scope_note(g, "picture to the mean and log variance of its latent");
-    limn_node *x = limn_conv(g, "conv_in", to_patches(g, image, cfg->patch), width_of(cfg, 0), 3);
+    limn_node *x = to_patches(g, limn_strip_stage(image), cfg->patch);
+    x = limn_strip_stage(limn_conv(g, "conv_in", x, width_of(cfg, 0), 3));
     for (int level = 0; level < cfg->levels; level++) {
         limn_scope_push(g, "down_blocks.%d", level);
-        for (int i = 0; i < cfg->layers; i++) x = resnet(g, cfg, i, x, width_of(cfg, level));
+        for (int i = 0; i < cfg->layers; i++) x = limn_strip_stage(resnet(g, cfg, i, x, width_of(cfg, level)));
         if (level < cfg->levels - 1)
-            x = limn_conv_with(g, "downsamplers.0.conv", x, width_of(cfg, level), 3,
-                               (limn_conv_options){.stride = 2, .pad = right_and_bottom});
+            x = limn_strip_stage(limn_conv_with(g, "downsamplers.0.conv", x, width_of(cfg, level), 3,
+                                                (limn_conv_options){.stride = 2, .pad = right_and_bottom}));
         limn_scope_pop(g);
     }
     x = norm(g, cfg, "conv_norm_out", mid_block(g, cfg, x));

@@ -113,7 +113,7 @@ static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
     return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width &&
            a->text_length == b->text_length && a->text_skip == b->text_skip && a->vectors == b->vectors &&
            a->part == b->part && a->precision == b->precision && a->cut.on == b->cut.on && a->cut.begin == b->cut.begin &&
-           a->cut.end == b->cut.end && a->cut.norm == b->cut.norm;
+           a->cut.end == b->cut.end && a->cut.norm == b->cut.norm && a->cut.own_moments == b->cut.own_moments;
 }
 
 bool limn_net_shape_same(const limn_net_shape *a, const limn_net_shape *b)
@@ -178,12 +178,15 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
                         .text_length = shape->text_length,
                         .text_skip = shape->text_skip,
                         .vectors = shape->vectors};
-    if (status == LIMN_OK && shape->cut.on) limn_graph_cut(p->g, shape->cut.begin);
+    if (status == LIMN_OK && shape->cut.on) limn_graph_cut(p->g, shape->cut.begin, shape->cut.own_moments);
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
     if (status == LIMN_OK && shape->cut.on) p->ports.output = end_of_cut(p->g->cut, &shape->cut, p->ports.output);
     limn_plan_options options = {.precision = shape->precision, .memory_limit = limit};
     bool text = shape->part == LIMN_PART_TEXT || net->settings.family->kind == LIMN_ENCODES_TEXT;
-    limn_node *more = text ? p->ports.pooled_text : shape->part == LIMN_PART_ENCODER ? p->ports.log_variance : NULL;
+    bool ends = status == LIMN_OK && (!shape->cut.on || shape->cut.end == p->g->cut->n_stages);
+    limn_node *more = text                                        ? p->ports.pooled_text
+                      : shape->part == LIMN_PART_ENCODER && ends ? p->ports.log_variance
+                                                                  : NULL;
     limn_node *outputs[] = {p->ports.output, more};
     if (status == LIMN_OK)
         status = limn_plan_new_from(ctx, p->g, more ? 2 : 1, outputs, &options, net->source, &p->plan);

@@ -17,6 +17,7 @@ typedef struct limn_net limn_net;
 typedef struct limn_cut_at {
     bool on;
     int begin, end, norm;
+    bool own_moments;        /* a part that is run whole: its norms see all */
 } limn_cut_at;
 
 /* What is built for one job. */

@@ -9,9 +9,11 @@
 
 /* ---- what there is to cut --------------------------------------------------------------------------------------------- */
 
-/* Rows, and floats of a row, of each stage and of the picture; norms in front of each. */
+/* Rows, and floats of a row, of each stage and of what comes out; norms in front of each. */
 typedef struct stages {
-    int n;                      /* stage n is the picture */
+    int n;                      /* stage n is the picture, or the latent */
+    bool encodes;               /* stage 0 is the picture */
+    int grid;                   /* rows of the latent on which strips begin */
     int latent;                 /* rows */
     int rows[LIMN_MAX_STAGES + 1], norms[LIMN_MAX_STAGES + 1];
     size_t row[LIMN_MAX_STAGES + 1];
@@ -28,11 +30,12 @@ static limn_status look(limn_ctx *ctx, const limn_net *net, const limn_net_shape
     limn_graph *g = limn_graph_new(ctx);
     limn_ports ports;
     if (!g) return limn_fail_memory(ctx, sizeof *g, "a graph");
-    limn_graph_cut(g, LIMN_NO_STAGE);
+    limn_graph_cut(g, LIMN_NO_STAGE, false);
     limn_build build = {.batch = 1, .n_steps = 1, .part = whole->part, .height = whole->height, .width = whole->width};
     limn_status status = limn_model_build(g, limn_net_settings(net), build, &ports);
     if (status == LIMN_OK) {
-        *out = (stages){.n = g->cut->n_stages, .latent = (int)limn_node_shape(ports.latent).dim[1]};
+        *out = (stages){.n = g->cut->n_stages, .latent = (int)limn_node_shape(ports.latent).dim[1],
+                        .encodes = whole->part == LIMN_PART_ENCODER};
         for (int i = 0; i < out->n; i++) put_stage(out, i, g->cut->stage[i]), out->norms[i] = g->cut->norms_before[i];
         put_stage(out, out->n, ports.output), out->norms[out->n] = g->cut->n_norms;
         bool even = out->n > 0;
@@ -52,10 +55,12 @@ static size_t bytes_of(const stages *s, int i)
 
 /* ---- the shapes of jobs ----------------------------------------------------------------------------------------------- */
 
-static limn_net_shape head_of(const limn_net_shape *whole, int end)
+/* What runs whole: a decoder up to a stage, an encoder from there on. */
+static limn_net_shape whole_of(const limn_net_shape *whole, const stages *s, int stage)
 {
     limn_net_shape shape = *whole;
-    shape.cut = (limn_cut_at){.on = true, .begin = LIMN_NO_STAGE, .end = end, .norm = LIMN_NO_STAGE};
+    shape.cut = (limn_cut_at){.on = true, .begin = LIMN_NO_STAGE, .end = stage, .norm = LIMN_NO_STAGE, .own_moments = true};
+    if (s->encodes) shape.cut.begin = stage, shape.cut.end = s->n;
     return shape;
 }
 
@@ -79,7 +84,7 @@ static size_t widest(const limn_job *job, const stages *s, const struct limn_str
     return (size_t)most * sizeof(float) / (size_t)s->latent;
 }
 
-/* Rows of the latent that convolutions of a segment reach beyond a strip: each a row of the first stage's at most. */
+/* Rows of the latent that convolutions of a segment reach beyond a strip: each a row of the smaller end's at most. */
 static limn_status reach(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole, const stages *s,
                          struct limn_strip_segment *g, size_t *line)
 {
@@ -88,9 +93,10 @@ static limn_status reach(limn_ctx *ctx, limn_net *net, const limn_net_shape *who
     limn_net_shape shape = strip_of(whole, s, g, LIMN_NO_STAGE);
     limn_status status = limn_job_open(ctx, net, &shape, (size_t)1 << 62, &job);
     if (status != LIMN_OK) return status;
-    int scale = s->rows[g->begin] / s->latent, convolutions = limn_cut_convolutions(job.ports->output);
+    int least = s->rows[s->encodes ? g->end : g->begin], scale = least / s->latent;
+    int convolutions = limn_cut_convolutions(job.ports->output);
     if (convolutions < 0) status = limn_fail_memory(ctx, 1, "strips");
-    g->halo = (convolutions + scale - 1) / scale;
+    g->halo = (s->grid * convolutions + scale - 1) / scale;
     *line = widest(&job, s, g);
     limn_job_end(&job);
     return status;
@@ -101,13 +107,14 @@ static limn_status fit(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole
                        struct limn_strip_segment *g, size_t *takes)
 {
     size_t kept = bytes_of(s, g->begin) + bytes_of(s, g->end), line = 0;
-    g->norms = s->norms[g->end] - s->norms[g->begin];
+    g->norms = s->norms[g->end] - s->norms[g->begin], g->grid = s->grid;
     limn_status status = kept < limit ? reach(ctx, net, whole, s, g, &line) : LIMN_OK;
     *takes = (size_t)-1;
-    for (int core = (s->latent + 1) / 2; core && kept < limit && status == LIMN_OK; core /= 2) {
+    for (int core = (s->latent + 1) / 2; core >= g->grid && kept < limit && status == LIMN_OK; core /= 2) {
         limn_net_size size;
         g->rows = core + 2 * g->halo < s->latent ? core + 2 * g->halo : s->latent;
-        g->count = limn_tiles_count(s->latent, g->rows, 2 * g->halo, 1);
+        g->rows += (s->latent - g->rows) % g->grid;
+        g->count = limn_tiles_count(s->latent, g->rows, 2 * g->halo, g->grid);
         limn_net_shape shape = strip_of(whole, s, g, LIMN_NO_STAGE);
         status = limn_net_measure(ctx, net, &shape, &size);
         if (status == LIMN_OK) *takes = kept + size.activations + line * (size_t)g->rows;
@@ -116,14 +123,15 @@ static limn_status fit(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole
     return status;
 }
 
-/* Kept stages from `first` on, whose segments all fit; a stage that is in the way is not kept, or the head ends earlier. */
+/* Kept stages from `first` to `last`, whose segments all fit; a stage that is in the way is not kept, or what runs whole is
+ * less. */
 static limn_status choose(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole, const stages *s, size_t limit,
-                          int first, limn_strips *out)
+                          int first, int last, limn_strips *out)
 {
     bool kept[LIMN_MAX_STAGES + 1];
     limn_status status = LIMN_OK;
-    for (int i = 0; i <= s->n; i++) kept[i] = i >= first;
-    for (int begin = first; begin < s->n && status == LIMN_OK;) {
+    for (int i = 0; i <= s->n; i++) kept[i] = i >= first && i <= last;
+    for (int begin = first; begin < last && status == LIMN_OK;) {
         struct limn_strip_segment *g = &out->segment[out->n];
         int end = begin + 1;
         size_t takes;
@@ -136,31 +144,49 @@ static limn_status choose(limn_ctx *ctx, limn_net *net, const limn_net_shape *wh
             out->n++, begin = end;
             continue;
         }
-        bool left = begin > first, right = end < s->n;
-        if (!left && !right && !first) return limn_fail(ctx, LIMN_NO_MEMORY, "not in strips either");
-        if (!left && !right) kept[--first] = true;
+        bool left = begin > first, right = end < last, least = s->encodes ? last == s->n - 1 : first == 0;
+        if (!left && !right && least) return limn_fail(ctx, LIMN_NO_MEMORY, "not in strips either");
+        if (!left && !right) kept[s->encodes ? ++last : --first] = true;
         else kept[right && (!left || bytes_of(s, end) >= bytes_of(s, begin)) ? end : begin] = false;
         out->n = 0, begin = first;
     }
     return status;
 }
 
-limn_status limn_strips_decide(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole, size_t limit, limn_strips *out)
+/* As little as can be in strips. */
+static limn_status divide(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole, const stages *s, size_t limit,
+                          limn_strips *out)
 {
-    stages s;
-    limn_net_size size;
+    limn_status status = LIMN_OK;
     *out = (limn_strips){0};
-    limn_status status = look(ctx, net, whole, &s);
-    for (int first = s.n - 1; status == LIMN_OK; first--) {
-        if (first < 0) return limn_fail(ctx, LIMN_NO_MEMORY, "not in strips either");
-        limn_net_shape head = head_of(whole, first);
-        if (bytes_of(&s, first) > limit) continue;
-        status = limn_net_measure(ctx, net, &head, &size);
-        if (status != LIMN_OK || size.activations + bytes_of(&s, first) > limit) continue;
-        out->bytes = size.activations + bytes_of(&s, first);
-        return choose(ctx, net, whole, &s, limit, first, out);
+    for (int k = 1; status == LIMN_OK; k++) {
+        int stage = s->encodes ? k : s->n - k;
+        if (stage < 0 || stage >= s->n) return limn_fail(ctx, LIMN_NO_MEMORY, "not in strips either");
+        limn_net_shape shape = whole_of(whole, s, stage);
+        limn_net_size size;
+        if (bytes_of(s, stage) > limit) continue;
+        status = limn_net_measure(ctx, net, &shape, &size);
+        if (status != LIMN_OK || size.activations + bytes_of(s, stage) > limit) continue;
+        out->bytes = size.activations + bytes_of(s, stage);
+        return choose(ctx, net, whole, s, limit, s->encodes ? 0 : stage, s->encodes ? stage : s->n, out);
     }
     return status;
+}
+
+/* Convolutions run in tiles of 4 x 4 pixels, whose sums hang on all that a tile sees.  Strips that begin on their grid and
+ * reach 4 rows for each convolution make the same bits as the whole, where no moments are gathered in another order. */
+limn_status limn_strips_decide(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole, size_t limit, limn_strips *out)
+{
+    const int tile = 4;
+    stages s;
+    limn_status status = look(ctx, net, whole, &s);
+    *out = (limn_strips){0};
+    if (status != LIMN_OK) return status;
+    s.grid = s.norms[s.n] ? 1 : tile;
+    status = divide(ctx, net, whole, &s, limit, out);
+    if (status != LIMN_NO_MEMORY || s.grid == 1) return status;
+    s.grid = 1;
+    return divide(ctx, net, whole, &s, limit, out);
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
@@ -188,6 +214,11 @@ typedef struct strips_job {
     gathered known;
     float *strip;               /* what a run makes */
 } strips_job;
+
+static const char *where(const strips_job *j)
+{
+    return j->s.encodes ? "encoder" : "decoder";
+}
 
 /* More pixels [pixels, channels], around the first one, so that values far from zero lose nothing; Chan et al. 1979. */
 static void add_pixels(sums *a, size_t pixels, const float *x)
@@ -217,7 +248,7 @@ static void add_pixels(sums *a, size_t pixels, const float *x)
 /* First row, of the latent, of strip i; of what it makes the rows from core on are its own. */
 static int begin_of(const strips_job *j, int i)
 {
-    return limn_tiles_begin(i, j->g->count, j->s.latent, j->g->rows, 1);
+    return limn_tiles_begin(i, j->g->count, j->s.latent, j->g->rows, j->g->grid);
 }
 
 static int core_of(const strips_job *j, int i)
@@ -232,7 +263,7 @@ static limn_status run_strip(strips_job *j, limn_job *job, int i, const float *f
     for (int k = 0; k < j->known.n && status == LIMN_OK && i == 0; k++)
         status = limn_run_write(job->run, job->cut->moments[k], LIMN_F32, j->known.moments[k]);
     if (status == LIMN_OK) status = limn_run_execute(job->run);
-    return status == LIMN_OK ? limn_job_output(j->ctx, job, job->ports->output, "decoder", j->strip) : status;
+    return status == LIMN_OK ? limn_job_output(j->ctx, job, job->ports->output, where(j), j->strip) : status;
 }
 
 /* All strips.  norm: its moments are gathered, in a; LIMN_NO_STAGE: the rows go to `to` */
@@ -306,47 +337,66 @@ static limn_status run_segment(strips_job *j, const float *from, float *to)
     return status;
 }
 
-static limn_status run_head(strips_job *j, int end, const float *latent, float *to)
+/* log_variance: NULL, or beside the mean of an encoder */
+static limn_status run_whole(strips_job *j, int stage, const float *from, float *to, float *log_variance)
 {
-    limn_net_shape shape = head_of(j->whole, end);
+    limn_net_shape shape = whole_of(j->whole, &j->s, stage);
     limn_job job = {0};
     limn_status status = limn_job_begin(j->ctx, j->net, &shape, (size_t)1 << 62, &job);
-    if (status == LIMN_OK) status = limn_run_write(job.run, job.ports->latent, LIMN_F32, latent);
+    if (status == LIMN_OK)
+        status = limn_run_write(job.run, j->s.encodes ? job.cut->input : job.ports->latent, LIMN_F32, from);
     if (status == LIMN_OK) status = limn_run_execute(job.run);
-    if (status == LIMN_OK) status = limn_job_output(j->ctx, &job, job.ports->output, "decoder", to);
+    if (status == LIMN_OK) status = limn_job_output(j->ctx, &job, job.ports->output, where(j), to);
+    if (status == LIMN_OK && log_variance)
+        status = limn_job_output(j->ctx, &job, job.ports->log_variance, where(j), log_variance);
     limn_job_end(&job);
     return status;
 }
 
+/* The stage at which strips and the whole meet. */
+static int seam(const strips_job *j, const limn_strips *s)
+{
+    return j->s.encodes ? s->segment[s->n - 1].end : s->segment[0].begin;
+}
+
+static limn_status new_stage(const strips_job *j, int i, float **out)
+{
+    *out = malloc(bytes_of(&j->s, i));
+    return *out ? LIMN_OK : limn_fail_memory(j->ctx, bytes_of(&j->s, i), "a stage");
+}
+
 limn_status limn_strips_run(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole, const limn_strips *s,
-                            const float *from, float *to)
+                            const float *from, float *to, float *log_variance)
 {
     strips_job j = {.ctx = ctx, .net = net, .whole = whole};
     limn_status status = look(ctx, net, whole, &j.s);
-    if (status != LIMN_OK) return status;
-    size_t bytes = bytes_of(&j.s, s->segment[0].begin);
-    float *stage = malloc(bytes), *next;
-    status = stage ? run_head(&j, s->segment[0].begin, from, stage) : limn_fail_memory(ctx, bytes, "a stage");
+    float *stage = NULL, *next = NULL;
+    if (status == LIMN_OK && !j.s.encodes) {
+        status = new_stage(&j, seam(&j, s), &stage);
+        if (status == LIMN_OK) status = run_whole(&j, seam(&j, s), from, stage, NULL);
+    }
     for (int i = 0; i < s->n && status == LIMN_OK; i++) {
         j.g = &s->segment[i];
-        bytes = bytes_of(&j.s, j.g->end);
-        next = j.g->end == j.s.n ? to : malloc(bytes);
-        status = next ? run_segment(&j, stage, next) : limn_fail_memory(ctx, bytes, "a stage");
+        bool last = j.g->end == j.s.n;
+        status = last ? LIMN_OK : new_stage(&j, j.g->end, &next);
+        if (status != LIMN_OK) break;
+        status = run_segment(&j, stage ? stage : from, last ? to : next);
         free(stage);
-        stage = next;
+        stage = last ? NULL : next;
     }
-    if (stage != to) free(stage);
+    if (status == LIMN_OK && j.s.encodes) status = run_whole(&j, seam(&j, s), stage, to, log_variance);
+    free(stage);
     return status;
 }
 
 limn_status limn_strips_load(limn_ctx *ctx, limn_net *net, const limn_net_shape *whole, const limn_strips *s)
 {
-    stages all;
+    strips_job j = {.ctx = ctx, .net = net, .whole = whole};
     limn_job job = {0};
-    limn_status status = look(ctx, net, whole, &all);
+    limn_status status = look(ctx, net, whole, &j.s);
     for (int i = -1; i < s->n && status == LIMN_OK; i++) {
-        limn_net_shape shape = i < 0 ? head_of(whole, s->segment[0].begin)
-                                     : strip_of(whole, &all, &s->segment[i], LIMN_NO_STAGE);
+        limn_net_shape shape = i < 0 ? whole_of(whole, &j.s, seam(&j, s))
+                                     : strip_of(whole, &j.s, &s->segment[i], LIMN_NO_STAGE);
         status = limn_job_begin(ctx, net, &shape, (size_t)1 << 62, &job);
         limn_job_end(&job);
     }

@@ -210,19 +210,24 @@ static size_t room(const limn_ctx *ctx, const limn_coder *coder, const limn_net_
     return left && left < most ? left : most;
 }
 
+static const char *working(const limn_coder *coder)
+{
+    return coder->part == LIMN_PART_ENCODER ? "encoding" : "decoding";
+}
+
 /* size: of the whole, for which there is no room. */
 static limn_status begin_strips(limn_autoencoder *a, limn_coder *coder, const limn_net_size *size, size_t left)
 {
     limn_status status = LIMN_NO_MEMORY;
-    if (coder->part == LIMN_PART_DECODER && !a->tiling.on)
+    if (!a->tiling.on && coder->whole.batch == 1)
         status = limn_strips_decide(a->ctx, coder->net, &coder->whole, left, &coder->strips);
     if (status != LIMN_OK) {
         coder->strips.n = 0;
         return limn_fail(a->ctx, LIMN_NO_MEMORY, "the plan needs %.1f MB for activations, the limit is %.1f MB: use a "
                          "smaller batch or size", (double)size->activations / 1e6, (double)left / 1e6);
     }
-    limn_log(a->ctx, LIMN_LOG_INFO, "decoding %d x %d in strips: %.0f MB planned", coder->whole.width, coder->whole.height,
-             (double)(coder->strips.bytes + size->weights) * 1e-6);
+    limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d in strips: %.0f MB planned", working(coder), coder->whole.width,
+             coder->whole.height, (double)(coder->strips.bytes + size->weights) * 1e-6);
     return LIMN_OK;
 }
 
@@ -244,8 +249,7 @@ limn_status limn_coder_begin(limn_autoencoder *a, limn_coder *coder, int batch, 
     if (left && size.activations > left) return begin_strips(a, coder, &size, left);
     status = limn_job_begin(a->ctx, coder->net, &shape, (size_t)1 << 62, &coder->job);
     if (status == LIMN_OK)
-        limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d%s: %.0f MB planned",
-                 coder->part == LIMN_PART_ENCODER ? "encoding" : "decoding", width, height,
+        limn_log(a->ctx, LIMN_LOG_INFO, "%s %d x %d%s: %.0f MB planned", working(coder), width, height,
                  limn_tiling_text(&a->tiling, whole, a->factor, tiles), (double)(size.activations + size.weights) * 1e-6);
     return status;
 }
@@ -257,7 +261,7 @@ static limn_status code(limn_autoencoder *a, limn_coder *coder, int n, int heigh
     limn_status status = limn_coder_begin(a, coder, n, height, width, precision);
     limn_coder_sides latent = {height / a->factor, width / a->factor};
     if (status == LIMN_OK && coder->strips.n)
-        return limn_strips_run(a->ctx, coder->net, &coder->whole, &coder->strips, from, to);
+        return limn_strips_run(a->ctx, coder->net, &coder->whole, &coder->strips, from, to, NULL);
     return status == LIMN_OK ? limn_job_code(a->ctx, &coder->job, &a->tiling, latent, from, to, NULL) : status;
 }
 

@@ -14,7 +14,7 @@ typedef struct limn_coder {
     limn_weight_file *st;       /* both may have the same */
     limn_net *net;
     limn_job job;               /* of the last call */
-    limn_strips strips;         /* of a decoder whose whole does not fit; its pictures are of `whole` */
+    limn_strips strips;         /* where the whole does not fit; its pictures are of `whole` */
     limn_net_shape whole;
     size_t memory;              /* the limit for which that was decided */
 } limn_coder;

@@ -38,7 +38,7 @@ void limn_recipe_share(const limn_recipe *r, limn_recipe *out)
     for (int i = 0; i < r->n_parts; i++) {
         limn_recipe_part *part = &out->part[i];
         limn_net_share(part->net);
-        part->job = (limn_job){0}, part->ids = NULL, part->chunks = (limn_recipe_chunks){0};
+        part->job = (limn_job){0}, part->ids = NULL, part->chunks = (limn_recipe_chunks){0}, part->strips.n = 0;
         memset(part->output, 0, sizeof part->output);
         part->shape = (limn_net_shape){0}, part->version = 0, part->changed = part->ran = false;
     }
@@ -233,13 +233,13 @@ limn_status limn_recipe_check(limn_ctx *ctx, const limn_recipe *r)
 static limn_status begin_part(limn_ctx *ctx, limn_recipe *r, int i, const limn_net_shape *shape)
 {
     limn_recipe_part *part = &r->part[i];
-    if (part->role == LIMN_ROLE_DECODER && r->strips.n) limn_job_end(&part->job);
+    if (part->strips.n) limn_job_end(&part->job);
     else if (limn_job_serves(ctx, &part->job, part->net, shape)) return LIMN_OK;
     if (part->role != LIMN_ROLE_TEXT || !limn_net_shape_same(&part->shape, shape)) forget(part);
     part->shape = *shape, part->ran = false;
     for (int w = 0; w < r->n_wires; w++)
         if (r->wire[w].to == i) r->wire[w].seen = 0;
-    if (part->role == LIMN_ROLE_DECODER && r->strips.n) return LIMN_OK;
+    if (part->strips.n) return LIMN_OK;
     return limn_job_open(ctx, part->net, shape, (size_t)1 << 62, &part->job);
 }
 
@@ -266,12 +266,12 @@ static void tell(limn_ctx *ctx, limn_recipe *r, limn_text *text)
 limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
-    limn_recipe_sizes plan = {.strips = {0}};
+    limn_recipe_sizes plan = {0};
     end_others(ctx, r, s);
     limn_status status = limn_recipe_ask(ctx, r, s, &text, &plan);
     if (status == LIMN_OK) tell(ctx, r, &text);
-    r->strips = plan.strips;
     limn_text_free(&text);
+    for (int i = 0; i < r->n_parts; i++) r->part[i].strips = plan.strips[i];
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_net_shape shape = limn_recipe_shape_of(&r->part[i], s);
         if (!limn_recipe_wants(&r->part[i], s)) continue;
@@ -284,12 +284,12 @@ limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_s
 void limn_recipe_release(limn_recipe *r, limn_recipe_part *part)
 {
     int i = (int)(part - r->part);
-    if (!part->job.run) return;
-    if (limn_recipe_is_transient(r, part, &part->size)) {
+    if (!part->job.run && !part->strips.n) return;
+    if (limn_recipe_is_transient(r, part, &part->size, &part->strips)) {
         limn_job_end(&part->job);
         limn_net_release(part->net);
         part->ran = false;
-    } else if (part->role != LIMN_ROLE_TEXT && part->role != LIMN_ROLE_ENCODER &&
+    } else if (part->job.run && part->role != LIMN_ROLE_TEXT && part->role != LIMN_ROLE_ENCODER &&
                limn_recipe_is_large(r, part->size.activations)) {
         limn_job_release(&part->job);
         forget(part);
@@ -427,14 +427,18 @@ limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *par
     return LIMN_OK;
 }
 
-limn_status limn_recipe_code(limn_ctx *ctx, const limn_recipe *r, limn_recipe_part *part, limn_coder_sides latent,
-                             const float *from, float *to, float *log_variance)
+limn_status limn_recipe_code(limn_ctx *ctx, limn_recipe_part *part, limn_coder_sides latent, const float *from, float *to,
+                             float *log_variance)
 {
-    if (part->role == LIMN_ROLE_DECODER && r->strips.n)
-        return limn_strips_run(ctx, part->net, &part->shape, &r->strips, from, to);
+    if (part->strips.n) return limn_strips_run(ctx, part->net, &part->shape, &part->strips, from, to, log_variance);
     limn_status status = limn_job_code(ctx, &part->job, &part->tiling, latent, from, to, log_variance);
     part->ran = status == LIMN_OK;
     return status;
+}
+
+limn_status limn_recipe_load_part(limn_ctx *ctx, limn_recipe_part *part)
+{
+    return part->strips.n ? limn_strips_load(ctx, part->net, &part->shape, &part->strips) : limn_job_load(ctx, &part->job);
 }
 
 /* What one of them takes is free before the next one reads its weights. */
@@ -451,8 +455,9 @@ limn_status limn_recipe_load(limn_ctx *ctx, limn_recipe *r)
         limn_recipe_release(r, part); /* what it said of these texts is kept */
         limn_job_end(&part->job);
     }
-    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++)
-        if (r->part[i].job.run && r->part[i].role != LIMN_ROLE_ENCODER) status = limn_job_load(ctx, &r->part[i].job);
-    const limn_recipe_part *decoder = limn_recipe_find(r, LIMN_ROLE_DECODER);
-    return status == LIMN_OK && r->strips.n ? limn_strips_load(ctx, decoder->net, &decoder->shape, &r->strips) : status;
+    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
+        limn_recipe_part *part = &r->part[i];
+        if ((part->job.run || part->strips.n) && part->role != LIMN_ROLE_ENCODER) status = limn_recipe_load_part(ctx, part);
+    }
+    return status;
 }

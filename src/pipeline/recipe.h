@@ -59,6 +59,7 @@ typedef struct limn_recipe_part {
     limn_net_shape shape;     /* of that */
     limn_tiling tiling;
     limn_net_size size;
+    limn_strips strips;       /* of a coder, where there is no memory for the whole; else none */
     limn_part_output *output[LIMN_PORTS]; /* outputs that wires take, of its last run */
     limn_recipe_chunks chunks; /* of a text part */
     int32_t *ids;             /* of the texts that were written last; NULL: none */
@@ -78,7 +79,6 @@ typedef struct limn_wire {
 typedef struct limn_recipe {
     size_t least;             /* bytes below which a part keeps its memory; 0: 64 MB */
     bool again;               /* the picture that is started from is not the last one: its encoder keeps its memory */
-    limn_strips strips;       /* of the decoder, where there is no memory for the whole; else none */
     char *told;               /* what of memory was said last; NULL: nothing */
     int n_parts, n_wires;
     limn_recipe_part part[LIMN_RECIPE_PARTS];
@@ -128,6 +128,8 @@ limn_status limn_recipe_begin(limn_ctx *ctx, limn_recipe *r, const limn_recipe_s
 /** Before the first step, once the texts are written: they are encoded, unless they were, and all other weights read.
  *  @return what the weights' files say; LIMN_CANCELLED */
 limn_status limn_recipe_load(limn_ctx *ctx, limn_recipe *r);
+/** The weights of one part, which was begun, are read. */
+limn_status limn_recipe_load_part(limn_ctx *ctx, limn_recipe_part *part);
 /** The memory of a part that has no more to do for now is free, if it is worth it: of encoders weights and activations, of
  *  others activations.  All its inputs are to be written again, but what wires take of it stays. */
 void limn_recipe_release(limn_recipe *r, limn_recipe_part *part);
@@ -140,8 +142,8 @@ limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_
 /** What a part of the role ENCODER, DECODER or PREVIEW makes of a picture or latent, in the tiles or strips that it was
  *  begun for.
  *  @return as limn_job_code() */
-limn_status limn_recipe_code(limn_ctx *ctx, const limn_recipe *r, limn_recipe_part *part, limn_coder_sides latent,
-                             const float *from, float *to, float *log_variance);
+limn_status limn_recipe_code(limn_ctx *ctx, limn_recipe_part *part, limn_coder_sides latent, const float *from, float *to,
+                             float *log_variance);
 /** Run a part, before it the parts that feed it and whose inputs changed; progress is told of "text". */
 limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *part);
 

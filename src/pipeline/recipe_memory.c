@@ -38,10 +38,11 @@ bool limn_recipe_is_large(const limn_recipe *r, size_t bytes)
     return bytes >= (r->least ? r->least : (size_t)64 << 20);
 }
 
-bool limn_recipe_is_transient(const limn_recipe *r, const limn_recipe_part *part, const limn_net_size *size)
+bool limn_recipe_is_transient(const limn_recipe *r, const limn_recipe_part *part, const limn_net_size *size,
+                              const limn_strips *strips)
 {
     bool early = part->role == LIMN_ROLE_TEXT || (part->role == LIMN_ROLE_ENCODER && !r->again);
-    return early && limn_recipe_is_large(r, size->weights + size->activations);
+    return early && (strips->n || limn_recipe_is_large(r, size->weights + size->activations));
 }
 
 /* "decoder 120.0 MB in 9 tiles of 256 x 256, " */
@@ -52,9 +53,9 @@ static void name_part(const limn_recipe *r, const limn_recipe_shape *s, const li
     int factor = factor_of(part, s);
     char tiles[64] = "";
     if (factor) limn_tiling_text(&s->tiling, (limn_coder_sides){s->height * factor, s->width * factor}, factor, tiles);
-    if (part->role == LIMN_ROLE_DECODER && plan->strips.n) snprintf(tiles, sizeof tiles, " in strips");
+    if (plan->strips[part - r->part].n) snprintf(tiles, sizeof tiles, " in strips");
     limn_text_printf(text, "%s %.1f MB%s%s, ", part->name, (double)(size->activations + size->weights) * 1e-6, tiles,
-                     limn_recipe_is_transient(r, part, size) ? " (then free)" : "");
+                     limn_recipe_is_transient(r, part, size, &plan->strips[part - r->part]) ? " (then free)" : "");
 }
 
 typedef struct need { size_t all, more; } need; /* bytes; those that are not taken yet */
@@ -77,13 +78,14 @@ static void add(need *n, size_t all, size_t more)
 
 /* One part: others hold `around` bytes of weights now. */
 static void count_part(const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_part *part,
-                       const limn_net_size *size, bool goes_on, size_t around, times *t)
+                       const limn_recipe_sizes *plan, bool goes_on, size_t around, times *t)
 {
+    const limn_net_size *size = &plan->size[part - r->part];
     size_t has = limn_net_bytes(part->net), a = size->activations, w = size->weights, lacks = w > has ? w - has : 0;
     size_t more = goes_on ? 0 : a;
     bool rests = s->in_turn && limn_recipe_is_large(r, a);
     t->sum += w + a;
-    if (limn_recipe_is_transient(r, part, size)) {
+    if (limn_recipe_is_transient(r, part, size, &plan->strips[part - r->part])) {
         t->encode.all = larger(t->encode.all, s->buffers + around + w + a);
         t->encode.more = larger(t->encode.more, s->buffers + lacks + a);
         return;
@@ -94,7 +96,9 @@ static void count_part(const limn_recipe *r, const limn_recipe_shape *s, const l
     if (!rests || part->role != LIMN_ROLE_DENOISER) add(&t->decode, a, more);
 }
 
-static times count(limn_ctx *ctx, const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_sizes *plan)
+/* only: one part alone; NULL: all */
+static times count(limn_ctx *ctx, const limn_recipe *r, const limn_recipe_shape *s, const limn_recipe_sizes *plan,
+                   const limn_recipe_part *only)
 {
     times t = {.steps = {s->buffers, s->buffers}, .decode = {s->buffers, s->buffers}, .sum = s->buffers};
     size_t has = 0;
@@ -103,7 +107,8 @@ static times count(limn_ctx *ctx, const limn_recipe *r, const limn_recipe_shape 
         const limn_recipe_part *part = &r->part[i];
         limn_net_shape shape = limn_recipe_shape_of(part, s);
         bool goes_on = part->ran && limn_job_serves(ctx, &part->job, part->net, &shape);
-        if (limn_recipe_wants(part, s)) count_part(r, s, part, &plan->size[i], goes_on, has - limn_net_bytes(part->net), &t);
+        if (limn_recipe_wants(part, s) && (!only || part == only))
+            count_part(r, s, part, plan, goes_on, has - limn_net_bytes(part->net), &t);
     }
     return t;
 }
@@ -129,22 +134,34 @@ static size_t room(const limn_ctx *ctx, need n, size_t have, size_t takes)
     return left;
 }
 
-/* A decoder that does not fit goes in strips, where these do. */
-static void try_strips(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, size_t have, const times *t,
+/* Bytes that are left for the activations of a coder, at each of the times when it has some. */
+static size_t room_for(limn_ctx *ctx, const limn_recipe *r, const limn_recipe_shape *s, size_t have,
+                       const limn_recipe_part *part, const limn_recipe_sizes *plan)
+{
+    limn_recipe_sizes then = *plan;
+    size_t takes = plan->size[part - r->part].activations;
+    then.strips[part - r->part].n = 1;
+    bool transient = limn_recipe_is_transient(r, part, &plan->size[part - r->part], &then.strips[part - r->part]);
+    times t = count(ctx, r, s, &then, transient ? part : NULL);
+    if (transient) return room(ctx, t.encode, have, takes);
+    size_t left = room(ctx, t.decode, have, takes), steps = room(ctx, t.steps, have, takes);
+    bool in_steps = part->role != LIMN_ROLE_DECODER || !s->in_turn || !limn_recipe_is_large(r, takes);
+    return in_steps && steps < left ? steps : left;
+}
+
+/* A coder that does not fit goes in strips, where these do. */
+static void try_strips(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, size_t have, limn_role role,
                        limn_recipe_sizes *plan)
 {
-    const limn_recipe_part *decoder = limn_recipe_find(r, LIMN_ROLE_DECODER);
-    if (!decoder || !s->decodes || s->tiling.on) return;
-    limn_net_size *size = &plan->size[decoder - r->part];
-    limn_net_shape shape = limn_recipe_shape_of(decoder, s);
-    size_t left = room(ctx, t->decode, have, size->activations);
-    bool in_steps = !s->in_turn || !limn_recipe_is_large(r, size->activations);
-    if (in_steps && room(ctx, t->steps, have, size->activations) < left)
-        left = room(ctx, t->steps, have, size->activations);
-    if (left >= size->activations) return; /* it is not the decoder that does not fit */
-    if (limn_strips_decide(ctx, decoder->net, &shape, left, &plan->strips) == LIMN_OK)
-        size->activations = plan->strips.bytes;
-    else plan->strips.n = 0;
+    const limn_recipe_part *part = limn_recipe_find(r, role);
+    if (!part || !limn_recipe_wants(part, s) || s->tiling.on) return;
+    limn_net_size *size = &plan->size[part - r->part];
+    limn_strips *strips = &plan->strips[part - r->part];
+    limn_net_shape shape = limn_recipe_shape_of(part, s);
+    size_t left = room_for(ctx, r, s, have, part, plan);
+    if (left >= size->activations) return; /* it is not this one that does not fit */
+    if (limn_strips_decide(ctx, part->net, &shape, left, strips) == LIMN_OK) size->activations = strips->bytes;
+    else strips->n = 0;
 }
 
 /* What all parts take, and how much of it is not taken yet; named in `text`. */
@@ -157,10 +174,11 @@ static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shap
         if (limn_recipe_wants(&r->part[i], s)) status = limn_net_measure(ctx, r->part[i].net, &shape, &plan->size[i]);
     }
     if (status != LIMN_OK) return status;
-    times t = count(ctx, r, s, plan);
+    times t = count(ctx, r, s, plan, NULL);
     if (!fits_in(ctx, most_of(&t), have)) {
-        try_strips(ctx, r, s, have, &t, plan);
-        t = count(ctx, r, s, plan);
+        try_strips(ctx, r, s, have, LIMN_ROLE_ENCODER, plan);
+        try_strips(ctx, r, s, have, LIMN_ROLE_DECODER, plan);
+        t = count(ctx, r, s, plan, NULL);
     }
     for (int i = 0; i < r->n_parts; i++)
         if (limn_recipe_wants(&r->part[i], s)) name_part(r, s, &r->part[i], plan, text);
@@ -185,7 +203,7 @@ limn_status limn_recipe_ask(limn_ctx *ctx, limn_recipe *r, const limn_recipe_sha
 limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s, const char *what)
 {
     limn_text text = {0};
-    limn_recipe_sizes plan = {.strips = {0}};
+    limn_recipe_sizes plan = {0};
     limn_status status = limn_recipe_ask(ctx, r, s, &text, &plan);
     if (status == LIMN_OK) limn_log(ctx, LIMN_LOG_INFO, "memory of %s: %s", what, text.bytes);
     else limn_fail_in(ctx, status, "%s", what);
@@ -196,7 +214,7 @@ limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe
 bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *s)
 {
     limn_text text = {0};
-    limn_recipe_sizes plan = {.strips = {0}};
+    limn_recipe_sizes plan = {0};
     bool fits = limn_recipe_ask(ctx, r, s, &text, &plan) == LIMN_OK;
     limn_text_free(&text);
     return fits;

@@ -441,7 +441,7 @@ limn_status limn_sampling_decode(limn_sampling *s, limn_role role, const float *
     float *values = malloc(bytes);
     if (!values) return limn_fail_memory(s->p->ctx, bytes, "a picture");
     limn_coder_sides sides = {s->height, s->width};
-    limn_status status = limn_recipe_code(s->p->ctx, &s->p->recipe, decoder, sides, latent, values, NULL);
+    limn_status status = limn_recipe_code(s->p->ctx, decoder, sides, latent, values, NULL);
     if (status == LIMN_OK)
         status = limn_picture_bytes(s->p->ctx, width, height, net.channels, values, out);
     free(values);

@@ -47,13 +47,13 @@ static limn_status new_latent(limn_ctx *ctx, size_t size, bool drawn, limn_start
 limn_status limn_start_encode(limn_pipeline *p, const float *values, const limn_start *s, limn_start_latent *out)
 {
     limn_recipe_part *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_ENCODER);
-    limn_status status = limn_job_load(p->ctx, &encoder->job);
+    limn_status status = limn_recipe_load_part(p->ctx, encoder);
     if (status != LIMN_OK) return status;
     if (!limn_progress(p->ctx, "encode", 0, 1))
         return limn_fail(p->ctx, LIMN_CANCELLED, "stopped before a picture was encoded");
     status = new_latent(p->ctx, s->size, draws_latents(p, s->o), out);
     if (status == LIMN_OK)
-        status = limn_recipe_code(p->ctx, &p->recipe, encoder, (limn_coder_sides){s->height, s->width}, values, out->mean,
+        status = limn_recipe_code(p->ctx, encoder, (limn_coder_sides){s->height, s->width}, values, out->mean,
                                   out->deviation);
     if (status == LIMN_OK && !limn_progress(p->ctx, "encode", 1, 1))
         status = limn_fail(p->ctx, LIMN_CANCELLED, "stopped when a picture was encoded");

@@ -37,7 +37,7 @@ static limn_status give_back(limn_pipeline *p, const limn_start *s, size_t n, fl
     if (!x) return limn_fail_memory(p->ctx, n_latent * sizeof *x, "a latent");
     for (size_t i = 0; i < n_latent; i++) x[i] = (float)(latent[i] / p->latent_scale + p->latent_shift);
     limn_coder_sides sides = {s->height, s->width};
-    limn_status status = limn_recipe_code(p->ctx, &p->recipe, decoder, sides, x, values, NULL);
+    limn_status status = limn_recipe_code(p->ctx, decoder, sides, x, values, NULL);
     if (status == LIMN_OK) cut(limn_pipeline_describe(p).channels, n, values);
     free(x);
     return status;
