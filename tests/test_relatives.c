@@ -1,6 +1,8 @@
 /* test_relatives.c: relatives of Stable Diffusion 1 (U-Nets that fill in what a mask shows, that are told the guidance, that
  * are pruned) and what starts from a picture.  Shrunken networks with weights of a formula, in folders of diffusers and in
  * one file; latents after every call are those of diffusers' pipelines, from the same seed (oracle/sd_relatives.py). */
+#include "base/rng.h"
+#include "denoise/picture.h"
 #include "file/image.h"
 #include "graph/node.h"
 #include "make_published.h"
@@ -349,6 +351,92 @@ static void what_is_asked_of_the_wrong_network_is_a_sentence(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- noise ------------------------------------------------------------------------------------------------------------ */
+
+/* The picture with noise of this many gray levels, as a file has it. */
+static limn_image noised(limn_ctx *ctx, const limn_image *from, double noise, int draw)
+{
+    enum { N = REL_WIDTH * REL_HEIGHT * 3 };
+    limn_image out;
+    float x[N], z[N];
+    limn_picture_values(from, x);
+    limn_random_normal(7, LIMN_STREAM_TEST, (uint64_t)draw, 0, N, z);
+    for (int i = 0; i < N; i++) x[i] += z[i] * (float)(noise / 127.5);
+    OK(limn_picture_bytes(ctx, REL_WIDTH, REL_HEIGHT, 3, x, &out));
+    return out;
+}
+
+/* By the autoencoder alone: how far such noise spreads the latent of what it gives back of the noisy picture. */
+static double moved_by(limn_ctx *ctx, const limn_image *noisy, double noise)
+{
+    enum { DRAWS = 8, N = REL_WIDTH * REL_HEIGHT / 16 };
+    limn_autoencoder *a;
+    limn_image back;
+    limn_latent latent, clean, moved;
+    double squares = 0, mean[N] = {0};
+    OK(limn_autoencoder_open(ctx, "rel-sd/vae", &a));
+    OK(limn_encode(a, noisy, LIMN_PRECISION_F32, &latent));
+    OK(limn_decode(a, &latent, LIMN_PRECISION_F32, &back));
+    OK(limn_encode(a, &back, LIMN_PRECISION_F32, &clean));
+    for (int k = 0; k < DRAWS; k++) {
+        limn_image again = noised(ctx, &back, noise, 10 + k);
+        OK(limn_encode(a, &again, LIMN_PRECISION_F32, &moved));
+        for (int i = 0; i < N; i++) {
+            double d = moved.values[i] - clean.values[i];
+            mean[i] += d / DRAWS, squares += d * d / (DRAWS * N);
+        }
+        limn_latent_free(&moved);
+        limn_image_free(&again);
+    }
+    for (int i = 0; i < N; i++) squares -= mean[i] * mean[i] / N;
+    limn_latent_free(&latent);
+    limn_latent_free(&clean);
+    limn_image_free(&back);
+    limn_autoencoder_free(a);
+    return sqrt(squares * DRAWS / (DRAWS - 1)) * 0.18215;
+}
+
+/* As with networks of Limn's own: it sets out where it has met as much noise as that of the pixels spreads the latent, by
+ * any scheduler of a folder; what is left of it is the picture's. */
+static void noise_is_taken_out_of_a_picture(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"pndm", "euler", "dpm", "unipc_flow", "lms"};
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image picture = picture_of(ctx), noisy = noised(ctx, &picture, 30, 0), clean, left, none;
+    enum { BYTES = REL_WIDTH * REL_HEIGHT * 3 };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int at = 0;
+        while (!is(schedulers[at].name, names[i])) at++;
+        limn_pipeline *p = open_relative(ctx, 0, schedulers[at].config);
+        limn_generate_options o = options_of(p, &rel_cases[0]);
+        limn_sampling *s;
+        double a, b, expected = moved_by(ctx, &noisy, 30);
+        o.init = &noisy, o.noise = 30, o.strength = 1;
+        OK(limn_sampling_begin(p, &o, &s));
+        limn_sampler_level(s->sampler, 0, &a, &b);
+        if (fabs(b / a / expected - 1) > 0.15) fail_msg("%s sets out at %g, expected %g", names[i], b / a, expected);
+        for (size_t k = 0; k < s->size; k++) assert_true(fabs(s->x[k] - a * s->start.init.mean[k]) < 1e-4);
+        limn_sampling_end(s);
+        OK(limn_generate(p, &o, &clean));
+        o.noise_left = 10;
+        OK(limn_generate(p, &o, &left));
+        for (int k = 0; k < BYTES; k++) /* a third of the noise */
+            assert_true(fabs(left.pixels[k] - (2.0 * clean.pixels[k] + noisy.pixels[k]) / 3) < 1.6);
+        limn_image_free(&clean);
+        limn_image_free(&left);
+        limn_pipeline_free(p);
+    }
+    limn_pipeline *p = open_relative(ctx, INPAINT, SD_PNDM);
+    limn_generate_options o = options_of(p, &rel_cases[0]);
+    o.init = &noisy, o.noise = 30;
+    says(ctx, limn_generate(p, &o, &none), LIMN_UNSUPPORTED, "takes no noise out of a picture: take the model that it was");
+    limn_pipeline_free(p);
+    limn_image_free(&picture);
+    limn_image_free(&noisy);
+    limn_ctx_free(ctx);
+}
+
 static void a_config_that_contradicts_its_tensors_is_a_sentence(void **state)
 {
     (void)state;
@@ -390,6 +478,7 @@ static void the_program_takes_what_is_usual(void **state)
     write_one_file(ctx, &relatives[LCM], path);
     run("generate lighthouse -m rel-one/lcm.safetensors -W 32 -H 24 -o rel.png", 0);
     expect_said("Steps: 4, Sampler: LCM", "rel.png"), expect_said("CFG scale: 8.5", "rel.png");
+    run("denoise rel-picture.png --noise 20 -m rel-one/lcm.safetensors -W 48 -H 32 -o rel.png", 0);
     run("generate lighthouse -n fog -m rel-one/lcm.safetensors -W 32 -H 24 -o rel.png", 2);
     expect_said("a negative prompt would change", "rel.txt");
     write_one_file(ctx, &relatives[INPAINT], path);
@@ -412,6 +501,7 @@ int main(void)
         cmocka_unit_test(full_size_has_as_many_numbers),
         cmocka_unit_test(a_picture_is_the_same_alone_and_among_others),
         cmocka_unit_test(what_is_asked_of_the_wrong_network_is_a_sentence),
+        cmocka_unit_test(noise_is_taken_out_of_a_picture),
         cmocka_unit_test(a_config_that_contradicts_its_tensors_is_a_sentence),
         cmocka_unit_test(the_program_takes_what_is_usual),
     };

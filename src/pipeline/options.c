@@ -183,6 +183,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     if (status != LIMN_OK) return status;
     char names[128];
     if (!custom) out->sigmas = sigmas, out->spacing = spacing;
+    else if (o->noise > 0) out->sigmas = LIMN_SIGMAS_SPACED, out->spacing = LIMN_SPACING_AUTO, out->steps_offset = 0;
     bool own = !custom && p->published && row->takes_end && row->usual == LIMN_SPACING_LEADING &&
                p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR;
     if (own && spacing == LIMN_SPACING_AUTO) out->steps_offset = 1; /* Stable Diffusion's own of these samplers */

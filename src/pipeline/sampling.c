@@ -71,9 +71,6 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED,
                          "%s: its %d channels are a latent: an autoencoder must make one of the picture to start from",
                          p->file, info.channels);
-    if (info.makes_latents && p->published && o->noise > 0)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: what noise of a picture is in latents is known of networks that "
-                         "Limn trained: take one of those", p->file);
     limn_prompt_style style;
     limn_preview preview;
     bool rescales = o->guidance_rescale != 0;

@@ -89,11 +89,12 @@ static limn_status encode_all(limn_pipeline *p, const limn_image *image, limn_st
     return status;
 }
 
-/* What the decoder gives back is not the picture: what is kept, also of its noise, is laid over it.  Published: as
- * diffusers, which does not. */
+/* What the decoder gives back is not the picture: what is kept, also of its noise, is laid over it.  Published, by a mask:
+ * as diffusers, which does not. */
 static bool lays_over(const limn_pipeline *p, const limn_start *s)
 {
-    return p->vae && s->o->init && (s->o->mask || s->o->noise_left > 0) && !limn_pipeline_follows_diffusers(p);
+    bool mask = s->o->mask && !limn_pipeline_follows_diffusers(p);
+    return p->vae && s->o->init && (mask || s->o->noise_left > 0);
 }
 
 static limn_status read_pictures(limn_pipeline *p, limn_start *s)
@@ -171,6 +172,9 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
     if (o->noise > 0 && p->makes_latents && latent)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected the picture that holds the noise, found a latent");
     if (o->noise > 0 && !init) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a picture that holds the noise");
+    if (o->noise > 0 && limn_model_interface(&p->settings).inpaints)
+        return limn_fail(ctx, LIMN_UNSUPPORTED, "%s fills in what a mask shows, and takes no noise out of a picture: take "
+                         "the model that it was made from", p->name);
     if (o->noise > 0 && mask)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "a mask and a noisy picture do not go together: what is kept would keep its noise");
