@@ -12,8 +12,9 @@ static const char help[] =
     "torch.save() wrote\n"
     "(.pt, .pth, .ckpt; nothing in it is executed): every tensor (name, type, shape, bytes, offset), totals, metadata, "
     "whether it is\n"
-    "damaged, and the network it fits: all of them where a checkpoint holds several, and first which sets of its weights\n"
-    "there are (raw, EMA) and what their names begin with.  Of latents that limn encode made:\n"
+    "damaged, and the network it fits: all of them where a checkpoint holds several.  First, of published networks, in a\n"
+    "line which there are, what is missing to draw, what is left over; and which sets of weights there are (raw, EMA) and\n"
+    "what their names begin with.  Of latents that limn encode made:\n"
     "how many, shape, scale, spread, autoencoder.  Numbered repetitions are folded: blocks.0-11.attn.qkv.weight.\n"
     "A PNG that limn generate made: prompt, seed and settings.\n"
     "\n"
@@ -81,26 +82,78 @@ static void print_fit(const limn_fit *fit, bool many)
                limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
 }
 
-/* Of published networks that draw together: what the file is a part of, and what it lacks. */
-static void print_parts(const limn_inspected *it)
+/* Of published networks that draw together: which of them a file has. */
+typedef struct parts {
+    const limn_fit *draws;
+    bool text, coder, lacks_text, lacks_coder;
+    limn_interface net; /* of `draws` */
+} parts;
+
+static parts parts_of(const limn_inspected *it)
 {
-    const limn_fit *draws = NULL;
-    bool text = false, coder = false;
+    parts p = {0};
     for (int i = 0; i < it->n_fits; i++) {
         const limn_fit *fit = &it->fit[i];
         if (fit->source == LIMN_FIT_NONE || fit->source == LIMN_FIT_METADATA) continue;
-        text = text || fit->settings.family->kind == LIMN_ENCODES_TEXT;
-        coder = coder || fit->settings.family->kind == LIMN_RECONSTRUCTS;
-        if (fit->settings.family->kind == LIMN_DENOISES) draws = fit;
+        p.text = p.text || fit->settings.family->kind == LIMN_ENCODES_TEXT;
+        p.coder = p.coder || fit->settings.family->kind == LIMN_RECONSTRUCTS;
+        if (fit->settings.family->kind == LIMN_DENOISES) p.draws = fit;
     }
-    if (!draws && text) printf("part      a text encoder: --clip_l of limn generate\n");
-    if (!draws && coder) printf("part      an autoencoder: -m of limn encode and decode, --vae of limn generate\n");
-    if (!draws) return;
-    limn_interface net = limn_model_interface(&draws->settings);
-    bool lacks_text = net.text_width && !net.reads_ids && !text, lacks_coder = net.channels > 3 && !coder;
-    if (lacks_text) printf("missing   a text encoder that makes features of %d numbers (--clip_l)\n", net.text_width);
-    if (lacks_coder)
-        printf("%-10san autoencoder of latents of %d channels (--vae)\n", lacks_text ? "" : "missing", net.channels);
+    if (!p.draws) return p;
+    p.net = limn_model_interface(&p.draws->settings);
+    p.lacks_text = p.net.text_width && !p.net.reads_ids && !p.text, p.lacks_coder = p.net.channels > 3 && !p.coder;
+    return p;
+}
+
+/* What the file is a part of, and what it lacks. */
+static void print_parts(const limn_inspected *it)
+{
+    parts p = parts_of(it);
+    if (!p.draws && p.text) printf("part      a text encoder: --clip_l of limn generate\n");
+    if (!p.draws && p.coder) printf("part      an autoencoder: -m of limn encode and decode, --vae of limn generate\n");
+    if (p.lacks_text) printf("missing   a text encoder that makes features of %d numbers (--clip_l)\n", p.net.text_width);
+    if (p.lacks_coder)
+        printf("%-10san autoencoder of latents of %d channels (--vae)\n", p.lacks_text ? "" : "missing", p.net.channels);
+}
+
+static bool begins(const limn_entry *e, const char *prefix)
+{
+    return !strncmp(e->name, prefix, strlen(prefix));
+}
+
+/* Does the name of a tensor say that it is of one of the networks, or of a set of its weights? */
+static bool belongs(const limn_inspected *it, const limn_entry *e)
+{
+    bool found = false;
+    for (int i = 0; i < it->n_fits; i++) {
+        found = found || begins(e, it->fit[i].prefix);
+        for (int k = 0; k < it->fit[i].n_sets; k++) found = found || begins(e, it->fit[i].sets[k].prefix);
+    }
+    return found;
+}
+
+/* First, in a line: published networks by their titles, what is missing, and how much is nobody's. */
+static void print_summary(const limn_inspected *it)
+{
+    parts p = parts_of(it);
+    size_t others = 0;
+    const char *first = NULL;
+    char name[256];
+    int n = 0;
+    for (int i = 0; i < it->n_fits; i++)
+        if (it->fit[i].source == LIMN_FIT_PUBLISHED) printf("%s%s", n++ ? ", " : "holds     ", it->fit[i].preset);
+    if (!n) return;
+    for (size_t i = 0; i < limn_weight_file_count(it->st); i++) {
+        const limn_entry *e = limn_weight_file_get(it->st, i);
+        if (belongs(it, e)) continue;
+        if (!others++) first = e->name;
+    }
+    printf("%s%s%s%s", p.lacks_text || p.lacks_coder ? "; missing: " : "", p.lacks_text ? "text encoder" : "",
+           p.lacks_text && p.lacks_coder ? ", " : "", p.lacks_coder ? "autoencoder" : "");
+    if (others)
+        printf("; left over: %zu tensor%s (%s%s)", others, others > 1 ? "s" : "",
+               limn_escape(first, strlen(first), name, sizeof name), others > 1 ? " .." : "");
+    printf("\n");
 }
 
 /* State dicts of one network beside each other, before the list of their tensors. */
@@ -130,6 +183,7 @@ static limn_status print_weights(limn_ctx *ctx, const limn_inspected *it, bool a
 {
     bool many = it->n_fits > 1;
     limn_status status = it->known;
+    if (status == LIMN_OK) print_summary(it);
     for (int i = 0; i < it->n_fits; i++) print_sets(&it->fit[i], many);
     limn_status listed = cli_tensors_print(ctx, it->st, all); /* also when the metadata is wrong */
     print_totals(it->st);

@@ -529,7 +529,9 @@ static void a_checkpoint_holds_several_networks(void **state)
         assert_string_equal(fits[k].prefix, prefixes[k]);
         assert_true(fits[k].n_parameters > 20 && fits[k].n_found == fits[k].n_parameters);
     }
-    SAYS("inspect @", 0, "networks  3\n", "published as CLIP text encoder, names begin with cond_stage_model.transformer.\n",
+    SAYS("inspect @", 0, "holds     CLIP text encoder, Stable Diffusion autoencoder, Stable Diffusion U-Net\n",
+         "networks  3\n",
+         "published as CLIP text encoder, names begin with cond_stage_model.transformer.\n",
          "published as Stable Diffusion autoencoder, names",
          "published as Stable Diffusion U-Net, names begin with model.diffusion_model.\n", "network   ldm-unet ",
          "network   vae ");

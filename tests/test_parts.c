@@ -324,19 +324,22 @@ static void the_program_takes_them_by_flags(void **state)
     run("interpolate --seeds 1,2 -n 2 -m parts/whole.safetensors" SMALL "strip.png", 0);
     run("interpolate --seeds 1,2 -n 2 " NAMED SMALL "strip-parts.png", 0);
     same_pictures(ctx, "parts/strip.png", "parts/strip-parts.png", true);
-    run("denoise parts/whole.png --noise 40 " NAMED " -p sea -q -o parts/no.png", 2); /* opened, and of the wrong kind */
-    expect_in("parts/said", "parts/a/u.safetensors: what noise of a picture is in latents");
+    run("denoise parts/whole.png --noise 40 -m parts/whole.safetensors -p sea --steps 2 -q -o parts/clean.png", 0);
+    run("denoise parts/whole.png --noise 40 " NAMED " -p sea --steps 2 -q -o parts/clean-parts.png", 0);
+    same_pictures(ctx, "parts/clean.png", "parts/clean-parts.png", true);
     run("upscale parts/whole.png --tile 32 " NAMED " -p sea --steps 4 -q -o parts/large.png", 0);
     run("encode --vae parts/a/v.safetensors parts/whole.png -q -o parts/l.safetensors", 0);
     run("decode -m parts/whole.safetensors parts/l.safetensors -q -o parts/back.png", 0);
     run("decode -m parts/a/v.safetensors --vae parts/a/v.safetensors parts/l.safetensors -q -o parts/no.png", 2);
     expect_in("parts/said", "-m and --vae both name the autoencoder");
     run("inspect parts/a/u.safetensors", 0);
+    expect_in("parts/out", "holds     Stable Diffusion U-Net (diffusers); missing: text encoder, autoencoder");
     expect_in("parts/out", "missing   a text encoder that makes features of 64 numbers (--clip_l)");
     expect_in("parts/out", "          an autoencoder of latents of 4 channels (--vae)");
     run("inspect parts/b/t.safetensors", 0), expect_in("parts/out", "part      a text encoder: --clip_l of limn generate");
     run("inspect parts/c/v.safetensors", 0), expect_in("parts/out", "part      an autoencoder: -m of limn encode");
     run("inspect parts/whole.safetensors", 0);
+    expect_in("parts/out", "Stable Diffusion U-Net; left over: 1 tensor (alphas_cumprod)");
     assert_false(says_in("parts/out", "missing ") || says_in("parts/out", "part  "));
     limn_ctx_free(ctx);
 }
