@@ -124,6 +124,7 @@ static void check_case(limn_ctx *ctx, limn_pipeline *p, const sd_case *c, const 
     if (c->strength < 1) o.init_latent = &start, o.strength = c->strength;
     o.sampler = sampler;
     OK(limn_sampling_begin(p, &o, &s));
+    assert_int_equal(s->denoiser->job.shape.batch, o.guidance == 1 ? 1 : 2); /* guidance is one batch */
     set_start(s, &start);
     assert_int_equal(limn_sampling_left(s), c->calls);
     for (int k = 0; k < c->calls; k++) {
@@ -287,13 +288,18 @@ static void write_torch(const char *path, size_t n, const limn_named_view *view,
     free(data.at);
 }
 
-typedef enum kind { KIND_BIN, KIND_SHARDS, KIND_F16, KIND_BF16, KIND_F16_WIDE, KIND_BF16_WIDE } kind;
+typedef enum kind {
+    KIND_BIN, KIND_SHARDS, KIND_F16, KIND_BF16, KIND_MIXED, KIND_F16_WIDE, KIND_BF16_WIDE, KIND_MIXED_WIDE
+} kind;
 
-/* Rounded to 16 bits; wide: the same numbers in 32. */
-static void round_views(size_t n, limn_named_view *view, limn_dtype to, bool wide)
+/* Rounded to 16 bits, mixed: some to f16, some to bf16, some not; wide: the same numbers in 32. */
+static void round_views(size_t n, limn_named_view *view, kind k)
 {
+    bool wide = k >= KIND_F16_WIDE, mixed = k == KIND_MIXED || k == KIND_MIXED_WIDE;
     for (size_t i = 0; i < n; i++) {
         limn_view *v = &view[i].view;
+        limn_dtype to = (mixed ? i % 3 == 0 : k == KIND_F16 || k == KIND_F16_WIDE) ? LIMN_F16 : LIMN_BF16;
+        if (mixed && i % 3 == 1) continue;
         size_t count = (size_t)limn_shape_count(&v->shape);
         uint16_t *narrow = malloc(count * sizeof *narrow);
         limn_convert(v->data, LIMN_F32, narrow, to, count);
@@ -324,7 +330,8 @@ static void write_shards(limn_ctx *ctx, const char *folder, const char *name, si
 /* A folder whose three networks lie in files of this kind. */
 static const char *write_kind(limn_ctx *ctx, kind k)
 {
-    static const char *const folders[] = {"pub-bin", "pub-shards", "pub-f16", "pub-bf16", "pub-f16-wide", "pub-bf16-wide"};
+    static const char *const folders[] = {"pub-bin", "pub-shards", "pub-f16", "pub-bf16", "pub-mixed",
+                                          "pub-f16-wide", "pub-bf16-wide", "pub-mixed-wide"};
     static const char *const parts[][3] = {{"text_encoder", "model", "pytorch_model"},
                                            {"unet", "diffusion_pytorch_model", "diffusion_pytorch_model"},
                                            {"vae", "diffusion_pytorch_model", "diffusion_pytorch_model"}};
@@ -340,8 +347,7 @@ static const char *write_kind(limn_ctx *ctx, kind k)
         at(&f, parts[i][0], inside);
         snprintf(path, sizeof path, "%s/%s.safetensors", inside, parts[i][1]);
         unlink(path);
-        limn_dtype to = k == KIND_F16 || k == KIND_F16_WIDE ? LIMN_F16 : LIMN_BF16;
-        if (k >= KIND_F16) round_views(n, view, to, k >= KIND_F16_WIDE);
+        if (k >= KIND_F16) round_views(n, view, k);
         if (k >= KIND_F16) OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
         if (k == KIND_SHARDS) write_shards(ctx, inside, parts[i][1], n, view);
         snprintf(path, sizeof path, "%s/%s.bin", inside, parts[i][2]);
@@ -408,14 +414,14 @@ static limn_image drawn_from(limn_ctx *ctx, const char *folder)
     return image;
 }
 
-/* Weights of 16 bits are what they say, not a digit more or less. */
+/* Weights of 16 bits are what they say, not a digit more or less; also where a file has several types. */
 static void weights_of_16_bits_draw_what_they_say(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    for (int k = 0; k < 2; k++) {
-        limn_image narrow = drawn_from(ctx, write_kind(ctx, k ? KIND_BF16 : KIND_F16)),
-                   wide = drawn_from(ctx, write_kind(ctx, k ? KIND_BF16_WIDE : KIND_F16_WIDE));
+    for (int k = KIND_F16; k <= KIND_MIXED; k++) {
+        limn_image narrow = drawn_from(ctx, write_kind(ctx, (kind)k)),
+                   wide = drawn_from(ctx, write_kind(ctx, (kind)(k + KIND_F16_WIDE - KIND_F16)));
         assert_memory_equal(narrow.pixels, wide.pixels, (size_t)wide.width * (size_t)wide.height * 3);
         limn_image_free(&narrow);
         limn_image_free(&wide);

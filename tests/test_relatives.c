@@ -285,7 +285,11 @@ static void a_picture_is_the_same_alone_and_among_others(void **state)
         limn_pipeline *p = open_relative(ctx, r, SD_DDIM);
         limn_generate_options o = options_of(p, &rel_cases[13]);
         limn_latent three[3], one;
+        limn_sampling *s;
         o.init = &picture, o.mask = &mask, o.n = 3;
+        OK(limn_sampling_begin(p, &o, &s));
+        assert_int_equal(s->denoiser->job.shape.batch, 6); /* one forward of all, guided */
+        limn_sampling_end(s);
         OK(limn_generate_latents(p, &o, three));
         o.n = 1, o.seed = REL_SEED + 2;
         OK(limn_generate_latents(p, &o, &one));
