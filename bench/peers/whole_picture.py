@@ -1,6 +1,6 @@
 """A picture of 512x512 by Stable Diffusion 1.5 at full size (random weights), the whole command from a cold start: Limn, diffusers, stable-diffusion.cpp.
 
-    python whole_picture.py run FOLDER RESULTS.jsonl limn=build/limn [sd-cli=FOLDER/build/bin/sd-cli] [diffusers] [--rounds 3] [--steps 20]
+    python whole_picture.py run FOLDER RESULTS.jsonl limn=build/limn [sd-cli=FOLDER/build/bin/sd-cli] [diffusers] [--rounds 3] [--steps 20] [--checkpoint sd15-q8_0.gguf]
     python whole_picture.py table RESULTS.jsonl
 
 FOLDER holds sd15.safetensors of stable_diffusion_cpp.sh (made by sd15_random.py where it is not there; f16, 2.1 GB) and, for diffusers, the folder that it saved
@@ -89,8 +89,8 @@ def measure(command, steps):
 
 def run(o):
     folder = pathlib.Path(o.folder).resolve()
-    checkpoint = folder / "sd15.safetensors"
-    if not checkpoint.exists():
+    checkpoint = folder / o.checkpoint
+    if not checkpoint.exists() and o.checkpoint == "sd15.safetensors":
         subprocess.run([sys.executable, HERE / "sd15_random.py", checkpoint], check=True)
     size = ["-W", "512", "-H", "512", "--cfg-scale", "7", "--sampling-method", "euler", "--steps", str(o.steps), "-s", "42", "-p", PROMPT]
     commands = {}
@@ -100,16 +100,16 @@ def run(o):
         if kind == "limn":
             commands[name] = [str(pathlib.Path(path).resolve()), "generate", "-m", checkpoint, *size, "-t", "2", "-o", folder / "limn.png", *(["--precision", how] if how else [])]
         elif kind == "sd-cli":
-            commands[name] = [str(pathlib.Path(path).resolve()), "--type", "bf16", "-t", "2", "-m", checkpoint, *size, "-o", folder / "sd-cli.png"]
+            commands[name] = [str(pathlib.Path(path).resolve()), *(["--type", "bf16"] if o.checkpoint == "sd15.safetensors" else []), "-t", "2", "-m", checkpoint, *size, "-o", folder / "sd-cli.png"]
         else:
             commands[name] = [sys.executable, __file__, "diffusers", diffusers_folder(folder), how or "bf16-last", str(o.steps)]
-    for file in folder.rglob("*.safetensors"):
+    for file in [checkpoint] if o.checkpoint.endswith(".gguf") else folder.rglob("*.safetensors"):
         with open(file, "rb") as f:
             while f.read(1 << 24):
                 pass
     for _ in range(o.rounds):
         for name, command in commands.items():
-            row = {"who": name, "steps": o.steps, **measure([str(c) for c in command], o.steps)}
+            row = {"who": name if o.checkpoint == "sd15.safetensors" else f"{name} {o.checkpoint}", "steps": o.steps, **measure([str(c) for c in command], o.steps)}
             with open(o.results, "a") as results:
                 print(json.dumps(row), file=results)
             print(json.dumps(row), flush=True)
@@ -138,6 +138,7 @@ def main():
     one.add_argument("programs", nargs="+")
     one.add_argument("--rounds", type=int, default=3)
     one.add_argument("--steps", type=int, default=20)
+    one.add_argument("--checkpoint", default="sd15.safetensors", help="a file in FOLDER: sd15-q8_0.gguf of limn convert, say")
     one.set_defaults(go=run)
     two = verbs.add_parser("table")
     two.add_argument("results")
