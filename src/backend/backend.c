@@ -10,7 +10,7 @@ static void copy(void *to, const void *from, size_t bytes)
 }
 
 /* Only where the CPU multiplies bf16 natively is it faster than f32.  A training is bound by arithmetic, so there pairs must
- * also be faster than floats; a picture is as fast in pairs that are not, and its weights take half the bytes. */
+ * also be faster than floats; a picture may be a sixth slower in pairs that are not, for half the bytes (docs/speed.md). */
 static limn_precision best_precision(const limn_backend *backend, bool training, const char **why)
 {
     bool native = !limn_isa_refuse_call(&(limn_call){.rows = backend->rows}, LIMN_ISA_AVX512BF16);
