@@ -499,7 +499,7 @@ static pid_t begin_program(const char *type)
     _exit(3);
 }
 
-/* Its most resident memory in KB so far; 0 when it has ended.  (What wait4() tells holds that of the program that forked.) */
+/* Its most resident memory so far, in KB; 0 when it has ended.  What wait4() tells holds that of the program that forked. */
 static long most_resident(pid_t child)
 {
     char line[256];
