@@ -27,13 +27,6 @@ static void put_string(limn_text *to, const char *text)
     limn_text_append(to, text, n);
 }
 
-static limn_status bad(limn_ctx *ctx, const char *path, const char *name, const char *why)
-{
-    char shown[256];
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: \"%s\" %s", path, limn_escape(name, strlen(name), shown, sizeof shown),
-                     why);
-}
-
 /* ---- the header ------------------------------------------------------------------------------------------------------- */
 
 /* Of another file. */
@@ -49,7 +42,8 @@ static limn_status put_pairs(limn_ctx *ctx, const char *path, const limn_weight_
         if (is_left_out(key)) continue;
         for (const char *p = key; !*key || *p; p++)
             if ((unsigned char)*p > 126 || (unsigned char)*p < 33)
-                return bad(ctx, path, key, "is no key of GGUF's metadata, which are of ASCII without spaces");
+                return limn_weight_list_refuse(ctx, path, key,
+                                               "is no key of GGUF's metadata, which are of ASCII without spaces");
         put_string(to, key);
         put_whole(to, 4, TEXT);
         put_string(to, list->metadata[i][1]);
@@ -76,7 +70,7 @@ static limn_status put_tensors(limn_ctx *ctx, const char *path, const limn_weigh
         const limn_tensor_out *t = &list->tensor[i];
         uint32_t number = 0;
         const char *why = cannot_hold(t);
-        if (why) return bad(ctx, path, t->name, why);
+        if (why) return limn_weight_list_refuse(ctx, path, t->name, why);
         limn_gguf_number(t->dtype, &number);
         put_string(to, t->name);
         put_whole(to, 4, (uint64_t)t->rank);
@@ -88,28 +82,11 @@ static limn_status put_tensors(limn_ctx *ctx, const char *path, const limn_weigh
     return LIMN_OK;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const limn_tensor_out *const *)a)->name, (*(const limn_tensor_out *const *)b)->name);
-}
-
-static limn_status check_names(limn_ctx *ctx, const char *path, const limn_weight_list *list)
-{
-    const limn_tensor_out **order = malloc((list->n + 1) * sizeof *order);
-    if (!order) return limn_fail_memory(ctx, list->n * sizeof *order, path);
-    limn_status status = LIMN_OK;
-    for (size_t i = 0; i < list->n; i++) order[i] = &list->tensor[i];
-    qsort(order, list->n, sizeof *order, by_name);
-    for (size_t i = 1; i < list->n && status == LIMN_OK; i++)
-        if (strcmp(order[i]->name, order[i - 1]->name) == 0)
-            status = bad(ctx, path, order[i]->name, "would be the name of two tensors");
-    free(order);
-    return status;
-}
-
 static limn_status make_header(limn_ctx *ctx, const char *path, const limn_weight_list *list, limn_text *to)
 {
-    limn_status status = check_names(ctx, path, list);
+    const limn_tensor_out **order; /* that of the file is the list's */
+    limn_status status = limn_weight_list_by_name(ctx, path, list, &order);
+    free(order);
     if (status != LIMN_OK) return status;
     limn_text_append(to, "GGUF", 4);
     put_whole(to, 4, VERSION);

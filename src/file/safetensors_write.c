@@ -22,18 +22,6 @@ static int widest_first(const void *a, const void *b)
     return i != j ? j - i : strcmp(x->name, y->name);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const limn_tensor_out *const *)a)->name, (*(const limn_tensor_out *const *)b)->name);
-}
-
-size_t limn_tensor_out_count(const limn_tensor_out *t)
-{
-    size_t n = 1;
-    for (int i = 0; i < t->rank; i++) n *= (size_t)t->dim[i];
-    return n;
-}
-
 /* ---- the header ------------------------------------------------------------------------------------------------------- */
 
 /* A JSON string.  @return false: not UTF-8 */
@@ -55,24 +43,13 @@ static bool put_string(limn_text *text, const char *bytes)
     return true;
 }
 
-static limn_status bad_name(limn_ctx *ctx, const char *path, const char *name, const char *why)
-{
-    char shown[256];
-    return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: \"%s\" %s", path, limn_escape(name, strlen(name), shown, sizeof shown),
-                     why);
-}
-
 static limn_status check_names(limn_ctx *ctx, const char *path, size_t n, const limn_tensor_out **order)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!limn_safetensors_has(order[i]->dtype))
-            return bad_name(ctx, path, order[i]->name, "is of a type that safetensors has not");
-    qsort(order, n, sizeof *order, by_name);
     for (size_t i = 0; i < n; i++) {
+        if (!limn_safetensors_has(order[i]->dtype))
+            return limn_weight_list_refuse(ctx, path, order[i]->name, "is of a type that safetensors has not");
         if (strcmp(order[i]->name, "__metadata__") == 0)
-            return bad_name(ctx, path, order[i]->name, "cannot be the name of a tensor");
-        if (i && strcmp(order[i]->name, order[i - 1]->name) == 0)
-            return bad_name(ctx, path, order[i]->name, "would be the name of two tensors");
+            return limn_weight_list_refuse(ctx, path, order[i]->name, "cannot be the name of a tensor");
     }
     return LIMN_OK;
 }
@@ -88,9 +65,9 @@ static limn_status make_header(limn_ctx *ctx, const char *path, const limn_weigh
     for (size_t i = 0; i < list->n_metadata; i++) {
         if (strcmp(metadata[i][0], "limn.crc32") == 0) continue; /* copied from another file */
         limn_text_append(text, ",", 1);
-        if (!put_string(text, metadata[i][0])) return bad_name(ctx, path, metadata[i][0], "is not UTF-8");
+        if (!put_string(text, metadata[i][0])) return limn_weight_list_refuse(ctx, path, metadata[i][0], "is not UTF-8");
         limn_text_append(text, ":", 1);
-        if (!put_string(text, metadata[i][1])) return bad_name(ctx, path, metadata[i][1], "is not UTF-8");
+        if (!put_string(text, metadata[i][1])) return limn_weight_list_refuse(ctx, path, metadata[i][1], "is not UTF-8");
     }
     limn_text_append(text, "}", 1);
     size_t begin = 0;
@@ -98,7 +75,7 @@ static limn_status make_header(limn_ctx *ctx, const char *path, const limn_weigh
         const limn_tensor_out *t = order[i];
         size_t end = begin + limn_dtype_size(t->dtype, limn_tensor_out_count(t));
         limn_text_append(text, ",", 1);
-        if (!put_string(text, t->name)) return bad_name(ctx, path, t->name, "is not UTF-8");
+        if (!put_string(text, t->name)) return limn_weight_list_refuse(ctx, path, t->name, "is not UTF-8");
         limn_text_printf(text, ":{\"dtype\":\"%s\",\"shape\":[", limn_dtype_row_of(t->dtype)->file_name);
         for (int k = 0; k < t->rank; k++) limn_text_printf(text, k ? ",%lld" : "%lld", (long long)t->dim[k]);
         limn_text_printf(text, "],\"data_offsets\":[%zu,%zu]}", begin, end);
@@ -175,11 +152,10 @@ limn_status limn_safetensors_write_list(limn_ctx *ctx, const char *path, const l
 {
     limn_writer writer;
     limn_text header = {0};
-    const limn_tensor_out **order = malloc((list->n + 1) * sizeof *order);
-    if (!order) return limn_fail_memory(ctx, list->n * sizeof *order, path);
-    for (size_t i = 0; i < list->n; i++) order[i] = &list->tensor[i];
-    limn_status status = check_names(ctx, path, list->n, order);
-    qsort(order, list->n, sizeof *order, widest_first);
+    const limn_tensor_out **order;
+    limn_status status = limn_weight_list_by_name(ctx, path, list, &order);
+    if (status == LIMN_OK) status = check_names(ctx, path, list->n, order);
+    if (status == LIMN_OK) qsort(order, list->n, sizeof *order, widest_first);
     if (status == LIMN_OK) status = make_header(ctx, path, list, order, &header);
     if (status == LIMN_OK) status = limn_file_create(ctx, path, &writer);
     if (status == LIMN_OK) status = put_all(&writer, &header, list, order);

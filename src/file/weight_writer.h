@@ -25,6 +25,12 @@ typedef struct limn_weight_list {
 } limn_weight_list;
 
 size_t limn_tensor_out_count(const limn_tensor_out *t); /* elements */
+/** path: "name" why.  @return LIMN_BAD_ARGUMENT */
+limn_status limn_weight_list_refuse(limn_ctx *ctx, const char *path, const char *name, const char *why);
+/** Its tensors in the order of their names.
+ *  @param order  [n], the caller's in any case (free())  @return LIMN_BAD_ARGUMENT: two have one name; LIMN_NO_MEMORY */
+limn_status limn_weight_list_by_name(limn_ctx *ctx, const char *path, const limn_weight_list *list,
+                                     const limn_tensor_out ***order);
 
 /** In the order of the format's own writer; the data starts at a multiple of 64.  "limn.crc32" is added to the metadata: the
  *  CRC-32 of the whole file, taken while its own 8 digits are "00000000".
