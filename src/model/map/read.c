@@ -37,7 +37,7 @@ void limn_map_source_name(const limn_map *map, const char *pattern, int block, c
     else snprintf(out, n, "%s%s%s", map->prefix, pattern, suffix);
 }
 
-bool limn_map_has_shape(const limn_entry *e, const limn_shape *want)
+static bool has_shape(const limn_entry *e, const limn_shape *want)
 {
     if (!e->usable || (e->rank != want->rank && (e->rank < 2 || want->rank < 2))) return false;
     for (int k = 0; k < want->rank || k < e->rank; k++)
@@ -45,13 +45,19 @@ bool limn_map_has_shape(const limn_entry *e, const limn_shape *want)
     return true;
 }
 
-/* The tensor of this name, of the shape a part of the parameter has. */
-static limn_status part(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
-                        const limn_shape *want, const limn_entry **out)
+limn_status limn_map_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
+                          const limn_shape *want, const limn_entry **out)
 {
     *out = limn_weight_file_find(st, name);
     if (!*out) return limn_source_missing(ctx, file, st, name);
-    return limn_map_has_shape(*out, want) ? LIMN_OK : limn_source_wrong_shape(ctx, file, st, *out, want);
+    return !want || has_shape(*out, want) ? LIMN_OK : limn_source_wrong_shape(ctx, file, st, *out, want);
+}
+
+int limn_map_source_count(const limn_map_row *row)
+{
+    int n = 0;
+    while (n < LIMN_MAP_SOURCES && row->source[n]) n++;
+    return n;
 }
 
 static void *element(void *to, limn_dtype dtype, int64_t i)
@@ -106,7 +112,7 @@ static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_f
         limn_status status = limn_source_check_places(ctx, file, st, e, &w);
         return status == LIMN_OK && to ? limn_init_read(ctx, &w, 0, dtype, to) : status;
     }
-    limn_status status = part(ctx, file, st, name, &p->shape, &e);
+    limn_status status = limn_map_find(ctx, file, st, name, &p->shape, &e);
     if (status == LIMN_OK) *type = limn_entry_type(e);
     return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
 }
@@ -115,15 +121,14 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
                              const limn_map_row *row, int block, const limn_node *p, limn_dtype dtype, void *to,
                              limn_dtype *type)
 {
-    int n = 0;
-    while (n < LIMN_MAP_SOURCES && row->source[n]) n++;
+    int n = limn_map_source_count(row);
     limn_shape want = p->shape;
     want.dim[0] /= n;
     const limn_entry *e[LIMN_MAP_SOURCES];
     for (int k = 0; k < n; k++) {
         char name[512];
         limn_map_source_name(map, row->source[k], block, limn_map_suffix(p->name), name, sizeof name);
-        limn_status status = part(ctx, file, st, name, &want, &e[k]);
+        limn_status status = limn_map_find(ctx, file, st, name, &want, &e[k]);
         if (status != LIMN_OK) return status;
         *type = k == 0 || limn_entry_type(e[k]) == *type ? limn_entry_type(e[k]) : LIMN_F32;
     }
@@ -152,7 +157,7 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
         *found = true;
         map->dialect->rename(map, p->name, inside, sizeof inside);
         snprintf(name, sizeof name, "%s%s", map->prefix, inside);
-        limn_status status = part(ctx, file, st, name, &p->shape, &e);
+        limn_status status = limn_map_find(ctx, file, st, name, &p->shape, &e);
         if (status == LIMN_OK) *type = limn_entry_type(e);
         return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
     }

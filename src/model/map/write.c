@@ -76,20 +76,13 @@ static void own_name(const limn_map *map, const char *name, char *out)
     snprintf(out, LIMN_MAP_NAME, "%s%s", map->prefix, map->dialect->rename ? inside : name);
 }
 
-static limn_status find(const job *j, const char *name, const limn_shape *want, const limn_entry **e)
-{
-    *e = limn_weight_file_find(j->st, name);
-    if (!*e) return limn_source_missing(j->ctx, j->file, j->st, name);
-    return !want || limn_map_has_shape(*e, want) ? LIMN_OK : limn_source_wrong_shape(j->ctx, j->file, j->st, *e, want);
-}
-
 /* A tensor as it is, also a table of places on another grid, whose shape it keeps. */
 static limn_status take_whole(job *j, const char *name, bool table)
 {
     const limn_wanted w = {.name = j->p->name, .shape = j->p->shape, .init = &j->p->init};
     const limn_entry *e = limn_weight_file_find(j->st, name);
     table = e && e->usable && (table || limn_source_other_places(e, &w));
-    limn_status status = find(j, name, table ? NULL : &j->p->shape, &e);
+    limn_status status = limn_map_find(j->ctx, j->file, j->st, name, table ? NULL : &j->p->shape, &e);
     if (status != LIMN_OK) return status;
     if (table || j->from->dialect == j->to->dialect) {
         j->whole.rank = e->rank;
@@ -101,15 +94,14 @@ static limn_status take_whole(job *j, const char *name, bool table)
 
 static limn_status gather_rows(job *j, const limn_map_row *row, int block)
 {
-    int n = 0;
-    while (n < LIMN_MAP_SOURCES && row->source[n]) n++;
+    int n = limn_map_source_count(row);
     limn_shape want = j->p->shape;
     want.dim[0] /= n;
     for (int k = 0; k < n; k++) {
         char name[LIMN_MAP_NAME];
         const limn_entry *e;
         limn_map_source_name(j->from, row->source[k], block, limn_map_suffix(j->p->name), name, sizeof name);
-        limn_status status = find(j, name, &want, &e);
+        limn_status status = limn_map_find(j->ctx, j->file, j->st, name, &want, &e);
         if (status != LIMN_OK) return status;
         size_t count = limn_entry_count(e), half = swaps(j->from, row, block) ? count / 2 : 0;
         add_piece(&j->whole, e, half, count - half);
@@ -147,8 +139,7 @@ static void slice(const limn_map_tensor *whole, size_t first, size_t n, limn_map
 
 static limn_status put_rows(const job *j, const limn_map_row *row, int block)
 {
-    int n = 0;
-    while (n < LIMN_MAP_SOURCES && row->source[n]) n++;
+    int n = limn_map_source_count(row);
     for (int k = 0; k < n; k++) {
         limn_map_tensor t = {.rank = j->whole.rank};
         memcpy(t.dim, j->whole.dim, sizeof t.dim);

@@ -39,7 +39,11 @@ bool limn_map_matches(const char *pattern, const char *name, const char *end, in
 const char *limn_map_suffix(const char *name);
 /** The name in the file: prefix, pattern with the block for its star, suffix. */
 void limn_map_source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n);
-/** Whether a tensor has this shape; [N,K] and [N,K,1,1] are alike: a linear layer may be a convolution of one pixel. */
-bool limn_map_has_shape(const limn_entry *e, const limn_shape *want);
+/** Tensors that a row joins. */
+int limn_map_source_count(const limn_map_row *row);
+/** The tensor of a name, of the shape that a part of the parameter has ([N,K] and [N,K,1,1] are alike: a linear layer may be
+ *  a convolution of one pixel); want NULL: of any.  @return LIMN_BAD_FILE naming it */
+limn_status limn_map_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
+                          const limn_shape *want, const limn_entry **out);
 
 #endif
