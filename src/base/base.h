@@ -44,6 +44,8 @@ limn_status limn_cancelled(limn_ctx *ctx);
 /** Copy at most 200 bytes of text of unknown origin with control bytes and quotes escaped (\n, \x1b, \"); always
  *  terminated, "..." appended when cut.  Invalid UTF-8 bytes are escaped too.  @return out. */
 char *limn_escape(const char *bytes, size_t n, char *out, size_t out_bytes);
+/** Does a text of n bytes end in `end`? */
+bool limn_ends_in(const char *text, size_t n, const char *end);
 /** A whole sentence in which text of unknown origin may lie: control bytes and invalid UTF-8 escaped, nothing else, so that
  *  what limn_escape() made stays as it is.  Every text of limn_fail() and limn_log() passes here: nothing in a file reaches
  *  a terminal raw through them.  @return out. */

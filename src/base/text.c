@@ -36,6 +36,12 @@ static void escape(const char *bytes, size_t n, size_t most, bool quotes, char *
     if (out_bytes) out[used < out_bytes ? used : out_bytes - 1] = '\0';
 }
 
+bool limn_ends_in(const char *text, size_t n, const char *end)
+{
+    size_t k = strlen(end);
+    return n >= k && memcmp(text + n - k, end, k) == 0;
+}
+
 char *limn_escape(const char *bytes, size_t n, char *out, size_t out_bytes)
 {
     escape(bytes, n, ESCAPE_SHOWN, true, out, out_bytes);

@@ -40,7 +40,7 @@ static bool is_scale(const limn_weight_file *st, const limn_entry *e)
     if (!strcmp(e->name, "scaled_fp8")) return true;
     for (int i = 0; i < 2; i++) {
         size_t n = strlen(e->name), k = strlen(ends[i]);
-        if (n <= k || n >= sizeof name - 8 || strcmp(e->name + n - k, ends[i])) continue;
+        if (n <= k || n >= sizeof name - 8 || !limn_ends_in(e->name, n, ends[i])) continue;
         snprintf(name, sizeof name, "%.*s.weight", (int)(n - k), e->name);
         const limn_entry *weight = limn_weight_file_find(st, name);
         return weight && weight->scale != 0;

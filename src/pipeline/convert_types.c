@@ -9,12 +9,6 @@ static bool is_float(limn_dtype t) { return t != LIMN_I32 && t != LIMN_I64 && t 
 static bool is_blocks(limn_dtype t) { return t < LIMN_N_DTYPES && limn_dtype_row_of(t)->block > 1; }
 static bool is_f8(limn_dtype t) { return t == LIMN_F8_E4M3 || t == LIMN_F8_E5M2; }
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t n = strlen(name), k = strlen(end);
-    return n >= k && !strcmp(name + n - k, end);
-}
-
 /* Layers whose error all the others pass on. */
 static bool is_end(const char *name)
 {
@@ -37,7 +31,8 @@ static limn_dtype type_of(const limn_convert_tensor *t)
 
 static limn_convert_why why_not(const limn_tensor_out *t, limn_dtype blocks)
 {
-    if (t->rank < 2 || ends_in(t->name, ".bias") || ends_in(t->name, ".scale")) return LIMN_CONVERT_FLAT;
+    size_t n = strlen(t->name);
+    if (t->rank < 2 || limn_ends_in(t->name, n, ".bias") || limn_ends_in(t->name, n, ".scale")) return LIMN_CONVERT_FLAT;
     if (t->dim[t->rank - 1] % (int64_t)limn_dtype_row_of(blocks)->block) return LIMN_CONVERT_ROWS;
     return is_end(t->name) ? LIMN_CONVERT_ENDS : LIMN_CONVERT_TAKEN;
 }

@@ -100,16 +100,10 @@ static const struct {
     {"text_encoders.t5xxl.", LIMN_LORA_TEXT_3, false},
 };
 
-static bool ends_with(const char *text, size_t n, const char *end)
-{
-    size_t k = strlen(end);
-    return n >= k && memcmp(text + n - k, end, k) == 0;
-}
-
 static void replace_end(char *text, const char *end, const char *by)
 {
     size_t n = strlen(text);
-    if (ends_with(text, n, end)) snprintf(text + n - strlen(end), LIMN_LORA_NAME - n + strlen(end), "%s", by);
+    if (limn_ends_in(text, n, end)) snprintf(text + n - strlen(end), LIMN_LORA_NAME - n + strlen(end), "%s", by);
 }
 
 static void remove_part(char *text, const char *part)
@@ -146,7 +140,7 @@ const char *limn_lora_name(const char *tensor, limn_lora_network *network, limn_
     size_t n = strlen(tensor), i = 0, b = 0, n_begins = sizeof begins / sizeof *begins;
     for (size_t k = 0; k < sizeof others / sizeof *others; k++)
         if (strstr(tensor, others[k].part)) return others[k].says;
-    while (i < sizeof ends / sizeof *ends && !ends_with(tensor, n, ends[i].end)) i++;
+    while (i < sizeof ends / sizeof *ends && !limn_ends_in(tensor, n, ends[i].end)) i++;
     if (i == sizeof ends / sizeof *ends) return "is no part of a LoRA";
     while (b < n_begins && strncmp(tensor, begins[b].begin, strlen(begins[b].begin)) != 0) b++;
     size_t skip = b < n_begins ? strlen(begins[b].begin) : 0, last = n - strlen(ends[i].end);
@@ -165,8 +159,8 @@ const char *limn_lora_name(const char *tensor, limn_lora_network *network, limn_
 bool limn_lora_flat(const char *parameter, char *flat, bool *bias)
 {
     size_t n = strlen(parameter);
-    *bias = ends_with(parameter, n, ".bias");
-    if (!*bias && !ends_with(parameter, n, ".weight")) return false;
+    *bias = limn_ends_in(parameter, n, ".bias");
+    if (!*bias && !limn_ends_in(parameter, n, ".weight")) return false;
     n -= *bias ? 5 : 7;
     if (n >= LIMN_LORA_NAME) return false;
     memcpy(flat, parameter, n);
