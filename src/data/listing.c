@@ -32,6 +32,11 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void limn_names_sort(limn_names *names)
+{
+    if (names->n) qsort(names->name, names->n, sizeof *names->name, by_bytes);
+}
+
 size_t limn_stem(const char *name)
 {
     const char *dot = strrchr(name, '.');
@@ -235,8 +240,8 @@ limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, lim
     }
     closedir(d);
     if (!fits) return limn_fail_memory(ctx, 4096, folder);
-    if (pictures->n) qsort(pictures->name, pictures->n, sizeof *pictures->name, by_bytes);
-    if (folders && folders->n) qsort(folders->name, folders->n, sizeof *folders->name, by_bytes);
+    limn_names_sort(pictures);
+    if (folders) limn_names_sort(folders);
     return LIMN_OK;
 }
 

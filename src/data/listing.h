@@ -20,6 +20,7 @@ limn_status limn_names_list(limn_ctx *ctx, const char *folder, bool rasters, lim
 void limn_names_tell(limn_ctx *ctx, const char *folder, bool rasters, const limn_names *pictures);
 /** A copy of name at the end.  @return false: out of memory */
 bool limn_names_add(limn_names *names, const char *name);
+void limn_names_sort(limn_names *names); /* by bytes */
 void limn_names_free(limn_names *names);
 /** Bytes of a name before its ending: of "a.png" and "a.nii.gz" 1. */
 size_t limn_stem(const char *name);

@@ -65,14 +65,18 @@ typedef struct reader {
 
 static const char *shown(const char *text, char out[128]) { return limn_escape(text, strlen(text), out, 128); }
 
-/* What belongs to the words, not to a text encoder's output (OneTrainer) or an optimizer (A1111). */
-static bool is_of_words(const limn_weight_file *st, const limn_entry *e)
+/* A1111's files, which hold an optimizer's tensors, too. */
+static bool is_webuis(const limn_entry *e)
 {
     static const char head[] = "string_to_param";
-    size_t n = strlen(e->name), all = limn_weight_file_count(st);
-    bool named = false;
-    for (size_t i = 0; i < all; i++) named |= strncmp(limn_weight_file_get(st, i)->name, head, sizeof head - 1) == 0;
-    if (named && strncmp(e->name, head, sizeof head - 1) != 0) return false;
+    return strncmp(e->name, head, sizeof head - 1) == 0;
+}
+
+/* What belongs to the words, not to a text encoder's output (OneTrainer). */
+static bool is_of_words(const limn_entry *e, bool webui)
+{
+    size_t n = strlen(e->name);
+    if (webui && !is_webuis(e)) return false;
     bool list = e->usable && (e->rank == 1 || e->rank == 2) && e->dim[e->rank - 1] > 1;
     return list && !(n > 4 && !strcmp(e->name + n - 4, "_out"));
 }
@@ -82,9 +86,12 @@ static const limn_entry *choose(reader *r, const limn_weight_file *st)
 {
     const limn_entry *found = NULL, *other = NULL;
     char a[128], b[128];
-    for (size_t i = 0; i < limn_weight_file_count(st); i++) {
+    size_t all = limn_weight_file_count(st);
+    bool webui = false;
+    for (size_t i = 0; i < all; i++) webui = webui || is_webuis(limn_weight_file_get(st, i));
+    for (size_t i = 0; i < all; i++) {
         const limn_entry *e = limn_weight_file_get(st, i);
-        bool of_words = is_of_words(st, e), fits = of_words && e->dim[e->rank - 1] == r->e->width;
+        bool of_words = is_of_words(e, webui), fits = of_words && e->dim[e->rank - 1] == r->e->width;
         if (fits && found) {
             r->to->wrong = limn_arena_printf(r->e->arena, "%s: expected one list of vectors of %d numbers, found \"%s\" and "
                                              "\"%s\"", r->to->path, r->e->width, shown(found->name, a), shown(e->name, b));
@@ -99,7 +106,7 @@ static const limn_entry *choose(reader *r, const limn_weight_file *st)
                                          (long long)other->dim[other->rank - 1], r->model, r->e->width);
     else if (!found)
         r->to->wrong = limn_arena_printf(r->e->arena, "%s: no embedding: of its %zu tensors none is a list of vectors",
-                                         r->to->path, limn_weight_file_count(st));
+                                         r->to->path, all);
     return found;
 }
 
@@ -142,8 +149,6 @@ static limn_status read_file(reader *r)
 
 /* ---- a folder --------------------------------------------------------------------------------------------------------- */
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
 static limn_status list(limn_ctx *ctx, const char *folder, limn_names *out)
 {
     DIR *dir = opendir(folder);
@@ -160,7 +165,7 @@ static limn_status list(limn_ctx *ctx, const char *folder, limn_names *out)
     if (!out->n)
         return limn_fail(ctx, LIMN_NOT_FOUND, "%s: no embeddings are there: files that end in .safetensors, .pt or .bin",
                          folder);
-    qsort(out->name, out->n, sizeof *out->name, by_name);
+    limn_names_sort(out);
     return LIMN_OK;
 }
 
