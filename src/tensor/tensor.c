@@ -92,45 +92,33 @@ static void put_u8(void *p, double value) { *(uint8_t *)p = (uint8_t)value; }
 
 /* ---- many ---- */
 
-static void decode_bf16(const unsigned char *src, size_t n, unsigned char *dst)
+/* Each of the four below is a loop of its own, of vectors: `one` is known when it is compiled. */
+static inline __attribute__((always_inline)) void widen(const unsigned char *src, size_t n, unsigned char *dst,
+                                                        float (*one)(uint16_t))
 {
     for (size_t i = 0; i < n; i++) {
         uint16_t h;
         memcpy(&h, src + 2 * i, 2);
-        float f = limn_bf16_to_f32(h);
+        float f = one(h);
         memcpy(dst + 4 * i, &f, 4);
     }
 }
 
-static void encode_bf16(const unsigned char *src, size_t n, unsigned char *dst)
+static inline __attribute__((always_inline)) void narrow(const unsigned char *src, size_t n, unsigned char *dst,
+                                                         uint16_t (*one)(float))
 {
     for (size_t i = 0; i < n; i++) {
         float f;
         memcpy(&f, src + 4 * i, 4);
-        uint16_t h = limn_f32_to_bf16(f);
+        uint16_t h = one(f);
         memcpy(dst + 2 * i, &h, 2);
     }
 }
 
-static void decode_f16(const unsigned char *src, size_t n, unsigned char *dst)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint16_t h;
-        memcpy(&h, src + 2 * i, 2);
-        float f = limn_f16_to_f32(h);
-        memcpy(dst + 4 * i, &f, 4);
-    }
-}
-
-static void encode_f16(const unsigned char *src, size_t n, unsigned char *dst)
-{
-    for (size_t i = 0; i < n; i++) {
-        float f;
-        memcpy(&f, src + 4 * i, 4);
-        uint16_t h = limn_f32_to_f16(f);
-        memcpy(dst + 2 * i, &h, 2);
-    }
-}
+static void decode_bf16(const unsigned char *src, size_t n, unsigned char *dst) { widen(src, n, dst, limn_bf16_to_f32); }
+static void encode_bf16(const unsigned char *src, size_t n, unsigned char *dst) { narrow(src, n, dst, limn_f32_to_bf16); }
+static void decode_f16(const unsigned char *src, size_t n, unsigned char *dst) { widen(src, n, dst, limn_f16_to_f32); }
+static void encode_f16(const unsigned char *src, size_t n, unsigned char *dst) { narrow(src, n, dst, limn_f32_to_f16); }
 
 /* ---- the table ---- */
 

@@ -43,10 +43,9 @@ int64_t limn_shape_rows(const limn_shape *shape);
 char *limn_shape_text(const limn_shape *shape, char *out);
 size_t limn_view_bytes(const limn_view *view);
 
-/** Convert n elements, whole blocks; any float type to any but those of 8 bits (F64 not to blocks), I64 to
- * I32 checked by the
- * caller.  bf16 and f16 round to nearest even; NaN stays NaN.  src and dst may be unaligned and must not overlap unless they
- * are the same type. */
+/** Convert n elements, whole blocks; any float type to any but those of 8 bits (F64 not to blocks), I64 to I32 checked by
+ *  the caller.  bf16 and f16 round to nearest even; NaN stays NaN.  src and dst may be unaligned and must not overlap unless
+ *  they are the same type. */
 void limn_convert(const void *src, limn_dtype from, void *dst, limn_dtype to, size_t n);
 /** The same by rows; of whole blocks. */
 void limn_row_convert(const limn_dtype_row *from, const void *src, const limn_dtype_row *to, void *dst, size_t n);

@@ -9,31 +9,38 @@
 
 /* ---- what learns ------------------------------------------------------------------------------------------------------ */
 
-/* Does a name begin with one of "a,b"? */
+/* The next of "a,b": [n] bytes, the comma not among them.  @return false: there is none */
+static bool next_prefix(const char **at, const char **prefix, size_t *n)
+{
+    if (!**at) return false;
+    *prefix = *at, *n = strcspn(*at, ",");
+    *at += *n + ((*at)[*n] == ',');
+    return true;
+}
+
 static bool is_named(const char *name, const char *prefixes)
 {
-    for (const char *at = prefixes; *at;) {
-        size_t n = strcspn(at, ",");
-        if (strncmp(name, at, n) == 0) return true;
-        at += n + (at[n] == ',');
-    }
+    const char *prefix;
+    size_t n;
+    while (next_prefix(&prefixes, &prefix, &n))
+        if (strncmp(name, prefix, n) == 0) return true;
     return false;
 }
 
 /* Every prefix must be that of a parameter. */
 static limn_status check_prefixes(limn_ctx *ctx, const limn_step_options *o, const limn_step_graph *s)
 {
-    for (const char *at = o->freeze; *at;) {
-        size_t n = strcspn(at, ",");
+    const char *at = o->freeze, *prefix;
+    size_t n;
+    while (next_prefix(&at, &prefix, &n)) {
         char shown[256];
         int i = 0;
-        while (n && i < s->n_network && strncmp(s->g->parameters[i]->name, at, n) != 0) i++;
+        while (n && i < s->n_network && strncmp(s->g->parameters[i]->name, prefix, n) != 0) i++;
         if (n == 0 || i == s->n_network)
             return limn_fail(
                 ctx, LIMN_BAD_ARGUMENT,
                 "--freeze: no parameter of %s begins with \"%s\"; one is %s (limn inspect lists those of a file)",
-                o->settings.family->name, limn_escape(at, n, shown, sizeof shown), s->g->parameters[0]->name);
-        at += n + (at[n] == ',');
+                o->settings.family->name, limn_escape(prefix, n, shown, sizeof shown), s->g->parameters[0]->name);
     }
     return LIMN_OK;
 }
