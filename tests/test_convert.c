@@ -2,6 +2,7 @@
  * what ends with a sentence and leaves nothing.  (Names tensor by tensor: test_map.) */
 #include "make_gguf.h"
 #include "make_published.h"
+#include "run_program.h"
 
 #include "file/weight_file.h"
 #include "vectors/convert.h"
@@ -462,18 +463,7 @@ static void write_sparse(const char *path, int megabytes)
     assert_int_equal(truncate(path, bytes + n + 8), 0);
 }
 
-static char *run(const char *command, int *code)
-{
-    static char text[1 << 12];
-    char line[1200];
-    snprintf(line, sizeof line, "(%s) >/dev/null 2>convert-said.txt", command);
-    *code = system(line);
-    FILE *file = fopen("convert-said.txt", "rb");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = 0;
-    fclose(file);
-    return text;
-}
+static char *run(const char *command, int *code) { return run_program(command, "convert-said.txt", code); }
 
 static void a_full_disk_leaves_nothing(void **state)
 {

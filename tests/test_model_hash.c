@@ -3,6 +3,7 @@
 #include "file/png_text.h"
 #include "file/weight_file.h"
 #include "make_published.h"
+#include "run_program.h"
 
 #include <ctype.h>
 #include <sys/stat.h>
@@ -16,14 +17,10 @@
 /* What a command prints, both ways; it exits with 0. */
 static char *run(const char *command)
 {
-    static char text[1 << 14];
-    char line[1200];
-    snprintf(line, sizeof line, "(export OMP_WAIT_POLICY=passive; %s) >hash-said.txt 2>&1", command);
-    int status = system(line);
-    FILE *file = fopen("hash-said.txt", "rb");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = 0;
-    fclose(file);
+    char line[1100];
+    int status;
+    snprintf(line, sizeof line, "(export OMP_WAIT_POLICY=passive; %s) >&2", command);
+    char *text = run_program(line, "hash-said.txt", &status);
     if (status != 0) fail_msg("%s: %s", command, text);
     return text;
 }

@@ -1,6 +1,7 @@
 /* test_sd_cli.c: command lines of stable-diffusion.cpp's sd-cli: what is taken, what changes nothing, and what a sentence
  * refuses; docs/sd-cli.md has the same flags. */
 #include "make_published.h"
+#include "run_program.h"
 
 #include <unistd.h>
 
@@ -25,19 +26,7 @@ static const char *const no_matter[] = {"-v", "--verbose", "--color", "--offload
                                         "--vae-on-cpu", "--control-net-cpu", "--fa", "--diffusion-fa",
                                         "--diffusion-conv-direct", "--vae-conv-direct", "--max-vram=4"};
 
-/* stderr, and the exit code. */
-static char *run(const char *command, int *code)
-{
-    static char text[1 << 14];
-    char line[1200];
-    snprintf(line, sizeof line, "(%s) >/dev/null 2>sd-cli-said.txt", command);
-    *code = system(line);
-    FILE *file = fopen("sd-cli-said.txt", "rb");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = 0;
-    fclose(file);
-    return text;
-}
+static char *run(const char *command, int *code) { return run_program(command, "sd-cli-said.txt", code); }
 
 static void refuses(const char *arguments, const char *words)
 {
