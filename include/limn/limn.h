@@ -215,9 +215,11 @@ typedef struct limn_pipeline_info {
     int n_class_names;
     bool reads_text;
     int text_length, text_width; /* of what limn_encode_text() makes; 0: it reads no text */
+    int pooled_width;            /* of the whole text in it */
     bool guides;                 /* it knows what to make when it is told nothing: guidance, a negative text */
     bool told_guidance;          /* it is told the guidance, and one call is guided: there is no negative text (LCM) */
     bool inpaints;               /* it is told what of a picture is masked; without a mask all of it is */
+    int told_sizes;              /* numbers about the picture that it is told (limn_size_condition): 6, a refiner 5, or 0 */
     double guidance;             /* that is usual: 7.5 for published weights that read text, 8.5 if they are told; else 3 */
     int steps, resample;         /* that are usual: 20, told the guidance 4; 5, published text to picture 1 */
 } limn_pipeline_info;
@@ -245,6 +247,15 @@ typedef struct limn_sampling limn_sampling; /* pictures under way: limn_sampling
  * may call limn_sampling_left(), _preview(), _picture() and _latent(), and nothing else with the pipeline. */
 typedef bool (*limn_step_fn)(void *user, limn_sampling *sampling);
 
+/* What a network of Stable Diffusion XL is told beside the text: as what picture of its data its own should look, in pixels.
+ * 0 (sides): those of the picture that is made. */
+typedef struct limn_size_condition {
+    int height, width;               /* before it was enlarged or cut: small ones look blurred */
+    int top, left;                   /* where it was cut: 0 is the middle of things, others show parts of them */
+    int target_height, target_width;
+    double score, negative_score;    /* of beauty, 1 to 10, of the prompt's and the negative prompt's (the refiner) */
+} limn_size_condition;
+
 typedef struct limn_generate_options {
     const char *prompt, *negative; /* UTF-8, any bytes are taken; NULL: "" */
     const char *prompt_style; /* what brackets and long texts mean, for models with a text encoder of their own: "plain",
@@ -252,7 +263,8 @@ typedef struct limn_generate_options {
                                * NULL: a1111 for published weights, else plain */
     const char *lora_folder;  /* where the files are that <lora:NAME:WEIGHT> in a prompt names, in styles other than plain;
                                * NULL: such a prompt is refused */
-    int clip_skip;            /* 2: without the last layer of that encoder, 3: without the last two; 0, 1: whole */
+    int clip_skip;            /* 2: without the last layer of that encoder, 3: without the last two; 0, 1: whole.  Those of
+                               * Stable Diffusion XL are never read whole: 0 and 1 are 2 */
     int label; /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
     int n;                         /* pictures, 1 or more; they run together as far as memory allows */
     int width, height; /* of them, as far as the network can have such sides; 0: limn_pipeline_info's */
@@ -290,6 +302,7 @@ typedef struct limn_generate_options {
     limn_preview preview;          /* limn_sampling_preview(): by what */
     limn_step_fn stepped;          /* NULL: nothing is called */
     void *stepped_user;
+    limn_size_condition size_condition; /* not looked at by networks that are not told */
     bool between;                  /* picture i of n starts from slerp(noise of seed, noise of to_seed, i / (n - 1)) */
     uint64_t to_seed;
     const char *model_hash; /* limn_generate_parameters(): the SHA-256 of the weights in lower case, of which ten digits are
@@ -297,7 +310,7 @@ typedef struct limn_generate_options {
 } limn_generate_options;
 
 /** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, hires_strength 0.6, resample 5, tiling.overlap 0.5,
- *  everything else 0 or NULL. */
+ *  size_condition.score 6 and negative_score 2.5, everything else 0 or NULL. */
 LIMN_API limn_generate_options limn_generate_defaults(void);
 /** Samplers by name, separated by spaces. */
 LIMN_API const char *limn_sampler_names(void);
@@ -321,7 +334,8 @@ LIMN_API limn_status limn_pipeline_open(limn_ctx *ctx, const char *source, limn_
 typedef struct limn_pipeline_parts {
     const char *model;           /* as for limn_pipeline_open(); NULL: diffusion_model */
     const char *diffusion_model; /* what draws, in place of model's */
-    const char *clip_l;          /* the text encoder; several of a kind in one model are not read yet */
+    const char *clip_l;          /* the text encoder; of Stable Diffusion XL the first one, CLIP's */
+    const char *clip_g;          /* its second one, OpenCLIP's */
     const char *vae;             /* as for limn_pipeline_set_autoencoder() */
 } limn_pipeline_parts;
 
@@ -422,7 +436,7 @@ LIMN_API limn_status limn_upscale(limn_pipeline *pipeline, const limn_image *sma
  *
  * @param text      UTF-8; what does not fit into text_length tokens is cut off, and the log is told; NULL: ""
  * @param features  [text_length, text_width] of limn_pipeline_info
- * @param pooled    [text_width], of the text's last token; or NULL
+ * @param pooled    [pooled_width], of the text's last token (Stable Diffusion XL: projected by its second encoder); or NULL
  * @return LIMN_OK; LIMN_UNSUPPORTED: it reads no text; LIMN_BAD_FILE: weights that do not fit, or whose output is not
  *         finite; LIMN_NO_MEMORY; LIMN_CANCELLED
  */

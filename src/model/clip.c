@@ -1,4 +1,5 @@
-/* clip.c: the CLIP text transformer (Radford et al. 2021): causal, pre-norm, learned positions.
+/* clip.c: the CLIP text transformer (Radford et al. 2021): causal, pre-norm, learned positions.  With a projection a whole
+ * text becomes a vector, too (OpenCLIP's bigG in Stable Diffusion XL).
  * Names as published: text_model.embeddings.token_embedding.weight ... */
 #include "model/blocks.h"
 
@@ -25,12 +26,32 @@ static limn_node *clip_vectors(limn_graph *g, limn_ports *ports, limn_node *x)
     return limn_add(limn_mul(x, ports->kept), ports->vectors);
 }
 
-/* The transformer under the current scope's names text_model...; fills ids, text_end, pooled_text. @return [B,T,D] */
+static limn_node *clip_layers(limn_graph *g, limn_node *x, int heads, limn_activation activation, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        limn_scope_push(g, "encoder.layers.%d", i);
+        x = clip_layer(g, x, heads, activation);
+        limn_scope_pop(g);
+    }
+    return x;
+}
+
+/* x where the text ends, projected.   x [B,T,D] */
+static limn_node *clip_pooled(limn_graph *g, const limn_ports *ports, limn_node *x, int projection)
+{
+    limn_shape s = limn_node_shape(x);
+    x = limn_gather(limn_reshape(x, LIMN_SHAPE(s.dim[0] * s.dim[1], s.dim[2])), ports->text_end);
+    return projection ? limn_linear_with(g, "text_projection", x, projection, (limn_linear_options){.no_bias = true}) : x;
+}
+
+/* The transformer under the current scope's names text_model...; fills ids, text_end, and pooled_text, which raw features
+ * have beside them only where it is projected.  @return [B,T,D] */
 static limn_node *clip_text(limn_graph *g, limn_ports *ports, limn_build b, const limn_text_config *cfg,
-                            clip_activation kind)
+                            clip_activation kind, int projection)
 {
     limn_activation activation = kind == CLIP_GELU ? LIMN_GELU_ERF : LIMN_GELU_QUICK;
-    int length = cfg->length, width = cfg->width, batch = b.batch;
+    int length = cfg->length, width = cfg->width, batch = b.batch, seen = cfg->depth - b.text_skip;
+    bool pools = !b.text_raw || projection;
     ports->ids = limn_input(g, "ids", LIMN_INDEX, LIMN_SHAPE(batch, length), LIMN_PER_PROMPT);
     ports->text_end = limn_input(g, "text_end", LIMN_INDEX, LIMN_SHAPE(batch), LIMN_PER_PROMPT);
     limn_scope_push(g, "text_model");
@@ -42,15 +63,13 @@ static limn_node *clip_text(limn_graph *g, limn_ports *ports, limn_build b, cons
     limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.01f};
     x = limn_add(x, limn_parameter(g, "position_embedding.weight", LIMN_SHAPE(length, width), normal));
     limn_scope_pop(g);
-    for (int i = 0; i < cfg->depth - b.text_skip; i++) {
-        limn_scope_push(g, "encoder.layers.%d", i);
-        x = clip_layer(g, x, cfg->heads, activation);
-        limn_scope_pop(g);
-    }
-    x = limn_layer_norm(g, "final_layer_norm", x, 1e-5);
+    x = clip_layers(g, x, cfg->heads, activation, 0, seen);
+    limn_node *raw = x;
+    if (b.text_raw && pools) x = clip_layers(g, x, cfg->heads, activation, seen, cfg->depth);
+    if (pools) x = limn_layer_norm(g, "final_layer_norm", x, 1e-5);
     limn_scope_pop(g);
-    ports->pooled_text = limn_gather(limn_reshape(x, LIMN_SHAPE((int64_t)batch * length, width)), ports->text_end);
-    return x;
+    if (pools) ports->pooled_text = clip_pooled(g, ports, x, projection);
+    return b.text_raw ? raw : x;
 }
 
 limn_node *limn_text_features(limn_graph *g, const limn_text_config *cfg, limn_build b, limn_ports *ports)
@@ -60,7 +79,7 @@ limn_node *limn_text_features(limn_graph *g, const limn_text_config *cfg, limn_b
         return ports->features = limn_input(g, "features", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
     limn_scope_push(g, "text_encoder");
     limn_scope_note(g, "ids to features, trained along");
-    limn_node *text = clip_text(g, ports, b, cfg, CLIP_QUICK_GELU);
+    limn_node *text = clip_text(g, ports, b, cfg, CLIP_QUICK_GELU, 0);
     limn_scope_pop(g);
     return text;
 }
@@ -70,6 +89,8 @@ static const limn_setting settings[] = {
     LIMN_TEXT_LAYERS(clip_config, 12, 8, 49408),
     LIMN_CHOICE_AS("text_activation", clip_config, activation, CLIP_QUICK_GELU, "quick_gelu|gelu",
                    "of the MLPs: OpenAI's CLIP has quick_gelu, OpenCLIP's large ones gelu"),
+    LIMN_NUMBER_AS("text_projection", clip_config, projection, 0, 0, 8192,
+                   "width of the vector that a whole text is projected to; 0: it is not"),
     {.name = NULL},
 };
 
@@ -82,7 +103,7 @@ static const char *check(const void *config)
 static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
     const clip_config *cfg = config;
-    ports->output = ports->features = clip_text(g, ports, b, &cfg->text, cfg->activation);
+    ports->output = ports->features = clip_text(g, ports, b, &cfg->text, cfg->activation, cfg->projection);
 }
 
 /* It is trained in other networks, which read the ids. */

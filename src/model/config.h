@@ -105,6 +105,7 @@ typedef enum clip_activation { CLIP_QUICK_GELU, CLIP_GELU } clip_activation;
 typedef struct clip_config {
     limn_text_config text;
     clip_activation activation;
+    int projection;
 } clip_config;
 LIMN_CONFIG_FITS(clip_config);
 
@@ -179,10 +180,10 @@ typedef enum ldm_projection { LDM_CONV, LDM_LINEAR } ldm_projection;
 
 typedef struct ldm_unet_config {
     limn_unet_config unet; /* neither scale_shift nor enlarge */
-    int depth;
+    int n_depths, depth[LIMN_SETTING_MOST];
     ldm_projection projection;
-    bool middle, inpaint;
-    int guidance_width;
+    bool middle, middle_attends, inpaint;
+    int guidance_width, pooled_width, sizes, size_width;
     limn_text_config text;
 } ldm_unet_config;
 LIMN_CONFIG_FITS(ldm_unet_config);

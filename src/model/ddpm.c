@@ -5,9 +5,9 @@
 #include <math.h>
 
 /* Pixels look at each other: one group norm, q, k, v, attention, projection, + x.   x [B,H,W,C] */
-static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
+static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, limn_unet_place at)
 {
-    limn_window window = limn_unet_window(u, level, j, limn_node_shape(x));
+    limn_window window = limn_unet_window(u, at.level, at.j, limn_node_shape(x));
     if (window.side) return limn_unet_attend_in_windows(g, u, "group_norm", x, window);
     limn_shape s = limn_node_shape(x);
     limn_scope_note(g, "self-attention: pixels look at each other");

@@ -1,7 +1,9 @@
-/* ldm_unet.c: the U-Net of latent diffusion (Rombach et al. 2022) that Stable Diffusion 1 and 2 draw with: the blocks of
+/* ldm_unet.c: the U-Net of latent diffusion (Rombach et al. 2022) that Stable Diffusion 1, 2 and XL draw with: the blocks of
  * ddpm.c with a transformer behind each, in which pixels look at each other and at text.  Named as in diffusers'
- * UNet2DConditionModel.  Relatives: without a middle (BK-SDM, SDXS); told the guidance, which others apply outside
- * (latent consistency models, Luo et al. 2023); and seeing beside x what is to be filled in. */
+ * UNet2DConditionModel.  XL (Podell et al. 2023) has deep transformers on two levels, and is told of the whole text as one
+ * vector and of the picture's sides.  Relatives: without a middle (BK-SDM, SDXS), or with one block there (SSD-1B, Vega,
+ * whose transformers differ in depth); told the guidance, which others apply outside (latent consistency models, Luo et al.
+ * 2023); and seeing beside x what is to be filled in. */
 #include "model/unet_blocks.h"
 
 #include <math.h>
@@ -51,19 +53,37 @@ static limn_node *transformer_block(limn_graph *g, const limn_unet *u, limn_node
                     limn_linear(g, "ff.net.2", geglu(g, "ff.net.0.proj", limn_layer_norm(g, "norm3", x, 1e-5), 4 * c), c));
 }
 
+/* Places with a transformer, from the first on the way down to the last on the way up; before: those until `at` (NULL: all
+ * of them). */
+static int places(const limn_unet *u, const limn_unet_place *at)
+{
+    const ldm_unet_config *cfg = u->config;
+    int n = 0, last = u->cfg->n_levels - 1;
+    for (int i = 0; i <= last; i++)
+        for (int j = 0; j < u->cfg->blocks && limn_unet_attends(u, i); j++, n++)
+            if (at && !at->up && at->level == i && at->j == j) return n;
+    if (at && at->level == LIMN_UNET_MIDDLE) return n;
+    n += cfg->middle && cfg->middle_attends;
+    for (int i = last; i >= 0; i--)
+        for (int j = 0; j <= u->cfg->blocks && limn_unet_attends(u, i); j++, n++)
+            if (at && at->up && at->level == i && at->j == j) return n;
+    return n;
+}
+
 /* Norm, projection, transformer blocks, projection, + x.   x [B,H,W,C] */
-static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
+static limn_node *attend(limn_graph *g, const limn_unet *u, limn_node *x, limn_unet_place at)
 {
     limn_shape s = limn_node_shape(x), tokens = LIMN_SHAPE(s.dim[0], s.dim[1] * s.dim[2], s.dim[3]);
     const ldm_unet_config *cfg = u->config;
+    int depth = cfg->depth[cfg->n_depths == 1 ? 0 : places(u, &at)];
     bool linear = cfg->projection == LDM_LINEAR;
     limn_scope_note(g, "transformer over pixels, with text");
     limn_node *h = limn_group_norm(g, "norm", x, u->cfg->groups, 1e-6, LIMN_IDENTITY);
     h = linear ? limn_linear(g, "proj_in", limn_reshape(h, tokens), s.dim[3])
                : limn_reshape(limn_conv(g, "proj_in", h, s.dim[3], 1), tokens);
-    for (int i = 0; i < cfg->depth; i++) {
+    for (int i = 0; i < depth; i++) {
         limn_scope_push(g, "transformer_blocks.%d", i);
-        h = transformer_block(g, u, h, limn_unet_window(u, level, j * cfg->depth + i, s), s);
+        h = transformer_block(g, u, h, limn_unet_window(u, at.level, at.j * depth + i, s), s);
         limn_scope_pop(g);
     }
     if (linear) return limn_add(x, limn_reshape(limn_linear_zero(g, "proj_out", h, s.dim[3]), s));
@@ -93,6 +113,25 @@ static limn_node *time_embedding(limn_graph *g, limn_build b, limn_ports *ports,
     return limn_time_of_step(ports, t);
 }
 
+/* What is told beside the time, as diffusers' "text_time": the whole text, and each number of the picture's sides as a
+ * timestep is.   [B, 4 width] */
+static limn_node *added_embedding(limn_graph *g, limn_build b, limn_ports *ports, const ldm_unet_config *cfg)
+{
+    int n = cfg->sizes, each = cfg->size_width, width = 4 * cfg->unet.width;
+    if (!ports->pooled_text)
+        ports->pooled_text = limn_input(g, "pooled", LIMN_COMPUTE, LIMN_SHAPE(b.batch, cfg->pooled_width), LIMN_PER_PROMPT);
+    ports->sizes = limn_input(g, "sizes", LIMN_WIDE, LIMN_SHAPE(b.batch, n), LIMN_PER_PROMPT);
+    limn_scope_push(g, "add_embedding");
+    limn_scope_note(g, "the whole text, and the sides of the picture, to a vector");
+    limn_node *sides = limn_reshape(ports->sizes, LIMN_SHAPE((int64_t)b.batch * n));
+    sides = limn_timestep_embedding(sides, each, 10000, true);
+    sides = limn_reshape(sides, LIMN_SHAPE(b.batch, (int64_t)n * each));
+    limn_node *x = limn_concat(g, 1, 2, (limn_node *[]){ports->pooled_text, sides});
+    x = limn_linear(g, "linear_2", limn_silu(limn_linear(g, "linear_1", x, width)), width);
+    limn_scope_pop(g);
+    return x;
+}
+
 /* x, mask (1: to be made), the latent of the picture whose masked pixels are gray.   [B,H,W,2 C + 1] */
 static limn_node *input(limn_graph *g, const ldm_unet_config *cfg, limn_build b, limn_ports *ports)
 {
@@ -108,24 +147,34 @@ static void build(limn_graph *g, const void *config, limn_build b, limn_ports *p
 {
     const ldm_unet_config *cfg = config;
     limn_unet u = limn_unet_from(config, &limn_res_diffusers, 1e-5);
-    u.attend = attend, u.no_middle = !cfg->middle;
+    u.attend = attend, u.no_middle = !cfg->middle, u.plain_middle = !cfg->middle_attends;
     limn_node *x = input(g, cfg, b, ports);
     u.text = limn_text_features(g, &cfg->text, b, ports);
-    u.t = limn_silu(time_embedding(g, b, ports, cfg));
+    u.t = time_embedding(g, b, ports, cfg);
+    if (cfg->sizes) u.t = limn_add(added_embedding(g, b, ports, cfg), u.t);
+    u.t = limn_silu(u.t);
     ports->output = limn_unet_body(g, &u, x, cfg->unet.channels);
 }
 
 static const limn_setting settings[] = {
     LIMN_UNET_SIZES(ldm_unet_config, 64, 4, 320, "latent or picture", 2, 1, 2, 4, 4),
     LIMN_UNET_ATTENTION(ldm_unet_config, 64, 16),
-    LIMN_NUMBER(ldm_unet_config, depth, 1, 1, 32, "blocks of a transformer"),
+    LIMN_LIST_AS("depth", ldm_unet_config, depth, n_depths, true, 1, 64,
+                 "blocks of a transformer: of all ([12]: twelve), or of each, down, middle, up (XL: "
+                 "2,2,10,10,10,10,10,10,2,2,2)", 1),
     LIMN_UNET_HEADS(ldm_unet_config, 8, 0),
     LIMN_CHOICE(ldm_unet_config, projection, LDM_CONV, "conv|linear",
                 "into and out of a transformer: 1x1 convolutions (SD 1) or linear layers (SD 2)"),
     LIMN_FLAG(ldm_unet_config, middle, true, "1: blocks between the way down and the way up; pruned ones have none"),
+    LIMN_FLAG(ldm_unet_config, middle_attends, true, "0: the middle is one residual block, without a transformer"),
     LIMN_FLAG(ldm_unet_config, inpaint, false, "1: a mask and the latent of what is kept are read, too"),
     LIMN_NUMBER(ldm_unet_config, guidance_width, 0, 0, 4096,
                 "numbers that the guidance becomes, which the network is told (LCM: 256); 0: it is not"),
+    LIMN_NUMBER(ldm_unet_config, sizes, 0, 0, 16,
+                "numbers about the picture that it is told: 6 (XL: height, width, top and left of the cut, height, width), "
+                "5 (the refiner: a score of beauty in place of the last two); 0: none"),
+    LIMN_NUMBER(ldm_unet_config, size_width, 256, 2, 4096, "numbers that each of these becomes"),
+    LIMN_NUMBER(ldm_unet_config, pooled_width, 0, 0, 8192, "width of the whole text as a vector, told beside sizes"),
     LIMN_TEXT_ENCODER(ldm_unet_config),
     LIMN_TEXT_SIZES(ldm_unet_config, 768),
     LIMN_TEXT_LAYERS(ldm_unet_config, 12, 12, 49408),
@@ -138,6 +187,12 @@ static const char *check(const void *config)
     if (cfg->text.encoder == LIMN_TEXT_CLIP && cfg->text.width % cfg->text.heads)
         return "text_width must be a multiple of text_heads";
     if (cfg->guidance_width % 2 || cfg->guidance_width == 2) return "guidance_width must be even, and 0 or 4 and more";
+    if (!cfg->sizes != !cfg->pooled_width) return "sizes and pooled_width are both 0, or neither is";
+    if (cfg->size_width % 2) return "size_width must be even";
+    if (cfg->sizes && cfg->text.encoder == LIMN_TEXT_CLIP) return "sizes go with text_encoder=none";
+    limn_unet u = limn_unet_from(config, &limn_res_diffusers, 1e-5);
+    if (cfg->n_depths != 1 && cfg->n_depths != places(&u, NULL))
+        return "depth is one number ([12]: twelve), or one for each transformer, down, middle, up";
     return limn_unet_check(config);
 }
 
@@ -149,6 +204,7 @@ static limn_interface interface(const void *config)
     net.reads_ids = cfg->text.encoder == LIMN_TEXT_CLIP;
     net.vocabulary = cfg->text.vocab;
     net.text_length = cfg->text.length, net.text_width = cfg->text.width;
+    net.sizes = cfg->sizes, net.pooled_width = cfg->pooled_width;
     net.text_encoder = net.reads_ids ? &cfg->text : NULL;
     return net;
 }

@@ -8,7 +8,7 @@
 
 enum {
     LIMN_MAX_SETTINGS = 32,
-    LIMN_CONFIG_BYTES = 192,
+    LIMN_CONFIG_BYTES = 256,
     LIMN_SETTING_MOST = 16,
     LIMN_SETTING_BYTES = 192,
     LIMN_SETTINGS_BYTES = 1024
@@ -61,6 +61,7 @@ typedef struct limn_ports {
     limn_node *kept;       /* beside them what words are multiplied by before that, 1 or 0 [B,T,1] */
     limn_node *text_end;   /* row of each caption's end token in [B*T, D]: b*T + position, [B] */
     limn_node *features;   /* text features [B,T,D]: an input where no text encoder is built in; a text encoder's output */
+    limn_node *sizes;      /* [B,n], PER_PROMPT: sides of the picture and where it was cut, as the network is told them */
     limn_node *label;      /* class [B]; the number of classes means "none" */
     limn_node *tokens;     /* image tokens [B,T,D] after the last block */
     limn_node *output;     /* prediction [B,H,W,C] (2C with learned variance); text encoder: [B,T,D] */
@@ -89,6 +90,7 @@ typedef struct limn_build {
                               builds has both. */
     int text_length;       /* tokens of the features that are an input; 0: those of the settings */
     int text_skip;         /* last layers of a text encoder that are left out ("clip skip"; its final norm stays) */
+    bool text_raw;         /* its features are what comes before the final norm; what is pooled has seen all layers */
     bool vectors;          /* a text encoder reads words that are no ids, but vectors (textual inversion) */
 } limn_build;
 
@@ -102,6 +104,8 @@ typedef struct limn_interface {
     int enlarge;                  /* a picture so many times smaller is the condition */
     bool inpaints;                /* what is to be filled in is the condition */
     bool told_guidance;           /* one call is guided already */
+    int sizes;                    /* numbers that it is told about the picture's sides: 6, or 5 and a score of beauty */
+    int pooled_width;             /* of what it is told of a whole text */
     bool reads_ids;               /* a text encoder is part of the network */
     int vocabulary;               /* of that encoder: 512 bytes + merges + 2 */
     int text_length, text_width;  /* of the features that it reads, or makes */
@@ -153,6 +157,8 @@ limn_status limn_settings_apply(limn_ctx *ctx, limn_settings *s, const char *ass
 const void *limn_settings_config(const limn_settings *s);
 /** A value for one of its fields (&cfg->norm) that was not set by name. */
 void limn_settings_default(limn_settings *s, const void *field, double value);
+/** Was the field set by name? */
+bool limn_settings_is_said(const limn_settings *s, const void *field);
 /** The field, or element of a list, as if set by name.  @return as limn_settings_set() */
 limn_status limn_settings_assign(limn_ctx *ctx, limn_settings *s, const void *field, double value);
 limn_status limn_settings_assign_list(limn_ctx *ctx, limn_settings *s, const int *field, int n, const int *values);

@@ -67,6 +67,9 @@ const limn_preset limn_presets[] = {
     {"adm-256-unlabelled", "adm", "size=256 width=256 multipliers=112244 blocks=2"},
     {"adm-256", "adm", "size=256 width=256 multipliers=112244 blocks=2 classes=1000 always_labelled=1"},
     {"sd15-unet", "ldm-unet", "size=64 channels=4 width=320 multipliers=1244 blocks=2 heads=8 text_width=768"},
+    {"sdxl-unet", "ldm-unet",
+     "size=128 channels=4 width=320 multipliers=124 blocks=2 attention_most=64 attention_least=32 head_width=64 "
+     "depth=2,2,10,10,10,10,10,10,2,2,2 projection=linear sizes=6 pooled_width=1280 text_width=2048"},
     {"ldm-unet-small", "ldm-unet",
      "size=32 channels=4 width=64 multipliers=124 blocks=1 groups=16 attention=16 attention_least=8 heads=4 "
      "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},

@@ -99,6 +99,12 @@ void limn_settings_default(limn_settings *s, const void *field, double value)
     if (i >= 0 && !s->is_set[i]) put(s, &s->family->settings[i], k, value);
 }
 
+bool limn_settings_is_said(const limn_settings *s, const void *field)
+{
+    int k, i = row_of(s, field, &k);
+    return i >= 0 && s->is_set[i];
+}
+
 static limn_status default_named(limn_ctx *ctx, limn_settings *s, const char *name, int value)
 {
     int i = index_of(s->family, name, strlen(name));

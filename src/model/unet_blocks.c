@@ -177,10 +177,10 @@ static limn_node *res_at(limn_graph *g, const limn_unet *u, limn_node *x, int j,
     return x;
 }
 
-static limn_node *attend_at(limn_graph *g, const limn_unet *u, limn_node *x, int level, int j)
+static limn_node *attend_at(limn_graph *g, const limn_unet *u, limn_node *x, limn_unet_place at)
 {
-    limn_scope_push(g, "attentions.%d", j);
-    x = u->attend(g, u, x, level, j);
+    limn_scope_push(g, "attentions.%d", at.j);
+    x = u->attend(g, u, x, at);
     limn_scope_pop(g);
     return x;
 }
@@ -197,7 +197,7 @@ static limn_node *down_block(limn_graph *g, const limn_unet *u, limn_node *x, in
     note_sides(g, x, "down");
     for (int j = 0; j < u->cfg->blocks; j++) {
         x = res_at(g, u, x, j, u->width[level]);
-        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);
+        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, (limn_unet_place){level, j, false});
         k->x[k->n++] = x;
     }
     if (level < u->cfg->n_levels - 1) k->x[k->n++] = x = limn_unet_down(g, u, "downsamplers.0.conv", x);
@@ -211,7 +211,7 @@ static limn_node *up_block(limn_graph *g, const limn_unet *u, limn_node *x, int 
     note_sides(g, x, "up, beside what came down");
     for (int j = 0; j <= u->cfg->blocks; j++) {
         x = res_at(g, u, limn_concat(g, 3, 2, (limn_node *[]){x, k->x[--k->n]}), j, u->width[level]);
-        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, level, j);
+        if (limn_unet_attends(u, level)) x = attend_at(g, u, x, (limn_unet_place){level, j, true});
     }
     if (level > 0) x = up_to(g, "upsamplers.0.conv", x, k->x[k->n - 1]);
     limn_scope_pop(g);
@@ -222,8 +222,10 @@ static limn_node *middle(limn_graph *g, const limn_unet *u, limn_node *x, int64_
 {
     limn_scope_push(g, "mid_block");
     x = res_at(g, u, x, 0, width);
-    x = attend_at(g, u, x, LIMN_UNET_MIDDLE, 0);
-    x = res_at(g, u, x, 1, width);
+    if (!u->plain_middle) {
+        x = attend_at(g, u, x, (limn_unet_place){.level = LIMN_UNET_MIDDLE});
+        x = res_at(g, u, x, 1, width);
+    }
     limn_scope_pop(g);
     return x;
 }

@@ -13,6 +13,12 @@ typedef struct limn_res_names {
 } limn_res_names;
 extern const limn_res_names limn_res_diffusers, limn_res_openai;
 
+/* Where attention is: behind residual block j of a level, or in LIMN_UNET_MIDDLE. */
+typedef struct limn_unet_place {
+    int level, j;
+    bool up;               /* on the way back to the whole picture */
+} limn_unet_place;
+
 typedef enum limn_resample { LIMN_RESAMPLE_NONE, LIMN_RESAMPLE_DOWN, LIMN_RESAMPLE_UP } limn_resample;
 
 /* A U-Net that is built, and what follows from its settings. */
@@ -25,11 +31,11 @@ typedef struct limn_unet {
                                    attention */
     int window;            /* > 0: levels larger than attention_most have attention in windows */
     double eps;
-    bool no_middle;
+    bool no_middle, plain_middle; /* plain: one residual block alone */
     limn_node *t, *text;
     const int *down_pad;                   /* zeros above, left, below, right of the picture that is halved */
-    /** Attention after residual block j of a level (or in LIMN_UNET_MIDDLE), in the scope of its name. */
-    limn_node *(*attend)(limn_graph *g, const struct limn_unet *u, limn_node *x, int level, int j);
+    /** Attention, in the scope of its name. */
+    limn_node *(*attend)(limn_graph *g, const struct limn_unet *u, limn_node *x, limn_unet_place at);
 } limn_unet;
 
 extern const int limn_pad_after[4], limn_pad_around[4];

@@ -111,9 +111,10 @@ static limn_net_shape normal(limn_net_shape s)
 static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
 {
     return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width &&
-           a->text_length == b->text_length && a->text_skip == b->text_skip && a->vectors == b->vectors &&
-           a->part == b->part && a->precision == b->precision && a->cut.on == b->cut.on && a->cut.begin == b->cut.begin &&
-           a->cut.end == b->cut.end && a->cut.norm == b->cut.norm && a->cut.own_moments == b->cut.own_moments;
+           a->text_length == b->text_length && a->text_skip == b->text_skip && a->text_raw == b->text_raw &&
+           a->vectors == b->vectors && a->part == b->part && a->precision == b->precision && a->cut.on == b->cut.on &&
+           a->cut.begin == b->cut.begin && a->cut.end == b->cut.end && a->cut.norm == b->cut.norm &&
+           a->cut.own_moments == b->cut.own_moments;
 }
 
 bool limn_net_shape_same(const limn_net_shape *a, const limn_net_shape *b)
@@ -177,6 +178,7 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
                         .width = shape->width,
                         .text_length = shape->text_length,
                         .text_skip = shape->text_skip,
+                        .text_raw = shape->text_raw,
                         .vectors = shape->vectors};
     if (status == LIMN_OK && shape->cut.on) limn_graph_cut(p->g, shape->cut.begin, shape->cut.own_moments);
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);

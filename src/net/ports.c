@@ -13,6 +13,7 @@ const limn_port_row limn_port_rows[LIMN_PORTS] = {
     ROW(VECTORS, "vectors", vectors),
     ROW(KEPT, "kept", kept),
     ROW(TEXT_END, "text_end", text_end),
+    ROW(SIZES, "sizes", sizes),
     ROW(LABEL, "label", label),
     ROW(CONDITION, "condition", condition),
     ROW(GUIDANCE, "guidance", guidance),

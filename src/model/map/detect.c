@@ -5,6 +5,7 @@
 #include "file/json_file.h"
 #include "model/map/numbers.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { CONFIG_LIMIT = 1 << 20 };
@@ -126,6 +127,9 @@ void limn_numbers_of_clip(limn_numbers *q)
     limn_numbers_must_agree(q, "num_hidden_layers", depth);
     limn_numbers_must_agree(q, "hidden_size", width);
     limn_numbers_must_agree(q, "intermediate_size", 4 * width);
+    const limn_entry *projection = limn_numbers_find(q, "text_projection.weight"); /* not everybody's is of the text alone */
+    if (projection && projection->rank == 2 && projection->dim[1] == width)
+        limn_numbers_set(q, &cfg->projection, projection->dim[0]);
     const char *act = q->config ? json_string_value(json_object_get(q->config, "hidden_act")) : NULL;
     bool gelu = act ? strcmp(act, "gelu") == 0 : width >= 1024;
     if (q->status == LIMN_OK && act && !gelu && strcmp(act, "quick_gelu"))
@@ -242,23 +246,29 @@ static limn_status find_settings(limn_ctx *ctx, const char *file, const limn_wei
     return limn_fail_in(ctx, LIMN_BAD_FILE, "%s (%s)", file, map->dialect->title);
 }
 
-/* Whether `name` is one of the words of `families`; NULL: any. */
-static bool wanted(const char *families, const char *name)
+/* Whether `name` is one of the words of `families` (NULL: any), and *width: of which text_width, 0: of any. */
+static bool wanted(const char *families, const char *name, int *width)
 {
     size_t n = strlen(name);
+    *width = 0;
     for (const char *word = families; word && *word; word += strcspn(word, " "), word += strspn(word, " "))
-        if (strcspn(word, " ") == n && strncmp(word, name, n) == 0) return true;
+        if (strcspn(word, " :") == n && strncmp(word, name, n) == 0)
+            return *width = word[n] == ':' ? (int)strtol(word + n + 1, NULL, 10) : 0, true;
     return !families;
 }
 
 limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
                                   limn_map *out)
 {
+    int width;
     for (const limn_dialect *d = limn_dialects; d->title; d++) {
         size_t at = 0;
         *out = (limn_map){.dialect = d};
-        if (wanted(families, d->family->name) && fits(st, d, &at, out->prefix, sizeof out->prefix))
-            return find_settings(ctx, file, st, out);
+        while (wanted(families, d->family->name, &width) && fits(st, d, &at, out->prefix, sizeof out->prefix)) {
+            limn_status status = find_settings(ctx, file, st, out);
+            if (status != LIMN_OK || !width || limn_model_interface(&out->settings).text_width == width) return status;
+            *out = (limn_map){.dialect = d};
+        }
     }
     if (limn_weight_file_metadata(st, "limn.picture") || limn_weight_file_metadata(st, "limn.latent.shape"))
         return limn_fail(ctx, LIMN_NOT_FOUND,
@@ -267,7 +277,7 @@ limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_we
                          file);
     limn_text known = {0};
     for (const limn_dialect *d = limn_dialects; d->title; d++)
-        if (wanted(families, d->family->name)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
+        if (wanted(families, d->family->name, &width)) limn_text_printf(&known, "%s%s", known.bytes ? ", " : "", d->title);
     const char *first = limn_weight_file_count(st) ? limn_weight_file_get(st, 0)->name : NULL;
     char shown[256] = "";
     if (first) limn_escape(first, strlen(first), shown, sizeof shown);

@@ -76,7 +76,7 @@ extern const limn_dialect limn_dialects[]; /* ends with a NULL title */
 limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_map *out);
 
 /** The same where a file holds several networks, as a checkpoint of Stable Diffusion does: of one of these families ("vae
- *  tae"; NULL: of any). */
+ *  tae"; "clip-text:1280": one whose features are so wide; NULL: of any). */
 limn_status limn_map_detect_among(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *families,
                                   limn_map *out);
 /* Where a search for all networks of a file stands; begins as {0}. */

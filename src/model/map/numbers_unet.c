@@ -176,6 +176,8 @@ void limn_rename_unet(const limn_map *map, const char *name, char *out, size_t o
                                                  {"time_embedding.linear_1.", "time_embed.0."},
                                                  {"time_embedding.linear_2.", "time_embed.2."},
                                                  {"time_embedding.cond_proj.", "time_embed.cond_proj."},
+                                                 {"add_embedding.linear_1.", "label_emb.0.0."},
+                                                 {"add_embedding.linear_2.", "label_emb.0.2."},
                                                  {"conv_norm_out.", "out.0."},
                                                  {"conv_out.", "out.2."}};
     char side[32], part[32];
@@ -232,9 +234,9 @@ static void count_compvis(limn_numbers *q)
 static void refuse_relatives(limn_numbers *q)
 {
     static const char *const relatives[][2] = {
-        {"add_embedding.linear_1.weight", "of Stable Diffusion XL, which is told the size of the picture"},
-        {"label_emb.0.0.weight", "of Stable Diffusion XL, which is told the size of the picture"},
-        {"class_embedding.linear_1.weight", "of a network that is told of a class or a noise level"}};
+        {"class_embedding.linear_1.weight", "of a network that is told of a class or a noise level"},
+        {"add_embedding.image_proj.weight", "of a network that sees a picture as a vector"},
+        {"add_embedding.text_proj.weight", "of a network that is told of an image embedding"}};
     for (size_t i = 0; i < sizeof relatives / sizeof *relatives && q->status == LIMN_OK; i++)
         if (limn_weight_file_find_under(q->st, q->map->prefix, relatives[i][0]))
             q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" is %s: that is not there yet", q->file,
@@ -246,7 +248,58 @@ static void refuse_relatives(limn_numbers *q)
                               "that is not there yet", q->file, (long long)in, (long long)out);
 }
 
-/* Text width, depth and projections are those of any transformer: the middle's, or where there is no middle a level's. */
+static int64_t depth_of(const limn_numbers *q, const char *side, int64_t block, int j)
+{
+    char head[96];
+    snprintf(head, sizeof head, "%s%lld.attentions.%d.transformer_blocks.", side, (long long)block, j);
+    return limn_numbers_depth(q, head, ".attn2.to_k.weight");
+}
+
+/* Blocks of each transformer, down, middle, up; one number where they agree.  Levels up are those down: where one is not
+ * found there, its tensors will be missed, with a sentence. */
+static void depths(limn_numbers *q)
+{
+    const ldm_unet_config *cfg = limn_numbers_config(q);
+    int most[LIMN_SETTING_MOST] = {0}, n = 0, levels = cfg->unet.n_levels, blocks = cfg->unet.blocks;
+    int64_t down[LIMN_UNET_LEVELS] = {0}, all = 0;
+    bool same = true;
+    for (int place = 0; place < levels * (2 * blocks + 1) + 1; place++) {
+        bool up = place > levels * blocks, middle = place == levels * blocks;
+        int each = up ? blocks + 1 : blocks, at = up ? place - levels * blocks - 1 : place, i = at / each, j = at % each;
+        int64_t depth = middle ? limn_numbers_depth(q, "mid_block.attentions.0.transformer_blocks.", ".attn2.to_k.weight")
+                               : depth_of(q, up ? "up_blocks." : "down_blocks.", i, j);
+        if (!up && !middle && depth) down[i] = depth;
+        if (up && !depth) depth = down[levels - 1 - i];
+        if (!depth) continue;
+        same = same && (!n || depth == all), all = depth;
+        if (n < LIMN_SETTING_MOST) most[n] = depth < 1000 ? (int)depth : 1000;
+        n++;
+    }
+    if (q->status == LIMN_OK && !same && n > LIMN_SETTING_MOST)
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: %d transformers of different depth; at most %d are possible",
+                              q->file, n, LIMN_SETTING_MOST);
+    if (n) limn_numbers_set_list(q, cfg->depth, same ? 1 : n, most);
+}
+
+/* What is told beside the time.  The refiner reads what the whole text is pooled from, and five numbers. */
+static void told(limn_numbers *q)
+{
+    static const char first[] = "add_embedding.linear_1.weight";
+    const ldm_unet_config *cfg = limn_numbers_config(q);
+    if (!limn_numbers_find(q, first)) return;
+    int64_t reads = limn_numbers_dim(q, first, 2, 1), each = limn_numbers_whole(q, "addition_time_embed_dim", 256),
+            sizes = each > 0 && reads - cfg->text.width == 5 * each ? 5 : 6;
+    if (q->status == LIMN_OK && (each < 2 || each > 4096 || reads <= sizes * each || cfg->text.width == 1024))
+        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" reads %lld numbers beside a text of width %d, "
+                              "expected those of Stable Diffusion XL: a whole text, and %lld for each of 6 or 5 numbers "
+                              "about the picture", q->file, q->map->prefix, first, (long long)reads, cfg->text.width,
+                              (long long)each);
+    limn_numbers_set(q, &cfg->sizes, sizes);
+    limn_numbers_set(q, &cfg->size_width, each);
+    limn_numbers_set(q, &cfg->pooled_width, reads - sizes * each);
+}
+
+/* Text width and projections are those of any transformer: the middle's, or where there is no middle a level's. */
 static void transformers(limn_numbers *q)
 {
     const ldm_unet_config *cfg = limn_numbers_config(q);
@@ -258,8 +311,6 @@ static void transformers(limn_numbers *q)
         snprintf(head, sizeof head, "down_blocks.%d.attentions.0.", i);
     }
     limn_numbers_set(q, &cfg->text.width, limn_numbers_dim(q, name, 2, 1));
-    snprintf(name, sizeof name, "%stransformer_blocks.", head);
-    limn_numbers_set(q, &cfg->depth, limn_numbers_depth(q, name, ".attn2.to_k.weight"));
     snprintf(name, sizeof name, "%sproj_in.weight", head);
     const limn_entry *in = limn_numbers_find(q, name);
     limn_numbers_set(q, &cfg->projection, in && in->rank == 2 ? LDM_LINEAR : LDM_CONV);
@@ -273,21 +324,52 @@ static bool has_middle(const limn_numbers *q)
            limn_numbers_find(q, "mid_block.resnets.1.conv1.weight");
 }
 
+/* One residual block alone. */
+static bool middle_is_plain(const limn_numbers *q)
+{
+    return !limn_numbers_find(q, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight") &&
+           !limn_numbers_find(q, "mid_block.attentions.0.norm.weight") &&
+           !limn_numbers_find(q, "mid_block.resnets.1.conv1.weight");
+}
+
+/* attention_head_dim of diffusers is, in spite of its name, how many heads: of all levels, or of each. */
+static void heads(limn_numbers *q)
+{
+    const ldm_unet_config *cfg = limn_numbers_config(q);
+    const limn_unet_config *unet = &cfg->unet;
+    const json_t *said = config_of(q, "attention_head_dim");
+    int64_t width = 0;
+    for (int i = 0; i < unet->n_levels && i < (int)json_array_size(said); i++) {
+        int64_t n = json_integer_value(json_array_get(said, (size_t)i)), wide = (int64_t)unet->width * unet->multipliers[i];
+        bool level = unet->size >> i <= unet->attention_most && unet->size >> i >= unet->attention_least;
+        if (!level && (i < unet->n_levels - 1 || !cfg->middle || !cfg->middle_attends)) continue;
+        if (q->status == LIMN_OK && (n < 1 || wide % n || (width && wide / n != width)))
+            q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: attention_head_dim of config.json: expected heads of one "
+                                  "width at all levels, found %lld at one of %lld channels", q->file, (long long)n,
+                                  (long long)wide);
+        if (q->status == LIMN_OK) width = wide / n;
+    }
+    if (json_is_integer(said)) limn_numbers_set(q, &unet->heads, json_integer_value(said));
+    else limn_numbers_set(q, &unet->head_width, width ? width : cfg->text.width == 1024 || cfg->sizes ? 64 : 0);
+}
+
 void limn_numbers_of_ldm(limn_numbers *q)
 {
     const ldm_unet_config *cfg = limn_numbers_config(q);
     if (q->map->dialect->naming == LIMN_NAMES_ORIGINAL) count_compvis(q);
     refuse_relatives(q);
     int64_t in = limn_numbers_dim(q, "conv_in.weight", 4, 1), out = limn_numbers_dim(q, "conv_out.weight", 4, 0);
-    shared(q, limn_numbers_whole(q, "sample_size", 64), out, "norm");
+    bool xl = limn_numbers_find(q, "add_embedding.linear_1.weight");
+    shared(q, limn_numbers_whole(q, "sample_size", xl ? 128 : 64), out, "norm");
     limn_numbers_set(q, &cfg->inpaint, in != out);
     limn_numbers_set(q, &cfg->middle, has_middle(q));
+    limn_numbers_set(q, &cfg->middle_attends, !has_middle(q) || !middle_is_plain(q));
     if (limn_numbers_find(q, "time_embedding.cond_proj.weight"))
         limn_numbers_set(q, &cfg->guidance_width, limn_numbers_dim(q, "time_embedding.cond_proj.weight", 2, 1));
     limn_numbers_must_agree(q, "in_channels", in);
     limn_numbers_must_agree(q, "layers_per_block", cfg->unet.blocks);
     transformers(q);
-    const json_t *heads = config_of(q, "attention_head_dim"); /* of diffusers, and in spite of its name: how many heads */
-    if (json_is_integer(heads)) limn_numbers_set(q, &cfg->unet.heads, json_integer_value(heads));
-    else limn_numbers_set(q, &cfg->unet.head_width, json_is_array(heads) || cfg->text.width == 1024 ? 64 : 0);
+    depths(q);
+    told(q);
+    heads(q);
 }

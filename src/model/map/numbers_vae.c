@@ -40,11 +40,18 @@ void limn_rename_vae(const limn_map *map, const char *name, char *out, size_t ou
     else snprintf(out, out_bytes, "%s", name);
 }
 
-/* A number of config.json. */
-static double configured(const limn_numbers *q, const char *key, double otherwise)
+/* A number of config.json, else what the published networks have, which is a default: no tensor says it. */
+static void configured(limn_numbers *q, const char *key, const double *field, double otherwise)
 {
     const json_t *value = q->config ? json_object_get(q->config, key) : NULL;
-    return json_is_number(value) ? json_number_value(value) : otherwise;
+    if (json_is_number(value)) limn_numbers_set_real(q, field, json_number_value(value));
+    else limn_settings_default(&q->map->settings, field, otherwise);
+}
+
+/* Beside a U-Net of Stable Diffusion XL, in one file: that network's. */
+static bool is_of_xl(const limn_numbers *q)
+{
+    return limn_weight_file_find(q->st, "model.diffusion_model.label_emb.0.0.weight") != NULL;
 }
 
 void limn_numbers_of_vae(limn_numbers *q)
@@ -66,6 +73,6 @@ void limn_numbers_of_vae(limn_numbers *q)
     limn_numbers_set(q, &cfg->attention, limn_numbers_find(q, "encoder.mid_block.attentions.0.group_norm.weight") != NULL);
     limn_numbers_set(q, &cfg->quant, limn_numbers_find(q, "quant_conv.weight") != NULL);
     limn_numbers_set(q, &cfg->groups, limn_numbers_whole(q, "norm_num_groups", 32));
-    limn_numbers_set_real(q, &cfg->scaling_factor, configured(q, "scaling_factor", latent == 4 ? 0.18215 : 1));
-    limn_numbers_set_real(q, &cfg->shift_factor, configured(q, "shift_factor", 0));
+    configured(q, "scaling_factor", &cfg->scaling_factor, latent != 4 ? 1 : is_of_xl(q) ? 0.13025 : 0.18215);
+    configured(q, "shift_factor", &cfg->shift_factor, 0);
 }

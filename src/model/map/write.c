@@ -7,16 +7,21 @@
 
 /* ---- whose names ------------------------------------------------------------------------------------------------------ */
 
+/* Of the latent U-Nets several dialects have one naming: their titles tell which networks they are for. */
+static bool suits(const limn_dialect *d, const limn_settings *s)
+{
+    if (s->family != &limn_family_ldm_unet) return true;
+    const ldm_unet_config *cfg = limn_settings_config(s);
+    bool xl = cfg->sizes > 0, without = !xl && !cfg->middle;
+    return xl == !strncmp(d->title, "Stable Diffusion XL", 19) && without == (strstr(d->title, "without a middle") != NULL);
+}
+
 /* A family's dialect of these names, for the same part of it; NULL: there is none. */
 static const limn_dialect *dialect_of(const limn_map *map, limn_naming naming)
 {
-    bool middle = true;
-    if (map->settings.family == &limn_family_ldm_unet)
-        middle = ((const ldm_unet_config *)limn_settings_config(&map->settings))->middle;
-    for (const limn_dialect *d = limn_dialects; d->title; d++) {
-        bool without = strstr(d->title, "without a middle") != NULL;
-        if (d->family == map->settings.family && d->naming == naming && d->part == map->part && without == !middle) return d;
-    }
+    for (const limn_dialect *d = limn_dialects; d->title; d++)
+        if (d->family == map->settings.family && d->naming == naming && d->part == map->part && suits(d, &map->settings))
+            return d;
     return NULL;
 }
 
