@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "generate_output.h"
 #include "generate_preview.h"
+#include "generate_sizes.h"
 #include "generate_verb.h"
 #include "pipeline/again.h"
 #include "sd_cli.h"
@@ -34,6 +35,8 @@ static const char help[] =
     "      --clip_l FILE           the text encoder, in place of the model's.  Of a U-Net in a file alone (Stable\n"
     "                              Diffusion 1) what no flag names is looked for in its folder and in ../text_encoders,\n"
     "                              ../clip, ../text_encoder, ../vae: the one file that fits is taken, and said\n"
+    "      --clip_g FILE           the second text encoder of Stable Diffusion XL, OpenCLIP's; else looked for in the same\n"
+    "                              way, in ../text_encoder_2 too\n"
     "      --weights ema|raw|NAME  of a checkpoint with several sets of weights: which (EMA where it has them); NAME is "
     "what\n"
     "                              their tensors begin with\n"
@@ -73,7 +76,13 @@ static const char help[] =
     "words, for models with a text encoder of their own:\n"
     "      --prompt-style NAME     a1111: (word) (word:1.3) [word], BREAK, chunks of 75 tokens; comfy: (word) (word:1.3);\n"
     "                              plain: brackets are text, and what is too long is cut (a1111 for published weights)\n"
-    "      --clip-skip N           2: without the last layer of the text encoder, 3: without two (1)\n"
+    "      --clip-skip N           2: without the last layer of the text encoder, 3: without two (1; XL: 2)\n"
+    "the picture as Stable Diffusion XL is told of it:\n"
+    "      --original-size WxH     as if it had been so large before it was enlarged or cut (its own sides)\n"
+    "      --crop-at LEFT,TOP      as if it had been cut there (0,0: things in the middle)\n"
+    "      --target-size WxH       as if it were so large (its own sides)\n"
+    "      --aesthetic-score X, --negative-aesthetic-score X\n"
+    "                              of refiners in place of --target-size: beauty, 1 to 10 (6 and 2.5)\n"
     "larger:\n"
     "      --hires F               (2) a second pass at F times the sides, up to 8: latents are enlarged (linearly) and go\n"
     "                              once more the part of the way from noise that --hires-strength says\n"
@@ -81,8 +90,8 @@ static const char help[] =
     "      --hires-steps N         of which it is a part (--steps)\n"
     "how:\n"
     "      --steps N               (20; 4 for LCM)\n"
-    "      --cfg-scale X           guidance (3; 7.5 for published weights that read text, 8.5 for LCM, which is told it);\n"
-    "                              1 is none and half the work\n"
+    "      --cfg-scale X           guidance (3; 7.5 for published weights that read text, 5 of XL, 8.5 for LCM, which is\n"
+    "                              told it); 1 is none and half the work\n"
     "      --guidance-rescale X    0 to 1 (0): tames the contrast of strong guidance\n"
     "      --sampling-method NAME  euler heun dpm2 dpm++2m dpm++2m_sde unipc deis lms lcm; not for rectified\n"
     "                              flow: euler_a dpm2_a dpm++2s_a dpm++sde plms pndm tcd ddim ddpm; other\n"
@@ -133,8 +142,8 @@ static const char *own_model(const generate_verb *verb)
 }
 
 /* Text encoders that no network here reads, by the flags of sd-cli. */
-enum { MOST_OTHERS = 6 };
-static const char *const others[MOST_OTHERS] = {"--clip_g", "--t5xxl", "--llm", "--qwen2vl", "--clip_vision",
+enum { MOST_OTHERS = 5 };
+static const char *const others[MOST_OTHERS] = {"--t5xxl", "--llm", "--qwen2vl", "--clip_vision",
                                                 "--llm_vision"};
 
 /* Flags as they were typed. */
@@ -147,7 +156,8 @@ typedef struct generate_words {
     limn_lora_file loras[CLI_MOST_LORAS];
     int n_loras;
     const char *vae, *weights, *rng, *style, *skip, *again;
-    const char *diffusion_model, *clip_l, *others[MOST_OTHERS];
+    const char *diffusion_model, *clip_l, *clip_g, *others[MOST_OTHERS];
+    generate_size_words sizes;
     const char *hires, *hires_strength, *hires_steps, *memory, *begin;
     size_t bytes;
     sd_cli_words theirs;
@@ -282,8 +292,8 @@ static bool check_others(const generate_words *w)
 {
     for (int i = 0; i < MOST_OTHERS; i++)
         if (w->others[i]) {
-            fprintf(stderr, "limn: %s names an encoder that no network here reads: leave it out (Stable Diffusion 1 reads "
-                    "that of --clip_l)\n", others[i]);
+            fprintf(stderr, "limn: %s names an encoder that no network here reads: leave it out (Stable Diffusion reads "
+                    "that of --clip_l, XL also that of --clip_g)\n", others[i]);
             return false;
         }
     return true;
@@ -315,7 +325,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_integer("--output-begin-idx", w->begin, 0, 100000000, &n->begin) ||
         !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision) ||
         !read_rng(w->rng, &o->rng) || !cli_tiling(&w->tiling, &o->tiling) ||
-        !cli_memory("--max-memory", w->memory, &w->bytes))
+        !cli_memory("--max-memory", w->memory, &w->bytes) || !generate_sizes_read(&w->sizes, &o->size_condition))
         return false;
     o->lora_folder = w->lora_folder;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
@@ -362,7 +372,8 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
     if (!info.classes && w->label)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
     if (info.classes && !w->label) return lacks_class(ctx, &info);
-    return check_guidance(ctx, &info, w, o);
+    status = generate_sizes_check(ctx, &info, &w->sizes);
+    return status == LIMN_OK ? check_guidance(ctx, &info, w, o) : status;
 }
 
 /* Before the first picture: none goes over what is read, nor over another. */
@@ -420,7 +431,8 @@ static limn_status open_model(limn_ctx *ctx, const generate_verb *verb, const ge
 {
     char installed[LIMN_PATH_BYTES];
     limn_pipeline_parts parts = {.model = w->model, .diffusion_model = w->diffusion_model, .clip_l = w->clip_l,
-                        .vae = generate_preview_decoder(&w->preview, w->vae)};
+                                 .clip_g = w->clip_g,
+                                 .vae = generate_preview_decoder(&w->preview, w->vae)};
     const char *draws = w->diffusion_model ? w->diffusion_model : w->model;
     limn_status status = LIMN_OK;
     if (w->again) status = limn_again_check_source(ctx, again, draws ? draws : own_model(verb), draws != NULL);
@@ -480,7 +492,7 @@ int cli_generate(int argc, char **argv)
     return generate_run(argc, argv, &(generate_verb){.name = "generate", .help = help});
 }
 
-enum { MOST_FLAGS = 80 };
+enum { MOST_FLAGS = 96 };
 
 static void list_flags(const generate_verb *verb, generate_words *w, cli_flag out[MOST_FLAGS])
 {
@@ -491,6 +503,8 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {"-m", "--model", &w->model, NULL},
         {NULL, "--diffusion-model", &w->diffusion_model, NULL},
         {NULL, "--clip_l", &w->clip_l, NULL},
+        {NULL, "--clip_g", &w->clip_g, NULL},
+        GENERATE_SIZE_FLAGS(w->sizes),
         {NULL, "--vae", &w->vae, NULL},
         {NULL, "--lora", &w->lora, NULL},
         {NULL, "--lora-model-dir", &w->lora_folder, NULL},

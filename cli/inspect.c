@@ -85,9 +85,31 @@ static void print_fit(const limn_fit *fit, bool many)
 /* Of published networks that draw together: which of them a file has. */
 typedef struct parts {
     const limn_fit *draws;
-    bool text, coder, lacks_text, lacks_coder;
+    bool text, coder, lacks_coder;
+    int lacks_text[2];  /* width of the features of each text encoder that is not there, CLIP's and OpenCLIP's; 0: none */
     limn_interface net; /* of `draws` */
 } parts;
+
+static bool has_encoder(const limn_inspected *it, int width)
+{
+    for (int i = 0; i < it->n_fits; i++) {
+        const limn_fit *fit = &it->fit[i];
+        if (fit->source != LIMN_FIT_NONE && fit->settings.family->kind == LIMN_ENCODES_TEXT &&
+            limn_model_interface(&fit->settings).text_width == width)
+            return true;
+    }
+    return false;
+}
+
+/* Stable Diffusion XL reads two encoders, the second of them as wide as the whole text. */
+static void find_lacking_texts(const limn_inspected *it, parts *p)
+{
+    int all = p->net.text_width, second = p->net.sizes ? p->net.pooled_width : 0;
+    if (!all || p->net.reads_ids) return;
+    if (!p->net.sizes) p->lacks_text[0] = p->text ? 0 : all;
+    else if (all > second) p->lacks_text[0] = has_encoder(it, all - second) ? 0 : all - second;
+    if (second) p->lacks_text[1] = has_encoder(it, second) ? 0 : second;
+}
 
 static parts parts_of(const limn_inspected *it)
 {
@@ -101,7 +123,8 @@ static parts parts_of(const limn_inspected *it)
     }
     if (!p.draws) return p;
     p.net = limn_model_interface(&p.draws->settings);
-    p.lacks_text = p.net.text_width && !p.net.reads_ids && !p.text, p.lacks_coder = p.net.channels > 3 && !p.coder;
+    find_lacking_texts(it, &p);
+    p.lacks_coder = p.net.channels > 3 && !p.coder;
     return p;
 }
 
@@ -111,9 +134,14 @@ static void print_parts(const limn_inspected *it)
     parts p = parts_of(it);
     if (!p.draws && p.text) printf("part      a text encoder: --clip_l of limn generate\n");
     if (!p.draws && p.coder) printf("part      an autoencoder: -m of limn encode and decode, --vae of limn generate\n");
-    if (p.lacks_text) printf("missing   a text encoder that makes features of %d numbers (--clip_l)\n", p.net.text_width);
-    if (p.lacks_coder)
-        printf("%-10san autoencoder of latents of %d channels (--vae)\n", p.lacks_text ? "" : "missing", p.net.channels);
+    const char *missing = "missing";
+    for (int i = 0; i < 2; i++)
+        if (p.lacks_text[i]) {
+            printf("%-10sa text encoder that makes features of %d numbers (%s)\n", missing, p.lacks_text[i],
+                   i ? "--clip_g" : "--clip_l");
+            missing = "";
+        }
+    if (p.lacks_coder) printf("%-10san autoencoder of latents of %d channels (--vae)\n", missing, p.net.channels);
 }
 
 static bool begins(const limn_entry *e, const char *prefix)
@@ -148,8 +176,10 @@ static void print_summary(const limn_inspected *it)
         if (belongs(it, e)) continue;
         if (!others++) first = e->name;
     }
-    printf("%s%s%s%s", p.lacks_text || p.lacks_coder ? "; missing: " : "", p.lacks_text ? "text encoder" : "",
-           p.lacks_text && p.lacks_coder ? ", " : "", p.lacks_coder ? "autoencoder" : "");
+    int texts = (p.lacks_text[0] > 0) + (p.lacks_text[1] > 0);
+    printf("%s%s%s%s", texts || p.lacks_coder ? "; missing: " : "",
+           texts > 1 ? "text encoders" : texts ? "text encoder" : "", texts && p.lacks_coder ? ", " : "",
+           p.lacks_coder ? "autoencoder" : "");
     if (others)
         printf("; left over: %zu tensor%s (%s%s)", others, others > 1 ? "s" : "",
                limn_escape(first, strlen(first), name, sizeof name), others > 1 ? " .." : "");

@@ -360,7 +360,7 @@ limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *a)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s was drawn as its model's scheduler_config.json says (%s), which that "
                          "of %s does not: name a sampler (--sampling-method)", a->file,
                          limn_escape(a->own_sampler, strlen(a->own_sampler), shown, sizeof shown), p->name);
-    compare_part(p, a, "text encoder", "--clip_l", a->text_encoder, p->text_name);
+    compare_part(p, a, "text encoder", "--clip_l", a->text_encoder, p->text[0].name);
     compare_part(p, a, "autoencoder", "--vae", a->vae, p->vae_name);
     limn_status status = check_embeddings(p, a);
     if (status != LIMN_OK) return status;

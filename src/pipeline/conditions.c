@@ -74,17 +74,52 @@ limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts,
     return status;
 }
 
+/* Without a negative text features are 0 where a model was trained so: in plain style, as in diffusers, where none is given;
+ * in A1111's also where it is empty; in ComfyUI's never. */
+static unsigned zero_texts(const limn_sampling *s, limn_prompt_style style)
+{
+    const char *negative = s->o.negative;
+    bool none = !negative || (style == LIMN_PROMPT_WEBUI && !*negative);
+    return s->p->zero_negative && s->guided && style != LIMN_PROMPT_COMFY && none ? 1u << 1 : 0;
+}
+
 static limn_status set_texts(limn_sampling *s)
 {
     const char *const texts[] = {s->o.prompt, s->o.negative}, *const names[] = {"prompt", "negative prompt"};
     limn_recipe *r = &s->p->recipe;
     limn_status status = LIMN_OK;
-    for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
+    for (int i = 0, encoder = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_recipe_part *part = &r->part[i];
         if (!part->bpe) continue;
-        if (s->prompts.n_texts && part->role == LIMN_ROLE_TEXT) status = limn_prompts_write(s->p->ctx, &s->prompts, part);
-        else status = limn_write_texts(s->p->ctx, part, s->guided ? 2 : 1, texts, s->first ? NULL : names);
+        bool first = encoder == 0 && !s->first, text = part->role == LIMN_ROLE_TEXT;
+        const limn_prompts *prompts = &s->prompts[text ? encoder++ : 0];
+        if (prompts->n_texts && text) status = limn_prompts_write(s->p->ctx, prompts, part);
+        else status = limn_write_texts(s->p->ctx, part, s->guided ? 2 : 1, texts, first ? names : NULL);
+        if (text) limn_recipe_zero_texts(r, part, zero_texts(s, prompts->style));
     }
+    return status;
+}
+
+/* Height and width as if the picture had been enlarged or cut to what it is, where it was cut, and its own; the refiner's
+ * last number is a score of beauty.  Podell et al. 2023, section 2.2 */
+static limn_status set_sizes(limn_sampling *s)
+{
+    int rows = s->denoiser->job.shape.batch, n = limn_model_interface(&s->p->settings).sizes;
+    const limn_size_condition *c = &s->o.size_condition;
+    limn_picture_sides sides = limn_generate_sides(s->p, &s->o);
+    if (!n) return LIMN_OK;
+    float *to = malloc((size_t)rows * (size_t)n * sizeof *to);
+    if (!to) return limn_fail_memory(s->p->ctx, (size_t)rows * (size_t)n * sizeof *to, "sizes");
+    for (int b = 0; b < rows; b++) {
+        bool negative = s->guided && b >= rows / 2;
+        const double told[] = {c->height ? c->height : sides.height, c->width ? c->width : sides.width, c->top, c->left,
+                               c->target_height ? c->target_height : sides.height,
+                               c->target_width ? c->target_width : sides.width};
+        for (int k = 0; k < n; k++) to[b * n + k] = k < 6 ? (float)told[k] : 0;
+        if (n == 5) to[b * n + 4] = (float)(negative ? c->negative_score : c->score);
+    }
+    limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_SIZES, LIMN_F32, to);
+    free(to);
     return status;
 }
 
@@ -157,6 +192,7 @@ static limn_status set_timesteps(limn_sampling *s)
 limn_status limn_sampling_conditions(limn_sampling *s)
 {
     limn_status status = set_texts(s);
+    if (status == LIMN_OK) status = set_sizes(s);
     if (status == LIMN_OK) status = set_labels(s);
     if (status == LIMN_OK) status = set_small(s);
     if (status == LIMN_OK) status = set_guidance(s);

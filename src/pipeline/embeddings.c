@@ -198,7 +198,7 @@ static limn_status read_one(reader *r, const char *folder, const char *file)
 
 static limn_status read_all(limn_pipeline *p, struct limn_embeddings *e, const char *folder, const limn_names *names)
 {
-    limn_interface text = limn_model_interface(&p->text_settings);
+    limn_interface text = limn_model_interface(&p->text[0].settings);
     limn_prompt_word *word = calloc(names->n, sizeof *word);
     reader r = {.ctx = p->ctx, .e = e, .model = p->name};
     limn_clip_encoder *encoder = limn_clip_encoder_new(p->bpe);
@@ -248,6 +248,9 @@ static limn_status begin(limn_pipeline *p)
     if (!text)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "embeddings are words for a text encoder of its own, which %s has not",
                          p->name);
+    if (p->n_texts > 1)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: embeddings for two text encoders (Stable Diffusion XL) are not "
+                         "there yet", p->name);
     limn_job_end(&p->reader.job);
     limn_job_end(&text->job);
     text->changed = true;

@@ -14,7 +14,8 @@
 limn_generate_options limn_generate_defaults(void)
 {
     return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42, .strength = 0.75, .hires_strength = 0.6,
-                                   .resample = 5, .tiling = {.overlap = 0.5}};
+                                   .resample = 5, .tiling = {.overlap = 0.5},
+                                   .size_condition = {.score = 6, .negative_score = 2.5}};
 }
 
 /* The decoder has the room of the denoiser's activations, and then the denoiser that of the decoder's. */
@@ -195,22 +196,47 @@ limn_status limn_generate_latents(limn_pipeline *p, const limn_generate_options 
 
 /* ---- text alone ------------------------------------------------------------------------------------------------------- */
 
-limn_status limn_encode_text(limn_pipeline *p, const char *text, limn_precision precision, float *features, float *pooled)
+/* By encoder i beside the denoiser, or by the denoiser's own.  The job stays as it is until the next one. */
+static limn_status read_text(limn_pipeline *p, int i, const char *text, limn_precision precision)
 {
     static const char *const name = "prompt";
-    limn_recipe_part *reader = &p->reader, *encoder = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    limn_recipe_part *reader = &p->reader, *encoder = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i);
     limn_net_shape shape = {.batch = 1, .part = LIMN_PART_TEXT, .precision = precision};
-    if (!p->bpe) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: this %s reads no text", p->file, p->settings.family->name);
-    reader->bpe = p->bpe, reader->pad = p->pad, reader->embeddings = encoder ? p->embeddings : NULL;
-    shape.vectors = limn_embeddings_any(reader->embeddings);
+    reader->bpe = p->bpe, reader->pad = p->text[i].pad, reader->embeddings = encoder ? encoder->embeddings : NULL;
     reader->net = (encoder ? encoder : limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER))->net;
+    shape.vectors = limn_embeddings_any(reader->embeddings);
+    shape.text_raw = encoder && encoder->raw, shape.text_skip = shape.text_raw;
     reader->changed = !limn_job_serves(p->ctx, &reader->job, reader->net, &shape);
     limn_status status = limn_job_begin(p->ctx, reader->net, &shape, 0, &reader->job);
     if (status == LIMN_OK) status = limn_write_texts(p->ctx, reader, 1, &text, &name);
-    if (status == LIMN_OK) status = limn_run_execute(reader->job.run);
-    if (status == LIMN_OK)
-        status = limn_job_output(p->ctx, &reader->job, reader->job.ports->features, "text", features);
-    return status == LIMN_OK && pooled
-               ? limn_job_output(p->ctx, &reader->job, reader->job.ports->pooled_text, "text", pooled)
-               : status;
+    return status == LIMN_OK ? limn_run_execute(reader->job.run) : status;
+}
+
+/* Features of one encoder, columns `at` on of a table of `wide`. */
+static limn_status take_features(limn_pipeline *p, int at, int wide, float *features)
+{
+    const limn_node *node = p->reader.job.ports->features;
+    limn_shape s = limn_node_shape(node);
+    size_t tokens = (size_t)s.dim[1], width = (size_t)s.dim[2];
+    float *values = malloc(tokens * width * sizeof *values);
+    if (!values) return limn_fail_memory(p->ctx, tokens * width * sizeof *values, "text");
+    limn_status status = limn_job_output(p->ctx, &p->reader.job, node, "text", values);
+    for (size_t t = 0; t < tokens && status == LIMN_OK; t++)
+        memcpy(features + t * (size_t)wide + at, values + t * width, width * sizeof *values);
+    free(values);
+    return status;
+}
+
+limn_status limn_encode_text(limn_pipeline *p, const char *text, limn_precision precision, float *features, float *pooled)
+{
+    if (!p->bpe) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: this %s reads no text", p->file, p->settings.family->name);
+    int wide = limn_pipeline_describe(p).text_width, at = 0;
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < (p->n_texts ? p->n_texts : 1) && status == LIMN_OK; i++) {
+        status = read_text(p, i, text, precision);
+        if (status == LIMN_OK) status = take_features(p, at, wide, features);
+        at += limn_model_interface(&p->text[i].settings).text_width;
+    }
+    const limn_node *whole = status == LIMN_OK ? p->reader.job.ports->pooled_text : NULL;
+    return whole && pooled ? limn_job_output(p->ctx, &p->reader.job, whole, "text", pooled) : status;
 }

@@ -66,7 +66,12 @@ typedef struct fitted {
     size_t n;
 } fitted;
 
-static limn_lora_network network_of(limn_role role) { return role == LIMN_ROLE_TEXT ? LIMN_LORA_TEXT : LIMN_LORA_DENOISER; }
+/* As make_recipe() names them. */
+static limn_lora_network network_of(const limn_recipe_part *part)
+{
+    if (part->role != LIMN_ROLE_TEXT) return LIMN_LORA_DENOISER;
+    return strcmp(part->name, "g") ? LIMN_LORA_TEXT : LIMN_LORA_TEXT_2;
+}
 
 static limn_status fit_parameter(limn_pipeline *p, const limn_lora *lora, limn_lora_network network, const limn_node *node,
                                  fitted *out)
@@ -88,7 +93,7 @@ static limn_status fit_part(limn_pipeline *p, const limn_lora *lora, const limn_
     if (!g) return limn_fail_memory(p->ctx, sizeof(limn_graph), "a graph");
     limn_status status = limn_model_build(g, limn_net_settings(part->net), (limn_build){.batch = 1}, &ports);
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++)
-        status = fit_parameter(p, lora, network_of(part->role), g->parameters[i], out);
+        status = fit_parameter(p, lora, network_of(part), g->parameters[i], out);
     limn_graph_free(g);
     return status;
 }

@@ -1,5 +1,6 @@
 /* open.c: a model folder, a weight file, or parts in files of their own: weights, their metadata, the tokenizer. */
 #include "file/bytes.h"
+#include "model/config.h"
 #include "model/map/map.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/generate.h"
@@ -104,17 +105,18 @@ static limn_status read_scheduler(limn_pipeline *p, const char *source)
     return LIMN_OK;
 }
 
-static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool file)
+/* Of all readers one, with an id of each behind a text's end. */
+static limn_status open_tokenizer(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader)
 {
     char merges[1100];
     const char *slash = strrchr(source, '/');
-    if (!p->text_settings.family) return LIMN_OK;
-    if (p->published) return limn_published_tokenizer(p, p->folder || !*p->text_file ? source : p->text_file);
-    if (file) snprintf(merges, sizeof merges, "%.*smerges.txt.gz", slash ? (int)(slash - source) + 1 : 0, source);
+    const char *from = p->folder || !*reader->file ? source : reader->file;
+    if (p->published) return limn_published_tokenizer(p, from, folder, reader);
+    if (!p->folder) snprintf(merges, sizeof merges, "%.*smerges.txt.gz", slash ? (int)(slash - source) + 1 : 0, source);
     else snprintf(merges, sizeof merges, "%s/merges.txt.gz", source);
     bool has = access(merges, F_OK) == 0;
-    int vocab = limn_model_interface(&p->text_settings).vocabulary;
-    const char *tokens = limn_weight_file_metadata(p->text_st ? p->text_st : p->st, "limn.tokens"); /* "bytes": trained
+    int vocab = limn_model_interface(&reader->settings).vocabulary;
+    const char *tokens = limn_weight_file_metadata(reader->st ? reader->st : p->st, "limn.tokens"); /* "bytes": trained
                                                                                                      * without merges */
     if (!has && vocab != 514 && !(tokens && !strcmp(tokens, "bytes")))
         return limn_fail(p->ctx, LIMN_NOT_FOUND,
@@ -125,12 +127,12 @@ static limn_status open_tokenizer(limn_pipeline *p, const char *source, bool fil
 /* ---- the recipe ------------------------------------------------------------------------------------------------------- */
 
 /* port: NULL, or what is known of its ports. */
-static limn_status add_part(limn_pipeline *p, const char *name, limn_role role, const limn_settings *settings,
-                            const char *file, const limn_weight_file *st, const limn_port *port)
+static limn_status add_part(limn_pipeline *p, const char *name, limn_role role, limn_lora_network network,
+                            const limn_settings *settings, const char *file, const limn_weight_file *st,
+                            const limn_port *port)
 {
     limn_source *weights;
     limn_net *net = NULL;
-    limn_lora_network network = role == LIMN_ROLE_TEXT ? LIMN_LORA_TEXT : LIMN_LORA_DENOISER;
     limn_status status = limn_map_source(p->ctx, file, st, &weights);
     if (status == LIMN_OK) status = limn_lora_source(p->ctx, weights, network, &p->loras->stack, &weights);
     if (status == LIMN_OK) status = limn_net_new(p->ctx, settings, weights, file, &net);
@@ -146,83 +148,150 @@ static void forget_weights(limn_ctx *ctx, char kept[sizeof ctx->weights])
     ctx->weights[0] = '\0';
 }
 
-/* p->text_file: what is named, FOLDER/text_encoder, the file of all networks, or what lies beside a published denoiser; "":
- * there is none. */
-static limn_status find_text_encoder(limn_pipeline *p, const char *source, const char *named)
+/* A text encoder on its way in. */
+typedef struct encoder {
+    const char *part, *folder, *tokenizer, *flag; /* of the recipe; in a model's folder */
+    limn_beside beside;
+    limn_lora_network lora;
+    const char *named;  /* where it is; NULL: nobody said */
+    int width;          /* of its features */
+    limn_pipeline_text *to;
+} encoder;
+
+static const encoder clip = {.part = "text", .folder = "text_encoder", .tokenizer = "tokenizer", .flag = "--clip_l",
+                             .beside = LIMN_BESIDE_TEXT_ENCODER, .lora = LIMN_LORA_TEXT},
+                     clip_l = {.part = "l", .folder = "text_encoder", .tokenizer = "tokenizer", .flag = "--clip_l",
+                               .beside = LIMN_BESIDE_TEXT_ENCODER, .lora = LIMN_LORA_TEXT},
+                     clip_g = {.part = "g", .folder = "text_encoder_2", .tokenizer = "tokenizer_2", .flag = "--clip_g",
+                               .beside = LIMN_BESIDE_CLIP_G, .lora = LIMN_LORA_TEXT_2};
+
+/* "clip-text", of a file with several the one of this width */
+static const char *family_of(const limn_pipeline *p, const encoder *e, char out[32])
 {
-    char inside[1100];
+    bool several = p->recipe.part[0].port[LIMN_PORT_SIZES].there;
+    snprintf(out, 32, several ? "clip-text:%d" : "clip-text", e->width);
+    return out;
+}
+
+/* e->to->file: what is named, FOLDER/text_encoder, the file of all networks, or what lies beside a published denoiser; "":
+ * there is none. */
+static limn_status find_text_encoder(limn_pipeline *p, const char *source, const encoder *e)
+{
+    char inside[1100], family[32];
     const limn_port *port = p->recipe.part[0].port;
-    snprintf(inside, sizeof inside, "%s/text_encoder", source);
-    if (named) limn_path_last(named, p->text_name, sizeof p->text_name);
-    if (named) return limn_map_file(p->ctx, named, p->text_file);
-    if (p->folder && access(inside, F_OK) == 0) return limn_map_file(p->ctx, inside, p->text_file);
-    if (!p->folder && limn_published_holds(p, "clip-text")) return limn_map_file(p->ctx, source, p->text_file);
-    if (!p->published || port[LIMN_PORT_POOLED].there) return LIMN_OK; /* those of several text encoders: not known here */
-    limn_status status = limn_beside_find(p->ctx, p->file, LIMN_BESIDE_TEXT_ENCODER,
-                                          (int)port[LIMN_PORT_FEATURES].shape.dim[2], p->text_file);
-    if (status == LIMN_OK) limn_path_last(p->text_file, p->text_name, sizeof p->text_name);
+    snprintf(inside, sizeof inside, "%s/%s", source, e->folder);
+    if (e->named) limn_path_last(e->named, e->to->name, sizeof e->to->name);
+    if (e->named) return limn_map_file(p->ctx, e->named, e->to->file);
+    if (p->folder && access(inside, F_OK) == 0) return limn_map_file(p->ctx, inside, e->to->file);
+    if (!p->folder && limn_published_holds(p, family_of(p, e, family))) return limn_map_file(p->ctx, source, e->to->file);
+    if (!p->published || (port[LIMN_PORT_POOLED].there && !port[LIMN_PORT_SIZES].there))
+        return LIMN_OK; /* those of more text encoders: not known here */
+    limn_status status = limn_beside_find(p->ctx, p->file, e->beside, e->width, e->to->file);
+    if (status == LIMN_OK) limn_path_last(e->to->file, e->to->name, sizeof e->to->name);
     return status;
 }
 
 /* Of the file of all networks, or its own. */
-static limn_status open_text_weights(limn_pipeline *p)
+static limn_status open_text_weights(limn_pipeline *p, const encoder *e)
 {
     limn_ctx *ctx = p->ctx;
-    char kept[sizeof ctx->weights];
-    if (!p->folder && strcmp(p->text_file, p->whole_file) == 0)
-        return limn_net_open_in(ctx, p->text_file, p->whole, "clip-text", &p->text_st, &p->text_settings, NULL);
-    if (!*p->text_name) return limn_net_open(ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings);
+    limn_pipeline_text *to = e->to;
+    char kept[sizeof ctx->weights], family[32];
+    if (!p->folder && strcmp(to->file, p->whole_file) == 0)
+        return limn_net_open_in(ctx, to->file, p->whole, family_of(p, e, family), &to->st, &to->settings, NULL);
+    if (!*to->name) return limn_net_open(ctx, to->file, "clip-text", &to->st, &to->settings);
     forget_weights(ctx, kept);
-    limn_status status = limn_net_open(ctx, p->text_file, "clip-text", &p->text_st, &p->text_settings);
+    limn_status status = limn_net_open(ctx, to->file, "clip-text", &to->st, &to->settings);
     memcpy(ctx->weights, kept, sizeof kept);
     return status;
 }
 
-static limn_status check_text_encoder(const limn_pipeline *p)
+static limn_status check_text_encoder(const limn_pipeline *p, const encoder *e)
 {
-    const limn_family *family = p->text_settings.family;
-    if (family->kind != LIMN_ENCODES_TEXT)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", p->text_file,
-                         family->name);
-    int makes = limn_model_interface(&p->text_settings).text_width,
-        reads = (int)p->recipe.part[0].port[LIMN_PORT_FEATURES].shape.dim[2];
-    return makes == reads ? LIMN_OK
-                          : limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes features of %d numbers for a token, and %s reads "
-                                      "%d: they do not belong together", p->text_file, makes, p->file, reads);
+    const limn_pipeline_text *to = e->to;
+    if (to->settings.family->kind != LIMN_ENCODES_TEXT)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", to->file,
+                         to->settings.family->name);
+    int makes = limn_model_interface(&to->settings).text_width;
+    return makes == e->width ? LIMN_OK
+                             : limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes features of %d numbers for a token, and %s "
+                                         "reads %d of it (%s): they do not belong together", to->file, makes, p->file,
+                                         e->width, e->flag);
 }
 
-/* What reads the text: a part of the denoiser, or a network of its own (named: where, or NULL).  text_settings stay empty
- * where nothing does. */
-static limn_status open_text_encoder(limn_pipeline *p, const char *source, const char *named)
+/* The part of one text encoder, its file and its tokenizer.  Where there is none, e->to->file is "". */
+static limn_status open_text_encoder(limn_pipeline *p, const char *source, const encoder *e)
 {
+    limn_status status = find_text_encoder(p, source, e);
+    if (status != LIMN_OK || !*e->to->file) return status;
+    status = open_text_weights(p, e);
+    if (status == LIMN_OK) status = check_text_encoder(p, e);
+    if (status == LIMN_OK)
+        status = add_part(p, e->part, LIMN_ROLE_TEXT, e->lora, &e->to->settings, e->to->file, e->to->st, NULL);
+    if (status == LIMN_OK) p->n_texts++;
+    return status == LIMN_OK ? open_tokenizer(p, source, e->tokenizer, e->to) : status;
+}
+
+/* Stable Diffusion XL: features of CLIP's and of OpenCLIP's encoder stand beside each other, the second one's whole text is
+ * read, too.  The refiner has that alone. */
+static limn_status open_two(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts)
+{
+    const limn_port *port = p->recipe.part[0].port;
+    int all = (int)port[LIMN_PORT_FEATURES].shape.dim[2], wide = (int)port[LIMN_PORT_POOLED].shape.dim[1];
+    encoder l = clip_l, g = clip_g;
+    char wire[80];
+    if (wide > all) wide = all;
+    l.named = parts->clip_l, l.width = all - wide, l.to = &p->text[0];
+    g.named = parts->clip_g, g.width = wide, g.to = &p->text[all > wide];
+    if (all <= wide && l.named)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads one text encoder, OpenCLIP's (--clip_g): leave --clip_l out",
+                         p->file);
+    bool both = all > wide;
+    limn_status status = both ? open_text_encoder(p, source, &l) : LIMN_OK;
+    if (status == LIMN_OK && both) status = limn_recipe_wire(p->ctx, &p->recipe, "l.features -> denoiser.features[0,0]");
+    if (status == LIMN_OK) status = open_text_encoder(p, source, &g);
+    snprintf(wire, sizeof wire, "g.features -> denoiser.features[0,%d]", all - wide);
+    if (status == LIMN_OK) status = limn_recipe_wire(p->ctx, &p->recipe, wire);
+    if (status == LIMN_OK) status = limn_recipe_wire(p->ctx, &p->recipe, "g.pooled -> denoiser.pooled");
+    for (int i = 0; i < p->n_texts; i++) limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i)->raw = true;
+    return status == LIMN_OK ? limn_published_zero_negative(p, source, both) : status;
+}
+
+/* What reads the text: a part of the denoiser, or networks of their own.  text[0].settings stay empty where nothing does. */
+static limn_status open_texts(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts)
+{
+    const limn_port *port = p->recipe.part[0].port;
+    const char *named = parts->clip_l ? "--clip_l" : parts->clip_g ? "--clip_g" : NULL;
     bool own = limn_model_interface(&p->settings).reads_ids;
-    if (named && (own || !p->recipe.part[0].port[LIMN_PORT_FEATURES].there))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: this %s %s: leave the text encoder out (--clip_l)", p->file,
-                         p->settings.family->name, own ? "has a text encoder inside of it" : "reads no text");
-    if (own) return p->text_settings = p->settings, LIMN_OK;
-    if (!p->recipe.part[0].port[LIMN_PORT_FEATURES].there) return LIMN_OK;
-    limn_status status = find_text_encoder(p, source, named);
-    if (status != LIMN_OK || !*p->text_file) return status;
-    status = open_text_weights(p);
-    if (status == LIMN_OK) status = check_text_encoder(p);
-    if (status == LIMN_OK) status = add_part(p, "text", LIMN_ROLE_TEXT, &p->text_settings, p->text_file, p->text_st, NULL);
-    return status == LIMN_OK ? limn_recipe_wire(p->ctx, &p->recipe, "text -> denoiser") : status;
+    encoder e = clip;
+    if (named && (own || !port[LIMN_PORT_FEATURES].there))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: this %s %s: leave the text encoder out (%s)", p->file,
+                         p->settings.family->name, own ? "has a text encoder inside of it" : "reads no text", named);
+    if (own) p->text[0].settings = p->settings;
+    if (own) return open_tokenizer(p, source, clip.tokenizer, &p->text[0]);
+    if (!port[LIMN_PORT_FEATURES].there) return LIMN_OK;
+    if (port[LIMN_PORT_SIZES].there) return open_two(p, source, parts);
+    if (parts->clip_g)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads one text encoder (--clip_l): leave --clip_g out", p->file);
+    e.named = parts->clip_l, e.width = (int)port[LIMN_PORT_FEATURES].shape.dim[2], e.to = &p->text[0];
+    limn_status status = open_text_encoder(p, source, &e);
+    return status == LIMN_OK && p->n_texts ? limn_recipe_wire(p->ctx, &p->recipe, "text -> denoiser") : status;
 }
 
-/* The networks of an opened model and what feeds what: its weights, the text encoder in them or beside them, later its
+/* The networks of an opened model and what feeds what: its weights, the text encoders in them or beside them, later its
  * autoencoder (limn_pipeline_set_autoencoder()).  A folder in another layout has its parts and wires made here. */
-static limn_status make_recipe(limn_pipeline *p, const char *source, const char *text, const limn_port *port)
+static limn_status make_recipe(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts, const limn_port *port)
 {
-    limn_status status = add_part(p, "denoiser", LIMN_ROLE_DENOISER, &p->settings, p->file, p->st, port);
-    if (status == LIMN_OK) status = open_text_encoder(p, source, text);
-    if (status == LIMN_OK) status = open_tokenizer(p, source, !p->folder);
+    limn_status status = add_part(p, "denoiser", LIMN_ROLE_DENOISER, LIMN_LORA_DENOISER, &p->settings, p->file, p->st, port);
+    if (status == LIMN_OK) status = open_texts(p, source, parts);
     if (status != LIMN_OK) return status;
-    limn_recipe_part *reader = &p->recipe.part[p->recipe.n_parts - 1]; /* the text encoder, or the network that it is in */
-    reader->bpe = p->bpe;
-    if (p->bpe && !p->published) p->pad = limn_clip_bpe_end(p->bpe);
-    reader->pad = p->pad;
-    if (reader->role == LIMN_ROLE_TEXT) reader->embeddings = p->embeddings;
-    if (p->published && p->text_st) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
+    if (p->bpe && !p->published) p->text[0].pad = limn_clip_bpe_end(p->bpe);
+    for (int i = 0; i < 1 || i < p->n_texts; i++) { /* the text encoders, or the network that one is in */
+        limn_recipe_part *reader = &p->recipe.part[p->n_texts ? 1 + i : 0];
+        reader->bpe = p->bpe, reader->pad = p->text[i].pad;
+        if (p->n_texts == 1) reader->embeddings = p->embeddings;
+    }
+    if (p->published && p->text[0].st) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
     status = limn_recipe_check(p->ctx, &p->recipe);
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(p->ctx, status, "%s", p->file);
 }
@@ -317,7 +386,7 @@ static limn_status open_networks(limn_pipeline *p, const char *source, const lim
     if (status == LIMN_OK) status = read_latent(p);
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = read_scheduler(p, source);
-    if (status == LIMN_OK) status = make_recipe(p, source, parts->clip_l, port);
+    if (status == LIMN_OK) status = make_recipe(p, source, parts, port);
     if (status == LIMN_OK) status = read_classes(p);
     if (status == LIMN_OK)
         status = parts->vae ? limn_pipeline_set_autoencoder(p, parts->vae) : open_own_autoencoder(p, source);
@@ -329,7 +398,7 @@ static limn_status open_networks(limn_pipeline *p, const char *source, const lim
 /* The parts have paths, and as long as they may be. */
 static limn_status check_paths(limn_ctx *ctx, const limn_pipeline_parts *parts)
 {
-    const char *const paths[] = {parts->model, parts->diffusion_model, parts->clip_l, parts->vae};
+    const char *const paths[] = {parts->model, parts->diffusion_model, parts->clip_l, parts->clip_g, parts->vae};
     char shown[256];
     if (!parts->model && !parts->diffusion_model)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a model, or a network that draws alone (--diffusion-model)");
@@ -384,7 +453,7 @@ void limn_pipeline_free(limn_pipeline *p)
     limn_autoencoder_free(p->tiny);
     if (!p->shares) {
         limn_weight_file_close(p->st);
-        limn_weight_file_close(p->text_st);
+        for (int i = 0; i < LIMN_TEXT_ENCODERS; i++) limn_weight_file_close(p->text[i].st);
         limn_clip_bpe_free(p->bpe);
         limn_arena_free(p->arena);
         limn_loras_free(p->loras);
@@ -468,6 +537,13 @@ static limn_status open_autoencoder(const limn_pipeline *p, const char *source, 
     return status;
 }
 
+/* That of Stable Diffusion XL has the tensors of Stable Diffusion 1's; a file alone does not say which it is. */
+static bool says_scale(const limn_autoencoder *vae)
+{
+    const vae_config *cfg = limn_settings_config(&vae->settings);
+    return vae->settings.family != &limn_family_vae || limn_settings_is_said(&vae->settings, &cfg->scaling_factor);
+}
+
 /* own: it is the model's, and pictures need not tell. */
 static limn_status take_autoencoder(limn_pipeline *p, const char *source, bool own)
 {
@@ -484,6 +560,7 @@ static limn_status take_autoencoder(limn_pipeline *p, const char *source, bool o
     limn_path_last(own ? "" : source, p->vae_name, sizeof p->vae_name);
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
     if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
+    if (!p->latent_known && limn_model_interface(&p->settings).sizes && !says_scale(vae)) p->latent_scale = 0.13025;
     return add_coders(p);
 }
 
@@ -526,9 +603,9 @@ void limn_pipeline_reads(const limn_pipeline *p, limn_job_files *files)
 {
     limn_job_reads(files, "the model", p->file); /* perhaps an index of several */
     limn_weight_file_reads(p->st, "the model", files);
-    if (p->text_st) {
-        limn_job_reads(files, "the text encoder", p->text_file);
-        limn_weight_file_reads(p->text_st, "the text encoder", files);
+    for (int i = 0; i < p->n_texts; i++) {
+        limn_job_reads(files, "the text encoder", p->text[i].file);
+        limn_weight_file_reads(p->text[i].st, "the text encoder", files);
     }
     for (int i = 0; i < p->loras->stack.n; i++) limn_lora_reads(p->loras->stack.use[i].lora, files);
     limn_embeddings_reads(p->embeddings, files);
@@ -550,7 +627,7 @@ limn_status limn_pipeline_check_idle(const limn_pipeline *p)
 
 bool limn_pipeline_follows_diffusers(const limn_pipeline *p)
 {
-    return p->published && p->makes_latents && p->text_st;
+    return p->published && p->makes_latents && p->text[0].st;
 }
 
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
@@ -567,7 +644,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
 {
     limn_autoencoder_info vae = p->vae ? limn_autoencoder_describe(p->vae) : (limn_autoencoder_info){.factor = 1};
     limn_interface net = limn_model_interface(&p->settings), text = {0};
-    if (p->bpe) text = limn_model_interface(&p->text_settings);
+    if (p->bpe) text = limn_model_interface(&p->text[0].settings);
     int size = net.width * vae.factor, classes = net.classes;
     const char *sampler = p->has_scheduler                           ? p->scheduler.name
                           : p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler"
@@ -586,10 +663,15 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .n_class_names = p->n_class_names,
                                 .reads_text = p->bpe != NULL,
                                 .text_length = text.text_length,
-                                .text_width = text.text_width,
+                                .text_width = p->n_texts ? net.text_width : text.text_width,
+                                .pooled_width = net.sizes ? net.pooled_width : text.text_width,
                                 .told_guidance = net.told_guidance,
                                 .inpaints = net.inpaints,
-                                .guidance = net.told_guidance ? 8.5 : p->published && p->bpe ? 7.5 : 3,
+                                .told_sizes = net.sizes,
+                                .guidance = net.told_guidance          ? 8.5
+                                            : !p->published || !p->bpe ? 3
+                                            : net.sizes                ? 5
+                                                                       : 7.5,
                                 .steps = net.told_guidance ? 4 : 20,
                                 .resample = limn_pipeline_follows_diffusers(p) ? 1 : 5,
                                 .guides = (p->bpe || classes) && !net.always_labelled};

@@ -356,7 +356,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
                      "Seed: %llu, Size: %dx%d, ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
                      sides.width, sides.height);
     put_model(&text, p, o);
-    put_part(&text, "Text encoder", p->text_name);
+    put_part(&text, "Text encoder", p->text[0].name);
     put_part(&text, "VAE", p->vae_name);
     put_embeddings(&text, p, o);
     if (limn_generate_rng(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");

@@ -6,20 +6,30 @@
 #include "file/weight_file.h"
 #include "pipeline/recipe.h"
 
+enum { LIMN_TEXT_ENCODERS = 2 };
+
+/* What reads the text: the denoiser, or a text encoder. */
+typedef struct limn_pipeline_text {
+    char file[1100], name[128]; /* of st; of an encoder that is not the model's own, else "" */
+    limn_weight_file *st;       /* of a text encoder in a file of its own, else NULL */
+    limn_settings settings;
+    int32_t pad;                /* id behind a text's end */
+} limn_pipeline_text;
+
 struct limn_pipeline {
     limn_ctx *ctx;
     char file[1100], name[128]; /* of the denoiser's weights; of the model */
-    char text_file[1100];       /* of text_st */
-    char text_name[128], vae_name[128]; /* of parts that are not the model's own; "": they are */
+    char vae_name[128];         /* of an autoencoder that is not the model's own; "": it is */
     bool folder;                /* the model was opened as one */
     char whole_file[1100];      /* where the networks are that no path names, of a model that is no folder */
     limn_weight_file *whole;    /* that file with all of them; NULL once they are opened */
     limn_weight_file *st;
-    limn_weight_file *text_st;  /* of a text encoder in a file of its own, else NULL */
-    limn_settings settings, text_settings; /* of the denoiser; of what reads the text: it, or the text encoder */
+    limn_settings settings;
+    limn_pipeline_text text[LIMN_TEXT_ENCODERS]; /* of XL CLIP's and OpenCLIP's, of its refiner that alone */
+    int n_texts;                /* encoders beside the denoiser: as many parts of the role TEXT, in this order */
+    bool zero_negative;         /* without a negative text its features are 0, not those of "" */
     bool published;             /* no metadata of ours: the weights are somebody else's */
     limn_clip_bpe *bpe;         /* NULL: no network reads text */
-    int32_t pad;                /* id behind a text's end */
     bool has_scheduler;         /* scheduler is what FOLDER/scheduler says, and the custom of this model */
     limn_sampler_options scheduler;
     limn_schedule_options schedule;

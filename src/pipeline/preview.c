@@ -1,7 +1,8 @@
 /* preview.c: pictures under way: roughly and fast.
  *
- * Latents of Stable Diffusion 1, as the denoiser has them, are nearly a small picture: its colours, from -1 to 1, are a
- * product with a matrix, fitted to what the decoder makes (numbers as ComfyUI's latent_formats.py has them, SD15). */
+ * Latents of Stable Diffusion, as the denoiser has them, are nearly a small picture: its colours, from -1 to 1, are a
+ * product with a matrix, and a sum with a vector, fitted to what the decoder makes (numbers as ComfyUI's latent_formats.py
+ * has them, SD15 and SDXL). */
 #include "denoise/picture.h"
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
@@ -9,8 +10,11 @@
 
 #include <stdlib.h>
 
-static const float projection[4][3] = {
-    {0.3512f, 0.2297f, 0.3227f}, {0.3250f, 0.4974f, 0.2350f}, {-0.2829f, 0.1762f, 0.2721f}, {-0.2120f, -0.2616f, -0.7177f}};
+static const float of_sd[5][3] = {{0.3512f, 0.2297f, 0.3227f}, {0.3250f, 0.4974f, 0.2350f}, {-0.2829f, 0.1762f, 0.2721f},
+                                  {-0.2120f, -0.2616f, -0.7177f}, {0}},
+                   of_xl[5][3] = {{0.3651f, 0.4232f, 0.4341f}, {-0.2533f, -0.0042f, 0.1068f},
+                                  {0.1076f, 0.1111f, -0.0362f}, {-0.3165f, -0.2492f, -0.2188f},
+                                  {0.1084f, -0.0175f, -0.0011f}};
 
 static bool is_projected(const limn_pipeline *p)
 {
@@ -36,7 +40,7 @@ limn_status limn_preview_find(const limn_pipeline *p, const limn_generate_option
     *out = by;
     if (by == LIMN_PREVIEW_PROJECTION && !is_projected(p))
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: colours by a projection are known of the latents of Stable "
-                         "Diffusion 1 only", p->file);
+                         "Diffusion only", p->file);
     if (by == LIMN_PREVIEW_TINY && !has_tiny(p))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "previews by a tiny autoencoder need one, and %s has none: give it "
                          "(--taesd)", p->name);
@@ -48,12 +52,16 @@ static limn_status projected(const limn_sampling *s, const float *x, limn_image 
 {
     int factor = s->p->vae ? s->p->vae->factor : 1;
     size_t pixels = (size_t)s->height * (size_t)s->width;
-    float *rgb = calloc(pixels * 3, sizeof *rgb);
+    const float (*projection)[3] = limn_model_interface(&s->p->settings).sizes ? of_xl : of_sd;
+    float *rgb = malloc(pixels * 3 * sizeof *rgb);
     limn_image small = {0};
     if (!rgb) return limn_fail_memory(s->p->ctx, pixels * 3 * sizeof *rgb, "a preview");
     for (size_t i = 0; i < pixels; i++)
-        for (int k = 0; k < 4; k++)
-            for (int c = 0; c < 3; c++) rgb[3 * i + (size_t)c] += x[4 * i + (size_t)k] * projection[k][c];
+        for (int c = 0; c < 3; c++) {
+            float *to = &rgb[3 * i + (size_t)c];
+            *to = projection[4][c];
+            for (int k = 0; k < 4; k++) *to += x[4 * i + (size_t)k] * projection[k][c];
+        }
     limn_status status = limn_picture_bytes(s->p->ctx, s->width, s->height, 3, rgb, &small);
     if (status == LIMN_OK)
         status = limn_image_resize(s->p->ctx, &small, s->width * factor, s->height * factor, out);

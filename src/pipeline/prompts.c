@@ -22,7 +22,7 @@ limn_status limn_prompts_check(const limn_pipeline *p, const limn_generate_optio
     if (!text && (*style != LIMN_PROMPT_PLAIN || o->clip_skip > 1))
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s is for models with a text encoder of their own, which %s has not: "
                          "leave it out", o->clip_skip > 1 ? "clip skip" : "a prompt style other than plain", p->name);
-    int depth = text ? limn_model_interface(&p->text_settings).text_depth : 1;
+    int depth = text ? limn_model_interface(&p->text[0].settings).text_depth : 1;
     if (o->clip_skip < 0 || o->clip_skip > depth)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a clip skip from 1 (all layers) to %d (one layer), found %d",
                          depth, o->clip_skip);
@@ -61,15 +61,16 @@ static limn_status level(limn_ctx *ctx, const limn_recipe_part *part, limn_promp
 }
 
 /* The prompt and, when guided, the negative one, in out->style. */
-static limn_status read_texts(const limn_pipeline *p, const limn_generate_options *o, bool guided, limn_prompts *out)
+static limn_status read_texts(const limn_pipeline *p, const limn_generate_options *o, int encoder, bool guided,
+                              limn_prompts *out)
 {
-    const limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    const limn_recipe_part *part = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, encoder);
     const char *said = o->prompt ? o->prompt : "";
     char *prompt = out->style == LIMN_PROMPT_PLAIN ? strdup(said) : limn_lora_tags_remove(said); /* limn_loras_of_prompt()
                                                                                                      has read them */
     const char *const texts[LIMN_PROMPTS_MOST] = {prompt, o->negative ? o->negative : ""};
     limn_status status = prompt ? LIMN_OK : limn_fail_memory(p->ctx, strlen(said), "a prompt");
-    int context = limn_model_interface(&p->text_settings).text_length;
+    int context = limn_model_interface(&p->text[encoder].settings).text_length;
     for (int i = 0; i < 1 + guided && status == LIMN_OK; i++) {
         status = limn_prompt_read(p->ctx, part->bpe, limn_embeddings_words(part->embeddings), out->style, texts[i],
                                   strlen(texts[i]), context, part->pad, &out->text[i]);
@@ -81,16 +82,17 @@ static limn_status read_texts(const limn_pipeline *p, const limn_generate_option
     return status;
 }
 
-limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, bool guided, limn_prompts *out)
+limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, int encoder, bool guided,
+                              limn_prompts *out)
 {
-    const limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    const limn_recipe_part *part = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, encoder);
     *out = (limn_prompts){0};
     limn_status status = limn_prompts_check(p, o, &out->style);
     if (status != LIMN_OK || out->style == LIMN_PROMPT_PLAIN) return status;
-    status = read_texts(p, o, guided, out);
+    status = read_texts(p, o, encoder, guided, out);
     if (status == LIMN_OK && out->weighted && out->style == LIMN_PROMPT_COMFY)
         status = limn_prompt_read(p->ctx, part->bpe, NULL, out->style, "", 0,
-                                  limn_model_interface(&p->text_settings).text_length, part->pad, &out->empty);
+                                  limn_model_interface(&p->text[encoder].settings).text_length, part->pad, &out->empty);
     if (status == LIMN_OK) status = level(p->ctx, part, out);
     if (status != LIMN_OK) limn_prompts_free(out);
     return status;
@@ -100,7 +102,7 @@ void limn_prompts_tell(const limn_pipeline *p, const limn_generate_options *o, l
 {
     limn_prompts texts = {0};
     if (limn_embeddings_any(p->embeddings) && limn_prompts_check(p, o, &texts.style) == LIMN_OK &&
-        read_texts(p, o, true, &texts) == LIMN_OK)
+        read_texts(p, o, 0, true, &texts) == LIMN_OK)
         limn_embeddings_tell(p->embeddings, texts.n_texts, texts.text, out);
     limn_prompts_free(&texts);
 }

@@ -24,14 +24,14 @@ static const char *pad_of(const json_t *root)
     return json_string_value(json_is_object(pad) ? json_object_get(pad, "content") : pad);
 }
 
-static limn_status read_pad(limn_pipeline *p, const char *path)
+static limn_status read_pad(const limn_pipeline *p, const char *path, limn_pipeline_text *reader)
 {
     json_t *root;
     char shown[80];
     limn_status status = limn_json_read(p->ctx, path, CONFIG_LIMIT, &root);
     if (status != LIMN_OK) return status;
     const char *pad = pad_of(root);
-    if (pad && !strcmp(pad, "!")) p->pad = 0;
+    if (pad && !strcmp(pad, "!")) reader->pad = 0;
     else if (pad && strcmp(pad, "<|endoftext|>"))
         status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: pad_token: expected \"<|endoftext|>\" or \"!\", found \"%s\"",
                            path, limn_escape(pad, strlen(pad), shown, sizeof shown));
@@ -42,10 +42,10 @@ static limn_status read_pad(limn_pipeline *p, const char *path)
 /* ---- merges ----------------------------------------------------------------------------------------------------------- */
 
 /* The folder of the tokenizer, or of the file, with a slash at its end. */
-static void folder_of(const limn_pipeline *p, const char *source, char out[PATH])
+static void folder_of(const limn_pipeline *p, const char *source, const char *folder, char out[PATH])
 {
     const char *slash = strrchr(source, '/');
-    if (p->folder) snprintf(out, PATH, "%s/tokenizer/", source);
+    if (p->folder) snprintf(out, PATH, "%s/%s/", source, folder);
     else snprintf(out, PATH, "%.*s", slash ? (int)(slash - source) + 1 : 0, source);
 }
 
@@ -71,15 +71,33 @@ static limn_status open_merges(limn_pipeline *p, const char *folder, int vocab)
                      "not the published one of %d, whose merges are known", folder, vocab, most);
 }
 
-limn_status limn_published_tokenizer(limn_pipeline *p, const char *source)
+limn_status limn_published_tokenizer(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader)
 {
     static const char *const names[] = {"special_tokens_map.json", "tokenizer_config.json"};
-    char folder[PATH], path[PATH + 64];
-    folder_of(p, source, folder);
-    limn_status status = open_merges(p, folder, limn_model_interface(&p->text_settings).vocabulary);
+    char place[PATH], path[PATH + 64];
+    folder_of(p, source, folder, place);
+    limn_status status = p->bpe ? LIMN_OK : open_merges(p, place, limn_model_interface(&reader->settings).vocabulary);
     if (status != LIMN_OK) return status;
-    p->pad = limn_clip_bpe_end(p->bpe);
+    bool second = !strcmp(folder, "tokenizer_2"); /* OpenCLIP's: "!" */
+    reader->pad = second ? 0 : limn_clip_bpe_end(p->bpe);
     for (size_t i = 0; i < 2 && p->folder && status == LIMN_OK; i++)
-        if (is_there(folder, names[i], path)) status = read_pad(p, path);
+        if (is_there(place, names[i], path)) status = read_pad(p, path, reader);
     return status;
+}
+
+/* ---- what a pipeline of diffusers says of itself ---------------------------------------------------------------------- */
+
+limn_status limn_published_zero_negative(limn_pipeline *p, const char *source, bool otherwise)
+{
+    char path[PATH];
+    json_t *root;
+    p->zero_negative = otherwise;
+    snprintf(path, sizeof path, "%s/model_index.json", source);
+    if (!p->folder || access(path, F_OK)) return LIMN_OK;
+    limn_status status = limn_json_read(p->ctx, path, CONFIG_LIMIT, &root);
+    if (status != LIMN_OK) return status;
+    const json_t *said = json_object_get(root, "force_zeros_for_empty_prompt");
+    if (json_is_boolean(said)) p->zero_negative = json_is_true(said);
+    json_decref(root);
+    return LIMN_OK;
 }

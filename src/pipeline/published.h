@@ -8,13 +8,17 @@
 bool limn_published_holds(const limn_pipeline *p, const char *families);
 
 /**
- * p->bpe and p->pad of CLIP: FOLDER/tokenizer (merges.txt, else tokenizer.json), merges.txt beside the text encoder's file,
- * else the published merges, which the library holds.
+ * p->bpe, unless it is there, and reader->pad of CLIP: SOURCE/FOLDER (merges.txt, else tokenizer.json), merges.txt beside
+ * the text encoder's file, else the published merges, which the library holds.
  *
  * @param source  the folder; of a model in files that of the text encoder
+ * @param folder  "tokenizer", "tokenizer_2"
  * @return LIMN_OK; LIMN_NOT_FOUND: none is there, and the encoder has another vocabulary than the published; LIMN_BAD_FILE;
  *         LIMN_UNSUPPORTED: texts are filled up with another token than their end or "!"; LIMN_IO; LIMN_NO_MEMORY
  */
-limn_status limn_published_tokenizer(limn_pipeline *p, const char *source);
+limn_status limn_published_tokenizer(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader);
+
+/** p->zero_negative: force_zeros_for_empty_prompt in FOLDER/model_index.json, or otherwise.  @return LIMN_BAD_FILE */
+limn_status limn_published_zero_negative(limn_pipeline *p, const char *source, bool otherwise);
 
 #endif

@@ -25,11 +25,16 @@ limn_status limn_recipe_add(limn_ctx *ctx, limn_recipe *r, const char *name, lim
     return LIMN_OK;
 }
 
-limn_recipe_part *limn_recipe_find(const limn_recipe *r, limn_role role)
+limn_recipe_part *limn_recipe_find_next(const limn_recipe *r, limn_role role, int before)
 {
     for (int i = 0; i < r->n_parts; i++)
-        if (r->part[i].role == role) return (limn_recipe_part *)(uintptr_t)&r->part[i];
+        if (r->part[i].role == role && before-- == 0) return (limn_recipe_part *)(uintptr_t)&r->part[i];
     return NULL;
+}
+
+limn_recipe_part *limn_recipe_find(const limn_recipe *r, limn_role role)
+{
+    return limn_recipe_find_next(r, role, 0);
 }
 
 void limn_recipe_share(const limn_recipe *r, limn_recipe *out)
@@ -308,6 +313,14 @@ limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_
     return limn_run_write(part->job.run, node, dtype, data);
 }
 
+void limn_recipe_zero_texts(limn_recipe *r, limn_recipe_part *part, unsigned texts)
+{
+    if (part->zero_texts == texts) return;
+    part->zero_texts = texts;
+    for (int w = 0; w < r->n_wires; w++)
+        if (&r->part[r->wire[w].from] == part) r->wire[w].seen = 0;
+}
+
 /* Weights of tokens into features [rows, tokens, width]. */
 static void emphasize(const limn_recipe_chunks *chunks, const limn_shape *shape, float *features)
 {
@@ -354,10 +367,13 @@ static void bring(const limn_recipe *r, limn_wire *w, const limn_shape *to, floa
     extent(&out->shape, &tokens, &channels);
     extent(to, &wide_tokens, &wide_channels);
     int64_t chunks = from->chunks.n ? from->chunks.n : 1, texts = (out->shape.dim[0] - from->chunks.with_empty) / chunks;
-    for (int64_t b = 0; b < rows; b++)
-        for (int64_t t = 0; t < (out->shape.rank == 3 ? chunks * tokens : 1); t++)
+    int64_t n = out->shape.rank == 3 ? chunks * tokens : 1;
+    for (int64_t b = 0; b < rows; b++) {
+        int64_t text = b * texts / rows;
+        for (int64_t t = 0; t < n && !(from->zero_texts >> text & 1); t++)
             memcpy(values + ((b * wide_tokens + w->token + t) * wide_channels + w->channel),
-                   out->values + (b * texts / rows * chunks * tokens + t) * channels, (size_t)channels * sizeof *values);
+                   out->values + (text * chunks * tokens + t) * channels, (size_t)channels * sizeof *values);
+    }
     w->seen = from->version;
 }
 

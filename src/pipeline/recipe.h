@@ -53,6 +53,8 @@ typedef struct limn_recipe_part {
     limn_model_part door;     /* which part of the net */
     const limn_clip_bpe *bpe; /* of a part with ids; borrowed */
     int32_t pad;              /* id behind the end of a text */
+    bool raw;                 /* its features are those before the last layer and the final norm (Stable Diffusion XL) */
+    unsigned zero_texts;      /* a bit for each text whose outputs count as 0 */
     const struct limn_embeddings *embeddings; /* of a text part: words with vectors of their own; NULL: none */
     limn_port port[LIMN_PORTS];
     limn_job job;             /* of the last limn_recipe_begin() that wanted it; none while the part's memory is free */
@@ -89,7 +91,7 @@ typedef struct limn_recipe {
 typedef struct limn_recipe_shape {
     int texts, rows;          /* of text parts; of the denoiser */
     int text_length;          /* tokens that the denoiser reads; 0: those of its settings */
-    int text_skip;            /* last layers that text parts leave out */
+    int text_skip;            /* last layers that text parts leave out; raw ones leave out one at least */
     int n_times;
     int height, width, factor; /* of the denoiser's pictures; a picture behind the decoder is factor times larger */
     int preview_factor;
@@ -137,6 +139,10 @@ void limn_recipe_release(limn_recipe *r, limn_recipe_part *part);
 limn_status limn_recipe_foresee(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape, const char *what);
 /** Is there memory for such a job?  Nothing is said; the recorded sentence may change. */
 bool limn_recipe_fits(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shape *shape);
+/** Of a text part: these texts count as 0, others as they are encoded. */
+void limn_recipe_zero_texts(limn_recipe *r, limn_recipe_part *part, unsigned texts);
+/** The part of a role that has `before` of them before it; NULL: there are no more. */
+limn_recipe_part *limn_recipe_find_next(const limn_recipe *r, limn_role role, int before);
 /** The value of an input of a part that was begun.  Inputs that the part lacks are nothing to write. */
 limn_status limn_recipe_write(limn_recipe_part *part, limn_port_name port, limn_dtype dtype, const void *data);
 /** What a part of the role ENCODER, DECODER or PREVIEW makes of a picture or latent, in the tiles or strips that it was

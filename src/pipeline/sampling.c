@@ -124,10 +124,11 @@ static limn_recipe_shape recipe_shape(const limn_sampling *s)
     size_t each = (size_t)(11 + rows_each) * s->size + (size_t)rows_each * s->out_size; /* x, what samplers keep, what it
                                                                                         * starts from, input, output */
     if (inpaints) each += 2 * (size_t)(1 + rows_each) * s->size; /* mask and latent, for each row once more */
-    bool chunks = s->prompts.n_texts > 0, tiny = s->preview == LIMN_PREVIEW_TINY;
+    const limn_prompts *texts = &s->prompts[0]; /* another encoder's have as many chunks */
+    bool chunks = texts->n_texts > 0, tiny = s->preview == LIMN_PREVIEW_TINY;
     bool on_the_way = s->preview == LIMN_PREVIEW_FULL || (tiny && !p->tiny), decodes = s->decodes || on_the_way;
-    return (limn_recipe_shape){.texts = chunks ? limn_prompts_rows(&s->prompts) : rows_each,
-                               .text_length = chunks ? s->prompts.n_chunks * s->prompts.text[0].context : 0,
+    return (limn_recipe_shape){.texts = chunks ? limn_prompts_rows(texts) : rows_each,
+                               .text_length = chunks ? texts->n_chunks * texts->text[0].context : 0,
                                .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
                                .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
                                .factor = factor, .encodes = p->vae && (s->o.init || inpaints),
@@ -235,7 +236,15 @@ static limn_status read_options(limn_sampling *s)
     s->stage = "step";
     s->denoiser = limn_recipe_find(&s->p->recipe, LIMN_ROLE_DENOISER);
     s->calls = limn_start_stays(s->p, &s->o) ? 0 : limn_sampler_calls(s->sampler);
-    return limn_prompts_read(s->p, &s->o, s->guided, &s->prompts);
+    status = limn_prompts_read(s->p, &s->o, 0, s->guided, &s->prompts[0]);
+    for (int i = 1; i < s->p->n_texts && status == LIMN_OK; i++)
+        status = limn_prompts_read(s->p, &s->o, i, s->guided, &s->prompts[i]);
+    return status;
+}
+
+static void free_prompts(limn_sampling *s)
+{
+    for (int i = 0; i < LIMN_TEXT_ENCODERS; i++) limn_prompts_free(&s->prompts[i]);
 }
 
 /* Where the noise of a latent was measured; as many calls as were planned. */
@@ -259,7 +268,7 @@ limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options 
         status = limn_recipe_foresee(p->ctx, &p->recipe, &shape, what);
     }
     limn_sampler_free(s.sampler);
-    limn_prompts_free(&s.prompts);
+    free_prompts(&s);
     return status;
 }
 
@@ -325,7 +334,7 @@ void limn_sampling_end(limn_sampling *s)
     s->p->under_way = s->p->ctx->tells_load = false;
     limn_sampler_free(s->sampler);
     limn_start_free(&s->start);
-    limn_prompts_free(&s->prompts);
+    free_prompts(s);
     free(s->x);
     free(s->input);
     free(s->output);

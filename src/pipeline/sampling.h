@@ -24,7 +24,7 @@ struct limn_sampling {
     int height, width;          /* of what the network makes: pictures, or latents */
     int channels, out_channels, guided_channels;
     size_t size, out_size;      /* floats of a picture, of an output */
-    limn_prompts prompts;       /* n_texts 0: the texts have no chunks */
+    limn_prompts prompts[LIMN_TEXT_ENCODERS]; /* n_texts 0: the texts have no chunks */
     limn_start start;
     int n, first;
     int calls, k, repeat;       /* calls of the sampler; the next one, and how often it was made */

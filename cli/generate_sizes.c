@@ -1,0 +1,44 @@
+/* generate_sizes.c: see generate_sizes.h. */
+#include "generate_sizes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Two numbers with a letter between them. */
+static bool read_pair(const char *flag, const char *form, const char *text, char between, long least, int *a, int *b)
+{
+    char first[16];
+    long x = 0, y = 0;
+    if (!text) return true;
+    const char *at = strchr(text, between);
+    size_t n = at ? (size_t)(at - text) : 0;
+    if (n < 1 || n >= sizeof first) return fprintf(stderr, "limn: %s expects %s, found \"%s\"\n", flag, form, text), false;
+    snprintf(first, sizeof first, "%.*s", (int)n, text);
+    if (!cli_integer(flag, first, least, 65536, &x) || !cli_integer(flag, at + 1, least, 65536, &y)) return false;
+    return *a = (int)x, *b = (int)y, true;
+}
+
+bool generate_sizes_read(const generate_size_words *w, limn_size_condition *out)
+{
+    return read_pair("--original-size", "WxH", w->original, 'x', 1, &out->width, &out->height) &&
+           read_pair("--crop-at", "LEFT,TOP", w->crop, ',', 0, &out->left, &out->top) &&
+           read_pair("--target-size", "WxH", w->target, 'x', 1, &out->target_width, &out->target_height) &&
+           cli_real("--aesthetic-score", w->score, 0, 100, &out->score) &&
+           cli_real("--negative-aesthetic-score", w->negative_score, 0, 100, &out->negative_score);
+}
+
+limn_status generate_sizes_check(limn_ctx *ctx, const limn_pipeline_info *info, const generate_size_words *w)
+{
+    const char *score = w->score ? "--aesthetic-score" : w->negative_score ? "--negative-aesthetic-score" : NULL,
+               *size = w->original ? "--original-size" : w->crop ? "--crop-at" : w->target ? "--target-size" : score;
+    if (size && !info->told_sizes)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for networks that are told the sides of the picture (Stable "
+                         "Diffusion XL), and this one is not: leave it out", size);
+    if (w->target && info->told_sizes == 5)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--target-size: a refiner is told a score of beauty in its place: leave it "
+                         "out");
+    if (score && info->told_sizes != 5)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for refiners of Stable Diffusion XL, and this is none: leave it out",
+                         score);
+    return LIMN_OK;
+}
