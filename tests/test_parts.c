@@ -308,7 +308,7 @@ static void the_program_takes_them_by_flags(void **state)
     (void)state;
     if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
     limn_ctx *ctx = limn_ctx_new();
-    static const char *const others[] = {"--clip_g", "--t5xxl", "--llm", "--qwen2vl", "--clip_vision", "--llm_vision"};
+    static const char *const others[] = {"--t5xxl", "--llm", "--qwen2vl", "--clip_vision", "--llm_vision"};
     char arguments[200], words[100];
     run("generate -m parts/whole.safetensors" SMALL "whole.png", 0);
     run("generate " NAMED SMALL "parts.png", 0);
@@ -318,6 +318,10 @@ static void the_program_takes_them_by_flags(void **state)
         snprintf(words, sizeof words, "limn: %s names an encoder that no network here reads", others[i]);
         run(arguments, 2), expect_in("parts/said", words);
     }
+    run("generate -m parts/whole.safetensors --clip_g x" SMALL "no.png", 2);
+    expect_in("parts/said", "reads one text encoder (--clip_l): leave --clip_g out");
+    run("generate -m parts/whole.safetensors --original-size 64x64" SMALL "no.png", 2);
+    expect_in("parts/said", "--original-size is for networks that are told the sides of the picture");
     run("generate --diffusion-model parts/a/u.safetensors --clip_l parts/wide-t.safetensors" SMALL "no.png", 2);
     expect_in("parts/said", "makes features of 128 numbers for a token");
     assert_int_not_equal(access("parts/no.png", F_OK), 0);
