@@ -413,6 +413,7 @@ static const char *const networks[] = {
     "ldm-unet " UNET TEXT "heads=2 projection=linear text_encoder=clip",
     "ldm-unet " UNET TEXT "heads=2 middle=0",
     "ldm-unet " UNET TEXT "heads=2 inpaint=1 guidance_width=8",
+    "ldm-unet " UNET TEXT "heads=2 edit=1",
     "ddpm " UNET "attention=window window=2 enlarge=2",
     "adm " UNET "attention=window window=2 head_width=1",
     "ldm-unet " UNET TEXT "attention=window window=2 heads=2",

@@ -89,6 +89,7 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"dit|--data|shapes|--out|run-cli|--contrastive|1", "text_encoder=clip"},
         {"dit|--data|no-such-folder|--out|run-cli", "no-such-folder"},
         {"ldm-unet|--data|shapes|--out|run-cli|--set|" TINY "inpaint=1", "fills in what a mask shows is not trained here"},
+        {"ldm-unet|--data|shapes|--out|run-cli|--set|" TINY "edit=1", "changes a picture that it sees is not trained here"},
         {"ldm-unet|--data|shapes|--out|run-cli|--set|" TINY "guidance_width=8", "is told the guidance is not trained here"},
         {"dit|--data|shapes|--out|run-cli|--init|no-such-file|--set|" SMALL, "no-such-file"},
         {"dit|--data|shapes|--out|run-cli|--resume|--set|" SMALL, "run-cli/checkpoint.safetensors"},

@@ -182,7 +182,7 @@ typedef struct ldm_unet_config {
     limn_unet_config unet; /* neither scale_shift nor enlarge */
     int n_depths, depth[LIMN_SETTING_MOST];
     ldm_projection projection;
-    bool middle, middle_attends, inpaint;
+    bool middle, middle_attends, inpaint, edit;
     int guidance_width, pooled_width, sizes, size_width;
     limn_text_config text;
 } ldm_unet_config;

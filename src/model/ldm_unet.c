@@ -3,7 +3,8 @@
  * UNet2DConditionModel.  XL (Podell et al. 2023) has deep transformers on two levels, and is told of the whole text as one
  * vector and of the picture's sides.  Relatives: without a middle (BK-SDM, SDXS), or with one block there (SSD-1B, Vega,
  * whose transformers differ in depth); told the guidance, which others apply outside (latent consistency models, Luo et al.
- * 2023); and seeing beside x what is to be filled in. */
+ * 2023); and seeing beside x what is to be filled in, or the picture that the text changes (InstructPix2Pix, Brooks et al.
+ * 2023). */
 #include "model/unet_blocks.h"
 
 #include <math.h>
@@ -132,13 +133,14 @@ static limn_node *added_embedding(limn_graph *g, limn_build b, limn_ports *ports
     return x;
 }
 
-/* x, mask (1: to be made), the latent of the picture whose masked pixels are gray.   [B,H,W,2 C + 1] */
+/* x; inpaint: mask (1: to be made), the latent of the picture whose masked pixels are gray.   [B,H,W,2 C + 1]
+ * edit: the latent of the picture that the text changes, as its encoder makes it, not scaled.  [B,H,W,2 C] */
 static limn_node *input(limn_graph *g, const ldm_unet_config *cfg, limn_build b, limn_ports *ports)
 {
     int channels = cfg->unet.channels;
     limn_node *x = limn_picture_input(g, b, channels, 0, ports);
-    if (!cfg->inpaint) return x;
-    limn_shape shape = LIMN_SHAPE(b.batch, b.height, b.width, channels + 1);
+    if (!cfg->inpaint && !cfg->edit) return x;
+    limn_shape shape = LIMN_SHAPE(b.batch, b.height, b.width, channels + cfg->inpaint);
     ports->condition = limn_input(g, "condition", LIMN_COMPUTE, shape, LIMN_PER_PROMPT);
     return limn_concat(g, 3, 2, (limn_node *[]){x, ports->condition});
 }
@@ -168,6 +170,7 @@ static const limn_setting settings[] = {
     LIMN_FLAG(ldm_unet_config, middle, true, "1: blocks between the way down and the way up; pruned ones have none"),
     LIMN_FLAG(ldm_unet_config, middle_attends, true, "0: the middle is one residual block, without a transformer"),
     LIMN_FLAG(ldm_unet_config, inpaint, false, "1: a mask and the latent of what is kept are read, too"),
+    LIMN_FLAG(ldm_unet_config, edit, false, "1: the latent of a picture that the text changes is read, too"),
     LIMN_NUMBER(ldm_unet_config, guidance_width, 0, 0, 4096,
                 "numbers that the guidance becomes, which the network is told (LCM: 256); 0: it is not"),
     LIMN_NUMBER(ldm_unet_config, sizes, 0, 0, 16,
@@ -193,6 +196,7 @@ static const char *check(const void *config)
     limn_unet u = limn_unet_from(config, &limn_res_diffusers, 1e-5);
     if (cfg->n_depths != 1 && cfg->n_depths != places(&u, NULL))
         return "depth is one number ([12]: twelve), or one for each transformer, down, middle, up";
+    if (cfg->inpaint && cfg->edit) return "inpaint and edit are two networks: one of them must be 0";
     return limn_unet_check(config);
 }
 
@@ -200,7 +204,7 @@ static limn_interface interface(const void *config)
 {
     const ldm_unet_config *cfg = config;
     limn_interface net = limn_unet_interface(config, false, 0);
-    net.inpaints = cfg->inpaint, net.told_guidance = cfg->guidance_width > 0;
+    net.inpaints = cfg->inpaint, net.edits = cfg->edit, net.told_guidance = cfg->guidance_width > 0;
     net.reads_ids = cfg->text.encoder == LIMN_TEXT_CLIP;
     net.vocabulary = cfg->text.vocab;
     net.text_length = cfg->text.length, net.text_width = cfg->text.width;

@@ -103,6 +103,7 @@ typedef struct limn_interface {
     bool always_labelled;         /* no row of the table of labels means "no class" */
     int enlarge;                  /* a picture so many times smaller is the condition */
     bool inpaints;                /* what is to be filled in is the condition */
+    bool edits;                   /* the picture that a text changes is the condition */
     bool told_guidance;           /* one call is guided already */
     int sizes;                    /* numbers that it is told about the picture's sides: 6, or 5 and a score of beauty */
     int pooled_width;             /* of what it is told of a whole text */

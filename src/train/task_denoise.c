@@ -125,10 +125,13 @@ static limn_status open(limn_trainer *t)
             t->ctx, LIMN_UNSUPPORTED,
             "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
     limn_interface net = limn_model_interface(&t->settings);
-    if (net.inpaints || net.told_guidance)
+    if (net.inpaints || net.edits || net.told_guidance)
         return limn_fail(t->ctx, LIMN_UNSUPPORTED, "a network that %s is not trained here: expected one that reads a noisy "
-                         "picture alone (--set %s=0)", net.inpaints ? "fills in what a mask shows" : "is told the guidance",
-                         net.inpaints ? "inpaint" : "guidance_width");
+                         "picture alone (--set %s=0)",
+                         net.inpaints ? "fills in what a mask shows"
+                         : net.edits  ? "changes a picture that it sees"
+                                      : "is told the guidance",
+                         net.inpaints ? "inpaint" : net.edits ? "edit" : "guidance_width");
     limn_status status = open_tokenizer(t);
     if (status == LIMN_OK) status = open_data(t);
     return status == LIMN_OK && t->o->sample_every && limn_trainer_leads(t) ? limn_samples_new(t, &d->samples) : status;

@@ -235,7 +235,7 @@ static void make_difference(job *j, const float *w, float *d)
     if (p[LIMN_LORA_MAGNITUDE]) add_magnitude(j, w, d);
 }
 
-/* A network for inpainting reads more channels than the one that a module was made for: those before them are changed. */
+/* A network that inpaints or edits reads more channels than that which a module was made for: those before are changed. */
 static int64_t channels_of(const job *j)
 {
     const limn_entry *down = j->m->part[LIMN_LORA_DOWN];

@@ -242,10 +242,11 @@ static void refuse_relatives(limn_numbers *q)
             q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" is %s: that is not there yet", q->file,
                                   q->map->prefix, relatives[i][0], relatives[i][1]);
     int64_t in = limn_numbers_dim(q, "conv_in.weight", 4, 1), out = limn_numbers_dim(q, "conv_out.weight", 4, 0);
-    if (q->status == LIMN_OK && in != out && in != 2 * out + 1)
+    if (q->status == LIMN_OK && in != out && in != 2 * out && in != 2 * out + 1)
         q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
-                              "%s: the U-Net reads %lld channels and makes %lld, as those do that see a second picture: "
-                              "that is not there yet", q->file, (long long)in, (long long)out);
+                              "%s: the U-Net reads %lld channels and makes %lld: expected %lld, or with a picture that it "
+                              "changes %lld, or with what it fills in %lld", q->file, (long long)in, (long long)out,
+                              (long long)out, (long long)(2 * out), (long long)(2 * out + 1));
 }
 
 static int64_t depth_of(const limn_numbers *q, const char *side, int64_t block, int j)
@@ -361,7 +362,8 @@ void limn_numbers_of_ldm(limn_numbers *q)
     int64_t in = limn_numbers_dim(q, "conv_in.weight", 4, 1), out = limn_numbers_dim(q, "conv_out.weight", 4, 0);
     bool xl = limn_numbers_find(q, "add_embedding.linear_1.weight");
     shared(q, limn_numbers_whole(q, "sample_size", xl ? 128 : 64), out, "norm");
-    limn_numbers_set(q, &cfg->inpaint, in != out);
+    limn_numbers_set(q, &cfg->inpaint, in == 2 * out + 1);
+    limn_numbers_set(q, &cfg->edit, in == 2 * out);
     limn_numbers_set(q, &cfg->middle, has_middle(q));
     limn_numbers_set(q, &cfg->middle_attends, !has_middle(q) || !middle_is_plain(q));
     if (limn_numbers_find(q, "time_embedding.cond_proj.weight"))
