@@ -2,6 +2,7 @@
 #include "denoise/guidance.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 void limn_guidance_combine(const float *cond, const float *uncond, size_t n_pixels, int channels, int guided_channels,
                            double scale, float *out)
@@ -12,6 +13,16 @@ void limn_guidance_combine(const float *cond, const float *uncond, size_t n_pixe
             double yes = cond[i], no = uncond[i];
             out[i] = c < guided_channels ? (float)(no + scale * (yes - no)) : cond[i];
         }
+}
+
+void limn_guidance_combine_edit(const float *both, const float *image, const float *none, size_t n_pixels, int channels,
+                                int guided_channels, double scale, double image_scale, float *out)
+{
+    for (size_t i = 0; i < n_pixels * (size_t)channels; i++) {
+        double text = (double)both[i] - image[i], seen = (double)image[i] - none[i];
+        bool guided = i % (size_t)channels < (size_t)guided_channels;
+        out[i] = guided ? (float)(none[i] + image_scale * seen + scale * text) : both[i];
+    }
 }
 
 static double spread(const float *x, size_t n_pixels, int channels, int guided_channels)

@@ -12,6 +12,14 @@
 void limn_guidance_combine(const float *cond, const float *uncond, size_t n_pixels, int channels, int guided_channels,
                            double scale, float *out);
 
+/** Brooks et al. 2023, equation 3, of a network that sees a text and a picture that it changes:
+ *
+ *      out[pixel, c] = none + image_scale (image - none) + scale (both - image)   for c < guided_channels, both for the rest
+ *
+ *  @param both, image, none, out  [n_pixels, channels], of text and picture, the picture alone, neither; out may be any */
+void limn_guidance_combine_edit(const float *both, const float *image, const float *none, size_t n_pixels, int channels,
+                                int guided_channels, double scale, double image_scale, float *out);
+
 /** Lin et al. 2024, section 3.4:  out *= 1 + phi (std(cond) / std(out) - 1), std over one picture's guided channels.
  *  @param phi  0 does nothing, 1 gives out the spread of cond; call it once for each picture */
 void limn_guidance_rescale(const float *cond, size_t n_pixels, int channels, int guided_channels, double phi, float *out);
