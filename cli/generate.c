@@ -21,6 +21,7 @@ static const char help[] =
     "  limn generate \"astronaut, medium skin tone\" -b 16 --grid -s 7 --show\n"
     "  limn generate \"woman mechanic, medium skin tone\" -i farmer.png --strength 0.7 -o mechanic.png\n"
     "  limn generate \"man farmer, light skin tone\" -i farmer.png --mask docs/pictures/mask.png -o face.png\n"
+    "  limn generate \"make it winter\" -m instruct-pix2pix -i photo.jpg -o winter.png\n"
     "  limn generate -m models/digits --class 3 --cfg-scale 2 -o three.png\n"
     "\n"
     "what:\n"
@@ -71,6 +72,9 @@ static const char help[] =
     "                              white; by a model of latents that Limn trained gray is a mixture of both); then\n"
     "                              --strength is 1 unless given\n"
     "                              Models for inpainting are shown both, and without a mask make all of it anew\n"
+    "                              Models that change a picture as the prompt says (InstructPix2Pix) need one (-i), see it\n"
+    "                              at every step and start from noise: no --strength, no --mask; its sides are those of\n"
+    "                              the picture, down to multiples of 8, and with -W or -H alone in proportion\n"
     "      --resample N            with --mask: each step N times (5; published text to picture: 1), so that what is\n"
     "                              made fits to what is kept\n"
     "words, for models with a text encoder of their own:\n"
@@ -92,6 +96,10 @@ static const char help[] =
     "      --steps N               (20; 4 for LCM)\n"
     "      --cfg-scale X           guidance (3; 7.5 for published weights that read text, 5 of XL, 8.5 for LCM, which is\n"
     "                              told it); 1 is none and half the work\n"
+    "      --image-cfg-scale X     models that change a picture: how closely to keep to it, 1 and more (1.5); also\n"
+    "                              --img-cfg-scale.  As in diffusers it takes a --cfg-scale above 1 and an X of at least 1\n"
+    "                              to guide at all; a step is then three calls (1: two), with the prompt and the picture,\n"
+    "                              without the prompt, without both\n"
     "      --guidance-rescale X    0 to 1 (0): tames the contrast of strong guidance\n"
     "      --sampling-method NAME  euler heun dpm2 dpm++2m dpm++2m_sde unipc deis lms lcm; not for rectified\n"
     "                              flow: euler_a dpm2_a dpm++2s_a dpm++sde plms pndm tcd ddim ddpm; other\n"
@@ -148,8 +156,8 @@ static const char *const others[MOST_OTHERS] = {"--t5xxl", "--llm", "--qwen2vl",
 
 /* Flags as they were typed. */
 typedef struct generate_words {
-    const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *rescale, *seed,
-        *precision, *threads;
+    const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *image_guidance;
+    const char *rescale, *seed, *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
     const char *embeddings;
     const char *lora, *lora_folder; /* lora: the last one; all of them are in loras */
@@ -256,7 +264,8 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
     if (status != LIMN_OK) return status;
     const struct { const char **word, *said; } rows[] = {
         {&w->prompt, a->prompt}, {&w->steps, a->steps}, {&w->sampler, a->sampler}, {&w->guidance, a->guidance},
-        {&w->rescale, a->rescale}, {&w->eta, a->eta}, {&w->skip, a->skip}, {&w->style, a->style}, {&w->seed, a->seed},
+        {&w->image_guidance, a->image_guidance}, {&w->rescale, a->rescale}, {&w->eta, a->eta}, {&w->skip, a->skip},
+        {&w->style, a->style}, {&w->seed, a->seed},
         {&w->width, a->width}, {&w->height, a->height}, {&w->rng, a->rng}, {&w->label, a->label},
         {&w->precision, a->precision}, {&w->hires, a->hires}, {&w->hires_steps, a->hires_steps},
         {&w->hires_strength, a->hires_strength}, {&w->strength, w->init ? a->strength : NULL}};
@@ -267,9 +276,10 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
         if (!*rows[i].word) *rows[i].word = rows[i].said;
     bool negates = w->negative || (w->minus_n && !limn_is_whole(w->minus_n));
     if (!negates && !(w->guidance && limn_number_parse(w->guidance, NULL) == 1)) w->negative = a->negative;
-    if (a->strength && !w->init)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s began with another picture (Denoising strength: %s), which is not in "
-                         "it: give that one (-i)", a->file, a->strength);
+    if (!w->init && (a->strength || a->image_guidance))
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s began with another picture (%s: %s), which is not in it: give that one "
+                         "(-i)", a->file, a->strength ? "Denoising strength" : "Image CFG scale",
+                         a->strength ? a->strength : a->image_guidance);
     return LIMN_OK;
 }
 
@@ -318,6 +328,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_integer("--threads", w->threads, 0, 1024, &n->threads) ||
         !cli_integer("--clip-skip", w->skip, 1, 128, &n->skip) ||
         !cli_real("--cfg-scale", w->guidance, 0, 1000, &o->guidance) ||
+        !cli_real("--image-cfg-scale", w->image_guidance, 0, 1000, &o->image_guidance) ||
         !cli_real("--guidance-rescale", w->rescale, 0, 1, &o->guidance_rescale) ||
         !cli_real("--hires", w->hires, 1, 8, &o->hires) ||
         !cli_real("--hires-strength", w->hires_strength, 0, 1, &o->hires_strength) ||
@@ -358,6 +369,18 @@ static limn_status lacks_class(limn_ctx *ctx, const limn_pipeline_info *info)
                      info->classes - 1, none);
 }
 
+/* Flags of a picture that is seen at every step, or only where it starts from. */
+static limn_status check_edit(limn_ctx *ctx, const limn_pipeline_info *info, const generate_words *w)
+{
+    if (info->edits && w->strength)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--strength is for models that start from the picture, and this one starts "
+                         "from noise and sees it at every step: --image-cfg-scale says how closely to keep to it");
+    return info->edits || !w->image_guidance
+               ? LIMN_OK
+               : limn_fail(ctx, LIMN_BAD_ARGUMENT, "--image-cfg-scale is for models that change a picture as a text says "
+                           "(InstructPix2Pix), and this one (%s) is none: leave it out", info->network);
+}
+
 /* What the flags ask for and this model cannot do. */
 static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const generate_verb *verb, const generate_words *w,
                                const limn_generate_options *o)
@@ -373,6 +396,7 @@ static limn_status check_model(limn_ctx *ctx, const limn_pipeline *p, const gene
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "this model (%s) knows no labels: leave --class out", info.network);
     if (info.classes && !w->label) return lacks_class(ctx, &info);
     status = generate_sizes_check(ctx, &info, &w->sizes);
+    if (status == LIMN_OK) status = check_edit(ctx, &info, w);
     return status == LIMN_OK ? check_guidance(ctx, &info, w, o) : status;
 }
 
@@ -465,6 +489,9 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK && w->init) status = limn_image_read(ctx, w->init, 0, &init);
     if (status == LIMN_OK && w->mask) status = limn_image_read(ctx, w->mask, 0, &mask);
     if (status == LIMN_OK && w->small) status = limn_image_read(ctx, w->small, 0, &small);
+    if (w->init) o->init = &init;
+    if (w->mask) o->mask = &mask;
+    if (w->small) o->small = &small;
     if (status == LIMN_OK) status = open_model(ctx, verb, w, again, &p);
     if (status == LIMN_OK) status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK) take_usual(p, verb, w, o);
@@ -472,9 +499,6 @@ static limn_status run(limn_ctx *ctx, const generate_verb *verb, const generate_
     if (status == LIMN_OK && w->label) status = limn_pipeline_label(p, w->label, &o->label);
     if (status == LIMN_OK) status = check_files(ctx, p, w, &out, preview, o->n);
     if (status == LIMN_OK && (w->grid || verb->between)) status = generate_output_check_grid(ctx, p, &out, o);
-    if (w->init) o->init = &init;
-    if (w->mask) o->mask = &mask;
-    if (w->small) o->small = &small;
     if (status == LIMN_OK && w->show) generate_preview_go_live(preview, p, o);
     if (status == LIMN_OK) out.hash = begin_hash(ctx, p, &out);
     bool tiles = status == LIMN_OK && verb->enlarges && !limn_pipeline_describe(p).enlarges;
@@ -530,6 +554,8 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {"-H", "--height", &w->height, NULL},
         {NULL, "--steps", &w->steps, NULL},
         {NULL, "--cfg-scale", &w->guidance, NULL},
+        {NULL, "--image-cfg-scale", &w->image_guidance, NULL},
+        {NULL, "--img-cfg-scale", &w->image_guidance, NULL},
         {NULL, "--guidance-rescale", &w->rescale, NULL},
         {NULL, "--sampling-method", &w->sampler, NULL},
         {NULL, "--scheduler", &w->scheduler, NULL},

@@ -11,7 +11,9 @@ static const char help[] =
     "\n"
     "example: limn interpolate --seeds 1,2 -n 8 \"man farmer\" -o strip.png\n"
     "\n"
-    "  -n 8                        pictures, both ends among them\n" GENERATE_HELP("models/emoji", "3", RNG_HELP);
+    "  -n 8                        pictures, both ends among them\n"
+    "  -i, --init-img FILE         of a model that changes a picture (InstructPix2Pix): that picture\n"
+    GENERATE_HELP("models/emoji", "3", RNG_HELP);
 
 int cli_interpolate_seeds(int argc, char **argv)
 {

@@ -8,7 +8,8 @@
 #define VIDEO "videos, and networks for them, are not there"
 #define TYPES "weights stay as their file has them; --precision says in what is computed"
 #define CHROMA "Chroma is not there"
-#define REFERENCE "networks that see other pictures (Kontext, Qwen Image Edit) are not there; -i starts from one"
+#define REFERENCE                                                                                                           \
+    "networks that see any pictures (Kontext, Qwen Image Edit) are not there; -i gives one to start from or change"
 #define METADATA "limn inspect shows what is in a picture"
 #define LAYERS "it is for transformers, and Stable Diffusion 1 is none; --cfg-scale and --guidance-rescale guide"
 #define STEPS "every step is computed; fewer --steps, or a model for few (LCM), are what there is"
@@ -54,7 +55,6 @@ static const struct { const char *name, *instead; } table[] = {
     {"--flow-shift", "the shift of a network its scheduler_config.json or its metadata (limn.shift) says"},
     {"--lora-apply-mode", "LoRA changes weights once, while they are read"},
     {"--timestep-shift", "NitroFusion is not there"},
-    {"--img-cfg-scale", "networks that see a second picture (InstructPix2Pix) are not there; --cfg-scale guides by words"},
     {"--guidance", "networks that are told the guidance (LCM) are told --cfg-scale"},
     {"--slg-scale", LAYERS},
     {"--skip-layer-start", LAYERS},

@@ -67,6 +67,15 @@ static void the_web_uis_text_is_read(void **state)
     a = parsed(ctx, "cat\nSteps: 20, Seed: 1, Denoising strength: 0.4, Size: 8x8");
     same("strength", a.strength, "0.4");
     limn_again_free(&a);
+    a = parsed(ctx, "winter\nSteps: 20, CFG scale: 7.5, Image CFG scale: 1.5, Seed: 1, Size: 8x8, Denoising strength: 1.0");
+    same("image guidance", a.image_guidance, "1.5"); /* of a model that edits: from noise alone */
+    same("no strength", a.strength, NULL);
+    same("no rest", a.rest, NULL);
+    limn_again_free(&a);
+    a = parsed(ctx, "winter\nSteps: 20, Image CFG scale: 1.5, Seed: 1, Size: 8x8, Denoising strength: 0.75");
+    same("a strength that is not followed", a.strength, NULL);
+    same("is said", a.rest, "Denoising strength: 0.75");
+    limn_again_free(&a);
     limn_ctx_free(ctx);
 }
 

@@ -14,7 +14,7 @@ static const char *const refused[] = {
     "--circulary", "--chroma-disable-dit-mask", "--chroma-enable-t5-mask", "--type", "--prediction", "--lora-apply-mode",
     "--vae-relative-tile-size", "--end-img", "--control-image", "--control-video", "--pm-id-images-dir",
     "--pm-id-embed-path", "--high-noise-steps", "--video-frames", "--fps", "--timestep-shift", "--upscale-repeats",
-    "--upscale-tile-size", "--img-cfg-scale", "--guidance", "--slg-scale", "--skip-layer-start", "--skip-layer-end",
+    "--upscale-tile-size", "--guidance", "--slg-scale", "--skip-layer-start", "--skip-layer-end",
     "--flow-shift", "--high-noise-cfg-scale", "--high-noise-img-cfg-scale", "--high-noise-guidance",
     "--high-noise-slg-scale", "--high-noise-skip-layer-start", "--high-noise-skip-layer-end", "--high-noise-eta",
     "--pm-style-strength", "--control-strength", "--moe-boundary", "--vace-strength", "--increase-ref-index",

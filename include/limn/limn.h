@@ -220,6 +220,7 @@ typedef struct limn_pipeline_info {
     bool told_guidance;          /* it is told the guidance, and one call is guided: there is no negative text (LCM) */
     bool inpaints;               /* it is told what of a picture is masked; without a mask all of it is */
     int told_sizes;              /* numbers about the picture that it is told (limn_size_condition): 6, a refiner 5, or 0 */
+    bool edits;                  /* it changes a picture as the prompt says (InstructPix2Pix), and needs one to see */
     double guidance;             /* that is usual: 7.5 for published weights that read text, 8.5 if they are told; else 3 */
     int steps, resample;         /* that are usual: 20, told the guidance 4; 5, published text to picture 1 */
 } limn_pipeline_info;
@@ -267,22 +268,28 @@ typedef struct limn_generate_options {
                                * Stable Diffusion XL are never read whole: 0 and 1 are 2 */
     int label; /* networks with classes: 0 .. classes - 1, or classes for "none"; others do not look at it */
     int n;                         /* pictures, 1 or more; they run together as far as memory allows */
-    int width, height; /* of them, as far as the network can have such sides; 0: limn_pipeline_info's */
+    int width, height; /* of them, as far as the network can have such sides; 0: limn_pipeline_info's, of networks that edit
+                        * those of init, cut down to what latents can have; if one is 0, in proportion to the other */
     int steps;                     /* 1..1000; samplers lcm and tcd end at 50 */
     const char *sampler;           /* NULL: limn_pipeline_info.sampler; see limn_sampler_names() */
     const char *scheduler; /* NULL or "discrete": the sampler's custom; "karras", "exponential", "sgm_uniform", "simple",
                             * "beta", "normal", "ays", "ays_sdxl", "leading", "linspace", "trailing" */
     double eta;                    /* ddim, tcd: 0 adds no noise, 1 as much as ddpm, lcm */
     double guidance;               /* Ho & Salimans 2022: 1 none */
+    double image_guidance; /* networks that edit (Brooks et al. 2023): how closely to keep to the picture, 1 and more.  As in
+                            * diffusers there is no guidance at all unless guidance is above 1 and this is at least 1; a
+                            * step is three calls in one batch, two where this is 1 */
     double guidance_rescale;       /* Lin et al. 2024: 0 none, 1 all */
     uint64_t seed;                 /* picture i is the one that seed + i makes alone */
     limn_rng rng;                  /* AUTO: limn_pipeline_info.rng */
     limn_precision precision;
-    const limn_image *init;        /* a picture to start from, brought to width x height; NULL: from noise */
+    const limn_image *init;        /* a picture to start from, brought to width x height; NULL: from noise.  Networks that
+                                    * edit start from noise, and need the picture (or init_latent) that they change */
     const limn_latent *init_latent; /* in its place a latent of these sides (of a network that makes pictures: their
                                             * values, -1..1); NULL: none */
     double strength; /* init: 0..1, how much of the way from noise is gone once more: the last steps * strength of the steps,
-                      * rounded down; 1 keeps nothing of it; where that is no step, 0, the picture itself comes back */
+                      * rounded down; 1 keeps nothing of it; where that is no step, 0, the picture itself comes back; no
+                      * matter where a network edits */
     const limn_image *mask; /* init: of its size, gray, also with alpha; where gray times alpha is white (half and more) the
                              * picture is made anew, the rest is kept.  Latents of networks that limn_train() made: where it
                              * is black the picture's bytes are kept, and gray is a mixture */
@@ -309,8 +316,8 @@ typedef struct limn_generate_options {
                              * written; NULL: none are */
 } limn_generate_options;
 
-/** "": one picture, 20 steps, guidance 3, seed 42, strength 0.75, hires_strength 0.6, resample 5, tiling.overlap 0.5,
- *  size_condition.score 6 and negative_score 2.5, everything else 0 or NULL. */
+/** "": one picture, 20 steps, guidance 3, image_guidance 1.5, seed 42, strength 0.75, hires_strength 0.6, resample 5,
+ *  tiling.overlap 0.5, size_condition.score 6 and negative_score 2.5, everything else 0 or NULL. */
 LIMN_API limn_generate_options limn_generate_defaults(void);
 /** Samplers by name, separated by spaces. */
 LIMN_API const char *limn_sampler_names(void);

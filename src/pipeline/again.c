@@ -105,6 +105,7 @@ static const char **place_of(reader *r, span key, bool *known)
     limn_again *a = r->a;
     const struct { const char *key, **to; } keys[] = {
         {"Steps", &a->steps}, {"Sampler", &a->sampler}, {"Schedule type", &a->scheduler}, {"CFG scale", &a->guidance},
+        {"Image CFG scale", &a->image_guidance},
         {"CFG Rescale phi", &a->rescale}, {"Eta DDIM", &a->eta}, {"Clip skip", &a->skip}, {"Prompt style", &a->style},
         {"Seed", &a->seed}, {"Model", &a->model}, {"RNG", &a->rng}, {"Precision", &a->precision}, {"Size", &r->raw.size},
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number},
@@ -193,6 +194,10 @@ static void take_second_pass(reader *r)
     limn_again *a = r->a;
     if (!a->hires) a->strength = r->raw.denoising;
     else a->hires_strength = r->raw.denoising;
+    if (a->image_guidance && a->strength) { /* networks that edit start from noise here */
+        if (limn_number_parse(a->strength, NULL) != 1) leave(r, "Denoising strength", 18, a->strength);
+        a->strength = NULL;
+    }
     if (!r->raw.upscaler || same(r->raw.upscaler, "Latent")) return;
     leave(r, "Hires upscaler", 14, r->raw.upscaler);
     if (a->hires) leave(r, "Hires upscale", 13, a->hires);

@@ -16,8 +16,9 @@ typedef struct limn_again {
     char *file;                                /* for messages */
     const char *prompt, *negative;             /* "": it is there, and empty */
     const char *steps, *sampler, *scheduler, *guidance, *rescale, *eta, *skip, *style, *seed, *width, *height, *rng, *label;
-    const char *precision;
-    const char *strength;                      /* it began with a picture, which the text does not hold */
+    const char *precision, *image_guidance;
+    const char *strength;                      /* it began with a picture, which the text does not hold; image_guidance: it
+                                                * changed one, which it does not hold either */
     const char *hires, *hires_strength, *hires_steps; /* a second pass; then strength is not that of a picture */
     const char *model;                         /* its name, perhaps without ".safetensors" */
     const char *hash;                          /* of its weights: ten digits and more of their SHA-256, or what was before */

@@ -43,7 +43,7 @@ static limn_status tokenize(limn_ctx *ctx, const limn_recipe_part *part, int row
         if (status != LIMN_OK) return status;
         end[b] = b * length + n - 1;
         for (int k = n; k < length; k++) row[k] = part->pad;
-        if (cut && names)
+        if (cut && names && names[i])
             limn_log(ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", names[i], length - 2);
     }
     return LIMN_OK;
@@ -80,12 +80,13 @@ static unsigned zero_texts(const limn_sampling *s, limn_prompt_style style)
 {
     const char *negative = s->o.negative;
     bool none = !negative || (style == LIMN_PROMPT_WEBUI && !*negative);
-    return s->p->zero_negative && s->guided && style != LIMN_PROMPT_COMFY && none ? 1u << 1 : 0;
+    return s->p->zero_negative && style != LIMN_PROMPT_COMFY && none ? (1u << s->rows_each) - 2 : 0; /* all but the first */
 }
 
 static limn_status set_texts(limn_sampling *s)
 {
-    const char *const texts[] = {s->o.prompt, s->o.negative}, *const names[] = {"prompt", "negative prompt"};
+    const char *const texts[] = {s->o.prompt, s->o.negative, s->o.negative};
+    const char *const names[] = {"prompt", "negative prompt", NULL};
     limn_recipe *r = &s->p->recipe;
     limn_status status = LIMN_OK;
     for (int i = 0, encoder = 0; i < r->n_parts && status == LIMN_OK; i++) {
@@ -94,7 +95,7 @@ static limn_status set_texts(limn_sampling *s)
         bool first = encoder == 0 && !s->first, text = part->role == LIMN_ROLE_TEXT;
         const limn_prompts *prompts = &s->prompts[text ? encoder++ : 0];
         if (prompts->n_texts && text) status = limn_prompts_write(s->p->ctx, prompts, part);
-        else status = limn_write_texts(s->p->ctx, part, s->guided ? 2 : 1, texts, first ? names : NULL);
+        else status = limn_write_texts(s->p->ctx, part, s->rows_each, texts, first ? names : NULL);
         if (text) limn_recipe_zero_texts(r, part, zero_texts(s, prompts->style));
     }
     return status;
@@ -111,7 +112,7 @@ static limn_status set_sizes(limn_sampling *s)
     float *to = malloc((size_t)rows * (size_t)n * sizeof *to);
     if (!to) return limn_fail_memory(s->p->ctx, (size_t)rows * (size_t)n * sizeof *to, "sizes");
     for (int b = 0; b < rows; b++) {
-        bool negative = s->guided && b >= rows / 2;
+        bool negative = b >= rows / s->rows_each;
         const double told[] = {c->height ? c->height : sides.height, c->width ? c->width : sides.width, c->top, c->left,
                                c->target_height ? c->target_height : sides.height,
                                c->target_width ? c->target_width : sides.width};
@@ -157,15 +158,15 @@ static limn_status set_small(limn_sampling *s)
     return status;
 }
 
-limn_status limn_sampling_fill_in(limn_sampling *s)
+limn_status limn_sampling_show(limn_sampling *s)
 {
-    size_t rows = (size_t)s->denoiser->job.shape.batch, n = (size_t)s->n * (s->size + s->size / (size_t)s->channels);
-    if (!s->start.condition || rows == (size_t)s->n)
-        return s->start.condition ? limn_recipe_write(s->denoiser, LIMN_PORT_CONDITION, LIMN_F32, s->start.condition)
-                                  : LIMN_OK;
-    float *to = malloc(2 * n * sizeof *to);
-    if (!to) return limn_fail_memory(s->p->ctx, 2 * n * sizeof *to, "what is to be filled in");
-    for (int half = 0; half < 2; half++) memcpy(to + (size_t)half * n, s->start.condition, n * sizeof *to);
+    const limn_start *start = &s->start;
+    size_t n = (size_t)s->n * start->condition_size, rows = (size_t)s->rows_each;
+    if (!start->condition || rows == 1)
+        return start->condition ? limn_recipe_write(s->denoiser, LIMN_PORT_CONDITION, LIMN_F32, start->condition) : LIMN_OK;
+    float *to = calloc(rows * n, sizeof *to);
+    if (!to) return limn_fail_memory(s->p->ctx, rows * n * sizeof *to, "what the network sees");
+    for (size_t k = 0; k < 2; k++) memcpy(to + k * n, start->condition, n * sizeof *to); /* a third sees none: zeros */
     limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_CONDITION, LIMN_F32, to);
     free(to);
     return status;

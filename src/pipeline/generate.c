@@ -13,8 +13,8 @@
 
 limn_generate_options limn_generate_defaults(void)
 {
-    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .seed = 42, .strength = 0.75, .hires_strength = 0.6,
-                                   .resample = 5, .tiling = {.overlap = 0.5},
+    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .image_guidance = 1.5, .seed = 42, .strength = 0.75,
+                                   .hires_strength = 0.6, .resample = 5, .tiling = {.overlap = 0.5},
                                    .size_condition = {.score = 6, .negative_score = 2.5}};
 }
 
@@ -83,6 +83,9 @@ static limn_status check_hires(const limn_pipeline *p, const limn_generate_optio
     if (!(o->hires > 1 && o->hires <= 8))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a second pass (hires) of more than 1 and up to 8 times the "
                          "sides, found %.9g", o->hires);
+    if (limn_model_interface(&p->settings).edits)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "a second pass (hires) draws a picture anew, and %s changes one as a "
+                         "text says: expected none", p->name);
     if (o->init || o->init_latent || o->between || o->small)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "a second pass (hires) follows a picture that started from noise and is "
                          "not enlarged otherwise");

@@ -649,6 +649,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
     const char *sampler = p->has_scheduler                           ? p->scheduler.name
                           : p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler"
                           : net.told_guidance                        ? "lcm"
+                          : net.edits                                ? "euler_a"
                                                                    : "dpm++2m";
     return (limn_pipeline_info){.network = p->settings.family->name,
                                 .sampler = sampler,
@@ -667,6 +668,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .pooled_width = net.sizes ? net.pooled_width : text.text_width,
                                 .told_guidance = net.told_guidance,
                                 .inpaints = net.inpaints,
+                                .edits = net.edits,
                                 .told_sizes = net.sizes,
                                 .guidance = net.told_guidance          ? 8.5
                                             : !p->published || !p->bpe ? 3

@@ -8,6 +8,7 @@
 #include "pipeline/prompts.h"
 #include "pipeline/start.h"
 
+#include <math.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -83,9 +84,26 @@ limn_rng limn_generate_rng(const limn_pipeline *p, const limn_generate_options *
 
 /* ---- sides ------------------------------------------------------------------------------------------------------------ */
 
+/* A side of a picture that is changed, times so much, as far as latents can have it. */
+static int side_of_changed(int side, double times, int factor)
+{
+    int whole = (int)lround(side * times) / factor * factor;
+    return whole > factor ? whole : factor;
+}
+
 limn_picture_sides limn_generate_sides(const limn_pipeline *p, const limn_generate_options *o)
 {
     limn_pipeline_info info = limn_pipeline_describe(p);
+    int factor = p->vae ? p->vae->factor : 1;
+    limn_picture_sides changed = {0};
+    if (info.edits && o->init) changed = (limn_picture_sides){o->init->width, o->init->height};
+    else if (info.edits && o->init_latent)
+        changed = (limn_picture_sides){o->init_latent->width * factor, o->init_latent->height * factor};
+    if (changed.width > 0 && changed.height > 0) {
+        double times = o->width ? (double)o->width / changed.width : o->height ? (double)o->height / changed.height : 1;
+        info.width = side_of_changed(changed.width, times, factor);
+        info.height = side_of_changed(changed.height, times, factor);
+    }
     return (limn_picture_sides){.width = o->width ? o->width : info.width, .height = o->height ? o->height : info.height};
 }
 
@@ -204,7 +222,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
                          "inpainting goes back and forth between steps, which sampler %s, with its memory of earlier ones, "
                          "cannot: take %s",
                          row->name, samplers_for(flow, true, names, sizeof names));
-    if ((o->init || o->init_latent) && !(o->noise > 0)) out->strength = o->strength;
+    if ((o->init || o->init_latent) && !(o->noise > 0) && !net.edits) out->strength = o->strength;
     out->table_strength = net.told_guidance && row->rounding == LIMN_TIMES_DISTILLED;
     out->counts_all = limn_pipeline_follows_diffusers(p);
     out->others = limn_start_others(p, o);
@@ -313,6 +331,14 @@ static void put_loras(limn_text *text, const limn_pipeline *p)
     }
 }
 
+/* A scale of the image also says that there was one. */
+static void put_guidance(limn_text *text, const limn_pipeline_info *info, const limn_generate_options *o)
+{
+    if (info->guides) limn_text_printf(text, "CFG scale: %.9g, ", o->guidance);
+    if (info->edits) limn_text_printf(text, "Image CFG scale: %.9g, ", o->image_guidance);
+    if (o->guidance_rescale > 0) limn_text_printf(text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
+}
+
 char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_options *o, int i)
 {
     limn_text text = {0};
@@ -338,12 +364,11 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
         limn_text_printf(&text, "Schedule type: %c%s, ", o->scheduler[0] - 'a' + 'A', o->scheduler + 1);
     put_choices(&text, p, o);
     if (o->clip_skip > 1) limn_text_printf(&text, "Clip skip: %d, ", o->clip_skip);
-    if (info.guides) limn_text_printf(&text, "CFG scale: %.9g, ", o->guidance);
-    if (o->guidance_rescale > 0) limn_text_printf(&text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
+    put_guidance(&text, &info, o);
     if (o->eta > 0) limn_text_printf(&text, "Eta DDIM: %.9g, ", o->eta);
     if ((o->init || o->init_latent) && o->noise > 0)
         limn_text_printf(&text, "Noise: %.9g to %.9g, ", o->noise, o->noise_left);
-    else if (o->init || o->init_latent) limn_text_printf(&text, "Denoising strength: %.9g, ", o->strength);
+    else if ((o->init || o->init_latent) && !info.edits) limn_text_printf(&text, "Denoising strength: %.9g, ", o->strength);
     if (o->hires > 1)
         limn_text_printf(&text, "Denoising strength: %.9g, Hires upscale: %.9g, Hires upscaler: Latent, ", o->hires_strength,
                          o->hires);

@@ -60,18 +60,19 @@ static limn_status level(limn_ctx *ctx, const limn_recipe_part *part, limn_promp
     return status;
 }
 
-/* The prompt and, when guided, the negative one, in out->style. */
-static limn_status read_texts(const limn_pipeline *p, const limn_generate_options *o, int encoder, bool guided,
+/* The prompt and, when guided, the negative one (of networks that edit twice), in out->style. */
+static limn_status read_texts(const limn_pipeline *p, const limn_generate_options *o, int encoder, int n_texts,
                               limn_prompts *out)
 {
     const limn_recipe_part *part = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, encoder);
     const char *said = o->prompt ? o->prompt : "";
     char *prompt = out->style == LIMN_PROMPT_PLAIN ? strdup(said) : limn_lora_tags_remove(said); /* limn_loras_of_prompt()
                                                                                                      has read them */
-    const char *const texts[LIMN_PROMPTS_MOST] = {prompt, o->negative ? o->negative : ""};
+    const char *negative = o->negative ? o->negative : "";
+    const char *const texts[LIMN_PROMPTS_MOST] = {prompt, negative, negative};
     limn_status status = prompt ? LIMN_OK : limn_fail_memory(p->ctx, strlen(said), "a prompt");
     int context = limn_model_interface(&p->text[encoder].settings).text_length;
-    for (int i = 0; i < 1 + guided && status == LIMN_OK; i++) {
+    for (int i = 0; i < n_texts && status == LIMN_OK; i++) {
         status = limn_prompt_read(p->ctx, part->bpe, limn_embeddings_words(part->embeddings), out->style, texts[i],
                                   strlen(texts[i]), context, part->pad, &out->text[i]);
         if (status != LIMN_OK) break;
@@ -82,14 +83,14 @@ static limn_status read_texts(const limn_pipeline *p, const limn_generate_option
     return status;
 }
 
-limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, int encoder, bool guided,
+limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, int encoder, int n_texts,
                               limn_prompts *out)
 {
     const limn_recipe_part *part = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, encoder);
     *out = (limn_prompts){0};
     limn_status status = limn_prompts_check(p, o, &out->style);
     if (status != LIMN_OK || out->style == LIMN_PROMPT_PLAIN) return status;
-    status = read_texts(p, o, encoder, guided, out);
+    status = read_texts(p, o, encoder, n_texts, out);
     if (status == LIMN_OK && out->weighted && out->style == LIMN_PROMPT_COMFY)
         status = limn_prompt_read(p->ctx, part->bpe, NULL, out->style, "", 0,
                                   limn_model_interface(&p->text[encoder].settings).text_length, part->pad, &out->empty);
@@ -102,7 +103,7 @@ void limn_prompts_tell(const limn_pipeline *p, const limn_generate_options *o, l
 {
     limn_prompts texts = {0};
     if (limn_embeddings_any(p->embeddings) && limn_prompts_check(p, o, &texts.style) == LIMN_OK &&
-        read_texts(p, o, 0, true, &texts) == LIMN_OK)
+        read_texts(p, o, 0, 2, &texts) == LIMN_OK)
         limn_embeddings_tell(p->embeddings, texts.n_texts, texts.text, out);
     limn_prompts_free(&texts);
 }

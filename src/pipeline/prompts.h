@@ -4,7 +4,7 @@
 
 #include "pipeline/pipeline.h"
 
-enum { LIMN_PROMPTS_MOST = 2 };
+enum { LIMN_PROMPTS_MOST = 3 };
 
 typedef struct limn_prompts {
     limn_prompt_style style;
@@ -17,10 +17,10 @@ typedef struct limn_prompts {
  *  @return LIMN_NOT_FOUND: no such style; LIMN_BAD_ARGUMENT; LIMN_UNSUPPORTED: the encoder is a part of the denoiser */
 limn_status limn_prompts_check(const limn_pipeline *p, const limn_generate_options *o, limn_prompt_style *style);
 
-/** The prompt and, when guided, the negative one, for the model's text encoder number `encoder`: tokens of each are other
- *  vectors, and fill up otherwise.  Nothing is read for a model without text, and in plain style.
+/** The prompt and, when guided, n_texts - 1 times the negative one, for the model's text encoder number `encoder`: tokens of
+ *  each are other vectors, and fill up otherwise.  Nothing is read for a model without text, and in plain style.
  *  @return LIMN_OK: limn_prompts_free(); LIMN_NO_MEMORY; LIMN_BAD_ARGUMENT: too long */
-limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, int encoder, bool guided,
+limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_options *o, int encoder, int n_texts,
                               limn_prompts *out);
 void limn_prompts_free(limn_prompts *prompts);
 /** Which embeddings both texts name: limn_embeddings_tell(). */

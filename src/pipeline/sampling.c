@@ -57,6 +57,9 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected 1 to %d steps, found %d", MAX_STEPS, o->steps);
     if (!(o->guidance >= 0 && o->guidance <= 1000))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance scale from 0 to 1000, found %.9g", o->guidance);
+    if (info.edits && !(o->image_guidance >= 0 && o->image_guidance <= 1000))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected an image guidance scale from 0 to 1000, found %.9g",
+                         o->image_guidance);
     if (!(o->guidance_rescale >= 0 && o->guidance_rescale <= 1))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a guidance rescale from 0 to 1, found %.9g",
                          o->guidance_rescale);
@@ -97,6 +100,23 @@ static void warn_of_ground(const limn_pipeline *p, const limn_image *init)
              p->name);
 }
 
+/* Of a network that edits: one scale turns off what the other asks for; a photograph is larger than what it learned from. */
+static void warn_of_edit(const limn_sampling *s)
+{
+    const limn_generate_options *o = &s->o;
+    limn_pipeline_info info = limn_pipeline_describe(s->p);
+    limn_picture_sides sides = limn_generate_sides(s->p, o);
+    double usual = (double)info.width * info.height, all = (double)sides.width * sides.height;
+    if (!info.edits) return;
+    if (s->rows_each == 1 && info.guides && !info.told_guidance)
+        limn_log(s->p->ctx, o->guidance == 1 ? LIMN_LOG_INFO : LIMN_LOG_WARN, "guidance %.9g and image guidance %.9g are "
+                 "none, neither by the text nor by the picture: it takes more than 1 and at least 1", o->guidance,
+                 o->image_guidance);
+    if (!o->width && !o->height && all > 4 * usual)
+        limn_log(s->p->ctx, LIMN_LOG_WARN, "the picture stays as large as it was, %d x %d, and %s draws best near %d x %d: "
+                 "-W or -H says how large it becomes", sides.width, sides.height, s->p->name, info.width, info.height);
+}
+
 /* Pixels that are averaged or repeated have other noise. */
 static void warn_of_noise(const limn_pipeline *p, const limn_generate_options *o)
 {
@@ -118,12 +138,13 @@ static bool decodes_in_turn(const limn_sampling *s)
 static limn_recipe_shape recipe_shape(const limn_sampling *s)
 {
     const limn_pipeline *p = s->p;
-    int rows_each = s->guided ? 2 : 1, factor = p->vae ? p->vae->factor : 1;
-    bool inpaints = limn_model_interface(&p->settings).inpaints;
+    int rows_each = s->rows_each, factor = p->vae ? p->vae->factor : 1;
+    bool inpaints = limn_model_interface(&p->settings).inpaints, edits = limn_model_interface(&p->settings).edits;
     size_t decoded = (size_t)s->height * (size_t)s->width * (size_t)factor * (size_t)factor * 4;
     size_t each = (size_t)(11 + rows_each) * s->size + (size_t)rows_each * s->out_size; /* x, what samplers keep, what it
                                                                                         * starts from, input, output */
     if (inpaints) each += 2 * (size_t)(1 + rows_each) * s->size; /* mask and latent, for each row once more */
+    if (edits) each += (size_t)(1 + rows_each) * s->size;
     const limn_prompts *texts = &s->prompts[0]; /* another encoder's have as many chunks */
     bool chunks = texts->n_texts > 0, tiny = s->preview == LIMN_PREVIEW_TINY;
     bool on_the_way = s->preview == LIMN_PREVIEW_FULL || (tiny && !p->tiny), decodes = s->decodes || on_the_way;
@@ -195,12 +216,22 @@ static limn_status take_buffers(limn_sampling *s)
                : limn_fail_memory(s->p->ctx, (floats + in_floats + out_floats) * sizeof *s->x, "pictures");
 }
 
+/* As in diffusers networks that edit are guided by both scales, or not at all; of an image guidance of 1 what sees neither
+ * text nor picture falls out. */
+static int count_rows(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    if (!info.guides || info.told_guidance) return 1;
+    if (info.edits) return !(o->guidance > 1 && o->image_guidance >= 1) ? 1 : o->image_guidance > 1 ? 3 : 2;
+    return o->guidance != 1 ? 2 : 1;
+}
+
 static void take_sizes(limn_sampling *s, const limn_sampler_options *sampling)
 {
     const limn_pipeline *p = s->p;
     s->channels = sampling->channels, s->out_channels = sampling->out_channels;
     set_sides(s, limn_generate_sides(p, &s->o));
-    s->guided = s->o.guidance != 1 && limn_pipeline_describe(p).guides && !limn_pipeline_describe(p).told_guidance;
+    s->rows_each = count_rows(p, &s->o);
     /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a whole. */
     s->guided_channels = p->published && s->out_channels != s->channels && s->channels > 3 ? 3 : s->channels;
 }
@@ -236,9 +267,9 @@ static limn_status read_options(limn_sampling *s)
     s->stage = "step";
     s->denoiser = limn_recipe_find(&s->p->recipe, LIMN_ROLE_DENOISER);
     s->calls = limn_start_stays(s->p, &s->o) ? 0 : limn_sampler_calls(s->sampler);
-    status = limn_prompts_read(s->p, &s->o, 0, s->guided, &s->prompts[0]);
+    status = limn_prompts_read(s->p, &s->o, 0, s->rows_each, &s->prompts[0]);
     for (int i = 1; i < s->p->n_texts && status == LIMN_OK; i++)
-        status = limn_prompts_read(s->p, &s->o, i, s->guided, &s->prompts[i]);
+        status = limn_prompts_read(s->p, &s->o, i, s->rows_each, &s->prompts[i]);
     return status;
 }
 
@@ -282,6 +313,7 @@ static limn_status open_sampling(limn_sampling *s)
     if (status != LIMN_OK) return status;
     warn_of_ground(p, s->o.init);
     warn_of_noise(p, &s->o);
+    warn_of_edit(s);
     status = plan_batch(s);
     if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
     if (status == LIMN_OK && s->start.sigma > 0) status = set_out_at(s, s->start.sigma);
@@ -351,29 +383,40 @@ limn_status limn_sampling_restart(limn_sampling *s, int first)
     if (s->calls == 0) return memcpy(s->x, s->start.picture, (size_t)s->n * s->size * sizeof *s->x), LIMN_OK;
     limn_status status = limn_sampler_begin(s->p->ctx, s->sampler, s->n, s->size, seeds);
     if (status == LIMN_OK) limn_start_first(&s->start, s->sampler, s->x);
-    return status == LIMN_OK ? limn_sampling_fill_in(s) : status;
+    return status == LIMN_OK ? limn_sampling_show(s) : status;
 }
 
-/* One call of the network, guided; the result lies in the first half of s->output. */
+/* What the network says of the rows of picture i becomes one output, in the first part of s->output. */
+static void guide(limn_sampling *s, int i)
+{
+    const limn_generate_options *o = &s->o;
+    size_t part = (size_t)s->n * s->out_size, pixels = s->size / (size_t)s->channels;
+    float *cond = s->output + (size_t)i * s->out_size, *second = cond + part;
+    float *last = cond + (size_t)(s->rows_each - 1) * part;
+    if (s->rows_each == 1) return;
+    if (s->rows_each == 3)
+        limn_guidance_combine_edit(cond, second, last, pixels, s->out_channels, s->guided_channels, o->guidance,
+                                   o->image_guidance, last);
+    else limn_guidance_combine(cond, last, pixels, s->out_channels, s->guided_channels, o->guidance, last);
+    limn_guidance_rescale(cond, pixels, s->out_channels, s->guided_channels, o->guidance_rescale, last);
+    memcpy(cond, last, s->out_size * sizeof *cond);
+}
+
+/* One call of the network, guided; the result lies in the first part of s->output. */
 static limn_status call_network(limn_sampling *s, int k)
 {
     const limn_job *net = &s->denoiser->job;
-    size_t half = (size_t)s->n * s->size, pixels = s->size / (size_t)s->channels;
+    size_t part = (size_t)s->n * s->size;
     int32_t step = k;
     char where[64];
     limn_sampler_input(s->sampler, k, s->x, s->input);
-    if (s->guided) memcpy(s->input + half, s->input, half * sizeof *s->input);
+    for (size_t r = 1; r < (size_t)s->rows_each; r++) memcpy(s->input + r * part, s->input, part * sizeof *s->input);
     limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_IMAGE, LIMN_F32, s->input);
     if (status == LIMN_OK) status = limn_recipe_write(s->denoiser, LIMN_PORT_STEP, LIMN_I32, &step);
     if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, s->denoiser);
     snprintf(where, sizeof where, "step %d of %d", k + 1, limn_sampler_calls(s->sampler));
     if (status == LIMN_OK) status = limn_job_output(s->p->ctx, net, net->ports->output, where, s->output);
-    for (int i = 0; i < s->n && s->guided && status == LIMN_OK; i++) {
-        float *cond = s->output + (size_t)i * s->out_size, *uncond = cond + (size_t)s->n * s->out_size;
-        limn_guidance_combine(cond, uncond, pixels, s->out_channels, s->guided_channels, s->o.guidance, uncond);
-        limn_guidance_rescale(cond, pixels, s->out_channels, s->guided_channels, s->o.guidance_rescale, uncond);
-        memcpy(cond, uncond, s->out_size * sizeof *cond);
-    }
+    for (int i = 0; i < s->n && status == LIMN_OK; i++) guide(s, i);
     return status;
 }
 

@@ -13,13 +13,14 @@ typedef enum limn_decoding {
 } limn_decoding;
 
 /* Pictures first .. first + n - 1 are under way.  With guidance the batch is doubled: the first half sees the prompt, the
- * second the negative prompt (or no label). */
+ * second the negative prompt (or no label).  Of networks that edit both see the picture, and a third part, if it counts, the
+ * negative prompt and no picture (zeros). */
 struct limn_sampling {
     limn_pipeline *p;
     limn_recipe_part *denoiser; /* of p->recipe */
     limn_generate_options o;    /* the caller's pictures and texts only while it begins */
     limn_sampler *sampler;
-    bool guided;
+    int rows_each;              /* of the network for a picture: 1, guided 2, of networks that edit 3 or 2 */
     limn_decoding decodes;
     int height, width;          /* of what the network makes: pictures, or latents */
     int channels, out_channels, guided_channels;
@@ -31,7 +32,7 @@ struct limn_sampling {
     int64_t done, total;        /* calls of the network */
     const char *stage;          /* what progress is told of */
     limn_preview preview;       /* by what, never AUTO */
-    float *x, *input, *output;  /* [n, size], [n or 2n, size], [n or 2n, out_size] */
+    float *x, *input, *output;  /* [n, size], [rows_each n, size], [rows_each n, out_size] */
 };
 
 /** What is wrong with the options for this network; nothing is planned.  @return as limn_generate() */
@@ -65,8 +66,8 @@ limn_status limn_sampling_run(limn_sampling *s, limn_image *images, limn_latent 
 /** Texts, labels, the small picture, timesteps: the same for every step and picture.  What the parts have already is not
  *  written again. */
 limn_status limn_sampling_conditions(limn_sampling *s);
-/** What networks that inpaint see, of the pictures under way. */
-limn_status limn_sampling_fill_in(limn_sampling *s);
+/** What networks that inpaint or edit see, of the pictures under way. */
+limn_status limn_sampling_show(limn_sampling *s);
 /** Ids of texts[0 .. n_texts), each for as many rows of the part.  name: of the texts, for a warning; NULL: none.
  *  @return LIMN_NO_MEMORY */
 limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts, const char *const *texts,

@@ -30,11 +30,11 @@ static void scale_latent(const limn_pipeline *p, size_t n, const float *from, fl
 }
 
 /* Latents of pictures are drawn from what the encoder says, by the generator that the noise comes from: as diffusers does
- * with published weights. */
+ * with published weights, but for networks that edit, which see the mean. */
 static bool draws_latents(const limn_pipeline *p, const limn_generate_options *o)
 {
     return limn_pipeline_follows_diffusers(p) && p->vae && p->vae->settings.family == &limn_family_vae &&
-           limn_generate_rng(p, o) == LIMN_RNG_CPU;
+           !limn_model_interface(&p->settings).edits && limn_generate_rng(p, o) == LIMN_RNG_CPU;
 }
 
 static limn_status new_latent(limn_ctx *ctx, size_t size, bool drawn, limn_start_latent *out)
@@ -57,7 +57,7 @@ limn_status limn_start_encode(limn_pipeline *p, const float *values, const limn_
                                   out->deviation);
     if (status == LIMN_OK && !limn_progress(p->ctx, "encode", 1, 1))
         status = limn_fail(p->ctx, LIMN_CANCELLED, "stopped when a picture was encoded");
-    if (status == LIMN_OK) scale_latent(p, s->size, out->mean, out->mean);
+    if (status == LIMN_OK && !s->edits) scale_latent(p, s->size, out->mean, out->mean);
     for (size_t i = 0; i < s->size && status == LIMN_OK && out->deviation; i++)
         out->deviation[i] = (float)(exp(out->deviation[i] / 2.0) * p->latent_scale);
     return status;
@@ -84,7 +84,7 @@ static limn_status encode_all(limn_pipeline *p, const limn_image *image, limn_st
     bool sees = image->pixels && !s->from_noise;
     limn_status status = sees ? limn_start_encode(p, values, s, &s->init) : LIMN_OK;
     if (status == LIMN_OK && s->o->noise > 0) status = limn_start_measure_noise(p, n, values, s);
-    if (status == LIMN_OK && s->condition) status = encode_kept(p, n, values, s);
+    if (status == LIMN_OK && s->condition && !s->edits) status = encode_kept(p, n, values, s);
     free(values);
     return status;
 }
@@ -107,10 +107,12 @@ static limn_status read_pictures(limn_pipeline *p, limn_start *s)
     if (s->o->init) status = limn_start_fitted(p->ctx, s->o->init, width, height, channels, &image);
     if (status == LIMN_OK && p->vae && (s->o->init || s->condition)) status = encode_all(p, &image, s);
     if (status == LIMN_OK && (latent || !p->vae)) status = new_latent(p->ctx, s->size, false, &s->init);
-    if (status == LIMN_OK && latent) scale_latent(p, s->size, latent->values, s->init.mean);
+    if (status == LIMN_OK && latent && s->edits) memcpy(s->init.mean, latent->values, s->size * sizeof(float));
+    else if (status == LIMN_OK && latent) scale_latent(p, s->size, latent->values, s->init.mean);
     else if (status == LIMN_OK && s->o->init && !p->vae) limn_picture_values(&image, s->init.mean);
-    for (int i = 0; i < s->n && status == LIMN_OK && s->picture && s->init.mean; i++)
-        memcpy(s->picture + (size_t)i * s->size, s->init.mean, s->size * sizeof(float));
+    float *to = s->edits ? s->condition : s->picture;
+    for (int i = 0; i < s->n && status == LIMN_OK && to && s->init.mean; i++)
+        memcpy(to + (size_t)i * s->size, s->init.mean, s->size * sizeof(float));
     if (status == LIMN_OK && lays_over(p, s)) s->under = image;
     else limn_image_free(&image);
     return status;
@@ -149,19 +151,36 @@ static limn_status check_inpainting(const limn_pipeline *p, const limn_generate_
     return LIMN_OK;
 }
 
+/* What it sees is all of a picture, at every step. */
+static limn_status check_edit(const limn_pipeline *p, const limn_generate_options *o)
+{
+    if (!o->init && !o->init_latent)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s changes a picture as a text says: expected that picture (-i), found "
+                         "none", p->name);
+    if (o->mask)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s changes all of a picture, and keeps nothing by a mask: leave it "
+                         "out, or take a model that inpaints", p->name);
+    if (o->noise > 0)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s changes a picture as a text says, and takes no noise out of one: "
+                         "take the model that it was made from", p->name);
+    return LIMN_OK;
+}
+
 limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options *o)
 {
+    bool edits = limn_model_interface(&p->settings).edits;
     limn_ctx *ctx = p->ctx;
     const limn_image *mask = o->mask;
     const limn_latent *latent = o->init_latent;
     bool init = o->init || latent;
     limn_status status = latent ? check_latent(p, o) : LIMN_OK;
     if (status == LIMN_OK && limn_model_interface(&p->settings).inpaints) status = check_inpainting(p, o);
+    if (status == LIMN_OK && edits) status = check_edit(p, o);
     if (status != LIMN_OK) return status;
     if (mask && !init)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "a mask says what of a picture is kept, and there is no picture to start from");
-    if (o->between && init)
+    if (o->between && init && !edits)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "pictures between two seeds start from noise, not from a picture");
     if (!(o->noise >= 0 && o->noise <= 10000))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected noise from 0 to 10000, found %.9g", o->noise);
@@ -182,7 +201,7 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
         return limn_fail(ctx, LIMN_BAD_ARGUMENT,
                          "the picture holds the noise that is taken out, and no pipeline of PyTorch sets out from such a "
                          "picture: expected no random numbers of PyTorch's");
-    if (!init) return LIMN_OK;
+    if (!init || edits) return LIMN_OK;
     if (!(o->strength >= 0 && o->strength <= 1))
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a strength from 0 to 1, found %.9g", o->strength);
     if (mask && (o->resample < 1 || o->resample > 100))
@@ -198,7 +217,8 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
 bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o)
 {
     int steps = limn_pipeline_describe(p).told_guidance ? LIMN_DISTILLED_STEPS : o->steps;
-    return (o->init || o->init_latent) && !(o->noise > 0) && limn_sampler_steps(steps, o->strength) == 0;
+    bool edits = limn_model_interface(&p->settings).edits;
+    return (o->init || o->init_latent) && !edits && !(o->noise > 0) && limn_sampler_steps(steps, o->strength) == 0;
 }
 
 /* Is the first x noise alone?  Published, where a mask and all of the strength ask for it. */
@@ -229,28 +249,30 @@ limn_status limn_start_copy(const limn_pipeline *p, const limn_generate_options 
     return status;
 }
 
-static limn_status take_buffers(limn_ctx *ctx, bool inpaints, limn_start *s)
+static limn_status take_buffers(limn_ctx *ctx, limn_start *s)
 {
     size_t n = (size_t)s->n * s->size, pixels = s->size / (size_t)s->channels;
-    bool init = s->o->init || s->o->init_latent;
+    bool init = (s->o->init || s->o->init_latent) && !s->edits, sees = s->condition_size > 0;
     s->spare = malloc(n * sizeof(float));
     if (init) s->picture = malloc(n * sizeof(float));
     if (s->o->mask) s->mask = malloc(pixels * sizeof(float));
-    if (inpaints) s->condition = malloc((size_t)s->n * (s->size + pixels) * sizeof(float));
-    bool all = s->spare && (!init || s->picture) && (!s->o->mask || s->mask) && (!inpaints || s->condition);
-    return all ? LIMN_OK : limn_fail_memory(ctx, (inpaints ? 4 : 2) * n * sizeof(float), "pictures to start from");
+    if (sees) s->condition = malloc((size_t)s->n * s->condition_size * sizeof(float));
+    bool all = s->spare && (!init || s->picture) && (!s->o->mask || s->mask) && (!sees || s->condition);
+    return all ? LIMN_OK : limn_fail_memory(ctx, (sees ? 4 : 2) * n * sizeof(float), "pictures to start from");
 }
 
 limn_status limn_start_new(limn_pipeline *p, const limn_generate_options *o, int n, int height, int width, int channels,
                            limn_start *out)
 {
-    bool init = o->init || o->init_latent, inpaints = limn_model_interface(&p->settings).inpaints;
+    limn_interface net = limn_model_interface(&p->settings);
+    bool init = o->init || o->init_latent, inpaints = net.inpaints;
+    size_t pixels = (size_t)height * (size_t)width, size = pixels * (size_t)channels;
     *out = (limn_start){.o = o, .n = n, .height = height, .width = width, .channels = channels,
-                        .factor = p->vae ? p->vae->factor : 1,
-                        .size = (size_t)height * (size_t)width * (size_t)channels,
+                        .factor = p->vae ? p->vae->factor : 1, .size = size, .edits = net.edits,
+                        .condition_size = inpaints ? size + pixels : net.edits ? size : 0,
                         .from_noise = inpaints && is_from_noise(p, o), .others = limn_start_others(p, o)};
     if (!init && !o->between && !inpaints) return LIMN_OK;
-    limn_status status = take_buffers(p->ctx, inpaints, out);
+    limn_status status = take_buffers(p->ctx, out);
     if (status == LIMN_OK && o->mask) status = limn_start_mask(p, out);
     if (status == LIMN_OK && (init || inpaints)) status = read_pictures(p, out);
     if (status == LIMN_OK && inpaints && !o->mask)
@@ -331,7 +353,7 @@ static void draw_all(limn_start *s, const limn_noise *noise)
     size_t c = (size_t)s->channels;
     for (int i = 0; i < s->n && s->init.deviation; i++)
         draw(&s->init, noise, s->size, i, 0, s->spare, s->picture + (size_t)i * s->size);
-    for (int i = 0; i < s->n && s->condition; i++) {
+    for (int i = 0; i < s->n && s->condition && !s->edits; i++) {
         float *to = s->condition + (size_t)i * s->size / c * (c + 1), *kept = to + s->size / c; /* then among the masks */
         draw(&s->kept, noise, s->size, i, s->others.before, s->spare, kept);
         for (size_t k = 0; k < s->size / c; k++) {

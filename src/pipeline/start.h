@@ -1,5 +1,5 @@
-/* start.h: where a picture starts from: noise, noise between two seeds, another picture; and what of that picture is
- * kept. */
+/* start.h: where a picture starts from: noise, noise between two seeds, another picture; what of that picture is kept, or
+ * what a network sees of it beside x. */
 #ifndef LIMN_START_H
 #define LIMN_START_H
 
@@ -20,8 +20,10 @@ typedef struct limn_start {
     limn_image under; /* the picture in their sides, laid over what the decoder gives where the mask is black; empty: is
                          not */
     float *spare;     /* [n, size] */
-    float *condition; /* [n, pixels, 1 + channels] mask and the latent of what it leaves, for networks that inpaint; else
-                         NULL */
+    float *condition; /* [n, condition_size] networks that inpaint: [pixels, 1 + channels], mask and the latent of what it
+                         leaves; that edit: [pixels, channels], the latent of the picture, not scaled; else NULL */
+    size_t condition_size;
+    bool edits;       /* the picture is the condition, and x starts from noise */
     double sigma;     /* of latents of a noisy picture: b / a where the network has met as much; 0: as the options say */
     bool from_noise;  /* nothing of the picture is in x */
     limn_noise_others others;
@@ -63,7 +65,7 @@ void limn_start_lay(const limn_start *s, limn_image *made);
 
 /** Seed of picture i of those under way. */
 limn_picture_seed limn_start_seed(const limn_start *s, int i);
-/** x before the first call, and what networks that inpaint see. */
+/** x before the first call, and what networks that inpaint or edit see. */
 void limn_start_first(limn_start *s, const limn_sampler *sampler, float *x);
 /** How often call k is done: 1, or more where a part of the picture is kept. */
 int limn_start_repeats(const limn_start *s, const limn_sampler *sampler, int k);

@@ -30,6 +30,9 @@ static limn_status check(limn_pipeline *p, const limn_image *small, const limn_u
     limn_status status = limn_pipeline_check_idle(p);
     if (status == LIMN_OK) status = limn_sampling_check_pictures(p);
     if (status != LIMN_OK) return status;
+    if (info.edits)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s changes a picture as a text says, and draws none anew in tiles: take "
+                         "the model that it was made from", p->name);
     if (info.enlarges || !info.makes_latents)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: pictures are enlarged in tiles by models of latents: %s", p->name,
                          info.enlarges ? "it enlarges by itself (limn_generate(), options.small)" : "it draws pixels");
