@@ -365,24 +365,27 @@ static void precision_names_its_reason(void **state)
     slow = native && __builtin_cpu_is("intel") && limn_isa_refuse(LIMN_ISA_AMX);
 #endif
     const char *run = native ? "precision auto: bf16, this CPU multiplies bf16 natively\n"
-                             : "precision auto: f32, this CPU does not multiply bf16 natively\n";
+                             : "precision auto: f32, this CPU does not multiply bf16 natively\n",
+               *often = slow ? "precision auto: f32, this CPU multiplies bf16 more slowly than f32\n" : run;
     const struct {
         limn_precision asked;
-        bool training;
+        bool training, repeated;
         const char *expected;
     } rows[] = {
-        {LIMN_PRECISION_AUTO, false, run},
-        {LIMN_PRECISION_AUTO, true, slow ? "precision auto: f32, this CPU multiplies bf16 more slowly than f32\n" : run},
-        {LIMN_PRECISION_BF16, true,
+        {LIMN_PRECISION_AUTO, false, false, run},
+        {LIMN_PRECISION_AUTO, true, false, often},
+        {LIMN_PRECISION_AUTO, false, true, often},
+        {LIMN_PRECISION_BF16, true, false,
          slow     ? "precision bf16, as asked; f32 is faster, this CPU multiplies bf16 more slowly than f32\n"
          : native ? "precision bf16, as asked\n"
                   : "precision bf16, as asked; f32 is faster, this CPU does not multiply bf16 natively\n"},
-        {LIMN_PRECISION_F32, true, "precision f32, as asked\n"},
-        {LIMN_PRECISION_F64, false, "precision f64, as asked\n"}};
+        {LIMN_PRECISION_F32, true, false, "precision f32, as asked\n"},
+        {LIMN_PRECISION_F64, false, false, "precision f64, as asked\n"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         net n = {0};
         net_build(&n, ctx, DIT "depth=1", (limn_build){.batch = 1});
-        limn_plan_options options = {.precision = rows[i].asked, .training = rows[i].training};
+        limn_plan_options options = {.precision = rows[i].asked, .training = rows[i].training,
+                                     .repeated = rows[i].repeated};
         assert_int_equal(limn_plan_new(n.g, 1, n.output, &options, &n.plan), LIMN_OK);
         assert_int_equal(limn_run_new(n.plan, &n.run), LIMN_OK);
         char *text = limn_plan_text(n.plan);

@@ -276,6 +276,7 @@ typedef struct limn_plan_options {
     bool no_rewrite;            /* keep the graph as built: for tests */
     bool no_reuse;              /* no two tensors share bytes: for tests */
     bool training;              /* parameters change every step */
+    bool repeated;              /* it runs once for each step of a sampler: AUTO is as for a training */
     const char *recompute;      /* top scopes with this prefix ("blocks.") keep only their inputs until the backward pass */
     limn_dtype parameter_dtype; /* how parameters are bound: F32 (default) or BF16 */
     int first_bound;            /* outputs from this index on (0: none) get their memory by limn_run_bind() */

@@ -9,12 +9,13 @@ static void copy(void *to, const void *from, size_t bytes)
     memcpy(to, from, bytes);
 }
 
-/* Only where the CPU multiplies bf16 natively is it faster than f32.  A training is bound by arithmetic, so there pairs must
- * also be faster than floats; a picture may be a sixth slower in pairs that are not, for half the bytes (docs/speed.md). */
-static limn_precision best_precision(const limn_backend *backend, bool training, const char **why)
+/* Only where the CPU multiplies bf16 natively is it faster than f32.  Steps of a training or a sampler are bound by
+ * arithmetic, so there pairs must also be faster than floats; what runs once (a decoder, an encoder) may be a little slower in
+ * pairs that are not, for half the bytes (docs/speed.md). */
+static limn_precision best_precision(const limn_backend *backend, bool repeated, const char **why)
 {
     bool native = !limn_isa_refuse_call(&(limn_call){.rows = backend->rows}, LIMN_ISA_AVX512BF16);
-    bool slow = native && training && !backend->rows && limn_isa_pairs_are_slow();
+    bool slow = native && repeated && !backend->rows && limn_isa_pairs_are_slow();
     *why = !native ? "this CPU does not multiply bf16 natively"
            : slow  ? "this CPU multiplies bf16 more slowly than f32"
                    : "this CPU multiplies bf16 natively";

@@ -70,8 +70,9 @@ struct limn_backend {
     /** Around the steps of a run, on its thread: what the kernels need of the process. */
     void (*begin)(limn_floats *before, int n_threads);
     void (*end)(const limn_floats *before);
-    /** The fastest precision, F32 or BF16, of a training or of runs, and why as a constant sentence. */
-    limn_precision (*best_precision)(const limn_backend *backend, bool training, const char **why);
+    /** The best precision, F32 or BF16, and why as a constant sentence.  repeated: the plan runs many times, as a step of a
+     *  training or of a sampler does */
+    limn_precision (*best_precision)(const limn_backend *backend, bool repeated, const char **why);
 };
 
 /** By name; NULL: the default.  @return LIMN_NOT_FOUND with the names there are */

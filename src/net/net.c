@@ -183,7 +183,8 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
     if (status == LIMN_OK && shape->cut.on) limn_graph_cut(p->g, shape->cut.begin, shape->cut.own_moments);
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
     if (status == LIMN_OK && shape->cut.on) p->ports.output = end_of_cut(p->g->cut, &shape->cut, p->ports.output);
-    limn_plan_options options = {.precision = shape->precision, .memory_limit = limit};
+    limn_plan_options options = {.precision = shape->precision, .memory_limit = limit,
+                                 .repeated = net->settings.family->kind == LIMN_DENOISES};
     bool text = shape->part == LIMN_PART_TEXT || net->settings.family->kind == LIMN_ENCODES_TEXT;
     bool ends = status == LIMN_OK && (!shape->cut.on || shape->cut.end == p->g->cut->n_stages);
     limn_node *more = text                                        ? p->ports.pooled_text

@@ -6,7 +6,8 @@ static limn_status resolve_precision(limn_plan *plan)
     limn_status status = limn_backend_find(plan->ctx, plan->options.backend, &plan->backend);
     if (status != LIMN_OK) return status;
     const char *why;
-    limn_precision best = plan->backend->best_precision(plan->backend, plan->options.training, &why);
+    bool repeated = plan->options.training || plan->options.repeated;
+    limn_precision best = plan->backend->best_precision(plan->backend, repeated, &why);
     plan->precision = plan->options.precision;
     plan->precision_why = "as asked";
     if (plan->precision == LIMN_PRECISION_BF16 && best != LIMN_PRECISION_BF16)

@@ -35,6 +35,7 @@ limn_status limn_cost_inference(const limn_network *network, const limn_cost_opt
     limn_plan *plan = NULL;
     limn_plan_options options = options_of(o);
     limn_source *weights;
+    options.repeated = network->settings.family->kind == LIMN_DENOISES;
     *out = (limn_cost){0};
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return limn_fail_memory(ctx, sizeof *g, "a graph");
