@@ -333,14 +333,19 @@ static bool middle_is_plain(const limn_numbers *q)
            !limn_numbers_find(q, "mid_block.resnets.1.conv1.weight");
 }
 
-/* attention_head_dim of diffusers is, in spite of its name, how many heads: of all levels, or of each. */
+/* attention_head_dim of diffusers is, in spite of its name, how many heads: of all levels, or of each.  Without it: networks
+ * with linear projections, from Stable Diffusion 2 on, have heads of 64 channels. */
 static void heads(limn_numbers *q)
 {
     const ldm_unet_config *cfg = limn_numbers_config(q);
     const limn_unet_config *unet = &cfg->unet;
     const json_t *said = config_of(q, "attention_head_dim");
     int64_t width = 0;
-    for (int i = 0; i < unet->n_levels && i < (int)json_array_size(said); i++) {
+    int many = (int)json_array_size(said);
+    if (q->status == LIMN_OK && json_is_array(said) && many != unet->n_levels)
+        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: attention_head_dim of config.json: expected a number of heads for "
+                              "each of %d levels, found %d", q->file, unet->n_levels, many);
+    for (int i = 0; i < unet->n_levels && i < many; i++) {
         int64_t n = json_integer_value(json_array_get(said, (size_t)i)), wide = (int64_t)unet->width * unet->multipliers[i];
         bool level = unet->size >> i <= unet->attention_most && unet->size >> i >= unet->attention_least;
         if (!level && (i < unet->n_levels - 1 || !cfg->middle || !cfg->middle_attends)) continue;
@@ -351,7 +356,7 @@ static void heads(limn_numbers *q)
         if (q->status == LIMN_OK) width = wide / n;
     }
     if (json_is_integer(said)) limn_numbers_set(q, &unet->heads, json_integer_value(said));
-    else limn_numbers_set(q, &unet->head_width, width ? width : cfg->text.width == 1024 || cfg->sizes ? 64 : 0);
+    else limn_numbers_set(q, &unet->head_width, width ? width : cfg->projection == LDM_LINEAR ? 64 : 0);
 }
 
 void limn_numbers_of_ldm(limn_numbers *q)
