@@ -372,6 +372,15 @@ static void stable_diffusion_under_the_names_of_compvis(void **state)
     remove_file(&f);
     close_native(&t);
 
+    f = (file){.n = 0}; /* Stable Diffusion 2's kind, whose heads are 64 wide */
+    open_native(&t, "ldm-unet size=64 width=64 multipliers=112 blocks=1 attention_most=64 attention_least=32 text_width=16 "
+                    "head_width=64 projection=linear");
+    add_compvis(&f, &t, "model.diffusion_model.", unet_blocks, COUNT(unet_blocks), unet_parts, COUNT(unet_parts), true);
+    write_file(&f, t.ctx, NULL);
+    expect_same(&t, &f, "Stable Diffusion U-Net");
+    remove_file(&f);
+    close_native(&t);
+
     static const char *const prefixes[] = {"first_stage_model.", ""};
     for (int k = 0; k < 2; k++) {
         f = (file){.n = 0};
@@ -381,6 +390,74 @@ static void stable_diffusion_under_the_names_of_compvis(void **state)
         expect_same(&t, &f, "Stable Diffusion autoencoder");
         if (!k) expect_same_forward(&t, &f, (limn_build){.batch = 1, .part = LIMN_PART_ENCODER, .height = 32, .width = 32});
         if (!k) expect_same_forward(&t, &f, (limn_build){.batch = 1, .part = LIMN_PART_DECODER, .height = 32, .width = 32});
+        remove_file(&f);
+        close_native(&t);
+    }
+}
+
+/* ---- OpenCLIP's text encoders ----------------------------------------------------------------------------------------- */
+
+static const renamed open_clip_names[] = {
+    {"text_model.embeddings.token_embedding.weight", "token_embedding.weight"},
+    {"text_model.embeddings.position_embedding.weight", "positional_embedding"},
+    {"text_model.final_layer_norm.weight", "ln_final.weight"},
+    {"text_model.final_layer_norm.bias", "ln_final.bias"},
+};
+static const renamed open_clip_parts[] = {{"layer_norm1.", "ln_1."}, {"layer_norm2.", "ln_2."},
+                                          {"self_attn.out_proj.", "attn.out_proj."}, {"mlp.fc1.", "mlp.c_fc."},
+                                          {"mlp.fc2.", "mlp.c_proj."}};
+
+/* q, k and v are one tensor, one under the other. */
+static void add_in_proj(file *f, const native *t, const char *prefix, int layer, const char *kind)
+{
+    char name[128];
+    float *to = NULL;
+    for (int k = 0; k < 3; k++) {
+        snprintf(name, sizeof name, "text_model.encoder.layers.%d.self_attn.%c_proj.%s", layer, "qkv"[k], kind);
+        int p = find_parameter(t, name);
+        limn_shape shape = t->weights.node[p]->shape;
+        int64_t n = limn_shape_count(&shape);
+        shape.dim[0] *= 3;
+        snprintf(name, sizeof name, "transformer.resblocks.%d.attn.in_proj_%s", layer, kind);
+        if (!k) to = add(f, prefix, name, shape);
+        memcpy(to + k * n, t->weights.value + t->weights.begin[p], (size_t)n * sizeof *to);
+    }
+}
+
+static void add_open_clip(file *f, const native *t, const char *prefix, int depth)
+{
+    for (int i = 0; i < depth; i++) add_in_proj(f, t, prefix, i, "weight"), add_in_proj(f, t, prefix, i, "bias");
+    for (int i = 0; i < t->weights.n; i++) {
+        const limn_node *p = t->weights.node[i];
+        char name[128];
+        int layer, n = 0;
+        const renamed *row = begins(open_clip_names, COUNT(open_clip_names), p->name);
+        if (row) snprintf(name, sizeof name, "%s", row->theirs);
+        else if (sscanf(p->name, "text_model.encoder.layers.%d.%n", &layer, &n) == 1 && n) {
+            row = begins(open_clip_parts, COUNT(open_clip_parts), p->name + n);
+            if (!row) continue; /* q, k, v */
+            snprintf(name, sizeof name, "transformer.resblocks.%d.%s%s", layer, row->theirs,
+                     p->name + n + strlen(row->ours));
+        } else fail_msg("no name for %s", p->name);
+        memcpy(add(f, prefix, name, p->shape), t->weights.value + t->weights.begin[i],
+               (size_t)limn_node_count(p) * sizeof(float));
+    }
+}
+
+#define OPEN_CLIP "clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600 text_activation=gelu"
+
+static void text_encoders_under_the_names_of_open_clip(void **state)
+{
+    (void)state;
+    static const char *const prefixes[] = {"", "cond_stage_model.model.", "conditioner.embedders.1.model."};
+    for (int k = 0; k < COUNT(prefixes); k++) {
+        native t;
+        file f = {.n = 0};
+        open_native(&t, OPEN_CLIP);
+        add_open_clip(&f, &t, prefixes[k], 2);
+        add(&f, prefixes[k], "logit_scale", LIMN_SHAPE(1))[0] = 4;
+        write_file(&f, t.ctx, NULL);
+        expect_same(&t, &f, "OpenCLIP text encoder");
         remove_file(&f);
         close_native(&t);
     }
@@ -448,6 +525,12 @@ static void names_are_written_as_they_are_read(void **state)
     add_compvis(&a, &t, "", unet_blocks, COUNT(unet_blocks), unet_parts, COUNT(unet_parts), true);
     add_original(&b, &t, "");
     expect_both_ways(&t, &a, &b, NULL);
+
+    a = (file){.n = 0}, b = (file){.n = 0};
+    open_native(&t, OPEN_CLIP);
+    add_open_clip(&a, &t, "", 2);
+    add_original(&b, &t, "");
+    expect_both_ways(&t, &a, &b, "{\"hidden_act\": \"gelu\"}");
 
     a = (file){.n = 0}, b = (file){.n = 0};
     open_native(&t, vae);
@@ -728,6 +811,7 @@ int main(void)
         cmocka_unit_test(weights_in_several_files_are_found_by_their_index),
         cmocka_unit_test(original_files_load_bit_for_bit),
         cmocka_unit_test(stable_diffusion_under_the_names_of_compvis),
+        cmocka_unit_test(text_encoders_under_the_names_of_open_clip),
         cmocka_unit_test(names_are_written_as_they_are_read),
         cmocka_unit_test(a_checkpoint_holds_several_networks),
         cmocka_unit_test(positions_are_cut_from_the_middle),

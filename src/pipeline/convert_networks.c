@@ -110,10 +110,13 @@ static limn_status find_in(limn_ctx *ctx, limn_convert_sources *s, int file, con
 }
 
 /* What the names of a network begin with beside others. */
-static const char *prefix_of(const limn_family *family, limn_naming naming, bool mmdit)
+static const char *prefix_of(const limn_dialect *to, limn_naming naming, bool mmdit)
 {
+    const limn_family *family = to->family;
     bool original = naming == LIMN_NAMES_ORIGINAL;
     if (family->kind == LIMN_RECONSTRUCTS) return original ? "first_stage_model." : "vae.";
+    if (family->kind == LIMN_ENCODES_TEXT && original && to->naming == LIMN_NAMES_ORIGINAL)
+        return "cond_stage_model.model."; /* OpenCLIP's */
     if (family->kind == LIMN_ENCODES_TEXT)
         return !original ? "text_encoder." : mmdit ? "text_encoders.clip_l.transformer." : "cond_stage_model.transformer.";
     return original ? "model.diffusion_model." : mmdit ? "transformer." : "unet.";
@@ -129,7 +132,7 @@ static limn_status name_all(limn_ctx *ctx, limn_convert_sources *s, limn_naming 
         net->to = naming < LIMN_N_NAMINGS ? limn_map_named(&net->from, naming) : net->from;
         if (net->told && net->to.dialect != net->from.dialect) return no_other_names(ctx, net, net->from.settings.family);
         if (!net->to.dialect) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: no published names are known for it", net->file);
-        const char *prefix = s->n > 1 ? prefix_of(net->from.settings.family, naming, mmdit) : "";
+        const char *prefix = s->n > 1 ? prefix_of(net->to.dialect, naming, mmdit) : "";
         snprintf(net->to.prefix, sizeof net->to.prefix, "%s", prefix);
     }
     return LIMN_OK;

@@ -115,29 +115,66 @@ void limn_rename_clip(const limn_map *map, const char *name, char *out, size_t o
     snprintf(out, out_bytes, "%s", name + (strncmp(name, head, sizeof head - 1) ? 0 : sizeof head - 1));
 }
 
-void limn_numbers_of_clip(limn_numbers *q)
+/* Sizes by the tables of words and places.  @return the width */
+static int64_t text_sizes(limn_numbers *q, const char *words, const char *places)
 {
     const clip_config *cfg = limn_numbers_config(q);
-    int64_t width = limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 1);
-    limn_numbers_set(q, &cfg->text.vocab, limn_numbers_dim(q, "text_model.embeddings.token_embedding.weight", 2, 0));
+    int64_t width = limn_numbers_dim(q, words, 2, 1);
+    limn_numbers_set(q, &cfg->text.vocab, limn_numbers_dim(q, words, 2, 0));
     limn_numbers_set(q, &cfg->text.width, width);
-    limn_numbers_set(q, &cfg->text.length, limn_numbers_dim(q, "text_model.embeddings.position_embedding.weight", 2, 0));
-    int64_t depth = limn_numbers_depth(q, "text_model.encoder.layers.", ".layer_norm1.weight");
-    limn_numbers_set(q, &cfg->text.depth, depth);
-    limn_numbers_must_agree(q, "num_hidden_layers", depth);
+    limn_numbers_set(q, &cfg->text.length, limn_numbers_dim(q, places, 2, 0));
     limn_numbers_must_agree(q, "hidden_size", width);
     limn_numbers_must_agree(q, "intermediate_size", 4 * width);
-    const limn_entry *projection = limn_numbers_find(q, "text_projection.weight"); /* not everybody's is of the text alone */
-    if (projection && projection->rank == 2 && projection->dim[1] == width)
-        limn_numbers_set(q, &cfg->projection, projection->dim[0]);
+    return width;
+}
+
+/* Stable Diffusion 2 does without the last of the 24 blocks of OpenCLIP's ViT-H, which some files have all the same. */
+static int64_t used_blocks(int64_t width, int64_t blocks)
+{
+    enum { OF_H = 23, WIDTH_OF_H = 1024 };
+    return width == WIDTH_OF_H && blocks > OF_H ? OF_H : blocks;
+}
+
+static void text_heads(limn_numbers *q, int64_t width, bool usually_gelu)
+{
+    const clip_config *cfg = limn_numbers_config(q);
     const char *act = q->config ? json_string_value(json_object_get(q->config, "hidden_act")) : NULL;
-    bool gelu = act ? strcmp(act, "gelu") == 0 : width >= 1024;
+    bool gelu = act ? strcmp(act, "gelu") == 0 : usually_gelu;
     if (q->status == LIMN_OK && act && !gelu && strcmp(act, "quick_gelu"))
         q->status =
             limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: hidden_act of config.json is neither quick_gelu nor gelu", q->file);
     limn_numbers_set(q, &cfg->activation, gelu ? CLIP_GELU : CLIP_QUICK_GELU);
     limn_numbers_heads(q, &cfg->text.heads, limn_numbers_whole(q, "num_attention_heads", width % 64 ? 0 : width / 64),
                        width);
+}
+
+void limn_numbers_of_clip(limn_numbers *q)
+{
+    const clip_config *cfg = limn_numbers_config(q);
+    int64_t width = text_sizes(q, "text_model.embeddings.token_embedding.weight",
+                               "text_model.embeddings.position_embedding.weight");
+    int64_t blocks = limn_numbers_depth(q, "text_model.encoder.layers.", ".layer_norm1.weight");
+    limn_numbers_must_agree(q, "num_hidden_layers", blocks);
+    limn_numbers_set(q, &cfg->text.depth, used_blocks(width, blocks));
+    const limn_entry *projection = limn_numbers_find(q, "text_projection.weight"); /* not everybody's is of the text alone */
+    if (projection && projection->rank == 2 && projection->dim[1] == width && used_blocks(width, blocks) == blocks)
+        limn_numbers_set(q, &cfg->projection, projection->dim[0]);
+    text_heads(q, width, width >= 1024);
+}
+
+/* A config.json may leave the last blocks out, as that of Stable Diffusion 2 does. */
+void limn_numbers_of_open_clip(limn_numbers *q)
+{
+    const clip_config *cfg = limn_numbers_config(q);
+    int64_t width = text_sizes(q, "token_embedding.weight", "positional_embedding");
+    int64_t blocks = limn_numbers_depth(q, "transformer.resblocks.", ".ln_1.weight"),
+            said = limn_numbers_whole(q, "num_hidden_layers", blocks);
+    if (said < 1 || said > blocks) limn_numbers_must_agree(q, "num_hidden_layers", blocks);
+    limn_numbers_set(q, &cfg->text.depth, used_blocks(width, said));
+    const limn_entry *projection = limn_numbers_find(q, "text_projection"); /* of what all blocks make; else nobody reads it */
+    if (projection && projection->rank == 2 && projection->dim[0] == width && used_blocks(width, said) == blocks)
+        limn_numbers_set(q, &cfg->projection, projection->dim[1]);
+    text_heads(q, width, true);
 }
 
 /* diffusers has the sequences one level deeper, and its decoder none of the clamp at place 0. */

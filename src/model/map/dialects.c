@@ -82,6 +82,25 @@ static const limn_map_row tae_encoder[] = {TAE_ROWS("encoder.")}, tae_decoder[] 
 static const limn_map_row vae_old[] = {
     OLD_ATTENTION("encoder.mid_block.attentions.0."), OLD_ATTENTION("decoder.mid_block.attentions.0."), {.name = NULL}};
 
+/* OpenCLIP's text encoders: q, k and v are one product. */
+#define RESBLOCK "transformer.resblocks.*."
+#define LAYER "text_model.encoder.layers.*."
+static const limn_map_row open_clip[] = {
+    {"text_model.embeddings.token_embedding", {"token_embedding"}, LIMN_MAP_ROWS},
+    {"text_model.embeddings.position_embedding", {"positional_embedding$"}, LIMN_MAP_ROWS},
+    {LAYER "layer_norm1", {RESBLOCK "ln_1"}, LIMN_MAP_ROWS},
+    {LAYER "self_attn.q_proj", {RESBLOCK "attn.in_proj_"}, LIMN_MAP_FIRST_THIRD},
+    {LAYER "self_attn.k_proj", {RESBLOCK "attn.in_proj_"}, LIMN_MAP_SECOND_THIRD},
+    {LAYER "self_attn.v_proj", {RESBLOCK "attn.in_proj_"}, LIMN_MAP_LAST_THIRD},
+    {LAYER "self_attn.out_proj", {RESBLOCK "attn.out_proj"}, LIMN_MAP_ROWS},
+    {LAYER "layer_norm2", {RESBLOCK "ln_2"}, LIMN_MAP_ROWS},
+    {LAYER "mlp.fc1", {RESBLOCK "mlp.c_fc"}, LIMN_MAP_ROWS},
+    {LAYER "mlp.fc2", {RESBLOCK "mlp.c_proj"}, LIMN_MAP_ROWS},
+    {"text_model.final_layer_norm", {"ln_final"}, LIMN_MAP_ROWS},
+    {"text_projection", {"text_projection$"}, LIMN_MAP_TRANSPOSED},
+    {.name = NULL},
+};
+
 #define ANCHORS(...) (const char *const[]){__VA_ARGS__, NULL}
 
 /* SD3 before CLIP: its single-file releases hold text encoders too. */
@@ -111,6 +130,7 @@ const limn_dialect limn_dialects[] = {
     {.title = "CLIP text encoder",
      .family = &limn_family_clip_text,
      .numbers = limn_numbers_of_clip,
+     .naming = LIMN_NAMES_DIFFUSERS,
      .anchors = ANCHORS("text_model.embeddings.token_embedding.weight"),
      .rows = same},
     {.title = "CLIP text encoder (transformers 5)",
@@ -120,6 +140,11 @@ const limn_dialect limn_dialects[] = {
      .rename = limn_rename_clip,
      .anchors = ANCHORS("embeddings.token_embedding.weight", "encoder.layers.0.self_attn.q_proj.weight"),
      .rows = same},
+    {.title = "OpenCLIP text encoder",
+     .family = &limn_family_clip_text,
+     .numbers = limn_numbers_of_open_clip,
+     .anchors = ANCHORS("transformer.resblocks.0.attn.in_proj_weight", "token_embedding.weight"),
+     .rows = open_clip},
     {.title = "AutoencoderKL of older diffusers",
      .family = &limn_family_vae,
      .numbers = limn_numbers_of_vae,

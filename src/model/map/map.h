@@ -18,10 +18,14 @@ typedef enum limn_map_how {
     LIMN_MAP_SWAP,       /* first and second half of the rows change places: (scale, shift) <-> (shift, scale) */
     LIMN_MAP_SWAP_LAST,  /* the same in the last block only */
     LIMN_MAP_CROP,       /* the middle g x g of a table of M x M positions [1, M M, D] */
+    LIMN_MAP_FIRST_THIRD, LIMN_MAP_SECOND_THIRD, LIMN_MAP_LAST_THIRD, /* of the source's rows: q, k, v; rows of a table in
+                                                                        * this order */
+    LIMN_MAP_TRANSPOSED, /* [columns, rows] in the file */
     LIMN_MAP_ABSENT,     /* not in the file: a fixed table that is worked out */
 } limn_map_how;
 
-/* Names without ".weight" and ".bias"; "*" stands for the number of the block. */
+/* Names without ".weight" and ".bias"; "*" stands for the number of the block.  A source that ends in "_" has them without
+ * the point behind it ("in_proj_" "weight"), one that ends in "$" has none. */
 typedef struct limn_map_row {
     const char *name, *source[LIMN_MAP_SOURCES];
     limn_map_how how;

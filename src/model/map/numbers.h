@@ -38,6 +38,7 @@ void limn_numbers_heads(limn_numbers *q, const int *field, int64_t heads, int64_
 void limn_numbers_of_dit(limn_numbers *q);
 void limn_numbers_of_sd3(limn_numbers *q);
 void limn_numbers_of_clip(limn_numbers *q);
+void limn_numbers_of_open_clip(limn_numbers *q);
 void limn_numbers_of_tae(limn_numbers *q);
 void limn_numbers_of_vae(limn_numbers *q);
 void limn_numbers_of_ddpm(limn_numbers *q);

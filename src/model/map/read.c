@@ -32,9 +32,20 @@ const char *limn_map_suffix(const char *name)
 
 void limn_map_source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n)
 {
-    const char *star = strchr(pattern, '*');
-    if (star) snprintf(out, n, "%s%.*s%d%s%s", map->prefix, (int)(star - pattern), pattern, block, star + 1, suffix);
-    else snprintf(out, n, "%s%s%s", map->prefix, pattern, suffix);
+    const char *star = strchr(pattern, '*'), *rest = star ? star + 1 : pattern;
+    size_t length = strlen(rest);
+    char last = length ? rest[length - 1] : '\0';
+    if (last == '$') length--, suffix = "";
+    else if (last == '_' && *suffix == '.') suffix++;
+    if (star)
+        snprintf(out, n, "%s%.*s%d%.*s%s", map->prefix, (int)(star - pattern), pattern, block, (int)length, rest, suffix);
+    else snprintf(out, n, "%s%.*s%s", map->prefix, (int)length, rest, suffix);
+}
+
+int limn_map_third(const limn_map_row *row)
+{
+    bool third = row->how >= LIMN_MAP_FIRST_THIRD && row->how <= LIMN_MAP_LAST_THIRD;
+    return third ? (int)row->how - LIMN_MAP_FIRST_THIRD : -1;
 }
 
 static bool has_shape(const limn_entry *e, const limn_shape *want)
@@ -117,13 +128,35 @@ static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_f
     return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
 }
 
+/* [K,N] -> [N,K] */
+static limn_status transposed(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, limn_dtype dtype, void *to)
+{
+    size_t n = limn_entry_count(e), rows = (size_t)e->dim[1], columns = (size_t)e->dim[0];
+    float *from = limn_alloc_aligned(2 * n * sizeof *from), *turned = from + n;
+    if (!from) return limn_fail_memory(ctx, 2 * n * sizeof *from, e->name);
+    limn_status status = limn_weight_file_load(ctx, st, e, from, LIMN_F32);
+    for (size_t i = 0; i < rows && status == LIMN_OK; i++)
+        for (size_t k = 0; k < columns; k++) turned[i * columns + k] = from[k * rows + i];
+    if (status == LIMN_OK) limn_convert(turned, LIMN_F32, to, dtype, n);
+    limn_free_aligned(from);
+    return status;
+}
+
+limn_shape limn_map_source_shape(const limn_map_row *row, const limn_shape *whole)
+{
+    limn_shape shape = *whole;
+    if (row->how == LIMN_MAP_TRANSPOSED) shape.dim[0] = whole->dim[1], shape.dim[1] = whole->dim[0];
+    else if (limn_map_third(row) >= 0) shape.dim[0] *= 3;
+    else shape.dim[0] /= limn_map_source_count(row);
+    return shape;
+}
+
 static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *file, const limn_weight_file *st,
                              const limn_map_row *row, int block, const limn_node *p, limn_dtype dtype, void *to,
                              limn_dtype *type)
 {
-    int n = limn_map_source_count(row);
-    limn_shape want = p->shape;
-    want.dim[0] /= n;
+    int n = limn_map_source_count(row), third = limn_map_third(row);
+    limn_shape want = limn_map_source_shape(row, &p->shape);
     const limn_entry *e[LIMN_MAP_SOURCES];
     for (int k = 0; k < n; k++) {
         char name[512];
@@ -132,9 +165,13 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
         if (status != LIMN_OK) return status;
         *type = k == 0 || limn_entry_type(e[k]) == *type ? limn_entry_type(e[k]) : LIMN_F32;
     }
+    if (row->how == LIMN_MAP_TRANSPOSED) *type = LIMN_F32; /* worked out */
     if (!to) return LIMN_OK;
     int64_t count = limn_shape_count(&want);
     bool last = block == map->n_blocks - 1;
+    if (third >= 0)
+        return limn_weight_file_load_part(ctx, st, e[0], (size_t)(third * (count / 3)), (size_t)(count / 3), to, dtype);
+    if (row->how == LIMN_MAP_TRANSPOSED) return transposed(ctx, st, e[0], dtype, to);
     if (row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && last)) return swapped(ctx, st, e[0], dtype, to);
     limn_status status = LIMN_OK;
     for (int k = 0; k < n && status == LIMN_OK; k++)

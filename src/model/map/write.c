@@ -7,9 +7,12 @@
 
 /* ---- whose names ------------------------------------------------------------------------------------------------------ */
 
-/* Of the latent U-Nets several dialects have one naming: their titles tell which networks they are for. */
+/* Of the latent U-Nets several dialects have one naming: their titles tell which networks they are for.  The original names
+ * of text encoders are OpenCLIP's where it made them, which their activation tells. */
 static bool suits(const limn_dialect *d, const limn_settings *s)
 {
+    if (s->family == &limn_family_clip_text)
+        return d->naming != LIMN_NAMES_ORIGINAL || ((const clip_config *)limn_settings_config(s))->activation == CLIP_GELU;
     if (s->family != &limn_family_ldm_unet) return true;
     const ldm_unet_config *cfg = limn_settings_config(s);
     bool xl = cfg->sizes > 0, without = !xl && !cfg->middle;
@@ -99,9 +102,8 @@ static limn_status take_whole(job *j, const char *name, bool table)
 
 static limn_status gather_rows(job *j, const limn_map_row *row, int block)
 {
-    int n = limn_map_source_count(row);
-    limn_shape want = j->p->shape;
-    want.dim[0] /= n;
+    int n = limn_map_source_count(row), third = limn_map_third(row);
+    limn_shape want = limn_map_source_shape(row, &j->p->shape);
     for (int k = 0; k < n; k++) {
         char name[LIMN_MAP_NAME];
         const limn_entry *e;
@@ -109,6 +111,10 @@ static limn_status gather_rows(job *j, const limn_map_row *row, int block)
         limn_status status = limn_map_find(j->ctx, j->file, j->st, name, &want, &e);
         if (status != LIMN_OK) return status;
         size_t count = limn_entry_count(e), half = swaps(j->from, row, block) ? count / 2 : 0;
+        if (third >= 0) {
+            add_piece(&j->whole, e, (size_t)third * (count / 3), count / 3);
+            continue;
+        }
         add_piece(&j->whole, e, half, count - half);
         add_piece(&j->whole, e, 0, half);
     }
@@ -159,6 +165,28 @@ static limn_status put_rows(const job *j, const limn_map_row *row, int block)
     return LIMN_OK;
 }
 
+/* Three parameters are one tensor, which the first of them writes: the others are in the next rows of the table. */
+static limn_status put_thirds(const job *j, const limn_map_row *row, int block)
+{
+    static const limn_map ours = {.prefix = ""};
+    limn_map_tensor t = {.rank = j->whole.rank};
+    const char *suffix = limn_map_suffix(j->p->name);
+    memcpy(t.dim, j->whole.dim, sizeof t.dim);
+    t.dim[0] *= 3;
+    for (int k = 0; k < 3; k++) {
+        char name[LIMN_MAP_NAME];
+        limn_node p = *j->p;
+        job part = *j;
+        limn_map_source_name(&ours, row[k].name, block, suffix, name, sizeof name);
+        p.name = name, part.p = &p, part.whole = (limn_map_tensor){.n = 0};
+        limn_status status = gather(&part);
+        if (status != LIMN_OK) return status;
+        slice(&part.whole, 0, (size_t)limn_shape_count(&p.shape), &t);
+    }
+    limn_map_source_name(j->to, row->source[0], block, suffix, t.name, sizeof t.name);
+    return j->put(j->user, &t);
+}
+
 /* diffusers' DiT has the embedders of timestep and class once for each block. */
 static limn_status put_copies(const job *j, const limn_map_row *row)
 {
@@ -189,6 +217,7 @@ limn_status limn_map_write(limn_ctx *ctx, const limn_map *from, const char *file
     const limn_map_row *row = row_of(to, parameter->name, &block);
     if (status != LIMN_OK || (row && row->how == LIMN_MAP_ABSENT)) return status;
     if (row && is_copied(row)) return put_copies(&j, row);
+    if (row && limn_map_third(row) >= 0) return limn_map_third(row) ? LIMN_OK : put_thirds(&j, row, block);
     if (row && row->how != LIMN_MAP_CROP) return put_rows(&j, row, block);
     limn_map_tensor *t = &j.whole;
     if (row) limn_map_source_name(to, row->source[0], block, limn_map_suffix(parameter->name), t->name, sizeof t->name);

@@ -41,6 +41,10 @@ const char *limn_map_suffix(const char *name);
 void limn_map_source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n);
 /** Tensors that a row joins. */
 int limn_map_source_count(const limn_map_row *row);
+/** Which third of the rows of its source it is: 0 to 2; -1: none. */
+int limn_map_third(const limn_map_row *row);
+/** Shape of each source of a parameter of this shape. */
+limn_shape limn_map_source_shape(const limn_map_row *row, const limn_shape *whole);
 /** The tensor of a name, of the shape that a part of the parameter has ([N,K] and [N,K,1,1] are alike: a linear layer may be
  *  a convolution of one pixel); want NULL: of any.  @return LIMN_BAD_FILE naming it */
 limn_status limn_map_find(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
