@@ -30,11 +30,11 @@ static const char help[] =
     "      --class K               a label, for networks that were trained on labels: its name in training, else its "
     "number; @K: the number\n"
     "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji);\n"
-    "                              a folder of diffusers (Stable Diffusion 1); or a weight file alone, also a whole\n"
+    "                              a folder of diffusers (Stable Diffusion 1, 2); or a weight file alone, also a whole\n"
     "                              checkpoint: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
     "      --diffusion-model FILE  what draws, in place of -m or of that in it: a U-Net alone, or a file with one\n"
     "      --clip_l FILE           the text encoder, in place of the model's.  Of a U-Net in a file alone (Stable\n"
-    "                              Diffusion 1) what no flag names is looked for in its folder and in ../text_encoders,\n"
+    "                              Diffusion 1, 2) what no flag names is looked for in its folder and in ../text_encoders,\n"
     "                              ../clip, ../text_encoder, ../vae: the one file that fits is taken, and said\n"
     "      --clip_g FILE           the second text encoder of Stable Diffusion XL, OpenCLIP's; else looked for in the same\n"
     "                              way, in ../text_encoder_2 too\n"
@@ -95,7 +95,7 @@ static const char help[] =
     "how:\n"
     "      --steps N               (20; 4 for LCM)\n"
     "      --cfg-scale X           guidance (3; 7.5 for published weights that read text, 5 of XL, 8.5 for LCM, which is\n"
-    "                              told it); 1 is none and half the work\n"
+    "                              told it); 1 is none and half the work; of published weights that read text 0, too\n"
     "      --image-cfg-scale X     models that change a picture: how closely to keep to it, 1 and more (1.5); also\n"
     "                              --img-cfg-scale.  As in diffusers it takes a --cfg-scale above 1 and an X of at least 1\n"
     "                              to guide at all; a step is then three calls (1: two), with the prompt and the picture,\n"
@@ -110,6 +110,8 @@ static const char help[] =
     "                              leading linspace trailing (discrete); rectified flow: not karras,\n"
     "                              exponential, ays, leading\n"
     "      --karras                the same as --scheduler karras\n"
+    "      --prediction NAME       eps v x0: what the network predicts (what its files say, else eps; of Stable\n"
+    "                              Diffusion 2 in one file that says nothing what the network itself shows)\n"
     "      --eta X                 noise that ddim and tcd add, 0 to 1 (0)\n"
     "      --precision NAME        auto f32 bf16 exact (auto); exact: f32, every convolution a direct sum\n"
     "      --vae-tiling            the autoencoder in tiles, which takes less memory: each is coded alone, and where they\n"
@@ -128,7 +130,7 @@ static const char help[] =
     "      --show                  draw them in the terminal, too; and what they will be, while they are made, where that\n"
     "                              needs no large decoder\n"
     "      --preview FILE          PNG of what the picture will be, written anew while it is drawn (of several the first):\n"
-    "                              by a tiny autoencoder where there is one, else for Stable Diffusion 1 by a projection\n"
+    "                              by a tiny autoencoder where there is one, else for Stable Diffusion by a projection\n"
     "                              of its latents, else by the decoder; or --preview proj|tae|vae, by which of these,\n"
     "                              into --preview-path FILE (preview.png)\n"
     "      --preview-interval N    after every N steps (1)\n"
@@ -159,6 +161,7 @@ typedef struct generate_words {
     const char *prompt, *minus_n, *negative, *model, *output, *count, *width, *height, *steps, *guidance, *image_guidance;
     const char *rescale, *seed, *precision, *threads;
     const char *sampler, *scheduler, *eta, *label, *init, *strength, *mask, *resample, *noise, *left, *seeds, *small;
+    const char *prediction;
     const char *embeddings;
     const char *lora, *lora_folder; /* lora: the last one; all of them are in loras */
     limn_lora_file loras[CLI_MOST_LORAS];
@@ -267,7 +270,8 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
         {&w->image_guidance, a->image_guidance}, {&w->rescale, a->rescale}, {&w->eta, a->eta}, {&w->skip, a->skip},
         {&w->style, a->style}, {&w->seed, a->seed},
         {&w->width, a->width}, {&w->height, a->height}, {&w->rng, a->rng}, {&w->label, a->label},
-        {&w->precision, a->precision}, {&w->hires, a->hires}, {&w->hires_steps, a->hires_steps},
+        {&w->precision, a->precision}, {&w->prediction, a->prediction}, {&w->hires, a->hires},
+        {&w->hires_steps, a->hires_steps},
         {&w->hires_strength, a->hires_strength}, {&w->strength, w->init ? a->strength : NULL}};
     if (w->sampler || w->scheduler || w->karras) a->own_sampler = NULL;
     if (w->prompt || w->negative) a->embeddings = NULL; /* other texts may name others */
@@ -340,6 +344,7 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         return false;
     o->lora_folder = w->lora_folder;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
+    o->prediction = w->prediction;
     w->first = (int)n->begin;
     o->prompt_style = w->style, o->clip_skip = (int)n->skip, o->hires_steps = (int)n->hires_steps;
     o->n = (int)n->count, o->steps = (int)n->steps, o->width = (int)n->width, o->height = (int)n->height;
@@ -560,6 +565,7 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--sampling-method", &w->sampler, NULL},
         {NULL, "--scheduler", &w->scheduler, NULL},
         {NULL, "--karras", NULL, &w->karras},
+        {NULL, "--prediction", &w->prediction, NULL},
         {NULL, "--eta", &w->eta, NULL},
         {NULL, "--class", &w->label, NULL},
         {"-s", "--seed", &w->seed, NULL},

@@ -11,7 +11,7 @@
 static const char *const refused[] = {
     "--canny", "--convert-name", "--preview-noisy", "--high-noise-diffusion-model", "--control-net", "--tensor-type-rules",
     "--photo-maker", "--upscale-model", "--chroma-t5-mask-pad", "--force-sdxl-vae-conv-scale", "--circular", "--circularx",
-    "--circulary", "--chroma-disable-dit-mask", "--chroma-enable-t5-mask", "--type", "--prediction", "--lora-apply-mode",
+    "--circulary", "--chroma-disable-dit-mask", "--chroma-enable-t5-mask", "--type", "--lora-apply-mode",
     "--vae-relative-tile-size", "--end-img", "--control-image", "--control-video", "--pm-id-images-dir",
     "--pm-id-embed-path", "--high-noise-steps", "--video-frames", "--fps", "--timestep-shift", "--upscale-repeats",
     "--upscale-tile-size", "--guidance", "--slg-scale", "--skip-layer-start", "--skip-layer-end",

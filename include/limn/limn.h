@@ -229,8 +229,8 @@ typedef struct limn_pipeline_info {
 typedef enum limn_preview {
     LIMN_PREVIEW_NONE,
     LIMN_PREVIEW_AUTO,       /* TINY where there is one, else PROJECTION where it is known, else FULL */
-    LIMN_PREVIEW_PROJECTION, /* latents of Stable Diffusion 1: their four channels times a matrix are colours, an eighth as
-                              * fine, and cost nothing */
+    LIMN_PREVIEW_PROJECTION, /* latents of Stable Diffusion 1, 2: their four channels times a matrix are colours, an eighth
+                              * as fine, and cost nothing */
     LIMN_PREVIEW_TINY,       /* a tiny autoencoder: limn_pipeline_set_preview()'s, or that of the pipeline where it is one */
     LIMN_PREVIEW_FULL,       /* as the finished picture */
 } limn_preview;
@@ -274,8 +274,10 @@ typedef struct limn_generate_options {
     const char *sampler;           /* NULL: limn_pipeline_info.sampler; see limn_sampler_names() */
     const char *scheduler; /* NULL or "discrete": the sampler's custom; "karras", "exponential", "sgm_uniform", "simple",
                             * "beta", "normal", "ays", "ays_sdxl", "leading", "linspace", "trailing" */
+    const char *prediction; /* what the network predicts: "eps", "v", "x0"; NULL: what its files say, else eps; of Stable
+                             * Diffusion 2 in a file that says nothing what the network shows before the first step */
     double eta;                    /* ddim, tcd: 0 adds no noise, 1 as much as ddpm, lcm */
-    double guidance;               /* Ho & Salimans 2022: 1 none */
+    double guidance;               /* Ho & Salimans 2022: 1 none; published text to picture: 0 too, as in diffusers */
     double image_guidance; /* networks that edit (Brooks et al. 2023): how closely to keep to the picture, 1 and more.  As in
                             * diffusers there is no guidance at all unless guidance is above 1 and this is at least 1; a
                             * step is three calls in one batch, two where this is 1 */
@@ -324,7 +326,7 @@ LIMN_API const char *limn_sampler_names(void);
 
 /**
  * Open a folder with model.safetensors (and merges.txt.gz), as `limn train` writes it; a folder of diffusers (Stable
- * Diffusion 1: unet, text_encoder, vae, tokenizer, scheduler); or a weight file alone: safetensors, or what torch.save()
+ * Diffusion 1, 2: unet, text_encoder, vae, tokenizer, scheduler); or a weight file alone: safetensors, or what torch.save()
  * wrote, of which nothing is executed.  Of a checkpoint with several networks in one file all are taken.  A network of
  * latents takes the autoencoder FOLDER/vae, where there is one.  The file stays open: replace it by renaming another over
  * it, never by writing into it.

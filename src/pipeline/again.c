@@ -110,7 +110,7 @@ static const char **place_of(reader *r, span key, bool *known)
         {"Seed", &a->seed}, {"Model", &a->model}, {"RNG", &a->rng}, {"Precision", &a->precision}, {"Size", &r->raw.size},
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number},
         {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &a->hires}, {"Hires steps", &a->hires_steps},
-        {"Text encoder", &a->text_encoder}, {"VAE", &a->vae},
+        {"Text encoder", &a->text_encoder}, {"VAE", &a->vae}, {"Prediction", &a->prediction},
         {"Used embeddings", &a->embeddings},
         {"Hires upscaler", &r->raw.upscaler}, {"Model hash", &a->hash}, {"Batch size", NULL}, {"Batch pos", NULL}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)

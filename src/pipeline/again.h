@@ -16,7 +16,7 @@ typedef struct limn_again {
     char *file;                                /* for messages */
     const char *prompt, *negative;             /* "": it is there, and empty */
     const char *steps, *sampler, *scheduler, *guidance, *rescale, *eta, *skip, *style, *seed, *width, *height, *rng, *label;
-    const char *precision, *image_guidance;
+    const char *precision, *prediction, *image_guidance;
     const char *strength;                      /* it began with a picture, which the text does not hold; image_guidance: it
                                                 * changed one, which it does not hold either */
     const char *hires, *hires_strength, *hires_steps; /* a second pass; then strength is not that of a picture */

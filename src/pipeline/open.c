@@ -52,7 +52,8 @@ static limn_status read_objective(limn_pipeline *p)
 {
     const char *schedule = limn_weight_file_metadata(p->st, "limn.schedule"),
                *prediction = limn_weight_file_metadata(p->st, "limn.prediction");
-    const char *objective = limn_weight_file_metadata(p->st, "limn.objective");
+    const char *objective = limn_weight_file_metadata(p->st, "limn.objective"),
+               *spec = limn_weight_file_metadata(p->st, "modelspec.prediction_type"); /* Stability AI's */
     bool published = p->published, flow = p->settings.family == &limn_family_mmdit;
     if (!schedule && published) schedule = flow ? "flow" : published_schedule(p->settings.family);
     if (!schedule) schedule = objective && strcmp(objective, "noise") == 0 ? "linear" : "flow";
@@ -63,6 +64,10 @@ static limn_status read_objective(limn_pipeline *p)
     p->prediction = p->schedule.kind == LIMN_SCHEDULE_FLOW ? LIMN_PREDICT_FLOW : LIMN_PREDICT_EPS;
     if (prediction && !limn_prediction_find(prediction, &p->prediction))
         return unknown_value(p, "limn.prediction", prediction);
+    limn_prediction told;
+    bool tells = published && !flow && !prediction && spec && limn_prediction_find(spec, &told) && told != LIMN_PREDICT_FLOW;
+    if (tells) p->prediction = told;
+    p->prediction_known = prediction || tells;
     limn_status status = read_number(p, "limn.shift", 1e-4, 1e4, &p->schedule.shift);
     if (status == LIMN_OK) status = read_number(p, "limn.beta_start", 1e-12, 1, &p->schedule.beta_start);
     if (status == LIMN_OK) status = read_number(p, "limn.beta_end", 1e-12, 1, &p->schedule.beta_end);
@@ -102,6 +107,7 @@ static limn_status read_scheduler(limn_pipeline *p, const char *source)
     limn_status status = limn_scheduler_config_read(p->ctx, path, &p->scheduler);
     if (status != LIMN_OK) return status;
     p->has_scheduler = true, p->schedule = p->scheduler.schedule, p->prediction = p->scheduler.prediction;
+    p->prediction_known = true;
     return LIMN_OK;
 }
 

@@ -188,6 +188,17 @@ static bool is_custom(const limn_pipeline *p, const limn_generate_options *o)
     return p->has_scheduler && !o->sampler && !o->scheduler && !goes_back(p, o);
 }
 
+static limn_status find_prediction(const limn_pipeline *p, const limn_generate_options *o, limn_prediction *out)
+{
+    *out = p->prediction;
+    if (!o->prediction) return LIMN_OK;
+    if (p->schedule.kind == LIMN_SCHEDULE_FLOW)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s was trained on rectified flow, and predicts that: leave the "
+                         "prediction out", p->name);
+    return limn_prediction_find(o->prediction, out) && *out != LIMN_PREDICT_FLOW
+               ? LIMN_OK : bad_name(p->ctx, "prediction", o->prediction, "eps v x0");
+}
+
 limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_options *o, limn_sampler_options *out)
 {
     limn_interface net = limn_model_interface(&p->settings);
@@ -213,7 +224,8 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
             p->name, samplers_for(flow, o->mask != NULL, names, sizeof names));
     out->name = row->name;
     out->schedule = p->schedule;
-    out->prediction = p->prediction;
+    status = find_prediction(p, o, &out->prediction);
+    if (status != LIMN_OK) return status;
     out->n_steps = o->steps;
     out->eta = o->eta;
     out->rng = limn_generate_rng(p, o);
@@ -281,6 +293,7 @@ static void put_choices(limn_text *text, const limn_pipeline *p, const limn_gene
     if (is_custom(p, o)) limn_text_printf(text, "Sampler from: scheduler_config.json, ");
     if (o->prompt_style && limn_prompt_style_find(o->prompt_style, &style))
         limn_text_printf(text, "Prompt style: %s, ", o->prompt_style);
+    if (o->prediction) limn_text_printf(text, "Prediction: %s, ", o->prediction);
     if ((size_t)o->precision < sizeof precisions / sizeof *precisions && precisions[o->precision])
         limn_text_printf(text, "Precision: %s, ", precisions[o->precision]);
 }

@@ -34,6 +34,7 @@ struct limn_pipeline {
     limn_sampler_options scheduler;
     limn_schedule_options schedule;
     limn_prediction prediction;
+    bool prediction_known;      /* a file says it, or the network was asked (probe.h) */
     limn_rng rng;               /* taken where options say AUTO; AUTO here too: limn */
     bool makes_latents;         /* pictures come out of vae only: latent / latent_scale + latent_shift */
     double latent_scale, latent_shift;

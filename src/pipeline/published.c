@@ -2,6 +2,7 @@
 #include "pipeline/published.h"
 
 #include "file/json_file.h"
+#include "model/config.h"
 #include "model/map/map.h"
 
 #include <string.h>
@@ -32,7 +33,8 @@ static limn_status read_pad(const limn_pipeline *p, const char *path, limn_pipel
     if (status != LIMN_OK) return status;
     const char *pad = pad_of(root);
     if (pad && !strcmp(pad, "!")) reader->pad = 0;
-    else if (pad && strcmp(pad, "<|endoftext|>"))
+    else if (pad && !strcmp(pad, "<|endoftext|>")) reader->pad = limn_clip_bpe_end(p->bpe);
+    else if (pad)
         status = limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: pad_token: expected \"<|endoftext|>\" or \"!\", found \"%s\"",
                            path, limn_escape(pad, strlen(pad), shown, sizeof shown));
     json_decref(root);
@@ -71,6 +73,20 @@ static limn_status open_merges(limn_pipeline *p, const char *folder, int vocab)
                      "not the published one of %d, whose merges are known", folder, vocab, most);
 }
 
+/* By its activation. */
+static bool is_open_clip(const limn_pipeline_text *reader)
+{
+    return reader->settings.family == &limn_family_clip_text &&
+           ((const clip_config *)limn_settings_config(&reader->settings))->activation == CLIP_GELU;
+}
+
+bool limn_published_is_sd2(const limn_pipeline *p)
+{
+    const ldm_unet_config *cfg = limn_settings_config(&p->settings);
+    return p->published && p->settings.family == &limn_family_ldm_unet && cfg->projection == LDM_LINEAR && !cfg->sizes &&
+           is_open_clip(&p->text[0]);
+}
+
 limn_status limn_published_tokenizer(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader)
 {
     static const char *const names[] = {"special_tokens_map.json", "tokenizer_config.json"};
@@ -78,8 +94,7 @@ limn_status limn_published_tokenizer(limn_pipeline *p, const char *source, const
     folder_of(p, source, folder, place);
     limn_status status = p->bpe ? LIMN_OK : open_merges(p, place, limn_model_interface(&reader->settings).vocabulary);
     if (status != LIMN_OK) return status;
-    bool second = !strcmp(folder, "tokenizer_2"); /* OpenCLIP's: "!" */
-    reader->pad = second ? 0 : limn_clip_bpe_end(p->bpe);
+    reader->pad = is_open_clip(reader) ? 0 : limn_clip_bpe_end(p->bpe);
     for (size_t i = 0; i < 2 && p->folder && status == LIMN_OK; i++)
         if (is_there(place, names[i], path)) status = read_pad(p, path, reader);
     return status;

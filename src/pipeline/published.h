@@ -7,6 +7,9 @@
 /** While a model is opened: does the file p->whole hold a network of one of these families, too?  "vae tae" */
 bool limn_published_holds(const limn_pipeline *p, const char *families);
 
+/** A U-Net of Stable Diffusion 2's kind, which reads OpenCLIP's text encoder. */
+bool limn_published_is_sd2(const limn_pipeline *p);
+
 /**
  * p->bpe, unless it is there, and reader->pad of CLIP: SOURCE/FOLDER (merges.txt, else tokenizer.json), merges.txt beside
  * the text encoder's file, else the published merges, which the library holds.

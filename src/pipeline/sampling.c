@@ -7,6 +7,8 @@
 #include "file/latent.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/loras.h"
+#include "pipeline/probe.h"
+#include "pipeline/published.h"
 #include "tensor/tensor.h"
 
 #include <stdlib.h>
@@ -115,6 +117,14 @@ static void warn_of_edit(const limn_sampling *s)
     if (!o->width && !o->height && all > 4 * usual)
         limn_log(s->p->ctx, LIMN_LOG_WARN, "the picture stays as large as it was, %d x %d, and %s draws best near %d x %d: "
                  "-W or -H says how large it becomes", sides.width, sides.height, s->p->name, info.width, info.height);
+}
+
+/* Others count a layer that is never read. */
+static void tell_skipped(const limn_pipeline *p, int skip)
+{
+    if (skip < 2 || !limn_published_is_sd2(p)) return;
+    limn_log(p->ctx, LIMN_LOG_INFO, "clip skip %d leaves out %d of the layers that Stable Diffusion 2 reads, as diffusers "
+             "has it; sd-cli and ComfyUI count one more, which it never reads: there it is %d", skip, skip - 1, skip + 1);
 }
 
 /* Pixels that are averaged or repeated have other noise. */
@@ -256,10 +266,18 @@ limn_status limn_sampling_check(const limn_pipeline *p, const limn_generate_opti
     return status;
 }
 
+/* diffusers guides above 1 only, and models that are drawn without (Turbo) are run with 0 there; elsewhere 0 would be the
+ * picture of the negative prompt. */
+static bool is_unguided(const limn_pipeline *p, const limn_generate_options *o)
+{
+    return o->guidance == 0 && limn_pipeline_follows_diffusers(p) && !limn_pipeline_describe(p).told_guidance;
+}
+
 /* All that plans hang on. */
 static limn_status read_options(limn_sampling *s)
 {
     limn_sampler_options sampling;
+    if (is_unguided(s->p, &s->o)) s->o.guidance = 1;
     limn_status status = make_sampler(s->p, &s->o, &sampling, &s->sampler);
     if (status == LIMN_OK) status = limn_preview_find(s->p, &s->o, &s->preview);
     if (status != LIMN_OK) return status;
@@ -278,14 +296,14 @@ static void free_prompts(limn_sampling *s)
     for (int i = 0; i < LIMN_TEXT_ENCODERS; i++) limn_prompts_free(&s->prompts[i]);
 }
 
-/* Where the noise of a latent was measured; as many calls as were planned. */
-static limn_status set_out_at(limn_sampling *s, double sigma)
+/* Where the noise of a latent was measured, or what the network predicts was found out; as many calls as were planned. */
+static limn_status renew_sampler(limn_sampling *s)
 {
     limn_sampler_options sampling;
     limn_status status = limn_generate_sampler(s->p, &s->o, &sampling);
     limn_sampler_free(s->sampler);
     s->sampler = NULL;
-    sampling.from_sigma = sigma;
+    if (s->start.sigma > 0) sampling.from_sigma = s->start.sigma;
     return status == LIMN_OK ? limn_sampler_new(s->p->ctx, &sampling, &s->sampler) : status;
 }
 
@@ -306,23 +324,30 @@ limn_status limn_sampling_foresee(limn_pipeline *p, const limn_generate_options 
 static limn_status open_sampling(limn_sampling *s)
 {
     limn_pipeline *p = s->p;
+    double guidance = s->o.guidance;
     limn_status status = read_options(s);
     if (status == LIMN_OK && !s->decodes && p->makes_latents && s->o.noise_left > 0)
         status = limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "noise that is left is a picture's: a latent has none, found %.9g",
                            s->o.noise_left);
     if (status != LIMN_OK) return status;
+    if (guidance == 0 && s->o.guidance == 1)
+        limn_log(p->ctx, LIMN_LOG_INFO, "a guidance of 0 is none, as diffusers has it: the same as 1");
+    tell_skipped(p, s->o.clip_skip);
     warn_of_ground(p, s->o.init);
     warn_of_noise(p, &s->o);
     warn_of_edit(s);
     status = plan_batch(s);
     if (status == LIMN_OK) status = limn_start_new(p, &s->o, s->n, s->height, s->width, s->channels, &s->start);
-    if (status == LIMN_OK && s->start.sigma > 0) status = set_out_at(s, s->start.sigma);
+    if (status == LIMN_OK && s->start.sigma > 0) status = renew_sampler(s);
     if (status != LIMN_OK) return status;
     for (int k = 0; k < s->calls; k++) s->total += limn_start_repeats(&s->start, s->sampler, k);
     s->total *= (s->o.n + s->n - 1) / s->n;
     status = take_buffers(s);
     if (status == LIMN_OK) status = limn_sampling_conditions(s);
-    return status == LIMN_OK ? limn_recipe_load(p->ctx, &p->recipe) : status;
+    if (status == LIMN_OK) status = limn_recipe_load(p->ctx, &p->recipe);
+    bool changes = false;
+    if (status == LIMN_OK && s->calls && !s->o.prediction) status = limn_probe_prediction(p, s->o.precision, &changes);
+    return status == LIMN_OK && changes ? renew_sampler(s) : status;
 }
 
 limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o, limn_decoding decodes, limn_sampling **out)
