@@ -105,12 +105,12 @@ def encode(text, ids, skip):
     return text.final_layer_norm(hidden) if hasattr(text, "final_layer_norm") else text.text_model.final_layer_norm(hidden)
 
 
-def features(text, bpe, style, prompt, negative, skip):
-    """[2][tokens, width]"""
+def features(text, bpe, style, prompt, negative, skip, pad=49407):
+    """[2][tokens, width]; pad: id behind the end of a text"""
     begin, end = 49406, 49407
 
     def rows(chunks):
-        return [[begin] + [t for t, _ in c] + [end] * (76 - len(c)) for c in chunks]
+        return [[begin] + [t for t, _ in c] + [end] + [pad] * (75 - len(c)) for c in chunks]
 
     if style == "plain":
         return [encode(text, [bpe(p, truncation=True, max_length=77, padding="max_length")["input_ids"]], skip)[0] for p in (prompt, negative)]

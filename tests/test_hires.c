@@ -6,10 +6,9 @@
 #include "file/image.h"
 #include "file/latent.h"
 #include "make_network.h"
-#include "make_published.h"
+#include "make_tiny.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/sampling.h"
-#include "vectors/hires.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +17,6 @@
 #include <cmocka.h>
 
 #define PIXEL_NET "ddpm size=8 channels=3 width=8 multipliers=12 blocks=1 groups=4 attention=4 attention_least=4"
-enum { N_TINY = sizeof tiny_tensors / sizeof *tiny_tensors };
 
 /* The picture of this name: the mean of 5 x 5 numbers of the formula (at the edges of those there are), times 2.5. */
 static limn_image formula_image(limn_ctx *ctx, const char *name, int width, int height)
@@ -64,30 +62,6 @@ static limn_pipeline *open_sd(limn_ctx *ctx)
 }
 
 /* ---- tiny autoencoders ------------------------------------------------------------------------------------------------ */
-
-/* Its tensors under diffusers' names, or those of half "encoder." or "decoder." as TAESD is published; twice as strong as
- * those of the other networks, and what comes out neither black nor white. */
-static void write_tiny(limn_ctx *ctx, const char *path, const char *half)
-{
-    limn_named_view view[N_TINY];
-    size_t n = 0, head = half ? strlen(half) : 0;
-    for (size_t i = 0; i < N_TINY; i++) {
-        const tiny_tensor *t = &tiny_tensors[i];
-        if (half && strncmp(t->original, half, head)) continue;
-        view[n].name = half ? t->original + head : t->name, view[n].view.dtype = LIMN_F32;
-        sd_tensor own = {.name = t->original, .rank = t->rank};
-        memcpy(own.dim, t->dim, sizeof own.dim);
-        float *x = sd_values(&own, &view[n].view.shape);
-        view[n++].view.data = x;
-        bool last = t->dim[0] == 3;
-        for (int64_t k = 0; k < limn_shape_count(&view[n - 1].view.shape); k++)
-            x[k] = t->rank == 1 ? x[k] + 0.5f * last : x[k] * (last ? 0.5f : 2);
-    }
-    OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
-    for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)view[i].view.data);
-}
-
-#define TINY_CONFIG "{\"_class_name\": \"AutoencoderTiny\", \"act_fn\": \"relu\", \"scaling_factor\": 1.0}"
 
 /* hires-tiny: a folder of diffusers; hires-halves: a pair of files. */
 static void write_both(limn_ctx *ctx)
