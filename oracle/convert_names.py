@@ -2,7 +2,7 @@
 
 usage: convert_names.py LIMN CHECKPOINT.safetensors FOLDER        (diffusers, transformers 5, torch, safetensors)
 
-CHECKPOINT: a whole Stable Diffusion 1.x under the original names; FOLDER: one of diffusers.  The checkpoint's networks are converted to diffusers' names, the
+CHECKPOINT: a whole Stable Diffusion 1.x or 2.x under the original names; FOLDER: one of diffusers.  The checkpoint's networks are converted to diffusers' names, the
 folder to one file of original ones; every tensor is compared bit for bit.
 """
 import json
@@ -12,7 +12,7 @@ import tempfile
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint, convert_open_clip_checkpoint
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -36,7 +36,11 @@ def networks(path, config):
     """What diffusers makes of a whole checkpoint; its text encoder under transformers 5's names."""
     whole = load_file(path)
     out = {part: function(dict(whole), config(name)) for part, (_, name, function) in KINDS.items()}
-    out["text"] = {k[len(TEXT):]: v for k, v in whole.items() if k.startswith(TEXT) and not k.endswith("position_ids")}
+    text = {k[len(TEXT):]: v for k, v in whole.items() if k.startswith(TEXT) and not k.endswith("position_ids")}
+    if not text:  # OpenCLIP's
+        model = CLIPTextModel(CLIPTextConfig(**config("text_encoder")))
+        text = {k.removeprefix("text_model."): v for k, v in convert_open_clip_checkpoint(model, whole).items()}
+    out["text"] = text
     return out
 
 

@@ -1,6 +1,8 @@
-"""Stable Diffusion 1.5 at full size with random weights, as diffusers saves it: the picture of a seed by diffusers and by Limn.
+"""Stable Diffusion at full size with random weights, as diffusers saves it: the picture of a seed by diffusers and by Limn.
 
-usage: sd_full_size.py build/limn models/tokenizer/clip-49408.txt.gz FOLDER      (4.3 GB in FOLDER, which is kept; 9 GB of memory)
+usage: sd_full_size.py build/limn models/tokenizer/clip-49408.txt.gz FOLDER [1.5|2.1]    (4.3 or 5.2 GB in FOLDER, which is kept; 9 GB of memory)
+
+2.1 predicts v, and its last bias is lower, as a network that does is known by (sd2_pipeline.py).
 """
 import gzip
 import os
@@ -10,32 +12,46 @@ import time
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
 import text_vectors
 
 
-def pipeline(merges):
+BETAS = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", set_alpha_to_one=False, steps_offset=1)
+
+
+def networks(second):
+    words = dict(vocab_size=49408, bos_token_id=49406, eos_token_id=49407)
+    if second:
+        text = CLIPTextModel(CLIPTextConfig(hidden_size=1024, intermediate_size=4096, num_hidden_layers=23, num_attention_heads=16, hidden_act="gelu", **words))
+        return text, UNet2DConditionModel(sample_size=96, cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True)
+    text = CLIPTextModel(CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, **words))
+    return text, UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+
+
+def pipeline(merges, second):
     bpe = text_vectors.tokenizer(gzip.open(merges).read().decode().split("\n")[1:48895])
     bpe.model_max_length = 77
     torch.manual_seed(0)
-    text = CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, bos_token_id=49406, eos_token_id=49407))
-    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+    text, unet = networks(second)
     vae = AutoencoderKL(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4, down_block_types=("DownEncoderBlock2D",) * 4,
                         up_block_types=("UpDecoderBlock2D",) * 4, sample_size=512)
     with torch.no_grad():  # as PyTorch starts them, networks say little
         for t in (t for m in (unet, vae) for t in m.parameters() if t.dim() > 1):
             t.mul_(1.7)
-    scheduler = PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1)
+        if second:
+            unet.conv_out.bias -= 3
+            bpe.pad_token = "!"
+    scheduler = DDIMScheduler(clip_sample=False, prediction_type="v_prediction", **BETAS) if second else PNDMScheduler(skip_prk_steps=True, **BETAS)
     return StableDiffusionPipeline(vae=vae.eval(), text_encoder=text.eval(), tokenizer=bpe, unet=unet.eval(), scheduler=scheduler, safety_checker=None, feature_extractor=None,
                                    requires_safety_checker=False)
 
 
 def main():
-    limn, merges, folder = sys.argv[1:]
-    pipe = pipeline(merges)
+    limn, merges, folder, *which = sys.argv[1:]
+    pipe = pipeline(merges, which == ["2.1"])
     pipe.save_pretrained(folder)
     begin = time.time()
     expected = pipe("a lighthouse at night", negative_prompt="fog", width=320, height=256, num_inference_steps=3, generator=torch.Generator().manual_seed(42), output_type="np").images[0]
