@@ -18,7 +18,9 @@ static bool is(const char *a, const char *b) { return !strcmp(a, b); }
 
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
 
-#define UNET "\"sample_size\": 8, \"norm_num_groups\": 32, \"layers_per_block\": 1, \"attention_head_dim\": [1, 2, 2]"
+#define UNET_WITH(heads)                                                                                                    \
+    "\"sample_size\": 8, \"norm_num_groups\": 32, \"layers_per_block\": 1, \"attention_head_dim\": " heads
+#define UNET UNET_WITH("[1, 2, 2]")
 #define TEXT                                                                                                                \
     "\"hidden_act\": \"gelu\", \"num_hidden_layers\": 3, \"hidden_size\": 64, \"num_attention_heads\": 1, " \
     "\"intermediate_size\": 256"
@@ -586,12 +588,12 @@ static void what_does_not_belong_together_is_a_sentence(void **state)
     char path[200];
     write_folder(ctx, "v");
     unlink("sd2-v/scheduler/scheduler_config.json");
-    refused(ctx, "/unet/config.json", "{\"attention_head_dim\": [1, 2]}", LIMN_BAD_FILE, "for each of 3 levels how many");
-    refused(ctx, "/unet/config.json", "{\"attention_head_dim\": [1, 3, 2]}", LIMN_BAD_FILE,
-            "and 3 for level 1 of width 64");
-    refused(ctx, "/unet/config.json", "{\"attention_head_dim\": [1, \"2\", 2]}", LIMN_BAD_FILE, "and 0 for level 1");
-    refused(ctx, "/unet/config.json", "{\"attention_head_dim\": [1, 1, 2]}", LIMN_UNSUPPORTED,
-            "heads of level 1 have 64 channels, and those before 32");
+    refused(ctx, "/unet/config.json", "{\"attention_head_dim\": [1, 2]}", LIMN_BAD_FILE,
+            "expected a number of heads for each of 3 levels, found 2");
+    refused(ctx, "/unet/config.json", "{" UNET_WITH("[1, 3, 2]") "}", LIMN_UNSUPPORTED, "found 3 at one of 64 channels");
+    refused(ctx, "/unet/config.json", "{" UNET_WITH("[1, \"2\", 2]") "}", LIMN_UNSUPPORTED, "found 0 at one of 64 channels");
+    refused(ctx, "/unet/config.json", "{" UNET_WITH("[1, 1, 2]") "}", LIMN_UNSUPPORTED,
+            "expected heads of one width at all levels, found 1 at one of 64 channels");
     write_text(inside("v", "/unet/config.json", path), "{" UNET "}");
     refused(ctx, "/text_encoder/config.json", "{\"num_hidden_layers\": 2}", LIMN_BAD_FILE, "num_hidden_layers 2");
 
@@ -615,8 +617,8 @@ static void what_does_not_belong_together_is_a_sentence(void **state)
     write_views(ctx, "sd2-wide/t.safetensors", n, tensors, NULL, "v");
     make_one_file(ctx, "v", path);
     says(ctx, limn_pipeline_open_parts(ctx, &(limn_pipeline_parts){.model = path, .clip_l = "sd2-wide/t.safetensors"}, &p),
-         LIMN_BAD_ARGUMENT, "makes features of 128 numbers for a token, and sd2-one/v.safetensors reads 64: they do not "
-         "belong together (--clip_l");
+         LIMN_BAD_ARGUMENT, "makes features of 128 numbers for a token, and sd2-one/v.safetensors reads 64 of it "
+         "(--clip_l): they do not belong together");
     for (size_t i = 0; i < n; i++)
         if (strstr(wide[i].original, "resblocks.0.attn.in_proj_bias")) wide[i].dim[0] = 3 * 128 - 3;
     write_views(ctx, "sd2-wide/t.safetensors", n, tensors, NULL, "v");
@@ -688,8 +690,8 @@ static void the_program_takes_what_is_usual(void **state)
     expect(DRAW "-o sd2-one.png --cfg-scale 1", 0, "");
     same_pictures(ctx, "sd2-none.png", "sd2-one.png", true);
     same_pictures(ctx, "sd2-none.png", "sd2-v.png", false);
-    expect(DRAW "-o sd2-skip.png --clip-skip 2", 0, "clip skip 2 leaves out 1 of the layers that Stable Diffusion 2 reads, as "
-           "diffusers has it; sd-cli and ComfyUI count one more, which it never reads: there it is 3");
+    expect(DRAW "-o sd2-skip.png --clip-skip 2", 0, "clip skip 2 leaves out 1 of the layers that Stable Diffusion 2 reads, "
+           "as diffusers has it; sd-cli and ComfyUI count one more, which it never reads: there it is 3");
     expect(DRAW "-o sd2-turbo.png --cfg-scale 1 --sampling-method euler_a --scheduler trailing", 0, "");
     expect(DRAW "-o sd2-large.png --hires 2 --preview sd2-seen.png --taesd sd2-tiny", 0, "");
     expect(DRAW "-o sd2-seen.png -i sd2-v.png --preview proj --preview-path sd2-p.png", 0, "");

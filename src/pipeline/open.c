@@ -46,14 +46,23 @@ static const char *published_schedule(const limn_family *family)
     return family == &limn_family_ldm_unet ? "scaled_linear" : "linear";
 }
 
+/* What Stability AI's files, and those of others after them, say: epsilon or v. */
+static bool read_spec(limn_pipeline *p)
+{
+    const char *spec = limn_weight_file_metadata(p->st, "modelspec.prediction_type");
+    limn_prediction told;
+    bool tells = spec && limn_prediction_find(spec, &told) && told != LIMN_PREDICT_FLOW;
+    if (tells) p->prediction = told;
+    return tells;
+}
+
 /* Metadata: limn.schedule, limn.shift, limn.beta_start, limn.beta_end, limn.prediction; before them there was
  * limn.objective, "flow" or "noise". */
 static limn_status read_objective(limn_pipeline *p)
 {
     const char *schedule = limn_weight_file_metadata(p->st, "limn.schedule"),
                *prediction = limn_weight_file_metadata(p->st, "limn.prediction");
-    const char *objective = limn_weight_file_metadata(p->st, "limn.objective"),
-               *spec = limn_weight_file_metadata(p->st, "modelspec.prediction_type"); /* Stability AI's */
+    const char *objective = limn_weight_file_metadata(p->st, "limn.objective");
     bool published = p->published, flow = p->settings.family == &limn_family_mmdit;
     if (!schedule && published) schedule = flow ? "flow" : published_schedule(p->settings.family);
     if (!schedule) schedule = objective && strcmp(objective, "noise") == 0 ? "linear" : "flow";
@@ -64,10 +73,7 @@ static limn_status read_objective(limn_pipeline *p)
     p->prediction = p->schedule.kind == LIMN_SCHEDULE_FLOW ? LIMN_PREDICT_FLOW : LIMN_PREDICT_EPS;
     if (prediction && !limn_prediction_find(prediction, &p->prediction))
         return unknown_value(p, "limn.prediction", prediction);
-    limn_prediction told;
-    bool tells = published && !flow && !prediction && spec && limn_prediction_find(spec, &told) && told != LIMN_PREDICT_FLOW;
-    if (tells) p->prediction = told;
-    p->prediction_known = prediction || tells;
+    p->prediction_known = prediction || (published && !flow && read_spec(p));
     limn_status status = read_number(p, "limn.shift", 1e-4, 1e4, &p->schedule.shift);
     if (status == LIMN_OK) status = read_number(p, "limn.beta_start", 1e-12, 1, &p->schedule.beta_start);
     if (status == LIMN_OK) status = read_number(p, "limn.beta_end", 1e-12, 1, &p->schedule.beta_end);

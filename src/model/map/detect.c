@@ -171,7 +171,7 @@ void limn_numbers_of_open_clip(limn_numbers *q)
             said = limn_numbers_whole(q, "num_hidden_layers", blocks);
     if (said < 1 || said > blocks) limn_numbers_must_agree(q, "num_hidden_layers", blocks);
     limn_numbers_set(q, &cfg->text.depth, used_blocks(width, said));
-    const limn_entry *projection = limn_numbers_find(q, "text_projection"); /* of what all blocks make; else nobody reads it */
+    const limn_entry *projection = limn_numbers_find(q, "text_projection"); /* of what all blocks make */
     if (projection && projection->rank == 2 && projection->dim[0] == width && used_blocks(width, said) == blocks)
         limn_numbers_set(q, &cfg->projection, projection->dim[1]);
     text_heads(q, width, true);
