@@ -424,8 +424,18 @@ static void add_in_proj(file *f, const native *t, const char *prefix, int layer,
     }
 }
 
+static void add_projection(file *f, const native *t, const char *prefix)
+{
+    int p = find_parameter(t, "text_projection.weight");
+    int64_t rows = t->weights.node[p]->shape.dim[0], columns = t->weights.node[p]->shape.dim[1];
+    float *to = add(f, prefix, "text_projection", LIMN_SHAPE(columns, rows));
+    for (int64_t i = 0; i < rows * columns; i++)
+        to[i % columns * rows + i / columns] = t->weights.value[t->weights.begin[p] + i];
+}
+
 static void add_open_clip(file *f, const native *t, const char *prefix, int depth)
 {
+    add_projection(f, t, prefix);
     for (int i = 0; i < depth; i++) add_in_proj(f, t, prefix, i, "weight"), add_in_proj(f, t, prefix, i, "bias");
     for (int i = 0; i < t->weights.n; i++) {
         const limn_node *p = t->weights.node[i];
@@ -438,13 +448,15 @@ static void add_open_clip(file *f, const native *t, const char *prefix, int dept
             if (!row) continue; /* q, k, v */
             snprintf(name, sizeof name, "transformer.resblocks.%d.%s%s", layer, row->theirs,
                      p->name + n + strlen(row->ours));
-        } else fail_msg("no name for %s", p->name);
+        } else if (!strcmp(p->name, "text_projection.weight")) continue;
+        else fail_msg("no name for %s", p->name);
         memcpy(add(f, prefix, name, p->shape), t->weights.value + t->weights.begin[i],
                (size_t)limn_node_count(p) * sizeof(float));
     }
 }
 
-#define OPEN_CLIP "clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600 text_activation=gelu"
+#define OPEN_CLIP                                                                                                           \
+    "clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600 text_activation=gelu text_projection=48"
 
 static void text_encoders_under_the_names_of_open_clip(void **state)
 {

@@ -28,7 +28,7 @@ static limn_status add(limn_conversion *c, const limn_weight_file *st, const lim
     limn_tensor_out *out = &c->out[c->n];
     *out = (limn_tensor_out){.name = name, .rank = (int8_t)t->rank};
     memcpy(out->dim, t->dim, sizeof out->dim);
-    c->tensor[c->n++] = (limn_convert_tensor){.n = t->n, .piece = piece, .st = st, .table = t->table};
+    c->tensor[c->n++] = (limn_convert_tensor){.n = t->n, .piece = piece, .st = st, .table = t->table, .turned = t->turned};
     return limn_convert_decide(c);
 }
 

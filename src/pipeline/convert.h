@@ -23,6 +23,7 @@ typedef struct limn_convert_tensor {
     const limn_map_piece *piece;
     const limn_weight_file *st;  /* of the pieces */
     const limn_node *table;      /* without pieces */
+    bool turned;                 /* see limn_map_tensor */
 } limn_convert_tensor;
 
 typedef struct limn_conversion {

@@ -11,7 +11,7 @@ static bool keeps_bytes(const limn_conversion *c, size_t i)
     const limn_convert_tensor *t = &c->tensor[i];
     for (int k = 0; k < t->n; k++)
         if (t->piece[k].e->dtype != c->out[i].dtype || t->piece[k].e->scale != 0) return false;
-    return t->n > 0;
+    return t->n > 0 && !t->turned;
 }
 
 /* Elements of the pieces, as dtype. */
@@ -40,6 +40,27 @@ static limn_status load_table(const limn_conversion *c, size_t i, size_t first, 
     memcpy(c->x, x + first, n * sizeof *x);
     limn_free_aligned(x);
     return status;
+}
+
+/* Elements of a matrix whose rows are the columns of another: it is small, and read whole for each piece. */
+static limn_status load_turned(const limn_conversion *c, size_t i, size_t first, size_t n)
+{
+    const limn_convert_tensor *t = &c->tensor[i];
+    size_t all = t->piece[0].n, rows = (size_t)c->out[i].dim[0], columns = (size_t)c->out[i].dim[1];
+    float *x = limn_alloc_aligned(all * sizeof *x);
+    if (!x) return limn_fail_memory(c->ctx, all * sizeof *x, c->out[i].name);
+    limn_status status = limn_weight_file_load_part(c->ctx, t->st, t->piece[0].e, 0, all, x, LIMN_F32);
+    for (size_t k = 0; k < n && status == LIMN_OK; k++)
+        c->x[k] = x[(first + k) % columns * rows + (first + k) / columns];
+    limn_free_aligned(x);
+    return status;
+}
+
+static limn_status load_f32(const limn_conversion *c, size_t i, size_t first, size_t n)
+{
+    const limn_convert_tensor *t = &c->tensor[i];
+    if (t->turned) return load_turned(c, i, first, n);
+    return t->n ? load(c, i, first, n, LIMN_F32, (unsigned char *)c->x) : load_table(c, i, first, n);
 }
 
 /* f16 and its scales end at 65504; blocks have no infinity and no NaN. */
@@ -78,7 +99,7 @@ limn_status limn_convert_read(void *user, size_t i, size_t first, size_t n, cons
         return limn_fail(c->ctx, LIMN_CANCELLED, "stopped");
     *bytes = c->bytes;
     if (keeps_bytes(c, i)) return load(c, i, first, n, dtype, c->bytes);
-    limn_status status = c->tensor[i].n ? load(c, i, first, n, LIMN_F32, (unsigned char *)c->x) : load_table(c, i, first, n);
+    limn_status status = load_f32(c, i, first, n);
     if (status == LIMN_OK) status = check(c, i, first, n);
     if (status == LIMN_OK) convert(c, dtype, n);
     return status;

@@ -115,6 +115,7 @@ static limn_status gather_rows(job *j, const limn_map_row *row, int block)
             add_piece(&j->whole, e, (size_t)third * (count / 3), count / 3);
             continue;
         }
+        j->whole.turned = row->how == LIMN_MAP_TRANSPOSED;
         add_piece(&j->whole, e, half, count - half);
         add_piece(&j->whole, e, 0, half);
     }
@@ -146,6 +147,14 @@ static void slice(const limn_map_tensor *whole, size_t first, size_t n, limn_map
         add_piece(t, p->e, p->first + skip, some);
         first -= skip, n -= some;
     }
+}
+
+static limn_status put_turned(const job *j, const limn_map_row *row, int block)
+{
+    limn_map_tensor t = j->whole;
+    t.dim[0] = j->whole.dim[1], t.dim[1] = j->whole.dim[0], t.turned = !t.turned;
+    limn_map_source_name(j->to, row->source[0], block, limn_map_suffix(j->p->name), t.name, sizeof t.name);
+    return j->put(j->user, &t);
 }
 
 static limn_status put_rows(const job *j, const limn_map_row *row, int block)
@@ -217,6 +226,7 @@ limn_status limn_map_write(limn_ctx *ctx, const limn_map *from, const char *file
     const limn_map_row *row = row_of(to, parameter->name, &block);
     if (status != LIMN_OK || (row && row->how == LIMN_MAP_ABSENT)) return status;
     if (row && is_copied(row)) return put_copies(&j, row);
+    if (row && row->how == LIMN_MAP_TRANSPOSED) return put_turned(&j, row, block);
     if (row && limn_map_third(row) >= 0) return limn_map_third(row) ? LIMN_OK : put_thirds(&j, row, block);
     if (row && row->how != LIMN_MAP_CROP) return put_rows(&j, row, block);
     limn_map_tensor *t = &j.whole;

@@ -16,6 +16,7 @@ typedef struct limn_map_piece {
 typedef struct limn_map_tensor {
     char name[LIMN_MAP_NAME];
     int rank;
+    bool turned; /* its rows are the columns of its one piece, a whole tensor */
     int64_t dim[LIMN_FILE_RANK];
     int n;
     limn_map_piece piece[LIMN_MAP_PIECES];
