@@ -437,7 +437,7 @@ static void loras_and_words_of_ones_own(void **state)
     limn_ctx_free(ctx);
 }
 
-/* OpenCLIP's names and blocks are written, too. */
+/* OpenCLIP's names and layout are written, too; its thirds may be ggml's blocks. */
 static void converted_files_draw_the_same(void **state)
 {
     (void)state;
@@ -459,6 +459,13 @@ static void converted_files_draw_the_same(void **state)
         if (memcmp(first, made, PIXELS)) fail_msg("%s draws something else than %s", rows[i].out, rows[i].in);
         free(made);
     }
+    OK(limn_convert_file(ctx, path, "sd2-one/blocks.gguf", &(limn_convert_options){.type = "q8_0"}));
+    OK(limn_convert_file(ctx, "sd2-one/blocks.gguf", "sd2-one/wide.safetensors", &(limn_convert_options){.type = "f32"}));
+    unsigned char *blocks = drawn_from(ctx, "sd2-one/blocks.gguf"), *wide = drawn_from(ctx, "sd2-one/wide.safetensors");
+    for (int i = 0; i < PIXELS; i++) assert_true(abs(blocks[i] - wide[i]) <= 1);
+    assert_memory_not_equal(blocks, first, PIXELS);
+    free(blocks);
+    free(wide);
     OK(limn_weight_file_open(ctx, "sd2-one/again.safetensors", &st));
     const limn_entry *e =
         limn_weight_file_find(st, "cond_stage_model.model.transformer.resblocks.2.attn.in_proj_weight");
