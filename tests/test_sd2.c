@@ -694,6 +694,7 @@ static void the_program_takes_what_is_usual(void **state)
     same_pictures(ctx, "sd2-eps.png", "sd2-again.png", true);
     expect(DRAW "--prediction edm_v", 2, "no prediction \"edm_v\"; there are: eps v x0");
     expect(DRAW "-o sd2-none.png --cfg-scale 0", 0, "a guidance of 0 is none, as diffusers has it: the same as 1");
+    expect(DRAW "-o sd2-none.png --cfg-scale 0 -n fog", 0, "the same as 1, and the negative prompt is not read");
     expect(DRAW "-o sd2-one.png --cfg-scale 1", 0, "");
     same_pictures(ctx, "sd2-none.png", "sd2-one.png", true);
     same_pictures(ctx, "sd2-none.png", "sd2-v.png", false);

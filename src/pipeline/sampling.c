@@ -331,7 +331,8 @@ static limn_status open_sampling(limn_sampling *s)
                            s->o.noise_left);
     if (status != LIMN_OK) return status;
     if (guidance == 0 && s->o.guidance == 1)
-        limn_log(p->ctx, LIMN_LOG_INFO, "a guidance of 0 is none, as diffusers has it: the same as 1");
+        limn_log(p->ctx, LIMN_LOG_INFO, "a guidance of 0 is none, as diffusers has it: the same as 1%s",
+                 s->o.negative && *s->o.negative ? ", and the negative prompt is not read" : "");
     tell_skipped(p, s->o.clip_skip);
     warn_of_ground(p, s->o.init);
     warn_of_noise(p, &s->o);

@@ -132,8 +132,9 @@ static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_f
 static limn_status transposed(limn_ctx *ctx, const limn_weight_file *st, const limn_entry *e, limn_dtype dtype, void *to)
 {
     size_t n = limn_entry_count(e), rows = (size_t)e->dim[1], columns = (size_t)e->dim[0];
-    float *from = limn_alloc_aligned(2 * n * sizeof *from), *turned = from + n;
+    float *from = limn_alloc_aligned(2 * n * sizeof *from);
     if (!from) return limn_fail_memory(ctx, 2 * n * sizeof *from, e->name);
+    float *turned = from + n;
     limn_status status = limn_weight_file_load(ctx, st, e, from, LIMN_F32);
     for (size_t i = 0; i < rows && status == LIMN_OK; i++)
         for (size_t k = 0; k < columns; k++) turned[i * columns + k] = from[k * rows + i];
