@@ -58,6 +58,99 @@ static void write_folder(limn_ctx *ctx, const char *folder, const char *model)
     }
 }
 
+/* transformers' names to OpenCLIP's; k and v are in the tensor of q.  @return false: it is in another one */
+static bool open_clip_name(const char *name, char out[160])
+{
+    static const char *const words[][2] = {{"layer_norm1.", "ln_1."},         {"layer_norm2.", "ln_2."},
+                                           {"self_attn.q_proj.", "attn.in_proj_"}, {"self_attn.out_proj.", "attn.out_proj."},
+                                           {"mlp.fc1.", "mlp.c_fc."},         {"mlp.fc2.", "mlp.c_proj."}};
+    int layer, n = 0;
+    if (strstr(name, "k_proj") || strstr(name, "v_proj")) return false;
+    if (!strcmp(name, "text_model.embeddings.token_embedding.weight")) strcpy(out, "token_embedding.weight");
+    else if (!strcmp(name, "text_model.embeddings.position_embedding.weight")) strcpy(out, "positional_embedding");
+    else if (!strcmp(name, "text_projection.weight")) strcpy(out, "text_projection");
+    else if (sscanf(name, "text_model.encoder.layers.%d.%n", &layer, &n) == 1 && n) {
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            if (!strncmp(name + n, words[i][0], strlen(words[i][0])))
+                snprintf(out, 160, "transformer.resblocks.%d.%s%s", layer, words[i][1], name + n + strlen(words[i][0]));
+    } else snprintf(out, 160, "ln_final%s", strrchr(name, '.'));
+    return true;
+}
+
+/* q, k and v under each other. */
+static void join_thirds(const sd_tensor *q, limn_view *view)
+{
+    size_t n = (size_t)limn_shape_count(&view->shape);
+    float *all = malloc(3 * n * sizeof *all);
+    for (int i = 0; i < 3; i++) {
+        char name[128];
+        limn_shape shape;
+        sd_tensor third = *q;
+        snprintf(name, sizeof name, "%s", q->name);
+        *strstr(name, "q_proj") = "qkv"[i];
+        third.name = name;
+        float *x = sd_values(&third, &shape);
+        memcpy(all + (size_t)i * n, x, n * sizeof *x);
+        free(x);
+    }
+    free((void *)(uintptr_t)view->data);
+    view->data = all, view->shape.dim[0] *= 3;
+}
+
+static void transpose(limn_view *view)
+{
+    int64_t n = view->shape.dim[0];
+    float *x = (void *)(uintptr_t)view->data;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < i; k++) {
+            float other = x[i * n + k];
+            x[i * n + k] = x[k * n + i], x[k * n + i] = other;
+        }
+}
+
+/* A part under the names that it has in a checkpoint, behind a prefix.  @return how many views there are now */
+static size_t add_part(const sd_tensor *table, size_t n_table, const char *part, const char *prefix, bool open_clip,
+                       size_t n, limn_named_view *view)
+{
+    static char names[SD_MOST][200];
+    for (size_t i = 0; i < n_table; i++) {
+        const sd_tensor *t = &table[i];
+        const char *name = t->name;
+        char other[160] = "";
+        if (strcmp(t->part, part) || (open_clip && !open_clip_name(name, other))) continue;
+        sd_views(1, &t, prefix ? "" : NULL, &view[n]);
+        if (strstr(other, "in_proj_")) join_thirds(t, &view[n].view);
+        if (!strcmp(other, "text_projection")) transpose(&view[n].view);
+        snprintf(names[n], sizeof names[n], "%s%s", prefix ? prefix : "", prefix ? open_clip ? other : name : t->original);
+        view[n].name = names[n];
+        n++;
+    }
+    return n;
+}
+
+/* As Stability AI publishes them: both text encoders, U-Net and autoencoder in one file; the refiner has one encoder. */
+static void write_one_file(limn_ctx *ctx, const char *folder, const char *model)
+{
+    static limn_named_view view[SD_MOST];
+    bool refiner = !strcmp(model, "refiner");
+    char path[200];
+    size_t n = 0;
+    if (!refiner)
+        n = add_part(xl_tensors, XL_TENSORS, "text_encoder", "conditioner.embedders.0.transformer.", false, n, view);
+    n = add_part(xl_tensors, XL_TENSORS, "text_encoder_2",
+                 refiner ? "conditioner.embedders.0.model." : "conditioner.embedders.1.model.", true, n, view);
+    n = add_part(xl_tensors, XL_TENSORS, strcmp(model, "base") ? model : "unet", NULL, false, n, view);
+    n = add_part(sd_tensors, SD_TENSORS, "vae", NULL, false, n, view);
+    mkdir(folder, 0777);
+    put(folder, "config.json", refiner ? "{\"sample_size\": 8, \"attention_head_dim\": [2, 4, 4, 4], "
+                                         "\"addition_time_embed_dim\": 8}"
+                                       : "{\"sample_size\": 8, \"attention_head_dim\": [2, 4, 4], "
+                                         "\"addition_time_embed_dim\": 8}"); /* heads so narrow are no published network's */
+    snprintf(path, sizeof path, "%s/xl.safetensors", folder);
+    OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
+    sd_free(n, view);
+}
+
 /* ---- comparing -------------------------------------------------------------------------------------------------------- */
 
 static limn_generate_options options_of(const xl_case *c)
@@ -95,7 +188,8 @@ static void check_input(limn_sampling *s, const char *what, int k, const limn_no
     free(found);
 }
 
-static void check_case(limn_ctx *ctx, limn_pipeline *p, const xl_case *c)
+/* sampler: NULL, or what means the same as the scheduler of the case. */
+static void check_case(limn_ctx *ctx, limn_pipeline *p, const xl_case *c, const char *sampler)
 {
     limn_generate_options o = options_of(c);
     limn_latent start;
@@ -106,6 +200,7 @@ static void check_case(limn_ctx *ctx, limn_pipeline *p, const xl_case *c)
     formula_fill("start", c->height * c->width / 16, 2, start.values);
     for (int i = 0; i < c->height * c->width / 16; i++) start.values[i] /= 0.13025f;
     if (c->strength < 1) o.init_latent = &start, o.strength = c->strength;
+    o.sampler = sampler;
     OK(limn_sampling_begin(p, &o, &s));
     set_start(s, &start);
     assert_int_equal(limn_sampling_left(s), c->calls);
@@ -123,11 +218,11 @@ static void check_case(limn_ctx *ctx, limn_pipeline *p, const xl_case *c)
     limn_sampling_end(s);
 }
 
-static void check_cases(limn_ctx *ctx, limn_pipeline *p, const char *model, const char *scheduler)
+static void check_cases(limn_ctx *ctx, limn_pipeline *p, const char *model, const char *scheduler, const char *sampler)
 {
     for (int k = 0; k < XL_CASES; k++)
         if (!strcmp(xl_cases[k].model, model) && !strcmp(xl_cases[k].scheduler, scheduler))
-            check_case(ctx, p, &xl_cases[k]);
+            check_case(ctx, p, &xl_cases[k], sampler);
 }
 
 /* ---- tests ------------------------------------------------------------------------------------------------------------ */
@@ -152,9 +247,48 @@ static void folders_draw_what_diffusers_draws(void **state)
         assert_int_equal(info.pooled_width, 128);
         assert_int_equal(info.width, 64);
         assert_string_equal(info.sampler, runs[i].kind);
-        check_cases(ctx, p, runs[i].model, runs[i].kind);
+        check_cases(ctx, p, runs[i].model, runs[i].kind, NULL);
         limn_pipeline_free(p);
     }
+    limn_ctx_free(ctx);
+}
+
+static void one_file_draws_the_same(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    write_one_file(ctx, "xl-one", "base");
+    OK(limn_pipeline_open(ctx, "xl-one/xl.safetensors", &p));
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    assert_int_equal(info.told_sizes, 6);
+    assert_string_equal(info.sampler, "dpm++2m");
+    assert_true(info.guidance == 5);
+    check_cases(ctx, p, "base", "ddim", "ddim"); /* its autoencoder's scale is XL's, which no tensor says */
+    limn_pipeline_free(p);
+    write_one_file(ctx, "xl-one-refiner", "refiner");
+    OK(limn_pipeline_open(ctx, "xl-one-refiner/xl.safetensors", &p));
+    assert_int_equal(limn_pipeline_describe(p).told_sizes, 5);
+    assert_int_equal(limn_pipeline_describe(p).text_width, 128);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
+/* Networks in files of their own, the text encoders under transformers' and under OpenCLIP's names. */
+static void parts_draw_the_same(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    write_folder(ctx, "xl-base", "base");
+    write_one_file(ctx, "xl-one", "base");
+    const limn_pipeline_parts parts = {.diffusion_model = "xl-base/unet/diffusion_pytorch_model.safetensors",
+                                       .clip_l = "xl-base/text_encoder/model.safetensors",
+                                       .clip_g = "xl-one/xl.safetensors",
+                                       .vae = "xl-base/vae/diffusion_pytorch_model.safetensors"};
+    OK(limn_pipeline_open_parts(ctx, &parts, &p));
+    check_cases(ctx, p, "base", "ddim", "ddim");
+    limn_pipeline_free(p);
     limn_ctx_free(ctx);
 }
 
@@ -162,6 +296,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_draw_what_diffusers_draws),
+        cmocka_unit_test(one_file_draws_the_same),
+        cmocka_unit_test(parts_draw_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

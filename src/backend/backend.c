@@ -10,8 +10,8 @@ static void copy(void *to, const void *from, size_t bytes)
 }
 
 /* Only where the CPU multiplies bf16 natively is it faster than f32.  Steps of a training or a sampler are bound by
- * arithmetic, so there pairs must also be faster than floats; what runs once (a decoder, an encoder) may be a little slower in
- * pairs that are not, for half the bytes (docs/speed.md). */
+ * arithmetic, so there pairs must also be faster than floats; what runs once (a decoder, an encoder) may be a little slower
+ * in pairs that are not, for half the bytes (docs/speed.md). */
 static limn_precision best_precision(const limn_backend *backend, bool repeated, const char **why)
 {
     bool native = !limn_isa_refuse_call(&(limn_call){.rows = backend->rows}, LIMN_ISA_AVX512BF16);

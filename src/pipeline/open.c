@@ -209,11 +209,12 @@ static limn_status open_text_weights(limn_pipeline *p, const encoder *e)
     limn_ctx *ctx = p->ctx;
     limn_pipeline_text *to = e->to;
     char kept[sizeof ctx->weights], family[32];
+    family_of(p, e, family);
     if (!p->folder && strcmp(to->file, p->whole_file) == 0)
-        return limn_net_open_in(ctx, to->file, p->whole, family_of(p, e, family), &to->st, &to->settings, NULL);
-    if (!*to->name) return limn_net_open(ctx, to->file, "clip-text", &to->st, &to->settings);
+        return limn_net_open_in(ctx, to->file, p->whole, family, &to->st, &to->settings, NULL);
+    if (!*to->name) return limn_net_open(ctx, to->file, family, &to->st, &to->settings);
     forget_weights(ctx, kept);
-    limn_status status = limn_net_open(ctx, to->file, "clip-text", &to->st, &to->settings);
+    limn_status status = limn_net_open(ctx, to->file, family, &to->st, &to->settings);
     memcpy(ctx->weights, kept, sizeof kept);
     return status;
 }
