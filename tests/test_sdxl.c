@@ -292,12 +292,91 @@ static void parts_draw_the_same(void **state)
     limn_ctx_free(ctx);
 }
 
+/* The first tensor of b that a lacks, or has in another shape or with other values. */
+static void compare_files(limn_ctx *ctx, const char *a, const char *b)
+{
+    limn_weight_file *x, *y;
+    OK(limn_weight_file_open(ctx, a, &x));
+    OK(limn_weight_file_open(ctx, b, &y));
+    assert_int_equal(limn_weight_file_count(x), limn_weight_file_count(y));
+    for (size_t i = 0; i < limn_weight_file_count(y); i++) {
+        const limn_entry *e = limn_weight_file_get(y, i), *same = limn_weight_file_find(x, e->name);
+        if (!same || same->rank != e->rank) fail_msg("%s: %s", a, e->name);
+        size_t n = limn_entry_count(e);
+        float *p = malloc(n * sizeof *p), *q = malloc(n * sizeof *q);
+        assert_int_equal(limn_entry_count(same), n);
+        OK(limn_weight_file_load(ctx, x, same, p, LIMN_F32));
+        OK(limn_weight_file_load(ctx, y, e, q, LIMN_F32));
+        if (memcmp(p, q, n * sizeof *p)) fail_msg("%s: the values of %s", a, e->name);
+        free(p), free(q);
+    }
+    limn_weight_file_close(x);
+    limn_weight_file_close(y);
+}
+
+/* A folder becomes the checkpoint that its networks are published in, whose networks become those of the folder. */
+static void converted_files_are_those_of_others(void **state)
+{
+    (void)state;
+    static const struct { const char *folder, *part, *file; } own[] = {
+        {"unet", "denoiser", "unet/diffusion_pytorch_model.safetensors"},
+        {"vae", "vae", "vae/diffusion_pytorch_model.safetensors"}};
+    limn_ctx *ctx = limn_ctx_new();
+    char path[200], folder[40];
+    for (int i = 0; i < 2; i++) {
+        snprintf(folder, sizeof folder, i ? "xl-refiner" : "xl-base");
+        write_folder(ctx, folder, i ? "refiner" : "base");
+        write_one_file(ctx, i ? "xl-one-refiner" : "xl-one", i ? "refiner" : "base");
+        OK(limn_convert_file(ctx, folder, "xl-converted.safetensors", &(limn_convert_options){.dialect = "original"}));
+        compare_files(ctx, "xl-converted.safetensors", i ? "xl-one-refiner/xl.safetensors" : "xl-one/xl.safetensors");
+    }
+    for (int i = 0; i < 2; i++) {
+        const limn_convert_options o = {.dialect = "diffusers", .part = own[i].part};
+        OK(limn_convert_file(ctx, "xl-one/xl.safetensors", "xl-converted.safetensors", &o));
+        snprintf(path, sizeof path, "xl-base/%s", own[i].file);
+        compare_files(ctx, "xl-converted.safetensors", path);
+    }
+    limn_ctx_free(ctx);
+}
+
+static void draw(limn_ctx *ctx, const char *path, limn_image *out)
+{
+    limn_pipeline *p;
+    limn_generate_options o = options_of(&xl_cases[1]);
+    OK(limn_pipeline_open(ctx, path, &p));
+    OK(limn_generate(p, &o, out));
+    limn_pipeline_free(p);
+}
+
+/* Blocks draw the bytes of the same numbers in floats, other bytes than the numbers that they were rounded from. */
+static void blocks_draw_what_their_numbers_draw(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image blocks, floats, before;
+    write_one_file(ctx, "xl-one", "base");
+    OK(limn_convert_file(ctx, "xl-one/xl.safetensors", "xl-one/xl.gguf", &(limn_convert_options){.type = "q8_0"}));
+    OK(limn_convert_file(ctx, "xl-one/xl.gguf", "xl-one/back.safetensors", &(limn_convert_options){.type = "f32"}));
+    draw(ctx, "xl-one/xl.gguf", &blocks);
+    draw(ctx, "xl-one/back.safetensors", &floats);
+    draw(ctx, "xl-one/xl.safetensors", &before);
+    size_t n = (size_t)blocks.width * (size_t)blocks.height * 3;
+    assert_memory_equal(blocks.pixels, floats.pixels, n);
+    assert_int_not_equal(memcmp(blocks.pixels, before.pixels, n), 0);
+    limn_image_free(&blocks);
+    limn_image_free(&floats);
+    limn_image_free(&before);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_draw_what_diffusers_draws),
         cmocka_unit_test(one_file_draws_the_same),
         cmocka_unit_test(parts_draw_the_same),
+        cmocka_unit_test(converted_files_are_those_of_others),
+        cmocka_unit_test(blocks_draw_what_their_numbers_draw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

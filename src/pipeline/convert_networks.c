@@ -2,23 +2,19 @@
 #include "pipeline/convert_networks.h"
 
 #include "file/target.h"
+#include "model/config.h"
 #include "net/open.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 limn_status limn_convert_open(limn_ctx *ctx, const char *source, limn_convert_sources *out)
 {
-    static const char *const folders[] = {"unet", "transformer", "vae", "text_encoder"};
+    static const char *const folders[] = {"unet", "transformer", "vae", "text_encoder", "text_encoder_2"};
     char path[1100], one[1100];
     *out = (limn_convert_sources){.n_files = 0};
     if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path is longer than 1000 bytes");
-    snprintf(one, sizeof one, "%s/text_encoder_2", source);
-    if (access(one, F_OK) == 0)
-        return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: a model with several text encoders: convert its files one by one",
-                         source);
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         snprintf(one, sizeof one, "%s/%s", source, folders[i]);
         if (limn_path_is_folder(one) && limn_map_file(ctx, one, path) == LIMN_OK)
             snprintf(out->file[out->n_files++], sizeof path, "%s", path);
@@ -85,10 +81,19 @@ static bool is_wanted(const limn_family *family, const char *part)
     return !part || !strcmp(part, word);
 }
 
-/* Those of one file.  Of two of a family names would not tell which is which. */
+/* "vae"; of text encoders also how wide, as there may be two: "clip-text:1280" */
+static const char *word_of(const limn_map *map, char out[48])
+{
+    int width = limn_model_interface(&map->settings).text_width;
+    bool text = map->dialect->family->kind == LIMN_ENCODES_TEXT;
+    snprintf(out, 48, text ? "%s:%d" : "%s", map->dialect->family->name, width);
+    return out;
+}
+
+/* Those of one file.  Of two that are alike names would not tell which is which. */
 static limn_status find_in(limn_ctx *ctx, limn_convert_sources *s, int file, const char *part)
 {
-    const limn_family *seen[LIMN_CONVERT_NETWORKS];
+    char seen[LIMN_CONVERT_NETWORKS][48];
     int n = 0;
     limn_map map;
     limn_map_place place = {0};
@@ -98,41 +103,69 @@ static limn_status find_in(limn_ctx *ctx, limn_convert_sources *s, int file, con
         limn_status found = limn_map_detect_next(ctx, s->file[file], s->whole[file], &place, &map);
         if (found == LIMN_NOT_FOUND) break;
         if (found != LIMN_OK) return found;
-        seen[n++] = map.dialect->family;
-        for (int i = 0; i + 1 < n; i++)
-            if (seen[i] == map.dialect->family)
-                return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: holds two networks of the family %s, whose names are not known "
-                                 "yet in other dialects: leave --dialect and --part out", s->file[file], seen[i]->name);
-        if (is_wanted(map.dialect->family, part)) status = add(ctx, s, file, map.dialect->family->name);
+        word_of(&map, seen[n]);
+        for (int i = 0; i < n; i++)
+            if (!strcmp(seen[i], seen[n]))
+                return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: holds two networks of one kind (%s), whose names are not known "
+                                 "in other dialects: leave --dialect and --part out", s->file[file], seen[n]);
+        if (is_wanted(map.dialect->family, part)) status = add(ctx, s, file, seen[n]);
+        n++;
     }
     if (status == LIMN_OK && !n) return limn_map_detect(ctx, s->file[file], s->whole[file], &map); /* what is known */
     return status;
 }
 
-/* What the names of a network begin with beside others. */
-static const char *prefix_of(const limn_dialect *to, limn_naming naming, bool mmdit)
+/* What networks are together, which names of text encoders hang on. */
+typedef struct company {
+    bool mmdit, xl, clip_l; /* Stable Diffusion 3, XL; CLIP's encoder is there */
+} company;
+
+static company company_of(const limn_convert_sources *s)
 {
-    const limn_family *family = to->family;
-    bool original = naming == LIMN_NAMES_ORIGINAL;
-    if (family->kind == LIMN_RECONSTRUCTS) return original ? "first_stage_model." : "vae.";
-    if (family->kind == LIMN_ENCODES_TEXT && original && to->naming == LIMN_NAMES_ORIGINAL)
-        return "cond_stage_model.model."; /* OpenCLIP's */
-    if (family->kind == LIMN_ENCODES_TEXT)
-        return !original ? "text_encoder." : mmdit ? "text_encoders.clip_l.transformer." : "cond_stage_model.transformer.";
-    return original ? "model.diffusion_model." : mmdit ? "transformer." : "unet.";
+    company c = {.mmdit = false};
+    int texts = 0;
+    for (int i = 0; i < s->n; i++) {
+        const limn_settings *settings = &s->network[i].from.settings;
+        bool text = settings->family->kind == LIMN_ENCODES_TEXT;
+        c.mmdit = c.mmdit || settings->family == &limn_family_mmdit, texts += text;
+        c.xl = c.xl || limn_model_interface(settings).sizes > 0;
+        c.clip_l = c.clip_l || (text && ((const clip_config *)limn_settings_config(settings))->activation != CLIP_GELU);
+    }
+    c.xl = c.xl || (texts > 1 && !c.mmdit);
+    return c;
+}
+
+/* What the names of a text encoder begin with beside others.  open_clip: it is OpenCLIP's. */
+static const char *text_prefix(const company *c, bool original, bool open_clip)
+{
+    if (!original) return open_clip && (c->xl || c->mmdit) ? "text_encoder_2." : "text_encoder.";
+    if (c->mmdit) return open_clip ? "text_encoders.clip_g.transformer." : "text_encoders.clip_l.transformer.";
+    if (!c->xl) return open_clip ? "cond_stage_model.model." : "cond_stage_model.transformer.";
+    if (!open_clip) return "conditioner.embedders.0.transformer.";
+    return c->clip_l ? "conditioner.embedders.1.model." : "conditioner.embedders.0.model.";
+}
+
+/* Of any network. */
+static const char *prefix_of(const limn_settings *s, const company *c, bool original)
+{
+    bool text = s->family->kind == LIMN_ENCODES_TEXT;
+    if (text) return text_prefix(c, original, ((const clip_config *)limn_settings_config(s))->activation == CLIP_GELU);
+    if (s->family->kind == LIMN_RECONSTRUCTS) return original ? "first_stage_model." : "vae.";
+    return original ? "model.diffusion_model." : c->mmdit ? "transformer." : "unet.";
 }
 
 /* naming LIMN_N_NAMINGS: as they are. */
 static limn_status name_all(limn_ctx *ctx, limn_convert_sources *s, limn_naming naming)
 {
-    bool mmdit = false;
-    for (int i = 0; i < s->n; i++) mmdit = mmdit || s->network[i].from.settings.family == &limn_family_mmdit;
+    company c = company_of(s);
     for (int i = 0; i < s->n; i++) {
         limn_convert_network *net = &s->network[i];
-        net->to = naming < LIMN_N_NAMINGS ? limn_map_named(&net->from, naming) : net->from;
+        bool text = net->from.settings.family->kind == LIMN_ENCODES_TEXT;
+        limn_naming names = c.mmdit && text && naming == LIMN_NAMES_ORIGINAL ? LIMN_NAMES_DIFFUSERS : naming;
+        net->to = names < LIMN_N_NAMINGS ? limn_map_named(&net->from, names) : net->from;
         if (net->told && net->to.dialect != net->from.dialect) return no_other_names(ctx, net, net->from.settings.family);
         if (!net->to.dialect) return limn_fail(ctx, LIMN_UNSUPPORTED, "%s: no published names are known for it", net->file);
-        const char *prefix = s->n > 1 ? prefix_of(net->to.dialect, naming, mmdit) : "";
+        const char *prefix = s->n > 1 ? prefix_of(&net->from.settings, &c, naming == LIMN_NAMES_ORIGINAL) : "";
         snprintf(net->to.prefix, sizeof net->to.prefix, "%s", prefix);
     }
     return LIMN_OK;
