@@ -1,10 +1,10 @@
-"""A picture of 512x512 by Stable Diffusion 1.5 at full size (random weights), the whole command from a cold start: Limn, diffusers, stable-diffusion.cpp.
+"""A picture of 512x512 by Stable Diffusion 1.5, or of 1024x1024 by XL, at full size (random weights), the whole command from a cold start: Limn, diffusers, stable-diffusion.cpp.
 
-    python whole_picture.py run FOLDER RESULTS.jsonl limn=build/limn [sd-cli=FOLDER/build/bin/sd-cli] [diffusers] [--rounds 3] [--steps 20] [--checkpoint sd15-q8_0.gguf]
+    python whole_picture.py run FOLDER RESULTS.jsonl limn=build/limn [sd-cli=FOLDER/build/bin/sd-cli] [diffusers] [--rounds 3] [--steps 20] [--checkpoint sd15-q8_0.gguf] [--xl] [--side 1024]
     python whole_picture.py table RESULTS.jsonl
 
 FOLDER holds sd15.safetensors of stable_diffusion_cpp.sh (made by sd15_random.py where it is not there; f16, 2.1 GB) and, for diffusers, the folder that it saved
-itself with random weights in f16.  Each command runs in turn in a process of its own, on two threads, guided (7), euler; all files were read once before, so that they lie in the page cache.
+itself with random weights in f16.  With --xl all three read FOLDER/diffusers, of oracle/sd_full_size.py: stable-diffusion.cpp its networks by their flags.  Each command runs in turn in a process of its own, on two threads, guided (7), euler; all files were read once before, so that they lie in the page cache.
 Of each: seconds in all, CPU seconds, resident memory at most (MB of a million bytes); a step (the median of the times between two), when the
 first step could begin (when it was done, less a step), and what came after the last step.  Of steps the time is taken when the program shows them.
 """
@@ -38,12 +38,12 @@ def make(path):
     sd_full_size.pipeline(str(HERE.parent.parent / "models/tokenizer/clip-49408.txt.gz")).to(torch.float16).save_pretrained(path)
 
 
-def diffusers(folder, how, steps):
+def diffusers(folder, how, steps, side):
     """One picture; runs in a process of its own.  how: f32, bf16, with -last for channels last, which convolutions like."""
     import torch
-    from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+    from diffusers import DiffusionPipeline, EulerDiscreteScheduler
     torch.set_num_threads(2)
-    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32 if "f32" in how.split("-") else torch.bfloat16)
+    pipe = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32 if "f32" in how.split("-") else torch.bfloat16)
     pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config)
     pipe.set_progress_bar_config(disable=True)
     if "last" in how:
@@ -53,7 +53,7 @@ def diffusers(folder, how, steps):
     def shown(_, step, t, more):
         print(f"{step + 1}/{steps}", flush=True)
         return more
-    image = pipe(PROMPT, num_inference_steps=steps, guidance_scale=7, generator=torch.Generator().manual_seed(42), callback_on_step_end=shown).images[0]
+    image = pipe(PROMPT, width=side, height=side, num_inference_steps=steps, guidance_scale=7, generator=torch.Generator().manual_seed(42), callback_on_step_end=shown).images[0]
     image.save(os.path.join(folder, "..", "diffusers.png"))
 
 
@@ -89,10 +89,13 @@ def measure(command, steps):
 
 def run(o):
     folder = pathlib.Path(o.folder).resolve()
-    checkpoint = folder / o.checkpoint
+    checkpoint = folder / ("diffusers" if o.xl else o.checkpoint)
+    weights = "{}/diffusion_pytorch_model.safetensors"
+    named = ["--diffusion-model", checkpoint / weights.format("unet"), "--clip_l", checkpoint / "text_encoder/model.safetensors", "--clip_g", checkpoint / "text_encoder_2/model.safetensors",
+             "--vae", checkpoint / weights.format("vae")] if o.xl else ["-m", checkpoint]
     if not checkpoint.exists() and o.checkpoint == "sd15.safetensors":
         subprocess.run([sys.executable, HERE / "sd15_random.py", checkpoint], check=True)
-    size = ["-W", "512", "-H", "512", "--cfg-scale", "7", "--sampling-method", "euler", "--steps", str(o.steps), "-s", "42", "-p", PROMPT]
+    size = ["-W", str(o.side), "-H", str(o.side), "--cfg-scale", "7", "--sampling-method", "euler", "--steps", str(o.steps), "-s", "42", "-p", PROMPT]
     commands = {}
     for what in o.programs:
         name, _, path = what.partition("=")
@@ -100,9 +103,9 @@ def run(o):
         if kind == "limn":
             commands[name] = [str(pathlib.Path(path).resolve()), "generate", "-m", checkpoint, *size, "-t", "2", "-o", folder / "limn.png", *(["--precision", how] if how else [])]
         elif kind == "sd-cli":
-            commands[name] = [str(pathlib.Path(path).resolve()), *(["--type", "bf16"] if o.checkpoint == "sd15.safetensors" else []), "-t", "2", "-m", checkpoint, *size, "-o", folder / "sd-cli.png"]
+            commands[name] = [str(pathlib.Path(path).resolve()), *(["--type", "bf16"] if o.checkpoint == "sd15.safetensors" else []), "-t", "2", *named, *size, "-o", folder / "sd-cli.png"]
         else:
-            commands[name] = [sys.executable, __file__, "diffusers", diffusers_folder(folder), how or "bf16-last", str(o.steps)]
+            commands[name] = [sys.executable, __file__, "diffusers", diffusers_folder(folder), how or "bf16-last", str(o.steps), str(o.side)]
     for file in [checkpoint] if o.checkpoint.endswith(".gguf") else folder.rglob("*.safetensors"):
         with open(file, "rb") as f:
             while f.read(1 << 24):
@@ -127,7 +130,7 @@ def table(o):
 
 def main():
     if sys.argv[1] == "diffusers":
-        return diffusers(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        return diffusers(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
     if sys.argv[1] == "make":
         return make(sys.argv[2])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -139,11 +142,15 @@ def main():
     one.add_argument("--rounds", type=int, default=3)
     one.add_argument("--steps", type=int, default=20)
     one.add_argument("--checkpoint", default="sd15.safetensors", help="a file in FOLDER: sd15-q8_0.gguf of limn convert, say")
+    one.add_argument("--xl", action="store_true", help="Stable Diffusion XL, of FOLDER/diffusers")
+    one.add_argument("--side", type=int, help="of the picture (512; XL: 1024)")
     one.set_defaults(go=run)
     two = verbs.add_parser("table")
     two.add_argument("results")
     two.set_defaults(go=table)
     o = parser.parse_args()
+    if "side" in o and not o.side:
+        o.side = 1024 if o.xl else 512
     o.go(o)
 
 
