@@ -322,6 +322,29 @@ static void what_is_predicted_may_be_said(void **state)
     limn_ctx_free(ctx);
 }
 
+/* The network that draws keeps no weights of the question. */
+static void a_question_takes_no_memory(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    size_t bytes[2];
+    char path[200];
+    make_one_file(ctx, "v", path);
+    for (int i = 0; i < 2; i++) {
+        limn_pipeline *p;
+        limn_sampling *s;
+        limn_generate_options o = options_of(&sd2_cases[0]);
+        o.width = o.height = 384, o.sampler = "ddim", o.prediction = i ? "v" : NULL;
+        OK(limn_pipeline_open(ctx, path, &p));
+        OK(limn_sampling_begin(p, &o, &s));
+        bytes[i] = limn_net_bytes(s->denoiser->net);
+        limn_sampling_end(s);
+        limn_pipeline_free(p);
+    }
+    assert_true(bytes[0] > 0 && bytes[0] == bytes[1]);
+    limn_ctx_free(ctx);
+}
+
 /* Each network in a file of its own, the text encoder in every layout. */
 static void parts_draw_the_same(void **state)
 {
@@ -720,6 +743,7 @@ int main(void)
         cmocka_unit_test(the_program_takes_what_is_usual),
         cmocka_unit_test(one_file_draws_the_same),
         cmocka_unit_test(what_is_predicted_may_be_said),
+        cmocka_unit_test(a_question_takes_no_memory),
         cmocka_unit_test(parts_draw_the_same),
         cmocka_unit_test(folders_draw_what_diffusers_draws),
     };

@@ -3,6 +3,7 @@
  * A1111's web UI and stable-diffusion.cpp ask in the same way: x and text of 0.5, mean(output - x) < -1. */
 #include "pipeline/probe.h"
 
+#include "model/map/map.h"
 #include "pipeline/published.h"
 
 #include <stdlib.h>
@@ -44,18 +45,29 @@ static limn_status ask(limn_pipeline *p, const limn_job *job, double *mean)
     return status;
 }
 
+/* By a net of its own: kernels for so few pixels have weights in layouts of their own, which that which draws would keep. */
+static limn_status ask_once(limn_pipeline *p, limn_precision precision, double *mean)
+{
+    limn_net_shape shape = {.batch = 1, .n_times = 1, .height = SIDE, .width = SIDE, .precision = precision};
+    limn_source *weights;
+    limn_net *net = NULL;
+    limn_job job = {0};
+    limn_status status = limn_map_source(p->ctx, p->file, p->st, &weights);
+    if (status == LIMN_OK) status = limn_net_new(p->ctx, &p->settings, weights, p->file, &net);
+    if (status == LIMN_OK) status = limn_job_begin(p->ctx, net, &shape, 0, &job);
+    if (status == LIMN_OK) status = ask(p, &job, mean);
+    limn_job_end(&job);
+    limn_net_free(net);
+    return status;
+}
+
 limn_status limn_probe_prediction(limn_pipeline *p, limn_precision precision, bool *changes)
 {
-    const limn_recipe_part *denoiser = limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER);
-    limn_net_shape shape = {.batch = 1, .n_times = 1, .height = SIDE, .width = SIDE, .precision = precision};
     limn_interface net = limn_model_interface(&p->settings);
-    limn_job job = {0};
     double mean;
     *changes = false;
     if (p->prediction_known || !limn_published_is_sd2(p) || net.inpaints || net.told_guidance) return LIMN_OK;
-    limn_status status = limn_job_begin(p->ctx, denoiser->net, &shape, 0, &job);
-    if (status == LIMN_OK) status = ask(p, &job, &mean);
-    limn_job_end(&job);
+    limn_status status = ask_once(p, precision, &mean);
     if (status != LIMN_OK) return status;
     bool v = mean - 0.5 < -1;
     *changes = v != (p->prediction == LIMN_PREDICT_V);

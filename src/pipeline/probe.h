@@ -6,7 +6,7 @@
 
 /**
  * Ask a U-Net of Stable Diffusion 2, once, and say so in a line; of other networks, and where something says it, nothing is
- * done.  Its weights are read before.
+ * done.  Its weights are read for it, and free again: ask before any others are read.
  *
  * @param changes  p->prediction is another now
  * @return LIMN_OK; LIMN_NO_MEMORY; LIMN_BAD_FILE: NaN or infinity came out

@@ -344,11 +344,11 @@ static limn_status open_sampling(limn_sampling *s)
     for (int k = 0; k < s->calls; k++) s->total += limn_start_repeats(&s->start, s->sampler, k);
     s->total *= (s->o.n + s->n - 1) / s->n;
     status = take_buffers(s);
-    if (status == LIMN_OK) status = limn_sampling_conditions(s);
-    if (status == LIMN_OK) status = limn_recipe_load(p->ctx, &p->recipe);
     bool changes = false;
+    if (status == LIMN_OK) status = limn_sampling_conditions(s);
     if (status == LIMN_OK && s->calls && !s->o.prediction) status = limn_probe_prediction(p, s->o.precision, &changes);
-    return status == LIMN_OK && changes ? renew_sampler(s) : status;
+    if (status == LIMN_OK && changes) status = renew_sampler(s);
+    return status == LIMN_OK ? limn_recipe_load(p->ctx, &p->recipe) : status;
 }
 
 limn_status limn_sampling_open(limn_pipeline *p, const limn_generate_options *o, limn_decoding decodes, limn_sampling **out)
