@@ -66,7 +66,8 @@ limn_status limn_probe_prediction(limn_pipeline *p, limn_precision precision, bo
     limn_interface net = limn_model_interface(&p->settings);
     double mean;
     *changes = false;
-    if (p->prediction_known || !limn_published_is_sd2(p) || net.inpaints || net.told_guidance) return LIMN_OK;
+    if (p->prediction_known || !limn_published_is_sd2(p)) return LIMN_OK;
+    if (net.inpaints || net.edits || net.told_guidance) return LIMN_OK;
     limn_status status = ask_once(p, precision, &mean);
     if (status != LIMN_OK) return status;
     bool v = mean - 0.5 < -1;

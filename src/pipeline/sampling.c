@@ -270,7 +270,8 @@ limn_status limn_sampling_check(const limn_pipeline *p, const limn_generate_opti
  * picture of the negative prompt. */
 static bool is_unguided(const limn_pipeline *p, const limn_generate_options *o)
 {
-    return o->guidance == 0 && limn_pipeline_follows_diffusers(p) && !limn_pipeline_describe(p).told_guidance;
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    return o->guidance == 0 && limn_pipeline_follows_diffusers(p) && !info.told_guidance && !info.edits;
 }
 
 /* All that plans hang on. */
