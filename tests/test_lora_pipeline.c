@@ -1,13 +1,13 @@
 /* test_lora_pipeline.c: Stable Diffusion changed by files of differences: the picture that diffusers and PEFT make, in every
  * spelling; weights of 0 and none; tags in prompts; files that belong to another model. */
-#include "make_published.h"
+#include "make_lora.h"
 #include "pipeline/sampling.h"
 #include "vectors/sd_lora.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RANK = 2, WIDTH = 48, HEIGHT = 32, PIXELS = WIDTH * HEIGHT * 3, MOST = 4 * 128 };
+enum { WIDTH = 48, HEIGHT = 32, PIXELS = WIDTH * HEIGHT * 3 };
 static const char model[] = "lora-sd/v1.safetensors", kohya[] = "lora-sd/kohya.safetensors",
                   peft[] = "lora-sd/peft.safetensors";
 
@@ -24,12 +24,6 @@ static bool is_changed(const sd_tensor *t)
     return false;
 }
 
-typedef struct tensors {
-    int n;
-    char name[MOST][200];
-    limn_named_view view[MOST];
-} tensors;
-
 /* How programs spell the same file: kohya's, diffusers' since PEFT, the original names of the U-Net's blocks as kohya writes
  * them for other models, and OneTrainer's two. */
 typedef enum spelling { KOHYA, PEFT, ORIGINAL, OMI, DOTTED, SPELLINGS } spelling;
@@ -37,50 +31,21 @@ static const char *const spelled[SPELLINGS] = {"lora-sd/kohya.safetensors", "lor
                                                "lora-sd/original.safetensors", "lora-sd/omi.safetensors",
                                                "lora-sd/dotted.safetensors"};
 
-static void flatten(char *name)
-{
-    const char *end = strstr(name, ".lora_") ? strstr(name, ".lora_") : strstr(name, ".alpha");
-    for (char *p = name; p < end; p++)
-        if (*p == '.') *p = '_';
-}
-
-static void name_tensor(char *out, const sd_tensor *t, spelling how, const char *key)
+static const char *stem(const sd_tensor *t, spelling how, char out[200])
 {
     static const char *const heads[SPELLINGS][2] = {
         {"lora_unet_", "lora_te_"}, {"unet.", "text_encoder."}, {"lora_unet_", "lora_te1_"}, {"unet.", "clip_l."},
         {"lora_unet.", "lora_te."}};
     bool te = !strcmp(t->part, "text_encoder"), original = !te && (how == ORIGINAL || how == OMI);
     const char *name = original ? t->original + strlen("model.diffusion_model.") : t->name;
-    const char *end = how != PEFT ? key : strstr(key, "down") ? "lora_A.weight" : "lora_B.weight";
-    snprintf(out, 200, "%s%.*s.%s", heads[how][te], (int)(strlen(name) - strlen(".weight")), name, end);
-    if (how == KOHYA || how == ORIGINAL) flatten(out);
+    return lora_stem(heads[how][te], name, how == KOHYA || how == ORIGINAL, out);
 }
 
 /* kohya's name gives the numbers. */
-static void add(tensors *f, const sd_tensor *t, const char *key, spelling how, limn_shape shape, float scale)
+static void add_module(lora_tensors *f, const sd_tensor *t, spelling how)
 {
-    char flat[200];
-    int64_t n = limn_shape_count(&shape);
-    float *x = malloc((size_t)n * sizeof *x);
-    name_tensor(flat, t, KOHYA, key);
-    formula_fill(flat, n, scale, x);
-    if (!shape.rank) x[0] = 1; /* alpha */
-    name_tensor(f->name[f->n], t, how, key);
-    f->view[f->n] = (limn_named_view){f->name[f->n], {LIMN_F32, shape, x}};
-    f->n++;
-}
-
-/* Rank and alpha of what is changed. */
-static void add_module(tensors *f, const sd_tensor *t, spelling how)
-{
-    int64_t fan = 1;
-    int k = 0;
-    limn_shape down = {.rank = t->rank, .dim = {RANK}}, up = {.rank = t->rank, .dim = {t->dim[0], RANK, 1, 1}};
-    for (int d = 1; d < t->rank; d++) fan *= down.dim[d] = t->dim[d];
-    while (3 * (INT64_C(1) << 2 * k) < fan) k++;
-    add(f, t, "lora_down.weight", how, down, ldexpf(1, -k));
-    add(f, t, "lora_up.weight", how, up, 0.5f);
-    if (how != PEFT) add(f, t, "alpha", how, (limn_shape){0}, 1);
+    char numbers[200], written[200];
+    lora_add(f, t, stem(t, KOHYA, numbers), stem(t, how, written), how == PEFT);
 }
 
 static void write_lora(limn_ctx *ctx, spelling how)
@@ -88,7 +53,7 @@ static void write_lora(limn_ctx *ctx, spelling how)
     static const char *const metadata[][2] = {
         {"lora_adapter_metadata",
          "{\"unet.lora_alpha\": 1, \"unet.r\": 2, \"text_encoder.lora_alpha\": 1, \"text_encoder.r\": 2}"}};
-    static tensors f;
+    static lora_tensors f;
     f.n = 0;
     for (size_t i = 0; i < SD_TENSORS; i++)
         if (is_changed(&sd_tensors[i])) add_module(&f, &sd_tensors[i], how);
@@ -179,7 +144,7 @@ static void write_few(limn_ctx *ctx, const char *path)
     static const char *const changed[] = {".to_q.", ".to_k.", ".to_v.", ".to_out.0.", "proj_in.", "proj_out.",
                                           "ff.net.0.proj.", "ff.net.2.", ".conv1.", ".conv2.", "conv_shortcut.",
                                           "downsamplers.0.conv.", "upsamplers.0.conv.", "time_emb_proj."};
-    static tensors f;
+    static lora_tensors f;
     f.n = 0;
     for (size_t i = 0; i < SD_TENSORS; i++) {
         const sd_tensor *t = &sd_tensors[i];

@@ -2,61 +2,12 @@
  * vector, numbers about the picture.  Shrunken networks with weights of a formula; what must come out is diffusers' and
  * transformers' own (oracle/sdxl_pipeline.py). */
 #include "file/image.h"
-#include "make_published.h"
+#include "make_sdxl.h"
 #include "pipeline/sampling.h"
-#include "vectors/sdxl.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { XL_TENSORS = sizeof xl_tensors / sizeof *xl_tensors };
-
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
-
-static void write_part(limn_ctx *ctx, const char *path, const char *part)
-{
-    static const sd_tensor *tensors[SD_MOST];
-    sd_write(ctx, path, sd_take(xl_tensors, XL_TENSORS, part, NULL, 0, tensors), tensors, "");
-}
-
-static void put(const char *folder, const char *inside, const char *text)
-{
-    char path[200];
-    snprintf(path, sizeof path, "%s/%s", folder, inside);
-    write_text(path, text);
-}
-
-/* model: "base", "refiner", "pruned". */
-static void write_folder(limn_ctx *ctx, const char *folder, const char *model)
-{
-    static const char *const parts[] = {"", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
-                                        "scheduler"};
-    bool refiner = !strcmp(model, "refiner");
-    char path[200];
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, parts[i]);
-        if (!refiner || (i != 1 && i != 3)) mkdir(path, 0777);
-    }
-    put(folder, "model_index.json", refiner ? "{\"force_zeros_for_empty_prompt\": false}"
-                                            : "{\"force_zeros_for_empty_prompt\": true}");
-    put(folder, "unet/config.json",
-        refiner ? "{\"sample_size\": 8, \"attention_head_dim\": [2, 4, 4, 4], \"norm_num_groups\": 32, "
-                  "\"addition_time_embed_dim\": 8}"
-                : "{\"sample_size\": 8, \"attention_head_dim\": [2, 4, 4], \"norm_num_groups\": 32, "
-                  "\"addition_time_embed_dim\": 8}");
-    put(folder, "vae/config.json", "{\"scaling_factor\": 0.13025, \"norm_num_groups\": 32}");
-    put(folder, "scheduler/scheduler_config.json", SD_EULER);
-    put(folder, "tokenizer_2/special_tokens_map.json", "{\"pad_token\": \"!\"}");
-    put(folder, "text_encoder_2/config.json", "{\"hidden_act\": \"gelu\", \"num_attention_heads\": 2}");
-    if (!refiner) put(folder, "text_encoder/config.json", SD_TEXT);
-    for (size_t i = 1; i < 7; i++) {
-        bool unet = !strcmp(parts[i], "unet");
-        snprintf(path, sizeof path, "%s/%s/%s.safetensors", folder, parts[i],
-                 strncmp(parts[i], "text", 4) ? "diffusion_pytorch_model" : "model");
-        if (i != 3 && i != 4 && !(refiner && i == 1))
-            write_part(ctx, path, unet && strcmp(model, "base") ? model : parts[i]);
-    }
-}
 
 /* transformers' names to OpenCLIP's; k and v are in the tensor of q.  @return false: it is in another one */
 static bool open_clip_name(const char *name, char out[160])
@@ -142,7 +93,7 @@ static void write_one_file(limn_ctx *ctx, const char *folder, const char *model)
     n = add_part(xl_tensors, XL_TENSORS, strcmp(model, "base") ? model : "unet", NULL, false, n, view);
     n = add_part(sd_tensors, SD_TENSORS, "vae", NULL, false, n, view);
     mkdir(folder, 0777);
-    put(folder, "config.json", refiner ? "{\"sample_size\": 8, \"attention_head_dim\": [2, 4, 4, 4], "
+    xl_put(folder, "config.json", refiner ? "{\"sample_size\": 8, \"attention_head_dim\": [2, 4, 4, 4], "
                                          "\"addition_time_embed_dim\": 8}"
                                        : "{\"sample_size\": 8, \"attention_head_dim\": [2, 4, 4], "
                                          "\"addition_time_embed_dim\": 8}"); /* heads so narrow are no published network's */
@@ -238,8 +189,8 @@ static void folders_draw_what_diffusers_draws(void **state)
         limn_pipeline *p;
         char folder[40];
         snprintf(folder, sizeof folder, "xl-%s", runs[i].model);
-        write_folder(ctx, folder, runs[i].model);
-        put(folder, "scheduler/scheduler_config.json", runs[i].config);
+        xl_write_folder(ctx, folder, runs[i].model);
+        xl_put(folder, "scheduler/scheduler_config.json", runs[i].config);
         OK(limn_pipeline_open(ctx, folder, &p));
         limn_pipeline_info info = limn_pipeline_describe(p);
         assert_int_equal(info.told_sizes, i == 2 ? 5 : 6);
@@ -280,7 +231,7 @@ static void parts_draw_the_same(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p;
-    write_folder(ctx, "xl-base", "base");
+    xl_write_folder(ctx, "xl-base", "base");
     write_one_file(ctx, "xl-one", "base");
     const limn_pipeline_parts parts = {.diffusion_model = "xl-base/unet/diffusion_pytorch_model.safetensors",
                                        .clip_l = "xl-base/text_encoder/model.safetensors",
@@ -325,7 +276,7 @@ static void converted_files_are_those_of_others(void **state)
     char path[200], folder[40];
     for (int i = 0; i < 2; i++) {
         snprintf(folder, sizeof folder, i ? "xl-refiner" : "xl-base");
-        write_folder(ctx, folder, i ? "refiner" : "base");
+        xl_write_folder(ctx, folder, i ? "refiner" : "base");
         write_one_file(ctx, i ? "xl-one-refiner" : "xl-one", i ? "refiner" : "base");
         OK(limn_convert_file(ctx, folder, "xl-converted.safetensors", &(limn_convert_options){.dialect = "original"}));
         compare_files(ctx, "xl-converted.safetensors", i ? "xl-one-refiner/xl.safetensors" : "xl-one/xl.safetensors");

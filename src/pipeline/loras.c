@@ -123,8 +123,38 @@ static limn_status tell(limn_pipeline *p, const limn_lora *lora, const fitted *f
     return LIMN_OK;
 }
 
+/* Numbers of a token that the network read which a file was made for; 0: it does not say. */
+static int64_t text_width_of(const limn_lora *lora)
+{
+    for (size_t i = 0; i < limn_lora_count(lora); i++) {
+        const limn_lora_module *m = limn_lora_get(lora, i);
+        const limn_entry *down = m->part[LIMN_LORA_DOWN];
+        if (m->network == LIMN_LORA_DENOISER && down && down->rank >= 2 &&
+            limn_ends_in(m->name, strlen(m->name), "_attn2_to_k"))
+            return down->dim[1];
+    }
+    return 0;
+}
+
+static const char *known_by_width(int64_t width)
+{
+    return width == 768 ? " (Stable Diffusion 1)" : width == 1024 ? " (Stable Diffusion 2)"
+           : width == 1280 ? " (the refiner of Stable Diffusion XL)" : width == 2048 ? " (Stable Diffusion XL)" : "";
+}
+
+/* Families of Stable Diffusion call their modules alike. */
+static limn_status check_family(const limn_pipeline *p, const limn_lora *lora)
+{
+    int64_t made_for = text_width_of(lora), width = limn_model_interface(&p->settings).text_width;
+    if (!made_for || p->settings.family != &limn_family_ldm_unet || made_for == width) return LIMN_OK;
+    return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: was made for a network that reads %lld numbers of a token%s, and %s reads "
+                     "%lld%s: they do not belong together", limn_lora_path(lora), (long long)made_for,
+                     known_by_width(made_for), p->name, (long long)width, known_by_width(width));
+}
+
 static limn_status check_fit(limn_pipeline *p, const limn_lora *lora)
 {
+    if (check_family(p, lora) != LIMN_OK) return LIMN_BAD_FILE;
     fitted fit = {.module = calloc(limn_lora_count(lora), sizeof *fit.module)};
     limn_status status = fit.module ? LIMN_OK : limn_fail_memory(p->ctx, limn_lora_count(lora), limn_lora_path(lora));
     for (int i = 0; i < p->recipe.n_parts && status == LIMN_OK; i++)
