@@ -8,22 +8,24 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_FILES = 1 << 16, MOST_TOKENS = 256 };
 
 typedef struct embedding {
     const char *name, *file, *path; /* without its ending, with it, with its folder */
-    const char *wrong;              /* why it is not for this encoder; NULL: it is */
-    const float *vectors;           /* [n, width]; NULL: wrong */
+    const char *wrong;              /* why it is not for this model; NULL: it is */
+    const float *vectors[LIMN_TEXT_ENCODERS]; /* [n, width] of each encoder */
     int32_t first;                  /* its ids, in the order of the files */
-    int n;                          /* 1 where it is wrong */
+    int n;                          /* of each; 1 where it is wrong */
 } embedding;
 
 struct limn_embeddings {
     limn_arena *arena;
     embedding *of;
     size_t n;
-    int width, most;                /* numbers of a vector; vectors that a chunk has room for */
+    int n_widths, width[LIMN_TEXT_ENCODERS]; /* numbers of a vector, of each encoder */
+    int most;                       /* vectors that a chunk has room for */
     limn_prompt_words words;
 };
 
@@ -81,45 +83,67 @@ static bool is_of_words(const limn_entry *e, bool webui)
     return list && !(n > 4 && !strcmp(e->name + n - 4, "_out"));
 }
 
-/* The tensor that is as wide as the encoder's words.  NULL, and to->wrong: there is none, or there are two. */
-static const limn_entry *choose(reader *r, const limn_weight_file *st)
+static bool is_of_webui(const limn_weight_file *st)
+{
+    size_t i = 0, all = limn_weight_file_count(st);
+    while (i < all && !is_webuis(limn_weight_file_get(st, i))) i++;
+    return i < all;
+}
+
+/* Why no list of vectors is as wide as the words of encoder `which`; other: one of another width, or NULL. */
+static void say_none(reader *r, const limn_weight_file *st, const limn_entry *other, int which)
+{
+    if (other)
+        r->to->wrong = limn_arena_printf(r->e->arena, "%s: its vectors have %lld numbers, and the words of %s%s have %d: it "
+                                         "was made for another kind of model", r->to->path,
+                                         (long long)other->dim[other->rank - 1],
+                                         which ? "the second text encoder of " : "", r->model, r->e->width[which]);
+    else
+        r->to->wrong = limn_arena_printf(r->e->arena, "%s: no embedding: of its %zu tensors none is a list of vectors",
+                                         r->to->path, limn_weight_file_count(st));
+}
+
+/* The tensor that is as wide as the words of encoder `which`.  NULL, and to->wrong: there is none, or there are two. */
+static const limn_entry *choose(reader *r, const limn_weight_file *st, int which)
 {
     const limn_entry *found = NULL, *other = NULL;
     char a[128], b[128];
-    size_t all = limn_weight_file_count(st);
-    bool webui = false;
-    for (size_t i = 0; i < all; i++) webui = webui || is_webuis(limn_weight_file_get(st, i));
-    for (size_t i = 0; i < all; i++) {
+    bool webui = is_of_webui(st);
+    for (size_t i = 0; i < limn_weight_file_count(st); i++) {
         const limn_entry *e = limn_weight_file_get(st, i);
-        bool of_words = is_of_words(e, webui), fits = of_words && e->dim[e->rank - 1] == r->e->width;
+        bool of_words = is_of_words(e, webui), fits = of_words && e->dim[e->rank - 1] == r->e->width[which];
         if (fits && found) {
             r->to->wrong = limn_arena_printf(r->e->arena, "%s: expected one list of vectors of %d numbers, found \"%s\" and "
-                                             "\"%s\"", r->to->path, r->e->width, shown(found->name, a), shown(e->name, b));
+                                             "\"%s\"", r->to->path, r->e->width[which], shown(found->name, a),
+                                             shown(e->name, b));
             return NULL;
         }
         if (fits) found = e;
         else if (of_words && !other) other = e;
     }
-    if (!found && other)
-        r->to->wrong = limn_arena_printf(r->e->arena, "%s: its vectors have %lld numbers, and the words of %s have %d: it "
-                                         "was made for another kind of model", r->to->path,
-                                         (long long)other->dim[other->rank - 1], r->model, r->e->width);
-    else if (!found)
-        r->to->wrong = limn_arena_printf(r->e->arena, "%s: no embedding: of its %zu tensors none is a list of vectors",
-                                         r->to->path, all);
+    if (!found) say_none(r, st, other, which);
     return found;
 }
 
-static limn_status load(reader *r, const limn_weight_file *st, const limn_entry *t)
+/* As many for every encoder: they stand where one word does. */
+static bool check_count(reader *r, int64_t n, int which)
+{
+    if (n < 1 || n > r->e->most)
+        r->to->wrong = limn_arena_printf(r->e->arena, "%s: expected 1 to %d vectors, as many as a chunk of a text has "
+                                         "tokens, found %lld", r->to->path, r->e->most, (long long)n);
+    else if (which && n != r->to->n)
+        r->to->wrong = limn_arena_printf(r->e->arena, "%s: expected as many vectors for both text encoders, found %d and "
+                                         "%lld", r->to->path, r->to->n, (long long)n);
+    else return true;
+    return false;
+}
+
+static limn_status load(reader *r, const limn_weight_file *st, const limn_entry *t, int which)
 {
     int64_t n = t->rank == 2 ? t->dim[0] : 1;
     size_t count = limn_entry_count(t);
     char a[128];
-    if (n < 1 || n > r->e->most) {
-        r->to->wrong = limn_arena_printf(r->e->arena, "%s: expected 1 to %d vectors, as many as a chunk of a text has "
-                                         "tokens, found %lld", r->to->path, r->e->most, (long long)n);
-        return LIMN_OK;
-    }
+    if (!check_count(r, n, which)) return LIMN_OK;
     float *x = limn_arena_alloc(r->e->arena, count * sizeof *x);
     if (!x) return limn_fail_memory(r->ctx, count * sizeof *x, r->to->path);
     limn_status status = limn_weight_file_load(r->ctx, st, t, x, LIMN_F32);
@@ -128,23 +152,48 @@ static limn_status load(reader *r, const limn_weight_file *st, const limn_entry 
             return r->to->wrong = limn_arena_printf(r->e->arena, "%s: tensor \"%s\" holds NaN or infinity, at number %zu",
                                                     r->to->path, shown(t->name, a), i), LIMN_OK;
     if (status != LIMN_OK) return status;
-    r->to->vectors = x, r->to->n = (int)n;
-    r->tensor = limn_arena_strdup(r->e->arena, t->name);
+    r->to->vectors[which] = x, r->to->n = (int)n;
+    if (!which) r->tensor = limn_arena_strdup(r->e->arena, t->name);
     return r->tensor ? LIMN_OK : limn_fail_memory(r->ctx, strlen(t->name), r->to->path);
+}
+
+/* diffusers' script for two text encoders writes two files, NAME_2 for the second one.  *st becomes that one, if it is
+ * there and has vectors of the second encoder: *out. */
+static limn_status turn_to_second(reader *r, limn_weight_file **st, const limn_entry **out)
+{
+    const char *path = r->to->path, *wrong = r->to->wrong;
+    int stem = (int)(strlen(path) - strlen(r->to->file) + strlen(r->to->name));
+    const char *second = limn_arena_printf(r->e->arena, "%.*s_2%s", stem, path, path + stem);
+    limn_weight_file *other;
+    if (!second) return limn_fail_memory(r->ctx, strlen(path), path);
+    if (access(second, R_OK) != 0 || limn_weight_file_open(r->ctx, second, &other) != LIMN_OK) return LIMN_OK;
+    *out = choose(r, other, 1);
+    r->to->wrong = *out ? NULL : wrong;
+    limn_weight_file_close(*out ? *st : other);
+    if (*out) *st = other;
+    return LIMN_OK;
+}
+
+/* The vectors of one encoder. */
+static limn_status read_vectors(reader *r, limn_weight_file **st, int which)
+{
+    const limn_entry *tensor = choose(r, *st, which);
+    limn_status status = tensor || !which ? LIMN_OK : turn_to_second(r, st, &tensor);
+    return tensor ? load(r, *st, tensor, which) : status;
 }
 
 /* Whatever is wrong with it is said when a prompt names it. */
 static limn_status read_file(reader *r)
 {
     limn_weight_file *st;
-    r->to->n = 1;
     limn_status status = limn_weight_file_open(r->ctx, r->to->path, &st);
-    const limn_entry *tensor = status == LIMN_OK ? choose(r, st) : NULL;
-    if (tensor) status = load(r, st, tensor);
+    for (int i = 0; i < r->e->n_widths && status == LIMN_OK && (!i || r->to->vectors[i - 1]); i++)
+        status = read_vectors(r, &st, i);
     limn_weight_file_close(st);
     if (status == LIMN_NO_MEMORY) return status;
     if (status != LIMN_OK) r->to->wrong = limn_arena_strdup(r->e->arena, limn_error_text(r->ctx));
-    return r->to->vectors || r->to->wrong ? LIMN_OK : limn_fail_memory(r->ctx, 1 << 12, r->to->path);
+    if (r->to->wrong) r->to->n = 1;
+    return r->to->vectors[r->e->n_widths - 1] || r->to->wrong ? LIMN_OK : limn_fail_memory(r->ctx, 1 << 12, r->to->path);
 }
 
 /* ---- a folder --------------------------------------------------------------------------------------------------------- */
@@ -198,11 +247,15 @@ static limn_status read_one(reader *r, const char *folder, const char *file)
 
 static limn_status read_all(limn_pipeline *p, struct limn_embeddings *e, const char *folder, const limn_names *names)
 {
-    limn_interface text = limn_model_interface(&p->text[0].settings);
     limn_prompt_word *word = calloc(names->n, sizeof *word);
     reader r = {.ctx = p->ctx, .e = e, .model = p->name};
     limn_clip_encoder *encoder = limn_clip_encoder_new(p->bpe);
-    e->words.word = word, e->width = text.text_width, e->most = text.text_length - 2;
+    e->words.word = word, e->n_widths = p->n_texts;
+    for (int i = 0; i < p->n_texts; i++) {
+        limn_interface text = limn_model_interface(&p->text[i].settings);
+        e->width[i] = text.text_width;
+        if (!i || text.text_length - 2 < e->most) e->most = text.text_length - 2;
+    }
     e->arena = limn_arena_new(), e->of = calloc(names->n, sizeof *e->of);
     if (e->arena) e->words.folder = limn_arena_strdup(e->arena, folder);
     limn_status status = word && encoder && e->of && e->arena && e->words.folder
@@ -240,21 +293,22 @@ static limn_status tell(limn_pipeline *p, const struct limn_embeddings *e)
 /* Words mean other vectors from now on: what was encoded is encoded anew. */
 static limn_status begin(limn_pipeline *p)
 {
-    limn_recipe_part *text = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
-    if (limn_pipeline_check_idle(p) != LIMN_OK) return LIMN_BAD_ARGUMENT;
+    limn_recipe_part *text;
+    limn_status status = limn_pipeline_check_idle(p);
+    if (status != LIMN_OK) return status;
     if (p->shares)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: a pipeline that shares another one's weights has its embeddings, "
                          "too, and cannot change them", p->name);
-    if (!text)
+    if (!p->n_texts)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "embeddings are words for a text encoder of its own, which %s has not",
                          p->name);
-    if (p->n_texts > 1)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: embeddings for two text encoders (Stable Diffusion XL) are not "
-                         "there yet", p->name);
     limn_job_end(&p->reader.job);
-    limn_job_end(&text->job);
-    text->changed = true;
-    return limn_net_renew(p->ctx, text->net);
+    for (int i = 0; (text = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i)) && status == LIMN_OK; i++) {
+        limn_job_end(&text->job);
+        text->changed = true;
+        status = limn_net_renew(p->ctx, text->net);
+    }
+    return status;
 }
 
 limn_status limn_pipeline_set_embeddings(limn_pipeline *p, const char *folder)
@@ -322,7 +376,7 @@ limn_status limn_embeddings_write(limn_ctx *ctx, limn_recipe_part *part, const i
 {
     const struct limn_embeddings *e = part->embeddings;
     if (!limn_port_node(part->job.ports, LIMN_PORT_VECTORS)) return limn_recipe_write(part, LIMN_PORT_IDS, LIMN_I32, ids);
-    size_t width = (size_t)e->width;
+    size_t width = (size_t)e->width[part->encoder];
     int32_t *tokens = malloc(n * sizeof *tokens);
     float *kept = malloc(n * sizeof *kept), *vectors = calloc(n * width, sizeof *vectors);
     bool room = tokens && kept && vectors;
@@ -330,8 +384,9 @@ limn_status limn_embeddings_write(limn_ctx *ctx, limn_recipe_part *part, const i
     for (size_t i = 0; i < n && status == LIMN_OK; i++) {
         const embedding *is = of_id(e, ids[i]);
         tokens[i] = is ? 0 : ids[i], kept[i] = is ? 0 : 1;
-        if (is && is->vectors)
-            memcpy(vectors + i * width, is->vectors + (size_t)(ids[i] - is->first) * width, width * sizeof *vectors);
+        if (is && !is->wrong)
+            memcpy(vectors + i * width, is->vectors[part->encoder] + (size_t)(ids[i] - is->first) * width,
+                   width * sizeof *vectors);
     }
     if (status == LIMN_OK) status = limn_recipe_write(part, LIMN_PORT_IDS, LIMN_I32, tokens);
     if (status == LIMN_OK) status = limn_recipe_write(part, LIMN_PORT_KEPT, LIMN_F32, kept);
@@ -344,14 +399,16 @@ limn_status limn_embeddings_write(limn_ctx *ctx, limn_recipe_part *part, const i
 
 /* ---- what a picture's text says --------------------------------------------------------------------------------------- */
 
-/* r = 281 r ^ 997 trunc(100 x) of all numbers, modulo 2^32; the last four digits are shown. */
+/* r = 281 r ^ 997 trunc(100 x) of all numbers, modulo 2^32; the last four digits are shown.  Of several encoders those of
+ * one behind those of the other: A1111 shows none. */
 static void write_checksum(const struct limn_embeddings *e, const embedding *is, char out[8])
 {
     uint32_t r = 0;
-    for (int i = 0; is->vectors && i < is->n * e->width; i++) {
-        float x = is->vectors[i] * 100;
-        r = r * 281u ^ (isfinite(x) ? (uint32_t)(int64_t)fmod(trunc((double)x), 4294967296.0) : 0) * 997u;
-    }
+    for (int k = 0; k < e->n_widths && !is->wrong; k++)
+        for (int i = 0; i < is->n * e->width[k]; i++) {
+            float x = is->vectors[k][i] * 100;
+            r = r * 281u ^ (isfinite(x) ? (uint32_t)(int64_t)fmod(trunc((double)x), 4294967296.0) : 0) * 997u;
+        }
     snprintf(out, 8, "%04x", (unsigned)(r & 0xffff));
 }
 
@@ -377,6 +434,6 @@ void limn_embeddings_tell(const struct limn_embeddings *e, int n_texts, const li
 bool limn_embeddings_find(const struct limn_embeddings *e, const char *name, char checksum[8])
 {
     for (size_t i = 0; e && i < e->n; i++)
-        if (!strcmp(e->of[i].name, name) && e->of[i].vectors) return write_checksum(e, &e->of[i], checksum), true;
+        if (!strcmp(e->of[i].name, name) && !e->of[i].wrong) return write_checksum(e, &e->of[i], checksum), true;
     return false;
 }

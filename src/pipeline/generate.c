@@ -206,7 +206,7 @@ static limn_status read_text(limn_pipeline *p, int i, const char *text, limn_pre
     limn_recipe_part *reader = &p->reader, *encoder = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i);
     limn_net_shape shape = {.batch = 1, .part = LIMN_PART_TEXT, .precision = precision};
     reader->bpe = p->bpe, reader->pad = p->text[i].pad, reader->embeddings = encoder ? encoder->embeddings : NULL;
-    reader->net = (encoder ? encoder : limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER))->net;
+    reader->encoder = i, reader->net = (encoder ? encoder : limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER))->net;
     shape.vectors = limn_embeddings_any(reader->embeddings);
     shape.text_raw = encoder && encoder->raw, shape.text_skip = shape.text_raw;
     reader->changed = !limn_job_serves(p->ctx, &reader->job, reader->net, &shape);

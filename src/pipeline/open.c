@@ -301,8 +301,8 @@ static limn_status make_recipe(limn_pipeline *p, const char *source, const limn_
     if (p->bpe && !p->published) p->text[0].pad = limn_clip_bpe_end(p->bpe);
     for (int i = 0; i < 1 || i < p->n_texts; i++) { /* the text encoders, or the network that one is in */
         limn_recipe_part *reader = &p->recipe.part[p->n_texts ? 1 + i : 0];
-        reader->bpe = p->bpe, reader->pad = p->text[i].pad;
-        if (p->n_texts == 1) reader->embeddings = p->embeddings;
+        reader->bpe = p->bpe, reader->pad = p->text[i].pad, reader->encoder = i;
+        if (p->n_texts) reader->embeddings = p->embeddings;
     }
     if (p->published && p->text[0].st) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
     status = limn_recipe_check(p->ctx, &p->recipe);

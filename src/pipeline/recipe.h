@@ -56,6 +56,7 @@ typedef struct limn_recipe_part {
     bool raw;                 /* its features are those before the last layer and the final norm (Stable Diffusion XL) */
     unsigned zero_texts;      /* a bit for each text whose outputs count as 0 */
     const struct limn_embeddings *embeddings; /* of a text part: words with vectors of their own; NULL: none */
+    int encoder;              /* of a text part: which of the model's text encoders */
     limn_port port[LIMN_PORTS];
     limn_job job;             /* of the last limn_recipe_begin() that wanted it; none while the part's memory is free */
     limn_net_shape shape;     /* of that */
