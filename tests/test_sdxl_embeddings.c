@@ -157,8 +157,8 @@ static void what_fits_one_encoder_is_a_sentence(void **state)
 {
     (void)state;
     static const char *const wrong[][2] = {
-        {"a first house", "words/first.safetensors: its vectors have 64 numbers, and the words of the second text encoder of "
-                          "base have 128: it was made for another kind of model"},
+        {"a first house", "words/first.safetensors: its vectors have 64 numbers, and the words of the second text encoder "
+                          "of base have 128: it was made for another kind of model"},
         {"a second house", "words/second.safetensors: its vectors have 128 numbers, and the words of base have 64"},
         {"an uneven house", "words/uneven.safetensors: expected as many vectors for both text encoders, found 2 and 3"}};
     limn_ctx *ctx = limn_ctx_new();

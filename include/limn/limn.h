@@ -380,7 +380,8 @@ LIMN_API limn_status limn_pipeline_set_loras(limn_pipeline *pipeline, int n, con
 /** Words of prompts that stand for vectors (textual inversion): the files in a folder (.safetensors, .pt, .bin; of A1111,
  *  kohya, diffusers), in place of those of a folder before; NULL: none.  In the style a1111 a word is a file's name without
  *  its ending, where its tokens stand, so capitals are no matter; in comfy "embedding:NAME"; in plain as in a1111, and the
- *  "<token>" in a file.  Where a model has two text encoders a file has vectors for both, as many for each.  Not of a pipeline that shares another one's weights; those that share this one's have them too.
+ *  "<token>" in a file.  Where a model has two text encoders a file has vectors for both, as many for each.  Not of
+ *  a pipeline that shares another one's weights; those that share this one's have them too.
  *  @return LIMN_OK, the log has how many fit: a prompt that names one that does not is refused; LIMN_NOT_FOUND: no folder,
  *  or none in it; LIMN_BAD_FILE: none fits; LIMN_UNSUPPORTED: the model has no text encoder of its own; LIMN_BAD_ARGUMENT,
  *  LIMN_NO_MEMORY.  On failure there are none */

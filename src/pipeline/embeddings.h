@@ -1,8 +1,8 @@
 /* embeddings.h: textual inversion (Gal et al. 2022): files of vectors in a folder, each of which a word in a prompt stands
  * for, the file's name.  Of A1111 {"string_to_param": {"*": [n, width]}}, of kohya "emb_params", of diffusers {"<token>":
  * [n, width]} or [width], for several encoders "clip_l", "clip_g": of several tensors that which is as wide as the encoder's
- * words; of a model with several each has its own, and as many.  diffusers' script for two encoders writes those of the second
- * into NAME_2. */
+ * words; of a model with several each has its own, and as many.  diffusers' script for two encoders writes those of the
+ * second into NAME_2. */
 #ifndef LIMN_EMBEDDINGS_H
 #define LIMN_EMBEDDINGS_H
 

@@ -235,7 +235,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
                          "cannot: take %s",
                          row->name, samplers_for(flow, true, names, sizeof names));
     if ((o->init || o->init_latent) && !(o->noise > 0) && !net.edits) out->strength = o->strength;
-    out->table_strength = net.told_guidance && row->rounding == LIMN_TIMES_DISTILLED;
+    out->table_strength = limn_start_spreads(p) && row->rounding == LIMN_TIMES_DISTILLED;
     out->counts_all = limn_pipeline_follows_diffusers(p);
     out->others = limn_start_others(p, o);
     if (o->init || o->init_latent)

@@ -214,9 +214,15 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
     return LIMN_OK;
 }
 
+bool limn_start_spreads(const limn_pipeline *p)
+{
+    limn_interface net = limn_model_interface(&p->settings);
+    return net.told_guidance && !net.sizes;
+}
+
 bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o)
 {
-    int steps = limn_pipeline_describe(p).told_guidance ? LIMN_DISTILLED_STEPS : o->steps;
+    int steps = limn_start_spreads(p) ? LIMN_DISTILLED_STEPS : o->steps;
     bool edits = limn_model_interface(&p->settings).edits;
     return (o->init || o->init_latent) && !edits && !(o->noise > 0) && limn_sampler_steps(steps, o->strength) == 0;
 }

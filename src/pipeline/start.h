@@ -34,6 +34,10 @@ typedef struct limn_start {
 limn_noise_others limn_start_others(const limn_pipeline *p, const limn_generate_options *o);
 /** What is wrong with the options for a start.  @return LIMN_BAD_ARGUMENT naming the option */
 limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options *o);
+/** All steps are spread over the last part of the distilled timesteps, the strength: as diffusers' pipelines for networks
+ *  that are told the guidance have it.  Those of Stable Diffusion XL have the pipeline of all others, which leaves out the
+ *  first steps. */
+bool limn_start_spreads(const limn_pipeline *p);
 /** A start from a picture of whose way nothing is gone: no step is made. */
 bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o);
 /** Then the pictures: options->init itself, in the size of the options and with the model's channels.
