@@ -91,6 +91,11 @@ static void every_wrong_value_is_one_sentence_and_exit_code_2(void **state)
         {"ldm-unet|--data|shapes|--out|run-cli|--set|" TINY "inpaint=1", "fills in what a mask shows is not trained here"},
         {"ldm-unet|--data|shapes|--out|run-cli|--set|" TINY "edit=1", "changes a picture that it sees is not trained here"},
         {"ldm-unet|--data|shapes|--out|run-cli|--set|" TINY "guidance_width=8", "is told the guidance is not trained here"},
+        {"ldm-unet|--data|shapes|--out|run-cli|--set|inpaint=1", "fills in what a mask shows is not trained here"},
+        {"ldm-unet|--data|shapes|--out|run-cli|--set|sizes=6 pooled_width=64",
+         "told the sides of the picture (Stable Diffusion XL) is not trained here: expected one that reads a noisy picture "
+         "alone (--set \"sizes=0 pooled_width=0\")"},
+        {"sdxl-unet|--data|shapes|--out|run-cli|--init|no-such-file", "told the sides of the picture"},
         {"dit|--data|shapes|--out|run-cli|--init|no-such-file|--set|" SMALL, "no-such-file"},
         {"dit|--data|shapes|--out|run-cli|--resume|--set|" SMALL, "run-cli/checkpoint.safetensors"},
         {"dit|--data|shapes|--out|run-cli|--resume|--init|x", "--init"},

@@ -7,11 +7,27 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* What a network sees beside the noisy picture is not made here. */
+static limn_status check_network(const limn_trainer *t)
+{
+    limn_interface net = limn_model_interface(&t->settings);
+    static const char *const says[][2] = {{"fills in what a mask shows", "inpaint=0"},
+                                          {"changes a picture that it sees", "edit=0"},
+                                          {"is told the guidance", "guidance_width=0"},
+                                          {"is told the sides of the picture (Stable Diffusion XL)",
+                                           "sizes=0 pooled_width=0"}};
+    int i = net.inpaints ? 0 : net.edits ? 1 : net.told_guidance ? 2 : net.sizes ? 3 : -1;
+    return i < 0 ? LIMN_OK
+                 : limn_fail(t->ctx, LIMN_UNSUPPORTED, "a network that %s is not trained here: expected one that reads a "
+                             "noisy picture alone (--set \"%s\")", says[i][0], says[i][1]);
+}
+
 static limn_status check(const limn_trainer *t)
 {
     limn_ctx *ctx = t->ctx;
     const limn_train_options *o = t->o;
     limn_status status = limn_objective_check(ctx, &o->objective);
+    if (status == LIMN_OK) status = check_network(t);
     if (status != LIMN_OK) return status;
     bool eps = o->objective.prediction == LIMN_PREDICT_EPS && o->objective.schedule.kind != LIMN_SCHEDULE_FLOW;
     if (limn_model_interface(&t->settings).learned_variance && !eps)
@@ -124,14 +140,6 @@ static limn_status open(limn_trainer *t)
         return limn_fail(
             t->ctx, LIMN_UNSUPPORTED,
             "training on captions needs text_encoder=clip; with text_encoder=none text features come from elsewhere");
-    limn_interface net = limn_model_interface(&t->settings);
-    if (net.inpaints || net.edits || net.told_guidance)
-        return limn_fail(t->ctx, LIMN_UNSUPPORTED, "a network that %s is not trained here: expected one that reads a noisy "
-                         "picture alone (--set %s=0)",
-                         net.inpaints ? "fills in what a mask shows"
-                         : net.edits  ? "changes a picture that it sees"
-                                      : "is told the guidance",
-                         net.inpaints ? "inpaint" : net.edits ? "edit" : "guidance_width");
     limn_status status = open_tokenizer(t);
     if (status == LIMN_OK) status = open_data(t);
     return status == LIMN_OK && t->o->sample_every && limn_trainer_leads(t) ? limn_samples_new(t, &d->samples) : status;
