@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "limn inspect FILE|FOLDER... [flags]\n"
@@ -82,13 +83,16 @@ static void print_fit(const limn_fit *fit, bool many)
                limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
 }
 
-/* Of published networks that draw together: which of them a file has. */
+/* Of published networks that draw together: which of them a file has, and a folder of diffusers beside it. */
 typedef struct parts {
     const limn_fit *draws;
     bool text, coder, lacks_coder;
     int lacks_text[2];  /* width of the features of each text encoder that is not there, CLIP's and OpenCLIP's; 0: none */
     limn_interface net; /* of `draws` */
+    bool folder[3], misfit[3]; /* places[] has it; has something else */
 } parts;
+
+static const char *const places[3] = {"text_encoder", "text_encoder_2", "vae"};
 
 static bool has_encoder(const limn_inspected *it, int width)
 {
@@ -111,6 +115,35 @@ static void find_lacking_texts(const limn_inspected *it, parts *p)
     if (second) p->lacks_text[1] = has_encoder(it, second) ? 0 : second;
 }
 
+static bool has_coder(const limn_inspected *it, int channels)
+{
+    for (int i = 0; i < it->n_fits; i++) {
+        const limn_fit *fit = &it->fit[i];
+        if (fit->source != LIMN_FIT_NONE && fit->settings.family->kind == LIMN_RECONSTRUCTS &&
+            limn_model_interface(&fit->settings).latent == channels)
+            return true;
+    }
+    return false;
+}
+
+/* What is missing is looked for in the folder. */
+static void look_beside(limn_ctx *ctx, const char *folder, parts *p)
+{
+    char path[1100];
+    for (int i = 0; i < 3; i++) {
+        limn_inspected *it = NULL;
+        int width = i < 2 ? p->lacks_text[i] : 0;
+        snprintf(path, sizeof path, "%s/%s", folder, places[i]);
+        if ((i < 2 ? !width : !p->lacks_coder) || strlen(folder) > 1000 || access(path, F_OK) != 0) continue;
+        bool there = limn_inspected_open(ctx, path, &it) == LIMN_OK;
+        p->folder[i] = there && (i < 2 ? has_encoder(it, width) : has_coder(it, p->net.channels));
+        p->misfit[i] = !p->folder[i];
+        limn_inspected_close(it);
+        if (p->folder[i] && i < 2) p->lacks_text[i] = 0;
+        else if (p->folder[i]) p->lacks_coder = false;
+    }
+}
+
 static parts parts_of(const limn_inspected *it)
 {
     parts p = {0};
@@ -128,20 +161,33 @@ static parts parts_of(const limn_inspected *it)
     return p;
 }
 
-/* What the file is a part of, and what it lacks. */
-static void print_parts(const limn_inspected *it)
+/* Of a text encoder alone: OpenCLIP's of Stable Diffusion XL makes a whole text, too. */
+static const char *flag_of(const limn_inspected *it)
 {
-    parts p = parts_of(it);
-    if (!p.draws && p.text) printf("part      a text encoder: --clip_l of limn generate\n");
-    if (!p.draws && p.coder) printf("part      an autoencoder: -m of limn encode and decode, --vae of limn generate\n");
-    const char *missing = "missing";
-    for (int i = 0; i < 2; i++)
-        if (p.lacks_text[i]) {
-            printf("%-10sa text encoder that makes features of %d numbers (%s)\n", missing, p.lacks_text[i],
-                   i ? "--clip_g" : "--clip_l");
-            missing = "";
+    for (int i = 0; i < it->n_fits; i++)
+        if (it->fit[i].source != LIMN_FIT_NONE && it->fit[i].settings.family->kind == LIMN_ENCODES_TEXT) {
+            limn_interface net = limn_model_interface(&it->fit[i].settings);
+            return net.pooled_width && net.text_width != 768 && net.text_width != 1024 ? "--clip_g" : "--clip_l";
         }
-    if (p.lacks_coder) printf("%-10san autoencoder of latents of %d channels (--vae)\n", missing, p.net.channels);
+    return "--clip_l";
+}
+
+/* What the file is a part of, and what it lacks. */
+static void print_parts(const limn_inspected *it, const parts *p)
+{
+    if (!p->draws && p->text) printf("part      a text encoder: %s of limn generate\n", flag_of(it));
+    if (!p->draws && p->coder) printf("part      an autoencoder: -m of limn encode and decode, --vae of limn generate\n");
+    const char *missing = "missing";
+    for (int i = 0; i < 3; i++) {
+        if (i < 2 ? !p->lacks_text[i] : !p->lacks_coder) continue;
+        if (i < 2)
+            printf("%-10sa text encoder that makes features of %d numbers (%s)", missing, p->lacks_text[i],
+                   i ? "--clip_g" : "--clip_l");
+        else printf("%-10san autoencoder of latents of %d channels (--vae)", missing, p->net.channels);
+        if (p->misfit[i]) printf("; %s is there, and holds none", places[i]);
+        putchar('\n');
+        missing = "";
+    }
 }
 
 static bool begins(const limn_entry *e, const char *prefix)
@@ -161,9 +207,8 @@ static bool belongs(const limn_inspected *it, const limn_entry *e)
 }
 
 /* First, in a line: published networks by their titles, what is missing, and how much is nobody's. */
-static void print_summary(const limn_inspected *it)
+static void print_summary(const limn_inspected *it, const parts *p)
 {
-    parts p = parts_of(it);
     size_t others = 0;
     const char *first = NULL;
     char name[256];
@@ -176,10 +221,13 @@ static void print_summary(const limn_inspected *it)
         if (belongs(it, e)) continue;
         if (!others++) first = e->name;
     }
-    int texts = (p.lacks_text[0] > 0) + (p.lacks_text[1] > 0);
-    printf("%s%s%s%s", texts || p.lacks_coder ? "; missing: " : "",
-           texts > 1 ? "text encoders" : texts ? "text encoder" : "", texts && p.lacks_coder ? ", " : "",
-           p.lacks_coder ? "autoencoder" : "");
+    const char *with = "; beside it: ";
+    for (int i = 0; i < 3; i++)
+        if (p->folder[i]) printf("%s%s", with, places[i]), with = ", ";
+    int texts = (p->lacks_text[0] > 0) + (p->lacks_text[1] > 0);
+    printf("%s%s%s%s", texts || p->lacks_coder ? "; missing: " : "",
+           texts > 1 ? "text encoders" : texts ? "text encoder" : "", texts && p->lacks_coder ? ", " : "",
+           p->lacks_coder ? "autoencoder" : "");
     if (others)
         printf("; left over: %zu tensor%s (%s%s)", others, others > 1 ? "s" : "",
                limn_escape(first, strlen(first), name, sizeof name), others > 1 ? " .." : "");
@@ -209,11 +257,13 @@ static limn_status print_checksum(limn_ctx *ctx, const limn_weight_file *st)
     return status;
 }
 
-static limn_status print_weights(limn_ctx *ctx, const limn_inspected *it, bool all)
+static limn_status print_weights(limn_ctx *ctx, const limn_inspected *it, const char *source, bool all)
 {
     bool many = it->n_fits > 1;
     limn_status status = it->known;
-    if (status == LIMN_OK) print_summary(it);
+    parts p = parts_of(it);
+    if (p.draws) look_beside(ctx, source, &p);
+    if (status == LIMN_OK) print_summary(it, &p);
     for (int i = 0; i < it->n_fits; i++) print_sets(&it->fit[i], many);
     limn_status listed = cli_tensors_print(ctx, it->st, all); /* also when the metadata is wrong */
     print_totals(it->st);
@@ -221,7 +271,7 @@ static limn_status print_weights(limn_ctx *ctx, const limn_inspected *it, bool a
     if (status == LIMN_OK && it->latents.kind != LIMN_NO_LATENTS) cli_latents_print(&it->latents);
     if (many && status == LIMN_OK) printf("networks  %d\n", it->n_fits);
     for (int i = 0; i < it->n_fits && status == LIMN_OK; i++) print_fit(&it->fit[i], many);
-    if (status == LIMN_OK) print_parts(it);
+    if (status == LIMN_OK) print_parts(it, &p);
     if (status == LIMN_OK) status = print_checksum(ctx, it->st);
     return listed != LIMN_OK ? listed : status;
 }
@@ -265,7 +315,7 @@ static limn_status inspect(limn_ctx *ctx, const char *source, bool all)
 {
     limn_inspected *it;
     limn_status status = limn_inspected_open(ctx, source, &it);
-    if (status == LIMN_OK && it->st) status = print_weights(ctx, it, all);
+    if (status == LIMN_OK && it->st) status = print_weights(ctx, it, source, all);
     else if (status == LIMN_OK) print_picture(it->file, &it->picture);
     limn_inspected_close(it);
     return status;

@@ -111,7 +111,7 @@ static limn_interface interface(const void *config)
 {
     const limn_text_config *text = &((const clip_config *)config)->text;
     return (limn_interface){.vocabulary = text->vocab, .text_length = text->length, .text_width = text->width,
-                            .text_depth = text->depth};
+                            .text_depth = text->depth, .pooled_width = ((const clip_config *)config)->projection};
 }
 
 const limn_family limn_family_clip_text = {

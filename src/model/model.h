@@ -106,7 +106,7 @@ typedef struct limn_interface {
     bool edits;                   /* the picture that a text changes is the condition */
     bool told_guidance;           /* one call is guided already */
     int sizes;                    /* numbers that it is told about the picture's sides: 6, or 5 and a score of beauty */
-    int pooled_width;             /* of what it is told of a whole text */
+    int pooled_width;             /* of what it is told of a whole text, or makes by a projection */
     bool reads_ids;               /* a text encoder is part of the network */
     int vocabulary;               /* of that encoder: 512 bytes + merges + 2 */
     int text_length, text_width;  /* of the features that it reads, or makes */
