@@ -167,6 +167,7 @@ typedef struct encoder {
     limn_lora_network lora;
     const char *named;  /* where it is; NULL: nobody said */
     int width;          /* of its features */
+    int whole;          /* numbers of a whole text that are read; 0: it is not */
     limn_pipeline_text *to;
 } encoder;
 
@@ -225,11 +226,17 @@ static limn_status check_text_encoder(const limn_pipeline *p, const encoder *e)
     if (to->settings.family->kind != LIMN_ENCODES_TEXT)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", to->file,
                          to->settings.family->name);
-    int makes = limn_model_interface(&to->settings).text_width;
-    return makes == e->width ? LIMN_OK
-                             : limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes features of %d numbers for a token, and %s "
-                                         "reads %d of it (%s): they do not belong together", to->file, makes, p->file,
-                                         e->width, e->flag);
+    limn_interface net = limn_model_interface(&to->settings);
+    if (net.text_width != e->width)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes features of %d numbers for a token, and %s reads %d of it "
+                         "(%s): they do not belong together", to->file, net.text_width, p->file, e->width, e->flag);
+    if (e->whole && !net.pooled_width)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes nothing of a whole text (it has no text_projection), and %s "
+                         "reads %d numbers of it (%s): they do not belong together", to->file, p->file, e->whole, e->flag);
+    if (e->whole && net.pooled_width != e->whole)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes %d numbers of a whole text, and %s reads %d (%s): they do not "
+                         "belong together", to->file, net.pooled_width, p->file, e->whole, e->flag);
+    return LIMN_OK;
 }
 
 /* The part of one text encoder, its file and its tokenizer.  Where there is none, e->to->file is "". */
@@ -253,6 +260,7 @@ static limn_status open_two(limn_pipeline *p, const char *source, const limn_pip
     int all = (int)port[LIMN_PORT_FEATURES].shape.dim[2], wide = (int)port[LIMN_PORT_POOLED].shape.dim[1];
     encoder l = clip_l, g = clip_g;
     char wire[80];
+    g.whole = wide;
     if (wide > all) wide = all;
     l.named = parts->clip_l, l.width = all - wide, l.to = &p->text[0];
     g.named = parts->clip_g, g.width = wide, g.to = &p->text[all > wide];

@@ -282,6 +282,23 @@ static void depths(limn_numbers *q)
     if (n) limn_numbers_set_list(q, cfg->depth, same ? 1 : n, most);
 }
 
+/* diffusers says it of each level down, or of each transformer there. */
+static void depths_must_agree(limn_numbers *q)
+{
+    const ldm_unet_config *cfg = limn_numbers_config(q);
+    const json_t *said = config_of(q, "transformer_layers_per_block");
+    for (int i = 0; i < cfg->unet.n_levels && q->status == LIMN_OK; i++)
+        for (int j = 0; j < cfg->unet.blocks; j++) {
+            const json_t *level = json_is_array(said) ? json_array_get(said, (size_t)i) : said,
+                         *one = json_is_array(level) ? json_array_get(level, (size_t)j) : level;
+            int64_t has = depth_of(q, "down_blocks.", i, j);
+            if (!has || !json_is_integer(one) || json_integer_value(one) == has || q->status != LIMN_OK) continue;
+            q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: config.json beside it says transformer_layers_per_block %lld "
+                                  "of down_blocks.%d.attentions.%d, and its tensors have %lld", q->file,
+                                  (long long)json_integer_value(one), i, j, (long long)has);
+        }
+}
+
 /* What is told beside the time.  The refiner reads what the whole text is pooled from, and five numbers. */
 static void told(limn_numbers *q)
 {
@@ -295,6 +312,7 @@ static void told(limn_numbers *q)
                               "expected those of Stable Diffusion XL: a whole text, and %lld for each of 6 or 5 numbers "
                               "about the picture", q->file, q->map->prefix, first, (long long)reads, cfg->text.width,
                               (long long)each);
+    limn_numbers_must_agree(q, "projection_class_embeddings_input_dim", reads);
     limn_numbers_set(q, &cfg->sizes, sizes);
     limn_numbers_set(q, &cfg->size_width, each);
     limn_numbers_set(q, &cfg->pooled_width, reads - sizes * each);
@@ -376,7 +394,9 @@ void limn_numbers_of_ldm(limn_numbers *q)
     limn_numbers_must_agree(q, "in_channels", in);
     limn_numbers_must_agree(q, "layers_per_block", cfg->unet.blocks);
     transformers(q);
+    limn_numbers_must_agree(q, "cross_attention_dim", cfg->text.width);
     depths(q);
+    depths_must_agree(q);
     told(q);
     heads(q);
 }
