@@ -271,11 +271,13 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
         {&w->style, a->style}, {&w->seed, a->seed},
         {&w->width, a->width}, {&w->height, a->height}, {&w->rng, a->rng}, {&w->label, a->label},
         {&w->precision, a->precision}, {&w->prediction, a->prediction}, {&w->hires, a->hires},
-        {&w->hires_steps, a->hires_steps},
+        {&w->hires_steps, a->hires_steps}, {&w->sizes.original, a->original_size}, {&w->sizes.crop, a->crop},
+        {&w->sizes.target, a->target_size}, {&w->sizes.score, a->score}, {&w->sizes.negative_score, a->negative_score},
         {&w->hires_strength, a->hires_strength}, {&w->strength, w->init ? a->strength : NULL}};
     if (w->sampler || w->scheduler || w->karras) a->own_sampler = NULL;
     if (w->prompt || w->negative) a->embeddings = NULL; /* other texts may name others */
     if (!w->karras && !w->scheduler) w->scheduler = a->scheduler;
+    w->sizes.from_picture = a->original_size || a->crop || a->target_size || a->score || a->negative_score;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!*rows[i].word) *rows[i].word = rows[i].said;
     bool negates = w->negative || (w->minus_n && !limn_is_whole(w->minus_n));

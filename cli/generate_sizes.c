@@ -31,14 +31,15 @@ limn_status generate_sizes_check(limn_ctx *ctx, const limn_pipeline_info *info, 
 {
     const char *score = w->score ? "--aesthetic-score" : w->negative_score ? "--negative-aesthetic-score" : NULL,
                *size = w->original ? "--original-size" : w->crop ? "--crop-at" : w->target ? "--target-size" : score;
+    const char *wrong = NULL, *says = NULL;
     if (size && !info->told_sizes)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for networks that are told the sides of the picture (Stable "
-                         "Diffusion XL), and this one is not: leave it out", size);
-    if (w->target && info->told_sizes == 5)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--target-size: a refiner is told a score of beauty in its place: leave it "
-                         "out");
-    if (score && info->told_sizes != 5)
-        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s is for refiners of Stable Diffusion XL, and this is none: leave it out",
-                         score);
+        wrong = size, says = "is for networks that are told the sides of the picture (Stable Diffusion XL), and this one is "
+                             "not";
+    else if (w->target && info->told_sizes == 5)
+        wrong = "--target-size", says = "is for the base of Stable Diffusion XL: a refiner is told a score of beauty";
+    else if (score && info->told_sizes != 5)
+        wrong = score, says = "is for refiners of Stable Diffusion XL, and this is none";
+    if (wrong && !w->from_picture) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s %s: leave it out", wrong, says);
+    if (wrong) fprintf(stderr, "limn: %s, as the picture says, %s: it is left out\n", wrong, says);
     return LIMN_OK;
 }

@@ -58,6 +58,8 @@ static void the_web_uis_text_is_read(void **state)
     same("of the second pass", a.strength, NULL);
     same("second pass", a.hires, "2");
     same("its steps", a.hires_steps, "9");
+    same("no size of Stable Diffusion XL", a.original_size, NULL);
+    same("no cut", a.crop, NULL);
     same("its strength", a.hires_strength, "0.4");
     limn_again_free(&a);
     a = parsed(ctx, "cat\nSteps: 20, Seed: 1, Denoising strength: 0.4, Hires upscale: 2, Hires upscaler: R-ESRGAN 4x+");

@@ -1,7 +1,7 @@
 /* test_sdxl_relatives.c: relatives of Stable Diffusion XL (U-Nets that fill in what a mask shows, that are told the
- * guidance, that are pruned as SSD-1B and KOALA are), what starts from a picture, and one to four steps of Turbo and Lightning.
- * Shrunken networks in folders of diffusers; latents after every call are those of diffusers' pipelines, from the same seed
- * (oracle/sdxl_relatives.py). */
+ * guidance, that are pruned as SSD-1B and KOALA are), what starts from a picture, and one to four steps of Turbo and
+ * Lightning.  Shrunken networks in folders of diffusers; latents after every call are those of diffusers' pipelines, from
+ * the same seed (oracle/sdxl_relatives.py). */
 #include "make_relatives.h"
 #include "make_sdxl.h"
 #include "vectors/sdxl_relatives.h"

@@ -88,7 +88,7 @@ static char *copy(limn_arena *arena, span s)
 
 /* Words that need another form before a flag takes them. */
 typedef struct raw {
-    const char *size, *version, *from, *class_number, *denoising, *upscaler;
+    const char *size, *version, *from, *class_number, *denoising, *upscaler, *left, *top;
 } raw;
 
 typedef struct reader {
@@ -110,8 +110,11 @@ static const char **place_of(reader *r, span key, bool *known)
         {"Seed", &a->seed}, {"Model", &a->model}, {"RNG", &a->rng}, {"Precision", &a->precision}, {"Size", &r->raw.size},
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number},
         {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &a->hires}, {"Hires steps", &a->hires_steps},
-        {"Text encoder", &a->text_encoder}, {"VAE", &a->vae}, {"Prediction", &a->prediction},
-        {"Used embeddings", &a->embeddings},
+        {"Text encoder", &a->text_encoder}, {"Text encoder 2", &a->text_encoder_2}, {"VAE", &a->vae},
+        {"Prediction", &a->prediction},
+        {"Used embeddings", &a->embeddings}, {"Original size", &a->original_size}, {"Crop left", &r->raw.left},
+        {"Crop top", &r->raw.top}, {"Target size", &a->target_size}, {"Aesthetic score", &a->score},
+        {"Negative aesthetic score", &a->negative_score},
         {"Hires upscaler", &r->raw.upscaler}, {"Model hash", &a->hash}, {"Batch size", NULL}, {"Batch pos", NULL}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (is(key, keys[i].key)) return *known = true, keys[i].to;
@@ -215,6 +218,9 @@ static limn_status finish(reader *r)
     name_rng(r);
     name_scheduler(r);
     if (r->raw.class_number) r->failed |= !(a->label = limn_arena_printf(a->arena, "@%s", r->raw.class_number));
+    if (r->raw.left || r->raw.top)
+        r->failed |= !(a->crop = limn_arena_printf(a->arena, "%s,%s", r->raw.left ? r->raw.left : "0",
+                                                   r->raw.top ? r->raw.top : "0"));
     take_second_pass(r);
     if (r->rest.n) r->failed |= !(a->rest = limn_arena_strdup(a->arena, r->rest.bytes));
     return r->failed || r->rest.failed ? limn_fail_memory(r->ctx, r->rest.n, "a picture's text") : LIMN_OK;
@@ -365,7 +371,9 @@ limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *a)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s was drawn as its model's scheduler_config.json says (%s), which that "
                          "of %s does not: name a sampler (--sampling-method)", a->file,
                          limn_escape(a->own_sampler, strlen(a->own_sampler), shown, sizeof shown), p->name);
-    compare_part(p, a, "text encoder", "--clip_l", a->text_encoder, p->text[0].name);
+    bool alone = p->n_texts == 1 && limn_model_interface(&p->settings).sizes; /* OpenCLIP's, of a refiner */
+    compare_part(p, a, "text encoder", alone ? "--clip_g" : "--clip_l", a->text_encoder, p->text[0].name);
+    compare_part(p, a, "second text encoder", "--clip_g", a->text_encoder_2, p->text[1].name);
     compare_part(p, a, "autoencoder", "--vae", a->vae, p->vae_name);
     limn_status status = check_embeddings(p, a);
     if (status != LIMN_OK) return status;

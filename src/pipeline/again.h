@@ -17,12 +17,13 @@ typedef struct limn_again {
     const char *prompt, *negative;             /* "": it is there, and empty */
     const char *steps, *sampler, *scheduler, *guidance, *rescale, *eta, *skip, *style, *seed, *width, *height, *rng, *label;
     const char *precision, *prediction, *image_guidance;
+    const char *original_size, *crop, *target_size, *score, *negative_score; /* of limn_size_condition: "100x48", "16,8" */
     const char *strength;                      /* it began with a picture, which the text does not hold; image_guidance: it
                                                 * changed one, which it does not hold either */
     const char *hires, *hires_strength, *hires_steps; /* a second pass; then strength is not that of a picture */
     const char *model;                         /* its name, perhaps without ".safetensors" */
     const char *hash;                          /* of its weights: ten digits and more of their SHA-256, or what was before */
-    const char *text_encoder, *vae;            /* of their files, where these are not the model's */
+    const char *text_encoder, *text_encoder_2, *vae; /* of their files, where these are not the model's */
     const char *embeddings;                    /* "glim [1a2b], ...": words that stood for vectors of these files */
     const char *own_sampler;                   /* the sampler of the model's own scheduler_config.json, in place of two */
     const char *rest;                          /* "ENSD: 31337, Eta: 0": what is not followed */

@@ -352,6 +352,28 @@ static void put_guidance(limn_text *text, const limn_pipeline_info *info, const 
     if (o->guidance_rescale > 0) limn_text_printf(text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
 }
 
+/* What Stable Diffusion XL is told about the picture, where it is not as usual: under names of our own, A1111 has none. */
+static void put_sizes(limn_text *text, const limn_pipeline_info *info, const limn_generate_options *o)
+{
+    const limn_size_condition *c = &o->size_condition, usual = limn_generate_defaults().size_condition;
+    if (!info->told_sizes) return;
+    if (c->width || c->height) limn_text_printf(text, "Original size: %dx%d, ", c->width, c->height);
+    if (c->left || c->top) limn_text_printf(text, "Crop left: %d, Crop top: %d, ", c->left, c->top);
+    if (info->told_sizes == 6 && (c->target_width || c->target_height))
+        limn_text_printf(text, "Target size: %dx%d, ", c->target_width, c->target_height);
+    if (info->told_sizes == 5 && c->score != usual.score) limn_text_printf(text, "Aesthetic score: %.9g, ", c->score);
+    if (info->told_sizes == 5 && c->negative_score != usual.negative_score)
+        limn_text_printf(text, "Negative aesthetic score: %.9g, ", c->negative_score);
+}
+
+/* An empty one is said where it is not the same as none. */
+static bool has_negative(const limn_pipeline *p, const limn_generate_options *o)
+{
+    limn_prompt_style style;
+    if (!o->negative || *o->negative) return o->negative;
+    return p->zero_negative && limn_prompts_check(p, o, &style) == LIMN_OK && style == LIMN_PROMPT_PLAIN;
+}
+
 char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_options *o, int i)
 {
     limn_text text = {0};
@@ -366,7 +388,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
         put_loras(&text, p);
         limn_text_append(&text, "\n", 1);
     }
-    if (info.reads_text && o->negative && o->negative[0]) {
+    if (info.reads_text && has_negative(p, o)) {
         limn_text_append(&text, "Negative prompt: ", 17);
         put_utf8(&text, o->negative);
         limn_text_append(&text, "\n", 1);
@@ -393,8 +415,10 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     limn_text_printf(&text,
                      "Seed: %llu, Size: %dx%d, ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
                      sides.width, sides.height);
+    put_sizes(&text, &info, o);
     put_model(&text, p, o);
     put_part(&text, "Text encoder", p->text[0].name);
+    put_part(&text, "Text encoder 2", p->text[1].name);
     put_part(&text, "VAE", p->vae_name);
     put_embeddings(&text, p, o);
     if (limn_generate_rng(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");
