@@ -12,8 +12,9 @@ static const char help[] =
     "\n"
     "Draws a network: every block with the shape after it, parameters and FLOPs (two per multiply-add), the totals, and "
     "the\n"
-    "memory that running and training it takes.  NET is a family, a preset, a weight file, or the folder that limn\n"
-    "train wrote; of a checkpoint with several networks --network says which.\n"
+    "memory that running and training it takes.  NET is a family, a preset, a weight file, or a folder: that which limn\n"
+    "train wrote, or one of diffusers (of a whole model its network that draws; FOLDER/text_encoder_2, FOLDER/vae are the\n"
+    "others); of a checkpoint with several networks --network says which.\n"
     "Without NET: the table of all networks.\n"
     "\n"
     "  --set NAME=VALUE   change a setting; as often as you like, or several in one: --set \"depth=24 attention=joint\"\n"
@@ -143,6 +144,8 @@ static limn_status find_network(limn_ctx *ctx, const describe_flags *f, limn_net
     bool regular = stat(name, &there) == 0 && S_ISREG(there.st_mode);
     bool file = (dot && strcmp(dot, ".safetensors") == 0) || (regular && limn_network_new(ctx, name, out) != LIMN_OK);
     bool folder = !file && strlen(name) < 1024 && access(inside, R_OK) == 0;
+    if (!file && !folder && !regular && stat(name, &there) == 0 && S_ISDIR(there.st_mode)) /* a name goes before */
+        folder = limn_network_new(ctx, name, out) != LIMN_OK;
     if (file || folder) return limn_network_open(ctx, name, f->network, out);
     if (f->network)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network is for a weight file with several networks, and %.200s is none",

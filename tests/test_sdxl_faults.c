@@ -1,5 +1,5 @@
 /* test_sdxl_faults.c: parts of Stable Diffusion XL that do not belong together, networks that contradict themselves, and
- * what limn inspect says is there and missing: a sentence each. */
+ * what limn inspect says is there and missing: a sentence each; pictures drawn again. */
 #include "file/image.h"
 #include "make_sdxl.h"
 
@@ -158,18 +158,38 @@ static void what_it_was_told_of_the_picture_is_told_again(void **state)
           "Aesthetic score: 9, Negative aesthetic score: 1.5, ");
     draws("--again xl-again-beauty.png -m xl-again-refiner", "beauty2", "a cat");
     check_same(ctx, true, "beauty", "beauty2");
+    draws(BASE "--clip_g xl-again/text_encoder_2/model.safetensors", "parts", "Text encoder 2: model.safetensors");
+    draws("--again xl-again-parts.png -m xl-again", "parts2", "drawn with the second text encoder");
+    check_same(ctx, true, "parts", "parts2");
     draws("--again xl-again-beauty.png -m xl-again", "other", "--aesthetic-score, as the picture says, is for refiners");
     limn_ctx_free(ctx);
 }
 
-/* ---- limn inspect ----------------------------------------------------------------------------------------------------- */
+/* ---- limn inspect, describe ------------------------------------------------------------------------------------------- */
 
-static void inspected(const char *what, const char *words)
+static void shows(const char *verb, const char *what, const char *words)
 {
     char command[400];
-    snprintf(command, sizeof command, LIMN_BINARY_DIR "/limn inspect %s >xl-bad.said 2>&1 && grep -qF -- '%s' xl-bad.said",
+    snprintf(command, sizeof command, LIMN_BINARY_DIR "/limn %s %s >xl-bad.said 2>&1 && grep -qF -- '%s' xl-bad.said", verb,
              what, words);
-    if (system(command)) fail_msg("%s: what is said of it does not have \"%s\"", what, words);
+    if (system(command)) fail_msg("%s %s: what is said of it does not have \"%s\"", verb, what, words);
+}
+
+static void inspected(const char *what, const char *words) { shows("inspect", what, words); }
+
+static void describe_draws_a_folder_and_its_parts(void **state)
+{
+    (void)state;
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    assert_int_equal(system("rm -rf xl-bad"), 0);
+    xl_write_folder(ctx, "xl-bad", "base");
+    shows("describe", "xl-bad", "projection=linear sizes=6 size_width=8 pooled_width=128 text_width=192");
+    shows("describe", "xl-bad/unet", "the whole text, and the sides of the picture, to a vector");
+    shows("describe", "xl-bad/text_encoder", "clip-text text_width=64");
+    shows("describe", "xl-bad/text_encoder_2", "text_activation=gelu text_projection=128");
+    shows("describe", "xl-bad/vae", "scaling_factor=0.13025");
+    limn_ctx_free(ctx);
 }
 
 static void inspect_says_what_is_there_and_what_is_missing(void **state)
@@ -203,6 +223,7 @@ int main(void)
         cmocka_unit_test(encoders_that_do_not_belong),
         cmocka_unit_test(u_nets_that_contradict_themselves),
         cmocka_unit_test(what_it_was_told_of_the_picture_is_told_again),
+        cmocka_unit_test(describe_draws_a_folder_and_its_parts),
         cmocka_unit_test(inspect_says_what_is_there_and_what_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 const char *limn_network_name(int i)
 {
@@ -92,14 +91,12 @@ static const char *trained_loss(const limn_weight_file *st, const limn_settings 
 
 limn_status limn_network_open(limn_ctx *ctx, const char *source, const char *family, limn_network **out)
 {
-    char inside[1100];
-    struct stat there;
+    char file[1100];
     limn_weight_file *st = NULL;
-    snprintf(inside, sizeof inside, "%.1024s/model.safetensors", source);
-    const char *file = stat(source, &there) == 0 && S_ISDIR(there.st_mode) ? inside : source;
     limn_status status = network_new(ctx, out);
     if (status != LIMN_OK) return status;
-    status = limn_weight_file_open(ctx, file, &st);
+    status = limn_map_file(ctx, source, file);
+    if (status == LIMN_OK) status = limn_weight_file_open(ctx, file, &st);
     if (status == LIMN_OK) status = find_in_file(ctx, file, st, family, &(*out)->settings);
     if (status == LIMN_OK) (*out)->loss = trained_loss(st, &(*out)->settings);
     limn_weight_file_close(st);
