@@ -1,5 +1,6 @@
 /* test_sdxl_embeddings.c: Stable Diffusion XL with words that are files of vectors for both of its text encoders: features
  * and latents that diffusers makes, and those of A1111's and ComfyUI's chunks; what fits one encoder only. */
+#include "file/image.h"
 #include "make_sdxl.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/sampling.h"
@@ -94,8 +95,11 @@ static void texts_are_those_of_diffusers_a1111_and_comfyui(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p = opened(ctx);
     static float features[77 * (L + G)], pooled[G];
+    limn_ctx_set_log(ctx, keep_log, NULL);
+    logged[0] = '\0';
     OK(limn_pipeline_set_embeddings(p, folder));
     for (int i = 0; i < CASES; i++) check_case(ctx, p, i);
+    assert_null(strstr(logged, "toy")); /* two files are one word */
     OK(limn_encode_text(p, xl_embedding_cases[0].prompt, LIMN_PRECISION_F32, features, pooled));
     compare("a text alone", 0, 77 * (L + G), 13, features, xl_embedding_cases[0].features, 1e-5);
     compare("a whole text alone", 0, G, 3, pooled, xl_embedding_cases[0].pooled, 1e-5);
@@ -165,8 +169,9 @@ static void what_fits_one_encoder_is_a_sentence(void **state)
     limn_pipeline *p = opened(ctx);
     limn_generate_options o = options();
     limn_ctx_set_log(ctx, keep_log, NULL);
+    logged[0] = '\0';
     OK(limn_pipeline_set_embeddings(p, folder));
-    assert_non_null(strstr(logged, "4 of its 8 embeddings are for this model; the first that is not: "
+    assert_non_null(strstr(logged, "4 of its 7 embeddings are for this model; the first that is not: "
                                    "embeddings-xl/words/first.safetensors: its vectors have 64 numbers"));
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 2; k++) {
@@ -186,12 +191,37 @@ static void what_fits_one_encoder_is_a_sentence(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- the program ------------------------------------------------------------------------------------------------------ */
+
+static void the_program_takes_them_and_draws_again(void **state)
+{
+    (void)state;
+    if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
+    limn_ctx *ctx = limn_ctx_new();
+    limn_image image[2];
+    limn_pipeline_free(opened(ctx));
+#define DRAW LIMN_BINARY_DIR "/limn generate --embd-dir embeddings-xl/words -m embeddings-xl/base --precision f32 "
+    assert_int_equal(system(DRAW "-p 'a glim house, toy' -W 48 -H 32 --steps 2 -o embeddings-xl/a.png 2>/dev/null"), 0);
+    assert_int_equal(system("grep -aqE 'Used embeddings: .glim .[0-9a-f]{4}., toy .[0-9a-f]{4}' embeddings-xl/a.png"), 0);
+    assert_int_equal(system(DRAW "--again embeddings-xl/a.png -o embeddings-xl/b.png 2>embeddings-xl/said"), 0);
+    assert_int_not_equal(system("grep -q 'another embedding' embeddings-xl/said"), 0);
+    OK(limn_image_read(ctx, "embeddings-xl/a.png", 0, &image[0]));
+    OK(limn_image_read(ctx, "embeddings-xl/b.png", 0, &image[1]));
+    assert_memory_equal(image[0].pixels, image[1].pixels, PIXELS);
+    assert_int_not_equal(system(DRAW "-p 'a first house' -o embeddings-xl/c.png 2>embeddings-xl/said"), 0);
+    assert_int_equal(system("grep -q 'the second text encoder of' embeddings-xl/said"), 0);
+    assert_int_equal(access("embeddings-xl/c.png", F_OK), -1);
+    for (int i = 0; i < 2; i++) limn_image_free(&image[i]);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_those_of_diffusers_a1111_and_comfyui),
         cmocka_unit_test(they_come_and_go),
         cmocka_unit_test(what_fits_one_encoder_is_a_sentence),
+        cmocka_unit_test(the_program_takes_them_and_draws_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ typedef struct embedding {
     const float *vectors[LIMN_TEXT_ENCODERS]; /* [n, width] of each encoder */
     int32_t first;                  /* its ids, in the order of the files */
     int n;                          /* of each; 1 where it is wrong */
+    const char *second;             /* the file with the vectors of the second encoder, where that is another one */
 } embedding;
 
 struct limn_embeddings {
@@ -170,7 +171,7 @@ static limn_status turn_to_second(reader *r, limn_weight_file **st, const limn_e
     *out = choose(r, other, 1);
     r->to->wrong = *out ? NULL : wrong;
     limn_weight_file_close(*out ? *st : other);
-    if (*out) *st = other;
+    if (*out) *st = other, r->to->second = second;
     return LIMN_OK;
 }
 
@@ -272,21 +273,30 @@ static limn_status read_all(limn_pipeline *p, struct limn_embeddings *e, const c
     return LIMN_OK;
 }
 
+/* Is the file the second one of another? */
+static bool is_second(const struct limn_embeddings *e, const embedding *is)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (e->of[i].second && !strcmp(e->of[i].second, is->path)) return true;
+    return false;
+}
+
 static limn_status tell(limn_pipeline *p, const struct limn_embeddings *e)
 {
-    size_t fit = 0;
+    size_t fit = 0, n = e->n;
     const char *first = NULL;
     for (size_t i = 0; i < e->n; i++) {
-        fit += !e->of[i].wrong;
-        if (e->of[i].wrong && !first) first = e->of[i].wrong;
+        bool second = e->of[i].wrong && is_second(e, &e->of[i]);
+        fit += !e->of[i].wrong, n -= second;
+        if (e->of[i].wrong && !second && !first) first = e->of[i].wrong;
     }
     if (!fit)
         return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: of its %zu files none is an embedding for %s: %s", e->words.folder,
                          e->n, p->name, first);
     if (first)
         limn_log(p->ctx, LIMN_LOG_WARN, "%s: %zu of its %zu embeddings are for this model; the first that is not: %s",
-                 e->words.folder, fit, e->n, first);
-    else limn_log(p->ctx, LIMN_LOG_INFO, "%s: all its %zu embeddings are for this model", e->words.folder, e->n);
+                 e->words.folder, fit, n, first);
+    else limn_log(p->ctx, LIMN_LOG_INFO, "%s: all its %zu embeddings are for this model", e->words.folder, n);
     return LIMN_OK;
 }
 
