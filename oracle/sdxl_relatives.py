@@ -59,6 +59,15 @@ def draw(net, model, kind, scheduler, steps, guidance, strength, negative, parts
     return np.stack(latents)
 
 
+def second_pass(model, parts):
+    """Latents of a first pass, enlarged, through the pipeline that starts from them, with the same generator begun anew."""
+    o = dict(prompt=PROMPT, negative_prompt="fog", num_inference_steps=4, guidance_scale=5, output_type="latent")
+    small, large = (make(unet=model, scheduler=SCHEDULERS["euler"](), add_watermarker=False, **parts) for make in (StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline))
+    x = small(width=WIDTH, height=HEIGHT, generator=torch.Generator().manual_seed(SEED), **o).images
+    x = torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    return large(image=x, strength=0.5, generator=torch.Generator().manual_seed(SEED), **o).images[0].permute(1, 2, 0).numpy()
+
+
 def names(model):
     """Names of the U-Net in a checkpoint."""
     whole = {"add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2", "time_embedding.cond_proj": "time_embed.cond_proj"}
@@ -97,6 +106,8 @@ def main():
             print(f"static const float xlr_latents_{k}[] = {floats(latents)};")
             rows.append(f'    {{"{net}", "{kind}", "{scheduler}", "{negative}", {steps}, {guidance}, {strength}, {len(latents)}, xlr_latents_{k}}},')
             print(k, net, kind, scheduler, [float(np.abs(x).max()) for x in latents], file=sys.stderr)
+    with torch.no_grad():
+        print(f"static const float xlr_second_pass[] = {floats(second_pass(nets['base'], parts))}; /* [2 h,2 w,4] */")
     print("static const rel_case xlr_cases[] = {\n" + "\n".join(rows) + "\n};")
 
 

@@ -98,6 +98,10 @@ static void u_nets_that_contradict_themselves(void **state)
         write_changed(ctx, UNET, "unet", shapes[i].tensor, shapes[i].rank, shapes[i].a, shapes[i].b);
         refuses(ctx, (limn_pipeline_parts){.model = "xl-bad"}, shapes[i].status, shapes[i].says);
     }
+    static const sd_tensor *tensors[SD_MOST]; /* under its original names, without a config.json: 256 for each number */
+    sd_write(ctx, "xl-bad/original.safetensors", sd_take(xl_tensors, XL_TENSORS, "unet", NULL, 0, tensors), tensors, NULL);
+    refuses(ctx, (limn_pipeline_parts){.diffusion_model = "xl-bad/original.safetensors"}, LIMN_UNSUPPORTED,
+            "\"model.diffusion_model.label_emb.0.0.weight\" reads 176 numbers beside a text of width 192");
     xl_write_folder(ctx, "xl-bad", "base");
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         snprintf(text, sizeof text, "{\"sample_size\": 8, \"attention_head_dim\": [2, 4, 4], %s}", configs[i].more);

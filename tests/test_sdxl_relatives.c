@@ -67,10 +67,33 @@ static void folders_draw_what_diffusers_draws(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Each pass is told its own sides. */
+static void a_second_pass_is_two_pipelines_of_diffusers(void **state)
+{
+    (void)state;
+    enum { SIZE = REL_WIDTH * REL_HEIGHT / 16 * 4 };
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    limn_latent latent;
+    xl_write_folder(ctx, "xl-hires", "base");
+    OK(limn_pipeline_open(ctx, "xl-hires", &p));
+    rel_case c = {.negative = "fog", .steps = 4, .guidance = 5, .strength = 1};
+    limn_generate_options o = options_of(p, &c);
+    o.hires = 2, o.hires_strength = 0.5;
+    OK(limn_generate_latents(p, &o, &latent));
+    assert_true(latent.height == REL_HEIGHT / 4 && latent.width == REL_WIDTH / 4);
+    for (int i = 0; i < SIZE; i++) latent.values[i] *= 0.13025f;
+    compare("a second pass", 0, SIZE, 1, latent.values, xlr_second_pass, 1e-4);
+    limn_latent_free(&latent);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_draw_what_diffusers_draws),
+        cmocka_unit_test(a_second_pass_is_two_pipelines_of_diffusers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

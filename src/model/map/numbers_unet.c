@@ -304,14 +304,15 @@ static void told(limn_numbers *q)
 {
     static const char first[] = "add_embedding.linear_1.weight";
     const ldm_unet_config *cfg = limn_numbers_config(q);
-    if (!limn_numbers_find(q, first)) return;
+    const limn_entry *e = limn_numbers_find(q, first);
+    if (!e) return;
     int64_t reads = limn_numbers_dim(q, first, 2, 1), each = limn_numbers_whole(q, "addition_time_embed_dim", 256),
             sizes = each > 0 && reads - cfg->text.width == 5 * each ? 5 : 6;
     if (q->status == LIMN_OK && (each < 2 || each > 4096 || reads <= sizes * each || cfg->text.width == 1024))
         q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED, "%s: \"%s%s\" reads %lld numbers beside a text of width %d, "
                               "expected those of Stable Diffusion XL: a whole text, and %lld for each of 6 or 5 numbers "
-                              "about the picture", q->file, q->map->prefix, first, (long long)reads, cfg->text.width,
-                              (long long)each);
+                              "about the picture", q->file, limn_weight_file_prefix(q->st), e->name, (long long)reads,
+                              cfg->text.width, (long long)each);
     limn_numbers_must_agree(q, "projection_class_embeddings_input_dim", reads);
     limn_numbers_set(q, &cfg->sizes, sizes);
     limn_numbers_set(q, &cfg->size_width, each);
