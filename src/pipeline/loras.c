@@ -129,9 +129,8 @@ static int64_t text_width_of(const limn_lora *lora)
     for (size_t i = 0; i < limn_lora_count(lora); i++) {
         const limn_lora_module *m = limn_lora_get(lora, i);
         const limn_entry *down = m->part[LIMN_LORA_DOWN];
-        if (m->network == LIMN_LORA_DENOISER && down && down->rank >= 2 &&
-            limn_ends_in(m->name, strlen(m->name), "_attn2_to_k"))
-            return down->dim[1];
+        bool draws = m->network == LIMN_LORA_DENOISER || m->network == LIMN_LORA_ANY;
+        if (draws && down && down->rank >= 2 && limn_ends_in(m->name, strlen(m->name), "_attn2_to_k")) return down->dim[1];
     }
     return 0;
 }
