@@ -249,6 +249,25 @@ static void unused_and_special_pieces_are_never_taken(void **state)
     limn_unigram_free(t);
 }
 
+static void the_way_of_the_largest_sum_is_taken(void **state)
+{
+    (void)state;
+    const struct { struct { const char *text; float score; } piece[2]; const char *text, *ids; } rows[] = {
+        {{{"aa", -4}, {"c", -9}}, "aaa", "3 4 7 1 "},   /* of equal ones that whose last piece begins first */
+        {{{"cd", -30}, {"dx", -3}}, "cdx", "3 2 8 1 "}, /* c is no piece: unknown, though one begins there */
+        {{{"g", 5}, {"gh", -40}}, "gh", "3 8 1 "},      /* an unknown character: 10 below the least piece, -50 */
+        {{{"g", 11}, {"gh", -40}}, "gh", "3 7 2 1 "},
+        {{{"\xf0\x9f\x98\x80", -3}, {"\xf0\x9f", 50}}, "\xf0\x9f\x98\x80", "3 7 1 "}, /* no way goes on inside a character */
+    };
+    for (size_t r = 0; r < COUNT(rows); r++) {
+        limn_text m = own_model();
+        for (int i = 0; i < 2; i++) put_piece(&m, rows[r].piece[i].text, rows[r].piece[i].score, 1);
+        limn_unigram *t = parse_or_fail(&m);
+        expect_ids(t, rows[r].text, 64, rows[r].ids);
+        limn_unigram_free(t);
+    }
+}
+
 /* ---- refused ---- */
 
 static void models_that_are_none_are_refused(void **state)
@@ -381,6 +400,19 @@ static void tables_that_lead_outside_are_refused(void **state)
     expect_refused(&twice, "own: two tables of characters");
     limn_unigram *t = parse_or_fail(&m);
     expect_ids(t, "AB", 64, "3 4 2 1 ");
+    limn_unigram_free(t);
+}
+
+/* "A" -> a, "AB" -> b: behind A unit 0x40 ^ 4, with its leaf; from there by B unit 6, whose leaf is unit 5 */
+static void the_longest_entry_of_a_table_is_taken(void **state)
+{
+    (void)state;
+    const uint32_t units[UNITS] = {
+        [0] = 1 << 10, [0x40] = 'A' | 1 << 8 | 4 << 10, [0x44] = LEAF, [6] = 'B' | 1 << 8 | 3 << 10, [5] = LEAF | 2};
+    limn_text m = own_model();
+    put_charsmap(&m, 1024, units, "a\0b", 4);
+    limn_unigram *t = parse_or_fail(&m);
+    expect_ids(t, "ABAAC", 64, "3 5 4 4 2 1 ");
     limn_unigram_free(t);
 }
 
@@ -573,9 +605,11 @@ int main(void)
         cmocka_unit_test(the_end_is_never_cut),
         cmocka_unit_test(what_the_model_says_of_spaces_is_done),
         cmocka_unit_test(unused_and_special_pieces_are_never_taken),
+        cmocka_unit_test(the_way_of_the_largest_sum_is_taken),
         cmocka_unit_test(models_that_are_none_are_refused),
         cmocka_unit_test(messages_that_lie_are_refused),
         cmocka_unit_test(tables_that_lead_outside_are_refused),
+        cmocka_unit_test(the_longest_entry_of_a_table_is_taken),
         cmocka_unit_test(time_is_linear_in_a_text),
         cmocka_unit_test(files_cut_or_changed_anywhere_are_read_or_refused),
         cmocka_unit_test(forms_of_json_that_conversions_write_are_read),
