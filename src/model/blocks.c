@@ -66,10 +66,10 @@ limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, i
 }
 
 /* Fixed 2-D sine and cosine positions "pos_embed" [1,T,D], added. */
-static limn_node *add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w)
+static limn_node *add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w, int base)
 {
     limn_shape s = limn_node_shape(tokens);
-    limn_init table = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = grid_h, .grid_w = grid_w};
+    limn_init table = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = grid_h, .grid_w = grid_w, .grid_base = base};
     return limn_add(tokens, limn_parameter(g, "pos_embed", LIMN_SHAPE(1, s.dim[1], s.dim[2]), table));
 }
 
@@ -106,13 +106,13 @@ limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, l
 }
 
 /* Scope "t_embedder": sinusoids of `frequencies`, mlp.0, SiLU, mlp.2 -> [B,width]. */
-static limn_node *time_embed(limn_graph *g, limn_node *t, int frequencies, int width)
+static limn_node *time_embed(limn_graph *g, limn_node *t, int frequencies, double period, int width)
 {
     limn_scope_push(g, "t_embedder");
     limn_scope_note(g, "timestep to a vector");
     limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f, .decay = true};
     limn_linear_options options = {.weight_init = &normal};
-    limn_node *c = limn_timestep_embedding(t, frequencies, 10000, true);
+    limn_node *c = limn_timestep_embedding(t, frequencies, period, true);
     c = limn_linear_with(g, "mlp.2", limn_silu(limn_linear_with(g, "mlp.0", c, width, options)), width, options);
     limn_scope_pop(g);
     return c;
@@ -132,9 +132,9 @@ limn_node *limn_time_of_step(const limn_ports *ports, limn_node *c)
     return ports->step ? limn_gather(limn_reshape(c, LIMN_SHAPE(s.dim[0], 1, s.dim[1])), ports->step) : c;
 }
 
-limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width)
+limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, double period, int width)
 {
-    return limn_time_of_step(ports, time_embed(g, limn_time_input(g, b, ports), frequencies, width));
+    return limn_time_of_step(ports, time_embed(g, limn_time_input(g, b, ports), frequencies, period, width));
 }
 
 /* ---- blocks of transformers ------------------------------------------------------------------------------------------- */
@@ -182,11 +182,11 @@ limn_node *limn_modulated_block(limn_graph *g, int heads, int hidden, limn_node 
     return limn_modulated_mlp(g, x, m, hidden);
 }
 
-limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width)
+limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width, int base)
 {
     limn_shape s = limn_node_shape(picture);
     limn_node *x = limn_patch_embed(g, "x_embedder", picture, patch, width);
-    return add_positions(g, x, (int)s.dim[1] / patch, (int)s.dim[2] / patch);
+    return add_positions(g, x, (int)s.dim[1] / patch, (int)s.dim[2] / patch, base);
 }
 
 limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shape picture, int patch, int channels)

@@ -21,8 +21,8 @@ limn_node *limn_self_attention(limn_graph *g, const char *name, limn_node *x, in
 limn_node *limn_cross_attention(limn_graph *g, const char *name, limn_node *x, limn_node *text, int heads);
 /** Scope `name`: fc1, activation, fc2. */
 limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, limn_activation activation);
-/** Patches of a picture [B,H,W,C] in scope "x_embedder", and their positions. */
-limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width);
+/** Patches of a picture [B,H,W,C] in scope "x_embedder", and their positions (base: limn_init.grid_base). */
+limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width, int base);
 /** Scope "final_layer": modulated by c (NULL: not), linear, patches back to a picture of these sides and so many
  *  channels. */
 limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shape picture, int patch, int channels);
@@ -48,9 +48,9 @@ limn_node *limn_time_input(limn_graph *g, limn_build b, limn_ports *ports);
 /** What belongs to this step of c, which was made of the timesteps: c [B,D] in training, one row [1,D] for the whole batch
  *  when running. */
 limn_node *limn_time_of_step(const limn_ports *ports, limn_node *c);
-/** limn_time_input(), in scope "t_embedder" sinusoids of `frequencies`, mlp.0, SiLU, mlp.2, and limn_time_of_step(). @return
- *  embedding [B or 1, width] */
-limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, int width);
+/** limn_time_input(), in scope "t_embedder" sinusoids of `frequencies`, mlp.0, SiLU, mlp.2, and limn_time_of_step().
+ *  @param period  10000 nearly everywhere   @return embedding [B or 1, width] */
+limn_node *limn_time_ports(limn_graph *g, limn_build b, limn_ports *ports, int frequencies, double period, int width);
 /** A linear layer that starts at zero (adaLN-Zero and output layers). */
 limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64_t n);
 

@@ -77,7 +77,7 @@ typedef struct dit_config {
     int size, channels, patch, width, depth, heads, mlp, time_width, classes;
     limn_conditioning conditioning;
     limn_norm_place norm;
-    bool learn_sigma;
+    bool learn_sigma, as_diffusers;
 } dit_config;
 LIMN_CONFIG_FITS(dit_config);
 

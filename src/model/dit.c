@@ -1,7 +1,15 @@
 /* dit.c: diffusion transformers of one stream.
  *   conditioning = added      time is projected and added to the tokens in every block
- *   conditioning = modulated  adaLN-Zero, Peebles & Xie 2022, fig. 3; weights named as in their repository */
+ *   conditioning = modulated  adaLN-Zero, Peebles & Xie 2022, fig. 3; weights named as in their repository
+ *
+ * diffusers draws from the same weights by frequencies 10000^(-i / (half - 1)), which are those of a period 10000^(half /
+ * (half - 1)) for -i / half, and spreads the places of other sides over those of its own.  (Its epsilon of the second norm,
+ * 1e-5 for 1e-6, moves nothing in front of a variance of tokens, whose places alone have 0.5.) */
 #include "model/blocks.h"
+
+#include <math.h>
+
+enum { FREQUENCIES = 256 };
 
 static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
@@ -9,8 +17,10 @@ static void build(limn_graph *g, const void *config, limn_build b, limn_ports *p
     bool modulated = cfg->conditioning == LIMN_TIME_MODULATES;
     int time_width = modulated ? cfg->width : cfg->time_width;
     limn_node *picture = limn_picture_input(g, b, cfg->channels, 0, ports);
-    limn_node *x = limn_patch_tokens(g, picture, cfg->patch, cfg->width);
-    limn_node *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);
+    limn_node *x = limn_patch_tokens(g, picture, cfg->patch, cfg->width, cfg->as_diffusers ? cfg->size / cfg->patch : 0);
+    int frequencies = modulated ? FREQUENCIES : time_width;
+    double period = cfg->as_diffusers ? pow(10000, FREQUENCIES / (FREQUENCIES - 2.0)) : 10000;
+    limn_node *c = limn_time_ports(g, b, ports, frequencies, period, time_width);
     c = limn_add_label(g, b, cfg->classes, ports, c);
     for (int i = 0; i < cfg->depth; i++) {
         limn_scope_push(g, "blocks.%d", i);
@@ -36,6 +46,7 @@ static const limn_setting settings[] = {
     LIMN_CONDITIONING(dit_config),
     LIMN_CLASSES(dit_config),
     LIMN_LEARN_SIGMA(dit_config, false),
+    LIMN_FLAG(dit_config, as_diffusers, false, "1: frequencies of timesteps, and places of other sides, as diffusers"),
     {.name = NULL},
 };
 
@@ -54,6 +65,8 @@ static const char *check(const void *config)
     if (cfg->time_width % 2) return "time_width must be even";
     if (cfg->conditioning == LIMN_TIME_MODULATES && cfg->norm == LIMN_NORM_POST)
         return "conditioning=modulated needs norm=pre";
+    if (cfg->as_diffusers && cfg->conditioning != LIMN_TIME_MODULATES)
+        return "as_diffusers=1 needs conditioning=modulated";
     return NULL;
 }
 

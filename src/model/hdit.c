@@ -107,8 +107,8 @@ static void build(limn_graph *g, const void *config, limn_build b, limn_ports *p
     limn_node *skip[MAX_LEVELS];
     for (int i = 0; i <= inner; i++) at[i] = stage_of(cfg, b, i);
     limn_node *picture = limn_picture_input(g, b, cfg->channels, cfg->enlarge, ports),
-              *x = limn_patch_tokens(g, picture, patch, at[0].width);
-    limn_node *c = limn_add_label(g, b, cfg->classes, ports, limn_time_ports(g, b, ports, 256, at[inner].width));
+              *x = limn_patch_tokens(g, picture, patch, at[0].width, 0);
+    limn_node *c = limn_add_label(g, b, cfg->classes, ports, limn_time_ports(g, b, ports, 256, 10000, at[inner].width));
     for (int i = 0; i < inner; i++) {
         skip[i] = x = blocks(g, cfg, &at[i], "down", x, c);
         x = merge(g, &at[i], x);

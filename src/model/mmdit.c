@@ -23,8 +23,8 @@ static void build(limn_graph *g, const void *config, limn_build b, limn_ports *p
         pooled_width = cfg->pooled_width ? cfg->pooled_width : cfg->text.width;
     limn_node *picture = limn_picture_input(g, b, cfg->channels, 0, ports);
     limn_node *text = limn_text_features(g, &cfg->text, b, ports);
-    limn_node *x = limn_patch_tokens(g, picture, cfg->patch, cfg->width),
-              *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, time_width);
+    limn_node *x = limn_patch_tokens(g, picture, cfg->patch, cfg->width, 0),
+              *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, 10000, time_width);
     if (modulated) c = limn_add(c, pooled_embed(g, ports, b, pooled_width, time_width));
     text = limn_linear(g, "context_embedder", text, cfg->width);
     ports->tokens = blocks[cfg->attention](g, cfg, x, text, c);

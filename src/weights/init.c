@@ -5,16 +5,21 @@
 #include <math.h>
 #include <string.h>
 
+/* Place i of n. */
+static double place(int i, int n, int base) { return base ? (double)i * base / n : i; }
+
 /* MAE's table, as DiT uses it: half of D for columns ("w first"), half for rows; each sin then cos. */
 static void sincos_2d(const limn_wanted *w, float *to)
 {
     int64_t d = limn_shape_cols(&w->shape), quarter = d / 4;
-    for (int y = 0; y < w->init->grid_h; y++)
-        for (int x = 0; x < w->init->grid_w; x++, to += d)
+    int height = w->init->grid_h, width = w->init->grid_w, base = w->init->grid_base;
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++, to += d)
             for (int64_t i = 0; i < quarter; i++) {
-                double omega = pow(10000, -(double)i / (double)quarter);
-                to[i] = (float)sin(x * omega), to[quarter + i] = (float)cos(x * omega);
-                to[2 * quarter + i] = (float)sin(y * omega), to[3 * quarter + i] = (float)cos(y * omega);
+                double omega = pow(10000, -(double)i / (double)quarter), at_x = place(x, width, base) * omega,
+                       at_y = place(y, height, base) * omega;
+                to[i] = (float)sin(at_x), to[quarter + i] = (float)cos(at_x);
+                to[2 * quarter + i] = (float)sin(at_y), to[3 * quarter + i] = (float)cos(at_y);
             }
 }
 

@@ -4,7 +4,7 @@ typedef struct dialect_tensor {
     int rank, dim[4], n, begin[2], rows;
 } dialect_tensor;
 
-static const char dit_diffusers_settings[] = "dit size=8 channels=4 patch=2 width=32 depth=2 heads=4 mlp=128 conditioning=modulated norm=pre classes=10 learn_sigma=1";
+static const char dit_diffusers_settings[] = "dit size=8 channels=4 patch=2 width=32 depth=2 heads=4 mlp=128 conditioning=modulated norm=pre classes=10 learn_sigma=1 as_diffusers=1";
 static const dialect_tensor dit_diffusers[] = {
     {"pos_embed.proj.weight", "x_embedder.proj.weight", 4, {32, 4, 2, 2}, 1, {0, 0}, 32},
     {"pos_embed.proj.bias", "x_embedder.proj.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},

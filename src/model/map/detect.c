@@ -49,6 +49,7 @@ void limn_numbers_of_dit(limn_numbers *q)
                            diffusers ? "proj_out_2.weight" : "final_layer.linear.weight", true,
                            (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
     limn_numbers_set(q, &cfg->learn_sigma, p.doubled);
+    limn_numbers_set(q, &cfg->as_diffusers, diffusers);
     limn_numbers_set(q, &cfg->conditioning, LIMN_TIME_MODULATES);
     limn_numbers_set(q, &cfg->norm, LIMN_NORM_PRE);
     limn_numbers_set(q, &cfg->depth,
@@ -63,6 +64,10 @@ void limn_numbers_of_dit(limn_numbers *q)
                                                 : "y_embedder.embedding_table.weight",
                                       2, 0) -
                          1);
+    limn_numbers_must_agree(q, "in_channels", cfg->channels);
+    limn_numbers_must_agree(q, "patch_size", cfg->patch);
+    limn_numbers_must_agree(q, "num_layers", cfg->depth);
+    limn_numbers_must_agree(q, "num_embeds_ada_norm", cfg->classes);
     int64_t grid = diffusers ? 0 : root(limn_numbers_dim(q, "pos_embed", 3, 1));
     limn_numbers_set(q, &cfg->size, diffusers ? limn_numbers_whole(q, "sample_size", 32) : grid * p.side);
     int64_t rule = p.width == 384 ? 6 : p.width == 768 ? 12 : p.width == 1024 || p.width == 1152 ? 16 : 0;
