@@ -210,8 +210,8 @@ typedef struct limn_pipeline_info {
     bool makes_latents; /* limn_generate() needs an autoencoder: FOLDER/vae, or limn_pipeline_set_autoencoder() first */
     int enlarges;       /* above 0: its pictures are made of pictures so many times smaller, limn_generate_options.small */
     int classes;                 /* labels it knows; 0: it takes none */
-    const char *const *class_name; /* [n_class_names], borrowed: what labels 0, 1 .. were called in training; fewer than
-                                      classes: the others are unnamed */
+    const char *const *class_name; /* [n_class_names], borrowed: what labels 0, 1 .. were called in training, or as
+                                      published, several names parted by commas; "", or fewer than classes: unnamed */
     int n_class_names;
     bool reads_text;
     int text_length, text_width; /* of what limn_encode_text() makes; 0: it reads no text */
@@ -386,10 +386,11 @@ LIMN_API limn_status limn_pipeline_set_loras(limn_pipeline *pipeline, int n, con
  *  or none in it; LIMN_BAD_FILE: none fits; LIMN_UNSUPPORTED: the model has no text encoder of its own; LIMN_BAD_ARGUMENT,
  *  LIMN_NO_MEMORY.  On failure there are none */
 LIMN_API limn_status limn_pipeline_set_embeddings(limn_pipeline *pipeline, const char *folder);
-/** The label of a class by the name that its folder or its field had in training.  @return 0 .. classes - 1; -1: the model
- *  knows no such name */
+/** The label of a class by the name that its folder or its field had in training; of published ones by any of its names.
+ *  @return 0 .. classes - 1; -1: the model knows no such name, or several classes of it */
 LIMN_API int limn_pipeline_class(const limn_pipeline *pipeline, const char *name);
-/** The label of a class by its name, else by its number ("@10" is the number 10 where a class has the name "10").
+/** The label of a class by its name, else by its number ("@10" is the number 10 where a class has the name "10").  Of a
+ *  published model (DiT) names are those in model_index.json, imagenet_classes.txt or classes.txt beside the weights.
  *  @return LIMN_OK, also where the network takes no labels: *label is unchanged; LIMN_BAD_ARGUMENT */
 LIMN_API limn_status limn_pipeline_label(const limn_pipeline *pipeline, const char *word, int *label);
 

@@ -108,7 +108,7 @@ static const char **place_of(reader *r, span key, bool *known)
         {"Image CFG scale", &a->image_guidance},
         {"CFG Rescale phi", &a->rescale}, {"Eta DDIM", &a->eta}, {"Clip skip", &a->skip}, {"Prompt style", &a->style},
         {"Seed", &a->seed}, {"Model", &a->model}, {"RNG", &a->rng}, {"Precision", &a->precision}, {"Size", &r->raw.size},
-        {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number},
+        {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number}, {"Class name", NULL},
         {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &a->hires}, {"Hires steps", &a->hires_steps},
         {"Text encoder", &a->text_encoder}, {"Text encoder 2", &a->text_encoder_2}, {"VAE", &a->vae},
         {"Prediction", &a->prediction},

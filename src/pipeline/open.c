@@ -7,10 +7,10 @@
 #include "pipeline/embeddings.h"
 #include "pipeline/loras.h"
 #include "pipeline/pipeline.h"
-#include "data/classes.h"
 #include "denoise/scheduler_config.h"
 #include "net/open.h"
 #include "pipeline/beside.h"
+#include "pipeline/labels.h"
 #include "pipeline/published.h"
 
 #include <math.h>
@@ -90,18 +90,6 @@ static limn_status read_latent(limn_pipeline *p)
     p->latent_scale = 1;
     limn_status status = read_number(p, "limn.latent.scale", 1e-9, 1e9, &p->latent_scale);
     return status == LIMN_OK ? read_number(p, "limn.latent.shift", -1e9, 1e9, &p->latent_shift) : status;
-}
-
-/* Metadata limn.classes; published networks have none, and a text may name more than the network knows. */
-static limn_status read_classes(limn_pipeline *p)
-{
-    const char *text = limn_weight_file_metadata(p->st, "limn.classes");
-    int classes = limn_model_interface(&p->settings).classes;
-    if (!text || !classes) return LIMN_OK;
-    if (!(p->arena = limn_arena_new())) return limn_fail_memory(p->ctx, strlen(text), "names of classes");
-    limn_status status = limn_class_names_read(p->ctx, p->arena, text, &p->class_name, &p->n_class_names);
-    if (p->n_class_names > classes) p->n_class_names = classes;
-    return status;
 }
 
 /* FOLDER/scheduler: noise, prediction, and the sampler that is taken when none is named. */
@@ -312,7 +300,7 @@ static limn_status make_recipe(limn_pipeline *p, const char *source, const limn_
         reader->bpe = p->bpe, reader->pad = p->text[i].pad, reader->encoder = i;
         if (p->n_texts) reader->embeddings = p->embeddings;
     }
-    if (p->published && p->text[0].st) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
+    if (p->text[0].st ? p->published : limn_published_is_dit(p)) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
     status = limn_recipe_check(p->ctx, &p->recipe);
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(p->ctx, status, "%s", p->file);
 }
@@ -408,7 +396,7 @@ static limn_status open_networks(limn_pipeline *p, const char *source, const lim
     if (status == LIMN_OK) status = read_objective(p);
     if (status == LIMN_OK) status = read_scheduler(p, source);
     if (status == LIMN_OK) status = make_recipe(p, source, parts, port);
-    if (status == LIMN_OK) status = read_classes(p);
+    if (status == LIMN_OK) status = limn_labels_read(p, source);
     if (status == LIMN_OK)
         status = parts->vae ? limn_pipeline_set_autoencoder(p, parts->vae) : open_own_autoencoder(p, source);
     limn_weight_file_close(p->whole);
@@ -648,17 +636,12 @@ limn_status limn_pipeline_check_idle(const limn_pipeline *p)
 
 bool limn_pipeline_follows_diffusers(const limn_pipeline *p)
 {
-    return p->published && p->makes_latents && p->text[0].st;
+    return p->published && p->makes_latents && (p->text[0].st || limn_published_is_dit(p));
 }
 
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
 {
     return &p->settings;
-}
-
-int limn_pipeline_class(const limn_pipeline *p, const char *name)
-{
-    return limn_class_find(p->class_name, p->n_class_names, -1, name).class;
 }
 
 limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
@@ -692,6 +675,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .edits = net.edits,
                                 .told_sizes = net.sizes,
                                 .guidance = net.told_guidance          ? 8.5
+                                            : limn_published_is_dit(p) ? 4
                                             : !p->published || !p->bpe ? 3
                                             : net.sizes                ? 5
                                                                        : 7.5,

@@ -1,11 +1,11 @@
 /* options.c: from the words of a request to a sampler, and back to the text that is written into the picture. */
-#include "data/classes.h"
 #include "denoise/sampler_rows.h"
 #include "file/bytes.h"
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
 #include "pipeline/loras.h"
 #include "pipeline/prompts.h"
+#include "pipeline/published.h"
 #include "pipeline/start.h"
 
 #include <math.h>
@@ -33,33 +33,6 @@ static limn_status bad_name(limn_ctx *ctx, const char *what, const char *name, c
     }
     return limn_fail(ctx, LIMN_NOT_FOUND, "no %s \"%s\"; there are: %s%s", what,
                      limn_escape(name, strlen(name), shown, sizeof shown), names, limn_near_text(&near));
-}
-
-limn_status limn_pipeline_label(const limn_pipeline *p, const char *word, int *label)
-{
-    char shown[256], name[256], none[48] = "";
-    limn_pipeline_info info = limn_pipeline_describe(p);
-    if (!info.classes) return LIMN_OK;
-    limn_class_word found = limn_class_find(info.class_name, info.n_class_names, info.classes, word);
-    limn_escape(word, strlen(word), shown, sizeof shown);
-    limn_class_tell(p->ctx, "--class", word, found);
-    if (info.guides) snprintf(none, sizeof none, ", or %d for none", info.classes);
-    if (found.class < 0 && limn_is_whole(word))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT,
-                         "--class: expected a class from 0 to %d%s, or its name in training, found %s", info.classes - 1,
-                         none, shown);
-    if (found.class < 0)
-        return limn_fail(
-            p->ctx, LIMN_BAD_ARGUMENT,
-            "--class: this model has no class \"%s\"; limn inspect lists them (limn.classes), or give a number from 0 on",
-            shown);
-    *label = found.class;
-    const char *is = found.class < info.n_class_names ? info.class_name[found.class] : NULL;
-    /* Names are numbers, and this one was none of them. */
-    if (is && limn_is_whole(is) && limn_is_whole(word) && strcmp(is, word))
-        limn_log(p->ctx, LIMN_LOG_WARN, "--class %s: no class had this name in training, its number is that of \"%s\"",
-                 shown, limn_escape(is, strlen(is), name, sizeof name));
-    return LIMN_OK;
 }
 
 /* What is kept is kept by going back and forth between steps. */
@@ -217,6 +190,8 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
                p->schedule.kind == LIMN_SCHEDULE_SCALED_LINEAR;
     if (own && spacing == LIMN_SPACING_AUTO) out->steps_offset = 1; /* Stable Diffusion's own of these samplers */
     if (own && (spacing == LIMN_SPACING_AUTO || spacing == LIMN_SPACING_TRAILING)) out->keep_first_noise = true;
+    if (!custom && limn_published_is_dit(p) && row->takes_variance && spacing == LIMN_SPACING_AUTO)
+        out->spacing = LIMN_SPACING_LINSPACE; /* as the authors respace their process */
     if (flow && !row->flow)
         return limn_fail(
             p->ctx, LIMN_BAD_ARGUMENT,
@@ -244,7 +219,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     out->channels = net.channels;
     out->out_channels = net.out_channels;
     if (!custom) out->clip = p->makes_latents || p->vae ? 0 : limn_sampler_clip(&p->schedule, out->channels);
-    if (net.learned_variance) out->variance = LIMN_VARIANCE_LEARNED_RANGE;
+    if (net.learned_variance && !custom) out->variance = LIMN_VARIANCE_LEARNED_RANGE; /* which DiTPipeline throws away */
     if (o->eta != 0 && !row->takes_eta)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "eta is for samplers ddim and tcd, and the sampler is %s%s", row->name,
                          flow ? ", as for all that was trained on rectified flow: leave it out" : "");
@@ -344,6 +319,18 @@ static void put_loras(limn_text *text, const limn_pipeline *p)
     }
 }
 
+/* The number draws it again; of its published names the first is for people. */
+static void put_class(limn_text *text, const limn_pipeline *p, int label)
+{
+    limn_text_printf(text, "Class: %d, ", label);
+    if (!p->published || label >= p->n_class_names || !*p->class_name[label]) return;
+    char name[256];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(p->class_name[label], ","), p->class_name[label]);
+    limn_text_printf(text, "Class name: ");
+    put_value(text, name);
+    limn_text_printf(text, ", ");
+}
+
 /* A scale of the image also says that there was one. */
 static void put_guidance(limn_text *text, const limn_pipeline_info *info, const limn_generate_options *o)
 {
@@ -411,7 +398,7 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
     if (o->between)
         limn_text_printf(&text, "Variation seed: %llu, Variation seed strength: %.9g, ", (unsigned long long)o->to_seed,
                          o->n > 1 ? (double)i / (o->n - 1) : 0);
-    if (info.classes) limn_text_printf(&text, "Class: %d, ", o->label);
+    if (info.classes) put_class(&text, p, o->label);
     limn_text_printf(&text,
                      "Seed: %llu, Size: %dx%d, ", (unsigned long long)(o->seed + (o->between ? 0 : (uint64_t)i)),
                      sides.width, sides.height);

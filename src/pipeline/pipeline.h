@@ -40,7 +40,7 @@ struct limn_pipeline {
     double latent_scale, latent_shift;
     bool latent_known;          /* the model's metadata says these two */
     limn_arena *arena;          /* of class_name */
-    const char *const *class_name; /* as in training; [n_class_names] */
+    const char *const *class_name; /* as in training, or as published; [n_class_names] */
     int n_class_names;
     limn_autoencoder *vae;      /* NULL: none was given */
     limn_autoencoder *tiny;     /* of previews; NULL: none was given */
@@ -55,7 +55,8 @@ struct limn_pipeline {
 /** @return LIMN_BAD_ARGUMENT while a limn_sampling is under way */
 limn_status limn_pipeline_check_idle(const limn_pipeline *p);
 
-/** Published text to picture: starts from pictures are as in diffusers' pipelines, their masks and random numbers too. */
+/** Published text, or class, to picture: starts from pictures are as in diffusers' pipelines, their masks and random numbers
+ *  too. */
 bool limn_pipeline_follows_diffusers(const limn_pipeline *p);
 
 /** Is a preview nearly for nothing: of pixels, by a projection or a tiny autoencoder? */

@@ -80,6 +80,21 @@ static bool is_open_clip(const limn_pipeline_text *reader)
            ((const clip_config *)limn_settings_config(&reader->settings))->activation == CLIP_GELU;
 }
 
+bool limn_published_is_dit(const limn_pipeline *p)
+{
+    return p->published && p->settings.family == &limn_family_dit && p->makes_latents;
+}
+
+/* Their models.py: "For exact reproducibility reasons, we apply classifier-free guidance on only three channels by default.
+ * The standard approach to cfg applies it to all channels."  diffusers' DiTPipeline does that. */
+int limn_published_guided(const limn_pipeline *p)
+{
+    const dit_config *cfg = limn_settings_config(&p->settings);
+    int channels = limn_model_interface(&p->settings).channels;
+    bool authors = limn_published_is_dit(p) && cfg->learn_sigma && !cfg->as_diffusers && channels > 3;
+    return authors ? 3 : channels;
+}
+
 bool limn_published_is_sd2(const limn_pipeline *p)
 {
     const ldm_unet_config *cfg = limn_settings_config(&p->settings);

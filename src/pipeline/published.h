@@ -7,6 +7,11 @@
 /** While a model is opened: does the file p->whole hold a network of one of these families, too?  "vae tae" */
 bool limn_published_holds(const limn_pipeline *p, const char *families);
 
+/** A published DiT, which draws latents of classes. */
+bool limn_published_is_dit(const limn_pipeline *p);
+/** Channels, from the first on, that guidance is of: all of x; of the authors' DiT three of a latent's four. */
+int limn_published_guided(const limn_pipeline *p);
+
 /** A U-Net of Stable Diffusion 2's kind, which reads OpenCLIP's text encoder. */
 bool limn_published_is_sd2(const limn_pipeline *p);
 

@@ -242,8 +242,7 @@ static void take_sizes(limn_sampling *s, const limn_sampler_options *sampling)
     s->channels = sampling->channels, s->out_channels = sampling->out_channels;
     set_sides(s, limn_generate_sides(p, &s->o));
     s->rows_each = count_rows(p, &s->o);
-    /* DiT's published sampling guides the first three channels of a latent; what limn train made is guided as a whole. */
-    s->guided_channels = p->published && s->out_channels != s->channels && s->channels > 3 ? 3 : s->channels;
+    s->guided_channels = limn_published_guided(p);
 }
 
 /* Options to a sampler. */
