@@ -90,7 +90,9 @@ static limn_status add_networks(limn_conversion *c, const limn_convert_sources *
         for (int k = 0; k < net->graph->n_parameters && status == LIMN_OK; k++)
             status = limn_map_write(c->ctx, &net->from, net->file, net->st, &net->to, net->graph->parameters[k], put, &a);
         if (status != LIMN_OK) return status;
-        limn_log(c->ctx, LIMN_LOG_INFO, "%s: %s, as %s", net->file, net->from.dialect->title, net->to.dialect->title);
+        bool other = net->to.dialect->family == &limn_family_dit && net->to.dialect != net->from.dialect;
+        limn_log(c->ctx, LIMN_LOG_INFO, "%s: %s, as %s%s", net->file, net->from.dialect->title, net->to.dialect->title,
+                 other ? ", and so drawn with other frequencies of timesteps (diffusers', its authors')" : "");
     }
     return status;
 }

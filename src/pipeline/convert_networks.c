@@ -151,7 +151,8 @@ static const char *prefix_of(const limn_settings *s, const company *c, bool orig
     bool text = s->family->kind == LIMN_ENCODES_TEXT;
     if (text) return text_prefix(c, original, ((const clip_config *)limn_settings_config(s))->activation == CLIP_GELU);
     if (s->family->kind == LIMN_RECONSTRUCTS) return original ? "first_stage_model." : "vae.";
-    return original ? "model.diffusion_model." : c->mmdit ? "transformer." : "unet.";
+    bool transformer = c->mmdit || s->family == &limn_family_dit;
+    return original ? "model.diffusion_model." : transformer ? "transformer." : "unet.";
 }
 
 /* naming LIMN_N_NAMINGS: as they are. */
