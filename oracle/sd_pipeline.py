@@ -149,9 +149,12 @@ def shrunken(merges):
     bpe.model_max_length = 77
     text = fill(CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_size=64, intermediate_size=256, num_hidden_layers=3, num_attention_heads=1, hidden_act="quick_gelu",
                                              bos_token_id=49406, eos_token_id=49407)), "text_model.")
-    vae = fill(AutoencoderKL(block_out_channels=(32,) * 4, layers_per_block=1, latent_channels=4, norm_num_groups=32, scaling_factor=0.18215,
-                             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4))
-    return bpe, text, vae
+    return bpe, text, shrunken_vae()
+
+
+def shrunken_vae():
+    return fill(AutoencoderKL(block_out_channels=(32,) * 4, layers_per_block=1, latent_channels=4, norm_num_groups=32, scaling_factor=0.18215,
+                              down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4))
 
 
 def shrunken_unet():
