@@ -180,6 +180,25 @@ static void a_list_is_read_both_ways(void **state)
     limn_ctx_free(ctx);
 }
 
+/* depth was one number before it was a list: 12 in an older file is twelve, and not 1 and 2. */
+static void a_number_became_a_list(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    char text[LIMN_SETTINGS_BYTES];
+    const char *each = "ldm-unet depth=2,2,10,10,10,10,10,10,2,2,2";
+    limn_settings twelve = parsed(ctx, "ldm-unet depth=12"), bracket = parsed(ctx, "ldm-unet depth=[12]"),
+                  many = parsed(ctx, each), brackets = parsed(ctx, "ldm-unet depth=[2,2,10,10,10,10,10,10,2,2,2]");
+    assert_int_equal(limn_settings_check(ctx, &twelve), LIMN_OK);
+    assert_non_null(strstr(limn_settings_text(&twelve, text), " depth=12 "));
+    assert_memory_equal(twelve.config, bracket.config, sizeof twelve.config);
+    assert_non_null(strstr(limn_settings_text(&many, text), " depth=2,2,10,10,10,10,10,10,2,2,2 "));
+    assert_memory_equal(many.config, brackets.config, sizeof many.config);
+    many = parsed(ctx, text);
+    assert_memory_equal(many.config, brackets.config, sizeof many.config);
+    limn_ctx_free(ctx);
+}
+
 static void a_wrong_list_or_real_is_named(void **state)
 {
     (void)state;
@@ -793,6 +812,7 @@ int main(void)
         cmocka_unit_test(a_number_for_a_choice_is_its_most),
         cmocka_unit_test(old_texts_are_the_same_network),
         cmocka_unit_test(a_list_is_read_both_ways),
+        cmocka_unit_test(a_number_became_a_list),
         cmocka_unit_test(a_wrong_list_or_real_is_named),
         cmocka_unit_test(reals_come_back_under_any_locale),
         cmocka_unit_test(every_family_says_what_it_is),

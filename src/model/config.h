@@ -28,8 +28,8 @@
 #define LIMN_CHOICE(config, field, ...) LIMN_CHOICE_AS(#field, config, field, __VA_ARGS__)
 #define LIMN_FLAG(config, field, ...) LIMN_FLAG_AS(#field, config, field, __VA_ARGS__)
 /* n: the field that says how many there are; the default values come last. */
-#define LIMN_LIST_AS(label, config, field, n, digits_, min_, max_, help_, ...)                                              \
-    {.name = label, .digits = digits_, .min = min_, .max = max_, .help = help_, .count = offsetof(config, n),               \
+#define LIMN_LIST_AS(label, config, field, n, form_, min_, max_, help_, ...)                                                \
+    {.name = label, .form = form_, .min = min_, .max = max_, .help = help_, .count = offsetof(config, n),               \
      .values = (const int[]){__VA_ARGS__}, .n_values = sizeof((const int[]){__VA_ARGS__}) / sizeof(int),                    \
      .most = sizeof((config *)0)->field / sizeof(int), LIMN_FIELD(config, field, int *: LIMN_SETTING_LIST)}
 #define LIMN_CONFIG_FITS(config)                                                                                            \

@@ -54,8 +54,7 @@ static limn_node *transformer_block(limn_graph *g, const limn_unet *u, limn_node
                     limn_linear(g, "ff.net.2", geglu(g, "ff.net.0.proj", limn_layer_norm(g, "norm3", x, 1e-5), 4 * c), c));
 }
 
-/* Places with a transformer, from the first on the way down to the last on the way up; before: those until `at` (NULL: all
- * of them). */
+/* Places with a transformer before `at`, in the order down, middle, up; NULL: all of them. */
 static int places(const limn_unet *u, const limn_unet_place *at)
 {
     const ldm_unet_config *cfg = u->config;
@@ -119,8 +118,7 @@ static limn_node *time_embedding(limn_graph *g, limn_build b, limn_ports *ports,
 static limn_node *added_embedding(limn_graph *g, limn_build b, limn_ports *ports, const ldm_unet_config *cfg)
 {
     int n = cfg->sizes, each = cfg->size_width, width = 4 * cfg->unet.width;
-    if (!ports->pooled_text)
-        ports->pooled_text = limn_input(g, "pooled", LIMN_COMPUTE, LIMN_SHAPE(b.batch, cfg->pooled_width), LIMN_PER_PROMPT);
+    ports->pooled_text = limn_input(g, "pooled", LIMN_COMPUTE, LIMN_SHAPE(b.batch, cfg->pooled_width), LIMN_PER_PROMPT);
     ports->sizes = limn_input(g, "sizes", LIMN_WIDE, LIMN_SHAPE(b.batch, n), LIMN_PER_PROMPT);
     limn_scope_push(g, "add_embedding");
     limn_scope_note(g, "the whole text, and the sides of the picture, to a vector");
@@ -161,8 +159,8 @@ static void build(limn_graph *g, const void *config, limn_build b, limn_ports *p
 static const limn_setting settings[] = {
     LIMN_UNET_SIZES(ldm_unet_config, 64, 4, 320, "latent or picture", 2, 1, 2, 4, 4),
     LIMN_UNET_ATTENTION(ldm_unet_config, 64, 16),
-    LIMN_LIST_AS("depth", ldm_unet_config, depth, n_depths, true, 1, 64,
-                 "blocks of a transformer: of all ([12]: twelve), or of each, down, middle, up (XL: "
+    LIMN_LIST_AS("depth", ldm_unet_config, depth, n_depths, LIMN_LIST_COMMAS, 1, 64,
+                 "blocks of a transformer: of all, or of each, down, middle, up (XL: "
                  "2,2,10,10,10,10,10,10,2,2,2)", 1),
     LIMN_UNET_HEADS(ldm_unet_config, 8, 0),
     LIMN_CHOICE(ldm_unet_config, projection, LDM_CONV, "conv|linear",
@@ -195,7 +193,7 @@ static const char *check(const void *config)
     if (cfg->sizes && cfg->text.encoder == LIMN_TEXT_CLIP) return "sizes go with text_encoder=none";
     limn_unet u = limn_unet_from(config, &limn_res_diffusers, 1e-5);
     if (cfg->n_depths != 1 && cfg->n_depths != places(&u, NULL))
-        return "depth is one number ([12]: twelve), or one for each transformer, down, middle, up";
+        return "depth is one number, or one for each transformer, down, middle, up";
     if (cfg->inpaint && cfg->edit) return "inpaint and edit are two networks: one of them must be 0";
     return limn_unet_check(config);
 }

@@ -22,9 +22,16 @@ typedef enum limn_setting_kind {
     LIMN_SETTING_LIST,   /* int[] */
 } limn_setting_kind;
 
+/* How a list is written. */
+typedef enum limn_list_form {
+    LIMN_LIST_ELEMENTS,  /* mult1=1 mult2=2 ..., all that there is room for */
+    LIMN_LIST_DIGITS,    /* as one number, a digit each, as long as all are below 10: 124 */
+    LIMN_LIST_COMMAS,    /* 2,2,10; one number is one number: 12 */
+} limn_list_form;
+
 /* One field of a network's struct and the name it has in texts.  Beside a choice NAME may lie a number NAME_most: NAME=16 is
- * NAME_most=16.  A list is set as a whole (mult=1,2,4 or [1,2,4]) or by element (mult1=1 mult2=2), and written by element,
- * all that there is room for: as versions before lists wrote it, and read it. */
+ * NAME_most=16.  A list is set as a whole (mult=1,2,4 or [1,2,4]) or by element (mult1=1 mult2=2), where it is written so,
+ * as versions before lists wrote it, and read it. */
 typedef struct limn_setting {
     const char *name;
     size_t offset;            /* of the field */
@@ -35,7 +42,7 @@ typedef struct limn_setting {
     const int *values;        /* default of a list */
     int n_values, most;       /* how many these are, and how many there is room for */
     size_t count;             /* offset of the int that says how many a list has; it may be a setting, too */
-    bool digits;              /* a list that is written as one number, a digit each, as long as all are below 10: 124 */
+    limn_list_form form;      /* of a list */
     const char *fixed;        /* a real that is written under this name where it is a whole number of 1/per */
     int per;
 } limn_setting;

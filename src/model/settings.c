@@ -267,7 +267,7 @@ static limn_status assign_list(limn_ctx *ctx, limn_settings *s, int i, int n, co
     for (int k = 0; fits && k < n; k++) fits = values[k] >= row->min && values[k] <= row->max;
     if (!fits)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s must be 1 to %d numbers of %.9g to %.9g between commas%s, found \"%s\"",
-                         row->name, row->most, row->min, row->max, row->digits ? ", or a digit each" : "",
+                         row->name, row->most, row->min, row->max, row->form == LIMN_LIST_DIGITS ? ", or a digit each" : "",
                          limn_escape(found, strlen(found), shown, sizeof shown));
     for (int k = 0; k < n; k++) put(s, row, k, values[k]);
     s->is_set[i] = (unsigned char)n;
@@ -311,8 +311,8 @@ static target target_named(const limn_family *family, const char *name, size_t n
     for (int i = 0; t.i < 0 && family->settings[i].name; i++) {
         const limn_setting *row = &family->settings[i];
         size_t m = strlen(row->name);
-        if (row->kind == LIMN_SETTING_LIST && !row->digits && n == m + 1 && !strncmp(row->name, name, m) && name[m] > '0' &&
-            name[m] <= '0' + row->most)
+        bool by_element = row->kind == LIMN_SETTING_LIST && row->form == LIMN_LIST_ELEMENTS;
+        if (by_element && n == m + 1 && !strncmp(row->name, name, m) && name[m] > '0' && name[m] <= '0' + row->most)
             t.i = i, t.k = name[m] - '1';
         else if (row->fixed && strlen(row->fixed) == n && !strncmp(row->fixed, name, n)) t.i = i, t.per = row->per;
     }
@@ -374,7 +374,7 @@ limn_status limn_settings_set(limn_ctx *ctx, limn_settings *s, const char *assig
     const limn_setting *row = &s->family->settings[t.i];
     const char *text = equals + 1;
     if (row->kind == LIMN_SETTING_LIST && t.k < 0) {
-        int values[LIMN_SETTING_MOST], n = read_list(text, row->digits, values);
+        int values[LIMN_SETTING_MOST], n = read_list(text, row->form == LIMN_LIST_DIGITS, values);
         return assign_list(ctx, s, t.i, n, values, text);
     }
     if (!row->choices) return set_number(ctx, s, t, text);
@@ -417,7 +417,7 @@ static void real_text(double value, char *out)
 static void list_text(const limn_settings *s, int i, char *out)
 {
     int values[LIMN_SETTING_MOST], n = list_of(s, i, values);
-    bool digits = s->family->settings[i].digits, long_form = false;
+    bool digits = s->family->settings[i].form == LIMN_LIST_DIGITS, long_form = false;
     for (int k = 0; k < n; k++) long_form = long_form || values[k] > 9;
     size_t at = (size_t)snprintf(out, LIMN_SETTING_BYTES, "%s", digits && long_form ? "[" : "");
     for (int k = 0; k < n; k++)
@@ -449,7 +449,7 @@ static size_t append(const limn_settings *s, int i, char *out, size_t bytes)
     double units = row->fixed ? nearbyint(value_at(s, row) * row->per) : 0;
     if (row->fixed && units / row->per == value_at(s, row))
         return (size_t)snprintf(out, bytes, " %s=%lld", row->fixed, (long long)units);
-    if (row->kind != LIMN_SETTING_LIST || row->digits)
+    if (row->kind != LIMN_SETTING_LIST || row->form != LIMN_LIST_ELEMENTS)
         return (size_t)snprintf(out, bytes, " %s=%s", row->name, limn_setting_text(s, i, value));
     for (int k = 0; k < row->most && n < bytes; k++)
         n += (size_t)snprintf(out + n, bytes - n, " %s%d=%d", row->name, k + 1,

@@ -75,7 +75,7 @@ limn_node *limn_unet_body(limn_graph *g, const limn_unet *u, limn_node *image, i
     LIMN_NUMBER_AS("size", config, unet.size, size_, 1, 4096, "height and width of the " of),                               \
         LIMN_NUMBER_AS("channels", config, unet.channels, channels_, 1, 64, "channels of the " of),                         \
         LIMN_NUMBER_AS("width", config, unet.width, width_, 2, 4096, "channels that a multiplier of 1 stands for"),         \
-        LIMN_LIST_AS("multipliers", config, unet.multipliers, unet.n_levels, true, 1, 64,                                   \
+        LIMN_LIST_AS("multipliers", config, unet.multipliers, unet.n_levels, LIMN_LIST_DIGITS, 1, 64,                       \
                      "width of each level, largest picture first, in units of width; 1,2,4 or, up to 9, 124", __VA_ARGS__), \
         LIMN_NUMBER_AS("blocks", config, unet.blocks, blocks_, 1, 8, "residual blocks of a level"),                         \
         LIMN_NUMBER_AS("groups", config, unet.groups, 32, 1, 256, "groups of channels that are normalised together")

@@ -164,7 +164,7 @@ static const limn_setting settings[] = {
     LIMN_NUMBER(vae_config, patch, 1, 1, 8, "pixels along one side of a position of the finest level"),
     LIMN_NUMBER(vae_config, base, 128, 1, 4096, "channels at the finest level"),
     LIMN_NUMBER(vae_config, levels, 4, 1, VAE_LEVELS, "sizes of the picture inside; the sides are halved between them"),
-    LIMN_LIST_AS("mult", vae_config, mult, levels, false, 1, 64,
+    LIMN_LIST_AS("mult", vae_config, mult, levels, LIMN_LIST_ELEMENTS, 1, 64,
                  "channels of each level, the finest first, in units of base (mult2=2: of level 2)", 1, 2, 4, 4, 4),
     LIMN_NUMBER(vae_config, layers, 2, 1, 16, "residual blocks of a level; the decoder has one more"),
     LIMN_FLAG(vae_config, attention, true, "1: self-attention in the middle"),
