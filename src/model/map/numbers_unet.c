@@ -347,9 +347,10 @@ static bool has_middle(const limn_numbers *q)
 /* One residual block alone. */
 static bool middle_is_plain(const limn_numbers *q)
 {
-    return !limn_numbers_find(q, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight") &&
+    return limn_numbers_find(q, "mid_block.resnets.0.conv1.weight") &&
+           !limn_numbers_find(q, "mid_block.resnets.1.conv1.weight") &&
            !limn_numbers_find(q, "mid_block.attentions.0.norm.weight") &&
-           !limn_numbers_find(q, "mid_block.resnets.1.conv1.weight");
+           !limn_numbers_find(q, "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight");
 }
 
 /* attention_head_dim of diffusers is, in spite of its name, how many heads: of all levels, or of each.  Without it: networks
@@ -389,7 +390,7 @@ void limn_numbers_of_ldm(limn_numbers *q)
     limn_numbers_set(q, &cfg->inpaint, in == 2 * out + 1);
     limn_numbers_set(q, &cfg->edit, in == 2 * out);
     limn_numbers_set(q, &cfg->middle, has_middle(q));
-    limn_numbers_set(q, &cfg->middle_attends, !has_middle(q) || !middle_is_plain(q));
+    limn_numbers_set(q, &cfg->middle_attends, !middle_is_plain(q));
     if (limn_numbers_find(q, "time_embedding.cond_proj.weight"))
         limn_numbers_set(q, &cfg->guidance_width, limn_numbers_dim(q, "time_embedding.cond_proj.weight", 2, 1));
     limn_numbers_must_agree(q, "in_channels", in);
