@@ -247,15 +247,15 @@ static limn_status open_two(limn_pipeline *p, const char *source, const limn_pip
     const limn_port *port = p->recipe.part[0].port;
     int all = (int)port[LIMN_PORT_FEATURES].shape.dim[2], wide = (int)port[LIMN_PORT_POOLED].shape.dim[1];
     encoder l = clip_l, g = clip_g;
+    bool both = all > wide;
     char wire[80];
     g.whole = wide;
-    if (wide > all) wide = all;
+    if (!both) wide = all;
     l.named = parts->clip_l, l.width = all - wide, l.to = &p->text[0];
-    g.named = parts->clip_g, g.width = wide, g.to = &p->text[all > wide];
-    if (all <= wide && l.named)
+    g.named = parts->clip_g, g.width = wide, g.to = &p->text[both];
+    if (!both && l.named)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads one text encoder, OpenCLIP's (--clip_g): leave --clip_l out",
                          p->file);
-    bool both = all > wide;
     limn_status status = both ? open_text_encoder(p, source, &l) : LIMN_OK;
     if (status == LIMN_OK && both) status = limn_recipe_wire(p->ctx, &p->recipe, "l.features -> denoiser.features[0,0]");
     if (status == LIMN_OK) status = open_text_encoder(p, source, &g);
@@ -669,7 +669,9 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .reads_text = p->bpe != NULL,
                                 .text_length = text.text_length,
                                 .text_width = p->n_texts ? net.text_width : text.text_width,
-                                .pooled_width = net.sizes ? net.pooled_width : text.text_width,
+                                .pooled_width = net.sizes           ? net.pooled_width
+                                                : text.pooled_width ? text.pooled_width
+                                                                    : text.text_width,
                                 .told_guidance = net.told_guidance,
                                 .inpaints = net.inpaints,
                                 .edits = net.edits,
