@@ -221,7 +221,8 @@ typedef struct limn_pipeline_info {
     bool inpaints;               /* it is told what of a picture is masked; without a mask all of it is */
     int told_sizes;              /* numbers about the picture that it is told (limn_size_condition): 6, a refiner 5, or 0 */
     bool edits;                  /* it changes a picture as the prompt says (InstructPix2Pix), and needs one to see */
-    double guidance;             /* that is usual: 7.5 for published weights that read text, 8.5 if they are told; else 3 */
+    double guidance;             /* that is usual: 7.5 for published weights that read text, of XL 5, 8.5 if they are
+                                  * told; 4 of published DiT; else 3 */
     int steps, resample;         /* that are usual: 20, told the guidance 4; 5, published text to picture 1 */
 } limn_pipeline_info;
 
@@ -229,8 +230,8 @@ typedef struct limn_pipeline_info {
 typedef enum limn_preview {
     LIMN_PREVIEW_NONE,
     LIMN_PREVIEW_AUTO,       /* TINY where there is one, else PROJECTION where it is known, else FULL */
-    LIMN_PREVIEW_PROJECTION, /* latents of Stable Diffusion 1, 2: their four channels times a matrix are colours, an eighth
-                              * as fine, and cost nothing */
+    LIMN_PREVIEW_PROJECTION, /* latents of Stable Diffusion: their four channels times a matrix are colours, an eighth as
+                              * fine, and cost nothing */
     LIMN_PREVIEW_TINY,       /* a tiny autoencoder: limn_pipeline_set_preview()'s, or that of the pipeline where it is one */
     LIMN_PREVIEW_FULL,       /* as the finished picture */
 } limn_preview;

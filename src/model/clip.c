@@ -109,9 +109,10 @@ static void build(limn_graph *g, const void *config, limn_build b, limn_ports *p
 /* It is trained in other networks, which read the ids. */
 static limn_interface interface(const void *config)
 {
-    const limn_text_config *text = &((const clip_config *)config)->text;
+    const clip_config *cfg = config;
+    const limn_text_config *text = &cfg->text;
     return (limn_interface){.vocabulary = text->vocab, .text_length = text->length, .text_width = text->width,
-                            .text_depth = text->depth, .pooled_width = ((const clip_config *)config)->projection};
+                            .text_depth = text->depth, .pooled_width = cfg->projection};
 }
 
 const limn_family limn_family_clip_text = {

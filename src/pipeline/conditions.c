@@ -111,11 +111,11 @@ static limn_status set_sizes(limn_sampling *s)
     if (!n) return LIMN_OK;
     float *to = malloc((size_t)rows * (size_t)n * sizeof *to);
     if (!to) return limn_fail_memory(s->p->ctx, (size_t)rows * (size_t)n * sizeof *to, "sizes");
+    const double told[] = {c->height ? c->height : sides.height, c->width ? c->width : sides.width, c->top, c->left,
+                           c->target_height ? c->target_height : sides.height,
+                           c->target_width ? c->target_width : sides.width};
     for (int b = 0; b < rows; b++) {
         bool negative = b >= rows / s->rows_each;
-        const double told[] = {c->height ? c->height : sides.height, c->width ? c->width : sides.width, c->top, c->left,
-                               c->target_height ? c->target_height : sides.height,
-                               c->target_width ? c->target_width : sides.width};
         for (int k = 0; k < n; k++) to[b * n + k] = k < 6 ? (float)told[k] : 0;
         if (n == 5) to[b * n + 4] = (float)(negative ? c->negative_score : c->score);
     }
