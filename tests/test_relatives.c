@@ -256,6 +256,7 @@ static void what_is_asked_of_the_wrong_network_is_a_sentence(void **state)
     limn_pipeline_free(p);
     rename("rel-inpaint/vae", "rel-inpaint/away");
     OK(limn_pipeline_open(ctx, "rel-inpaint", &p));
+    limn_latent_free(&latent);
     says(ctx, limn_generate_latents(p, &o, &latent), LIMN_UNSUPPORTED, "an autoencoder must make a latent of what is kept");
     rename("rel-inpaint/away", "rel-inpaint/vae");
     limn_pipeline_free(p);
