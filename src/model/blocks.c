@@ -214,3 +214,13 @@ limn_node *limn_add_label(limn_graph *g, limn_build b, int classes, limn_ports *
     limn_scope_pop(g);
     return limn_add(c, y);
 }
+
+/* Rows of 2s numbers, repeated and read in steps of 2s - 1, move by one a row. */
+limn_node *limn_sheared(limn_node *x, int s)
+{
+    int64_t n = limn_node_shape(x).dim[0];
+    x = limn_reshape(limn_pad(x, 1, 0, 1), LIMN_SHAPE(n, 1, 2 * s));
+    x = limn_reshape(limn_expand(x, LIMN_SHAPE(n, s, 2 * s)), LIMN_SHAPE(n, 2 * s * s));
+    x = limn_reshape(limn_slice(x, 1, 0, (int64_t)s * (2 * s - 1)), LIMN_SHAPE(n, s, 2 * s - 1));
+    return limn_slice(x, 2, s - 1, s);
+}

@@ -58,4 +58,7 @@ limn_node *limn_linear_zero(limn_graph *g, const char *name, limn_node *x, int64
  *  features). */
 limn_node *limn_text_features(limn_graph *g, const limn_text_config *text, limn_build b, limn_ports *ports);
 
+/** What is said of each distance, for each query and key: y[n,k,i] = x[n, i - k + s - 1].   x [N,2s-1]  ->  [N,s,s] */
+limn_node *limn_sheared(limn_node *x, int s);
+
 #endif

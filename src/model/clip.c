@@ -45,13 +45,13 @@ static limn_node *clip_pooled(limn_graph *g, const limn_ports *ports, limn_node 
 }
 
 /* The transformer under the current scope's names text_model...; fills ids, text_end, and pooled_text, which raw features
- * have beside them only where it is projected.  @return [B,T,D] */
+ * have beside them where it is projected or asked for.  @return [B,T,D] */
 static limn_node *clip_text(limn_graph *g, limn_ports *ports, limn_build b, const limn_text_config *cfg,
                             clip_activation kind, int projection)
 {
     limn_activation activation = kind == CLIP_GELU ? LIMN_GELU_ERF : LIMN_GELU_QUICK;
     int length = cfg->length, width = cfg->width, batch = b.batch, seen = cfg->depth - b.text_skip;
-    bool pools = !b.text_raw || projection;
+    bool pools = !b.text_raw || projection || b.text_pools;
     ports->ids = limn_input(g, "ids", LIMN_INDEX, LIMN_SHAPE(batch, length), LIMN_PER_PROMPT);
     ports->text_end = limn_input(g, "text_end", LIMN_INDEX, LIMN_SHAPE(batch), LIMN_PER_PROMPT);
     limn_scope_push(g, "text_model");

@@ -109,6 +109,12 @@ typedef struct clip_config {
 } clip_config;
 LIMN_CONFIG_FITS(clip_config);
 
+typedef struct t5_config {
+    limn_text_config text;
+    int head_width, mlp, distances, far;
+} t5_config;
+LIMN_CONFIG_FITS(t5_config);
+
 /* ---- segmentation ----------------------------------------------------------------------------------------------------- */
 
 typedef enum unet_padding { UNET_SAME, UNET_VALID } unet_padding;

@@ -66,6 +66,7 @@ typedef struct limn_ports {
     limn_node *ids;        /* text ids [B,T], PER_PROMPT */
     limn_node *vectors;    /* limn_build.vectors: added to the words [B,T,D], PER_PROMPT */
     limn_node *kept;       /* beside them what words are multiplied by before that, 1 or 0 [B,T,1] */
+    limn_node *mask;       /* beside ids that are filled up: 1 for text, 0 for padding [B,T], PER_PROMPT */
     limn_node *text_end;   /* row of each caption's end token in [B*T, D]: b*T + position, [B] */
     limn_node *features;   /* text features [B,T,D]: an input where no text encoder is built in; a text encoder's output */
     limn_node *sizes;      /* [B,n], PER_PROMPT: sides of the picture and where it was cut, as the network is told them */
@@ -98,6 +99,7 @@ typedef struct limn_build {
     int text_length;       /* tokens of the features that are an input; 0: those of the settings */
     int text_skip;         /* last layers of a text encoder that are left out ("clip skip"; its final norm stays) */
     bool text_raw;         /* its features are what comes before the final norm; what is pooled has seen all layers */
+    bool text_pools;       /* beside raw features the whole text is made, too, where it is not projected */
     bool vectors;          /* a text encoder reads words that are no ids, but vectors (textual inversion) */
 } limn_build;
 
@@ -148,7 +150,7 @@ typedef struct limn_preset {
 
 extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_uvit, limn_family_hdit, limn_family_unet,
     limn_family_clip_text, limn_family_vae, limn_family_tae, limn_family_ddpm, limn_family_ddpm_mnist, limn_family_adm,
-    limn_family_ldm_unet;
+    limn_family_ldm_unet, limn_family_t5_text;
 extern const limn_family *const limn_families[]; /* ends with NULL */
 extern const limn_preset limn_presets[];         /* ends with a NULL name */
 

@@ -14,6 +14,7 @@ const limn_family *const limn_families[] = {
     &limn_family_ddpm_mnist,
     &limn_family_adm,
     &limn_family_ldm_unet,
+    &limn_family_t5_text,
     NULL,
 };
 
@@ -73,5 +74,6 @@ const limn_preset limn_presets[] = {
     {"ldm-unet-small", "ldm-unet",
      "size=32 channels=4 width=64 multipliers=124 blocks=1 groups=16 attention=16 attention_least=8 heads=4 "
      "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},
+    {"t5-xxl", "t5-text", "text_width=4096 text_depth=24 text_heads=64 mlp=10240"},
     {NULL, NULL, NULL},
 };

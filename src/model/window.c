@@ -3,17 +3,6 @@
 
 /* ---- relative positions ----------------------------------------------------------------------------------------------- */
 
-/* y[n,k,i] = x[n, i - k + s - 1].   x [N,2s-1]  ->  [N,s,s].   Rows of 2s numbers, repeated and read in steps of 2s - 1,
- * move by one a row. */
-static limn_node *sheared(limn_node *x, int s)
-{
-    int64_t n = limn_node_shape(x).dim[0];
-    x = limn_reshape(limn_pad(x, 1, 0, 1), LIMN_SHAPE(n, 1, 2 * s));
-    x = limn_reshape(limn_expand(x, LIMN_SHAPE(n, s, 2 * s)), LIMN_SHAPE(n, 2 * s * s));
-    x = limn_reshape(limn_slice(x, 1, 0, (int64_t)s * (2 * s - 1)), LIMN_SHAPE(n, s, 2 * s - 1));
-    return limn_slice(x, 2, s - 1, s);
-}
-
 /* What a query learns to expect at each place around it: "relative_position_bias_table" [(2s-1)^2, heads]  ->  [1, heads, s
  * s, s s] bias[h, (i j), (k l)] = table[(i - k + s - 1) (2s - 1) + j - l + s - 1, h] for the query at row i, column j and
  * the key at k, l */
@@ -25,10 +14,10 @@ static limn_node *relative_positions(limn_graph *g, int side, int heads)
     limn_scope_push(g, "positions");
     limn_scope_note(g, "what the table says for each query and key");
     x = limn_permute(x, 2, (int[]){1, 0}); /* [h, rows columns] */
-    x = limn_reshape(sheared(limn_reshape(x, LIMN_SHAPE(heads * r, r)), side),
+    x = limn_reshape(limn_sheared(limn_reshape(x, LIMN_SHAPE(heads * r, r)), side),
                      LIMN_SHAPE(heads, r, s, s)); /* [h, rows, l, j] */
     x = limn_permute(x, 4, (int[]){0, 2, 3, 1});
-    x = limn_reshape(sheared(limn_reshape(x, LIMN_SHAPE(heads * s * s, r)), side),
+    x = limn_reshape(limn_sheared(limn_reshape(x, LIMN_SHAPE(heads * s * s, r)), side),
                      LIMN_SHAPE(heads, s, s, s, s)); /* [h, l, j, k, i] */
     x = limn_reshape(limn_permute(x, 5, (int[]){0, 4, 2, 3, 1}), LIMN_SHAPE(1, heads, s * s, s * s));
     limn_scope_pop(g);

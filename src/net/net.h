@@ -26,7 +26,7 @@ typedef struct limn_net_shape {
     int n_times; /* timesteps of a job at most; planned for a few more, so that another number of steps has the same plan */
     int height, width;       /* pictures of the network, where their size may vary; 0: the setting "size" */
     int text_length, text_skip; /* as in limn_build */
-    bool text_raw, vectors;
+    bool text_raw, text_pools, vectors;
     limn_model_part part;
     limn_precision precision;
     limn_cut_at cut;         /* see strips.h */

@@ -12,6 +12,7 @@ const limn_port_row limn_port_rows[LIMN_PORTS] = {
     ROW(IDS, "ids", ids),
     ROW(VECTORS, "vectors", vectors),
     ROW(KEPT, "kept", kept),
+    ROW(MASK, "mask", mask),
     ROW(TEXT_END, "text_end", text_end),
     ROW(SIZES, "sizes", sizes),
     ROW(LABEL, "label", label),

@@ -101,6 +101,26 @@ static const limn_map_row open_clip[] = {
     {.name = NULL},
 };
 
+/* T5's encoder: where its words are not called shared, and as llama.cpp and those after it name it in GGUF. */
+static const limn_map_row t5_embed[] = {{"shared", {"encoder.embed_tokens"}, LIMN_MAP_ROWS}, {.name = NULL}};
+#define T5_BLOCK "encoder.block.*."
+#define T5_GGUF "enc.blk.*."
+static const limn_map_row t5_gguf[] = {
+    {"shared", {"token_embd"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.0.SelfAttention.relative_attention_bias", {T5_GGUF "attn_rel_b"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.0.SelfAttention.q", {T5_GGUF "attn_q"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.0.SelfAttention.k", {T5_GGUF "attn_k"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.0.SelfAttention.v", {T5_GGUF "attn_v"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.0.SelfAttention.o", {T5_GGUF "attn_o"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.0.layer_norm", {T5_GGUF "attn_norm"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.1.DenseReluDense.wi_0", {T5_GGUF "ffn_gate"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.1.DenseReluDense.wi_1", {T5_GGUF "ffn_up"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.1.DenseReluDense.wo", {T5_GGUF "ffn_down"}, LIMN_MAP_ROWS},
+    {T5_BLOCK "layer.1.layer_norm", {T5_GGUF "ffn_norm"}, LIMN_MAP_ROWS},
+    {"encoder.final_layer_norm", {"enc.output_norm"}, LIMN_MAP_ROWS},
+    {.name = NULL},
+};
+
 #define ANCHORS(...) (const char *const[]){__VA_ARGS__, NULL}
 
 /* SD3 before CLIP: its single-file releases hold text encoders too. */
@@ -116,6 +136,22 @@ const limn_dialect limn_dialects[] = {
      .naming = LIMN_NAMES_DIFFUSERS,
      .anchors = ANCHORS("transformer_blocks.0.attn.add_q_proj.weight", "pos_embed.pos_embed"),
      .rows = sd3_diffusers},
+    {.title = "T5 text encoder",
+     .family = &limn_family_t5_text,
+     .numbers = limn_numbers_of_t5,
+     .anchors = ANCHORS("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", "shared.weight"),
+     .rows = same},
+    {.title = "T5 text encoder without shared words",
+     .family = &limn_family_t5_text,
+     .numbers = limn_numbers_of_t5,
+     .anchors = ANCHORS("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+                        "encoder.embed_tokens.weight"),
+     .rows = t5_embed},
+    {.title = "T5 text encoder (GGUF)",
+     .family = &limn_family_t5_text,
+     .numbers = limn_numbers_of_t5,
+     .anchors = ANCHORS("enc.blk.0.attn_rel_b.weight", "token_embd.weight"),
+     .rows = t5_gguf},
     {.title = "DiT",
      .family = &limn_family_dit,
      .numbers = limn_numbers_of_dit,

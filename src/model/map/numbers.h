@@ -39,6 +39,7 @@ void limn_numbers_of_dit(limn_numbers *q);
 void limn_numbers_of_sd3(limn_numbers *q);
 void limn_numbers_of_clip(limn_numbers *q);
 void limn_numbers_of_open_clip(limn_numbers *q);
+void limn_numbers_of_t5(limn_numbers *q);
 void limn_numbers_of_tae(limn_numbers *q);
 void limn_numbers_of_vae(limn_numbers *q);
 void limn_numbers_of_ddpm(limn_numbers *q);
