@@ -20,6 +20,9 @@ typedef struct limn_unigram limn_unigram;
  * @param out  on LIMN_OK the caller owns *out and frees it with limn_unigram_free(); otherwise *out is NULL
  * @return LIMN_OK; LIMN_NOT_FOUND; LIMN_BAD_FILE (the sentence names file and place); LIMN_IO; LIMN_NO_MEMORY */
 limn_status limn_unigram_open(limn_ctx *ctx, const char *path, limn_unigram **out);
+/** That of the published T5: 32,000 pieces and 100 sentinels, which the library
+ *  holds. */
+limn_status limn_unigram_published(limn_ctx *ctx, limn_unigram **out);
 /** The same from bytes in memory, which are not kept.  @param name for messages. */
 limn_status limn_unigram_parse(limn_ctx *ctx, const char *name, const void *bytes, size_t n, limn_unigram **out);
 void limn_unigram_free(limn_unigram *t); /* NULL is allowed */

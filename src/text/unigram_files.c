@@ -6,8 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
-enum { EXTRA_IDS = 100, EXTRA_BYTES = 16 };
+enum { EXTRA_IDS = 100, EXTRA_BYTES = 16, PUBLISHED_BYTES = 1 << 20 }; /* of the published model there are 791,656 */
 static const double unknown_penalty = 10; /* below the least score of a piece: sentencepiece's kUnkPenalty */
 
 limn_status limn_unigram_add(limn_ctx *ctx, unigram_file *f, const unigram_piece *piece)
@@ -170,4 +171,18 @@ void limn_unigram_free(limn_unigram *t)
     free(t->charsmap.unit), free(t->charsmap.text), free(t->score);
     limn_trie_free(&t->pieces), limn_trie_free(&t->names);
     free(t);
+}
+
+limn_status limn_unigram_published(limn_ctx *ctx, limn_unigram **out)
+{
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)limn_unigram_pieces, .avail_in = (uInt)limn_unigram_pieces_bytes};
+    unsigned char *bytes = malloc(PUBLISHED_BYTES);
+    *out = NULL;
+    z.next_out = bytes, z.avail_out = PUBLISHED_BYTES;
+    bool whole = bytes && inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END; /* + 16: gzip */
+    if (bytes) inflateEnd(&z);
+    limn_status status = whole ? limn_unigram_parse(ctx, "the published pieces of T5", bytes, PUBLISHED_BYTES - z.avail_out, out)
+                               : limn_fail_memory(ctx, PUBLISHED_BYTES, "pieces of T5");
+    free(bytes);
+    return status;
 }
