@@ -346,6 +346,7 @@ typedef struct limn_pipeline_parts {
     const char *diffusion_model; /* what draws, in place of model's */
     const char *clip_l;          /* the text encoder; of Stable Diffusion XL the first one, CLIP's */
     const char *clip_g;          /* its second one, OpenCLIP's */
+    const char *t5xxl;           /* T5's encoder; Stable Diffusion 3 reads all three, and draws with one of them */
     const char *vae;             /* as for limn_pipeline_set_autoencoder() */
 } limn_pipeline_parts;
 

@@ -21,6 +21,9 @@ static const struct kind {
     [LIMN_BESIDE_CLIP_G] = {"second text encoder", "--clip_g", "clip-text", "a text encoder that makes features of",
                             "numbers", "its folder, ../text_encoders, ../clip or ../text_encoder_2",
                             {"", "../text_encoders/", "../clip/", "../text_encoder_2/"}},
+    [LIMN_BESIDE_T5] = {"text encoder", "--t5xxl", "t5-text", "a T5 that makes features of", "numbers",
+                        "its folder, ../text_encoders, ../clip or ../text_encoder_3",
+                        {"", "../text_encoders/", "../clip/", "../text_encoder_3/"}},
     [LIMN_BESIDE_AUTOENCODER] = {"autoencoder", "--vae", "vae", "an autoencoder of latents of", "channels",
                                  "its folder or ../vae", {"", "../vae/"}},
 };

@@ -13,17 +13,14 @@ static limn_status encode(limn_ctx *ctx, const limn_recipe_part *part, const cha
                           bool *cut)
 {
     limn_prompt prompt;
-    const limn_prompt_words *words = limn_embeddings_words(part->embeddings);
-    if (!limn_embeddings_any(part->embeddings))
+    if (!part->unigram && !limn_embeddings_any(part->embeddings))
         return limn_clip_bpe_encode(ctx, part->bpe, text, strlen(text), length, ids, n, cut);
-    limn_status status = limn_prompt_read(ctx, part->bpe, words, LIMN_PROMPT_PLAIN, text, strlen(text), length, part->pad,
-                                          &prompt);
+    limn_status status = limn_prompts_read_one(ctx, part, LIMN_PROMPT_PLAIN, text, length, &prompt);
     if (status != LIMN_OK) return status;
     memcpy(ids, prompt.ids, (size_t)length * sizeof *ids);
     *n = prompt.end[0] + 1, *cut = prompt.was_cut;
-    status = limn_embeddings_check(ctx, part->embeddings, LIMN_PROMPT_PLAIN, &prompt);
     limn_prompt_free(&prompt);
-    return status;
+    return LIMN_OK;
 }
 
 /* Ids [rows, length], then the row of each end token [rows]. */
@@ -44,7 +41,8 @@ static limn_status tokenize(limn_ctx *ctx, const limn_recipe_part *part, int row
         end[b] = b * length + n - 1;
         for (int k = n; k < length; k++) row[k] = part->pad;
         if (cut && names && names[i])
-            limn_log(ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens; its end was cut off", names[i], length - 2);
+            limn_log(ctx, LIMN_LOG_WARN, "the %s is longer than %d tokens%s; its end was cut off", names[i],
+                     length - (part->unigram ? 1 : 2), part->unigram ? " of T5" : "");
     }
     return LIMN_OK;
 }
@@ -65,9 +63,7 @@ limn_status limn_write_texts(limn_ctx *ctx, limn_recipe_part *part, int n_texts,
     part->chunks = (limn_recipe_chunks){0};
     if (status == LIMN_OK && !chunks && !part->changed && part->ids && memcmp(part->ids, ids, n * sizeof *ids) == 0)
         return free(ids), LIMN_OK;
-    if (status == LIMN_OK) status = limn_embeddings_write(ctx, part, ids, (size_t)rows * (size_t)length);
-    if (status == LIMN_OK) /* only networks that pool the text read it */
-        status = limn_recipe_write(part, LIMN_PORT_TEXT_END, LIMN_I32, ids + (ptrdiff_t)rows * length);
+    if (status == LIMN_OK) status = limn_prompts_write_ids(ctx, part, ids, rows, length);
     free(part->ids);
     part->ids = status == LIMN_OK ? ids : NULL;
     if (status != LIMN_OK) free(ids);
@@ -91,13 +87,33 @@ static limn_status set_texts(limn_sampling *s)
     limn_status status = LIMN_OK;
     for (int i = 0, encoder = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_recipe_part *part = &r->part[i];
-        if (!part->bpe) continue;
-        bool first = encoder == 0 && !s->first, text = part->role == LIMN_ROLE_TEXT;
+        if (!part->bpe && !part->unigram) continue;
+        bool text = part->role == LIMN_ROLE_TEXT, first = (encoder == 0 || part->unigram) && !s->first;
         const limn_prompts *prompts = &s->prompts[text ? encoder++ : 0];
         if (prompts->n_texts && text) status = limn_prompts_write(s->p->ctx, prompts, part);
         else status = limn_write_texts(s->p->ctx, part, s->rows_each, texts, first ? names : NULL);
         if (text) limn_recipe_zero_texts(r, part, zero_texts(s, prompts->style));
     }
+    return status;
+}
+
+/* Which tokens of T5's are text, where the denoiser is told: rows of each text as those of the batch. */
+static limn_status set_mask(limn_sampling *s)
+{
+    const limn_recipe_part *text = limn_recipe_find(&s->p->recipe, LIMN_ROLE_TEXT);
+    const limn_node *node = limn_port_node(s->denoiser->job.ports, LIMN_PORT_MASK);
+    float *mask, *to;
+    if (!node || !text || !text->ids) return LIMN_OK;
+    limn_shape shape = limn_node_shape(node);
+    int rows = (int)shape.dim[0], length = (int)shape.dim[1], texts = s->rows_each + text->chunks.with_empty;
+    limn_status status = limn_prompts_mask(s->p->ctx, text, text->ids, texts, length, &mask);
+    if (status != LIMN_OK) return status;
+    size_t row = (size_t)length * sizeof *to;
+    if (!(to = malloc((size_t)rows * row))) status = limn_fail_memory(s->p->ctx, (size_t)rows * row, "a prompt");
+    for (int b = 0; b < rows && status == LIMN_OK; b++)
+        memcpy(to + (ptrdiff_t)b * length, mask + (ptrdiff_t)(b * s->rows_each / rows) * length, row);
+    if (status == LIMN_OK) status = limn_recipe_write(s->denoiser, LIMN_PORT_MASK, LIMN_F32, to);
+    free(mask), free(to);
     return status;
 }
 
@@ -193,6 +209,7 @@ static limn_status set_timesteps(limn_sampling *s)
 limn_status limn_sampling_conditions(limn_sampling *s)
 {
     limn_status status = set_texts(s);
+    if (status == LIMN_OK) status = set_mask(s);
     if (status == LIMN_OK) status = set_sizes(s);
     if (status == LIMN_OK) status = set_labels(s);
     if (status == LIMN_OK) status = set_small(s);

@@ -251,8 +251,9 @@ static limn_status read_all(limn_pipeline *p, struct limn_embeddings *e, const c
     limn_prompt_word *word = calloc(names->n, sizeof *word);
     reader r = {.ctx = p->ctx, .e = e, .model = p->name};
     limn_clip_encoder *encoder = limn_clip_encoder_new(p->bpe);
-    e->words.word = word, e->n_widths = p->n_texts;
-    for (int i = 0; i < p->n_texts; i++) {
+    e->words.word = word;
+    for (int i = 0; i < p->n_texts && !p->text[i].whole; i++) { /* T5 has none */
+        e->n_widths++;
         limn_interface text = limn_model_interface(&p->text[i].settings);
         e->width[i] = text.text_width;
         if (!i || text.text_length - 2 < e->most) e->most = text.text_length - 2;

@@ -205,6 +205,7 @@ static limn_status read_text(limn_pipeline *p, int i, const char *text, limn_pre
     static const char *const name = "prompt";
     limn_recipe_part *reader = &p->reader, *encoder = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i);
     limn_net_shape shape = {.batch = 1, .part = LIMN_PART_TEXT, .precision = precision};
+    if (encoder) reader->unigram = encoder->unigram, reader->lowers = encoder->lowers, reader->masks = encoder->masks;
     reader->bpe = p->bpe, reader->pad = p->text[i].pad, reader->embeddings = encoder ? encoder->embeddings : NULL;
     reader->encoder = i, reader->net = (encoder ? encoder : limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER))->net;
     shape.vectors = limn_embeddings_any(reader->embeddings);
@@ -232,7 +233,8 @@ static limn_status take_features(limn_pipeline *p, int at, int wide, float *feat
 
 limn_status limn_encode_text(limn_pipeline *p, const char *text, limn_precision precision, float *features, float *pooled)
 {
-    if (!p->bpe) return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: this %s reads no text", p->file, p->settings.family->name);
+    if (!limn_pipeline_reads_text(p))
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: this %s reads no text", p->file, p->settings.family->name);
     int wide = limn_pipeline_describe(p).text_width, at = 0;
     limn_status status = LIMN_OK;
     for (int i = 0; i < (p->n_texts ? p->n_texts : 1) && status == LIMN_OK; i++) {

@@ -70,6 +70,7 @@ typedef struct fitted {
 static limn_lora_network network_of(const limn_recipe_part *part)
 {
     if (part->role != LIMN_ROLE_TEXT) return LIMN_LORA_DENOISER;
+    if (!strcmp(part->name, "t5")) return LIMN_LORA_TEXT_3;
     return strcmp(part->name, "g") ? LIMN_LORA_TEXT : LIMN_LORA_TEXT_2;
 }
 

@@ -148,6 +148,8 @@ static void forget_weights(limn_ctx *ctx, char kept[sizeof ctx->weights])
     ctx->weights[0] = '\0';
 }
 
+enum { TOKENS_OF_SD3 = 256 }; /* of T5; diffusers' max_sequence_length */
+
 /* A text encoder on its way in. */
 typedef struct encoder {
     const char *part, *folder, *tokenizer, *flag; /* of the recipe; in a model's folder */
@@ -156,6 +158,8 @@ typedef struct encoder {
     const char *named;  /* where it is; NULL: nobody said */
     int width;          /* of its features */
     int whole;          /* numbers of a whole text that are read; 0: it is not */
+    bool t5, unprojected; /* a whole text is read as it is where its projection is not a folder's */
+    bool optional;      /* a model without it draws, too */
     limn_pipeline_text *to;
 } encoder;
 
@@ -164,13 +168,15 @@ static const encoder clip = {.part = "text", .folder = "text_encoder", .tokenize
                      clip_l = {.part = "l", .folder = "text_encoder", .tokenizer = "tokenizer", .flag = "--clip_l",
                                .beside = LIMN_BESIDE_TEXT_ENCODER, .lora = LIMN_LORA_TEXT},
                      clip_g = {.part = "g", .folder = "text_encoder_2", .tokenizer = "tokenizer_2", .flag = "--clip_g",
-                               .beside = LIMN_BESIDE_CLIP_G, .lora = LIMN_LORA_TEXT_2};
+                               .beside = LIMN_BESIDE_CLIP_G, .lora = LIMN_LORA_TEXT_2},
+                     t5 = {.part = "t5", .folder = "text_encoder_3", .tokenizer = "tokenizer_3", .flag = "--t5xxl",
+                           .beside = LIMN_BESIDE_T5, .lora = LIMN_LORA_TEXT_3, .t5 = true};
 
-/* "clip-text", of a file with several the one of this width */
+/* "t5-text"; "clip-text", of a file with several the one of this width */
 static const char *family_of(const limn_pipeline *p, const encoder *e, char out[32])
 {
-    bool several = p->recipe.part[0].port[LIMN_PORT_SIZES].there;
-    snprintf(out, 32, several ? "clip-text:%d" : "clip-text", e->width);
+    bool several = p->recipe.part[0].port[LIMN_PORT_SIZES].there || p->t5_tokens;
+    snprintf(out, 32, e->t5 ? "t5-text" : several ? "clip-text:%d" : "clip-text", e->width);
     return out;
 }
 
@@ -179,15 +185,14 @@ static const char *family_of(const limn_pipeline *p, const encoder *e, char out[
 static limn_status find_text_encoder(limn_pipeline *p, const char *source, const encoder *e)
 {
     char inside[1100], family[32];
-    const limn_port *port = p->recipe.part[0].port;
     snprintf(inside, sizeof inside, "%s/%s", source, e->folder);
     if (e->named) limn_path_last(e->named, e->to->name, sizeof e->to->name);
     if (e->named) return limn_map_file(p->ctx, e->named, e->to->file);
     if (p->folder && access(inside, F_OK) == 0) return limn_map_file(p->ctx, inside, e->to->file);
     if (!p->folder && limn_published_holds(p, family_of(p, e, family))) return limn_map_file(p->ctx, source, e->to->file);
-    if (!p->published || (port[LIMN_PORT_POOLED].there && !port[LIMN_PORT_SIZES].there))
-        return LIMN_OK; /* those of more text encoders: not known here */
+    if (!p->published || (p->folder && e->optional)) return LIMN_OK;
     limn_status status = limn_beside_find(p->ctx, p->file, e->beside, e->width, e->to->file);
+    if (status == LIMN_NOT_FOUND && e->optional) return LIMN_OK;
     if (status == LIMN_OK) limn_path_last(e->to->file, e->to->name, sizeof e->to->name);
     return status;
 }
@@ -211,20 +216,38 @@ static limn_status open_text_weights(limn_pipeline *p, const encoder *e)
 static limn_status check_text_encoder(const limn_pipeline *p, const encoder *e)
 {
     const limn_pipeline_text *to = e->to;
-    if (to->settings.family->kind != LIMN_ENCODES_TEXT)
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (clip-text)", to->file,
-                         to->settings.family->name);
+    const limn_family *family = e->t5 ? &limn_family_t5_text : &limn_family_clip_text;
+    if (to->settings.family != family)
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: holds a %s, expected a text encoder (%s)", to->file,
+                         to->settings.family->name, family->name);
     limn_interface net = limn_model_interface(&to->settings);
     if (net.text_width != e->width)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes features of %d numbers for a token, and %s reads %d of it "
                          "(%s): they do not belong together", to->file, net.text_width, p->file, e->width, e->flag);
-    if (e->whole && !net.pooled_width)
+    int whole = net.pooled_width || !e->unprojected ? net.pooled_width : net.text_width;
+    if (e->whole && !whole)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes nothing of a whole text (it has no text_projection), and %s "
                          "reads %d numbers of it (%s): they do not belong together", to->file, p->file, e->whole, e->flag);
-    if (e->whole && net.pooled_width != e->whole)
+    if (e->whole && whole != e->whole)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes %d numbers of a whole text, and %s reads %d (%s): they do not "
-                         "belong together", to->file, net.pooled_width, p->file, e->whole, e->flag);
+                         "belong together", to->file, whole, p->file, e->whole, e->flag);
     return LIMN_OK;
+}
+
+/* Stability AI's own code reads a whole text as CLIP's encoder has it, also where the file has a projection; in a folder of
+ * diffusers it is projected (by the identity). */
+static limn_status drop_projection(limn_pipeline *p, const encoder *e)
+{
+    const clip_config *cfg = limn_settings_config(&e->to->settings);
+    return limn_settings_assign(p->ctx, &e->to->settings, &cfg->projection, 0);
+}
+
+/* So many tokens, whatever the prompt: as the network was trained. */
+static limn_status take_t5(limn_pipeline *p, const encoder *e)
+{
+    const t5_config *cfg = limn_settings_config(&e->to->settings);
+    e->to->whole = true;
+    return limn_settings_assign(p->ctx, &e->to->settings, &cfg->text.length, p->t5_tokens);
 }
 
 /* The part of one text encoder, its file and its tokenizer.  Where there is none, e->to->file is "". */
@@ -233,11 +256,15 @@ static limn_status open_text_encoder(limn_pipeline *p, const char *source, const
     limn_status status = find_text_encoder(p, source, e);
     if (status != LIMN_OK || !*e->to->file) return status;
     status = open_text_weights(p, e);
+    if (status == LIMN_OK && e->unprojected && (!p->folder || *e->to->name)) status = drop_projection(p, e);
     if (status == LIMN_OK) status = check_text_encoder(p, e);
+    if (status == LIMN_OK && e->t5) status = take_t5(p, e);
     if (status == LIMN_OK)
         status = add_part(p, e->part, LIMN_ROLE_TEXT, e->lora, &e->to->settings, e->to->file, e->to->st, NULL);
     if (status == LIMN_OK) p->n_texts++;
-    return status == LIMN_OK ? open_tokenizer(p, source, e->tokenizer, e->to) : status;
+    if (status != LIMN_OK) return status;
+    if (e->t5) return limn_published_unigram(p, p->folder && !*e->to->name ? source : e->to->file, e->tokenizer, e->to);
+    return open_tokenizer(p, source, e->tokenizer, e->to);
 }
 
 /* Stable Diffusion XL: features of CLIP's and of OpenCLIP's encoder stand beside each other, the second one's whole text is
@@ -266,11 +293,69 @@ static limn_status open_two(limn_pipeline *p, const char *source, const limn_pip
     return status == LIMN_OK ? limn_published_zero_negative(p, source, both) : status;
 }
 
+/* Its block of an input, and of the vector of a whole text. */
+static limn_status wire_clip(limn_pipeline *p, const char *part, int token, int channel)
+{
+    char wire[80];
+    snprintf(wire, sizeof wire, "%s.features -> denoiser.features[%d,%d]", part, token, channel);
+    limn_status status = limn_recipe_wire(p->ctx, &p->recipe, wire);
+    snprintf(wire, sizeof wire, "%s.pooled -> denoiser.pooled[%d]", part, channel);
+    return status == LIMN_OK ? limn_recipe_wire(p->ctx, &p->recipe, wire) : status;
+}
+
+/* One of CLIP's two encoders. */
+static limn_status open_clip_of_three(limn_pipeline *p, const char *source, encoder *e, int channel)
+{
+    e->to = &p->text[p->n_texts], e->optional = true;
+    int before = p->n_texts;
+    limn_status status = open_text_encoder(p, source, e);
+    if (status != LIMN_OK || p->n_texts == before) return status;
+    limn_recipe_part *part = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, before);
+    part->raw = part->pools = true;
+    return wire_clip(p, e->part, p->t5_tokens, channel);
+}
+
+static limn_status check_three(limn_pipeline *p, bool has_t5)
+{
+    int clips = p->n_texts - has_t5;
+    if (!p->n_texts)
+        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%s reads CLIP's text encoder (--clip_l), OpenCLIP's (--clip_g) and T5 "
+                         "(--t5xxl), and none of them is there: name one at least", p->file);
+    if (!clips) p->recipe.part[0].zero_inputs = 1u << LIMN_PORT_POOLED;
+    if (p->n_texts < 3)
+        limn_log(p->ctx, LIMN_LOG_INFO, "%s reads three text encoders, and %d of them %s there: %s%s%sleft out, which it was "
+                 "trained to do without", p->name, p->n_texts, p->n_texts == 1 ? "is" : "are", has_t5 ? "" : "T5 (--t5xxl) ",
+                 clips == 2 ? "" : clips ? "one of CLIP's (--clip_l, --clip_g) " : "both of CLIP's (--clip_l, --clip_g) ",
+                 p->n_texts == 1 ? "are " : "is ");
+    return LIMN_OK;
+}
+
+/* Stable Diffusion 3: features of CLIP's and of OpenCLIP's encoder beside each other, T5's in front of them along tokens
+ * (whose order no block sees), both whole texts beside each other.  Channels are shared as 768 and 1280 share theirs. */
+static limn_status open_three(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts)
+{
+    const limn_port *port = p->recipe.part[0].port;
+    int whole = (int)port[LIMN_PORT_POOLED].shape.dim[1], wide = whole * 3 / 8;
+    encoder l = clip_l, g = clip_g, t = t5;
+    p->t5_tokens = TOKENS_OF_SD3;
+    l.named = parts->clip_l, l.width = l.whole = wide, l.unprojected = true;
+    g.named = parts->clip_g, g.width = g.whole = whole - wide;
+    t.named = parts->t5xxl, t.width = (int)port[LIMN_PORT_FEATURES].shape.dim[2], t.optional = true;
+    limn_status status = open_clip_of_three(p, source, &l, 0);
+    if (status == LIMN_OK) status = open_clip_of_three(p, source, &g, wide);
+    int clips = p->n_texts;
+    t.to = &p->text[clips];
+    if (status == LIMN_OK) status = open_text_encoder(p, source, &t);
+    bool has_t5 = p->n_texts > clips;
+    if (status == LIMN_OK && has_t5) status = limn_recipe_wire(p->ctx, &p->recipe, "t5.features -> denoiser.features[0,0]");
+    return status == LIMN_OK ? check_three(p, has_t5) : status;
+}
+
 /* What reads the text: a part of the denoiser, or networks of their own.  text[0].settings stay empty where nothing does. */
 static limn_status open_texts(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts)
 {
     const limn_port *port = p->recipe.part[0].port;
-    const char *named = parts->clip_l ? "--clip_l" : parts->clip_g ? "--clip_g" : NULL;
+    const char *named = parts->clip_l ? "--clip_l" : parts->clip_g ? "--clip_g" : parts->t5xxl ? "--t5xxl" : NULL;
     bool own = limn_model_interface(&p->settings).reads_ids;
     encoder e = clip;
     if (named && (own || !port[LIMN_PORT_FEATURES].there))
@@ -279,6 +364,10 @@ static limn_status open_texts(limn_pipeline *p, const char *source, const limn_p
     if (own) p->text[0].settings = p->settings;
     if (own) return open_tokenizer(p, source, clip.tokenizer, &p->text[0]);
     if (!port[LIMN_PORT_FEATURES].there) return LIMN_OK;
+    if (p->published && p->settings.family == &limn_family_mmdit && port[LIMN_PORT_POOLED].there)
+        return open_three(p, source, parts);
+    if (parts->t5xxl)
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads no T5: leave the text encoder out (--t5xxl)", p->file);
     if (port[LIMN_PORT_SIZES].there) return open_two(p, source, parts);
     if (parts->clip_g)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads one text encoder (--clip_l): leave --clip_g out", p->file);
@@ -297,8 +386,10 @@ static limn_status make_recipe(limn_pipeline *p, const char *source, const limn_
     if (p->bpe && !p->published) p->text[0].pad = limn_clip_bpe_end(p->bpe);
     for (int i = 0; i < 1 || i < p->n_texts; i++) { /* the text encoders, or the network that one is in */
         limn_recipe_part *reader = &p->recipe.part[p->n_texts ? 1 + i : 0];
-        reader->bpe = p->bpe, reader->pad = p->text[i].pad, reader->encoder = i;
-        if (p->n_texts) reader->embeddings = p->embeddings;
+        reader->pad = p->text[i].pad, reader->encoder = i;
+        if (p->text[i].whole) reader->unigram = p->unigram;
+        else reader->bpe = p->bpe;
+        if (p->n_texts && reader->bpe) reader->embeddings = p->embeddings;
     }
     if (p->text[0].st ? p->published : limn_published_is_dit(p)) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
     status = limn_recipe_check(p->ctx, &p->recipe);
@@ -407,7 +498,8 @@ static limn_status open_networks(limn_pipeline *p, const char *source, const lim
 /* The parts have paths, and as long as they may be. */
 static limn_status check_paths(limn_ctx *ctx, const limn_pipeline_parts *parts)
 {
-    const char *const paths[] = {parts->model, parts->diffusion_model, parts->clip_l, parts->clip_g, parts->vae};
+    const char *const paths[] = {parts->model, parts->diffusion_model, parts->clip_l, parts->clip_g, parts->t5xxl,
+                                 parts->vae};
     char shown[256];
     if (!parts->model && !parts->diffusion_model)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "expected a model, or a network that draws alone (--diffusion-model)");
@@ -464,6 +556,7 @@ void limn_pipeline_free(limn_pipeline *p)
         limn_weight_file_close(p->st);
         for (int i = 0; i < LIMN_TEXT_ENCODERS; i++) limn_weight_file_close(p->text[i].st);
         limn_clip_bpe_free(p->bpe);
+        limn_unigram_free(p->unigram);
         limn_arena_free(p->arena);
         limn_loras_free(p->loras);
         limn_embeddings_free(p->embeddings);
@@ -639,6 +732,11 @@ bool limn_pipeline_follows_diffusers(const limn_pipeline *p)
     return p->published && p->makes_latents && (p->text[0].st || limn_published_is_dit(p));
 }
 
+bool limn_pipeline_reads_text(const limn_pipeline *p)
+{
+    return p->bpe || p->unigram;
+}
+
 const limn_settings *limn_pipeline_settings(const limn_pipeline *p)
 {
     return &p->settings;
@@ -648,7 +746,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
 {
     limn_autoencoder_info vae = p->vae ? limn_autoencoder_describe(p->vae) : (limn_autoencoder_info){.factor = 1};
     limn_interface net = limn_model_interface(&p->settings), text = {0};
-    if (p->bpe) text = limn_model_interface(&p->text[0].settings);
+    if (limn_pipeline_reads_text(p)) text = limn_model_interface(&p->text[0].settings);
     int size = net.width * vae.factor, classes = net.classes;
     const char *sampler = p->has_scheduler                           ? p->scheduler.name
                           : p->schedule.kind == LIMN_SCHEDULE_FLOW ? "euler"
@@ -666,7 +764,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .classes = classes,
                                 .class_name = p->class_name,
                                 .n_class_names = p->n_class_names,
-                                .reads_text = p->bpe != NULL,
+                                .reads_text = limn_pipeline_reads_text(p),
                                 .text_length = text.text_length,
                                 .text_width = p->n_texts ? net.text_width : text.text_width,
                                 .pooled_width = net.sizes           ? net.pooled_width
@@ -678,10 +776,11 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .told_sizes = net.sizes,
                                 .guidance = net.told_guidance          ? 8.5
                                             : limn_published_is_dit(p) ? 4
-                                            : !p->published || !p->bpe ? 3
+                                            : !p->published || !limn_pipeline_reads_text(p) ? 3
+                                            : p->t5_tokens ? 4.5
                                             : net.sizes                ? 5
                                                                        : 7.5,
                                 .steps = net.told_guidance ? 4 : 20,
                                 .resample = limn_pipeline_follows_diffusers(p) ? 1 : 5,
-                                .guides = (p->bpe || classes) && !net.always_labelled};
+                                .guides = (limn_pipeline_reads_text(p) || classes) && !net.always_labelled};
 }

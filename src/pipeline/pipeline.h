@@ -6,7 +6,7 @@
 #include "file/weight_file.h"
 #include "pipeline/recipe.h"
 
-enum { LIMN_TEXT_ENCODERS = 2 };
+enum { LIMN_TEXT_ENCODERS = 3 };
 
 /* What reads the text: the denoiser, or a text encoder. */
 typedef struct limn_pipeline_text {
@@ -14,6 +14,7 @@ typedef struct limn_pipeline_text {
     limn_weight_file *st;       /* of a text encoder in a file of its own, else NULL */
     limn_settings settings;
     int32_t pad;                /* id behind a text's end */
+    bool whole;                 /* it is T5: one row of tokens for each text, no chunks */
 } limn_pipeline_text;
 
 struct limn_pipeline {
@@ -25,11 +26,14 @@ struct limn_pipeline {
     limn_weight_file *whole;    /* that file with all of them; NULL once they are opened */
     limn_weight_file *st;
     limn_settings settings;
-    limn_pipeline_text text[LIMN_TEXT_ENCODERS]; /* of XL CLIP's and OpenCLIP's, of its refiner that alone */
+    limn_pipeline_text text[LIMN_TEXT_ENCODERS]; /* of XL CLIP's and OpenCLIP's, of its refiner that alone;
+                                                  * of Stable Diffusion 3 those two and T5's, of which each may lack */
     int n_texts;                /* encoders beside the denoiser: as many parts of the role TEXT, in this order */
     bool zero_negative;         /* without a negative text its features are 0, not those of "" */
     bool published;             /* no metadata of ours: the weights are somebody else's */
-    limn_clip_bpe *bpe;         /* NULL: no network reads text */
+    limn_clip_bpe *bpe;         /* of CLIP's encoders; neither it nor unigram: no network reads text */
+    limn_unigram *unigram;      /* of T5 */
+    int t5_tokens;              /* in front of the others', room for T5's features, also where it is not there */
     bool has_scheduler;         /* scheduler is what FOLDER/scheduler says, and the custom of this model */
     limn_sampler_options scheduler;
     limn_schedule_options schedule;
@@ -51,6 +55,9 @@ struct limn_pipeline {
     bool shares;                /* files and tokenizer are another pipeline's, which outlives this one */
     bool under_way;             /* a limn_sampling uses the recipe */
 };
+
+/** Does a network of it read text? */
+bool limn_pipeline_reads_text(const limn_pipeline *p);
 
 /** @return LIMN_BAD_ARGUMENT while a limn_sampling is under way */
 limn_status limn_pipeline_check_idle(const limn_pipeline *p);

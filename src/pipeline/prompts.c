@@ -22,7 +22,7 @@ limn_status limn_prompts_check(const limn_pipeline *p, const limn_generate_optio
     if (!text && (*style != LIMN_PROMPT_PLAIN || o->clip_skip > 1))
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s is for models with a text encoder of their own, which %s has not: "
                          "leave it out", o->clip_skip > 1 ? "clip skip" : "a prompt style other than plain", p->name);
-    int depth = text ? limn_model_interface(&p->text[0].settings).text_depth : 1;
+    int depth = text && text->bpe ? limn_model_interface(&p->text[0].settings).text_depth : 1;
     if (o->clip_skip < 0 || o->clip_skip > depth)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a clip skip from 1 (all layers) to %d (one layer), found %d",
                          depth, o->clip_skip);
@@ -55,9 +55,29 @@ static limn_status level(limn_ctx *ctx, const limn_recipe_part *part, limn_promp
                          "and at most %d are possible: make one of them shorter", out->text[0].n_chunks,
                          out->text[1].n_chunks, common, MOST_CHUNKS);
     limn_status status = LIMN_OK;
-    for (int i = 0; i < out->n_texts && out->style == LIMN_PROMPT_WEBUI && status == LIMN_OK; i++)
+    for (int i = 0; i < out->n_texts && part->bpe && out->style == LIMN_PROMPT_WEBUI && status == LIMN_OK; i++)
         status = limn_prompt_extend(ctx, part->bpe, part->pad, most, &out->text[i]);
     return status;
+}
+
+limn_status limn_prompts_read_one(limn_ctx *ctx, const limn_recipe_part *part, limn_prompt_style style, const char *text,
+                                  int context, limn_prompt *out)
+{
+    size_t n = strlen(text);
+    if (part->unigram) return limn_prompt_read_unigram(ctx, part->unigram, part->lowers, style, text, n, context, out);
+    limn_status status = limn_prompt_read(ctx, part->bpe, limn_embeddings_words(part->embeddings), style, text, n, context,
+                                          part->pad, out);
+    if (status == LIMN_OK) status = limn_embeddings_check(ctx, part->embeddings, style, out);
+    if (status != LIMN_OK) limn_prompt_free(out);
+    return status;
+}
+
+/* T5 has no chunks: what does not fit is lost. */
+static void warn_of_cut(limn_ctx *ctx, const limn_recipe_part *part, const char *name, const limn_prompt *text)
+{
+    if (part->unigram && text->was_cut)
+        limn_log(ctx, LIMN_LOG_WARN, "the %s is longer than the %d tokens that T5 reads of it; its end was cut off there", name,
+                 text->context - 1);
 }
 
 /* The prompt and, when guided, the negative one (of networks that edit twice), in out->style. */
@@ -73,11 +93,10 @@ static limn_status read_texts(const limn_pipeline *p, const limn_generate_option
     limn_status status = prompt ? LIMN_OK : limn_fail_memory(p->ctx, strlen(said), "a prompt");
     int context = limn_model_interface(&p->text[encoder].settings).text_length;
     for (int i = 0; i < n_texts && status == LIMN_OK; i++) {
-        status = limn_prompt_read(p->ctx, part->bpe, limn_embeddings_words(part->embeddings), out->style, texts[i],
-                                  strlen(texts[i]), context, part->pad, &out->text[i]);
+        status = limn_prompts_read_one(p->ctx, part, out->style, texts[i], context, &out->text[i]);
         if (status != LIMN_OK) break;
         out->n_texts++, out->weighted |= out->text[i].is_weighted;
-        status = limn_embeddings_check(p->ctx, part->embeddings, out->style, &out->text[i]);
+        if (i < 2) warn_of_cut(p->ctx, part, i ? "negative prompt" : "prompt", &out->text[i]);
     }
     free(prompt);
     return status;
@@ -92,8 +111,7 @@ limn_status limn_prompts_read(const limn_pipeline *p, const limn_generate_option
     if (status != LIMN_OK || out->style == LIMN_PROMPT_PLAIN) return status;
     status = read_texts(p, o, encoder, n_texts, out);
     if (status == LIMN_OK && out->weighted && out->style == LIMN_PROMPT_COMFY)
-        status = limn_prompt_read(p->ctx, part->bpe, NULL, out->style, "", 0,
-                                  limn_model_interface(&p->text[encoder].settings).text_length, part->pad, &out->empty);
+        status = limn_prompts_read_one(p->ctx, part, out->style, "", out->text[0].context, &out->empty);
     if (status == LIMN_OK) status = level(p->ctx, part, out);
     if (status != LIMN_OK) limn_prompts_free(out);
     return status;
@@ -140,10 +158,31 @@ static bool is_same(const limn_recipe_part *part, const limn_recipe_chunks *now,
            (!now->weight || memcmp(had->weight, now->weight, n_weights * sizeof *now->weight) == 0);
 }
 
-static limn_status write_ids(limn_ctx *ctx, limn_recipe_part *part, const int32_t *ids, size_t n_weights)
+/* 1 for text, 0 for what fills it up, [rows, length]; all 1 where that is seen, too. */
+limn_status limn_prompts_mask(limn_ctx *ctx, const limn_recipe_part *part, const int32_t *ids, int rows, int length,
+                              float **out)
 {
-    limn_status status = limn_embeddings_write(ctx, part, ids, n_weights);
-    return status == LIMN_OK ? limn_recipe_write(part, LIMN_PORT_TEXT_END, LIMN_I32, ids + n_weights) : status;
+    const int32_t *end = ids + (ptrdiff_t)rows * length;
+    float *mask = *out = malloc((size_t)rows * (size_t)length * sizeof *mask);
+    if (!mask) return limn_fail_memory(ctx, (size_t)rows * (size_t)length * sizeof *mask, "a prompt");
+    for (int b = 0; b < rows; b++)
+        for (int t = 0; t < length; t++)
+            mask[(ptrdiff_t)b * length + t] = !part->masks || b * length + t <= end[b];
+    return LIMN_OK;
+}
+
+limn_status limn_prompts_write_ids(limn_ctx *ctx, limn_recipe_part *part, const int32_t *ids, int rows, int length)
+{
+    float *mask;
+    size_t n = (size_t)rows * (size_t)length;
+    limn_status status = limn_embeddings_write(ctx, part, ids, n);
+    if (status == LIMN_OK) /* only networks that pool the text read it */
+        status = limn_recipe_write(part, LIMN_PORT_TEXT_END, LIMN_I32, ids + n);
+    if (status != LIMN_OK || !limn_port_node(part->job.ports, LIMN_PORT_MASK)) return status;
+    status = limn_prompts_mask(ctx, part, ids, rows, length, &mask);
+    if (status == LIMN_OK) status = limn_recipe_write(part, LIMN_PORT_MASK, LIMN_F32, mask);
+    free(mask);
+    return status;
 }
 
 limn_status limn_prompts_write(limn_ctx *ctx, const limn_prompts *p, limn_recipe_part *part)
@@ -161,7 +200,7 @@ limn_status limn_prompts_write(limn_ctx *ctx, const limn_prompts *p, limn_recipe
     if (status == LIMN_OK && p->empty.n_chunks) copy_chunk(&p->empty, 0, row, ids, ids + n_weights, weight);
     chunks.weight = p->weighted ? weight : NULL;
     bool same = status == LIMN_OK && is_same(part, &chunks, ids, n_ids, n_weights);
-    if (status == LIMN_OK && !same) status = write_ids(ctx, part, ids, n_weights);
+    if (status == LIMN_OK && !same) status = limn_prompts_write_ids(ctx, part, ids, rows, context);
     if (status != LIMN_OK || same) return free(ids), free(weight), status;
     free(part->ids);
     free(part->chunks.weight);

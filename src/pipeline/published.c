@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_LIMIT = 1 << 20, PATH = 1200 };
+enum { CONFIG_LIMIT = 1 << 20, PATH = 1200, PUBLISHED_T5 = 32100 };
 
 bool limn_published_holds(const limn_pipeline *p, const char *families)
 {
@@ -112,6 +112,25 @@ limn_status limn_published_tokenizer(limn_pipeline *p, const char *source, const
     reader->pad = is_open_clip(reader) ? 0 : limn_clip_bpe_end(p->bpe);
     for (size_t i = 0; i < 2 && p->folder && status == LIMN_OK; i++)
         if (is_there(place, names[i], path)) status = read_pad(p, path, reader);
+    return status;
+}
+
+limn_status limn_published_unigram(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader)
+{
+    char place[PATH], path[PATH + 64];
+    int vocab = limn_model_interface(&reader->settings).vocabulary;
+    const char *slash = strrchr(source, '/');
+    if (*reader->name) snprintf(place, sizeof place, "%.*s", slash ? (int)(slash - source) + 1 : 0, source);
+    else folder_of(p, source, folder, place);
+    limn_status status;
+    if (is_there(place, "spiece.model", path) || (p->folder && is_there(place, "tokenizer.json", path)))
+        status = limn_unigram_open(p->ctx, path, &p->unigram);
+    else if (vocab >= PUBLISHED_T5) status = limn_unigram_published(p->ctx, &p->unigram);
+    else return limn_fail(p->ctx, LIMN_NOT_FOUND, "%sspiece.model: not there, and the vocabulary of %d tokens of T5 is not the "
+                          "published one, whose pieces are known", place, vocab);
+    if (status == LIMN_OK && limn_unigram_vocab(p->unigram) > vocab)
+        return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: its ids go up to %d, and %s knows %d tokens: they do not belong together",
+                         place, limn_unigram_vocab(p->unigram) - 1, reader->file, vocab);
     return status;
 }
 

@@ -223,6 +223,7 @@ limn_status limn_recipe_check(limn_ctx *ctx, const limn_recipe *r)
         for (int row = 0; row < LIMN_PORTS; row++) {
             const limn_port *port = &part->port[row];
             if (!port->there || !port->input || !limn_port_rows[row].joined || is_fed(r, i, row)) continue;
+            if (part->zero_inputs >> row & 1) continue;
             return limn_fail(ctx, LIMN_UNSUPPORTED,
                              "a %s of these settings does not make pictures by itself: nothing feeds %s.%s %s "
                              "(text_encoder=none)",
@@ -431,6 +432,8 @@ limn_status limn_recipe_run(limn_ctx *ctx, limn_recipe *r, limn_recipe_part *par
 {
     int to = (int)(part - r->part);
     limn_status status = prepare(ctx, r, part);
+    for (int row = 0; row < LIMN_PORTS && status == LIMN_OK; row++)
+        if (part->zero_inputs >> row & 1 && !part->ran) status = feed(ctx, r, to, row);
     for (int i = 0; i < r->n_wires && status == LIMN_OK; i++)
         if (r->wire[i].to == to && r->wire[i].seen != r->part[r->wire[i].from].version)
             status = feed(ctx, r, to, r->wire[i].in);

@@ -4,7 +4,9 @@
  *     SD 1:    text, denoiser, decoder    "text -> denoiser"
  *     SD XL:   l, g, denoiser, decoder    "l.features -> denoiser.features[0,0]"  "g.features -> denoiser.features[0,768]"
  *                                         "g.pooled -> denoiser.pooled"
- *     SD 3:    the same, and              "t5.features -> denoiser.features[77,0]"; of what no wire fills, zeros
+ *     SD 3:    l, g, t5, denoiser, ..     "t5.features -> denoiser.features[0,0]"   "l.features -> denoiser.features[256,0]"
+ *                                         "g.features -> denoiser.features[256,768]"  "l.pooled -> denoiser.pooled[0]"  ..
+ *                                         what no wire fills is 0: channels from 2048 on, an encoder that is not there
  *
  * A part is a net with a role.  A wire goes from an output to an input by their names in net/ports.h; what a network reads
  * beside that (ids, timesteps, the picture) the job writes.  A part that only texts and labels lead to runs once for them,
@@ -19,7 +21,7 @@
 #include "net/coder.h"
 #include "net/strips.h"
 #include "net/ports.h"
-#include "text/prompt.h"
+#include "text/prompt_unigram.h"
 
 enum { LIMN_RECIPE_PARTS = 8, LIMN_RECIPE_WIRES = 24, LIMN_PART_NAME = 24 };
 
@@ -51,9 +53,13 @@ typedef struct limn_recipe_part {
     limn_role role;
     limn_net *net;            /* held */
     limn_model_part door;     /* which part of the net */
-    const limn_clip_bpe *bpe; /* of a part with ids; borrowed */
+    const limn_clip_bpe *bpe; /* of a part with ids, it or unigram; borrowed */
+    const limn_unigram *unigram; /* of T5, which has a row for each text, however many chunks others have */
     int32_t pad;              /* id behind the end of a text */
+    bool lowers, masks;       /* of T5, as PixArt was trained: texts in small letters; what fills them up is hidden */
     bool raw;                 /* its features are those before the last layer and the final norm (Stable Diffusion XL) */
+    bool pools;               /* beside them a whole text is made, projected or not */
+    unsigned zero_inputs;     /* a bit for each port that no wire feeds: 0 (of an encoder that is not there) */
     unsigned zero_texts;      /* a bit for each text whose outputs count as 0 */
     const struct limn_embeddings *embeddings; /* of a text part: words with vectors of their own; NULL: none */
     int encoder;              /* of a text part: which of the model's text encoders */
@@ -90,7 +96,7 @@ typedef struct limn_recipe {
 
 /* What one job is planned for. */
 typedef struct limn_recipe_shape {
-    int texts, rows;          /* of text parts; of the denoiser */
+    int texts, whole_texts, rows; /* of text parts; of those without chunks (T5); of the denoiser */
     int text_length;          /* tokens that the denoiser reads; 0: those of its settings */
     int text_skip;            /* last layers that text parts leave out; raw ones leave out one at least */
     int n_times;

@@ -27,8 +27,9 @@ limn_net_shape limn_recipe_shape_of(const limn_recipe_part *part, const limn_rec
     limn_coder_sides sides = {s->height, s->width};
     if (factor) sides = limn_tiling_tile(&s->tiling, (limn_coder_sides){s->height * factor, s->width * factor}, factor);
     if (part->role == LIMN_ROLE_TEXT)
-        out.batch = s->texts, out.text_skip = part->raw && !s->text_skip ? 1 : s->text_skip, out.text_raw = part->raw,
-        out.vectors = limn_embeddings_any(part->embeddings);
+        out.batch = part->unigram ? s->whole_texts : s->texts,
+        out.text_skip = part->raw && !s->text_skip ? 1 : part->unigram ? 0 : s->text_skip, out.text_raw = part->raw,
+        out.text_pools = part->pools, out.vectors = limn_embeddings_any(part->embeddings);
     else out.height = sides.height, out.width = sides.width;
     if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times, out.text_length = s->text_length;
     return out;

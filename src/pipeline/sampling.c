@@ -144,6 +144,25 @@ static bool decodes_in_turn(const limn_sampling *s)
     return s->p->vae && s->decodes == LIMN_DECODES_LAST && !s->o.stepped;
 }
 
+/* Rows of the text encoders, and tokens that the denoiser reads: T5's, and behind them those in chunks, of which both CLIP
+ * encoders have as many. */
+static void size_texts(const limn_sampling *s, limn_recipe_shape *out)
+{
+    const limn_pipeline *p = s->p;
+    int chunks = 0, tokens = 0;
+    out->texts = out->whole_texts = s->rows_each;
+    for (int i = 0; i < p->n_texts; i++) {
+        const limn_prompts *texts = &s->prompts[i];
+        bool whole = p->text[i].whole;
+        if (!whole && !tokens) tokens = limn_model_interface(&p->text[i].settings).text_length, chunks = 1;
+        if (!texts->n_texts) continue;
+        *(whole ? &out->whole_texts : &out->texts) = limn_prompts_rows(texts);
+        if (!whole) chunks = texts->n_chunks;
+    }
+    bool as_set = !p->t5_tokens && !(p->n_texts && s->prompts[0].n_texts);
+    out->text_length = as_set ? 0 : p->t5_tokens + chunks * tokens;
+}
+
 /* What the networks are planned for with s->n pictures at a time. */
 static limn_recipe_shape recipe_shape(const limn_sampling *s)
 {
@@ -155,19 +174,19 @@ static limn_recipe_shape recipe_shape(const limn_sampling *s)
                                                                                         * starts from, input, output */
     if (inpaints) each += 2 * (size_t)(1 + rows_each) * s->size; /* mask and latent, for each row once more */
     if (edits) each += (size_t)(1 + rows_each) * s->size;
-    const limn_prompts *texts = &s->prompts[0]; /* another encoder's have as many chunks */
-    bool chunks = texts->n_texts > 0, tiny = s->preview == LIMN_PREVIEW_TINY;
+    bool tiny = s->preview == LIMN_PREVIEW_TINY;
     bool on_the_way = s->preview == LIMN_PREVIEW_FULL || (tiny && !p->tiny), decodes = s->decodes || on_the_way;
-    return (limn_recipe_shape){.texts = chunks ? limn_prompts_rows(texts) : rows_each,
-                               .text_length = chunks ? texts->n_chunks * texts->text[0].context : 0,
-                               .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
-                               .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
-                               .factor = factor, .encodes = p->vae && (s->o.init || inpaints),
-                               .decodes = p->vae && (decodes || s->o.noise > 0),
-                               .tiling = s->o.tiling, .in_turn = decodes_in_turn(s) && !on_the_way,
-                               .previews = tiny && p->tiny, .preview_factor = p->tiny ? p->tiny->factor : 1,
-                               .precision = s->o.precision, .rows = s->n * rows_each,
-                               .buffers = ((size_t)s->n * each + (p->vae ? decoded : 0)) * sizeof(float)};
+    limn_recipe_shape shape = {
+        .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
+        .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
+        .factor = factor, .encodes = p->vae && (s->o.init || inpaints),
+        .decodes = p->vae && (decodes || s->o.noise > 0),
+        .tiling = s->o.tiling, .in_turn = decodes_in_turn(s) && !on_the_way,
+        .previews = tiny && p->tiny, .preview_factor = p->tiny ? p->tiny->factor : 1,
+        .precision = s->o.precision, .rows = s->n * rows_each,
+        .buffers = ((size_t)s->n * each + (p->vae ? decoded : 0)) * sizeof(float)};
+    size_texts(s, &shape);
+    return shape;
 }
 
 /* Of pictures, to those of the network. */
