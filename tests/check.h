@@ -23,6 +23,7 @@ typedef enum check_values {
     VALUES_OFFSET,        /* source 0: 1000 + N(0, 1) */
     VALUES_LARGE,         /* source 0: 80 N(0, 1) */
     VALUES_NAN_KEY,       /* N(0, 1) with one NaN in the middle of source 1 */
+    VALUES_HIDDEN_KEYS,   /* N(0, 1), but the bias of attention: -10000 for every third key, in row 1 all, row 2 -inf */
 } check_values;
 
 typedef struct check_case {

@@ -22,6 +22,8 @@ typedef struct attention {
     int64_t batch, n_query, n_key, width, d;
     bool causal;
     operand q, k, v, y, dy, dq, dk, dv;
+    const double *bias; /* of shape n[4] or NULL */
+    const int64_t *n;
 } attention;
 
 static int64_t at(const operand *o, int64_t b, int64_t t, int64_t i)
@@ -56,8 +58,16 @@ static attention attention_of(const check_result *r)
     a.dk.begin += packed == LIMN_PACKED_QKV ? 0 : n * a.n_query; /* one gradient after the other */
     a.dv.begin += packed == LIMN_PACKED_QKV ? 0 : packed == LIMN_PACKED_KV ? n * a.n_query : n * (a.n_query + a.n_key);
     a.y = (operand){k->op == LIMN_OP_ATTENTION ? NULL : r->src[k->n_src - 2], a.n_query, w, 0};
+    if (k->attr.flags & LIMN_HAS_BIAS) a.bias = r->src[n_inputs], a.n = k->src[n_inputs].dim;
     a.dy = (operand){k->op == LIMN_OP_ATTENTION ? NULL : r->src[k->n_src - 1], a.n_query, w, 0};
     return a;
+}
+
+/* Of query t in the head that begins at column c */
+static double bias_of(const attention *a, int64_t b, int64_t t, int64_t c, int64_t j)
+{
+    const int64_t *n = a->n;
+    return a->bias ? a->bias[((b % n[0] * n[1] + c / a->d % n[1]) * n[2] + t % n[2]) * a->n_key + j] : 0;
 }
 
 /* p [n_key] of query t in the head that begins at column c; @return how many keys it sees */
@@ -68,9 +78,10 @@ static int64_t probabilities(const attention *a, int64_t b, int64_t t, int64_t c
     for (int64_t j = 0; j < n; j++) {
         p[j] = 0;
         for (int64_t i = c; i < c + a->d; i++) p[j] += get(&a->q, b, t, i) * get(&a->k, b, j, i);
-        p[j] /= sqrt((double)a->d);
+        p[j] = p[j] / sqrt((double)a->d) + bias_of(a, b, t, c, j);
         max = fmax(max, p[j]);
     }
+    if (max == -INFINITY) return 0;
     for (int64_t j = 0; j < n; j++) sum += p[j] = exp(p[j] - max);
     for (int64_t j = 0; j < n; j++) p[j] /= sum;
     return n;

@@ -76,6 +76,9 @@ static double one_value(const check_case *k, int s, int64_t i, double x)
     case VALUES_FAR_FIRST: return s || row ? x : 3000;
     case VALUES_OFFSET: return s ? x : 1000 + x;
     case VALUES_LARGE: return s ? x : 80 * x;
+    case VALUES_HIDDEN_KEYS:
+        if (k->src[s].rank != 4) return x;
+        return row % 3 == 2 ? -INFINITY : row % 3 == 1 || i % d % 3 == 1 ? -10000 : x;
     case VALUES_NAN_KEY: return s == 1 && i == limn_shape_count(&k->src[1]) / 2 ? NAN : x;
     default: break;
     }

@@ -169,14 +169,22 @@ LIMN_API limn_node *limn_softmax(limn_node *x); /* last axis */
 /** -log softmax(logits)[target] per row.   logits [N,C], target INDEX [N]  ->  [N] WIDE */
 LIMN_API limn_node *limn_cross_entropy(limn_node *logits, limn_node *target);
 
-/** softmax(q k^T / sqrt(d)) v per head.   q [B,Tq,D], k v [B,Tk,D]  ->  [B,Tq,D];  Vaswani et al. 2017 */
+/** softmax(q k^T / sqrt(d) + bias) v per head.   q [B,Tq,D], k v [B,Tk,D]  ->  [B,Tq,D];  Vaswani et al. 2017
+ *  v NULL: k holds keys and values side by side, [B,Tk,2D]; k NULL, too: q holds all three, [B,T,3D].
+ *  bias [n, h or 1, Tq or 1, Tk], where 1 is for all heads, for all queries (a mask of keys); sample i has bias i mod n, B a
+ *  multiple of n (n windows of each picture, or n = 1).  -inf hides a key; where all are hidden by it the result is 0. */
+typedef struct limn_attention_options {
+    limn_node *bias; /* NULL: none */
+    bool causal;
+} limn_attention_options;
+LIMN_API limn_node *limn_attention_with(limn_node *q, limn_node *k, limn_node *v, int heads, limn_attention_options options);
+/** softmax(q k^T / sqrt(d)) v */
 LIMN_API limn_node *limn_attention(limn_node *q, limn_node *k, limn_node *v, int heads, bool causal);
 /** The same from one packed product: qkv [B,T,3D] (q, k, v side by side). */
 LIMN_API limn_node *limn_attention_qkv(limn_node *qkv, int heads, bool causal);
 /** q [B,Tq,D], kv [B,Tk,2D]. */
 LIMN_API limn_node *limn_attention_kv(limn_node *q, limn_node *kv, int heads);
-/** softmax(q k^T / sqrt(d) + bias) v from one packed product.   qkv [B,T,3D], bias [n,h,T,T]; sample i has bias i mod n, B a
- *  multiple of n (n windows of each picture, or n = 1).  A bias of -inf hides a key. */
+/** qkv [B,T,3D] with a bias. */
 LIMN_API limn_node *limn_attention_biased(limn_node *qkv, limn_node *bias, int heads);
 
 /** Rows of a table.   table [V, ...], ids INDEX (or WIDE: timesteps, rounded) [n...]  ->  [n..., ...];  an id outside 0..V-1

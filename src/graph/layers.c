@@ -82,25 +82,36 @@ limn_node *limn_cross_entropy(limn_node *logits, limn_node *target)
     return limn_node_2(LIMN_OP_CROSS_ENTROPY, logits, target, NULL);
 }
 
+limn_node *limn_attention_with(limn_node *q, limn_node *k, limn_node *v, int heads, limn_attention_options options)
+{
+    limn_node *src[] = {q, k, v, NULL};
+    int n = v ? 3 : k ? 2 : 1;
+    limn_attr attr = {.heads = heads,
+                      .causal = options.causal,
+                      .packed = v ? LIMN_PACKED_NONE : k ? LIMN_PACKED_KV : LIMN_PACKED_QKV,
+                      .flags = options.bias ? LIMN_HAS_BIAS : 0};
+    if (options.bias) src[n++] = options.bias;
+    return limn_node_new(q->graph, LIMN_OP_ATTENTION, n, src, &attr);
+}
+
 limn_node *limn_attention(limn_node *q, limn_node *k, limn_node *v, int heads, bool causal)
 {
-    return limn_node_3(LIMN_OP_ATTENTION, q, k, v, &(limn_attr){.heads = heads, .causal = causal});
+    return limn_attention_with(q, k, v, heads, (limn_attention_options){.causal = causal});
 }
 
 limn_node *limn_attention_qkv(limn_node *qkv, int heads, bool causal)
 {
-    return limn_node_1(LIMN_OP_ATTENTION, qkv, &(limn_attr){.heads = heads, .causal = causal, .packed = LIMN_PACKED_QKV});
+    return limn_attention_with(qkv, NULL, NULL, heads, (limn_attention_options){.causal = causal});
 }
 
 limn_node *limn_attention_kv(limn_node *q, limn_node *kv, int heads)
 {
-    return limn_node_2(LIMN_OP_ATTENTION, q, kv, &(limn_attr){.heads = heads, .packed = LIMN_PACKED_KV});
+    return limn_attention_with(q, kv, NULL, heads, (limn_attention_options){0});
 }
 
 limn_node *limn_attention_biased(limn_node *qkv, limn_node *bias, int heads)
 {
-    return limn_node_2(LIMN_OP_ATTENTION, qkv, bias,
-                       &(limn_attr){.heads = heads, .packed = LIMN_PACKED_QKV, .flags = LIMN_HAS_BIAS});
+    return limn_attention_with(qkv, NULL, NULL, heads, (limn_attention_options){.bias = bias});
 }
 
 limn_node *limn_gather(limn_node *table, limn_node *ids)

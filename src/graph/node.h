@@ -56,7 +56,7 @@ typedef enum limn_op {
                                attr.causal */
     LIMN_OP_ATTENTION_GRAD, /* (q, k, v, bias?, out, dout) -> flat dq, dk, dv | (qkv, bias?, out, dout) -> dqkv |
                              * (q, kv, bias?, out, dout) -> flat dq, dkv */
-    LIMN_OP_ATTENTION_GRAD_BIAS, /* the same sources -> dbias, summed over the samples that share it; WIDE */
+    LIMN_OP_ATTENTION_GRAD_BIAS, /* the same sources -> dbias, summed over what shares it; WIDE */
     LIMN_OP_GATHER,              /* (table [V,..], ids) */
     LIMN_OP_GATHER_GRAD,         /* (dy, ids) -> attr.shape, WIDE: rows of equal id are summed in order */
     LIMN_OP_ROTATE,              /* (x [B,T,h d], turns [T,d]): pairs of channels by an angle, attr.scale = 1, or back, -1 */
@@ -89,7 +89,7 @@ enum {
     LIMN_HAS_BIAS = 1,
     LIMN_HAS_GATE = 2,
     LIMN_HAS_RESIDUAL = 4, /* LINEAR: y = residual + gate act(x W^T + b); CONV: act(x * W + b + residual);
-                            * ATTENTION: bias on the scores, sample i has row i mod n */
+                            * ATTENTION: bias on the scores [n, h or 1, Tq or 1, Tk], sample i has i mod n */
     LIMN_HAS_WEIGHT = 8,   /* norms: w (and for LAYER_NORM, GROUP_NORM b) */
     LIMN_COS_FIRST = 16,
     LIMN_DETACHED = 32,   /* VIEW: no gradient passes */

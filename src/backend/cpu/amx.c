@@ -23,7 +23,6 @@ limn_status limn_amx_prepare_pairs(limn_ctx *ctx, limn_call *call)
 
 static const char *refuse_operands(const limn_call *c)
 {
-    if (c->attr->flags & LIMN_HAS_BIAS) return "there is a bias on the scores";
     for (int i = 0; i < c->n_src; i++)
         if (c->src[i].dtype != LIMN_BF16) return c->src[i].dtype == LIMN_F32 ? "sources are f32" : "sources are not bf16";
     return c->dst.dtype == LIMN_BF16 ? NULL : "the result is not bf16";

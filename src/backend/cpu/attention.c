@@ -17,7 +17,7 @@ typedef struct operand {
 typedef struct sizes {
     int64_t batch, n_query, n_key, width, d;
     operand q, k, v, y, out, dout, dq, dk, dv;
-    const limn_view *bias; /* [n_bias, heads, n_query, n_key] or NULL */
+    const limn_view *bias; /* [n_bias, heads or 1, n_query or 1, n_key] or NULL */
 } sizes;
 
 static operand part(const limn_view *v, int64_t tokens, int64_t row, int64_t begin)
@@ -89,9 +89,11 @@ static limn_head head_of(const limn_call *c, const sizes *s, int64_t b, int64_t 
                       .k_row = s->k.row,
                       .v_row = s->v.row,
                       .scratch = (float *)((char *)c->scratch + (size_t)omp_get_thread_num() * scratch_bytes)};
-    if (s->bias)
-        head.bias = (const char *)s->bias->data +
-                    (size_t)((b % s->bias->shape.dim[0] * c->attr->heads + at) * s->n_query * s->n_key) * bytes;
+    if (s->bias) {
+        const int64_t *n = s->bias->shape.dim;
+        head.bias = (const char *)s->bias->data + (size_t)((b % n[0] * n[1] + at % n[1]) * n[2] * s->n_key) * bytes;
+        head.bias_row = n[2] > 1 ? s->n_key : 0;
+    }
     if (c->op == LIMN_OP_ATTENTION) return head;
     head.out = head_start(&s->out, b, column, bytes), head.out_row = s->out.row;
     head.dout = head_start(&s->dout, b, column, bytes), head.dout_row = s->dout.row;
@@ -103,7 +105,7 @@ static limn_head head_of(const limn_call *c, const sizes *s, int64_t b, int64_t 
 static int64_t parts_of_head(const limn_call *c, const sizes *s)
 {
     int64_t parts = 1, heads = s->batch * c->attr->heads;
-    if (c->op != LIMN_OP_ATTENTION || c->attr->causal || s->bias) return 1;
+    if (c->op != LIMN_OP_ATTENTION || c->attr->causal) return 1;
     while (heads * parts % c->n_threads && heads * parts < 8 * c->n_threads && s->n_query >= (parts + 1) * QUERIES_OF_PART)
         parts++;
     return parts;
@@ -115,6 +117,7 @@ static void narrow(limn_head *head, int64_t begin, int64_t end)
     size_t bytes = limn_dtype_bytes(head->dtype);
     head->q = (const char *)head->q + (size_t)(begin * head->q_row) * bytes;
     head->y = (char *)head->y + (size_t)(begin * head->y_row) * bytes;
+    if (head->bias) head->bias = (const char *)head->bias + (size_t)(begin * head->bias_row) * bytes;
     head->n_query = end - begin;
 }
 
@@ -159,21 +162,23 @@ static limn_status run_attention(const limn_call *c)
     return LIMN_OK;
 }
 
-/* A thread has whole maps of a bias and adds up its samples in order: the same sums on any number of threads. */
+/* A thread has whole maps of a bias and adds up its samples and heads in order: the same sums on any number of threads. */
 static limn_status run_attention_grad_bias(const limn_call *c)
 {
     sizes s = sizes_of(c);
-    int64_t n_bias = s.bias->shape.dim[0], n = n_bias * c->attr->heads, map = s.n_query * s.n_key;
+    const int64_t *of = s.bias->shape.dim;
+    int64_t n = of[0] * of[1], map = of[2] * s.n_key;
     size_t scratch_bytes = limn_heads_scratch(c, limn_head_scratch_bytes);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
     for (int64_t i = 0; i < n; i++) {
         float *dbias = (float *)c->dst.data + i * map;
         memset(dbias, 0, (size_t)map * sizeof *dbias);
-        for (int64_t b = i / c->attr->heads; b < s.batch; b += n_bias) {
-            limn_head head = head_of(c, &s, b, i % c->attr->heads, scratch_bytes);
-            head.dbias = dbias;
-            limn_rows_of(c)->attention_grad(&head);
-        }
+        for (int64_t b = i / of[1]; b < s.batch; b += of[0])
+            for (int64_t at = i % of[1]; at < c->attr->heads; at += of[1]) {
+                limn_head head = head_of(c, &s, b, at, scratch_bytes);
+                head.dbias = dbias;
+                limn_rows_of(c)->attention_grad(&head);
+            }
     }
     return LIMN_OK;
 }

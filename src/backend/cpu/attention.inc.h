@@ -140,6 +140,12 @@ static void outer_rows(float *db, int64_t dp, const float *s, const float *a, in
     }
 }
 
+/* A bias of -inf hides all keys: zeros.  Without one a sum of 0 is scores that are too large, and makes NaN. */
+static inline bool unseen(const limn_head *h, float sum)
+{
+    return h->bias && sum == 0;
+}
+
 /* Keys that query t sees. */
 static inline int64_t visible(const limn_head *h, int64_t t)
 {
@@ -152,7 +158,8 @@ static void add_bias(const limn_head *h, float *s, int64_t t, int64_t first_key,
     int64_t rows = h->n_query - t < QUERIES ? h->n_query - t : QUERIES,
             m = h->n_key - first_key < n ? h->n_key - first_key : n;
     for (int64_t r = 0; r < rows; r++) {
-        load(b, (const char *)h->bias + (size_t)((t + r) * h->n_key + first_key) * limn_dtype_bytes(h->dtype), h->dtype, m);
+        int64_t at = (t + r) * h->bias_row + first_key;
+        load(b, (const char *)h->bias + (size_t)at * limn_dtype_bytes(h->dtype), h->dtype, m);
         for (int64_t j = 0; j < m; j++) s[r * KEYS + j] += b[j];
     }
 }
@@ -162,7 +169,7 @@ static void add_to_dbias(const limn_head *h, const float *ds, int64_t t, int64_t
     int64_t rows = h->n_query - t < QUERIES ? h->n_query - t : QUERIES,
             m = h->n_key - first_key < n ? h->n_key - first_key : n;
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t j = 0; j < m; j++) h->dbias[(t + r) * h->n_key + first_key + j] += ds[r * KEYS + j];
+        for (int64_t j = 0; j < m; j++) h->dbias[(t + r) * h->bias_row + first_key + j] += ds[r * KEYS + j];
 }
 
 static void mask(const limn_head *h, float *s, int64_t t, int64_t first_key, int64_t n)
@@ -217,17 +224,18 @@ static void attention(const limn_head *h)
             weighted_rows(o, dp, s, v + j * dp, m);
         }
         for (int r = 0; r < QUERIES; r++)
-            for (int64_t i = 0; i < dp; i++) o[r * dp + i] /= sum[r];
+            for (int64_t i = 0; i < dp && !unseen(h, sum[r]); i++) o[r * dp + i] /= sum[r];
         store_rows((char *)h->y + (size_t)(t * h->y_row) * bytes, h->dtype, h->y_row, o, dp, n, h->d);
     }
 }
 
 /* s: scores, or what fold() made of them, to p;  ds: dp to p (dp - D) scale, with D = sum(dout out) per query */
-static void score_gradient(float *s, float *ds, bool folded, int64_t n, const float *max, const float *sum, const float *dot,
-                           float scale)
+static void score_gradient(const limn_head *h, float *s, float *ds, bool folded, int64_t n, const float *max,
+                           const float *sum, const float *dot)
 {
+    float scale = h->dbias ? 1 : h->scale;
     for (int r = 0; r < QUERIES; r++) {
-        float inverse = 1.0f / sum[r];
+        float inverse = unseen(h, sum[r]) ? 0 : 1.0f / sum[r];
         for (int64_t i = r * KEYS; i < r * KEYS + n; i++) {
             float e = folded ? s[i] : s[i] == -INFINITY ? 0 : exp1(s[i] - max[r]);
             s[i] = e * inverse;
@@ -275,7 +283,7 @@ static void attention_grad(const limn_head *h)
                 mask(h, s, t, j, m);
             }
             scores(ds, dy, dp, vt + j, np, h->d, m);
-            score_gradient(s, ds, folded, m, max, sum, dot, h->dbias ? 1 : h->scale);
+            score_gradient(h, s, ds, folded, m, max, sum, dot);
             if (h->dbias) {
                 add_to_dbias(h, ds, t, j, m);
                 continue;

@@ -76,8 +76,20 @@ static inline int64_t seen(const limn_head *h, int64_t t, int64_t begin, int64_t
     return end < 0 ? 0 : end < n ? end : n;
 }
 
+/* Scores are before the scale: a bias is divided by it. */
+static void add_bias(const limn_head *h, float *s, int64_t t, int64_t begin, int64_t n)
+{
+    float inverse = 1 / h->scale;
+    int64_t rows = h->n_query - t < ROWS ? h->n_query - t : ROWS, m = h->n_key - begin < n ? h->n_key - begin : n;
+    for (int64_t r = 0; r < rows; r++) {
+        const bf16 *b = (const bf16 *)h->bias + (t + r) * h->bias_row + begin;
+        for (int64_t j = 0; j < m; j++) s[r * KEYS + j] += limn_bf16_to_f32(b[j]) * inverse;
+    }
+}
+
 static void mask(const limn_head *h, float *s, int64_t t, int64_t begin, int64_t n)
 {
+    if (h->bias) add_bias(h, s, t, begin, n);
     for (int r = 0; r < ROWS; r++)
         for (int64_t j = seen(h, t + r, begin, n); j < n; j++) s[r * KEYS + j] = -INFINITY;
 }
@@ -133,6 +145,13 @@ static void fold(float *s, int64_t n, float scale, running *run)
     else fold_rows(s, n, scale, run);
 }
 
+/* 1 / sum; 0 where a bias of -inf hides all keys.  Without one these are scores that are too large, and make NaN. */
+static inline float inverse_of(const limn_head *h, const running *run, int r)
+{
+    float sum = sum_lanes(run->sum[r]);
+    return h->bias && run->max[r] == -INFINITY && sum == sum ? 0 : 1.0f / sum;
+}
+
 /* ---- one head --------------------------------------------------------------------------------------------------------- */
 
 static void attention_tiles(tiles *t, const limn_head *h)
@@ -163,7 +182,7 @@ static void attention_tiles(tiles *t, const limn_head *h)
             product(t, o, dp, ROWS, h->d, p, KEYS, v + j / 32 * TILE, np / 32 * TILE, m, true);
         }
         for (int64_t r = 0; r < n; r++) {
-            float inverse = 1.0f / sum_lanes(run.sum[r]);
+            float inverse = inverse_of(h, &run, (int)r);
             for (int64_t c = 0; c < dp; c++) o[r * dp + c] *= inverse;
             store((bf16 *)h->y + (i + r) * h->y_row, LIMN_BF16, o + r * dp, h->d);
         }
@@ -183,13 +202,13 @@ static void row_dots(float *dot, const limn_head *h, int64_t first, int64_t n)
 }
 
 /* s becomes p = exp((s - max) scale) / sum, ds = p (dp - D) scale */
-static void slopes(float *s, float *ds, int64_t n, const running *run, const float *dot, float scale)
+static void slopes(const limn_head *h, float *s, float *ds, int64_t n, const running *run, const float *dot)
 {
     for (int r = 0; r < ROWS; r++) {
-        float inverse = 1.0f / sum_lanes(run->sum[r]);
+        float inverse = inverse_of(h, run, r), shift = h->bias && run->max[r] == -INFINITY ? 0 : run->max[r];
         for (int64_t j = r * KEYS; j < r * KEYS + n; j++) {
-            s[j] = exp1((s[j] - run->max[r]) * scale) * inverse;
-            ds[j] = s[j] * (ds[j] - dot[r]) * scale;
+            s[j] = exp1((s[j] - shift) * h->scale) * inverse;
+            ds[j] = s[j] * (ds[j] - dot[r]) * h->scale;
         }
     }
 }
@@ -246,7 +265,7 @@ static void grad_block(tiles *t, const limn_head *h, const grad_memory *g, int64
         product(t, g->s, KEYS, ROWS, m, g->q, dp, g->kt + j * dp, group, h->d, false);
         product(t, g->ds, KEYS, ROWS, m, g->dout, dp, g->vt + j * dp, group, h->d, false);
         mask(h, g->s, first, j, m);
-        slopes(g->s, g->ds, m, &run, dot, h->scale);
+        slopes(h, g->s, g->ds, m, &run, dot);
         round_transposed(g->pt, g->s, m);
         round_transposed(g->dst, g->ds, m);
         for (int r = 0; r < ROWS; r++) store(g->ds_rows + r * KEYS, LIMN_BF16, g->ds + r * KEYS, m);

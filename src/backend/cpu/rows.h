@@ -30,8 +30,9 @@ typedef struct limn_head {
     const void *q, *k, *v, *out, *dout;
     void *y, *dq, *dk, *dv;
     int64_t q_row, k_row, v_row, y_row, out_row, dout_row, dq_row, dk_row, dv_row;
-    const void *bias;    /* element (t, j) on the score of query t and key j, at bias[t * n_key + j]; NULL: none */
+    const void *bias;    /* element (t, j) on the score of query t and key j, at bias[t * bias_row + j]; NULL: none */
     float *dbias;        /* not NULL: the gradient adds d bias here and makes nothing else */
+    int64_t bias_row;    /* 0: one row for all queries */
     float *scratch;
 } limn_head;
 

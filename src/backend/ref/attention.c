@@ -16,8 +16,7 @@ typedef struct sizes {
     double scale;
     bool causal;
     operand q, k, v, dq, dk, dv;
-    const limn_view *bias; /* [n_bias, heads, nq, nk] or NULL */
-    int64_t n_bias;
+    const limn_view *bias; /* [n_bias, heads or 1, nq or 1, nk] or NULL */
 } sizes;
 
 static operand part(const limn_view *view, int64_t tokens, int64_t row, int64_t begin)
@@ -47,10 +46,7 @@ static sizes sizes_of(const limn_call *c)
         s.dq = part(&c->dst, s.nq, w, 0), s.dk = part(&c->dst, s.nk, w, n * s.nq),
         s.dv = part(&c->dst, s.nk, w, n * (s.nq + s.nk));
     }
-    if (c->attr->flags & LIMN_HAS_BIAS) {
-        s.bias = &c->src[packed == LIMN_PACKED_NONE ? 3 : packed == LIMN_PACKED_KV ? 2 : 1];
-        s.n_bias = s.bias->shape.dim[0];
-    }
+    if (c->attr->flags & LIMN_HAS_BIAS) s.bias = &c->src[packed == LIMN_PACKED_NONE ? 3 : packed == LIMN_PACKED_KV ? 2 : 1];
     return s;
 }
 
@@ -62,10 +58,11 @@ static int64_t at(const operand *o, int64_t b, int64_t t, int64_t i)
 /* First element of the bias of query t, in the head whose first column is i0 */
 static int64_t bias_row(const sizes *s, int64_t b, int64_t t, int64_t i0)
 {
-    return ((b % s->n_bias * s->heads + i0 / s->d) * s->nq + t) * s->nk;
+    const int64_t *n = s->bias->shape.dim; /* an index modulo 1 is 0 */
+    return ((b % n[0] * n[1] + i0 / s->d % n[1]) * n[2] + t % n[2]) * s->nk;
 }
 
-/* p[0..nk-1] of query t; i0 is the head's first column */
+/* p[0..nk-1] of query t, zeros where a bias of -inf hides all keys; i0 is the head's first column */
 static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p)
 {
     double max = -INFINITY, sum = 0;
@@ -77,8 +74,9 @@ static void row_of_p(const sizes *s, int64_t b, int64_t t, int64_t i0, double *p
             s->causal && j > t ? -INFINITY : p[j] * s->scale + (s->bias ? limn_get(s->bias, bias_row(s, b, t, i0) + j) : 0);
         max = fmax(max, p[j]);
     }
-    for (int64_t j = 0; j < s->nk; j++) sum += p[j] = exp(p[j] - max);
-    for (int64_t j = 0; j < s->nk; j++) p[j] /= sum;
+    double shift = s->bias && max == -INFINITY ? 0 : max;
+    for (int64_t j = 0; j < s->nk; j++) sum += p[j] = exp(p[j] - shift);
+    for (int64_t j = 0; j < s->nk && sum != 0; j++) p[j] /= sum;
 }
 
 /* One row of p; for the gradient also its sums. */

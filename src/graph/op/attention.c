@@ -21,12 +21,12 @@ static int n_packed(const limn_node *node)
     return node->attr.packed == LIMN_PACKED_NONE ? 3 : node->attr.packed == LIMN_PACKED_KV ? 2 : 1;
 }
 
-/* bias [n,h,Tq,Tk], the batch a multiple of n */
+/* bias [n,h,Tq,Tk], the batch a multiple of n; 1 for h or Tq: for all heads, queries */
 static bool bias_fits(const limn_node *node, const limn_shape *bias)
 {
     attention_sizes s = sizes_of(node);
-    return bias->rank == 4 && s.batch % bias->dim[0] == 0 && bias->dim[1] == node->attr.heads && bias->dim[2] == s.n_query &&
-           bias->dim[3] == s.n_key;
+    return bias->rank == 4 && s.batch % bias->dim[0] == 0 && (bias->dim[1] == node->attr.heads || bias->dim[1] == 1) &&
+           (bias->dim[2] == s.n_query || bias->dim[2] == 1) && bias->dim[3] == s.n_key;
 }
 
 static const char *check(limn_node *node, char *text, size_t text_bytes)
@@ -53,7 +53,7 @@ static const char *check(limn_node *node, char *text, size_t text_bytes)
         return text;
     }
     if (!(node->attr.flags & LIMN_HAS_BIAS) || bias_fits(node, &node->src[n]->shape)) return NULL;
-    snprintf(text, text_bytes, "the bias is [n, %d, %lld, %lld] with n parts of the batch of %lld, found %s",
+    snprintf(text, text_bytes, "the bias is [n, %d or 1, %lld or 1, %lld] with n parts of the batch of %lld, found %s",
              node->attr.heads, (long long)s.n_query, (long long)s.n_key, (long long)s.batch,
              limn_shape_text(&node->src[n]->shape, a));
     return text;
@@ -127,17 +127,37 @@ static double terms_attention(const limn_node *node)
                     limn_shape_cols(&node->src[0]->shape) / node->attr.heads);
 }
 
+/* The largest |max| of a row of the bias: far below it there is no probability left to be off. */
+static double size_of_bias(const limn_node_values *n)
+{
+    int s = n_packed(n->node);
+    if (!(n->node->attr.flags & LIMN_HAS_BIAS)) return 0;
+    const limn_shape *shape = &n->node->src[s]->shape;
+    double size = 0;
+    for (int64_t i = 0, cols = limn_shape_cols(shape); i < limn_shape_rows(shape); i++) {
+        double top = -INFINITY;
+        for (int64_t j = 0; j < cols; j++) top = fmax(top, n->src[s][i * cols + j]);
+        if (isfinite(top)) size = fmax(size, fabs(top));
+    }
+    return size;
+}
+
 /* Exponents */
 static double size_of_scores(const limn_node_values *n)
 {
-    int n_sources = n_packed(n->node);
-    double bias = n->node->attr.flags & LIMN_HAS_BIAS ? limn_largest_of(n, n_sources) : 0;
-    return 1 + limn_rms_of(n, 0) * limn_rms_of(n, n_sources == 1 ? 0 : 1) + bias;
+    return 1 + limn_rms_of(n, 0) * limn_rms_of(n, n_packed(n->node) == 1 ? 0 : 1) + size_of_bias(n);
 }
 
 static double size_attention(const limn_node_values *n)
 {
     return limn_size_result(n) * size_of_scores(n);
+}
+
+/* Samples, heads and queries that share an element of the bias, which is node's result */
+static double shares_of_bias(const limn_node *node)
+{
+    attention_sizes s = sizes_of(node);
+    return (double)(s.batch * node->attr.heads * s.n_query) / (double)limn_shape_rows(&node->shape);
 }
 
 /* p (dout v - dout out) k: the difference cancels */
@@ -147,7 +167,7 @@ static double size_attention_grad(const limn_node_values *n)
     int last = node->n_src - 1, n_sources = n_packed(node);
     double w = limn_rms_of(n, last) * (limn_rms_of(n, n_sources - 1) + limn_rms_of(n, last - 1));
     if (node->op == LIMN_OP_ATTENTION_GRAD) w *= fmax(limn_rms_of(n, 0), limn_rms_of(n, n_sources > 1 ? 1 : 0));
-    else w *= sqrt((double)node->src[0]->shape.dim[0] / (double)node->shape.dim[0]); /* samples that share the bias */
+    else w *= sqrt(shares_of_bias(node));
     return (limn_size_result(n) + w) * size_of_scores(n);
 }
 
