@@ -41,6 +41,7 @@ enum { Q, K, V, OUT, DOUT, Y, DQ, DK, DV, N_OPERANDS, UNTOUCHED = 0x4b4b };
 typedef struct size {
     int64_t n_query, n_key, d;
     bool causal, packed; /* packed: rows of three heads' q, k, v */
+    int64_t bias_rows;   /* 0: no bias, 1: of keys, n_query */
 } size;
 
 /* [tokens][d] inside rows of `row`, from `begin` */
@@ -53,6 +54,7 @@ typedef struct head {
     size size;
     limn_head h;
     operand o[N_OPERANDS];
+    bf16 *bias;
     char *scratch;
     size_t scratch_bytes;
 } head;
@@ -81,6 +83,25 @@ static void make_operand(head *h, int k, uint64_t seed)
     limn_random_normal(seed, LIMN_STREAM_TEST, (uint64_t)k, 0, n, values);
     for (size_t i = 0; i < n; i++) o->data[i] = is_result(k) ? UNTOUCHED : limn_f32_to_bf16(values[i]);
     free(values);
+}
+
+/* Every third key is hidden, by a large number or by -inf, and from query 2 all are. */
+static void make_bias(head *h, uint64_t seed)
+{
+    const size *s = &h->size;
+    int64_t n = s->bias_rows * s->n_key;
+    if (!n) return;
+    float *values = malloc((size_t)n * sizeof *values);
+    h->bias = malloc((size_t)n * sizeof *h->bias);
+    limn_random_normal(seed, LIMN_STREAM_TEST, N_OPERANDS, 0, (size_t)n, values);
+    for (int64_t i = 0; i < n; i++) {
+        if (i % s->n_key % 3 == 1) values[i] = i % 2 ? -9984 : -INFINITY;
+        if (i / s->n_key == 2) values[i] = -INFINITY;
+        h->bias[i] = limn_f32_to_bf16(values[i]);
+    }
+    free(values);
+    h->h.bias = h->bias;
+    h->h.bias_row = s->bias_rows > 1 ? s->n_key : 0;
 }
 
 static void make_head(head *h, size s, uint64_t seed, bool backward)
@@ -117,11 +138,13 @@ static void make_head(head *h, size s, uint64_t seed, bool backward)
                        .dq_row = o[DQ].row,
                        .dk_row = o[DK].row,
                        .dv_row = o[DV].row};
+    make_bias(h, seed);
 }
 
 static void free_head(head *h)
 {
     for (int k = 0; k < N_OPERANDS; k++) free(h->o[k].data);
+    free(h->bias);
     free(h->scratch);
 }
 
@@ -153,8 +176,11 @@ static void probabilities(const head *h, int64_t t, double *p)
     for (int64_t j = 0; j < nk; j++) {
         for (int64_t i = 0; i < h->size.d; i++) p[j] += at(&h->o[Q], t, i) * at(&h->o[K], j, i);
         p[j] /= sqrt((double)h->size.d);
+        if (h->bias) p[j] += limn_bf16_to_f32(h->bias[t * h->h.bias_row + j]);
         max = fmax(max, p[j]);
     }
+    if (max == -INFINITY) nk = 0; /* no key is seen */
+    for (int64_t j = nk; j < h->size.n_key; j++) p[j] = 0;
     for (int64_t j = 0; j < nk; j++) sum += p[j] = exp(p[j] - max);
     for (int64_t j = 0; j < nk; j++) p[j] /= sum;
 }
@@ -219,9 +245,9 @@ static void compare(const wanted *w, const head *h, int k)
         for (int64_t i = 0; i < s->d; i++) {
             double value = w->value[k][t * s->d + i], within = w->within[k][t * s->d + i] + U * fabs(value) + 0x1p-126;
             if (!(fabs(at(o, t, i) - value) <= within))
-                fail_msg("%s[%d][%d] is %g, expected %g within %g (%d queries, %d keys, d %d%s%s)", name_of(k), (int)t,
-                         (int)i, at(o, t, i), value, within, (int)s->n_query, (int)s->n_key, (int)s->d,
-                         s->causal ? ", causal" : "", s->packed ? ", packed" : "");
+                fail_msg("%s[%d][%d] is %g, expected %g within %g (%d queries, %d keys, d %d%s%s, bias %d)", name_of(k),
+                         (int)t, (int)i, at(o, t, i), value, within, (int)s->n_query, (int)s->n_key, (int)s->d,
+                         s->causal ? ", causal" : "", s->packed ? ", packed" : "", (int)s->bias_rows);
         }
     for (int64_t t = 0; t < o->tokens; t++) /* beside the head's columns nothing is written */
         for (int64_t i = 0; i < o->row; i++)
@@ -253,8 +279,14 @@ static void all_sizes(bool backward, void (*attention)(const limn_head *))
         for (int k = 0; k < COUNT(keys); k++)
             for (int q = 0; q < COUNT(queries); q++)
                 for (int causal = 0; causal < 2; causal++, n++) /* 7 x 5 x 3 x 2: both strides meet every size */
-                    check_head((size){queries[q], keys[k], head_sizes[d], causal, (q + k + causal) % 2}, (uint64_t)n,
+                    check_head((size){queries[q], keys[k], head_sizes[d], causal, (q + k + causal) % 2, 0}, (uint64_t)n,
                                backward, attention);
+    for (int k = 0; k < COUNT(keys); k++)
+        for (int q = 0; q < COUNT(queries); q++)
+            for (int causal = 0; causal < 2; causal++) {
+                check_head((size){queries[q], keys[k], 40, causal, false, 1}, (uint64_t)n++, backward, attention);
+                check_head((size){queries[q], keys[k], 40, causal, true, queries[q]}, (uint64_t)n++, backward, attention);
+            }
 }
 
 /* ---- tests ------------------------------------------------------------------------------------------------------------ */
@@ -276,7 +308,7 @@ static void later_blocks_rescale_earlier_ones(void **state)
     (void)state;
     head h;
     wanted w;
-    make_head(&h, (size){40, 300, 64, false, false}, 1, false);
+    make_head(&h, (size){40, 300, 64, false, false, 0}, 1, false);
     for (int64_t j = 0; j < 300; j++) /* scores grow from block to block by e^8 and more */
         for (int64_t i = 0; i < 64; i++)
             h.o[K].data[j * 64 + i] = limn_f32_to_bf16((float)((double)(j / 128) * at(&h.o[Q], j % 40, i)));
@@ -292,7 +324,7 @@ static void nan_in_a_key_shows_in_every_query(void **state)
 {
     (void)state;
     head h;
-    make_head(&h, (size){9, 40, 16, false, false}, 1, false);
+    make_head(&h, (size){9, 40, 16, false, false, 0}, 1, false);
     h.o[K].data[35 * 16 + 3] = 0x7fc0;
     emulated_attention(&h.h);
     for (int64_t t = 0; t < 9; t++)
@@ -404,7 +436,7 @@ static void instructions_are_the_emulation(bool backward, void (*real)(const lim
     }
     all_sizes(backward, real);
     head a, b;
-    size s = {70, 300, 72, true, true};
+    size s = {70, 300, 72, true, true, 0};
     make_head(&a, s, 7, backward);
     make_head(&b, s, 7, backward);
     real(&a.h);
