@@ -30,7 +30,7 @@ def heads(x, n):
 
 
 def attention(q, k, v, n, causal=False, bias=None):
-    """bias [m, n, Tq, Tk]: sample i has bias i mod m."""
+    """bias [m, n or 1, Tq or 1, Tk]: sample i has bias i mod m."""
     mask = None if bias is None else bias.repeat(q.shape[0] // bias.shape[0], 1, 1, 1)
     y = F.scaled_dot_product_attention(heads(q, n), heads(k, n), heads(v, n), attn_mask=mask, is_causal=causal)
     return y.transpose(1, 2).flatten(2)
@@ -161,6 +161,14 @@ def rotations():
     vector("ROTATE", "complex product, one pair", rotate, [values(1, 4, 2), values(4, 2).detach()], ".scale = 1")
 
 
+def shared_biases():
+    """Last, as above."""
+    vector("ATTENTION", "attn_mask for all heads, of each sample", lambda q, k, v, b: attention(q, k, v, 2, bias=b), [values(2, 2, 4), values(2, 3, 4), values(2, 3, 4), values(2, 1, 2, 3)],
+           ".heads = 2, .flags = LIMN_HAS_BIAS")
+    vector("ATTENTION", "attn_mask of keys", lambda q, x, b: attention(q, *x.chunk(2, -1), 2, bias=b), [values(4, 3, 4), values(4, 5, 8), values(2, 1, 1, 5)],
+           ".heads = 2, .packed = LIMN_PACKED_KV, .flags = LIMN_HAS_BIAS")
+
+
 def nhwc(f):
     """f of pictures [B,C,H,W], for pictures [B,H,W,C]."""
     return lambda x, *rest: f(x.movedim(-1, 1), *rest).movedim(1, -1)
@@ -208,4 +216,5 @@ attentions()
 pictures()
 biased_attentions()
 rotations()
+shared_biases()
 print("};")
