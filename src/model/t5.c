@@ -75,11 +75,12 @@ static limn_node *t5_attention(limn_graph *g, const t5_config *cfg, limn_node *x
     int64_t width = limn_node_shape(x).dim[2], inner = (int64_t)cfg->text.heads * cfg->head_width;
     limn_scope_push(g, "layer.0");
     limn_scope_note(g, "every token looks at all of them");
-    limn_node *h = limn_rms_norm(g, "layer_norm", x, 1e-6), *qkv[3];
+    limn_node *h = limn_rms_norm(g, "layer_norm", x, 1e-6);
     limn_scope_push(g, "SelfAttention");
-    qkv[0] = limn_affine(unbiased(g, "q", h, inner), sqrt(cfg->head_width), 0); /* attention divides by it */
-    qkv[1] = unbiased(g, "k", h, inner), qkv[2] = unbiased(g, "v", h, inner);
-    h = unbiased(g, "o", limn_attention_biased(limn_concat(g, 2, 3, qkv), bias, cfg->text.heads), width);
+    limn_node *q = limn_affine(unbiased(g, "q", h, inner), sqrt(cfg->head_width), 0), /* attention divides by it */
+              *k = unbiased(g, "k", h, inner), *v = unbiased(g, "v", h, inner);
+    h = limn_attention_with(q, k, v, cfg->text.heads, (limn_attention_options){.bias = bias});
+    h = unbiased(g, "o", h, width);
     limn_scope_pop(g);
     limn_scope_pop(g);
     return limn_add(x, h);

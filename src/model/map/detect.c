@@ -102,7 +102,7 @@ void limn_numbers_of_sd3(limn_numbers *q)
     limn_numbers_set(
         q, &cfg->pooled_width,
         limn_numbers_dim(q, diffusers ? "time_text_embed.text_embedder.linear_1.weight" : "y_embedder.mlp.0.weight", 2, 1));
-    limn_numbers_set(q, &cfg->text.length, 154); /* 77 of CLIP and 77 of T5 */
+    limn_numbers_set(q, &cfg->text.length, 333); /* 256 of T5 and 77 of CLIP */
     int64_t most = root(limn_numbers_dim(q, diffusers ? "pos_embed.pos_embed" : "pos_embed", 3, 1)) * p.side,
             size = limn_numbers_whole(q, "sample_size", 128);
     limn_numbers_set(q, &cfg->size, size < most ? size : most);

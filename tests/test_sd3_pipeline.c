@@ -1,0 +1,149 @@
+/* test_sd3_pipeline.c: pictures of Stable Diffusion 3: three text encoders, of which any may lack, flow, latents of 16 channels.
+ * Shrunken networks with weights of a formula; what must come out is diffusers' and transformers' own
+ * (oracle/sd3_pipeline.py). */
+#include "file/image.h"
+#include "make_sd3.h"
+#include "net/net.h"
+#include "net/open.h"
+#include "model/map/map.h"
+#include "pipeline/sampling.h"
+
+#include <unistd.h>
+
+#define SCALE 1.5305f
+#define SHIFT 0.0609f
+
+/* ---- T5 alone --------------------------------------------------------------------------------------------------------- */
+
+/* Two texts of 40 tokens, most of them padding that no token sees. */
+static void t5_reads_as_transformers(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_weight_file *st;
+    limn_settings settings;
+    limn_source *source;
+    limn_net *net;
+    limn_job job = {0};
+    limn_net_shape shape = {.batch = 2, .text_length = 40, .part = LIMN_PART_TEXT, .precision = LIMN_PRECISION_F32};
+    mkdir("sd3-t5", 0777);
+    sd3_write(ctx, "sd3-t5/model.safetensors", false, (const char *const[]){"text_encoder_3", NULL});
+    OK(limn_net_open(ctx, "sd3-t5/model.safetensors", "t5-text", &st, &settings));
+    OK(limn_map_source(ctx, "sd3-t5/model.safetensors", st, &source));
+    OK(limn_net_new(ctx, &settings, source, "sd3-t5/model.safetensors", &net));
+    OK(limn_job_begin(ctx, net, &shape, 0, &job));
+    OK(limn_run_write(job.run, job.ports->ids, LIMN_I32, sd3_t5_ids));
+    OK(limn_run_write(job.run, job.ports->mask, LIMN_F32, sd3_t5_mask));
+    OK(limn_run_execute(job.run));
+    enum { N = 2 * 40 * 288 };
+    static float found[N];
+    OK(limn_run_read(job.run, job.ports->features, LIMN_F32, found));
+    for (int b = 0; b < 2; b++) /* what pads themselves become is nobody's to read, but it is the same, too */
+        compare("features of T5, text", b, N, 31, found, sd3_t5_features, 1e-5);
+    limn_job_end(&job);
+    limn_net_free(net);
+    limn_weight_file_close(st);
+    limn_ctx_free(ctx);
+}
+
+/* ---- pictures --------------------------------------------------------------------------------------------------------- */
+
+static limn_generate_options options_of(const sd3_case *c)
+{
+    limn_generate_options o = limn_generate_defaults();
+    o.prompt = c->prompt, o.negative = c->negative, o.width = c->width, o.height = c->height, o.steps = SD3_STEPS;
+    o.guidance = c->guidance, o.prompt_style = c->style, o.precision = LIMN_PRECISION_F32;
+    return o;
+}
+
+/* The starting latents that diffusers had: noise, or a latent with noise of the first level. */
+static void set_start(limn_sampling *s, const sd3_case *c)
+{
+    double a, b;
+    float *start = malloc(s->size * sizeof *start);
+    limn_sampler_level(s->sampler, 0, &a, &b);
+    formula_fill("noise", (int64_t)s->size, 2, s->x);
+    formula_fill("start", (int64_t)s->size, 2, start);
+    for (size_t i = 0; i < s->size && c->strength < 1; i++) s->x[i] = (float)(a * start[i] + b * s->x[i]);
+    free(start);
+}
+
+static void check_input(limn_sampling *s, const char *what, int k, const limn_node *node, int n, size_t stride,
+                        const float *expected)
+{
+    float *found = malloc((size_t)n * sizeof *found);
+    limn_ctx *ctx = s->p->ctx;
+    OK(limn_run_read(s->denoiser->job.run, node, LIMN_F32, found));
+    compare(what, k, (size_t)n, stride, found, expected, 1e-5);
+    free(found);
+}
+
+/* sampler: NULL, or what means the same as the scheduler of the case. */
+static void check_case(limn_ctx *ctx, limn_pipeline *p, const sd3_case *c)
+{
+    limn_generate_options o = options_of(c);
+    limn_latent start;
+    limn_sampling *s;
+    limn_image image;
+    int number = (int)(c - sd3_cases);
+    OK(limn_latent_new(ctx, c->height / 8, c->width / 8, 16, &start));
+    formula_fill("start", c->height * c->width / 4, 2, start.values);
+    for (int i = 0; i < c->height * c->width / 4; i++) start.values[i] = start.values[i] / SCALE + SHIFT;
+    if (c->strength < 1) o.init_latent = &start, o.strength = c->strength;
+    OK(limn_sampling_begin(p, &o, &s));
+    set_start(s, c);
+    assert_int_equal(limn_sampling_left(s), c->calls);
+    for (int k = 0; k < c->calls; k++) {
+        OK(limn_sampling_step(s));
+        const limn_ports *ports = s->denoiser->job.ports;
+        if (!k) check_input(s, "features of case", number, ports->features, c->n_features, 97, c->features);
+        if (!k) check_input(s, "the whole text of case", number, ports->pooled_text, c->n_pooled, 3, c->pooled);
+        compare("latents of call", 10 * number + k, s->size, 1, s->x, c->latents + (size_t)k * s->size, 1e-4);
+    }
+    OK(limn_sampling_picture(s, 0, &image));
+    sd_compare_picture("the picture", &image, c->width, c->height, c->picture);
+    limn_image_free(&image);
+    limn_latent_free(&start);
+    limn_sampling_end(s);
+}
+
+static void check_cases(limn_ctx *ctx, limn_pipeline *p, const char *model, const char *there)
+{
+    int n = 0;
+    for (int k = 0; k < SD3_CASES; k++) {
+        const sd3_case *c = &sd3_cases[k];
+        if (strcmp(c->model, model) || strcmp(c->there, there) || c->skipped >= 0) continue;
+        check_case(ctx, p, c);
+        n++;
+    }
+    assert_true(n > 0);
+}
+
+static void folders_draw_what_diffusers_draws(void **state)
+{
+    (void)state;
+    static const char *const runs[][2] = {{"plain", "lgt"}, {"norms", "lgt"}, {"plain", "lg"}, {"plain", "t"}, {"norms", "gt"}};
+    limn_ctx *ctx = limn_ctx_new();
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        limn_pipeline *p;
+        char folder[40];
+        snprintf(folder, sizeof folder, "sd3-%s-%s", runs[i][0], runs[i][1]);
+        sd3_write_folder(ctx, folder, runs[i][0], runs[i][1]);
+        OK(limn_pipeline_open(ctx, folder, &p));
+        limn_pipeline_info info = limn_pipeline_describe(p);
+        assert_int_equal(info.width, 64);
+        assert_string_equal(info.sampler, "euler");
+        check_cases(ctx, p, runs[i][0], runs[i][1]);
+        limn_pipeline_free(p);
+    }
+    limn_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t5_reads_as_transformers),
+        cmocka_unit_test(folders_draw_what_diffusers_draws),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
