@@ -139,11 +139,84 @@ static void folders_draw_what_diffusers_draws(void **state)
     limn_ctx_free(ctx);
 }
 
+/* A folder whose CLIP projects nothing: its tensor is the identity, as in the published one. */
+static void write_unprojected(limn_ctx *ctx, const char *folder)
+{
+    static limn_named_view view[SD_MOST];
+    size_t n = sd3_add("text_encoder", false, 0, view);
+    for (size_t i = 0; i < n; i++) {
+        float *x = (void *)(uintptr_t)view[i].view.data;
+        for (int k = 0; k < 96 * 96 && !strcmp(view[i].name, "text_projection.weight"); k++) x[k] = k / 96 == k % 96;
+    }
+    char path[200];
+    snprintf(path, sizeof path, "%s/text_encoder/model.safetensors", folder);
+    OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
+    sd_free(n, view);
+}
+
+static limn_latent draw(limn_ctx *ctx, const limn_pipeline_parts *parts)
+{
+    limn_pipeline *p;
+    limn_latent out;
+    OK(limn_pipeline_open_parts(ctx, parts, &p));
+    limn_generate_options o = options_of(&sd3_cases[1]);
+    o.steps = 2;
+    OK(limn_generate_latents(p, &o, &out));
+    limn_pipeline_free(p);
+    return out;
+}
+
+static void draws_alike(limn_ctx *ctx, const char *what, const limn_latent *as, const limn_pipeline_parts *parts)
+{
+    limn_latent found = draw(ctx, parts);
+    assert_true(found.height == as->height && found.width == as->width && found.channels == 16);
+    compare(what, 0, (size_t)(as->height * as->width * 16), 1, found.values, as->values, 1e-5);
+    limn_latent_free(&found);
+}
+
+/* As Stability AI publishes it, T5 among the rest, then without the text encoders, which lie beside it or are named. */
+static void files_draw_the_same(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"text_encoder", "text_encoder_2", "text_encoder_3", "norms", "vae", NULL};
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    sd3_write_folder(ctx, "sd3-eye", "norms", "lgt");
+    write_unprojected(ctx, "sd3-eye");
+    limn_latent as = draw(ctx, &(limn_pipeline_parts){.model = "sd3-eye"});
+    mkdir("sd3-one", 0777);
+    sd3_put("sd3-one", "config.json", "{\"num_attention_heads\": 2, \"sample_size\": 8}"); /* heads so narrow are nobody's */
+    sd3_copy(SD3_PIECES, "sd3-one/spiece.model");
+    sd3_write(ctx, "sd3-one/sd3.safetensors", true, all);
+    OK(limn_pipeline_open(ctx, "sd3-one/sd3.safetensors", &p));
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    assert_string_equal(info.sampler, "euler");
+    assert_true(info.guidance == 4.5 && info.text_length == 333 && info.text_width == 288 && info.pooled_width == 256);
+    limn_pipeline_free(p);
+    draws_alike(ctx, "one file", &as, &(limn_pipeline_parts){.model = "sd3-one/sd3.safetensors"});
+    mkdir("sd3-beside", 0777);
+    sd3_put("sd3-beside", "config.json", "{\"num_attention_heads\": 2, \"sample_size\": 8}");
+    sd3_copy(SD3_PIECES, "sd3-beside/spiece.model");
+    sd3_write(ctx, "sd3-beside/sd3.safetensors", true, all + 3);
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "sd3-beside/%s.safetensors", (const char *[]){"clip_l", "clip_g", "t5xxl"}[i]);
+        sd3_write(ctx, path, false, (const char *const[]){all[i], NULL});
+    }
+    draws_alike(ctx, "what lies beside it", &as, &(limn_pipeline_parts){.model = "sd3-beside/sd3.safetensors"});
+    draws_alike(ctx, "what is named", &as,
+                &(limn_pipeline_parts){.diffusion_model = "sd3-beside/sd3.safetensors", .clip_l = "sd3-beside/clip_l.safetensors",
+                                       .clip_g = "sd3-one/sd3.safetensors", .t5xxl = "sd3-beside/t5xxl.safetensors"});
+    limn_latent_free(&as);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t5_reads_as_transformers),
         cmocka_unit_test(folders_draw_what_diffusers_draws),
+        cmocka_unit_test(files_draw_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

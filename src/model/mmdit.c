@@ -92,6 +92,7 @@ static limn_interface interface(const void *config)
                             .vocabulary = cfg->text.vocab,
                             .text_length = cfg->text.length,
                             .text_width = cfg->text.width,
+                            .pooled_width = cfg->pooled_width,
                             .text_encoder = cfg->text.encoder == LIMN_TEXT_CLIP ? &cfg->text : NULL,
                             .token_side = cfg->patch};
 }

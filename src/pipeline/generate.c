@@ -209,39 +209,49 @@ static limn_status read_text(limn_pipeline *p, int i, const char *text, limn_pre
     reader->bpe = p->bpe, reader->pad = p->text[i].pad, reader->embeddings = encoder ? encoder->embeddings : NULL;
     reader->encoder = i, reader->net = (encoder ? encoder : limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER))->net;
     shape.vectors = limn_embeddings_any(reader->embeddings);
-    shape.text_raw = encoder && encoder->raw, shape.text_skip = shape.text_raw;
+    shape.text_raw = encoder && encoder->raw, shape.text_skip = shape.text_raw,
+    shape.text_pools = encoder && encoder->pools;
     reader->changed = !limn_job_serves(p->ctx, &reader->job, reader->net, &shape);
     limn_status status = limn_job_begin(p->ctx, reader->net, &shape, 0, &reader->job);
     if (status == LIMN_OK) status = limn_write_texts(p->ctx, reader, 1, &text, &name);
     return status == LIMN_OK ? limn_run_execute(reader->job.run) : status;
 }
 
-/* Features of one encoder, columns `at` on of a table of `wide`. */
-static limn_status take_features(limn_pipeline *p, int at, int wide, float *features)
+/* Features of one encoder into their block of a table [.., wide]. */
+static limn_status take_features(limn_pipeline *p, const limn_pipeline_text *from, int wide, float *features)
 {
     const limn_node *node = p->reader.job.ports->features;
     limn_shape s = limn_node_shape(node);
     size_t tokens = (size_t)s.dim[1], width = (size_t)s.dim[2];
-    float *values = malloc(tokens * width * sizeof *values);
+    float *values = malloc(tokens * width * sizeof *values), *to = features + (size_t)from->token * (size_t)wide + from->channel;
     if (!values) return limn_fail_memory(p->ctx, tokens * width * sizeof *values, "text");
     limn_status status = limn_job_output(p->ctx, &p->reader.job, node, "text", values);
     for (size_t t = 0; t < tokens && status == LIMN_OK; t++)
-        memcpy(features + t * (size_t)wide + at, values + t * width, width * sizeof *values);
+        memcpy(to + t * (size_t)wide, values + t * width, width * sizeof *values);
     free(values);
     return status;
+}
+
+/* What the denoiser reads of a whole text: the vector of the last encoder that makes one, or (T5 beside them) those of all. */
+static limn_status take_pooled(limn_pipeline *p, const limn_pipeline_text *from, float *pooled)
+{
+    const limn_node *whole = p->reader.job.ports->pooled_text;
+    if (!whole || !pooled) return LIMN_OK;
+    return limn_job_output(p->ctx, &p->reader.job, whole, "text", pooled + (p->t5_tokens ? from->channel : 0));
 }
 
 limn_status limn_encode_text(limn_pipeline *p, const char *text, limn_precision precision, float *features, float *pooled)
 {
     if (!limn_pipeline_reads_text(p))
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: this %s reads no text", p->file, p->settings.family->name);
-    int wide = limn_pipeline_describe(p).text_width, at = 0;
+    limn_pipeline_info info = limn_pipeline_describe(p);
     limn_status status = LIMN_OK;
+    if (p->t5_tokens) memset(features, 0, sizeof *features * (size_t)info.text_length * (size_t)info.text_width);
+    if (p->t5_tokens && pooled) memset(pooled, 0, sizeof *pooled * (size_t)info.pooled_width);
     for (int i = 0; i < (p->n_texts ? p->n_texts : 1) && status == LIMN_OK; i++) {
         status = read_text(p, i, text, precision);
-        if (status == LIMN_OK) status = take_features(p, at, wide, features);
-        at += limn_model_interface(&p->text[i].settings).text_width;
+        if (status == LIMN_OK) status = take_features(p, &p->text[i], info.text_width, features);
+        if (status == LIMN_OK) status = take_pooled(p, &p->text[i], pooled);
     }
-    const limn_node *whole = status == LIMN_OK ? p->reader.job.ports->pooled_text : NULL;
-    return whole && pooled ? limn_job_output(p->ctx, &p->reader.job, whole, "text", pooled) : status;
+    return status;
 }

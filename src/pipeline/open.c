@@ -158,7 +158,7 @@ typedef struct encoder {
     const char *named;  /* where it is; NULL: nobody said */
     int width;          /* of its features */
     int whole;          /* numbers of a whole text that are read; 0: it is not */
-    bool t5, unprojected; /* a whole text is read as it is where its projection is not a folder's */
+    bool t5, of_three;  /* Stable Diffusion 3's */
     bool optional;      /* a model without it draws, too */
     limn_pipeline_text *to;
 } encoder;
@@ -224,7 +224,7 @@ static limn_status check_text_encoder(const limn_pipeline *p, const encoder *e)
     if (net.text_width != e->width)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes features of %d numbers for a token, and %s reads %d of it "
                          "(%s): they do not belong together", to->file, net.text_width, p->file, e->width, e->flag);
-    int whole = net.pooled_width || !e->unprojected ? net.pooled_width : net.text_width;
+    int whole = net.pooled_width || !e->of_three ? net.pooled_width : net.text_width;
     if (e->whole && !whole)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s makes nothing of a whole text (it has no text_projection), and %s "
                          "reads %d numbers of it (%s): they do not belong together", to->file, p->file, e->whole, e->flag);
@@ -234,12 +234,16 @@ static limn_status check_text_encoder(const limn_pipeline *p, const encoder *e)
     return LIMN_OK;
 }
 
-/* Stability AI's own code reads a whole text as CLIP's encoder has it, also where the file has a projection; in a folder of
- * diffusers it is projected (by the identity). */
-static limn_status drop_projection(limn_pipeline *p, const encoder *e)
+/* What no tensor tells and Stability AI's own code does: CLIP's encoder has its own activation, and its whole text is read as it
+ * is, also where the file has a projection (in a folder of diffusers it is projected, by the identity); OpenCLIP's has GELU. */
+static limn_status take_as_published(limn_pipeline *p, const encoder *e)
 {
-    const clip_config *cfg = limn_settings_config(&e->to->settings);
-    return limn_settings_assign(p->ctx, &e->to->settings, &cfg->projection, 0);
+    limn_settings *settings = &e->to->settings;
+    const clip_config *cfg = limn_settings_config(settings);
+    bool own = e->lora == LIMN_LORA_TEXT;
+    if (settings->family != &limn_family_clip_text) return LIMN_OK;
+    limn_status status = limn_settings_assign(p->ctx, settings, &cfg->activation, own ? CLIP_QUICK_GELU : CLIP_GELU);
+    return status == LIMN_OK && own ? limn_settings_assign(p->ctx, settings, &cfg->projection, 0) : status;
 }
 
 /* So many tokens, whatever the prompt: as the network was trained. */
@@ -256,7 +260,7 @@ static limn_status open_text_encoder(limn_pipeline *p, const char *source, const
     limn_status status = find_text_encoder(p, source, e);
     if (status != LIMN_OK || !*e->to->file) return status;
     status = open_text_weights(p, e);
-    if (status == LIMN_OK && e->unprojected && (!p->folder || *e->to->name)) status = drop_projection(p, e);
+    if (status == LIMN_OK && e->of_three && (!p->folder || *e->to->name)) status = take_as_published(p, e);
     if (status == LIMN_OK) status = check_text_encoder(p, e);
     if (status == LIMN_OK && e->t5) status = take_t5(p, e);
     if (status == LIMN_OK)
@@ -286,6 +290,7 @@ static limn_status open_two(limn_pipeline *p, const char *source, const limn_pip
     limn_status status = both ? open_text_encoder(p, source, &l) : LIMN_OK;
     if (status == LIMN_OK && both) status = limn_recipe_wire(p->ctx, &p->recipe, "l.features -> denoiser.features[0,0]");
     if (status == LIMN_OK) status = open_text_encoder(p, source, &g);
+    p->text[both].channel = all - wide;
     snprintf(wire, sizeof wire, "g.features -> denoiser.features[0,%d]", all - wide);
     if (status == LIMN_OK) status = limn_recipe_wire(p->ctx, &p->recipe, wire);
     if (status == LIMN_OK) status = limn_recipe_wire(p->ctx, &p->recipe, "g.pooled -> denoiser.pooled");
@@ -306,7 +311,8 @@ static limn_status wire_clip(limn_pipeline *p, const char *part, int token, int 
 /* One of CLIP's two encoders. */
 static limn_status open_clip_of_three(limn_pipeline *p, const char *source, encoder *e, int channel)
 {
-    e->to = &p->text[p->n_texts], e->optional = true;
+    e->to = &p->text[p->n_texts], e->to->token = p->t5_tokens, e->to->channel = channel;
+    e->optional = e->of_three = true;
     int before = p->n_texts;
     limn_status status = open_text_encoder(p, source, e);
     if (status != LIMN_OK || p->n_texts == before) return status;
@@ -338,9 +344,9 @@ static limn_status open_three(limn_pipeline *p, const char *source, const limn_p
     int whole = (int)port[LIMN_PORT_POOLED].shape.dim[1], wide = whole * 3 / 8;
     encoder l = clip_l, g = clip_g, t = t5;
     p->t5_tokens = TOKENS_OF_SD3;
-    l.named = parts->clip_l, l.width = l.whole = wide, l.unprojected = true;
+    l.named = parts->clip_l, l.width = l.whole = wide;
     g.named = parts->clip_g, g.width = g.whole = whole - wide;
-    t.named = parts->t5xxl, t.width = (int)port[LIMN_PORT_FEATURES].shape.dim[2], t.optional = true;
+    t.named = parts->t5xxl, t.width = (int)port[LIMN_PORT_FEATURES].shape.dim[2], t.optional = t.of_three = true;
     limn_status status = open_clip_of_three(p, source, &l, 0);
     if (status == LIMN_OK) status = open_clip_of_three(p, source, &g, wide);
     int clips = p->n_texts;
@@ -364,7 +370,7 @@ static limn_status open_texts(limn_pipeline *p, const char *source, const limn_p
     if (own) p->text[0].settings = p->settings;
     if (own) return open_tokenizer(p, source, clip.tokenizer, &p->text[0]);
     if (!port[LIMN_PORT_FEATURES].there) return LIMN_OK;
-    if (p->published && p->settings.family == &limn_family_mmdit && port[LIMN_PORT_POOLED].there)
+    if (limn_published_is_sd3(p))
         return open_three(p, source, parts);
     if (parts->t5xxl)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads no T5: leave the text encoder out (--t5xxl)", p->file);
@@ -639,7 +645,8 @@ static limn_status open_autoencoder(const limn_pipeline *p, const char *source, 
     return status;
 }
 
-/* That of Stable Diffusion XL has the tensors of Stable Diffusion 1's; a file alone does not say which it is. */
+/* A file alone does not say what the autoencoder's latents are for: XL's has the tensors of Stable Diffusion 1's, FLUX's those of
+ * Stable Diffusion 3's. */
 static bool says_scale(const limn_autoencoder *vae)
 {
     const vae_config *cfg = limn_settings_config(&vae->settings);
@@ -662,7 +669,7 @@ static limn_status take_autoencoder(limn_pipeline *p, const char *source, bool o
     limn_path_last(own ? "" : source, p->vae_name, sizeof p->vae_name);
     limn_autoencoder_info info = limn_autoencoder_describe(vae);
     if (!p->latent_known) p->latent_scale = info.scale, p->latent_shift = info.shift;
-    if (!p->latent_known && limn_model_interface(&p->settings).sizes && !says_scale(vae)) p->latent_scale = 0.13025;
+    if (!p->latent_known && !says_scale(vae)) limn_published_latents(p, info.latent);
     return add_coders(p);
 }
 
@@ -765,9 +772,9 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                 .class_name = p->class_name,
                                 .n_class_names = p->n_class_names,
                                 .reads_text = limn_pipeline_reads_text(p),
-                                .text_length = text.text_length,
+                                .text_length = p->t5_tokens ? net.text_length : text.text_length,
                                 .text_width = p->n_texts ? net.text_width : text.text_width,
-                                .pooled_width = net.sizes           ? net.pooled_width
+                                .pooled_width = net.sizes || p->t5_tokens ? net.pooled_width
                                                 : text.pooled_width ? text.pooled_width
                                                                     : text.text_width,
                                 .told_guidance = net.told_guidance,
@@ -780,7 +787,7 @@ limn_pipeline_info limn_pipeline_describe(const limn_pipeline *p)
                                             : p->t5_tokens ? 4.5
                                             : net.sizes                ? 5
                                                                        : 7.5,
-                                .steps = net.told_guidance ? 4 : 20,
+                                .steps = net.told_guidance ? 4 : limn_published_is_sd3(p) ? 28 : 20,
                                 .resample = limn_pipeline_follows_diffusers(p) ? 1 : 5,
                                 .guides = (limn_pipeline_reads_text(p) || classes) && !net.always_labelled};
 }

@@ -192,6 +192,8 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
     if (own && (spacing == LIMN_SPACING_AUTO || spacing == LIMN_SPACING_TRAILING)) out->keep_first_noise = true;
     if (!custom && limn_published_is_dit(p) && row->takes_variance && spacing == LIMN_SPACING_AUTO)
         out->spacing = LIMN_SPACING_LINSPACE; /* as the authors respace their process */
+    if (!custom && limn_published_is_sd3(p) && spacing == LIMN_SPACING_AUTO)
+        out->spacing = LIMN_SPACING_LINSPACE; /* from 1 to the last of 1000 levels, shifted, and shifted again */
     if (flow && !row->flow)
         return limn_fail(
             p->ctx, LIMN_BAD_ARGUMENT,

@@ -14,6 +14,7 @@ typedef struct limn_pipeline_text {
     limn_weight_file *st;       /* of a text encoder in a file of its own, else NULL */
     limn_settings settings;
     int32_t pad;                /* id behind a text's end */
+    int token, channel;         /* where its features stand in what the denoiser reads */
     bool whole;                 /* it is T5: one row of tokens for each text, no chunks */
 } limn_pipeline_text;
 

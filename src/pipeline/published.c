@@ -95,6 +95,18 @@ int limn_published_guided(const limn_pipeline *p)
     return authors ? 3 : channels;
 }
 
+bool limn_published_is_sd3(const limn_pipeline *p)
+{
+    return p->published && p->settings.family == &limn_family_mmdit &&
+           ((const mmdit_config *)limn_settings_config(&p->settings))->attention == MMDIT_JOINT;
+}
+
+void limn_published_latents(limn_pipeline *p, int channels)
+{
+    if (limn_model_interface(&p->settings).sizes) p->latent_scale = 0.13025;
+    if (limn_published_is_sd3(p) && channels == 16) p->latent_scale = 1.5305, p->latent_shift = 0.0609;
+}
+
 bool limn_published_is_sd2(const limn_pipeline *p)
 {
     const ldm_unet_config *cfg = limn_settings_config(&p->settings);

@@ -12,6 +12,12 @@ bool limn_published_is_dit(const limn_pipeline *p);
 /** Channels, from the first on, that guidance is of: all of x; of the authors' DiT three of a latent's four. */
 int limn_published_guided(const limn_pipeline *p);
 
+/** Stable Diffusion 3. */
+bool limn_published_is_sd3(const limn_pipeline *p);
+/** Scale and shift of latents of so many channels, where the autoencoder's file does not say them and the denoiser tells: those of
+ *  Stable Diffusion XL and 3. */
+void limn_published_latents(limn_pipeline *p, int channels);
+
 /** A U-Net of Stable Diffusion 2's kind, which reads OpenCLIP's text encoder. */
 bool limn_published_is_sd2(const limn_pipeline *p);
 
