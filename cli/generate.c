@@ -40,6 +40,9 @@ static const char help[] =
     "                              ../clip, ../text_encoder, ../vae: the one file that fits is taken, and said\n"
     "      --clip_g FILE           the second text encoder of Stable Diffusion XL, OpenCLIP's; else looked for in the same\n"
     "                              way, in ../text_encoder_2 too\n"
+    "      --t5xxl FILE            the third one of Stable Diffusion 3, T5 (its spiece.model beside it, or as published); "
+    "all three\n"
+    "                              are looked for in the same way, and it draws with those that there are\n"
     "      --weights ema|raw|NAME  of a checkpoint with several sets of weights: which (EMA where it has them); NAME is "
     "what\n"
     "                              their tensors begin with\n"
@@ -154,9 +157,8 @@ static const char *own_model(const generate_verb *verb)
 }
 
 /* Text encoders that no network here reads, by the flags of sd-cli. */
-enum { MOST_OTHERS = 5 };
-static const char *const others[MOST_OTHERS] = {"--t5xxl", "--llm", "--qwen2vl", "--clip_vision",
-                                                "--llm_vision"};
+enum { MOST_OTHERS = 4 };
+static const char *const others[MOST_OTHERS] = {"--llm", "--qwen2vl", "--clip_vision", "--llm_vision"};
 
 /* Flags as they were typed. */
 typedef struct generate_words {
@@ -169,7 +171,7 @@ typedef struct generate_words {
     limn_lora_file loras[CLI_MOST_LORAS];
     int n_loras;
     const char *vae, *weights, *rng, *style, *skip, *again;
-    const char *diffusion_model, *clip_l, *clip_g, *others[MOST_OTHERS];
+    const char *diffusion_model, *clip_l, *clip_g, *t5xxl, *others[MOST_OTHERS];
     generate_size_words sizes;
     const char *hires, *hires_strength, *hires_steps, *memory, *begin;
     size_t bytes;
@@ -311,7 +313,7 @@ static bool check_others(const generate_words *w)
     for (int i = 0; i < MOST_OTHERS; i++)
         if (w->others[i]) {
             fprintf(stderr, "limn: %s names an encoder that no network here reads: leave it out (Stable Diffusion reads "
-                    "that of --clip_l, XL also that of --clip_g)\n", others[i]);
+                    "that of --clip_l, XL also that of --clip_g, 3 also that of --t5xxl)\n", others[i]);
             return false;
         }
     return true;
@@ -465,6 +467,7 @@ static limn_status open_model(limn_ctx *ctx, const generate_verb *verb, const ge
     char installed[LIMN_PATH_BYTES];
     limn_pipeline_parts parts = {.model = w->model, .diffusion_model = w->diffusion_model, .clip_l = w->clip_l,
                                  .clip_g = w->clip_g,
+                                 .t5xxl = w->t5xxl,
                                  .vae = generate_preview_decoder(&w->preview, w->vae)};
     const char *draws = w->diffusion_model ? w->diffusion_model : w->model;
     limn_status status = LIMN_OK;
@@ -537,6 +540,7 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--diffusion-model", &w->diffusion_model, NULL},
         {NULL, "--clip_l", &w->clip_l, NULL},
         {NULL, "--clip_g", &w->clip_g, NULL},
+        {NULL, "--t5xxl", &w->t5xxl, NULL},
         GENERATE_SIZE_FLAGS(w->sizes),
         {NULL, "--vae", &w->vae, NULL},
         {NULL, "--lora", &w->lora, NULL},

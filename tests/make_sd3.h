@@ -1,5 +1,5 @@
-/* make_sd3.h: shrunken networks of Stable Diffusion 3 as files: folders of diffusers, and all in one under Stability AI's names
- * (oracle/sd3_pipeline.py). */
+/* make_sd3.h: shrunken networks of Stable Diffusion 3 as files: folders of diffusers, and all in one under Stability AI's
+ * names (oracle/sd3_pipeline.py). */
 #ifndef LIMN_MAKE_SD3_H
 #define LIMN_MAKE_SD3_H
 

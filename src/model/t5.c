@@ -8,7 +8,8 @@
 /* ---- how far ---------------------------------------------------------------------------------------------------------- */
 
 /* The row of the table for a key d tokens behind the query (below 0: before it).  Half of the rows are for keys behind; of a
- * half the first half is one for each distance, the rest grows with its logarithm, up to `far`.  In float, as transformers. */
+ * half the first half is one for each distance, the rest grows with its logarithm, up to `far`.  In float, as in
+ * transformers. */
 static int distance_row(int d, int rows, int far)
 {
     int half = rows / 2, exact = half / 2, n = d < 0 ? -d : d, from = d > 0 ? half : 0;
@@ -40,7 +41,8 @@ static limn_node *distances(limn_graph *g, const t5_config *cfg, int length)
 {
     limn_scope_push(g, "encoder.block.0.layer.0.SelfAttention");
     limn_init normal = {.kind = LIMN_INIT_NORMAL, .scale = 0.02f};
-    limn_node *table = limn_parameter(g, "relative_attention_bias.weight", LIMN_SHAPE(cfg->distances, cfg->text.heads), normal);
+    limn_shape shape = LIMN_SHAPE(cfg->distances, cfg->text.heads);
+    limn_node *table = limn_parameter(g, "relative_attention_bias.weight", shape, normal);
     limn_scope_push(g, "distances");
     limn_scope_note(g, "what the table says for each query and key");
     table = limn_permute(table, 2, (int[]){1, 0});

@@ -5,6 +5,7 @@
 #include "file/bytes.h"
 #include "file/png_text.h"
 #include "pipeline/embeddings.h"
+#include "pipeline/published.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,8 @@ static const char **place_of(reader *r, span key, bool *known)
         {"Seed", &a->seed}, {"Model", &a->model}, {"RNG", &a->rng}, {"Precision", &a->precision}, {"Size", &r->raw.size},
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number}, {"Class name", NULL},
         {"Denoising strength", &r->raw.denoising}, {"Hires upscale", &a->hires}, {"Hires steps", &a->hires_steps},
-        {"Text encoder", &a->text_encoder}, {"Text encoder 2", &a->text_encoder_2}, {"VAE", &a->vae},
+        {"Text encoder", &a->text_encoder}, {"Text encoder 2", &a->text_encoder_2},
+        {"Text encoder 3", &a->text_encoder_3}, {"VAE", &a->vae},
         {"Prediction", &a->prediction},
         {"Used embeddings", &a->embeddings}, {"Original size", &a->original_size}, {"Crop left", &r->raw.left},
         {"Crop top", &r->raw.top}, {"Target size", &a->target_size}, {"Aesthetic score", &a->score},
@@ -372,8 +374,11 @@ limn_status limn_again_check_model(const limn_pipeline *p, const limn_again *a)
                          "of %s does not: name a sampler (--sampling-method)", a->file,
                          limn_escape(a->own_sampler, strlen(a->own_sampler), shown, sizeof shown), p->name);
     bool alone = p->n_texts == 1 && limn_model_interface(&p->settings).sizes; /* OpenCLIP's, of a refiner */
-    compare_part(p, a, "text encoder", alone ? "--clip_g" : "--clip_l", a->text_encoder, p->text[0].name);
-    compare_part(p, a, "second text encoder", "--clip_g", a->text_encoder_2, p->text[1].name);
+    bool t5 = p->n_texts == 1 && p->text[0].whole && !limn_published_is_sd3(p);
+    compare_part(p, a, "text encoder", t5 ? "--t5xxl" : alone ? "--clip_g" : "--clip_l", a->text_encoder,
+                 limn_pipeline_text_name(p, 0));
+    compare_part(p, a, "second text encoder", "--clip_g", a->text_encoder_2, limn_pipeline_text_name(p, 1));
+    compare_part(p, a, "third text encoder", "--t5xxl", a->text_encoder_3, limn_pipeline_text_name(p, 2));
     compare_part(p, a, "autoencoder", "--vae", a->vae, p->vae_name);
     limn_status status = check_embeddings(p, a);
     if (status != LIMN_OK) return status;

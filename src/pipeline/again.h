@@ -23,7 +23,7 @@ typedef struct limn_again {
     const char *hires, *hires_strength, *hires_steps; /* a second pass; then strength is not that of a picture */
     const char *model;                         /* its name, perhaps without ".safetensors" */
     const char *hash;                          /* of its weights: ten digits and more of their SHA-256, or what was before */
-    const char *text_encoder, *text_encoder_2, *vae; /* of their files, where these are not the model's */
+    const char *text_encoder, *text_encoder_2, *text_encoder_3, *vae; /* of their files, where these are not the model's */
     const char *embeddings;                    /* "glim [1a2b], ...": words that stood for vectors of these files */
     const char *own_sampler;                   /* the sampler of the model's own scheduler_config.json, in place of two */
     const char *rest;                          /* "ENSD: 31337, Eta: 0": what is not followed */

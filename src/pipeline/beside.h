@@ -4,7 +4,9 @@
 
 #include "pipeline/pipeline.h"
 
-typedef enum limn_beside { LIMN_BESIDE_TEXT_ENCODER, LIMN_BESIDE_CLIP_G, LIMN_BESIDE_T5, LIMN_BESIDE_AUTOENCODER } limn_beside;
+typedef enum limn_beside {
+    LIMN_BESIDE_TEXT_ENCODER, LIMN_BESIDE_CLIP_G, LIMN_BESIDE_T5, LIMN_BESIDE_AUTOENCODER
+} limn_beside;
 
 /**
  * The one file with such a part, and no denoiser, whose tensors fit: in the folder of `file`, and in the siblings of that

@@ -10,7 +10,8 @@
 
 limn_status limn_convert_open(limn_ctx *ctx, const char *source, limn_convert_sources *out)
 {
-    static const char *const folders[] = {"unet", "transformer", "vae", "text_encoder", "text_encoder_2"};
+    static const char *const folders[] = {"unet", "transformer", "vae", "text_encoder", "text_encoder_2",
+                                          "text_encoder_3"};
     char path[1100], one[1100];
     *out = (limn_convert_sources){.n_files = 0};
     if (strlen(source) > 1000) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the path is longer than 1000 bytes");
@@ -120,24 +121,36 @@ typedef struct company {
     bool mmdit, xl, clip_l; /* Stable Diffusion 3, XL; CLIP's encoder is there */
 } company;
 
+static bool is_t5(const limn_settings *s)
+{
+    return s->family == &limn_family_t5_text;
+}
+
+static bool is_open_clip(const limn_settings *s)
+{
+    return !is_t5(s) && ((const clip_config *)limn_settings_config(s))->activation == CLIP_GELU;
+}
+
 static company company_of(const limn_convert_sources *s)
 {
     company c = {.mmdit = false};
-    int texts = 0;
+    int clips = 0;
     for (int i = 0; i < s->n; i++) {
         const limn_settings *settings = &s->network[i].from.settings;
-        bool text = settings->family->kind == LIMN_ENCODES_TEXT;
-        c.mmdit = c.mmdit || settings->family == &limn_family_mmdit, texts += text;
+        bool clip = settings->family->kind == LIMN_ENCODES_TEXT && !is_t5(settings);
+        c.mmdit = c.mmdit || settings->family == &limn_family_mmdit, clips += clip;
         c.xl = c.xl || limn_model_interface(settings).sizes > 0;
-        c.clip_l = c.clip_l || (text && ((const clip_config *)limn_settings_config(settings))->activation != CLIP_GELU);
+        c.clip_l = c.clip_l || (clip && !is_open_clip(settings));
     }
-    c.xl = c.xl || (texts > 1 && !c.mmdit);
+    c.xl = c.xl || (clips > 1 && !c.mmdit);
     return c;
 }
 
-/* What the names of a text encoder begin with beside others.  open_clip: it is OpenCLIP's. */
-static const char *text_prefix(const company *c, bool original, bool open_clip)
+/* What the names of a text encoder begin with beside others. */
+static const char *text_prefix(const company *c, bool original, const limn_settings *s)
 {
+    bool open_clip = is_open_clip(s);
+    if (is_t5(s)) return original ? "text_encoders.t5xxl.transformer." : c->mmdit ? "text_encoder_3." : "text_encoder.";
     if (!original) return open_clip && (c->xl || c->mmdit) ? "text_encoder_2." : "text_encoder.";
     if (c->mmdit) return open_clip ? "text_encoders.clip_g.transformer." : "text_encoders.clip_l.transformer.";
     if (!c->xl) return open_clip ? "cond_stage_model.model." : "cond_stage_model.transformer.";
@@ -148,8 +161,7 @@ static const char *text_prefix(const company *c, bool original, bool open_clip)
 /* Of any network. */
 static const char *prefix_of(const limn_settings *s, const company *c, bool original)
 {
-    bool text = s->family->kind == LIMN_ENCODES_TEXT;
-    if (text) return text_prefix(c, original, ((const clip_config *)limn_settings_config(s))->activation == CLIP_GELU);
+    if (s->family->kind == LIMN_ENCODES_TEXT) return text_prefix(c, original, s);
     if (s->family->kind == LIMN_RECONSTRUCTS) return original ? "first_stage_model." : "vae.";
     bool transformer = c->mmdit || s->family == &limn_family_dit;
     return original ? "model.diffusion_model." : transformer ? "transformer." : "unet.";

@@ -5,7 +5,7 @@
 #include "graph/node.h"
 #include "model/map/write.h"
 
-enum { LIMN_CONVERT_FILES = 5, LIMN_CONVERT_NETWORKS = 8 };
+enum { LIMN_CONVERT_FILES = 6, LIMN_CONVERT_NETWORKS = 8 };
 
 typedef struct limn_convert_network {
     const char *file;

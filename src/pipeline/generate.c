@@ -223,7 +223,8 @@ static limn_status take_features(limn_pipeline *p, const limn_pipeline_text *fro
     const limn_node *node = p->reader.job.ports->features;
     limn_shape s = limn_node_shape(node);
     size_t tokens = (size_t)s.dim[1], width = (size_t)s.dim[2];
-    float *values = malloc(tokens * width * sizeof *values), *to = features + (size_t)from->token * (size_t)wide + from->channel;
+    float *values = malloc(tokens * width * sizeof *values);
+    float *to = features + (size_t)from->token * (size_t)wide + from->channel;
     if (!values) return limn_fail_memory(p->ctx, tokens * width * sizeof *values, "text");
     limn_status status = limn_job_output(p->ctx, &p->reader.job, node, "text", values);
     for (size_t t = 0; t < tokens && status == LIMN_OK; t++)
@@ -232,7 +233,7 @@ static limn_status take_features(limn_pipeline *p, const limn_pipeline_text *fro
     return status;
 }
 
-/* What the denoiser reads of a whole text: the vector of the last encoder that makes one, or (T5 beside them) those of all. */
+/* What the denoiser reads of a whole text: the vector of the last encoder that makes one; with T5 beside them, those of all. */
 static limn_status take_pooled(limn_pipeline *p, const limn_pipeline_text *from, float *pooled)
 {
     const limn_node *whole = p->reader.job.ports->pooled_text;

@@ -406,8 +406,9 @@ char *limn_generate_parameters(const limn_pipeline *p, const limn_generate_optio
                      sides.width, sides.height);
     put_sizes(&text, &info, o);
     put_model(&text, p, o);
-    put_part(&text, "Text encoder", p->text[0].name);
-    put_part(&text, "Text encoder 2", p->text[1].name);
+    put_part(&text, "Text encoder", limn_pipeline_text_name(p, 0));
+    put_part(&text, "Text encoder 2", limn_pipeline_text_name(p, 1));
+    put_part(&text, "Text encoder 3", limn_pipeline_text_name(p, 2));
     put_part(&text, "VAE", p->vae_name);
     put_embeddings(&text, p, o);
     if (limn_generate_rng(p, o) == LIMN_RNG_CPU) limn_text_printf(&text, ", RNG: CPU");

@@ -57,6 +57,9 @@ struct limn_pipeline {
     bool under_way;             /* a limn_sampling uses the recipe */
 };
 
+/** The file of text encoder 0, 1, 2 (of Stable Diffusion 3 CLIP's, OpenCLIP's, T5's), "" where it is the model's own or not
+ *  there. */
+const char *limn_pipeline_text_name(const limn_pipeline *p, int number);
 /** Does a network of it read text? */
 bool limn_pipeline_reads_text(const limn_pipeline *p);
 

@@ -76,8 +76,8 @@ limn_status limn_prompts_read_one(limn_ctx *ctx, const limn_recipe_part *part, l
 static void warn_of_cut(limn_ctx *ctx, const limn_recipe_part *part, const char *name, const limn_prompt *text)
 {
     if (part->unigram && text->was_cut)
-        limn_log(ctx, LIMN_LOG_WARN, "the %s is longer than the %d tokens that T5 reads of it; its end was cut off there", name,
-                 text->context - 1);
+        limn_log(ctx, LIMN_LOG_WARN, "the %s is longer than the %d tokens that T5 reads of it; its end was cut off there",
+                 name, text->context - 1);
 }
 
 /* The prompt and, when guided, the negative one (of networks that edit twice), in out->style. */

@@ -138,11 +138,12 @@ limn_status limn_published_unigram(limn_pipeline *p, const char *source, const c
     if (is_there(place, "spiece.model", path) || (p->folder && is_there(place, "tokenizer.json", path)))
         status = limn_unigram_open(p->ctx, path, &p->unigram);
     else if (vocab >= PUBLISHED_T5) status = limn_unigram_published(p->ctx, &p->unigram);
-    else return limn_fail(p->ctx, LIMN_NOT_FOUND, "%sspiece.model: not there, and the vocabulary of %d tokens of T5 is not the "
-                          "published one, whose pieces are known", place, vocab);
+    else
+        return limn_fail(p->ctx, LIMN_NOT_FOUND, "%sspiece.model: not there, and the vocabulary of %d tokens of T5 is not "
+                         "the published one, whose pieces are known", place, vocab);
     if (status == LIMN_OK && limn_unigram_vocab(p->unigram) > vocab)
-        return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: its ids go up to %d, and %s knows %d tokens: they do not belong together",
-                         place, limn_unigram_vocab(p->unigram) - 1, reader->file, vocab);
+        return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: its ids go up to %d, and %s knows %d tokens: they do not belong "
+                         "together", place, limn_unigram_vocab(p->unigram) - 1, reader->file, vocab);
     return status;
 }
 

@@ -14,8 +14,8 @@ int limn_published_guided(const limn_pipeline *p);
 
 /** Stable Diffusion 3. */
 bool limn_published_is_sd3(const limn_pipeline *p);
-/** Scale and shift of latents of so many channels, where the autoencoder's file does not say them and the denoiser tells: those of
- *  Stable Diffusion XL and 3. */
+/** Scale and shift of latents of so many channels, where the autoencoder's file does not say them and the denoiser tells:
+ *  those of Stable Diffusion XL and 3. */
 void limn_published_latents(limn_pipeline *p, int channels);
 
 /** A U-Net of Stable Diffusion 2's kind, which reads OpenCLIP's text encoder. */
@@ -32,8 +32,8 @@ bool limn_published_is_sd2(const limn_pipeline *p);
  */
 limn_status limn_published_tokenizer(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader);
 
-/** p->unigram of T5: SOURCE/FOLDER (spiece.model, else tokenizer.json), those beside the text encoder's file, else the published
- *  pieces, which the library holds.  @return as limn_published_tokenizer() */
+/** p->unigram of T5: SOURCE/FOLDER (spiece.model, else tokenizer.json), spiece.model beside the text encoder's file, else the
+ *  published pieces, which the library holds.  @return as limn_published_tokenizer() */
 limn_status limn_published_unigram(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader);
 
 /** p->zero_negative: force_zeros_for_empty_prompt in FOLDER/model_index.json, or otherwise.  @return LIMN_BAD_FILE */

@@ -181,7 +181,8 @@ limn_status limn_unigram_published(limn_ctx *ctx, limn_unigram **out)
     z.next_out = bytes, z.avail_out = PUBLISHED_BYTES;
     bool whole = bytes && inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END; /* + 16: gzip */
     if (bytes) inflateEnd(&z);
-    limn_status status = whole ? limn_unigram_parse(ctx, "the published pieces of T5", bytes, PUBLISHED_BYTES - z.avail_out, out)
+    size_t n = PUBLISHED_BYTES - z.avail_out;
+    limn_status status = whole ? limn_unigram_parse(ctx, "the published pieces of T5", bytes, n, out)
                                : limn_fail_memory(ctx, PUBLISHED_BYTES, "pieces of T5");
     free(bytes);
     return status;

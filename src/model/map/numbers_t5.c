@@ -44,7 +44,8 @@ void limn_numbers_of_t5(limn_numbers *q)
     int64_t depth = 0, heads = dim(q, LAYER "0.SelfAttention.relative_attention_bias.weight", 1);
     int64_t inner = dim(q, LAYER "0.SelfAttention.q.weight", 0);
     char name[96], out[96];
-    while (depth < 4096 && snprintf(name, sizeof name, blocks, (int)depth) && limn_numbers_find(q, named(q, name, out))) depth++;
+    do snprintf(name, sizeof name, blocks, (int)depth);
+    while (limn_numbers_find(q, named(q, name, out)) && ++depth < 4096);
     limn_numbers_set(q, &cfg->text.vocab, dim(q, "shared.weight", 0));
     limn_numbers_set(q, &cfg->text.width, dim(q, "shared.weight", 1));
     limn_numbers_set(q, &cfg->mlp, dim(q, LAYER "1.DenseReluDense.wi_0.weight", 0));
