@@ -16,7 +16,7 @@ from networks import Denoiser, settings
 SMALL = "size=8 channels=4 patch=2 width=32 depth=2 heads=4 mlp=128 conditioning=modulated norm=pre "
 DIALECTS = [
     ("dit_diffusers", "dit " + SMALL + "classes=10 learn_sigma=1 as_diffusers=1"),
-    ("sd3_diffusers", "mmdit " + SMALL + "attention=joint text_length=154 text_width=24 pooled_width=20 qk_norm=1"),
+    ("sd3_diffusers", "mmdit " + SMALL + "attention=joint text_length=333 text_width=24 pooled_width=20 qk_norm=1"),
 ]
 
 

@@ -181,7 +181,7 @@ static void original_files_load_bit_for_bit(void **state)
         {"dit size=8 patch=2 width=32 depth=2 heads=4 mlp=48 conditioning=modulated norm=pre classes=7 learn_sigma=1",
          "module.", "{\"num_attention_heads\": 4}", "DiT"},
         {"mmdit size=8 patch=2 width=64 depth=1 heads=1 mlp=48 attention=joint conditioning=modulated norm=pre "
-         "text_length=154 text_width=24 pooled_width=16",
+         "text_length=333 text_width=24 pooled_width=16",
          "model.diffusion_model.", NULL, "Stable Diffusion 3 MMDiT"},
         {"clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600", "cond_stage_model.transformer.",
          NULL, "CLIP text encoder"},
@@ -666,7 +666,7 @@ static void positions_are_cut_from_the_middle(void **state)
     native t;
     file f = {.n = 0};
     open_native(&t, "mmdit size=8 patch=2 width=32 depth=1 heads=4 mlp=48 attention=joint conditioning=modulated norm=pre "
-                    "text_length=154 text_width=24 "
+                    "text_length=333 text_width=24 "
                     "pooled_width=16 qk_norm=1");
     add_original(&f, &t, "model.diffusion_model.");
     int p = find_parameter(&t, "pos_embed");

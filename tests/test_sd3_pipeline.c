@@ -1,5 +1,5 @@
-/* test_sd3_pipeline.c: pictures of Stable Diffusion 3: three text encoders, of which any may lack, flow, latents of 16 channels.
- * Shrunken networks with weights of a formula; what must come out is diffusers' and transformers' own
+/* test_sd3_pipeline.c: pictures of Stable Diffusion 3: three text encoders, of which any may lack, flow, latents of 16
+ * channels.  Shrunken networks with weights of a formula; what must come out is diffusers' and transformers' own
  * (oracle/sd3_pipeline.py). */
 #include "file/image.h"
 #include "make_sd3.h"
@@ -122,7 +122,8 @@ static void check_cases(limn_ctx *ctx, limn_pipeline *p, const char *model, cons
 static void folders_draw_what_diffusers_draws(void **state)
 {
     (void)state;
-    static const char *const runs[][2] = {{"plain", "lgt"}, {"norms", "lgt"}, {"plain", "lg"}, {"plain", "t"}, {"norms", "gt"}};
+    static const char *const runs[][2] = {
+        {"plain", "lgt"}, {"norms", "lgt"}, {"plain", "lg"}, {"plain", "t"}, {"norms", "gt"}};
     limn_ctx *ctx = limn_ctx_new();
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         limn_pipeline *p;
@@ -205,7 +206,8 @@ static void files_draw_the_same(void **state)
     }
     draws_alike(ctx, "what lies beside it", &as, &(limn_pipeline_parts){.model = "sd3-beside/sd3.safetensors"});
     draws_alike(ctx, "what is named", &as,
-                &(limn_pipeline_parts){.diffusion_model = "sd3-beside/sd3.safetensors", .clip_l = "sd3-beside/clip_l.safetensors",
+                &(limn_pipeline_parts){.diffusion_model = "sd3-beside/sd3.safetensors",
+                                       .clip_l = "sd3-beside/clip_l.safetensors",
                                        .clip_g = "sd3-one/sd3.safetensors", .t5xxl = "sd3-beside/t5xxl.safetensors"});
     limn_latent_free(&as);
     limn_ctx_free(ctx);

@@ -233,7 +233,8 @@ static limn_status take_features(limn_pipeline *p, const limn_pipeline_text *fro
     return status;
 }
 
-/* What the denoiser reads of a whole text: the vector of the last encoder that makes one; with T5 beside them, those of all. */
+/* What the denoiser reads of a whole text: the vector of the last encoder that makes one; with T5 beside them, those of
+ * all. */
 static limn_status take_pooled(limn_pipeline *p, const limn_pipeline_text *from, float *pooled)
 {
     const limn_node *whole = p->reader.job.ports->pooled_text;

@@ -32,8 +32,8 @@ bool limn_published_is_sd2(const limn_pipeline *p);
  */
 limn_status limn_published_tokenizer(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader);
 
-/** p->unigram of T5: SOURCE/FOLDER (spiece.model, else tokenizer.json), spiece.model beside the text encoder's file, else the
- *  published pieces, which the library holds.  @return as limn_published_tokenizer() */
+/** p->unigram of T5: SOURCE/FOLDER (spiece.model, else tokenizer.json), spiece.model beside the text encoder's file, else
+ *  the published pieces, which the library holds.  @return as limn_published_tokenizer() */
 limn_status limn_published_unigram(limn_pipeline *p, const char *source, const char *folder, limn_pipeline_text *reader);
 
 /** p->zero_negative: force_zeros_for_empty_prompt in FOLDER/model_index.json, or otherwise.  @return LIMN_BAD_FILE */

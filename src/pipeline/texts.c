@@ -118,8 +118,8 @@ static limn_status check_text_encoder(const limn_pipeline *p, const encoder *e)
     return LIMN_OK;
 }
 
-/* What no tensor tells and Stability AI's own code does: CLIP's encoder has its own activation, and its whole text is read as
- * it is, also where the file has a projection (in a folder of diffusers it is projected, by the identity); OpenCLIP's has
+/* What no tensor tells and Stability AI's own code does: CLIP's encoder has its own activation, and its whole text is read
+ * as it is, also where the file has a projection (in a folder of diffusers it is projected, by the identity); OpenCLIP's has
  * GELU. */
 static limn_status take_as_published(limn_pipeline *p, const encoder *e)
 {

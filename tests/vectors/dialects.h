@@ -52,7 +52,7 @@ static const dialect_tensor dit_diffusers[] = {
     {"proj_out_2.bias", "final_layer.linear.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},
 };
 
-static const char sd3_diffusers_settings[] = "mmdit size=8 channels=4 patch=2 width=32 depth=2 heads=4 mlp=128 conditioning=modulated norm=pre attention=joint text_length=154 text_width=24 pooled_width=20 qk_norm=1";
+static const char sd3_diffusers_settings[] = "mmdit size=8 channels=4 patch=2 width=32 depth=2 heads=4 mlp=128 conditioning=modulated norm=pre attention=joint text_length=333 text_width=24 pooled_width=20 qk_norm=1";
 static const dialect_tensor sd3_diffusers[] = {
     {"pos_embed.pos_embed", "pos_embed", 3, {1, 16, 32, 0}, 1, {0, 0}, 1},
     {"pos_embed.proj.weight", "x_embedder.proj.weight", 4, {32, 4, 2, 2}, 1, {0, 0}, 32},
