@@ -308,7 +308,7 @@ static void the_program_takes_them_by_flags(void **state)
     (void)state;
     if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
     limn_ctx *ctx = limn_ctx_new();
-    static const char *const others[] = {"--t5xxl", "--llm", "--qwen2vl", "--clip_vision", "--llm_vision"};
+    static const char *const others[] = {"--llm", "--qwen2vl", "--clip_vision", "--llm_vision"};
     char arguments[200], words[100];
     run("generate -m parts/whole.safetensors" SMALL "whole.png", 0);
     run("generate " NAMED SMALL "parts.png", 0);
