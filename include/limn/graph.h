@@ -64,7 +64,7 @@ typedef struct limn_init {
     bool frozen;       /* a table: never trained */
     bool decay;        /* weight decay applies */
     int grid_h, grid_w; /* SINCOS_2D: positions are rows of a grid_h x grid_w grid */
-    int grid_base;      /* ... spread over as many places to each side; 0: they are counted */
+    double grid_base;   /* ... spread over as many places to each side; 0: they are counted */
 } limn_init;
 
 /* ---- graph and scopes -------------------------------------------------------------------------------------------- */

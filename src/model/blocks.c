@@ -66,7 +66,7 @@ limn_node *limn_patch_embed(limn_graph *g, const char *name, limn_node *image, i
 }
 
 /* Fixed 2-D sine and cosine positions "pos_embed" [1,T,D], added. */
-static limn_node *add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w, int base)
+static limn_node *add_positions(limn_graph *g, limn_node *tokens, int grid_h, int grid_w, double base)
 {
     limn_shape s = limn_node_shape(tokens);
     limn_init table = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = grid_h, .grid_w = grid_w, .grid_base = base};
@@ -182,7 +182,7 @@ limn_node *limn_modulated_block(limn_graph *g, int heads, int hidden, limn_node 
     return limn_modulated_mlp(g, x, m, hidden);
 }
 
-limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width, int base)
+limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width, double base)
 {
     limn_shape s = limn_node_shape(picture);
     limn_node *x = limn_patch_embed(g, "x_embedder", picture, patch, width);

@@ -22,7 +22,7 @@ limn_node *limn_cross_attention(limn_graph *g, const char *name, limn_node *x, l
 /** Scope `name`: fc1, activation, fc2. */
 limn_node *limn_mlp(limn_graph *g, const char *name, limn_node *x, int hidden, limn_activation activation);
 /** Patches of a picture [B,H,W,C] in scope "x_embedder", and their positions (base: limn_init.grid_base). */
-limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width, int base);
+limn_node *limn_patch_tokens(limn_graph *g, limn_node *picture, int patch, int width, double base);
 /** Scope "final_layer": modulated by c (NULL: not), linear, patches back to a picture of these sides and so many
  *  channels. */
 limn_node *limn_final_layer(limn_graph *g, limn_node *x, limn_node *c, limn_shape picture, int patch, int channels);

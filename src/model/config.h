@@ -93,6 +93,14 @@ typedef struct mmdit_config {
 } mmdit_config;
 LIMN_CONFIG_FITS(mmdit_config);
 
+typedef struct pixart_config {
+    int size, channels, patch, width, depth, heads, mlp;
+    double interpolation;
+    bool sides, learn_sigma;
+    limn_text_config text; /* features are an input */
+} pixart_config;
+LIMN_CONFIG_FITS(pixart_config);
+
 typedef struct uvit_config {
     int size, channels, patch, width, depth, heads, mlp, classes;
     bool time_mlp, final_conv, has_text;

@@ -70,6 +70,7 @@ typedef struct limn_ports {
     limn_node *text_end;   /* row of each caption's end token in [B*T, D]: b*T + position, [B] */
     limn_node *features;   /* text features [B,T,D]: an input where no text encoder is built in; a text encoder's output */
     limn_node *sizes;      /* [B,n], PER_PROMPT: sides of the picture and where it was cut, as the network is told them */
+    limn_node *resolution; /* [B,3], PER_PROMPT: height and width of the picture, and the former by the latter */
     limn_node *label;      /* class [B]; the number of classes means "none" */
     limn_node *tokens;     /* image tokens [B,T,D] after the last block */
     limn_node *output;     /* prediction [B,H,W,C] (2C with learned variance); text encoder: [B,T,D] */
@@ -115,6 +116,7 @@ typedef struct limn_interface {
     bool edits;                   /* the picture that a text changes is the condition */
     bool told_guidance;           /* one call is guided already */
     int sizes;                    /* numbers that it is told about the picture's sides: 6, or 5 and a score of beauty */
+    bool told_resolution;         /* height, width and their ratio (port resolution) */
     int pooled_width;             /* of what it is told of a whole text, or makes by a projection */
     bool reads_ids;               /* a text encoder is part of the network */
     int vocabulary;               /* of that encoder: 512 bytes + merges + 2 */
@@ -150,7 +152,7 @@ typedef struct limn_preset {
 
 extern const limn_family limn_family_dit, limn_family_mmdit, limn_family_uvit, limn_family_hdit, limn_family_unet,
     limn_family_clip_text, limn_family_vae, limn_family_tae, limn_family_ddpm, limn_family_ddpm_mnist, limn_family_adm,
-    limn_family_ldm_unet, limn_family_t5_text;
+    limn_family_ldm_unet, limn_family_t5_text, limn_family_pixart;
 extern const limn_family *const limn_families[]; /* ends with NULL */
 extern const limn_preset limn_presets[];         /* ends with a NULL name */
 

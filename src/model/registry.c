@@ -15,6 +15,7 @@ const limn_family *const limn_families[] = {
     &limn_family_adm,
     &limn_family_ldm_unet,
     &limn_family_t5_text,
+    &limn_family_pixart,
     NULL,
 };
 
@@ -67,6 +68,10 @@ const limn_preset limn_presets[] = {
     {"adm-128", "adm", "size=128 width=256 multipliers=11234 blocks=2 heads=4 head_width=0 classes=1000 always_labelled=1"},
     {"adm-256-unlabelled", "adm", "size=256 width=256 multipliers=112244 blocks=2"},
     {"adm-256", "adm", "size=256 width=256 multipliers=112244 blocks=2 classes=1000 always_labelled=1"},
+    {"pixart-alpha-256", "pixart", "size=32 interpolation=0.5 text_length=120"},
+    {"pixart-alpha-512", "pixart", "text_length=120"},
+    {"pixart-alpha-1024", "pixart", "size=128 interpolation=2 sides=1 text_length=120"},
+    {"pixart-sigma", "pixart", "size=128 interpolation=2"},
     {"sd15-unet", "ldm-unet", "size=64 channels=4 width=320 multipliers=1244 blocks=2 heads=8 text_width=768"},
     {"sdxl-unet", "ldm-unet",
      "size=128 channels=4 width=320 multipliers=124 blocks=2 attention_most=64 attention_least=32 head_width=64 "

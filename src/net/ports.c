@@ -15,6 +15,7 @@ const limn_port_row limn_port_rows[LIMN_PORTS] = {
     ROW(MASK, "mask", mask),
     ROW(TEXT_END, "text_end", text_end),
     ROW(SIZES, "sizes", sizes),
+    ROW(RESOLUTION, "resolution", resolution),
     ROW(LABEL, "label", label),
     ROW(CONDITION, "condition", condition),
     ROW(GUIDANCE, "guidance", guidance),

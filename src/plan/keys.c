@@ -45,8 +45,9 @@ static uint64_t hash_node(const limn_plan *plan, const limn_node *node, const ui
     int head[] = {node->op, node->kind, (int)plan->tensors[node->id].view.dtype, node->n_src};
     uint64_t hash = hash_shape(limn_hash_bytes(LIMN_HASH, head, sizeof head), &node->shape);
     if (node->op == LIMN_OP_PARAMETER) { /* a table of 2 x 8 places has the shape of one of 4 x 4 */
-        int grid[] = {node->init.grid_h, node->init.grid_w, node->init.grid_base};
-        return limn_hash_bytes(limn_hash_bytes(hash, grid, sizeof grid), node->name, strlen(node->name));
+        int grid[] = {node->init.grid_h, node->init.grid_w};
+        hash = hash_number(limn_hash_bytes(hash, grid, sizeof grid), node->init.grid_base);
+        return limn_hash_bytes(hash, node->name, strlen(node->name));
     }
     hash = hash_attr(hash, &node->attr);
     for (int s = 0; s < node->n_src; s++) hash = limn_hash_bytes(hash, &what[node->src[s]->id], sizeof *what);

@@ -6,13 +6,14 @@
 #include <string.h>
 
 /* Place i of n. */
-static double place(int i, int n, int base) { return base ? (double)i * base / n : i; }
+static double place(int i, int n, double base) { return base > 0 ? i * base / n : i; }
 
 /* MAE's table, as DiT uses it: half of D for columns ("w first"), half for rows; each sin then cos. */
 static void sincos_2d(const limn_wanted *w, float *to)
 {
     int64_t d = limn_shape_cols(&w->shape), quarter = d / 4;
-    int height = w->init->grid_h, width = w->init->grid_w, base = w->init->grid_base;
+    int height = w->init->grid_h, width = w->init->grid_w;
+    double base = w->init->grid_base;
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++, to += d)
             for (int64_t i = 0; i < quarter; i++) {

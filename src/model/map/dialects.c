@@ -1,5 +1,5 @@
-/* dialects.c: published names.  Sources: the repositories of DiT and SD3, and the conversion scripts of diffusers
- * (convert_dit_to_diffusers.py, convert_sd3_to_diffusers.py).
+/* dialects.c: published names.  Sources: the repositories of DiT, PixArt and SD3, and the conversion scripts of
+ * diffusers (convert_dit_to_diffusers.py, convert_pixart_alpha_to_diffusers.py, convert_sd3_to_diffusers.py).
  *
  * diffusers' AdaLayerNormContinuous (norm_out, and norm1_context of the last block) takes its chunks as (scale, shift); the
  * originals and AdaLayerNormZero have (shift, scale).  DiT's diffusers files hold the timestep and label embedders once per
@@ -57,6 +57,38 @@ static const limn_map_row sd3_diffusers[] = {
     {CONTEXT "mlp.fc1", {BLOCK "ff_context.net.0.proj"}, LIMN_MAP_ROWS},
     {CONTEXT "mlp.fc2", {BLOCK "ff_context.net.2"}, LIMN_MAP_ROWS},
     {"final_layer.adaLN_modulation.1", {"norm_out.linear"}, LIMN_MAP_SWAP},
+    {"final_layer.linear", {"proj_out"}, LIMN_MAP_ROWS},
+    {.name = NULL},
+};
+
+/* The table of places is worked out for any sides. */
+static const limn_map_row pixart[] = {
+    {"pos_embed", {NULL}, LIMN_MAP_ABSENT},
+    {.name = NULL},
+};
+
+#define EMBEDDER "adaln_single.emb."
+static const limn_map_row pixart_diffusers[] = {
+    {"x_embedder.proj", {"pos_embed.proj"}, LIMN_MAP_ROWS},
+    {"pos_embed", {NULL}, LIMN_MAP_ABSENT},
+    {"t_embedder.mlp.0", {EMBEDDER "timestep_embedder.linear_1"}, LIMN_MAP_ROWS},
+    {"t_embedder.mlp.2", {EMBEDDER "timestep_embedder.linear_2"}, LIMN_MAP_ROWS},
+    {"csize_embedder.mlp.0", {EMBEDDER "resolution_embedder.linear_1"}, LIMN_MAP_ROWS},
+    {"csize_embedder.mlp.2", {EMBEDDER "resolution_embedder.linear_2"}, LIMN_MAP_ROWS},
+    {"ar_embedder.mlp.0", {EMBEDDER "aspect_ratio_embedder.linear_1"}, LIMN_MAP_ROWS},
+    {"ar_embedder.mlp.2", {EMBEDDER "aspect_ratio_embedder.linear_2"}, LIMN_MAP_ROWS},
+    {"t_block.1", {"adaln_single.linear"}, LIMN_MAP_ROWS},
+    {"y_embedder.y_proj.fc1", {"caption_projection.linear_1"}, LIMN_MAP_ROWS},
+    {"y_embedder.y_proj.fc2", {"caption_projection.linear_2"}, LIMN_MAP_ROWS},
+    {"blocks.*.scale_shift_table", {BLOCK "scale_shift_table"}, LIMN_MAP_ROWS},
+    {"blocks.*.attn.qkv", {BLOCK "attn1.to_q", BLOCK "attn1.to_k", BLOCK "attn1.to_v"}, LIMN_MAP_ROWS},
+    {"blocks.*.attn.proj", {BLOCK "attn1.to_out.0"}, LIMN_MAP_ROWS},
+    {"blocks.*.cross_attn.q_linear", {BLOCK "attn2.to_q"}, LIMN_MAP_ROWS},
+    {"blocks.*.cross_attn.kv_linear", {BLOCK "attn2.to_k", BLOCK "attn2.to_v"}, LIMN_MAP_ROWS},
+    {"blocks.*.cross_attn.proj", {BLOCK "attn2.to_out.0"}, LIMN_MAP_ROWS},
+    {"blocks.*.mlp.fc1", {BLOCK "ff.net.0.proj"}, LIMN_MAP_ROWS},
+    {"blocks.*.mlp.fc2", {BLOCK "ff.net.2"}, LIMN_MAP_ROWS},
+    {"final_layer.scale_shift_table", {"scale_shift_table"}, LIMN_MAP_ROWS},
     {"final_layer.linear", {"proj_out"}, LIMN_MAP_ROWS},
     {.name = NULL},
 };
@@ -163,6 +195,19 @@ const limn_dialect limn_dialects[] = {
      .naming = LIMN_NAMES_DIFFUSERS,
      .anchors = ANCHORS(FIRST "class_embedder.embedding_table.weight", "pos_embed.proj.weight"),
      .rows = dit_diffusers},
+    {.title = "PixArt", /* not Sana, whose MLP is mlp.inverted_conv */
+     .family = &limn_family_pixart,
+     .numbers = limn_numbers_of_pixart,
+     .anchors = ANCHORS("t_block.1.weight", "y_embedder.y_proj.fc1.weight", "blocks.0.cross_attn.kv_linear.weight",
+                        "blocks.0.mlp.fc1.weight"),
+     .rows = pixart},
+    {.title = "PixArt (diffusers)",
+     .family = &limn_family_pixart,
+     .numbers = limn_numbers_of_pixart,
+     .naming = LIMN_NAMES_DIFFUSERS,
+     .anchors = ANCHORS("adaln_single.linear.weight", "caption_projection.linear_1.weight", "pos_embed.proj.weight",
+                        "transformer_blocks.0.ff.net.0.proj.weight"),
+     .rows = pixart_diffusers},
     {.title = "CLIP text encoder",
      .family = &limn_family_clip_text,
      .numbers = limn_numbers_of_clip,

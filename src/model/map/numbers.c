@@ -68,6 +68,12 @@ int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t other
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : otherwise;
 }
 
+double limn_numbers_real(const limn_numbers *q, const char *key, double otherwise)
+{
+    const json_t *value = q->config ? json_object_get(q->config, key) : NULL;
+    return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
 void limn_numbers_must_agree(limn_numbers *q, const char *key, int64_t shown)
 {
     int64_t said = limn_numbers_whole(q, key, shown);

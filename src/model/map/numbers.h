@@ -30,12 +30,15 @@ const void *limn_numbers_config(const limn_numbers *q);
 int64_t limn_numbers_depth(const limn_numbers *q, const char *before, const char *after);
 /** A whole number of config.json, or otherwise when it has none. */
 int64_t limn_numbers_whole(const limn_numbers *q, const char *key, int64_t otherwise);
+/** A number of config.json that may be no whole one. */
+double limn_numbers_real(const limn_numbers *q, const char *key, double otherwise);
 /** What config.json says, if it says it, and the tensors show: they may not differ. */
 void limn_numbers_must_agree(limn_numbers *q, const char *key, int64_t shown);
 /** The number of attention heads, which must divide width. */
 void limn_numbers_heads(limn_numbers *q, const int *field, int64_t heads, int64_t width);
 
 void limn_numbers_of_dit(limn_numbers *q);
+void limn_numbers_of_pixart(limn_numbers *q);
 void limn_numbers_of_sd3(limn_numbers *q);
 void limn_numbers_of_clip(limn_numbers *q);
 void limn_numbers_of_open_clip(limn_numbers *q);
