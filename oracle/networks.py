@@ -381,6 +381,9 @@ def network(s):
     if s["family"] == "hdit":
         from hybrids import Hourglass
         return Hourglass(s)
+    if s["family"] == "pixart":
+        from pixart import PixArt
+        return PixArt(s)
     return UVit(s) if s["family"] == "uvit" else Denoiser(s)
 
 

@@ -6,9 +6,11 @@
 #include "model/model.h"
 #include "plan/plan.h"
 #include "train/weights.h"
+#include "vectors/dialects.h"
 #include "vectors/layers.h"
 #include "vectors/diffusion_unets.h"
 #include "vectors/autoencoders.h"
+#include "vectors/pixart.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -64,6 +66,9 @@ static void set_inputs(net *t, const limn_settings *s)
     give(t, t->ports.noise, "input.noise");
     give(t, t->ports.condition, "input.condition");
     give(t, t->ports.features, "input.features");
+    if (t->ports.mask) limn_run_write(t->run, t->ports.mask, LIMN_F32, (float[]){1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0});
+    if (t->ports.resolution)
+        limn_run_write(t->run, t->ports.resolution, LIMN_F32, (float[]){512, 768, 512 / 768.0f, 1024, 640, 1.6f});
     if (t->ports.features && t->ports.pooled_text) give(t, t->ports.pooled_text, "input.pooled");
     if (t->ports.timesteps) limn_run_write(t->run, t->ports.timesteps, LIMN_F32, (float[]){100, 725});
     if (t->ports.label) limn_run_write(t->run, t->ports.label, LIMN_I32, (int32_t[]){3, limn_model_interface(s).classes});
@@ -97,12 +102,19 @@ static void close_net(net *t)
     limn_store_free(t->store);
 }
 
+/* PixArt's picture has other sides than those of the settings. */
+static limn_build build_of(const limn_settings *s)
+{
+    bool other = s->family == &limn_family_pixart;
+    return (limn_build){.batch = 2, .height = other ? 6 : 0, .width = other ? 10 : 0};
+}
+
 static void open_net(net *t, limn_ctx *ctx, const network_vectors *v, const limn_plan_options *options, bool stored)
 {
     limn_settings s;
     assert_int_equal(limn_settings_parse(ctx, v->settings, &s), LIMN_OK);
     t->g = limn_graph_new(ctx);
-    limn_status status = limn_model_build(t->g, &s, (limn_build){.batch = 2}, &t->ports);
+    limn_status status = limn_model_build(t->g, &s, build_of(&s), &t->ports);
     for (int k = 0; k < v->n && status == LIMN_OK; k++) t->layer[k] = last_of(t, v->layer[k].scope);
     assert_true(t->g->n_parameters <= MADE_TENSORS);
     made_begin(&t->source);
@@ -154,6 +166,7 @@ static void check_all(const limn_plan_options *options, bool stored, double tole
 {
     check_table(published, sizeof published / sizeof *published, options, stored, tolerance);
     check_table(unets, sizeof unets / sizeof *unets, options, stored, tolerance);
+    check_table(pixarts, sizeof pixarts / sizeof *pixarts, options, stored, tolerance);
     check_table(autoencoders, sizeof autoencoders / sizeof *autoencoders, options, stored, tolerance);
 }
 

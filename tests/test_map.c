@@ -10,6 +10,8 @@
 #include "plan/plan.h"
 #include "train/weights.h"
 #include "vectors/dialects.h"
+#include "vectors/layers.h"
+#include "vectors/pixart.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -21,6 +23,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#define PIXART "pixart channels=4 patch=2 width=24 depth=2 heads=2 mlp=96 text_width=16 "
 enum { MAX_TENSORS = 512 };
 #define COUNT(a) (int)(sizeof(a) / sizeof *(a))
 
@@ -320,7 +323,8 @@ static float *forward(limn_ctx *ctx, const char *path, const limn_settings *sett
     assert_int_equal(limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &store), LIMN_OK);
     if (limn_plan_make_constants(ctx, plan, store) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     assert_int_equal(limn_run_new_with(ctx, plan, store, &run), LIMN_OK);
-    limn_node *const inputs[] = {ports.image, ports.features, b.part == LIMN_PART_DECODER ? ports.latent : NULL};
+    limn_node *const inputs[] = {ports.image, ports.features, b.part == LIMN_PART_DECODER ? ports.latent : NULL, ports.mask,
+                                 ports.resolution};
     for (int i = 0; i < COUNT(inputs); i++)
         if (inputs[i]) formula_write(run, inputs[i], i == 1 ? "features" : "image");
     float times[64] = {300};
@@ -356,6 +360,52 @@ static void expect_same_forward(native *t, const file *theirs, limn_build b)
     free(a);
     free(c);
     remove_file(&own);
+}
+
+/* What no tensor tells: heads, the side that it began with, and by what its places are divided. */
+static void pixart_of_diffusers_loads_bit_for_bit(void **state)
+{
+    (void)state;
+    static const struct { const char *settings, *config;
+        const dialect_tensor *tensors;
+        int n;
+    } cases[] = {
+        {PIXART "size=8 interpolation=0.5",
+         "{\"num_attention_heads\": 2, \"sample_size\": 8, \"interpolation_scale\": 0.5, \"caption_channels\": 16}",
+         pixart_sigma, COUNT(pixart_sigma)},
+        {PIXART "size=128 interpolation=2 sides=1 text_length=120",
+         "{\"num_attention_heads\": 2, \"sample_size\": 128, \"interpolation_scale\": null}", pixart_alpha,
+         COUNT(pixart_alpha)},
+        {PIXART "size=32", "{\"num_attention_heads\": 2, \"sample_size\": 32}", pixart_sigma, COUNT(pixart_sigma)},
+    };
+    for (int k = 0; k < COUNT(cases); k++) {
+        native t;
+        file f = {.n = 0};
+        open_native(&t, cases[k].settings);
+        add_diffusers(&f, &t, "", cases[k].tensors, cases[k].n);
+        write_file(&f, t.ctx, cases[k].config);
+        expect_same(&t, &f, "PixArt (diffusers)");
+        expect_same_forward(&t, &f, (limn_build){.batch = 2, .n_steps = 8, .height = 6, .width = 10, .text_length = 5});
+        remove_file(&f);
+        close_native(&t);
+    }
+}
+
+/* The authors' table of places tells the side, their words for no caption the length of one; neither is read. */
+static void pixart_of_its_authors_loads_bit_for_bit(void **state)
+{
+    (void)state;
+    native t;
+    file f = {.n = 0};
+    open_native(&t, PIXART "size=8 interpolation=0.125 sides=1 text_length=9");
+    add_original(&f, &t, "");
+    float *places = f.own[find_parameter(&t, "pos_embed")], *none = add(&f, "", "y_embedder.y_embedding", LIMN_SHAPE(9, 16));
+    places[1] = 7, memset(none, 0, 9 * 16 * sizeof *none);
+    write_file(&f, t.ctx, "{\"num_attention_heads\": 2}");
+    expect_same(&t, &f, "PixArt");
+    expect_same_forward(&t, &f, (limn_build){.batch = 1, .n_steps = 8, .height = 10, .width = 4});
+    remove_file(&f);
+    close_native(&t);
 }
 
 static void stable_diffusion_under_the_names_of_compvis(void **state)
@@ -822,6 +872,8 @@ int main(void)
         cmocka_unit_test(diffusers_files_load_bit_for_bit),
         cmocka_unit_test(weights_in_several_files_are_found_by_their_index),
         cmocka_unit_test(original_files_load_bit_for_bit),
+        cmocka_unit_test(pixart_of_diffusers_loads_bit_for_bit),
+        cmocka_unit_test(pixart_of_its_authors_loads_bit_for_bit),
         cmocka_unit_test(stable_diffusion_under_the_names_of_compvis),
         cmocka_unit_test(text_encoders_under_the_names_of_open_clip),
         cmocka_unit_test(names_are_written_as_they_are_read),
