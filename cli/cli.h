@@ -26,6 +26,9 @@ int cli_parse_with(int argc, char **argv, const cli_flag *flags, const char **wo
 /** A whole or real number within a range, or a message and false. */
 bool cli_integer(const char *flag, const char *text, long low, long high, long *out);
 bool cli_real(const char *flag, const char *text, double low, double high, double *out);
+/** Two whole numbers with a letter between them, as the form "WxH" says; form NULL: a number alone is both.  text NULL
+ *  leaves a and b.  @return false after a message */
+bool cli_pair(const char *flag, const char *form, char between, const char *text, long low, long high, int *a, int *b);
 /** What was expected where text up to end, read as value, is no decimal number or one that a 32-bit float does not hold
  *  (1e-50 would become 0); else NULL. */
 const char *cli_not_float(const char *text, const char *end, double value);

@@ -123,6 +123,21 @@ bool cli_integer(const char *flag, const char *text, long low, long high, long *
     return true;
 }
 
+bool cli_pair(const char *flag, const char *form, char between, const char *text, long low, long high, int *a, int *b)
+{
+    char first[16];
+    long x = 0, y = 0;
+    if (!text) return true;
+    const char *at = strchr(text, between);
+    size_t n = at ? (size_t)(at - text) : 0;
+    bool two = n && n < sizeof first;
+    if (!two && form) return fprintf(stderr, "limn: %s expects %s, found \"%.100s\"\n", flag, form, text), false;
+    if (two) snprintf(first, sizeof first, "%.*s", (int)n, text);
+    if (!cli_integer(flag, two ? first : text, low, high, &x) || !cli_integer(flag, two ? at + 1 : text, low, high, &y))
+        return false;
+    return *a = (int)x, *b = (int)y, true;
+}
+
 bool cli_lacks(const char *sentence)
 {
     fprintf(stderr, "limn: %s\n", sentence);
@@ -178,27 +193,13 @@ bool cli_memory(const char *flag, const char *text, size_t *out)
     return true;
 }
 
-/* "32" or "32x48": width, height */
-static bool read_tile(const char *text, limn_tiling *out)
-{
-    char across[16] = "", *x = NULL;
-    long width = 0, height = 0;
-    if (!text) return true;
-    snprintf(across, sizeof across, "%s", text);
-    if (strlen(text) < sizeof across && (x = strchr(across, 'x'))) *x++ = '\0';
-    if (!cli_integer("--vae-tile-size", x ? across : text, 4, 2048, &width) ||
-        !cli_integer("--vae-tile-size", x ? x : text, 4, 2048, &height))
-        return false;
-    out->width = (int)width, out->height = (int)height;
-    return true;
-}
-
 bool cli_tiling(const cli_tiling_words *w, limn_tiling *out)
 {
     *out = (limn_tiling){.on = w->on, .overlap = 0.5};
     if (!w->on && (w->size || w->overlap))
         return cli_lacks("--vae-tile-size and --vae-tile-overlap expect --vae-tiling too");
-    return read_tile(w->size, out) && cli_real("--vae-tile-overlap", w->overlap, 0, 0.5, &out->overlap);
+    return cli_pair("--vae-tile-size", NULL, 'x', w->size, 4, 2048, &out->width, &out->height) &&
+           cli_real("--vae-tile-overlap", w->overlap, 0, 0.5, &out->overlap);
 }
 
 limn_status cli_network(limn_ctx *ctx, int argc, char **argv, const char *net, limn_text *out)

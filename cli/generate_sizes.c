@@ -2,27 +2,12 @@
 #include "generate_sizes.h"
 
 #include <stdio.h>
-#include <string.h>
-
-/* Two numbers with a letter between them. */
-static bool read_pair(const char *flag, const char *form, const char *text, char between, long least, int *a, int *b)
-{
-    char first[16];
-    long x = 0, y = 0;
-    if (!text) return true;
-    const char *at = strchr(text, between);
-    size_t n = at ? (size_t)(at - text) : 0;
-    if (n < 1 || n >= sizeof first) return fprintf(stderr, "limn: %s expects %s, found \"%s\"\n", flag, form, text), false;
-    snprintf(first, sizeof first, "%.*s", (int)n, text);
-    if (!cli_integer(flag, first, least, 65536, &x) || !cli_integer(flag, at + 1, least, 65536, &y)) return false;
-    return *a = (int)x, *b = (int)y, true;
-}
 
 bool generate_sizes_read(const generate_size_words *w, limn_size_condition *out)
 {
-    return read_pair("--original-size", "WxH", w->original, 'x', 1, &out->width, &out->height) &&
-           read_pair("--crop-at", "LEFT,TOP", w->crop, ',', 0, &out->left, &out->top) &&
-           read_pair("--target-size", "WxH", w->target, 'x', 1, &out->target_width, &out->target_height) &&
+    return cli_pair("--original-size", "WxH", 'x', w->original, 1, 65536, &out->width, &out->height) &&
+           cli_pair("--crop-at", "LEFT,TOP", ',', w->crop, 0, 65536, &out->left, &out->top) &&
+           cli_pair("--target-size", "WxH", 'x', w->target, 1, 65536, &out->target_width, &out->target_height) &&
            cli_real("--aesthetic-score", w->score, 0, 100, &out->score) &&
            cli_real("--negative-aesthetic-score", w->negative_score, 0, 100, &out->negative_score);
 }

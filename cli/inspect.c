@@ -94,13 +94,14 @@ typedef struct parts {
 
 static const char *const places[3] = {"text_encoder", "text_encoder_2", "vae"};
 
-static bool has_encoder(const limn_inspected *it, int width)
+/* A network of this kind, and this width of its features or channels of its latents. */
+static bool has_network(const limn_inspected *it, limn_family_kind kind, int width)
 {
     for (int i = 0; i < it->n_fits; i++) {
         const limn_fit *fit = &it->fit[i];
-        if (fit->source != LIMN_FIT_NONE && fit->settings.family->kind == LIMN_ENCODES_TEXT &&
-            limn_model_interface(&fit->settings).text_width == width)
-            return true;
+        if (fit->source == LIMN_FIT_NONE || fit->settings.family->kind != kind) continue;
+        limn_interface net = limn_model_interface(&fit->settings);
+        if ((kind == LIMN_ENCODES_TEXT ? net.text_width : net.latent) == width) return true;
     }
     return false;
 }
@@ -111,19 +112,8 @@ static void find_lacking_texts(const limn_inspected *it, parts *p)
     int all = p->net.text_width, second = p->net.sizes ? p->net.pooled_width : 0;
     if (!all || p->net.reads_ids) return;
     if (!p->net.sizes) p->lacks_text[0] = p->text ? 0 : all;
-    else if (all > second) p->lacks_text[0] = has_encoder(it, all - second) ? 0 : all - second;
-    if (second) p->lacks_text[1] = has_encoder(it, second) ? 0 : second;
-}
-
-static bool has_coder(const limn_inspected *it, int channels)
-{
-    for (int i = 0; i < it->n_fits; i++) {
-        const limn_fit *fit = &it->fit[i];
-        if (fit->source != LIMN_FIT_NONE && fit->settings.family->kind == LIMN_RECONSTRUCTS &&
-            limn_model_interface(&fit->settings).latent == channels)
-            return true;
-    }
-    return false;
+    else if (all > second) p->lacks_text[0] = has_network(it, LIMN_ENCODES_TEXT, all - second) ? 0 : all - second;
+    if (second) p->lacks_text[1] = has_network(it, LIMN_ENCODES_TEXT, second) ? 0 : second;
 }
 
 /* What is missing is looked for in the folder. */
@@ -132,11 +122,11 @@ static void look_beside(limn_ctx *ctx, const char *folder, parts *p)
     char path[1100];
     for (int i = 0; i < 3; i++) {
         limn_inspected *it = NULL;
-        int width = i < 2 ? p->lacks_text[i] : 0;
+        int width = i < 2 ? p->lacks_text[i] : p->lacks_coder ? p->net.channels : 0;
         snprintf(path, sizeof path, "%s/%s", folder, places[i]);
-        if ((i < 2 ? !width : !p->lacks_coder) || strlen(folder) > 1000 || access(path, F_OK) != 0) continue;
+        if (!width || strlen(folder) > 1000 || access(path, F_OK) != 0) continue;
         bool there = limn_inspected_open(ctx, path, &it) == LIMN_OK;
-        p->folder[i] = there && (i < 2 ? has_encoder(it, width) : has_coder(it, p->net.channels));
+        p->folder[i] = there && has_network(it, i < 2 ? LIMN_ENCODES_TEXT : LIMN_RECONSTRUCTS, width);
         p->misfit[i] = !p->folder[i];
         limn_inspected_close(it);
         if (p->folder[i] && i < 2) p->lacks_text[i] = 0;

@@ -322,6 +322,8 @@ static void the_program_takes_them_by_flags(void **state)
     expect_in("parts/said", "reads one text encoder (--clip_l): leave --clip_g out");
     run("generate -m parts/whole.safetensors --original-size 64x64" SMALL "no.png", 2);
     expect_in("parts/said", "--original-size is for networks that are told the sides of the picture");
+    run("generate -m parts/whole.safetensors --original-size 64" SMALL "no.png", 2);
+    expect_in("parts/said", "--original-size expects WxH, found \"64\"");
     run("generate --diffusion-model parts/a/u.safetensors --clip_l parts/wide-t.safetensors" SMALL "no.png", 2);
     expect_in("parts/said", "makes features of 128 numbers for a token");
     assert_int_not_equal(access("parts/no.png", F_OK), 0);
