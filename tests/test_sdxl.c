@@ -281,6 +281,9 @@ static void converted_files_are_those_of_others(void **state)
         OK(limn_convert_file(ctx, folder, "xl-converted.safetensors", &(limn_convert_options){.dialect = "original"}));
         compare_files(ctx, "xl-converted.safetensors", i ? "xl-one-refiner/xl.safetensors" : "xl-one/xl.safetensors");
     }
+    OK(limn_convert_file(ctx, "xl-one/xl.safetensors", "xl-converted.safetensors",
+                         &(limn_convert_options){.dialect = "original"})); /* both text encoders of one file */
+    compare_files(ctx, "xl-converted.safetensors", "xl-one/xl.safetensors");
     for (int i = 0; i < 2; i++) {
         const limn_convert_options o = {.dialect = "diffusers", .part = own[i].part};
         OK(limn_convert_file(ctx, "xl-one/xl.safetensors", "xl-converted.safetensors", &o));

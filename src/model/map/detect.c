@@ -290,6 +290,13 @@ void limn_numbers_of_tae(limn_numbers *q)
 
 /* ---- which dialect ---------------------------------------------------------------------------------------------------- */
 
+static bool stands_under(const limn_weight_file *st, const limn_dialect *d, const char *prefix)
+{
+    int k = 0;
+    while (d->anchors[k] && limn_weight_file_find_under(st, prefix, d->anchors[k])) k++;
+    return !d->anchors[k];
+}
+
 /* The prefix under which all anchors are there, the first one being a tensor from *at on; *at moves behind it.  Sets of raw
  * weights come first. */
 static bool fits(const limn_weight_file *st, const limn_dialect *d, size_t *at, char *prefix, size_t prefix_bytes)
@@ -302,9 +309,7 @@ static bool fits(const limn_weight_file *st, const limn_dialect *d, size_t *at, 
         if (n < anchor || n - anchor >= prefix_bytes || strcmp(name + n - anchor, d->anchors[0])) continue;
         if (n > anchor && name[n - anchor - 1] != '.' && name[n - anchor - 1] != '/') continue;
         snprintf(prefix, prefix_bytes, "%.*s", (int)(n - anchor), name);
-        bool all = raw == (limn_set_kind_of(prefix) == LIMN_SET_RAW);
-        for (int k = 1; d->anchors[k] && all; k++) all = limn_weight_file_find_under(st, prefix, d->anchors[k]) != NULL;
-        if (all) return true;
+        if (raw == (limn_set_kind_of(prefix) == LIMN_SET_RAW) && stands_under(st, d, prefix)) return true;
     }
     return false;
 }
@@ -377,14 +382,18 @@ limn_status limn_map_detect(limn_ctx *ctx, const char *file, const limn_weight_f
     return limn_map_detect_among(ctx, file, st, NULL, out);
 }
 
-/* Names of one dialect may hold those of another of its family: a tiny autoencoder's those of its encoder. */
-static bool told_before(const limn_weight_file *st, const limn_dialect *d)
+/* Names of one dialect may hold those of another of its family: a tiny autoencoder's those of its encoder.  prefix: where
+ * the other one was found; a text encoder under other names elsewhere is another network. */
+static bool told_before(const limn_weight_file *st, const limn_dialect *d, const char *prefix)
 {
-    char prefix[128];
-    for (const limn_dialect *e = limn_dialects; e < d; e++) {
-        size_t at = 0;
-        if (e->family == d->family && fits(st, e, &at, prefix, sizeof prefix)) return true;
-    }
+    char outer[LIMN_PREFIX_BYTES];
+    size_t n = strlen(prefix);
+    for (const limn_dialect *e = limn_dialects; e < d; e++)
+        for (size_t i = 0; i <= n && e->family == d->family; i++) {
+            if (i && prefix[i - 1] != '.' && prefix[i - 1] != '/') continue;
+            snprintf(outer, sizeof outer, "%.*s", (int)i, prefix);
+            if (stands_under(st, e, outer)) return true;
+        }
     return false;
 }
 
@@ -412,8 +421,7 @@ limn_status limn_map_detect_next(limn_ctx *ctx, const char *file, const limn_wei
     for (const limn_dialect *d = limn_dialects + place->dialect; d->title; d++, place->dialect++, place->tensor = 0) {
         *out = (limn_map){.dialect = d};
         while (fits(st, d, &place->tensor, out->prefix, sizeof out->prefix)) {
-            if (seen_before(place, out->prefix)) continue;
-            if (told_before(st, d)) break;
+            if (seen_before(place, out->prefix) || told_before(st, d, out->prefix)) continue;
             limn_status status = see(ctx, st, place, out->prefix);
             return status == LIMN_OK ? find_settings(ctx, file, st, out) : status;
         }
