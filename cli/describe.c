@@ -19,6 +19,7 @@ static const char help[] =
     "\n"
     "  --set NAME=VALUE   change a setting; as often as you like, or several in one: --set \"depth=24 attention=joint\"\n"
     "  --network FAMILY   of a file with several networks the one of this family: clip-text, ldm-unet, vae ...\n"
+    "                     of two text encoders by the width of their features: clip-text:768, clip-text:1280\n"
     "  --settings         the settings of NET: value, range, meaning\n"
     "  -b, --batch 1      pictures at once\n"
     "  --steps 20         sampling steps, for the memory of inference\n"

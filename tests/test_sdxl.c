@@ -2,6 +2,7 @@
  * vector, numbers about the picture.  Shrunken networks with weights of a formula; what must come out is diffusers' and
  * transformers' own (oracle/sdxl_pipeline.py). */
 #include "file/image.h"
+#include "limn/network.h"
 #include "make_sdxl.h"
 #include "pipeline/sampling.h"
 
@@ -293,6 +294,36 @@ static void converted_files_are_those_of_others(void **state)
     limn_ctx_free(ctx);
 }
 
+/* Two networks of one family are told apart by how wide their features are. */
+static void each_text_encoder_of_one_file_opens(void **state)
+{
+    (void)state;
+    static const struct { const char *name, *settings; } encoders[] = {
+        {"clip-text:64", "text_width=64"}, {"clip-text:128", "text_width=128"}, {"ldm-unet", "text_width=192"}};
+    static const char *const none[] = {"clip-text:96", "clip-text:", "clip-text:64x", "vae:64", "dit"};
+    static const char all[] = "clip-text:64, clip-text:128, vae, ldm-unet", file[] = "xl-one/xl.safetensors";
+    limn_ctx *ctx = limn_ctx_new();
+    limn_network *network;
+    char words[200];
+    write_one_file(ctx, "xl-one", "base");
+    for (int i = 0; i < 3; i++) {
+        OK(limn_network_open(ctx, file, encoders[i].name, &network));
+        assert_non_null(strstr(limn_network_describe(network).settings, encoders[i].settings));
+        limn_network_free(network);
+    }
+    snprintf(words, sizeof words, "%s holds 4 networks, %s: say which with --network", file, all);
+    says(ctx, limn_network_open(ctx, file, NULL, &network), LIMN_BAD_ARGUMENT, words);
+    says(ctx, limn_network_open(ctx, file, "clip-text", &network), LIMN_BAD_ARGUMENT, words);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        snprintf(words, sizeof words, "%s holds no \"%s\" but %s", file, none[i], all);
+        says(ctx, limn_network_open(ctx, file, none[i], &network), LIMN_BAD_ARGUMENT, words);
+    }
+    write_one_file(ctx, "xl-one-refiner", "refiner");
+    OK(limn_network_open(ctx, "xl-one-refiner/xl.safetensors", "clip-text", &network));
+    limn_network_free(network);
+    limn_ctx_free(ctx);
+}
+
 static void draw(limn_ctx *ctx, const char *path, limn_image *out)
 {
     limn_pipeline *p;
@@ -366,6 +397,7 @@ int main(void)
         cmocka_unit_test(one_file_draws_the_same),
         cmocka_unit_test(parts_draw_the_same),
         cmocka_unit_test(converted_files_are_those_of_others),
+        cmocka_unit_test(each_text_encoder_of_one_file_opens),
         cmocka_unit_test(blocks_draw_what_their_numbers_draw),
         cmocka_unit_test(its_decoder_overflows_nowhere),
     };

@@ -64,7 +64,8 @@ LIMN_API const char *limn_network_name(int i);
 LIMN_API limn_status limn_network_new(limn_ctx *ctx, const char *text, limn_network **out);
 /** The network that a weight file holds, or a folder: model.safetensors, a part of diffusers, or of a whole model in its
  *  folder the one that draws.  Its metadata say which it is, or names and shapes.
- *  @param family  NULL, or of several networks in one file the one of this family
+ *  @param family  NULL, or of several networks in one file the one of this family; of text encoders one with features of
+ *                 this width: "clip-text:768"
  *  @return LIMN_OK; LIMN_BAD_ARGUMENT: several and no family, or none of that family; LIMN_NOT_FOUND; LIMN_BAD_FILE;
  *          LIMN_UNSUPPORTED: another network; LIMN_NO_MEMORY */
 LIMN_API limn_status limn_network_open(limn_ctx *ctx, const char *source, const char *family, limn_network **out);

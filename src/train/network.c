@@ -55,24 +55,72 @@ limn_status limn_network_set(limn_network *network, const char *settings)
 
 /* ---- of a file -------------------------------------------------------------------------------------------------------- */
 
+/* A network of a file.  width: of a text encoder's features, else 0 */
+typedef struct held {
+    const limn_family *family;
+    int width;
+} held;
+enum { MOST_HELD = 2 * LIMN_MAX_SETS };
+
+static held held_of(const limn_settings *s)
+{
+    return (held){s->family, s->family->kind == LIMN_ENCODES_TEXT ? limn_model_interface(s).text_width : 0};
+}
+
+/* "clip-text", or with its width "clip-text:768" */
+static bool is_called(held h, const char *asked)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s:%d", h.family->name, h.width);
+    return !strcmp(asked, h.family->name) || (h.width && !strcmp(asked, name));
+}
+
+/* Of published files; others hold one network, which is not listed.  @return how many */
+static int list_held(limn_ctx *ctx, const char *file, const limn_weight_file *st, held out[MOST_HELD])
+{
+    limn_map map;
+    limn_map_place place = {0};
+    int n = 0;
+    limn_status status = limn_weight_file_metadata(st, "limn.settings") ? LIMN_NOT_FOUND : LIMN_OK;
+    while (status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY && n < MOST_HELD) {
+        status = limn_map_detect_next(ctx, file, st, &place, &map);
+        if (status == LIMN_OK) out[n++] = held_of(&map.settings);
+    }
+    return n;
+}
+
+/* Another one that a name does not tell from number i, and a width does. */
+static bool is_ambiguous(const held *all, int n, int i)
+{
+    for (int k = 0; k < n; k++)
+        if (all[k].family == all[i].family && all[k].width != all[i].width) return true;
+    return false;
+}
+
+/* "clip-text:768, clip-text:1280, vae, ldm-unet" */
+static void name_all(const held *all, int n, limn_text *out)
+{
+    for (int i = 0; i < n; i++) {
+        limn_text_printf(out, "%s%s", i ? ", " : "", all[i].family->name);
+        if (is_ambiguous(all, n, i)) limn_text_printf(out, ":%d", all[i].width);
+    }
+}
+
 /* The network of a weight file, or the one of several that was asked for. */
 static limn_status find_in_file(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *asked,
                                 limn_settings *out)
 {
+    held all[MOST_HELD];
     limn_text known = {0};
-    limn_map map;
-    int n = 0;
-    limn_status status = LIMN_OK;
-    for (limn_map_place place = {0};
-         !limn_weight_file_metadata(st, "limn.settings") && status != LIMN_NOT_FOUND && status != LIMN_NO_MEMORY;) {
-        status = limn_map_detect_next(ctx, file, st, &place, &map);
-        if (status == LIMN_OK) limn_text_printf(&known, "%s%s", n++ ? ", " : "", map.dialect->family->name);
-    }
-    if (n > 1 && !asked)
-        status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds %d networks, %s: say which with --network", file, n,
-                           known.bytes ? known.bytes : "");
-    else status = limn_net_settings_among(ctx, file, st, asked, out);
-    if (status == LIMN_OK && asked && strcmp(asked, out->family->name) != 0)
+    int n = list_held(ctx, file, st, all);
+    bool unclear = n > 1 && !asked;
+    for (int i = 0; i < n && asked; i++)
+        unclear = unclear || (!strcmp(asked, all[i].family->name) && is_ambiguous(all, n, i));
+    name_all(all, n, &known);
+    limn_status status = unclear ? limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s holds %d networks, %s: say which with --network",
+                                             file, n, known.bytes ? known.bytes : "")
+                                 : limn_net_settings_among(ctx, file, st, asked, out);
+    if (status == LIMN_OK && asked && !is_called(held_of(out), asked))
         status = limn_fail(ctx, LIMN_BAD_ARGUMENT, "--network: %s holds no \"%.100s\" but %s", file, asked,
                            n > 1 && known.bytes ? known.bytes : out->family->name);
     limn_text_free(&known);
