@@ -4,7 +4,8 @@
     python whole_picture.py table RESULTS.jsonl
 
 FOLDER holds sd15.safetensors of stable_diffusion_cpp.sh (made by sd15_random.py where it is not there; f16, 2.1 GB) and, for diffusers, the folder that it saved
-itself with random weights in f16.  With --xl all three read FOLDER/diffusers, of oracle/sd_full_size.py: stable-diffusion.cpp its networks by their flags.  Each command runs in turn in a process of its own, on two threads, guided (7), euler; all files were read once before, so that they lie in the page cache.
+itself with random weights in f16.  With --xl Limn and diffusers read FOLDER/diffusers, of oracle/sd_full_size.py, and stable-diffusion.cpp FOLDER/xl.safetensors, which limn convert
+makes of it where it is not there: transformers' names of the text encoders it does not know.  Each command runs in turn in a process of its own, on two threads, guided (7), euler; all files were read once before, so that they lie in the page cache.
 Of each: seconds in all, CPU seconds, resident memory at most (MB of a million bytes); a step (the median of the times between two), when the
 first step could begin (when it was done, less a step), and what came after the last step.  Of steps the time is taken when the program shows them.
 """
@@ -28,6 +29,16 @@ def diffusers_folder(folder):
     path = folder / "diffusers"
     if not path.exists():
         subprocess.run([sys.executable, __file__, "make", path], check=True)
+    return path
+
+
+def one_file(folder, limn):
+    """XL's networks under the names that Stability AI gave them."""
+    path = folder / "xl.safetensors"
+    if not path.exists() and not limn:
+        sys.exit(f"{path} is not there, and limn=PROGRAM, which makes it, is not named")
+    if not path.exists():
+        subprocess.run([limn, "convert", folder / "diffusers", path, "--dialect", "original"], check=True)
     return path
 
 
@@ -90,20 +101,18 @@ def measure(command, steps):
 def run(o):
     folder = pathlib.Path(o.folder).resolve()
     checkpoint = folder / ("diffusers" if o.xl else o.checkpoint)
-    weights = "{}/diffusion_pytorch_model.safetensors"
-    named = ["--diffusion-model", checkpoint / weights.format("unet"), "--clip_l", checkpoint / "text_encoder/model.safetensors", "--clip_g", checkpoint / "text_encoder_2/model.safetensors",
-             "--vae", checkpoint / weights.format("vae")] if o.xl else ["-m", checkpoint]
-    if not checkpoint.exists() and o.checkpoint == "sd15.safetensors":
+    if not checkpoint.exists() and not o.xl and o.checkpoint == "sd15.safetensors":
         subprocess.run([sys.executable, HERE / "sd15_random.py", checkpoint], check=True)
     size = ["-W", str(o.side), "-H", str(o.side), "--cfg-scale", "7", "--sampling-method", "euler", "--steps", str(o.steps), "-s", "42", "-p", PROMPT]
     commands = {}
+    limn = next((str(pathlib.Path(what.partition("=")[2]).resolve()) for what in o.programs if re.match("limn[:=]", what)), None)
     for what in o.programs:
         name, _, path = what.partition("=")
         kind, _, how = name.partition(":")
         if kind == "limn":
             commands[name] = [str(pathlib.Path(path).resolve()), "generate", "-m", checkpoint, *size, "-t", "2", "-o", folder / "limn.png", *(["--precision", how] if how else [])]
         elif kind == "sd-cli":
-            commands[name] = [str(pathlib.Path(path).resolve()), *(["--type", "bf16"] if o.checkpoint == "sd15.safetensors" else []), "-t", "2", *named, *size, "-o", folder / "sd-cli.png"]
+            commands[name] = [str(pathlib.Path(path).resolve()), *(["--type", "bf16"] if o.checkpoint == "sd15.safetensors" else []), "-t", "2", "-m", one_file(folder, limn) if o.xl else checkpoint, *size, "-o", folder / "sd-cli.png"]
         else:
             commands[name] = [sys.executable, __file__, "diffusers", diffusers_folder(folder), how or "bf16-last", str(o.steps), str(o.side)]
     for file in [checkpoint] if o.checkpoint.endswith(".gguf") else folder.rglob("*.safetensors"):
