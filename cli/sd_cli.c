@@ -46,7 +46,7 @@ static const struct { const char *name, *instead; } table[] = {
     {"--upscale-tile-size", ESRGAN},
     {"--chroma-*", CHROMA},
     {"--qwen-image-zero-cond-t", "Qwen Image is not there"},
-    {"--force-sdxl-vae-conv-scale", "Stable Diffusion XL is not there yet"},
+    {"--force-sdxl-vae-conv-scale", "XL's autoencoder is computed in f32 or bf16, where it does not overflow"},
     {"--vae-relative-tile-size", "--vae-tile-size says it in latents"},
     {"--circular", SEAMLESS},
     {"--circularx", SEAMLESS},
