@@ -606,9 +606,48 @@ static void what_does_not_belong_together_is_a_sentence(void **state)
     limn_ctx_free(ctx);
 }
 
+/* CLIPTextModelWithProjection as the encoder: the whole text is its last token by the projection, of another width. */
+static void a_whole_text_is_as_wide_as_its_projection(void **state)
+{
+    (void)state;
+    enum { WIDTH = 64, WHOLE = 24, END = 3 }; /* "a cat" is one token each, behind the begin */
+    static const sd_tensor projection = {.name = "text_projection.weight", .rank = 2, .dim = {WHOLE, WIDTH}},
+                           *tensors[SD_MOST];
+    form f = plain_form;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    limn_shape shape;
+    char path[200];
+    float *features = malloc(77 * WIDTH * sizeof *features), pooled[WHOLE + 1], *w = sd_values(&projection, &shape);
+    f.folder = "pub-whole";
+    write_folder(ctx, &f, pndm);
+    size_t n = sd_take(sd_tensors, SD_TENSORS, "text_encoder", NULL, 0, tensors);
+    tensors[n++] = &projection;
+    sd_write(ctx, at(&f, "text_encoder/model.safetensors", path), n, tensors, "");
+    OK(limn_pipeline_open(ctx, f.folder, &p));
+    limn_pipeline_info info = limn_pipeline_describe(p);
+    assert_true(info.text_length == 77 && info.text_width == WIDTH && info.pooled_width == WHOLE);
+    pooled[WHOLE] = 1e6f;
+    OK(limn_encode_text(p, "a cat", LIMN_PRECISION_F32, features, pooled));
+    for (int i = 0; i < WHOLE; i++) {
+        double sum = 0;
+        for (int k = 0; k < WIDTH; k++) sum += (double)w[i * WIDTH + k] * (double)features[END * WIDTH + k];
+        assert_true(fabs(sum - (double)pooled[i]) < 1e-5);
+    }
+    assert_true(pooled[WHOLE] == 1e6f); /* nothing is written behind it */
+    free(features), free(w);
+    limn_pipeline_free(p);
+    write_weights(ctx, path, "text_encoder", "", NULL); /* without one */
+    OK(limn_pipeline_open(ctx, f.folder, &p));
+    assert_int_equal(limn_pipeline_describe(p).pooled_width, WIDTH);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_text_is_as_wide_as_its_projection),
         cmocka_unit_test(a_folder_draws_what_diffusers_draws),
         cmocka_unit_test(a_checkpoint_in_one_file_draws_the_same),
         cmocka_unit_test(variants_and_newer_names_open),
