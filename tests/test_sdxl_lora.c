@@ -238,12 +238,65 @@ static void files_of_other_models(void **state)
     limn_ctx_free(ctx);
 }
 
+/* PEFT's own file of one text encoder: its names do not say of which. */
+static void write_alone(limn_ctx *ctx, const char *path, const char *part, bool alone)
+{
+    static const char *const metadata[][2] = {
+        {"lora_adapter_metadata",
+         "{\"lora_alpha\": 1, \"text_encoder.lora_alpha\": 1, \"text_encoder_2.lora_alpha\": 1}"}};
+    static lora_tensors f;
+    char numbers[200], written[200];
+    f.n = 0;
+    for (size_t i = 0; i < XL_TENSORS; i++) {
+        const sd_tensor *t = &xl_tensors[i];
+        if (strcmp(t->part, part) || !strstr(t->name, "_proj.weight") || strstr(t->name, "text_projection")) continue;
+        stem(t, PEFT, written);
+        if (alone) lora_stem("base_model.model.", t->name, false, written);
+        lora_add(&f, t, stem(t, KOHYA, numbers), written, true);
+    }
+    OK(limn_safetensors_write(ctx, path, (size_t)f.n, f.view, 1, metadata));
+    sd_free((size_t)f.n, f.view);
+}
+
+/* The one whose shapes its modules have, with the features of the file that names it. */
+static void shapes_tell_the_text_encoder(void **state)
+{
+    (void)state;
+    enum { FEATURES = 77 * 192, WHOLE = 128 };
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p = opened(ctx);
+    float *x = malloc(3 * FEATURES * sizeof *x), whole[3][WHOLE];
+    limn_lora_file file = {"lora-xl/alone.safetensors", 1, 1};
+    limn_ctx_set_log(ctx, keep_log, NULL);
+    OK(limn_encode_text(p, "a lighthouse", LIMN_PRECISION_F32, x, whole[0]));
+    for (int i = 1; i < 3; i++) {
+        for (int alone = 0; alone < 2; alone++) {
+            logged[0] = '\0';
+            write_alone(ctx, file.path, parts[i], alone);
+            OK(limn_pipeline_set_loras(p, 1, &file));
+            bool found = strstr(logged, i == 1 ? "no name says which text encoder it changes; by its shapes that which "
+                                                 "makes features of 64 numbers" : "features of 128 numbers");
+            if (!strstr(logged, "all its 12 modules are of this model") || alone != found)
+                fail_msg("%s, %d: \"%s\"", parts[i], alone, logged);
+            OK(limn_encode_text(p, "a lighthouse", LIMN_PRECISION_F32, x + (1 + alone) * FEATURES, whole[1 + alone]));
+        }
+        assert_memory_equal(x + FEATURES, x + 2 * FEATURES, FEATURES * sizeof *x);
+        assert_memory_equal(whole[1], whole[2], sizeof whole[0]);
+        assert_memory_not_equal(x, x + FEATURES, FEATURES * sizeof *x);
+        assert_int_equal(i == 1, !memcmp(whole[0], whole[1], sizeof whole[0]));
+    }
+    free(x);
+    limn_pipeline_free(p);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_picture_is_that_of_diffusers),
         cmocka_unit_test(four_steps_are_those_of_diffusers),
         cmocka_unit_test(files_of_other_models),
+        cmocka_unit_test(shapes_tell_the_text_encoder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,47 @@ static bool is_changed(const limn_recipe_part *part)
     return part->role == LIMN_ROLE_TEXT || part->role == LIMN_ROLE_DENOISER;
 }
 
+/* The modules without a network that are this text encoder's by name and shape; none where one shape is another. */
+static limn_status fit_encoder(limn_pipeline *p, const limn_lora *lora, const limn_recipe_part *part, fitted *out)
+{
+    size_t n = limn_lora_count(lora);
+    *out = (fitted){.module = calloc(n, sizeof *out->module)};
+    if (!out->module) return limn_fail_memory(p->ctx, n, limn_lora_path(lora));
+    limn_status status = fit_part(p, lora, part, out);
+    out->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        out->module[i] = out->module[i] && status == LIMN_OK && limn_lora_get(lora, i)->network == LIMN_LORA_ANY;
+        out->n += out->module[i];
+    }
+    return status == LIMN_BAD_FILE ? LIMN_OK : status;
+}
+
+/* Encoder i of two, whose modules `fit` are. */
+static limn_status take_encoder(limn_pipeline *p, limn_lora *lora, int i, const fitted *fit)
+{
+    const limn_recipe_part *part = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i);
+    limn_log(p->ctx, LIMN_LOG_INFO, "%s: no name says which text encoder it changes; by its shapes that which makes "
+             "features of %d numbers", limn_lora_path(lora), limn_model_interface(limn_net_settings(part->net)).text_width);
+    return limn_lora_assign(p->ctx, lora, network_of(part), fit->module);
+}
+
+/* Two text encoders call their modules alike, and PEFT alone does not say whose those of a file are: shapes do. */
+static limn_status find_encoder(limn_pipeline *p, limn_lora *lora)
+{
+    fitted fit[LIMN_TEXT_ENCODERS] = {{0}};
+    limn_status status = LIMN_OK;
+    if (p->n_texts < 2) return LIMN_OK;
+    for (int i = 0; i < 2 && status == LIMN_OK; i++)
+        status = fit_encoder(p, lora, limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i), &fit[i]);
+    if (status == LIMN_OK && fit[0].n && fit[1].n)
+        status = limn_fail(p->ctx, LIMN_BAD_FILE, "%s: fits both text encoders of %s, and no name says which it changes",
+                           limn_lora_path(lora), p->name);
+    for (int i = 0; i < 2 && status == LIMN_OK; i++)
+        if (fit[i].n) status = take_encoder(p, lora, i, &fit[i]);
+    for (int i = 0; i < 2; i++) free(fit[i].module);
+    return status;
+}
+
 static limn_status tell(limn_pipeline *p, const limn_lora *lora, const fitted *fit)
 {
     size_t n = limn_lora_count(lora), other = 0;
@@ -181,6 +222,7 @@ static limn_status push(limn_pipeline *p, const char *path, double denoiser, dou
     limn_status status = limn_lora_open(p->ctx, path, &lora);
     if (status != LIMN_OK) return status;
     status = respell(p, lora);
+    if (status == LIMN_OK) status = find_encoder(p, lora);
     if (status == LIMN_OK) status = check_fit(p, lora);
     if (status != LIMN_OK) return limn_lora_free(lora), status;
     stack->use[stack->n++] = (struct limn_lora_use){lora, denoiser, text};

@@ -255,6 +255,15 @@ static int by_name(const void *a, const void *b)
     return compare(x->network, x->name, y->network, y->name);
 }
 
+static limn_status sort_modules(limn_ctx *ctx, limn_lora *l)
+{
+    qsort(l->module, l->n, sizeof *l->module, by_name);
+    for (size_t i = 1; i < l->n; i++)
+        if (by_name(&l->module[i - 1], &l->module[i]) == 0)
+            return bad_module(ctx, l, &l->module[i], "comes twice, under two spellings of its name");
+    return LIMN_OK;
+}
+
 static int by_from(const void *a, const void *b)
 {
     return strcmp(((const limn_lora_spelling *)a)->from, ((const limn_lora_spelling *)b)->from);
@@ -273,11 +282,14 @@ limn_status limn_lora_respell(limn_ctx *ctx, limn_lora *l, limn_lora_network net
         m->name = limn_arena_strdup(l->arena, found->to);
         if (!m->name) return limn_fail_memory(ctx, sizeof found->to, l->path);
     }
-    qsort(l->module, l->n, sizeof *l->module, by_name);
-    for (size_t i = 1; i < l->n; i++)
-        if (by_name(&l->module[i - 1], &l->module[i]) == 0)
-            return bad_module(ctx, l, &l->module[i], "comes twice, under two spellings of its name");
-    return LIMN_OK;
+    return sort_modules(ctx, l);
+}
+
+limn_status limn_lora_assign(limn_ctx *ctx, limn_lora *l, limn_lora_network network, const bool *which)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (which[i]) l->module[i].network = network;
+    return sort_modules(ctx, l);
 }
 
 size_t limn_lora_count(const limn_lora *l) { return l->n; }

@@ -76,6 +76,9 @@ typedef struct limn_lora_spelling {
  *  @return LIMN_BAD_FILE: a module is there under both; LIMN_NO_MEMORY */
 limn_status limn_lora_respell(limn_ctx *ctx, limn_lora *lora, limn_lora_network network, size_t n,
                               limn_lora_spelling *spellings);
+/** Some modules are those of this network, as is known from elsewhere; numbers of modules change.
+ *  @param which  [limn_lora_count()]  @return LIMN_BAD_FILE: one is there under the network's name, too */
+limn_status limn_lora_assign(limn_ctx *ctx, limn_lora *lora, limn_lora_network network, const bool *which);
 size_t limn_lora_count(const limn_lora *lora);
 const limn_lora_module *limn_lora_get(const limn_lora *lora, size_t i);
 /** NULL: the file does not change it. */
