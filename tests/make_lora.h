@@ -12,6 +12,22 @@ typedef struct lora_tensors {
     limn_named_view view[LORA_MOST];
 } lora_tensors;
 
+/* words end with NULL */
+static inline bool lora_has_any(const char *name, const char *const *words)
+{
+    while (*words && !strstr(name, *words)) words++;
+    return *words;
+}
+
+/* The modules that LCM's, TCD's, Hyper-SD's and Lightning's files change. */
+static inline bool lora_is_few(const sd_tensor *t)
+{
+    static const char *const few[] = {".to_q.", ".to_k.", ".to_v.", ".to_out.0.", "proj_in.", "proj_out.", "ff.net.0.proj.",
+                                      "ff.net.2.", ".conv1.", ".conv2.", "conv_shortcut.", "downsamplers.0.conv.",
+                                      "upsamplers.0.conv.", "time_emb_proj.", NULL};
+    return !strcmp(t->part, "unet") && strstr(t->name, ".weight") && lora_has_any(t->name, few);
+}
+
 /* A parameter's name without ".weight", behind `head`.  @return out */
 static inline const char *lora_stem(const char *head, const char *name, bool flat, char out[200])
 {

@@ -85,6 +85,27 @@ static inline void sd_views(size_t n, const sd_tensor *const *tensors, const cha
     }
 }
 
+/* q, k and v of a text encoder, so many rows each, under each other, as OpenCLIP has them, in place of q's values. */
+static inline void sd_join_thirds(const sd_tensor *q, int64_t rows, limn_view *view)
+{
+    float *all = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        char name[128];
+        limn_shape shape;
+        sd_tensor third = *q;
+        snprintf(name, sizeof name, "%s", q->name);
+        *strstr(name, "q_proj") = "qkv"[i];
+        third.name = name, third.dim[0] = rows;
+        float *x = sd_values(&third, &shape);
+        size_t n = (size_t)limn_shape_count(&shape);
+        if (!all && !(all = malloc(3 * n * sizeof *all))) abort();
+        memcpy(all + i * n, x, n * sizeof *x);
+        free(x);
+    }
+    free((void *)(uintptr_t)view->data);
+    view->data = all, view->shape.dim[0] = 3 * rows;
+}
+
 static inline void sd_free(size_t n, const limn_named_view *view)
 {
     for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)view[i].view.data);
@@ -123,6 +144,14 @@ static inline void write_text(const char *path, const char *text)
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+static inline void write_hex(const char *path, const char *hex)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    for (; *hex; hex += 2) fputc(sd_hex(hex[0]) * 16 + sd_hex(hex[1]), file);
     assert_int_equal(fclose(file), 0);
 }
 

@@ -2,6 +2,7 @@
  * network with weights of a formula; what must come out, latents after every call from the same seed and pictures, is that
  * of diffusers' DiTPipeline, and of the authors' sampling as oracle/dit_pipeline.py states it. */
 #include "file/image.h"
+#include "keep_log.h"
 #include "make_published.h"
 #include "make_torch.h"
 #include "pipeline/sampling.h"
@@ -348,15 +349,6 @@ static void class_guidance_seed_and_whose_matter(void **state)
 
 /* ---- names ------------------------------------------------------------------------------------------------------------ */
 
-static char heard[1 << 14];
-
-static void hear(void *user, limn_log_level level, const char *text)
-{
-    size_t n = strlen(heard);
-    (void)user, (void)level;
-    snprintf(heard + n, sizeof heard - n, "%s\n", text);
-}
-
 static void expect_label(limn_ctx *ctx, const limn_pipeline *p, const char *word, int expected)
 {
     int label = -1;
@@ -404,7 +396,7 @@ static void names_may_lie_beside_a_file(void **state)
     limn_pipeline *p;
     limn_text text = {0};
     int label;
-    limn_ctx_set_log(ctx, hear, NULL);
+    limn_ctx_set_log(ctx, keep_log, NULL);
     write_authors(ctx);
     unlink("dit-authors/imagenet_classes.txt");
     unlink("dit-authors/classes.txt");
@@ -416,15 +408,15 @@ static void names_may_lie_beside_a_file(void **state)
     for (int i = 0; i < 1000; i++) limn_text_printf(&text, i == 207 ? "golden retriever\r\n" : "thing %d\r\n", i);
     write_text("dit-authors/imagenet_classes.txt", text.bytes);
     write_text("dit-authors/classes.txt", "cat\ndog\n");
-    *heard = '\0';
+    *logged = '\0';
     OK(limn_pipeline_open(ctx, "dit-authors/DiT-S-2-64x64.pt", &p));
-    assert_non_null(strstr(heard, "names of classes taken: dit-authors/imagenet_classes.txt"));
+    assert_non_null(strstr(logged, "names of classes taken: dit-authors/imagenet_classes.txt"));
     expect_label(ctx, p, "golden retriever", 207);
     limn_pipeline_free(p);
     unlink("dit-authors/imagenet_classes.txt");
-    *heard = '\0';
+    *logged = '\0';
     OK(limn_pipeline_open(ctx, "dit-authors/DiT-S-2-64x64.pt", &p));
-    assert_non_null(strstr(heard, "classes.txt has 2 lines, and the network 1000 classes"));
+    assert_non_null(strstr(logged, "classes.txt has 2 lines, and the network 1000 classes"));
     assert_int_equal(limn_pipeline_describe(p).n_class_names, 0);
     limn_pipeline_free(p);
     unlink("dit-authors/classes.txt");
@@ -486,14 +478,14 @@ static void converted_files_draw_the_same(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_weight_file *st;
     mkdir("dit-made", 0777);
-    limn_ctx_set_log(ctx, hear, NULL);
-    *heard = '\0';
+    limn_ctx_set_log(ctx, keep_log, NULL);
+    *logged = '\0';
     write_folder(ctx);
     write_text("dit-made/config.json", "{\"sample_size\": 8}");
     write_views(ctx, own, true, LIMN_F32, false);
     for (size_t i = 0; i < 2; i++)
         OK(limn_convert_file(ctx, rows[i].in, rows[i].out, &(limn_convert_options){.dialect = rows[i].dialect}));
-    assert_non_null(strstr(heard, "DiT, as DiT (diffusers), and so drawn with other frequencies of timesteps"));
+    assert_non_null(strstr(logged, "DiT, as DiT (diffusers), and so drawn with other frequencies of timesteps"));
     same_picture(ctx, own, "dit-made/again.safetensors", vae, 64, 64);
     same_picture(ctx, "dit-xl", "dit-made/diffusers.safetensors", vae, 64, 64);
     OK(limn_weight_file_open(ctx, "dit-made/diffusers.safetensors", &st));
@@ -535,7 +527,7 @@ static void what_does_not_belong_together_is_a_sentence(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p;
     limn_image image;
-    limn_ctx_set_log(ctx, hear, NULL);
+    limn_ctx_set_log(ctx, keep_log, NULL);
     write_folder(ctx);
     refused(ctx, index, INDEX("{\"1000\": \"nothing\"}"), "id2label: \"1000\" is none of them, and the network has the "
             "classes 0 to 999");
@@ -545,10 +537,10 @@ static void what_does_not_belong_together_is_a_sentence(void **state)
     refused(ctx, index, INDEX("{\"7\": \"a\", \"07\": \"b\"}"), "id2label: \"07\" has a second name");
     refused(ctx, index, INDEX("[\"a\"]"), "id2label: expected an object");
     refused(ctx, index, "{", "model_index.json: line 1");
-    *heard = '\0';
+    *logged = '\0';
     write_text(index, INDEX("{\"0\": \"tench\", \"2\": \"great white shark\"}"));
     OK(limn_pipeline_open(ctx, "dit-xl", &p));
-    assert_non_null(strstr(heard, "id2label has names for 2 of 1000 classes; the first without one is 1"));
+    assert_non_null(strstr(logged, "id2label has names for 2 of 1000 classes; the first without one is 1"));
     expect_label(ctx, p, "great white shark", 2);
     expect_label(ctx, p, "1", 1);
     limn_pipeline_free(p);

@@ -1,5 +1,6 @@
 /* test_embeddings.c: Stable Diffusion with words that are files of vectors: features and latents that diffusers makes, and
  * those of A1111's and ComfyUI's chunks; files of every program; what does not fit, and what is not there. */
+#include "keep_log.h"
 #include "make_published.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/sampling.h"
@@ -14,23 +15,7 @@ enum { FILES = sizeof sd_embedding_files / sizeof *sd_embedding_files,
        WORDS = sizeof sd_embedding_checksums / sizeof *sd_embedding_checksums };
 static const char model[] = "embeddings-sd/v1.safetensors", folder[] = "embeddings-sd/words";
 
-static char logged[4096];
-
-static void keep_log(void *user, limn_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", text);
-}
-
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
-
-static void write_hex(const char *path, const char *hex)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    for (; *hex; hex += 2) fputc(sd_hex(hex[0]) * 16 + sd_hex(hex[1]), file);
-    assert_int_equal(fclose(file), 0);
-}
 
 static limn_pipeline *opened(limn_ctx *ctx)
 {

@@ -1,5 +1,6 @@
 /* test_lora_pipeline.c: Stable Diffusion changed by files of differences: the picture that diffusers and PEFT make, in every
  * spelling; weights of 0 and none; tags in prompts; files that belong to another model. */
+#include "keep_log.h"
 #include "make_lora.h"
 #include "pipeline/sampling.h"
 #include "vectors/sd_lora.h"
@@ -15,13 +16,10 @@ static const char model[] = "lora-sd/v1.safetensors", kohya[] = "lora-sd/kohya.s
 
 static bool is_changed(const sd_tensor *t)
 {
-    static const char *const unet[] = {".attn1.", ".attn2.", ".ff.net", "proj_in.", ".conv1."}, *const text[] = {
-                                                                                                    "self_attn.", "mlp."};
+    static const char *const unet[] = {".attn1.", ".attn2.", ".ff.net", "proj_in.", ".conv1.", NULL},
+                      *const text[] = {"self_attn.", "mlp.", NULL};
     bool te = !strcmp(t->part, "text_encoder");
-    if (!strstr(t->name, ".weight") || !strcmp(t->part, "vae")) return false;
-    for (int i = 0; i < (te ? 2 : 5); i++)
-        if (strstr(t->name, (te ? text : unet)[i])) return true;
-    return false;
+    return strstr(t->name, ".weight") && strcmp(t->part, "vae") && lora_has_any(t->name, te ? text : unet);
 }
 
 /* How programs spell the same file: kohya's, diffusers' since PEFT, the original names of the U-Net's blocks as kohya writes
@@ -42,23 +40,20 @@ static const char *stem(const sd_tensor *t, spelling how, char out[200])
 }
 
 /* kohya's name gives the numbers. */
-static void add_module(lora_tensors *f, const sd_tensor *t, spelling how)
-{
-    char numbers[200], written[200];
-    lora_add(f, t, stem(t, KOHYA, numbers), stem(t, how, written), how == PEFT);
-}
-
-static void write_lora(limn_ctx *ctx, spelling how)
+static void write_lora(limn_ctx *ctx, const char *path, spelling how, bool (*takes)(const sd_tensor *), int modules)
 {
     static const char *const metadata[][2] = {
         {"lora_adapter_metadata",
          "{\"unet.lora_alpha\": 1, \"unet.r\": 2, \"text_encoder.lora_alpha\": 1, \"text_encoder.r\": 2}"}};
     static lora_tensors f;
+    char numbers[200], written[200];
     f.n = 0;
-    for (size_t i = 0; i < SD_TENSORS; i++)
-        if (is_changed(&sd_tensors[i])) add_module(&f, &sd_tensors[i], how);
-    assert_int_equal(f.n, (how == PEFT ? 2 : 3) * SD_LORA_MODULES);
-    OK(limn_safetensors_write(ctx, spelled[how], (size_t)f.n, f.view, how == PEFT, metadata));
+    for (size_t i = 0; i < SD_TENSORS; i++) {
+        const sd_tensor *t = &sd_tensors[i];
+        if (takes(t)) lora_add(&f, t, stem(t, KOHYA, numbers), stem(t, how, written), how == PEFT);
+    }
+    assert_int_equal(f.n, (how == PEFT ? 2 : 3) * modules);
+    OK(limn_safetensors_write(ctx, path, (size_t)f.n, f.view, how == PEFT, metadata));
     sd_free((size_t)f.n, f.view);
 }
 
@@ -68,7 +63,7 @@ static limn_pipeline *opened(limn_ctx *ctx)
     limn_pipeline *p;
     mkdir("lora-sd", 0777);
     sd_write(ctx, model, sd_take(sd_tensors, SD_TENSORS, NULL, NULL, 0, all), all, NULL);
-    for (int how = 0; how < SPELLINGS; how++) write_lora(ctx, (spelling)how);
+    for (int how = 0; how < SPELLINGS; how++) write_lora(ctx, spelled[how], (spelling)how, is_changed, SD_LORA_MODULES);
     OK(limn_pipeline_open(ctx, model, &p));
     return p;
 }
@@ -81,14 +76,6 @@ static limn_generate_options options(void)
     return o;
 }
 
-static char logged[4096];
-
-static void keep_log(void *user, limn_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", text);
-}
-
 /* ---- the picture of diffusers ----------------------------------------------------------------------------------------- */
 
 static void check_picture(limn_ctx *ctx, limn_pipeline *p)
@@ -99,13 +86,8 @@ static void check_picture(limn_ctx *ctx, limn_pipeline *p)
     OK(limn_sampling_begin(p, &o, &s));
     formula_fill("noise", (int64_t)s->size, 2, s->x);
     for (int k = 0; k < SD_STEPS; k++) {
-        double largest = 0, off = 0;
         OK(limn_sampling_step(s));
-        for (size_t i = 0; i < s->size; i++) {
-            double want = sd_lora_latents[(size_t)k * s->size + i];
-            largest = fmax(largest, fabs(want)), off = fmax(off, fabs(want - s->x[i]));
-        }
-        if (off > 1e-4 * largest) fail_msg("latents after call %d are off by %g of %g", k, off, largest);
+        compare("latents after call", k, s->size, 1, s->x, sd_lora_latents + (size_t)k * s->size, 1e-4);
     }
     OK(limn_sampling_picture(s, 0, &image));
     sd_compare_picture("the picture", &image, WIDTH, HEIGHT, sd_lora_picture);
@@ -138,32 +120,13 @@ static void the_picture_is_that_of_diffusers(void **state)
 
 /* ---- in four steps ---------------------------------------------------------------------------------------------------- */
 
-/* The modules that LCM's, TCD's and Hyper-SD's files change, in kohya's names. */
-static void write_few(limn_ctx *ctx, const char *path)
-{
-    static const char *const changed[] = {".to_q.", ".to_k.", ".to_v.", ".to_out.0.", "proj_in.", "proj_out.",
-                                          "ff.net.0.proj.", "ff.net.2.", ".conv1.", ".conv2.", "conv_shortcut.",
-                                          "downsamplers.0.conv.", "upsamplers.0.conv.", "time_emb_proj."};
-    static lora_tensors f;
-    f.n = 0;
-    for (size_t i = 0; i < SD_TENSORS; i++) {
-        const sd_tensor *t = &sd_tensors[i];
-        bool is = false;
-        for (size_t k = 0; k < sizeof changed / sizeof *changed; k++) is |= strstr(t->name, changed[k]) != NULL;
-        if (is && !strcmp(t->part, "unet") && strstr(t->name, ".weight")) add_module(&f, t, KOHYA);
-    }
-    assert_int_equal(f.n, 3 * SD_FEW_MODULES);
-    OK(limn_safetensors_write(ctx, path, (size_t)f.n, f.view, 0, NULL));
-    sd_free((size_t)f.n, f.view);
-}
-
 static void four_steps_are_those_of_diffusers(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p = opened(ctx);
     limn_lora_file file = {"lora-sd/few.safetensors", 1, 1};
-    write_few(ctx, file.path);
+    write_lora(ctx, file.path, KOHYA, lora_is_few, SD_FEW_MODULES);
     OK(limn_pipeline_set_loras(p, 1, &file));
     for (size_t i = 0; i < sizeof sd_few_steps / sizeof *sd_few_steps; i++) {
         const sd_few *few = &sd_few_steps[i];

@@ -1,6 +1,7 @@
 /* test_parts.c: a model by the files that its networks lie in: named one by one, in place of those of a checkpoint, and
  * found beside a U-Net that lies alone.  Shrunken networks of Stable Diffusion with weights of a formula; parts draw the
  * bytes of the whole checkpoint, which test_published compares with diffusers. */
+#include "keep_log.h"
 #include "make_published.h"
 
 #include <sys/stat.h>
@@ -146,15 +147,6 @@ static void a_part_goes_before_that_of_the_checkpoint(void **state)
 
 /* ---- found beside the U-Net ------------------------------------------------------------------------------------------- */
 
-static char said[4096];
-
-static void hear(void *user, limn_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    size_t n = strlen(said);
-    snprintf(said + n, sizeof said - n, "%s\n", text);
-}
-
 static void move(const char *from, const char *to)
 {
     if (rename(from, to)) fail_msg("%s does not become %s", from, to);
@@ -178,16 +170,16 @@ static void the_one_file_that_fits_is_taken_and_said(void **state)
     write_text("parts/vae/readme.txt", "");
     unlink("parts/clip");
     assert_int_equal(symlink("text_encoders", "parts/clip"), 0); /* one file seen twice is one */
-    limn_ctx_set_log(ctx, hear, NULL);
+    limn_ctx_set_log(ctx, keep_log, NULL);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         move("parts/a/t.safetensors", places[i][0]), move("parts/a/v.safetensors", places[i][1]);
-        *said = '\0';
+        *logged = '\0';
         draw(ctx, i % 2 ? (limn_pipeline_parts){.diffusion_model = "parts/unet/u.safetensors"}
                         : (limn_pipeline_parts){.model = "parts/unet/u.safetensors"}, found);
         assert_memory_equal(found, whole, BYTES);
-        if (!strstr(said, "text encoder taken: parts/unet/") || !strstr(said, "fits (--clip_l names another)") ||
-            !strstr(said, "autoencoder taken: parts/unet/") || !strstr(said, "fits (--vae names another)"))
-            fail_msg("not said in \"%s\"", said);
+        if (!strstr(logged, "text encoder taken: parts/unet/") || !strstr(logged, "fits (--clip_l names another)") ||
+            !strstr(logged, "autoencoder taken: parts/unet/") || !strstr(logged, "fits (--vae names another)"))
+            fail_msg("not said in \"%s\"", logged);
         move(places[i][0], "parts/a/t.safetensors"), move(places[i][1], "parts/a/v.safetensors");
     }
     unlink("parts/clip");

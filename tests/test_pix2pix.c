@@ -4,6 +4,7 @@
 #include "denoise/guidance.h"
 #include "file/image.h"
 #include "graph/node.h"
+#include "keep_log.h"
 #include "make_published.h"
 #include "pipeline/sampling.h"
 #include "run_program.h"
@@ -341,15 +342,6 @@ static void sides_are_those_of_the_picture(void **state)
     limn_ctx_free(ctx);
 }
 
-static char heard[4096];
-
-static void hear(void *user, limn_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    size_t n = strlen(heard);
-    snprintf(heard + n, sizeof heard - n, "%s\n", text);
-}
-
 static void what_does_not_fit_is_a_sentence(void **state)
 {
     (void)state;
@@ -373,11 +365,11 @@ static void what_does_not_fit_is_a_sentence(void **state)
     o = base, o.image_guidance = NAN;
     says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT, "an image guidance scale from 0 to 1000, found nan");
     o = base, o.image_guidance = 0.5, o.init = &large, o.steps = 1;
-    limn_ctx_set_log(ctx, hear, NULL);
+    limn_ctx_set_log(ctx, keep_log, NULL);
     OK(limn_generate(p, &o, &image));
     limn_ctx_set_log(ctx, NULL, NULL);
-    if (!strstr(heard, "guidance 7.5 and image guidance 0.5 are none") || !strstr(heard, "draws best near 64 x 64"))
-        fail_msg("not said in \"%s\"", heard);
+    if (!strstr(logged, "guidance 7.5 and image guidance 0.5 are none") || !strstr(logged, "draws best near 64 x 64"))
+        fail_msg("not said in \"%s\"", logged);
     limn_image_free(&image);
     limn_image_free(&picture);
     limn_image_free(&large);

@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "denoise/picture.h"
 #include "graph/node.h"
+#include "keep_log.h"
 #include "make_relatives.h"
 
 #include <sys/stat.h>
@@ -225,15 +226,6 @@ static void a_picture_is_the_same_alone_and_among_others(void **state)
     limn_ctx_free(ctx);
 }
 
-static char said[1024];
-
-static void hear(void *user, limn_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    size_t n = strlen(said);
-    snprintf(said + n, sizeof said - n, "%s\n", text);
-}
-
 static void what_is_asked_of_the_wrong_network_is_a_sentence(void **state)
 {
     (void)state;
@@ -247,10 +239,10 @@ static void what_is_asked_of_the_wrong_network_is_a_sentence(void **state)
     o.init_latent = &latent, o.mask = &mask;
     says(ctx, limn_generate(p, &o, &image), LIMN_BAD_ARGUMENT, "expected a picture beside the mask, found a latent");
     o.init_latent = NULL, o.mask = NULL;
-    limn_ctx_set_log(ctx, hear, NULL);
+    limn_ctx_set_log(ctx, keep_log, NULL);
     OK(limn_generate(p, &o, &image));
     limn_ctx_set_log(ctx, NULL, NULL);
-    if (!strstr(said, "there is none: all of the picture is made anew")) fail_msg("not said in \"%s\"", said);
+    if (!strstr(logged, "there is none: all of the picture is made anew")) fail_msg("not said in \"%s\"", logged);
     limn_image_free(&image);
     assert_true(limn_pipeline_describe(p).inpaints && limn_pipeline_describe(p).resample == 1);
     limn_pipeline_free(p);

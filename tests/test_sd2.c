@@ -3,6 +3,7 @@
  * features, latents after every call from the same seed and pictures, is diffusers' own (oracle/sd2_pipeline.py). */
 #include "file/image.h"
 #include "graph/node.h"
+#include "keep_log.h"
 #include "make_tiny.h"
 #include "model/map/map.h"
 #include "pipeline/sampling.h"
@@ -58,30 +59,13 @@ static size_t take_unet(const char *net, size_t n, const sd_tensor **tensors)
     return sd_take(sd2_tensors, SD2_TENSORS, is(net, "v") ? "eps" : net, NULL, n, tensors);
 }
 
-/* q, k and v under each other; the table has them under the name of q. */
-static void join_thirds(const sd_tensor *t, limn_view *view)
-{
-    size_t n = (size_t)limn_shape_count(&view->shape) / 3;
-    float *all = (void *)(uintptr_t)view->data;
-    for (int i = 0; i < 3; i++) {
-        char name[128];
-        limn_shape shape;
-        sd_tensor third = *t;
-        snprintf(name, sizeof name, "%s", t->name);
-        *strstr(name, "q_proj") = "qkv"[i];
-        third.name = name, third.dim[0] /= 3;
-        float *x = sd_values(&third, &shape);
-        memcpy(all + (size_t)i * n, x, n * sizeof *x);
-        free(x);
-    }
-}
-
 /* n tensors of any parts; head NULL: under their original names. */
 static void views_of(size_t n, const sd_tensor *const *tensors, const char *head, const char *net, limn_named_view *view)
 {
     sd_views(n, tensors, head, view);
     for (size_t i = 0; i < n; i++) {
-        if (is(tensors[i]->part, "open_clip") && strstr(tensors[i]->name, "q_proj")) join_thirds(tensors[i], &view[i].view);
+        const sd_tensor *t = tensors[i]; /* of OpenCLIP's the table has all three under the name of q */
+        if (is(t->part, "open_clip") && strstr(t->name, "q_proj")) sd_join_thirds(t, t->dim[0] / 3, &view[i].view);
         float *x = (void *)(uintptr_t)view[i].view.data;
         for (int k = 0; k < 4 && is(net, "v") && is(tensors[i]->name, "conv_out.bias") && is(tensors[i]->part, "eps"); k++)
             x[k] -= SD2_DROP;
@@ -237,19 +221,10 @@ static void folders_draw_what_diffusers_draws(void **state)
 
 /* ---- one file --------------------------------------------------------------------------------------------------------- */
 
-static char heard[1 << 14];
-
-static void hear(void *user, limn_log_level level, const char *text)
-{
-    size_t n = strlen(heard);
-    (void)user, (void)level;
-    snprintf(heard + n, sizeof heard - n, "%s\n", text);
-}
-
 static int times_heard(const char *words)
 {
     int n = 0;
-    for (const char *at = heard; (at = strstr(at, words)); at += strlen(words)) n++;
+    for (const char *at = logged; (at = strstr(at, words)); at += strlen(words)) n++;
     return n;
 }
 
@@ -273,16 +248,16 @@ static void one_file_draws_the_same(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p;
     char path[200];
-    limn_ctx_set_log(ctx, hear, NULL);
+    limn_ctx_set_log(ctx, keep_log, NULL);
     for (int n = 0; n < 3; n++) {
-        *heard = '\0';
+        *logged = '\0';
         OK(limn_pipeline_open(ctx, make_one_file(ctx, nets[n], path), &p));
         assert_int_equal(times_heard("prediction"), 0);
         assert_true(draw_cases(ctx, p, nets[n], NULL) > 0);
         limn_pipeline_free(p);
         if (times_heard("prediction: v, as the network itself shows") != is(nets[n], "v") ||
             times_heard("prediction: eps") != is(nets[n], "eps"))
-            fail_msg("%s: %s", nets[n], heard);
+            fail_msg("%s: %s", nets[n], logged);
     }
     limn_ctx_free(ctx);
 }
@@ -295,8 +270,8 @@ static void what_is_predicted_may_be_said(void **state)
     limn_pipeline *p;
     limn_sampling *s;
     char path[200];
-    limn_ctx_set_log(ctx, hear, NULL);
-    *heard = '\0';
+    limn_ctx_set_log(ctx, keep_log, NULL);
+    *logged = '\0';
     make_one_file(ctx, "v", path);
     write_one_file(ctx, path, "v", NULL, "v");
     OK(limn_pipeline_open(ctx, path, &p));

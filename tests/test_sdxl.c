@@ -29,26 +29,6 @@ static bool open_clip_name(const char *name, char out[160])
     return true;
 }
 
-/* q, k and v under each other. */
-static void join_thirds(const sd_tensor *q, limn_view *view)
-{
-    size_t n = (size_t)limn_shape_count(&view->shape);
-    float *all = malloc(3 * n * sizeof *all);
-    for (int i = 0; i < 3; i++) {
-        char name[128];
-        limn_shape shape;
-        sd_tensor third = *q;
-        snprintf(name, sizeof name, "%s", q->name);
-        *strstr(name, "q_proj") = "qkv"[i];
-        third.name = name;
-        float *x = sd_values(&third, &shape);
-        memcpy(all + (size_t)i * n, x, n * sizeof *x);
-        free(x);
-    }
-    free((void *)(uintptr_t)view->data);
-    view->data = all, view->shape.dim[0] *= 3;
-}
-
 static void transpose(limn_view *view)
 {
     int64_t n = view->shape.dim[0];
@@ -71,7 +51,7 @@ static size_t add_part(const sd_tensor *table, size_t n_table, const char *part,
         char other[160] = "";
         if (strcmp(t->part, part) || (open_clip && !open_clip_name(name, other))) continue;
         sd_views(1, &t, prefix ? "" : NULL, &view[n]);
-        if (strstr(other, "in_proj_")) join_thirds(t, &view[n].view);
+        if (strstr(other, "in_proj_")) sd_join_thirds(t, t->dim[0], &view[n].view);
         if (!strcmp(other, "text_projection")) transpose(&view[n].view);
         snprintf(names[n], sizeof names[n], "%s%s", prefix ? prefix : "", prefix ? open_clip ? other : name : t->original);
         view[n].name = names[n];

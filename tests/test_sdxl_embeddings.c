@@ -1,6 +1,7 @@
 /* test_sdxl_embeddings.c: Stable Diffusion XL with words that are files of vectors for both of its text encoders: features
  * and latents that diffusers makes, and those of A1111's and ComfyUI's chunks; what fits one encoder only. */
 #include "file/image.h"
+#include "keep_log.h"
 #include "make_sdxl.h"
 #include "pipeline/embeddings.h"
 #include "pipeline/sampling.h"
@@ -13,23 +14,7 @@ enum { FILES = sizeof xl_embedding_files / sizeof *xl_embedding_files,
        CASES = sizeof xl_embedding_cases / sizeof *xl_embedding_cases };
 static const char model[] = "embeddings-xl/base", folder[] = "embeddings-xl/words";
 
-static char logged[4096];
-
-static void keep_log(void *user, limn_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", text);
-}
-
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
-
-static void write_hex(const char *path, const char *hex)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    for (; *hex; hex += 2) fputc(sd_hex(hex[0]) * 16 + sd_hex(hex[1]), file);
-    assert_int_equal(fclose(file), 0);
-}
 
 static void write_words(const char *in)
 {

@@ -1,5 +1,6 @@
 /* test_sdxl_lora.c: Stable Diffusion XL changed by files of differences: the picture that diffusers and PEFT make, in every
  * spelling; in four steps; which files are of XL and which of Stable Diffusion 1. */
+#include "keep_log.h"
 #include "make_lora.h"
 #include "make_sdxl.h"
 #include "pipeline/sampling.h"
@@ -40,28 +41,13 @@ static const char *stem(const sd_tensor *t, spelling how, char out[200])
     return lora_stem(heads[how][part], name, how == KOHYA || how == SGM, out);
 }
 
-static bool has_any(const char *name, const char *const *words)
-{
-    while (*words && !strstr(name, *words)) words++;
-    return *words;
-}
-
 static bool is_changed(const sd_tensor *t)
 {
     static const char *const unet[] = {".attn1.", ".attn2.", ".ff.net", "proj_in.", "proj_out.", ".conv1.",
                                        "downsamplers.0.conv.", "upsamplers.0.conv.", "add_embedding.", NULL};
     static const char *const text[] = {"self_attn.", "mlp.", "text_projection.", NULL};
     int part = part_of(t);
-    return part >= 0 && strstr(t->name, ".weight") && has_any(t->name, part ? text : unet);
-}
-
-/* The modules that LCM's, TCD's, Hyper-SD's and Lightning's files change. */
-static bool is_few(const sd_tensor *t)
-{
-    static const char *const few[] = {".to_q.", ".to_k.", ".to_v.", ".to_out.0.", "proj_in.", "proj_out.", "ff.net.0.proj.",
-                                      "ff.net.2.", ".conv1.", ".conv2.", "conv_shortcut.", "downsamplers.0.conv.",
-                                      "upsamplers.0.conv.", "time_emb_proj.", NULL};
-    return !part_of(t) && strstr(t->name, ".weight") && has_any(t->name, few);
+    return part >= 0 && strstr(t->name, ".weight") && lora_has_any(t->name, part ? text : unet);
 }
 
 static void write_lora(limn_ctx *ctx, const char *path, spelling how, bool (*takes)(const sd_tensor *), int modules)
@@ -89,14 +75,6 @@ static limn_pipeline *opened(limn_ctx *ctx)
     for (int how = 0; how < SPELLINGS; how++) write_lora(ctx, spelled[how], (spelling)how, is_changed, XL_LORA_MODULES);
     OK(limn_pipeline_open(ctx, model, &p));
     return p;
-}
-
-static char logged[4096];
-
-static void keep_log(void *user, limn_log_level level, const char *text)
-{
-    (void)user, (void)level;
-    snprintf(logged + strlen(logged), sizeof logged - strlen(logged), "%s\n", text);
 }
 
 static limn_generate_options options(void)
@@ -155,7 +133,7 @@ static void four_steps_are_those_of_diffusers(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p = opened(ctx);
     limn_lora_file file = {"lora-xl/few.safetensors", 1, 1};
-    write_lora(ctx, file.path, SGM, is_few, XL_FEW_MODULES);
+    write_lora(ctx, file.path, SGM, lora_is_few, XL_FEW_MODULES);
     OK(limn_pipeline_set_loras(p, 1, &file));
     for (size_t i = 0; i < sizeof xl_few_steps / sizeof *xl_few_steps; i++) {
         const xl_few *few = &xl_few_steps[i];
