@@ -2,7 +2,7 @@
 
 usage: sd2_pipeline.py models/tokenizer/clip-49408.txt.gz > tests/vectors/sd2.h        (torch, diffusers 0.42, transformers 5)
 
-Weights as in sd_pipeline.py, whose autoencoder is taken.  Of a U-Net that predicts v the last bias is lower by DROP: asked once, as stable-diffusion.cpp
+Weights as in sd_pipeline.py, whose autoencoder is taken, and whose text encoder has the same names and shapes.  Of a U-Net that predicts v the last bias is lower by DROP: asked once, as stable-diffusion.cpp
 and A1111's web UI do (is_using_v_parameterization_for_sd2), it shows that, and the one that predicts noise does not.  The text encoder is OpenCLIP's: exact
 GELU, texts padded with 0 ("!").  Its names and its layout in one file are made here, a block more than are used, and read back by diffusers' own conversion.
 Noise comes from a generator on the CPU, in the order of the pipelines.
@@ -136,8 +136,6 @@ def main():
     def row(part, name, one, t):
         print(f'    {{"{part}", "{name}", "{one}", {t.dim()}, {{{", ".join(map(str, list(t.shape) + [0] * (4 - t.dim())))}}}}},')
 
-    for name, t in text.state_dict().items():
-        row("text_encoder", HEAD + name, "cond_stage_model.transformer." + HEAD + name, t)
     for name, one, t in open_clip(text):
         row("open_clip", name, one, t)
     for net in ("eps", "inpaint"):

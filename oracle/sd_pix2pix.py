@@ -63,14 +63,21 @@ def main():
     print("typedef struct pix_case {\n    const char *net, *scheduler, *negative;\n    int steps;\n    double guidance, image_guidance;\n    int width, height, calls;\n"
           "    const float *latents; /* after each call [h,w,4] */\n    const char *picture;  /* hex of [height,width,3] */\n} pix_case;")
     print(f'enum {{ PIX_SEED = {SEED}, PIX_CASES = {len(CASES)} }};\nstatic const char pix_prompt[] = "{PROMPT}";')
-    rows = []
+    rows, printed = [], {}
+
+    def once(kind, name, values):
+        """The array of these values: of two cases without guidance it is one."""
+        if values not in printed:
+            print(f"static const {kind} {name}[] = {values};")
+        return printed.setdefault(values, name)
+
     with torch.no_grad():
         for k, case in enumerate(CASES):
             latents, image = draw(nets, *case)
             net, scheduler, steps, guidance, image_guidance, negative, width, height = case
             said = "NULL" if negative is None else f'"{negative}"'
-            print(f"static const float pix_latents_{k}[] = {floats(latents)};")
-            rows.append(f'    {{"{net}", "{scheduler}", {said}, {steps}, {guidance}, {image_guidance}, {width}, {height}, {len(latents)}, pix_latents_{k},\n' + hexed(image.ravel().tolist()) + "},")
+            values, pixels = once("float", f"pix_latents_{k}", floats(latents)), once("char", f"pix_picture_{k}", "\n" + hexed(image.ravel().tolist()))
+            rows.append(f'    {{"{net}", "{scheduler}", {said}, {steps}, {guidance}, {image_guidance}, {width}, {height}, {len(latents)}, {values}, {pixels}}},')
             others = {"picture": draw(nets, *case, flip=True), "prompt": draw(nets, *case, prompt="x"), "guidance": draw(nets, *case[:3], guidance + 1, *case[4:]),
                       "image guidance": draw(nets, *case[:4], image_guidance + 1, *case[5:]), "negative": draw(nets, *case[:5], "a red boat", width, height)}
             print(k, net, scheduler, [round(float(np.abs(x).max()), 3) for x in latents], "picture", image.mean(), image.std(),

@@ -102,7 +102,7 @@ static void write_folder(limn_ctx *ctx, const char *net)
     write_views(ctx, inside(net, "/vae/diffusion_pytorch_model.safetensors", path),
                 sd_take(sd_tensors, SD_TENSORS, "vae", NULL, 0, tensors), tensors, "", net);
     write_views(ctx, inside(net, "/text_encoder/model.safetensors", path),
-                sd_take(sd2_tensors, SD2_TENSORS, "text_encoder", NULL, 0, tensors), tensors, "", net);
+                sd_take(sd_tensors, SD_TENSORS, "text_encoder", NULL, 0, tensors), tensors, "", net);
 }
 
 /* Of all networks, with what such a file also has.  predicts: NULL, or what its metadata say. */
@@ -334,7 +334,8 @@ static void parts_draw_the_same(void **state)
     write_views(ctx, "sd2-parts/u.safetensors", take_unet("v", 0, tensors), tensors, "", "v");
     write_views(ctx, "sd2-parts/v.safetensors", sd_take(sd_tensors, SD_TENSORS, "vae", NULL, 0, tensors), tensors, "", "v");
     for (int i = 0; i < 4; i++) { /* transformers' names, without their beginning, OpenCLIP's, without theirs */
-        size_t n = sd_take(sd2_tensors, SD2_TENSORS, i < 2 ? "text_encoder" : "open_clip", NULL, 0, tensors);
+        size_t n = i < 2 ? sd_take(sd_tensors, SD_TENSORS, "text_encoder", NULL, 0, tensors)
+                         : sd_take(sd2_tensors, SD2_TENSORS, "open_clip", NULL, 0, tensors);
         views_of(n, tensors, i == 0 ? "" : i == 1 ? "text_model." : NULL, "v", view);
         for (size_t k = 0; k < n && i == 3; k++) view[k].name += sizeof prefix - 1;
         OK(limn_safetensors_write(ctx, "sd2-parts/t.safetensors", n, view, 0, NULL));
