@@ -140,6 +140,22 @@ static limn_status set_sizes(limn_sampling *s)
     return status;
 }
 
+/* Sides in pixels, and their ratio.  Chen et al. 2023 */
+static limn_status set_resolution(limn_sampling *s)
+{
+    int rows = s->denoiser->job.shape.batch;
+    limn_picture_sides sides = limn_generate_sides(s->p, &s->o);
+    if (!limn_port_node(s->denoiser->job.ports, LIMN_PORT_RESOLUTION)) return LIMN_OK;
+    float *to = malloc((size_t)rows * 3 * sizeof *to);
+    if (!to) return limn_fail_memory(s->p->ctx, (size_t)rows * 3 * sizeof *to, "sizes");
+    for (int b = 0; b < rows; b++)
+        to[3 * b] = (float)sides.height, to[3 * b + 1] = (float)sides.width,
+        to[3 * b + 2] = (float)sides.height / (float)sides.width;
+    limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_RESOLUTION, LIMN_F32, to);
+    free(to);
+    return status;
+}
+
 static limn_status set_labels(limn_sampling *s)
 {
     int batch = s->denoiser->job.shape.batch;
@@ -211,6 +227,7 @@ limn_status limn_sampling_conditions(limn_sampling *s)
     limn_status status = set_texts(s);
     if (status == LIMN_OK) status = set_mask(s);
     if (status == LIMN_OK) status = set_sizes(s);
+    if (status == LIMN_OK) status = set_resolution(s);
     if (status == LIMN_OK) status = set_labels(s);
     if (status == LIMN_OK) status = set_small(s);
     if (status == LIMN_OK) status = set_guidance(s);

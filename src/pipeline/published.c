@@ -101,9 +101,16 @@ bool limn_published_is_sd3(const limn_pipeline *p)
            ((const mmdit_config *)limn_settings_config(&p->settings))->attention == MMDIT_JOINT;
 }
 
+/* Its autoencoder is XL's; alpha's is that of Stable Diffusion 1. */
+static bool is_sigma(const limn_pipeline *p)
+{
+    return p->published && p->settings.family == &limn_family_pixart && p->t5_tokens > 120;
+}
+
 void limn_published_latents(limn_pipeline *p, int channels)
 {
     if (limn_model_interface(&p->settings).sizes) p->latent_scale = 0.13025;
+    if (is_sigma(p) && channels == 4) p->latent_scale = 0.13025;
     if (limn_published_is_sd3(p) && channels == 16) p->latent_scale = 1.5305, p->latent_shift = 0.0609;
 }
 
@@ -149,17 +156,36 @@ limn_status limn_published_unigram(limn_pipeline *p, const char *source, const c
 
 /* ---- what a pipeline of diffusers says of itself ---------------------------------------------------------------------- */
 
-limn_status limn_published_zero_negative(limn_pipeline *p, const char *source, bool otherwise)
+/* FOLDER/model_index.json; NULL: there is none. */
+static limn_status read_index(const limn_pipeline *p, const char *source, json_t **out)
 {
     char path[PATH];
-    json_t *root;
-    p->zero_negative = otherwise;
+    *out = NULL;
     snprintf(path, sizeof path, "%s/model_index.json", source);
     if (!p->folder || access(path, F_OK)) return LIMN_OK;
-    limn_status status = limn_json_read(p->ctx, path, CONFIG_LIMIT, &root);
+    return limn_json_read(p->ctx, path, CONFIG_LIMIT, out);
+}
+
+limn_status limn_published_zero_negative(limn_pipeline *p, const char *source, bool otherwise)
+{
+    json_t *root;
+    p->zero_negative = otherwise;
+    limn_status status = read_index(p, source, &root);
     if (status != LIMN_OK) return status;
     const json_t *said = json_object_get(root, "force_zeros_for_empty_prompt");
     if (json_is_boolean(said)) p->zero_negative = json_is_true(said);
     json_decref(root);
     return LIMN_OK;
+}
+
+int limn_published_t5_tokens(const limn_pipeline *p, const char *source)
+{
+    json_t *root;
+    int tokens = limn_model_interface(&p->settings).text_length;
+    if (read_index(p, source, &root) != LIMN_OK) return tokens; /* what is wrong with it others say */
+    const char *class = json_string_value(json_object_get(root, "_class_name"));
+    if (class && !strcmp(class, "PixArtAlphaPipeline")) tokens = 120;
+    if (class && !strcmp(class, "PixArtSigmaPipeline")) tokens = 300;
+    json_decref(root);
+    return tokens;
 }

@@ -241,6 +241,20 @@ static limn_status open_three(limn_pipeline *p, const char *source, const limn_p
     return status == LIMN_OK ? check_three(p, has_t5) : status;
 }
 
+/* PixArt: T5 alone, of texts in small letters, whose padding is hidden in it and in the denoiser. */
+static limn_status open_t5(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts)
+{
+    encoder e = t5;
+    p->t5_tokens = limn_published_t5_tokens(p, source);
+    e.folder = "text_encoder", e.tokenizer = "tokenizer", e.named = parts->t5xxl, e.to = &p->text[0];
+    e.width = (int)p->recipe.part[0].port[LIMN_PORT_FEATURES].shape.dim[2];
+    limn_status status = open_text_encoder(p, source, &e);
+    if (status != LIMN_OK || !p->n_texts) return status;
+    limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
+    part->lowers = part->masks = true;
+    return limn_recipe_wire(p->ctx, &p->recipe, "t5 -> denoiser");
+}
+
 limn_status limn_open_texts(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts)
 {
     const limn_port *port = p->recipe.part[0].port;
@@ -255,6 +269,9 @@ limn_status limn_open_texts(limn_pipeline *p, const char *source, const limn_pip
     if (!port[LIMN_PORT_FEATURES].there) return LIMN_OK;
     if (limn_published_is_sd3(p))
         return open_three(p, source, parts);
+    if (p->published && p->settings.family == &limn_family_pixart && (parts->clip_l || parts->clip_g))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads T5 (--t5xxl) alone: leave %s out", p->file, named);
+    if (p->published && p->settings.family == &limn_family_pixart) return open_t5(p, source, parts);
     if (parts->t5xxl)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads no T5: leave the text encoder out (--t5xxl)", p->file);
     if (port[LIMN_PORT_SIZES].there) return open_two(p, source, parts);
