@@ -119,7 +119,9 @@ static void apply(limn_ctx *ctx, const limn_lora *lora, const line *parameter)
 static bool respell(limn_ctx *ctx, limn_lora *lora)
 {
     limn_lora_spelling s[] = {
-        {"input_blocks_1_1_proj_in", "down_blocks_0_attentions_0_proj_in"}, {"c", "a"}, {"b", "conv_in"}};
+        {.from = "input_blocks_1_1_proj_in", .to = "down_blocks_0_attentions_0_proj_in"},
+        {.from = "c", .to = "a"},
+        {.from = "b", .to = "conv_in", .piece = 1, .pieces = 2}};
     limn_status status = limn_lora_respell(ctx, lora, LIMN_LORA_DENOISER, sizeof s / sizeof *s, s);
     require(status == LIMN_OK || (status == LIMN_BAD_FILE && strstr(limn_error_text(ctx), "comes twice")));
     return status == LIMN_OK;
@@ -157,7 +159,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (lora && !respell(ctx, lora)) limn_lora_free(lora), lora = NULL;
     for (size_t i = 0; lora && i < limn_lora_count(lora); i++) {
         const limn_lora_module *m = limn_lora_get(lora, i);
-        require(isfinite(m->scale) && limn_lora_find(lora, m->network, m->name) == m);
+        const limn_lora_module *found = limn_lora_find(lora, m->network, m->name);
+        while (found && found != m) found = limn_lora_next(lora, found);
+        require(isfinite(m->scale) && found);
     }
     for (int i = 0; lora && i < in->n_parameters; i++) apply(ctx, lora, &in->parameter[i]);
     read_tags(ctx, (const char *)data, n);

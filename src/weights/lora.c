@@ -252,14 +252,21 @@ void limn_lora_free(limn_lora *l)
 static int by_name(const void *a, const void *b)
 {
     const limn_lora_module *x = a, *y = b;
-    return compare(x->network, x->name, y->network, y->name);
+    int order = compare(x->network, x->name, y->network, y->name);
+    return order ? order : x->piece - y->piece;
+}
+
+/* Rows of one parameter that both change. */
+static bool meet(const limn_lora_module *x, const limn_lora_module *y)
+{
+    return !compare(x->network, x->name, y->network, y->name) && (x->piece == y->piece || x->pieces != y->pieces);
 }
 
 static limn_status sort_modules(limn_ctx *ctx, limn_lora *l)
 {
     qsort(l->module, l->n, sizeof *l->module, by_name);
     for (size_t i = 1; i < l->n; i++)
-        if (by_name(&l->module[i - 1], &l->module[i]) == 0)
+        if (meet(&l->module[i - 1], &l->module[i]))
             return bad_module(ctx, l, &l->module[i], "comes twice, under two spellings of its name");
     return LIMN_OK;
 }
@@ -280,6 +287,7 @@ limn_status limn_lora_respell(limn_ctx *ctx, limn_lora *l, limn_lora_network net
         const limn_lora_spelling *found = bsearch(&key, s, n, sizeof *s, by_from);
         if (!found || (m->network != network && m->network != LIMN_LORA_ANY)) continue;
         m->name = limn_arena_strdup(l->arena, found->to);
+        m->piece = found->piece, m->pieces = found->pieces;
         if (!m->name) return limn_fail_memory(ctx, sizeof found->to, l->path);
     }
     return sort_modules(ctx, l);
@@ -301,20 +309,24 @@ static const limn_lora_module *find(const limn_lora *l, limn_lora_network networ
     size_t low = 0, high = l->n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(network, flat, l->module[middle].network, l->module[middle].name);
-        if (!order) return &l->module[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
+        if (compare(network, flat, l->module[middle].network, l->module[middle].name) <= 0) high = middle;
+        else low = middle + 1;
     }
-    return NULL;
+    bool found = low < l->n && !compare(network, flat, l->module[low].network, l->module[low].name);
+    return found ? &l->module[low] : NULL;
 }
 
 const limn_lora_module *limn_lora_find(const limn_lora *l, limn_lora_network network, const char *flat)
 {
     const limn_lora_module *m = find(l, network, flat);
     return m ? m : find(l, LIMN_LORA_ANY, flat);
+}
+
+const limn_lora_module *limn_lora_next(const limn_lora *l, const limn_lora_module *m)
+{
+    const limn_lora_module *next = m + 1;
+    bool same = next < l->module + l->n && !compare(m->network, m->name, next->network, next->name);
+    return same ? next : NULL;
 }
 
 const char *limn_lora_path(const limn_lora *l) { return l->path; }

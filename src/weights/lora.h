@@ -50,6 +50,7 @@ typedef struct limn_lora_module {
     const char *name;                        /* flat */
     const limn_entry *part[LIMN_LORA_ROLES]; /* NULL: it has none */
     double scale;                            /* alpha / rank, 1 where nothing says */
+    int piece, pieces;                       /* which rows of the parameter: piece 1 of 3 is k of q, k, v; pieces 0: all */
 } limn_lora_module;
 
 /** What a tensor's name says.  flat [LIMN_LORA_NAME].  @return NULL; else a sentence: it is no part of a LoRA that is read
@@ -67,9 +68,11 @@ limn_status limn_lora_open(limn_ctx *ctx, const char *path, limn_lora **out);
 /** The same over bytes that outlive the result. */
 limn_status limn_lora_parse(limn_ctx *ctx, const char *name, const unsigned char *bytes, size_t n, limn_lora **out);
 void limn_lora_free(limn_lora *lora); /* NULL is allowed */
-/* Two flat names of one module: what another program's files call it, and what it is called here. */
+/* Two flat names of one module: what another program's files call it, and what it is called here, or of what it is a
+ * piece. */
 typedef struct limn_lora_spelling {
     char from[LIMN_LORA_NAME], to[LIMN_LORA_NAME];
+    int piece, pieces; /* as of a module */
 } limn_lora_spelling;
 /** Modules of a network that files call otherwise get the names that are looked for.
  *  @param spellings  [n], which are sorted here
@@ -81,14 +84,16 @@ limn_status limn_lora_respell(limn_ctx *ctx, limn_lora *lora, limn_lora_network 
 limn_status limn_lora_assign(limn_ctx *ctx, limn_lora *lora, limn_lora_network network, const bool *which);
 size_t limn_lora_count(const limn_lora *lora);
 const limn_lora_module *limn_lora_get(const limn_lora *lora, size_t i);
-/** NULL: the file does not change it. */
+/** NULL: the file does not change it.  Of one that comes in pieces the first. */
 const limn_lora_module *limn_lora_find(const limn_lora *lora, limn_lora_network network, const char *flat);
+/** The next piece; NULL: m was the last. */
+const limn_lora_module *limn_lora_next(const limn_lora *lora, const limn_lora_module *m);
 const char *limn_lora_path(const limn_lora *lora);
 const limn_weight_file *limn_lora_tensors(const limn_lora *lora);
 void limn_lora_reads(const limn_lora *lora, limn_job_files *files);
 
 /**
- * W + weight (W' - W) in place, W' as the module makes it of W.
+ * W + weight (W' - W) in place, W' as the module makes it of W, or of the rows of W that it is for.
  *
  * @param w  the parameter; bias: it is the module's bias
  * @param x  its numbers; NULL: only compare shapes

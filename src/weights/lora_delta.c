@@ -258,8 +258,9 @@ static void change_weight(job *j, double weight, float *x)
 limn_status limn_lora_apply(limn_ctx *ctx, const limn_lora *lora, const limn_lora_module *m, double weight,
                             const limn_wanted *w, bool bias, float *x)
 {
-    int64_t all = limn_shape_count(&w->shape);
-    job j = {.ctx = ctx, .lora = lora, .m = m, .out = w->shape.rank ? w->shape.dim[0] : 1, .in = 1, .taps = 1};
+    int64_t pieces = m->pieces ? m->pieces : 1, all = limn_shape_count(&w->shape) / pieces;
+    job j = {.ctx = ctx, .lora = lora, .m = m, .out = w->shape.rank ? w->shape.dim[0] / pieces : 1, .in = 1, .taps = 1};
+    if (x) x += m->piece * all;
     for (int k = 1; k < w->shape.rank; k++) *(k == 1 ? &j.in : &j.taps) *= w->shape.dim[k];
     if (bias) {
         const float *diff = m->part[LIMN_LORA_DIFF_BIAS] ? numbers(&j, LIMN_LORA_DIFF_BIAS, all) : NULL;

@@ -18,8 +18,9 @@ static bool changes(const changed_source *s, const limn_wanted *w)
     bool bias;
     if (!s->stack->n || !limn_lora_flat(w->name, flat, &bias)) return false;
     for (int i = 0; i < s->stack->n; i++) {
-        const limn_lora_module *m = limn_lora_find(s->stack->use[i].lora, s->network, flat);
-        if (m && (!bias || m->part[LIMN_LORA_DIFF_BIAS])) return true;
+        const limn_lora *lora = s->stack->use[i].lora;
+        for (const limn_lora_module *m = limn_lora_find(lora, s->network, flat); m; m = limn_lora_next(lora, m))
+            if (!bias || m->part[LIMN_LORA_DIFF_BIAS]) return true;
     }
     return false;
 }
@@ -45,7 +46,8 @@ static limn_status change(limn_ctx *ctx, const changed_source *s, const limn_wan
         const struct limn_lora_use *use = &s->stack->use[i];
         const limn_lora_module *m = limn_lora_find(use->lora, s->network, flat);
         double weight = s->network == LIMN_LORA_DENOISER ? use->denoiser : use->text;
-        if (m && weight != 0) status = limn_lora_apply(ctx, use->lora, m, weight, w, bias, x);
+        for (; m && weight != 0 && status == LIMN_OK; m = limn_lora_next(use->lora, m))
+            status = limn_lora_apply(ctx, use->lora, m, weight, w, bias, x);
     }
     return status;
 }
