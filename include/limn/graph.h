@@ -65,6 +65,7 @@ typedef struct limn_init {
     bool decay;        /* weight decay applies */
     int grid_h, grid_w; /* SINCOS_2D: positions are rows of a grid_h x grid_w grid */
     double grid_base;   /* ... spread over as many places to each side; 0: they are counted */
+    bool grid_stored;   /* ... files hold this very table, of which graphs take parts; it counts as no parameter */
 } limn_init;
 
 /* ---- graph and scopes -------------------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@ typedef struct drawing {
 int64_t limn_describe_parameters(const limn_graph *g)
 {
     int64_t n = 0;
-    for (int i = 0; i < g->n_parameters; i++) n += limn_node_count(g->parameters[i]);
+    for (int i = 0; i < g->n_parameters; i++) n += limn_node_parameters(g->parameters[i]);
     return n;
 }
 

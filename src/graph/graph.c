@@ -109,6 +109,11 @@ int64_t limn_node_count(const limn_node *node)
     return limn_shape_count(&node->shape);
 }
 
+int64_t limn_node_parameters(const limn_node *parameter)
+{
+    return parameter->init.grid_stored ? 0 : limn_node_count(parameter);
+}
+
 double limn_node_flops(const limn_node *node)
 {
     const limn_op_row *row = limn_op_find(node->op);

@@ -265,6 +265,8 @@ limn_node *limn_node_error(limn_graph *g, limn_op op, const char *format, ...) _
 limn_node *limn_node_no_memory(limn_graph *g);
 double limn_node_flops(const limn_node *node);
 int64_t limn_node_count(const limn_node *node);
+/** Elements of a parameter, of a stored table none. */
+int64_t limn_node_parameters(const limn_node *parameter);
 
 /** In place, before gradients are made: fusions that have a gradient rule of their own (layer norm + modulate); not of
  *  kept[].

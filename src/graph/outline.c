@@ -82,7 +82,7 @@ static void add_line(limn_outline *o, limn_item *block, const limn_node *node)
         const limn_node *p = parameter_under(node->src[s]);
         if (!p || o->counted[p->id]) continue;
         o->counted[p->id] = true;
-        line->parameters += limn_node_count(p);
+        line->parameters += limn_node_parameters(p);
     }
     o->line[node->id] = line;
     limn_outline_label(o, line);
@@ -96,7 +96,7 @@ static void walk(limn_outline *o)
         current = enter(o, current, node->scope, i);
         for (limn_item *item = current; item; item = item->parent) {
             item->end = i + 1;
-            if (node->op == LIMN_OP_PARAMETER) item->parameters += limn_node_count(node);
+            if (node->op == LIMN_OP_PARAMETER) item->parameters += limn_node_parameters(node);
             else if (node->op > LIMN_OP_PARAMETER) item->flops += limn_node_flops(node);
         }
         if (limn_outline_has_line(o, node)) add_line(o, current, node);

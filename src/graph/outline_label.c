@@ -251,13 +251,23 @@ static void label_attention(limn_outline *o, limn_item *line)
     line->from = read_from(o, line, together ? NULL : o->newest, false);
 }
 
+/* The stored table that a constant is a part of; NULL: it is of none. */
+static const limn_node *stored_table(const limn_node *node)
+{
+    while (node->op == LIMN_OP_VIEW || node->op == LIMN_OP_SLICE) node = node->src[0];
+    return node->op == LIMN_OP_PARAMETER && node->init.grid_stored ? node : NULL;
+}
+
 static void label_add(limn_outline *o, limn_item *line)
 {
-    const limn_node *node = line->node, *a = node->src[0], *b = node->src[1];
+    const limn_node *node = line->node, *a = node->src[0], *b = node->src[1], *table = stored_table(b);
     line->name = "+";
     if (is_modulate(node)) line->name = "modulate", line->note = "x (1 + scale) + shift";
     else if (is_gated(node)) line->note = "residual, gated";
-    else if (b->op == LIMN_OP_PARAMETER) {
+    else if (table) {
+        line->name = own_name(o, line, table);
+        line->note = textf(o, "added: the middle of %d x %d stored places", table->init.grid_h, table->init.grid_w);
+    } else if (b->op == LIMN_OP_PARAMETER) {
         line->name = own_name(o, line, b);
         line->note = b->init.kind == LIMN_INIT_SINCOS_2D ? "added: sines and cosines of row and column"
                      : b->init.frozen                    ? "added: a fixed table"
