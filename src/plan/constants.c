@@ -12,7 +12,7 @@ typedef struct maker {
     bool *wanted;      /* by root tensor */
     int *last;         /* by root tensor: the constant step after which it is of no use */
     void *scratch;
-    void *for_now;     /* room for the largest MADE value, which they take in turn */
+    void *for_now;     /* room for the largest MADE value that is packed, which they take in turn */
     size_t for_now_bytes;
     bool taken;        /* by one of them */
     size_t made, all;  /* bytes of the store's values */
@@ -48,6 +48,8 @@ static bool find_wanted(maker *m)
         for (int s = 0; s < step->call.n_src; s++) {
             int t = root_of(plan, step->src[s]);
             if (!m->data[t]) m->wanted[t] = true;
+            if (step->is_pack && plan->tensors[t].place == LIMN_PLACE_MADE && plan->tensors[t].bytes > m->for_now_bytes)
+                m->for_now_bytes = plan->tensors[t].bytes;
             if (m->last[t] < i) m->last[t] = i;
         }
     }
@@ -55,16 +57,14 @@ static bool find_wanted(maker *m)
 }
 
 /* All in the store is allocated at once, and one memory serves most of what is made for now: its pages are there, and its
- * lines in the cache. */
+ * lines in the cache.  A table of which a part is kept is larger than all weights, and goes at once. */
 static limn_status reserve(maker *m)
 {
     const limn_plan *plan = m->plan;
     size_t stored = 0, scratch = 0;
     for (int t = 0; t < plan->n_tensors; t++) {
-        if (!m->wanted[t]) continue;
-        size_t bytes = plan->tensors[t].bytes;
-        if (plan->tensors[t].place == LIMN_PLACE_STORE) stored += limn_store_padded(bytes), m->all += bytes;
-        else if (bytes > m->for_now_bytes) m->for_now_bytes = bytes;
+        if (!m->wanted[t] || plan->tensors[t].place != LIMN_PLACE_STORE) continue;
+        stored += limn_store_padded(plan->tensors[t].bytes), m->all += plan->tensors[t].bytes;
     }
     for (int i = 0; i < plan->n_constant; i++)
         if (plan->steps[i].scratch_bytes > scratch) scratch = plan->steps[i].scratch_bytes;
@@ -77,7 +77,7 @@ static limn_status reserve(maker *m)
 
 static void *room_for_now(maker *m, size_t bytes)
 {
-    if (m->taken) return m->plan->backend->allocate(bytes);
+    if (m->taken || bytes > m->for_now_bytes) return m->plan->backend->allocate(bytes);
     m->taken = true;
     return m->for_now;
 }
