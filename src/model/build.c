@@ -57,6 +57,17 @@ limn_status limn_settings_check(limn_ctx *ctx, const limn_settings *s)
     return status == LIMN_OK && net.height != net.width ? check_side(ctx, s, "height", net.height) : status;
 }
 
+static limn_status check_left_out(limn_ctx *ctx, const limn_settings *s, uint64_t left_out)
+{
+    int blocks = limn_model_interface(s).blocks, i = 63;
+    while (i >= blocks && !(left_out >> i & 1)) i--;
+    if (i < blocks) return LIMN_OK;
+    return blocks ? limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: block %d cannot be left out, of blocks 0 to %d", s->family->name,
+                              i, blocks - 1)
+                  : limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s: no block of a network of these settings can be left out",
+                              s->family->name);
+}
+
 /* A side of 0 is that of the settings. */
 static limn_status check_picture(limn_ctx *ctx, const limn_settings *s, limn_build b)
 {
@@ -77,6 +88,7 @@ limn_status limn_model_build(limn_graph *g, const limn_settings *s, limn_build b
     *ports = (limn_ports){0};
     limn_status status = limn_settings_check(g->ctx, s);
     if (status == LIMN_OK) status = check_picture(g->ctx, s, b);
+    if (status == LIMN_OK) status = check_left_out(g->ctx, s, b.left_out);
     if (status != LIMN_OK) return status;
     if (b.batch < 1) return limn_fail(g->ctx, LIMN_BAD_ARGUMENT, "the batch must be at least 1, found %d", b.batch);
     limn_interface net = limn_model_interface(s);

@@ -84,7 +84,7 @@ LIMN_CONFIG_FITS(dit_config);
 typedef enum mmdit_attention { MMDIT_CROSS, MMDIT_JOINT, MMDIT_BOTH } mmdit_attention;
 
 typedef struct mmdit_config {
-    int size, channels, patch, width, depth, heads, mlp, time_width, pooled_width;
+    int size, channels, patch, width, depth, heads, mlp, time_width, pooled_width, places, dual;
     mmdit_attention attention;
     limn_conditioning conditioning;
     limn_norm_place norm;

@@ -13,9 +13,30 @@ static limn_node *pooled_embed(limn_graph *g, limn_ports *ports, limn_build b, i
     return y;
 }
 
+/* The middle [1, h w, D] of a stored table of n x n places, "pos_embed" [1, n n, D]; of one that begins anew the places of a
+ * picture of the network's own size are 1 apart. */
+static limn_node *middle_places(limn_graph *g, const mmdit_config *cfg, int h, int w)
+{
+    int n = cfg->places;
+    limn_init table = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = n, .grid_w = n,
+                       .grid_base = cfg->size / cfg->patch, .grid_stored = true};
+    limn_node *p = limn_parameter(g, "pos_embed", LIMN_SHAPE(1, (int64_t)n * n, cfg->width), table);
+    p = limn_slice(limn_reshape(p, LIMN_SHAPE(n, n, cfg->width)), 0, (n - h) / 2, h);
+    return limn_reshape(limn_slice(p, 1, (n - w) / 2, w), LIMN_SHAPE(1, (int64_t)h * w, cfg->width));
+}
+
+static limn_node *tokens_of(limn_graph *g, const mmdit_config *cfg, limn_node *picture)
+{
+    if (!cfg->places) return limn_patch_tokens(g, picture, cfg->patch, cfg->width, 0);
+    limn_shape s = limn_node_shape(picture);
+    limn_node *x = limn_patch_embed(g, "x_embedder", picture, cfg->patch, cfg->width);
+    return limn_add(x, middle_places(g, cfg, (int)s.dim[1] / cfg->patch, (int)s.dim[2] / cfg->patch));
+}
+
 static void build(limn_graph *g, const void *config, limn_build b, limn_ports *ports)
 {
-    static limn_node *(*const blocks[])(limn_graph *, const mmdit_config *, limn_node *, limn_node *, limn_node *) = {
+    static limn_node *(*const blocks[])(limn_graph *, const mmdit_config *, uint64_t, limn_node *, limn_node *,
+                                        limn_node *) = {
         [MMDIT_CROSS] = limn_mmdit_cross, [MMDIT_JOINT] = limn_mmdit_joint, [MMDIT_BOTH] = limn_mmdit_both};
     const mmdit_config *cfg = config;
     bool modulated = cfg->conditioning == LIMN_TIME_MODULATES;
@@ -23,11 +44,11 @@ static void build(limn_graph *g, const void *config, limn_build b, limn_ports *p
         pooled_width = cfg->pooled_width ? cfg->pooled_width : cfg->text.width;
     limn_node *picture = limn_picture_input(g, b, cfg->channels, 0, ports);
     limn_node *text = limn_text_features(g, &cfg->text, b, ports);
-    limn_node *x = limn_patch_tokens(g, picture, cfg->patch, cfg->width, 0),
+    limn_node *x = tokens_of(g, cfg, picture),
               *c = limn_time_ports(g, b, ports, modulated ? 256 : time_width, 10000, time_width);
     if (modulated) c = limn_add(c, pooled_embed(g, ports, b, pooled_width, time_width));
     text = limn_linear(g, "context_embedder", text, cfg->width);
-    ports->tokens = blocks[cfg->attention](g, cfg, x, text, c);
+    ports->tokens = blocks[cfg->attention](g, cfg, b.left_out, x, text, c);
     ports->output = limn_final_layer(g, ports->tokens, modulated ? c : NULL, limn_node_shape(picture), cfg->patch,
                                      cfg->channels);
 }
@@ -44,6 +65,10 @@ static const limn_setting settings[] = {
     LIMN_CHOICE(mmdit_config, attention, MMDIT_CROSS, "cross|joint|both", "how image and text meet"),
     LIMN_CONDITIONING(mmdit_config),
     LIMN_FLAG(mmdit_config, qk_norm, false, "1: RMS norm of queries and keys (attention=joint, both)"),
+    LIMN_NUMBER(mmdit_config, dual, 0, 0, 256,
+                "first blocks in which image tokens also look at each other alone (attention=joint, both)"),
+    LIMN_NUMBER(mmdit_config, places, 0, 0, 4096,
+                "side of a stored table of places, of which a picture takes the middle; 0: places are worked out"),
     LIMN_TEXT_SIZES(mmdit_config, 512),
     LIMN_NUMBER(mmdit_config, pooled_width, 0, 0, 8192,
                 "width of the pooled text; 0: text_width (conditioning=modulated, text_encoder=none)"),
@@ -71,6 +96,8 @@ static const char *check(const void *config)
         return "conditioning=modulated needs norm=pre";
     if (cfg->pooled_width && cfg->pooled_width != cfg->text.width && cfg->text.encoder == LIMN_TEXT_CLIP)
         return "pooled_width must be 0 or text_width with text_encoder=clip, whose pooled text it is";
+    if (cfg->dual > cfg->depth) return "dual must be depth at most: so many of its blocks have a second attention";
+    if (cfg->dual && cfg->attention == MMDIT_CROSS) return "dual needs attention=joint or both";
     if (cfg->attention != MMDIT_CROSS && cfg->conditioning != LIMN_TIME_MODULATES)
         return "attention=joint and both need conditioning=modulated norm=pre";
     return NULL;
@@ -78,7 +105,10 @@ static const char *check(const void *config)
 
 static const char *side(const void *config, int pixels)
 {
-    return limn_side_of_patches(((const mmdit_config *)config)->patch, pixels);
+    const mmdit_config *cfg = config;
+    bool beyond = cfg->places && pixels / cfg->patch > cfg->places;
+    return beyond ? "a multiple of patch, of as many patches as there are places at most"
+                  : limn_side_of_patches(cfg->patch, pixels);
 }
 
 static limn_interface interface(const void *config)
@@ -94,7 +124,8 @@ static limn_interface interface(const void *config)
                             .text_width = cfg->text.width,
                             .pooled_width = cfg->pooled_width,
                             .text_encoder = cfg->text.encoder == LIMN_TEXT_CLIP ? &cfg->text : NULL,
-                            .token_side = cfg->patch};
+                            .token_side = cfg->patch,
+                            .blocks = cfg->depth < 64 ? cfg->depth : 64};
 }
 
 const limn_family limn_family_mmdit = {

@@ -102,6 +102,7 @@ typedef struct limn_build {
     bool text_raw;         /* its features are what comes before the final norm; what is pooled has seen all layers */
     bool text_pools;       /* beside raw features the whole text is made, too, where it is not projected */
     bool vectors;          /* a text encoder reads words that are no ids, but vectors (textual inversion) */
+    uint64_t left_out;     /* bit i: without block i of a denoiser's limn_interface.blocks (skip-layer guidance) */
 } limn_build;
 
 /* What a network is to those who use it, of whichever family: what it lacks is 0. */
@@ -124,6 +125,7 @@ typedef struct limn_interface {
     int text_depth;               /* layers of a text encoder */
     const struct limn_text_config *text_encoder; /* in the settings; NULL: none is part of the network */
     int token_side;               /* pixels along one side of a token */
+    int blocks;                   /* that limn_build.left_out can leave out: the first 64 at most; 0: none */
     int grid;                     /* segments: pixels along one side that the last level sees as one */
     int latent, factor;           /* autoencoders: channels of the latent, pixels of the picture along a side of its pixel */
     double scale, shift;          /* diffusion sees (latent - shift) scale */

@@ -112,8 +112,9 @@ static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
 {
     return a->batch == b->batch && a->n_times == b->n_times && a->height == b->height && a->width == b->width &&
            a->text_length == b->text_length && a->text_skip == b->text_skip && a->text_raw == b->text_raw &&
-           a->text_pools == b->text_pools && a->vectors == b->vectors && a->part == b->part &&
-           a->precision == b->precision && a->cut.on == b->cut.on && a->cut.begin == b->cut.begin && a->cut.end == b->cut.end && a->cut.norm == b->cut.norm &&
+           a->text_pools == b->text_pools && a->vectors == b->vectors && a->left_out == b->left_out &&
+           a->part == b->part && a->precision == b->precision && a->cut.on == b->cut.on && a->cut.begin == b->cut.begin &&
+           a->cut.end == b->cut.end && a->cut.norm == b->cut.norm &&
            a->cut.own_moments == b->cut.own_moments;
 }
 
@@ -180,7 +181,8 @@ static limn_status make_plan(limn_ctx *ctx, limn_net *net, const limn_net_shape 
                         .text_skip = shape->text_skip,
                         .text_raw = shape->text_raw,
                         .text_pools = shape->text_pools,
-                        .vectors = shape->vectors};
+                        .vectors = shape->vectors,
+                        .left_out = shape->left_out};
     if (status == LIMN_OK && shape->cut.on) limn_graph_cut(p->g, shape->cut.begin, shape->cut.own_moments);
     if (status == LIMN_OK) status = limn_model_build(p->g, &net->settings, build, &p->ports);
     if (status == LIMN_OK && shape->cut.on) p->ports.output = end_of_cut(p->g->cut, &shape->cut, p->ports.output);

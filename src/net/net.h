@@ -27,6 +27,7 @@ typedef struct limn_net_shape {
     int height, width;       /* pictures of the network, where their size may vary; 0: the setting "size" */
     int text_length, text_skip; /* as in limn_build */
     bool text_raw, text_pools, vectors;
+    uint64_t left_out;
     limn_model_part part;
     limn_precision precision;
     limn_cut_at cut;         /* see strips.h */
