@@ -16,7 +16,7 @@ from networks import Denoiser, settings
 SMALL = "size=8 channels=4 patch=2 width=32 depth=2 heads=4 mlp=128 conditioning=modulated norm=pre "
 DIALECTS = [
     ("dit_diffusers", "dit " + SMALL + "classes=10 learn_sigma=1 as_diffusers=1"),
-    ("sd3_diffusers", "mmdit " + SMALL + "attention=joint text_length=333 text_width=24 pooled_width=20 qk_norm=1"),
+    ("sd3_diffusers", "mmdit " + SMALL + "attention=joint text_length=333 text_width=24 pooled_width=20 qk_norm=1 dual=1 places=5"),
 ]
 
 
@@ -24,8 +24,8 @@ def published(s):
     common = dict(num_attention_heads=4, attention_head_dim=8, in_channels=4, num_layers=2, sample_size=8, patch_size=2)
     if s["family"] == "dit":
         return DiTTransformer2DModel(num_embeds_ada_norm=10, out_channels=8, **common)
-    return SD3Transformer2DModel(joint_attention_dim=24, caption_projection_dim=32, pooled_projection_dim=20, out_channels=4, pos_embed_max_size=4,
-                                 qk_norm="rms_norm", **common)
+    return SD3Transformer2DModel(joint_attention_dim=24, caption_projection_dim=32, pooled_projection_dim=20, out_channels=4, pos_embed_max_size=5,
+                                 qk_norm="rms_norm", dual_attention_layers=(0,), **common)
 
 
 def main(path):

@@ -26,7 +26,9 @@ NETWORKS = [
     "mmdit " + TINY + TEXT + "conditioning=modulated norm=pre",
     "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre pooled_width=20",
     "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre pooled_width=20 qk_norm=1",
+    "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre pooled_width=20 qk_norm=1 dual=2 places=7",
     "mmdit " + TINY + TEXT + "attention=both conditioning=modulated norm=pre qk_norm=1",
+    "mmdit " + TINY + TEXT + "attention=both conditioning=modulated norm=pre dual=3 places=4",
     "uvit " + TINY.replace("depth=3", "depth=4") + "classes=10",
     "uvit " + TINY.replace("depth=3", "depth=2") + TEXT + "text=1 time_mlp=1 final_conv=0",
     "hdit size=16 channels=3 patch=2 width=16 levels=2 depth=2 depth_inner=1 window=4 head_width=8 mlp_ratio=2 enlarge=4",
@@ -110,6 +112,11 @@ def diffusers_sd3(sd, s):
             if not last:
                 o[p + "attn.to_add_out." + k] = sd[c + "attn.proj." + k]
                 o[p + "ff_context.net.0.proj." + k], o[p + "ff_context.net.2." + k] = sd[c + "mlp.fc1." + k], sd[c + "mlp.fc2." + k]
+            if i < s.get("dual", 0):
+                o.update(thirds(sd[x + "attn2.qkv." + k], [p + f"attn2.to_{a}." + k for a in "qkv"]))
+                o[p + "attn2.to_out.0." + k] = sd[x + "attn2.proj." + k]
+                if s.get("qk_norm"):
+                    o[p + "attn2.norm_q.weight"], o[p + "attn2.norm_k.weight"] = sd[x + "attn2.ln_q.weight"], sd[x + "attn2.ln_k.weight"]
             if s.get("qk_norm"):
                 o[p + "attn.norm_q.weight"], o[p + "attn.norm_k.weight"] = sd[x + "attn.ln_q.weight"], sd[x + "attn.ln_k.weight"]
                 o[p + "attn.norm_added_q.weight"], o[p + "attn.norm_added_k.weight"] = sd[c + "attn.ln_q.weight"], sd[c + "attn.ln_k.weight"]
@@ -128,7 +135,8 @@ def check_diffusers(s, sd, d, y):
         z = m(x, d["t"], d["label"]).sample
     else:
         m = SD3Transformer2DModel(joint_attention_dim=s["text_width"], caption_projection_dim=s["width"], pooled_projection_dim=s["pooled_width"],
-                                  pos_embed_max_size=s["size"] // s["patch"], qk_norm="rms_norm" if s.get("qk_norm") else None, **common).double().eval()
+                                  pos_embed_max_size=s.get("places") or s["size"] // s["patch"], qk_norm="rms_norm" if s.get("qk_norm") else None,
+                                  dual_attention_layers=tuple(range(s.get("dual", 0))), **common).double().eval()
         m.load_state_dict(diffusers_sd3(sd, s), strict=True)
         m.time_text_embed.time_proj = Sinusoids()
         z = m(x, d["features"], d["pooled"], d["t"]).sample

@@ -59,13 +59,21 @@ def sincos(dim, omega_t):
     return torch.cat([torch.sin(omega_t), torch.cos(omega_t)], -1)
 
 
-def positions(dim, grid):
-    """Half of the width tells the column, half the row."""
+def positions(dim, grid, base=None):
+    """Half of the width tells the column, half the row; base: so many places are spread over the grid."""
     quarter = dim // 4
     omega = 10000.0 ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
-    row, column = torch.meshgrid(torch.arange(grid, dtype=torch.float64), torch.arange(grid, dtype=torch.float64), indexing="ij")
+    place = torch.arange(grid, dtype=torch.float64) * (base or grid) / grid
+    row, column = torch.meshgrid(place, place, indexing="ij")
     parts = [sincos(dim, axis.reshape(-1, 1) * omega) for axis in (column, row)]
     return torch.cat(parts, -1)[None].float()
+
+
+def middle(table, h, w):
+    """The middle h x w of a square of places [1, n n, D]."""
+    n = math.isqrt(table.shape[1])
+    top, left = (n - h) // 2, (n - w) // 2
+    return table.reshape(1, n, n, -1)[:, top:top + h, left:left + w].flatten(1, 2)
 
 
 def timestep_sinusoids(t, dim):
@@ -208,32 +216,36 @@ class AddedBlock(nn.Module):
 
 
 class Stream(nn.Module):
-    def __init__(self, dim, heads, hidden, qk_norm, pre_only, cross):
+    def __init__(self, dim, heads, hidden, qk_norm, pre_only, cross, dual=False):
         super().__init__()
         self.attn = SelfAttention(dim, heads, qk_norm, not pre_only)
-        self.adaLN_modulation = modulation(dim, 2 if pre_only else 6)
+        self.chunks = 2 if pre_only else 9 if dual else 6
+        self.adaLN_modulation = modulation(dim, self.chunks)
+        if dual:
+            self.attn2 = SelfAttention(dim, heads, qk_norm)
         if not pre_only:
             self.mlp = Mlp(dim, hidden)
         if cross:
             self.cross_attn = CrossAttention(dim, heads)
 
     def begin(self, x, c):
-        m = self.adaLN_modulation(c).chunk(6 if hasattr(self, "mlp") else 2, -1)
+        m = self.adaLN_modulation(c).chunk(self.chunks, -1)
         return m, self.attn.split(modulate(x, m[0], m[1]))
 
     def finish(self, x, m, y, text=None):
-        x = x + m[2][:, None] * self.attn.proj(y)
+        second = m[8][:, None] * self.attn2(modulate(x, m[6], m[7])) if self.chunks == 9 else 0
+        x = x + m[2][:, None] * self.attn.proj(y) + second
         if text is not None:
             x = x + self.cross_attn(x, text)
         return x + m[5][:, None] * self.mlp(modulate(x, m[3], m[4]))
 
 
 class JointBlock(nn.Module):
-    def __init__(self, dim, heads, hidden, qk_norm, last, both):
+    def __init__(self, dim, heads, hidden, qk_norm, last, both, dual=False):
         super().__init__()
         self.heads = heads
         self.context_block = Stream(dim, heads, hidden, qk_norm, last, False)
-        self.x_block = Stream(dim, heads, hidden, qk_norm, False, both)
+        self.x_block = Stream(dim, heads, hidden, qk_norm, False, both, dual)
 
     def forward(self, context, x, c, text=None):
         mc, a = self.context_block.begin(context, c)
@@ -269,7 +281,8 @@ class Denoiser(nn.Module):
         time = dim if modulated else s["time_width"]
         self.frequencies = 256 if modulated else time
         self.x_embedder, self.t_embedder = Patches(s["channels"], s["patch"], dim), Two(self.frequencies, time)
-        self.register_buffer("pos_embed", positions(dim, s["size"] // s["patch"]))
+        grid = s["size"] // s["patch"]
+        self.register_buffer("pos_embed", positions(dim, s["places"], grid) if s.get("places") else positions(dim, grid))
         if s.get("classes"):
             self.y_embedder = Label(s["classes"], time)
         if attention:
@@ -285,14 +298,14 @@ class Denoiser(nn.Module):
     def block(self, i, dim, modulated):
         s = self.s
         if self.kind in ("joint", "both"):
-            return JointBlock(dim, s["heads"], s["mlp"], s.get("qk_norm", 0), i == s["depth"] - 1, self.kind == "both")
+            return JointBlock(dim, s["heads"], s["mlp"], s.get("qk_norm", 0), i == s["depth"] - 1, self.kind == "both", i < s.get("dual", 0))
         if modulated:
             return ModulatedBlock(dim, s["heads"], s["mlp"], self.kind == "cross")
         return AddedBlock(dim, s["heads"], s["mlp"], self.kind == "cross", s["time_width"], s.get("norm") == "pre")
 
     def forward(self, image, t, label=None, features=None, pooled=None):
         self.layers = {}
-        x = self.x_embedder(image.permute(0, 3, 1, 2)) + self.pos_embed
+        x = self.x_embedder(image.permute(0, 3, 1, 2)) + middle(self.pos_embed, image.shape[1] // self.s["patch"], image.shape[2] // self.s["patch"])
         c = self.t_embedder(timestep_sinusoids(t, self.frequencies).to(x.dtype))
         self.layers["t_embedder"] = c
         if label is not None:

@@ -24,6 +24,7 @@ NETWORKS = [
     "mmdit " + TINY + TEXT + "time_width=6",
     "mmdit " + TINY + TEXT + "conditioning=modulated norm=pre text_encoder=clip",
     "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
+    "mmdit " + TINY + TEXT + "attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip dual=1 places=5",
     "mmdit " + TINY + TEXT + "attention=both conditioning=modulated norm=pre text_encoder=clip",
     "uvit " + TINY + "classes=4",
     "ddpm " + UNET,

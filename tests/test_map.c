@@ -104,6 +104,16 @@ static void add_original(file *f, const native *t, const char *prefix)
     }
 }
 
+static void write_config(const file *f, const char *config)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/config.json", f->folder);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(config, out);
+    fclose(out);
+}
+
 /* Written to a fresh folder, beside config.json when there is one. */
 static void write_file(file *f, limn_ctx *ctx, const char *config)
 {
@@ -111,13 +121,7 @@ static void write_file(file *f, limn_ctx *ctx, const char *config)
     assert_non_null(mkdtemp(f->folder));
     snprintf(f->path, sizeof f->path, "%s/model.safetensors", f->folder);
     assert_int_equal(limn_safetensors_write(ctx, f->path, (size_t)f->n, f->views, 0, NULL), LIMN_OK);
-    if (!config) return;
-    char path[128];
-    snprintf(path, sizeof path, "%s/config.json", f->folder);
-    FILE *out = fopen(path, "w");
-    assert_non_null(out);
-    fputs(config, out);
-    fclose(out);
+    if (config) write_config(f, config);
 }
 
 static void remove_file(file *f)
@@ -153,6 +157,8 @@ static void expect_same(native *t, file *f, const char *title)
     limn_weight_file_close(st);
 }
 
+#define SD3_CONFIG "{\"sample_size\": 8, \"dual_attention_layers\": [0], \"qk_norm\": \"rms_norm\"}"
+
 static void diffusers_files_load_bit_for_bit(void **state)
 {
     (void)state;
@@ -166,9 +172,9 @@ static void diffusers_files_load_bit_for_bit(void **state)
     close_native(&t);
 
     f = (file){.n = 0};
-    open_native(&t, sd3_diffusers_settings); /* its q/k norms tell the heads: no config.json */
+    open_native(&t, sd3_diffusers_settings); /* its q/k norms tell the heads */
     add_diffusers(&f, &t, "", sd3_diffusers, COUNT(sd3_diffusers));
-    write_file(&f, t.ctx, NULL);
+    write_file(&f, t.ctx, SD3_CONFIG);
     expect_same(&t, &f, "Stable Diffusion 3 MMDiT (diffusers)");
     remove_file(&f);
     close_native(&t);
@@ -184,7 +190,7 @@ static void original_files_load_bit_for_bit(void **state)
         {"dit size=8 patch=2 width=32 depth=2 heads=4 mlp=48 conditioning=modulated norm=pre classes=7 learn_sigma=1",
          "module.", "{\"num_attention_heads\": 4}", "DiT"},
         {"mmdit size=8 patch=2 width=64 depth=1 heads=1 mlp=48 attention=joint conditioning=modulated norm=pre "
-         "text_length=333 text_width=24 pooled_width=16",
+         "text_length=333 text_width=24 pooled_width=16 places=4",
          "model.diffusion_model.", NULL, "Stable Diffusion 3 MMDiT"},
         {"clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600", "cond_stage_model.transformer.",
          NULL, "CLIP text encoder"},
@@ -579,7 +585,7 @@ static void names_are_written_as_they_are_read(void **state)
     open_native(&t, sd3_diffusers_settings);
     add_original(&a, &t, "");
     add_diffusers(&b, &t, "", sd3_diffusers, COUNT(sd3_diffusers));
-    expect_both_ways(&t, &a, &b, NULL);
+    expect_both_ways(&t, &a, &b, SD3_CONFIG);
 
     a = (file){.n = 0}, b = (file){.n = 0};
     open_native(
@@ -690,45 +696,69 @@ static void a_checkpoint_holds_several_networks(void **state)
     for (int k = 0; k < 3; k++) close_native(&t[k]);
 }
 
-/* The middle 2 x 6 of 7 x 7 places; 2 x 8 are more than there are. */
-static void cut_oblong(limn_ctx *ctx, const char *path, const float *table)
+/* What a network adds to the patches of a picture of h x w of them is the middle of its table. */
+static void expect_middle(limn_ctx *ctx, const limn_settings *settings, const char *path, const float *table, int h, int w)
 {
+    enum { SIDE = 7, WIDTH = 32 };
+    float x[SIDE * SIDE * WIDTH], places[SIDE * SIDE * WIDTH];
     limn_weight_file *st;
     limn_source *source;
-    limn_init init = {.kind = LIMN_INIT_SINCOS_2D, .frozen = true, .grid_h = 2, .grid_w = 6};
-    limn_wanted w = {.name = "pos_embed", .shape = LIMN_SHAPE(1, 12, 32), .init = &init};
-    float found[12 * 32];
+    limn_store *store;
+    limn_ports ports;
+    limn_plan *plan;
+    limn_run *run;
+    limn_graph *g = limn_graph_new(ctx);
     assert_int_equal(limn_weight_file_open(ctx, path, &st), LIMN_OK);
     assert_int_equal(limn_map_source(ctx, path, st, &source), LIMN_OK);
-    if (limn_source_read(ctx, source, &w, LIMN_F32, found) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
-    for (int y = 0; y < 2; y++) assert_memory_equal(found + y * 6 * 32, table + (y + 2) * 7 * 32, 6 * 32 * sizeof(float));
-    w.shape.dim[1] = 16, init.grid_w = 8;
-    assert_int_equal(limn_source_read(ctx, source, &w, LIMN_F32, found), LIMN_BAD_FILE);
-    assert_non_null(strstr(limn_error_text(ctx), "pos_embed holds 7 x 7 places, too few for 2 x 8"));
+    assert_int_equal(limn_model_build(g, settings, (limn_build){.batch = 1, .n_steps = 1, .height = 2 * h, .width = 2 * w},
+                                      &ports), LIMN_OK);
+    limn_node *parts[2] = {NULL};
+    for (int i = 0; i < g->n_nodes && !parts[1]; i++)
+        if (g->nodes[i]->op == LIMN_OP_ADD) memcpy(parts, g->nodes[i]->src, sizeof parts);
+    assert_int_equal(limn_plan_new_from(ctx, g, 1, &parts[1], &(limn_plan_options){.precision = LIMN_PRECISION_F32}, source,
+                                        &plan), LIMN_OK);
+    assert_int_equal(limn_store_new(ctx, limn_alloc_aligned, limn_free_aligned, &store), LIMN_OK);
+    assert_int_equal(limn_plan_make_constants(ctx, plan, store), LIMN_OK);
+    assert_true(limn_store_bytes(store) < (size_t)(h * w * WIDTH) * sizeof *x + 4096); /* of the table nothing else stays */
+    assert_int_equal(limn_run_new_with(ctx, plan, store, &run), LIMN_OK);
+    assert_int_equal(limn_run_execute(run), LIMN_OK);
+    assert_int_equal(limn_node_count(parts[1]), h * w * WIDTH);
+    assert_int_equal(limn_run_read(run, parts[1], LIMN_F32, x), LIMN_OK);
+    for (int y = 0; y < h; y++)
+        memcpy(places + y * w * WIDTH, table + ((y + (SIDE - h) / 2) * SIDE + (SIDE - w) / 2) * WIDTH,
+               (size_t)(w * WIDTH) * sizeof *x);
+    assert_memory_equal(x, places, (size_t)(h * w * WIDTH) * sizeof *x);
+    limn_run_free(run);
+    limn_plan_free(plan);
+    limn_store_free(store);
     limn_source_free(source);
     limn_weight_file_close(st);
+    limn_graph_free(g);
 }
 
-/* SD3's table has 192 x 192 positions; a picture takes the middle. */
+/* SD3's table has 192 x 192 positions, here 7 x 7, of no formula; a picture takes the middle. */
 static void positions_are_cut_from_the_middle(void **state)
 {
     (void)state;
     native t;
     file f = {.n = 0};
+    limn_ports ports;
     open_native(&t, "mmdit size=8 patch=2 width=32 depth=1 heads=4 mlp=48 attention=joint conditioning=modulated norm=pre "
-                    "text_length=333 text_width=24 "
-                    "pooled_width=16 qk_norm=1");
-    add_original(&f, &t, "model.diffusion_model.");
+                    "text_length=333 text_width=24 pooled_width=16 qk_norm=1 places=7");
     int p = find_parameter(&t, "pos_embed");
-    free(f.own[p]);
-    f.own[p] = malloc(7 * 7 * 32 * sizeof(float));
-    f.views[p].view = (limn_view){LIMN_F32, LIMN_SHAPE(1, 49, 32), f.own[p]};
-    formula_fill("table", 7 * 7 * 32, 1, f.own[p]);
-    for (int y = 0; y < 4; y++)
-        memcpy(t.weights.value + t.weights.begin[p] + y * 4 * 32, f.own[p] + ((y + 1) * 7 + 1) * 32, 4 * 32 * sizeof(float));
+    float *table = t.weights.value + t.weights.begin[p];
+    formula_fill("table", 7 * 7 * 32, 1, table);
+    add_original(&f, &t, "model.diffusion_model.");
     write_file(&f, t.ctx, "{\"sample_size\": 8}");
     expect_same(&t, &f, "Stable Diffusion 3 MMDiT");
-    cut_oblong(t.ctx, f.path, f.own[p]);
+    static const int sides[][2] = {{4, 4}, {2, 6}, {5, 1}, {7, 7}};
+    for (int k = 0; k < COUNT(sides); k++)
+        expect_middle(t.ctx, &t.settings, f.path, table, sides[k][0], sides[k][1]);
+    limn_graph *g = limn_graph_new(t.ctx);
+    assert_int_equal(limn_model_build(g, &t.settings, (limn_build){.batch = 1, .width = 16}, &ports), LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(limn_error_text(t.ctx), "of as many patches as there are places at most, found 16; the nearest "
+                                                   "is 14"));
+    limn_graph_free(g);
     remove_file(&f);
     close_native(&t);
 }
@@ -858,6 +888,7 @@ static void weights_in_several_files_are_found_by_their_index(void **state)
     assert_non_null(out);
     fprintf(out, "%s}}", index);
     fclose(out);
+    write_config(&f, SD3_CONFIG);
     assert_int_equal(limn_map_file(t.ctx, f.folder, found), LIMN_OK);
     assert_string_equal(found, f.path);
     expect_same(&t, &f, "Stable Diffusion 3 MMDiT (diffusers)");

@@ -28,6 +28,7 @@ const limn_family *const limn_families[] = {
 #define UVIT_M "width=768 depth=16 heads=12 mlp=3072 "
 #define UVIT_L "width=1024 depth=20 heads=16 mlp=4096 "
 #define UVIT_H "width=1152 depth=28 heads=16 mlp=4608 final_conv=0 "
+#define SD3 "size=128 channels=16 patch=2 attention=joint text_length=333 text_width=4096 pooled_width=2048 "
 #define LATENT "size=32 channels=4 classes=1000 "
 
 const limn_preset limn_presets[] = {
@@ -53,6 +54,9 @@ const limn_preset limn_presets[] = {
     {"mmdit-emoji", "mmdit",
      "size=64 channels=4 patch=16 width=256 depth=6 heads=4 mlp=1024 attention=cross conditioning=modulated norm=pre "
      "text_encoder=clip text_length=24 text_width=192 text_depth=2 text_heads=4 text_vocab=8192"},
+    {"sd3-medium", "mmdit", SD3 "width=1536 depth=24 heads=24 mlp=6144 places=192"},
+    {"sd3.5-medium", "mmdit", SD3 "width=1536 depth=24 heads=24 mlp=6144 places=384 qk_norm=1 dual=13"},
+    {"sd3.5-large", "mmdit", SD3 "width=2432 depth=38 heads=38 mlp=9728 places=192 qk_norm=1"},
     {"unet-2015", "unet", "size=572 channels=1 levels=5 padding=valid"},
     {"unet-milesial", "unet", "levels=5 norm=batch"},
     {"sd-vae", "vae", ""},

@@ -26,38 +26,6 @@ void limn_loras_free(struct limn_loras *loras)
     free(loras);
 }
 
-/* ---- other spellings -------------------------------------------------------------------------------------------------- */
-
-/* Original names of the U-Net's blocks ("input_blocks_1_1_proj_in") to those that parameters have here. */
-static limn_status respell_part(limn_pipeline *p, limn_lora *lora, const limn_graph *g, const limn_settings *settings)
-{
-    limn_lora_spelling *s = malloc((size_t)g->n_parameters * sizeof *s + 1);
-    size_t n = 0;
-    char original[LIMN_LORA_NAME];
-    bool bias, known = true;
-    if (!s) return limn_fail_memory(p->ctx, (size_t)g->n_parameters * sizeof *s, limn_lora_path(lora));
-    for (int i = 0; i < g->n_parameters && known; i++) {
-        const char *name = g->parameters[i]->name;
-        known = limn_map_original(settings, name, original, sizeof original);
-        if (known && limn_lora_flat(name, s[n].to, &bias) && !bias && limn_lora_flat(original, s[n].from, &bias)) n++;
-    }
-    limn_status status = limn_lora_respell(p->ctx, lora, LIMN_LORA_DENOISER, n, s);
-    free(s);
-    return status;
-}
-
-static limn_status respell(limn_pipeline *p, limn_lora *lora)
-{
-    const limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER);
-    limn_ports ports;
-    limn_graph *g = limn_graph_new(p->ctx);
-    if (!g) return limn_fail_memory(p->ctx, sizeof(limn_graph), "a graph");
-    limn_status status = limn_model_build(g, limn_net_settings(part->net), (limn_build){.batch = 1}, &ports);
-    if (status == LIMN_OK) status = respell_part(p, lora, g, limn_net_settings(part->net));
-    limn_graph_free(g);
-    return status;
-}
-
 /* ---- does it fit? ----------------------------------------------------------------------------------------------------- */
 
 /* Modules of a file that are some network's. */
@@ -80,11 +48,14 @@ static limn_status fit_parameter(limn_pipeline *p, const limn_lora *lora, limn_l
     char flat[LIMN_LORA_NAME];
     bool bias;
     const limn_lora_module *m = limn_lora_flat(node->name, flat, &bias) ? limn_lora_find(lora, network, flat) : NULL;
-    if (!m) return LIMN_OK;
-    size_t i = (size_t)(m - limn_lora_get(lora, 0));
-    out->n += !out->module[i], out->module[i] = true;
     limn_wanted w = {.name = node->name, .shape = node->shape, .init = &node->init};
-    return limn_lora_apply(p->ctx, lora, m, 1, &w, bias, NULL);
+    limn_status status = LIMN_OK;
+    for (; m && status == LIMN_OK; m = limn_lora_next(lora, m)) {
+        size_t i = (size_t)(m - limn_lora_get(lora, 0));
+        out->n += !out->module[i], out->module[i] = true;
+        status = limn_lora_apply(p->ctx, lora, m, 1, &w, bias, NULL);
+    }
+    return status;
 }
 
 static limn_status fit_part(limn_pipeline *p, const limn_lora *lora, const limn_recipe_part *part, fitted *out)
@@ -221,7 +192,7 @@ static limn_status push(limn_pipeline *p, const char *path, double denoiser, dou
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s: expected a weight from -100 to 100", path);
     limn_status status = limn_lora_open(p->ctx, path, &lora);
     if (status != LIMN_OK) return status;
-    status = respell(p, lora);
+    status = limn_map_respell(p->ctx, limn_net_settings(limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER)->net), lora);
     if (status == LIMN_OK) status = find_encoder(p, lora);
     if (status == LIMN_OK) status = check_fit(p, lora);
     if (status != LIMN_OK) return limn_lora_free(lora), status;

@@ -52,9 +52,9 @@ static const dialect_tensor dit_diffusers[] = {
     {"proj_out_2.bias", "final_layer.linear.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},
 };
 
-static const char sd3_diffusers_settings[] = "mmdit size=8 channels=4 patch=2 width=32 depth=2 heads=4 mlp=128 conditioning=modulated norm=pre attention=joint text_length=333 text_width=24 pooled_width=20 qk_norm=1";
+static const char sd3_diffusers_settings[] = "mmdit size=8 channels=4 patch=2 width=32 depth=2 heads=4 mlp=128 conditioning=modulated norm=pre attention=joint text_length=333 text_width=24 pooled_width=20 qk_norm=1 dual=1 places=5";
 static const dialect_tensor sd3_diffusers[] = {
-    {"pos_embed.pos_embed", "pos_embed", 3, {1, 16, 32, 0}, 1, {0, 0}, 1},
+    {"pos_embed.pos_embed", "pos_embed", 3, {1, 25, 32, 0}, 1, {0, 0}, 1},
     {"pos_embed.proj.weight", "x_embedder.proj.weight", 4, {32, 4, 2, 2}, 1, {0, 0}, 32},
     {"pos_embed.proj.bias", "x_embedder.proj.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},
     {"time_text_embed.timestep_embedder.linear_1.weight", "t_embedder.mlp.0.weight", 2, {32, 256, 0, 0}, 1, {0, 0}, 32},
@@ -67,8 +67,8 @@ static const dialect_tensor sd3_diffusers[] = {
     {"time_text_embed.text_embedder.linear_2.bias", "y_embedder.mlp.2.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},
     {"context_embedder.weight", "context_embedder.weight", 2, {32, 24, 0, 0}, 1, {0, 0}, 32},
     {"context_embedder.bias", "context_embedder.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},
-    {"transformer_blocks.0.norm1.linear.weight", "joint_blocks.0.x_block.adaLN_modulation.1.weight", 2, {192, 32, 0, 0}, 1, {0, 0}, 192},
-    {"transformer_blocks.0.norm1.linear.bias", "joint_blocks.0.x_block.adaLN_modulation.1.bias", 1, {192, 0, 0, 0}, 1, {0, 0}, 192},
+    {"transformer_blocks.0.norm1.linear.weight", "joint_blocks.0.x_block.adaLN_modulation.1.weight", 2, {288, 32, 0, 0}, 1, {0, 0}, 288},
+    {"transformer_blocks.0.norm1.linear.bias", "joint_blocks.0.x_block.adaLN_modulation.1.bias", 1, {288, 0, 0, 0}, 1, {0, 0}, 288},
     {"transformer_blocks.0.norm1_context.linear.weight", "joint_blocks.0.context_block.adaLN_modulation.1.weight", 2, {192, 32, 0, 0}, 1, {0, 0}, 192},
     {"transformer_blocks.0.norm1_context.linear.bias", "joint_blocks.0.context_block.adaLN_modulation.1.bias", 1, {192, 0, 0, 0}, 1, {0, 0}, 192},
     {"transformer_blocks.0.attn.norm_q.weight", "joint_blocks.0.x_block.attn.ln_q.weight", 1, {8, 0, 0, 0}, 1, {0, 0}, 8},
@@ -91,6 +91,16 @@ static const dialect_tensor sd3_diffusers[] = {
     {"transformer_blocks.0.attn.to_add_out.bias", "joint_blocks.0.context_block.attn.proj.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},
     {"transformer_blocks.0.attn.norm_added_q.weight", "joint_blocks.0.context_block.attn.ln_q.weight", 1, {8, 0, 0, 0}, 1, {0, 0}, 8},
     {"transformer_blocks.0.attn.norm_added_k.weight", "joint_blocks.0.context_block.attn.ln_k.weight", 1, {8, 0, 0, 0}, 1, {0, 0}, 8},
+    {"transformer_blocks.0.attn2.norm_q.weight", "joint_blocks.0.x_block.attn2.ln_q.weight", 1, {8, 0, 0, 0}, 1, {0, 0}, 8},
+    {"transformer_blocks.0.attn2.norm_k.weight", "joint_blocks.0.x_block.attn2.ln_k.weight", 1, {8, 0, 0, 0}, 1, {0, 0}, 8},
+    {"transformer_blocks.0.attn2.to_q.weight", "joint_blocks.0.x_block.attn2.qkv.weight", 2, {32, 32, 0, 0}, 1, {0, 0}, 32},
+    {"transformer_blocks.0.attn2.to_q.bias", "joint_blocks.0.x_block.attn2.qkv.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},
+    {"transformer_blocks.0.attn2.to_k.weight", "joint_blocks.0.x_block.attn2.qkv.weight", 2, {32, 32, 0, 0}, 1, {32, 0}, 32},
+    {"transformer_blocks.0.attn2.to_k.bias", "joint_blocks.0.x_block.attn2.qkv.bias", 1, {32, 0, 0, 0}, 1, {32, 0}, 32},
+    {"transformer_blocks.0.attn2.to_v.weight", "joint_blocks.0.x_block.attn2.qkv.weight", 2, {32, 32, 0, 0}, 1, {64, 0}, 32},
+    {"transformer_blocks.0.attn2.to_v.bias", "joint_blocks.0.x_block.attn2.qkv.bias", 1, {32, 0, 0, 0}, 1, {64, 0}, 32},
+    {"transformer_blocks.0.attn2.to_out.0.weight", "joint_blocks.0.x_block.attn2.proj.weight", 2, {32, 32, 0, 0}, 1, {0, 0}, 32},
+    {"transformer_blocks.0.attn2.to_out.0.bias", "joint_blocks.0.x_block.attn2.proj.bias", 1, {32, 0, 0, 0}, 1, {0, 0}, 32},
     {"transformer_blocks.0.ff.net.0.proj.weight", "joint_blocks.0.x_block.mlp.fc1.weight", 2, {128, 32, 0, 0}, 1, {0, 0}, 128},
     {"transformer_blocks.0.ff.net.0.proj.bias", "joint_blocks.0.x_block.mlp.fc1.bias", 1, {128, 0, 0, 0}, 1, {0, 0}, 128},
     {"transformer_blocks.0.ff.net.2.weight", "joint_blocks.0.x_block.mlp.fc2.weight", 2, {32, 128, 0, 0}, 1, {0, 0}, 32},

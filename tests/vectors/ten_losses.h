@@ -13,6 +13,8 @@ static const struct ten_losses {
      {0.6394385065, 0.8744854791, 0.8277593935, 0.6792401648, 0.7310354064, 0.8099915084, 0.6318607005, 0.6655621561, 0.7693263752, 0.597301687}},
     {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip",
      {0.6823211043, 0.8231754228, 0.8496494928, 0.6806868727, 0.7649263706, 0.8010414152, 0.6405844223, 0.687722878, 0.805115081, 0.6158743705}},
+    {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 attention=joint conditioning=modulated norm=pre qk_norm=1 text_encoder=clip dual=1 places=5",
+     {0.6965706341, 0.8361523012, 0.7980126432, 0.7314269656, 0.7556718109, 0.7927705204, 0.6752540611, 0.6700686921, 0.7768396067, 0.5719319287}},
     {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 attention=both conditioning=modulated norm=pre text_encoder=clip",
      {0.6978688306, 0.8350547478, 0.8613744879, 0.7346469232, 0.797006271, 0.8047938976, 0.6588408331, 0.6587320779, 0.7920246997, 0.6009870727}},
     {"uvit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 classes=4",

@@ -1,54 +1,41 @@
 /* detect.c: which published network a file holds, and its numbers.
  *
  * Heads: no shape tells them but that of a q/k norm (one head's width).  config.json says num_attention_heads; without it
- * the published rules: DiT 384:6 768:12 1024:16 1152:16; SD3 one head per block; CLIP 64 wide. */
+ * the published rules: DiT 384:6 768:12 1024:16 1152:16; CLIP 64 wide. */
 #include "file/json_file.h"
 #include "model/map/numbers.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { CONFIG_LIMIT = 1 << 20 };
 
-static int64_t root(int64_t n)
-{
-    int64_t r = 0;
-    while (r < 65536 && r * r < n) r++;
-    return r * r == n ? r : 0;
-}
-
 /* ---- one function per family ------------------------------------------------------------------------------------------ */
 
-/* What the first and the last layer tell. */
-typedef struct patches {
-    int64_t width, side;
-    bool doubled; /* the variance comes with the prediction */
-} patches;
-
-static patches patches_of(limn_numbers *q, const char *first, const char *last, bool may_double, const int *field[3])
+limn_patches limn_numbers_patches(limn_numbers *q, const char *first, const char *last, bool may_double,
+                                  const int *field[3])
 {
     int64_t width = limn_numbers_dim(q, first, 4, 0), channels = limn_numbers_dim(q, first, 4, 1),
             p = limn_numbers_dim(q, first, 4, 2), out = limn_numbers_dim(q, last, 2, 0);
     limn_numbers_set(q, field[0], width);
     limn_numbers_set(q, field[1], channels);
     limn_numbers_set(q, field[2], p);
-    if (q->status != LIMN_OK) return (patches){0}; /* a file's numbers, also beyond what may be multiplied */
+    if (q->status != LIMN_OK) return (limn_patches){0}; /* a file's numbers, also beyond what may be multiplied */
     bool doubled = may_double && out == 2 * p * p * channels;
     if (out != p * p * channels && !doubled)
         q->status = limn_fail(
             q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" has %lld rows, expected %lld for patches of %lld and %lld channels",
             q->file, q->map->prefix, last, (long long)out, (long long)(p * p * channels), (long long)p, (long long)channels);
-    return (patches){width, p, doubled};
+    return (limn_patches){width, p, doubled};
 }
 
 void limn_numbers_of_dit(limn_numbers *q)
 {
     const dit_config *cfg = limn_numbers_config(q);
     bool diffusers = q->map->dialect->naming == LIMN_NAMES_DIFFUSERS;
-    patches p = patches_of(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
-                           diffusers ? "proj_out_2.weight" : "final_layer.linear.weight", true,
-                           (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
+    limn_patches p = limn_numbers_patches(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
+                                          diffusers ? "proj_out_2.weight" : "final_layer.linear.weight", true,
+                                          (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
     limn_numbers_set(q, &cfg->learn_sigma, p.doubled);
     limn_numbers_set(q, &cfg->as_diffusers, diffusers);
     limn_numbers_set(q, &cfg->conditioning, LIMN_TIME_MODULATES);
@@ -69,90 +56,10 @@ void limn_numbers_of_dit(limn_numbers *q)
     limn_numbers_must_agree(q, "patch_size", cfg->patch);
     limn_numbers_must_agree(q, "num_layers", cfg->depth);
     limn_numbers_must_agree(q, "num_embeds_ada_norm", cfg->classes);
-    int64_t grid = diffusers ? 0 : root(limn_numbers_dim(q, "pos_embed", 3, 1));
+    int64_t grid = diffusers ? 0 : limn_numbers_root(limn_numbers_dim(q, "pos_embed", 3, 1));
     limn_numbers_set(q, &cfg->size, diffusers ? limn_numbers_whole(q, "sample_size", 32) : grid * p.side);
     int64_t rule = p.width == 384 ? 6 : p.width == 768 ? 12 : p.width == 1024 || p.width == 1152 ? 16 : 0;
     limn_numbers_heads(q, &cfg->heads, limn_numbers_whole(q, "num_attention_heads", rule), p.width);
-}
-
-/* Pixels of a latent that the file was trained for: as diffusers' config.json says, or the table of places that the authors
- * store.  Either gives the same network: places are divided by as much as there are more. */
-static int64_t pixart_size(limn_numbers *q, int64_t patch, bool sides)
-{
-    const limn_entry *places = limn_numbers_find(q, "pos_embed");
-    int64_t grid = places && places->rank == 3 ? root(places->dim[1]) : 0;
-    return limn_numbers_whole(q, "sample_size", grid ? grid * patch : sides ? 128 : 64);
-}
-
-void limn_numbers_of_pixart(limn_numbers *q)
-{
-    const pixart_config *cfg = limn_numbers_config(q);
-    bool diffusers = q->map->dialect->naming == LIMN_NAMES_DIFFUSERS;
-    patches p = patches_of(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
-                           diffusers ? "proj_out.weight" : "final_layer.linear.weight", true,
-                           (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
-    bool sides = limn_numbers_find(q, diffusers ? "adaln_single.emb.resolution_embedder.linear_1.weight"
-                                                : "csize_embedder.mlp.0.weight") != NULL;
-    limn_numbers_set(q, &cfg->learn_sigma, p.doubled);
-    limn_numbers_set(q, &cfg->sides, sides);
-    limn_numbers_set(q, &cfg->depth, limn_numbers_depth(q, diffusers ? "transformer_blocks." : "blocks.",
-                                                        ".scale_shift_table"));
-    limn_numbers_set(
-        q, &cfg->mlp,
-        limn_numbers_dim(q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "blocks.0.mlp.fc1.weight", 2, 0));
-    limn_numbers_set(q, &cfg->text.width,
-                     limn_numbers_dim(q, diffusers ? "caption_projection.linear_1.weight" : "y_embedder.y_proj.fc1.weight",
-                                      2, 1));
-    limn_numbers_must_agree(q, "in_channels", cfg->channels);
-    limn_numbers_must_agree(q, "out_channels", cfg->channels * (1 + cfg->learn_sigma));
-    limn_numbers_must_agree(q, "patch_size", cfg->patch);
-    limn_numbers_must_agree(q, "num_layers", cfg->depth);
-    limn_numbers_must_agree(q, "caption_channels", cfg->text.width);
-    limn_numbers_set(q, &cfg->size, pixart_size(q, p.side, sides));
-    double interpolation = diffusers && q->config ? fmax(cfg->size / 64, 1) : cfg->size / 64.0; /* where it is not told */
-    limn_numbers_set_real(q, &cfg->interpolation, limn_numbers_real(q, "interpolation_scale", interpolation));
-    const limn_entry *no_caption = limn_numbers_find(q, "y_embedder.y_embedding");
-    if (no_caption && no_caption->rank == 2) limn_numbers_set(q, &cfg->text.length, no_caption->dim[0]);
-    else if (sides) limn_numbers_set(q, &cfg->text.length, 120);
-    limn_numbers_heads(q, &cfg->heads, limn_numbers_whole(q, "num_attention_heads", p.width == 1152 ? 16 : 0), p.width);
-}
-
-void limn_numbers_of_sd3(limn_numbers *q)
-{
-    const mmdit_config *cfg = limn_numbers_config(q);
-    bool diffusers = q->map->dialect->naming == LIMN_NAMES_DIFFUSERS;
-    const char *norm = diffusers ? "transformer_blocks.0.attn.norm_q.weight" : "joint_blocks.0.x_block.attn.ln_q.weight";
-    const char *second = diffusers ? "transformer_blocks.0.attn2.to_q.weight" : "joint_blocks.0.x_block.attn2.qkv.weight";
-    if (limn_numbers_find(q, second))
-        q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
-                              "%s: \"%s%s\" is the second attention of SD3.5 medium (MMDiT-X), which Limn has no block for",
-                              q->file, q->map->prefix, second);
-    patches p = patches_of(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
-                           diffusers ? "proj_out.weight" : "final_layer.linear.weight", false,
-                           (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
-    limn_numbers_set(q, &cfg->conditioning, LIMN_TIME_MODULATES);
-    limn_numbers_set(q, &cfg->norm, LIMN_NORM_PRE);
-    int64_t depth = diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".attn.add_q_proj.weight")
-                              : limn_numbers_depth(q, "joint_blocks.", ".x_block.attn.qkv.weight");
-    limn_numbers_set(q, &cfg->attention, MMDIT_JOINT);
-    limn_numbers_set(q, &cfg->depth, depth);
-    q->map->n_blocks = (int)depth;
-    limn_numbers_set(
-        q, &cfg->mlp,
-        limn_numbers_dim(
-            q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "joint_blocks.0.x_block.mlp.fc1.weight", 2, 0));
-    limn_numbers_set(q, &cfg->text.width, limn_numbers_dim(q, "context_embedder.weight", 2, 1));
-    limn_numbers_set(
-        q, &cfg->pooled_width,
-        limn_numbers_dim(q, diffusers ? "time_text_embed.text_embedder.linear_1.weight" : "y_embedder.mlp.0.weight", 2, 1));
-    limn_numbers_set(q, &cfg->text.length, 333); /* 256 of T5 and 77 of CLIP */
-    int64_t most = root(limn_numbers_dim(q, diffusers ? "pos_embed.pos_embed" : "pos_embed", 3, 1)) * p.side,
-            size = limn_numbers_whole(q, "sample_size", 128);
-    limn_numbers_set(q, &cfg->size, size < most ? size : most);
-    int64_t head = limn_numbers_find(q, norm) ? limn_numbers_dim(q, norm, 1, 0) : 0;
-    limn_numbers_set(q, &cfg->qk_norm, head > 0);
-    int64_t rule = head > 0 && p.width % head == 0 ? p.width / head : p.width == 64 * depth ? depth : 0;
-    limn_numbers_heads(q, &cfg->heads, head > 0 ? rule : limn_numbers_whole(q, "num_attention_heads", rule), p.width);
 }
 
 /* transformers 5 dropped the module that the names began with. */

@@ -8,11 +8,6 @@
 
 static const limn_map_row same[] = {{.name = NULL}};
 
-static const limn_map_row sd3[] = {
-    {"pos_embed", {"pos_embed"}, LIMN_MAP_CROP},
-    {.name = NULL},
-};
-
 #define FIRST "transformer_blocks.0.norm1.emb."
 #define BLOCK "transformer_blocks.*."
 
@@ -37,7 +32,7 @@ static const limn_map_row dit_diffusers[] = {
 
 static const limn_map_row sd3_diffusers[] = {
     {"x_embedder.proj", {"pos_embed.proj"}, LIMN_MAP_ROWS},
-    {"pos_embed", {"pos_embed.pos_embed"}, LIMN_MAP_CROP},
+    {"pos_embed", {"pos_embed.pos_embed"}, LIMN_MAP_ROWS},
     {"t_embedder.mlp.0", {"time_text_embed.timestep_embedder.linear_1"}, LIMN_MAP_ROWS},
     {"t_embedder.mlp.2", {"time_text_embed.timestep_embedder.linear_2"}, LIMN_MAP_ROWS},
     {"y_embedder.mlp.0", {"time_text_embed.text_embedder.linear_1"}, LIMN_MAP_ROWS},
@@ -47,6 +42,10 @@ static const limn_map_row sd3_diffusers[] = {
     {IMAGE "attn.ln_q", {BLOCK "attn.norm_q"}, LIMN_MAP_ROWS},
     {IMAGE "attn.ln_k", {BLOCK "attn.norm_k"}, LIMN_MAP_ROWS},
     {IMAGE "attn.proj", {BLOCK "attn.to_out.0"}, LIMN_MAP_ROWS},
+    {IMAGE "attn2.qkv", {BLOCK "attn2.to_q", BLOCK "attn2.to_k", BLOCK "attn2.to_v"}, LIMN_MAP_ROWS},
+    {IMAGE "attn2.ln_q", {BLOCK "attn2.norm_q"}, LIMN_MAP_ROWS},
+    {IMAGE "attn2.ln_k", {BLOCK "attn2.norm_k"}, LIMN_MAP_ROWS},
+    {IMAGE "attn2.proj", {BLOCK "attn2.to_out.0"}, LIMN_MAP_ROWS},
     {IMAGE "mlp.fc1", {BLOCK "ff.net.0.proj"}, LIMN_MAP_ROWS},
     {IMAGE "mlp.fc2", {BLOCK "ff.net.2"}, LIMN_MAP_ROWS},
     {CONTEXT "adaLN_modulation.1", {BLOCK "norm1_context.linear"}, LIMN_MAP_SWAP_LAST},
@@ -161,7 +160,7 @@ const limn_dialect limn_dialects[] = {
      .family = &limn_family_mmdit,
      .numbers = limn_numbers_of_sd3,
      .anchors = ANCHORS("joint_blocks.0.x_block.attn.qkv.weight", "pos_embed"),
-     .rows = sd3},
+     .rows = same},
     {.title = "Stable Diffusion 3 MMDiT (diffusers)",
      .family = &limn_family_mmdit,
      .numbers = limn_numbers_of_sd3,

@@ -1,7 +1,7 @@
 /* map.h: open weights under the names they were published with.
  *
  * A dialect is a table from our parameter names to the file's: which tensors, and how they become one (rows side by side,
- * halves swapped, the middle of a table of positions).  Nothing is copied before every shape was compared. */
+ * halves swapped).  Nothing is copied before every shape was compared. */
 #ifndef LIMN_MAP_H
 #define LIMN_MAP_H
 
@@ -17,7 +17,6 @@ typedef enum limn_map_how {
     LIMN_MAP_ROWS,       /* sources under each other along their first dimension; one source: as it is */
     LIMN_MAP_SWAP,       /* first and second half of the rows change places: (scale, shift) <-> (shift, scale) */
     LIMN_MAP_SWAP_LAST,  /* the same in the last block only */
-    LIMN_MAP_CROP,       /* the middle g x g of a table of M x M positions [1, M M, D] */
     LIMN_MAP_FIRST_THIRD, LIMN_MAP_SECOND_THIRD, LIMN_MAP_LAST_THIRD, /* of the source's rows: q, k, v; rows of a table in
                                                                         * this order */
     LIMN_MAP_TRANSPOSED, /* [columns, rows] in the file */
@@ -113,6 +112,9 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
 limn_status limn_map_source(limn_ctx *ctx, const char *file, const limn_weight_file *st, limn_source **out);
 /** What Stable Diffusion's own files call a parameter of its U-Net.  @return false: it is of another network */
 bool limn_map_original(const limn_settings *s, const char *name, char *out, size_t out_bytes);
+struct limn_lora; /* weights/lora.h */
+/** Modules of a LoRA file that are this denoiser's by another program's names get ours.  @return as limn_lora_respell() */
+limn_status limn_map_respell(limn_ctx *ctx, const limn_settings *s, struct limn_lora *lora);
 /** The weight file of a source: itself, or for a folder model.safetensors, diffusion_pytorch_model.safetensors, or that in
  *  transformer/, unet/ or text_encoder/; beside each, where it is not there, its variants fp16 and bf16, and the .bin files
  *  that torch.save() wrote; of weights in several files their index (NAME.index.json).  out needs 1100 bytes.

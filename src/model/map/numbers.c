@@ -92,3 +92,10 @@ void limn_numbers_heads(limn_numbers *q, const int *field, int64_t heads, int64_
                               q->file, q->map->dialect->title, (long long)width);
     else limn_numbers_set(q, field, heads);
 }
+
+int64_t limn_numbers_root(int64_t n)
+{
+    int64_t r = 0;
+    while (r < 65536 && r * r < n) r++;
+    return r * r == n ? r : 0;
+}

@@ -36,6 +36,17 @@ double limn_numbers_real(const limn_numbers *q, const char *key, double otherwis
 void limn_numbers_must_agree(limn_numbers *q, const char *key, int64_t shown);
 /** The number of attention heads, which must divide width. */
 void limn_numbers_heads(limn_numbers *q, const int *field, int64_t heads, int64_t width);
+/** The side of a square of n; 0: it is none. */
+int64_t limn_numbers_root(int64_t n);
+
+/* What the first and the last layer of a transformer tell. */
+typedef struct limn_patches {
+    int64_t width, side;
+    bool doubled; /* the variance comes with the prediction */
+} limn_patches;
+/** @param field  where width, channels and patch go  @return {0} on a failure */
+limn_patches limn_numbers_patches(limn_numbers *q, const char *first, const char *last, bool may_double,
+                                  const int *field[3]);
 
 void limn_numbers_of_dit(limn_numbers *q);
 void limn_numbers_of_pixart(limn_numbers *q);

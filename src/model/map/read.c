@@ -85,34 +85,6 @@ static limn_status swapped(limn_ctx *ctx, const limn_weight_file *st, const limn
     return limn_weight_file_load_part(ctx, st, e, 0, half, element(to, dtype, (int64_t)half), dtype);
 }
 
-static int64_t root(int64_t n)
-{
-    int64_t r = 0;
-    while (r < 65536 && r * r < n) r++;
-    return r * r == n ? r : -1;
-}
-
-/* [1, M M, D] -> [1, h w, D]: rows (M - h) / 2 on, columns (M - w) / 2 on. */
-static limn_status crop(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name, const limn_node *p,
-                        limn_dtype dtype, void *to)
-{
-    const limn_entry *e = limn_weight_file_find(st, name);
-    if (!e) return limn_source_missing(ctx, file, st, name);
-    int64_t h = p->init.grid_h, w = p->init.grid_w, width = p->shape.dim[2], m = e->rank == 3 ? root(e->dim[1]) : -1;
-    if (!e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != width || h * w != p->shape.dim[1] || m < 1)
-        return limn_source_wrong_shape(ctx, file, st, e, &p->shape);
-    if (m < h || m < w)
-        return limn_fail(ctx, LIMN_BAD_FILE, "%s: %s holds %lld x %lld places, too few for %lld x %lld", file, e->name,
-                         (long long)m, (long long)m, (long long)h, (long long)w);
-    if (!to) return LIMN_OK;
-    int64_t first = ((m - h) / 2 * m + (m - w) / 2) * width;
-    limn_status status = LIMN_OK;
-    for (int64_t y = 0; y < h && status == LIMN_OK; y++)
-        status = limn_weight_file_load_part(ctx, st, e, (size_t)(first + y * m * width), (size_t)(w * width),
-                                            element(to, dtype, y * w * width), dtype);
-    return status;
-}
-
 /* Of the parameter's own shape, or a table of places on another grid. */
 static limn_status read_own(limn_ctx *ctx, const char *file, const limn_weight_file *st, const char *name,
                             const limn_node *p, limn_dtype dtype, void *to, limn_dtype *type)
@@ -203,10 +175,6 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
     while (row->name && !limn_map_matches(row->name, p->name, end, &block)) row++;
     *found = row->how != LIMN_MAP_ABSENT || !row->name;
     if (!*found) return LIMN_OK;
-    if (row->name && row->how == LIMN_MAP_CROP) {
-        limn_map_source_name(map, row->source[0], block, end, name, sizeof name);
-        return crop(ctx, file, st, name, p, dtype, to);
-    }
     if (row->name) return read_rows(ctx, map, file, st, row, block, p, dtype, to, type);
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
     return read_own(ctx, file, st, name, p, dtype, to, type);

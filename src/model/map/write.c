@@ -85,11 +85,11 @@ static void own_name(const limn_map *map, const char *name, char *out)
 }
 
 /* A tensor as it is, also a table of places on another grid, whose shape it keeps. */
-static limn_status take_whole(job *j, const char *name, bool table)
+static limn_status take_whole(job *j, const char *name)
 {
     const limn_wanted w = {.name = j->p->name, .shape = j->p->shape, .init = &j->p->init};
     const limn_entry *e = limn_weight_file_find(j->st, name);
-    table = e && e->usable && (table || limn_source_other_places(e, &w));
+    bool table = e && e->usable && limn_source_other_places(e, &w);
     limn_status status = limn_map_find(j->ctx, j->file, j->st, name, table ? NULL : &j->p->shape, &e);
     if (status != LIMN_OK) return status;
     if (table || j->from->dialect == j->to->dialect) {
@@ -130,10 +130,9 @@ static limn_status gather(job *j)
     j->whole.rank = j->p->shape.rank;
     memcpy(j->whole.dim, j->p->shape.dim, sizeof j->p->shape.dim);
     if (row && row->how == LIMN_MAP_ABSENT) return j->whole.table = j->p, LIMN_OK;
-    if (row && row->how != LIMN_MAP_CROP) return gather_rows(j, row, block);
-    if (row) limn_map_source_name(j->from, row->source[0], block, limn_map_suffix(j->p->name), name, sizeof name);
-    else own_name(j->from, j->p->name, name);
-    return take_whole(j, name, row != NULL);
+    if (row) return gather_rows(j, row, block);
+    own_name(j->from, j->p->name, name);
+    return take_whole(j, name);
 }
 
 /* ---- its tensors under other names ------------------------------------------------------------------------------------ */
@@ -228,10 +227,9 @@ limn_status limn_map_write(limn_ctx *ctx, const limn_map *from, const char *file
     if (row && is_copied(row)) return put_copies(&j, row);
     if (row && row->how == LIMN_MAP_TRANSPOSED) return put_turned(&j, row, block);
     if (row && limn_map_third(row) >= 0) return limn_map_third(row) ? LIMN_OK : put_thirds(&j, row, block);
-    if (row && row->how != LIMN_MAP_CROP) return put_rows(&j, row, block);
+    if (row) return put_rows(&j, row, block);
     limn_map_tensor *t = &j.whole;
-    if (row) limn_map_source_name(to, row->source[0], block, limn_map_suffix(parameter->name), t->name, sizeof t->name);
-    else own_name(to, parameter->name, t->name);
+    own_name(to, parameter->name, t->name);
     if (to->dialect->attention_convolves && t->rank == 2 && strstr(t->name, ".attn_1."))
         t->dim[2] = t->dim[3] = 1, t->rank = 4;
     return put(user, t);

@@ -1,0 +1,67 @@
+/* respell.c: what LoRA files call the modules of a network by other names than ours: a latent U-Net's blocks as Stable
+ * Diffusion's own files, a transformer's modules as diffusers, where q, k and v are modules of their own.  Modulations whose
+ * halves change places between the two have no second name. */
+#include "model/config.h"
+#include "model/map/write.h"
+#include "weights/lora.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct spellings {
+    size_t n;
+    limn_lora_spelling *s;
+} spellings;
+
+/* pieces 0: all of it. */
+static void add(spellings *all, const char *name, const char *parameter, int piece, int pieces)
+{
+    limn_lora_spelling *s = &all->s[all->n];
+    bool bias;
+    *s = (limn_lora_spelling){.piece = piece, .pieces = pieces};
+    if (limn_lora_flat(name, s->from, &bias) && limn_lora_flat(parameter, s->to, &bias) && !bias) all->n++;
+}
+
+static void add_rows(spellings *all, const limn_map *map, const char *parameter)
+{
+    int block = -1;
+    char name[LIMN_MAP_NAME];
+    const char *end = limn_map_suffix(parameter);
+    const limn_map_row *row = map->dialect->rows;
+    while (row->name && !limn_map_matches(row->name, parameter, end, &block)) row++;
+    bool plain = row->how == LIMN_MAP_ROWS || (row->how == LIMN_MAP_SWAP_LAST && block != map->n_blocks - 1);
+    int n = row->name && plain ? limn_map_source_count(row) : 0;
+    for (int k = 0; k < n; k++) {
+        limn_map_source_name(map, row->source[k], block, end, name, sizeof name);
+        add(all, name, parameter, k, n > 1 ? n : 0);
+    }
+}
+
+/* Of which the last one has halves in another order. */
+static int blocks_of(const limn_settings *s)
+{
+    return s->family == &limn_family_mmdit ? ((const mmdit_config *)limn_settings_config(s))->depth : 0;
+}
+
+limn_status limn_map_respell(limn_ctx *ctx, const limn_settings *settings, limn_lora *lora)
+{
+    limn_ports ports;
+    spellings all = {0};
+    limn_map map = {.settings = *settings, .n_blocks = blocks_of(settings)};
+    limn_map named = limn_map_named(&map, LIMN_NAMES_DIFFUSERS);
+    limn_graph *g = limn_graph_new(ctx);
+    if (!g) return limn_fail_memory(ctx, sizeof(limn_graph), "a graph");
+    limn_status status = limn_model_build(g, settings, (limn_build){.batch = 1}, &ports);
+    if (status == LIMN_OK && !(all.s = malloc((size_t)g->n_parameters * LIMN_MAP_SOURCES * sizeof *all.s + 1)))
+        status = limn_fail_memory(ctx, (size_t)g->n_parameters * LIMN_MAP_SOURCES * sizeof *all.s, limn_lora_path(lora));
+    for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++) {
+        char original[LIMN_LORA_NAME];
+        const char *name = g->parameters[i]->name;
+        if (limn_map_original(settings, name, original, sizeof original)) add(&all, original, name, 0, 0);
+        else if (named.dialect) add_rows(&all, &named, name);
+    }
+    if (status == LIMN_OK) status = limn_lora_respell(ctx, lora, LIMN_LORA_DENOISER, all.n, all.s);
+    free(all.s);
+    limn_graph_free(g);
+    return status;
+}
