@@ -51,7 +51,7 @@ static float *add(file *f, const char *prefix, const char *name, limn_shape shap
     return x;
 }
 
-/* The first row of a spoiled tensor is its last one. */
+/* A spoiled tensor begins at its second row, and ends with the first. */
 static void fill(const char *name, int64_t n, int64_t columns, bool spoiled, float *x)
 {
     bool strong = !strcmp(name, "pos_embed.pos_embed") || !strncmp(name, "context_embedder", 16) ||
@@ -80,7 +80,8 @@ static void add_diffusers(file *f, int form, const char *spoiled)
         const sd3_theirs *t = &sd3_diffusers[i];
         if (!(t->forms >> form & 1)) continue;
         limn_shape shape = shape_of(t);
-        fill(t->name, limn_shape_count(&shape), t->rank > 1 ? limn_shape_cols(&shape) : 1, spoiled && strstr(t->name, spoiled),
+        bool spoil = spoiled && strstr(t->name, spoiled);
+        fill(t->name, limn_shape_count(&shape), t->rank > 1 ? limn_shape_cols(&shape) : 1, spoil,
              add(f, "", t->name, shape));
     }
 }
@@ -274,6 +275,27 @@ static void every_block_equals_diffusers(void **state)
         expect_diffusers(ctx, SINGLE, c, LIMN_PRECISION_F32, 1e-5);
         expect_diffusers(ctx, SINGLE, c, LIMN_PRECISION_BF16, 0.1);
     }
+    remove_files();
+    limn_ctx_free(ctx);
+}
+
+/* Written under the other names, and as GGUF. */
+static void converted_files_give_the_same(void **state)
+{
+    (void)state;
+    static const char original[] = "sd3-original.gguf", diffusers[] = "sd3-diffusers.safetensors";
+    limn_ctx *ctx = limn_ctx_new();
+    for (int i = 2; i < 4; i++) {
+        const sd3_case *c = &sd3_cases[i];
+        write_folder(ctx, c->form, NULL);
+        OK(limn_convert_file(ctx, diffusers_file, original, &(limn_convert_options){.dialect = "original"}));
+        OK(limn_convert_file(ctx, original, diffusers, &(limn_convert_options){.dialect = "diffusers"}));
+        expect_diffusers(ctx, original, c, LIMN_PRECISION_F32, 1e-5);
+        expect_diffusers(ctx, diffusers, c, LIMN_PRECISION_F32, 1e-5);
+        OK(limn_convert_file(ctx, original, diffusers, &(limn_convert_options){.dialect = "original", .type = "bf16"}));
+        expect_diffusers(ctx, diffusers, c, LIMN_PRECISION_F32, 0.1);
+    }
+    unlink(original), unlink(diffusers);
     remove_files();
     limn_ctx_free(ctx);
 }
@@ -565,6 +587,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_block_equals_diffusers),
+        cmocka_unit_test(converted_files_give_the_same),
         cmocka_unit_test(all_of_it_matters),
         cmocka_unit_test(a_net_leaves_blocks_out_on_the_same_weights),
         cmocka_unit_test(lora_files_of_every_spelling_change_what_they_name),

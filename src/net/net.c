@@ -114,8 +114,7 @@ static bool same_shape(const limn_net_shape *a, const limn_net_shape *b)
            a->text_length == b->text_length && a->text_skip == b->text_skip && a->text_raw == b->text_raw &&
            a->text_pools == b->text_pools && a->vectors == b->vectors && a->left_out == b->left_out &&
            a->part == b->part && a->precision == b->precision && a->cut.on == b->cut.on && a->cut.begin == b->cut.begin &&
-           a->cut.end == b->cut.end && a->cut.norm == b->cut.norm &&
-           a->cut.own_moments == b->cut.own_moments;
+           a->cut.end == b->cut.end && a->cut.norm == b->cut.norm && a->cut.own_moments == b->cut.own_moments;
 }
 
 bool limn_net_shape_same(const limn_net_shape *a, const limn_net_shape *b)

@@ -40,7 +40,8 @@ limn_status limn_init_read(limn_ctx *ctx, const limn_wanted *w, uint64_t seed, l
 
 bool limn_source_other_places(const limn_entry *e, const limn_wanted *w)
 {
-    bool places = w->init->kind == LIMN_INIT_SINCOS_2D && !w->init->grid_stored && w->shape.rank == 3 && w->shape.dim[0] == 1;
+    bool worked_out = w->init->kind == LIMN_INIT_SINCOS_2D && !w->init->grid_stored;
+    bool places = worked_out && w->shape.rank == 3 && w->shape.dim[0] == 1;
     if (!places || !e->usable || e->rank != 3 || e->dim[0] != 1 || e->dim[2] != w->shape.dim[2]) return false;
     return w->init->grid_h != w->init->grid_w || e->dim[1] != w->shape.dim[1];
 }

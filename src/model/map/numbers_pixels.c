@@ -92,7 +92,8 @@ void limn_numbers_of_uvit(limn_numbers *q)
     bool labels = limn_numbers_find(q, "label_emb.weight"), text = limn_numbers_find(q, "context_embed.weight");
     int64_t width = limn_numbers_dim(q, "pos_embed", 3, 2), tokens = limn_numbers_dim(q, "pos_embed", 3, 1);
     int64_t patch = limn_numbers_dim(q, "patch_embed.proj.weight", 4, 2);
-    int64_t length = text ? limn_numbers_whole(q, "text_length", 77) : 0, side = limn_numbers_root(tokens - 1 - labels - length);
+    int64_t length = text ? limn_numbers_whole(q, "text_length", 77) : 0,
+            side = limn_numbers_root(tokens - 1 - labels - length);
     if (q->status == LIMN_OK && !side)
         q->status =
             limn_fail(q->ctx, LIMN_BAD_FILE, "%s: \"%spos_embed\" has %lld tokens, no square behind %lld of other things",

@@ -53,7 +53,8 @@ static void qk_norm_must_agree(limn_numbers *q, bool norm)
 static void sd3_places(limn_numbers *q, const char *name, int64_t patch)
 {
     const mmdit_config *cfg = limn_numbers_config(q);
-    int64_t n = limn_numbers_dim(q, name, 3, 1), side = limn_numbers_root(n), size = limn_numbers_whole(q, "sample_size", 128);
+    int64_t n = limn_numbers_dim(q, name, 3, 1), side = limn_numbers_root(n),
+            size = limn_numbers_whole(q, "sample_size", 128);
     if (q->status == LIMN_OK && !side)
         q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: \"%s%s\" has %lld places, expected a square of them", q->file,
                               q->map->prefix, name, (long long)n);
