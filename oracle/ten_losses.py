@@ -38,6 +38,7 @@ NETWORKS = [
     "ldm-unet " + UNET + TEXT + "attention=window attention_most=2 window=2 heads=1",
     "ldm-unet " + UNET + TEXT + "heads=2 text_encoder=clip",
     "uvit " + TINY + TEXT + "time_mlp=1 text=1 text_encoder=clip",
+    "pixart size=4 channels=3 patch=2 width=12 depth=2 heads=2 mlp=12 interpolation=0.5 sides=1 learn_sigma=0 text_length=4 text_width=8",
 ]
 TIMES = torch.tensor([100.0, 700.0])
 
@@ -67,7 +68,10 @@ class Model(torch.nn.Module):
             d["condition"] = F.interpolate(small, scale_factor=s["enlarge"], mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
         if s.get("classes"):
             d["label"] = torch.tensor([1, 3])
-        if s["family"] in ("mmdit", "ldm-unet") or s.get("text"):
+        if s["family"] == "pixart":
+            d["mask"] = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]]).double()
+            d["resolution"] = torch.tensor([[512, 768, 512 / 768], [1024, 640, 1.6]]).double()
+        if s["family"] in ("mmdit", "ldm-unet", "pixart") or s.get("text"):
             d["features"] = given("features", 2, s["text_length"], s["text_width"])
         if self.clip is not None:
             ids = (torch.arange(2 * s["text_length"]) * 37 + 11).reshape(2, -1) % s["text_vocab"]
