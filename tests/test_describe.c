@@ -158,6 +158,7 @@ static void published_sizes(void **state)
         {"dit-s/2", 33.0, 12.1}, {"dit-b/2", 130.5, 46.0}, {"dit-l/2", 458.1, 161.4}, {"dit-xl/2", 675.13, 237.2},
         {"dit-s/4", 32.9, 2.82}, {"dit-b/4", 130.4, 11.1}, {"dit-l/4", 458.0, 39.4}, {"dit-xl/4", 675.0, 58.1},
         {"uvit-l/2", 286.8, 154}, {"uvit-h/2", 500.8, 266},
+        {"pixart-sigma-512", 612.04, 1290}, {"pixart-alpha-1024", 616.07, 6510},
     };
     limn_ctx *ctx = limn_ctx_new();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -557,6 +557,18 @@ static void expect_converted(native *t, const file *from, const file *to, const 
     unlink(path);
 }
 
+/* The last tensor takes its place. */
+static void drop(file *f, const char *name)
+{
+    int i = 0;
+    while (i < f->n && strcmp(f->names[i], name)) i++;
+    assert_true(i < f->n);
+    free(f->own[i]);
+    f->n--;
+    memcpy(f->names[i], f->names[f->n], sizeof f->names[i]);
+    f->views[i] = f->views[f->n], f->views[i].name = f->names[i], f->own[i] = f->own[f->n];
+}
+
 static void expect_both_ways(native *t, file *original, file *diffusers, const char *config)
 {
     write_file(original, t->ctx, config);
@@ -580,6 +592,13 @@ static void names_are_written_as_they_are_read(void **state)
     add_original(&a, &t, "");
     add_diffusers(&b, &t, "", dit_diffusers, COUNT(dit_diffusers));
     expect_both_ways(&t, &a, &b, "{\"num_attention_heads\": 4, \"attention_head_dim\": 8, \"sample_size\": 8}");
+
+    a = (file){.n = 0}, b = (file){.n = 0};
+    open_native(&t, PIXART "size=8 interpolation=2 sides=1 text_length=120");
+    add_original(&a, &t, "");
+    drop(&a, "pos_embed"); /* the authors throw theirs away before they load the others */
+    add_diffusers(&b, &t, "", pixart_alpha, COUNT(pixart_alpha));
+    expect_both_ways(&t, &a, &b, "{\"num_attention_heads\": 2, \"sample_size\": 8, \"interpolation_scale\": 2}");
 
     a = (file){.n = 0}, b = (file){.n = 0};
     open_native(&t, sd3_diffusers_settings);

@@ -42,6 +42,8 @@ static void published_parameter_counts(void **state)
     assert_true(parameters_of(ctx, "sd3-medium") == 2028328000);
     assert_true(parameters_of(ctx, "sd3.5-medium") == 2243171520);
     assert_true(parameters_of(ctx, "sd3.5-large") == 8056627520);
+    assert_true(parameters_of(ctx, "pixart-sigma") == 610856096 + 64 * 64 * 1152); /* beside them the table of places */
+    assert_true(parameters_of(ctx, "pixart-alpha-1024") == 611349152 + 64 * 64 * 1152);
     assert_true(fabs(parameters_of(ctx, "adm-64") / 1e6 - 295.9) < 0.1);
     assert_true(fabs(parameters_of(ctx, "adm-128") / 1e6 - 421.5) < 0.1);
     assert_true(fabs(parameters_of(ctx, "adm-256") / 1e6 - 553.8) < 0.1);
@@ -385,6 +387,8 @@ static void small_open(small_net *net, limn_ctx *ctx, const char *settings, limn
     if (net->ports.condition) fill_input(net->run, net->ports.condition, 4);
     if (net->ports.guidance) limn_run_write(net->run, net->ports.guidance, LIMN_F32, (float[]){6.5f});
     if (net->ports.features) fill_input(net->run, net->ports.features, 3);
+    if (net->ports.mask) limn_run_write(net->run, net->ports.mask, LIMN_F32, (float[]){1, 1, 1, 0, 1, 1, 0, 0});
+    if (net->ports.resolution) fill_input(net->run, net->ports.resolution, 5);
     if (net->ports.label) limn_run_write(net->run, net->ports.label, LIMN_I32, (int32_t[]){1, 3});
 }
 
@@ -408,6 +412,7 @@ static void small_close(small_net *net)
 
 #define SMALL "size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 "
 #define TEXT "text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 "
+#define PIXART "size=4 channels=3 patch=2 width=12 depth=2 heads=2 mlp=12 text_length=4 text_width=8 "
 #define UNET "size=4 channels=2 width=2 multipliers=12 blocks=1 groups=1 attention=2 attention_least=1 "
 static const char *const networks[] = {
     "dit " SMALL "time_width=6",
@@ -440,6 +445,8 @@ static const char *const networks[] = {
     "adm " UNET "attention=window window=2 head_width=1",
     "ldm-unet " UNET TEXT "attention=window window=2 heads=2",
     "ddpm " UNET "scale_shift=1 heads=2 padding=around classes=4 learn_sigma=1",
+    "pixart " PIXART "learn_sigma=0",
+    "pixart " PIXART "sides=1 interpolation=0.5",
 };
 
 /* Pictures that are not square: every family that has pictures. */
@@ -452,6 +459,7 @@ static const char *const oblong[] = {
     "hdit size=4 channels=1 patch=1 width=4 levels=2 depth=2 depth_inner=1 window=2 head_width=4 mlp_ratio=1 enlarge=2 @2x6",
     "hdit size=4 channels=1 patch=1 width=4 levels=2 depth=2 depth_inner=1 window=8 head_width=4 mlp_ratio=1 @8x4",
     "uvit " SMALL "classes=4 @2x6",
+    "pixart " PIXART "sides=1 interpolation=0.5 @6x2",
     "unet size=8 channels=2 classes=3 width=2 levels=3 @4x12",
     "unet size=8 channels=2 classes=2 width=4 levels=2 norm=batch up=bilinear @6x4",
     "vae size=2 channels=2 latent=1 base=2 levels=2 layers=1 groups=2 @2x6",

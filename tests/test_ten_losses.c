@@ -112,6 +112,9 @@ static void set_conditions(run *r)
         limn_run_write(r->run, ports->features, LIMN_F32, x);
         free(x);
     }
+    if (ports->mask) limn_run_write(r->run, ports->mask, LIMN_F32, (float[]){1, 1, 1, 0, 1, 1, 0, 0});
+    if (ports->resolution)
+        limn_run_write(r->run, ports->resolution, LIMN_F32, (float[]){512, 768, 512 / 768.0f, 1024, 640, 1.6f});
     if (!ports->ids) return;
     int32_t ids[8];
     for (int i = 0; i < 8; i++) ids[i] = (i * 37 + 11) % 514;

@@ -1,11 +1,11 @@
-/* pixart.c: PixArt-alpha, Chen et al. 2023, and PixArt-Sigma, 2024; weights named as in their repositories.  Image tokens look
- * at each other, then, not normalised, at a caption (features of T5), of which a mask hides the padding.
+/* pixart.c: PixArt-alpha, Chen et al. 2023, and PixArt-Sigma, 2024; weights named as in their repositories.  Image tokens
+ * look at each other, then, not normalised, at a caption (features of T5), of which a mask hides the padding.
  *
  * adaLN-single: one linear layer makes shift, scale and gate (twice) of the time for all blocks, and each block adds a table
  * of its own.  The last layer adds its table to the time itself.
  *
- * Place i of n is i base / (n interpolation), base the tokens along a side of `size`: whatever the sides, places reach as far
- * as those the network began its training with, at 256 pixels of their pictures or 512. */
+ * Place i of n is i base / (n interpolation), base the tokens along a side of `size`: in all that were published places end
+ * at 32, whatever the sides. */
 #include "model/blocks.h"
 
 #include <math.h>

@@ -76,6 +76,7 @@ const limn_preset limn_presets[] = {
     {"pixart-alpha-512", "pixart", "text_length=120"},
     {"pixart-alpha-1024", "pixart", "size=128 interpolation=2 sides=1 text_length=120"},
     {"pixart-sigma", "pixart", "size=128 interpolation=2"},
+    {"pixart-sigma-512", "pixart", ""},
     {"sd15-unet", "ldm-unet", "size=64 channels=4 width=320 multipliers=1244 blocks=2 heads=8 text_width=768"},
     {"sdxl-unet", "ldm-unet",
      "size=128 channels=4 width=320 multipliers=124 blocks=2 attention_most=64 attention_least=32 head_width=64 "

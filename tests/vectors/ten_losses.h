@@ -41,4 +41,6 @@ static const struct ten_losses {
      {0.8620808778, 0.9070154418, 0.8209474392, 0.7531263538, 0.7218780532, 0.7582621165, 0.6638370402, 0.6465903792, 0.7458423181, 0.6297193226}},
     {"uvit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 time_mlp=1 text=1 text_encoder=clip",
      {0.6793757808, 0.782228378, 0.7617741499, 0.6819019484, 0.7505863911, 0.7691436535, 0.6400445515, 0.6486374344, 0.7443087947, 0.6122514165}},
+    {"pixart size=4 channels=3 patch=2 width=12 depth=2 heads=2 mlp=12 interpolation=0.5 sides=1 learn_sigma=0 text_length=4 text_width=8",
+     {0.9004840364, 0.7566879205, 0.8254124772, 0.819587893, 0.702264663, 0.8445301768, 0.6828612833, 0.7115710703, 0.8263999446, 0.6829141464}},
 };
