@@ -175,7 +175,7 @@ static limn_interface interface(const void *config)
 const limn_family limn_family_pixart = {
     .name = "pixart",
     .task = "denoise with text",
-    .input = "latent 64x64x4, timestep, text 300x4096",
+    .input = "latent 64x64x4, time, text 300x4096",
     .output = "64x64x8",
     .loss = "squared error",
     .settings = settings,
