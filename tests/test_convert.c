@@ -219,6 +219,7 @@ static limn_named_view kinds[] = {{"a.weight", {LIMN_F32, {2, {4, 64}}, NULL}},
                                   {"token_embedding.weight", {LIMN_F32, {2, {8, 64}}, NULL}},
                                   {"time_embed.0.weight", {LIMN_F16, {2, {8, 64}}, NULL}},
                                   {"norm.weight", {LIMN_F64, {1, {32}}, NULL}},
+                                  {"blocks.0.scale_shift_table", {LIMN_F32, {2, {6, 64}}, NULL}},
                                   {"ids", {LIMN_I64, {2, {1, 7}}, NULL}},
                                   {"scalar", {LIMN_F32, {0, {0}}, NULL}}};
 
@@ -226,8 +227,8 @@ static void tensors_that_blocks_do_not_suit(void **state)
 {
     (void)state;
     static unsigned char zeros[8192];
-    static const limn_dtype blocks[] = {LIMN_Q4_0, LIMN_F32, LIMN_F16, LIMN_BF16, LIMN_F16, LIMN_F16, LIMN_F32, LIMN_I64,
-                                        LIMN_F32};
+    static const limn_dtype blocks[] = {LIMN_Q4_0, LIMN_F32, LIMN_F16, LIMN_BF16, LIMN_F16, LIMN_F16, LIMN_F32, LIMN_F16,
+                                        LIMN_I64,  LIMN_F32};
     for (size_t i = 0; i < COUNT(kinds); i++) kinds[i].view.data = zeros;
     write_tensors(DIR_ "kinds.safetensors", COUNT(kinds), kinds);
     OK(convert(DIR_ "kinds.safetensors", DIR_ "kinds.gguf", "Q4_0", NULL, NULL));
@@ -548,7 +549,7 @@ static void the_program_says_what_it_did(void **state)
     write_tensors(DIR_ "kinds.safetensors", COUNT(kinds), kinds);
     const char *said = run(LIMN "convert " DIR_ "kinds.safetensors - --format gguf --type q8_0 >" DIR_ "piped.gguf", &code);
     assert_int_equal(code, 0);
-    if (!strstr(said, "9 tensors: 1 q8_0; ") || !strstr(said, "whole blocks (convolutions)")) fail_msg("%s", said);
+    if (!strstr(said, "10 tensors: 1 q8_0; ") || !strstr(said, "whole blocks (convolutions)")) fail_msg("%s", said);
     OK(convert(DIR_ "kinds.safetensors", DIR_ "file.gguf", "q8_0", NULL, NULL));
     same_tensors(DIR_ "piped.gguf", DIR_ "file.gguf");
     said = run(LIMN "convert " DIR_ "kinds.safetensors - --format safetensors --type f16 -q >" DIR_ "piped.safetensors",

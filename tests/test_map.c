@@ -397,6 +397,18 @@ static void pixart_of_diffusers_loads_bit_for_bit(void **state)
     }
 }
 
+/* The last tensor takes its place. */
+static void drop(file *f, const char *name)
+{
+    int i = 0;
+    while (i < f->n && strcmp(f->names[i], name)) i++;
+    assert_true(i < f->n);
+    free(f->own[i]);
+    f->n--;
+    memcpy(f->names[i], f->names[f->n], sizeof f->names[i]);
+    f->views[i] = f->views[f->n], f->views[i].name = f->names[i], f->own[i] = f->own[f->n];
+}
+
 /* The authors' table of places tells the side, their words for no caption the length of one; neither is read. */
 static void pixart_of_its_authors_loads_bit_for_bit(void **state)
 {
@@ -514,6 +526,27 @@ static void add_open_clip(file *f, const native *t, const char *prefix, int dept
 #define OPEN_CLIP                                                                                                           \
     "clip-text text_length=9 text_width=64 text_depth=2 text_heads=1 text_vocab=600 text_activation=gelu text_projection=48"
 
+/* Sana's files share most names of the authors'; its MLP is of convolutions. */
+static void sana_is_no_pixart(void **state)
+{
+    (void)state;
+    native t;
+    file f = {.n = 0};
+    limn_weight_file *st;
+    limn_map map;
+    open_native(&t, PIXART "size=8");
+    add_original(&f, &t, "");
+    drop(&f, "blocks.0.mlp.fc1.weight");
+    add(&f, "", "blocks.0.mlp.inverted_conv.conv.weight", LIMN_SHAPE(2, 2, 1, 1))[0] = 0;
+    for (int i = 0; i < 4; i++) f.own[f.n - 1][i] = 0;
+    write_file(&f, t.ctx, "{\"num_attention_heads\": 2}");
+    assert_int_equal(limn_weight_file_open(t.ctx, f.path, &st), LIMN_OK);
+    assert_int_equal(limn_map_detect(t.ctx, f.path, st, &map), LIMN_NOT_FOUND);
+    limn_weight_file_close(st);
+    remove_file(&f);
+    close_native(&t);
+}
+
 static void text_encoders_under_the_names_of_open_clip(void **state)
 {
     (void)state;
@@ -555,18 +588,6 @@ static void expect_converted(native *t, const file *from, const file *to, const 
     }
     limn_weight_file_close(st);
     unlink(path);
-}
-
-/* The last tensor takes its place. */
-static void drop(file *f, const char *name)
-{
-    int i = 0;
-    while (i < f->n && strcmp(f->names[i], name)) i++;
-    assert_true(i < f->n);
-    free(f->own[i]);
-    f->n--;
-    memcpy(f->names[i], f->names[f->n], sizeof f->names[i]);
-    f->views[i] = f->views[f->n], f->views[i].name = f->names[i], f->own[i] = f->own[f->n];
 }
 
 static void expect_both_ways(native *t, file *original, file *diffusers, const char *config)
@@ -924,6 +945,7 @@ int main(void)
         cmocka_unit_test(original_files_load_bit_for_bit),
         cmocka_unit_test(pixart_of_diffusers_loads_bit_for_bit),
         cmocka_unit_test(pixart_of_its_authors_loads_bit_for_bit),
+        cmocka_unit_test(sana_is_no_pixart),
         cmocka_unit_test(stable_diffusion_under_the_names_of_compvis),
         cmocka_unit_test(text_encoders_under_the_names_of_open_clip),
         cmocka_unit_test(names_are_written_as_they_are_read),

@@ -14,7 +14,9 @@ static bool is_end(const char *name)
 {
     static const char *const parts[] = {"embedding",  "time_embed.", "label_emb.",        "x_embedder.",  "t_embedder.",
                                         "y_embedder.", "pos_embed",   "context_embedder.", "time_text_embed.", "img_in.",
-                                        "txt_in.",    "time_in.",    "vector_in.",        "guidance_in.", "final_layer."};
+                                        "txt_in.",    "time_in.",    "vector_in.",        "guidance_in.", "final_layer.",
+                                        "size_embedder.", "ar_embedder.", "adaln_single.emb.", "caption_projection.",
+                                        "scale_shift_table"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(name, parts[i])) return true;
     return false;
