@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "generate_output.h"
 #include "generate_preview.h"
+#include "generate_layers.h"
 #include "generate_sizes.h"
 #include "generate_verb.h"
 #include "pipeline/again.h"
@@ -106,6 +107,10 @@ static const char help[] =
     "                              to guide at all; a step is then three calls (1: two), with the prompt and the picture,\n"
     "                              without the prompt, without both\n"
     "      --guidance-rescale X    0 to 1 (0): tames the contrast of strong guidance\n"
+    "      --slg-scale X           (0) Stable Diffusion 3.5 medium: also away from what it draws without --skip-layers "
+    "(7,8,9),\n"
+    "                              in the steps from --skip-layer-start (0.01) to --skip-layer-end (0.2); it was made "
+    "for 2.5\n"
     "      --sampling-method NAME  euler heun dpm2 dpm++2m dpm++2m_sde unipc deis lms lcm; not for rectified\n"
     "                              flow: euler_a dpm2_a dpm++2s_a dpm++sde plms pndm tcd ddim ddpm; other\n"
     "                              spellings are known: \"DPM++ 2M Karras\", dpmpp_2m, k_euler_a\n"
@@ -173,6 +178,7 @@ typedef struct generate_words {
     const char *vae, *weights, *rng, *style, *skip, *again;
     const char *diffusion_model, *clip_l, *clip_g, *t5xxl, *others[MOST_OTHERS];
     generate_size_words sizes;
+    generate_layer_words layers;
     const char *hires, *hires_strength, *hires_steps, *memory, *begin;
     size_t bytes;
     sd_cli_words theirs;
@@ -276,7 +282,8 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
         {&w->width, a->width}, {&w->height, a->height}, {&w->rng, a->rng}, {&w->label, a->label},
         {&w->precision, a->precision}, {&w->prediction, a->prediction}, {&w->hires, a->hires},
         {&w->hires_steps, a->hires_steps}, {&w->sizes.original, a->original_size}, {&w->sizes.crop, a->crop},
-        {&w->sizes.target, a->target_size}, {&w->sizes.score, a->score}, {&w->sizes.negative_score, a->negative_score},
+        {&w->layers.scale, a->slg_scale}, {&w->layers.layers, a->skip_layers},
+        {&w->layers.start, a->skip_layer_start}, {&w->layers.end, a->skip_layer_end}, {&w->sizes.target, a->target_size}, {&w->sizes.score, a->score}, {&w->sizes.negative_score, a->negative_score},
         {&w->hires_strength, a->hires_strength}, {&w->strength, w->init ? a->strength : NULL}};
     if (w->sampler || w->scheduler || w->karras) a->own_sampler = NULL;
     if (w->prompt || w->negative) a->embeddings = NULL; /* other texts may name others */
@@ -346,7 +353,8 @@ static bool read_options(generate_words *w, generate_numbers *n, limn_generate_o
         !cli_integer("--output-begin-idx", w->begin, 0, 100000000, &n->begin) ||
         !cli_real("--eta", w->eta, 0, 1, &o->eta) || !cli_precision(w->precision, &o->precision) ||
         !read_rng(w->rng, &o->rng) || !cli_tiling(&w->tiling, &o->tiling) ||
-        !cli_memory("--max-memory", w->memory, &w->bytes) || !generate_sizes_read(&w->sizes, &o->size_condition))
+        !cli_memory("--max-memory", w->memory, &w->bytes) || !generate_sizes_read(&w->sizes, &o->size_condition) ||
+        !generate_layers_read(&w->layers, o))
         return false;
     o->lora_folder = w->lora_folder;
     o->prompt = w->prompt, o->negative = w->negative, o->sampler = w->sampler, o->scheduler = w->scheduler;
@@ -542,6 +550,7 @@ static void list_flags(const generate_verb *verb, generate_words *w, cli_flag ou
         {NULL, "--clip_g", &w->clip_g, NULL},
         {NULL, "--t5xxl", &w->t5xxl, NULL},
         GENERATE_SIZE_FLAGS(w->sizes),
+        GENERATE_LAYER_FLAGS(w->layers),
         {NULL, "--vae", &w->vae, NULL},
         {NULL, "--lora", &w->lora, NULL},
         {NULL, "--lora-model-dir", &w->lora_folder, NULL},

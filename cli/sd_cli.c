@@ -11,7 +11,6 @@
 #define REFERENCE                                                                                                           \
     "networks that see any pictures (Kontext, Qwen Image Edit) are not there; -i gives one to start from or change"
 #define METADATA "limn inspect shows what is in a picture"
-#define LAYERS "it is for transformers, and Stable Diffusion 1 and 2 are none; --cfg-scale and --guidance-rescale guide"
 #define STEPS "every step is computed; fewer --steps, or a model for few (LCM), are what there is"
 #define ESRGAN "ESRGAN is not there; limn upscale draws a picture larger, in tiles: --scale, --tile"
 #define SEAMLESS "pictures that repeat without a seam are not there"
@@ -55,10 +54,6 @@ static const struct { const char *name, *instead; } table[] = {
     {"--lora-apply-mode", "LoRA changes weights once, while they are read"},
     {"--timestep-shift", "NitroFusion is not there"},
     {"--guidance", "networks that are told the guidance (LCM) are told --cfg-scale"},
-    {"--slg-scale", LAYERS},
-    {"--skip-layer-start", LAYERS},
-    {"--skip-layer-end", LAYERS},
-    {"--skip-layers", LAYERS},
     {"--increase-ref-index", REFERENCE},
     {"--disable-auto-resize-ref-image", REFERENCE},
     {"--ref-image", REFERENCE},

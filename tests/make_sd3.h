@@ -11,6 +11,8 @@
 enum { SD3_TENSORS = sizeof sd3_tensors / sizeof *sd3_tensors };
 #define SD3_CLIP(act) "{\"hidden_act\": \"" act "\", \"num_attention_heads\": 2}"
 #define SD3_FLOW "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"shift\": 3.0, \"num_train_timesteps\": 1000}"
+#define SD3_DUAL                                                                                                            \
+    "{\"sample_size\": 8, \"num_attention_heads\": 2, \"dual_attention_layers\": [0, 1], \"qk_norm\": \"rms_norm\"}"
 #define SD3_TRANSFORMER "{\"sample_size\": 8, \"num_attention_heads\": 2, \"attention_head_dim\": 16}"
 
 static inline float *sd3_values(const sd_tensor *t, limn_shape *shape)
@@ -115,7 +117,7 @@ static inline void sd3_write_folder(limn_ctx *ctx, const char *folder, const cha
         snprintf(path, sizeof path, "%s/%s", folder, parts[i]);
         if (i < 4 || strchr(there, "lgt"[(i - 4) % 3])) mkdir(path, 0777);
     }
-    sd3_put(folder, "transformer/config.json", SD3_TRANSFORMER);
+    sd3_put(folder, "transformer/config.json", strcmp(model, "dual") ? SD3_TRANSFORMER : SD3_DUAL);
     sd3_put(folder, "vae/config.json", "{\"scaling_factor\": 1.5305, \"shift_factor\": 0.0609, \"norm_num_groups\": 32}");
     sd3_put(folder, "scheduler/scheduler_config.json", SD3_FLOW);
     if (strchr(there, 'l')) sd3_put(folder, "text_encoder/config.json", SD3_CLIP("quick_gelu"));

@@ -107,6 +107,8 @@ static const char **place_of(reader *r, span key, bool *known)
     const struct { const char *key, **to; } keys[] = {
         {"Steps", &a->steps}, {"Sampler", &a->sampler}, {"Schedule type", &a->scheduler}, {"CFG scale", &a->guidance},
         {"Image CFG scale", &a->image_guidance},
+        {"SLG scale", &a->slg_scale}, {"Skip layers", &a->skip_layers}, {"Skip layer start", &a->skip_layer_start},
+        {"Skip layer end", &a->skip_layer_end},
         {"CFG Rescale phi", &a->rescale}, {"Eta DDIM", &a->eta}, {"Clip skip", &a->skip}, {"Prompt style", &a->style},
         {"Seed", &a->seed}, {"Model", &a->model}, {"RNG", &a->rng}, {"Precision", &a->precision}, {"Size", &r->raw.size},
         {"Version", &r->raw.version}, {"Sampler from", &r->raw.from}, {"Class", &r->raw.class_number}, {"Class name", NULL},

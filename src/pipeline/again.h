@@ -18,6 +18,7 @@ typedef struct limn_again {
     const char *steps, *sampler, *scheduler, *guidance, *rescale, *eta, *skip, *style, *seed, *width, *height, *rng, *label;
     const char *precision, *prediction, *image_guidance;
     const char *original_size, *crop, *target_size, *score, *negative_score; /* of limn_size_condition: "100x48", "16,8" */
+    const char *slg_scale, *skip_layers, *skip_layer_start, *skip_layer_end; /* skip-layer guidance: "7 8 9", "0.01" */
     const char *strength;                      /* it began with a picture, which the text does not hold; image_guidance: it
                                                 * changed one, which it does not hold either */
     const char *hires, *hires_strength, *hires_steps; /* a second pass; then strength is not that of a picture */

@@ -218,6 +218,7 @@ static limn_status set_timesteps(limn_sampling *s)
     if (!times) return limn_fail_memory(s->p->ctx, n * sizeof *times, "timesteps");
     for (int k = 0; k < s->calls; k++) times[k] = (float)limn_sampler_timestep(s->sampler, k);
     limn_status status = limn_recipe_write(s->denoiser, LIMN_PORT_TIMESTEPS, LIMN_F32, times);
+    if (status == LIMN_OK && s->skips) status = limn_recipe_write(s->skips, LIMN_PORT_TIMESTEPS, LIMN_F32, times);
     free(times);
     return status;
 }

@@ -13,7 +13,8 @@
 
 limn_generate_options limn_generate_defaults(void)
 {
-    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .image_guidance = 1.5, .seed = 42, .strength = 0.75,
+    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .image_guidance = 1.5, .seed = 42, .skip_layers = 0x380,
+                                   .skip_layer_start = 0.01, .skip_layer_end = 0.2, .strength = 0.75,
                                    .hires_strength = 0.6, .resample = 5, .tiling = {.overlap = 0.5},
                                    .size_condition = {.score = 6, .negative_score = 2.5}};
 }
@@ -61,6 +62,7 @@ limn_status limn_sampling_run(limn_sampling *s, limn_image *images, limn_latent 
         if (status == LIMN_OK) status = limn_sampling_restart(s, first);
         if (status == LIMN_OK) status = make_steps(s);
         if (images) release(s, LIMN_ROLE_DENOISER);
+        if (images) release(s, LIMN_ROLE_SKIPS);
         for (int i = 0; i < s->n && first + i < s->o.n && status == LIMN_OK; i++)
             status = images ? make_picture(s, i, first + i, &images[first + i])
                             : limn_sampling_latent(s, i, &latents[first + i]);

@@ -207,11 +207,12 @@ static limn_status renew(limn_pipeline *p)
     limn_job_end(&p->reader.job);
     for (int i = 0; i < p->recipe.n_parts && status == LIMN_OK; i++) {
         limn_recipe_part *part = &p->recipe.part[i];
-        if (!is_changed(part)) continue;
+        if (!is_changed(part) && part->role != LIMN_ROLE_SKIPS) continue;
         limn_job_end(&part->job);
         part->changed = true;
-        status = limn_net_renew(p->ctx, part->net);
     }
+    for (int i = 0; i < p->recipe.n_parts && status == LIMN_OK; i++)
+        if (is_changed(&p->recipe.part[i])) status = limn_net_renew(p->ctx, p->recipe.part[i].net);
     return status;
 }
 

@@ -144,6 +144,9 @@ static limn_status make_recipe(limn_pipeline *p, const char *source, const limn_
         else reader->bpe = p->bpe;
         if (p->n_texts && reader->bpe) reader->embeddings = p->embeddings;
     }
+    if (limn_model_interface(&p->settings).blocks && p->n_texts)
+        status = limn_recipe_twin(p->ctx, &p->recipe, "skips", LIMN_ROLE_SKIPS, &p->recipe.part[0]);
+    if (status != LIMN_OK) return status;
     if (p->text[0].st ? p->published : limn_published_is_dit(p)) p->rng = LIMN_RNG_CPU; /* as diffusers draws it */
     status = limn_recipe_check(p->ctx, &p->recipe);
     return status == LIMN_OK ? LIMN_OK : limn_fail_in(p->ctx, status, "%s", p->file);

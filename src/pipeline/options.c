@@ -339,6 +339,11 @@ static void put_guidance(limn_text *text, const limn_pipeline_info *info, const 
     if (info->guides) limn_text_printf(text, "CFG scale: %.9g, ", o->guidance);
     if (info->edits) limn_text_printf(text, "Image CFG scale: %.9g, ", o->image_guidance);
     if (o->guidance_rescale > 0) limn_text_printf(text, "CFG Rescale phi: %.9g, ", o->guidance_rescale);
+    if (o->slg_scale == 0) return;
+    limn_text_printf(text, "SLG scale: %.9g, Skip layers:", o->slg_scale);
+    for (int i = 0; i < 64; i++)
+        if (o->skip_layers >> i & 1) limn_text_printf(text, " %d", i);
+    limn_text_printf(text, ", Skip layer start: %.9g, Skip layer end: %.9g, ", o->skip_layer_start, o->skip_layer_end);
 }
 
 /* What Stable Diffusion XL is told about the picture, where it is not as usual: under names of our own, A1111 has none. */

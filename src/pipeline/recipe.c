@@ -196,6 +196,20 @@ limn_status limn_recipe_wire(limn_ctx *ctx, limn_recipe *r, const char *text)
     return add_wire(ctx, r, text, w);
 }
 
+limn_status limn_recipe_twin(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, const limn_recipe_part *of)
+{
+    int from = (int)(of - r->part), to = r->n_parts, wires = r->n_wires;
+    limn_status status = limn_recipe_add(ctx, r, name, role, of->net, of->door, of->port);
+    if (status == LIMN_OK) r->part[to].zero_inputs = r->part[from].zero_inputs;
+    for (int i = 0; i < wires && status == LIMN_OK; i++) {
+        limn_wire wire = r->wire[i];
+        if (wire.to != from) continue;
+        wire.to = to;
+        status = add_wire(ctx, r, name, wire);
+    }
+    return status;
+}
+
 /* Does `part` wait for itself?  on_way: the parts before it. */
 static bool circular(const limn_recipe *r, int part, unsigned on_way)
 {
@@ -370,7 +384,7 @@ static void bring(const limn_recipe *r, limn_wire *w, const limn_shape *to, floa
     int64_t chunks = from->chunks.n ? from->chunks.n : 1, texts = (out->shape.dim[0] - from->chunks.with_empty) / chunks;
     int64_t n = out->shape.rank == 3 ? chunks * tokens : 1;
     for (int64_t b = 0; b < rows; b++) {
-        int64_t text = b * texts / rows;
+        int64_t text = r->part[w->to].role == LIMN_ROLE_SKIPS ? 0 : b * texts / rows;
         for (int64_t t = 0; t < n && !(from->zero_texts >> text & 1); t++)
             memcpy(values + ((b * wide_tokens + w->token + t) * wide_channels + w->channel),
                    out->values + (text * chunks * tokens + t) * channels, (size_t)channels * sizeof *values);

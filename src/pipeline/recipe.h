@@ -29,6 +29,7 @@ enum { LIMN_RECIPE_PARTS = 8, LIMN_RECIPE_WIRES = 24, LIMN_PART_NAME = 24 };
 typedef enum limn_role {
     LIMN_ROLE_TEXT,     /* a row for each text: the prompt and, with guidance, the negative one */
     LIMN_ROLE_DENOISER, /* rows for each picture, in the order of the texts */
+    LIMN_ROLE_SKIPS,    /* the denoiser without some of its blocks: a row for each picture, which sees the first text */
     LIMN_ROLE_ENCODER,  /* one picture at a time, before the first step */
     LIMN_ROLE_DECODER,  /* one picture at a time, after the last */
     LIMN_ROLE_PREVIEW,  /* a decoder for pictures under way */
@@ -99,6 +100,8 @@ typedef struct limn_recipe_shape {
     int texts, whole_texts, rows; /* of text parts; of those without chunks (T5); of the denoiser */
     int text_length;          /* tokens that the denoiser reads; 0: those of its settings */
     int text_skip;            /* last layers that text parts leave out; raw ones leave out one at least */
+    int pictures;             /* of the denoiser's rows as many for each text */
+    uint64_t left_out;        /* blocks that LIMN_ROLE_SKIPS does without (limn_build); 0: it is not wanted */
     int n_times;
     int height, width, factor; /* of the denoiser's pictures; a picture behind the decoder is factor times larger */
     int preview_factor;
@@ -117,6 +120,8 @@ limn_status limn_recipe_add(limn_ctx *ctx, limn_recipe *r, const char *name, lim
  *  denoiser.features[0,768]" (token, channel); "text -> denoiser": every input of the second that the first has under its
  *  name.  @return LIMN_BAD_ARGUMENT: a sentence with the wire, what was expected and what there is */
 limn_status limn_recipe_wire(limn_ctx *ctx, limn_recipe *r, const char *wire);
+/** One more part on the net of another, fed as that one is.  @return LIMN_BAD_ARGUMENT: there are too many */
+limn_status limn_recipe_twin(limn_ctx *ctx, limn_recipe *r, const char *name, limn_role role, const limn_recipe_part *of);
 /** Is every input fed, once, and does no part wait for itself?  @return LIMN_UNSUPPORTED naming the part and its input */
 limn_status limn_recipe_check(limn_ctx *ctx, const limn_recipe *r);
 /** The same parts and wires for another thread.  *out shares the nets. */

@@ -7,6 +7,7 @@
 bool limn_recipe_wants(const limn_recipe_part *part, const limn_recipe_shape *s)
 {
     switch (part->role) {
+    case LIMN_ROLE_SKIPS: return s->left_out != 0;
     case LIMN_ROLE_ENCODER: return s->encodes;
     case LIMN_ROLE_DECODER: return s->decodes;
     case LIMN_ROLE_PREVIEW: return s->previews;
@@ -31,7 +32,9 @@ limn_net_shape limn_recipe_shape_of(const limn_recipe_part *part, const limn_rec
         out.text_skip = part->raw && !s->text_skip ? 1 : part->unigram ? 0 : s->text_skip, out.text_raw = part->raw,
         out.text_pools = part->pools, out.vectors = limn_embeddings_any(part->embeddings);
     else out.height = sides.height, out.width = sides.width;
-    if (part->role == LIMN_ROLE_DENOISER) out.batch = s->rows, out.n_times = s->n_times, out.text_length = s->text_length;
+    if (part->role != LIMN_ROLE_DENOISER && part->role != LIMN_ROLE_SKIPS) return out;
+    out.batch = s->rows, out.n_times = s->n_times, out.text_length = s->text_length;
+    if (part->role == LIMN_ROLE_SKIPS) out.batch = s->pictures, out.left_out = s->left_out;
     return out;
 }
 
@@ -95,7 +98,7 @@ static void count_part(const limn_recipe *r, const limn_recipe_shape *s, const l
     add(&t->steps, w, lacks);
     add(&t->decode, w, lacks);
     if (!rests || part->role != LIMN_ROLE_DECODER) add(&t->steps, a, more);
-    if (!rests || part->role != LIMN_ROLE_DENOISER) add(&t->decode, a, more);
+    if (!rests || (part->role != LIMN_ROLE_DENOISER && part->role != LIMN_ROLE_SKIPS)) add(&t->decode, a, more);
 }
 
 /* only: one part alone; NULL: all */
@@ -174,6 +177,7 @@ static limn_status measure(limn_ctx *ctx, limn_recipe *r, const limn_recipe_shap
     for (int i = 0; i < r->n_parts && status == LIMN_OK; i++) {
         limn_net_shape shape = limn_recipe_shape_of(&r->part[i], s);
         if (limn_recipe_wants(&r->part[i], s)) status = limn_net_measure(ctx, r->part[i].net, &shape, &plan->size[i]);
+        if (r->part[i].role == LIMN_ROLE_SKIPS) plan->size[i].weights = 0; /* they are the denoiser's */
     }
     if (status != LIMN_OK) return status;
     times t = count(ctx, r, s, plan, NULL);

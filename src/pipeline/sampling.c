@@ -11,6 +11,7 @@
 #include "pipeline/published.h"
 #include "tensor/tensor.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,25 @@ limn_status limn_sampling_check_pictures(const limn_pipeline *p)
                          info.channels);
     if (info.channels != 1 && info.channels != 3 && info.channels != 4)
         return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s: %d channels are no picture", p->file, info.channels);
+    return LIMN_OK;
+}
+
+static limn_status check_skips(const limn_pipeline *p, const limn_generate_options *o)
+{
+    int blocks = limn_model_interface(&p->settings).blocks, known = blocks < 64 ? blocks : 64;
+    if (!(fabs(o->slg_scale) <= 100))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a scale of skip-layer guidance from -100 to 100, found %.9g",
+                         o->slg_scale);
+    if (o->slg_scale == 0) return LIMN_OK;
+    if (!limn_recipe_find(&p->recipe, LIMN_ROLE_SKIPS))
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s has no blocks that could be left out, as Stable Diffusion 3's network "
+                         "has: leave skip-layer guidance out", p->name);
+    if (!o->skip_layers || (known < 64 && o->skip_layers >> known))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected blocks to leave out from 0 to %d, found %s", known - 1,
+                         o->skip_layers ? "others" : "none");
+    if (!(o->skip_layer_start >= 0 && o->skip_layer_start < o->skip_layer_end && o->skip_layer_end <= 1))
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected skip-layer guidance from one part of the steps to a later one, "
+                         "0 to 1, found %.9g to %.9g", o->skip_layer_start, o->skip_layer_end);
     return LIMN_OK;
 }
 
@@ -87,6 +107,7 @@ static limn_status check(const limn_pipeline *p, const limn_generate_options *o)
                          "tiling out", p->name);
     limn_status status = limn_generate_check_sides(p, o);
     if (status == LIMN_OK) status = limn_tiling_check(p->ctx, &o->tiling);
+    if (status == LIMN_OK) status = check_skips(p, o);
     if (status == LIMN_OK) status = limn_prompts_check(p, o, &style);
     if (status == LIMN_OK) status = limn_preview_find(p, o, &preview);
     return status == LIMN_OK ? check_small(p, o) : status;
@@ -174,10 +195,12 @@ static limn_recipe_shape recipe_shape(const limn_sampling *s)
                                                                                         * starts from, input, output */
     if (inpaints) each += 2 * (size_t)(1 + rows_each) * s->size; /* mask and latent, for each row once more */
     if (edits) each += (size_t)(1 + rows_each) * s->size;
+    if (s->skips) each += s->out_size;
     bool tiny = s->preview == LIMN_PREVIEW_TINY;
     bool on_the_way = s->preview == LIMN_PREVIEW_FULL || (tiny && !p->tiny), decodes = s->decodes || on_the_way;
     limn_recipe_shape shape = {
         .text_skip = s->o.clip_skip > 1 ? s->o.clip_skip - 1 : 0,
+        .pictures = s->n, .left_out = s->skips ? s->o.skip_layers : 0,
         .n_times = limn_sampler_calls(s->sampler), .height = s->height, .width = s->width,
         .factor = factor, .encodes = p->vae && (s->o.init || inpaints),
         .decodes = p->vae && (decodes || s->o.noise > 0),
@@ -240,7 +263,8 @@ static limn_status take_buffers(limn_sampling *s)
            out_floats = rows * s->out_size;
     s->x = malloc(floats * sizeof *s->x), s->input = malloc(in_floats * sizeof *s->input),
     s->output = malloc(out_floats * sizeof *s->output);
-    return s->x && s->input && s->output
+    if (s->skips) s->skipped = malloc((size_t)s->n * s->out_size * sizeof *s->skipped);
+    return s->x && s->input && s->output && (s->skipped || !s->skips)
                ? LIMN_OK
                : limn_fail_memory(s->p->ctx, (floats + in_floats + out_floats) * sizeof *s->x, "pictures");
 }
@@ -303,6 +327,7 @@ static limn_status read_options(limn_sampling *s)
     take_sizes(s, &sampling);
     s->stage = "step";
     s->denoiser = limn_recipe_find(&s->p->recipe, LIMN_ROLE_DENOISER);
+    s->skips = s->o.slg_scale != 0 ? limn_recipe_find(&s->p->recipe, LIMN_ROLE_SKIPS) : NULL;
     s->calls = limn_start_stays(s->p, &s->o) ? 0 : limn_sampler_calls(s->sampler);
     status = limn_prompts_read(s->p, &s->o, 0, s->rows_each, &s->prompts[0]);
     for (int i = 1; i < s->p->n_texts && status == LIMN_OK; i++)
@@ -413,6 +438,7 @@ void limn_sampling_end(limn_sampling *s)
     limn_start_free(&s->start);
     free_prompts(s);
     free(s->x);
+    free(s->skipped);
     free(s->input);
     free(s->output);
     free(s);
@@ -447,6 +473,30 @@ static void guide(limn_sampling *s, int i)
     memcpy(cond, last, s->out_size * sizeof *cond);
 }
 
+/* As diffusers counts steps; of a sampler with several calls a step, calls. */
+static bool skips_now(const limn_sampling *s, int k)
+{
+    const limn_generate_options *o = &s->o;
+    return s->skips && k > s->calls * o->skip_layer_start && k < s->calls * o->skip_layer_end;
+}
+
+/* s->skipped: what the network says of the prompt without those blocks. */
+static limn_status call_without(limn_sampling *s, int32_t step, const char *where)
+{
+    const limn_job *net = &s->skips->job;
+    limn_status status = limn_recipe_write(s->skips, LIMN_PORT_IMAGE, LIMN_F32, s->input);
+    if (status == LIMN_OK) status = limn_recipe_write(s->skips, LIMN_PORT_STEP, LIMN_I32, &step);
+    if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, s->skips);
+    return status == LIMN_OK ? limn_job_output(s->p->ctx, net, net->ports->output, where, s->skipped) : status;
+}
+
+/* scale (cond - without): of picture i, while the first part of s->output still is cond; s->skipped becomes it. */
+static void lead_away(limn_sampling *s)
+{
+    for (size_t i = 0; i < (size_t)s->n * s->out_size; i++)
+        s->skipped[i] = (float)s->o.slg_scale * (s->output[i] - s->skipped[i]);
+}
+
 /* One call of the network, guided; the result lies in the first part of s->output. */
 static limn_status call_network(limn_sampling *s, int k)
 {
@@ -461,7 +511,11 @@ static limn_status call_network(limn_sampling *s, int k)
     if (status == LIMN_OK) status = limn_recipe_run(s->p->ctx, &s->p->recipe, s->denoiser);
     snprintf(where, sizeof where, "step %d of %d", k + 1, limn_sampler_calls(s->sampler));
     if (status == LIMN_OK) status = limn_job_output(s->p->ctx, net, net->ports->output, where, s->output);
+    bool skips = status == LIMN_OK && skips_now(s, k);
+    if (skips) status = call_without(s, step, where);
+    if (skips && status == LIMN_OK) lead_away(s);
     for (int i = 0; i < s->n && status == LIMN_OK; i++) guide(s, i);
+    for (size_t i = 0; i < (size_t)s->n * s->out_size && skips && status == LIMN_OK; i++) s->output[i] += s->skipped[i];
     return status;
 }
 

@@ -18,6 +18,7 @@ typedef enum limn_decoding {
 struct limn_sampling {
     limn_pipeline *p;
     limn_recipe_part *denoiser; /* of p->recipe */
+    limn_recipe_part *skips;    /* beside it, with skip-layer guidance; else NULL */
     limn_generate_options o;    /* the caller's pictures and texts only while it begins */
     limn_sampler *sampler;
     int rows_each;              /* of the network for a picture: 1, guided 2, of networks that edit 3 or 2 */
@@ -33,6 +34,7 @@ struct limn_sampling {
     const char *stage;          /* what progress is told of */
     limn_preview preview;       /* by what, never AUTO */
     float *x, *input, *output;  /* [n, size], [rows_each n, size], [rows_each n, out_size] */
+    float *skipped;             /* [n, out_size], of skips; NULL: none */
 };
 
 /** What is wrong with the options for this network; nothing is planned.  @return as limn_generate() */
