@@ -283,7 +283,8 @@ static limn_status take_again(limn_ctx *ctx, generate_words *w, limn_again *a)
         {&w->precision, a->precision}, {&w->prediction, a->prediction}, {&w->hires, a->hires},
         {&w->hires_steps, a->hires_steps}, {&w->sizes.original, a->original_size}, {&w->sizes.crop, a->crop},
         {&w->layers.scale, a->slg_scale}, {&w->layers.layers, a->skip_layers},
-        {&w->layers.start, a->skip_layer_start}, {&w->layers.end, a->skip_layer_end}, {&w->sizes.target, a->target_size}, {&w->sizes.score, a->score}, {&w->sizes.negative_score, a->negative_score},
+        {&w->layers.start, a->skip_layer_start}, {&w->layers.end, a->skip_layer_end},
+        {&w->sizes.target, a->target_size}, {&w->sizes.score, a->score}, {&w->sizes.negative_score, a->negative_score},
         {&w->hires_strength, a->hires_strength}, {&w->strength, w->init ? a->strength : NULL}};
     if (w->sampler || w->scheduler || w->karras) a->own_sampler = NULL;
     if (w->prompt || w->negative) a->embeddings = NULL; /* other texts may name others */

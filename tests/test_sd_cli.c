@@ -14,11 +14,11 @@ static const char *const refused[] = {
     "--circulary", "--chroma-disable-dit-mask", "--chroma-enable-t5-mask", "--type", "--lora-apply-mode",
     "--vae-relative-tile-size", "--end-img", "--control-image", "--control-video", "--pm-id-images-dir",
     "--pm-id-embed-path", "--high-noise-steps", "--video-frames", "--fps", "--timestep-shift", "--upscale-repeats",
-    "--upscale-tile-size", "--guidance", "--slg-scale", "--skip-layer-start", "--skip-layer-end",
+    "--upscale-tile-size", "--guidance",
     "--flow-shift", "--high-noise-cfg-scale", "--high-noise-img-cfg-scale", "--high-noise-guidance",
     "--high-noise-slg-scale", "--high-noise-skip-layer-start", "--high-noise-skip-layer-end", "--high-noise-eta",
     "--pm-style-strength", "--control-strength", "--moe-boundary", "--vace-strength", "--increase-ref-index",
-    "--disable-auto-resize-ref-image", "--high-noise-sampling-method", "--sigmas", "--skip-layers",
+    "--disable-auto-resize-ref-image", "--high-noise-sampling-method", "--sigmas",
     "--high-noise-skip-layers", "-r", "--ref-image", "--cache-mode", "--cache-option", "--scm-mask",
     "--scm-policy", "--image", "--metadata-format", "--metadata-raw", "--metadata-brief", "--metadata-all",
     "--hires-upscalers-dir", "--hires-width", "--hires-height", "--hires-upscale-tile-size", "--qwen-image-zero-cond-t"};

@@ -283,9 +283,9 @@ typedef struct limn_generate_options {
                             * diffusers there is no guidance at all unless guidance is above 1 and this is at least 1; a
                             * step is three calls in one batch, two where this is 1 */
     double guidance_rescale;       /* Lin et al. 2024: 0 none, 1 all */
-    double slg_scale; /* skip-layer guidance, of Stable Diffusion 3.5 medium: also away from what the network says without the
-                       * blocks of skip_layers (bit i: block i; 7, 8, 9), in the steps behind skip_layer_start and before
-                       * skip_layer_end (0.01, 0.2) of all of them; 0: none.  diffusers 2.8, Stability AI 2.5 */
+    double slg_scale; /* skip-layer guidance, of Stable Diffusion 3.5 medium: also away from what the network says without
+                       * the blocks of skip_layers (bit i: block i; 7, 8, 9), in the steps behind skip_layer_start and
+                       * before skip_layer_end (0.01, 0.2) of all of them; 0: none.  diffusers 2.8, Stability AI 2.5 */
     uint64_t skip_layers;
     double skip_layer_start, skip_layer_end;
     uint64_t seed;                 /* picture i is the one that seed + i makes alone */
@@ -324,8 +324,8 @@ typedef struct limn_generate_options {
                              * written; NULL: none are */
 } limn_generate_options;
 
-/** "": one picture, 20 steps, guidance 3, image_guidance 1.5, skip_layers 7 8 9 from 0.01 to 0.2, seed 42, strength 0.75, hires_strength 0.6, resample 5,
- *  tiling.overlap 0.5, size_condition.score 6 and negative_score 2.5, everything else 0 or NULL. */
+/** "": one picture, 20 steps, guidance 3, image_guidance 1.5, skip_layers 7 8 9 from 0.01 to 0.2, seed 42, strength 0.75,
+ *  hires_strength 0.6, resample 5, tiling.overlap 0.5, size_condition.score 6 and negative_score 2.5, everything else 0 or NULL. */
 LIMN_API limn_generate_options limn_generate_defaults(void);
 /** Samplers by name, separated by spaces. */
 LIMN_API const char *limn_sampler_names(void);

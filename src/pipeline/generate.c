@@ -13,8 +13,8 @@
 
 limn_generate_options limn_generate_defaults(void)
 {
-    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .image_guidance = 1.5, .seed = 42, .skip_layers = 0x380,
-                                   .skip_layer_start = 0.01, .skip_layer_end = 0.2, .strength = 0.75,
+    return (limn_generate_options){.n = 1, .steps = 20, .guidance = 3, .image_guidance = 1.5, .seed = 42,
+                                   .skip_layers = 0x380, .skip_layer_start = 0.01, .skip_layer_end = 0.2, .strength = 0.75,
                                    .hires_strength = 0.6, .resample = 5, .tiling = {.overlap = 0.5},
                                    .size_condition = {.score = 6, .negative_score = 2.5}};
 }

@@ -59,14 +59,14 @@ static limn_status check_skips(const limn_pipeline *p, const limn_generate_optio
                          o->slg_scale);
     if (o->slg_scale == 0) return LIMN_OK;
     if (!limn_recipe_find(&p->recipe, LIMN_ROLE_SKIPS))
-        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s has no blocks that could be left out, as Stable Diffusion 3's network "
-                         "has: leave skip-layer guidance out", p->name);
+        return limn_fail(p->ctx, LIMN_UNSUPPORTED, "%s has no blocks that could be left out, as Stable Diffusion 3's "
+                         "network has: leave skip-layer guidance out", p->name);
     if (!o->skip_layers || (known < 64 && o->skip_layers >> known))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected blocks to leave out from 0 to %d, found %s", known - 1,
                          o->skip_layers ? "others" : "none");
     if (!(o->skip_layer_start >= 0 && o->skip_layer_start < o->skip_layer_end && o->skip_layer_end <= 1))
-        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected skip-layer guidance from one part of the steps to a later one, "
-                         "0 to 1, found %.9g to %.9g", o->skip_layer_start, o->skip_layer_end);
+        return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected skip-layer guidance from one part of the steps to a later "
+                         "one, 0 to 1, found %.9g to %.9g", o->skip_layer_start, o->skip_layer_end);
     return LIMN_OK;
 }
 
