@@ -33,7 +33,7 @@ static const char help[] =
     "                              Of published ones (DiT): a name in model_index.json of the folder, or a line of\n"
     "                              imagenet_classes.txt or classes.txt beside the file\n"
     "  -m, --model FOLDER          model.safetensors (and merges.txt.gz), as limn train writes them (models/emoji);\n"
-    "                              a folder of diffusers (Stable Diffusion 1, 2, DiT); or a weight file alone, also a\n"
+    "                              a folder of diffusers (Stable Diffusion, PixArt, DiT); or a weight file alone, also a\n"
     "                              whole checkpoint: .safetensors, or .pt, .pth, .ckpt of torch.save()\n"
     "      --diffusion-model FILE  what draws, in place of -m or of that in it: a U-Net alone, or a file with one\n"
     "      --clip_l FILE           the text encoder, in place of the model's.  Of a U-Net in a file alone (Stable\n"

@@ -325,7 +325,8 @@ typedef struct limn_generate_options {
 } limn_generate_options;
 
 /** "": one picture, 20 steps, guidance 3, image_guidance 1.5, skip_layers 7 8 9 from 0.01 to 0.2, seed 42, strength 0.75,
- *  hires_strength 0.6, resample 5, tiling.overlap 0.5, size_condition.score 6 and negative_score 2.5, everything else 0 or NULL. */
+ *  hires_strength 0.6, resample 5, tiling.overlap 0.5, size_condition.score 6 and negative_score 2.5, everything else 0 or
+ *  NULL. */
 LIMN_API limn_generate_options limn_generate_defaults(void);
 /** Samplers by name, separated by spaces. */
 LIMN_API const char *limn_sampler_names(void);
