@@ -99,7 +99,25 @@ static void ids_are_those_of_sentencepiece_from_both_files(void **state)
     }
 }
 
-static void ids_of_the_published_tokenizer_are_the_published_ones(void **state)
+static void check_published(limn_unigram *t)
+{
+    assert_int_equal(limn_unigram_vocab(t), 32100);
+    check_cases(t, unigram_published_cases, COUNT(unigram_published_cases));
+    check_strings(t, unigram_published_hashes, COUNT(unigram_published_hashes));
+    limn_unigram_free(t);
+}
+
+static void ids_of_the_pieces_in_the_library_are_the_published_ones(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_unigram *t;
+    assert_int_equal(limn_unigram_published(ctx, &t), LIMN_OK);
+    check_published(t);
+    limn_ctx_free(ctx);
+}
+
+static void ids_of_the_published_files_are_the_published_ones(void **state)
 {
     (void)state;
     const char *const paths[] = {PUBLISHED "/spiece.model", PUBLISHED "/tokenizer.json"};
@@ -111,10 +129,7 @@ static void ids_of_the_published_tokenizer_are_the_published_ones(void **state)
         double before = limn_seconds();
         limn_unigram *t = open_or_fail(paths[k]);
         print_message("%s: opened in %.1f ms\n", strrchr(paths[k], '/') + 1, 1e3 * (limn_seconds() - before));
-        assert_int_equal(limn_unigram_vocab(t), 32100);
-        check_cases(t, unigram_published_cases, COUNT(unigram_published_cases));
-        check_strings(t, unigram_published_hashes, COUNT(unigram_published_hashes));
-        limn_unigram_free(t);
+        check_published(t);
     }
 }
 
@@ -601,7 +616,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_those_of_sentencepiece_from_both_files),
-        cmocka_unit_test(ids_of_the_published_tokenizer_are_the_published_ones),
+        cmocka_unit_test(ids_of_the_pieces_in_the_library_are_the_published_ones),
+        cmocka_unit_test(ids_of_the_published_files_are_the_published_ones),
         cmocka_unit_test(the_end_is_never_cut),
         cmocka_unit_test(what_the_model_says_of_spaces_is_done),
         cmocka_unit_test(unused_and_special_pieces_are_never_taken),
