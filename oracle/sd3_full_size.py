@@ -1,6 +1,6 @@
 """Stable Diffusion 3 and PixArt-Sigma with denoisers and autoencoders of full size and random weights, as diffusers saves them: the picture of a seed by diffusers and by Limn.
 
-usage: sd3_full_size.py build/limn models/tokenizer/clip-49408.txt.gz tests/vectors/unigram FOLDER [sd3|sd3.5-medium|pixart [SIDE]]    (4.7, 5.6 or 1.5 GB in FOLDER, which is kept; 12 or 4 GB of memory; 512 pixels)
+usage: sd3_full_size.py build/limn models/tokenizer/clip-49408.txt.gz tests/vectors/unigram FOLDER [sd3|sd3.5-medium|pixart [SIDE]]    (4.7, 5.6 or 1.5 GB in FOLDER, which is kept; 13, 15 or 5 GB of memory; 512 pixels)
 
 Text encoders are as wide as they are published, two layers deep; T5 knows 512 tokens, as T5-XXL is 9.5 GB.  All is kept in 16 bits, and drawn in 32 of the same numbers.
 """
