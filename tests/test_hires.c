@@ -315,7 +315,8 @@ static void a_second_pass_of_pixels(void **state)
     assert_int_equal(s.last.width, 32);
     o.preview = LIMN_PREVIEW_PROJECTION;
     limn_image none;
-    says(ctx, limn_generate(p, &o, &none), LIMN_UNSUPPORTED, "known of the latents of Stable Diffusion, PixArt and DiT only");
+    says(ctx, limn_generate(p, &o, &none), LIMN_UNSUPPORTED,
+         "known of the latents of Stable Diffusion, PixArt and DiT only");
     forget(&s);
     limn_image_free(&image);
     limn_image_free(&expected);
