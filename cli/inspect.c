@@ -1,6 +1,8 @@
 /* inspect.c: limn inspect FILE...: weight files and pictures. */
 #include "cli.h"
+#include "file/target.h"
 #include "inspect.h"
+#include "pipeline/beside.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,60 +85,100 @@ static void print_fit(const limn_fit *fit, bool many)
                limn_settings_text(&fit->settings, text), fit->n_found, fit->n_parameters, fit->missing);
 }
 
-/* Of published networks that draw together: which of them a file has, and a folder of diffusers beside it. */
+/* One of the networks that a published denoiser draws with. */
+typedef struct part {
+    const char *title, *unit, *flag, *place; /* in a folder of diffusers */
+    const limn_family *family;        /* NULL: any autoencoder */
+    limn_beside beside;
+    int width;                        /* of its features, or channels of its latents; 0: it is not read */
+    bool here, misfit, several;       /* in the file; its place has something else; beside it several files fit */
+    char found[256];                  /* beside it, where: "text_encoder", "clip_l.safetensors"; "" */
+} part;
+
+enum { CLIP_L, CLIP_G, T5, CODER, N_PARTS };
+
+/* Of published networks that draw together: which of them a file has, and what is beside it. */
 typedef struct parts {
     const limn_fit *draws;
-    bool text, coder, lacks_coder;
-    int lacks_text[2];  /* width of the features of each text encoder that is not there, CLIP's and OpenCLIP's; 0: none */
-    limn_interface net; /* of `draws` */
-    bool folder[3], misfit[3]; /* places[] has it; has something else */
+    bool text, coder;
+    bool optional; /* of its text encoders one is enough */
+    part part[N_PARTS];
 } parts;
 
-static const char *const places[3] = {"text_encoder", "text_encoder_2", "vae"};
+static const part no_parts[N_PARTS] = {
+    [CLIP_L] = {.title = "a text encoder that makes features of", .unit = "numbers", .flag = "--clip_l",
+                .place = "text_encoder", .family = &limn_family_clip_text, .beside = LIMN_BESIDE_TEXT_ENCODER},
+    [CLIP_G] = {.title = "a text encoder that makes features of", .unit = "numbers", .flag = "--clip_g",
+                .place = "text_encoder_2", .family = &limn_family_clip_text, .beside = LIMN_BESIDE_CLIP_G},
+    [T5] = {.title = "a T5 that makes features of", .unit = "numbers", .flag = "--t5xxl", .place = "text_encoder_3",
+            .family = &limn_family_t5_text, .beside = LIMN_BESIDE_T5},
+    [CODER] = {.title = "an autoencoder of latents of", .unit = "channels", .flag = "--vae", .place = "vae",
+               .beside = LIMN_BESIDE_AUTOENCODER}};
 
-/* A network of this kind, and this width of its features or channels of its latents. */
-static bool has_network(const limn_inspected *it, limn_family_kind kind, int width)
+static bool is_lacking(const part *w)
+{
+    return w->width && !w->here && !*w->found;
+}
+
+/* The network, of any width for width 0. */
+static bool has_network(const limn_inspected *it, const part *w, int width)
 {
     for (int i = 0; i < it->n_fits; i++) {
         const limn_fit *fit = &it->fit[i];
-        if (fit->source == LIMN_FIT_NONE || fit->settings.family->kind != kind) continue;
+        if (fit->source == LIMN_FIT_NONE) continue;
+        if (w->family ? fit->settings.family != w->family : fit->settings.family->kind != LIMN_RECONSTRUCTS) continue;
         limn_interface net = limn_model_interface(&fit->settings);
-        if ((kind == LIMN_ENCODES_TEXT ? net.text_width : net.latent) == width) return true;
+        if (!width || (w->family ? net.text_width : net.latent) == width) return true;
     }
     return false;
 }
 
-/* Stable Diffusion XL reads two encoders, the second of them as wide as the whole text. */
-static void find_lacking_texts(const limn_inspected *it, parts *p)
+/* Which text encoders are read, and how wide: as pipeline/texts.c opens them.  Stable Diffusion XL reads two, the second of
+ * them as wide as the whole text; 3 reads three, whose CLIPs share the whole text 3 : 5; PixArt T5 alone. */
+static void find_texts(const limn_settings *s, parts *p)
 {
-    int all = p->net.text_width, second = p->net.sizes ? p->net.pooled_width : 0;
-    if (!all || p->net.reads_ids) return;
-    if (!p->net.sizes) p->lacks_text[0] = p->text ? 0 : all;
-    else if (all > second) p->lacks_text[0] = has_network(it, LIMN_ENCODES_TEXT, all - second) ? 0 : all - second;
-    if (second) p->lacks_text[1] = has_network(it, LIMN_ENCODES_TEXT, second) ? 0 : second;
+    limn_interface net = limn_model_interface(s);
+    int all = net.text_width, whole = net.pooled_width;
+    if (!all || net.reads_ids) return;
+    p->optional = s->family == &limn_family_mmdit && whole;
+    if (p->optional) {
+        p->part[CLIP_L].width = whole * 3 / 8, p->part[CLIP_G].width = whole - whole * 3 / 8, p->part[T5].width = all;
+    } else if (s->family == &limn_family_pixart) p->part[T5].width = all, p->part[T5].place = "text_encoder";
+    else if (net.sizes) p->part[CLIP_L].width = all > whole ? all - whole : 0, p->part[CLIP_G].width = whole;
+    else p->part[CLIP_L].width = all;
 }
 
-/* What is missing is looked for in the folder. */
-static void look_beside(limn_ctx *ctx, const char *folder, parts *p)
+static bool is_beside(limn_ctx *ctx, const char *path, const part *w)
+{
+    limn_inspected *it = NULL;
+    bool there = limn_inspected_open(ctx, path, &it) == LIMN_OK && has_network(it, w, w->width);
+    limn_inspected_close(it);
+    return there;
+}
+
+/* What is missing is looked for in the folder; beside a file of a network that reads T5, which are published in pieces, as
+ * limn generate looks for it. */
+static void look_beside(limn_ctx *ctx, const char *source, parts *p)
 {
     char path[1100];
-    for (int i = 0; i < 3; i++) {
-        limn_inspected *it = NULL;
-        int width = i < 2 ? p->lacks_text[i] : p->lacks_coder ? p->net.channels : 0;
-        snprintf(path, sizeof path, "%s/%s", folder, places[i]);
-        if (!width || strlen(folder) > 1000 || access(path, F_OK) != 0) continue;
-        bool there = limn_inspected_open(ctx, path, &it) == LIMN_OK;
-        p->folder[i] = there && has_network(it, i < 2 ? LIMN_ENCODES_TEXT : LIMN_RECONSTRUCTS, width);
-        p->misfit[i] = !p->folder[i];
-        limn_inspected_close(it);
-        if (p->folder[i] && i < 2) p->lacks_text[i] = 0;
-        else if (p->folder[i]) p->lacks_coder = false;
+    bool folder = limn_path_is_folder(source), file = !folder && p->part[T5].width;
+    for (int i = 0; i < N_PARTS && strlen(source) <= 1000; i++) {
+        part *w = &p->part[i];
+        if (!is_lacking(w)) continue;
+        snprintf(path, sizeof path, "%s/%s", source, w->place);
+        limn_status status = !file ? LIMN_NOT_FOUND : limn_beside_find(ctx, source, w->beside, w->width, path);
+        w->several = status == LIMN_BAD_ARGUMENT;
+        if (status == LIMN_OK) limn_path_last(path, w->found, sizeof w->found);
+        if (!folder || access(path, F_OK) != 0) continue;
+        if (is_beside(ctx, path, w)) snprintf(w->found, sizeof w->found, "%s", w->place);
+        else w->misfit = true;
     }
 }
 
 static parts parts_of(const limn_inspected *it)
 {
     parts p = {0};
+    memcpy(p.part, no_parts, sizeof no_parts);
     for (int i = 0; i < it->n_fits; i++) {
         const limn_fit *fit = &it->fit[i];
         if (fit->source == LIMN_FIT_NONE || fit->source == LIMN_FIT_METADATA) continue;
@@ -145,9 +187,12 @@ static parts parts_of(const limn_inspected *it)
         if (fit->settings.family->kind == LIMN_DENOISES) p.draws = fit;
     }
     if (!p.draws) return p;
-    p.net = limn_model_interface(&p.draws->settings);
-    find_lacking_texts(it, &p);
-    p.lacks_coder = p.net.channels > 3 && !p.coder;
+    int channels = limn_model_interface(&p.draws->settings).channels;
+    find_texts(&p.draws->settings, &p);
+    p.part[CODER].width = channels > 3 ? channels : 0;
+    bool one = p.part[CLIP_L].width && !p.part[CLIP_G].width; /* it is that of the file, whatever it is */
+    for (int i = 0; i < N_PARTS; i++)
+        p.part[i].here = has_network(it, &p.part[i], i == CODER || (one && i == CLIP_L) ? 0 : p.part[i].width);
     return p;
 }
 
@@ -157,9 +202,23 @@ static const char *flag_of(const limn_inspected *it)
     for (int i = 0; i < it->n_fits; i++)
         if (it->fit[i].source != LIMN_FIT_NONE && it->fit[i].settings.family->kind == LIMN_ENCODES_TEXT) {
             limn_interface net = limn_model_interface(&it->fit[i].settings);
+            if (it->fit[i].settings.family == &limn_family_t5_text) return "--t5xxl";
             return net.pooled_width && net.text_width != 768 && net.text_width != 1024 ? "--clip_g" : "--clip_l";
         }
     return "--clip_l";
+}
+
+static int count_texts(const parts *p, bool lacking)
+{
+    int n = 0;
+    for (int i = 0; i < CODER; i++) n += p->part[i].width && is_lacking(&p->part[i]) == lacking;
+    return n;
+}
+
+/* Of text encoders that it draws without, when another one is there. */
+static bool is_optional(const parts *p, int i)
+{
+    return p->optional && i < CODER && count_texts(p, false);
 }
 
 /* What the file is a part of, and what it lacks. */
@@ -168,13 +227,15 @@ static void print_parts(const limn_inspected *it, const parts *p)
     if (!p->draws && p->text) printf("part      a text encoder: %s of limn generate\n", flag_of(it));
     if (!p->draws && p->coder) printf("part      an autoencoder: -m of limn encode and decode, --vae of limn generate\n");
     const char *missing = "missing";
-    for (int i = 0; i < 3; i++) {
-        if (i < 2 ? !p->lacks_text[i] : !p->lacks_coder) continue;
-        if (i < 2)
-            printf("%-10sa text encoder that makes features of %d numbers (%s)", missing, p->lacks_text[i],
-                   i ? "--clip_g" : "--clip_l");
-        else printf("%-10san autoencoder of latents of %d channels (--vae)", missing, p->net.channels);
-        if (p->misfit[i]) printf("; %s is there, and holds none", places[i]);
+    for (int i = 0; i < N_PARTS; i++) {
+        const part *w = &p->part[i];
+        if (!is_lacking(w)) continue;
+        printf("%-10s%s %d %s (%s)%s", missing, w->title, w->width, w->unit, w->flag,
+               is_optional(p, i)            ? "; draws without"
+               : p->optional && i < CODER ? "; one of the three is enough"
+                                          : "");
+        if (w->misfit) printf("; %s is there, and holds none", w->place);
+        if (w->several) printf("; several files beside it fit, of which one must be named");
         putchar('\n');
         missing = "";
     }
@@ -196,6 +257,20 @@ static bool belongs(const limn_inspected *it, const limn_entry *e)
     return found;
 }
 
+/* "; beside it: text_encoder, vae; missing: text encoders, autoencoder; draws without: --t5xxl" */
+static void print_missing(const parts *p)
+{
+    const char *with = "; beside it: ", *without = "; draws without: ";
+    int texts = is_optional(p, 0) ? 0 : count_texts(p, true);
+    bool coder = is_lacking(&p->part[CODER]);
+    for (int i = 0; i < N_PARTS; i++)
+        if (*p->part[i].found) printf("%s%s", with, p->part[i].found), with = ", ";
+    printf("%s%s%s%s", texts || coder ? "; missing: " : "", texts > 1 ? "text encoders" : texts ? "text encoder" : "",
+           texts && coder ? ", " : "", coder ? "autoencoder" : "");
+    for (int i = 0; i < CODER; i++)
+        if (is_lacking(&p->part[i]) && is_optional(p, i)) printf("%s%s", without, p->part[i].flag), without = ", ";
+}
+
 /* First, in a line: published networks by their titles, what is missing, and how much is nobody's. */
 static void print_summary(const limn_inspected *it, const parts *p)
 {
@@ -211,13 +286,7 @@ static void print_summary(const limn_inspected *it, const parts *p)
         if (belongs(it, e)) continue;
         if (!others++) first = e->name;
     }
-    const char *with = "; beside it: ";
-    for (int i = 0; i < 3; i++)
-        if (p->folder[i]) printf("%s%s", with, places[i]), with = ", ";
-    int texts = (p->lacks_text[0] > 0) + (p->lacks_text[1] > 0);
-    printf("%s%s%s%s", texts || p->lacks_coder ? "; missing: " : "",
-           texts > 1 ? "text encoders" : texts ? "text encoder" : "", texts && p->lacks_coder ? ", " : "",
-           p->lacks_coder ? "autoencoder" : "");
+    print_missing(p);
     if (others)
         printf("; left over: %zu tensor%s (%s%s)", others, others > 1 ? "s" : "",
                limn_escape(first, strlen(first), name, sizeof name), others > 1 ? " .." : "");

@@ -54,8 +54,61 @@ static void folders_draw_what_diffusers_draws(void **state)
     limn_ctx_free(ctx);
 }
 
+static limn_latent draw(limn_ctx *ctx, const char *model)
+{
+    limn_pipeline *p;
+    limn_latent out;
+    limn_generate_options o = limn_generate_defaults();
+    OK(limn_pipeline_open(ctx, model, &p));
+    o.prompt = pixart_cases[0].prompt, o.width = o.height = 64, o.steps = 2, o.prompt_style = "plain";
+    o.precision = LIMN_PRECISION_F32;
+    OK(limn_generate_latents(p, &o, &out));
+    limn_pipeline_free(p);
+    return out;
+}
+
+static void convert(limn_ctx *ctx, const char *in, const char *out, const char *type, const char *dialect)
+{
+    OK(limn_convert_file(ctx, in, out, &(limn_convert_options){.type = type, .dialect = dialect}));
+}
+
+static void draws_alike(limn_ctx *ctx, const char *file, const char *as)
+{
+    limn_latent found = draw(ctx, file), expected = draw(ctx, as);
+    assert_int_equal(found.width * found.height * found.channels, 8 * 8 * 4);
+    compare(file, 0, 8 * 8 * 4, 1, found.values, expected.values, 1e-5);
+    limn_latent_free(&found);
+    limn_latent_free(&expected);
+}
+
+/* All networks of a folder in one file, T5 among them, under either names, as blocks, and back. */
+static void a_converted_folder_draws_the_same(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    pixart_write_folder(ctx, "pixart-whole", "sigma");
+    mkdir("pixart-convert", 0777);
+    sd3_put("pixart-convert", "config.json", "{\"sample_size\": 8, \"interpolation_scale\": 1, \"num_attention_heads\": 2}");
+    sd3_copy(SD3_PIECES, "pixart-convert/spiece.model");
+    convert(ctx, "pixart-whole", "pixart-convert/o.safetensors", NULL, "original");
+    draws_alike(ctx, "pixart-convert/o.safetensors", "pixart-whole");
+    convert(ctx, "pixart-whole", "pixart-convert/d.safetensors", NULL, "diffusers");
+    draws_alike(ctx, "pixart-convert/d.safetensors", "pixart-whole");
+    convert(ctx, "pixart-convert/o.safetensors", "pixart-convert/back.safetensors", NULL, "diffusers");
+    draws_alike(ctx, "pixart-convert/back.safetensors", "pixart-whole");
+    convert(ctx, "pixart-convert/back.safetensors", "pixart-convert/q.gguf", "q8_0", "original");
+    convert(ctx, "pixart-convert/q.gguf", "pixart-convert/q.safetensors", "f32", NULL);
+    draws_alike(ctx, "pixart-convert/q.gguf", "pixart-convert/q.safetensors");
+    assert_int_equal(system("grep -qF transformer.transformer_blocks. pixart-convert/d.safetensors"), 0);
+    assert_int_equal(system("grep -qF text_encoders.t5xxl.transformer.encoder. pixart-convert/o.safetensors"), 0);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(folders_draw_what_diffusers_draws)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(folders_draw_what_diffusers_draws),
+        cmocka_unit_test(a_converted_folder_draws_the_same),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

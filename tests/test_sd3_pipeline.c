@@ -214,12 +214,131 @@ static void files_draw_the_same(void **state)
     limn_ctx_free(ctx);
 }
 
+/* ---- other files ------------------------------------------------------------------------------------------------------ */
+
+static void convert(limn_ctx *ctx, const char *in, const char *out, const char *type, const char *dialect)
+{
+    OK(limn_convert_file(ctx, in, out, &(limn_convert_options){.type = type, .dialect = dialect}));
+}
+
+/* Heads so narrow are nobody's. */
+static void make_folder(const char *folder)
+{
+    char path[200];
+    mkdir(folder, 0777);
+    sd3_put(folder, "config.json", "{\"num_attention_heads\": 2, \"sample_size\": 8}");
+    snprintf(path, sizeof path, "%s/spiece.model", folder);
+    sd3_copy(SD3_PIECES, path);
+}
+
+/* Names begin with each of these, which end with NULL. */
+static void holds(limn_ctx *ctx, const char *file, const char *const *prefixes)
+{
+    limn_weight_file *st;
+    OK(limn_weight_file_open(ctx, file, &st));
+    for (; *prefixes; prefixes++) {
+        size_t n = 0;
+        for (size_t i = 0; i < limn_weight_file_count(st); i++)
+            n += !strncmp(limn_weight_file_get(st, i)->name, *prefixes, strlen(*prefixes));
+        if (!n) fail_msg("%s has no %s", file, *prefixes);
+    }
+    limn_weight_file_close(st);
+}
+
+#define ORIGINAL "sd3-convert/o.safetensors"
+
+/* All networks of a folder in one file, under either names, as blocks, and back. */
+static void a_converted_folder_draws_the_same(void **state)
+{
+    (void)state;
+    static const char *const original[] = {
+        "model.diffusion_model.", "first_stage_model.", "text_encoders.clip_l.transformer.text_model.",
+        "text_encoders.clip_g.transformer.text_model.", "text_encoders.t5xxl.transformer.encoder.", NULL};
+    static const char *const diffusers[] = {"transformer.transformer_blocks.", "vae.", "text_encoder.text_model.",
+                                            "text_encoder_2.text_model.", "text_encoder_3.encoder.", NULL};
+    limn_ctx *ctx = limn_ctx_new();
+    sd3_write_folder(ctx, "sd3-whole", "norms", "lgt");
+    write_unprojected(ctx, "sd3-whole");
+    make_folder("sd3-convert");
+    limn_latent as = draw(ctx, &(limn_pipeline_parts){.model = "sd3-whole"});
+    convert(ctx, "sd3-whole", ORIGINAL, NULL, "original");
+    holds(ctx, ORIGINAL, original);
+    draws_alike(ctx, "original names", &as, &(limn_pipeline_parts){.model = ORIGINAL});
+    convert(ctx, "sd3-whole", "sd3-convert/d.safetensors", NULL, "diffusers");
+    holds(ctx, "sd3-convert/d.safetensors", diffusers);
+    draws_alike(ctx, "diffusers' names", &as, &(limn_pipeline_parts){.model = "sd3-convert/d.safetensors"});
+    convert(ctx, ORIGINAL, "sd3-convert/back.safetensors", NULL, "diffusers");
+    holds(ctx, "sd3-convert/back.safetensors", diffusers);
+    draws_alike(ctx, "there and back", &as, &(limn_pipeline_parts){.model = "sd3-convert/back.safetensors"});
+    convert(ctx, "sd3-convert/d.safetensors", "sd3-convert/o.gguf", NULL, "original");
+    draws_alike(ctx, "GGUF", &as, &(limn_pipeline_parts){.model = "sd3-convert/o.gguf"});
+    limn_latent_free(&as);
+    convert(ctx, "sd3-whole", "sd3-convert/q.gguf", "q8_0", "original");
+    convert(ctx, "sd3-convert/q.gguf", "sd3-convert/q.safetensors", "f32", NULL);
+    holds(ctx, "sd3-convert/q.gguf", original);
+    as = draw(ctx, &(limn_pipeline_parts){.model = "sd3-convert/q.safetensors"});
+    draws_alike(ctx, "blocks", &as, &(limn_pipeline_parts){.model = "sd3-convert/q.gguf"});
+    limn_latent_free(&as);
+    limn_ctx_free(ctx);
+}
+
+/* What llama.cpp calls a tensor of T5's encoder: enc.blk.0.attn_q.weight. */
+static void name_as_llama(const char *name, char out[96])
+{
+    static const char *const words[][2] = {
+        {"SelfAttention.relative_attention_bias", "attn_rel_b"}, {"SelfAttention.q", "attn_q"}, {"SelfAttention.k", "attn_k"},
+        {"SelfAttention.v", "attn_v"}, {"SelfAttention.o", "attn_o"}, {"0.layer_norm", "attn_norm"},
+        {"DenseReluDense.wi_0", "ffn_gate"}, {"DenseReluDense.wi_1", "ffn_up"}, {"DenseReluDense.wo", "ffn_down"},
+        {"1.layer_norm", "ffn_norm"}};
+    int block;
+    strcpy(out, !strcmp(name, "shared.weight") ? "token_embd.weight" : "enc.output_norm.weight");
+    if (sscanf(name, "encoder.block.%d.", &block) != 1) return;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(name, words[i][0])) snprintf(out, 96, "enc.blk.%d.%s.weight", block, words[i][1]);
+}
+
+static void write_as_llama(limn_ctx *ctx, const char *path)
+{
+    static limn_named_view view[SD_MOST];
+    static char names[SD_MOST][96];
+    size_t n = sd3_add("text_encoder_3", false, 0, view);
+    for (size_t i = 0; i < n; i++) name_as_llama(view[i].name, names[i]), view[i].name = names[i];
+    OK(limn_safetensors_write(ctx, path, n, view, 0, NULL));
+    sd_free(n, view);
+}
+
+static void t5_is_read_from_gguf(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline_parts parts = {.model = "sd3-gguf"};
+    sd3_write_folder(ctx, "sd3-gguf", "norms", "lgt");
+    make_folder("sd3-gguf-t5");
+    write_as_llama(ctx, "sd3-gguf-t5/names.safetensors");
+    limn_latent as = draw(ctx, &parts);
+    parts.t5xxl = "sd3-gguf-t5/f.gguf";
+    convert(ctx, "sd3-gguf-t5/names.safetensors", parts.t5xxl, NULL, NULL);
+    holds(ctx, parts.t5xxl, (const char *const[]){"token_embd.", "enc.blk.0.attn_rel_b.", "enc.output_norm.", NULL});
+    draws_alike(ctx, "T5 of GGUF", &as, &parts);
+    limn_latent_free(&as);
+    convert(ctx, "sd3-gguf-t5/names.safetensors", "sd3-gguf-t5/q.gguf", "q8_0", NULL);
+    convert(ctx, "sd3-gguf-t5/q.gguf", "sd3-gguf-t5/q.safetensors", "f32", NULL);
+    parts.t5xxl = "sd3-gguf-t5/q.safetensors";
+    as = draw(ctx, &parts);
+    parts.t5xxl = "sd3-gguf-t5/q.gguf";
+    draws_alike(ctx, "T5 of blocks", &as, &parts);
+    limn_latent_free(&as);
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t5_reads_as_transformers),
         cmocka_unit_test(folders_draw_what_diffusers_draws),
         cmocka_unit_test(files_draw_the_same),
+        cmocka_unit_test(a_converted_folder_draws_the_same),
+        cmocka_unit_test(t5_is_read_from_gguf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
