@@ -119,6 +119,7 @@ static limn_status find_in(limn_ctx *ctx, limn_convert_sources *s, int file, con
 /* What networks are together, which names of text encoders hang on. */
 typedef struct company {
     bool mmdit, xl, clip_l; /* Stable Diffusion 3, XL; CLIP's encoder is there */
+    int clip_g;             /* width of OpenCLIP's encoder as Stable Diffusion 3 reads it; 0: unknown */
 } company;
 
 static bool is_t5(const limn_settings *s)
@@ -126,9 +127,12 @@ static bool is_t5(const limn_settings *s)
     return s->family == &limn_family_t5_text;
 }
 
-static bool is_open_clip(const limn_settings *s)
+/* By its activation, which its width tells in a file of tensors alone; beside Stable Diffusion 3 by what that reads. */
+static bool is_open_clip(const company *c, const limn_settings *s)
 {
-    return !is_t5(s) && ((const clip_config *)limn_settings_config(s))->activation == CLIP_GELU;
+    if (is_t5(s)) return false;
+    if (c->clip_g) return limn_model_interface(s).text_width == c->clip_g;
+    return ((const clip_config *)limn_settings_config(s))->activation == CLIP_GELU;
 }
 
 static company company_of(const limn_convert_sources *s)
@@ -136,11 +140,15 @@ static company company_of(const limn_convert_sources *s)
     company c = {.mmdit = false};
     int clips = 0;
     for (int i = 0; i < s->n; i++) {
+        int whole = limn_model_interface(&s->network[i].from.settings).pooled_width;
+        if (s->network[i].from.settings.family == &limn_family_mmdit) c.clip_g = whole - whole * 3 / 8;
+    }
+    for (int i = 0; i < s->n; i++) {
         const limn_settings *settings = &s->network[i].from.settings;
         bool clip = settings->family->kind == LIMN_ENCODES_TEXT && !is_t5(settings);
         c.mmdit = c.mmdit || settings->family == &limn_family_mmdit, clips += clip;
         c.xl = c.xl || limn_model_interface(settings).sizes > 0;
-        c.clip_l = c.clip_l || (clip && !is_open_clip(settings));
+        c.clip_l = c.clip_l || (clip && !is_open_clip(&c, settings));
     }
     c.xl = c.xl || (clips > 1 && !c.mmdit);
     return c;
@@ -149,7 +157,7 @@ static company company_of(const limn_convert_sources *s)
 /* What the names of a text encoder begin with beside others. */
 static const char *text_prefix(const company *c, bool original, const limn_settings *s)
 {
-    bool open_clip = is_open_clip(s);
+    bool open_clip = is_open_clip(c, s);
     if (is_t5(s)) return original ? "text_encoders.t5xxl.transformer." : c->mmdit ? "text_encoder_3." : "text_encoder.";
     if (!original) return open_clip && (c->xl || c->mmdit) ? "text_encoder_2." : "text_encoder.";
     if (c->mmdit) return open_clip ? "text_encoders.clip_g.transformer." : "text_encoders.clip_l.transformer.";
@@ -163,7 +171,7 @@ static const char *prefix_of(const limn_settings *s, const company *c, bool orig
 {
     if (s->family->kind == LIMN_ENCODES_TEXT) return text_prefix(c, original, s);
     if (s->family->kind == LIMN_RECONSTRUCTS) return original ? "first_stage_model." : "vae.";
-    bool transformer = c->mmdit || s->family == &limn_family_dit;
+    bool transformer = c->mmdit || s->family == &limn_family_dit || s->family == &limn_family_pixart;
     return original ? "model.diffusion_model." : transformer ? "transformer." : "unet.";
 }
 
