@@ -286,10 +286,10 @@ static void a_converted_folder_draws_the_same(void **state)
 static void name_as_llama(const char *name, char out[96])
 {
     static const char *const words[][2] = {
-        {"SelfAttention.relative_attention_bias", "attn_rel_b"}, {"SelfAttention.q", "attn_q"}, {"SelfAttention.k", "attn_k"},
-        {"SelfAttention.v", "attn_v"}, {"SelfAttention.o", "attn_o"}, {"0.layer_norm", "attn_norm"},
-        {"DenseReluDense.wi_0", "ffn_gate"}, {"DenseReluDense.wi_1", "ffn_up"}, {"DenseReluDense.wo", "ffn_down"},
-        {"1.layer_norm", "ffn_norm"}};
+        {"SelfAttention.relative_attention_bias", "attn_rel_b"}, {"SelfAttention.q", "attn_q"},
+        {"SelfAttention.k", "attn_k"}, {"SelfAttention.v", "attn_v"}, {"SelfAttention.o", "attn_o"},
+        {"0.layer_norm", "attn_norm"}, {"DenseReluDense.wi_0", "ffn_gate"}, {"DenseReluDense.wi_1", "ffn_up"},
+        {"DenseReluDense.wo", "ffn_down"}, {"1.layer_norm", "ffn_norm"}};
     int block;
     strcpy(out, !strcmp(name, "shared.weight") ? "token_embd.weight" : "enc.output_norm.weight");
     if (sscanf(name, "encoder.block.%d.", &block) != 1) return;

@@ -90,7 +90,7 @@ static limn_status fit_encoder(limn_pipeline *p, const limn_lora *lora, const li
     return status == LIMN_BAD_FILE ? LIMN_OK : status;
 }
 
-/* Encoder i of two, whose modules `fit` are. */
+/* Encoder i, whose modules `fit` are. */
 static limn_status take_encoder(limn_pipeline *p, limn_lora *lora, int i, const fitted *fit)
 {
     const limn_recipe_part *part = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i);
@@ -99,20 +99,52 @@ static limn_status take_encoder(limn_pipeline *p, limn_lora *lora, int i, const 
     return limn_lora_assign(p->ctx, lora, network_of(part), fit->module);
 }
 
-/* Two text encoders call their modules alike, and PEFT alone does not say whose those of a file are: shapes do. */
-static limn_status find_encoder(limn_pipeline *p, limn_lora *lora)
+/* Of any two encoders: a module that fits both. */
+static limn_status check_encoders(limn_pipeline *p, const limn_lora *lora, const fitted *fit)
+{
+    for (int i = 0; i < p->n_texts; i++)
+        for (int k = 0; k < i; k++)
+            for (size_t m = 0; m < limn_lora_count(lora); m++)
+                if (fit[i].module[m] && fit[k].module[m])
+                    return limn_fail(p->ctx, LIMN_BAD_FILE, "%s: fits %s text encoders of %s, and no name says which it "
+                                     "changes", limn_lora_path(lora), p->n_texts == 2 ? "both" : "several", p->name);
+    return LIMN_OK;
+}
+
+/* Encoder i gets what is its; numbers of modules change. */
+static limn_status find_modules(limn_pipeline *p, limn_lora *lora, int i)
+{
+    fitted fit;
+    limn_status status = fit_encoder(p, lora, limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i), &fit);
+    if (status == LIMN_OK && fit.n) status = take_encoder(p, lora, i, &fit);
+    free(fit.module);
+    return status;
+}
+
+/* Text encoders of CLIP call their modules alike, and PEFT alone does not say whose those of a file are: shapes do. */
+static limn_status find_encoders(limn_pipeline *p, limn_lora *lora)
 {
     fitted fit[LIMN_TEXT_ENCODERS] = {{0}};
     limn_status status = LIMN_OK;
     if (p->n_texts < 2) return LIMN_OK;
-    for (int i = 0; i < 2 && status == LIMN_OK; i++)
+    for (int i = 0; i < p->n_texts && status == LIMN_OK; i++)
         status = fit_encoder(p, lora, limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i), &fit[i]);
-    if (status == LIMN_OK && fit[0].n && fit[1].n)
-        status = limn_fail(p->ctx, LIMN_BAD_FILE, "%s: fits both text encoders of %s, and no name says which it changes",
-                           limn_lora_path(lora), p->name);
-    for (int i = 0; i < 2 && status == LIMN_OK; i++)
-        if (fit[i].n) status = take_encoder(p, lora, i, &fit[i]);
-    for (int i = 0; i < 2; i++) free(fit[i].module);
+    if (status == LIMN_OK) status = check_encoders(p, lora, fit);
+    for (int i = 0; i < p->n_texts; i++) free(fit[i].module);
+    for (int i = 0; i < p->n_texts && status == LIMN_OK; i++) status = find_modules(p, lora, i);
+    return status;
+}
+
+/* PixArt's first text encoder is T5. */
+static limn_status name_t5(limn_pipeline *p, limn_lora *lora)
+{
+    size_t n = limn_lora_count(lora);
+    if (p->settings.family != &limn_family_pixart) return LIMN_OK;
+    bool *which = malloc(n * sizeof *which + 1);
+    if (!which) return limn_fail_memory(p->ctx, n, limn_lora_path(lora));
+    for (size_t i = 0; i < n; i++) which[i] = limn_lora_get(lora, i)->network == LIMN_LORA_TEXT;
+    limn_status status = limn_lora_assign(p->ctx, lora, LIMN_LORA_TEXT_3, which);
+    free(which);
     return status;
 }
 
@@ -193,7 +225,8 @@ static limn_status push(limn_pipeline *p, const char *path, double denoiser, dou
     limn_status status = limn_lora_open(p->ctx, path, &lora);
     if (status != LIMN_OK) return status;
     status = limn_map_respell(p->ctx, limn_net_settings(limn_recipe_find(&p->recipe, LIMN_ROLE_DENOISER)->net), lora);
-    if (status == LIMN_OK) status = find_encoder(p, lora);
+    if (status == LIMN_OK) status = name_t5(p, lora);
+    if (status == LIMN_OK) status = find_encoders(p, lora);
     if (status == LIMN_OK) status = check_fit(p, lora);
     if (status != LIMN_OK) return limn_lora_free(lora), status;
     stack->use[stack->n++] = (struct limn_lora_use){lora, denoiser, text};
