@@ -92,7 +92,7 @@ typedef struct part {
     limn_beside beside;
     int width;                        /* of its features, or channels of its latents; 0: it is not read */
     bool here, misfit, several;       /* in the file; its place has something else; beside it several files fit */
-    char found[256];                  /* beside it, where: "text_encoder", "clip_l.safetensors"; "" */
+    char found[280];                  /* beside it, where: "text_encoder", "l.safetensors (--clip_l)"; "" */
 } part;
 
 enum { CLIP_L, CLIP_G, T5, CODER, N_PARTS };
@@ -160,7 +160,7 @@ static bool is_beside(limn_ctx *ctx, const char *path, const part *w)
  * limn generate looks for it. */
 static void look_beside(limn_ctx *ctx, const char *source, parts *p)
 {
-    char path[1100];
+    char path[1100], name[256];
     bool folder = limn_path_is_folder(source), file = !folder && p->part[T5].width;
     for (int i = 0; i < N_PARTS && strlen(source) <= 1000; i++) {
         part *w = &p->part[i];
@@ -168,7 +168,9 @@ static void look_beside(limn_ctx *ctx, const char *source, parts *p)
         snprintf(path, sizeof path, "%s/%s", source, w->place);
         limn_status status = !file ? LIMN_NOT_FOUND : limn_beside_find(ctx, source, w->beside, w->width, path);
         w->several = status == LIMN_BAD_ARGUMENT;
-        if (status == LIMN_OK) limn_path_last(path, w->found, sizeof w->found);
+        const char *last = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+        if (status == LIMN_OK)
+            snprintf(w->found, sizeof w->found, "%s (%s)", limn_escape(last, strlen(last), name, sizeof name), w->flag);
         if (!folder || access(path, F_OK) != 0) continue;
         if (is_beside(ctx, path, w)) snprintf(w->found, sizeof w->found, "%s", w->place);
         else w->misfit = true;

@@ -81,6 +81,17 @@ static void draws_alike(limn_ctx *ctx, const char *file, const char *as)
     limn_latent_free(&expected);
 }
 
+/* T5 and the autoencoder are beside a file of the denoiser. */
+static void a_file_of_a_folder_draws_the_same(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    pixart_write_folder(ctx, "pixart-beside", "sigma");
+    sd3_copy(SD3_PIECES, "pixart-beside/text_encoder/spiece.model");
+    draws_alike(ctx, "pixart-beside/transformer/diffusion_pytorch_model.safetensors", "pixart-beside");
+    limn_ctx_free(ctx);
+}
+
 /* All networks of a folder in one file, T5 among them, under either names, as blocks, and back. */
 static void a_converted_folder_draws_the_same(void **state)
 {
@@ -108,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_draw_what_diffusers_draws),
+        cmocka_unit_test(a_file_of_a_folder_draws_the_same),
         cmocka_unit_test(a_converted_folder_draws_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

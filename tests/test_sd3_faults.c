@@ -75,8 +75,8 @@ static void inspect_looks_beside_a_file(void **state)
     inspected(ALONE, "holds     Stable Diffusion 3 MMDiT, Stable Diffusion autoencoder; missing: text encoders");
     write_beside(ctx, "sd3-bad-alone/l.safetensors", "text_encoder");
     write_beside(ctx, "sd3-bad-alone/t5.safetensors", "text_encoder_3");
-    inspected(ALONE, "holds     Stable Diffusion 3 MMDiT, Stable Diffusion autoencoder; beside it: l.safetensors, "
-                     "t5.safetensors; draws without: --clip_g");
+    inspected(ALONE, "holds     Stable Diffusion 3 MMDiT, Stable Diffusion autoencoder; beside it: l.safetensors "
+                     "(--clip_l), t5.safetensors (--t5xxl); draws without: --clip_g");
     write_beside(ctx, "sd3-bad-alone/t5-too.safetensors", "text_encoder_3");
     inspected(ALONE, "          a T5 that makes features of 288 numbers (--t5xxl); draws without; several files beside it "
                      "fit, of which one must be named");
@@ -104,6 +104,9 @@ static void inspect_knows_the_text_encoder_of_pixart(void **state)
     pixart_write_folder(ctx, "pixart-bad-seen", "sigma");
     inspected("pixart-bad-seen", "holds     PixArt (diffusers); beside it: text_encoder, vae");
     inspected("pixart-bad-seen/transformer", "holds     PixArt (diffusers); missing: text encoder, autoencoder");
+    inspected("pixart-bad-seen/transformer/diffusion_pytorch_model.safetensors",
+              "holds     PixArt (diffusers); beside it: model.safetensors (--t5xxl), diffusion_pytorch_model.safetensors "
+              "(--vae)");
     inspected("pixart-bad-seen/transformer", "missing   a T5 that makes features of 64 numbers (--t5xxl)");
     limn_ctx_free(ctx);
 }

@@ -13,7 +13,7 @@ enum { PATH = 1100, NAMED = 8 };
 
 static const struct kind {
     const char *title, *flag, *family, *needs, *unit, *where;
-    const char *folders[4]; /* from that of the file; the first NULL ends them */
+    const char *folders[5]; /* from that of the file; the first NULL ends them */
 } kinds[] = {
     [LIMN_BESIDE_TEXT_ENCODER] = {"text encoder", "--clip_l", "clip-text", "a text encoder that makes features of",
                                   "numbers", "its folder, ../text_encoders, ../clip or ../text_encoder",
@@ -22,8 +22,8 @@ static const struct kind {
                             "numbers", "its folder, ../text_encoders, ../clip or ../text_encoder_2",
                             {"", "../text_encoders/", "../clip/", "../text_encoder_2/"}},
     [LIMN_BESIDE_T5] = {"text encoder", "--t5xxl", "t5-text", "a T5 that makes features of", "numbers",
-                        "its folder, ../text_encoders, ../clip or ../text_encoder_3",
-                        {"", "../text_encoders/", "../clip/", "../text_encoder_3/"}},
+                        "its folder, ../text_encoders, ../clip, ../text_encoder or ../text_encoder_3",
+                        {"", "../text_encoders/", "../clip/", "../text_encoder/", "../text_encoder_3/"}},
     [LIMN_BESIDE_AUTOENCODER] = {"autoencoder", "--vae", "vae", "an autoencoder of latents of", "channels",
                                  "its folder or ../vae", {"", "../vae/"}},
 };
@@ -122,7 +122,7 @@ limn_status limn_beside_find(limn_ctx *ctx, const char *file, limn_beside what, 
     const char *slash = strrchr(file, '/');
     char folder[PATH];
     limn_status status = LIMN_OK;
-    for (int i = 0; i < 4 && s.kind->folders[i] && status == LIMN_OK; i++)
+    for (int i = 0; i < 5 && s.kind->folders[i] && status == LIMN_OK; i++)
         if (snprintf(folder, sizeof folder, "%.*s%s", slash ? (int)(slash - file) + 1 : 0, file, s.kind->folders[i]) <
             (int)sizeof folder)
             status = try_folder(&s, folder);
