@@ -1,7 +1,8 @@
-/* forward.c: a denoiser of a published file, run once over numbers in a folder: for scripts that compare networks at their
- * full width (sd3_full_width.py, which compiles it against a build's library).
+/* forward.c: a denoiser or T5 of a published file, run once over numbers in a folder: for scripts that compare networks at
+ * their full width (sd3_full_width.py, which compiles it against a build's library, t5_full_width.py).
  *
- * usage: forward WEIGHTS f32|bf16 HEIGHT WIDTH TOKENS TIME FOLDER    FOLDER/{image,features,pooled}.f32 -> FOLDER/out.f32 */
+ * usage: forward WEIGHTS f32|bf16 HEIGHT WIDTH TOKENS TIME FOLDER    FOLDER/{image,features,pooled}.f32 -> FOLDER/out.f32
+ *        forward WEIGHTS f32|bf16 0 0 TOKENS 0 FOLDER                FOLDER/{ids,mask}.f32 -> FOLDER/out.f32 */
 #include "model/map/map.h"
 #include "net/net.h"
 #include "net/open.h"
@@ -39,6 +40,20 @@ static void write_input(limn_ctx *ctx, limn_run *run, const limn_node *node, con
     free(x);
 }
 
+/* An id is a number in f32, too. */
+static void write_ids(limn_ctx *ctx, limn_run *run, const limn_node *node, const char *folder)
+{
+    size_t n = (size_t)limn_node_shape(node).dim[1];
+    float *x = malloc(n * sizeof *x);
+    int32_t *ids = malloc(n * sizeof *ids);
+    FILE *f = open_in(folder, "ids", "rb");
+    if (fread(x, sizeof *x, n, f) != n) fprintf(stderr, "ids are too short\n"), exit(2);
+    fclose(f);
+    for (size_t i = 0; i < n; i++) ids[i] = (int32_t)x[i];
+    must(ctx, limn_run_write(run, node, LIMN_I32, ids));
+    free(x), free(ids);
+}
+
 static double now(void)
 {
     struct timespec t;
@@ -66,11 +81,16 @@ int main(int argc, char **argv)
     must(ctx, limn_net_new(ctx, &settings, source, argv[1], &net));
     must(ctx, limn_job_begin(ctx, net, &shape, 0, &job));
     double loaded = now();
-    write_input(ctx, job.run, job.ports->image, argv[7], "image");
-    write_input(ctx, job.run, job.ports->features, argv[7], "features");
-    write_input(ctx, job.run, job.ports->pooled_text, argv[7], "pooled");
-    must(ctx, limn_run_write(job.run, job.ports->timesteps, LIMN_F32, times));
-    must(ctx, limn_run_write(job.run, job.ports->step, LIMN_I32, (int32_t[]){0}));
+    if (job.ports->ids) {
+        write_ids(ctx, job.run, job.ports->ids, argv[7]);
+        write_input(ctx, job.run, job.ports->mask, argv[7], "mask");
+    } else {
+        write_input(ctx, job.run, job.ports->image, argv[7], "image");
+        write_input(ctx, job.run, job.ports->features, argv[7], "features");
+        write_input(ctx, job.run, job.ports->pooled_text, argv[7], "pooled");
+        must(ctx, limn_run_write(job.run, job.ports->timesteps, LIMN_F32, times));
+        must(ctx, limn_run_write(job.run, job.ports->step, LIMN_I32, (int32_t[]){0}));
+    }
     must(ctx, limn_run_execute(job.run));
     double done = now();
     limn_shape out = limn_node_shape(job.ports->output);
