@@ -1,5 +1,6 @@
 /* numbers.c: see numbers.h. */
 #include "model/map/numbers.h"
+#include "model/map/write.h"
 
 #include <string.h>
 
@@ -7,8 +8,12 @@ const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name)
 {
     char full[512], renamed[256];
     const limn_dialect *d = q->map->dialect;
+    int block;
+    const limn_map_row *row = limn_map_row_of(q->map, name, &block);
     if (d->rename) d->rename(q->map, name, renamed, sizeof renamed);
-    snprintf(full, sizeof full, "%s%s", q->map->prefix, d->rename ? renamed : name);
+    if (row && row->source[0])
+        limn_map_source_name(q->map, row->source[0], block, limn_map_suffix(name), full, sizeof full);
+    else snprintf(full, sizeof full, "%s%s", q->map->prefix, d->rename ? renamed : name);
     return limn_weight_file_find(q->st, full);
 }
 

@@ -16,7 +16,8 @@ struct limn_numbers {
     limn_status status;   /* of the first failure; later calls do nothing */
 };
 
-/** The tensor of this name, behind the prefix and renamed where the map renames; NULL: there is none. */
+/** The tensor of this name, behind the prefix; of a parameter's name that the dialect has another for, the tensor, or the
+ *  first of those, that hold it.  NULL: there is none. */
 const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name);
 /** Dimension k of a tensor of this rank; 0 and a failure when it is not there. */
 int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k);

@@ -1,30 +1,14 @@
 /* numbers_t5.c: the settings of T5's encoder (version 1.1), by its shapes; config.json of transformers may say the same. */
 #include "model/config.h"
 #include "model/map/numbers.h"
-#include "model/map/write.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define LAYER "encoder.block.0.layer."
 
-/* Names by transformers to those of the file. */
-static const char *named(const limn_numbers *q, const char *name, char out[96])
-{
-    for (const limn_map_row *row = q->map->dialect->rows; row->name; row++) {
-        const char *suffix = limn_map_suffix(name);
-        int block;
-        if (!limn_map_matches(row->name, name, suffix, &block)) continue;
-        limn_map_source_name(q->map, row->source[0], block, suffix, out, 96);
-        return out + strlen(q->map->prefix);
-    }
-    return name;
-}
-
 static int64_t dim(limn_numbers *q, const char *name, int k)
 {
-    char out[96];
-    return limn_numbers_dim(q, named(q, name, out), 2, k);
+    return limn_numbers_dim(q, name, 2, k);
 }
 
 /* What only config.json tells. */
@@ -39,13 +23,10 @@ static void config_agrees(limn_numbers *q)
 
 void limn_numbers_of_t5(limn_numbers *q)
 {
-    static const char blocks[] = "encoder.block.%d.layer.1.DenseReluDense.wi_0.weight";
     const t5_config *cfg = limn_numbers_config(q);
-    int64_t depth = 0, heads = dim(q, LAYER "0.SelfAttention.relative_attention_bias.weight", 1);
+    int64_t depth = limn_numbers_depth(q, "encoder.block.", ".layer.1.DenseReluDense.wi_0.weight");
+    int64_t heads = dim(q, LAYER "0.SelfAttention.relative_attention_bias.weight", 1);
     int64_t inner = dim(q, LAYER "0.SelfAttention.q.weight", 0);
-    char name[96], out[96];
-    do snprintf(name, sizeof name, blocks, (int)depth);
-    while (limn_numbers_find(q, named(q, name, out)) && ++depth < 4096);
     limn_numbers_set(q, &cfg->text.vocab, dim(q, "shared.weight", 0));
     limn_numbers_set(q, &cfg->text.width, dim(q, "shared.weight", 1));
     limn_numbers_set(q, &cfg->mlp, dim(q, LAYER "1.DenseReluDense.wi_0.weight", 0));

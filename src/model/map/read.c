@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool limn_map_matches(const char *pattern, const char *name, const char *end, int *block)
+/* "a.*.b" against name */
+static bool matches(const char *pattern, const char *name, const char *end, int *block)
 {
     *block = -1;
     for (; *pattern; pattern++) {
@@ -28,6 +29,14 @@ const char *limn_map_suffix(const char *name)
     size_t n = strlen(name);
     if (n > 7 && !strcmp(name + n - 7, ".weight")) return name + n - 7;
     return n > 5 && !strcmp(name + n - 5, ".bias") ? name + n - 5 : name + n;
+}
+
+const limn_map_row *limn_map_row_of(const limn_map *map, const char *name, int *block)
+{
+    const limn_map_row *row = map->dialect->rows;
+    const char *end = limn_map_suffix(name);
+    while (row->name && !matches(row->name, name, end, block)) row++;
+    return row->name && !map->dialect->rename ? row : NULL;
 }
 
 void limn_map_source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n)
@@ -156,7 +165,6 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
                           const limn_node *p, limn_dtype dtype, void *to, bool *found, limn_dtype *type)
 {
     int block = -1;
-    const char *end = limn_map_suffix(p->name);
     char name[512];
     const limn_entry *e;
     limn_dtype none;
@@ -171,11 +179,10 @@ limn_status limn_map_read(limn_ctx *ctx, const limn_map *map, const char *file, 
         if (status == LIMN_OK) *type = limn_entry_type(e);
         return status == LIMN_OK && to ? limn_weight_file_load(ctx, st, e, to, dtype) : status;
     }
-    const limn_map_row *row = map->dialect->rows;
-    while (row->name && !limn_map_matches(row->name, p->name, end, &block)) row++;
-    *found = row->how != LIMN_MAP_ABSENT || !row->name;
+    const limn_map_row *row = limn_map_row_of(map, p->name, &block);
+    *found = !row || row->how != LIMN_MAP_ABSENT;
     if (!*found) return LIMN_OK;
-    if (row->name) return read_rows(ctx, map, file, st, row, block, p, dtype, to, type);
+    if (row) return read_rows(ctx, map, file, st, row, block, p, dtype, to, type);
     snprintf(name, sizeof name, "%s%s", map->prefix, p->name);
     return read_own(ctx, file, st, name, p, dtype, to, type);
 }

@@ -26,13 +26,12 @@ static void add_rows(spellings *all, const limn_map *map, const char *parameter)
 {
     int block = -1;
     char name[LIMN_MAP_NAME];
-    const char *end = limn_map_suffix(parameter);
-    const limn_map_row *row = map->dialect->rows;
-    while (row->name && !limn_map_matches(row->name, parameter, end, &block)) row++;
+    const limn_map_row *row = limn_map_row_of(map, parameter, &block);
+    if (!row) return;
     bool plain = row->how == LIMN_MAP_ROWS || (row->how == LIMN_MAP_SWAP_LAST && block != map->n_blocks - 1);
-    int n = row->name && plain ? limn_map_source_count(row) : 0;
+    int n = plain ? limn_map_source_count(row) : 0;
     for (int k = 0; k < n; k++) {
-        limn_map_source_name(map, row->source[k], block, end, name, sizeof name);
+        limn_map_source_name(map, row->source[k], block, limn_map_suffix(parameter), name, sizeof name);
         add(all, name, parameter, k, n > 1 ? n : 0);
     }
 }

@@ -59,14 +59,6 @@ typedef struct job {
     void *user;
 } job;
 
-static const limn_map_row *row_of(const limn_map *map, const char *name, int *block)
-{
-    const limn_map_row *row = map->dialect->rows;
-    const char *end = limn_map_suffix(name);
-    while (row->name && !limn_map_matches(row->name, name, end, block)) row++;
-    return row->name && !map->dialect->rename ? row : NULL;
-}
-
 static bool swaps(const limn_map *map, const limn_map_row *row, int block)
 {
     return row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && block == map->n_blocks - 1);
@@ -126,7 +118,7 @@ static limn_status gather(job *j)
 {
     int block = -1;
     char name[LIMN_MAP_NAME];
-    const limn_map_row *row = row_of(j->from, j->p->name, &block);
+    const limn_map_row *row = limn_map_row_of(j->from, j->p->name, &block);
     j->whole.rank = j->p->shape.rank;
     memcpy(j->whole.dim, j->p->shape.dim, sizeof j->p->shape.dim);
     if (row && row->how == LIMN_MAP_ABSENT) return j->whole.table = j->p, LIMN_OK;
@@ -222,7 +214,7 @@ limn_status limn_map_write(limn_ctx *ctx, const limn_map *from, const char *file
     job j = {.ctx = ctx, .from = from, .to = to, .file = file, .st = st, .p = parameter, .put = put, .user = user};
     int block = -1;
     limn_status status = gather(&j);
-    const limn_map_row *row = row_of(to, parameter->name, &block);
+    const limn_map_row *row = limn_map_row_of(to, parameter->name, &block);
     if (status != LIMN_OK || (row && row->how == LIMN_MAP_ABSENT)) return status;
     if (row && is_copied(row)) return put_copies(&j, row);
     if (row && row->how == LIMN_MAP_TRANSPOSED) return put_turned(&j, row, block);

@@ -34,8 +34,9 @@ limn_status limn_map_write(limn_ctx *ctx, const limn_map *from, const char *file
                            limn_status (*put)(void *user, const limn_map_tensor *t), void *user);
 
 /* Shared with read.c. */
-/** "a.*.b" against name, which ends at `end`: *block is the number at the star, -1 without one. */
-bool limn_map_matches(const char *pattern, const char *name, const char *end, int *block);
+/** The row of a parameter; *block is the number at the star of the row's name, -1 without one.  @return NULL: it has none,
+ *  or the dialect renames */
+const limn_map_row *limn_map_row_of(const limn_map *map, const char *name, int *block);
 /** ".weight", ".bias", or the end of the name. */
 const char *limn_map_suffix(const char *name);
 /** The name in the file: prefix, pattern with the block for its star, suffix. */
