@@ -1,24 +1,19 @@
 /* clip_files.c: merges that are no file of lines: those the library holds, and a tokenizer.json. */
 #include "file/json_file.h"
 #include "text/clip_tables.h"
+#include "text/held.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
-
-enum { PUBLISHED_BYTES = 1 << 20 }; /* of text; there are 524,620 */
 
 limn_status limn_clip_bpe_published(limn_ctx *ctx, limn_clip_bpe **out)
 {
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)limn_clip_published, .avail_in = (uInt)limn_clip_published_bytes};
-    char *text = malloc(PUBLISHED_BYTES);
+    unsigned char *text;
+    size_t n;
     *out = NULL;
-    z.next_out = (Bytef *)text, z.avail_out = PUBLISHED_BYTES;
-    bool whole = text && inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END; /* + 16: gzip */
-    if (text) inflateEnd(&z);
-    limn_status status = whole ? limn_clip_bpe_parse(ctx, "the published merges", text, PUBLISHED_BYTES - z.avail_out,
-                                                     LIMN_CLIP_MERGES, out)
-                               : limn_fail_memory(ctx, PUBLISHED_BYTES, "merges");
+    limn_status status = limn_held_unpack(ctx, limn_held_merges, &text, &n);
+    if (status != LIMN_OK) return status;
+    status = limn_clip_bpe_parse(ctx, "the published merges", (const char *)text, n, LIMN_CLIP_MERGES, out);
     free(text);
     return status;
 }

@@ -24,10 +24,6 @@ struct limn_clip_bpe {
     int32_t id_of_byte[CLIP_BYTES];
 };
 
-/* models/tokenizer/clip-49408.txt.gz, by the build. */
-extern const unsigned char limn_clip_published[];
-extern const size_t limn_clip_published_bytes;
-
 /* Merge number of (left, right), or -1.  No two tokens have the same text, so a text and how it is parted tell both. */
 int32_t limn_clip_find_pair(const limn_clip_bpe *bpe, int32_t left, int32_t right);
 

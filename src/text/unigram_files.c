@@ -1,14 +1,14 @@
 /* unigram_files.c: a tokenizer of what its file says. */
 #include "file/bytes.h"
+#include "text/held.h"
 #include "text/unigram_parts.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
-enum { EXTRA_IDS = 100, EXTRA_BYTES = 16, PUBLISHED_BYTES = 1 << 20 }; /* of the published model there are 791,656 */
+enum { EXTRA_IDS = 100, EXTRA_BYTES = 16 };
 static const double unknown_penalty = 10; /* below the least score of a piece: sentencepiece's kUnkPenalty */
 
 limn_status limn_unigram_add(limn_ctx *ctx, unigram_file *f, const unigram_piece *piece)
@@ -175,15 +175,12 @@ void limn_unigram_free(limn_unigram *t)
 
 limn_status limn_unigram_published(limn_ctx *ctx, limn_unigram **out)
 {
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)limn_unigram_pieces, .avail_in = (uInt)limn_unigram_pieces_bytes};
-    unsigned char *bytes = malloc(PUBLISHED_BYTES);
+    unsigned char *bytes;
+    size_t n;
     *out = NULL;
-    z.next_out = bytes, z.avail_out = PUBLISHED_BYTES;
-    bool whole = bytes && inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END; /* + 16: gzip */
-    if (bytes) inflateEnd(&z);
-    size_t n = PUBLISHED_BYTES - z.avail_out;
-    limn_status status = whole ? limn_unigram_parse(ctx, "the published pieces of T5", bytes, n, out)
-                               : limn_fail_memory(ctx, PUBLISHED_BYTES, "pieces of T5");
+    limn_status status = limn_held_unpack(ctx, limn_held_pieces, &bytes, &n);
+    if (status != LIMN_OK) return status;
+    status = limn_unigram_parse(ctx, "the published pieces of T5", bytes, n, out);
     free(bytes);
     return status;
 }

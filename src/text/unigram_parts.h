@@ -47,10 +47,6 @@ typedef struct unigram_file {
     bool adds_extra;           /* T5's sentinels, unless they are among the pieces */
 } unigram_file;
 
-/* models/tokenizer/t5-32000.model.gz, by the build. */
-extern const unsigned char limn_unigram_pieces[];
-extern const size_t limn_unigram_pieces_bytes;
-
 /** The next piece; its id is its place.  @return LIMN_OK; LIMN_BAD_FILE (empty, a score that is no finite f32, too many) */
 limn_status limn_unigram_add(limn_ctx *ctx, unigram_file *f, const unigram_piece *piece);
 
