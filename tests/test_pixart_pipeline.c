@@ -115,12 +115,24 @@ static void a_converted_folder_draws_the_same(void **state)
     limn_ctx_free(ctx);
 }
 
+static void a_broken_index_is_a_sentence(void **state)
+{
+    (void)state;
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    pixart_write_folder(ctx, "pixart-index", "sigma");
+    sd3_put("pixart-index", "model_index.json", "{");
+    says(ctx, limn_pipeline_open(ctx, "pixart-index", &p), LIMN_BAD_FILE, "pixart-index/model_index.json");
+    limn_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_draw_what_diffusers_draws),
         cmocka_unit_test(a_file_of_a_folder_draws_the_same),
         cmocka_unit_test(a_converted_folder_draws_the_same),
+        cmocka_unit_test(a_broken_index_is_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

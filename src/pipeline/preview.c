@@ -33,7 +33,7 @@ static const projection of_sd = {4, {0}, {{0.3512f, 0.2297f, 0.3227f}, {0.3250f,
 static const projection *projection_of(const limn_pipeline *p)
 {
     limn_interface net = limn_model_interface(&p->settings);
-    bool unet = p->settings.family == &limn_family_ldm_unet, pixart = p->settings.family == &limn_family_pixart;
+    bool unet = p->settings.family == &limn_family_ldm_unet, pixart = limn_published_is_pixart(p);
     if (limn_published_is_sd3(p) && net.channels == of_sd3.channels) return &of_sd3;
     if (!p->published || net.channels != 4) return NULL;
     if ((unet && net.sizes) || (pixart && p->latent_scale == 0.13025)) return &of_xl;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_LIMIT = 1 << 20, PATH = 1200, PUBLISHED_T5 = 32100 };
+enum { CONFIG_LIMIT = 1 << 20, PATH = 1200, PUBLISHED_T5 = 32100, TOKENS_OF_ALPHA = 120, TOKENS_OF_SIGMA = 300 };
 
 bool limn_published_holds(const limn_pipeline *p, const char *families)
 {
@@ -43,11 +43,11 @@ static limn_status read_pad(const limn_pipeline *p, const char *path, limn_pipel
 
 /* ---- merges ----------------------------------------------------------------------------------------------------------- */
 
-/* The folder of the tokenizer, or of the file, with a slash at its end. */
-static void folder_of(const limn_pipeline *p, const char *source, const char *folder, char out[PATH])
+/* Of a model's folder `source` that of the tokenizer, of a file that in which it lies, with a slash at its end. */
+static void folder_of(bool model, const char *source, const char *folder, char out[PATH])
 {
     const char *slash = strrchr(source, '/');
-    if (p->folder) snprintf(out, PATH, "%s/%s/", source, folder);
+    if (model) snprintf(out, PATH, "%s/%s/", source, folder);
     else snprintf(out, PATH, "%.*s", slash ? (int)(slash - source) + 1 : 0, source);
 }
 
@@ -101,10 +101,15 @@ bool limn_published_is_sd3(const limn_pipeline *p)
            ((const mmdit_config *)limn_settings_config(&p->settings))->attention == MMDIT_JOINT;
 }
 
+bool limn_published_is_pixart(const limn_pipeline *p)
+{
+    return p->published && p->settings.family == &limn_family_pixart;
+}
+
 /* Its autoencoder is XL's; alpha's is that of Stable Diffusion 1. */
 static bool is_sigma(const limn_pipeline *p)
 {
-    return p->published && p->settings.family == &limn_family_pixart && p->t5_tokens > 120;
+    return limn_published_is_pixart(p) && p->t5_tokens > TOKENS_OF_ALPHA;
 }
 
 void limn_published_latents(limn_pipeline *p, int channels)
@@ -125,7 +130,7 @@ limn_status limn_published_tokenizer(limn_pipeline *p, const char *source, const
 {
     static const char *const names[] = {"special_tokens_map.json", "tokenizer_config.json"};
     char place[PATH], path[PATH + 64];
-    folder_of(p, source, folder, place);
+    folder_of(p->folder, source, folder, place);
     limn_status status = p->bpe ? LIMN_OK : open_merges(p, place, limn_model_interface(&reader->settings).vocabulary);
     if (status != LIMN_OK) return status;
     reader->pad = is_open_clip(reader) ? 0 : limn_clip_bpe_end(p->bpe);
@@ -138,10 +143,9 @@ limn_status limn_published_unigram(limn_pipeline *p, const char *source, const c
 {
     char place[PATH], path[PATH + 64];
     int vocab = limn_model_interface(&reader->settings).vocabulary;
-    const char *slash = strrchr(source, '/');
-    if (*reader->name) snprintf(place, sizeof place, "%.*s", slash ? (int)(slash - source) + 1 : 0, source);
-    else folder_of(p, source, folder, place);
+    bool model = p->folder && !*reader->name;
     limn_status status;
+    folder_of(model, model ? source : reader->file, folder, place);
     if (is_there(place, "spiece.model", path) || (p->folder && is_there(place, "tokenizer.json", path)))
         status = limn_unigram_open(p->ctx, path, &p->unigram);
     else if (vocab >= PUBLISHED_T5) status = limn_unigram_published(p->ctx, &p->unigram);
@@ -178,14 +182,15 @@ limn_status limn_published_zero_negative(limn_pipeline *p, const char *source, b
     return LIMN_OK;
 }
 
-int limn_published_t5_tokens(const limn_pipeline *p, const char *source)
+limn_status limn_published_t5_tokens(limn_pipeline *p, const char *source)
 {
     json_t *root;
-    int tokens = limn_model_interface(&p->settings).text_length;
-    if (read_index(p, source, &root) != LIMN_OK) return tokens; /* what is wrong with it others say */
+    p->t5_tokens = limn_model_interface(&p->settings).text_length;
+    limn_status status = read_index(p, source, &root);
+    if (status != LIMN_OK) return status;
     const char *class = json_string_value(json_object_get(root, "_class_name"));
-    if (class && !strcmp(class, "PixArtAlphaPipeline")) tokens = 120;
-    if (class && !strcmp(class, "PixArtSigmaPipeline")) tokens = 300;
+    if (class && !strcmp(class, "PixArtAlphaPipeline")) p->t5_tokens = TOKENS_OF_ALPHA;
+    if (class && !strcmp(class, "PixArtSigmaPipeline")) p->t5_tokens = TOKENS_OF_SIGMA;
     json_decref(root);
-    return tokens;
+    return LIMN_OK;
 }

@@ -12,8 +12,10 @@ bool limn_published_is_dit(const limn_pipeline *p);
 /** Channels, from the first on, that guidance is of: all of x; of the authors' DiT three of a latent's four. */
 int limn_published_guided(const limn_pipeline *p);
 
-/** Tokens of T5 that PixArt reads: 120 of alpha, 300 of Sigma, told by FOLDER/model_index.json or the network. */
-int limn_published_t5_tokens(const limn_pipeline *p, const char *source);
+/** p->t5_tokens of PixArt: 120 of alpha, 300 of Sigma, as FOLDER/model_index.json says, else the network.
+ *  @return LIMN_BAD_FILE */
+limn_status limn_published_t5_tokens(limn_pipeline *p, const char *source);
+bool limn_published_is_pixart(const limn_pipeline *p);
 /** Stable Diffusion 3. */
 bool limn_published_is_sd3(const limn_pipeline *p);
 /** Scale and shift of latents of so many channels, where the autoencoder's file does not say them and the denoiser tells:

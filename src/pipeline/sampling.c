@@ -490,7 +490,7 @@ static limn_status call_without(limn_sampling *s, int32_t step, const char *wher
     return status == LIMN_OK ? limn_job_output(s->p->ctx, net, net->ports->output, where, s->skipped) : status;
 }
 
-/* scale (cond - without): of picture i, while the first part of s->output still is cond; s->skipped becomes it. */
+/* s->skipped becomes scale (cond - it), while the first part of s->output still is cond. */
 static void lead_away(limn_sampling *s)
 {
     for (size_t i = 0; i < (size_t)s->n * s->out_size; i++)

@@ -152,7 +152,7 @@ static limn_status open_text_encoder(limn_pipeline *p, const char *source, const
         status = limn_open_part(p, e->part, LIMN_ROLE_TEXT, e->lora, &e->to->settings, e->to->file, e->to->st, NULL);
     if (status == LIMN_OK) p->n_texts++;
     if (status != LIMN_OK) return status;
-    if (e->t5) return limn_published_unigram(p, p->folder && !*e->to->name ? source : e->to->file, e->tokenizer, e->to);
+    if (e->t5) return limn_published_unigram(p, source, e->tokenizer, e->to);
     return open_tokenizer(p, source, e->tokenizer, e->to);
 }
 
@@ -245,10 +245,10 @@ static limn_status open_three(limn_pipeline *p, const char *source, const limn_p
 static limn_status open_t5(limn_pipeline *p, const char *source, const limn_pipeline_parts *parts)
 {
     encoder e = t5;
-    p->t5_tokens = limn_published_t5_tokens(p, source);
     e.folder = "text_encoder", e.tokenizer = "tokenizer", e.named = parts->t5xxl, e.to = &p->text[0];
     e.width = (int)p->recipe.part[0].port[LIMN_PORT_FEATURES].shape.dim[2];
-    limn_status status = open_text_encoder(p, source, &e);
+    limn_status status = limn_published_t5_tokens(p, source);
+    if (status == LIMN_OK) status = open_text_encoder(p, source, &e);
     if (status != LIMN_OK || !p->n_texts) return status;
     limn_recipe_part *part = limn_recipe_find(&p->recipe, LIMN_ROLE_TEXT);
     part->lowers = part->masks = true;
@@ -267,11 +267,10 @@ limn_status limn_open_texts(limn_pipeline *p, const char *source, const limn_pip
     if (own) p->text[0].settings = p->settings;
     if (own) return open_tokenizer(p, source, clip.tokenizer, &p->text[0]);
     if (!port[LIMN_PORT_FEATURES].there) return LIMN_OK;
-    if (limn_published_is_sd3(p))
-        return open_three(p, source, parts);
-    if (p->published && p->settings.family == &limn_family_pixart && (parts->clip_l || parts->clip_g))
+    if (limn_published_is_sd3(p)) return open_three(p, source, parts);
+    if (limn_published_is_pixart(p) && (parts->clip_l || parts->clip_g))
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads T5 (--t5xxl) alone: leave %s out", p->file, named);
-    if (p->published && p->settings.family == &limn_family_pixart) return open_t5(p, source, parts);
+    if (limn_published_is_pixart(p)) return open_t5(p, source, parts);
     if (parts->t5xxl)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "%s reads no T5: leave the text encoder out (--t5xxl)", p->file);
     if (port[LIMN_PORT_SIZES].there) return open_two(p, source, parts);
