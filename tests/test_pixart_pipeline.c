@@ -1,9 +1,9 @@
 /* test_pixart_pipeline.c: pictures of PixArt-alpha and -Sigma: T5 alone, its padding hidden, sides that are told.  Shrunken
  * networks with weights of a formula; what must come out is diffusers' and transformers' own
  * (oracle/pixart_pipeline.py). */
+#include "check_input.h"
 #include "file/image.h"
 #include "make_pixart.h"
-#include "pipeline/sampling.h"
 
 static void check_case(limn_ctx *ctx, limn_pipeline *p, const pixart_case *c)
 {
@@ -19,12 +19,8 @@ static void check_case(limn_ctx *ctx, limn_pipeline *p, const pixart_case *c)
     assert_int_equal(limn_sampling_left(s), c->calls);
     for (int k = 0; k < c->calls; k++) {
         OK(limn_sampling_step(s));
-        if (!k) {
-            float *found = malloc((size_t)c->n_features * sizeof *found);
-            OK(limn_run_read(s->denoiser->job.run, s->denoiser->job.ports->features, LIMN_F32, found));
-            compare("features of case", number, (size_t)c->n_features, 31, found, c->features, 1e-5);
-            free(found);
-        }
+        const limn_node *features = s->denoiser->job.ports->features;
+        if (!k) check_input(s, "features of case", number, features, c->n_features, 31, c->features);
         compare("latents of call", 10 * number + k, s->size, 1, s->x, c->latents + (size_t)k * s->size, 1e-4);
     }
     OK(limn_sampling_picture(s, 0, &image));

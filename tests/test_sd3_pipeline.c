@@ -1,12 +1,12 @@
 /* test_sd3_pipeline.c: pictures of Stable Diffusion 3: three text encoders, of which any may lack, flow, latents of 16
  * channels.  Shrunken networks with weights of a formula; what must come out is diffusers' and transformers' own
  * (oracle/sd3_pipeline.py). */
+#include "check_input.h"
 #include "file/image.h"
 #include "make_sd3.h"
 #include "net/net.h"
 #include "net/open.h"
 #include "model/map/map.h"
-#include "pipeline/sampling.h"
 
 #include <unistd.h>
 
@@ -67,16 +67,6 @@ static void set_start(limn_sampling *s, const sd3_case *c)
     formula_fill("start", (int64_t)s->size, 2, start);
     for (size_t i = 0; i < s->size && c->strength < 1; i++) s->x[i] = (float)(a * start[i] + b * s->x[i]);
     free(start);
-}
-
-static void check_input(limn_sampling *s, const char *what, int k, const limn_node *node, int n, size_t stride,
-                        const float *expected)
-{
-    float *found = malloc((size_t)n * sizeof *found);
-    limn_ctx *ctx = s->p->ctx;
-    OK(limn_run_read(s->denoiser->job.run, node, LIMN_F32, found));
-    compare(what, k, (size_t)n, stride, found, expected, 1e-5);
-    free(found);
 }
 
 /* sampler: NULL, or what means the same as the scheduler of the case. */

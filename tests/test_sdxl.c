@@ -1,10 +1,10 @@
 /* test_sdxl.c: pictures of Stable Diffusion XL, its refiner and a pruned relative: two text encoders, the whole text as a
  * vector, numbers about the picture.  Shrunken networks with weights of a formula; what must come out is diffusers' and
  * transformers' own (oracle/sdxl_pipeline.py). */
+#include "check_input.h"
 #include "file/image.h"
 #include "limn/network.h"
 #include "make_sdxl.h"
-#include "pipeline/sampling.h"
 
 #include <unistd.h>
 
@@ -108,16 +108,6 @@ static void set_start(limn_sampling *s, const limn_latent *start)
     for (size_t i = 0; i < s->size; i++)
         s->x[i] = (float)(s->o.init_latent ? a * start->values[i] * 0.13025 + b * s->x[i]
                                            : limn_sampler_init_sigma(s->sampler) * s->x[i]);
-}
-
-static void check_input(limn_sampling *s, const char *what, int k, const limn_node *node, int n, size_t stride,
-                        const float *expected)
-{
-    float *found = malloc((size_t)n * sizeof *found);
-    limn_ctx *ctx = s->p->ctx;
-    OK(limn_run_read(s->denoiser->job.run, node, LIMN_F32, found));
-    compare(what, k, (size_t)n, stride, found, expected, 1e-5);
-    free(found);
 }
 
 /* sampler: NULL, or what means the same as the scheduler of the case. */
