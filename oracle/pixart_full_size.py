@@ -4,13 +4,13 @@ sides that differ.
 usage: pixart_full_size.py build FOLDER    (build: where Limn was built; 2.4 GB in FOLDER, which is kept; 9 GB of memory)
 """
 import os
-import subprocess
 import sys
 import time
 
-import numpy as np
 import torch
 from diffusers import PixArtTransformer2DModel
+
+import forward
 
 SIDES = [(64, 64), (32, 56)]
 
@@ -25,25 +25,10 @@ def model(told):
     return m.eval()
 
 
-def build_forward(build, folder):
-    """Linked as the tests are: what CMake says of one of them."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    ninja = open(os.path.join(build, "build.ninja")).read()
-    libraries = ninja.split("build test_map:")[1].split("LINK_LIBRARIES = ")[1].split("\n")[0].split()
-    libraries = [os.path.join(build, x) if x.endswith(".a") and not os.path.isabs(x) else x for x in libraries if "cmocka" not in x]
-    out = os.path.join(folder, "forward")
-    subprocess.run(["cc", "-O2", "-fopenmp", "-D_GNU_SOURCE", f"-I{here}/../include", f"-I{here}/../src", f"{here}/pixart_forward.c", "-o", out, *libraries], check=True)
-    return out
-
-
-def write(folder, name, x):
-    x.detach().float().contiguous().numpy().tofile(os.path.join(folder, name + ".f32"))
-
-
 def main():
     build, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
-    forward = build_forward(build, folder)
+    program = forward.program(build)
     for told in (True, False):
         m = model(told)
         m.save_pretrained(os.path.join(folder, "transformer"))
@@ -63,11 +48,10 @@ def main():
                 unmasked = m(image, encoder_hidden_states=features, encoder_attention_mask=torch.ones(2, 120), **call).sample if height == width else y
             print(f"alpha at 1024, {8 * height} x {8 * width}" if told else "sigma or alpha at 512", f"diffusers {took:.1f} s, the mask moves "
                   f"{((unmasked - y).norm() / y.norm()).item():.3f}", flush=True)
-            for name, x in (("image", image.permute(0, 2, 3, 1)), ("features", features), ("mask", mask), ("resolution", torch.cat([sides, ratio], 1))):
-                write(folder, name, x)
+            forward.write(folder, image=image.permute(0, 2, 3, 1), features=features, mask=mask, resolution=torch.cat([sides, ratio], 1))
             for precision in ("f32", "bf16"):
-                subprocess.run([forward, os.path.join(folder, "transformer"), precision, "2", str(height), str(width), "120", "500", folder], check=True)
-                z = torch.from_numpy(np.fromfile(os.path.join(folder, "output.f32"), np.float32)).reshape(2, height, width, 8).permute(0, 3, 1, 2)
+                z = forward.run(program, os.path.join(folder, "transformer"), precision, folder, batch=2, height=height, width=width, tokens=120, time=500)
+                z = torch.from_numpy(z).reshape(2, height, width, 8).permute(0, 3, 1, 2)
                 apart = ((z - y).norm() / y.norm()).item()
                 print(f"  {precision}: {apart:.2e} away, at most {((z - y).abs().max() / y.abs().max()).item():.2e}", flush=True)
                 assert apart < (1e-4 if precision == "f32" else 2e-2)

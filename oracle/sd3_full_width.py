@@ -3,11 +3,10 @@
 
 usage: sd3_full_width.py BUILD FOLDER [medium|3.5-medium|3.5-large]    (1.4 to 2.7 GB in FOLDER, which is kept; 6 GB of memory)
 
-BUILD: a folder of `make`, whose library forward.c is compiled against.
+BUILD: a folder of `make` (forward.py).
 """
 import os
 import resource
-import subprocess
 import sys
 import time
 
@@ -15,7 +14,8 @@ import numpy as np
 import torch
 from diffusers import SD3Transformer2DModel
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import forward
+
 HEIGHT, WIDTH, TOKENS, TIME = 64, 48, 333, 700.0
 FORMS = {
     "medium": dict(num_layers=3, num_attention_heads=24, pos_embed_max_size=192),
@@ -24,22 +24,10 @@ FORMS = {
 }
 
 
-def forward(build):
-    """The program, linked as the tests are."""
-    program, command = os.path.join(build, "oracle-forward"), None
-    rules = subprocess.run(["ninja", "-C", build, "-t", "commands", "test_sd3"], capture_output=True, text=True, check=True).stdout
-    for line in rules.splitlines():
-        if " -o test_sd3 " in line:
-            command = line.split(" -o test_sd3 ")[1].split(" && ")[0]
-    root = os.path.dirname(HERE)
-    subprocess.run(f"cc -O2 -fopenmp -D_GNU_SOURCE -I{root}/src -I{root}/include {HERE}/forward.c -o oracle-forward {command}", shell=True, cwd=build, check=True)
-    return program
-
-
 def main():
     build, folder, *form = sys.argv[1:]
     form = form[0] if form else "3.5-medium"
-    program = forward(build)
+    program = forward.program(build)
     os.makedirs(folder, exist_ok=True)
     torch.manual_seed(0)
     settings = dict(sample_size=128, in_channels=16, out_channels=16, patch_size=2, attention_head_dim=64, joint_attention_dim=4096, pooled_projection_dim=2048)
@@ -50,8 +38,7 @@ def main():
                 t.mul_(1.7)
     m.save_pretrained(os.path.join(folder, "transformer"), max_shard_size="20GB")
     d = {"image": torch.randn(1, HEIGHT, WIDTH, 16), "features": torch.randn(1, TOKENS, 4096), "pooled": torch.randn(1, 2048)}
-    for name, x in d.items():
-        x.numpy().tofile(os.path.join(folder, name + ".f32"))
+    forward.write(folder, **d)
     begin = time.time()
     with torch.no_grad():
         y = m(d["image"].permute(0, 3, 1, 2), d["features"], d["pooled"], torch.tensor([TIME])).sample.permute(0, 2, 3, 1).numpy()
@@ -59,8 +46,7 @@ def main():
     del m
     file = os.path.join(folder, "transformer", "diffusion_pytorch_model.safetensors")
     for precision in ("f32", "bf16"):
-        subprocess.run([program, file, precision, str(HEIGHT), str(WIDTH), str(TOKENS), str(TIME), folder], check=True)
-        z = np.fromfile(os.path.join(folder, "out.f32"), np.float32).reshape(y.shape)
+        z = forward.run(program, file, precision, folder, height=HEIGHT, width=WIDTH, tokens=TOKENS, time=TIME).reshape(y.shape)
         print(f"limn {precision}: apart by at most {abs(z - y).max() / abs(y).max():.2e} of the largest, {np.linalg.norm(z - y) / np.linalg.norm(y):.2e} in the norm; "
               f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6:.2f} GB at most")
 

@@ -1,10 +1,10 @@
 /* test_sdxl_embeddings.c: Stable Diffusion XL with words that are files of vectors for both of its text encoders: features
  * and latents that diffusers makes, and those of A1111's and ComfyUI's chunks; what fits one encoder only. */
+#include "check_input.h"
 #include "file/image.h"
 #include "keep_log.h"
 #include "make_sdxl.h"
 #include "pipeline/embeddings.h"
-#include "pipeline/sampling.h"
 #include "vectors/sdxl_embeddings.h"
 
 #include <unistd.h>
@@ -46,15 +46,6 @@ static limn_generate_options options(void)
 
 /* ---- numbers of others ------------------------------------------------------------------------------------------------ */
 
-static void check_node(limn_ctx *ctx, limn_sampling *s, const char *what, int k, const limn_node *node, int n, size_t stride,
-                       const float *expected)
-{
-    float *found = malloc((size_t)n * sizeof *found);
-    OK(limn_run_read(s->denoiser->job.run, node, LIMN_F32, found));
-    compare(what, k, (size_t)n, stride, found, expected, 1e-5);
-    free(found);
-}
-
 static void check_case(limn_ctx *ctx, limn_pipeline *p, int i)
 {
     const xl_embedding_case *c = &xl_embedding_cases[i];
@@ -67,8 +58,8 @@ static void check_case(limn_ctx *ctx, limn_pipeline *p, int i)
     for (int k = 0; k < (i ? 1 : XL_STEPS); k++) {
         OK(limn_sampling_step(s));
         const limn_ports *ports = s->denoiser->job.ports;
-        if (!k) check_node(ctx, s, "features", i, ports->features, c->n_features, 13, c->features);
-        if (!k) check_node(ctx, s, "the whole text", i, ports->pooled_text, c->n_pooled, 3, c->pooled);
+        if (!k) check_input(s, "features", i, ports->features, c->n_features, 13, c->features);
+        if (!k) check_input(s, "the whole text", i, ports->pooled_text, c->n_pooled, 3, c->pooled);
         if (!i) compare("latents after call", k, s->size, 1, s->x, xl_embedding_latents + (size_t)k * s->size, 1e-4);
     }
     limn_sampling_end(s);
