@@ -34,12 +34,9 @@ typedef struct fitted {
     size_t n;
 } fitted;
 
-/* As make_recipe() names them. */
-static limn_lora_network network_of(const limn_recipe_part *part)
+static limn_lora_network network_of(const limn_pipeline *p, const limn_recipe_part *part)
 {
-    if (part->role != LIMN_ROLE_TEXT) return LIMN_LORA_DENOISER;
-    if (!strcmp(part->name, "t5")) return LIMN_LORA_TEXT_3;
-    return strcmp(part->name, "g") ? LIMN_LORA_TEXT : LIMN_LORA_TEXT_2;
+    return part->role == LIMN_ROLE_TEXT ? p->text[part->encoder].lora : LIMN_LORA_DENOISER;
 }
 
 static limn_status fit_parameter(limn_pipeline *p, const limn_lora *lora, limn_lora_network network, const limn_node *node,
@@ -65,7 +62,7 @@ static limn_status fit_part(limn_pipeline *p, const limn_lora *lora, const limn_
     if (!g) return limn_fail_memory(p->ctx, sizeof(limn_graph), "a graph");
     limn_status status = limn_model_build(g, limn_net_settings(part->net), (limn_build){.batch = 1}, &ports);
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++)
-        status = fit_parameter(p, lora, network_of(part), g->parameters[i], out);
+        status = fit_parameter(p, lora, network_of(p, part), g->parameters[i], out);
     limn_graph_free(g);
     return status;
 }
@@ -96,7 +93,7 @@ static limn_status take_encoder(limn_pipeline *p, limn_lora *lora, int i, const 
     const limn_recipe_part *part = limn_recipe_find_next(&p->recipe, LIMN_ROLE_TEXT, i);
     limn_log(p->ctx, LIMN_LOG_INFO, "%s: no name says which text encoder it changes; by its shapes that which makes "
              "features of %d numbers", limn_lora_path(lora), limn_model_interface(limn_net_settings(part->net)).text_width);
-    return limn_lora_assign(p->ctx, lora, network_of(part), fit->module);
+    return limn_lora_assign(p->ctx, lora, network_of(p, part), fit->module);
 }
 
 /* Of any two encoders: a module that fits both. */

@@ -493,7 +493,7 @@ const char *limn_pipeline_text_name(const limn_pipeline *p, int number)
 {
     bool three = limn_published_is_sd3(p);
     for (int i = 0; i < p->n_texts; i++)
-        if (number == (!three ? i : p->text[i].whole ? 2 : p->text[i].channel > 0)) return p->text[i].name;
+        if (number == (three ? (int)p->text[i].lora - LIMN_LORA_TEXT : i)) return p->text[i].name;
     return "";
 }
 

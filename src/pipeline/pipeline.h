@@ -5,6 +5,7 @@
 #include "denoise/sampler.h"
 #include "file/weight_file.h"
 #include "pipeline/recipe.h"
+#include "weights/lora.h"
 
 enum { LIMN_TEXT_ENCODERS = 3 };
 
@@ -15,6 +16,7 @@ typedef struct limn_pipeline_text {
     limn_settings settings;
     int32_t pad;                /* id behind a text's end */
     int token, channel;         /* where its features stand in what the denoiser reads */
+    limn_lora_network lora;     /* as which files of differences name it */
     bool whole;                 /* it is T5: one row of tokens for each text, no chunks */
 } limn_pipeline_text;
 

@@ -144,6 +144,7 @@ static limn_status open_text_encoder(limn_pipeline *p, const char *source, const
 {
     limn_status status = find_text_encoder(p, source, e);
     if (status != LIMN_OK || !*e->to->file) return status;
+    e->to->lora = e->lora;
     status = open_text_weights(p, e);
     if (status == LIMN_OK && e->of_three && (!p->folder || *e->to->name)) status = take_as_published(p, e);
     if (status == LIMN_OK) status = check_text_encoder(p, e);
