@@ -1,5 +1,5 @@
-/* make_ranks.h: ranks as threads of one process.  What they sum is added in the order of ranks.  One that does not come, or
- * comes with something else, is a failure of all others, not a test that hangs. */
+/* make_ranks.h: ranks as threads of one process.  One that does not come, or comes with something else, is a
+ * failure of all others, not a test that hangs. */
 #ifndef MAKE_RANKS_H
 #define MAKE_RANKS_H
 
@@ -7,15 +7,16 @@
 
 #include <omp.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { MAX_RANKS = 4, PATIENCE = 60 };
+enum { MAX_RANKS = 8, PATIENCE = 60 };
 
 typedef struct rank_group {
     pthread_mutex_t lock;
     pthread_cond_t all;
-    int size, here, n_meetings, n_sums;
+    int size, here, n_meetings, n_gathers;
     bool broken;
     void *data[MAX_RANKS];
     size_t bytes[MAX_RANKS];
@@ -55,27 +56,27 @@ static limn_status meet_with(limn_comm *comm, void *data, size_t bytes)
     return status;
 }
 
-/* Each rank adds up a part, and nobody else touches it. */
-#define SUM(type)                                                                     \
-    rank_group *g = ((rank_comm *)comm)->group;                                       \
-    limn_status status = meet_with(comm, data, n * sizeof(type));                     \
-    size_t rank = (size_t)comm->rank, size = (size_t)comm->size;                      \
-    for (size_t i = n * rank / size; i < n * (rank + 1) / size && !status; i++) {     \
-        type sum = 0;                                                                 \
-        for (size_t k = 0; k < size; k++) sum += ((type *)g->data[k])[i];             \
-        for (size_t k = 0; k < size; k++) ((type *)g->data[k])[i] = sum;              \
-    }                                                                                 \
-    return status == LIMN_OK ? wait_for_all(comm) : status
-
-static limn_status threads_sum_f32(limn_comm *comm, size_t n, float *data)
+static limn_status threads_gather(limn_comm *comm, size_t bytes, const void *mine, void *all)
 {
-    SUM(float);
+    rank_group *g = ((rank_comm *)comm)->group;
+    char own[4096], *copy = bytes <= sizeof own ? own : malloc(bytes); /* mine may lie in all, which others fill */
+    if (comm->rank == 0) g->n_gathers++;
+    memcpy(copy, mine, bytes);
+    limn_status status = meet_with(comm, copy, bytes);
+    for (int i = 0; i < g->size && status == LIMN_OK; i++) memcpy((char *)all + (size_t)i * bytes, g->data[i], bytes);
+    if (status == LIMN_OK) status = wait_for_all(comm);
+    if (copy != own) free(copy);
+    return status;
 }
 
-static limn_status threads_sum_f64(limn_comm *comm, size_t n, double *data)
+static limn_status threads_exchange(limn_comm *comm, size_t bytes, const void *out, void *in)
 {
-    if (comm->rank == 0) ((rank_comm *)comm)->group->n_sums++;
-    SUM(double);
+    rank_group *g = ((rank_comm *)comm)->group;
+    limn_status status = meet_with(comm, (void *)(uintptr_t)out, bytes);
+    size_t rank = (size_t)comm->rank;
+    for (int i = 0; i < g->size && status == LIMN_OK; i++)
+        memcpy((char *)in + (size_t)i * bytes, (const char *)g->data[i] + rank * bytes, bytes);
+    return status == LIMN_OK ? wait_for_all(comm) : status;
 }
 
 static limn_status threads_broadcast(limn_comm *comm, int root, size_t bytes, void *data)
@@ -86,7 +87,7 @@ static limn_status threads_broadcast(limn_comm *comm, int root, size_t bytes, vo
 }
 
 static const limn_comm_engine threads_engine = {
-    .sum_f32 = threads_sum_f32, .sum_f64 = threads_sum_f64, .broadcast = threads_broadcast};
+    .gather = threads_gather, .exchange = threads_exchange, .broadcast = threads_broadcast};
 
 /* What a rank does: `work` with a ctx and a group of its own. */
 typedef struct rank_thread {
@@ -108,7 +109,7 @@ static void *run_rank(void *user)
     return NULL;
 }
 
-/* out [size].  @return how often they met */
+/* out [size].  @return how often they gathered */
 static int run_ranks(int size, limn_status (*work)(limn_comm *comm, void *user), void *const user[], rank_thread *out)
 {
     rank_group g = {.size = size, .lock = PTHREAD_MUTEX_INITIALIZER, .all = PTHREAD_COND_INITIALIZER};
@@ -119,7 +120,7 @@ static int run_ranks(int size, limn_status (*work)(limn_comm *comm, void *user),
         pthread_create(&thread[i], NULL, run_rank, &out[i]);
     }
     for (int i = 0; i < size; i++) pthread_join(thread[i], NULL);
-    return g.n_sums;
+    return g.n_gathers;
 }
 
 #endif

@@ -15,15 +15,16 @@ static void one_process_is_rank_0_of_1(void **state)
     assert_int_equal(limn_comm_open(ctx, &comm), LIMN_OK);
     assert_int_equal(comm->rank, 0);
     assert_int_equal(comm->size, 1);
-    float sum[3] = {1.5f, -2, 1e-30f};
-    static const float same[3] = {1.5f, -2, 1e-30f};
-    assert_int_equal(limn_comm_sum_f32(comm, 3, sum), LIMN_OK);
-    assert_memory_equal(sum, same, sizeof sum);
-    assert_int_equal(limn_comm_broadcast(comm, 0, sizeof sum, sum), LIMN_OK);
-    assert_memory_equal(sum, same, sizeof sum);
-    double sum64[2] = {0.1, -3};
-    assert_int_equal(limn_comm_sum_f64(comm, 2, sum64), LIMN_OK);
-    assert_true(sum64[0] == 0.1 && sum64[1] == -3);
+    float own[3] = {1.5f, -2, 1e-30f}, all[3] = {0};
+    assert_int_equal(limn_comm_gather(comm, sizeof own, own, all), LIMN_OK);
+    assert_memory_equal(all, own, sizeof own);
+    assert_int_equal(limn_comm_gather(comm, sizeof all, all, all), LIMN_OK); /* its own place */
+    assert_memory_equal(all, own, sizeof own);
+    memset(all, 0, sizeof all);
+    assert_int_equal(limn_comm_exchange(comm, sizeof own, own, all), LIMN_OK);
+    assert_memory_equal(all, own, sizeof own);
+    assert_int_equal(limn_comm_broadcast(comm, 0, sizeof own, own), LIMN_OK);
+    assert_memory_equal(all, own, sizeof own);
     limn_comm_close(comm);
     limn_ctx_free(ctx);
 }

@@ -1,4 +1,5 @@
 /* test_ranks.c: several ranks, threads here, learn what one learns, and leave together whatever happens to one of them. */
+#include "file/bytes.h"
 #include "file/weight_file.h"
 #include "train/trainer_parts.h"
 
@@ -21,7 +22,7 @@ enum { STEPS = 9, AT = 4 };
 typedef struct speaker {
     limn_status mine;
     limn_wish wish, all;
-    double loss, sum;
+    double loss, mean;
     int step; /* in which it left */
 } speaker;
 
@@ -29,13 +30,13 @@ static limn_status speak(limn_comm *comm, void *user)
 {
     speaker *s = user;
     limn_ranks ranks;
-    limn_status status = limn_ranks_new(comm, &ranks);
+    limn_status status = limn_ranks_new(comm, 1, &ranks);
     for (s->step = 0; s->step < STEPS && status == LIMN_OK; s->step++) {
         bool now = s->step == AT;
         limn_status mine = now && s->mine ? limn_fail(comm->ctx, s->mine, "rank %d's own trouble", comm->rank) : LIMN_OK;
-        s->sum = now ? s->loss : 1, s->all = now ? s->wish : LIMN_WISH_GO_ON;
-        status = limn_ranks_meet(&ranks, mine, &s->all, &s->sum);
-        if (status != LIMN_OK || s->all != LIMN_WISH_GO_ON || !isfinite(s->sum)) break;
+        s->all = now ? s->wish : LIMN_WISH_GO_ON;
+        status = limn_ranks_meet(&ranks, mine, &s->all, &(double){now ? s->loss : 1}, &s->mean);
+        if (status != LIMN_OK || s->all != LIMN_WISH_GO_ON || !isfinite(s->mean)) break;
     }
     limn_ranks_free(&ranks);
     return status;
@@ -79,8 +80,8 @@ static void all_ranks_leave_in_the_same_step(void **state)
             assert_string_equal(r[k].error, rows[i].status == LIMN_OK ? "" : text);
             assert_int_equal(s[k].step, rows[i].step);
             if (rows[i].status == LIMN_OK) assert_int_equal(s[k].all, rows[i].wish);
-            assert_int_equal(isfinite(s[k].sum) != 0, rows[i].finite);
-            if (rows[i].step == STEPS) assert_true(s[k].sum == rows[i].size); /* of the last step */
+            assert_int_equal(isfinite(s[k].mean) != 0, rows[i].finite);
+            if (rows[i].step == STEPS) assert_true(s[k].mean == 1); /* of the last step */
         }
     }
 }
@@ -89,6 +90,10 @@ static void all_ranks_leave_in_the_same_step(void **state)
 
 #define DIT "dit size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64"
 #define UNET "unet size=16 channels=1 width=4 levels=2 norm=batch"
+#define MMDIT "mmdit size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64 text_encoder=clip text_length=12 text_width=16 " \
+              "text_depth=1 text_heads=2"
+#define DDPM "ddpm size=16 channels=3 width=8 multipliers=12 blocks=1 groups=4"
+#define VAE "vae size=32 channels=3 latent=2 base=4 levels=2 layers=1 groups=2"
 
 enum { MAX_ROWS = 16 };
 
@@ -138,7 +143,7 @@ static trainee trainee_of(const char *net, const char *data, const char *out, in
 
 static int run_all(int size, trainee *t, rank_thread *r)
 {
-    void *users[3] = {0};
+    void *users[MAX_RANKS] = {0};
     for (int i = 0; i < size; i++) users[i] = t[i].o.user = &t[i], t[i].n = 0;
     return run_ranks(size, train, users, r);
 }
@@ -169,31 +174,63 @@ static void put_masks(const char *folder)
     }
 }
 
+static void same_bytes(const char *one, const char *other)
+{
+    limn_ctx *ctx = limn_ctx_new();
+    unsigned char *a, *b;
+    size_t n, m;
+    if (limn_file_read(ctx, one, 1 << 26, &a, &n) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
+    assert_int_equal(limn_file_read(ctx, other, 1 << 26, &b, &m), LIMN_OK);
+    assert_int_equal(n, m);
+    if (memcmp(a, b, n)) fail_msg("%s and %s are not the same bytes", one, other);
+    free(a), free(b);
+    limn_ctx_free(ctx);
+}
+
+/* However many ranks make the parts of a step: the same losses, the same weights, moments and EMA, bit for bit. */
 static void ranks_learn_what_one_learns(void **state)
 {
     (void)state;
     put_masks("ranks-masks");
-    static const struct { const char *net, *data; } rows[] = {{DIT, "shapes"}, {UNET, "ranks-masks"}};
-    static const struct { int size, accumulate; } groups[] = {{1, 6}, {2, 3}, {3, 2}};
+    static const struct {
+        const char *net, *data;
+        double adversary;
+        int steps, pieces, statistics; /* gathered in a step: of the gradient, of batch norm */
+    } rows[] = {{DIT, "shapes", 0, 6, 1, 0},
+                {UNET, "ranks-masks", 0, 6, 1, 1},
+                {MMDIT, "shapes", 0, 6, 1, 0},
+                {DDPM, "shapes", 0, 6, 1, 0},
+                {VAE, "shapes", 0.5, 2, 3, 0}};
+    static const struct { int size, accumulate; } groups[] = {{1, 6}, {2, 3}, {3, 2}, {6, 1}, {1, 4}, {2, 2}, {4, 1}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         double first[MAX_ROWS];
-        for (size_t g = 0; g < 3; g++) {
-            trainee t[3];
-            rank_thread r[3];
-            char out[3][64];
-            for (int k = 0; k < 3; k++) {
+        char alone[2][128];
+        for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+            trainee t[MAX_RANKS];
+            rank_thread r[MAX_RANKS];
+            char out[MAX_RANKS][64], made[2][128];
+            int size = groups[g].size, steps = rows[i].steps;
+            for (int k = 0; k < size; k++) {
                 snprintf(out[k], sizeof out[k], "run-ranks-%zu-%zu-of-%d", i, g, k);
                 t[k] = trainee_of(rows[i].net, rows[i].data, out[k], groups[g].accumulate);
+                t[k].o.adversary = rows[i].adversary, t[k].o.adversary_start = 1, t[k].o.steps = steps;
             }
-            int met = run_all(groups[g].size, t, r);
-            succeeded(groups[g].size, r);
-            assert_int_equal(t[0].n, 6);
-            assert_int_equal(met, 9); /* once a step, and when opened, ready, done */
-            for (int k = 0; k < 6; k++) {
-                if (g == 0) first[k] = t[0].loss[k];
-                assert_true(fabs(t[0].loss[k] - first[k]) <= 1e-6 * fabs(first[k]));
+            int gathered = run_all(size, t, r);
+            succeeded(size, r);
+            assert_int_equal(t[0].n, steps);
+            int each = 1 + rows[i].statistics + (size > 1 ? rows[i].pieces : 0); /* all meet once a step */
+            assert_int_equal(gathered, steps * each + 3);                        /* and when opened, ready, done */
+            for (int k = 0; k < 2; k++) {
+                const char *file = k ? "checkpoint" : "model";
+                if (size == 1) snprintf(alone[k], sizeof alone[k], "%s/%s.safetensors", out[0], file);
+                snprintf(made[k], sizeof made[k], "%s/%s.safetensors", out[0], file);
+                same_bytes(alone[k], made[k]);
             }
-            for (int k = 1; k < groups[g].size; k++) { /* rank 0 alone logs and writes */
+            for (int k = 0; k < steps; k++) {
+                if (size == 1) first[k] = t[0].loss[k];
+                assert_true(t[0].loss[k] == first[k]);
+            }
+            for (int k = 1; k < size; k++) { /* rank 0 alone logs and writes */
                 assert_int_equal(t[k].n, 0);
                 assert_int_not_equal(access(out[k], F_OK), 0);
             }
@@ -228,7 +265,7 @@ static void a_checkpoint_does_not_know_how_many_wrote_it(void **state)
     succeeded(3, r);
     for (int k = 0; k < 6; k++) {
         double loss = k < 2 ? two[0].loss[k] : k < 4 ? one.loss[k - 2] : three[0].loss[k - 4];
-        assert_true(fabs(loss - whole.loss[k]) <= 1e-6 * whole.loss[k]);
+        assert_true(loss == whole.loss[k]);
     }
 }
 

@@ -6,14 +6,14 @@ void limn_comm_close(limn_comm *comm)
     if (comm) comm->engine->close(comm);
 }
 
-limn_status limn_comm_sum_f32(limn_comm *comm, size_t n, float *data)
+limn_status limn_comm_gather(limn_comm *comm, size_t bytes, const void *mine, void *all)
 {
-    return comm->engine->sum_f32(comm, n, data);
+    return comm->engine->gather(comm, bytes, mine, all);
 }
 
-limn_status limn_comm_sum_f64(limn_comm *comm, size_t n, double *data)
+limn_status limn_comm_exchange(limn_comm *comm, size_t bytes, const void *out, void *in)
 {
-    return comm->engine->sum_f64(comm, n, data);
+    return comm->engine->exchange(comm, bytes, out, in);
 }
 
 limn_status limn_comm_broadcast(limn_comm *comm, int root, size_t bytes, void *data)

@@ -1,8 +1,9 @@
-/* comm.h: several processes that train one network: sums and copies between ranks.
+/* comm.h: several processes that train one network: what goes from rank to rank.
  *
  * A group is a place in it and a table of functions, so that a program can be its own group of one (limn_comm_open()) and
- * take another where there is one.  Every rank calls the same functions in the same order.  After a failure other than
- * LIMN_BAD_ARGUMENT the group is of no more use: close it. */
+ * take another where there is one.  Every rank calls the same functions in the same order.  Nothing is added up here: sums
+ * are made of what arrives, in an order of their own (comm/tree.h).  After a failure other than LIMN_BAD_ARGUMENT the group
+ * is of no more use: close it. */
 #ifndef LIMN_COMM_H
 #define LIMN_COMM_H
 
@@ -12,8 +13,8 @@ typedef struct limn_comm limn_comm;
 
 /* How ranks reach each other. */
 typedef struct limn_comm_engine {
-    limn_status (*sum_f32)(limn_comm *comm, size_t n, float *data);
-    limn_status (*sum_f64)(limn_comm *comm, size_t n, double *data);
+    limn_status (*gather)(limn_comm *comm, size_t bytes, const void *mine, void *all);
+    limn_status (*exchange)(limn_comm *comm, size_t bytes, const void *out, void *in);
     limn_status (*broadcast)(limn_comm *comm, int root, size_t bytes, void *data);
     void (*close)(limn_comm *comm);
 } limn_comm_engine;
@@ -29,10 +30,12 @@ struct limn_comm {
 limn_status limn_comm_open(limn_ctx *ctx, limn_comm **out);
 void limn_comm_close(limn_comm *comm); /* NULL is allowed */
 
-/** data[i] becomes the sum over ranks, added in an order that depends on rank and size only: the same bits on every rank,
- *  and in every run of the same size. */
-limn_status limn_comm_sum_f32(limn_comm *comm, size_t n, float *data);
-limn_status limn_comm_sum_f64(limn_comm *comm, size_t n, double *data);
+/** Every rank's bytes to all, in the order of ranks.
+ *  @param mine  [bytes], may be its own place in all
+ *  @param all   [size, bytes] */
+limn_status limn_comm_gather(limn_comm *comm, size_t bytes, const void *mine, void *all);
+/** Block r of `out` goes to rank r, block r of `in` comes from rank r; both [size, bytes], apart from each other. */
+limn_status limn_comm_exchange(limn_comm *comm, size_t bytes, const void *out, void *in);
 /** The bytes of rank `root` go to all others.  @return LIMN_BAD_ARGUMENT when there is no such rank */
 limn_status limn_comm_broadcast(limn_comm *comm, int root, size_t bytes, void *data);
 

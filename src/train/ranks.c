@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-limn_status limn_ranks_new(limn_comm *comm, limn_ranks *out)
+limn_status limn_ranks_new(limn_comm *comm, int parts, limn_ranks *out)
 {
-    size_t bytes = ((size_t)comm->size + 1) * sizeof *out->word;
-    *out = (limn_ranks){.comm = comm, .word = malloc(bytes)};
-    return out->word ? LIMN_OK : limn_fail_memory(comm->ctx, bytes, "a group of ranks");
+    size_t size = (size_t)comm->size, all = size * (size_t)parts, bytes = (size + 2 * all) * sizeof *out->word;
+    *out = (limn_ranks){.comm = comm, .parts = parts, .word = malloc(bytes)};
+    if (!out->word) return limn_fail_memory(comm->ctx, bytes, "a group of ranks");
+    out->losses = out->word + size + all;
+    return LIMN_OK;
 }
 
 void limn_ranks_free(limn_ranks *r)
@@ -26,19 +28,23 @@ static limn_status fail_together(limn_comm *comm, int first, limn_status status)
     return limn_fail(comm->ctx, status, "rank %d of %d: %s", first, comm->size, text);
 }
 
-limn_status limn_ranks_meet(limn_ranks *r, limn_status mine, limn_wish *wish, double *loss)
+limn_status limn_ranks_meet(limn_ranks *r, limn_status mine, limn_wish *wish, const double *part, double *loss)
 {
     limn_comm *comm = r->comm;
-    double *said = r->word + 1;
-    memset(r->word, 0, ((size_t)comm->size + 1) * sizeof *r->word);
-    r->word[0] = loss && mine == LIMN_OK ? *loss : 0;
-    said[comm->rank] = mine == LIMN_OK ? (double)*wish : LIMN_N_WISHES + (double)mine;
-    limn_status status = limn_comm_sum_f64(comm, (size_t)comm->size + 1, r->word);
+    size_t parts = (size_t)r->parts, each = 1 + parts;
+    double *own = r->word + (size_t)comm->rank * each;
+    memset(own, 0, each * sizeof *own);
+    own[0] = mine == LIMN_OK ? (double)*wish : LIMN_N_WISHES + (double)mine;
+    if (part && mine == LIMN_OK) memcpy(own + 1, part, parts * sizeof *part);
+    limn_status status = limn_comm_gather(comm, each * sizeof *own, own, r->word);
     if (status != LIMN_OK) return status;
-    if (loss) *loss = r->word[0];
     for (int i = 0; i < comm->size; i++) {
-        if (said[i] > LIMN_N_WISHES) return fail_together(comm, i, (limn_status)((int)said[i] - LIMN_N_WISHES));
-        if (said[i] > (double)*wish) *wish = (limn_wish)said[i];
+        const double *word = r->word + (size_t)i * each;
+        if (word[0] > LIMN_N_WISHES) return fail_together(comm, i, (limn_status)((int)word[0] - LIMN_N_WISHES));
+        if (word[0] > (double)*wish) *wish = (limn_wish)word[0];
+        memcpy(r->losses + (size_t)i * parts, word + 1, parts * sizeof *word);
     }
+    int64_t all = (int64_t)comm->size * r->parts;
+    if (loss) *loss = limn_tree_sum_f64(r->losses, all) / (double)all;
     return LIMN_OK;
 }

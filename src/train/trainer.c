@@ -106,6 +106,12 @@ static limn_status choose_task(limn_trainer *t)
     return t->o->latents && t->task == &limn_task_denoise ? fit_latents(t) : LIMN_OK;
 }
 
+/* This rank's parts of a step. */
+static limn_tree own_parts(const limn_trainer *t, int n, int *most)
+{
+    return limn_tree_of(limn_trainer_part(t, 0), n, most);
+}
+
 static limn_status build(limn_trainer *t)
 {
     const limn_train_options *o = t->o;
@@ -119,6 +125,7 @@ static limn_status build(limn_trainer *t)
                                  .adversary = o->adversary};
     limn_status status = limn_step_graph_build(t->ctx, &options, &t->net);
     if (status != LIMN_OK) return status;
+    own_parts(t, o->accumulate, &t->n_earlier);
     limn_plan_options plan = {.precision = o->precision, .recompute = o->recompute};
     status = limn_step_graph_plan(&t->net, &plan, &t->plan);
     return status == LIMN_OK ? limn_run_new(t->plan, &t->run) : status;
@@ -139,14 +146,16 @@ static limn_status make_state(limn_trainer *t)
     limn_status status = limn_weights_new(t->ctx, t->net.g, t->o->seed, &t->weights);
     if (status != LIMN_OK) return status;
     size_t bytes = t->weights.count * sizeof(float);
-    float **states[] = {&t->grad, &t->m, &t->v, &t->ema, &t->sum};
-    for (int i = 0; i < (t->o->accumulate > 1 ? 5 : 4); i++) {
+    float **states[4 + LIMN_TREE_NODES] = {&t->grad, &t->m, &t->v, &t->ema};
+    for (int i = 0; i < t->n_earlier; i++) states[4 + i] = &t->earlier[i];
+    for (int i = 0; i < 4 + t->n_earlier; i++) {
         *states[i] = limn_alloc_aligned(bytes);
         if (!*states[i]) return limn_fail_memory(t->ctx, bytes, "training state");
         memset(*states[i], 0, bytes);
     }
     t->decay = calloc(t->weights.count, 1);
-    if (!t->decay) return limn_fail_memory(t->ctx, t->weights.count, "training state");
+    t->losses = calloc((size_t)t->o->accumulate, sizeof *t->losses);
+    if (!t->decay || !t->losses) return limn_fail_memory(t->ctx, t->weights.count, "training state");
     for (int i = 0; i < t->weights.n; i++)
         if (t->weights.node[i]->init.decay)
             memset(t->decay + t->weights.begin[i], 1, (size_t)limn_node_count(t->weights.node[i]));
@@ -235,46 +244,49 @@ static void keep_statistics(limn_trainer *t, int part)
         memcpy(statistics_of(t, part), statistics_of(t, last), t->n_statistics * sizeof *t->running);
 }
 
-/* This rank's share of loss and gradient of the mean over all parts of a batch; no weight changes: a save may still come. */
-static limn_status gradients(limn_trainer *t, double *loss)
+/* The gradient of a part joins the nodes that it completes; the last one, where it completes none, stays where it is. */
+static void keep_gradient(limn_trainer *t, limn_tree *tree, int part)
 {
-    int n = t->o->accumulate, all = limn_trainer_parts(t);
+    int before = tree->n, joined = limn_tree_add(tree, 0, limn_trainer_part(t, part));
     size_t count = t->weights.count;
-    float scale = 1.0f / (float)all;
+    const float *sum = t->grad;
+    for (int at = before - 1; at >= before - joined; sum = t->earlier[at--]) limn_tree_join(t->ctx, count, t->earlier[at], sum);
+    if (joined == 0 && part < t->o->accumulate - 1) memcpy(t->earlier[before], sum, count * sizeof *sum);
+}
+
+/* Losses and gradients of this rank's parts of a step; no weight changes: a save may still come. */
+static limn_status gradients(limn_trainer *t)
+{
+    limn_tree tree = {0};
     limn_status status = LIMN_OK;
-    *loss = 0;
-    for (int part = 0; part < n && status == LIMN_OK; part++) {
-        double one = 0;
+    for (int part = 0; part < t->o->accumulate && status == LIMN_OK; part++) {
         status = t->task->fill(t, part);
         if (status == LIMN_OK) status = limn_stage_write(t);
         if (status == LIMN_OK) status = limn_run_execute(t->run);
-        if (status == LIMN_OK) status = limn_run_read(t->run, t->net.loss, LIMN_F64, &one);
-        *loss += one / all;
-        if (all == 1 || status != LIMN_OK) continue;
-        keep_statistics(t, part);
-        float *to = part < n - 1 ? t->sum : t->grad, by = part < n - 1 ? 1 : scale;
-        bool first = part == 0;
-        limn_floats floats;
-        limn_floats_begin(&floats, t->ctx->n_threads);
-#pragma omp parallel for simd schedule(static) num_threads(t->ctx->n_threads)
-        for (size_t i = 0; i < count; i++) to[i] = ((first ? 0 : t->sum[i]) + t->grad[i]) * by;
-        limn_floats_end(&floats);
+        if (status == LIMN_OK) status = limn_run_read(t->run, t->net.loss, LIMN_F64, &t->losses[part]);
+        if (status == LIMN_OK) keep_statistics(t, part), keep_gradient(t, &tree, part);
     }
     return status;
+}
+
+/* The mean over the parts of all ranks. */
+static limn_status mean_gradient(limn_trainer *t)
+{
+    int parts = t->o->accumulate, n = own_parts(t, parts, NULL).n;
+    float *sum[LIMN_TREE_NODES];
+    memcpy(sum, t->earlier, sizeof t->earlier);
+    if (own_parts(t, parts - 1, NULL).n < n) sum[n - 1] = t->grad; /* where keep_gradient() left it */
+    return limn_tree_sum(t->ranks.comm, parts, t->weights.count, sum, t->grad, 1.0f / (float)limn_trainer_parts(t));
 }
 
 /* The same collectives on every rank, also on one that failed or leaves: what they sum then is of no account. */
 static limn_status meet(limn_trainer *t, limn_status mine, limn_wish *wish, double *loss)
 {
-    size_t all = (size_t)limn_trainer_parts(t) * t->n_statistics, own = (size_t)t->o->accumulate * t->n_statistics;
-    size_t before = (size_t)limn_trainer_part(t, 0) * t->n_statistics;
-    limn_status status = limn_comm_sum_f32(t->ranks.comm, t->weights.count, t->grad);
-    if (status == LIMN_OK && t->running) {
-        memset(t->running, 0, before * sizeof *t->running);
-        memset(t->running + before + own, 0, (all - before - own) * sizeof *t->running);
-        status = limn_comm_sum_f32(t->ranks.comm, all, t->running);
-    }
-    return status == LIMN_OK ? limn_ranks_meet(&t->ranks, mine, wish, loss) : status;
+    size_t own = (size_t)t->o->accumulate * t->n_statistics;
+    limn_status status = mean_gradient(t);
+    if (status == LIMN_OK && t->running)
+        status = limn_comm_gather(t->ranks.comm, own * sizeof(float), statistics_of(t, 0), t->running);
+    return status == LIMN_OK ? limn_ranks_meet(&t->ranks, mine, wish, t->losses, loss) : status;
 }
 
 static limn_status check_finite(limn_trainer *t, double loss, double norm)
@@ -380,7 +392,7 @@ static limn_status leave(limn_trainer *t, course *c, limn_status mine, limn_wish
         if (wish == LIMN_WISH_TIME_UP && t->score_head && t->step > c->shown) show(t, &c->from);
         mine = save_last(t);
     }
-    limn_status status = limn_ranks_meet(&t->ranks, mine, &wish, NULL);
+    limn_status status = limn_ranks_meet(&t->ranks, mine, &wish, NULL, NULL);
     if (status != LIMN_OK) return status;
     if (wish == LIMN_WISH_TIME_UP && limn_trainer_leads(t))
         limn_log(t->ctx, LIMN_LOG_INFO, "time is up at step %lld, saved; the same command with %s goes on",
@@ -405,7 +417,7 @@ static limn_status loop(limn_trainer *t)
         mine = limn_fail(t->ctx, LIMN_CANCELLED, "stopped before the first step");
     while (t->step < t->o->steps) {
         double loss = 0;
-        if (mine == LIMN_OK && wish == LIMN_WISH_GO_ON) mine = gradients(t, &loss);
+        if (mine == LIMN_OK && wish == LIMN_WISH_GO_ON) mine = gradients(t);
         if (mine == LIMN_CANCELLED && t->step > begun) mine = LIMN_OK, wish = LIMN_WISH_STOP; /* the last step is whole */
         limn_status status = meet(t, mine, &wish, &loss);
         if (status != LIMN_OK) return status;
@@ -433,9 +445,10 @@ static void close_all(limn_trainer *t)
     limn_weights_free(&t->weights);
     limn_step_graph_free(&t->net);
     limn_free_aligned(t->running);
-    float *states[] = {t->grad, t->m, t->v, t->ema, t->sum};
-    for (int i = 0; i < 5; i++) limn_free_aligned(states[i]);
-    free(t->decay);
+    float *states[] = {t->grad, t->m, t->v, t->ema};
+    for (int i = 0; i < 4; i++) limn_free_aligned(states[i]);
+    for (int i = 0; i < t->n_earlier; i++) limn_free_aligned(t->earlier[i]);
+    free(t->decay), free(t->losses);
     limn_lock_release(t->lock);
     limn_ranks_free(&t->ranks);
 }
@@ -469,10 +482,10 @@ limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *o, limn_comm 
 {
     limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
     limn_wish wish = LIMN_WISH_GO_ON;
-    limn_status status = limn_ranks_new(comm, &t.ranks);
-    if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, open_all(&t), &wish, NULL);
+    limn_status status = limn_ranks_new(comm, o->accumulate > 0 ? o->accumulate : 1, &t.ranks); /* it is checked together */
+    if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, open_all(&t), &wish, NULL, NULL);
     if (status == LIMN_OK) status = share_start(&t);
-    if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, get_ready(&t), &wish, NULL);
+    if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, get_ready(&t), &wish, NULL, NULL);
     if (status == LIMN_OK) status = loop(&t);
     close_all(&t);
     return status;

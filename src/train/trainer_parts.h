@@ -53,7 +53,9 @@ struct limn_trainer {
     void **staged; /* by id of t->net.g's nodes: inputs of the next execution, 4 bytes an element; NULL: not an input */
     limn_weights weights;
     float *grad, *m, *v, *ema; /* as weights.value */
-    float *sum;                /* as weights.value: gradients of earlier parts of a batch; NULL without accumulation */
+    float *earlier[LIMN_TREE_NODES]; /* as weights.value: sums of the gradients of earlier parts of a step (comm/tree.h) */
+    int n_earlier;
+    double *losses;            /* [accumulate]: of this rank's parts */
     float *running; /* [ranks, accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running();
                        NULL: there are none */
     size_t n_statistics;

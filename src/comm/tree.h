@@ -1,0 +1,50 @@
+/* tree.h: sums over the parts of a step, the same bits whoever made which part.
+ *
+ * Addition of floats hangs on its order, so the order is fixed by the parts' numbers alone.  Node (level l, first part
+ * a = k 2^l) is the sum of parts a .. a + 2^l - 1: of its children (l - 1, a) + (l - 1, a + 2^(l-1)); where the right one has
+ * no part, it is the left one.  The sum over n parts is the node over all of them.
+ *
+ *     parts     0   1   2   3   4   5        6 parts: ((0+1) + (2+3)) + (4+5)
+ *
+ * A rank that makes some parts in a row keeps the sums of the whole nodes among them, as a binary counter does: of 2^l parts
+ * that begin at a multiple of 2^l it is one at the end, of others at most 2 log2 of their number. */
+#ifndef LIMN_TREE_H
+#define LIMN_TREE_H
+
+#include "comm/comm.h"
+
+enum { LIMN_TREE_NODES = 64 };
+
+/* Whole nodes, from left to right, none of them the two children of one. */
+typedef struct limn_tree {
+    int n;
+    struct {
+        int level;
+        int64_t first; /* part */
+    } node[LIMN_TREE_NODES];
+} limn_tree;
+
+/** One more node, right of the others (a part: level 0).
+ *  @return how many of those at the end it completes: the new last node is their sum, made from the right:
+ *          node[last - 1] + (new), then node[last - 2] + that */
+int limn_tree_add(limn_tree *tree, int level, int64_t first);
+
+/** The nodes of parts first .. first + n - 1.
+ *  @param most  NULL, or the most nodes that lie there while the next part is made */
+limn_tree limn_tree_of(int64_t first, int64_t n, int *most);
+
+/** A node of two: left[i] += right[i]. */
+void limn_tree_join(limn_ctx *ctx, size_t n, float *left, const float *right);
+
+/** x[0] + .. + x[n - 1] in the order of the tree, n >= 1. */
+double limn_tree_sum_f64(const double *x, int64_t n);
+
+/** out[i] = scale x (sum of the parts of all ranks), in the order of the tree.  Each rank has `parts` of them, rank r those
+ *  from r x parts on.  An element goes to one rank, which adds what all have of it, and from there to all: each rank sends
+ *  and receives 2 (size - 1) / size x n floats where parts is a power of two, else (1 + nodes) in place of 2.
+ *  @param sum  [limn_tree_of(rank x parts, parts).n] of n floats: the nodes of this rank; overwritten
+ *  @param out  n floats; may be one of them
+ *  @return LIMN_NO_MEMORY, or what the group says */
+limn_status limn_tree_sum(limn_comm *comm, int parts, size_t n, float *const *sum, float *out, float scale);
+
+#endif
