@@ -1,108 +1,17 @@
 /* checkpoint.c: all state of a training in one file, the model that is used in another. */
 #include "net/open.h"
+#include "train/facts.h"
 #include "train/trainer_parts.h"
 
 #include "file/safetensors.h"
 #include "graph/node.h"
-#include "data/classes.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- what a checkpoint says about its run ----------------------------------------------------------------------------- */
-
-/* fixed: the option that made it, which must not change on the way; NULL: told only */
-typedef struct run_fact {
-    const char *key, *fixed, *value;
-} run_fact;
-
-struct limn_run_facts {
-    int n, capacity;
-    run_fact *fact;
-    limn_arena *arena; /* of their values */
-    bool failed;       /* out of memory */
-    limn_text lines;   /* of the one fact that is a list */
-};
-typedef limn_run_facts run_facts;
-
-static bool has_room(run_facts *f)
-{
-    if (f->n < f->capacity) return true;
-    int capacity = f->capacity ? 2 * f->capacity : 32;
-    run_fact *more = realloc(f->fact, (size_t)capacity * sizeof *more);
-    if (more) f->fact = more, f->capacity = capacity;
-    return more != NULL;
-}
-
-void limn_facts_add(limn_run_facts *f, const char *key, const char *fixed, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    const char *text = limn_arena_printf_list(f->arena, format, args);
-    va_end(args);
-    f->failed = f->failed || !text || !has_room(f);
-    if (!f->failed) f->fact[f->n++] = (run_fact){key, fixed, text};
-}
-
-void limn_facts_add_line(limn_run_facts *f, const char *key, const char *fixed, const char *line)
-{
-    if (!line) {
-        limn_facts_add(f, key, fixed, "%s", "");
-        return;
-    }
-    limn_class_name_write(&f->lines, line);
-    f->failed = f->failed || f->lines.failed;
-    if (f->lines.bytes && f->n) f->fact[f->n - 1].value = f->lines.bytes;
-}
-
-static void forget(run_facts *f)
-{
-    if (!f) return;
-    limn_text_free(&f->lines);
-    free(f->fact);
-    limn_arena_free(f->arena);
-    free(f);
-}
-
-static const char data_prefix[] = "limn.data.";
-
-static void record_data(const limn_data_fingerprint *p, run_facts *f)
-{
-    struct {
-        const char *key, *fixed, *value;
-    } rows[] = {{"limn.data.pictures", "the list of pictures in --data", p->pictures.names},
-                {"limn.data.masks", "the list of masks in --data", p->masks.names},
-                {"limn.data.picture_bytes", "the content of the pictures in --data", p->pictures.bytes},
-                {"limn.data.mask_bytes", "the content of the masks in --data", p->masks.bytes},
-                {"limn.data.captions", "the hash of the captions in --data", p->captions},
-                {"limn.data.labels", "the hash of the classes of the pictures in --data", p->labels}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].value[0]) limn_facts_add(f, rows[i].key, rows[i].fixed, "%s", rows[i].value);
-}
-
-/* @return what a run is; free with forget().  NULL when memory is out */
-static run_facts *record_all(const limn_trainer *t)
-{
-    const limn_train_options *o = t->o;
-    char settings[LIMN_SETTINGS_BYTES];
-    run_facts *f = calloc(1, sizeof *f);
-    if (!f || !(f->arena = limn_arena_new())) return free(f), NULL;
-    limn_facts_add(f, "format", NULL, "pt");
-    limn_facts_add(f, "limn.settings", NULL, "%s", limn_settings_text(&t->settings, settings));
-    limn_facts_add(f, "limn.step", NULL, "%lld", (long long)t->step);
-    limn_facts_add(f, "limn.seed", "--seed", "%llu", (unsigned long long)o->seed);
-    limn_facts_add(f, "limn.batch", "--batch times --accumulate", "%lld", (long long)limn_trainer_pictures(t));
-    limn_facts_add(f, "limn.freeze", "--freeze", "%s", o->freeze ? o->freeze : "");
-    limn_facts_add(f, "limn.lr", NULL, "%.9g", o->lr);
-    limn_facts_add(f, "limn.steps", NULL, "%lld", (long long)o->steps);
-    t->task->facts(t, f);
-    record_data(&t->print, f);
-    if (!f->failed) return f;
-    forget(f);
-    return NULL;
-}
+/* ---- is it the same run? ----------------------------------------------------------------------------------------------- */
 
 static limn_status check_settings(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
@@ -137,11 +46,11 @@ static void tell_unknown(limn_trainer *t, const char *path, const limn_weight_fi
 
 static limn_status check_facts(limn_trainer *t, const char *path, const limn_weight_file *st)
 {
-    run_facts *f = record_all(t);
+    limn_run_facts *f = limn_facts_of(t);
     if (!f) return limn_fail_memory(t->ctx, sizeof *f, "resuming");
     limn_status status = LIMN_OK;
     for (int i = 0; i < f->n && status == LIMN_OK; i++) {
-        const run_fact *fact = &f->fact[i];
+        const limn_run_fact *fact = &f->fact[i];
         const char *then = limn_weight_file_metadata(st, fact->key);
         char shown[256], now[256];
         if (then && fact->fixed && strcmp(then, fact->value) != 0)
@@ -151,7 +60,7 @@ static limn_status check_facts(limn_trainer *t, const char *path, const limn_wei
                                path, fact->fixed, limn_escape(then, strlen(then), shown, sizeof shown),
                                limn_escape(fact->value, strlen(fact->value), now, sizeof now));
     }
-    forget(f);
+    limn_facts_free(f);
     return status;
 }
 
@@ -252,13 +161,13 @@ static limn_status keep_older(limn_trainer *t)
 
 limn_status limn_trainer_save(limn_trainer *t)
 {
-    run_facts *f = record_all(t);
+    limn_run_facts *f = limn_facts_of(t);
     if (!f) return limn_fail_memory(t->ctx, sizeof *f, "saving");
     size_t bytes = (size_t)f->n * sizeof(metadata_pair);
     metadata_pair *metadata = malloc(bytes);
     for (int i = 0; metadata && i < f->n; i++) metadata[i][0] = f->fact[i].key, metadata[i][1] = f->fact[i].value;
     int n_model = 0;
-    while (metadata && n_model < f->n && strncmp(metadata[n_model][0], data_prefix, sizeof data_prefix - 1) != 0)
+    while (metadata && n_model < f->n && strncmp(metadata[n_model][0], LIMN_FACT_DATA, sizeof LIMN_FACT_DATA - 1) != 0)
         n_model++; /* they come last, and only resuming asks for them */
     limn_status status = metadata ? LIMN_OK : limn_fail_memory(t->ctx, bytes, "saving");
     if (status == LIMN_OK && !t->saved) status = keep_older(t);
@@ -266,7 +175,7 @@ limn_status limn_trainer_save(limn_trainer *t)
     t->saved = t->saved || status == LIMN_OK;
     if (status == LIMN_OK) status = save_model(t, (size_t)n_model, (const metadata_pair *)metadata);
     free(metadata);
-    forget(f);
+    limn_facts_free(f);
     return status;
 }
 
