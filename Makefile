@@ -2,6 +2,7 @@
 #       make test       build and pass all tests
 #       make install-deps   what Debian 12 lacks for that (needs root or sudo)
 #       make install-ci     what .ci/run needs beyond that: clang with its sanitizers, locales, qemu-user
+#       make mpi        what lets `mpirun -n 8 build/limn train` be one training: Open MPI, and build/limn-mpi.so
 #       make bench      speed of the standard cases beside the machine's best product (bench/peers/compare.py: beside PyTorch)
 #       make install    the program, the library and the models, under PREFIX (/usr/local); DESTDIR as everywhere
 #       make picture    the README's first command: everything up to a picture
@@ -9,7 +10,8 @@ BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := build-essential cmake ninja-build pkg-config libdnnl-dev libjansson-dev libpng-dev libjpeg62-turbo-dev \
             libtiff-dev libwebp-dev zlib1g-dev libutf8proc-dev librandom123-dev nettle-dev libcmocka-dev
-CI_PACKAGES := clang libclang-rt-14-dev libomp-14-dev locales qemu-user
+MPI_PACKAGES := libopenmpi-dev openmpi-bin
+CI_PACKAGES := clang libclang-rt-14-dev libomp-14-dev locales qemu-user $(MPI_PACKAGES)
 
 all: $(BUILD)/build.ninja
 	cmake --build $(BUILD)
@@ -24,6 +26,11 @@ install-deps:
 
 install-ci: install-deps
 	@$(call install,$(CI_PACKAGES))
+
+mpi: install-deps
+	@$(call install,$(MPI_PACKAGES))
+	cmake -S . -B $(BUILD) -G Ninja $(OPTIONS)
+	cmake --build $(BUILD)
 
 test: install-deps all
 	ctest --test-dir $(BUILD) -j 2 --output-on-failure
@@ -42,4 +49,4 @@ bench: all
 clean:
 	cmake --build $(BUILD) --target clean
 
-.PHONY: all install-deps install-ci install test picture bench clean
+.PHONY: all install-deps install-ci install mpi test picture bench clean

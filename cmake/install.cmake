@@ -18,6 +18,9 @@ configure_package_config_file(cmake/limn-config.cmake.in limn-config.cmake INSTA
 write_basic_package_version_file(limn-config-version.cmake COMPATIBILITY SameMinorVersion)
 
 install(TARGETS limn-cli)
+if(TARGET limn-mpi)
+  install(TARGETS limn-mpi DESTINATION ${CMAKE_INSTALL_LIBDIR}/limn)
+endif()
 install(TARGETS limn-shared EXPORT limn INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS limn EXPORT limn-static INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT limn FILE limn-targets.cmake NAMESPACE limn:: DESTINATION ${package})

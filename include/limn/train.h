@@ -238,6 +238,33 @@ LIMN_API limn_train_options limn_train_defaults(void);
  *         row failed */
 LIMN_API limn_status limn_train(limn_ctx *ctx, const limn_train_options *options);
 
+/* ---- one training by several processes ------------------------------------------------------------------------------- */
+
+/* A group of processes; this one has a rank in it.  Every one calls the same functions in the same order. */
+typedef struct limn_comm limn_comm;
+
+/** Joins the group that a launcher (mpirun) began.  Once in a process.
+ *  @param plugin    the file that carries bytes between processes: limn-mpi.so
+ *  @param patience  seconds after which a rank that is silent (stopped, cut off) makes this process say so on stderr and
+ *                   end all; 0: never
+ *  @return LIMN_OK and *out (limn_comm_close(), on every rank, before the ctx is freed); LIMN_NOT_FOUND: the plugin or its
+ *          libraries; LIMN_BAD_FILE: another file; LIMN_IO; LIMN_NO_MEMORY.  *out NULL on failure */
+LIMN_API limn_status limn_comm_load(limn_ctx *ctx, const char *plugin, double patience, limn_comm **out);
+LIMN_API void limn_comm_close(limn_comm *comm); /* NULL is allowed */
+LIMN_API int limn_comm_rank(const limn_comm *comm);
+LIMN_API int limn_comm_size(const limn_comm *comm);
+
+/** Whether all ranks are well: @return LIMN_OK when all say so; else, on all of them, the status of the first that is not,
+ *  with its sentence ("rank 2 of 8: .." on others)
+ *  @param mine  of this rank, its sentence in the ctx of the group */
+LIMN_API limn_status limn_comm_agree(limn_comm *comm, limn_status mine);
+
+/** limn_train() as one of several ranks, which must have the same options and data (what differs is named before the first
+ *  step).  A step sees size x accumulate x batch pictures: 2 ranks with accumulate 4 make the bits of 1 rank with 8.  Rank 0
+ *  alone reads checkpoints, reports, saves and draws.  Whatever ends one rank ends all, with the same status.
+ *  @param ctx  that of the group */
+LIMN_API limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *options, limn_comm *comm);
+
 /* ---- pictures as latents, once, for limn_train_options.latents ------------------------------------------------------- */
 
 typedef struct limn_encode_options {

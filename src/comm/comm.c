@@ -1,6 +1,21 @@
 /* comm.c: what a group does, by its table. */
 #include "comm/comm.h"
 
+int limn_comm_rank(const limn_comm *comm)
+{
+    return comm->rank;
+}
+
+int limn_comm_size(const limn_comm *comm)
+{
+    return comm->size;
+}
+
+void limn_comm_at_step(limn_comm *comm, int64_t step)
+{
+    if (comm->engine->at_step) comm->engine->at_step(comm, step);
+}
+
 void limn_comm_close(limn_comm *comm)
 {
     if (comm) comm->engine->close(comm);

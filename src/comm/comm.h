@@ -8,14 +8,14 @@
 #define LIMN_COMM_H
 
 #include "base/base.h"
-
-typedef struct limn_comm limn_comm;
+#include "limn/train.h" /* what a program does with a group */
 
 /* How ranks reach each other. */
 typedef struct limn_comm_engine {
     limn_status (*gather)(limn_comm *comm, size_t bytes, const void *mine, void *all);
     limn_status (*exchange)(limn_comm *comm, size_t bytes, const void *out, void *in);
     limn_status (*broadcast)(limn_comm *comm, int root, size_t bytes, void *data);
+    void (*at_step)(limn_comm *comm, int64_t step); /* NULL: nobody asks */
     void (*close)(limn_comm *comm);
 } limn_comm_engine;
 
@@ -28,7 +28,6 @@ struct limn_comm {
 /** A process on its own: rank 0 of 1.
  *  @return LIMN_OK and *out (free with limn_comm_close, on every rank); LIMN_NO_MEMORY; *out NULL on failure */
 limn_status limn_comm_open(limn_ctx *ctx, limn_comm **out);
-void limn_comm_close(limn_comm *comm); /* NULL is allowed */
 
 /** Every rank's bytes to all, in the order of ranks.
  *  @param mine  [bytes], may be its own place in all
@@ -38,5 +37,7 @@ limn_status limn_comm_gather(limn_comm *comm, size_t bytes, const void *mine, vo
 limn_status limn_comm_exchange(limn_comm *comm, size_t bytes, const void *out, void *in);
 /** The bytes of rank `root` go to all others.  @return LIMN_BAD_ARGUMENT when there is no such rank */
 limn_status limn_comm_broadcast(limn_comm *comm, int root, size_t bytes, void *data);
+/** How far this rank is, for those that wait for it. */
+void limn_comm_at_step(limn_comm *comm, int64_t step);
 
 #endif

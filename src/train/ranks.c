@@ -48,3 +48,13 @@ limn_status limn_ranks_meet(limn_ranks *r, limn_status mine, limn_wish *wish, co
     if (loss) *loss = limn_tree_sum_f64(r->losses, all) / (double)all;
     return LIMN_OK;
 }
+
+limn_status limn_comm_agree(limn_comm *comm, limn_status mine)
+{
+    limn_ranks ranks;
+    limn_wish wish = LIMN_WISH_GO_ON;
+    limn_status status = limn_ranks_new(comm, 1, &ranks); /* out of memory here, this rank leaves the others waiting */
+    if (status == LIMN_OK) status = limn_ranks_meet(&ranks, mine, &wish, NULL, NULL);
+    limn_ranks_free(&ranks);
+    return status;
+}

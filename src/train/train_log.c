@@ -43,7 +43,9 @@ void limn_trainer_tell(const limn_trainer *t)
     double n = 0;
     for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
     char parts[64] = "", frozen[64] = "";
+    int ranks = t->ranks.comm->size;
     if (limn_trainer_parts(t) > 1) snprintf(parts, sizeof parts, " in %d parts", limn_trainer_parts(t));
+    if (ranks > 1) snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " by %d ranks", ranks);
     if (t->net.n_frozen) snprintf(frozen, sizeof frozen, " (%d of %d tensors frozen)", t->net.n_frozen, t->net.n_network);
     char data[256];
     t->task->tell(t, data);

@@ -430,6 +430,7 @@ static limn_status loop(limn_trainer *t)
         status = optimize(t, c.norm, &c.lr);
         if (mine == LIMN_OK) mine = status;
         t->step++, c.sum += loss;
+        limn_comm_at_step(t->ranks.comm, t->step);
         if (mine == LIMN_OK) wish = after_step(t, &c);
     }
     return leave(t, &c, mine, wish);
@@ -485,6 +486,7 @@ limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *o, limn_comm 
     limn_status status = limn_ranks_new(comm, o->accumulate > 0 ? o->accumulate : 1, &t.ranks); /* it is checked together */
     if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, open_all(&t), &wish, NULL, NULL);
     if (status == LIMN_OK) status = share_start(&t);
+    if (status == LIMN_OK) status = limn_trainer_agree(&t);
     if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, get_ready(&t), &wish, NULL, NULL);
     if (status == LIMN_OK) status = loop(&t);
     close_all(&t);

@@ -122,9 +122,9 @@ void limn_facts_add(limn_run_facts *f, const char *key, const char *fixed, const
 /** The same for the name of a class, one line more (limn_class_name_write()). */
 void limn_facts_add_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
 
-/** limn_train() as one of several ranks, all of which have the same options.  comm is the caller's and has ctx.
- *  @return the same on all ranks */
-limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *options, limn_comm *comm);
+/** All ranks were started alike: the first difference is named, by the first rank that has one.  After t->task->open() and
+ *  t->step.  @return the same on all; LIMN_BAD_ARGUMENT */
+limn_status limn_trainer_agree(limn_trainer *t);
 
 /** Nothing that a new run reads is written over: --init, files of the data, the data by its samples.
  *  @return LIMN_BAD_ARGUMENT */
