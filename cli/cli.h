@@ -72,6 +72,9 @@ void cli_tell_written(const char *path);
  *  @return LIMN_NOT_FOUND: it is in neither */
 limn_status cli_model(limn_ctx *ctx, const char *given, const char *own, char installed[LIMN_PATH_BYTES], const char **out);
 
+/** The path of a plugin: beside the program, else where Limn was installed.  @return LIMN_NOT_FOUND */
+limn_status cli_plugin(limn_ctx *ctx, const char *name, char out[LIMN_PATH_BYTES]);
+
 /** Whether the locale's characters are UTF-8; whether a stream may be coloured (NO_COLOR, TERM, a terminal). */
 bool cli_utf8(void);
 bool cli_color(FILE *stream);
@@ -98,7 +101,8 @@ int cli_die(int signal_number);
 /** Have a signal handled so; one that was ignored from the start (nohup, a script's background) stays ignored. */
 void cli_handle(int signal_number, void (*handler)(int));
 
-/** Print "limn: sentence" and give the exit code of a status. */
+/** The exit code of a status other than LIMN_OK; print "limn: sentence" before that. */
+int cli_code(limn_status status);
 int cli_fail(limn_ctx *ctx, limn_status status);
 
 int cli_describe(int argc, char **argv);

@@ -8,13 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-int cli_fail(limn_ctx *ctx, limn_status status)
+int cli_code(limn_status status)
 {
-    fprintf(stderr, "limn: %s\n", limn_error_text(ctx));
     return status == LIMN_BAD_ARGUMENT || status == LIMN_NOT_FOUND || status == LIMN_BAD_FILE ||
                    status == LIMN_UNSUPPORTED || status == LIMN_NO_MEMORY
                ? 2
                : 1;
+}
+
+int cli_fail(limn_ctx *ctx, limn_status status)
+{
+    fprintf(stderr, "limn: %s\n", limn_error_text(ctx));
+    return cli_code(status);
 }
 
 static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t n)

@@ -1,5 +1,6 @@
 /* train.c: limn train NET --data FOLDER --out RUN */
 #include "cli.h"
+#include "ranks.h"
 #include "train_flags.h"
 
 #include <errno.h>
@@ -430,37 +431,61 @@ static bool read_line(int argc, char **argv, train_line *l)
            read_segment_words(&l->words, l->class_weights, &l->o) && check_pairs(l);
 }
 
-int cli_train(int argc, char **argv)
+/* Rank 0 alone tells how far it is; the others warn. */
+static void tell_warnings(void *user, limn_log_level level, const char *text)
+{
+    if (level == LIMN_LOG_WARN && training) fprintf(stderr, "warning: rank %d: %s\n", ((cli_ranks *)user)->rank, text);
+}
+
+static limn_status train(limn_ctx *ctx, int argc, char **argv, train_line *l, cli_ranks *ranks)
+{
+    limn_train_options *o = &l->o;
+    limn_text network = {0};
+    double pictures = (double)o->batch * o->accumulate * ranks->size;
+    o->report = report, o->user = &pictures;
+    cli_handle(SIGUSR1, stop);
+    limn_ctx_set_log(ctx, ranks->rank == 0 ? tell : tell_warnings, ranks);
+    limn_ctx_set_progress(ctx, go_on, NULL);
+    limn_status status = limn_ctx_set_threads(ctx, (int)l->threads);
+    if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, l->weights);
+    if (status == LIMN_OK) status = cli_network(ctx, argc, argv, l->net, &network);
+    o->network = network.bytes;
+    if (status == LIMN_OK) status = train_flags_check(ctx, o, l->used);
+    if (ranks->comm) status = limn_comm_agree(ranks->comm, status);
+    if (status == LIMN_OK) status = ranks->comm ? limn_train_on(ctx, o, ranks->comm) : limn_train(ctx, o);
+    limn_text_free(&network);
+    return status;
+}
+
+static int train_as_told(limn_ctx *ctx, int argc, char **argv, cli_ranks *ranks)
 {
     train_line l = {.o = limn_train_defaults(), .seed = 42};
     limn_train_options *o = &l.o;
     l.batch = o->batch, l.accumulate = o->accumulate, l.steps = o->steps, l.warmup = o->warmup;
     l.adversary_start = o->adversary_start;
     l.save_every = o->save_every, l.log_every = o->log_every;
-    if (!read_line(argc, argv, &l)) return l.asked ? fputs(help, stdout), 0 : 2;
+    bool right = read_line(argc, argv, &l);
+    if (l.asked) return fputs(help, stdout), 0;
+    int code = cli_ranks_agree(ranks, ctx, right ? 0 : 2);
+    if (code) return code;
     o->batch = (int)l.batch, o->accumulate = (int)l.accumulate, o->steps = l.steps, o->warmup = l.warmup, o->decay = l.decay;
     o->adversary_start = l.adversary_start;
     o->save_every = l.save_every, o->log_every = l.log_every, o->sample_every = l.sample_every;
     o->seed = (uint64_t)l.seed, o->seconds = 60 * l.minutes;
+    limn_status status = train(ctx, argc, argv, &l, ranks);
+    if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
+    code = status == LIMN_OK ? 0 : ranks->rank == 0 ? cli_fail(ctx, status) : cli_code(status);
+    bool told = stopped || ranks->size > 1; /* the rank that heard a signal has its exit code, the others end well */
+    return told && (status == LIMN_OK || status == LIMN_CANCELLED) ? 0 : code;
+}
 
+int cli_train(int argc, char **argv)
+{
+    cli_ranks ranks;
     limn_ctx *ctx = cli_ctx_new();
     if (!ctx) return 1;
-    limn_text network = {0};
-    double pictures = (double)o->batch * o->accumulate;
-    o->report = report, o->user = &pictures;
-    cli_handle(SIGUSR1, stop);
-    limn_ctx_set_log(ctx, tell, NULL);
-    limn_ctx_set_progress(ctx, go_on, NULL);
-    limn_status status = limn_ctx_set_threads(ctx, (int)l.threads);
-    if (status == LIMN_OK) status = limn_ctx_set_weights(ctx, l.weights);
-    if (status == LIMN_OK) status = cli_network(ctx, argc, argv, l.net, &network);
-    o->network = network.bytes;
-    if (status == LIMN_OK) status = train_flags_check(ctx, o, l.used);
-    if (status == LIMN_OK) status = limn_train(ctx, o);
-    limn_text_free(&network);
-    if (status != LIMN_OK && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over the line of progress */
-    int code = status == LIMN_OK ? 0 : cli_fail(ctx, status);
+    int code = cli_ranks_begin(ctx, &ranks);
+    if (code == 0) code = train_as_told(ctx, argc, argv, &ranks), cli_ranks_end(&ranks);
     cli_ctx_free(ctx);
-    if (!stopped || (status != LIMN_OK && status != LIMN_CANCELLED)) return code;
-    return stopped == SIGUSR1 ? 0 : cli_die(stopped);
+    return code == 0 && stopped && stopped != SIGUSR1 ? cli_die(stopped) : code;
 }
