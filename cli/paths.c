@@ -35,8 +35,10 @@ limn_status cli_plugin(limn_ctx *ctx, const char *name, char installed[LIMN_PATH
     snprintf(relative, sizeof relative, "%s/%s", LIMN_PLUGINS, name);
     if (from_program(name, installed) && access(installed, F_OK) == 0) return LIMN_OK;
     if (from_program(relative, installed) && access(installed, F_OK) == 0) return LIMN_OK;
-    return limn_fail(ctx, LIMN_NOT_FOUND, "several processes train one network by %s, which is neither beside the program nor in "
-                     "%s: where Limn was built, make mpi builds it (and gets Open MPI)", name, LIMN_PLUGINS);
+    return limn_fail(ctx, LIMN_NOT_FOUND,
+                     "several processes train one network by %s, which is neither beside the program nor in %s: where Limn was "
+                     "built, make mpi builds it (and gets Open MPI)",
+                     name, LIMN_PLUGINS);
 }
 
 limn_status cli_model(limn_ctx *ctx, const char *given, const char *own, char installed[LIMN_PATH_BYTES], const char **out)
@@ -44,7 +46,8 @@ limn_status cli_model(limn_ctx *ctx, const char *given, const char *own, char in
     char share[LIMN_PATH_BYTES], shown[256];
     *out = given ? given : own;
     if (given || access(own, F_OK) == 0) return LIMN_OK;
-    bool told = from_program(LIMN_SHARE, share) && (size_t)snprintf(installed, LIMN_PATH_BYTES, "%s/%s", share, own) < LIMN_PATH_BYTES;
+    bool told = from_program(LIMN_SHARE, share) &&
+                (size_t)snprintf(installed, LIMN_PATH_BYTES, "%s/%s", share, own) < LIMN_PATH_BYTES;
     if (told && access(installed, F_OK) == 0) return *out = installed, LIMN_OK;
     limn_escape(told ? share : "share/limn", strlen(told ? share : "share/limn"), shown, sizeof shown);
     return limn_fail(ctx, LIMN_NOT_FOUND, "%s, the model without -m, is neither in this folder nor in %s: give -m with a "

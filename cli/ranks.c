@@ -32,15 +32,16 @@ static launcher find_launcher(int *rank, const char **why)
          "srun started %ld processes without PMIx, and each would train alone: use mpirun inside the allocation (salloc or "
          "sbatch, then mpirun build/limn train ..), or srun --mpi=pmix where Slurm has it"},
         {"PMI_SIZE", "PMI_RANK",
-         "another launcher than Open MPI's (MPICH, Intel MPI) started %ld processes, and each would train alone: use mpirun of "
-         "Open MPI (Debian: openmpi-bin)"},
+         "another launcher than Open MPI's (MPICH, Intel MPI) started %ld processes, and each would train alone: use mpirun "
+         "of Open MPI (Debian: openmpi-bin)"},
         {"WORLD_SIZE", "RANK",
-         "torchrun, or something like it (WORLD_SIZE, RANK), started %ld processes, and each would train alone: use mpirun -n N "
-         "build/limn train .., or unset WORLD_SIZE"}};
+         "torchrun, or something like it (WORLD_SIZE, RANK), started %ld processes, and each would train alone: use mpirun "
+         "-n N build/limn train .., or unset WORLD_SIZE"}};
     static char text[512];
     if (number_of("OMPI_COMM_WORLD_SIZE") > 1) return *rank = (int)number_of("OMPI_COMM_WORLD_RANK"), OPEN_MPI;
     if (number_of("OMPI_COMM_WORLD_SIZE") == 1) return ALONE;
-    if (number_of("PMIX_RANK") >= 0 && number_of("SLURM_STEP_NUM_TASKS") > 1) return *rank = (int)number_of("PMIX_RANK"), OPEN_MPI;
+    if (number_of("PMIX_RANK") >= 0 && number_of("SLURM_STEP_NUM_TASKS") > 1) /* srun --mpi=pmix */
+        return *rank = (int)number_of("PMIX_RANK"), OPEN_MPI;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         long size = number_of(others[i].size);
         if (size <= 1) continue;
@@ -80,7 +81,7 @@ static void speak_again(limn_ctx *ctx, cli_ranks *r)
     if (n) limn_fail(ctx, LIMN_BAD_ARGUMENT, "%s", sentence ? sentence + 2 : text);
 }
 
-/* Before there is a group nobody knows whether rank 0 says the same: it would have ended by then, and this process with it. */
+/* Before there is a group nobody knows whether rank 0 says the same: it would have ended by then, and this process too. */
 static void speak_if_alone(limn_ctx *ctx, cli_ranks *r)
 {
     if (r->rank == 0) return;

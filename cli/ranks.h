@@ -13,8 +13,8 @@ typedef struct cli_ranks {
     int err, out;    /* its stderr and stdout meanwhile */
 } cli_ranks;
 
-/** Joins the others where mpirun, or srun with PMIx, started this process; refuses where another launcher did, whose processes
- *  would each train alone.  Until cli_ranks_agree(), a rank other than 0 says nothing.
+/** Joins the others where mpirun, or srun with PMIx, started this process; refuses where another launcher did, whose
+ *  processes would each train alone.  Until cli_ranks_agree(), a rank other than 0 says nothing.
  *  @return the exit code: 0, or 2 after a message (of rank 0 alone); then nothing is left to end */
 int cli_ranks_begin(limn_ctx *ctx, cli_ranks *out);
 /** Whether the flags of all ranks could be read: code is this rank's exit code.  From here on all ranks may say something.

@@ -1,5 +1,5 @@
-/* test_mpi.c: `limn train` under mpirun is one training: the bytes of one process, one sentence for what is wrong, and nobody
- * waits for a process that died or stands still.  Skipped where the plugin or mpirun is missing. */
+/* test_mpi.c: `limn train` under mpirun is one training: the bytes of one process, one sentence for what is wrong, and
+ * nobody waits for a process that died or stands still.  Skipped where the plugin or mpirun is missing. */
 #include "file/bytes.h"
 
 #include <setjmp.h>
@@ -75,7 +75,8 @@ static void what_is_wrong_is_said_once(void **state)
     NEEDS_MPI;
 #define ONE "-n 1 " LIMN "train dit "
     static const struct { const char *command, *sentence; } rows[] = {
-        {MPIRUN "-n 2 " LIMN "train dit " TINY "--batch 0 -o x", "limn: --batch expects a whole number from 1 to 65536, found \"0\""},
+        {MPIRUN "-n 2 " LIMN "train dit " TINY "--batch 0 -o x",
+         "limn: --batch expects a whole number from 1 to 65536, found \"0\""},
         {MPIRUN "-n 2 " LIMN "train dit --data nowhere -o x", "limn: nowhere: No such file or directory"},
         {MPIRUN "-n 2 " LIMN "train " TINY "-o x", "expected NET, --data and --out"},
         {MPIRUN ONE TINY "-o x : " ONE TINY "--steps zero -o x", "limn: rank 1 of 2: --steps expects"},
@@ -112,7 +113,8 @@ static void other_launchers_are_refused(void **state)
         assert_int_not_equal(access("x", F_OK), 0);
     }
     /* one process each: a batch script of Slurm, a container that says so */
-    assert_int_equal(run("env SLURM_NTASKS=8 SLURM_PROCID=0 WORLD_SIZE=1 RANK=0 " LIMN "train dit " TINY "--steps 1 -o y"), 0);
+    assert_int_equal(
+        run("env SLURM_NTASKS=8 SLURM_PROCID=0 WORLD_SIZE=1 RANK=0 " LIMN "train dit " TINY "--steps 1 -o y"), 0);
 }
 
 /* Two ranks; `signal` comes to rank 1, or to mpirun, when the first checkpoint is there.  @return the exit code; text is
@@ -121,8 +123,8 @@ static int interrupt(const char *out, const char *signal, bool launcher, double 
 {
     char command[2048];
     snprintf(command, sizeof command,
-             "rm -rf %s pid.*; " MPIRUN "-n 2 -x LIMN_PATIENCE=3 sh -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec \"$@\"' sh " LIMN
-             "train dit " TINY "--steps 1000000 --save-every 5 --log-every 1000 -o %s & all=$!; "
+             "rm -rf %s pid.*; " MPIRUN "-n 2 -x LIMN_PATIENCE=3 "
+             "sh -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec \"$@\"' sh " LIMN "train dit " TINY "--steps 1000000 --save-every 5 --log-every 1000 -o %s & all=$!; "
              "for i in $(seq 300); do [ -s %s/model.safetensors ] && break; sleep 0.1; done; "
              "date +%%s.%%N >began; kill -%s %s; wait $all; code=$?; date +%%s.%%N >ended; exit $code",
              out, out, out, signal, launcher ? "$all" : "$(cat pid.1)");
@@ -138,7 +140,8 @@ static int interrupt(const char *out, const char *signal, bool launcher, double 
 static void goes_on(const char *out)
 {
     char command[512];
-    snprintf(command, sizeof command, LIMN "train dit " TINY "--accumulate 2 --steps 1000000 --minutes 0.001 -o %s --resume", out);
+    snprintf(command, sizeof command,
+             LIMN "train dit " TINY "--accumulate 2 --steps 1000000 --minutes 0.001 -o %s --resume", out);
     if (run(command) != 0) fail_msg("%s", text);
 }
 

@@ -90,8 +90,8 @@ static void all_ranks_leave_in_the_same_step(void **state)
 
 #define DIT "dit size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64"
 #define UNET "unet size=16 channels=1 width=4 levels=2 norm=batch"
-#define MMDIT "mmdit size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64 text_encoder=clip text_length=12 text_width=16 " \
-              "text_depth=1 text_heads=2"
+#define MMDIT "mmdit size=16 channels=3 patch=4 width=32 depth=1 heads=2 mlp=64 text_encoder=clip text_length=12 " \
+              "text_width=16 text_depth=1 text_heads=2"
 #define DDPM "ddpm size=16 channels=3 width=8 multipliers=12 blocks=1 groups=4"
 #define VAE "vae size=32 channels=3 latent=2 base=4 levels=2 layers=1 groups=2"
 

@@ -64,7 +64,8 @@ enum { N = 1000, MOST = 24 };
 /* What each part is. */
 static void fill(float *x, int part)
 {
-    for (int i = 0; i < N; i++) x[i] = (float)((part * 31 + i) * 2654435761u) * 0x1p-20f * (part % 3 ? 1 : -1) / (float)(1 + i);
+    for (int i = 0; i < N; i++)
+        x[i] = (float)((part * 31 + i) * 2654435761u) * 0x1p-20f * (part % 3 ? 1 : -1) / (float)(1 + i);
 }
 
 typedef struct share {

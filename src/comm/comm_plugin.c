@@ -58,7 +58,8 @@ static const limn_comm_engine by_plugin = {
 static limn_status load(limn_ctx *ctx, const char *path, plugged *p)
 {
     p->library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
-    if (!p->library) return limn_fail(ctx, LIMN_NOT_FOUND, "the plugin for several processes cannot be loaded: %s", dlerror());
+    if (!p->library)
+        return limn_fail(ctx, LIMN_NOT_FOUND, "the plugin for several processes cannot be loaded: %s", dlerror());
     p->plugin = dlsym(p->library, LIMN_PLUGIN_SYMBOL);
     if (!p->plugin || p->plugin->version != LIMN_PLUGIN_VERSION)
         return limn_fail(ctx, LIMN_BAD_FILE, "%s is no plugin of this version of Limn: expected its " LIMN_PLUGIN_SYMBOL

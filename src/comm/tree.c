@@ -77,7 +77,8 @@ static void add_arrived(const piece *p)
         for (int k = 0; k < own.n; k++) {
             float *block = p->in + ((size_t)k * (size_t)p->comm->size + (size_t)rank) * p->each;
             int joined = limn_tree_add(&all, own.node[k].level, own.node[k].first);
-            for (int at = all.n - 2 + joined; at >= all.n - 1; block = sum[at--]) limn_tree_join(p->comm->ctx, p->each, sum[at], block);
+            for (int at = all.n - 2 + joined; at >= all.n - 1; block = sum[at--])
+                limn_tree_join(p->comm->ctx, p->each, sum[at], block);
             sum[all.n - 1] = block;
         }
     }

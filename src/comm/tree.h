@@ -1,8 +1,8 @@
 /* tree.h: sums over the parts of a step, the same bits whoever made which part.
  *
  * Addition of floats hangs on its order, so the order is fixed by the parts' numbers alone.  Node (level l, first part
- * a = k 2^l) is the sum of parts a .. a + 2^l - 1: of its children (l - 1, a) + (l - 1, a + 2^(l-1)); where the right one has
- * no part, it is the left one.  The sum over n parts is the node over all of them.
+ * a = k 2^l) is the sum of parts a .. a + 2^l - 1: of its children (l - 1, a) + (l - 1, a + 2^(l-1)); where the right one
+ * has no part, it is the left one.  The sum over n parts is the node over all of them.
  *
  *     parts     0   1   2   3   4   5        6 parts: ((0+1) + (2+3)) + (4+5)
  *

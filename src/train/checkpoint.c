@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- is it the same run? ----------------------------------------------------------------------------------------------- */
+/* ---- is it the same run? ---------------------------------------------------------------------------------------------- */
 
 static limn_status check_settings(limn_trainer *t, const char *path, const limn_weight_file *st)
 {

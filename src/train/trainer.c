@@ -250,7 +250,8 @@ static void keep_gradient(limn_trainer *t, limn_tree *tree, int part)
     int before = tree->n, joined = limn_tree_add(tree, 0, limn_trainer_part(t, part));
     size_t count = t->weights.count;
     const float *sum = t->grad;
-    for (int at = before - 1; at >= before - joined; sum = t->earlier[at--]) limn_tree_join(t->ctx, count, t->earlier[at], sum);
+    for (int at = before - 1; at >= before - joined; sum = t->earlier[at--])
+        limn_tree_join(t->ctx, count, t->earlier[at], sum);
     if (joined == 0 && part < t->o->accumulate - 1) memcpy(t->earlier[before], sum, count * sizeof *sum);
 }
 
