@@ -36,8 +36,8 @@ limn_status cli_plugin(limn_ctx *ctx, const char *name, char installed[LIMN_PATH
     if (from_program(name, installed) && access(installed, F_OK) == 0) return LIMN_OK;
     if (from_program(relative, installed) && access(installed, F_OK) == 0) return LIMN_OK;
     return limn_fail(ctx, LIMN_NOT_FOUND,
-                     "several processes train one network by %s, which is neither beside the program nor in %s: where Limn was "
-                     "built, make mpi builds it (and gets Open MPI)",
+                     "several processes train one network by %s, which is neither beside the program nor in %s: where Limn "
+                     "was built, make mpi builds it (and gets Open MPI)",
                      name, LIMN_PLUGINS);
 }
 

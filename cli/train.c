@@ -89,6 +89,8 @@ static const char help[] =
     "the step and saves; the same\n"
     "command with --resume (in place of --init) goes on with the same bits.  Ctrl-C again ends at once: the last checkpoint "
     "stays.\n"
+    "Under mpirun (make mpi; docs/cluster.md) all processes are one training: mpirun -n 8 limn train .. makes the bits of "
+    "--accumulate 8 in one.\n"
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
 /* ---- signals: SIGHUP, SIGINT, SIGTERM, SIGUSR1 finish the step, and save ---------------------------------------------- */

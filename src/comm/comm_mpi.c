@@ -67,8 +67,8 @@ static void begin_beats(group *g)
 static void end_all(group *g, double silent)
 {
     fprintf(stderr,
-            "limn: rank %d of %d is silent for %d s, last heard of in step %lld: it is stopped or cut off, and all ranks end; "
-            "the last checkpoint is whole, --resume goes on from it\n",
+            "limn: rank %d of %d is silent for %d s, last heard of in step %lld: it is stopped or cut off, and all ranks "
+            "end; the last checkpoint is whole, --resume goes on from it\n",
             (g->rank + g->size - 1) % g->size, g->size, (int)silent, (long long)g->heard);
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
@@ -80,7 +80,7 @@ static void beat(group *g)
     g->ran_at = t;
     MPI_Test(&g->receive, &came, MPI_STATUS_IGNORE);
     if (came) g->heard_at = t, listen_to_previous(g);
-    if (t - before > BEAT_SECONDS) g->heard_at = t; /* this process stood still itself: what came meanwhile is not read yet */
+    if (t - before > BEAT_SECONDS) g->heard_at = t; /* this process stood still: what came meanwhile is not read yet */
     if (g->patience > 0 && t - g->heard_at > g->patience) end_all(g, t - g->heard_at);
     if (t - g->sent_at < BEAT_SECONDS) return;
     MPI_Test(&g->send, &sent, MPI_STATUS_IGNORE);
