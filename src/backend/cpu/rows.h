@@ -86,6 +86,7 @@ typedef struct limn_rows {
     limn_isa isa;
     int vector; /* floats of a register */
     limn_tiles floats, pairs, narrow_pairs; /* tiles of two vectors, and of one with twice the rows */
+    limn_tiles wide_floats; /* of four vectors where there are 32 registers, else as `floats` */
     limn_winograd winograd;
     limn_enlarged enlarged;
     void (*load)(float *to, const void *from, limn_dtype dtype, int64_t n);

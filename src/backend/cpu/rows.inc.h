@@ -322,6 +322,7 @@ static void softmax(float *y, const float *x, int64_t n)
     .isa = level,                                                                                                           \
     .vector = V,                                                                                                            \
     .floats = {.rows = LIMN_TILE_ROWS, .width = 2 * V, .steps = 1, .multiply = tile, .lay = lay},                           \
+    .wide_floats = {.rows = LIMN_TILE_ROWS, .width = WIDE * V, .steps = 1, .multiply = wide_tile, .lay = lay},              \
     .pairs = {.rows = ROWS_PAIR_ROWS, .width = 2 * V, .steps = 1, .multiply = pair_tile, .lay = lay_pairs},                 \
     .narrow_pairs = {.rows = 2 * ROWS_PAIR_ROWS, .width = V, .steps = 1, .multiply = narrow_pair_tile, .lay = lay_pairs},   \
     .winograd = {.input = winograd_input, .weight = winograd_weight, .output = winograd_output,                             \

@@ -1,8 +1,8 @@
-/* tile.inc.h: the heart of a product: a few rows by 2 vectors of C in registers, or twice as many by one.  Included by
- * rows.inc.h.
+/* tile.inc.h: the heart of a product: a few rows by 2 vectors of C in registers, twice as many by one, or by 4 where there
+ * are 32 registers.  Included by rows.inc.h.
  *
  *   C [rows][cols] (+)= A [rows][runs n] B [runs n][width],   element (r, u n + i) of A at a[r a_row + u a_run + i a_step],
- *   B packed: rows of 2 V or V
+ *   B packed: rows of 4 V, 2 V or V
  *
  * An element of A and B is one word of 32 bits: a float, or in `pair_tile` two bf16 terms that follow each other, the first
  * in the low half. C is f32.  Each element is summed in the order of i.  Rows past the last are computed from the last one
@@ -25,35 +25,40 @@ static inline __attribute__((always_inline)) vec multiply_add(bool pairs, vec c,
 
 static inline __attribute__((always_inline)) void some_tile(bool pairs, const int max_rows, const int vectors, float *c,
                                                             int64_t c_row, const word *a, int64_t a_row, int64_t a_step,
-                                                            int64_t a_run, const float *b, int64_t n, int64_t runs, int rows,
-                                                            int cols, bool add)
+                                                            int64_t a_run, const float *b, const int64_t b_row, int64_t n,
+                                                            int64_t runs, int rows, int cols, bool add)
 {
     enum { R = 2 * (LIMN_TILE_ROWS > ROWS_PAIR_ROWS ? LIMN_TILE_ROWS : ROWS_PAIR_ROWS) };
     const word *row[R];
-    vec sum[R][2];
+    vec sum[R][4], x[4];
 #pragma GCC unroll 16
-    for (int r = 0; r < max_rows; r++) row[r] = a + (r < rows ? r : rows - 1) * a_row, sum[r][0] = sum[r][1] = (vec){0};
+    for (int r = 0; r < max_rows; r++) {
+        row[r] = a + (r < rows ? r : rows - 1) * a_row;
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) sum[r][v] = (vec){0};
+    }
     for (int64_t u = 0; u < runs; u++)
-        for (int64_t i = 0, at = u * a_run; i < n; i++, at += a_step, b += vectors * V) {
-            vec x = get_vec(b), y = vectors > 1 ? get_vec(b + V) : x;
+        for (int64_t i = 0, at = u * a_run; i < n; i++, at += a_step, b += b_row) {
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++) x[v] = get_vec(b + v * V);
 #pragma GCC unroll 16
             for (int r = 0; r < max_rows; r++) {
                 word w = row[r][at];
-                sum[r][0] = multiply_add(pairs, sum[r][0], w, x);
-                if (vectors > 1) sum[r][1] = multiply_add(pairs, sum[r][1], w, y);
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; v++) sum[r][v] = multiply_add(pairs, sum[r][v], w, x[v]);
             }
         }
 #pragma GCC unroll 16
     for (int r = 0; r < max_rows; r++, c += c_row) {
         if (r >= rows) return;
         if (cols == vectors * V) {
-            put_vec(c, add ? get_vec(c) + sum[r][0] : sum[r][0]);
-            if (vectors > 1) put_vec(c + V, add ? get_vec(c + V) + sum[r][1] : sum[r][1]);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++) put_vec(c + v * V, add ? get_vec(c + v * V) + sum[r][v] : sum[r][v]);
             continue;
         }
-        float last[2 * V];
-        put_vec(last, sum[r][0]);
-        put_vec(last + V, sum[r][1]);
+        float last[4 * V];
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) put_vec(last + v * V, sum[r][v]);
         for (int i = 0; i < cols; i++) c[i] = add ? c[i] + last[i] : last[i];
     }
 }
@@ -61,19 +66,36 @@ static inline __attribute__((always_inline)) void some_tile(bool pairs, const in
 static void tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
                  int64_t n, int64_t runs, int rows, int cols, bool add)
 {
-    some_tile(false, LIMN_TILE_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
+    some_tile(false, LIMN_TILE_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, 2 * V, n, runs, rows, cols, add);
 }
+
+/* 24 sums, 4 vectors of B and one of A are 29 registers; 10 loads for 24 products where 2 vectors take 8 for 12. */
+#if ROWS_VECTOR == 64
+enum { WIDE = 4 };
+static void wide_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
+                      int64_t n, int64_t runs, int rows, int cols, bool add)
+{
+    const word *w = (const word *)a;
+    if (cols > 2 * V)
+        some_tile(false, LIMN_TILE_ROWS, 4, c, c_row, w, a_row, a_step, a_run, b, 4 * V, n, runs, rows, cols, add);
+    else
+        some_tile(false, LIMN_TILE_ROWS, 2, c, c_row, w, a_row, a_step, a_run, b, 4 * V, n, runs, rows, cols, add);
+}
+#else
+enum { WIDE = 2 };
+#define wide_tile tile
+#endif
 
 static void pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run, const float *b,
                       int64_t n, int64_t runs, int rows, int cols, bool add)
 {
-    some_tile(true, ROWS_PAIR_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
+    some_tile(true, ROWS_PAIR_ROWS, 2, c, c_row, (const word *)a, a_row, a_step, a_run, b, 2 * V, n, runs, rows, cols, add);
 }
 
 static void narrow_pair_tile(float *c, int64_t c_row, const float *a, int64_t a_row, int64_t a_step, int64_t a_run,
                              const float *b, int64_t n, int64_t runs, int rows, int cols, bool add)
 {
-    some_tile(true, 2 * ROWS_PAIR_ROWS, 1, c, c_row, (const word *)a, a_row, a_step, a_run, b, n, runs, rows, cols, add);
+    some_tile(true, 2 * ROWS_PAIR_ROWS, 1, c, c_row, (const word *)a, a_row, a_step, a_run, b, V, n, runs, rows, cols, add);
 }
 
 /* ---- operands of tiles: words [n][width] from rows of memory, `row` elements from step to step; columns past `cols` are

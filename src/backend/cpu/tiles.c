@@ -2,8 +2,8 @@
  *
  * oneDNN splits long f32 sums among threads where there is AVX-512, so that another thread count gives other bits; its AVX2
  * products reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB
- * (docs/speed.md). Here B lies in panels of 2 V columns, packed by the plan for weights and in scratch for weight gradients;
- * weights of 16 bits stay so in their panels, and a block of one is widened for each CHUNK of rows;
+ * (docs/speed.md). Here B lies in panels of as many columns as a tile has, packed by the plan for weights and in scratch
+ * for weight gradients; weights of 16 bits stay so in their panels, and a block of one is widened for each CHUNK of rows;
  * bias, activation, gate and residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK
  * terms in order: the thread count plays no part. */
 #include "backend/cpu/kernels.h"
@@ -13,7 +13,8 @@
 #include <omp.h>
 #include <string.h>
 
-enum { BLOCK = 256, CHUNK = 16 * LIMN_TILE_ROWS }; /* terms of a sum at a time; rows of C a thread takes */
+/* Terms of a sum at a time; most rows of C that a thread takes, and how few it should not. */
+enum { BLOCK = 256, CHUNK = 16 * LIMN_TILE_ROWS, FEW = CHUNK / 2 };
 
 static const char *refuse(const limn_call *c)
 {
@@ -29,7 +30,7 @@ static const char *refuse(const limn_call *c)
 
 static int64_t panel(const limn_call *c)
 {
-    return 2 * limn_rows_of(c)->vector;
+    return limn_rows_of(c)->wide_floats.width;
 }
 
 /* ---- W [N,K] to panels of its type: forward B [K][N], gradient of the input B [N][K] ---------------------------------- */
@@ -154,8 +155,25 @@ static size_t scratch_rows(const limn_call *c)
     return (bias_floats(c) + (size_t)c->n_threads * block_floats(c)) * sizeof(float);
 }
 
-/* What follows the sums, for rows first..end of y. */
-static void finish(const limn_call *c, const limn_rows *rows, const float *bias, int64_t first, int64_t end)
+/* How C is shared out: as many pieces for each thread.  Of less than FEW rows a panel of B would be read for too little:
+ * such a C, of the features of a time or of few words, is cut between panels, too. */
+typedef struct pieces {
+    int64_t n, groups, rows, cols; /* n pieces, `groups` beside each other; of a piece */
+} pieces;
+
+static pieces share_out(const limn_call *c, int64_t m, int64_t cols)
+{
+    int64_t threads = c->n_threads, few = limn_parts(m, FEW), high = limn_round_up(limn_parts(m, CHUNK), threads);
+    if (high > few) high = few;
+    pieces p = {.groups = limn_parts(threads, high), .rows = limn_round_up(limn_parts(m, high), LIMN_TILE_ROWS)};
+    p.cols = limn_round_up(limn_parts(cols, p.groups), panel(c));
+    p.groups = limn_parts(cols, p.cols), p.n = p.groups * limn_parts(m, p.rows);
+    return p;
+}
+
+/* What follows the sums, for rows first..end of y, columns col.. of them. */
+static void finish(const limn_call *c, const limn_rows *rows, const float *bias, int64_t first, int64_t end, int64_t col,
+                   int64_t n)
 {
     unsigned flags = c->attr->flags;
     int at = flags & LIMN_HAS_BIAS ? 3 : 2;
@@ -165,11 +183,12 @@ static void finish(const limn_call *c, const limn_rows *rows, const float *bias,
             per_gate = gate ? limn_shape_count(&c->dst.shape) / limn_shape_count(&gate->shape) : 1;
     struct limn_chain_step act = {.op = LIMN_OP_ACTIVATE, .activation = c->attr->activation};
     for (int64_t r = first; r < end; r++) {
-        float *y = (float *)c->dst.data + r * d;
-        if (bias) rows->add(y, bias, d);
-        if (c->attr->activation) rows->step(&act, y, y, NULL, d);
+        float *y = (float *)c->dst.data + r * d + col;
+        if (bias) rows->add(y, bias + col, n);
+        if (c->attr->activation) rows->step(&act, y, y, NULL, n);
         if (residual)
-            rows->gated_residual(y, gate ? (const float *)gate->data + r / per_gate * d : NULL, residual + r * d, d);
+            rows->gated_residual(y, gate ? (const float *)gate->data + r / per_gate * d + col : NULL, residual + r * d + col,
+                                 n);
     }
 }
 
@@ -185,21 +204,23 @@ static limn_status run_rows(const limn_call *c)
         limn_convert(bias, LIMN_BF16, c->scratch, LIMN_F32, (size_t)cols);
         bias = c->scratch;
     }
+    pieces p = share_out(c, m, cols);
 #pragma omp parallel for schedule(static) num_threads(c->n_threads)
-    for (int64_t first = 0; first < m; first += CHUNK) {
-        int64_t end = first + CHUNK < m ? first + CHUNK : m;
+    for (int64_t piece = 0; piece < p.n; piece++) {
+        int64_t first = piece / p.groups * p.rows, end = first + p.rows < m ? first + p.rows : m;
+        int64_t left = piece % p.groups * p.cols, right = left + p.cols < cols ? left + p.cols : cols;
         float *room = (float *)c->scratch + bias_floats(c) + (size_t)omp_get_thread_num() * block_floats(c);
         for (int64_t i = 0; i < terms; i += BLOCK) {
             int64_t n = terms - i < BLOCK ? terms - i : BLOCK;
-            for (int64_t col = 0; col < cols; col += width) {
-                int some = (int)(cols - col < width ? cols - col : width);
+            for (int64_t col = left; col < right; col += width) {
+                int some = (int)(right - col < width ? right - col : width);
                 const float *b = widened(c, col * terms, i, n, width, room);
                 for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                    rows->floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b, n, 1,
-                                          (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
+                    rows->wide_floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b, n, 1,
+                                               (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
             }
         }
-        if (c->op == LIMN_OP_LINEAR) finish(c, rows, bias, first, end);
+        if (c->op == LIMN_OP_LINEAR) finish(c, rows, bias, first, end, left, right - left);
     }
     return LIMN_OK;
 }
@@ -247,9 +268,10 @@ static limn_status run_weight(const limn_call *c)
             pack_tiles(dy + i * n_out, n_out, n, first, end, tiles);
             for (int64_t col = 0; col < k; col += width)
                 for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                    rows->floats.multiply(dw + r * k + col, k, tiles + (r - first) * BLOCK, 1, LIMN_TILE_ROWS, 0,
-                                          b + col * BLOCK, n, 1, (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS),
-                                          (int)(k - col < width ? k - col : width), i > 0);
+                    rows->wide_floats.multiply(dw + r * k + col, k, tiles + (r - first) * BLOCK, 1, LIMN_TILE_ROWS, 0,
+                                               b + col * BLOCK, n, 1,
+                                               (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS),
+                                               (int)(k - col < width ? k - col : width), i > 0);
         }
     }
     return LIMN_OK;
