@@ -121,6 +121,7 @@ static bool respell(limn_ctx *ctx, limn_lora *lora)
     limn_lora_spelling s[] = {
         {.from = "input_blocks_1_1_proj_in", .to = "down_blocks_0_attentions_0_proj_in"},
         {.from = "c", .to = "a"},
+        {.from = "d", .to = "d", .swapped = true},
         {.from = "b", .to = "conv_in", .piece = 1, .pieces = 2}};
     limn_status status = limn_lora_respell(ctx, lora, LIMN_LORA_DENOISER, sizeof s / sizeof *s, s);
     require(status == LIMN_OK || (status == LIMN_BAD_FILE && strstr(limn_error_text(ctx), "comes twice")));

@@ -196,6 +196,61 @@ static void weights_are_those_of_lycoris_and_peft(void **state)
     limn_lora_free(lora);
 }
 
+static void swap_halves(double *x, int64_t n)
+{
+    for (int64_t i = 0; i < n / 2; i++) {
+        double other = x[i];
+        x[i] = x[n / 2 + i], x[n / 2 + i] = other;
+    }
+}
+
+/* Of W with its halves in another order than the file has them; every kind of file, and a bias. */
+static void halves_of_rows_may_be_in_another_order(void **state)
+{
+    limn_ctx *ctx = *state;
+    static limn_lora_spelling s[N_VECTORS];
+    file f = {0};
+    for (int k = 0; k < N_VECTORS; k++) {
+        add_case(&f, &lora_vectors[k]);
+        snprintf(s[k].from, sizeof s[k].from, "%s", lora_vectors[k].module);
+        snprintf(s[k].to, sizeof s[k].to, "other_%s", lora_vectors[k].module);
+        s[k].swapped = true;
+    }
+    add(&f, LIMN_SHAPE(6), K "diff_b", "whole");
+    limn_lora *lora = written(ctx, &f, 0, NULL);
+    assert_non_null(lora);
+    assert_int_equal(limn_lora_respell(ctx, lora, LIMN_LORA_DENOISER, N_VECTORS, s), LIMN_OK);
+    for (int k = 0; k < N_VECTORS; k++) {
+        const struct lora_vectors *v = &lora_vectors[k];
+        char name[64], flat[64];
+        limn_wanted w = {.name = name, .shape = shape_of(v)};
+        int64_t n = limn_shape_count(&w.shape);
+        double want[256];
+        float x[256];
+        if (v->shape[0] % 2) continue; /* of a norm */
+        snprintf(name, sizeof name, "%s.weight", v->module);
+        snprintf(flat, sizeof flat, "other_%s", v->module);
+        formula_fill(name, n, 1, x);
+        for (int64_t i = 0; i < n; i++) want[i] = x[i];
+        swap_halves(want, n);
+        for (int64_t i = 0; i < n; i++) x[i] = (float)want[i], want[i] = v->value[i];
+        swap_halves(want, n);
+        const limn_lora_module *m = limn_lora_find(lora, LIMN_LORA_DENOISER, flat);
+        assert_non_null(m);
+        assert_int_equal(limn_lora_apply(ctx, lora, m, 0.7, &w, false, x), LIMN_OK);
+        for (int64_t i = 0; i < n; i++)
+            if (!(fabs(x[i] - want[i]) <= 1e-6 * (1 + fabs(want[i]))))
+                fail_msg("%s, number %d is %.9g, expected %.9g", v->module, (int)i, x[i], want[i]);
+        if (strcmp(v->module, "whole")) continue;
+        float bias[6] = {0}, diff[6];
+        formula_fill("lora_unet_whole.diff_b", 6, 1, diff);
+        w.shape = LIMN_SHAPE(6);
+        assert_int_equal(limn_lora_apply(ctx, lora, m, 1, &w, true, bias), LIMN_OK);
+        for (int i = 0; i < 6; i++) assert_true(bias[i] == diff[(i + 3) % 6]);
+    }
+    limn_lora_free(lora);
+}
+
 /* The first channels of a convolution that reads more than the module's. */
 static void networks_for_inpainting_are_changed_where_they_are_alike(void **state)
 {
@@ -355,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_every_program),
         cmocka_unit_test(weights_are_those_of_lycoris_and_peft),
+        cmocka_unit_test(halves_of_rows_may_be_in_another_order),
         cmocka_unit_test(networks_for_inpainting_are_changed_where_they_are_alike),
         cmocka_unit_test(alpha_is_also_found_in_metadata),
         cmocka_unit_test(a_source_is_changed_while_it_is_read),

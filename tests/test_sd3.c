@@ -400,7 +400,8 @@ static void a_net_leaves_blocks_out_on_the_same_weights(void **state)
 /* ---- LoRA files ------------------------------------------------------------------------------------------------------- */
 
 #define BLOCK(i) "transformer_blocks." #i "."
-/* What kohya, and OneTrainer or diffusers, call a module; one of kohya's is up to three of theirs. */
+/* What kohya, and OneTrainer or diffusers, call a module; one of kohya's is up to three of theirs, or has the halves of its
+ * rows in another order. */
 static const struct {
     const char *kohya, *diffusers[3];
 } modules[] = {
@@ -414,8 +415,16 @@ static const struct {
     {"joint_blocks_1_context_block_mlp_fc2", {BLOCK(1) "ff_context.net.2"}},
     {"joint_blocks_0_x_block_adaLN_modulation_1", {BLOCK(0) "norm1.linear"}},
     {"joint_blocks_1_context_block_adaLN_modulation_1", {BLOCK(1) "norm1_context.linear"}},
+    {"joint_blocks_2_context_block_adaLN_modulation_1", {BLOCK(2) "norm1_context.linear"}},
+    {"final_layer_adaLN_modulation_1", {"norm_out.linear"}},
     {"context_embedder", {"context_embedder"}},
 };
+/* (scale, shift) where kohya's has (shift, scale) */
+static bool is_swapped(const char *diffusers)
+{
+    return !strcmp(diffusers, "norm_out.linear") || !strcmp(diffusers, BLOCK(2) "norm1_context.linear");
+}
+
 enum { RANK = 2, KOHYA = 0, PEFT, ONE_TRAINER, SPELLINGS };
 #define LORA "sd3-lora.safetensors"
 #define MERGED "sd3-merged.safetensors"
@@ -452,6 +461,10 @@ static void change(file *lora, file *merged, int spelling, int i)
             for (int m = 0; m < RANK; m++) w[r] += scale * up[(first + r / in) * RANK + m] * down[m * in + r % in];
         if (spelling == KOHYA) first += out;
         else add_pair(lora, spelling, modules[i].diffusers[k], down, in, up, out);
+    }
+    for (int64_t k = 0; k < first * RANK / 2 && is_swapped(modules[i].diffusers[0]); k++) {
+        float other = up[k];
+        up[k] = up[first * RANK / 2 + k], up[first * RANK / 2 + k] = other;
     }
     if (spelling == KOHYA) add_pair(lora, spelling, modules[i].kohya, down, in, up, first);
 }
@@ -500,7 +513,8 @@ static void a_module_under_two_spellings_is_refused(void **state)
     static const struct {
         int spelling;
         const char *module;
-    } also[] = {{KOHYA, "joint_blocks_0_x_block_attn_qkv"}, {ONE_TRAINER, BLOCK(0) "attn.to_k"}};
+    } also[] = {{KOHYA, "joint_blocks_0_x_block_attn_qkv"}, {ONE_TRAINER, BLOCK(0) "attn.to_k"},
+                {KOHYA, "final_layer_adaLN_modulation_1"}};
     limn_ctx *ctx = limn_ctx_new();
     limn_settings settings;
     limn_lora *lora;
@@ -509,6 +523,7 @@ static void a_module_under_two_spellings_is_refused(void **state)
     for (int i = 0; i < COUNT(also); i++) {
         file f = {.n = 0};
         add_pair(&f, PEFT, BLOCK(0) "attn.to_k", zero, 192, zero, 192);
+        add_pair(&f, PEFT, "norm_out.linear", zero, 192, zero, 384);
         add_pair(&f, also[i].spelling, also[i].module, zero, 192, zero, 192);
         write_file(ctx, &f, LORA);
         limn_status status = limn_lora_open(ctx, LORA, &lora);

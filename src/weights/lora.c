@@ -287,7 +287,7 @@ limn_status limn_lora_respell(limn_ctx *ctx, limn_lora *l, limn_lora_network net
         const limn_lora_spelling *found = bsearch(&key, s, n, sizeof *s, by_from);
         if (!found || (m->network != network && m->network != LIMN_LORA_ANY)) continue;
         m->name = limn_arena_strdup(l->arena, found->to);
-        m->piece = found->piece, m->pieces = found->pieces;
+        m->piece = found->piece, m->pieces = found->pieces, m->swapped = found->swapped;
         if (!m->name) return limn_fail_memory(ctx, sizeof found->to, l->path);
     }
     return sort_modules(ctx, l);

@@ -51,6 +51,7 @@ typedef struct limn_lora_module {
     const limn_entry *part[LIMN_LORA_ROLES]; /* NULL: it has none */
     double scale;                            /* alpha / rank, 1 where nothing says */
     int piece, pieces;                       /* which rows of the parameter: piece 1 of 3 is k of q, k, v; pieces 0: all */
+    bool swapped;                            /* the second half of those rows is the first in the file */
 } limn_lora_module;
 
 /** What a tensor's name says.  flat [LIMN_LORA_NAME].  @return NULL; else a sentence: it is no part of a LoRA that is read
@@ -73,6 +74,7 @@ void limn_lora_free(limn_lora *lora); /* NULL is allowed */
 typedef struct limn_lora_spelling {
     char from[LIMN_LORA_NAME], to[LIMN_LORA_NAME];
     int piece, pieces; /* as of a module */
+    bool swapped;
 } limn_lora_spelling;
 /** Modules of a network that files call otherwise get the names that are looked for.
  *  @param spellings  [n], which are sorted here

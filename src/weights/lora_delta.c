@@ -255,18 +255,29 @@ static void change_weight(job *j, double weight, float *x)
     free(d);
 }
 
+static void swap_halves(float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n / 2; i++) {
+        float other = x[i];
+        x[i] = x[n / 2 + i], x[n / 2 + i] = other;
+    }
+}
+
+/* A file whose rows are in another order changes W in that order: so columns of magnitudes and Kronecker's blocks fit. */
 limn_status limn_lora_apply(limn_ctx *ctx, const limn_lora *lora, const limn_lora_module *m, double weight,
                             const limn_wanted *w, bool bias, float *x)
 {
     int64_t pieces = m->pieces ? m->pieces : 1, all = limn_shape_count(&w->shape) / pieces;
     job j = {.ctx = ctx, .lora = lora, .m = m, .out = w->shape.rank ? w->shape.dim[0] / pieces : 1, .in = 1, .taps = 1};
     if (x) x += m->piece * all;
+    if (x && m->swapped) swap_halves(x, all);
     for (int k = 1; k < w->shape.rank; k++) *(k == 1 ? &j.in : &j.taps) *= w->shape.dim[k];
     if (bias) {
         const float *diff = m->part[LIMN_LORA_DIFF_BIAS] ? numbers(&j, LIMN_LORA_DIFF_BIAS, all) : NULL;
         for (int64_t i = 0; diff && x && j.status == LIMN_OK && i < all; i++) x[i] += (float)weight * diff[i];
     } else
         change_weight(&j, weight, x);
+    if (x && m->swapped) swap_halves(x, all);
     for (int i = 0; i < LIMN_LORA_ROLES; i++) free(j.part[i]);
     return j.status;
 }

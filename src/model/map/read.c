@@ -57,6 +57,11 @@ int limn_map_third(const limn_map_row *row)
     return third ? (int)row->how - LIMN_MAP_FIRST_THIRD : -1;
 }
 
+bool limn_map_swaps(const limn_map *map, const limn_map_row *row, int block)
+{
+    return row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && block == map->n_blocks - 1);
+}
+
 static bool has_shape(const limn_entry *e, const limn_shape *want)
 {
     if (!e->usable || (e->rank != want->rank && (e->rank < 2 || want->rank < 2))) return false;
@@ -150,11 +155,10 @@ static limn_status read_rows(limn_ctx *ctx, const limn_map *map, const char *fil
     if (row->how == LIMN_MAP_TRANSPOSED) *type = LIMN_F32; /* worked out */
     if (!to) return LIMN_OK;
     int64_t count = limn_shape_count(&want);
-    bool last = block == map->n_blocks - 1;
     if (third >= 0)
         return limn_weight_file_load_part(ctx, st, e[0], (size_t)(third * (count / 3)), (size_t)(count / 3), to, dtype);
     if (row->how == LIMN_MAP_TRANSPOSED) return transposed(ctx, st, e[0], dtype, to);
-    if (row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && last)) return swapped(ctx, st, e[0], dtype, to);
+    if (limn_map_swaps(map, row, block)) return swapped(ctx, st, e[0], dtype, to);
     limn_status status = LIMN_OK;
     for (int k = 0; k < n && status == LIMN_OK; k++)
         status = limn_weight_file_load(ctx, st, e[k], element(to, dtype, k * count), dtype);

@@ -1,6 +1,5 @@
 /* respell.c: what LoRA files call the modules of a network by other names than ours: a latent U-Net's blocks as Stable
- * Diffusion's own files, a transformer's modules as diffusers, where q, k and v are modules of their own.  Modulations whose
- * halves change places between the two have no second name. */
+ * Diffusion's own files, a transformer's modules as diffusers, where q, k and v are modules of their own. */
 #include "model/config.h"
 #include "model/map/write.h"
 #include "weights/lora.h"
@@ -13,12 +12,11 @@ typedef struct spellings {
     limn_lora_spelling *s;
 } spellings;
 
-/* pieces 0: all of it. */
-static void add(spellings *all, const char *name, const char *parameter, int piece, int pieces)
+static void add(spellings *all, const char *name, const char *parameter, limn_lora_spelling how)
 {
     limn_lora_spelling *s = &all->s[all->n];
     bool bias;
-    *s = (limn_lora_spelling){.piece = piece, .pieces = pieces};
+    *s = how;
     if (limn_lora_flat(name, s->from, &bias) && limn_lora_flat(parameter, s->to, &bias) && !bias) all->n++;
 }
 
@@ -28,15 +26,15 @@ static void add_rows(spellings *all, const limn_map *map, const char *parameter)
     char name[LIMN_MAP_NAME];
     const limn_map_row *row = limn_map_row_of(map, parameter, &block);
     if (!row) return;
-    bool plain = row->how == LIMN_MAP_ROWS || (row->how == LIMN_MAP_SWAP_LAST && block != map->n_blocks - 1);
-    int n = plain ? limn_map_source_count(row) : 0;
+    int n = limn_map_source_count(row);
     for (int k = 0; k < n; k++) {
+        limn_lora_spelling how = {.piece = k, .pieces = n > 1 ? n : 0, .swapped = limn_map_swaps(map, row, block)};
         limn_map_source_name(map, row->source[k], block, limn_map_suffix(parameter), name, sizeof name);
-        add(all, name, parameter, k, n > 1 ? n : 0);
+        add(all, name, parameter, how);
     }
 }
 
-/* Of which the last one has halves in another order. */
+/* The last one is of another kind. */
 static int blocks_of(const limn_settings *s)
 {
     return s->family == &limn_family_mmdit ? ((const mmdit_config *)limn_settings_config(s))->depth : 0;
@@ -56,7 +54,7 @@ limn_status limn_map_respell(limn_ctx *ctx, const limn_settings *settings, limn_
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++) {
         char original[LIMN_LORA_NAME];
         const char *name = g->parameters[i]->name;
-        if (limn_map_original(settings, name, original, sizeof original)) add(&all, original, name, 0, 0);
+        if (limn_map_original(settings, name, original, sizeof original)) add(&all, original, name, (limn_lora_spelling){0});
         else if (named.dialect) add_rows(&all, &named, name);
     }
     if (status == LIMN_OK) status = limn_lora_respell(ctx, lora, LIMN_LORA_DENOISER, all.n, all.s);

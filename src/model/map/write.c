@@ -59,11 +59,6 @@ typedef struct job {
     void *user;
 } job;
 
-static bool swaps(const limn_map *map, const limn_map_row *row, int block)
-{
-    return row->how == LIMN_MAP_SWAP || (row->how == LIMN_MAP_SWAP_LAST && block == map->n_blocks - 1);
-}
-
 static void add_piece(limn_map_tensor *t, const limn_entry *e, size_t first, size_t n)
 {
     if (n) t->piece[t->n++] = (limn_map_piece){e, first, n};
@@ -102,7 +97,7 @@ static limn_status gather_rows(job *j, const limn_map_row *row, int block)
         limn_map_source_name(j->from, row->source[k], block, limn_map_suffix(j->p->name), name, sizeof name);
         limn_status status = limn_map_find(j->ctx, j->file, j->st, name, &want, &e);
         if (status != LIMN_OK) return status;
-        size_t count = limn_entry_count(e), half = swaps(j->from, row, block) ? count / 2 : 0;
+        size_t count = limn_entry_count(e), half = limn_map_swaps(j->from, row, block) ? count / 2 : 0;
         if (third >= 0) {
             add_piece(&j->whole, e, (size_t)third * (count / 3), count / 3);
             continue;
@@ -155,7 +150,8 @@ static limn_status put_rows(const job *j, const limn_map_row *row, int block)
         limn_map_tensor t = {.rank = j->whole.rank};
         memcpy(t.dim, j->whole.dim, sizeof t.dim);
         t.dim[0] /= n;
-        size_t count = (size_t)limn_shape_count(&j->p->shape) / (size_t)n, half = swaps(j->to, row, block) ? count / 2 : 0;
+        size_t count = (size_t)limn_shape_count(&j->p->shape) / (size_t)n,
+               half = limn_map_swaps(j->to, row, block) ? count / 2 : 0;
         slice(&j->whole, (size_t)k * count + half, count - half, &t);
         slice(&j->whole, (size_t)k * count, half, &t);
         limn_map_source_name(j->to, row->source[k], block, limn_map_suffix(j->p->name), t.name, sizeof t.name);
