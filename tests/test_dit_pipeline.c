@@ -3,11 +3,12 @@
  * of diffusers' DiTPipeline, and of the authors' sampling as oracle/dit_pipeline.py states it. */
 #include "file/image.h"
 #include "keep_log.h"
-#include "make_published.h"
+#include "make_lora.h"
 #include "make_torch.h"
 #include "pipeline/sampling.h"
 #include "run_program.h"
 #include "vectors/dit.h"
+#include "vectors/transformer_lora.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -254,7 +255,7 @@ static void check_case(limn_ctx *ctx, limn_pipeline *p, const dit_case *c, limn_
     for (int k = 0; k < c->steps; k++) {
         OK(limn_sampling_step(s));
         const float *expected = c->latents + (size_t)k * s->size;
-        if (!worst) compare("case and call", (int)(c - dit_cases) * 100 + k, s->size, 1, s->x, expected, 1e-4);
+        if (!worst) compare("class and call", c->label * 100 + k, s->size, 1, s->x, expected, 1e-4);
         double most = 0, apart = 0;
         for (size_t i = 0; i < s->size; i++) most = fmax(most, fabs((double)expected[i]));
         for (size_t i = 0; i < s->size; i++) apart = fmax(apart, fabs((double)s->x[i] - (double)expected[i]));
@@ -344,6 +345,59 @@ static void class_guidance_seed_and_whose_matter(void **state)
     assert_true(apart > 0.05);
     limn_pipeline_free(folder);
     limn_pipeline_free(authors);
+    limn_ctx_free(ctx);
+}
+
+/* ---- LoRA files ------------------------------------------------------------------------------------------------------- */
+
+/* As PEFT writes them; embedders: diffusers has one in each block, which is trained for itself. */
+static void write_lora(limn_ctx *ctx, const char *begin, bool flat, bool embedders)
+{
+    static lora_tensors f;
+    char numbers[200], written[200];
+    f.n = 0;
+    for (size_t i = 0; i < TENSORS; i++) {
+        const sd_tensor *t = &dit_tensors[i];
+        bool embedder = strstr(t->name, ".emb.");
+        if (t->rank == 1 || strstr(t->name, "embedding_table") || (embedder && !embedders)) continue;
+        lora_stem("transformer.", t->name, false, numbers);
+        lora_stem(begin, t->name, flat, written);
+        lora_add(&f, t, numbers, written, !flat);
+    }
+    mkdir("dit-xl/adapter", 0777);
+    if (!embedders) assert_int_equal(f.n, DIT_LORA_MODULES * (flat ? 3 : 2));
+    OK(limn_safetensors_write(ctx, "dit-xl/adapter/adapter_model.safetensors", (size_t)f.n, f.view, 0, NULL));
+    write_text("dit-xl/adapter/adapter_config.json", "{\"r\": 2, \"lora_alpha\": 1}");
+    sd_free((size_t)f.n, f.view);
+}
+
+static void loras_draw_what_peft_draws(void **state)
+{
+    (void)state;
+    static const char *const begins[] = {"base_model.model.", "transformer.", "lora_transformer_"};
+    limn_ctx *ctx = limn_ctx_new();
+    limn_pipeline *p;
+    dit_case changed = dit_cases[0];
+    changed.latents = dit_lora_latents, changed.picture = NULL;
+    limn_ctx_set_log(ctx, keep_log, NULL);
+    write_folder(ctx);
+    write_authors(ctx);
+    OK(limn_pipeline_open(ctx, "dit-xl", &p));
+    for (int i = 0; i < 4; i++) {
+        write_lora(ctx, begins[i % 3], i == 2, i == 3);
+        *logged = '\0';
+        OK(limn_pipeline_set_loras(p, 1, &(limn_lora_file){"dit-xl/adapter/adapter_model.safetensors", 0.8, 0.8}));
+        assert_non_null(strstr(logged, i < 3 ? "all its 17 modules are of this model"
+                                             : "17 of its 21 modules are of this model; the first that is not: "
+                                               "\"transformer_blocks_0_norm1_emb_timestep_embedder_linear_1\""));
+        check_case(ctx, p, &changed, options_of(&changed), NULL);
+    }
+    limn_pipeline_free(p);
+    OK(limn_pipeline_open(ctx, "dit-authors/DiT-S-2-64x64.pt", &p));
+    *logged = '\0';
+    OK(limn_pipeline_set_loras(p, 1, &(limn_lora_file){"dit-xl/adapter/adapter_model.safetensors", 0.8, 0.8}));
+    assert_non_null(strstr(logged, "17 of its 21 modules are of this model"));
+    limn_pipeline_free(p);
     limn_ctx_free(ctx);
 }
 
@@ -646,6 +700,7 @@ int main(void)
         cmocka_unit_test(a_folder_draws_what_diffusers_draws),
         cmocka_unit_test(files_of_the_authors_draw_as_their_sampling),
         cmocka_unit_test(class_guidance_seed_and_whose_matter),
+        cmocka_unit_test(loras_draw_what_peft_draws),
         cmocka_unit_test(classes_go_by_their_names),
         cmocka_unit_test(names_may_lie_beside_a_file),
         cmocka_unit_test(weights_of_16_bits_draw_what_they_say),

@@ -400,8 +400,8 @@ static void a_net_leaves_blocks_out_on_the_same_weights(void **state)
 /* ---- LoRA files ------------------------------------------------------------------------------------------------------- */
 
 #define BLOCK(i) "transformer_blocks." #i "."
-/* What kohya, and OneTrainer or diffusers, call a module; one of kohya's is up to three of theirs, or has the halves of its
- * rows in another order. */
+/* What kohya, and OneTrainer or diffusers, call a module (OMI: pieces of kohya's by number); one of kohya's is up to three
+ * of theirs, or has the halves of its rows in another order. */
 static const struct {
     const char *kohya, *diffusers[3];
 } modules[] = {
@@ -425,13 +425,13 @@ static bool is_swapped(const char *diffusers)
     return !strcmp(diffusers, "norm_out.linear") || !strcmp(diffusers, BLOCK(2) "norm1_context.linear");
 }
 
-enum { RANK = 2, KOHYA = 0, PEFT, ONE_TRAINER, SPELLINGS };
+enum { RANK = 2, KOHYA = 0, PEFT, ONE_TRAINER, OMI, SPELLINGS };
 #define LORA "sd3-lora.safetensors"
 #define MERGED "sd3-merged.safetensors"
 
 static void add_pair(file *f, int spelling, const char *module, const float *down, int64_t in, const float *up, int64_t out)
 {
-    static const char *const begins[] = {"lora_unet_", "transformer.", "lora_transformer_"};
+    static const char *const begins[] = {"lora_unet_", "transformer.", "lora_transformer_", "transformer."};
     char name[128], flat[96];
     snprintf(flat, sizeof flat, "%.90s", module);
     for (char *c = flat; *c && spelling == ONE_TRAINER; c++) *c = *c == '.' ? '_' : *c;
@@ -448,6 +448,7 @@ static void change(file *lora, file *merged, int spelling, int i)
 {
     float scale = spelling == PEFT ? 1 : 1.0f / RANK, up[3 * 4 * 9 * 64 * 3 * RANK], down[4 * 64 * 3 * RANK];
     int64_t first = 0, in = 0, out = 0;
+    bool turned = is_swapped(modules[i].diffusers[0]) && (spelling == KOHYA || spelling == OMI);
     for (int k = 0; k < 3 && modules[i].diffusers[k]; k++) {
         char name[160];
         snprintf(name, sizeof name, "%s.weight", modules[i].diffusers[k]);
@@ -459,12 +460,14 @@ static void change(file *lora, file *merged, int spelling, int i)
         formula_fill(name, out * RANK, 0.2f, up + first * RANK);
         for (int64_t r = 0; r < out * in; r++)
             for (int m = 0; m < RANK; m++) w[r] += scale * up[(first + r / in) * RANK + m] * down[m * in + r % in];
+        for (int64_t m = 0; m < out * RANK / 2 && turned; m++) {
+            float other = up[m];
+            up[m] = up[out * RANK / 2 + m], up[out * RANK / 2 + m] = other;
+        }
+        snprintf(name, sizeof name, "%s", modules[i].kohya);
+        if (modules[i].diffusers[1]) snprintf(name + strlen(name), 8, ".%d", k);
         if (spelling == KOHYA) first += out;
-        else add_pair(lora, spelling, modules[i].diffusers[k], down, in, up, out);
-    }
-    for (int64_t k = 0; k < first * RANK / 2 && is_swapped(modules[i].diffusers[0]); k++) {
-        float other = up[k];
-        up[k] = up[first * RANK / 2 + k], up[first * RANK / 2 + k] = other;
+        else add_pair(lora, spelling, spelling == OMI ? name : modules[i].diffusers[k], down, in, up, out);
     }
     if (spelling == KOHYA) add_pair(lora, spelling, modules[i].kohya, down, in, up, first);
 }

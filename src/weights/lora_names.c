@@ -64,6 +64,9 @@ static const struct {
     {"bundle_emb.", "is an embedding in a bundle, which is not read"},
 };
 
+/* What PEFT wraps a network in.  Behind another beginning where a pipeline saved what was wrapped. */
+#define PEFT "base_model.model."
+
 /* Beginnings: of which network, and whether the rest is flat already. */
 static const struct {
     const char *begin;
@@ -78,6 +81,7 @@ static const struct {
     {"lora_te3_", LIMN_LORA_TEXT_3, true},
     {"lora_te_", LIMN_LORA_TEXT, true},
     {"lora_unet.", LIMN_LORA_DENOISER, false},
+    {"lora_transformer.", LIMN_LORA_DENOISER, false},
     {"lora_te1.", LIMN_LORA_TEXT, false},
     {"lora_te2.", LIMN_LORA_TEXT_2, false},
     {"lora_te3.", LIMN_LORA_TEXT_3, false},
@@ -85,7 +89,7 @@ static const struct {
     {"clip_l.", LIMN_LORA_TEXT, false},
     {"clip_g.", LIMN_LORA_TEXT_2, false},
     {"t5.", LIMN_LORA_TEXT_3, false},
-    {"base_model.model.", LIMN_LORA_ANY, false},
+    {PEFT, LIMN_LORA_ANY, false},
     {"diffusion_model.", LIMN_LORA_DENOISER, false},
     {"transformer.", LIMN_LORA_DENOISER, false},
     {"unet.", LIMN_LORA_DENOISER, false},
@@ -144,6 +148,7 @@ const char *limn_lora_name(const char *tensor, limn_lora_network *network, limn_
     if (i == sizeof ends / sizeof *ends) return "is no part of a LoRA";
     while (b < n_begins && strncmp(tensor, begins[b].begin, strlen(begins[b].begin)) != 0) b++;
     size_t skip = b < n_begins ? strlen(begins[b].begin) : 0, last = n - strlen(ends[i].end);
+    if (strncmp(tensor + skip, PEFT, sizeof PEFT - 1) == 0) skip += sizeof PEFT - 1;
     if (last <= skip || last - skip > LIMN_LORA_NAME - 16)
         return "has no module's name, or a longer one than any module has";
     *network = b < n_begins ? begins[b].network : LIMN_LORA_DENOISER;

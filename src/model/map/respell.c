@@ -1,5 +1,6 @@
 /* respell.c: what LoRA files call the modules of a network by other names than ours: a latent U-Net's blocks as Stable
- * Diffusion's own files, a transformer's modules as diffusers, where q, k and v are modules of their own. */
+ * Diffusion's own files, a transformer's modules as diffusers, where q, k and v are modules of their own, or their
+ * authors with a number for each of those. */
 #include "model/config.h"
 #include "model/map/write.h"
 #include "weights/lora.h"
@@ -24,13 +25,16 @@ static void add_rows(spellings *all, const limn_map *map, const char *parameter)
 {
     int block = -1;
     char name[LIMN_MAP_NAME];
+    const char *suffix = limn_map_suffix(parameter);
     const limn_map_row *row = limn_map_row_of(map, parameter, &block);
-    if (!row) return;
-    int n = limn_map_source_count(row);
+    int n = row ? limn_map_source_count(row) : 0;
+    if (row && limn_map_is_copied(row)) return; /* a file changes each copy for itself */
     for (int k = 0; k < n; k++) {
         limn_lora_spelling how = {.piece = k, .pieces = n > 1 ? n : 0, .swapped = limn_map_swaps(map, row, block)};
-        limn_map_source_name(map, row->source[k], block, limn_map_suffix(parameter), name, sizeof name);
+        limn_map_source_name(map, row->source[k], block, suffix, name, sizeof name);
         add(all, name, parameter, how);
+        snprintf(name, sizeof name, "%.*s.%d%s", (int)(suffix - parameter), parameter, k, suffix);
+        if (n > 1) add(all, name, parameter, how);
     }
 }
 
@@ -49,8 +53,8 @@ limn_status limn_map_respell(limn_ctx *ctx, const limn_settings *settings, limn_
     limn_graph *g = limn_graph_new(ctx);
     if (!g) return limn_fail_memory(ctx, sizeof(limn_graph), "a graph");
     limn_status status = limn_model_build(g, settings, (limn_build){.batch = 1}, &ports);
-    if (status == LIMN_OK && !(all.s = malloc((size_t)g->n_parameters * LIMN_MAP_SOURCES * sizeof *all.s + 1)))
-        status = limn_fail_memory(ctx, (size_t)g->n_parameters * LIMN_MAP_SOURCES * sizeof *all.s, limn_lora_path(lora));
+    size_t bytes = (size_t)g->n_parameters * 2 * LIMN_MAP_SOURCES * sizeof *all.s;
+    if (status == LIMN_OK && !(all.s = malloc(bytes + 1))) status = limn_fail_memory(ctx, bytes, limn_lora_path(lora));
     for (int i = 0; i < g->n_parameters && status == LIMN_OK; i++) {
         char original[LIMN_LORA_NAME];
         const char *name = g->parameters[i]->name;

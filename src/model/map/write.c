@@ -198,7 +198,7 @@ static limn_status put_copies(const job *j, const limn_map_row *row)
     return LIMN_OK;
 }
 
-static bool is_copied(const limn_map_row *row)
+bool limn_map_is_copied(const limn_map_row *row)
 {
     return row->source[0] && !strchr(row->name, '*') && !strncmp(row->source[0], "transformer_blocks.0.", 21);
 }
@@ -212,7 +212,7 @@ limn_status limn_map_write(limn_ctx *ctx, const limn_map *from, const char *file
     limn_status status = gather(&j);
     const limn_map_row *row = limn_map_row_of(to, parameter->name, &block);
     if (status != LIMN_OK || (row && row->how == LIMN_MAP_ABSENT)) return status;
-    if (row && is_copied(row)) return put_copies(&j, row);
+    if (row && limn_map_is_copied(row)) return put_copies(&j, row);
     if (row && row->how == LIMN_MAP_TRANSPOSED) return put_turned(&j, row, block);
     if (row && limn_map_third(row) >= 0) return limn_map_third(row) ? LIMN_OK : put_thirds(&j, row, block);
     if (row) return put_rows(&j, row, block);

@@ -43,6 +43,8 @@ const char *limn_map_suffix(const char *name);
 void limn_map_source_name(const limn_map *map, const char *pattern, int block, const char *suffix, char *out, size_t n);
 /** Tensors that a row joins. */
 int limn_map_source_count(const limn_map_row *row);
+/** diffusers has it once for each block, all alike: DiT's embedders of timestep and class. */
+bool limn_map_is_copied(const limn_map_row *row);
 /** Halves of its rows change places in this block. */
 bool limn_map_swaps(const limn_map *map, const limn_map_row *row, int block);
 /** Which third of the rows of its source it is: 0 to 2; -1: none. */
