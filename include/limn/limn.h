@@ -296,8 +296,8 @@ typedef struct limn_generate_options {
     const limn_latent *init_latent; /* in its place a latent of these sides (of a network that makes pictures: their
                                             * values, -1..1); NULL: none */
     double strength; /* init: 0..1, how much of the way from noise is gone once more: the last steps * strength of the steps,
-                      * rounded down; 1 keeps nothing of it; where that is no step, 0, the picture itself comes back; no
-                      * matter where a network edits */
+                      * rounded down (Stable Diffusion 3: up); 1 keeps nothing of it; where that is no step, 0, the picture
+                      * itself comes back; no matter where a network edits */
     const limn_image *mask; /* init: of its size, gray, also with alpha; where gray times alpha is white (half and more) the
                              * picture is made anew, the rest is kept.  Latents of networks that limn_train() made: where it
                              * is black the picture's bytes are kept, and gray is a mixture */

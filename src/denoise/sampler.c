@@ -206,7 +206,7 @@ static void levels_between(const sampler_planner *p)
 static limn_status levels_of_times(limn_ctx *ctx, const sampler_planner *p, limn_spacing spacing, double *values)
 {
     const limn_sampler_options *o = p->options;
-    int points = limn_sampler_steps(LIMN_DISTILLED_STEPS, o->table_strength ? o->strength : 1);
+    int points = limn_sampler_steps(LIMN_DISTILLED_STEPS, o->table_strength ? o->strength : 1, false);
     limn_status status =
         limn_schedule_times(ctx, p->schedule, spacing, p->row->rounding, points, o->n_steps, o->steps_offset, values);
     if (status) return status;
@@ -298,7 +298,7 @@ static limn_status plan(limn_ctx *ctx, limn_sampler *s, double *values, level *l
     const limn_sampler_options *o = &s->options;
     bool flow = o->schedule.kind == LIMN_SCHEDULE_FLOW;
     limn_spacing spacing = o->spacing != LIMN_SPACING_AUTO ? o->spacing : flow ? LIMN_SPACING_TRAILING : s->row->usual;
-    int run = limn_sampler_steps(o->n_steps, o->table_strength ? 1 : o->strength);
+    int run = limn_sampler_steps(o->n_steps, o->table_strength ? 1 : o->strength, o->rounds_up);
     int first = o->n_steps - (run > 0 ? run : 1);
     sampler_planner p = {
         .options = o, .schedule = s->schedule, .row = s->row, .levels = levels, .first = first, .calls = s->calls};
@@ -355,7 +355,12 @@ void limn_sampler_free(limn_sampler *s)
     free(s);
 }
 
-int limn_sampler_steps(int n_steps, double strength) { return (int)(n_steps * strength); }
+int limn_sampler_steps(int n_steps, double strength, bool up)
+{
+    double run = n_steps * strength;
+    return up ? n_steps - (int)(n_steps - run) : (int)run;
+}
+
 int limn_sampler_calls(const limn_sampler *s) { return s->n_calls; }
 double limn_sampler_timestep(const limn_sampler *s, int k) { return s->calls[k].time; }
 double limn_sampler_input_scale(const limn_sampler *s, int k) { return s->calls[k].scale; }

@@ -46,6 +46,7 @@ typedef struct limn_sampler_options {
     double to_sigma;         /* ... this one, below from_sigma; 0: to no noise.  For pictures that hold noise already */
     bool table_strength;     /* samplers of distilled networks: strength takes of their 50 timesteps the last part, and all
                                 n_steps run, spread over it */
+    bool rounds_up;          /* steps that run: as limn_sampler_steps() */
     bool counts_all;         /* lms: weights as if the steps that a strength leaves out had been made, as published */
     limn_rng rng;            /* where noise comes from; AUTO: limn */
     limn_noise_others others; /* than noise that PyTorch's generators draw */
@@ -68,8 +69,9 @@ double limn_sampler_clip(const limn_schedule_options *schedule, int channels);
 limn_status limn_sampler_new(limn_ctx *ctx, const limn_sampler_options *options, limn_sampler **out);
 void limn_sampler_free(limn_sampler *s); /* NULL is allowed */
 
-/** Of n_steps those that a strength lets run, rounded down, as diffusers rounds it: 0 where there is nothing to do. */
-int limn_sampler_steps(int n_steps, double strength);
+/** Of n_steps those that a strength lets run, as diffusers rounds it, down, or (Stable Diffusion 3) those that it leaves out
+ *  down: 0 where there is nothing to do. */
+int limn_sampler_steps(int n_steps, double strength, bool up);
 int limn_sampler_calls(const limn_sampler *s); /* network calls: n_steps, 2 n_steps - 1 for heun, dpm2 .., 9 more for pndm;
                                                   fewer with strength < 1 */
 double limn_sampler_timestep(const limn_sampler *s, int k);    /* what the network is told */

@@ -94,7 +94,7 @@ static limn_status check_hires(const limn_pipeline *p, const limn_generate_optio
     if (!(o->hires_strength >= 0 && o->hires_strength <= 1) || o->hires_steps < 0 || o->hires_steps > 1000)
         return limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "expected a second pass (hires) of a strength from 0 to 1 and 1 to 1000 "
                          "steps, found %.9g and %d", o->hires_strength, o->hires_steps);
-    return limn_sampler_steps(steps, o->hires_strength) > 0
+    return limn_start_steps(p, steps, o->hires_strength) > 0
                ? LIMN_OK
                : limn_fail(p->ctx, LIMN_BAD_ARGUMENT, "a second pass (hires) of a strength of %.9g of %d steps is no step: "
                            "expected one at least", o->hires_strength, steps);

@@ -213,6 +213,7 @@ limn_status limn_generate_sampler(const limn_pipeline *p, const limn_generate_op
                          row->name, samplers_for(flow, true, names, sizeof names));
     if ((o->init || o->init_latent) && !(o->noise > 0) && !net.edits) out->strength = o->strength;
     out->table_strength = limn_start_spreads(p) && row->rounding == LIMN_TIMES_DISTILLED;
+    out->rounds_up = limn_published_is_sd3(p);
     out->counts_all = limn_pipeline_follows_diffusers(p);
     out->others = limn_start_others(p, o);
     if (o->init || o->init_latent)

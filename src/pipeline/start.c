@@ -4,6 +4,7 @@
 #include "denoise/picture.h"
 #include "file/image.h"
 #include "pipeline/autoencoder.h"
+#include "pipeline/published.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -220,11 +221,16 @@ bool limn_start_spreads(const limn_pipeline *p)
     return net.told_guidance && !net.sizes;
 }
 
+int limn_start_steps(const limn_pipeline *p, int n_steps, double strength)
+{
+    return limn_sampler_steps(n_steps, strength, limn_published_is_sd3(p));
+}
+
 bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o)
 {
     int steps = limn_start_spreads(p) ? LIMN_DISTILLED_STEPS : o->steps;
     bool edits = limn_model_interface(&p->settings).edits;
-    return (o->init || o->init_latent) && !edits && !(o->noise > 0) && limn_sampler_steps(steps, o->strength) == 0;
+    return (o->init || o->init_latent) && !edits && !(o->noise > 0) && limn_start_steps(p, steps, o->strength) == 0;
 }
 
 /* Is the first x noise alone?  Published, where a mask and all of the strength ask for it. */

@@ -38,6 +38,8 @@ limn_status limn_start_check(const limn_pipeline *p, const limn_generate_options
  *  that are told the guidance have it.  Those of Stable Diffusion XL have the pipeline of all others, which leaves out the
  *  first steps. */
 bool limn_start_spreads(const limn_pipeline *p);
+/** Of so many steps those that a strength lets run. */
+int limn_start_steps(const limn_pipeline *p, int n_steps, double strength);
 /** A start from a picture of whose way nothing is gone: no step is made. */
 bool limn_start_stays(const limn_pipeline *p, const limn_generate_options *o);
 /** Then the pictures: options->init itself, in the size of the options and with the model's channels.

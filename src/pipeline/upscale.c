@@ -162,7 +162,7 @@ static limn_status draw(upscale *s, limn_image *out)
     size_t pixels = (size_t)s->x.side * (size_t)s->y.side, c = (size_t)s->large.channels;
     uint64_t seed = s->o.seed;
     limn_status status = LIMN_OK;
-    if (limn_sampler_steps(s->o.steps, s->o.strength) == 0) {
+    if (limn_start_steps(s->p, s->o.steps, s->o.strength) == 0) {
         limn_log(s->p->ctx, LIMN_LOG_WARN, "a strength of %g of %d steps is no step: the picture is enlarged, and nothing "
                  "is drawn anew", s->o.strength, s->o.steps);
         return *out = s->large, s->large = (limn_image){0}, LIMN_OK;
