@@ -578,14 +578,23 @@ static void refusals_say_what_is_wrong(void **state)
         const char *name;
         limn_shape shape;
         const char *says;
+        bool diffusers;
     } wrong[] = {
-        {"pos_embed", {3, {1, 80, 192}}, "\"pos_embed\" has 80 places, expected a square of them"},
+        {"pos_embed", {3, {1, 80, 192}}, "\"pos_embed\" has 80 places, expected a square of them", false},
         {"joint_blocks.0.x_block.attn2.qkv.weight", {0, {0}},
-         "\"joint_blocks.1.x_block.attn2.qkv.weight\" is a second attention behind block 0, which has none"},
+         "\"joint_blocks.1.x_block.attn2.qkv.weight\" is a second attention behind block 0, which has none", false},
+        {"y_embedder.mlp.0.weight", {0, {0}}, "has no tensor \"y_embedder.mlp.0.weight\"", false},
+        {"pos_embed.pos_embed", {3, {1, 80, 192}}, "\"pos_embed.pos_embed\" has 80 places, expected a square of them", true},
+        {"transformer_blocks.0.attn2.to_q.weight", {0, {0}},
+         "\"transformer_blocks.1.attn2.to_q.weight\" is a second attention behind block 0, which has none", true},
+        {"time_text_embed.text_embedder.linear_1.weight", {0, {0}},
+         "has no tensor \"time_text_embed.text_embedder.linear_1.weight\"", true},
+        {"proj_out.weight", {2, {9, 192}}, "tensor \"proj_out.weight\" has 9 rows, expected 16 for patches of 2", true},
     };
     for (int i = 0; i < COUNT(wrong); i++) {
         file f = {.n = 0};
-        add_original(&f, 2, "");
+        if (wrong[i].diffusers) add_diffusers(&f, 2, NULL);
+        else add_original(&f, 2, "");
         for (int k = 0; k < f.n; k++) /* instead of the right one */
             if (!strcmp(f.names[k], wrong[i].name)) f.names[k][0] = '_';
         if (wrong[i].shape.rank)

@@ -12,9 +12,10 @@ enum { CONFIG_LIMIT = 1 << 20 };
 
 /* ---- one function per family ------------------------------------------------------------------------------------------ */
 
-limn_patches limn_numbers_patches(limn_numbers *q, const char *first, const char *last, bool may_double,
-                                  const int *field[3])
+limn_patches limn_numbers_patches(limn_numbers *q, bool may_double, const int *field[3])
 {
+    static const char first[] = "x_embedder.proj.weight", last[] = "final_layer.linear.weight";
+    char full[LIMN_NUMBERS_NAME];
     int64_t width = limn_numbers_dim(q, first, 4, 0), channels = limn_numbers_dim(q, first, 4, 1),
             p = limn_numbers_dim(q, first, 4, 2), out = limn_numbers_dim(q, last, 2, 0);
     limn_numbers_set(q, field[0], width);
@@ -24,8 +25,9 @@ limn_patches limn_numbers_patches(limn_numbers *q, const char *first, const char
     bool doubled = may_double && out == 2 * p * p * channels;
     if (out != p * p * channels && !doubled)
         q->status = limn_fail(
-            q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s%s\" has %lld rows, expected %lld for patches of %lld and %lld channels",
-            q->file, q->map->prefix, last, (long long)out, (long long)(p * p * channels), (long long)p, (long long)channels);
+            q->ctx, LIMN_BAD_FILE, "%s: tensor \"%s\" has %lld rows, expected %lld for patches of %lld and %lld channels",
+            q->file, limn_numbers_name(q, last, full), (long long)out, (long long)(p * p * channels), (long long)p,
+            (long long)channels);
     return (limn_patches){width, p, doubled};
 }
 
@@ -33,25 +35,14 @@ void limn_numbers_of_dit(limn_numbers *q)
 {
     const dit_config *cfg = limn_numbers_config(q);
     bool diffusers = q->map->dialect->naming == LIMN_NAMES_DIFFUSERS;
-    limn_patches p = limn_numbers_patches(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
-                                          diffusers ? "proj_out_2.weight" : "final_layer.linear.weight", true,
-                                          (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
+    limn_patches p = limn_numbers_patches(q, true, (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
     limn_numbers_set(q, &cfg->learn_sigma, p.doubled);
     limn_numbers_set(q, &cfg->as_diffusers, diffusers);
     limn_numbers_set(q, &cfg->conditioning, LIMN_TIME_MODULATES);
     limn_numbers_set(q, &cfg->norm, LIMN_NORM_PRE);
-    limn_numbers_set(q, &cfg->depth,
-                     diffusers ? limn_numbers_depth(q, "transformer_blocks.", ".norm1.linear.weight")
-                               : limn_numbers_depth(q, "blocks.", ".adaLN_modulation.1.weight"));
-    limn_numbers_set(
-        q, &cfg->mlp,
-        limn_numbers_dim(q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "blocks.0.mlp.fc1.weight", 2, 0));
-    limn_numbers_set(q, &cfg->classes,
-                     limn_numbers_dim(q,
-                                      diffusers ? "transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight"
-                                                : "y_embedder.embedding_table.weight",
-                                      2, 0) -
-                         1);
+    limn_numbers_set(q, &cfg->depth, limn_numbers_depth(q, "blocks.", ".adaLN_modulation.1.weight"));
+    limn_numbers_set(q, &cfg->mlp, limn_numbers_dim(q, "blocks.0.mlp.fc1.weight", 2, 0));
+    limn_numbers_set(q, &cfg->classes, limn_numbers_dim(q, "y_embedder.embedding_table.weight", 2, 0) - 1);
     limn_numbers_must_agree(q, "in_channels", cfg->channels);
     limn_numbers_must_agree(q, "patch_size", cfg->patch);
     limn_numbers_must_agree(q, "num_layers", cfg->depth);

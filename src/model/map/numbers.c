@@ -4,26 +4,33 @@
 
 #include <string.h>
 
-const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name)
+const char *limn_numbers_name(const limn_numbers *q, const char *name, char out[LIMN_NUMBERS_NAME])
 {
-    char full[512], renamed[256];
+    char renamed[256];
     const limn_dialect *d = q->map->dialect;
     int block;
     const limn_map_row *row = limn_map_row_of(q->map, name, &block);
     if (d->rename) d->rename(q->map, name, renamed, sizeof renamed);
     if (row && row->source[0])
-        limn_map_source_name(q->map, row->source[0], block, limn_map_suffix(name), full, sizeof full);
-    else snprintf(full, sizeof full, "%s%s", q->map->prefix, d->rename ? renamed : name);
-    return limn_weight_file_find(q->st, full);
+        limn_map_source_name(q->map, row->source[0], block, limn_map_suffix(name), out, LIMN_NUMBERS_NAME);
+    else snprintf(out, LIMN_NUMBERS_NAME, "%s%s", q->map->prefix, d->rename ? renamed : name);
+    return out;
+}
+
+const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name)
+{
+    char full[LIMN_NUMBERS_NAME];
+    return limn_weight_file_find(q->st, limn_numbers_name(q, name, full));
 }
 
 int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k)
 {
+    char full[LIMN_NUMBERS_NAME];
     if (q->status != LIMN_OK) return 0;
     const limn_entry *e = limn_numbers_find(q, name);
     if (!e) {
-        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: looks like %s, but has no tensor \"%s%s%s\"", q->file,
-                              q->map->dialect->title, limn_weight_file_prefix(q->st), q->map->prefix, name);
+        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: looks like %s, but has no tensor \"%s%s\"", q->file,
+                              q->map->dialect->title, limn_weight_file_prefix(q->st), limn_numbers_name(q, name, full));
         return 0;
     }
     if (e->rank == rank) return e->dim[k];

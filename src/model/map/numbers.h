@@ -16,8 +16,11 @@ struct limn_numbers {
     limn_status status;   /* of the first failure; later calls do nothing */
 };
 
-/** The tensor of this name, behind the prefix; of a parameter's name that the dialect has another for, the tensor, or the
- *  first of those, that hold it.  NULL: there is none. */
+enum { LIMN_NUMBERS_NAME = 512 };
+/** What the file calls a parameter, prefix and all: of several tensors that hold it the first; where the dialect has no
+ *  other name for it, its own.  @return out */
+const char *limn_numbers_name(const limn_numbers *q, const char *name, char out[LIMN_NUMBERS_NAME]);
+/** The tensor that the file calls so.  NULL: there is none. */
 const limn_entry *limn_numbers_find(const limn_numbers *q, const char *name);
 /** Dimension k of a tensor of this rank; 0 and a failure when it is not there. */
 int64_t limn_numbers_dim(limn_numbers *q, const char *name, int rank, int k);
@@ -46,8 +49,7 @@ typedef struct limn_patches {
     bool doubled; /* the variance comes with the prediction */
 } limn_patches;
 /** @param field  where width, channels and patch go  @return {0} on a failure */
-limn_patches limn_numbers_patches(limn_numbers *q, const char *first, const char *last, bool may_double,
-                                  const int *field[3]);
+limn_patches limn_numbers_patches(limn_numbers *q, bool may_double, const int *field[3]);
 
 void limn_numbers_of_dit(limn_numbers *q);
 void limn_numbers_of_pixart(limn_numbers *q);

@@ -16,21 +16,13 @@ void limn_numbers_of_pixart(limn_numbers *q)
 {
     const pixart_config *cfg = limn_numbers_config(q);
     bool diffusers = q->map->dialect->naming == LIMN_NAMES_DIFFUSERS;
-    limn_patches p = limn_numbers_patches(q, diffusers ? "pos_embed.proj.weight" : "x_embedder.proj.weight",
-                                          diffusers ? "proj_out.weight" : "final_layer.linear.weight", true,
-                                          (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
-    bool sides = limn_numbers_find(q, diffusers ? "adaln_single.emb.resolution_embedder.linear_1.weight"
-                                                : "csize_embedder.mlp.0.weight") != NULL;
+    limn_patches p = limn_numbers_patches(q, true, (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
+    bool sides = limn_numbers_find(q, "csize_embedder.mlp.0.weight") != NULL;
     limn_numbers_set(q, &cfg->learn_sigma, p.doubled);
     limn_numbers_set(q, &cfg->sides, sides);
-    limn_numbers_set(q, &cfg->depth, limn_numbers_depth(q, diffusers ? "transformer_blocks." : "blocks.",
-                                                        ".scale_shift_table"));
-    limn_numbers_set(
-        q, &cfg->mlp,
-        limn_numbers_dim(q, diffusers ? "transformer_blocks.0.ff.net.0.proj.weight" : "blocks.0.mlp.fc1.weight", 2, 0));
-    limn_numbers_set(q, &cfg->text.width,
-                     limn_numbers_dim(q, diffusers ? "caption_projection.linear_1.weight" : "y_embedder.y_proj.fc1.weight",
-                                      2, 1));
+    limn_numbers_set(q, &cfg->depth, limn_numbers_depth(q, "blocks.", ".scale_shift_table"));
+    limn_numbers_set(q, &cfg->mlp, limn_numbers_dim(q, "blocks.0.mlp.fc1.weight", 2, 0));
+    limn_numbers_set(q, &cfg->text.width, limn_numbers_dim(q, "y_embedder.y_proj.fc1.weight", 2, 1));
     limn_numbers_must_agree(q, "in_channels", cfg->channels);
     limn_numbers_must_agree(q, "out_channels", cfg->channels * (1 + cfg->learn_sigma));
     limn_numbers_must_agree(q, "patch_size", cfg->patch);

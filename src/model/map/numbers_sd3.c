@@ -5,16 +5,16 @@
 #include <string.h>
 
 /* Blocks 0 to n - 1 with a second attention, which no block behind them has.  @return n */
-static int64_t dual_blocks(limn_numbers *q, const char *before, const char *after, int64_t depth)
+static int64_t dual_blocks(limn_numbers *q, int64_t depth)
 {
-    char name[96];
-    int64_t n = limn_numbers_depth(q, before, after);
+    char name[96], full[LIMN_NUMBERS_NAME];
+    int64_t n = limn_numbers_depth(q, "joint_blocks.", ".x_block.attn2.qkv.weight");
     for (int64_t i = n + 1; i < depth && q->status == LIMN_OK; i++) {
-        snprintf(name, sizeof name, "%s%lld%s", before, (long long)i, after);
+        snprintf(name, sizeof name, "joint_blocks.%lld.x_block.attn2.qkv.weight", (long long)i);
         if (limn_numbers_find(q, name))
             q->status = limn_fail(q->ctx, LIMN_UNSUPPORTED,
-                                  "%s: \"%s%s\" is a second attention behind block %lld, which has none: Limn knows them in "
-                                  "the first blocks only", q->file, q->map->prefix, name, (long long)n);
+                                  "%s: \"%s\" is a second attention behind block %lld, which has none: Limn knows them in "
+                                  "the first blocks only", q->file, limn_numbers_name(q, name, full), (long long)n);
     }
     return n;
 }
@@ -50,56 +50,39 @@ static void qk_norm_must_agree(limn_numbers *q, bool norm)
 }
 
 /* Places: the whole table, of which a picture takes the middle. */
-static void sd3_places(limn_numbers *q, const char *name, int64_t patch)
+static void sd3_places(limn_numbers *q, int64_t patch)
 {
     const mmdit_config *cfg = limn_numbers_config(q);
-    int64_t n = limn_numbers_dim(q, name, 3, 1), side = limn_numbers_root(n),
+    char full[LIMN_NUMBERS_NAME];
+    int64_t n = limn_numbers_dim(q, "pos_embed", 3, 1), side = limn_numbers_root(n),
             size = limn_numbers_whole(q, "sample_size", 128);
     if (q->status == LIMN_OK && !side)
-        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: \"%s%s\" has %lld places, expected a square of them", q->file,
-                              q->map->prefix, name, (long long)n);
+        q->status = limn_fail(q->ctx, LIMN_BAD_FILE, "%s: \"%s\" has %lld places, expected a square of them", q->file,
+                              limn_numbers_name(q, "pos_embed", full), (long long)n);
     limn_numbers_set(q, &cfg->places, side);
     limn_numbers_set(q, &cfg->size, size < side * patch ? size : side * patch);
     limn_numbers_must_agree(q, "pos_embed_max_size", side);
 }
 
-/* In tensors under either names. */
-typedef struct sd3_names {
-    const char *first, *last, *places, *mlp, *pooled, *norm, *block, *in_block, *dual;
-} sd3_names;
-
-static const sd3_names sd3_original = {
-    .first = "x_embedder.proj.weight", .last = "final_layer.linear.weight", .places = "pos_embed",
-    .mlp = "joint_blocks.0.x_block.mlp.fc1.weight", .pooled = "y_embedder.mlp.0.weight",
-    .norm = "joint_blocks.0.x_block.attn.ln_q.weight", .block = "joint_blocks.", .in_block = ".x_block.attn.qkv.weight",
-    .dual = ".x_block.attn2.qkv.weight"};
-static const sd3_names sd3_diffusers = {
-    .first = "pos_embed.proj.weight", .last = "proj_out.weight", .places = "pos_embed.pos_embed",
-    .mlp = "transformer_blocks.0.ff.net.0.proj.weight", .pooled = "time_text_embed.text_embedder.linear_1.weight",
-    .norm = "transformer_blocks.0.attn.norm_q.weight", .block = "transformer_blocks.", .in_block = ".attn.add_q_proj.weight",
-    .dual = ".attn2.to_q.weight"};
-
 void limn_numbers_of_sd3(limn_numbers *q)
 {
     enum { TOKENS = 77 + 256 }; /* of CLIP and of T5, as diffusers' pipeline has them */
     const mmdit_config *cfg = limn_numbers_config(q);
-    const sd3_names *names = q->map->dialect->naming == LIMN_NAMES_DIFFUSERS ? &sd3_diffusers : &sd3_original;
-    limn_patches p = limn_numbers_patches(q, names->first, names->last, false,
-                                          (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
-    int64_t depth = limn_numbers_depth(q, names->block, names->in_block),
-            dual = dual_blocks(q, names->block, names->dual, depth);
+    static const char norm[] = "joint_blocks.0.x_block.attn.ln_q.weight";
+    limn_patches p = limn_numbers_patches(q, false, (const int *[]){&cfg->width, &cfg->channels, &cfg->patch});
+    int64_t depth = limn_numbers_depth(q, "joint_blocks.", ".x_block.attn.qkv.weight"), dual = dual_blocks(q, depth);
     q->map->n_blocks = (int)depth;
     limn_numbers_set(q, &cfg->attention, MMDIT_JOINT);
     limn_numbers_set(q, &cfg->conditioning, LIMN_TIME_MODULATES);
     limn_numbers_set(q, &cfg->norm, LIMN_NORM_PRE);
     limn_numbers_set(q, &cfg->depth, depth);
     limn_numbers_set(q, &cfg->dual, dual);
-    limn_numbers_set(q, &cfg->mlp, limn_numbers_dim(q, names->mlp, 2, 0));
+    limn_numbers_set(q, &cfg->mlp, limn_numbers_dim(q, "joint_blocks.0.x_block.mlp.fc1.weight", 2, 0));
     limn_numbers_set(q, &cfg->text.width, limn_numbers_dim(q, "context_embedder.weight", 2, 1));
     limn_numbers_set(q, &cfg->text.length, TOKENS);
-    limn_numbers_set(q, &cfg->pooled_width, limn_numbers_dim(q, names->pooled, 2, 1));
-    sd3_places(q, names->places, p.side);
-    int64_t head = limn_numbers_find(q, names->norm) ? limn_numbers_dim(q, names->norm, 1, 0) : 0;
+    limn_numbers_set(q, &cfg->pooled_width, limn_numbers_dim(q, "y_embedder.mlp.0.weight", 2, 1));
+    sd3_places(q, p.side);
+    int64_t head = limn_numbers_find(q, norm) ? limn_numbers_dim(q, norm, 1, 0) : 0;
     limn_numbers_set(q, &cfg->qk_norm, head > 0);
     int64_t rule = head > 0 && p.width % head == 0 ? p.width / head : p.width == 64 * depth ? depth : 0;
     limn_numbers_heads(q, &cfg->heads, head > 0 ? rule : limn_numbers_whole(q, "num_attention_heads", rule), p.width);
