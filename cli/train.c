@@ -90,7 +90,8 @@ static const char help[] =
     "command with --resume (in place of --init) goes on with the same bits.  Ctrl-C again ends at once: the last checkpoint "
     "stays.\n"
     "Under mpirun (make mpi; docs/cluster.md) all processes are one training: mpirun -n 8 limn train .. makes the bits of "
-    "--accumulate 8 in one.\n"
+    "--accumulate 8 in one;\n"
+    "--inner-steps H lets each go H steps of its own between two of all (DiLoCo), for machines joined by a slow network.\n"
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
 /* ---- signals: SIGHUP, SIGINT, SIGTERM, SIGUSR1 finish the step, and save ---------------------------------------------- */
@@ -293,6 +294,7 @@ typedef struct train_line {
     train_words words;
     double class_weights[MAX_CLASS_WEIGHTS];
     long adversary_start;
+    long inner_steps;
     long batch, accumulate, steps, warmup, decay, save_every, log_every, sample_every, threads, seed;
     double minutes;
     const char *used[MAX_SET + 1]; /* names of the flags that were there; ends with NULL */
@@ -309,6 +311,7 @@ static int list_numbers(train_line *l, train_number out[MOST_NUMBERS])
     const train_number numbers[] = {
         {"-b", "--batch", 1, 65536, &l->batch, NULL, NULL},
         {NULL, "--accumulate", 1, 65536, &l->accumulate, NULL, NULL},
+        {NULL, "--inner-steps", 0, 1e9, &l->inner_steps, NULL, NULL},
         {NULL, "--steps", 1, 1e9, &l->steps, NULL, NULL},
         {NULL, "--warmup", 0, 1e9, &l->warmup, NULL, NULL},
         {NULL, "--decay", 0, 1e9, &l->decay, NULL, NULL},
@@ -470,7 +473,8 @@ static int train_as_told(limn_ctx *ctx, int argc, char **argv, cli_ranks *ranks)
     if (l.asked) return fputs(help, stdout), 0;
     int code = cli_ranks_agree(ranks, ctx, right ? 0 : 2);
     if (code) return code;
-    o->batch = (int)l.batch, o->accumulate = (int)l.accumulate, o->steps = l.steps, o->warmup = l.warmup, o->decay = l.decay;
+    o->batch = (int)l.batch, o->accumulate = (int)l.accumulate, o->inner_steps = l.inner_steps;
+    o->steps = l.steps, o->warmup = l.warmup, o->decay = l.decay;
     o->adversary_start = l.adversary_start;
     o->save_every = l.save_every, o->log_every = l.log_every, o->sample_every = l.sample_every;
     o->seed = (uint64_t)l.seed, o->seconds = 60 * l.minutes;

@@ -4,8 +4,12 @@ The networks are those of oracle/networks.py (layer_vectors.py checks them again
 weights and batches come from the formula of networks.py.  AdamW, lr 1e-2, betas 0.9 and 0.99, decay 0.01 on tensors of two and more
 dimensions, gradient norm limited to 1; flow loss: x = (1 - s) x0 + s n, the network learns n - x0.  Networks that enlarge are told the clean picture, made small and large again.
 
+Two ranks with inner steps (DiLoCo; Douillard et al. 2023): rank r sees batch 2 step + r; after every third step SGD with Nesterov's
+momentum 0.9 and rate 0.7 on the mean of what the ranks have moved, from where they set out; AdamW's moments stay each rank's own.
+
     python oracle/ten_losses.py tests/vectors/ten_losses.h
 """
+import copy
 import sys
 
 import torch
@@ -80,25 +84,59 @@ class Model(torch.nn.Module):
         return self.denoiser(image=x, t=TIMES.double(), **d)
 
 
-def ten_losses(network):
-    s = settings(network)
-    model = Model(s)
+class Learner:
+    def __init__(self, model):
+        self.model, self.s = model, model.s
+        self.groups = [[p for _, p in model.named() if (p.dim() > 1) == decays] for decays in (True, False)]
+        self.optimizer = torch.optim.AdamW([dict(params=self.groups[0], weight_decay=0.01), dict(params=self.groups[1], weight_decay=0)],
+                                           lr=1e-2, betas=(0.9, 0.99))
+
+    def step(self, batch):
+        shape = (2, self.s["size"], self.s["size"], self.s["channels"])
+        clean, noise = given(f"clean.{batch}", *shape), given(f"noise.{batch}", *shape)
+        sigma = (TIMES.double() / 1000).reshape(2, 1, 1, 1)
+        loss = ((self.model((1 - sigma) * clean + sigma * noise, clean) - (noise - clean)) ** 2).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for group in self.groups for p in group if p.grad is not None], 1.0)
+        self.optimizer.step()
+        return loss.item()
+
+
+def start(network):
+    model = Model(settings(network))
     with torch.no_grad():
         for name, p in model.named():
             p.copy_(weight(name, p.shape))
-    model = model.double()
-    groups = [[p for _, p in model.named() if (p.dim() > 1) == decays] for decays in (True, False)]
-    optimizer = torch.optim.AdamW([dict(params=groups[0], weight_decay=0.01), dict(params=groups[1], weight_decay=0)], lr=1e-2, betas=(0.9, 0.99))
-    losses, shape = [], (2, s["size"], s["size"], s["channels"])
+    return model.double()
+
+
+def ten_losses(network):
+    learner = Learner(start(network))
+    return [learner.step(step) for step in range(10)]
+
+
+INNER = 3
+
+
+def inner_losses(network):
+    """[2 ranks][10]"""
+    together = start(network)
+    ranks = [Learner(copy.deepcopy(together)) for _ in range(2)]
+    outer = torch.optim.SGD(together.parameters(), lr=0.7, momentum=0.9, nesterov=True)
+    losses = [[], []]
     for step in range(10):
-        clean, noise = given(f"clean.{step}", *shape), given(f"noise.{step}", *shape)
-        sigma = (TIMES.double() / 1000).reshape(2, 1, 1, 1)
-        loss = ((model((1 - sigma) * clean + sigma * noise, clean) - (noise - clean)) ** 2).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for group in groups for p in group if p.grad is not None], 1.0)
-        optimizer.step()
-        losses.append(loss.item())
+        for r, learner in enumerate(ranks):
+            losses[r].append(learner.step(2 * step + r))
+        if (step + 1) % INNER:
+            continue
+        with torch.no_grad():
+            for p, *own in zip(together.parameters(), *(learner.model.parameters() for learner in ranks)):
+                p.grad = sum(p - w for w in own) / len(own)
+            outer.step()
+            for learner in ranks:
+                for p, w in zip(together.parameters(), learner.model.parameters()):
+                    w.copy_(p)
     return losses
 
 
@@ -108,6 +146,11 @@ def main(path):
              "static const struct ten_losses {", "    const char *settings;", "    double loss[10];", "} ten_losses[] = {"]
     for network in NETWORKS:
         lines.append(f'    {{"{network}",\n     {{{", ".join(f"{x:.10g}" for x in ten_losses(network))}}}}},')
+    lines += ["};", "", f"enum {{ INNER_STEPS = {INNER} }};", "static const struct inner_losses {", "    const char *settings;", "    double loss[2][10];",
+              "} inner_losses[] = {"]
+    for network in (NETWORKS[1], NETWORKS[3]):
+        rows = ",\n      ".join("{" + ", ".join(f"{x:.10g}" for x in row) + "}" for row in inner_losses(network))
+        lines.append(f'    {{"{network}",\n     {{{rows}}}}},')
     open(path, "w").write("\n".join([*lines, "};"]) + "\n")
 
 

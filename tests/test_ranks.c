@@ -271,6 +271,50 @@ static void a_checkpoint_does_not_know_how_many_wrote_it(void **state)
     }
 }
 
+/* Between outer steps ranks agree on how they go on and send nothing else; they leave after an outer step, wherever they
+ * were, and its momentum is in the checkpoint.  The rule itself: test_ten_losses. */
+static void inner_steps_send_little(void **state)
+{
+    (void)state;
+    rank_thread r[3];
+    trainee two[2], three[3], other;
+    for (int k = 0; k < 2; k++) two[k] = trainee_of(DIT, "shapes", "run-ranks-inner", 1), two[k].o.inner_steps = 2;
+    int gathered = run_all(2, two, r);
+    succeeded(2, r);
+    assert_int_equal(gathered, 5 + 6 * 1 + 3 * 2); /* around all; a step; an outer step: weights and averages */
+    for (int k = 0; k < 2; k++) two[k].o.out = "run-ranks-inner-again";
+    run_all(2, two, r);
+    same_bytes("run-ranks-inner/checkpoint.safetensors", "run-ranks-inner-again/checkpoint.safetensors");
+    for (int k = 0; k < 2; k++) two[k].o.out = "run-ranks-inner-part", two[k].stop_after = 3;
+    assert_int_equal(run_all(2, two, r), 5 + 4 * 1 + 2 * 2); /* the fourth time they meet to leave */
+    assert_string_equal(r[1].error, "stopped at step 3, saved; the same command with --resume goes on");
+    for (int k = 0; k < 3; k++) {
+        three[k] = trainee_of(DIT, "shapes", "run-ranks-inner-part", 1);
+        three[k].o.inner_steps = 2, three[k].o.resume = true, three[k].o.batch = 2;
+    }
+    run_all(3, three, r);
+    assert_int_equal(r[2].status, LIMN_BAD_ARGUMENT); /* another number of pictures in a step, as ever */
+    for (int k = 0; k < 2; k++) two[k].o.resume = true, two[k].stop_after = 0;
+    run_all(2, two, r);
+    succeeded(2, r);
+    assert_int_equal(two[0].n, 3);
+    other = trainee_of(DIT, "shapes", "run-ranks-whole-way", 2), other.o.steps = 2;
+    run_all(1, &other, r);
+    other.o.resume = true, other.o.inner_steps = 2, other.o.steps = 6;
+    run_all(1, &other, r); /* a run that had no outer steps goes on with them */
+    succeeded(1, r);
+    for (int k = 0; k < 2; k++) two[k] = trainee_of(UNET, "ranks-masks", "run-ranks-norm", 1), two[k].o.inner_steps = 2;
+    run_all(2, two, r);
+    assert_int_equal(r[0].status, LIMN_UNSUPPORTED);
+    assert_non_null(strstr(r[0].error, "--inner-steps with batch norm"));
+    for (int k = 0; k < 2; k++) {
+        two[k] = trainee_of(DIT, "shapes", "run-ranks-apart", 1), two[k].o.inner_steps = 2;
+        two[k].o.lr = 1e30, two[k].o.clip = 0, two[k].o.warmup = 0;
+    }
+    run_all(2, two, r);
+    for (int k = 0; k < 2; k++) assert_int_equal(r[k].status, LIMN_DIVERGED);
+}
+
 static void what_befalls_one_rank_ends_all(void **state)
 {
     (void)state;
@@ -315,6 +359,7 @@ int main(void)
         cmocka_unit_test(all_ranks_leave_in_the_same_step),
         cmocka_unit_test(ranks_learn_what_one_learns),
         cmocka_unit_test(a_checkpoint_does_not_know_how_many_wrote_it),
+        cmocka_unit_test(inner_steps_send_little),
         cmocka_unit_test(what_befalls_one_rank_ends_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,6 +200,8 @@ typedef struct limn_train_options {
     int fold, folds;       /* or part fold (from 0) of folds */
 
     int batch, accumulate; /* a step sees batch x accumulate pictures, batch at a time */
+    int64_t inner_steps;   /* ranks go so many steps of their own, then one together (DiLoCo): for slow networks.  0: all
+                              steps together */
     int64_t steps, warmup, decay; /* optimizer steps; decay: steps of falling rate at the end, 0: all after the warm-up */
     double lr, weight_decay; /* AdamW */
     double clip;           /* largest norm of a gradient; 0: any */

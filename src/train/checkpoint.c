@@ -84,16 +84,17 @@ static limn_status save_state(limn_trainer *t, size_t n_metadata, const metadata
 {
     char path[1100];
     size_t n = (size_t)t->weights.n;
-    limn_named_view *views = calloc(4 * n, sizeof *views);
+    limn_trainer_state state[LIMN_TRAINER_STATES];
+    size_t n_states = (size_t)limn_trainer_states(t, state);
+    limn_named_view *views = calloc(n_states * n, sizeof *views);
     limn_arena *arena = limn_arena_new(); /* of names */
-    const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
-    const float *states[] = {t->weights.value, t->m, t->v, t->ema};
     bool named = views && arena;
-    for (size_t k = 0; k < 4 && named; k++) named = name_state(t, arena, prefixes[k], states[k], views + k * n);
-    limn_status status = named ? LIMN_OK : limn_fail_memory(t->ctx, 4 * n * sizeof *views, "saving");
+    for (size_t k = 0; k < n_states && named; k++)
+        named = name_state(t, arena, state[k].prefix, state[k].data, views + k * n);
+    limn_status status = named ? LIMN_OK : limn_fail_memory(t->ctx, n_states * n * sizeof *views, "saving");
     if (status == LIMN_OK) {
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
-        status = limn_safetensors_write(t->ctx, path, 4 * n, views, n_metadata, metadata);
+        status = limn_safetensors_write(t->ctx, path, n_states * n, views, n_metadata, metadata);
     }
     limn_arena_free(arena);
     free(views);
@@ -198,10 +199,12 @@ limn_status limn_trainer_resume(limn_trainer *t)
     if (status == LIMN_OK) status = check_settings(t, path, st);
     if (status == LIMN_OK) status = check_facts(t, path, st);
     if (status == LIMN_OK) tell_unknown(t, path, st);
-    const char *prefixes[] = {"", "adam_m/", "adam_v/", "ema/"};
-    float *states[] = {t->weights.value, t->m, t->v, t->ema};
-    for (int k = 0; k < 4 && status == LIMN_OK; k++)
-        status = limn_weights_load(t->ctx, &t->weights, path, st, prefixes[k], states[k]);
+    limn_trainer_state state[LIMN_TRAINER_STATES];
+    int n_states = limn_trainer_states(t, state);
+    if (t->o->inner_steps && !limn_weight_file_metadata(st, "limn.inner_steps"))
+        n_states--, limn_log(t->ctx, LIMN_LOG_INFO, "%s is of a run without --inner-steps: outer steps begin anew", path);
+    for (int k = 0; k < n_states && status == LIMN_OK; k++)
+        status = limn_weights_load(t->ctx, &t->weights, path, st, state[k].prefix, state[k].data);
     limn_weight_file_close(st);
     return status;
 }

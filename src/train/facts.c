@@ -72,6 +72,7 @@ limn_run_facts *limn_facts_of(const limn_trainer *t)
     limn_facts_add(f, "limn.freeze", "--freeze", "%s", o->freeze ? o->freeze : "");
     limn_facts_add(f, "limn.lr", NULL, "%.9g", o->lr);
     limn_facts_add(f, "limn.steps", NULL, "%lld", (long long)o->steps);
+    if (o->inner_steps) limn_facts_add(f, "limn.inner_steps", NULL, "%lld", (long long)o->inner_steps);
     t->task->facts(t, f);
     record_data(&t->print, f);
     if (!f->failed) return f;

@@ -23,13 +23,13 @@ static size_t plan_bytes(const limn_trainer *t)
     return size.activation_bytes + size.scratch_bytes + size.packed_bytes;
 }
 
-/* value, gradient, two moments, EMA, sums of gradients; a byte that says whether an element decays; a bf16 copy while
- * saving */
+/* value, gradient, two moments, EMA, sums of gradients, two of outer steps; a byte that says whether an element decays; a
+ * bf16 copy while saving */
 static size_t state_bytes(const limn_trainer *t)
 {
     size_t n = 0;
     for (int i = 0; i < t->net.g->n_parameters; i++) n += (size_t)(limn_node_count(t->net.g->parameters[i]) + 15) / 16 * 16;
-    return n * (4 * (5 + (size_t)t->n_earlier) + 1 + 2);
+    return n * (4 * (5 + (size_t)t->n_earlier + (t->o->inner_steps ? 2 : 0)) + 1 + 2);
 }
 
 size_t limn_trainer_bytes(const limn_trainer *t)

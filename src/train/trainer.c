@@ -73,6 +73,8 @@ static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
     if ((unsigned)o->crop > LIMN_SQUASH || (unsigned)o->precision > LIMN_PRECISION_F64 || o->n_shapes < 0)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "crop %d, precision %d or n_shapes %d is no value of its own", (int)o->crop,
                          (int)o->precision, o->n_shapes);
+    if (o->inner_steps < 0)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT, "inner_steps is %lld, expected 0 or more", (long long)o->inner_steps);
     limn_status status = check_numbers(ctx, o);
     if (status != LIMN_OK) return status;
     if (!*o->out) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the run folder (--out) has no name");
@@ -106,10 +108,15 @@ static limn_status choose_task(limn_trainer *t)
     return t->o->latents && t->task == &limn_task_denoise ? fit_latents(t) : LIMN_OK;
 }
 
-/* This rank's parts of a step. */
+/* Of a step: this rank's parts among all whose gradients are added up, those of its own where it goes alone. */
+static int64_t place_of(const limn_trainer *t, int part)
+{
+    return t->o->inner_steps ? part : limn_trainer_part(t, part);
+}
+
 static limn_tree own_parts(const limn_trainer *t, int n, int *most)
 {
-    return limn_tree_of(limn_trainer_part(t, 0), n, most);
+    return limn_tree_of(place_of(t, 0), n, most);
 }
 
 static limn_status build(limn_trainer *t)
@@ -125,6 +132,10 @@ static limn_status build(limn_trainer *t)
                                  .adversary = o->adversary};
     limn_status status = limn_step_graph_build(t->ctx, &options, &t->net);
     if (status != LIMN_OK) return status;
+    if (o->inner_steps && t->net.n_running)
+        return limn_fail(t->ctx, LIMN_UNSUPPORTED,
+                         "--inner-steps with batch norm, whose running statistics are of the pictures of all ranks: use "
+                         "another norm, or steps of all ranks together");
     own_parts(t, o->accumulate, &t->n_earlier);
     limn_plan_options plan = {.precision = o->precision, .recompute = o->recompute};
     status = limn_step_graph_plan(&t->net, &plan, &t->plan);
@@ -152,6 +163,11 @@ static limn_status make_state(limn_trainer *t)
         *states[i] = limn_alloc_aligned(bytes);
         if (!*states[i]) return limn_fail_memory(t->ctx, bytes, "training state");
         memset(*states[i], 0, bytes);
+    }
+    if (t->o->inner_steps) {
+        status = limn_outer_new(t->ctx, t->weights.count, &t->outer);
+        if (status == LIMN_OK) status = limn_comm_open(t->ctx, &t->alone);
+        if (status != LIMN_OK) return status;
     }
     t->decay = calloc(t->weights.count, 1);
     t->losses = calloc((size_t)t->o->accumulate, sizeof *t->losses);
@@ -207,10 +223,13 @@ static limn_status start(limn_trainer *t)
 
 static limn_status share_start(limn_trainer *t)
 {
-    float *states[] = {t->weights.value, t->m, t->v, t->ema};
+    limn_trainer_state state[LIMN_TRAINER_STATES];
+    int n = limn_trainer_states(t, state);
+    size_t bytes = t->weights.count * sizeof(float);
     limn_status status = limn_comm_broadcast(t->ranks.comm, 0, sizeof t->step, &t->step);
-    for (int i = 0; i < 4 && status == LIMN_OK; i++)
-        status = limn_comm_broadcast(t->ranks.comm, 0, t->weights.count * sizeof(float), states[i]);
+    for (int i = 0; i < n && status == LIMN_OK; i++) status = limn_comm_broadcast(t->ranks.comm, 0, bytes, state[i].data);
+    t->met = t->step;
+    if (t->outer.from) memcpy(t->outer.from, t->weights.value, bytes);
     return status;
 }
 
@@ -247,7 +266,7 @@ static void keep_statistics(limn_trainer *t, int part)
 /* The gradient of a part joins the nodes that it completes; the last one, where it completes none, stays where it is. */
 static void keep_gradient(limn_trainer *t, limn_tree *tree, int part)
 {
-    int before = tree->n, joined = limn_tree_add(tree, 0, limn_trainer_part(t, part));
+    int before = tree->n, joined = limn_tree_add(tree, 0, place_of(t, part));
     size_t count = t->weights.count;
     const float *sum = t->grad;
     for (int at = before - 1; at >= before - joined; sum = t->earlier[at--])
@@ -270,14 +289,15 @@ static limn_status gradients(limn_trainer *t)
     return status;
 }
 
-/* The mean over the parts of all ranks. */
+/* The mean over the parts of all ranks, with inner steps over this rank's own. */
 static limn_status mean_gradient(limn_trainer *t)
 {
     int parts = t->o->accumulate, n = own_parts(t, parts, NULL).n;
     float *sum[LIMN_TREE_NODES];
     memcpy(sum, t->earlier, sizeof t->earlier);
     if (own_parts(t, parts - 1, NULL).n < n) sum[n - 1] = t->grad; /* where keep_gradient() left it */
-    return limn_tree_sum(t->ranks.comm, parts, t->weights.count, sum, t->grad, 1.0f / (float)limn_trainer_parts(t));
+    limn_comm *comm = t->o->inner_steps ? t->alone : t->ranks.comm;
+    return limn_tree_sum(comm, parts, t->weights.count, sum, t->grad, 1.0f / (float)(parts * comm->size));
 }
 
 /* The same collectives on every rank, also on one that failed or leaves: what they sum then is of no account. */
@@ -317,6 +337,14 @@ static limn_status optimize(limn_trainer *t, double norm, double *lr)
     limn_adamw_step(&adamw, t->step + 1, norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay,
                     t->ctx->n_threads);
     return LIMN_OK;
+}
+
+/* With inner steps, of all ranks together: when it is time, or when they leave. */
+static limn_status outer_step(limn_trainer *t)
+{
+    if (!t->o->inner_steps || t->met == t->step) return LIMN_OK;
+    t->met = t->step;
+    return limn_outer_step(t->ranks.comm, &t->outer, t->weights.count, t->weights.value, t->ema, t->grad);
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------------------- */
@@ -373,7 +401,7 @@ static limn_wish after_step(limn_trainer *t, course *c)
     const limn_train_options *o = t->o;
     bool last = t->step == o->steps, out_of_time = o->seconds > 0 && limn_seconds() - c->begin > o->seconds;
     limn_status shown = LIMN_OK;
-    c->due = t->step % o->save_every == 0;
+    c->due = c->due || t->step % o->save_every == 0;
     if (limn_trainer_leads(t)) {
         if (t->step % o->log_every == 0 || last) log_row(t, c);
         if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && last))
@@ -388,6 +416,8 @@ static limn_wish after_step(limn_trainer *t, course *c)
 static limn_status leave(limn_trainer *t, course *c, limn_status mine, limn_wish wish)
 {
     const char *by = t->o->init ? "--resume in place of --init" : "--resume";
+    limn_status met = outer_step(t);
+    if (mine == LIMN_OK) mine = met;
     if (mine == LIMN_OK && limn_trainer_leads(t)) {
         if (wish == LIMN_WISH_TIME_UP && t->step > c->since) log_row(t, c);
         if (wish == LIMN_WISH_TIME_UP && t->score_head && t->step > c->shown) show(t, &c->from);
@@ -404,6 +434,12 @@ static limn_status leave(limn_trainer *t, course *c, limn_status mine, limn_wish
                            "stopped after the last step, which is saved; its samples and scores are missing")
                : limn_fail(t->ctx, LIMN_CANCELLED, "stopped at step %lld, saved; the same command with %s goes on",
                            (long long)t->step, by);
+}
+
+/* Inner steps are saved when ranks have met: what a rank has between is its own. */
+static bool save_is_due(const limn_trainer *t, const course *c)
+{
+    return c->due && limn_trainer_leads(t) && (!t->o->inner_steps || t->met == t->step);
 }
 
 static limn_status loop(limn_trainer *t)
@@ -424,14 +460,17 @@ static limn_status loop(limn_trainer *t)
         if (status != LIMN_OK) return status;
         if (wish != LIMN_WISH_GO_ON) return leave(t, &c, LIMN_OK, wish);
         c.norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads);
-        status = check_finite(t, loss, c.norm); /* the same numbers on all ranks */
-        if (status != LIMN_OK) return status;
+        status = check_finite(t, loss, c.norm);
+        if (status != LIMN_OK && !t->o->inner_steps) return status; /* the same numbers on all ranks */
         /* saved only now that these weights have given a finite loss: a bad state never replaces a good one */
-        if (c.due && limn_trainer_leads(t)) mine = save_or_warn(t, &c.failed);
+        if (status == LIMN_OK && save_is_due(t, &c)) status = save_or_warn(t, &c.failed), c.due = false;
+        if (mine == LIMN_OK) mine = status;
         status = optimize(t, c.norm, &c.lr);
         if (mine == LIMN_OK) mine = status;
         t->step++, c.sum += loss;
         limn_comm_at_step(t->ranks.comm, t->step);
+        status = t->o->inner_steps && t->step % t->o->inner_steps == 0 ? outer_step(t) : LIMN_OK;
+        if (status != LIMN_OK) return status;
         if (mine == LIMN_OK) wish = after_step(t, &c);
     }
     return leave(t, &c, mine, wish);
@@ -450,6 +489,8 @@ static void close_all(limn_trainer *t)
     float *states[] = {t->grad, t->m, t->v, t->ema};
     for (int i = 0; i < 4; i++) limn_free_aligned(states[i]);
     for (int i = 0; i < t->n_earlier; i++) limn_free_aligned(t->earlier[i]);
+    limn_outer_free(&t->outer);
+    limn_comm_close(t->alone);
     free(t->decay), free(t->losses);
     limn_lock_release(t->lock);
     limn_ranks_free(&t->ranks);

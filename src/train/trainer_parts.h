@@ -13,6 +13,7 @@
 #include "train/step_graph.h"
 #include "train/tensorboard.h"
 #include "net/net.h"
+#include "train/outer.h"
 #include "train/ranks.h"
 #include "train/weights.h"
 
@@ -55,6 +56,9 @@ struct limn_trainer {
     float *grad, *m, *v, *ema; /* as weights.value */
     float *earlier[LIMN_TREE_NODES]; /* as weights.value: sums of the gradients of earlier parts of a step (comm/tree.h) */
     int n_earlier;
+    limn_outer outer;          /* with o->inner_steps */
+    int64_t met;               /* step of the last outer one */
+    limn_comm *alone;          /* with o->inner_steps: gradients are this rank's own */
     double *losses;            /* [accumulate]: of this rank's parts */
     float *running; /* [ranks, accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running();
                        NULL: there are none */
@@ -83,6 +87,22 @@ static inline int limn_trainer_parts(const limn_trainer *t)
 static inline int64_t limn_trainer_pictures(const limn_trainer *t)
 {
     return (int64_t)t->o->batch * limn_trainer_parts(t);
+}
+
+/* What a checkpoint holds of every weight. */
+typedef struct limn_trainer_state {
+    const char *prefix; /* of its tensors' names */
+    float *data;        /* as weights.value */
+} limn_trainer_state;
+enum { LIMN_TRAINER_STATES = 5 };
+
+/** @return how many there are: 4, with o->inner_steps 5 */
+static inline int limn_trainer_states(const limn_trainer *t, limn_trainer_state out[LIMN_TRAINER_STATES])
+{
+    const limn_trainer_state all[LIMN_TRAINER_STATES] = {
+        {"", t->weights.value}, {"adam_m/", t->m}, {"adam_v/", t->v}, {"ema/", t->ema}, {"outer/", t->outer.momentum}};
+    for (int i = 0; i < LIMN_TRAINER_STATES; i++) out[i] = all[i];
+    return t->o->inner_steps ? LIMN_TRAINER_STATES : LIMN_TRAINER_STATES - 1;
 }
 
 /** Which of all parts this rank's part 0 .. accumulate - 1 is. */

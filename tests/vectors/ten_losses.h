@@ -44,3 +44,16 @@ static const struct ten_losses {
     {"pixart size=4 channels=3 patch=2 width=12 depth=2 heads=2 mlp=12 interpolation=0.5 sides=1 learn_sigma=0 text_length=4 text_width=8",
      {0.9004840364, 0.7566879205, 0.8254124772, 0.819587893, 0.702264663, 0.8445301768, 0.6828612833, 0.7115710703, 0.8263999446, 0.6829141464}},
 };
+
+enum { INNER_STEPS = 3 };
+static const struct inner_losses {
+    const char *settings;
+    double loss[2][10];
+} inner_losses[] = {
+    {"dit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 conditioning=modulated norm=pre classes=4",
+     {{0.6794282696, 0.9063695607, 0.7983579607, 0.6987784674, 0.7859305451, 0.8179811606, 0.664580549, 0.7330290774, 0.722697986, 0.7541177681},
+      {0.8422524738, 0.7174743891, 0.8371471385, 0.704008022, 0.5887260284, 0.8823424453, 0.5798735451, 0.7127650116, 0.6487420962, 0.6345601558}}},
+    {"mmdit size=4 channels=3 patch=2 width=8 depth=2 heads=2 mlp=12 text_length=4 text_width=8 text_depth=1 text_heads=2 text_vocab=514 conditioning=modulated norm=pre text_encoder=clip",
+     {{0.6394385065, 0.9134350185, 0.8035882969, 0.7216625407, 0.7952077469, 0.809111969, 0.6735784977, 0.7207083434, 0.7127114853, 0.8170434153},
+      {0.9423915662, 0.7181551552, 0.8532353714, 0.7143776885, 0.582738432, 0.8274109647, 0.5567772481, 0.7155088333, 0.617172034, 0.6196206395}}},
+};
