@@ -91,7 +91,8 @@ static const char help[] =
     "stays.\n"
     "Under mpirun (make mpi; docs/cluster.md) all processes are one training: mpirun -n 8 limn train .. makes the bits of "
     "--accumulate 8 in one;\n"
-    "--inner-steps H lets each go H steps of its own between two of all (DiLoCo), for machines joined by a slow network.\n"
+    "--inner-steps H lets each go H steps of its own between two of all (DiLoCo), for machines joined by a slow network; "
+    "--comm-dtype bf16 sends half of the bytes.\n"
     "example: limn train mmdit-emoji --data shapes --set \"size=32 patch=4 depth=4\" --out runs/shapes --steps 2000\n";
 
 /* ---- signals: SIGHUP, SIGINT, SIGTERM, SIGUSR1 finish the step, and save ---------------------------------------------- */
@@ -158,7 +159,7 @@ static void tell(void *user, limn_log_level level, const char *text)
 
 /* Words of --schedule, --prediction, --weighting, --precision, --crop, --loss, --augment, --fold, --class-weights. */
 typedef struct train_words {
-    const char *schedule, *prediction, *weighting, *precision, *crop, *loss, *augment, *fold, *class_weights, *range;
+    const char *schedule, *prediction, *weighting, *precision, *crop, *loss, *augment, *fold, *class_weights, *range, *comm;
 } train_words;
 
 static bool wrong_word(const char *flag, const char *expected, const char *found)
@@ -184,10 +185,11 @@ static bool read_words(const train_words *w, limn_train_options *o)
         return wrong_word("--prediction", "flow, eps, v, x0", w->prediction);
     if (w->weighting && !limn_weighting_find(w->weighting, &o->objective.weighting))
         return wrong_word("--weighting", "uniform, min-snr, velocity", w->weighting);
-    int crop = 0;
-    if (!cli_precision(w->precision, &o->precision) || !cli_choice("--crop", "random, centre, squash", w->crop, &crop))
+    int crop = 0, sums = 0;
+    if (!cli_precision(w->precision, &o->precision) || !cli_choice("--crop", "random, centre, squash", w->crop, &crop) ||
+        !cli_choice("--comm-dtype", "f32, bf16", w->comm, &sums))
         return false;
-    o->crop = (limn_data_resize)crop;
+    o->crop = (limn_data_resize)crop, o->sums_in_bf16 = sums != 0;
     return true;
 }
 
@@ -372,6 +374,7 @@ static int list_words(train_line *l, cli_flag out[MOST_WORDS])
         {NULL, "--class-weights", &l->words.class_weights, NULL},
         {NULL, "--range", &l->words.range, NULL},
         {NULL, "--latents", &l->latents, NULL},
+        {NULL, "--comm-dtype", &l->words.comm, NULL},
         {NULL, "--resume", NULL, &o->resume},
         {"-h", "--help", NULL, &l->asked},
     };

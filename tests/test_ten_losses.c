@@ -213,13 +213,13 @@ static limn_status go_and_meet(limn_comm *comm, void *user)
     own_way *w = user;
     limn_outer outer;
     size_t n = w->r.weights.count;
-    limn_status status = limn_outer_new(comm->ctx, n, &outer);
+    limn_status status = limn_outer_new(comm, n, false, &outer);
     if (status == LIMN_OK) memcpy(outer.from, w->r.weights.value, n * sizeof *outer.from);
     for (int step = 0; step < 10 && status == LIMN_OK; step++) {
         set_batch(&w->r, 2 * step + comm->rank);
         w->loss[step] = learn(&w->r, step);
         if ((step + 1) % INNER_STEPS == 0)
-            status = limn_outer_step(comm, &outer, n, w->r.weights.value, w->r.state[3], w->r.state[0]);
+            status = limn_outer_step(&outer, n, w->r.weights.value, w->r.state[3], w->r.state[0]);
     }
     limn_outer_free(&outer);
     return status;

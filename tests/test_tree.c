@@ -1,6 +1,7 @@
 /* test_tree.c: sums over parts have the bits of one tree, whoever made which part. */
 #include "comm/tree.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -70,6 +71,7 @@ static void fill(float *x, int part)
 
 typedef struct share {
     int parts;
+    bool in_bf16;
     float out[N];
 } share;
 
@@ -87,7 +89,10 @@ static limn_status add_own(limn_comm *comm, void *user)
         if (!joined) memcpy(sum[before], part, sizeof part);
     }
     float scale = 1.0f / (float)(s->parts * comm->size);
-    limn_status status = limn_tree_sum(comm, s->parts, N, sum, s->out, scale);
+    limn_tree_sums sums;
+    limn_status status = limn_tree_sums_new(comm, s->parts, N, s->in_bf16, &sums);
+    if (status == LIMN_OK) status = limn_tree_sum(&sums, N, sum, s->out, scale);
+    limn_tree_sums_free(&sums);
     for (int i = 0; i < LIMN_TREE_NODES; i++) free(sum[i]);
     return status;
 }
@@ -104,7 +109,7 @@ static void all_groups_have_the_same_bits(void **state)
         share s[MAX_RANKS];
         rank_thread r[MAX_RANKS];
         void *users[MAX_RANKS];
-        for (int i = 0; i < size; i++) s[i].parts = groups[g][1], users[i] = &s[i];
+        for (int i = 0; i < size; i++) s[i].parts = groups[g][1], s[i].in_bf16 = false, users[i] = &s[i];
         run_ranks(size, add_own, users, r);
         for (int i = 0; i < size; i++) {
             assert_int_equal(r[i].status, LIMN_OK);
@@ -118,12 +123,35 @@ static void all_groups_have_the_same_bits(void **state)
     free(x);
 }
 
+/* What is sent has 8 bits of mantissa: parts, and their sum. */
+static void in_bf16_all_ranks_have_the_same_rounded_sum(void **state)
+{
+    (void)state;
+    share s[4];
+    rank_thread r[4];
+    void *users[4];
+    float x[4][N];
+    for (int i = 0; i < 4; i++) s[i].parts = 1, s[i].in_bf16 = true, users[i] = &s[i], fill(x[i], i);
+    run_ranks(4, add_own, users, r);
+    for (int k = 0; k < N; k++) {
+        double sum = 0, size = 0;
+        for (int i = 0; i < 4; i++) sum += x[i][k] / 4, size += fabs(x[i][k]) / 4;
+        assert_true(fabs(s[0].out[k] - sum) <= 0x1p-8 * (size + fabs(sum)));
+        uint32_t bits;
+        float four = s[0].out[k] * 4;
+        memcpy(&bits, &four, sizeof bits);
+        assert_int_equal(bits & 0xffff, 0);
+        for (int i = 1; i < 4; i++) assert_true(s[i].out[k] == s[0].out[k]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_of_parts_is_a_few_whole_nodes),
         cmocka_unit_test(doubles_are_added_in_its_order),
         cmocka_unit_test(all_groups_have_the_same_bits),
+        cmocka_unit_test(in_bf16_all_ranks_have_the_same_rounded_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

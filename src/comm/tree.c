@@ -1,6 +1,8 @@
 /* tree.c: see tree.h. */
 #include "comm/tree.h"
 
+#include "tensor/tensor.h"
+
 #include <string.h>
 
 int limn_tree_add(limn_tree *t, int level, int64_t first)
@@ -59,74 +61,122 @@ static void finish(limn_ctx *ctx, size_t n, float *const *sum, int nodes, float 
     limn_floats_end(&floats);
 }
 
-/* A piece of the vector at a time: `each` floats of it for every rank. */
-typedef struct piece {
-    limn_comm *comm;
-    int parts, nodes; /* of each rank; the most that one has at the end */
-    size_t each;
-    float *out, *in; /* [size, each]; [nodes, size, each] */
-} piece;
+/* ---- over ranks, a piece of the vector at a time ---------------------------------------------------------------------- */
+
+enum { FLOATS = 1 << 20 }; /* in a piece */
+
+static int most_nodes(int size, int parts)
+{
+    int most = 0;
+    for (int rank = 0; rank < size; rank++) {
+        int nodes = limn_tree_of((int64_t)rank * parts, parts, NULL).n;
+        if (nodes > most) most = nodes;
+    }
+    return most;
+}
+
+static size_t floats_each(int size, size_t n)
+{
+    return (n < FLOATS ? n : FLOATS) / (size_t)size + 1;
+}
+
+size_t limn_tree_sums_bytes(int size, int parts, size_t n, bool in_bf16)
+{
+    if (size == 1) return 0;
+    return (1 + (size_t)most_nodes(size, parts) + in_bf16) * (size_t)size * floats_each(size, n) * sizeof(float);
+}
+
+double limn_tree_sums_traffic(int size, int parts, size_t n, bool in_bf16)
+{
+    return (double)(size - 1) / size * (1 + most_nodes(size, parts)) * (double)n * (in_bf16 ? 2 : 4);
+}
+
+limn_status limn_tree_sums_new(limn_comm *comm, int parts, size_t n, bool in_bf16, limn_tree_sums *out)
+{
+    size_t bytes = limn_tree_sums_bytes(comm->size, parts, n, in_bf16);
+    size_t room = (size_t)comm->size * floats_each(comm->size, n);
+    *out = (limn_tree_sums){.comm = comm, .parts = parts, .in_bf16 = in_bf16, .each = floats_each(comm->size, n)};
+    if (!bytes) return LIMN_OK;
+    out->nodes = most_nodes(comm->size, parts);
+    out->out = limn_alloc_aligned(bytes);
+    if (!out->out) return limn_fail_memory(comm->ctx, bytes, "sums over ranks");
+    out->in = out->out + room, out->wire = out->in + (size_t)out->nodes * room;
+    return LIMN_OK;
+}
+
+void limn_tree_sums_free(limn_tree_sums *sums)
+{
+    limn_free_aligned(sums->out);
+    sums->out = NULL;
+}
 
 /* Adds up what has arrived; the sum lies in its first block. */
-static void add_arrived(const piece *p)
+static void add_arrived(const limn_tree_sums *s)
 {
     limn_tree all = {0};
     float *sum[LIMN_TREE_NODES];
-    for (int rank = 0; rank < p->comm->size; rank++) {
-        limn_tree own = limn_tree_of((int64_t)rank * p->parts, p->parts, NULL);
+    for (int rank = 0; rank < s->comm->size; rank++) {
+        limn_tree own = limn_tree_of((int64_t)rank * s->parts, s->parts, NULL);
         for (int k = 0; k < own.n; k++) {
-            float *block = p->in + ((size_t)k * (size_t)p->comm->size + (size_t)rank) * p->each;
+            float *block = s->in + ((size_t)k * (size_t)s->comm->size + (size_t)rank) * s->each;
             int joined = limn_tree_add(&all, own.node[k].level, own.node[k].first);
             for (int at = all.n - 2 + joined; at >= all.n - 1; block = sum[at--])
-                limn_tree_join(p->comm->ctx, p->each, sum[at], block);
+                limn_tree_join(s->comm->ctx, s->each, sum[at], block);
             sum[all.n - 1] = block;
         }
     }
-    finish(p->comm->ctx, p->each, sum, all.n, p->in, 1);
+    finish(s->comm->ctx, s->each, sum, all.n, s->in, 1);
+}
+
+static limn_status exchange(const limn_tree_sums *s, const float *out, float *in)
+{
+    size_t room = (size_t)s->comm->size * s->each;
+    uint16_t *sent = (uint16_t *)s->wire, *came = sent + room;
+    if (!s->in_bf16) return limn_comm_exchange(s->comm, s->each * sizeof *out, out, in);
+    limn_convert(out, LIMN_F32, sent, LIMN_BF16, room);
+    limn_status status = limn_comm_exchange(s->comm, s->each * sizeof *sent, sent, came);
+    limn_convert(came, LIMN_BF16, in, LIMN_F32, room);
+    return status;
+}
+
+/* All ranks have the bits that they get, also the one that made them. */
+static limn_status gather(const limn_tree_sums *s, const float *own, float *all)
+{
+    size_t room = (size_t)s->comm->size * s->each;
+    uint16_t *sent = (uint16_t *)s->wire, *came = sent + room;
+    if (!s->in_bf16) return limn_comm_gather(s->comm, s->each * sizeof *own, own, all);
+    limn_convert(own, LIMN_F32, sent, LIMN_BF16, s->each);
+    limn_status status = limn_comm_gather(s->comm, s->each * sizeof *sent, sent, came);
+    limn_convert(came, LIMN_BF16, all, LIMN_F32, room);
+    return status;
 }
 
 /* Floats begin .. begin + n of each node, n <= size x each. */
-static limn_status sum_piece(const piece *p, size_t begin, size_t n, float *const *sum, float *out, float scale)
+static limn_status sum_piece(const limn_tree_sums *s, size_t begin, size_t n, float *const *sum, float *out, float scale)
 {
-    limn_comm *comm = p->comm;
-    size_t room = (size_t)comm->size * p->each;
-    int own = limn_tree_of((int64_t)comm->rank * p->parts, p->parts, NULL).n;
+    limn_comm *comm = s->comm;
+    size_t room = (size_t)comm->size * s->each;
+    int own = limn_tree_of((int64_t)comm->rank * s->parts, s->parts, NULL).n;
     limn_status status = LIMN_OK;
-    if (n < room) memset(p->out + n, 0, (room - n) * sizeof(float));
-    for (int k = 0; k < p->nodes && status == LIMN_OK; k++) {
-        if (k < own) memcpy(p->out, sum[k] + begin, n * sizeof(float));
-        status = limn_comm_exchange(comm, p->each * sizeof(float), p->out, p->in + (size_t)k * room);
+    if (n < room) memset(s->out + n, 0, (room - n) * sizeof(float));
+    for (int k = 0; k < s->nodes && status == LIMN_OK; k++) {
+        if (k < own) memcpy(s->out, sum[k] + begin, n * sizeof(float));
+        status = exchange(s, s->out, s->in + (size_t)k * room);
     }
     if (status != LIMN_OK) return status;
-    add_arrived(p);
-    status = limn_comm_gather(comm, p->each * sizeof(float), p->in, p->out);
-    if (status == LIMN_OK) finish(comm->ctx, n, (float *[]){p->out}, 1, out + begin, scale);
+    add_arrived(s);
+    status = gather(s, s->in, s->out);
+    if (status == LIMN_OK) finish(comm->ctx, n, (float *[]){s->out}, 1, out + begin, scale);
     return status;
 }
 
-static limn_status sum_ranks(limn_comm *comm, int parts, size_t n, float *const *sum, float *out, float scale)
+limn_status limn_tree_sum(limn_tree_sums *s, size_t n, float *const *sum, float *out, float scale)
 {
-    enum { FLOATS = 1 << 20 }; /* in a piece */
-    size_t size = (size_t)comm->size, each = (n < FLOATS ? n : FLOATS) / size + 1;
-    piece p = {.comm = comm, .parts = parts, .each = each};
-    for (int rank = 0; rank < comm->size; rank++) {
-        int nodes = limn_tree_of((int64_t)rank * parts, parts, NULL).n;
-        if (nodes > p.nodes) p.nodes = nodes;
-    }
-    size_t bytes = (size_t)(p.nodes + 1) * size * each * sizeof(float);
-    p.out = limn_alloc_aligned(bytes);
-    if (!p.out) return limn_fail_memory(comm->ctx, bytes, "a sum over ranks");
-    p.in = p.out + size * each;
+    size_t piece = (size_t)s->comm->size * s->each;
     limn_status status = LIMN_OK;
-    for (size_t at = 0; at < n && status == LIMN_OK; at += size * each)
-        status = sum_piece(&p, at, n - at < size * each ? n - at : size * each, sum, out, scale);
-    limn_free_aligned(p.out);
+    if (s->comm->size == 1) finish(s->comm->ctx, n, sum, limn_tree_of(0, s->parts, NULL).n, out, scale);
+    else
+        for (size_t at = 0; at < n && status == LIMN_OK; at += piece)
+            status = sum_piece(s, at, n - at < piece ? n - at : piece, sum, out, scale);
     return status;
-}
-
-limn_status limn_tree_sum(limn_comm *comm, int parts, size_t n, float *const *sum, float *out, float scale)
-{
-    if (comm->size > 1) return sum_ranks(comm, parts, n, sum, out, scale);
-    finish(comm->ctx, n, sum, limn_tree_of(0, parts, NULL).n, out, scale);
-    return LIMN_OK;
 }

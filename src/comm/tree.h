@@ -39,12 +39,29 @@ void limn_tree_join(limn_ctx *ctx, size_t n, float *left, const float *right);
 /** x[0] + .. + x[n - 1] in the order of the tree, n >= 1. */
 double limn_tree_sum_f64(const double *x, int64_t n);
 
-/** out[i] = scale x (sum of the parts of all ranks), in the order of the tree.  Each rank has `parts` of them, rank r those
- *  from r x parts on.  An element goes to one rank, which adds what all have of it, and from there to all: each rank sends
- *  and receives 2 (size - 1) / size x n floats where parts is a power of two, else (1 + nodes) in place of 2.
+/* Sums over the parts of all ranks.  An element goes to one rank, which adds what all have of it, and from there to all. */
+typedef struct limn_tree_sums {
+    limn_comm *comm;
+    int parts, nodes; /* of each rank; the most nodes that one has at the end */
+    bool in_bf16;     /* half of the bytes: what is sent is rounded */
+    size_t each;      /* floats for every rank, at a time */
+    float *out, *in, *wire; /* [size, each]; [nodes, size, each]; of bf16 [2, size, each] */
+} limn_tree_sums;
+
+/** For vectors of n floats of which each rank has `parts`, rank r those from r x parts on.  It has all the memory that sums
+ *  take.
+ *  @return LIMN_NO_MEMORY; limn_tree_sums_free() in any case */
+limn_status limn_tree_sums_new(limn_comm *comm, int parts, size_t n, bool in_bf16, limn_tree_sums *out);
+void limn_tree_sums_free(limn_tree_sums *sums);
+/** Bytes that it takes, and that each rank sends (and receives) for a sum: 2 (size - 1) / size x n floats where parts is a
+ *  power of two, else (1 + nodes) in place of 2. */
+size_t limn_tree_sums_bytes(int size, int parts, size_t n, bool in_bf16);
+double limn_tree_sums_traffic(int size, int parts, size_t n, bool in_bf16);
+
+/** out[i] = scale x (sum of the parts of all ranks), in the order of the tree.
  *  @param sum  [limn_tree_of(rank x parts, parts).n] of n floats: the nodes of this rank; overwritten
  *  @param out  n floats; may be one of them
- *  @return LIMN_NO_MEMORY, or what the group says */
-limn_status limn_tree_sum(limn_comm *comm, int parts, size_t n, float *const *sum, float *out, float scale);
+ *  @return what the group says */
+limn_status limn_tree_sum(limn_tree_sums *sums, size_t n, float *const *sum, float *out, float scale);
 
 #endif

@@ -15,13 +15,14 @@
 
 typedef struct limn_outer {
     float *from, *momentum; /* w0, m: as the weights; NULL: there are no outer steps */
+    limn_tree_sums sums;
 } limn_outer;
 
 /** m is 0, w0 is not set.  @return LIMN_NO_MEMORY; free with limn_outer_free() in any case */
-limn_status limn_outer_new(limn_ctx *ctx, size_t n, limn_outer *out);
+limn_status limn_outer_new(limn_comm *comm, size_t n, bool in_bf16, limn_outer *out);
 void limn_outer_free(limn_outer *outer);
 
 /** On every rank.  @param value, ema  [n], changed; @param room  [n], overwritten */
-limn_status limn_outer_step(limn_comm *comm, limn_outer *outer, size_t n, float *value, float *ema, float *room);
+limn_status limn_outer_step(limn_outer *outer, size_t n, float *value, float *ema, float *room);
 
 #endif

@@ -29,7 +29,18 @@ static size_t state_bytes(const limn_trainer *t)
 {
     size_t n = 0;
     for (int i = 0; i < t->net.g->n_parameters; i++) n += (size_t)(limn_node_count(t->net.g->parameters[i]) + 15) / 16 * 16;
-    return n * (4 * (5 + (size_t)t->n_earlier + (t->o->inner_steps ? 2 : 0)) + 1 + 2);
+    int parts = t->o->inner_steps ? 1 : t->o->accumulate;
+    return n * (4 * (5 + (size_t)t->n_earlier + (t->o->inner_steps ? 2 : 0)) + 1 + 2) +
+           limn_tree_sums_bytes(t->ranks.comm->size, parts, n, t->o->sums_in_bf16);
+}
+
+/* By a rank, in a step. */
+static double sent_bytes(const limn_trainer *t)
+{
+    const limn_train_options *o = t->o;
+    int size = t->ranks.comm->size;
+    if (!o->inner_steps) return limn_tree_sums_traffic(size, o->accumulate, t->weights.count, o->sums_in_bf16);
+    return 2 * limn_tree_sums_traffic(size, 1, t->weights.count, o->sums_in_bf16) / (double)o->inner_steps;
 }
 
 size_t limn_trainer_bytes(const limn_trainer *t)
@@ -42,10 +53,11 @@ void limn_trainer_tell(const limn_trainer *t)
     const limn_train_options *o = t->o;
     double n = 0;
     for (int i = 0; i < t->weights.n; i++) n += (double)limn_node_count(t->weights.node[i]);
-    char parts[64] = "", frozen[64] = "";
-    int ranks = t->ranks.comm->size;
+    char parts[128] = "", frozen[64] = "";
     if (limn_trainer_parts(t) > 1) snprintf(parts, sizeof parts, " in %d parts", limn_trainer_parts(t));
-    if (ranks > 1) snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " by %d ranks", ranks);
+    if (t->ranks.comm->size > 1)
+        snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " by %d ranks, each of which sends %.3g MB",
+                 t->ranks.comm->size, sent_bytes(t) * 1e-6);
     if (t->net.n_frozen) snprintf(frozen, sizeof frozen, " (%d of %d tensors frozen)", t->net.n_frozen, t->net.n_network);
     char data[256];
     t->task->tell(t, data);

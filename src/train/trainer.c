@@ -164,11 +164,12 @@ static limn_status make_state(limn_trainer *t)
         if (!*states[i]) return limn_fail_memory(t->ctx, bytes, "training state");
         memset(*states[i], 0, bytes);
     }
-    if (t->o->inner_steps) {
-        status = limn_outer_new(t->ctx, t->weights.count, &t->outer);
-        if (status == LIMN_OK) status = limn_comm_open(t->ctx, &t->alone);
-        if (status != LIMN_OK) return status;
-    }
+    bool in_bf16 = t->o->sums_in_bf16;
+    if (t->o->inner_steps) status = limn_outer_new(t->ranks.comm, t->weights.count, in_bf16, &t->outer);
+    if (t->o->inner_steps && status == LIMN_OK) status = limn_comm_open(t->ctx, &t->alone);
+    limn_comm *comm = t->o->inner_steps ? t->alone : t->ranks.comm;
+    if (status == LIMN_OK) status = limn_tree_sums_new(comm, t->o->accumulate, t->weights.count, in_bf16, &t->sums);
+    if (status != LIMN_OK) return status;
     t->decay = calloc(t->weights.count, 1);
     t->losses = calloc((size_t)t->o->accumulate, sizeof *t->losses);
     if (!t->decay || !t->losses) return limn_fail_memory(t->ctx, t->weights.count, "training state");
@@ -296,8 +297,7 @@ static limn_status mean_gradient(limn_trainer *t)
     float *sum[LIMN_TREE_NODES];
     memcpy(sum, t->earlier, sizeof t->earlier);
     if (own_parts(t, parts - 1, NULL).n < n) sum[n - 1] = t->grad; /* where keep_gradient() left it */
-    limn_comm *comm = t->o->inner_steps ? t->alone : t->ranks.comm;
-    return limn_tree_sum(comm, parts, t->weights.count, sum, t->grad, 1.0f / (float)(parts * comm->size));
+    return limn_tree_sum(&t->sums, t->weights.count, sum, t->grad, 1.0f / (float)(parts * t->sums.comm->size));
 }
 
 /* The same collectives on every rank, also on one that failed or leaves: what they sum then is of no account. */
@@ -344,7 +344,7 @@ static limn_status outer_step(limn_trainer *t)
 {
     if (!t->o->inner_steps || t->met == t->step) return LIMN_OK;
     t->met = t->step;
-    return limn_outer_step(t->ranks.comm, &t->outer, t->weights.count, t->weights.value, t->ema, t->grad);
+    return limn_outer_step(&t->outer, t->weights.count, t->weights.value, t->ema, t->grad);
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------------------- */
@@ -490,6 +490,7 @@ static void close_all(limn_trainer *t)
     for (int i = 0; i < 4; i++) limn_free_aligned(states[i]);
     for (int i = 0; i < t->n_earlier; i++) limn_free_aligned(t->earlier[i]);
     limn_outer_free(&t->outer);
+    limn_tree_sums_free(&t->sums);
     limn_comm_close(t->alone);
     free(t->decay), free(t->losses);
     limn_lock_release(t->lock);

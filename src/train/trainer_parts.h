@@ -59,6 +59,7 @@ struct limn_trainer {
     limn_outer outer;          /* with o->inner_steps */
     int64_t met;               /* step of the last outer one */
     limn_comm *alone;          /* with o->inner_steps: gradients are this rank's own */
+    limn_tree_sums sums;       /* of gradients */
     double *losses;            /* [accumulate]: of this rank's parts */
     float *running; /* [ranks, accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running();
                        NULL: there are none */
