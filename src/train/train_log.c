@@ -56,8 +56,8 @@ void limn_trainer_tell(const limn_trainer *t)
     char parts[128] = "", frozen[64] = "";
     if (limn_trainer_parts(t) > 1) snprintf(parts, sizeof parts, " in %d parts", limn_trainer_parts(t));
     if (t->ranks.comm->size > 1)
-        snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " by %d ranks, each of which sends %.3g MB",
-                 t->ranks.comm->size, sent_bytes(t) * 1e-6);
+        snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " by %d ranks, each of which sends %lld kB",
+                 t->ranks.comm->size, (long long)(sent_bytes(t) * 1e-3 + 0.5));
     if (t->net.n_frozen) snprintf(frozen, sizeof frozen, " (%d of %d tensors frozen)", t->net.n_frozen, t->net.n_network);
     char data[256];
     t->task->tell(t, data);
