@@ -86,6 +86,9 @@ static void what_is_wrong_is_said_once(void **state)
         {MPIRUN ONE TINY "-o x : " ONE TINY "--seed 7 -o x", "limn: rank 1 of 2: --seed is \"7\""},
         {MPIRUN ONE TINY "-o x : " ONE TINY "--time-mean 1 -o x", "limn: rank 1 of 2: --time-mean is \"1\""},
         {MPIRUN ONE TINY "-o x : " ONE TINY "--set depth=2 -o x", "limn: rank 1 of 2: the network is \"dit size=16"},
+        {MPIRUN ONE TINY "--set depth=2 -o x : " ONE TINY "-o x", "limn: rank 1 of 2: the network is \"dit size=16"},
+        {MPIRUN ONE TINY "--accumulate 3 -o x : " ONE TINY "-o x", "limn: rank 1 of 2: --accumulate is \"1\""},
+        {MPIRUN ONE TINY "-o x : " ONE TINY "--accumulate 3 -o x", "limn: rank 1 of 2: --accumulate is \"3\""},
         {MPIRUN "-n 2 -x LIMN_PATIENCE=soon " LIMN "train dit " TINY "-o x", "LIMN_PATIENCE (seconds"},
         {"mkdir -p alone && cp " LIMN "alone && " MPIRUN "-n 2 alone/limn train dit " TINY "-o x", "make mpi builds it"},
     };

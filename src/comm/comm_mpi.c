@@ -105,12 +105,12 @@ static void finish(group *g, MPI_Request *request)
     }
 }
 
-static void serve(group *g)
+static void serve(group *g, task asked)
 {
     MPI_Request request = MPI_REQUEST_NULL;
     int n = (int)g->bytes;
     char *own = (char *)g->to + (size_t)g->rank * g->bytes;
-    switch (g->task) {
+    switch (asked) {
     case GATHER:
         MPI_Iallgather(g->from == own ? MPI_IN_PLACE : g->from, n, MPI_BYTE, g->to, n, MPI_BYTE, g->data, &request);
         break;
@@ -160,10 +160,10 @@ static void *run(void *user)
             until.tv_sec += (until.tv_nsec += 200000000) >= 1000000000, until.tv_nsec %= 1000000000;
             pthread_cond_timedwait(&g->changed, &g->lock, &until);
         }
-        task asked = g->task;
+        task asked = g->task; /* what comes after this look is for the next round: each request is served once */
         pthread_mutex_unlock(&g->lock);
         beat(g);
-        serve(g);
+        serve(g, asked);
         if (asked == CLOSE) end_beats(g), open = false;
         pthread_mutex_lock(&g->lock);
         if (asked != NOTHING) g->task = NOTHING, pthread_cond_broadcast(&g->changed);

@@ -78,12 +78,11 @@ limn_status limn_trainer_agree(limn_trainer *t)
     uint64_t n = own ? strlen(own) + 1 : 0;
     limn_status status = limn_comm_broadcast(comm, 0, sizeof n, &n);
     if (status != LIMN_OK || comm->size == 1) return free(own), status;
-    limn_wish wish = LIMN_WISH_GO_ON;
     limn_status mine = own && n && (first = malloc(n)) ? LIMN_OK : limn_fail_memory(t->ctx, n, "what ranks compare");
-    status = limn_ranks_meet(&t->ranks, mine, &wish, NULL, NULL); /* all have room for it */
+    status = limn_comm_agree(comm, mine); /* all have room for it */
     if (status == LIMN_OK && comm->rank == 0) memcpy(first, own, n);
     if (status == LIMN_OK) status = limn_comm_broadcast(comm, 0, n, first);
-    if (status == LIMN_OK) status = limn_ranks_meet(&t->ranks, compare(t->ctx, own, first), &wish, NULL, NULL);
+    if (status == LIMN_OK) status = limn_comm_agree(comm, compare(t->ctx, own, first));
     free(own), free(first);
     return status;
 }

@@ -524,12 +524,12 @@ static limn_status get_ready(limn_trainer *t)
 
 limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *o, limn_comm *comm)
 {
-    limn_trainer t = {.ctx = ctx, .o = o, .lock = -1};
+    limn_trainer t = {.ctx = ctx, .o = o, .lock = -1, .ranks.comm = comm};
     limn_wish wish = LIMN_WISH_GO_ON;
-    limn_status status = limn_ranks_new(comm, o->accumulate > 0 ? o->accumulate : 1, &t.ranks); /* it is checked together */
-    if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, open_all(&t), &wish, NULL, NULL);
-    if (status == LIMN_OK) status = share_start(&t);
+    limn_status status = limn_comm_agree(comm, open_all(&t));
     if (status == LIMN_OK) status = limn_trainer_agree(&t);
+    if (status == LIMN_OK) status = limn_comm_agree(comm, limn_ranks_new(comm, o->accumulate, &t.ranks));
+    if (status == LIMN_OK) status = share_start(&t);
     if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, get_ready(&t), &wish, NULL, NULL);
     if (status == LIMN_OK) status = loop(&t);
     close_all(&t);

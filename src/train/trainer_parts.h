@@ -143,8 +143,8 @@ void limn_facts_add(limn_run_facts *f, const char *key, const char *fixed, const
 /** The same for the name of a class, one line more (limn_class_name_write()). */
 void limn_facts_add_line(limn_run_facts *f, const char *key, const char *fixed, const char *line);
 
-/** All ranks were started alike: the first difference is named, by the first rank that has one.  After t->task->open() and
- *  t->step.  @return the same on all; LIMN_BAD_ARGUMENT */
+/** All ranks were started alike: the first difference is named, by the first rank that has one.  After t->task->open(),
+ *  before anything is sent whose size hangs on an option.  @return the same on all; LIMN_BAD_ARGUMENT */
 limn_status limn_trainer_agree(limn_trainer *t);
 
 /** Nothing that a new run reads is written over: --init, files of the data, the data by its samples.
