@@ -3,7 +3,7 @@
  * oneDNN splits long f32 sums among threads where there is AVX-512, so that another thread count gives other bits; its AVX2
  * products reach 60 to 75 % of what two FMA units can do, and its weight gradients a third when a row is a multiple of 4 KB
  * (docs/speed.md). Here B lies in panels of as many columns as a tile has, packed by the plan for weights and in scratch
- * for weight gradients; weights of 16 bits stay so in their panels, and a block of one is widened for each CHUNK of rows;
+ * for weight gradients; weights of 16 bits stay so in their panels, and a block of one is widened for each chunk of rows;
  * bias, activation, gate and residual are applied while the rows are in the second cache.  C is summed over blocks of BLOCK
  * terms in order: the thread count plays no part. */
 #include "backend/cpu/kernels.h"
@@ -13,7 +13,8 @@
 #include <omp.h>
 #include <string.h>
 
-/* Terms of a sum at a time; most rows of C that a thread takes, and how few it should not. */
+/* Terms of a sum at a time; most rows of C that a thread takes, twice as many where blocks are widened for each such chunk,
+ * and how few it should not. */
 enum { BLOCK = 256, CHUNK = 16 * LIMN_TILE_ROWS, FEW = CHUNK / 2 };
 
 static const char *refuse(const limn_call *c)
@@ -163,7 +164,8 @@ typedef struct pieces {
 
 static pieces share_out(const limn_call *c, int64_t m, int64_t cols)
 {
-    int64_t threads = c->n_threads, few = limn_parts(m, FEW), high = limn_round_up(limn_parts(m, CHUNK), threads);
+    int64_t most = block_floats(c) ? 2 * CHUNK : CHUNK;
+    int64_t threads = c->n_threads, few = limn_parts(m, FEW), high = limn_round_up(limn_parts(m, most), threads);
     if (high > few) high = few;
     pieces p = {.groups = limn_parts(threads, high), .rows = limn_round_up(limn_parts(m, high), LIMN_TILE_ROWS)};
     p.cols = limn_round_up(limn_parts(cols, p.groups), panel(c));
@@ -192,13 +194,30 @@ static void finish(const limn_call *c, const limn_rows *rows, const float *bias,
     }
 }
 
-static limn_status run_rows(const limn_call *c)
+/* Rows first..end of y, columns left..right of them. */
+static void run_piece(const limn_call *c, const float *bias, float *room, int64_t first, int64_t end, int64_t left,
+                      int64_t right)
 {
     const limn_rows *rows = limn_rows_of(c);
     const float *a = c->src[0].data;
     float *y = c->dst.data;
-    int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape),
-            terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
+    int64_t cols = limn_shape_cols(&c->dst.shape), terms = limn_shape_cols(&c->src[0].shape), width = panel(c);
+    for (int64_t i = 0; i < terms; i += BLOCK) {
+        int64_t n = terms - i < BLOCK ? terms - i : BLOCK;
+        for (int64_t col = left; col < right; col += width) {
+            int some = (int)(right - col < width ? right - col : width);
+            const float *b = widened(c, col * terms, i, n, width, room);
+            for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
+                rows->wide_floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b, n, 1,
+                                           (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
+        }
+    }
+    if (c->op == LIMN_OP_LINEAR) finish(c, rows, bias, first, end, left, right - left);
+}
+
+static limn_status run_rows(const limn_call *c)
+{
+    int64_t m = limn_shape_rows(&c->dst.shape), cols = limn_shape_cols(&c->dst.shape);
     const float *bias = c->op == LIMN_OP_LINEAR && c->attr->flags & LIMN_HAS_BIAS ? c->src[2].data : NULL;
     if (bias_is_bf16(c)) {
         limn_convert(bias, LIMN_BF16, c->scratch, LIMN_F32, (size_t)cols);
@@ -210,17 +229,7 @@ static limn_status run_rows(const limn_call *c)
         int64_t first = piece / p.groups * p.rows, end = first + p.rows < m ? first + p.rows : m;
         int64_t left = piece % p.groups * p.cols, right = left + p.cols < cols ? left + p.cols : cols;
         float *room = (float *)c->scratch + bias_floats(c) + (size_t)omp_get_thread_num() * block_floats(c);
-        for (int64_t i = 0; i < terms; i += BLOCK) {
-            int64_t n = terms - i < BLOCK ? terms - i : BLOCK;
-            for (int64_t col = left; col < right; col += width) {
-                int some = (int)(right - col < width ? right - col : width);
-                const float *b = widened(c, col * terms, i, n, width, room);
-                for (int64_t r = first; r < end; r += LIMN_TILE_ROWS)
-                    rows->wide_floats.multiply(y + r * cols + col, cols, a + r * terms + i, terms, 1, 0, b, n, 1,
-                                               (int)(end - r < LIMN_TILE_ROWS ? end - r : LIMN_TILE_ROWS), some, i > 0);
-            }
-        }
-        if (c->op == LIMN_OP_LINEAR) finish(c, rows, bias, first, end, left, right - left);
+        run_piece(c, bias, room, first, end, left, right);
     }
     return LIMN_OK;
 }
