@@ -40,6 +40,27 @@ static inline int sd_off(const limn_image *image, const char *expected, size_t i
     return abs(image->pixels[i] - (sd_hex(expected[2 * i]) * 16 + sd_hex(expected[2 * i + 1])));
 }
 
+/* What pictures start from, and where it is made anew; oracle/ has the same. */
+static inline limn_image sd_picture(limn_ctx *ctx, int width, int height)
+{
+    limn_image image;
+    OK(limn_image_new(ctx, "a picture", (uint32_t)width, (uint32_t)height, 3, &image));
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            for (int c = 0; c < 3; c++)
+                image.pixels[(y * width + x) * 3 + c] = (uint8_t)(5 * x + 3 * y * (c + 1) + x * y / 4);
+    return image;
+}
+
+static inline limn_image sd_mask(limn_ctx *ctx, int width, int height)
+{
+    limn_image mask;
+    OK(limn_image_new(ctx, "a mask", (uint32_t)width, (uint32_t)height, 1, &mask));
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) mask.pixels[y * width + x] = x + 2 * y < 60 ? 255 : 0;
+    return mask;
+}
+
 /* Within 2 of 255, 0.1 in the mean. */
 static inline void sd_compare_picture(const char *what, const limn_image *image, int width, int height, const char *expected)
 {

@@ -35,26 +35,6 @@ static const struct scheduler {
 };
 enum { SCHEDULERS = sizeof schedulers / sizeof *schedulers };
 
-static inline limn_image picture_of(limn_ctx *ctx)
-{
-    limn_image image;
-    OK(limn_image_new(ctx, "a picture", REL_WIDTH, REL_HEIGHT, 3, &image));
-    for (int y = 0; y < REL_HEIGHT; y++)
-        for (int x = 0; x < REL_WIDTH; x++)
-            for (int c = 0; c < 3; c++)
-                image.pixels[(y * REL_WIDTH + x) * 3 + c] = (uint8_t)(5 * x + 3 * y * (c + 1) + x * y / 4);
-    return image;
-}
-
-static inline limn_image mask_of(limn_ctx *ctx)
-{
-    limn_image mask;
-    OK(limn_image_new(ctx, "a mask", REL_WIDTH, REL_HEIGHT, 1, &mask));
-    for (int y = 0; y < REL_HEIGHT; y++)
-        for (int x = 0; x < REL_WIDTH; x++) mask.pixels[y * REL_WIDTH + x] = x + 2 * y < 60 ? 255 : 0;
-    return mask;
-}
-
 static inline limn_generate_options options_of(const limn_pipeline *p, const rel_case *c)
 {
     limn_generate_options o = limn_generate_defaults();
@@ -69,7 +49,7 @@ static inline limn_generate_options options_of(const limn_pipeline *p, const rel
 static inline void check_case(limn_ctx *ctx, limn_pipeline *p, const rel_case *c, const char *sampler)
 {
     limn_generate_options o = options_of(p, c);
-    limn_image picture = picture_of(ctx), mask = mask_of(ctx);
+    limn_image picture = sd_picture(ctx, REL_WIDTH, REL_HEIGHT), mask = sd_mask(ctx, REL_WIDTH, REL_HEIGHT);
     limn_sampling *s;
     char what[80];
     bool white = !strcmp(c->kind, "white");

@@ -103,17 +103,6 @@ static limn_pipeline *opened(limn_ctx *ctx, const char *scheduler)
     return p;
 }
 
-static limn_image picture_of(limn_ctx *ctx, int width, int height)
-{
-    limn_image image;
-    OK(limn_image_new(ctx, "a picture", (uint32_t)width, (uint32_t)height, 3, &image));
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++)
-            for (int c = 0; c < 3; c++)
-                image.pixels[(y * width + x) * 3 + c] = (uint8_t)(5 * x + 3 * y * (c + 1) + x * y / 4);
-    return image;
-}
-
 /* ---- what diffusers drew ---------------------------------------------------------------------------------------------- */
 
 /* Neither sides nor a strength: those of the picture, and noise alone. */
@@ -127,7 +116,7 @@ static limn_generate_options options_of(const pix_case *c, const limn_image *pic
 
 static void check_case(limn_ctx *ctx, limn_pipeline *p, const pix_case *c, const char *sampler)
 {
-    limn_image picture = picture_of(ctx, c->width, c->height), drawn;
+    limn_image picture = sd_picture(ctx, c->width, c->height), drawn;
     limn_generate_options o = options_of(c, &picture);
     limn_sampling *s;
     int k = (int)(c - pix_cases);
@@ -236,7 +225,7 @@ static void the_picture_the_words_and_both_scales_matter(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p = opened(ctx, SD_DDIM);
     const pix_case *c = &pix_cases[2];
-    limn_image picture = picture_of(ctx, c->width, c->height), dark = picture_of(ctx, c->width, c->height);
+    limn_image picture = sd_picture(ctx, c->width, c->height), dark = sd_picture(ctx, c->width, c->height);
     for (int i = 0; i < c->width * c->height * 3; i++) dark.pixels[i] /= 2;
     limn_generate_options base = options_of(c, &picture);
     size_t n = latent_of(ctx, p, &base, 0, first);
@@ -274,7 +263,7 @@ static void a_picture_is_the_same_in_other_company(void **state)
     static const char *const styles[] = {"a1111", "comfy"};
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p = opened(ctx, EULER_A);
-    limn_image picture = picture_of(ctx, 48, 32);
+    limn_image picture = sd_picture(ctx, 48, 32);
     limn_generate_options base = options_of(&pix_cases[2], &picture), o = base;
     limn_autoencoder *a;
     limn_latent latent;
@@ -329,7 +318,7 @@ static void sides_are_those_of_the_picture(void **state)
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p = opened(ctx, SD_DDIM);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        limn_image picture = picture_of(ctx, rows[i].of_picture[0], rows[i].of_picture[1]), made;
+        limn_image picture = sd_picture(ctx, rows[i].of_picture[0], rows[i].of_picture[1]), made;
         limn_generate_options o = options_of(&pix_cases[6], &picture);
         o.steps = 1, o.width = rows[i].asked[0], o.height = rows[i].asked[1];
         OK(limn_generate(p, &o, &made));
@@ -347,7 +336,7 @@ static void what_does_not_fit_is_a_sentence(void **state)
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
     limn_pipeline *p = opened(ctx, SD_DDIM);
-    limn_image picture = picture_of(ctx, 48, 32), mask, large = picture_of(ctx, 160, 160), image;
+    limn_image picture = sd_picture(ctx, 48, 32), mask, large = sd_picture(ctx, 160, 160), image;
     limn_generate_options base = options_of(&pix_cases[2], &picture), o = base;
     limn_upscale_options twice = {.scale = 2};
     OK(limn_image_new(ctx, "a mask", 48, 32, 1, &mask));
@@ -451,7 +440,7 @@ static void the_program_changes_a_picture(void **state)
     if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
     static const sd_tensor *tensors[SD_MOST];
     limn_ctx *ctx = limn_ctx_new();
-    limn_image picture = picture_of(ctx, 50, 37);
+    limn_image picture = sd_picture(ctx, 50, 37);
     write_one_file(ctx);
     sd_write(ctx, "pix-one/sd.safetensors", sd_take(sd_tensors, SD_TENSORS, NULL, NULL, 0, tensors), tensors, NULL);
     OK(limn_png_write(ctx, "pix-seen.png", &picture, NULL));

@@ -201,7 +201,7 @@ static void a_picture_is_the_same_alone_and_among_others(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    limn_image picture = picture_of(ctx), mask = mask_of(ctx);
+    limn_image picture = sd_picture(ctx, REL_WIDTH, REL_HEIGHT), mask = sd_mask(ctx, REL_WIDTH, REL_HEIGHT);
     for (int r = 0; r <= INPAINT; r++) {
         limn_pipeline *p = open_relative(ctx, r, SD_DDIM);
         limn_generate_options o = options_of(p, &rel_cases[13]);
@@ -230,7 +230,7 @@ static void what_is_asked_of_the_wrong_network_is_a_sentence(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    limn_image picture = picture_of(ctx), mask = mask_of(ctx), image;
+    limn_image picture = sd_picture(ctx, REL_WIDTH, REL_HEIGHT), mask = sd_mask(ctx, REL_WIDTH, REL_HEIGHT), image;
     limn_latent latent = {0};
     limn_pipeline *p = open_relative(ctx, INPAINT, SD_PNDM);
     limn_generate_options o = options_of(p, &rel_cases[0]);
@@ -320,7 +320,7 @@ static void noise_is_taken_out_of_a_picture(void **state)
     (void)state;
     static const char *const names[] = {"pndm", "euler", "dpm", "unipc_flow", "lms"};
     limn_ctx *ctx = limn_ctx_new();
-    limn_image picture = picture_of(ctx), noisy = noised(ctx, &picture, 30, 0), clean, left, none;
+    limn_image picture = sd_picture(ctx, REL_WIDTH, REL_HEIGHT), noisy = noised(ctx, &picture, 30, 0), clean, left, none;
     enum { BYTES = REL_WIDTH * REL_HEIGHT * 3 };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int at = 0;
@@ -388,7 +388,7 @@ static void the_program_takes_what_is_usual(void **state)
     (void)state;
     if (access(LIMN_BINARY_DIR "/limn", X_OK)) skip();
     limn_ctx *ctx = limn_ctx_new();
-    limn_image picture = picture_of(ctx), mask = mask_of(ctx), image;
+    limn_image picture = sd_picture(ctx, REL_WIDTH, REL_HEIGHT), mask = sd_mask(ctx, REL_WIDTH, REL_HEIGHT), image;
     char path[200];
     OK(limn_png_write(ctx, "rel-picture.png", &picture, NULL));
     OK(limn_png_write(ctx, "rel-mask.png", &mask, NULL));

@@ -134,26 +134,6 @@ static const char *make_one_file(limn_ctx *ctx, const char *net, char path[200])
 
 /* ---- what diffusers drew ---------------------------------------------------------------------------------------------- */
 
-static limn_image picture_of(limn_ctx *ctx)
-{
-    limn_image image;
-    OK(limn_image_new(ctx, "a picture", WIDTH, HEIGHT, 3, &image));
-    for (int y = 0; y < HEIGHT; y++)
-        for (int x = 0; x < WIDTH; x++)
-            for (int c = 0; c < 3; c++)
-                image.pixels[(y * WIDTH + x) * 3 + c] = (uint8_t)(5 * x + 3 * y * (c + 1) + x * y / 4);
-    return image;
-}
-
-static limn_image mask_of(limn_ctx *ctx)
-{
-    limn_image mask;
-    OK(limn_image_new(ctx, "a mask", WIDTH, HEIGHT, 1, &mask));
-    for (int y = 0; y < HEIGHT; y++)
-        for (int x = 0; x < WIDTH; x++) mask.pixels[y * WIDTH + x] = x + 2 * y < 60 ? 255 : 0;
-    return mask;
-}
-
 static limn_generate_options options_of(const sd2_case *c)
 {
     limn_generate_options o = limn_generate_defaults();
@@ -174,7 +154,7 @@ static void check_features(limn_ctx *ctx, limn_sampling *s, const sd2_case *c)
 /* o: the case's options, and what means the folder's scheduler where there is none. */
 static void check_options(limn_ctx *ctx, limn_pipeline *p, const sd2_case *c, limn_generate_options o)
 {
-    limn_image picture = picture_of(ctx), mask = mask_of(ctx), image;
+    limn_image picture = sd_picture(ctx, WIDTH, HEIGHT), mask = sd_mask(ctx, WIDTH, HEIGHT), image;
     limn_sampling *s;
     int k = (int)(c - sd2_cases);
     if (!is(c->kind, "words")) o.init = &picture;

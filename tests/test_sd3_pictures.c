@@ -10,26 +10,6 @@ enum { WIDTH = 48, HEIGHT = 32 };
 
 static bool is(const char *a, const char *b) { return !strcmp(a, b); }
 
-static limn_image picture_of(limn_ctx *ctx)
-{
-    limn_image image;
-    OK(limn_image_new(ctx, "a picture", WIDTH, HEIGHT, 3, &image));
-    for (int y = 0; y < HEIGHT; y++)
-        for (int x = 0; x < WIDTH; x++)
-            for (int c = 0; c < 3; c++)
-                image.pixels[(y * WIDTH + x) * 3 + c] = (uint8_t)(5 * x + 3 * y * (c + 1) + x * y / 4);
-    return image;
-}
-
-static limn_image mask_of(limn_ctx *ctx)
-{
-    limn_image mask;
-    OK(limn_image_new(ctx, "a mask", WIDTH, HEIGHT, 1, &mask));
-    for (int y = 0; y < HEIGHT; y++)
-        for (int x = 0; x < WIDTH; x++) mask.pixels[y * WIDTH + x] = x + 2 * y < 60 ? 255 : 0;
-    return mask;
-}
-
 static limn_generate_options options_of(const sd3_picture *c)
 {
     limn_generate_options o = limn_generate_defaults();
@@ -71,7 +51,7 @@ static void pictures_and_masks_as_diffusers(void **state)
 {
     (void)state;
     limn_ctx *ctx = limn_ctx_new();
-    limn_image picture = picture_of(ctx), mask = mask_of(ctx);
+    limn_image picture = sd_picture(ctx, WIDTH, HEIGHT), mask = sd_mask(ctx, WIDTH, HEIGHT);
     int drawn = 0;
     for (int k = 0; k < SD3_PICTURES; k++) {
         const sd3_picture *c = &sd3_picture_cases[k];
