@@ -3,6 +3,7 @@
 #ifndef LIMN_MAKE_PUBLISHED_H
 #define LIMN_MAKE_PUBLISHED_H
 
+#include "file/image.h"
 #include "file/safetensors.h"
 #include "formula.h"
 #include "limn/limn.h"
