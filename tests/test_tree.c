@@ -85,13 +85,13 @@ static limn_status add_own(limn_comm *comm, void *user)
         fill(part, comm->rank * s->parts + i);
         int before = t.n, joined = limn_tree_add(&t, 0, comm->rank * s->parts + i);
         float *right = part;
-        for (int at = before - 1; at >= before - joined; right = sum[at--]) limn_tree_join(comm->ctx, N, sum[at], right);
+        for (int at = before - 1; at >= before - joined; right = sum[at--]) limn_tree_join(1, N, sum[at], right);
         if (!joined) memcpy(sum[before], part, sizeof part);
     }
     float scale = 1.0f / (float)(s->parts * comm->size);
     limn_tree_sums sums;
     limn_status status = limn_tree_sums_new(comm, s->parts, N, s->in_bf16, &sums);
-    if (status == LIMN_OK) status = limn_tree_sum(&sums, N, sum, s->out, scale);
+    if (status == LIMN_OK) status = limn_tree_sum(&sums, sum, s->out, scale);
     limn_tree_sums_free(&sums);
     for (int i = 0; i < LIMN_TREE_NODES; i++) free(sum[i]);
     return status;

@@ -38,32 +38,77 @@ double limn_tree_sum_f64(const double *x, int64_t n)
 
 /* ---- floats ----------------------------------------------------------------------------------------------------------- */
 
-void limn_tree_join(limn_ctx *ctx, size_t n, float *left, const float *right)
+void limn_tree_join(int n_threads, size_t n, float *left, const float *right)
 {
     limn_floats floats;
-    limn_floats_begin(&floats, ctx->n_threads);
-#pragma omp parallel for simd schedule(static) num_threads(ctx->n_threads)
+    limn_floats_begin(&floats, n_threads);
+#pragma omp parallel for simd schedule(static) num_threads(n_threads)
     for (size_t i = 0; i < n; i++) left[i] += right[i];
     limn_floats_end(&floats);
 }
 
-/* What is left when all parts are there: the last node is the right child of a node whose left one is before it.
- * out = scale x sum */
-static void finish(limn_ctx *ctx, size_t n, float *const *sum, int nodes, float *out, float scale)
+/* to = scale x from */
+static void put_scaled(int n_threads, size_t n, const float *from, float scale, float *to)
 {
-    const float *all = sum[0];
-    while (--nodes > 0) limn_tree_join(ctx, n, sum[nodes - 1], sum[nodes]);
-    if (out == all && scale == 1) return;
+    if (to == from && scale == 1) return;
     limn_floats floats;
-    limn_floats_begin(&floats, ctx->n_threads);
-#pragma omp parallel for simd schedule(static) num_threads(ctx->n_threads)
-    for (size_t i = 0; i < n; i++) out[i] = all[i] * scale;
+    limn_floats_begin(&floats, n_threads);
+#pragma omp parallel for simd schedule(static) num_threads(n_threads)
+    for (size_t i = 0; i < n; i++) to[i] = from[i] * scale;
     limn_floats_end(&floats);
 }
 
-/* ---- over ranks, a piece of the vector at a time ---------------------------------------------------------------------- */
+/* What is left when all parts are there: the last node is the right child of a node whose left one is before it.  The sum of
+ * n floats from `begin` on lies in the first node. */
+static void join_all(int n_threads, size_t begin, size_t n, float *const *sum, int nodes)
+{
+    while (--nodes > 0) limn_tree_join(n_threads, n, sum[nodes - 1] + begin, sum[nodes] + begin);
+}
 
-enum { FLOATS = 1 << 20 }; /* in a piece */
+/* ---- pieces and blocks ------------------------------------------------------------------------------------------------ */
+
+enum { FLOATS = 1 << 20 }; /* in a piece, about */
+
+static size_t floats_each(int size, size_t n)
+{
+    size_t piece = n < FLOATS ? n : FLOATS, grain = LIMN_TREE_GRAIN;
+    return (piece / (size_t)size + grain) / grain * grain;
+}
+
+static size_t pieces(int size, size_t n)
+{
+    size_t piece = (size_t)size * floats_each(size, n);
+    return (n + piece - 1) / piece;
+}
+
+static limn_tree_block cut(size_t begin, size_t n, size_t end)
+{
+    if (begin > end) begin = end;
+    return (limn_tree_block){begin, end - begin < n ? end - begin : n};
+}
+
+size_t limn_tree_pieces(const limn_tree_sums *s)
+{
+    return pieces(s->comm->size, s->n);
+}
+
+limn_tree_block limn_tree_piece(const limn_tree_sums *s, size_t piece)
+{
+    size_t n = (size_t)s->comm->size * s->each;
+    return cut(piece * n, n, s->n);
+}
+
+limn_tree_block limn_tree_block_of(const limn_tree_sums *s, size_t piece, int rank)
+{
+    return cut((piece * (size_t)s->comm->size + (size_t)rank) * s->each, s->each, s->n);
+}
+
+size_t limn_tree_share_floats(int size, size_t n)
+{
+    return pieces(size, n) * floats_each(size, n);
+}
+
+/* ---- over ranks, a piece of the vector at a time ---------------------------------------------------------------------- */
 
 static int most_nodes(int size, int parts)
 {
@@ -73,11 +118,6 @@ static int most_nodes(int size, int parts)
         if (nodes > most) most = nodes;
     }
     return most;
-}
-
-static size_t floats_each(int size, size_t n)
-{
-    return (n < FLOATS ? n : FLOATS) / (size_t)size + 1;
 }
 
 size_t limn_tree_sums_bytes(int size, int parts, size_t n, bool in_bf16)
@@ -95,7 +135,12 @@ limn_status limn_tree_sums_new(limn_comm *comm, int parts, size_t n, bool in_bf1
 {
     size_t bytes = limn_tree_sums_bytes(comm->size, parts, n, in_bf16);
     size_t room = (size_t)comm->size * floats_each(comm->size, n);
-    *out = (limn_tree_sums){.comm = comm, .parts = parts, .in_bf16 = in_bf16, .each = floats_each(comm->size, n)};
+    *out = (limn_tree_sums){.comm = comm,
+                            .parts = parts,
+                            .in_bf16 = in_bf16,
+                            .n_threads = comm->ctx->n_threads,
+                            .n = n,
+                            .each = floats_each(comm->size, n)};
     if (!bytes) return LIMN_OK;
     out->nodes = most_nodes(comm->size, parts);
     out->out = limn_alloc_aligned(bytes);
@@ -121,11 +166,11 @@ static void add_arrived(const limn_tree_sums *s)
             float *block = s->in + ((size_t)k * (size_t)s->comm->size + (size_t)rank) * s->each;
             int joined = limn_tree_add(&all, own.node[k].level, own.node[k].first);
             for (int at = all.n - 2 + joined; at >= all.n - 1; block = sum[at--])
-                limn_tree_join(s->comm->ctx, s->each, sum[at], block);
+                limn_tree_join(s->n_threads, s->each, sum[at], block);
             sum[all.n - 1] = block;
         }
     }
-    finish(s->comm->ctx, s->each, sum, all.n, s->in, 1);
+    join_all(s->n_threads, 0, s->each, sum, all.n);
 }
 
 static limn_status exchange(const limn_tree_sums *s, const float *out, float *in)
@@ -151,32 +196,80 @@ static limn_status gather(const limn_tree_sums *s, const float *own, float *all)
     return status;
 }
 
-/* Floats begin .. begin + n of each node, n <= size x each. */
-static limn_status sum_piece(const limn_tree_sums *s, size_t begin, size_t n, float *const *sum, float *out, float scale)
+/* A piece, filled up with zeros. */
+static void copy_piece(const limn_tree_sums *s, limn_tree_block at, const float *from)
+{
+    size_t room = (size_t)s->comm->size * s->each;
+    memcpy(s->out, from + at.begin, at.n * sizeof(float));
+    if (at.n < room) memset(s->out + at.n, 0, (room - at.n) * sizeof(float));
+}
+
+limn_status limn_tree_sum_piece(limn_tree_sums *s, size_t piece, float *const *sum, float *out, float scale, bool to_all)
 {
     limn_comm *comm = s->comm;
     size_t room = (size_t)comm->size * s->each;
+    limn_tree_block at = limn_tree_piece(s, piece);
     int own = limn_tree_of((int64_t)comm->rank * s->parts, s->parts, NULL).n;
     limn_status status = LIMN_OK;
-    if (n < room) memset(s->out + n, 0, (room - n) * sizeof(float));
-    for (int k = 0; k < s->nodes && status == LIMN_OK; k++) {
-        if (k < own) memcpy(s->out, sum[k] + begin, n * sizeof(float));
+    if (comm->size == 1) {
+        join_all(s->n_threads, at.begin, at.n, sum, own);
+        put_scaled(s->n_threads, at.n, sum[0] + at.begin, scale, out + at.begin);
+        return LIMN_OK;
+    }
+    for (int k = 0; k < s->nodes && status == LIMN_OK; k++) { /* ranks with fewer nodes send what they sent last */
+        if (k < own) copy_piece(s, at, sum[k]);
         status = exchange(s, s->out, s->in + (size_t)k * room);
     }
     if (status != LIMN_OK) return status;
     add_arrived(s);
-    status = gather(s, s->in, s->out);
-    if (status == LIMN_OK) finish(comm->ctx, n, (float *[]){s->out}, 1, out + begin, scale);
+    const float *made = s->in;
+    if (to_all) status = gather(s, made, s->out), made = s->out;
+    else at = limn_tree_block_of(s, piece, comm->rank);
+    put_scaled(s->n_threads, at.n, made, scale, out + at.begin);
     return status;
 }
 
-limn_status limn_tree_sum(limn_tree_sums *s, size_t n, float *const *sum, float *out, float scale)
+limn_status limn_tree_sum(limn_tree_sums *s, float *const *sum, float *out, float scale)
 {
-    size_t piece = (size_t)s->comm->size * s->each;
     limn_status status = LIMN_OK;
-    if (s->comm->size == 1) finish(s->comm->ctx, n, sum, limn_tree_of(0, s->parts, NULL).n, out, scale);
-    else
-        for (size_t at = 0; at < n && status == LIMN_OK; at += piece)
-            status = sum_piece(s, at, n - at < piece ? n - at : piece, sum, out, scale);
+    for (size_t piece = 0; piece < limn_tree_pieces(s) && status == LIMN_OK; piece++)
+        status = limn_tree_sum_piece(s, piece, sum, out, scale, true);
+    return status;
+}
+
+/* ---- what is divided among ranks -------------------------------------------------------------------------------------- */
+
+limn_status limn_tree_share(limn_tree_sums *s, float *whole)
+{
+    limn_status status = LIMN_OK;
+    for (size_t piece = 0; piece < limn_tree_pieces(s) && status == LIMN_OK; piece++) {
+        limn_tree_block own = limn_tree_block_of(s, piece, s->comm->rank), all = limn_tree_piece(s, piece);
+        memcpy(s->in, whole + own.begin, own.n * sizeof *whole);
+        status = limn_comm_gather(s->comm, s->each * sizeof *whole, s->in, s->out);
+        memcpy(whole + all.begin, s->out, all.n * sizeof *whole);
+    }
+    return status;
+}
+
+limn_status limn_tree_collect(limn_tree_sums *s, const float *own, float *whole)
+{
+    limn_status status = LIMN_OK;
+    for (size_t piece = 0; piece < limn_tree_pieces(s) && status == LIMN_OK; piece++) {
+        limn_tree_block all = limn_tree_piece(s, piece);
+        memcpy(s->out, own + piece * s->each, s->each * sizeof *own); /* block 0 goes to rank 0 */
+        status = limn_comm_exchange(s->comm, s->each * sizeof *own, s->out, s->in);
+        if (whole) memcpy(whole + all.begin, s->in, all.n * sizeof *whole);
+    }
+    return status;
+}
+
+limn_status limn_tree_hand_out(limn_tree_sums *s, const float *whole, float *own)
+{
+    limn_status status = LIMN_OK;
+    for (size_t piece = 0; piece < limn_tree_pieces(s) && status == LIMN_OK; piece++) {
+        if (whole) copy_piece(s, limn_tree_piece(s, piece), whole);
+        status = limn_comm_exchange(s->comm, s->each * sizeof *own, s->out, s->in);
+        memcpy(own + piece * s->each, s->in, s->each * sizeof *own); /* of rank 0 */
+    }
     return status;
 }

@@ -28,7 +28,7 @@ limn_status limn_outer_step(limn_outer *o, size_t n, float *value, float *ema, f
     limn_floats_begin(&floats, threads);
 #pragma omp parallel for simd schedule(static) num_threads(threads)
     for (size_t i = 0; i < n; i++) room[i] = o->from[i] - value[i];
-    limn_status status = limn_tree_sum(&o->sums, n, &room, room, mean);
+    limn_status status = limn_tree_sum(&o->sums, &room, room, mean);
 #pragma omp parallel for simd schedule(static) num_threads(threads)
     for (size_t i = 0; i < n; i++) {
         float m = keep * o->momentum[i] + room[i];
@@ -36,5 +36,5 @@ limn_status limn_outer_step(limn_outer *o, size_t n, float *value, float *ema, f
         value[i] = o->from[i] -= rate * (room[i] + keep * m);
     }
     limn_floats_end(&floats);
-    return status == LIMN_OK ? limn_tree_sum(&o->sums, n, &ema, ema, mean) : status;
+    return status == LIMN_OK ? limn_tree_sum(&o->sums, &ema, ema, mean) : status;
 }
