@@ -86,6 +86,11 @@ void limn_run_forget(limn_run *run);
 /** Activations are free until the run goes on: then all inputs are written again. */
 void limn_run_release(limn_run *run);
 
+/** The last step that writes or reads a node's value; -1: there is none. */
+int limn_plan_last_step(const limn_plan *plan, const limn_node *node);
+/** Be told of every step that has run, on the thread that runs; NULL: no more. */
+void limn_run_watch(limn_run *run, void (*executed)(void *user, int step), void *user);
+
 /* parts of limn_plan_new(), in order */
 limn_status limn_plan_recompute(limn_plan *plan); /* options.recompute: second computations for the backward pass */
 limn_status limn_plan_place(limn_plan *plan);     /* tensors, steps, kernels */

@@ -16,6 +16,8 @@ struct limn_run {
     uint64_t changed;      /* bits of limn_tensor.depends, since the last execution */
     bool ran;
     int n_executed;
+    void (*executed)(void *user, int step); /* NULL: nobody watches */
+    void *watcher;
 };
 
 static limn_status open_calls(limn_run *run)
@@ -223,9 +225,30 @@ static limn_status execute(limn_run *run)
                                : step->kernel->run(call);
         if (status != LIMN_OK) return limn_step_failed(run->ctx, plan, step, status);
         run->n_executed++;
+        if (run->executed) run->executed(run->watcher, i);
         status = limn_cancelled(run->ctx);
     }
     return status;
+}
+
+void limn_run_watch(limn_run *run, void (*executed)(void *user, int step), void *user)
+{
+    run->executed = executed, run->watcher = user;
+}
+
+int limn_plan_last_step(const limn_plan *plan, const limn_node *node)
+{
+    size_t offset;
+    int t = limn_plan_tensor(plan, node), last = -1;
+    if (t < 0) return -1;
+    t = limn_plan_root(plan, t, &offset);
+    for (int i = 0; i < plan->n_steps; i++) {
+        const limn_step *step = &plan->steps[i];
+        bool touches = limn_plan_root(plan, step->dst, &offset) == t;
+        for (int s = 0; s < step->call.n_src && !touches; s++) touches = limn_plan_root(plan, step->src[s], &offset) == t;
+        if (touches) last = i;
+    }
+    return last;
 }
 
 limn_status limn_run_execute(limn_run *run)
