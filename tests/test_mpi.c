@@ -62,6 +62,9 @@ static void so_many_processes_learn_what_one_learns(void **state)
     assert_int_equal(times("step 6/6"), 1); /* rank 0 alone */
     same_bytes("one/model.safetensors", "two/model.safetensors");
     same_bytes("one/checkpoint.safetensors", "two/checkpoint.safetensors");
+    assert_int_equal(run(MPIRUN "-n 2 " LIMN "train dit " TINY "--steps 6 --accumulate 2 --shard-state -o divided"), 0);
+    assert_non_null(strstr(text, "and has its share of moments and EMA"));
+    same_bytes("one/checkpoint.safetensors", "divided/checkpoint.safetensors");
     /* saved by two, resumed by four */
     assert_int_equal(run(MPIRUN "-n 2 " LIMN "train dit " TINY "--steps 3 --accumulate 2 --decay 1 -o part"), 0);
     assert_int_equal(run(MPIRUN "-n 4 " LIMN "train dit " TINY "--steps 6 --decay 1 -o part --resume"), 0);

@@ -187,7 +187,8 @@ static void same_bytes(const char *one, const char *other)
     limn_ctx_free(ctx);
 }
 
-/* However many ranks make the parts of a step: the same losses, the same weights, moments and EMA, bit for bit. */
+/* However many ranks make the parts of a step, and whether moments and EMA are divided among them: the same losses, the same
+ * weights, moments and EMA, bit for bit. */
 static void ranks_learn_what_one_learns(void **state)
 {
     (void)state;
@@ -206,22 +207,26 @@ static void ranks_learn_what_one_learns(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         double first[MAX_ROWS];
         char alone[2][128];
-        for (size_t g = rows[i].from; g < sizeof groups / sizeof *groups; g++) {
+        for (size_t n = 2 * rows[i].from; n < 2 * sizeof groups / sizeof *groups; n++) {
             trainee t[MAX_RANKS];
             rank_thread r[MAX_RANKS];
             char out[MAX_RANKS][64], made[2][128];
-            int size = groups[g].size, steps = rows[i].steps;
+            size_t g = n / 2;
+            int size = groups[g].size, steps = rows[i].steps, pieces = rows[i].pieces;
+            bool divided = n % 2;
+            if (size == 1 && divided) continue;
             for (int k = 0; k < size; k++) {
-                snprintf(out[k], sizeof out[k], "run-ranks-%zu-%zu-of-%d", i, g, k);
+                snprintf(out[k], sizeof out[k], "run-ranks-%zu-%zu-of-%d", i, n, k);
                 t[k] = trainee_of(rows[i].net, rows[i].data, out[k], groups[g].accumulate);
                 t[k].o.adversary = rows[i].adversary, t[k].o.adversary_start = 1, t[k].o.steps = steps;
+                t[k].o.shard_state = divided;
             }
             int gathered = run_all(size, t, r);
             succeeded(size, r);
             assert_int_equal(t[0].n, steps);
-            int each = 1 + rows[i].statistics + (size > 1 ? rows[i].pieces : 0); /* all meet once a step */
+            int each = 1 + rows[i].statistics + (size > 1 ? pieces : 0) + divided; /* all meet once a step; the norm */
             int around = size > 1 ? 6 : 4; /* opened, room to compare, compared, room to meet, ready, done */
-            assert_int_equal(gathered, steps * each + around);
+            assert_int_equal(gathered, steps * each + around + (size > 1 && pieces > 1) + divided);
             for (int k = 0; k < 2; k++) {
                 const char *file = k ? "checkpoint" : "model";
                 if (size == 1) snprintf(alone[k], sizeof alone[k], "%s/%s.safetensors", out[0], file);
@@ -250,6 +255,7 @@ static void a_checkpoint_does_not_know_how_many_wrote_it(void **state)
     succeeded(1, r);
     trainee two[2] = {trainee_of(DIT, "shapes", "run-ranks-parts", 3), trainee_of(DIT, "shapes", "run-ranks-parts", 3)};
     two[1].stop_after = 2; /* the other hears of it */
+    two[0].o.shard_state = two[1].o.shard_state = true;
     run_all(2, two, r);
     for (int k = 0; k < 2; k++) {
         assert_int_equal(r[k].status, LIMN_CANCELLED);
@@ -262,13 +268,59 @@ static void a_checkpoint_does_not_know_how_many_wrote_it(void **state)
     assert_int_equal(r[0].status, LIMN_CANCELLED);
     trainee three[3];
     for (int k = 0; k < 3; k++)
-        three[k] = trainee_of(DIT, "shapes", "run-ranks-parts", 2), three[k].o.resume = true;
+        three[k] = trainee_of(DIT, "shapes", "run-ranks-parts", 2), three[k].o.resume = three[k].o.shard_state = true;
     run_all(3, three, r);
     succeeded(3, r);
     for (int k = 0; k < 6; k++) {
         double loss = k < 2 ? two[0].loss[k] : k < 4 ? one.loss[k - 2] : three[0].loss[k - 4];
         assert_true(loss == whole.loss[k]);
     }
+}
+
+/* Where the EMA is divided, rank 0 draws and scores with all of it, also when it is time to leave. */
+static void pictures_and_scores_are_those_of_one(void **state)
+{
+    (void)state;
+    put_masks("ranks-masks");
+    rank_thread r[2];
+    static const char *const file[] = {"samples/step-000002.png", "samples/step-000006.png", "held_out.csv"};
+    for (int net = 0; net < 3; net++) {
+        char out[2][64], made[2][160];
+        for (int size = 1; size <= 2; size++) {
+            trainee t[2];
+            snprintf(out[size - 1], sizeof out[0], "run-ranks-shown-%d-by-%d", net, size);
+            for (int k = 0; k < size; k++) {
+                t[k] = trainee_of(net ? UNET : DIT, net ? "ranks-masks" : "shapes", out[size - 1], 3 - size);
+                t[k].o.sample_every = 2, t[k].o.shard_state = size > 1, t[k].o.hold_out = net ? "1" : NULL;
+                if (net == 2) t[k].o.seconds = 1e-9, t[k].o.sample_every = 0;
+            }
+            run_all(size, t, r);
+            succeeded(size, r);
+        }
+        for (int i = net == 2 ? 2 : 0; i < (net ? 3 : 2); i++) {
+            for (int k = 0; k < 2; k++) snprintf(made[k], sizeof made[k], "%s/%s", out[k], file[i]);
+            same_bytes(made[0], made[1]);
+        }
+    }
+}
+
+/* Rank 0 alone can write; that it cannot is heard by those who brought it what it would have written. */
+static void a_disk_that_is_full_ends_all(void **state)
+{
+    (void)state;
+    rank_thread r[2];
+    trainee two[2];
+    mkdir("run-ranks-full", 0777), mkdir("run-ranks-full/checkpoint.safetensors", 0777); /* in the way of the file */
+    for (int k = 0; k < 2; k++) {
+        two[k] = trainee_of(DIT, "shapes", "run-ranks-full", 1);
+        two[k].o.shard_state = true, two[k].o.save_every = 1;
+    }
+    run_all(2, two, r);
+    for (int k = 0; k < 2; k++) assert_non_null(strstr(r[k].error, "3 saves in a row failed"));
+    two[0].o.inner_steps = two[1].o.inner_steps = 2;
+    run_all(2, two, r);
+    assert_int_equal(r[0].status, LIMN_BAD_ARGUMENT);
+    assert_non_null(strstr(r[1].error, "--shard-state"));
 }
 
 /* Between outer steps ranks agree on how they go on and send nothing else; they leave after an outer step, wherever they
@@ -359,6 +411,8 @@ int main(void)
         cmocka_unit_test(all_ranks_leave_in_the_same_step),
         cmocka_unit_test(ranks_learn_what_one_learns),
         cmocka_unit_test(a_checkpoint_does_not_know_how_many_wrote_it),
+        cmocka_unit_test(pictures_and_scores_are_those_of_one),
+        cmocka_unit_test(a_disk_that_is_full_ends_all),
         cmocka_unit_test(inner_steps_send_little),
         cmocka_unit_test(what_befalls_one_rank_ends_all),
     };

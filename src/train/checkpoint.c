@@ -4,6 +4,7 @@
 #include "train/trainer_parts.h"
 
 #include "file/safetensors.h"
+#include "file/weight_writer.h"
 #include "graph/node.h"
 
 #include <errno.h>
@@ -68,36 +69,72 @@ static limn_status check_facts(limn_trainer *t, const char *path, const limn_wei
 
 typedef const char *metadata_pair[2];
 
-static bool name_state(const limn_trainer *t, limn_arena *arena, const char *prefix, const float *data,
-                       limn_named_view *views)
+/* States of all weights as one list of tensors.  One that is divided comes to rank 0 when its turn is, to where the gradient
+ * lies otherwise: their prefixes are in the order of names, so that each comes once. */
+typedef struct state_list {
+    limn_trainer *t;
+    limn_trainer_state state[LIMN_TRAINER_STATES];
+    int n;
+    int brought; /* the state that is there; 0: none yet */
+} state_list;
+
+static state_list states_of(limn_trainer *t)
 {
-    for (int i = 0; i < t->weights.n; i++) {
-        const char *name = limn_arena_printf(arena, "%s%s", prefix, t->weights.node[i]->name);
-        if (!name) return false;
-        views[i] =
-            (limn_named_view){name, {LIMN_F32, t->weights.node[i]->shape, (void *)(uintptr_t)(data + t->weights.begin[i])}};
-    }
-    return true;
+    state_list s = {.t = t};
+    s.n = limn_trainer_states(t, s.state);
+    return s;
 }
 
-static limn_status save_state(limn_trainer *t, size_t n_metadata, const metadata_pair *metadata)
+/* On every rank. */
+static limn_status bring(state_list *s, int state)
+{
+    limn_trainer *t = s->t;
+    limn_status status = LIMN_OK;
+    while (s->brought < state && status == LIMN_OK)
+        status = limn_tree_collect(&t->sums, s->state[++s->brought].data, limn_trainer_leads(t) ? t->grad : NULL);
+    return status;
+}
+
+static limn_status read_state(void *user, size_t i, size_t first, size_t n, const void **bytes)
+{
+    state_list *s = user;
+    limn_trainer *t = s->t;
+    int state = (int)(i / (size_t)t->weights.n);
+    size_t begin = t->weights.begin[i % (size_t)t->weights.n] + first;
+    bool divided = state > 0 && limn_trainer_divided(t);
+    (void)n;
+    limn_status status = divided ? bring(s, state) : LIMN_OK;
+    *bytes = (divided ? t->grad : s->state[state].data) + begin;
+    return status;
+}
+
+static limn_tensor_out tensor_of(const char *name, const limn_node *node, limn_dtype dtype)
+{
+    limn_tensor_out out = {.name = name, .dtype = dtype, .rank = (int8_t)node->shape.rank};
+    for (int k = 0; k < out.rank; k++) out.dim[k] = node->shape.dim[k];
+    return out;
+}
+
+static limn_status save_state(state_list *s, size_t n_metadata, const metadata_pair *metadata)
 {
     char path[1100];
-    size_t n = (size_t)t->weights.n;
-    limn_trainer_state state[LIMN_TRAINER_STATES];
-    size_t n_states = (size_t)limn_trainer_states(t, state);
-    limn_named_view *views = calloc(n_states * n, sizeof *views);
+    limn_trainer *t = s->t;
+    size_t each = (size_t)t->weights.n, n = (size_t)s->n * each;
+    limn_tensor_out *tensor = calloc(n, sizeof *tensor);
     limn_arena *arena = limn_arena_new(); /* of names */
-    bool named = views && arena;
-    for (size_t k = 0; k < n_states && named; k++)
-        named = name_state(t, arena, state[k].prefix, state[k].data, views + k * n);
-    limn_status status = named ? LIMN_OK : limn_fail_memory(t->ctx, n_states * n * sizeof *views, "saving");
-    if (status == LIMN_OK) {
-        snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
-        status = limn_safetensors_write(t->ctx, path, n_states * n, views, n_metadata, metadata);
+    bool named = tensor && arena;
+    for (size_t i = 0; i < n && named; i++) {
+        const limn_node *node = t->weights.node[i % each];
+        const char *name = limn_arena_printf(arena, "%s%s", s->state[i / each].prefix, node->name);
+        named = name != NULL;
+        if (named) tensor[i] = tensor_of(name, node, LIMN_F32);
     }
+    limn_status status = named ? LIMN_OK : limn_fail_memory(t->ctx, n * sizeof *tensor, "saving");
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
+    if (status == LIMN_OK)
+        status = limn_safetensors_write_list(t->ctx, path, &(limn_weight_list){n, n_metadata, tensor, metadata, read_state, s});
     limn_arena_free(arena);
-    free(views);
+    free(tensor);
     return status;
 }
 
@@ -110,7 +147,7 @@ static limn_status save_model(limn_trainer *t, size_t n_metadata, const metadata
     limn_named_view *views = calloc(n, sizeof *views);
     limn_status status = half && views ? LIMN_OK : limn_fail_memory(t->ctx, t->weights.count * 2, "saving");
     if (status == LIMN_OK) {
-        limn_convert(t->ema, LIMN_F32, half, LIMN_BF16, t->weights.count);
+        limn_convert(t->shown, LIMN_F32, half, LIMN_BF16, t->weights.count);
         for (size_t i = 0; i < n; i++)
             views[i] = (limn_named_view){t->weights.node[i]->name,
                                          {LIMN_BF16, t->weights.node[i]->shape, half + t->weights.begin[i]}};
@@ -160,7 +197,7 @@ static limn_status keep_older(limn_trainer *t)
     return LIMN_OK;
 }
 
-limn_status limn_trainer_save(limn_trainer *t)
+static limn_status save_files(limn_trainer *t, state_list *states)
 {
     limn_run_facts *f = limn_facts_of(t);
     if (!f) return limn_fail_memory(t->ctx, sizeof *f, "saving");
@@ -172,12 +209,24 @@ limn_status limn_trainer_save(limn_trainer *t)
         n_model++; /* they come last, and only resuming asks for them */
     limn_status status = metadata ? LIMN_OK : limn_fail_memory(t->ctx, bytes, "saving");
     if (status == LIMN_OK && !t->saved) status = keep_older(t);
-    if (status == LIMN_OK) status = save_state(t, (size_t)f->n, (const metadata_pair *)metadata);
+    if (status == LIMN_OK) status = save_state(states, (size_t)f->n, (const metadata_pair *)metadata);
     t->saved = t->saved || status == LIMN_OK;
-    if (status == LIMN_OK) status = save_model(t, (size_t)n_model, (const metadata_pair *)metadata);
+    if (status == LIMN_OK) status = save_model(t, (size_t)n_model, (const metadata_pair *)metadata); /* the EMA came last */
     free(metadata);
     limn_facts_free(f);
     return status;
+}
+
+limn_status limn_trainer_save(limn_trainer *t)
+{
+    state_list states = states_of(t);
+    bool leads = limn_trainer_leads(t);
+    if (!limn_trainer_divided(t)) return save_files(t, &states);
+    if (leads) limn_shares_put_aside(&t->shares, t->grad);
+    limn_status status = leads ? save_files(t, &states) : LIMN_OK;
+    limn_status brought = bring(&states, states.n - 1); /* also where rank 0 could not write: nobody waits for it */
+    if (leads) limn_shares_put_back(&t->shares, t->grad);
+    return status == LIMN_OK ? brought : status;
 }
 
 /* ---- going on --------------------------------------------------------------------------------------------------------- */
@@ -201,10 +250,22 @@ limn_status limn_trainer_resume(limn_trainer *t)
     if (status == LIMN_OK) tell_unknown(t, path, st);
     limn_trainer_state state[LIMN_TRAINER_STATES];
     int n_states = limn_trainer_states(t, state);
+    if (limn_trainer_divided(t)) n_states = 1; /* the others come when there is room: limn_trainer_resume_state() */
     if (t->o->inner_steps && !limn_weight_file_metadata(st, "limn.inner_steps"))
         n_states--, limn_log(t->ctx, LIMN_LOG_INFO, "%s is of a run without --inner-steps: outer steps begin anew", path);
     for (int k = 0; k < n_states && status == LIMN_OK; k++)
         status = limn_weights_load(t->ctx, &t->weights, path, st, state[k].prefix, state[k].data);
+    limn_weight_file_close(st);
+    return status;
+}
+
+limn_status limn_trainer_resume_state(limn_trainer *t, const limn_trainer_state *state, float *whole)
+{
+    char path[1100];
+    limn_weight_file *st;
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", t->o->out);
+    limn_status status = limn_weight_file_open(t->ctx, path, &st);
+    if (status == LIMN_OK) status = limn_weights_load(t->ctx, &t->weights, path, st, state->prefix, whole);
     limn_weight_file_close(st);
     return status;
 }

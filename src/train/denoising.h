@@ -29,7 +29,7 @@ typedef struct limn_denoising {
 /** limn_task_denoise.fill */
 limn_status limn_batch_fill(limn_trainer *t, int part);
 
-/** Plan a grid of samples of t->ema; the plan takes its memory with the first grid and keeps it. */
+/** Plan a grid of samples of t->shown; the plan takes its memory with the first grid and keeps it. */
 limn_status limn_samples_new(limn_trainer *t, limn_samples **out);
 void limn_samples_free(limn_samples *s); /* NULL is allowed */
 size_t limn_samples_bytes(const limn_samples *s);

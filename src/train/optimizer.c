@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-enum { CHUNK = 1 << 16, MAX_CHUNKS = 1 << 16 };
-
 static double chunk_square(const float *g, size_t n)
 {
     double lane[8] = {0}, sum = 0;
@@ -18,22 +16,28 @@ static double chunk_square(const float *g, size_t n)
     return sum;
 }
 
-double limn_gradient_norm(const float *grad, size_t n, int n_threads)
+void limn_gradient_squares(const float *grad, size_t n, double *square, int n_threads)
 {
-    double total = 0;
-    enum { GROUP = 256 };
+    size_t chunks = (n + LIMN_NORM_CHUNK - 1) / LIMN_NORM_CHUNK;
     limn_floats floats;
     limn_floats_begin(&floats, n_threads);
-    for (size_t begin = 0; begin < n; begin += (size_t)GROUP * CHUNK) {
-        double part[GROUP] = {0};
 #pragma omp parallel for schedule(static) num_threads(n_threads)
-        for (int k = 0; k < GROUP; k++) {
-            size_t at = begin + (size_t)k * CHUNK;
-            if (at < n) part[k] = chunk_square(grad + at, n - at < CHUNK ? n - at : CHUNK);
-        }
-        for (int k = 0; k < GROUP; k++) total += part[k];
+    for (size_t k = 0; k < chunks; k++) {
+        size_t at = k * LIMN_NORM_CHUNK;
+        square[k] = chunk_square(grad + at, n - at < LIMN_NORM_CHUNK ? n - at : LIMN_NORM_CHUNK);
     }
     limn_floats_end(&floats);
+}
+
+double limn_gradient_norm(const float *grad, size_t n, int n_threads)
+{
+    enum { CHUNKS = 1024, GROUP = CHUNKS * LIMN_NORM_CHUNK };
+    double total = 0, square[CHUNKS];
+    for (size_t at = 0; at < n; at += GROUP) {
+        size_t some = n - at < GROUP ? n - at : GROUP;
+        limn_gradient_squares(grad + at, some, square, n_threads);
+        for (size_t k = 0; k * LIMN_NORM_CHUNK < some; k++) total += square[k];
+    }
     return sqrt(total);
 }
 

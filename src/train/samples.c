@@ -93,7 +93,7 @@ static limn_status make_plan(limn_trainer *t, limn_samples *s)
     limn_source *ema;
     limn_net_size size;
     s->shape = (limn_net_shape){.batch = s->batch, .n_times = limn_sampler_calls(s->sampler), .precision = t->o->precision};
-    limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
+    limn_status status = limn_weights_source(t->ctx, &t->weights, &t->shown, &ema);
     if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->settings, ema, NULL, &s->net);
     if (status == LIMN_OK) status = limn_net_measure(t->ctx, s->net, &s->shape, &size);
     if (status == LIMN_OK) s->plan_bytes = size.activations + size.weights;

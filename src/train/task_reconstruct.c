@@ -55,7 +55,7 @@ static limn_status plan_shown(limn_trainer *t, reconstructing *r)
     if (!r->pictures || !r->back) return limn_fail_memory(t->ctx, 2 * bytes, "samples");
     limn_status status = choose_shown(t, r, floats);
     r->shape = (limn_net_shape){.batch = r->n, .precision = t->o->precision};
-    if (status == LIMN_OK) status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
+    if (status == LIMN_OK) status = limn_weights_source(t->ctx, &t->weights, &t->shown, &ema);
     if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->settings, ema, NULL, &r->net);
     if (status == LIMN_OK) status = limn_net_measure(t->ctx, r->net, &r->shape, &size);
     if (status == LIMN_OK) r->plan_bytes = size.activations + size.weights;

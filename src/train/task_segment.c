@@ -64,7 +64,7 @@ static limn_status name_scores(limn_trainer *t, segmenting *s)
 {
     limn_text head = {0};
     limn_text_printf(&head, "step,pixel_error,dice,iou,foreground_dice,foreground_iou");
-    for (int k = 0; k < limn_segmenter_classes(s->segmenter); k++) limn_text_printf(&head, ",dice_%d", k);
+    for (int k = 0; k < (s->loss.classes == 1 ? 2 : s->loss.classes); k++) limn_text_printf(&head, ",dice_%d", k);
     limn_text_printf(&head, "\n");
     t->score_head = s->score_head = head.bytes;
     return head.failed ? limn_fail_memory(t->ctx, head.n, "names of scores") : LIMN_OK;
@@ -79,12 +79,13 @@ static limn_status plan_segmenter(limn_trainer *t, segmenting *s)
     if (!s->held)
         return limn_fail(t->ctx, LIMN_BAD_ARGUMENT,
                          "--sample-every scores pictures that are held out: give --hold-out or --fold as well");
-    if (!limn_trainer_leads(t)) return LIMN_OK;
-    limn_status status = limn_weights_source(t->ctx, &t->weights, &t->ema, &ema);
+    limn_status status = name_scores(t, s); /* on every rank: all know when something is scored */
+    if (status != LIMN_OK || !limn_trainer_leads(t)) return status;
+    status = limn_weights_source(t->ctx, &t->weights, &t->shown, &ema);
     if (status == LIMN_OK) status = limn_net_new(t->ctx, &t->settings, ema, NULL, &net);
     if (status == LIMN_OK) status = limn_segmenter_new(t->ctx, net, &o, &s->segmenter);
     if (!s->segmenter) limn_net_free(net);
-    return status == LIMN_OK ? name_scores(t, s) : status;
+    return status;
 }
 
 static limn_status open(limn_trainer *t)

@@ -23,15 +23,17 @@ static size_t plan_bytes(const limn_trainer *t)
     return size.activation_bytes + size.scratch_bytes + size.packed_bytes;
 }
 
-/* value, gradient, two moments, EMA, sums of gradients, two of outer steps; a byte that says whether an element decays; a
- * bf16 copy while saving */
+/* value, gradient, sums of gradients, two of outer steps; two moments and EMA, which may be divided (rank 0 then puts its
+ * blocks of the gradient aside); a byte that says whether an element decays; a bf16 copy while saving */
 static size_t state_bytes(const limn_trainer *t)
 {
     size_t n = 0;
     for (int i = 0; i < t->net.g->n_parameters; i++) n += (size_t)(limn_node_count(t->net.g->parameters[i]) + 15) / 16 * 16;
-    int parts = t->o->inner_steps ? 1 : t->o->accumulate;
-    return n * (4 * (5 + (size_t)t->n_earlier + (t->o->inner_steps ? 2 : 0)) + 1 + 2) +
-           limn_tree_sums_bytes(t->ranks.comm->size, parts, n, t->o->sums_in_bf16);
+    int parts = t->o->inner_steps ? 1 : t->o->accumulate, size = t->ranks.comm->size;
+    size_t whole = 2 + (size_t)t->n_earlier + (t->o->inner_steps ? 2 : 0);
+    size_t moments = limn_trainer_divided(t) ? (3 + limn_trainer_leads(t)) * limn_tree_share_floats(size, n) : 3 * n;
+    return 4 * (whole * n + moments) + n + (limn_trainer_leads(t) ? 2 * n : 0) +
+           limn_tree_sums_bytes(size, parts, n, t->o->sums_in_bf16);
 }
 
 /* By a rank, in a step. */
@@ -56,8 +58,9 @@ void limn_trainer_tell(const limn_trainer *t)
     char parts[128] = "", frozen[64] = "";
     if (limn_trainer_parts(t) > 1) snprintf(parts, sizeof parts, " in %d parts", limn_trainer_parts(t));
     if (t->ranks.comm->size > 1)
-        snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " by %d ranks, each of which sends %lld kB",
-                 t->ranks.comm->size, (long long)(sent_bytes(t) * 1e-3 + 0.5));
+        snprintf(parts + strlen(parts), sizeof parts - strlen(parts), " by %d ranks, each of which sends %lld kB%s",
+                 t->ranks.comm->size, (long long)(sent_bytes(t) * 1e-3 + 0.5),
+                 limn_trainer_divided(t) ? " and has its share of moments and EMA" : "");
     if (t->net.n_frozen) snprintf(frozen, sizeof frozen, " (%d of %d tensors frozen)", t->net.n_frozen, t->net.n_network);
     char data[256];
     t->task->tell(t, data);

@@ -5,6 +5,7 @@
 
 #include "file/lock.h"
 #include "graph/node.h"
+#include "plan/plan.h"
 #include "train/optimizer.h"
 
 #include <errno.h>
@@ -75,6 +76,10 @@ static limn_status check_options(limn_ctx *ctx, const limn_train_options *o)
                          (int)o->precision, o->n_shapes);
     if (o->inner_steps < 0)
         return limn_fail(ctx, LIMN_BAD_ARGUMENT, "inner_steps is %lld, expected 0 or more", (long long)o->inner_steps);
+    if (o->inner_steps && o->shard_state)
+        return limn_fail(ctx, LIMN_BAD_ARGUMENT,
+                         "--shard-state divides moments among ranks, and with --inner-steps each rank has its own: give one "
+                         "of them");
     limn_status status = check_numbers(ctx, o);
     if (status != LIMN_OK) return status;
     if (!*o->out) return limn_fail(ctx, LIMN_BAD_ARGUMENT, "the run folder (--out) has no name");
@@ -156,19 +161,23 @@ static limn_status make_state(limn_trainer *t)
 {
     limn_status status = limn_weights_new(t->ctx, t->net.g, t->o->seed, &t->weights);
     if (status != LIMN_OK) return status;
-    size_t bytes = t->weights.count * sizeof(float);
-    float **states[4 + LIMN_TREE_NODES] = {&t->grad, &t->m, &t->v, &t->ema};
+    enum { DIVIDED = 3 };
+    float **states[4 + LIMN_TREE_NODES] = {&t->m, &t->v, &t->ema, &t->grad};
+    size_t own = limn_tree_share_floats(t->ranks.comm->size, t->weights.count);
     for (int i = 0; i < t->n_earlier; i++) states[4 + i] = &t->earlier[i];
     for (int i = 0; i < 4 + t->n_earlier; i++) {
+        size_t bytes = (i < DIVIDED && limn_trainer_divided(t) ? own : t->weights.count) * sizeof(float);
         *states[i] = limn_alloc_aligned(bytes);
         if (!*states[i]) return limn_fail_memory(t->ctx, bytes, "training state");
         memset(*states[i], 0, bytes);
     }
+    t->shown = limn_trainer_divided(t) ? t->grad : t->ema;
     bool in_bf16 = t->o->sums_in_bf16;
     if (t->o->inner_steps) status = limn_outer_new(t->ranks.comm, t->weights.count, in_bf16, &t->outer);
     if (t->o->inner_steps && status == LIMN_OK) status = limn_comm_open(t->ctx, &t->alone);
     limn_comm *comm = t->o->inner_steps ? t->alone : t->ranks.comm;
     if (status == LIMN_OK) status = limn_tree_sums_new(comm, t->o->accumulate, t->weights.count, in_bf16, &t->sums);
+    if (status == LIMN_OK && limn_trainer_divided(t)) status = limn_shares_new(&t->sums, &t->shares);
     if (status != LIMN_OK) return status;
     t->decay = calloc(t->weights.count, 1);
     t->losses = calloc((size_t)t->o->accumulate, sizeof *t->losses);
@@ -179,7 +188,7 @@ static limn_status make_state(limn_trainer *t)
     size_t statistics = 0;
     for (int i = 0; i < t->net.n_running; i++) statistics += (size_t)limn_node_count(t->net.outputs[t->net.n + i]);
     t->n_statistics = statistics;
-    bytes = (size_t)limn_trainer_parts(t) * statistics * sizeof(float);
+    size_t bytes = (size_t)limn_trainer_parts(t) * statistics * sizeof(float);
     t->running = statistics ? limn_alloc_aligned(bytes) : NULL;
     return statistics && !t->running ? limn_fail_memory(t->ctx, bytes, "running statistics") : LIMN_OK;
 }
@@ -218,7 +227,19 @@ static limn_status start(limn_trainer *t)
         return status == LIMN_OK ? limn_trainer_resume(t) : status;
     }
     limn_status status = t->o->init ? limn_trainer_init(t) : LIMN_OK;
-    memcpy(t->ema, t->weights.value, t->weights.count * sizeof *t->ema);
+    if (!limn_trainer_divided(t)) memcpy(t->ema, t->weights.value, t->weights.count * sizeof *t->ema);
+    return status;
+}
+
+/* What a rank has of a state that is divided: of the checkpoint's, or its beginning. */
+static limn_status share_divided(limn_trainer *t, const limn_trainer_state *state)
+{
+    bool leads = limn_trainer_leads(t);
+    if (t->step == 0) return limn_shares_take(&t->shares, t->weights.value, t->ema), LIMN_OK;
+    limn_status mine = leads ? limn_trainer_resume_state(t, state, t->grad) : LIMN_OK;
+    limn_status status = limn_comm_agree(t->ranks.comm, mine);
+    if (status == LIMN_OK) status = limn_tree_hand_out(&t->sums, leads ? t->grad : NULL, state->data);
+    memset(t->grad, 0, t->weights.count * sizeof *t->grad);
     return status;
 }
 
@@ -228,7 +249,9 @@ static limn_status share_start(limn_trainer *t)
     int n = limn_trainer_states(t, state);
     size_t bytes = t->weights.count * sizeof(float);
     limn_status status = limn_comm_broadcast(t->ranks.comm, 0, sizeof t->step, &t->step);
-    for (int i = 0; i < n && status == LIMN_OK; i++) status = limn_comm_broadcast(t->ranks.comm, 0, bytes, state[i].data);
+    for (int i = 0; i < n && status == LIMN_OK; i++)
+        status = i > 0 && limn_trainer_divided(t) ? share_divided(t, &state[i])
+                                                  : limn_comm_broadcast(t->ranks.comm, 0, bytes, state[i].data);
     t->met = t->step;
     if (t->outer.from) memcpy(t->outer.from, t->weights.value, bytes);
     return status;
@@ -264,15 +287,51 @@ static void keep_statistics(limn_trainer *t, int part)
         memcpy(statistics_of(t, part), statistics_of(t, last), t->n_statistics * sizeof *t->running);
 }
 
-/* The gradient of a part joins the nodes that it completes; the last one, where it completes none, stays where it is. */
-static void keep_gradient(limn_trainer *t, limn_tree *tree, int part)
+/* The gradient of a part joins the nodes that it completes.  @return how many */
+static int join_nodes(limn_trainer *t, limn_tree *tree, int part, limn_tree_block at, int n_threads)
 {
     int before = tree->n, joined = limn_tree_add(tree, 0, place_of(t, part));
-    size_t count = t->weights.count;
     const float *sum = t->grad;
-    for (int at = before - 1; at >= before - joined; sum = t->earlier[at--])
-        limn_tree_join(t->ctx, count, t->earlier[at], sum);
-    if (joined == 0 && part < t->o->accumulate - 1) memcpy(t->earlier[before], sum, count * sizeof *sum);
+    for (int i = before - 1; i >= before - joined; sum = t->earlier[i--])
+        limn_tree_join(n_threads, at.n, t->earlier[i] + at.begin, sum + at.begin);
+    return joined;
+}
+
+/* All of it at once; that of the last part joins piece by piece, sum_piece(). */
+static void keep_gradient(limn_trainer *t, limn_tree *tree, int part)
+{
+    size_t count = t->weights.count;
+    int before = tree->n;
+    if (part == t->o->accumulate - 1) return;
+    if (join_nodes(t, tree, part, (limn_tree_block){0, count}, t->ctx->n_threads) == 0)
+        memcpy(t->earlier[before], t->grad, count * sizeof *t->grad);
+}
+
+/* The mean over the parts of all ranks, with inner steps over this rank's own, of a piece of the gradient. */
+static limn_status sum_piece(void *user, size_t piece)
+{
+    limn_trainer *t = user;
+    int parts = t->o->accumulate;
+    limn_tree tree = own_parts(t, parts - 1, NULL);
+    float *sum[LIMN_TREE_NODES];
+    memcpy(sum, t->earlier, sizeof t->earlier);
+    if (join_nodes(t, &tree, parts - 1, limn_tree_piece(&t->sums, piece), t->sums.n_threads) == 0) sum[tree.n - 1] = t->grad;
+    return limn_tree_sum_piece(&t->sums, piece, sum, t->grad, 1.0f / (float)(parts * t->sums.comm->size),
+                               !limn_trainer_divided(t));
+}
+
+static void executed(void *user, int step)
+{
+    limn_sum_thread_executed(user, step);
+}
+
+/* The last part's: its pieces are summed as they are made. */
+static limn_status execute(limn_trainer *t, int part)
+{
+    bool sums = t->sum_thread.open && part == t->o->accumulate - 1;
+    limn_run_watch(t->run, sums ? executed : NULL, &t->sum_thread);
+    if (sums) limn_sum_thread_begin(&t->sum_thread);
+    return limn_run_execute(t->run);
 }
 
 /* Losses and gradients of this rank's parts of a step; no weight changes: a save may still come. */
@@ -283,21 +342,40 @@ static limn_status gradients(limn_trainer *t)
     for (int part = 0; part < t->o->accumulate && status == LIMN_OK; part++) {
         status = t->task->fill(t, part);
         if (status == LIMN_OK) status = limn_stage_write(t);
-        if (status == LIMN_OK) status = limn_run_execute(t->run);
+        if (status == LIMN_OK) status = execute(t, part);
         if (status == LIMN_OK) status = limn_run_read(t->run, t->net.loss, LIMN_F64, &t->losses[part]);
         if (status == LIMN_OK) keep_statistics(t, part), keep_gradient(t, &tree, part);
     }
     return status;
 }
 
-/* The mean over the parts of all ranks, with inner steps over this rank's own. */
 static limn_status mean_gradient(limn_trainer *t)
 {
-    int parts = t->o->accumulate, n = own_parts(t, parts, NULL).n;
-    float *sum[LIMN_TREE_NODES];
-    memcpy(sum, t->earlier, sizeof t->earlier);
-    if (own_parts(t, parts - 1, NULL).n < n) sum[n - 1] = t->grad; /* where keep_gradient() left it */
-    return limn_tree_sum(&t->sums, t->weights.count, sum, t->grad, 1.0f / (float)(parts * t->sums.comm->size));
+    limn_status status = LIMN_OK;
+    if (t->sum_thread.open) return limn_sum_thread_end(&t->sum_thread);
+    for (size_t piece = 0; piece < limn_tree_pieces(&t->sums) && status == LIMN_OK; piece++) status = sum_piece(t, piece);
+    return status;
+}
+
+/* Where only a piece of the gradient is, or nothing is sent, there is nothing to overlap. */
+static limn_status open_sum_thread(limn_trainer *t)
+{
+    size_t n = limn_tree_pieces(&t->sums), p = 0;
+    if (t->sums.comm->size == 1 || n < 2) return LIMN_OK;
+    int32_t *made_at = malloc(n * sizeof *made_at);
+    for (size_t i = 0; made_at && i < n; i++) made_at[i] = -1;
+    for (int i = 1; made_at && i < t->net.n; i++) {
+        while (t->weights.node[p] != t->net.of[i]) p++; /* bind() found all */
+        int last = limn_plan_last_step(t->plan, t->net.outputs[i]);
+        size_t floats = (size_t)t->sums.comm->size * t->sums.each, begin = t->weights.begin[p],
+               end = begin + (size_t)limn_node_count(t->net.of[i]);
+        for (size_t piece = begin / floats; piece * floats < end; piece++)
+            if (made_at[piece] < last) made_at[piece] = last;
+    }
+    limn_status status = limn_sum_thread_open(t->sums.comm, n, made_at, sum_piece, t, &t->sum_thread);
+    t->sums.n_threads = 1;
+    free(made_at);
+    return status;
 }
 
 /* The same collectives on every rank, also on one that failed or leaves: what they sum then is of no account. */
@@ -334,8 +412,18 @@ static limn_status optimize(limn_trainer *t, double norm, double *lr)
     for (int part = 0; t->running && part < limn_trainer_parts(t) && status == LIMN_OK; part++)
         status = limn_weights_follow(t->ctx, &t->weights, t->net.g, t->running + (size_t)part * t->n_statistics);
     if (status != LIMN_OK) return status;
+    if (limn_trainer_divided(t))
+        return limn_shares_step(&t->shares, &adamw, t->step + 1, norm, t->weights.value, t->grad, t->m, t->v, t->ema,
+                                t->decay);
     limn_adamw_step(&adamw, t->step + 1, norm, t->weights.count, t->weights.value, t->grad, t->m, t->v, t->ema, t->decay,
                     t->ctx->n_threads);
+    return LIMN_OK;
+}
+
+static limn_status gradient_norm(limn_trainer *t, double *norm)
+{
+    if (limn_trainer_divided(t)) return limn_shares_norm(&t->shares, t->grad, norm);
+    *norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads);
     return LIMN_OK;
 }
 
@@ -374,6 +462,7 @@ static limn_status show(limn_trainer *t, double *from)
 {
     double begin = limn_seconds();
     limn_status status = t->task->show(t);
+    if (limn_trainer_divided(t)) memset(t->grad, 0, t->weights.count * sizeof *t->grad); /* the EMA lay there */
     *from += limn_seconds() - begin;
     if (status == LIMN_OK || status == LIMN_CANCELLED) return status;
     limn_log(t->ctx, LIMN_LOG_WARN, "nothing to show at step %lld: %s", (long long)t->step, limn_error_text(t->ctx));
@@ -395,6 +484,19 @@ static void log_row(limn_trainer *t, course *c)
     c->since = t->step, c->from = now, c->sum = 0;
 }
 
+static bool shows_now(const limn_trainer *t)
+{
+    const limn_train_options *o = t->o;
+    bool last = t->step == o->steps;
+    return (o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && last);
+}
+
+/* To rank 0, to be shown. */
+static limn_status bring_ema(limn_trainer *t)
+{
+    return limn_trainer_divided(t) ? limn_tree_collect(&t->sums, t->ema, limn_trainer_leads(t) ? t->grad : NULL) : LIMN_OK;
+}
+
 /* Rows, pictures and scores of a step that was made.  @return what this rank wants now */
 static limn_wish after_step(limn_trainer *t, course *c)
 {
@@ -402,10 +504,10 @@ static limn_wish after_step(limn_trainer *t, course *c)
     bool last = t->step == o->steps, out_of_time = o->seconds > 0 && limn_seconds() - c->begin > o->seconds;
     limn_status shown = LIMN_OK;
     c->due = c->due || t->step % o->save_every == 0;
+    if (shows_now(t)) c->shown = t->step;
     if (limn_trainer_leads(t)) {
         if (t->step % o->log_every == 0 || last) log_row(t, c);
-        if ((o->sample_every && (t->step % o->sample_every == 0 || last)) || (t->score_head && last))
-            shown = show(t, &c->from), c->shown = t->step;
+        if (shows_now(t)) shown = show(t, &c->from);
     }
     if (last && shown == LIMN_OK) return LIMN_WISH_GO_ON;
     if (out_of_time) return LIMN_WISH_TIME_UP;
@@ -416,13 +518,17 @@ static limn_wish after_step(limn_trainer *t, course *c)
 static limn_status leave(limn_trainer *t, course *c, limn_status mine, limn_wish wish)
 {
     const char *by = t->o->init ? "--resume in place of --init" : "--resume";
+    bool leads = limn_trainer_leads(t), scores = wish == LIMN_WISH_TIME_UP && t->score_head && t->step > c->shown;
     limn_status met = outer_step(t);
     if (mine == LIMN_OK) mine = met;
-    if (mine == LIMN_OK && limn_trainer_leads(t)) {
-        if (wish == LIMN_WISH_TIME_UP && t->step > c->since) log_row(t, c);
-        if (wish == LIMN_WISH_TIME_UP && t->score_head && t->step > c->shown) show(t, &c->from);
-        mine = save_last(t);
+    if (limn_trainer_divided(t)) { /* all are needed for what follows */
+        met = limn_ranks_meet(&t->ranks, mine, &wish, NULL, NULL);
+        if (met == LIMN_OK && scores) met = bring_ema(t);
+        if (met != LIMN_OK) return met;
     }
+    if (mine == LIMN_OK && leads && wish == LIMN_WISH_TIME_UP && t->step > c->since) log_row(t, c);
+    if (mine == LIMN_OK && leads && scores) show(t, &c->from);
+    if (mine == LIMN_OK && (leads || limn_trainer_divided(t))) mine = save_last(t);
     limn_status status = limn_ranks_meet(&t->ranks, mine, &wish, NULL, NULL);
     if (status != LIMN_OK) return status;
     if (wish == LIMN_WISH_TIME_UP && limn_trainer_leads(t))
@@ -439,7 +545,7 @@ static limn_status leave(limn_trainer *t, course *c, limn_status mine, limn_wish
 /* Inner steps are saved when ranks have met: what a rank has between is its own. */
 static bool save_is_due(const limn_trainer *t, const course *c)
 {
-    return c->due && limn_trainer_leads(t) && (!t->o->inner_steps || t->met == t->step);
+    return c->due && (limn_trainer_leads(t) || limn_trainer_divided(t)) && (!t->o->inner_steps || t->met == t->step);
 }
 
 static limn_status loop(limn_trainer *t)
@@ -459,7 +565,8 @@ static limn_status loop(limn_trainer *t)
         limn_status status = meet(t, mine, &wish, &loss);
         if (status != LIMN_OK) return status;
         if (wish != LIMN_WISH_GO_ON) return leave(t, &c, LIMN_OK, wish);
-        c.norm = limn_gradient_norm(t->grad, t->weights.count, t->ctx->n_threads);
+        status = gradient_norm(t, &c.norm);
+        if (status != LIMN_OK) return status;
         status = check_finite(t, loss, c.norm);
         if (status != LIMN_OK && !t->o->inner_steps) return status; /* the same numbers on all ranks */
         /* saved only now that these weights have given a finite loss: a bad state never replaces a good one */
@@ -470,6 +577,7 @@ static limn_status loop(limn_trainer *t)
         t->step++, c.sum += loss;
         limn_comm_at_step(t->ranks.comm, t->step);
         status = t->o->inner_steps && t->step % t->o->inner_steps == 0 ? outer_step(t) : LIMN_OK;
+        if (status == LIMN_OK && shows_now(t)) status = bring_ema(t);
         if (status != LIMN_OK) return status;
         if (mine == LIMN_OK) wish = after_step(t, &c);
     }
@@ -478,6 +586,7 @@ static limn_status loop(limn_trainer *t)
 
 static void close_all(limn_trainer *t)
 {
+    limn_sum_thread_close(&t->sum_thread);
     limn_trainer_log_close(t);
     if (t->task) t->task->close(t);
     limn_stage_free(t);
@@ -490,6 +599,7 @@ static void close_all(limn_trainer *t)
     for (int i = 0; i < 4; i++) limn_free_aligned(states[i]);
     for (int i = 0; i < t->n_earlier; i++) limn_free_aligned(t->earlier[i]);
     limn_outer_free(&t->outer);
+    limn_shares_free(&t->shares);
     limn_tree_sums_free(&t->sums);
     limn_comm_close(t->alone);
     free(t->decay), free(t->losses);
@@ -531,6 +641,7 @@ limn_status limn_train_on(limn_ctx *ctx, const limn_train_options *o, limn_comm 
     if (status == LIMN_OK) status = limn_comm_agree(comm, limn_ranks_new(comm, o->accumulate, &t.ranks));
     if (status == LIMN_OK) status = share_start(&t);
     if (status == LIMN_OK) status = limn_ranks_meet(&t.ranks, get_ready(&t), &wish, NULL, NULL);
+    if (status == LIMN_OK) status = open_sum_thread(&t);
     if (status == LIMN_OK) status = loop(&t);
     close_all(&t);
     return status;

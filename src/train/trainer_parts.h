@@ -14,7 +14,9 @@
 #include "train/tensorboard.h"
 #include "net/net.h"
 #include "train/outer.h"
+#include "train/sum_thread.h"
 #include "train/ranks.h"
+#include "train/shares.h"
 #include "train/weights.h"
 
 typedef struct limn_trainer limn_trainer;
@@ -53,13 +55,17 @@ struct limn_trainer {
     limn_run *run;
     void **staged; /* by id of t->net.g's nodes: inputs of the next execution, 4 bytes an element; NULL: not an input */
     limn_weights weights;
-    float *grad, *m, *v, *ema; /* as weights.value */
+    float *grad;               /* as weights.value */
+    float *m, *v, *ema;        /* as weights.value, or this rank's blocks of them */
+    float *shown;              /* the EMA as a whole, while something is drawn or scored: ema, or brought to where grad lies */
     float *earlier[LIMN_TREE_NODES]; /* as weights.value: sums of the gradients of earlier parts of a step (comm/tree.h) */
     int n_earlier;
     limn_outer outer;          /* with o->inner_steps */
     int64_t met;               /* step of the last outer one */
     limn_comm *alone;          /* with o->inner_steps: gradients are this rank's own */
     limn_tree_sums sums;       /* of gradients */
+    limn_sum_thread sum_thread;      /* of them with the backward pass: open where there is something to send */
+    limn_shares shares;        /* with o->shard_state and several ranks */
     double *losses;            /* [accumulate]: of this rank's parts */
     float *running; /* [ranks, accumulate, n_statistics]: those of the batch's parts, in the order of limn_graph_running();
                        NULL: there are none */
@@ -72,6 +78,12 @@ struct limn_trainer {
     const char *score_head;    /* the task's, "step,NAME,..\n": what is held out is scored; NULL: nothing is */
     limn_tensorboard *events;
 };
+
+/** Whether moments and EMA are: then all ranks save and show together, rank 0 with the others' help. */
+static inline bool limn_trainer_divided(const limn_trainer *t)
+{
+    return t->o->shard_state && t->ranks.comm->size > 1;
+}
 
 /** Rank 0 draws, scores, logs and saves. */
 static inline bool limn_trainer_leads(const limn_trainer *t)
@@ -93,7 +105,7 @@ static inline int64_t limn_trainer_pictures(const limn_trainer *t)
 /* What a checkpoint holds of every weight. */
 typedef struct limn_trainer_state {
     const char *prefix; /* of its tensors' names */
-    float *data;        /* as weights.value */
+    float *data;        /* as weights.value, all but the first divided with o->shard_state */
 } limn_trainer_state;
 enum { LIMN_TRAINER_STATES = 5 };
 
@@ -151,13 +163,16 @@ limn_status limn_trainer_agree(limn_trainer *t);
  *  @return LIMN_BAD_ARGUMENT */
 limn_status limn_run_files_check(limn_ctx *ctx, const limn_train_options *o);
 /** OUT/checkpoint.safetensors and OUT/model.safetensors, each replaced whole or not at all; with the first save of a new run
- *  the checkpoint of an older one becomes OUT/checkpoint.old.safetensors, unless the one of that name has more steps. */
+ *  the checkpoint of an older one becomes OUT/checkpoint.old.safetensors, unless the one of that name has more steps.
+ *  By rank 0; where states are divided, on every rank. */
 limn_status limn_trainer_save(limn_trainer *t);
 /** A new run, and the checkpoint of an older one in its folder. */
 bool limn_trainer_has_older(const limn_trainer *t);
 /** Go on from OUT/checkpoint.safetensors.  @return LIMN_NOT_FOUND; LIMN_BAD_FILE; LIMN_BAD_ARGUMENT names an option that was
  *  another */
 limn_status limn_trainer_resume(limn_trainer *t);
+/** Where states are divided that reads the weights alone; this another of them, as long as all weights. */
+limn_status limn_trainer_resume_state(limn_trainer *t, const limn_trainer_state *state, float *whole);
 /** Start from the network's weights in a file (options->init). */
 limn_status limn_trainer_init(limn_trainer *t);
 
