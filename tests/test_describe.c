@@ -358,7 +358,7 @@ static void training_costs_weights_gradients_moments_and_grows_with_the_batch(vo
     assert_int_equal(limn_cost_training(net, &o, &four, NULL), LIMN_OK);
     assert_int_equal(one.weight_bytes, 4 * n);
     assert_int_equal(one.gradient_bytes, 4 * n);
-    assert_int_equal(one.optimizer_bytes, 15 * n);
+    assert_int_equal(one.optimizer_bytes, 13 * n);
     assert_true(one.peak_bytes > run.peak_bytes);
     assert_true(four.activation_bytes > 3 * one.activation_bytes);
     assert_true(one.flops > 2.5 * flops && one.flops < 4 * flops); /* backward is about twice forward */

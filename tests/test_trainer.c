@@ -991,7 +991,7 @@ static void a_checkpoint_keeps_every_fact_and_every_name(void **state)
         limn_parameter(g, name[i], LIMN_SHAPE(3), (limn_init){.kind = i ? LIMN_INIT_ONE : LIMN_INIT_ZERO});
     }
     assert_int_equal(limn_weights_new(ctx, g, 0, &trainer.weights), LIMN_OK);
-    trainer.m = trainer.v = trainer.ema = trainer.weights.value;
+    trainer.m = trainer.v = trainer.ema = trainer.shown = trainer.weights.value;
     mkdir("run-facts", 0777);
     if (limn_trainer_save(&trainer) != LIMN_OK) fail_msg("%s", limn_error_text(ctx));
     limn_weight_file *st;

@@ -138,24 +138,35 @@ static limn_status save_state(state_list *s, size_t n_metadata, const metadata_p
     return status;
 }
 
+/* The EMA in bf16, a few elements at a time. */
+typedef struct model_list {
+    const limn_trainer *t;
+    uint16_t *half; /* [LIMN_OUT_ELEMENTS] */
+} model_list;
+
+static limn_status read_model(void *user, size_t i, size_t first, size_t n, const void **bytes)
+{
+    model_list *m = user;
+    limn_convert(m->t->shown + m->t->weights.begin[i] + first, LIMN_F32, m->half, LIMN_BF16, n);
+    *bytes = m->half;
+    return LIMN_OK;
+}
+
 /* The network alone: what else was trained along (the contrastive heads) stays in the checkpoint. */
 static limn_status save_model(limn_trainer *t, size_t n_metadata, const metadata_pair *metadata)
 {
     char path[1100];
     size_t n = (size_t)t->net.n_network;
-    uint16_t *half = limn_alloc_aligned(t->weights.count * sizeof *half);
-    limn_named_view *views = calloc(n, sizeof *views);
-    limn_status status = half && views ? LIMN_OK : limn_fail_memory(t->ctx, t->weights.count * 2, "saving");
-    if (status == LIMN_OK) {
-        limn_convert(t->shown, LIMN_F32, half, LIMN_BF16, t->weights.count);
-        for (size_t i = 0; i < n; i++)
-            views[i] = (limn_named_view){t->weights.node[i]->name,
-                                         {LIMN_BF16, t->weights.node[i]->shape, half + t->weights.begin[i]}};
-        snprintf(path, sizeof path, "%s/model.safetensors", t->o->out);
-        status = limn_safetensors_write(t->ctx, path, n, views, n_metadata, metadata);
-    }
-    limn_free_aligned(half);
-    free(views);
+    model_list m = {t, malloc(LIMN_OUT_ELEMENTS * sizeof *m.half)};
+    limn_tensor_out *tensor = calloc(n, sizeof *tensor);
+    limn_status status = m.half && tensor ? LIMN_OK : limn_fail_memory(t->ctx, n * sizeof *tensor, "saving");
+    for (size_t i = 0; i < n && status == LIMN_OK; i++)
+        tensor[i] = tensor_of(t->weights.node[i]->name, t->weights.node[i], LIMN_BF16);
+    snprintf(path, sizeof path, "%s/model.safetensors", t->o->out);
+    if (status == LIMN_OK)
+        status = limn_safetensors_write_list(t->ctx, path, &(limn_weight_list){n, n_metadata, tensor, metadata, read_model, &m});
+    free(m.half);
+    free(tensor);
     return status;
 }
 

@@ -6,7 +6,7 @@
 #include "train/step_graph.h"
 
 /* As weights.c lays them out: tensors begin at multiples of 16 elements. */
-enum { F32_BYTES = 4, BF16_BYTES = 2, N_MOMENTS = 2, ALIGNED = 16 };
+enum { F32_BYTES = 4, N_MOMENTS = 2, ALIGNED = 16 };
 
 /* A drawing is not refused for want of memory. */
 static limn_plan_options options_of(const limn_cost_options *o)
@@ -71,7 +71,7 @@ limn_status limn_cost_training(const limn_network *network, const limn_cost_opti
             n += ((size_t)limn_node_count(step.g->parameters[i]) + ALIGNED - 1) / ALIGNED * ALIGNED;
         *out = measure(plan);
         out->gradient_bytes = n * F32_BYTES;
-        out->optimizer_bytes = n * ((N_MOMENTS + 1) * F32_BYTES + 1 + BF16_BYTES);
+        out->optimizer_bytes = n * ((N_MOMENTS + 1) * F32_BYTES + 1);
         out->peak_bytes += out->gradient_bytes + out->optimizer_bytes;
         if (text) *text = limn_plan_text(plan);
     }

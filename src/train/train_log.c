@@ -24,7 +24,7 @@ static size_t plan_bytes(const limn_trainer *t)
 }
 
 /* value, gradient, sums of gradients, two of outer steps; two moments and EMA, which may be divided (rank 0 then puts its
- * blocks of the gradient aside); a byte that says whether an element decays; a bf16 copy while saving */
+ * blocks of the gradient aside); a byte that says whether an element decays */
 static size_t state_bytes(const limn_trainer *t)
 {
     size_t n = 0;
@@ -32,8 +32,7 @@ static size_t state_bytes(const limn_trainer *t)
     int parts = t->o->inner_steps ? 1 : t->o->accumulate, size = t->ranks.comm->size;
     size_t whole = 2 + (size_t)t->n_earlier + (t->o->inner_steps ? 2 : 0);
     size_t moments = limn_trainer_divided(t) ? (3 + limn_trainer_leads(t)) * limn_tree_share_floats(size, n) : 3 * n;
-    return 4 * (whole * n + moments) + n + (limn_trainer_leads(t) ? 2 * n : 0) +
-           limn_tree_sums_bytes(size, parts, n, t->o->sums_in_bf16);
+    return 4 * (whole * n + moments) + n + limn_tree_sums_bytes(size, parts, n, t->o->sums_in_bf16);
 }
 
 /* By a rank, in a step. */
