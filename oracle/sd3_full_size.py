@@ -35,8 +35,9 @@ def t5(pieces):
 
 
 def stable_diffusion_3(form, merges, pieces):
-    transformer = SD3Transformer2DModel(**{**FORMS[form], "num_layers": 24}, sample_size=128, in_channels=16, out_channels=16, patch_size=2, attention_head_dim=64, joint_attention_dim=4096,
-                                        caption_projection_dim=1536, pooled_projection_dim=2048, **({"dual_attention_layers": tuple(range(13))} if "dual_attention_layers" in FORMS[form] else {}))
+    dual = {"dual_attention_layers": tuple(range(13))} if "dual_attention_layers" in FORMS[form] else {}
+    transformer = SD3Transformer2DModel(**{**FORMS[form], "num_layers": 24, **dual}, sample_size=128, in_channels=16, out_channels=16, patch_size=2, attention_head_dim=64, joint_attention_dim=4096,
+                                        caption_projection_dim=1536, pooled_projection_dim=2048)
     vae = AutoencoderKL(block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=16, down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
                         sample_size=1024, scaling_factor=1.5305, shift_factor=0.0609, use_quant_conv=False, use_post_quant_conv=False)
     louder(transformer, vae)
