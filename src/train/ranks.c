@@ -49,12 +49,14 @@ limn_status limn_ranks_meet(limn_ranks *r, limn_status mine, limn_wish *wish, co
     return LIMN_OK;
 }
 
+/* A word of each rank in turn: nothing is allocated, for that may be what failed. */
 limn_status limn_comm_agree(limn_comm *comm, limn_status mine)
 {
-    limn_ranks ranks;
-    limn_wish wish = LIMN_WISH_GO_ON;
-    limn_status status = limn_ranks_new(comm, 1, &ranks); /* out of memory here, this rank leaves the others waiting */
-    if (status == LIMN_OK) status = limn_ranks_meet(&ranks, mine, &wish, NULL, NULL);
-    limn_ranks_free(&ranks);
-    return status;
+    for (int rank = 0; rank < comm->size; rank++) {
+        int32_t word = (int32_t)mine;
+        limn_status status = limn_comm_broadcast(comm, rank, sizeof word, &word);
+        if (status != LIMN_OK) return status;
+        if (word != LIMN_OK) return fail_together(comm, rank, (limn_status)word);
+    }
+    return LIMN_OK;
 }
